@@ -1,0 +1,283 @@
+/**
+ * The circuit breaker as a pure machine. It rates failures over a sliding time window, with a floor of calls under
+ * which it does not judge: fifty failures are a day at one station and a second at another, but half of all calls is
+ * half of all calls (incident CN-2702-003 tripped on a count).
+ *
+ *                       failure rate or slow rate reached, floor reached
+ *            ┌────────┐ ─────────────────────────────────────────────────► ┌──────┐
+ *            │ closed │                                                    │ open │ ◄──┐
+ *            └────────┘ ◄──────────┐                                       └──────┘    │ a probe fails,
+ *                                  │ enough probes                    open duration    │ or its lease
+ *                                  │ succeed       ┌───────────┐ ◄──────── over ┘      │ ends
+ *                                  └────────────── │ half-open │ ──────────────────────┘
+ *                                                  └───────────┘
+ *
+ * Every permit is stamped with the breaker's generation, which each transition raises; a result of an older
+ * generation changes nothing. A probe holds a lease, so that one that hangs cannot wedge the breaker. Excess callers
+ * are refused and told when the next probe is due; nobody is parked. There is no timer: time is looked at when asked.
+ *
+ * Sources: Nygard, Release It! (2nd ed., 2018), ch. 5; sliding-window rates as in Hystrix, Polly and resilience4j.
+ */
+import { COUNT, checked, DURATION_MS, RATE, WAIT_MS } from "./options.ts";
+import { RateWindow } from "./rate-window.ts";
+
+export type BreakerState = "closed" | "open" | "half-open";
+
+export interface BreakerOptions {
+  /** Share of failed calls in the window at which the circuit opens; above 0, at most 1. Default 0.5. */
+  readonly failureRateThreshold?: number;
+  /** Share of slow calls at which it opens; above 0, at most 1. Default 0.5; without effect unless calls are timed. */
+  readonly slowCallRateThreshold?: number;
+  /** Calls longer than this are slow. Default `Infinity`: no call is. A client sets its own default (see there). */
+  readonly slowCallDurationMs?: number;
+  /** Calls that the window must hold before it is judged: 5 of 5 is an accident. At least 1. Default 20. */
+  readonly minimumVolume?: number;
+  /** Length of the sliding window. Default 10,000: long against a burst, short against a take-over. */
+  readonly windowMs?: number;
+  /** How long the circuit stays open before it lets a probe through. Default 30,000. */
+  readonly openDurationMs?: number;
+  /** How many probes may be out at once while half-open. Default 1. */
+  readonly halfOpenProbes?: number;
+  /** How many of them must succeed for the circuit to close; at most `halfOpenProbes`. Default: all. */
+  readonly halfOpenSuccesses?: number;
+  /** How long a probe may take to report before it counts as failed. Default: `openDurationMs`. */
+  readonly probeLeaseMs?: number;
+}
+
+/** What a permit to call is: the generation it was given in. {@link REFUSED} where there is none. */
+export type Permit = number;
+
+/** No permit: the circuit is open, or all probes are out. */
+export const REFUSED: Permit = 0;
+
+/** A transition, with the numbers that caused it. */
+export interface BreakerTransition {
+  readonly from: BreakerState;
+  readonly to: BreakerState;
+  readonly atMs: number;
+  /** Which rule moved it, in a sentence with its numbers. */
+  readonly rule: string;
+}
+
+/** What the window holds and what follows; a copy, for status pages and logs. */
+export interface BreakerStatus {
+  readonly state: BreakerState;
+  readonly calls: number;
+  readonly failures: number;
+  readonly slow: number;
+  readonly failureRate: number;
+  /** Instant from which a probe may pass; undefined while closed. */
+  readonly nextProbeAtMs: number | undefined;
+}
+
+const SLICES = 10;
+const CALLS = 0;
+const FAILURES = 1;
+const SLOW = 2;
+
+export class BreakerMachine {
+  readonly #failureRateThreshold: number;
+  readonly #slowCallRateThreshold: number;
+  readonly #minimumVolume: number;
+  readonly #windowMs: number;
+  readonly #openDurationMs: number;
+  readonly #probes: number;
+  readonly #probesNeeded: number;
+  readonly #window: RateWindow;
+
+  #state: BreakerState = "closed";
+  #generation = 1;
+  #openUntilMs = 0;
+  /** While half-open: when the lease of each probe that is out ends, oldest first, and how the others went. */
+  #leases: number[] = [];
+  #probeSuccesses = 0;
+  #probeFailures = 0;
+  #transitions: BreakerTransition[] = [];
+
+  /** Calls longer than this are slow. */
+  readonly slowCallDurationMs: number;
+  /** How long a probe may take to report before it counts as failed. */
+  readonly probeLeaseMs: number;
+
+  constructor(options: BreakerOptions = {}) {
+    const part = "CircuitBreaker";
+    this.#failureRateThreshold = checked(part, "failureRateThreshold", options.failureRateThreshold ?? 0.5, RATE);
+    this.#slowCallRateThreshold = checked(part, "slowCallRateThreshold", options.slowCallRateThreshold ?? 0.5, RATE);
+    this.slowCallDurationMs = checked(
+      part,
+      "slowCallDurationMs",
+      options.slowCallDurationMs ?? Number.POSITIVE_INFINITY,
+      WAIT_MS,
+    );
+    this.#minimumVolume = checked(part, "minimumVolume", options.minimumVolume ?? 20, COUNT);
+    this.#windowMs = checked(part, "windowMs", options.windowMs ?? 10_000, DURATION_MS);
+    this.#openDurationMs = checked(part, "openDurationMs", options.openDurationMs ?? 30_000, DURATION_MS);
+    this.#probes = checked(part, "halfOpenProbes", options.halfOpenProbes ?? 1, { ...COUNT, max: 1_000 });
+    this.#probesNeeded = checked(part, "halfOpenSuccesses", options.halfOpenSuccesses ?? this.#probes, {
+      ...COUNT,
+      max: this.#probes,
+    });
+    this.probeLeaseMs = checked(part, "probeLeaseMs", options.probeLeaseMs ?? this.#openDurationMs, DURATION_MS);
+    this.#window = new RateWindow(this.#windowMs, SLICES, 3);
+  }
+
+  /** The state at `nowMs`: an open circuit is half-open as soon as its duration is over. */
+  state(nowMs: number): BreakerState {
+    if (this.#state !== "closed") this.#lookAtTime(nowMs);
+    return this.#state;
+  }
+
+  /** Does a success have to say when it ended? While closed, only where slow calls are rated. */
+  get timesCalls(): boolean {
+    return this.#state !== "closed" || this.slowCallDurationMs < Number.POSITIVE_INFINITY;
+  }
+
+  /** Would a permit be given at `nowMs`? Changes nothing and takes nothing. */
+  peek(nowMs: number): boolean {
+    if (this.#state === "closed") return true;
+    this.#lookAtTime(nowMs);
+    return this.#state === "half-open" && this.#freeProbes() > 0;
+  }
+
+  /** Takes a permit; it must be returned through {@link success}, {@link failure} or {@link release}. */
+  acquire(nowMs: number): Permit {
+    if (this.#state === "closed") return this.#generation;
+    if (!this.peek(nowMs)) return REFUSED;
+    this.#leases.push(nowMs + this.probeLeaseMs);
+    return this.#generation;
+  }
+
+  /** The call succeeded. `slow`: it took longer than {@link slowCallDurationMs}, or left waiters starving. */
+  success(permit: Permit, nowMs: number, slow = false): void {
+    if (this.#state === "closed" && permit === this.#generation) {
+      this.#window.add(CALLS, nowMs);
+      if (slow) this.#window.add(SLOW, nowMs);
+      if (slow || this.#window.total(FAILURES, nowMs) > 0) this.#judge(nowMs);
+    } else if (this.#returnProbe(permit, nowMs)) {
+      this.#probeSuccesses++;
+      if (this.#probeSuccesses >= this.#probesNeeded) this.#close(nowMs);
+    }
+  }
+
+  /** The call failed. */
+  failure(permit: Permit, nowMs: number, slow = false): void {
+    if (this.#state === "closed" && permit === this.#generation) {
+      this.#window.add(CALLS, nowMs);
+      this.#window.add(FAILURES, nowMs);
+      if (slow) this.#window.add(SLOW, nowMs);
+      this.#judge(nowMs);
+    } else if (this.#returnProbe(permit, nowMs)) {
+      this.#probeFailures++;
+      if (this.#probeFailures > this.#probes - this.#probesNeeded) this.#reopen(nowMs, "a probe failed");
+    }
+  }
+
+  /** The call says nothing about the service (aborted, refused locally, ignored): the permit goes back unjudged. */
+  release(permit: Permit, nowMs: number): void {
+    if (this.#state !== "closed") this.#returnProbe(permit, nowMs);
+  }
+
+  /** The permit of the current generation, for callers that kept none. */
+  get generation(): Permit {
+    return this.#generation;
+  }
+
+  /** Instant from which a probe may pass: the end of the open duration, or of the earliest lease when all are out. */
+  nextProbeAtMs(nowMs: number): number {
+    if (this.state(nowMs) === "open") return this.#openUntilMs;
+    if (this.#state === "half-open" && this.#freeProbes() <= 0) return this.#leases[0] ?? nowMs;
+    return nowMs;
+  }
+
+  status(nowMs: number): BreakerStatus {
+    const state = this.state(nowMs);
+    const calls = this.#window.total(CALLS, nowMs);
+    const failures = this.#window.total(FAILURES, nowMs);
+    return {
+      state,
+      calls,
+      failures,
+      slow: this.#window.total(SLOW, nowMs),
+      failureRate: calls === 0 ? 0 : failures / calls,
+      nextProbeAtMs: state === "closed" ? undefined : this.nextProbeAtMs(nowMs),
+    };
+  }
+
+  /** True where {@link takeTransitions} has something to tell. */
+  get hasTransitions(): boolean {
+    return this.#transitions.length > 0;
+  }
+
+  /** Transitions since this was last asked, oldest first. */
+  takeTransitions(): readonly BreakerTransition[] {
+    const taken = this.#transitions;
+    this.#transitions = [];
+    return taken;
+  }
+
+  #freeProbes(): number {
+    return this.#probes - this.#leases.length - this.#probeSuccesses - this.#probeFailures;
+  }
+
+  /** Moves on what time alone moves: the end of the open duration, and leases of probes that never reported. */
+  #lookAtTime(nowMs: number): void {
+    if (this.#state === "open" && nowMs >= this.#openUntilMs) {
+      this.#leases = [];
+      this.#probeSuccesses = 0;
+      this.#probeFailures = 0;
+      this.#move("half-open", nowMs, `open for ${this.#openDurationMs} ms; ${this.#probes} probe(s) may pass`);
+    }
+    while (this.#state === "half-open" && (this.#leases[0] ?? Number.POSITIVE_INFINITY) <= nowMs) {
+      const endedAtMs = this.#leases.shift() as number;
+      this.#probeFailures++;
+      if (this.#probeFailures > this.#probes - this.#probesNeeded) {
+        this.#reopen(endedAtMs, `a probe did not report within its lease of ${this.probeLeaseMs} ms`);
+        this.#lookAtTime(nowMs);
+      }
+    }
+  }
+
+  #returnProbe(permit: Permit, nowMs: number): boolean {
+    this.#lookAtTime(nowMs);
+    if (this.#state !== "half-open" || permit !== this.#generation || this.#leases.length === 0) return false;
+    this.#leases.shift();
+    return true;
+  }
+
+  #judge(nowMs: number): void {
+    const calls = this.#window.total(CALLS, nowMs);
+    if (calls < this.#minimumVolume) return;
+    const failures = this.#window.total(FAILURES, nowMs);
+    const slow = this.#window.total(SLOW, nowMs);
+    if (failures / calls >= this.#failureRateThreshold) {
+      this.#reopen(
+        nowMs,
+        `${failures} of ${calls} calls failed in ${this.#windowMs} ms (threshold ${this.#failureRateThreshold})`,
+      );
+    } else if (slow / calls >= this.#slowCallRateThreshold) {
+      this.#reopen(
+        nowMs,
+        `${slow} of ${calls} calls were slow in ${this.#windowMs} ms (threshold ${this.#slowCallRateThreshold})`,
+      );
+    }
+  }
+
+  #reopen(atMs: number, rule: string): void {
+    this.#openUntilMs = atMs + this.#openDurationMs;
+    this.#move("open", atMs, rule);
+  }
+
+  #close(nowMs: number): void {
+    this.#window.clear();
+    this.#move("closed", nowMs, `${this.#probeSuccesses} of ${this.#probes} probe(s) succeeded`);
+  }
+
+  #move(to: BreakerState, atMs: number, rule: string): void {
+    this.#generation++;
+    if (this.#transitions.length < MOST_TRANSITIONS_KEPT) this.#transitions.push({ from: this.#state, to, atMs, rule });
+    this.#state = to;
+  }
+}
+
+/** Nobody may be asking: what is kept for them is bounded. */
+const MOST_TRANSITIONS_KEPT = 64;

@@ -1,0 +1,43 @@
+/**
+ * The contract of failure detection. A detector answers one question, continuously and cheaply: how suspicious is the
+ * silence of this node by now? What follows from a level (log it, send no new traffic, declare it down) is each
+ * consumer's own business, so that several of them can read one detector with thresholds of their own.
+ *
+ * These are the pure machines: they are told the time (`nowMs`, always last) and never wait.
+ */
+
+/** What a heartbeat may carry. */
+export interface Beat {
+  /** Number of the beat, counted up by one by its sender within an incarnation. Tells loss, duplicates and reordering. */
+  readonly sequence?: number;
+  /** When it was sent, in milliseconds on the sender's own axis (never compared with ours). */
+  readonly sentAtMs?: number;
+  /** Counted up at each restart of the sender; a beat of an older incarnation is a replay. */
+  readonly incarnation?: number;
+}
+
+/** What became of a heartbeat: `counted` proves life; the others change nothing. */
+export type BeatVerdict = "counted" | "duplicate" | "reordered" | "old-incarnation" | "refused";
+
+/** What a supervisor needs of a detector. */
+export interface SuspicionSource {
+  /** 0 … ∞: how suspicious the silence of `node` is; `Infinity` for a node never heard from. Never NaN, never falls while silence lasts. */
+  suspicionLevel(node: string, nowMs: number): number;
+  /**
+   * When `node` reaches `level` if it stays silent from its last heartbeat on: an instant that agrees with polling
+   * {@link suspicionLevel} within 1 ms and may lie in the past; undefined for a node never heard from.
+   */
+  whenLevel?(node: string, level: number): number | undefined;
+  /** When `node` was last heard from; undefined if never. */
+  lastHeartbeatMs?(node: string): number | undefined;
+}
+
+/** A failure detector as a pure machine. */
+export interface DetectorMachine extends SuspicionSource {
+  noteHeartbeat(node: string, beat: Beat | undefined, nowMs: number): BeatVerdict;
+  isAlive(node: string, threshold: number, nowMs: number): boolean;
+  whenLevel(node: string, level: number): number | undefined;
+  lastHeartbeatMs(node: string): number | undefined;
+  /** Drops all memory of `node`. */
+  forget(node: string): void;
+}

@@ -1,0 +1,160 @@
+/**
+ * Every error this library raises on purpose, in one family. A caller branches on `code` and `origin`, never on a
+ * message. `origin` is a property of the type and not a setting: a refusal that we made ourselves (`local`) can
+ * therefore never be booked as a failure of the service behind us, which is how breakers trip on their own bulkheads.
+ *
+ * | code                     | origin     | raised when                                                              |
+ * | ------------------------ | ---------- | ------------------------------------------------------------------------ |
+ * | INVALID_CONFIGURATION    | local      | an option is out of range, or options contradict each other              |
+ * | BREAKER_OPEN             | local      | the circuit is open, or all of its probes are out                        |
+ * | BULKHEAD_FULL            | local      | no slot is free and the queue is at its bound                            |
+ * | BULKHEAD_TIMEOUT         | local      | a waiter was not given a slot within the acquire timeout                 |
+ * | DEADLINE_EXCEEDED        | local      | the deadline passed, or passes before an attempt could finish            |
+ * | CALL_ABORTED             | local      | the caller's signal was aborted; `cause` is the signal's reason          |
+ * | NO_STATION_FIT           | local      | no station became fit within the wait that the caller allowed            |
+ * | ATTEMPT_TIMEOUT          | downstream | one attempt took longer than `timeoutMs`                                 |
+ * | RETRY_BUDGET_EXHAUSTED   | downstream | a retry was due and safe, but the budget refused it; `cause` is why      |
+ * | AMBIGUOUS_OUTCOME        | downstream | the call was sent, its station was lost, and nobody can say if it ran    |
+ * | STALE_EPOCH              | downstream | a station has already seen a newer epoch than the one this call carries  |
+ * | FAULT_INJECTED           | downstream | chaos made this attempt fail; never outside an experiment                |
+ */
+export type ErrorCode =
+  | "INVALID_CONFIGURATION"
+  | "BREAKER_OPEN"
+  | "BULKHEAD_FULL"
+  | "BULKHEAD_TIMEOUT"
+  | "DEADLINE_EXCEEDED"
+  | "CALL_ABORTED"
+  | "NO_STATION_FIT"
+  | "ATTEMPT_TIMEOUT"
+  | "RETRY_BUDGET_EXHAUSTED"
+  | "AMBIGUOUS_OUTCOME"
+  | "STALE_EPOCH"
+  | "FAULT_INJECTED";
+
+/** What an error may carry besides its sentence. */
+export interface ErrorDetails {
+  /** What led to it. */
+  readonly cause?: unknown;
+  /** Milliseconds after which trying again can make sense, where that is known. */
+  readonly retryAfterMs?: number;
+}
+
+/** Root of the family: `error instanceof ResilienceError` is true for all of ours and nothing else. */
+export abstract class ResilienceError extends Error {
+  abstract readonly code: ErrorCode;
+  abstract readonly origin: "local" | "downstream";
+  readonly #retryAfterMs: number | undefined;
+
+  constructor(message: string, details?: ErrorDetails) {
+    super(message, details !== undefined && "cause" in details ? { cause: details.cause } : undefined);
+    this.name = new.target.name;
+    this.#retryAfterMs = details?.retryAfterMs;
+  }
+
+  /** Milliseconds after which trying again can make sense; undefined where nobody knows. */
+  get retryAfterMs(): number | undefined {
+    return this.#retryAfterMs;
+  }
+}
+
+/** We refused before anything was sent. Breakers do not take one of these as a failure, whoever throws it. */
+export abstract class LocalRejection extends ResilienceError {
+  readonly origin: "local" = "local";
+}
+
+/** The service behind us failed, or may have. */
+export abstract class DownstreamError extends ResilienceError {
+  readonly origin: "downstream" = "downstream";
+}
+
+/** An option is out of range, or options contradict each other; `hazard` names the contradiction where it has a name. */
+export class ConfigurationError extends LocalRejection {
+  readonly code: "INVALID_CONFIGURATION" = "INVALID_CONFIGURATION";
+  /** A stable name of the hazard, for example `timeout-exceeds-deadline`; `out-of-range` for a single bad value. */
+  readonly hazard: string;
+
+  constructor(hazard: string, message: string) {
+    super(message);
+    this.hazard = hazard;
+  }
+}
+
+/**
+ * The circuit is open, or all of its probes are out. One of these serves a whole open period, because building an
+ * error costs more than the rest of a fast failure; its `retryAfterMs` is therefore worked out when it is read, and
+ * it has no stack of its own.
+ */
+export class BreakerOpenError extends LocalRejection {
+  readonly code: "BREAKER_OPEN" = "BREAKER_OPEN";
+  readonly #untilRetryMs: () => number;
+
+  constructor(message: string, untilRetryMs: () => number) {
+    super(message);
+    this.stack = `${this.name}: ${message}`;
+    this.#untilRetryMs = untilRetryMs;
+  }
+
+  /** Milliseconds from now until the next probe is due. */
+  override get retryAfterMs(): number {
+    return this.#untilRetryMs();
+  }
+}
+
+/** No slot is free and the queue is at its bound. */
+export class BulkheadFullError extends LocalRejection {
+  readonly code: "BULKHEAD_FULL" = "BULKHEAD_FULL";
+}
+
+/** A waiter was not given a slot within the acquire timeout. */
+export class BulkheadTimeoutError extends LocalRejection {
+  readonly code: "BULKHEAD_TIMEOUT" = "BULKHEAD_TIMEOUT";
+}
+
+/** The deadline passed, or would pass before an attempt could finish. */
+export class DeadlineExceededError extends LocalRejection {
+  readonly code: "DEADLINE_EXCEEDED" = "DEADLINE_EXCEEDED";
+}
+
+/** The caller's signal was aborted. Its name is `AbortError`, as the platform's own; `cause` is the signal's reason. */
+export class CallAbortedError extends LocalRejection {
+  readonly code: "CALL_ABORTED" = "CALL_ABORTED";
+
+  constructor(reason: unknown) {
+    super("the caller aborted this call", { cause: reason });
+    this.name = "AbortError";
+  }
+}
+
+/** No station became fit within the wait that the caller allowed. */
+export class NoStationFitError extends LocalRejection {
+  readonly code: "NO_STATION_FIT" = "NO_STATION_FIT";
+}
+
+/** One attempt took longer than `timeoutMs`. The work may still be running, and holds its slot until it settles. */
+export class AttemptTimeoutError extends DownstreamError {
+  readonly code: "ATTEMPT_TIMEOUT" = "ATTEMPT_TIMEOUT";
+}
+
+/** A retry was due and safe, but the budget refused it; `cause` is the failure that asked for the retry. */
+export class RetryBudgetExhaustedError extends DownstreamError {
+  readonly code: "RETRY_BUDGET_EXHAUSTED" = "RETRY_BUDGET_EXHAUSTED";
+}
+
+/**
+ * The call was sent, its station was lost before it answered, and it carries no idempotency key: it may have run or
+ * not. Reported instead of a false failure and instead of a blind re-send.
+ */
+export class AmbiguousOutcomeError extends DownstreamError {
+  readonly code: "AMBIGUOUS_OUTCOME" = "AMBIGUOUS_OUTCOME";
+}
+
+/** A station has already seen a newer epoch than the one this call carries: the sender has been replaced. */
+export class StaleEpochError extends DownstreamError {
+  readonly code: "STALE_EPOCH" = "STALE_EPOCH";
+}
+
+/** Chaos made this attempt fail on purpose. */
+export class FaultInjectedError extends DownstreamError {
+  readonly code: "FAULT_INJECTED" = "FAULT_INJECTED";
+}

@@ -1,0 +1,59 @@
+/**
+ * Chance as an argument. A stream is fixed by its seed, and `fork(name)` gives an independent stream fixed by seed and
+ * name: giving one part of a program a further draw does not move any other part's draws, which is what makes a
+ * failing seed replayable after a change and shrinkable at all.
+ *
+ * Generator: sfc32 (Chris Doty-Humphrey, PractRand): 128 bits of state, 32-bit integer operations only, so that
+ * every JavaScript engine draws the same numbers. Not for secrets.
+ */
+
+/** A stream of pseudo-random numbers. */
+export interface Random {
+  /** The next number, uniform in [0, 1), with 32 bits of resolution. */
+  next(): number;
+  /** An independent stream fixed by this stream's seed and `name`; forking does not advance this stream. */
+  fork(name: string): Random;
+}
+
+/** A stream fixed by `seed`: any string, or a finite number. */
+export function seededRandom(seed: number | string): Random {
+  return new Sfc32(String(seed));
+}
+
+class Sfc32 implements Random {
+  readonly #seed: string;
+  #a: number;
+  #b: number;
+  #c: number;
+  #counter = 1;
+
+  constructor(seed: string) {
+    this.#seed = seed;
+    this.#a = hash32(seed, 0x9e3779b9);
+    this.#b = hash32(seed, 0x243f6a88);
+    this.#c = hash32(seed, 0xb7e15162);
+    for (let round = 0; round < 12; round++) this.next();
+  }
+
+  next(): number {
+    const sum = (((this.#a + this.#b) | 0) + this.#counter) | 0;
+    this.#counter = (this.#counter + 1) | 0;
+    this.#a = this.#b ^ (this.#b >>> 9);
+    this.#b = (this.#c + (this.#c << 3)) | 0;
+    this.#c = (((this.#c << 21) | (this.#c >>> 11)) + sum) | 0;
+    return (sum >>> 0) / 4294967296;
+  }
+
+  fork(name: string): Random {
+    return new Sfc32(`${this.#seed}/${name}`);
+  }
+}
+
+/** FNV-1a over UTF-16 code units with a chosen offset, then murmur3's finaliser so that close seeds end far apart. */
+function hash32(text: string, offset: number): number {
+  let hash = offset | 0;
+  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 16777619);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return hash ^ (hash >>> 16);
+}

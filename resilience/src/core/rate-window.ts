@@ -1,0 +1,71 @@
+/**
+ * Counts over a sliding time window, as a ring of slices. Time is cut into slices of equal width; a count goes into the
+ * slice of its instant, and reading first empties every slice that has left the window, all of them, also after an hour
+ * without a call (a ring that only moves on when written to still shows the failures of an hour ago). The window
+ * therefore covers between `windowMs` minus one slice and `windowMs`; totals are kept beside the ring, so that reading
+ * is O(1). An instant before the newest slice counts in the newest: the axis is monotonic, and a clock that went back
+ * can neither revive old counts nor lose new ones.
+ */
+export class RateWindow {
+  readonly #sliceMs: number;
+  readonly #slices: number;
+  readonly #series: number;
+  readonly #counts: Float64Array;
+  readonly #totals: Float64Array;
+  /** Number of the newest slice on the axis (floor of instant / width), and its place in the ring. */
+  #newest = Number.NEGATIVE_INFINITY;
+  #offset = 0;
+  /** Instant at which the newest slice ends: until then nothing has to be worked out. */
+  #newestEndsMs = Number.NEGATIVE_INFINITY;
+
+  /** `series`: how many kinds of things are counted, addressed 0 … series − 1. */
+  constructor(windowMs: number, slices: number, series: number) {
+    this.#sliceMs = windowMs / slices;
+    this.#slices = slices;
+    this.#series = series;
+    this.#counts = new Float64Array(slices * series);
+    this.#totals = new Float64Array(series);
+  }
+
+  /** Counts `amount` more of `series` at `nowMs`. */
+  add(series: number, nowMs: number, amount = 1): void {
+    if (nowMs >= this.#newestEndsMs) this.#moveTo(nowMs);
+    const place = this.#offset + series;
+    this.#counts[place] = (this.#counts[place] as number) + amount;
+    this.#totals[series] = (this.#totals[series] as number) + amount;
+  }
+
+  /** How many of `series` the window holds at `nowMs`. */
+  total(series: number, nowMs: number): number {
+    if (nowMs >= this.#newestEndsMs) this.#moveTo(nowMs);
+    return this.#totals[series] as number;
+  }
+
+  clear(): void {
+    this.#counts.fill(0);
+    this.#totals.fill(0);
+  }
+
+  #moveTo(nowMs: number): void {
+    const slice = Math.floor(nowMs / this.#sliceMs);
+    const elapsed = slice - this.#newest;
+    if (elapsed >= this.#slices) this.clear();
+    else for (let step = 1; step <= elapsed; step++) this.#empty(ringPlace(this.#newest + step, this.#slices));
+    this.#newest = slice;
+    this.#offset = ringPlace(slice, this.#slices) * this.#series;
+    this.#newestEndsMs = (slice + 1) * this.#sliceMs;
+  }
+
+  #empty(ring: number): void {
+    for (let series = 0; series < this.#series; series++) {
+      const place = ring * this.#series + series;
+      this.#totals[series] = (this.#totals[series] as number) - (this.#counts[place] as number);
+      this.#counts[place] = 0;
+    }
+  }
+}
+
+function ringPlace(slice: number, slices: number): number {
+  const rest = slice % slices;
+  return rest < 0 ? rest + slices : rest;
+}

@@ -1,0 +1,99 @@
+/**
+ * The retry budget: how many extra attempts a struggling service may be sent. A service at its limit fails half of its
+ * calls; every caller retries three times; the service now gets two and a half times the load that broke it, and stays
+ * broken long after the cause is gone. A backoff spreads that load, only a budget bounds it.
+ *
+ * It counts over a sliding window, per downstream and not per caller, and an extra attempt has three moments:
+ * *withdrawn* before the backoff (so that sleeping retries are not forgotten), *sent* after it, or *refunded* when it is
+ * never sent. At the instant at which any extra attempt is sent, the extra attempts of the window that ends there are
+ * at most max(ratio × calls, reserve): checked again at that instant, because traffic may have ebbed while it slept.
+ * Slices are counted in its disfavour on both sides (calls a little too few, extra attempts a little too many), so that
+ * the bound holds at the downstream's door for the exact window and not only for the ring's.
+ *
+ * Sources: Google SRE book, ch. 21 ("Handling Overload"); Finagle's and tower's retry budgets.
+ */
+import { checked, DURATION_MS } from "./options.ts";
+import { RateWindow } from "./rate-window.ts";
+
+export interface RetryBudgetOptions {
+  /** Extra attempts per call; 0 … 1. Default 0.1: a healthy service has room for a tenth more, an ill one for no more. */
+  readonly ratio?: number;
+  /** Length of the sliding window. Default 10,000: one retry per window is 10 % at one call a second. */
+  readonly windowMs?: number;
+  /** Extra attempts a window may hold however few calls it has; a whole number, may be 0. Default 1. */
+  readonly reserve?: number;
+}
+
+/** What a budget holds; a copy, for status pages and error messages. */
+export interface RetryBudgetStatus {
+  readonly calls: number;
+  readonly sent: number;
+  /** Withdrawn and still backing off. */
+  readonly pending: number;
+  readonly allowed: number;
+  readonly refused: number;
+}
+
+const SLICES = 20;
+
+export class RetryBudgetMachine {
+  readonly ratio: number;
+  readonly windowMs: number;
+  readonly reserve: number;
+  /** Covers at most the window: calls are counted a little too few. */
+  readonly #calls: RateWindow;
+  /** Covers at least the window: extra attempts are counted a little too many. */
+  readonly #sent: RateWindow;
+  #pending = 0;
+  #refused = 0;
+
+  constructor(options: RetryBudgetOptions = {}) {
+    this.ratio = checked("RetryBudget", "ratio", options.ratio ?? 0.1, { min: 0, max: 1 });
+    this.windowMs = checked("RetryBudget", "windowMs", options.windowMs ?? 10_000, DURATION_MS);
+    this.reserve = checked("RetryBudget", "reserve", options.reserve ?? 1, { min: 0, max: 1_000_000, integer: true });
+    const sliceMs = this.windowMs / SLICES;
+    this.#calls = new RateWindow(this.windowMs, SLICES, 1);
+    this.#sent = new RateWindow(this.windowMs + sliceMs, SLICES + 1, 1);
+  }
+
+  /** A call's first attempt is being sent. */
+  deposit(nowMs: number): void {
+    this.#calls.add(0, nowMs);
+  }
+
+  /** May an extra attempt be planned? If so it is charged at once, and must be {@link send}t or {@link refund}ed. */
+  withdraw(nowMs: number): boolean {
+    const allowed = this.#sent.total(0, nowMs) + this.#pending + 1 <= this.#allowed(nowMs);
+    if (allowed) this.#pending++;
+    else this.#refused++;
+    return allowed;
+  }
+
+  /** A withdrawn attempt is about to be sent: false where the window no longer has room for it (and it is refunded). */
+  send(nowMs: number): boolean {
+    this.#pending--;
+    const allowed = this.#sent.total(0, nowMs) + 1 <= this.#allowed(nowMs);
+    if (allowed) this.#sent.add(0, nowMs);
+    else this.#refused++;
+    return allowed;
+  }
+
+  /** A withdrawn attempt will not be sent: its call was aborted, or something else refused it. */
+  refund(): void {
+    this.#pending--;
+  }
+
+  status(nowMs: number): RetryBudgetStatus {
+    return {
+      calls: this.#calls.total(0, nowMs),
+      sent: this.#sent.total(0, nowMs),
+      pending: this.#pending,
+      allowed: Math.floor(this.#allowed(nowMs)),
+      refused: this.#refused,
+    };
+  }
+
+  #allowed(nowMs: number): number {
+    return Math.max(this.ratio * this.#calls.total(0, nowMs), this.reserve);
+  }
+}

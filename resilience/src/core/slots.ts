@@ -1,0 +1,114 @@
+/**
+ * Admission to a bounded number of slots, as a pure machine: who runs, who waits, who is next. A slot that is given
+ * back goes straight to the first waiter inside the same step, so a newcomer can never take it from under somebody who
+ * was already accepted, and the number of running calls never passes the bound. Waiters leave in FIFO order within a
+ * priority, higher priorities first; the queue is bounded; any waiter can leave early in O(1).
+ */
+
+/** A place in the queue. Whoever waits extends this; the links belong to {@link Slots}. */
+export abstract class Waiter {
+  /** Higher goes first. */
+  readonly priority: number;
+  /** @internal */
+  level: Level | undefined = undefined;
+  /** @internal */
+  previous: Waiter | undefined = undefined;
+  /** @internal */
+  next: Waiter | undefined = undefined;
+
+  constructor(priority: number) {
+    this.priority = priority;
+  }
+
+  /** The slot is this waiter's from now on: called by the runtime, in the step in which another gave it back. */
+  abstract granted(): void;
+}
+
+interface Level {
+  readonly priority: number;
+  first: Waiter | undefined;
+  last: Waiter | undefined;
+}
+
+export class Slots {
+  readonly maxConcurrent: number;
+  readonly maxQueue: number;
+  #running = 0;
+  #waiting = 0;
+  /** Highest priority first. A level stays once made: there are as many as there are priorities in use. */
+  readonly #levels: Level[] = [];
+
+  constructor(maxConcurrent: number, maxQueue: number) {
+    this.maxConcurrent = maxConcurrent;
+    this.maxQueue = maxQueue;
+  }
+
+  get running(): number {
+    return this.#running;
+  }
+
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** Takes a slot if one is free. Where somebody waits, none is. */
+  tryTake(): boolean {
+    if (this.#running >= this.maxConcurrent) return false;
+    this.#running++;
+    return true;
+  }
+
+  /** Queues `waiter`; false where the queue is at its bound. */
+  enqueue(waiter: Waiter): boolean {
+    if (this.#waiting >= this.maxQueue) return false;
+    const level = this.#levelOf(waiter.priority);
+    waiter.level = level;
+    waiter.previous = level.last;
+    if (level.last === undefined) level.first = waiter;
+    else level.last.next = waiter;
+    level.last = waiter;
+    this.#waiting++;
+    return true;
+  }
+
+  /** Takes `waiter` out of the queue; false where it is not in it (any more). */
+  remove(waiter: Waiter): boolean {
+    const level = waiter.level;
+    if (level === undefined) return false;
+    if (waiter.previous === undefined) level.first = waiter.next;
+    else waiter.previous.next = waiter.next;
+    if (waiter.next === undefined) level.last = waiter.previous;
+    else waiter.next.previous = waiter.previous;
+    waiter.level = undefined;
+    waiter.previous = undefined;
+    waiter.next = undefined;
+    this.#waiting--;
+    return true;
+  }
+
+  /** Gives a slot back; returns the waiter that owns it from now on, or undefined where the slot became free. */
+  giveBack(): Waiter | undefined {
+    if (this.#waiting > 0) {
+      for (const level of this.#levels) {
+        const waiter = level.first;
+        if (waiter === undefined) continue;
+        this.remove(waiter);
+        return waiter;
+      }
+    }
+    this.#running--;
+    return undefined;
+  }
+
+  #levelOf(priority: number): Level {
+    let place = 0;
+    for (; place < this.#levels.length; place++) {
+      const level = this.#levels[place] as Level;
+      if (level.priority === priority) return level;
+      if (level.priority < priority) break;
+    }
+    const made: Level = { priority, first: undefined, last: undefined };
+    this.#levels.splice(place, 0, made);
+    return made;
+  }
+}

@@ -1,0 +1,51 @@
+/** The main door: everything for callers, bound to the system's monotonic clock unless given another one. */
+export type { BackoffOptions } from "./core/backoff.ts";
+export type { BreakerOptions, BreakerState, BreakerStatus, BreakerTransition, Permit } from "./core/breaker.ts";
+export { REFUSED } from "./core/breaker.ts";
+export type { Deadline } from "./core/deadline.ts";
+export {
+  fromGrpcTimeout,
+  fromTimeLeftHeader,
+  NO_DEADLINE,
+  TIME_LEFT_HEADER,
+  timeLeftMs,
+  toGrpcTimeout,
+  toTimeLeftHeader,
+} from "./core/deadline.ts";
+export type { Beat, BeatVerdict } from "./core/detector.ts";
+export type { ErrorCode } from "./core/errors.ts";
+export {
+  AmbiguousOutcomeError,
+  AttemptTimeoutError,
+  BreakerOpenError,
+  BulkheadFullError,
+  BulkheadTimeoutError,
+  CallAbortedError,
+  ConfigurationError,
+  DeadlineExceededError,
+  DownstreamError,
+  FaultInjectedError,
+  LocalRejection,
+  NoStationFitError,
+  ResilienceError,
+  RetryBudgetExhaustedError,
+  StaleEpochError,
+} from "./core/errors.ts";
+export type { Classifier, HttpAnswer, Judgement, Outcome } from "./core/outcome.ts";
+export { grpcStatus, httpErrorBody, httpStatus, problemJson, reportsError, wasNeverSent } from "./core/outcome.ts";
+export type { Random } from "./core/random.ts";
+export { seededRandom } from "./core/random.ts";
+export type { RetryBudgetOptions, RetryBudgetStatus } from "./core/retry-budget.ts";
+export { ambientDeadline, deadlineAfter, withDeadline } from "./runtime/ambient-deadline.ts";
+export type { AttemptContext } from "./runtime/attempt.ts";
+export type { CircuitBreakerOptions } from "./runtime/breaker.ts";
+export { CircuitBreaker } from "./runtime/breaker.ts";
+export type { BulkheadCallOptions, BulkheadOptions } from "./runtime/bulkhead.ts";
+export { Bulkhead } from "./runtime/bulkhead.ts";
+export type { CallOptions, Operation } from "./runtime/call.ts";
+export type { ClientEvent, ClientOptions, RetryOptions } from "./runtime/client.ts";
+export { ResilientClient } from "./runtime/client.ts";
+export type { Clock } from "./runtime/clock.ts";
+export type { SharedRetryBudgetOptions } from "./runtime/retry-budget.ts";
+export { RetryBudget } from "./runtime/retry-budget.ts";
+export { systemClock } from "./runtime/system-clock.ts";

@@ -1,0 +1,28 @@
+/**
+ * Deadlines that travel by themselves within a process. A request handler that knows how long its caller will wait says
+ * so once; every client call made under it, however deep, ends by then without being handed anything. Entering costs
+ * about as much as five awaits (measured on Node 24), reading next to nothing; therefore clients always read it, and
+ * enter it for their own operations only where asked to (`propagateDeadline`).
+ */
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { Deadline } from "../core/deadline.ts";
+import { NO_DEADLINE } from "../core/deadline.ts";
+import type { Clock } from "./clock.ts";
+import { systemClock } from "./system-clock.ts";
+
+const ambient = new AsyncLocalStorage<Deadline>();
+
+/** The deadline of the work this code runs under; {@link NO_DEADLINE} where nobody set one. */
+export function ambientDeadline(): Deadline {
+  return ambient.getStore() ?? NO_DEADLINE;
+}
+
+/** Runs `work` under `deadline`, or under the ambient one where that is earlier: a deadline never grows. */
+export function withDeadline<R>(deadline: Deadline, work: () => R): R {
+  return ambient.run(Math.min(deadline, ambientDeadline()), work);
+}
+
+/** The instant `ms` milliseconds from now on `clock` (default: the system's monotonic clock). */
+export function deadlineAfter(ms: number, clock: Clock = systemClock): Deadline {
+  return clock.nowMs() + ms;
+}

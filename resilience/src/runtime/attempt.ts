@@ -1,0 +1,82 @@
+/**
+ * One attempt of a call, from the step in which it is sent to the moment the work has really settled, which may be long
+ * after everybody stopped waiting for it. It is also what the operation is given as its context, so that a call costs
+ * no object for that; the signal is made only when the operation asks for it, because aborting one costs ninety times
+ * an await and most operations are never aborted.
+ */
+import type { Permit } from "../core/breaker.ts";
+import type { Deadline } from "../core/deadline.ts";
+import { timeLeftMs } from "../core/deadline.ts";
+import type { Clock } from "./clock.ts";
+
+/** What an operation is told about the attempt it makes. */
+export interface AttemptContext {
+  /** Aborted when this attempt is given up: its timeout, the deadline, or the caller's abort. Never after success. */
+  readonly signal: AbortSignal;
+  /** 1 for the first attempt of the call, 2 for its first retry, … */
+  readonly attempt: number;
+  /** The call's deadline, an instant on the client's clock; `Infinity` where there is none. */
+  readonly deadline: Deadline;
+  /** The call's idempotency key, to be sent along. */
+  readonly idempotencyKey: string | undefined;
+  /** Milliseconds until the deadline, for the wire. */
+  timeLeftMs(): number;
+}
+
+/** Whoever sent the attempt and wants to know how it ended. */
+export interface AttemptOwner {
+  readonly clock: Clock;
+  readonly deadline: Deadline;
+  readonly idempotencyKey: string | undefined;
+  succeeded(attempt: Attempt, value: unknown): void;
+  failed(attempt: Attempt, error: unknown): void;
+  expire(attempt: Attempt): void;
+}
+
+export class Attempt implements AttemptContext {
+  readonly attempt: number;
+  /** @internal */
+  readonly owner: AttemptOwner;
+  /** @internal */
+  readonly permit: Permit;
+  /** @internal */
+  readonly startedMs: number;
+  /** @internal Nobody waits for it any more; what remains is to give its slot back when it settles. */
+  givenUp = false;
+  #controller: AbortController | undefined = undefined;
+  #reason: unknown = undefined;
+
+  constructor(owner: AttemptOwner, attempt: number, permit: Permit, startedMs: number) {
+    this.owner = owner;
+    this.attempt = attempt;
+    this.permit = permit;
+    this.startedMs = startedMs;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.givenUp) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  get deadline(): Deadline {
+    return this.owner.deadline;
+  }
+
+  get idempotencyKey(): string | undefined {
+    return this.owner.idempotencyKey;
+  }
+
+  timeLeftMs(): number {
+    return timeLeftMs(this.owner.deadline, this.owner.clock.nowMs());
+  }
+
+  /** @internal Tells the operation, if it listens, that nobody waits for it any more. Runs the operation's listeners. */
+  giveUp(reason: unknown): void {
+    this.givenUp = true;
+    this.#reason = reason;
+    this.#controller?.abort(reason);
+  }
+}

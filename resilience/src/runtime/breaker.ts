@@ -1,0 +1,143 @@
+/**
+ * The circuit breaker for callers: {@link BreakerMachine} bound to a clock. Guard an operation with `execute`, or take
+ * a permit with `tryAcquire` and return it with what became of the call. There is no timer behind it: an open circuit
+ * becomes half-open when somebody looks after its duration, so an idle breaker costs nothing.
+ *
+ * What it does not protect from: a service that is slow but answers (set `slowCallDurationMs`), one that answers 200
+ * with an error inside (classify results in a client), and load (use a bulkhead and a retry budget).
+ */
+import type { BreakerOptions, BreakerState, BreakerStatus, BreakerTransition, Permit } from "../core/breaker.ts";
+import { BreakerMachine, REFUSED } from "../core/breaker.ts";
+import { BreakerOpenError, LocalRejection } from "../core/errors.ts";
+import type { Clock } from "./clock.ts";
+import { Listeners } from "./listeners.ts";
+import { systemClock } from "./system-clock.ts";
+
+export interface CircuitBreakerOptions extends BreakerOptions {
+  /** Appears in errors. Default "circuit". */
+  readonly name?: string;
+  /** Default: the system's monotonic clock. */
+  readonly clock?: Clock;
+}
+
+export class CircuitBreaker {
+  readonly name: string;
+  readonly #machine: BreakerMachine;
+  readonly #clock: Clock;
+  readonly #listeners: Listeners<BreakerTransition> = new Listeners();
+  #refusal: BreakerOpenError | undefined;
+  #refusalGeneration: Permit = REFUSED;
+
+  constructor(options: CircuitBreakerOptions = {}) {
+    this.name = options.name ?? "circuit";
+    this.#clock = options.clock ?? systemClock;
+    this.#machine = new BreakerMachine(options);
+  }
+
+  /** `open` turns `half-open` by itself once the open duration is over. */
+  get state(): BreakerState {
+    return this.#machine.state(this.#clock.nowMs());
+  }
+
+  /** Numbers of the window, for status pages and logs. */
+  get status(): BreakerStatus {
+    return this.#machine.status(this.#clock.nowMs());
+  }
+
+  get slowCallDurationMs(): number {
+    return this.#machine.slowCallDurationMs;
+  }
+
+  /** Does {@link noteSuccess} have to be told the instant at which the call ended, rather than began? */
+  get timesCalls(): boolean {
+    return this.#machine.timesCalls;
+  }
+
+  get probeLeaseMs(): number {
+    return this.#machine.probeLeaseMs;
+  }
+
+  /**
+   * May a call go out now? True takes a permit, to be returned by exactly one of {@link noteSuccess},
+   * {@link noteFailure} and {@link release}. A caller with several calls in flight keeps the permit itself
+   * ({@link tryAcquire}) so that a late result is booked to the generation it belongs to.
+   */
+  allow(): boolean {
+    return this.tryAcquire() !== REFUSED;
+  }
+
+  /** Takes a permit; {@link REFUSED} (0) where there is none. */
+  tryAcquire(nowMs: number = this.#clock.nowMs()): Permit {
+    const permit = this.#machine.acquire(nowMs);
+    this.#announce();
+    return permit;
+  }
+
+  /** Would {@link tryAcquire} give a permit now? Takes none. */
+  peek(nowMs: number = this.#clock.nowMs()): boolean {
+    return this.#machine.peek(nowMs);
+  }
+
+  /** The call succeeded. `slow`: longer than `slowCallDurationMs`. Without `permit`, the current generation's. */
+  noteSuccess(permit: Permit = this.#machine.generation, nowMs: number = this.#clock.nowMs(), slow = false): void {
+    this.#machine.success(permit, nowMs, slow);
+    this.#announce();
+  }
+
+  /** The service failed the call. Without `permit`, the current generation's. */
+  noteFailure(permit: Permit = this.#machine.generation, nowMs: number = this.#clock.nowMs(), slow = false): void {
+    this.#machine.failure(permit, nowMs, slow);
+    this.#announce();
+  }
+
+  /** The call says nothing about the service (aborted, refused by ourselves): gives the permit back unjudged. */
+  release(permit: Permit = this.#machine.generation, nowMs: number = this.#clock.nowMs()): void {
+    this.#machine.release(permit, nowMs);
+    this.#announce();
+  }
+
+  /**
+   * Runs `operation` if the circuit lets it, else rejects with {@link BreakerOpenError}. Any error of the operation is
+   * a failure, except our own refusals ({@link LocalRejection}), which are never booked against the service.
+   */
+  async execute<T>(operation: () => PromiseLike<T> | T): Promise<T> {
+    const startedMs = this.#clock.nowMs();
+    const permit = this.tryAcquire(startedMs);
+    if (permit === REFUSED) throw this.refusal(startedMs);
+    try {
+      const value = await operation();
+      const nowMs = this.#clock.nowMs();
+      this.noteSuccess(permit, nowMs, nowMs - startedMs > this.slowCallDurationMs);
+      return value;
+    } catch (error) {
+      const nowMs = this.#clock.nowMs();
+      if (error instanceof LocalRejection) this.release(permit, nowMs);
+      else this.noteFailure(permit, nowMs, nowMs - startedMs > this.slowCallDurationMs);
+      throw error;
+    }
+  }
+
+  /** The error that refused callers get: one for a whole open period, because building it costs more than refusing. */
+  refusal(nowMs: number): BreakerOpenError {
+    if (this.#refusal === undefined || this.#refusalGeneration !== this.#machine.generation) {
+      this.#refusalGeneration = this.#machine.generation;
+      const state = this.#machine.state(nowMs);
+      const why = state === "open" ? "is open" : "is half-open and all its probes are out";
+      this.#refusal = new BreakerOpenError(`${this.name} ${why}`, () => {
+        const laterMs = this.#clock.nowMs();
+        return Math.max(0, this.#machine.nextProbeAtMs(laterMs) - laterMs);
+      });
+    }
+    return this.#refusal;
+  }
+
+  /** Tells `listener` of each transition, after it; dispose to stop. A listener may call back into the breaker. */
+  onTransition(listener: (transition: BreakerTransition) => void): Disposable {
+    return this.#listeners.add(listener);
+  }
+
+  #announce(): void {
+    if (!this.#machine.hasTransitions) return;
+    for (const transition of this.#machine.takeTransitions()) this.#listeners.tell(transition);
+  }
+}

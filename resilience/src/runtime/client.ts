@@ -1,0 +1,253 @@
+/**
+ * The resilient client: deadline, circuit breaker, bulkhead, timeout, retry and retry budget composed in the one order
+ * in which they cannot hurt each other (drawn in `call.ts`). One client stands for one downstream; whoever calls that
+ * downstream shares it. Combinations of settings that are known to do harm are refused when the client is made, with
+ * the hazard named, instead of being discovered at three in the morning.
+ */
+import type { BackoffOptions } from "../core/backoff.ts";
+import { Backoff } from "../core/backoff.ts";
+import type { Deadline } from "../core/deadline.ts";
+import { checkedDeadline, NO_DEADLINE } from "../core/deadline.ts";
+import { ConfigurationError } from "../core/errors.ts";
+import { COUNT, checked, DURATION_MS, WAIT_MS } from "../core/options.ts";
+import type { Classifier } from "../core/outcome.ts";
+import type { Random } from "../core/random.ts";
+import { seededRandom } from "../core/random.ts";
+import { ambientDeadline } from "./ambient-deadline.ts";
+import type { CircuitBreakerOptions } from "./breaker.ts";
+import { CircuitBreaker } from "./breaker.ts";
+import type { BulkheadOptions } from "./bulkhead.ts";
+import { Bulkhead } from "./bulkhead.ts";
+import type { CallOptions, CallSink, Operation } from "./call.ts";
+import { Call } from "./call.ts";
+import type { Clock } from "./clock.ts";
+import { Listeners } from "./listeners.ts";
+import type { SharedRetryBudgetOptions } from "./retry-budget.ts";
+import { RetryBudget } from "./retry-budget.ts";
+import { systemClock } from "./system-clock.ts";
+
+export interface RetryOptions extends BackoffOptions {
+  /** Attempts a call may make in all, the first included; 1 … 100. Default 3. */
+  readonly maxAttempts?: number;
+  /** The budget of this downstream: one to share, options for one of its own, or false for none. Default: one of its own. */
+  readonly budget?: RetryBudget | SharedRetryBudgetOptions | false;
+  /** How many attempts the operation itself makes at its own downstream (its maxAttempts, or its client). Default 1: it does not retry. */
+  readonly attemptsBelow?: number | ResilientClient<never>;
+}
+
+export interface ClientOptions<T = unknown> {
+  /** Names the downstream in errors and events. */
+  readonly name: string;
+  /**
+   * A breaker to share, options for one, or false for none. Default: one with its defaults. Beside its own
+   * `slowCallDurationMs`, a call counts as slow when it took longer than the bulkhead's acquire timeout while others
+   * were waiting: within the timeout, yet too slow for anybody in the queue ever to be served.
+   */
+  readonly breaker?: CircuitBreaker | CircuitBreakerOptions | false;
+  /** A bulkhead to share, options for one, or false for none. Default none: the right size is yours to know. */
+  readonly bulkhead?: Bulkhead | BulkheadOptions | false;
+  /** How long one attempt may take. `Infinity` for no limit. Default 10,000. */
+  readonly timeoutMs?: number;
+  /** How long a call may take in all, waits and retries included, where it brings no deadline of its own. Default: no limit. */
+  readonly deadlineMs?: number;
+  /** An attempt that has less than this until its deadline is not started, because it could not finish. Default 0. */
+  readonly minimumTimeLeftMs?: number;
+  /** Retries of calls that are safe to repeat; false for none. Default: up to 3 attempts, full jitter, 10 % budget. */
+  readonly retry?: RetryOptions | false;
+  /** What results and errors mean. Default: results are successes, errors failures. */
+  readonly classify?: Classifier<T>;
+  /** Run operations under their deadline, so that clients they use inherit it (costs about five awaits a call). Default false. */
+  readonly propagateDeadline?: boolean;
+  /** Default: the system's monotonic clock. */
+  readonly clock?: Clock;
+  /** Chance for jitter. Default: a stream seeded from the clock and the client's place in line. */
+  readonly random?: Random;
+}
+
+/** What a client tells those who listen. */
+export type ClientEvent =
+  | { readonly type: "retry"; readonly attempt: number; readonly delayMs: number }
+  | { readonly type: "retry-refused"; readonly attempt: number; readonly reason: string };
+
+/** What calls need of their client. */
+export interface ClientParts<T> {
+  readonly name: string;
+  readonly clock: Clock;
+  readonly breaker: CircuitBreaker | undefined;
+  readonly bulkhead: Bulkhead | undefined;
+  readonly budget: RetryBudget | undefined;
+  readonly backoff: Backoff;
+  readonly classify: Classifier<T> | undefined;
+  readonly timeoutMs: number;
+  readonly minimumTimeLeftMs: number;
+  readonly maxAttempts: number;
+  readonly slowMs: number;
+  readonly starvedMs: number;
+  readonly propagateDeadline: boolean;
+  tell(event: ClientEvent): void;
+}
+
+const NO_OPTIONS: CallOptions = {};
+let clientsMade = 0;
+
+export class ResilientClient<T = unknown> {
+  readonly name: string;
+  readonly breaker: CircuitBreaker | undefined;
+  readonly bulkhead: Bulkhead | undefined;
+  readonly budget: RetryBudget | undefined;
+  /** Attempts that one call may cause at the end of the line: its own times those below. */
+  readonly maxAttempts: number;
+  readonly #parts: ClientParts<T>;
+  readonly #clock: Clock;
+  readonly #deadlineMs: number;
+  readonly #listeners: Listeners<ClientEvent> = new Listeners();
+
+  constructor(options: ClientOptions<T>) {
+    const part = `ResilientClient ${options.name}`;
+    const clock = options.clock ?? systemClock;
+    const timeoutMs = checked(part, "timeoutMs", options.timeoutMs ?? 10_000, { ...WAIT_MS, aboveMin: true });
+    const retry = options.retry === false ? { maxAttempts: 1 } : (options.retry ?? {});
+    const maxAttempts = checked(part, "retry.maxAttempts", retry.maxAttempts ?? 3, { ...COUNT, max: 100 });
+    this.#deadlineMs = checked(part, "deadlineMs", options.deadlineMs ?? NO_DEADLINE, { ...WAIT_MS, aboveMin: true });
+    this.name = options.name;
+    this.#clock = clock;
+    this.breaker = breakerOf(options, clock, timeoutMs);
+    this.bulkhead = bulkheadOf(options, clock);
+    this.budget = maxAttempts === 1 ? undefined : budgetOf(retry, clock);
+    const below = retry.attemptsBelow ?? 1;
+    const attemptsBelow =
+      typeof below === "number" ? checked(part, "retry.attemptsBelow", below, COUNT) : below.maxAttempts;
+    this.maxAttempts = maxAttempts * attemptsBelow;
+    refuseHazards(part, {
+      timeoutMs,
+      deadlineMs: this.#deadlineMs,
+      maxAttempts,
+      attemptsBelow,
+      retry,
+      bulkhead: this.bulkhead,
+      breaker: this.breaker,
+    });
+    clientsMade++;
+    this.#parts = {
+      name: options.name,
+      clock,
+      breaker: this.breaker,
+      bulkhead: this.bulkhead,
+      budget: this.budget,
+      backoff: new Backoff(retry, options.random ?? seededRandom(`${options.name}/${clientsMade}/${clock.nowMs()}`)),
+      classify: options.classify,
+      timeoutMs,
+      minimumTimeLeftMs: checked(part, "minimumTimeLeftMs", options.minimumTimeLeftMs ?? 0, {
+        ...DURATION_MS,
+        aboveMin: false,
+      }),
+      maxAttempts,
+      slowMs: this.breaker?.slowCallDurationMs ?? NO_DEADLINE,
+      starvedMs: this.bulkhead?.acquireTimeoutMs ?? NO_DEADLINE,
+      propagateDeadline: options.propagateDeadline ?? false,
+      tell: (event) => {
+        if (this.#listeners.any) this.#listeners.tell(event);
+      },
+    };
+  }
+
+  /**
+   * Runs `operation` guarded. Resolves with its result (also with one that was judged a failure, once nothing more can
+   * be done about it) and rejects with its error, or with one of ours (table in `errors.ts`).
+   */
+  call<R extends T = T>(operation: Operation<R>, options?: CallOptions): Promise<R> {
+    const sink = Promise.withResolvers<R>();
+    this.begin<R>(operation, options ?? NO_OPTIONS, sink);
+    return sink.promise;
+  }
+
+  /** As {@link call}, telling `sink` instead of a promise; the call can be watched and ended through what is returned. */
+  begin<R extends T = T>(operation: Operation<R>, options: CallOptions, sink: CallSink<R>): Call<R> {
+    const nowMs = this.#clock.nowMs();
+    const own = options.deadline === undefined ? nowMs + this.#deadlineMs : checkedDeadline(options.deadline, nowMs);
+    const inherited = ambientDeadline();
+    const call = new Call<R>(
+      this.#parts as ClientParts<unknown> as ClientParts<R>,
+      operation,
+      options,
+      own < inherited ? own : inherited,
+      sink,
+    );
+    call.start(nowMs);
+    return call;
+  }
+
+  /** Tells `listener` of retries and of refused ones; dispose to stop. Costs nothing while nobody listens. */
+  onEvent(listener: (event: ClientEvent) => void): Disposable {
+    return this.#listeners.add(listener);
+  }
+}
+
+function breakerOf<T>(options: ClientOptions<T>, clock: Clock, timeoutMs: number): CircuitBreaker | undefined {
+  const given = options.breaker ?? {};
+  if (given === false || given instanceof CircuitBreaker) return given === false ? undefined : given;
+  const openDurationMs = given.openDurationMs ?? 30_000;
+  const longestAttemptMs = Math.min(timeoutMs, DURATION_MS.max);
+  return new CircuitBreaker({
+    name: options.name,
+    clock,
+    probeLeaseMs: Math.max(openDurationMs, longestAttemptMs),
+    ...given,
+  });
+}
+
+function bulkheadOf<T>(options: ClientOptions<T>, clock: Clock): Bulkhead | undefined {
+  const given = options.bulkhead ?? false;
+  if (given === false || given instanceof Bulkhead) return given === false ? undefined : given;
+  return new Bulkhead({ name: options.name, clock, ...given });
+}
+
+function budgetOf(retry: RetryOptions, clock: Clock): RetryBudget | undefined {
+  const given = retry.budget ?? {};
+  if (given === false || given instanceof RetryBudget) return given === false ? undefined : given;
+  return new RetryBudget({ clock, ...given });
+}
+
+interface Settings {
+  readonly timeoutMs: number;
+  readonly deadlineMs: number;
+  readonly maxAttempts: number;
+  readonly attemptsBelow: number;
+  readonly retry: RetryOptions;
+  readonly bulkhead: Bulkhead | undefined;
+  readonly breaker: CircuitBreaker | undefined;
+}
+
+/** Rule C5: combinations that each look reasonable and together do harm. */
+function refuseHazards(part: string, at: Settings): void {
+  if (at.timeoutMs > at.deadlineMs && at.timeoutMs !== NO_DEADLINE) {
+    throw new ConfigurationError(
+      "timeout-exceeds-deadline",
+      `${part}: timeoutMs ${at.timeoutMs} is more than deadlineMs ${at.deadlineMs}: the deadline would always end the attempt first, and the breaker would never see a timeout.`,
+    );
+  }
+  if (at.bulkhead !== undefined && at.bulkhead.acquireTimeoutMs >= at.timeoutMs && at.timeoutMs !== NO_DEADLINE) {
+    throw new ConfigurationError(
+      "queue-wait-not-below-timeout",
+      `${part}: the bulkhead's acquireTimeoutMs ${at.bulkhead.acquireTimeoutMs} is not below timeoutMs ${at.timeoutMs}: callers would queue for longer than the work may take.`,
+    );
+  }
+  if (at.maxAttempts > 1 && at.attemptsBelow > 1) {
+    throw new ConfigurationError(
+      "retries-multiply",
+      `${part}: ${at.maxAttempts} attempts here times ${at.attemptsBelow} below are ${at.maxAttempts * at.attemptsBelow} at the end of the line: let one layer retry (retry: false in the other).`,
+    );
+  }
+  if (at.maxAttempts > 1 && (at.retry.baseMs ?? 100) >= at.deadlineMs) {
+    throw new ConfigurationError(
+      "backoff-exceeds-deadline",
+      `${part}: retry.baseMs ${at.retry.baseMs ?? 100} is not below deadlineMs ${at.deadlineMs}: no retry could ever be made.`,
+    );
+  }
+  if (at.breaker !== undefined && at.breaker.probeLeaseMs < at.timeoutMs && at.timeoutMs !== NO_DEADLINE) {
+    throw new ConfigurationError(
+      "probe-lease-below-timeout",
+      `${part}: the breaker's probeLeaseMs ${at.breaker.probeLeaseMs} is below timeoutMs ${at.timeoutMs}: a probe that is slow but within its timeout would count as failed.`,
+    );
+  }
+}

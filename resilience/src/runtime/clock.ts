@@ -1,0 +1,39 @@
+/**
+ * Time as an argument. Whatever in this library has to know the time or wait for it is given a `Clock`; the system's
+ * (`system-clock.ts`) in production, a virtual one (`./sim`) in tests and simulation. There is one monotonic axis and
+ * no calendar: setting a wall clock back changes nothing here.
+ */
+import { CallAbortedError } from "../core/errors.ts";
+
+export interface Clock {
+  /** Milliseconds on one monotonic axis with an origin of its own; fractions allowed; never goes back. */
+  nowMs(): number;
+  /**
+   * Runs `run` once when the clock has reached `atMs`, never before; at once (in a later task) where it has passed.
+   * Runs of the same instant go in the order in which they were asked for. Disposing cancels it. `subject` is handed
+   * to `run`, which can then be one function for all calls instead of a closure for each.
+   */
+  at(atMs: number, run: () => void): Disposable;
+  at<Subject>(atMs: number, run: (subject: Subject) => void, subject: Subject): Disposable;
+  /** Resolves when the clock has reached `atMs`; rejects with {@link CallAbortedError} within a tick of an abort. */
+  sleepUntil(atMs: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** `Clock.sleepUntil` in terms of `Clock.at`: shared by every clock, leaves no listener and no timer behind. */
+export function sleepOn(clock: Pick<Clock, "at">, atMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted === true) {
+      reject(new CallAbortedError(signal.reason));
+      return;
+    }
+    const abort = (): void => {
+      timer[Symbol.dispose]();
+      reject(new CallAbortedError(signal?.reason));
+    };
+    const timer = clock.at(atMs, () => {
+      signal?.removeEventListener("abort", abort);
+      resolve();
+    });
+    signal?.addEventListener("abort", abort, { once: true });
+  });
+}

@@ -1,0 +1,47 @@
+/**
+ * A retry budget for callers: {@link RetryBudgetMachine} bound to a clock. Make one for each downstream and hand it to
+ * everything that aims at it (clients, hedges, replays of queued commands): two budgets are twice the storm.
+ */
+import type { RetryBudgetOptions, RetryBudgetStatus } from "../core/retry-budget.ts";
+import { RetryBudgetMachine } from "../core/retry-budget.ts";
+import type { Clock } from "./clock.ts";
+import { systemClock } from "./system-clock.ts";
+
+export interface SharedRetryBudgetOptions extends RetryBudgetOptions {
+  /** Default: the system's monotonic clock. */
+  readonly clock?: Clock;
+}
+
+export class RetryBudget {
+  readonly machine: RetryBudgetMachine;
+  readonly #clock: Clock;
+
+  constructor(options: SharedRetryBudgetOptions = {}) {
+    this.#clock = options.clock ?? systemClock;
+    this.machine = new RetryBudgetMachine(options);
+  }
+
+  /** A call's first attempt is being sent. */
+  deposit(nowMs: number = this.#clock.nowMs()): void {
+    this.machine.deposit(nowMs);
+  }
+
+  /** Charges one extra attempt, before its backoff; true must be followed by {@link send} or {@link refund}. */
+  withdraw(nowMs: number = this.#clock.nowMs()): boolean {
+    return this.machine.withdraw(nowMs);
+  }
+
+  /** A withdrawn attempt goes out now; false where the window no longer has room for it. */
+  send(nowMs: number = this.#clock.nowMs()): boolean {
+    return this.machine.send(nowMs);
+  }
+
+  /** A withdrawn attempt will not be sent. */
+  refund(): void {
+    this.machine.refund();
+  }
+
+  get status(): RetryBudgetStatus {
+    return this.machine.status(this.#clock.nowMs());
+  }
+}

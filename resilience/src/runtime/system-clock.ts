@@ -1,0 +1,73 @@
+/**
+ * The system's monotonic clock: the one file of the library that names timers and `performance`. All waiting shares a
+ * single `setTimeout`, armed for the earliest instant. Cancelling the last wait does not touch that timer at once,
+ * because a busy client empties and refills the queue at every call; one `setImmediate` per turn of the event loop
+ * looks whether the queue is still empty and then clears it, so an idle process holds no timer and can exit.
+ */
+import type { Clock } from "./clock.ts";
+import { sleepOn } from "./clock.ts";
+import { TimerQueue } from "./timer-queue.ts";
+
+/** The longest wait `setTimeout` takes; longer ones are waited for in several steps. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+class SystemClock implements Clock {
+  readonly #queue: TimerQueue = new TimerQueue(() => this.#lookLater());
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #armedForMs = Number.POSITIVE_INFINITY;
+  #lookPending = false;
+  readonly #fire = (): void => this.#runDue();
+  readonly #look = (): void => {
+    this.#lookPending = false;
+    if (this.#queue.size === 0) this.#disarm();
+  };
+
+  nowMs(): number {
+    return performance.now();
+  }
+
+  at<Subject>(atMs: number, run: (subject: Subject) => void, subject?: Subject): Disposable {
+    const entry = this.#queue.add(atMs, run, subject as Subject);
+    if (atMs < this.#armedForMs) this.#arm(atMs);
+    return entry;
+  }
+
+  sleepUntil(atMs: number, signal?: AbortSignal): Promise<void> {
+    return sleepOn(this, atMs, signal);
+  }
+
+  #arm(atMs: number): void {
+    this.#disarm();
+    if (atMs === Number.POSITIVE_INFINITY) return;
+    this.#armedForMs = atMs;
+    // Rounded up, because Node cuts fractions off: never early.
+    this.#timer = setTimeout(this.#fire, Math.min(Math.max(1, Math.ceil(atMs - performance.now())), LONGEST_TIMER_MS));
+  }
+
+  #disarm(): void {
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#armedForMs = Number.POSITIVE_INFINITY;
+  }
+
+  #runDue(): void {
+    this.#timer = undefined;
+    this.#armedForMs = Number.POSITIVE_INFINITY;
+    const nowMs = performance.now();
+    try {
+      // Only what was due when the timer fired: a run that asks for "now" again cannot hold the loop for ever.
+      for (let due = this.#queue.takeDue(nowMs); due !== undefined; due = this.#queue.takeDue(nowMs)) due.run();
+    } finally {
+      if (this.#queue.nextAtMs < this.#armedForMs) this.#arm(this.#queue.nextAtMs);
+    }
+  }
+
+  #lookLater(): void {
+    if (this.#lookPending || this.#timer === undefined) return;
+    this.#lookPending = true;
+    setImmediate(this.#look);
+  }
+}
+
+/** The clock everything uses unless it is given another one. */
+export const systemClock: Clock = new SystemClock();
