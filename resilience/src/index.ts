@@ -2,6 +2,7 @@
 export type { BackoffOptions } from "./core/backoff.ts";
 export type { BreakerOptions, BreakerState, BreakerStatus, BreakerTransition, Permit } from "./core/breaker.ts";
 export { REFUSED } from "./core/breaker.ts";
+export type { CommandPathOptions } from "./core/command-path.ts";
 export type { Deadline } from "./core/deadline.ts";
 export {
   fromGrpcTimeout,
@@ -31,11 +32,24 @@ export {
   RetryBudgetExhaustedError,
   StaleEpochError,
 } from "./core/errors.ts";
+export type { Assessment, Evidence, FailbackOptions } from "./core/failover.ts";
+export type { FixedHeartbeatOptions, HeartbeatStatus } from "./core/fixed-heartbeat.ts";
 export type { Classifier, HttpAnswer, Judgement, Outcome } from "./core/outcome.ts";
-export { grpcStatus, httpErrorBody, httpStatus, problemJson, reportsError, wasNeverSent } from "./core/outcome.ts";
+export {
+  grpcStatus,
+  httpErrorBody,
+  httpStatus,
+  problemJson,
+  reportsError,
+  wasConnectionLost,
+  wasNeverSent,
+} from "./core/outcome.ts";
+export type { PhiAccrualOptions, PhiEstimate } from "./core/phi-accrual.ts";
+export type { RampOptions } from "./core/ramp.ts";
 export type { Random } from "./core/random.ts";
 export { seededRandom } from "./core/random.ts";
 export type { RetryBudgetOptions, RetryBudgetStatus } from "./core/retry-budget.ts";
+export type { Declaration, Standing, SupervisorOptions } from "./core/supervisor.ts";
 export { ambientDeadline, deadlineAfter, withDeadline } from "./runtime/ambient-deadline.ts";
 export type { AttemptContext } from "./runtime/attempt.ts";
 export type { CircuitBreakerOptions } from "./runtime/breaker.ts";
@@ -46,6 +60,20 @@ export type { CallOptions, Operation } from "./runtime/call.ts";
 export type { ClientEvent, ClientOptions, RetryOptions } from "./runtime/client.ts";
 export { ResilientClient } from "./runtime/client.ts";
 export type { Clock } from "./runtime/clock.ts";
+export type { FailureDetector } from "./runtime/detectors.ts";
+export { FixedHeartbeatDetector, PhiAccrualDetector } from "./runtime/detectors.ts";
+export { PrimaryBackupFailover } from "./runtime/failover.ts";
+export type { FailoverContext, FailoverOperation, KeyStatus } from "./runtime/failover-call.ts";
+export type {
+  FailoverEvent,
+  FailoverOptions,
+  FailoverStatus,
+  Lease,
+  StationStatus,
+} from "./runtime/failover-options.ts";
+export type { Maintenance, NamedStation, StationClientOptions } from "./runtime/lane.ts";
 export type { SharedRetryBudgetOptions } from "./runtime/retry-budget.ts";
 export { RetryBudget } from "./runtime/retry-budget.ts";
+export type { Abstention, LivenessSupervisorOptions } from "./runtime/supervisor.ts";
+export { LivenessSupervisor } from "./runtime/supervisor.ts";
 export { systemClock } from "./runtime/system-clock.ts";

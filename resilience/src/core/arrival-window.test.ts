@@ -88,6 +88,17 @@ test("[D2] a tiny jitter on a large offset keeps its digits, also after a step",
   run(37, 50_000, (index) => (index % 5000 < 2500 ? 1 : 1e4) * (1 + 1e-6 * random.next()), 300);
 });
 
+test("[D2] the sums are renewed every lap: where the stream began is forgotten", () => {
+  const random = seededRandom(SEED).fork("laps");
+  const window = new ArrivalWindow(200);
+  for (let index = 0; index < 200; index++) window.add(1);
+  const recent = Array.from({ length: 600 }, () => 1e9 + 1e-3 * random.next());
+  for (const sample of recent) window.add(sample);
+  const truth = exact(recent.slice(-200));
+  assert.ok(Math.abs(window.mean - truth.mean) <= 1e-9 * truth.mean, REPLAY);
+  assert.ok(Math.abs(window.deviation - truth.deviation) <= 1e-9 * truth.deviation, REPLAY);
+});
+
 test("[D2] constant samples have no deviation, an empty window has neither", () => {
   const window = new ArrivalWindow(3);
   assert.deepEqual([window.count, window.mean, window.deviation], [0, 0, 0]);

@@ -3,13 +3,14 @@
  * rate; jitter keeps callers that failed together from coming back together. Forms and names after Brooker,
  * "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015), who measured full jitter to need the fewest calls.
  */
+import { ConfigurationError } from "./errors.ts";
 import { checked, DURATION_MS } from "./options.ts";
 import type { Random } from "./random.ts";
 
 export interface BackoffOptions {
   /** Upper bound of the first wait. Default 100. */
   readonly baseMs?: number;
-  /** Upper bound of every wait. Default 10,000. */
+  /** Upper bound of every wait that we choose ourselves. Default 10,000, or `baseMs` where that is more. */
   readonly capMs?: number;
   /** Growth from one wait's bound to the next; at least 1. Default 2. */
   readonly factor?: number;
@@ -32,7 +33,7 @@ export class Backoff {
       aboveMin: false,
     });
     this.#factor = checked("backoff", "factor", options.factor ?? 2, { min: 1, max: 100 });
-    this.#jitter = options.jitter ?? "full";
+    this.#jitter = checkedJitter(options.jitter ?? "full");
     this.#random = random;
   }
 
@@ -53,9 +54,16 @@ export class Backoff {
       case "equal":
         return bound / 2 + (this.#random.next() * bound) / 2;
       case "decorrelated": {
-        const top = Math.min(this.#capMs, Math.max(this.#baseMs, lastMs * 3));
+        const top = Math.min(this.#capMs, Math.max(this.#baseMs, lastMs) * 3);
         return this.#baseMs + this.#random.next() * (top - this.#baseMs);
       }
     }
   }
+}
+
+const JITTERS: readonly string[] = ["full", "equal", "decorrelated", "none"];
+
+function checkedJitter<J extends string>(jitter: J): J {
+  if (JITTERS.includes(jitter)) return jitter;
+  throw new ConfigurationError("out-of-range", `backoff: jitter is ${jitter}; it must be one of ${JITTERS.join(", ")}.`);
 }

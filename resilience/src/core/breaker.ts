@@ -13,8 +13,9 @@
  *                                                  └───────────┘
  *
  * Every permit is stamped with the breaker's generation, which each transition raises; a result of an older
- * generation changes nothing. A probe holds a lease, so that one that hangs cannot wedge the breaker. Excess callers
- * are refused and told when the next probe is due; nobody is parked. There is no timer: time is looked at when asked.
+ * generation changes nothing. A probe holds a lease under a number of its own, so that one that hangs cannot wedge the
+ * breaker, and one that reports twice or too late cannot answer for another. Excess callers are refused and told when
+ * the next probe is due; nobody is parked. There is no timer: time is looked at when asked.
  *
  * Sources: Nygard, Release It! (2nd ed., 2018), ch. 5; sliding-window rates as in Hystrix, Polly and resilience4j.
  */
@@ -44,7 +45,7 @@ export interface BreakerOptions {
   readonly probeLeaseMs?: number;
 }
 
-/** What a permit to call is: the generation it was given in. {@link REFUSED} where there is none. */
+/** A permit to call: the generation it was given in; a probe's is a number of its own. {@link REFUSED} where there is none. */
 export type Permit = number;
 
 /** No permit: the circuit is open, or all probes are out. */
@@ -66,8 +67,16 @@ export interface BreakerStatus {
   readonly failures: number;
   readonly slow: number;
   readonly failureRate: number;
+  /** Which rule brought it into this state, in a sentence with its numbers; empty before the first transition. */
+  readonly rule: string;
   /** Instant from which a probe may pass; undefined while closed. */
   readonly nextProbeAtMs: number | undefined;
+}
+
+/** A probe that is out. */
+interface Lease {
+  readonly permit: Permit;
+  readonly endsMs: number;
 }
 
 const SLICES = 10;
@@ -86,10 +95,13 @@ export class BreakerMachine {
   readonly #window: RateWindow;
 
   #state: BreakerState = "closed";
-  #generation = 1;
+  /** The last number given out, to a generation or to a probe: no two ever share one. */
+  #issued: Permit = 1;
+  #generation: Permit = 1;
+  #rule = "";
   #openUntilMs = 0;
-  /** While half-open: when the lease of each probe that is out ends, oldest first, and how the others went. */
-  #leases: number[] = [];
+  /** While half-open: the probes that are out, oldest first, and how the others went. */
+  #leases: Lease[] = [];
   #probeSuccesses = 0;
   #probeFailures = 0;
   #transitions: BreakerTransition[] = [];
@@ -143,8 +155,9 @@ export class BreakerMachine {
   acquire(nowMs: number): Permit {
     if (this.#state === "closed") return this.#generation;
     if (!this.peek(nowMs)) return REFUSED;
-    this.#leases.push(nowMs + this.probeLeaseMs);
-    return this.#generation;
+    const permit = ++this.#issued;
+    this.#leases.push({ permit, endsMs: nowMs + this.probeLeaseMs });
+    return permit;
   }
 
   /** The call succeeded. `slow`: it took longer than {@link slowCallDurationMs}, or left waiters starving. */
@@ -152,7 +165,8 @@ export class BreakerMachine {
     if (this.#state === "closed" && permit === this.#generation) {
       this.#window.add(CALLS, nowMs);
       if (slow) this.#window.add(SLOW, nowMs);
-      if (slow || this.#window.total(FAILURES, nowMs) > 0) this.#judge(nowMs);
+      // A success can reach the floor of calls, and so be what lets earlier failures be judged.
+      if (this.#window.total(FAILURES, nowMs) > 0 || this.#window.total(SLOW, nowMs) > 0) this.#judge(nowMs);
     } else if (this.#returnProbe(permit, nowMs)) {
       this.#probeSuccesses++;
       if (this.#probeSuccesses >= this.#probesNeeded) this.#close(nowMs);
@@ -177,7 +191,7 @@ export class BreakerMachine {
     if (this.#state !== "closed") this.#returnProbe(permit, nowMs);
   }
 
-  /** The permit of the current generation, for callers that kept none. */
+  /** For callers that kept no permit: stands for any call while closed, and for the oldest probe while half-open. */
   get generation(): Permit {
     return this.#generation;
   }
@@ -185,7 +199,7 @@ export class BreakerMachine {
   /** Instant from which a probe may pass: the end of the open duration, or of the earliest lease when all are out. */
   nextProbeAtMs(nowMs: number): number {
     if (this.state(nowMs) === "open") return this.#openUntilMs;
-    if (this.#state === "half-open" && this.#freeProbes() <= 0) return this.#leases[0] ?? nowMs;
+    if (this.#state === "half-open" && this.#freeProbes() <= 0) return this.#leases[0]?.endsMs ?? nowMs;
     return nowMs;
   }
 
@@ -199,6 +213,7 @@ export class BreakerMachine {
       failures,
       slow: this.#window.total(SLOW, nowMs),
       failureRate: calls === 0 ? 0 : failures / calls,
+      rule: this.#rule,
       nextProbeAtMs: state === "closed" ? undefined : this.nextProbeAtMs(nowMs),
     };
   }
@@ -227,11 +242,11 @@ export class BreakerMachine {
       this.#probeFailures = 0;
       this.#move("half-open", nowMs, `open for ${this.#openDurationMs} ms; ${this.#probes} probe(s) may pass`);
     }
-    while (this.#state === "half-open" && (this.#leases[0] ?? Number.POSITIVE_INFINITY) <= nowMs) {
-      const endedAtMs = this.#leases.shift() as number;
+    while (this.#state === "half-open" && (this.#leases[0]?.endsMs ?? Number.POSITIVE_INFINITY) <= nowMs) {
+      const lease = this.#leases.shift() as Lease;
       this.#probeFailures++;
       if (this.#probeFailures > this.#probes - this.#probesNeeded) {
-        this.#reopen(endedAtMs, `a probe did not report within its lease of ${this.probeLeaseMs} ms`);
+        this.#reopen(lease.endsMs, `a probe did not report within its lease of ${this.probeLeaseMs} ms`);
         this.#lookAtTime(nowMs);
       }
     }
@@ -239,9 +254,9 @@ export class BreakerMachine {
 
   #returnProbe(permit: Permit, nowMs: number): boolean {
     this.#lookAtTime(nowMs);
-    if (this.#state !== "half-open" || permit !== this.#generation || this.#leases.length === 0) return false;
-    this.#leases.shift();
-    return true;
+    if (this.#state !== "half-open") return false;
+    const place = permit === this.#generation ? 0 : this.#leases.findIndex((lease) => lease.permit === permit);
+    return place >= 0 && this.#leases.splice(place, 1).length > 0;
   }
 
   #judge(nowMs: number): void {
@@ -273,7 +288,8 @@ export class BreakerMachine {
   }
 
   #move(to: BreakerState, atMs: number, rule: string): void {
-    this.#generation++;
+    this.#generation = ++this.#issued;
+    this.#rule = rule;
     if (this.#transitions.length < MOST_TRANSITIONS_KEPT) this.#transitions.push({ from: this.#state, to, atMs, rule });
     this.#state = to;
   }

@@ -28,6 +28,12 @@ export interface SuspicionSource {
    * {@link suspicionLevel} within 1 ms and may lie in the past; undefined for a node never heard from.
    */
   whenLevel?(node: string, level: number): number | undefined;
+  /**
+   * The shortest silence after which any node can reach `level`, whatever it has learned by then. Who set a timer by
+   * {@link whenLevel} looks again this much later at the latest, because beats that came since may have drawn the
+   * instant nearer; without it, that timer has to be set anew at each heartbeat.
+   */
+  shortestSilenceMs?(level: number): number;
   /** When `node` was last heard from; undefined if never. */
   lastHeartbeatMs?(node: string): number | undefined;
 }

@@ -58,7 +58,10 @@ export abstract class ResilienceError extends Error {
   }
 }
 
-/** We refused before anything was sent. Breakers do not take one of these as a failure, whoever throws it. */
+/**
+ * Our own decision, not the service's: refused before anything was sent, or ended by the caller's abort or deadline
+ * while it was out (then nobody knows whether it ran). Breakers do not take one of these as a failure, whoever throws it.
+ */
 export abstract class LocalRejection extends ResilienceError {
   readonly origin: "local" = "local";
 }
@@ -152,6 +155,13 @@ export class AmbiguousOutcomeError extends DownstreamError {
 /** A station has already seen a newer epoch than the one this call carries: the sender has been replaced. */
 export class StaleEpochError extends DownstreamError {
   readonly code: "STALE_EPOCH" = "STALE_EPOCH";
+  /** The newest epoch that the station has seen, where it said so. */
+  readonly seenEpoch: number | undefined;
+
+  constructor(message: string, details?: ErrorDetails & { readonly seenEpoch?: number }) {
+    super(message, details);
+    this.seenEpoch = details?.seenEpoch;
+  }
 }
 
 /** Chaos made this attempt fail on purpose. */

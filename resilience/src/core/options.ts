@@ -1,9 +1,11 @@
 /**
  * Range checks for constructors: a refused option names the part, the option, the value it got and what is allowed.
+ * NaN, strings and absent values are refused like any other value out of range. Contradictions between options are not
+ * its business (see `pipeline-hazards.ts`).
  */
 import { ConfigurationError } from "./errors.ts";
 
-/** Bounds of a numeric option. Both ends belong to the range unless `exclusive` says otherwise. */
+/** Bounds of a numeric option. Both ends belong to the range unless `aboveMin` says otherwise. */
 export interface Range {
   readonly min: number;
   readonly max: number;
@@ -19,6 +21,8 @@ export const DURATION_MS: Range = { min: 0, aboveMin: true, max: 2 ** 31 - 1 };
 export const WAIT_MS: Range = { min: 0, max: Number.POSITIVE_INFINITY };
 /** A share, more than 0 and at most 1. */
 export const RATE: Range = { min: 0, aboveMin: true, max: 1 };
+/** Any number that has an order: everything but NaN. */
+export const PRIORITY: Range = { min: Number.NEGATIVE_INFINITY, max: Number.POSITIVE_INFINITY };
 /** A count of at least one. */
 export const COUNT: Range = { min: 1, max: 2 ** 31 - 1, integer: true };
 

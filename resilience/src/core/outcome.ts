@@ -3,7 +3,7 @@
  * `{"error": …}` in it), and not every exception is a failure of the service (a caller's 404 proves that it is alive).
  * A classifier says which it is; breaker, budget and failover act on its word and on nothing else.
  */
-import { LocalRejection } from "./errors.ts";
+import { ConfigurationError, LocalRejection, ResilienceError } from "./errors.ts";
 
 /**
  * `success` and `failure` count for or against the service. `ignored` counts as nothing and is not retried.
@@ -27,22 +27,67 @@ export interface Classifier<T> {
 }
 
 /** Node and undici codes of errors raised before a byte of the request was sent. */
-const NEVER_SENT_CODES = new Set([
-  "ECONNREFUSED",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "UND_ERR_CONNECT_TIMEOUT",
+const NEVER_SENT_CODES = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"]);
+/** System calls that come before the first byte. `EHOSTUNREACH` of a `read` proves nothing: the request was out by then. */
+const BEFORE_SENDING = new Set(["connect", "getaddrinfo"]);
+/** How far down a chain of causes, or of errors in errors, we look. */
+const DEEPEST_CAUSE = 5;
+
+/**
+ * True where `error`, or what caused it, provably kept the request from being sent at all. That is proof for an
+ * operation that sends one request; one that sends several must classify its errors itself. Our own errors are no
+ * proof, whatever caused them: an *ambiguous outcome* may be caused by a refused connection of its last attempt.
+ */
+export function wasNeverSent(error: unknown): boolean {
+  return neverSent(error, 0);
+}
+
+function neverSent(error: unknown, depth: number): boolean {
+  if (!(error instanceof Error) || error instanceof ResilienceError || depth >= DEEPEST_CAUSE) return false;
+  if ("code" in error && NEVER_SENT_CODES.has(String(error.code))) return true;
+  if ("syscall" in error && BEFORE_SENDING.has(String(error.syscall))) return true;
+  if (error instanceof AggregateError && error.errors.length > 0) {
+    return error.errors.every((one) => neverSent(one, depth + 1));
+  }
+  return neverSent(error.cause, depth + 1);
+}
+
+/** Node and undici codes of a connection that was lost, or went silent, after the request may have been sent. */
+const CONNECTION_LOST_CODES = new Set([
+  "ECONNRESET",
+  "ECONNABORTED",
+  "EPIPE",
+  "ETIMEDOUT",
+  "UND_ERR_SOCKET",
+  "UND_ERR_HEADERS_TIMEOUT",
+  "UND_ERR_BODY_TIMEOUT",
+  "ATTEMPT_TIMEOUT",
 ]);
 
-/** True where `error`, or what caused it, provably kept the request from being sent at all. */
-export function wasNeverSent(error: unknown): boolean {
+/** True where `error`, or what caused it, says that there was no answer: the request may have been executed or not. */
+export function wasConnectionLost(error: unknown): boolean {
   for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
-    if ("code" in at && NEVER_SENT_CODES.has(String(at.code))) return true;
-    if (at instanceof AggregateError && at.errors.length > 0 && at.errors.every(wasNeverSent)) return true;
+    if ("code" in at && CONNECTION_LOST_CODES.has(String(at.code))) return true;
   }
   return false;
+}
+
+const OUTCOMES: Readonly<Record<Outcome, Judgement>> = {
+  success: { outcome: "success" },
+  failure: { outcome: "failure" },
+  ignored: { outcome: "ignored" },
+  "never-sent": { outcome: "never-sent" },
+};
+
+/** What a classifier said, as a judgement; throws {@link ConfigurationError} where it is none of the outcomes. */
+export function judgementOf(said: Outcome | Judgement): Judgement {
+  const outcome = typeof said === "object" ? said.outcome : said;
+  const judged = Object.hasOwn(OUTCOMES, outcome) ? OUTCOMES[outcome] : undefined;
+  if (judged !== undefined) return typeof said === "object" ? said : judged;
+  throw new ConfigurationError(
+    "unknown-outcome",
+    `classify said ${String(outcome)}; it must say, and not promise, one of ${Object.keys(OUTCOMES).join(", ")}.`,
+  );
 }
 
 /** The classifier for errors where none is given: our own refusals count as nothing, connection refused as never sent. */
@@ -128,8 +173,15 @@ function headerOf(headers: unknown, name: string): string | undefined {
   const bag = asObject(headers);
   if (bag === undefined) return undefined;
   const get = bag["get"];
-  const value: unknown = typeof get === "function" ? get.call(headers, name) : bag[name];
-  return typeof value === "string" ? value : undefined;
+  const value: unknown = typeof get === "function" ? get.call(headers, name) : fieldOf(bag, name);
+  return typeof value === "string" || typeof value === "number" ? String(value) : undefined;
+}
+
+/** Field names of HTTP have no case; a plain object's may be spelt in any. */
+function fieldOf(bag: Record<string, unknown>, name: string): unknown {
+  if (name in bag) return bag[name];
+  const spelt = Object.keys(bag).find((key) => key.toLowerCase() === name);
+  return spelt === undefined ? undefined : bag[spelt];
 }
 
 function asObject(value: unknown): Record<string, unknown> | undefined {
@@ -137,5 +189,5 @@ function asObject(value: unknown): Record<string, unknown> | undefined {
 }
 
 function isPresent(value: unknown): boolean {
-  return value !== undefined && value !== null && value !== false && value !== "";
+  return value !== undefined && value !== null && value !== false && value !== "" && value !== 0;
 }

@@ -6,6 +6,8 @@
  * is O(1). An instant before the newest slice counts in the newest: the axis is monotonic, and a clock that went back
  * can neither revive old counts nor lose new ones.
  */
+import { COUNT, checked, DURATION_MS } from "./options.ts";
+
 export class RateWindow {
   readonly #sliceMs: number;
   readonly #slices: number;
@@ -20,9 +22,9 @@ export class RateWindow {
 
   /** `series`: how many kinds of things are counted, addressed 0 … series − 1. */
   constructor(windowMs: number, slices: number, series: number) {
-    this.#sliceMs = windowMs / slices;
-    this.#slices = slices;
-    this.#series = series;
+    this.#slices = checked("RateWindow", "slices", slices, { ...COUNT, max: 10_000 });
+    this.#series = checked("RateWindow", "series", series, { ...COUNT, max: 100 });
+    this.#sliceMs = checked("RateWindow", "windowMs", windowMs, DURATION_MS) / slices;
     this.#counts = new Float64Array(slices * series);
     this.#totals = new Float64Array(series);
   }
@@ -41,6 +43,7 @@ export class RateWindow {
     return this.#totals[series] as number;
   }
 
+  /** Forgets everything. */
   clear(): void {
     this.#counts.fill(0);
     this.#totals.fill(0);

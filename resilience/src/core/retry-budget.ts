@@ -12,6 +12,7 @@
  *
  * Sources: Google SRE book, ch. 21 ("Handling Overload"); Finagle's and tower's retry budgets.
  */
+import { invariant } from "./invariant.ts";
 import { checked, DURATION_MS } from "./options.ts";
 import { RateWindow } from "./rate-window.ts";
 
@@ -71,7 +72,7 @@ export class RetryBudgetMachine {
 
   /** A withdrawn attempt is about to be sent: false where the window no longer has room for it (and it is refunded). */
   send(nowMs: number): boolean {
-    this.#pending--;
+    this.refund();
     const allowed = this.#sent.total(0, nowMs) + 1 <= this.#allowed(nowMs);
     if (allowed) this.#sent.add(0, nowMs);
     else this.#refused++;
@@ -80,6 +81,7 @@ export class RetryBudgetMachine {
 
   /** A withdrawn attempt will not be sent: its call was aborted, or something else refused it. */
   refund(): void {
+    invariant(this.#pending > 0, "an extra attempt that is sent or refunded was withdrawn, once");
     this.#pending--;
   }
 

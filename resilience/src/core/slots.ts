@@ -5,6 +5,9 @@
  * priority, higher priorities first; the queue is bounded; any waiter can leave early in O(1).
  */
 
+import { invariant } from "./invariant.ts";
+import { COUNT, checked, PRIORITY } from "./options.ts";
+
 /** A place in the queue. Whoever waits extends this; the links belong to {@link Slots}. */
 export abstract class Waiter {
   /** Higher goes first. */
@@ -17,7 +20,7 @@ export abstract class Waiter {
   next: Waiter | undefined = undefined;
 
   constructor(priority: number) {
-    this.priority = priority;
+    this.priority = checked("Waiter", "priority", priority, PRIORITY);
   }
 
   /** The slot is this waiter's from now on: called by the runtime, in the step in which another gave it back. */
@@ -30,17 +33,20 @@ interface Level {
   last: Waiter | undefined;
 }
 
+/** Empty levels kept for the next waiter; beyond these they go, so that priorities without end cost no memory. */
+const MOST_EMPTY_LEVELS = 8;
+
 export class Slots {
   readonly maxConcurrent: number;
   readonly maxQueue: number;
   #running = 0;
   #waiting = 0;
-  /** Highest priority first. A level stays once made: there are as many as there are priorities in use. */
+  /** Highest priority first. */
   readonly #levels: Level[] = [];
 
   constructor(maxConcurrent: number, maxQueue: number) {
-    this.maxConcurrent = maxConcurrent;
-    this.maxQueue = maxQueue;
+    this.maxConcurrent = checked("Slots", "maxConcurrent", maxConcurrent, COUNT);
+    this.maxQueue = checked("Slots", "maxQueue", maxQueue, { ...COUNT, min: 0 });
   }
 
   get running(): number {
@@ -60,6 +66,7 @@ export class Slots {
 
   /** Queues `waiter`; false where the queue is at its bound. */
   enqueue(waiter: Waiter): boolean {
+    invariant(waiter.level === undefined, "a waiter stands in one queue, once");
     if (this.#waiting >= this.maxQueue) return false;
     const level = this.#levelOf(waiter.priority);
     waiter.level = level;
@@ -83,11 +90,15 @@ export class Slots {
     waiter.previous = undefined;
     waiter.next = undefined;
     this.#waiting--;
+    if (level.first === undefined && this.#levels.length > MOST_EMPTY_LEVELS) {
+      this.#levels.splice(this.#levels.indexOf(level), 1);
+    }
     return true;
   }
 
   /** Gives a slot back; returns the waiter that owns it from now on, or undefined where the slot became free. */
   giveBack(): Waiter | undefined {
+    invariant(this.#running > 0, "a slot that is given back was taken");
     if (this.#waiting > 0) {
       for (const level of this.#levels) {
         const waiter = level.first;

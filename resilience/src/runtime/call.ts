@@ -61,7 +61,7 @@ type Failure<T> = { readonly error: unknown } | { readonly value: T };
 /** What only a call that has failed needs to remember. */
 interface RetryState<T> {
   /** The failure that a retry is to mend: an error, or a result judged a failure. */
-  failure: Failure<T>;
+  failure: Failure<T> | undefined;
   lastDelayMs: number;
   /** The budget has been charged for an attempt that is not sent yet. */
   charged: boolean;
@@ -90,12 +90,14 @@ export class Call<T> implements AttemptOwner {
     options: CallOptions,
     deadline: Deadline,
     sink: CallSink<T>,
+    charged: boolean,
   ) {
     this.#parts = parts;
     this.#operation = operation;
     this.#options = options;
     this.#sink = sink;
     this.deadline = deadline;
+    if (charged) this.#retry = { failure: undefined, lastDelayMs: 0, charged: true };
   }
 
   get clock(): Clock {
@@ -249,13 +251,14 @@ export class Call<T> implements AttemptOwner {
   /** The timeout or the deadline, whichever was earlier. The slot stays taken until the work settles. */
   expire(attempt: Attempt): void {
     this.#timer = undefined;
-    const { breaker, name, timeoutMs } = this.#parts;
+    const { breaker, name, timeoutMs, onAttempt } = this.#parts;
     const nowMs = this.clock.nowMs();
     const tookMs = nowMs - attempt.startedMs;
     this.#current = undefined;
     if (tookMs >= timeoutMs) {
       const error = new AttemptTimeoutError(`${name}: attempt ${attempt.attempt} took longer than ${timeoutMs} ms`);
       breaker?.noteFailure(attempt.permit, nowMs, true);
+      onAttempt?.("failure", attempt.startedMs, nowMs);
       attempt.giveUp(error);
       this.outcome = "failure";
       this.#afterFailure(nowMs, FAILURE, { error });
@@ -273,14 +276,16 @@ export class Call<T> implements AttemptOwner {
   #succeed(attempt: Attempt, value: T): void {
     this.#stopTimer();
     this.#current = undefined;
-    const { breaker, bulkhead } = this.#parts;
+    const { breaker, bulkhead, onAttempt } = this.#parts;
+    let endedMs = attempt.startedMs;
     if (breaker !== undefined) {
       // Reading the clock costs as much as the await. A success needs its instant only where its duration matters or
       // where a probe's lease does; elsewhere the instant of its start will do, which the window puts in its newest slice.
       const timed = breaker.timesCalls || (bulkhead !== undefined && bulkhead.slots.waiting > 0);
-      const nowMs = timed ? this.clock.nowMs() : attempt.startedMs;
-      breaker.noteSuccess(attempt.permit, nowMs, timed && this.#isSlow(nowMs - attempt.startedMs));
+      if (timed) endedMs = this.clock.nowMs();
+      breaker.noteSuccess(attempt.permit, endedMs, timed && this.#isSlow(endedMs - attempt.startedMs));
     }
+    onAttempt?.("success", attempt.startedMs, endedMs);
     bulkhead?.leave();
     this.outcome = "success";
     this.#resolve(value);
@@ -289,7 +294,7 @@ export class Call<T> implements AttemptOwner {
   #end(attempt: Attempt, judged: Judgement, failure: Failure<T>): void {
     this.#stopTimer();
     this.#current = undefined;
-    const { breaker, bulkhead } = this.#parts;
+    const { breaker, bulkhead, onAttempt } = this.#parts;
     const nowMs = this.clock.nowMs();
     this.outcome = judged.outcome;
     if (judged.outcome === "never-sent" && this.#attempts === 1) this.sent = false;
@@ -297,6 +302,7 @@ export class Call<T> implements AttemptOwner {
       breaker?.noteSuccess(attempt.permit, nowMs, this.#isSlow(nowMs - attempt.startedMs));
     else if (judged.outcome === "ignored") breaker?.release(attempt.permit, nowMs);
     else breaker?.noteFailure(attempt.permit, nowMs, this.#isSlow(nowMs - attempt.startedMs));
+    onAttempt?.(judged.outcome, attempt.startedMs, nowMs);
     bulkhead?.leave();
     // A listener of the breaker may have ended this call meanwhile.
     if (this.#settled) return;
@@ -355,8 +361,9 @@ export class Call<T> implements AttemptOwner {
   /** We refuse to send (again). Where a failure is already in hand, that is what the caller should see. */
   #refuse(refusal: Error): void {
     this.#refund();
-    if (this.#retry === undefined) this.#reject(refusal);
-    else this.#deliver(this.#retry.failure);
+    const failure = this.#retry?.failure;
+    if (failure === undefined) this.#reject(refusal);
+    else this.#deliver(failure);
   }
 
   #deliver(end: Failure<T>): void {

@@ -10,7 +10,7 @@ import type { Deadline } from "../core/deadline.ts";
 import { checkedDeadline, NO_DEADLINE } from "../core/deadline.ts";
 import { ConfigurationError } from "../core/errors.ts";
 import { COUNT, checked, DURATION_MS, WAIT_MS } from "../core/options.ts";
-import type { Classifier } from "../core/outcome.ts";
+import type { Classifier, Outcome } from "../core/outcome.ts";
 import type { Random } from "../core/random.ts";
 import { seededRandom } from "../core/random.ts";
 import { ambientDeadline } from "./ambient-deadline.ts";
@@ -58,6 +58,8 @@ export interface ClientOptions<T = unknown> {
   readonly classify?: Classifier<T>;
   /** Run operations under their deadline, so that clients they use inherit it (costs about five awaits a call). Default false. */
   readonly propagateDeadline?: boolean;
+  /** Told how each attempt ended. For a success while the breaker is closed, `endedMs` may be its start (see `call.ts`). */
+  readonly onAttempt?: (outcome: Outcome, startedMs: number, endedMs: number) => void;
   /** Default: the system's monotonic clock. */
   readonly clock?: Clock;
   /** Chance for jitter. Default: a stream seeded from the clock and the client's place in line. */
@@ -84,6 +86,7 @@ export interface ClientParts<T> {
   readonly slowMs: number;
   readonly starvedMs: number;
   readonly propagateDeadline: boolean;
+  readonly onAttempt: ((outcome: Outcome, startedMs: number, endedMs: number) => void) | undefined;
   tell(event: ClientEvent): void;
 }
 
@@ -145,6 +148,7 @@ export class ResilientClient<T = unknown> {
       slowMs: this.breaker?.slowCallDurationMs ?? NO_DEADLINE,
       starvedMs: this.bulkhead?.acquireTimeoutMs ?? NO_DEADLINE,
       propagateDeadline: options.propagateDeadline ?? false,
+      onAttempt: options.onAttempt,
       tell: (event) => {
         if (this.#listeners.any) this.#listeners.tell(event);
       },
@@ -161,8 +165,10 @@ export class ResilientClient<T = unknown> {
     return sink.promise;
   }
 
-  /** As {@link call}, telling `sink` instead of a promise; the call can be watched and ended through what is returned. */
-  begin<R extends T = T>(operation: Operation<R>, options: CallOptions, sink: CallSink<R>): Call<R> {
+  /** As {@link call}, telling `sink` instead of a promise; the call can be watched and ended through what is returned.
+   * `charged`: it is an extra attempt for which the budget has been charged already, and not a call of its own.
+   */
+  begin<R extends T = T>(operation: Operation<R>, options: CallOptions, sink: CallSink<R>, charged = false): Call<R> {
     const nowMs = this.#clock.nowMs();
     const own = options.deadline === undefined ? nowMs + this.#deadlineMs : checkedDeadline(options.deadline, nowMs);
     const inherited = ambientDeadline();
@@ -172,6 +178,7 @@ export class ResilientClient<T = unknown> {
       options,
       own < inherited ? own : inherited,
       sink,
+      charged,
     );
     call.start(nowMs);
     return call;

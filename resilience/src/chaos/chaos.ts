@@ -1,0 +1,183 @@
+/**
+ * Faults on purpose, inside one process. A `Chaos` wraps operations; what is set on it strikes the calls that pass
+ * through, with the probability and the blast radius given, until it is taken off or the holder disposes of it. It
+ * touches nothing but what it wraps: no global is patched, and two of them never meet. Clock and chance are arguments,
+ * so that an experiment runs in virtual time and the same seed injects the same faults. What each kind does exactly is
+ * the table in `fault.ts`. It does not break sockets, processes or disks: that is for drills on real stations.
+ *
+ * Source: Basiri et al., "Chaos Engineering" (IEEE Software, 2016): minimise the blast radius, and be able to stop.
+ */
+import { ConfigurationError } from "../core/errors.ts";
+import type { Random } from "../core/random.ts";
+import { seededRandom } from "../core/random.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { systemClock } from "../runtime/system-clock.ts";
+import type { Distribution } from "./distribution.ts";
+import { durationSource } from "./distribution.ts";
+import type { Fault, FaultKind } from "./fault.ts";
+import {
+  FAULT_KINDS,
+  failure,
+  latency,
+  lostAnswer,
+  lostRequest,
+  lyingSuccess,
+  refusedConnection,
+  slowBody,
+} from "./fault.ts";
+import type { FaultStatus } from "./injector.ts";
+import { Injector } from "./injector.ts";
+import type { ScheduleOptions } from "./schedule.ts";
+
+export interface ChaosOptions {
+  /** Default: the stream of the seed "chaos", so that two runs of a program meet the same faults. */
+  readonly random?: Random;
+  /** For ramps and waits. Default: the system's monotonic clock. */
+  readonly clock?: Clock;
+}
+
+export interface LatencyOptions extends ScheduleOptions {
+  /** How long the request is held back, in milliseconds or as a distribution; 0 … one hour. */
+  readonly ms: number | Distribution;
+}
+
+export interface ErrorOptions extends ScheduleOptions {
+  /** Makes what the call rejects with. Default: `FaultInjectedError`. */
+  readonly error?: (key: string | undefined) => unknown;
+}
+
+export interface DropOptions extends ScheduleOptions {
+  /**
+   * `silence`: the caller waits until it gives up. `refused`: it is told at once that nothing was sent
+   * (`ECONNREFUSED` as the cause). Default `silence`: the harder of the two.
+   */
+  readonly as?: "silence" | "refused";
+}
+
+export interface LyingSuccessOptions extends ScheduleOptions {
+  /** Makes the answer. Default: `{ status: 200, body: { error: "injected by chaos" } }`. */
+  readonly answer?: (key: string | undefined) => unknown;
+}
+
+export interface SlowBodyOptions extends ScheduleOptions {
+  /** The wait before each chunk, in milliseconds or as a distribution; 0 … one hour. */
+  readonly chunkDelayMs: number | Distribution;
+}
+
+/** What a wrapped operation is called with, as far as chaos looks at it: a client's `AttemptContext`, or your own. */
+export interface FaultContext {
+  /** Ends injected waits. Read only where there is something to wait for. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+const lie = (): unknown => ({ status: 200, body: { error: "injected by chaos" } });
+
+export class Chaos implements Disposable {
+  readonly #clock: Clock;
+  readonly #injectors: ReadonlyMap<FaultKind, Injector>;
+  /** Those that are set, in the order in which they surround a call; empty most of the time. */
+  #armed: readonly Injector[] = [];
+  #disposed = false;
+
+  constructor(options: ChaosOptions = {}) {
+    const random = options.random ?? seededRandom("chaos");
+    const clock = options.clock ?? systemClock;
+    const keys = random.fork("keys");
+    this.#clock = clock;
+    this.#injectors = new Map(FAULT_KINDS.map((kind) => [kind, new Injector(kind, clock, random.fork(kind), keys)]));
+  }
+
+  /** Holds requests back before they are sent. Setting a kind again replaces what it was set to. */
+  setLatency(options: LatencyOptions): void {
+    this.#set("latency", latency(durationSource("Chaos latency", "ms", options.ms)), options);
+  }
+
+  /** Fails calls without sending them. */
+  setErrors(options: ErrorOptions = {}): void {
+    this.#set("errors", failure(options.error), options);
+  }
+
+  /** Loses requests: the operation does not run, and the caller waits until it gives up or is refused. */
+  setDrops(options: DropOptions = {}): void {
+    const as: string = options.as ?? "silence";
+    if (as !== "silence" && as !== "refused") {
+      throw new ConfigurationError("out-of-range", `Chaos drops: as is ${as}; it must be "silence" or "refused".`);
+    }
+    this.#set("drops", as === "silence" ? lostRequest : refusedConnection, options);
+  }
+
+  /** Loses answers: the operation runs, and the caller waits until it gives up. */
+  setHangs(options: ScheduleOptions = {}): void {
+    this.#set("hangs", lostAnswer, options);
+  }
+
+  /** Answers 200 with an error in the body, without running the operation. */
+  setLyingSuccess(options: LyingSuccessOptions = {}): void {
+    this.#set("lying-success", lyingSuccess(options.answer ?? lie), options);
+  }
+
+  /** Delays each chunk of a streamed body (which ones: `slow-body.ts`). */
+  setSlowBody(options: SlowBodyOptions): void {
+    this.#set("slow-body", slowBody(durationSource("Chaos slow-body", "chunkDelayMs", options.chunkDelayMs)), options);
+  }
+
+  /** Takes off one kind, or all, and ends the waits it has caused: held requests are sent, lost answers delivered. */
+  off(kind?: FaultKind): void {
+    for (const injector of this.#injectors.values()) {
+      if (kind === undefined || injector.kind === kind) injector.disarm();
+    }
+    this.#arrange();
+  }
+
+  /** Everything off for good: nothing is injected any more, and setting anything is refused. */
+  [Symbol.dispose](): void {
+    this.#disposed = true;
+    this.off();
+  }
+
+  /** What is set, and what was set and has acted; a copy. */
+  get status(): readonly FaultStatus[] {
+    return [...this.#injectors.values()].map((injector) => injector.status).filter((at) => at.armed || at.calls > 0);
+  }
+
+  /**
+   * `operation` as it is from now on at the mercy of this Chaos. `key` names whom it calls (a station, a host), for
+   * blast radii. With nothing set, the operation's own promise is returned and nothing else happens.
+   */
+  wrap<Context extends FaultContext, Result>(
+    operation: (context: Context) => Result,
+    key?: string,
+  ): (context: Context) => Result | Promise<Awaited<Result>> {
+    return (context) => {
+      if (this.#armed.length === 0) return operation(context);
+      const send = this.#surround(() => operation(context), context, key);
+      return send === undefined ? operation(context) : (send() as Promise<Awaited<Result>>);
+    };
+  }
+
+  /** `send` within every fault that strikes this call, the first of {@link FAULT_KINDS} outermost; undefined if none does. */
+  #surround(send: () => unknown, context: FaultContext, key: string | undefined): (() => unknown) | undefined {
+    const nowMs = this.#clock.nowMs();
+    const signalOf = (): AbortSignal | undefined => context?.signal;
+    // All decide before any acts: a request that one fault drops still counts as drawn for the others.
+    const struck = this.#armed.map((injector) => injector.strike(nowMs, key));
+    let outer: (() => unknown) | undefined;
+    for (const [place, injector] of [...this.#armed.entries()].reverse()) {
+      const fault = struck[place];
+      if (fault === undefined) continue;
+      const inner = outer ?? send;
+      outer = () => injector.act(fault, inner, key, signalOf);
+    }
+    return outer;
+  }
+
+  #set(kind: FaultKind, fault: Fault, options: ScheduleOptions): void {
+    if (this.#disposed) throw new ConfigurationError("chaos-disposed", `Chaos ${kind}: this Chaos was disposed of.`);
+    this.#injectors.get(kind)?.arm(fault, options);
+    this.#arrange();
+  }
+
+  #arrange(): void {
+    this.#armed = [...this.#injectors.values()].filter((injector) => injector.armed);
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * What each fault does to a call that it strikes. A fault is a function around `send`, which stands for the rest of the
+ * way to the service: other faults first, the operation last. Where a request is lost, `send` is never called; where an
+ * answer is lost, it is called and its result withheld. The difference decides what may be sent again, so it is kept
+ * exact:
+ *
+ * | kind          | does the operation run? | what the caller sees                                                     |
+ * | ------------- | ----------------------- | ------------------------------------------------------------------------ |
+ * | latency       | yes, later              | its result, later                                                        |
+ * | drops         | no                      | silence until it gives up, or connection refused                         |
+ * | errors        | no                      | `FaultInjectedError`, or the error you make                              |
+ * | hangs         | yes, at once            | silence until it gives up: the answer is lost, the work may be done      |
+ * | lying-success | no                      | status 200 with an error in the body                                     |
+ * | slow-body     | yes, at once            | its result, whose body trickles                                          |
+ *
+ * A silence and a wait end with the call's `signal` (rejecting with `CallAbortedError`) or when their fault is taken
+ * off: the held request is then sent, the lost answer delivered, the lost request reported with `FaultInjectedError`.
+ */
+import { FaultInjectedError } from "../core/errors.ts";
+import type { Random } from "../core/random.ts";
+import type { DurationSource } from "./distribution.ts";
+import { slowed } from "./slow-body.ts";
+
+export type FaultKind = "latency" | "drops" | "errors" | "hangs" | "lying-success" | "slow-body";
+
+/** The order in which faults that strike the same call surround it, outermost first: slow errors are possible. */
+export const FAULT_KINDS: readonly FaultKind[] = ["latency", "drops", "errors", "hangs", "lying-success", "slow-body"];
+
+/** What a fault knows of the call it strikes. */
+export interface Scene {
+  /** The key under which the operation was wrapped. */
+  readonly key: string | undefined;
+  /** For the durations this fault draws. */
+  readonly random: Random;
+  /**
+   * Waits `durationMs` (`Infinity`: for ever). Resolves early when the fault is taken off, rejects with
+   * `CallAbortedError` when the call's signal is aborted; leaves no timer and no listener.
+   */
+  pause(durationMs: number): Promise<void>;
+}
+
+export type Fault = (send: () => unknown, scene: Scene) => Promise<unknown>;
+
+/** Holds the request back for a while, then sends it. */
+export function latency(delay: DurationSource): Fault {
+  return async (send, scene) => {
+    await scene.pause(delay(scene.random));
+    return send();
+  };
+}
+
+/** Loses the request: nobody ever answers. */
+export const lostRequest: Fault = async (_send, scene) => {
+  await scene.pause(Number.POSITIVE_INFINITY);
+  throw new FaultInjectedError(`the request${at(scene)} was dropped`);
+};
+
+/** Refuses the connection at once, in the way classifiers recognise as never sent. */
+export const refusedConnection: Fault = async (_send, scene) => {
+  const cause = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
+  throw new FaultInjectedError(`the connection${at(scene)} was refused`, { cause });
+};
+
+/** Fails the call without sending it. */
+export function failure(make: ((key: string | undefined) => unknown) | undefined): Fault {
+  return async (_send, scene) => {
+    throw make === undefined ? new FaultInjectedError(`the call${at(scene)} was made to fail`) : make(scene.key);
+  };
+}
+
+/** Lets the work be done and loses its answer. After an abort it still waits for the work, so that its slot stays taken. */
+export const lostAnswer: Fault = async (send, scene) => {
+  const work = started(send);
+  const settled = work.then(nothing, nothing);
+  try {
+    await scene.pause(Number.POSITIVE_INFINITY);
+  } catch (aborted) {
+    await settled;
+    throw aborted;
+  }
+  return work;
+};
+
+/** Answers in the service's place, with a success that is none. */
+export function lyingSuccess(make: (key: string | undefined) => unknown): Fault {
+  return async (_send, scene) => make(scene.key);
+}
+
+/** Waits before each chunk of the answer's body. */
+export function slowBody(delay: DurationSource): Fault {
+  return async (send, scene) => slowed(await send(), () => scene.pause(delay(scene.random)));
+}
+
+/** Calls `send` now; whatever it does (return a value, throw), its end is the promise's. */
+async function started(send: () => unknown): Promise<unknown> {
+  return send();
+}
+
+function nothing(): void {}
+
+function at(scene: Scene): string {
+  return scene.key === undefined ? "" : ` to ${scene.key}`;
+}

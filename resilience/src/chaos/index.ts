@@ -1,0 +1,15 @@
+/** The door to faults on purpose: see `chaos.ts` for what they are and how they end. */
+export type {
+  ChaosOptions,
+  DropOptions,
+  ErrorOptions,
+  FaultContext,
+  LatencyOptions,
+  LyingSuccessOptions,
+  SlowBodyOptions,
+} from "./chaos.ts";
+export { Chaos } from "./chaos.ts";
+export type { Distribution } from "./distribution.ts";
+export type { FaultKind } from "./fault.ts";
+export type { FaultStatus } from "./injector.ts";
+export type { Ramp, ScheduleOptions } from "./schedule.ts";

@@ -1,0 +1,72 @@
+/**
+ * When a fault strikes: with which probability at which instant, and whom. A ramp lets an experiment creep up on its
+ * steady state instead of falling upon it; a blast radius keeps it to the keys that were named, or to a share of all
+ * keys that is fixed by the seed, so that the same stations suffer for as long as the experiment lasts and growing the
+ * share only ever adds victims. What the fault then does is not known here.
+ */
+import { ConfigurationError } from "../core/errors.ts";
+import { checked, DURATION_MS } from "../core/options.ts";
+import type { Random } from "../core/random.ts";
+
+/** A probability that changes from `from` to the schedule's own on a straight line over `overMs`. */
+export interface Ramp {
+  /** How long the change takes, in milliseconds from the moment of arming; above 0. */
+  readonly overMs: number;
+  /** Where it begins; 0 … 1. Default 0. */
+  readonly from?: number;
+}
+
+export interface ScheduleOptions {
+  /** Probability that a call within the blast radius is struck; 0 … 1. Default 1: what is set, happens. */
+  readonly probability?: number;
+  /** Reach the probability gradually. Default: at once. */
+  readonly ramp?: Ramp;
+  /** Blast radius: only calls wrapped under one of these keys. Default: every call, also those without a key. */
+  readonly keys?: readonly string[];
+  /** Blast radius: this share of all keys, 0 … 1, chosen by the seed. Calls wrapped without a key are spared. */
+  readonly keyShare?: number;
+}
+
+const PROBABILITY = { min: 0, max: 1 };
+
+export class Schedule {
+  readonly #probability: number;
+  readonly #from: number;
+  readonly #overMs: number;
+  readonly #armedAtMs: number;
+  readonly #keys: ReadonlySet<string> | undefined;
+  readonly #keyShare: number | undefined;
+  readonly #random: Random;
+
+  /** `random` decides who belongs to a key share: one fork of it for each key, whatever was drawn before. */
+  constructor(part: string, options: ScheduleOptions, random: Random, nowMs: number) {
+    this.#probability = checked(part, "probability", options.probability ?? 1, PROBABILITY);
+    const { ramp, keys, keyShare } = options;
+    this.#overMs = ramp === undefined ? 0 : checked(part, "ramp.overMs", ramp.overMs, DURATION_MS);
+    this.#from = ramp === undefined ? 0 : checked(part, "ramp.from", ramp.from ?? 0, PROBABILITY);
+    this.#armedAtMs = nowMs;
+    if (keys !== undefined && keyShare !== undefined) {
+      throw new ConfigurationError(
+        "two-blast-radii",
+        `${part}: keys and keyShare are both given; name the keys or give a share, not both.`,
+      );
+    }
+    this.#keys = keys === undefined ? undefined : new Set(keys);
+    this.#keyShare = keyShare === undefined ? undefined : checked(part, "keyShare", keyShare, PROBABILITY);
+    this.#random = random;
+  }
+
+  /** The probability in force at `nowMs`. */
+  probability(nowMs: number): number {
+    const elapsedMs = nowMs - this.#armedAtMs;
+    if (elapsedMs >= this.#overMs) return this.#probability;
+    return this.#from + (this.#probability - this.#from) * (elapsedMs / this.#overMs);
+  }
+
+  /** Does a call under `key` lie within the blast radius? */
+  covers(key: string | undefined): boolean {
+    if (this.#keys !== undefined) return key !== undefined && this.#keys.has(key);
+    if (this.#keyShare !== undefined) return key !== undefined && this.#random.fork(key).next() < this.#keyShare;
+    return true;
+  }
+}

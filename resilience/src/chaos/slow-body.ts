@@ -1,0 +1,65 @@
+/**
+ * An answer whose head comes at once and whose body trickles: the failure that a timeout on the head alone never sees.
+ * Slowed are a `ReadableStream`, any other async iterable, a `Response`, and a plain object whose `body` is one of the
+ * first two; a body that is already whole (text, bytes, parsed JSON) has no chunks, and such an answer passes unchanged.
+ * A `Response` keeps its status and headers, but not its `url`. Chunks keep their order and their number; an error of
+ * the source, or of the wait, ends the body with that error.
+ */
+
+/** `answer` with `pause` awaited before each chunk of its body. */
+export function slowed(answer: unknown, pause: () => Promise<void>): unknown {
+  const stream = slowedChunks(answer, pause);
+  if (stream !== undefined) return stream;
+  if (answer instanceof Response) {
+    if (answer.body === null) return answer;
+    const { status, statusText, headers } = answer;
+    return new Response(slowedStream(answer.body, pause), { status, statusText, headers });
+  }
+  if (!isPlainObject(answer)) return answer;
+  const body = slowedChunks(answer["body"], pause);
+  return body === undefined ? answer : { ...answer, body };
+}
+
+function slowedChunks(body: unknown, pause: () => Promise<void>): unknown {
+  if (body instanceof ReadableStream) return slowedStream(body, pause);
+  return isAsyncIterable(body) ? slowedIterable(body, pause) : undefined;
+}
+
+/** Chunks are pulled one by one as the reader asks for them, so the source feels the reader's pace. */
+function slowedStream(source: ReadableStream<Uint8Array>, pause: () => Promise<void>): ReadableStream<Uint8Array> {
+  const reader = source.getReader();
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        const { done, value } = await reader.read();
+        if (done) return controller.close();
+        try {
+          await pause();
+        } catch (aborted) {
+          reader.cancel(aborted).catch(() => undefined);
+          throw aborted;
+        }
+        controller.enqueue(value);
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+async function* slowedIterable(source: AsyncIterable<unknown>, pause: () => Promise<void>): AsyncGenerator<unknown> {
+  for await (const chunk of source) {
+    await pause();
+    yield chunk;
+  }
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}

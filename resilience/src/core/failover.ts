@@ -1,0 +1,239 @@
+/**
+ * Who is active, as a pure machine. It is told what is known of each station (fit or not, proven or not, and the
+ * evidence) and decides: promote, keep the least bad, or nothing. Decisions are data; carrying them out is the
+ * runtime's business (the shape of etcd raft's `Ready`).
+ *
+ * The rules: an active station that is unfit is replaced at once by the first fit one in order of priority. A station
+ * from which nothing is heard is never promoted; where nobody is fit the least bad is kept, and that is said. Every promotion
+ * raises the epoch, which every command carries, so that a station which has seen a newer one can refuse what an older
+ * one still sends. Going back to a better-placed station is never urgent: it happens on request, or after a hold-down
+ * counted from *proven* health, which doubles with each time that station failed lately.
+ *
+ * It does not know whether evidence is true: weighing beats, calls and own stalls is done where they are known.
+ */
+import { checked, WAIT_MS } from "./options.ts";
+
+/** One thing that is known of a station, in a sentence with its numbers. */
+export interface Evidence {
+  readonly kind: "heartbeats" | "calls" | "breaker" | "probe" | "own-stall" | "maintenance" | "operator";
+  readonly verdict: "fit" | "unfit" | "abstained";
+  readonly detail: string;
+}
+
+/** What is known of a station at some instant. */
+export interface Assessment {
+  /** May it be active? */
+  readonly fit: boolean;
+  /** Is nothing heard of it at all? Worse than being heard of with a doubtful command path. */
+  readonly silent: boolean;
+  /** Is its health proven (beats arriving, and nothing held against its command path)? Counts towards failback. */
+  readonly proven: boolean;
+  readonly evidence: readonly Evidence[];
+}
+
+export type FailoverDecision =
+  | {
+      readonly type: "promote";
+      readonly station: string;
+      readonly from: string;
+      readonly epoch: number;
+      readonly atMs: number;
+      readonly cause: "failure" | "failback" | "switchover";
+      readonly evidence: readonly Evidence[];
+    }
+  | {
+      /** The preferred station has been proven healthy for its hold-down: hand over to it, without haste. */
+      readonly type: "failback-due";
+      readonly station: string;
+      readonly reason: string;
+    }
+  | {
+      /** Nobody is fit: the active station stays, because a dead backup is no better. Said once each time it begins. */
+      readonly type: "keep";
+      readonly station: string;
+      readonly epoch: number;
+      readonly atMs: number;
+      readonly evidence: readonly Evidence[];
+    };
+
+export type Promotion = Extract<FailoverDecision, { type: "promote" }>;
+
+export interface FailbackOptions {
+  /** `manual`: only on request. `automatic`: after the hold-down. Default `manual`: nobody is woken by a second outage. */
+  readonly mode?: "manual" | "automatic";
+  /** How long a better-placed station must have been proven healthy without a break. Default 30,000. */
+  readonly holdDownMs?: number;
+  /** Failures of a station within this time each double its hold-down. Default 600,000. */
+  readonly flapWindowMs?: number;
+  /** The hold-down never grows beyond this. Default 600,000. */
+  readonly maximumHoldDownMs?: number;
+}
+
+interface Station {
+  readonly name: string;
+  assessment: Assessment;
+  /** Since when it has been fit and proven without a break; undefined while it is not. */
+  provenSinceMs: number | undefined;
+  /** When it was replaced for failing, within the flap window, oldest first. */
+  failedAtMs: number[];
+}
+
+const NOTHING_KNOWN: Assessment = { fit: false, silent: true, proven: false, evidence: [] };
+/** More failures than this within the flap window change nothing: the hold-down is at its maximum long before. */
+const MOST_FAILURES_KEPT = 16;
+
+export class FailoverMachine {
+  readonly #stations: readonly Station[];
+  readonly #automatic: boolean;
+  readonly #holdDownMs: number;
+  readonly #flapWindowMs: number;
+  readonly #maximumHoldDownMs: number;
+  #active: Station;
+  #preferred: Station;
+  #epoch: number;
+  #keeping = false;
+
+  /** `names` in order of priority, the primary first. */
+  constructor(names: readonly [string, ...string[]], initialEpoch: number, options: FailbackOptions = {}) {
+    const part = "PrimaryBackupFailover";
+    this.#stations = names.map((name) => ({
+      name,
+      assessment: NOTHING_KNOWN,
+      provenSinceMs: undefined,
+      failedAtMs: [],
+    }));
+    this.#active = this.#stations[0] as Station;
+    this.#preferred = this.#active;
+    this.#epoch = checked(part, "initialEpoch", initialEpoch, { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true });
+    this.#automatic = options.mode === "automatic";
+    this.#holdDownMs = checked(part, "failback.holdDownMs", options.holdDownMs ?? 30_000, WAIT_MS);
+    this.#flapWindowMs = checked(part, "failback.flapWindowMs", options.flapWindowMs ?? 600_000, WAIT_MS);
+    this.#maximumHoldDownMs = checked(
+      part,
+      "failback.maximumHoldDownMs",
+      options.maximumHoldDownMs ?? Math.max(600_000, this.#holdDownMs),
+      WAIT_MS,
+    );
+  }
+
+  get active(): string {
+    return this.#active.name;
+  }
+
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** The station that failback would return to: the primary, unless a switchover chose another. */
+  get preferred(): string {
+    return this.#preferred.name;
+  }
+
+  /** A station has seen `epoch`: the next promotion goes above it. True where it is newer than ours. */
+  noteEpochSeen(epoch: number): boolean {
+    if (!Number.isSafeInteger(epoch) || epoch <= this.#epoch) return false;
+    this.#epoch = epoch;
+    return true;
+  }
+
+  /** Replaces what is known of `name`. */
+  assess(name: string, assessment: Assessment, nowMs: number): void {
+    const station = this.#stationOf(name);
+    station.assessment = assessment;
+    if (!assessment.fit || !assessment.proven) station.provenSinceMs = undefined;
+    else station.provenSinceMs ??= nowMs;
+  }
+
+  /** What has to happen by `nowMs`, if anything. */
+  decide(nowMs: number): FailoverDecision | undefined {
+    if (!this.#active.assessment.fit) {
+      const next = this.#replacement();
+      if (next !== undefined) {
+        this.#noteFailed(this.#active, nowMs);
+        return this.#promote(next, "failure", this.#active.assessment.evidence, nowMs);
+      }
+      if (this.#keeping) return undefined;
+      this.#keeping = true;
+      const evidence = this.#stations.flatMap((station) => station.assessment.evidence);
+      return { type: "keep", station: this.#active.name, epoch: this.#epoch, atMs: nowMs, evidence };
+    }
+    this.#keeping = false;
+    if (!this.#automatic || nowMs < this.#failbackAtMs()) return undefined;
+    const { name, provenSinceMs } = this.#preferred;
+    const healthyMs = Math.round(nowMs - (provenSinceMs ?? nowMs));
+    const reason = `${name} has been proven healthy for ${healthyMs} ms (hold-down ${this.holdDownMs(name, nowMs)} ms)`;
+    return { type: "failback-due", station: name, reason };
+  }
+
+  /** Why `name` cannot be made active now, in a sentence; undefined where it can. */
+  refusal(name: string): string | undefined {
+    const station = this.#stationOf(name);
+    if (station === this.#active) return `${name} is active already`;
+    if (station.assessment.fit) return undefined;
+    const why = station.assessment.evidence.filter((piece) => piece.verdict === "unfit").map((piece) => piece.detail);
+    return `${name} is not fit to be active: ${why.length === 0 ? "nothing is known of it yet" : why.join("; ")}`;
+  }
+
+  /**
+   * Makes `name` active as planned; returns the promotion, or why not. After a switchover, failback returns to `name`,
+   * so that the machine does not undo what a person decided.
+   */
+  handOver(name: string, cause: "failback" | "switchover", reason: string, nowMs: number): Promotion | string {
+    const refusal = this.refusal(name);
+    if (refusal !== undefined) return refusal;
+    const station = this.#stationOf(name);
+    if (cause === "switchover") this.#preferred = station;
+    const by = cause === "switchover" ? "operator" : "heartbeats";
+    return this.#promote(station, cause, [{ kind: by, verdict: "fit", detail: reason }], nowMs);
+  }
+
+  /** When `decide` could have something new to say without being told anything new; `Infinity` where never. */
+  nextWakeMs(): number {
+    return this.#automatic && this.#active.assessment.fit ? this.#failbackAtMs() : Number.POSITIVE_INFINITY;
+  }
+
+  /** How long `name` must be proven healthy before an automatic failback to it. */
+  holdDownMs(name: string, nowMs: number): number {
+    const station = this.#stationOf(name);
+    station.failedAtMs = station.failedAtMs.filter((atMs) => nowMs - atMs <= this.#flapWindowMs);
+    const doublings = Math.max(0, station.failedAtMs.length - 1);
+    return Math.min(this.#maximumHoldDownMs, this.#holdDownMs * 2 ** doublings);
+  }
+
+  /** The first fit station; where there is none and the active one is silent, the first that is at least heard of. */
+  #replacement(): Station | undefined {
+    const fit = this.#stations.find((station) => station.assessment.fit);
+    if (fit !== undefined || !this.#active.assessment.silent) return fit;
+    return this.#stations.find((station) => !station.assessment.silent);
+  }
+
+  #failbackAtMs(): number {
+    const station = this.#preferred;
+    if (station === this.#active || station.provenSinceMs === undefined) return Number.POSITIVE_INFINITY;
+    return station.provenSinceMs + this.holdDownMs(station.name, station.provenSinceMs);
+  }
+
+  #promote(
+    station: Station,
+    cause: "failure" | "failback" | "switchover",
+    evidence: readonly Evidence[],
+    nowMs: number,
+  ): Promotion {
+    const from = this.#active.name;
+    this.#active = station;
+    this.#epoch++;
+    this.#keeping = false;
+    return { type: "promote", station: station.name, from, epoch: this.#epoch, atMs: nowMs, cause, evidence };
+  }
+
+  #noteFailed(station: Station, nowMs: number): void {
+    station.failedAtMs.push(nowMs);
+    if (station.failedAtMs.length > MOST_FAILURES_KEPT) station.failedAtMs.shift();
+  }
+
+  #stationOf(name: string): Station {
+    const station = this.#stations.find((one) => one.name === name);
+    if (station === undefined) throw new RangeError(`there is no station "${name}" here`);
+    return station;
+  }
+}

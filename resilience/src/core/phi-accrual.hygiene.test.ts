@@ -1,0 +1,173 @@
+/**
+ * What a detector must not learn, and must not believe [D5]: examples of each rule, then properties over random
+ * streams. fast-check prints seed and path of a failure; SEED=… replays a run.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import type { Beat } from "./detector.ts";
+import { PhiAccrualMachine } from "./phi-accrual.ts";
+
+const SEED: number = Number(process.env["SEED"] ?? 27020035);
+const OPTIONS = { expectedIntervalMs: 50, minimumSamples: 10, windowSize: 30 } as const;
+
+/** A machine that has learned 30 regular gaps of 50 ms, beats 0 to 30, the last at 1500 ms. */
+function steady(): PhiAccrualMachine {
+  const machine = new PhiAccrualMachine(OPTIONS);
+  for (let sequence = 0; sequence <= 30; sequence++) machine.noteHeartbeat("a", { sequence }, sequence * 50);
+  return machine;
+}
+
+test("[D5] the gap of an outage is not learned, long or short of the ceiling", () => {
+  for (const outageMs of [300, 900, 60_000]) {
+    const machine = steady();
+    const before = machine.estimate("a");
+    assert.equal(machine.noteHeartbeat("a", { sequence: 31 }, 1500 + outageMs), "counted");
+    assert.deepEqual(machine.estimate("a"), before);
+    assert.ok(machine.suspicionLevel("a", 1500 + outageMs + 300) > 8, "the next crash is found as fast as before");
+  }
+});
+
+test("[D5] a network that became slower for good is followed", () => {
+  const machine = steady();
+  let nowMs = 1500;
+  for (let sequence = 31; sequence < 36; sequence++) {
+    nowMs += 400;
+    machine.noteHeartbeat("a", { sequence }, nowMs);
+  }
+  assert.ok(machine.suspicionLevel("a", nowMs + 400) < 2, "four slow beats later, slow is normal");
+  for (let sequence = 36; sequence < 60; sequence++) {
+    nowMs += 400;
+    machine.noteHeartbeat("a", { sequence }, nowMs);
+  }
+  assert.equal(machine.estimate("a")?.location, 400);
+});
+
+test("[D5] outages that repeat with beats between them are not mistaken for a slower network", () => {
+  const machine = steady();
+  const before = machine.estimate("a");
+  let nowMs = 1500;
+  for (let sequence = 31; sequence < 60; sequence++) {
+    nowMs += sequence % 3 === 0 ? 50 : 400;
+    machine.noteHeartbeat("a", { sequence }, nowMs);
+  }
+  assert.deepEqual(machine.estimate("a"), before);
+});
+
+test("[D5] gaps past the ceiling are never learned, however many come in a row", () => {
+  const machine = steady();
+  const before = machine.estimate("a");
+  for (let sequence = 31; sequence < 50; sequence++)
+    machine.noteHeartbeat("a", { sequence }, 1500 + (sequence - 30) * 1000);
+  assert.deepEqual(machine.estimate("a"), before);
+});
+
+test("[D5] a lost beat is no sample, but the one after it proves life", () => {
+  const machine = steady();
+  const before = machine.estimate("a");
+  assert.equal(machine.noteHeartbeat("a", { sequence: 32 }, 1600), "counted");
+  assert.deepEqual(machine.estimate("a"), before);
+  assert.equal(machine.lastHeartbeatMs("a"), 1600);
+});
+
+test("[D5] a clock that went back gives no gap and does not blind the detector", () => {
+  const machine = steady();
+  const before = machine.estimate("a");
+  assert.equal(machine.suspicionLevel("a", 0) < 1, true);
+  assert.equal(machine.noteHeartbeat("a", { sequence: 31 }, 100), "counted");
+  assert.deepEqual(machine.estimate("a"), before);
+  assert.ok(machine.suspicionLevel("a", 400) > 8, "silence counts from where the clock is now");
+});
+
+test("[D5] a restarted sender is alive again at once with a higher incarnation, after three beats without", () => {
+  const machine = steady();
+  assert.equal(machine.noteHeartbeat("a", { sequence: 0, incarnation: 1 }, 1600), "counted");
+  assert.equal(machine.noteHeartbeat("a", { sequence: 31 }, 1650), "old-incarnation");
+  const plain = steady();
+  const verdicts = [0, 1, 2, 3].map((sequence) => plain.noteHeartbeat("a", { sequence }, 3000 + sequence * 50));
+  assert.deepEqual(verdicts, ["reordered", "reordered", "counted", "counted"]);
+});
+
+test("[D5] stragglers right after their successors do not count as a restart", () => {
+  const machine = steady();
+  for (const sequence of [20, 21, 22, 23, 24]) {
+    assert.equal(machine.noteHeartbeat("a", { sequence }, 1510 + sequence), "reordered");
+  }
+  assert.equal(machine.lastHeartbeatMs("a"), 1500);
+});
+
+interface Arrival {
+  readonly gapMs: number;
+  readonly noise: readonly { readonly kind: "duplicate" | "straggler" | "nonsense"; readonly back: number }[];
+}
+
+const arrivals = fc.array(
+  fc.record({
+    gapMs: fc.double({ min: 0, max: 120, noNaN: true }),
+    noise: fc.array(
+      fc.record({
+        kind: fc.constantFrom("duplicate" as const, "straggler" as const, "nonsense" as const),
+        back: fc.integer({ min: 1, max: 5 }),
+      }),
+      { maxLength: 3 },
+    ),
+  }),
+  { minLength: 1, maxLength: 80 },
+);
+
+function noisy(kind: "duplicate" | "straggler" | "nonsense", back: number, sequence: number): Beat {
+  if (kind === "duplicate") return { sequence };
+  return { sequence: kind === "straggler" ? Math.max(0, sequence - back) : -back };
+}
+
+test("[D5] property: duplicates, stragglers and nonsense leave no trace in what is learned or believed", () => {
+  const property = fc.property(arrivals, (stream: Arrival[]) => {
+    const clean = new PhiAccrualMachine(OPTIONS);
+    const dirty = new PhiAccrualMachine(OPTIONS);
+    let nowMs = 1e6;
+    stream.forEach(({ gapMs, noise }, sequence) => {
+      nowMs += gapMs;
+      assert.equal(clean.noteHeartbeat("a", { sequence }, nowMs), "counted");
+      assert.equal(dirty.noteHeartbeat("a", { sequence }, nowMs), "counted");
+      for (const { kind, back } of noise) {
+        assert.notEqual(dirty.noteHeartbeat("a", noisy(kind, back, sequence), nowMs + 1), "counted");
+      }
+      assert.deepEqual(dirty.estimate("a"), clean.estimate("a"));
+      assert.equal(dirty.suspicionLevel("a", nowMs + 77), clean.suspicionLevel("a", nowMs + 77));
+    });
+  });
+  fc.assert(property, { seed: SEED, numRuns: 150 });
+});
+
+test("[D5] property: no input makes a level NaN, negative or falling, nor an estimate unsound", () => {
+  const wildNumber = fc.oneof(fc.double(), fc.integer(), fc.constantFrom(0, -0, 2 ** 53, 1e308, Number.MIN_VALUE));
+  const wildBeat = fc.option(
+    fc.record({ sequence: wildNumber, sentAtMs: wildNumber, incarnation: wildNumber }, { requiredKeys: [] }),
+    { nil: undefined },
+  );
+  const node = fc.constantFrom("a", "__proto__", "constructor", "", "\u0000");
+  const step = fc.record({
+    node,
+    beat: wildBeat,
+    nowMs: fc.oneof(wildNumber, fc.double({ min: 0, max: 5000, noNaN: true })),
+  });
+  const model = fc.constantFrom("normal" as const, "lognormal" as const, "exponential" as const);
+  const property = fc.property(model, fc.array(step, { maxLength: 40 }), (name, steps) => {
+    const machine = new PhiAccrualMachine({ ...OPTIONS, model: name });
+    for (const { node: id, beat, nowMs } of steps) {
+      machine.noteHeartbeat(id, beat as Beat | undefined, nowMs);
+      const lastMs = machine.lastHeartbeatMs(id);
+      if (lastMs === undefined) continue;
+      const estimate = machine.estimate(id);
+      assert.ok(estimate !== undefined && Number.isFinite(estimate.location) && estimate.scale > 0);
+      let previous = 0;
+      for (const atMs of [nowMs, lastMs, lastMs + 10, lastMs + 60, lastMs + 500, lastMs + 1e9]) {
+        const level = machine.suspicionLevel(id, atMs);
+        assert.ok(level >= 0 && level < Number.POSITIVE_INFINITY, `level ${level}`);
+        if (atMs >= lastMs) assert.ok(atMs === nowMs || level >= previous, `fell from ${previous} to ${level}`);
+        if (atMs !== nowMs) previous = level;
+      }
+    }
+  });
+  fc.assert(property, { seed: SEED, numRuns: 300 });
+});

@@ -1,0 +1,230 @@
+/**
+ * The phi accrual failure detector. It learns how long the gaps between a node's heartbeats usually are, and answers
+ * how improbable the present silence would be if the node were alive: phi = -log10 P(gap > silence). At phi 8 one
+ * silence in 10^8 would be a false alarm, if gaps were distributed as the model says.
+ *
+ * Source: N. Hayashibara, X. Defago, R. Yared, T. Katayama, "The phi accrual failure detector", SRDS 2004. Where this
+ * differs, and why:
+ * - Deviation is not taken below `minimumDeviationMs`: a perfectly regular stream would make one late beat infinite.
+ * - Before `minimumSamples` gaps the fit is a presumption, wide on purpose; the paper starts with a filled window.
+ * - Not every gap is learned: not that of an outage (or the next outage would be waited for), not one over lost beats.
+ * - Past `ceilingMs` the level is as high as a number can be, whatever was learned.
+ * - The window holds 200 gaps where the paper used 1000: see {@link PhiAccrualOptions.windowSize}.
+ *
+ * It does not decide that a node is down (see supervisor.ts), and it does not tell a dead node from a cut link.
+ */
+import { ArrivalWindow } from "./arrival-window.ts";
+import { BeatOrder, isWellFormed } from "./beat-order.ts";
+import type { Beat, BeatVerdict, DetectorMachine } from "./detector.ts";
+import { ConfigurationError } from "./errors.ts";
+import { type GapModel, type GapModelName, gapModel } from "./gap-model.ts";
+import { COUNT, checked, DURATION_MS } from "./options.ts";
+
+export interface PhiAccrualOptions {
+  /**
+   * Distribution of the gaps. Default `normal`, as in the paper. `lognormal` for skewed gaps such as long paths have;
+   * `exponential` needs no shape and is slow: it reaches level 8 after 18 mean gaps.
+   */
+  readonly model?: GapModelName;
+  /**
+   * How often a node is expected to beat, in ms above 0. It rules until enough was learned, and sets the defaults below.
+   * Default 1000, the slowest common choice: taken too long it costs detection time at first, too short false alarms.
+   */
+  readonly expectedIntervalMs?: number;
+  /**
+   * How many gaps are remembered, from 2. Default 200: ten seconds at 50 ms, enough for a deviation good to 5 %, quick
+   * to follow a change, 1.6 KB a node.
+   */
+  readonly windowSize?: number;
+  /**
+   * How many gaps must be known before the fit is trusted; until then the mean is not taken below expectedIntervalMs
+   * nor the deviation below half the mean. From 1 to windowSize; default 50 or the window, if that is smaller.
+   */
+  readonly minimumSamples?: number;
+  /**
+   * Floor of the deviation in ms, above 0. Default a quarter of expectedIntervalMs where that is given, which bears the
+   * sampling error of the window and the stalls of an idle machine; 25 where it is not, because nothing is known then.
+   */
+  readonly minimumDeviationMs?: number;
+  /** Silence in ms from which on any threshold is reached, whatever was learned. Default 20 times expectedIntervalMs. */
+  readonly ceilingMs?: number;
+  /** A gap that ended after suspicion had reached this level is not learned; above 0, default 8. */
+  readonly outageLevel?: number;
+  /** How many nodes are remembered. Beyond it unknown ids are refused, no watched one is evicted. Default 20,000. */
+  readonly maximumNodes?: number;
+}
+
+/** What is fitted to a node's gaps: milliseconds, or logarithms of milliseconds for the lognormal model. */
+export interface PhiEstimate {
+  readonly location: number;
+  readonly scale: number;
+  /** Gaps in the window. */
+  readonly samples: number;
+  /** True while the presumption for few samples rules. */
+  readonly presumed: boolean;
+}
+
+/** Gaps of an outage in a row that are no outage any more: the sender has become slower, and the window starts afresh. */
+const SLOWER_FOR_GOOD = 3;
+
+class NodeState {
+  readonly order: BeatOrder = new BeatOrder();
+  readonly window: ArrivalWindow;
+  lastMs: number;
+  location: number;
+  scale: number;
+  outagesInRow = 0;
+
+  constructor(windowSize: number, lastMs: number, model: GapModel) {
+    this.window = new ArrivalWindow(windowSize);
+    this.lastMs = lastMs;
+    this.location = model.expectedLocation;
+    this.scale = Math.max(model.presumedScale(this.location), model.leastScale);
+  }
+}
+
+export class PhiAccrualMachine implements DetectorMachine {
+  /** The options in force, defaults filled in. */
+  readonly options: Required<PhiAccrualOptions>;
+  readonly #model: GapModel;
+  readonly #outageReach: number;
+  readonly #nodes: Map<string, NodeState> = new Map();
+  #askedLevel = Number.NaN;
+  #askedReach = Number.NaN;
+
+  constructor(options: PhiAccrualOptions = {}) {
+    this.options = complete(options);
+    this.#model = gapModel(this.options.model, this.options.expectedIntervalMs, this.options.minimumDeviationMs);
+    this.#outageReach = this.#model.reach(this.options.outageLevel);
+  }
+
+  noteHeartbeat(node: string, beat: Beat | undefined, nowMs: number): BeatVerdict {
+    if (!Number.isFinite(nowMs)) return "refused";
+    const state = this.#nodes.get(node);
+    if (state === undefined) return this.#meet(node, beat, nowMs);
+    const gapMs = nowMs - state.lastMs;
+    const outage = gapMs >= this.#silenceMs(state, this.#outageReach);
+    const succession = state.order.note(beat, outage);
+    if (succession !== "next" && succession !== "skip" && succession !== "restart") return succession;
+    state.lastMs = nowMs;
+    // A clock that went back gives no gap: from here on it counts from where it is now.
+    if (succession === "next" && gapMs >= 0 && gapMs < this.options.ceilingMs) this.#learn(state, gapMs, outage);
+    return "counted";
+  }
+
+  suspicionLevel(node: string, nowMs: number): number {
+    const state = this.#nodes.get(node);
+    if (state === undefined) return Number.POSITIVE_INFINITY;
+    if (nowMs >= state.lastMs + this.options.ceilingMs) return Number.MAX_VALUE;
+    const silenceMs = nowMs - state.lastMs;
+    return this.#model.level(silenceMs > 0 ? silenceMs : 0, state.location, state.scale);
+  }
+
+  isAlive(node: string, threshold: number, nowMs: number): boolean {
+    return this.suspicionLevel(node, nowMs) < threshold;
+  }
+
+  /** As {@link DetectorMachine.whenLevel}; Infinity for a level of Infinity, which a node once heard never reaches. */
+  whenLevel(node: string, level: number): number | undefined {
+    const state = this.#nodes.get(node);
+    if (state === undefined) return undefined;
+    if (!(level <= Number.MAX_VALUE)) return Number.POSITIVE_INFINITY;
+    return state.lastMs + this.#silenceMs(state, this.#reach(level));
+  }
+
+  /** As {@link SuspicionSource.shortestSilenceMs}: the silence under the narrowest fit that the options allow. */
+  shortestSilenceMs(level: number): number {
+    const { leastLocation, leastScale } = this.#model;
+    const silenceMs = this.#model.silenceMs(this.#reach(level), leastLocation, leastScale);
+    return Math.min(Math.max(silenceMs, 0), this.options.ceilingMs);
+  }
+
+  lastHeartbeatMs(node: string): number | undefined {
+    return this.#nodes.get(node)?.lastMs;
+  }
+
+  forget(node: string): void {
+    this.#nodes.delete(node);
+  }
+
+  /** What is fitted to the gaps of `node` at present; undefined for a node never heard from. */
+  estimate(node: string): PhiEstimate | undefined {
+    const state = this.#nodes.get(node);
+    if (state === undefined) return undefined;
+    const samples = state.window.count;
+    return { location: state.location, scale: state.scale, samples, presumed: samples < this.options.minimumSamples };
+  }
+
+  #meet(node: string, beat: Beat | undefined, nowMs: number): BeatVerdict {
+    if (typeof node !== "string" || !isWellFormed(beat) || this.#nodes.size >= this.options.maximumNodes)
+      return "refused";
+    const state = new NodeState(this.options.windowSize, nowMs, this.#model);
+    state.order.note(beat, false);
+    this.#nodes.set(node, state);
+    return "counted";
+  }
+
+  #learn(state: NodeState, gapMs: number, outage: boolean): void {
+    state.outagesInRow = outage ? state.outagesInRow + 1 : 0;
+    if (outage) {
+      if (state.outagesInRow < SLOWER_FOR_GOOD) return;
+      if (state.outagesInRow === SLOWER_FOR_GOOD) state.window.clear();
+    }
+    const model = this.#model;
+    state.window.add(model.keep(gapMs));
+    state.location = Math.max(state.window.mean, model.leastLocation);
+    state.scale = Math.max(state.window.deviation, model.leastScale);
+    if (state.window.count >= this.options.minimumSamples) return;
+    state.location = Math.max(state.location, model.expectedLocation);
+    state.scale = Math.max(state.scale, model.presumedScale(state.location));
+  }
+
+  #silenceMs(state: NodeState, reach: number): number {
+    const silenceMs = this.#model.silenceMs(reach, state.location, state.scale);
+    return Math.min(Math.max(silenceMs, 0), this.options.ceilingMs);
+  }
+
+  /** The same few levels are asked for again and again: the last one is remembered, because the inverse is dear. */
+  #reach(level: number): number {
+    if (level !== this.#askedLevel) {
+      this.#askedLevel = level;
+      this.#askedReach = this.#model.reach(level);
+    }
+    return this.#askedReach;
+  }
+}
+
+function complete(options: PhiAccrualOptions): Required<PhiAccrualOptions> {
+  const part = "PhiAccrualDetector";
+  const expectedIntervalMs = checked(part, "expectedIntervalMs", options.expectedIntervalMs ?? 1000, DURATION_MS);
+  const windowSize = checked(part, "windowSize", options.windowSize ?? 200, { min: 2, max: 1_000_000, integer: true });
+  const fewest = { min: 1, max: windowSize, integer: true };
+  const floorMs =
+    options.minimumDeviationMs ?? (options.expectedIntervalMs === undefined ? 25 : expectedIntervalMs / 4);
+  return {
+    model: checkedModel(options.model ?? "normal"),
+    expectedIntervalMs,
+    windowSize,
+    minimumSamples: checked(part, "minimumSamples", options.minimumSamples ?? Math.min(50, windowSize), fewest),
+    minimumDeviationMs: checked(part, "minimumDeviationMs", floorMs, DURATION_MS),
+    ceilingMs: checked(part, "ceilingMs", options.ceilingMs ?? 20 * expectedIntervalMs, {
+      min: expectedIntervalMs,
+      aboveMin: true,
+      max: Number.MAX_SAFE_INTEGER,
+    }),
+    outageLevel: checked(part, "outageLevel", options.outageLevel ?? 8, {
+      min: 0,
+      aboveMin: true,
+      max: Number.MAX_VALUE,
+    }),
+    maximumNodes: checked(part, "maximumNodes", options.maximumNodes ?? 20_000, COUNT),
+  };
+}
+
+function checkedModel(model: GapModelName): GapModelName {
+  if (model === "normal" || model === "lognormal" || model === "exponential") return model;
+  throw new ConfigurationError(
+    "out-of-range",
+    `PhiAccrualDetector: model is ${String(model)}; it must be normal, lognormal or exponential.`,
+  );
+}

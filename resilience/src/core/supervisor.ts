@@ -1,0 +1,243 @@
+/**
+ * From suspicion to declarations. A detector's level is continuous and cheap; that a node is down is a discrete and dear
+ * statement, on which stations are promoted. So a declaration needs a level that stays high, clearing needs one that is
+ * clearly low, and a node that keeps coming and going is kept down longer each time.
+ *
+ *              level < suspect                  level >= declare, for sustainMs; or silent for ceilingMs
+ *   unknown ------------------> alive --------+------------------------------------------------> down
+ *      |                        ^  |          |                                                 |  ^
+ *      |                        |  | level >= suspect                                           |  |
+ *      |       level < clear    |  v          |                                                 |  |
+ *      |                        suspected ----+                                                 |  |
+ *      |                        ^                level < clear, and the dwell is over           |  |
+ *      |                        +----- alive <--------------------------------------------------+  |
+ *      +------ never heard from for gracePeriodMs -------------------------------------------------+
+ *
+ * It weighs one source of evidence, the heartbeats' silence, and distrusts itself only as far as it is told to
+ * ({@link SupervisorMachine.abstainUntil}). It sets no timers: `nextWakeMs` says when to evaluate again.
+ */
+import type { SuspicionSource } from "./detector.ts";
+import { completeSupervisorOptions, type SupervisorOptions } from "./supervisor-options.ts";
+
+export type { SupervisorOptions } from "./supervisor-options.ts";
+
+/** What is held of a node: `unknown` until it was heard from or its grace period is over. */
+export type Standing = "unknown" | "alive" | "suspected" | "down";
+
+/** One change of standing. */
+export interface Declaration {
+  readonly node: string;
+  readonly from: Standing;
+  readonly to: Standing;
+  readonly atMs: number;
+  /** Level at that instant; Infinity for a node never heard from. */
+  readonly level: number;
+  /** How long it had been silent; undefined for a node never heard from, or where the source cannot tell. */
+  readonly silentForMs: number | undefined;
+  /** Which rule led to it, with its numbers, as a sentence. */
+  readonly rule: string;
+}
+
+/** No wake needs to be nearer than the millisecond to which instants have to agree. */
+const RESOLUTION_MS = 1;
+/** What `evaluate` gives back while nothing changes; shared, therefore frozen. */
+const NOTHING: Declaration[] = Object.freeze([]) as unknown as Declaration[];
+
+class Watched {
+  readonly node: string;
+  readonly graceEndsMs: number;
+  standing: Standing = "unknown";
+  /** Since when the level has been seen at the declare threshold or above; Infinity while it is not. */
+  aboveSinceMs: number = Number.POSITIVE_INFINITY;
+  dwellEndsMs: number = Number.NEGATIVE_INFINITY;
+  declaredAtMs: number = Number.NEGATIVE_INFINITY;
+  /** How often in a row the dwell was doubled. */
+  flaps = 0;
+  /** No change can fall due before this instant, unless the node is heard from. */
+  wakeAtMs: number;
+
+  constructor(node: string, graceEndsMs: number, wakeAtMs: number) {
+    this.node = node;
+    this.graceEndsMs = graceEndsMs;
+    this.wakeAtMs = wakeAtMs;
+  }
+}
+
+/** What one look at a node sees. */
+interface Look {
+  readonly level: number;
+  readonly lastMs: number | undefined;
+  readonly heard: boolean;
+}
+
+export class SupervisorMachine {
+  /** The options in force, defaults filled in. */
+  readonly options: Required<SupervisorOptions>;
+  readonly #source: SuspicionSource;
+  /** Whether the source can tell ahead when a level is reached, so that a node need not be looked at before. */
+  readonly #foretold: boolean;
+  readonly #watched: Map<string, Watched> = new Map();
+  #abstainUntilMs: number = Number.NEGATIVE_INFINITY;
+
+  constructor(source: SuspicionSource, options: SupervisorOptions = {}) {
+    this.#source = source;
+    this.#foretold = source.whenLevel !== undefined && source.shortestSilenceMs !== undefined;
+    this.options = completeSupervisorOptions(options);
+  }
+
+  /** Begins to watch `node`, whose grace period starts now; does nothing for one already watched. */
+  watch(node: string, nowMs: number): void {
+    if (this.#watched.has(node)) return;
+    this.#watched.set(node, new Watched(node, nowMs + this.options.gracePeriodMs, nowMs));
+  }
+
+  unwatch(node: string): void {
+    this.#watched.delete(node);
+  }
+
+  /** What is held of `node` since the last evaluation; `unknown` for one that is not watched. */
+  standing(node: string): Standing {
+    return this.#watched.get(node)?.standing ?? "unknown";
+  }
+
+  /** Until `untilMs` no node moves towards down: the observer has reason to distrust itself. Moving to alive stays allowed. */
+  abstainUntil(untilMs: number): void {
+    if (untilMs > this.#abstainUntilMs) this.#abstainUntilMs = untilMs;
+  }
+
+  /** Changes whatever is due and says what changed, in the order in which nodes came under watch. The list is the caller's to read. */
+  evaluate(nowMs: number): Declaration[] {
+    let changes: Declaration[] | undefined;
+    for (const watched of this.#watched.values()) {
+      if (this.#foretold && watched.standing === "alive" && nowMs < watched.wakeAtMs) continue;
+      const change = this.#judge(watched, nowMs);
+      if (change === undefined) continue;
+      if (changes === undefined) changes = [change];
+      else changes.push(change);
+    }
+    return changes ?? NOTHING;
+  }
+
+  /**
+   * When to evaluate again, later than `nowMs` only if nothing is due; Infinity while nothing is watched. No change falls
+   * due earlier, recoveries aside, which are looked for every recheckMs. A wake may find nothing, because beats came
+   * in the meantime; one that is due to silence finds it due, to the millisecond.
+   */
+  nextWakeMs(nowMs: number): number {
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const watched of this.#watched.values()) if (watched.wakeAtMs < nextMs) nextMs = watched.wakeAtMs;
+    return Math.max(nextMs, nowMs);
+  }
+
+  #judge(watched: Watched, nowMs: number): Declaration | undefined {
+    const look = this.#look(watched.node, nowMs);
+    const abstaining = nowMs < this.#abstainUntilMs;
+    if (look.level < this.options.declareThreshold || abstaining) watched.aboveSinceMs = Number.POSITIVE_INFINITY;
+    else if (nowMs < watched.aboveSinceMs) watched.aboveSinceMs = nowMs;
+    const from = watched.standing;
+    const to = this.#target(watched, look, abstaining, nowMs);
+    if (to === from) {
+      watched.wakeAtMs = this.#wakeFor(watched, look, nowMs);
+      return undefined;
+    }
+    const rule = this.#rule(watched, look, to, nowMs);
+    watched.standing = to;
+    if (to === "down") this.#damp(watched, nowMs);
+    watched.wakeAtMs = this.#wakeFor(watched, look, nowMs);
+    const silentForMs = look.lastMs === undefined ? undefined : nowMs - look.lastMs;
+    return { node: watched.node, from, to, atMs: nowMs, level: look.level, silentForMs, rule };
+  }
+
+  #look(node: string, nowMs: number): Look {
+    const given = this.#source.suspicionLevel(node, nowMs);
+    // A source of somebody else's making that answers NaN knows nothing, which is never a reason for trust.
+    const level = given >= 0 ? given : given < 0 ? 0 : Number.POSITIVE_INFINITY;
+    const lastMs = this.#source.lastHeartbeatMs?.(node);
+    return { level, lastMs, heard: lastMs !== undefined || level < Number.POSITIVE_INFINITY };
+  }
+
+  #target(watched: Watched, look: Look, abstaining: boolean, nowMs: number): Standing {
+    const { suspectThreshold, clearThreshold } = this.options;
+    const standing = watched.standing;
+    if (standing === "unknown" && !look.heard) return nowMs >= watched.graceEndsMs && !abstaining ? "down" : "unknown";
+    const pastCeiling = this.#isPastCeiling(look, nowMs);
+    const clear = look.level < clearThreshold && !pastCeiling;
+    if (standing === "down") return clear && nowMs >= watched.dwellEndsMs ? "alive" : "down";
+    if (!abstaining && (pastCeiling || nowMs >= watched.aboveSinceMs + this.options.sustainMs)) return "down";
+    if (standing === "suspected") return clear ? "alive" : "suspected";
+    if (look.level < suspectThreshold) return pastCeiling ? standing : "alive";
+    return abstaining ? standing : "suspected";
+  }
+
+  #isPastCeiling(look: Look, nowMs: number): boolean {
+    return look.lastMs !== undefined && nowMs >= look.lastMs + this.options.ceilingMs;
+  }
+
+  #damp(watched: Watched, nowMs: number): void {
+    const { minimumDwellMs, maximumDwellMs, flapWindowMs } = this.options;
+    watched.flaps = nowMs - watched.declaredAtMs <= flapWindowMs ? watched.flaps + 1 : 0;
+    watched.declaredAtMs = nowMs;
+    watched.dwellEndsMs = nowMs + Math.min(maximumDwellMs, minimumDwellMs * 2 ** Math.min(watched.flaps, 40));
+  }
+
+  /** The next instant at which a look at this node can find a change, if it stays as silent as it is. */
+  #wakeFor(watched: Watched, look: Look, nowMs: number): number {
+    const { recheckMs, sustainMs, ceilingMs, suspectThreshold, declareThreshold } = this.options;
+    if (watched.standing === "down") return Math.max(nowMs + recheckMs, watched.dwellEndsMs);
+    let accuseMs: number;
+    let latestMs = nowMs + recheckMs;
+    if (watched.standing === "unknown" && !look.heard) accuseMs = watched.graceEndsMs;
+    else {
+      const threshold = watched.standing === "suspected" ? declareThreshold : suspectThreshold;
+      const reachedMs = this.#reachedMs(watched.node, threshold, look.level, nowMs);
+      const sustained = watched.standing === "suspected" && watched.aboveSinceMs < Number.POSITIVE_INFINITY;
+      accuseMs = sustained ? watched.aboveSinceMs + sustainMs : reachedMs;
+      if (look.lastMs !== undefined) accuseMs = Math.min(accuseMs, look.lastMs + ceilingMs);
+      const shortestMs = Math.max(RESOLUTION_MS, this.#source.shortestSilenceMs?.(threshold) ?? recheckMs);
+      const relaxed = watched.standing === "alive" && this.#foretold;
+      latestMs = nowMs + (relaxed ? shortestMs : Math.min(recheckMs, shortestMs));
+    }
+    return Math.min(Math.max(accuseMs, this.#abstainUntilMs), latestMs);
+  }
+
+  /**
+   * When silence brings `node` to `threshold`: nowMs if it is there, Infinity if the source cannot tell. Rounding can
+   * put the instant a hair too early, where a timer would find nothing and be set again to the same instant; it is
+   * moved on, by steps that double, until the source agrees, and by a millisecond at most.
+   */
+  #reachedMs(node: string, threshold: number, level: number, nowMs: number): number {
+    if (level >= threshold) return nowMs;
+    const whenMs = this.#source.whenLevel?.(node, threshold);
+    if (whenMs === undefined || !(whenMs < Number.POSITIVE_INFINITY)) return Number.POSITIVE_INFINITY;
+    const earliestMs = Math.max(whenMs, nowMs);
+    if (this.#source.suspicionLevel(node, earliestMs) >= threshold) return earliestMs;
+    for (let step = 1e-9; step < RESOLUTION_MS; step *= 2) {
+      if (this.#source.suspicionLevel(node, earliestMs + step) >= threshold) return earliestMs + step;
+    }
+    return earliestMs + RESOLUTION_MS;
+  }
+
+  #rule(watched: Watched, look: Look, to: Standing, nowMs: number): string {
+    const { suspectThreshold, declareThreshold, clearThreshold, sustainMs, ceilingMs, gracePeriodMs } = this.options;
+    if (!look.heard) return `never heard from within the grace period of ${gracePeriodMs} ms`;
+    const level = `suspicion ${shown(look.level)}`;
+    const silent = look.lastMs === undefined ? "" : ` after ${shown(nowMs - look.lastMs)} ms of silence`;
+    switch (to) {
+      case "down": {
+        if (this.#isPastCeiling(look, nowMs)) return `${level}${silent}, past the ceiling of ${ceilingMs} ms`;
+        const sustained = sustainMs > 0 ? `, seen for ${shown(nowMs - watched.aboveSinceMs)} of ${sustainMs} ms` : "";
+        return `${level}${silent} reached the declare threshold ${declareThreshold}${sustained}`;
+      }
+      case "suspected":
+        return `${level}${silent} reached the suspect threshold ${suspectThreshold}`;
+      default:
+        if (watched.standing === "unknown")
+          return `heard from, ${level} is below the suspect threshold ${suspectThreshold}`;
+        return `${level} is below the clear threshold ${clearThreshold}`;
+    }
+  }
+}
+
+function shown(value: number): string {
+  return value > 1e15 ? "beyond measure" : String(Math.round(value * 100) / 100);
+}

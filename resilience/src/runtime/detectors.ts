@@ -1,0 +1,83 @@
+/**
+ * The failure detectors bound to a clock: a heartbeat is stamped when it is noted, a level is asked for as of now. Each
+ * is a thin face of the pure machine in `core`, which whoever reads the clock anyway can ask with its own `nowMs`.
+ * They only measure; what follows from a level is a supervisor's business, or the caller's.
+ */
+import type { Beat, BeatVerdict, DetectorMachine } from "../core/detector.ts";
+import { FixedHeartbeatMachine, type FixedHeartbeatOptions, type HeartbeatStatus } from "../core/fixed-heartbeat.ts";
+import { PhiAccrualMachine, type PhiAccrualOptions, type PhiEstimate } from "../core/phi-accrual.ts";
+import type { Clock } from "./clock.ts";
+import { systemClock } from "./system-clock.ts";
+
+/** What a detector of anybody's making has to offer. */
+export interface FailureDetector {
+  /** Takes in a heartbeat of `node` that has just arrived. */
+  noteHeartbeat(node: string, beat?: Beat): void;
+  /** 0 … ∞: how suspicious the silence of `node` is by now; Infinity for a node never heard from. */
+  suspicionLevel(node: string): number;
+  /** Whether the level is below `threshold`, which is each consumer's own. */
+  isAlive(node: string, threshold: number): boolean;
+}
+
+/** A pure machine and the clock it is asked by. */
+export abstract class ClockedDetector<Machine extends DetectorMachine> implements FailureDetector {
+  /** For readers who have the time at hand: same clock, or the levels mean nothing. */
+  readonly machine: Machine;
+  readonly clock: Clock;
+
+  /** `clock` defaults to the system's monotonic one. */
+  constructor(machine: Machine, clock: Clock = systemClock) {
+    this.machine = machine;
+    this.clock = clock;
+  }
+
+  /** Takes in a heartbeat that has just arrived and says what became of it; only `counted` proves life. */
+  noteHeartbeat(node: string, beat?: Beat): BeatVerdict {
+    return this.machine.noteHeartbeat(node, beat, this.clock.nowMs());
+  }
+
+  suspicionLevel(node: string): number {
+    return this.machine.suspicionLevel(node, this.clock.nowMs());
+  }
+
+  isAlive(node: string, threshold: number): boolean {
+    return this.machine.isAlive(node, threshold, this.clock.nowMs());
+  }
+
+  /** When `node` reaches `level` if it stays silent, on the clock's axis; undefined for a node never heard from. */
+  whenLevel(node: string, level: number): number | undefined {
+    return this.machine.whenLevel(node, level);
+  }
+
+  lastHeartbeatMs(node: string): number | undefined {
+    return this.machine.lastHeartbeatMs(node);
+  }
+
+  /** Drops all memory of `node`. */
+  forget(node: string): void {
+    this.machine.forget(node);
+  }
+}
+
+/** Learns how regular each node's heartbeats are; levels are phi. See `core/phi-accrual.ts` for what it learns. */
+export class PhiAccrualDetector extends ClockedDetector<PhiAccrualMachine> {
+  constructor(options: PhiAccrualOptions & { readonly clock?: Clock } = {}) {
+    super(new PhiAccrualMachine(options), options.clock);
+  }
+
+  /** What is fitted to the gaps of `node` at present; undefined for a node never heard from. */
+  estimate(node: string): PhiEstimate | undefined {
+    return this.machine.estimate(node);
+  }
+}
+
+/** Two fixed silences: one to suspect, one to call a node down. Level 5 is the first, level 8 the second. */
+export class FixedHeartbeatDetector extends ClockedDetector<FixedHeartbeatMachine> {
+  constructor(options: FixedHeartbeatOptions & { readonly clock?: Clock } = {}) {
+    super(new FixedHeartbeatMachine(options), options.clock);
+  }
+
+  status(node: string): HeartbeatStatus {
+    return this.machine.status(node, this.clock.nowMs());
+  }
+}

@@ -1,0 +1,233 @@
+/** The supervisor at work on a virtual clock: timers, its own stalls, listeners that reach back, detectors of others. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ConfigurationError } from "../core/errors.ts";
+import type { Declaration } from "../core/supervisor.ts";
+import { VirtualClock } from "../sim/virtual-clock.ts";
+import type { Clock } from "./clock.ts";
+import { type FailureDetector, PhiAccrualDetector } from "./detectors.ts";
+import { type Abstention, LivenessSupervisor, type LivenessSupervisorOptions } from "./supervisor.ts";
+
+/** A clock of a process that can be stopped: while it is, time passes and nothing runs. */
+class StoppableClock implements Clock {
+  readonly inner: VirtualClock = new VirtualClock();
+  #stoppedMs = 0;
+  nowMs(): number {
+    return this.inner.nowMs() + this.#stoppedMs;
+  }
+  at<Subject>(atMs: number, run: (subject: Subject) => void, subject?: Subject): Disposable {
+    return this.inner.at(atMs - this.#stoppedMs, run, subject as Subject);
+  }
+  sleepUntil(atMs: number, signal?: AbortSignal): Promise<void> {
+    return this.inner.sleepUntil(atMs - this.#stoppedMs, signal);
+  }
+  stopFor(ms: number): void {
+    this.#stoppedMs += ms;
+  }
+}
+
+interface Scene {
+  readonly detector: PhiAccrualDetector;
+  readonly supervisor: LivenessSupervisor;
+  readonly seen: Declaration[];
+  readonly stop: AbortController;
+  readonly running: Promise<void>;
+}
+
+function scene(clock: Clock, options: Partial<LivenessSupervisorOptions> = {}): Scene {
+  const detector = new PhiAccrualDetector({ clock, expectedIntervalMs: 50 });
+  const seen: Declaration[] = [];
+  const stop = new AbortController();
+  const supervisor = new LivenessSupervisor({
+    detector,
+    onDeclaration: (declaration) => seen.push(declaration),
+    ...options,
+  });
+  return { detector, supervisor, seen, stop, running: supervisor.run(stop.signal) };
+}
+
+function told(seen: readonly Declaration[]): string[] {
+  return seen.map(({ node, from, to }) => `${node}: ${from} -> ${to}`);
+}
+
+async function beat(detector: PhiAccrualDetector, clock: VirtualClock, times: number): Promise<void> {
+  for (let index = 0; index < times; index++) {
+    detector.noteHeartbeat("a");
+    await clock.advanceBy(50);
+  }
+}
+
+test("[D6] it declares by timers, at the instant the detector foretells, and tells of recovery", async () => {
+  const clock = new VirtualClock();
+  const { detector, supervisor, seen, stop, running } = scene(clock);
+  supervisor.watch("a");
+  await beat(detector, clock, 100);
+  assert.deepEqual(told(seen), ["a: unknown -> alive"]);
+  await clock.advanceBy(5000);
+  assert.deepEqual(told(seen.slice(1)), ["a: alive -> suspected", "a: suspected -> down"]);
+  for (const [index, level] of [
+    [1, 5],
+    [2, 8],
+  ] as const) {
+    assert.ok(Math.abs((seen[index]?.atMs ?? 0) - (detector.whenLevel("a", level) as number)) < 1);
+  }
+  assert.equal(supervisor.standing("a"), "down");
+  await beat(detector, clock, 2);
+  assert.deepEqual(told(seen.slice(3)), ["a: down -> alive"]);
+  stop.abort();
+  await running;
+  assert.equal(clock.pending, 0);
+});
+
+test("[D4] a node never heard from is declared when its grace period ends", async () => {
+  const clock = new VirtualClock();
+  const { supervisor, seen, stop, running } = scene(clock, { gracePeriodMs: 700 });
+  supervisor.watch("a");
+  await clock.advanceBy(3000);
+  assert.deepEqual(told(seen), ["a: unknown -> down"]);
+  assert.equal(seen[0]?.atMs, 700);
+  stop.abort();
+  await running;
+});
+
+test("[C4] it holds no timer while nothing is watched, nor when it does not run, nor after the abort", async () => {
+  const clock = new VirtualClock();
+  const { supervisor, stop, running } = scene(clock);
+  assert.equal(clock.pending, 0);
+  supervisor.watch("a");
+  supervisor.watch("b");
+  assert.equal(clock.pending, 1);
+  await clock.advanceBy(100);
+  assert.equal(clock.pending, 1);
+  supervisor.unwatch("a");
+  supervisor.unwatch("b");
+  assert.equal(clock.pending, 0);
+  supervisor.watch("a");
+  stop.abort();
+  await running;
+  assert.equal(clock.pending, 0);
+  supervisor.watch("c");
+  assert.equal(clock.pending, 0);
+  await supervisor.run(AbortSignal.abort());
+  assert.equal(clock.pending, 0);
+});
+
+test("it can be run again after it was stopped, but not twice at once", async () => {
+  const clock = new VirtualClock();
+  const { supervisor, seen, stop, running } = scene(clock, { gracePeriodMs: 10 });
+  await assert.rejects(supervisor.run(new AbortController().signal), ConfigurationError);
+  stop.abort();
+  await running;
+  supervisor.watch("a");
+  const again = new AbortController();
+  const rerunning = supervisor.run(again.signal);
+  await clock.advanceBy(20);
+  assert.deepEqual(told(seen), ["a: unknown -> down"]);
+  again.abort();
+  await rerunning;
+});
+
+test("[D7] after a stall of its own it abstains until the heartbeats that waited were read", async () => {
+  const clock = new StoppableClock();
+  const abstentions: Abstention[] = [];
+  const options = { onAbstention: (abstention: Abstention) => abstentions.push(abstention) };
+  const { detector, supervisor, seen, stop, running } = scene(clock, options);
+  supervisor.watch("a");
+  await beat(detector, clock.inner, 100);
+  clock.stopFor(400);
+  // The late timer runs before the socket is read, as in a real event loop.
+  await clock.inner.advanceBy(45);
+  assert.equal(abstentions.length, 1);
+  assert.ok((abstentions[0]?.lateByMs ?? 0) > 300 && abstentions[0]?.untilMs === (abstentions[0]?.atMs ?? 0) + 50);
+  assert.equal(supervisor.abstentions, 1);
+  await beat(detector, clock.inner, 20);
+  assert.deepEqual(told(seen), ["a: unknown -> alive"], "the stall was not taken for the node's silence");
+  await clock.inner.advanceBy(500);
+  assert.equal(supervisor.standing("a"), "down", "a real silence afterwards is declared");
+  stop.abort();
+  await running;
+});
+
+test("[D7] a process that is always late still declares in the end", async () => {
+  const clock = new StoppableClock();
+  const { detector, supervisor, stop, running } = scene(clock);
+  supervisor.watch("a");
+  await beat(detector, clock.inner, 100);
+  for (let turn = 0; turn < 40 && supervisor.standing("a") !== "down"; turn++) {
+    clock.stopFor(200);
+    await clock.inner.advanceTo(clock.inner.nextAtMs);
+  }
+  assert.equal(supervisor.standing("a"), "down");
+  assert.equal(supervisor.abstentions, 3);
+  stop.abort();
+  await running;
+});
+
+test("listeners are told after all changes are in force, and may watch, unwatch and ask", async () => {
+  const clock = new VirtualClock();
+  const seen: string[] = [];
+  const { supervisor, stop, running } = scene(clock, {
+    gracePeriodMs: 100,
+    onDeclaration: ({ node, to }) => {
+      seen.push(`${node} ${to} (a ${supervisor.standing("a")}, b ${supervisor.standing("b")})`);
+      supervisor.unwatch(node);
+      if (node === "a") supervisor.watch("c");
+    },
+  });
+  supervisor.watch("a");
+  supervisor.watch("b");
+  await clock.advanceBy(100);
+  assert.deepEqual(seen, ["a down (a down, b down)", "b down (a unknown, b down)"]);
+  await clock.advanceBy(100);
+  assert.equal(seen[2], "c down (a unknown, b unknown)");
+  assert.equal(clock.pending, 0);
+  stop.abort();
+  await running;
+});
+
+test("what a listener throws ends the run with it, and leaves no timer", async () => {
+  const clock = new VirtualClock();
+  const { supervisor, running } = scene(clock, {
+    gracePeriodMs: 100,
+    onDeclaration: () => {
+      throw new Error("listener broke");
+    },
+  });
+  supervisor.watch("a");
+  const failed = assert.rejects(running, /listener broke/);
+  await clock.advanceBy(200);
+  await failed;
+  assert.equal(clock.pending, 0);
+});
+
+test("[D6] a detector of one's own needs the three methods only, and is polled", async () => {
+  const clock = new VirtualClock();
+  let level = Number.POSITIVE_INFINITY;
+  const detector: FailureDetector = {
+    noteHeartbeat: () => {
+      level = 0;
+    },
+    suspicionLevel: () => level,
+    isAlive: (_node, threshold) => level < threshold,
+  };
+  const seen: Declaration[] = [];
+  const supervisor = new LivenessSupervisor({ detector, clock, recheckMs: 20, onDeclaration: (one) => seen.push(one) });
+  const stop = new AbortController();
+  const running = supervisor.run(stop.signal);
+  supervisor.watch("a");
+  await clock.advanceBy(50);
+  assert.equal(supervisor.standing("a"), "unknown");
+  detector.noteHeartbeat("a");
+  await clock.advanceBy(20);
+  assert.equal(supervisor.standing("a"), "alive");
+  level = 9;
+  await clock.advanceBy(20);
+  assert.deepEqual(told(seen), ["a: unknown -> alive", "a: alive -> down"]);
+  stop.abort();
+  await running;
+});
+
+test("a clock other than the detector's is refused", () => {
+  const detector = new PhiAccrualDetector({ clock: new VirtualClock() });
+  assert.throws(() => new LivenessSupervisor({ detector, clock: new VirtualClock() }), /clock is not the detector's/);
+});
