@@ -1,7 +1,7 @@
 /**
  * Mean and deviation of the window against exact integer arithmetic, over millions of samples. By construction a sum is
  * never older than two laps of the ring, so these runs show what any length shows; GSF_LONG=1 runs the 10^8 beats of
- * the rule itself (about half a minute).
+ * the rule itself (some ten seconds).
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

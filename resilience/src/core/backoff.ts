@@ -65,5 +65,8 @@ const JITTERS: readonly string[] = ["full", "equal", "decorrelated", "none"];
 
 function checkedJitter<J extends string>(jitter: J): J {
   if (JITTERS.includes(jitter)) return jitter;
-  throw new ConfigurationError("out-of-range", `backoff: jitter is ${jitter}; it must be one of ${JITTERS.join(", ")}.`);
+  throw new ConfigurationError(
+    "out-of-range",
+    `backoff: jitter is ${jitter}; it must be one of ${JITTERS.join(", ")}.`,
+  );
 }

@@ -6,7 +6,7 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Deadline } from "../core/deadline.ts";
-import { NO_DEADLINE } from "../core/deadline.ts";
+import { checkedDeadline, NO_DEADLINE } from "../core/deadline.ts";
 import type { Clock } from "./clock.ts";
 import { systemClock } from "./system-clock.ts";
 
@@ -17,9 +17,17 @@ export function ambientDeadline(): Deadline {
   return ambient.getStore() ?? NO_DEADLINE;
 }
 
-/** Runs `work` under `deadline`, or under the ambient one where that is earlier: a deadline never grows. */
-export function withDeadline<R>(deadline: Deadline, work: () => R): R {
-  return ambient.run(Math.min(deadline, ambientDeadline()), work);
+/**
+ * Runs `work` under `deadline`, or under the ambient one where that is earlier: a deadline never grows. Throws
+ * `ConfigurationError` where `deadline` is no instant of `clock`'s axis (default: the system's monotonic clock).
+ */
+export function withDeadline<R>(deadline: Deadline, work: () => R, clock: Clock = systemClock): R {
+  return runUnder(Math.min(checkedDeadline(deadline, clock.nowMs()), ambientDeadline()), work);
+}
+
+/** Runs `work` under exactly `deadline`, whatever the context it is called from: for work that was queued elsewhere. */
+export function runUnder<R>(deadline: Deadline, work: () => R): R {
+  return ambient.run(deadline, work);
 }
 
 /** The instant `ms` milliseconds from now on `clock` (default: the system's monotonic clock). */

@@ -4,6 +4,7 @@
  * no object for that; the signal is made only when the operation asks for it, because aborting one costs ninety times
  * an await and most operations are never aborted.
  */
+import { AsyncResource } from "node:async_hooks";
 import type { Permit } from "../core/breaker.ts";
 import type { Deadline } from "../core/deadline.ts";
 import { timeLeftMs } from "../core/deadline.ts";
@@ -43,6 +44,8 @@ export class Attempt implements AttemptContext {
   readonly startedMs: number;
   /** @internal Nobody waits for it any more; what remains is to give its slot back when it settles. */
   givenUp = false;
+  /** @internal The async context in which the operation asked for its signal, for attempts that timers start after this one. */
+  context: AsyncResource | undefined = undefined;
   #controller: AbortController | undefined = undefined;
   #reason: unknown = undefined;
 
@@ -56,6 +59,7 @@ export class Attempt implements AttemptContext {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
+      this.context = new AsyncResource("ResilientClient.call");
       if (this.givenUp) this.#controller.abort(this.#reason);
     }
     return this.#controller.signal;

@@ -22,26 +22,27 @@ export interface CircuitBreakerOptions extends BreakerOptions {
 
 export class CircuitBreaker {
   readonly name: string;
+  readonly clock: Clock;
   readonly #machine: BreakerMachine;
-  readonly #clock: Clock;
   readonly #listeners: Listeners<BreakerTransition> = new Listeners();
   #refusal: BreakerOpenError | undefined;
   #refusalGeneration: Permit = REFUSED;
+  #announcing = false;
 
   constructor(options: CircuitBreakerOptions = {}) {
     this.name = options.name ?? "circuit";
-    this.#clock = options.clock ?? systemClock;
+    this.clock = options.clock ?? systemClock;
     this.#machine = new BreakerMachine(options);
   }
 
   /** `open` turns `half-open` by itself once the open duration is over. */
   get state(): BreakerState {
-    return this.#machine.state(this.#clock.nowMs());
+    return this.#machine.state(this.clock.nowMs());
   }
 
   /** Numbers of the window, for status pages and logs. */
   get status(): BreakerStatus {
-    return this.#machine.status(this.#clock.nowMs());
+    return this.#machine.status(this.clock.nowMs());
   }
 
   get slowCallDurationMs(): number {
@@ -67,31 +68,31 @@ export class CircuitBreaker {
   }
 
   /** Takes a permit; {@link REFUSED} (0) where there is none. */
-  tryAcquire(nowMs: number = this.#clock.nowMs()): Permit {
+  tryAcquire(nowMs: number = this.clock.nowMs()): Permit {
     const permit = this.#machine.acquire(nowMs);
     this.#announce();
     return permit;
   }
 
-  /** Would {@link tryAcquire} give a permit now? Takes none. */
-  peek(nowMs: number = this.#clock.nowMs()): boolean {
+  /** Would {@link tryAcquire} give a permit now? Takes none, and tells no listener: that is for who acts on it. */
+  peek(nowMs: number = this.clock.nowMs()): boolean {
     return this.#machine.peek(nowMs);
   }
 
   /** The call succeeded. `slow`: longer than `slowCallDurationMs`. Without `permit`, the current generation's. */
-  noteSuccess(permit: Permit = this.#machine.generation, nowMs: number = this.#clock.nowMs(), slow = false): void {
+  noteSuccess(permit: Permit = this.#machine.generation, nowMs: number = this.clock.nowMs(), slow = false): void {
     this.#machine.success(permit, nowMs, slow);
     this.#announce();
   }
 
   /** The service failed the call. Without `permit`, the current generation's. */
-  noteFailure(permit: Permit = this.#machine.generation, nowMs: number = this.#clock.nowMs(), slow = false): void {
+  noteFailure(permit: Permit = this.#machine.generation, nowMs: number = this.clock.nowMs(), slow = false): void {
     this.#machine.failure(permit, nowMs, slow);
     this.#announce();
   }
 
   /** The call says nothing about the service (aborted, refused by ourselves): gives the permit back unjudged. */
-  release(permit: Permit = this.#machine.generation, nowMs: number = this.#clock.nowMs()): void {
+  release(permit: Permit = this.#machine.generation, nowMs: number = this.clock.nowMs()): void {
     this.#machine.release(permit, nowMs);
     this.#announce();
   }
@@ -101,16 +102,16 @@ export class CircuitBreaker {
    * a failure, except our own refusals ({@link LocalRejection}), which are never booked against the service.
    */
   async execute<T>(operation: () => PromiseLike<T> | T): Promise<T> {
-    const startedMs = this.#clock.nowMs();
+    const startedMs = this.clock.nowMs();
     const permit = this.tryAcquire(startedMs);
     if (permit === REFUSED) throw this.refusal(startedMs);
     try {
       const value = await operation();
-      const nowMs = this.#clock.nowMs();
+      const nowMs = this.clock.nowMs();
       this.noteSuccess(permit, nowMs, nowMs - startedMs > this.slowCallDurationMs);
       return value;
     } catch (error) {
-      const nowMs = this.#clock.nowMs();
+      const nowMs = this.clock.nowMs();
       if (error instanceof LocalRejection) this.release(permit, nowMs);
       else this.noteFailure(permit, nowMs, nowMs - startedMs > this.slowCallDurationMs);
       throw error;
@@ -122,9 +123,10 @@ export class CircuitBreaker {
     if (this.#refusal === undefined || this.#refusalGeneration !== this.#machine.generation) {
       this.#refusalGeneration = this.#machine.generation;
       const state = this.#machine.state(nowMs);
-      const why = state === "open" ? "is open" : "is half-open and all its probes are out";
+      const why =
+        state === "open" ? `is open: ${this.#machine.status(nowMs).rule}` : "is half-open and all its probes are out";
       this.#refusal = new BreakerOpenError(`${this.name} ${why}`, () => {
-        const laterMs = this.#clock.nowMs();
+        const laterMs = this.clock.nowMs();
         return Math.max(0, this.#machine.nextProbeAtMs(laterMs) - laterMs);
       });
     }
@@ -137,7 +139,12 @@ export class CircuitBreaker {
   }
 
   #announce(): void {
-    if (!this.#machine.hasTransitions) return;
-    for (const transition of this.#machine.takeTransitions()) this.#listeners.tell(transition);
+    if (!this.#machine.hasTransitions || this.#announcing) return;
+    // A listener that causes the next transition does not overtake those who have yet to hear of this one.
+    this.#announcing = true;
+    while (this.#machine.hasTransitions) {
+      for (const transition of this.#machine.takeTransitions()) this.#listeners.tell(transition);
+    }
+    this.#announcing = false;
   }
 }

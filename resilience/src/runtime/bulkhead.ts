@@ -2,16 +2,19 @@
  * The bulkhead: a bounded number of calls at once, a bounded queue of callers who wait a bounded time. One saturated
  * downstream then costs its own callers their wait and nobody else anything. A slot is held until the work has really
  * settled, also when its caller has stopped waiting: a limit of two that runs ten after timeouts limits nothing.
+ * What it does not protect from: work that never settles keeps its slot for ever (have it heed its signal).
  *
  * Name and idea: Nygard, Release It!, ch. 5 ("Bulkheads").
  */
 
 import type { Deadline } from "../core/deadline.ts";
-import { NO_DEADLINE } from "../core/deadline.ts";
+import { checkedDeadline, NO_DEADLINE } from "../core/deadline.ts";
 import { BulkheadFullError, BulkheadTimeoutError, CallAbortedError, DeadlineExceededError } from "../core/errors.ts";
-import { COUNT, checked, WAIT_MS } from "../core/options.ts";
+import { COUNT, checked, PRIORITY, WAIT_MS } from "../core/options.ts";
 import { Slots, Waiter } from "../core/slots.ts";
+import { ambientDeadline } from "./ambient-deadline.ts";
 import type { Clock } from "./clock.ts";
+import { guarded } from "./listeners.ts";
 import { systemClock } from "./system-clock.ts";
 
 export interface BulkheadOptions {
@@ -32,7 +35,7 @@ export interface BulkheadCallOptions {
   readonly signal?: AbortSignal;
   /** Higher goes first. Default 0. */
   readonly priority?: number;
-  /** The wait for a slot never passes this instant. Default none. */
+  /** Not started after this instant, nor waited for. Default: the ambient deadline, if any; the earlier of the two counts. */
   readonly deadline?: Deadline;
 }
 
@@ -42,6 +45,10 @@ export class Bulkhead {
   readonly clock: Clock;
   /** The admission machine. Public for those who compose bulkheads, as the client does; use {@link execute} otherwise. */
   readonly slots: Slots;
+  /** When a caller last left the queue because no slot came free in time. */
+  starvedAtMs: number = Number.NEGATIVE_INFINITY;
+  /** Slots given back and not handed on yet. */
+  #returning = 0;
 
   constructor(options: BulkheadOptions) {
     this.name = options.name ?? "bulkhead";
@@ -61,24 +68,50 @@ export class Bulkhead {
     return this.slots.waiting;
   }
 
-  /** Gives a slot back; if somebody waits, it is theirs before this returns. */
+  /**
+   * Gives a slot back; if somebody waits, it is theirs before this returns. A waiter that gives it back at once (its
+   * circuit is open) does so while this runs: handing over in a loop and not each inside the other, because a hundred
+   * thousand of them would overflow the stack.
+   */
   leave(): void {
-    this.slots.giveBack()?.granted();
+    if (this.#returning++ > 0) return;
+    do {
+      const next = this.slots.giveBack();
+      if (next !== undefined) handOver(next);
+    } while (--this.#returning > 0);
   }
 
   /**
    * Runs `operation` in a slot. Rejects with {@link BulkheadFullError} where the queue is at its bound,
-   * {@link BulkheadTimeoutError} where no slot came free in time, {@link CallAbortedError} on an abort while waiting,
-   * {@link DeadlineExceededError} where the deadline passed while waiting.
+   * {@link BulkheadTimeoutError} where no slot came free in time, {@link CallAbortedError} on an abort,
+   * {@link DeadlineExceededError} where the deadline passed before it could start.
    */
-  execute<T>(operation: (signal?: AbortSignal) => PromiseLike<T> | T, options?: BulkheadCallOptions): Promise<T> {
+  async execute<T>(operation: (signal?: AbortSignal) => PromiseLike<T> | T, options?: BulkheadCallOptions): Promise<T> {
     const signal = options?.signal;
-    if (signal?.aborted === true) return Promise.reject(new CallAbortedError(signal.reason));
-    if (this.slots.tryTake()) return this.#run(operation, signal);
-    return new Promise<void>((resolve, reject) => {
-      const waiter = new QueuedCaller(this, options ?? {}, resolve, reject);
-      waiter.join();
-    }).then(() => this.#run(operation, signal));
+    const nowMs = this.clock.nowMs();
+    const own = options?.deadline === undefined ? NO_DEADLINE : checkedDeadline(options.deadline, nowMs);
+    const deadline = Math.min(own, ambientDeadline());
+    if (signal?.aborted === true) throw new CallAbortedError(signal.reason);
+    if (deadline <= nowMs) throw new DeadlineExceededError(`${this.name}: the deadline had passed; not started`);
+    if (!this.slots.tryTake()) {
+      const priority = checked("Bulkhead", "priority", options?.priority ?? 0, PRIORITY);
+      await new Promise<void>((resolve, reject) => {
+        new QueuedCaller(this, priority, signal, deadline, resolve, reject).join(nowMs);
+      });
+      // Granted, but an abort or the clock may have been faster than this microtask: the slot goes on, unused.
+      const refusal = this.#refusalNow(signal, deadline);
+      if (refusal !== undefined) {
+        this.leave();
+        throw refusal;
+      }
+    }
+    return this.#run(operation, signal);
+  }
+
+  #refusalNow(signal: AbortSignal | undefined, deadline: Deadline): Error | undefined {
+    if (signal?.aborted === true) return new CallAbortedError(signal.reason);
+    if (deadline > this.clock.nowMs()) return undefined;
+    return new DeadlineExceededError(`${this.name}: the deadline passed while waiting for a slot; not started`);
   }
 
   /** The slot comes back when the work settles; the caller of an aborted signal does not wait for that. */
@@ -113,12 +146,17 @@ export class Bulkhead {
     );
   }
 
-  /** The refusal for a wait that took too long, with its numbers. */
-  timeoutError(): BulkheadTimeoutError {
+  /** The refusal for a wait that took too long, with its numbers; remembers that somebody starved. */
+  timeoutError(nowMs: number): BulkheadTimeoutError {
+    this.starvedAtMs = nowMs;
     return new BulkheadTimeoutError(
       `${this.name}: no slot came free within ${this.acquireTimeoutMs} ms (${this.slots.maxConcurrent} running)`,
     );
   }
+}
+
+function handOver(next: Waiter): void {
+  guarded(() => next.granted());
 }
 
 /** A caller of {@link Bulkhead.execute} that has to wait. */
@@ -131,27 +169,28 @@ class QueuedCaller extends Waiter {
   #timer: Disposable | undefined;
   readonly #abort = (): void => this.#leaveWith(new CallAbortedError(this.#signal?.reason));
 
-  constructor(bulkhead: Bulkhead, options: BulkheadCallOptions, resolve: () => void, reject: (error: Error) => void) {
-    super(options.priority ?? 0);
+  constructor(
+    bulkhead: Bulkhead,
+    priority: number,
+    signal: AbortSignal | undefined,
+    deadline: Deadline,
+    resolve: () => void,
+    reject: (error: Error) => void,
+  ) {
+    super(priority);
     this.#bulkhead = bulkhead;
-    this.#signal = options.signal;
-    this.#deadline = options.deadline ?? NO_DEADLINE;
+    this.#signal = signal;
+    this.#deadline = deadline;
     this.#resolve = resolve;
     this.#reject = reject;
   }
 
-  join(): void {
+  join(nowMs: number): void {
     const { clock, slots, acquireTimeoutMs } = this.#bulkhead;
-    const nowMs = clock.nowMs();
-    if (this.#deadline <= nowMs) {
-      this.#reject(new DeadlineExceededError("the deadline had passed before a slot was asked for"));
-    } else if (!slots.enqueue(this)) {
-      this.#reject(this.#bulkhead.fullError());
-    } else {
-      const latestMs = Math.min(nowMs + acquireTimeoutMs, this.#deadline);
-      if (latestMs < Number.POSITIVE_INFINITY) this.#timer = clock.at(latestMs, () => this.#giveUp());
-      this.#signal?.addEventListener("abort", this.#abort, { once: true });
-    }
+    if (!slots.enqueue(this)) return this.#reject(this.#bulkhead.fullError());
+    const latestMs = Math.min(nowMs + acquireTimeoutMs, this.#deadline);
+    if (latestMs < NO_DEADLINE) this.#timer = clock.at(latestMs, () => this.#giveUp());
+    this.#signal?.addEventListener("abort", this.#abort, { once: true });
   }
 
   override granted(): void {
@@ -160,9 +199,12 @@ class QueuedCaller extends Waiter {
   }
 
   #giveUp(): void {
-    const late = this.#deadline <= this.#bulkhead.clock.nowMs();
+    const { clock, name } = this.#bulkhead;
+    const nowMs = clock.nowMs();
     this.#leaveWith(
-      late ? new DeadlineExceededError("the deadline passed while waiting for a slot") : this.#bulkhead.timeoutError(),
+      this.#deadline <= nowMs
+        ? new DeadlineExceededError(`${name}: the deadline passed while waiting for a slot`)
+        : this.#bulkhead.timeoutError(nowMs),
     );
   }
 

@@ -13,23 +13,22 @@
  * classify → note, release → withdraw → back off → again. No slot is held while backing off and no permit while
  * waiting for a slot, so breaker and bulkhead cannot wait for each other.
  */
+import { AsyncResource } from "node:async_hooks";
 import { REFUSED } from "../core/breaker.ts";
 import type { Deadline } from "../core/deadline.ts";
 import { NO_DEADLINE } from "../core/deadline.ts";
-import {
-  AttemptTimeoutError,
-  CallAbortedError,
-  DeadlineExceededError,
-  RetryBudgetExhaustedError,
-} from "../core/errors.ts";
+import { AttemptTimeoutError, CallAbortedError, DeadlineExceededError, LocalRejection } from "../core/errors.ts";
 import type { Judgement, Outcome } from "../core/outcome.ts";
-import { judgeError } from "../core/outcome.ts";
+import { judgeError, judgementOf } from "../core/outcome.ts";
 import { Waiter } from "../core/slots.ts";
-import { withDeadline } from "./ambient-deadline.ts";
+import { runUnder } from "./ambient-deadline.ts";
 import type { AttemptContext, AttemptOwner } from "./attempt.ts";
 import { Attempt } from "./attempt.ts";
-import type { ClientParts } from "./client.ts";
+import type { AttemptListener, ClientParts } from "./client.ts";
 import type { Clock } from "./clock.ts";
+import { guarded } from "./listeners.ts";
+import type { Failure } from "./retry-plan.ts";
+import { GIVE_UP, RetryPlan, UNAFFORDABLE } from "./retry-plan.ts";
 
 /** Work to be guarded. It may be called several times (see {@link CallOptions.idempotent}), each with its own context. */
 export type Operation<T> = (context: AttemptContext) => PromiseLike<T> | T;
@@ -39,7 +38,7 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
   /** When the caller stops waiting, an instant on the client's clock (`deadlineAfter(ms)`). Default: the client's `deadlineMs` from now. */
   readonly deadline?: Deadline;
-  /** Names this command, so that the service executes it once however often it arrives: makes retries safe. */
+  /** Names this command, so that the service executes it once however often it arrives: makes retries safe. Empty is none. */
   readonly idempotencyKey?: string;
   /** True: executing it twice does no harm (reads): makes retries safe. Default false. */
   readonly idempotent?: boolean;
@@ -56,16 +55,8 @@ export interface CallSink<T> {
 const expire = (attempt: Attempt): void => attempt.owner.expire(attempt);
 const FAILURE: Judgement = { outcome: "failure" };
 
-type Failure<T> = { readonly error: unknown } | { readonly value: T };
-
-/** What only a call that has failed needs to remember. */
-interface RetryState<T> {
-  /** The failure that a retry is to mend: an error, or a result judged a failure. */
-  failure: Failure<T> | undefined;
-  lastDelayMs: number;
-  /** The budget has been charged for an attempt that is not sent yet. */
-  charged: boolean;
-}
+/** Where later attempts of this call run: in their caller's async context, or, where that was not kept, in nobody's. */
+type Context = AsyncResource | "lost" | undefined;
 
 export class Call<T> implements AttemptOwner {
   readonly #parts: ClientParts<T>;
@@ -75,13 +66,14 @@ export class Call<T> implements AttemptOwner {
   readonly deadline: Deadline;
   /** How the last attempt ended; undefined before that. */
   outcome: Outcome | undefined = undefined;
-  /** Has an attempt gone out that may have reached the service? */
-  sent = false;
   #attempts = 0;
   #current: Attempt | undefined = undefined;
   #timer: Disposable | undefined = undefined;
   #waiter: QueuedCall | undefined = undefined;
-  #retry: RetryState<T> | undefined = undefined;
+  #retry: RetryPlan<T> | undefined = undefined;
+  #context: Context = undefined;
+  /** Attempts that may have reached the service. */
+  #reached = 0;
   #settled = false;
 
   constructor(
@@ -97,7 +89,7 @@ export class Call<T> implements AttemptOwner {
     this.#options = options;
     this.#sink = sink;
     this.deadline = deadline;
-    if (charged) this.#retry = { failure: undefined, lastDelayMs: 0, charged: true };
+    if (charged) this.#retry = new RetryPlan(parts, true);
   }
 
   get clock(): Clock {
@@ -113,18 +105,16 @@ export class Call<T> implements AttemptOwner {
     return this.#attempts;
   }
 
+  /** Has an attempt gone out that may have reached the service? */
+  get sent(): boolean {
+    return this.#reached > 0;
+  }
+
   start(nowMs: number): void {
     const signal = this.#options.signal;
     if (signal !== undefined) {
       if (signal.aborted) return this.#reject(new CallAbortedError(signal.reason));
       signal.addEventListener("abort", this);
-    }
-    if (this.deadline - nowMs <= this.#parts.minimumTimeLeftMs) {
-      return this.#reject(
-        new DeadlineExceededError(
-          `${this.#parts.name}: the deadline leaves ${Math.max(0, this.deadline - nowMs)} ms; not started`,
-        ),
-      );
     }
     this.#enter(nowMs);
   }
@@ -138,25 +128,26 @@ export class Call<T> implements AttemptOwner {
   cancel(error: Error): void {
     if (this.#settled) return;
     const attempt = this.#current;
-    this.#stopTimer();
-    this.#refund();
+    this.#close();
     this.#leaveQueue();
-    this.#current = undefined;
-    this.#reject(error);
-    if (attempt === undefined) return;
-    this.#parts.breaker?.release(attempt.permit, this.clock.nowMs());
-    attempt.giveUp(error);
+    if (attempt !== undefined) {
+      this.#parts.breaker?.release(attempt.permit, this.clock.nowMs());
+      attempt.giveUp(error);
+    }
+    this.#sink.reject(error);
   }
 
   // ── a slot ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #enter(nowMs: number): void {
     const { breaker, bulkhead } = this.#parts;
+    if (this.#isLate(nowMs)) return this.#refuse(this.#lateError(nowMs));
     if (breaker?.peek(nowMs) === false) return this.#refuse(breaker.refusal(nowMs));
     if (bulkhead === undefined || bulkhead.slots.tryTake()) return this.#send(nowMs);
     const waiter = new QueuedCall(this, this.#options.priority ?? 0);
     if (!bulkhead.slots.enqueue(waiter)) return this.#refuse(bulkhead.fullError());
     this.#waiter = waiter;
+    this.#context ??= new AsyncResource("ResilientClient.call");
     const latestMs = Math.min(nowMs + bulkhead.acquireTimeoutMs, this.deadline);
     if (latestMs < NO_DEADLINE) this.#timer = this.clock.at(latestMs, () => this.#giveUpWaiting());
   }
@@ -165,16 +156,20 @@ export class Call<T> implements AttemptOwner {
   granted(): void {
     this.#waiter = undefined;
     this.#stopTimer();
-    this.#send(this.clock.nowMs());
+    const nowMs = this.clock.nowMs();
+    if (!this.#isLate(nowMs)) return this.#send(nowMs);
+    this.#parts.bulkhead?.leave();
+    this.#refuse(this.#lateError(nowMs));
   }
 
   #giveUpWaiting(): void {
     this.#timer = undefined;
     this.#leaveQueue();
-    const { bulkhead, name } = this.#parts;
-    if (bulkhead === undefined || this.clock.nowMs() >= this.deadline) {
-      this.#refuse(new DeadlineExceededError(`${name}: the deadline passed while waiting for a slot`));
-    } else this.#refuse(bulkhead.timeoutError());
+    const { bulkhead } = this.#parts;
+    const nowMs = this.clock.nowMs();
+    this.#refuse(
+      bulkhead === undefined || nowMs >= this.deadline ? this.#lateError(nowMs) : bulkhead.timeoutError(nowMs),
+    );
   }
 
   #leaveQueue(): void {
@@ -182,27 +177,43 @@ export class Call<T> implements AttemptOwner {
     this.#waiter = undefined;
   }
 
+  /** An attempt that could not finish is not started (rule R4). */
+  #isLate(nowMs: number): boolean {
+    return this.deadline - nowMs <= this.#parts.minimumTimeLeftMs;
+  }
+
+  #lateError(nowMs: number): DeadlineExceededError {
+    const leftMs = Math.max(0, this.deadline - nowMs);
+    const { name, minimumTimeLeftMs } = this.#parts;
+    return new DeadlineExceededError(
+      `${name}: the deadline leaves ${leftMs} ms (at least ${minimumTimeLeftMs} needed); not started`,
+    );
+  }
+
   // ── an attempt ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Holds a slot. Takes the permit, charges the budget and sends, with nothing in between that could wait. */
   #send(nowMs: number): void {
-    const { breaker, budget, timeoutMs } = this.#parts;
+    const { breaker, budget, bulkhead, timeoutMs } = this.#parts;
     const permit = breaker === undefined ? REFUSED : breaker.tryAcquire(nowMs);
-    if (breaker !== undefined && permit === REFUSED) {
-      this.#parts.bulkhead?.leave();
-      return this.#refuse(breaker.refusal(nowMs));
+    const refused = breaker !== undefined && permit === REFUSED;
+    // A listener of the breaker may have ended this call in that step.
+    if (refused || this.#settled) {
+      breaker?.release(permit, nowMs);
+      bulkhead?.leave();
+      return refused ? this.#refuse(breaker.refusal(nowMs)) : undefined;
     }
     if (this.#retry === undefined) budget?.deposit(nowMs);
-    else if (!this.#spend(nowMs)) {
+    else if (!this.#retry.spend(nowMs)) {
       breaker?.release(permit, nowMs);
-      this.#parts.bulkhead?.leave();
-      return this.#refuseRetry();
+      bulkhead?.leave();
+      return this.#refuseRetry(this.#retry);
     }
     this.#attempts++;
+    this.#reached++;
     const attempt = new Attempt(this, this.#attempts, permit, nowMs);
     this.#current = attempt;
-    this.sent = true;
-    const endMs = nowMs + timeoutMs < this.deadline ? nowMs + timeoutMs : this.deadline;
+    const endMs = Math.min(nowMs + timeoutMs, this.deadline);
     if (endMs < NO_DEADLINE) this.#timer = this.clock.at(endMs, expire, attempt);
     this.#invoke(attempt).then(
       (value) => this.succeeded(attempt, value),
@@ -213,125 +224,133 @@ export class Call<T> implements AttemptOwner {
   /** Whatever the operation does (return a value, throw, return somebody's thenable), its end comes in a later microtask. */
   #invoke(attempt: Attempt): Promise<T> {
     try {
-      const pending = this.#parts.propagateDeadline
-        ? withDeadline(this.deadline, () => this.#operation(attempt))
-        : this.#operation(attempt);
+      const plain = this.#context === undefined && !this.#parts.propagateDeadline;
+      const pending = plain ? this.#operation(attempt) : this.#runIn(this.#context, attempt);
       return pending instanceof Promise ? pending : Promise.resolve(pending);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  succeeded(attempt: Attempt, value: T): void {
-    if (attempt.givenUp || this.#current !== attempt) return this.#parts.bulkhead?.leave();
-    const classify = this.#parts.classify;
-    if (classify?.result === undefined) return this.#succeed(attempt, value);
-    let judged: Outcome | Judgement;
-    try {
-      judged = classify.result(value);
-    } catch (error) {
-      return this.#end(attempt, FAILURE, { error });
-    }
-    if (judged === "success" || (typeof judged === "object" && judged.outcome === "success"))
-      this.#succeed(attempt, value);
-    else this.#end(attempt, typeof judged === "object" ? judged : { outcome: judged }, { value });
+  /** Started by another call's end or by a timer, an attempt still belongs to its own caller. */
+  #runIn(context: Context, attempt: Attempt): PromiseLike<T> | T {
+    const run = (): PromiseLike<T> | T => this.#operation(attempt);
+    const runLimited = this.#parts.propagateDeadline || context === "lost" ? () => runUnder(this.deadline, run) : run;
+    return context instanceof AsyncResource ? context.runInAsyncScope(runLimited) : runLimited();
   }
 
-  failed(attempt: Attempt, error: unknown): void {
-    if (attempt.givenUp || this.#current !== attempt) return this.#parts.bulkhead?.leave();
-    let judged: Outcome | Judgement;
+  succeeded(attempt: Attempt, value: T): void {
+    if (this.#current !== attempt) return this.#parts.bulkhead?.leave();
+    const classify = this.#parts.classify;
+    if (classify?.result === undefined) return this.#succeed(attempt, value);
+    let judged: Judgement;
     try {
-      judged = this.#parts.classify?.error?.(error) ?? judgeError(error);
+      judged = judgementOf(classify.result(value) ?? "success");
+    } catch (error) {
+      return this.#fail(attempt, FAILURE, { error });
+    }
+    if (judged.outcome === "success") this.#succeed(attempt, value);
+    else this.#fail(attempt, judged, { value });
+  }
+
+  /** What we refused ourselves is never the service's failure, whatever a classifier says (rule B5). */
+  failed(attempt: Attempt, error: unknown): void {
+    if (this.#current !== attempt) return this.#parts.bulkhead?.leave();
+    let judged: Judgement;
+    try {
+      const said = error instanceof LocalRejection ? "ignored" : this.#parts.classify?.error?.(error);
+      judged = judgementOf(said ?? judgeError(error));
     } catch {
       judged = FAILURE;
     }
-    this.#end(attempt, typeof judged === "object" ? judged : { outcome: judged }, { error });
-  }
-
-  /** The timeout or the deadline, whichever was earlier. The slot stays taken until the work settles. */
-  expire(attempt: Attempt): void {
-    this.#timer = undefined;
-    const { breaker, name, timeoutMs, onAttempt } = this.#parts;
-    const nowMs = this.clock.nowMs();
-    const tookMs = nowMs - attempt.startedMs;
-    this.#current = undefined;
-    if (tookMs >= timeoutMs) {
-      const error = new AttemptTimeoutError(`${name}: attempt ${attempt.attempt} took longer than ${timeoutMs} ms`);
-      breaker?.noteFailure(attempt.permit, nowMs, true);
-      onAttempt?.("failure", attempt.startedMs, nowMs);
-      attempt.giveUp(error);
-      this.outcome = "failure";
-      this.#afterFailure(nowMs, FAILURE, { error });
-    } else {
-      const error = new DeadlineExceededError(
-        `${name}: the deadline passed ${tookMs} ms into attempt ${attempt.attempt}`,
-      );
-      breaker?.release(attempt.permit, nowMs);
-      attempt.giveUp(error);
-      this.outcome = "ignored";
-      this.#reject(error);
-    }
+    this.#fail(attempt, judged, { error });
   }
 
   #succeed(attempt: Attempt, value: T): void {
-    this.#stopTimer();
-    this.#current = undefined;
+    this.#close();
     const { breaker, bulkhead, onAttempt } = this.#parts;
+    this.outcome = "success";
     let endedMs = attempt.startedMs;
     if (breaker !== undefined) {
       // Reading the clock costs as much as the await. A success needs its instant only where its duration matters or
       // where a probe's lease does; elsewhere the instant of its start will do, which the window puts in its newest slice.
-      const timed = breaker.timesCalls || (bulkhead !== undefined && bulkhead.slots.waiting > 0);
+      const timed = breaker.timesCalls || (bulkhead !== undefined && bulkhead.starvedAtMs >= attempt.startedMs);
       if (timed) endedMs = this.clock.nowMs();
-      breaker.noteSuccess(attempt.permit, endedMs, timed && this.#isSlow(endedMs - attempt.startedMs));
+      breaker.noteSuccess(attempt.permit, endedMs, timed && this.#isSlow(attempt.startedMs, endedMs));
     }
-    onAttempt?.("success", attempt.startedMs, endedMs);
+    if (onAttempt !== undefined) report(onAttempt, "success", attempt.startedMs, endedMs);
     bulkhead?.leave();
-    this.outcome = "success";
-    this.#resolve(value);
+    this.#sink.resolve(value);
   }
 
-  #end(attempt: Attempt, judged: Judgement, failure: Failure<T>): void {
+  /** It ended, and not with a plain success: booked, its slot given back, and then whatever follows from it. */
+  #fail(attempt: Attempt, judged: Judgement, failure: Failure<T>): void {
     this.#stopTimer();
     this.#current = undefined;
-    const { breaker, bulkhead, onAttempt } = this.#parts;
     const nowMs = this.clock.nowMs();
-    this.outcome = judged.outcome;
-    if (judged.outcome === "never-sent" && this.#attempts === 1) this.sent = false;
-    if (judged.outcome === "success")
-      breaker?.noteSuccess(attempt.permit, nowMs, this.#isSlow(nowMs - attempt.startedMs));
-    else if (judged.outcome === "ignored") breaker?.release(attempt.permit, nowMs);
-    else breaker?.noteFailure(attempt.permit, nowMs, this.#isSlow(nowMs - attempt.startedMs));
-    onAttempt?.(judged.outcome, attempt.startedMs, nowMs);
-    bulkhead?.leave();
-    // A listener of the breaker may have ended this call meanwhile.
-    if (this.#settled) return;
+    if (judged.outcome === "never-sent") this.#reached--;
+    this.#note(attempt, judged.outcome, nowMs, this.#isSlow(attempt.startedMs, nowMs));
+    this.#parts.bulkhead?.leave();
     if (judged.outcome === "failure" || judged.outcome === "never-sent") this.#afterFailure(nowMs, judged, failure);
     else this.#deliver(failure);
   }
 
+  /** The timeout or the deadline, whichever is earlier. The slot stays taken until the work settles. */
+  expire(attempt: Attempt): void {
+    this.#timer = undefined;
+    this.#current = undefined;
+    this.#context ??= attempt.context ?? "lost";
+    const { name, timeoutMs } = this.#parts;
+    const nowMs = this.clock.nowMs();
+    // The same sum as when it was sent, and not the time it took: rounding must not make a deadline of a timeout.
+    if (attempt.startedMs + timeoutMs <= this.deadline) {
+      const error = new AttemptTimeoutError(`${name}: attempt ${attempt.attempt} took longer than ${timeoutMs} ms`);
+      this.#note(attempt, "failure", nowMs, true);
+      attempt.giveUp(error);
+      this.#afterFailure(nowMs, FAILURE, { error });
+    } else {
+      const slow = this.#isSlow(attempt.startedMs, nowMs);
+      const error = new DeadlineExceededError(
+        `${name}: the deadline passed ${nowMs - attempt.startedMs} ms into attempt ${attempt.attempt}`,
+        this.#retry?.failure !== undefined && "error" in this.#retry.failure
+          ? { cause: this.#retry.failure.error }
+          : {},
+      );
+      this.#note(attempt, slow ? "failure" : "ignored", nowMs, slow);
+      attempt.giveUp(error);
+      this.#reject(error);
+    }
+  }
+
+  /** Books how an attempt ended. Listeners run in this, and may end the call. */
+  #note(attempt: Attempt, outcome: Outcome, nowMs: number, slow: boolean): void {
+    const { breaker, onAttempt } = this.#parts;
+    this.outcome = outcome;
+    if (outcome === "success") breaker?.noteSuccess(attempt.permit, nowMs, slow);
+    else if (outcome === "ignored") breaker?.release(attempt.permit, nowMs);
+    else breaker?.noteFailure(attempt.permit, nowMs, slow);
+    if (onAttempt !== undefined) report(onAttempt, outcome, attempt.startedMs, nowMs);
+  }
+
   /** Slow for the breaker: by its own limit, or by starving those who wait for a slot (see `ClientOptions.breaker`). */
-  #isSlow(tookMs: number): boolean {
+  #isSlow(startedMs: number, nowMs: number): boolean {
     const { slowMs, starvedMs, bulkhead } = this.#parts;
-    return tookMs > slowMs || (tookMs > starvedMs && bulkhead !== undefined && bulkhead.slots.waiting > 0);
+    const tookMs = nowMs - startedMs;
+    return tookMs > slowMs || (tookMs > starvedMs && bulkhead !== undefined && bulkhead.starvedAtMs >= startedMs);
   }
 
   // ── a retry ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #afterFailure(nowMs: number, judged: Judgement, failure: Failure<T>): void {
-    const { backoff, budget, maxAttempts, minimumTimeLeftMs } = this.#parts;
-    const retry = (this.#retry ??= { failure, lastDelayMs: 0, charged: false });
+    if (this.#settled) return;
+    this.#retry ??= new RetryPlan(this.#parts, false);
+    const retry = this.#retry;
     retry.failure = failure;
-    const safe =
-      judged.outcome === "never-sent" ||
-      this.#options.idempotent === true ||
-      this.#options.idempotencyKey !== undefined;
-    if (!safe || judged.retry === false || this.#attempts >= maxAttempts) return this.#deliver(failure);
-    const delayMs = Math.max(backoff.delayMs(this.#attempts, retry.lastDelayMs), judged.retryAfterMs ?? 0);
-    if (nowMs + delayMs + minimumTimeLeftMs >= this.deadline) return this.#deliver(failure);
-    if (budget !== undefined && !budget.withdraw(nowMs)) return this.#refuseRetry();
-    retry.charged = true;
-    retry.lastDelayMs = delayMs;
+    const repeatable = this.#options.idempotent === true || (this.#options.idempotencyKey ?? "") !== "";
+    const delayMs = retry.next(this.#attempts, repeatable, judged, this.deadline, nowMs);
+    if (delayMs === GIVE_UP) return this.#deliver(failure);
+    if (delayMs === UNAFFORDABLE) return this.#refuseRetry(retry);
+    this.#context ??= new AsyncResource("ResilientClient.call");
     this.#timer = this.clock.at(nowMs + delayMs, () => {
       this.#timer = undefined;
       this.#enter(this.clock.nowMs());
@@ -340,27 +359,17 @@ export class Call<T> implements AttemptOwner {
   }
 
   /** The budget said no: the failure that asked for the retry stands, and says so. */
-  #refuseRetry(): void {
-    const failure = this.#retry?.failure;
-    const { budget, name } = this.#parts;
-    const status = budget?.status;
-    const numbers =
-      status === undefined
-        ? ""
-        : `: ${status.sent + status.pending} of ${status.allowed} extra attempts used for ${status.calls} calls`;
-    this.#parts.tell({ type: "retry-refused", attempt: this.#attempts + 1, reason: `retry budget${numbers}` });
-    if (failure !== undefined && "value" in failure) this.#resolve(failure.value);
-    else
-      this.#reject(
-        new RetryBudgetExhaustedError(`${name}: retry refused by the budget${numbers}`, { cause: failure?.error }),
-      );
+  #refuseRetry(retry: RetryPlan<T>): void {
+    const refusal = retry.refusal();
+    this.#parts.tell({ type: "retry-refused", attempt: this.#attempts + 1, reason: refusal.message });
+    if (retry.failure !== undefined && "value" in retry.failure) this.#resolve(retry.failure.value);
+    else this.#reject(refusal);
   }
 
   // ── the end ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** We refuse to send (again). Where a failure is already in hand, that is what the caller should see. */
   #refuse(refusal: Error): void {
-    this.#refund();
     const failure = this.#retry?.failure;
     if (failure === undefined) this.#reject(refusal);
     else this.#deliver(failure);
@@ -372,35 +381,34 @@ export class Call<T> implements AttemptOwner {
   }
 
   #resolve(value: T): void {
-    this.#settled = true;
-    this.#options.signal?.removeEventListener("abort", this);
+    if (this.#settled) return;
+    this.#close();
     this.#sink.resolve(value);
   }
 
   #reject(error: unknown): void {
-    this.#settled = true;
-    this.#options.signal?.removeEventListener("abort", this);
+    if (this.#settled) return;
+    this.#close();
     this.#sink.reject(error);
+  }
+
+  /** From here on nothing can end this call another way; it leaves no timer, no listener and no charge behind. */
+  #close(): void {
+    this.#settled = true;
+    this.#current = undefined;
+    this.#stopTimer();
+    this.#retry?.refund();
+    this.#options.signal?.removeEventListener("abort", this);
   }
 
   #stopTimer(): void {
     this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
   }
+}
 
-  /** Turns the charge for a retry into an attempt sent; false where the window no longer has room for it. */
-  #spend(nowMs: number): boolean {
-    const retry = this.#retry;
-    if (retry === undefined || !retry.charged) return true;
-    retry.charged = false;
-    return this.#parts.budget?.send(nowMs) !== false;
-  }
-
-  #refund(): void {
-    if (this.#retry?.charged !== true) return;
-    this.#retry.charged = false;
-    this.#parts.budget?.refund();
-  }
+function report(onAttempt: AttemptListener, outcome: Outcome, startedMs: number, endedMs: number): void {
+  guarded(() => onAttempt(outcome, startedMs, endedMs));
 }
 
 /** A call's place in the bulkhead's queue; made only for a call that has to wait. */

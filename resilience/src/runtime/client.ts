@@ -6,10 +6,9 @@
  */
 import type { BackoffOptions } from "../core/backoff.ts";
 import { Backoff } from "../core/backoff.ts";
-import type { Deadline } from "../core/deadline.ts";
 import { checkedDeadline, NO_DEADLINE } from "../core/deadline.ts";
 import { ConfigurationError } from "../core/errors.ts";
-import { COUNT, checked, DURATION_MS, WAIT_MS } from "../core/options.ts";
+import { COUNT, checked, DURATION_MS, PRIORITY, WAIT_MS } from "../core/options.ts";
 import type { Classifier, Outcome } from "../core/outcome.ts";
 import type { Random } from "../core/random.ts";
 import { seededRandom } from "../core/random.ts";
@@ -22,6 +21,7 @@ import type { CallOptions, CallSink, Operation } from "./call.ts";
 import { Call } from "./call.ts";
 import type { Clock } from "./clock.ts";
 import { Listeners } from "./listeners.ts";
+import { refuseHazards } from "./pipeline-hazards.ts";
 import type { SharedRetryBudgetOptions } from "./retry-budget.ts";
 import { RetryBudget } from "./retry-budget.ts";
 import { systemClock } from "./system-clock.ts";
@@ -32,7 +32,9 @@ export interface RetryOptions extends BackoffOptions {
   /** The budget of this downstream: one to share, options for one of its own, or false for none. Default: one of its own. */
   readonly budget?: RetryBudget | SharedRetryBudgetOptions | false;
   /** How many attempts the operation itself makes at its own downstream (its maxAttempts, or its client). Default 1: it does not retry. */
-  readonly attemptsBelow?: number | ResilientClient<never>;
+  readonly attemptsBelow?: number | { readonly maxAttempts: number };
+  /** The longest hint of the service (`Retry-After`) that is waited for; after a longer one the failure is delivered at once. Default 60,000: who answers a caller later than that, answers nobody. */
+  readonly longestHintMs?: number;
 }
 
 export interface ClientOptions<T = unknown> {
@@ -41,12 +43,15 @@ export interface ClientOptions<T = unknown> {
   /**
    * A breaker to share, options for one, or false for none. Default: one with its defaults. Beside its own
    * `slowCallDurationMs`, a call counts as slow when it took longer than the bulkhead's acquire timeout while others
-   * were waiting: within the timeout, yet too slow for anybody in the queue ever to be served.
+   * gave up waiting meanwhile: within the timeout, yet too slow for those in the queue to be served.
    */
   readonly breaker?: CircuitBreaker | CircuitBreakerOptions | false;
   /** A bulkhead to share, options for one, or false for none. Default none: the right size is yours to know. */
   readonly bulkhead?: Bulkhead | BulkheadOptions | false;
-  /** How long one attempt may take. `Infinity` for no limit. Default 10,000. */
+  /**
+   * How long one attempt may take. `Infinity` for no limit. Default 10,000, or `deadlineMs` where that is less. An
+   * attempt that a shorter deadline ends is no failure of the service; the breaker counts it only where it was slow.
+   */
   readonly timeoutMs?: number;
   /** How long a call may take in all, waits and retries included, where it brings no deadline of its own. Default: no limit. */
   readonly deadlineMs?: number;
@@ -59,12 +64,15 @@ export interface ClientOptions<T = unknown> {
   /** Run operations under their deadline, so that clients they use inherit it (costs about five awaits a call). Default false. */
   readonly propagateDeadline?: boolean;
   /** Told how each attempt ended. For a success while the breaker is closed, `endedMs` may be its start (see `call.ts`). */
-  readonly onAttempt?: (outcome: Outcome, startedMs: number, endedMs: number) => void;
+  readonly onAttempt?: AttemptListener;
   /** Default: the system's monotonic clock. */
   readonly clock?: Clock;
   /** Chance for jitter. Default: a stream seeded from the clock and the client's place in line. */
   readonly random?: Random;
 }
+
+/** Told how an attempt ended, and when it began and ended. */
+export type AttemptListener = (outcome: Outcome, startedMs: number, endedMs: number) => void;
 
 /** What a client tells those who listen. */
 export type ClientEvent =
@@ -83,10 +91,11 @@ export interface ClientParts<T> {
   readonly timeoutMs: number;
   readonly minimumTimeLeftMs: number;
   readonly maxAttempts: number;
+  readonly longestHintMs: number;
   readonly slowMs: number;
   readonly starvedMs: number;
   readonly propagateDeadline: boolean;
-  readonly onAttempt: ((outcome: Outcome, startedMs: number, endedMs: number) => void) | undefined;
+  readonly onAttempt: AttemptListener | undefined;
   tell(event: ClientEvent): void;
 }
 
@@ -108,45 +117,59 @@ export class ResilientClient<T = unknown> {
   constructor(options: ClientOptions<T>) {
     const part = `ResilientClient ${options.name}`;
     const clock = options.clock ?? systemClock;
-    const timeoutMs = checked(part, "timeoutMs", options.timeoutMs ?? 10_000, { ...WAIT_MS, aboveMin: true });
-    const retry = options.retry === false ? { maxAttempts: 1 } : (options.retry ?? {});
+    const limitMs = { ...WAIT_MS, aboveMin: true };
+    const deadlineMs = checked(part, "deadlineMs", options.deadlineMs ?? NO_DEADLINE, limitMs);
+    const timeoutMs = checked(part, "timeoutMs", options.timeoutMs ?? Math.min(10_000, deadlineMs), limitMs);
+    const minimumTimeLeftMs = checked(part, "minimumTimeLeftMs", options.minimumTimeLeftMs ?? 0, {
+      ...DURATION_MS,
+      aboveMin: false,
+    });
+    const retry: RetryOptions = options.retry === false ? { maxAttempts: 1 } : (options.retry ?? {});
     const maxAttempts = checked(part, "retry.maxAttempts", retry.maxAttempts ?? 3, { ...COUNT, max: 100 });
-    this.#deadlineMs = checked(part, "deadlineMs", options.deadlineMs ?? NO_DEADLINE, { ...WAIT_MS, aboveMin: true });
+    const below = retry.attemptsBelow ?? 1;
+    const attemptsBelow = checked(
+      part,
+      "retry.attemptsBelow",
+      typeof below === "number" ? below : below.maxAttempts,
+      COUNT,
+    );
     this.name = options.name;
     this.#clock = clock;
-    this.breaker = breakerOf(options, clock, timeoutMs);
-    this.bulkhead = bulkheadOf(options, clock);
-    this.budget = maxAttempts === 1 ? undefined : budgetOf(retry, clock);
-    const below = retry.attemptsBelow ?? 1;
-    const attemptsBelow =
-      typeof below === "number" ? checked(part, "retry.attemptsBelow", below, COUNT) : below.maxAttempts;
+    this.#deadlineMs = deadlineMs;
     this.maxAttempts = maxAttempts * attemptsBelow;
+    const breaker = breakerOf(options, clock, timeoutMs);
+    const bulkhead = bulkheadOf(options, clock);
+    const budget = maxAttempts === 1 ? undefined : budgetOf(retry, clock);
+    this.breaker = breaker;
+    this.bulkhead = bulkhead;
+    this.budget = budget;
     refuseHazards(part, {
+      clock,
       timeoutMs,
-      deadlineMs: this.#deadlineMs,
+      deadlineMs,
+      minimumTimeLeftMs,
       maxAttempts,
       attemptsBelow,
-      retry,
-      bulkhead: this.bulkhead,
-      breaker: this.breaker,
+      baseMs: retry.baseMs,
+      breaker,
+      bulkhead,
+      budget,
     });
     clientsMade++;
     this.#parts = {
       name: options.name,
       clock,
-      breaker: this.breaker,
-      bulkhead: this.bulkhead,
-      budget: this.budget,
+      breaker,
+      bulkhead,
+      budget,
       backoff: new Backoff(retry, options.random ?? seededRandom(`${options.name}/${clientsMade}/${clock.nowMs()}`)),
       classify: options.classify,
       timeoutMs,
-      minimumTimeLeftMs: checked(part, "minimumTimeLeftMs", options.minimumTimeLeftMs ?? 0, {
-        ...DURATION_MS,
-        aboveMin: false,
-      }),
+      minimumTimeLeftMs,
       maxAttempts,
-      slowMs: this.breaker?.slowCallDurationMs ?? NO_DEADLINE,
-      starvedMs: this.bulkhead?.acquireTimeoutMs ?? NO_DEADLINE,
+      longestHintMs: checked(part, "retry.longestHintMs", retry.longestHintMs ?? 60_000, WAIT_MS),
+      slowMs: breaker?.slowCallDurationMs ?? NO_DEADLINE,
+      starvedMs: bulkhead?.acquireTimeoutMs ?? NO_DEADLINE,
       propagateDeadline: options.propagateDeadline ?? false,
       onAttempt: options.onAttempt,
       tell: (event) => {
@@ -157,18 +180,31 @@ export class ResilientClient<T = unknown> {
 
   /**
    * Runs `operation` guarded. Resolves with its result (also with one that was judged a failure, once nothing more can
-   * be done about it) and rejects with its error, or with one of ours (table in `errors.ts`).
+   * be done about it) and rejects with its error, or with one of ours (table in `errors.ts`). Never throws.
    */
   call<R extends T = T>(operation: Operation<R>, options?: CallOptions): Promise<R> {
     const sink = Promise.withResolvers<R>();
-    this.begin<R>(operation, options ?? NO_OPTIONS, sink);
+    try {
+      this.begin<R>(operation, options ?? NO_OPTIONS, sink);
+    } catch (error) {
+      sink.reject(error);
+    }
     return sink.promise;
   }
 
-  /** As {@link call}, telling `sink` instead of a promise; the call can be watched and ended through what is returned.
+  /**
+   * As {@link call}, telling `sink` instead of a promise; the call can be watched and ended through what is returned.
    * `charged`: it is an extra attempt for which the budget has been charged already, and not a call of its own.
+   * Throws {@link ConfigurationError} where an argument is none; `sink` is told nothing then.
    */
   begin<R extends T = T>(operation: Operation<R>, options: CallOptions, sink: CallSink<R>, charged = false): Call<R> {
+    if (typeof operation !== "function") {
+      throw new ConfigurationError(
+        "no-operation",
+        `${this.name}: the operation is ${String(operation)}, not a function.`,
+      );
+    }
+    if (options.priority !== undefined) checked(this.name, "priority", options.priority, PRIORITY);
     const nowMs = this.#clock.nowMs();
     const own = options.deadline === undefined ? nowMs + this.#deadlineMs : checkedDeadline(options.deadline, nowMs);
     const inherited = ambientDeadline();
@@ -194,7 +230,8 @@ function breakerOf<T>(options: ClientOptions<T>, clock: Clock, timeoutMs: number
   const given = options.breaker ?? {};
   if (given === false || given instanceof CircuitBreaker) return given === false ? undefined : given;
   const openDurationMs = given.openDurationMs ?? 30_000;
-  const longestAttemptMs = Math.min(timeoutMs, DURATION_MS.max);
+  // A probe may take its whole timeout; one that has none is not waited for longer than the circuit was open.
+  const longestAttemptMs = timeoutMs === Number.POSITIVE_INFINITY ? 0 : Math.min(timeoutMs, DURATION_MS.max);
   return new CircuitBreaker({
     name: options.name,
     clock,
@@ -213,48 +250,4 @@ function budgetOf(retry: RetryOptions, clock: Clock): RetryBudget | undefined {
   const given = retry.budget ?? {};
   if (given === false || given instanceof RetryBudget) return given === false ? undefined : given;
   return new RetryBudget({ clock, ...given });
-}
-
-interface Settings {
-  readonly timeoutMs: number;
-  readonly deadlineMs: number;
-  readonly maxAttempts: number;
-  readonly attemptsBelow: number;
-  readonly retry: RetryOptions;
-  readonly bulkhead: Bulkhead | undefined;
-  readonly breaker: CircuitBreaker | undefined;
-}
-
-/** Rule C5: combinations that each look reasonable and together do harm. */
-function refuseHazards(part: string, at: Settings): void {
-  if (at.timeoutMs > at.deadlineMs && at.timeoutMs !== NO_DEADLINE) {
-    throw new ConfigurationError(
-      "timeout-exceeds-deadline",
-      `${part}: timeoutMs ${at.timeoutMs} is more than deadlineMs ${at.deadlineMs}: the deadline would always end the attempt first, and the breaker would never see a timeout.`,
-    );
-  }
-  if (at.bulkhead !== undefined && at.bulkhead.acquireTimeoutMs >= at.timeoutMs && at.timeoutMs !== NO_DEADLINE) {
-    throw new ConfigurationError(
-      "queue-wait-not-below-timeout",
-      `${part}: the bulkhead's acquireTimeoutMs ${at.bulkhead.acquireTimeoutMs} is not below timeoutMs ${at.timeoutMs}: callers would queue for longer than the work may take.`,
-    );
-  }
-  if (at.maxAttempts > 1 && at.attemptsBelow > 1) {
-    throw new ConfigurationError(
-      "retries-multiply",
-      `${part}: ${at.maxAttempts} attempts here times ${at.attemptsBelow} below are ${at.maxAttempts * at.attemptsBelow} at the end of the line: let one layer retry (retry: false in the other).`,
-    );
-  }
-  if (at.maxAttempts > 1 && (at.retry.baseMs ?? 100) >= at.deadlineMs) {
-    throw new ConfigurationError(
-      "backoff-exceeds-deadline",
-      `${part}: retry.baseMs ${at.retry.baseMs ?? 100} is not below deadlineMs ${at.deadlineMs}: no retry could ever be made.`,
-    );
-  }
-  if (at.breaker !== undefined && at.breaker.probeLeaseMs < at.timeoutMs && at.timeoutMs !== NO_DEADLINE) {
-    throw new ConfigurationError(
-      "probe-lease-below-timeout",
-      `${part}: the breaker's probeLeaseMs ${at.breaker.probeLeaseMs} is below timeoutMs ${at.timeoutMs}: a probe that is slow but within its timeout would count as failed.`,
-    );
-  }
 }

@@ -4,30 +4,35 @@
  * its error surfaces as an uncaught exception, as with the platform's own event targets.
  */
 export class Listeners<Event> {
-  #listeners: ReadonlyArray<(event: Event) => void> = [];
+  #entries: ReadonlyArray<{ readonly listener: (event: Event) => void }> = [];
 
+  /** The same listener added twice is told twice; disposing ends the one that it was returned for. */
   add(listener: (event: Event) => void): Disposable {
-    this.#listeners = [...this.#listeners, listener];
+    const added = { listener };
+    this.#entries = [...this.#entries, added];
     return {
       [Symbol.dispose]: () => {
-        this.#listeners = this.#listeners.filter((other) => other !== listener);
+        this.#entries = this.#entries.filter((entry) => entry !== added);
       },
     };
   }
 
   get any(): boolean {
-    return this.#listeners.length > 0;
+    return this.#entries.length > 0;
   }
 
   tell(event: Event): void {
-    for (const listener of this.#listeners) {
-      try {
-        listener(event);
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-    }
+    for (const { listener } of this.#entries) guarded(() => listener(event));
+  }
+}
+
+/** Runs somebody else's code where its error may not stop ours: it surfaces as an uncaught exception instead. */
+export function guarded(run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
   }
 }

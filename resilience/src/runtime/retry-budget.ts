@@ -14,25 +14,25 @@ export interface SharedRetryBudgetOptions extends RetryBudgetOptions {
 
 export class RetryBudget {
   readonly machine: RetryBudgetMachine;
-  readonly #clock: Clock;
+  readonly clock: Clock;
 
   constructor(options: SharedRetryBudgetOptions = {}) {
-    this.#clock = options.clock ?? systemClock;
+    this.clock = options.clock ?? systemClock;
     this.machine = new RetryBudgetMachine(options);
   }
 
   /** A call's first attempt is being sent. */
-  deposit(nowMs: number = this.#clock.nowMs()): void {
+  deposit(nowMs: number = this.clock.nowMs()): void {
     this.machine.deposit(nowMs);
   }
 
   /** Charges one extra attempt, before its backoff; true must be followed by {@link send} or {@link refund}. */
-  withdraw(nowMs: number = this.#clock.nowMs()): boolean {
+  withdraw(nowMs: number = this.clock.nowMs()): boolean {
     return this.machine.withdraw(nowMs);
   }
 
   /** A withdrawn attempt goes out now; false where the window no longer has room for it. */
-  send(nowMs: number = this.#clock.nowMs()): boolean {
+  send(nowMs: number = this.clock.nowMs()): boolean {
     return this.machine.send(nowMs);
   }
 
@@ -42,6 +42,6 @@ export class RetryBudget {
   }
 
   get status(): RetryBudgetStatus {
-    return this.machine.status(this.#clock.nowMs());
+    return this.machine.status(this.clock.nowMs());
   }
 }

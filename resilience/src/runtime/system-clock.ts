@@ -3,7 +3,11 @@
  * single `setTimeout`, armed for the earliest instant. Cancelling the last wait does not touch that timer at once,
  * because a busy client empties and refills the queue at every call; one `setImmediate` per turn of the event loop
  * looks whether the queue is still empty and then clears it, so an idle process holds no timer and can exit.
+ *
+ * What is run belongs to no request: the shared timer would otherwise lend each the async context (AsyncLocalStorage:
+ * deadline, trace, tenant) of whoever happened to arm it.
  */
+import { AsyncResource } from "node:async_hooks";
 import type { Clock } from "./clock.ts";
 import { sleepOn } from "./clock.ts";
 import { TimerQueue } from "./timer-queue.ts";
@@ -12,11 +16,12 @@ import { TimerQueue } from "./timer-queue.ts";
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 class SystemClock implements Clock {
+  readonly #nobody: AsyncResource = new AsyncResource("SystemClock");
   readonly #queue: TimerQueue = new TimerQueue(() => this.#lookLater());
   #timer: ReturnType<typeof setTimeout> | undefined;
   #armedForMs = Number.POSITIVE_INFINITY;
   #lookPending = false;
-  readonly #fire = (): void => this.#runDue();
+  readonly #fire = (): void => this.#nobody.runInAsyncScope(this.#runDue, this);
   readonly #look = (): void => {
     this.#lookPending = false;
     if (this.#queue.size === 0) this.#disarm();
@@ -55,8 +60,12 @@ class SystemClock implements Clock {
     this.#armedForMs = Number.POSITIVE_INFINITY;
     const nowMs = performance.now();
     try {
-      // Only what was due when the timer fired: a run that asks for "now" again cannot hold the loop for ever.
-      for (let due = this.#queue.takeDue(nowMs); due !== undefined; due = this.#queue.takeDue(nowMs)) due.run();
+      // At most as many as were waiting when the timer fired: a run that asks for the past again cannot hold the loop.
+      for (let left = this.#queue.size; left > 0; left--) {
+        const due = this.#queue.takeDue(nowMs);
+        if (due === undefined) break;
+        due.run();
+      }
     } finally {
       if (this.#queue.nextAtMs < this.#armedForMs) this.#arm(this.#queue.nextAtMs);
     }

@@ -5,6 +5,8 @@
  * cost one timer of the system instead of 100,000.
  */
 
+import { invariant } from "../core/invariant.ts";
+
 /** What a queued run knows: when, in which order it was asked for, and how to withdraw it. */
 export class QueuedRun implements Disposable {
   readonly atMs: number;
@@ -62,6 +64,7 @@ export class TimerQueue {
   }
 
   add<Subject>(atMs: number, run: (subject: Subject) => void, subject: Subject): QueuedRun {
+    invariant(!Number.isNaN(atMs), "a timer is asked for at an instant");
     const entry = new QueuedRun(this, atMs, run, subject, this.#asked++, this.#heap.length);
     this.#heap.push(entry);
     this.#rise(entry);

@@ -46,7 +46,7 @@ export class VirtualClock implements Clock {
   /** Moves time forward to `atMs`, running everything that falls due on the way, each at its own instant. */
   async advanceTo(atMs: number): Promise<void> {
     await settled();
-    while (this.#queue.nextAtMs <= atMs) {
+    while (this.#queue.nextAtMs <= atMs && this.#queue.nextAtMs < Number.POSITIVE_INFINITY) {
       this.#step();
       await settled();
     }
@@ -65,7 +65,7 @@ export class VirtualClock implements Clock {
     promise.then(mark, mark);
     await settled();
     while (!done) {
-      if (this.#queue.nextAtMs > limitMs) {
+      if (this.#queue.nextAtMs > limitMs || this.#queue.nextAtMs === Number.POSITIVE_INFINITY) {
         throw new Error(`nothing settled by ${limitMs} ms (now ${this.#nowMs} ms, ${this.#queue.size} waits pending)`);
       }
       this.#step();

@@ -1,0 +1,98 @@
+/**
+ * The whole gateway from its arguments, with no socket, timer or entropy of its own: production hands it sockets
+ * (`main.ts`), a simulation hands it a world. It only constructs and connects.
+ */
+import type { Clock, FailoverEvent, FailoverStatus, Random } from "ground-station-failover";
+import { Group } from "./fleet/group.ts";
+import type { BeatAdmission, StationBeat } from "./fleet/heartbeat-sessions.ts";
+import { HeartbeatSessions } from "./fleet/heartbeat-sessions.ts";
+import type { GatewaySettings, GroupSettings, StationSettings } from "./fleet/settings.ts";
+import type { Uplink } from "./fleet/uplink.ts";
+
+export interface GatewayParts {
+  readonly settings: GatewaySettings;
+  readonly clock: Clock;
+  /** Chance for jitter; each group gets a fork of its own. */
+  readonly random: Random;
+  /** The way to a station. */
+  readonly uplink: (group: GroupSettings, station: StationSettings) => Uplink;
+  /** Unpredictable text of at least 64 bits: heartbeat replay protection hangs on it. */
+  readonly newChallenge: () => string;
+}
+
+/** An event of a group. */
+export type GatewayEvent = FailoverEvent & { readonly group: string };
+
+export interface Gateway {
+  readonly settings: GatewaySettings;
+  readonly groups: ReadonlyMap<string, Group>;
+  /** Takes in a heartbeat whose signature has been verified; returns the challenge to send back, if one is due. */
+  receiveBeat(beat: StationBeat): BeatAdmission | undefined;
+  status(): Record<string, FailoverStatus>;
+  onEvent(listener: (event: GatewayEvent) => void): Disposable;
+  /** Supervises all groups and pulls heartbeats until `signal` is aborted. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export function compose({ settings, clock, random, uplink, newChallenge }: GatewayParts): Gateway {
+  const groups = new Map(
+    settings.groups.map((group) => [
+      group.name,
+      new Group({
+        settings: group,
+        clock,
+        random: random.fork(group.name),
+        uplinkOf: (station) => uplink(group, station),
+      }),
+    ]),
+  );
+  const pushed = settings.groups.filter((group) => group.heartbeat.kind === "udp");
+  const stationsOf = (group: GroupSettings): string[] =>
+    group.stations.map((station) => `${group.name}/${station.name}`);
+  const sessions = new HeartbeatSessions(pushed.flatMap(stationsOf), newChallenge);
+  return {
+    settings,
+    groups,
+    receiveBeat(beat) {
+      const admission = sessions.admit(beat, clock.nowMs());
+      if (admission?.type === "beat")
+        groups.get(beat.group)?.noteHeartbeat(beat.station, admission.beat, beat.epochSeen);
+      return admission;
+    },
+    status: () => Object.fromEntries([...groups].map(([name, group]) => [name, group.status])),
+    onEvent(listener) {
+      const subscriptions = [...groups].map(([name, group]) =>
+        group.onEvent((event) => listener({ ...event, group: name })),
+      );
+      return {
+        [Symbol.dispose]() {
+          for (const subscription of subscriptions) subscription[Symbol.dispose]();
+        },
+      };
+    },
+    async run(signal) {
+      await Promise.all(
+        [...groups.values()].flatMap((group) => [group.run(signal), pullHeartbeats(group, clock, signal)]),
+      );
+    },
+  };
+}
+
+/** Asks each station of a pulled group for a sign of life at its interval, each on its own, until `signal` is aborted. */
+async function pullHeartbeats(group: Group, clock: Clock, signal: AbortSignal): Promise<void> {
+  const heartbeat = group.settings.heartbeat;
+  if (heartbeat.kind !== "http") return;
+  const { intervalMs, timeoutMs, path } = heartbeat;
+  const pull = async (station: StationSettings): Promise<void> => {
+    while (!signal.aborted) {
+      const startedMs = clock.nowMs();
+      const giveUp = new AbortController();
+      const timer = clock.at(startedMs + timeoutMs, () => giveUp.abort());
+      // No answer is no heartbeat, and the detector draws the conclusion; there is nothing else to do with the error.
+      await group.probe(station.name, path, giveUp.signal).catch(() => undefined);
+      timer[Symbol.dispose]();
+      await clock.sleepUntil(startedMs + intervalMs, signal).catch(() => undefined);
+    }
+  };
+  await Promise.all(group.settings.stations.map(pull));
+}

@@ -1,0 +1,103 @@
+/**
+ * From an HTTP request to a guarded call: what may be repeated, until when it is wanted, and what a reply means. A
+ * request with an `Idempotency-Key` (IETF httpapi draft) may be sent again under that key; safe methods (RFC 9110 §9.2.1)
+ * may be repeated by definition; anything else is sent once. A body that is streamed can be sent only once whatever its
+ * key says.
+ */
+import type { Classifier, Judgement } from "ground-station-failover";
+import {
+  fromGrpcTimeout,
+  fromTimeLeftHeader,
+  httpStatus,
+  reportsError,
+  TIME_LEFT_HEADER,
+} from "ground-station-failover";
+import type { CommandReply, CommandRequest, HeaderList } from "./uplink.ts";
+
+/** Methods that ask and do not act: repeating one does no harm. */
+const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
+
+/** Longest key accepted; what identifies a command need not be longer, and a bound keeps memory bounded. */
+export const MAX_KEY_LENGTH = 256;
+
+/** Why a request is refused before anything is sent: a sentence for its sender, and the field at fault. */
+export interface RequestRefusal {
+  readonly field: string;
+  readonly detail: string;
+}
+
+/** What the request says about how it may be treated. */
+export interface CommandTerms {
+  readonly idempotencyKey: string | undefined;
+  readonly idempotent: boolean;
+  /** How long its sender will wait; undefined where it does not say. */
+  readonly timeLeftMs: number | undefined;
+}
+
+/** Reads the terms of a request, or says what is wrong with them. */
+export function termsOf(request: CommandRequest): CommandTerms | RequestRefusal {
+  const keys = valuesOf(request.headers, "idempotency-key");
+  const key = keys[0];
+  if (keys.length > 1)
+    return { field: "Idempotency-Key", detail: `there are ${keys.length} of it; at most one is allowed` };
+  if (key !== undefined && !isKey(key)) {
+    return {
+      field: "Idempotency-Key",
+      detail: `it must be 1 to ${MAX_KEY_LENGTH} visible ASCII characters; it has ${key.length} characters`,
+    };
+  }
+  const timeLeftMs = timeLeftOf(request.headers);
+  if (typeof timeLeftMs === "object") return timeLeftMs;
+  const once = request.body.kind === "stream";
+  return {
+    idempotencyKey: once ? undefined : key,
+    idempotent: !once && SAFE_METHODS.has(request.method),
+    timeLeftMs,
+  };
+}
+
+/** All values of a header, however it is written. */
+export function valuesOf(headers: HeaderList, name: string): string[] {
+  return headers.filter(([header]) => header.toLowerCase() === name).map(([, value]) => value);
+}
+
+/** How replies are judged: by status, and where `errorBody` is set also by what a JSON body reports. */
+export function replyClassifier(errorBody: boolean): Classifier<CommandReply> {
+  return {
+    result(reply): Judgement {
+      const judged = httpStatus.result?.({ status: reply.status, headers: retryAfterOf(reply) }) as Judgement;
+      if (judged.outcome !== "success" || !errorBody || reply.status >= 300) return judged;
+      return reportsError(reply.json) ? { outcome: "failure" } : judged;
+    },
+  };
+}
+
+function retryAfterOf(reply: CommandReply): Record<string, string> {
+  const hint = valuesOf(reply.headers, "retry-after")[0];
+  return hint === undefined ? {} : { "retry-after": hint };
+}
+
+function timeLeftOf(headers: HeaderList): number | undefined | RequestRefusal {
+  const own = valuesOf(headers, TIME_LEFT_HEADER)[0];
+  const grpc = valuesOf(headers, "grpc-timeout")[0];
+  const ownMs = own === undefined ? undefined : fromTimeLeftHeader(own);
+  const grpcMs = grpc === undefined ? undefined : fromGrpcTimeout(grpc);
+  if (own !== undefined && ownMs === undefined) {
+    return {
+      field: TIME_LEFT_HEADER,
+      detail: `"${own.slice(0, 40)}" is no time left; allowed is a whole number of milliseconds`,
+    };
+  }
+  if (grpc !== undefined && grpcMs === undefined) {
+    return {
+      field: "grpc-timeout",
+      detail: `"${grpc.slice(0, 40)}" is no gRPC timeout; allowed are 1 to 8 digits and one of H M S m u n`,
+    };
+  }
+  if (ownMs === undefined) return grpcMs;
+  return grpcMs === undefined ? ownMs : Math.min(ownMs, grpcMs);
+}
+
+function isKey(key: string): boolean {
+  return key.length <= MAX_KEY_LENGTH && /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(key);
+}

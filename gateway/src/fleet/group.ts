@@ -1,0 +1,153 @@
+/**
+ * A failover group: a primary and its backups behind one address. It joins the library's parts: a detector that is told
+ * of heartbeats, a failover that decides who is active, a client per station, and an uplink per station that carries
+ * commands there. It knows no socket and no clock of its own.
+ */
+import type { Beat, BeatVerdict, Clock, FailoverEvent, FailoverStatus, Random } from "ground-station-failover";
+import { PhiAccrualDetector, PrimaryBackupFailover } from "ground-station-failover";
+import type { CommandTerms } from "./command.ts";
+import { replyClassifier } from "./command.ts";
+import type { GroupSettings, StationSettings } from "./settings.ts";
+import type { CommandReply, CommandRequest, Uplink } from "./uplink.ts";
+
+/** A station as the failover sees it: a name and the way to it. */
+interface LinkedStation {
+  readonly name: string;
+  readonly settings: StationSettings;
+  readonly uplink: Uplink;
+}
+
+export interface GroupParts {
+  readonly settings: GroupSettings;
+  readonly uplinkOf: (station: StationSettings) => Uplink;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export class Group {
+  readonly settings: GroupSettings;
+  readonly #clock: Clock;
+  readonly #detector: PhiAccrualDetector;
+  readonly #failover: PrimaryBackupFailover<LinkedStation>;
+  readonly #stations: ReadonlyMap<string, LinkedStation>;
+
+  constructor({ settings, uplinkOf, clock, random }: GroupParts) {
+    this.settings = settings;
+    this.#clock = clock;
+    this.#detector = new PhiAccrualDetector({
+      clock,
+      expectedIntervalMs: settings.heartbeat.intervalMs,
+      minimumDeviationMs: settings.detector.minimumDeviationMs,
+      ceilingMs: settings.detector.ceilingMs,
+    });
+    const stations = settings.stations.map((station) => ({
+      name: station.name,
+      settings: station,
+      uplink: uplinkOf(station),
+    }));
+    this.#stations = new Map(stations.map((station) => [station.name, station]));
+    const [primary, ...backups] = stations as [LinkedStation, ...LinkedStation[]];
+    const { commands, retry, probePath } = settings;
+    this.#failover = new PrimaryBackupFailover<LinkedStation>({
+      primary,
+      backups,
+      detector: this.#detector,
+      clock,
+      random,
+      supervisor: { ...settings.supervisor, declareThreshold: settings.detector.threshold },
+      commandPath: settings.commandPath,
+      failback: settings.failback,
+      ...(probePath === undefined
+        ? {}
+        : { probe: (station: LinkedStation, signal: AbortSignal) => station.uplink.probe(probePath, signal) }),
+      ambiguousKeyed: commands.ambiguousKeyed,
+      deadlineMs: commands.deadlineMs,
+      maxWaitMs: commands.maxWaitMs,
+      maxWaiting: commands.maxWaiting,
+      ramp: (station) => ({ capacityPerSecond: station.settings.capacityPerSecond }),
+      client: {
+        timeoutMs: commands.timeoutMs,
+        bulkhead: {
+          maxConcurrent: commands.maxConcurrent,
+          acquireTimeoutMs: commands.timeoutMs / 2,
+          maxQueue: commands.maxWaiting,
+        },
+        breaker: settings.breaker,
+        retry: {
+          maxAttempts: retry.maxAttempts,
+          baseMs: retry.baseMs,
+          budget: { ratio: retry.budgetRatio, windowMs: retry.budgetWindowMs },
+        },
+        classify: replyClassifier(commands.errorBody),
+      },
+    });
+  }
+
+  get name(): string {
+    return this.settings.name;
+  }
+
+  get activeStation(): string {
+    return this.#failover.activeStation.name;
+  }
+
+  get epoch(): number {
+    return this.#failover.epoch;
+  }
+
+  get status(): FailoverStatus {
+    return this.#failover.status;
+  }
+
+  /** Sends `request` to whoever is active, under `terms`; `signal` is the caller hanging up. */
+  handle(request: CommandRequest, terms: CommandTerms, signal: AbortSignal): Promise<CommandReply> {
+    const { idempotencyKey, idempotent, timeLeftMs } = terms;
+    const nowMs = this.#clock.nowMs();
+    return this.#failover.call(
+      (context) =>
+        context.station.uplink.send(request, {
+          epoch: context.epoch,
+          idempotencyKey: context.idempotencyKey,
+          timeLeftMs: context.timeLeftMs(),
+          signal: context.signal,
+        }),
+      {
+        signal,
+        idempotent,
+        ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+        ...(timeLeftMs === undefined ? {} : { deadline: nowMs + timeLeftMs }),
+      },
+    );
+  }
+
+  /** A heartbeat of a station, already authenticated. Undefined where there is no such station here. */
+  noteHeartbeat(station: string, beat: Beat, epochSeen: number): BeatVerdict | undefined {
+    if (!this.#stations.has(station)) return undefined;
+    const verdict = this.#detector.noteHeartbeat(station, beat);
+    if (verdict === "counted") this.#failover.noteEpochSeen(epochSeen);
+    return verdict;
+  }
+
+  /** Asks `station` for a sign of life at `path`; an answer is a heartbeat. Rejects where there is none. */
+  async probe(station: string, path: string, signal: AbortSignal): Promise<void> {
+    await this.#stations.get(station)?.uplink.probe(path, signal);
+    this.#detector.noteHeartbeat(station);
+  }
+
+  switchover(station: string, reason: string): Promise<number> {
+    return this.#failover.switchover(station, reason);
+  }
+
+  setMaintenance(station: string, reason: string | undefined, forMs: number): void {
+    this.#failover.setMaintenance(station, reason, this.#clock.nowMs() + forMs);
+  }
+
+  onEvent(listener: (event: FailoverEvent) => void): Disposable {
+    return this.#failover.onEvent(listener);
+  }
+
+  /** Supervises until `signal` is aborted. */
+  run(signal: AbortSignal): Promise<void> {
+    return this.#failover.run(signal);
+  }
+}

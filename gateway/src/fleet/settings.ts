@@ -1,0 +1,108 @@
+/**
+ * What a gateway is told to do, after parsing: every default filled in, every number checked, durations in
+ * milliseconds. `config.ts` makes this from a YAML file; a test or a simulation writes it down directly.
+ */
+import type { CommandPathOptions, SupervisorOptions } from "ground-station-failover";
+
+/** A station of a group: where its commands go, and what it can take. */
+export interface StationSettings {
+  /** Unique within the group. */
+  readonly name: string;
+  /** Base address of the service, for example `http://10.0.0.5:9001`. */
+  readonly url: string;
+  /** Most commands that may be offered to it in any second; `Infinity` where it declares none. */
+  readonly capacityPerSecond: number;
+}
+
+/** How a group learns that its stations are alive. */
+export type HeartbeatSettings =
+  | {
+      /** Pushed: signed datagrams from `gsf station`. */
+      readonly kind: "udp";
+      readonly intervalMs: number;
+    }
+  | {
+      /** Pulled: an HTTP request to each station; a 2xx or 3xx answer is a heartbeat. */
+      readonly kind: "http";
+      readonly intervalMs: number;
+      readonly path: string;
+      readonly timeoutMs: number;
+    };
+
+export interface GroupSettings {
+  readonly name: string;
+  /** Where callers connect. */
+  readonly listen: ListenSettings;
+  /** In order of priority, the primary first; at least two. */
+  readonly stations: readonly StationSettings[];
+  readonly heartbeat: HeartbeatSettings;
+  readonly detector: {
+    /** Suspicion level at which silence is declared. */
+    readonly threshold: number;
+    /** Least deviation that is assumed of the heartbeats' spacing. */
+    readonly minimumDeviationMs: number;
+    /** Silence that is always declared. */
+    readonly ceilingMs: number;
+  };
+  readonly supervisor: Pick<
+    SupervisorOptions,
+    "suspectThreshold" | "clearThreshold" | "sustainMs" | "minimumDwellMs" | "gracePeriodMs"
+  >;
+  readonly commands: {
+    /** One attempt at one station. */
+    readonly timeoutMs: number;
+    /** A command in all, waits and re-sends included, where the caller sets no deadline. */
+    readonly deadlineMs: number;
+    /** How long it may wait for somebody fit. */
+    readonly maxWaitMs: number;
+    readonly maxWaiting: number;
+    /** At one station at once. */
+    readonly maxConcurrent: number;
+    /** What to do with keyed commands that a lost station had in hand. */
+    readonly ambiguousKeyed: "resend" | "report";
+    /** True: an answer 2xx whose JSON body reports an error is a failure. */
+    readonly errorBody: boolean;
+  };
+  readonly retry: {
+    readonly maxAttempts: number;
+    readonly baseMs: number;
+    readonly budgetRatio: number;
+    readonly budgetWindowMs: number;
+  };
+  readonly breaker: {
+    readonly failureRateThreshold: number;
+    readonly minimumVolume: number;
+    readonly windowMs: number;
+    readonly openDurationMs: number;
+  };
+  readonly commandPath: Required<CommandPathOptions>;
+  readonly failback: { readonly mode: "manual" | "automatic"; readonly holdDownMs: number };
+  /** Where a replaced station's command path is tried before failback counts it as healthy; undefined for heartbeats only. */
+  readonly probePath: string | undefined;
+  readonly limits: BodyLimits;
+}
+
+export interface BodyLimits {
+  /** A larger request is refused with 413. */
+  readonly requestBytes: number;
+  /** A request body up to this is kept, so that it can be sent again; a larger one is streamed once. */
+  readonly replayBytes: number;
+  /** A reply body up to this is read whole before it is passed on, so that it can be judged and re-done. */
+  readonly replyBytes: number;
+}
+
+export interface ListenSettings {
+  readonly host: string;
+  /** 0 for any free one. */
+  readonly port: number;
+}
+
+export interface GatewaySettings {
+  readonly groups: readonly GroupSettings[];
+  /** Where status, switchover, events and metrics are served. */
+  readonly control: ListenSettings;
+  /** Where signed heartbeats arrive; undefined where no group is pushed to. */
+  readonly heartbeats: { readonly listen: ListenSettings; readonly secret: string } | undefined;
+  /** How long a graceful stop waits for commands in flight. */
+  readonly drainMs: number;
+}

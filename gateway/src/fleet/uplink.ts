@@ -1,0 +1,72 @@
+/**
+ * The contract between the business of the gateway and the wire: a command as it came in, a reply as it goes out, and an
+ * uplink that carries one to a station and brings back the other. Nothing here knows a socket, so that a simulated
+ * uplink can take its place; bodies are bytes or a stream of them.
+ */
+
+/** Name and value as they stood on the wire, in order, duplicates kept. */
+export type HeaderList = ReadonlyArray<readonly [name: string, value: string]>;
+
+/**
+ * A request's body. `bytes` can be sent as often as needed. A `stream` can be sent once: `started` tells whether any of
+ * it has been taken.
+ */
+export type RequestBody =
+  | { readonly kind: "none" }
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array }
+  | { readonly kind: "stream"; readonly stream: AsyncIterable<Uint8Array>; started(): boolean };
+
+/** What a caller asks, hop-by-hop headers already taken out. */
+export interface CommandRequest {
+  readonly method: string;
+  /** Path and query, as received. */
+  readonly target: string;
+  readonly headers: HeaderList;
+  readonly body: RequestBody;
+}
+
+/** A reply's body: `bytes` when it was read whole, else a stream that the receiver must read to its end or destroy. */
+export type ReplyBody =
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array }
+  | { readonly kind: "stream"; readonly stream: AsyncIterable<Uint8Array>; trailers(): HeaderList };
+
+/** What a station answers, hop-by-hop headers already taken out. */
+export interface CommandReply {
+  readonly status: number;
+  readonly statusText: string;
+  readonly headers: HeaderList;
+  readonly body: ReplyBody;
+  /** A JSON body that was read whole, parsed; undefined for any other. */
+  readonly json: unknown;
+  /** Trailers of a body that was read whole. */
+  readonly trailers: HeaderList;
+}
+
+/** How one attempt is to be sent. */
+export interface SendContext {
+  readonly epoch: number;
+  /** Goes out as `idempotency-key`, as the caller sent it. */
+  readonly idempotencyKey: string | undefined;
+  /** Time left until the command's deadline, for the wire; `Infinity` where there is none. */
+  readonly timeLeftMs: number;
+  /** Aborted when nobody waits for this attempt any more. */
+  readonly signal: AbortSignal;
+}
+
+/** Header by which every command carries its epoch. */
+export const EPOCH_HEADER = "gsf-epoch";
+/** Header by which a station that refuses an older epoch (status 412) says which newest one it has seen. */
+export const EPOCH_SEEN_HEADER = "gsf-epoch-seen";
+
+/**
+ * The way to one station.
+ * `send` resolves once the reply can be judged (status and headers, and the body if it is small). It rejects with an
+ * error whose code says whether anything was sent (`ECONNREFUSED` and the like: it was not), and with the library's
+ * `StaleEpochError` where the station refuses the epoch.
+ */
+export interface Uplink {
+  readonly name: string;
+  send(request: CommandRequest, context: SendContext): Promise<CommandReply>;
+  /** Tries `path` once: resolves if the station answers 2xx or 3xx, else rejects. */
+  probe(path: string, signal: AbortSignal): Promise<void>;
+}
