@@ -70,7 +70,7 @@ export class Injector {
   disarm(): void {
     this.#schedule = undefined;
     this.#fault = undefined;
-    
+    for (const release of [...this.#releases]) release();
   }
 
   /** Decides for one call: undefined where it is spared, else what to put around its `send`. */

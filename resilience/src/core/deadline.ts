@@ -4,7 +4,7 @@
  * twenty. On the wire only the *time left* travels, because two machines share no monotonic axis: as the
  * `grpc-timeout` header (gRPC over HTTP/2 protocol: at most 8 digits and a unit) or as plain milliseconds.
  */
-import { ConfigurationError } from "./errors.ts";
+import { ConfigurationError, DeadlineExceededError } from "./errors.ts";
 
 /** An instant in milliseconds on the axis of the clock in use; `Infinity` means none. */
 export type Deadline = number;
@@ -24,6 +24,19 @@ const CALENDAR_TIME_MS = 1e11;
 /** Milliseconds left at `nowMs`, never below zero. */
 export function timeLeftMs(deadline: Deadline, nowMs: number): number {
   return deadline > nowMs ? deadline - nowMs : 0;
+}
+
+/** The refusal for an attempt that could not finish: less than `minimumMs` left. Undefined where it may start. */
+export function tooLate(
+  name: string,
+  deadline: Deadline,
+  minimumMs: number,
+  nowMs: number,
+): DeadlineExceededError | undefined {
+  const leftMs = deadline - nowMs;
+  if (leftMs > minimumMs) return undefined;
+  const needed = minimumMs > 0 ? ` of the ${minimumMs} ms an attempt needs` : "";
+  return new DeadlineExceededError(`${name}: the deadline leaves ${Math.max(0, leftMs)} ms${needed}; not started`);
 }
 
 /** Returns `deadline`, or throws {@link ConfigurationError} where it is no instant of this clock's axis. */

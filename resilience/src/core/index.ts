@@ -1,10 +1,25 @@
 /** The door to the pure machines: told the time, they return decisions; they hold no clock, timer or promise. */
+export { ArrivalWindow } from "./arrival-window.ts";
 export type { BackoffOptions } from "./backoff.ts";
 export { Backoff } from "./backoff.ts";
 export type { BreakerOptions, BreakerState, BreakerStatus, BreakerTransition, Permit } from "./breaker.ts";
 export { BreakerMachine, REFUSED } from "./breaker.ts";
+export type { CommandPathOptions } from "./command-path.ts";
+export { CommandPathMachine } from "./command-path.ts";
 export type { Beat, BeatVerdict, DetectorMachine, SuspicionSource } from "./detector.ts";
+export type { Assessment, Evidence, FailbackOptions, FailoverDecision, Promotion } from "./failover.ts";
+export { FailoverMachine } from "./failover.ts";
+export type { FixedHeartbeatOptions, HeartbeatStatus } from "./fixed-heartbeat.ts";
+export { FixedHeartbeatMachine } from "./fixed-heartbeat.ts";
+export type { PhiAccrualOptions, PhiEstimate } from "./phi-accrual.ts";
+export { PhiAccrualMachine } from "./phi-accrual.ts";
+export type { RampOptions } from "./ramp.ts";
+export { RampMachine } from "./ramp.ts";
+export type { Random } from "./random.ts";
+export { seededRandom } from "./random.ts";
 export { RateWindow } from "./rate-window.ts";
 export type { RetryBudgetOptions, RetryBudgetStatus } from "./retry-budget.ts";
 export { RetryBudgetMachine } from "./retry-budget.ts";
 export { Slots, Waiter } from "./slots.ts";
+export type { Declaration, Standing, SupervisorOptions } from "./supervisor.ts";
+export { SupervisorMachine } from "./supervisor.ts";

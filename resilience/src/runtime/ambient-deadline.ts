@@ -4,7 +4,7 @@
  * about as much as five awaits (measured on Node 24), reading next to nothing; therefore clients always read it, and
  * enter it for their own operations only where asked to (`propagateDeadline`).
  */
-import { AsyncLocalStorage } from "node:async_hooks";
+import { AsyncLocalStorage, type AsyncResource } from "node:async_hooks";
 import type { Deadline } from "../core/deadline.ts";
 import { checkedDeadline, NO_DEADLINE } from "../core/deadline.ts";
 import type { Clock } from "./clock.ts";
@@ -22,12 +22,13 @@ export function ambientDeadline(): Deadline {
  * `ConfigurationError` where `deadline` is no instant of `clock`'s axis (default: the system's monotonic clock).
  */
 export function withDeadline<R>(deadline: Deadline, work: () => R, clock: Clock = systemClock): R {
-  return runUnder(Math.min(checkedDeadline(deadline, clock.nowMs()), ambientDeadline()), work);
+  return ambient.run(Math.min(checkedDeadline(deadline, clock.nowMs()), ambientDeadline()), work);
 }
 
-/** Runs `work` under exactly `deadline`, whatever the context it is called from: for work that was queued elsewhere. */
-export function runUnder<R>(deadline: Deadline, work: () => R): R {
-  return ambient.run(deadline, work);
+/** Runs `work` in a context that was kept, and under exactly `deadline`; where either is undefined, in the present one. */
+export function runIn<R>(context: AsyncResource | undefined, deadline: Deadline | undefined, work: () => R): R {
+  const limited = deadline === undefined ? work : () => ambient.run(deadline, work);
+  return context === undefined ? limited() : context.runInAsyncScope(limited);
 }
 
 /** The instant `ms` milliseconds from now on `clock` (default: the system's monotonic clock). */

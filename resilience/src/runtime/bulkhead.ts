@@ -8,8 +8,8 @@
  */
 
 import type { Deadline } from "../core/deadline.ts";
-import { checkedDeadline, NO_DEADLINE } from "../core/deadline.ts";
-import { BulkheadFullError, BulkheadTimeoutError, CallAbortedError, DeadlineExceededError } from "../core/errors.ts";
+import { checkedDeadline, NO_DEADLINE, tooLate } from "../core/deadline.ts";
+import { BulkheadFullError, BulkheadTimeoutError, CallAbortedError } from "../core/errors.ts";
 import { COUNT, checked, PRIORITY, WAIT_MS } from "../core/options.ts";
 import { Slots, Waiter } from "../core/slots.ts";
 import { ambientDeadline } from "./ambient-deadline.ts";
@@ -92,7 +92,8 @@ export class Bulkhead {
     const own = options?.deadline === undefined ? NO_DEADLINE : checkedDeadline(options.deadline, nowMs);
     const deadline = Math.min(own, ambientDeadline());
     if (signal?.aborted === true) throw new CallAbortedError(signal.reason);
-    if (deadline <= nowMs) throw new DeadlineExceededError(`${this.name}: the deadline had passed; not started`);
+    const late = tooLate(this.name, deadline, 0, nowMs);
+    if (late !== undefined) throw late;
     if (!this.slots.tryTake()) {
       const priority = checked("Bulkhead", "priority", options?.priority ?? 0, PRIORITY);
       await new Promise<void>((resolve, reject) => {
@@ -110,8 +111,7 @@ export class Bulkhead {
 
   #refusalNow(signal: AbortSignal | undefined, deadline: Deadline): Error | undefined {
     if (signal?.aborted === true) return new CallAbortedError(signal.reason);
-    if (deadline > this.clock.nowMs()) return undefined;
-    return new DeadlineExceededError(`${this.name}: the deadline passed while waiting for a slot; not started`);
+    return tooLate(this.name, deadline, 0, this.clock.nowMs());
   }
 
   /** The slot comes back when the work settles; the caller of an aborted signal does not wait for that. */
@@ -138,6 +138,12 @@ export class Bulkhead {
     }
   }
 
+  /** A place in the queue for `owner`, for those who compose bulkheads; undefined where the queue is at its bound. */
+  enqueue(owner: { granted(): void }, priority: number): Waiter | undefined {
+    const waiter = new WaiterFor(owner, priority);
+    return this.slots.enqueue(waiter) ? waiter : undefined;
+  }
+
   /** The refusal for a full queue, with its numbers. */
   fullError(): BulkheadFullError {
     const { maxConcurrent, maxQueue } = this.slots;
@@ -152,6 +158,19 @@ export class Bulkhead {
     return new BulkheadTimeoutError(
       `${this.name}: no slot came free within ${this.acquireTimeoutMs} ms (${this.slots.maxConcurrent} running)`,
     );
+  }
+}
+
+class WaiterFor extends Waiter {
+  readonly #owner: { granted(): void };
+
+  constructor(owner: { granted(): void }, priority: number) {
+    super(priority);
+    this.#owner = owner;
+  }
+
+  override granted(): void {
+    this.#owner.granted();
   }
 }
 
@@ -201,11 +220,7 @@ class QueuedCaller extends Waiter {
   #giveUp(): void {
     const { clock, name } = this.#bulkhead;
     const nowMs = clock.nowMs();
-    this.#leaveWith(
-      this.#deadline <= nowMs
-        ? new DeadlineExceededError(`${name}: the deadline passed while waiting for a slot`)
-        : this.#bulkhead.timeoutError(nowMs),
-    );
+    this.#leaveWith(tooLate(name, this.#deadline, 0, nowMs) ?? this.#bulkhead.timeoutError(nowMs));
   }
 
   #leaveWith(error: Error): void {

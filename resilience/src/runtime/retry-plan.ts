@@ -5,6 +5,7 @@
  * forgets those who sleep lets them all wake into the same second. It waits for nothing itself; `call.ts` does.
  */
 import type { Deadline } from "../core/deadline.ts";
+import type { ErrorDetails } from "../core/errors.ts";
 import { RetryBudgetExhaustedError } from "../core/errors.ts";
 import type { Judgement } from "../core/outcome.ts";
 import type { ClientParts } from "./client.ts";
@@ -74,7 +75,11 @@ export class RetryPlan<T> {
       status === undefined
         ? ""
         : `: ${status.sent + status.pending} of ${status.allowed} extra attempts used for ${status.calls} calls`;
-    const cause = this.failure !== undefined && "error" in this.failure ? { cause: this.failure.error } : undefined;
-    return new RetryBudgetExhaustedError(`${name}: retry refused by the budget${numbers}`, cause);
+    return new RetryBudgetExhaustedError(`${name}: retry refused by the budget${numbers}`, causeOf(this.failure));
   }
+}
+
+/** The error of a failure as the cause of another; a result is no cause. */
+export function causeOf<T>(failure: Failure<T> | undefined): ErrorDetails {
+  return failure !== undefined && "error" in failure ? { cause: failure.error } : {};
 }

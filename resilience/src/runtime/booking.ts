@@ -1,0 +1,64 @@
+/**
+ * What the end of an attempt means, and telling those who keep count: the breaker, and whoever listens for attempts.
+ * Functions of a client's parts and one attempt; the call's own state does not enter, so that an attempt is booked the
+ * same way however its call goes on. Giving the slot back is not done here: it may outlive the call.
+ */
+import { LocalRejection } from "../core/errors.ts";
+import type { Classifier, Judgement, Outcome } from "../core/outcome.ts";
+import { judgeError, judgementOf } from "../core/outcome.ts";
+import type { Attempt } from "./attempt.ts";
+import type { AttemptListener, ClientParts } from "./client.ts";
+import { guarded } from "./listeners.ts";
+
+/** What a result means; where the classifier throws or says nonsense, that error is a failure in the result's place. */
+export function judgeResult<T>(classify: Classifier<T>, value: T): Judgement | { readonly error: unknown } {
+  try {
+    return judgementOf(classify.result?.(value) ?? "success");
+  } catch (error) {
+    return { error };
+  }
+}
+
+/** What an error means. What we refused ourselves is never the service's failure, whatever a classifier says (rule B5). */
+export function judgeThrown<T>(classify: Classifier<T> | undefined, error: unknown): Judgement {
+  try {
+    const said = error instanceof LocalRejection ? "ignored" : classify?.error?.(error);
+    return judgementOf(said ?? judgeError(error));
+  } catch {
+    return judgementOf("failure");
+  }
+}
+
+/** Books a success. */
+export function bookSuccess<T>(parts: ClientParts<T>, attempt: Attempt): void {
+  const { breaker, bulkhead, onAttempt } = parts;
+  let endedMs = attempt.startedMs;
+  if (breaker !== undefined) {
+    // Reading the clock costs as much as the await. A success needs its instant only where its duration matters or
+    // where a probe's lease does; elsewhere the instant of its start will do, which the window puts in its newest slice.
+    const timed = breaker.timesCalls || (bulkhead !== undefined && bulkhead.starvedAtMs >= attempt.startedMs);
+    if (timed) endedMs = parts.clock.nowMs();
+    breaker.noteSuccess(attempt.permit, endedMs, timed && isSlow(parts, attempt.startedMs, endedMs));
+  }
+  if (onAttempt !== undefined) tell(onAttempt, "success", attempt.startedMs, endedMs);
+}
+
+/** Books any end. Listeners run in this, and may end the call. */
+export function book<T>(parts: ClientParts<T>, attempt: Attempt, outcome: Outcome, nowMs: number, slow: boolean): void {
+  const { breaker, onAttempt } = parts;
+  if (outcome === "success") breaker?.noteSuccess(attempt.permit, nowMs, slow);
+  else if (outcome === "ignored") breaker?.release(attempt.permit, nowMs);
+  else breaker?.noteFailure(attempt.permit, nowMs, slow);
+  if (onAttempt !== undefined) tell(onAttempt, outcome, attempt.startedMs, nowMs);
+}
+
+/** Slow for the breaker: by its own limit, or by starving those who wait for a slot (see `ClientOptions.breaker`). */
+export function isSlow<T>(parts: ClientParts<T>, startedMs: number, nowMs: number): boolean {
+  const { slowMs, starvedMs, bulkhead } = parts;
+  const tookMs = nowMs - startedMs;
+  return tookMs > slowMs || (tookMs > starvedMs && bulkhead !== undefined && bulkhead.starvedAtMs >= startedMs);
+}
+
+function tell(onAttempt: AttemptListener, outcome: Outcome, startedMs: number, endedMs: number): void {
+  guarded(() => onAttempt(outcome, startedMs, endedMs));
+}

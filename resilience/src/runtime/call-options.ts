@@ -1,0 +1,28 @@
+/**
+ * What a caller says about one call, and what is done with its end. Types only; the machine behind them is `call.ts`.
+ * Everything here is per call; what holds for a whole downstream is `ClientOptions`.
+ */
+import type { Deadline } from "../core/deadline.ts";
+import type { AttemptContext } from "./attempt.ts";
+
+/** Work to be guarded. It may be called several times (see {@link CallOptions.idempotent}), each with its own context. */
+export type Operation<T> = (context: AttemptContext) => PromiseLike<T> | T;
+
+export interface CallOptions {
+  /** The caller's abort: ends any wait within a tick and rejects with `CallAbortedError`. */
+  readonly signal?: AbortSignal;
+  /** When the caller stops waiting, an instant on the client's clock (`deadlineAfter(ms)`). Default: the client's `deadlineMs` from now. */
+  readonly deadline?: Deadline;
+  /** Names this command, so that the service executes it once however often it arrives: makes retries safe. Empty is none. */
+  readonly idempotencyKey?: string;
+  /** True: executing it twice does no harm (reads): makes retries safe. Default false. */
+  readonly idempotent?: boolean;
+  /** In the bulkhead's queue, higher goes first; any number but NaN. Default 0. */
+  readonly priority?: number;
+}
+
+/** Where a call's end goes: a promise's two functions, or the failover. */
+export interface CallSink<T> {
+  resolve(value: T): void;
+  reject(error: unknown): void;
+}

@@ -1,0 +1,39 @@
+// Tries the published packages as a stranger gets them: builds, packs, lints the tarballs (publint, attw), installs
+// both into an empty folder outside the repository, and runs an example and `gsf --help` there under plain Node,
+// without the repository's source condition.
+import { execFileSync } from "node:child_process";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const run = (command, args, cwd = root) => {
+  console.log(`$ ${[command === process.execPath ? "node" : command, ...args].join(" ")}`);
+  return execFileSync(command, args, { cwd, stdio: ["ignore", "pipe", "inherit"], encoding: "utf8" });
+};
+
+run(process.execPath, ["scripts/build.mjs"]);
+const folder = mkdtempSync(join(tmpdir(), "gsf-pack-"));
+try {
+  const tarballs = ["resilience", "gateway"].map((workspace) => {
+    run("npx", ["--no-install", "publint", "--strict", workspace]);
+    const [packed] = JSON.parse(run("npm", ["pack", "--json", "--pack-destination", folder, "--workspace", workspace]));
+    const tarball = join(folder, packed.filename);
+    if (workspace === "resilience") run("npx", ["--no-install", "attw", tarball, "--profile", "esm-only"]);
+    return tarball;
+  });
+  const home = join(folder, "stranger");
+  mkdirSync(home);
+  writeFileSync(join(home, "package.json"), '{ "name": "stranger", "private": true, "type": "module" }\n');
+  run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", ...tarballs], home);
+  for (const example of ["guarded-fetch.ts", "primary-and-backup.ts"]) {
+    // What a stranger has is JavaScript or a build step; Node strips the types of a file outside node_modules.
+    copyFileSync(join(root, "examples", example), join(home, example));
+    console.log(run(process.execPath, [example], home).trimEnd());
+  }
+  console.log(run(join(home, "node_modules/.bin/gsf"), ["--help"], home).split("\n")[0]);
+  console.log("pack:check passed");
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}

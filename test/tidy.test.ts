@@ -1,0 +1,162 @@
+/**
+ * The laws of the house that no compiler or linter knows, read off the tree: how long a file may be, that it says what
+ * it is, that every core file has a test, that doors name what they let out, that no drawer of odds and ends appears,
+ * and the import table in words (the compiler's project references enforce it, this says it readably).
+ */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const tracked = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
+  cwd: root,
+  encoding: "utf8",
+})
+  .split("\n")
+  .filter((path) => path !== "" && existsSync(join(root, path)));
+const sources = tracked.filter((path) => /^(resilience|gateway)\/src\/.*\.ts$/.test(path));
+const shipped = sources.filter((path) => !path.endsWith(".test.ts"));
+const text = (path: string): string => readFileSync(join(root, path), "utf8");
+
+/** Which rooms a room may import, besides itself. Packages and node built-ins are the walls' other half, below. */
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  "resilience/core": [],
+  "resilience/runtime": ["resilience/core"],
+  "resilience/chaos": ["resilience/core", "resilience/runtime"],
+  "resilience/sim": ["resilience/core", "resilience/runtime"],
+  resilience: ["resilience/core", "resilience/runtime"],
+  "gateway/fleet": [],
+  "gateway/adapters": ["gateway/fleet", "gateway/compose"],
+  "gateway/station": ["gateway/fleet", "gateway/adapters"],
+  "gateway/demo": ["gateway/fleet", "gateway/adapters", "gateway/station"],
+  "gateway/compose": ["gateway/fleet"],
+  gateway: ["gateway/fleet", "gateway/adapters", "gateway/station", "gateway/demo", "gateway/compose"],
+};
+
+function roomOf(path: string): string {
+  if (path === "gateway/src/compose.ts") return "gateway/compose";
+  const [workspace, , ...rest] = path.split("/");
+  return rest.length > 1 ? `${workspace}/${rest[0]}` : `${workspace}`;
+}
+
+function importsOf(path: string): string[] {
+  return [...text(path).matchAll(/(?:^|\n)(?:import|export)\b[^;]*?from\s+"([^"]+)"/g)].map(
+    (match) => match[1] as string,
+  );
+}
+
+test("a source file has at most 300 lines", () => {
+  const long = shipped
+    .map((path) => [path, text(path).split("\n").length - 1] as const)
+    .filter(([, lines]) => lines > 300);
+  assert.deepEqual(long, []);
+});
+
+test("a source file opens by saying what it is", () => {
+  assert.deepEqual(
+    shipped.filter((path) => !/^(#!.*\n)?(\/\*\*|\/\/ )/.test(text(path))),
+    [],
+  );
+});
+
+test("every core file has a test beside it", () => {
+  const untested = shipped.filter(
+    (path) =>
+      path.startsWith("resilience/src/core/") &&
+      !path.endsWith("/index.ts") &&
+      /\bexport (abstract )?(class|function|const)\b/.test(text(path)) &&
+      !existsSync(join(root, path.replace(/\.ts$/, ".test.ts"))),
+  );
+  assert.deepEqual(untested, []);
+});
+
+test("a door re-exports by name and does nothing else", () => {
+  for (const path of shipped.filter((one) => one.endsWith("/index.ts"))) {
+    assert.doesNotMatch(text(path), /export \*/, path);
+    assert.doesNotMatch(text(path).replace(/\/\*[\s\S]*?\*\//g, ""), /^(import|const|function|class|let)\b/m, path);
+  }
+});
+
+test("there is no drawer of odds and ends", () => {
+  assert.deepEqual(
+    tracked.filter((path) => /(^|\/)(utils?|helpers?|common|misc|manager)(\.ts|\/)/i.test(path)),
+    [],
+  );
+});
+
+test("rooms import only the rooms that the picture allows", () => {
+  for (const path of shipped) {
+    const room = roomOf(path);
+    const allowed = MAY_IMPORT[room];
+    assert.ok(allowed !== undefined, `${path}: room "${room}" is not in the picture`);
+    for (const specifier of importsOf(path)) {
+      if (!specifier.startsWith(".")) continue;
+      const target = roomOf(normalize(join(dirname(path), specifier)));
+      assert.ok(target === room || allowed.includes(target), `${path} (${room}) imports ${specifier} (${target})`);
+    }
+  }
+});
+
+test("the library imports nothing but itself and node's AsyncLocalStorage", () => {
+  for (const path of shipped.filter((one) => one.startsWith("resilience/"))) {
+    const foreign = importsOf(path).filter((specifier) => !specifier.startsWith("."));
+    assert.deepEqual(
+      foreign.filter((specifier) => specifier !== "node:async_hooks"),
+      [],
+      path,
+    );
+  }
+  const manifest = JSON.parse(text("resilience/package.json")) as { dependencies: object };
+  assert.deepEqual(manifest.dependencies, {});
+});
+
+test("fleet and compose know no socket, file or process", () => {
+  for (const path of shipped.filter(
+    (one) => one.startsWith("gateway/src/fleet/") || one === "gateway/src/compose.ts",
+  )) {
+    const foreign = importsOf(path).filter(
+      (specifier) => !specifier.startsWith(".") && specifier !== "ground-station-failover",
+    );
+    assert.deepEqual(foreign, [], path);
+  }
+});
+
+test("compose only constructs and connects: at most 150 lines", () => {
+  assert.ok(text("gateway/src/compose.ts").split("\n").length - 1 <= 150);
+});
+
+test("only system-clock.ts names timers and performance in the library", () => {
+  for (const path of shipped.filter((one) => one.startsWith("resilience/") && !one.endsWith("/system-clock.ts"))) {
+    const code = text(path)
+      .replace(/\/\*[\s\S]*?\*\//g, "")
+      .replace(/\/\/.*$/gm, "");
+    const timers = path.includes("/sim/")
+      ? /\b(setTimeout|setInterval|performance)\b/
+      : /\b(setTimeout|setInterval|setImmediate|performance)\b/;
+    assert.doesNotMatch(code, timers, path);
+    assert.doesNotMatch(code, /\bMath\.random\b|\bDate\.now\b|\bnew Date\b|\bcrypto\b/, path);
+  }
+});
+
+test("no link in the docs leads nowhere", () => {
+  for (const path of tracked.filter((one) => one.endsWith(".md"))) {
+    for (const match of text(path).matchAll(/\]\(([^)#\s]+)(#[^)]*)?\)/g)) {
+      const target = match[1] as string;
+      if (/^[a-z]+:/.test(target)) continue;
+      assert.ok(existsSync(join(root, dirname(path), target)), `${path} links to ${target}`);
+    }
+  }
+});
+
+test("every test file that the docs name exists", () => {
+  for (const path of tracked.filter((one) => one.endsWith(".md"))) {
+    for (const match of text(path).matchAll(
+      /`((?:test|resilience|gateway|bench|examples)\/[\w./-]+\.(?:ts|mjs|py|json|yaml))`/g,
+    )) {
+      assert.ok(existsSync(join(root, match[1] as string)), `${path} names ${match[1]}`);
+    }
+  }
+});
