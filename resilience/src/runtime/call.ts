@@ -14,25 +14,24 @@
  * waiting for a slot, so breaker and bulkhead cannot wait for each other.
  */
 import { AsyncResource } from "node:async_hooks";
-import { REFUSED } from "../core/breaker.ts";
-import type { Deadline } from "../core/deadline.ts";
-import { NO_DEADLINE, tooLate } from "../core/deadline.ts";
+import { type Permit, REFUSED } from "../core/breaker.ts";
+import { type Deadline, NO_DEADLINE, tooLate } from "../core/deadline.ts";
 import { AttemptTimeoutError, CallAbortedError, DeadlineExceededError } from "../core/errors.ts";
 import type { Judgement, Outcome } from "../core/outcome.ts";
 import type { Waiter } from "../core/slots.ts";
 import { runIn } from "./ambient-deadline.ts";
-import type { AttemptOwner } from "./attempt.ts";
-import { Attempt } from "./attempt.ts";
+import { Attempt, type AttemptOwner } from "./attempt.ts";
 import { book, bookSuccess, isSlow, judgeResult, judgeThrown } from "./booking.ts";
 import type { CallOptions, CallSink, Operation } from "./call-options.ts";
 import type { ClientParts } from "./client.ts";
 import type { Clock } from "./clock.ts";
-import type { Failure } from "./retry-plan.ts";
-import { causeOf, GIVE_UP, RetryPlan, UNAFFORDABLE } from "./retry-plan.ts";
+import { causeOf, type Failure, GIVE_UP, RetryPlan, UNAFFORDABLE } from "./retry-plan.ts";
 
 export type { CallOptions, CallSink, Operation } from "./call-options.ts";
 
 const expire = (attempt: Attempt): void => attempt.owner.expire(attempt);
+/** The permit where there is no breaker to give one. */
+const UNGUARDED: Permit = -1;
 const FAILURE: Judgement = { outcome: "failure" };
 
 /** The async context of attempts whose caller's was not kept: better nobody's than somebody else's. */
@@ -112,8 +111,6 @@ export class Call<T> implements AttemptOwner {
     this.#sink.reject(error);
   }
 
-  // ── a slot ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
   #enter(nowMs: number): void {
     const { breaker, bulkhead } = this.#parts;
     const late = this.#tooLate(nowMs);
@@ -145,22 +142,18 @@ export class Call<T> implements AttemptOwner {
 
   /** Rule R4: an attempt that could not finish is not started. */
   #tooLate(nowMs: number): DeadlineExceededError | undefined {
-    const { name, minimumTimeLeftMs } = this.#parts;
-    return tooLate(name, this.deadline, minimumTimeLeftMs, nowMs);
+    return tooLate(this.#parts.name, this.deadline, this.#parts.minimumTimeLeftMs, nowMs);
   }
-
-  // ── an attempt ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Holds a slot. Takes the permit, charges the budget and sends, with nothing in between that could wait. */
   #send(nowMs: number): void {
     const { breaker, budget, bulkhead, timeoutMs } = this.#parts;
-    const permit = breaker === undefined ? REFUSED : breaker.tryAcquire(nowMs);
-    const refused = breaker !== undefined && permit === REFUSED;
+    const permit = breaker?.tryAcquire(nowMs) ?? UNGUARDED;
     // A listener of the breaker may have ended this call in that step.
-    if (refused || this.#settled) {
+    if (permit === REFUSED || this.#settled) {
       breaker?.release(permit, nowMs);
       bulkhead?.leave();
-      return refused ? this.#refuse(breaker.refusal(nowMs)) : undefined;
+      return this.#refuse(breaker?.refusal(nowMs));
     }
     if (this.#retry === undefined) budget?.deposit(nowMs);
     else if (!this.#retry.spend(nowMs)) {
@@ -254,8 +247,6 @@ export class Call<T> implements AttemptOwner {
     else this.#deliver({ error });
   }
 
-  // ── a retry ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
   #afterFailure(nowMs: number, judged: Judgement, failure: Failure<T>): void {
     if (this.#settled) return;
     this.#retry ??= new RetryPlan(this.#parts, false);
@@ -277,11 +268,8 @@ export class Call<T> implements AttemptOwner {
   #refuseRetry(retry: RetryPlan<T>): void {
     const refusal = retry.refusal();
     this.#parts.tell({ type: "retry-refused", attempt: this.#attempts + 1, reason: refusal.message });
-    const { failure } = retry;
-    this.#deliver(failure !== undefined && "value" in failure ? failure : { error: refusal });
+    this.#deliver(retry.failure !== undefined && "value" in retry.failure ? retry.failure : { error: refusal });
   }
-
-  // ── the end ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** We refuse to send (again). Where a failure is already in hand, that is what the caller should see. */
   #refuse(refusal: Error | undefined): void {

@@ -1,0 +1,121 @@
+/**
+ * Everything that is compared, each set to the same policy: at most 100 at once, one second a try, three tries with
+ * exponential backoff, a circuit that opens at half of at least 20 calls over ten seconds and stays open for 30 s.
+ * The peers are composed as their documentation says, and where it leaves a choice, the cheaper one was taken for them:
+ * opossum keeps no percentiles, and neither retries what its own circuit refused. They have no deadline and no retry
+ * budget, so they do less.
+ */
+import {
+  bulkhead,
+  circuitBreaker,
+  ExponentialBackoff,
+  handleAll,
+  handleWhen,
+  isBrokenCircuitError,
+  retry,
+  SamplingBreaker,
+  TimeoutStrategy,
+  timeout,
+  wrap,
+} from "cockatiel";
+import { type ClientOptions, ResilientClient } from "ground-station-failover";
+import CircuitBreaker from "opossum";
+import pRetry from "p-retry";
+import { byHand } from "./by-hand.ts";
+
+export type Work = () => Promise<number>;
+
+export interface Candidate {
+  readonly name: string;
+  /** One guarded call of `work`. */
+  readonly call: (work: Work) => Promise<number>;
+  /** Opens the circuit of a candidate that has made no calls, for longer than the benchmark runs. */
+  readonly trip: () => void;
+  /** Gives back timers of its own. */
+  readonly end: () => void;
+}
+
+const READ = { idempotent: true };
+const IN_FLIGHT = 100;
+const MINIMUM_VOLUME = 20;
+const nothing = (): void => {};
+
+export function bareCandidate(): Candidate {
+  const refusal = new Error("refused");
+  let open = false;
+  return {
+    name: "bare await",
+    call: (work) => (open ? Promise.reject(refusal) : work()),
+    trip: () => {
+      open = true;
+    },
+    end: nothing,
+  };
+}
+
+export function handCandidate(): Candidate {
+  const hand = byHand();
+  return { name: "by hand", call: (work) => hand.call(work, true), trip: hand.trip, end: nothing };
+}
+
+/** Ours; `options` to leave layers out or to raise limits. */
+export function ourCandidate(name = "ours", options: Partial<ClientOptions<number>> = {}): Candidate {
+  const client = new ResilientClient<number>({
+    name,
+    timeoutMs: 1_000,
+    deadlineMs: 5_000,
+    bulkhead: { maxConcurrent: IN_FLIGHT, maxQueue: IN_FLIGHT, acquireTimeoutMs: 500 },
+    breaker: { minimumVolume: MINIMUM_VOLUME, openDurationMs: 3_600_000 },
+    ...options,
+  });
+  return {
+    name,
+    call: (work) => client.call(work, READ),
+    trip: () => {
+      for (let failure = 0; failure < MINIMUM_VOLUME; failure++) client.breaker?.noteFailure();
+    },
+    end: nothing,
+  };
+}
+
+export function cockatielCandidate(maxConcurrent = IN_FLIGHT): Candidate {
+  const breaker = circuitBreaker(handleAll, {
+    halfOpenAfter: 30_000,
+    breaker: new SamplingBreaker({ threshold: 0.5, duration: 10_000, minimumRps: 2 }),
+  });
+  const policy = wrap(
+    retry(
+      handleWhen((error) => !isBrokenCircuitError(error)),
+      { maxAttempts: 2, backoff: new ExponentialBackoff({ initialDelay: 100 }) },
+    ),
+    breaker,
+    bulkhead(maxConcurrent, maxConcurrent),
+    timeout(1_000, TimeoutStrategy.Aggressive),
+  );
+  return {
+    name: "cockatiel 4",
+    call: (work) => policy.execute(work),
+    trip: () => void breaker.isolate(),
+    end: nothing,
+  };
+}
+
+export function opossumCandidate(maxConcurrent = IN_FLIGHT): Candidate {
+  const breaker = new CircuitBreaker((work: Work) => work(), {
+    timeout: 1_000,
+    errorThresholdPercentage: 50,
+    resetTimeout: 30_000,
+    capacity: maxConcurrent,
+    volumeThreshold: MINIMUM_VOLUME,
+    rollingCountTimeout: 10_000,
+    rollingCountBuckets: 10,
+    rollingPercentilesEnabled: false,
+  });
+  const shouldRetry = ({ error }: { error: Error }): boolean => !("code" in error && error.code === "EOPENBREAKER");
+  return {
+    name: "opossum 10 + p-retry",
+    call: (work) => pRetry(() => breaker.fire(work), { retries: 2, minTimeout: 100, shouldRetry }),
+    trip: () => breaker.open(),
+    end: () => breaker.shutdown(),
+  };
+}
