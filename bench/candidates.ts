@@ -30,10 +30,13 @@ export interface Candidate {
   /** One guarded call of `work`. */
   readonly call: (work: Work) => Promise<number>;
   /** Opens the circuit of a candidate that has made no calls, for longer than the benchmark runs. */
-  readonly trip: () => void;
+  readonly trip: () => Promise<void>;
   /** Gives back timers of its own. */
   readonly end: () => void;
 }
+
+export const COCKATIEL = "cockatiel 4";
+export const OPOSSUM = "opossum 10 + p-retry";
 
 const READ = { idempotent: true };
 const IN_FLIGHT = 100;
@@ -46,7 +49,7 @@ export function bareCandidate(): Candidate {
   return {
     name: "bare await",
     call: (work) => (open ? Promise.reject(refusal) : work()),
-    trip: () => {
+    trip: async () => {
       open = true;
     },
     end: nothing,
@@ -55,7 +58,7 @@ export function bareCandidate(): Candidate {
 
 export function handCandidate(): Candidate {
   const hand = byHand();
-  return { name: "by hand", call: (work) => hand.call(work, true), trip: hand.trip, end: nothing };
+  return { name: "by hand", call: (work) => hand.call(work, true), trip: async () => hand.trip(), end: nothing };
 }
 
 /** Ours; `options` to leave layers out or to raise limits. */
@@ -71,7 +74,7 @@ export function ourCandidate(name = "ours", options: Partial<ClientOptions<numbe
   return {
     name,
     call: (work) => client.call(work, READ),
-    trip: () => {
+    trip: async () => {
       for (let failure = 0; failure < MINIMUM_VOLUME; failure++) client.breaker?.noteFailure();
     },
     end: nothing,
@@ -93,9 +96,13 @@ export function cockatielCandidate(maxConcurrent = IN_FLIGHT): Candidate {
     timeout(1_000, TimeoutStrategy.Aggressive),
   );
   return {
-    name: "cockatiel 4",
+    name: COCKATIEL,
     call: (work) => policy.execute(work),
-    trip: () => void breaker.isolate(),
+    trip: async () => {
+      for (let failure = 0; failure < 100; failure++) {
+        await breaker.execute(() => Promise.reject(new Error("failed"))).catch(nothing);
+      }
+    },
     end: nothing,
   };
 }
@@ -113,9 +120,9 @@ export function opossumCandidate(maxConcurrent = IN_FLIGHT): Candidate {
   });
   const shouldRetry = ({ error }: { error: Error }): boolean => !("code" in error && error.code === "EOPENBREAKER");
   return {
-    name: "opossum 10 + p-retry",
+    name: OPOSSUM,
     call: (work) => pRetry(() => breaker.fire(work), { retries: 2, minTimeout: 100, shouldRetry }),
-    trip: () => breaker.open(),
+    trip: async () => breaker.open(),
     end: () => breaker.shutdown(),
   };
 }

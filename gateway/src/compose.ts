@@ -18,6 +18,8 @@ export interface GatewayParts {
   readonly uplink: (group: GroupSettings, station: StationSettings) => Uplink;
   /** Unpredictable text of at least 64 bits: heartbeat replay protection hangs on it. */
   readonly newChallenge: () => string;
+  /** Told how each command of a group ended (see `CommandListener`). Default: nobody is told. */
+  readonly onCommand?: (group: string, outcome: string, elapsedMs: number) => void;
 }
 
 /** An event of a group. */
@@ -34,7 +36,7 @@ export interface Gateway {
   run(signal: AbortSignal): Promise<void>;
 }
 
-export function compose({ settings, clock, random, uplink, newChallenge }: GatewayParts): Gateway {
+export function compose({ settings, clock, random, uplink, newChallenge, onCommand }: GatewayParts): Gateway {
   const groups = new Map(
     settings.groups.map((group) => [
       group.name,
@@ -43,6 +45,7 @@ export function compose({ settings, clock, random, uplink, newChallenge }: Gatew
         clock,
         random: random.fork(group.name),
         uplinkOf: (station) => uplink(group, station),
+        onCommand: onCommand && ((outcome, elapsedMs) => onCommand(group.name, outcome, elapsedMs)),
       }),
     ]),
   );

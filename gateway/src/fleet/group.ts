@@ -4,7 +4,7 @@
  * commands there. It knows no socket and no clock of its own.
  */
 import type { Beat, BeatVerdict, Clock, FailoverEvent, FailoverStatus, Random } from "ground-station-failover";
-import { PhiAccrualDetector, PrimaryBackupFailover } from "ground-station-failover";
+import { PhiAccrualDetector, PrimaryBackupFailover, ResilienceError } from "ground-station-failover";
 import type { CommandTerms } from "./command.ts";
 import { replyClassifier } from "./command.ts";
 import type { GroupSettings, StationSettings } from "./settings.ts";
@@ -17,23 +17,33 @@ interface LinkedStation {
   readonly uplink: Uplink;
 }
 
+/**
+ * Told how a command ended: `outcome` is the class of the reply (`2xx`) or the code of the error that its caller got;
+ * `elapsedMs` counts from its arrival until its reply can be passed on.
+ */
+export type CommandListener = (outcome: string, elapsedMs: number) => void;
+
 export interface GroupParts {
   readonly settings: GroupSettings;
   readonly uplinkOf: (station: StationSettings) => Uplink;
   readonly clock: Clock;
   readonly random: Random;
+  /** Default: nobody is told. */
+  readonly onCommand?: CommandListener | undefined;
 }
 
 export class Group {
   readonly settings: GroupSettings;
   readonly #clock: Clock;
+  readonly #onCommand: CommandListener | undefined;
   readonly #detector: PhiAccrualDetector;
   readonly #failover: PrimaryBackupFailover<LinkedStation>;
   readonly #stations: ReadonlyMap<string, LinkedStation>;
 
-  constructor({ settings, uplinkOf, clock, random }: GroupParts) {
+  constructor({ settings, uplinkOf, clock, random, onCommand }: GroupParts) {
     this.settings = settings;
     this.#clock = clock;
+    this.#onCommand = onCommand;
     this.#detector = new PhiAccrualDetector({
       clock,
       expectedIntervalMs: settings.heartbeat.intervalMs,
@@ -103,7 +113,7 @@ export class Group {
   handle(request: CommandRequest, terms: CommandTerms, signal: AbortSignal): Promise<CommandReply> {
     const { idempotencyKey, idempotent, timeLeftMs } = terms;
     const nowMs = this.#clock.nowMs();
-    return this.#failover.call(
+    const reply = this.#failover.call(
       (context) =>
         context.station.uplink.send(request, {
           epoch: context.epoch,
@@ -118,6 +128,8 @@ export class Group {
         ...(timeLeftMs === undefined ? {} : { deadline: nowMs + timeLeftMs }),
       },
     );
+    this.#tell(reply, nowMs);
+    return reply;
   }
 
   /** A heartbeat of a station, already authenticated. Undefined where there is no such station here. */
@@ -149,5 +161,15 @@ export class Group {
   /** Supervises until `signal` is aborted. */
   run(signal: AbortSignal): Promise<void> {
     return this.#failover.run(signal);
+  }
+
+  #tell(reply: Promise<CommandReply>, startedMs: number): void {
+    const onCommand = this.#onCommand;
+    if (onCommand === undefined) return;
+    const ended = (outcome: string): void => onCommand(outcome, this.#clock.nowMs() - startedMs);
+    reply.then(
+      ({ status }) => ended(`${Math.floor(status / 100)}xx`),
+      (error: unknown) => ended(error instanceof ResilienceError ? error.code : "STATION_UNREACHABLE"),
+    );
   }
 }

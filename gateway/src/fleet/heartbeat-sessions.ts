@@ -32,62 +32,65 @@ export type BeatAdmission =
   | { readonly type: "challenge"; readonly challenge: string }
   | { readonly type: "replay" };
 
-interface Session {
-  session: string;
-  challenge: string;
+/** What is kept of one station. */
+interface Sessions {
+  /** The one whose beats count; undefined before the first has answered its challenge. */
+  running: { readonly session: string; readonly challenge: string; lastSequence: number } | undefined;
+  /** How many have been accepted so far. */
   incarnation: number;
-  lastSequence: number;
-  /** The challenge that an unknown session has been handed and has not answered yet. */
-  pending: { readonly session: string; readonly challenge: string; readonly issuedAtMs: number } | undefined;
+  /** Challenges that have been handed out and not answered yet, by session, oldest first. */
+  readonly pending: Map<string, { readonly challenge: string; issuedAtMs: number }>;
 }
 
-/** A sender that does not answer is challenged at most this often. */
+/** A session that does not answer is challenged at most this often. */
 const CHALLENGE_EVERY_MS = 20;
+/**
+ * Challenges kept for one station. More than one, so that somebody who plays old opening beats cannot keep the true
+ * station from joining by taking the only place again and again.
+ */
+const MAX_PENDING = 8;
 
 export class HeartbeatSessions {
-  readonly #sessions: Map<string, Session> = new Map();
+  readonly #stations: Map<string, Sessions> = new Map();
   readonly #newChallenge: () => string;
 
   /** `stations`: those that exist, as `group/station`; nothing is kept for others. `newChallenge` must be unpredictable. */
   constructor(stations: Iterable<string>, newChallenge: () => string) {
     this.#newChallenge = newChallenge;
-    for (const name of stations) {
-      this.#sessions.set(name, { session: "", challenge: "", incarnation: 0, lastSequence: -1, pending: undefined });
-    }
+    for (const name of stations) this.#stations.set(name, { running: undefined, incarnation: 0, pending: new Map() });
   }
 
   /** Undefined where the station is not known. */
   admit(beat: StationBeat, nowMs: number): BeatAdmission | undefined {
-    const at = this.#sessions.get(`${beat.group}/${beat.station}`);
+    const at = this.#stations.get(`${beat.group}/${beat.station}`);
     if (at === undefined) return undefined;
-    if (beat.session === at.session && beat.challenge === at.challenge) {
-      if (beat.sequence <= at.lastSequence) return { type: "replay" };
-      at.lastSequence = beat.sequence;
-      return this.#accepted(at, beat);
-    }
-    const pending = at.pending;
-    if (pending !== undefined && beat.session === pending.session && beat.challenge === pending.challenge) {
-      at.session = beat.session;
-      at.challenge = beat.challenge;
+    const { session, challenge, sequence, sentAtMs } = beat;
+    const running = at.running;
+    if (running?.session === session && running.challenge === challenge) {
+      if (sequence <= running.lastSequence) return { type: "replay" };
+      running.lastSequence = sequence;
+    } else if (at.pending.get(session)?.challenge === challenge) {
+      at.running = { session, challenge, lastSequence: sequence };
       at.incarnation++;
-      at.lastSequence = beat.sequence;
-      at.pending = undefined;
-      return this.#accepted(at, beat);
+      at.pending.clear();
+    } else {
+      return this.#challenge(at, session, nowMs);
     }
-    return this.#challenge(at, beat, nowMs);
+    return { type: "beat", beat: { sequence, sentAtMs, incarnation: at.incarnation } };
   }
 
-  #accepted(at: Session, beat: StationBeat): BeatAdmission {
-    return { type: "beat", beat: { sequence: beat.sequence, sentAtMs: beat.sentAtMs, incarnation: at.incarnation } };
-  }
-
-  /** The same challenge again to a sender that may not have received it; a new one to another session. */
-  #challenge(at: Session, beat: StationBeat, nowMs: number): BeatAdmission {
-    const pending = at.pending;
-    const same = pending !== undefined && pending.session === beat.session;
-    if (pending !== undefined && nowMs - pending.issuedAtMs < CHALLENGE_EVERY_MS) return { type: "replay" };
-    const challenge = same ? pending.challenge : this.#newChallenge();
-    at.pending = { session: beat.session, challenge, issuedAtMs: nowMs };
+  /** The same challenge again to a session that may not have received it; a new one to another session. */
+  #challenge(at: Sessions, session: string, nowMs: number): BeatAdmission {
+    const handedOut = at.pending.get(session);
+    if (handedOut !== undefined) {
+      if (nowMs - handedOut.issuedAtMs < CHALLENGE_EVERY_MS) return { type: "replay" };
+      handedOut.issuedAtMs = nowMs;
+      return { type: "challenge", challenge: handedOut.challenge };
+    }
+    const oldest = at.pending.size < MAX_PENDING ? undefined : at.pending.keys().next().value;
+    if (oldest !== undefined) at.pending.delete(oldest);
+    const challenge = this.#newChallenge();
+    at.pending.set(session, { challenge, issuedAtMs: nowMs });
     return { type: "challenge", challenge };
   }
 }

@@ -1,5 +1,6 @@
 /** Each kind of fault does exactly what the table in `fault.ts` says, ends with the call's signal, and leaves nothing. */
 import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import { CallAbortedError, ConfigurationError, FaultInjectedError } from "../core/errors.ts";
 import { judgeError, reportsError } from "../core/outcome.ts";
@@ -96,7 +97,8 @@ test("[H] a refused connection is told at once and counts as never sent", async 
   chaos.setDrops({ as: "refused" });
   await assert.rejects(
     async () => chaos.wrap(station.command)({}),
-    (error) => error instanceof FaultInjectedError && judgeError(error) === "never-sent",
+    (error) =>
+      judgeError(error) === "never-sent" && error instanceof Error && error.cause instanceof FaultInjectedError,
   );
   assert.deepEqual(station.ranAtMs, []);
 });
@@ -171,6 +173,40 @@ for (const [kind, set] of arm) {
     assert.equal(clock.pending, 0);
   });
 }
+
+test("[H] a long-lived signal keeps no listener of waits that are over", async () => {
+  const { clock, chaos, station } = world();
+  chaos.setLatency({ ms: 10 });
+  const { signal } = new AbortController();
+  const calls = Array.from({ length: 20 }, () => chaos.wrap(station.command)({ signal }));
+  await clock.runUntilSettled(Promise.all(calls));
+  assert.equal(getEventListeners(signal, "abort").length, 0);
+});
+
+test("[H] a fault that is taken off spares also the calls that another fault still holds back", async () => {
+  const { clock, chaos, station } = world();
+  chaos.setLatency({ ms: 500 });
+  chaos.setErrors();
+  const call = Promise.resolve(chaos.wrap(station.command)({}));
+  await clock.advanceBy(100);
+  chaos.off("errors");
+  assert.equal(await clock.runUntilSettled(call), "done");
+});
+
+test("[H] two kinds of fault strike independently of each other", async () => {
+  const { clock, chaos } = world();
+  chaos.setLatency({ ms: 10, probability: 0.5 });
+  chaos.setErrors({ probability: 0.5 });
+  let both = 0;
+  const command = chaos.wrap(async () => undefined);
+  for (let call = 0; call < 2_000; call++) {
+    const startedMs = clock.nowMs();
+    const [end] = await clock.runUntilSettled(Promise.allSettled([command({})]));
+    if (end.status === "rejected" && clock.nowMs() > startedMs) both++;
+  }
+  const replay = "seed chaos.test; replay: node --conditions=@gsf/source --test resilience/src/chaos/chaos.test.ts";
+  assert.ok(both > 380 && both < 620, `${both} of 2,000 calls were late and failed, 500 expected (${replay})`);
+});
 
 test("[H] under a client, a drop ends with the attempt's timeout, and its slot comes back", async () => {
   const { clock, chaos, station } = world();

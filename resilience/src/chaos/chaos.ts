@@ -49,7 +49,7 @@ export interface ErrorOptions extends ScheduleOptions {
 export interface DropOptions extends ScheduleOptions {
   /**
    * `silence`: the caller waits until it gives up. `refused`: it is told at once that nothing was sent
-   * (`ECONNREFUSED` as the cause). Default `silence`: the harder of the two.
+   * (the platform's `ECONNREFUSED`, with `FaultInjectedError` as its cause). Default `silence`: the harder of the two.
    */
   readonly as?: "silence" | "refused";
 }

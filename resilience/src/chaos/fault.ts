@@ -27,7 +27,7 @@ export type FaultKind = "latency" | "drops" | "errors" | "hangs" | "lying-succes
 export const FAULT_KINDS: readonly FaultKind[] = ["latency", "drops", "errors", "hangs", "lying-success", "slow-body"];
 
 /** What a fault knows of the call it strikes. */
-export interface Scene {
+interface Scene {
   /** The key under which the operation was wrapped. */
   readonly key: string | undefined;
   /** For the durations this fault draws. */
@@ -55,10 +55,11 @@ export const lostRequest: Fault = async (_send, scene) => {
   throw new FaultInjectedError(`the request${at(scene)} was dropped`);
 };
 
-/** Refuses the connection at once, in the way classifiers recognise as never sent. */
+/** Refuses the connection at once, with the platform's own error, which classifiers take as proof of never sent. */
 export const refusedConnection: Fault = async (_send, scene) => {
-  const cause = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
-  throw new FaultInjectedError(`the connection${at(scene)} was refused`, { cause });
+  const cause = new FaultInjectedError(`the connection${at(scene)} was refused`);
+  const refusal = new Error("connect ECONNREFUSED (injected by chaos)", { cause });
+  throw Object.assign(refusal, { code: "ECONNREFUSED", syscall: "connect" });
 };
 
 /** Fails the call without sending it. */

@@ -18,23 +18,27 @@ export interface CommandPathOptions {
   readonly minimumFailures?: number;
   /** So many refused connections in a row, with no success between, are proof at once. Default 2. */
   readonly refusalsToDeclare?: number;
+  /** An attempt that nobody waits for any more, and that was out for this long without an answer, counts as failed. Default 250. */
+  readonly unansweredAfterMs?: number;
 }
 
 export class CommandPathMachine {
   readonly #failingForMs: number;
   readonly #minimumFailures: number;
   readonly #refusalsToDeclare: number;
+  readonly #unansweredAfterMs: number;
   #failingSinceMs = Number.POSITIVE_INFINITY;
   #failures = 0;
   #refusals = 0;
   #lastSuccessMs = Number.NEGATIVE_INFINITY;
+  /** The last time in which everything failed for long enough to be the station's fault. */
+  #outage = { fromMs: Number.POSITIVE_INFINITY, untilMs: Number.NEGATIVE_INFINITY };
 
   constructor(options: CommandPathOptions = {}) {
     const part = "commandPath";
-    this.#failingForMs = checked(part, "failingForMs", options.failingForMs ?? 1_000, {
-      ...DURATION_MS,
-      aboveMin: false,
-    });
+    const duration = { ...DURATION_MS, aboveMin: false };
+    this.#failingForMs = checked(part, "failingForMs", options.failingForMs ?? 1_000, duration);
+    this.#unansweredAfterMs = checked(part, "unansweredAfterMs", options.unansweredAfterMs ?? 250, duration);
     this.#minimumFailures = checked(part, "minimumFailures", options.minimumFailures ?? 5, COUNT);
     this.#refusalsToDeclare = checked(part, "refusalsToDeclare", options.refusalsToDeclare ?? 2, COUNT);
   }
@@ -42,13 +46,19 @@ export class CommandPathMachine {
   /** An attempt that began at `startedMs` has ended. Ignored outcomes say nothing about the station. */
   note(outcome: Outcome, startedMs: number, nowMs: number): void {
     if (outcome === "success") {
-      this.clear();
+      this.clear(nowMs);
       this.#lastSuccessMs = nowMs;
     } else if (outcome !== "ignored") {
       this.#failures++;
       this.#refusals = outcome === "never-sent" ? this.#refusals + 1 : 0;
-      this.#failingSinceMs = Math.min(this.#failingSinceMs, startedMs);
+      // One that began before the last success proves nothing about the time before it.
+      this.#failingSinceMs = Math.min(this.#failingSinceMs, Math.max(startedMs, this.#lastSuccessMs));
     }
+  }
+
+  /** Nobody waits any more (deadline, abort) for an attempt that began at `startedMs` and has had no answer. */
+  noteUnanswered(startedMs: number, nowMs: number): void {
+    if (nowMs - startedMs >= this.#unansweredAfterMs) this.note("failure", startedMs, nowMs);
   }
 
   /** When an attempt last succeeded; `-Infinity` if never. */
@@ -61,23 +71,37 @@ export class CommandPathMachine {
     return this.#failures > 0;
   }
 
-  /** Is the command path failing at `nowMs`? Why, in a sentence; undefined where it is not. */
-  failing(nowMs: number): string | undefined {
-    if (this.#refusals >= this.#refusalsToDeclare) return `${this.#refusals} connections refused in a row`;
-    const forMs = nowMs - this.#failingSinceMs;
-    if (this.#failures < this.#minimumFailures || forMs < this.#failingForMs) return undefined;
-    return `all of the last ${this.#failures} attempts failed, for ${Math.round(forMs)} ms`;
+  /** Is the command path failing at `nowMs`? */
+  isFailing(nowMs: number): boolean {
+    if (this.#refusals >= this.#refusalsToDeclare) return true;
+    return this.#failures >= this.#minimumFailures && nowMs - this.#failingSinceMs >= this.#failingForMs;
   }
 
-  /** When {@link failing} could turn true by time alone; `Infinity` where it could not. */
+  /** Why the command path is failing at `nowMs`, in a sentence; undefined where it is not. */
+  failing(nowMs: number): string | undefined {
+    if (!this.isFailing(nowMs)) return undefined;
+    if (this.#refusals >= this.#refusalsToDeclare) return `${this.#refusals} connections refused in a row`;
+    const forMs = Math.round(nowMs - this.#failingSinceMs);
+    return `all of the last ${this.#failures} attempts failed, for ${forMs} ms`;
+  }
+
+  /** When {@link isFailing} could turn true by time alone; `Infinity` where it could not. */
   get nextWakeMs(): number {
     return this.#failures >= this.#minimumFailures
       ? this.#failingSinceMs + this.#failingForMs
       : Number.POSITIVE_INFINITY;
   }
 
+  /** Did nothing at all get through around `atMs`, for so long that a failure then was the station's and not the call's own? */
+  wasOut(atMs: number): boolean {
+    return atMs >= this.#outage.fromMs && atMs <= this.#outage.untilMs;
+  }
+
   /** Forgets what was held against the station: it was proven otherwise, or it starts afresh. */
-  clear(): void {
+  clear(nowMs: number): void {
+    if (nowMs - this.#failingSinceMs >= this.#failingForMs) {
+      this.#outage = { fromMs: this.#failingSinceMs, untilMs: nowMs };
+    }
     this.#failingSinceMs = Number.POSITIVE_INFINITY;
     this.#failures = 0;
     this.#refusals = 0;

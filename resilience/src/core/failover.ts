@@ -4,10 +4,11 @@
  * runtime's business (the shape of etcd raft's `Ready`).
  *
  * The rules: an active station that is unfit is replaced at once by the first fit one in order of priority. A station
- * from which nothing is heard is never promoted; where nobody is fit the least bad is kept, and that is said. Every promotion
- * raises the epoch, which every command carries, so that a station which has seen a newer one can refuse what an older
- * one still sends. Going back to a better-placed station is never urgent: it happens on request, or after a hold-down
- * counted from *proven* health, which doubles with each time that station failed lately.
+ * from which nothing is heard is never promoted; where nobody is fit the least bad is kept, and that is said. Every
+ * promotion raises the epoch, which every command carries, so that a station which has seen a newer one can refuse what
+ * an older one still sends. What is planned (going back to a better-placed station, leaving one that is taken into
+ * maintenance) is never urgent: the machine says that it is due, and calls get time to finish. Going back happens on
+ * request, or after a hold-down counted from *proven* health, which doubles with each time that station failed lately.
  *
  * It does not know whether evidence is true: weighing beats, calls and own stalls is done where they are known.
  */
@@ -28,23 +29,36 @@ export interface Assessment {
   readonly silent: boolean;
   /** Is its health proven (beats arriving, and nothing held against its command path)? Counts towards failback. */
   readonly proven: boolean;
+  /**
+   * Has it been heard from since the active station fell silent, if that is silent? An observer that is cut off loses
+   * all stations at once; a backup is not taken for fit before one more beat of it has shown that this is not so.
+   */
+  readonly confirmed: boolean;
+  readonly evidence: readonly Evidence[];
+}
+
+/** Why a station was made active. The planned ones let calls in flight finish first. */
+export type PromotionCause = "failure" | PlannedCause;
+export type PlannedCause = "failback" | "switchover" | "maintenance";
+
+/** `station` is active from now on. */
+export interface Promotion {
+  readonly type: "promote";
+  readonly station: string;
+  readonly from: string;
+  readonly epoch: number;
+  readonly atMs: number;
+  readonly cause: PromotionCause;
   readonly evidence: readonly Evidence[];
 }
 
 export type FailoverDecision =
+  | Promotion
   | {
-      readonly type: "promote";
+      /** Hand over to `station`, without haste: it has proved well for its hold-down, or the active one is to rest. */
+      readonly type: "handover-due";
       readonly station: string;
-      readonly from: string;
-      readonly epoch: number;
-      readonly atMs: number;
-      readonly cause: "failure" | "failback" | "switchover";
-      readonly evidence: readonly Evidence[];
-    }
-  | {
-      /** The preferred station has been proven healthy for its hold-down: hand over to it, without haste. */
-      readonly type: "failback-due";
-      readonly station: string;
+      readonly cause: "failback" | "maintenance";
       readonly reason: string;
     }
   | {
@@ -56,8 +70,6 @@ export type FailoverDecision =
       readonly evidence: readonly Evidence[];
     };
 
-export type Promotion = Extract<FailoverDecision, { type: "promote" }>;
-
 export interface FailbackOptions {
   /** `manual`: only on request. `automatic`: after the hold-down. Default `manual`: nobody is woken by a second outage. */
   readonly mode?: "manual" | "automatic";
@@ -65,7 +77,7 @@ export interface FailbackOptions {
   readonly holdDownMs?: number;
   /** Failures of a station within this time each double its hold-down. Default 600,000. */
   readonly flapWindowMs?: number;
-  /** The hold-down never grows beyond this. Default 600,000. */
+  /** The hold-down never grows beyond this; at least `holdDownMs`. Default 600,000, or `holdDownMs` where that is more. */
   readonly maximumHoldDownMs?: number;
 }
 
@@ -78,7 +90,7 @@ interface Station {
   failedAtMs: number[];
 }
 
-const NOTHING_KNOWN: Assessment = { fit: false, silent: true, proven: false, evidence: [] };
+const NOTHING_KNOWN: Assessment = { fit: false, silent: true, proven: false, confirmed: true, evidence: [] };
 /** More failures than this within the flap window change nothing: the hold-down is at its maximum long before. */
 const MOST_FAILURES_KEPT = 16;
 
@@ -112,7 +124,7 @@ export class FailoverMachine {
       part,
       "failback.maximumHoldDownMs",
       options.maximumHoldDownMs ?? Math.max(600_000, this.#holdDownMs),
-      WAIT_MS,
+      { ...WAIT_MS, min: this.#holdDownMs },
     );
   }
 
@@ -129,10 +141,13 @@ export class FailoverMachine {
     return this.#preferred.name;
   }
 
-  /** A station has seen `epoch`: the next promotion goes above it. True where it is newer than ours. */
+  /**
+   * A station has seen `epoch`. Where it is newer than ours, ours goes above it (true): what was sent under that one,
+   * by whoever this process was before it was restarted, is as old as all the rest from then on.
+   */
   noteEpochSeen(epoch: number): boolean {
-    if (!Number.isSafeInteger(epoch) || epoch <= this.#epoch) return false;
-    this.#epoch = epoch;
+    if (!Number.isSafeInteger(epoch) || epoch <= this.#epoch || epoch === Number.MAX_SAFE_INTEGER) return false;
+    this.#epoch = epoch + 1;
     return true;
   }
 
@@ -146,23 +161,13 @@ export class FailoverMachine {
 
   /** What has to happen by `nowMs`, if anything. */
   decide(nowMs: number): FailoverDecision | undefined {
-    if (!this.#active.assessment.fit) {
-      const next = this.#replacement();
-      if (next !== undefined) {
-        this.#noteFailed(this.#active, nowMs);
-        return this.#promote(next, "failure", this.#active.assessment.evidence, nowMs);
-      }
-      if (this.#keeping) return undefined;
-      this.#keeping = true;
-      const evidence = this.#stations.flatMap((station) => station.assessment.evidence);
-      return { type: "keep", station: this.#active.name, epoch: this.#epoch, atMs: nowMs, evidence };
-    }
+    if (!this.#active.assessment.fit) return this.#replaceOrKeep(nowMs);
     this.#keeping = false;
     if (!this.#automatic || nowMs < this.#failbackAtMs()) return undefined;
     const { name, provenSinceMs } = this.#preferred;
     const healthyMs = Math.round(nowMs - (provenSinceMs ?? nowMs));
     const reason = `${name} has been proven healthy for ${healthyMs} ms (hold-down ${this.holdDownMs(name, nowMs)} ms)`;
-    return { type: "failback-due", station: name, reason };
+    return { type: "handover-due", station: name, cause: "failback", reason };
   }
 
   /** Why `name` cannot be made active now, in a sentence; undefined where it can. */
@@ -178,13 +183,18 @@ export class FailoverMachine {
    * Makes `name` active as planned; returns the promotion, or why not. After a switchover, failback returns to `name`,
    * so that the machine does not undo what a person decided.
    */
-  handOver(name: string, cause: "failback" | "switchover", reason: string, nowMs: number): Promotion | string {
+  handOver(name: string, cause: PlannedCause, reason: string, nowMs: number): Promotion | string {
     const refusal = this.refusal(name);
     if (refusal !== undefined) return refusal;
     const station = this.#stationOf(name);
     if (cause === "switchover") this.#preferred = station;
-    const by = cause === "switchover" ? "operator" : "heartbeats";
-    return this.#promote(station, cause, [{ kind: by, verdict: "fit", detail: reason }], nowMs);
+    const kind = cause === "switchover" ? "operator" : cause === "maintenance" ? "maintenance" : "heartbeats";
+    return this.#promote(
+      station,
+      cause,
+      [{ kind, verdict: "fit", detail: reason }, ...station.assessment.evidence],
+      nowMs,
+    );
   }
 
   /** When `decide` could have something new to say without being told anything new; `Infinity` where never. */
@@ -194,17 +204,42 @@ export class FailoverMachine {
 
   /** How long `name` must be proven healthy before an automatic failback to it. */
   holdDownMs(name: string, nowMs: number): number {
-    const station = this.#stationOf(name);
-    station.failedAtMs = station.failedAtMs.filter((atMs) => nowMs - atMs <= this.#flapWindowMs);
-    const doublings = Math.max(0, station.failedAtMs.length - 1);
-    return Math.min(this.#maximumHoldDownMs, this.#holdDownMs * 2 ** doublings);
+    const lately = this.#stationOf(name).failedAtMs.filter((atMs) => nowMs - atMs <= this.#flapWindowMs).length;
+    return Math.min(this.#maximumHoldDownMs, this.#holdDownMs * 2 ** Math.max(0, lately - 1));
   }
 
-  /** The first fit station; where there is none and the active one is silent, the first that is at least heard of. */
+  #replaceOrKeep(nowMs: number): FailoverDecision | undefined {
+    const { name, assessment } = this.#active;
+    const next = this.#replacement();
+    if (next === undefined) {
+      if (this.#keeping) return undefined;
+      this.#keeping = true;
+      const evidence = this.#stations.flatMap((station) => station.assessment.evidence);
+      return { type: "keep", station: name, epoch: this.#epoch, atMs: nowMs, evidence };
+    }
+    // Its next beat, or its own silence, decides shortly.
+    if (!next.assessment.confirmed) return undefined;
+    const against = assessment.evidence.filter((piece) => piece.verdict === "unfit");
+    if (against.length > 0 && against.every((piece) => piece.kind === "maintenance")) {
+      const reason = against.map((piece) => piece.detail).join("; ");
+      return { type: "handover-due", station: next.name, cause: "maintenance", reason };
+    }
+    this.#noteFailed(this.#active, nowMs);
+    return this.#promote(next, "failure", [...assessment.evidence, ...next.assessment.evidence], nowMs);
+  }
+
+  /**
+   * The first fit station that is confirmed, else the first fit one; where there is none and the active one is silent,
+   * the first that is at least heard of and not out of service on purpose.
+   */
   #replacement(): Station | undefined {
-    const fit = this.#stations.find((station) => station.assessment.fit);
-    if (fit !== undefined || !this.#active.assessment.silent) return fit;
-    return this.#stations.find((station) => !station.assessment.silent);
+    const fit = this.#stations.filter((station) => station.assessment.fit);
+    if (fit.length > 0 || !this.#active.assessment.silent) {
+      return fit.find((station) => station.assessment.confirmed) ?? fit[0];
+    }
+    return this.#stations.find(
+      ({ assessment }) => !assessment.silent && assessment.confirmed && !isResting(assessment),
+    );
   }
 
   #failbackAtMs(): number {
@@ -213,12 +248,7 @@ export class FailoverMachine {
     return station.provenSinceMs + this.holdDownMs(station.name, station.provenSinceMs);
   }
 
-  #promote(
-    station: Station,
-    cause: "failure" | "failback" | "switchover",
-    evidence: readonly Evidence[],
-    nowMs: number,
-  ): Promotion {
+  #promote(station: Station, cause: PromotionCause, evidence: readonly Evidence[], nowMs: number): Promotion {
     const from = this.#active.name;
     this.#active = station;
     this.#epoch++;
@@ -227,6 +257,7 @@ export class FailoverMachine {
   }
 
   #noteFailed(station: Station, nowMs: number): void {
+    station.failedAtMs = station.failedAtMs.filter((atMs) => nowMs - atMs <= this.#flapWindowMs);
     station.failedAtMs.push(nowMs);
     if (station.failedAtMs.length > MOST_FAILURES_KEPT) station.failedAtMs.shift();
   }
@@ -236,4 +267,9 @@ export class FailoverMachine {
     if (station === undefined) throw new RangeError(`there is no station "${name}" here`);
     return station;
   }
+}
+
+/** Is it out of service on purpose? Then a person decides when it comes back. */
+function isResting(assessment: Assessment): boolean {
+  return assessment.evidence.some((piece) => piece.kind === "maintenance" && piece.verdict === "unfit");
 }

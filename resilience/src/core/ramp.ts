@@ -4,12 +4,13 @@
  * is how a take-over of seconds became an outage of eight minutes. The ramp opens as the station proves itself: a few
  * calls at first, one more for each that succeeds (doubling per round trip, as TCP's slow start, RFC 5681), half as
  * many after a failure; and it never offers more a second than the station declares it can take, ramp or no ramp.
+ * Calls are counted in flight from admission on, attempts against the declared capacity when they are sent.
  */
 import { COUNT, checked } from "./options.ts";
 import { RateWindow } from "./rate-window.ts";
 
 export interface RampOptions {
-  /** Most calls that may be offered in any second. Default `Infinity`: not declared. */
+  /** Most attempts that may be sent in any second; at least 1. Default `Infinity`: not declared. */
   readonly capacityPerSecond?: number;
   /** Calls that may be in flight when the ramp begins; at least 1. Default 10. */
   readonly initialConcurrent?: number;
@@ -54,9 +55,9 @@ export class RampMachine {
     );
   }
 
-  /** The station has just become active: begin with a few. */
-  begin(): void {
-    this.#limit = this.#initialConcurrent;
+  /** The station has just become active: begin with a few (default: `initialConcurrent`). */
+  begin(concurrent: number = this.#initialConcurrent): void {
+    this.#limit = concurrent;
   }
 
   /** Is the ramp still limiting? */
@@ -78,16 +79,22 @@ export class RampMachine {
     return this.#inFlight < this.#limit && this.#withinCapacity(nowMs);
   }
 
-  /** A call is offered; it must {@link leave}. */
-  enter(nowMs: number): void {
+  /** A call is let in; it must {@link leave}. */
+  enter(): void {
     this.#inFlight++;
-    this.#count(nowMs);
   }
 
-  /** A further attempt of a call that is in: false where it would go beyond the declared capacity. */
+  /** Does the station declare what it can take? Otherwise {@link charge} always says yes. */
+  get declared(): boolean {
+    return this.capacityPerSecond < Number.POSITIVE_INFINITY;
+  }
+
+  /** An attempt of a call that is in is about to be sent: false where it would go beyond the declared capacity. */
   charge(nowMs: number): boolean {
+    if (!this.declared) return true;
     if (!this.#withinCapacity(nowMs)) return false;
-    this.#count(nowMs);
+    this.#offered.add(0, nowMs);
+    this.#offeredInSlice.add(0, nowMs);
     return true;
   }
 
@@ -107,14 +114,8 @@ export class RampMachine {
   }
 
   #withinCapacity(nowMs: number): boolean {
-    if (this.capacityPerSecond === Number.POSITIVE_INFINITY) return true;
+    if (!this.declared) return true;
     if (this.#offered.total(0, nowMs) + 1 > this.capacityPerSecond) return false;
     return !this.ramping || this.#offeredInSlice.total(0, nowMs) < Math.ceil(this.capacityPerSecond / SLICES);
-  }
-
-  #count(nowMs: number): void {
-    if (this.capacityPerSecond === Number.POSITIVE_INFINITY) return;
-    this.#offered.add(0, nowMs);
-    this.#offeredInSlice.add(0, nowMs);
   }
 }

@@ -25,9 +25,14 @@ export function withDeadline<R>(deadline: Deadline, work: () => R, clock: Clock 
   return ambient.run(Math.min(checkedDeadline(deadline, clock.nowMs()), ambientDeadline()), work);
 }
 
+/** Runs `work` under exactly `deadline`, whatever the context it is called from: for work that was queued elsewhere. */
+export function runUnder<R>(deadline: Deadline, work: () => R): R {
+  return ambient.run(deadline, work);
+}
+
 /** Runs `work` in a context that was kept, and under exactly `deadline`; where either is undefined, in the present one. */
 export function runIn<R>(context: AsyncResource | undefined, deadline: Deadline | undefined, work: () => R): R {
-  const limited = deadline === undefined ? work : () => ambient.run(deadline, work);
+  const limited = deadline === undefined ? work : () => runUnder(deadline, work);
   return context === undefined ? limited() : context.runInAsyncScope(limited);
 }
 

@@ -2,88 +2,48 @@
  * One command on its way through whoever is active. Its states, and what moves it:
  *
  *   waiting ──admitted──► running ──success──► done
- *      ▲                    │ │ └─ failed, cannot be repeated ──► done (its error, or *ambiguous outcome*)
- *      │  never sent,       │ │
- *      ├── station lost ────┘ └─ failed, can be repeated ──► held ──► done (the failure was the command's own)
+ *      ▲  ▲                 │ │ └─ failed, cannot be repeated ──► done (its error, or *ambiguous outcome*)
+ *      │  └─ station lost ──┘ │
+ *      │                      └─ failed, can be repeated ──► held ──► done (the failure was the command's own)
  *      └────────── promotion, or the station proved well ─────┘
  *
  * What may be repeated (rule F4): what provably was never sent, always; what carries an idempotency key or was declared
  * idempotent, under the same key; anything else never, and the caller is told that the outcome is unknown. A failure
- * counts as the command's own only when the station has succeeded at something since; until then it may be the
- * station's, and the command is held for a promotion instead of being failed.
+ * counts as the command's own only when the station succeeded at others around it; until then the command is held for a
+ * promotion instead of being failed. Going to a station for a second time is paid for from its retry budget (`fare.ts`).
  */
+import { AsyncResource } from "node:async_hooks";
 import type { Deadline } from "../core/deadline.ts";
 import {
   AmbiguousOutcomeError,
-  BulkheadFullError,
   CallAbortedError,
   DeadlineExceededError,
   LocalRejection,
   NoStationFitError,
+  RetryBudgetExhaustedError,
   StaleEpochError,
 } from "../core/errors.ts";
 import { wasConnectionLost } from "../core/outcome.ts";
-import type { AttemptContext } from "./attempt.ts";
-import type { Call, CallOptions, CallSink } from "./call.ts";
-import type { Clock } from "./clock.ts";
+import { ambientDeadline, runUnder } from "./ambient-deadline.ts";
+import type { CallOptions, CallSink } from "./call.ts";
+import type { FailoverOperation } from "./failover-operation.ts";
+import { Fare } from "./fare.ts";
 import type { InFlight, Lane, NamedStation } from "./lane.ts";
+import { Patience } from "./patience.ts";
+import type { FailoverDesk, PendingCall } from "./pending-call.ts";
+import { Visit } from "./visit.ts";
 
-/** What an operation is told about the attempt it makes through the failover. */
-export interface FailoverContext<S> extends AttemptContext {
-  /** The station to send to. */
-  readonly station: S;
-  readonly role: "primary" | "backup";
-  /** To be sent along: a station or service that has seen a higher one refuses the command. */
-  readonly epoch: number;
-}
-
-export type FailoverOperation<S, R> = (context: FailoverContext<S>) => PromiseLike<R> | R;
-
-/** What a station says of a key it was asked about: it ran (with its result), it did not and will not, or it cannot say. */
-export type KeyStatus<R> = { readonly ran: true; readonly result: R } | { readonly ran: false } | "unknown";
-
-/** A call as those see it who queue it and let it go. */
-export interface PendingCall<S extends NamedStation> {
-  /** Where it was sent last. */
-  readonly lane: Lane<S> | undefined;
-  /** When its last failure came in; a success of its station after that makes the failure its own. */
-  readonly failedAtMs: number;
-  /** It has been sent to a station a second time after failing there. */
-  readonly triedAgain: boolean;
-  /** It is this call's turn at `lane`, under `epoch`. */
-  run(lane: Lane<S>, epoch: number, nowMs: number): void;
-  /** Nobody could take it at once: it waits until `untilMs` at most. */
-  waitUntil(untilMs: number): void;
-  /** There is no room for it to wait. */
-  refuse(error: Error): void;
-  /** Held no longer: the station has been replaced, or it may try once more (`charged`: at its budget's expense). */
-  resume(charged: boolean): void;
-  /** Held no longer: the failure was the call's own. */
-  deliverFailure(): void;
-}
-
-/** What a call needs of its failover. */
-export interface FailoverDesk<S extends NamedStation> {
-  readonly clock: Clock;
-  /** The epoch of the moment. */
-  readonly epoch: () => number;
-  readonly ambiguousKeyed: "resend" | "report";
-  /** Queue it, at the front or at the back, and see whom it can go to. */
-  enqueue(call: PendingCall<S>, front: boolean): void;
-  /** Keep it until a promotion, or until the station has shown that the failure was the call's own. */
-  hold(call: PendingCall<S>): void;
-  /** It waits for nothing any more. */
-  forget(call: PendingCall<S>): void;
-  /** An attempt has ended: evidence may have changed, and there may be room. */
-  attemptEnded(lane: Lane<S>): void;
-  /** A station has seen a newer epoch than the call's. */
-  epochSeen(error: StaleEpochError): void;
-  /** Asks a lost station what became of a key, if it can be asked at all. */
-  ask<R>(lane: Lane<S>, idempotencyKey: string, deadline: Deadline): Promise<KeyStatus<R>> | undefined;
-}
+export type { FailoverContext, FailoverOperation, KeyStatus } from "./failover-operation.ts";
 
 type Phase = "waiting" | "running" | "held" | "asking" | "done";
 type Failure<R> = { readonly error: unknown } | { readonly value: R };
+
+/** How often a call is sent again because a station had seen a newer epoch: after that, somebody else is at work. */
+const MOST_STALE_RESENDS = 3;
+/** The reason of an attempt that is ended because its call is over already. */
+const GIVEN_UP = new NoStationFitError("the call was given up");
+/** Refusals of our own that say "not now" rather than "not at all". */
+const PASSING = new Set(["BREAKER_OPEN", "BULKHEAD_FULL", "BULKHEAD_TIMEOUT"]);
 
 export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InFlight, PendingCall<S> {
   readonly deadline: Deadline;
@@ -92,19 +52,18 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
   readonly #options: CallOptions;
   readonly #sink: CallSink<R>;
   #phase: Phase = "waiting";
-  #lane: Lane<S> | undefined = undefined;
-  #epoch = 0;
-  #call: Call<R> | undefined = undefined;
-  #timer: Disposable | undefined = undefined;
-  #failure: Failure<R> | undefined = undefined;
-  #failedAtMs = Number.NEGATIVE_INFINITY;
-  /** It has been sent to a station a second time after failing there. */
+  failedAtMs: number = Number.NEGATIVE_INFINITY;
   triedAgain = false;
-  /** The next send at the same station is an extra attempt there, and its budget has been charged for it. */
-  #charged = false;
-  #overCapacity: BulkheadFullError | undefined = undefined;
-  /** Its station was replaced while it was out, and it cannot be repeated: it goes on waiting for an answer. */
-  #orphaned = false;
+  /** Where it would go, or went, last. */
+  lane: Lane<S> | undefined = undefined;
+  #visit: Visit<S, R> | undefined = undefined;
+  #patience: Patience | undefined = undefined;
+  readonly #fare: Fare<S> = new Fare();
+  /** The caller's, for attempts that somebody else's end or a timer starts. */
+  readonly #context: AsyncResource = new AsyncResource("PrimaryBackupFailover.call");
+  #inCallersContext = false;
+  #failure: Failure<R> | undefined = undefined;
+  #staleResends = 0;
 
   constructor(
     desk: FailoverDesk<S>,
@@ -120,195 +79,182 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
     this.deadline = deadline;
   }
 
+  /** An empty key names nothing. */
+  get #key(): string | undefined {
+    return this.#options.idempotencyKey || undefined;
+  }
+
   get #repeatable(): boolean {
-    return this.#options.idempotencyKey !== undefined || this.#options.idempotent === true;
-  }
-
-  get lane(): Lane<S> | undefined {
-    return this.#lane;
-  }
-
-  /** When its last failure came in; a success of its station after that makes the failure its own. */
-  get failedAtMs(): number {
-    return this.#failedAtMs;
+    return this.#key !== undefined || this.#options.idempotent === true;
   }
 
   start(): void {
     const signal = this.#options.signal;
-    if (signal?.aborted === true) return this.#end(new CallAbortedError(signal.reason));
+    if (signal?.aborted === true) return this.#end({ error: new CallAbortedError(signal.reason) });
     signal?.addEventListener("abort", this);
+    this.#inCallersContext = true;
     this.#desk.enqueue(this, false);
+    this.#inCallersContext = false;
   }
 
   /** The caller's signal was aborted. (The call listens itself: no closure.) */
   handleEvent(): void {
-    this.#withdraw(new CallAbortedError(this.#options.signal?.reason));
+    this.#withdraw({ error: new CallAbortedError(this.#options.signal?.reason) });
   }
 
-  /** There is no room for it to wait. */
   refuse(error: Error): void {
-    this.#end(error);
+    this.#end(this.#failure ?? { error });
   }
 
-  /** Nobody could take it at once: wait until `untilMs` at most. */
   waitUntil(untilMs: number): void {
-    if (this.#timer !== undefined) return;
-    const atMs = Math.min(untilMs, this.deadline);
-    if (atMs < Number.POSITIVE_INFINITY) this.#timer = this.#desk.clock.at(atMs, () => this.#waitedTooLong(untilMs));
+    if (this.#phase === "done") return;
+    this.#patience ??= new Patience(this.#desk.clock, this.deadline, () => this.#waitedTooLong());
+    this.#patience.start(untilMs);
   }
 
-  /** It is this call's turn at `lane`, under `epoch`. */
   run(lane: Lane<S>, epoch: number, nowMs: number): void {
-    this.#stopTimer();
+    this.lane = lane;
+    if (!this.#fare.pay(lane, nowMs)) return this.#hold();
+    this.#patience?.stop();
     this.#phase = "running";
-    this.#lane = lane;
-    this.#epoch = epoch;
-    this.#call = undefined;
-    lane.inFlight.add(this);
-    lane.ramp.enter(nowMs);
-    const { signal: _ours, ...options } = this.#options;
-    const charged = this.#charged;
-    this.#charged = false;
-    const call = lane.client.begin<R>(
-      (context) => this.#attempt(lane, context),
-      { ...options, deadline: this.deadline },
-      this,
-      charged,
-    );
-    // It may have been refused, and queued again, before this returns.
-    if (this.#phase === "running") this.#call = call;
+    const visit = new Visit<S, R>(this.#desk, lane, epoch, this.#fare, this, nowMs);
+    this.#visit = visit;
+    try {
+      if (this.#inCallersContext) this.#begin(visit);
+      else this.#context.runInAsyncScope(() => this.#beginElsewhere(visit));
+    } catch (error) {
+      visit.leave("ignored");
+      return this.#end({ error });
+    }
+    // It may have been refused and queued again, or aborted by its own operation, in that step.
+    if (this.#phase !== "running") visit.cancel(GIVEN_UP);
+    else if (visit.lostAtStart) this.stationLost();
   }
 
-  #attempt(lane: Lane<S>, context: AttemptContext): PromiseLike<R> | R {
-    if (context.attempt > 1 && !lane.ramp.charge(this.#desk.clock.nowMs())) {
-      this.#overCapacity = new BulkheadFullError(
-        `${lane.name} is at its declared capacity of ${lane.ramp.capacityPerSecond} calls a second`,
-      );
-      throw this.#overCapacity;
-    }
-    return this.#operation(new StationContext(context, lane.station, lane.role, this.#epoch));
+  #begin(visit: Visit<S, R>): void {
+    const { signal: _ours, ...options } = this.#options;
+    visit.begin(this.#operation, { ...options, deadline: this.deadline });
+  }
+
+  /** Started by somebody else's end or by a timer, it runs under no deadline but its own. */
+  #beginElsewhere(visit: Visit<S, R>): void {
+    if (ambientDeadline() < this.deadline) runUnder(this.deadline, () => this.#begin(visit));
+    else this.#begin(visit);
   }
 
   resolve(value: R): void {
-    const outcome = this.#call?.outcome;
-    this.#leave(outcome === "success" ? "success" : outcome === "ignored" ? "ignored" : "failure");
-    if (outcome === "failure" || outcome === "never-sent") this.#failed({ value }, outcome === "never-sent");
-    else this.#done(() => this.#sink.resolve(value));
+    const visit = this.#visit;
+    if (this.#phase !== "running" || visit === undefined) return;
+    visit.leave(visit.failed ? "failure" : visit.outcome === "ignored" ? "ignored" : "success");
+    if (visit.failed) this.#failed(visit, { value });
+    else this.#end({ value });
   }
 
   reject(error: unknown): void {
-    if (this.#phase !== "running") return;
-    const outcome = this.#call?.outcome;
-    if (error instanceof LocalRejection) {
-      this.#leave("ignored");
-      const ours = error === this.#overCapacity || (outcome === undefined && error.code !== "INVALID_CONFIGURATION");
-      if (ours && error.code !== "DEADLINE_EXCEEDED") return this.#bounced();
-      return this.#refused(error);
+    const visit = this.#visit;
+    if (this.#phase !== "running" || visit === undefined) return;
+    visit.leave(visit.failed ? "failure" : "ignored");
+    if (visit.stoppedWith(error)) return this.#putBack(visit.lane);
+    if (visit.outcome === undefined) {
+      if (error instanceof LocalRejection && PASSING.has(error.code)) {
+        visit.lane.pause(this.#desk.clock.nowMs());
+        return this.#putBack(visit.lane);
+      }
+      // The budget had room when this attempt was planned, and has none now: the failure that it was to mend stands.
+      if (error instanceof RetryBudgetExhaustedError) return this.#hold();
     }
-    this.#leave(outcome === "success" || outcome === "ignored" ? "ignored" : "failure");
-    if (error instanceof StaleEpochError) return this.#stale(error);
-    if (outcome === "success" || outcome === "ignored") return this.#end(error);
-    this.#failed({ error }, outcome === "never-sent");
+    if (error instanceof StaleEpochError) return this.#stale(visit, error);
+    if (error instanceof LocalRejection) return this.#refusedForGood(visit, error);
+    if (!visit.failed) return this.#end({ error });
+    this.#failed(visit, { error });
   }
 
-  /** Its station is active no longer. */
   stationLost(): void {
-    const call = this.#call;
-    const lane = this.#lane;
-    if (this.#phase !== "running" || call === undefined || lane === undefined) return;
-    if (call.sent && !this.#repeatable) {
-      this.#orphaned = true;
-      return;
-    }
-    this.#phase = "waiting";
-    call.cancel(new AmbiguousOutcomeError(`${lane.name} is active no longer`));
-    this.#leave("ignored");
-    if (call.sent) this.#mayHaveRun(lane);
-    else this.#desk.enqueue(this, true);
+    const visit = this.#visit;
+    if (this.#phase !== "running" || visit === undefined) return;
+    visit.lostAtStart = !visit.begun;
+    if (!visit.begun) return;
+    visit.orphaned = visit.sent && !this.#repeatable;
+    if (visit.orphaned) return;
+    this.#phase = "asking";
+    visit.leave("ignored");
+    const message = `${visit.lane.name} was replaced while it had this call; whether it ran is unknown`;
+    const lost = new AmbiguousOutcomeError(message);
+    if (visit.sent) this.#noteFailure({ error: lost });
+    visit.cancel(lost);
+    // Cancelling runs the operation's abort listeners, which may have ended this call.
+    if (this.#phase !== "asking") return;
+    if (visit.sent) this.#mayHaveRun(visit.lane, lost);
+    else this.#requeue();
   }
 
-  /** Held no longer: the station has been replaced, or this call may try it once more (`charged`: at its budget's expense). */
   resume(charged: boolean): void {
-    this.#stopTimer();
-    this.#phase = "waiting";
-    this.#charged = charged;
+    if (this.#phase === "done") return;
+    if (charged && this.lane !== undefined) this.#fare.chargedBy(this.lane);
     this.triedAgain = charged;
-    this.#desk.enqueue(this, true);
+    this.#requeue();
   }
 
-  /** Held no longer: the failure was the call's own. */
   deliverFailure(): void {
-    const failure = this.#failure;
-    if (failure === undefined || this.#phase === "done") return;
-    if ("value" in failure) this.#done(() => this.#sink.resolve(failure.value));
-    else this.#end(failure.error);
+    this.#end(this.#failure ?? { error: GIVEN_UP });
   }
 
-  // ── how an attempt ended ────────────────────────────────────────────────────────────────────────────────────────
+  // ── how it ended ────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #failed(failure: Failure<R>, neverSent: boolean): void {
-    const lane = this.#lane as Lane<S>;
-    this.#failure = failure;
-    this.#failedAtMs = this.#desk.clock.nowMs();
-    if (neverSent && !this.#orphaned) {
-      this.#phase = "waiting";
-      this.#desk.enqueue(this, true);
-    } else if (this.#repeatable) {
-      this.#phase = "held";
-      this.waitUntil(Number.POSITIVE_INFINITY);
-      this.#desk.hold(this);
-    } else if ("error" in failure && (this.#orphaned || wasConnectionLost(failure.error))) {
-      this.#end(
-        new AmbiguousOutcomeError(
-          `${lane.name} was lost before it answered, and the call carries no idempotency key: it may have run or not`,
-          { cause: failure.error },
-        ),
-      );
-    } else this.deliverFailure();
+  #failed(visit: Visit<S, R>, failure: Failure<R>): void {
+    const { lane } = visit;
+    this.#noteFailure(failure);
+    lane.callFailed(this.failedAtMs);
+    if (this.#repeatable || !visit.sent) {
+      if (this.#desk.isActive(lane)) this.#hold();
+      else this.#requeue();
+    } else if ("error" in failure && (visit.orphaned || wasConnectionLost(failure.error))) {
+      const why = `${lane.name} was lost before it answered, and the call carries no idempotency key`;
+      this.#end({ error: new AmbiguousOutcomeError(`${why}: it may have run or not`, { cause: failure.error }) });
+    } else this.#end(failure);
     this.#desk.attemptEnded(lane);
   }
 
-  /** Refused by ourselves, for good. */
-  #refused(error: LocalRejection): void {
-    if (this.#failure !== undefined && "error" in this.#failure && error.code === "DEADLINE_EXCEEDED") {
-      this.#end(new DeadlineExceededError(error.message, { cause: this.#failure.error }));
-    } else this.#end(error);
+  #noteFailure(failure: Failure<R>): void {
+    this.#failure = failure;
+    this.failedAtMs = this.#desk.clock.nowMs();
   }
 
-  /** The station's breaker or bulkhead had no room after all: back to the front, and not again this instant. */
-  #bounced(): void {
-    const lane = this.#lane as Lane<S>;
-    lane.notBeforeMs = this.#desk.clock.nowMs() + BOUNCE_MS;
-    this.#phase = "waiting";
-    this.#desk.enqueue(this, true);
+  /** Refused by ourselves, for good: a deadline, as a rule. */
+  #refusedForGood(visit: Visit<S, R>, error: LocalRejection): void {
+    if (!(error instanceof DeadlineExceededError)) return this.#end({ error });
+    if (visit.outcome === "ignored") visit.noteUnanswered();
+    const earlier = this.#failure;
+    const cause = earlier !== undefined && "error" in earlier && error.cause === undefined ? earlier.error : undefined;
+    this.#end({ error: cause === undefined ? error : new DeadlineExceededError(error.message, { cause }) });
   }
 
   /** Provably not executed. Under a newer epoch of ours it may go again; under the newest, we have been replaced. */
-  #stale(error: StaleEpochError): void {
+  #stale(visit: Visit<S, R>, error: StaleEpochError): void {
     this.#desk.epochSeen(error);
-    if (this.#desk.epoch() > this.#epoch) {
-      this.#phase = "waiting";
-      this.#desk.enqueue(this, true);
-    } else this.#end(error);
+    if (this.#desk.epoch() <= visit.epoch || this.#staleResends++ >= MOST_STALE_RESENDS) return this.#end({ error });
+    this.#fare.undone();
+    this.#putBack(visit.lane);
+  }
+
+  /** Not now: back to the front of the queue. */
+  #putBack(lane: Lane<S>): void {
+    this.#requeue();
+    this.#desk.attemptEnded(lane);
   }
 
   /** It was out at a station that was replaced, and may be repeated. Ask that station first, where it can be asked. */
-  #mayHaveRun(lane: Lane<S>): void {
-    const key = this.#options.idempotencyKey;
+  #mayHaveRun(lane: Lane<S>, lost: AmbiguousOutcomeError): void {
+    const key = this.#key;
+    const resend = key === undefined || this.#desk.ambiguousKeyed === "resend";
     const asked = key === undefined ? undefined : this.#desk.ask<R>(lane, key, this.deadline);
-    if (asked === undefined) return this.#repeat(lane);
-    this.#phase = "asking";
+    if (asked === undefined) return resend ? this.#requeue() : this.#end({ error: lost });
     asked.then((status) => {
       if (this.#phase !== "asking") return;
-      if (status !== "unknown" && status.ran) this.#done(() => this.#sink.resolve(status.result));
-      else if (status === "unknown") this.#repeat(lane);
-      else this.#requeue();
+      if (status !== "unknown" && status.ran) this.#end({ value: status.result });
+      else if (status !== "unknown" || resend) this.#requeue();
+      else this.#end({ error: lost });
     });
-  }
-
-  #repeat(lane: Lane<S>): void {
-    if (this.#options.idempotencyKey === undefined || this.#desk.ambiguousKeyed === "resend") return this.#requeue();
-    this.#end(new AmbiguousOutcomeError(`${lane.name} was replaced while it had this call; whether it ran is unknown`));
   }
 
   #requeue(): void {
@@ -316,97 +262,40 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
     this.#desk.enqueue(this, true);
   }
 
-  // ── the end ─────────────────────────────────────────────────────────────────────────────────────────────────────
+  #hold(): void {
+    this.#phase = "held";
+    this.#desk.hold(this);
+  }
 
-  #waitedTooLong(untilMs: number): void {
-    this.#timer = undefined;
-    const nowMs = this.#desk.clock.nowMs();
+  #waitedTooLong(): void {
     const failure = this.#failure;
-    if (failure !== undefined && "value" in failure) return this.#withdraw(undefined);
-    const details = failure === undefined ? {} : { cause: failure.error };
-    const late = nowMs >= this.deadline;
-    this.#withdraw(
-      late
-        ? new DeadlineExceededError("the deadline passed while no station was fit to take the call", details)
-        : new NoStationFitError(`no station was fit to take the call by ${Math.round(untilMs)} ms`, details),
-    );
+    const early = this.#desk.clock.nowMs() < this.deadline;
+    if (failure !== undefined && (early || "value" in failure)) return this.#withdraw(failure);
+    const message = "no station became fit to take the call in time";
+    if (early) return this.#withdraw({ error: new NoStationFitError(message) });
+    const error = new DeadlineExceededError(message, failure === undefined ? {} : { cause: failure.error });
+    this.#withdraw({ error });
   }
 
-  /** Ends it wherever it is; with no error, by delivering the failure it holds. */
-  #withdraw(error: Error | undefined): void {
+  /** Ends it wherever it is. */
+  #withdraw(end: Failure<R>): void {
     if (this.#phase === "done") return;
-    const call = this.#phase === "running" ? this.#call : undefined;
-    const lane = this.#lane;
+    const visit = this.#phase === "running" ? this.#visit : undefined;
     this.#desk.forget(this);
-    if (this.#charged) lane?.client.budget?.refund();
-    this.#charged = false;
-    this.#phase = "waiting";
-    if (call !== undefined && error !== undefined) {
-      call.cancel(error);
-      this.#leave("ignored");
-    }
-    if (error === undefined) this.deliverFailure();
-    else this.#end(error);
-    if (lane !== undefined) this.#desk.attemptEnded(lane);
+    if (visit?.sent === true) visit.noteUnanswered();
+    visit?.leave("ignored");
+    this.#end(end);
+    visit?.cancel("error" in end ? (end.error as Error) : GIVEN_UP);
   }
 
-  #leave(outcome: "success" | "failure" | "ignored"): void {
-    const lane = this.#lane;
-    if (lane?.inFlight.delete(this) === true) lane.ramp.leave(outcome);
-  }
-
-  #end(error: unknown): void {
-    this.#done(() => this.#sink.reject(error));
-  }
-
-  #done(tell: () => void): void {
-    const lane = this.#lane;
+  #end(end: Failure<R>): void {
+    if (this.#phase === "done") return;
     this.#phase = "done";
-    this.#stopTimer();
+    this.#patience?.stop();
+    this.#fare.refund();
     this.#options.signal?.removeEventListener("abort", this);
-    tell();
-    if (lane !== undefined) this.#desk.attemptEnded(lane);
-  }
-
-  #stopTimer(): void {
-    this.#timer?.[Symbol.dispose]();
-    this.#timer = undefined;
-  }
-}
-
-/** After a refusal by its own bulkhead, a station is left alone for this long. */
-const BOUNCE_MS = 10;
-
-class StationContext<S> implements FailoverContext<S> {
-  readonly station: S;
-  readonly role: "primary" | "backup";
-  readonly epoch: number;
-  readonly #attempt: AttemptContext;
-
-  constructor(attempt: AttemptContext, station: S, role: "primary" | "backup", epoch: number) {
-    this.#attempt = attempt;
-    this.station = station;
-    this.role = role;
-    this.epoch = epoch;
-  }
-
-  get signal(): AbortSignal {
-    return this.#attempt.signal;
-  }
-
-  get attempt(): number {
-    return this.#attempt.attempt;
-  }
-
-  get deadline(): Deadline {
-    return this.#attempt.deadline;
-  }
-
-  get idempotencyKey(): string | undefined {
-    return this.#attempt.idempotencyKey;
-  }
-
-  timeLeftMs(): number {
-    return this.#attempt.timeLeftMs();
+    if ("value" in end) this.#sink.resolve(end.value);
+    else this.#sink.reject(end.error);
+    if (this.lane !== undefined) this.#desk.attemptEnded(this.lane);
   }
 }

@@ -4,14 +4,14 @@
  */
 import type { BreakerStatus, BreakerTransition } from "../core/breaker.ts";
 import type { CommandPathOptions } from "../core/command-path.ts";
-import type { Assessment, Evidence, FailbackOptions } from "../core/failover.ts";
+import type { Assessment, Evidence, FailbackOptions, PlannedCause, PromotionCause } from "../core/failover.ts";
 import type { RampOptions } from "../core/ramp.ts";
 import type { Random } from "../core/random.ts";
 import type { RetryBudgetStatus } from "../core/retry-budget.ts";
 import type { Declaration, Standing, SupervisorOptions } from "../core/supervisor.ts";
 import type { Clock } from "./clock.ts";
 import type { FailureDetector } from "./detectors.ts";
-import type { KeyStatus } from "./failover-call.ts";
+import type { AskForKey } from "./key-question.ts";
 import type { Maintenance, NamedStation, StationClientOptions } from "./lane.ts";
 import type { Abstention } from "./supervisor.ts";
 
@@ -44,12 +44,15 @@ export interface FailoverOptions<S extends NamedStation> {
   readonly failback?: FailbackOptions & { readonly drainMs?: number };
   /** How long a station that was replaced for failing calls is not promoted again. Default 30,000. */
   readonly doubtMs?: number;
-  /** Tries the command path of a replaced station; resolving proves it well. Without it, heartbeats have to do. */
+  /**
+   * Tries the command path of an idle station that was replaced for failing, or to which failback would return;
+   * resolving proves it well. Without it, heartbeats have to do.
+   */
   readonly probe?: (station: S, signal: AbortSignal) => PromiseLike<unknown>;
   /** How often such a station is probed, and how long a probe may take. Default 1,000. */
   readonly probeIntervalMs?: number;
   /** Asks a lost station what became of a key before the call goes elsewhere. Default: stations cannot be asked. */
-  readonly keyStatus?: (station: S, idempotencyKey: string, signal: AbortSignal) => PromiseLike<KeyStatus<unknown>>;
+  readonly keyStatus?: AskForKey<S>;
   /** How long that may take. Default 250. */
   readonly keyStatusTimeoutMs?: number;
   /**
@@ -59,9 +62,9 @@ export interface FailoverOptions<S extends NamedStation> {
   readonly ambiguousKeyed?: "resend" | "report";
   /** How long a call may take in all where it brings no deadline of its own. Default: no limit. */
   readonly deadlineMs?: number;
-  /** How long a call may wait for somebody fit. Default 30,000: the take-over objective. */
+  /** How long a call may wait for somebody fit, from when it first has to. Default 30,000: the take-over objective. */
   readonly maxWaitMs?: number;
-  /** How many calls may wait. Default 10,000. */
+  /** How many calls may wait for their turn, and how many failed ones may be held besides. Default 10,000. */
   readonly maxWaiting?: number;
   /** Where epochs begin. Default 1. */
   readonly initialEpoch?: number;
@@ -75,7 +78,11 @@ export interface FailoverOptions<S extends NamedStation> {
 
 /** What happened, with the numbers and evidence behind it. All instants are on the failover's clock. */
 export type FailoverEvent =
-  | ({ readonly type: "declaration" } & Declaration)
+  | ({
+      readonly type: "declaration";
+      /** All that is known of the station at that instant. */
+      readonly evidence: readonly Evidence[];
+    } & Declaration)
   | ({ readonly type: "abstention" } & Abstention)
   | {
       readonly type: "promoted";
@@ -83,7 +90,7 @@ export type FailoverEvent =
       readonly from: string;
       readonly epoch: number;
       readonly atMs: number;
-      readonly cause: "failure" | "failback" | "switchover";
+      readonly cause: PromotionCause;
       readonly evidence: readonly Evidence[];
       /** Calls that were waiting, and calls that were out at the old station. */
       readonly waiting: number;
@@ -100,7 +107,7 @@ export type FailoverEvent =
   | {
       readonly type: "handover-begun";
       readonly station: string;
-      readonly cause: "failback" | "switchover";
+      readonly cause: PlannedCause;
       readonly reason: string;
       readonly atMs: number;
     }

@@ -9,21 +9,30 @@
  */
 import type { Deadline } from "../core/deadline.ts";
 import { checkedDeadline, NO_DEADLINE } from "../core/deadline.ts";
-import { ConfigurationError, NoStationFitError, type StaleEpochError } from "../core/errors.ts";
-import type { Promotion } from "../core/failover.ts";
+import { ConfigurationError, NoStationFitError } from "../core/errors.ts";
 import { FailoverMachine } from "../core/failover.ts";
 import { COUNT, checked, DURATION_MS, WAIT_MS } from "../core/options.ts";
+import { ambientDeadline } from "./ambient-deadline.ts";
 import type { CallOptions } from "./call.ts";
 import type { Clock } from "./clock.ts";
 import { ClockedDetector } from "./detectors.ts";
-import { FailoverCall, type FailoverDesk, type FailoverOperation, type KeyStatus } from "./failover-call.ts";
+import { FailoverCall } from "./failover-call.ts";
+import type { FailoverOperation } from "./failover-operation.ts";
 import type { FailoverEvent, FailoverOptions, FailoverStatus } from "./failover-options.ts";
-import { Handover } from "./handover.ts";
-import { Lane, type NamedStation } from "./lane.ts";
+import { KeyQuestion } from "./key-question.ts";
+import type { Lane, NamedStation } from "./lane.ts";
+import { lanesOf, stationsOf } from "./lanes.ts";
 import { Listeners } from "./listeners.ts";
+import type { FailoverDesk } from "./pending-call.ts";
 import { LivenessSupervisor } from "./supervisor.ts";
 import { systemClock } from "./system-clock.ts";
+import { Takeover } from "./takeover.ts";
 import { WaitingRoom } from "./waiting-room.ts";
+
+/** A lease says nothing when it is renewed: calls that wait for that look again this soon. */
+const LEASE_RECHECK_MS = 10;
+const NO_OPTIONS: CallOptions = {};
+const NO_OPERATION = "PrimaryBackupFailover: call needs an operation, a function, as its first argument.";
 
 export class PrimaryBackupFailover<S extends NamedStation> {
   readonly #clock: Clock;
@@ -32,66 +41,49 @@ export class PrimaryBackupFailover<S extends NamedStation> {
   readonly #machine: FailoverMachine;
   readonly #supervisor: LivenessSupervisor;
   readonly #room: WaitingRoom<S>;
+  readonly #takeover: Takeover<S>;
   readonly #desk: FailoverDesk<S>;
-  readonly #handover: Handover<S>;
   readonly #listeners: Listeners<FailoverEvent> = new Listeners();
   readonly #deadlineMs: number;
-  readonly #probeIntervalMs: number;
-  #active: Lane<S>;
-  #running = false;
-  #evaluating = false;
-  #evaluateAgain = false;
-  #wake: Disposable | undefined = undefined;
-  #nextProbeMs = 0;
+  readonly #drainMs: number;
 
   constructor(options: FailoverOptions<S>) {
-    const stations = [
-      options.primary,
-      ...(options.backup === undefined ? [] : [options.backup]),
-      ...(options.backups ?? []),
-    ];
-    const names = stations.map((station) => station.name) as [string, ...string[]];
-    refuseStations(names);
+    const part = "PrimaryBackupFailover";
     this.#options = options;
     this.#clock = options.clock ?? (options.detector instanceof ClockedDetector ? options.detector.clock : systemClock);
-    const part = "PrimaryBackupFailover";
     this.#deadlineMs = checked(part, "deadlineMs", options.deadlineMs ?? NO_DEADLINE, { ...WAIT_MS, aboveMin: true });
-    this.#probeIntervalMs = checked(part, "probeIntervalMs", options.probeIntervalMs ?? 1_000, DURATION_MS);
-    this.#lanes = new Map(stations.map((station, place) => [station.name, this.#laneOf(station, place === 0)]));
-    this.#active = this.#lane(names[0]);
+    this.#drainMs = checked(part, "failback.drainMs", options.failback?.drainMs ?? 2_000, DRAIN_MS);
+    this.#lanes = lanesOf(options, this.#clock);
+    const [primary, ...others] = stationsOf(options);
+    const names: [string, ...string[]] = [primary.name, ...others.map((station) => station.name)];
     this.#machine = new FailoverMachine(names, options.initialEpoch ?? 1, options.failback);
-    this.#supervisor = new LivenessSupervisor({
-      ...options.supervisor,
-      detector: options.detector,
-      clock: this.#clock,
-      onDeclaration: (declaration) => {
-        this.#lane(declaration.node).beatRule = declaration.rule;
-        this.#tell({ type: "declaration", ...declaration });
-        this.#evaluate();
-      },
-      onAbstention: (abstention) => this.#tell({ type: "abstention", ...abstention }),
-    });
-    for (const name of names) this.#supervisor.watch(name);
+    this.#supervisor = this.#makeSupervisor(names);
     this.#room = new WaitingRoom({
       clock: this.#clock,
       maxWaiting: checked(part, "maxWaiting", options.maxWaiting ?? 10_000, { ...COUNT, min: 0 }),
       maxWaitMs: checked(part, "maxWaitMs", options.maxWaitMs ?? 30_000, WAIT_MS),
-      active: () => (this.#mayServe() ? this.#active : undefined),
+      active: () => (this.#mayServe() ? this.#takeover.active : undefined),
       mayServeAtMs: (nowMs) => this.#mayServeAtMs(nowMs),
       epoch: () => this.#machine.epoch,
     });
-    this.#handover = new Handover(this.#clock, (station, cause, reason) => this.#handOver(station, cause, reason));
+    this.#takeover = this.#makeTakeover();
     this.#desk = this.#makeDesk();
+    for (const lane of this.#lanes.values()) {
+      lane.client.breaker?.onTransition((transition) => {
+        this.#tell({ type: "breaker", station: lane.name, transition });
+        this.#takeover.evaluate();
+      });
+    }
   }
 
   /** Which role serves now: `primary`, or `backup` for any of the others. */
   get currentActive(): "primary" | "backup" {
-    return this.#active.role;
+    return this.#takeover.active.role;
   }
 
   /** The station that serves now. */
   get activeStation(): S {
-    return this.#active.station;
+    return this.#takeover.active.station;
   }
 
   /** Raised by every promotion; travels with every command. */
@@ -99,24 +91,25 @@ export class PrimaryBackupFailover<S extends NamedStation> {
     return this.#machine.epoch;
   }
 
-  /** Numbers and reasons of the moment, for status pages. */
+  /** Numbers and reasons of the moment, for status pages. Looking changes nothing. */
   get status(): FailoverStatus {
     const nowMs = this.#clock.nowMs();
+    const { active } = this.#takeover;
     return {
-      active: this.#active.name,
-      role: this.#active.role,
+      active: active.name,
+      role: active.role,
       epoch: this.#machine.epoch,
       preferred: this.#machine.preferred,
       waiting: this.#room.waiting,
       held: this.#room.held,
-      handover: this.#handover.to,
+      handover: this.#takeover.handingOverTo?.name,
       stations: [...this.#lanes.values()].map((lane) => ({
         name: lane.name,
         role: lane.role,
-        active: lane === this.#active,
+        active: lane === active,
         standing: this.#supervisor.standing(lane.name),
         level: this.#options.detector.suspicionLevel(lane.name),
-        assessment: lane.assess(this.#supervisor.standing(lane.name), lane === this.#active, nowMs),
+        assessment: this.#takeover.assess(lane, nowMs),
         inFlight: lane.inFlight.size,
         breaker: lane.client.breaker?.status,
         budget: lane.client.budget?.status,
@@ -127,58 +120,63 @@ export class PrimaryBackupFailover<S extends NamedStation> {
     };
   }
 
-  /** Supervises until `signal` is aborted, then resolves; calls work without it, but nothing is ever promoted. */
+  /**
+   * Supervises until `signal` is aborted, then resolves. Without it calls work, but nothing is ever promoted, so failed
+   * ones are not held for a promotion either.
+   */
   async run(signal: AbortSignal): Promise<void> {
-    if (this.#running)
+    if (this.#takeover.running)
       throw new ConfigurationError("already-running", "PrimaryBackupFailover: run was called while running.");
-    this.#running = true;
+    if (signal.aborted) return;
+    this.#takeover.start();
     try {
-      this.#evaluate();
       await this.#supervisor.run(signal);
     } finally {
-      this.#running = false;
-      this.#wake?.[Symbol.dispose]();
-      this.#wake = undefined;
+      this.#takeover.stop();
     }
   }
 
   /**
    * Runs `operation` on whoever is active. It may be run again, on the same or another station, only where that is safe
    * (`idempotencyKey`, `idempotent`, or provably never sent). Rejects as a client does, with `NoStationFitError` when
-   * nobody became fit in time, and with `AmbiguousOutcomeError` when nobody can say whether the call ran.
+   * nobody became fit in time, and with `AmbiguousOutcomeError` when nobody can say whether the call ran. Never throws.
    */
-  call<R>(operation: FailoverOperation<S, R>, options: CallOptions = {}): Promise<R> {
-    const nowMs = this.#clock.nowMs();
-    const deadline: Deadline =
-      options.deadline === undefined ? nowMs + this.#deadlineMs : checkedDeadline(options.deadline, nowMs);
+  call<R>(operation: FailoverOperation<S, R>, options: CallOptions = NO_OPTIONS): Promise<R> {
     const sink = Promise.withResolvers<R>();
-    new FailoverCall<S, R>(this.#desk, operation, options, deadline, sink).start();
+    const nowMs = this.#clock.nowMs();
+    try {
+      if (typeof operation !== "function") throw new ConfigurationError("no-operation", NO_OPERATION);
+      const own = options.deadline === undefined ? nowMs + this.#deadlineMs : checkedDeadline(options.deadline, nowMs);
+      const deadline: Deadline = Math.min(own, ambientDeadline());
+      new FailoverCall<S, R>(this.#desk, operation, options, deadline, sink).start();
+    } catch (error) {
+      sink.reject(error);
+    }
     return sink.promise;
   }
 
   /**
-   * Makes `name` active on request: new calls wait, those in flight get `drainMs` (default 2,000) to finish, then it is
-   * promoted. Resolves with the new epoch; rejects with a sentence where the station is not fit or the request was
-   * overtaken. Failback returns to `name` from then on.
+   * Makes `name` active on request: new calls wait, those in flight get `drainMs` (default: `failback.drainMs`) to
+   * finish, then it is promoted. Resolves with the new epoch; rejects with a sentence where the station is not fit or the
+   * request was overtaken. Failback returns to `name` from then on.
    */
-  switchover(name: string, reason: string, drainMs = 2_000): Promise<number> {
-    this.#evaluate();
-    const lane = this.#lanes.get(name);
-    if (lane === undefined)
-      return Promise.reject(
-        new RangeError(`there is no station "${name}"; there are ${[...this.#lanes.keys()].join(", ")}`),
-      );
-    const refusal = this.#machine.refusal(name);
-    if (refusal !== undefined) return Promise.reject(new NoStationFitError(refusal));
-    return this.#beginHandover(lane, "switchover", reason, drainMs);
+  async switchover(name: string, reason: string, drainMs: number = this.#drainMs): Promise<number> {
+    checked("PrimaryBackupFailover.switchover", "drainMs", drainMs, DRAIN_MS);
+    const lane = this.#takeover.lane(name);
+    this.#takeover.evaluate();
+    if (!this.#leaseHeld()) throw new NoStationFitError("the lease is not held: somebody else decides");
+    return this.#takeover.handOver(lane, "switchover", reason, drainMs);
   }
 
-  /** Takes `name` out of service until `untilMs` (default: until undefined is set); an active one is replaced as if it had failed. */
+  /**
+   * Takes `name` out of service until `untilMs` (default: until it is put back by calling this with `reason` undefined).
+   * An active one is drained and replaced if somebody else is fit.
+   */
   setMaintenance(name: string, reason: string | undefined, untilMs: number = NO_DEADLINE): void {
-    const lane = this.#lane(name);
-    lane.maintenance = reason === undefined ? undefined : { reason, untilMs };
+    checked("PrimaryBackupFailover.setMaintenance", "untilMs", untilMs, WAIT_MS);
+    this.#takeover.lane(name).maintenance = reason === undefined ? undefined : { reason, untilMs };
     this.#tell({ type: "maintenance", station: name, reason, untilMs, atMs: this.#clock.nowMs() });
-    this.#evaluate();
+    this.#takeover.evaluate();
   }
 
   /** A station reports the newest epoch that it has seen: ours goes above it, so that a restarted sender is not refused for ever. */
@@ -193,223 +191,79 @@ export class PrimaryBackupFailover<S extends NamedStation> {
     return this.#listeners.add(listener);
   }
 
-  // ── deciding ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** Weighs everything anew and carries out what follows; evidence that comes in meanwhile is weighed right after. */
-  #evaluate(): void {
-    if (!this.#running) return;
-    this.#evaluateAgain = true;
-    if (this.#evaluating) return;
-    this.#evaluating = true;
-    const nowMs = this.#clock.nowMs();
-    try {
-      while (this.#evaluateAgain) {
-        this.#evaluateAgain = false;
-        this.#weigh(nowMs);
-      }
-    } finally {
-      this.#evaluating = false;
-    }
-    this.#arm(nowMs);
-    this.#room.pump();
-  }
-
-  #weigh(nowMs: number): void {
-    for (const lane of this.#lanes.values()) {
-      const standing = this.#supervisor.standing(lane.name);
-      this.#machine.assess(lane.name, lane.assess(standing, lane === this.#active, nowMs), nowMs);
-    }
-    const decision = this.#machine.decide(nowMs);
-    if (decision?.type === "promote") this.#promote(decision);
-    else if (decision?.type === "keep") this.#tell({ ...decision, type: "kept" });
-    else if (decision?.type === "failback-due") this.#failBack(decision.station, decision.reason);
-  }
-
-  #promote(decision: Promotion): void {
-    const { from, station, atMs, cause } = decision;
-    const old = this.#lane(from);
-    const next = this.#lane(station);
-    if (cause === "failure") {
-      old.demoted(atMs);
-      this.#handover.overtaken(`${from} failed, and ${station} was promoted`);
-    }
-    this.#active = next;
-    next.ramp.begin();
-    next.commandPath.clear();
-    const inFlight = [...old.inFlight];
-    this.#tell({
-      ...decision,
-      type: "promoted",
-      waiting: this.#room.waiting + this.#room.held,
-      inFlight: inFlight.length,
-    });
-    for (const call of inFlight) call.stationLost();
-    this.#room.resumeAll();
-  }
-
-  #failBack(station: string, reason: string): void {
-    if (this.#handover.to !== undefined) return;
-    this.#beginHandover(this.#lane(station), "failback", reason, this.#options.failback?.drainMs ?? 2_000).catch(
-      (error: Error) =>
-        this.#tell({ type: "handover-ended", station, reason: error.message, atMs: this.#clock.nowMs() }),
-    );
-  }
-
-  #beginHandover(lane: Lane<S>, cause: "switchover" | "failback", reason: string, drainMs: number): Promise<number> {
-    this.#tell({ type: "handover-begun", station: lane.name, cause, reason, atMs: this.#clock.nowMs() });
-    return this.#handover.begin(lane, this.#active, cause, reason, drainMs);
-  }
-
-  /** The old station is drained, or has had its time. */
-  #handOver(station: string, cause: "switchover" | "failback", reason: string): number | string {
-    const nowMs = this.#clock.nowMs();
-    const decision = this.#machine.handOver(station, cause, reason, nowMs);
-    if (typeof decision === "string") {
-      this.#room.pump();
-      return decision;
-    }
-    this.#promote(decision);
-    this.#evaluate();
-    return decision.epoch;
-  }
-
-  /** Asks to be woken when time alone could change a verdict. */
-  #arm(nowMs: number): void {
-    this.#wake?.[Symbol.dispose]();
-    this.#wake = undefined;
-    if (!this.#running) return;
-    let atMs = this.#machine.nextWakeMs();
-    for (const lane of this.#lanes.values()) atMs = Math.min(atMs, lane.nextWakeMs(nowMs));
-    if (this.#options.probe !== undefined && this.#unproven().length > 0) {
-      this.#nextProbeMs = Math.max(this.#nextProbeMs, nowMs);
-      atMs = Math.min(atMs, this.#nextProbeMs);
-    }
-    if (atMs === Number.POSITIVE_INFINITY) return;
-    this.#wake = this.#clock.at(Math.max(atMs, nowMs), () => {
-      this.#probeUnproven();
-      this.#evaluate();
-    });
-  }
-
-  // ── probing stations that were replaced ─────────────────────────────────────────────────────────────────────────
-
-  #unproven(): Lane<S>[] {
-    return [...this.#lanes.values()].filter(
-      (lane) => lane.needsProof && lane !== this.#active && this.#supervisor.standing(lane.name) === "alive",
-    );
-  }
-
-  #probeUnproven(): void {
-    const { probe } = this.#options;
-    const nowMs = this.#clock.nowMs();
-    if (probe === undefined || nowMs < this.#nextProbeMs) return;
-    this.#nextProbeMs = nowMs + this.#probeIntervalMs;
-    for (const lane of this.#unproven()) {
-      const giveUp = new AbortController();
-      const timer = this.#clock.at(nowMs + this.#probeIntervalMs, () => giveUp.abort());
-      // Any answer but a clean one leaves the station unproven; the next probe is due anyway.
-      Promise.resolve()
-        .then(() => probe(lane.station, giveUp.signal))
-        .then(
-          () => {
-            if (!giveUp.signal.aborted) lane.proved();
-          },
-          () => undefined,
-        )
-        .finally(() => {
-          timer[Symbol.dispose]();
-          this.#evaluate();
-        });
-    }
-  }
-
-  // ── serving ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** Between handovers, and while the lease (if there is one) is ours for long enough. */
+  /** Not between handovers, and only while the lease (if there is one) is ours for long enough. */
   #mayServe(): boolean {
-    return this.#handover.to === undefined && this.#clock.nowMs() < this.#leaseEndsMs();
+    return this.#takeover.handingOverTo === undefined && this.#leaseHeld();
   }
 
   #mayServeAtMs(nowMs: number): number {
-    if (this.#handover.to !== undefined) return Number.POSITIVE_INFINITY;
-    // A lease says nothing when it is renewed: look again soon.
-    return nowMs < this.#leaseEndsMs() ? nowMs : nowMs + LEASE_RECHECK_MS;
+    if (this.#takeover.handingOverTo !== undefined) return Number.POSITIVE_INFINITY;
+    return this.#leaseHeld() ? nowMs : nowMs + LEASE_RECHECK_MS;
   }
 
-  #leaseEndsMs(): number {
-    const lease = this.#options.lease;
-    return lease === undefined ? Number.POSITIVE_INFINITY : lease.validUntilMs() - (lease.marginMs ?? 0);
+  #leaseHeld(): boolean {
+    const { lease } = this.#options;
+    return lease === undefined || this.#clock.nowMs() < lease.validUntilMs() - (lease.marginMs ?? 0);
+  }
+
+  #makeSupervisor(names: readonly string[]): LivenessSupervisor {
+    const supervisor = new LivenessSupervisor({
+      ...this.#options.supervisor,
+      detector: this.#options.detector,
+      clock: this.#clock,
+      onDeclaration: (declaration) => {
+        const lane = this.#takeover.lane(declaration.node);
+        lane.declared(declaration);
+        const { evidence } = this.#takeover.assess(lane, declaration.atMs);
+        this.#tell({ type: "declaration", ...declaration, evidence });
+        this.#takeover.evaluate();
+      },
+      onAbstention: (abstention) => {
+        for (const lane of this.#lanes.values()) lane.distrustUntilMs = abstention.untilMs;
+        this.#tell({ type: "abstention", ...abstention });
+        this.#takeover.evaluate();
+      },
+    });
+    for (const name of names) supervisor.watch(name);
+    return supervisor;
+  }
+
+  #makeTakeover(): Takeover<S> {
+    const { probe, probeIntervalMs, detector, failback } = this.#options;
+    const part = "PrimaryBackupFailover";
+    const intervalMs = checked(part, "probeIntervalMs", probeIntervalMs ?? 1_000, DURATION_MS);
+    return new Takeover<S>({
+      clock: this.#clock,
+      machine: this.#machine,
+      lanes: this.#lanes,
+      room: this.#room,
+      standing: (name) => this.#supervisor.standing(name),
+      lastHeardMs: (name) => (detector instanceof ClockedDetector ? detector.lastHeartbeatMs(name) : undefined),
+      leaseHeld: () => this.#leaseHeld(),
+      probe: probe === undefined ? undefined : { run: probe, intervalMs },
+      automatic: failback?.mode === "automatic",
+      drainMs: this.#drainMs,
+      tell: (event) => this.#tell(event),
+    });
   }
 
   #makeDesk(): FailoverDesk<S> {
+    const { keyStatus, keyStatusTimeoutMs, ambiguousKeyed } = this.#options;
+    const question =
+      keyStatus === undefined ? undefined : new KeyQuestion<S>(this.#clock, keyStatusTimeoutMs ?? 250, keyStatus);
     return {
       clock: this.#clock,
+      ambiguousKeyed: ambiguousKeyed ?? "resend",
       epoch: () => this.#machine.epoch,
-      ambiguousKeyed: this.#options.ambiguousKeyed ?? "resend",
+      isActive: (lane) => lane === this.#takeover.active,
+      leaseLost: () => !this.#leaseHeld(),
       enqueue: (call, front) => this.#room.enqueue(call, front),
       hold: (call) => this.#room.hold(call),
       forget: (call) => this.#room.forget(call),
-      attemptEnded: (lane) => this.#attemptEnded(lane),
-      epochSeen: (error: StaleEpochError) => this.noteEpochSeen(error.seenEpoch ?? 0),
-      ask: (lane, key, deadline) => this.#ask(lane, key, deadline),
+      attemptEnded: (lane) => this.#takeover.attemptEnded(lane),
+      epochSeen: (error) => this.noteEpochSeen(error.seenEpoch ?? 0),
+      ask: (lane, key, deadline) => question?.ask(lane.station, key, deadline),
     };
-  }
-
-  #attemptEnded(lane: Lane<S>): void {
-    if (lane.commandPath.inDoubt) this.#evaluate();
-    this.#handover.drained();
-    this.#room.pump();
-  }
-
-  #ask<R>(lane: Lane<S>, key: string, deadline: Deadline): Promise<KeyStatus<R>> | undefined {
-    const { keyStatus } = this.#options;
-    if (keyStatus === undefined) return undefined;
-    const giveUp = new AbortController();
-    const answer = Promise.withResolvers<KeyStatus<R>>();
-    const atMs = Math.min(deadline, this.#clock.nowMs() + (this.#options.keyStatusTimeoutMs ?? 250));
-    const timer = this.#clock.at(atMs, () => {
-      answer.resolve("unknown");
-      giveUp.abort();
-    });
-    Promise.resolve()
-      .then(() => keyStatus(lane.station, key, giveUp.signal))
-      .then(
-        (status) => answer.resolve(status as KeyStatus<R>),
-        () => answer.resolve("unknown"),
-      )
-      .finally(() => timer[Symbol.dispose]());
-    return answer.promise;
-  }
-
-  #laneOf(station: S, primary: boolean): Lane<S> {
-    const options = this.#options;
-    const client = typeof options.client === "function" ? options.client(station) : (options.client ?? {});
-    const capacity = typeof options.ramp === "function" ? options.ramp(station) : (options.ramp ?? {});
-    const lane = new Lane<S>(
-      station,
-      primary ? "primary" : "backup",
-      {
-        client,
-        ramp: capacity,
-        commandPath: options.commandPath ?? {},
-        doubtMs: checked("PrimaryBackupFailover", "doubtMs", options.doubtMs ?? 30_000, WAIT_MS),
-        proofRequired: options.probe !== undefined,
-      },
-      this.#clock,
-      options.random?.fork(station.name),
-    );
-    lane.client.breaker?.onTransition((transition) => {
-      this.#tell({ type: "breaker", station: station.name, transition });
-      this.#evaluate();
-    });
-    return lane;
-  }
-
-  #lane(name: string): Lane<S> {
-    const lane = this.#lanes.get(name);
-    if (lane === undefined)
-      throw new RangeError(`there is no station "${name}"; there are ${[...this.#lanes.keys()].join(", ")}`);
-    return lane;
   }
 
   #tell(event: FailoverEvent): void {
@@ -417,20 +271,5 @@ export class PrimaryBackupFailover<S extends NamedStation> {
   }
 }
 
-const LEASE_RECHECK_MS = 10;
-
-function refuseStations(names: readonly string[]): void {
-  if (names.length < 2) {
-    throw new ConfigurationError(
-      "no-backup",
-      "PrimaryBackupFailover: there is a primary and no backup; give `backup` or `backups`.",
-    );
-  }
-  const twice = names.find((name, place) => names.indexOf(name) !== place);
-  if (twice !== undefined) {
-    throw new ConfigurationError(
-      "duplicate-station",
-      `PrimaryBackupFailover: two stations are named "${twice}"; names must differ.`,
-    );
-  }
-}
+/** Draining has an end. */
+const DRAIN_MS = { ...DURATION_MS, aboveMin: false };

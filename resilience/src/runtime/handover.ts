@@ -3,43 +3,44 @@
  * promoted. It never happens inside a command unless the command outlasts the drain. A failure meanwhile overtakes it.
  */
 import { NoStationFitError } from "../core/errors.ts";
+import type { PlannedCause } from "../core/failover.ts";
 import type { Clock } from "./clock.ts";
 import type { Lane, NamedStation } from "./lane.ts";
 
-type Cause = "switchover" | "failback";
-
-interface Pending<S extends NamedStation> {
-  readonly to: string;
+/** A change that is planned. */
+export interface Plan<S extends NamedStation> {
+  readonly to: Lane<S>;
   readonly from: Lane<S>;
-  readonly cause: Cause;
+  readonly cause: PlannedCause;
   readonly reason: string;
+}
+
+interface Pending<S extends NamedStation> extends Plan<S> {
   readonly outcome: PromiseWithResolvers<number>;
   readonly timer: Disposable;
 }
 
 export class Handover<S extends NamedStation> {
   readonly #clock: Clock;
-  readonly #complete: (station: string, cause: Cause, reason: string) => number | string;
+  readonly #complete: (plan: Plan<S>) => number | string;
   #pending: Pending<S> | undefined = undefined;
 
   /** `complete` promotes and returns the epoch, or says why it did not. */
-  constructor(clock: Clock, complete: (station: string, cause: Cause, reason: string) => number | string) {
+  constructor(clock: Clock, complete: (plan: Plan<S>) => number | string) {
     this.#clock = clock;
     this.#complete = complete;
   }
 
   /** Who is about to become active; undefined while none is. */
-  get to(): string | undefined {
+  get to(): Lane<S> | undefined {
     return this.#pending?.to;
   }
 
-  begin(lane: Lane<S>, from: Lane<S>, cause: Cause, reason: string, drainMs: number): Promise<number> {
-    if (this.#pending !== undefined) {
-      return Promise.reject(new NoStationFitError(`a handover to ${this.#pending.to} is under way`));
-    }
+  /** Begins to drain; only while nothing is pending. Resolves with the new epoch, rejects where it was overtaken. */
+  begin(plan: Plan<S>, drainMs: number): Promise<number> {
     const timer = this.#clock.at(this.#clock.nowMs() + drainMs, () => this.#finish());
     const outcome = Promise.withResolvers<number>();
-    this.#pending = { to: lane.name, from, cause, reason, outcome, timer };
+    this.#pending = { ...plan, outcome, timer };
     this.drained();
     return outcome.promise;
   }
@@ -51,20 +52,22 @@ export class Handover<S extends NamedStation> {
 
   /** Something more urgent happened. */
   overtaken(reason: string): void {
-    const pending = this.#pending;
-    if (pending === undefined) return;
-    this.#pending = undefined;
-    pending.timer[Symbol.dispose]();
-    pending.outcome.reject(new NoStationFitError(`the handover to ${pending.to} was overtaken: ${reason}`));
+    const pending = this.#take();
+    pending?.outcome.reject(new NoStationFitError(`the handover to ${pending.to.name} was overtaken: ${reason}`));
   }
 
   #finish(): void {
-    const pending = this.#pending;
+    const pending = this.#take();
     if (pending === undefined) return;
-    this.#pending = undefined;
-    pending.timer[Symbol.dispose]();
-    const result = this.#complete(pending.to, pending.cause, pending.reason);
+    const result = this.#complete(pending);
     if (typeof result === "number") pending.outcome.resolve(result);
     else pending.outcome.reject(new NoStationFitError(result));
+  }
+
+  #take(): Pending<S> | undefined {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    pending?.timer[Symbol.dispose]();
+    return pending;
   }
 }

@@ -4,12 +4,14 @@
  */
 import type { CommandPathOptions } from "../core/command-path.ts";
 import { CommandPathMachine } from "../core/command-path.ts";
+import { LocalRejection, StaleEpochError } from "../core/errors.ts";
 import type { Assessment, Evidence } from "../core/failover.ts";
 import type { Judgement, Outcome } from "../core/outcome.ts";
 import { judgeError } from "../core/outcome.ts";
 import type { RampOptions } from "../core/ramp.ts";
 import { RampMachine } from "../core/ramp.ts";
-import type { Standing } from "../core/supervisor.ts";
+import type { Declaration, Standing } from "../core/supervisor.ts";
+import { CircuitBreaker } from "./breaker.ts";
 import type { ClientOptions } from "./client.ts";
 import { ResilientClient } from "./client.ts";
 import type { Clock } from "./clock.ts";
@@ -26,7 +28,11 @@ export interface Maintenance {
   readonly untilMs: number;
 }
 
-/** How the client of a station is to be made; name, clock and chance are the failover's. */
+/**
+ * How the client of a station is to be made; name, clock and chance are the failover's. One default differs: a breaker
+ * made from options stays open for 5,000 ms, because here an open circuit is a reason to go elsewhere, and where there
+ * is no elsewhere a short outage should not become a long one.
+ */
 export type StationClientOptions = Omit<ClientOptions<unknown>, "name" | "clock" | "random" | "onAttempt">;
 
 export interface LaneOptions {
@@ -44,6 +50,11 @@ export interface InFlight {
   stationLost(): void;
 }
 
+/** How long a station's circuit stays open where nothing else is said. */
+const OPEN_DURATION_MS = 5_000;
+/** A station that nobody would call fit is tried this often, in case it is well after all. */
+const TRIAL_INTERVAL_MS = 250;
+
 export class Lane<S extends NamedStation> {
   readonly station: S;
   readonly role: "primary" | "backup";
@@ -52,15 +63,23 @@ export class Lane<S extends NamedStation> {
   readonly commandPath: CommandPathMachine;
   readonly inFlight: Set<InFlight> = new Set();
   maintenance: Maintenance | undefined = undefined;
+  /** Failures until then are our own doing: this process stood still, and answers wait unread. */
+  distrustUntilMs = 0;
+  /** Since when it has been suspected of silence, or worse; undefined while it is heard. */
+  silentSinceMs: number | undefined = undefined;
+  /** The last verdict. */
+  assessment: Assessment | undefined = undefined;
   /** The sentence of the supervisor's last word on this station. */
-  beatRule = "";
-  /** Do not offer anything before this instant: its bulkhead has just refused. */
-  notBeforeMs = 0;
+  #beatRule = "";
+  #notBeforeMs = 0;
   readonly #doubtMs: number;
   readonly #proofRequired: boolean;
   #doubtUntilMs = 0;
   #needsProof = false;
   #lastFailure = "";
+  /** What the last verdict rested on, as far as calls go. */
+  #weighedFailing = false;
+  #weighedWakeMs = Number.POSITIVE_INFINITY;
 
   constructor(
     station: S,
@@ -75,19 +94,25 @@ export class Lane<S extends NamedStation> {
     this.commandPath = new CommandPathMachine(options.commandPath);
     this.#doubtMs = options.doubtMs;
     this.#proofRequired = options.proofRequired;
-    const classify = options.client.classify;
+    const { classify, breaker } = options.client;
     this.client = new ResilientClient({
       ...options.client,
+      ...(breaker === false || breaker instanceof CircuitBreaker
+        ? {}
+        : { breaker: { openDurationMs: OPEN_DURATION_MS, ...breaker } }),
       name: station.name,
       clock,
       ...(random === undefined ? {} : { random }),
       classify: {
         ...(classify?.result === undefined
           ? {}
-          : { result: (value: unknown) => classify.result?.(value) ?? "success" }),
-        error: (error) => atOnce(classify?.error?.(error) ?? judgeError(error)),
+          : { result: (value: unknown) => atOnce(classify.result?.(value) ?? "success") }),
+        error: (error) => (isOurs(error) ? "ignored" : atOnce(classify?.error?.(error) ?? judgeError(error))),
       },
-      onAttempt: (outcome, startedMs, endedMs) => this.commandPath.note(outcome, startedMs, endedMs),
+      onAttempt: (outcome, startedMs, endedMs) => {
+        if (outcome === "success" || endedMs >= this.distrustUntilMs)
+          this.commandPath.note(outcome, startedMs, endedMs);
+      },
     });
   }
 
@@ -95,75 +120,137 @@ export class Lane<S extends NamedStation> {
     return this.station.name;
   }
 
-  /** Would a call offered now be taken: breaker closed (or a probe free), and not refused a moment ago? */
+  /** Would a call offered now be taken: circuit closed (or a probe free), a slot or a place in its queue, no pause? */
   serves(nowMs: number): boolean {
-    return nowMs >= this.notBeforeMs && this.client.breaker?.peek(nowMs) !== false;
+    if (nowMs < this.#notBeforeMs || this.client.breaker?.peek(nowMs) === false) return false;
+    const slots = this.client.bulkhead?.slots;
+    return slots === undefined || slots.running < slots.maxConcurrent || slots.waiting < slots.maxQueue;
   }
 
-  /** When {@link serves} could turn true by time alone. */
+  /** When {@link serves} could turn true by time alone, or because somebody else who shares its bulkhead leaves it. */
   servesAtMs(nowMs: number): number {
     if (this.serves(nowMs)) return nowMs;
-    if (nowMs < this.notBeforeMs) return this.notBeforeMs;
-    return nowMs + Math.max(1, this.client.breaker?.refusal(nowMs).retryAfterMs ?? 0);
+    if (nowMs < this.#notBeforeMs) return this.#notBeforeMs;
+    const { breaker } = this.client;
+    const closedMs = breaker?.peek(nowMs) === false ? breaker.refusal(nowMs).retryAfterMs : 0;
+    return nowMs + Math.max(PAUSE_MS, closedMs);
   }
 
-  /** The station was replaced because of how calls went: it stays in doubt for a while, and unproven until shown well. */
+  /** Its bulkhead has just refused: offer nothing for a moment. */
+  pause(nowMs: number): void {
+    this.#notBeforeMs = nowMs + PAUSE_MS;
+  }
+
+  /** A call failed here. One that is kept for want of a better one is tried again, but not by everybody at once. */
+  callFailed(nowMs: number): void {
+    if (this.assessment?.fit === false) this.#notBeforeMs = nowMs + TRIAL_INTERVAL_MS;
+  }
+
+  /** Nobody is fit, and this one is kept: one call at a time finds out whether it does serve, unless it plainly does. */
+  kept(): void {
+    if (this.commandPath.inDoubt || this.commandPath.lastSuccessMs === Number.NEGATIVE_INFINITY) this.ramp.begin(1);
+  }
+
+  /** It is active from now on: it starts afresh, and with a few calls. */
+  promoted(nowMs: number): void {
+    this.ramp.begin();
+    this.commandPath.clear(nowMs);
+    this.#notBeforeMs = 0;
+  }
+
+  /** It was replaced for failing: in doubt for a while where calls showed it, and unproven until shown well. */
   demoted(nowMs: number): void {
+    this.#needsProof = this.#proofRequired;
     const failing = this.commandPath.failing(nowMs) ?? this.#breakerOpen(nowMs);
     if (failing === undefined) return;
     this.#doubtUntilMs = nowMs + this.#doubtMs;
-    this.#needsProof = this.#proofRequired;
     this.#lastFailure = failing;
-    this.commandPath.clear();
+    this.commandPath.clear(nowMs);
   }
 
   /** Somebody tried the command path of this idle station, and it worked. */
-  proved(): void {
+  proved(nowMs: number): void {
     this.#needsProof = false;
     this.#doubtUntilMs = 0;
-    this.commandPath.clear();
+    this.commandPath.clear(nowMs);
+  }
+
+  /** Somebody tried the command path of this idle station, and it did not work. */
+  disproved(): void {
+    this.#needsProof = this.#proofRequired;
   }
 
   get needsProof(): boolean {
     return this.#needsProof;
   }
 
-  /** Everything that is known, weighed. A station that is active and not heard of yet is given its grace period. */
-  assess(standing: Standing, active: boolean, nowMs: number): Assessment {
+  /** The supervisor has spoken. A station that was down and is heard again has a life in which nothing failed yet. */
+  declared(declaration: Declaration): void {
+    const { from, to, atMs, rule } = declaration;
+    this.#beatRule = rule;
+    if (to === "alive") this.silentSinceMs = undefined;
+    else this.silentSinceMs ??= atMs;
+    if (from === "down" && to === "alive") this.commandPath.clear(atMs);
+  }
+
+  /** Could its calls have anything to say that was not weighed yet? */
+  get inQuestion(): boolean {
+    return this.commandPath.inDoubt || this.#weighedFailing || this.#weighedWakeMs < Number.POSITIVE_INFINITY;
+  }
+
+  /** Could the verdict on its calls be another one than at the last weighing? Cheap: asked after every failure. */
+  callsChangedVerdict(nowMs: number): boolean {
+    const { commandPath } = this;
+    return commandPath.isFailing(nowMs) !== this.#weighedFailing || commandPath.nextWakeMs !== this.#weighedWakeMs;
+  }
+
+  /**
+   * Everything that is known, weighed. The active station is fit until something is held against it (one not heard of
+   * yet is given its grace period); another one only while it is plainly alive. `confirmed`: see {@link Assessment}.
+   * Changes nothing.
+   */
+  assess(standing: Standing, active: boolean, confirmed: boolean, nowMs: number): Assessment {
     const evidence: Evidence[] = [];
-    const heard = standing === "alive" || standing === "suspected";
+    const against = (kind: Evidence["kind"], detail: string): void => {
+      evidence.push({ kind, verdict: "unfit", detail: `${this.name}: ${detail}` });
+    };
+    const heard = standing === "alive" || standing === "suspected" || (active && standing === "unknown");
     evidence.push({
       kind: "heartbeats",
-      verdict: heard || (active && standing === "unknown") ? "fit" : "unfit",
-      detail: `${this.name}: heartbeats ${standing}${this.beatRule === "" ? "" : ` (${this.beatRule})`}`,
+      verdict: standing === "alive" || (active && heard) ? "fit" : "unfit",
+      detail: `${this.name}: heartbeats ${standing}${this.#beatRule === "" ? "" : ` (${this.#beatRule})`}`,
     });
     const failing = this.commandPath.failing(nowMs);
-    if (failing !== undefined) evidence.push({ kind: "calls", verdict: "unfit", detail: `${this.name}: ${failing}` });
+    if (failing !== undefined) against("calls", failing);
     const open = this.#breakerOpen(nowMs);
-    if (open !== undefined) evidence.push({ kind: "breaker", verdict: "unfit", detail: `${this.name}: ${open}` });
+    if (open !== undefined) against("breaker", open);
     if (nowMs < this.#doubtUntilMs) {
-      evidence.push({
-        kind: "calls",
-        verdict: "unfit",
-        detail: `${this.name}: replaced because ${this.#lastFailure}; in doubt for ${this.#doubtMs} ms`,
-      });
+      against("calls", `replaced because ${this.#lastFailure}; in doubt for ${this.#doubtMs} ms`);
     }
-    if (this.maintenance !== undefined && nowMs < this.maintenance.untilMs) {
-      evidence.push({
-        kind: "maintenance",
-        verdict: "unfit",
-        detail: `${this.name}: in maintenance (${this.maintenance.reason})`,
-      });
-    }
+    if (this.maintenance !== undefined) against("maintenance", `in maintenance (${this.maintenance.reason})`);
     const fit = evidence.every((piece) => piece.verdict !== "unfit");
-    const silent = !heard && !(active && standing === "unknown");
-    return { fit, silent, proven: fit && standing === "alive" && !this.#needsProof, evidence };
+    if (this.#needsProof) {
+      const detail = `${this.name}: its command path has not been proven since it was replaced`;
+      evidence.push({ kind: "probe", verdict: "abstained", detail });
+    }
+    const abstained = `${this.name}: this process stood still a moment ago; failures until then do not count`;
+    if (nowMs < this.distrustUntilMs) evidence.push({ kind: "own-stall", verdict: "abstained", detail: abstained });
+    const proven = fit && standing === "alive" && !this.#needsProof;
+    return { fit, silent: !heard, proven, confirmed, evidence };
+  }
+
+  /** Takes `assessment` for the verdict from now on. */
+  weighed(assessment: Assessment, nowMs: number): void {
+    this.assessment = assessment;
+    this.#weighedFailing = this.commandPath.isFailing(nowMs);
+    this.#weighedWakeMs = this.commandPath.nextWakeMs;
   }
 
   /** When {@link assess} could say something else by time alone; `Infinity` where it could not. */
   nextWakeMs(nowMs: number): number {
     const instants = [this.commandPath.nextWakeMs, this.#doubtUntilMs, this.maintenance?.untilMs ?? 0];
-    if (this.#breakerOpen(nowMs) !== undefined) instants.push(this.servesAtMs(nowMs));
+    const { breaker } = this.client;
+    if (breaker?.state === "open") instants.push(nowMs + Math.max(1, breaker.refusal(nowMs).retryAfterMs));
     return Math.min(...instants.filter((atMs) => atMs > nowMs), Number.POSITIVE_INFINITY);
   }
 
@@ -174,7 +261,15 @@ export class Lane<S extends NamedStation> {
   }
 }
 
-/** A call that was never sent costs its station nothing: where it goes next is the failover's decision, at once. */
+/** How long a station is left alone after its bulkhead had no room, where nothing tells when it has. */
+const PAUSE_MS = 10;
+
+/** Neither our own refusals nor a station's refusal of an old epoch say that it is ill, whatever a classifier makes of them. */
+function isOurs(error: unknown): boolean {
+  return error instanceof LocalRejection || error instanceof StaleEpochError;
+}
+
+/** A call that was never sent costs its station nothing: where it goes next is the failover's decision. */
 function atOnce(judged: Outcome | Judgement): Outcome | Judgement {
   const outcome = typeof judged === "object" ? judged.outcome : judged;
   return outcome === "never-sent" ? { outcome, retry: false } : judged;

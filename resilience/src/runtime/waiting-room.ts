@@ -1,20 +1,18 @@
 /**
  * Where calls are while nobody can take them, and the one door through which all of them leave: new calls, calls that
  * waited, calls that come back from a lost station. The door opens at the pace of the active station's ramp, so a
- * take-over is no stampede. Calls that come back go before new ones.
- *
- * Failed calls that may be repeated are *held* here, too, until it is known whose failure it was. A promotion resumes
- * them all. A success of their station says that the failure was their own: each may try once more, at the expense of
- * the retry budget, and is then failed. Where the station answers nobody, one held call at a time is tried again as far
- * as the budget goes, so that a quiet service finds out that its station is well.
+ * take-over is no stampede. Calls that come back go before new ones. Failed calls that may be repeated stay in the
+ * waiting room, too, until it is known whose failure it was (see `held-calls.ts`).
  */
 import { NoStationFitError } from "../core/errors.ts";
 import type { Clock } from "./clock.ts";
-import type { PendingCall } from "./failover-call.ts";
+import { HeldCalls } from "./held-calls.ts";
 import type { Lane, NamedStation } from "./lane.ts";
+import type { PendingCall } from "./pending-call.ts";
 
 export interface WaitingRoomOptions<S extends NamedStation> {
   readonly clock: Clock;
+  /** How many calls may wait for their turn, and how many may be held. */
   readonly maxWaiting: number;
   readonly maxWaitMs: number;
   /** Who serves, or undefined while nobody may. */
@@ -24,23 +22,20 @@ export interface WaitingRoomOptions<S extends NamedStation> {
   readonly epoch: () => number;
 }
 
-/** How often a held call is offered to a station from which nothing is heard either way. */
-const HELD_RETRY_MS = 250;
-
 export class WaitingRoom<S extends NamedStation> {
   readonly #options: WaitingRoomOptions<S>;
   readonly #clock: Clock;
   readonly #returned: Set<PendingCall<S>> = new Set();
   readonly #fresh: Set<PendingCall<S>> = new Set();
-  readonly #held: Set<PendingCall<S>> = new Set();
+  readonly #held: HeldCalls<S>;
   #pumping = false;
   #timer: Disposable | undefined = undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
-  #heldTimer: Disposable | undefined = undefined;
 
   constructor(options: WaitingRoomOptions<S>) {
     this.#options = options;
     this.#clock = options.clock;
+    this.#held = new HeldCalls(options.clock, options.maxWaiting, options.active);
   }
 
   get waiting(): number {
@@ -53,43 +48,48 @@ export class WaitingRoom<S extends NamedStation> {
 
   /** Lets `call` through if the door is open and nobody is before it; otherwise it waits. `front`: it was through before. */
   enqueue(call: PendingCall<S>, front: boolean): void {
-    if (front) this.#returned.add(call);
-    else if (this.waiting >= this.#options.maxWaiting && !this.#open()) {
-      return call.refuse(
-        new NoStationFitError(`${this.waiting} calls wait already for a station to take them (maxWaiting)`),
-      );
-    } else this.#fresh.add(call);
+    if (this.waiting === 0 && !this.#pumping && this.#passAtOnce(call)) return;
+    const queue = front ? this.#returned : this.#fresh;
+    if (!front && this.waiting >= this.#options.maxWaiting) {
+      const message = `${this.waiting} calls wait already for a station to take them (maxWaiting)`;
+      return call.refuse(new NoStationFitError(message));
+    }
+    queue.add(call);
     this.pump();
-    if (this.#returned.has(call) || this.#fresh.has(call))
-      call.waitUntil(this.#clock.nowMs() + this.#options.maxWaitMs);
+    if (queue.has(call)) call.waitUntil(this.#clock.nowMs() + this.#options.maxWaitMs);
   }
 
+  /** Keeps a failed call until a promotion, or until it is known whose the failure was. */
   hold(call: PendingCall<S>): void {
     this.#held.add(call);
-    this.#heldTimer ??= this.#clock.at(this.#clock.nowMs() + HELD_RETRY_MS, () => this.#tryOneHeld());
+    call.waitUntil(this.#clock.nowMs() + this.#options.maxWaitMs);
   }
 
   forget(call: PendingCall<S>): void {
     this.#returned.delete(call);
     this.#fresh.delete(call);
-    this.#held.delete(call);
-    this.#stopIdleTimers();
+    this.#held.forget(call);
+    this.#stopIdleTimer();
   }
 
-  /** The station they failed at has been replaced. */
-  resumeAll(): void {
-    const calls = [...this.#held];
-    this.#held.clear();
-    for (const call of calls) call.resume(false);
+  /** The station that held calls failed at has been replaced. */
+  resumeHeld(): void {
+    this.#held.resumeAll();
     this.pump();
+  }
+
+  /** From now on (`true`) nobody decides, so nobody needs to be held; until `false`. */
+  set unsupervised(unsupervised: boolean) {
+    this.#held.unsupervised = unsupervised;
   }
 
   /** Lets through whoever may go now. */
   pump(): void {
     if (this.#pumping) return;
+    if (this.#held.size > 0) this.#held.settle();
+    if (this.waiting === 0) return;
     this.#pumping = true;
     try {
-      if (this.#held.size > 0) this.#settleHeld();
       for (let call = this.#next(); call !== undefined; call = this.#next()) {
         const nowMs = this.#clock.nowMs();
         const lane = this.#options.active();
@@ -103,14 +103,23 @@ export class WaitingRoom<S extends NamedStation> {
       }
     } finally {
       this.#pumping = false;
-      this.#stopIdleTimers();
+      this.#stopIdleTimer();
     }
   }
 
-  #open(): boolean {
+  #passAtOnce(call: PendingCall<S>): boolean {
     const nowMs = this.#clock.nowMs();
     const lane = this.#options.active();
-    return this.waiting === 0 && lane?.serves(nowMs) === true && lane.ramp.admits(nowMs);
+    if (lane === undefined || !lane.serves(nowMs) || !lane.ramp.admits(nowMs)) return false;
+    this.#pumping = true;
+    try {
+      call.run(lane, this.#options.epoch(), nowMs);
+    } finally {
+      this.#pumping = false;
+    }
+    // Who came while it was being started has not been looked at.
+    this.pump();
+    return true;
   }
 
   #next(): PendingCall<S> | undefined {
@@ -135,43 +144,10 @@ export class WaitingRoom<S extends NamedStation> {
     });
   }
 
-  /** A success of the station since a held call failed: the failure may have been the call's own. */
-  #settleHeld(): void {
-    for (const call of [...this.#held]) {
-      const lane = call.lane;
-      if (lane === undefined || lane.commandPath.lastSuccessMs <= call.failedAtMs) continue;
-      this.#held.delete(call);
-      if (!call.triedAgain && this.#withdraw(lane)) call.resume(true);
-      else call.deliverFailure();
-    }
-  }
-
-  #tryOneHeld(): void {
-    this.#heldTimer = undefined;
-    const nowMs = this.#clock.nowMs();
-    const lane = this.#options.active();
-    for (const call of this.#held) {
-      if (lane === undefined || lane !== call.lane || !lane.serves(nowMs) || !this.#withdraw(lane)) break;
-      this.#held.delete(call);
-      call.resume(true);
-      break;
-    }
-    if (this.#held.size > 0) this.#heldTimer ??= this.#clock.at(nowMs + HELD_RETRY_MS, () => this.#tryOneHeld());
-  }
-
-  #withdraw(lane: Lane<S>): boolean {
-    return lane.client.budget?.withdraw(this.#clock.nowMs()) !== false;
-  }
-
-  #stopIdleTimers(): void {
-    if (this.waiting === 0) {
-      this.#timer?.[Symbol.dispose]();
-      this.#timer = undefined;
-      this.#timerAtMs = Number.POSITIVE_INFINITY;
-    }
-    if (this.#held.size === 0) {
-      this.#heldTimer?.[Symbol.dispose]();
-      this.#heldTimer = undefined;
-    }
+  #stopIdleTimer(): void {
+    if (this.#timer === undefined || this.waiting > 0) return;
+    this.#timer[Symbol.dispose]();
+    this.#timer = undefined;
+    this.#timerAtMs = Number.POSITIVE_INFINITY;
   }
 }

@@ -1,0 +1,257 @@
+/**
+ * The control listener over a real socket: what it tells, what it does when ordered, and how it refuses, including those
+ * who may not ask at all. The gateway behind it is the real composition with stations that exist only in memory.
+ */
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { seededRandom, VirtualClock } from "ground-station-failover/sim";
+import { Agent, request } from "undici";
+import { compose, type Gateway } from "../compose.ts";
+import { parseConfiguration } from "../config.ts";
+import { type ControlListener, listenForControl } from "./control-api.ts";
+import { LiveFeed } from "./live-feed.ts";
+import { createLog } from "./log.ts";
+
+const SOURCE = `
+groups:
+  - name: atlantic
+    listen: 127.0.0.1:0
+    heartbeat: { kind: http, interval: 50ms, path: / }
+    stations:
+      - { name: primary, url: "http://127.0.0.1:9001" }
+      - { name: backup, url: "http://127.0.0.1:9002" }
+`;
+
+interface Fixture {
+  readonly control: ControlListener;
+  readonly gateway: Gateway;
+  readonly feed: LiveFeed;
+  readonly clock: VirtualClock;
+  readonly silent: Set<string>;
+  readonly state: { ready: boolean };
+  readonly logged: string[];
+  ask(path: string, options?: Asked): Promise<Answer>;
+}
+interface Asked {
+  readonly method?: string;
+  readonly headers?: Record<string, string>;
+  readonly body?: string;
+}
+interface Answer {
+  readonly status: number;
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever the API said
+  readonly json: any;
+}
+
+const agent = new Agent({ keepAliveTimeout: 1 });
+const opened: AsyncDisposable[] = [];
+after(async () => {
+  for (const part of opened) await part[Symbol.asyncDispose]();
+  await agent.destroy();
+});
+
+async function controlOf(token?: string): Promise<Fixture> {
+  const { settings } = parseConfiguration(SOURCE, "fleet.yaml", { environment: {}, readFile: () => "" });
+  const clock = new VirtualClock();
+  const silent = new Set<string>();
+  const gateway = compose({
+    settings,
+    clock,
+    random: seededRandom(1),
+    newChallenge: () => "unused",
+    uplink: (_group, station) => ({
+      name: station.name,
+      send: () => Promise.reject(new Error("no commands here")),
+      probe: () => (silent.has(station.name) ? Promise.reject(new Error("silent")) : Promise.resolve()),
+    }),
+  });
+  const stop = new AbortController();
+  const running = gateway.run(stop.signal);
+  const feed = new LiveFeed({ clock, run: "t1" });
+  gateway.onEvent((event) => feed.publish(event, new Date(0)));
+  await clock.advanceBy(5_000);
+  const logged: string[] = [];
+  const state = { ready: true };
+  const control = await listenForControl({
+    listen: { host: "127.0.0.1", port: 0 },
+    token,
+    groups: gateway.groups,
+    feed,
+    metrics: { contentType: "text/plain", text: async () => "gsf_up 1\n" },
+    heartbeats: () => ({ accepted: 3 }),
+    ready: () => state.ready,
+    nowMs: () => clock.nowMs(),
+    log: createLog({ level: "info", json: true, to: { write: (line) => void logged.push(line) } }),
+  });
+  opened.push(control, {
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await running;
+    },
+  });
+  const ask = async (path: string, { method = "GET", headers = {}, body }: Asked = {}): Promise<Answer> => {
+    const answer = await request(`http://127.0.0.1:${control.address.port}${path}`, {
+      method: method as "GET",
+      headers,
+      body: body ?? null,
+      dispatcher: agent,
+    });
+    const text = await answer.body.text();
+    const json = text !== "" && /json/.test(String(answer.headers["content-type"])) ? JSON.parse(text) : undefined;
+    return { status: answer.statusCode, headers: answer.headers, text, json };
+  };
+  return { control, gateway, feed, clock, silent, state, logged, ask };
+}
+
+function order(body: unknown, type = "application/json"): Asked {
+  return {
+    method: "POST",
+    headers: { "content-type": type },
+    body: typeof body === "string" ? body : JSON.stringify(body),
+  };
+}
+
+function assertProblem(answer: Answer, status: number, detail: RegExp): void {
+  assert.equal(answer.status, status, answer.text);
+  assert.equal(answer.headers["content-type"], "application/problem+json");
+  assert.equal(answer.json.status, status);
+  assert.equal(typeof answer.json.title, "string");
+  assert.match(answer.json.detail, detail);
+}
+
+test("[G3] status tells who serves, the evidence, phi and its thresholds; nothing infinite breaks it", async () => {
+  const { ask, silent, clock } = await controlOf();
+  const { status, json } = await ask("/v1/status");
+  assert.equal(status, 200);
+  assert.equal(json.ready, true);
+  assert.deepEqual(json.heartbeats, { accepted: 3 });
+  const { atlantic } = json.groups;
+  assert.equal(atlantic.active, "primary");
+  assert.equal(atlantic.epoch, 1);
+  assert.deepEqual(atlantic.thresholds, { clear: 2, suspect: 5, declare: 8 });
+  assert.equal(atlantic.stations[0].url, "http://127.0.0.1:9001");
+  assert.equal(atlantic.stations[0].standing, "alive");
+  assert.ok(atlantic.stations[0].phi >= 0 && atlantic.stations[0].phi < 2, String(atlantic.stations[0].phi));
+  assert.equal(atlantic.stations[0].ramp.limit, null);
+  assert.equal(atlantic.stations[0].breaker.state, "closed");
+  silent.add("primary");
+  await clock.advanceBy(2_000);
+  const later = (await ask("/v1/status")).json.groups.atlantic;
+  assert.equal(later.active, "backup");
+  assert.equal(later.epoch, 2);
+  assert.match(JSON.stringify(later.stations[0].assessment.evidence), /heartbeats down/);
+});
+
+test("[F7] a switchover is carried out and answered with the new epoch, and logged with its reason", async () => {
+  const { ask, gateway, logged } = await controlOf();
+  const answer = await ask("/v1/groups/atlantic/switchover", order({ to: "backup", reason: "antenna work" }));
+  assert.equal(answer.status, 200, answer.text);
+  assert.deepEqual(answer.json, { group: "atlantic", active: "backup", epoch: 2 });
+  assert.equal(gateway.groups.get("atlantic")?.activeStation, "backup");
+  assert.match(logged.join(), /antenna work/);
+});
+
+test("[F7] a switchover to a station that is not fit, or active already, is a conflict with its reason", async () => {
+  const { ask, silent, clock } = await controlOf();
+  assertProblem(
+    await ask("/v1/groups/atlantic/switchover", order({ to: "primary", reason: "x" })),
+    409,
+    /primary is active already/,
+  );
+  silent.add("backup");
+  await clock.advanceBy(2_000);
+  assertProblem(
+    await ask("/v1/groups/atlantic/switchover", order({ to: "backup", reason: "x" })),
+    409,
+    /backup is not fit to be active: .*heartbeats down/,
+  );
+});
+
+test("[G6] a bad order is refused with what is allowed, and changes nothing", async () => {
+  const { ask, gateway } = await controlOf();
+  const path = "/v1/groups/atlantic/switchover";
+  assertProblem(await ask("/v1/groups/pacific/switchover", order({ to: "a", reason: "b" })), 404, /there are atlantic/);
+  assertProblem(await ask(path, order({ to: "moon", reason: "x" })), 400, /to: .*there are primary, backup/);
+  assertProblem(await ask(path, order("{")), 400, /not JSON/);
+  assertProblem(await ask(path, order("[]")), 400, /expected object/);
+  assertProblem(await ask(path, order({ to: "backup" })), 400, /reason: /);
+  assertProblem(await ask(path, order({ to: "backup", reason: " " })), 400, /reason: /);
+  assertProblem(await ask(path, order({ to: "backup", reason: "x", force: true })), 400, /force/);
+  assertProblem(
+    await ask(path, order({ to: "backup", reason: "x" }, "text/plain")),
+    415,
+    /allowed is application\/json/,
+  );
+  assertProblem(await ask(path, order("x".repeat(20_000))), 413, /16384 bytes/);
+  assertProblem(await ask(path), 405, /POST/);
+  assertProblem(await ask("/v1/status", { method: "DELETE" }), 405, /GET/);
+  assertProblem(await ask("/v2"), 404, /no such path/);
+  assertProblem(await ask("/v1/groups/%E0%A4%A/switchover", order({ to: "backup", reason: "x" })), 404, /no group/);
+  assert.equal(gateway.groups.get("atlantic")?.epoch, 1);
+});
+
+test("[F7] maintenance of the active station makes another one active, and can be ended", async () => {
+  const { ask, clock } = await controlOf();
+  const path = "/v1/groups/atlantic/maintenance";
+  const begun = await ask(path, order({ station: "primary", reason: "new disk", forMs: 60_000 }));
+  assert.equal(begun.status, 200, begun.text);
+  await clock.advanceBy(5_000);
+  const { atlantic } = (await ask("/v1/status")).json.groups;
+  assert.equal(atlantic.active, "backup");
+  assert.equal(atlantic.stations[0].maintenance.reason, "new disk");
+  assert.equal((await ask(path, order({ station: "primary", reason: null }))).status, 200);
+  assert.equal((await ask("/v1/status")).json.groups.atlantic.stations[0].maintenance, undefined);
+  assertProblem(await ask(path, order({ station: "primary", reason: "x", forMs: -1 })), 400, /forMs/);
+});
+
+test("events are streamed as they happen", async () => {
+  const { control, ask } = await controlOf();
+  const stream = await request(`http://127.0.0.1:${control.address.port}/v1/events`, { dispatcher: agent });
+  assert.equal(stream.headers["content-type"], "text/event-stream");
+  await ask("/v1/groups/atlantic/switchover", order({ to: "backup", reason: "antenna work" }));
+  let text = "";
+  for await (const piece of stream.body) {
+    text += piece;
+    if (/event: promoted[\s\S]*\n\n/.test(text)) break;
+  }
+  assert.match(text, /"sentence":"backup is active in place of primary \(switchover\), epoch 2: antenna work/);
+});
+
+test("a HEAD of the events leaves no reader behind", async () => {
+  const { ask, feed } = await controlOf();
+  assert.equal((await ask("/v1/events", { method: "HEAD" })).status, 405);
+  assert.equal(feed.readers, 0);
+});
+
+test("[G3] with a token, only whoever shows it may ask; health stays open", async () => {
+  const { ask } = await controlOf("a-token-of-many-bytes");
+  const denied = await ask("/v1/status");
+  assertProblem(denied, 401, /Bearer/);
+  assert.match(String(denied.headers["www-authenticate"]), /^Bearer/);
+  assertProblem(await ask("/metrics", { headers: { authorization: "Bearer wrong" } }), 401, /Bearer/);
+  assert.equal((await ask("/v1/status", { headers: { authorization: "Bearer a-token-of-many-bytes" } })).status, 200);
+  assert.equal((await ask("/healthz")).status, 200);
+  assert.equal((await ask("/readyz")).status, 200);
+});
+
+test("[G6] without a token, a page of a foreign name that resolves to this machine is refused", async () => {
+  const { ask } = await controlOf();
+  assertProblem(await ask("/v1/status", { headers: { host: "evil.example:7070" } }), 403, /evil\.example/);
+  for (const host of ["localhost", "localhost:9999", "127.0.0.1:1", "[::1]:7070"]) {
+    assert.equal((await ask("/v1/status", { headers: { host } })).status, 200, host);
+  }
+});
+
+test("readyz follows the gateway; healthz only says that the process answers", async () => {
+  const { ask, state } = await controlOf();
+  state.ready = false;
+  assertProblem(await ask("/readyz"), 503, /stopping/);
+  assert.equal((await ask("/healthz")).status, 200);
+});
+
+test("metrics come in Prometheus' text format", async () => {
+  const { ask } = await controlOf();
+  assert.equal((await ask("/metrics")).text, "gsf_up 1\n");
+});

@@ -1,0 +1,61 @@
+/**
+ * What happened in a group, in one sentence with its numbers: for the log, for the event feed, and for whoever is woken
+ * at night. The event itself travels beside it for programs to read.
+ */
+import type { Evidence, FailoverEvent } from "ground-station-failover";
+
+/** An event of a group. */
+export type GroupEvent = FailoverEvent & { readonly group: string };
+
+/** How much a person should care. */
+export type Gravity = "info" | "warn" | "error";
+
+export function gravityOf(event: GroupEvent): Gravity {
+  switch (event.type) {
+    case "kept":
+      return "error";
+    case "promoted":
+    case "abstention":
+      return "warn";
+    case "declaration":
+      return event.to === "alive" ? "info" : "warn";
+    case "breaker":
+      return event.transition.to === "open" ? "warn" : "info";
+    default:
+      return "info";
+  }
+}
+
+export function sentenceOf(event: GroupEvent): string {
+  switch (event.type) {
+    case "declaration":
+      return `${event.node} is ${event.to} (was ${event.from}): ${event.rule}`;
+    case "abstention":
+      return `this process woke ${Math.round(event.lateByMs)} ms late and accuses nobody for now`;
+    case "promoted":
+      return (
+        `${event.station} is active in place of ${event.from} (${event.cause}), epoch ${event.epoch}: ` +
+        `${because(event.evidence)}; ${event.waiting} commands waiting, ${event.inFlight} in flight`
+      );
+    case "kept":
+      return `nobody is fit; ${event.station} stays active: ${because(event.evidence)}`;
+    case "breaker":
+      return `circuit of ${event.station} is ${event.transition.to}: ${event.transition.rule}`;
+    case "handover-begun":
+      return `handing over to ${event.station} (${event.cause}): ${event.reason}`;
+    case "handover-ended":
+      return `handover to ${event.station} ended: ${event.reason}`;
+    case "maintenance":
+      return event.reason === undefined
+        ? `maintenance of ${event.station} ended`
+        : `${event.station} is in maintenance: ${event.reason}`;
+    case "epoch-adopted":
+      return `a station has seen epoch ${event.epoch}; it is ours from now on`;
+  }
+}
+
+/** What speaks against a station; where nothing does (a person decided), what speaks for another. */
+function because(evidence: readonly Evidence[]): string {
+  const against = evidence.filter((piece) => piece.verdict === "unfit");
+  return (against.length > 0 ? against : evidence).map((piece) => piece.detail).join("; ");
+}

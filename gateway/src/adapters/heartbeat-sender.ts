@@ -1,0 +1,143 @@
+/**
+ * A station's side of pushed heartbeats. It beats on a fixed grid of its own clock, so that the spacing does not drift
+ * and a late tick does not delay those after it; ticks that a stall has swallowed are not sent later, because a heartbeat
+ * says that its sender is well now. A gateway that is away is no reason to stop. It answers a challenge at once, and only
+ * one that answers a beat newer than the last: an old challenge, recorded and sent again, would lock it out.
+ */
+import { randomBytes } from "node:crypto";
+import type { Socket } from "node:dgram";
+import { createSocket } from "node:dgram";
+import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
+import type { Clock } from "ground-station-failover";
+import { HeartbeatCodec } from "./heartbeat-codec.ts";
+
+export interface HeartbeatSenderOptions {
+  readonly group: string;
+  readonly station: string;
+  /** Shared with the gateway. */
+  readonly secret: string;
+  /** The gateway's heartbeat listener. A name is looked up again every 10 seconds. */
+  readonly target: { readonly host: string; readonly port: number };
+  readonly intervalMs: number;
+  /** The newest epoch that the station has seen, told along with each beat. */
+  readonly epochSeen: () => number;
+  readonly clock: Clock;
+}
+
+/** How often a host name is looked up again: gateways move rarely, but they do. */
+const RESOLVE_EVERY_MS = 10_000;
+
+export class HeartbeatSender {
+  readonly #options: HeartbeatSenderOptions;
+  readonly #codec: HeartbeatCodec;
+  readonly #session: string = randomBytes(16).toString("base64url");
+  #challenge = "";
+  #challengedAt = -1;
+  #sequence = 0;
+  #address: string | undefined = undefined;
+  #family: 4 | 6 = 4;
+  #resolveAtMs = 0;
+  #resolving = false;
+  #socket: Socket | undefined = undefined;
+  #timer: Disposable | undefined = undefined;
+
+  constructor(options: HeartbeatSenderOptions) {
+    this.#options = options;
+    this.#codec = new HeartbeatCodec(options.secret);
+  }
+
+  /** Beats from now on. Does nothing where it beats already. */
+  start(): void {
+    if (this.#timer !== undefined) return;
+    const { clock, target } = this.#options;
+    const family = isIP(target.host);
+    if (family !== 0) {
+      this.#address = target.host;
+      this.#family = family as 4 | 6;
+    }
+    this.#tick(clock.nowMs());
+  }
+
+  /** Beats no more. It may be started again. */
+  stop(): void {
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = undefined;
+    this.#close();
+  }
+
+  #tick(dueMs: number): void {
+    const { clock, intervalMs } = this.#options;
+    const nowMs = clock.nowMs();
+    const missed = Math.max(0, Math.floor((nowMs - dueMs) / intervalMs));
+    const nextMs = dueMs + (missed + 1) * intervalMs;
+    this.#timer = clock.at(nextMs, () => this.#tick(nextMs));
+    this.#resolve(nowMs);
+    this.#beat();
+  }
+
+  #beat(): void {
+    const { group, station, epochSeen, target, clock } = this.#options;
+    if (this.#address === undefined) return;
+    const datagram = this.#codec.encode({
+      type: "beat",
+      group,
+      station,
+      session: this.#session,
+      challenge: this.#challenge,
+      sequence: ++this.#sequence,
+      sentAtMs: clock.nowMs(),
+      epochSeen: epochSeen(),
+    });
+    // Lost on the way or refused at the other end: the next one is due anyway.
+    this.#open().send(datagram, target.port, this.#address, () => undefined);
+  }
+
+  #open(): Socket {
+    if (this.#socket !== undefined) return this.#socket;
+    const socket = createSocket(this.#family === 6 ? "udp6" : "udp4");
+    socket.on("error", () => {
+      if (this.#socket === socket) this.#close();
+    });
+    socket.on("message", (datagram) => this.#answer(datagram));
+    this.#socket = socket;
+    return socket;
+  }
+
+  #close(): void {
+    const socket = this.#socket;
+    this.#socket = undefined;
+    socket?.removeAllListeners("message");
+    socket?.close();
+  }
+
+  #answer(datagram: Buffer): void {
+    const decoded = this.#codec.decode(datagram);
+    if (decoded.type !== "challenge") return;
+    const ours = decoded.station === this.#options.station && decoded.group === this.#options.group;
+    if (!ours || decoded.session !== this.#session) return;
+    if (decoded.sequence <= this.#challengedAt || decoded.sequence > this.#sequence) return;
+    // Beats that were out when this challenge was made are challenged too; they are answered by the next one.
+    this.#challengedAt = this.#sequence;
+    this.#challenge = decoded.challenge;
+    this.#beat();
+  }
+
+  /** Keeps the last address that was found while a lookup fails or takes its time. */
+  #resolve(nowMs: number): void {
+    const { host } = this.#options.target;
+    if (isIP(host) !== 0 || this.#resolving || nowMs < this.#resolveAtMs) return;
+    this.#resolving = true;
+    lookup(host)
+      .then(({ address, family }) => {
+        if (family !== this.#family) this.#close();
+        this.#address = address;
+        this.#family = family as 4 | 6;
+        this.#resolveAtMs = nowMs + RESOLVE_EVERY_MS;
+      })
+      .catch(() => undefined)
+      .finally(() => {
+        this.#resolving = false;
+      });
+  }
+}

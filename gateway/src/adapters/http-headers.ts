@@ -1,0 +1,123 @@
+/**
+ * Header fields on their way through a proxy: which ones belong to one connection only and stay behind, and which ones a
+ * proxy adds. Sources: RFC 9110 §7.6.1 (Connection), §7.6.3 (Via), RFC 9112 §3.2 (request targets) and §6 (framing).
+ * Names, order and duplicates of everything else are kept as they stood on the wire. It judges no values but those by
+ * which a message is framed or routed.
+ */
+import type { HeaderList } from "../fleet/uplink.ts";
+
+/** Fields that end at this connection, whatever the Connection field says (RFC 9110 §7.6.1). */
+const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/** Naming these in Connection would take away what frames or routes the message: they stay. */
+const NEVER_NAMED: ReadonlySet<string> = new Set(["host", "content-length"]);
+
+/** Ours in both directions: what a caller or a station puts there is not passed on. */
+const OWN_PREFIX = "gsf-";
+
+/** Characters that may not stand in a field value (RFC 9110 §5.5). */
+const FORBIDDEN_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+
+/** Name and value one after the other, as node:http and undici hand over raw headers. */
+export type RawHeaders = readonly string[];
+
+/** The fields that go on: all but those of this connection, our own, and those `dropped` says. */
+export function endToEnd(raw: RawHeaders, dropped?: ReadonlySet<string>): [name: string, value: string][] {
+  const named = connectionOptions(raw);
+  const kept: [string, string][] = [];
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const name = raw[at] as string;
+    const lower = name.toLowerCase();
+    if (CONNECTION_FIELDS.has(lower) || lower.startsWith(OWN_PREFIX) || dropped?.has(lower) === true) continue;
+    if (named?.has(lower) === true && !NEVER_NAMED.has(lower)) continue;
+    kept.push([name, raw[at + 1] as string]);
+  }
+  return kept;
+}
+
+function connectionOptions(raw: RawHeaders): Set<string> | undefined {
+  const values = rawValues(raw, "connection");
+  // "keep-alive" and "close" name no field that would have to go.
+  if (values.every((value) => /^(keep-alive|close)?$/i.test(value))) return undefined;
+  return new Set(values.flatMap((value) => value.split(",").map((option) => option.trim().toLowerCase())));
+}
+
+/** All values of the field `name` (in lower case), however it is spelt there. */
+export function rawValues(raw: RawHeaders, name: string): string[] {
+  const values: string[] = [];
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const spelt = raw[at] as string;
+    if (spelt.length === name.length && spelt.toLowerCase() === name) values.push(raw[at + 1] as string);
+  }
+  return values;
+}
+
+/** The first value of `name` (in lower case), or undefined. */
+export function headerValue(headers: HeaderList, name: string): string | undefined {
+  return headers.find(([spelt]) => spelt.length === name.length && spelt.toLowerCase() === name)?.[1];
+}
+
+/** The first field whose value could not be sent on, or undefined. */
+export function unsendable(headers: HeaderList): string | undefined {
+  return headers.find(([, value]) => FORBIDDEN_IN_VALUE.test(value))?.[0];
+}
+
+/** `headers`, name and value one after the other. */
+export function flat(headers: HeaderList): string[] {
+  const list: string[] = [];
+  for (const [name, value] of headers) list.push(name, value);
+  return list;
+}
+
+/** `headers` as pairs that may be changed. */
+export function pairs(headers: HeaderList): [name: string, value: string][] {
+  return headers.map(([name, value]) => [name, value]);
+}
+
+/**
+ * Adds what tells a station who asked: the caller's address goes to the end of X-Forwarded-For (only that last entry is
+ * our word; those before are the caller's), X-Forwarded-Proto and -Host are set where nobody in front of us has, Via
+ * gets an entry of its own.
+ */
+export function withForwarded(headers: [string, string][], caller: string, protocol: "http" | "https"): HeaderList {
+  const before = headers.filter(([name]) => name.toLowerCase() === "x-forwarded-for").map(([, value]) => value);
+  const kept = before.length === 0 ? headers : headers.filter(([name]) => name.toLowerCase() !== "x-forwarded-for");
+  kept.push(["x-forwarded-for", [...before, caller].join(", ")]);
+  if (headerValue(kept, "x-forwarded-proto") === undefined) kept.push(["x-forwarded-proto", protocol]);
+  const host = headerValue(kept, "host");
+  if (host !== undefined && headerValue(kept, "x-forwarded-host") === undefined) kept.push(["x-forwarded-host", host]);
+  kept.push(["via", "1.1 gsf"]);
+  return kept;
+}
+
+/** A request target as it goes on, and the host it names itself (absolute form only). */
+export interface Target {
+  readonly target: string;
+  readonly authority: string | undefined;
+}
+
+/**
+ * Path and query of a request target, byte for byte: nothing is decoded, merged or sorted. The absolute form becomes
+ * path and query, its authority replaces Host (RFC 9112 §3.2.2). Undefined for a target that is neither.
+ */
+export function targetOf(method: string, url: string): Target | undefined {
+  if (url.startsWith("/")) return { target: url, authority: undefined };
+  if (url === "*") return method === "OPTIONS" ? { target: "*", authority: undefined } : undefined;
+  const absolute = /^https?:\/\/([^/?#@]+)([^#]*)$/i.exec(url);
+  if (absolute === null) return undefined;
+  const [, authority, rest] = absolute as unknown as [string, string, string];
+  if (rest === "" && method === "OPTIONS") return { target: "*", authority };
+  return { target: rest.startsWith("/") ? rest : `/${rest}`, authority };
+}
+
+/** True for `application/json` and any `+json` type, parameters or not. */
+export function isJson(contentType: string | undefined): boolean {
+  return contentType !== undefined && /^\s*[^\s;/]+\/([^\s;/]+\+)?json\s*(;|$)/i.test(contentType);
+}

@@ -1,0 +1,252 @@
+/**
+ * What the listener itself answers, over real sockets: refusals, limits, hang-ups, drains. What it passes through is
+ * tested in test/process/proxy-conformance.test.ts.
+ */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { Agent, request } from "node:http";
+import { connect } from "node:net";
+import { describe, test } from "node:test";
+import { ask, askRaw, rig } from "../../../test/process/proxy-rig.ts";
+
+function echo(message: IncomingMessage, response: ServerResponse): void {
+  message.pipe(response);
+}
+
+/** Reads all of it before it answers. */
+function swallow(message: IncomingMessage, response: ServerResponse): void {
+  message
+    .resume()
+    .on("error", () => undefined)
+    .on("end", () => response.end("swallowed"));
+}
+
+describe("[G6] malformed requests are answered clearly, and the listener stays up", () => {
+  const shapes: Record<string, { readonly bytes: string; readonly status: number }> = {
+    "no HTTP at all": { bytes: "hello there, how are you\r\n\r\n", status: 400 },
+    "Content-Length and Transfer-Encoding": {
+      bytes: "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+      status: 400,
+    },
+    "two lengths": {
+      bytes: "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+      status: 400,
+    },
+    "a length that is no number": { bytes: "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc", status: 400 },
+    "a transfer coding we do not undo": {
+      bytes: "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+      status: 501,
+    },
+    "chunked hidden behind another spelling": {
+      bytes: "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+      status: 400,
+    },
+    "Transfer-Encoding in HTTP/1.0": {
+      bytes: "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+      status: 400,
+    },
+    "a space before the colon": { bytes: "GET / HTTP/1.1\r\nHost : a\r\n\r\n", status: 400 },
+    "a folded field": { bytes: "GET / HTTP/1.1\r\nHost: a\r\nX-A: b\r\n c\r\n\r\n", status: 400 },
+    "a bare carriage return in a field": { bytes: "GET / HTTP/1.1\r\nHost: a\r\nX-A: b\rX-B: c\r\n\r\n", status: 400 },
+    "no host": { bytes: "GET / HTTP/1.1\r\n\r\n", status: 400 },
+    "two hosts": { bytes: "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", status: 400 },
+    "a target that is neither path nor address": { bytes: "GET foo:bar HTTP/1.1\r\nHost: a\r\n\r\n", status: 400 },
+    "an asterisk with GET": { bytes: "GET * HTTP/1.1\r\nHost: a\r\n\r\n", status: 400 },
+    "a bad chunk": { bytes: "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", status: 400 },
+    "headers without end": { bytes: `GET / HTTP/1.1\r\nHost: a\r\nX-A: ${"a".repeat(40_000)}\r\n\r\n`, status: 431 },
+    "a tunnel": { bytes: "CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n", status: 501 },
+    "another protocol": {
+      bytes: "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+      status: 501,
+    },
+    "an expectation nobody knows": {
+      bytes: "POST / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\nContent-Length: 1\r\n\r\n",
+      status: 417,
+    },
+  };
+
+  test("each shape gets its status, as a problem, and none reaches a station", async () => {
+    await using at = await rig(echo);
+    for (const [name, { bytes, status }] of Object.entries(shapes)) {
+      const answer = await askRaw(at.port, bytes);
+      assert.match(answer, new RegExp(`^HTTP/1.1 ${status} `), `${name}: ${answer}`);
+      assert.match(answer, /content-type: application\/problem\+json/i, name);
+    }
+    assert.equal(at.stations[0].received(), 0);
+    assert.equal((await ask(at.port, "/", { method: "POST", body: "still here" })).body.toString(), "still here");
+  });
+
+  test("a bad header field is named, with what is allowed", async () => {
+    await using at = await rig(echo);
+    const cases: [Record<string, string>, RegExp][] = [
+      [{ "idempotency-key": "x".repeat(300) }, /Idempotency-Key.*1 to 256/],
+      [{ "x-deadline-ms": "soon" }, /x-deadline-ms.*whole number of milliseconds/],
+      [{ "grpc-timeout": "5 s" }, /grpc-timeout.*1 to 8 digits/],
+    ];
+    for (const [headers, sentence] of cases) {
+      const answer = await ask(at.port, "/", { headers });
+      const problem = JSON.parse(answer.body.toString()) as { code: string; detail: string; status: number };
+      assert.equal(answer.status, 400);
+      assert.equal(problem.code, "BAD_HEADER");
+      assert.match(problem.detail, sentence);
+    }
+  });
+
+  test("what follows a complete request and is malformed is not answered in its place", async () => {
+    await using at = await rig((_message, response) => {
+      setTimeout(() => response.end("late"), 200);
+    });
+    const answer = await askRaw(at.port, "GET / HTTP/1.1\r\nHost: a\r\n\r\nrubbish\r\n\r\n");
+    assert.doesNotMatch(answer, /400/, "a 400 would be taken for the first request's answer");
+  });
+});
+
+describe("limits", () => {
+  test("a body that says it is too long is refused before it is sent, also with Expect: 100-continue", async () => {
+    await using at = await rig(echo, { limits: { requestBytes: 1_000 } });
+    const answer = await ask(at.port, "/", { method: "POST", body: "x".repeat(1_001) });
+    assert.equal(answer.status, 413);
+    assert.equal((JSON.parse(answer.body.toString()) as { code: string }).code, "REQUEST_TOO_LARGE");
+    const expecting = await askRaw(
+      at.port,
+      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\nExpect: 100-continue\r\n\r\n",
+    );
+    assert.match(expecting, /^HTTP\/1.1 413 /);
+    assert.equal(at.stations[0].received(), 0);
+  });
+
+  for (const keyed of [false, true]) {
+    test(`a ${keyed ? "keyed" : "streamed"} chunked body that grows too long is cut short with 413`, async () => {
+      await using at = await rig(swallow, { limits: { requestBytes: 300_000, replayBytes: 100_000 } });
+      const sent = request({ host: "127.0.0.1", port: at.port, method: "POST", agent: false });
+      sent.on("error", () => undefined);
+      if (keyed) sent.setHeader("idempotency-key", "k1");
+      for (let at = 0; at < 8; at++) sent.write(Buffer.alloc(65_536));
+      const [message] = (await once(sent, "response")) as [IncomingMessage];
+      assert.equal(message.statusCode, 413);
+      message.resume();
+      await once(message, "end");
+      sent.destroy();
+      assert.equal(at.group.activeStation, "north", "the fault is the caller's, and no station pays for it");
+      assert.equal(at.group.status.stations[0]?.breaker?.state, "closed");
+    });
+  }
+
+  test("a header block that does not come to its end is answered with 408", async () => {
+    await using at = await rig(echo, {}, { headersMs: 100 });
+    assert.match(await askRaw(at.port, "GET / HTTP/1.1\r\nHost: a\r\nX-Slow: "), /^HTTP\/1.1 408 /);
+  });
+
+  test("a body that stands still is answered with 408, and never becomes a command", async () => {
+    await using at = await rig(echo, {}, { bodyIdleMs: 100 });
+    const answer = await askRaw(at.port, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc");
+    assert.match(answer, /^HTTP\/1.1 408 /);
+    assert.match(answer, /REQUEST_TOO_SLOW/);
+    assert.equal(at.stations[0].received(), 0);
+  });
+});
+
+describe("callers that go away", () => {
+  test("a caller that hangs up cancels the work at the station", async () => {
+    const arrived = Promise.withResolvers<void>();
+    const cancelled = Promise.withResolvers<void>();
+    await using at = await rig((_message, response) => {
+      response.on("close", () => cancelled.resolve());
+      arrived.resolve();
+    });
+    const socket = connect(at.port, "127.0.0.1");
+    socket.write("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+    await arrived.promise;
+    socket.destroy();
+    await cancelled.promise;
+    assert.equal(at.group.status.stations[0]?.breaker?.state, "closed");
+    assert.equal(at.group.activeStation, "north");
+  });
+
+  test("a caller that hangs up while a reply streams stops the station", async () => {
+    const cancelled = Promise.withResolvers<void>();
+    await using at = await rig((_message, response) => {
+      const timer = setInterval(() => response.write("tick\n"), 5);
+      response.on("close", () => {
+        clearInterval(timer);
+        cancelled.resolve();
+      });
+    });
+    const sent = request({ host: "127.0.0.1", port: at.port, path: "/ticks", agent: false });
+    sent.on("error", () => undefined);
+    sent.end();
+    const [message] = (await once(sent, "response")) as [IncomingMessage];
+    await once(message, "data");
+    sent.destroy();
+    await cancelled.promise;
+  });
+
+  test("a caller that hangs up in the middle of its upload is no failure of the station", async () => {
+    const cut = Promise.withResolvers<void>();
+    const arrived = Promise.withResolvers<void>();
+    await using at = await rig((message) => {
+      message.once("data", () => arrived.resolve());
+      message.on("error", () => undefined).on("close", () => cut.resolve());
+    });
+    const socket = connect(at.port, "127.0.0.1");
+    socket.write("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+    await arrived.promise;
+    socket.destroy();
+    await cut.promise;
+    assert.equal(at.group.activeStation, "north");
+    assert.equal(at.group.status.stations[0]?.breaker?.state, "closed");
+  });
+});
+
+describe("[G7] draining", () => {
+  test("what is in flight finishes, its connection is closed, and nothing new is accepted", async () => {
+    const arrived = Promise.withResolvers<() => void>();
+    await using at = await rig((_message, response) => arrived.resolve(() => response.end("done")));
+    const agent = new Agent({ keepAlive: true });
+    const sent = request({ host: "127.0.0.1", port: at.port, agent });
+    sent.end();
+    const finish = await arrived.promise;
+    const drained = at.proxy.drain(5_000);
+    const refused = ask(at.port, "/");
+    await assert.rejects(refused, { code: "ECONNREFUSED" });
+    finish();
+    const [message] = (await once(sent, "response")) as [IncomingMessage];
+    assert.equal(message.headers.connection, "close");
+    message.resume();
+    await once(message, "end");
+    await drained;
+    agent.destroy();
+  });
+
+  test("what is in flight after the limit is cut", async () => {
+    const arrived = Promise.withResolvers<void>();
+    await using at = await rig(() => arrived.resolve());
+    const answer = ask(at.port, "/");
+    await arrived.promise;
+    await Promise.all([at.proxy.drain(20), assert.rejects(answer)]);
+  });
+
+  test("an idle kept-alive connection does not hold it up", async () => {
+    await using at = await rig((_message, response) => response.end("ok"));
+    const agent = new Agent({ keepAlive: true });
+    const sent = request({ host: "127.0.0.1", port: at.port, agent });
+    sent.end();
+    const [message] = (await once(sent, "response")) as [IncomingMessage];
+    message.resume();
+    await once(message, "end");
+    await at.proxy.drain(60_000);
+    agent.destroy();
+  });
+});
+
+test("a port that is taken is an error with the system's code", async () => {
+  await using at = await rig(echo);
+  await assert.rejects(rig(echo, { listen: { host: "127.0.0.1", port: at.port } }), { code: "EADDRINUSE" });
+});
+
+test("OPTIONS * asks the gateway itself", async () => {
+  await using at = await rig(echo);
+  assert.match(await askRaw(at.port, "OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"), /^HTTP\/1.1 204 /);
+  assert.equal(at.stations[0].received(), 0);
+});

@@ -1,0 +1,271 @@
+/**
+ * Where a group's callers connect: a reverse proxy for HTTP/1.1 on node:http that passes a request to the group and the
+ * station's reply back, changed only as a proxy must (see `http-headers.ts` and docs/guide/proxying.md). Framing is left
+ * to Node's strict parser: what it finds ambiguous (both Content-Length and Transfer-Encoding, bare line feeds, folded
+ * fields) is refused, because a message that two servers read differently is how requests are smuggled.
+ *
+ * Times are bounded here only until a request is complete: a header block has `headersMs`, a body that is read whole may
+ * stand still for `bodyIdleMs`. From there on the command's own deadline rules. It does not upgrade connections,
+ * forward request trailers or speak HTTP/2.
+ */
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { createServer } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { CallAbortedError } from "ground-station-failover";
+import { termsOf } from "../fleet/command.ts";
+import type { Group } from "../fleet/group.ts";
+import type { CommandReply, CommandRequest } from "../fleet/uplink.ts";
+import { flat, headerValue, pairs } from "./http-headers.ts";
+import type { Log } from "./log.ts";
+import type { Problem } from "./problem.ts";
+import { answerRaw, problemAnswer, problemOf, RefusedRequest, refusal, titleOf } from "./problem.ts";
+import { refuseTooLarge, requestBody } from "./request-body.ts";
+import { requestHead } from "./request-head.ts";
+
+export interface ProxyListener extends AsyncDisposable {
+  /** Where it listens; the port is the one that was taken where 0 was asked for. */
+  readonly address: { readonly host: string; readonly port: number };
+  /** Stops accepting, lets what is in flight finish for at most `withinMs`, then cuts what is left. */
+  drain(withinMs: number): Promise<void>;
+}
+
+export interface ProxyOptions {
+  readonly log: Log;
+  /** How long a caller may take over its header block. Default 10,000: nobody types one. */
+  readonly headersMs?: number;
+  /** How long a body that is read whole may stand still. Default 30,000. */
+  readonly bodyIdleMs?: number;
+}
+
+/** Longest header block of a request: what nginx and Apache accept by default is less. */
+const REQUEST_HEADER_BYTES = 32 * 1_024;
+/** How long an idle caller's connection is kept. 75 s is nginx's: longer than most callers keep one, so that they close first. */
+const KEEP_ALIVE_MS = 75_000;
+/** A request may take this long to arrive in all, or the group's deadline where that is longer. */
+const REQUEST_MS = 300_000;
+/** After an answer that came before the request's end, its rest is read for this long, so that the answer is not lost. */
+const LINGER_MS = 1_000;
+
+/** Listens for callers of `group`; rejects with the system's error where it cannot. */
+export async function listenForCommands(group: Group, options: ProxyOptions): Promise<ProxyListener> {
+  const proxy = new CommandProxy(group, options);
+  await proxy.listen();
+  return proxy;
+}
+
+class CommandProxy implements ProxyListener {
+  readonly #group: Group;
+  readonly #log: Log;
+  readonly #bodyIdleMs: number;
+  readonly #server: Server;
+  /** The answers under way on each connection, so that a parser error in the middle of one is not answered over it. */
+  readonly #underWay: WeakMap<Duplex, Set<ServerResponse>> = new WeakMap();
+  /** Connections that have been told that what they sent is malformed, and are about to end. */
+  readonly #refused: WeakSet<Duplex> = new WeakSet();
+  #draining = false;
+
+  constructor(group: Group, { log, headersMs = 10_000, bodyIdleMs = 30_000 }: ProxyOptions) {
+    this.#group = group;
+    this.#log = log;
+    this.#bodyIdleMs = bodyIdleMs;
+    this.#server = createServer({
+      maxHeaderSize: REQUEST_HEADER_BYTES,
+      headersTimeout: headersMs,
+      requestTimeout: Math.max(REQUEST_MS, group.settings.commands.deadlineMs, headersMs),
+      connectionsCheckingInterval: Math.min(1_000, headersMs),
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      // Refused with a problem of our own.
+      requireHostHeader: false,
+      noDelay: true,
+    });
+    this.#server.on("request", (request, response) => this.#serve(request, response, false));
+    this.#server.on("checkContinue", (request, response) => this.#serve(request, response, true));
+    this.#server.on("checkExpectation", (request, response) =>
+      this.#tell(request, response, new RefusedRequest(UNKNOWN)),
+    );
+    this.#server.on("connect", (_request, socket) => answerRaw(socket, refusal(501, "NOT_SUPPORTED", NO_TUNNELS)));
+    this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => this.#malformed(error, socket));
+  }
+
+  get address(): { readonly host: string; readonly port: number } {
+    const { address, port } = this.#server.address() as AddressInfo;
+    return { host: address, port };
+  }
+
+  listen(): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#server.once("error", reject);
+    this.#server.listen(this.#group.settings.listen, () => {
+      this.#server.off("error", reject);
+      this.#server.on("error", (error) => this.#log.error({ err: error, group: this.#group.name }, "listener failed"));
+      resolve();
+    });
+    return promise;
+  }
+
+  async drain(withinMs: number): Promise<void> {
+    this.#draining = true;
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const cut = setTimeout(() => this.#server.closeAllConnections(), withinMs);
+    await closed;
+    clearTimeout(cut);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  /** One exchange, from a header block to the last byte of its answer. Never rejects. */
+  async #serve(message: IncomingMessage, response: ServerResponse, waits: boolean): Promise<void> {
+    const caller = new AbortController();
+    const underWay = this.#underWay.get(message.socket) ?? new Set();
+    this.#underWay.set(message.socket, underWay.add(response));
+    response.once("close", () => {
+      underWay.delete(response);
+      if (!response.writableFinished) caller.abort(new Error("the caller hung up"));
+      if (this.#draining) setImmediate(() => this.#server.closeIdleConnections());
+    });
+    try {
+      const request = await this.#received(message, response, waits, caller);
+      if (request.target === "*") return this.#answer(message, response, PONG);
+      const terms = termsOf(request);
+      if ("field" in terms) throw new RefusedRequest(refusal(400, "BAD_HEADER", `${terms.field}: ${terms.detail}`));
+      await this.#passBack(message, response, await this.#group.handle(request, terms, caller.signal));
+    } catch (error) {
+      this.#tell(message, response, error);
+    }
+  }
+
+  /** The request as the group knows it; rejects with {@link RefusedRequest} where it cannot be one. */
+  async #received(
+    message: IncomingMessage,
+    response: ServerResponse,
+    waits: boolean,
+    caller: AbortController,
+  ): Promise<CommandRequest> {
+    const head = requestHead(message);
+    const { limits } = this.#group.settings;
+    refuseTooLarge(message, limits.requestBytes);
+    if (waits) response.writeContinue();
+    message.socket.setTimeout(this.#bodyIdleMs);
+    message.once("timeout", () => caller.abort(new RefusedRequest(TOO_SLOW)));
+    const keyed = headerValue(head.headers, "idempotency-key") !== undefined;
+    const body = await requestBody(message, limits, keyed, caller);
+    message.socket.setTimeout(0);
+    return { ...head, body };
+  }
+
+  async #passBack(message: IncomingMessage, response: ServerResponse, reply: CommandReply): Promise<void> {
+    const { body } = reply;
+    if (body.kind === "bytes") return this.#answer(message, response, { ...reply, body });
+    this.#begin(message, response, reply, flat(reply.headers));
+    // Event streams may say nothing for long: their head goes out now.
+    response.flushHeaders();
+    try {
+      await pipeline(body.stream, response, { end: false });
+    } catch (error) {
+      // The head is out: all that is left is to make sure that nobody takes this for a complete reply.
+      this.#log.debug({ err: error, group: this.#group.name }, "a streamed reply broke off");
+      return cut(message.socket);
+    }
+    response.addTrailers(pairs(body.trailers()));
+    this.#finish(message, response);
+  }
+
+  #answer(message: IncomingMessage, response: ServerResponse, reply: WholeReply): void {
+    const headers = flat(reply.headers);
+    const { bytes } = reply.body;
+    const bodiless = message.method === "HEAD" || reply.status === 204 || reply.status === 304;
+    const framed = bodiless || reply.trailers.length > 0 || headerValue(reply.headers, "content-length") !== undefined;
+    if (!framed) headers.push("content-length", String(bytes.length));
+    this.#begin(message, response, reply, headers);
+    if (reply.trailers.length > 0) response.addTrailers(pairs(reply.trailers));
+    this.#finish(message, response, bodiless ? undefined : bytes);
+  }
+
+  /** A connection is not used again while we drain, nor after an answer that came before the request's end. */
+  #begin(message: IncomingMessage, response: ServerResponse, reply: Head, headers: string[]): void {
+    if (this.#draining || !message.complete) headers.push("connection", "close");
+    response.writeHead(reply.status, reply.statusText, headers);
+  }
+
+  /** Ends the answer; where the request has not ended yet, reads on for a moment, or a reset could overtake the answer. */
+  #finish(message: IncomingMessage, response: ServerResponse, last?: Uint8Array): void {
+    if (message.complete || message.destroyed) return void response.end(last);
+    if (last !== undefined) response.write(last);
+    const end = (): void => {
+      clearTimeout(timer);
+      response.end();
+    };
+    const timer = setTimeout(end, LINGER_MS);
+    message.once("end", end).once("close", end);
+    // Whoever was reading it has stopped; what still comes is read and forgotten.
+    message.removeAllListeners("readable").resume();
+  }
+
+  /** Answers with a problem, if there is somebody left to answer. */
+  #tell(message: IncomingMessage, response: ServerResponse, error: unknown): void {
+    const problem = response.destroyed || message.socket.destroyed ? undefined : problemOf(error);
+    if (problem === undefined) {
+      if (!(error instanceof CallAbortedError)) this.#log.debug({ err: error, group: this.#group.name }, "no answer");
+      return;
+    }
+    if (response.headersSent) return cut(message.socket);
+    const { method, url } = message;
+    this.#log.debug({ group: this.#group.name, method, url, code: problem.code, detail: problem.detail }, "refused");
+    const { headers, body } = problemAnswer(problem);
+    // What was wrong with this request may be wrong with how the next one would be read.
+    if (error instanceof RefusedRequest && message.complete) headers.push("connection", "close");
+    this.#begin(message, response, { status: problem.status, statusText: titleOf(problem.status) }, headers);
+    this.#finish(message, response, method === "HEAD" ? undefined : body);
+  }
+
+  /** What Node's parser will not read, and callers that take too long over their header block. */
+  #malformed(error: NodeJS.ErrnoException, socket: Duplex): void {
+    if (this.#refused.has(socket)) return;
+    const underWay = [...(this.#underWay.get(socket) ?? [])];
+    // The fault may lie in the body of the one request under way; behind a complete one, an answer would be taken for its.
+    const answerable = underWay.every((response) => !response.headersSent && !response.req.complete);
+    if (error.code === "ECONNRESET" || !socket.writable || underWay.length > 1 || !answerable) {
+      return void socket.destroy();
+    }
+    this.#refused.add(socket);
+    this.#log.debug({ group: this.#group.name, code: error.code }, "malformed request");
+    answerRaw(socket, PARSER_PROBLEMS.get(error.code ?? "") ?? refusal(400, "MALFORMED_REQUEST", error.message));
+  }
+}
+
+type Head = Pick<CommandReply, "status" | "statusText">;
+type WholeReply = Pick<CommandReply, "status" | "statusText" | "headers" | "trailers"> & {
+  readonly body: { readonly bytes: Uint8Array };
+};
+
+/** `OPTIONS *` asks the server as such, which to a caller is us (RFC 9110 §9.3.7). */
+const PONG: WholeReply = {
+  status: 204,
+  statusText: "No Content",
+  headers: [],
+  trailers: [],
+  body: { bytes: Buffer.alloc(0) },
+};
+
+const NO_TUNNELS = "CONNECT is not supported: this is a reverse proxy";
+const UNKNOWN = refusal(417, "BAD_HEADER", "Expect: only 100-continue is known");
+const TOO_SLOW = refusal(408, "REQUEST_TOO_SLOW", "the request did not arrive in time");
+const PARSER_PROBLEMS: ReadonlyMap<string, Problem> = new Map([
+  [
+    "HPE_HEADER_OVERFLOW",
+    refusal(431, "HEADERS_TOO_LARGE", `allowed are ${REQUEST_HEADER_BYTES} bytes of header fields`),
+  ],
+  ["HPE_CHUNK_EXTENSIONS_OVERFLOW", refusal(413, "REQUEST_TOO_LARGE", "the chunk extensions are too long")],
+  ["ERR_HTTP_REQUEST_TIMEOUT", TOO_SLOW],
+]);
+
+/** Ends a connection so that nobody takes what came over it for complete, even where only its end would say so. */
+function cut(socket: Socket): void {
+  socket.resetAndDestroy();
+}

@@ -1,0 +1,333 @@
+/**
+ * The uplink against real sockets that behave well and badly: what it sends, how it reads replies, and above all what it
+ * says of a failure: never sent, or lost with the outcome unknown.
+ */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { RequestListener } from "node:http";
+import { createServer } from "node:http";
+import type { AddressInfo, Server, Socket } from "node:net";
+import { createServer as createSocketServer } from "node:net";
+import { describe, test } from "node:test";
+import { StaleEpochError, wasConnectionLost, wasNeverSent } from "ground-station-failover";
+import { groupSettings } from "../../../test/process/proxy-rig.ts";
+import type { CommandReply, CommandRequest, SendContext, Uplink } from "../fleet/uplink.ts";
+import { httpUplink } from "./http-uplink.ts";
+
+interface Target extends AsyncDisposable {
+  readonly uplink: Uplink;
+  readonly server: Server;
+}
+
+/** An uplink to `server`, with a command's time of two seconds. */
+async function uplinkTo(server: Server, replyBytes = 1_000): Promise<Target> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const settings = groupSettings([port], { commands: { timeoutMs: 400 }, limits: { replyBytes } });
+  const uplink = httpUplink(settings, settings.stations[0] as (typeof settings.stations)[0]);
+  return {
+    uplink,
+    server,
+    async [Symbol.asyncDispose]() {
+      await uplink[Symbol.asyncDispose]();
+      const closed = once(server, "close");
+      server.close();
+      await closed;
+    },
+  };
+}
+
+const served = (serve: RequestListener, replyBytes?: number): Promise<Target> =>
+  uplinkTo(createServer(serve), replyBytes);
+
+/** A server that answers every connection's first bytes as `answer` says. */
+function spoken(answer: (socket: Socket, connection: number) => void): Promise<Target> {
+  let connection = 0;
+  return uplinkTo(
+    createSocketServer((socket) => {
+      const number = ++connection;
+      socket.on("error", () => undefined).on("data", () => answer(socket, number));
+    }),
+  );
+}
+
+function get(target = "/", headers: CommandRequest["headers"] = []): CommandRequest {
+  return { method: "GET", target, headers, body: { kind: "none" } };
+}
+
+function post(body: string): CommandRequest {
+  return { method: "POST", target: "/", headers: [], body: { kind: "bytes", bytes: Buffer.from(body) } };
+}
+
+function under(changes: Partial<SendContext> = {}): SendContext {
+  return {
+    epoch: 7,
+    idempotencyKey: undefined,
+    timeLeftMs: Number.POSITIVE_INFINITY,
+    signal: new AbortController().signal,
+    ...changes,
+  };
+}
+
+async function textOf(reply: CommandReply): Promise<string> {
+  if (reply.body.kind === "bytes") return Buffer.from(reply.body.bytes).toString();
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of reply.body.stream) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}
+
+async function failure(sending: Promise<unknown>): Promise<Error> {
+  return sending.then(
+    () => assert.fail("it should have failed"),
+    (error: Error) => error,
+  );
+}
+
+describe("what is sent", () => {
+  test("[F3] [R4] epoch, key and time left go along, and a caller's own are replaced", async () => {
+    let raw: string[] = [];
+    await using at = await served((message, response) => {
+      raw = message.rawHeaders;
+      response.end();
+    });
+    const headers = [
+      ["Host", "example.com"],
+      ["X-Deadline-MS", "9999"],
+      ["grpc-timeout", "1H"],
+      ["Cookie", "a=1"],
+      ["cookie", "b=2"],
+    ] as const;
+    await at.uplink.send(get("/", headers), under({ idempotencyKey: "k1", timeLeftMs: 1_234.9 }));
+    assert.deepEqual(raw, [
+      ...["host", "example.com", "connection", "keep-alive", "Cookie", "a=1", "cookie", "b=2", "gsf-epoch", "7"],
+      ...["idempotency-key", "k1", "x-deadline-ms", "1234", "grpc-timeout", "1234900u"],
+    ]);
+    await at.uplink.send(get("/", [["Idempotency-Key", '"k1"']]), under({ idempotencyKey: '"k1"' }));
+    assert.deepEqual(
+      raw.filter((_part, place) => raw[place - 1]?.toLowerCase() === "idempotency-key"),
+      ['"k1"'],
+      "the caller's key goes once, as it came",
+    );
+    assert.ok(!raw.includes("x-deadline-ms"), "no deadline, no header");
+  });
+
+  test("connections are used again, one request at a time on each", async () => {
+    const sockets = new Set<Socket>();
+    await using at = await served((message, response) => {
+      sockets.add(message.socket);
+      response.end();
+    });
+    for (let count = 0; count < 10; count++) await at.uplink.send(post("x"), under());
+    assert.ok(sockets.size <= 2, `${sockets.size} connections for ten requests in a row`);
+  });
+});
+
+describe("how replies are read", () => {
+  test("a short reply is whole, and its JSON is read whatever the type is called", async () => {
+    await using at = await served((message, response) => {
+      response.setHeader(
+        "content-type",
+        message.url === "/+" ? "application/problem+json; charset=utf-8" : "text/json",
+      );
+      if (message.url === "/z") response.setHeader("content-encoding", "gzip");
+      response.end('{"error":"x"}');
+    });
+    for (const [target, json] of [
+      ["/", { error: "x" }],
+      ["/+", { error: "x" }],
+      ["/z", undefined],
+    ] as const) {
+      const reply = await at.uplink.send(get(target), under());
+      assert.equal(reply.body.kind, "bytes");
+      assert.deepEqual(reply.json, json, target);
+    }
+  });
+
+  test("JSON of unknown length is whole up to the limit, and streamed beyond it without a byte lost", async () => {
+    await using at = await served((message, response) => {
+      response.setHeader("content-type", "application/json");
+      response.setHeader("trailer", "x-sum");
+      response.write('["');
+      if (message.url === "/long") for (let part = 0; part < 50; part++) response.write("x".repeat(100));
+      response.addTrailers({ "x-sum": "42" });
+      response.end('"]');
+    });
+    const short = await at.uplink.send(get("/short"), under());
+    assert.equal(short.body.kind, "bytes");
+    assert.deepEqual(short.json, [""]);
+    assert.deepEqual(short.trailers, [["x-sum", "42"]]);
+    const long = await at.uplink.send(get("/long"), under());
+    assert.ok(long.body.kind === "stream");
+    assert.equal((await textOf(long)).length, 5_004);
+    assert.deepEqual(long.body.trailers(), [["x-sum", "42"]]);
+  });
+
+  test("JSON that does not end is streamed before the attempt's time is up", async () => {
+    await using at = await served((_message, response) => {
+      response.setHeader("content-type", "application/json");
+      response.write('{"watch":1}\n');
+    });
+    const reply = await at.uplink.send(get(), under());
+    assert.ok(reply.body.kind === "stream");
+    const first = await reply.body.stream[Symbol.asyncIterator]().next();
+    assert.equal(Buffer.from(first.value as Uint8Array).toString(), '{"watch":1}\n');
+  });
+
+  test("HEAD, 204 and 304 have no body, whatever their headers say", async () => {
+    await using at = await served((message, response) => {
+      const status = Number(message.url?.slice(1));
+      response.writeHead(status, status === 204 ? {} : { "content-length": "12345", etag: '"v1"' }).end();
+    });
+    for (const [method, status] of [
+      ["HEAD", 200],
+      ["GET", 204],
+      ["GET", 304],
+    ] as const) {
+      const reply = await at.uplink.send({ ...get(`/${status}`), method }, under());
+      assert.equal(reply.status, status);
+      assert.equal(await textOf(reply), "");
+    }
+  });
+
+  test("interim replies are skipped", async () => {
+    await using at = await served((_message, response) => {
+      response.writeEarlyHints({ link: "</a.css>; rel=preload" });
+      response.end("final");
+    });
+    assert.equal(await textOf(await at.uplink.send(get(), under())), "final");
+  });
+
+  test("a length that contradicts the chunks is not passed on", async () => {
+    await using at = await spoken((socket) =>
+      socket.write("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
+    );
+    const reply = await at.uplink.send(get(), under()).catch((error: Error) => error);
+    if (reply instanceof Error) return assert.ok(wasConnectionLost(reply));
+    assert.ok(!reply.headers.some(([name]) => name.toLowerCase() === "content-length"));
+    assert.equal(await textOf(reply), "hello");
+  });
+
+  test("[F3] 412 with gsf-epoch-seen is a stale epoch; 412 without is the caller's precondition", async () => {
+    await using at = await served((message, response) => {
+      response.writeHead(412, message.url === "/stale" ? { "gsf-epoch-seen": "9" } : {}).end();
+    });
+    const error = await failure(at.uplink.send(get("/stale"), under()));
+    assert.ok(error instanceof StaleEpochError);
+    assert.equal(error.seenEpoch, 9);
+    assert.equal((await at.uplink.send(get("/if-match"), under())).status, 412);
+  });
+});
+
+describe("[F4] what a failure says", () => {
+  test("a refused connection was never sent", async () => {
+    const at = await served((_message, response) => response.end());
+    at.server.close();
+    const error = await failure(at.uplink.send(post("x"), under()));
+    assert.ok(wasNeverSent(error) && !wasConnectionLost(error), String(error));
+  });
+
+  test("a connection that is not answered was never sent, and that is known in half the attempt's time", async () => {
+    const settings = groupSettings([1], { commands: { timeoutMs: 200 } });
+    const name = { name: "north", capacityPerSecond: 1 };
+    // TEST-NET-1 (RFC 5737): nobody is there, and the machine says nothing or that it has no way to it.
+    await using uplink = httpUplink(settings, { ...name, url: "http://192.0.2.1:9" });
+    const error = await failure(uplink.send(post("x"), under()));
+    assert.ok(wasNeverSent(error), String(error));
+    await using unknown = httpUplink(settings, { ...name, url: "http://nobody.invalid:9" });
+    assert.ok(wasNeverSent(await failure(unknown.send(post("x"), under()))));
+  });
+
+  test("a TLS handshake that fails was never sent, although the connection was reset", async () => {
+    const server = createSocketServer((socket) =>
+      socket.on("error", () => undefined).once("data", () => socket.destroy()),
+    );
+    await using at = await uplinkTo(server);
+    const { port } = at.server.address() as AddressInfo;
+    const settings = groupSettings([port]);
+    await using uplink = httpUplink(settings, {
+      name: "north",
+      capacityPerSecond: 1,
+      url: `https://localhost:${port}`,
+    });
+    const error = await failure(uplink.send(post("x"), under()));
+    assert.ok(wasNeverSent(error), String(error));
+  });
+
+  const lost: Record<string, (socket: Socket) => void> = {
+    "closed without a word": (socket) => socket.destroy(),
+    "reset without a word": (socket) => socket.resetAndDestroy(),
+    "closed in the head": (socket) => socket.end("HTTP/1.1 200 OK\r\nContent-"),
+    "closed in a short body": (socket) => socket.end("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"),
+    "closed in short JSON of unknown length": (socket) =>
+      socket.end("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n[1,\r\n"),
+    "no HTTP at all": (socket) => socket.end("SSH-2.0-OpenSSH_9.2\r\n"),
+    "headers without end": (socket) => socket.write(`HTTP/1.1 200 OK\r\nX-A: ${"a".repeat(100_000)}`),
+    "a transfer coding nobody undoes": (socket) =>
+      socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+    "a protocol nobody asked for": (socket) =>
+      socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"),
+  };
+  for (const [name, answer] of Object.entries(lost)) {
+    test(`${name}: it may have run`, async () => {
+      await using at = await spoken(answer);
+      const error = await failure(at.uplink.send(post("x"), under()));
+      assert.ok(wasConnectionLost(error) && !wasNeverSent(error), `${error} / ${String(error.cause)}`);
+    });
+  }
+
+  test("a kept-alive connection that dies under the next request: it may have run, and is not sent again by itself", async () => {
+    let requests = 0;
+    await using at = await spoken((socket) => {
+      requests++;
+      if (requests === 1) socket.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+      else socket.destroy();
+    });
+    await at.uplink.send(post("x"), under());
+    const error = await failure(at.uplink.send(post("y"), under()));
+    assert.ok(wasConnectionLost(error) && !wasNeverSent(error), String(error));
+    assert.equal(requests, 2);
+  });
+
+  test("a streamed body that is cut off ends its stream with an error", async () => {
+    await using at = await spoken((socket) => {
+      socket.write("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\nabc");
+      setTimeout(() => socket.destroy(), 20);
+    });
+    const reply = await at.uplink.send(get(), under());
+    assert.equal(reply.body.kind, "stream");
+    await assert.rejects(textOf(reply));
+  });
+
+  test("an abort ends its own request and no other, before and after the connection is made", async () => {
+    const arrived: Promise<void>[] = [];
+    const held: PromiseWithResolvers<void>[] = [Promise.withResolvers(), Promise.withResolvers()];
+    const answers: (() => void)[] = [];
+    for (const one of held) arrived.push(one.promise);
+    await using at = await served((message, response) => {
+      answers.push(() => response.end(message.url));
+      held[answers.length - 1]?.resolve();
+    });
+    const stop = new AbortController();
+    const first = at.uplink.send(get("/kept"), under());
+    await arrived[0];
+    const second = failure(at.uplink.send(get("/stopped"), under({ signal: stop.signal })));
+    await arrived[1];
+    stop.abort(new Error("enough"));
+    assert.equal((await second).message, "enough");
+    answers[0]?.();
+    assert.equal(await textOf(await first), "/kept");
+    const early = failure(at.uplink.send(get("/never"), under({ signal: stop.signal })));
+    assert.equal((await early).message, "enough");
+    assert.equal(answers.length, 2, "an aborted request is not sent");
+  });
+});
+
+test("a probe passes on 2xx and 3xx, and on nothing else", async () => {
+  await using at = await served((message, response) => response.writeHead(Number(message.url?.slice(1))).end("body"));
+  const { signal } = new AbortController();
+  for (const status of [200, 204, 302]) await at.uplink.probe(`/${status}`, signal);
+  for (const status of [404, 500]) await assert.rejects(at.uplink.probe(`/${status}`, signal), new RegExp(`${status}`));
+  const stopped = AbortSignal.abort(new Error("too late"));
+  await assert.rejects(at.uplink.probe("/200", stopped));
+});

@@ -1,0 +1,194 @@
+/**
+ * What Prometheus is told. States are read off the groups when somebody asks; only what cannot be read later (events,
+ * commands) is counted as it happens. Labels hold names from the configuration and words from fixed lists, so the number
+ * of series is bounded by the configuration; nothing that a caller sends becomes a label.
+ */
+import type { FailoverStatus, StationStatus } from "ground-station-failover";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { GroupEvent } from "./event-sentence.ts";
+
+export interface MetricsOptions {
+  readonly statusOf: () => Readonly<Record<string, FailoverStatus>>;
+  /** Heartbeats by what became of them, counted since the start. */
+  readonly heartbeats: () => Readonly<Record<string, number>>;
+}
+
+const STANDINGS = ["unknown", "alive", "suspected", "down"] as const;
+const BREAKER_STATES = ["closed", "open", "half-open"] as const;
+/** From a local service's answer to the default deadline of a command. */
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30];
+
+export class GatewayMetrics {
+  readonly #registry: Registry = new Registry();
+  readonly #options: MetricsOptions;
+  readonly #gauges: ReturnType<typeof stationGauges>;
+  readonly #groupGauges: ReturnType<typeof groupGauges>;
+  readonly #counters: ReturnType<typeof eventCounters>;
+  readonly #commands: ReturnType<typeof commandMetrics>;
+  readonly #heartbeats: Counter<"result">;
+
+  constructor(options: MetricsOptions) {
+    this.#options = options;
+    const registers = [this.#registry];
+    collectDefaultMetrics({ register: this.#registry });
+    this.#gauges = stationGauges(registers);
+    this.#groupGauges = groupGauges(registers);
+    this.#counters = eventCounters(registers);
+    this.#commands = commandMetrics(registers);
+    this.#heartbeats = new Counter({
+      name: "gsf_heartbeats_total",
+      help: "Heartbeat datagrams by what became of them.",
+      labelNames: ["result"],
+      registers,
+    });
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  noteEvent(event: GroupEvent): void {
+    const { group } = event;
+    const { declarations, promotions, transitions, abstentions, kept } = this.#counters;
+    if (event.type === "declaration") declarations.inc({ group, station: event.node, to: event.to });
+    else if (event.type === "promoted") promotions.inc({ group, station: event.station, cause: event.cause });
+    else if (event.type === "breaker") transitions.inc({ group, station: event.station, to: event.transition.to });
+    else if (event.type === "abstention") abstentions.inc({ group });
+    else if (event.type === "kept") kept.inc({ group });
+  }
+
+  /** A command ended: `outcome` is the class of its reply (`2xx`) or the code of the error that its caller got. */
+  noteCommand(group: string, outcome: string, elapsedMs: number): void {
+    this.#commands.ended.inc({ group, outcome });
+    this.#commands.seconds.observe({ group }, elapsedMs / 1_000);
+  }
+
+  /** Everything, in Prometheus' text format. */
+  text(): Promise<string> {
+    for (const [group, status] of Object.entries(this.#options.statusOf())) {
+      this.#groupGauges.epoch.set({ group }, status.epoch);
+      this.#groupGauges.waiting.set({ group }, status.waiting);
+      this.#groupGauges.held.set({ group }, status.held);
+      for (const station of status.stations) this.#readStation(group, station);
+    }
+    this.#heartbeats.reset();
+    for (const [result, count] of Object.entries(this.#options.heartbeats())) this.#heartbeats.inc({ result }, count);
+    return this.#registry.metrics();
+  }
+
+  #readStation(group: string, { name: station, breaker, budget, ramp, ...status }: StationStatus): void {
+    const gauges = this.#gauges;
+    const at = { group, station };
+    gauges.level.set(at, status.level);
+    gauges.active.set(at, status.active ? 1 : 0);
+    gauges.fit.set(at, status.assessment.fit ? 1 : 0);
+    gauges.inFlight.set(at, status.inFlight);
+    gauges.ramping.set(at, ramp.ramping ? 1 : 0);
+    gauges.rampLimit.set(at, ramp.limit);
+    for (const standing of STANDINGS) gauges.standing.set({ ...at, standing }, status.standing === standing ? 1 : 0);
+    if (breaker !== undefined) {
+      for (const state of BREAKER_STATES) gauges.breaker.set({ ...at, state }, breaker.state === state ? 1 : 0);
+      gauges.failureRate.set(at, breaker.failureRate);
+    }
+    if (budget === undefined) return;
+    gauges.budgetUsed.set(at, budget.sent + budget.pending);
+    gauges.budgetAllowed.set(at, budget.allowed);
+    gauges.budgetRefused.set(at, budget.refused);
+  }
+}
+
+type Registers = Registry[];
+type StationGauge<More extends string = never> = Gauge<"group" | "station" | More>;
+
+function stationGauges(registers: Registers): {
+  readonly [Name in
+    | "level"
+    | "active"
+    | "fit"
+    | "inFlight"
+    | "ramping"
+    | "rampLimit"
+    | "failureRate"
+    | "budgetUsed"
+    | "budgetAllowed"
+    | "budgetRefused"]: StationGauge;
+} & { readonly standing: StationGauge<"standing">; readonly breaker: StationGauge<"state"> } {
+  const gauge = (name: string, help: string): StationGauge =>
+    new Gauge({ name: `gsf_station_${name}`, help, labelNames: ["group", "station"], registers });
+  return {
+    level: gauge(
+      "suspicion_level",
+      "Suspicion (phi): -log10 of the chance that it is merely late; +Inf if never heard.",
+    ),
+    active: gauge("active", "1 for the station that serves now."),
+    fit: gauge("fit", "1 for a station that may be active."),
+    inFlight: gauge("commands_in_flight", "Commands that are out at it."),
+    ramping: gauge("ramping", "1 while it is being given load gradually after a promotion."),
+    rampLimit: gauge("ramp_limit", "Commands that may be in flight; +Inf where the ramp does not limit."),
+    failureRate: gauge("breaker_failure_ratio", "Share of failed commands in the breaker's window."),
+    budgetUsed: gauge("retry_budget_used", "Extra attempts in the budget's window, waiting ones included."),
+    budgetAllowed: gauge("retry_budget_allowed", "Extra attempts that the window allows."),
+    budgetRefused: gauge("retry_budget_refused", "Extra attempts refused since the start."),
+    standing: new Gauge({
+      name: "gsf_station_standing",
+      help: "1 for what is held of it: unknown, alive, suspected or down.",
+      labelNames: ["group", "station", "standing"],
+      registers,
+    }),
+    breaker: new Gauge({
+      name: "gsf_station_breaker_state",
+      help: "1 for the state of its circuit breaker.",
+      labelNames: ["group", "station", "state"],
+      registers,
+    }),
+  };
+}
+
+function groupGauges(registers: Registers): { readonly [Name in "epoch" | "waiting" | "held"]: Gauge<"group"> } {
+  const gauge = (name: string, help: string): Gauge<"group"> =>
+    new Gauge({ name: `gsf_group_${name}`, help, labelNames: ["group"], registers });
+  return {
+    epoch: gauge("epoch", "Raised by every promotion."),
+    waiting: gauge("commands_waiting", "Commands that wait for somebody fit."),
+    held: gauge("commands_held", "Failed commands held until it is known who is at fault."),
+  };
+}
+
+function eventCounters(registers: Registers): {
+  readonly declarations: Counter<"group" | "station" | "to">;
+  readonly promotions: Counter<"group" | "station" | "cause">;
+  readonly transitions: Counter<"group" | "station" | "to">;
+  readonly abstentions: Counter<"group">;
+  readonly kept: Counter<"group">;
+} {
+  const counter = <Label extends string>(name: string, help: string, ...labelNames: Label[]): Counter<Label> =>
+    new Counter({ name: `gsf_${name}_total`, help, labelNames, registers });
+  return {
+    declarations: counter("declarations", "What was declared of a station.", "group", "station", "to"),
+    promotions: counter("promotions", "Stations made active.", "group", "station", "cause"),
+    transitions: counter("breaker_transitions", "Circuits that changed state.", "group", "station", "to"),
+    abstentions: counter("abstentions", "Times that this process distrusted itself.", "group"),
+    kept: counter("nobody_fit", "Times that the least bad station was kept.", "group"),
+  };
+}
+
+function commandMetrics(registers: Registers): {
+  readonly ended: Counter<"group" | "outcome">;
+  readonly seconds: Histogram<"group">;
+} {
+  return {
+    ended: new Counter({
+      name: "gsf_commands_total",
+      help: "Commands by class of reply (2xx), or by code of the error that the caller got.",
+      labelNames: ["group", "outcome"],
+      registers,
+    }),
+    seconds: new Histogram({
+      name: "gsf_command_duration_seconds",
+      help: "From a command's arrival until its reply can be passed on.",
+      labelNames: ["group"],
+      buckets: SECONDS,
+      registers,
+    }),
+  };
+}

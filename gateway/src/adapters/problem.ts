@@ -1,0 +1,129 @@
+/**
+ * What a caller is told when the gateway itself has to answer: `application/problem+json` (RFC 9457) with a stable
+ * `code` to branch on and a sentence to read. A code says what happened; `gsf-outcome: unknown` says that the command
+ * may have been executed. Replies of stations never pass through here.
+ *
+ * | code                      | status | meaning                                                                  |
+ * | ------------------------- | ------ | ------------------------------------------------------------------------ |
+ * | NO_STATION_FIT            | 503    | nobody could take it in time; try again after Retry-After                |
+ * | BREAKER_OPEN, BULKHEAD_*  | 503    | refused here, before anything was sent                                   |
+ * | STALE_EPOCH               | 503    | this gateway has been replaced; nothing was executed                     |
+ * | DEADLINE_EXCEEDED         | 504    | the command's time was up                                                |
+ * | ATTEMPT_TIMEOUT           | 504    | the station took too long                                                |
+ * | AMBIGUOUS_OUTCOME         | 502    | the station was lost with the command in hand, and it has no key         |
+ * | RETRY_BUDGET_EXHAUSTED    | 502    | it failed, and a retry would have made matters worse                     |
+ * | STATION_UNREACHABLE       | 502    | it failed in a way that none of the above names                          |
+ */
+import type { Duplex } from "node:stream";
+import { CallAbortedError, ResilienceError, wasConnectionLost, wasNeverSent } from "ground-station-failover";
+
+export interface Problem {
+  readonly status: number;
+  readonly code: string;
+  readonly detail: string;
+  /** Sent as Retry-After, in whole seconds, rounded up. */
+  readonly retryAfterMs?: number;
+  /** The command may have been executed. */
+  readonly outcomeUnknown?: boolean;
+}
+
+/** Media type of a problem. */
+export const PROBLEM_TYPE = "application/problem+json";
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  408: "Request Timeout",
+  413: "Content Too Large",
+  417: "Expectation Failed",
+  431: "Request Header Fields Too Large",
+  500: "Internal Server Error",
+  501: "Not Implemented",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+};
+
+/** Where nobody knows better, a caller is asked to come back after this long. */
+const RETRY_AFTER_MS = 1_000;
+
+const STATUS_OF_CODE: Readonly<Record<string, number>> = {
+  NO_STATION_FIT: 503,
+  BREAKER_OPEN: 503,
+  BULKHEAD_FULL: 503,
+  BULKHEAD_TIMEOUT: 503,
+  STALE_EPOCH: 503,
+  DEADLINE_EXCEEDED: 504,
+  ATTEMPT_TIMEOUT: 504,
+};
+
+/** These end a command that may be out at a station. */
+const MAY_HAVE_RUN: ReadonlySet<string> = new Set(["AMBIGUOUS_OUTCOME", "DEADLINE_EXCEEDED", "ATTEMPT_TIMEOUT"]);
+
+/** Thrown, or given as the reason of an abort, where the request itself is at fault. */
+export class RefusedRequest extends Error {
+  readonly problem: Problem;
+
+  constructor(problem: Problem) {
+    super(problem.detail);
+    this.name = "RefusedRequest";
+    this.problem = problem;
+  }
+}
+
+/** A problem that the request itself causes. */
+export function refusal(status: number, code: string, detail: string): Problem {
+  return { status, code, detail };
+}
+
+/** What to tell the caller about `error`; undefined where the caller is gone, and there is nobody to tell. */
+export function problemOf(error: unknown): Problem | undefined {
+  if (error instanceof RefusedRequest) return error.problem;
+  if (error instanceof CallAbortedError) {
+    return error.cause instanceof RefusedRequest ? error.cause.problem : undefined;
+  }
+  const detail = error instanceof Error ? error.message : String(error);
+  // Whoever refused it last, and however the failover put it: nothing was sent, and it may be tried again.
+  if (wasNeverSent(error)) return { status: 503, code: "NO_STATION_FIT", detail, retryAfterMs: RETRY_AFTER_MS };
+  if (!(error instanceof ResilienceError)) {
+    return { status: 502, code: "STATION_UNREACHABLE", detail, outcomeUnknown: wasConnectionLost(error) };
+  }
+  const status = STATUS_OF_CODE[error.code] ?? 502;
+  const hint = error.retryAfterMs ?? (status === 503 ? RETRY_AFTER_MS : undefined);
+  return {
+    status,
+    code: error.code,
+    detail,
+    ...(hint === undefined ? {} : { retryAfterMs: hint }),
+    outcomeUnknown: MAY_HAVE_RUN.has(error.code) || wasConnectionLost(error),
+  };
+}
+
+/** The phrase that goes with a status we answer with. */
+export function titleOf(status: number): string {
+  return TITLES[status] ?? "";
+}
+
+/** A problem as an answer: its fields, name and value one after the other, and its body. */
+export function problemAnswer(problem: Problem): { headers: string[]; body: Buffer } {
+  const { status, code, detail, retryAfterMs, outcomeUnknown } = problem;
+  const body = Buffer.from(JSON.stringify({ type: "about:blank", title: titleOf(status), status, code, detail }));
+  const headers = ["content-type", PROBLEM_TYPE, "content-length", String(body.length), "cache-control", "no-store"];
+  if (retryAfterMs !== undefined) headers.push("retry-after", String(Math.max(1, Math.ceil(retryAfterMs / 1_000))));
+  if (outcomeUnknown === true) headers.push("gsf-outcome", "unknown");
+  return { headers, body };
+}
+
+/** How long a connection that is being closed may still send; closed at once, it could lose the answer to a reset. */
+const LINGER_MS = 1_000;
+
+/** Answers on a connection that has no request to answer, and closes it. */
+export function answerRaw(socket: Duplex, problem: Problem): void {
+  const { headers, body } = problemAnswer(problem);
+  let head = `HTTP/1.1 ${problem.status} ${titleOf(problem.status)}\r\nconnection: close\r\n`;
+  for (let at = 0; at + 1 < headers.length; at += 2) head += `${headers[at]}: ${headers[at + 1]}\r\n`;
+  socket.on("error", () => undefined);
+  socket.end(Buffer.concat([Buffer.from(`${head}\r\n`), body]));
+  socket.resume();
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once("close", () => clearTimeout(timer));
+}

@@ -1,0 +1,61 @@
+/**
+ * A request's header block, as it goes on to a station, or the reason why it cannot. Node's parser has refused by now
+ * what cannot be read one way only; here is refused what could not be passed on truthfully: two hosts, a transfer coding
+ * that we would not undo, another protocol. Sources: RFC 9110 §7.8 (Upgrade), RFC 9112 §3.2 (Host) and §6.1
+ * (Transfer-Encoding).
+ */
+import type { IncomingMessage } from "node:http";
+import type { CommandRequest } from "../fleet/uplink.ts";
+import { endToEnd, rawValues, targetOf, unsendable, withForwarded } from "./http-headers.ts";
+import { RefusedRequest, refusal } from "./problem.ts";
+
+/** Expect is answered here; Trailer announces what is not passed on. */
+const NOT_PASSED_ON: ReadonlySet<string> = new Set(["expect", "trailer"]);
+
+/** Other ways to say the same: an offer of them may be ignored, and clients make it unasked (RFC 9110 §7.8). */
+const IGNORED_UPGRADE = /^\s*(h2c|http\/|tls\/)/i;
+
+/** The head of `message`; throws {@link RefusedRequest}. */
+export function requestHead(message: IncomingMessage): Omit<CommandRequest, "body"> {
+  refuseShape(message);
+  const { method, url } = message as { method: string; url: string };
+  const at = targetOf(method, url);
+  if (at === undefined) {
+    throw refused(400, "BAD_TARGET", "the request target must be a path, an absolute http address, or * for OPTIONS");
+  }
+  const headers = endToEnd(message.rawHeaders, NOT_PASSED_ON);
+  const bad = unsendable(headers);
+  if (bad !== undefined) throw refused(400, "BAD_HEADER", `${bad}: there are control characters in it`);
+  if (at.authority !== undefined) {
+    for (const field of headers) if (field[0].toLowerCase() === "host") field[1] = at.authority;
+  }
+  return { method, target: at.target, headers: withForwarded(headers, callerOf(message), "http") };
+}
+
+function callerOf(message: IncomingMessage): string {
+  return message.socket.remoteAddress?.replace(/^::ffff:/, "") ?? "unknown";
+}
+
+function refuseShape(message: IncomingMessage): void {
+  const raw = message.rawHeaders;
+  const hosts = rawValues(raw, "host").length;
+  const old = message.httpVersionMajor < 1 || message.httpVersion === "1.0";
+  if (hosts > 1 || (hosts === 0 && !old)) {
+    throw refused(400, "BAD_HEADER", `Host: there are ${hosts} of it; exactly one is required`);
+  }
+  const codings = rawValues(raw, "transfer-encoding").join();
+  if (codings !== "") {
+    if (old) throw refused(400, "BAD_HEADER", "Transfer-Encoding: HTTP/1.0 does not have it");
+    if (codings.trim().toLowerCase() !== "chunked") {
+      throw refused(501, "NOT_SUPPORTED", "Transfer-Encoding: only chunked is supported");
+    }
+  }
+  const offered = rawValues(raw, "upgrade").flatMap((value) => value.split(","));
+  if (offered.some((protocol) => !IGNORED_UPGRADE.test(protocol))) {
+    throw refused(501, "NOT_SUPPORTED", `Upgrade: ${offered.join().slice(0, 60)} is not supported`);
+  }
+}
+
+function refused(status: number, code: string, detail: string): RefusedRequest {
+  return new RefusedRequest(refusal(status, code, detail));
+}

@@ -1,0 +1,72 @@
+/**
+ * The command line: which subcommands there are, and how the program ends. A mistake of its user is answered with a
+ * sentence and a documented exit code, never with a stack; a stack means that the fault is ours.
+ */
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { ConfigurationError } from "ground-station-failover";
+import { EXIT, UserError } from "./adapters/exit-codes.ts";
+import { registerControlCommands } from "./control-commands.ts";
+import { registerDemoCommands } from "./demo/command.ts";
+import { registerRunCommands } from "./run-command.ts";
+import { registerStationCommand } from "./station/command.ts";
+
+/** Runs what `args` ask for; the process ends with the exit code set here, once nothing is left to do. */
+export async function runCommandLine(args: readonly string[]): Promise<void> {
+  // A reader that has seen enough (`gsf status | head`) is no fault.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit(EXIT.ok);
+  });
+  try {
+    await commandLine().parseAsync(args, { from: "user" });
+  } catch (error) {
+    process.exitCode = exitCodeFor(error);
+  }
+}
+
+function commandLine(): Command {
+  const program = new Command("gsf")
+    .description("A gateway that stands in front of a primary and a backup, and takes over when the primary dies.")
+    .version(version(), "-V, --version", "print the version")
+    .helpCommand("help [command]", "show what a command takes")
+    .showHelpAfterError("(add --help to see what is allowed)")
+    .exitOverride()
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ gsf demo                              watch a primary being killed and the backup take over
+  $ gsf run --config fleet.yaml           run a gateway
+  $ gsf status                            ask a running one who serves
+
+Exit codes: 0 done, 1 what was asked for did not come true, 2 wrong usage, 3 wrong configuration,
+4 cannot listen, 5 no gateway answers, 70 a fault of ours, 130 and 143 stopped at once by a second signal.`,
+    );
+  registerRunCommands(program);
+  registerControlCommands(program);
+  registerStationCommand(program);
+  registerDemoCommands(program);
+  return program;
+}
+
+/** Says what went wrong, where nobody has said it yet, and how the program is to end because of it. */
+function exitCodeFor(error: unknown): number {
+  // Commander has printed its own sentence already; asked-for help and version are no errors.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (error instanceof UserError) {
+    process.stderr.write(`gsf: ${error.message}\n`);
+    return EXIT[error.ending];
+  }
+  if (error instanceof ConfigurationError) {
+    process.stderr.write(`gsf: ${error.message}\n`);
+    return EXIT.configuration;
+  }
+  process.stderr.write(`gsf: this is a fault of ours, please report it\n${(error as Error)?.stack ?? String(error)}\n`);
+  return EXIT.internal;
+}
+
+function version(): string {
+  const manifest = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  return (JSON.parse(manifest) as { version: string }).version;
+}

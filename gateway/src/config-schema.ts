@@ -1,0 +1,241 @@
+/**
+ * What a configuration file may say: every field with its range and its default, and the reason for that default. The
+ * meaning of each field is told to operators in `docs/guide/configuration.md`; contradictions between fields are found
+ * in `config-hazards.ts`.
+ */
+import { z } from "zod";
+import {
+  decimal,
+  duration,
+  list,
+  listenAddress,
+  oneOf,
+  plainName,
+  requestPath,
+  section,
+  serviceUrl,
+  size,
+  text,
+  trueOrFalse,
+  wholeNumber,
+} from "./config-values.ts";
+import type { GatewaySettings, GroupSettings, HeartbeatSettings, ListenSettings } from "./fleet/settings.ts";
+
+/** A configuration as written: values read, and defaults filled in that do not depend on other fields. */
+export interface WrittenConfiguration {
+  readonly groups: readonly WrittenGroup[];
+  readonly control: {
+    readonly listen: ListenSettings;
+    readonly allowRemote: boolean;
+    readonly tokenFile?: string | undefined;
+    readonly tokenEnv?: string | undefined;
+  };
+  readonly heartbeats?:
+    | {
+        readonly listen: ListenSettings;
+        readonly secretFile?: string | undefined;
+        readonly secretEnv?: string | undefined;
+      }
+    | undefined;
+  readonly drain: GatewaySettings["drainMs"];
+}
+
+export interface WrittenGroup extends Omit<GroupSettings, "detector" | "supervisor" | "probePath"> {
+  readonly detector: WrittenDetector;
+  readonly probePath?: string | undefined;
+}
+
+/** Detector and supervisor in one section: to an operator they are one thing. */
+interface WrittenDetector extends Required<GroupSettings["supervisor"]> {
+  readonly threshold: number;
+  readonly minimumDeviationMs: number | undefined;
+  readonly ceilingMs: number | undefined;
+}
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const KIBIBYTE = 1_024;
+const MEBIBYTE = 1_024 ** 2;
+const GIBIBYTE = 1_024 ** 3;
+
+const station = section({
+  name: plainName(),
+  url: serviceUrl(),
+  /** Not declared by default: the ramp alone then bounds what is offered after a promotion. */
+  capacityPerSecond: decimal(1, 1e9).default(Number.POSITIVE_INFINITY),
+});
+
+/** 50 ms is the fastest path planned for (the incident's detector was tuned for one ten times as slow). */
+const pushedHeartbeat = section({ kind: z.literal("udp"), interval: duration(5, 60_000).default(50) }).transform(
+  ({ kind, interval }): HeartbeatSettings => ({ kind, intervalMs: interval }),
+);
+
+const pulledHeartbeat = section({
+  kind: z.literal("http"),
+  /** A probe costs a request, so it is asked less often than a datagram is sent. */
+  interval: duration(10, 60_000).default(1_000),
+  path: requestPath(),
+  /** Default: the interval, because an answer that comes after the next question is of no use. */
+  timeout: duration(1, 60_000).optional(),
+}).transform(
+  ({ kind, interval, path, timeout }): HeartbeatSettings => ({
+    kind,
+    intervalMs: interval,
+    path,
+    timeoutMs: timeout ?? interval,
+  }),
+);
+
+const heartbeat = z
+  .discriminatedUnion("kind", [pushedHeartbeat, pulledHeartbeat], {
+    error: "allowed are kind: udp (signed datagrams from gsf station) and kind: http (requests to a path)",
+  })
+  .prefault({ kind: "udp" });
+
+const detector = section({
+  /** One silence in 10^8 would be a false alarm. */
+  threshold: decimal(1, 100).default(8),
+  suspectThreshold: decimal(0.1, 100).default(5),
+  clearThreshold: decimal(0.01, 100).default(2),
+  /** Default: see `leastDeviationMs` in config.ts. */
+  minimumDeviation: duration(1, HOUR_MS).optional(),
+  /** Default: 20 intervals, at least a second. */
+  ceiling: duration(10, HOUR_MS).optional(),
+  /** A declaration already needs a silence that hardly ever happens by chance. */
+  sustain: duration(0, HOUR_MS).default(0),
+  minimumDwell: duration(0, HOUR_MS).default(1_000),
+  /** Time for a station that is started together with the gateway. */
+  gracePeriod: duration(0, HOUR_MS).default(5_000),
+})
+  .transform(
+    (written): WrittenDetector => ({
+      threshold: written.threshold,
+      suspectThreshold: written.suspectThreshold,
+      clearThreshold: written.clearThreshold,
+      minimumDeviationMs: written.minimumDeviation,
+      ceilingMs: written.ceiling,
+      sustainMs: written.sustain,
+      minimumDwellMs: written.minimumDwell,
+      gracePeriodMs: written.gracePeriod,
+    }),
+  )
+  .prefault({});
+
+const commands = section({
+  timeout: duration(1, HOUR_MS).default(1_000),
+  deadline: duration(1, HOUR_MS).default(15_000),
+  /** As long as a command may take at all: half of the take-over objective of 30 s. */
+  maxWait: duration(0, HOUR_MS).default(15_000),
+  maxWaiting: wholeNumber(0, 1_000_000).default(10_000),
+  maxConcurrent: wholeNumber(1, 1_000_000).default(256),
+  /** Right where whoever executes a key executes it once; `report` where nobody does. */
+  ambiguousKeyed: oneOf("resend", "report").default("resend"),
+  errorBody: trueOrFalse().default(true),
+})
+  .transform(({ timeout, deadline, maxWait, ...rest }): GroupSettings["commands"] => ({
+    timeoutMs: timeout,
+    deadlineMs: deadline,
+    maxWaitMs: maxWait,
+    ...rest,
+  }))
+  .prefault({});
+
+const retry = section({
+  maxAttempts: wholeNumber(1, 100).default(3),
+  base: duration(1, HOUR_MS).default(50),
+  /** A healthy service has room for a tenth more, an ill one for no more. */
+  budgetRatio: decimal(0, 1).default(0.1),
+  budgetWindow: duration(100, HOUR_MS).default(10_000),
+})
+  .transform(({ base, budgetWindow, ...rest }): GroupSettings["retry"] => ({
+    baseMs: base,
+    budgetWindowMs: budgetWindow,
+    ...rest,
+  }))
+  .prefault({});
+
+const breaker = section({
+  failureRateThreshold: decimal(0.01, 1).default(0.5),
+  /** Five failures out of five are an accident. */
+  minimumVolume: wholeNumber(1, 1_000_000).default(20),
+  window: duration(100, HOUR_MS).default(10_000),
+  /** Shorter than the library's 30 s: there is another station, and an idle one is proven again by the first probe. */
+  openDuration: duration(10, HOUR_MS).default(5_000),
+})
+  .transform(({ window, openDuration, ...rest }): GroupSettings["breaker"] => ({
+    windowMs: window,
+    openDurationMs: openDuration,
+    ...rest,
+  }))
+  .prefault({});
+
+const commandPath = section({
+  failingFor: duration(0, HOUR_MS).default(1_000),
+  minimumFailures: wholeNumber(1, 1_000_000).default(5),
+  /** Nobody who listens refuses a connection twice in a row. */
+  refusalsToDeclare: wholeNumber(1, 1_000_000).default(2),
+  /** Far above the time in which a service on the same continent answers. */
+  unansweredAfter: duration(0, HOUR_MS).default(250),
+})
+  .transform(({ failingFor, unansweredAfter, ...rest }): GroupSettings["commandPath"] => ({
+    failingForMs: failingFor,
+    unansweredAfterMs: unansweredAfter,
+    ...rest,
+  }))
+  .prefault({});
+
+const failback = section({
+  /** Nobody is woken by a second outage that the first one's repair caused. */
+  mode: oneOf("manual", "automatic").default("manual"),
+  holdDown: duration(0, DAY_MS).default(30_000),
+})
+  .transform(({ mode, holdDown }): GroupSettings["failback"] => ({ mode, holdDownMs: holdDown }))
+  .prefault({});
+
+const limits = section({
+  request: size(0, GIBIBYTE).default(10 * MEBIBYTE),
+  replay: size(0, 64 * MEBIBYTE).default(MEBIBYTE),
+  reply: size(0, 64 * MEBIBYTE).default(64 * KIBIBYTE),
+})
+  .transform(({ request, replay, reply }): GroupSettings["limits"] => ({
+    requestBytes: request,
+    replayBytes: replay,
+    replyBytes: reply,
+  }))
+  .prefault({});
+
+const group = section({
+  name: plainName(),
+  listen: listenAddress(),
+  stations: list(station, "stations (the primary first, then its backups)", 2),
+  heartbeat,
+  detector,
+  commands,
+  retry,
+  breaker,
+  commandPath,
+  failback,
+  probePath: requestPath().optional(),
+  limits,
+});
+
+const environmentName = text("the name of an environment variable");
+
+export const configurationSchema: z.ZodType<WrittenConfiguration> = section({
+  groups: list(group, "groups", 1),
+  control: section({
+    /** Loopback, because whoever reaches it can switch stations. */
+    listen: listenAddress().default({ host: "127.0.0.1", port: 7070 }),
+    allowRemote: trueOrFalse().default(false),
+    tokenFile: text("the path of a file").optional(),
+    tokenEnv: environmentName.optional(),
+  }).prefault({}),
+  heartbeats: section({
+    /** Loopback; stations on other machines need an address that they can reach. */
+    listen: listenAddress().default({ host: "127.0.0.1", port: 7071 }),
+    secretFile: text("the path of a file").optional(),
+    secretEnv: environmentName.optional(),
+  }).optional(),
+  /** Longer than a command's timeout, shorter than the 30 s after which service supervisors kill. */
+  drain: duration(0, HOUR_MS).default(10_000),
+});

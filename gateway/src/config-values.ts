@@ -1,0 +1,175 @@
+/**
+ * The kinds of values that a configuration is made of: durations, sizes, addresses, names. Each reads what a person
+ * writes (`50ms`, `1MiB`, `[::1]:80`) and, where it cannot, says what it got and what is allowed in one sentence; where
+ * the sentence is shown, and at which line, is not known here.
+ */
+import { z } from "zod";
+import type { ListenSettings } from "./fleet/settings.ts";
+import { nearest } from "./nearest-name.ts";
+
+/** A length of time, in milliseconds once read. A bare number counts milliseconds. */
+export function duration(minMs: number, maxMs: number): z.ZodType<number> {
+  const allowed = `a duration from ${shownDuration(minMs)} to ${shownDuration(maxMs)}, such as 50ms, 1s or 2m`;
+  return value(allowed, (given) => within(withUnit(given, DURATION_UNITS), minMs, maxMs));
+}
+
+/** An amount of memory, in bytes once read. A bare number counts bytes. */
+export function size(minBytes: number, maxBytes: number): z.ZodType<number> {
+  const allowed = `a size from ${shownSize(minBytes)} to ${shownSize(maxBytes)}, such as 64KiB or 1MiB`;
+  return value(allowed, (given) => {
+    const bytes = within(withUnit(given, SIZE_UNITS), minBytes, maxBytes);
+    return Number.isInteger(bytes) ? bytes : undefined;
+  });
+}
+
+export function wholeNumber(min: number, max: number): z.ZodType<number> {
+  return value(`a whole number from ${min} to ${max}`, (given) =>
+    Number.isInteger(given) ? within(given as number, min, max) : undefined,
+  );
+}
+
+export function decimal(min: number, max: number): z.ZodType<number> {
+  return value(`a number from ${min} to ${max}`, (given) =>
+    typeof given === "number" ? within(given, min, max) : undefined,
+  );
+}
+
+export function trueOrFalse(): z.ZodType<boolean> {
+  return value("true or false", (given) => (typeof given === "boolean" ? given : undefined));
+}
+
+export function oneOf<Word extends string>(...words: readonly Word[]): z.ZodType<Word> {
+  return value(words.join(" or "), (given) => words.find((word) => word === given));
+}
+
+/** The name of a group or station: it appears in addresses, metrics and datagrams, so it is kept plain. */
+export function plainName(): z.ZodType<string> {
+  return value("1 to 63 letters, digits, dots, dashes and underscores, beginning with a letter or digit", (given) =>
+    typeof given === "string" && /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(given) ? given : undefined,
+  );
+}
+
+export function text(what: string): z.ZodType<string> {
+  return value(what, (given) => (typeof given === "string" && given.trim() !== "" ? given : undefined));
+}
+
+/** Where to listen. Without a host: on all IPv4 addresses of the machine. */
+export function listenAddress(): z.ZodType<ListenSettings> {
+  return value("host:port, such as 127.0.0.1:8080, :8080 (all addresses) or [::1]:8080 (in quotes)", (given) => {
+    const parts =
+      typeof given === "string" ? /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]*)):(\d{1,5})$/.exec(given) : null;
+    const port = within(Number(parts?.[3]), 0, 65_535);
+    if (parts === null || port === undefined) return undefined;
+    return { host: parts[1] ?? (parts[2] === "" ? "0.0.0.0" : (parts[2] as string)), port };
+  });
+}
+
+/** The base address of a service: scheme, host and port, because path and query are the caller's. */
+export function serviceUrl(): z.ZodType<string> {
+  return value("http://host:port or https://host:port, without path, query or password", (given) => {
+    if (typeof given !== "string" || !URL.canParse(given)) return undefined;
+    const url = new URL(given);
+    const plain = url.pathname === "/" && url.search === "" && url.hash === "" && url.username + url.password === "";
+    return plain && /^https?:$/.test(url.protocol) && url.hostname !== "" ? url.origin : undefined;
+  });
+}
+
+/** A path to ask for, query allowed. */
+export function requestPath(): z.ZodType<string> {
+  return value("a path beginning with /, such as /healthz", (given) =>
+    typeof given === "string" && /^\/[\x21-\x7e]*$/.test(given) ? given : undefined,
+  );
+}
+
+/** A map with known fields: every other field is an error that names the field most likely meant. */
+export function section<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape> {
+  const fields = Object.keys(shape);
+  return z.strictObject(shape, {
+    error: (issue) => {
+      // One line for each unknown field; config-problems.ts takes them apart again.
+      if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownField(key, fields)).join("\n");
+      const got = issue.input === undefined ? "it is missing" : `${shown(issue.input)} is not allowed`;
+      return `${got}; allowed is a section with the fields ${fields.join(", ")}`;
+    },
+  }) as unknown as z.ZodObject<Shape>;
+}
+
+/** At least `min` of something, in order. */
+export function list<Item extends z.ZodType>(item: Item, what: string, min: number): z.ZodArray<Item> {
+  const allowed = `a list of ${what}, at least ${min}`;
+  return z
+    .array(item, {
+      error: (issue) =>
+        `${issue.input === undefined ? "it is missing" : `${shown(issue.input)} is not allowed`}; allowed is ${allowed}`,
+    })
+    .min(min, { error: (issue) => `there are ${(issue.input as unknown[]).length}; allowed is ${allowed}` });
+}
+
+/** For messages: `1.5s`, `2m`, `250ms`. */
+export function shownDuration(ms: number): string {
+  const [unit, factor] = largestUnit(ms, DURATION_UNITS);
+  return `${Math.round((ms / factor) * 1_000) / 1_000}${unit}`;
+}
+
+function shownSize(bytes: number): string {
+  const [unit, factor] = largestUnit(bytes, SIZE_UNITS);
+  return `${Math.round((bytes / factor) * 1_000) / 1_000}${unit}`;
+}
+
+const DURATION_UNITS: ReadonlyMap<string, number> = new Map([
+  ["ms", 1],
+  ["s", 1_000],
+  ["m", 60_000],
+  ["h", 3_600_000],
+]);
+
+const SIZE_UNITS: ReadonlyMap<string, number> = new Map([
+  ["B", 1],
+  ["KiB", 1_024],
+  ["MiB", 1_024 ** 2],
+  ["GiB", 1_024 ** 3],
+]);
+
+function largestUnit(amount: number, units: ReadonlyMap<string, number>): [string, number] {
+  const smallest = [...units][0] as [string, number];
+  return [...units].findLast(([, factor]) => amount >= factor) ?? smallest;
+}
+
+function withUnit(given: unknown, units: ReadonlyMap<string, number>): number | undefined {
+  if (typeof given === "number") return given;
+  if (typeof given !== "string") return undefined;
+  const parts = /^(\d+(?:\.\d+)?) ?([A-Za-z]+)$/.exec(given.trim());
+  const factor = units.get(parts?.[2] ?? "");
+  return factor === undefined ? undefined : Number(parts?.[1]) * factor;
+}
+
+function within(given: number | undefined, min: number, max: number): number | undefined {
+  return given !== undefined && given >= min && given <= max ? given : undefined;
+}
+
+/** A schema around `read`, which returns undefined for what it does not take. */
+function value<T>(allowed: string, read: (given: unknown) => T | undefined): z.ZodType<T> {
+  return z.unknown().transform((given, context): T => {
+    const result = given === undefined ? undefined : read(given);
+    if (result !== undefined) return result;
+    const got = given === undefined ? "it is missing" : `${shown(given)} is not allowed`;
+    context.addIssue({ code: "custom", message: `${got}; allowed is ${allowed}` });
+    return z.NEVER;
+  });
+}
+
+function unknownField(field: string, fields: readonly string[]): string {
+  const meant = nearest(field, fields);
+  const guess = meant === undefined ? "" : ` (did you mean ${meant}?)`;
+  return `there is no such field${guess}; allowed are ${fields.join(", ")}`;
+}
+
+const LONGEST_SHOWN = 60;
+
+function shown(given: unknown): string {
+  if (given === null) return "an empty value";
+  if (Array.isArray(given)) return "a list";
+  if (typeof given === "object") return "a section";
+  const written = typeof given === "string" ? JSON.stringify(given) : String(given);
+  return written.length > LONGEST_SHOWN ? `${written.slice(0, LONGEST_SHOWN)}…` : written;
+}

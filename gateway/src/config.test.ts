@@ -1,0 +1,362 @@
+/**
+ * Reading a configuration: what a minimal file means, what each kind of mistake is answered with, and that all of them
+ * are told at once, at their lines.
+ */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { seededRandom, VirtualClock } from "ground-station-failover/sim";
+import { UserError } from "./adapters/exit-codes.ts";
+import { compose } from "./compose.ts";
+import type { Configuration } from "./config.ts";
+import { loadConfiguration, parseConfiguration } from "./config.ts";
+import { ConfigurationProblems } from "./config-problems.ts";
+
+const SECRET = "0123456789abcdef0123456789abcdef";
+const files: Record<string, string> = { "beat.secret": `${SECRET}\n`, "short.secret": "hunter2" };
+
+const MINIMAL = `
+groups:
+  - name: atlantic
+    listen: 127.0.0.1:8080
+    stations:
+      - { name: primary, url: "http://127.0.0.1:9001" }
+      - { name: backup, url: "http://127.0.0.1:9002" }
+heartbeats: { secretFile: beat.secret }
+`;
+
+function read(source: string, environment: Record<string, string> = {}): Configuration {
+  return parseConfiguration(source, "fleet.yaml", {
+    environment,
+    readFile: (path) => {
+      const text = files[path];
+      if (text === undefined) throw Object.assign(new Error("no"), { code: "ENOENT" });
+      return text;
+    },
+  });
+}
+
+/** The lines that are told, without the heading. */
+function told(source: string, environment: Record<string, string> = {}): string[] {
+  try {
+    read(source, environment);
+  } catch (error) {
+    assert.ok(error instanceof ConfigurationProblems, String(error));
+    assert.equal(error.ending, "configuration");
+    return error.message
+      .split("\n")
+      .slice(1)
+      .map((line) => line.trim());
+  }
+  return [];
+}
+
+test("a group needs a name, an address and two stations; everything else has a default", () => {
+  const { settings, controlToken } = read(MINIMAL);
+  assert.equal(controlToken, undefined);
+  assert.deepEqual(settings.control, { host: "127.0.0.1", port: 7070 });
+  assert.deepEqual(settings.heartbeats, { listen: { host: "127.0.0.1", port: 7071 }, secret: SECRET });
+  assert.equal(settings.drainMs, 10_000);
+  const group = settings.groups[0];
+  assert.deepEqual(group?.listen, { host: "127.0.0.1", port: 8080 });
+  assert.deepEqual(group?.stations[1], {
+    name: "backup",
+    url: "http://127.0.0.1:9002",
+    capacityPerSecond: Number.POSITIVE_INFINITY,
+  });
+  assert.deepEqual(group?.heartbeat, { kind: "udp", intervalMs: 50 });
+  assert.deepEqual(group?.detector, { threshold: 8, minimumDeviationMs: 50, ceilingMs: 1_000 });
+  assert.equal(group?.commands.timeoutMs, 1_000);
+  assert.equal(group?.commands.deadlineMs, 15_000);
+  assert.equal(group?.commands.ambiguousKeyed, "resend");
+  assert.deepEqual(group?.failback, { mode: "manual", holdDownMs: 30_000 });
+  assert.deepEqual(group?.limits, { requestBytes: 10_485_760, replayBytes: 1_048_576, replyBytes: 65_536 });
+  assert.equal(group?.probePath, undefined);
+});
+
+test("durations, sizes and addresses are read as people write them", () => {
+  const source = MINIMAL.replace(
+    "listen: 127.0.0.1:8080",
+    `listen: "[::1]:8080"
+    heartbeat: { kind: http, interval: 2s, path: "/healthz?deep=1" }
+    commands: { timeout: 1.5s, deadline: 2m, maxWait: 250 }
+    limits: { request: 2MiB, replay: 64KiB, reply: 1000 }
+    probePath: /ready`,
+  );
+  const group = read(source).settings.groups[0];
+  assert.deepEqual(group?.listen, { host: "::1", port: 8080 });
+  assert.deepEqual(group?.heartbeat, { kind: "http", intervalMs: 2_000, path: "/healthz?deep=1", timeoutMs: 2_000 });
+  assert.deepEqual(group?.detector, { threshold: 8, minimumDeviationMs: 500, ceilingMs: 40_000 });
+  assert.equal(group?.commands.timeoutMs, 1_500);
+  assert.equal(group?.commands.deadlineMs, 120_000);
+  assert.equal(group?.commands.maxWaitMs, 250);
+  assert.deepEqual(group?.limits, { requestBytes: 2_097_152, replayBytes: 65_536, replyBytes: 1_000 });
+  assert.equal(group?.probePath, "/ready");
+  assert.deepEqual(read(MINIMAL.replace("127.0.0.1:8080", ":8080")).settings.groups[0]?.listen, {
+    host: "0.0.0.0",
+    port: 8080,
+  });
+});
+
+test("JSON is a configuration too, and anchors may be used", () => {
+  assert.equal(
+    read(
+      JSON.stringify(
+        JSON.parse(
+          JSON.stringify({
+            groups: [
+              {
+                name: "a",
+                listen: ":1",
+                heartbeat: { kind: "http", path: "/" },
+                stations: [
+                  { name: "x", url: "http://x:1" },
+                  { name: "y", url: "http://y:1" },
+                ],
+              },
+            ],
+          }),
+        ),
+      ),
+    ).settings.groups[0]?.name,
+    "a",
+  );
+  const anchored = MINIMAL.replace("stations:", "commands: &slow { timeout: 3s }\n    stations:").replace(
+    "heartbeats:",
+    `  - name: pacific
+    listen: 127.0.0.1:8081
+    commands: { <<: *slow, maxWaiting: 5 }
+    stations: [{ name: a, url: "http://a:1" }, { name: b, url: "http://b:1" }]
+heartbeats:`,
+  );
+  assert.equal(read(anchored).settings.groups[1]?.commands.timeoutMs, 3_000);
+});
+
+test("[G6] every problem is told at once, each with its line, column, field and what is allowed", () => {
+  const lines = told(`groups:
+  - name: "at lantic"
+    listen: 8080
+    stattions: []
+    stations:
+      - { name: primary, url: "ftp://x" }
+      - { name: primary, url: "http://127.0.0.1:9002" }
+    commands:
+      timeout: 10 parsecs
+      timeoutMs: 5
+    detector: { clearThreshold: 6 }
+drane: 1s
+heartbeats: { secretFile: beat.secret }
+`);
+  assert.deepEqual(lines, [
+    'fleet.yaml:2:11 groups[0].name: "at lantic" is not allowed; allowed is 1 to 63 letters, digits, dots, dashes and underscores, beginning with a letter or digit',
+    "fleet.yaml:3:13 groups[0].listen: 8080 is not allowed; allowed is host:port, such as 127.0.0.1:8080, :8080 (all addresses) or [::1]:8080 (in quotes)",
+    "fleet.yaml:4:5 groups[0].stattions: there is no such field (did you mean stations?); allowed are name, listen, stations, heartbeat, detector, commands, retry, breaker, commandPath, failback, probePath, limits",
+    'fleet.yaml:6:31 groups[0].stations[0].url: "ftp://x" is not allowed; allowed is http://host:port or https://host:port, without path, query or password',
+    "fleet.yaml:7:17 groups[0].stations[1].name: groups[0].stations[0].name is the same; names must differ",
+    'fleet.yaml:9:16 groups[0].commands.timeout: "10 parsecs" is not allowed; allowed is a duration from 1ms to 1h, such as 50ms, 1s or 2m',
+    "fleet.yaml:10:7 groups[0].commands.timeoutMs: there is no such field (did you mean timeout?); allowed are timeout, deadline, maxWait, maxWaiting, maxConcurrent, ambiguousKeyed, errorBody",
+    "fleet.yaml:11:33 groups[0].detector.clearThreshold: 6 is not below detector.suspectThreshold (5): a station would be suspected and cleared at once",
+    "fleet.yaml:12:1 drane: there is no such field (did you mean drain?); allowed are groups, control, heartbeats, drain",
+  ]);
+});
+
+test("one station is refused: there is nobody to take over", () => {
+  const lines = told(MINIMAL.replace(/ {6}- \{ name: backup.*\n/, ""));
+  assert.deepEqual(lines, [
+    "fleet.yaml:6:7 groups[0].stations: there are 1; allowed is a list of stations (the primary first, then its backups), at least 2",
+  ]);
+});
+
+for (const [hazard, change, field] of [
+  ["a timeout longer than the deadline", "commands: { timeout: 20s }", "groups[0].commands.timeout"],
+  [
+    "a probe longer than its interval",
+    "heartbeat: { kind: http, path: /, timeout: 3s }",
+    "groups[0].heartbeat.timeout",
+  ],
+  ["a ceiling below two beats", "detector: { ceiling: 60ms }", "groups[0].detector.ceiling"],
+  ["suspicion above declaration", "detector: { threshold: 4 }", "groups[0].detector.suspectThreshold"],
+  ["a retry after the deadline", "retry: { base: 15s }", "groups[0].retry.base"],
+  ["a replay above the limit", "limits: { request: 1KiB }", "groups[0].limits.replay"],
+  ["an unknown kind of heartbeat", "heartbeat: { kind: smoke }", "groups[0].heartbeat.kind"],
+  ["an empty section", "breaker:", "groups[0].breaker"],
+] as const) {
+  test(`refused with the field named: ${hazard}`, () => {
+    const lines = told(MINIMAL.replace("stations:", `${change}\n    stations:`));
+    assert.equal(lines.length, 1, lines.join("\n"));
+    assert.match(lines[0] as string, /^fleet\.yaml:5:\d+ /);
+    assert.ok(lines[0]?.includes(` ${field}: `), lines[0]);
+  });
+}
+
+test("two groups cannot share a name or a port, and no group can have the gateway as its station", () => {
+  const second = (text: string): string => MINIMAL.replace("heartbeats:", `  - ${text}\nheartbeats:`);
+  const stations = (url: string): string => `stations: [{ name: a, url: "${url}" }, { name: b, url: "http://b:1" }]`;
+  assert.match(
+    told(second(`{ name: atlantic, listen: ":1", ${stations("http://a:1")} }`)).join(),
+    /groups\[1\]\.name: groups\[0\]\.name is the same/,
+  );
+  assert.match(
+    told(second(`{ name: pacific, listen: "localhost:8080", ${stations("http://a:1")} }`)).join(),
+    /groups\[1\]\.listen: localhost:8080 is taken by groups\[0\]\.listen/,
+  );
+  assert.match(
+    told(second(`{ name: pacific, listen: ":1", ${stations("http://localhost:8080")} }`)).join(),
+    /groups\[1\]\.stations\[0\]\.url: this is groups\[0\]\.listen: the gateway would send commands to itself/,
+  );
+  assert.match(told(`${MINIMAL}control: { listen: ":8080", allowRemote: true }`).join(), /control: allowRemote needs/);
+  assert.match(told(`${MINIMAL}control: { listen: ":8080" }`).join(), /8080 is taken by control\.listen/);
+  assert.match(told(`${MINIMAL}control: { listen: ":8080" }`).join(), /0\.0\.0\.0 can be reached from other machines/);
+});
+
+test("pushed heartbeats need a listener and a secret", () => {
+  assert.match(
+    told(MINIMAL.replace(/heartbeats:.*/, "")).join(),
+    /:3:5 groups\[0\]: its stations push heartbeats over UDP/,
+  );
+  assert.match(
+    told(MINIMAL.replace("secretFile: beat.secret", "listen: ':7'")).join(),
+    /give secretFile .* or secretEnv/,
+  );
+  assert.match(
+    told(MINIMAL.replace("beat.secret", "none")).join(),
+    /heartbeats\.secretFile: cannot read none: there is no such file/,
+  );
+  assert.match(
+    told(MINIMAL.replace("secretFile: beat.secret", "secretEnv: BEATS")).join(),
+    /there is no environment variable BEATS/,
+  );
+  assert.equal(
+    read(MINIMAL.replace("secretFile: beat.secret", "secretEnv: BEATS"), { BEATS: SECRET }).settings.heartbeats?.secret,
+    SECRET,
+  );
+});
+
+test("a secret that can be guessed is refused, and never shown", () => {
+  const lines = told(MINIMAL.replace("beat.secret", "short.secret"));
+  assert.match(lines.join(), /it has 7 bytes; allowed are at least 16/);
+  assert.doesNotMatch(lines.join(), /hunter2/);
+});
+
+test("a control token comes from its file, and must fit into a header", () => {
+  const withToken = `${MINIMAL}control: { listen: ":7070", allowRemote: true, tokenEnv: TOKEN }`;
+  assert.equal(read(withToken, { TOKEN: SECRET }).controlToken, SECRET);
+  assert.match(told(withToken, { TOKEN: "sixteen bytes, but blank" }).join(), /may hold only letters, digits/);
+});
+
+test("what is not YAML is told with its line; a repeated field too", () => {
+  assert.match(told("groups:\n  - name: [").join(), /^fleet\.yaml:2:\d+ this is not YAML: /);
+  assert.match(told("drain: 1s\ndrain: 2s").join(), /^fleet\.yaml:2:1 this is not YAML: Map keys must be unique/);
+  assert.match(told("").join(), /allowed is a section with the fields groups/);
+  assert.match(told("- 1").join(), /a list is not allowed; allowed is a section/);
+});
+
+test("an alias bomb is refused instead of expanded", () => {
+  const bomb = ["a: &a [x, x]"];
+  for (let place = 0; place < 24; place++) {
+    const [name, below] = [String.fromCharCode(98 + place), String.fromCharCode(97 + place)];
+    bomb.push(`${name}: &${name} [${Array(10).fill(`*${below}`).join(", ")}]`);
+  }
+  assert.match(told(bomb.join("\n")).join(), /alias/);
+});
+
+test("a file that cannot be read says why", () => {
+  const directory = mkdtempSync(join(tmpdir(), "gsf-config-"));
+  try {
+    const fails = (path: string, why: RegExp): void => {
+      assert.throws(
+        () => loadConfiguration(path, {}),
+        (error) => error instanceof UserError && error.ending === "configuration" && why.test(error.message),
+      );
+    };
+    fails(join(directory, "none.yaml"), /there is no such file/);
+    fails(directory, /it is a directory/);
+    writeFileSync(join(directory, "latin.yaml"), Buffer.from([0x61, 0xe4]));
+    fails(join(directory, "latin.yaml"), /not text in UTF-8/);
+    writeFileSync(join(directory, "fleet.yaml"), MINIMAL);
+    writeFileSync(join(directory, "beat.secret"), SECRET);
+    assert.equal(loadConfiguration(join(directory, "fleet.yaml"), {}).settings.heartbeats?.secret, SECRET);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test("whatever a configuration may say, the library takes", () => {
+  const seed = 20_270_203;
+  const random = seededRandom(seed);
+  const pick = <T>(...values: T[]): T => values[Math.floor(random.next() * values.length)] as T;
+  let taken = 0;
+  for (let run = 0; run < 1_000; run++) {
+    const heartbeat = pick(
+      { kind: "udp", interval: pick("5ms", "50ms", "1m") },
+      { kind: "http", path: "/", interval: pick("10ms", "1s", "1m") },
+    );
+    const group = {
+      name: "atlantic",
+      listen: ":1",
+      stations: ["x", "y"].map((name) => ({ name, url: `http://${name}`, capacityPerSecond: pick(1, 1.5, 1e9) })),
+      heartbeat,
+      detector: {
+        threshold: pick(1, 8, 100),
+        suspectThreshold: pick(0.1, 5, 100),
+        clearThreshold: pick(0.01, 2, 100),
+        sustain: pick("0ms", "1h"),
+        minimumDwell: pick("0ms", "1h"),
+        gracePeriod: pick("0ms", "1h"),
+        ...pick({}, { minimumDeviation: pick("1ms", "1h"), ceiling: pick("10ms", "1h") }),
+      },
+      commands: {
+        timeout: pick("1ms", "1s", "1h"),
+        deadline: pick("1ms", "15s", "1h"),
+        maxWait: pick("0ms", "1h"),
+        maxWaiting: pick(0, 1_000_000),
+        maxConcurrent: pick(1, 1_000_000),
+      },
+      retry: {
+        maxAttempts: pick(1, 100),
+        base: pick("1ms", "1h"),
+        budgetRatio: pick(0, 1),
+        budgetWindow: pick("100ms", "1h"),
+      },
+      breaker: {
+        failureRateThreshold: pick(0.01, 1),
+        minimumVolume: pick(1, 1_000_000),
+        window: pick("100ms", "1h"),
+        openDuration: pick("10ms", "1h"),
+      },
+      commandPath: {
+        failingFor: pick("0ms", "1h"),
+        minimumFailures: pick(1, 1_000_000),
+        refusalsToDeclare: pick(1, 1_000_000),
+        unansweredAfter: pick("0ms", "1h"),
+      },
+      failback: { mode: pick("manual", "automatic"), holdDown: pick("0ms", "24h") },
+    };
+    const source = JSON.stringify({ groups: [group], heartbeats: { secretFile: "beat.secret" } });
+    // Contradictions are refused here already; what is not must be taken there.
+    if (told(source).length > 0) continue;
+    taken++;
+    const parts = {
+      clock: new VirtualClock(),
+      random,
+      newChallenge: () => "",
+      uplink: () => ({ name: "", send: () => Promise.reject(), probe: () => Promise.reject() }),
+    };
+    assert.doesNotThrow(
+      () => compose({ settings: read(source).settings, ...parts }),
+      `run ${run} of seed ${seed}; replay with: node --conditions=@gsf/source --test gateway/src/config.test.ts\n${source}`,
+    );
+  }
+  assert.ok(taken >= 50, `only ${taken} of 1,000 were free of contradictions: this proves little`);
+});
+
+test("the example configuration can be run as it is", () => {
+  const path = fileURLToPath(new URL("../../examples/fleet.yaml", import.meta.url));
+  assert.deepEqual(
+    loadConfiguration(path, { GSF_HEARTBEAT_SECRET: SECRET }).settings.groups.map((group) => group.name),
+    ["atlantic"],
+  );
+});

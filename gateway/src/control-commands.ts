@@ -1,0 +1,157 @@
+/**
+ * `gsf status` and `gsf switchover`: the control listener of a running gateway, asked from a shell. What they print is
+ * meant to be read at night: who serves, who is fit, and if somebody is not, why. For programs there is `--json`, which
+ * is the gateway's own answer.
+ */
+import { readFileSync } from "node:fs";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { FailoverStatus, StationStatus } from "ground-station-failover";
+import { Agent, request } from "undici";
+import { UserError } from "./adapters/exit-codes.ts";
+
+interface ControlOptions {
+  readonly control: URL;
+  readonly tokenFile?: string;
+  readonly json: boolean;
+}
+
+/** A status comes at once; a switchover waits for commands in flight. */
+const ANSWER_WITHIN_MS = 30_000;
+const CONNECT_WITHIN_MS = 3_000;
+
+export function registerControlCommands(program: Command): void {
+  withControl(program.command("status"))
+    .description("say who serves, who is fit, and why")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ gsf status\n  $ gsf status --control http://10.0.0.7:7070 --token-file t --json",
+    )
+    .action(status);
+  withControl(program.command("switchover"))
+    .description("make another station active, after letting commands in flight finish")
+    .argument("<group>", "the group")
+    .requiredOption("--to <station>", "the station to make active")
+    .requiredOption("--reason <text>", "why; it appears in the log and in the events")
+    .addHelpText("after", '\nExample:\n  $ gsf switchover atlantic --to backup --reason "antenna maintenance"')
+    .action(switchover);
+}
+
+function withControl(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--control <url>", "the gateway's control listener")
+        .argParser(controlUrl)
+        .default(new URL("http://127.0.0.1:7070"), "http://127.0.0.1:7070"),
+    )
+    .option("--token-file <path>", "file with the control token (or the variable GSF_CONTROL_TOKEN)")
+    .option("--json", "print the gateway's answer as it is", false);
+}
+
+async function status(options: ControlOptions): Promise<void> {
+  const answer = await ask(options, "GET", "/v1/status");
+  if (options.json) return print(JSON.stringify(answer));
+  const { groups } = answer as { groups: Record<string, GroupView> };
+  for (const [name, group] of Object.entries(groups)) print(groupLines(name, group).join("\n"));
+}
+
+async function switchover(
+  group: string,
+  options: ControlOptions & { readonly to: string; readonly reason: string },
+): Promise<void> {
+  const { to, reason } = options;
+  const answer = await ask(options, "POST", `/v1/groups/${encodeURIComponent(group)}/switchover`, { to, reason });
+  if (options.json) return print(JSON.stringify(answer));
+  print(`${to} is active in ${group}, epoch ${(answer as { epoch: number }).epoch}`);
+}
+
+type StationView = Omit<StationStatus, "level"> & { readonly phi: number | null };
+type GroupView = Omit<FailoverStatus, "stations"> & { readonly stations: readonly StationView[] };
+
+function groupLines(name: string, group: GroupView): string[] {
+  const { active, epoch, waiting, held, stations } = group;
+  const width = Math.max(...stations.map((station) => station.name.length));
+  const lines = stations.flatMap((station) => {
+    const mark = station.active ? "*" : " ";
+    const facts = [
+      `${station.role.padEnd(7)} ${station.standing.padEnd(9)} phi ${phi(station.phi).padStart(7)}`,
+      `${station.inFlight} in flight`,
+      ...(station.breaker === undefined ? [] : [`circuit ${station.breaker.state}`]),
+      ...(station.ramp.ramping ? [`ramping, ${station.ramp.limit} at once`] : []),
+    ];
+    const against = station.assessment.evidence.filter((piece) => piece.verdict === "unfit");
+    const why = against.map((piece) => `      unfit: ${piece.detail}`);
+    return [`  ${mark} ${station.name.padEnd(width)}  ${facts.join("  ")}`, ...why];
+  });
+  return [`${name}: ${active} serves, epoch ${epoch}, ${waiting + held} commands waiting`, ...lines];
+}
+
+/** Past the detector's ceiling a level is as high as a number can be; a station never heard of has none. */
+function phi(level: number | null): string {
+  return level === null || level > 1e6 ? "beyond" : level.toFixed(2);
+}
+
+/** The gateway's answer; throws what the shell's user needs to know where there is none, or it is a refusal. */
+async function ask(options: ControlOptions, method: "GET" | "POST", path: string, order?: object): Promise<unknown> {
+  const at = new URL(path, options.control);
+  const token = tokenOf(options);
+  const agent = new Agent({
+    connect: { timeout: CONNECT_WITHIN_MS },
+    headersTimeout: ANSWER_WITHIN_MS,
+    bodyTimeout: ANSWER_WITHIN_MS,
+  });
+  try {
+    const { statusCode, body } = await request(at, {
+      method,
+      dispatcher: agent,
+      headers: {
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(order === undefined ? {} : { "content-type": "application/json" }),
+      },
+      body: order === undefined ? null : JSON.stringify(order),
+    });
+    return answerIn(at, statusCode, await body.text());
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    const reason = (error as Error).message;
+    throw new UserError(
+      "unreachable",
+      `no answer from ${at.origin}: ${reason}; is the gateway running? (--control names another one)`,
+    );
+  } finally {
+    await agent.destroy();
+  }
+}
+
+function answerIn(at: URL, status: number, text: string): unknown {
+  let answer: unknown;
+  try {
+    answer = JSON.parse(text);
+  } catch {
+    throw new UserError(
+      "unreachable",
+      `${at.origin} answered ${status} and no JSON: is it a gateway's control listener?`,
+    );
+  }
+  if (status === 200) return answer;
+  const { detail } = answer as { detail?: string };
+  const ending = status === 401 || status === 403 ? "usage" : "promiseBroken";
+  throw new UserError(ending, `the gateway refused (${status}): ${detail ?? text}`);
+}
+
+function tokenOf({ tokenFile }: ControlOptions): string | undefined {
+  if (tokenFile === undefined) return process.env["GSF_CONTROL_TOKEN"];
+  try {
+    return readFileSync(tokenFile, "utf8").trim();
+  } catch (error) {
+    throw new UserError("usage", `--token-file ${tokenFile}: ${(error as Error).message}`);
+  }
+}
+
+function controlUrl(text: string): URL {
+  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return new URL(text);
+  throw new InvalidArgumentError("allowed is an address such as http://127.0.0.1:7070.");
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

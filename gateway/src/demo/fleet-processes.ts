@@ -1,0 +1,169 @@
+/**
+ * The demo's cast: a spacecraft, two stations that relay to it, the gateway in front of them, and a source of commands,
+ * each a process of its own on loopback. Whoever can takes any free port (0) and says which one. The stations' ports
+ * alone are chosen here, because the gateway must know them while a station is dead: below the range that the system
+ * serves for port 0, so that nothing takes them meanwhile, and by the demo's process id, so that two demos never meet.
+ */
+import { randomBytes, randomInt } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { type Child, Children } from "./children.ts";
+import type { LoadMessage } from "./roles.ts";
+import type { CommandRecord } from "./sums.ts";
+import type { Wait } from "./waiting.ts";
+
+export const GROUP = "uplink";
+export const PRIMARY = "north";
+export const BACKUP = "south";
+
+/** Linux serves port 0 from 32,768 up, other systems from 49,152 (IANA). */
+const STATION_PORTS_FROM = 20_000;
+const STATION_PORT_PAIRS = 6_000;
+/** Five processes start on a machine that may be busy with something else. */
+const START_LIMIT_MS = 20_000;
+const DRAIN_LIMIT_MS = 15_000;
+
+/** A station, whoever plays it at present. */
+export interface Station {
+  readonly name: string;
+  readonly url: string;
+  child: Child;
+}
+
+/** The source of commands, and what it has told so far. */
+export interface Load {
+  readonly child: Child;
+  readonly records: CommandRecord[];
+  /** How many were sent; undefined until it was stopped and every answer is in. */
+  sent: number | undefined;
+}
+
+/** Where the gateway can be reached. */
+export interface GatewayAddresses {
+  readonly listener: string;
+  readonly control: string;
+  /** host:port. */
+  readonly heartbeats: string;
+}
+
+export class FleetProcesses {
+  readonly children: Children = new Children();
+  readonly #wait: Wait;
+  readonly #directory: string = mkdtempSync(join(tmpdir(), "gsf-demo-"));
+  readonly #tidy = (): void => rmSync(this.#directory, { recursive: true, force: true });
+
+  constructor(wait: Wait) {
+    this.#wait = wait;
+    process.on("exit", this.#tidy);
+    writeFileSync(this.#secretFile, randomBytes(32).toString("hex"), { mode: 0o600 });
+  }
+
+  /** Kills every process, by its own id, and resolves when they are gone. */
+  async end(): Promise<void> {
+    await this.children.end();
+    this.#tidy();
+    process.off("exit", this.#tidy);
+  }
+
+  async startSpacecraft(): Promise<{ readonly child: Child; readonly url: string }> {
+    const child = this.children.start("spacecraft", ["demo-spacecraft"]);
+    return { child, url: await this.#said(child, /listening on (http:\S+)/) };
+  }
+
+  /** `stationUrls`: the primary's first. */
+  async startGateway(stationUrls: readonly [string, string]): Promise<{ child: Child; addresses: GatewayAddresses }> {
+    const file = join(this.#directory, "gateway.yaml");
+    writeFileSync(file, stringify(configuration(stationUrls, this.#secretFile)));
+    const child = this.children.start("gateway", ["run", "--config", file]);
+    const listener = await this.#said(child, /listening on (http:\S+)/);
+    const control = await this.#said(child, /control on (http:\S+)/);
+    const heartbeats = await this.#said(child, /heartbeats on (\S+)/);
+    return { child, addresses: { listener, control, heartbeats } };
+  }
+
+  async startStation(name: string, url: string, spacecraftUrl: string, heartbeats: string): Promise<Station> {
+    const child = this.children.start(`station ${name}`, [
+      ...["station", "--name", name, "--group", GROUP, "--listen", new URL(url).host],
+      ...["--relay-to", spacecraftUrl, "--heartbeat-to", heartbeats, "--secret-file", this.#secretFile],
+    ]);
+    await this.#said(child, /listening on (http:\S+?),/);
+    return { name, url, child };
+  }
+
+  async startLoad(listener: string, ratePerSecond: number, prefix: string): Promise<Load> {
+    const child = this.children.start("load", [
+      ...["demo-load", "--to", listener, "--rate", String(ratePerSecond), "--prefix", prefix],
+    ]);
+    const load: Load = { child, records: [], sent: undefined };
+    child.process.on("message", (message: LoadMessage) => {
+      if (message.type === "records") load.records.push(...message.records);
+      else load.sent = message.sent;
+    });
+    await this.#said(child, /(sending)/);
+    return load;
+  }
+
+  /** Sends nothing more, and resolves when every command has ended in one way or another. */
+  async stopLoad(load: Load): Promise<void> {
+    load.child.send({ stop: true });
+    const complete = (): true | undefined => (load.sent !== undefined && load.records.length >= load.sent) || undefined;
+    const seen = (): string => `${load.records.length} have ended`;
+    await this.#wait.until("every command to be answered or given up", DRAIN_LIMIT_MS, complete, seen);
+    await load.child.kill();
+  }
+
+  get #secretFile(): string {
+    return join(this.#directory, "heartbeat-secret");
+  }
+
+  /** Waits for a line of output and returns the first group of its match. */
+  async #said(child: Child, pattern: RegExp): Promise<string> {
+    let said: string | undefined;
+    child.line(pattern).then((match) => {
+      said = match[1];
+    });
+    return this.#wait.until(`${child.name} (pid ${child.pid}) to be ready`, START_LIMIT_MS, () => said);
+  }
+}
+
+/** Two free ports for stations, as addresses. */
+export async function stationUrls(): Promise<[primary: string, backup: string]> {
+  const pair = process.pid % STATION_PORT_PAIRS;
+  for (let place = pair; ; place = randomInt(STATION_PORT_PAIRS)) {
+    const port = STATION_PORTS_FROM + 2 * place;
+    if ((await isFree(port)) && (await isFree(port + 1))) {
+      return [`http://127.0.0.1:${port}`, `http://127.0.0.1:${port + 1}`];
+    }
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
+}
+
+/** What a team would write for two uplinks of one spacecraft; everything else is the gateway's own default. */
+function configuration([primary, backup]: readonly [string, string], secretFile: string): object {
+  return {
+    groups: [
+      {
+        name: GROUP,
+        listen: "127.0.0.1:0",
+        stations: [
+          { name: PRIMARY, url: primary },
+          { name: BACKUP, url: backup },
+        ],
+        heartbeat: { kind: "udp", interval: "50ms" },
+        probePath: "/healthz",
+      },
+    ],
+    control: { listen: "127.0.0.1:0" },
+    heartbeats: { listen: "127.0.0.1:0", secretFile },
+  };
+}

@@ -1,0 +1,78 @@
+/**
+ * The gateway as an operator sees it: status, events and switchover through its control listener. The demo knows
+ * nothing about the gateway that an operator could not know.
+ */
+import type { FailoverEvent, FailoverStatus } from "ground-station-failover";
+import { Agent, request } from "undici";
+import { GROUP } from "./fleet-processes.ts";
+
+/** As the gateway sends it: JSON has no Infinity, so a level beyond all measure is null. */
+export type StationView = Omit<FailoverStatus["stations"][number], "level"> & { readonly phi: number | null };
+export type GroupView = Omit<FailoverStatus, "stations"> & { readonly stations: readonly StationView[] };
+export type EventView = FailoverEvent & { readonly sentence: string };
+
+export class GatewayView implements AsyncDisposable {
+  readonly #control: string;
+  /** A gateway that does not answer within a second is not answering. */
+  readonly #agent: Agent = new Agent({ headersTimeout: 1_000, bodyTimeout: 0 });
+
+  /** `control`: base address of the control listener. */
+  constructor(control: string) {
+    this.#control = control.replace(/\/$/, "");
+  }
+
+  async status(): Promise<GroupView> {
+    const { statusCode, body } = await request(`${this.#control}/v1/status`, { dispatcher: this.#agent });
+    const text = await body.text();
+    if (statusCode !== 200) throw new Error(`GET /v1/status answered ${statusCode}: ${text.slice(0, 200)}`);
+    const group = (JSON.parse(text) as { groups: Record<string, GroupView> }).groups[GROUP];
+    if (group === undefined) throw new Error(`GET /v1/status knows no group ${GROUP}: ${text.slice(0, 200)}`);
+    return group;
+  }
+
+  /** Asks for `station` to be made active. Returns undefined once it is, else why it was refused. */
+  async switchover(station: string, reason: string): Promise<string | undefined> {
+    const { statusCode, body } = await request(`${this.#control}/v1/groups/${GROUP}/switchover`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ to: station, reason }),
+      dispatcher: this.#agent,
+      // A handover waits for the commands in flight.
+      headersTimeout: 10_000,
+    });
+    const text = await body.text();
+    return statusCode === 200 ? undefined : `${statusCode}: ${text.slice(0, 300)}`;
+  }
+
+  /** Tells `listener` of the gateway's events as they happen; resolves once they are being listened to. */
+  async listen(listener: (event: EventView) => void): Promise<void> {
+    const { statusCode, body } = await request(`${this.#control}/v1/events`, { dispatcher: this.#agent });
+    if (statusCode !== 200) throw new Error(`GET /v1/events answered ${statusCode}`);
+    let pending = "";
+    body.setEncoding("utf8");
+    body.on("data", (chunk: string) => {
+      const blocks = `${pending}${chunk}`.split("\n\n");
+      pending = blocks.pop() ?? "";
+      for (const block of blocks) {
+        const event = eventIn(block);
+        if (event !== undefined) listener(event);
+      }
+    });
+    // It ends with the gateway, whose end is noticed elsewhere.
+    body.on("error", () => undefined);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#agent.destroy();
+  }
+}
+
+/** The event in one block of a server-sent event stream; undefined where it is a comment or something else. */
+function eventIn(block: string): EventView | undefined {
+  const data = block
+    .split("\n")
+    .filter((line) => line.startsWith("data:"))
+    .map((line) => line.slice("data:".length).trimStart());
+  const event = data.length === 0 ? undefined : (JSON.parse(data.join("\n")) as Partial<EventView>);
+  return event?.type === undefined ? undefined : (event as EventView);
+}

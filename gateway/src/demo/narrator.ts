@@ -1,0 +1,66 @@
+/**
+ * Picks from what the gateway says and the source sees what a spectator wants to know, once each: suspicion rising,
+ * declarations, the promotion and its evidence, the first command by another station, the ramp opening.
+ */
+import type { EventView, GroupView } from "./gateway-view.ts";
+import { type CommandRecord, type FaultMark, isTakeover } from "./sums.ts";
+import type { Timeline } from "./timeline.ts";
+
+/** Levels of suspicion that are told when they are reached: noise, attention, suspected, declared. */
+const PHI_TOLD = [1, 3, 5, 8];
+
+export class Narrator {
+  readonly #timeline: Timeline;
+  readonly #fault: FaultMark;
+  #phiTold = 0;
+  #heldTold = false;
+  #takeoverTold = false;
+  #rampTold = 0;
+
+  constructor(timeline: Timeline, fault: FaultMark) {
+    this.#timeline = timeline;
+    this.#fault = fault;
+  }
+
+  event(event: EventView): void {
+    const colour = event.type === "promoted" ? "bold" : undefined;
+    this.#timeline.event(event.sentence, undefined, colour);
+    if (event.type === "promoted") this.#rampTold = 0;
+  }
+
+  status(group: GroupView): void {
+    const struck = group.stations.find((station) => station.name === this.#fault.station);
+    const phi = struck === undefined ? 0 : (struck.phi ?? Number.POSITIVE_INFINITY);
+    for (const level of PHI_TOLD.slice(this.#phiTold)) {
+      if (phi < level) break;
+      this.#phiTold++;
+      if (phi < (PHI_TOLD[this.#phiTold] ?? Number.POSITIVE_INFINITY)) {
+        this.#timeline.event(`heartbeats of ${this.#fault.station} are missing: phi ${phi.toFixed(1)}`);
+      }
+    }
+    if (group.held > 0 && !this.#heldTold) {
+      this.#heldTold = true;
+      this.#timeline.event("failed commands are held until it is known whose failure it is");
+    }
+    this.#ramp(group);
+  }
+
+  /** Tells of the first command that another station served. */
+  record(record: CommandRecord): void {
+    if (this.#takeoverTold || !isTakeover(record, this.#fault)) return;
+    this.#takeoverTold = true;
+    this.#timeline.event(`first command served by ${record.station} (${record.command})`, record.endedMs, "green");
+  }
+
+  get takeoverTold(): boolean {
+    return this.#takeoverTold;
+  }
+
+  /** The limit is told each time that it has doubled. */
+  #ramp(group: GroupView): void {
+    const active = group.stations.find((station) => station.active);
+    if (active === undefined || !active.ramp.ramping || active.ramp.limit < 2 * this.#rampTold) return;
+    this.#rampTold = active.ramp.limit;
+    this.#timeline.event(`ramp: ${active.name} is offered up to ${active.ramp.limit} commands at once`);
+  }
+}

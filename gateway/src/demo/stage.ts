@@ -1,0 +1,59 @@
+/**
+ * Everything that runs when the play begins: five processes, started in the order in which they need each other, and a
+ * view of the gateway as an operator has it.
+ */
+import type { Child } from "./children.ts";
+import {
+  BACKUP,
+  type FleetProcesses,
+  type GatewayAddresses,
+  type Load,
+  PRIMARY,
+  type Station,
+  stationUrls,
+} from "./fleet-processes.ts";
+import { GatewayView } from "./gateway-view.ts";
+import type { Timeline } from "./timeline.ts";
+import type { Wait } from "./waiting.ts";
+
+export interface Stage {
+  readonly spacecraft: { readonly child: Child; readonly url: string };
+  readonly gateway: { readonly child: Child; readonly addresses: GatewayAddresses };
+  readonly primary: Station;
+  readonly backup: Station;
+  readonly view: GatewayView;
+  readonly load: Load;
+}
+
+const HEARTBEATS_LIMIT_MS = 20_000;
+
+/** Starts everything, and says what and where. */
+export async function setStage(
+  fleet: FleetProcesses,
+  wait: Wait,
+  timeline: Timeline,
+  ratePerSecond: number,
+): Promise<Stage> {
+  timeline.title("Starting five processes");
+  const urls = await stationUrls();
+  const [spacecraft, gateway] = await Promise.all([fleet.startSpacecraft(), fleet.startGateway(urls)]);
+  timeline.event(`spacecraft     pid ${spacecraft.child.pid}  ${spacecraft.url}`);
+  timeline.event(`gateway        pid ${gateway.child.pid}  ${gateway.addresses.listener}`);
+  const { heartbeats, control, listener } = gateway.addresses;
+  const [primary, backup] = await Promise.all([
+    fleet.startStation(PRIMARY, urls[0], spacecraft.url, heartbeats),
+    fleet.startStation(BACKUP, urls[1], spacecraft.url, heartbeats),
+  ]);
+  for (const { name, child, url } of [primary, backup]) {
+    timeline.event(`station ${name.padEnd(7)}pid ${child.pid}  ${url}`);
+  }
+  const view = new GatewayView(control);
+  await wait.until("heartbeats of both stations to be accepted", HEARTBEATS_LIMIT_MS, async () => {
+    const { stations } = await view.status();
+    return stations.every((station) => station.standing === "alive") || undefined;
+  });
+  timeline.event("heartbeats of both stations are accepted");
+  const load = await fleet.startLoad(listener, ratePerSecond, "c");
+  timeline.event(`load           pid ${load.child.pid}  ${ratePerSecond} commands a second`);
+  return { spacecraft, gateway, primary, backup, view, load };
+}

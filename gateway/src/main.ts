@@ -1,0 +1,186 @@
+/**
+ * The gateway as a process: the composition of `compose.ts` with real clock, sockets, entropy and log. It listens
+ * everywhere or nowhere: where one address cannot be had, whatever was opened before is closed again. Stopping goes the
+ * other way round: first nothing new is taken, then what is in flight may finish while supervision still runs, and
+ * only then the rest is closed.
+ */
+import { randomBytes } from "node:crypto";
+import { seededRandom, systemClock } from "ground-station-failover";
+import { type ControlListener, listenForControl } from "./adapters/control-api.ts";
+import { type GroupEvent, gravityOf, sentenceOf } from "./adapters/event-sentence.ts";
+import { listenForCommands, type ProxyListener } from "./adapters/http-proxy.ts";
+import { httpUplink } from "./adapters/http-uplink.ts";
+import { listening } from "./adapters/listening.ts";
+import { LiveFeed } from "./adapters/live-feed.ts";
+import type { Log } from "./adapters/log.ts";
+import { GatewayMetrics } from "./adapters/metrics.ts";
+import { type HeartbeatListener, listenForHeartbeats } from "./adapters/udp-heartbeats.ts";
+import { compose, type Gateway } from "./compose.ts";
+import type { GatewaySettings, ListenSettings } from "./fleet/settings.ts";
+
+export interface GatewayOptions {
+  readonly log: Log;
+  /** What callers of the control listener must show. Default: nothing, but only this machine may ask. */
+  readonly controlToken?: string | undefined;
+}
+
+/** A gateway that listens. */
+export interface RunningGateway extends AsyncDisposable {
+  /** Where, with the ports that were taken where 0 was asked for. */
+  readonly addresses: {
+    readonly control: ListenSettings;
+    readonly groups: Readonly<Record<string, ListenSettings>>;
+    readonly heartbeats: ListenSettings | undefined;
+  };
+  /** Resolves when it has stopped as asked; rejects where supervision broke, which is a fault of ours. */
+  readonly stopped: Promise<void>;
+  /** Takes nothing new, lets commands in flight finish for at most `drainMs`, then closes everything. */
+  stop(): Promise<void>;
+}
+
+/** Resolves when everything listens. Rejects with a `UserError` where an address cannot be had, with nothing left open. */
+export async function runGateway(settings: GatewaySettings, options: GatewayOptions): Promise<RunningGateway> {
+  const starting = new GatewayProcess(settings, options);
+  try {
+    await starting.open();
+  } catch (error) {
+    await starting[Symbol.asyncDispose]();
+    throw error;
+  }
+  return starting;
+}
+
+class GatewayProcess implements RunningGateway {
+  readonly #settings: GatewaySettings;
+  readonly #log: Log;
+  readonly #controlToken: string | undefined;
+  readonly #gateway: Gateway;
+  readonly #feed: LiveFeed = new LiveFeed({ clock: systemClock, run: randomBytes(4).toString("hex") });
+  readonly #metrics: GatewayMetrics;
+  readonly #supervision: AbortController = new AbortController();
+  readonly #stopped: PromiseWithResolvers<void> = Promise.withResolvers();
+  /** What has to be closed, in the order in which it was opened. */
+  readonly #opened: AsyncDisposable[] = [];
+  readonly #proxies: Map<string, ProxyListener> = new Map();
+  #control: ControlListener | undefined;
+  #heartbeats: HeartbeatListener | undefined;
+  #ready = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(settings: GatewaySettings, { log, controlToken }: GatewayOptions) {
+    this.#settings = settings;
+    this.#log = log;
+    this.#controlToken = controlToken;
+    this.#gateway = compose({
+      settings,
+      clock: systemClock,
+      random: seededRandom(randomBytes(16).toString("hex")),
+      newChallenge: () => randomBytes(16).toString("hex"),
+      uplink: (group, station) => {
+        const uplink = httpUplink(group, station);
+        this.#opened.push(uplink);
+        return uplink;
+      },
+      onCommand: (group, outcome, elapsedMs) => this.#metrics.noteCommand(group, outcome, elapsedMs),
+    });
+    this.#metrics = new GatewayMetrics({
+      statusOf: () => this.#gateway.status(),
+      heartbeats: () => this.#heartbeatCounts(),
+    });
+    // Whoever only wants to stop it need not look at how it ended.
+    this.#stopped.promise.catch(() => undefined);
+  }
+
+  get addresses(): RunningGateway["addresses"] {
+    return {
+      control: (this.#control as ControlListener).address,
+      groups: Object.fromEntries([...this.#proxies].map(([name, proxy]) => [name, proxy.address])),
+      heartbeats: this.#heartbeats?.address,
+    };
+  }
+
+  get stopped(): Promise<void> {
+    return this.#stopped.promise;
+  }
+
+  async open(): Promise<void> {
+    const log = this.#log;
+    const { control, heartbeats } = this.#settings;
+    this.#gateway.onEvent((event) => this.#note(event));
+    this.#control = await this.#open("control", control, () =>
+      listenForControl({
+        listen: control,
+        token: this.#controlToken,
+        groups: this.#gateway.groups,
+        feed: this.#feed,
+        metrics: this.#metrics,
+        heartbeats: () => this.#heartbeatCounts(),
+        ready: () => this.#ready,
+        nowMs: () => systemClock.nowMs(),
+        log,
+      }),
+    );
+    if (heartbeats !== undefined) {
+      const { listen, secret } = heartbeats;
+      this.#heartbeats = await this.#open("heartbeats", listen, () =>
+        listenForHeartbeats(this.#gateway, { listen, secret, log }),
+      );
+    }
+    for (const [name, group] of this.#gateway.groups) {
+      const { listen } = group.settings;
+      this.#proxies.set(name, await this.#open(`group ${name}`, listen, () => listenForCommands(group, { log })));
+    }
+    this.#gateway.run(this.#supervision.signal).catch((error: unknown) => this.#broke(error));
+    this.#ready = true;
+  }
+
+  stop(): Promise<void> {
+    this.#ready = false;
+    const draining = [...this.#proxies.values()].map((proxy) => proxy.drain(this.#settings.drainMs));
+    return Promise.all(draining).then(() => this[Symbol.asyncDispose]());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#ready = false;
+    this.#supervision.abort();
+    for (const part of this.#opened.toReversed()) {
+      try {
+        await part[Symbol.asyncDispose]();
+      } catch (error) {
+        this.#log.warn({ err: error }, "closing failed");
+      }
+    }
+    this.#stopped.resolve();
+  }
+
+  async #open<Part extends AsyncDisposable>(
+    what: string,
+    at: ListenSettings,
+    open: () => Promise<Part>,
+  ): Promise<Part> {
+    const part = await listening(what, at, open);
+    this.#opened.push(part);
+    return part;
+  }
+
+  #note(event: GroupEvent): void {
+    this.#metrics.noteEvent(event);
+    this.#feed.publish(event, new Date());
+    this.#log[gravityOf(event)]({ group: event.group, event: event.type }, sentenceOf(event));
+  }
+
+  #broke(error: unknown): void {
+    this.#log.error({ err: error }, "supervision broke; stopping, because nobody would be promoted any more");
+    this.#stopped.reject(error);
+    this[Symbol.asyncDispose]();
+  }
+
+  #heartbeatCounts(): Readonly<Record<string, number>> {
+    return { ...this.#heartbeats?.counters };
+  }
+}

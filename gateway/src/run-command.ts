@@ -1,0 +1,123 @@
+/**
+ * `gsf run` and `gsf check-config`: from a configuration file to a gateway that listens, until a signal ends it. One
+ * line on standard output says that everything listens, so that whoever started it can wait for that; the log goes to
+ * standard error. It holds no business of its own.
+ */
+import { type Command, Option } from "commander";
+import { EXIT } from "./adapters/exit-codes.ts";
+import { shownAddress } from "./adapters/listening.ts";
+import { createLog, LOG_LEVELS, type Log, type LogLevel } from "./adapters/log.ts";
+import { loadConfiguration } from "./config.ts";
+import { ConfigurationProblems } from "./config-problems.ts";
+import { type RunningGateway, runGateway } from "./main.ts";
+
+interface RunOptions {
+  readonly config: string;
+  readonly json: boolean;
+  readonly logLevel: LogLevel;
+}
+
+export function registerRunCommands(program: Command): void {
+  program
+    .command("run")
+    .description("run the gateway until SIGTERM or SIGINT")
+    .requiredOption("-c, --config <file>", "configuration file (YAML or JSON)")
+    .option("--json", "log, and say that it is ready, in JSON", false)
+    .addOption(new Option("--log-level <level>", "what is worth a line").choices(LOG_LEVELS).default("info"))
+    .addHelpText(
+      "after",
+      `
+Prints one line on standard output when everything listens; logs to standard error, as JSON unless it is a terminal.
+The first SIGTERM or SIGINT lets commands in flight finish (at most \`drain\`), the second stops at once.
+
+Example:
+  $ gsf run --config fleet.yaml`,
+    )
+    .action(run);
+  program
+    .command("check-config")
+    .description("say what is wrong with a configuration file, without running it")
+    .argument("<file>", "configuration file")
+    .option("--json", "answer in JSON", false)
+    .addHelpText("after", "\nExample:\n  $ gsf check-config fleet.yaml")
+    .action(checkConfig);
+}
+
+async function run({ config, json, logLevel }: RunOptions): Promise<void> {
+  const { settings, controlToken } = loadConfiguration(config, process.env);
+  const log = createLog({ level: logLevel, json: json || !process.stderr.isTTY });
+  // Whatever nobody caught leaves a state that nobody knows: end, and be started again.
+  process.on("uncaughtException", (error) => {
+    log.fatal({ err: error }, "this is a fault of ours");
+    process.exit(EXIT.internal);
+  });
+  const asked = stopAsked(log);
+  const gateway = await runGateway(settings, { log, controlToken });
+  process.stdout.write(`${json ? readyJson(gateway) : readyLine(gateway)}\n`);
+  await Promise.race([asked, gateway.stopped]);
+  log.info({ drainMs: settings.drainMs }, "stopping: commands in flight may finish");
+  await gateway.stop();
+  log.info("stopped");
+}
+
+const SIGNALS = ["SIGTERM", "SIGINT"] as const;
+
+/**
+ * Resolves when the first signal asks to stop, or when a parent process that holds a channel to us is gone; a second
+ * signal ends the process there and then.
+ */
+function stopAsked(log: Log): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let signals = 0;
+  for (const signal of SIGNALS) {
+    process.on(signal, () => {
+      if (++signals > 1) {
+        log.warn({ signal }, "stopping at once: commands in flight are cut");
+        process.exit(signal === "SIGTERM" ? EXIT.terminated : EXIT.interrupted);
+      }
+      resolve();
+    });
+  }
+  if (process.send !== undefined) process.once("disconnect", resolve);
+  return promise;
+}
+
+function readyJson({ addresses }: RunningGateway): string {
+  const { control, groups, heartbeats } = addresses;
+  return JSON.stringify({
+    ready: true,
+    pid: process.pid,
+    control: `http://${shownAddress(control)}`,
+    groups: Object.fromEntries(
+      Object.entries(groups).map(([name, at]) => [name, { address: `http://${shownAddress(at)}` }]),
+    ),
+    heartbeats: heartbeats === undefined ? null : shownAddress(heartbeats),
+  });
+}
+
+/** More groups than this are only counted: it is one line. */
+const GROUPS_SHOWN = 5;
+
+function readyLine({ addresses }: RunningGateway): string {
+  const groups = Object.entries(addresses.groups);
+  const shown = groups.slice(0, GROUPS_SHOWN).map(([name, at]) => `${name} listening on http://${shownAddress(at)}`);
+  if (groups.length > GROUPS_SHOWN) shown.push(`and ${groups.length - GROUPS_SHOWN} more groups`);
+  shown.push(`control on http://${shownAddress(addresses.control)}`);
+  if (addresses.heartbeats !== undefined) shown.push(`heartbeats on ${shownAddress(addresses.heartbeats)}`);
+  return `gsf ready  ${shown.join("  ")}`;
+}
+
+function checkConfig(file: string, { json }: { readonly json: boolean }): void {
+  try {
+    const { settings } = loadConfiguration(file, process.env);
+    const stations = settings.groups.reduce((sum, group) => sum + group.stations.length, 0);
+    const found = { valid: true, groups: settings.groups.length, stations };
+    process.stdout.write(
+      json ? `${JSON.stringify(found)}\n` : `${file} is valid: ${found.groups} groups, ${stations} stations\n`,
+    );
+  } catch (error) {
+    if (!json || !(error instanceof ConfigurationProblems)) throw error;
+    process.stdout.write(`${JSON.stringify({ valid: false, problems: error.problems })}\n`);
+    process.exitCode = EXIT.configuration;
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * `gsf station`: beats for a service, so that a gateway knows that it is alive, and where it is told to, relays commands
+ * to it. It runs beside the service it stands for. A parent process that started it (a demo, a drill) may set a fault in
+ * it and sees it end when that parent is gone; started from a shell, it ends on SIGINT or SIGTERM.
+ */
+import { readFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { type Command, InvalidArgumentError } from "commander";
+import { systemClock } from "ground-station-failover";
+import { UserError } from "../adapters/exit-codes.ts";
+import { HeartbeatSender } from "../adapters/heartbeat-sender.ts";
+import { listening, shownAddress } from "../adapters/listening.ts";
+import type { ListenSettings } from "../fleet/settings.ts";
+import { ArrivalClock } from "./arrival-clock.ts";
+import { StationRelay } from "./relay.ts";
+import { RelayFaults, STATION_FAULTS, type StationFault } from "./relay-faults.ts";
+
+interface StationOptions {
+  readonly name: string;
+  readonly group: string;
+  readonly listen: ListenSettings;
+  readonly relayTo?: URL;
+  readonly heartbeatTo: ListenSettings;
+  readonly secretFile: string;
+  readonly interval: number;
+}
+
+export function registerStationCommand(program: Command): void {
+  program
+    .command("station")
+    .description("beat for a service, and relay commands to it")
+    .requiredOption("--name <name>", "the station's name in the gateway's configuration")
+    .requiredOption("--group <name>", "the group it belongs to")
+    .requiredOption("--listen <host:port>", "where to answer GET /healthz, and to take commands", addressOf)
+    .option("--relay-to <url>", "carry commands on to this HTTP service", urlOf)
+    .requiredOption("--heartbeat-to <host:port>", "where the gateway takes heartbeats", addressOf)
+    .requiredOption("--secret-file <path>", "the file with the secret that signs heartbeats")
+    .option("--interval <duration>", "time between two heartbeats, for example 50ms", durationOf, 50)
+    .action(runStation);
+}
+
+async function runStation(options: StationOptions): Promise<void> {
+  const { name, group, listen, heartbeatTo, interval, relayTo } = options;
+  const secret = secretIn(options.secretFile);
+  const arrivals = new ArrivalClock(systemClock);
+  const faults = new RelayFaults(name, systemClock);
+  const relay = new StationRelay({ name, relayTo, clock: systemClock, arrivals, faults });
+  const port = await listening(`station ${name}`, listen, () => listenOn(relay.server, listen));
+  const beats = new HeartbeatSender({
+    group,
+    station: name,
+    secret,
+    target: heartbeatTo,
+    intervalMs: interval,
+    epochSeen: () => relay.epochSeen,
+    clock: systemClock,
+  });
+  const stop = once(() => {
+    beats.stop();
+    arrivals[Symbol.dispose]();
+    return relay.close().then(() => process.exit(0));
+  });
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
+  obeyParent(faults, stop);
+  beats.start();
+  const onwards = relayTo === undefined ? "" : `, relaying to ${relayTo.href}`;
+  process.stdout.write(
+    `gsf station ${name} listening on http://${shownAddress({ host: listen.host, port })}, beating every ${interval} ms to ${shownAddress(heartbeatTo)}${onwards}\n`,
+  );
+}
+
+/** A parent process sets faults over its channel; when it is gone, there is nobody left to stop us. */
+function obeyParent(faults: RelayFaults, stop: () => void): void {
+  if (process.send === undefined) return;
+  process.on("message", (message: unknown) => {
+    const fault = typeof message === "object" && message !== null && "fault" in message ? message.fault : undefined;
+    const known = STATION_FAULTS.find((one) => one === fault);
+    if (known !== undefined) faults.set(known satisfies StationFault);
+  });
+  process.once("disconnect", stop);
+}
+
+function listenOn(server: StationRelay["server"], { host, port }: ListenSettings): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => resolve((server.address() as AddressInfo).port));
+  });
+}
+
+function secretIn(path: string): string {
+  let secret: string;
+  try {
+    secret = readFileSync(path, "utf8").trim();
+  } catch (error) {
+    throw new UserError("configuration", `--secret-file ${path}: ${(error as Error).message}`);
+  }
+  const bytes = Buffer.byteLength(secret);
+  if (bytes >= 16) return secret;
+  throw new UserError("configuration", `--secret-file ${path}: it has ${bytes} bytes; allowed are at least 16`);
+}
+
+function addressOf(text: string): ListenSettings {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:/]+)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535) {
+    throw new InvalidArgumentError("allowed is host:port, for example 127.0.0.1:9001 (port 0 takes any free one).");
+  }
+  return { host: (match[1] ?? match[2]) as string, port };
+}
+
+function urlOf(text: string): URL {
+  if (!URL.canParse(text) || !/^https?:\/\//i.test(text)) {
+    throw new InvalidArgumentError("allowed is the address of a service, for example http://127.0.0.1:8080.");
+  }
+  return new URL(text);
+}
+
+function durationOf(text: string): number {
+  const match = /^(\d{1,6}(?:\.\d{1,3})?)(ms|s)?$/.exec(text);
+  const ms = Number(match?.[1]) * (match?.[2] === "s" ? 1_000 : 1);
+  if (match === null || ms < 5 || ms > 60_000) {
+    throw new InvalidArgumentError("allowed is 5ms to 60s, for example 50ms.");
+  }
+  return ms;
+}
+
+function once(run: () => unknown): () => void {
+  let ran = false;
+  return () => {
+    if (!ran) run();
+    ran = true;
+  };
+}

@@ -1,0 +1,243 @@
+/**
+ * A station as an uplink: it carries commands on to the service behind it (in the demo, the spacecraft; any HTTP service
+ * will do) and answers back. It keeps two promises of its own: a command of an older epoch than the newest it has seen
+ * is refused (412), and a command whose deadline has passed is dropped (504), counted from its arrival even if the
+ * station was stopped in between. It never repeats a command: that is for those who know the whole picture.
+ *
+ * It is a plain HTTP/1.1 relay: no upgrades, no trailers, no caching.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { pipeline } from "node:stream/promises";
+import {
+  type Clock,
+  FaultInjectedError,
+  fromTimeLeftHeader,
+  NO_DEADLINE,
+  reportsError,
+  TIME_LEFT_HEADER,
+  toGrpcTimeout,
+  toTimeLeftHeader,
+} from "ground-station-failover";
+import { Pool } from "undici";
+import { endToEnd, flat, rawValues } from "../adapters/http-headers.ts";
+import { EPOCH_HEADER, EPOCH_SEEN_HEADER } from "../fleet/uplink.ts";
+import type { ArrivalClock } from "./arrival-clock.ts";
+import type { RelayAnswer, RelayFaults } from "./relay-faults.ts";
+
+export interface RelayOptions {
+  /** Every answer says through which station it came. */
+  readonly name: string;
+  /** Where commands go; undefined for a station that only beats. */
+  readonly relayTo: URL | undefined;
+  readonly clock: Clock;
+  readonly arrivals: ArrivalClock;
+  readonly faults: RelayFaults;
+}
+
+/** What became of the commands that arrived here. */
+export interface RelayCounts {
+  inFlight: number;
+  relayed: number;
+  /** Dropped because their deadline had passed. */
+  droppedLate: number;
+  /** Refused here because a newer epoch had been seen here. */
+  refusedHere: number;
+  /** Relayed, and refused by the service behind because it had seen a newer epoch. */
+  refusedThere: number;
+}
+
+/** Header by which an answer says through which station it came. (The gateway passes it on; `gsf-` headers end there.) */
+const STATION_HEADER = "x-served-by";
+/** What this hop says anew, or its client by itself. */
+const SAID_ANEW: ReadonlySet<string> = new Set(["host", "expect", "trailer", TIME_LEFT_HEADER]);
+/** How long the path behind may take to answer a health check. */
+const HEALTH_TIMEOUT_MS = 1_000;
+
+export class StationRelay {
+  readonly server: Server;
+  readonly counts: RelayCounts = { inFlight: 0, relayed: 0, droppedLate: 0, refusedHere: 0, refusedThere: 0 };
+  readonly #options: RelayOptions;
+  readonly #pool: Pool | undefined;
+  #epochSeen = 0;
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
+    const { relayTo } = options;
+    // Deadlines end waits here, not the client's own idea of patience.
+    this.#pool = relayTo === undefined ? undefined : new Pool(relayTo.origin, { headersTimeout: 0, bodyTimeout: 0 });
+    this.server = createServer((request, response) => this.#receive(request, response));
+  }
+
+  /** The newest epoch that a command, or the service behind, has shown. */
+  get epochSeen(): number {
+    return this.#epochSeen;
+  }
+
+  /** Stops listening and cuts what is still under way. */
+  async close(): Promise<void> {
+    this.server.close();
+    this.server.closeAllConnections();
+    await this.#pool?.destroy();
+  }
+
+  #receive(request: IncomingMessage, response: ServerResponse): void {
+    // Read now: later turns of the loop know less about when this arrived.
+    const arrivedMs = this.#options.arrivals.earliestMs();
+    const gone = new AbortController();
+    response.once("close", () => {
+      if (!response.writableFinished) gone.abort();
+    });
+    response.setHeader(STATION_HEADER, this.#options.name);
+    this.counts.inFlight++;
+    const health = request.method === "GET" && request.url?.split("?")[0] === "/healthz";
+    const work = health ? this.#health(response, gone.signal) : this.#relay(request, response, arrivedMs, gone);
+    work.catch((error: unknown) => refuse(response, error)).finally(() => this.counts.inFlight--);
+  }
+
+  async #relay(
+    request: IncomingMessage,
+    response: ServerResponse,
+    arrivedMs: number,
+    gone: AbortController,
+  ): Promise<void> {
+    const { clock, faults } = this.#options;
+    if (this.#pool === undefined) throw new Refusal(404, "this station beats for a service and relays nothing");
+    const epoch = wholeNumberIn(request, EPOCH_HEADER);
+    const leftMs = wholeNumberIn(request, TIME_LEFT_HEADER);
+    const deadlineMs = leftMs === undefined ? NO_DEADLINE : arrivedMs + leftMs;
+    if (epoch !== undefined && epoch < this.#epochSeen) {
+      this.counts.refusedHere++;
+      response.setHeader(EPOCH_SEEN_HEADER, String(this.#epochSeen));
+      throw new Refusal(412, `epoch ${epoch} is over; the newest seen is ${this.#epochSeen}`);
+    }
+    this.#epochSeen = Math.max(this.#epochSeen, epoch ?? 0);
+    using _timer = clock.at(deadlineMs, () => gone.abort(new Refusal(504, "the deadline passed on the way")));
+    const answer = await faults
+      .around(() => this.#send(request, deadlineMs, gone.signal), gone.signal)
+      .catch(
+        // Whoever ended the wait knows why better than the wait does.
+        (error: unknown) => Promise.reject(gone.signal.reason instanceof Refusal ? gone.signal.reason : error),
+      );
+    await deliver(answer, response, gone.signal);
+  }
+
+  /** The one place from which a command leaves; its deadline is looked at last of all. */
+  async #send(request: IncomingMessage, deadlineMs: number, signal: AbortSignal): Promise<RelayAnswer> {
+    const { clock, relayTo } = this.#options;
+    const leftMs = deadlineMs - clock.nowMs();
+    if (leftMs <= 0) {
+      this.counts.droppedLate++;
+      throw new Refusal(504, "the deadline passed before the command could be relayed");
+    }
+    signal.throwIfAborted();
+    this.counts.relayed++;
+    const hasBody = request.headers["content-length"] !== undefined || "transfer-encoding" in request.headers;
+    const { statusCode, headers, body } = await (this.#pool as Pool).request({
+      method: request.method ?? "GET",
+      path: `${relayTo?.pathname.replace(/\/$/, "")}${request.url}`,
+      headers: headersOnwards(request, leftMs),
+      body: hasBody ? request : null,
+      responseHeaders: "raw",
+      signal,
+    });
+    // Asked for raw, they come as a list, whatever the types say.
+    const raw = headers as unknown as string[];
+    const back = endToEnd(raw);
+    if (statusCode === 412) {
+      this.counts.refusedThere++;
+      this.#epochSeen = Math.max(this.#epochSeen, fromTimeLeftHeader(rawValues(raw, EPOCH_SEEN_HEADER)[0] ?? "") ?? 0);
+      back.push([EPOCH_SEEN_HEADER, String(this.#epochSeen)]);
+    }
+    return { status: statusCode, headers: flat(back), body };
+  }
+
+  async #health(response: ServerResponse, signal: AbortSignal): Promise<void> {
+    const path = await this.#tryPath(signal);
+    const { name, faults } = this.#options;
+    const healthy = path === "ok" || path === "none";
+    const body = { station: name, path, fault: faults.fault, epochSeen: this.#epochSeen, counts: this.counts };
+    response.writeHead(healthy ? 200 : 503, { "content-type": "application/json" }).end(`${JSON.stringify(body)}\n`);
+  }
+
+  /** Asks the service behind for anything at all: any answer below 500 shows that the path is open. */
+  async #tryPath(caller: AbortSignal): Promise<string> {
+    const { relayTo, clock, faults } = this.#options;
+    const pool = this.#pool;
+    if (pool === undefined || relayTo === undefined) return "none";
+    const late = new AbortController();
+    using _timer = clock.at(clock.nowMs() + HEALTH_TIMEOUT_MS, () => late.abort());
+    const signal = AbortSignal.any([caller, late.signal]);
+    try {
+      const answer = await faults.around(async () => {
+        const { statusCode, body } = await pool.request({ method: "GET", path: relayTo.pathname, signal });
+        return { status: statusCode, headers: [], body: await body.text() };
+      }, signal);
+      if (answer.status >= 500) return `answers ${answer.status}`;
+      return reportsError(parsed(answer.body)) ? "answers 200 with an error in the body" : "ok";
+    } catch (error) {
+      return late.signal.aborted ? `no answer within ${HEALTH_TIMEOUT_MS} ms` : String(error);
+    }
+  }
+}
+
+/** Why a command is not relayed, and with which status that is said. */
+class Refusal extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** What of a command's headers goes on: key and epoch as they came, the time left as it is now. */
+function headersOnwards(request: IncomingMessage, leftMs: number): string[] {
+  const headers = endToEnd(request.rawHeaders, SAID_ANEW).map(([name, value]): [string, string] =>
+    name.toLowerCase() === "grpc-timeout" ? [name, toGrpcTimeout(leftMs)] : [name, value],
+  );
+  const epoch = request.headers[EPOCH_HEADER];
+  if (epoch !== undefined) headers.push([EPOCH_HEADER, String(epoch)]);
+  if (leftMs !== Number.POSITIVE_INFINITY) headers.push([TIME_LEFT_HEADER, toTimeLeftHeader(leftMs)]);
+  return flat(headers);
+}
+
+async function deliver(answer: RelayAnswer, response: ServerResponse, signal: AbortSignal): Promise<void> {
+  response.writeHead(answer.status, [...answer.headers]);
+  if (typeof answer.body === "string") response.end(answer.body);
+  else await pipeline(answer.body, response, { signal });
+}
+
+function refuse(response: ServerResponse, error: unknown): void {
+  if (response.headersSent || response.destroyed) {
+    response.destroy();
+    return;
+  }
+  const injected = error instanceof FaultInjectedError;
+  const status = error instanceof Refusal ? error.status : injected ? 500 : 502;
+  const detail = error instanceof Error ? error.message : String(error);
+  response
+    .writeHead(status, { "content-type": "application/problem+json", connection: "close" })
+    .end(`${JSON.stringify({ title: "not relayed", status, detail })}\n`);
+}
+
+/** A header that is a whole number, or undefined where there is none. */
+function wholeNumberIn(request: IncomingMessage, name: string): number | undefined {
+  const text = request.headers[name];
+  if (text === undefined) return undefined;
+  const value = fromTimeLeftHeader(String(text));
+  if (value === undefined) {
+    throw new Refusal(
+      400,
+      `${name}: "${String(text).slice(0, 40)}" is none; allowed is a whole number of 1 to 15 digits`,
+    );
+  }
+  return value;
+}
+
+function parsed(body: RelayAnswer["body"]): unknown {
+  try {
+    return typeof body === "string" ? JSON.parse(body) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * What callers of a failover hand in and get: an operation, which is told what its attempt is sent to and under which
+ * epoch, and what a station may say of a command that it was asked about. The context is an attempt's own, with the
+ * station added.
+ */
+import type { Deadline } from "../core/deadline.ts";
+import type { AttemptContext } from "./attempt.ts";
+
+/** What an operation is told about the attempt it makes through the failover. */
+export interface FailoverContext<S> extends AttemptContext {
+  /** The station to send to. */
+  readonly station: S;
+  readonly role: "primary" | "backup";
+  /** To be sent along: a station or service that has seen a higher one refuses the command. */
+  readonly epoch: number;
+}
+
+export type FailoverOperation<S, R> = (context: FailoverContext<S>) => PromiseLike<R> | R;
+
+/** What a station says of a key it was asked about: it ran (with its result), it did not and will not, or it cannot say. */
+export type KeyStatus<R> = { readonly ran: true; readonly result: R } | { readonly ran: false } | "unknown";
+
+export class StationContext<S> implements FailoverContext<S> {
+  readonly station: S;
+  readonly role: "primary" | "backup";
+  readonly epoch: number;
+  readonly #attempt: AttemptContext;
+
+  constructor(attempt: AttemptContext, station: S, role: "primary" | "backup", epoch: number) {
+    this.#attempt = attempt;
+    this.station = station;
+    this.role = role;
+    this.epoch = epoch;
+  }
+
+  get signal(): AbortSignal {
+    return this.#attempt.signal;
+  }
+
+  get attempt(): number {
+    return this.#attempt.attempt;
+  }
+
+  get deadline(): Deadline {
+    return this.#attempt.deadline;
+  }
+
+  get idempotencyKey(): string | undefined {
+    return this.#attempt.idempotencyKey;
+  }
+
+  timeLeftMs(): number {
+    return this.#attempt.timeLeftMs();
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * What a call owes the stations it goes to (rule R2). Its first attempt at a station is base load there; any further
+ * one, however it comes about (a failed call tried again, a re-send after stations changed places twice), is an extra
+ * attempt, and is charged to that station's retry budget before it is queued. Retries within one visit are charged by
+ * the station's client itself. An attempt that was paid for and did not take place may be made up for free.
+ */
+import type { Lane, NamedStation } from "./lane.ts";
+
+export class Fare<S extends NamedStation> {
+  /** Where an attempt has gone: the first station, and any others. */
+  #first: Lane<S> | undefined = undefined;
+  #others: Set<Lane<S>> | undefined = undefined;
+  /** Whose budget has been charged for an attempt that is yet to come. */
+  #charged: Lane<S> | undefined = undefined;
+  #free = false;
+
+  /** `lane`'s budget has been charged already. */
+  chargedBy(lane: Lane<S>): void {
+    this.refund();
+    if (lane.client.budget !== undefined) this.#charged = lane;
+  }
+
+  /** Pays for the next attempt, at `lane`; false where that is an extra one and the budget there has nothing left. */
+  pay(lane: Lane<S>, nowMs: number): boolean {
+    if (this.#charged === lane) return true;
+    this.refund();
+    if (this.#free || !this.#visited(lane)) return true;
+    if (!mayRepeat(lane, nowMs)) return false;
+    this.chargedBy(lane);
+    return true;
+  }
+
+  /** Hands what was paid over to the client that makes the attempt: true where it has to be told that it is an extra one. */
+  handOver(): boolean {
+    const charged = this.#charged !== undefined;
+    this.#charged = undefined;
+    return charged;
+  }
+
+  /** An attempt goes out to `lane`. */
+  attempted(lane: Lane<S>): void {
+    this.#free = false;
+    if (this.#first === undefined) this.#first = lane;
+    if (this.#first === lane) return;
+    this.#others ??= new Set();
+    this.#others.add(lane);
+  }
+
+  /** The attempt at `lane` was stopped before it was sent; `retry`: the client had charged for it. */
+  stopped(lane: Lane<S>, retry: boolean): void {
+    this.#free = retry || this.#visited(lane);
+  }
+
+  /** The station provably did nothing with the attempt: the next one takes its place. */
+  undone(): void {
+    this.#free = true;
+  }
+
+  /** Nothing more will be sent. */
+  refund(): void {
+    this.#charged?.client.budget?.refund();
+    this.#charged = undefined;
+  }
+
+  #visited(lane: Lane<S>): boolean {
+    return this.#first === lane || this.#others?.has(lane) === true;
+  }
+}
+
+/** Withdraws an extra attempt from `lane`'s budget; a client that never retries allows none. */
+export function mayRepeat<S extends NamedStation>(lane: Lane<S>, nowMs: number): boolean {
+  return lane.client.maxAttempts > 1 && lane.client.budget?.withdraw(nowMs) !== false;
+}

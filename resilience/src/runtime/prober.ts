@@ -1,0 +1,67 @@
+/**
+ * Tries the command path of idle stations that have to prove themselves. Heartbeats say that a process is up again; that
+ * commands get through is shown by a command, and nobody wants a caller's to be the first. It says what came of each try
+ * and draws no conclusions. Tries of one station do not overlap, and none outlives its interval.
+ */
+import type { Clock } from "./clock.ts";
+import type { NamedStation } from "./lane.ts";
+
+export type Probe<S> = (station: S, signal: AbortSignal) => PromiseLike<unknown>;
+
+export class Prober<S extends NamedStation> {
+  readonly #clock: Clock;
+  readonly #intervalMs: number;
+  readonly #probe: Probe<S>;
+  readonly #told: (station: S, well: boolean) => void;
+  readonly #out: Map<string, AbortController> = new Map();
+  #nextMs = 0;
+
+  constructor(clock: Clock, intervalMs: number, probe: Probe<S>, told: (station: S, well: boolean) => void) {
+    this.#clock = clock;
+    this.#intervalMs = intervalMs;
+    this.#probe = probe;
+    this.#told = told;
+  }
+
+  /** When the next try is due, not before `nowMs`. */
+  nextMs(nowMs: number): number {
+    return Math.max(this.#nextMs, nowMs);
+  }
+
+  /** Tries `stations` now, if a try is due. */
+  tryIfDue(stations: readonly S[], nowMs: number): void {
+    if (nowMs < this.#nextMs || stations.length === 0) return;
+    this.#nextMs = nowMs + this.#intervalMs;
+    for (const station of stations) if (!this.#out.has(station.name)) this.#try(station, nowMs);
+  }
+
+  /** Gives up on every try that is out; what they still say is not heard. */
+  stop(): void {
+    for (const giveUp of [...this.#out.values()]) giveUp.abort();
+  }
+
+  #try(station: S, nowMs: number): void {
+    const giveUp = new AbortController();
+    this.#out.set(station.name, giveUp);
+    const timer = this.#clock.at(nowMs + this.#intervalMs, () => {
+      giveUp.abort();
+      this.#told(station, false);
+    });
+    const end = (): void => {
+      timer[Symbol.dispose]();
+      this.#out.delete(station.name);
+    };
+    giveUp.signal.addEventListener("abort", end, { once: true });
+    const answered = (well: boolean): void => {
+      if (giveUp.signal.aborted) return;
+      end();
+      this.#told(station, well);
+    };
+    Promise.resolve()
+      .then(() => this.#probe(station, giveUp.signal))
+      .then(
+        () => answered(true),
+        () => answered(false),
+      );
+  }
+}

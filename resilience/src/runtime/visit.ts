@@ -1,0 +1,120 @@
+/**
+ * One stay of a call at one station: the client's call there, retries included, from admission to its end. It knows what
+ * is checked in the very step in which an attempt is sent (there may have been a wait for a slot or a backoff since
+ * admission), under which epoch it goes, and what its end says about the station.
+ */
+import { NoStationFitError } from "../core/errors.ts";
+import type { Outcome } from "../core/outcome.ts";
+import type { AttemptContext } from "./attempt.ts";
+import type { Call, CallOptions, CallSink } from "./call.ts";
+import { type FailoverOperation, StationContext } from "./failover-operation.ts";
+import type { Fare } from "./fare.ts";
+import type { InFlight, Lane, NamedStation } from "./lane.ts";
+import type { FailoverDesk } from "./pending-call.ts";
+
+export class Visit<S extends NamedStation, R> {
+  readonly lane: Lane<S>;
+  readonly #desk: FailoverDesk<S>;
+  readonly #fare: Fare<S>;
+  readonly #owner: InFlight & CallSink<R>;
+  readonly #startedMs: number;
+  #epoch: number;
+  #call: Call<R> | undefined = undefined;
+  #attempted = false;
+  /** With this an attempt was stopped before it was sent. */
+  #stop: Error | undefined = undefined;
+  /** The station was replaced in the very step in which the visit began. */
+  lostAtStart = false;
+  /** The station was replaced, and the call cannot be repeated: it goes on waiting for an answer. */
+  orphaned = false;
+
+  constructor(
+    desk: FailoverDesk<S>,
+    lane: Lane<S>,
+    epoch: number,
+    fare: Fare<S>,
+    owner: InFlight & CallSink<R>,
+    nowMs: number,
+  ) {
+    this.#desk = desk;
+    this.lane = lane;
+    this.#epoch = epoch;
+    this.#fare = fare;
+    this.#owner = owner;
+    this.#startedMs = nowMs;
+    lane.inFlight.add(owner);
+    lane.ramp.enter();
+  }
+
+  /** Goes in. `options` are the call's without its signal, which the owner minds itself. May throw, as the client does. */
+  begin(operation: FailoverOperation<S, R>, options: CallOptions): void {
+    const attempt = (context: AttemptContext): PromiseLike<R> | R => this.#attempt(operation, context);
+    this.#call = this.lane.client.begin<R>(attempt, options, this.#owner, this.#fare.handOver());
+  }
+
+  /** False in the step in which it begins. */
+  get begun(): boolean {
+    return this.#call !== undefined;
+  }
+
+  /** Has an attempt gone out that may have reached the station? */
+  get sent(): boolean {
+    return this.#attempted && this.#call?.sent === true;
+  }
+
+  /** How the last attempt ended; undefined where none was made. */
+  get outcome(): Outcome | undefined {
+    return this.#call?.outcome;
+  }
+
+  get failed(): boolean {
+    return this.outcome === "failure" || this.outcome === "never-sent";
+  }
+
+  /** Was it by us that this attempt was stopped before it was sent? */
+  stoppedWith(error: unknown): boolean {
+    return this.#stop !== undefined && error === this.#stop;
+  }
+
+  /** It is over, and makes room for another. */
+  leave(outcome: "success" | "failure" | "ignored"): void {
+    if (this.lane.inFlight.delete(this.#owner)) this.lane.ramp.leave(outcome);
+  }
+
+  /** Ends what is still under way; the operation is told through its signal. */
+  cancel(error: Error): void {
+    this.#call?.cancel(error);
+  }
+
+  /** Nobody waits any more for the attempt that is out. That speaks against the station if it was given time. */
+  noteUnanswered(): void {
+    const nowMs = this.#desk.clock.nowMs();
+    if (nowMs >= this.lane.distrustUntilMs) this.lane.commandPath.noteUnanswered(this.#startedMs, nowMs);
+  }
+
+  /** The epoch under which its last attempt went. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  #attempt(operation: FailoverOperation<S, R>, context: AttemptContext): PromiseLike<R> | R {
+    const refusal = this.#refusalToSend();
+    if (refusal !== undefined) {
+      this.#stop = refusal;
+      this.#fare.stopped(this.lane, context.attempt > 1);
+      throw refusal;
+    }
+    this.#attempted = true;
+    this.#fare.attempted(this.lane);
+    if (this.#desk.isActive(this.lane)) this.#epoch = this.#desk.epoch();
+    return operation(new StationContext(context, this.lane.station, this.lane.role, this.#epoch));
+  }
+
+  #refusalToSend(): Error | undefined {
+    const { name, ramp } = this.lane;
+    if (this.lostAtStart) return new NoStationFitError(`${name} was replaced before this was sent`);
+    if (this.#desk.leaseLost()) return new NoStationFitError("the lease is over; nothing is sent without it");
+    if (!ramp.declared || ramp.charge(this.#desk.clock.nowMs())) return undefined;
+    return new NoStationFitError(`${name} is at its declared capacity of ${ramp.capacityPerSecond} a second`);
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * The `gsf` program as a user meets it: a process with arguments, output and an exit code. Each one that a test starts
+ * is ended with the test, by its own handle.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const PROGRAM = fileURLToPath(new URL("../../gateway/bin/gsf.js", import.meta.url));
+const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
+
+export interface Ended {
+  /** The exit code, or the name of the signal that ended it. */
+  readonly code: number | string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export class GsfProcess implements AsyncDisposable {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  stdout = "";
+  stderr = "";
+  readonly #waiting = new Set<() => void>();
+
+  constructor(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
+    this.child = spawn(process.execPath, [PROGRAM, ...args], {
+      cwd: REPOSITORY,
+      env: { ...process.env, ...environment },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.child.stdout?.on("data", (piece: Buffer) => {
+      this.stdout += piece;
+      for (const look of this.#waiting) look();
+    });
+    this.child.stderr?.on("data", (piece: Buffer) => {
+      this.stderr += piece;
+      for (const look of this.#waiting) look();
+    });
+    this.ended = new Promise((resolve) => {
+      this.child.once("close", (code, signal) => {
+        resolve({ code: code ?? signal, stdout: this.stdout, stderr: this.stderr });
+        for (const look of this.#waiting) look();
+      });
+    });
+  }
+
+  /** Resolves with the match once standard output or error has it; rejects where the process ends without. */
+  saying(pattern: RegExp): Promise<RegExpExecArray> {
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        const match = pattern.exec(this.stdout) ?? pattern.exec(this.stderr);
+        if (match !== null) resolve(match);
+        else if (this.child.exitCode !== null || this.child.signalCode !== null) {
+          reject(new Error(`gsf ended without saying ${pattern}:\n${this.stdout}\n${this.stderr}`));
+        } else return;
+        this.#waiting.delete(look);
+      };
+      this.#waiting.add(look);
+      look();
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.child.kill("SIGKILL");
+    await this.ended;
+  }
+}
+
+/** Runs `gsf` with `args` to its end. */
+export async function gsf(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<Ended> {
+  await using run = new GsfProcess(args, environment);
+  return await run.ended;
+}
+
+/** A directory that is gone when the test is over. */
+export class Folder implements Disposable {
+  readonly path: string = mkdtempSync(join(tmpdir(), "gsf-test-"));
+
+  /** Writes a file, and returns its path. */
+  file(name: string, text: string): string {
+    const path = join(this.path, name);
+    writeFileSync(path, text);
+    return path;
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}

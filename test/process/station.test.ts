@@ -1,0 +1,141 @@
+/**
+ * `gsf station` as a process: what it sends, what it refuses, and that a station which was stopped does not relay what
+ * has become too late meanwhile.
+ */
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { createSocket, type Socket } from "node:dgram";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { type TestContext, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const GSF = fileURLToPath(new URL("../../gateway/bin/gsf.js", import.meta.url));
+
+interface Ground {
+  readonly secretFile: string;
+  /** Where heartbeats arrive. */
+  readonly ear: Socket;
+  readonly beatsTo: string;
+  /** The service behind, and the paths that reached it. */
+  readonly serviceUrl: string;
+  readonly reached: string[];
+}
+
+async function ground(context: TestContext): Promise<Ground> {
+  const directory = mkdtempSync(join(tmpdir(), "gsf-station-"));
+  const secretFile = join(directory, "secret");
+  writeFileSync(secretFile, "0123456789abcdef0123456789abcdef");
+  const ear = createSocket("udp4");
+  ear.bind(0, "127.0.0.1");
+  await once(ear, "listening");
+  const reached: string[] = [];
+  const service = createServer((request, response) => {
+    reached.push(request.url ?? "");
+    response.end("done");
+  });
+  const serviceUrl = await listenOn(service);
+  context.after(() => {
+    ear.close();
+    service.close();
+    service.closeAllConnections();
+    rmSync(directory, { recursive: true });
+  });
+  return { secretFile, ear, beatsTo: `127.0.0.1:${ear.address().port}`, serviceUrl, reached };
+}
+
+async function listenOn(server: Server): Promise<string> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+function start(context: TestContext, args: readonly string[]): ChildProcess {
+  const child = spawn(process.execPath, [GSF, "station", ...args], { stdio: ["ignore", "pipe", "pipe", "ipc"] });
+  context.after(() => child.kill("SIGKILL"));
+  return child;
+}
+
+async function startStation(context: TestContext, { secretFile, beatsTo, serviceUrl }: Ground) {
+  const child = start(context, [
+    ...["--name", "north", "--group", "uplink", "--listen", "127.0.0.1:0", "--relay-to", serviceUrl],
+    ...["--heartbeat-to", beatsTo, "--secret-file", secretFile],
+  ]);
+  const [line] = (await once(createInterface({ input: child.stdout as NodeJS.ReadableStream }), "line")) as [string];
+  const url = /listening on (http:\/\/[^,]+),/.exec(line)?.[1];
+  assert.ok(url, line);
+  return { child, url };
+}
+
+/** Exit code and standard error of a station that is not expected to run. */
+async function refusal(context: TestContext, args: readonly string[]): Promise<{ code: number | null; text: string }> {
+  const child = start(context, args);
+  let text = "";
+  child.stderr?.on("data", (chunk: Buffer) => {
+    text += chunk;
+  });
+  const [code] = (await once(child, "close")) as [number | null];
+  return { code, text };
+}
+
+test("it beats for its service, and ends when whoever started it is gone", async (t) => {
+  const at = await ground(t);
+  const { child } = await startStation(t, at);
+  for (let beat = 0; beat < 3; beat++) await once(at.ear, "message");
+  const ended = once(child, "exit");
+  child.disconnect();
+  assert.deepEqual(await ended, [0, null]);
+});
+
+test("it ends on SIGTERM", async (t) => {
+  const { child } = await startStation(t, await ground(t));
+  const ended = once(child, "exit");
+  child.kill("SIGTERM");
+  assert.deepEqual(await ended, [0, null]);
+});
+
+test("[F4] woken after it was stopped, it drops commands whose deadline passed meanwhile and relays the others", async (t) => {
+  const at = await ground(t);
+  const { child, url } = await startStation(t, at);
+  assert.equal((await fetch(`${url}/first`)).status, 200);
+  child.kill("SIGSTOP");
+  const late = fetch(`${url}/late`, { headers: { "x-deadline-ms": "400" } });
+  const inTime = fetch(`${url}/in-time`, { headers: { "x-deadline-ms": "60000" } });
+  // The kernel takes both in; the first one's deadline passes while nobody reads them.
+  const passed = Promise.withResolvers<void>();
+  setTimeout(passed.resolve, 1_000);
+  await passed.promise;
+  child.kill("SIGCONT");
+  assert.equal((await inTime).status, 200);
+  assert.equal((await late).status, 504);
+  assert.deepEqual(at.reached, ["/first", "/in-time"]);
+  const { counts } = (await (await fetch(`${url}/healthz`)).json()) as { counts: { droppedLate: number } };
+  assert.equal(counts.droppedLate, 1);
+});
+
+test("[G6] bad flags, a missing secret and a busy port end it with a sentence and a documented exit code", async (t) => {
+  const at = await ground(t);
+  const common = ["--name", "north", "--group", "uplink", "--heartbeat-to", at.beatsTo];
+  const busy = new URL(at.serviceUrl).host;
+  const cases: ReadonlyArray<readonly [code: number, says: RegExp, args: readonly string[]]> = [
+    [2, /--listen.*host:port/s, [...common, "--listen", "nowhere", "--secret-file", at.secretFile]],
+    [
+      2,
+      /--interval.*5ms to 60s/s,
+      [...common, "--listen", "127.0.0.1:0", "--interval", "1ms", "--secret-file", at.secretFile],
+    ],
+    [3, /secret-file .*missing/, [...common, "--listen", "127.0.0.1:0", "--secret-file", `${at.secretFile}-missing`]],
+    [4, /port is in use/, [...common, "--listen", busy, "--secret-file", at.secretFile]],
+  ];
+  const results = await Promise.all(cases.map(([, , args]) => refusal(t, args)));
+  for (const [place, { code, text }] of results.entries()) {
+    const [expected, says] = cases[place] as (typeof cases)[number];
+    assert.match(text, says);
+    assert.equal(code, expected, text);
+  }
+});
