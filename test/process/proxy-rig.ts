@@ -70,7 +70,7 @@ export function groupSettings(ports: readonly number[], changes: Changes = {}): 
     },
     retry: { maxAttempts: 2, baseMs: 10, budgetRatio: 0.1, budgetWindowMs: 10_000 },
     breaker: { failureRateThreshold: 0.5, minimumVolume: 1_000, windowMs: 10_000, openDurationMs: 1_000 },
-    commandPath: { failingForMs: 100, minimumFailures: 1, refusalsToDeclare: 1 },
+    commandPath: { failingForMs: 100, minimumFailures: 1, refusalsToDeclare: 1, unansweredAfterMs: 250 },
     failback: { mode: "manual", holdDownMs: 1_000 },
     probePath: undefined,
     limits: { requestBytes: 200 * 1_024 ** 2, replayBytes: 64 * 1_024, replyBytes: 256 * 1_024, ...limits },

@@ -30,10 +30,13 @@ export class Spacecraft {
   readonly executed: Map<string, number> = new Map();
   /** How often each key arrived. */
   readonly arrivals: Map<string, number> = new Map();
+  /** Keys that were refused because of their epoch. */
+  readonly refused: Set<string> = new Set();
   newestEpoch = 0;
 
   execute(key: string, keyed: boolean, epoch: number): void {
     if (epoch < this.newestEpoch) {
+      this.refused.add(key);
       throw new StaleEpochError(`epoch ${epoch} is older than ${this.newestEpoch}`, { seenEpoch: this.newestEpoch });
     }
     this.newestEpoch = epoch;

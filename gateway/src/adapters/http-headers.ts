@@ -110,9 +110,11 @@ export interface Target {
 export function targetOf(method: string, url: string): Target | undefined {
   if (url.startsWith("/")) return { target: url, authority: undefined };
   if (url === "*") return method === "OPTIONS" ? { target: "*", authority: undefined } : undefined;
-  const absolute = /^https?:\/\/([^/?#@]+)([^#]*)$/i.exec(url);
+  const absolute = /^https?:\/\/([^/?#]+)([^#]*)$/i.exec(url);
   if (absolute === null) return undefined;
   const [, authority, rest] = absolute as unknown as [string, string, string];
+  // A name and password before the host would end up in Host (RFC 9110 §4.2.4).
+  if (authority.includes("@")) return undefined;
   if (rest === "" && method === "OPTIONS") return { target: "*", authority };
   return { target: rest.startsWith("/") ? rest : `/${rest}`, authority };
 }

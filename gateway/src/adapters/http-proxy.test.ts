@@ -68,11 +68,12 @@ describe("[G6] malformed requests are answered clearly, and the listener stays u
 
   test("each shape gets its status, as a problem, and none reaches a station", async () => {
     await using at = await rig(echo);
-    for (const [name, { bytes, status }] of Object.entries(shapes)) {
+    const asking = Object.entries(shapes).map(async ([name, { bytes, status }]) => {
       const answer = await askRaw(at.port, bytes);
       assert.match(answer, new RegExp(`^HTTP/1.1 ${status} `), `${name}: ${answer}`);
       assert.match(answer, /content-type: application\/problem\+json/i, name);
-    }
+    });
+    await Promise.all(asking);
     assert.equal(at.stations[0].received(), 0);
     assert.equal((await ask(at.port, "/", { method: "POST", body: "still here" })).body.toString(), "still here");
   });
@@ -136,6 +137,34 @@ describe("limits", () => {
   test("a header block that does not come to its end is answered with 408", async () => {
     await using at = await rig(echo, {}, { headersMs: 100 });
     assert.match(await askRaw(at.port, "GET / HTTP/1.1\r\nHost: a\r\nX-Slow: "), /^HTTP\/1.1 408 /);
+  });
+
+  test("many header fields are all passed on", async () => {
+    let count = 0;
+    await using at = await rig((message, response) => {
+      count = message.rawHeaders.filter((name) => name === "a").length;
+      response.end();
+    });
+    at.stations[0].server.maxHeadersCount = 0;
+    const headers = ["host", "h", ...Array.from({ length: 2_300 }, () => ["a", "1"]).flat()];
+    assert.equal((await ask(at.port, "/", { headers })).status, 200);
+    assert.equal(count, 2_300);
+  });
+
+  test("a caller that does not take its answer is not waited for", async () => {
+    await using at = await rig(
+      (_message, response) => response.end(Buffer.alloc(8 * 1_024 ** 2)),
+      { limits: { replyBytes: 16 * 1_024 ** 2 } },
+      { bodyIdleMs: 100 },
+    );
+    const socket = connect(at.port, "127.0.0.1");
+    socket.on("error", () => undefined);
+    socket.pause();
+    socket.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    // Nothing is read here, so the end is seen at the listener: once it has no connection left, it can close.
+    await once(at.stations[0].server, "request");
+    await at.proxy.drain(60_000);
+    socket.destroy();
   });
 
   test("a body that stands still is answered with 408, and never becomes a command", async () => {

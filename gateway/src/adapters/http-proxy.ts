@@ -20,7 +20,7 @@ import type { CommandReply, CommandRequest } from "../fleet/uplink.ts";
 import { flat, headerValue, pairs } from "./http-headers.ts";
 import type { Log } from "./log.ts";
 import type { Problem } from "./problem.ts";
-import { answerRaw, problemAnswer, problemOf, RefusedRequest, refusal, titleOf } from "./problem.ts";
+import { answerRaw, INTERNAL, problemAnswer, problemOf, RefusedRequest, refusal, titleOf } from "./problem.ts";
 import { refuseTooLarge, requestBody } from "./request-body.ts";
 import { requestHead } from "./request-head.ts";
 
@@ -35,7 +35,7 @@ export interface ProxyOptions {
   readonly log: Log;
   /** How long a caller may take over its header block. Default 10,000: nobody types one. */
   readonly headersMs?: number;
-  /** How long a body that is read whole may stand still. Default 30,000. */
+  /** How long a body that is read whole, or an answer that is not taken, may stand still. Default 30,000. */
   readonly bodyIdleMs?: number;
 }
 
@@ -80,6 +80,8 @@ class CommandProxy implements ProxyListener {
       requireHostHeader: false,
       noDelay: true,
     });
+    // Node drops what goes beyond its count without a word; the size is limit enough.
+    this.#server.maxHeadersCount = 0;
     this.#server.on("request", (request, response) => this.#serve(request, response, false));
     this.#server.on("checkContinue", (request, response) => this.#serve(request, response, true));
     this.#server.on("checkExpectation", (request, response) =>
@@ -195,7 +197,12 @@ class CommandProxy implements ProxyListener {
 
   /** Ends the answer; where the request has not ended yet, reads on for a moment, or a reset could overtake the answer. */
   #finish(message: IncomingMessage, response: ServerResponse, last?: Uint8Array): void {
-    if (message.complete || message.destroyed) return void response.end(last);
+    if (message.complete || message.destroyed) {
+      response.end(last);
+      // A caller that does not take its answer is not waited for; Node sets its own time again once it has.
+      if (response.writableLength > 0) message.socket.setTimeout(this.#bodyIdleMs);
+      return;
+    }
     if (last !== undefined) response.write(last);
     const end = (): void => {
       clearTimeout(timer);
@@ -214,9 +221,12 @@ class CommandProxy implements ProxyListener {
       if (!(error instanceof CallAbortedError)) this.#log.debug({ err: error, group: this.#group.name }, "no answer");
       return;
     }
+    if (problem === INTERNAL) this.#log.error({ err: error, group: this.#group.name }, "a fault in the gateway");
     if (response.headersSent) return cut(message.socket);
     const { method, url } = message;
-    this.#log.debug({ group: this.#group.name, method, url, code: problem.code, detail: problem.detail }, "refused");
+    // Without the query: it may hold what nobody should read in a log.
+    const path = url?.replace(/\?.*/s, "");
+    this.#log.debug({ group: this.#group.name, method, path, code: problem.code, detail: problem.detail }, "refused");
     const { headers, body } = problemAnswer(problem);
     // What was wrong with this request may be wrong with how the next one would be read.
     if (error instanceof RefusedRequest && message.complete) headers.push("connection", "close");

@@ -27,7 +27,7 @@ test("[C3] every error has its status and keeps its code; unknown outcomes say s
     [new RetryBudgetExhaustedError("x", { cause: reset }), 502, "RETRY_BUDGET_EXHAUSTED", true],
     [reset, 502, "STATION_UNREACHABLE", true],
     [refused, 503, "NO_STATION_FIT", false],
-    [new TypeError("ours"), 502, "STATION_UNREACHABLE", false],
+    [new TypeError("ours"), 500, "INTERNAL_ERROR", true],
   ];
   for (const [error, status, code, unknown] of cases) {
     const problem = problemOf(error);
@@ -36,6 +36,7 @@ test("[C3] every error has its status and keeps its code; unknown outcomes say s
       [status, code, unknown],
       error.name,
     );
+    if (code === "INTERNAL_ERROR") assert.doesNotMatch(problem?.detail ?? "", /ours/);
     assert.equal(problem?.status === 503, problem?.retryAfterMs !== undefined, `${code}: 503 says when to come back`);
   }
 });

@@ -13,6 +13,7 @@
  * | AMBIGUOUS_OUTCOME         | 502    | the station was lost with the command in hand, and it has no key         |
  * | RETRY_BUDGET_EXHAUSTED    | 502    | it failed, and a retry would have made matters worse                     |
  * | STATION_UNREACHABLE       | 502    | it failed in a way that none of the above names                          |
+ * | INTERNAL_ERROR            | 500    | a fault of the gateway's own; its log says which                         |
  */
 import type { Duplex } from "node:stream";
 import { CallAbortedError, ResilienceError, wasConnectionLost, wasNeverSent } from "ground-station-failover";
@@ -43,6 +44,14 @@ const TITLES: Readonly<Record<number, string>> = {
   504: "Gateway Timeout",
 };
 
+/** What is told of our own faults. */
+export const INTERNAL: Problem = {
+  status: 500,
+  code: "INTERNAL_ERROR",
+  detail: "the gateway failed; its log says more",
+  outcomeUnknown: true,
+};
+
 /** Where nobody knows better, a caller is asked to come back after this long. */
 const RETRY_AFTER_MS = 1_000;
 
@@ -70,6 +79,10 @@ export class RefusedRequest extends Error {
   }
 }
 
+function isCoded(error: unknown): boolean {
+  return error instanceof Error && "code" in error;
+}
+
 /** A problem that the request itself causes. */
 export function refusal(status: number, code: string, detail: string): Problem {
   return { status, code, detail };
@@ -84,6 +97,8 @@ export function problemOf(error: unknown): Problem | undefined {
   const detail = error instanceof Error ? error.message : String(error);
   // Whoever refused it last, and however the failover put it: nothing was sent, and it may be tried again.
   if (wasNeverSent(error)) return { status: 503, code: "NO_STATION_FIT", detail, retryAfterMs: RETRY_AFTER_MS };
+  // Systems and clients give their errors codes; what has none is a fault of ours, and its words are for our log.
+  if (!isCoded(error)) return INTERNAL;
   if (!(error instanceof ResilienceError)) {
     return { status: 502, code: "STATION_UNREACHABLE", detail, outcomeUnknown: wasConnectionLost(error) };
   }

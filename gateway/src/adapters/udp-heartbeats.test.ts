@@ -113,7 +113,12 @@ describe("[G6] pushed heartbeats", () => {
     free.close();
     let beats = 0;
     const beating = Promise.withResolvers<void>();
-    using _north = sender(port, { epochSeen: () => (++beats === 5 ? (beating.resolve(), 0) : 0) });
+    using _north = sender(port, {
+      epochSeen() {
+        if (++beats === 5) beating.resolve();
+        return 0;
+      },
+    });
     await beating.promise;
     await using late = await receiving(port);
     await late.until((all) => counted(all, 1) >= 1);

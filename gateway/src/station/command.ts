@@ -45,7 +45,13 @@ async function runStation(options: StationOptions): Promise<void> {
   const arrivals = new ArrivalClock(systemClock);
   const faults = new RelayFaults(name, systemClock);
   const relay = new StationRelay({ name, relayTo, clock: systemClock, arrivals, faults });
-  const port = await listening(`station ${name}`, listen, () => listenOn(relay.server, listen));
+  const port = await listening(`station ${name}`, listen, () => listenOn(relay.server, listen)).catch(
+    (error: unknown) => {
+      // Its timer would keep the process from ending.
+      arrivals[Symbol.dispose]();
+      throw error;
+    },
+  );
   const beats = new HeartbeatSender({
     group,
     station: name,

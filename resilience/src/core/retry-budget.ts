@@ -62,6 +62,11 @@ export class RetryBudgetMachine {
     this.#calls.add(0, nowMs);
   }
 
+  /** An attempt booked at this same instant (`extra`: as an extra one) was stopped before it left. */
+  retract(extra: boolean, nowMs: number): void {
+    (extra ? this.#sent : this.#calls).add(0, nowMs, -1);
+  }
+
   /** May an extra attempt be planned? If so it is charged at once, and must be {@link send}t or {@link refund}ed. */
   withdraw(nowMs: number): boolean {
     const allowed = this.#sent.total(0, nowMs) + this.#pending + 1 <= this.#allowed(nowMs);

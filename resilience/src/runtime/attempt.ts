@@ -42,12 +42,8 @@ export class Attempt implements AttemptContext {
   readonly permit: Permit;
   /** @internal */
   readonly startedMs: number;
-  /** @internal Nobody waits for it any more; what remains is to give its slot back when it settles. */
-  givenUp = false;
-  /** @internal The async context in which the operation asked for its signal, for attempts that timers start after this one. */
-  context: AsyncResource | undefined = undefined;
-  #controller: AbortController | undefined = undefined;
-  #reason: unknown = undefined;
+  #listening: Listening | undefined = undefined;
+  #reason: Error | undefined = undefined;
 
   constructor(owner: AttemptOwner, attempt: number, permit: Permit, startedMs: number) {
     this.owner = owner;
@@ -57,12 +53,21 @@ export class Attempt implements AttemptContext {
   }
 
   get signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController();
-      this.context = new AsyncResource("ResilientClient.call");
-      if (this.givenUp) this.#controller.abort(this.#reason);
+    if (this.#listening === undefined) {
+      this.#listening = { controller: new AbortController(), context: new AsyncResource("ResilientClient.call") };
+      if (this.givenUp) this.#listening.controller.abort(this.#reason);
     }
-    return this.#controller.signal;
+    return this.#listening.controller.signal;
+  }
+
+  /** @internal Nobody waits for it any more; what remains is to give its slot back when it settles. */
+  get givenUp(): boolean {
+    return this.#reason !== undefined;
+  }
+
+  /** @internal The async context in which the operation asked for its signal. */
+  get context(): AsyncResource | undefined {
+    return this.#listening?.context;
   }
 
   get deadline(): Deadline {
@@ -78,9 +83,15 @@ export class Attempt implements AttemptContext {
   }
 
   /** @internal Tells the operation, if it listens, that nobody waits for it any more. Runs the operation's listeners. */
-  giveUp(reason: unknown): void {
-    this.givenUp = true;
+  giveUp(reason: Error): void {
     this.#reason = reason;
-    this.#controller?.abort(reason);
+    this.#listening?.controller.abort(reason);
   }
+}
+
+/** What only an operation that asked for its signal needs. */
+interface Listening {
+  readonly controller: AbortController;
+  /** The async context in which it asked, for attempts that timers start after this one. */
+  readonly context: AsyncResource;
 }

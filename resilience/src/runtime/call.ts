@@ -62,14 +62,14 @@ export class Call<T> implements AttemptOwner {
     options: CallOptions,
     deadline: Deadline,
     sink: CallSink<T>,
-    charged: boolean,
+    charged: boolean | undefined,
   ) {
     this.#parts = parts;
     this.#operation = operation;
     this.#options = options;
     this.#sink = sink;
     this.deadline = deadline;
-    if (charged) this.#retry = new RetryPlan(parts, true);
+    if (charged !== undefined) this.#retry = new RetryPlan(parts, charged);
   }
 
   get clock(): Clock {

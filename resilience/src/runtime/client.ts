@@ -183,21 +183,19 @@ export class ResilientClient<T = unknown> {
    * be done about it) and rejects with its error, or with one of ours (table in `errors.ts`). Never throws.
    */
   call<R extends T = T>(operation: Operation<R>, options?: CallOptions): Promise<R> {
-    const sink = Promise.withResolvers<R>();
-    try {
-      this.begin<R>(operation, options ?? NO_OPTIONS, sink);
-    } catch (error) {
-      sink.reject(error);
-    }
-    return sink.promise;
+    // The executor's own throw (a bad argument) rejects.
+    return new Promise<R>((resolve, reject) => {
+      this.begin<R>(operation, options ?? NO_OPTIONS, { resolve, reject });
+    });
   }
 
   /**
    * As {@link call}, telling `sink` instead of a promise; the call can be watched and ended through what is returned.
-   * `charged`: it is an extra attempt for which the budget has been charged already, and not a call of its own.
+   * `charged`: undefined for a call of its own; true where it is an extra attempt that has been withdrawn from the budget,
+   * false where it takes the place of an attempt that is on the books and came to nothing.
    * Throws {@link ConfigurationError} where an argument is none; `sink` is told nothing then.
    */
-  begin<R extends T = T>(operation: Operation<R>, options: CallOptions, sink: CallSink<R>, charged = false): Call<R> {
+  begin<R extends T = T>(operation: Operation<R>, options: CallOptions, sink: CallSink<R>, charged?: boolean): Call<R> {
     if (typeof operation !== "function") {
       throw new ConfigurationError(
         "no-operation",

@@ -38,7 +38,7 @@ export type { FailoverContext, FailoverOperation, KeyStatus } from "./failover-o
 type Phase = "waiting" | "running" | "held" | "asking" | "done";
 type Failure<R> = { readonly error: unknown } | { readonly value: R };
 
-/** How often a call is sent again because a station had seen a newer epoch: after that, somebody else is at work. */
+/** How often a station may answer that it has seen a newer epoch: after that, somebody else is at work. */
 const MOST_STALE_RESENDS = 3;
 /** The reason of an attempt that is ended because its call is over already. */
 const GIVEN_UP = new NoStationFitError("the call was given up");
@@ -54,7 +54,6 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
   #phase: Phase = "waiting";
   failedAtMs: number = Number.NEGATIVE_INFINITY;
   triedAgain = false;
-  /** Where it would go, or went, last. */
   lane: Lane<S> | undefined = undefined;
   #visit: Visit<S, R> | undefined = undefined;
   #patience: Patience | undefined = undefined;
@@ -97,7 +96,7 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
     this.#inCallersContext = false;
   }
 
-  /** The caller's signal was aborted. (The call listens itself: no closure.) */
+  /** The caller's signal was aborted. */
   handleEvent(): void {
     this.#withdraw({ error: new CallAbortedError(this.#options.signal?.reason) });
   }
@@ -154,11 +153,11 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
     const visit = this.#visit;
     if (this.#phase !== "running" || visit === undefined) return;
     visit.leave(visit.failed ? "failure" : "ignored");
-    if (visit.stoppedWith(error)) return this.#putBack(visit.lane);
+    if (visit.stoppedWith(error)) return this.#putBack(visit.lane, { error });
     if (visit.outcome === undefined) {
       if (error instanceof LocalRejection && PASSING.has(error.code)) {
         visit.lane.pause(this.#desk.clock.nowMs());
-        return this.#putBack(visit.lane);
+        return this.#putBack(visit.lane, { error });
       }
       // The budget had room when this attempt was planned, and has none now: the failure that it was to mend stands.
       if (error instanceof RetryBudgetExhaustedError) return this.#hold();
@@ -233,12 +232,13 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
   #stale(visit: Visit<S, R>, error: StaleEpochError): void {
     this.#desk.epochSeen(error);
     if (this.#desk.epoch() <= visit.epoch || this.#staleResends++ >= MOST_STALE_RESENDS) return this.#end({ error });
-    this.#fare.undone();
-    this.#putBack(visit.lane);
+    this.#fare.undone(visit.lane);
+    this.#putBack(visit.lane, { error });
   }
 
   /** Not now: back to the front of the queue. */
-  #putBack(lane: Lane<S>): void {
+  #putBack(lane: Lane<S>, why: Failure<R>): void {
+    this.#failure ??= why;
     this.#requeue();
     this.#desk.attemptEnded(lane);
   }

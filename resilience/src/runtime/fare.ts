@@ -2,7 +2,7 @@
  * What a call owes the stations it goes to (rule R2). Its first attempt at a station is base load there; any further
  * one, however it comes about (a failed call tried again, a re-send after stations changed places twice), is an extra
  * attempt, and is charged to that station's retry budget before it is queued. Retries within one visit are charged by
- * the station's client itself. An attempt that was paid for and did not take place may be made up for free.
+ * the station's client itself. One that the station refused because of its epoch may be made up for free.
  */
 import type { Lane, NamedStation } from "./lane.ts";
 
@@ -12,7 +12,8 @@ export class Fare<S extends NamedStation> {
   #others: Set<Lane<S>> | undefined = undefined;
   /** Whose budget has been charged for an attempt that is yet to come. */
   #charged: Lane<S> | undefined = undefined;
-  #free = false;
+  /** Where the next attempt takes the place of one that is on the books and came to nothing. */
+  #free: Lane<S> | undefined = undefined;
 
   /** `lane`'s budget has been charged already. */
   chargedBy(lane: Lane<S>): void {
@@ -24,36 +25,31 @@ export class Fare<S extends NamedStation> {
   pay(lane: Lane<S>, nowMs: number): boolean {
     if (this.#charged === lane) return true;
     this.refund();
-    if (this.#free || !this.#visited(lane)) return true;
+    if (this.#free === lane || !this.#visited(lane)) return true;
     if (!mayRepeat(lane, nowMs)) return false;
     this.chargedBy(lane);
     return true;
   }
 
-  /** Hands what was paid over to the client that makes the attempt: true where it has to be told that it is an extra one. */
-  handOver(): boolean {
-    const charged = this.#charged !== undefined;
+  /** Hands what was paid over to `lane`'s client, which makes the attempt; what it says is what the client's `begin` takes. */
+  handOver(lane: Lane<S>): boolean | undefined {
+    const charged = this.#charged === lane ? true : this.#free === lane ? false : undefined;
     this.#charged = undefined;
     return charged;
   }
 
   /** An attempt goes out to `lane`. */
   attempted(lane: Lane<S>): void {
-    this.#free = false;
+    this.#free = undefined;
     if (this.#first === undefined) this.#first = lane;
     if (this.#first === lane) return;
     this.#others ??= new Set();
     this.#others.add(lane);
   }
 
-  /** The attempt at `lane` was stopped before it was sent; `retry`: the client had charged for it. */
-  stopped(lane: Lane<S>, retry: boolean): void {
-    this.#free = retry || this.#visited(lane);
-  }
-
-  /** The station provably did nothing with the attempt: the next one takes its place. */
-  undone(): void {
-    this.#free = true;
+  /** The attempt at `lane` provably came to nothing there: the next takes its place. */
+  undone(lane: Lane<S>): void {
+    this.#free = lane;
   }
 
   /** Nothing more will be sent. */

@@ -26,6 +26,11 @@ export class RetryBudget {
     this.machine.deposit(nowMs);
   }
 
+  /** An attempt booked at this same instant (`extra`: as an extra one) was stopped before it left. */
+  retract(extra: boolean, nowMs: number = this.clock.nowMs()): void {
+    this.machine.retract(extra, nowMs);
+  }
+
   /** Charges one extra attempt, before its backoff; true must be followed by {@link send} or {@link refund}. */
   withdraw(nowMs: number = this.clock.nowMs()): boolean {
     return this.machine.withdraw(nowMs);

@@ -184,20 +184,26 @@ export class Takeover<S extends NamedStation> {
   #arm(nowMs: number): void {
     this.#disarm();
     if (!this.#running) return;
-    const { machine, lanes, leaseHeld } = this.#parts;
-    let atMs = machine.nextWakeMs();
-    for (const lane of lanes.values()) atMs = Math.min(atMs, lane.nextWakeMs(nowMs));
+    let atMs = this.#nextDecisionMs(nowMs);
+    for (const lane of this.#parts.lanes.values()) atMs = Math.min(atMs, lane.nextWakeMs(nowMs));
     if (this.#toProbe().length > 0) atMs = Math.min(atMs, this.#prober?.nextMs(nowMs) ?? atMs);
-    const { distrustUntilMs, assessment } = this.active;
-    if (nowMs < distrustUntilMs) atMs = Math.min(atMs, distrustUntilMs);
-    if (!leaseHeld()) atMs = nowMs + LEASE_INTERVAL_MS;
-    else if (assessment?.fit === false && this.#someUnconfirmed()) atMs = Math.min(atMs, nowMs + CONFIRM_INTERVAL_MS);
     if (atMs === Number.POSITIVE_INFINITY) return;
     this.#wake = this.#clock.at(Math.max(atMs, nowMs), () => {
       const thenMs = this.#clock.nowMs();
       this.#prober?.tryIfDue(this.#toProbe(), thenMs);
       this.evaluate();
     });
+  }
+
+  /** When to ask the machine again although nothing new is known. What is due already is not asked for twice. */
+  #nextDecisionMs(nowMs: number): number {
+    const { machine, leaseHeld } = this.#parts;
+    const { distrustUntilMs, assessment } = this.active;
+    if (this.#handover.to !== undefined) return Number.POSITIVE_INFINITY;
+    if (!leaseHeld()) return nowMs + LEASE_INTERVAL_MS;
+    if (nowMs < distrustUntilMs) return distrustUntilMs;
+    if (assessment?.fit === false && this.#someUnconfirmed()) return nowMs + CONFIRM_INTERVAL_MS;
+    return machine.nextWakeMs();
   }
 
   #someUnconfirmed(): boolean {

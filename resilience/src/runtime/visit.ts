@@ -21,6 +21,8 @@ export class Visit<S extends NamedStation, R> {
   #epoch: number;
   #call: Call<R> | undefined = undefined;
   #attempted = false;
+  /** As the client's `begin` was told. */
+  #charged: boolean | undefined = undefined;
   /** With this an attempt was stopped before it was sent. */
   #stop: Error | undefined = undefined;
   /** The station was replaced in the very step in which the visit began. */
@@ -49,7 +51,8 @@ export class Visit<S extends NamedStation, R> {
   /** Goes in. `options` are the call's without its signal, which the owner minds itself. May throw, as the client does. */
   begin(operation: FailoverOperation<S, R>, options: CallOptions): void {
     const attempt = (context: AttemptContext): PromiseLike<R> | R => this.#attempt(operation, context);
-    this.#call = this.lane.client.begin<R>(attempt, options, this.#owner, this.#fare.handOver());
+    this.#charged = this.#fare.handOver(this.lane);
+    this.#call = this.lane.client.begin<R>(attempt, options, this.#owner, this.#charged);
   }
 
   /** False in the step in which it begins. */
@@ -101,7 +104,8 @@ export class Visit<S extends NamedStation, R> {
     const refusal = this.#refusalToSend();
     if (refusal !== undefined) {
       this.#stop = refusal;
-      this.#fare.stopped(this.lane, context.attempt > 1);
+      const isRetry = context.attempt > 1;
+      if (isRetry || this.#charged !== false) this.lane.client.budget?.retract(isRetry || this.#charged === true);
       throw refusal;
     }
     this.#attempted = true;

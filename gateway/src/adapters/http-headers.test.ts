@@ -1,0 +1,108 @@
+/** Header fields and targets on their way through a proxy, case by case. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { endToEnd, isJson, targetOf, unsendable, withForwarded } from "./http-headers.ts";
+
+test("fields of the connection stay behind, named ones too, and the rest keeps order, spelling and duplicates", () => {
+  const raw = [
+    "B",
+    "1",
+    "Connection",
+    "keep-alive, X-Hop",
+    "b",
+    "2",
+    "X-HOP",
+    "3",
+    "TE",
+    "trailers",
+    "B",
+    "",
+    "X",
+    "y",
+  ];
+  assert.deepEqual(endToEnd(raw), [
+    ["B", "1"],
+    ["b", "2"],
+    ["B", ""],
+    ["X", "y"],
+  ]);
+});
+
+test("what frames or routes a message cannot be named away, and nobody speaks for the gateway", () => {
+  const raw = ["Connection", "Host, Content-Length, gsf-epoch", "Host", "a", "Content-Length", "3", "gsf-epoch", "9"];
+  assert.deepEqual(endToEnd(raw), [
+    ["Host", "a"],
+    ["Content-Length", "3"],
+  ]);
+});
+
+test("who asked is added at the end of what was said before, and claims of a front are kept", () => {
+  const added = withForwarded(
+    [
+      ["X-Forwarded-For", "1.1.1.1"],
+      ["Host", "h"],
+      ["x-forwarded-for", "2.2.2.2"],
+    ],
+    "3.3.3.3",
+    "http",
+  );
+  assert.deepEqual(added, [
+    ["Host", "h"],
+    ["x-forwarded-for", "1.1.1.1, 2.2.2.2, 3.3.3.3"],
+    ["x-forwarded-proto", "http"],
+    ["x-forwarded-host", "h"],
+    ["via", "1.1 gsf"],
+  ]);
+  const kept = withForwarded(
+    [
+      ["X-Forwarded-Proto", "https"],
+      ["X-Forwarded-Host", "front"],
+      ["Host", "h"],
+    ],
+    "3.3.3.3",
+    "http",
+  );
+  assert.deepEqual(
+    kept.map(([name]) => name),
+    ["X-Forwarded-Proto", "X-Forwarded-Host", "Host", "x-forwarded-for", "via"],
+  );
+});
+
+test("targets: paths as they are, absolute ones split, anything else refused", () => {
+  const path = (target: string) => ({ target, authority: undefined });
+  assert.deepEqual(targetOf("GET", "/a/../b//%2f?x#y"), path("/a/../b//%2f?x#y"));
+  assert.deepEqual(targetOf("OPTIONS", "*"), path("*"));
+  assert.deepEqual(targetOf("GET", "http://h:1/a?b"), { target: "/a?b", authority: "h:1" });
+  assert.deepEqual(targetOf("GET", "HTTPS://h"), { target: "/", authority: "h" });
+  assert.deepEqual(targetOf("GET", "http://h?b"), { target: "/?b", authority: "h" });
+  assert.deepEqual(targetOf("OPTIONS", "http://h"), { target: "*", authority: "h" });
+  for (const bad of ["*", "a/b", "ftp://h/", "http:///a", "http://user@h/", ""])
+    assert.equal(targetOf("GET", bad), undefined, bad);
+});
+
+test("JSON is known by its type and by its suffix, and by nothing else", () => {
+  for (const type of ["application/json", "text/json; charset=x", "application/vnd.api+JSON;v=1"])
+    assert.ok(isJson(type), type);
+  for (const type of [
+    undefined,
+    "",
+    "application/x-ndjson",
+    "application/json-seq",
+    "text/html; a=json",
+    "application/jsonp",
+  ]) {
+    assert.ok(!isJson(type), String(type));
+  }
+});
+
+test("a value that could break a header block is found", () => {
+  assert.equal(unsendable([["a", "x\ty caf\xe9"]]), undefined);
+  for (const bad of ["a\r\nb", "\0", "\x7f", "\u{100}"])
+    assert.equal(
+      unsendable([
+        ["ok", "1"],
+        ["bad", bad],
+      ]),
+      "bad",
+    );
+});

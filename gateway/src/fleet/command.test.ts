@@ -1,0 +1,110 @@
+/** What a request says about itself, and what a reply means. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { RequestRefusal } from "./command.ts";
+import { MAX_KEY_LENGTH, MAX_TIME_LEFT_MS, replyClassifier, termsOf } from "./command.ts";
+import type { CommandReply, CommandRequest, HeaderList, RequestBody } from "./uplink.ts";
+
+const streamed: RequestBody = {
+  kind: "stream",
+  stream: { [Symbol.asyncIterator]: () => assert.fail("nobody reads it here") },
+  started: () => false,
+};
+
+function asked(method: string, headers: HeaderList = [], body: RequestBody = { kind: "none" }): CommandRequest {
+  return { method, target: "/", headers, body };
+}
+
+function replied(status: number, json?: unknown, headers: HeaderList = []): CommandReply {
+  return { status, statusText: "", headers, body: { kind: "bytes", bytes: new Uint8Array() }, json, trailers: [] };
+}
+
+describe("[R3] [R4] the terms of a request", () => {
+  test("safe methods may be repeated, keyed ones under their key, streamed ones never", () => {
+    for (const method of ["GET", "HEAD", "OPTIONS", "TRACE"]) {
+      assert.deepEqual(termsOf(asked(method)), { idempotencyKey: undefined, idempotent: true, timeLeftMs: undefined });
+    }
+    for (const method of ["POST", "PUT", "DELETE", "PATCH", "get"]) {
+      assert.deepEqual(termsOf(asked(method)), { idempotencyKey: undefined, idempotent: false, timeLeftMs: undefined });
+    }
+    const keyed = termsOf(asked("POST", [["Idempotency-Key", '"8e03978e"']]));
+    assert.deepEqual(keyed, { idempotencyKey: '"8e03978e"', idempotent: false, timeLeftMs: undefined });
+    for (const method of ["GET", "POST"]) {
+      const once = termsOf(asked(method, [["idempotency-key", "k"]], streamed));
+      assert.deepEqual(once, { idempotencyKey: undefined, idempotent: false, timeLeftMs: undefined });
+    }
+  });
+
+  test("the time left is read from either field, and the shorter one holds; a day is the most", () => {
+    const left = (...headers: [string, string][]): number | undefined => {
+      const terms = termsOf(asked("GET", headers));
+      return "field" in terms ? assert.fail(terms.detail) : terms.timeLeftMs;
+    };
+    assert.equal(left(["X-Deadline-Ms", "0"]), 0);
+    assert.equal(left(["grpc-timeout", "2S"]), 2_000);
+    assert.equal(left(["x-deadline-ms", "1500"], ["grpc-timeout", "2S"]), 1_500);
+    assert.equal(left(["x-deadline-ms", "2500"], ["grpc-timeout", "2S"]), 2_000);
+    assert.equal(left(["x-deadline-ms", "999999999999999"]), MAX_TIME_LEFT_MS);
+    assert.equal(left(["grpc-timeout", "99999999H"]), MAX_TIME_LEFT_MS);
+  });
+
+  test("[G6] what is wrong is said with its field and with what is allowed", () => {
+    const cases: [HeaderList, string, RegExp][] = [
+      [[["Idempotency-Key", ""]], "Idempotency-Key", /1 to 256 visible/],
+      [[["Idempotency-Key", "x".repeat(MAX_KEY_LENGTH + 1)]], "Idempotency-Key", /it has 257/],
+      [[["Idempotency-Key", "caf\xe9"]], "Idempotency-Key", /ASCII/],
+      [[["Idempotency-Key", " padded"]], "Idempotency-Key", /visible/],
+      [
+        [
+          ["Idempotency-Key", "a"],
+          ["idempotency-key", "a"],
+        ],
+        "Idempotency-Key",
+        /2 of it/,
+      ],
+      [[["x-deadline-ms", "-1"]], "x-deadline-ms", /"-1" is not allowed.*whole number/],
+      [[["x-deadline-ms", "1e3"]], "x-deadline-ms", /whole number/],
+      [
+        [
+          ["x-deadline-ms", "1"],
+          ["x-deadline-ms", "2"],
+        ],
+        "x-deadline-ms",
+        /2 of it/,
+      ],
+      [[["grpc-timeout", "123456789S"]], "grpc-timeout", /1 to 8 digits/],
+      [[["grpc-timeout", "5s"]], "grpc-timeout", /H M S m u n/],
+    ];
+    for (const [headers, field, sentence] of cases) {
+      const refusal = termsOf(asked("POST", headers)) as RequestRefusal;
+      assert.equal(refusal.field, field);
+      assert.match(refusal.detail, sentence);
+    }
+    const long = termsOf(asked("GET", [["x-deadline-ms", "9".repeat(10_000)]])) as RequestRefusal;
+    assert.ok(long.detail.length < 200, "what was sent is not repeated at length");
+  });
+});
+
+describe("[C2] what a reply means", () => {
+  const outcome = (reply: CommandReply, errorBody = true): string => {
+    const judged = replyClassifier(errorBody).result?.(reply);
+    return typeof judged === "object" ? judged.outcome : (judged ?? "nothing");
+  };
+
+  test("by status; a hint of when to come back is kept", () => {
+    for (const status of [200, 204, 304, 400, 404, 409, 412])
+      assert.equal(outcome(replied(status)), "success", `${status}`);
+    for (const status of [408, 429, 500, 501, 502, 503, 504])
+      assert.equal(outcome(replied(status)), "failure", `${status}`);
+    const judged = replyClassifier(true).result?.(replied(503, undefined, [["Retry-After", "2"]]));
+    assert.deepEqual(judged, { outcome: "failure", retry: true, retryAfterMs: 2_000 });
+  });
+
+  test("a 2xx whose JSON reports an error is a failure, where the group says so", () => {
+    const lie = replied(200, { error: "uplink lost" });
+    assert.equal(outcome(lie), "failure");
+    assert.equal(outcome(lie, false), "success");
+    assert.equal(outcome(replied(200, { ok: true })), "success");
+    assert.equal(outcome(replied(404, { error: "no such command" })), "success", "a 404 proves life whatever it says");
+  });
+});
