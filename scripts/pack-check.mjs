@@ -32,7 +32,8 @@ try {
     copyFileSync(join(root, "examples", example), join(home, example));
     console.log(run(process.execPath, [example], home).trimEnd());
   }
-  console.log(run(join(home, "node_modules/.bin/gsf"), ["--help"], home).split("\n")[0]);
+  const sums = JSON.parse(run(process.execPath, [join(home, "node_modules/.bin/gsf"), "demo", "--json"], home));
+  console.log(`gsf demo: ${sums.sent} commands, ${sums.callerErrors} errors, take-over in ${sums.takeoverMs} ms`);
   console.log("pack:check passed");
 } finally {
   rmSync(folder, { recursive: true, force: true });

@@ -9,15 +9,16 @@ import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { connect } from "node:net";
 import { seededRandom, systemClock } from "ground-station-failover";
-import { pino } from "pino";
+
 import type { ProxyListener, ProxyOptions } from "../../gateway/src/adapters/http-proxy.ts";
 import { listenForCommands } from "../../gateway/src/adapters/http-proxy.ts";
 import { httpUplink } from "../../gateway/src/adapters/http-uplink.ts";
+import { createLog } from "../../gateway/src/adapters/log.ts";
 import { compose } from "../../gateway/src/compose.ts";
 import type { Group } from "../../gateway/src/fleet/group.ts";
 import type { GroupSettings } from "../../gateway/src/fleet/settings.ts";
 
-export const silent = pino({ level: "silent" });
+const silent = createLog({ level: "silent", json: true });
 
 /** A station of the rig. */
 export interface RigStation {

@@ -14,7 +14,7 @@ export interface ReplySource {
 }
 
 /** How long a streamed body may stand still. Five minutes: longer than keep-alive comments of event streams lie apart. */
-export const STREAM_IDLE_MS = 300_000;
+const STREAM_IDLE_MS = 300_000;
 
 export class ReplyStream extends Readable {
   readonly #source: ReplySource;

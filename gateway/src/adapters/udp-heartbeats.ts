@@ -12,11 +12,10 @@ import type { HeartbeatMessage } from "./heartbeat-codec.ts";
 import { HeartbeatCodec } from "./heartbeat-codec.ts";
 import type { Log } from "./log.ts";
 
-export type { HeartbeatSenderOptions } from "./heartbeat-sender.ts";
 export { HeartbeatSender } from "./heartbeat-sender.ts";
 
 /** How many datagrams came to which end, since the listener opened. */
-export interface HeartbeatCounters {
+interface HeartbeatCounters {
   /** Counted as heartbeats. */
   readonly accepted: number;
   /** Answered with a challenge. */

@@ -60,7 +60,7 @@ export function termsOf(request: CommandRequest): CommandTerms | RequestRefusal 
 }
 
 /** All values of a header, however it is written. */
-export function valuesOf(headers: HeaderList, name: string): string[] {
+function valuesOf(headers: HeaderList, name: string): string[] {
   return headers.filter(([header]) => header.toLowerCase() === name).map(([, value]) => value);
 }
 

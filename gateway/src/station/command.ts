@@ -13,7 +13,7 @@ import { listening, shownAddress } from "../adapters/listening.ts";
 import type { ListenSettings } from "../fleet/settings.ts";
 import { ArrivalClock } from "./arrival-clock.ts";
 import { StationRelay } from "./relay.ts";
-import { RelayFaults, STATION_FAULTS, type StationFault } from "./relay-faults.ts";
+import { RelayFaults, STATION_FAULTS } from "./relay-faults.ts";
 
 interface StationOptions {
   readonly name: string;
@@ -33,7 +33,7 @@ export function registerStationCommand(program: Command): void {
     .requiredOption("--group <name>", "the group it belongs to")
     .requiredOption("--listen <host:port>", "where to answer GET /healthz, and to take commands", addressOf)
     .option("--relay-to <url>", "carry commands on to this HTTP service", urlOf)
-    .requiredOption("--heartbeat-to <host:port>", "where the gateway takes heartbeats", addressOf)
+    .requiredOption("--heartbeat-to <host:port>", "where the gateway takes heartbeats", targetOf)
     .requiredOption("--secret-file <path>", "the file with the secret that signs heartbeats")
     .option("--interval <duration>", "time between two heartbeats, for example 50ms", durationOf, 50)
     .action(runStation);
@@ -81,7 +81,7 @@ function obeyParent(faults: RelayFaults, stop: () => void): void {
   process.on("message", (message: unknown) => {
     const fault = typeof message === "object" && message !== null && "fault" in message ? message.fault : undefined;
     const known = STATION_FAULTS.find((one) => one === fault);
-    if (known !== undefined) faults.set(known satisfies StationFault);
+    if (known !== undefined) faults.set(known);
   });
   process.once("disconnect", stop);
 }
@@ -112,6 +112,12 @@ function addressOf(text: string): ListenSettings {
     throw new InvalidArgumentError("allowed is host:port, for example 127.0.0.1:9001 (port 0 takes any free one).");
   }
   return { host: (match[1] ?? match[2]) as string, port };
+}
+
+function targetOf(text: string): ListenSettings {
+  const target = addressOf(text);
+  if (target.port === 0) throw new InvalidArgumentError("nobody takes heartbeats at port 0; allowed is 1 to 65535.");
+  return target;
 }
 
 function urlOf(text: string): URL {

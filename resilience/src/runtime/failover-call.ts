@@ -31,12 +31,12 @@ import { Fare } from "./fare.ts";
 import type { InFlight, Lane, NamedStation } from "./lane.ts";
 import { Patience } from "./patience.ts";
 import type { FailoverDesk, PendingCall } from "./pending-call.ts";
+import { causeOf, type Failure } from "./retry-plan.ts";
 import { Visit } from "./visit.ts";
 
 export type { FailoverContext, FailoverOperation, KeyStatus } from "./failover-operation.ts";
 
 type Phase = "waiting" | "running" | "held" | "asking" | "done";
-type Failure<R> = { readonly error: unknown } | { readonly value: R };
 
 /** How often a station may answer that it has seen a newer epoch: after that, somebody else is at work. */
 const MOST_STALE_RESENDS = 3;
@@ -223,9 +223,8 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
   #refusedForGood(visit: Visit<S, R>, error: LocalRejection): void {
     if (!(error instanceof DeadlineExceededError)) return this.#end({ error });
     if (visit.outcome === "ignored") visit.noteUnanswered();
-    const earlier = this.#failure;
-    const cause = earlier !== undefined && "error" in earlier && error.cause === undefined ? earlier.error : undefined;
-    this.#end({ error: cause === undefined ? error : new DeadlineExceededError(error.message, { cause }) });
+    const earlier = error.cause === undefined ? causeOf(this.#failure) : {};
+    this.#end({ error: "cause" in earlier ? new DeadlineExceededError(error.message, earlier) : error });
   }
 
   /** Provably not executed. Under a newer epoch of ours it may go again; under the newest, we have been replaced. */
@@ -273,7 +272,7 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
     if (failure !== undefined && (early || "value" in failure)) return this.#withdraw(failure);
     const message = "no station became fit to take the call in time";
     if (early) return this.#withdraw({ error: new NoStationFitError(message) });
-    const error = new DeadlineExceededError(message, failure === undefined ? {} : { cause: failure.error });
+    const error = new DeadlineExceededError(message, causeOf(failure));
     this.#withdraw({ error });
   }
 

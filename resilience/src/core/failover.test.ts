@@ -1,0 +1,231 @@
+/** Who is active, decided by the pure machine: table by table, and under random evidence. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ConfigurationError } from "./errors.ts";
+import { type Assessment, type Evidence, FailoverMachine } from "./failover.ts";
+import { seededRandom } from "./random.ts";
+
+const SEED: string = process.env["SEED"] ?? "27020034";
+const REPLAY = `SEED=${SEED} node --conditions=@gsf/source --test resilience/src/core/failover.test.ts`;
+
+const piece = (kind: Evidence["kind"], verdict: Evidence["verdict"], detail = `${kind} ${verdict}`): Evidence => ({
+  kind,
+  verdict,
+  detail,
+});
+const WELL: Assessment = {
+  fit: true,
+  silent: false,
+  proven: true,
+  confirmed: true,
+  evidence: [piece("heartbeats", "fit")],
+};
+const UNPROVEN: Assessment = { ...WELL, proven: false };
+const UNCONFIRMED: Assessment = { ...WELL, confirmed: false };
+const SILENT: Assessment = {
+  fit: false,
+  silent: true,
+  proven: false,
+  confirmed: true,
+  evidence: [piece("heartbeats", "unfit")],
+};
+const DOUBTFUL: Assessment = {
+  fit: false,
+  silent: false,
+  proven: false,
+  confirmed: true,
+  evidence: [piece("calls", "unfit")],
+};
+const RESTING: Assessment = {
+  fit: false,
+  silent: false,
+  proven: false,
+  confirmed: true,
+  evidence: [piece("maintenance", "unfit")],
+};
+
+type Options = ConstructorParameters<typeof FailoverMachine>[2];
+
+/** A machine of as many stations as assessments, which are what is known of them at 0. */
+function machine(known: readonly Assessment[], options?: Options): FailoverMachine {
+  const names = ["north", "south", "east"].slice(0, known.length) as [string, ...string[]];
+  const made = new FailoverMachine(names, 1, options);
+  for (const [place, assessment] of known.entries()) made.assess(names[place] as string, assessment, 0);
+  return made;
+}
+
+test("[F2] while the active station is fit nothing happens, whatever the others are", () => {
+  for (const other of [WELL, SILENT, DOUBTFUL, RESTING]) assert.equal(machine([WELL, other]).decide(1_000), undefined);
+});
+
+test("[F1] an unfit active station is replaced by the first fit one, with the evidence of both and a higher epoch", () => {
+  const at = machine([DOUBTFUL, SILENT, WELL]);
+  assert.deepEqual(at.decide(7), {
+    type: "promote",
+    station: "east",
+    from: "north",
+    epoch: 2,
+    atMs: 7,
+    cause: "failure",
+    evidence: [piece("calls", "unfit"), piece("heartbeats", "fit")],
+  });
+  assert.deepEqual([at.active, at.epoch, at.decide(8)], ["east", 2, undefined]);
+});
+
+test("[F2] nobody is fit: the active one is kept, and that is said once each time it begins", () => {
+  const at = machine([SILENT, SILENT]);
+  assert.equal(at.decide(1)?.type, "keep");
+  assert.equal(at.decide(2), undefined);
+  at.assess("north", WELL, 3);
+  assert.equal(at.decide(3), undefined);
+  at.assess("north", SILENT, 4);
+  assert.equal(at.decide(4)?.type, "keep");
+  at.assess("south", WELL, 5);
+  assert.equal(at.decide(5)?.type, "promote", "and replaced as soon as somebody is fit");
+});
+
+test("[F2] nobody is fit and the active one is silent: one that is heard of is less bad, unless it is out of service on purpose", () => {
+  assert.equal(machine([SILENT, DOUBTFUL]).decide(1)?.type, "promote");
+  assert.equal(machine([DOUBTFUL, SILENT]).decide(1)?.type, "keep");
+  assert.equal(machine([DOUBTFUL, DOUBTFUL]).decide(1)?.type, "keep");
+  assert.equal(machine([SILENT, RESTING]).decide(1)?.type, "keep");
+});
+
+test("[F2] a backup that may have fallen silent with the primary is waited for, not promoted, and not said to be unfit", () => {
+  const at = machine([SILENT, UNCONFIRMED]);
+  assert.equal(at.decide(1), undefined);
+  at.assess("south", WELL, 2);
+  assert.equal(at.decide(2)?.type, "promote");
+  const dead = machine([SILENT, UNCONFIRMED]);
+  dead.assess("south", SILENT, 2);
+  assert.equal(dead.decide(2)?.type, "keep");
+  const third = machine([SILENT, UNCONFIRMED, WELL]).decide(1);
+  assert.equal(third?.type === "promote" && third.station, "east", "another one that is confirmed is taken at once");
+});
+
+test("[F7] the active station goes into maintenance: a handover is due, not a failure", () => {
+  const at = machine([RESTING, WELL]);
+  assert.deepEqual(at.decide(1), {
+    type: "handover-due",
+    station: "south",
+    cause: "maintenance",
+    reason: "maintenance unfit",
+  });
+  const promotion = at.handOver("south", "maintenance", "screws", 2);
+  assert.equal(typeof promotion !== "string" && promotion.epoch, 2);
+  assert.equal(at.preferred, "north", "failback still returns to the primary");
+  assert.equal(at.holdDownMs("north", 3), 30_000, "and it is not held against it");
+  const failing: Assessment = { ...RESTING, evidence: [...RESTING.evidence, ...DOUBTFUL.evidence] };
+  assert.equal(machine([failing, WELL]).decide(1)?.type, "promote", "one that fails as well is replaced at once");
+});
+
+test("[F7] a switchover is refused to a station that is unfit, with why, and becomes the preference where it is done", () => {
+  const at = machine([WELL, DOUBTFUL]);
+  assert.equal(at.handOver("south", "switchover", "drill", 1), "south is not fit to be active: calls unfit");
+  assert.equal(at.handOver("north", "switchover", "drill", 1), "north is active already");
+  assert.throws(() => at.handOver("west", "switchover", "drill", 1), RangeError);
+  assert.equal(at.epoch, 1);
+  at.assess("south", WELL, 2);
+  at.handOver("south", "switchover", "drill", 3);
+  assert.deepEqual([at.active, at.preferred, at.epoch], ["south", "south", 2]);
+});
+
+test("[F7] manual failback never happens by itself; automatic one after the hold-down of proven health, to the millisecond", () => {
+  const manual = machine([DOUBTFUL, WELL]);
+  manual.decide(0);
+  manual.assess("north", WELL, 10);
+  assert.equal(manual.decide(1e9), undefined);
+  assert.equal(manual.nextWakeMs(), Number.POSITIVE_INFINITY);
+
+  const at = machine([DOUBTFUL, WELL], { mode: "automatic", holdDownMs: 1_000 });
+  at.decide(0);
+  at.assess("north", UNPROVEN, 10);
+  assert.equal(at.decide(5_000), undefined, "heard of is not proven");
+  at.assess("north", WELL, 5_000);
+  assert.equal(at.nextWakeMs(), 6_000);
+  at.assess("north", DOUBTFUL, 5_500);
+  at.assess("north", WELL, 5_600);
+  assert.equal(at.decide(6_599), undefined, "a break begins it anew");
+  const due = at.decide(6_600);
+  assert.deepEqual(due?.type === "handover-due" && [due.station, due.cause, due.reason], [
+    "north",
+    "failback",
+    "north has been proven healthy for 1000 ms (hold-down 1000 ms)",
+  ]);
+});
+
+test("[F7] each failure within the flap window doubles the hold-down, up to its maximum; asking changes nothing", () => {
+  const at = machine([WELL, WELL], {
+    mode: "automatic",
+    holdDownMs: 1_000,
+    flapWindowMs: 100_000,
+    maximumHoldDownMs: 3_000,
+  });
+  const holdDowns: number[] = [];
+  for (let round = 0; round < 4; round++) {
+    const nowMs = round * 10_000;
+    at.assess("north", DOUBTFUL, nowMs);
+    assert.equal(at.decide(nowMs)?.type, "promote");
+    at.assess("north", WELL, nowMs);
+    assert.equal(at.holdDownMs("north", 1e9), 1_000, "looked at from far in the future");
+    holdDowns.push(at.nextWakeMs() - nowMs);
+    at.handOver("north", "failback", "due", at.nextWakeMs());
+  }
+  assert.deepEqual(holdDowns, [1_000, 2_000, 3_000, 3_000]);
+  assert.equal(at.holdDownMs("north", 30_000 + 100_001), 1_000, "forgotten after the window");
+});
+
+test("[F3] a newer epoch that a station has seen is gone above; an older one, ours, and nonsense change nothing", () => {
+  const at = machine([WELL, WELL]);
+  assert.deepEqual(
+    [1, 0, -5, Number.NaN, 1.5, Number.MAX_SAFE_INTEGER].map((epoch) => at.noteEpochSeen(epoch)),
+    new Array(6).fill(false),
+  );
+  assert.equal(at.epoch, 1);
+  assert.equal(at.noteEpochSeen(7), true);
+  assert.equal(at.epoch, 8);
+});
+
+test("[F2] [F3] under random evidence: epochs rise strictly, no silent or unconfirmed station is promoted, keeping is said once", () => {
+  const kinds = [WELL, WELL, UNPROVEN, UNCONFIRMED, SILENT, DOUBTFUL, RESTING];
+  for (let round = 0; round < 200; round++) {
+    const random = seededRandom(`${SEED}/${round}`);
+    const known = new Map<string, Assessment>();
+    const at = machine([WELL, WELL, WELL], { mode: random.next() < 0.5 ? "automatic" : "manual", holdDownMs: 50 });
+    let epoch = 1;
+    let keeping = false;
+    for (let nowMs = 1; nowMs < 300; nowMs++) {
+      const name = ["north", "south", "east"][Math.floor(random.next() * 3)] as string;
+      const assessment = kinds[Math.floor(random.next() * kinds.length)] as Assessment;
+      known.set(name, assessment);
+      at.assess(name, assessment, nowMs);
+      const wasActive = at.active;
+      const decision = at.decide(nowMs);
+      const why = `${JSON.stringify(decision)}\n${REPLAY}`;
+      if (decision?.type === "promote") {
+        assert.ok(decision.epoch > epoch && decision.epoch === at.epoch, why);
+        assert.ok(decision.station !== wasActive && decision.station === at.active, why);
+        const chosen = known.get(decision.station) ?? WELL;
+        assert.ok(!chosen.silent && chosen.confirmed && chosen !== RESTING, why);
+        epoch = decision.epoch;
+        keeping = false;
+      } else if (decision?.type === "keep") {
+        assert.equal(keeping, false, why);
+        keeping = true;
+      } else if (decision?.type === "handover-due") {
+        const result = at.handOver(decision.station, decision.cause, "due", nowMs);
+        assert.equal(typeof result !== "string" && result.epoch, epoch + 1, why);
+        epoch++;
+        keeping = false;
+      }
+      if ((known.get(at.active) ?? WELL).fit) keeping = false;
+    }
+  }
+});
+
+test("options out of range are refused", () => {
+  for (const options of [{ holdDownMs: -1 }, { flapWindowMs: Number.NaN }, { holdDownMs: 10, maximumHoldDownMs: 5 }]) {
+    assert.throws(() => machine([WELL, WELL], options), ConfigurationError);
+  }
+  assert.throws(() => new FailoverMachine(["north", "south"], 1.5), ConfigurationError);
+});
