@@ -74,7 +74,10 @@ function world(seed: number): World {
     supervisor: { declareThreshold: 8 },
     client: {
       timeoutMs: 1_000,
-      classify: { result: (answer) => ((answer as Answer).status >= 500 || "error" in ((answer as Answer).body as object) ? "failure" : "success") },
+      classify: {
+        result: (answer) =>
+          (answer as Answer).status >= 500 || "error" in ((answer as Answer).body as object) ? "failure" : "success",
+      },
     },
     random,
     clock,
@@ -96,7 +99,8 @@ function world(seed: number): World {
   };
 }
 
-const command = (key: string) => (context: { station: Station; signal: AbortSignal }) => context.station.send(key, context.signal);
+const command = (key: string) => (context: { station: Station; signal: AbortSignal }) =>
+  context.station.send(key, context.signal);
 
 for (const fault of ["refuse", "hang", "errors", "lying-200", "slow"] as const) {
   test(`[F2] the primary starts to ${fault} under load: backup promoted, the next 100 commands succeed, no caller sees an error`, async () => {
@@ -127,7 +131,9 @@ for (const fault of ["refuse", "hang", "errors", "lying-200", "slow"] as const) 
       for (let next = 0; next < 100; next++) send();
       await at.clock.advanceBy(30_000);
       const settled = await Promise.allSettled(outcomes);
-      const errors = settled.filter((one) => one.status === "rejected" || one.value.status !== 200 || "error" in (one.value.body as object));
+      const errors = settled.filter(
+        (one) => one.status === "rejected" || one.value.status !== 200 || "error" in (one.value.body as object),
+      );
       assert.deepEqual(errors.slice(0, 3), [], `seed ${seed}: ${errors.length} of ${settled.length}`);
       assert.equal(at.executed.size, sent, "every command was executed");
       await at.stop();

@@ -13,9 +13,15 @@ test("[F1] silence is declared and answered with a promotion, each with its evid
   at.north.beats = false;
   await at.clock.advanceBy(1_000);
   const down = at.told("declaration").find(({ node, to }) => node === "north" && to === "down");
-  assert.match(down?.evidence[0]?.detail ?? "", /^north: heartbeats down \(suspicion .* reached the declare threshold 8/);
+  assert.match(
+    down?.evidence[0]?.detail ?? "",
+    /^north: heartbeats down \(suspicion .* reached the declare threshold 8/,
+  );
   const [promoted] = at.told("promoted");
-  assert.deepEqual([promoted?.station, promoted?.from, promoted?.epoch, promoted?.cause], ["south", "north", 2, "failure"]);
+  assert.deepEqual(
+    [promoted?.station, promoted?.from, promoted?.epoch, promoted?.cause],
+    ["south", "north", 2, "failure"],
+  );
   const verdicts = promoted?.evidence.map(({ kind, verdict, detail }) => `${kind} ${verdict} ${detail.slice(0, 23)}`);
   assert.deepEqual(verdicts, ["heartbeats unfit north: heartbeats down ", "heartbeats fit south: heartbeats alive"]);
   assert.ok((promoted?.atMs ?? 0) - (down?.atMs ?? 0) < 100, "within two beats of the backup");
@@ -58,7 +64,7 @@ test("[F1] a process that stood still abstains, and does not hold against a stat
   at.load({ perSecond: 20, forMs: 1_000 });
   await at.clock.advanceBy(500);
   assert.equal(at.north.busy > 5, true);
-  at.clock.stall(5_000);
+  at.process.stall(5_000);
   await at.clock.advanceBy(60);
   assert.ok(at.told("abstention").length >= 1);
   await at.clock.advanceBy(5_000);
@@ -107,7 +113,10 @@ test("[F1] a primary that flaps, 300 ms up and 300 ms down: at most one change, 
   at.north.strikes = () => Math.floor((at.clock.nowMs() - beganMs) / 300) % 2 === 1;
   await at.clock.advanceBy(45_000);
   assert.ok(at.told("promoted").length <= 1, JSON.stringify(at.told("promoted")));
-  assert.ok(at.errors.length < 0.05 * at.outcomes.length, `${at.errors.length} of ${at.outcomes.length}\n${shown(at.errors)}`);
+  assert.ok(
+    at.errors.length < 0.05 * at.outcomes.length,
+    `${at.errors.length} of ${at.outcomes.length}\n${shown(at.errors)}`,
+  );
   assert.deepEqual(at.account, { doubled: [], lost: [] });
   await at.stop();
 });
@@ -123,7 +132,7 @@ test("[F2] a dead backup is not promoted: the primary is kept, that is said once
   await at.clock.advanceBy(6_000);
   assert.equal(at.told("kept").length, 1);
   assert.deepEqual([at.failover.epoch, at.south.door.length], [1, 0]);
-  assert.ok(at.north.door.length < 40, `the dead one is tried now and then: ${at.north.door.length} attempts`);
+  assert.ok(at.north.door.length > 0 && at.north.door.length < 40, `tried now and then: ${at.north.door.length} times`);
   at.north.beats = true;
   at.north.fault = "none";
   await at.clock.advanceBy(20_000);
@@ -142,16 +151,12 @@ test("[F2] an observer that is cut off loses both stations at once, and promotes
     at.north.beats = true;
     at.south.beats = true;
     await at.clock.advanceBy(3_000);
-    assert.deepEqual([at.failover.epoch, isWell((await settle(at)) as never)], [1, true], `seed ${seed}`);
+    const after = at.send();
+    await at.clock.advanceBy(100);
+    assert.ok(after.answer !== undefined && isWell(after.answer), `seed ${seed}: ${shown([after])}`);
     await at.stop();
   }
 });
-
-async function settle(at: TwoStations): Promise<unknown> {
-  const outcome = at.send();
-  await at.clock.advanceBy(100);
-  return outcome.answer;
-}
 
 test("[F2] heartbeats of both are lost but commands get through: they go on as if nothing were", async () => {
   const at = await TwoStations.begin();
@@ -177,7 +182,10 @@ test("[F2] both fail for a while: whoever comes back first serves those who wait
     await at.clock.advanceBy(40_000);
     const late = at.outcomes.filter(({ settledAtMs }) => settledAtMs === undefined);
     assert.deepEqual(late, [], first);
-    assert.ok(at.errors.length <= 0.2 * at.outcomes.length, `${first}: ${at.errors.length} of ${at.outcomes.length}\n${shown(at.errors)}`);
+    assert.ok(
+      at.errors.length <= 0.2 * at.outcomes.length,
+      `${first}: ${at.errors.length} of ${at.outcomes.length}\n${shown(at.errors)}`,
+    );
     assert.deepEqual(at.account, { doubled: [], lost: [] });
     await at.stop();
   }

@@ -101,12 +101,15 @@ function send(at: TwoStations, random: Random): void {
   next();
 }
 
-/** Extra attempts in any budget window (10 s) that ends with one of them, against what the calls in it allow. */
+/**
+ * Extra attempts in any budget window (10 s) that ends with one of them, against what the calls in it allow. An attempt is
+ * extra where an earlier one of its call came in here; connections that were refused did not, nor did old epochs.
+ */
 function budgetBroken(door: readonly Attempt[], staleKeys: ReadonlySet<string>): string | undefined {
   const seen = new Set<string>();
-  const marked = door.map(({ key, atMs }) => {
+  const marked = door.map(({ key, atMs, refused }) => {
     const extra = seen.has(key) && !staleKeys.has(key);
-    seen.add(key);
+    if (!refused) seen.add(key);
     return { atMs, extra };
   });
   let first = 0;

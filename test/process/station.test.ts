@@ -129,7 +129,11 @@ test("[G6] bad flags, a missing secret and a busy port end it with a sentence an
       /--interval.*5ms to 60s/s,
       [...common, "--listen", "127.0.0.1:0", "--interval", "1ms", "--secret-file", at.secretFile],
     ],
-    [2, /--heartbeat-to.*1 to 65535/s, ["--name", "n", "--group", "g", "--listen", "a:0", "--heartbeat-to", "a:0", "--secret-file", "s"]],
+    [
+      2,
+      /--heartbeat-to.*1 to 65535/s,
+      ["--name", "n", "--group", "g", "--listen", "a:0", "--heartbeat-to", "a:0", "--secret-file", "s"],
+    ],
     [3, /secret-file .*missing/, [...common, "--listen", "127.0.0.1:0", "--secret-file", `${at.secretFile}-missing`]],
     [4, /port is in use/, [...common, "--listen", busy, "--secret-file", at.secretFile]],
   ];

@@ -1,7 +1,6 @@
 /**
  * A station and the spacecraft behind it, for tests on the virtual clock. Every attempt that comes to the door is
- * written down with its instant, key and epoch, before any fault, so that what callers are told can be compared with
- * what really happened. The spacecraft executes a key once, counts how often it was asked to, and refuses older epochs.
+ * written down with its instant, key and epoch, so that what callers are told can be compared with what really happened. The spacecraft executes a key once, counts how often it was asked to, and refuses older epochs.
  */
 import { StaleEpochError } from "ground-station-failover";
 import type { VirtualClock } from "ground-station-failover/sim";
@@ -23,6 +22,8 @@ export interface Attempt {
   readonly key: string;
   readonly epoch: number;
   readonly keyed: boolean;
+  /** The connection was refused: the station itself never saw it. */
+  readonly refused: boolean;
 }
 
 export class Spacecraft {
@@ -71,8 +72,8 @@ export class Station {
   }
 
   async send(key: string, epoch: number, signal: AbortSignal, keyed = true): Promise<Answer> {
-    this.door.push({ atMs: this.clock.nowMs(), key, epoch, keyed });
     const fault = this.fault !== "none" && this.strikes() ? this.fault : "none";
+    this.door.push({ atMs: this.clock.nowMs(), key, epoch, keyed, refused: fault === "refuse" });
     if (fault === "refuse") throw Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
     this.busy++;
     this.busiest = Math.max(this.busiest, this.busy);

@@ -5,6 +5,7 @@
 import type { CallOptions, FailoverEvent, FailoverOperation, FailoverOptions, Random } from "ground-station-failover";
 import { PhiAccrualDetector, PrimaryBackupFailover, seededRandom } from "ground-station-failover";
 import { VirtualClock } from "ground-station-failover/sim";
+import { StallingClock } from "./stalling-clock.ts";
 import { type Answer, isWell, Spacecraft, Station } from "./station.ts";
 
 /** One command and what its caller was told. */
@@ -40,6 +41,8 @@ export const CLIENT = { timeoutMs: 1_000, classify: { result: RESULT } };
 
 export class TwoStations {
   readonly clock: VirtualClock = new VirtualClock();
+  /** The failover's own: the same axis, as long as its process does not stand still. */
+  readonly process: StallingClock = new StallingClock(this.clock);
   readonly random: Random;
   readonly spacecraft: Spacecraft = new Spacecraft();
   readonly north: Station;
@@ -56,7 +59,7 @@ export class TwoStations {
   private constructor(options: WorldOptions) {
     const { seed = 1, quietMs: _quiet, stations = 2, ...given } = options;
     this.random = seededRandom(seed);
-    this.detector = new PhiAccrualDetector({ expectedIntervalMs: 50, clock: this.clock });
+    this.detector = new PhiAccrualDetector({ expectedIntervalMs: 50, clock: this.process });
     const names = ["north", "south", "east", "west"].slice(0, stations);
     this.stations = names.map((name) => new Station(name, this.clock, this.spacecraft));
     const [north, south, ...others] = this.stations as [Station, Station, ...Station[]];
@@ -71,7 +74,7 @@ export class TwoStations {
       primary: north,
       detector: this.detector,
       random: this.random.fork("failover"),
-      clock: this.clock,
+      clock: this.process,
     });
     this.failover.onEvent((event) => this.events.push(event));
     this.#ended = this.failover.run(this.#stop.signal);

@@ -7,7 +7,7 @@ import { Agent, request } from "undici";
 import { GROUP } from "./fleet-processes.ts";
 
 /** As the gateway sends it: JSON has no Infinity, so a level beyond all measure is null. */
-export type StationView = Omit<FailoverStatus["stations"][number], "level"> & { readonly phi: number | null };
+type StationView = Omit<FailoverStatus["stations"][number], "level"> & { readonly phi: number | null };
 export type GroupView = Omit<FailoverStatus, "stations"> & { readonly stations: readonly StationView[] };
 export type EventView = FailoverEvent & { readonly sentence: string };
 

@@ -26,7 +26,7 @@ export interface CommandRequest {
 }
 
 /** A reply's body: `bytes` when it was read whole, else a stream that the receiver must read to its end or destroy. */
-export type ReplyBody =
+type ReplyBody =
   | { readonly kind: "bytes"; readonly bytes: Uint8Array }
   | { readonly kind: "stream"; readonly stream: AsyncIterable<Uint8Array>; trailers(): HeaderList };
 

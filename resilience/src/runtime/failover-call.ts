@@ -30,7 +30,7 @@ import type { FailoverOperation } from "./failover-operation.ts";
 import { Fare } from "./fare.ts";
 import type { InFlight, Lane, NamedStation } from "./lane.ts";
 import { Patience } from "./patience.ts";
-import type { FailoverDesk, PendingCall } from "./pending-call.ts";
+import type { FailoverDesk, PendingCall, Resumption } from "./pending-call.ts";
 import { causeOf, type Failure } from "./retry-plan.ts";
 import { Visit } from "./visit.ts";
 
@@ -53,6 +53,7 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
   readonly #sink: CallSink<R>;
   #phase: Phase = "waiting";
   failedAtMs: number = Number.NEGATIVE_INFINITY;
+  neverSent = false;
   triedAgain = false;
   lane: Lane<S> | undefined = undefined;
   #visit: Visit<S, R> | undefined = undefined;
@@ -78,13 +79,9 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
     this.deadline = deadline;
   }
 
-  /** An empty key names nothing. */
-  get #key(): string | undefined {
-    return this.#options.idempotencyKey || undefined;
-  }
-
   get #repeatable(): boolean {
-    return this.#key !== undefined || this.#options.idempotent === true;
+    // An empty key names nothing.
+    return (this.#options.idempotencyKey ?? "") !== "" || this.#options.idempotent === true;
   }
 
   start(): void {
@@ -187,10 +184,11 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
     else this.#requeue();
   }
 
-  resume(charged: boolean): void {
-    if (this.#phase === "done") return;
-    if (charged && this.lane !== undefined) this.#fare.chargedBy(this.lane);
-    this.triedAgain = charged;
+  resume(how: Resumption): void {
+    if (this.#phase === "done" || this.lane === undefined) return;
+    if (how === "charged") this.#fare.chargedBy(this.lane);
+    if (how === "in-place") this.#fare.undone(this.lane);
+    this.triedAgain = how !== "elsewhere";
     this.#requeue();
   }
 
@@ -203,6 +201,7 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
   #failed(visit: Visit<S, R>, failure: Failure<R>): void {
     const { lane } = visit;
     this.#noteFailure(failure);
+    this.neverSent = visit.outcome === "never-sent";
     lane.callFailed(this.failedAtMs);
     if (this.#repeatable || !visit.sent) {
       if (this.#desk.isActive(lane)) this.#hold();
@@ -244,7 +243,7 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
 
   /** It was out at a station that was replaced, and may be repeated. Ask that station first, where it can be asked. */
   #mayHaveRun(lane: Lane<S>, lost: AmbiguousOutcomeError): void {
-    const key = this.#key;
+    const key = this.#options.idempotencyKey || undefined;
     const resend = key === undefined || this.#desk.ambiguousKeyed === "resend";
     const asked = key === undefined ? undefined : this.#desk.ask<R>(lane, key, this.deadline);
     if (asked === undefined) return resend ? this.#requeue() : this.#end({ error: lost });

@@ -42,7 +42,11 @@ export interface FailoverOptions<S extends NamedStation> {
   readonly commandPath?: CommandPathOptions;
   /** Returning to a better-placed station. `drainMs`: how long calls in flight get to finish first; default 2,000. */
   readonly failback?: FailbackOptions & { readonly drainMs?: number };
-  /** How long a station that was replaced for failing calls is not promoted again. Default 30,000. */
+  /**
+   * How long a station that was replaced for failing calls is not promoted again, unless a probe proves it well before;
+   * doubled, up to four times, when it fails again soon after. Default 5,000: short, because it matters only where the
+   * other station fails as well.
+   */
   readonly doubtMs?: number;
   /**
    * Tries the command path of an idle station that was replaced for failing, or to which failback would return;

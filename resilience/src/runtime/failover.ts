@@ -164,6 +164,7 @@ export class PrimaryBackupFailover<S extends NamedStation> {
     checked("PrimaryBackupFailover.switchover", "drainMs", drainMs, DRAIN_MS);
     const lane = this.#takeover.lane(name);
     this.#takeover.evaluate();
+    if (!this.#takeover.running) throw new NoStationFitError("nobody supervises, so nothing is known: call run first");
     if (!this.#leaseHeld()) throw new NoStationFitError("the lease is not held: somebody else decides");
     return this.#takeover.handOver(lane, "switchover", reason, drainMs);
   }

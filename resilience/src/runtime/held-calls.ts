@@ -1,7 +1,8 @@
 /**
  * Failed calls that may be repeated, until it is known whose failure it was. A promotion resumes them all. A success of
  * their station says one of two things. Had nothing at all got through around the failure, for long enough, it was the
- * station's: the call is *owed* another try as soon as the retry budget allows. Otherwise others succeeded while this
+ * station's: the call is *owed* another try as soon as the retry budget allows, and at once if it never reached the
+ * station, for which it is no extra load then. Otherwise others succeeded while this
  * one failed, and it was probably the call's own: it may try once more if the budget allows at once, and is then failed.
  * Where the station is heard of but answers nobody, one held call at a time is tried as far as the budget goes, so that a
  * quiet service finds out that its station is well.
@@ -55,7 +56,7 @@ export class HeldCalls<S extends NamedStation> {
   }
 
   resumeAll(): void {
-    for (const call of this.#takeAll()) call.resume(false);
+    for (const call of this.#takeAll()) call.resume("elsewhere");
   }
 
   /** An attempt has ended. Calls are looked at in the order in which they failed, and only those that something has been learnt about. */
@@ -67,8 +68,10 @@ export class HeldCalls<S extends NamedStation> {
       const { lane } = call;
       if (lane === undefined || lane.commandPath.lastSuccessMs <= call.failedAtMs) break;
       this.#undecided.delete(call);
-      if (lane.commandPath.wasOut(call.failedAtMs)) this.#owed.add(call);
-      else if (!call.triedAgain && mayRepeat(lane, this.#clock.nowMs())) call.resume(true);
+      const wasOut = lane.commandPath.wasOut(call.failedAtMs);
+      if (wasOut && call.neverSent) call.resume("in-place");
+      else if (wasOut) this.#owed.add(call);
+      else if (!call.triedAgain && mayRepeat(lane, this.#clock.nowMs())) call.resume("charged");
       else call.deliverFailure();
     }
     this.#settling = false;
@@ -92,7 +95,7 @@ export class HeldCalls<S extends NamedStation> {
     if (call.lane !== lane || !mayRepeat(lane, nowMs)) return false;
     this.#undecided.delete(call);
     this.#owed.delete(call);
-    call.resume(true);
+    call.resume("charged");
     return true;
   }
 

@@ -39,7 +39,7 @@ export interface LaneOptions {
   readonly client: StationClientOptions;
   readonly ramp: RampOptions;
   readonly commandPath: CommandPathOptions;
-  /** How long a station that was replaced for failing calls stays unfit. */
+  /** How long a station that was replaced for failing calls stays unfit at first. */
   readonly doubtMs: number;
   /** Whether somebody will prove a replaced station before it counts as healthy again. */
   readonly proofRequired: boolean;
@@ -52,6 +52,9 @@ export interface InFlight {
 
 /** How long a station's circuit stays open where nothing else is said. */
 const OPEN_DURATION_MS = 5_000;
+/** A station that fails again within this many times its doubt after it is doubted for twice as long, so many times. */
+const DOUBT_MEMORY = 6;
+const MOST_DOUBLINGS = 4;
 /** A station that nobody would call fit is tried this often, in case it is well after all. */
 const TRIAL_INTERVAL_MS = 250;
 
@@ -74,7 +77,9 @@ export class Lane<S extends NamedStation> {
   #notBeforeMs = 0;
   readonly #doubtMs: number;
   readonly #proofRequired: boolean;
-  #doubtUntilMs = 0;
+  #doubtUntilMs = Number.NEGATIVE_INFINITY;
+  /** How often its doubt was doubled, because it failed again soon after. */
+  #doublings = -1;
   #needsProof = false;
   #lastFailure = "";
   /** What the last verdict rested on, as far as calls go. */
@@ -163,15 +168,21 @@ export class Lane<S extends NamedStation> {
     this.#needsProof = this.#proofRequired;
     const failing = this.commandPath.failing(nowMs) ?? this.#breakerOpen(nowMs);
     if (failing === undefined) return;
-    this.#doubtUntilMs = nowMs + this.#doubtMs;
+    const again = nowMs <= this.#doubtUntilMs + DOUBT_MEMORY * this.#doubtMs;
+    this.#doublings = again ? Math.min(this.#doublings + 1, MOST_DOUBLINGS) : 0;
+    this.#doubtUntilMs = nowMs + this.#currentDoubtMs;
     this.#lastFailure = failing;
     this.commandPath.clear(nowMs);
+  }
+
+  get #currentDoubtMs(): number {
+    return this.#doubtMs * 2 ** Math.max(0, this.#doublings);
   }
 
   /** Somebody tried the command path of this idle station, and it worked. */
   proved(nowMs: number): void {
     this.#needsProof = false;
-    this.#doubtUntilMs = 0;
+    this.#doubtUntilMs = Math.min(this.#doubtUntilMs, nowMs);
     this.commandPath.clear(nowMs);
   }
 
@@ -225,7 +236,7 @@ export class Lane<S extends NamedStation> {
     const open = this.#breakerOpen(nowMs);
     if (open !== undefined) against("breaker", open);
     if (nowMs < this.#doubtUntilMs) {
-      against("calls", `replaced because ${this.#lastFailure}; in doubt for ${this.#doubtMs} ms`);
+      against("calls", `replaced because ${this.#lastFailure}; in doubt for ${this.#currentDoubtMs} ms`);
     }
     if (this.maintenance !== undefined) against("maintenance", `in maintenance (${this.maintenance.reason})`);
     const fit = evidence.every((piece) => piece.verdict !== "unfit");

@@ -42,7 +42,7 @@ function laneOf<S extends NamedStation>(
       client: typeof client === "function" ? client(station) : (client ?? {}),
       ramp: typeof ramp === "function" ? ramp(station) : (ramp ?? {}),
       commandPath: options.commandPath ?? {},
-      doubtMs: checked("PrimaryBackupFailover", "doubtMs", options.doubtMs ?? 30_000, WAIT_MS),
+      doubtMs: checked("PrimaryBackupFailover", "doubtMs", options.doubtMs ?? 5_000, WAIT_MS),
       proofRequired: options.probe !== undefined,
     },
     clock,

@@ -8,12 +8,20 @@ import type { Clock } from "./clock.ts";
 import type { KeyStatus } from "./failover-operation.ts";
 import type { Lane, NamedStation } from "./lane.ts";
 
+/**
+ * Why a held call goes on. `elsewhere`: its station was replaced. `charged`: it may try once more, and its station's
+ * budget has been charged for that. `in-place`: its station is well again, and never saw the attempt that failed.
+ */
+export type Resumption = "elsewhere" | "charged" | "in-place";
+
 /** A call as those see it who queue it and let it go. */
 export interface PendingCall<S extends NamedStation> {
   /** Where it was, or was to be, sent last. */
   readonly lane: Lane<S> | undefined;
   /** When its last failure came in; a success of its station after that can make the failure its own. */
   readonly failedAtMs: number;
+  /** That failure provably never reached the station. */
+  readonly neverSent: boolean;
   /** It has been sent to a station a second time after failing there. */
   readonly triedAgain: boolean;
   /** It is this call's turn at `lane`, under `epoch`. */
@@ -22,8 +30,8 @@ export interface PendingCall<S extends NamedStation> {
   waitUntil(untilMs: number): void;
   /** There is no room for it to wait. */
   refuse(error: Error): void;
-  /** Held no longer: the station has been replaced, or it may try once more (`charged`: at its lane's budget's expense). */
-  resume(charged: boolean): void;
+  /** Held no longer: see {@link Resumption}. */
+  resume(how: Resumption): void;
   /** Held no longer: its failure stands. */
   deliverFailure(): void;
 }
