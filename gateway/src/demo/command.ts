@@ -88,9 +88,9 @@ async function leaveRunning(
   const { listener, control } = gateway.addresses;
   const load = await fleet.startLoad(listener, rate, "kept");
   timeline.title("Left running, with the load, until Ctrl-C. Look at it:");
-  for (const path of ["v1/status", "v1/events", "metrics"]) timeline.note(`  curl ${control}/${path}`);
-  timeline.note(`  curl ${spacecraft.url}/ledger`);
-  timeline.note(`  curl -d '{"command":"mine"}' -H 'idempotency-key: mine' ${listener}/command`);
+  for (const path of ["v1/status", "v1/events", "metrics"]) timeline.verbatim(`  curl ${control}/${path}`);
+  timeline.verbatim(`  curl ${spacecraft.url}/ledger`);
+  timeline.verbatim(`  curl -d '{"command":"mine"}' -H 'idempotency-key: mine' ${listener}/command`);
   for (;;) {
     const stopped = await wait.pass(1_000).then(
       () => false,

@@ -4,7 +4,7 @@ import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { systemClock } from "ground-station-failover";
-import { CommandLoad } from "./load.ts";
+import { CommandLoad, dueAfterMs } from "./load.ts";
 import type { CommandRecord } from "./sums.ts";
 
 /** Sends commands to a service that answers as `answer` says, and returns the record of the first one. */
@@ -63,4 +63,11 @@ test("it sends at its rate while nobody answers: commands do not wait for one an
     all.promise.then(() => response.end("{}"));
   });
   assert.ok(waiting >= 10);
+});
+
+test("the rate grows evenly for a second and is steady from then on", () => {
+  assert.equal(dueAfterMs(0, 100), 0);
+  assert.equal(dueAfterMs(50, 100), 1_000);
+  assert.equal(dueAfterMs(51, 100), 1_010);
+  assert.ok(dueAfterMs(1, 100) > dueAfterMs(50, 100) - dueAfterMs(49, 100));
 });

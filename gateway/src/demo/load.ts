@@ -24,6 +24,9 @@ export interface LoadOptions {
   readonly onRecord: (record: CommandRecord) => void;
 }
 
+/** The rate is reached in this time: processes that have just started are slow, and a flood would only measure that. */
+const WARM_UP_MS = 1_000;
+
 type Answer = Pick<CommandRecord, "status" | "station" | "error">;
 
 export class CommandLoad {
@@ -55,7 +58,7 @@ export class CommandLoad {
 
   #sendDue(): void {
     const { clock, ratePerSecond } = this.#options;
-    const dueAtMs = (place: number): number => this.#startedMs + (place * 1_000) / ratePerSecond;
+    const dueAtMs = (place: number): number => this.#startedMs + dueAfterMs(place, ratePerSecond);
     while (!this.#stopped && dueAtMs(this.#sent) <= clock.nowMs()) {
       const work = this.#send(`${this.#options.prefix}-${this.#sent++}`);
       this.#inFlight.add(work);
@@ -97,6 +100,14 @@ export class CommandLoad {
       error: errorIn(statusCode, text),
     };
   }
+}
+
+/** When a command is due after the beginning: the rate grows evenly while it warms up, and is steady from then on. */
+export function dueAfterMs(place: number, ratePerSecond: number): number {
+  const ratePerMs = ratePerSecond / 1_000;
+  const duringWarmUp = (ratePerMs * WARM_UP_MS) / 2;
+  if (place < duringWarmUp) return Math.sqrt((2 * WARM_UP_MS * place) / ratePerMs);
+  return WARM_UP_MS + (place - duringWarmUp) / ratePerMs;
 }
 
 /** Why an answer is an error in the eyes of the caller; undefined where it is none. */

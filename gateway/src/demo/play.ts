@@ -12,7 +12,7 @@ import { machineNowMs } from "./machine-time.ts";
 import { Narrator } from "./narrator.ts";
 import type { Ledger } from "./spacecraft.ts";
 import type { Stage } from "./stage.ts";
-import { type FaultMark, type Sums, sumUp } from "./sums.ts";
+import { type CommandRecord, type FaultMark, type Sums, sumUp } from "./sums.ts";
 import type { Timeline } from "./timeline.ts";
 import type { Wait } from "./waiting.ts";
 
@@ -47,6 +47,8 @@ const SWITCH_BACK_LIMIT_MS = 15_000;
 const SETTLE_LIMIT_MS = 10_000;
 /** Suspicion that is no suspicion. */
 const LOW_PHI = 2;
+/** An answer that did not have to queue, even on a busy machine. */
+const PROMPT_MS = 250;
 
 export class Play {
   readonly #options: PlayOptions;
@@ -83,18 +85,20 @@ export class Play {
   async #steady(): Promise<void> {
     const { view, load } = this.#stage;
     const wanted = Math.max(20, this.#options.ratePerSecond);
-    this.#timeline.title(`Waiting for steady state: phi below ${LOW_PHI}, ${wanted} commands answered`);
-    const answered = (): number => load.records.filter((record) => record.error === undefined).length;
+    this.#timeline.title(`Waiting for steady state: phi below ${LOW_PHI}, ${wanted} prompt answers`);
+    const prompt = (): number => promptInARow(load.records);
     const look = async (): Promise<GroupView | undefined> => {
       const group = await view.status();
       const calm = group.stations.every(({ standing, phi }) => standing === "alive" && (phi ?? 99) < LOW_PHI);
-      return calm && group.active === PRIMARY && answered() >= wanted ? group : undefined;
+      return calm && group.active === PRIMARY && prompt() >= wanted ? group : undefined;
     };
-    const group = await this.#wait.until("steady state", STEADY_LIMIT_MS, look, () => `${answered()} answered`);
+    const seen = (): string =>
+      `${load.records.length} commands have ended, the last ${prompt()} of them well and within ${PROMPT_MS} ms; ` +
+      "where there are too few, this machine may be too busy for the rate";
+    const group = await this.#wait.until("steady state", STEADY_LIMIT_MS, look, seen);
     const levels = group.stations.map(({ name, phi }) => `${name} ${(phi ?? 0).toFixed(1)}`).join(", ");
-    this.#timeline.event(
-      `${group.active} serves, epoch ${group.epoch}, ${answered()} commands answered; phi: ${levels}`,
-    );
+    const ended = load.records.length;
+    this.#timeline.event(`${group.active} serves, epoch ${group.epoch}, ${ended} commands answered; phi: ${levels}`);
   }
 
   /** Strikes, waits until the backup serves, and runs on for a while. */
@@ -220,4 +224,12 @@ export class Play {
       if (record !== undefined) this.#narrator?.record(record);
     }
   }
+}
+
+/** How many of the commands that ended last ended well and without delay. */
+function promptInARow(records: readonly CommandRecord[]): number {
+  const late = records.findLastIndex(
+    ({ sentMs, endedMs, error }) => error !== undefined || endedMs - sentMs > PROMPT_MS,
+  );
+  return records.length - 1 - late;
 }

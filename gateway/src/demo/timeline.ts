@@ -54,6 +54,11 @@ export class Timeline {
     this.#write(`${colour === undefined ? shown : this.#styled(colour, shown)}\n`);
   }
 
+  /** Text to be copied as it is: it is not broken. */
+  verbatim(text: string): void {
+    this.#write(`${text}\n`);
+  }
+
   #styled(colour: Colour, text: string): string {
     // Whether to colour has been decided above, for the stream that is written to.
     return this.#coloured ? styleText(colour, text, { validateStream: false }) : text;

@@ -22,6 +22,9 @@ export interface CommandPathOptions {
   readonly unansweredAfterMs?: number;
 }
 
+/** So many failures in a row as would be proof, within less than this, can still be an accident of a busy second. */
+const SHORTEST_OUTAGE_MS = 100;
+
 export class CommandPathMachine {
   readonly #failingForMs: number;
   readonly #minimumFailures: number;
@@ -92,14 +95,15 @@ export class CommandPathMachine {
       : Number.POSITIVE_INFINITY;
   }
 
-  /** Did nothing at all get through around `atMs`, for so long that a failure then was the station's and not the call's own? */
+  /** Did nothing at all get through around `atMs`, so that a failure then was the station's and not the call's own? */
   wasOut(atMs: number): boolean {
     return atMs >= this.#outage.fromMs && atMs <= this.#outage.untilMs;
   }
 
   /** Forgets what was held against the station: it was proven otherwise, or it starts afresh. */
   clear(nowMs: number): void {
-    if (nowMs - this.#failingSinceMs >= this.#failingForMs) {
+    const longMs = nowMs - this.#failingSinceMs;
+    if (longMs >= this.#failingForMs || (this.#failures >= this.#minimumFailures && longMs >= SHORTEST_OUTAGE_MS)) {
       this.#outage = { fromMs: this.#failingSinceMs, untilMs: nowMs };
     }
     this.#failingSinceMs = Number.POSITIVE_INFINITY;

@@ -128,8 +128,10 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
   }
 
   #begin(visit: Visit<S, R>): void {
+    const { deadline } = this;
+    if (this.#options.signal === undefined) return visit.begin(this.#operation, { ...this.#options, deadline });
     const { signal: _ours, ...options } = this.#options;
-    visit.begin(this.#operation, { ...options, deadline: this.deadline });
+    visit.begin(this.#operation, { ...options, deadline });
   }
 
   /** Started by somebody else's end or by a timer, it runs under no deadline but its own. */
