@@ -53,7 +53,7 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
   readonly #sink: CallSink<R>;
   #phase: Phase = "waiting";
   failedAtMs: number = Number.NEGATIVE_INFINITY;
-  neverSent = false;
+  neverArrived = false;
   triedAgain = false;
   lane: Lane<S> | undefined = undefined;
   #visit: Visit<S, R> | undefined = undefined;
@@ -93,7 +93,6 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
     this.#inCallersContext = false;
   }
 
-  /** The caller's signal was aborted. */
   handleEvent(): void {
     this.#withdraw({ error: new CallAbortedError(this.#options.signal?.reason) });
   }
@@ -203,7 +202,7 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
   #failed(visit: Visit<S, R>, failure: Failure<R>): void {
     const { lane } = visit;
     this.#noteFailure(failure);
-    this.neverSent = visit.outcome === "never-sent";
+    this.neverArrived = visit.neverArrived;
     lane.callFailed(this.failedAtMs);
     if (this.#repeatable || !visit.sent) {
       if (this.#desk.isActive(lane)) this.#hold();

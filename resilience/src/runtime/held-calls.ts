@@ -69,7 +69,7 @@ export class HeldCalls<S extends NamedStation> {
       if (lane === undefined || lane.commandPath.lastSuccessMs <= call.failedAtMs) break;
       this.#undecided.delete(call);
       const wasOut = lane.commandPath.wasOut(call.failedAtMs);
-      if (wasOut && call.neverSent) call.resume("in-place");
+      if (wasOut && call.neverArrived) call.resume("in-place");
       else if (wasOut) this.#owed.add(call);
       else if (!call.triedAgain && mayRepeat(lane, this.#clock.nowMs())) call.resume("charged");
       else call.deliverFailure();

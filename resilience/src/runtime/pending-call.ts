@@ -20,8 +20,8 @@ export interface PendingCall<S extends NamedStation> {
   readonly lane: Lane<S> | undefined;
   /** When its last failure came in; a success of its station after that can make the failure its own. */
   readonly failedAtMs: number;
-  /** That failure provably never reached the station. */
-  readonly neverSent: boolean;
+  /** No attempt of it has ever reached the station where it failed last. */
+  readonly neverArrived: boolean;
   /** It has been sent to a station a second time after failing there. */
   readonly triedAgain: boolean;
   /** It is this call's turn at `lane`, under `epoch`. */

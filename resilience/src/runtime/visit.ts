@@ -65,6 +65,11 @@ export class Visit<S extends NamedStation, R> {
     return this.#attempted && this.#call?.sent === true;
   }
 
+  /** Did it come to nothing before it reached the station, for which the next attempt is the first then? */
+  get neverArrived(): boolean {
+    return this.outcome === "never-sent" && this.#charged !== true;
+  }
+
   /** How the last attempt ended; undefined where none was made. */
   get outcome(): Outcome | undefined {
     return this.#call?.outcome;
