@@ -11,7 +11,7 @@ import { type Attempt, type Fault, isWell, mostInAnySecond, type Station } from 
 import { CLIENT, shown, TwoStations, type WorldOptions } from "../worlds/two-stations.ts";
 
 const FIRST_SEED: number = Number(process.env["SEED"] ?? 2702);
-const RUNS: number = Number(process.env["RUNS"] ?? 24);
+const RUNS: number = Number(process.env["RUNS"] ?? 16);
 const FAULTS: readonly Fault[] = ["refuse", "hang", "errors", "lying-200", "slow", "reset", "throw", "none"];
 const CHAOS_MS = 15_000;
 const LONGEST_DEADLINE_MS = 8_000;

@@ -14,12 +14,12 @@ const REPLAY = `SEED=${SEED} node --conditions=@gsf/source --test test/acceptanc
 const FAULTS: readonly Fault[] = ["refuse", "hang", "errors", "lying-200", "slow", "throw"];
 
 for (const fault of FAULTS) {
-  for (const perSecond of [1, 5, 1_000]) {
+  for (const perSecond of [1, 5, 500]) {
     for (const silent of [true, false]) {
       const beats = silent ? "falls silent" : "keeps beating";
       test(`[F2] at ${perSecond} commands a second the primary starts to ${fault} and ${beats}: no error, none lost, none doubled`, async () => {
         const at = await TwoStations.begin({ seed: `${SEED}/${fault}/${perSecond}/${silent}` });
-        const faultyMs = perSecond === 1_000 ? 2_000 : 15_000;
+        const faultyMs = perSecond === 500 ? 2_000 : 15_000;
         at.load({ perSecond, forMs: 2_000 + faultyMs, deadlineMs: 25_000 });
         await at.clock.advanceBy(2_000);
         at.north.fault = fault;

@@ -3,7 +3,9 @@
  * retries and re-sends together never exceed what that station can take. In the incident this storm lasted five minutes.
  */
 import assert from "node:assert/strict";
+import { AsyncLocalStorage } from "node:async_hooks";
 import { test } from "node:test";
+import { withDeadline } from "ground-station-failover";
 import { mostInAnySecond } from "../worlds/station.ts";
 import { CLIENT, shown, TwoStations, type WorldOptions } from "../worlds/two-stations.ts";
 
@@ -168,5 +170,67 @@ test("[F6] thousands of failed calls that are held are all sent on when their st
   assert.equal(at.errors.length, 0, shown(at.errors));
   assert.ok(mostInAnySecond(at.south.door.map(({ atMs }) => atMs)) <= capacityPerSecond);
   assert.equal(at.south.door.length, at.outcomes.length, "each once");
+  await at.stop();
+});
+
+test("[F6] a backup that is promoted with hundreds of calls waiting is offered a few at first", async () => {
+  const at = await TwoStations.begin({ client: { ...CLIENT, timeoutMs: 10_000 } });
+  at.north.fault = "hang";
+  at.north.beats = false;
+  at.south.answerMs = 200;
+  at.load({ perSecond: 1_000, forMs: 1_000, deadlineMs: 30_000 });
+  while (at.failover.currentActive === "primary") await at.clock.advanceBy(10);
+  await at.clock.advanceBy(100);
+  assert.equal(at.south.busiest, 10);
+  await at.clock.advanceBy(20_000);
+  assert.equal(at.errors.length, 0, shown(at.errors));
+  await at.stop();
+});
+
+test("[F6] calls that wait in the bulkhead are counted when they are sent, once, by ramp and budget alike", async () => {
+  const at = await TwoStations.begin({
+    ramp: { capacityPerSecond: 5 },
+    client: { ...CLIENT, bulkhead: { maxConcurrent: 1, acquireTimeoutMs: 900, maxQueue: 10 } },
+  });
+  at.north.answerMs = 50;
+  for (let call = 0; call < 12; call++) at.send();
+  await at.clock.advanceBy(5_000);
+  assert.equal(at.errors.length, 0, shown(at.errors));
+  assert.ok(mostInAnySecond(at.north.door.map(({ atMs }) => atMs)) <= 5);
+  const budget = at.failover.status.stations[0]?.budget;
+  assert.deepEqual([budget?.calls, budget?.sent, at.north.door.length], [12, 0, 12]);
+  await at.stop();
+});
+
+test("a call that waited runs in its own caller's context and under no deadline but its own", async () => {
+  const tenant = new AsyncLocalStorage<string>();
+  const at = await outage();
+  at.north.fault = "none";
+  at.south.fault = "none";
+  const seen: string[] = [];
+  const calls = ["first", "second", "third"].map((name, place) =>
+    tenant.run(name, () =>
+      withDeadline(
+        at.clock.nowMs() + 10_000 * (place + 1),
+        () =>
+          at.failover.call(
+            async ({ deadline }) => {
+              seen.push(`${name} as ${tenant.getStore()} until ${deadline}`);
+              return { status: 200, body: {} };
+            },
+            { idempotent: true },
+          ),
+        at.clock,
+      ),
+    ),
+  );
+  const began = at.clock.nowMs();
+  at.south.beats = true;
+  await at.clock.runUntilSettled(Promise.all(calls));
+  assert.deepEqual(seen, [
+    `first as first until ${began + 10_000}`,
+    `second as second until ${began + 20_000}`,
+    `third as third until ${began + 30_000}`,
+  ]);
   await at.stop();
 });

@@ -109,6 +109,7 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
 
   run(lane: Lane<S>, epoch: number, nowMs: number): void {
     this.lane = lane;
+    this.neverArrived = false;
     if (!this.#fare.pay(lane, nowMs)) return this.#hold();
     this.#patience?.stop();
     this.#phase = "running";
@@ -175,8 +176,7 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
     if (visit.orphaned) return;
     this.#phase = "asking";
     visit.leave("ignored");
-    const message = `${visit.lane.name} was replaced while it had this call; whether it ran is unknown`;
-    const lost = new AmbiguousOutcomeError(message);
+    const lost = new AmbiguousOutcomeError(`${visit.lane.name} was replaced while it had this call: it may have run`);
     if (visit.sent) this.#noteFailure({ error: lost });
     visit.cancel(lost);
     // Cancelling runs the operation's abort listeners, which may have ended this call.
