@@ -32,7 +32,7 @@ export {
   RetryBudgetExhaustedError,
   StaleEpochError,
 } from "./core/errors.ts";
-export type { Assessment, Evidence, FailbackOptions } from "./core/failover.ts";
+export type { Assessment, Evidence, FailbackOptions, PlannedCause, PromotionCause } from "./core/failover.ts";
 export type { FixedHeartbeatOptions, HeartbeatStatus } from "./core/fixed-heartbeat.ts";
 export type { Classifier, HttpAnswer, Judgement, Outcome } from "./core/outcome.ts";
 export {
@@ -57,13 +57,14 @@ export { CircuitBreaker } from "./runtime/breaker.ts";
 export type { BulkheadCallOptions, BulkheadOptions } from "./runtime/bulkhead.ts";
 export { Bulkhead } from "./runtime/bulkhead.ts";
 export type { CallOptions, CallSink, Operation } from "./runtime/call-options.ts";
-export type { AttemptListener, ClientEvent, ClientOptions, RetryOptions } from "./runtime/client.ts";
+export type { ClientOptions, RetryOptions } from "./runtime/client.ts";
 export { ResilientClient } from "./runtime/client.ts";
+export type { AttemptListener, ClientEvent } from "./runtime/client-parts.ts";
 export type { Clock } from "./runtime/clock.ts";
 export type { FailureDetector } from "./runtime/detectors.ts";
 export { FixedHeartbeatDetector, PhiAccrualDetector } from "./runtime/detectors.ts";
 export { PrimaryBackupFailover } from "./runtime/failover.ts";
-export type { FailoverContext, FailoverOperation, KeyStatus } from "./runtime/failover-call.ts";
+export type { FailoverContext, FailoverOperation, KeyStatus } from "./runtime/failover-operation.ts";
 export type {
   FailoverEvent,
   FailoverOptions,
@@ -71,6 +72,7 @@ export type {
   Lease,
   StationStatus,
 } from "./runtime/failover-options.ts";
+export type { AskForKey } from "./runtime/key-question.ts";
 export type { Maintenance, NamedStation, StationClientOptions } from "./runtime/lane.ts";
 export type { SharedRetryBudgetOptions } from "./runtime/retry-budget.ts";
 export { RetryBudget } from "./runtime/retry-budget.ts";

@@ -7,7 +7,7 @@ import { LocalRejection } from "../core/errors.ts";
 import type { Classifier, Judgement, Outcome } from "../core/outcome.ts";
 import { judgeError, judgementOf } from "../core/outcome.ts";
 import type { Attempt } from "./attempt.ts";
-import type { AttemptListener, ClientParts } from "./client.ts";
+import type { AttemptListener, ClientParts } from "./client-parts.ts";
 import { guarded } from "./listeners.ts";
 
 /** What a result means; where the classifier throws or says nonsense, that error is a failure in the result's place. */

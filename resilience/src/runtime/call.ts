@@ -23,7 +23,7 @@ import { runIn } from "./ambient-deadline.ts";
 import { Attempt, type AttemptOwner } from "./attempt.ts";
 import { book, bookSuccess, isSlow, judgeResult, judgeThrown } from "./booking.ts";
 import type { CallOptions, CallSink, Operation } from "./call-options.ts";
-import type { ClientParts } from "./client.ts";
+import type { ClientParts } from "./client-parts.ts";
 import type { Clock } from "./clock.ts";
 import { causeOf, type Failure, GIVE_UP, RetryPlan, UNAFFORDABLE } from "./retry-plan.ts";
 

@@ -9,7 +9,7 @@ import { Backoff } from "../core/backoff.ts";
 import { checkedDeadline, NO_DEADLINE } from "../core/deadline.ts";
 import { ConfigurationError } from "../core/errors.ts";
 import { COUNT, checked, DURATION_MS, PRIORITY, WAIT_MS } from "../core/options.ts";
-import type { Classifier, Outcome } from "../core/outcome.ts";
+import type { Classifier } from "../core/outcome.ts";
 import type { Random } from "../core/random.ts";
 import { seededRandom } from "../core/random.ts";
 import { ambientDeadline } from "./ambient-deadline.ts";
@@ -19,6 +19,7 @@ import type { BulkheadOptions } from "./bulkhead.ts";
 import { Bulkhead } from "./bulkhead.ts";
 import type { CallOptions, CallSink, Operation } from "./call.ts";
 import { Call } from "./call.ts";
+import type { AttemptListener, ClientEvent, ClientParts } from "./client-parts.ts";
 import type { Clock } from "./clock.ts";
 import { Listeners } from "./listeners.ts";
 import { refuseHazards } from "./pipeline-hazards.ts";
@@ -69,34 +70,6 @@ export interface ClientOptions<T = unknown> {
   readonly clock?: Clock;
   /** Chance for jitter. Default: a stream seeded from the clock and the client's place in line. */
   readonly random?: Random;
-}
-
-/** Told how an attempt ended, and when it began and ended. */
-export type AttemptListener = (outcome: Outcome, startedMs: number, endedMs: number) => void;
-
-/** What a client tells those who listen. */
-export type ClientEvent =
-  | { readonly type: "retry"; readonly attempt: number; readonly delayMs: number }
-  | { readonly type: "retry-refused"; readonly attempt: number; readonly reason: string };
-
-/** What calls need of their client. */
-export interface ClientParts<T> {
-  readonly name: string;
-  readonly clock: Clock;
-  readonly breaker: CircuitBreaker | undefined;
-  readonly bulkhead: Bulkhead | undefined;
-  readonly budget: RetryBudget | undefined;
-  readonly backoff: Backoff;
-  readonly classify: Classifier<T> | undefined;
-  readonly timeoutMs: number;
-  readonly minimumTimeLeftMs: number;
-  readonly maxAttempts: number;
-  readonly longestHintMs: number;
-  readonly slowMs: number;
-  readonly starvedMs: number;
-  readonly propagateDeadline: boolean;
-  readonly onAttempt: AttemptListener | undefined;
-  tell(event: ClientEvent): void;
 }
 
 const NO_OPTIONS: CallOptions = {};

@@ -34,8 +34,6 @@ import type { FailoverDesk, PendingCall, Resumption } from "./pending-call.ts";
 import { causeOf, type Failure } from "./retry-plan.ts";
 import { Visit } from "./visit.ts";
 
-export type { FailoverContext, FailoverOperation, KeyStatus } from "./failover-operation.ts";
-
 type Phase = "waiting" | "running" | "held" | "asking" | "done";
 
 /** How often a station may answer that it has seen a newer epoch: after that, somebody else is at work. */

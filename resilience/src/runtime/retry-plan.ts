@@ -8,7 +8,7 @@ import type { Deadline } from "../core/deadline.ts";
 import type { ErrorDetails } from "../core/errors.ts";
 import { RetryBudgetExhaustedError } from "../core/errors.ts";
 import type { Judgement } from "../core/outcome.ts";
-import type { ClientParts } from "./client.ts";
+import type { ClientParts } from "./client-parts.ts";
 
 /** How a call fails: with an error, or with a result that was judged a failure. */
 export type Failure<T> = { readonly error: unknown } | { readonly value: T };

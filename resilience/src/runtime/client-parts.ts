@@ -1,0 +1,38 @@
+/**
+ * What calls need of their client, and whom they tell: the parts that one downstream's calls share, after every default
+ * has been filled in. It stands apart so that a call knows what it uses without knowing how a client is made.
+ */
+import type { Backoff } from "../core/backoff.ts";
+import type { Classifier, Outcome } from "../core/outcome.ts";
+import type { CircuitBreaker } from "./breaker.ts";
+import type { Bulkhead } from "./bulkhead.ts";
+import type { Clock } from "./clock.ts";
+import type { RetryBudget } from "./retry-budget.ts";
+
+/** Told how an attempt ended, and when it began and ended. */
+export type AttemptListener = (outcome: Outcome, startedMs: number, endedMs: number) => void;
+
+/** What a client tells those who listen. */
+export type ClientEvent =
+  | { readonly type: "retry"; readonly attempt: number; readonly delayMs: number }
+  | { readonly type: "retry-refused"; readonly attempt: number; readonly reason: string };
+
+/** What calls need of their client. */
+export interface ClientParts<T> {
+  readonly name: string;
+  readonly clock: Clock;
+  readonly breaker: CircuitBreaker | undefined;
+  readonly bulkhead: Bulkhead | undefined;
+  readonly budget: RetryBudget | undefined;
+  readonly backoff: Backoff;
+  readonly classify: Classifier<T> | undefined;
+  readonly timeoutMs: number;
+  readonly minimumTimeLeftMs: number;
+  readonly maxAttempts: number;
+  readonly longestHintMs: number;
+  readonly slowMs: number;
+  readonly starvedMs: number;
+  readonly propagateDeadline: boolean;
+  readonly onAttempt: AttemptListener | undefined;
+  tell(event: ClientEvent): void;
+}
