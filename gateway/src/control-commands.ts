@@ -50,7 +50,8 @@ function withControl(command: Command): Command {
 async function status(options: ControlOptions): Promise<void> {
   const answer = await ask(options, "GET", "/v1/status");
   if (options.json) return print(JSON.stringify(answer));
-  const { groups } = answer as { groups: Record<string, GroupView> };
+  const { groups } = answer as { groups?: Record<string, GroupView> };
+  if (groups === undefined) throw strange(options.control);
   for (const [name, group] of Object.entries(groups)) print(groupLines(name, group).join("\n"));
 }
 
@@ -60,8 +61,15 @@ async function switchover(
 ): Promise<void> {
   const { to, reason } = options;
   const answer = await ask(options, "POST", `/v1/groups/${encodeURIComponent(group)}/switchover`, { to, reason });
+  const { epoch } = answer as { epoch?: number };
+  if (epoch === undefined) throw strange(options.control);
   if (options.json) return print(JSON.stringify(answer));
-  print(`${to} is active in ${group}, epoch ${(answer as { epoch: number }).epoch}`);
+  print(`${to} is active in ${group}, epoch ${epoch}`);
+}
+
+/** Something answered that is no gateway's control listener. */
+function strange(at: URL): UserError {
+  return new UserError("unreachable", `${at.origin} answered, but not as a gateway's control listener does`);
 }
 
 type StationView = Omit<StationStatus, "level"> & { readonly phi: number | null };

@@ -57,7 +57,7 @@ export class GatewayMetrics {
     else if (event.type === "kept") kept.inc({ group });
   }
 
-  /** A command ended: `outcome` is the class of its reply (`2xx`) or the code of the error that its caller got. */
+  /** A command ended: `outcome` is the class of its reply (`2xx`), `error-body`, or the code of the error that its caller got. */
   noteCommand(group: string, outcome: string, elapsedMs: number): void {
     this.#commands.ended.inc({ group, outcome });
     this.#commands.seconds.observe({ group }, elapsedMs / 1_000);
@@ -179,7 +179,7 @@ function commandMetrics(registers: Registers): {
   return {
     ended: new Counter({
       name: "gsf_commands_total",
-      help: "Commands by class of reply (2xx), or by code of the error that the caller got.",
+      help: "Commands by class of reply (2xx), error-body for a 2xx that reports an error, or code of the error the caller got.",
       labelNames: ["group", "outcome"],
       registers,
     }),

@@ -16,7 +16,13 @@
  * | INTERNAL_ERROR            | 500    | a fault of the gateway's own; its log says which                         |
  */
 import type { Duplex } from "node:stream";
-import { CallAbortedError, ResilienceError, wasConnectionLost, wasNeverSent } from "ground-station-failover";
+import {
+  CallAbortedError,
+  DeadlineExceededError,
+  ResilienceError,
+  wasConnectionLost,
+  wasNeverSent,
+} from "ground-station-failover";
 
 export interface Problem {
   readonly status: number;
@@ -66,7 +72,7 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
 };
 
 /** These end a command that may be out at a station. */
-const MAY_HAVE_RUN: ReadonlySet<string> = new Set(["AMBIGUOUS_OUTCOME", "DEADLINE_EXCEEDED", "ATTEMPT_TIMEOUT"]);
+const MAY_HAVE_RUN: ReadonlySet<string> = new Set(["AMBIGUOUS_OUTCOME", "ATTEMPT_TIMEOUT"]);
 
 /** Thrown, or given as the reason of an abort, where the request itself is at fault. */
 export class RefusedRequest extends Error {
@@ -109,8 +115,13 @@ export function problemOf(error: unknown): Problem | undefined {
     code: error.code,
     detail,
     ...(hint === undefined ? {} : { retryAfterMs: hint }),
-    outcomeUnknown: MAY_HAVE_RUN.has(error.code) || wasConnectionLost(error),
+    outcomeUnknown: mayHaveRun(error),
   };
+}
+
+function mayHaveRun(error: ResilienceError): boolean {
+  if (error instanceof DeadlineExceededError) return error.mayHaveRun;
+  return MAY_HAVE_RUN.has(error.code) || wasConnectionLost(error);
 }
 
 /** The phrase that goes with a status we answer with. */

@@ -75,6 +75,12 @@ export function replyClassifier(errorBody: boolean): Classifier<CommandReply> {
   };
 }
 
+/** How a command that got a reply is counted: the class of its status, or `error-body` for a 2xx that reports an error. */
+export function outcomeOf(reply: CommandReply, errorBody: boolean): string {
+  const lie = errorBody && reply.status < 300 && reportsError(reply.json);
+  return lie ? "error-body" : `${Math.floor(reply.status / 100)}xx`;
+}
+
 function retryAfterOf(reply: CommandReply): Record<string, string> {
   const hint = valuesOf(reply.headers, "retry-after")[0];
   return hint === undefined ? {} : { "retry-after": hint };

@@ -6,7 +6,7 @@
 import type { Beat, BeatVerdict, Clock, FailoverEvent, FailoverStatus, Random } from "ground-station-failover";
 import { PhiAccrualDetector, PrimaryBackupFailover, ResilienceError } from "ground-station-failover";
 import type { CommandTerms } from "./command.ts";
-import { replyClassifier } from "./command.ts";
+import { outcomeOf, replyClassifier } from "./command.ts";
 import type { GroupSettings, StationSettings } from "./settings.ts";
 import type { CommandReply, CommandRequest, Uplink } from "./uplink.ts";
 
@@ -168,7 +168,7 @@ export class Group {
     if (onCommand === undefined) return;
     const ended = (outcome: string): void => onCommand(outcome, this.#clock.nowMs() - startedMs);
     reply.then(
-      ({ status }) => ended(`${Math.floor(status / 100)}xx`),
+      (answer) => ended(outcomeOf(answer, this.settings.commands.errorBody)),
       (error: unknown) => ended(error instanceof ResilienceError ? error.code : "STATION_UNREACHABLE"),
     );
   }

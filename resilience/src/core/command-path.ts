@@ -50,7 +50,7 @@ export class CommandPathMachine {
   note(outcome: Outcome, startedMs: number, nowMs: number): void {
     if (outcome === "success") {
       this.clear(nowMs);
-      this.#lastSuccessMs = nowMs;
+      this.#lastSuccessMs = Math.max(this.#lastSuccessMs, nowMs);
     } else if (outcome !== "ignored") {
       this.#failures++;
       this.#refusals = outcome === "never-sent" ? this.#refusals + 1 : 0;

@@ -9,7 +9,7 @@
  * | BREAKER_OPEN             | local      | the circuit is open, or all of its probes are out                        |
  * | BULKHEAD_FULL            | local      | no slot is free and the queue is at its bound                            |
  * | BULKHEAD_TIMEOUT         | local      | a waiter was not given a slot within the acquire timeout                 |
- * | DEADLINE_EXCEEDED        | local      | the deadline passed, or passes before an attempt could finish            |
+ * | DEADLINE_EXCEEDED        | local      | the deadline passed; `mayHaveRun`: had an attempt reached the service?   |
  * | CALL_ABORTED             | local      | the caller's signal was aborted; `cause` is the signal's reason          |
  * | NO_STATION_FIT           | local      | no station became fit within the wait that the caller allowed            |
  * | ATTEMPT_TIMEOUT          | downstream | one attempt took longer than `timeoutMs`                                 |
@@ -117,6 +117,13 @@ export class BulkheadTimeoutError extends LocalRejection {
 /** The deadline passed, or would pass before an attempt could finish. */
 export class DeadlineExceededError extends LocalRejection {
   readonly code: "DEADLINE_EXCEEDED" = "DEADLINE_EXCEEDED";
+  /** Had an attempt reached the service by then? False: nothing was executed, provably. */
+  readonly mayHaveRun: boolean;
+
+  constructor(message: string, details?: ErrorDetails & { readonly mayHaveRun?: boolean }) {
+    super(message, details);
+    this.mayHaveRun = details?.mayHaveRun ?? false;
+  }
 }
 
 /** The caller's signal was aborted. Its name is `AbortError`, as the platform's own; `cause` is the signal's reason. */

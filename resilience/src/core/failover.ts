@@ -91,6 +91,8 @@ interface Station {
 }
 
 const NOTHING_KNOWN: Assessment = { fit: false, silent: true, proven: false, confirmed: true, evidence: [] };
+/** At a thousand promotions a second this lasts for 142,000 years. */
+const HIGHEST_EPOCH_BELIEVED = 2 ** 52;
 /** More failures than this within the flap window change nothing: the hold-down is at its maximum long before. */
 const MOST_FAILURES_KEPT = 16;
 
@@ -146,7 +148,8 @@ export class FailoverMachine {
    * by whoever this process was before it was restarted, is as old as all the rest from then on.
    */
   noteEpochSeen(epoch: number): boolean {
-    if (!Number.isSafeInteger(epoch) || epoch <= this.#epoch || epoch === Number.MAX_SAFE_INTEGER) return false;
+    // One absurd report must not use up all the epochs there are.
+    if (!Number.isSafeInteger(epoch) || epoch <= this.#epoch || epoch > HIGHEST_EPOCH_BELIEVED) return false;
     this.#epoch = epoch + 1;
     return true;
   }

@@ -6,11 +6,39 @@ export type { BreakerOptions, BreakerState, BreakerStatus, BreakerTransition, Pe
 export { BreakerMachine, REFUSED } from "./breaker.ts";
 export type { CommandPathOptions } from "./command-path.ts";
 export { CommandPathMachine } from "./command-path.ts";
+export type { Deadline } from "./deadline.ts";
+export {
+  fromGrpcTimeout,
+  fromTimeLeftHeader,
+  NO_DEADLINE,
+  TIME_LEFT_HEADER,
+  timeLeftMs,
+  toGrpcTimeout,
+  toTimeLeftHeader,
+} from "./deadline.ts";
 export type { Beat, BeatVerdict, DetectorMachine, SuspicionSource } from "./detector.ts";
+export type { ErrorCode } from "./errors.ts";
+export {
+  BulkheadFullError,
+  ConfigurationError,
+  DeadlineExceededError,
+  LocalRejection,
+  ResilienceError,
+} from "./errors.ts";
 export type { Assessment, Evidence, FailbackOptions, FailoverDecision, Promotion } from "./failover.ts";
 export { FailoverMachine } from "./failover.ts";
 export type { FixedHeartbeatOptions, HeartbeatStatus } from "./fixed-heartbeat.ts";
 export { FixedHeartbeatMachine } from "./fixed-heartbeat.ts";
+export type { Classifier, HttpAnswer, Judgement, Outcome } from "./outcome.ts";
+export {
+  grpcStatus,
+  httpErrorBody,
+  httpStatus,
+  problemJson,
+  reportsError,
+  wasConnectionLost,
+  wasNeverSent,
+} from "./outcome.ts";
 export type { PhiAccrualOptions, PhiEstimate } from "./phi-accrual.ts";
 export { PhiAccrualMachine } from "./phi-accrual.ts";
 export type { RampOptions } from "./ramp.ts";

@@ -112,6 +112,7 @@ export const httpErrorBody: Classifier<HttpAnswer & { readonly body?: unknown }>
   result(answer) {
     const judged = judgeStatus(answer);
     if (judged.outcome === "failure") return judged;
+    refuseStream(answer.body);
     return answer.status < 300 && reportsError(answer.body) ? { outcome: "failure" } : judged;
   },
 };
@@ -120,6 +121,7 @@ export const httpErrorBody: Classifier<HttpAnswer & { readonly body?: unknown }>
 export const problemJson: Classifier<HttpAnswer & { readonly body?: unknown }> = {
   result(answer) {
     const type = headerOf(answer.headers, "content-type");
+    refuseStream(answer.body);
     const body = asObject(answer.body);
     if (type?.startsWith("application/problem+json") === true && typeof body?.["status"] === "number") {
       return judgeStatus({ status: body["status"], headers: answer.headers });
@@ -127,6 +129,16 @@ export const problemJson: Classifier<HttpAnswer & { readonly body?: unknown }> =
     return httpErrorBody.result?.(answer) ?? "success";
   },
 };
+
+/** A body that nobody has read yet reports nothing: judging it would let every lie through, so that is said loudly. */
+function refuseStream(body: unknown): void {
+  const unread = asObject(body);
+  if (unread === undefined || !("getReader" in unread || "pipe" in unread || Symbol.asyncIterator in unread)) return;
+  throw new ConfigurationError(
+    "body-not-parsed",
+    "classify: the body is a stream, as in fetch's Response; read it in the operation and return { status, headers, body: await response.json() }.",
+  );
+}
 
 /** gRPC codes that speak against the service: UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, INTERNAL, UNAVAILABLE, DATA_LOSS. */
 const GRPC_FAILURES = new Set([2, 4, 8, 13, 14, 15]);

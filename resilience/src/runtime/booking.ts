@@ -32,14 +32,13 @@ export function judgeThrown<T>(classify: Classifier<T> | undefined, error: unkno
 /** Books a success. */
 export function bookSuccess<T>(parts: ClientParts<T>, attempt: Attempt): void {
   const { breaker, bulkhead, onAttempt } = parts;
-  let endedMs = attempt.startedMs;
-  if (breaker !== undefined) {
-    // Reading the clock costs as much as the await. A success needs its instant only where its duration matters or
-    // where a probe's lease does; elsewhere the instant of its start will do, which the window puts in its newest slice.
-    const timed = breaker.timesCalls || (bulkhead !== undefined && bulkhead.starvedAtMs >= attempt.startedMs);
-    if (timed) endedMs = parts.clock.nowMs();
-    breaker.noteSuccess(attempt.permit, endedMs, timed && isSlow(parts, attempt.startedMs, endedMs));
-  }
+  // Reading the clock costs as much as the await. A success needs its instant only where somebody is told, where its
+  // duration matters or where a probe's lease does; elsewhere the instant of its start will do, which the window puts in
+  // its newest slice.
+  const starved = bulkhead !== undefined && bulkhead.starvedAtMs >= attempt.startedMs;
+  const timed = starved || onAttempt !== undefined || breaker?.timesCalls === true;
+  const endedMs = timed ? parts.clock.nowMs() : attempt.startedMs;
+  breaker?.noteSuccess(attempt.permit, endedMs, timed && isSlow(parts, attempt.startedMs, endedMs));
   if (onAttempt !== undefined) tell(onAttempt, "success", attempt.startedMs, endedMs);
 }
 

@@ -27,8 +27,6 @@ import type { ClientParts } from "./client-parts.ts";
 import type { Clock } from "./clock.ts";
 import { causeOf, type Failure, GIVE_UP, RetryPlan, UNAFFORDABLE } from "./retry-plan.ts";
 
-export type { CallOptions, CallSink, Operation } from "./call-options.ts";
-
 const expire = (attempt: Attempt): void => attempt.owner.expire(attempt);
 /** The permit where there is no breaker to give one. */
 const UNGUARDED: Permit = -1;
@@ -236,9 +234,10 @@ export class Call<T> implements AttemptOwner {
     // The same sum as when it was sent, and not the time it took: rounding must not make a deadline of a timeout.
     const timedOut = attempt.startedMs + timeoutMs <= this.deadline;
     const which = `${name}: attempt ${attempt.attempt}`;
+    const details = { ...causeOf(this.#retry?.failure), mayHaveRun: true };
     const error = timedOut
       ? new AttemptTimeoutError(`${which} took longer than ${timeoutMs} ms`)
-      : new DeadlineExceededError(`${which} was not over by the deadline`, causeOf(this.#retry?.failure));
+      : new DeadlineExceededError(`${which} was not over by the deadline`, details);
     const slow = timedOut || isSlow(this.#parts, attempt.startedMs, nowMs);
     this.outcome = slow ? "failure" : "ignored";
     book(this.#parts, attempt, this.outcome, nowMs, slow);

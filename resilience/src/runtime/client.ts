@@ -17,8 +17,8 @@ import type { CircuitBreakerOptions } from "./breaker.ts";
 import { CircuitBreaker } from "./breaker.ts";
 import type { BulkheadOptions } from "./bulkhead.ts";
 import { Bulkhead } from "./bulkhead.ts";
-import type { CallOptions, CallSink, Operation } from "./call.ts";
 import { Call } from "./call.ts";
+import type { CallOptions, CallSink, Operation } from "./call-options.ts";
 import type { AttemptListener, ClientEvent, ClientParts } from "./client-parts.ts";
 import type { Clock } from "./clock.ts";
 import { Listeners } from "./listeners.ts";
@@ -64,7 +64,7 @@ export interface ClientOptions<T = unknown> {
   readonly classify?: Classifier<T>;
   /** Run operations under their deadline, so that clients they use inherit it (costs about five awaits a call). Default false. */
   readonly propagateDeadline?: boolean;
-  /** Told how each attempt ended. For a success while the breaker is closed, `endedMs` may be its start (see `call.ts`). */
+  /** Told how each attempt ended. */
   readonly onAttempt?: AttemptListener;
   /** Default: the system's monotonic clock. */
   readonly clock?: Clock;

@@ -8,14 +8,13 @@
  *      └────────── promotion, or the station proved well ─────┘
  *
  * What may be repeated (rule F4): what provably was never sent, always; what carries an idempotency key or was declared
- * idempotent, under the same key; anything else never, and the caller is told that the outcome is unknown. A failure
+ * idempotent, under the same key; anything else never, and the caller is told that the outcome is unknown. What has
+ * reached one station goes to another only after that one was asked about its key, or as `ambiguousKeyed` says. A failure
  * counts as the command's own only when the station succeeded at others around it; until then the command is held for a
  * promotion instead of being failed. Going to a station for a second time is paid for from its retry budget (`fare.ts`).
  */
-import { AsyncResource } from "node:async_hooks";
 import type { Deadline } from "../core/deadline.ts";
 import {
-  AmbiguousOutcomeError,
   CallAbortedError,
   DeadlineExceededError,
   LocalRejection,
@@ -24,14 +23,15 @@ import {
   StaleEpochError,
 } from "../core/errors.ts";
 import { wasConnectionLost } from "../core/outcome.ts";
-import { ambientDeadline, runUnder } from "./ambient-deadline.ts";
-import type { CallOptions, CallSink } from "./call.ts";
+import type { CallOptions, CallSink } from "./call-options.ts";
+import { CallersContext } from "./callers-context.ts";
 import type { FailoverOperation } from "./failover-operation.ts";
 import { Fare } from "./fare.ts";
 import type { InFlight, Lane, NamedStation } from "./lane.ts";
 import { Patience } from "./patience.ts";
 import type { FailoverDesk, PendingCall, Resumption } from "./pending-call.ts";
 import { causeOf, type Failure } from "./retry-plan.ts";
+import { replacedUnknown, standing, unkeyedUnknown, waitedInVain } from "./unknown-outcome.ts";
 import { Visit } from "./visit.ts";
 
 type Phase = "waiting" | "running" | "held" | "asking" | "done";
@@ -57,10 +57,10 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
   #visit: Visit<S, R> | undefined = undefined;
   #patience: Patience | undefined = undefined;
   readonly #fare: Fare<S> = new Fare();
-  /** The caller's, for attempts that somebody else's end or a timer starts. */
-  readonly #context: AsyncResource = new AsyncResource("PrimaryBackupFailover.call");
-  #inCallersContext = false;
+  readonly #context: CallersContext = new CallersContext();
   #failure: Failure<R> | undefined = undefined;
+  /** The station that an attempt has reached, which may have executed it. */
+  #reached: Lane<S> | undefined = undefined;
   #staleResends = 0;
 
   constructor(
@@ -77,7 +77,7 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
     this.deadline = deadline;
   }
 
-  get #repeatable(): boolean {
+  get repeatable(): boolean {
     // An empty key names nothing.
     return (this.#options.idempotencyKey ?? "") !== "" || this.#options.idempotent === true;
   }
@@ -86,9 +86,7 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
     const signal = this.#options.signal;
     if (signal?.aborted === true) return this.#end({ error: new CallAbortedError(signal.reason) });
     signal?.addEventListener("abort", this);
-    this.#inCallersContext = true;
-    this.#desk.enqueue(this, false);
-    this.#inCallersContext = false;
+    this.#context.enter(() => this.#desk.enqueue(this, false));
   }
 
   handleEvent(): void {
@@ -114,8 +112,7 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
     const visit = new Visit<S, R>(this.#desk, lane, epoch, this.#fare, this, nowMs);
     this.#visit = visit;
     try {
-      if (this.#inCallersContext) this.#begin(visit);
-      else this.#context.runInAsyncScope(() => this.#beginElsewhere(visit));
+      this.#context.run(this.deadline, () => this.#begin(visit));
     } catch (error) {
       visit.leave("ignored");
       return this.#end({ error });
@@ -130,12 +127,6 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
     if (this.#options.signal === undefined) return visit.begin(this.#operation, { ...this.#options, deadline });
     const { signal: _ours, ...options } = this.#options;
     visit.begin(this.#operation, { ...options, deadline });
-  }
-
-  /** Started by somebody else's end or by a timer, it runs under no deadline but its own. */
-  #beginElsewhere(visit: Visit<S, R>): void {
-    if (ambientDeadline() < this.deadline) runUnder(this.deadline, () => this.#begin(visit));
-    else this.#begin(visit);
   }
 
   resolve(value: R): void {
@@ -170,17 +161,17 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
     if (this.#phase !== "running" || visit === undefined) return;
     visit.lostAtStart = !visit.begun;
     if (!visit.begun) return;
-    visit.orphaned = visit.sent && !this.#repeatable;
-    if (visit.orphaned) return;
+    visit.orphaned = visit.sent && !this.repeatable;
+    // It may still be answered, but not for ever: the station was given up for a reason.
+    if (visit.orphaned) return this.waitUntil(this.#desk.clock.nowMs() + this.#desk.maxWaitMs);
     this.#phase = "asking";
     visit.leave("ignored");
-    const lost = new AmbiguousOutcomeError(`${visit.lane.name} was replaced while it had this call: it may have run`);
-    if (visit.sent) this.#noteFailure({ error: lost });
+    const lost = replacedUnknown(visit.lane.name);
+    if (visit.sent) this.#noteFailure(visit, { error: lost });
     visit.cancel(lost);
     // Cancelling runs the operation's abort listeners, which may have ended this call.
     if (this.#phase !== "asking") return;
-    if (visit.sent) this.#mayHaveRun(visit.lane, lost);
-    else this.#requeue();
+    this.#goElsewhere();
   }
 
   resume(how: Resumption): void {
@@ -188,7 +179,8 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
     if (how === "charged") this.#fare.chargedBy(this.lane);
     if (how === "in-place") this.#fare.undone(this.lane);
     this.triedAgain = how !== "elsewhere";
-    this.#requeue();
+    if (how === "elsewhere") this.#goElsewhere();
+    else this.#requeue();
   }
 
   deliverFailure(): void {
@@ -199,36 +191,40 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
 
   #failed(visit: Visit<S, R>, failure: Failure<R>): void {
     const { lane } = visit;
-    this.#noteFailure(failure);
+    this.#noteFailure(visit, failure);
     this.neverArrived = visit.neverArrived;
     lane.callFailed(this.failedAtMs);
-    if (this.#repeatable || !visit.sent) {
+    if (this.repeatable || !visit.sent) {
       if (this.#desk.isActive(lane)) this.#hold();
-      else this.#requeue();
+      else this.#goElsewhere();
     } else if ("error" in failure && (visit.orphaned || wasConnectionLost(failure.error))) {
-      const why = `${lane.name} was lost before it answered, and the call carries no idempotency key`;
-      this.#end({ error: new AmbiguousOutcomeError(`${why}: it may have run or not`, { cause: failure.error }) });
+      this.#end({ error: unkeyedUnknown(lane.name, failure.error) });
     } else this.#end(failure);
     this.#desk.attemptEnded(lane);
   }
 
-  #noteFailure(failure: Failure<R>): void {
-    this.#failure = failure;
+  /** An attempt that never arrived does not take the place of a failure that may have run: that would be a false proof. */
+  #noteFailure(visit: Visit<S, R>, failure: Failure<R>): void {
+    if (visit.sent) this.#reached = visit.lane;
+    if (visit.sent || this.#reached === undefined) this.#failure = failure;
     this.failedAtMs = this.#desk.clock.nowMs();
   }
 
   /** Refused by ourselves, for good: a deadline, as a rule. */
   #refusedForGood(visit: Visit<S, R>, error: LocalRejection): void {
     if (!(error instanceof DeadlineExceededError)) return this.#end({ error });
+    if (visit.orphaned) return this.#end({ error: unkeyedUnknown(visit.lane.name, error) });
     if (visit.outcome === "ignored") visit.noteUnanswered();
-    const earlier = error.cause === undefined ? causeOf(this.#failure) : {};
-    this.#end({ error: "cause" in earlier ? new DeadlineExceededError(error.message, earlier) : error });
+    const details = error.cause === undefined ? causeOf(this.#failure) : { cause: error.cause };
+    const mayHaveRun = error.mayHaveRun || this.#reached !== undefined;
+    this.#end({ error: new DeadlineExceededError(error.message, { ...details, mayHaveRun }) });
   }
 
   /** Provably not executed. Under a newer epoch of ours it may go again; under the newest, we have been replaced. */
   #stale(visit: Visit<S, R>, error: StaleEpochError): void {
     this.#desk.epochSeen(error);
     if (this.#desk.epoch() <= visit.epoch || this.#staleResends++ >= MOST_STALE_RESENDS) return this.#end({ error });
+    this.#reached = undefined;
     this.#fare.undone(visit.lane);
     this.#putBack(visit.lane, { error });
   }
@@ -240,17 +236,21 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
     this.#desk.attemptEnded(lane);
   }
 
-  /** It was out at a station that was replaced, and may be repeated. Ask that station first, where it can be asked. */
-  #mayHaveRun(lane: Lane<S>, lost: AmbiguousOutcomeError): void {
+  /** Its station was replaced. Where it has reached one, that one is asked first, if it can be asked. */
+  #goElsewhere(): void {
     const key = this.#options.idempotencyKey || undefined;
-    const resend = key === undefined || this.#desk.ambiguousKeyed === "resend";
-    const asked = key === undefined ? undefined : this.#desk.ask<R>(lane, key, this.deadline);
-    if (asked === undefined) return resend ? this.#requeue() : this.#end({ error: lost });
+    const reached = this.#reached;
+    if (reached === undefined || key === undefined) return this.#requeue();
+    const resend = this.#desk.ambiguousKeyed === "resend";
+    const asked = this.#desk.ask<R>(reached, key, this.deadline);
+    const stand = (): void => this.#end(standing(reached.name, this.#failure));
+    if (asked === undefined) return resend ? this.#requeue() : stand();
+    this.#phase = "asking";
     asked.then((status) => {
       if (this.#phase !== "asking") return;
       if (status !== "unknown" && status.ran) this.#end({ value: status.result });
       else if (status !== "unknown" || resend) this.#requeue();
-      else this.#end({ error: lost });
+      else stand();
     });
   }
 
@@ -266,12 +266,12 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
 
   #waitedTooLong(): void {
     const failure = this.#failure;
+    if (this.#phase === "running") {
+      const { name } = (this.#visit as Visit<S, R>).lane;
+      return this.#withdraw({ error: replacedUnknown(name) });
+    }
     const early = this.#desk.clock.nowMs() < this.deadline;
-    if (failure !== undefined && (early || "value" in failure)) return this.#withdraw(failure);
-    const message = "no station became fit to take the call in time";
-    if (early) return this.#withdraw({ error: new NoStationFitError(message) });
-    const error = new DeadlineExceededError(message, causeOf(failure));
-    this.#withdraw({ error });
+    this.#withdraw(waitedInVain(failure, this.#reached !== undefined, early));
   }
 
   /** Ends it wherever it is. */

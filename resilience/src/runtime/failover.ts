@@ -13,7 +13,7 @@ import { ConfigurationError, NoStationFitError } from "../core/errors.ts";
 import { FailoverMachine } from "../core/failover.ts";
 import { COUNT, checked, DURATION_MS, WAIT_MS } from "../core/options.ts";
 import { ambientDeadline } from "./ambient-deadline.ts";
-import type { CallOptions } from "./call.ts";
+import type { CallOptions } from "./call-options.ts";
 import type { Clock } from "./clock.ts";
 import { ClockedDetector } from "./detectors.ts";
 import { FailoverCall } from "./failover-call.ts";
@@ -61,7 +61,7 @@ export class PrimaryBackupFailover<S extends NamedStation> {
     this.#room = new WaitingRoom({
       clock: this.#clock,
       maxWaiting: checked(part, "maxWaiting", options.maxWaiting ?? 10_000, { ...COUNT, min: 0 }),
-      maxWaitMs: checked(part, "maxWaitMs", options.maxWaitMs ?? 30_000, WAIT_MS),
+      maxWaitMs: checked(part, "maxWaitMs", options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS, WAIT_MS),
       active: () => (this.#mayServe() ? this.#takeover.active : undefined),
       mayServeAtMs: (nowMs) => this.#mayServeAtMs(nowMs),
       epoch: () => this.#machine.epoch,
@@ -255,6 +255,7 @@ export class PrimaryBackupFailover<S extends NamedStation> {
     return {
       clock: this.#clock,
       ambiguousKeyed: ambiguousKeyed ?? "resend",
+      maxWaitMs: this.#options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS,
       epoch: () => this.#machine.epoch,
       isActive: (lane) => lane === this.#takeover.active,
       leaseLost: () => !this.#leaseHeld(),
@@ -272,5 +273,7 @@ export class PrimaryBackupFailover<S extends NamedStation> {
   }
 }
 
+/** The take-over objective. */
+const DEFAULT_MAX_WAIT_MS = 30_000;
 /** Draining has an end. */
 const DRAIN_MS = { ...DURATION_MS, aboveMin: false };

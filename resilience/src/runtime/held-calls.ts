@@ -10,6 +10,7 @@
 import type { Clock } from "./clock.ts";
 import { mayRepeat } from "./fare.ts";
 import type { Lane, NamedStation } from "./lane.ts";
+import { Line } from "./line.ts";
 import type { PendingCall } from "./pending-call.ts";
 
 /** How often held calls are looked after where no call ends meanwhile. */
@@ -20,9 +21,9 @@ export class HeldCalls<S extends NamedStation> {
   readonly #most: number;
   readonly #active: () => Lane<S> | undefined;
   /** Whose failure it was is not known yet; in the order in which they failed. */
-  readonly #undecided: Set<PendingCall<S>> = new Set();
+  readonly #undecided: Line<PendingCall<S>> = new Line();
   /** It was the station's. */
-  readonly #owed: Set<PendingCall<S>> = new Set();
+  readonly #owed: Line<PendingCall<S>> = new Line();
   #unsupervised = true;
   #settling = false;
   #timer: Disposable | undefined = undefined;
@@ -50,8 +51,8 @@ export class HeldCalls<S extends NamedStation> {
   }
 
   forget(call: PendingCall<S>): void {
-    this.#undecided.delete(call);
-    this.#owed.delete(call);
+    this.#undecided.leave(call);
+    this.#owed.leave(call);
     this.#stopIdleTimer();
   }
 
@@ -64,10 +65,10 @@ export class HeldCalls<S extends NamedStation> {
     // Delivering a failure ends a call, which asks for this again: in this loop, and not each inside the other.
     if (this.#settling) return;
     this.#settling = true;
-    for (const call of this.#undecided) {
+    for (let call = this.#undecided.first; call !== undefined; call = this.#undecided.first) {
       const { lane } = call;
       if (lane === undefined || lane.commandPath.lastSuccessMs <= call.failedAtMs) break;
-      this.#undecided.delete(call);
+      this.#undecided.leave(call);
       const wasOut = lane.commandPath.wasOut(call.failedAtMs);
       if (wasOut && call.neverArrived) call.resume("in-place");
       else if (wasOut) this.#owed.add(call);
@@ -84,25 +85,25 @@ export class HeldCalls<S extends NamedStation> {
     const nowMs = this.#clock.nowMs();
     const lane = this.#active();
     if (lane?.serves(nowMs) === true && lane.ramp.admits(nowMs)) {
-      for (const call of this.#owed) if (!this.#tryAgain(call, lane, nowMs)) break;
-      const silent = lane.assessment?.silent === true;
-      for (const call of this.#undecided) if (silent || this.#tryAgain(call, lane, nowMs)) break;
+      for (let call = this.#owed.first; call !== undefined; call = this.#owed.first) {
+        if (!this.#tryAgain(call, lane, nowMs)) break;
+      }
+      const here = lane.assessment?.silent === true ? undefined : this.#undecided.find((call) => call.lane === lane);
+      if (here !== undefined) this.#tryAgain(here, lane, nowMs);
     }
     if (this.size > 0) this.#timer ??= this.#clock.at(nowMs + LOOK_INTERVAL_MS, () => this.#look());
   }
 
   #tryAgain(call: PendingCall<S>, lane: Lane<S>, nowMs: number): boolean {
     if (call.lane !== lane || !mayRepeat(lane, nowMs)) return false;
-    this.#undecided.delete(call);
-    this.#owed.delete(call);
+    this.#undecided.leave(call);
+    this.#owed.leave(call);
     call.resume("charged");
     return true;
   }
 
   #takeAll(): PendingCall<S>[] {
-    const calls = [...this.#undecided, ...this.#owed];
-    this.#undecided.clear();
-    this.#owed.clear();
+    const calls = [...this.#undecided.takeAll(), ...this.#owed.takeAll()];
     this.#stopIdleTimer();
     return calls;
   }

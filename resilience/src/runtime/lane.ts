@@ -151,6 +151,12 @@ export class Lane<S extends NamedStation> {
     if (this.assessment?.fit === false) this.#notBeforeMs = nowMs + TRIAL_INTERVAL_MS;
   }
 
+  /** Is it active for want of a better one, with nothing to show that it serves? */
+  get onTrial(): boolean {
+    if (this.assessment?.fit !== false || !this.assessment.silent) return false;
+    return this.commandPath.inDoubt || this.commandPath.lastSuccessMs === Number.NEGATIVE_INFINITY;
+  }
+
   /** Nobody is fit, and this one is kept: one call at a time finds out whether it does serve, unless it plainly does. */
   kept(): void {
     if (this.commandPath.inDoubt || this.commandPath.lastSuccessMs === Number.NEGATIVE_INFINITY) this.ramp.begin(1);

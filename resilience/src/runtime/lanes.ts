@@ -21,10 +21,21 @@ export function lanesOf<S extends NamedStation>(
   clock: Clock,
 ): ReadonlyMap<string, Lane<S>> {
   const stations = stationsOf(options);
+  refuseNonsense(options);
   refuseStations(stations.map((station) => station.name));
   const lanes = stations.map((station, place) => laneOf(options, station, place === 0, clock));
-  refuseShared(lanes.map((lane) => lane.client.breaker));
-  refuseShared(lanes.map((lane) => lane.client.bulkhead));
+  refuseShared(
+    "breaker",
+    lanes.map((lane) => lane.client.breaker),
+  );
+  refuseShared(
+    "bulkhead",
+    lanes.map((lane) => lane.client.bulkhead),
+  );
+  refuseShared(
+    "retry budget",
+    lanes.map((lane) => lane.client.budget),
+  );
   return new Map(lanes.map((lane) => [lane.name, lane]));
 }
 
@@ -39,7 +50,7 @@ function laneOf<S extends NamedStation>(
     station,
     primary ? "primary" : "backup",
     {
-      client: typeof client === "function" ? client(station) : (client ?? {}),
+      client: { ...deadlineOf(options), ...(typeof client === "function" ? client(station) : client) },
       ramp: typeof ramp === "function" ? ramp(station) : (ramp ?? {}),
       commandPath: options.commandPath ?? {},
       doubtMs: checked("PrimaryBackupFailover", "doubtMs", options.doubtMs ?? 5_000, WAIT_MS),
@@ -50,7 +61,30 @@ function laneOf<S extends NamedStation>(
   );
 }
 
+/** The failover's deadline is its clients' too: they refuse a timeout that would outlast it. */
+function deadlineOf<S extends NamedStation>(options: FailoverOptions<S>): { readonly deadlineMs?: number } {
+  return options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs };
+}
+
+/** Words that a caller without types could have mistyped, and numbers that would mean "never". */
+function refuseNonsense<S extends NamedStation>(options: FailoverOptions<S>): void {
+  const words = [
+    ["ambiguousKeyed", options.ambiguousKeyed ?? "resend", ["resend", "report"]],
+    ["failback.mode", options.failback?.mode ?? "manual", ["manual", "automatic"]],
+  ] as const;
+  for (const [option, word, allowed] of words) {
+    if ((allowed as readonly string[]).includes(word)) continue;
+    const message = `PrimaryBackupFailover: ${option} is ${String(word)}; it must be ${allowed.join(" or ")}.`;
+    throw new ConfigurationError("out-of-range", message);
+  }
+  checked("PrimaryBackupFailover", "lease.marginMs", options.lease?.marginMs ?? 0, WAIT_MS);
+}
+
 function refuseStations(names: readonly string[]): void {
+  const nameless = names.findIndex((name) => typeof name !== "string" || name === "");
+  if (nameless >= 0) {
+    throw new ConfigurationError("out-of-range", `PrimaryBackupFailover: station ${nameless + 1} has no name.`);
+  }
   if (names.length < 2) {
     throw new ConfigurationError(
       "no-backup",
@@ -66,11 +100,11 @@ function refuseStations(names: readonly string[]): void {
   }
 }
 
-function refuseShared(parts: ReadonlyArray<{ readonly name: string } | undefined>): void {
+function refuseShared(kind: string, parts: readonly unknown[]): void {
   const shared = parts.find((part, place) => part !== undefined && parts.indexOf(part) !== place);
   if (shared === undefined) return;
   throw new ConfigurationError(
     "stations-share-a-part",
-    `PrimaryBackupFailover: two stations share "${shared.name}": one that fails would shut the other out. Give options instead of an instance, or make one for each station (client: (station) => …).`,
+    `PrimaryBackupFailover: two stations share a ${kind}: what one of them does would count for the other. Give options instead of an instance, or make one for each station (client: (station) => …).`,
   );
 }

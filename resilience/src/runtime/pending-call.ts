@@ -20,6 +20,8 @@ export interface PendingCall<S extends NamedStation> {
   readonly lane: Lane<S> | undefined;
   /** When its last failure came in; a success of its station after that can make the failure its own. */
   readonly failedAtMs: number;
+  /** Does it carry a key, or is it declared idempotent? */
+  readonly repeatable: boolean;
   /** No attempt of it has ever reached the station where it failed last. */
   readonly neverArrived: boolean;
   /** It has been sent to a station a second time after failing there. */
@@ -40,6 +42,8 @@ export interface PendingCall<S extends NamedStation> {
 export interface FailoverDesk<S extends NamedStation> {
   readonly clock: Clock;
   readonly ambiguousKeyed: "resend" | "report";
+  /** How long a call waits for anybody who may never answer. */
+  readonly maxWaitMs: number;
   /** The epoch of the moment. */
   epoch(): number;
   /** Is `lane` the active station's? */

@@ -7,7 +7,7 @@
  * It decides nothing while it is not running, while this process has just stood still, or while the lease is somebody
  * else's.
  */
-import { NoStationFitError } from "../core/errors.ts";
+import { ConfigurationError, NoStationFitError } from "../core/errors.ts";
 import type { Assessment, FailoverMachine, PlannedCause, Promotion } from "../core/failover.ts";
 import type { Standing } from "../core/supervisor.ts";
 import type { Clock } from "./clock.ts";
@@ -81,7 +81,10 @@ export class Takeover<S extends NamedStation> {
     const { lanes } = this.#parts;
     const lane = lanes.get(name);
     if (lane === undefined)
-      throw new RangeError(`there is no station "${name}"; there are ${[...lanes.keys()].join(", ")}`);
+      throw new ConfigurationError(
+        "unknown-station",
+        `there is no station "${name}"; there are ${[...lanes.keys()].join(", ")}`,
+      );
     return lane;
   }
 

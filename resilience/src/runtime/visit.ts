@@ -6,7 +6,8 @@
 import { NoStationFitError } from "../core/errors.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { AttemptContext } from "./attempt.ts";
-import type { Call, CallOptions, CallSink } from "./call.ts";
+import type { Call } from "./call.ts";
+import type { CallOptions, CallSink } from "./call-options.ts";
 import { type FailoverOperation, StationContext } from "./failover-operation.ts";
 import type { Fare } from "./fare.ts";
 import type { InFlight, Lane, NamedStation } from "./lane.ts";

@@ -8,6 +8,7 @@ import { NoStationFitError } from "../core/errors.ts";
 import type { Clock } from "./clock.ts";
 import { HeldCalls } from "./held-calls.ts";
 import type { Lane, NamedStation } from "./lane.ts";
+import { Line } from "./line.ts";
 import type { PendingCall } from "./pending-call.ts";
 
 export interface WaitingRoomOptions<S extends NamedStation> {
@@ -25,8 +26,8 @@ export interface WaitingRoomOptions<S extends NamedStation> {
 export class WaitingRoom<S extends NamedStation> {
   readonly #options: WaitingRoomOptions<S>;
   readonly #clock: Clock;
-  readonly #returned: Set<PendingCall<S>> = new Set();
-  readonly #fresh: Set<PendingCall<S>> = new Set();
+  readonly #returned: Line<PendingCall<S>> = new Line();
+  readonly #fresh: Line<PendingCall<S>> = new Line();
   readonly #held: HeldCalls<S>;
   #pumping = false;
   #timer: Disposable | undefined = undefined;
@@ -50,7 +51,8 @@ export class WaitingRoom<S extends NamedStation> {
   enqueue(call: PendingCall<S>, front: boolean): void {
     if (this.waiting === 0 && !this.#pumping && this.#passAtOnce(call)) return;
     const queue = front ? this.#returned : this.#fresh;
-    if (!front && this.waiting >= this.#options.maxWaiting) {
+    // While calls are being let through, this one is looked at right after: it does not have to wait for that.
+    if (!front && this.waiting >= Math.max(this.#options.maxWaiting, this.#pumping ? 1 : 0)) {
       const message = `${this.waiting} calls wait already for a station to take them (maxWaiting)`;
       return call.refuse(new NoStationFitError(message));
     }
@@ -66,8 +68,7 @@ export class WaitingRoom<S extends NamedStation> {
   }
 
   forget(call: PendingCall<S>): void {
-    this.#returned.delete(call);
-    this.#fresh.delete(call);
+    this.#leave(call);
     this.#held.forget(call);
     this.#stopIdleTimer();
   }
@@ -97,9 +98,10 @@ export class WaitingRoom<S extends NamedStation> {
           this.#wakeAt(this.#opensAtMs(lane, nowMs));
           break;
         }
-        this.#returned.delete(call);
-        this.#fresh.delete(call);
-        call.run(lane, this.#options.epoch(), nowMs);
+        // A station of which nobody knows whether it lives is tried with a call that can be repeated, if there is one.
+        const tried = lane.onTrial ? (this.#repeatable() ?? call) : call;
+        this.#leave(tried);
+        tried.run(lane, this.#options.epoch(), nowMs);
       }
     } finally {
       this.#pumping = false;
@@ -123,9 +125,16 @@ export class WaitingRoom<S extends NamedStation> {
   }
 
   #next(): PendingCall<S> | undefined {
-    for (const call of this.#returned) return call;
-    for (const call of this.#fresh) return call;
-    return undefined;
+    return this.#returned.first ?? this.#fresh.first;
+  }
+
+  #repeatable(): PendingCall<S> | undefined {
+    return this.#returned.find((call) => call.repeatable) ?? this.#fresh.find((call) => call.repeatable);
+  }
+
+  #leave(call: PendingCall<S>): void {
+    this.#returned.leave(call);
+    this.#fresh.leave(call);
   }
 
   #opensAtMs(lane: Lane<S> | undefined, nowMs: number): number {
