@@ -5,7 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { systemClock } from "ground-station-failover";
 import { UserError } from "../adapters/exit-codes.ts";
 import { HeartbeatSender } from "../adapters/heartbeat-sender.ts";
@@ -35,7 +35,9 @@ export function registerStationCommand(program: Command): void {
     .option("--relay-to <url>", "carry commands on to this HTTP service", urlOf)
     .requiredOption("--heartbeat-to <host:port>", "where the gateway takes heartbeats", targetOf)
     .requiredOption("--secret-file <path>", "the file with the secret that signs heartbeats")
-    .option("--interval <duration>", "time between two heartbeats, for example 50ms", durationOf, 50)
+    .addOption(
+      new Option("--interval <duration>", "time between two heartbeats").argParser(durationOf).default(50, "50ms"),
+    )
     .action(runStation);
 }
 

@@ -1,5 +1,5 @@
 /**
- * What a caller says about one call, and what is done with its end. Types only; the machine behind them is `call.ts`.
+ * What a caller says about one call, and what is done with its end. The machine behind it is `call.ts`.
  * Everything here is per call; what holds for a whole downstream is `ClientOptions`.
  */
 import type { Deadline } from "../core/deadline.ts";
@@ -19,6 +19,12 @@ export interface CallOptions {
   readonly idempotent?: boolean;
   /** In the bulkhead's queue, higher goes first; any number but NaN. Default 0. */
   readonly priority?: number;
+}
+
+/** May a call be sent again although it may have run: has it a key, or was it declared idempotent? */
+export function isRepeatable(options: CallOptions): boolean {
+  // An empty key names nothing.
+  return options.idempotent === true || (options.idempotencyKey ?? "") !== "";
 }
 
 /** Where a call's end goes: a promise's two functions, or the failover. */

@@ -22,7 +22,7 @@ import type { Waiter } from "../core/slots.ts";
 import { runIn } from "./ambient-deadline.ts";
 import { Attempt, type AttemptOwner } from "./attempt.ts";
 import { book, bookSuccess, isSlow, judgeResult, judgeThrown } from "./booking.ts";
-import type { CallOptions, CallSink, Operation } from "./call-options.ts";
+import { type CallOptions, type CallSink, isRepeatable, type Operation } from "./call-options.ts";
 import type { ClientParts } from "./client-parts.ts";
 import type { Clock } from "./clock.ts";
 import { causeOf, type Failure, GIVE_UP, RetryPlan, UNAFFORDABLE } from "./retry-plan.ts";
@@ -251,8 +251,7 @@ export class Call<T> implements AttemptOwner {
     this.#retry ??= new RetryPlan(this.#parts, false);
     const retry = this.#retry;
     retry.failure = failure;
-    const repeatable = this.#options.idempotent === true || (this.#options.idempotencyKey ?? "") !== "";
-    const delayMs = retry.next(this.#attempts, repeatable, judged, this.deadline, nowMs);
+    const delayMs = retry.next(this.#attempts, isRepeatable(this.#options), judged, this.deadline, nowMs);
     if (delayMs === GIVE_UP) return this.#deliver(failure);
     if (delayMs === UNAFFORDABLE) return this.#refuseRetry(retry);
     this.#context ??= new AsyncResource("ResilientClient.call");

@@ -23,7 +23,7 @@ import {
   StaleEpochError,
 } from "../core/errors.ts";
 import { wasConnectionLost } from "../core/outcome.ts";
-import type { CallOptions, CallSink } from "./call-options.ts";
+import { type CallOptions, type CallSink, isRepeatable } from "./call-options.ts";
 import { CallersContext } from "./callers-context.ts";
 import type { FailoverOperation } from "./failover-operation.ts";
 import { Fare } from "./fare.ts";
@@ -78,8 +78,7 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
   }
 
   get repeatable(): boolean {
-    // An empty key names nothing.
-    return (this.#options.idempotencyKey ?? "") !== "" || this.#options.idempotent === true;
+    return isRepeatable(this.#options);
   }
 
   start(): void {

@@ -26,7 +26,7 @@ export class Fare<S extends NamedStation> {
     if (this.#charged === lane) return true;
     this.refund();
     if (this.#free === lane || !this.#visited(lane)) return true;
-    if (!mayRepeat(lane, nowMs)) return false;
+    if (!chargeRepeat(lane, nowMs)) return false;
     this.chargedBy(lane);
     return true;
   }
@@ -64,6 +64,6 @@ export class Fare<S extends NamedStation> {
 }
 
 /** Withdraws an extra attempt from `lane`'s budget; a client that never retries allows none. */
-export function mayRepeat<S extends NamedStation>(lane: Lane<S>, nowMs: number): boolean {
+export function chargeRepeat<S extends NamedStation>(lane: Lane<S>, nowMs: number): boolean {
   return lane.client.maxAttempts > 1 && lane.client.budget?.withdraw(nowMs) !== false;
 }

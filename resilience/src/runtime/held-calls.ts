@@ -8,7 +8,7 @@
  * quiet service finds out that its station is well.
  */
 import type { Clock } from "./clock.ts";
-import { mayRepeat } from "./fare.ts";
+import { chargeRepeat } from "./fare.ts";
 import type { Lane, NamedStation } from "./lane.ts";
 import { Line } from "./line.ts";
 import type { PendingCall } from "./pending-call.ts";
@@ -72,7 +72,7 @@ export class HeldCalls<S extends NamedStation> {
       const wasOut = lane.commandPath.wasOut(call.failedAtMs);
       if (wasOut && call.neverArrived) call.resume("in-place");
       else if (wasOut) this.#owed.add(call);
-      else if (!call.triedAgain && mayRepeat(lane, this.#clock.nowMs())) call.resume("charged");
+      else if (!call.triedAgain && chargeRepeat(lane, this.#clock.nowMs())) call.resume("charged");
       else call.deliverFailure();
     }
     this.#settling = false;
@@ -95,7 +95,7 @@ export class HeldCalls<S extends NamedStation> {
   }
 
   #tryAgain(call: PendingCall<S>, lane: Lane<S>, nowMs: number): boolean {
-    if (call.lane !== lane || !mayRepeat(lane, nowMs)) return false;
+    if (call.lane !== lane || !chargeRepeat(lane, nowMs)) return false;
     this.#undecided.leave(call);
     this.#owed.leave(call);
     call.resume("charged");
