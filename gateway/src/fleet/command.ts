@@ -69,16 +69,19 @@ export function replyClassifier(errorBody: boolean): Classifier<CommandReply> {
   return {
     result(reply): Judgement {
       const judged = httpStatus.result?.({ status: reply.status, headers: retryAfterOf(reply) }) as Judgement;
-      if (judged.outcome !== "success" || !errorBody || reply.status >= 300) return judged;
-      return reportsError(reply.json) ? { outcome: "failure" } : judged;
+      return judged.outcome === "success" && lies(reply, errorBody) ? { outcome: "failure" } : judged;
     },
   };
 }
 
 /** How a command that got a reply is counted: the class of its status, or `error-body` for a 2xx that reports an error. */
 export function outcomeOf(reply: CommandReply, errorBody: boolean): string {
-  const lie = errorBody && reply.status < 300 && reportsError(reply.json);
-  return lie ? "error-body" : `${Math.floor(reply.status / 100)}xx`;
+  return lies(reply, errorBody) ? "error-body" : `${Math.floor(reply.status / 100)}xx`;
+}
+
+/** Does a reply claim success and report an error, where that counts? */
+function lies(reply: CommandReply, errorBody: boolean): boolean {
+  return errorBody && reply.status < 300 && reportsError(reply.json);
 }
 
 function retryAfterOf(reply: CommandReply): Record<string, string> {
