@@ -1,8 +1,7 @@
 /**
- * A station's side of pushed heartbeats. It beats on a fixed grid of its own clock, so that the spacing does not drift
- * and a late tick does not delay those after it; ticks that a stall has swallowed are not sent later, because a heartbeat
- * says that its sender is well now. A gateway that is away is no reason to stop. It answers a challenge at once, and only
- * one that answers a beat newer than the last: an old challenge, recorded and sent again, would lock it out.
+ * Where pushed heartbeats leave a station: a timer, a signature and a UDP socket round `fleet/station-heartbeats.ts`,
+ * which says what to send and when. A gateway that is away is no reason to stop: a beat that cannot be sent is followed
+ * by the next. A challenge is answered at once, not at the next tick.
  */
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:dgram";
@@ -10,6 +9,7 @@ import { createSocket } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import type { Clock } from "ground-station-failover";
+import { StationHeartbeats } from "../fleet/station-heartbeats.ts";
 import { HeartbeatCodec } from "./heartbeat-codec.ts";
 
 export interface HeartbeatSenderOptions {
@@ -31,10 +31,7 @@ const RESOLVE_EVERY_MS = 10_000;
 export class HeartbeatSender {
   readonly #options: HeartbeatSenderOptions;
   readonly #codec: HeartbeatCodec;
-  readonly #session: string = randomBytes(16).toString("base64url");
-  #challenge = "";
-  #challengedAt = -1;
-  #sequence = 0;
+  readonly #beats: StationHeartbeats;
   #address: string | undefined = undefined;
   #family: 4 | 6 = 4;
   #resolveAtMs = 0;
@@ -45,6 +42,9 @@ export class HeartbeatSender {
   constructor(options: HeartbeatSenderOptions) {
     this.#options = options;
     this.#codec = new HeartbeatCodec(options.secret);
+    const { group, station, intervalMs } = options;
+    const session = randomBytes(16).toString("base64url");
+    this.#beats = new StationHeartbeats({ group, station, session, intervalMs });
   }
 
   /** Beats from now on. Does nothing where it beats already. */
@@ -67,28 +67,18 @@ export class HeartbeatSender {
   }
 
   #tick(dueMs: number): void {
-    const { clock, intervalMs } = this.#options;
+    const { clock } = this.#options;
     const nowMs = clock.nowMs();
-    const missed = Math.max(0, Math.floor((nowMs - dueMs) / intervalMs));
-    const nextMs = dueMs + (missed + 1) * intervalMs;
+    const nextMs = this.#beats.nextTickMs(dueMs, nowMs);
     this.#timer = clock.at(nextMs, () => this.#tick(nextMs));
     this.#resolve(nowMs);
     this.#beat();
   }
 
   #beat(): void {
-    const { group, station, epochSeen, target, clock } = this.#options;
+    const { epochSeen, target, clock } = this.#options;
     if (this.#address === undefined) return;
-    const datagram = this.#codec.encode({
-      type: "beat",
-      group,
-      station,
-      session: this.#session,
-      challenge: this.#challenge,
-      sequence: ++this.#sequence,
-      sentAtMs: clock.nowMs(),
-      epochSeen: epochSeen(),
-    });
+    const datagram = this.#codec.encode({ type: "beat", ...this.#beats.next(epochSeen(), clock.nowMs()) });
     // Lost on the way or refused at the other end: the next one is due anyway.
     this.#open().send(datagram, target.port, this.#address, () => undefined);
   }
@@ -113,14 +103,7 @@ export class HeartbeatSender {
 
   #answer(datagram: Buffer): void {
     const decoded = this.#codec.decode(datagram);
-    if (decoded.type !== "challenge") return;
-    const ours = decoded.station === this.#options.station && decoded.group === this.#options.group;
-    if (!ours || decoded.session !== this.#session) return;
-    if (decoded.sequence <= this.#challengedAt || decoded.sequence > this.#sequence) return;
-    // Beats that were out when this challenge was made are challenged too; they are answered by the next one.
-    this.#challengedAt = this.#sequence;
-    this.#challenge = decoded.challenge;
-    this.#beat();
+    if (decoded.type === "challenge" && this.#beats.noteChallenge(decoded)) this.#beat();
   }
 
   /** Keeps the last address that was found while a lookup fails or takes its time. */

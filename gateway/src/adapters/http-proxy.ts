@@ -14,13 +14,15 @@ import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { CallAbortedError } from "ground-station-failover";
-import { termsOf } from "../fleet/command.ts";
+import type { NoReply } from "../fleet/answer.ts";
+import { answerTo, withoutReply } from "../fleet/answer.ts";
 import type { Group } from "../fleet/group.ts";
+import type { Problem } from "../fleet/problem.ts";
+import { INTERNAL, RefusedRequest, refusal } from "../fleet/problem.ts";
 import type { CommandReply, CommandRequest } from "../fleet/uplink.ts";
 import { flat, headerValue, pairs } from "./http-headers.ts";
 import type { Log } from "./log.ts";
-import type { Problem } from "./problem.ts";
-import { answerRaw, INTERNAL, problemAnswer, problemOf, RefusedRequest, refusal, titleOf } from "./problem.ts";
+import { answerRaw, problemAnswer, titleOf } from "./problem.ts";
 import { refuseTooLarge, requestBody } from "./request-body.ts";
 import { requestHead } from "./request-head.ts";
 
@@ -85,7 +87,7 @@ class CommandProxy implements ProxyListener {
     this.#server.on("request", (request, response) => this.#serve(request, response, false));
     this.#server.on("checkContinue", (request, response) => this.#serve(request, response, true));
     this.#server.on("checkExpectation", (request, response) =>
-      this.#tell(request, response, new RefusedRequest(UNKNOWN)),
+      this.#tell(request, response, withoutReply(new RefusedRequest(UNKNOWN))),
     );
     this.#server.on("connect", (_request, socket) => answerRaw(socket, refusal(501, "NOT_SUPPORTED", NO_TUNNELS)));
     this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => this.#malformed(error, socket));
@@ -133,12 +135,11 @@ class CommandProxy implements ProxyListener {
     });
     try {
       const request = await this.#received(message, response, waits, caller);
-      if (request.target === "*") return this.#answer(message, response, PONG);
-      const terms = termsOf(request);
-      if ("field" in terms) throw new RefusedRequest(refusal(400, "BAD_HEADER", `${terms.field}: ${terms.detail}`));
-      await this.#passBack(message, response, await this.#group.handle(request, terms, caller.signal));
+      const answer = await answerTo(this.#group, request, caller.signal);
+      if (answer.type === "reply") await this.#passBack(message, response, answer.reply);
+      else this.#tell(message, response, answer);
     } catch (error) {
-      this.#tell(message, response, error);
+      this.#tell(message, response, withoutReply(error));
     }
   }
 
@@ -215,12 +216,13 @@ class CommandProxy implements ProxyListener {
   }
 
   /** Answers with a problem, if there is somebody left to answer. */
-  #tell(message: IncomingMessage, response: ServerResponse, error: unknown): void {
-    const problem = response.destroyed || message.socket.destroyed ? undefined : problemOf(error);
-    if (problem === undefined) {
+  #tell(message: IncomingMessage, response: ServerResponse, noReply: NoReply): void {
+    const { error } = noReply;
+    if (noReply.type === "caller-gone" || response.destroyed || message.socket.destroyed) {
       if (!(error instanceof CallAbortedError)) this.#log.debug({ err: error, group: this.#group.name }, "no answer");
       return;
     }
+    const { problem } = noReply;
     if (problem === INTERNAL) this.#log.error({ err: error, group: this.#group.name }, "a fault in the gateway");
     if (response.headersSent) return cut(message.socket);
     const { method, url } = message;
@@ -252,15 +254,6 @@ class CommandProxy implements ProxyListener {
 type Head = Pick<CommandReply, "status" | "statusText">;
 type WholeReply = Pick<CommandReply, "status" | "statusText" | "headers" | "trailers"> & {
   readonly body: { readonly bytes: Uint8Array };
-};
-
-/** `OPTIONS *` asks the server as such, which to a caller is us (RFC 9110 §9.3.7). */
-const PONG: WholeReply = {
-  status: 204,
-  statusText: "No Content",
-  headers: [],
-  trailers: [],
-  body: { bytes: Buffer.alloc(0) },
 };
 
 const NO_TUNNELS = "CONNECT is not supported: this is a reverse proxy";

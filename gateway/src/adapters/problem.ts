@@ -1,38 +1,9 @@
 /**
- * What a caller is told when the gateway itself has to answer: `application/problem+json` (RFC 9457) with a stable
- * `code` to branch on and a sentence to read. A code says what happened; `gsf-outcome: unknown` says that the command
- * may have been executed. Replies of stations never pass through here.
- *
- * | code                      | status | meaning                                                                  |
- * | ------------------------- | ------ | ------------------------------------------------------------------------ |
- * | NO_STATION_FIT            | 503    | nobody could take it in time; try again after Retry-After                |
- * | BREAKER_OPEN, BULKHEAD_*  | 503    | refused here, before anything was sent                                   |
- * | STALE_EPOCH               | 503    | this gateway has been replaced; nothing was executed                     |
- * | DEADLINE_EXCEEDED         | 504    | the command's time was up                                                |
- * | ATTEMPT_TIMEOUT           | 504    | the station took too long                                                |
- * | AMBIGUOUS_OUTCOME         | 502    | the station was lost with the command in hand, and it has no key         |
- * | RETRY_BUDGET_EXHAUSTED    | 502    | it failed, and a retry would have made matters worse                     |
- * | STATION_UNREACHABLE       | 502    | it failed in a way that none of the above names                          |
- * | INTERNAL_ERROR            | 500    | a fault of the gateway's own; its log says which                         |
+ * A problem on the wire: `application/problem+json` (RFC 9457), with when to come back in `Retry-After` and an outcome
+ * that nobody knows as `gsf-outcome: unknown`. Which problem a caller is told is decided in `fleet/problem.ts`.
  */
 import type { Duplex } from "node:stream";
-import {
-  CallAbortedError,
-  DeadlineExceededError,
-  ResilienceError,
-  wasConnectionLost,
-  wasNeverSent,
-} from "ground-station-failover";
-
-export interface Problem {
-  readonly status: number;
-  readonly code: string;
-  readonly detail: string;
-  /** Sent as Retry-After, in whole seconds, rounded up. */
-  readonly retryAfterMs?: number;
-  /** The command may have been executed. */
-  readonly outcomeUnknown?: boolean;
-}
+import type { Problem } from "../fleet/problem.ts";
 
 /** Media type of a problem. */
 export const PROBLEM_TYPE = "application/problem+json";
@@ -49,80 +20,6 @@ const TITLES: Readonly<Record<number, string>> = {
   503: "Service Unavailable",
   504: "Gateway Timeout",
 };
-
-/** What is told of our own faults. */
-export const INTERNAL: Problem = {
-  status: 500,
-  code: "INTERNAL_ERROR",
-  detail: "the gateway failed; its log says more",
-  outcomeUnknown: true,
-};
-
-/** Where nobody knows better, a caller is asked to come back after this long. */
-const RETRY_AFTER_MS = 1_000;
-
-const STATUS_OF_CODE: Readonly<Record<string, number>> = {
-  NO_STATION_FIT: 503,
-  BREAKER_OPEN: 503,
-  BULKHEAD_FULL: 503,
-  BULKHEAD_TIMEOUT: 503,
-  STALE_EPOCH: 503,
-  DEADLINE_EXCEEDED: 504,
-  ATTEMPT_TIMEOUT: 504,
-};
-
-/** These end a command that may be out at a station. */
-const MAY_HAVE_RUN: ReadonlySet<string> = new Set(["AMBIGUOUS_OUTCOME", "ATTEMPT_TIMEOUT"]);
-
-/** Thrown, or given as the reason of an abort, where the request itself is at fault. */
-export class RefusedRequest extends Error {
-  readonly problem: Problem;
-
-  constructor(problem: Problem) {
-    super(problem.detail);
-    this.name = "RefusedRequest";
-    this.problem = problem;
-  }
-}
-
-function isCoded(error: unknown): boolean {
-  return error instanceof Error && "code" in error;
-}
-
-/** A problem that the request itself causes. */
-export function refusal(status: number, code: string, detail: string): Problem {
-  return { status, code, detail };
-}
-
-/** What to tell the caller about `error`; undefined where the caller is gone, and there is nobody to tell. */
-export function problemOf(error: unknown): Problem | undefined {
-  if (error instanceof RefusedRequest) return error.problem;
-  if (error instanceof CallAbortedError) {
-    return error.cause instanceof RefusedRequest ? error.cause.problem : undefined;
-  }
-  const detail = error instanceof Error ? error.message : String(error);
-  // Whoever refused it last, and however the failover put it: nothing was sent, and it may be tried again.
-  if (wasNeverSent(error)) return { status: 503, code: "NO_STATION_FIT", detail, retryAfterMs: RETRY_AFTER_MS };
-  // Systems and clients give their errors codes; what has none is a fault of ours, and its words are for our log.
-  if (!isCoded(error)) return INTERNAL;
-  if (!(error instanceof ResilienceError)) {
-    return { status: 502, code: "STATION_UNREACHABLE", detail, outcomeUnknown: wasConnectionLost(error) };
-  }
-  const status = STATUS_OF_CODE[error.code] ?? 502;
-  const hint = error.retryAfterMs ?? (status === 503 ? RETRY_AFTER_MS : undefined);
-  return {
-    status,
-    code: error.code,
-    detail,
-    ...(hint === undefined ? {} : { retryAfterMs: hint }),
-    outcomeUnknown: mayHaveRun(error),
-  };
-}
-
-function mayHaveRun(error: ResilienceError): boolean {
-  if (error instanceof DeadlineExceededError) return error.mayHaveRun;
-  return MAY_HAVE_RUN.has(error.code) || wasConnectionLost(error);
-}
 
 /** The phrase that goes with a status we answer with. */
 export function titleOf(status: number): string {

@@ -5,9 +5,9 @@
  * either kind, however the body is framed.
  */
 import type { IncomingMessage } from "node:http";
+import { RefusedRequest } from "../fleet/problem.ts";
 import type { BodyLimits } from "../fleet/settings.ts";
 import type { RequestBody } from "../fleet/uplink.ts";
-import { RefusedRequest } from "./problem.ts";
 
 type Source = AsyncIterator<Uint8Array>;
 

@@ -5,9 +5,9 @@
  * (Transfer-Encoding).
  */
 import type { IncomingMessage } from "node:http";
+import { RefusedRequest, refusal } from "../fleet/problem.ts";
 import type { CommandRequest } from "../fleet/uplink.ts";
 import { endToEnd, rawValues, targetOf, unsendable, withForwarded } from "./http-headers.ts";
-import { RefusedRequest, refusal } from "./problem.ts";
 
 /** Expect is answered here; Trailer announces what is not passed on. */
 const NOT_PASSED_ON: ReadonlySet<string> = new Set(["expect", "trailer"]);

@@ -4,7 +4,8 @@
  * is refused (412), and a command whose deadline has passed is dropped (504), counted from its arrival even if the
  * station was stopped in between. It never repeats a command: that is for those who know the whole picture.
  *
- * It is a plain HTTP/1.1 relay: no upgrades, no trailers, no caching.
+ * What it decides is decided in `fleet/station-guard.ts`; here it is said in HTTP. It is a plain HTTP/1.1 relay: no
+ * upgrades, no trailers, no caching.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
@@ -12,7 +13,6 @@ import {
   type Clock,
   FaultInjectedError,
   fromTimeLeftHeader,
-  NO_DEADLINE,
   reportsError,
   TIME_LEFT_HEADER,
   toGrpcTimeout,
@@ -20,6 +20,7 @@ import {
 } from "ground-station-failover";
 import { Pool } from "undici";
 import { endToEnd, flat, rawValues } from "../adapters/http-headers.ts";
+import { StationGuard } from "../fleet/station-guard.ts";
 import { EPOCH_HEADER, EPOCH_SEEN_HEADER } from "../fleet/uplink.ts";
 import type { ArrivalClock } from "./arrival-clock.ts";
 import type { RelayAnswer, RelayFaults } from "./relay-faults.ts";
@@ -58,7 +59,7 @@ export class StationRelay {
   readonly counts: RelayCounts = { inFlight: 0, relayed: 0, droppedLate: 0, refusedHere: 0, refusedThere: 0 };
   readonly #options: RelayOptions;
   readonly #pool: Pool | undefined;
-  #epochSeen = 0;
+  readonly #guard: StationGuard = new StationGuard();
 
   constructor(options: RelayOptions) {
     this.#options = options;
@@ -70,7 +71,7 @@ export class StationRelay {
 
   /** The newest epoch that a command, or the service behind, has shown. */
   get epochSeen(): number {
-    return this.#epochSeen;
+    return this.#guard.epochSeen;
   }
 
   /** Stops listening and cuts what is still under way. */
@@ -104,13 +105,13 @@ export class StationRelay {
     if (this.#pool === undefined) throw new Refusal(404, "this station beats for a service and relays nothing");
     const epoch = wholeNumberIn(request, EPOCH_HEADER);
     const leftMs = wholeNumberIn(request, TIME_LEFT_HEADER);
-    const deadlineMs = leftMs === undefined ? NO_DEADLINE : arrivedMs + leftMs;
-    if (epoch !== undefined && epoch < this.#epochSeen) {
+    const admission = this.#guard.admit(epoch, leftMs, arrivedMs);
+    if (admission.type === "stale") {
       this.counts.refusedHere++;
-      response.setHeader(EPOCH_SEEN_HEADER, String(this.#epochSeen));
-      throw new Refusal(412, `epoch ${epoch} is over; the newest seen is ${this.#epochSeen}`);
+      response.setHeader(EPOCH_SEEN_HEADER, String(admission.epochSeen));
+      throw new Refusal(412, `epoch ${epoch} is over; the newest seen is ${admission.epochSeen}`);
     }
-    this.#epochSeen = Math.max(this.#epochSeen, epoch ?? 0);
+    const { deadlineMs } = admission;
     using _timer = clock.at(deadlineMs, () => gone.abort(new Refusal(504, "the deadline passed on the way")));
     const answer = await faults
       .around(() => this.#send(request, deadlineMs, gone.signal), gone.signal)
@@ -124,8 +125,8 @@ export class StationRelay {
   /** The one place from which a command leaves; its deadline is looked at last of all. */
   async #send(request: IncomingMessage, deadlineMs: number, signal: AbortSignal): Promise<RelayAnswer> {
     const { clock, relayTo } = this.#options;
-    const leftMs = deadlineMs - clock.nowMs();
-    if (leftMs <= 0) {
+    const departure = this.#guard.beforeSending(deadlineMs, clock.nowMs());
+    if (departure.type === "late") {
       this.counts.droppedLate++;
       throw new Refusal(504, "the deadline passed before the command could be relayed");
     }
@@ -135,7 +136,7 @@ export class StationRelay {
     const { statusCode, headers, body } = await (this.#pool as Pool).request({
       method: request.method ?? "GET",
       path: `${relayTo?.pathname.replace(/\/$/, "")}${request.url}`,
-      headers: headersOnwards(request, leftMs),
+      headers: headersOnwards(request, departure.timeLeftMs),
       body: hasBody ? request : null,
       responseHeaders: "raw",
       signal,
@@ -145,8 +146,8 @@ export class StationRelay {
     const back = endToEnd(raw);
     if (statusCode === 412) {
       this.counts.refusedThere++;
-      this.#epochSeen = Math.max(this.#epochSeen, fromTimeLeftHeader(rawValues(raw, EPOCH_SEEN_HEADER)[0] ?? "") ?? 0);
-      back.push([EPOCH_SEEN_HEADER, String(this.#epochSeen)]);
+      this.#guard.noteEpochSeen(fromTimeLeftHeader(rawValues(raw, EPOCH_SEEN_HEADER)[0] ?? ""));
+      back.push([EPOCH_SEEN_HEADER, String(this.#guard.epochSeen)]);
     }
     return { status: statusCode, headers: flat(back), body };
   }
@@ -155,7 +156,7 @@ export class StationRelay {
     const path = await this.#tryPath(signal);
     const { name, faults } = this.#options;
     const healthy = path === "ok" || path === "none";
-    const body = { station: name, path, fault: faults.fault, epochSeen: this.#epochSeen, counts: this.counts };
+    const body = { station: name, path, fault: faults.fault, epochSeen: this.epochSeen, counts: this.counts };
     response.writeHead(healthy ? 200 : 503, { "content-type": "application/json" }).end(`${JSON.stringify(body)}\n`);
   }
 

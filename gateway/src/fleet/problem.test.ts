@@ -1,0 +1,49 @@
+/** Each error of the library, as a caller is told of it. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  AmbiguousOutcomeError,
+  AttemptTimeoutError,
+  BulkheadFullError,
+  CallAbortedError,
+  DeadlineExceededError,
+  NoStationFitError,
+  RetryBudgetExhaustedError,
+  StaleEpochError,
+} from "ground-station-failover";
+import { problemOf, RefusedRequest, refusal } from "./problem.ts";
+
+test("[C3] every error has its status and keeps its code; unknown outcomes say so", () => {
+  const reset = Object.assign(new Error("reset"), { code: "ECONNRESET" });
+  const refused = Object.assign(new Error("refused"), { code: "ECONNREFUSED" });
+  const cases: [Error, number, string, boolean][] = [
+    [new NoStationFitError("x"), 503, "NO_STATION_FIT", false],
+    [new NoStationFitError("x", { cause: reset }), 503, "NO_STATION_FIT", true],
+    [new BulkheadFullError("x"), 503, "BULKHEAD_FULL", false],
+    [new StaleEpochError("x"), 503, "STALE_EPOCH", false],
+    [new DeadlineExceededError("x"), 504, "DEADLINE_EXCEEDED", false],
+    [new DeadlineExceededError("x", { mayHaveRun: true }), 504, "DEADLINE_EXCEEDED", true],
+    [new AttemptTimeoutError("x"), 504, "ATTEMPT_TIMEOUT", true],
+    [new AmbiguousOutcomeError("x", { cause: refused }), 502, "AMBIGUOUS_OUTCOME", true],
+    [new RetryBudgetExhaustedError("x", { cause: reset }), 502, "RETRY_BUDGET_EXHAUSTED", true],
+    [reset, 502, "STATION_UNREACHABLE", true],
+    [refused, 503, "NO_STATION_FIT", false],
+    [new TypeError("ours"), 500, "INTERNAL_ERROR", true],
+  ];
+  for (const [error, status, code, unknown] of cases) {
+    const problem = problemOf(error);
+    assert.deepEqual(
+      [problem?.status, problem?.code, problem?.outcomeUnknown ?? false],
+      [status, code, unknown],
+      error.name,
+    );
+    if (code === "INTERNAL_ERROR") assert.doesNotMatch(problem?.detail ?? "", /ours/);
+    assert.equal(problem?.status === 503, problem?.retryAfterMs !== undefined, `${code}: 503 says when to come back`);
+  }
+});
+
+test("a caller that is gone is told nothing; a request that was refused on the way says why", () => {
+  assert.equal(problemOf(new CallAbortedError(new Error("hung up"))), undefined);
+  const tooLong = new RefusedRequest(refusal(413, "REQUEST_TOO_LARGE", "too long"));
+  assert.equal(problemOf(new CallAbortedError(tooLong))?.status, 413);
+});

@@ -1,0 +1,51 @@
+/**
+ * What a station decides about a command before it carries it on. An epoch older than the newest seen belongs to a
+ * gateway that has been replaced, and is refused (the fencing token of lease literature); a command whose time is up is
+ * worth nothing to its source any more, and is dropped. Time left counts from the arrival, and is looked at last of all:
+ *
+ *   arrived ──admit──► stale                                      refused
+ *                └───► admitted, until deadlineMs ──beforeSending──► late       dropped
+ *                                                            └────► in-time    sent, with the time left
+ *
+ * It has no clock, no socket and no words for callers: whoever asks it brings the times and says what became of it.
+ */
+import { NO_DEADLINE } from "ground-station-failover";
+
+/** May a command that has arrived go on? `stale`: a newer epoch than its own has been seen. */
+type Admission =
+  | { readonly type: "admitted"; readonly deadlineMs: number }
+  | { readonly type: "stale"; readonly epochSeen: number };
+
+/** May a command that was admitted be sent now? `timeLeftMs` is what goes on with it; `Infinity` where it has no deadline. */
+type Departure = { readonly type: "in-time"; readonly timeLeftMs: number } | { readonly type: "late" };
+
+export class StationGuard {
+  #epochSeen = 0;
+
+  /** The newest epoch that a command, or the service behind, has shown; 0 before any has. */
+  get epochSeen(): number {
+    return this.#epochSeen;
+  }
+
+  /**
+   * Judges a command that arrived at `arrivedMs`; its epoch counts as seen from then on, even if the command is dropped
+   * later. `epoch`: undefined where it carries none, which is never stale. `timeLeftMs`: as it came, at least 0;
+   * undefined where its source waits for ever.
+   */
+  admit(epoch: number | undefined, timeLeftMs: number | undefined, arrivedMs: number): Admission {
+    if (epoch !== undefined && epoch < this.#epochSeen) return { type: "stale", epochSeen: this.#epochSeen };
+    this.noteEpochSeen(epoch);
+    return { type: "admitted", deadlineMs: timeLeftMs === undefined ? NO_DEADLINE : arrivedMs + timeLeftMs };
+  }
+
+  /** The last look before a command leaves: at its deadline it is late, because the way behind takes time too. */
+  beforeSending(deadlineMs: number, nowMs: number): Departure {
+    const timeLeftMs = deadlineMs - nowMs;
+    return timeLeftMs <= 0 ? { type: "late" } : { type: "in-time", timeLeftMs };
+  }
+
+  /** An epoch that was seen elsewhere, such as in a refusal of the service behind. An older one, or none, changes nothing. */
+  noteEpochSeen(epoch: number | undefined): void {
+    this.#epochSeen = Math.max(this.#epochSeen, epoch ?? 0);
+  }
+}
