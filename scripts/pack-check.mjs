@@ -27,7 +27,7 @@ try {
   mkdirSync(home);
   writeFileSync(join(home, "package.json"), '{ "name": "stranger", "private": true, "type": "module" }\n');
   run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", ...tarballs], home);
-  for (const example of ["guarded-fetch.ts", "primary-and-backup.ts"]) {
+  for (const example of ["guarded-fetch.ts", "primary-and-backup.ts", "simulate-your-own.ts"]) {
     // What a stranger has is JavaScript or a build step; Node strips the types of a file outside node_modules.
     copyFileSync(join(root, "examples", example), join(home, example));
     console.log(run(process.execPath, [example], home).trimEnd());

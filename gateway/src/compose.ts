@@ -23,7 +23,7 @@ export interface GatewayParts {
 }
 
 /** An event of a group. */
-type GatewayEvent = FailoverEvent & { readonly group: string };
+export type GatewayEvent = FailoverEvent & { readonly group: string };
 
 export interface Gateway {
   readonly settings: GatewaySettings;

@@ -36,10 +36,24 @@ describe("[F3] epochs at a station", () => {
     assert.deepEqual(guard.admit(8, undefined, 0), { type: "stale", epochSeen: 9 });
   });
 
+  test("a command that waits at the station while a newer epoch is seen is refused when it is to go on", () => {
+    const guard = new StationGuard();
+    const admission = guard.admit(5, 1_000, 0);
+    assert.ok(admission.type === "admitted");
+    assert.equal(guard.beforeSending(admission, 10).type, "in-time");
+    guard.noteEpochSeen(6);
+    assert.deepEqual(guard.beforeSending(admission, 10), { type: "stale", epochSeen: 6 });
+    assert.deepEqual(
+      guard.beforeSending(admission, 2_000),
+      { type: "stale", epochSeen: 6 },
+      "late, but provably not run",
+    );
+  });
+
   test("the epoch of a command that comes too late has been seen all the same", () => {
     const guard = new StationGuard();
-    assert.deepEqual(guard.admit(3, 0, 100), { type: "admitted", deadlineMs: 100 });
-    assert.deepEqual(guard.beforeSending(100, 100), { type: "late" });
+    assert.deepEqual(guard.admit(3, 0, 100), { type: "admitted", epoch: 3, deadlineMs: 100 });
+    assert.deepEqual(guard.beforeSending({ epoch: 3, deadlineMs: 100 }, 100), { type: "late" });
     assert.equal(guard.admit(2, undefined, 101).type, "stale");
   });
 });
@@ -47,15 +61,25 @@ describe("[F3] epochs at a station", () => {
 describe("[R4] [F4] time left at a station", () => {
   test("it counts from the arrival, however late the command is read, and less of it goes on", () => {
     const guard = new StationGuard();
-    assert.deepEqual(guard.admit(1, 250, 1_000), { type: "admitted", deadlineMs: 1_250 });
-    assert.deepEqual(guard.beforeSending(1_250, 1_100), { type: "in-time", timeLeftMs: 150 });
+    assert.deepEqual(guard.admit(1, 250, 1_000), { type: "admitted", epoch: 1, deadlineMs: 1_250 });
+    assert.deepEqual(guard.beforeSending({ epoch: undefined, deadlineMs: 1_250 }, 1_100), {
+      type: "in-time",
+      timeLeftMs: 150,
+    });
   });
 
   test("a command is dropped from the instant of its deadline on, and not before", () => {
     const guard = new StationGuard();
-    assert.deepEqual(guard.beforeSending(1_250, 1_249), { type: "in-time", timeLeftMs: 1 });
+    assert.deepEqual(guard.beforeSending({ epoch: undefined, deadlineMs: 1_250 }, 1_249), {
+      type: "in-time",
+      timeLeftMs: 1,
+    });
     for (const nowMs of [1_250, 1_251, 1e12]) {
-      assert.deepEqual(guard.beforeSending(1_250, nowMs), { type: "late" }, `${nowMs}`);
+      assert.deepEqual(
+        guard.beforeSending({ epoch: undefined, deadlineMs: 1_250 }, nowMs),
+        { type: "late" },
+        `${nowMs}`,
+      );
     }
   });
 
@@ -63,7 +87,7 @@ describe("[R4] [F4] time left at a station", () => {
     const guard = new StationGuard();
     const admission = guard.admit(undefined, undefined, 5);
     assert.ok(admission.type === "admitted");
-    assert.deepEqual(guard.beforeSending(admission.deadlineMs, 1e15), {
+    assert.deepEqual(guard.beforeSending(admission, 1e15), {
       type: "in-time",
       timeLeftMs: Number.POSITIVE_INFINITY,
     });

@@ -3,21 +3,32 @@
  * gateway that has been replaced, and is refused (the fencing token of lease literature); a command whose time is up is
  * worth nothing to its source any more, and is dropped. Time left counts from the arrival, and is looked at last of all:
  *
- *   arrived ──admit──► stale                                      refused
- *                └───► admitted, until deadlineMs ──beforeSending──► late       dropped
- *                                                            └────► in-time    sent, with the time left
+ *   arrived ──admit──► stale                       refused
+ *                └───► admitted ──beforeSending──► stale      refused: a newer epoch was seen while it waited here
+ *                                          ├─────► late       dropped
+ *                                          └─────► in-time    sent, with the time left
  *
  * It has no clock, no socket and no words for callers: whoever asks it brings the times and says what became of it.
  */
 import { NO_DEADLINE } from "ground-station-failover";
 
 /** May a command that has arrived go on? `stale`: a newer epoch than its own has been seen. */
-type Admission =
-  | { readonly type: "admitted"; readonly deadlineMs: number }
-  | { readonly type: "stale"; readonly epochSeen: number };
+type Admission = Admitted | Stale;
+
+/** It may go on until `deadlineMs`, and while no newer epoch is seen than its own. */
+export interface Admitted {
+  readonly type: "admitted";
+  readonly epoch: number | undefined;
+  readonly deadlineMs: number;
+}
+
+interface Stale {
+  readonly type: "stale";
+  readonly epochSeen: number;
+}
 
 /** May a command that was admitted be sent now? `timeLeftMs` is what goes on with it; `Infinity` where it has no deadline. */
-type Departure = { readonly type: "in-time"; readonly timeLeftMs: number } | { readonly type: "late" };
+type Departure = { readonly type: "in-time"; readonly timeLeftMs: number } | { readonly type: "late" } | Stale;
 
 export class StationGuard {
   #epochSeen = 0;
@@ -33,13 +44,14 @@ export class StationGuard {
    * undefined where its source waits for ever.
    */
   admit(epoch: number | undefined, timeLeftMs: number | undefined, arrivedMs: number): Admission {
-    if (epoch !== undefined && epoch < this.#epochSeen) return { type: "stale", epochSeen: this.#epochSeen };
+    if (this.#isOver(epoch)) return { type: "stale", epochSeen: this.#epochSeen };
     this.noteEpochSeen(epoch);
-    return { type: "admitted", deadlineMs: timeLeftMs === undefined ? NO_DEADLINE : arrivedMs + timeLeftMs };
+    return { type: "admitted", epoch, deadlineMs: timeLeftMs === undefined ? NO_DEADLINE : arrivedMs + timeLeftMs };
   }
 
   /** The last look before a command leaves: at its deadline it is late, because the way behind takes time too. */
-  beforeSending(deadlineMs: number, nowMs: number): Departure {
+  beforeSending({ epoch, deadlineMs }: Omit<Admitted, "type">, nowMs: number): Departure {
+    if (this.#isOver(epoch)) return { type: "stale", epochSeen: this.#epochSeen };
     const timeLeftMs = deadlineMs - nowMs;
     return timeLeftMs <= 0 ? { type: "late" } : { type: "in-time", timeLeftMs };
   }
@@ -47,5 +59,9 @@ export class StationGuard {
   /** An epoch that was seen elsewhere, such as in a refusal of the service behind. An older one, or none, changes nothing. */
   noteEpochSeen(epoch: number | undefined): void {
     this.#epochSeen = Math.max(this.#epochSeen, epoch ?? 0);
+  }
+
+  #isOver(epoch: number | undefined): boolean {
+    return epoch !== undefined && epoch < this.#epochSeen;
   }
 }

@@ -20,6 +20,7 @@ import {
 } from "ground-station-failover";
 import { Pool } from "undici";
 import { endToEnd, flat, rawValues } from "../adapters/http-headers.ts";
+import type { Admitted } from "../fleet/station-guard.ts";
 import { StationGuard } from "../fleet/station-guard.ts";
 import { EPOCH_HEADER, EPOCH_SEEN_HEADER } from "../fleet/uplink.ts";
 import type { ArrivalClock } from "./arrival-clock.ts";
@@ -106,15 +107,10 @@ export class StationRelay {
     const epoch = wholeNumberIn(request, EPOCH_HEADER);
     const leftMs = wholeNumberIn(request, TIME_LEFT_HEADER);
     const admission = this.#guard.admit(epoch, leftMs, arrivedMs);
-    if (admission.type === "stale") {
-      this.counts.refusedHere++;
-      response.setHeader(EPOCH_SEEN_HEADER, String(admission.epochSeen));
-      throw new Refusal(412, `epoch ${epoch} is over; the newest seen is ${admission.epochSeen}`);
-    }
-    const { deadlineMs } = admission;
-    using _timer = clock.at(deadlineMs, () => gone.abort(new Refusal(504, "the deadline passed on the way")));
+    if (admission.type === "stale") throw this.#stale(epoch, admission.epochSeen, response);
+    using _timer = clock.at(admission.deadlineMs, () => gone.abort(new Refusal(504, "the deadline passed on the way")));
     const answer = await faults
-      .around(() => this.#send(request, deadlineMs, gone.signal), gone.signal)
+      .around(() => this.#send(request, response, admission, gone.signal), gone.signal)
       .catch(
         // Whoever ended the wait knows why better than the wait does.
         (error: unknown) => Promise.reject(gone.signal.reason instanceof Refusal ? gone.signal.reason : error),
@@ -122,10 +118,22 @@ export class StationRelay {
     await deliver(answer, response, gone.signal);
   }
 
-  /** The one place from which a command leaves; its deadline is looked at last of all. */
-  async #send(request: IncomingMessage, deadlineMs: number, signal: AbortSignal): Promise<RelayAnswer> {
+  #stale(epoch: number | undefined, epochSeen: number, response: ServerResponse): Refusal {
+    this.counts.refusedHere++;
+    response.setHeader(EPOCH_SEEN_HEADER, String(epochSeen));
+    return new Refusal(412, `epoch ${epoch} is over; the newest seen is ${epochSeen}`);
+  }
+
+  /** The one place from which a command leaves; its epoch and its deadline are looked at last of all. */
+  async #send(
+    request: IncomingMessage,
+    response: ServerResponse,
+    admission: Admitted,
+    signal: AbortSignal,
+  ): Promise<RelayAnswer> {
     const { clock, relayTo } = this.#options;
-    const departure = this.#guard.beforeSending(deadlineMs, clock.nowMs());
+    const departure = this.#guard.beforeSending(admission, clock.nowMs());
+    if (departure.type === "stale") throw this.#stale(admission.epoch, departure.epochSeen, response);
     if (departure.type === "late") {
       this.counts.droppedLate++;
       throw new Refusal(504, "the deadline passed before the command could be relayed");

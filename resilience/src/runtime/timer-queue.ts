@@ -12,7 +12,7 @@ export class QueuedRun implements Disposable {
   readonly atMs: number;
   readonly #run: (subject: never) => void;
   readonly #subject: unknown;
-  /** Tie-break: a lower number was asked for earlier. */
+  /** Tie-break: a lower number goes first. */
   readonly order: number;
   /** Position in the heap; -1 once it has run or was cancelled. */
   place: number;
@@ -63,9 +63,10 @@ export class TimerQueue {
     return first === undefined ? Number.POSITIVE_INFINITY : first.atMs;
   }
 
-  add<Subject>(atMs: number, run: (subject: Subject) => void, subject: Subject): QueuedRun {
+  /** Runs of one instant go by `order`, the lowest first; default: the order of asking. */
+  add<Subject>(atMs: number, run: (subject: Subject) => void, subject: Subject, order?: number): QueuedRun {
     invariant(!Number.isNaN(atMs), "a timer is asked for at an instant");
-    const entry = new QueuedRun(this, atMs, run, subject, this.#asked++, this.#heap.length);
+    const entry = new QueuedRun(this, atMs, run, subject, order ?? this.#asked++, this.#heap.length);
     this.#heap.push(entry);
     this.#rise(entry);
     return entry;

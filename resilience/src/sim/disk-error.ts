@@ -1,0 +1,29 @@
+/**
+ * What a simulated disk's operations fail with: an ordinary `Error` with the `code`, `syscall` and `path` that Node's own
+ * file system errors carry, so that code which branches on `error.code` needs no change to run in a world. These are the
+ * operating system's errors and not this library's, which is why they are outside its family.
+ */
+
+/** No such file; the device failed; no space left. */
+export type DiskErrorCode = "ENOENT" | "EIO" | "ENOSPC";
+
+const MEANING: Readonly<Record<DiskErrorCode, string>> = {
+  ENOENT: "no such file or directory",
+  EIO: "i/o error",
+  ENOSPC: "no space left on device",
+};
+
+export class DiskError extends Error {
+  readonly code: DiskErrorCode;
+  /** The operation that failed, by its name in `Disk`. */
+  readonly syscall: string;
+  readonly path: string;
+
+  constructor(code: DiskErrorCode, syscall: string, path: string) {
+    super(`${code}: ${MEANING[code]}, ${syscall} '${path}'`);
+    this.name = "DiskError";
+    this.code = code;
+    this.syscall = syscall;
+    this.path = path;
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * The clocks of one simulated machine, derived from the world's true time: a monotonic one that may run fast or slow but
+ * never goes back, and a calendar one that can also be set. Real machines have both, and code that measures a duration
+ * on the second is wrong on the day it is corrected; a world is where that shows.
+ */
+
+export class NodeClock {
+  readonly #trueNowMs: () => number;
+  /** Where the line through (true, local) begins; moved whenever its slope changes. */
+  #anchorTrueMs: number;
+  #anchorLocalMs: number;
+  #rate = 1;
+  /** Never behind this: what was promised for an instant happens at that instant, whatever rounding says. */
+  #floorMs: number;
+  #wallOffsetMs: number;
+
+  /** `offsetMs`: how far the monotonic axis stands from true time at first; `wallMs`: what the calendar says then. */
+  constructor(trueNowMs: () => number, offsetMs: number, wallMs: number) {
+    this.#trueNowMs = trueNowMs;
+    this.#anchorTrueMs = trueNowMs();
+    this.#anchorLocalMs = this.#anchorTrueMs + offsetMs;
+    this.#floorMs = this.#anchorLocalMs;
+    this.#wallOffsetMs = wallMs - this.#anchorLocalMs;
+  }
+
+  /** The monotonic axis. */
+  nowMs(): number {
+    const localMs = this.#anchorLocalMs + (this.#trueNowMs() - this.#anchorTrueMs) * this.#rate;
+    if (localMs > this.#floorMs) this.#floorMs = localMs;
+    return this.#floorMs;
+  }
+
+  /** How fast it runs; 1 is true. */
+  get rate(): number {
+    return this.#rate;
+  }
+
+  /** The calendar, as this machine believes it. */
+  wallMs(): number {
+    return this.nowMs() + this.#wallOffsetMs;
+  }
+
+  /** The true instant at which the monotonic axis reaches `localMs`; now where it has. */
+  trueAtMs(localMs: number): number {
+    const trueNowMs = this.#trueNowMs();
+    if (localMs === Number.POSITIVE_INFINITY) return localMs;
+    return Math.max(trueNowMs, this.#anchorTrueMs + (localMs - this.#anchorLocalMs) / this.#rate);
+  }
+
+  /** It has reached `localMs`, whatever rounding says. */
+  reach(localMs: number): void {
+    if (localMs > this.#floorMs) this.#floorMs = localMs;
+  }
+
+  /** Runs at `rate` of true time from now on: 1.0002 gains 200 ppm. Above 0. */
+  setRate(rate: number): void {
+    if (!(rate > 0 && rate < Number.POSITIVE_INFINITY))
+      throw new RangeError(`a clock runs at a rate above 0, not ${rate}`);
+    this.#anchorLocalMs = this.nowMs();
+    this.#anchorTrueMs = this.#trueNowMs();
+    this.#rate = rate;
+  }
+
+  /** Somebody sets the calendar forward, or back where `byMs` is negative. */
+  stepWall(byMs: number): void {
+    this.#wallOffsetMs += byMs;
+  }
+}

@@ -1,0 +1,255 @@
+/**
+ * One simulated machine and the process that runs on it. Everything that happens to the process (a timer, a message, a
+ * finished write) is one event, and events come one at a time, as in a real event loop: a process that is stopped
+ * (SIGSTOP, a snapshot, a long collection) finds its overdue timers first and then what has arrived, late and in order;
+ * a slow one works through them at its own pace, so that overload and queueing exist.
+ *
+ * A crash ends the process at an instant: its timers are gone, its promises never settle, and what still arrives for it
+ * is dropped. A restart runs the same program again, as a new incarnation, with nothing but what was durable.
+ */
+import type { AsyncResource } from "node:async_hooks";
+import type { Random } from "../core/random.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { sleepOn } from "../runtime/clock.ts";
+import { TimerQueue } from "../runtime/timer-queue.ts";
+import { type Disk, SimDisk } from "./disk.ts";
+import type { NodeNetwork } from "./network.ts";
+import { NodeClock } from "./node-clock.ts";
+import type { World } from "./world.ts";
+
+/** What a process is given: all that it may touch. */
+export interface NodeEnv {
+  readonly name: string;
+  /** 1 for the first process on this machine, one more with each restart. */
+  readonly incarnation: number;
+  /** The machine's monotonic clock, and the only timers there are. */
+  readonly clock: Clock;
+  /** What the machine's calendar says, in milliseconds since 1970. May be wrong, and may be set back. */
+  wallMs(): number;
+  /** A stream of its own for each incarnation. Fork it by purpose. */
+  readonly random: Random;
+  /** What survives a crash. */
+  readonly disk: Disk;
+  readonly network: NodeNetwork;
+  /** Writes a line into the trace. */
+  note(kind: string, detail?: string): void;
+}
+
+/** A program: started with what it may touch. It runs until it crashes; what it wants to happen later it asks its clock for. */
+export type Program = (env: NodeEnv) => void | Promise<void>;
+
+/** `kill`: the process ends and the machine lives, so its peers are told. `power`: nobody is told anything. */
+export type CrashKind = "kill" | "power";
+
+export interface NodeOptions {
+  /** How far its monotonic clock stands from true time at first. Default: drawn from 0 to 1e6, as machines boot at different times. */
+  readonly clockOffsetMs?: number;
+  /** Rate of its clocks; 1.0002 gains 200 ppm. Default 1. */
+  readonly clockRate?: number;
+}
+
+export class SimNode {
+  readonly name: string;
+  readonly clock: NodeClock;
+  readonly disk: SimDisk;
+  readonly #world: World;
+  readonly #program: Program;
+  readonly #context: AsyncResource;
+  #incarnation = 0;
+  #up = false;
+  #timers: TimerQueue = new TimerQueue();
+  /** What has arrived and not been looked at yet; empty unless stopped or slow. */
+  #arrived: (() => void)[] = [];
+  #stoppedUntilMs = Number.NEGATIVE_INFINITY;
+  #busyUntilMs = Number.NEGATIVE_INFINITY;
+  #costMs = 0;
+  #armed: Disposable | undefined;
+  #armedForMs = Number.POSITIVE_INFINITY;
+
+  constructor(world: World, name: string, program: Program, options: NodeOptions = {}) {
+    this.#world = world;
+    this.name = name;
+    this.#program = program;
+    this.#context = world.contextOf(this);
+    const offsetMs = options.clockOffsetMs ?? world.random.fork(`clock/${name}`).next() * 1e6;
+    this.clock = new NodeClock(() => world.nowMs, offsetMs, WALL_BEGINS_MS + world.nowMs);
+    if (options.clockRate !== undefined) this.clock.setRate(options.clockRate);
+    this.disk = new SimDisk(world, this, world.random.fork(`disk/${name}`));
+  }
+
+  get up(): boolean {
+    return this.#up;
+  }
+
+  get incarnation(): number {
+    return this.#incarnation;
+  }
+
+  /** What each event costs its process (`slow`), in ms. */
+  get costMs(): number {
+    return this.#costMs;
+  }
+
+  /** Is it stopped at this instant (`pause`)? */
+  get paused(): boolean {
+    return this.#world.nowMs < this.#stoppedUntilMs;
+  }
+
+  /** Starts its program as a new incarnation. Does nothing where it is up. */
+  start(): void {
+    if (this.#up) return;
+    this.#up = true;
+    this.#incarnation++;
+    this.#world.trace.note(this.#world.nowMs, this.name, "start", `incarnation ${this.#incarnation}`);
+    const env = this.#envOf(this.#incarnation);
+    this.#dispatchNow(() => {
+      const booted = this.#program(env);
+      if (booted instanceof Promise) booted.catch((error: unknown) => this.#world.uncaught(this.name, error));
+    });
+  }
+
+  /** Ends its process. Nothing that it had in hand ever goes on. */
+  crash(kind: CrashKind = "kill"): void {
+    if (!this.#up) return;
+    this.#world.trace.note(this.#world.nowMs, this.name, "crash", kind);
+    this.#up = false;
+    this.#timers = new TimerQueue();
+    this.#arrived = [];
+    this.#stoppedUntilMs = this.#busyUntilMs = Number.NEGATIVE_INFINITY;
+    this.#disarm();
+    this.disk.crash(kind);
+    this.#world.network.crashed(this.name, kind);
+  }
+
+  /** Stops it for `forMs` from now on (Infinity: until `resume`): nothing runs, everything is kept. Time goes on. */
+  pause(forMs: number): void {
+    this.#stoppedUntilMs = Math.max(this.#stoppedUntilMs, this.#world.nowMs + forMs);
+    this.#world.trace.note(this.#world.nowMs, this.name, "pause", `${forMs} ms`);
+    this.#arm();
+  }
+
+  /** Ends a pause now. */
+  resume(): void {
+    if (!this.paused) return;
+    this.#stoppedUntilMs = this.#world.nowMs;
+    this.#world.trace.note(this.#world.nowMs, this.name, "resume", "");
+    this.#arm();
+  }
+
+  /** From now on each event costs it `costMs` of time, during which it does nothing else. 0 for a fast one. */
+  slow(costMs: number): void {
+    this.#costMs = costMs;
+    this.#world.trace.note(this.#world.nowMs, this.name, "slow", `${costMs} ms an event`);
+  }
+
+  /** Changes the rate of its clocks. */
+  drift(rate: number): void {
+    this.clock.setRate(rate);
+    this.#world.trace.note(this.#world.nowMs, this.name, "drift", `rate ${rate}`);
+    this.#arm();
+  }
+
+  /** Sets its calendar. The monotonic clock does not notice. */
+  stepWall(byMs: number): void {
+    this.clock.stepWall(byMs);
+    this.#world.trace.note(this.#world.nowMs, this.name, "wall-step", `${byMs} ms`);
+  }
+
+  /** Runs `event` in its process as one event, as soon as it can; dropped where it is down. For operators and workloads. */
+  run(event: () => void): void {
+    this.dispatch(this.#incarnation, event);
+  }
+
+  /** An event for `incarnation` has come: run it now, or in its turn; dropped where that process is no more. */
+  dispatch(incarnation: number, event: () => void): void {
+    if (!this.#up || incarnation !== this.#incarnation) return;
+    const nowMs = this.#world.nowMs;
+    if (this.#arrived.length === 0 && nowMs >= this.#busyUntilMs && nowMs >= this.#stoppedUntilMs) {
+      this.#dispatchNow(event);
+      this.#arm();
+    } else {
+      this.#arrived.push(event);
+      if (this.#arrived.length > MOST_ARRIVED)
+        this.#world.violate("bounded-backlog", `${this.name} has ${MOST_ARRIVED} events before it`);
+      this.#arm();
+    }
+  }
+
+  #dispatchNow(event: () => void): void {
+    if (this.#costMs > 0) this.#busyUntilMs = this.#world.nowMs + this.#costMs;
+    this.#world.enter(this, this.#context, event);
+  }
+
+  /** Asks the world to be woken when there is something to do and nothing in the way. */
+  #arm(): void {
+    if (!this.#up) return;
+    const dueMs = this.#arrived.length > 0 ? this.#world.nowMs : this.clock.trueAtMs(this.#timers.nextAtMs);
+    const atMs = Math.max(dueMs, this.#busyUntilMs, this.#stoppedUntilMs);
+    if (atMs === this.#armedForMs) return;
+    this.#disarm();
+    if (atMs === Number.POSITIVE_INFINITY) return;
+    this.#armedForMs = atMs;
+    this.#armed = this.#world.at(atMs, wake, this);
+  }
+
+  #disarm(): void {
+    this.#armed?.[Symbol.dispose]();
+    this.#armed = undefined;
+    this.#armedForMs = Number.POSITIVE_INFINITY;
+  }
+
+  /** One event: the earliest overdue timer, else what arrived first. Called by the world. */
+  wake(): void {
+    this.#armed = undefined;
+    this.#armedForMs = Number.POSITIVE_INFINITY;
+    const nextMs = this.#timers.nextAtMs;
+    if (nextMs < Number.POSITIVE_INFINITY && this.clock.trueAtMs(nextMs) <= this.#world.nowMs) {
+      this.clock.reach(nextMs);
+      const due = this.#timers.takeDue(nextMs);
+      if (due !== undefined) this.#dispatchNow(() => due.run());
+    } else {
+      const event = this.#arrived.shift();
+      if (event !== undefined) this.#dispatchNow(event);
+    }
+    this.#arm();
+  }
+
+  #envOf(incarnation: number): NodeEnv {
+    const world = this.#world;
+    const random = world.random.fork(`node/${this.name}/${incarnation}`);
+    return {
+      name: this.name,
+      incarnation,
+      clock: this.#clockOf(incarnation),
+      wallMs: () => this.clock.wallMs(),
+      random,
+      disk: this.disk.boundTo(incarnation),
+      network: world.network.of(this, incarnation),
+      note: (kind, detail = "") => world.trace.note(world.nowMs, this.name, kind, detail),
+    };
+  }
+
+  #clockOf(incarnation: number): Clock {
+    const timers = this.#timers;
+    const clock: Clock = {
+      nowMs: () => this.clock.nowMs(),
+      at: <Subject>(atMs: number, run: (subject: Subject) => void, subject?: Subject): Disposable => {
+        this.#world.assertInside(this);
+        const entry = timers.add(Math.max(atMs, this.clock.nowMs()), run, subject as Subject);
+        if (incarnation === this.#incarnation && timers.nextAtMs === entry.atMs) this.#arm();
+        return entry;
+      },
+      sleepUntil: (atMs, signal) => sleepOn(clock, atMs, signal),
+    };
+    return clock;
+  }
+}
+
+function wake(node: SimNode): void {
+  node.wake();
+}
+
+/** What calendars say when a world begins: the morning of the incident. */
+const WALL_BEGINS_MS = 1_772_000_000_000;
+/** More than this before one process is a loop, or a load that no real machine would have kept. */
+const MOST_ARRIVED = 1_000_000;

@@ -1,0 +1,169 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { earlierEnds, easierFaults, type Proposals } from "./easing.ts";
+import { shrink } from "./shrink.ts";
+import type { Simulation } from "./simulation.ts";
+import { runOnce } from "./simulation.ts";
+
+interface Accident {
+  readonly what: string;
+  readonly atMs: number;
+  readonly forMs: number;
+}
+
+interface Workshop {
+  readonly faults: readonly Accident[];
+  readonly workers: number;
+  readonly untilMs: number;
+}
+
+/** It burns where a spark falls while oil is on the floor; it floods where a pipe bursts. Forty small things happen, too. */
+const workshop: Simulation<Workshop> = {
+  name: "workshop",
+  plan: (random) => {
+    const accident = (what: string): Accident => ({
+      what,
+      atMs: 100 + random.next() * 700,
+      forMs: 500 + random.next() * 400,
+    });
+    const trifles = Array.from({ length: 40 }, (_, index) => accident(`trifle ${index}`));
+    const oil = { what: "oil", atMs: 123.456, forMs: 4_000 };
+    const spark = { ...accident("spark"), atMs: 456.789 };
+    return { faults: trifles.toSpliced(31, 0, spark).toSpliced(7, 0, oil), workers: 12, untilMs: 5_000 };
+  },
+  build: (world, { faults, workers }) => {
+    let oilUntilMs = 0;
+    for (const { what, atMs, forMs } of faults) {
+      world.at(atMs, () => {
+        if (what === "oil") oilUntilMs = world.nowMs + forMs;
+        if (what === "spark" && world.nowMs < oilUntilMs && workers >= 3) world.violate("no-fire", `${atMs}`);
+        if (what === "burst") world.violate("no-flood", "wet");
+      });
+    }
+  },
+  untilMs: (plan) => plan.untilMs,
+  *simplify(plan) {
+    if (plan.workers > 1) yield { ...plan, workers: Math.floor(plan.workers / 2) };
+    if (plan.workers > 1) yield { ...plan, workers: plan.workers - 1 };
+  },
+};
+
+test("[S1] a failing run is shrunk to the faults that it takes, with short times and round numbers", async () => {
+  const failed = await runOnce(workshop, { seed: 1 });
+  const told: number[] = [];
+  const shrunk = await shrink(workshop, failed, { onProgress: ({ faults }) => void told.push(faults) });
+  assert.deepEqual(
+    shrunk.plan.faults.map(({ what }) => what),
+    ["oil", "spark"],
+  );
+  const [oil, spark] = shrunk.plan.faults as [Accident, Accident];
+  assert.deepEqual([oil.atMs, oil.forMs, spark.atMs], [100, 500, 500], "half as long would not do");
+  assert.equal(spark.forMs, 1, "how long a spark lasts does not matter");
+  assert.equal(shrunk.plan.workers, 3);
+  assert.equal(shrunk.plan.untilMs, 500);
+  assert.match(shrunk.summary, /^42 → 2 faults in \d+ runs$/);
+  assert.ok(shrunk.finished && shrunk.runs < 150, `${shrunk.runs} runs`);
+  assert.deepEqual([told.length, told.at(-1)], [shrunk.runs, 2]);
+  const again = await runOnce(workshop, { seed: 1, plan: shrunk.plan, tieBreak: shrunk.report.tieBreak });
+  assert.deepEqual([again.violation, again.hash], [shrunk.report.violation, shrunk.report.hash]);
+});
+
+test("no plan is run twice", async () => {
+  const plans: string[] = [];
+  const recorded: Simulation<Workshop> = {
+    ...workshop,
+    build: (world, plan) => {
+      plans.push(JSON.stringify(plan));
+      workshop.build(world, plan);
+    },
+  };
+  const { runs } = await shrink(recorded, await runOnce(workshop, { seed: 1 }));
+  assert.deepEqual([plans.length, new Set(plans).size], [runs, runs]);
+});
+
+test("[S1] a failure that depends on the order within an instant is shrunk in that order", async () => {
+  const race: Simulation = {
+    name: "race",
+    plan: () => ({ faults: ["one", "two", "three", "four"] }),
+    build: (world, { faults }) => {
+      const finished: unknown[] = [];
+      for (const runner of faults) world.at(5, () => void finished.push(runner));
+      world.atEnd("in order", () => (finished[0] === faults[0] ? undefined : `${finished[0]} came first`));
+    },
+    untilMs: 10,
+  };
+  const seed = 2;
+  const failed = await runOnce(race, { seed, tieBreak: "drawn" });
+  assert.equal(failed.violation?.invariant, "in order", `seed ${seed} draws an order in which another comes first`);
+  assert.equal((await shrink(race, failed)).plan.faults.length, 2);
+  assert.equal((await runOnce(race, { seed, tieBreak: "asked" })).violation, undefined);
+});
+
+test("the same invariant is asked for: another failure on the way does not count, another sentence does", async () => {
+  const plan = (await runOnce(workshop, { seed: 1 })).plan;
+  const burst = { what: "burst", atMs: 900, forMs: 1 };
+  const failed = await runOnce(workshop, { seed: 1, plan: { ...plan, faults: [...plan.faults, burst] } });
+  assert.equal(failed.violation?.invariant, "no-fire");
+  const shrunk = await shrink(workshop, failed);
+  assert.equal(shrunk.report.violation?.invariant, "no-fire");
+  assert.notEqual(shrunk.report.violation?.detail, failed.violation?.detail);
+  assert.equal(shrunk.faultsAfter, 2);
+});
+
+test("a bound ends it early, says so, and gives the best so far", async () => {
+  const failed = await runOnce(workshop, { seed: 1 });
+  const few = await shrink(workshop, failed, { maxRuns: 14 });
+  assert.deepEqual([few.runs, few.finished], [14, false]);
+  assert.equal(few.report.violation?.invariant, "no-fire");
+  assert.ok(few.faultsAfter < 42 && few.faultsAfter > 2, few.summary);
+  assert.match(few.summary, /stopped early/);
+  const none = await shrink(workshop, failed, { maxCpuMs: 0 });
+  assert.deepEqual([none.runs, none.finished], [1, false]);
+  await assert.rejects(shrink(workshop, failed, { maxRuns: 0 }), /maxRuns is 0/);
+});
+
+test("a run that did not fail, or does not fail again, cannot be shrunk", async () => {
+  const calm = await runOnce(workshop, { seed: 1, plan: { faults: [], workers: 1, untilMs: 10 } });
+  await assert.rejects(shrink(workshop, calm), /nothing to shrink/);
+  const failed = await runOnce(workshop, { seed: 1 });
+  const mended: Simulation<Workshop> = { ...workshop, build: () => undefined };
+  await assert.rejects(shrink(mended, failed), /did not violate "no-fire" when it was run again/);
+});
+
+test("a failure that no fault takes part in is left with none", async () => {
+  const plan = (await runOnce(workshop, { seed: 1 })).plan;
+  const doomed: Simulation<Workshop> = { ...workshop, build: (world) => world.atEnd("hopeless", () => "as ever") };
+  const shrunk = await shrink(doomed, await runOnce(doomed, { seed: 1, plan }));
+  assert.deepEqual([shrunk.plan.faults, shrunk.plan.workers, shrunk.plan.untilMs], [[], 1, 1]);
+});
+
+test("proposals go on from what was accepted, and end", () => {
+  const plan = {
+    faults: [{ atMs: 1_234.5, forMs: null, conditions: { lossRate: 0.123, list: [7.77] } }, "odd"],
+    untilMs: 99,
+  };
+  assert.deepEqual(last(easierFaults(plan)).faults, [
+    { atMs: 1_000, forMs: null, conditions: { lossRate: 0.1, list: [8] } },
+    "odd",
+  ]);
+  assert.deepEqual(rejected(easierFaults(plan)), 3 + 2 + 2);
+  assert.deepEqual(last(easierFaults({ faults: [{ forMs: 9 }, { forMs: 5 }] })).faults, [{ forMs: 1 }, { forMs: 1 }]);
+  assert.equal(last(earlierEnds(plan, 40.2)).untilMs, 15);
+  assert.equal(rejected(earlierEnds(plan, 99)), 3);
+  assert.equal(rejected(earlierEnds({ faults: [] }, 5)), 0);
+});
+
+/** The last of what is proposed to somebody who accepts all. */
+function last<Plan>(proposals: Proposals<Plan>): Plan {
+  let accepted: Plan | undefined;
+  for (let next = proposals.next(); next.done !== true; next = proposals.next(true)) accepted = next.value;
+  assert.ok(accepted !== undefined);
+  return accepted;
+}
+
+/** How much is proposed to somebody who accepts nothing. */
+function rejected(proposals: Proposals<unknown>): number {
+  let count = 0;
+  for (let next = proposals.next(); next.done !== true; next = proposals.next(false)) count++;
+  return count;
+}

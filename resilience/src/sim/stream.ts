@@ -1,0 +1,148 @@
+/**
+ * One direction of a connection: what was sent and has not arrived. It arrives in order and once, as TCP has it; loss and
+ * damage show as delay. What is not taken at the other end (lost, a cut line, a machine without power) is tried again
+ * after 200 ms, then after twice as long each time, and everything behind it waits; after a minute the sender gives up.
+ *
+ * Simpler than TCP: acknowledgements cost nothing and do not get lost, so that a cut the other way round does not hurt
+ * this one, and there is no window, so that a sender is never told to wait.
+ */
+import type { Direction, Segment } from "./direction.ts";
+import { type Payload, weightBytes } from "./payload.ts";
+import type { World } from "./world.ts";
+
+/** `open` asks for a connection, `accept` grants it, `end` closes it in order, `reset` at once. */
+export type SegmentKind = "open" | "accept" | "message" | "end" | "reset";
+
+export interface StreamSegment extends Segment {
+  readonly kind: SegmentKind;
+  readonly payload: Payload;
+  readonly label: string;
+}
+
+/** The end that sends on a stream. */
+export interface Sender {
+  /** `segment` has come to the other machine; false where nobody there answers. */
+  arrived(segment: StreamSegment): boolean;
+  /** Has its machine lost power since, so that there is nobody who could try again? */
+  readonly unplugged: boolean;
+  /** A segment was tried for a minute. */
+  gaveUp(): void;
+}
+
+/** The first wait before a second try: Linux's lower bound. A connection that is being opened knows no round trip yet, and takes a second. */
+const FIRST_WAIT_MS = 200;
+const FIRST_WAIT_TO_OPEN_MS = 1_000;
+/** A sender gives up after this long. Linux takes a quarter of an hour; a minute shows the same sooner. Who opens waits longer (`connection.ts`). */
+const GIVE_UP_MS = 60_000;
+
+export class Stream {
+  readonly #world: World;
+  readonly #direction: Direction;
+  readonly #sender: Sender;
+  #segments: StreamSegment[] = [];
+  #timer: Disposable | undefined;
+  /** The last arrival: nothing sent later is due before. */
+  #lastDueMs = Number.NEGATIVE_INFINITY;
+  /** How long the first segment has waited for a further try, and waits for the next. */
+  #triedForMs = 0;
+  #waitMs = 0;
+  /** Its sender is no more: what is under way arrives or does not, nothing is tried again. */
+  #abandoned = false;
+
+  constructor(world: World, direction: Direction, sender: Sender) {
+    this.#world = world;
+    this.#direction = direction;
+    this.#sender = sender;
+  }
+
+  /** Sends a segment behind all others. */
+  send(kind: SegmentKind, payload: Payload, label: string): void {
+    const segment: StreamSegment = { kind, payload, label, dueMs: 0, luck: 0, odds: 1, missed: false };
+    this.#direction.sendSegment(segment, weightBytes(payload, label));
+    this.#segments.push(segment);
+    const dueMs = segment.dueMs;
+    if (!this.#direction.held) return this.#dueAt(segment, dueMs);
+    segment.dueMs = Number.POSITIVE_INFINITY;
+    this.#direction.keep(() => this.#dueAt(segment, dueMs));
+  }
+
+  /** Its sender is gone: what is stuck is lost, and what is under way has one try. `tell`: a reset goes behind it. */
+  abandon(tell: boolean): void {
+    this.#abandoned = true;
+    if (this.#triedForMs > 0) this.stop();
+    if (tell) this.send("reset", "", "reset");
+  }
+
+  /** Forgets all that has not arrived. */
+  stop(): void {
+    for (const { kind, label } of this.#segments) {
+      if (kind === "message")
+        this.#world.trace.message(
+          this.#world.nowMs,
+          "drop (stream ended)",
+          this.#direction.from,
+          this.#direction.to,
+          label,
+        );
+    }
+    this.#segments = [];
+    this.#triedForMs = 0;
+    this.#timer?.[Symbol.dispose]();
+  }
+
+  /** The first segment has come to the other end, perhaps. Called by the world. */
+  tryFirst(): void {
+    const segment = this.#segments[0];
+    if (segment === undefined) return;
+    if (this.#triedForMs > 0 && this.#sender.unplugged) return this.#loseFirst(segment);
+    if (this.#direction.loses(segment) || !this.#sender.arrived(segment)) return this.#tryAgain(segment);
+    // Whoever received it may have ended this stream meanwhile.
+    if (this.#segments[0] !== segment) return;
+    this.#segments.shift();
+    // What was sent into the same cut is sent again at once, behind the first that got through.
+    if (this.#triedForMs > 0) for (const behind of this.#segments) behind.missed = false;
+    this.#triedForMs = 0;
+    this.#arm();
+  }
+
+  #tryAgain(segment: StreamSegment): void {
+    if (this.#abandoned) return this.#loseFirst(segment);
+    const opening = segment.kind === "open";
+    const firstWaitMs = opening ? FIRST_WAIT_TO_OPEN_MS : FIRST_WAIT_MS;
+    const leftMs = opening ? Number.POSITIVE_INFINITY : GIVE_UP_MS - this.#triedForMs;
+    if (leftMs <= 0) {
+      this.stop();
+      return this.#sender.gaveUp();
+    }
+    this.#waitMs = Math.min(this.#triedForMs === 0 ? firstWaitMs : this.#waitMs * 2, leftMs);
+    this.#triedForMs += this.#waitMs;
+    this.#armAt(this.#world.nowMs + this.#waitMs);
+  }
+
+  /** Nobody is left to send it again, so nothing behind it can be read either; only a reset needs no order. */
+  #loseFirst(segment: StreamSegment): void {
+    const last = this.#segments.at(-1);
+    this.stop();
+    if (last === undefined || last === segment || last.kind !== "reset") return;
+    this.#segments.push(last);
+    this.#arm();
+  }
+
+  #dueAt(segment: StreamSegment, atMs: number): void {
+    segment.dueMs = this.#lastDueMs = Math.max(atMs, this.#lastDueMs);
+    if (this.#segments[0] === segment) this.#arm();
+  }
+
+  #arm(): void {
+    const dueMs = this.#segments[0]?.dueMs ?? Number.POSITIVE_INFINITY;
+    if (dueMs < Number.POSITIVE_INFINITY) this.#armAt(dueMs);
+  }
+
+  #armAt(atMs: number): void {
+    this.#timer = this.#world.at(atMs, tryFirst, this);
+  }
+}
+
+function tryFirst(stream: Stream): void {
+  stream.tryFirst();
+}

@@ -1,0 +1,63 @@
+/**
+ * Trace records as lines: aligned ones for people, one JSON object each for tools. Details may hold what an adversary
+ * sent, so nothing that a terminal would obey is let through, and every field has a greatest width. The picture of a
+ * run's last seconds is in `sequence-diagram.ts`.
+ */
+import type { TraceRecord } from "./trace.ts";
+
+/**
+ * One aligned line for each record: time in seconds, step, node (`a → b` for a message), kind, detail. No record, no text.
+ * Ends with a line feed.
+ */
+export function traceText(records: readonly TraceRecord[]): string {
+  const rows = records.map((record) => ({
+    time: secondsText(record.atMs),
+    step: `#${record.step}`,
+    where: cut(placeText(record), MOST_WHERE),
+    kind: cut(printable(record.kind), MOST_KIND),
+    detail: cut(printable(record.detail), MOST_DETAIL),
+  }));
+  const width = (column: "time" | "step" | "where" | "kind"): number =>
+    rows.reduce((widest, row) => Math.max(widest, row[column].length), 0);
+  const [time, step, where, kind] = [width("time"), width("step"), width("where"), width("kind")];
+  const lines = rows.map((row) =>
+    [
+      row.time.padStart(time),
+      row.step.padStart(step),
+      row.where.padEnd(where),
+      `${row.kind.padEnd(kind)}  ${row.detail}`.trimEnd(),
+    ].join("  "),
+  );
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+/** One JSON object on a line for each record, with the fields of {@link TraceRecord}. */
+export function traceJsonl(records: readonly TraceRecord[]): string {
+  return records.map((record) => `${JSON.stringify(record)}\n`).join("");
+}
+
+/** `12.345678`: to the microsecond, which is finer than anything that a world decides by. */
+export function secondsText(atMs: number): string {
+  return (atMs / 1000).toFixed(6);
+}
+
+/** Where it happened: a node, or a message's way. */
+export function placeText(record: TraceRecord): string {
+  return printable(record.peer === undefined ? record.node : `${record.node} → ${record.peer}`);
+}
+
+/** `text` without anything that would move a terminal's cursor: line ends become `⏎`, other control characters `·`. */
+export function printable(text: string): string {
+  return text.replace(/\r?\n\s*/g, " ⏎ ").replace(CONTROL, "·");
+}
+
+/** At most `most` characters, with `…` in place of the rest. */
+export function cut(text: string, most: number): string {
+  return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
+}
+
+/** Also those that turn the direction of writing round. */
+const CONTROL = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+const MOST_WHERE = 40;
+const MOST_KIND = 20;
+const MOST_DETAIL = 400;

@@ -1,0 +1,273 @@
+/**
+ * A world made from one seed: machines with clocks and disks, a network between them, and time that moves from event to
+ * event. The code under test is the code that ships; only what it is given differs. Pop the earliest event, run it, let
+ * every promise that this settled finish, look at what must always hold, then the next: nothing runs beside anything
+ * else, so the same seed gives the same run, to the bit.
+ *
+ * What is found wrong is written down first and stops the loop afterwards, because an error thrown into the code under
+ * test ends in that code's own `catch` (the ideas: FoundationDB's simulator, TigerBeetle's VOPR, turmoil, madsim).
+ * The world knows nothing of the code in it; what must hold is said by `always`, `atEnd` and `violate`.
+ */
+import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
+import type { Random } from "../core/random.ts";
+import { seededRandom } from "../core/random.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { sleepOn } from "../runtime/clock.ts";
+import { TimerQueue } from "../runtime/timer-queue.ts";
+import { asTask, canDrain, drainMicrotasks, eventLoopTurn } from "./microtasks.ts";
+import { Network } from "./network.ts";
+import type { NodeOptions, Program } from "./node.ts";
+import { SimNode } from "./node.ts";
+import { Trace } from "./trace.ts";
+import { setTraps } from "./traps.ts";
+
+export interface WorldOptions {
+  /** Everything that chance decides follows from it. */
+  readonly seed: number | string;
+  /** Which of several events of one instant comes first: the one asked for first, or a drawn one. Default `asked`. */
+  readonly tieBreak?: "asked" | "drawn";
+  /** How many of the newest trace records are kept; Infinity for a replay. Default 2,000. */
+  readonly traceRecords?: number;
+  /** More events than this at one instant are a loop that never lets time pass. Default 100,000. */
+  readonly maxStepsPerInstant?: number;
+  /** Fail a run whose code touches real time, entropy, sockets or timers. Default true. */
+  readonly traps?: boolean;
+}
+
+/** Something that must hold did not. */
+export interface Violation {
+  /** The name of what must hold. */
+  readonly invariant: string;
+  readonly detail: string;
+  readonly atMs: number;
+  readonly step: number;
+}
+
+/** Looks at something that must hold; a sentence where it does not. */
+export type Check = () => string | undefined;
+
+/** Whose process runs. One for all worlds: each further one would stay in every async context for good. */
+const inside: AsyncLocalStorage<SimNode> = new AsyncLocalStorage();
+/** Steps taken in one task of the event loop, before the rest of the process gets a turn. */
+const STEPS_PER_TASK = 20_000;
+
+export class World {
+  readonly seed: string;
+  /** Fork it by purpose. */
+  readonly random: Random;
+  readonly trace: Trace;
+  readonly network: Network;
+  /** True time, for faults, workloads and checks. Processes have clocks of their own. */
+  readonly clock: Clock;
+  readonly violations: Violation[] = [];
+  /** How often each rare situation was met (`sometimes`). */
+  readonly met: Map<string, number> = new Map();
+  readonly #nodes: Map<string, SimNode> = new Map();
+  readonly #queue: TimerQueue = new TimerQueue();
+  readonly #ties: Random | undefined;
+  readonly #maxStepsPerInstant: number;
+  readonly #traps: boolean;
+  /** The async context of whoever made the world. Draining would leave that of the last promise behind. */
+  readonly #outside: AsyncResource = new AsyncResource("World");
+  readonly #always: { readonly invariant: string; readonly check: Check }[] = [];
+  readonly #atEnd: { readonly invariant: string; readonly check: Check }[] = [];
+  #nowMs = 0;
+  #steps = 0;
+  #stepsAtInstant = 0;
+  #stopped = false;
+
+  constructor(options: WorldOptions) {
+    this.seed = String(options.seed);
+    this.random = seededRandom(this.seed);
+    this.#ties = options.tieBreak === "drawn" ? this.random.fork("ties") : undefined;
+    this.#maxStepsPerInstant = options.maxStepsPerInstant ?? 100_000;
+    this.#traps = options.traps ?? true;
+    this.trace = new Trace({ keep: options.traceRecords ?? 2_000 });
+    this.network = new Network(this);
+    const at = this.at.bind(this);
+    this.clock = { nowMs: () => this.#nowMs, at, sleepUntil: (atMs, signal) => sleepOn({ at }, atMs, signal) };
+  }
+
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  /** Events so far. */
+  get steps(): number {
+    return this.#steps;
+  }
+
+  get nodes(): ReadonlyMap<string, SimNode> {
+    return this.#nodes;
+  }
+
+  /** A machine called `name` with `program` to run on it; it starts when `start` is called. */
+  node(name: string, program: Program, options?: NodeOptions): SimNode {
+    if (this.#nodes.has(name)) throw new Error(`there is a node "${name}" already`);
+    const node = new SimNode(this, name, program, options);
+    this.#nodes.set(name, node);
+    return node;
+  }
+
+  /** The node of that name; throws where there is none. */
+  nodeOf(name: string): SimNode {
+    const node = this.#nodes.get(name);
+    if (node === undefined)
+      throw new Error(`there is no node "${name}" in this world; there are ${[...this.#nodes.keys()].join(", ")}`);
+    return node;
+  }
+
+  /** Runs `run` at `atMs` of true time, outside every process; now where that has passed. */
+  at<Subject>(atMs: number, run: (subject: Subject) => void, subject?: Subject): Disposable {
+    const order = this.#ties === undefined ? undefined : Math.floor(this.#ties.next() * 2 ** 32);
+    return this.#queue.add(Math.max(atMs, this.#nowMs), run, subject as Subject, order);
+  }
+
+  /** `check` is made after every step. Keep it O(1): there are a hundred thousand. */
+  always(invariant: string, check: Check): void {
+    this.#always.push({ invariant, check });
+  }
+
+  /** `check` is made once, when a run has reached its end without a violation. */
+  atEnd(invariant: string, check: Check): void {
+    this.#atEnd.push({ invariant, check });
+  }
+
+  /** `invariant` does not hold: written down now; the run stops after this step. */
+  violate(invariant: string, detail: string): void {
+    this.violations.push({ invariant, detail, atMs: this.#nowMs, step: this.#steps });
+    // Only its first line: what follows may be a stack, which names folders of this machine.
+    this.trace.note(this.#nowMs, "world", "violation", `${invariant}: ${detail.split("\n", 1)[0]}`);
+    this.#stopped = true;
+  }
+
+  /** A rare situation has occurred: a batch of runs in which it never does has not tested what it claims to. */
+  sometimes(situation: string): void {
+    this.met.set(situation, (this.met.get(situation) ?? 0) + 1);
+  }
+
+  /** Ends the run after this step. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /**
+   * Moves time to `untilMs`, event by event; ends early at the first violation or `stop`, or where nothing is left to
+   * happen. May be called again to go on.
+   */
+  async run(untilMs: number): Promise<void> {
+    if (await canDrain()) {
+      while (await asTask(() => this.#inTraps(() => this.#manySteps(untilMs))));
+    } else {
+      while (await this.#stepInOneTurn(untilMs));
+    }
+    if (!this.#stopped && untilMs > this.#nowMs && untilMs < Number.POSITIVE_INFINITY) this.#nowMs = untilMs;
+  }
+
+  /** Makes the checks for the end of a run; none where something was found wrong already. */
+  verify(): void {
+    if (this.violations.length > 0) return;
+    for (const { invariant, check } of this.#atEnd) {
+      const detail = check();
+      if (detail !== undefined) this.violate(invariant, detail);
+    }
+  }
+
+  /** The async context of `node`'s processes, to be given to `enter`: made once, because making one costs a map. */
+  contextOf(node: SimNode): AsyncResource {
+    return inside.run(node, () => new AsyncResource("SimNode"));
+  }
+
+  /** Runs `event` as the process on `node`. For nodes. */
+  enter(node: SimNode, context: AsyncResource, event: () => void): void {
+    try {
+      context.runInAsyncScope(event);
+    } catch (error) {
+      this.uncaught(node.name, error);
+    }
+  }
+
+  /**
+   * Whoever asks for something of `node` is its own process, or the world. Anything else has leaked from one process
+   * into another, through a variable of a module for example, and could not happen between real ones.
+   */
+  assertInside(node: SimNode): void {
+    const user = inside.getStore();
+    if (user === undefined || user === node) return;
+    const { stack } = new Error("used here");
+    this.violate("processes-share-nothing", `${user.name} used what was given to ${node.name}\n${stack}`);
+  }
+
+  /** An error that nobody caught: a real process would have died of it. */
+  uncaught(node: string, error: unknown): void {
+    this.violate("uncaught-error", `${node}: ${error instanceof Error ? error.stack : String(error)}`);
+  }
+
+  #manySteps(untilMs: number): boolean {
+    for (let left = STEPS_PER_TASK; left > 0; left--) {
+      if (!this.#step(untilMs)) return false;
+      this.#outside.runInAsyncScope(drainMicrotasks);
+      this.#check();
+    }
+    return true;
+  }
+
+  /** The same, where microtasks cannot be drained by hand: a turn of the event loop for each step. */
+  async #stepInOneTurn(untilMs: number): Promise<boolean> {
+    const unset = this.#setTraps();
+    let stepped: boolean;
+    try {
+      stepped = await asTask(() => this.#step(untilMs));
+      await eventLoopTurn();
+    } finally {
+      unset();
+    }
+    if (stepped) this.#check();
+    return stepped;
+  }
+
+  /** Runs the earliest event; false where there is none before `untilMs`, or the run is over. */
+  #step(untilMs: number): boolean {
+    const nextMs = this.#queue.nextAtMs;
+    if (this.#stopped || nextMs > untilMs || nextMs === Number.POSITIVE_INFINITY) return false;
+    if (nextMs > this.#nowMs) {
+      this.#nowMs = nextMs;
+      this.#stepsAtInstant = 0;
+    } else if (++this.#stepsAtInstant > this.#maxStepsPerInstant) {
+      this.violate("time-passes", `${this.#maxStepsPerInstant} events at ${nextMs} ms: a loop without a delay`);
+      return false;
+    }
+    this.#steps++;
+    this.trace.step(nextMs);
+    try {
+      this.#queue.takeDue(nextMs)?.run();
+    } catch (error) {
+      this.uncaught("world", error);
+    }
+    return true;
+  }
+
+  #check(): void {
+    for (const { invariant, check } of this.#always) {
+      const detail = check();
+      if (detail !== undefined) this.violate(invariant, detail);
+    }
+  }
+
+  #inTraps<T>(stretch: () => T): T {
+    const unset = this.#setTraps();
+    try {
+      return stretch();
+    } finally {
+      unset();
+    }
+  }
+
+  #setTraps(): () => void {
+    if (!this.#traps) return () => undefined;
+    return setTraps({
+      onTouch: (what, stack) => this.violate("no-real-world", `${what} was used inside the world\n${stack}`),
+      onUncaught: (error) => this.uncaught(inside.getStore()?.name ?? "world", error),
+    });
+  }
+}
