@@ -250,9 +250,9 @@ export class Call<T> implements AttemptOwner {
     if (this.#settled) return;
     this.#retry ??= new RetryPlan(this.#parts, false);
     const retry = this.#retry;
-    retry.failure = failure;
+    retry.noteFailure(failure, judged.outcome === "never-sent" && this.#reached > 0);
     const delayMs = retry.next(this.#attempts, isRepeatable(this.#options), judged, this.deadline, nowMs);
-    if (delayMs === GIVE_UP) return this.#deliver(failure);
+    if (delayMs === GIVE_UP) return this.#deliver(retry.failure ?? failure);
     if (delayMs === UNAFFORDABLE) return this.#refuseRetry(retry);
     this.#context ??= new AsyncResource("ResilientClient.call");
     this.#timer = this.clock.at(nowMs + delayMs, () => {

@@ -7,7 +7,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { test } from "node:test";
 import { down, endOf, make, nothingIsLeftBehind, onAbort, refused, run, settled } from "../../../test/calls.ts";
 import { type ErrorCode, ResilienceError } from "../core/errors.ts";
-import type { Classifier } from "../core/outcome.ts";
+import { type Classifier, wasNeverSent } from "../core/outcome.ts";
 import { ambientDeadline, withDeadline } from "./ambient-deadline.ts";
 import type { AttemptContext } from "./attempt.ts";
 import type { CallOptions, Operation } from "./call-options.ts";
@@ -104,6 +104,31 @@ test("[R3] [F4] a call knows whether an attempt may have reached the service", a
     await clock.runUntilSettled(endOf(promise));
     assert.equal(call.sent, sent);
   }
+});
+
+test("[F4] a refused connection after an attempt that may have run proves nothing: the earlier failure is delivered", async () => {
+  const lost = (): never => {
+    throw Object.assign(new Error("socket hang up"), { code: "ECONNRESET" });
+  };
+  for (const operation of [
+    ({ attempt }: AttemptContext) => (attempt === 1 ? lost() : refused()),
+    ({ attempt }: AttemptContext) => (attempt === 2 ? lost() : refused()),
+  ]) {
+    const { clock, client } = make();
+    let error: unknown;
+    await clock.runUntilSettled(
+      client.call(operation, { idempotent: true }).catch((thrown: unknown) => {
+        error = thrown;
+      }),
+    );
+    assert.equal((error as Error).message, "socket hang up");
+    assert.equal(wasNeverSent(error), false);
+  }
+  assert.equal(
+    await run(make(), refused, { idempotent: true }),
+    await run(make(), refused, {}),
+    "refused throughout: told so",
+  );
 });
 
 test("[R1] a hint of the service is waited for; one beyond the deadline or the longest wait ends the call at once", async () => {

@@ -31,6 +31,14 @@ export class RetryPlan<T> {
     this.#charged = charged;
   }
 
+  /**
+   * An attempt has failed. One that never arrived after another that may have (`unsentAfterSent`) does not take the
+   * place of that one's failure: its "connection refused" would be taken for proof that nothing was executed.
+   */
+  noteFailure(failure: Failure<T>, unsentAfterSent: boolean): void {
+    if (!unsentAfterSent || this.failure === undefined) this.failure = failure;
+  }
+
   /** The wait before the attempt that follows attempt number `attempts`, charged already; or why there is none. */
   next(
     attempts: number,
