@@ -104,6 +104,17 @@ test("[B1] the success that reaches the floor lets earlier failures and slow cal
   }
 });
 
+test("[B1] successes after an outage do not open it when older successes slide out of the window", () => {
+  const machine = new BreakerMachine();
+  for (let call = 0; call < 60; call++) machine.success(machine.acquire(0), 0);
+  for (let call = 0; call < 40; call++) machine.failure(machine.acquire(5_000), 5_000);
+  assert.equal(machine.state(5_000), "closed", "40 of 100");
+  for (let atMs = 6_000; atMs <= 14_000; atMs += 500) machine.success(machine.acquire(atMs), atMs);
+  assert.equal(machine.state(14_000), "closed");
+  machine.failure(machine.acquire(14_100), 14_100);
+  assert.equal(machine.state(14_100), "open", "one more failure is judged with those of the window");
+});
+
 test("[B6] slow successes open it, and the transition says so with its numbers", () => {
   const machine = new BreakerMachine({ slowCallRateThreshold: 0.75, slowCallDurationMs: 200 });
   for (let call = 0; call < 20; call++) machine.success(machine.acquire(call), call, call >= 5);

@@ -165,8 +165,9 @@ export class BreakerMachine {
     if (this.#state === "closed" && permit === this.#generation) {
       this.#window.add(CALLS, nowMs);
       if (slow) this.#window.add(SLOW, nowMs);
-      // A success can reach the floor of calls, and so be what lets earlier failures be judged.
-      if (this.#window.total(FAILURES, nowMs) > 0 || this.#window.total(SLOW, nowMs) > 0) this.#judge(nowMs);
+      // A success can reach the floor of calls, and so be what lets earlier failures be judged. Beyond the floor it can
+      // not: older successes that slide out of the window must not open the circuit in the middle of newer ones.
+      if (slow || this.#window.total(CALLS, nowMs) === this.#minimumVolume) this.#judge(nowMs);
     } else if (this.#returnProbe(permit, nowMs)) {
       this.#probeSuccesses++;
       if (this.#probeSuccesses >= this.#probesNeeded) this.#close(nowMs);

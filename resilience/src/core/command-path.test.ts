@@ -91,3 +91,15 @@ test("options out of range are refused", () => {
     assert.throws(() => new CommandPathMachine(options), ConfigurationError);
   }
 });
+
+test("an attempt that began before the station started afresh says nothing about it when it fails", () => {
+  const path = new CommandPathMachine();
+  path.startAfresh(1_000);
+  for (let attempt = 0; attempt < 50; attempt++) path.note("failure", 999, 1_200 + attempt * 100);
+  path.note("never-sent", 999, 5_000);
+  path.note("never-sent", 999, 5_000);
+  assert.equal(path.isFailing(60_000), false);
+  assert.equal(path.nextWakeMs, Number.POSITIVE_INFINITY);
+  for (let attempt = 0; attempt < 5; attempt++) path.note("failure", 1_000, 1_200 + attempt * 300);
+  assert.equal(path.isFailing(2_400), true, "from then on everything counts");
+});

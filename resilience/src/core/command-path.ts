@@ -34,6 +34,8 @@ export class CommandPathMachine {
   #failures = 0;
   #refusals = 0;
   #lastSuccessMs = Number.NEGATIVE_INFINITY;
+  /** Attempts that began before this belong to a time that is over. */
+  #beginsMs = Number.NEGATIVE_INFINITY;
   /** The last time in which everything failed for long enough to be the station's fault. */
   #outage = { fromMs: Number.POSITIVE_INFINITY, untilMs: Number.NEGATIVE_INFINITY };
 
@@ -51,7 +53,7 @@ export class CommandPathMachine {
     if (outcome === "success") {
       this.clear(nowMs);
       this.#lastSuccessMs = Math.max(this.#lastSuccessMs, nowMs);
-    } else if (outcome !== "ignored") {
+    } else if (outcome !== "ignored" && startedMs >= this.#beginsMs) {
       this.#failures++;
       this.#refusals = outcome === "never-sent" ? this.#refusals + 1 : 0;
       // One that began before the last success proves nothing about the time before it.
@@ -100,7 +102,16 @@ export class CommandPathMachine {
     return atMs >= this.#outage.fromMs && atMs <= this.#outage.untilMs;
   }
 
-  /** Forgets what was held against the station: it was proven otherwise, or it starts afresh. */
+  /**
+   * It starts afresh: what was held against the station is forgotten, and failures of attempts that are still out count
+   * no more. An idle station has no success to outweigh them, so they would be held against it for ever.
+   */
+  startAfresh(nowMs: number): void {
+    this.clear(nowMs);
+    this.#beginsMs = nowMs;
+  }
+
+  /** Forgets what was held against the station: it was proven otherwise. */
   clear(nowMs: number): void {
     const longMs = nowMs - this.#failingSinceMs;
     if (longMs >= this.#failingForMs || (this.#failures >= this.#minimumFailures && longMs >= SHORTEST_OUTAGE_MS)) {

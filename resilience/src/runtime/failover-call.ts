@@ -159,7 +159,8 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
     const visit = this.#visit;
     if (this.#phase !== "running" || visit === undefined) return;
     visit.lostAtStart = !visit.begun;
-    if (!visit.begun) return;
+    // A success that was slow can be what opened the circuit: it is being booked, and is about to be delivered.
+    if (!visit.begun || visit.outcome === "success") return;
     visit.orphaned = visit.sent && !this.repeatable;
     // It may still be answered, but not for ever: the station was given up for a reason.
     if (visit.orphaned) return this.waitUntil(this.#desk.clock.nowMs() + this.#desk.maxWaitMs);

@@ -165,7 +165,7 @@ export class Lane<S extends NamedStation> {
   /** It is active from now on: it starts afresh, and with a few calls. */
   promoted(nowMs: number): void {
     this.ramp.begin();
-    this.commandPath.clear(nowMs);
+    this.commandPath.startAfresh(nowMs);
     this.#notBeforeMs = 0;
   }
 
@@ -178,7 +178,7 @@ export class Lane<S extends NamedStation> {
     this.#doublings = again ? Math.min(this.#doublings + 1, MOST_DOUBLINGS) : 0;
     this.#doubtUntilMs = nowMs + this.#currentDoubtMs;
     this.#lastFailure = failing;
-    this.commandPath.clear(nowMs);
+    this.commandPath.startAfresh(nowMs);
   }
 
   get #currentDoubtMs(): number {
@@ -189,7 +189,7 @@ export class Lane<S extends NamedStation> {
   proved(nowMs: number): void {
     this.#needsProof = false;
     this.#doubtUntilMs = Math.min(this.#doubtUntilMs, nowMs);
-    this.commandPath.clear(nowMs);
+    this.commandPath.startAfresh(nowMs);
   }
 
   /** Somebody tried the command path of this idle station, and it did not work. */
@@ -207,7 +207,7 @@ export class Lane<S extends NamedStation> {
     this.#beatRule = rule;
     if (to === "alive") this.silentSinceMs = undefined;
     else this.silentSinceMs ??= atMs;
-    if (from === "down" && to === "alive") this.commandPath.clear(atMs);
+    if (from === "down" && to === "alive") this.commandPath.startAfresh(atMs);
   }
 
   /** Could its calls have anything to say that was not weighed yet? */

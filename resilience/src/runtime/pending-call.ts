@@ -20,6 +20,8 @@ export interface PendingCall<S extends NamedStation> {
   readonly lane: Lane<S> | undefined;
   /** When its last failure came in; a success of its station after that can make the failure its own. */
   readonly failedAtMs: number;
+  /** By when it wants its answer, on the failover's clock. */
+  readonly deadline: Deadline;
   /** Does it carry a key, or is it declared idempotent? */
   readonly repeatable: boolean;
   /** No attempt of it has ever reached the station where it failed last. */

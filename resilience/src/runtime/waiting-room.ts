@@ -23,6 +23,9 @@ export interface WaitingRoomOptions<S extends NamedStation> {
   readonly epoch: () => number;
 }
 
+/** A call that is to show whether a station lives has at least this long left, so that the answer can tell. */
+const TRIAL_MS = 250;
+
 export class WaitingRoom<S extends NamedStation> {
   readonly #options: WaitingRoomOptions<S>;
   readonly #clock: Clock;
@@ -99,7 +102,7 @@ export class WaitingRoom<S extends NamedStation> {
           break;
         }
         // A station of which nobody knows whether it lives is tried with a call that can be repeated, if there is one.
-        const tried = lane.onTrial ? (this.#repeatable() ?? call) : call;
+        const tried = lane.onTrial ? (this.#repeatable(TRIAL_MS) ?? this.#repeatable(0) ?? call) : call;
         this.#leave(tried);
         tried.run(lane, this.#options.epoch(), nowMs);
       }
@@ -128,8 +131,11 @@ export class WaitingRoom<S extends NamedStation> {
     return this.#returned.first ?? this.#fresh.first;
   }
 
-  #repeatable(): PendingCall<S> | undefined {
-    return this.#returned.find((call) => call.repeatable) ?? this.#fresh.find((call) => call.repeatable);
+  /** The first that can be repeated and has this long left. */
+  #repeatable(leftMs: number): PendingCall<S> | undefined {
+    const endsMs = this.#clock.nowMs() + leftMs;
+    const fits = (call: PendingCall<S>): boolean => call.repeatable && call.deadline >= endsMs;
+    return this.#returned.find(fits) ?? this.#fresh.find(fits);
   }
 
   #leave(call: PendingCall<S>): void {
