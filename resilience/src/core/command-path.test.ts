@@ -103,3 +103,14 @@ test("an attempt that began before the station started afresh says nothing about
   for (let attempt = 0; attempt < 5; attempt++) path.note("failure", 1_000, 1_200 + attempt * 300);
   assert.equal(path.isFailing(2_400), true, "from then on everything counts");
 });
+
+test("it knows about how long an answer takes, and whether the last word was a success", () => {
+  const path = new CommandPathMachine();
+  assert.deepEqual([path.answerMs, path.unproven], [0, true]);
+  path.note("success", 100, 180);
+  assert.deepEqual([path.answerMs, path.unproven], [80, false]);
+  path.note("success", 200, 440);
+  assert.deepEqual([path.answerMs, path.unproven], [100, false], "80 + (240 - 80) / 8");
+  path.note("failure", 500, 900);
+  assert.deepEqual([path.answerMs, path.unproven], [100, true], "a failure says nothing about how long answers take");
+});

@@ -34,6 +34,7 @@ export class CommandPathMachine {
   #failures = 0;
   #refusals = 0;
   #lastSuccessMs = Number.NEGATIVE_INFINITY;
+  #answerMs = 0;
   /** Attempts that began before this belong to a time that is over. */
   #beginsMs = Number.NEGATIVE_INFINITY;
   /** The last time in which everything failed for long enough to be the station's fault. */
@@ -53,6 +54,8 @@ export class CommandPathMachine {
     if (outcome === "success") {
       this.clear(nowMs);
       this.#lastSuccessMs = Math.max(this.#lastSuccessMs, nowMs);
+      const tookMs = nowMs - startedMs;
+      this.#answerMs = this.#answerMs === 0 ? tookMs : this.#answerMs + (tookMs - this.#answerMs) / 8;
     } else if (outcome !== "ignored" && startedMs >= this.#beginsMs) {
       this.#failures++;
       this.#refusals = outcome === "never-sent" ? this.#refusals + 1 : 0;
@@ -69,6 +72,16 @@ export class CommandPathMachine {
   /** When an attempt last succeeded; `-Infinity` if never. */
   get lastSuccessMs(): number {
     return this.#lastSuccessMs;
+  }
+
+  /** How long a successful attempt takes, smoothed by an eighth of each (as RFC 6298 smooths round trips); 0 before the first. */
+  get answerMs(): number {
+    return this.#answerMs;
+  }
+
+  /** Is there no success after which nothing has failed? */
+  get unproven(): boolean {
+    return this.inDoubt || this.#lastSuccessMs === Number.NEGATIVE_INFINITY;
   }
 
   /** Has anything failed since the last success? */

@@ -223,8 +223,9 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
   /** Provably not executed. Under a newer epoch of ours it may go again; under the newest, we have been replaced. */
   #stale(visit: Visit<S, R>, error: StaleEpochError): void {
     this.#desk.epochSeen(error);
-    if (this.#desk.epoch() <= visit.epoch || this.#staleResends++ >= MOST_STALE_RESENDS) return this.#end({ error });
-    this.#reached = undefined;
+    const replaced = this.#desk.epoch() <= visit.epoch || this.#staleResends++ >= MOST_STALE_RESENDS;
+    // This attempt was not executed; one before it may have been.
+    if (replaced) return this.#end(this.#reached ? standing(this.#reached.name, this.#failure) : { error });
     this.#fare.undone(visit.lane);
     this.#putBack(visit.lane, { error });
   }
@@ -283,6 +284,8 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
     visit?.leave("ignored");
     this.#end(end);
     visit?.cancel("error" in end ? (end.error as Error) : GIVEN_UP);
+    // What that gave back (a half-open circuit's permit, for one) may be what somebody waits for.
+    if (visit !== undefined) this.#desk.attemptEnded(visit.lane);
   }
 
   #end(end: Failure<R>): void {

@@ -154,12 +154,19 @@ export class Lane<S extends NamedStation> {
   /** Is it active for want of a better one, with nothing to show that it serves? */
   get onTrial(): boolean {
     if (this.assessment?.fit !== false || !this.assessment.silent) return false;
-    return this.commandPath.inDoubt || this.commandPath.lastSuccessMs === Number.NEGATIVE_INFINITY;
+    return this.commandPath.unproven;
+  }
+
+  /** Few get through, and nothing has succeeded since something failed: what comes next depends on the next answer. */
+  get hangsOnNextAnswer(): boolean {
+    const { breaker } = this.client;
+    if (!this.ramp.ramping && (breaker === undefined || breaker.state === "closed")) return false;
+    return this.commandPath.unproven;
   }
 
   /** Nobody is fit, and this one is kept: one call at a time finds out whether it does serve, unless it plainly does. */
   kept(): void {
-    if (this.commandPath.inDoubt || this.commandPath.lastSuccessMs === Number.NEGATIVE_INFINITY) this.ramp.begin(1);
+    if (this.commandPath.unproven) this.ramp.begin(1);
   }
 
   /** It is active from now on: it starts afresh, and with a few calls. */

@@ -42,6 +42,19 @@ export class Line<T extends object> {
     return undefined;
   }
 
+  /** The one with the highest `score`, the first of equals; nobody whose score is -Infinity: O(n). */
+  best(score: (member: T) => number): T | undefined {
+    let found: T | undefined;
+    let highest = Number.NEGATIVE_INFINITY;
+    for (const member of this.#members) {
+      const scored = score(member);
+      if (scored <= highest) continue;
+      highest = scored;
+      found = member;
+    }
+    return found;
+  }
+
   /** Everybody, in order; the line is empty afterwards. */
   takeAll(): T[] {
     const all = [...this.#members];

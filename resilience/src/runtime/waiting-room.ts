@@ -23,9 +23,6 @@ export interface WaitingRoomOptions<S extends NamedStation> {
   readonly epoch: () => number;
 }
 
-/** A call that is to show whether a station lives has at least this long left, so that the answer can tell. */
-const TRIAL_MS = 250;
-
 export class WaitingRoom<S extends NamedStation> {
   readonly #options: WaitingRoomOptions<S>;
   readonly #clock: Clock;
@@ -101,10 +98,9 @@ export class WaitingRoom<S extends NamedStation> {
           this.#wakeAt(this.#opensAtMs(lane, nowMs));
           break;
         }
-        // A station of which nobody knows whether it lives is tried with a call that can be repeated, if there is one.
-        const tried = lane.onTrial ? (this.#repeatable(TRIAL_MS) ?? this.#repeatable(0) ?? call) : call;
-        this.#leave(tried);
-        tried.run(lane, this.#options.epoch(), nowMs);
+        const chosen = this.#chosen(lane, nowMs) ?? call;
+        this.#leave(chosen);
+        chosen.run(lane, this.#options.epoch(), nowMs);
       }
     } finally {
       this.#pumping = false;
@@ -131,11 +127,30 @@ export class WaitingRoom<S extends NamedStation> {
     return this.#returned.first ?? this.#fresh.first;
   }
 
-  /** The first that can be repeated and has this long left. */
-  #repeatable(leftMs: number): PendingCall<S> | undefined {
-    const endsMs = this.#clock.nowMs() + leftMs;
-    const fits = (call: PendingCall<S>): boolean => call.repeatable && call.deadline >= endsMs;
-    return this.#returned.find(fits) ?? this.#fresh.find(fits);
+  /**
+   * Whose turn it is at `lane`; undefined for whoever is first. A call that cannot be answered any more before its time
+   * is up helps nobody, and where only a few get through it stands in the way of those that could: served oldest first,
+   * a healthy station would go on being asked for what nobody waits for (the queue that outlives its overload; Maurer,
+   * Fail at Scale, 2015, serves the newest first then). So where all hangs on the next answer, whoever has most time left
+   * goes, one that can be repeated if nobody knows whether the station lives; elsewhere the first who has time enough.
+   */
+  #chosen(lane: Lane<S>, nowMs: number): PendingCall<S> | undefined {
+    if (lane.onTrial) return this.#mostTimeLeft(true) ?? this.#mostTimeLeft(false);
+    if (lane.hangsOnNextAnswer) return this.#mostTimeLeft(false);
+    const endsMs = nowMs + lane.commandPath.answerMs;
+    const hasTime = (call: PendingCall<S>): boolean => call.deadline > endsMs;
+    const first = this.#next();
+    if (first === undefined || hasTime(first)) return first;
+    return this.#returned.find(hasTime) ?? this.#fresh.find(hasTime) ?? this.#mostTimeLeft(false);
+  }
+
+  #mostTimeLeft(repeatable: boolean): PendingCall<S> | undefined {
+    const deadline = (call: PendingCall<S>): number =>
+      repeatable && !call.repeatable ? Number.NEGATIVE_INFINITY : call.deadline;
+    const returned = this.#returned.best(deadline);
+    const fresh = this.#fresh.best(deadline);
+    if (returned === undefined || fresh === undefined) return returned ?? fresh;
+    return fresh.deadline > returned.deadline ? fresh : returned;
   }
 
   #leave(call: PendingCall<S>): void {
