@@ -1,6 +1,7 @@
 /** What the simulation found, each as the small test that it comes down to (docs/findings.md tells the stories). */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { wasConnectionLost } from "ground-station-failover";
 import { CLIENT, shown, TwoStations } from "../worlds/two-stations.ts";
 
 test("[F4] a slow success that opens the circuit is delivered, and its command is not sent to the other station as well", async () => {
@@ -30,5 +31,20 @@ test("[F5] [R4] a queue that an outage has left does not outlive it: what is sti
   const failed = late.filter(({ answer }) => answer?.body.by === undefined);
   assert.ok(late.length > 300);
   assert.equal(shown(failed), "", `${failed.length} of ${late.length} failed long after an outage of 3 s`);
+  await at.stop();
+});
+
+test("[F4] a retry that is stopped before it leaves does not make its first attempt one that never ran", async () => {
+  const at = await TwoStations.begin({
+    client: { ...CLIENT, retry: { maxAttempts: 3, baseMs: 50, jitter: "none", budget: { reserve: 10 } } },
+    ramp: { capacityPerSecond: 1 },
+    maxWaitMs: 300,
+  });
+  at.north.fault = "reset";
+  const outcome = at.send({ key: "burn" });
+  await at.clock.advanceBy(1_000);
+  assert.equal(at.spacecraft.executed.get("burn"), 1, "the first attempt ran, and its answer was lost");
+  assert.equal(at.north.door.length, 1, "the retry would have gone beyond the declared capacity");
+  assert.ok(wasConnectionLost(outcome.error), `told that it may have run: ${shown([outcome])}`);
   await at.stop();
 });

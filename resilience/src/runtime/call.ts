@@ -31,7 +31,6 @@ const expire = (attempt: Attempt): void => attempt.owner.expire(attempt);
 /** The permit where there is no breaker to give one. */
 const UNGUARDED: Permit = -1;
 const FAILURE: Judgement = { outcome: "failure" };
-
 /** The async context of attempts whose caller's was not kept: better nobody's than somebody else's. */
 const NOBODY = new AsyncResource("ResilientClient");
 
@@ -83,12 +82,15 @@ export class Call<T> implements AttemptOwner {
     return this.#reached > 0;
   }
 
+  /** The failure that a retry was to mend; undefined where none was planned. */
+  get failure(): Failure<T> | undefined {
+    return this.#retry?.failure;
+  }
+
   start(nowMs: number): void {
     const signal = this.#options.signal;
-    if (signal !== undefined) {
-      if (signal.aborted) return this.#deliver({ error: new CallAbortedError(signal.reason) });
-      signal.addEventListener("abort", this);
-    }
+    if (signal?.aborted === true) return this.#deliver({ error: new CallAbortedError(signal.reason) });
+    signal?.addEventListener("abort", this);
     this.#enter(nowMs);
   }
 
@@ -143,7 +145,7 @@ export class Call<T> implements AttemptOwner {
     return tooLate(this.#parts.name, this.deadline, this.#parts.minimumTimeLeftMs, nowMs);
   }
 
-  /** Holds a slot. Takes the permit, charges the budget and sends, with nothing in between that could wait. */
+  /** Holds a slot. Takes the permit, charges the budget and sends: nothing in between could wait. */
   #send(nowMs: number): void {
     const { breaker, budget, bulkhead, timeoutMs } = this.#parts;
     const permit = breaker?.tryAcquire(nowMs) ?? UNGUARDED;

@@ -140,6 +140,8 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
     const visit = this.#visit;
     if (this.#phase !== "running" || visit === undefined) return;
     visit.leave(visit.failed ? "failure" : "ignored");
+    // Where a retry was stopped, an attempt before it may have run.
+    if (visit.earlierFailure !== undefined && visit.stoppedWith(error)) this.#noteFailure(visit, visit.earlierFailure);
     if (visit.stoppedWith(error)) return this.#putBack(visit.lane, { error });
     if (visit.outcome === undefined) {
       if (error instanceof LocalRejection && PASSING.has(error.code)) {
@@ -187,8 +189,6 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
     this.#end(this.#failure ?? { error: GIVEN_UP });
   }
 
-  // ── how it ended ────────────────────────────────────────────────────────────────────────────────────────────────
-
   #failed(visit: Visit<S, R>, failure: Failure<R>): void {
     const { lane } = visit;
     this.#noteFailure(visit, failure);
@@ -220,11 +220,10 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
     this.#end({ error: new DeadlineExceededError(error.message, { ...details, mayHaveRun }) });
   }
 
-  /** Provably not executed. Under a newer epoch of ours it may go again; under the newest, we have been replaced. */
+  /** Provably not executed (one before it may have been). Under a newer epoch of ours it may go again; under the newest, we have been replaced. */
   #stale(visit: Visit<S, R>, error: StaleEpochError): void {
     this.#desk.epochSeen(error);
     const replaced = this.#desk.epoch() <= visit.epoch || this.#staleResends++ >= MOST_STALE_RESENDS;
-    // This attempt was not executed; one before it may have been.
     if (replaced) return this.#end(this.#reached ? standing(this.#reached.name, this.#failure) : { error });
     this.#fare.undone(visit.lane);
     this.#putBack(visit.lane, { error });

@@ -12,6 +12,7 @@ import { type FailoverOperation, StationContext } from "./failover-operation.ts"
 import type { Fare } from "./fare.ts";
 import type { InFlight, Lane, NamedStation } from "./lane.ts";
 import type { FailoverDesk } from "./pending-call.ts";
+import type { Failure } from "./retry-plan.ts";
 
 export class Visit<S extends NamedStation, R> {
   readonly lane: Lane<S>;
@@ -69,6 +70,11 @@ export class Visit<S extends NamedStation, R> {
   /** Did it come to nothing before it reached the station, for which the next attempt is the first then? */
   get neverArrived(): boolean {
     return this.outcome === "never-sent" && this.#charged !== true;
+  }
+
+  /** How an attempt before the last one failed, where there was one. */
+  get earlierFailure(): Failure<R> | undefined {
+    return this.sent ? this.#call?.failure : undefined;
   }
 
   /** How the last attempt ended; undefined where none was made. */
