@@ -69,7 +69,7 @@ export interface ExploreReport {
 /** The invariant that is violated where two runs of one seed differ. */
 export const DETERMINISTIC = "deterministic";
 /** More failures than these are counted and not described. */
-export const MOST_FAILURES_KEPT = 1_000;
+const MOST_FAILURES_KEPT = 1_000;
 const RANGE_OF_RATE = { min: 0, max: 1 };
 const RANGE_OF_SEEDS = { min: Number.MIN_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER, integer: true };
 /** Trace records kept of a run that nobody will look at. */

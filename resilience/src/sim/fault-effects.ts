@@ -42,8 +42,8 @@ export class NodeFaults {
       case "crash":
         return this.#crash(node, fault.how);
       case "pause":
-        // Stops of one process: the longest counts, and it ends by itself. A process that does not run cannot stop.
-        if (node.up) node.pause(fault.forMs ?? Number.POSITIVE_INFINITY);
+        // It ends by itself.
+        node.pause(fault.forMs ?? Number.POSITIVE_INFINITY);
         return NOTHING_TO_UNDO;
       case "slow":
         return this.#slow(node, fault.costMs);
@@ -62,12 +62,7 @@ export class NodeFaults {
   #crash(node: SimNode, how: "kill" | "power"): InForce {
     const troubles = this.#of(node);
     troubles.crashes++;
-    if (node.up) node.crash(how);
-    else if (how === "power" && node.incarnation > 0) {
-      // The process was gone already, but what its machine still held in memory goes now.
-      node.disk.crash("power");
-      this.#world.network.crashed(node.name, "power");
-    }
+    node.crash(how);
     return {
       end: () => {
         troubles.crashes--;

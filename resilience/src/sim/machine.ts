@@ -40,7 +40,6 @@ export class Machine {
   readonly #directions: Map<string, Direction> = new Map();
   readonly #datagrams: Map<number, Reader<(payload: Payload, from: Address) => void>> = new Map();
   readonly #listeners: Map<number, Reader<(connection: Connection) => void>> = new Map();
-  #lastCrash: CrashKind | undefined;
   #nextPort = FIRST_OWN_PORT;
 
   constructor(world: World, node: SimNode, around: Surroundings) {
@@ -52,7 +51,7 @@ export class Machine {
 
   /** Is there anybody to answer? A machine that was never started, or lost its power, is not there. */
   get powered(): boolean {
-    return this.node.up || this.#lastCrash === "kill";
+    return this.node.powered;
   }
 
   /** The line to `far`. */
@@ -124,7 +123,6 @@ export class Machine {
 
   /** The process is no more. */
   crashed(kind: CrashKind): void {
-    this.#lastCrash = kind;
     if (kind === "power") this.powerLosses++;
     this.#datagrams.clear();
     this.#listeners.clear();

@@ -45,6 +45,11 @@ test("when an instant will be reached: now for one that has passed, never for no
   const { world, clock } = clockAt(50, 1_000, 0);
   clock.setRate(2);
   assert.equal(clock.trueAtMs(1_150), 100);
+  assert.deepEqual(
+    [1_049, 1_050, 1_051].map((localMs) => clock.hasPassed(localMs)),
+    [true, false, false],
+  );
+  assert.equal(clock.hasPassed(Number.POSITIVE_INFINITY), false);
   assert.equal(clock.trueAtMs(3), 50);
   assert.equal(clock.trueAtMs(Number.NEGATIVE_INFINITY), 50);
   assert.equal(clock.trueAtMs(Number.POSITIVE_INFINITY), Number.POSITIVE_INFINITY);

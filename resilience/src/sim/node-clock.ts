@@ -47,6 +47,11 @@ export class NodeClock {
     return Math.max(trueNowMs, this.#anchorTrueMs + (localMs - this.#anchorLocalMs) / this.#rate);
   }
 
+  /** Did the monotonic axis reach `localMs` before this instant? */
+  hasPassed(localMs: number): boolean {
+    return this.#anchorTrueMs + (localMs - this.#anchorLocalMs) / this.#rate < this.#trueNowMs();
+  }
+
   /** It has reached `localMs`, whatever rounding says. */
   reach(localMs: number): void {
     if (localMs > this.#floorMs) this.#floorMs = localMs;

@@ -2,17 +2,18 @@
  * One simulated machine and the process that runs on it. Everything that happens to the process (a timer, a message, a
  * finished write) is one event, and events come one at a time, as in a real event loop: a process that is stopped
  * (SIGSTOP, a snapshot, a long collection) finds its overdue timers first and then what has arrived, late and in order;
- * a slow one works through them at its own pace, so that overload and queueing exist.
+ * a slow one works through them at its own pace, so that overload and queueing exist (`event-loop.ts`).
  *
  * A crash ends the process at an instant: its timers are gone, its promises never settle, and what still arrives for it
  * is dropped. A restart runs the same program again, as a new incarnation, with nothing but what was durable.
  */
 import type { AsyncResource } from "node:async_hooks";
+import { checked, type Range, WAIT_MS } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { sleepOn } from "../runtime/clock.ts";
-import { TimerQueue } from "../runtime/timer-queue.ts";
 import { type Disk, SimDisk } from "./disk.ts";
+import { EventLoop } from "./event-loop.ts";
 import type { NodeNetwork } from "./network.ts";
 import { NodeClock } from "./node-clock.ts";
 import type { World } from "./world.ts";
@@ -57,14 +58,16 @@ export class SimNode {
   readonly #context: AsyncResource;
   #incarnation = 0;
   #up = false;
-  #timers: TimerQueue = new TimerQueue();
-  /** What has arrived and not been looked at yet; empty unless stopped or slow. */
-  #arrived: (() => void)[] = [];
+  #powered = false;
+  #loop: EventLoop;
   #stoppedUntilMs = Number.NEGATIVE_INFINITY;
   #busyUntilMs = Number.NEGATIVE_INFINITY;
   #costMs = 0;
   #armed: Disposable | undefined;
   #armedForMs = Number.POSITIVE_INFINITY;
+  /** How often the clock was read in which step of the world. */
+  #readings = 0;
+  #readingsOfStep = 0;
 
   constructor(world: World, name: string, program: Program, options: NodeOptions = {}) {
     this.#world = world;
@@ -72,13 +75,20 @@ export class SimNode {
     this.#program = program;
     this.#context = world.contextOf(this);
     const offsetMs = options.clockOffsetMs ?? world.random.fork(`clock/${name}`).next() * 1e6;
+    checked("node", "clockOffsetMs", offsetMs, INSTANT_MS);
     this.clock = new NodeClock(() => world.nowMs, offsetMs, WALL_BEGINS_MS + world.nowMs);
     if (options.clockRate !== undefined) this.clock.setRate(options.clockRate);
+    this.#loop = new EventLoop(this.clock);
     this.disk = new SimDisk(world, this, world.random.fork(`disk/${name}`));
   }
 
   get up(): boolean {
     return this.#up;
+  }
+
+  /** Has its machine power? From the first start on, also with a killed process, until a power loss. */
+  get powered(): boolean {
+    return this.#powered;
   }
 
   get incarnation(): number {
@@ -98,7 +108,7 @@ export class SimNode {
   /** Starts its program as a new incarnation. Does nothing where it is up. */
   start(): void {
     if (this.#up) return;
-    this.#up = true;
+    this.#up = this.#powered = true;
     this.#incarnation++;
     this.#world.trace.note(this.#world.nowMs, this.name, "start", `incarnation ${this.#incarnation}`);
     const env = this.#envOf(this.#incarnation);
@@ -108,21 +118,29 @@ export class SimNode {
     });
   }
 
-  /** Ends its process. Nothing that it had in hand ever goes on. */
+  /**
+   * Ends its process. Nothing that it had in hand ever goes on. `power` takes what its machine held in memory too, also
+   * where the process was dead already.
+   */
   crash(kind: CrashKind = "kill"): void {
-    if (!this.#up) return;
+    if (kind === "power" ? !this.#powered : !this.#up) return;
     this.#world.trace.note(this.#world.nowMs, this.name, "crash", kind);
     this.#up = false;
-    this.#timers = new TimerQueue();
-    this.#arrived = [];
+    this.#powered = kind === "kill";
+    this.#loop = new EventLoop(this.clock);
     this.#stoppedUntilMs = this.#busyUntilMs = Number.NEGATIVE_INFINITY;
     this.#disarm();
     this.disk.crash(kind);
     this.#world.network.crashed(this.name, kind);
   }
 
-  /** Stops it for `forMs` from now on (Infinity: until `resume`): nothing runs, everything is kept. Time goes on. */
+  /**
+   * Stops it for `forMs` from now on (Infinity: until `resume`): nothing runs, everything is kept. Time goes on. Of
+   * overlapping stops the one that ends last counts. Does nothing where it is down: what does not run cannot stop.
+   */
   pause(forMs: number): void {
+    checked("node", "pause", forMs, WAIT_MS);
+    if (!this.#up) return;
     this.#stoppedUntilMs = Math.max(this.#stoppedUntilMs, this.#world.nowMs + forMs);
     this.#world.trace.note(this.#world.nowMs, this.name, "pause", `${forMs} ms`);
     this.#arm();
@@ -138,7 +156,7 @@ export class SimNode {
 
   /** From now on each event costs it `costMs` of time, during which it does nothing else. 0 for a fast one. */
   slow(costMs: number): void {
-    this.#costMs = costMs;
+    this.#costMs = checked("node", "slow", costMs, COST_MS);
     this.#world.trace.note(this.#world.nowMs, this.name, "slow", `${costMs} ms an event`);
   }
 
@@ -151,7 +169,7 @@ export class SimNode {
 
   /** Sets its calendar. The monotonic clock does not notice. */
   stepWall(byMs: number): void {
-    this.clock.stepWall(byMs);
+    this.clock.stepWall(checked("node", "stepWall", byMs, INSTANT_MS));
     this.#world.trace.note(this.#world.nowMs, this.name, "wall-step", `${byMs} ms`);
   }
 
@@ -162,17 +180,16 @@ export class SimNode {
 
   /** An event for `incarnation` has come: run it now, or in its turn; dropped where that process is no more. */
   dispatch(incarnation: number, event: () => void): void {
-    if (!this.#up || incarnation !== this.#incarnation) return;
+    if (!this.#lives(incarnation)) return;
     const nowMs = this.#world.nowMs;
-    if (this.#arrived.length === 0 && nowMs >= this.#busyUntilMs && nowMs >= this.#stoppedUntilMs) {
-      this.#dispatchNow(event);
-      this.#arm();
-    } else {
-      this.#arrived.push(event);
-      if (this.#arrived.length > MOST_ARRIVED)
+    const free = nowMs >= this.#busyUntilMs && nowMs >= this.#stoppedUntilMs;
+    if (free && !this.#loop.behind) this.#dispatchNow(event);
+    else {
+      this.#loop.arrive(event);
+      if (this.#loop.backlog > MOST_ARRIVED)
         this.#world.violate("bounded-backlog", `${this.name} has ${MOST_ARRIVED} events before it`);
-      this.#arm();
     }
+    this.#arm();
   }
 
   #dispatchNow(event: () => void): void {
@@ -183,7 +200,8 @@ export class SimNode {
   /** Asks the world to be woken when there is something to do and nothing in the way. */
   #arm(): void {
     if (!this.#up) return;
-    const dueMs = this.#arrived.length > 0 ? this.#world.nowMs : this.clock.trueAtMs(this.#timers.nextAtMs);
+    const { backlog, timers } = this.#loop;
+    const dueMs = backlog > 0 ? this.#world.nowMs : this.clock.trueAtMs(timers.nextAtMs);
     const atMs = Math.max(dueMs, this.#busyUntilMs, this.#stoppedUntilMs);
     if (atMs === this.#armedForMs) return;
     this.#disarm();
@@ -198,19 +216,12 @@ export class SimNode {
     this.#armedForMs = Number.POSITIVE_INFINITY;
   }
 
-  /** One event: the earliest overdue timer, else what arrived first. Called by the world. */
+  /** The next event of its turn. Called by the world. */
   wake(): void {
     this.#armed = undefined;
     this.#armedForMs = Number.POSITIVE_INFINITY;
-    const nextMs = this.#timers.nextAtMs;
-    if (nextMs < Number.POSITIVE_INFINITY && this.clock.trueAtMs(nextMs) <= this.#world.nowMs) {
-      this.clock.reach(nextMs);
-      const due = this.#timers.takeDue(nextMs);
-      if (due !== undefined) this.#dispatchNow(() => due.run());
-    } else {
-      const event = this.#arrived.shift();
-      if (event !== undefined) this.#dispatchNow(event);
-    }
+    const event = this.#loop.take(this.#world.nowMs);
+    if (event !== undefined) this.#dispatchNow(event);
     this.#arm();
   }
 
@@ -225,23 +236,46 @@ export class SimNode {
       random,
       disk: this.disk.boundTo(incarnation),
       network: world.network.of(this, incarnation),
-      note: (kind, detail = "") => world.trace.note(world.nowMs, this.name, kind, detail),
+      note: (kind, detail = "") => {
+        world.assertInside(this);
+        if (this.#lives(incarnation)) world.trace.note(world.nowMs, this.name, kind, detail);
+      },
     };
   }
 
+  #lives(incarnation: number): boolean {
+    return this.#up && incarnation === this.#incarnation;
+  }
+
   #clockOf(incarnation: number): Clock {
-    const timers = this.#timers;
     const clock: Clock = {
-      nowMs: () => this.clock.nowMs(),
+      nowMs: () => {
+        this.#countReading();
+        return this.clock.nowMs();
+      },
       at: <Subject>(atMs: number, run: (subject: Subject) => void, subject?: Subject): Disposable => {
         this.#world.assertInside(this);
+        if (!this.#lives(incarnation)) return NEVER;
+        const { timers } = this.#loop;
         const entry = timers.add(Math.max(atMs, this.clock.nowMs()), run, subject as Subject);
-        if (incarnation === this.#incarnation && timers.nextAtMs === entry.atMs) this.#arm();
+        if (timers.nextAtMs === entry.atMs) this.#arm();
         return entry;
       },
       sleepUntil: (atMs, signal) => sleepOn(clock, atMs, signal),
     };
     return clock;
+  }
+
+  /** Time stands still while code runs: waiting for it in a loop would hang the simulation, with no word of which seed. */
+  #countReading(): void {
+    if (this.#readingsOfStep !== this.#world.steps) {
+      this.#readingsOfStep = this.#world.steps;
+      this.#readings = 0;
+    } else if (++this.#readings > MOST_READINGS) {
+      const detail = `${this.name} read its clock ${MOST_READINGS} times in one event: a loop that waits for time`;
+      this.#world.violate("time-passes", detail);
+      throw new Error(`${detail}; use sleepUntil`);
+    }
   }
 }
 
@@ -249,6 +283,13 @@ function wake(node: SimNode): void {
   node.wake();
 }
 
+/** A timer of a process that is gone. */
+const NEVER: Disposable = { [Symbol.dispose]: () => undefined };
+/** Three hundred years. Farther from 0, doubles no longer tell microseconds apart. */
+const INSTANT_MS: Range = { min: -1e13, max: 1e13 };
+const COST_MS: Range = { min: 0, max: 1e13 };
+/** No event reads its clock this often, unless it waits for it to move. */
+const MOST_READINGS = 250_000;
 /** What calendars say when a world begins: the morning of the incident. */
 const WALL_BEGINS_MS = 1_772_000_000_000;
 /** More than this before one process is a loop, or a load that no real machine would have kept. */

@@ -9,12 +9,13 @@
  * The world knows nothing of the code in it; what must hold is said by `always`, `atEnd` and `violate`.
  */
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
+import { COUNT, checked, WAIT_MS } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 import { seededRandom } from "../core/random.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { sleepOn } from "../runtime/clock.ts";
 import { TimerQueue } from "../runtime/timer-queue.ts";
-import { asTask, canDrain, drainMicrotasks, eventLoopTurn } from "./microtasks.ts";
+import { asTask, asTasks, canDrain, drainMicrotasks } from "./microtasks.ts";
 import { Network } from "./network.ts";
 import type { NodeOptions, Program } from "./node.ts";
 import { SimNode } from "./node.ts";
@@ -28,10 +29,12 @@ export interface WorldOptions {
   readonly tieBreak?: "asked" | "drawn";
   /** How many of the newest trace records are kept; Infinity for a replay. Default 2,000. */
   readonly traceRecords?: number;
-  /** More events than this at one instant are a loop that never lets time pass. Default 100,000. */
+  /** More events than this at one instant are a loop that never lets time pass, or a huge backlog. Default 100,000. */
   readonly maxStepsPerInstant?: number;
-  /** Fail a run whose code touches real time, entropy, sockets or timers. Default true. */
+  /** Fail a run that touches real time, entropy, sockets or timers. Default true; without, uncaught errors are the host's. */
   readonly traps?: boolean;
+  /** Take a task of the event loop for each step: slower, and the same run. Default: where the engine leaves no choice. */
+  readonly taskPerStep?: boolean;
 }
 
 /** Something that must hold did not. */
@@ -48,8 +51,12 @@ export type Check = () => string | undefined;
 
 /** Whose process runs. One for all worlds: each further one would stay in every async context for good. */
 const inside: AsyncLocalStorage<SimNode> = new AsyncLocalStorage();
+/** What follows the first is seldom news; code in a loop that does it again and again must not fill the memory. */
+const MOST_VIOLATIONS = 1_000;
 /** Steps taken in one task of the event loop, before the rest of the process gets a turn. */
 const STEPS_PER_TASK = 20_000;
+/** The same, where each step is a task. */
+const STEPS_PER_BATCH = 500;
 
 export class World {
   readonly seed: string;
@@ -67,21 +74,26 @@ export class World {
   readonly #ties: Random | undefined;
   readonly #maxStepsPerInstant: number;
   readonly #traps: boolean;
-  /** The async context of whoever made the world. Draining would leave that of the last promise behind. */
+  readonly #taskPerStep: boolean;
+  /** The async context of whoever made the world. A drain in which a next tick threw would leave another behind. */
   readonly #outside: AsyncResource = new AsyncResource("World");
   readonly #always: { readonly invariant: string; readonly check: Check }[] = [];
   readonly #atEnd: { readonly invariant: string; readonly check: Check }[] = [];
   #nowMs = 0;
   #steps = 0;
   #stepsAtInstant = 0;
+  #running = false;
+  /** The last whose process was entered in this step. */
+  #entered: SimNode | undefined;
   #stopped = false;
 
   constructor(options: WorldOptions) {
     this.seed = String(options.seed);
     this.random = seededRandom(this.seed);
     this.#ties = options.tieBreak === "drawn" ? this.random.fork("ties") : undefined;
-    this.#maxStepsPerInstant = options.maxStepsPerInstant ?? 100_000;
+    this.#maxStepsPerInstant = checked("World", "maxStepsPerInstant", options.maxStepsPerInstant ?? 100_000, COUNT);
     this.#traps = options.traps ?? true;
+    this.#taskPerStep = options.taskPerStep ?? false;
     this.trace = new Trace({ keep: options.traceRecords ?? 2_000 });
     this.network = new Network(this);
     const at = this.at.bind(this);
@@ -133,12 +145,13 @@ export class World {
     this.#atEnd.push({ invariant, check });
   }
 
-  /** `invariant` does not hold: written down now; the run stops after this step. */
+  /** `invariant` does not hold: written down now; the run stops after this step, for good. */
   violate(invariant: string, detail: string): void {
+    this.#stopped = true;
+    if (this.violations.length >= MOST_VIOLATIONS) return;
     this.violations.push({ invariant, detail, atMs: this.#nowMs, step: this.#steps });
     // Only its first line: what follows may be a stack, which names folders of this machine.
     this.trace.note(this.#nowMs, "world", "violation", `${invariant}: ${detail.split("\n", 1)[0]}`);
-    this.#stopped = true;
   }
 
   /** A rare situation has occurred: a batch of runs in which it never does has not tested what it claims to. */
@@ -146,20 +159,26 @@ export class World {
     this.met.set(situation, (this.met.get(situation) ?? 0) + 1);
   }
 
-  /** Ends the run after this step. */
+  /** Ends this run after this step. The next call of `run` goes on from there. */
   stop(): void {
     this.#stopped = true;
   }
 
   /**
    * Moves time to `untilMs`, event by event; ends early at the first violation or `stop`, or where nothing is left to
-   * happen. May be called again to go on.
+   * happen. May be called again to go on, except after a violation. Rejects where a check throws, or a run is under way.
+   * An event that never ends (a loop, promises without a wait among them) hangs it, unless its code looks at its clock.
    */
   async run(untilMs: number): Promise<void> {
-    if (await canDrain()) {
-      while (await asTask(() => this.#inTraps(() => this.#manySteps(untilMs))));
-    } else {
-      while (await this.#stepInOneTurn(untilMs));
+    checked("World", "untilMs", untilMs, WAIT_MS);
+    if (this.#running) throw new Error("this world is running already: wait for that run before the next");
+    this.#running = true;
+    this.#stopped = this.violations.length > 0;
+    try {
+      const byHand = !this.#taskPerStep && (await canDrain());
+      while (await (byHand ? asTask(() => this.#manySteps(untilMs)) : this.#manyTasks(untilMs)));
+    } finally {
+      this.#running = false;
     }
     if (!this.#stopped && untilMs > this.#nowMs && untilMs < Number.POSITIVE_INFINITY) this.#nowMs = untilMs;
   }
@@ -180,6 +199,7 @@ export class World {
 
   /** Runs `event` as the process on `node`. For nodes. */
   enter(node: SimNode, context: AsyncResource, event: () => void): void {
+    this.#entered = node;
     try {
       context.runInAsyncScope(event);
     } catch (error) {
@@ -204,26 +224,38 @@ export class World {
   }
 
   #manySteps(untilMs: number): boolean {
-    for (let left = STEPS_PER_TASK; left > 0; left--) {
-      if (!this.#step(untilMs)) return false;
-      this.#outside.runInAsyncScope(drainMicrotasks);
-      this.#check();
-    }
-    return true;
-  }
-
-  /** The same, where microtasks cannot be drained by hand: a turn of the event loop for each step. */
-  async #stepInOneTurn(untilMs: number): Promise<boolean> {
     const unset = this.#setTraps();
-    let stepped: boolean;
     try {
-      stepped = await asTask(() => this.#step(untilMs));
-      await eventLoopTurn();
+      for (let left = STEPS_PER_TASK; left > 0; left--) {
+        if (!this.#step(untilMs)) return false;
+        this.#outside.runInAsyncScope(drainMicrotasks);
+        this.#check();
+      }
+      return true;
     } finally {
       unset();
     }
-    if (stepped) this.#check();
-    return stepped;
+  }
+
+  /** The same, where microtasks are not drained by hand. */
+  #manyTasks(untilMs: number): Promise<boolean> {
+    let unset = (): void => undefined;
+    let stepped: boolean | undefined;
+    const begin = (): void => {
+      unset = this.#setTraps();
+    };
+    const step = (): void => {
+      if (stepped === true) this.#check();
+      if (stepped !== false) stepped = this.#step(untilMs);
+    };
+    return asTasks([begin, ...Array<() => void>(STEPS_PER_BATCH).fill(step)], () => {
+      try {
+        if (stepped === true) this.#check();
+      } finally {
+        unset();
+      }
+      return stepped === true;
+    });
   }
 
   /** Runs the earliest event; false where there is none before `untilMs`, or the run is over. */
@@ -238,6 +270,7 @@ export class World {
       return false;
     }
     this.#steps++;
+    this.#entered = undefined;
     this.trace.step(nextMs);
     try {
       this.#queue.takeDue(nextMs)?.run();
@@ -254,20 +287,12 @@ export class World {
     }
   }
 
-  #inTraps<T>(stretch: () => T): T {
-    const unset = this.#setTraps();
-    try {
-      return stretch();
-    } finally {
-      unset();
-    }
-  }
-
   #setTraps(): () => void {
     if (!this.#traps) return () => undefined;
     return setTraps({
       onTouch: (what, stack) => this.violate("no-real-world", `${what} was used inside the world\n${stack}`),
-      onUncaught: (error) => this.uncaught(inside.getStore()?.name ?? "world", error),
+      // Node 22 has no context for an error out of a microtask.
+      onUncaught: (error) => this.uncaught((inside.getStore() ?? this.#entered)?.name ?? "world", error),
     });
   }
 }

@@ -1,0 +1,90 @@
+/**
+ * A gateway that stood still distrusts itself first [D7]: the heartbeats that came meanwhile are unread, and what looks
+ * like silence is its own. So after a stall that one of its wakes must have fallen into, it abstains before it accuses
+ * anybody, and for as long as it said that it would. That it stood still is seen here from outside.
+ */
+import type { GatewayEvent } from "../../gateway/src/compose.ts";
+import type { Fleet } from "../fleet/fleet.ts";
+import type { FleetObserver } from "../fleet/observer.ts";
+import { GATEWAY } from "../fleet/plan.ts";
+import { documentedGroups } from "./documented.ts";
+import { leastSilences } from "./silence.ts";
+import { troubleOf } from "./trouble.ts";
+
+/** A wake may be so late before it says anything (LivenessSupervisorOptions), and a stall ends up to a look later than it is seen to. */
+const TOLERANCE_MS = 300;
+/** Clocks may run that much apart from true time. */
+const DRIFT = 1.2;
+/** So many abstentions in a row are allowed; after them a gateway that is always late judges all the same. */
+const IN_A_ROW = 3;
+const ROW_MS = 10_000;
+
+interface Doubt {
+  /** True instants of the newest abstentions, newest last. */
+  readonly atMs: number[];
+  /** On the gateway's clock. */
+  untilMs: number;
+}
+
+export function abstention(fleet: Fleet): FleetObserver {
+  const { world } = fleet;
+  const doubts: Map<string, Doubt> = new Map();
+  /** The newest stall, as far as it was seen: true instants of its first and last look. */
+  let stall = { fromMs: Number.POSITIVE_INFINITY, toMs: Number.NEGATIVE_INFINITY };
+  const longest: Map<string, number> = new Map();
+  for (const [name, group] of documentedGroups(fleet))
+    longest.set(name, leastSilences(group).suspectMs * DRIFT + TOLERANCE_MS);
+  const doubtOf = (group: string): Doubt => {
+    const doubt = doubts.get(group) ?? { atMs: [], untilMs: Number.NEGATIVE_INFINITY };
+    doubts.set(group, doubt);
+    return doubt;
+  };
+  const accused = (event: GatewayEvent & { type: "declaration" }): void => {
+    const { group, node, to, atMs } = event;
+    const doubt = doubtOf(group);
+    if (atMs < doubt.untilMs)
+      world.violate("abstention-is-kept", `${group}/${node}: ${to} at ${atMs}; it abstains until ${doubt.untilMs}`);
+    const stoodMs = stall.toMs - stall.fromMs;
+    if (!(stoodMs > (longest.get(group) ?? Number.POSITIVE_INFINITY))) return;
+    const newestMs = doubt.atMs.at(-1) ?? Number.NEGATIVE_INFINITY;
+    if (newestMs >= stall.fromMs || isSlow(fleet, stall.fromMs) || inARow(doubt, world.nowMs)) return;
+    world.violate(
+      "abstains-after-a-stall",
+      `${group}/${node}: ${to}, and it has not abstained since it stood still for ${stoodMs} ms`,
+    );
+  };
+  return {
+    gatewayStarted() {
+      doubts.clear();
+      stall = { fromMs: Number.POSITIVE_INFINITY, toMs: Number.NEGATIVE_INFINITY };
+    },
+    gatewayEvent(event) {
+      if (event.type === "abstention") {
+        const doubt = doubtOf(event.group);
+        doubt.untilMs = event.untilMs;
+        doubt.atMs.push(world.nowMs);
+        if (doubt.atMs.length > IN_A_ROW) doubt.atMs.shift();
+      } else if (event.type === "declaration" && (event.to === "suspected" || event.to === "down")) accused(event);
+    },
+    tick() {
+      const { nowMs } = world;
+      if (!world.nodeOf(GATEWAY).paused) return;
+      // What was seen at the last look goes on; anything else begins.
+      stall = { fromMs: nowMs - stall.toMs <= LOOK_MS ? stall.fromMs : nowMs, toMs: nowMs };
+    },
+  };
+}
+
+/** Observers look round this often, and a little rounding. */
+const LOOK_MS = 101;
+
+function inARow({ atMs }: Doubt, nowMs: number): boolean {
+  return atMs.length === IN_A_ROW && (atMs[0] as number) > nowMs - ROW_MS;
+}
+
+/** A gateway that is slow as well gets to its timers when it gets to them. */
+function isSlow(fleet: Fleet, fromMs: number): boolean {
+  return troubleOf(fleet).spans.some(
+    ({ fault, untilMs }) => fault.kind === "slow" && fault.node === GATEWAY && untilMs > fromMs - ROW_MS,
+  );
+}

@@ -1,0 +1,147 @@
+/** The checks of what must be well again: each is held against the gateway that ships, and against one that does nothing. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Program } from "ground-station-failover/sim";
+import { World } from "ground-station-failover/sim";
+import type { Fleet } from "../fleet/fleet.ts";
+import { buildFleet } from "../fleet/fleet.ts";
+import { gatewayProgram } from "../fleet/gateway-node.ts";
+import type { FleetObserver } from "../fleet/observer.ts";
+import type { FleetFault, FleetPlan } from "../fleet/plan.ts";
+import { endsAtMs } from "../fleet/plan.ts";
+import type { WrittenSections } from "../swarm/written.ts";
+import { configurationOf, planOf } from "../swarm/written.ts";
+import { afterHeal } from "./after-heal.ts";
+import { HandMade } from "./hand-made.ts";
+import { loneFaults } from "./lone-faults.ts";
+import { takeOver } from "./take-over.ts";
+
+const LOST: FleetFault = { kind: "crash", how: "power", node: "atlantic/primary", atMs: 5_000 };
+
+function plan(
+  faults: readonly FleetFault[],
+  lostForEver: readonly string[],
+  sections: WrittenSections = {},
+): FleetPlan {
+  return planOf({
+    faults,
+    lostForEver,
+    phases: { warmUpMs: 5_000, chaosMs: 20_000, drainMs: 20_000, verifyMs: 30_000 },
+    configuration: configurationOf([{ name: "atlantic", ...sections }]),
+  });
+}
+
+interface Ran {
+  readonly violated: string[];
+  readonly met: ReadonlyMap<string, number>;
+}
+
+async function ran(made: FleetPlan, check: (fleet: Fleet) => FleetObserver, gateway = gatewayProgram): Promise<Ran> {
+  const world = new World({ seed: 7 });
+  buildFleet(world, made, { gateway, checks: (fleet) => [check(fleet)] });
+  await world.run(endsAtMs(made));
+  return { violated: world.violations.map(({ invariant }) => invariant), met: world.met };
+}
+
+/** A gateway that hears nothing any more as soon as something goes wrong: its stations are for ever what they were. */
+function deafGateway(fleet: Fleet): Program {
+  const program = gatewayProgram(fleet);
+  return (env) => {
+    const { network } = env;
+    const onDatagram: typeof network.onDatagram = (port, receive) =>
+      network.onDatagram(port, (payload, from) => {
+        if (fleet.world.nowMs < 4_000) receive(payload, from);
+      });
+    return program({ ...env, network: { ...boundTo(network), onDatagram } });
+  };
+}
+
+/** A gateway whose defaults are not those of the manual: it waits for minutes before it declares anything. */
+function patientGateway(fleet: Fleet): Program {
+  const groups = fleet.settings.groups.map((group) => ({
+    ...group,
+    detector: { ...group.detector, threshold: 100, minimumDeviationMs: 10_000, ceilingMs: 240_000 },
+    commandPath: { ...group.commandPath, minimumFailures: 1_000_000, refusalsToDeclare: 1_000_000 },
+    breaker: { ...group.breaker, minimumVolume: 1_000_000 },
+  }));
+  const settings = { ...fleet.settings, groups };
+  return gatewayProgram(
+    new Proxy(fleet, { get: (target, name) => (name === "settings" ? settings : Reflect.get(target, name)) }),
+  );
+}
+
+function boundTo<Part extends object>(part: Part): Part {
+  return new Proxy(part, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
+const KINDS: Readonly<Record<string, FleetFault>> = {
+  power: LOST,
+  kill: { ...LOST, how: "kill" },
+  hang: { kind: "pause", node: "atlantic/primary", atMs: 5_000 },
+  "way there cut": { kind: "link", from: "gateway", to: "atlantic/primary", conditions: { cut: true }, atMs: 5_000 },
+  "way back cut": { kind: "link", from: "atlantic/primary", to: "gateway", conditions: { cut: true }, atMs: 5_000 },
+  errors: { kind: "service", group: "atlantic", station: "primary", mode: "errors", rate: 1, atMs: 5_000 },
+  lies: { kind: "service", group: "atlantic", station: "primary", mode: "lying-200", rate: 1, atMs: 5_000 },
+};
+
+for (const [name, fault] of Object.entries(KINDS)) {
+  test(`[L2] the backup takes over in time after: ${name}`, async () => {
+    const { violated, met } = await ran(plan([fault], ["atlantic/primary"]), takeOver);
+    assert.deepEqual(violated, []);
+    assert.equal(met.get("take-over watched"), 1);
+  });
+}
+
+test("[L2] with the manual's defaults the bound is within the objective of 30 s", () => {
+  for (const fault of Object.values(KINDS)) {
+    const { fleet } = new HandMade(plan([fault], ["atlantic/primary"]), () => ({}));
+    const [lone] = loneFaults(fleet);
+    assert.ok(lone !== undefined && lone.boundMs <= 30_000, JSON.stringify(lone));
+  }
+});
+
+test("[L2] a second fault is watched as well, and one that is not alone is not", () => {
+  const first: FleetFault = { kind: "pause", node: "atlantic/primary", atMs: 2_000, forMs: 3_000 };
+  const second: FleetFault = { ...LOST, atMs: 18_000 };
+  const watched = (faults: FleetFault[]): boolean[] => {
+    const { fleet } = new HandMade(plan(faults, ["atlantic/primary"]), () => ({}));
+    return loneFaults(fleet).map(({ atMs, again }) => atMs === 18_000 && again);
+  };
+  assert.ok(watched([first, second]).includes(true));
+  assert.deepEqual(watched([first, second, { ...first, node: "atlantic/backup", atMs: 18_500 }]).includes(true), false);
+});
+
+test("[L2] a gateway that waits longer than is written is seen", async () => {
+  const { violated } = await ran(plan([LOST], ["atlantic/primary"]), takeOver, patientGateway);
+  assert.deepEqual(violated, ["takes-over"]);
+});
+
+test("[L1] [L4] [L6] after a fault that heals everything is well again", async () => {
+  const { violated } = await ran(plan([{ ...LOST, forMs: 8_000 }], []), afterHeal);
+  assert.deepEqual(violated, []);
+});
+
+test("[L6] a gateway that hears nothing after the heal still suspects everybody", async () => {
+  const made = plan([], []);
+  const longer = { ...made, phases: { ...made.phases, verifyMs: 60_000 } };
+  const { violated } = await ran(longer, afterHeal, deafGateway);
+  assert.ok(violated.includes("suspicions-clear") || violated.includes("serves-after-heal"), String(violated));
+});
+
+test("[L1] a command of the verify phase that is not served is seen, unless its connection was dead", async () => {
+  const fleet = new HandMade(plan([], []), afterHeal);
+  fleet.starts();
+  await fleet.at(66_000);
+  const refused = fleet.command({ told: "not-executed", answer: "503 NO_STATION_FIT" });
+  const cutOff = fleet.command({ told: "unknown", answer: "502" });
+  fleet.ends(fleet.sends(cutOff, "primary"), "lost");
+  fleet.tell("commandTold", cutOff);
+  assert.deepEqual(fleet.violated, []);
+  fleet.tell("commandTold", refused);
+  assert.deepEqual(fleet.violated, ["serves-after-heal"]);
+});

@@ -1,0 +1,184 @@
+/**
+ * The breakers of a gateway, each beside one built here from nothing but the attempts at its station and how they ended:
+ * only legal moves, each with a cause; open where enough failed, closed where it did not; one question at a time after
+ * the pause, and none in it. An attempt counts for the period of the breaker in which it began. Transitions are told by
+ * the gateway, with the instants at which they were due, which may be earlier than they are told (ADR 0003).
+ */
+import type { GatewayEvent } from "../../gateway/src/compose.ts";
+import type { Fleet } from "../fleet/fleet.ts";
+import type { Attempt, FleetObserver } from "../fleet/observer.ts";
+import type { Verdict } from "./breaker-evidence.ts";
+import { Evidence, verdictOn } from "./breaker-evidence.ts";
+import type { DocumentedGroup } from "./documented.ts";
+import { documentedGroups } from "./documented.ts";
+import type { StatusLook } from "./status-round.ts";
+import { livingGateway, lookAround } from "./status-round.ts";
+
+type State = "closed" | "open" | "half-open";
+type Transition = (GatewayEvent & { type: "breaker" })["transition"];
+
+const LEGAL: ReadonlySet<string> = new Set(["closed open", "open half-open", "half-open open", "half-open closed"]);
+/** Not for an operator to set (docs/guide/guarding-a-call.md). */
+const PROBES = 1;
+const ROUNDING_MS = 1e-6;
+
+export function breaker(fleet: Fleet): FleetObserver {
+  const watches: Map<string, Watch> = new Map();
+  const watchOf = (group: string, station: string): Watch | undefined => {
+    const name = `${group}/${station}`;
+    const settings = documentedGroups(fleet).get(group);
+    if (settings === undefined || watches.has(name)) return watches.get(name);
+    const watch = new Watch(fleet, name, settings);
+    watches.set(name, watch);
+    return watch;
+  };
+  return {
+    gatewayStarted: () => watches.clear(),
+    attemptBegan: (attempt) => watchOf(attempt.group, attempt.station)?.began(attempt),
+    attemptEnded: (attempt) => watchOf(attempt.group, attempt.station)?.ended(attempt),
+    gatewayEvent(event) {
+      if (event.type === "breaker") watchOf(event.group, event.station)?.moved(event.transition);
+    },
+    tick() {
+      for (const watch of watches.values()) watch.missed();
+      const look = lookAround(fleet);
+      if (look !== undefined)
+        for (const station of look.status.stations) watchOf(look.group, station.name)?.looked(look);
+    },
+  };
+}
+
+/** One breaker, seen from outside. */
+class Watch {
+  readonly #fleet: Fleet;
+  readonly #name: string;
+  readonly #settings: DocumentedGroup;
+  readonly #evidence: Evidence;
+  /** What is out, and the period in which it began. */
+  readonly #out: Map<Attempt, number> = new Map();
+  #state: State = "closed";
+  /** Counts transitions. */
+  #period = 0;
+  #openUntilMs = Number.NEGATIVE_INFINITY;
+  /** While half-open: how probes that are over went. */
+  #probesSucceeded = 0;
+  #probesFailed = 0;
+  /** It should have opened at this instant, because of this. */
+  #due: { readonly atMs: number; readonly why: string } | undefined = undefined;
+
+  constructor(fleet: Fleet, name: string, settings: DocumentedGroup) {
+    this.#fleet = fleet;
+    this.#name = name;
+    this.#settings = settings;
+    this.#evidence = new Evidence(settings);
+  }
+
+  began(attempt: Attempt): void {
+    this.missed();
+    const earlyMs = this.#openUntilMs - attempt.localMs;
+    if (this.#state === "open" && earlyMs > ROUNDING_MS)
+      this.#violate(
+        "breaker-probes-are-bounded",
+        `${attempt.command.id} is sent ${earlyMs} ms before the open circuit's next probe`,
+      );
+    // Its pause is over, and its transition about to be told.
+    const period = this.#state === "open" ? this.#period + 1 : this.#period;
+    const before = this.#state === "closed" ? 0 : this.#wantedOf(period);
+    if (before >= PROBES)
+      this.#violate(
+        "breaker-probes-are-bounded",
+        `${attempt.command.id} is sent to a half-open circuit with ${before} probe(s) out`,
+      );
+    this.#out.set(attempt, period);
+  }
+
+  ended(attempt: Attempt): void {
+    const period = this.#out.get(attempt);
+    this.#out.delete(attempt);
+    if (period !== this.#period) return;
+    const localMs = this.#localMs();
+    const verdict = verdictOn(attempt, this.#settings, localMs);
+    if (verdict === undefined) return;
+    if (this.#state === "half-open") this.#probed(verdict);
+    if (this.#state !== "closed") return;
+    this.#evidence.add(verdict, localMs);
+    // A success need not be judged: it can only open what older successes no longer hold closed.
+    const why = verdict.endsWith("failure") ? this.#evidence.due : undefined;
+    if (why !== undefined) this.#due ??= { atMs: this.#fleet.world.nowMs, why };
+  }
+
+  moved({ from, to, atMs }: Transition): void {
+    if (from !== this.#state || !LEGAL.has(`${from} ${to}`))
+      this.#violate("breaker-transitions-are-legal", `from ${from} to ${to}; it was ${this.#state}`);
+    const wrong = this.#unjustified(from, to, atMs);
+    if (wrong !== undefined) this.#violate(...wrong);
+    this.#state = to;
+    this.#period++;
+    this.#due = undefined;
+    this.#probesSucceeded = this.#probesFailed = 0;
+    if (to === "open") this.#openUntilMs = atMs + this.#settings.breaker.openDurationMs;
+    if (to === "closed") this.#evidence.clear();
+  }
+
+  /** Time has passed, or something else has happened, since it should have opened. */
+  missed(): void {
+    const due = this.#due;
+    if (due === undefined || this.#fleet.world.nowMs <= due.atMs) return;
+    this.#due = undefined;
+    this.#violate("breaker-trips-when-due", `closed, although ${due.why}`);
+  }
+
+  /** A place for a probe that nobody holds must be free. */
+  looked({ status, process }: StatusLook): void {
+    const breaker = status.stations.find(({ name }) => this.#name.endsWith(`/${name}`))?.breaker;
+    if (breaker?.state !== "half-open" || this.#state !== "half-open" || this.#wantedOf(this.#period) > 0) return;
+    const waitMs = (breaker.nextProbeAtMs ?? 0) - process.nowMs();
+    if (waitMs > ROUNDING_MS)
+      this.#violate("breaker-probes-return", `half-open, no probe is out, and the next may pass only in ${waitMs} ms`);
+  }
+
+  #unjustified(from: State, to: State, atMs: number): [invariant: string, detail: string] | undefined {
+    if (from === "open" && to === "half-open" && atMs < this.#openUntilMs - ROUNDING_MS)
+      return [
+        "breaker-probes-are-bounded",
+        `half-open ${this.#openUntilMs - atMs} ms before its open duration is over`,
+      ];
+    if (from === "half-open" && to === "closed" && this.#probesSucceeded === 0)
+      return ["breaker-transitions-are-legal", "closed, and no probe succeeded"];
+    if (from === "half-open" && to === "open" && this.#probesFailed === 0 && this.#pending() === undefined)
+      return ["breaker-transitions-are-legal", "open again, and no probe failed"];
+    if (from !== "closed" || to !== "open") return undefined;
+    const detail = this.#evidence.unjustified(this.#pending(), this.#localMs());
+    return detail === undefined ? undefined : ["breaker-trips-on-evidence", `open, although ${detail}`];
+  }
+
+  #probed(verdict: Verdict): void {
+    if (verdict === "success" || verdict === "slow-success") this.#probesSucceeded++;
+    else this.#probesFailed++;
+  }
+
+  /** What an attempt that is being given up in this very step will have been: it is booked before it ends. */
+  #pending(): Verdict | undefined {
+    const localMs = this.#localMs();
+    for (const [attempt, period] of this.#out) {
+      const verdict = period === this.#period ? verdictOn(attempt, this.#settings, localMs) : undefined;
+      if (verdict !== undefined) return verdict;
+    }
+    return undefined;
+  }
+
+  /** Attempts of `period` that are out and that somebody waits for. */
+  #wantedOf(period: number): number {
+    let wanted = 0;
+    for (const [{ signal }, began] of this.#out) if (began === period && !signal.aborted) wanted++;
+    return wanted;
+  }
+
+  #localMs(): number {
+    return this.#fleet.gateway?.nowMs() ?? livingGateway(this.#fleet)?.nowMs() ?? this.#fleet.world.nowMs;
+  }
+
+  #violate(invariant: string, detail: string): void {
+    this.#fleet.world.violate(invariant, `${this.#name}: ${detail}`);
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * Deadlines: an instant at the gateway, a time left wherever the command goes on. Whatever happens to a command (waits,
+ * retries, other stations), the instant by which its source wants it stays where it was, and nobody sends it on from then
+ * on. Attempts have an end of their own, earlier than that. Instants are compared on the clock of whoever promised them.
+ */
+import type { Fleet } from "../fleet/fleet.ts";
+import type { Attempt, Command, FleetObserver, Relay, Visit } from "../fleet/observer.ts";
+import { documentedGroups } from "./documented.ts";
+import { livingGateway } from "./status-round.ts";
+import { troubleOf } from "./trouble.ts";
+
+/** Sums of instants are rounded. */
+const ROUNDING_MS = 1e-6;
+/** How much longer than its timeout an attempt may be out at a gateway that nothing disturbs. */
+const LATE_MS = 50;
+
+export function deadlines(fleet: Fleet): FleetObserver {
+  const visits: Map<Command, Visit[]> = new Map();
+  /** By station, oldest first. */
+  const out: Map<string, Set<Attempt>> = new Map();
+  const clear = (): void => {
+    visits.clear();
+    out.clear();
+  };
+  return {
+    gatewayStarted: clear,
+    commandArrived(visit) {
+      const open = visits.get(visit.command);
+      if (open === undefined) visits.set(visit.command, [visit]);
+      else open.push(visit);
+    },
+    commandAnswered(visit) {
+      const open = visits.get(visit.command)?.filter((one) => one !== visit) ?? [];
+      if (open.length === 0) visits.delete(visit.command);
+      else visits.set(visit.command, open);
+    },
+    attemptBegan(attempt) {
+      const name = `${attempt.group}/${attempt.station}`;
+      const there = out.get(name) ?? new Set();
+      out.set(name, there.add(attempt));
+      const deadlineMs = latestDeadlineMs(visits.get(attempt.command));
+      if (deadlineMs !== undefined) compare(fleet, attempt, deadlineMs);
+    },
+    attemptEnded: (attempt) => out.get(`${attempt.group}/${attempt.station}`)?.delete(attempt),
+    relaySent: (relay) => passedOnInTime(fleet, relay),
+    tick() {
+      for (const [name, attempts] of out) for (const oldest of attempts) if (!overdue(fleet, name, oldest)) break;
+    },
+  };
+}
+
+/** A command may be there twice, when its source has given up on a connection that the gateway still holds. */
+function latestDeadlineMs(open: readonly Visit[] | undefined): number | undefined {
+  return open?.reduce((latestMs, visit) => Math.max(latestMs, visit.deadlineLocalMs), Number.NEGATIVE_INFINITY);
+}
+
+function compare({ world }: Fleet, { command, station, localMs, timeLeftMs }: Attempt, deadlineMs: number): void {
+  if (localMs >= deadlineMs)
+    world.violate(
+      "sent-before-deadline",
+      `${command.id} goes to ${station} ${localMs - deadlineMs} ms after its deadline`,
+    );
+  const grownMs = localMs + timeLeftMs - deadlineMs;
+  if (grownMs > ROUNDING_MS)
+    world.violate(
+      "deadline-never-grows",
+      `${command.id} goes to ${station} with ${timeLeftMs} ms left, ${grownMs} ms more than there are`,
+    );
+}
+
+function passedOnInTime({ world }: Fleet, relay: Relay): void {
+  const { command, group, station, arrivedLocalMs, timeLeftMs = Number.POSITIVE_INFINITY, sentTimeLeftMs = 0 } = relay;
+  const sentMs = relay.sentLocalMs ?? arrivedLocalMs;
+  const leftMs = arrivedLocalMs + timeLeftMs - sentMs;
+  if (leftMs <= 0)
+    world.violate(
+      "stations-drop-the-late",
+      `${group}/${station} carried ${command.id} on ${-leftMs} ms after its deadline`,
+    );
+  if (sentTimeLeftMs > leftMs + ROUNDING_MS)
+    world.violate(
+      "deadline-never-grows",
+      `${group}/${station} carried ${command.id} on with ${sentTimeLeftMs} ms left of ${leftMs}`,
+    );
+}
+
+/** Is this attempt out for longer than it may be? True also for one that was given up: then the next is looked at. */
+function overdue(fleet: Fleet, name: string, attempt: Attempt): boolean {
+  if (attempt.signal.aborted) return true;
+  const process = livingGateway(fleet);
+  const timeoutMs = documentedGroups(fleet).get(attempt.group)?.commands.timeoutMs ?? Number.POSITIVE_INFINITY;
+  if (process === undefined || process.nowMs() - attempt.localMs <= timeoutMs + LATE_MS) return false;
+  const { world } = fleet;
+  if (troubleOf(fleet).disturbsGateway(attempt.atMs, world.nowMs)) return false;
+  const outMs = process.nowMs() - attempt.localMs;
+  world.violate(
+    "attempts-time-out",
+    `${attempt.command.id} is out at ${name} for ${outMs} ms; its timeout is ${timeoutMs} ms`,
+  );
+  return true;
+}

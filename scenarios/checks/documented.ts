@@ -1,0 +1,140 @@
+/**
+ * A group's settings as its operator understands them: what is written in the plan's configuration, and for the rest the
+ * defaults that docs/guide/configuration.md promises. They are copied here on purpose and not read from the parser, so
+ * that a default which moves in the source without moving in the manual breaks a promise that somebody notices.
+ */
+import type { Fleet } from "../fleet/fleet.ts";
+import type { WrittenGroup } from "../fleet/plan.ts";
+
+/** Durations in ms. */
+export interface DocumentedGroup {
+  readonly name: string;
+  /** In order of priority. `capacityPerSecond` is Infinity where it is not declared. */
+  readonly stations: readonly { readonly name: string; readonly capacityPerSecond: number }[];
+  readonly heartbeat: { readonly kind: "udp" | "http"; readonly intervalMs: number; readonly timeoutMs: number };
+  readonly detector: {
+    readonly threshold: number;
+    readonly suspectThreshold: number;
+    readonly clearThreshold: number;
+    readonly minimumDeviationMs: number;
+    readonly ceilingMs: number;
+    readonly sustainMs: number;
+    readonly minimumDwellMs: number;
+    readonly gracePeriodMs: number;
+  };
+  readonly commands: {
+    readonly timeoutMs: number;
+    readonly deadlineMs: number;
+    readonly maxWaitMs: number;
+    readonly maxWaiting: number;
+    readonly maxConcurrent: number;
+    readonly errorBody: boolean;
+  };
+  readonly retry: { readonly maxAttempts: number; readonly budgetRatio: number; readonly budgetWindowMs: number };
+  readonly breaker: {
+    readonly failureRateThreshold: number;
+    readonly minimumVolume: number;
+    readonly windowMs: number;
+    readonly openDurationMs: number;
+  };
+  readonly commandPath: {
+    readonly failingForMs: number;
+    readonly minimumFailures: number;
+    readonly refusalsToDeclare: number;
+    readonly unansweredAfterMs: number;
+  };
+  readonly failback: { readonly mode: "manual" | "automatic"; readonly holdDownMs: number };
+  /** Are replaced stations probed? */
+  readonly probes: boolean;
+}
+
+const known: WeakMap<Fleet, Map<string, DocumentedGroup>> = new WeakMap();
+
+/** The groups of `fleet`'s plan, by name. */
+export function documentedGroups(fleet: Fleet): ReadonlyMap<string, DocumentedGroup> {
+  const read = known.get(fleet);
+  if (read !== undefined) return read;
+  const groups = new Map(fleet.plan.configuration.groups.map((group) => [group.name, documented(group)]));
+  known.set(fleet, groups);
+  return groups;
+}
+
+/** What the manual says of `written`. */
+export function documented(written: WrittenGroup): DocumentedGroup {
+  const heartbeat = section(written, "heartbeat");
+  const kind = heartbeat["kind"] === "http" ? "http" : "udp";
+  const intervalMs = duration(heartbeat["interval"], kind === "http" ? 1_000 : 50);
+  const detector = section(written, "detector");
+  const commands = section(written, "commands");
+  const retry = section(written, "retry");
+  const breaker = section(written, "breaker");
+  const commandPath = section(written, "commandPath");
+  const failback = section(written, "failback");
+  return {
+    name: written.name,
+    stations: written.stations.map(({ name, capacityPerSecond = Number.POSITIVE_INFINITY }) => ({
+      name,
+      capacityPerSecond,
+    })),
+    heartbeat: { kind, intervalMs, timeoutMs: duration(heartbeat["timeout"], intervalMs) },
+    detector: {
+      threshold: number(detector["threshold"], 8),
+      suspectThreshold: number(detector["suspectThreshold"], 5),
+      clearThreshold: number(detector["clearThreshold"], 2),
+      minimumDeviationMs: duration(detector["minimumDeviation"], Math.max(50, intervalMs / 4)),
+      ceilingMs: duration(detector["ceiling"], Math.max(1_000, 20 * intervalMs)),
+      sustainMs: duration(detector["sustain"], 0),
+      minimumDwellMs: duration(detector["minimumDwell"], 1_000),
+      gracePeriodMs: duration(detector["gracePeriod"], 5_000),
+    },
+    commands: {
+      timeoutMs: duration(commands["timeout"], 1_000),
+      deadlineMs: duration(commands["deadline"], 15_000),
+      maxWaitMs: duration(commands["maxWait"], 15_000),
+      maxWaiting: number(commands["maxWaiting"], 10_000),
+      maxConcurrent: number(commands["maxConcurrent"], 256),
+      errorBody: commands["errorBody"] !== false,
+    },
+    retry: {
+      maxAttempts: number(retry["maxAttempts"], 3),
+      budgetRatio: number(retry["budgetRatio"], 0.1),
+      budgetWindowMs: duration(retry["budgetWindow"], 10_000),
+    },
+    breaker: {
+      failureRateThreshold: number(breaker["failureRateThreshold"], 0.5),
+      minimumVolume: number(breaker["minimumVolume"], 20),
+      windowMs: duration(breaker["window"], 10_000),
+      openDurationMs: duration(breaker["openDuration"], 5_000),
+    },
+    commandPath: {
+      failingForMs: duration(commandPath["failingFor"], 1_000),
+      minimumFailures: number(commandPath["minimumFailures"], 5),
+      refusalsToDeclare: number(commandPath["refusalsToDeclare"], 2),
+      unansweredAfterMs: duration(commandPath["unansweredAfter"], 250),
+    },
+    failback: {
+      mode: failback["mode"] === "automatic" ? "automatic" : "manual",
+      holdDownMs: duration(failback["holdDown"], 30_000),
+    },
+    probes: written["probePath"] !== undefined,
+  };
+}
+
+function section(group: WrittenGroup, name: string): Readonly<Record<string, unknown>> {
+  return (group[name] ?? {}) as Readonly<Record<string, unknown>>;
+}
+
+const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** A bare number counts milliseconds; else as a person writes it: `50ms`, `1.5s`, `2m`, `1h`. */
+function duration(given: unknown, byDefaultMs: number): number {
+  if (given === undefined) return byDefaultMs;
+  if (typeof given === "number") return given;
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(String(given)) ?? [];
+  if (amount === undefined || unit === undefined) throw new Error(`"${String(given)}" is no duration`);
+  return Number(amount) * (UNITS_MS[unit] as number);
+}
+
+function number(given: unknown, byDefault: number): number {
+  return typeof given === "number" ? given : byDefault;
+}

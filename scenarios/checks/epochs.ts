@@ -1,0 +1,89 @@
+/**
+ * Epochs at each door that they pass: the gateway that numbers its active stations, every attempt it sends, and every
+ * station, which must refuse what is older than the newest it has seen. Spacecraft refuse old epochs too and so hide
+ * what goes wrong before them; that is why each layer is watched for itself. What two processes of a gateway number alike
+ * is no fault (a new one begins at 1 and learns; ADR 0007), so all of this is for one process.
+ */
+import type { GatewayEvent } from "../../gateway/src/compose.ts";
+import type { Fleet } from "../fleet/fleet.ts";
+import type { Attempt, FleetObserver, Relay } from "../fleet/observer.ts";
+
+/** A group under one gateway process, from what its events said. */
+interface Numbered {
+  epoch: number;
+  active: string;
+  /** Who was sent to under each epoch. */
+  readonly stations: Map<number, string>;
+  newestSent: number;
+}
+
+export function epochs(fleet: Fleet): FleetObserver {
+  const { world } = fleet;
+  const groups: Map<string, Numbered> = new Map();
+  const admitted: Map<string, { incarnation: number; epoch: number }> = new Map();
+  const numbered = (name: string): Numbered => {
+    const group = groups.get(name) ?? begun(fleet, name);
+    groups.set(name, group);
+    return group;
+  };
+  const newestAt = ({ group, station, incarnation }: Relay): { incarnation: number; epoch: number } => {
+    const name = `${group}/${station}`;
+    const seen = admitted.get(name);
+    if (seen?.incarnation === incarnation) return seen;
+    const fresh = { incarnation, epoch: 0 };
+    admitted.set(name, fresh);
+    return fresh;
+  };
+  const refuseOld = (relay: Relay, what: string): void => {
+    const newest = newestAt(relay);
+    const { command, epoch = 0, group, station } = relay;
+    if (epoch < newest.epoch)
+      world.violate(
+        "stations-refuse-old-epochs",
+        `${group}/${station} ${what} ${command.id} of epoch ${epoch} after epoch ${newest.epoch}`,
+      );
+    newest.epoch = Math.max(newest.epoch, epoch);
+  };
+  return {
+    gatewayStarted: () => groups.clear(),
+    gatewayEvent(event) {
+      if (event.type === "promoted" || event.type === "epoch-adopted") noteRise(fleet, numbered(event.group), event);
+    },
+    attemptBegan: (attempt) => noteAttempt(fleet, numbered(attempt.group), attempt),
+    relayAdmitted: (relay) => refuseOld(relay, "let in"),
+    relaySent: (relay) => refuseOld(relay, "carried on"),
+    relayRefused(relay, epochSeen) {
+      const newest = newestAt(relay);
+      newest.epoch = Math.max(newest.epoch, epochSeen);
+    },
+  };
+}
+
+/** A gateway begins with epoch 1 and the first station. */
+function begun(fleet: Fleet, name: string): Numbered {
+  const active = fleet.group(name).settings.stations[0]?.name ?? "";
+  return { epoch: 1, active, stations: new Map([[1, active]]), newestSent: 0 };
+}
+
+function noteRise(fleet: Fleet, of: Numbered, event: GatewayEvent & { type: "promoted" | "epoch-adopted" }): void {
+  const { group, epoch } = event;
+  if (!(epoch > of.epoch))
+    fleet.world.violate("epoch-rises", `${group}: ${event.type} with epoch ${epoch} after ${of.epoch}`);
+  of.epoch = epoch;
+  if (event.type === "promoted") of.active = event.station;
+  of.stations.set(epoch, of.active);
+}
+
+function noteAttempt({ world }: Fleet, of: Numbered, { group, station, epoch, command }: Attempt): void {
+  const other = of.stations.get(epoch);
+  if (other === undefined) of.stations.set(epoch, station);
+  else if (other !== station)
+    world.violate(
+      "one-active-per-epoch",
+      `${group}: ${command.id} goes to ${station} under epoch ${epoch}, which is ${other}'s`,
+    );
+  const newest = Math.max(of.newestSent, of.epoch);
+  if (epoch < newest)
+    world.violate("epoch-rises", `${group}: ${command.id} goes to ${station} under epoch ${epoch} after ${newest}`);
+  of.newestSent = Math.max(of.newestSent, epoch);
+}

@@ -1,0 +1,38 @@
+/**
+ * A gateway for hand-made events: the one that ships, composed on the world's clock and never run, so that it is there,
+ * has a status, and does nothing. Its stations can be written to and never answer.
+ */
+import { compose } from "../../gateway/src/compose.ts";
+import type { Uplink } from "../../gateway/src/fleet/uplink.ts";
+import type { GatewayProcess } from "../fleet/observer.ts";
+import { GATEWAY } from "../fleet/plan.ts";
+import type { HandMade } from "./hand-made.ts";
+
+/** Has the gateway of `made` start now, and tells its check so. */
+export function startGateway(made: HandMade): GatewayProcess {
+  const { world, fleet } = made;
+  const gateway = compose({
+    settings: fleet.settings,
+    clock: world.clock,
+    random: world.random.fork("gateway"),
+    uplink: (_group, station) => silentUplink(station.name),
+    newChallenge: () => "challenge",
+  });
+  const node = world.nodes.get(GATEWAY) ?? world.node(GATEWAY, () => undefined);
+  node.crash();
+  node.start();
+  const process: GatewayProcess = {
+    incarnation: node.incarnation,
+    gateway,
+    startedAtMs: world.nowMs,
+    nowMs: () => world.nowMs,
+  };
+  fleet.gateway = process;
+  made.tell("gatewayStarted", process);
+  return process;
+}
+
+function silentUplink(name: string): Uplink {
+  const never = (): Promise<never> => new Promise(() => undefined);
+  return { name, send: never, probe: never };
+}

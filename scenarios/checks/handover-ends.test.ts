@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { World } from "ground-station-failover/sim";
+import type { Fleet } from "../fleet/fleet.ts";
+import { buildFleet } from "../fleet/fleet.ts";
+import { gatewayProgram } from "../fleet/gateway-node.ts";
+import { planOf } from "../swarm/written.ts";
+import { handoverEnds } from "./handover-ends.ts";
+
+/** An operator asks for a switchover; `spoil` may tell observers what did not happen. */
+async function switched(spoil: (fleet: Fleet) => void): Promise<string[]> {
+  const world = new World({ seed: 3 });
+  const switchover = {
+    kind: "operator",
+    group: "atlantic",
+    station: "backup",
+    atMs: 3_000,
+    action: "switchover",
+  } as const;
+  const plan = planOf({ faults: [switchover] });
+  const fleet = buildFleet(world, plan, { gateway: gatewayProgram, checks: (made) => [handoverEnds(made)] });
+  world.at(4_000, () => spoil(fleet));
+  await world.run(9_000);
+  return world.violations.map(({ invariant }) => invariant);
+}
+
+test("[L5] a switchover is over when calls have had their time", async () => {
+  assert.deepEqual(await switched(() => undefined), []);
+});
+
+test("[L5] one that is not over then is seen", async () => {
+  const begun = (fleet: Fleet): void => {
+    const atMs = fleet.gateway?.nowMs() ?? 0;
+    const event = {
+      type: "handover-begun",
+      group: "atlantic",
+      station: "primary",
+      cause: "switchover",
+      reason: "",
+      atMs,
+    } as const;
+    fleet.observers.tell("gatewayEvent", event, 1);
+  };
+  assert.deepEqual(await switched(begun), ["handover-ends"]);
+});

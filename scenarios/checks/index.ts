@@ -1,0 +1,48 @@
+/** All that must hold in the fleet's world, one observer for each layer: a fence further down must not hide a fault further up. */
+import type { Fleet } from "../fleet/fleet.ts";
+import type { FleetObserver } from "../fleet/observer.ts";
+import { abstention } from "./abstention.ts";
+import { afterHeal } from "./after-heal.ts";
+import { answeredInTime, sourcesAreTold } from "./answers.ts";
+import { breaker } from "./breaker.ts";
+import { calmNeighbour } from "./calm-neighbour.ts";
+import { deadlines } from "./deadlines.ts";
+import { detector } from "./detector.ts";
+import { epochs } from "./epochs.ts";
+import { handoverEnds } from "./handover-ends.ts";
+import { movedCalls } from "./moved-calls.ts";
+import { offeredLoad } from "./offered-load.ts";
+import { once } from "./once.ts";
+import { queues } from "./queues.ts";
+import { retriesWithinBudget } from "./retries-within-budget.ts";
+import { roleChanges } from "./role-changes.ts";
+import { situationWatch } from "./situation-watch.ts";
+import { slots } from "./slots.ts";
+import { takeOver } from "./take-over.ts";
+import { truth } from "./truth.ts";
+
+/** The checks of a run, told in this order. */
+export function checksOf(fleet: Fleet): FleetObserver[] {
+  return [
+    truth(fleet),
+    once(fleet),
+    epochs(fleet),
+    deadlines(fleet),
+    slots(fleet),
+    breaker(fleet),
+    detector(fleet),
+    abstention(fleet),
+    retriesWithinBudget(fleet),
+    offeredLoad(fleet),
+    queues(fleet),
+    roleChanges(fleet),
+    calmNeighbour(fleet),
+    answeredInTime(fleet),
+    sourcesAreTold(fleet),
+    takeOver(fleet),
+    handoverEnds(fleet),
+    movedCalls(fleet),
+    afterHeal(fleet),
+    situationWatch(fleet),
+  ];
+}

@@ -1,0 +1,202 @@
+/**
+ * The faults of a plan after which a backup must take over in a time that can be summed up: one that stops a station
+ * serving altogether, for longer than the sum, while nothing else is wrong with its group. Earlier faults may have come
+ * and gone, so that the second outage is watched as well as the first.
+ *
+ *   silence        the beats stop: power, kill, pause, the way back cut, both ways cut
+ *   command path   the beats go on: the way there cut or held, a service that fails everything
+ */
+import type { Fleet } from "../fleet/fleet.ts";
+import { GATEWAY, stationNode } from "../fleet/plan.ts";
+import { comfortOf, mostReach } from "./comfort.ts";
+import type { DocumentedGroup } from "./documented.ts";
+import { documentedGroups } from "./documented.ts";
+import type { Span } from "./trouble.ts";
+import { overlaps, troubleOf } from "./trouble.ts";
+
+export interface LoneFault {
+  readonly group: string;
+  readonly station: string;
+  readonly atMs: number;
+  /** Within this time a command that was sent after the fault has been served by another station. */
+  readonly boundMs: number;
+  /** The terms of that sum, in words. */
+  readonly terms: string;
+  /** Has the group been in trouble before? */
+  readonly again: boolean;
+}
+
+/** After trouble, beats and attempts of this long have shown that it is over. */
+const SETTLED_MS = 2_000;
+/** `LivenessSupervisor`: how often a station that is not alive is looked at. */
+const RECHECK_MS = 50;
+/** A station that is promoted is not held back by anything for longer (held calls are looked at this often). */
+const LOOK_MS = 250;
+
+/** The lone faults of `fleet`'s plan, in its order. */
+export function loneFaults(fleet: Fleet): LoneFault[] {
+  const trouble = troubleOf(fleet);
+  if (!trouble.leavesGatewayAlone) return [];
+  const found: LoneFault[] = [];
+  for (const settings of documentedGroups(fleet).values()) {
+    const spans = trouble.of(settings.name);
+    const comfort = comfortOf(fleet, settings.name);
+    if (!comfort.quiet || !comfort.serves) continue;
+    for (const span of spans) {
+      const lone = loneFault(fleet, settings, span, spans);
+      if (lone !== undefined) found.push(lone);
+    }
+  }
+  return found;
+}
+
+function loneFault(fleet: Fleet, settings: DocumentedGroup, span: Span, spans: readonly Span[]): LoneFault | undefined {
+  const { name: group } = settings;
+  const struck = settings.stations.find(({ name }) => stopsServing(span, group, name, settings));
+  if (struck === undefined) return undefined;
+  const others = spans.filter((other) => other !== span);
+  const before = others.filter(({ fromMs }) => fromMs <= span.fromMs);
+  const waits = waitsOf(
+    fleet,
+    settings,
+    span,
+    struck.name,
+    before.every((other) => isCleanOutage(other, group, settings)),
+  );
+  if (waits === undefined) return undefined;
+  const boundMs = sumMs(waits);
+  const { fromMs, untilMs } = span;
+  if (untilMs < fromMs + boundMs || overlaps(others, fromMs - settledMs(settings, before), fromMs + boundMs))
+    return undefined;
+  const terms = waits.map(({ what, ms }) => `${what} ${Math.round(ms)}`).join(" + ");
+  return { group, station: struck.name, atMs: fromMs, boundMs, terms, again: before.length > 0 };
+}
+
+/** Somebody who was replaced lately may still be kept down, in doubt or in maintenance; with no trouble before, nobody is. */
+function settledMs({ breaker, detector }: DocumentedGroup, before: readonly Span[]): number {
+  if (before.length === 0) return 0;
+  return SETTLED_MS + 2 * detector.minimumDwellMs + breaker.openDurationMs;
+}
+
+interface Wait {
+  readonly what: string;
+  readonly ms: number;
+}
+
+function waitsOf(
+  fleet: Fleet,
+  settings: DocumentedGroup,
+  span: Span,
+  station: string,
+  unlearnt: boolean,
+): Wait[] | undefined {
+  const { plan } = fleet.group(settings.name);
+  const { latencyMs } = comfortOf(fleet, settings.name);
+  const silent = stopsBeats(span, settings.name, station);
+  const silence = silent ? silenceWaits(fleet, settings, unlearnt) : commandPathWaits(fleet, settings);
+  const refused = span.fault.kind === "crash" && span.fault.how === "kill" ? refusalWaits(fleet, settings) : undefined;
+  const noticed = refused !== undefined && silence !== undefined && sumMs(refused) < sumMs(silence) ? refused : silence;
+  if (noticed === undefined) return undefined;
+  const gapMs = (1.5 * plan.sources * 1_000) / plan.commandsPerSecond;
+  return [...noticed, { what: "the next command", ms: gapMs }, { what: "its way", ms: 2 * latencyMs + LOOK_MS }];
+}
+
+/** Silence is declared at the ceiling, or by what the beats before it were like, and the backup is heard once more. */
+function silenceWaits(fleet: Fleet, { name, detector, heartbeat }: DocumentedGroup, unlearnt: boolean): Wait[] {
+  const { silenceMs } = comfortOf(fleet, name);
+  // Beats spread by less than their longest silence; a short window is presumed to spread by half of its mean.
+  const spreadMs = Math.max(detector.minimumDeviationMs, silenceMs / 2, heartbeat.intervalMs / 2);
+  const phiMs = silenceMs + mostReach(detector.threshold) * spreadMs;
+  const declaredMs = unlearnt ? Math.min(detector.ceilingMs, phiMs) : detector.ceilingMs;
+  return [
+    { what: "silence", ms: 1.1 * declaredMs + silenceMs },
+    { what: "sustain", ms: 1.1 * detector.sustainMs + 2 * RECHECK_MS },
+    { what: "a beat of the backup", ms: silenceMs + RECHECK_MS },
+  ];
+}
+
+/** So many attempts must fail, for so long; each takes its timeout to do so, and so many may be out at once. */
+function commandPathWaits(fleet: Fleet, { name, commands, commandPath }: DocumentedGroup): Wait[] | undefined {
+  const { patienceMs = Number.POSITIVE_INFINITY } = fleet.group(name).plan;
+  const { failingForMs, minimumFailures, unansweredAfterMs } = commandPath;
+  const waitMs = Math.min(commands.timeoutMs, commands.deadlineMs, patienceMs);
+  // An attempt that its caller gave up so soon counts for nothing (documented).
+  if (waitMs < commands.timeoutMs && waitMs <= 1.2 * unansweredAfterMs + 50) return undefined;
+  const arrivalMs = arrivalsMs(fleet, name, minimumFailures);
+  const roundsOfAttempts = Math.ceil(minimumFailures / commands.maxConcurrent) + 1;
+  return [
+    { what: "commands that fail", ms: 1.1 * arrivalMs },
+    { what: "their timeouts", ms: 1.1 * roundsOfAttempts * waitMs },
+    { what: "failing for", ms: 1.1 * failingForMs + RECHECK_MS },
+  ];
+}
+
+/** Where the process is gone and the machine is not, connections are refused, and so many of them in a row are proof. */
+function refusalWaits(fleet: Fleet, { name, commandPath }: DocumentedGroup): Wait[] {
+  const { mostMs, silenceMs } = comfortOf(fleet, name);
+  return [
+    { what: "commands that are refused", ms: 1.1 * arrivalsMs(fleet, name, commandPath.refusalsToDeclare + 1) },
+    { what: "their way", ms: 1.1 * 4 * mostMs },
+    { what: "a beat of the backup", ms: silenceMs + RECHECK_MS },
+  ];
+}
+
+/** In what time so many commands come at least: each source sends one in one and a half times its pace. */
+function arrivalsMs(fleet: Fleet, group: string, commands: number): number {
+  const { commandsPerSecond, sources } = fleet.group(group).plan;
+  const rounds = Math.ceil(commands / sources) + 1;
+  return (rounds * 1.5 * sources * 1_000) / commandsPerSecond;
+}
+
+function sumMs(waits: readonly Wait[]): number {
+  return waits.reduce((sum, { ms }) => sum + ms, 0);
+}
+
+/** Does it end all service of `station`, and only of that one? */
+function stopsServing({ fault }: Span, group: string, station: string, { commands }: DocumentedGroup): boolean {
+  const node = stationNode(group, station);
+  switch (fault.kind) {
+    case "crash":
+    case "pause":
+      return fault.node === node;
+    case "link": {
+      const between = [fault.from, fault.to];
+      return (
+        between.includes(node) &&
+        between.includes(GATEWAY) &&
+        (fault.conditions.cut === true || fault.conditions.held === true)
+      );
+    }
+    case "service":
+      return (
+        fault.group === group &&
+        fault.station === station &&
+        fault.rate === 1 &&
+        failsAlways(fault.mode, fault.delayMs ?? 0, commands)
+      );
+    default:
+      return false;
+  }
+}
+
+function failsAlways(mode: string, delayMs: number, { errorBody, timeoutMs }: DocumentedGroup["commands"]): boolean {
+  if (mode === "slow") return delayMs > 1.5 * timeoutMs;
+  return mode !== "lying-200" || errorBody;
+}
+
+/** Do its heartbeats end, too? Only where that is certain. */
+function stopsBeats({ fault }: Span, group: string, station: string): boolean {
+  if (fault.kind === "crash" || fault.kind === "pause") return true;
+  return fault.kind === "link" && fault.from === stationNode(group, station);
+}
+
+/** Nothing of it is learnt as an ordinary gap: a silence that was declared, or none at all. */
+function isCleanOutage({ fault, fromMs, untilMs }: Span, group: string, { detector }: DocumentedGroup): boolean {
+  if (fault.kind === "service" || fault.kind === "operator" || fault.kind === "surge") return true;
+  if (fault.kind === "crash") return true;
+  if (fault.kind === "link")
+    return (
+      fault.conditions.cut === true && fault.conditions.held !== true && Object.keys(fault.conditions).length === 1
+    );
+  return fault.kind === "pause" && fault.node.startsWith(`${group}/`) && untilMs - fromMs > 2 * detector.ceilingMs;
+}

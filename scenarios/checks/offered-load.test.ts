@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { configurationOf } from "../swarm/written.ts";
+import { HandMade } from "./hand-made.ts";
+import { offeredLoad } from "./offered-load.ts";
+
+const made = (capacityPerSecond?: number): HandMade => {
+  const group = { name: "atlantic", ...(capacityPerSecond === undefined ? {} : { capacityPerSecond }) };
+  return new HandMade({ configuration: configurationOf([group]) }, offeredLoad);
+};
+
+async function offers(fleet: HandMade, count: number, everyMs: number): Promise<void> {
+  for (let sent = 0; sent < count; sent++) {
+    fleet.ends(fleet.sends(fleet.command(), "primary"), "reply", 200);
+    await fleet.at(fleet.world.nowMs + everyMs);
+  }
+}
+
+test("[B2] a station gets in any second what it declares that it can take", async () => {
+  const fleet = made(10);
+  await offers(fleet, 30, 100);
+  assert.deepEqual(fleet.violated, []);
+});
+
+test("[B2] one more in a second, and be it over the seam of two, is too many", async () => {
+  const fleet = made(10);
+  await fleet.at(500);
+  await offers(fleet, 11, 90);
+  assert.deepEqual(fleet.violated, ["offered-within-capacity"]);
+});
+
+test("[B2] a new active station begins with ten, and gets one more for each that succeeded", async () => {
+  const fleet = made();
+  fleet.promoted("backup", "primary", "failure");
+  const out = Array.from({ length: 10 }, () => fleet.sends(fleet.command(), "backup"));
+  fleet.ends(out[0] as (typeof out)[0], "reply", 200);
+  fleet.sends(fleet.command(), "backup");
+  fleet.sends(fleet.command(), "backup");
+  await fleet.at(10);
+  assert.deepEqual(fleet.violated, []);
+});
+
+test("[B2] a backlog that is released at once is seen", async () => {
+  const fleet = made();
+  fleet.promoted("backup", "primary", "failure");
+  for (let sent = 0; sent < 11; sent++) fleet.sends(fleet.command(), "backup");
+  await fleet.at(10);
+  assert.deepEqual(fleet.violated, ["ramp-after-promotion"]);
+});
+
+test("[B2] attempts that are told to be over in the same step are not out", async () => {
+  const fleet = made();
+  fleet.promoted("backup", "primary", "failure");
+  const out = Array.from({ length: 11 }, () => fleet.sends(fleet.command(), "backup"));
+  fleet.ends(out[0] as (typeof out)[0], "aborted");
+  await fleet.at(10);
+  assert.deepEqual(fleet.violated, []);
+});
+
+test("[B2] a second's worth does not come in one burst while the ramp is on", async () => {
+  const fleet = made(100);
+  fleet.promoted("primary", "backup", "failure");
+  for (let sent = 0; sent < 11; sent++) fleet.ends(fleet.sends(fleet.command(), "primary"), "reply", 200);
+  await fleet.at(10);
+  assert.deepEqual(fleet.violated, ["ramp-after-promotion"]);
+});

@@ -1,0 +1,118 @@
+/**
+ * What a plan does to whom, and from when to when, read off the plan and not off the run: so a check can say whether
+ * something that a gateway did has a cause, and whether a promise was to be kept at all. Replayed heartbeats are no
+ * trouble: they promise to change nothing.
+ */
+import type { Fleet } from "../fleet/fleet.ts";
+import type { FleetFault } from "../fleet/plan.ts";
+import { ADVERSARY, GATEWAY, healedAtMs, stationNode } from "../fleet/plan.ts";
+
+/** A fault in force from `fromMs` until `untilMs`, Infinity for ever. A thing of an instant lasts for none. */
+export interface Span {
+  readonly fault: FleetFault;
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
+
+const EVERYBODY = "*";
+
+const known: WeakMap<Fleet, Trouble> = new WeakMap();
+
+/** The trouble of `fleet`'s plan. */
+export function troubleOf(fleet: Fleet): Trouble {
+  const read = known.get(fleet) ?? new Trouble(fleet);
+  known.set(fleet, read);
+  return read;
+}
+
+export class Trouble {
+  /** All there is, in the plan's order. */
+  readonly spans: readonly Span[];
+  readonly #ofGroup: Map<string, Span[]> = new Map();
+  readonly #ofGateway: Span[] = [];
+  readonly #stopsOfGateway: Span[] = [];
+
+  constructor(fleet: Fleet) {
+    const { plan } = fleet;
+    this.spans = plan.faults.map((fault) => spanOf(fleet, fault)).filter(({ fromMs, untilMs }) => fromMs <= untilMs);
+    for (const { name } of plan.groups) this.#ofGroup.set(name, []);
+    for (const span of this.spans) {
+      if (isOfTheGateway(span.fault)) this.#ofGateway.push(span);
+      if (isOfTheGateway(span.fault) && span.fault.kind !== "drift") this.#stopsOfGateway.push(span);
+      for (const [group, spans] of this.#ofGroup) if (touches(span.fault, group)) spans.push(span);
+    }
+  }
+
+  /** What touches `group`: its stations, links, load and people, and the gateway itself. */
+  of(group: string): readonly Span[] {
+    return this.#ofGroup.get(group) ?? [];
+  }
+
+  /** Does anything touch `group` between two instants? */
+  touches(group: string, fromMs: number, untilMs: number): boolean {
+    return overlaps(this.of(group), fromMs, untilMs);
+  }
+
+  /** Is the gateway's process stopped, slowed or gone between two instants? */
+  disturbsGateway(fromMs: number, untilMs: number): boolean {
+    return overlaps(this.#stopsOfGateway, fromMs, untilMs);
+  }
+
+  /** Are the gateway's process and its clock left alone for the whole run? */
+  get leavesGatewayAlone(): boolean {
+    return this.#ofGateway.length === 0;
+  }
+
+  /** When the last of these is over that begins before `beforeMs`; -Infinity where none does. */
+  lastEndMs(spans: readonly Span[], beforeMs: number): number {
+    return spans.reduce(
+      (lastMs, span) => (span.fromMs < beforeMs ? Math.max(lastMs, span.untilMs) : lastMs),
+      Number.NEGATIVE_INFINITY,
+    );
+  }
+}
+
+/** Is any of these in force between two instants? */
+export function overlaps(spans: readonly Span[], fromMs: number, untilMs: number): boolean {
+  for (const span of spans) if (span.fromMs <= untilMs && span.untilMs >= fromMs) return true;
+  return false;
+}
+
+/** The nodes that a fault names; `*` for all. */
+export function nodesOf(fault: FleetFault): readonly string[] {
+  if ("node" in fault) return [fault.node];
+  if ("from" in fault) return [fault.from, fault.to];
+  return fault.kind === "service" ? [stationNode(fault.group, fault.station)] : [];
+}
+
+/** As the fleet has it: what is healed ends with the chaos, and what would begin later never does. */
+function spanOf({ plan }: Fleet, fault: FleetFault): Span {
+  const forMs = durationMs(fault);
+  const forEver = nodesOf(fault).some((node) => plan.lostForEver.includes(node));
+  const endMs = forEver ? Number.POSITIVE_INFINITY : healedAtMs(plan);
+  const fromMs = fault.atMs < endMs ? fault.atMs : Number.POSITIVE_INFINITY;
+  return { fault, fromMs, untilMs: fromMs === Number.POSITIVE_INFINITY ? 0 : Math.min(fromMs + forMs, endMs) };
+}
+
+function durationMs(fault: FleetFault): number {
+  if (fault.kind === "wall-step" || fault.kind === "replayed-beats") return 0;
+  // What an operator asks for is done when it is done; how long that takes is not the plan's to say.
+  if (fault.kind === "operator") return fault.forMs ?? 0;
+  return fault.forMs ?? Number.POSITIVE_INFINITY;
+}
+
+const OF_THE_PROCESS: ReadonlySet<string> = new Set(["crash", "pause", "slow", "drift"]);
+
+function isOfTheGateway(fault: FleetFault): boolean {
+  return "node" in fault && fault.node === GATEWAY && OF_THE_PROCESS.has(fault.kind);
+}
+
+function touches(fault: FleetFault, group: string): boolean {
+  if (fault.kind === "replayed-beats" || fault.kind === "wall-step") return false;
+  if ("group" in fault) return fault.group === group;
+  const nodes = nodesOf(fault);
+  if (nodes.includes(ADVERSARY)) return false;
+  const known = [GATEWAY, EVERYBODY];
+  if (nodes.every((node) => known.includes(node))) return true;
+  return nodes.some((node) => node.startsWith(`${group}/`));
+}

@@ -1,0 +1,136 @@
+/**
+ * The faults of a plan that are not the engine's: services that fail, people who act, recordings that are played again,
+ * sources that send more. It also sees to it that all that is to be healed is healed: no fault of a node that belongs to
+ * the core outlives the chaos, whatever the plan says.
+ */
+import type { Fault } from "ground-station-failover/sim";
+import type { StationBeat } from "../../gateway/src/fleet/heartbeat-sessions.ts";
+import type { Fleet } from "./fleet.ts";
+import { beatMessage, HEARTBEAT_PORT } from "./heartbeat-messages.ts";
+import type { FleetFault, OperatorAction, ReplayedBeats, ServiceFault, Surge } from "./plan.ts";
+import { ADVERSARY, GATEWAY, healedAtMs, stationNode } from "./plan.ts";
+
+const OURS: ReadonlySet<string> = new Set(["service", "operator", "replayed-beats", "surge"]);
+
+/** Does the engine know how to do this? */
+function isOfTheEngine(fault: FleetFault): fault is Fault {
+  return !OURS.has(fault.kind);
+}
+
+/** How many of a station's newest beats an adversary has recorded. */
+const RECORDED = 64;
+
+export class FaultDesk {
+  readonly #fleet: Fleet;
+  readonly #services: Map<string, Set<ServiceFault>> = new Map();
+  readonly #surges: Map<string, Set<Surge>> = new Map();
+  /** Does anybody ever play a recording? */
+  readonly #recording: boolean;
+  readonly #recorded: Map<string, StationBeat[]> = new Map();
+
+  constructor(fleet: Fleet) {
+    this.#fleet = fleet;
+    this.#recording = fleet.plan.faults.some(({ kind }) => kind === "replayed-beats");
+  }
+
+  /** What of the plan's faults the engine is to do. */
+  ofTheEngine(): Fault[] {
+    return this.#inTime().filter(isOfTheEngine);
+  }
+
+  /** The same fault, ended when the chaos ends, unless it is of a node that is lost for ever. */
+  #clipped<F extends FleetFault>(fault: F): F {
+    const { plan } = this.#fleet;
+    if (this.#isForEver(fault)) return fault;
+    const leftMs = healedAtMs(plan) - fault.atMs;
+    const forMs = "forMs" in fault && typeof fault.forMs === "number" ? fault.forMs : Number.POSITIVE_INFINITY;
+    return { ...fault, forMs: Math.min(forMs, leftMs) };
+  }
+
+  /** Has all that is ours happen at its instant. */
+  schedule(): void {
+    for (const fault of this.#inTime()) {
+      if (!isOfTheEngine(fault)) this.#fleet.world.at(fault.atMs, () => this.#begin(fault));
+    }
+  }
+
+  #inTime(): FleetFault[] {
+    const { plan } = this.#fleet;
+    return plan.faults
+      .filter((fault) => fault.atMs < healedAtMs(plan) || this.#isForEver(fault))
+      .map((fault) => this.#clipped(fault));
+  }
+
+  #isForEver(fault: FleetFault): boolean {
+    return nodesIn(fault).some((node) => this.#fleet.plan.lostForEver.includes(node));
+  }
+
+  /** What strikes a command at `station` now, given its draw in [0, 1); undefined where nothing does. */
+  serviceFault(station: string, draw: number): ServiceFault | undefined {
+    for (const fault of this.#services.get(station) ?? []) if (draw < fault.rate) return fault;
+    return undefined;
+  }
+
+  /** Is `fault` of `station` not over yet? */
+  lasts(station: string, fault: ServiceFault): boolean {
+    return this.#services.get(station)?.has(fault) ?? false;
+  }
+
+  /** How many times its usual load a group's sources send now. */
+  surge(group: string): number {
+    let factor = 1;
+    for (const surge of this.#surges.get(group) ?? []) factor *= surge.factor;
+    return factor;
+  }
+
+  /** An adversary on the path records `beat`. */
+  record(node: string, beat: StationBeat): void {
+    if (!this.#recording) return;
+    const beats = this.#recorded.get(node) ?? [];
+    beats.push(beat);
+    if (beats.length > RECORDED) beats.shift();
+    this.#recorded.set(node, beats);
+  }
+
+  #begin(fault: Exclude<FleetFault, Fault>): void {
+    const { world } = this.#fleet;
+    world.trace.note(world.nowMs, "world", fault.kind, JSON.stringify(fault));
+    if (fault.kind === "service") this.#impose(this.#services, stationNode(fault.group, fault.station), fault);
+    else if (fault.kind === "surge") this.#impose(this.#surges, fault.group, fault);
+    else if (fault.kind === "operator") this.#operate(fault);
+    else this.#replay(fault);
+  }
+
+  #impose<F extends { readonly forMs?: number }>(all: Map<string, Set<F>>, name: string, fault: F): void {
+    const active = all.get(name) ?? new Set();
+    all.set(name, active.add(fault));
+    const { world } = this.#fleet;
+    world.at(world.nowMs + (fault.forMs ?? Number.POSITIVE_INFINITY), () => active.delete(fault));
+  }
+
+  #operate({ group: name, station, action, forMs = 0 }: OperatorAction): void {
+    const { world } = this.#fleet;
+    world.nodeOf(GATEWAY).run(() => {
+      const group = this.#fleet.gateway?.gateway.groups.get(name);
+      // An operator who is told "not fit" has nothing else to do here.
+      const refused = (): void => world.sometimes("operator switchover refused");
+      if (action === "switchover") group?.switchover(station, "an operator asked for it").catch(refused);
+      else group?.setMaintenance(station, "an operator asked for it", forMs);
+    });
+  }
+
+  #replay({ group, station, count }: ReplayedBeats): void {
+    const adversary = this.#fleet.world.nodeOf(ADVERSARY);
+    for (const beat of (this.#recorded.get(stationNode(group, station)) ?? []).slice(-count)) {
+      adversary.run(() =>
+        this.#fleet.adversary?.network.send({ node: GATEWAY, port: HEARTBEAT_PORT }, beatMessage(beat), HEARTBEAT_PORT),
+      );
+    }
+  }
+}
+
+function nodesIn(fault: FleetFault): string[] {
+  if ("node" in fault) return [fault.node];
+  if ("from" in fault) return [fault.from, fault.to];
+  return fault.kind === "service" ? [stationNode(fault.group, fault.station)] : [];
+}

@@ -1,0 +1,131 @@
+/**
+ * The fleet's world: the gateway that ships, in front of several groups of stations with a spacecraft behind each, and
+ * the sources that command them, all from one plan. Only the adapters are replaced: `compose`, the parser of the
+ * configuration, the station's guard and heartbeats, and everything below them are the files that run in production.
+ *
+ *   source ──► gateway ──► station ──► spacecraft       each a process on a machine of its own,
+ *                 ▲            │                        with the simulated network between them
+ *                 └─heartbeats─┘
+ *
+ * There is one gateway, because several need a shared lease; it may crash and begin again. A lease store and durable
+ * journals get nodes and disks here when the product has them.
+ */
+import type { NodeEnv, Program, SimNode, World } from "ground-station-failover/sim";
+import { inject } from "ground-station-failover/sim";
+import { parseConfiguration } from "../../gateway/src/config.ts";
+import { ConfigurationProblems } from "../../gateway/src/config-problems.ts";
+import type { GatewaySettings, GroupSettings } from "../../gateway/src/fleet/settings.ts";
+import { checksOf } from "../checks/index.ts";
+import { craftProgram } from "./craft-node.ts";
+import { FaultDesk } from "./fault-desk.ts";
+import { gatewayProgram } from "./gateway-node.ts";
+import type { Command, FleetObserver, GatewayProcess } from "./observer.ts";
+import { Observers } from "./observer.ts";
+import type { FleetPlan, GroupPlan } from "./plan.ts";
+import { ADVERSARY, craftNode, endsAtMs, GATEWAY, healedAtMs, sourceNode, stationNode } from "./plan.ts";
+import { sourceProgram } from "./source-node.ts";
+import { stationProgram } from "./station-node.ts";
+
+/** How often observers look round. */
+const TICK_MS = 100;
+
+/** A world under construction or running, as its parts and its checks see it. */
+export class Fleet {
+  readonly world: World;
+  readonly plan: FleetPlan;
+  readonly settings: GatewaySettings;
+  readonly observers: Observers = new Observers();
+  readonly faults: FaultDesk;
+  /** By id, oldest first. */
+  readonly commands: Map<string, Command> = new Map();
+  /** The gateway process that runs now; undefined while none does. */
+  gateway: GatewayProcess | undefined = undefined;
+  /** What somebody on the path can use. */
+  adversary: NodeEnv | undefined = undefined;
+
+  constructor(world: World, plan: FleetPlan) {
+    this.world = world;
+    this.plan = plan;
+    this.settings = parsed(JSON.stringify(plan.configuration));
+    this.faults = new FaultDesk(this);
+  }
+
+  /** Settings and plan of a group. */
+  group(name: string): { readonly settings: GroupSettings; readonly plan: GroupPlan } {
+    const settings = this.settings.groups.find((group) => group.name === name);
+    const plan = this.plan.groups.find((group) => group.name === name);
+    if (settings === undefined || plan === undefined) throw new Error(`the plan has no group "${name}"`);
+    return { settings, plan };
+  }
+}
+
+/** What may stand in for the gateway, and what is checked then: to see what another one makes of the same plan. */
+export interface Stand {
+  readonly gateway: (fleet: Fleet) => Program;
+  readonly checks: (fleet: Fleet) => readonly FleetObserver[];
+}
+
+const OURS: Stand = { gateway: gatewayProgram, checks: checksOf };
+
+/** Makes everything in `world` that `plan` names, starts it, and has it checked. */
+export function buildFleet(world: World, plan: FleetPlan, { gateway, checks }: Stand = OURS): Fleet {
+  const fleet = new Fleet(world, plan);
+  for (const check of checks(fleet)) fleet.observers.add(check);
+  refusesBroken(fleet);
+  if (plan.disks !== undefined) for (const node of world.nodes.values()) node.disk.impose(plan.disks);
+  world.network.setDefaults(plan.network);
+  for (const node of nodesOf(fleet, gateway(fleet))) {
+    const rate = plan.clockRates[node.name];
+    if (rate !== undefined) node.drift(rate);
+    node.start();
+  }
+  inject(world, fleet.faults.ofTheEngine());
+  fleet.faults.schedule();
+  const tick = (): void => {
+    fleet.observers.tell("tick");
+    world.at(world.nowMs + TICK_MS, tick);
+  };
+  world.at(TICK_MS, tick);
+  world.at(healedAtMs(plan), () => world.trace.note(world.nowMs, "world", "healed", ""));
+  world.at(endsAtMs(plan), () => fleet.observers.tell("ended"));
+  return fleet;
+}
+
+function nodesOf(fleet: Fleet, gateway: Program): SimNode[] {
+  const { world } = fleet;
+  const adversary = world.node(ADVERSARY, (env) => {
+    fleet.adversary = env;
+  });
+  const nodes = [adversary, world.node(GATEWAY, gateway)];
+  for (const [place, settings] of fleet.settings.groups.entries()) {
+    const plan = fleet.plan.groups[place] as GroupPlan;
+    nodes.push(world.node(craftNode(settings.name), craftProgram(fleet, settings.name)));
+    for (const station of settings.stations) {
+      nodes.push(world.node(stationNode(settings.name, station.name), stationProgram(fleet, settings, station, plan)));
+    }
+    for (let source = 0; source < plan.sources; source++) {
+      nodes.push(world.node(sourceNode(settings.name, source), sourceProgram(fleet, settings, plan, source)));
+    }
+  }
+  return nodes;
+}
+
+const SECRET = "GSF_HEARTBEAT_SECRET";
+
+function parsed(text: string): GatewaySettings {
+  const environment = { [SECRET]: "a secret of more than sixteen bytes" };
+  return parseConfiguration(text, "plan", { environment, readFile: () => "" }).settings;
+}
+
+/** Everything wrong on purpose is refused, with a sentence, before anything runs on it. */
+function refusesBroken({ world, plan }: Fleet): void {
+  for (const text of plan.brokenConfigurations) {
+    try {
+      parsed(text);
+      world.violate("broken-settings-refused", `accepted: ${text}`);
+    } catch (error) {
+      world.sometimes("broken settings refused");
+      if (!(error instanceof ConfigurationProblems)) throw error;
+    }
+  }
+}

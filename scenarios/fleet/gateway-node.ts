@@ -1,0 +1,112 @@
+/**
+ * The gateway as a process of the world: `compose` with simulated uplinks, and around it as little as a listener does.
+ * What is noted here for the checks is noted beside the gateway's own code, never through it.
+ */
+
+import { TIME_LEFT_HEADER, toTimeLeftHeader } from "ground-station-failover";
+import type { NodeEnv, Program } from "ground-station-failover/sim";
+import type { Gateway } from "../../gateway/src/compose.ts";
+import { compose } from "../../gateway/src/compose.ts";
+import { answerTo } from "../../gateway/src/fleet/answer.ts";
+import type { Group } from "../../gateway/src/fleet/group.ts";
+import type { CommandRequest } from "../../gateway/src/fleet/uplink.ts";
+import type { Fleet } from "./fleet.ts";
+import type { HeartbeatMessage } from "./heartbeat-messages.ts";
+import { challengeMessage, HEARTBEAT_PORT } from "./heartbeat-messages.ts";
+import type { GatewayProcess, Visit } from "./observer.ts";
+import { commandIn, groupPort } from "./plan.ts";
+import { SimUplink } from "./sim-uplink.ts";
+import type { WireReply, WireRequest } from "./wire.ts";
+import { serveWire } from "./wire.ts";
+
+export function gatewayProgram(fleet: Fleet): Program {
+  return (env) => {
+    const { observers, settings, world } = fleet;
+    const challenges = env.random.fork("challenges");
+    const gateway = compose({
+      settings,
+      clock: env.clock,
+      random: env.random.fork("gateway"),
+      uplink: (group, station) => new SimUplink(fleet, env, group, station),
+      newChallenge: () => challenges.next().toString(36).slice(2),
+    });
+    const process: GatewayProcess = {
+      incarnation: env.incarnation,
+      gateway,
+      startedAtMs: world.nowMs,
+      nowMs: () => env.clock.nowMs(),
+    };
+    if (fleet.gateway !== undefined) observers.tell("gatewayCrashed", fleet.gateway);
+    fleet.gateway = process;
+    observers.tell("gatewayStarted", process);
+    gateway.onEvent((event) => observers.tell("gatewayEvent", event, env.incarnation));
+    receiveBeats(fleet, env, gateway);
+    for (const [place, { name }] of settings.groups.entries()) {
+      const group = gateway.groups.get(name) as Group;
+      serveWire(env, groupPort(place), (request, gone) => answered(fleet, env, group, request, gone));
+    }
+    return gateway.run(new AbortController().signal);
+  };
+}
+
+function receiveBeats(fleet: Fleet, env: NodeEnv, gateway: Gateway): void {
+  /** The last one handed to each session: the same again means that it, or its answer, was lost. */
+  const challenges: Map<string, string> = new Map();
+  env.network.onDatagram(HEARTBEAT_PORT, (payload, from) => {
+    const message = payload as HeartbeatMessage;
+    if (message.type !== "beat") return;
+    const admission = gateway.receiveBeat(message.beat);
+    if (admission?.type === "beat")
+      fleet.observers.tell("beatCounted", message.beat.group, message.beat.station, message.beat);
+    else if (admission?.type === "challenge") {
+      if (challenges.get(message.beat.session) === admission.challenge) fleet.world.sometimes("challenge lost");
+      challenges.set(message.beat.session, admission.challenge);
+      env.network.send(from, challengeMessage(message.beat, admission.challenge), HEARTBEAT_PORT);
+    } else fleet.world.sometimes("heartbeat replayed");
+  });
+}
+
+async function answered(
+  fleet: Fleet,
+  env: NodeEnv,
+  group: Group,
+  request: WireRequest,
+  gone: AbortSignal,
+): Promise<WireReply> {
+  const visit = begun(fleet, env, group, request);
+  const answer = await answerTo(group, requestOf(request), gone);
+  visit.answeredAtMs = fleet.world.nowMs;
+  fleet.observers.tell("commandAnswered", visit);
+  if (answer.type === "caller-gone") throw answer.error;
+  if (answer.type === "reply") {
+    const { status, json } = answer.reply;
+    return { label: String(status), status, json };
+  }
+  const { status, code, outcomeUnknown = false } = answer.problem;
+  return { label: `${status} ${code}${outcomeUnknown ? " unknown" : ""}`, status, code, outcomeUnknown };
+}
+
+function begun(fleet: Fleet, env: NodeEnv, group: Group, { target, timeLeftMs }: WireRequest): Visit {
+  const { world, observers } = fleet;
+  const command = fleet.commands.get(commandIn(target));
+  if (command === undefined) throw new Error(`nobody sent ${target}`);
+  // The header carries whole milliseconds; the group's own deadline holds only where the caller sets none.
+  const leftMs = timeLeftMs === undefined ? group.settings.commands.deadlineMs : Math.floor(timeLeftMs);
+  const visit: Visit = {
+    command,
+    incarnation: env.incarnation,
+    arrivedAtMs: world.nowMs,
+    deadlineLocalMs: env.clock.nowMs() + leftMs,
+    deadlineMs: world.nowMs + leftMs,
+    answeredAtMs: undefined,
+  };
+  observers.tell("commandArrived", visit);
+  return visit;
+}
+
+function requestOf({ method, target, idempotencyKey, timeLeftMs }: WireRequest): CommandRequest {
+  const headers: [string, string][] = [];
+  if (idempotencyKey !== undefined) headers.push(["idempotency-key", idempotencyKey]);
+  if (timeLeftMs !== undefined) headers.push([TIME_LEFT_HEADER, toTimeLeftHeader(timeLeftMs)]);
+  return { method, target, headers, body: { kind: "none" } };
+}

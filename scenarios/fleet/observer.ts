@@ -1,0 +1,147 @@
+/**
+ * What is known of a run from outside: every command, what became of it, every attempt at a station, every execution at
+ * a spacecraft, and whoever wants to be told of them. It is kept beside the code under test and never asked by it, so
+ * that what a gateway claims can be held against what really happened.
+ */
+import type { Gateway, GatewayEvent } from "../../gateway/src/compose.ts";
+import type { StationBeat } from "../../gateway/src/fleet/heartbeat-sessions.ts";
+
+/** `keyed`: carries an idempotency key. `once`: does not, and must never take effect twice. `read`: asks only. */
+export type CommandKind = "keyed" | "once" | "read";
+
+/**
+ * What its source knows at the end. `acknowledged`: answered with success. `not-executed`: refused by the gateway with
+ * the promise that it has not run and never will. `unknown`: anything else, a station's own error among them.
+ */
+export type Told = "acknowledged" | "not-executed" | "unknown";
+
+/** A command as its source means it. All instants are true time. */
+export interface Command {
+  readonly id: string;
+  readonly group: string;
+  readonly kind: CommandKind;
+  readonly sentAtMs: number;
+  /** How long its source said that it waits; undefined where it did not say. */
+  readonly patienceMs: number | undefined;
+  /** How often its source has sent it. */
+  sendings: number;
+  /** How often it took effect at the spacecraft. */
+  executions: number;
+  told: Told | undefined;
+  toldAtMs: number | undefined;
+  /** Status and code of the last answer; for sentences. */
+  answer: string;
+}
+
+/** A command at the door of the gateway, one for each sending that arrived. */
+export interface Visit {
+  readonly command: Command;
+  readonly incarnation: number;
+  readonly arrivedAtMs: number;
+  /** By when the gateway owes an answer, on the gateway's own clock. */
+  readonly deadlineLocalMs: number;
+  /** The same in true time, if nothing happens to the clock. */
+  readonly deadlineMs: number;
+  answeredAtMs: number | undefined;
+}
+
+/** One attempt of the gateway at a station. */
+export interface Attempt {
+  readonly command: Command;
+  readonly group: string;
+  readonly station: string;
+  readonly epoch: number;
+  readonly key: string | undefined;
+  readonly incarnation: number;
+  readonly atMs: number;
+  readonly localMs: number;
+  readonly timeLeftMs: number;
+  /** Aborted from the instant on at which nobody waits for it any more, which may be before it ends. */
+  readonly signal: AbortSignal;
+  endedAtMs: number | undefined;
+  /** How it ended: a reply, nothing was ever sent, the connection broke, nobody waited any more, the epoch is over. */
+  outcome: "reply" | "never-sent" | "lost" | "aborted" | "stale" | undefined;
+  status: number | undefined;
+  /** The reply claims success and reports an error. */
+  lies: boolean;
+}
+
+/** A command in the hands of a station. Its instants are on the station's own clock. */
+export interface Relay {
+  readonly command: Command;
+  readonly group: string;
+  readonly station: string;
+  /** Of the station's process. */
+  readonly incarnation: number;
+  readonly epoch: number | undefined;
+  readonly arrivedLocalMs: number;
+  /** As it came. */
+  readonly timeLeftMs: number | undefined;
+  /** When it went on to the spacecraft, and with how much time left; undefined before that. */
+  sentLocalMs: number | undefined;
+  sentTimeLeftMs: number | undefined;
+}
+
+/** A command took effect. */
+export interface Execution {
+  readonly command: Command;
+  readonly group: string;
+  readonly station: string;
+  readonly epoch: number | undefined;
+  readonly atMs: number;
+}
+
+/** A gateway process, from its start until it crashes. */
+export interface GatewayProcess {
+  readonly incarnation: number;
+  readonly gateway: Gateway;
+  readonly startedAtMs: number;
+  /** Its monotonic clock. */
+  nowMs(): number;
+}
+
+/** What an observer may want to be told. Everything happens at the world's instant. */
+export interface FleetObserver {
+  commandSent?(command: Command): void;
+  commandTold?(command: Command): void;
+  gatewayStarted?(process: GatewayProcess): void;
+  gatewayCrashed?(process: GatewayProcess): void;
+  commandArrived?(visit: Visit): void;
+  commandAnswered?(visit: Visit): void;
+  attemptBegan?(attempt: Attempt): void;
+  attemptEnded?(attempt: Attempt): void;
+  /** A station has let a command in. */
+  relayAdmitted?(relay: Relay): void;
+  /** It carries the command on to the spacecraft. */
+  relaySent?(relay: Relay): void;
+  /** The spacecraft has refused it, because it had seen a newer epoch. */
+  relayRefused?(relay: Relay, epochSeen: number): void;
+  executed?(execution: Execution): void;
+  /** A heartbeat was admitted by the gateway; `beat` where it was pushed. */
+  beatCounted?(group: string, station: string, beat?: StationBeat): void;
+  gatewayEvent?(event: GatewayEvent, incarnation: number): void;
+  /** A tenth of a second has passed: for what has to be looked at, not told. */
+  tick?(): void;
+  /** The run has ended without a violation. */
+  ended?(): void;
+}
+
+type Told1<Name extends keyof FleetObserver> = Parameters<NonNullable<FleetObserver[Name]>>;
+
+/** Tells all observers of one thing, those first that were added first. */
+export class Observers {
+  readonly #told: Map<keyof FleetObserver, ((...given: never[]) => void)[]> = new Map();
+
+  add(observer: FleetObserver): void {
+    for (const [name, told] of Object.entries(observer)) {
+      const all = this.#told.get(name as keyof FleetObserver) ?? [];
+      this.#told.set(name as keyof FleetObserver, [...all, (told as () => void).bind(observer)]);
+    }
+  }
+
+  tell<Name extends keyof FleetObserver>(name: Name, ...given: Told1<Name>): void {
+    const all = this.#told.get(name);
+    if (all === undefined) return;
+    for (const told of all) (told as (...all: Told1<Name>) => void)(...given);
+  }
+}

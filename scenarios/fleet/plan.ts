@@ -1,0 +1,158 @@
+/**
+ * What one run of the fleet's world is made of, as plain data: drawn from a seed by the swarm, or written down by a
+ * scenario, or made smaller by the shrinker. Everything that chance decides about the shape of a run stands here before
+ * it begins; what is left to chance later (the delay of a message) comes from streams of its own.
+ */
+import type { DiskFaults, Fault, LinkConditions } from "ground-station-failover/sim";
+
+/** A fault of the service behind a station, which no network or machine fault can imitate. Instants and durations in ms. */
+export interface ServiceFault {
+  readonly kind: "service";
+  readonly group: string;
+  readonly station: string;
+  readonly atMs: number;
+  /** Absent: for ever. */
+  readonly forMs?: number;
+  /**
+   * `errors`: answers 500 and executes nothing. `errors-after`: executes, then answers 500. `lying-200`: answers 200 with
+   * an error in the body and executes nothing. `hang`: never answers, executes nothing. `hang-after`: executes and never
+   * answers. `slow`: answers `delayMs` later.
+   */
+  readonly mode: "errors" | "errors-after" | "lying-200" | "hang" | "hang-after" | "slow";
+  /** Share of commands that it strikes, 0..1. */
+  readonly rate: number;
+  readonly delayMs?: number;
+}
+
+/** What a person does at a bad moment. */
+export interface OperatorAction {
+  readonly kind: "operator";
+  readonly group: string;
+  readonly station: string;
+  readonly atMs: number;
+  /** For maintenance: how long. */
+  readonly forMs?: number;
+  readonly action: "switchover" | "maintenance";
+}
+
+/** An adversary sends recorded heartbeats of a station again, up to `count` of them. */
+export interface ReplayedBeats {
+  readonly kind: "replayed-beats";
+  readonly group: string;
+  readonly station: string;
+  readonly atMs: number;
+  readonly count: number;
+}
+
+/** Sources of a group send `factor` times as many commands for a while. */
+export interface Surge {
+  readonly kind: "surge";
+  readonly group: string;
+  readonly atMs: number;
+  readonly forMs: number;
+  readonly factor: number;
+}
+
+/** All that can go wrong in the fleet's world. Faults of machines, links, doors and disks are the engine's. */
+export type FleetFault = Fault | ServiceFault | OperatorAction | ReplayedBeats | Surge;
+
+/** The load of a group and what its stations can take. */
+export interface GroupPlan {
+  /** As in the configuration. */
+  readonly name: string;
+  readonly commandsPerSecond: number;
+  /** How many sources share that load. */
+  readonly sources: number;
+  /** Share of commands that carry an idempotency key. Those that do not are sent once by their source. */
+  readonly keyedRatio: number;
+  /** Share that only asks (GET), and has no effect. */
+  readonly readRatio: number;
+  /** How long a source waits, as it says in its header; absent: it does not say, and the group's own deadline holds. */
+  readonly patienceMs?: number;
+  /** How often a source sends a keyed command again when its gateway is lost, or does not answer in time. */
+  readonly sourceRetries: number;
+  /** How long a station works on a command, and on how many at once. */
+  readonly serviceMs: number;
+  readonly lanes: number;
+  /** Share of its heartbeats that the path loses on an ordinary day; streams lose nothing then. Default 0. */
+  readonly beatLossRate?: number;
+  /** No fault of the plan touches it: then nothing at all may go wrong there. */
+  readonly calm: boolean;
+}
+
+/** Phases of a run, each a duration in ms: warm-up, chaos, (everything that is to be healed is healed), drain, verify. */
+export interface Phases {
+  readonly warmUpMs: number;
+  readonly chaosMs: number;
+  readonly drainMs: number;
+  readonly verifyMs: number;
+}
+
+export interface FleetPlan {
+  /** In order of their instants or not; each a fact of its own that can be left out. */
+  readonly faults: readonly FleetFault[];
+  /** As an operator would write it (docs/guide/configuration.md); parsed by the parser that ships. */
+  readonly configuration: WrittenConfiguration;
+  /**
+   * Configurations that are wrong on purpose, as text: the parser must refuse each of them whole (a sentence for each
+   * problem), and the run goes on with the good one.
+   */
+  readonly brokenConfigurations: readonly string[];
+  /** One for each group of the configuration, in its order. */
+  readonly groups: readonly GroupPlan[];
+  readonly phases: Phases;
+  /** Everything between any two machines, before faults. */
+  readonly network: Partial<LinkConditions>;
+  readonly disks?: Partial<DiskFaults>;
+  /** Rates of the machines' clocks by node, 1 where absent. */
+  readonly clockRates: Readonly<Record<string, number>>;
+  /** Nodes that are never healed, nor anything that touches them: dead for ever. Each group keeps a core that can serve. */
+  readonly lostForEver: readonly string[];
+}
+
+/** The configuration file as data. Only what worlds vary is typed; the parser knows all of it. */
+export interface WrittenConfiguration {
+  readonly heartbeats?: { readonly secretEnv: string };
+  readonly groups: readonly WrittenGroup[];
+}
+
+export interface WrittenGroup {
+  readonly name: string;
+  readonly listen: string;
+  readonly stations: readonly { readonly name: string; readonly url: string; readonly capacityPerSecond?: number }[];
+  readonly [section: string]: unknown;
+}
+
+/** When the chaos ends and everything but `lostForEver` is healed. */
+export function healedAtMs({ phases }: FleetPlan): number {
+  return phases.warmUpMs + phases.chaosMs;
+}
+
+/** When the commands that are checked for service after healing begin. */
+export function verifyFromMs(plan: FleetPlan): number {
+  return healedAtMs(plan) + plan.phases.drainMs;
+}
+
+/** When a run ends. Sources stop a little earlier (`QUIET_MS`), so that nothing is still under way. */
+export function endsAtMs(plan: FleetPlan): number {
+  return verifyFromMs(plan) + plan.phases.verifyMs;
+}
+
+/** Names of nodes. */
+export const GATEWAY = "gateway";
+export const ADVERSARY = "adversary";
+export const stationNode = (group: string, station: string): string => `${group}/${station}`;
+export const craftNode = (group: string): string => `${group}/craft`;
+export const sourceNode = (group: string, place: number): string => `${group}/source-${place + 1}`;
+
+const FIRST_GROUP_PORT = 8_080;
+
+/** The port on which callers of the group at `place` connect. */
+export function groupPort(place: number): number {
+  return FIRST_GROUP_PORT + place;
+}
+
+/** The id of the command that a request is about. */
+export function commandIn(target: string): string {
+  return target.slice(target.lastIndexOf("/") + 1);
+}

@@ -1,0 +1,107 @@
+/**
+ * The gateway's way to a station over the simulated network: `Uplink` as `gateway/src/adapters/http-uplink.ts` keeps it,
+ * with the same errors (never sent, lost, epoch over), and a note for the checks of every attempt and its end.
+ */
+import { StaleEpochError, wasNeverSent } from "ground-station-failover";
+import type { NodeEnv } from "ground-station-failover/sim";
+import type { GroupSettings, StationSettings } from "../../gateway/src/fleet/settings.ts";
+import type { CommandReply, CommandRequest, SendContext, Uplink } from "../../gateway/src/fleet/uplink.ts";
+import type { Fleet } from "./fleet.ts";
+import type { Attempt } from "./observer.ts";
+import { commandIn, stationNode } from "./plan.ts";
+import type { WireReply, WireRequest } from "./wire.ts";
+import { lies, WirePool } from "./wire.ts";
+
+/** Where stations take commands. */
+export const STATION_PORT = 9_001;
+
+export class SimUplink implements Uplink {
+  readonly name: string;
+  readonly #fleet: Fleet;
+  readonly #env: NodeEnv;
+  readonly #group: string;
+  /** Answers at this path are heartbeats. */
+  readonly #beatPath: string | undefined;
+  readonly #pool: WirePool;
+
+  constructor(fleet: Fleet, env: NodeEnv, group: GroupSettings, station: StationSettings) {
+    this.name = station.name;
+    this.#fleet = fleet;
+    this.#env = env;
+    this.#group = group.name;
+    this.#beatPath = group.heartbeat.kind === "http" ? group.heartbeat.path : undefined;
+    const to = { node: stationNode(group.name, station.name), port: STATION_PORT };
+    this.#pool = new WirePool(env, to, group.commands.timeoutMs / 2);
+  }
+
+  async send(request: CommandRequest, context: SendContext): Promise<CommandReply> {
+    const attempt = this.#begin(request, context);
+    const message: WireRequest = {
+      label: `${request.method} ${attempt.command.id} epoch ${context.epoch}`,
+      method: request.method,
+      target: request.target,
+      idempotencyKey: context.idempotencyKey,
+      epoch: context.epoch,
+      timeLeftMs: context.timeLeftMs,
+    };
+    try {
+      const reply = await this.#pool.exchange(message, context.signal);
+      return this.#ended(attempt, reply);
+    } catch (error) {
+      if (attempt.outcome === undefined) {
+        attempt.outcome = context.signal.aborted ? "aborted" : wasNeverSent(error) ? "never-sent" : "lost";
+        this.#end(attempt);
+      }
+      throw error;
+    }
+  }
+
+  async probe(path: string, signal: AbortSignal): Promise<void> {
+    const { status } = await this.#pool.exchange({ label: `GET ${path}`, method: "GET", target: path }, signal);
+    if (status < 200 || status >= 400) throw new Error(`${this.name}: ${path} answered ${status}`);
+    if (path === this.#beatPath) this.#fleet.observers.tell("beatCounted", this.#group, this.name);
+  }
+
+  #begin({ target }: CommandRequest, { epoch, idempotencyKey, timeLeftMs, signal }: SendContext): Attempt {
+    const { world, commands, observers } = this.#fleet;
+    const command = commands.get(commandIn(target));
+    if (command === undefined) throw new Error(`nobody sent ${target}`);
+    const attempt: Attempt = {
+      command,
+      group: this.#group,
+      station: this.name,
+      epoch,
+      key: idempotencyKey,
+      incarnation: this.#env.incarnation,
+      atMs: world.nowMs,
+      localMs: this.#env.clock.nowMs(),
+      timeLeftMs,
+      signal,
+      endedAtMs: undefined,
+      outcome: undefined,
+      status: undefined,
+      lies: false,
+    };
+    observers.tell("attemptBegan", attempt);
+    return attempt;
+  }
+
+  #ended(attempt: Attempt, { status, json, epochSeen }: WireReply): CommandReply {
+    attempt.status = status;
+    attempt.lies = lies({ status, json });
+    attempt.outcome = status === 412 && epochSeen !== undefined ? "stale" : "reply";
+    this.#end(attempt);
+    if (attempt.outcome === "stale") {
+      throw new StaleEpochError(`${this.name} has seen epoch ${epochSeen}`, { seenEpoch: epochSeen as number });
+    }
+    const body = { kind: "bytes", bytes: NOTHING } as const;
+    return { status, statusText: "", headers: [], body, json, trailers: [] };
+  }
+
+  #end(attempt: Attempt): void {
+    attempt.endedAtMs = this.#fleet.world.nowMs;
+    this.#fleet.observers.tell("attemptEnded", attempt);
+  }
+}
+
+const NOTHING = new Uint8Array();

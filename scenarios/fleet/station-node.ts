@@ -1,0 +1,198 @@
+/**
+ * A station as a process of the world: it beats, and it carries commands on to the spacecraft behind it, a few at a time
+ * and each for a while, so that it can be overloaded. What it decides (epochs, deadlines, beats) is decided by the code
+ * of `gsf station`; the faults that strike it come from the plan.
+ */
+import type { NodeEnv, Program } from "ground-station-failover/sim";
+import type { GroupSettings, StationSettings } from "../../gateway/src/fleet/settings.ts";
+import { StationGuard } from "../../gateway/src/fleet/station-guard.ts";
+import { StationHeartbeats } from "../../gateway/src/fleet/station-heartbeats.ts";
+import type { Fleet } from "./fleet.ts";
+import type { HeartbeatMessage } from "./heartbeat-messages.ts";
+import { beatMessage, HEARTBEAT_PORT } from "./heartbeat-messages.ts";
+import type { Relay } from "./observer.ts";
+import type { GroupPlan, ServiceFault } from "./plan.ts";
+import { commandIn, craftNode, GATEWAY, stationNode } from "./plan.ts";
+import { STATION_PORT } from "./sim-uplink.ts";
+import type { WireReply, WireRequest } from "./wire.ts";
+import { serveWire, WirePool } from "./wire.ts";
+
+/** Where spacecraft take commands. */
+export const CRAFT_PORT = 9_900;
+/** How long a station waits for a connection to its spacecraft. */
+const CONNECT_TIMEOUT_MS = 1_000;
+
+export function stationProgram(
+  fleet: Fleet,
+  group: GroupSettings,
+  { name }: StationSettings,
+  plan: GroupPlan,
+): Program {
+  return (env) => {
+    const guard = new StationGuard();
+    const station = new StationProcess(fleet, env, group, name, plan, guard);
+    if (group.heartbeat.kind === "udp") beat(fleet, env, group, name, guard, plan.beatLossRate ?? 0);
+    serveWire(env, STATION_PORT, (request, gone) => station.answer(request, gone));
+  };
+}
+
+function beat(
+  fleet: Fleet,
+  env: NodeEnv,
+  group: GroupSettings,
+  station: string,
+  guard: StationGuard,
+  lossRate: number,
+): void {
+  const { clock, network } = env;
+  const losses = env.random.fork("losses");
+  const session = `${env.name}#${env.incarnation}`;
+  const heartbeats = new StationHeartbeats({
+    group: group.name,
+    station,
+    session,
+    intervalMs: group.heartbeat.intervalMs,
+  });
+  const send = (): void => {
+    const next = heartbeats.next(guard.epochSeen, clock.nowMs());
+    fleet.faults.record(env.name, next);
+    if (losses.next() < lossRate) return;
+    network.send({ node: GATEWAY, port: HEARTBEAT_PORT }, beatMessage(next), HEARTBEAT_PORT);
+  };
+  const tick = (dueMs: number): void => {
+    const nextMs = heartbeats.nextTickMs(dueMs, clock.nowMs());
+    clock.at(nextMs, tick, nextMs);
+    send();
+  };
+  network.onDatagram(HEARTBEAT_PORT, (payload) => {
+    const message = payload as HeartbeatMessage;
+    if (message.type !== "challenge") return;
+    const { group: of, station: to, session: begun, sequence } = message.beat;
+    if (heartbeats.noteChallenge({ group: of, station: to, session: begun, sequence, challenge: message.challenge }))
+      send();
+  });
+  // Stations do not beat in step.
+  clock.at(clock.nowMs() + env.random.fork("phase").next() * group.heartbeat.intervalMs, () => tick(clock.nowMs()));
+}
+
+const NO_SUCH: WireReply = { label: "502", status: 502 };
+const OUT_OF_TIME: WireReply = { label: "504 late", status: 504 };
+
+class StationProcess {
+  readonly #fleet: Fleet;
+  readonly #env: NodeEnv;
+  readonly #node: string;
+  readonly #group: string;
+  readonly #name: string;
+  readonly #plan: GroupPlan;
+  readonly #guard: StationGuard;
+  readonly #pool: WirePool;
+  readonly #strikes: { next(): number };
+  #busy = 0;
+  readonly #queue: (() => void)[] = [];
+
+  constructor(fleet: Fleet, env: NodeEnv, group: GroupSettings, name: string, plan: GroupPlan, guard: StationGuard) {
+    this.#fleet = fleet;
+    this.#env = env;
+    this.#group = group.name;
+    this.#name = name;
+    this.#node = stationNode(group.name, name);
+    this.#plan = plan;
+    this.#guard = guard;
+    this.#pool = new WirePool(env, { node: craftNode(group.name), port: CRAFT_PORT }, CONNECT_TIMEOUT_MS);
+    this.#strikes = env.random.fork("service");
+  }
+
+  async answer(request: WireRequest, gone: AbortSignal): Promise<WireReply> {
+    const { clock } = this.#env;
+    const arrivedMs = clock.nowMs();
+    const fault = this.#fleet.faults.serviceFault(this.#node, this.#strikes.next());
+    if (fault?.mode === "hang") await gone_(gone);
+    if (!request.target.startsWith("/commands/")) return this.#health(fault);
+    const admission = this.#guard.admit(request.epoch, request.timeLeftMs, arrivedMs);
+    if (admission.type === "stale") return stale(admission.epochSeen);
+    const relay = this.#admitted(request, arrivedMs);
+    await this.#turn();
+    try {
+      await clock.sleepUntil(
+        clock.nowMs() + this.#plan.serviceMs + (fault?.mode === "slow" ? (fault.delayMs ?? 0) : 0),
+      );
+    } finally {
+      this.#done();
+    }
+    if (fault?.mode === "errors") return { label: "500", status: 500 };
+    if (fault?.mode === "lying-200") return LIE;
+    const departure = this.#guard.beforeSending(admission, clock.nowMs());
+    if (departure.type === "stale") return stale(departure.epochSeen);
+    if (departure.type === "late") return OUT_OF_TIME;
+    gone.throwIfAborted();
+    relay.sentLocalMs = clock.nowMs();
+    relay.sentTimeLeftMs = departure.timeLeftMs;
+    this.#fleet.observers.tell("relaySent", relay);
+    const reply = await this.#relay(request, departure.timeLeftMs, gone);
+    if (reply.epochSeen !== undefined) this.#fleet.observers.tell("relayRefused", relay, reply.epochSeen);
+    if (fault?.mode === "errors-after") return { label: "500 after", status: 500 };
+    if (fault?.mode === "hang-after") await gone_(gone);
+    return reply;
+  }
+
+  #admitted({ target, epoch, timeLeftMs }: WireRequest, arrivedLocalMs: number): Relay {
+    const command = this.#fleet.commands.get(commandIn(target));
+    if (command === undefined) throw new Error(`nobody sent ${target}`);
+    const relay: Relay = {
+      command,
+      group: this.#group,
+      station: this.#name,
+      incarnation: this.#env.incarnation,
+      epoch,
+      arrivedLocalMs,
+      timeLeftMs,
+      sentLocalMs: undefined,
+      sentTimeLeftMs: undefined,
+    };
+    this.#fleet.observers.tell("relayAdmitted", relay);
+    return relay;
+  }
+
+  async #relay(request: WireRequest, timeLeftMs: number, gone: AbortSignal): Promise<WireReply> {
+    try {
+      const onwards = { ...request, timeLeftMs, label: `${request.label} via ${this.#name}` };
+      const reply = await this.#pool.exchange(onwards, gone);
+      if (reply.status === 412) this.#guard.noteEpochSeen(reply.epochSeen);
+      return reply;
+    } catch {
+      return NO_SUCH;
+    }
+  }
+
+  #health(fault: ServiceFault | undefined): WireReply {
+    const ill = fault !== undefined && fault.mode !== "slow";
+    return ill ? { label: "503", status: 503 } : { label: "200", status: 200 };
+  }
+
+  /** A lane to work in; first come, first served. */
+  #turn(): Promise<void> | undefined {
+    if (this.#busy < this.#plan.lanes) {
+      this.#busy++;
+      return undefined;
+    }
+    return new Promise((resolve) => this.#queue.push(resolve));
+  }
+
+  #done(): void {
+    const next = this.#queue.shift();
+    if (next === undefined) this.#busy--;
+    else next();
+  }
+}
+
+const LIE: WireReply = { label: "200 with an error", status: 200, json: { error: "uplink lost" } };
+
+function stale(epochSeen: number): WireReply {
+  return { label: `412 seen ${epochSeen}`, status: 412, epochSeen };
+}
+
+/** Never, or until the sender hangs up. */
+function gone_(gone: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => gone.addEventListener("abort", () => reject(gone.reason), { once: true }));
+}

@@ -1,0 +1,205 @@
+/**
+ * Requests and replies over simulated connections, with the habits of the real wire: one request at a time on a
+ * connection, connections kept and used again, an error before anything was sent told apart from one after it, an abort
+ * cuts the connection. It stands where undici and node:http stand in production (`gateway/src/adapters`).
+ */
+import type { Address, Connection, NodeEnv } from "ground-station-failover/sim";
+
+export interface WireRequest {
+  /** Shown in traces. */
+  readonly label: string;
+  readonly method: string;
+  readonly target: string;
+  readonly idempotencyKey?: string | undefined;
+  readonly epoch?: number | undefined;
+  /** `Infinity` or absent: its sender waits for ever. */
+  readonly timeLeftMs?: number | undefined;
+}
+
+export interface WireReply {
+  readonly label: string;
+  readonly status: number;
+  readonly json?: unknown;
+  readonly epochSeen?: number;
+  /** `gsf-outcome: unknown`. */
+  readonly outcomeUnknown?: boolean;
+  readonly code?: string;
+}
+
+/**
+ * Does a reply claim success and report an error in its body? As stations of this world lie; the gateway's own judgement
+ * of bodies is under test and is not asked.
+ */
+export function lies({ status, json }: Pick<WireReply, "status" | "json">): boolean {
+  return status < 300 && typeof json === "object" && json !== null && "error" in json;
+}
+
+/** An error of the wire; `code` as Node and undici have it, `syscall: connect` where nothing was sent. */
+class WireError extends Error {
+  readonly code: string;
+  readonly syscall: "connect" | "read";
+
+  constructor(code: string, syscall: "connect" | "read", message: string) {
+    super(message);
+    this.code = code;
+    this.syscall = syscall;
+  }
+}
+
+/** One for all, because making an error costs a walk over the stack. */
+const HUNG_UP = new WireError("ECONNRESET", "read", "the caller hung up");
+
+interface Exchange {
+  readonly request: WireRequest;
+  readonly signal: AbortSignal;
+  readonly resolve: (reply: WireReply) => void;
+  readonly reject: (error: unknown) => void;
+  /** What cuts the wait short while there is no connection yet. */
+  ended: boolean;
+}
+
+/** undici's default: an idle connection is not used again after this long, since nobody knows whether its peer still knows it. */
+const KEEP_ALIVE_MS = 4_000;
+
+/** Connections to one address: idle ones are used again, as many are opened as requests are out. */
+export class WirePool {
+  readonly #env: NodeEnv;
+  readonly #to: Address;
+  readonly #connectTimeoutMs: number;
+  readonly #idle: PooledConnection[] = [];
+
+  constructor(env: NodeEnv, to: Address, connectTimeoutMs: number) {
+    this.#env = env;
+    this.#to = to;
+    this.#connectTimeoutMs = connectTimeoutMs;
+  }
+
+  /** Sends `request`; rejects with the signal's reason where it is aborted, and with a coded error where the wire fails. */
+  exchange(request: WireRequest, signal: AbortSignal): Promise<WireReply> {
+    return new Promise((resolve, reject) => {
+      const exchange: Exchange = { request, signal, resolve, reject, ended: false };
+      if (signal.aborted) return reject(signal.reason);
+      const pooled = this.#fresh();
+      if (pooled === undefined) this.#open(exchange);
+      else pooled.carry(exchange);
+    });
+  }
+
+  /** The connection used last, unless that was too long ago: then all of them have been idle for too long. */
+  #fresh(): PooledConnection | undefined {
+    const oldestMs = this.#env.clock.nowMs() - KEEP_ALIVE_MS;
+    const last = this.#idle.at(-1);
+    if (last === undefined || last.restedAtMs > oldestMs) return this.#idle.pop();
+    for (const idle of this.#idle.splice(0)) idle.close();
+    return undefined;
+  }
+
+  #open(exchange: Exchange): void {
+    const { clock, network } = this.#env;
+    const fail = (error: unknown): void => {
+      if (exchange.ended) return;
+      exchange.ended = true;
+      timer[Symbol.dispose]();
+      exchange.signal.removeEventListener("abort", abort);
+      exchange.reject(error);
+    };
+    const abort = (): void => fail(exchange.signal.reason);
+    const timer = clock.at(clock.nowMs() + this.#connectTimeoutMs, () =>
+      fail(new WireError("UND_ERR_CONNECT_TIMEOUT", "connect", `${this.#to.node}: no connection in time`)),
+    );
+    exchange.signal.addEventListener("abort", abort, { once: true });
+    network.connect(this.#to).then(
+      (connection) => {
+        const pooled = new PooledConnection(connection, this.#idle, this.#env.clock);
+        if (exchange.ended) return pooled.rest();
+        timer[Symbol.dispose]();
+        exchange.signal.removeEventListener("abort", abort);
+        pooled.carry(exchange);
+      },
+      (error: Error & { readonly code?: string }) =>
+        fail(new WireError(error.code ?? "ECONNREFUSED", "connect", `${this.#to.node}: ${error.message}`)),
+    );
+  }
+}
+
+class PooledConnection {
+  readonly #connection: Connection;
+  readonly #idle: PooledConnection[];
+  readonly #clock: NodeEnv["clock"];
+  #carried: Exchange | undefined = undefined;
+  /** Since when it is idle. */
+  restedAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(connection: Connection, idle: PooledConnection[], clock: NodeEnv["clock"]) {
+    this.#connection = connection;
+    this.#idle = idle;
+    this.#clock = clock;
+    connection.onMessage((reply) => this.#arrived(reply as WireReply));
+    connection.onClose((error) => this.#closed(error));
+  }
+
+  carry(exchange: Exchange): void {
+    this.#carried = exchange;
+    exchange.signal.addEventListener("abort", this, { once: true });
+    this.#connection.send(exchange.request);
+  }
+
+  rest(): void {
+    if (!this.#connection.open) return;
+    this.restedAtMs = this.#clock.nowMs();
+    this.#idle.push(this);
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+
+  /** Nobody waits for the reply any more: what comes on this connection would answer the wrong request. */
+  handleEvent(): void {
+    const exchange = this.#carried;
+    this.#carried = undefined;
+    this.#connection.reset();
+    exchange?.reject(exchange.signal.reason);
+  }
+
+  #arrived(reply: WireReply): void {
+    const exchange = this.#carried;
+    if (exchange === undefined) return;
+    this.#carried = undefined;
+    exchange.signal.removeEventListener("abort", this);
+    this.rest();
+    exchange.resolve(reply);
+  }
+
+  #closed(error: (Error & { readonly code?: string }) | undefined): void {
+    const place = this.#idle.indexOf(this);
+    if (place >= 0) this.#idle.splice(place, 1);
+    const exchange = this.#carried;
+    if (exchange === undefined) return;
+    this.#carried = undefined;
+    exchange.signal.removeEventListener("abort", this);
+    exchange.reject(new WireError(error?.code ?? "ECONNRESET", "read", "the connection broke before a reply"));
+  }
+}
+
+/** Answers one request; `gone` is aborted when its sender hangs up. What it resolves with is sent back. */
+export type Answerer = (request: WireRequest, gone: AbortSignal) => Promise<WireReply>;
+
+/** Listens on `port` and lets `answer` answer; a rejection cuts the connection, as a server that crashes on a request would. */
+export function serveWire(env: NodeEnv, port: number, answer: Answerer): void {
+  env.network.listen(port, (connection) => {
+    let gone: AbortController | undefined;
+    connection.onMessage((request) => {
+      const mine = new AbortController();
+      gone = mine;
+      answer(request as WireRequest, mine.signal).then(
+        (reply) => {
+          if (gone === mine) gone = undefined;
+          if (connection.open) connection.send(reply);
+        },
+        () => connection.open && connection.reset(),
+      );
+    });
+    connection.onClose(() => gone?.abort(HUNG_UP));
+  });
+}

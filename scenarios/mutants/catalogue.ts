@@ -1,0 +1,11 @@
+/**
+ * The planted bugs: each a change of the source that ships, applied to a copy and never to it, and each with the
+ * invariant that has to see it. A simulator that finds nothing has shown nothing until it has found these. What the
+ * catalogue of the study names and this one lacks (leases, journals, several gateways) waits for the parts it breaks.
+ */
+import { DETECTOR_MUTANTS } from "./detector-mutants.ts";
+import { FAILOVER_MUTANTS } from "./failover-mutants.ts";
+import { GUARD_MUTANTS } from "./guard-mutants.ts";
+import type { Mutant } from "./mutant.ts";
+
+export const MUTANTS: readonly Mutant[] = [...FAILOVER_MUTANTS, ...GUARD_MUTANTS, ...DETECTOR_MUTANTS];

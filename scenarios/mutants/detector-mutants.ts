@@ -1,0 +1,118 @@
+/** Planted bugs in who is declared down, and when. */
+import type { Mutant } from "./mutant.ts";
+
+const PHI = "resilience/src/core/phi-accrual.ts";
+const SUPERVISOR = "resilience/src/core/supervisor.ts";
+
+export const DETECTOR_MUTANTS: readonly Mutant[] = [
+  {
+    name: "learns-the-outage",
+    bug: "the gap of an outage is learnt like any other",
+    file: PHI,
+    edits: [
+      { find: "      if (state.outagesInRow < SLOWER_FOR_GOOD) return;\n", replace: "" },
+      {
+        find: 'if (succession === "next" && gapMs >= 0 && gapMs < this.options.ceilingMs)',
+        replace: "if (gapMs >= 0)",
+      },
+    ],
+    invariants: ["silence-is-declared", "takes-over"],
+  },
+  {
+    name: "tuned-for-another-network",
+    bug: "four minutes to declare",
+    file: "gateway/src/config.ts",
+    edits: [
+      {
+        find: "ceilingMs: ceilingMs ?? Math.max(1_000, 20 * intervalMs),",
+        replace: "ceilingMs: ceilingMs ?? 240_000,",
+      },
+      { find: "return Math.max(50, intervalMs / 4);", replace: "return 40_000;" },
+    ],
+    invariants: ["takes-over"],
+  },
+  {
+    name: "no-ceiling",
+    bug: "silence is not always declared",
+    file: PHI,
+    edits: [{ find: "if (nowMs >= state.lastMs + this.options.ceilingMs) return Number.MAX_VALUE;", replace: "" }],
+    invariants: ["silence-is-declared"],
+  },
+  {
+    name: "nan-suspicion",
+    bug: "a window without spread gives a suspicion that is no number",
+    file: PHI,
+    edits: [
+      {
+        find: "state.scale = Math.max(state.window.deviation, model.leastScale);",
+        replace: "state.scale = state.window.count > 60 ? state.window.deviation - state.window.deviation : 50;",
+      },
+    ],
+    invariants: ["suspicion-is-a-number", "declaration-after-silence", "suspicion-follows-silence"],
+  },
+  {
+    name: "hair-trigger",
+    bug: "the least deviation is not kept to: one late beat is an outage",
+    file: PHI,
+    edits: [
+      {
+        find: "state.scale = Math.max(state.window.deviation, model.leastScale);",
+        replace: "state.scale = Math.max(state.window.deviation / 50, 0.01);",
+      },
+    ],
+    invariants: ["declaration-after-silence"],
+  },
+  {
+    name: "never-doubts-itself",
+    bug: "an observer that stood still declares everybody",
+    file: "resilience/src/runtime/supervisor.ts",
+    edits: [{ find: "if (lateByMs <= this.#stallToleranceMs) {", replace: "if (lateByMs <= Number.MAX_VALUE) {" }],
+    invariants: ["abstains-after-a-stall"],
+  },
+  {
+    name: "never-clears",
+    bug: "who was declared down stays so",
+    file: SUPERVISOR,
+    edits: [
+      {
+        find: 'return clear && nowMs >= watched.dwellEndsMs ? "alive" : "down";',
+        replace: 'return clear && nowMs < watched.dwellEndsMs - 1e12 ? "alive" : "down";',
+      },
+    ],
+    invariants: ["suspicions-clear"],
+  },
+  {
+    name: "sustain-forgotten",
+    bug: "suspicion need not be sustained",
+    file: SUPERVISOR,
+    edits: [
+      { find: "nowMs >= watched.aboveSinceMs + this.options.sustainMs", replace: "nowMs >= watched.aboveSinceMs" },
+    ],
+    invariants: ["declaration-is-sustained"],
+  },
+  {
+    name: "wrong-wake",
+    bug: "the supervisor wakes for the wrong instant and finds an outage late",
+    file: SUPERVISOR,
+    edits: [
+      {
+        find: "return Math.min(Math.max(accuseMs, this.#abstainUntilMs), latestMs);",
+        replace: "return Math.max(accuseMs, this.#abstainUntilMs, latestMs) + 20_000;",
+      },
+    ],
+    invariants: ["silence-is-declared", "takes-over"],
+  },
+  {
+    name: "duplicate-proves-life",
+    bug: "a beat that was seen before counts as a new one",
+    file: "resilience/src/core/beat-order.ts",
+    edits: [
+      { find: 'return sequence === this.#sequence ? "duplicate" : "reordered";', replace: 'return "next";' },
+      {
+        find: "if (beat.sequence === this.#sequence + 1) return",
+        replace: "if (beat.sequence >= 0 && beat.sequence <= this.#sequence + 1) return",
+      },
+    ],
+    invariants: ["old-beats-prove-nothing"],
+  },
+];

@@ -1,0 +1,54 @@
+/**
+ * A primary that answers every command, within the timeout, and yet slower than anybody in the queue will wait.
+ *
+ *   timeout 1,000 ms   ├───────────────────────────────────────┤
+ *   answers after      ├────────────── 830 ms ──────────┤        a success, each of them
+ *   the queue waits    ├───── 500 ms ─────┤                      then it is refused by the gateway itself
+ *
+ * With four at once, 830 ms each, five commands a second get through of the ten that come. No attempt ever fails, so a
+ * breaker that looks at failures sees none; what fails is refused locally, and that must not count against the station.
+ * This is the first of the failures that resilience layers are known to have missed.
+ *
+ * Expected: the calls are seen to be slow while others starve, the backup takes over, and everything is served again.
+ */
+import { served, servedAgain, takenOver } from "./expectations.ts";
+import type { Scenario } from "./scenario.ts";
+import { scenarioFrom } from "./scenario.ts";
+import { configurationOf, planOf } from "./swarm/written.ts";
+
+const FAULT_AT_MS = 15_000;
+/** The breaker wants twenty calls in its window of ten seconds, half of them slow: at five a second, of which the older half was fast. */
+const TAKEN_OVER_WITHIN_MS = 15_000;
+const SERVED_WITHIN_MS = 2_000;
+
+export const slowPrimary: Scenario = scenarioFrom({
+  name: "slow-primary",
+  story: "A primary that answers within the timeout, but slower than the queue before it waits.",
+  timeline: [{ atMs: FAULT_AT_MS, what: "the primary takes 800 ms longer for every command, for ever" }],
+  expected: [
+    `taken-over: the backup is active within ${TAKEN_OVER_WITHIN_MS / 1_000} s`,
+    `served-again: from then on each command is served within ${SERVED_WITHIN_MS / 1_000} s`,
+  ],
+  plan: () =>
+    planOf({
+      configuration: configurationOf([{ name: "atlantic", commands: { timeout: "1s", maxConcurrent: 4 } }]),
+      groups: [{ name: "atlantic", lanes: 100, serviceMs: 30 }],
+      faults: [
+        {
+          kind: "service",
+          group: "atlantic",
+          station: "primary",
+          atMs: FAULT_AT_MS,
+          mode: "slow",
+          rate: 1,
+          delayMs: 800,
+        },
+      ],
+      lostForEver: ["atlantic/primary"],
+    }),
+  expect: (fleet) => [
+    takenOver(fleet, "atlantic", "backup", FAULT_AT_MS + TAKEN_OVER_WITHIN_MS),
+    servedAgain(fleet, FAULT_AT_MS, 5_000),
+    served(fleet, "served-again", SERVED_WITHIN_MS, { fromMs: FAULT_AT_MS + TAKEN_OVER_WITHIN_MS }),
+  ],
+});

@@ -1,0 +1,151 @@
+/**
+ * The swarm's plans: plain data, fair to the system (a core that can serve is left, nothing touches what is called calm,
+ * a healthy world is one), configurations that are accepted or refused as they should be, and runs that repeat exactly.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Random } from "ground-station-failover/sim";
+import { runOnce, seededRandom } from "ground-station-failover/sim";
+import { parseConfiguration } from "../gateway/src/config.ts";
+import { ConfigurationProblems } from "../gateway/src/config-problems.ts";
+import type { GatewaySettings } from "../gateway/src/fleet/settings.ts";
+import type { FleetFault, FleetPlan } from "./fleet/plan.ts";
+import { GATEWAY, healedAtMs, stationNode } from "./fleet/plan.ts";
+import { MISTAKE_NAMES, withMistakes } from "./swarm/broken.ts";
+import { configurationOf } from "./swarm/written.ts";
+import { drawKind, swarm } from "./swarm.ts";
+
+const SEEDS = 300;
+
+function planRandom(seed: number): Random {
+  return seededRandom(seed).fork("plan");
+}
+
+function eachPlan(look: (plan: FleetPlan, seed: number) => void): void {
+  for (let seed = 1; seed <= SEEDS; seed++) look(swarm.plan(planRandom(seed)), seed);
+}
+
+function parsed(text: string): GatewaySettings {
+  const environment = { GSF_HEARTBEAT_SECRET: "a secret of more than sixteen bytes" };
+  return parseConfiguration(text, "plan", { environment, readFile: () => "" }).settings;
+}
+
+function nodesIn(fault: FleetFault): string[] {
+  if ("node" in fault) return [fault.node];
+  if ("from" in fault) return [fault.from, fault.to];
+  return "station" in fault ? [stationNode(fault.group, fault.station)] : [`${fault.group}/`];
+}
+
+test("a plan survives JSON, and its seed draws it again", () => {
+  eachPlan((plan, seed) => {
+    assert.deepEqual(JSON.parse(JSON.stringify(plan)), plan, `seed ${seed}`);
+    assert.deepEqual(swarm.plan(planRandom(seed)), plan, `seed ${seed}`);
+  });
+});
+
+test("configurations are accepted, broken ones are refused", () => {
+  let broken = 0;
+  eachPlan(({ configuration, brokenConfigurations }, seed) => {
+    assert.doesNotThrow(() => parsed(JSON.stringify(configuration)), `seed ${seed}`);
+    for (const text of brokenConfigurations) {
+      broken++;
+      assert.throws(() => parsed(text), ConfigurationProblems, `seed ${seed}: ${text}`);
+    }
+  });
+  assert.ok(broken > SEEDS / 2);
+});
+
+test("every mistake of the table is refused, alone and after another", () => {
+  const heartbeat = { kind: "http", path: "/healthz" } as const;
+  const good = configurationOf([
+    { name: "atlantic", stations: 3 },
+    { name: "baltic", heartbeat },
+  ]);
+  assert.doesNotThrow(() => parsed(JSON.stringify(good)));
+  for (const [place, mistake] of MISTAKE_NAMES.entries()) {
+    for (let seed = 0; seed < 6; seed++) {
+      const other = MISTAKE_NAMES[(place + seed) % MISTAKE_NAMES.length] as string;
+      for (const names of [[mistake], [other, mistake]]) {
+        const text = withMistakes(seededRandom(seed), good, names);
+        assert.throws(() => parsed(text), ConfigurationProblems, `${names.join(", ")}, seed ${seed}: ${text}`);
+      }
+    }
+  }
+});
+
+test("every group keeps a station, every spacecraft and source its machine, and chaos ends", () => {
+  eachPlan((plan, seed) => {
+    for (const { name, stations } of plan.configuration.groups) {
+      const left = stations.filter((station) => !plan.lostForEver.includes(stationNode(name, station.name)));
+      assert.ok(left.length > 0, `seed ${seed}: nobody is left of ${name}`);
+    }
+    const groups = new Set(plan.groups.map(({ name }) => name));
+    for (const fault of plan.faults) {
+      assert.ok(
+        fault.atMs >= plan.phases.warmUpMs && fault.atMs < healedAtMs(plan),
+        `seed ${seed}: ${JSON.stringify(fault)}`,
+      );
+      if (!("node" in fault)) continue;
+      const [group, machine] = fault.node.split("/") as [string, string | undefined];
+      assert.ok(fault.node === GATEWAY || groups.has(group), `seed ${seed}: ${fault.node}`);
+      assert.ok(!/^(craft|source)/.test(machine ?? ""), `seed ${seed}: ${JSON.stringify(fault)}`);
+    }
+  });
+});
+
+test("nothing touches a calm group, nor the gateway beside one", () => {
+  let calm = 0;
+  eachPlan((plan, seed) => {
+    const calmGroups = plan.groups.filter((group) => group.calm);
+    if (calmGroups.length === 0) return;
+    calm++;
+    for (const fault of plan.faults) {
+      const where = `seed ${seed}: ${JSON.stringify(fault)}`;
+      assert.ok(!("node" in fault && fault.node === GATEWAY), where);
+      for (const { name } of calmGroups) assert.ok(!nodesIn(fault).some((node) => node.startsWith(`${name}/`)), where);
+    }
+  });
+  assert.ok(calm > SEEDS / 10);
+});
+
+test("one seed in five loses one primary for ever and suffers nothing else, one in ten suffers nothing", () => {
+  const counts = { storm: 0, "calm-neighbour": 0, loss: 0, relapse: 0, healthy: 0 };
+  eachPlan(({ faults, lostForEver, configuration }, seed) => {
+    const kind = drawKind(planRandom(seed));
+    counts[kind]++;
+    const endless = faults.filter((fault) => !("forMs" in fault));
+    if (kind === "healthy") assert.equal(faults.length, 0, `seed ${seed}`);
+    if (kind === "loss") {
+      const [first] = configuration.groups;
+      assert.deepEqual([faults.length, endless.length], [1, 1], `seed ${seed}`);
+      assert.deepEqual(lostForEver, [`${first?.name}/${first?.stations[0]?.name}`], `seed ${seed}`);
+    }
+    if (kind === "relapse") assert.deepEqual([faults.length, endless.length], [2, 1], `seed ${seed}`);
+  });
+  const share = (kind: keyof typeof counts): number => Math.round((counts[kind] / SEEDS) * 10);
+  assert.deepEqual([share("loss"), share("relapse"), share("healthy")], [2, 1, 1], JSON.stringify(counts));
+});
+
+test("simpler plans are accepted, and lead to an end", () => {
+  for (let seed = 1; seed <= 6; seed++) {
+    let plan = swarm.plan(planRandom(seed));
+    for (let steps = 0; ; steps++) {
+      assert.ok(steps < 1_000, `seed ${seed}: there is always a simpler one`);
+      const candidates = [...(swarm.simplify?.(plan) ?? [])];
+      for (const { configuration } of candidates)
+        assert.doesNotThrow(() => parsed(JSON.stringify(configuration)), `seed ${seed}`);
+      const [simpler] = candidates;
+      if (simpler === undefined) break;
+      plan = simpler;
+    }
+    assert.deepEqual([plan.groups.length, plan.network, plan.clockRates], [1, {}, {}], `seed ${seed}`);
+  }
+});
+
+test("the same seed is the same run, and so is its plan read from a file", async () => {
+  for (const seed of [1, 2]) {
+    const first = await runOnce(swarm, { seed });
+    const again = await runOnce(swarm, { seed, plan: JSON.parse(JSON.stringify(first.plan)) as FleetPlan });
+    assert.deepEqual([again.hash, again.steps], [first.hash, first.steps], `seed ${seed}`);
+  }
+});

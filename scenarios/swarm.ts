@@ -1,0 +1,177 @@
+/**
+ * The swarm: each seed another fleet on another network, with other settings, another load and other things going wrong
+ * (swarm testing: what is left out matters as much as what is there). Everything is drawn before the run, each concern
+ * from a stream of its own, and stands in the plan as data: phases are warm-up, chaos, healing of all that is not lost
+ * for ever, drain, and a verification in which every command must be served.
+ *
+ *   kind of seed   share   what happens
+ *   storm           55 %   families of faults from harmless to absurd, stations lost for ever in some
+ *   calm neighbour   5 %   the same, beside a group that nothing touches
+ *   loss            20 %   one primary is lost for ever, and nothing else
+ *   relapse         10 %   an outage that heals, then a loss for ever
+ *   healthy         10 %   nothing goes wrong, so nothing may happen
+ */
+import type { Random, Simulation } from "ground-station-failover/sim";
+import { between, chance, logUniform, pick, shuffled, wholeBetween } from "ground-station-failover/sim";
+import { FLEET_SITUATIONS } from "./checks/situations.ts";
+import { buildFleet } from "./fleet/fleet.ts";
+import type { FleetFault, FleetPlan, GroupPlan, WrittenConfiguration } from "./fleet/plan.ts";
+import { endsAtMs, GATEWAY, sourceNode, stationNode } from "./fleet/plan.ts";
+import { drawBroken } from "./swarm/broken.ts";
+import { drawAllFaults } from "./swarm/faults.ts";
+import type { LoadLimits } from "./swarm/load.ts";
+import { drawLoad } from "./swarm/load.ts";
+import type { KindOfSeed } from "./swarm/phases.ts";
+import { drawPhases, recoveryMs } from "./swarm/phases.ts";
+import { drawModestSettings, drawSettings } from "./swarm/settings.ts";
+import { simplerPlans } from "./swarm/simpler.ts";
+import { drawLoss, drawRelapse, LONGEST_OUTAGE_MS } from "./swarm/single-fault.ts";
+import type { Surroundings } from "./swarm/surroundings.ts";
+import { drawClockRates, drawSurroundings, PLAIN } from "./swarm/surroundings.ts";
+import { configurationOf } from "./swarm/written.ts";
+
+export const swarm: Simulation<FleetPlan> = {
+  name: "swarm",
+  plan: drawPlan,
+  build: (world, plan) => void buildFleet(world, plan),
+  untilMs: endsAtMs,
+  sometimes: FLEET_SITUATIONS,
+  simplify: simplerPlans,
+};
+
+/** Which kind the seed of `random` is. */
+export function drawKind(random: Random): KindOfSeed {
+  const share = random.fork("kind").next();
+  if (share < 0.55) return "storm";
+  if (share < 0.6) return "calm-neighbour";
+  if (share < 0.8) return "loss";
+  return share < 0.9 ? "relapse" : "healthy";
+}
+
+const NAMES: readonly string[] = ["atlantic", "baltic", "caspian"];
+const ANY_LOAD: LoadLimits = { fewestPerSecond: 1, mostPerSecond: 40, longestServiceMs: 200 };
+/** Enough commands that a dead command path is noticed by its commands. */
+const STEADY_LOAD: LoadLimits = { fewestPerSecond: 5, mostPerSecond: 40, longestServiceMs: 50 };
+
+/** The groups of a plan, before anything goes wrong. */
+interface Fleet {
+  readonly path: Surroundings;
+  readonly groups: readonly GroupPlan[];
+  readonly configuration: WrittenConfiguration;
+}
+
+function drawPlan(random: Random): FleetPlan {
+  const kind = drawKind(random);
+  const fleet = drawFleet(random, kind);
+  if (kind === "storm" || kind === "calm-neighbour") return drawStorm(random, kind, fleet);
+  if (kind === "relapse") return relapse(random, fleet);
+  const { configuration } = fleet;
+  const first = configuration.groups[0] as WrittenConfiguration["groups"][number];
+  const victim = { group: first.name, station: first.stations[0]?.name as string };
+  const phases = drawPhases(random.fork("phases"), configuration, kind);
+  if (kind === "healthy") return planOf(random, fleet, { phases, faults: [], calm: () => true });
+  return planOf(random, fleet, {
+    phases,
+    faults: drawLoss(random.fork("loss"), victim, phases.warmUpMs),
+    lostForEver: [stationNode(victim.group, victim.station)],
+    calm: (name) => name !== victim.group,
+  });
+}
+
+/** An outage of the primary that heals; when it is over and proven, whoever is active then is lost. */
+function relapse(random: Random, fleet: Fleet): FleetPlan {
+  const draws = random.fork("relapse");
+  const [first, ...others] = fleet.configuration.groups as [WrittenConfiguration["groups"][number]];
+  const [primary, backup] = first.stations.map(({ name }) => ({ group: first.name, station: name }));
+  if (primary === undefined || backup === undefined) throw new Error("a group has two stations");
+  const automatic = chance(draws, 0.5);
+  const holdDown = Math.round(logUniform(draws, 500, 5_000));
+  const group = { ...first, failback: automatic ? { mode: "automatic", holdDown } : { mode: "manual" } };
+  const again = { ...fleet, configuration: { ...fleet.configuration, groups: [group, ...others] } };
+  const second = automatic ? primary : backup;
+  const wellAgainMs = recoveryMs(again.configuration, LONGEST_OUTAGE_MS) + between(draws, 5_000, 10_000);
+  const phases = drawPhases(random.fork("phases"), again.configuration, "relapse");
+  const faults = drawRelapse(draws, { first: primary, second }, phases.warmUpMs, wellAgainMs);
+  const lastMs = faults.at(-1)?.atMs as number;
+  return planOf(random, again, {
+    phases: { ...phases, chaosMs: lastMs - phases.warmUpMs + 1_000 },
+    faults,
+    lostForEver: [stationNode(second.group, second.station)],
+    calm: (name) => name !== first.name,
+  });
+}
+
+function drawStorm(random: Random, kind: "storm" | "calm-neighbour", fleet: Fleet): FleetPlan {
+  const { configuration } = fleet;
+  const spared = kind === "calm-neighbour" ? fleet.groups.at(-1)?.name : undefined;
+  const groups = fleet.groups.filter(({ name }) => name !== spared);
+  const phases = drawPhases(random.fork("phases"), configuration, kind);
+  const [fromMs, untilMs] = [phases.warmUpMs, phases.warmUpMs + phases.chaosMs];
+  const stage = { configuration, groups, sparesGateway: spared !== undefined, fromMs, untilMs };
+  const lost = drawLost(random.fork("lost"), configuration, groups);
+  const lostAt = random.fork("lost-at");
+  const losses = lost.map((node): FleetFault => {
+    const atMs = Math.round(between(lostAt, fromMs, untilMs));
+    return { kind: "crash", node, how: pick(lostAt, ["kill", "power"]), atMs };
+  });
+  return planOf(random, fleet, {
+    phases,
+    faults: [...drawAllFaults(random.fork("faults"), stage), ...losses],
+    lostForEver: lost,
+    calm: (name) => name === spared,
+  });
+}
+
+/** In three of ten storms some stations die for ever, up to all but one of a group. */
+function drawLost(random: Random, configuration: WrittenConfiguration, groups: readonly GroupPlan[]): string[] {
+  const none = chance(random, 0.7);
+  const lost = groups.flatMap(({ name }) => {
+    const stations = configuration.groups.find((group) => group.name === name)?.stations ?? [];
+    const most = wholeBetween(random, 0, stations.length - 1);
+    return shuffled(random.fork(name), stations)
+      .slice(0, most)
+      .map((station) => stationNode(name, station.name));
+  });
+  return none ? [] : lost;
+}
+
+/** Modest settings and an ordinary network where a plan is held against the clock. */
+function drawFleet(random: Random, kind: KindOfSeed): Fleet {
+  const modest = kind === "loss" || kind === "relapse";
+  const most = wholeBetween(random.fork("groups"), 1, 3);
+  const count = kind === "calm-neighbour" ? Math.max(2, most) : most;
+  const ordinary = modest && chance(random.fork("ordinary"), 0.6);
+  const path = ordinary ? PLAIN : drawSurroundings(random.fork("network"));
+  const groups: GroupPlan[] = [];
+  const drafts = NAMES.slice(0, count).map((name) => {
+    const draws = random.fork(`group/${name}`);
+    const load = drawLoad(draws.fork("load"), name, path, modest ? STEADY_LOAD : ANY_LOAD);
+    groups.push(load);
+    const draw = modest ? drawModestSettings : drawSettings;
+    return { name, stations: wholeBetween(draws.fork("stations"), 2, 4), ...draw(draws.fork("settings"), load, path) };
+  });
+  return { path, groups, configuration: configurationOf(drafts) };
+}
+
+type Happening = Pick<FleetPlan, "phases" | "faults"> & {
+  readonly lostForEver?: readonly string[];
+  readonly calm: (group: string) => boolean;
+};
+
+function planOf(random: Random, { path, groups, configuration }: Fleet, happening: Happening): FleetPlan {
+  const { calm, lostForEver = [], ...rest } = happening;
+  const exact = lostForEver.length > 0 && rest.faults.length <= 2;
+  const machines = configuration.groups.flatMap(({ name, stations }, place) => [
+    ...stations.map((station) => stationNode(name, station.name)),
+    ...Array.from({ length: groups[place]?.sources ?? 0 }, (_, source) => sourceNode(name, source)),
+  ]);
+  return {
+    ...rest,
+    configuration,
+    brokenConfigurations: drawBroken(random.fork("broken"), configuration),
+    groups: groups.map((group) => ({ ...group, calm: calm(group.name) })),
+    network: path.network,
+    clockRates: exact ? {} : drawClockRates(random.fork("clocks"), [GATEWAY, ...machines]),
+    lostForEver,
+  };
+}

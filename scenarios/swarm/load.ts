@@ -1,0 +1,74 @@
+/**
+ * What a group's sources send and what its stations can take. Load is drawn first and stations are given room for it, from
+ * twice to twenty times as much: without faults everybody serves in time, and a surge, a slow service or a fleet of
+ * retries can still drown them. The sums here are upper ends, so that settings can be chosen which bear them.
+ */
+import type { Random } from "ground-station-failover/sim";
+import { between, chance, logUniform, pick, wholeBetween } from "ground-station-failover/sim";
+import type { GroupPlan } from "../fleet/plan.ts";
+import type { Surroundings } from "./surroundings.ts";
+
+/** What the load of a group means for its settings. */
+export interface Demands {
+  /** One attempt, connections and waiting for a lane included, at most. */
+  readonly attemptMs: number;
+  /** Commands in hand at once, at most. */
+  readonly peak: number;
+}
+
+export interface LoadLimits {
+  readonly fewestPerSecond: number;
+  readonly mostPerSecond: number;
+  /** Commands long enough in hand that their stations feel it. */
+  readonly longestServiceMs: number;
+}
+
+export function drawLoad(random: Random, name: string, path: Surroundings, limits: LoadLimits): GroupPlan {
+  const { fewestPerSecond, mostPerSecond, longestServiceMs } = limits;
+  const commandsPerSecond = digits(logUniform(random.fork("rate"), fewestPerSecond, mostPerSecond));
+  const sources = wholeBetween(random.fork("sources"), 1, 5);
+  const serviceMs = digits(logUniform(random.fork("service"), 1, longestServiceMs));
+  const headroom = logUniform(random.fork("headroom"), 4, 40);
+  // Sources send at most at twice their pace, for a while.
+  const lanes = Math.max(
+    wholeBetween(random.fork("lanes"), 1, 8),
+    Math.ceil((commandsPerSecond * serviceMs * headroom) / 1_000),
+  );
+  const kinds = random.fork("kinds");
+  const load: GroupPlan = {
+    name,
+    commandsPerSecond,
+    sources,
+    keyedRatio: pick(kinds, [0, 1, 1, ratio(kinds), ratio(kinds), ratio(kinds)]),
+    readRatio: chance(kinds, 0.3) ? 0 : ratio(kinds) / 2,
+    sourceRetries: pick(random.fork("retries"), [0, 0, 1, 2, 3]),
+    serviceMs,
+    lanes,
+    beatLossRate: path.beatLossRate,
+    calm: false,
+  };
+  const patience = random.fork("patience");
+  const { attemptMs } = demandsOf(load, path);
+  const leastPatienceMs = 500 + (sources + 2) * attemptMs;
+  if (chance(patience, 0.5)) return load;
+  return {
+    ...load,
+    patienceMs: Math.round(logUniform(patience, leastPatienceMs, Math.max(20_000, 2 * leastPatienceMs))),
+  };
+}
+
+/** The upper ends of what `load` demands on `path`. */
+export function demandsOf({ commandsPerSecond, sources, serviceMs, lanes }: GroupPlan, path: Surroundings): Demands {
+  // Two connections may have to be made, and two requests answered. One wait for a lane per round of sources.
+  const attemptMs = 1.1 * (8 * path.mostMs + serviceMs * (1 + Math.ceil(sources / lanes)));
+  const peak = sources * (1 + Math.ceil((2 * commandsPerSecond * attemptMs) / (1_000 * sources)));
+  return { attemptMs, peak };
+}
+
+function ratio(random: Random): number {
+  return Math.round(between(random, 0, 1) * 100) / 100;
+}
+
+function digits(value: number): number {
+  return Number(value.toPrecision(2));
+}

@@ -1,0 +1,81 @@
+/**
+ * How long the phases of a run last. Drain and verification follow from what is written in the configuration: the one is
+ * over when the slowest thing that may still follow from the chaos has happened (a station kept down for its dwell, a
+ * circuit that is open, a window that remembers failures), the other has room for commands that must all be served, and
+ * for their deadlines.
+ */
+import type { Random } from "ground-station-failover/sim";
+import { between, logUniform } from "ground-station-failover/sim";
+import type { Phases, WrittenConfiguration, WrittenGroup } from "../fleet/plan.ts";
+import type { WrittenSections } from "./written.ts";
+
+/** What kind of thing happens in a run; the table is at the top of `swarm.ts`. */
+export type KindOfSeed = "storm" | "calm-neighbour" | "loss" | "relapse" | "healthy";
+
+/** What the product does where nothing is written (docs/guide/configuration.md). */
+const DEFAULTS = {
+  dwell: 1_000,
+  grace: 5_000,
+  deadline: 15_000,
+  openDuration: 5_000,
+  window: 10_000,
+  holdDown: 30_000,
+};
+/** Where the doubling of the dwell ends. */
+const LONGEST_DWELL_MS = 30_000;
+/** Sources fall silent so long before the end, besides the longest deadline (source-node.ts). */
+const QUIET_MS = 5_000;
+
+export function drawPhases(random: Random, configuration: WrittenConfiguration, kind: KindOfSeed): Phases {
+  const warmUpMs = longest(configuration, leastWarmUpMs) + Math.round(between(random, 1_000, 5_000));
+  const stormMs = Math.round(logUniform(random.fork("chaos"), 8_000, 60_000));
+  const chaosMs = kind === "healthy" ? Math.round(stormMs / 2) : kind === "loss" ? 25_000 : stormMs;
+  const drainMs = kind === "healthy" ? 1_000 : recoveryMs(configuration, chaosMs);
+  const servingMs = Math.round(between(random, 6_000, 10_000));
+  const verifyMs = longest(configuration, deadlineMsOf) + QUIET_MS + servingMs;
+  return { warmUpMs, chaosMs, drainMs, verifyMs };
+}
+
+/** How long it may take after faults of `chaosMs` until every group serves as if there had been none. */
+export function recoveryMs(configuration: WrittenConfiguration, chaosMs: number): number {
+  return longest(configuration, (group) => {
+    const { detector, breaker, heartbeat } = sectionsOf(group);
+    const { minimumDwell, sustain = 0, gracePeriod = DEFAULTS.grace } = numbers(detector);
+    const { openDuration = DEFAULTS.openDuration, window = DEFAULTS.window } = numbers(breaker);
+    const dwell = minimumDwell ?? DEFAULTS.dwell;
+    const interval = Number(heartbeat?.interval ?? 1_000);
+    // Each declaration doubles the dwell of the one before, which had to be over: all together they fill the chaos.
+    const dwellMs = dwell === 0 ? 0 : Math.min(LONGEST_DWELL_MS, chaosMs + 2 * dwell);
+    const knownMs = Math.max(dwellMs, gracePeriod) + sustain + 4 * interval;
+    const servedMs = Math.max(knownMs + openDuration, window, deadlineMsOf(group) + 3_000);
+    return Math.ceil(servedMs + 3_000 + failbackMs(group));
+  });
+}
+
+/** One failback, well before anything is verified. */
+function failbackMs(group: WrittenGroup): number {
+  const { failback } = sectionsOf(group);
+  return failback?.mode === "automatic" ? Number(failback.holdDown ?? DEFAULTS.holdDown) + 2_000 : 0;
+}
+
+function leastWarmUpMs(group: WrittenGroup): number {
+  const { detector, heartbeat } = sectionsOf(group);
+  return Math.min(10_000, Number(detector?.gracePeriod ?? DEFAULTS.grace)) + 2 * Number(heartbeat?.interval ?? 1_000);
+}
+
+function deadlineMsOf(group: WrittenGroup): number {
+  return Number(sectionsOf(group).commands?.deadline ?? DEFAULTS.deadline);
+}
+
+function longest(configuration: WrittenConfiguration, ofGroup: (group: WrittenGroup) => number): number {
+  return Math.max(...configuration.groups.map(ofGroup));
+}
+
+/** A group as this folder writes it; its durations are numbers. */
+function sectionsOf(group: WrittenGroup): WrittenSections {
+  return group as WrittenSections;
+}
+
+function numbers<Section extends object>(section: Section | undefined): { readonly [Name in keyof Section]?: number } {
+  return (section ?? {}) as { readonly [Name in keyof Section]?: number };
+}

@@ -1,0 +1,172 @@
+/**
+ * Smaller plans than one that fails, for the shrinker: fewer groups, stations and sources, a lower rate, shorter phases,
+ * settings at their defaults, a plain network, right clocks. Faults are not touched, except those of what is gone: the
+ * shrinker leaves them out by itself. The boldest step comes first.
+ */
+import type { FleetFault, FleetPlan, GroupPlan, WrittenGroup } from "../fleet/plan.ts";
+import { sourceNode, stationNode } from "../fleet/plan.ts";
+import { SECRET_ENV } from "./written.ts";
+
+const SECTIONS: readonly string[] = [
+  "detector",
+  "commands",
+  "retry",
+  "breaker",
+  "commandPath",
+  "failback",
+  "probePath",
+  "heartbeat",
+];
+
+export function* simplerPlans(plan: FleetPlan): Iterable<FleetPlan> {
+  yield* fewerGroups(plan);
+  if (plan.brokenConfigurations.length > 0) yield { ...plan, brokenConfigurations: [] };
+  if (Object.keys(plan.clockRates).length > 0) yield { ...plan, clockRates: {} };
+  if (Object.keys(plan.network).length > 0) yield { ...plan, network: {} };
+  yield* fewerStations(plan);
+  // On a network with habits of its own the defaults could fail for another reason.
+  if (Object.keys(plan.network).length === 0) yield* defaultSections(plan);
+  for (const place of plan.groups.keys()) yield* lighterLoads(plan, place);
+  yield* shorterPhases(plan);
+  for (const name of Object.keys(plan.network)) {
+    const { [name as keyof FleetPlan["network"]]: _left, ...network } = plan.network;
+    yield { ...plan, network };
+  }
+  for (const node of Object.keys(plan.clockRates)) {
+    const { [node]: _left, ...clockRates } = plan.clockRates;
+    yield { ...plan, clockRates };
+  }
+  for (const text of plan.brokenConfigurations) yield { ...plan, brokenConfigurations: [text] };
+}
+
+function* fewerGroups(plan: FleetPlan): Iterable<FleetPlan> {
+  const { groups, configuration } = plan;
+  if (groups.length < 2) return;
+  for (const { name } of groups) {
+    yield without(
+      {
+        ...plan,
+        groups: groups.filter((group) => group.name !== name),
+        configuration: { ...configuration, groups: configuration.groups.filter((group) => group.name !== name) },
+      },
+      (node) => node.startsWith(`${name}/`),
+      (fault) => "group" in fault && fault.group === name,
+    );
+  }
+}
+
+function* fewerStations(plan: FleetPlan): Iterable<FleetPlan> {
+  for (const [place, group] of plan.configuration.groups.entries()) {
+    if (group.stations.length < 3) continue;
+    for (const { name } of group.stations.toReversed()) {
+      const stations = group.stations.filter((station) => station.name !== name);
+      const gone = stationNode(group.name, name);
+      const smaller = without(
+        withGroup(plan, place, { ...group, stations }),
+        (node) => node === gone,
+        (fault) => "station" in fault && fault.group === group.name && fault.station === name,
+      );
+      // Somebody has to be left who can serve.
+      if (!stations.every((station) => smaller.lostForEver.includes(stationNode(group.name, station.name))))
+        yield smaller;
+    }
+  }
+}
+
+/** All sections of a group at their defaults, then one by one, then field by field. */
+function* defaultSections(plan: FleetPlan): Iterable<FleetPlan> {
+  for (const [place, group] of plan.configuration.groups.entries()) {
+    const { name, listen, stations } = group;
+    const written = SECTIONS.filter((section) => group[section] !== undefined);
+    if (written.length > 1) yield withGroup(plan, place, { name, listen, stations });
+    for (const section of written) {
+      // A ceiling is chosen for an interval.
+      if (section === "heartbeat" && group["detector"] !== undefined) continue;
+      const { [section]: left, ...rest } = group;
+      yield withGroup(plan, place, rest as WrittenGroup);
+      yield* defaultFields(plan, place, section, left);
+    }
+    const undeclared = stations.map(({ capacityPerSecond: _capacity, ...station }) => station);
+    if (stations.some(({ capacityPerSecond }) => capacityPerSecond !== undefined))
+      yield withGroup(plan, place, { ...group, stations: undeclared });
+  }
+}
+
+/** Fields that bound each other are left out together. */
+const TOGETHER: readonly (readonly string[])[] = [
+  ["threshold", "suspectThreshold", "clearThreshold"],
+  ["timeout", "deadline", "interval"],
+];
+/** What a section cannot do without. */
+const REQUIRED: ReadonlySet<string> = new Set(["kind", "path", "mode"]);
+
+function* defaultFields(plan: FleetPlan, place: number, section: string, left: unknown): Iterable<FleetPlan> {
+  if (typeof left !== "object" || left === null) return;
+  const group = plan.configuration.groups[place] as WrittenGroup;
+  const fields = Object.keys(left).filter((field) => !REQUIRED.has(field));
+  for (const field of fields) {
+    const leaving = TOGETHER.find((all) => all.includes(field)) ?? [field];
+    const fewer = Object.fromEntries(Object.entries(left).filter(([name]) => !leaving.includes(name)));
+    if (Object.keys(fewer).length > 0) yield withGroup(plan, place, { ...group, [section]: fewer });
+  }
+}
+
+function* lighterLoads(plan: FleetPlan, place: number): Iterable<FleetPlan> {
+  const group = plan.groups[place] as GroupPlan;
+  const changed = (change: Partial<GroupPlan>): FleetPlan => ({
+    ...plan,
+    groups: plan.groups.map((other, at) => (at === place ? { ...group, ...change } : other)),
+  });
+  for (const sources of [1, group.sources - 1]) {
+    if (sources < 1 || sources >= group.sources) continue;
+    const gone = Array.from({ length: group.sources - sources }, (_, more) => sourceNode(group.name, sources + more));
+    yield without(
+      changed({ sources }),
+      (node) => gone.includes(node),
+      () => false,
+    );
+  }
+  const { commandsPerSecond, patienceMs, ...restOfGroup } = group;
+  for (const slower of [1, Math.round(commandsPerSecond / 2)]) {
+    if (slower >= 1 && slower < commandsPerSecond) yield changed({ commandsPerSecond: slower });
+  }
+  if (group.keyedRatio !== 1) yield changed({ keyedRatio: 1 });
+  if (group.readRatio !== 0) yield changed({ readRatio: 0 });
+  if (group.sourceRetries !== 0) yield changed({ sourceRetries: 0 });
+  if ((group.beatLossRate ?? 0) !== 0) yield changed({ beatLossRate: 0 });
+  if (patienceMs === undefined) return;
+  const patient: GroupPlan = { ...restOfGroup, commandsPerSecond };
+  yield { ...plan, groups: plan.groups.map((other, at) => (at === place ? patient : other)) };
+}
+
+const LEAST_MS = 1_000;
+
+/** The chaos may end when the last fault has begun; the drain and the verification keep what they need. */
+function* shorterPhases(plan: FleetPlan): Iterable<FleetPlan> {
+  const { warmUpMs, chaosMs } = plan.phases;
+  const lastMs = Math.max(warmUpMs, ...plan.faults.map(({ atMs }) => atMs));
+  for (const shorter of [Math.ceil(lastMs - warmUpMs + LEAST_MS), Math.ceil(chaosMs / 2)]) {
+    if (shorter >= LEAST_MS && shorter < chaosMs) yield { ...plan, phases: { ...plan.phases, chaosMs: shorter } };
+  }
+}
+
+function withGroup(plan: FleetPlan, place: number, group: WrittenGroup): FleetPlan {
+  const groups = plan.configuration.groups.map((other, at) => (at === place ? group : other));
+  // By default heartbeats are pushed, and then somebody has to listen for them.
+  return { ...plan, configuration: { heartbeats: { secretEnv: SECRET_ENV }, ...plan.configuration, groups } };
+}
+
+/** `plan` without what names a node that is gone. */
+function without(plan: FleetPlan, gone: (node: string) => boolean, ofGone: (fault: FleetFault) => boolean): FleetPlan {
+  return {
+    ...plan,
+    faults: plan.faults.filter((fault) => !ofGone(fault) && !nodesIn(fault).some(gone)),
+    clockRates: Object.fromEntries(Object.entries(plan.clockRates).filter(([node]) => !gone(node))),
+    lostForEver: plan.lostForEver.filter((node) => !gone(node)),
+  };
+}
+
+function nodesIn(fault: FleetFault): string[] {
+  if ("node" in fault) return [fault.node];
+  return "from" in fault ? [fault.from, fault.to] : [];
+}

@@ -1,0 +1,82 @@
+/**
+ * Plans with clean arithmetic: one station lost for ever and nothing else, so that a take-over can be held against the
+ * clock; or an outage that heals and then a loss for ever, so that a detector which has taken the outage for a habit is
+ * late. Whatever can end a primary's service is here, from a machine without power to one that answers 200 and lies.
+ */
+import type { Random } from "ground-station-failover/sim";
+import { between, logUniform, pick } from "ground-station-failover/sim";
+import type { FleetFault } from "../fleet/plan.ts";
+import { craftNode, GATEWAY, stationNode } from "../fleet/plan.ts";
+
+/** The station that is struck. */
+export interface Victim {
+  readonly group: string;
+  readonly station: string;
+}
+
+type Loss = (victim: Victim, times: { readonly atMs: number; readonly forMs?: number }) => FleetFault;
+
+const node = ({ group, station }: Victim): string => stationNode(group, station);
+const service =
+  (mode: "errors" | "errors-after" | "lying-200" | "hang" | "hang-after"): Loss =>
+  (victim, times) => ({ kind: "service", ...victim, ...times, mode, rate: 1 });
+
+/** Heartbeats stop. */
+const SILENT: readonly Loss[] = [
+  (victim, times) => ({ kind: "crash", node: node(victim), how: "power", ...times }),
+  (victim, times) => ({ kind: "pause", node: node(victim), ...times }),
+  (victim, times) => ({ kind: "link", from: node(victim), to: GATEWAY, conditions: { cut: true }, ...times }),
+  (victim, times) => ({ kind: "link", from: node(victim), to: "*", conditions: { cut: true }, ...times }),
+  (victim, times) => ({ kind: "link", from: node(victim), to: GATEWAY, conditions: { held: true }, ...times }),
+];
+
+/** Heartbeats may go on, commands do not. */
+const DEAF: readonly Loss[] = [
+  (victim, times) => ({ kind: "crash", node: node(victim), how: "kill", ...times }),
+  (victim, times) => ({ kind: "link", from: GATEWAY, to: node(victim), conditions: { cut: true }, ...times }),
+  (victim, times) => ({ kind: "link", from: GATEWAY, to: node(victim), conditions: { held: true }, ...times }),
+  (victim, times) => ({
+    kind: "link",
+    from: node(victim),
+    to: craftNode(victim.group),
+    conditions: { cut: true },
+    ...times,
+  }),
+  (victim, times) => ({
+    kind: "link",
+    from: craftNode(victim.group),
+    to: node(victim),
+    conditions: { cut: true },
+    ...times,
+  }),
+  service("errors"),
+  service("errors-after"),
+  service("lying-200"),
+  service("hang"),
+  service("hang-after"),
+];
+
+/** `victim` is lost at some instant of the chaos, for ever. */
+export function drawLoss(random: Random, victim: Victim, fromMs: number): FleetFault[] {
+  return [pick(random, [...SILENT, ...DEAF])(victim, { atMs: Math.round(between(random, fromMs, fromMs + 5_000)) })];
+}
+
+/** How long an outage that heals lasts at most. */
+export const LONGEST_OUTAGE_MS = 20_000;
+
+/**
+ * `first` has an outage that heals; `againAfterMs` later, all being well again, `second` is lost for ever. Where that is
+ * the same station, the gateway goes back by itself, and would go back again and again to one that still beats.
+ */
+export function drawRelapse(
+  random: Random,
+  { first, second }: { readonly first: Victim; readonly second: Victim },
+  fromMs: number,
+  againAfterMs: number,
+): FleetFault[] {
+  const forMs = Math.round(logUniform(random, 2_000, LONGEST_OUTAGE_MS));
+  const atMs = Math.round(between(random, fromMs, fromMs + 1_000));
+  const again = { atMs: atMs + forMs + Math.round(againAfterMs) };
+  const losses = first === second ? SILENT : [...SILENT, ...SILENT, ...DEAF];
+  return [pick(random, SILENT)(first, { atMs, forMs }), pick(random, losses)(second, again)];
+}

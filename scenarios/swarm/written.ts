@@ -1,0 +1,129 @@
+/**
+ * Configurations and plans from the little that a scenario wants to say: names, ports and addresses are filled in here,
+ * everything that is left out of a section has the product's own default, and everything that is left out of a plan is
+ * an ordinary day. It knows what must be written down, not what is wise; drawing is in `swarm.ts`.
+ */
+import type { FleetPlan, GroupPlan, WrittenConfiguration, WrittenGroup } from "../fleet/plan.ts";
+
+/** The sections of a group as an operator writes them (docs/guide/configuration.md); one left out is all defaults. */
+export interface WrittenSections {
+  readonly heartbeat?: WrittenHeartbeat;
+  readonly detector?: {
+    readonly threshold?: number;
+    readonly suspectThreshold?: number;
+    readonly clearThreshold?: number;
+    readonly minimumDeviation?: Duration;
+    readonly ceiling?: Duration;
+    readonly sustain?: Duration;
+    readonly minimumDwell?: Duration;
+    readonly gracePeriod?: Duration;
+  };
+  readonly commands?: {
+    readonly timeout?: Duration;
+    readonly deadline?: Duration;
+    readonly maxWait?: Duration;
+    readonly maxWaiting?: number;
+    readonly maxConcurrent?: number;
+    readonly ambiguousKeyed?: "resend" | "report";
+    readonly errorBody?: boolean;
+  };
+  readonly retry?: {
+    readonly maxAttempts?: number;
+    readonly base?: Duration;
+    readonly budgetRatio?: number;
+    readonly budgetWindow?: Duration;
+  };
+  readonly breaker?: {
+    readonly failureRateThreshold?: number;
+    readonly minimumVolume?: number;
+    readonly window?: Duration;
+    readonly openDuration?: Duration;
+  };
+  readonly commandPath?: {
+    readonly failingFor?: Duration;
+    readonly minimumFailures?: number;
+    readonly refusalsToDeclare?: number;
+    readonly unansweredAfter?: Duration;
+  };
+  readonly failback?: { readonly mode?: "manual" | "automatic"; readonly holdDown?: Duration };
+  readonly probePath?: string;
+}
+
+/** Milliseconds, or as a person writes it: `250ms`, `1.5s`. */
+type Duration = number | string;
+
+export type WrittenHeartbeat =
+  | { readonly kind: "udp"; readonly interval?: Duration }
+  | { readonly kind: "http"; readonly interval?: Duration; readonly path: string; readonly timeout?: Duration };
+
+/** A group as a scenario names it. */
+export interface GroupDraft extends WrittenSections {
+  readonly name: string;
+  /** How many, or their names, the primary first. Default 2: `primary` and `backup`. */
+  readonly stations?: number | readonly string[];
+  /** Declared by each of them. Default: by none. */
+  readonly capacityPerSecond?: number;
+}
+
+const STATION_NAMES: readonly string[] = ["primary", "backup", "backup-2", "backup-3"];
+const FIRST_LISTEN_PORT = 8_080;
+const STATION_URL_PORT = 9_001;
+/** The variable in which the fleet's world keeps its secret. */
+export const SECRET_ENV = "GSF_HEARTBEAT_SECRET";
+
+/** The configuration file for these groups, with every address filled in. */
+export function configurationOf(groups: readonly GroupDraft[]): WrittenConfiguration {
+  const pushed = groups.some(({ heartbeat }) => heartbeat?.kind !== "http");
+  return { ...(pushed ? { heartbeats: { secretEnv: SECRET_ENV } } : {}), groups: groups.map(writtenGroup) };
+}
+
+function writtenGroup({ name, stations = 2, capacityPerSecond, ...sections }: GroupDraft, place: number): WrittenGroup {
+  const names = typeof stations === "number" ? STATION_NAMES.slice(0, stations) : stations;
+  return {
+    name,
+    listen: `127.0.0.1:${FIRST_LISTEN_PORT + place}`,
+    stations: names.map((station, rank) => ({
+      name: station,
+      url: `http://10.0.${place}.${rank + 1}:${STATION_URL_PORT}`,
+      ...(capacityPerSecond === undefined ? {} : { capacityPerSecond }),
+    })),
+    ...sections,
+  };
+}
+
+/** A group's load and stations on an ordinary day: 10 commands a second, four fifths keyed, a tenth of what it can take. */
+const ORDINARY_GROUP: Omit<GroupPlan, "name"> = {
+  commandsPerSecond: 10,
+  sources: 2,
+  keyedRatio: 0.8,
+  readRatio: 0.1,
+  sourceRetries: 1,
+  serviceMs: 20,
+  lanes: 4,
+  calm: false,
+};
+
+/** What a scenario says of its plan; `groups` are changes to {@link ORDINARY_GROUP} by name. */
+export interface PlanDraft extends Partial<Omit<FleetPlan, "groups">> {
+  readonly groups?: readonly (Partial<GroupPlan> & { readonly name: string })[];
+}
+
+/** The plan of an ordinary minute without faults, changed as `draft` says. Without a configuration: one group of two. */
+export function planOf({ groups = [], ...draft }: PlanDraft): FleetPlan {
+  const configuration = draft.configuration ?? configurationOf([{ name: "atlantic" }]);
+  return {
+    faults: [],
+    configuration,
+    brokenConfigurations: [],
+    phases: { warmUpMs: 10_000, chaosMs: 20_000, drainMs: 30_000, verifyMs: 30_000 },
+    network: {},
+    clockRates: {},
+    lostForEver: [],
+    ...draft,
+    groups: configuration.groups.map(({ name }) => ({
+      ...ORDINARY_GROUP,
+      name,
+      ...groups.find((group) => group.name === name),
+    })),
+  };
+}
