@@ -49,9 +49,9 @@ export function drawKind(random: Random): KindOfSeed {
 }
 
 const NAMES: readonly string[] = ["atlantic", "baltic", "caspian"];
-const ANY_LOAD: LoadLimits = { fewestPerSecond: 1, mostPerSecond: 40, longestServiceMs: 200 };
+const ANY_LOAD: LoadLimits = { fewestPerSecond: 1, mostPerSecond: 16, longestServiceMs: 200 };
 /** Enough commands that a dead command path is noticed by its commands. */
-const STEADY_LOAD: LoadLimits = { fewestPerSecond: 5, mostPerSecond: 40, longestServiceMs: 50 };
+const STEADY_LOAD: LoadLimits = { fewestPerSecond: 5, mostPerSecond: 16, longestServiceMs: 50 };
 
 /** The groups of a plan, before anything goes wrong. */
 interface Fleet {

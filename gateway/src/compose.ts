@@ -81,6 +81,9 @@ export function compose({ settings, clock, random, uplink, newChallenge, onComma
   };
 }
 
+/** Made once: an abort without a reason makes an error of its own each time, which costs more than the rest of a pull. */
+const NO_ANSWER = new Error("no answer in time");
+
 /** Asks each station of a pulled group for a sign of life at its interval, each on its own, until `signal` is aborted. */
 async function pullHeartbeats(group: Group, clock: Clock, signal: AbortSignal): Promise<void> {
   const heartbeat = group.settings.heartbeat;
@@ -90,7 +93,7 @@ async function pullHeartbeats(group: Group, clock: Clock, signal: AbortSignal): 
     while (!signal.aborted) {
       const startedMs = clock.nowMs();
       const giveUp = new AbortController();
-      const timer = clock.at(startedMs + timeoutMs, () => giveUp.abort());
+      const timer = clock.at(startedMs + timeoutMs, () => giveUp.abort(NO_ANSWER));
       // No answer is no heartbeat, and the detector draws the conclusion; there is nothing else to do with the error.
       await group.probe(station.name, path, giveUp.signal).catch(() => undefined);
       timer[Symbol.dispose]();

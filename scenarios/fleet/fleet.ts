@@ -27,7 +27,7 @@ import { sourceProgram } from "./source-node.ts";
 import { stationProgram } from "./station-node.ts";
 
 /** How often observers look round. */
-const TICK_MS = 100;
+const TICK_MS = 250;
 
 /** A world under construction or running, as its parts and its checks see it. */
 export class Fleet {

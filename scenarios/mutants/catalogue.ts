@@ -7,5 +7,11 @@ import { DETECTOR_MUTANTS } from "./detector-mutants.ts";
 import { FAILOVER_MUTANTS } from "./failover-mutants.ts";
 import { GUARD_MUTANTS } from "./guard-mutants.ts";
 import type { Mutant } from "./mutant.ts";
+import { RELAPSE_MUTANTS } from "./relapse-mutants.ts";
 
-export const MUTANTS: readonly Mutant[] = [...FAILOVER_MUTANTS, ...GUARD_MUTANTS, ...DETECTOR_MUTANTS];
+export const MUTANTS: readonly Mutant[] = [
+  ...FAILOVER_MUTANTS,
+  ...GUARD_MUTANTS,
+  ...DETECTOR_MUTANTS,
+  ...RELAPSE_MUTANTS,
+];

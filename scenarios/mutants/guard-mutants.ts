@@ -44,9 +44,14 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "budget-forgets-the-sleeping",
-    bug: "retries in backoff are not counted when sent",
+    bug: "retries in backoff are not counted when they are sent",
     file: BUDGET,
-    edits: [{ find: "    if (allowed) this.#sent.add(0, nowMs);\n", replace: "" }],
+    edits: [
+      {
+        find: "    if (allowed) this.#sent.add(0, nowMs);\n    else this.#refused++;",
+        replace: "    if (!allowed) this.#refused++;",
+      },
+    ],
     invariants: ["retries-within-budget"],
   },
   {

@@ -123,6 +123,22 @@ test("[D7] while it abstains no node moves towards down, but a node may come bac
   assert.deepEqual(at(9, 299), [], "the longer abstention holds");
 });
 
+test("[D6] a beat between two looks breaks sustained suspicion off, though neither look saw the level low", () => {
+  const detector = new PhiAccrualMachine({ expectedIntervalMs: 100, minimumDeviationMs: 5, minimumSamples: 1 });
+  const supervisor = new SupervisorMachine(detector, { sustainMs: 1_000, recheckMs: 400 });
+  supervisor.watch("a", 0);
+  for (let beat = 0; beat <= 50; beat++) detector.noteHeartbeat("a", undefined, beat * 100);
+  supervisor.evaluate(5_000);
+  supervisor.evaluate(5_500);
+  detector.noteHeartbeat("a", undefined, 5_600);
+  assert.deepEqual(supervisor.evaluate(6_000), [], "silent for 400 ms again, and suspicious again");
+  assert.deepEqual(supervisor.evaluate(6_600), [], "for 600 ms, not for 1,100");
+  assert.deepEqual(
+    supervisor.evaluate(7_000).map(({ to, silentForMs }) => [to, silentForMs]),
+    [["down", 1_400]],
+  );
+});
+
 test("[D7] suspicion seen while abstaining does not count as sustained", () => {
   const { supervisor, at } = dialled({ sustainMs: 100 });
   at(0, 0);

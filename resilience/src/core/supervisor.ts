@@ -132,8 +132,10 @@ export class SupervisorMachine {
   #judge(watched: Watched, nowMs: number): Declaration | undefined {
     const look = this.#look(watched.node, nowMs);
     const abstaining = nowMs < this.#abstainUntilMs;
+    // A beat since then has broken the suspicion off, even if nobody looked at that moment.
+    const heardSince = look.lastMs !== undefined && look.lastMs > watched.aboveSinceMs;
     if (look.level < this.options.declareThreshold || abstaining) watched.aboveSinceMs = Number.POSITIVE_INFINITY;
-    else if (nowMs < watched.aboveSinceMs) watched.aboveSinceMs = nowMs;
+    else if (heardSince || nowMs < watched.aboveSinceMs) watched.aboveSinceMs = nowMs;
     const from = watched.standing;
     const to = this.#target(watched, look, abstaining, nowMs);
     if (to === from) {

@@ -1,0 +1,87 @@
+/** What the simulation found in the product itself (docs/findings.md), planted again: it must be found again. */
+import type { Mutant } from "./mutant.ts";
+
+const RUNTIME = "resilience/src/runtime";
+
+export const RELAPSE_MUTANTS: readonly Mutant[] = [
+  {
+    name: "unsent-hides-sent",
+    bug: "a refused connection takes the place of an earlier failure that may have run",
+    file: `${RUNTIME}/retry-plan.ts`,
+    edits: [
+      {
+        find: "if (!unsentAfterSent || this.failure === undefined) this.failure = failure;",
+        replace: "if (!unsentAfterSent || this.failure !== null) this.failure = failure;",
+      },
+    ],
+    invariants: ["not-executed-is-proven", "failed-is-not-executed"],
+  },
+  {
+    name: "stopped-retry-proves",
+    bug: "a retry that is stopped before it leaves makes its first attempt one that never ran",
+    file: `${RUNTIME}/failover-call.ts`,
+    edits: [
+      {
+        find: "if (visit.earlierFailure !== undefined && visit.stoppedWith(error))",
+        replace: "if (visit.earlierFailure === null && visit.stoppedWith(error))",
+      },
+    ],
+    invariants: ["not-executed-is-proven", "failed-is-not-executed"],
+  },
+  {
+    name: "answered-and-resent",
+    bug: "a success that opens the circuit is delivered, and its command sent to the other station as well",
+    file: `${RUNTIME}/failover-call.ts`,
+    edits: [{ find: 'if (!visit.begun || visit.outcome === "success") return;', replace: "if (!visit.begun) return;" }],
+    invariants: ["nothing-sent-after-the-answer", "counts-agree"],
+  },
+  {
+    name: "oldest-first",
+    bug: "who has waited longest goes first, also when no answer can reach it in time any more",
+    file: `${RUNTIME}/waiting-room.ts`,
+    edits: [
+      {
+        find: "    if (lane.onTrial) return this.#mostTimeLeft(true) ?? this.#mostTimeLeft(false);",
+        replace: "    if (nowMs >= 0) return this.#next();",
+      },
+    ],
+    invariants: ["serves-after-heal", "breakers-close", "waiting-moves"],
+  },
+  {
+    name: "unfit-for-ever",
+    bug: "failures of attempts from before a station was replaced are held against it for ever",
+    file: "resilience/src/core/command-path.ts",
+    edits: [
+      {
+        find: '} else if (outcome !== "ignored" && startedMs >= this.#beginsMs) {',
+        replace: '} else if (outcome !== "ignored") {',
+      },
+    ],
+    invariants: ["suspicions-clear"],
+  },
+  {
+    name: "sustained-through-beats",
+    bug: "a heartbeat between two looks does not break sustained suspicion off",
+    file: "resilience/src/core/supervisor.ts",
+    edits: [
+      {
+        find: "else if (heardSince || nowMs < watched.aboveSinceMs)",
+        replace: "else if ((heardSince && nowMs < 0) || nowMs < watched.aboveSinceMs)",
+      },
+    ],
+    invariants: ["declaration-is-sustained"],
+  },
+  {
+    name: "epoch-judged-at-arrival",
+    bug: "a command that waits at a station while a newer epoch is seen is carried on",
+    file: "gateway/src/fleet/station-guard.ts",
+    edits: [
+      {
+        find: '    if (this.#isOver(epoch)) return { type: "stale", epochSeen: this.#epochSeen };\n    const timeLeftMs',
+        replace:
+          '    if (this.#isOver(epoch) && nowMs < 0) return { type: "stale", epochSeen: this.#epochSeen };\n    const timeLeftMs',
+      },
+    ],
+    invariants: ["stations-refuse-old-epochs"],
+  },
+];
