@@ -48,3 +48,19 @@ test("[F4] a retry that is stopped before it leaves does not make its first atte
   assert.ok(wasConnectionLost(outcome.error), `told that it may have run: ${shown([outcome])}`);
   await at.stop();
 });
+
+test("[F7] a station that was left on request while it failed can be returned to when it is well", async () => {
+  const at = await TwoStations.begin();
+  at.north.fault = "errors";
+  for (let command = 0; command < 10; command++) at.send();
+  await at.clock.advanceBy(300);
+  const left = at.failover.switchover("south", "it looks bad", 400);
+  await at.clock.advanceBy(1_000);
+  assert.equal(await left, 2);
+  at.north.fault = "none";
+  await at.clock.advanceBy(60_000);
+  const back = at.failover.switchover("north", "it is well again");
+  await at.clock.advanceBy(3_000);
+  assert.equal(await back, 3);
+  await at.stop();
+});

@@ -159,9 +159,8 @@ export class Lane<S extends NamedStation> {
 
   /** Few get through, and nothing has succeeded since something failed: what comes next depends on the next answer. */
   get hangsOnNextAnswer(): boolean {
-    const { breaker } = this.client;
-    if (!this.ramp.ramping && (breaker === undefined || breaker.state === "closed")) return false;
-    return this.commandPath.unproven;
+    const limited = this.ramp.ramping || (this.client.breaker?.state ?? "closed") !== "closed";
+    return limited && this.commandPath.unproven;
   }
 
   /** Nobody is fit, and this one is kept: one call at a time finds out whether it does serve, unless it plainly does. */
@@ -176,16 +175,16 @@ export class Lane<S extends NamedStation> {
     this.#notBeforeMs = 0;
   }
 
-  /** It was replaced for failing: in doubt for a while where calls showed it, and unproven until shown well. */
-  demoted(nowMs: number): void {
-    this.#needsProof = this.#proofRequired;
+  /** It is idle from now on: in doubt for a while where calls failed, unproven where that is why (`failed`). The rest is forgotten: no call could outweigh it. */
+  demoted(nowMs: number, failed: boolean): void {
+    if (failed) this.#needsProof = this.#proofRequired;
     const failing = this.commandPath.failing(nowMs) ?? this.#breakerOpen(nowMs);
+    this.commandPath.startAfresh(nowMs);
     if (failing === undefined) return;
     const again = nowMs <= this.#doubtUntilMs + DOUBT_MEMORY * this.#doubtMs;
     this.#doublings = again ? Math.min(this.#doublings + 1, MOST_DOUBLINGS) : 0;
     this.#doubtUntilMs = nowMs + this.#currentDoubtMs;
     this.#lastFailure = failing;
-    this.commandPath.startAfresh(nowMs);
   }
 
   get #currentDoubtMs(): number {

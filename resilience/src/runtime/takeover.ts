@@ -227,10 +227,8 @@ export class Takeover<S extends NamedStation> {
     const { room, tell } = this.#parts;
     const { from, station, atMs, cause } = decision;
     const old = this.lane(from);
-    if (cause === "failure") {
-      old.demoted(atMs);
-      this.#handover.overtaken(`${from} failed, and ${station} was promoted`);
-    }
+    old.demoted(atMs, cause === "failure");
+    if (cause === "failure") this.#handover.overtaken(`${from} failed, and ${station} was promoted`);
     this.lane(station).promoted(atMs);
     const inFlight = [...old.inFlight];
     tell({ ...decision, type: "promoted", waiting: room.waiting + room.held, inFlight: inFlight.length });
