@@ -109,7 +109,7 @@ test("nothing touches a calm group, nor the gateway beside one", () => {
 });
 
 test("one seed in five loses one primary for ever and suffers nothing else, one in ten suffers nothing", () => {
-  const counts = { storm: 0, "calm-neighbour": 0, loss: 0, relapse: 0, healthy: 0 };
+  const counts = { storm: 0, pressure: 0, "calm-neighbour": 0, loss: 0, relapse: 0, healthy: 0 };
   eachPlan(({ faults, lostForEver, configuration }, seed) => {
     const kind = drawKind(planRandom(seed));
     counts[kind]++;

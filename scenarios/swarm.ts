@@ -5,7 +5,8 @@
  * for ever, drain, and a verification in which every command must be served.
  *
  *   kind of seed   share   what happens
- *   storm           55 %   families of faults from harmless to absurd, stations lost for ever in some
+ *   storm           40 %   families of faults from harmless to absurd, stations lost for ever in some
+ *   pressure        15 %   one group with little room, whose stations fail and dawdle in part: for what guards a call
  *   calm neighbour   5 %   the same, beside a group that nothing touches
  *   loss            20 %   one primary is lost for ever, and nothing else
  *   relapse         10 %   an outage that heals, then a loss for ever
@@ -18,12 +19,12 @@ import { buildFleet } from "./fleet/fleet.ts";
 import type { FleetFault, FleetPlan, GroupPlan, WrittenConfiguration } from "./fleet/plan.ts";
 import { endsAtMs, GATEWAY, sourceNode, stationNode } from "./fleet/plan.ts";
 import { drawBroken } from "./swarm/broken.ts";
-import { drawAllFaults } from "./swarm/faults.ts";
+import { drawAllFaults, drawPressingFaults } from "./swarm/faults.ts";
 import type { LoadLimits } from "./swarm/load.ts";
 import { drawLoad } from "./swarm/load.ts";
 import type { KindOfSeed } from "./swarm/phases.ts";
 import { drawPhases, recoveryMs } from "./swarm/phases.ts";
-import { drawModestSettings, drawSettings } from "./swarm/settings.ts";
+import { drawModestSettings, drawSettings, drawTightSettings } from "./swarm/settings.ts";
 import { simplerPlans } from "./swarm/simpler.ts";
 import { drawLoss, drawRelapse, LONGEST_OUTAGE_MS } from "./swarm/single-fault.ts";
 import type { Surroundings } from "./swarm/surroundings.ts";
@@ -42,7 +43,8 @@ export const swarm: Simulation<FleetPlan> = {
 /** Which kind the seed of `random` is. */
 export function drawKind(random: Random): KindOfSeed {
   const share = random.fork("kind").next();
-  if (share < 0.55) return "storm";
+  if (share < 0.4) return "storm";
+  if (share < 0.55) return "pressure";
   if (share < 0.6) return "calm-neighbour";
   if (share < 0.8) return "loss";
   return share < 0.9 ? "relapse" : "healthy";
@@ -50,6 +52,8 @@ export function drawKind(random: Random): KindOfSeed {
 
 const NAMES: readonly string[] = ["atlantic", "baltic", "caspian"];
 const ANY_LOAD: LoadLimits = { fewestPerSecond: 1, mostPerSecond: 16, longestServiceMs: 200 };
+/** Enough that windows fill, budgets are used up and queues form. */
+const PRESSING_LOAD: LoadLimits = { fewestPerSecond: 6, mostPerSecond: 40, longestServiceMs: 100 };
 /** Enough commands that a dead command path is noticed by its commands. */
 const STEADY_LOAD: LoadLimits = { fewestPerSecond: 5, mostPerSecond: 16, longestServiceMs: 50 };
 
@@ -64,6 +68,7 @@ function drawPlan(random: Random): FleetPlan {
   const kind = drawKind(random);
   const fleet = drawFleet(random, kind);
   if (kind === "storm" || kind === "calm-neighbour") return drawStorm(random, kind, fleet);
+  if (kind === "pressure") return drawPressure(random, fleet);
   if (kind === "relapse") return relapse(random, fleet);
   const { configuration } = fleet;
   const first = configuration.groups[0] as WrittenConfiguration["groups"][number];
@@ -122,6 +127,33 @@ function drawStorm(random: Random, kind: "storm" | "calm-neighbour", fleet: Flee
   });
 }
 
+/** Stations that fail and dawdle in part, surges, and now and then a machine or a line. */
+function drawPressure(random: Random, fleet: Fleet): FleetPlan {
+  const { configuration, groups } = fleet;
+  const phases = drawPhases(random.fork("phases"), configuration, "pressure");
+  const [fromMs, untilMs] = [phases.warmUpMs, phases.warmUpMs + phases.chaosMs];
+  const stage = { configuration, groups, sparesGateway: true, fromMs, untilMs };
+  const lost = drawAllButOne(random.fork("alone"), configuration);
+  const losses = lost.map((node): FleetFault => ({ kind: "crash", node, how: "power", atMs: Math.round(fromMs) }));
+  return planOf(random, fleet, {
+    phases,
+    faults: [...drawPressingFaults(random.fork("faults"), stage), ...losses],
+    lostForEver: lost,
+    calm: () => false,
+  });
+}
+
+/** Where there is nobody to move to, a circuit has to open, probe and close in the middle of the traffic. */
+function drawAllButOne(random: Random, { groups }: WrittenConfiguration): string[] {
+  const some = chance(random, 0.6);
+  const lost = groups.flatMap(({ name, stations }) =>
+    shuffled(random, stations)
+      .slice(1)
+      .map((station) => stationNode(name, station.name)),
+  );
+  return some ? [] : lost;
+}
+
 /** In three of ten storms some stations die for ever, up to all but one of a group. */
 function drawLost(random: Random, configuration: WrittenConfiguration, groups: readonly GroupPlan[]): string[] {
   const none = chance(random, 0.7);
@@ -138,16 +170,17 @@ function drawLost(random: Random, configuration: WrittenConfiguration, groups: r
 /** Modest settings and an ordinary network where a plan is held against the clock. */
 function drawFleet(random: Random, kind: KindOfSeed): Fleet {
   const modest = kind === "loss" || kind === "relapse";
-  const most = wholeBetween(random.fork("groups"), 1, 3);
+  const pressing = kind === "pressure";
+  const most = pressing ? 1 : wholeBetween(random.fork("groups"), 1, 3);
   const count = kind === "calm-neighbour" ? Math.max(2, most) : most;
   const ordinary = modest && chance(random.fork("ordinary"), 0.6);
   const path = ordinary ? PLAIN : drawSurroundings(random.fork("network"));
   const groups: GroupPlan[] = [];
   const drafts = NAMES.slice(0, count).map((name) => {
     const draws = random.fork(`group/${name}`);
-    const load = drawLoad(draws.fork("load"), name, path, modest ? STEADY_LOAD : ANY_LOAD);
+    const load = drawLoad(draws.fork("load"), name, path, pressing ? PRESSING_LOAD : modest ? STEADY_LOAD : ANY_LOAD);
     groups.push(load);
-    const draw = modest ? drawModestSettings : drawSettings;
+    const draw = pressing ? drawTightSettings : modest ? drawModestSettings : drawSettings;
     return { name, stations: wholeBetween(draws.fork("stations"), 2, 4), ...draw(draws.fork("settings"), load, path) };
   });
   return { path, groups, configuration: configurationOf(drafts) };

@@ -6,6 +6,7 @@
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver } from "../fleet/observer.ts";
+import { LOOK_EVERY_MS } from "../fleet/observer.ts";
 import { GATEWAY } from "../fleet/plan.ts";
 import { documentedGroups } from "./documented.ts";
 import { leastSilences } from "./silence.ts";
@@ -75,8 +76,8 @@ export function abstention(fleet: Fleet): FleetObserver {
   };
 }
 
-/** Observers look round this often, and a little rounding. */
-const LOOK_MS = 101;
+/** From one look to the next, and a little rounding. */
+const LOOK_MS = LOOK_EVERY_MS + 1;
 
 function inARow({ atMs }: Doubt, nowMs: number): boolean {
   return atMs.length === IN_A_ROW && (atMs[0] as number) > nowMs - ROW_MS;

@@ -6,6 +6,7 @@
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Command, FleetObserver, Visit } from "../fleet/observer.ts";
+import { LOOK_EVERY_MS } from "../fleet/observer.ts";
 import { endsAtMs } from "../fleet/plan.ts";
 import { documentedGroups } from "./documented.ts";
 import { livingGateway } from "./status-round.ts";
@@ -14,14 +15,13 @@ import { nodesOf, troubleOf } from "./trouble.ts";
 /** Timers are exact in a world; this is for what follows from one in the same event. */
 const SLACK_MS = 5;
 const RECOVERY_MS = 1_000;
-const TICK_MS = 100;
 
 export function answeredInTime(fleet: Fleet): FleetObserver {
   const { world } = fleet;
   const trouble = troubleOf(fleet);
   const groups = documentedGroups(fleet);
   /** Commands of which anything was ever sent. */
-  const attempted: WeakSet<Command> = new WeakSet();
+  const attempted: Set<Command> = new Set();
   /** By when an answer is owed, on the gateway's clock. Who waits for a slot waits half a timeout, before and after. */
   const dueLocalMs = (visit: Visit): number => {
     const { maxWaitMs = 0, timeoutMs = 0 } = groups.get(visit.command.group)?.commands ?? {};
@@ -33,7 +33,7 @@ export function answeredInTime(fleet: Fleet): FleetObserver {
   let due: Map<number, Visit[]> = new Map();
   let ticks = 0;
   const expect = (visit: Visit, byMs: number): void => {
-    const tick = Math.max(ticks + 1, Math.ceil(byMs / TICK_MS));
+    const tick = Math.max(ticks + 1, Math.ceil(byMs / LOOK_EVERY_MS));
     const others = due.get(tick);
     if (others === undefined) due.set(tick, [visit]);
     else others.push(visit);
@@ -59,7 +59,7 @@ export function answeredInTime(fleet: Fleet): FleetObserver {
       for (const visit of visits) {
         if (visit.answeredAtMs !== undefined) continue;
         const overdueMs = gateway.nowMs() - dueLocalMs(visit);
-        if (overdueMs <= SLACK_MS || disturbed) expect(visit, world.nowMs + Math.max(TICK_MS, -overdueMs));
+        if (overdueMs <= SLACK_MS || disturbed) expect(visit, world.nowMs + Math.max(LOOK_EVERY_MS, -overdueMs));
         else {
           const { command, arrivedAtMs } = visit;
           world.violate(

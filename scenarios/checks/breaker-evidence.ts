@@ -84,6 +84,12 @@ export class Evidence {
     this.#trim(atMs);
   }
 
+  /** How many attempts that say something have ended within the window. */
+  ended(atMs: number): number {
+    this.#trim(atMs);
+    return this.#long.calls + this.#long.doubtful;
+  }
+
   /** In a sentence why the circuit has to be open after the last end, whatever its slices; undefined where it may be closed. */
   get due(): string | undefined {
     const { failureRateThreshold, minimumVolume, windowMs } = this.#group.breaker;

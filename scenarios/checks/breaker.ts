@@ -11,6 +11,7 @@ import type { Verdict } from "./breaker-evidence.ts";
 import { Evidence, verdictOn } from "./breaker-evidence.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
+import { PerStation } from "./per-station.ts";
 import type { StatusLook } from "./status-round.ts";
 import { livingGateway, lookAround } from "./status-round.ts";
 
@@ -23,27 +24,22 @@ const PROBES = 1;
 const ROUNDING_MS = 1e-6;
 
 export function breaker(fleet: Fleet): FleetObserver {
-  const watches: Map<string, Watch> = new Map();
-  const watchOf = (group: string, station: string): Watch | undefined => {
-    const name = `${group}/${station}`;
-    const settings = documentedGroups(fleet).get(group);
-    if (settings === undefined || watches.has(name)) return watches.get(name);
-    const watch = new Watch(fleet, name, settings);
-    watches.set(name, watch);
-    return watch;
-  };
+  const groups = documentedGroups(fleet);
+  const watches = new PerStation(
+    (group, station) => new Watch(fleet, `${group}/${station}`, groups.get(group) as DocumentedGroup),
+  );
   return {
     gatewayStarted: () => watches.clear(),
-    attemptBegan: (attempt) => watchOf(attempt.group, attempt.station)?.began(attempt),
-    attemptEnded: (attempt) => watchOf(attempt.group, attempt.station)?.ended(attempt),
+    attemptBegan: (attempt) => watches.of(attempt.group, attempt.station).began(attempt),
+    attemptEnded: (attempt) => watches.of(attempt.group, attempt.station).ended(attempt),
     gatewayEvent(event) {
-      if (event.type === "breaker") watchOf(event.group, event.station)?.moved(event.transition);
+      if (event.type === "breaker") watches.of(event.group, event.station).moved(event.transition);
     },
     tick() {
-      for (const watch of watches.values()) watch.missed();
+      for (const watch of watches.all) watch.missed();
       const look = lookAround(fleet);
       if (look !== undefined)
-        for (const station of look.status.stations) watchOf(look.group, station.name)?.looked(look);
+        for (const station of look.status.stations) watches.of(look.group, station.name).looked(look);
     },
   };
 }
@@ -128,9 +124,15 @@ class Watch {
     this.#violate("breaker-trips-when-due", `closed, although ${due.why}`);
   }
 
-  /** A place for a probe that nobody holds must be free. */
+  /** What it counts has happened, since it closed; a place for a probe that nobody holds is free. */
   looked({ status, process }: StatusLook): void {
     const breaker = status.stations.find(({ name }) => this.#name.endsWith(`/${name}`))?.breaker;
+    const ended = this.#evidence.ended(this.#localMs());
+    if (breaker?.state === "closed" && this.#state === "closed" && breaker.calls > ended)
+      this.#violate(
+        "breaker-counts-its-own",
+        `it counts ${breaker.calls} calls, and ${ended} have ended since it closed`,
+      );
     if (breaker?.state !== "half-open" || this.#state !== "half-open" || this.#wantedOf(this.#period) > 0) return;
     const waitMs = (breaker.nextProbeAtMs ?? 0) - process.nowMs();
     if (waitMs > ROUNDING_MS)

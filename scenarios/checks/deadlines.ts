@@ -6,6 +6,7 @@
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Attempt, Command, FleetObserver, Relay, Visit } from "../fleet/observer.ts";
 import { documentedGroups } from "./documented.ts";
+import { PerStation } from "./per-station.ts";
 import { livingGateway } from "./status-round.ts";
 import { troubleOf } from "./trouble.ts";
 
@@ -17,7 +18,7 @@ const LATE_MS = 50;
 export function deadlines(fleet: Fleet): FleetObserver {
   const visits: Map<Command, Visit[]> = new Map();
   /** By station, oldest first. */
-  const out: Map<string, Set<Attempt>> = new Map();
+  const out: PerStation<Set<Attempt>> = new PerStation(() => new Set());
   const clear = (): void => {
     visits.clear();
     out.clear();
@@ -35,16 +36,14 @@ export function deadlines(fleet: Fleet): FleetObserver {
       else visits.set(visit.command, open);
     },
     attemptBegan(attempt) {
-      const name = `${attempt.group}/${attempt.station}`;
-      const there = out.get(name) ?? new Set();
-      out.set(name, there.add(attempt));
+      out.of(attempt.group, attempt.station).add(attempt);
       const deadlineMs = latestDeadlineMs(visits.get(attempt.command));
       if (deadlineMs !== undefined) compare(fleet, attempt, deadlineMs);
     },
-    attemptEnded: (attempt) => out.get(`${attempt.group}/${attempt.station}`)?.delete(attempt),
+    attemptEnded: (attempt) => void out.of(attempt.group, attempt.station).delete(attempt),
     relaySent: (relay) => passedOnInTime(fleet, relay),
     tick() {
-      for (const [name, attempts] of out) for (const oldest of attempts) if (!overdue(fleet, name, oldest)) break;
+      for (const attempts of out.all) for (const oldest of attempts) if (!overdue(fleet, oldest)) break;
     },
   };
 }
@@ -85,7 +84,7 @@ function passedOnInTime({ world }: Fleet, relay: Relay): void {
 }
 
 /** Is this attempt out for longer than it may be? True also for one that was given up: then the next is looked at. */
-function overdue(fleet: Fleet, name: string, attempt: Attempt): boolean {
+function overdue(fleet: Fleet, attempt: Attempt): boolean {
   if (attempt.signal.aborted) return true;
   const process = livingGateway(fleet);
   const timeoutMs = documentedGroups(fleet).get(attempt.group)?.commands.timeoutMs ?? Number.POSITIVE_INFINITY;
@@ -95,7 +94,7 @@ function overdue(fleet: Fleet, name: string, attempt: Attempt): boolean {
   const outMs = process.nowMs() - attempt.localMs;
   world.violate(
     "attempts-time-out",
-    `${attempt.command.id} is out at ${name} for ${outMs} ms; its timeout is ${timeoutMs} ms`,
+    `${attempt.command.id} is out at ${attempt.group}/${attempt.station} for ${outMs} ms; its timeout is ${timeoutMs} ms`,
   );
   return true;
 }

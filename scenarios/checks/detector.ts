@@ -11,11 +11,12 @@ import { GATEWAY } from "../fleet/plan.ts";
 import { BeatOrder } from "./beat-order.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
+import { PerStation } from "./per-station.ts";
 import type { LeastSilences, Wrong } from "./silence.ts";
 import { leastSilences, Silence } from "./silence.ts";
 import type { StatusLook } from "./status-round.ts";
 import { livingGateway, lookAround } from "./status-round.ts";
-import { levelAt } from "./suspicion.ts";
+import { levelAt, levelReachedAt } from "./suspicion.ts";
 import { troubleOf } from "./trouble.ts";
 
 /** How much later than due a declaration may be, at a gateway that nothing disturbs. */
@@ -26,7 +27,11 @@ const RECOVERY_MS = 1_000;
 const LEVEL_ROUNDING = 1e-6;
 
 interface Watched {
+  /** For sentences. */
+  readonly name: string;
   readonly group: DocumentedGroup;
+  /** Is it known here which beats counted? */
+  readonly beatsKnown: boolean;
   readonly silence: Silence;
   readonly order: BeatOrder;
   /** The level at the last look, and how many beats had counted by then. */
@@ -36,55 +41,50 @@ interface Watched {
 
 export function detector(fleet: Fleet): FleetObserver {
   const { world } = fleet;
-  const least: Map<DocumentedGroup, LeastSilences> = new Map();
-  for (const group of documentedGroups(fleet).values()) least.set(group, leastSilences(group));
-  const stations: Map<string, Watched> = new Map();
+  const groups = documentedGroups(fleet);
+  const least: Map<string, LeastSilences> = new Map();
+  for (const [name, group] of groups) least.set(name, leastSilences(group));
   let process: GatewayProcess | undefined;
+  const stations = new PerStation((name, station): Watched => {
+    const group = groups.get(name) as DocumentedGroup;
+    const silence = new Silence(group, least.get(name) as LeastSilences, process?.nowMs() ?? 0);
+    const order = new BeatOrder();
+    const beatsKnown = knowsBeats(fleet, group);
+    return { name: `${name}/${station}`, group, beatsKnown, silence, order, level: Number.NaN, levelBeats: -1 };
+  });
   const report = (name: string, wrong: Wrong): void => {
     if (wrong !== undefined) world.violate(wrong[0], `${name}: ${wrong[1]}`);
   };
   const begin = (of: GatewayProcess): void => {
     process = of;
     stations.clear();
-    for (const [group, silences] of least) {
-      for (const { name } of group.stations) {
-        const silence = new Silence(group, silences, of.nowMs());
-        stations.set(`${group.name}/${name}`, {
-          group,
-          silence,
-          order: new BeatOrder(),
-          level: Number.NaN,
-          levelBeats: -1,
-        });
-      }
-    }
+    // All of them, because who is never heard from is watched as well.
+    for (const group of groups.values()) for (const { name } of group.stations) stations.of(group.name, name);
   };
   return {
     gatewayStarted: begin,
     beatCounted(group, station, beat) {
-      const name = `${group}/${station}`;
-      const watched = stations.get(name);
-      if (watched === undefined || process === undefined) return;
+      if (process === undefined) return;
+      const watched = stations.of(group, station);
       watched.silence.beat(process.nowMs());
-      if (beat !== undefined) report(name, oldBeat(watched, beat));
+      if (beat !== undefined) report(watched.name, oldBeat(watched, beat));
     },
     gatewayEvent(event) {
       if (event.type === "declaration") {
-        const name = `${event.group}/${event.node}`;
-        const watched = stations.get(name);
-        const wrong = watched?.silence.declared(event);
-        if (watched !== undefined && knowsBeats(fleet, watched.group)) report(name, wrong);
+        const watched = stations.of(event.group, event.node);
+        const wrong = watched.silence.declared(event);
+        if (watched.beatsKnown) report(watched.name, wrong);
       } else if (event.type === "promoted") {
-        const name = `${event.group}/${event.station}`;
-        if (stations.get(name)?.silence.silent === true)
+        const { name, silence } = stations.of(event.group, event.station);
+        if (silence.silent)
           world.violate("silent-is-not-promoted", `${name}: promoted (${event.cause}), and nothing is heard of it`);
       }
     },
     tick() {
-      for (const [name, watched] of stations)
-        if (watched.silence.standing !== "down") report(name, undeclared(fleet, watched));
+      for (const watched of stations.all)
+        if (watched.silence.standing !== "down") report(watched.name, undeclared(fleet, watched));
       const look = lookAround(fleet);
-      if (look !== undefined) for (const [name, wrong] of wrongLevels(fleet, look, stations)) report(name, wrong);
+      if (look !== undefined) for (const [name, wrong] of wrongLevels(look, stations)) report(name, wrong);
     },
   };
 }
@@ -112,12 +112,11 @@ function undeclared(fleet: Fleet, { group, silence }: Watched): Wrong {
   return ["silence-is-declared", `${silence.standing}, ${overdueMs} ms after its silence had to be declared`];
 }
 
-function* wrongLevels(fleet: Fleet, look: StatusLook, stations: Map<string, Watched>): Iterable<[string, Wrong]> {
+function* wrongLevels(look: StatusLook, stations: PerStation<Watched>): Iterable<[string, Wrong]> {
   const { group, process, status } = look;
   for (const { name, level } of status.stations) {
-    const watched = stations.get(`${group}/${name}`);
-    if (watched !== undefined && knowsBeats(fleet, watched.group))
-      yield [`${group}/${name}`, wrongLevel(watched, level, process.nowMs())];
+    const watched = stations.of(group, name);
+    if (watched.beatsKnown) yield [watched.name, wrongLevel(watched, level, process.nowMs())];
   }
 }
 
@@ -140,7 +139,9 @@ function wrongLevel(watched: Watched, level: number, nowMs: number): Wrong {
     return level >= threshold
       ? undefined
       : ["suspicion-follows-silence", `${silentMs} ms of silence, and its level is ${level}`];
-  const mostLevel = levelAt(silentMs / minimumDeviationMs);
+  const deviations = silentMs / minimumDeviationMs;
+  if (level <= levelReachedAt(deviations)) return undefined;
+  const mostLevel = levelAt(deviations);
   if (level <= mostLevel + LEVEL_ROUNDING * (1 + mostLevel)) return undefined;
   return [
     "suspicion-follows-silence",

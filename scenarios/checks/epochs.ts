@@ -7,6 +7,7 @@
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Attempt, FleetObserver, Relay } from "../fleet/observer.ts";
+import { PerStation } from "./per-station.ts";
 
 /** A group under one gateway process, from what its events said. */
 interface Numbered {
@@ -20,19 +21,19 @@ interface Numbered {
 export function epochs(fleet: Fleet): FleetObserver {
   const { world } = fleet;
   const groups: Map<string, Numbered> = new Map();
-  const admitted: Map<string, { incarnation: number; epoch: number }> = new Map();
+  const admitted = new PerStation(() => ({ incarnation: 0, epoch: 0 }));
   const numbered = (name: string): Numbered => {
     const group = groups.get(name) ?? begun(fleet, name);
     groups.set(name, group);
     return group;
   };
   const newestAt = ({ group, station, incarnation }: Relay): { incarnation: number; epoch: number } => {
-    const name = `${group}/${station}`;
-    const seen = admitted.get(name);
-    if (seen?.incarnation === incarnation) return seen;
-    const fresh = { incarnation, epoch: 0 };
-    admitted.set(name, fresh);
-    return fresh;
+    const seen = admitted.of(group, station);
+    if (seen.incarnation !== incarnation) {
+      seen.incarnation = incarnation;
+      seen.epoch = 0;
+    }
+    return seen;
   };
   const refuseOld = (relay: Relay, what: string): void => {
     const newest = newestAt(relay);

@@ -9,6 +9,7 @@ import { calmNeighbour } from "./calm-neighbour.ts";
 import { deadlines } from "./deadlines.ts";
 import { detector } from "./detector.ts";
 import { epochs } from "./epochs.ts";
+import { fitAgain } from "./fit-again.ts";
 import { handoverEnds } from "./handover-ends.ts";
 import { movedCalls } from "./moved-calls.ts";
 import { offeredLoad } from "./offered-load.ts";
@@ -43,6 +44,7 @@ export function checksOf(fleet: Fleet): FleetObserver[] {
     handoverEnds(fleet),
     movedCalls(fleet),
     afterHeal(fleet),
+    fitAgain(fleet),
     situationWatch(fleet),
   ];
 }

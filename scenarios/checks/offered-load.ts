@@ -9,6 +9,7 @@ import type { Fleet } from "../fleet/fleet.ts";
 import type { Attempt, FleetObserver } from "../fleet/observer.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
+import { PerStation } from "./per-station.ts";
 import { SlidingCount } from "./sliding-count.ts";
 
 /** docs/guide/failover.md, "The ramp". */
@@ -35,17 +36,10 @@ export function offeredLoad(fleet: Fleet): FleetObserver {
   const { world } = fleet;
   const groups = documentedGroups(fleet);
   let running = 0;
-  let doors: Map<string, Door> = new Map();
-  const doorOf = (group: string, station: string): Door => {
-    const name = `${group}/${station}`;
-    let door = doors.get(name);
-    if (door === undefined) {
-      const { stations } = groups.get(group) as DocumentedGroup;
-      door = new Door(stations.find((one) => one.name === station)?.capacityPerSecond ?? Number.POSITIVE_INFINITY);
-      doors.set(name, door);
-    }
-    return door;
-  };
+  const doors = new PerStation((group, station) => {
+    const { stations } = groups.get(group) as DocumentedGroup;
+    return new Door(stations.find((one) => one.name === station)?.capacityPerSecond ?? Number.POSITIVE_INFINITY);
+  });
   const refuseTooMany = (door: Door, group: string, station: string, at: "once" | "last"): void => {
     if (door.out.size <= door.limit) return;
     // An attempt that was given up in this very step is told to be over only when the step is.
@@ -59,17 +53,17 @@ export function offeredLoad(fleet: Fleet): FleetObserver {
   return {
     gatewayStarted({ incarnation }) {
       running = incarnation;
-      doors = new Map();
+      doors.clear();
     },
     gatewayEvent(event) {
       if (event.type !== "promoted") return;
-      const door = doorOf(event.group, event.station);
+      const door = doors.of(event.group, event.station);
       door.limit = INITIAL_CONCURRENT;
       door.out.clear();
     },
     attemptBegan(attempt) {
       const { group, station, localMs } = attempt;
-      const door = doorOf(group, station);
+      const door = doors.of(group, station);
       if (door.capacityPerSecond < Number.POSITIVE_INFINITY) refuseBeyondCapacity(fleet, door, attempt);
       if (door.limit === Number.POSITIVE_INFINITY) return;
       door.out.add(attempt);
@@ -85,7 +79,7 @@ export function offeredLoad(fleet: Fleet): FleetObserver {
     },
     attemptEnded(attempt) {
       if (attempt.incarnation < running) return;
-      const door = doorOf(attempt.group, attempt.station);
+      const door = doors.of(attempt.group, attempt.station);
       if (door.limit === Number.POSITIVE_INFINITY) return;
       door.out.delete(attempt);
       const { commands } = groups.get(attempt.group) as DocumentedGroup;

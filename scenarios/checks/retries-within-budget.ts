@@ -8,9 +8,10 @@
  * in the exact window without any tolerance, on the gateway's own clock. It is recounted here from what was sent.
  */
 import type { Fleet } from "../fleet/fleet.ts";
-import type { Attempt, Command, FleetObserver } from "../fleet/observer.ts";
+import type { Command, FleetObserver } from "../fleet/observer.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
+import { PerStation } from "./per-station.ts";
 import { SlidingCount } from "./sliding-count.ts";
 
 /** ADR 0004: so many extra attempts a window may hold however few calls it has. */
@@ -34,22 +35,13 @@ class Door {
 export function retriesWithinBudget(fleet: Fleet): FleetObserver {
   const groups = documentedGroups(fleet);
   let running = 0;
-  let doors: Map<string, Door> = new Map();
+  const doors = new PerStation((group) => new Door((groups.get(group) as DocumentedGroup).retry.budgetWindowMs));
   /** How often each command came to the gateway process that runs now. */
   let visits: Map<Command, number> = new Map();
-  const doorOf = ({ group, station }: Attempt): Door => {
-    const name = `${group}/${station}`;
-    let door = doors.get(name);
-    if (door === undefined) {
-      door = new Door((groups.get(group) as DocumentedGroup).retry.budgetWindowMs);
-      doors.set(name, door);
-    }
-    return door;
-  };
   return {
     gatewayStarted({ incarnation }) {
       running = incarnation;
-      doors = new Map();
+      doors.clear();
       visits = new Map();
     },
     commandArrived({ command }) {
@@ -57,7 +49,7 @@ export function retriesWithinBudget(fleet: Fleet): FleetObserver {
     },
     attemptBegan(attempt) {
       const { command, localMs, group, station } = attempt;
-      const door = doorOf(attempt);
+      const door = doors.of(group, station);
       const used = door.used.get(command) ?? 0;
       if (used < (visits.get(command) ?? 0)) {
         door.used.set(command, used + 1);
@@ -78,7 +70,9 @@ export function retriesWithinBudget(fleet: Fleet): FleetObserver {
     },
     attemptEnded(attempt) {
       if (attempt.incarnation < running) return;
-      if (attempt.outcome === "never-sent" || attempt.outcome === "stale") doorOf(attempt).undone.add(attempt.command);
+      if (attempt.outcome === "never-sent" || attempt.outcome === "stale") {
+        doors.of(attempt.group, attempt.station).undone.add(attempt.command);
+      }
     },
   };
 }

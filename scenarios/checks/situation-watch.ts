@@ -9,15 +9,19 @@ import type { Attempt, Command, FleetObserver } from "../fleet/observer.ts";
 import { healedAtMs, stationNode } from "../fleet/plan.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
+import { PerStation } from "./per-station.ts";
 import { livingGateway, lookAround } from "./status-round.ts";
 
 /** Clocks further from true than this are worse than any crystal. */
 const WRONG_CLOCK = 0.001;
 
+/** What is remembered of an attempt that is over: not its signal, which would keep all that ever waited for it. */
+type Past = Pick<Attempt, "station" | "incarnation" | "outcome" | "endedAtMs">;
+
 /** What is remembered of a command's way. */
 interface Way {
   /** Its last attempt that has ended, or is out. */
-  last: Attempt | undefined;
+  last: Past | undefined;
   /** The gateway process that it came to last. */
   incarnation: number;
   /** The life of the station under its last attempt. */
@@ -32,7 +36,7 @@ interface Change {
 
 export function situationWatch(fleet: Fleet): FleetObserver {
   const { world, plan } = fleet;
-  const ways: WeakMap<Command, Way> = new WeakMap();
+  const ways: Map<Command, Way> = new Map();
   const handovers: Set<string> = new Set();
   const changes: Map<string, Change> = new Map();
   const wayOf = (command: Command): Way => {
@@ -42,7 +46,8 @@ export function situationWatch(fleet: Fleet): FleetObserver {
     ways.set(command, fresh);
     return fresh;
   };
-  const lifeOf = ({ group, station }: Attempt): number => world.nodeOf(stationNode(group, station)).incarnation;
+  const nodes = new PerStation((group, station) => world.nodeOf(stationNode(group, station)));
+  const lifeOf = ({ group, station }: Attempt): number => nodes.of(group, station).incarnation;
   world.at(healedAtMs(plan), () => noteBacklog(fleet));
   return {
     gatewayStarted: () => handovers.clear(),
@@ -67,9 +72,11 @@ export function situationWatch(fleet: Fleet): FleetObserver {
     attemptEnded(attempt) {
       if (attempt.lies) world.sometimes("lying 200 seen");
       const way = wayOf(attempt.command);
-      const cutShort = attempt.outcome === "lost" || attempt.outcome === "aborted";
-      if (cutShort && way.last === attempt && lifeOf(attempt) > way.stationLife)
-        world.sometimes("station restart during service");
+      if (way.last !== attempt) return;
+      const { station, incarnation, outcome, endedAtMs } = attempt;
+      way.last = { station, incarnation, outcome, endedAtMs };
+      const cutShort = outcome === "lost" || outcome === "aborted";
+      if (cutShort && lifeOf(attempt) > way.stationLife) world.sometimes("station restart during service");
     },
     gatewayEvent(event, incarnation) {
       noteDecision(fleet, event, handovers);
@@ -85,7 +92,7 @@ export function situationWatch(fleet: Fleet): FleetObserver {
 }
 
 /** `attempt` follows `last`, which went elsewhere. */
-function noteMove({ world }: Fleet, attempt: Attempt, last: Attempt | undefined, change: Change | undefined): void {
+function noteMove({ world }: Fleet, attempt: Attempt, last: Past | undefined, change: Change | undefined): void {
   if (last === undefined || last.station === attempt.station || last.incarnation !== attempt.incarnation) return;
   if (last.outcome === "never-sent") world.sometimes("never-sent moved to the other station");
   if (attempt.command.executions > 0) world.sometimes("duplicate after failover");

@@ -68,6 +68,7 @@ class Door {
 
 export function slots(fleet: Fleet): FleetObserver {
   const { world } = fleet;
+  const groups = documentedGroups(fleet);
   const doors: Map<string, Door> = new Map();
   const doorOf = (group: string): Door => {
     const door = doors.get(group) ?? new Door();
@@ -81,7 +82,7 @@ export function slots(fleet: Fleet): FleetObserver {
     attemptBegan(attempt) {
       const { group, station, command } = attempt;
       const outThere = doorOf(group).began(attempt);
-      const most = documentedGroups(fleet).get(group)?.commands.maxConcurrent ?? Number.POSITIVE_INFINITY;
+      const most = groups.get(group)?.commands.maxConcurrent ?? Number.POSITIVE_INFINITY;
       if (outThere > most)
         world.violate(
           "in-flight-within-limit",

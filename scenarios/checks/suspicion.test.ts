@@ -1,7 +1,7 @@
 /** The check's own normal tail, against values of tables (Abramowitz and Stegun, 26.2 and table 26.2). */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { deviationsAt, levelAt } from "./suspicion.ts";
+import { deviationsAt, levelAt, levelReachedAt } from "./suspicion.ts";
 
 test("levels of a normal tail", () => {
   for (const [deviations, probability] of [
@@ -26,4 +26,11 @@ test("its inverse", () => {
     assert.ok(Math.abs(back - level) < 1e-9 * level, `${level}: ${back}`);
   }
   assert.equal(deviationsAt(0.1), 0);
+});
+
+test("a level reached for sure is never above the level", () => {
+  for (let deviations = 0; deviations <= 30; deviations += 0.01) {
+    const [sure, level] = [levelReachedAt(deviations), levelAt(deviations)];
+    assert.ok(sure <= level + 1e-9, `${deviations}: ${sure} and ${level}`);
+  }
 });

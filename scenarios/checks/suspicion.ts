@@ -18,6 +18,14 @@ export function levelAt(deviations: number): number {
   return -Math.log10(0.5 - middle(deviations));
 }
 
+/**
+ * A level that has been reached at `deviations` for sure, without the sums of {@link levelAt}: the tail is never above
+ * exp(-z² / 2) / 2, so its level is never below this.
+ */
+export function levelReachedAt(deviations: number): number {
+  return 0.5 * deviations * deviations * Math.LOG10E + Math.LOG10E * Math.LN2;
+}
+
 /** How many deviations out `level` lies; 0 for a level that the mean itself has reached. */
 export function deviationsAt(level: number): number {
   let [low, high] = [0, 2 + Math.sqrt(5 * Math.max(level, 0))];

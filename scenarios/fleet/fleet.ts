@@ -20,14 +20,11 @@ import { craftProgram } from "./craft-node.ts";
 import { FaultDesk } from "./fault-desk.ts";
 import { gatewayProgram } from "./gateway-node.ts";
 import type { Command, FleetObserver, GatewayProcess } from "./observer.ts";
-import { Observers } from "./observer.ts";
+import { LOOK_EVERY_MS, Observers } from "./observer.ts";
 import type { FleetPlan, GroupPlan } from "./plan.ts";
 import { ADVERSARY, craftNode, endsAtMs, GATEWAY, healedAtMs, sourceNode, stationNode } from "./plan.ts";
 import { sourceProgram } from "./source-node.ts";
 import { stationProgram } from "./station-node.ts";
-
-/** How often observers look round. */
-const TICK_MS = 250;
 
 /** A world under construction or running, as its parts and its checks see it. */
 export class Fleet {
@@ -83,9 +80,9 @@ export function buildFleet(world: World, plan: FleetPlan, { gateway, checks }: S
   fleet.faults.schedule();
   const tick = (): void => {
     fleet.observers.tell("tick");
-    world.at(world.nowMs + TICK_MS, tick);
+    world.at(world.nowMs + LOOK_EVERY_MS, tick);
   };
-  world.at(TICK_MS, tick);
+  world.at(LOOK_EVERY_MS, tick);
   world.at(healedAtMs(plan), () => world.trace.note(world.nowMs, "world", "healed", ""));
   world.at(endsAtMs(plan), () => fleet.observers.tell("ended"));
   return fleet;

@@ -11,6 +11,8 @@ import { answerTo } from "../../gateway/src/fleet/answer.ts";
 import type { Group } from "../../gateway/src/fleet/group.ts";
 import type { CommandRequest } from "../../gateway/src/fleet/uplink.ts";
 import type { Fleet } from "./fleet.ts";
+import type { HangUp } from "./hang-up.ts";
+import { signalOf } from "./hang-up.ts";
 import type { HeartbeatMessage } from "./heartbeat-messages.ts";
 import { challengeMessage, HEARTBEAT_PORT } from "./heartbeat-messages.ts";
 import type { GatewayProcess, Visit } from "./observer.ts";
@@ -71,10 +73,10 @@ async function answered(
   env: NodeEnv,
   group: Group,
   request: WireRequest,
-  gone: AbortSignal,
+  gone: HangUp,
 ): Promise<WireReply> {
   const visit = begun(fleet, env, group, request);
-  const answer = await answerTo(group, requestOf(request), gone);
+  const answer = await answerTo(group, requestOf(request), signalOf(gone));
   visit.answeredAtMs = fleet.world.nowMs;
   fleet.observers.tell("commandAnswered", visit);
   if (answer.type === "caller-gone") throw answer.error;

@@ -100,6 +100,9 @@ export interface GatewayProcess {
   nowMs(): number;
 }
 
+/** How often observers look round (`tick`). */
+export const LOOK_EVERY_MS = 250;
+
 /** What an observer may want to be told. Everything happens at the world's instant. */
 export interface FleetObserver {
   commandSent?(command: Command): void;
@@ -120,7 +123,7 @@ export interface FleetObserver {
   /** A heartbeat was admitted by the gateway; `beat` where it was pushed. */
   beatCounted?(group: string, station: string, beat?: StationBeat): void;
   gatewayEvent?(event: GatewayEvent, incarnation: number): void;
-  /** A tenth of a second has passed: for what has to be looked at, not told. */
+  /** `LOOK_EVERY_MS` have passed: for what has to be looked at, not told. */
   tick?(): void;
   /** The run has ended without a violation. */
   ended?(): void;

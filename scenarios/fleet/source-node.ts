@@ -7,6 +7,7 @@
 import type { NodeEnv, Program } from "ground-station-failover/sim";
 import type { GroupSettings } from "../../gateway/src/fleet/settings.ts";
 import type { Fleet } from "./fleet.ts";
+import { HangUp } from "./hang-up.ts";
 import type { Command, CommandKind, Told } from "./observer.ts";
 import type { GroupPlan } from "./plan.ts";
 import { endsAtMs, GATEWAY, groupPort } from "./plan.ts";
@@ -98,7 +99,7 @@ class Source {
     const { clock } = this.#env;
     command.sendings++;
     const { patienceMs } = this.#plan;
-    const hangUp = new AbortController();
+    const hangUp = new HangUp();
     const waitMs = patienceMs ?? this.#settings.commands.deadlineMs + PATIENCE_MARGIN_MS;
     const timer = clock.at(clock.nowMs() + waitMs, () => hangUp.abort(PATIENCE_OVER));
     const request = {
@@ -108,7 +109,7 @@ class Source {
       idempotencyKey: command.kind === "keyed" ? command.id : undefined,
       timeLeftMs: patienceMs,
     };
-    this.#pool.exchange(request, hangUp.signal).then(
+    this.#pool.exchange(request, hangUp).then(
       (reply) => {
         timer[Symbol.dispose]();
         command.answer = reply.label;

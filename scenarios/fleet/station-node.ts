@@ -8,6 +8,7 @@ import type { GroupSettings, StationSettings } from "../../gateway/src/fleet/set
 import { StationGuard } from "../../gateway/src/fleet/station-guard.ts";
 import { StationHeartbeats } from "../../gateway/src/fleet/station-heartbeats.ts";
 import type { Fleet } from "./fleet.ts";
+import type { HangUp } from "./hang-up.ts";
 import type { HeartbeatMessage } from "./heartbeat-messages.ts";
 import { beatMessage, HEARTBEAT_PORT } from "./heartbeat-messages.ts";
 import type { Relay } from "./observer.ts";
@@ -103,7 +104,7 @@ class StationProcess {
     this.#strikes = env.random.fork("service");
   }
 
-  async answer(request: WireRequest, gone: AbortSignal): Promise<WireReply> {
+  async answer(request: WireRequest, gone: HangUp): Promise<WireReply> {
     const { clock } = this.#env;
     const arrivedMs = clock.nowMs();
     const fault = this.#fleet.faults.serviceFault(this.#node, this.#strikes.next());
@@ -125,7 +126,7 @@ class StationProcess {
     const departure = this.#guard.beforeSending(admission, clock.nowMs());
     if (departure.type === "stale") return stale(departure.epochSeen);
     if (departure.type === "late") return OUT_OF_TIME;
-    gone.throwIfAborted();
+    if (gone.aborted) throw gone.reason;
     relay.sentLocalMs = clock.nowMs();
     relay.sentTimeLeftMs = departure.timeLeftMs;
     this.#fleet.observers.tell("relaySent", relay);
@@ -154,7 +155,7 @@ class StationProcess {
     return relay;
   }
 
-  async #relay(request: WireRequest, timeLeftMs: number, gone: AbortSignal): Promise<WireReply> {
+  async #relay(request: WireRequest, timeLeftMs: number, gone: HangUp): Promise<WireReply> {
     try {
       const onwards = { ...request, timeLeftMs, label: `${request.label} via ${this.#name}` };
       const reply = await this.#pool.exchange(onwards, gone);
@@ -193,6 +194,6 @@ function stale(epochSeen: number): WireReply {
 }
 
 /** Never, or until the sender hangs up. */
-function gone_(gone: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => gone.addEventListener("abort", () => reject(gone.reason), { once: true }));
+function gone_(gone: HangUp): Promise<never> {
+  return new Promise((_resolve, reject) => gone.addEventListener("abort", () => reject(gone.reason)));
 }

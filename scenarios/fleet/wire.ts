@@ -4,6 +4,8 @@
  * cuts the connection. It stands where undici and node:http stand in production (`gateway/src/adapters`).
  */
 import type { Address, Connection, NodeEnv } from "ground-station-failover/sim";
+import type { Waiting } from "./hang-up.ts";
+import { HangUp } from "./hang-up.ts";
 
 export interface WireRequest {
   /** Shown in traces. */
@@ -51,7 +53,7 @@ const HUNG_UP = new WireError("ECONNRESET", "read", "the caller hung up");
 
 interface Exchange {
   readonly request: WireRequest;
-  readonly signal: AbortSignal;
+  readonly signal: Waiting;
   readonly resolve: (reply: WireReply) => void;
   readonly reject: (error: unknown) => void;
   /** What cuts the wait short while there is no connection yet. */
@@ -75,7 +77,7 @@ export class WirePool {
   }
 
   /** Sends `request`; rejects with the signal's reason where it is aborted, and with a coded error where the wire fails. */
-  exchange(request: WireRequest, signal: AbortSignal): Promise<WireReply> {
+  exchange(request: WireRequest, signal: Waiting): Promise<WireReply> {
     return new Promise((resolve, reject) => {
       const exchange: Exchange = { request, signal, resolve, reject, ended: false };
       if (signal.aborted) return reject(signal.reason);
@@ -183,16 +185,16 @@ class PooledConnection {
 }
 
 /** Answers one request; `gone` is aborted when its sender hangs up. What it resolves with is sent back. */
-export type Answerer = (request: WireRequest, gone: AbortSignal) => Promise<WireReply>;
+export type Answerer = (request: WireRequest, gone: HangUp) => Promise<WireReply>;
 
 /** Listens on `port` and lets `answer` answer; a rejection cuts the connection, as a server that crashes on a request would. */
 export function serveWire(env: NodeEnv, port: number, answer: Answerer): void {
   env.network.listen(port, (connection) => {
-    let gone: AbortController | undefined;
+    let gone: HangUp | undefined;
     connection.onMessage((request) => {
-      const mine = new AbortController();
+      const mine = new HangUp();
       gone = mine;
-      answer(request as WireRequest, mine.signal).then(
+      answer(request as WireRequest, mine).then(
         (reply) => {
           if (gone === mine) gone = undefined;
           if (connection.open) connection.send(reply);

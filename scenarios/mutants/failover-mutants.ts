@@ -247,7 +247,7 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
         replace: '    if (outcome !== "ignored") this.#inFlight--;\n    if (!this.ramping',
       },
     ],
-    invariants: ["everything-returns", "waiting-moves"],
+    invariants: ["counts-agree", "everything-returns"],
   },
   {
     name: "failback-without-proof",

@@ -123,7 +123,7 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
         replace: "const place = permit < 0 ? 0 : -1;",
       },
     ],
-    invariants: ["breakers-close", "serves-after-heal"],
+    invariants: ["breaker-probes-return", "breakers-close", "serves-after-heal"],
   },
   {
     name: "late-results-count",
@@ -139,17 +139,17 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
         replace: '  failure(permit: Permit, nowMs: number, slow = false): void {\n    if (this.#state === "closed") {',
       },
     ],
-    invariants: ["breaker-trips-on-evidence"],
+    invariants: ["breaker-counts-its-own", "breaker-trips-on-evidence"],
   },
   {
     name: "rejections-count-as-failures",
-    bug: "what we refuse ourselves is booked as the station's failure",
+    bug: "a wait for a slot that was too long is booked as the station's failure",
     file: "resilience/src/runtime/call.ts",
     edits: [
       {
-        find: "    if (this.#waiter === undefined) return this.#refuse(bulkhead.fullError());",
+        find: "    this.#refuse(this.#tooLate(nowMs) ?? this.#parts.bulkhead?.timeoutError(nowMs));",
         replace:
-          "    if (this.#waiter === undefined) {\n      if (breaker !== undefined) breaker.noteFailure(breaker.tryAcquire(nowMs), nowMs, false);\n      return this.#refuse(bulkhead.fullError());\n    }",
+          "    const { breaker } = this.#parts;\n    breaker?.noteFailure(breaker.tryAcquire(nowMs), nowMs, false);\n    this.#refuse(this.#tooLate(nowMs) ?? this.#parts.bulkhead?.timeoutError(nowMs));",
       },
     ],
     invariants: ["breaker-trips-on-evidence"],

@@ -57,7 +57,7 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
         replace: '} else if (outcome !== "ignored") {',
       },
     ],
-    invariants: ["suspicions-clear"],
+    invariants: ["fit-again"],
   },
   {
     name: "sustained-through-beats",

@@ -53,6 +53,31 @@ export function drawAllFaults(random: Random, stage: Stage): FleetFault[] {
   ];
 }
 
+const MODES: readonly ServiceFault["mode"][] = ["errors", "errors-after", "lying-200", "hang", "hang-after", "slow"];
+const MOSTLY_SLOW: readonly ServiceFault["mode"][] = [...MODES, "slow", "slow"];
+
+/** Of several stations at once, in part and for long: what decides there is how attempts end, one by one. */
+export function drawPressingFaults(random: Random, stage: Stage): FleetFault[] {
+  const service = random.fork("service");
+  const count = wholeBetween(service, 2, 10);
+  return [
+    ...Array.from({ length: count }, (): ServiceFault => {
+      const mode = pick(service, MOSTLY_SLOW);
+      const delayMs = milliseconds(logUniform(service, 50, 5_000));
+      const rate = Math.round(between(service, 0.1, 1) * 100) / 100;
+      const times = drawTimes(service, stage);
+      const forMs = Math.min(Math.max(times.forMs, 2_000), stage.untilMs - times.atMs);
+      const at = drawStation(service, stage);
+      return { kind: "service", ...at, atMs: times.atMs, forMs, mode, rate, ...(mode === "slow" ? { delayMs } : {}) };
+    }),
+    ...family(random.fork("lines"), (draws) =>
+      drawEngineFaults(draws, stage).filter((fault) => fault.kind !== "drift" && fault.kind !== "wall-step"),
+    ).slice(0, 12),
+    ...family(random.fork("operator"), (draws) => drawOperator(draws, stage, [])),
+    ...family(random.fork("surge"), (draws) => drawSurges(draws, stage)),
+  ];
+}
+
 /** As the engine has it: off in four seeds of ten. */
 function family<F extends FleetFault>(random: Random, draw: (random: Random) => F[]): F[] {
   return chance(random, 0.4) ? [] : draw(random);
@@ -130,8 +155,6 @@ function unclogged(faults: readonly Fault[], healedAtMs: number): Fault[] {
     return { ...fault, conditions: { ...fault.conditions, clogMs: Math.min(clogMsOf(fault), roomMs) } };
   });
 }
-
-const MODES: readonly ServiceFault["mode"][] = ["errors", "errors-after", "lying-200", "hang", "hang-after", "slow"];
 
 function drawServiceFaults(random: Random, stage: Stage): ServiceFault[] {
   const count = Math.round(logUniform(random, 1, 12));

@@ -10,7 +10,7 @@ import type { Phases, WrittenConfiguration, WrittenGroup } from "../fleet/plan.t
 import type { WrittenSections } from "./written.ts";
 
 /** What kind of thing happens in a run; the table is at the top of `swarm.ts`. */
-export type KindOfSeed = "storm" | "calm-neighbour" | "loss" | "relapse" | "healthy";
+export type KindOfSeed = "storm" | "pressure" | "calm-neighbour" | "loss" | "relapse" | "healthy";
 
 /** What the product does where nothing is written (docs/guide/configuration.md). */
 const DEFAULTS = {
@@ -28,7 +28,7 @@ const QUIET_MS = 5_000;
 
 export function drawPhases(random: Random, configuration: WrittenConfiguration, kind: KindOfSeed): Phases {
   const warmUpMs = longest(configuration, leastWarmUpMs) + Math.round(between(random, 1_000, 5_000));
-  const stormMs = Math.round(logUniform(random.fork("chaos"), 8_000, 60_000));
+  const stormMs = Math.round(logUniform(random.fork("chaos"), 8_000, kind === "pressure" ? 20_000 : 60_000));
   const chaosMs = kind === "healthy" ? Math.round(stormMs / 2) : kind === "loss" ? 25_000 : stormMs;
   const drainMs = kind === "healthy" ? 1_000 : recoveryMs(configuration, chaosMs);
   const servingMs = Math.round(between(random, 6_000, 10_000));

@@ -63,6 +63,37 @@ export function drawModestSettings(random: Random, load: GroupPlan, path: Surrou
   };
 }
 
+/** Settings with little room: windows that fill, circuits that open and close, a capacity that is reached, few slots. */
+export function drawTightSettings(random: Random, load: GroupPlan, path: Surroundings): DrawnSettings {
+  const draws = random.fork("tight");
+  const capacityPerSecond = Math.ceil(load.commandsPerSecond * between(draws, 1.6, 4) + 4);
+  const patientPath = {
+    failingFor: milliseconds(logUniform(draws, 500, 8_000)),
+    minimumFailures: 12,
+    refusalsToDeclare: 5,
+  };
+  const breaker = {
+    failureRateThreshold: number(pick(draws, [0.5, between(draws, 0.2, 0.9)])),
+    minimumVolume: pick(draws, [1, 3, 5, 10, 20]),
+    window: milliseconds(logUniform(draws, 1_000, 10_000)),
+    openDuration: milliseconds(logUniform(draws, 100, 3_000)),
+  };
+  const retry = {
+    maxAttempts: wholeBetween(draws, 2, 5),
+    base: milliseconds(logUniform(draws, 1, 400)),
+    budgetRatio: number(pick(draws, [0.1, 0.5, 1])),
+    budgetWindow: milliseconds(logUniform(draws, 1_000, 10_000)),
+  };
+  const drawn = drawSettings(random, load, path);
+  return {
+    ...drawn,
+    ...(chance(draws, 0.5) ? { capacityPerSecond } : {}),
+    ...(chance(draws, 0.6) ? { commandPath: patientPath } : {}),
+    breaker,
+    retry,
+  };
+}
+
 function drawHeartbeat(random: Random, path: Surroundings): WrittenHeartbeat {
   const pushed = chance(random, 0.7);
   const byDefault = chance(random, 0.3);

@@ -74,14 +74,14 @@ export class Network {
   /** Conditions of every direction that `setLink` says nothing else about. What is not named keeps its value. */
   setDefaults(conditions: Partial<LinkConditions>): void {
     this.#defaults = { ...this.#defaults, ...checkedConditions("setDefaults", conditions) };
-    this.#refresh();
+    this.#refresh(ANY, ANY);
   }
 
   /** Conditions of the direction from one node to another, and of that alone; what is not named is as in the defaults. */
   setLink(from: string, to: string, conditions: Partial<LinkConditions>): void {
     this.#checkPair("setLink", from, to);
     this.#links.set(nameOf(from, to), checkedConditions("setLink", conditions));
-    this.#refresh();
+    this.#refresh(from, to);
   }
 
   /**
@@ -92,10 +92,10 @@ export class Network {
     this.#checkPair("impose", from, to);
     const fault = { from, to, conditions: checkedConditions("impose", conditions), sinceMs: this.#world.nowMs };
     this.#faults.add(fault);
-    this.#refresh();
+    this.#refresh(from, to);
     return {
       [Symbol.dispose]: () => {
-        if (this.#faults.delete(fault)) this.#refresh();
+        if (this.#faults.delete(fault)) this.#refresh(from, to);
       },
     };
   }
@@ -180,9 +180,11 @@ export class Network {
     return combined(base, layers, random);
   }
 
-  #refresh(): void {
+  /** Something has changed for the directions from one node to another; `*` is every node. */
+  #refresh(from: string, to: string): void {
     for (const direction of this.#directions.values()) {
-      direction.change(this.#conditionsOf(direction.from, direction.to, direction.random));
+      if (meets(from, direction.from) && meets(to, direction.to))
+        direction.change(this.#conditionsOf(direction.from, direction.to, direction.random));
     }
   }
 

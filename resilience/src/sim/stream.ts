@@ -17,6 +17,8 @@ export interface StreamSegment extends Segment {
   readonly kind: SegmentKind;
   readonly payload: Payload;
   readonly label: string;
+  /** What was sent next, and has not arrived either. */
+  behind: StreamSegment | undefined;
 }
 
 /** The end that sends on a stream. */
@@ -39,7 +41,9 @@ export class Stream {
   readonly #world: World;
   readonly #direction: Direction;
   readonly #sender: Sender;
-  #segments: StreamSegment[] = [];
+  /** What has not arrived: a chain, because mostly it is one segment or none. */
+  #first: StreamSegment | undefined;
+  #last: StreamSegment | undefined;
   #timer: Disposable | undefined;
   /** The last arrival: nothing sent later is due before. */
   #lastDueMs = Number.NEGATIVE_INFINITY;
@@ -57,13 +61,11 @@ export class Stream {
 
   /** Sends a segment behind all others. */
   send(kind: SegmentKind, payload: Payload, label: string): void {
-    const segment: StreamSegment = { kind, payload, label, dueMs: 0, luck: 0, odds: 1, missed: false };
+    const segment = { kind, payload, label, dueMs: 0, luck: 0, odds: 1, missed: false, behind: undefined };
     this.#direction.sendSegment(segment, weightBytes(payload, label));
-    this.#segments.push(segment);
-    const dueMs = segment.dueMs;
-    if (!this.#direction.held) return this.#dueAt(segment, dueMs);
-    segment.dueMs = Number.POSITIVE_INFINITY;
-    this.#direction.keep(() => this.#dueAt(segment, dueMs));
+    this.#append(segment);
+    if (this.#direction.held) this.#keep(segment);
+    else this.#dueAt(segment, segment.dueMs);
   }
 
   /** Its sender is gone: what is stuck is lost, and what is under way has one try. `tell`: a reset goes behind it. */
@@ -75,32 +77,32 @@ export class Stream {
 
   /** Forgets all that has not arrived. */
   stop(): void {
-    for (const { kind, label } of this.#segments) {
-      if (kind === "message")
+    for (let segment = this.#first; segment !== undefined; segment = segment.behind) {
+      if (segment.kind === "message")
         this.#world.trace.message(
           this.#world.nowMs,
           "drop (stream ended)",
           this.#direction.from,
           this.#direction.to,
-          label,
+          segment.label,
         );
     }
-    this.#segments = [];
+    this.#first = this.#last = undefined;
     this.#triedForMs = 0;
     this.#timer?.[Symbol.dispose]();
   }
 
   /** The first segment has come to the other end, perhaps. Called by the world. */
   tryFirst(): void {
-    const segment = this.#segments[0];
+    const segment = this.#first;
     if (segment === undefined) return;
     if (this.#triedForMs > 0 && this.#sender.unplugged) return this.#loseFirst(segment);
     if (this.#direction.loses(segment) || !this.#sender.arrived(segment)) return this.#tryAgain(segment);
     // Whoever received it may have ended this stream meanwhile.
-    if (this.#segments[0] !== segment) return;
-    this.#segments.shift();
+    if (this.#first !== segment) return;
+    this.#first = segment.behind;
     // What was sent into the same cut is sent again at once, behind the first that got through.
-    if (this.#triedForMs > 0) for (const behind of this.#segments) behind.missed = false;
+    if (this.#triedForMs > 0) for (let one = this.#first; one !== undefined; one = one.behind) one.missed = false;
     this.#triedForMs = 0;
     this.#arm();
   }
@@ -121,20 +123,33 @@ export class Stream {
 
   /** Nobody is left to send it again, so nothing behind it can be read either; only a reset needs no order. */
   #loseFirst(segment: StreamSegment): void {
-    const last = this.#segments.at(-1);
+    const last = this.#last;
     this.stop();
     if (last === undefined || last === segment || last.kind !== "reset") return;
-    this.#segments.push(last);
+    this.#append(last);
     this.#arm();
+  }
+
+  #append(segment: StreamSegment): void {
+    if (this.#first === undefined || this.#last === undefined) this.#first = segment;
+    else this.#last.behind = segment;
+    this.#last = segment;
+  }
+
+  /** A held segment is due when it is released. */
+  #keep(segment: StreamSegment): void {
+    const { dueMs } = segment;
+    segment.dueMs = Number.POSITIVE_INFINITY;
+    this.#direction.keep(() => this.#dueAt(segment, dueMs));
   }
 
   #dueAt(segment: StreamSegment, atMs: number): void {
     segment.dueMs = this.#lastDueMs = Math.max(atMs, this.#lastDueMs);
-    if (this.#segments[0] === segment) this.#arm();
+    if (this.#first === segment) this.#arm();
   }
 
   #arm(): void {
-    const dueMs = this.#segments[0]?.dueMs ?? Number.POSITIVE_INFINITY;
+    const dueMs = this.#first?.dueMs ?? Number.POSITIVE_INFINITY;
     if (dueMs < Number.POSITIVE_INFINITY) this.#armAt(dueMs);
   }
 

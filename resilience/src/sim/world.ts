@@ -54,7 +54,7 @@ const inside: AsyncLocalStorage<SimNode> = new AsyncLocalStorage();
 /** What follows the first is seldom news; code in a loop that does it again and again must not fill the memory. */
 const MOST_VIOLATIONS = 1_000;
 /** Steps taken in one task of the event loop, before the rest of the process gets a turn. */
-const STEPS_PER_TASK = 20_000;
+const STEPS_PER_TASK = 100_000;
 /** The same, where each step is a task. */
 const STEPS_PER_BATCH = 500;
 
