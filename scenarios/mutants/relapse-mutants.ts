@@ -34,6 +34,7 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
     file: `${RUNTIME}/failover-call.ts`,
     edits: [{ find: 'if (!visit.begun || visit.outcome === "success") return;', replace: "if (!visit.begun) return;" }],
     invariants: ["nothing-sent-after-the-answer", "counts-agree"],
+    scenario: "slow-primary",
   },
   {
     name: "oldest-first",

@@ -3,7 +3,7 @@
  * fleet's own (services that fail, people who act, recorded heartbeats, surges). Spacecraft and sources keep their
  * machines; their links may suffer. A seed has few families or many; what each does follows from a stream of its own.
  */
-import type { Fault, FaultFamily, Link, Random } from "ground-station-failover/sim";
+import type { Fault, FaultFamily, Link, LinkFault, Random } from "ground-station-failover/sim";
 import {
   between,
   chance,
@@ -70,12 +70,48 @@ export function drawPressingFaults(random: Random, stage: Stage): FleetFault[] {
       const at = drawStation(service, stage);
       return { kind: "service", ...at, atMs: times.atMs, forMs, mode, rate, ...(mode === "slow" ? { delayMs } : {}) };
     }),
+    ...family(random.fork("blackout"), (draws) => drawBlackout(draws, stage)),
+    ...family(random.fork("flutter"), (draws) => drawFlutter(draws, stage)),
     ...family(random.fork("lines"), (draws) =>
       drawEngineFaults(draws, stage).filter((fault) => fault.kind !== "drift" && fault.kind !== "wall-step"),
     ).slice(0, 12),
     ...family(random.fork("operator"), (draws) => drawOperator(draws, stage, [])),
     ...family(random.fork("surge"), (draws) => drawSurges(draws, stage)),
   ];
+}
+
+/** Every station of every group hangs at the same time, and recovers at about the same time: a queue is left behind. */
+function drawBlackout(random: Random, stage: Stage): ServiceFault[] {
+  const atMs = milliseconds(between(random, stage.fromMs, stage.untilMs - 4_000));
+  const mode = pick(random, ["hang", "hang", "errors"] as const);
+  return stage.groups.flatMap(({ name }) =>
+    stationsOf(stage.configuration, name).map((station): ServiceFault => {
+      const forMs = Math.min(milliseconds(between(random, 500, 6_000)), stage.untilMs - atMs);
+      return { kind: "service", group: name, station, atMs, forMs, mode, rate: 1 };
+    }),
+  );
+}
+
+/** The heartbeats of one station come and go: silences of a few beats, and single beats between them. */
+function drawFlutter(random: Random, stage: Stage): LinkFault[] {
+  const { group, station } = drawStation(random, stage);
+  const beatMs = logUniform(random, 50, 1_000);
+  const cuts: LinkFault[] = [];
+  let atMs = between(random, stage.fromMs, (stage.fromMs + stage.untilMs) / 2);
+  for (let cut = 0; cut < 12 && atMs < stage.untilMs - 100; cut++) {
+    const forMs = milliseconds(Math.min(beatMs * between(random, 2, 9), stage.untilMs - atMs));
+    const conditions = { cut: true };
+    cuts.push({
+      kind: "link",
+      from: stationNode(group, station),
+      to: GATEWAY,
+      conditions,
+      atMs: milliseconds(atMs),
+      forMs,
+    });
+    atMs += forMs + beatMs * between(random, 0.5, 2);
+  }
+  return cuts;
 }
 
 /** As the engine has it: off in four seeds of ten. */

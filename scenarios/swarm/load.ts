@@ -21,6 +21,8 @@ export interface LoadLimits {
   readonly mostPerSecond: number;
   /** Commands long enough in hand that their stations feel it. */
   readonly longestServiceMs: number;
+  /** Sources wait little longer than a healthy group takes. */
+  readonly impatient?: boolean;
 }
 
 export function drawLoad(random: Random, name: string, path: Surroundings, limits: LoadLimits): GroupPlan {
@@ -50,11 +52,9 @@ export function drawLoad(random: Random, name: string, path: Surroundings, limit
   const patience = random.fork("patience");
   const { attemptMs } = demandsOf(load, path);
   const leastPatienceMs = 500 + (sources + 2) * attemptMs;
-  if (chance(patience, 0.5)) return load;
-  return {
-    ...load,
-    patienceMs: Math.round(logUniform(patience, leastPatienceMs, Math.max(20_000, 2 * leastPatienceMs))),
-  };
+  const mostMs = limits.impatient === true ? 1.5 * leastPatienceMs : Math.max(20_000, 2 * leastPatienceMs);
+  if (chance(patience, limits.impatient === true ? 0.2 : 0.5)) return load;
+  return { ...load, patienceMs: Math.round(logUniform(patience, leastPatienceMs, mostMs)) };
 }
 
 /** The upper ends of what `load` demands on `path`. */

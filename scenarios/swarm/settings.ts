@@ -85,8 +85,10 @@ export function drawTightSettings(random: Random, load: GroupPlan, path: Surroun
     budgetWindow: milliseconds(logUniform(draws, 1_000, 10_000)),
   };
   const drawn = drawSettings(random, load, path);
+  const sustained = { ...drawn.detector, sustain: milliseconds(logUniform(draws, 50, 3_000)) };
   return {
     ...drawn,
+    ...(chance(draws, 0.4) ? { detector: sustained } : {}),
     ...(chance(draws, 0.5) ? { capacityPerSecond } : {}),
     ...(chance(draws, 0.6) ? { commandPath: patientPath } : {}),
     breaker,
