@@ -105,6 +105,6 @@ export function sourcesAreTold(fleet: Fleet): FleetObserver {
 }
 
 /** The node of the source whose command it is: commands are numbered `group.source.number`. */
-export function sourceOf({ group, id }: Command): string {
+function sourceOf({ group, id }: Command): string {
   return `${group}/source-${id.slice(group.length + 1).split(".")[0]}`;
 }

@@ -154,7 +154,7 @@ function isQuiet({ heartbeat, detector }: DocumentedGroup, silenceMs: number, mo
 }
 
 /** At least so many deviations out lies a level of suspicion, which is -log10 of a normal tail. */
-export function leastReach(level: number): number {
+function leastReach(level: number): number {
   return Math.sqrt(4.6 * level) - 0.87;
 }
 

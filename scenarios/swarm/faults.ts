@@ -3,7 +3,7 @@
  * fleet's own (services that fail, people who act, recorded heartbeats, surges). Spacecraft and sources keep their
  * machines; their links may suffer. A seed has few families or many; what each does follows from a stream of its own.
  */
-import type { Fault, FaultFamily, Link, LinkFault, Random } from "ground-station-failover/sim";
+import type { Fault, FaultFamily, Link, LinkFault, PauseFault, Random } from "ground-station-failover/sim";
 import {
   between,
   chance,
@@ -71,6 +71,7 @@ export function drawPressingFaults(random: Random, stage: Stage): FleetFault[] {
       return { kind: "service", ...at, atMs: times.atMs, forMs, mode, rate, ...(mode === "slow" ? { delayMs } : {}) };
     }),
     ...family(random.fork("blackout"), (draws) => drawBlackout(draws, stage)),
+    ...family(random.fork("stalls"), (draws) => drawStalls(draws, stage)),
     ...family(random.fork("flutter"), (draws) => drawFlutter(draws, stage)),
     ...family(random.fork("lines"), (draws) =>
       drawEngineFaults(draws, stage).filter((fault) => fault.kind !== "drift" && fault.kind !== "wall-step"),
@@ -90,6 +91,16 @@ function drawBlackout(random: Random, stage: Stage): ServiceFault[] {
       return { kind: "service", group: name, station, atMs, forMs, mode, rate: 1 };
     }),
   );
+}
+
+/** The gateway stands still now and then, with commands in hand whose time runs out meanwhile. */
+function drawStalls(random: Random, stage: Stage): PauseFault[] {
+  return Array.from({ length: wholeBetween(random, 1, 5) }, () => ({
+    kind: "pause",
+    node: GATEWAY,
+    atMs: milliseconds(between(random, stage.fromMs, stage.untilMs - 100)),
+    forMs: milliseconds(logUniform(random, 30, 6_000)),
+  }));
 }
 
 /** The heartbeats of one station come and go: silences of a few beats, and single beats between them. */
@@ -237,7 +248,7 @@ function drawReplays(random: Random, stage: Stage): ReplayedBeats[] {
 }
 
 /** The most that a group's sources send a second, surging. */
-const MOST_PER_SECOND = 400;
+const MOST_PER_SECOND = 250;
 /** Surges times their lengths: what piles up must be worked off before the verification begins. */
 const MOST_SURGE_MS = 40_000;
 

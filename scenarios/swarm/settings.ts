@@ -99,7 +99,7 @@ export function drawTightSettings(random: Random, load: GroupPlan, path: Surroun
 function drawHeartbeat(random: Random, path: Surroundings): WrittenHeartbeat {
   const pushed = chance(random, 0.7);
   const byDefault = chance(random, 0.3);
-  const intervalMs = milliseconds(logUniform(random, 20, 2_000));
+  const intervalMs = milliseconds(logUniform(random, 30, 2_000));
   if (pushed) return byDefault ? { kind: "udp" } : { kind: "udp", interval: intervalMs };
   // A probe may have to connect first, and the next one does not begin before it is answered or given up.
   const leastMs = Math.ceil(10 + 6 * path.mostMs);

@@ -52,6 +52,7 @@ const DEAF: readonly Loss[] = [
   service("errors"),
   service("errors-after"),
   service("lying-200"),
+  service("lying-200"),
   service("hang"),
   service("hang-after"),
 ];

@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { MUTANTS } from "../../scenarios/mutants/catalogue.ts";
-import { SourceCopy } from "../../scenarios/mutants/copy.ts";
-import type { Mutant } from "../../scenarios/mutants/mutant.ts";
+import { MUTANTS } from "../mutants/catalogue.ts";
+import { SourceCopy } from "../mutants/copy.ts";
+import type { Mutant } from "../mutants/mutant.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "gsf-sim-"));
