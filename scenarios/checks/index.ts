@@ -15,6 +15,7 @@ import { movedCalls } from "./moved-calls.ts";
 import { offeredLoad } from "./offered-load.ts";
 import { once } from "./once.ts";
 import { queues } from "./queues.ts";
+import { retriesAreSpread } from "./retries-are-spread.ts";
 import { retriesWithinBudget } from "./retries-within-budget.ts";
 import { roleChanges } from "./role-changes.ts";
 import { situationWatch } from "./situation-watch.ts";
@@ -34,6 +35,7 @@ export function checksOf(fleet: Fleet): FleetObserver[] {
     detector(fleet),
     abstention(fleet),
     retriesWithinBudget(fleet),
+    retriesAreSpread(fleet),
     offeredLoad(fleet),
     queues(fleet),
     roleChanges(fleet),

@@ -102,17 +102,4 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
     ],
     invariants: ["silence-is-declared", "takes-over"],
   },
-  {
-    name: "duplicate-proves-life",
-    bug: "a beat that was seen before counts as a new one",
-    file: "resilience/src/core/beat-order.ts",
-    edits: [
-      { find: 'return sequence === this.#sequence ? "duplicate" : "reordered";', replace: 'return "next";' },
-      {
-        find: "if (beat.sequence === this.#sequence + 1) return",
-        replace: "if (beat.sequence >= 0 && beat.sequence <= this.#sequence + 1) return",
-      },
-    ],
-    invariants: ["old-beats-prove-nothing"],
-  },
 ];

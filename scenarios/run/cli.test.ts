@@ -36,7 +36,7 @@ describe("npm run sim", () => {
   test("says how many seeds it ran, how fast, and what was met", async () => {
     const { code, stdout } = await sim("--seeds", "6", "--first-seed", "40");
     assert.match(stdout, /^swarm: 6 seeds \(40 … 45\), none failed$/m);
-    assert.match(stdout, /simulated s in [\d,]+ CPU s: [\d,]+ a second, [\d,]+ seeds a minute/);
+    assert.match(stdout, /simulated s in [\d.]+ CPU s: [\d,]+ a second, [\d,]+ seeds a minute/);
     assert.equal(code, 0);
   });
 

@@ -11,6 +11,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import type { Failure, ReplayFile } from "ground-station-failover/sim";
 import { parseReplay, replay, runOnce, shrink, writeReplay } from "ground-station-failover/sim";
 import { scenarioOf, scenarios } from "../index.ts";
+import type { BatchProgress } from "./batch.ts";
 import { runBatch } from "./batch.ts";
 import { batchText, failureText, progressText, replayText, traceOf } from "./report-text.ts";
 
@@ -73,7 +74,7 @@ async function main(): Promise<number> {
     jobs: flags.jobs === 0 ? availableParallelism() : flags.jobs,
     until: flags.stopAtFirst ? "any" : flags.until,
     checkDeterminismRate: flags.determinism,
-    onProgress: (progress) => flags.json || showProgress(progressText(flags.scenario, progress)),
+    onProgress: (progress) => flags.json || showProgress(flags.scenario, progress),
   });
   const dark = report.runs >= SEEDS_TO_MEET_ALL && !flags.mayBeDark ? report.dark : [];
   const meant = report.failures.filter(({ violation }) => flags.until.includes(violation.invariant));
@@ -100,7 +101,7 @@ async function main(): Promise<number> {
       }),
     );
   } else {
-    showProgress("");
+    clearProgress();
     console.log(batchText(flags.scenario, flags.firstSeed, { ...report, dark }));
     for (const one of kept) console.log(failureText(flags.scenario, one));
     if (report.failed > kept.length) console.log(`… and ${report.failed - kept.length} further seeds failed`);
@@ -141,9 +142,25 @@ function invariantOf({ violation }: Failure): string {
   return violation.invariant;
 }
 
-/** A line that replaces itself where a person watches; nothing where the output goes into a file. */
-function showProgress(text: string): void {
+/** A line that replaces itself where a person watches, and one each tenth of a long batch where the output goes into a file. */
+function showProgress(scenario: string, progress: BatchProgress): void {
+  const text = progressText(scenario, progress);
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+  else if (progress.seeds >= LONG_BATCH && isNewTenth(progress)) process.stderr.write(`${text}\n`);
+}
+
+const LONG_BATCH = 500;
+let tenthsTold = 0;
+
+function isNewTenth({ runs, seeds }: BatchProgress): boolean {
+  const tenths = Math.floor((10 * runs) / seeds);
+  if (tenths <= tenthsTold) return false;
+  tenthsTold = tenths;
+  return true;
+}
+
+function clearProgress(): void {
+  if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
 }
 
 function wholeNumber(least: number): (text: string) => number {

@@ -23,7 +23,7 @@ export function batchText(scenario: string, firstSeed: number, report: BatchRepo
   const perMinute = rounded((runs * 60_000) / cpuMs);
   const lines = [
     `${scenario}: ${runs} seeds (${firstSeed} … ${last}), ${failed === 0 ? "none failed" : `${failed} failed`}`,
-    `  ${rounded(simulatedMs / 1_000)} simulated s in ${rounded(cpuMs / 1_000)} CPU s: ${perSecond} a second, ${perMinute} seeds a minute`,
+    `  ${rounded(simulatedMs / 1_000)} simulated s in ${(cpuMs / 1_000).toFixed(1)} CPU s: ${perSecond} a second, ${perMinute} seeds a minute`,
   ];
   if (ranTwice > 0) lines.push(`  ${ranTwice} seeds ran twice, to see whether the two runs are the same`);
   const situations = [...met].toSorted(([left], [right]) => (left < right ? -1 : 1));

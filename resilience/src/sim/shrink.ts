@@ -145,7 +145,7 @@ class Search<Plan extends FaultPlan> {
     const faultsBefore = this.#failed.plan.faults.length;
     const faultsAfter = this.plan.faults.length;
     const finished = !this.spent;
-    const summary = `${faultsBefore} → ${faultsAfter} faults in ${this.#runs} runs${finished ? "" : ", stopped early"}`;
+    const summary = `${faultsBefore} → ${faultsAfter} ${faultsAfter === 1 ? "fault" : "faults"} in ${this.#runs} runs${finished ? "" : ", stopped early"}`;
     const { best: report, plan } = this;
     return { plan, report, runs: this.#runs, cpuMs: this.#cpuMs, faultsBefore, faultsAfter, finished, summary };
   }
