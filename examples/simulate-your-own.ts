@@ -34,7 +34,7 @@ function client({ network, clock }: NodeEnv, payments: number): void {
 
 const simulation: Simulation<{ readonly faults: readonly Fault[] }> = {
   name: "payments",
-  untilMs: 60_000,
+  untilMs: 180_000,
   plan: (random) => ({
     faults: drawFaults(random, {
       nodes: ["client", "server"],

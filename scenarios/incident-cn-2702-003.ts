@@ -27,7 +27,8 @@ const SERVED_WITHIN_MS = 30_000;
 
 export const incidentCn2702003: Scenario = scenarioFrom({
   name: "incident-cn-2702-003",
-  story: "The incident, on two gateways: the old settings take eight minutes and end in a retry storm, ours a second.",
+  story:
+    "The incident, on two gateways: the old settings take eight minutes and end in a retry storm, ours serves the next command.",
   timeline: [
     { atMs: 0, what: "11:22:00Z nine commands a minute, a seventh of what a station can do" },
     { atMs: FAULT_AT_MS, what: "11:23:00Z the primary's uplink dies: nothing in, nothing out, for ever" },

@@ -15,6 +15,7 @@ import { nodesOf, troubleOf } from "./trouble.ts";
 /** Timers are exact in a world; this is for what follows from one in the same event. */
 const SLACK_MS = 5;
 const RECOVERY_MS = 1_000;
+const FEW_SLOTS = 20;
 
 export function answeredInTime(fleet: Fleet): FleetObserver {
   const { world } = fleet;
@@ -24,8 +25,9 @@ export function answeredInTime(fleet: Fleet): FleetObserver {
   const attempted: Set<Command> = new Set();
   /** By when an answer is owed, on the gateway's clock. Who waits for a slot waits half a timeout, before and after. */
   const dueLocalMs = (visit: Visit): number => {
-    const { maxWaitMs = 0, timeoutMs = 0 } = groups.get(visit.command.group)?.commands ?? {};
-    if (attempted.has(visit.command)) return visit.deadlineLocalMs;
+    const { maxWaitMs = 0, timeoutMs = 0, maxConcurrent = 0 } = groups.get(visit.command.group)?.commands ?? {};
+    // Where slots are few it may wait for one again and again, in turns with the waiting room: until its deadline.
+    if (attempted.has(visit.command) || maxConcurrent < FEW_SLOTS) return visit.deadlineLocalMs;
     const arrivedLocalMs = visit.deadlineLocalMs - (visit.deadlineMs - visit.arrivedAtMs);
     return Math.min(visit.deadlineLocalMs, arrivedLocalMs + maxWaitMs + timeoutMs);
   };

@@ -4,6 +4,7 @@
  * the core outlives the chaos, whatever the plan says.
  */
 import type { Fault } from "ground-station-failover/sim";
+import { checkFaults } from "ground-station-failover/sim";
 import type { StationBeat } from "../../gateway/src/fleet/heartbeat-sessions.ts";
 import type { Fleet } from "./fleet.ts";
 import { beatMessage, HEARTBEAT_PORT } from "./heartbeat-messages.ts";
@@ -33,8 +34,17 @@ export class FaultDesk {
     this.#recording = fleet.plan.faults.some(({ kind }) => kind === "replayed-beats");
   }
 
-  /** What of the plan's faults the engine is to do. */
+  /** What of the plan's faults the engine is to do. Throws where any fault of the plan makes no sense, also one that never begins. */
   ofTheEngine(): Fault[] {
+    const { plan, world } = this.#fleet;
+    checkFaults(world, plan.faults.filter(isOfTheEngine));
+    for (const fault of plan.faults) {
+      if (isOfTheEngine(fault)) continue;
+      const { settings } = this.#fleet.group(fault.group);
+      if (!(fault.atMs >= 0)) throw new Error(`a fault begins at ${fault.atMs} ms: ${JSON.stringify(fault)}`);
+      if (fault.kind !== "surge" && !settings.stations.some(({ name }) => name === fault.station))
+        throw new Error(`the group "${fault.group}" has no station "${fault.station}"`);
+    }
     return this.#inTime().filter(isOfTheEngine);
   }
 

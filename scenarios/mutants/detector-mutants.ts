@@ -6,19 +6,6 @@ const SUPERVISOR = "resilience/src/core/supervisor.ts";
 
 export const DETECTOR_MUTANTS: readonly Mutant[] = [
   {
-    name: "learns-the-outage",
-    bug: "the gap of an outage is learnt like any other",
-    file: PHI,
-    edits: [
-      { find: "      if (state.outagesInRow < SLOWER_FOR_GOOD) return;\n", replace: "" },
-      {
-        find: 'if (succession === "next" && gapMs >= 0 && gapMs < this.options.ceilingMs)',
-        replace: "if (gapMs >= 0)",
-      },
-    ],
-    invariants: ["silence-is-declared", "takes-over"],
-  },
-  {
     name: "tuned-for-another-network",
     bug: "four minutes to declare",
     file: "gateway/src/config.ts",

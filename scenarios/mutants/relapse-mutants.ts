@@ -61,18 +61,6 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
     invariants: ["fit-again"],
   },
   {
-    name: "sustained-through-beats",
-    bug: "a heartbeat between two looks does not break sustained suspicion off",
-    file: "resilience/src/core/supervisor.ts",
-    edits: [
-      {
-        find: "else if (heardSince || nowMs < watched.aboveSinceMs)",
-        replace: "else if ((heardSince && nowMs < 0) || nowMs < watched.aboveSinceMs)",
-      },
-    ],
-    invariants: ["declaration-is-sustained"],
-  },
-  {
     name: "epoch-judged-at-arrival",
     bug: "a command that waits at a station while a newer epoch is seen is carried on",
     file: "gateway/src/fleet/station-guard.ts",

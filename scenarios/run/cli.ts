@@ -11,6 +11,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import type { Failure, ReplayFile } from "ground-station-failover/sim";
 import { parseReplay, replay, runOnce, shrink, writeReplay } from "ground-station-failover/sim";
 import { scenarioOf, scenarios } from "../index.ts";
+import type { Scenario } from "../scenario.ts";
 import type { BatchProgress } from "./batch.ts";
 import { runBatch } from "./batch.ts";
 import { batchText, failureText, progressText, replayText, traceOf } from "./report-text.ts";
@@ -85,7 +86,14 @@ async function main(): Promise<number> {
     const repeats = found.violation?.invariant === failure.violation.invariant;
     const smaller = flags.shrink && repeats ? await shrink(scenario, found, { maxRuns: flags.shrinkRuns }) : undefined;
     const file = repeats ? keep(flags.failures, writeReplay(smaller?.report ?? found)) : undefined;
-    kept.push({ failure, file, summary: smaller?.summary, faults: smaller?.faultsAfter, steps: smaller?.report.steps });
+    kept.push({
+      failure,
+      file,
+      smallest: smaller?.report.violation,
+      summary: smaller?.summary,
+      faults: smaller?.faultsAfter,
+      steps: smaller?.report.steps,
+    });
   }
   if (flags.json) {
     const { met, failures, ...rest } = report;
@@ -116,13 +124,15 @@ function list(): number {
 
 async function replayed(flags: Flags, path: string): Promise<number> {
   let file: ReplayFile;
+  let scenario: Scenario;
   try {
     file = parseReplay(readFileSync(path, "utf8"), path);
+    scenario = scenarioOf(file.simulation);
   } catch (error) {
-    console.error((error as Error).message);
+    console.error(`cannot replay ${path}: ${(error as Error).message}`);
     return 2;
   }
-  const result = await replay(scenarioOf(file.simulation), file);
+  const result = await replay(scenario, file);
   const { trace, last } = flags;
   console.log(
     trace === "summary" ? replayText(file, result, last * 1_000) : traceOf(result.run.records, trace, last * 1_000),

@@ -1,5 +1,5 @@
 /** What a batch, a failure and a replay look like to the person who runs them. */
-import type { Failure, ReplayFile, ReplayReport, TraceRecord } from "ground-station-failover/sim";
+import type { Failure, ReplayFile, ReplayReport, TraceRecord, Violation } from "ground-station-failover/sim";
 import { sequenceDiagram, traceJsonl, traceText } from "ground-station-failover/sim";
 import type { BatchProgress, BatchReport } from "./batch.ts";
 
@@ -8,6 +8,8 @@ export interface KeptFailure {
   readonly failure: Failure;
   /** Where it is kept; undefined where it did not come again. */
   readonly file: string | undefined;
+  /** What the smallest case violates. */
+  readonly smallest: Violation | undefined;
   /** How far it was shrunk. */
   readonly summary: string | undefined;
 }
@@ -35,7 +37,7 @@ export function batchText(scenario: string, firstSeed: number, report: BatchRepo
   return lines.join("\n");
 }
 
-export function failureText(scenario: string, { failure, file, summary }: KeptFailure): string {
+export function failureText(scenario: string, { failure, file, smallest, summary }: KeptFailure): string {
   const { seed, violation } = failure;
   const { invariant, detail, atMs, step } = violation;
   const lines = [
@@ -43,6 +45,8 @@ export function failureText(scenario: string, { failure, file, summary }: KeptFa
     indented(detail),
   ];
   if (summary !== undefined) lines.push(`  shrunk: ${summary}`);
+  if (smallest !== undefined && smallest.detail !== detail)
+    lines.push(`  there, at ${(smallest.atMs / 1_000).toFixed(3)} s: ${smallest.detail}`);
   if (file === undefined) lines.push("  it did not come again: run it with --determinism 1");
   else lines.push(`  shown by: npm run sim -- --replay ${file}`);
   lines.push(`  found by: npm run sim -- --scenario ${scenario} --first-seed ${seed} --seeds 1`);

@@ -89,11 +89,18 @@ export function drawTightSettings(random: Random, load: GroupPlan, path: Surroun
   return {
     ...drawn,
     ...(chance(draws, 0.4) ? { detector: sustained } : {}),
-    ...(chance(draws, 0.5) ? { capacityPerSecond } : {}),
+    ...(chance(draws, 0.5) ? { capacityPerSecond, ...given("commands", roomy(drawn.commands)) } : {}),
     ...(chance(draws, 0.6) ? { commandPath: patientPath } : {}),
     breaker,
     retry,
   };
+}
+
+/** A capacity that is reached makes even a healthy group wait: somewhere, and for long enough. */
+function roomy(commands: Commands | undefined): Commands | undefined {
+  if (commands === undefined) return undefined;
+  const { maxWaiting = 0, deadline = 15_000 } = commands;
+  return { ...commands, maxWaiting: Math.max(500, maxWaiting), maxWait: deadline };
 }
 
 function drawHeartbeat(random: Random, path: Surroundings): WrittenHeartbeat {

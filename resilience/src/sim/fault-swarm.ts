@@ -21,7 +21,7 @@ export interface SwarmOptions {
   readonly links?: readonly Link[];
   /** No fault begins before this instant, */
   readonly fromMs: number;
-  /** and none lasts beyond this one, except those that last for ever. */
+  /** and none lasts beyond this one, except those that last for ever. What a clog, a delay or a narrow line holds may come later still. */
   readonly untilMs: number;
   /** Which families there are. Default: all. */
   readonly families?: readonly FaultFamily[];

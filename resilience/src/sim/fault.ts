@@ -92,12 +92,17 @@ export type Fault =
   | DoorFault
   | DiskFault;
 
+/** Throws where `faults` has something in it that makes no sense in `world`: an unknown kind, node or number. */
+export function checkFaults(world: World, faults: readonly Fault[]): void {
+  for (const [index, fault] of faults.entries()) assertSound(world, fault, `faults[${index}]`);
+}
+
 /**
  * Schedules each of `faults` in `world`: its begin and its end. Refuses a list with something in it that makes no
  * sense, so call it when all nodes have been made. May be called again: all faults of a world know of each other.
  */
 export function inject(world: World, faults: readonly Fault[]): void {
-  for (const [index, fault] of faults.entries()) assertSound(world, fault, `faults[${index}]`);
+  checkFaults(world, faults);
   const ledger = ledgerOf(world);
   for (const fault of faults) ledger.schedule(fault);
 }

@@ -37,7 +37,7 @@ export type {
   SlowFault,
   WallStepFault,
 } from "./fault.ts";
-export { healAll, inject } from "./fault.ts";
+export { checkFaults, healAll, inject } from "./fault.ts";
 export type { FaultFamily, Link } from "./fault-families.ts";
 export type { SwarmOptions } from "./fault-swarm.ts";
 export { drawFaults, FAULT_FAMILIES } from "./fault-swarm.ts";
