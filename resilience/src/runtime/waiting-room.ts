@@ -23,6 +23,9 @@ export interface WaitingRoomOptions<S extends NamedStation> {
   readonly epoch: () => number;
 }
 
+/** Half of all answers take longer than usual, and a call that is cut short costs its connection: time for twice as long. */
+const ROOM = 2;
+
 export class WaitingRoom<S extends NamedStation> {
   readonly #options: WaitingRoomOptions<S>;
   readonly #clock: Clock;
@@ -137,7 +140,7 @@ export class WaitingRoom<S extends NamedStation> {
   #chosen(lane: Lane<S>, nowMs: number): PendingCall<S> | undefined {
     if (lane.onTrial) return this.#mostTimeLeft(true) ?? this.#mostTimeLeft(false);
     if (lane.hangsOnNextAnswer) return this.#mostTimeLeft(false);
-    const endsMs = nowMs + lane.commandPath.answerMs;
+    const endsMs = nowMs + ROOM * lane.commandPath.answerMs;
     const hasTime = (call: PendingCall<S>): boolean => call.deadline > endsMs;
     const first = this.#next();
     if (first === undefined || hasTime(first)) return first;
