@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { wasConnectionLost } from "ground-station-failover";
+import type { Station } from "../worlds/station.ts";
 import { CLIENT, shown, TwoStations } from "../worlds/two-stations.ts";
 
 test("[F4] a slow success that opens the circuit is delivered, and its command is not sent to the other station as well", async () => {
@@ -62,5 +63,58 @@ test("[F7] a station that was left on request while it failed can be returned to
   const back = at.failover.switchover("north", "it is well again");
   await at.clock.advanceBy(3_000);
   assert.equal(await back, 3);
+  await at.stop();
+});
+
+test("[F1] an attempt that has been counted, or a wait for a slot, does not speak against a station when the caller hangs up", async () => {
+  const at = await TwoStations.begin({
+    client: { ...CLIENT, timeoutMs: 400, retry: { baseMs: 5_000, jitter: "none", budget: { reserve: 100 } } },
+    commandPath: { minimumFailures: 4, failingForMs: 500 },
+  });
+  at.north.fault = "hang";
+  const callers = [1, 2].map(() => new AbortController());
+  for (const { signal } of callers) at.send({ signal });
+  await at.clock.advanceBy(600);
+  for (const caller of callers) caller.abort();
+  await at.clock.advanceBy(2_000);
+  assert.equal(at.failover.currentActive, "primary", "two attempts came to nothing, and it takes four");
+  await at.stop();
+
+  const queued = await TwoStations.begin({
+    client: { ...CLIENT, bulkhead: { maxConcurrent: 1, acquireTimeoutMs: 500, maxQueue: 10 } },
+    commandPath: { minimumFailures: 2, failingForMs: 0, unansweredAfterMs: 250 },
+  });
+  queued.north.answerMs = 350;
+  const impatient = [1, 2, 3].map(() => new AbortController());
+  for (const { signal } of impatient) queued.send({ signal });
+  await queued.clock.advanceBy(400);
+  for (const caller of impatient) caller.abort();
+  await queued.clock.advanceBy(2_000);
+  assert.equal(queued.failover.currentActive, "primary", "one was out for 50 ms, after it had waited for a slot");
+  await queued.stop();
+});
+
+test("[F1] [F9] stations that change in one look are weighed together, and each with its own sentence", async () => {
+  const at = await TwoStations.begin({ stations: 3, supervisor: { suspectThreshold: 8 } });
+  await at.failover.switchover("east", "to see it replaced");
+  at.north.beats = false;
+  await at.clock.advanceBy(3_000);
+  const east = at.stations[2] as Station;
+  east.beats = false;
+  await at.clock.advanceBy(0);
+  // North is heard of again just before east is found silent: one look declares both.
+  const dueMs = at.detector.whenLevel("east", 8) as number;
+  at.clock.at(dueMs - 1, () => at.detector.noteHeartbeat("north"));
+  await at.clock.advanceBy(1_000);
+  const [north, lost] = at.told("declaration").filter(({ atMs }) => atMs >= dueMs);
+  assert.deepEqual([north?.node, north?.to, lost?.node, lost?.to], ["north", "alive", "east", "down"]);
+  assert.equal(north?.atMs, lost?.atMs);
+  const promoted = at.told("promoted").at(-1);
+  assert.equal(promoted?.from, "east");
+  const against = promoted?.evidence.filter(({ verdict }) => verdict === "unfit").map(({ detail }) => detail);
+  assert.match(
+    String(against),
+    /^east: heartbeats down \(suspicion [0-9.]+ after [0-9.]+ ms of silence reached the declare/,
+  );
   await at.stop();
 });

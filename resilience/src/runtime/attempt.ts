@@ -8,6 +8,8 @@ import { AsyncResource } from "node:async_hooks";
 import type { Permit } from "../core/breaker.ts";
 import type { Deadline } from "../core/deadline.ts";
 import { timeLeftMs } from "../core/deadline.ts";
+import type { ErrorDetails } from "../core/errors.ts";
+import { AttemptTimeoutError, DeadlineExceededError } from "../core/errors.ts";
 import type { Clock } from "./clock.ts";
 
 /** What an operation is told about the attempt it makes. */
@@ -87,6 +89,18 @@ export class Attempt implements AttemptContext {
     this.#reason = reason;
     this.#listening?.controller.abort(reason);
   }
+}
+
+/** Why an attempt of a client is ended by time: its timeout, or the deadline where that is earlier, with the `cause` of its call. */
+export function expiryOf(
+  { attempt, startedMs, deadline }: Attempt,
+  { name, timeoutMs }: { readonly name: string; readonly timeoutMs: number },
+  cause: ErrorDetails,
+): AttemptTimeoutError | DeadlineExceededError {
+  const which = `${name}: attempt ${attempt}`;
+  // The same sum as when it was sent, and not the time it took: rounding must not make a deadline of a timeout.
+  if (startedMs + timeoutMs <= deadline) return new AttemptTimeoutError(`${which} took longer than ${timeoutMs} ms`);
+  return new DeadlineExceededError(`${which} was not over by the deadline`, { ...cause, mayHaveRun: true });
 }
 
 /** What only an operation that asked for its signal needs. */

@@ -16,11 +16,11 @@
 import { AsyncResource } from "node:async_hooks";
 import { type Permit, REFUSED } from "../core/breaker.ts";
 import { type Deadline, NO_DEADLINE, tooLate } from "../core/deadline.ts";
-import { AttemptTimeoutError, CallAbortedError, DeadlineExceededError } from "../core/errors.ts";
+import { AttemptTimeoutError, CallAbortedError, type DeadlineExceededError } from "../core/errors.ts";
 import type { Judgement, Outcome } from "../core/outcome.ts";
 import type { Waiter } from "../core/slots.ts";
 import { runIn } from "./ambient-deadline.ts";
-import { Attempt, type AttemptOwner } from "./attempt.ts";
+import { Attempt, type AttemptOwner, expiryOf } from "./attempt.ts";
 import { book, bookSuccess, isSlow, judgeResult, judgeThrown } from "./booking.ts";
 import { type CallOptions, type CallSink, isRepeatable, type Operation } from "./call-options.ts";
 import type { ClientParts } from "./client-parts.ts";
@@ -49,6 +49,7 @@ export class Call<T> implements AttemptOwner {
   #retry: RetryPlan<T> | undefined = undefined;
   /** Where attempts run that another call's end or a timer starts. */
   #context: AsyncResource | undefined = undefined;
+  #expiredSinceMs: number | undefined = undefined;
   /** Attempts that may have reached the service. */
   #reached = 0;
   #settled = false;
@@ -80,6 +81,11 @@ export class Call<T> implements AttemptOwner {
   /** Has an attempt gone out that may have reached the service? */
   get sent(): boolean {
     return this.#reached > 0;
+  }
+
+  /** When the attempt began that is out, or that the deadline ended without a verdict; undefined where there is none. */
+  get unansweredSinceMs(): number | undefined {
+    return this.#current?.startedMs ?? this.#expiredSinceMs;
   }
 
   /** The failure that a retry was to mend; undefined where none was planned. */
@@ -228,24 +234,18 @@ export class Call<T> implements AttemptOwner {
 
   /** The timeout or the deadline, whichever is earlier. The slot stays taken until the work settles. */
   expire(attempt: Attempt): void {
-    this.#timer = undefined;
-    this.#current = undefined;
+    this.#timer = this.#current = undefined;
     this.#context ??= attempt.context ?? NOBODY;
-    const { name, timeoutMs } = this.#parts;
     const nowMs = this.clock.nowMs();
-    // The same sum as when it was sent, and not the time it took: rounding must not make a deadline of a timeout.
-    const timedOut = attempt.startedMs + timeoutMs <= this.deadline;
-    const which = `${name}: attempt ${attempt.attempt}`;
-    const details = { ...causeOf(this.#retry?.failure), mayHaveRun: true };
-    const error = timedOut
-      ? new AttemptTimeoutError(`${which} took longer than ${timeoutMs} ms`)
-      : new DeadlineExceededError(`${which} was not over by the deadline`, details);
+    const error = expiryOf(attempt, this.#parts, causeOf(this.#retry?.failure));
+    const timedOut = error instanceof AttemptTimeoutError;
     const slow = timedOut || isSlow(this.#parts, attempt.startedMs, nowMs);
     this.outcome = slow ? "failure" : "ignored";
     book(this.#parts, attempt, this.outcome, nowMs, slow);
     attempt.giveUp(error);
-    if (timedOut) this.#afterFailure(nowMs, FAILURE, { error });
-    else this.#deliver({ error });
+    if (timedOut) return this.#afterFailure(nowMs, FAILURE, { error });
+    if (!slow) this.#expiredSinceMs = attempt.startedMs;
+    this.#deliver({ error });
   }
 
   #afterFailure(nowMs: number, judged: Judgement, failure: Failure<T>): void {

@@ -108,7 +108,7 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
     if (!this.#fare.pay(lane, nowMs)) return this.#hold();
     this.#patience?.stop();
     this.#phase = "running";
-    const visit = new Visit<S, R>(this.#desk, lane, epoch, this.#fare, this, nowMs);
+    const visit = new Visit<S, R>(this.#desk, lane, epoch, this.#fare, this);
     this.#visit = visit;
     try {
       this.#context.run(this.deadline, () => this.#begin(visit));
@@ -214,7 +214,7 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
   #refusedForGood(visit: Visit<S, R>, error: LocalRejection): void {
     if (!(error instanceof DeadlineExceededError)) return this.#end({ error });
     if (visit.orphaned) return this.#end({ error: unkeyedUnknown(visit.lane.name, error) });
-    if (visit.outcome === "ignored") visit.noteUnanswered();
+    visit.noteUnanswered();
     const details = error.cause === undefined ? causeOf(this.#failure) : { cause: error.cause };
     const mayHaveRun = error.mayHaveRun || this.#reached !== undefined;
     this.#end({ error: new DeadlineExceededError(error.message, { ...details, mayHaveRun }) });
@@ -279,7 +279,7 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
     if (this.#phase === "done") return;
     const visit = this.#phase === "running" ? this.#visit : undefined;
     this.#desk.forget(this);
-    if (visit?.sent === true) visit.noteUnanswered();
+    visit?.noteUnanswered();
     visit?.leave("ignored");
     this.#end(end);
     visit?.cancel("error" in end ? (end.error as Error) : GIVEN_UP);

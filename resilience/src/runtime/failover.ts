@@ -212,12 +212,12 @@ export class PrimaryBackupFailover<S extends NamedStation> {
       ...this.#options.supervisor,
       detector: this.#options.detector,
       clock: this.#clock,
-      onDeclaration: (declaration) => {
-        const lane = this.#takeover.lane(declaration.node);
-        lane.declared(declaration);
-        const { evidence } = this.#takeover.assess(lane, declaration.atMs);
+      onDeclaration: (declaration, together) => {
+        // Nothing is weighed before all of it is known: half of the news can name a station that fell silent, too.
+        if (declaration === together[0]) for (const one of together) this.#takeover.lane(one.node).declared(one);
+        const { evidence } = this.#takeover.assess(this.#takeover.lane(declaration.node), declaration.atMs);
         this.#tell({ type: "declaration", ...declaration, evidence });
-        this.#takeover.evaluate();
+        if (declaration === together.at(-1)) this.#takeover.evaluate();
       },
       onAbstention: (abstention) => {
         for (const lane of this.#lanes.values()) lane.distrustUntilMs = abstention.untilMs;

@@ -32,8 +32,11 @@ export interface LivenessSupervisorOptions extends SupervisorOptions {
   readonly detector: FailureDetector;
   /** Default: the detector's clock if it has one, otherwise the system's. */
   readonly clock?: Clock;
-  /** Told of each change of standing after all of them are in force; it may watch, unwatch and ask. */
-  readonly onDeclaration?: (declaration: Declaration) => void;
+  /**
+   * Told of each change of standing after all of them are in force; it may watch, unwatch and ask. `together`: all that
+   * were found in the same look, this one among them, for whoever must not act on half of the news.
+   */
+  readonly onDeclaration?: (declaration: Declaration, together: readonly Declaration[]) => void;
   /** Told of each abstention. */
   readonly onAbstention?: (abstention: Abstention) => void;
   /**
@@ -50,7 +53,7 @@ export class LivenessSupervisor {
   readonly #machine: SupervisorMachine;
   readonly #clock: Clock;
   readonly #stallToleranceMs: number;
-  readonly #onDeclaration: ((declaration: Declaration) => void) | undefined;
+  readonly #onDeclaration: LivenessSupervisorOptions["onDeclaration"];
   readonly #onAbstention: ((abstention: Abstention) => void) | undefined;
   #fail: ((reason: unknown) => void) | undefined;
   #timer: Disposable | undefined;
@@ -157,7 +160,7 @@ export class LivenessSupervisor {
     this.#arm(nowMs);
     try {
       if (abstention !== undefined) this.#onAbstention?.(abstention);
-      for (const declaration of declarations) this.#onDeclaration?.(declaration);
+      for (const declaration of declarations) this.#onDeclaration?.(declaration, declarations);
     } catch (error) {
       this.#fail?.(error);
     }

@@ -19,7 +19,6 @@ export class Visit<S extends NamedStation, R> {
   readonly #desk: FailoverDesk<S>;
   readonly #fare: Fare<S>;
   readonly #owner: InFlight & CallSink<R>;
-  readonly #startedMs: number;
   #epoch: number;
   #call: Call<R> | undefined = undefined;
   #attempted = false;
@@ -32,20 +31,12 @@ export class Visit<S extends NamedStation, R> {
   /** The station was replaced, and the call cannot be repeated: it goes on waiting for an answer. */
   orphaned = false;
 
-  constructor(
-    desk: FailoverDesk<S>,
-    lane: Lane<S>,
-    epoch: number,
-    fare: Fare<S>,
-    owner: InFlight & CallSink<R>,
-    nowMs: number,
-  ) {
+  constructor(desk: FailoverDesk<S>, lane: Lane<S>, epoch: number, fare: Fare<S>, owner: InFlight & CallSink<R>) {
     this.#desk = desk;
     this.lane = lane;
     this.#epoch = epoch;
     this.#fare = fare;
     this.#owner = owner;
-    this.#startedMs = nowMs;
     lane.inFlight.add(owner);
     lane.ramp.enter();
   }
@@ -101,10 +92,15 @@ export class Visit<S extends NamedStation, R> {
     this.#call?.cancel(error);
   }
 
-  /** Nobody waits any more for the attempt that is out. That speaks against the station if it was given time. */
+  /**
+   * Nobody waits any more for the attempt that is out, if one is. That speaks against the station if it was given time;
+   * what went before (a wait for a slot, an attempt that has been counted, a backoff) does not.
+   */
   noteUnanswered(): void {
+    const sinceMs = this.#call?.unansweredSinceMs;
     const nowMs = this.#desk.clock.nowMs();
-    if (nowMs >= this.lane.distrustUntilMs) this.lane.commandPath.noteUnanswered(this.#startedMs, nowMs);
+    if (sinceMs === undefined || nowMs < this.lane.distrustUntilMs) return;
+    this.lane.commandPath.noteUnanswered(sinceMs, nowMs);
   }
 
   /** The epoch under which its last attempt went. */
