@@ -51,9 +51,15 @@ export function drawKind(random: Random): KindOfSeed {
 }
 
 const NAMES: readonly string[] = ["atlantic", "baltic", "caspian"];
-const ANY_LOAD: LoadLimits = { fewestPerSecond: 1, mostPerSecond: 10, longestServiceMs: 200 };
+const ANY_LOAD: LoadLimits = { fewestPerSecond: 1, mostPerSecond: 10, longestServiceMs: 200, mayRest: true };
 /** Enough that windows fill, budgets are used up and queues form. */
-const PRESSING_LOAD: LoadLimits = { fewestPerSecond: 6, mostPerSecond: 25, longestServiceMs: 100, impatient: true };
+const PRESSING_LOAD: LoadLimits = {
+  fewestPerSecond: 6,
+  mostPerSecond: 25,
+  longestServiceMs: 100,
+  impatient: true,
+  mayRest: true,
+};
 /** Enough commands that a dead command path is noticed by its commands. */
 const STEADY_LOAD: LoadLimits = { fewestPerSecond: 5, mostPerSecond: 12, longestServiceMs: 50 };
 

@@ -9,10 +9,12 @@ import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver, GatewayProcess } from "../fleet/observer.ts";
 import { GATEWAY } from "../fleet/plan.ts";
 import { BeatOrder } from "./beat-order.ts";
+import { comfortOf, mostReach } from "./comfort.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
+import { isCleanOutage } from "./lone-faults.ts";
 import { PerStation } from "./per-station.ts";
-import type { LeastSilences, Wrong } from "./silence.ts";
+import type { Declaration, LeastSilences, Wrong } from "./silence.ts";
 import { leastSilences, Silence } from "./silence.ts";
 import type { StatusLook } from "./status-round.ts";
 import { livingGateway, lookAround } from "./status-round.ts";
@@ -23,6 +25,8 @@ import { troubleOf } from "./trouble.ts";
 const LATE_MS = 500;
 /** After a disturbance a gateway abstains for a moment, and then counts anew how long a level holds. */
 const RECOVERY_MS = 1_000;
+/** How much later than due a supervisor that nothing disturbs may look: twice its interval, and a timer's delay. */
+const SUPERVISION_MS = 110;
 /** Relative; the check's own sums are no better. */
 const LEVEL_ROUNDING = 1e-6;
 
@@ -55,8 +59,11 @@ export function detector(fleet: Fleet): FleetObserver {
   const report = (name: string, wrong: Wrong): void => {
     if (wrong !== undefined) world.violate(wrong[0], `${name}: ${wrong[1]}`);
   };
+  /** Groups whose gateway has abstained, and was late for that. */
+  const abstained: Set<string> = new Set();
   const begin = (of: GatewayProcess): void => {
     process = of;
+    abstained.clear();
     stations.clear();
     // All of them, because who is never heard from is watched as well.
     for (const group of groups.values()) for (const { name } of group.stations) stations.of(group.name, name);
@@ -74,7 +81,10 @@ export function detector(fleet: Fleet): FleetObserver {
         const watched = stations.of(event.group, event.node);
         const wrong = watched.silence.declared(event);
         if (watched.beatsKnown) report(watched.name, wrong);
-      } else if (event.type === "promoted") {
+        if (watched.beatsKnown && !abstained.has(event.group))
+          report(watched.name, declaredLate(fleet, watched, event));
+      } else if (event.type === "abstention") abstained.add(event.group);
+      else if (event.type === "promoted") {
         const { name, silence } = stations.of(event.group, event.station);
         if (silence.silent)
           world.violate("silent-is-not-promoted", `${name}: promoted (${event.cause}), and nothing is heard of it`);
@@ -98,6 +108,29 @@ function knowsBeats(fleet: Fleet, { name }: DocumentedGroup): boolean {
 function oldBeat({ order }: Watched, beat: StationBeat): Wrong {
   const why = order.note(beat);
   return why === undefined ? undefined : ["old-beats-prove-nothing", why];
+}
+
+/**
+ * `declaration-when-due`: beats that nothing but whole outages has disturbed spread by no more than their path does, and
+ * an outage is not learnt; so silence is declared as soon as the widest fit to such beats has it, and not at the ceiling.
+ */
+function declaredLate(fleet: Fleet, { group, silence }: Watched, { to, silentForMs }: Declaration): Wrong {
+  if (to !== "down" || silence.lastBeatMs === undefined || silentForMs === undefined) return undefined;
+  const { quiet, silenceMs } = comfortOf(fleet, group.name);
+  if (!quiet || !onlyOutages(fleet, group)) return undefined;
+  const { threshold, minimumDeviationMs, ceilingMs, sustainMs } = group.detector;
+  // A window that is not full yet is presumed to spread by half of its mean.
+  const spreadMs = Math.max(minimumDeviationMs, Math.max(silenceMs, group.heartbeat.intervalMs) / 2);
+  const dueMs = Math.min(ceilingMs, silenceMs + mostReach(threshold) * spreadMs) + sustainMs;
+  if (silentForMs <= dueMs + SUPERVISION_MS) return undefined;
+  return ["declaration-when-due", `down after ${silentForMs} ms of silence; it was due after ${dueMs} at the latest`];
+}
+
+function onlyOutages(fleet: Fleet, group: DocumentedGroup): boolean {
+  const trouble = troubleOf(fleet);
+  const { nowMs } = fleet.world;
+  const past = trouble.of(group.name).filter(({ fromMs }) => fromMs <= nowMs);
+  return trouble.leavesGatewayAlone && past.every((span) => isCleanOutage(span, group));
 }
 
 /** A silence that should have been declared by now. */

@@ -8,6 +8,8 @@ import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Attempt, FleetObserver, Relay } from "../fleet/observer.ts";
 import { PerStation } from "./per-station.ts";
+import type { StatusLook } from "./status-round.ts";
+import { lookAround } from "./status-round.ts";
 
 /** A group under one gateway process, from what its events said. */
 interface Numbered {
@@ -16,6 +18,8 @@ interface Numbered {
   /** Who was sent to under each epoch. */
   readonly stations: Map<number, string>;
   newestSent: number;
+  /** The newest that a station has reported in a heartbeat. */
+  newestHeard: number;
 }
 
 export function epochs(fleet: Fleet): FleetObserver {
@@ -50,6 +54,14 @@ export function epochs(fleet: Fleet): FleetObserver {
     gatewayEvent(event) {
       if (event.type === "promoted" || event.type === "epoch-adopted") noteRise(fleet, numbered(event.group), event);
     },
+    beatCounted(group, _station, beat) {
+      const of = numbered(group);
+      of.newestHeard = Math.max(of.newestHeard, beat?.epochSeen ?? 0);
+    },
+    tick() {
+      const look = lookAround(fleet);
+      if (look !== undefined) refuseUnlearnt(fleet, numbered(look.group), look);
+    },
     attemptBegan: (attempt) => noteAttempt(fleet, numbered(attempt.group), attempt),
     relayAdmitted: (relay) => refuseOld(relay, "let in"),
     relaySent: (relay) => refuseOld(relay, "carried on"),
@@ -63,7 +75,7 @@ export function epochs(fleet: Fleet): FleetObserver {
 /** A gateway begins with epoch 1 and the first station. */
 function begun(fleet: Fleet, name: string): Numbered {
   const active = fleet.group(name).settings.stations[0]?.name ?? "";
-  return { epoch: 1, active, stations: new Map([[1, active]]), newestSent: 0 };
+  return { epoch: 1, active, stations: new Map([[1, active]]), newestSent: 0, newestHeard: 0 };
 }
 
 function noteRise(fleet: Fleet, of: Numbered, event: GatewayEvent & { type: "promoted" | "epoch-adopted" }): void {
@@ -73,6 +85,15 @@ function noteRise(fleet: Fleet, of: Numbered, event: GatewayEvent & { type: "pro
   of.epoch = epoch;
   if (event.type === "promoted") of.active = event.station;
   of.stations.set(epoch, of.active);
+}
+
+/** What a station has seen and told is behind the gateway from then on. */
+function refuseUnlearnt({ world }: Fleet, { newestHeard }: Numbered, { group, status }: StatusLook): void {
+  if (status.epoch >= newestHeard) return;
+  world.violate(
+    "epochs-are-learnt",
+    `${group}: a heartbeat told of epoch ${newestHeard}, and the gateway is still at ${status.epoch}`,
+  );
 }
 
 function noteAttempt({ world }: Fleet, of: Numbered, { group, station, epoch, command }: Attempt): void {

@@ -54,6 +54,7 @@ export class HandMade {
       id: `atlantic.1.${++this.#commands}`,
       group: "atlantic",
       kind: "keyed",
+      method: "POST",
       sentAtMs: this.world.nowMs,
       patienceMs: undefined,
       sendings: 1,

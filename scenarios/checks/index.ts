@@ -6,6 +6,8 @@ import { afterHeal } from "./after-heal.ts";
 import { answeredInTime, sourcesAreTold } from "./answers.ts";
 import { breaker } from "./breaker.ts";
 import { calmNeighbour } from "./calm-neighbour.ts";
+import { challenges } from "./challenges.ts";
+import { commandPaths } from "./command-paths.ts";
 import { deadlines } from "./deadlines.ts";
 import { detector } from "./detector.ts";
 import { epochs } from "./epochs.ts";
@@ -32,12 +34,14 @@ export function checksOf(fleet: Fleet): FleetObserver[] {
     deadlines(fleet),
     slots(fleet),
     breaker(fleet),
+    challenges(fleet),
     detector(fleet),
     abstention(fleet),
     retriesWithinBudget(fleet),
     retriesAreSpread(fleet),
     offeredLoad(fleet),
     queues(fleet),
+    commandPaths(fleet),
     roleChanges(fleet),
     calmNeighbour(fleet),
     answeredInTime(fleet),

@@ -37,11 +37,13 @@ const LOOK_MS = 250;
 export function loneFaults(fleet: Fleet): LoneFault[] {
   const trouble = troubleOf(fleet);
   if (!trouble.leavesGatewayAlone) return [];
+  const rests = new Set(fleet.plan.groups.filter(({ bursts }) => bursts !== undefined).map(({ name }) => name));
   const found: LoneFault[] = [];
   for (const settings of documentedGroups(fleet).values()) {
     const spans = trouble.of(settings.name);
     const comfort = comfortOf(fleet, settings.name);
-    if (!comfort.quiet || !comfort.serves) continue;
+    // Where sources rest, nobody can say when the next command comes.
+    if (!comfort.quiet || !comfort.serves || rests.has(settings.name)) continue;
     for (const span of spans) {
       const lone = loneFault(fleet, settings, span, spans);
       if (lone !== undefined) found.push(lone);
@@ -61,7 +63,7 @@ function loneFault(fleet: Fleet, settings: DocumentedGroup, span: Span, spans: r
     settings,
     span,
     struck.name,
-    before.every((other) => isCleanOutage(other, group, settings)),
+    before.every((other) => isCleanOutage(other, settings)),
   );
   if (waits === undefined) return undefined;
   const boundMs = sumMs(waits);
@@ -191,12 +193,14 @@ function stopsBeats({ fault }: Span, group: string, station: string): boolean {
 }
 
 /** Nothing of it is learnt as an ordinary gap: a silence that was declared, or none at all. */
-function isCleanOutage({ fault, fromMs, untilMs }: Span, group: string, { detector }: DocumentedGroup): boolean {
+export function isCleanOutage(
+  { fault, fromMs, untilMs }: Span,
+  { name, detector, heartbeat }: DocumentedGroup,
+): boolean {
   if (fault.kind === "service" || fault.kind === "operator" || fault.kind === "surge") return true;
   if (fault.kind === "crash") return true;
+  // A beat that is lost leaves a gap in the sequence; an answer to a question is sent again, and comes late.
   if (fault.kind === "link")
-    return (
-      fault.conditions.cut === true && fault.conditions.held !== true && Object.keys(fault.conditions).length === 1
-    );
-  return fault.kind === "pause" && fault.node.startsWith(`${group}/`) && untilMs - fromMs > 2 * detector.ceilingMs;
+    return heartbeat.kind === "udp" && fault.conditions.cut === true && Object.keys(fault.conditions).length === 1;
+  return fault.kind === "pause" && fault.node.startsWith(`${name}/`) && untilMs - fromMs > 2 * detector.ceilingMs;
 }

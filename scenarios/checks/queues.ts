@@ -2,18 +2,21 @@
  * B3 and L5, from the status of the moment, a group at a time. `queues-are-bounded`: what waits, is held or is out in a group
  * are exactly the commands that have arrived and have no answer yet (nothing is kept of one that is over, and none is
  * lost on the way), and no more are held than may wait. `waiting-moves`: while commands wait, the active station is fit,
- * its circuit is closed and it has room, something is sent within two seconds.
+ * its circuit lets one pass and it has room, something is sent within two seconds; `held-moves`: the same for commands that
+ * are held, while the retry budget has room for one of them.
  */
 import type { FailoverStatus } from "ground-station-failover";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver } from "../fleet/observer.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
+import type { StatusLook } from "./status-round.ts";
 import { lookAround } from "./status-round.ts";
 import { troubleOf } from "./trouble.ts";
 
 /** For so long something could have been sent and was not. */
 const STUCK_MS = 2_000;
+const NEVER = Number.POSITIVE_INFINITY;
 /** A gateway that was stopped finds its own work first. */
 const RECOVERY_MS = 1_000;
 
@@ -21,8 +24,9 @@ const RECOVERY_MS = 1_000;
 interface Seen {
   /** Commands that have arrived at the process that runs now, and have no answer. */
   open: number;
-  /** Since when commands have waited that could have been sent; Infinity while none do. */
-  stuckSinceMs: number;
+  /** Since when commands have waited, and been held, that could have been sent; Infinity while none were. */
+  waitsSinceMs: number;
+  heldSinceMs: number;
 }
 
 export function queues(fleet: Fleet): FleetObserver {
@@ -31,7 +35,7 @@ export function queues(fleet: Fleet): FleetObserver {
   let seen: Map<string, Seen> = new Map();
   const of = (group: string): Seen => seen.get(group) as Seen;
   const forget = (): void => {
-    seen = new Map([...settingsOf.keys()].map((name) => [name, { open: 0, stuckSinceMs: Number.POSITIVE_INFINITY }]));
+    seen = new Map([...settingsOf.keys()].map((name) => [name, { open: 0, waitsSinceMs: NEVER, heldSinceMs: NEVER }]));
   };
   forget();
   let running = 0;
@@ -45,7 +49,8 @@ export function queues(fleet: Fleet): FleetObserver {
       if (incarnation === running) of(command.group).open--;
     },
     attemptBegan({ group }) {
-      of(group).stuckSinceMs = Number.POSITIVE_INFINITY;
+      const seen = of(group);
+      seen.waitsSinceMs = seen.heldSinceMs = NEVER;
     },
     tick() {
       const look = lookAround(fleet);
@@ -54,16 +59,17 @@ export function queues(fleet: Fleet): FleetObserver {
       const seen = of(look.group);
       refuseStrays(fleet, settings, look.status, seen.open);
       const { nowMs } = fleet.world;
-      const awake = !trouble.disturbsGateway(nowMs - RECOVERY_MS, nowMs);
-      if (!awake || look.status.waiting === 0 || !couldSend(look.status, settings))
-        seen.stuckSinceMs = Number.POSITIVE_INFINITY;
-      else seen.stuckSinceMs = Math.min(seen.stuckSinceMs, nowMs);
-      if (nowMs - seen.stuckSinceMs < STUCK_MS) return;
-      const { waiting, active } = look.status;
-      fleet.world.violate(
-        "waiting-moves",
-        `${look.group}: ${waiting} commands wait for ${active}, which is fit and has room, and nothing was sent for ${STUCK_MS} ms`,
-      );
+      const { waiting, held, active } = look.status;
+      const station = trouble.disturbsGateway(nowMs - RECOVERY_MS, nowMs) ? undefined : open(look, settings);
+      const waits = waiting > 0 && station !== undefined;
+      const isHeld = held > 0 && station !== undefined && mayRepeat(station, settings);
+      seen.waitsSinceMs = waits ? Math.min(seen.waitsSinceMs, nowMs) : NEVER;
+      seen.heldSinceMs = isHeld ? Math.min(seen.heldSinceMs, nowMs) : NEVER;
+      const stuck = `for ${active}, which is fit and has room, and nothing was sent for ${STUCK_MS} ms`;
+      if (nowMs - seen.waitsSinceMs >= STUCK_MS)
+        fleet.world.violate("waiting-moves", `${look.group}: ${waiting} commands wait ${stuck}`);
+      if (nowMs - seen.heldSinceMs >= STUCK_MS)
+        fleet.world.violate("held-moves", `${look.group}: ${held} commands are held ${stuck}`);
     },
   };
 }
@@ -87,10 +93,20 @@ function refuseStrays(
   }
 }
 
-function couldSend({ handover, stations }: FailoverStatus, { commands }: DocumentedGroup): boolean {
-  const active = stations.find((station) => station.active);
-  if (active === undefined || handover !== undefined) return false;
+type StationStatus = FailoverStatus["stations"][number];
+
+/** The active station, where a command could be sent to it now. */
+function open({ status, process }: StatusLook, { commands }: DocumentedGroup): StationStatus | undefined {
+  const active = status.stations.find((station) => station.active);
+  if (active === undefined || status.handover !== undefined) return undefined;
   const { assessment, breaker, ramp, inFlight } = active;
-  const closed = breaker === undefined || breaker.state === "closed";
-  return assessment.fit && closed && ramp.inFlight < ramp.limit && inFlight < commands.maxConcurrent;
+  const passes = breaker === undefined || (breaker.nextProbeAtMs ?? 0) <= process.nowMs();
+  const room = ramp.inFlight < ramp.limit && inFlight < commands.maxConcurrent;
+  return assessment.fit && passes && room ? active : undefined;
+}
+
+/** Is there room for one more attempt at `station` of a command that has been there? */
+function mayRepeat({ budget }: StationStatus, { retry }: DocumentedGroup): boolean {
+  if (retry.maxAttempts < 2) return false;
+  return budget === undefined || budget.sent + budget.pending + 1 <= budget.allowed;
 }

@@ -1,10 +1,10 @@
 /**
  * What a plan does to whom, and from when to when, read off the plan and not off the run: so a check can say whether
- * something that a gateway did has a cause, and whether a promise was to be kept at all. Replayed heartbeats are no
+ * something that a gateway did has a cause, and whether a promise was to be kept at all. Replayed datagrams are no
  * trouble: they promise to change nothing.
  */
 import type { Fleet } from "../fleet/fleet.ts";
-import type { FleetFault } from "../fleet/plan.ts";
+import type { FleetFault, Replayed } from "../fleet/plan.ts";
 import { ADVERSARY, GATEWAY, healedAtMs, stationNode } from "../fleet/plan.ts";
 
 /** A fault in force from `fromMs` until `untilMs`, Infinity for ever. A thing of an instant lasts for none. */
@@ -95,10 +95,14 @@ function spanOf({ plan }: Fleet, fault: FleetFault): Span {
 }
 
 function durationMs(fault: FleetFault): number {
-  if (fault.kind === "wall-step" || fault.kind === "replayed-beats") return 0;
+  if (fault.kind === "wall-step" || isReplay(fault)) return 0;
   // What an operator asks for is done when it is done; how long that takes is not the plan's to say.
   if (fault.kind === "operator") return fault.forMs ?? 0;
   return fault.forMs ?? Number.POSITIVE_INFINITY;
+}
+
+function isReplay(fault: FleetFault): fault is Replayed {
+  return fault.kind === "replayed-beats" || fault.kind === "replayed-challenges";
 }
 
 const OF_THE_PROCESS: ReadonlySet<string> = new Set(["crash", "pause", "slow", "drift"]);
@@ -108,7 +112,7 @@ function isOfTheGateway(fault: FleetFault): boolean {
 }
 
 function touches(fault: FleetFault, group: string): boolean {
-  if (fault.kind === "replayed-beats" || fault.kind === "wall-step") return false;
+  if (fault.kind === "wall-step" || isReplay(fault)) return false;
   if ("group" in fault) return fault.group === group;
   const nodes = nodesOf(fault);
   if (nodes.includes(ADVERSARY)) return false;

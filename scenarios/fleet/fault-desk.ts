@@ -5,21 +5,23 @@
  */
 import type { Fault } from "ground-station-failover/sim";
 import { checkFaults } from "ground-station-failover/sim";
-import type { StationBeat } from "../../gateway/src/fleet/heartbeat-sessions.ts";
 import type { Fleet } from "./fleet.ts";
-import { beatMessage, HEARTBEAT_PORT } from "./heartbeat-messages.ts";
-import type { FleetFault, OperatorAction, ReplayedBeats, ServiceFault, Surge } from "./plan.ts";
+import type { HeartbeatMessage } from "./heartbeat-messages.ts";
+import { HEARTBEAT_PORT } from "./heartbeat-messages.ts";
+import type { FleetFault, OperatorAction, Replayed, ServiceFault, Surge } from "./plan.ts";
 import { ADVERSARY, GATEWAY, healedAtMs, stationNode } from "./plan.ts";
 
-const OURS: ReadonlySet<string> = new Set(["service", "operator", "replayed-beats", "surge"]);
+const OURS: ReadonlySet<string> = new Set(["service", "operator", "replayed-beats", "replayed-challenges", "surge"]);
 
 /** Does the engine know how to do this? */
 function isOfTheEngine(fault: FleetFault): fault is Fault {
   return !OURS.has(fault.kind);
 }
 
-/** How many of a station's newest beats an adversary has recorded. */
+/** How many of a station's newest beats, and of the challenges to it, an adversary has recorded. */
 const RECORDED = 64;
+/** What it can play. */
+const RECORDINGS = { "replayed-beats": "beat", "replayed-challenges": "challenge" } as const;
 
 export class FaultDesk {
   readonly #fleet: Fleet;
@@ -27,11 +29,12 @@ export class FaultDesk {
   readonly #surges: Map<string, Set<Surge>> = new Map();
   /** Does anybody ever play a recording? */
   readonly #recording: boolean;
-  readonly #recorded: Map<string, StationBeat[]> = new Map();
+  /** By kind of message and station. */
+  readonly #recorded: Map<string, HeartbeatMessage[]> = new Map();
 
   constructor(fleet: Fleet) {
     this.#fleet = fleet;
-    this.#recording = fleet.plan.faults.some(({ kind }) => kind === "replayed-beats");
+    this.#recording = fleet.plan.faults.some(({ kind }) => kind in RECORDINGS);
   }
 
   /** What of the plan's faults the engine is to do. Throws where any fault of the plan makes no sense, also one that never begins. */
@@ -81,9 +84,9 @@ export class FaultDesk {
     return undefined;
   }
 
-  /** Is `fault` of `station` not over yet? */
-  lasts(station: string, fault: ServiceFault): boolean {
-    return this.#services.get(station)?.has(fault) ?? false;
+  /** How long `fault`, which {@link serviceFault} has named, still lasts. */
+  leftMs({ atMs, forMs = Number.POSITIVE_INFINITY }: ServiceFault): number {
+    return Math.max(0, atMs + forMs - this.#fleet.world.nowMs);
   }
 
   /** How many times its usual load a group's sources send now. */
@@ -93,13 +96,14 @@ export class FaultDesk {
     return factor;
   }
 
-  /** An adversary on the path records `beat`. */
-  record(node: string, beat: StationBeat): void {
+  /** An adversary on the path of a station's heartbeats records `message`. */
+  record(node: string, message: HeartbeatMessage): void {
     if (!this.#recording) return;
-    const beats = this.#recorded.get(node) ?? [];
-    beats.push(beat);
-    if (beats.length > RECORDED) beats.shift();
-    this.#recorded.set(node, beats);
+    const name = `${message.type} ${node}`;
+    const messages = this.#recorded.get(name) ?? [];
+    messages.push(message);
+    if (messages.length > RECORDED) messages.shift();
+    this.#recorded.set(name, messages);
   }
 
   #begin(fault: Exclude<FleetFault, Fault>): void {
@@ -129,13 +133,12 @@ export class FaultDesk {
     });
   }
 
-  #replay({ group, station, count }: ReplayedBeats): void {
+  #replay({ kind, group, station, count }: Replayed): void {
+    const node = stationNode(group, station);
+    const to = { node: kind === "replayed-beats" ? GATEWAY : node, port: HEARTBEAT_PORT };
     const adversary = this.#fleet.world.nodeOf(ADVERSARY);
-    for (const beat of (this.#recorded.get(stationNode(group, station)) ?? []).slice(-count)) {
-      adversary.run(() =>
-        this.#fleet.adversary?.network.send({ node: GATEWAY, port: HEARTBEAT_PORT }, beatMessage(beat), HEARTBEAT_PORT),
-      );
-    }
+    for (const message of (this.#recorded.get(`${RECORDINGS[kind]} ${node}`) ?? []).slice(-count))
+      adversary.run(() => this.#fleet.adversary?.network.send(to, message, HEARTBEAT_PORT));
   }
 }
 

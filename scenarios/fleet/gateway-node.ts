@@ -16,7 +16,7 @@ import { signalOf } from "./hang-up.ts";
 import type { HeartbeatMessage } from "./heartbeat-messages.ts";
 import { challengeMessage, HEARTBEAT_PORT } from "./heartbeat-messages.ts";
 import type { GatewayProcess, Visit } from "./observer.ts";
-import { commandIn, groupPort } from "./plan.ts";
+import { commandIn, groupPort, stationNode } from "./plan.ts";
 import { SimUplink } from "./sim-uplink.ts";
 import type { WireReply, WireRequest } from "./wire.ts";
 import { serveWire } from "./wire.ts";
@@ -63,7 +63,9 @@ function receiveBeats(fleet: Fleet, env: NodeEnv, gateway: Gateway): void {
     else if (admission?.type === "challenge") {
       if (challenges.get(message.beat.session) === admission.challenge) fleet.world.sometimes("challenge lost");
       challenges.set(message.beat.session, admission.challenge);
-      env.network.send(from, challengeMessage(message.beat, admission.challenge), HEARTBEAT_PORT);
+      const answer = challengeMessage(message.beat, admission.challenge);
+      fleet.faults.record(stationNode(message.beat.group, message.beat.station), answer);
+      env.network.send(from, answer, HEARTBEAT_PORT);
     } else fleet.world.sometimes("heartbeat replayed");
   });
 }

@@ -20,6 +20,8 @@ export interface Command {
   readonly id: string;
   readonly group: string;
   readonly kind: CommandKind;
+  /** As HTTP has it. */
+  readonly method: string;
   readonly sentAtMs: number;
   /** How long its source said that it waits; undefined where it did not say. */
   readonly patienceMs: number | undefined;
@@ -122,6 +124,8 @@ export interface FleetObserver {
   executed?(execution: Execution): void;
   /** A heartbeat was admitted by the gateway; `beat` where it was pushed. */
   beatCounted?(group: string, station: string, beat?: StationBeat): void;
+  /** A station takes in a challenge to `beat` of its session, the newest that it has sent being `sentSequence`. */
+  challengeTaken?(group: string, station: string, beat: StationBeat, sentSequence: number): void;
   gatewayEvent?(event: GatewayEvent, incarnation: number): void;
   /** `LOOK_EVERY_MS` have passed: for what has to be looked at, not told. */
   tick?(): void;

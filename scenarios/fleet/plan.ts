@@ -35,9 +35,9 @@ export interface OperatorAction {
   readonly action: "switchover" | "maintenance";
 }
 
-/** An adversary sends recorded heartbeats of a station again, up to `count` of them. */
-export interface ReplayedBeats {
-  readonly kind: "replayed-beats";
+/** An adversary sends recorded heartbeats of a station again, or challenges that it was handed, up to `count` of them. */
+export interface Replayed {
+  readonly kind: "replayed-beats" | "replayed-challenges";
   readonly group: string;
   readonly station: string;
   readonly atMs: number;
@@ -54,7 +54,7 @@ export interface Surge {
 }
 
 /** All that can go wrong in the fleet's world. Faults of machines, links, doors and disks are the engine's. */
-export type FleetFault = Fault | ServiceFault | OperatorAction | ReplayedBeats | Surge;
+export type FleetFault = Fault | ServiceFault | OperatorAction | Replayed | Surge;
 
 /** The load of a group and what its stations can take. */
 export interface GroupPlan {
@@ -74,10 +74,18 @@ export interface GroupPlan {
   /** How long a station works on a command, and on how many at once. */
   readonly serviceMs: number;
   readonly lanes: number;
+  /** Sources send for so long and then are all silent for so long, over and over. Absent: they never rest. */
+  readonly bursts?: Bursts;
   /** Share of its heartbeats that the path loses on an ordinary day; streams lose nothing then. Default 0. */
   readonly beatLossRate?: number;
   /** No fault of the plan touches it: then nothing at all may go wrong there. */
   readonly calm: boolean;
+}
+
+/** How sources of a group work and rest, in ms. */
+export interface Bursts {
+  readonly forMs: number;
+  readonly restMs: number;
 }
 
 /** Phases of a run, each a duration in ms: warm-up, chaos, (everything that is to be healed is healed), drain, verify. */

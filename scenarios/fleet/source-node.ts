@@ -4,7 +4,8 @@
  * what a careful caller does, and no more. What it is told is what the checks compare with the truth.
  */
 
-import type { NodeEnv, Program } from "ground-station-failover/sim";
+import type { NodeEnv, Program, Random } from "ground-station-failover/sim";
+import { pick } from "ground-station-failover/sim";
 import type { GroupSettings } from "../../gateway/src/fleet/settings.ts";
 import type { Fleet } from "./fleet.ts";
 import { HangUp } from "./hang-up.ts";
@@ -25,6 +26,13 @@ const CONNECT_TIMEOUT_MS = 1_000;
 /** Over the gateway's own deadline, so that its answer is heard if there is one. */
 const PATIENCE_MARGIN_MS = 2_000;
 const RETRY_AFTER_MS = 500;
+/** Whether a method may be repeated says itself only where it is safe (RFC 9110, 9.2.1); all others act. */
+const ACTING = ["POST", "POST", "PUT", "DELETE", "PATCH"] as const;
+const METHODS: Readonly<Record<CommandKind, readonly string[]>> = {
+  read: ["GET", "GET", "HEAD", "OPTIONS"],
+  keyed: ACTING,
+  once: ACTING,
+};
 const PATIENCE_OVER = new Error("its source waits no longer");
 
 export function sourceProgram(fleet: Fleet, settings: GroupSettings, plan: GroupPlan, place: number): Program {
@@ -43,6 +51,7 @@ class Source {
   readonly #prefix: string;
   readonly #pool: WirePool;
   readonly #kinds: { next(): number };
+  readonly #methods: Random;
   readonly #pace: { next(): number };
   readonly #quietFromMs: number;
   #sent = 0;
@@ -55,6 +64,7 @@ class Source {
     this.#prefix = `${settings.name}.${place + 1}.${env.incarnation > 1 ? `${env.incarnation}.` : ""}`;
     this.#pool = pool;
     this.#kinds = env.random.fork("kinds");
+    this.#methods = env.random.fork("methods");
     this.#pace = env.random.fork("pace");
     this.#quietFromMs = quietFromMs(fleet);
   }
@@ -69,10 +79,20 @@ class Source {
     return (1_000 * sources) / (commandsPerSecond * this.#fleet.faults.surge(this.#settings.name));
   }
 
+  /** How long it is until the sources of this group go on; 0 while they do. */
+  #restMs(): number {
+    const { bursts } = this.#plan;
+    if (bursts === undefined) return 0;
+    const intoMs = this.#fleet.world.nowMs % (bursts.forMs + bursts.restMs);
+    return intoMs < bursts.forMs ? 0 : bursts.forMs + bursts.restMs - intoMs;
+  }
+
   #next(): void {
     const { clock } = this.#env;
     if (this.#fleet.world.nowMs >= this.#quietFromMs) return;
-    clock.at(clock.nowMs() + this.#gapMs() * (0.5 + this.#pace.next()), () => this.#next());
+    const restMs = this.#restMs();
+    clock.at(clock.nowMs() + restMs + this.#gapMs() * (0.5 + this.#pace.next()), () => this.#next());
+    if (restMs > 0) return;
     const draw = this.#kinds.next();
     const { readRatio, keyedRatio, patienceMs } = this.#plan;
     const kind: CommandKind =
@@ -81,6 +101,7 @@ class Source {
       id: `${this.#prefix}${++this.#sent}`,
       group: this.#settings.name,
       kind,
+      method: pick(this.#methods, METHODS[kind]),
       sentAtMs: this.#fleet.world.nowMs,
       patienceMs,
       sendings: 0,
@@ -104,7 +125,7 @@ class Source {
     const timer = clock.at(clock.nowMs() + waitMs, () => hangUp.abort(PATIENCE_OVER));
     const request = {
       label: `${command.kind} ${command.id}`,
-      method: command.kind === "read" ? "GET" : "POST",
+      method: command.method,
       target: `/commands/${command.id}`,
       idempotencyKey: command.kind === "keyed" ? command.id : undefined,
       timeLeftMs: patienceMs,

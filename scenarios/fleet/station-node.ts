@@ -54,11 +54,14 @@ function beat(
     session,
     intervalMs: group.heartbeat.intervalMs,
   });
+  let sentSequence = 0;
   const send = (): void => {
     const next = heartbeats.next(guard.epochSeen, clock.nowMs());
-    fleet.faults.record(env.name, next);
+    sentSequence = next.sequence;
+    const message = beatMessage(next);
+    fleet.faults.record(env.name, message);
     if (losses.next() < lossRate) return;
-    network.send({ node: GATEWAY, port: HEARTBEAT_PORT }, beatMessage(next), HEARTBEAT_PORT);
+    network.send({ node: GATEWAY, port: HEARTBEAT_PORT }, message, HEARTBEAT_PORT);
   };
   const tick = (dueMs: number): void => {
     const nextMs = heartbeats.nextTickMs(dueMs, clock.nowMs());
@@ -69,8 +72,10 @@ function beat(
     const message = payload as HeartbeatMessage;
     if (message.type !== "challenge") return;
     const { group: of, station: to, session: begun, sequence } = message.beat;
-    if (heartbeats.noteChallenge({ group: of, station: to, session: begun, sequence, challenge: message.challenge }))
-      send();
+    const taken = { group: of, station: to, session: begun, sequence, challenge: message.challenge };
+    if (!heartbeats.noteChallenge(taken)) return;
+    fleet.observers.tell("challengeTaken", group.name, station, message.beat, sentSequence);
+    send();
   });
   // Stations do not beat in step.
   clock.at(clock.nowMs() + env.random.fork("phase").next() * group.heartbeat.intervalMs, () => tick(clock.nowMs()));
@@ -115,9 +120,7 @@ class StationProcess {
     const relay = this.#admitted(request, arrivedMs);
     await this.#turn();
     try {
-      await clock.sleepUntil(
-        clock.nowMs() + this.#plan.serviceMs + (fault?.mode === "slow" ? (fault.delayMs ?? 0) : 0),
-      );
+      await clock.sleepUntil(clock.nowMs() + this.#plan.serviceMs + this.#dawdlesMs(fault));
     } finally {
       this.#done();
     }
@@ -169,6 +172,12 @@ class StationProcess {
   #health(fault: ServiceFault | undefined): WireReply {
     const ill = fault !== undefined && fault.mode !== "slow";
     return ill ? { label: "503", status: 503 } : { label: "200", status: 200 };
+  }
+
+  /** What is slow is so for as long as the fault lasts: whatever held it up lets go of all that it held up. */
+  #dawdlesMs(fault: ServiceFault | undefined): number {
+    if (fault?.mode !== "slow") return 0;
+    return Math.min(fault.delayMs ?? 0, this.#fleet.faults.leftMs(fault));
   }
 
   /** A lane to work in; first come, first served. */

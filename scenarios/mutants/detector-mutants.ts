@@ -78,6 +78,26 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
     invariants: ["declaration-is-sustained"],
   },
   {
+    name: "learns-the-outage",
+    bug: "the gap of an outage goes into the window, so that the next one is declared late",
+    file: PHI,
+    edits: [
+      {
+        find: 'if (succession === "next" && gapMs >= 0 && gapMs < this.options.ceilingMs) this.#learn',
+        replace: 'if (succession !== "restart" && gapMs >= 0) this.#learn',
+      },
+      { find: "      if (state.outagesInRow < SLOWER_FOR_GOOD) return;\n", replace: "" },
+    ],
+    invariants: ["declaration-when-due", "takes-over"],
+  },
+  {
+    name: "old-challenge-taken",
+    bug: "a station answers a challenge that somebody has recorded, and locks itself out",
+    file: "gateway/src/fleet/station-heartbeats.ts",
+    edits: [{ find: "if (sequence <= this.#challengedAt || sequence", replace: "if (sequence" }],
+    invariants: ["old-challenges-are-ignored"],
+  },
+  {
     name: "wrong-wake",
     bug: "the supervisor wakes for the wrong instant and finds an outage late",
     file: SUPERVISOR,

@@ -269,6 +269,74 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
     invariants: ["epoch-rises", "serves-after-heal"],
   },
   {
+    name: "beats-teach-no-epoch",
+    bug: "the epoch that a heartbeat tells of is ignored",
+    file: "gateway/src/fleet/group.ts",
+    edits: [
+      { find: 'if (verdict === "counted") this.#failover', replace: 'if (verdict !== "counted") this.#failover' },
+    ],
+    invariants: ["epochs-are-learnt"],
+  },
+  {
+    name: "put-is-safe",
+    bug: "PUT and DELETE without a key are sent again",
+    file: "gateway/src/fleet/command.ts",
+    edits: [{ find: '"OPTIONS", "TRACE"]', replace: '"OPTIONS", "TRACE", "PUT", "DELETE"]' }],
+    invariants: ["once-is-sent-once", "executed-once"],
+  },
+  {
+    name: "refusals-ever",
+    bug: "refused connections are counted, whatever came between them",
+    file: "resilience/src/core/command-path.ts",
+    edits: [
+      {
+        find: 'this.#refusals = outcome === "never-sent" ? this.#refusals + 1 : 0;',
+        replace: 'if (outcome === "never-sent") this.#refusals++;',
+      },
+    ],
+    invariants: ["promotes-on-evidence"],
+  },
+  {
+    name: "waits-for-the-next",
+    bug: "what waits is looked at only when another command comes or ends",
+    file: `${RUNTIME}/waiting-room.ts`,
+    edits: [
+      {
+        find: "      this.#timerAtMs = Number.POSITIVE_INFINITY;\n      this.pump();\n",
+        replace: "      this.#timerAtMs = Number.POSITIVE_INFINITY;\n",
+      },
+    ],
+    invariants: ["waiting-moves"],
+  },
+  {
+    name: "held-looked-at-once",
+    bug: "held commands are looked after once and never again",
+    file: `${RUNTIME}/held-calls.ts`,
+    edits: [
+      {
+        find: "    if (this.size > 0) this.#timer ??= this.#clock.at(nowMs + LOOK_INTERVAL_MS, () => this.#look());\n",
+        replace: "",
+      },
+    ],
+    invariants: ["held-moves"],
+  },
+  {
+    name: "failing-noticed-late",
+    bug: "calls that come to nothing are weighed only when heartbeats change",
+    file: `${RUNTIME}/takeover.ts`,
+    edits: [
+      {
+        find: "if (lane.inQuestion && lane.callsChangedVerdict(this.#clock.nowMs())) this.evaluate();",
+        replace: "if (lane.inQuestion && lane.maintenance !== undefined) this.evaluate();",
+      },
+      {
+        find: "for (const lane of this.#parts.lanes.values()) atMs = Math.min(atMs, lane.nextWakeMs(nowMs));",
+        replace: "",
+      },
+    ],
+    invariants: ["fails-over-when-due", "takes-over"],
+  },
+  {
     name: "replayed-beats-count",
     bug: "a recorded heartbeat that is sent again counts as life",
     file: "gateway/src/fleet/heartbeat-sessions.ts",

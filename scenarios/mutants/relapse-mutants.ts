@@ -61,6 +61,34 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
     invariants: ["fit-again"],
   },
   {
+    name: "one-attempt-counted-twice",
+    bug: "a command that is given up while it backs off, or waits for a slot, counts as one more failed attempt",
+    file: `${RUNTIME}/visit.ts`,
+    edits: [
+      {
+        find: "const sinceMs = this.#call?.unansweredSinceMs;",
+        replace: "const sinceMs = this.sent ? Number.NEGATIVE_INFINITY : undefined;",
+      },
+    ],
+    invariants: ["promotes-on-evidence"],
+  },
+  {
+    name: "half-of-the-news",
+    bug: "stations are weighed after each declaration of a look, and not after all of them",
+    file: `${RUNTIME}/failover.ts`,
+    edits: [
+      {
+        find: "if (declaration === together[0]) for (const one of together) this.#takeover.lane(one.node).declared(one);",
+        replace: "this.#takeover.lane(declaration.node).declared(declaration);",
+      },
+      {
+        find: "if (declaration === together.at(-1)) this.#takeover.evaluate();",
+        replace: "this.#takeover.evaluate();",
+      },
+    ],
+    invariants: ["promotes-on-evidence"],
+  },
+  {
     name: "epoch-judged-at-arrival",
     bug: "a command that waits at a station while a newer epoch is seen is carried on",
     file: "gateway/src/fleet/station-guard.ts",

@@ -18,7 +18,7 @@ import type {
   FleetFault,
   GroupPlan,
   OperatorAction,
-  ReplayedBeats,
+  Replayed,
   ServiceFault,
   Surge,
   WrittenConfiguration,
@@ -48,7 +48,8 @@ export function drawAllFaults(random: Random, stage: Stage): FleetFault[] {
     ...engine,
     ...family(random.fork("service"), (draws) => drawServiceFaults(draws, stage)),
     ...family(random.fork("operator"), (draws) => drawOperator(draws, stage, engine)),
-    ...family(random.fork("replayed-beats"), (draws) => drawReplays(draws, stage)),
+    ...family(random.fork("replayed-beats"), (draws) => drawReplays(draws, stage, "replayed-beats")),
+    ...family(random.fork("replayed-challenges"), (draws) => drawReplays(draws, stage, "replayed-challenges")),
     ...family(random.fork("surge"), (draws) => drawSurges(draws, stage)),
   ];
 }
@@ -237,10 +238,10 @@ function drawOperator(random: Random, stage: Stage, others: readonly Fault[]): O
   });
 }
 
-function drawReplays(random: Random, stage: Stage): ReplayedBeats[] {
+function drawReplays(random: Random, stage: Stage, kind: Replayed["kind"]): Replayed[] {
   const count = Math.round(logUniform(random, 1, 20));
   return Array.from({ length: count }, () => ({
-    kind: "replayed-beats",
+    kind,
     ...drawStation(random, stage),
     atMs: drawTimes(random, stage).atMs,
     count: wholeBetween(random, 1, 64),

@@ -23,6 +23,8 @@ export interface LoadLimits {
   readonly longestServiceMs: number;
   /** Sources wait little longer than a healthy group takes. */
   readonly impatient?: boolean;
+  /** Sources may all rest now and then, so that a group has only itself to wake it. */
+  readonly mayRest?: boolean;
 }
 
 export function drawLoad(random: Random, name: string, path: Surroundings, limits: LoadLimits): GroupPlan {
@@ -48,6 +50,7 @@ export function drawLoad(random: Random, name: string, path: Surroundings, limit
     lanes,
     beatLossRate: path.beatLossRate,
     calm: false,
+    ...(limits.mayRest === true ? drawRests(random.fork("rests")) : {}),
   };
   const patience = random.fork("patience");
   const { attemptMs } = demandsOf(load, path);
@@ -63,6 +66,15 @@ export function demandsOf({ commandsPerSecond, sources, serviceMs, lanes }: Grou
   const attemptMs = 1.1 * (8 * path.mostMs + serviceMs * (1 + Math.ceil(sources / lanes)));
   const peak = sources * (1 + Math.ceil((2 * commandsPerSecond * attemptMs) / (1_000 * sources)));
   return { attemptMs, peak };
+}
+
+function drawRests(random: Random): Pick<GroupPlan, "bursts"> {
+  const rested = chance(random, 0.3);
+  const bursts = {
+    forMs: Math.round(logUniform(random, 300, 5_000)),
+    restMs: Math.round(logUniform(random, 2_500, 12_000)),
+  };
+  return rested ? { bursts } : {};
 }
 
 function ratio(random: Random): number {

@@ -127,6 +127,9 @@ function* lighterLoads(plan: FleetPlan, place: number): Iterable<FleetPlan> {
     );
   }
   const { commandsPerSecond, patienceMs, ...restOfGroup } = group;
+  const { bursts, ...restless } = group;
+  if (bursts !== undefined)
+    yield { ...plan, groups: plan.groups.map((other, at) => (at === place ? restless : other)) };
   for (const slower of [1, Math.round(commandsPerSecond / 2)]) {
     if (slower >= 1 && slower < commandsPerSecond) yield changed({ commandsPerSecond: slower });
   }

@@ -3,7 +3,7 @@
  * strengths from harmless to absurd, and the moments at which it is tried. A new kind of fault is a line here.
  */
 import type { LinkConditions } from "ground-station-failover/sim";
-import type { FleetFault, ServiceFault } from "../fleet/plan.ts";
+import type { FleetFault, Replayed, ServiceFault } from "../fleet/plan.ts";
 import { GATEWAY, stationNode } from "../fleet/plan.ts";
 
 /** The strongest of those that differ in how long they last, and all others. */
@@ -27,6 +27,10 @@ function link(from: string, to: string, conditions: Partial<LinkConditions>, for
 function service(mode: ServiceFault["mode"], rate: number, delayMs?: number): FaultAt {
   const delay = delayMs === undefined ? {} : { delayMs };
   return (atMs) => [{ kind: "service", group: GROUP, station: "primary", atMs, forMs: FOR_MS, mode, rate, ...delay }];
+}
+
+function replayed(kind: Replayed["kind"]): (count: number) => FaultAt {
+  return (count) => (atMs) => [{ kind, group: GROUP, station: "primary", atMs, count }];
 }
 
 /** Three strengths of `fault`, or fewer. */
@@ -85,11 +89,8 @@ const OF_PEOPLE: Record<string, FaultAt[]> = {
     100,
     FOR_MS,
   ),
-  "replayed beats": strengths(
-    (count) => (atMs) => [{ kind: "replayed-beats", group: GROUP, station: "primary", atMs, count }],
-    1,
-    64,
-  ),
+  "replayed beats": strengths(replayed("replayed-beats"), 1, 64),
+  "replayed challenges": strengths(replayed("replayed-challenges"), 1, 64),
 };
 
 /** Where, and what there: the rows of the table. */
