@@ -3,7 +3,7 @@
  * fleet's own (services that fail, people who act, recorded heartbeats, surges). Spacecraft and sources keep their
  * machines; their links may suffer. A seed has few families or many; what each does follows from a stream of its own.
  */
-import type { Fault, FaultFamily, Link, LinkFault, PauseFault, Random } from "ground-station-failover/sim";
+import type { Fault, FaultFamily, Link, Random } from "ground-station-failover/sim";
 import {
   between,
   chance,
@@ -54,84 +54,20 @@ export function drawAllFaults(random: Random, stage: Stage): FleetFault[] {
   ];
 }
 
-const MODES: readonly ServiceFault["mode"][] = ["errors", "errors-after", "lying-200", "hang", "hang-after", "slow"];
-const MOSTLY_SLOW: readonly ServiceFault["mode"][] = [...MODES, "slow", "slow"];
-
-/** Of several stations at once, in part and for long: what decides there is how attempts end, one by one. */
-export function drawPressingFaults(random: Random, stage: Stage): FleetFault[] {
-  const service = random.fork("service");
-  const count = wholeBetween(service, 2, 10);
-  return [
-    ...Array.from({ length: count }, (): ServiceFault => {
-      const mode = pick(service, MOSTLY_SLOW);
-      const delayMs = milliseconds(logUniform(service, 50, 5_000));
-      const rate = Math.round(between(service, 0.1, 1) * 100) / 100;
-      const times = drawTimes(service, stage);
-      const forMs = Math.min(Math.max(times.forMs, 2_000), stage.untilMs - times.atMs);
-      const at = drawStation(service, stage);
-      return { kind: "service", ...at, atMs: times.atMs, forMs, mode, rate, ...(mode === "slow" ? { delayMs } : {}) };
-    }),
-    ...family(random.fork("blackout"), (draws) => drawBlackout(draws, stage)),
-    ...family(random.fork("stalls"), (draws) => drawStalls(draws, stage)),
-    ...family(random.fork("flutter"), (draws) => drawFlutter(draws, stage)),
-    ...family(random.fork("lines"), (draws) =>
-      drawEngineFaults(draws, stage).filter((fault) => fault.kind !== "drift" && fault.kind !== "wall-step"),
-    ).slice(0, 12),
-    ...family(random.fork("operator"), (draws) => drawOperator(draws, stage, [])),
-    ...family(random.fork("surge"), (draws) => drawSurges(draws, stage)),
-  ];
-}
-
-/** Every station of every group hangs at the same time, and recovers at about the same time: a queue is left behind. */
-function drawBlackout(random: Random, stage: Stage): ServiceFault[] {
-  const atMs = milliseconds(between(random, stage.fromMs, stage.untilMs - 4_000));
-  const mode = pick(random, ["hang", "hang", "errors"] as const);
-  return stage.groups.flatMap(({ name }) =>
-    stationsOf(stage.configuration, name).map((station): ServiceFault => {
-      const forMs = Math.min(milliseconds(between(random, 500, 6_000)), stage.untilMs - atMs);
-      return { kind: "service", group: name, station, atMs, forMs, mode, rate: 1 };
-    }),
-  );
-}
-
-/** The gateway stands still now and then, with commands in hand whose time runs out meanwhile. */
-function drawStalls(random: Random, stage: Stage): PauseFault[] {
-  return Array.from({ length: wholeBetween(random, 1, 5) }, () => ({
-    kind: "pause",
-    node: GATEWAY,
-    atMs: milliseconds(between(random, stage.fromMs, stage.untilMs - 100)),
-    forMs: milliseconds(logUniform(random, 30, 6_000)),
-  }));
-}
-
-/** The heartbeats of one station come and go: silences of a few beats, and single beats between them. */
-function drawFlutter(random: Random, stage: Stage): LinkFault[] {
-  const { group, station } = drawStation(random, stage);
-  const beatMs = logUniform(random, 50, 1_000);
-  const cuts: LinkFault[] = [];
-  let atMs = between(random, stage.fromMs, (stage.fromMs + stage.untilMs) / 2);
-  for (let cut = 0; cut < 12 && atMs < stage.untilMs - 100; cut++) {
-    const forMs = milliseconds(Math.min(beatMs * between(random, 2, 9), stage.untilMs - atMs));
-    const conditions = { cut: true };
-    cuts.push({
-      kind: "link",
-      from: stationNode(group, station),
-      to: GATEWAY,
-      conditions,
-      atMs: milliseconds(atMs),
-      forMs,
-    });
-    atMs += forMs + beatMs * between(random, 0.5, 2);
-  }
-  return cuts;
-}
-
+export const MODES: readonly ServiceFault["mode"][] = [
+  "errors",
+  "errors-after",
+  "lying-200",
+  "hang",
+  "hang-after",
+  "slow",
+];
 /** As the engine has it: off in four seeds of ten. */
-function family<F extends FleetFault>(random: Random, draw: (random: Random) => F[]): F[] {
+export function family<F extends FleetFault>(random: Random, draw: (random: Random) => F[]): F[] {
   return chance(random, 0.4) ? [] : draw(random);
 }
 
-function drawEngineFaults(random: Random, stage: Stage): Fault[] {
+export function drawEngineFaults(random: Random, stage: Stage): Fault[] {
   const { configuration, groups, sparesGateway, fromMs, untilMs } = stage;
   const machines = [
     ...(sparesGateway ? [] : [GATEWAY]),
@@ -168,7 +104,7 @@ function drawEngineFaults(random: Random, stage: Stage): Fault[] {
 /** A partition alone is a fault of each line that it cuts; more than this many say no more. */
 const MOST_LINK_FAULTS = 300;
 
-function stationsOf({ groups }: WrittenConfiguration, name: string): string[] {
+export function stationsOf({ groups }: WrittenConfiguration, name: string): string[] {
   return groups.find((group) => group.name === name)?.stations.map((station) => station.name) ?? [];
 }
 
@@ -222,7 +158,7 @@ function drawServiceFaults(random: Random, stage: Stage): ServiceFault[] {
 }
 
 /** People act when they like, or just when something else goes wrong: while a handover is under way, or before it is known. */
-function drawOperator(random: Random, stage: Stage, others: readonly Fault[]): OperatorAction[] {
+export function drawOperator(random: Random, stage: Stage, others: readonly Fault[]): OperatorAction[] {
   const count = Math.round(logUniform(random, 1, 8));
   return Array.from({ length: count }, () => {
     const times = drawTimes(random, stage);
@@ -253,7 +189,7 @@ const MOST_PER_SECOND = 250;
 /** Surges times their lengths: what piles up must be worked off before the verification begins. */
 const MOST_SURGE_MS = 40_000;
 
-function drawSurges(random: Random, stage: Stage): Surge[] {
+export function drawSurges(random: Random, stage: Stage): Surge[] {
   const groups = shuffled(random, stage.groups);
   return groups.slice(0, wholeBetween(random, 1, 2)).map(({ name, commandsPerSecond }) => {
     const factor = Math.min(logUniform(random, 1.2, 50), MOST_PER_SECOND / commandsPerSecond);
@@ -268,7 +204,7 @@ function drawSurges(random: Random, stage: Stage): Surge[] {
   });
 }
 
-function drawStation(
+export function drawStation(
   random: Random,
   { configuration, groups }: Stage,
 ): { readonly group: string; readonly station: string } {
@@ -278,13 +214,16 @@ function drawStation(
 }
 
 /** Within the chaos, as likely short as long. */
-function drawTimes(random: Random, { fromMs, untilMs }: Stage): { readonly atMs: number; readonly forMs: number } {
+export function drawTimes(
+  random: Random,
+  { fromMs, untilMs }: Stage,
+): { readonly atMs: number; readonly forMs: number } {
   const atMs = milliseconds(between(random, fromMs, untilMs - 2));
   const forMs = milliseconds(Math.min(logUniform(random, 10, untilMs - fromMs), untilMs - atMs));
   return { atMs, forMs };
 }
 
 /** Whole, and at least 1. */
-function milliseconds(value: number): number {
+export function milliseconds(value: number): number {
   return Math.max(1, Math.round(value));
 }

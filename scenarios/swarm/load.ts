@@ -69,7 +69,7 @@ export function demandsOf({ commandsPerSecond, sources, serviceMs, lanes }: Grou
 }
 
 function drawRests(random: Random): Pick<GroupPlan, "bursts"> {
-  const rested = chance(random, 0.3);
+  const rested = chance(random, 0.4);
   const bursts = {
     forMs: Math.round(logUniform(random, 300, 5_000)),
     restMs: Math.round(logUniform(random, 2_500, 12_000)),
