@@ -49,6 +49,7 @@ export type { RampOptions } from "./core/ramp.ts";
 export type { Random } from "./core/random.ts";
 export { seededRandom } from "./core/random.ts";
 export type { RetryBudgetOptions, RetryBudgetStatus } from "./core/retry-budget.ts";
+export type { SlotsStatus } from "./core/slots.ts";
 export type { Declaration, Standing, SupervisorOptions } from "./core/supervisor.ts";
 export { ambientDeadline, deadlineAfter, withDeadline } from "./runtime/ambient-deadline.ts";
 export type { AttemptContext } from "./runtime/attempt.ts";

@@ -49,6 +49,14 @@ export function answeredInTime(fleet: Fleet): FleetObserver {
         visit,
         world.nowMs + SLACK_MS + dueLocalMs(visit) - (visit.deadlineLocalMs - (visit.deadlineMs - world.nowMs)),
       ),
+    commandAnswered({ command, deadlineLocalMs }) {
+      const lateMs = (livingGateway(fleet)?.nowMs() ?? 0) - deadlineLocalMs;
+      if (lateMs > SLACK_MS && !trouble.disturbsGateway(world.nowMs - RECOVERY_MS, world.nowMs))
+        world.violate(
+          "answered-in-time",
+          `${command.id} (${command.kind}) has its answer ${lateMs} ms after its deadline`,
+        );
+    },
     attemptBegan: ({ command }) => void attempted.add(command),
     tick() {
       ticks++;

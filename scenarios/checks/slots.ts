@@ -116,12 +116,21 @@ function waitsWithinLimit(fleet: Fleet, group: string, { untried }: Door): void 
 
 function agrees({ world }: Fleet, { group, status }: StatusLook, door: Door): void {
   const { waiting, held, stations } = status;
-  let inFlight = 0;
+  let [inFlight, wanted, pending] = [0, 0, 0];
   for (const station of stations) {
+    const wantedThere = door.wantedAt(station.name);
     inFlight += station.inFlight;
-    const wrong = misfit(station, door.wantedAt(station.name));
+    wanted += wantedThere;
+    pending += station.budget?.pending ?? 0;
+    const wrong =
+      misfit(station, wantedThere) ?? misplaced(station, wantedThere, door.out.get(station.name)?.size ?? 0);
     if (wrong !== undefined) world.violate("counts-agree", `${group}/${station.name}: ${wrong}`);
   }
+  if (pending > door.visits - wanted)
+    world.violate(
+      "counts-agree",
+      `${group}: ${pending} extra attempts are to come, of ${door.visits} commands of which ${wanted} are out`,
+    );
   if (inFlight + waiting + held !== door.visits)
     world.violate(
       "counts-agree",
@@ -134,13 +143,25 @@ function misfit({ inFlight, ramp }: Station, wanted: number): string | undefined
   return ramp.inFlight === inFlight ? undefined : `${inFlight} in flight, and ${ramp.inFlight} at the ramp`;
 }
 
+/** What is wrong with the slots of a station at which so many attempts are out. */
+function misplaced({ inFlight, bulkhead }: Station, wanted: number, out: number): string | undefined {
+  if (bulkhead === undefined) return undefined;
+  const { running, waiting, maxConcurrent, maxQueue } = bulkhead;
+  if (running !== out) return `${running} slots are taken, and ${out} attempts are out`;
+  if (waiting > inFlight - wanted) return `${waiting} wait for a slot, of ${inFlight - wanted} that are not out`;
+  if (waiting > maxQueue) return `${waiting} wait for a slot; allowed are ${maxQueue}`;
+  return waiting > 0 && running < maxConcurrent ? `${waiting} wait for a slot, and ${running} are taken` : undefined;
+}
+
 /** Where commands are still under way at the end, others ask why; where none are, nothing is left of them. */
 function returned(fleet: Fleet, group: string, door: Door): void {
   const status = livingGateway(fleet)?.gateway.groups.get(group)?.status;
   if (status === undefined || door.visits > 0) return;
   const left: string[] = [];
   for (const [station, out] of door.out) if (out.size > 0) left.push(`${out.size} attempts out at ${station}`);
-  for (const { name, inFlight, ramp } of status.stations) {
+  for (const { name, inFlight, ramp, budget, bulkhead } of status.stations) {
+    if ((budget?.pending ?? 0) !== 0) left.push(`${budget?.pending} extra attempts to come at ${name}`);
+    if (bulkhead !== undefined && bulkhead.waiting > 0) left.push(`${bulkhead.waiting} waiting for a slot of ${name}`);
     if (inFlight !== 0 || ramp.inFlight !== 0)
       left.push(`${inFlight} in flight and ${ramp.inFlight} at the ramp of ${name}`);
   }

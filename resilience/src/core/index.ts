@@ -48,6 +48,7 @@ export { seededRandom } from "./random.ts";
 export { RateWindow } from "./rate-window.ts";
 export type { RetryBudgetOptions, RetryBudgetStatus } from "./retry-budget.ts";
 export { RetryBudgetMachine } from "./retry-budget.ts";
+export type { SlotsStatus } from "./slots.ts";
 export { Slots, Waiter } from "./slots.ts";
 export type { Declaration, Standing, SupervisorOptions } from "./supervisor.ts";
 export { SupervisorMachine } from "./supervisor.ts";

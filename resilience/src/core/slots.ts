@@ -27,6 +27,14 @@ export abstract class Waiter {
   abstract granted(): void;
 }
 
+/** What is taken, and how much there is; a copy, for status pages. */
+export interface SlotsStatus {
+  readonly running: number;
+  readonly maxConcurrent: number;
+  readonly waiting: number;
+  readonly maxQueue: number;
+}
+
 interface Level {
   readonly priority: number;
   first: Waiter | undefined;
@@ -55,6 +63,15 @@ export class Slots {
 
   get waiting(): number {
     return this.#waiting;
+  }
+
+  get status(): SlotsStatus {
+    return {
+      running: this.#running,
+      maxConcurrent: this.maxConcurrent,
+      waiting: this.#waiting,
+      maxQueue: this.maxQueue,
+    };
   }
 
   /** Takes a slot if one is free. Where somebody waits, none is. */

@@ -8,6 +8,7 @@ import type { Assessment, Evidence, FailbackOptions, PlannedCause, PromotionCaus
 import type { RampOptions } from "../core/ramp.ts";
 import type { Random } from "../core/random.ts";
 import type { RetryBudgetStatus } from "../core/retry-budget.ts";
+import type { SlotsStatus } from "../core/slots.ts";
 import type { Declaration, Standing, SupervisorOptions } from "../core/supervisor.ts";
 import type { Clock } from "./clock.ts";
 import type { FailureDetector } from "./detectors.ts";
@@ -136,6 +137,7 @@ export interface StationStatus {
   readonly inFlight: number;
   readonly breaker: BreakerStatus | undefined;
   readonly budget: RetryBudgetStatus | undefined;
+  readonly bulkhead: SlotsStatus | undefined;
   readonly ramp: { readonly ramping: boolean; readonly limit: number; readonly inFlight: number };
   readonly maintenance: Maintenance | undefined;
   /** How long it must be proven healthy before an automatic failback to it. */

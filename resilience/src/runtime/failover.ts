@@ -113,6 +113,7 @@ export class PrimaryBackupFailover<S extends NamedStation> {
         inFlight: lane.inFlight.size,
         breaker: lane.client.breaker?.status,
         budget: lane.client.budget?.status,
+        bulkhead: lane.client.bulkhead?.slots.status,
         ramp: { ramping: lane.ramp.ramping, limit: lane.ramp.limit, inFlight: lane.ramp.inFlight },
         maintenance: lane.maintenance,
         holdDownMs: this.#machine.holdDownMs(lane.name, nowMs),
