@@ -118,3 +118,19 @@ test("[F1] [F9] stations that change in one look are weighed together, and each 
   );
   await at.stop();
 });
+
+test("[F1] what an attempt shows is weighed when it fails, and not when its call has tried again and ended", async () => {
+  const at = await TwoStations.begin({
+    client: { ...CLIENT, timeoutMs: 400, retry: { baseMs: 3_000, jitter: "none", budget: { reserve: 100 } } },
+    commandPath: { minimumFailures: 3, failingForMs: 300 },
+  });
+  at.north.fault = "hang";
+  for (let command = 0; command < 3; command++) at.send();
+  await at.clock.advanceBy(410);
+  assert.equal(
+    at.failover.currentActive,
+    "backup",
+    "three attempts have timed out, and their calls back off for seconds",
+  );
+  await at.stop();
+});

@@ -70,6 +70,8 @@ export class Lane<S extends NamedStation> {
   distrustUntilMs = 0;
   /** Since when it has been suspected of silence, or worse; undefined while it is heard. */
   silentSinceMs: number | undefined = undefined;
+  /** Told when a failed attempt could have changed the verdict. */
+  callsSpoke: (() => void) | undefined = undefined;
   /** The last verdict. */
   assessment: Assessment | undefined = undefined;
   /** The sentence of the supervisor's last word on this station. */
@@ -115,8 +117,10 @@ export class Lane<S extends NamedStation> {
         error: (error) => (isOurs(error) ? "ignored" : atOnce(classify?.error?.(error) ?? judgeError(error))),
       },
       onAttempt: (outcome, startedMs, endedMs) => {
-        if (outcome === "success" || endedMs >= this.distrustUntilMs)
-          this.commandPath.note(outcome, startedMs, endedMs);
+        if (outcome !== "success" && endedMs < this.distrustUntilMs) return;
+        this.commandPath.note(outcome, startedMs, endedMs);
+        // Its call may go on for long, with another attempt.
+        if (outcome !== "success" && this.callsChangedVerdict(endedMs)) this.callsSpoke?.();
       },
     });
   }

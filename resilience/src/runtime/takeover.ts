@@ -56,6 +56,7 @@ export class Takeover<S extends NamedStation> {
     this.#parts = parts;
     this.#clock = parts.clock;
     this.#handover = new Handover(parts.clock, (plan) => this.#complete(plan));
+    for (const lane of parts.lanes.values()) lane.callsSpoke = () => this.#weighSoon();
     const { probe } = parts;
     if (probe !== undefined) {
       this.#prober = new Prober(parts.clock, probe.intervalMs, probe.run, (station, well) =>
@@ -214,6 +215,13 @@ export class Takeover<S extends NamedStation> {
       if (assessment?.fit === true && !assessment.confirmed) return true;
     }
     return false;
+  }
+
+  /** An attempt is being booked: what it shows is weighed when that is done. */
+  #weighSoon(): void {
+    if (!this.#running) return;
+    this.#disarm();
+    this.#wake = this.#clock.at(this.#clock.nowMs(), () => this.evaluate());
   }
 
   #disarm(): void {
