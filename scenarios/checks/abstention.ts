@@ -8,6 +8,7 @@ import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver } from "../fleet/observer.ts";
 import { LOOK_EVERY_MS } from "../fleet/observer.ts";
 import { GATEWAY } from "../fleet/plan.ts";
+import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
 import { leastSilences } from "./silence.ts";
 import { troubleOf } from "./trouble.ts";
@@ -19,6 +20,10 @@ const DRIFT = 1.2;
 /** So many abstentions in a row are allowed; after them a gateway that is always late judges all the same. */
 const IN_A_ROW = 3;
 const ROW_MS = 10_000;
+/** It abstains for one of its looks at least (`SupervisorOptions.recheckMs`). */
+const LEAST_MS = 50;
+/** Instants on one axis differ by rounding. */
+const ROUNDING_MS = 0.001;
 
 interface Doubt {
   /** True instants of the newest abstentions, newest last. */
@@ -33,8 +38,10 @@ export function abstention(fleet: Fleet): FleetObserver {
   /** The newest stall, as far as it was seen: true instants of its first and last look. */
   let stall = { fromMs: Number.POSITIVE_INFINITY, toMs: Number.NEGATIVE_INFINITY };
   const longest: Map<string, number> = new Map();
-  for (const [name, group] of documentedGroups(fleet))
-    longest.set(name, leastSilences(group).suspectMs * DRIFT + TOLERANCE_MS);
+  /** Stations of which a heartbeat has counted. */
+  const heard: Set<string> = new Set();
+  const groups = documentedGroups(fleet);
+  for (const [name, group] of groups) longest.set(name, leastSilences(group).suspectMs * DRIFT + TOLERANCE_MS);
   const doubtOf = (group: string): Doubt => {
     const doubt = doubts.get(group) ?? { atMs: [], untilMs: Number.NEGATIVE_INFINITY };
     doubts.set(group, doubt);
@@ -43,6 +50,12 @@ export function abstention(fleet: Fleet): FleetObserver {
   const accused = (event: GatewayEvent & { type: "declaration" }): void => {
     const { group, node, to, atMs } = event;
     const doubt = doubtOf(group);
+    const { sustainMs } = (groups.get(group) as DocumentedGroup).detector;
+    if (to === "down" && heard.has(`${group}/${node}`) && atMs < doubt.untilMs + sustainMs - ROUNDING_MS)
+      world.violate(
+        "abstention-is-kept",
+        `${group}/${node}: down at ${atMs}; it abstained until ${doubt.untilMs}, and suspicion has to last ${sustainMs} ms after that`,
+      );
     if (atMs < doubt.untilMs)
       world.violate("abstention-is-kept", `${group}/${node}: ${to} at ${atMs}; it abstains until ${doubt.untilMs}`);
     const stoodMs = stall.toMs - stall.fromMs;
@@ -55,14 +68,21 @@ export function abstention(fleet: Fleet): FleetObserver {
     );
   };
   return {
+    beatCounted: (group, station) => void heard.add(`${group}/${station}`),
     gatewayStarted() {
       doubts.clear();
+      heard.clear();
       stall = { fromMs: Number.POSITIVE_INFINITY, toMs: Number.NEGATIVE_INFINITY };
     },
     gatewayEvent(event) {
       if (event.type === "abstention") {
         const doubt = doubtOf(event.group);
         doubt.untilMs = event.untilMs;
+        if (event.untilMs < event.atMs + LEAST_MS)
+          world.violate(
+            "abstention-is-kept",
+            `${event.group}: it abstains from ${event.atMs} until ${event.untilMs} only`,
+          );
         doubt.atMs.push(world.nowMs);
         if (doubt.atMs.length > IN_A_ROW) doubt.atMs.shift();
       } else if (event.type === "declaration" && (event.to === "suspected" || event.to === "down")) accused(event);

@@ -10,7 +10,7 @@ import type { Attempt } from "../fleet/observer.ts";
 import type { DocumentedGroup } from "./documented.ts";
 
 /** What the end of an attempt says. `doubtful`: nothing, or a failure. Undefined where it says nothing at all. */
-export type Verdict = "success" | "slow-success" | "failure" | "slow-failure" | "doubtful";
+export type Verdict = "success" | "slow-success" | "failure" | "slow-failure" | "timeout-failure" | "doubtful";
 
 const SHORTEST_RATE = 0.9;
 /** Not for an operator to set (docs/guide/guarding-a-call.md). */
@@ -40,7 +40,7 @@ export function verdictOn(attempt: Attempt, { commands }: DocumentedGroup, local
 function abortedVerdict({ timeLeftMs, signal }: Attempt, timeoutMs: number, tookMs: number): Verdict | undefined {
   if (tookMs >= timeoutMs - ROUNDING_MS && timeLeftMs > timeoutMs) {
     const surely = signal.reason instanceof AttemptTimeoutError && tookMs <= timeoutMs + IN_TIME_MS;
-    return surely ? "slow-failure" : "doubtful";
+    return surely ? "timeout-failure" : "doubtful";
   }
   return tookMs >= Math.min(timeLeftMs, timeoutMs) - ROUNDING_MS && tookMs > timeoutMs / 2 ? "doubtful" : undefined;
 }
@@ -55,6 +55,8 @@ interface Sums {
   calls: number;
   failures: number;
   slow: number;
+  /** Of those, what was slow by any measure. */
+  timeouts: number;
   doubtful: number;
 }
 
@@ -64,8 +66,8 @@ export class Evidence {
   /** What has left the window, and what has left its shortest form. */
   #first = 0;
   #firstShort = 0;
-  readonly #long: Sums = { calls: 0, failures: 0, slow: 0, doubtful: 0 };
-  readonly #short: Sums = { calls: 0, failures: 0, slow: 0, doubtful: 0 };
+  readonly #long: Sums = { calls: 0, failures: 0, slow: 0, timeouts: 0, doubtful: 0 };
+  readonly #short: Sums = { calls: 0, failures: 0, slow: 0, timeouts: 0, doubtful: 0 };
 
   constructor(group: DocumentedGroup) {
     this.#group = group;
@@ -74,7 +76,8 @@ export class Evidence {
   clear(): void {
     this.#entries = [];
     this.#first = this.#firstShort = 0;
-    for (const sums of [this.#long, this.#short]) sums.calls = sums.failures = sums.slow = sums.doubtful = 0;
+    for (const sums of [this.#long, this.#short])
+      sums.calls = sums.failures = sums.slow = sums.timeouts = sums.doubtful = 0;
   }
 
   add(verdict: Verdict, atMs: number): void {
@@ -95,20 +98,28 @@ export class Evidence {
     const { failureRateThreshold, minimumVolume, windowMs } = this.#group.breaker;
     const [short, long] = [this.#short, this.#long];
     const most = long.calls + long.doubtful;
-    if (short.calls < minimumVolume + 1 || short.failures < failureRateThreshold * most) return undefined;
-    return `${short.failures} of ${most} attempts failed within ${windowMs} ms, and at most ${failureRateThreshold} of ${minimumVolume} may`;
+    if (short.calls < minimumVolume) return undefined;
+    if (short.failures >= failureRateThreshold * most)
+      return `${short.failures} of ${most} attempts failed within ${windowMs} ms, and at most ${failureRateThreshold} of ${minimumVolume} may`;
+    if (short.timeouts >= SLOW_RATE * most)
+      return `${short.timeouts} of ${most} attempts timed out within ${windowMs} ms, and at most ${SLOW_RATE} of ${minimumVolume} may be slow`;
+    return undefined;
   }
 
   /** In a sentence why nothing justifies that the circuit opens at `atMs`; undefined where something may. */
   unjustified(pending: Verdict | undefined, atMs: number): string | undefined {
     const { minimumVolume, failureRateThreshold, windowMs } = this.#group.breaker;
     this.#trim(atMs);
-    const sums: Sums = { calls: 0, failures: 0, slow: 0, doubtful: 0 };
+    const sums: Sums = { calls: 0, failures: 0, slow: 0, timeouts: 0, doubtful: 0 };
     if (pending !== undefined) count(sums, pending, 1);
     if (this.#justifies(sums)) return undefined;
+    const last = this.#entries.at(-1);
+    // A success can only be what completes the floor; with any more it would open the circuit in the middle of successes.
+    const exactly = pending === undefined && last?.atMs === atMs && last.verdict === "success";
     for (let place = this.#entries.length - 1; place >= this.#first; place--) {
       const entry = this.#entries[place] as Entry;
       count(sums, entry.verdict, 1);
+      if (exactly && sums.calls > minimumVolume) break;
       if (entry.atMs <= atMs - SHORTEST_RATE * windowMs + ROUNDING_MS && this.#justifies(sums)) return undefined;
       if (place === this.#firstShort && this.#justifies(sums)) return undefined;
     }
@@ -144,6 +155,7 @@ function count(sums: Sums, verdict: Verdict, by: 1 | -1): void {
     return;
   }
   sums.calls += by;
-  if (verdict === "failure" || verdict === "slow-failure") sums.failures += by;
-  if (verdict === "slow-failure" || verdict === "slow-success") sums.slow += by;
+  if (verdict.endsWith("failure")) sums.failures += by;
+  if (verdict === "timeout-failure") sums.timeouts += by;
+  if (verdict !== "failure" && verdict !== "success") sums.slow += by;
 }

@@ -56,6 +56,8 @@ class Watch {
   /** Counts transitions. */
   #period = 0;
   #openUntilMs = Number.NEGATIVE_INFINITY;
+  /** When all its slots were last taken; Infinity while they are. Only then can somebody starve. */
+  #fullAtMs = Number.NEGATIVE_INFINITY;
   /** While half-open: how probes that are over went. */
   #probesSucceeded = 0;
   #probesFailed = 0;
@@ -86,14 +88,17 @@ class Watch {
         `${attempt.command.id} is sent to a half-open circuit with ${before} probe(s) out`,
       );
     this.#out.set(attempt, period);
+    if (this.#out.size >= this.#settings.commands.maxConcurrent) this.#fullAtMs = Number.POSITIVE_INFINITY;
   }
 
   ended(attempt: Attempt): void {
     const period = this.#out.get(attempt);
     this.#out.delete(attempt);
+    if (this.#fullAtMs === Number.POSITIVE_INFINITY && this.#out.size < this.#settings.commands.maxConcurrent)
+      this.#fullAtMs = this.#localMs();
     if (period !== this.#period) return;
     const localMs = this.#localMs();
-    const verdict = verdictOn(attempt, this.#settings, localMs);
+    const verdict = this.#verdictOn(attempt, localMs);
     if (verdict === undefined) return;
     if (this.#state === "half-open") this.#probed(verdict);
     if (this.#state !== "closed") return;
@@ -133,10 +138,25 @@ class Watch {
         "breaker-counts-its-own",
         `it counts ${breaker.calls} calls, and ${ended} have ended since it closed`,
       );
-    if (breaker?.state !== "half-open" || this.#state !== "half-open" || this.#wantedOf(this.#period) > 0) return;
+    if (breaker?.state !== "half-open" || this.#state !== "half-open") return;
+    this.#probesAreLeased(breaker.nextProbeAtMs ?? 0);
+    if (this.#wantedOf(this.#period) > 0) return;
     const waitMs = (breaker.nextProbeAtMs ?? 0) - process.nowMs();
     if (waitMs > ROUNDING_MS)
       this.#violate("breaker-probes-return", `half-open, no probe is out, and the next may pass only in ${waitMs} ms`);
+  }
+
+  /** A probe that is out has its place for as long as the circuit stays open, at least. */
+  #probesAreLeased(nextProbeAtMs: number): void {
+    for (const [{ signal, localMs, command }, period] of this.#out) {
+      if (period !== this.#period || signal.aborted) continue;
+      const leftMs = localMs + this.#settings.breaker.openDurationMs - nextProbeAtMs;
+      if (leftMs > ROUNDING_MS)
+        this.#violate(
+          "breaker-probes-are-bounded",
+          `${command.id} is out as a probe, and the next may pass ${leftMs} ms before its lease ends`,
+        );
+    }
   }
 
   #unjustified(from: State, to: State, atMs: number): [invariant: string, detail: string] | undefined {
@@ -163,10 +183,17 @@ class Watch {
   #pending(): Verdict | undefined {
     const localMs = this.#localMs();
     for (const [attempt, period] of this.#out) {
-      const verdict = period === this.#period ? verdictOn(attempt, this.#settings, localMs) : undefined;
+      const verdict = period === this.#period ? this.#verdictOn(attempt, localMs) : undefined;
       if (verdict !== undefined) return verdict;
     }
     return undefined;
+  }
+
+  /** Slow is what takes more than half of its timeout while somebody waits for a slot in vain. */
+  #verdictOn(attempt: Attempt, localMs: number): Verdict | undefined {
+    const verdict = verdictOn(attempt, this.#settings, localMs);
+    if (this.#fullAtMs >= attempt.localMs) return verdict;
+    return verdict === "slow-success" ? "success" : verdict === "slow-failure" ? "failure" : verdict;
   }
 
   /** Attempts of `period` that are out and that somebody waits for. */

@@ -51,8 +51,11 @@ export class CommandPathTally {
     this.#settings = settings;
   }
 
-  /** `attempt` has ended at `nowMs` of its gateway's clock; `trusted`: the gateway had no reason to distrust itself. */
-  ended(attempt: Attempt, trusted: boolean, nowMs: number): void {
+  /**
+   * `attempt` has ended at `nowMs` of its gateway's clock. `counts`: it does not distrust itself at that time; `surely`: nor
+   * could it have had reason to.
+   */
+  ended(attempt: Attempt, counts: boolean, surely: boolean, nowMs: number): void {
     const { outcome, signal, localMs } = attempt;
     const verdict = verdictOn(attempt, this.#settings, nowMs);
     if (outcome === "stale") return;
@@ -65,9 +68,10 @@ export class CommandPathTally {
     const refused = outcome === "never-sent";
     // Given up soon, it says nothing.
     if (verdict === undefined && nowMs - localMs < this.#settings.commandPath.unansweredAfterMs - ROUNDING_MS) return;
+    if (!counts) return;
     this.#most.failed(localMs, this.#mostRefusals(refused, sure));
     if (!sure) this.#least.refusals = 0;
-    else if (trusted && localMs >= this.#beginsMs) this.#least.failed(localMs, refused ? this.#least.refusals + 1 : 0);
+    else if (surely && localMs >= this.#beginsMs) this.#least.failed(localMs, refused ? this.#least.refusals + 1 : 0);
   }
 
   /** Everything held against it is forgotten. */

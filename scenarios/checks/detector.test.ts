@@ -21,7 +21,8 @@ const DRAFT = {
 
 function declares(made: HandMade, from: Standing, to: Standing): void {
   const atMs = made.world.nowMs;
-  const numbers = { level: 8, silentForMs: 0, rule: "by hand", evidence: [] };
+  const level = { unknown: 0, alive: 0.3, suspected: 6, down: 8.5 }[to];
+  const numbers = { level, silentForMs: 0, rule: "by hand", evidence: [] };
   made.tell("gatewayEvent", { type: "declaration", group: "atlantic", node: "primary", from, to, atMs, ...numbers }, 1);
 }
 

@@ -100,7 +100,7 @@ export function detector(fleet: Fleet): FleetObserver {
 }
 
 /** Where answers to questions of another kind look like heartbeats from outside, it is not known what counted. */
-function knowsBeats(fleet: Fleet, { name }: DocumentedGroup): boolean {
+export function knowsBeats(fleet: Fleet, { name }: DocumentedGroup): boolean {
   const { heartbeat, probePath } = fleet.group(name).settings;
   return heartbeat.kind === "udp" || heartbeat.path !== probePath;
 }

@@ -140,7 +140,7 @@ export class HandMade {
       from,
       to,
       atMs: this.world.nowMs,
-      level: 8,
+      level: { alive: 0.3, suspected: 6, down: 9 }[to],
       silentForMs: 330,
       rule: "silence",
       evidence: [],

@@ -7,8 +7,8 @@ import { answeredInTime, sourcesAreTold } from "./answers.ts";
 import { breaker } from "./breaker.ts";
 import { calmNeighbour } from "./calm-neighbour.ts";
 import { challenges } from "./challenges.ts";
-import { commandPaths } from "./command-paths.ts";
 import { deadlines } from "./deadlines.ts";
+import { decisions } from "./decisions.ts";
 import { detector } from "./detector.ts";
 import { epochs } from "./epochs.ts";
 import { fitAgain } from "./fit-again.ts";
@@ -22,6 +22,7 @@ import { retriesWithinBudget } from "./retries-within-budget.ts";
 import { roleChanges } from "./role-changes.ts";
 import { situationWatch } from "./situation-watch.ts";
 import { slots } from "./slots.ts";
+import { suspicionFits } from "./suspicion-fits.ts";
 import { takeOver } from "./take-over.ts";
 import { truth } from "./truth.ts";
 
@@ -36,12 +37,13 @@ export function checksOf(fleet: Fleet): FleetObserver[] {
     breaker(fleet),
     challenges(fleet),
     detector(fleet),
+    suspicionFits(fleet),
     abstention(fleet),
     retriesWithinBudget(fleet),
     retriesAreSpread(fleet),
     offeredLoad(fleet),
     queues(fleet),
-    commandPaths(fleet),
+    decisions(fleet),
     roleChanges(fleet),
     calmNeighbour(fleet),
     answeredInTime(fleet),

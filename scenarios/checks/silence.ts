@@ -68,8 +68,9 @@ export class Silence {
   }
 
   /** Takes a declaration for said, and says what is wrong with it. */
-  declared({ from, to, atMs }: Declaration): Wrong {
-    const wrong = this.#wrong(from, to, atMs);
+  declared(declaration: Declaration): Wrong {
+    const { to, atMs } = declaration;
+    const wrong = this.#wrong(declaration);
     this.standing = to;
     if (to === "down") this.#wentDown(atMs);
     return wrong;
@@ -83,15 +84,25 @@ export class Silence {
     return nowMs - this.lastBeatMs - ceilingMs - sustainMs;
   }
 
+  /** Since when it may be held to be alive again, if nothing but its dwell kept it down; Infinity while it is not down. */
+  get clearFromMs(): number {
+    return this.standing === "down" ? this.#downAtMs + this.#dwellMs : Number.POSITIVE_INFINITY;
+  }
+
   /** Has nothing been heard of it since it was declared down, or ever? */
   get silent(): boolean {
     if (this.standing === "down") return this.beats === this.#beatsWhenDown;
     return this.standing === "unknown" && this.beats === 0;
   }
 
-  #wrong(from: Standing, to: Standing, atMs: number): Wrong {
+  #wrong({ from, to, atMs, level }: Declaration): Wrong {
+    const { threshold, suspectThreshold, clearThreshold } = this.#settings;
     if (from !== this.standing || !LEGAL.has(`${from} ${to}`))
       return ["declarations-alternate", `from ${from} to ${to}; it was ${this.standing}`];
+    if (to === "alive" && level >= (from === "unknown" ? suspectThreshold : clearThreshold))
+      return ["declaration-follows-level", `alive at level ${level}`];
+    if (to !== "alive" && this.lastBeatMs !== undefined && level < (to === "down" ? threshold : suspectThreshold))
+      return ["declaration-follows-level", `${to} at level ${level}`];
     if (from === "down") return this.#tooSoonAlive(atMs);
     if (to === "down" && this.lastBeatMs === undefined) return this.#tooSoonGivenUp(atMs);
     return to === "alive" ? undefined : this.#tooSoon(to, atMs);

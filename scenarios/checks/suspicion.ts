@@ -18,6 +18,11 @@ export function levelAt(deviations: number): number {
   return -Math.log10(0.5 - middle(deviations));
 }
 
+/** The same for what is `deviations` short of the mean. */
+export function levelBelowMean(deviations: number): number {
+  return -Math.log10(0.5 + middle(deviations));
+}
+
 /**
  * A level that has been reached at `deviations` for sure, without the sums of {@link levelAt}: the tail is never above
  * exp(-z² / 2) / 2, so its level is never below this.

@@ -122,14 +122,16 @@ export class FaultDesk {
     world.at(world.nowMs + (fault.forMs ?? Number.POSITIVE_INFINITY), () => active.delete(fault));
   }
 
-  #operate({ group: name, station, action, forMs = 0 }: OperatorAction): void {
-    const { world } = this.#fleet;
+  #operate(asked: OperatorAction): void {
+    const { world, observers } = this.#fleet;
+    const { group: name, station, action, forMs = 0 } = asked;
     world.nodeOf(GATEWAY).run(() => {
       const group = this.#fleet.gateway?.gateway.groups.get(name);
       // An operator who is told "not fit" has nothing else to do here.
       const refused = (): void => world.sometimes("operator switchover refused");
       if (action === "switchover") group?.switchover(station, "an operator asked for it").catch(refused);
       else group?.setMaintenance(station, "an operator asked for it", forMs);
+      if (group !== undefined) observers.tell("operated", asked);
     });
   }
 

@@ -5,6 +5,7 @@
  */
 import type { Gateway, GatewayEvent } from "../../gateway/src/compose.ts";
 import type { StationBeat } from "../../gateway/src/fleet/heartbeat-sessions.ts";
+import type { OperatorAction } from "./plan.ts";
 
 /** `keyed`: carries an idempotency key. `once`: does not, and must never take effect twice. `read`: asks only. */
 export type CommandKind = "keyed" | "once" | "read";
@@ -126,6 +127,10 @@ export interface FleetObserver {
   beatCounted?(group: string, station: string, beat?: StationBeat): void;
   /** A station takes in a challenge to `beat` of its session, the newest that it has sent being `sentSequence`. */
   challengeTaken?(group: string, station: string, beat: StationBeat, sentSequence: number): void;
+  /** A probe of a station has ended. */
+  probed?(group: string, station: string, well: boolean): void;
+  /** Somebody has asked the gateway for this. */
+  operated?(action: OperatorAction): void;
   gatewayEvent?(event: GatewayEvent, incarnation: number): void;
   /** `LOOK_EVERY_MS` have passed: for what has to be looked at, not told. */
   tick?(): void;

@@ -22,6 +22,8 @@ export class SimUplink implements Uplink {
   readonly #group: string;
   /** Answers at this path are heartbeats. */
   readonly #beatPath: string | undefined;
+  /** Answers at this one say whether its command path is well. */
+  readonly #probePath: string | undefined;
   readonly #pool: WirePool;
 
   constructor(fleet: Fleet, env: NodeEnv, group: GroupSettings, station: StationSettings) {
@@ -30,6 +32,7 @@ export class SimUplink implements Uplink {
     this.#env = env;
     this.#group = group.name;
     this.#beatPath = group.heartbeat.kind === "http" ? group.heartbeat.path : undefined;
+    this.#probePath = group.probePath;
     const to = { node: stationNode(group.name, station.name), port: STATION_PORT };
     this.#pool = new WirePool(env, to, group.commands.timeoutMs / 2);
   }
@@ -57,9 +60,16 @@ export class SimUplink implements Uplink {
   }
 
   async probe(path: string, signal: AbortSignal): Promise<void> {
-    const { status } = await this.#pool.exchange({ label: `GET ${path}`, method: "GET", target: path }, signal);
-    if (status < 200 || status >= 400) throw new Error(`${this.name}: ${path} answered ${status}`);
-    if (path === this.#beatPath) this.#fleet.observers.tell("beatCounted", this.#group, this.name);
+    const { observers } = this.#fleet;
+    try {
+      const { status } = await this.#pool.exchange({ label: `GET ${path}`, method: "GET", target: path }, signal);
+      if (status < 200 || status >= 400) throw new Error(`${this.name}: ${path} answered ${status}`);
+    } catch (error) {
+      if (path === this.#probePath) observers.tell("probed", this.#group, this.name, false);
+      throw error;
+    }
+    if (path === this.#beatPath) observers.tell("beatCounted", this.#group, this.name);
+    if (path === this.#probePath && !signal.aborted) observers.tell("probed", this.#group, this.name, true);
   }
 
   #begin({ target }: CommandRequest, { epoch, idempotencyKey, timeLeftMs, signal }: SendContext): Attempt {

@@ -1,0 +1,182 @@
+/**
+ * Who is active, and why. Of every station it is kept what its gateway can know (`known-station.ts`), and each promotion is
+ * held against that (`promotions.ts`); between promotions, from the status of the moment:
+ * - `fit-is-promoted`: an active station that is unfit by the gateway's own account, or whose calls have come to nothing by
+ *   ours, does not stay active while another is fit.
+ * - `maintenance-is-kept`: who was taken out of service is so until the time is over, and not a moment longer.
+ * - `prefers-whom-it-should`: failback returns to the primary, or to whom a person switched over to last.
+ * - `abstention-is-kept`: while it distrusts itself, a gateway replaces nobody for failing.
+ */
+import type { GatewayEvent } from "../../gateway/src/compose.ts";
+import type { Fleet } from "../fleet/fleet.ts";
+import type { FleetObserver } from "../fleet/observer.ts";
+import { knowsBeats } from "./detector.ts";
+import type { DocumentedGroup } from "./documented.ts";
+import { documentedGroups } from "./documented.ts";
+import { KnownStation } from "./known-station.ts";
+import type { Promoted } from "./promotions.ts";
+import { wrongs } from "./promotions.ts";
+import type { StatusLook } from "./status-round.ts";
+import { livingGateway, lookAround } from "./status-round.ts";
+import { troubleOf } from "./trouble.ts";
+
+/** What is due by timers happens within this. */
+const LATE_MS = 100;
+/** A gateway that was stopped finds its own work first. */
+const RECOVERY_MS = 1_000;
+/** Instants on one axis differ by rounding. */
+const ROUNDING_MS = 0.001;
+
+/** A group under one gateway process. */
+class Known {
+  readonly settings: DocumentedGroup;
+  readonly beatsKnown: boolean;
+  readonly stations: ReadonlyMap<string, KnownStation>;
+  preferred: string;
+  /** Until when its gateway distrusts itself. */
+  distrustUntilMs: number = Number.NEGATIVE_INFINITY;
+  /** Counts promotions, handovers and abstentions. */
+  changes = 0;
+
+  constructor(settings: DocumentedGroup, beatsKnown: boolean) {
+    this.settings = settings;
+    this.beatsKnown = beatsKnown;
+    this.stations = new Map(settings.stations.map(({ name }) => [name, new KnownStation(settings)]));
+    this.preferred = settings.stations[0]?.name ?? "";
+  }
+
+  of(station: string): KnownStation {
+    return this.stations.get(station) as KnownStation;
+  }
+}
+
+export function decisions(fleet: Fleet): FleetObserver {
+  const { world } = fleet;
+  const settingsOf = documentedGroups(fleet);
+  let groups: Map<string, Known> = new Map();
+  const begin = (): void => {
+    groups = new Map(
+      [...settingsOf].map(([name, settings]) => [name, new Known(settings, knowsBeats(fleet, settings))]),
+    );
+  };
+  begin();
+  const of = (group: string): Known => groups.get(group) as Known;
+  const localMs = (): number => fleet.gateway?.nowMs() ?? world.nowMs;
+  return {
+    gatewayStarted: begin,
+    beatCounted: (group, station) => {
+      of(group).of(station).lastBeatMs = localMs();
+    },
+    probed: (group, station, well) => of(group).of(station).probed(well),
+    attemptBegan: (attempt) => void of(attempt.group).of(attempt.station).out.add(attempt),
+    attemptEnded(attempt) {
+      const group = of(attempt.group);
+      const known = group.of(attempt.station);
+      if (!known.out.delete(attempt)) return;
+      known.tally.ended(attempt, localMs() >= group.distrustUntilMs, !disturbed(fleet), localMs());
+    },
+    operated({ group, station, action, forMs = 0 }) {
+      if (action !== "maintenance") return;
+      const { restsUntilMs } = of(group).of(station);
+      if (Math.abs(restsUntilMs - localMs() - forMs) > ROUNDING_MS)
+        world.violate(
+          "maintenance-is-kept",
+          `${group}/${station} was taken out of service for ${forMs} ms, and is until ${restsUntilMs}; it is ${localMs()}`,
+        );
+    },
+    gatewayEvent: (event) => noted(fleet, of(event.group), event, localMs()),
+    tick() {
+      const look = lookAround(fleet);
+      if (look === undefined || disturbed(fleet)) return;
+      const group = of(look.group);
+      for (const wrong of misfits(look, group)) world.violate(...wrong);
+      if (!isDue(look, group)) return;
+      const { changes } = group;
+      world.at(world.nowMs + LATE_MS, () => stillDue(fleet, look, group, changes));
+    },
+  };
+}
+
+function noted(fleet: Fleet, group: Known, event: GatewayEvent, nowMs: number): void {
+  if (event.type === "abstention") {
+    group.distrustUntilMs = event.untilMs;
+    group.changes++;
+  } else if (event.type === "breaker") group.of(event.station).circuitMoved(event.transition.to, event.transition.atMs);
+  else if (event.type === "maintenance")
+    group.of(event.station).restsUntilMs = event.reason === undefined ? Number.NEGATIVE_INFINITY : event.untilMs;
+  else if (event.type === "declaration") group.of(event.node).declared(event.to, nowMs);
+  else if (event.type === "handover-begun" || event.type === "handover-ended") group.changes++;
+  else if (event.type === "promoted") promoted(fleet, group, event, nowMs);
+}
+
+function promoted(fleet: Fleet, group: Known, event: Promoted, nowMs: number): void {
+  const { stations, beatsKnown, settings } = group;
+  for (const [invariant, detail] of wrongs(event, { stations, beatsKnown, probes: settings.probes, nowMs }))
+    fleet.world.violate(invariant, detail);
+  if (event.cause === "failure" && nowMs < group.distrustUntilMs)
+    fleet.world.violate(
+      "abstention-is-kept",
+      `${event.group}: ${event.from} is replaced for failing; its gateway abstains until ${group.distrustUntilMs}`,
+    );
+  group.changes++;
+  if (event.cause === "switchover") group.preferred = event.station;
+  const forCalls = event.evidence.some(
+    ({ kind, verdict, detail }) =>
+      (kind === "calls" || kind === "breaker") &&
+      verdict === "unfit" &&
+      detail.startsWith(`${event.from}: `) &&
+      !detail.includes("in doubt for"),
+  );
+  group.of(event.from).replaced(event.cause, forCalls, nowMs);
+  group.of(event.station).tally.startAfresh(nowMs);
+}
+
+/** What a status says that cannot be. */
+function* misfits({ group, status, process }: StatusLook, known: Known): Iterable<[string, string]> {
+  const nowMs = process.nowMs();
+  if (status.preferred !== known.preferred)
+    yield [
+      "prefers-whom-it-should",
+      `${group}: failback would return to ${status.preferred}, not to ${known.preferred}`,
+    ];
+  for (const { name, maintenance } of status.stations) {
+    const { restsUntilMs } = known.of(name);
+    const rests = maintenance !== undefined;
+    if (rests ? nowMs > restsUntilMs + LATE_MS : nowMs < restsUntilMs - LATE_MS)
+      yield [
+        "maintenance-is-kept",
+        `${group}/${name} is ${rests ? "" : "not "}out of service at ${nowMs}; on request it is until ${restsUntilMs}`,
+      ];
+  }
+}
+
+/** Should somebody else be active, by a gateway that may decide? */
+function isDue({ status, process }: StatusLook, known: Known): boolean {
+  const nowMs = process.nowMs();
+  if (status.handover !== undefined || nowMs < known.distrustUntilMs) return false;
+  const active = status.stations.find((station) => station.active);
+  if (active === undefined || (active.assessment.fit && !known.of(active.name).tally.mustFail(nowMs))) return false;
+  return status.stations.some(
+    ({ active: itself, standing, assessment }) =>
+      !itself && standing === "alive" && assessment.fit && assessment.confirmed,
+  );
+}
+
+function stillDue(fleet: Fleet, { group, process, status }: StatusLook, known: Known, changes: number): void {
+  if (livingGateway(fleet) !== process || disturbed(fleet) || known.changes !== changes) return;
+  const now = process.gateway.groups.get(group)?.status;
+  if (now === undefined || !isDue({ group, process, status: now }, known)) return;
+  const why = now.stations
+    .filter(({ active }) => active)
+    .flatMap(({ assessment }) => assessment.evidence.filter(({ verdict }) => verdict === "unfit"))
+    .map(({ detail }) => detail);
+  fleet.world.violate(
+    "fit-is-promoted",
+    `${group}: ${status.active} stays active (${why.join("; ") || "its calls come to nothing"}), and another station is fit`,
+  );
+}
+
+function disturbed(fleet: Fleet): boolean {
+  const { nowMs } = fleet.world;
+  return livingGateway(fleet) === undefined || troubleOf(fleet).disturbsGateway(nowMs - RECOVERY_MS, nowMs);
+}

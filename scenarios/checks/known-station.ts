@@ -1,0 +1,99 @@
+/**
+ * One station as its gateway can know it, kept from outside: what was declared of it, what its circuit, its calls and people
+ * say, and when it was replaced. Where it cannot be seen whether a gateway knew a thing, there is a word for "surely" and
+ * one for "perhaps", and a check uses the one that can accuse nobody wrongly.
+ */
+import type { Attempt } from "../fleet/observer.ts";
+import { CommandPathTally } from "./command-path-tally.ts";
+import type { DocumentedGroup } from "./documented.ts";
+import type { Standing } from "./silence.ts";
+
+/** `FailoverOptions.doubtMs`, and where its doubling ends. */
+const DOUBT_MS = 5_000;
+const LONGEST_DOUBT_MS = 80_000;
+/** Instants on one axis differ by rounding. */
+const ROUNDING_MS = 0.001;
+
+export class KnownStation {
+  readonly tally: CommandPathTally;
+  readonly out: Set<Attempt> = new Set();
+  readonly #timeoutMs: number;
+  readonly #probes: boolean;
+  readonly #openDurationMs: number;
+  standing: Standing = "unknown";
+  circuit: "closed" | "open" | "half-open" = "closed";
+  #openUntilMs = Number.NEGATIVE_INFINITY;
+  /** On the gateway's clock, until when it is out of service on request; -Infinity where it is not. */
+  restsUntilMs: number = Number.NEGATIVE_INFINITY;
+  /** When it was last heard of, and when it was first suspected since then to be silent. */
+  lastBeatMs: number = Number.NEGATIVE_INFINITY;
+  silentSinceMs: number | undefined = undefined;
+  /** Was it replaced for failing, and no probe of it has succeeded since? */
+  unproven = false;
+  lastProbe: "well" | "ill" | undefined = undefined;
+  #replaced = 0;
+  #perhapsInDoubtUntilMs = Number.NEGATIVE_INFINITY;
+  #surelyInDoubtUntilMs = Number.NEGATIVE_INFINITY;
+
+  constructor(settings: DocumentedGroup) {
+    this.tally = new CommandPathTally(settings);
+    this.#timeoutMs = settings.commands.timeoutMs;
+    this.#probes = settings.probes;
+    this.#openDurationMs = settings.breaker.openDurationMs;
+  }
+
+  declared(to: Standing, nowMs: number): void {
+    if (this.standing === "down" && to === "alive") this.tally.startAfresh(nowMs);
+    this.standing = to;
+    if (to === "alive") this.silentSinceMs = undefined;
+    else this.silentSinceMs ??= nowMs;
+  }
+
+  circuitMoved(to: "closed" | "open" | "half-open", atMs: number): void {
+    this.circuit = to;
+    if (to === "open") this.#openUntilMs = atMs + this.#openDurationMs;
+  }
+
+  /** Another took its place; `forCalls`: because its calls failed. */
+  replaced(cause: string, forCalls: boolean, nowMs: number): void {
+    this.tally.startAfresh(nowMs);
+    this.#perhapsInDoubtUntilMs = nowMs + Math.min(LONGEST_DOUBT_MS, DOUBT_MS * 2 ** this.#replaced++);
+    if (forCalls) this.#surelyInDoubtUntilMs = nowMs + DOUBT_MS;
+    if (cause !== "failure") return;
+    this.unproven = true;
+    this.lastProbe = undefined;
+  }
+
+  probed(well: boolean): void {
+    this.lastProbe = well ? "well" : "ill";
+    if (well) this.unproven = false;
+  }
+
+  /** Is something known that speaks against it as the active one? */
+  perhapsUnfit(nowMs: number): boolean {
+    if (this.standing === "down" || this.circuit === "open" || nowMs < this.restsUntilMs) return true;
+    return nowMs < this.#perhapsInDoubtUntilMs || this.tally.mayFail(this.#givenUp(nowMs), nowMs);
+  }
+
+  /** May it surely not be made active while somebody else is fit? */
+  surelyUnfit(nowMs: number): boolean {
+    if (this.standing !== "alive" || nowMs < this.restsUntilMs) return true;
+    // That it is half-open is told when somebody asks.
+    if (this.circuit === "open" && nowMs < this.#openUntilMs - ROUNDING_MS) return true;
+    return !this.#probes && nowMs < this.#surelyInDoubtUntilMs - ROUNDING_MS;
+  }
+
+  /** May it surely be made active? */
+  surelyFit(nowMs: number): boolean {
+    return this.standing === "alive" && this.circuit === "closed" && !this.perhapsUnfit(nowMs);
+  }
+
+  /** An attempt that its gateway gives up is booked before it ends; of those whose caller hangs up in this very step, one is. */
+  #givenUp(nowMs: number): number {
+    const over = [...this.out].filter(
+      ({ signal, localMs, timeLeftMs }) =>
+        signal.aborted || nowMs - localMs >= Math.min(timeLeftMs, this.#timeoutMs) - ROUNDING_MS,
+    ).length;
+    return over < this.out.size ? over + 1 : over;
+  }
+}
