@@ -134,3 +134,23 @@ test("[F1] what an attempt shows is weighed when it fails, and not when its call
   );
   await at.stop();
 });
+
+test("[F4] [R2] a command that comes back to a station which was lost with it waits for the budget, and is not failed for that", async () => {
+  const at = await TwoStations.begin({
+    client: { ...CLIENT, retry: { maxAttempts: 2, baseMs: 10, budget: { reserve: 1, windowMs: 2_000 } } },
+    doubtMs: 100,
+  });
+  at.north.fault = "hang";
+  const outcomes = Array.from({ length: 4 }, () => at.send({ deadline: at.clock.nowMs() + 20_000 }));
+  await at.clock.advanceBy(100);
+  // Stations change places twice, and nobody serves in between.
+  at.south.fault = "refuse";
+  at.north.beats = false;
+  await at.clock.advanceBy(900);
+  at.north.fault = "none";
+  at.north.beats = true;
+  await at.clock.advanceBy(14_000);
+  assert.equal(at.failover.currentActive, "primary");
+  for (const outcome of outcomes) assert.equal(outcome.answer?.body.by, "north", shown([outcome]));
+  await at.stop();
+});

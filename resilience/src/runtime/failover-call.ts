@@ -53,6 +53,7 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
   failedAtMs: number = Number.NEGATIVE_INFINITY;
   neverArrived = false;
   triedAgain = false;
+  owed = false;
   lane: Lane<S> | undefined = undefined;
   #visit: Visit<S, R> | undefined = undefined;
   #patience: Patience | undefined = undefined;
@@ -105,7 +106,8 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
   run(lane: Lane<S>, epoch: number, nowMs: number): void {
     this.lane = lane;
     this.neverArrived = false;
-    if (!this.#fare.pay(lane, nowMs)) return this.#hold();
+    this.owed = !this.#fare.pay(lane, nowMs);
+    if (this.owed) return this.#hold();
     this.#patience?.stop();
     this.#phase = "running";
     const visit = new Visit<S, R>(this.#desk, lane, epoch, this.#fare, this);
@@ -265,13 +267,9 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
   }
 
   #waitedTooLong(): void {
-    const failure = this.#failure;
-    if (this.#phase === "running") {
-      const { name } = (this.#visit as Visit<S, R>).lane;
-      return this.#withdraw({ error: replacedUnknown(name) });
-    }
+    if (this.#phase === "running") return this.#withdraw({ error: replacedUnknown((this.lane as Lane<S>).name) });
     const early = this.#desk.clock.nowMs() < this.deadline;
-    this.#withdraw(waitedInVain(failure, this.#reached !== undefined, early));
+    this.#withdraw(waitedInVain(this.#failure, this.#reached !== undefined, early));
   }
 
   /** Ends it wherever it is. */

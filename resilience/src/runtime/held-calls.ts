@@ -4,6 +4,7 @@
  * station's: the call is *owed* another try as soon as the retry budget allows, and at once if it never reached the
  * station, for which it is no extra load then. Otherwise others succeeded while this
  * one failed, and it was probably the call's own: it may try once more if the budget allows at once, and is then failed.
+ * One that comes back to a station which was lost with it in hand (stations have changed places twice) is owed as well.
  * Where the station is heard of but answers nobody, one held call at a time is tried as far as the budget goes, so that a
  * quiet service finds out that its station is well.
  */
@@ -46,7 +47,7 @@ export class HeldCalls<S extends NamedStation> {
 
   add(call: PendingCall<S>): void {
     if (this.#unsupervised || this.size >= this.#most) return call.deliverFailure();
-    this.#undecided.add(call);
+    (call.owed ? this.#owed : this.#undecided).add(call);
     this.#timer ??= this.#clock.at(this.#clock.nowMs() + LOOK_INTERVAL_MS, () => this.#look());
   }
 

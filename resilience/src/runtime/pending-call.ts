@@ -28,6 +28,8 @@ export interface PendingCall<S extends NamedStation> {
   readonly neverArrived: boolean;
   /** It has been sent to a station a second time after failing there. */
   readonly triedAgain: boolean;
+  /** It was at its lane before, which was lost then, and its next attempt there can not be afforded yet. */
+  readonly owed: boolean;
   /** It is this call's turn at `lane`, under `epoch`. */
   run(lane: Lane<S>, epoch: number, nowMs: number): void;
   /** Nobody could take it at once: it waits until `untilMs` at most. */
