@@ -30,6 +30,7 @@ import { simplerPlans } from "./swarm/simpler.ts";
 import { drawLoss, drawRelapse, LONGEST_OUTAGE_MS } from "./swarm/single-fault.ts";
 import type { Surroundings } from "./swarm/surroundings.ts";
 import { drawClockRates, drawSurroundings, PLAIN } from "./swarm/surroundings.ts";
+import type { WrittenSections } from "./swarm/written.ts";
 import { configurationOf } from "./swarm/written.ts";
 
 export const swarm: Simulation<FleetPlan> = {
@@ -103,7 +104,9 @@ function relapse(random: Random, fleet: Fleet): FleetPlan {
   const second = automatic ? primary : backup;
   const wellAgainMs = recoveryMs(again.configuration, LONGEST_OUTAGE_MS) + between(draws, 5_000, 10_000);
   const phases = drawPhases(random.fork("phases"), again.configuration, "relapse");
-  const faults = drawRelapse(draws, { first: primary, second }, phases.warmUpMs, wellAgainMs);
+  const { probePath } = group as WrittenSections;
+  const heals = { againAfterMs: wellAgainMs, probed: probePath !== undefined };
+  const faults = drawRelapse(draws, { first: primary, second }, phases.warmUpMs, heals);
   const lastMs = faults.at(-1)?.atMs as number;
   return planOf(random, again, {
     phases: { ...phases, chaosMs: lastMs - phases.warmUpMs + 1_000 },

@@ -5,8 +5,10 @@
  *   ours, does not stay active while another is fit.
  * - `maintenance-is-kept`: who was taken out of service is so until the time is over, and not a moment longer.
  * - `prefers-whom-it-should`: failback returns to the primary, or to whom a person switched over to last.
+ * - `failback-comes`: where it is automatic, it does not wait for longer than the hold-down of a station proven well.
  * - `abstention-is-kept`: while it distrusts itself, a gateway replaces nobody for failing.
  */
+import type { FailoverStatus } from "ground-station-failover";
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver } from "../fleet/observer.ts";
@@ -22,6 +24,8 @@ import { troubleOf } from "./trouble.ts";
 
 /** What is due by timers happens within this. */
 const LATE_MS = 100;
+/** A look at a group comes once in a second; and its drain may take two. */
+const BACK_MS = 4_000;
 /** A gateway that was stopped finds its own work first. */
 const RECOVERY_MS = 1_000;
 /** Instants on one axis differ by rounding. */
@@ -35,6 +39,8 @@ class Known {
   preferred: string;
   /** Until when its gateway distrusts itself. */
   distrustUntilMs: number = Number.NEGATIVE_INFINITY;
+  /** Since when, by what each look showed, failback has been possible; undefined while it is not. */
+  backSinceMs: number | undefined = undefined;
   /** Counts promotions, handovers and abstentions. */
   changes = 0;
 
@@ -100,6 +106,7 @@ export function decisions(fleet: Fleet): FleetObserver {
 function noted(fleet: Fleet, group: Known, event: GatewayEvent, nowMs: number): void {
   if (event.type === "abstention") {
     group.distrustUntilMs = event.untilMs;
+    group.backSinceMs = undefined;
     group.changes++;
   } else if (event.type === "breaker") group.of(event.station).circuitMoved(event.transition.to, event.transition.atMs);
   else if (event.type === "maintenance")
@@ -119,6 +126,7 @@ function promoted(fleet: Fleet, group: Known, event: Promoted, nowMs: number): v
       `${event.group}: ${event.from} is replaced for failing; its gateway abstains until ${group.distrustUntilMs}`,
     );
   group.changes++;
+  group.backSinceMs = undefined;
   if (event.cause === "switchover") group.preferred = event.station;
   const forCalls = event.evidence.some(
     ({ kind, verdict, detail }) =>
@@ -134,6 +142,14 @@ function promoted(fleet: Fleet, group: Known, event: Promoted, nowMs: number): v
 /** What a status says that cannot be. */
 function* misfits({ group, status, process }: StatusLook, known: Known): Iterable<[string, string]> {
   const nowMs = process.nowMs();
+  const heldMs = nowMs - (known.backSinceMs ?? nowMs);
+  known.backSinceMs = mayGoBack(status, known) ? (known.backSinceMs ?? nowMs) : undefined;
+  const { holdDownMs } = status.stations.find(({ name }) => name === status.preferred) ?? { holdDownMs: 0 };
+  if (heldMs > holdDownMs + BACK_MS)
+    yield [
+      "failback-comes",
+      `${group}: ${status.preferred} is proven well for ${heldMs} ms, its hold-down is ${holdDownMs}`,
+    ];
   if (status.preferred !== known.preferred)
     yield [
       "prefers-whom-it-should",
@@ -148,6 +164,13 @@ function* misfits({ group, status, process }: StatusLook, known: Known): Iterabl
         `${group}/${name} is ${rests ? "" : "not "}out of service at ${nowMs}; on request it is until ${restsUntilMs}`,
       ];
   }
+}
+
+/** Is everything there for a failback, but the time? */
+function mayGoBack({ active, preferred, handover, stations }: FailoverStatus, { settings }: Known): boolean {
+  if (settings.failback.mode !== "automatic" || active === preferred || handover !== undefined) return false;
+  const fit = stations.find(({ name }) => name === active)?.assessment.fit === true;
+  return fit && stations.find(({ name }) => name === preferred)?.assessment.proven === true;
 }
 
 /** Should somebody else be active, by a gateway that may decide? */

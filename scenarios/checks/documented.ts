@@ -28,6 +28,7 @@ export interface DocumentedGroup {
     readonly maxWaitMs: number;
     readonly maxWaiting: number;
     readonly maxConcurrent: number;
+    readonly ambiguousKeyed: "resend" | "report";
     readonly errorBody: boolean;
   };
   readonly retry: { readonly maxAttempts: number; readonly budgetRatio: number; readonly budgetWindowMs: number };
@@ -93,6 +94,7 @@ export function documented(written: WrittenGroup): DocumentedGroup {
       maxWaitMs: duration(commands["maxWait"], 15_000),
       maxWaiting: number(commands["maxWaiting"], 10_000),
       maxConcurrent: number(commands["maxConcurrent"], 256),
+      ambiguousKeyed: commands["ambiguousKeyed"] === "report" ? "report" : "resend",
       errorBody: commands["errorBody"] !== false,
     },
     retry: {

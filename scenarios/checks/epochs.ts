@@ -18,7 +18,7 @@ interface Numbered {
   /** Who was sent to under each epoch. */
   readonly stations: Map<number, string>;
   newestSent: number;
-  /** The newest that a station has reported in a heartbeat. */
+  /** What heartbeats have told asks for this one at least. */
   newestHeard: number;
 }
 
@@ -56,7 +56,9 @@ export function epochs(fleet: Fleet): FleetObserver {
     },
     beatCounted(group, _station, beat) {
       const of = numbered(group);
-      of.newestHeard = Math.max(of.newestHeard, beat?.epochSeen ?? 0);
+      const seen = beat?.epochSeen ?? 0;
+      // One that this process has not reached itself was sent under by another: ours has to be newer.
+      of.newestHeard = Math.max(of.newestHeard, seen > of.epoch ? seen + 1 : seen);
     },
     tick() {
       const look = lookAround(fleet);
@@ -92,7 +94,7 @@ function refuseUnlearnt({ world }: Fleet, { newestHeard }: Numbered, { group, st
   if (status.epoch >= newestHeard) return;
   world.violate(
     "epochs-are-learnt",
-    `${group}: a heartbeat told of epoch ${newestHeard}, and the gateway is still at ${status.epoch}`,
+    `${group}: after what heartbeats told it has to be at epoch ${newestHeard} at least, and the gateway is at ${status.epoch}`,
   );
 }
 

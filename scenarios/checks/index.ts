@@ -13,6 +13,7 @@ import { detector } from "./detector.ts";
 import { epochs } from "./epochs.ts";
 import { fitAgain } from "./fit-again.ts";
 import { handoverEnds } from "./handover-ends.ts";
+import { lostCalls } from "./lost-calls.ts";
 import { movedCalls } from "./moved-calls.ts";
 import { offeredLoad } from "./offered-load.ts";
 import { once } from "./once.ts";
@@ -51,6 +52,7 @@ export function checksOf(fleet: Fleet): FleetObserver[] {
     takeOver(fleet),
     handoverEnds(fleet),
     movedCalls(fleet),
+    lostCalls(fleet),
     afterHeal(fleet),
     fitAgain(fleet),
     situationWatch(fleet),

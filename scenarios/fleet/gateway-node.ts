@@ -63,6 +63,7 @@ function receiveBeats(fleet: Fleet, env: NodeEnv, gateway: Gateway): void {
     else if (admission?.type === "challenge") {
       if (challenges.get(message.beat.session) === admission.challenge) fleet.world.sometimes("challenge lost");
       challenges.set(message.beat.session, admission.challenge);
+      fleet.observers.tell("challenged", message.beat.group, message.beat.station, message.beat);
       const answer = challengeMessage(message.beat, admission.challenge);
       fleet.faults.record(stationNode(message.beat.group, message.beat.station), answer);
       env.network.send(from, answer, HEARTBEAT_PORT);
@@ -80,7 +81,7 @@ async function answered(
   const visit = begun(fleet, env, group, request);
   const answer = await answerTo(group, requestOf(request), signalOf(gone));
   visit.answeredAtMs = fleet.world.nowMs;
-  fleet.observers.tell("commandAnswered", visit);
+  fleet.observers.tell("commandAnswered", visit, answer.type === "problem" ? answer.problem.code : undefined);
   if (answer.type === "caller-gone") throw answer.error;
   if (answer.type === "reply") {
     const { status, json } = answer.reply;

@@ -113,7 +113,8 @@ export interface FleetObserver {
   gatewayStarted?(process: GatewayProcess): void;
   gatewayCrashed?(process: GatewayProcess): void;
   commandArrived?(visit: Visit): void;
-  commandAnswered?(visit: Visit): void;
+  /** `code` where the gateway itself answers. */
+  commandAnswered?(visit: Visit, code?: string): void;
   attemptBegan?(attempt: Attempt): void;
   attemptEnded?(attempt: Attempt): void;
   /** A station has let a command in. */
@@ -125,6 +126,8 @@ export interface FleetObserver {
   executed?(execution: Execution): void;
   /** A heartbeat was admitted by the gateway; `beat` where it was pushed. */
   beatCounted?(group: string, station: string, beat?: StationBeat): void;
+  /** The gateway answers `beat` with a challenge. */
+  challenged?(group: string, station: string, beat: StationBeat): void;
   /** A station takes in a challenge to `beat` of its session, the newest that it has sent being `sentSequence`. */
   challengeTaken?(group: string, station: string, beat: StationBeat, sentSequence: number): void;
   /** A probe of a station has ended. */

@@ -14,11 +14,11 @@ export interface ServiceFault {
   /** Absent: for ever. */
   readonly forMs?: number;
   /**
-   * `errors`: answers 500 and executes nothing. `errors-after`: executes, then answers 500. `lying-200`: answers 200 with
+   * `errors`: answers 500 and executes nothing. `busy`: the same with 429. `errors-after`: executes, then answers 500. `lying-200`: answers 200 with
    * an error in the body and executes nothing. `hang`: never answers, executes nothing. `hang-after`: executes and never
    * answers. `slow`: answers `delayMs` later.
    */
-  readonly mode: "errors" | "errors-after" | "lying-200" | "hang" | "hang-after" | "slow";
+  readonly mode: "errors" | "busy" | "errors-after" | "lying-200" | "hang" | "hang-after" | "slow";
   /** Share of commands that it strikes, 0..1. */
   readonly rate: number;
   readonly delayMs?: number;

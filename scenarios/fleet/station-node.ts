@@ -125,6 +125,7 @@ class StationProcess {
       this.#done();
     }
     if (fault?.mode === "errors") return { label: "500", status: 500 };
+    if (fault?.mode === "busy") return { label: "429", status: 429 };
     if (fault?.mode === "lying-200") return LIE;
     const departure = this.#guard.beforeSending(admission, clock.nowMs());
     if (departure.type === "stale") return stale(departure.epochSeen);

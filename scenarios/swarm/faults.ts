@@ -56,6 +56,7 @@ export function drawAllFaults(random: Random, stage: Stage): FleetFault[] {
 
 export const MODES: readonly ServiceFault["mode"][] = [
   "errors",
+  "busy",
   "errors-after",
   "lying-200",
   "hang",

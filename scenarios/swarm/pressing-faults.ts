@@ -98,7 +98,7 @@ function drawStumbles(random: Random, stage: Stage): FleetFault[] {
   const atMs = milliseconds(between(random, stage.fromMs, Math.max(stage.fromMs + 1, stage.untilMs - lastsMs)));
   const untilMs = Math.min(atMs + lastsMs, stage.untilMs - 200);
   const everyMs = logUniform(random, 50, 400);
-  const mode = pick(random, ["errors", "lying-200"] as const);
+  const mode = pick(random, ["errors", "busy", "lying-200"] as const);
   const faults: FleetFault[] = [
     { kind: "service", group, station, atMs, forMs: milliseconds(untilMs - atMs), mode, rate: 1 },
   ];

@@ -57,6 +57,15 @@ const DEAF: readonly Loss[] = [
   service("hang-after"),
 ];
 
+/** What a probe at the station's door does not miss. */
+const FOUND_BY_PROBES: readonly Loss[] = [
+  (victim, times) => ({ kind: "link", from: GATEWAY, to: node(victim), conditions: { cut: true }, ...times }),
+  (victim, times) => ({ kind: "link", from: GATEWAY, to: node(victim), conditions: { held: true }, ...times }),
+  service("errors"),
+  service("lying-200"),
+  service("hang"),
+];
+
 /** `victim` is lost at some instant of the chaos, for ever. */
 export function drawLoss(random: Random, victim: Victim, fromMs: number): FleetFault[] {
   return [pick(random, [...SILENT, ...DEAF])(victim, { atMs: Math.round(between(random, fromMs, fromMs + 5_000)) })];
@@ -67,17 +76,20 @@ export const LONGEST_OUTAGE_MS = 20_000;
 
 /**
  * `first` has an outage that heals; `againAfterMs` later, all being well again, `second` is lost for ever. Where that is
- * the same station, the gateway goes back by itself, and would go back again and again to one that still beats.
+ * the same station, the gateway goes back by itself, and would go back again and again to one that still beats, unless it
+ * probes (`probed`).
  */
 export function drawRelapse(
   random: Random,
   { first, second }: { readonly first: Victim; readonly second: Victim },
   fromMs: number,
-  againAfterMs: number,
+  { againAfterMs, probed }: { readonly againAfterMs: number; readonly probed: boolean },
 ): FleetFault[] {
   const forMs = Math.round(logUniform(random, 2_000, LONGEST_OUTAGE_MS));
   const atMs = Math.round(between(random, fromMs, fromMs + 1_000));
   const again = { atMs: atMs + forMs + Math.round(againAfterMs) };
-  const losses = first === second ? SILENT : [...SILENT, ...SILENT, ...DEAF];
-  return [pick(random, SILENT)(first, { atMs, forMs }), pick(random, losses)(second, again)];
+  const alone = probed ? [...SILENT, ...FOUND_BY_PROBES] : SILENT;
+  const losses = first === second ? alone : [...SILENT, ...SILENT, ...DEAF];
+  // An outage that heals may leave heartbeats going, too: then only a probe can tell when it is over.
+  return [pick(random, probed ? alone : SILENT)(first, { atMs, forMs }), pick(random, losses)(second, again)];
 }
