@@ -154,3 +154,44 @@ test("[F4] [R2] a command that comes back to a station which was lost with it wa
   for (const outcome of outcomes) assert.equal(outcome.answer?.body.by, "north", shown([outcome]));
   await at.stop();
 });
+
+test("[F4] a keyed command that was put back into the queue after it reached one station does not go to another unasked", async () => {
+  const at = await TwoStations.begin({
+    client: { ...CLIENT, retry: { maxAttempts: 3, baseMs: 50, jitter: "none", budget: { reserve: 10 } } },
+    ramp: { capacityPerSecond: 1 },
+    ambiguousKeyed: "report",
+  });
+  at.north.fault = "reset";
+  const outcome = at.send({ key: "burn", deadline: at.clock.nowMs() + 10_000 });
+  await at.clock.advanceBy(200);
+  assert.equal(at.north.door.length, 1, "its retry would have gone beyond the declared capacity, so it waits");
+  at.north.beats = false;
+  await at.clock.advanceBy(5_000);
+  assert.equal(at.failover.currentActive, "backup");
+  assert.equal(at.south.door.length, 0, "the group wants a report, and no re-send");
+  assert.equal(outcome.error?.code, "AMBIGUOUS_OUTCOME", shown([outcome]));
+  await at.stop();
+});
+
+test("[F7] a failback that drains is given up when a probe shows that its station is not well after all", async () => {
+  let ready = true;
+  const at = await TwoStations.begin({
+    client: { ...CLIENT, timeoutMs: 100_000 },
+    failback: { mode: "automatic", holdDownMs: 1_000, drainMs: 5_000 },
+    probe: () => (ready ? Promise.resolve() : Promise.reject(new Error("not ready"))),
+    probeIntervalMs: 500,
+  });
+  at.north.beats = false;
+  await at.clock.advanceBy(2_000);
+  assert.equal(at.failover.currentActive, "backup");
+  at.south.answerMs = 60_000;
+  at.send();
+  at.north.beats = true;
+  for (let waited = 0; at.told("handover-begun").length === 0 && waited < 40_000; waited += 100)
+    await at.clock.advanceBy(100);
+  ready = false;
+  await at.clock.advanceBy(1_000);
+  assert.equal(at.failover.currentActive, "backup");
+  assert.match(at.told("handover-ended").at(-1)?.reason ?? "", /north has to prove itself again/);
+  await at.stop();
+});

@@ -173,10 +173,12 @@ export class FailoverMachine {
     return { type: "handover-due", station: name, cause: "failback", reason };
   }
 
-  /** Why `name` cannot be made active now, in a sentence; undefined where it can. */
-  refusal(name: string): string | undefined {
+  /** Why `name` cannot be made active now for `cause`, in a sentence; undefined where it can. Nobody goes back unproven. */
+  refusal(name: string, cause: PlannedCause): string | undefined {
     const station = this.#stationOf(name);
     if (station === this.#active) return `${name} is active already`;
+    if (station.assessment.fit && cause === "failback" && !station.assessment.proven)
+      return `${name} has to prove itself again before failback`;
     if (station.assessment.fit) return undefined;
     const why = station.assessment.evidence.filter((piece) => piece.verdict === "unfit").map((piece) => piece.detail);
     return `${name} is not fit to be active: ${why.length === 0 ? "nothing is known of it yet" : why.join("; ")}`;
@@ -187,7 +189,7 @@ export class FailoverMachine {
    * so that the machine does not undo what a person decided.
    */
   handOver(name: string, cause: PlannedCause, reason: string, nowMs: number): Promotion | string {
-    const refusal = this.refusal(name);
+    const refusal = this.refusal(name, cause);
     if (refusal !== undefined) return refusal;
     const station = this.#stationOf(name);
     if (cause === "switchover") this.#preferred = station;

@@ -62,6 +62,8 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
   #failure: Failure<R> | undefined = undefined;
   /** The station that an attempt has reached, which may have executed it. */
   #reached: Lane<S> | undefined = undefined;
+  /** Of which of these it has been settled how to go on from there. */
+  #left: Lane<S> | undefined = undefined;
   #staleResends = 0;
 
   constructor(
@@ -106,6 +108,8 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
   run(lane: Lane<S>, epoch: number, nowMs: number): void {
     this.lane = lane;
     this.neverArrived = false;
+    // It was put back into the queue with a failure at one station, and now it is another's turn.
+    if (this.#reached !== lane && this.#reached !== this.#left) return this.#goElsewhere();
     this.owed = !this.#fare.pay(lane, nowMs);
     if (this.owed) return this.#hold();
     this.#patience?.stop();
@@ -155,8 +159,7 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
     }
     if (error instanceof StaleEpochError) return this.#stale(visit, error);
     if (error instanceof LocalRejection) return this.#refusedForGood(visit, error);
-    if (!visit.failed) return this.#end({ error });
-    this.#failed(visit, { error });
+    return visit.failed ? this.#failed(visit, { error }) : this.#end({ error });
   }
 
   stationLost(): void {
@@ -183,8 +186,7 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
     if (how === "charged") this.#fare.chargedBy(this.lane);
     if (how === "in-place") this.#fare.undone(this.lane);
     this.triedAgain = how !== "elsewhere";
-    if (how === "elsewhere") this.#goElsewhere();
-    else this.#requeue();
+    return how === "elsewhere" ? this.#goElsewhere() : this.#requeue();
   }
 
   deliverFailure(): void {
@@ -242,6 +244,7 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
   #goElsewhere(): void {
     const key = this.#options.idempotencyKey || undefined;
     const reached = this.#reached;
+    this.#left = reached;
     if (reached === undefined || key === undefined) return this.#requeue();
     const resend = this.#desk.ambiguousKeyed === "resend";
     const asked = this.#desk.ask<R>(reached, key, this.deadline);
@@ -268,8 +271,7 @@ export class FailoverCall<S extends NamedStation, R> implements CallSink<R>, InF
 
   #waitedTooLong(): void {
     if (this.#phase === "running") return this.#withdraw({ error: replacedUnknown((this.lane as Lane<S>).name) });
-    const early = this.#desk.clock.nowMs() < this.deadline;
-    this.#withdraw(waitedInVain(this.#failure, this.#reached !== undefined, early));
+    this.#withdraw(waitedInVain(this.#failure, this.#reached !== undefined, this.#desk.clock.nowMs() < this.deadline));
   }
 
   /** Ends it wherever it is. */

@@ -31,6 +31,11 @@ export class Handover<S extends NamedStation> {
     this.#complete = complete;
   }
 
+  /** What is under way; undefined while nothing is. */
+  get plan(): Plan<S> | undefined {
+    return this.#pending;
+  }
+
   /** Who is about to become active; undefined while none is. */
   get to(): Lane<S> | undefined {
     return this.#pending?.to;

@@ -134,7 +134,9 @@ export class Takeover<S extends NamedStation> {
   handOver(lane: Lane<S>, cause: PlannedCause, reason: string, drainMs: number): Promise<number> {
     const to = this.#handover.to;
     const refusal =
-      to === undefined ? this.#parts.machine.refusal(lane.name) : `a handover to ${to.name} is under way already`;
+      to === undefined
+        ? this.#parts.machine.refusal(lane.name, cause)
+        : `a handover to ${to.name} is under way already`;
     if (refusal !== undefined) return Promise.reject(new NoStationFitError(refusal));
     const station = lane.name;
     this.#parts.tell({ type: "handover-begun", station, cause, reason, atMs: this.#clock.nowMs() });
@@ -155,8 +157,8 @@ export class Takeover<S extends NamedStation> {
       lane.weighed(assessment, nowMs);
       machine.assess(lane.name, assessment, nowMs);
     }
-    const to = this.#handover.to;
-    const refusal = to === undefined ? undefined : machine.refusal(to.name);
+    const { plan } = this.#handover;
+    const refusal = plan && machine.refusal(plan.to.name, plan.cause);
     if (refusal !== undefined) this.#handover.overtaken(refusal);
     if (!this.#parts.leaseHeld() || nowMs < this.active.distrustUntilMs) return;
     const decision = machine.decide(nowMs);
