@@ -50,6 +50,54 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
     invariants: ["declaration-after-silence"],
   },
   {
+    name: "learns-lost-beats",
+    bug: "a gap in which beats were lost is taken for an ordinary one",
+    file: PHI,
+    edits: [
+      {
+        find: 'if (succession === "next" && gapMs >= 0',
+        replace: 'if ((succession === "next" || succession === "skip") && gapMs >= 0',
+      },
+    ],
+    invariants: ["suspicion-fits-the-beats"],
+  },
+  {
+    name: "wrong-gap-leaves",
+    bug: "another gap than the oldest leaves the window",
+    file: "resilience/src/core/arrival-window.ts",
+    edits: [
+      {
+        find: "this.#running.add(this.#ring[this.#next] as number, -1);",
+        replace: "this.#running.add(this.#ring[(this.#next + 1) % this.size] as number, -1);",
+      },
+    ],
+    invariants: ["suspicion-fits-the-beats"],
+  },
+  {
+    name: "sustain-survives-a-stall",
+    bug: "suspicion from before an observer's own stall goes on counting",
+    file: SUPERVISOR,
+    edits: [
+      {
+        find: "if (look.level < this.options.declareThreshold || abstaining) watched",
+        replace: "if (look.level < this.options.declareThreshold) watched",
+      },
+    ],
+    invariants: ["abstention-is-kept"],
+  },
+  {
+    name: "cleared-too-soon",
+    bug: "below the threshold that suspects is as good as below the one that clears",
+    file: SUPERVISOR,
+    edits: [
+      {
+        find: "const clear = look.level < clearThreshold && !pastCeiling;",
+        replace: "const clear = look.level < suspectThreshold && !pastCeiling;",
+      },
+    ],
+    invariants: ["declaration-follows-level"],
+  },
+  {
     name: "never-doubts-itself",
     bug: "an observer that stood still declares everybody",
     file: "resilience/src/runtime/supervisor.ts",

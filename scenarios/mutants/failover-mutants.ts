@@ -285,6 +285,103 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
     invariants: ["once-is-sent-once", "executed-once"],
   },
   {
+    name: "maintenance-ignored",
+    bug: "who was taken out of service is as good as any",
+    file: `${RUNTIME}/lane.ts`,
+    edits: [
+      {
+        find: "if (this.maintenance !== undefined) against(",
+        replace: 'if (this.maintenance?.reason === "") against(',
+      },
+    ],
+    invariants: ["unfit-is-not-promoted"],
+  },
+  {
+    name: "report-ignored",
+    bug: "a keyed command is re-sent although its group wants a report",
+    file: `${RUNTIME}/failover.ts`,
+    edits: [
+      { find: 'ambiguousKeyed: ambiguousKeyed ?? "resend",', replace: 'ambiguousKeyed: ambiguousKeyed && "resend",' },
+    ],
+    invariants: ["report-is-not-resent"],
+  },
+  {
+    name: "promoted-unheard",
+    bug: "a backup is promoted without one more heartbeat since the active station fell silent",
+    file: "resilience/src/core/failover.ts",
+    edits: [{ find: "    if (!next.assessment.confirmed) return undefined;\n", replace: "" }],
+    invariants: ["heard-since-is-promoted"],
+  },
+  {
+    name: "last-fit-first",
+    bug: "the last of the fit stations is promoted, not the first",
+    file: "resilience/src/core/failover.ts",
+    edits: [
+      {
+        find: "fit.find((station) => station.assessment.confirmed)",
+        replace: "fit.findLast((station) => station.assessment.confirmed)",
+      },
+    ],
+    invariants: ["promotes-the-first-fit"],
+  },
+  {
+    name: "doubt-forgotten",
+    bug: "a station that was replaced for its calls is as good as any at once",
+    file: `${RUNTIME}/lane.ts`,
+    edits: [{ find: "if (nowMs < this.#doubtUntilMs) {", replace: "if (nowMs < this.#doubtUntilMs - 1e12) {" }],
+    invariants: ["unfit-is-not-promoted"],
+  },
+  {
+    name: "doubt-ends-unnoticed",
+    bug: "nobody is woken when a doubt is over",
+    file: `${RUNTIME}/lane.ts`,
+    edits: [
+      {
+        find: "const instants = [this.commandPath.nextWakeMs, this.#doubtUntilMs,",
+        replace: "const instants = [this.commandPath.nextWakeMs,",
+      },
+    ],
+    invariants: ["fit-is-promoted"],
+  },
+  {
+    name: "drained-not-noticed",
+    bug: "a handover waits for all its time although nothing is in flight any more",
+    file: `${RUNTIME}/takeover.ts`,
+    edits: [{ find: "    this.#handover.drained();\n", replace: "" }],
+    invariants: ["drained-is-done"],
+  },
+  {
+    name: "switchover-not-preferred",
+    bug: "failback undoes what a person decided",
+    file: "resilience/src/core/failover.ts",
+    edits: [
+      {
+        find: 'if (cause === "switchover") this.#preferred = station;',
+        replace: 'if (cause === "maintenance") this.#preferred = station;',
+      },
+    ],
+    invariants: ["prefers-whom-it-should"],
+  },
+  {
+    name: "back-unproven",
+    bug: "a station that failed need not answer a probe before failback",
+    file: `${RUNTIME}/takeover.ts`,
+    edits: [{ find: 'old.demoted(atMs, cause === "failure");', replace: "old.demoted(atMs, false);" }],
+    invariants: ["failback-is-proven"],
+  },
+  {
+    name: "replaces-while-in-doubt-of-itself",
+    bug: "a gateway that stood still replaces stations all the same",
+    file: `${RUNTIME}/takeover.ts`,
+    edits: [
+      {
+        find: "if (!this.#parts.leaseHeld() || nowMs < this.active.distrustUntilMs) return;",
+        replace: "if (!this.#parts.leaseHeld()) return;",
+      },
+    ],
+    invariants: ["abstention-is-kept"],
+  },
+  {
     name: "refusals-ever",
     bug: "refused connections are counted, whatever came between them",
     file: "resilience/src/core/command-path.ts",

@@ -55,6 +55,46 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
     invariants: ["retries-within-budget"],
   },
   {
+    name: "budget-leaks",
+    bug: "a planned retry that is given up stays on the books for ever",
+    file: "resilience/src/runtime/call.ts",
+    edits: [{ find: "    this.#retry?.refund();\n", replace: "" }],
+    invariants: ["counts-agree", "everything-returns"],
+  },
+  {
+    name: "budget-forgets-the-planned",
+    bug: "retries that are planned and not sent yet do not count when the next is planned",
+    file: BUDGET,
+    edits: [
+      { find: "this.#sent.total(0, nowMs) + this.#pending + 1 <=", replace: "this.#sent.total(0, nowMs) + 1 <=" },
+    ],
+    invariants: ["budget-keeps-books"],
+  },
+  {
+    name: "ghosts-in-the-queue",
+    bug: "a caller that gives up keeps its place in the queue for a slot",
+    file: "resilience/src/runtime/call.ts",
+    edits: [
+      {
+        find: "    if (this.#waiter !== undefined) this.#parts.bulkhead?.slots.remove(this.#waiter);\n",
+        replace: "",
+      },
+    ],
+    invariants: ["counts-agree"],
+  },
+  {
+    name: "answers-after-the-deadline",
+    bug: "a retry is planned that cannot begin before the deadline",
+    file: "resilience/src/runtime/retry-plan.ts",
+    edits: [
+      {
+        find: "if (nowMs + delayMs + minimumTimeLeftMs >= deadline)",
+        replace: "if (nowMs + minimumTimeLeftMs >= deadline)",
+      },
+    ],
+    invariants: ["answered-in-time"],
+  },
+  {
     name: "breaker-counts",
     bug: "the breaker trips on a count of 50, not on a rate",
     file: BREAKER,

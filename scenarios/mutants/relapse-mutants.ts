@@ -73,6 +73,49 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
     invariants: ["promotes-on-evidence"],
   },
   {
+    name: "weighed-at-the-end",
+    bug: "what an attempt shows is weighed only when its call, with all its retries, has ended",
+    file: `${RUNTIME}/lane.ts`,
+    edits: [
+      {
+        find: 'if (outcome !== "success" && this.callsChangedVerdict(endedMs)) this.callsSpoke?.();',
+        replace: 'if (outcome === "success" && this.callsChangedVerdict(endedMs)) this.callsSpoke?.();',
+      },
+    ],
+    invariants: ["fit-is-promoted", "takes-over"],
+  },
+  {
+    name: "failed-for-want-of-budget",
+    bug: "a command that comes back to a station which was lost with it is failed when others succeed there",
+    file: `${RUNTIME}/held-calls.ts`,
+    edits: [{ find: "(call.owed ? this.#owed : this.#undecided).add(call);", replace: "this.#undecided.add(call);" }],
+    invariants: ["resend-is-not-reported"],
+  },
+  {
+    name: "leaves-by-the-queue",
+    bug: "a keyed command that was put back into the queue goes to another station, though its group wants a report",
+    file: `${RUNTIME}/failover-call.ts`,
+    edits: [
+      {
+        find: "if (this.#reached !== lane && this.#reached !== this.#left) return this.#goElsewhere();",
+        replace: "",
+      },
+    ],
+    invariants: ["report-is-not-resent"],
+  },
+  {
+    name: "back-to-the-unproven",
+    bug: "a failback that drains is not given up when its station turns out not to be well",
+    file: "resilience/src/core/failover.ts",
+    edits: [
+      {
+        find: 'if (station.assessment.fit && cause === "failback" && !station.assessment.proven)',
+        replace: 'if (station.assessment.fit && cause === "failback" && station.failedAtMs.length > 99)',
+      },
+    ],
+    invariants: ["failback-is-proven"],
+  },
+  {
     name: "half-of-the-news",
     bug: "stations are weighed after each declaration of a look, and not after all of them",
     file: `${RUNTIME}/failover.ts`,

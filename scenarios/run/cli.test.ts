@@ -70,6 +70,8 @@ describe("npm run sim", () => {
       [["--scenario", "sunny-day"], /sunny-day.*Allowed choices are .*swarm/s],
       [["--replay", join(folder, "nowhere.json")], /nowhere\.json/],
       [["--sedes", "3"], /unknown option '--sedes'/],
+      [["--replay", "any.json", "--seeds", "3"], /'--replay <file>' cannot be used with option '--seeds <n>'/],
+      [["--trace", "text"], /'--trace' goes with --replay FILE only/],
     ] as const) {
       const { code, stderr } = await sim(...flags);
       assert.match(stderr, says);

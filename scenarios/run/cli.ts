@@ -40,6 +40,13 @@ const SEEDS_TO_MEET_ALL = 500;
 /** More failures than this are counted; these are shrunk and kept. */
 const MOST_SHRUNK = 5;
 
+/** What is said of a batch of seeds says nothing of one replay, and the other way round: it is refused, not ignored. */
+const OF_A_BATCH = [
+  ...["scenario", "seeds", "firstSeed", "jobs", "until", "stopAtFirst", "determinism"],
+  ...["shrink", "shrinkRuns", "mayBeDark", "failures", "json"],
+];
+const OF_A_REPLAY = ["replay", "trace", "last"];
+
 const program = new Command("npm run sim --")
   .description("The gateway in a world made from one seed. See docs/guide/simulation.md.")
   .addOption(new Option("--scenario <name>", "which one").choices(scenarios.map(({ name }) => name)).default("swarm"))
@@ -53,19 +60,23 @@ const program = new Command("npm run sim --")
   .option("--shrink-runs <n>", "how many runs looking for one may take", wholeNumber(1), 500)
   .option("--may-be-dark", "do not ask that every rare situation is met", false)
   .option("--failures <folder>", "where failing runs are kept", "sim-failures")
-  .option("--replay <file>", "run a kept failure again and show what happened")
+  .addOption(new Option("--replay <file>", "run a kept failure again and show what happened").conflicts(OF_A_BATCH))
   .addOption(
     new Option("--trace <form>", "what --replay shows")
       .choices(["summary", "text", "jsonl", "diagram"])
       .default("summary"),
   )
   .option("--last <seconds>", "how much of the end --replay shows", seconds, 2)
-  .option("--list", "say which scenarios there are", false)
+  .addOption(
+    new Option("--list", "say which scenarios there are").default(false).conflicts([...OF_A_BATCH, ...OF_A_REPLAY]),
+  )
   .option("--json", "one JSON object instead of text", false)
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 
 async function main(): Promise<number> {
   const flags = program.parse().opts<Flags>();
+  const lonely = OF_A_REPLAY.find((name) => flags.replay === undefined && program.getOptionValueSource(name) === "cli");
+  if (lonely !== undefined) program.error(`error: option '--${lonely}' goes with --replay FILE only`);
   if (flags.list) return list();
   if (flags.replay !== undefined) return await replayed(flags, flags.replay);
   const scenario = scenarioOf(flags.scenario);
