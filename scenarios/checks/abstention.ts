@@ -10,6 +10,7 @@ import { LOOK_EVERY_MS } from "../fleet/observer.ts";
 import { GATEWAY } from "../fleet/plan.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
+import { PerStation } from "./per-station.ts";
 import { leastSilences } from "./silence.ts";
 import { troubleOf } from "./trouble.ts";
 
@@ -39,7 +40,7 @@ export function abstention(fleet: Fleet): FleetObserver {
   let stall = { fromMs: Number.POSITIVE_INFINITY, toMs: Number.NEGATIVE_INFINITY };
   const longest: Map<string, number> = new Map();
   /** Stations of which a heartbeat has counted. */
-  const heard: Set<string> = new Set();
+  const heard = new PerStation(() => ({ ever: false }));
   const groups = documentedGroups(fleet);
   for (const [name, group] of groups) longest.set(name, leastSilences(group).suspectMs * DRIFT + TOLERANCE_MS);
   const doubtOf = (group: string): Doubt => {
@@ -51,7 +52,7 @@ export function abstention(fleet: Fleet): FleetObserver {
     const { group, node, to, atMs } = event;
     const doubt = doubtOf(group);
     const { sustainMs } = (groups.get(group) as DocumentedGroup).detector;
-    if (to === "down" && heard.has(`${group}/${node}`) && atMs < doubt.untilMs + sustainMs - ROUNDING_MS)
+    if (to === "down" && heard.of(group, node).ever && atMs < doubt.untilMs + sustainMs - ROUNDING_MS)
       world.violate(
         "abstention-is-kept",
         `${group}/${node}: down at ${atMs}; it abstained until ${doubt.untilMs}, and suspicion has to last ${sustainMs} ms after that`,
@@ -68,7 +69,9 @@ export function abstention(fleet: Fleet): FleetObserver {
     );
   };
   return {
-    beatCounted: (group, station) => void heard.add(`${group}/${station}`),
+    beatCounted(group, station) {
+      heard.of(group, station).ever = true;
+    },
     gatewayStarted() {
       doubts.clear();
       heard.clear();

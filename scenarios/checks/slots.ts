@@ -114,9 +114,8 @@ function waitsWithinLimit(fleet: Fleet, group: string, { untried }: Door): void 
     );
 }
 
-function agrees(fleet: Fleet, { group, status }: StatusLook, door: Door): void {
+function agrees({ world }: Fleet, { group, status }: StatusLook, door: Door): void {
   const { waiting, held, stations } = status;
-  const { world } = fleet;
   let [inFlight, wanted, pending] = [0, 0, 0];
   for (const station of stations) {
     const wantedThere = door.wantedAt(station.name);
@@ -131,12 +130,6 @@ function agrees(fleet: Fleet, { group, status }: StatusLook, door: Door): void {
     world.violate(
       "counts-agree",
       `${group}: ${pending} extra attempts are to come, of ${door.visits} commands of which ${wanted} are out`,
-    );
-  const most = Math.max(1, documentedGroups(fleet).get(group)?.commands.maxWaiting ?? Number.POSITIVE_INFINITY);
-  if (door.untried - (inFlight - wanted) > most)
-    world.violate(
-      "waiting-within-limit",
-      `${group}: ${door.untried} commands were never sent, ${inFlight - wanted} of them perhaps wait for a slot; ${most} may wait`,
     );
   if (inFlight + waiting + held !== door.visits)
     world.violate(

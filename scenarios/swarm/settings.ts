@@ -70,11 +70,11 @@ export function drawTightSettings(random: Random, load: GroupPlan, path: Surroun
   const patientPath = {
     failingFor: milliseconds(logUniform(draws, 500, 8_000)),
     minimumFailures: 12,
-    refusalsToDeclare: 5,
+    refusalsToDeclare: pick(draws.fork("refusals"), [2, 3, 5]),
   };
   const breaker = {
     failureRateThreshold: number(pick(draws, [0.5, between(draws, 0.2, 0.9)])),
-    minimumVolume: pick(draws, [1, 3, 5, 10, 20]),
+    minimumVolume: pick(draws, [1, 3, 5, 10, 20, 40]),
     window: milliseconds(logUniform(draws, 1_000, 10_000)),
     openDuration: milliseconds(logUniform(draws, 100, 3_000)),
   };
