@@ -16,14 +16,14 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
       },
       { find: "return Math.max(50, intervalMs / 4);", replace: "return 40_000;" },
     ],
-    invariants: ["takes-over"],
+    invariants: ["suspicion-fits-the-beats", "takes-over"],
   },
   {
     name: "no-ceiling",
     bug: "silence is not always declared",
     file: PHI,
     edits: [{ find: "if (nowMs >= state.lastMs + this.options.ceilingMs) return Number.MAX_VALUE;", replace: "" }],
-    invariants: ["silence-is-declared"],
+    invariants: ["suspicion-fits-the-beats", "silence-is-declared"],
   },
   {
     name: "nan-suspicion",
@@ -35,7 +35,7 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
         replace: "state.scale = state.window.count > 60 ? state.window.deviation - state.window.deviation : 50;",
       },
     ],
-    invariants: ["suspicion-is-a-number", "declaration-after-silence", "suspicion-follows-silence"],
+    invariants: ["suspicion-is-a-number", "suspicion-fits-the-beats"],
   },
   {
     name: "hair-trigger",
@@ -47,7 +47,7 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
         replace: "state.scale = Math.max(state.window.deviation / 50, 0.01);",
       },
     ],
-    invariants: ["declaration-after-silence"],
+    invariants: ["suspicion-fits-the-beats", "declaration-after-silence"],
   },
   {
     name: "learns-lost-beats",
@@ -136,7 +136,7 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
       },
       { find: "      if (state.outagesInRow < SLOWER_FOR_GOOD) return;\n", replace: "" },
     ],
-    invariants: ["declaration-when-due", "takes-over"],
+    invariants: ["suspicion-fits-the-beats", "declaration-when-due"],
   },
   {
     name: "old-challenge-taken",

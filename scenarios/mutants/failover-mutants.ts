@@ -37,7 +37,7 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
     bug: "there is no failover: an unfit station is kept",
     file: "resilience/src/core/failover.ts",
     edits: [{ find: "const next = this.#replacement();", replace: "const next = undefined as Station | undefined;" }],
-    invariants: ["takes-over"],
+    invariants: ["fit-is-promoted", "takes-over"],
   },
   {
     name: "promotes-the-dead",
@@ -93,7 +93,7 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
         replace: "return errorBody && reply.status < 0 && reportsError(reply.json);",
       },
     ],
-    invariants: ["takes-over", "serves-after-heal"],
+    invariants: ["breaker-trips-when-due", "takes-over", "serves-after-heal"],
   },
   {
     name: "blind-resend",
@@ -431,7 +431,7 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
         replace: "",
       },
     ],
-    invariants: ["fails-over-when-due", "takes-over"],
+    invariants: ["fit-is-promoted", "takes-over"],
   },
   {
     name: "replayed-beats-count",

@@ -15,7 +15,7 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
         replace: "return Number.POSITIVE_INFINITY * Math.max(1, nowMs);",
       },
     ],
-    invariants: ["retries-within-budget"],
+    invariants: ["retries-within-budget", "budget-keeps-books"],
   },
   {
     name: "budget-counts-calls",
@@ -28,7 +28,7 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
           "if (attempts === 1 && budget?.withdraw(nowMs) === false) return UNAFFORDABLE;\n    this.#charged = attempts === 1;",
       },
     ],
-    invariants: ["retries-within-budget"],
+    invariants: ["retries-within-budget", "budget-keeps-books"],
   },
   {
     name: "resends-beside-budget",
@@ -40,7 +40,7 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
         replace: "return lane.client.maxAttempts > 0 || lane.client.budget?.withdraw(nowMs) !== false;",
       },
     ],
-    invariants: ["retries-within-budget"],
+    invariants: ["retries-within-budget", "budget-keeps-books"],
   },
   {
     name: "budget-forgets-the-sleeping",
@@ -52,7 +52,7 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
         replace: "    if (!allowed) this.#refused++;",
       },
     ],
-    invariants: ["retries-within-budget"],
+    invariants: ["retries-within-budget", "budget-keeps-books"],
   },
   {
     name: "budget-leaks",
@@ -114,7 +114,7 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
         replace: "else for (let step = 1; step <= elapsed - 1e9; step++)",
       },
     ],
-    invariants: ["breaker-trips-on-evidence", "offered-within-capacity", "retries-within-budget"],
+    invariants: ["breaker-trips-on-evidence", "offered-within-capacity", "retries-within-budget", "budget-keeps-books"],
   },
   {
     name: "no-minimum-volume",
@@ -217,7 +217,7 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
         replace: "  failed(attempt: Attempt, error: unknown): void {\n    if (this.#current !== attempt) return;",
       },
     ],
-    invariants: ["everything-returns", "serves-after-heal", "waiting-moves"],
+    invariants: ["counts-agree", "everything-returns"],
   },
   {
     name: "bulkhead-without-bound",
