@@ -2,7 +2,7 @@
  * B3 and L5, from the status of the moment, a group at a time. `queues-are-bounded`: what waits, is held or is out in a group
  * are exactly the commands that have arrived and have no answer yet (nothing is kept of one that is over, and none is
  * lost on the way), and no more are held than may wait. `waiting-moves`: while commands wait, the active station is fit,
- * its circuit lets one pass and it has room, something is sent within a second; `held-moves`: the same for commands that
+ * its circuit lets one pass and it has room, something is sent within little more than a second; `held-moves`: the same for commands that
  * are held, while the retry budget has room for one of them.
  */
 import type { FailoverStatus } from "ground-station-failover";
@@ -14,8 +14,8 @@ import type { StatusLook } from "./status-round.ts";
 import { lookAround } from "./status-round.ts";
 import { troubleOf } from "./trouble.ts";
 
-/** For so long something could have been sent and was not. */
-const STUCK_MS = 1_000;
+/** For so long something could have been sent and was not; a second in which a declared capacity is used up may pass. */
+const STUCK_MS = 1_300;
 const NEVER = Number.POSITIVE_INFINITY;
 /** A gateway that was stopped finds its own work first. */
 const RECOVERY_MS = 1_000;

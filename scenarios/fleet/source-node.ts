@@ -1,6 +1,6 @@
 /**
  * A source of commands as a process of the world. It sends at its pace, says how long it waits where it has such a
- * wish, hangs up when that time is over, and sends a keyed command again under the same key where its gateway was lost:
+ * wish, hangs up when that time is over (or a little later), and sends a keyed command again under the same key where its gateway was lost:
  * what a careful caller does, and no more. What it is told is what the checks compare with the truth.
  */
 
@@ -25,6 +25,8 @@ const QUIET_MARGIN_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 1_000;
 /** Over the gateway's own deadline, so that its answer is heard if there is one. */
 const PATIENCE_MARGIN_MS = 2_000;
+/** Half of them hear what is answered in the last moment, too. */
+const TOLERANCE_MS = 300;
 const RETRY_AFTER_MS = 500;
 /** Whether a method may be repeated says itself only where it is safe (RFC 9110, 9.2.1); all others act. */
 const ACTING = ["POST", "POST", "PUT", "DELETE", "PATCH"] as const;
@@ -52,6 +54,7 @@ class Source {
   readonly #pool: WirePool;
   readonly #kinds: { next(): number };
   readonly #methods: Random;
+  readonly #habits: { next(): number };
   readonly #pace: { next(): number };
   readonly #quietFromMs: number;
   #sent = 0;
@@ -65,6 +68,7 @@ class Source {
     this.#pool = pool;
     this.#kinds = env.random.fork("kinds");
     this.#methods = env.random.fork("methods");
+    this.#habits = env.random.fork("habits");
     this.#pace = env.random.fork("pace");
     this.#quietFromMs = quietFromMs(fleet);
   }
@@ -121,7 +125,9 @@ class Source {
     command.sendings++;
     const { patienceMs } = this.#plan;
     const hangUp = new HangUp();
-    const waitMs = patienceMs ?? this.#settings.commands.deadlineMs + PATIENCE_MARGIN_MS;
+    const punctual = this.#habits.next() < 0.5;
+    const ownMs = patienceMs === undefined ? undefined : patienceMs + (punctual ? 0 : TOLERANCE_MS);
+    const waitMs = ownMs ?? this.#settings.commands.deadlineMs + PATIENCE_MARGIN_MS;
     const timer = clock.at(clock.nowMs() + waitMs, () => hangUp.abort(PATIENCE_OVER));
     const request = {
       label: `${command.kind} ${command.id}`,

@@ -3,6 +3,7 @@
  * invariant that has to see it. A simulator that finds nothing has shown nothing until it has found these. What the
  * catalogue of the study names and this one lacks (leases, journals, several gateways) waits for the parts it breaks.
  */
+import { DECISION_MUTANTS } from "./decision-mutants.ts";
 import { DETECTOR_MUTANTS } from "./detector-mutants.ts";
 import { FAILOVER_MUTANTS } from "./failover-mutants.ts";
 import { GUARD_MUTANTS } from "./guard-mutants.ts";
@@ -10,6 +11,7 @@ import type { Mutant } from "./mutant.ts";
 import { RELAPSE_MUTANTS } from "./relapse-mutants.ts";
 
 export const MUTANTS: readonly Mutant[] = [
+  ...DECISION_MUTANTS,
   ...FAILOVER_MUTANTS,
   ...GUARD_MUTANTS,
   ...DETECTOR_MUTANTS,

@@ -1,9 +1,10 @@
 /**
  * `npm run sim:mutants`: plants each bug of the catalogue in a copy of the source and lets the simulator find it, prints
  * bug, invariant, first seed, CPU seconds and the size of the shrunk case, and runs the source as it is on the same
- * seeds, where nothing may be found. `--write` keeps what was found in `found.json`, which the tests hold on to.
+ * seeds, where nothing may be found. `--write` keeps what was found in `found.json`, which the tests hold on to (with
+ * `--only`, the rest of it stays as it was).
  */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { Command } from "commander";
 import { MUTANTS } from "./catalogue.ts";
@@ -89,10 +90,15 @@ if (seeds > 0) {
   console.log(`\nthe source as it is, on the same ${seeds} seeds: ${clean ? "nothing found" : `${stdout}${stderr}`}`);
 }
 console.log(`${found.length} of ${chosen.length} planted bugs found`);
-if (flags.write && flags.only.length === 0) {
-  const rows = MUTANTS.flatMap(({ name }) => found.filter(({ mutant }) => mutant === name)).map(
-    ({ cpuSeconds: _, ...row }) => row,
-  );
-  writeFileSync(new URL("./found.json", import.meta.url), `${JSON.stringify(rows, undefined, 2)}\n`);
+if (flags.write) {
+  const file = new URL("./found.json", import.meta.url);
+  const before = JSON.parse(readFileSync(file, "utf8")) as Omit<Found, "cpuSeconds">[];
+  const hunted = new Set(chosen.map(({ name }) => name));
+  const rows = [
+    ...found.map(({ cpuSeconds: _, ...row }) => row),
+    ...before.filter(({ mutant }) => !hunted.has(mutant)),
+  ];
+  const inOrder = MUTANTS.flatMap(({ name }) => rows.filter(({ mutant }) => mutant === name));
+  writeFileSync(file, `${JSON.stringify(inOrder, undefined, 2)}\n`);
 }
 process.exitCode = missed.length === 0 && clean ? 0 : 1;

@@ -66,7 +66,10 @@ export function drawModestSettings(random: Random, load: GroupPlan, path: Surrou
 /** Settings with little room: windows that fill, circuits that open and close, a capacity that is reached, few slots. */
 export function drawTightSettings(random: Random, load: GroupPlan, path: Surroundings): DrawnSettings {
   const draws = random.fork("tight");
-  const capacityPerSecond = Math.ceil(load.commandsPerSecond * between(draws, 1.6, 4) + 4);
+  const ample = Math.ceil(load.commandsPerSecond * between(draws, 1.6, 4) + 4);
+  // Less than what comes, now and then: what waits for it may wait in vain.
+  const scarce = draws.fork("scarce");
+  const capacityPerSecond = chance(scarce, 0.3) ? Math.ceil(load.commandsPerSecond * between(scarce, 0.7, 1.3)) : ample;
   const patientPath = {
     failingFor: milliseconds(logUniform(draws, 500, 8_000)),
     minimumFailures: 12,
