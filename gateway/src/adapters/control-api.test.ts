@@ -8,6 +8,7 @@ import { seededRandom, VirtualClock } from "ground-station-failover/sim";
 import { Agent, request } from "undici";
 import { compose, type Gateway } from "../compose.ts";
 import { parseConfiguration } from "../config.ts";
+import { BeatStreams } from "./beat-streams.ts";
 import { type ControlListener, listenForControl } from "./control-api.ts";
 import { LiveFeed } from "./live-feed.ts";
 import { createLog } from "./log.ts";
@@ -79,6 +80,7 @@ async function controlOf(token?: string): Promise<Fixture> {
     token,
     groups: gateway.groups,
     feed,
+    beats: new BeatStreams({ clock }),
     metrics: { contentType: "text/plain", text: async () => "gsf_up 1\n" },
     heartbeats: () => ({ accepted: 3 }),
     ready: () => state.ready,

@@ -18,6 +18,8 @@ export const LEVEL_STEP = 0.02;
 /** … up to this level, the highest threshold that the gateway takes; what reaches it stands in the last step. */
 export const HIGHEST_LEVEL = 100;
 const LEVEL_STEPS: number = Math.round(HIGHEST_LEVEL / LEVEL_STEP);
+/** Long beside a detector's window, so that what it learned in the stretch before is soon forgotten. */
+const STRETCH_BEATS = 10_000;
 /** At so many instants it is noted how long the detector would wait. */
 const SILENCE_SAMPLES = 1_000;
 /** Levels for which that is noted; between them a straight line is drawn. */
@@ -50,16 +52,30 @@ export class CalibrationTrial {
   readonly #startMs: number;
   readonly #blockMs: number;
   readonly #everyBeats: number;
+  readonly #oneStretchIn: number;
+  #seen = 0;
   #cumulated: Float64Array[] | undefined;
 
-  constructor(machine: DetectorMachine, trace: BeatTrace, { outageMs }: Pick<CalibrationGoal, "outageMs">) {
+  /** `oneStretchIn`: look at one stretch of beats in so many, for a first impression of a long trace. Default 1: at all. */
+  constructor(
+    machine: DetectorMachine,
+    trace: BeatTrace,
+    { outageMs }: Pick<CalibrationGoal, "outageMs">,
+    oneStretchIn: number = 1,
+  ) {
+    this.#oneStretchIn = oneStretchIn;
     const nodes = [...trace.nodes.values()];
     this.#machine = machine;
     this.#outageMs = outageMs;
     this.#startMs = nodes.reduce((first, { firstMs }) => Math.min(first, firstMs), Number.POSITIVE_INFINITY);
     const endMs = nodes.reduce((last, { lastMs }) => Math.max(last, lastMs), Number.NEGATIVE_INFINITY);
     this.#blockMs = Math.max((endMs - this.#startMs) / TRIAL_BLOCKS, Number.MIN_VALUE);
-    this.#everyBeats = Math.max(1, Math.ceil(trace.beats / SILENCE_SAMPLES));
+    this.#everyBeats = Math.max(1, Math.ceil(trace.beats / oneStretchIn / SILENCE_SAMPLES));
+  }
+
+  /** Whether it looked at a part only. */
+  get sampled(): boolean {
+    return this.#oneStretchIn > 1;
   }
 
   /** Takes the detector through all that is known of one node. */
@@ -69,8 +85,15 @@ export class CalibrationTrial {
     const beat: Replayed = { sequence: undefined, sentAtMs: undefined, incarnation: 0 };
     let sequence = 0;
     let untilSample = this.#everyBeats;
+    let leftOut = false;
     node.forEach(({ arrivalMs, gapMs, missing, sentAtMs }) => {
-      if (Number.isNaN(gapMs)) {
+      const stretch = Math.floor(this.#seen++ / STRETCH_BEATS);
+      if (stretch % this.#oneStretchIn !== 0) {
+        leftOut = true;
+        return;
+      }
+      if (Number.isNaN(gapMs) || leftOut) {
+        leftOut = false;
         beat.incarnation++;
         sequence = 0;
       } else if (gapMs < this.#outageMs) this.#noteGap(arrivalMs, gapMs, machine.suspicionLevel(name, arrivalMs));

@@ -142,16 +142,7 @@ export function* calibrationSteps(
     return { type: "impossible", goal, traffic, curves, why, needs: calibrationNeeds(trace, traffic, goal, fixed) };
   };
   if (goal.detectWithinMs < 2 * traffic.intervalMs) return refuse("interval-too-long", []);
-  const tried: Tried[] = [];
-  const candidates = detectorCandidates(traffic.intervalMs, goal);
-  for (const candidate of candidates) {
-    const trial = new CalibrationTrial(candidate.machine(), trace, goal);
-    for (const [name, node] of trace.nodes) trial.replay(name, node);
-    const fixed = tried[0]?.trial ?? trial;
-    const terms = { ...goal, addedPerMs: addedTo(trial, fixed, traffic, goal) };
-    tried.push({ candidate, trial, terms, selection: selectThreshold(trial, candidate.levels, terms) });
-    yield { done: tried.length, total: candidates.length };
-  }
+  const tried = yield* tryOut(trace, traffic, goal);
   const bearable = goal.alarmsPerMs * traffic.watchedMs;
   if (alarmsOf((tried[0] as Tried).trial, FIXED_DOWN_LEVEL) > bearable) return refuse("silences-too-long", tried);
   if (bearable * LONGEST_CONTINUATION < 1) return refuse("trace-too-short", tried);
@@ -167,15 +158,70 @@ export function* calibrationSteps(
   };
 }
 
+/** A trace with more beats is looked at in part first, and in full only by the detectors that promise most. */
+const BEATS_FOR_ALL = 1_000_000;
+const FINALISTS = 3;
+
+/**
+ * Tries the candidates, the fixed timeout first. On a long trace the others are ranked on a sample of it, and only
+ * the best go on; where none of those will do on the whole, the next have their turn.
+ */
+function* tryOut(
+  trace: BeatTrace,
+  traffic: TrafficSummary,
+  goal: CalibrationGoal,
+): Generator<CalibrationProgress, Tried[]> {
+  const [fixed, ...learning] = detectorCandidates(traffic.intervalMs, goal) as [
+    DetectorCandidate,
+    ...DetectorCandidate[],
+  ];
+  const oneStretchIn = Math.ceil(trace.beats / BEATS_FOR_ALL);
+  const total = 1 + learning.length + (oneStretchIn > 1 ? FINALISTS : 0);
+  let done = 0;
+  let ceiling: CalibrationTrial | undefined;
+  const attempt = (candidate: DetectorCandidate, sampled: number): Tried => {
+    const trial = new CalibrationTrial(candidate.machine(), trace, goal, sampled);
+    for (const [name, node] of trace.nodes) trial.replay(name, node);
+    ceiling ??= trial;
+    const terms = { ...goal, addedPerMs: addedTo(trial, ceiling, traffic, goal) };
+    done = Math.min(done + 1, total);
+    return { candidate, trial, terms, selection: selectThreshold(trial, candidate.levels, terms) };
+  };
+  const atCeiling = attempt(fixed, 1);
+  const tried: Tried[] = [];
+  for (const candidate of learning) {
+    yield { done, total };
+    tried.push(attempt(candidate, oneStretchIn));
+  }
+  if (oneStretchIn === 1) return [atCeiling, ...tried];
+  const onlySampled = (one: Tried): Tried => (one.trial.sampled ? { ...one, selection: undefined } : one);
+  // Nothing does better than the fixed timeout at the ceiling.
+  if (atCeiling.selection === undefined) return [atCeiling, ...tried.map(onlySampled)];
+  const ranked = tried.map((one, place) => ({ place, waitMs: waitOf(one) })).sort((a, b) => a.waitMs - b.waitMs);
+  let fit = 0;
+  for (const { place } of ranked) {
+    yield { done, total };
+    const inFull = attempt((tried[place] as Tried).candidate, 1);
+    // What was only sampled may not be recommended.
+    tried[place] = inFull;
+    if (inFull.selection !== undefined) fit++;
+    if (fit >= FINALISTS) break;
+  }
+  return [atCeiling, ...tried.map(onlySampled)];
+}
+
+function waitOf({ trial, selection }: Tried): number {
+  return selection === undefined ? Number.POSITIVE_INFINITY : trial.silence(selection.level).meanMs;
+}
+
 type Chosen = Tried & { readonly selection: Selection };
 
 /** The one that waits least; a fixed timeout only where nothing else is left. */
 function bestOf(tried: readonly Tried[]): Chosen | undefined {
   const chosen = tried.filter((one): one is Chosen => one.selection !== undefined);
   const learning = chosen.filter(({ candidate }) => candidate.model !== "fixed");
-  const waitMs = ({ trial, selection }: Chosen): number => trial.silence(selection.level).meanMs;
   return (learning.length > 0 ? learning : chosen).reduce<Chosen | undefined>(
-    (best, one) => (best === undefined || waitMs(one) < waitMs(best) ? one : best),
+    (best, one) => (best === undefined || waitOf(one) < waitOf(best) ? one : best),
     undefined,
   );
 }
