@@ -3,8 +3,7 @@
  * without an end cannot fill it. Broken lines are counted, and the first few are kept with their number and what is
  * wrong with them. A file that cannot be used at all ends in a sentence that says what, where, and what is allowed.
  */
-import { createReadStream } from "node:fs";
-import { open } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { BeatTrace, MOST_TRACE_BEATS, MOST_TRACE_NODES } from "ground-station-failover/core";
 import { UserError } from "./exit-codes.ts";
 import { TraceFormat } from "./trace-format.ts";
@@ -39,7 +38,7 @@ export interface TraceFile {
   readonly otherNodes: number;
 }
 
-const CHUNK_BYTES = 1_048_576;
+const CHUNK_BYTES = 65_536;
 /** A longer line is broken: a beat is a hundred characters. */
 const LONGEST_LINE = 4_096;
 const FIRST_BROKEN = 5;
@@ -48,15 +47,21 @@ const NODES_NAMED = 10;
 /** Rejects with a {@link UserError} (usage) where nothing can be done with the file. */
 export async function readTraceFile(options: TraceFileOptions): Promise<TraceFile> {
   const { path, node, onProgress = () => undefined } = options;
-  const ofBytes = await checkedSize(path);
   const reader = new LineReader(new TraceFormat(options.unitMs ?? 1), node, path);
-  let bytes = 0;
   try {
-    const decoder = new TextDecoder("utf-8"); // It takes a byte order mark away.
-    for await (const chunk of createReadStream(path, { highWaterMark: CHUNK_BYTES })) {
-      const piece = chunk as Buffer;
+    await using file = await open(path, "r");
+    const ofBytes = await checkedSize(file, path);
+    // It takes a byte order mark away.
+    const decoder = new TextDecoder("utf-8");
+    // One buffer for the whole file: a stream's buffers would wait for the garbage collector by the hundred.
+    const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+    let bytes = 0;
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES);
+      if (bytesRead === 0) break;
+      const piece = buffer.subarray(0, bytesRead);
       if (bytes === 0) refuseBinary(path, piece);
-      bytes += piece.length;
+      bytes += bytesRead;
       reader.take(decoder.decode(piece, { stream: true }));
       onProgress({ lines: reader.lines, bytes, ofBytes });
     }
@@ -159,18 +164,12 @@ const ALLOWED =
   "or a JSON object with these fields in each line";
 
 /** Its size; undefined where it is a pipe. */
-async function checkedSize(path: string): Promise<number | undefined> {
-  try {
-    await using file = await open(path, "r");
-    const found = await file.stat();
-    if (found.isDirectory()) throw unusable(path, "it is a directory");
-    if (found.isFIFO()) return undefined;
-    if (!found.isFile()) throw unusable(path, "it is a device; allowed is a file");
-    return found.size;
-  } catch (error) {
-    if (error instanceof UserError) throw error;
-    throw unusable(path, reasonOf(error));
-  }
+async function checkedSize(file: FileHandle, path: string): Promise<number | undefined> {
+  const found = await file.stat();
+  if (found.isDirectory()) throw unusable(path, "it is a directory");
+  if (found.isFIFO()) return undefined;
+  if (!found.isFile()) throw unusable(path, "it is a device; allowed is a file");
+  return found.size;
 }
 
 function refuseBinary(path: string, piece: Buffer): void {

@@ -8,7 +8,7 @@
 import type { BeatTrace } from "./beat-trace.ts";
 import { FIXED_DOWN_LEVEL } from "./calibration-candidates.ts";
 import type { CalibrationGoal } from "./calibration-goal.ts";
-import { selectThreshold } from "./calibration-selection.ts";
+import { type SelectionTerms, selectThreshold } from "./calibration-selection.ts";
 import { type CalibrationTrial, HIGHEST_LEVEL } from "./calibration-trial.ts";
 import { poissonUpperBound } from "./poisson-bounds.ts";
 import type { TrafficSummary } from "./traffic-summary.ts";
@@ -23,9 +23,14 @@ export interface CalibrationNeeds {
   readonly alarmsPerMs: number | undefined;
   /** A trace this long without a false alarm, all nodes added up. */
   readonly watchedMs: number;
+  /** A trace this long, all nodes added up, could at least be continued from. */
+  readonly leastWatchedMs: number;
   /** Silences in the trace that reach the time for detection, outages apart. */
   readonly silences: number;
 }
+
+/** A tail is continued over at most three decades. */
+export const LONGEST_CONTINUATION = 1_000;
 
 /** Intervals that people write down. */
 const USUAL_INTERVALS_MS: readonly number[] = [
@@ -34,12 +39,18 @@ const USUAL_INTERVALS_MS: readonly number[] = [
 /** Runs of losses this much longer than independent ones count as bursts. */
 const BURSTY = 1.2;
 
-/** `fixed`: the trial of the fixed timeout at the time for detection; undefined where none was made. */
+/** What a trial of the fixed timeout at the time for detection came to. */
+interface FixedTrial {
+  readonly trial: CalibrationTrial;
+  readonly terms: SelectionTerms;
+}
+
+/** `fixed`: undefined where none was tried. */
 export function calibrationNeeds(
   trace: BeatTrace,
   traffic: TrafficSummary,
   goal: CalibrationGoal,
-  fixed: CalibrationTrial | undefined,
+  fixed: FixedTrial | undefined,
 ): CalibrationNeeds {
   const { detectWithinMs, alarmsPerMs, confidence } = goal;
   const silences = silencesFrom(trace, detectWithinMs, goal.outageMs);
@@ -48,6 +59,7 @@ export function calibrationNeeds(
     detectWithinMs: fixed === undefined ? undefined : longerTime(fixed, goal),
     alarmsPerMs: fixed === undefined ? undefined : poissonUpperBound(silences.length, confidence) / traffic.watchedMs,
     watchedMs: poissonUpperBound(0, confidence) / alarmsPerMs,
+    leastWatchedMs: 1 / (alarmsPerMs * LONGEST_CONTINUATION),
     silences: silences.length,
   };
 }
@@ -88,15 +100,12 @@ function shorterInterval(
 }
 
 /** The shortest timeout that would do, by the same rules; levels of the fixed detector go on past its timeout. */
-function longerTime(
-  fixed: CalibrationTrial,
-  { detectWithinMs, alarmsPerMs, confidence, outageMs }: CalibrationGoal,
-): number | undefined {
+function longerTime({ trial, terms }: FixedTrial, { detectWithinMs, outageMs }: CalibrationGoal): number | undefined {
   // Silences from outageMs on were not counted.
   const longest = Math.min(HIGHEST_LEVEL - LONGER_STEP, (FIXED_DOWN_LEVEL * outageMs) / detectWithinMs);
   const steps = Math.floor((longest - FIXED_DOWN_LEVEL) / LONGER_STEP);
   const range = { lowest: FIXED_DOWN_LEVEL, highest: FIXED_DOWN_LEVEL + steps * LONGER_STEP, step: LONGER_STEP };
-  const level = selectThreshold(fixed, range, { alarmsPerMs, confidence })?.level;
+  const level = selectThreshold(trial, range, terms)?.level;
   return level === undefined ? undefined : (level / FIXED_DOWN_LEVEL) * detectWithinMs;
 }
 

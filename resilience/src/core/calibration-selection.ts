@@ -126,7 +126,7 @@ class Evidence {
     this.#confidence = confidence;
     this.#addedPerMs = addedPerMs;
     this.watchedMs = trial.watchedMs.reduce((sum, ms, block) => (block === without ? sum : sum + ms), 0);
-    this.#tail = tailOf(blocksBut(without).map((block) => trial.counts(block)));
+    this.#tail = tailOf(blocksBut(without).map((block) => trial.lateCounts(block)));
   }
 
   alarms(level: number): number {

@@ -45,7 +45,9 @@ interface Replayed {
 export class CalibrationTrial {
   /** Time watched, in ms, in each block. */
   readonly watchedMs: Float64Array = new Float64Array(TRIAL_BLOCKS);
-  readonly #levels: Float64Array[] = Array.from({ length: TRIAL_BLOCKS }, () => new Float64Array(LEVEL_STEPS + 1));
+  readonly #levels: Float64Array[] = emptyCounts();
+  /** Of silences in which no beat was lost, as far as is known: late beats have one tail, lost ones come in heaps. */
+  readonly #lateLevels: Float64Array[] = emptyCounts();
   readonly #silences: number[][] = SAMPLED_LEVELS.map(() => []);
   readonly #machine: DetectorMachine;
   readonly #outageMs: number;
@@ -96,7 +98,8 @@ export class CalibrationTrial {
         leftOut = false;
         beat.incarnation++;
         sequence = 0;
-      } else if (gapMs < this.#outageMs) this.#noteGap(arrivalMs, gapMs, machine.suspicionLevel(name, arrivalMs));
+      } else if (gapMs < this.#outageMs)
+        this.#noteGap(arrivalMs, gapMs, missing, machine.suspicionLevel(name, arrivalMs));
       sequence += missing + 1;
       if (node.numbered) beat.sequence = sequence;
       beat.sentAtMs = sentAtMs;
@@ -116,9 +119,9 @@ export class CalibrationTrial {
     return this.#cumulated[block]?.[stepOf(level)] ?? 0;
   }
 
-  /** The middle of each step of levels and how many silences of a block ended in it, in one array for all steps. */
-  counts(block: number): Float64Array {
-    return this.#levels[block] as Float64Array;
+  /** How many silences of a block ended in each step of levels, those over lost beats apart. */
+  lateCounts(block: number): Float64Array {
+    return this.#lateLevels[block] as Float64Array;
   }
 
   /** How long the detector waits before it reaches `level`. */
@@ -138,13 +141,20 @@ export class CalibrationTrial {
     return { meanMs, p50Ms: at(0.5), p99Ms: at(0.99), longestMs: at(1) };
   }
 
-  #noteGap(arrivalMs: number, gapMs: number, level: number): void {
+  #noteGap(arrivalMs: number, gapMs: number, missing: number, level: number): void {
     const block = Math.min(Math.max(Math.floor((arrivalMs - this.#startMs) / this.#blockMs), 0), TRIAL_BLOCKS - 1);
     this.watchedMs[block] = (this.watchedMs[block] as number) + gapMs;
     const step = level >= HIGHEST_LEVEL ? LEVEL_STEPS : Math.floor(level / LEVEL_STEP);
     const counts = this.#levels[block] as Float64Array;
     counts[step] = (counts[step] as number) + 1;
+    if (missing > 0) return;
+    const late = this.#lateLevels[block] as Float64Array;
+    late[step] = (late[step] as number) + 1;
   }
+}
+
+function emptyCounts(): Float64Array[] {
+  return Array.from({ length: TRIAL_BLOCKS }, () => new Float64Array(LEVEL_STEPS + 1));
 }
 
 /** The step that begins at `level`. */

@@ -10,7 +10,7 @@
  * incident began. It assumes that the future resembles the trace, and that the nodes of a trace resemble each other.
  */
 import type { BeatTrace } from "./beat-trace.ts";
-import { type CalibrationNeeds, calibrationNeeds } from "./calibration-advice.ts";
+import { type CalibrationNeeds, calibrationNeeds, LONGEST_CONTINUATION } from "./calibration-advice.ts";
 import { type DetectorCandidate, detectorCandidates, FIXED_DOWN_LEVEL } from "./calibration-candidates.ts";
 import { type CalibrationGoal, type CalibrationOptions, calibrationGoal } from "./calibration-goal.ts";
 import { alarmRates, type Selection, type SelectionTerms, selectThreshold } from "./calibration-selection.ts";
@@ -85,8 +85,6 @@ export interface CalibrationProgress {
 
 /** Fewer gaps than this have no tail to speak of, and the trace is refused. */
 export const FEWEST_GAPS = 200;
-/** A tail is continued over at most three decades. */
-const LONGEST_CONTINUATION = 1_000;
 
 interface Tried {
   readonly candidate: DetectorCandidate;
@@ -108,7 +106,10 @@ function addedTo(
   const { confidence, detectWithinMs } = goal;
   const ceiling = trial === fixed ? 0 : (alarmRates(fixed, [FIXED_DOWN_LEVEL], { confidence })[0]?.continuedPerMs ?? 0);
   return (level) => {
-    const silenceMs = Math.min(trial.silence(level).p50Ms, detectWithinMs);
+    const silenceMs =
+      trial === fixed
+        ? (detectWithinMs * level) / FIXED_DOWN_LEVEL
+        : Math.min(trial.silence(level).p50Ms, detectWithinMs);
     return ceiling + lostRunsPerMs(traffic, lostBeatsIn(silenceMs, traffic.intervalMs), confidence);
   };
 }
@@ -137,9 +138,8 @@ export function* calibrationSteps(
     );
   }
   const refuse = (why: CalibrationRefusal["why"], tried: readonly Tried[]): CalibrationResult => {
-    const fixed = tried.find(({ candidate }) => candidate.model === "fixed")?.trial;
     const curves = tried.map(curveOf);
-    return { type: "impossible", goal, traffic, curves, why, needs: calibrationNeeds(trace, traffic, goal, fixed) };
+    return { type: "impossible", goal, traffic, curves, why, needs: calibrationNeeds(trace, traffic, goal, tried[0]) };
   };
   if (goal.detectWithinMs < 2 * traffic.intervalMs) return refuse("interval-too-long", []);
   const tried = yield* tryOut(trace, traffic, goal);

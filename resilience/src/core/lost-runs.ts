@@ -1,5 +1,5 @@
 /**
- * How often a run of lost beats may come that is longer than any seen. The gaps of lost beats stand in heaps, one for
+ * How often a run of lost beats may come, also one that is longer than any seen. The gaps of lost beats stand in heaps, one for
  * each number of beats, and a smooth tail continued beyond the last heap does not see the next. What it is continued by
  * instead is the chance that a run goes on by one beat more, at its upper confidence bound. Without sequence
  * numbers nothing is known of losses, and nothing is added.
