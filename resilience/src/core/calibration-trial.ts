@@ -56,6 +56,7 @@ export class CalibrationTrial {
   readonly #everyBeats: number;
   readonly #oneStretchIn: number;
   #seen = 0;
+  readonly #figures: Map<number, SilenceFigures> = new Map();
   #cumulated: Float64Array[] | undefined;
 
   /** `oneStretchIn`: look at one stretch of beats in so many, for a first impression of a long trace. Default 1: at all. */
@@ -124,8 +125,16 @@ export class CalibrationTrial {
     return this.#lateLevels[block] as Float64Array;
   }
 
-  /** How long the detector waits before it reaches `level`. */
+  /** How long the detector waits before it reaches `level`; asked after the last replay. */
   silence(level: number): SilenceFigures {
+    const known = this.#figures.get(level);
+    if (known !== undefined) return known;
+    const figures = this.#silenceFigures(level);
+    if (this.#figures.size < LEVEL_STEPS) this.#figures.set(level, figures);
+    return figures;
+  }
+
+  #silenceFigures(level: number): SilenceFigures {
     const above = SAMPLED_LEVELS.findIndex((sampled) => sampled >= level);
     const high = above < 0 ? SAMPLED_LEVELS.length - 1 : above;
     const low = Math.max(0, high - 1);
