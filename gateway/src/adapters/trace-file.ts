@@ -18,14 +18,14 @@ export interface TraceFileOptions {
   readonly onProgress?: (progress: TraceFileProgress) => void;
 }
 
-export interface TraceFileProgress {
+interface TraceFileProgress {
   readonly lines: number;
   readonly bytes: number;
   readonly ofBytes: number | undefined;
 }
 
 /** A line that could not be used. */
-export interface BrokenLine {
+interface BrokenLine {
   readonly line: number;
   readonly why: string;
 }

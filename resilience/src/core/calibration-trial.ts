@@ -24,6 +24,7 @@ const STRETCH_BEATS = 10_000;
 const SILENCE_SAMPLES = 1_000;
 /** Levels for which that is noted; between them a straight line is drawn. */
 const SAMPLED_LEVELS: readonly number[] = [
+  ...[0.1, 0.25, 0.5, 0.75],
   ...Array.from({ length: 31 }, (_, place) => 1 + place / 2),
   ...Array.from({ length: 28 }, (_, place) => 19 + 3 * place),
 ];
