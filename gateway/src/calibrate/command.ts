@@ -151,6 +151,10 @@ async function calibrateFrom(
   const picture = tradeOffOf(result);
   if (options.svg !== undefined && picture !== undefined)
     write(options.svg, svgChart(picture, `${detectWithinTitle(result)} (${whole(file.trace.beats)} heartbeats)`));
+  if (options.svg !== undefined && picture === undefined)
+    process.stderr.write(
+      `gsf: ${options.svg} is not written: no detector could be tried, so there is nothing to draw\n`,
+    );
   if (options.json) print(JSON.stringify(resultJson(path, file, result, refused)));
   else {
     const drawn = picture === undefined ? [] : ["", ...terminalChart(picture)];

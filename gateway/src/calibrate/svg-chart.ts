@@ -68,9 +68,12 @@ function curveParts({ label, points }: DrawnCurve, colour: string, place: number
 
 function chosenParts({ silenceMs, alarmsPerMs }: DrawnPoint, x: number, y: number): string[] {
   const anchor = x > (LEFT + WIDTH - RIGHT) / 2 ? "end" : "start";
+  const line = (above: number, text: string): string =>
+    `<text x="${(anchor === "end" ? x - 8 : x + 8).toFixed(1)}" y="${(y - above).toFixed(1)}" text-anchor="${anchor}" font-weight="bold">${text}</text>`;
   return [
     `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="5" fill="none" stroke="#000" stroke-width="2"/>`,
-    `<text x="${x.toFixed(1)}" y="${(y - 11).toFixed(1)}" text-anchor="${anchor}" font-weight="bold">recommended: ${shownDuration(silenceMs)}, at most ${shownRate(alarmsPerMs)}</text>`,
+    line(26, `recommended: ${shownDuration(silenceMs)},`),
+    line(11, `at most ${shownRate(alarmsPerMs)}`),
     `<text x="${WIDTH - RIGHT + 16}" y="${HEIGHT - BOTTOM - 20}" fill="#555">dashed: none seen in the</text>`,
     `<text x="${WIDTH - RIGHT + 16}" y="${HEIGHT - BOTTOM - 4}" fill="#555">trace, its tail continued</text>`,
   ];

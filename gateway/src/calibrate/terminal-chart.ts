@@ -51,7 +51,8 @@ export function terminalChart(tradeOff: TradeOff): string[] {
     ...grid.map((line, place) => `${label(place).padStart(LABEL)} |${line.join("").trimEnd()}`),
     `${" ".repeat(LABEL)} +${"-".repeat(COLUMNS)}`,
     `${" ".repeat(LABEL + 2)}${ends}`,
-    `  ${curves.map(({ model, label: name }) => `${model.slice(0, 1).toUpperCase()} ${name}`).join("   ")}; small letters: none seen, tail continued`,
+    `  ${curves.map(({ model, label: name }) => `${model.slice(0, 1).toUpperCase()} ${name}`).join(", ")}`,
+    "  small letters: none seen in the trace, its tail continued",
   ];
 }
 

@@ -6,13 +6,15 @@ import type { CalibrationGoal } from "./calibration-goal.ts";
 import { type LevelRange, PHI_LEVELS } from "./calibration-selection.ts";
 import type { DetectorMachine } from "./detector.ts";
 import { FixedHeartbeatMachine } from "./fixed-heartbeat.ts";
-import type { GapModelName } from "./gap-model.ts";
-import { PhiAccrualMachine } from "./phi-accrual.ts";
+import { PhiAccrualMachine, type PhiAccrualOptions } from "./phi-accrual.ts";
+
+/** A model of the library's phi detector. */
+type PhiModel = NonNullable<PhiAccrualOptions["model"]>;
 
 /** A detector with everything but its threshold. */
 export interface DetectorCandidate {
   /** `fixed`: a fixed timeout, which learns nothing. */
-  readonly model: GapModelName | "fixed";
+  readonly model: PhiModel | "fixed";
   readonly windowSize: number;
   readonly minimumDeviationMs: number;
   readonly levels: LevelRange;
@@ -25,7 +27,7 @@ const DEFAULT_WINDOW = 200;
 
 /** A row for each model: the windows that are tried, and those that are tried with the gateway's wide least deviation too. */
 const MODELS: readonly {
-  readonly model: GapModelName;
+  readonly model: PhiModel;
   readonly windows: readonly number[];
   readonly wideWindows: readonly number[];
 }[] = [
@@ -41,7 +43,7 @@ export const FIXED_DOWN_LEVEL = 8;
 export function detectorCandidates(intervalMs: number, { detectWithinMs }: CalibrationGoal): DetectorCandidate[] {
   const quarterMs = Math.max(1, Number((intervalMs / 4).toPrecision(3)));
   const wideMs = Math.max(50, quarterMs);
-  const phi = (model: GapModelName, windowSize: number, minimumDeviationMs: number): DetectorCandidate => ({
+  const phi = (model: PhiModel, windowSize: number, minimumDeviationMs: number): DetectorCandidate => ({
     model,
     windowSize,
     minimumDeviationMs,
