@@ -221,6 +221,31 @@ test("events are streamed as they happen", async () => {
   assert.match(text, /"sentence":"backup is active in place of primary \(switchover\), epoch 2: antenna work/);
 });
 
+test("[D10] a group's heartbeats are streamed to who may see them, and to nobody else", async () => {
+  const { ask, control, clock } = await controlOf("a-token-that-is-long-enough");
+  const authorization = "Bearer a-token-that-is-long-enough";
+  const path = "/v1/groups/atlantic/beats";
+  assert.equal((await ask(path)).status, 401);
+  assertProblem(await ask("/v1/groups/pacific/beats", { headers: { authorization } }), 404, /there are atlantic/);
+  assertProblem(await ask(path, { method: "POST", headers: { authorization } }), 405, /allowed here is GET/);
+  assert.equal((await ask(path, { method: "HEAD", headers: { authorization } })).status, 405);
+  const { host, port } = control.address;
+  const { statusCode, headers, body } = await request(`http://${host}:${port}${path}`, {
+    dispatcher: agent,
+    headers: { authorization },
+  });
+  assert.deepEqual([statusCode, headers["content-type"]], [200, "application/x-ndjson"]);
+  body.setEncoding("utf8");
+  let text = "";
+  for await (const piece of body) {
+    text += piece;
+    if (/"node":"backup"/.test(text)) break;
+    await clock.advanceBy(50);
+  }
+  assert.match(text, /^\{"recording":"atlantic","kind":"http","intervalMs":50,"startedMs":\d+\}\n/);
+  assert.match(text, /\n\{"node":"primary","arrival":\d+\}\n/);
+});
+
 test("a HEAD of the events leaves no reader behind", async () => {
   const { ask, feed } = await controlOf();
   assert.equal((await ask("/v1/events", { method: "HEAD" })).status, 405);

@@ -145,7 +145,7 @@ const NO_INTERVAL =
   "mend what causes the silences, such as stalls or a lossy path: they are longer than any interval, so that faster heartbeats alone would not help";
 
 function moreAlarms(alarmsPerMs: number | undefined): string[] {
-  return alarmsPerMs === undefined ? [] : [`allow ${shownRate(alarmsPerMs)} false alarms`];
+  return alarmsPerMs === undefined ? [] : [`allow ${shownRate(alarmsPerMs * 1.005)} false alarms`];
 }
 
 const NUMBERS = "record sequence numbers: lost beats can then be told from late ones, and each judged by its own rule";

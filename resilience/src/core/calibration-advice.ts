@@ -57,7 +57,7 @@ export function calibrationNeeds(
   return {
     intervalMs: shorterInterval(silences, traffic, goal),
     detectWithinMs: fixed === undefined ? undefined : longerTime(fixed, goal),
-    alarmsPerMs: fixed === undefined ? undefined : poissonUpperBound(silences.length, confidence) / traffic.watchedMs,
+    alarmsPerMs: fixed === undefined ? undefined : moreAlarms(fixed, silences.length, traffic, goal),
     watchedMs: poissonUpperBound(0, confidence) / alarmsPerMs,
     leastWatchedMs: 1 / (alarmsPerMs * LONGEST_CONTINUATION),
     silences: silences.length,
@@ -108,6 +108,24 @@ function longerTime({ trial, terms }: FixedTrial, { detectWithinMs, outageMs }: 
   const level = selectThreshold(trial, range, terms)?.level;
   return level === undefined ? undefined : (level / FIXED_DOWN_LEVEL) * detectWithinMs;
 }
+
+/** The rate of the whole time for detection, by the same rules, in steps of a fifth. */
+function moreAlarms(
+  { trial, terms }: FixedTrial,
+  silences: number,
+  { watchedMs }: TrafficSummary,
+  { alarmsPerMs, confidence }: CalibrationGoal,
+): number | undefined {
+  const range = { lowest: FIXED_DOWN_LEVEL, highest: FIXED_DOWN_LEVEL, step: LONGER_STEP };
+  let rate = Math.max(alarmsPerMs, poissonUpperBound(silences, confidence) / watchedMs);
+  for (let step = 0; step < MOST_STEPS; step++, rate *= 1.2) {
+    if (selectThreshold(trial, range, { ...terms, alarmsPerMs: rate }) !== undefined) return rate;
+  }
+  return undefined;
+}
+
+/** Six times the bound, if alarms come in clusters; what clusters more than that is no rate. */
+const MOST_STEPS = 10;
 
 /** A fiftieth of the time for detection. */
 const LONGER_STEP = 0.16;

@@ -23,7 +23,7 @@ export interface DetectorCandidate {
 
 /** A large window is precise, a small one follows a change; 200 is the default between them. */
 const WINDOWS: readonly number[] = [50, 200, 1_000];
-const DEFAULT_WINDOW = 200;
+export const DEFAULT_WINDOW = 200;
 
 /** A row for each model: the windows that are tried, and those that are tried with the gateway's wide least deviation too. */
 const MODELS: readonly {

@@ -11,7 +11,12 @@
  */
 import type { BeatTrace } from "./beat-trace.ts";
 import { type CalibrationNeeds, calibrationNeeds, LONGEST_CONTINUATION } from "./calibration-advice.ts";
-import { type DetectorCandidate, detectorCandidates, FIXED_DOWN_LEVEL } from "./calibration-candidates.ts";
+import {
+  DEFAULT_WINDOW,
+  type DetectorCandidate,
+  detectorCandidates,
+  FIXED_DOWN_LEVEL,
+} from "./calibration-candidates.ts";
 import { type CalibrationGoal, type CalibrationOptions, calibrationGoal } from "./calibration-goal.ts";
 import { alarmRates, type Selection, type SelectionTerms, selectThreshold } from "./calibration-selection.ts";
 import { CalibrationTrial, type SilenceFigures } from "./calibration-trial.ts";
@@ -216,14 +221,22 @@ function waitOf({ trial, selection }: Tried): number {
 
 type Chosen = Tried & { readonly selection: Selection };
 
+/** Waits that differ by less than this share are alike: then the window that is nearest to the default decides. */
+const ALIKE = 0.02;
+
 /** The one that waits least; a fixed timeout only where nothing else is left. */
 function bestOf(tried: readonly Tried[]): Chosen | undefined {
   const chosen = tried.filter((one): one is Chosen => one.selection !== undefined);
   const learning = chosen.filter(({ candidate }) => candidate.model !== "fixed");
-  return (learning.length > 0 ? learning : chosen).reduce<Chosen | undefined>(
-    (best, one) => (best === undefined || waitOf(one) < waitOf(best) ? one : best),
-    undefined,
-  );
+  const eligible = learning.length > 0 ? learning : chosen;
+  const leastMs = Math.min(...eligible.map(waitOf));
+  const oddity = ({ candidate }: Chosen): number => Math.abs(Math.log(candidate.windowSize / DEFAULT_WINDOW));
+  return eligible
+    .filter((one) => waitOf(one) <= leastMs * (1 + ALIKE))
+    .reduce<Chosen | undefined>(
+      (best, one) => (best === undefined || oddity(one) < oddity(best) ? one : best),
+      undefined,
+    );
 }
 
 function recommendationOf(
