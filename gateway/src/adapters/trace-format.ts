@@ -31,6 +31,12 @@ type Reading = true | undefined | string;
 const COLUMNS = ["node", "arrival", "sequence", "sent", "incarnation"] as const;
 type Column = (typeof COLUMNS)[number];
 
+interface NamedColumn {
+  readonly column: Column;
+  /** What its numbers count, where the name says so. */
+  readonly unitMs: number | undefined;
+}
+
 /** Other names under which people have these columns. */
 const ALIASES: ReadonlyMap<string, Column> = new Map([
   ["station", "node"],
@@ -43,6 +49,8 @@ const ALIASES: ReadonlyMap<string, Column> = new Map([
 
 const HASH = 35;
 const BLANK = 32;
+/** Names of fields that are remembered. */
+const MOST_NAMES = 100;
 const LONGEST_NODE = 200;
 /** The node of a file that has no column for it. */
 const ONLY_NODE = "trace";
@@ -63,6 +71,7 @@ export class TraceFormat {
   /** Dates or numbers, as the first line that could be read has it. */
   #dates: boolean | undefined;
   #cells: string[] = [];
+  readonly #names: Map<string, NamedColumn | undefined> = new Map();
   /** Node ids in memory of their own: a slice would keep the whole piece of the file alive. */
   readonly #ids: Map<string, string> = new Map();
 
@@ -126,8 +135,9 @@ export class TraceFormat {
     // The first line of a gateway's own stream.
     if ("recording" in fields) return undefined;
     const found: Partial<Record<Column, unknown>> = {};
-    for (const [name, value] of Object.entries(fields)) {
-      const known = columnOf(name);
+    for (const name in fields) {
+      const known = this.#columnNamed(name);
+      const value = fields[name];
       if (known === undefined || value === null) continue;
       found[known.column] = value;
       if (known.column === "arrival" || known.column === "sent")
@@ -155,6 +165,14 @@ export class TraceFormat {
     line.arrivalMs = arrivalMs;
     line.sentAtMs = sentAtMs;
     return true;
+  }
+
+  /** The same few names come in every line. */
+  #columnNamed(name: string): NamedColumn | undefined {
+    if (this.#names.has(name)) return this.#names.get(name);
+    const known = columnOf(name);
+    if (this.#names.size < MOST_NAMES) this.#names.set(name, known);
+    return known;
   }
 
   /** Undefined where it is not allowed. */
@@ -186,7 +204,7 @@ export class TraceFormat {
 const ISO_DATE = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})$/;
 
 /** The column that a header cell or a JSON field names, and the unit if it ends in one: `arrival`, `arrival_s`, `sentAtMs`. */
-function columnOf(name: string): { readonly column: Column; readonly unitMs: number | undefined } | undefined {
+function columnOf(name: string): NamedColumn | undefined {
   const parts = /^([a-z]+?)(?:_?at)?(?:_?(s|ms|us|ns))?$/.exec(
     name
       .trim()

@@ -1,7 +1,7 @@
 /**
  * A recorded stretch of heartbeats, condensed while it is read: for each node the arrivals that proved life, how many
  * beats were missing before each, and what else came (duplicates, stragglers, restarts) as counts. Ten million beats
- * take 100 MB, 180 MB with send times. Arrivals are judged by the same {@link BeatOrder} that the detectors use.
+ * take 100 MB, 140 MB with send times. Arrivals are judged by the same {@link BeatOrder} that the detectors use.
  *
  * A *break* is a place where the time since the arrival before says nothing: the sender restarted, or the clock went
  * back. Replaying a trace (`calibration-trial.ts`) shows a detector exactly this.
@@ -27,8 +27,12 @@ export type TraceVerdict = BeatVerdict | "too-many-nodes" | "too-many-beats";
 interface Chunk {
   readonly arrivals: Float64Array;
   readonly missing: Uint16Array;
-  /** Send times; undefined while no beat of the chunk carries one. */
-  sent: Float64Array | undefined;
+  /**
+   * How much longer than the first beat of the chunk each was under way, in ms; NaN without a send time. Seven digits are
+   * enough for a difference of differences. Undefined while no beat of the chunk carries a send time.
+   */
+  delays: Float32Array | undefined;
+  firstDelayMs: number;
   used: number;
 }
 
@@ -91,11 +95,12 @@ export class NodeTrace {
       for (let place = 0; place < chunk.used; place++) {
         const arrivalMs = chunk.arrivals[place] as number;
         const missing = chunk.missing[place] as number;
-        const sentAtMs = chunk.sent?.[place];
+        const delayMs = chunk.delays?.[place];
         step.arrivalMs = arrivalMs;
         step.gapMs = missing === BREAK ? Number.NaN : arrivalMs - lastMs;
         step.missing = missing === BREAK ? 0 : missing;
-        step.sentAtMs = sentAtMs === undefined || Number.isNaN(sentAtMs) ? undefined : sentAtMs;
+        step.sentAtMs =
+          delayMs === undefined || Number.isNaN(delayMs) ? undefined : arrivalMs - chunk.firstDelayMs - delayMs;
         lastMs = arrivalMs;
         see(step);
       }
@@ -106,12 +111,22 @@ export class NodeTrace {
     let chunk = this.#chunks.at(-1);
     if (chunk === undefined || chunk.used === chunk.arrivals.length) {
       const size = chunk === undefined ? FIRST_CHUNK : Math.min(2 * chunk.arrivals.length, LARGEST_CHUNK);
-      chunk = { arrivals: new Float64Array(size), missing: new Uint16Array(size), sent: undefined, used: 0 };
+      chunk = {
+        arrivals: new Float64Array(size),
+        missing: new Uint16Array(size),
+        delays: undefined,
+        firstDelayMs: 0,
+        used: 0,
+      };
       this.#chunks.push(chunk);
     }
     if (sentAtMs !== undefined) {
-      chunk.sent ??= new Float64Array(chunk.arrivals.length).fill(Number.NaN);
-      chunk.sent[chunk.used] = sentAtMs;
+      const delayMs = arrivalMs - sentAtMs;
+      if (chunk.delays === undefined) {
+        chunk.delays = new Float32Array(chunk.arrivals.length).fill(Number.NaN);
+        chunk.firstDelayMs = delayMs;
+      }
+      chunk.delays[chunk.used] = delayMs - chunk.firstDelayMs;
     }
     chunk.arrivals[chunk.used] = arrivalMs;
     chunk.missing[chunk.used++] = missing;
