@@ -338,7 +338,7 @@ test("[D10] a running gateway's heartbeats are recorded, and the recording is a 
   // The gateway stops in the middle: what was recorded until then is kept.
   const cut = join(folder.path, "cut.csv");
   await using cutShort = new GsfProcess([...record, "--record", cut, "--for", "10m"]);
-  while (!existsSync(cut)) await new Promise(setImmediate);
+  while (!existsSync(cut) && cutShort.child.exitCode === null) await new Promise(setImmediate);
   gateway.child.kill("SIGTERM");
   const ended = await cutShort.ended;
   assert.equal(ended.code, 5, ended.stderr);
