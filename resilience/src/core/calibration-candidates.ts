@@ -25,15 +25,19 @@ export interface DetectorCandidate {
 const WINDOWS: readonly number[] = [50, 200, 1_000];
 export const DEFAULT_WINDOW = 200;
 
-/** A row for each model: the windows that are tried, and those that are tried with the gateway's wide least deviation too. */
+/**
+ * A row for each model: the windows that are tried, with a least deviation of which share of the interval, and those that
+ * are tried with the gateway's wide least deviation too.
+ */
 const MODELS: readonly {
   readonly model: PhiModel;
   readonly windows: readonly number[];
+  readonly deviationRatio: number;
   readonly wideWindows: readonly number[];
 }[] = [
-  { model: "normal", windows: WINDOWS, wideWindows: [DEFAULT_WINDOW] },
-  { model: "lognormal", windows: WINDOWS, wideWindows: [DEFAULT_WINDOW] },
-  { model: "exponential", windows: [DEFAULT_WINDOW], wideWindows: [] },
+  { model: "normal", windows: WINDOWS, deviationRatio: 1 / 4, wideWindows: [DEFAULT_WINDOW] },
+  { model: "lognormal", windows: WINDOWS, deviationRatio: 1 / 4, wideWindows: [DEFAULT_WINDOW] },
+  { model: "exponential", windows: [DEFAULT_WINDOW], deviationRatio: 1 / 4, wideWindows: [] },
 ];
 
 /** A fixed timeout's level, as its machine has it: 8 when the timeout is over. */
@@ -41,8 +45,9 @@ export const FIXED_DOWN_LEVEL = 8;
 
 /** The fixed timeout first, because what it makes of the time for detection bounds all others. */
 export function detectorCandidates(intervalMs: number, { detectWithinMs }: CalibrationGoal): DetectorCandidate[] {
-  const quarterMs = Math.max(1, Number((intervalMs / 4).toPrecision(3)));
-  const wideMs = Math.max(50, quarterMs);
+  // The gateway takes no less than 1 ms, and by default no less than 50 ms or a quarter of the interval.
+  const narrowMs = (ratio: number): number => Math.max(1, Number((intervalMs * ratio).toPrecision(3)));
+  const wideMs = Math.max(50, narrowMs(1 / 4));
   const phi = (model: PhiModel, windowSize: number, minimumDeviationMs: number): DetectorCandidate => ({
     model,
     windowSize,
@@ -57,9 +62,9 @@ export function detectorCandidates(intervalMs: number, { detectWithinMs }: Calib
         ceilingMs: detectWithinMs,
       }),
   });
-  const learning = MODELS.flatMap(({ model, windows, wideWindows }) => [
-    ...windows.map((windowSize) => phi(model, windowSize, quarterMs)),
-    ...(wideMs === quarterMs ? [] : wideWindows.map((windowSize) => phi(model, windowSize, wideMs))),
+  const learning = MODELS.flatMap(({ model, windows, deviationRatio, wideWindows }) => [
+    ...windows.map((windowSize) => phi(model, windowSize, narrowMs(deviationRatio))),
+    ...(wideMs === narrowMs(deviationRatio) ? [] : wideWindows.map((windowSize) => phi(model, windowSize, wideMs))),
   ]);
   const shortest = (2 * intervalMs * FIXED_DOWN_LEVEL) / detectWithinMs;
   const fixed: DetectorCandidate = {
