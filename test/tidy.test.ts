@@ -32,8 +32,16 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "gateway/adapters": ["gateway/fleet", "gateway/compose"],
   "gateway/station": ["gateway/fleet", "gateway/adapters"],
   "gateway/demo": ["gateway/fleet", "gateway/adapters", "gateway/station"],
+  "gateway/calibrate": ["gateway/fleet", "gateway/adapters"],
   "gateway/compose": ["gateway/fleet"],
-  gateway: ["gateway/fleet", "gateway/adapters", "gateway/station", "gateway/demo", "gateway/compose"],
+  gateway: [
+    "gateway/fleet",
+    "gateway/adapters",
+    "gateway/station",
+    "gateway/demo",
+    "gateway/calibrate",
+    "gateway/compose",
+  ],
   // Worlds run what ships: `gateway` is for the configuration's parser, `gateway/demo` for the spacecraft.
   scenarios: ["gateway", "gateway/compose", "gateway/fleet", "gateway/demo"],
 };

@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { ConfigurationError } from "ground-station-failover";
 import { EXIT, UserError } from "./adapters/exit-codes.ts";
+import { registerCalibrateCommand } from "./calibrate/command.ts";
 import { registerControlCommands } from "./control-commands.ts";
 import { registerDemoCommands } from "./demo/command.ts";
 import { registerRunCommands } from "./run-command.ts";
@@ -39,6 +40,7 @@ Examples:
   $ gsf demo                              watch a primary being killed and the backup take over
   $ gsf run --config fleet.yaml           run a gateway
   $ gsf status                            ask a running one who serves
+  $ gsf calibrate --help                  find the detector that a recorded trace of heartbeats asks for
 
 Exit codes: 0 done, 1 what was asked for did not come true, 2 wrong usage, 3 wrong configuration,
 4 cannot listen, 5 no gateway answers, 70 a fault of ours, 130 and 143 stopped at once by a second signal.`,
@@ -46,6 +48,7 @@ Exit codes: 0 done, 1 what was asked for did not come true, 2 wrong usage, 3 wro
   registerRunCommands(program);
   registerControlCommands(program);
   registerStationCommand(program);
+  registerCalibrateCommand(program);
   registerDemoCommands(program);
   return program;
 }

@@ -68,7 +68,13 @@ test("a group needs a name, an address and two stations; everything else has a d
     capacityPerSecond: Number.POSITIVE_INFINITY,
   });
   assert.deepEqual(group?.heartbeat, { kind: "udp", intervalMs: 50 });
-  assert.deepEqual(group?.detector, { threshold: 8, minimumDeviationMs: 50, ceilingMs: 1_000 });
+  assert.deepEqual(group?.detector, {
+    model: "normal",
+    windowSize: 200,
+    threshold: 8,
+    minimumDeviationMs: 50,
+    ceilingMs: 1_000,
+  });
   assert.equal(group?.commands.timeoutMs, 1_000);
   assert.equal(group?.commands.deadlineMs, 15_000);
   assert.equal(group?.commands.ambiguousKeyed, "resend");
@@ -83,13 +89,20 @@ test("durations, sizes and addresses are read as people write them", () => {
     `listen: "[::1]:8080"
     heartbeat: { kind: http, interval: 2s, path: "/healthz?deep=1" }
     commands: { timeout: 1.5s, deadline: 2m, maxWait: 250 }
+    detector: { model: lognormal, windowSize: 50 }
     limits: { request: 2MiB, replay: 64KiB, reply: 1000 }
     probePath: /ready`,
   );
   const group = read(source).settings.groups[0];
   assert.deepEqual(group?.listen, { host: "::1", port: 8080 });
   assert.deepEqual(group?.heartbeat, { kind: "http", intervalMs: 2_000, path: "/healthz?deep=1", timeoutMs: 2_000 });
-  assert.deepEqual(group?.detector, { threshold: 8, minimumDeviationMs: 500, ceilingMs: 40_000 });
+  assert.deepEqual(group?.detector, {
+    model: "lognormal",
+    windowSize: 50,
+    threshold: 8,
+    minimumDeviationMs: 500,
+    ceilingMs: 40_000,
+  });
   assert.equal(group?.commands.timeoutMs, 1_500);
   assert.equal(group?.commands.deadlineMs, 120_000);
   assert.equal(group?.commands.maxWaitMs, 250);
@@ -178,6 +191,8 @@ for (const [hazard, change, field] of [
     "groups[0].heartbeat.timeout",
   ],
   ["a ceiling below two beats", "detector: { ceiling: 60ms }", "groups[0].detector.ceiling"],
+  ["an unknown model", "detector: { model: gaussian }", "groups[0].detector.model"],
+  ["a window of a few beats", "detector: { windowSize: 9 }", "groups[0].detector.windowSize"],
   ["suspicion above declaration", "detector: { threshold: 4 }", "groups[0].detector.suspectThreshold"],
   ["a retry after the deadline", "retry: { base: 15s }", "groups[0].retry.base"],
   ["a replay above the limit", "limits: { request: 1KiB }", "groups[0].limits.replay"],
@@ -300,6 +315,7 @@ test("whatever a configuration may say, the library takes", () => {
       stations: ["x", "y"].map((name) => ({ name, url: `http://${name}`, capacityPerSecond: pick(1, 1.5, 1e9) })),
       heartbeat,
       detector: {
+        ...pick({}, { model: pick("normal", "lognormal", "exponential"), windowSize: pick(10, 10_000) }),
         threshold: pick(1, 8, 100),
         suspectThreshold: pick(0.1, 5, 100),
         clearThreshold: pick(0.01, 2, 100),

@@ -3,15 +3,13 @@
  * meant to be read at night: who serves, who is fit, and if somebody is not, why. For programs there is `--json`, which
  * is the gateway's own answer.
  */
-import { readFileSync } from "node:fs";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import type { Command } from "commander";
 import type { FailoverStatus, StationStatus } from "ground-station-failover";
 import { Agent, request } from "undici";
+import { type ControlAddress, tokenOf, withControlAddress } from "./adapters/control-address.ts";
 import { UserError } from "./adapters/exit-codes.ts";
 
-interface ControlOptions {
-  readonly control: URL;
-  readonly tokenFile?: string;
+interface ControlOptions extends ControlAddress {
   readonly json: boolean;
 }
 
@@ -37,14 +35,7 @@ export function registerControlCommands(program: Command): void {
 }
 
 function withControl(command: Command): Command {
-  return command
-    .addOption(
-      new Option("--control <url>", "the gateway's control listener")
-        .argParser(controlUrl)
-        .default(new URL("http://127.0.0.1:7070"), "http://127.0.0.1:7070"),
-    )
-    .option("--token-file <path>", "file with the control token (or the variable GSF_CONTROL_TOKEN)")
-    .option("--json", "print the gateway's answer as it is", false);
+  return withControlAddress(command).option("--json", "print the gateway's answer as it is", false);
 }
 
 async function status(options: ControlOptions): Promise<void> {
@@ -144,20 +135,6 @@ function answerIn(at: URL, status: number, text: string): unknown {
   const { detail } = answer as { detail?: string };
   const ending = status === 401 || status === 403 ? "usage" : "promiseBroken";
   throw new UserError(ending, `the gateway refused (${status}): ${detail ?? text}`);
-}
-
-function tokenOf({ tokenFile }: ControlOptions): string | undefined {
-  if (tokenFile === undefined) return process.env["GSF_CONTROL_TOKEN"];
-  try {
-    return readFileSync(tokenFile, "utf8").trim();
-  } catch (error) {
-    throw new UserError("usage", `--token-file ${tokenFile}: ${(error as Error).message}`);
-  }
-}
-
-function controlUrl(text: string): URL {
-  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return new URL(text);
-  throw new InvalidArgumentError("allowed is an address such as http://127.0.0.1:7070.");
 }
 
 function print(text: string): void {

@@ -6,6 +6,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { seededRandom, systemClock } from "ground-station-failover";
+import { BeatStreams } from "./adapters/beat-streams.ts";
 import { type ControlListener, listenForControl } from "./adapters/control-api.ts";
 import { type GroupEvent, gravityOf, sentenceOf } from "./adapters/event-sentence.ts";
 import { listenForCommands, type ProxyListener } from "./adapters/http-proxy.ts";
@@ -113,6 +114,7 @@ class GatewayProcess implements RunningGateway {
         token: this.#controlToken,
         groups: this.#gateway.groups,
         feed: this.#feed,
+        beats: new BeatStreams({ clock: systemClock }),
         metrics: this.#metrics,
         heartbeats: () => this.#heartbeatCounts(),
         ready: () => this.#ready,

@@ -13,6 +13,8 @@ export interface DocumentedGroup {
   readonly stations: readonly { readonly name: string; readonly capacityPerSecond: number }[];
   readonly heartbeat: { readonly kind: "udp" | "http"; readonly intervalMs: number; readonly timeoutMs: number };
   readonly detector: {
+    readonly model: string;
+    readonly windowSize: number;
     readonly threshold: number;
     readonly suspectThreshold: number;
     readonly clearThreshold: number;
@@ -79,6 +81,8 @@ export function documented(written: WrittenGroup): DocumentedGroup {
     })),
     heartbeat: { kind, intervalMs, timeoutMs: duration(heartbeat["timeout"], intervalMs) },
     detector: {
+      model: typeof detector["model"] === "string" ? detector["model"] : "normal",
+      windowSize: number(detector["windowSize"], 200),
       threshold: number(detector["threshold"], 8),
       suspectThreshold: number(detector["suspectThreshold"], 5),
       clearThreshold: number(detector["clearThreshold"], 2),

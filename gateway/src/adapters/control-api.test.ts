@@ -8,6 +8,7 @@ import { seededRandom, VirtualClock } from "ground-station-failover/sim";
 import { Agent, request } from "undici";
 import { compose, type Gateway } from "../compose.ts";
 import { parseConfiguration } from "../config.ts";
+import { BeatStreams } from "./beat-streams.ts";
 import { type ControlListener, listenForControl } from "./control-api.ts";
 import { LiveFeed } from "./live-feed.ts";
 import { createLog } from "./log.ts";
@@ -79,6 +80,7 @@ async function controlOf(token?: string): Promise<Fixture> {
     token,
     groups: gateway.groups,
     feed,
+    beats: new BeatStreams({ clock }),
     metrics: { contentType: "text/plain", text: async () => "gsf_up 1\n" },
     heartbeats: () => ({ accepted: 3 }),
     ready: () => state.ready,
@@ -217,6 +219,31 @@ test("events are streamed as they happen", async () => {
     if (/event: promoted[\s\S]*\n\n/.test(text)) break;
   }
   assert.match(text, /"sentence":"backup is active in place of primary \(switchover\), epoch 2: antenna work/);
+});
+
+test("[D10] a group's heartbeats are streamed to who may see them, and to nobody else", async () => {
+  const { ask, control, clock } = await controlOf("a-token-that-is-long-enough");
+  const authorization = "Bearer a-token-that-is-long-enough";
+  const path = "/v1/groups/atlantic/beats";
+  assert.equal((await ask(path)).status, 401);
+  assertProblem(await ask("/v1/groups/pacific/beats", { headers: { authorization } }), 404, /there are atlantic/);
+  assertProblem(await ask(path, { method: "POST", headers: { authorization } }), 405, /allowed here is GET/);
+  assert.equal((await ask(path, { method: "HEAD", headers: { authorization } })).status, 405);
+  const { host, port } = control.address;
+  const { statusCode, headers, body } = await request(`http://${host}:${port}${path}`, {
+    dispatcher: agent,
+    headers: { authorization },
+  });
+  assert.deepEqual([statusCode, headers["content-type"]], [200, "application/x-ndjson"]);
+  body.setEncoding("utf8");
+  let text = "";
+  for await (const piece of body) {
+    text += piece;
+    if (/"node":"backup"/.test(text)) break;
+    await clock.advanceBy(50);
+  }
+  assert.match(text, /^\{"recording":"atlantic","kind":"http","intervalMs":50,"startedMs":\d+\}\n/);
+  assert.match(text, /\n\{"node":"primary","arrival":\d+\}\n/);
 });
 
 test("a HEAD of the events leaves no reader behind", async () => {

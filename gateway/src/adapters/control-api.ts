@@ -19,6 +19,7 @@ import { HTTPException } from "hono/http-exception";
 import { z } from "zod";
 import type { Group } from "../fleet/group.ts";
 import type { ListenSettings } from "../fleet/settings.ts";
+import type { BeatStreams } from "./beat-streams.ts";
 import { isLoopback } from "./listening.ts";
 import type { LiveFeed } from "./live-feed.ts";
 import type { Log } from "./log.ts";
@@ -30,6 +31,7 @@ export interface ControlOptions {
   readonly token: string | undefined;
   readonly groups: ReadonlyMap<string, Group>;
   readonly feed: LiveFeed;
+  readonly beats: BeatStreams;
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
   readonly heartbeats: () => Readonly<Record<string, number>>;
   /** False until everything listens, and again once it stops. */
@@ -70,6 +72,7 @@ export async function listenForControl(options: ControlOptions): Promise<Control
     address: { host, port },
     async [Symbol.asyncDispose]() {
       options.feed.close();
+      options.beats.close();
       const closed = new Promise<void>((done) => server.close(() => done()));
       server.closeAllConnections();
       await closed;
@@ -104,6 +107,13 @@ function controlApp(options: ControlOptions): Hono<Env> {
   app.get("/metrics", async (context) =>
     context.body(await metrics.text(), 200, { "content-type": metrics.contentType }),
   );
+  app.get("/v1/groups/:group/beats", (context) => {
+    if (context.req.method === "HEAD") return problem(405, "allowed here is GET", { allow: "GET" });
+    const group = groupOf(groups, context.req.param("group"));
+    const stream = options.beats.open(group, () => context.env.incoming.socket.destroy());
+    if (stream === undefined) return problem(503, "there are too many recordings already", { "retry-after": "5" });
+    return context.body(stream, 200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
+  });
   app.use("/v1/groups/*", bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLarge }));
   app.post("/v1/groups/:group/switchover", async (context) => {
     const group = groupOf(groups, context.req.param("group"));
@@ -133,6 +143,7 @@ const METHODS: ReadonlyMap<string, string> = new Map([
   ["/metrics", "GET, HEAD"],
   ["/healthz", "GET, HEAD"],
   ["/readyz", "GET, HEAD"],
+  ["/v1/groups/:group/beats", "GET"],
   ["/v1/groups/:group/switchover", "POST"],
   ["/v1/groups/:group/maintenance", "POST"],
 ]);

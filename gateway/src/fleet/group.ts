@@ -23,6 +23,9 @@ interface LinkedStation {
  */
 export type CommandListener = (outcome: string, elapsedMs: number) => void;
 
+/** Told of each heartbeat as it is noted, whatever the detector makes of it; `beat` is undefined for an answered probe. */
+export type BeatListener = (station: string, beat: Beat | undefined, arrivalMs: number) => void;
+
 export interface GroupParts {
   readonly settings: GroupSettings;
   readonly uplinkOf: (station: StationSettings) => Uplink;
@@ -38,6 +41,7 @@ export class Group {
   readonly #onCommand: CommandListener | undefined;
   readonly #detector: PhiAccrualDetector;
   readonly #failover: PrimaryBackupFailover<LinkedStation>;
+  readonly #beatListeners: Set<BeatListener> = new Set();
   readonly #stations: ReadonlyMap<string, LinkedStation>;
 
   constructor({ settings, uplinkOf, clock, random, onCommand }: GroupParts) {
@@ -46,6 +50,8 @@ export class Group {
     this.#onCommand = onCommand;
     this.#detector = new PhiAccrualDetector({
       clock,
+      model: settings.detector.model,
+      windowSize: settings.detector.windowSize,
       expectedIntervalMs: settings.heartbeat.intervalMs,
       minimumDeviationMs: settings.detector.minimumDeviationMs,
       ceilingMs: settings.detector.ceilingMs,
@@ -137,6 +143,7 @@ export class Group {
     if (!this.#stations.has(station)) return undefined;
     const verdict = this.#detector.noteHeartbeat(station, beat);
     if (verdict === "counted") this.#failover.noteEpochSeen(epochSeen);
+    this.#tellOfBeat(station, beat);
     return verdict;
   }
 
@@ -144,6 +151,13 @@ export class Group {
   async probe(station: string, path: string, signal: AbortSignal): Promise<void> {
     await this.#stations.get(station)?.uplink.probe(path, signal);
     this.#detector.noteHeartbeat(station);
+    this.#tellOfBeat(station, undefined);
+  }
+
+  /** Tells of every heartbeat from now on, until it is disposed. A listener must not throw. */
+  onBeat(listener: BeatListener): Disposable {
+    this.#beatListeners.add(listener);
+    return { [Symbol.dispose]: () => this.#beatListeners.delete(listener) };
   }
 
   switchover(station: string, reason: string): Promise<number> {
@@ -161,6 +175,13 @@ export class Group {
   /** Supervises until `signal` is aborted. */
   run(signal: AbortSignal): Promise<void> {
     return this.#failover.run(signal);
+  }
+
+  /** Costs nothing while nobody listens. */
+  #tellOfBeat(station: string, beat: Beat | undefined): void {
+    if (this.#beatListeners.size === 0) return;
+    const arrivalMs = this.#clock.nowMs();
+    for (const listener of this.#beatListeners) listener(station, beat, arrivalMs);
   }
 
   #tell(reply: Promise<CommandReply>, startedMs: number): void {

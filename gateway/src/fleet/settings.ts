@@ -2,7 +2,7 @@
  * What a gateway is told to do, after parsing: every default filled in, every number checked, durations in
  * milliseconds. `config.ts` makes this from a YAML file; a test or a simulation writes it down directly.
  */
-import type { CommandPathOptions, SupervisorOptions } from "ground-station-failover";
+import type { CommandPathOptions, PhiAccrualOptions, SupervisorOptions } from "ground-station-failover";
 
 /** A station of a group: where its commands go, and what it can take. */
 export interface StationSettings {
@@ -37,6 +37,10 @@ export interface GroupSettings {
   readonly stations: readonly StationSettings[];
   readonly heartbeat: HeartbeatSettings;
   readonly detector: {
+    /** Distribution that is fitted to the heartbeats' spacing. */
+    readonly model: NonNullable<PhiAccrualOptions["model"]>;
+    /** How many gaps of each station are remembered. */
+    readonly windowSize: number;
     /** Suspicion level at which silence is declared. */
     readonly threshold: number;
     /** Least deviation that is assumed of the heartbeats' spacing. */

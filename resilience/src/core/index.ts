@@ -2,8 +2,23 @@
 export { ArrivalWindow } from "./arrival-window.ts";
 export type { BackoffOptions } from "./backoff.ts";
 export { Backoff } from "./backoff.ts";
+export type { NodeTrace, TraceStep, TraceVerdict } from "./beat-trace.ts";
+export { BeatTrace, MOST_TRACE_BEATS, MOST_TRACE_NODES } from "./beat-trace.ts";
 export type { BreakerOptions, BreakerState, BreakerStatus, BreakerTransition, Permit } from "./breaker.ts";
 export { BreakerMachine, REFUSED } from "./breaker.ts";
+export type {
+  CalibrationEvidence,
+  CalibrationProgress,
+  CalibrationRefusal,
+  CalibrationResult,
+  DetectorRecommendation,
+  TradeOffCurve,
+  TradeOffPoint,
+} from "./calibration.ts";
+export { calibrate, calibrationSteps, FEWEST_GAPS } from "./calibration.ts";
+export type { CalibrationNeeds } from "./calibration-advice.ts";
+export type { CalibrationGoal, CalibrationOptions } from "./calibration-goal.ts";
+export type { SilenceFigures } from "./calibration-trial.ts";
 export type { CommandPathOptions } from "./command-path.ts";
 export { CommandPathMachine } from "./command-path.ts";
 export type { Deadline } from "./deadline.ts";
@@ -52,3 +67,4 @@ export type { SlotsStatus } from "./slots.ts";
 export { Slots, Waiter } from "./slots.ts";
 export type { Declaration, Standing, SupervisorOptions } from "./supervisor.ts";
 export { SupervisorMachine } from "./supervisor.ts";
+export type { GapQuantiles, LossSummary, TrafficSummary } from "./traffic-summary.ts";

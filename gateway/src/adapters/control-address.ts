@@ -1,0 +1,38 @@
+/**
+ * Where a running gateway is asked and what it is shown: the options that every subcommand has that talks to one. The
+ * token is read from a file or the environment, never from the command line, which other users of a machine can see.
+ */
+import { readFileSync } from "node:fs";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { UserError } from "./exit-codes.ts";
+
+export interface ControlAddress {
+  readonly control: URL;
+  readonly tokenFile?: string;
+}
+
+/** Adds `--control` and `--token-file`. */
+export function withControlAddress(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--control <url>", "the gateway's control listener")
+        .argParser(controlUrl)
+        .default(new URL("http://127.0.0.1:7070"), "http://127.0.0.1:7070"),
+    )
+    .option("--token-file <path>", "file with the control token (or the variable GSF_CONTROL_TOKEN)");
+}
+
+/** What to show the gateway; undefined where there is nothing to show. */
+export function tokenOf({ tokenFile }: ControlAddress): string | undefined {
+  if (tokenFile === undefined) return process.env["GSF_CONTROL_TOKEN"];
+  try {
+    return readFileSync(tokenFile, "utf8").trim();
+  } catch (error) {
+    throw new UserError("usage", `--token-file ${tokenFile}: ${(error as Error).message}`);
+  }
+}
+
+function controlUrl(text: string): URL {
+  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return new URL(text);
+  throw new InvalidArgumentError("allowed is an address such as http://127.0.0.1:7070.");
+}
