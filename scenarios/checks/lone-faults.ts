@@ -192,15 +192,19 @@ function stopsBeats({ fault }: Span, group: string, station: string): boolean {
   return fault.kind === "link" && fault.from === stationNode(group, station);
 }
 
-/** Nothing of it is learnt as an ordinary gap: a silence that was declared, or none at all. */
+/**
+ * Nothing of it is learnt as an ordinary gap: a silence that was declared, or none at all. A pushed beat that is lost leaves
+ * a gap in the sequence; where stations are asked instead, an answer that fails or comes late leaves only the gap.
+ */
 export function isCleanOutage(
   { fault, fromMs, untilMs }: Span,
   { name, detector, heartbeat }: DocumentedGroup,
 ): boolean {
-  if (fault.kind === "service" || fault.kind === "operator" || fault.kind === "surge") return true;
-  if (fault.kind === "crash") return true;
-  // A beat that is lost leaves a gap in the sequence; an answer to a question is sent again, and comes late.
-  if (fault.kind === "link")
-    return heartbeat.kind === "udp" && fault.conditions.cut === true && Object.keys(fault.conditions).length === 1;
-  return fault.kind === "pause" && fault.node.startsWith(`${name}/`) && untilMs - fromMs > 2 * detector.ceilingMs;
+  if (fault.kind === "operator" || fault.kind === "surge") return true;
+  const long = untilMs - fromMs > 2 * detector.ceilingMs;
+  if (fault.kind === "pause") return fault.node.startsWith(`${name}/`) && long;
+  if (fault.kind === "crash") return heartbeat.kind === "udp" || long;
+  if (heartbeat.kind === "http") return false;
+  if (fault.kind === "link") return fault.conditions.cut === true && Object.keys(fault.conditions).length === 1;
+  return fault.kind === "service";
 }
