@@ -1,0 +1,169 @@
+/**
+ * How often silences of each length have been, remembered for hours in constant room, without assuming a distribution.
+ * Silences are counted in bins that widen with their length (of the silence in deviations past the mean: log2(1 + z / 2)),
+ * so that 288 bins reach from nothing to 40,000 deviations. Where counts run out the tail is carried on as a Pareto
+ * tail whose index comes from the longest silences seen (B. M. Hill, "A simple general approach to inference about the
+ * tail of a distribution", 1975), held together by a weak presumption while they are few.
+ *
+ * Old silences fade: all counts are thinned evenly now and then. What a silence is measured from and in which unit is
+ * the caller's business (see adaptive-context.ts).
+ */
+
+/** Bins for each doubling of 1 + z / 2, and how many there are: the last one takes in everything beyond 2^14.4. */
+const BINS_PER_OCTAVE = 20;
+const BINS = 288;
+/** z + KNEE is what the bins and the tail see the logarithm of. */
+const KNEE = 2;
+/** The empirical curve is believed down to this many silences; beyond, the tail speaks. */
+const TAIL_FROM = 12;
+/** The longest silences that the tail's index is estimated from. */
+const TAIL_SAMPLES = 40;
+/** The presumption about the tail: its index, and how many silences it is worth. */
+const PRESUMED_INDEX = 0.2;
+const PRESUMED_WEIGHT = 2;
+/** Decimal orders between two points of a curve. */
+const ORDERS_PER_POINT = 0.25;
+const MOST_POINTS = 32;
+
+export class SilenceHistogram {
+  readonly #counts: Float32Array = new Float32Array(BINS);
+  #count = 0;
+
+  /** How many silences are remembered, the faded ones in part. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Takes in a silence of `z` deviations past the mean; `weight` is how much it counts. */
+  add(z: number, weight: number): void {
+    const bin = binOf(z);
+    this.#counts[bin] = (this.#counts[bin] as number) + weight;
+    this.#count += weight;
+  }
+
+  /** Multiplies all counts by `share`. */
+  fade(share: number): void {
+    for (let bin = 0; bin < BINS; bin++) this.#counts[bin] = (this.#counts[bin] as number) * share;
+    this.#count *= share;
+  }
+
+  /** Describes the curve of exceedance as it is now into `curve`. */
+  fit(curve: TailCurve): void {
+    const counts = this.#counts;
+    const total = this.#count;
+    const fitted = Math.min(TAIL_SAMPLES, total / 3);
+    const anchored = Math.min(TAIL_FROM, total / 3);
+    let above = 0;
+    let bin = BINS - 1;
+    for (; bin > 0 && above + (counts[bin] as number) < fitted; bin--) above += counts[bin] as number;
+    // Hill: the mean of log(x / x at the threshold) over the longest silences.
+    const threshold = bin === 0 ? 0 : edgeWithin(bin, (fitted - above) / (counts[bin] as number));
+    const samples = Math.min(above, fitted);
+    let excess = 0;
+    for (let place = BINS - 1; place > bin; place--) excess += (counts[place] as number) * (place + 0.5 - threshold);
+    excess *= Math.LN2 / BINS_PER_OCTAVE;
+    const index = (excess + PRESUMED_WEIGHT * PRESUMED_INDEX) / (samples + PRESUMED_WEIGHT);
+    this.#trace(curve, index, anchored);
+  }
+
+  /** Walks down from the longest silence and notes where each quarter of an order is passed. */
+  #trace(curve: TailCurve, index: number, anchored: number): void {
+    const counts = this.#counts;
+    const total = this.#count;
+    curve.begin(index);
+    let above = 0;
+    let wanted = anchored;
+    for (let bin = BINS - 1; bin > 0; bin--) {
+      const count = counts[bin] as number;
+      while (above + count >= wanted && count > 0) {
+        const z = zAt(edgeWithin(bin, (wanted - above) / count));
+        curve.point(z, -Math.log10(wanted / total));
+        wanted *= 10 ** ORDERS_PER_POINT;
+      }
+      above += count;
+    }
+    curve.end(above > 0 && total > 0 ? -Math.log10(Math.min(above / total, 0.98)) : Math.log10(2));
+  }
+}
+
+/**
+ * Orders of improbability over silence: broken lines between points, a Pareto tail past the last one. Rising, so that
+ * it has an inverse, and both directions cost the same few steps.
+ */
+export class TailCurve {
+  /** Points from the rarest silence down to z = 0. */
+  readonly #z: Float64Array = new Float64Array(MOST_POINTS);
+  readonly #orders: Float64Array = new Float64Array(MOST_POINTS);
+  #points = 0;
+  #index = PRESUMED_INDEX;
+
+  constructor() {
+    this.begin(PRESUMED_INDEX);
+    this.end(Math.log10(2));
+  }
+
+  begin(index: number): void {
+    this.#points = 0;
+    this.#index = index;
+  }
+
+  /** Adds a point nearer than those before; one that would not rise is left out. */
+  point(z: number, orders: number): void {
+    if (this.#points === MOST_POINTS - 1 || !(z > 0)) return;
+    if (this.#points > 0 && !(z < (this.#z[this.#points - 1] as number))) return;
+    this.#z[this.#points] = z;
+    this.#orders[this.#points++] = orders;
+  }
+
+  /** Closes the curve at z = 0, where it has the given orders. */
+  end(orders: number): void {
+    const nearest = this.#points === 0 ? Number.POSITIVE_INFINITY : (this.#orders[this.#points - 1] as number);
+    this.#z[this.#points] = 0;
+    this.#orders[this.#points++] = Math.min(orders, nearest);
+  }
+
+  /** Orders at z = 0. */
+  get floorOrders(): number {
+    return this.#orders[this.#points - 1] as number;
+  }
+
+  /** -log10 P(silence > z), for z from 0. */
+  ordersAt(z: number): number {
+    const last = this.#z[0] as number;
+    if (z >= last) return (this.#orders[0] as number) + Math.log10((z + KNEE) / (last + KNEE)) / this.#index;
+    let place = 1;
+    while (z < (this.#z[place] as number)) place++;
+    const nearZ = this.#z[place] as number;
+    const nearOrders = this.#orders[place] as number;
+    const share = (z - nearZ) / ((this.#z[place - 1] as number) - nearZ);
+    return nearOrders + share * ((this.#orders[place - 1] as number) - nearOrders);
+  }
+
+  /** The z, from 0, at which {@link ordersAt} is `orders`; may be Infinity. */
+  zAtOrders(orders: number): number {
+    const most = this.#orders[0] as number;
+    if (orders >= most) return ((this.#z[0] as number) + KNEE) * 10 ** ((orders - most) * this.#index) - KNEE;
+    if (orders <= this.floorOrders) return 0;
+    let place = 1;
+    while (orders < (this.#orders[place] as number)) place++;
+    const nearOrders = this.#orders[place] as number;
+    const nearZ = this.#z[place] as number;
+    const share = (orders - nearOrders) / ((this.#orders[place - 1] as number) - nearOrders);
+    return nearZ + share * ((this.#z[place - 1] as number) - nearZ);
+  }
+}
+
+function binOf(z: number): number {
+  if (!(z > 0)) return 0;
+  return Math.min(BINS - 1, 1 + Math.floor(Math.log2(1 + z / KNEE) * BINS_PER_OCTAVE));
+}
+
+/** A place inside `bin`, `share` of its silences from its upper edge, in bins from z = 0. */
+function edgeWithin(bin: number, share: number): number {
+  return bin + 1 - Math.min(Math.max(share, 0), 1);
+}
+
+/** The z at a place counted in bins; bin 1 begins at z = 0. */
+function zAt(place: number): number {
+  return KNEE * (2 ** ((place - 1) / BINS_PER_OCTAVE) - 1);
+}
