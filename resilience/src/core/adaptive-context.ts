@@ -14,11 +14,17 @@ import { SilenceHistogram, type TailCurve } from "./silence-histogram.ts";
 const CLIP = 4;
 /** How many samples the presumption of a deviation of half the mean is worth. */
 const PRESUMED_SAMPLES = 3;
-/** Promises broken within one memory that make a context step aside, and what must be left of them when it returns. */
+/** So many promises broken within about 32 beats, or a mean or deviation so far off, make a context step aside. */
 const BROKEN_OUT = 2.5;
-const BROKEN_IN = 1;
+const BROKEN_FADE = 31 / 32;
+const MEAN_OFF_SCALES = 1.5;
+const SCALE_OFF_RATIO = 2.5;
+/** Beats for which it stays aside, and how many samples what it then takes over from the quick one is worth. */
+const ASIDE_BEATS = 128;
+const ADOPTED_SAMPLES = 32;
 /** Residuals beyond the clip in a row after which the schedule is laid anew through the latest arrival. */
 const RELAY_AFTER = 3;
+const RELAY_AGAIN = 16;
 const HOUR_MS = 3_600_000;
 
 export abstract class AdaptiveContext {
@@ -37,7 +43,8 @@ export abstract class AdaptiveContext {
   readonly memory: number;
   samples = 0;
   #broken = 0;
-  #aside = false;
+  #asideBeats = 0;
+  #returning = false;
 
   constructor(memory: number) {
     this.memory = memory;
@@ -45,18 +52,29 @@ export abstract class AdaptiveContext {
 
   /** Whether its promises are not to be relied on at present. */
   get aside(): boolean {
-    return this.#aside;
+    return this.#asideBeats > 0;
   }
 
   /** Takes in a silence that ended at `nowMs`, before anything is learned from it. Says whether its promise was broken. */
-  judge(nowMs: number, silenceMs: number): boolean {
+  judge(nowMs: number, silenceMs: number, excused: boolean): boolean {
     const z = (nowMs - this.baseMs) / this.scaleMs;
     const broken = z > this.hourlyZ;
-    this.#broken = this.#broken * (1 - 1 / this.memory) + (broken ? 1 : 0);
-    if (this.#broken > BROKEN_OUT) this.#aside = true;
-    else if (this.#broken < BROKEN_IN) this.#aside = false;
-    if (!this.#aside) this.remember(z, silenceMs);
+    this.#broken = this.#broken * BROKEN_FADE + (broken ? 1 : 0);
+    if (this.#broken > BROKEN_OUT) this.stepAside();
+    else if (this.#asideBeats > 0 && --this.#asideBeats === 0) this.#returning = true;
+    if (!this.aside && !(broken && excused)) this.remember(z, silenceMs);
     return broken;
+  }
+
+  stepAside(): void {
+    this.#asideBeats = Math.min(this.memory, ASIDE_BEATS);
+  }
+
+  /** True once, when it has just come back. */
+  get returning(): boolean {
+    const returning = this.#returning;
+    this.#returning = false;
+    return returning;
   }
 
   remember(z: number, silenceMs: number): void {
@@ -119,6 +137,19 @@ export class ArrivalContext extends AdaptiveContext {
     this.scaleMs = Math.max(meanMs / 2, leastScaleMs);
   }
 
+  /** Steps aside where `quick` has seen the traffic change, and takes over what it knows when it comes back. */
+  compare(quick: ArrivalContext): void {
+    if (this.returning) {
+      this.meanMs = quick.meanMs;
+      this.#variance = quick.#variance;
+      this.scaleMs = quick.scaleMs;
+      this.samples = Math.min(this.samples, ADOPTED_SAMPLES);
+    }
+    const ratio = quick.scaleMs / this.scaleMs;
+    const off = Math.abs(quick.meanMs - this.meanMs) > MEAN_OFF_SCALES * this.scaleMs;
+    if (!this.aside && (off || ratio > SCALE_OFF_RATIO || ratio * SCALE_OFF_RATIO < 1)) this.stepAside();
+  }
+
   /** A silence begins. */
   begin(nowMs: number): void {
     this.baseMs = nowMs + this.meanMs;
@@ -139,6 +170,8 @@ export class ScheduleContext extends AdaptiveContext {
   #points = 0;
   #variance = 0;
   #offRow = 0;
+  #lastMs = 0;
+  #relaidAt: number = Number.NEGATIVE_INFINITY;
 
   /** `memory`: for the deviation; `longest`: beats that the line is laid through. */
   constructor(memory: number, longest: number) {
@@ -155,9 +188,26 @@ export class ScheduleContext extends AdaptiveContext {
     } else {
       this.#follow(nowMs, steps);
     }
+    this.#lastMs = nowMs;
     this.scaleMs = Math.max(Math.sqrt(this.#variance), leastScaleMs);
     this.baseMs = this.#placeMs + this.#periodMs;
     this.average(this.#periodMs);
+  }
+
+  /** As {@link ArrivalContext.compare}. */
+  compare(quick: ScheduleContext): void {
+    if (this.returning) {
+      this.#placeMs = quick.#placeMs;
+      this.#periodMs = quick.#periodMs;
+      this.#points = quick.#points;
+      this.#variance = quick.#variance;
+      this.scaleMs = quick.scaleMs;
+      this.baseMs = quick.baseMs;
+      this.samples = Math.min(this.samples, ADOPTED_SAMPLES);
+    }
+    const ratio = quick.scaleMs / this.scaleMs;
+    const off = Math.abs(quick.baseMs - this.baseMs) > MEAN_OFF_SCALES * this.scaleMs;
+    if (!this.aside && (off || ratio > SCALE_OFF_RATIO || ratio * SCALE_OFF_RATIO < 1)) this.stepAside();
   }
 
   #follow(nowMs: number, steps: number): void {
@@ -166,9 +216,7 @@ export class ScheduleContext extends AdaptiveContext {
     const reach = this.#points < 8 ? Number.POSITIVE_INFINITY : CLIP * this.scaleMs;
     this.#offRow = Math.abs(residual) > reach ? this.#offRow + 1 : 0;
     if (this.#offRow >= RELAY_AFTER) {
-      this.#offRow = 0;
-      this.#placeMs = nowMs;
-      this.#points = Math.min(this.#points, 16);
+      this.#relay(nowMs, steps);
       return;
     }
     const points = Math.min(this.#points + 1, this.#longest);
@@ -183,8 +231,18 @@ export class ScheduleContext extends AdaptiveContext {
     }
   }
 
+  /** First the line is only moved, as after a pause of the sender; where that does not help it is laid from nothing. */
+  #relay(nowMs: number, steps: number): void {
+    if (this.samples - this.#relaidAt < RELAY_AGAIN) this.#periodMs = Math.max(0, (nowMs - this.#lastMs) / steps);
+    this.#points = this.samples - this.#relaidAt < RELAY_AGAIN ? 2 : Math.min(this.#points, 16);
+    this.#relaidAt = this.samples;
+    this.#offRow = 0;
+    this.#placeMs = nowMs;
+  }
+
   override reset(): void {
     this.samples = 0;
+    this.#relaidAt = Number.NEGATIVE_INFINITY;
     this.#points = 0;
     this.#periodMs = 0;
     this.#offRow = 0;

@@ -25,7 +25,7 @@ const SLOWER_FOR_GOOD = 3;
 const SCHEDULE_SAMPLES = 16;
 /** Beats between two fits, once many have been heard. */
 const FIT_EVERY = 64;
-const MEMORY_MS = 8 * 3_600_000;
+const MEMORY_MS = Number((globalThis as any).process?.env?.MEM ?? 16) * 3_600_000;
 const FADES_PER_MEMORY = 32;
 
 /** What all nodes of a detector share. */
@@ -110,6 +110,7 @@ export class AdaptiveNode {
     const usable = !restart && silenceMs >= 0 && silenceMs < this.#settings.ceilingMs;
     if (usable) this.#learn(silenceMs, deadlineMs, adjacent, nowMs);
     this.#learnSchedule(usable || silenceMs >= 0 ? (restart ? 0 : steps) : 0, nowMs);
+    this.#compare();
     this.#begin(nowMs);
     if (this.#beats >= this.#nextFit || this.#asked.aside) this.#fit();
     this.#setStretch();
@@ -118,10 +119,11 @@ export class AdaptiveNode {
 
   #learn(silenceMs: number, deadlineMs: number, adjacent: boolean, nowMs: number): void {
     const mistaken = silenceMs >= deadlineMs;
+    const excused = !mistaken && this.#cautionBeats > 0;
     const outage = silenceMs >= OUTAGE_DEADLINES * deadlineMs;
     if (!outage || this.#recurs(silenceMs, nowMs)) {
-      for (const context of this.#arrivals) context.judge(nowMs, silenceMs);
-      for (const context of this.#schedules) if (context.samples > SCHEDULE_SAMPLES) context.judge(nowMs, silenceMs);
+      for (const context of this.#arrivals) context.judge(nowMs, silenceMs, excused);
+      for (const context of this.#schedules) if (context.samples > SCHEDULE_SAMPLES) context.judge(nowMs, silenceMs, excused);
     }
     this.#noteMistake(mistaken, silenceMs, deadlineMs, adjacent);
     if (!adjacent || outage) return;
@@ -130,6 +132,9 @@ export class AdaptiveNode {
     const presumedMs = Math.max(this.#settings.expectedIntervalMs, this.#quick.meanMs);
     for (const context of this.#arrivals) context.scaleMs = Math.max(context.scaleMs, presumedMs / 2);
   }
+
+  /** debug */
+  debug(): string { return [...this.#arrivals, ...this.#schedules].map((c) => (c===this.#asked?'*':'')+(c.aside?'!':'')+c.typicalMs.toFixed(0)+' z'+c.hourlyZ.toFixed(2)+' s'+c.scaleMs.toFixed(1)+' h'+c.hours.toFixed(1)).join(' ; '); }
 
   /** Whether an outage is the third within the memory; then the ones before are remembered as well. */
   #recurs(silenceMs: number, nowMs: number): boolean {
@@ -149,13 +154,14 @@ export class AdaptiveNode {
 
   #noteMistake(mistaken: boolean, silenceMs: number, deadlineMs: number, adjacent: boolean): void {
     const recent = this.#cautionBeats > 0;
-    if (recent) this.#cautionBeats--;
+    if (recent && --this.#cautionBeats === 0) this.#nextFit = this.#beats;
     if (!mistaken) {
       this.#mistakesInRow = 0;
       return;
     }
     this.#cautionMs = recent ? 2 * silenceMs : Math.min(2 * silenceMs, FIRST_STRETCH * deadlineMs);
     this.#cautionBeats = CAUTION_BEATS;
+    this.#nextFit = this.#beats;
     if (!adjacent) return;
     this.#rowMs = this.#mistakesInRow === 0 ? silenceMs : this.#rowMs + silenceMs;
     this.#mistakesInRow++;
@@ -181,6 +187,13 @@ export class AdaptiveNode {
     }
   }
 
+  #compare(): void {
+    const [slow, quick] = this.#arrivals;
+    slow?.compare(quick as ArrivalContext);
+    const [slowSchedule, quickSchedule] = this.#schedules;
+    slowSchedule?.compare(quickSchedule as ScheduleContext);
+  }
+
   #begin(nowMs: number): void {
     const presuming = this.#quick.samples < this.#settings.minimumSamples;
     for (const context of this.#arrivals) {
@@ -193,14 +206,15 @@ export class AdaptiveNode {
   #fit(): void {
     this.#nextFit = this.#beats + Math.min(Math.max(1, this.#beats >> 2), FIT_EVERY);
     let best: AdaptiveContext = this.#quick;
+    const cautious = this.#cautionBeats > 0;
     for (const context of this.#arrivals) {
       context.fit(this.#curve);
-      if (!context.aside && context.typicalMs < best.typicalMs) best = context;
+      if (!cautious && !context.aside && context.typicalMs < best.typicalMs) best = context;
     }
     for (const context of this.#schedules) {
       context.fit(this.#curve);
       const known = context.samples > SCHEDULE_SAMPLES && context.histogram.count > SCHEDULE_SAMPLES;
-      if (known && !context.aside && context.typicalMs < best.typicalMs) best = context;
+      if (!cautious && known && !context.aside && context.typicalMs < best.typicalMs) best = context;
     }
     this.#asked = best;
     best.fit(this.#curve);
