@@ -62,7 +62,8 @@ function senderOf(traffic: Traffic, sender: Sender, random: Random): () => SentB
   const beat: SentBeat = { dueMs: 0, sentMs: 0, delayMs: 0, lost: false };
   let dueMs = 0;
   let losing = 0;
-  let stallFromMs = traffic.stallEveryMs === undefined ? Number.POSITIVE_INFINITY : exponential(chance, traffic.stallEveryMs);
+  let stallFromMs =
+    traffic.stallEveryMs === undefined ? Number.POSITIVE_INFINITY : exponential(chance, traffic.stallEveryMs);
   let stallToMs = stallFromMs + (traffic.stallMs?.(draws) ?? 0);
   let holeFromMs = traffic.holeEveryMs ?? Number.POSITIVE_INFINITY;
   let holeToMs = holeFromMs + (traffic.holeMs?.(chance) ?? 0);
@@ -160,7 +161,12 @@ function slantDelayMs(nowMs: number): number {
 }
 
 export const REGIMES: readonly Regime[] = [
-  regime("intra-region", "gaps N(50, 10) ms", 60, normalTraffic(50, () => FIFTY_TEN)),
+  regime(
+    "intra-region",
+    "gaps N(50, 10) ms",
+    60,
+    normalTraffic(50, () => FIFTY_TEN),
+  ),
   regime("cross-region", "500 ms on average, lognormal, sigma 0.6; 20 losses a day", 400, {
     intervalMs: 500,
     gapMs: (_nowMs, draws) => 500 * Math.exp(0.6 * draws.next() - 0.18),
@@ -170,7 +176,8 @@ export const REGIMES: readonly Regime[] = [
   regime("wan", "103.5 ms beats, round trip 283 ± 27 ms, 0.4 % lost in bursts of up to 1093", 120, {
     intervalMs: 103.5,
     gapMs: (_nowMs, draws) => 103.5 + 0.19 * draws.next(),
-    delayMs: (_nowMs, _draws, random) => 135 + exponential(random, 9) + (random.next() < 0.01 ? exponential(random, 60) : 0),
+    delayMs: (_nowMs, _draws, random) =>
+      135 + exponential(random, 9) + (random.next() < 0.01 ? exponential(random, 60) : 0),
     lossRate: () => 1.4e-4,
     lossLength: (random) => Math.min(1093, Math.ceil(pareto(random, 5, 1.08))),
   }),
@@ -213,6 +220,7 @@ export const REGIMES: readonly Regime[] = [
 
 export function regimeCalled(name: string): Regime {
   const found = REGIMES.find((one) => one.name === name);
-  if (found === undefined) throw new Error(`No regime "${name}"; there are ${REGIMES.map((one) => one.name).join(", ")}.`);
+  if (found === undefined)
+    throw new Error(`No regime "${name}"; there are ${REGIMES.map((one) => one.name).join(", ")}.`);
   return found;
 }

@@ -8,7 +8,7 @@
  * The schedule is a straight line through arrivals over sequence numbers, followed by a fading least-squares filter
  * (alpha-beta gains of a growing memory that stops growing).
  */
-import { SilenceHistogram, type TailCurve } from "./silence-histogram.ts";
+import type { SilenceHistogram, TailCurve } from "./silence-histogram.ts";
 
 /** Samples are not believed to be further than this many deviations away when mean and deviation are learned. */
 const CLIP = 4;
@@ -25,7 +25,11 @@ const ADOPTED_SAMPLES = 32;
 /** Residuals beyond the clip in a row after which the schedule is laid anew through the latest arrival. */
 const RELAY_AFTER = 3;
 const RELAY_AGAIN = 16;
+/** What is left of a line's firmness when it is moved. */
+const RESUMED_POINTS = 16;
 const HOUR_MS = 3_600_000;
+/** No typical deadline counts as longer, and a schedule that is off by more is none. */
+const LONGEST_MS = 1e6;
 
 export abstract class AdaptiveContext {
   /** The instant of z = 0 for the present silence. */
@@ -38,16 +42,20 @@ export abstract class AdaptiveContext {
   typicalMs: number = Number.NaN;
   /** Hours of traffic that the histogram has seen, the faded ones in part. */
   hours = 0;
-  readonly histogram: SilenceHistogram = new SilenceHistogram();
+  readonly histogram: SilenceHistogram;
   /** Samples after which mean and deviation have turned over. */
   readonly memory: number;
   samples = 0;
+  readonly #steadfast: boolean;
   #broken = 0;
   #asideBeats = 0;
   #returning = false;
 
-  constructor(memory: number) {
+  /** `memory` as below; `steadfast`: remembers what it sees while it stands aside, because its unit does not change. */
+  constructor(histogram: SilenceHistogram, memory: number, steadfast: boolean = false) {
+    this.histogram = histogram;
     this.memory = memory;
+    this.#steadfast = steadfast;
   }
 
   /** Whether its promises are not to be relied on at present. */
@@ -62,7 +70,7 @@ export abstract class AdaptiveContext {
     this.#broken = this.#broken * BROKEN_FADE + (broken ? 1 : 0);
     if (this.#broken > BROKEN_OUT) this.stepAside();
     else if (this.#asideBeats > 0 && --this.#asideBeats === 0) this.#returning = true;
-    if (!this.aside && !(broken && excused)) this.remember(z, silenceMs);
+    if (this.#steadfast || !(this.aside || (broken && excused))) this.remember(z, silenceMs);
     return broken;
   }
 
@@ -99,7 +107,7 @@ export abstract class AdaptiveContext {
 
   /** Average of where the deadline lies after an arrival at `nowMs`. */
   average(aheadMs: number): void {
-    const deadlineMs = aheadMs + this.hourlyZ * this.scaleMs;
+    const deadlineMs = Math.min(aheadMs + this.hourlyZ * this.scaleMs, LONGEST_MS);
     if (Number.isNaN(this.typicalMs)) this.typicalMs = deadlineMs;
     else this.typicalMs += (deadlineMs - this.typicalMs) / Math.min(64, this.samples + 1);
   }
@@ -174,8 +182,8 @@ export class ScheduleContext extends AdaptiveContext {
   #relaidAt: number = Number.NEGATIVE_INFINITY;
 
   /** `memory`: for the deviation; `longest`: beats that the line is laid through. */
-  constructor(memory: number, longest: number) {
-    super(memory);
+  constructor(histogram: SilenceHistogram, memory: number, longest: number) {
+    super(histogram, memory);
     this.#longest = longest;
   }
 
@@ -192,6 +200,14 @@ export class ScheduleContext extends AdaptiveContext {
     this.scaleMs = Math.max(Math.sqrt(this.#variance), leastScaleMs);
     this.baseMs = this.#placeMs + this.#periodMs;
     this.average(this.#periodMs);
+  }
+
+  /** Moves the line through an arrival after a silence that is not learned from. */
+  resume(nowMs: number): void {
+    this.#points = Math.min(this.#points, RESUMED_POINTS);
+    this.#placeMs = nowMs;
+    this.#lastMs = nowMs;
+    this.baseMs = nowMs + this.#periodMs;
   }
 
   /** As {@link ArrivalContext.compare}. */
@@ -213,6 +229,7 @@ export class ScheduleContext extends AdaptiveContext {
   #follow(nowMs: number, steps: number): void {
     const predictedMs = this.#placeMs + steps * this.#periodMs;
     const residual = nowMs - predictedMs;
+    if (!(Math.abs(residual) < LONGEST_MS)) return this.resume(nowMs);
     const reach = this.#points < 8 ? Number.POSITIVE_INFINITY : CLIP * this.scaleMs;
     this.#offRow = Math.abs(residual) > reach ? this.#offRow + 1 : 0;
     if (this.#offRow >= RELAY_AFTER) {
@@ -233,8 +250,9 @@ export class ScheduleContext extends AdaptiveContext {
 
   /** First the line is only moved, as after a pause of the sender; where that does not help it is laid from nothing. */
   #relay(nowMs: number, steps: number): void {
-    if (this.samples - this.#relaidAt < RELAY_AGAIN) this.#periodMs = Math.max(0, (nowMs - this.#lastMs) / steps);
-    this.#points = this.samples - this.#relaidAt < RELAY_AGAIN ? 2 : Math.min(this.#points, 16);
+    const again = this.samples - this.#relaidAt < RELAY_AGAIN;
+    if (again) this.#periodMs = Math.max(0, (nowMs - this.#lastMs) / steps);
+    this.#points = again ? 2 : Math.min(this.#points, RESUMED_POINTS);
     this.#relaidAt = this.samples;
     this.#offRow = 0;
     this.#placeMs = nowMs;

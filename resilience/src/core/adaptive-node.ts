@@ -8,7 +8,7 @@
 
 import { type AdaptiveContext, ArrivalContext, ScheduleContext } from "./adaptive-context.ts";
 import { BeatOrder } from "./beat-order.ts";
-import { TailCurve } from "./silence-histogram.ts";
+import { SilenceHistogram, TailCurve } from "./silence-histogram.ts";
 
 /** The level at which one mistake an hour is to be expected. */
 export const HOURLY_LEVEL = 8;
@@ -21,12 +21,24 @@ const OUTAGE_DEADLINES = 4;
 const FIRST_STRETCH = 3;
 const OUTAGES_SET_APART = 2;
 const SLOWER_FOR_GOOD = 3;
+/** The long context is asked only where its deadline is shorter than the others' by this. */
+const LONG_SHARE = 0.75;
 /** Samples after which a schedule may be asked. */
 const SCHEDULE_SAMPLES = 16;
 /** Beats between two fits, once many have been heard. */
 const FIT_EVERY = 64;
-const MEMORY_MS = Number((globalThis as any).process?.env?.MEM ?? 16) * 3_600_000;
+const MEMORY_MS = 16 * 3_600_000;
 const FADES_PER_MEMORY = 32;
+
+const SHORTEST_MS = 1e-3;
+
+/** Places in a node's view: last arrival; from there to z = 0; a unit of z; stretch; orders at level 8; level at z = 0. */
+const LAST = 0;
+const AHEAD = 1;
+const SCALE = 2;
+const STRETCH = 3;
+const HOURLY_ORDERS = 4;
+const FLOOR_LEVEL = 5;
 
 /** What all nodes of a detector share. */
 export interface AdaptiveSettings {
@@ -39,17 +51,19 @@ export interface AdaptiveSettings {
 
 export class AdaptiveNode {
   readonly order: BeatOrder = new BeatOrder();
-  lastMs: number;
   readonly #settings: AdaptiveSettings;
-  readonly #quick: ArrivalContext = new ArrivalContext(32);
-  readonly #arrivals: readonly ArrivalContext[] = [new ArrivalContext(4096), this.#quick];
+  readonly #store: Float32Array = SilenceHistogram.store(3);
+  readonly #quick: ArrivalContext = new ArrivalContext(new SilenceHistogram(this.#store, 0), 32);
+  readonly #slow: ArrivalContext = new ArrivalContext(new SilenceHistogram(this.#store, 1), 4096);
+  readonly #long: ArrivalContext = new ArrivalContext(new SilenceHistogram(this.#store, 2), 1e6, true);
+  readonly #arrivals: readonly ArrivalContext[] = [this.#long, this.#slow, this.#quick];
   /** Made when the first numbered beat follows another. */
   #schedules: readonly ScheduleContext[] = [];
   #sequence: number | undefined;
   #asked: AdaptiveContext = this.#quick;
   readonly #curve: TailCurve = new TailCurve();
-  #hourlyOrders = 1;
-  #stretch = 1;
+  /** What a query needs, side by side: queries for many nodes are bound by memory, not by arithmetic. */
+  readonly #view: Float64Array = new Float64Array([0, 0, 1, 1, 1, 0]);
   #cautionMs = 0;
   #cautionBeats = 0;
   #mistakesInRow = 0;
@@ -63,35 +77,40 @@ export class AdaptiveNode {
   constructor(settings: AdaptiveSettings, sequence: number | undefined, nowMs: number) {
     this.#settings = settings;
     this.#sequence = sequence;
-    this.lastMs = nowMs;
+    this.#view[LAST] = nowMs;
     this.#fadedAtMs = nowMs;
     for (const context of this.#arrivals) context.presume(settings.expectedIntervalMs, settings.leastScaleMs);
     this.#begin(nowMs);
     this.#fit();
+    this.#look();
+  }
+
+  get lastMs(): number {
+    return this.#view[LAST] as number;
   }
 
   /** The level of a silence that lasts until `nowMs`, ceiling and floor aside. */
   level(nowMs: number): number {
-    const silenceMs = Math.max(0, nowMs - this.lastMs);
-    const { baseMs, scaleMs } = this.#asked;
-    const placeMs = this.lastMs + silenceMs / this.#stretch;
+    const view = this.#view;
+    const silenceMs = Math.max(0, nowMs - (view[LAST] as number));
+    const placeMs = silenceMs / (view[STRETCH] as number);
+    const aheadMs = view[AHEAD] as number;
     const level =
-      placeMs < baseMs
-        ? (this.#levelOf(this.#curve.floorOrders) * (placeMs - this.lastMs)) / (baseMs - this.lastMs)
-        : this.#levelOf(this.#curve.ordersAt((placeMs - baseMs) / scaleMs));
+      placeMs < aheadMs
+        ? ((view[FLOOR_LEVEL] as number) * placeMs) / aheadMs
+        : this.#levelOf(this.#curve.ordersAt((placeMs - aheadMs) / (view[SCALE] as number)));
     return Math.min(level, (HOURLY_LEVEL * silenceMs) / this.#settings.leastSilenceMs);
   }
 
   /** The silence that reaches `level`, at most the ceiling. */
   silenceMs(level: number): number {
-    const { ceilingMs, leastSilenceMs } = this.#settings;
-    const { baseMs, scaleMs } = this.#asked;
-    const floorLevel = this.#levelOf(this.#curve.floorOrders);
-    let aheadMs = baseMs - this.lastMs;
-    if (level < floorLevel) aheadMs = Math.max(aheadMs, 0) * (Math.max(level, 0) / floorLevel);
-    else aheadMs += scaleMs * this.#curve.zAtOrders(this.#ordersOf(level));
-    const silenceMs = Math.max(aheadMs * this.#stretch, (leastSilenceMs * level) / HOURLY_LEVEL, 0);
-    return Math.min(silenceMs, ceilingMs);
+    const view = this.#view;
+    const floorLevel = view[FLOOR_LEVEL] as number;
+    let placeMs = view[AHEAD] as number;
+    if (level < floorLevel) placeMs = Math.max(placeMs, 0) * (Math.max(level, 0) / floorLevel);
+    else placeMs += (view[SCALE] as number) * this.#curve.zAtOrders(this.#ordersOf(level));
+    const leastMs = (this.#settings.leastSilenceMs * level) / HOURLY_LEVEL;
+    return Math.min(Math.max(placeMs * (view[STRETCH] as number), leastMs, 0), this.#settings.ceilingMs);
   }
 
   /** The gaps' mean, the deviation in use, and how many samples it rests on. */
@@ -104,16 +123,17 @@ export class AdaptiveNode {
     const silenceMs = nowMs - this.lastMs;
     const deadlineMs = this.silenceMs(HOURLY_LEVEL);
     const steps = sequence === undefined || this.#sequence === undefined ? 0 : sequence - this.#sequence;
-    this.lastMs = nowMs;
+    this.#view[LAST] = nowMs;
     this.#sequence = sequence;
     this.#beats++;
     const usable = !restart && silenceMs >= 0 && silenceMs < this.#settings.ceilingMs;
     if (usable) this.#learn(silenceMs, deadlineMs, adjacent, nowMs);
-    this.#learnSchedule(usable || silenceMs >= 0 ? (restart ? 0 : steps) : 0, nowMs);
+    if (silenceMs >= this.#settings.ceilingMs && !restart) for (const context of this.#schedules) context.resume(nowMs);
+    else this.#learnSchedule(usable ? steps : 0, nowMs);
     this.#compare();
     this.#begin(nowMs);
     if (this.#beats >= this.#nextFit || this.#asked.aside) this.#fit();
-    this.#setStretch();
+    this.#look();
     if (nowMs - this.#fadedAtMs > MEMORY_MS / FADES_PER_MEMORY) this.#fade(nowMs);
   }
 
@@ -123,7 +143,8 @@ export class AdaptiveNode {
     const outage = silenceMs >= OUTAGE_DEADLINES * deadlineMs;
     if (!outage || this.#recurs(silenceMs, nowMs)) {
       for (const context of this.#arrivals) context.judge(nowMs, silenceMs, excused);
-      for (const context of this.#schedules) if (context.samples > SCHEDULE_SAMPLES) context.judge(nowMs, silenceMs, excused);
+      for (const context of this.#schedules)
+        if (context.samples > SCHEDULE_SAMPLES) context.judge(nowMs, silenceMs, excused);
     }
     this.#noteMistake(mistaken, silenceMs, deadlineMs, adjacent);
     if (!adjacent || outage) return;
@@ -132,9 +153,6 @@ export class AdaptiveNode {
     const presumedMs = Math.max(this.#settings.expectedIntervalMs, this.#quick.meanMs);
     for (const context of this.#arrivals) context.scaleMs = Math.max(context.scaleMs, presumedMs / 2);
   }
-
-  /** debug */
-  debug(): string { return [...this.#arrivals, ...this.#schedules].map((c) => (c===this.#asked?'*':'')+(c.aside?'!':'')+c.typicalMs.toFixed(0)+' z'+c.hourlyZ.toFixed(2)+' s'+c.scaleMs.toFixed(1)+' h'+c.hours.toFixed(1)).join(' ; '); }
 
   /** Whether an outage is the third within the memory; then the ones before are remembered as well. */
   #recurs(silenceMs: number, nowMs: number): boolean {
@@ -179,8 +197,13 @@ export class AdaptiveNode {
       this.#schedules = [];
       return;
     }
-    if (steps > 0 && this.#schedules.length === 0)
-      this.#schedules = [new ScheduleContext(4096, 256), new ScheduleContext(32, 32)];
+    if (steps > 0 && this.#schedules.length === 0) {
+      const store = SilenceHistogram.store(2);
+      this.#schedules = [
+        new ScheduleContext(new SilenceHistogram(store, 0), 4096, 256),
+        new ScheduleContext(new SilenceHistogram(store, 1), 32, 32),
+      ];
+    }
     for (const context of this.#schedules) {
       if (steps <= 0) context.reset();
       context.learn(nowMs, Math.max(1, steps), this.#settings.leastScaleMs);
@@ -188,8 +211,7 @@ export class AdaptiveNode {
   }
 
   #compare(): void {
-    const [slow, quick] = this.#arrivals;
-    slow?.compare(quick as ArrivalContext);
+    this.#slow.compare(this.#quick);
     const [slowSchedule, quickSchedule] = this.#schedules;
     slowSchedule?.compare(quickSchedule as ScheduleContext);
   }
@@ -209,22 +231,28 @@ export class AdaptiveNode {
     const cautious = this.#cautionBeats > 0;
     for (const context of this.#arrivals) {
       context.fit(this.#curve);
-      if (!cautious && !context.aside && context.typicalMs < best.typicalMs) best = context;
+      if (!cautious && context !== this.#long && !context.aside && context.typicalMs < best.typicalMs) best = context;
     }
     for (const context of this.#schedules) {
       context.fit(this.#curve);
       const known = context.samples > SCHEDULE_SAMPLES && context.histogram.count > SCHEDULE_SAMPLES;
       if (!cautious && known && !context.aside && context.typicalMs < best.typicalMs) best = context;
     }
+    if (!cautious && !this.#long.aside && this.#long.typicalMs < LONG_SHARE * best.typicalMs) best = this.#long;
     this.#asked = best;
     best.fit(this.#curve);
-    this.#hourlyOrders = best.hourlyOrders;
+    this.#view[HOURLY_ORDERS] = best.hourlyOrders;
   }
 
-  #setStretch(): void {
-    this.#stretch = 1;
+  /** Lays out what queries about the silence that begins now will need. */
+  #look(): void {
+    const view = this.#view;
+    view[AHEAD] = this.#asked.baseMs - (view[LAST] as number);
+    view[SCALE] = this.#asked.scaleMs;
+    view[FLOOR_LEVEL] = this.#levelOf(this.#curve.floorOrders);
+    view[STRETCH] = 1;
     if (this.#cautionBeats > 0)
-      this.#stretch = Math.max(1, this.#cautionMs / Math.max(this.silenceMs(HOURLY_LEVEL), 1e-3));
+      view[STRETCH] = Math.max(1, this.#cautionMs / Math.max(this.silenceMs(HOURLY_LEVEL), SHORTEST_MS));
   }
 
   #fade(nowMs: number): void {
@@ -235,16 +263,18 @@ export class AdaptiveNode {
 
   /** Plain phi up to a knee, one order of mistakes an hour a level from 8 on, a straight line between. */
   #levelOf(orders: number): number {
-    const knee = Math.min(PLAIN_LEVEL, 0.4 * this.#hourlyOrders);
+    const hourlyOrders = this.#view[HOURLY_ORDERS] as number;
+    const knee = Math.min(PLAIN_LEVEL, 0.4 * hourlyOrders);
     if (orders <= knee) return orders;
-    if (orders >= this.#hourlyOrders) return HOURLY_LEVEL + orders - this.#hourlyOrders;
-    return knee + ((orders - knee) * (HOURLY_LEVEL - knee)) / (this.#hourlyOrders - knee);
+    if (orders >= hourlyOrders) return HOURLY_LEVEL + orders - hourlyOrders;
+    return knee + ((orders - knee) * (HOURLY_LEVEL - knee)) / (hourlyOrders - knee);
   }
 
   #ordersOf(level: number): number {
-    const knee = Math.min(PLAIN_LEVEL, 0.4 * this.#hourlyOrders);
+    const hourlyOrders = this.#view[HOURLY_ORDERS] as number;
+    const knee = Math.min(PLAIN_LEVEL, 0.4 * hourlyOrders);
     if (level <= knee) return level;
-    if (level >= HOURLY_LEVEL) return this.#hourlyOrders + level - HOURLY_LEVEL;
-    return knee + ((level - knee) * (this.#hourlyOrders - knee)) / (HOURLY_LEVEL - knee);
+    if (level >= HOURLY_LEVEL) return hourlyOrders + level - HOURLY_LEVEL;
+    return knee + ((level - knee) * (hourlyOrders - knee)) / (HOURLY_LEVEL - knee);
   }
 }

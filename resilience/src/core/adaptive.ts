@@ -74,8 +74,6 @@ export class AdaptiveMachine implements DetectorMachine {
     return { ...estimate, presumed: estimate.samples < this.#settings.minimumSamples };
   }
 
-  debug(node: string): string { return this.#nodes.get(node)?.debug() ?? ''; }
-
   #meet(node: string, beat: Beat | undefined, nowMs: number): BeatVerdict {
     if (typeof node !== "string" || !isWellFormed(beat) || this.#nodes.size >= this.#maximumNodes) return "refused";
     const state = new AdaptiveNode(this.#settings, beat?.sequence, nowMs);

@@ -1,7 +1,7 @@
 /**
  * How often silences of each length have been, remembered for hours in constant room, without assuming a distribution.
  * Silences are counted in bins that widen with their length (of the silence in deviations past the mean: log2(1 + z / 2)),
- * so that 288 bins reach from nothing to 40,000 deviations. Where counts run out the tail is carried on as a Pareto
+ * so that 208 bins reach from nothing to 15,000 deviations. Where counts run out the tail is carried on as a Pareto
  * tail whose index comes from the longest silences seen (B. M. Hill, "A simple general approach to inference about the
  * tail of a distribution", 1975), held together by a weak presumption while they are few.
  *
@@ -9,9 +9,9 @@
  * the caller's business (see adaptive-context.ts).
  */
 
-/** Bins for each doubling of 1 + z / 2, and how many there are: the last one takes in everything beyond 2^14.4. */
-const BINS_PER_OCTAVE = 20;
-const BINS = 288;
+/** Bins for each doubling of 1 + z / 2, and how many there are: the last one takes in everything beyond 2^12.9. */
+const BINS_PER_OCTAVE = 16;
+const BINS = 208;
 /** z + KNEE is what the bins and the tail see the logarithm of. */
 const KNEE = 2;
 /** The empirical curve is believed down to this many silences; beyond, the tail speaks. */
@@ -23,11 +23,28 @@ const PRESUMED_INDEX = 0.2;
 const PRESUMED_WEIGHT = 2;
 /** Decimal orders between two points of a curve. */
 const ORDERS_PER_POINT = 0.25;
-const MOST_POINTS = 32;
+const MOST_POINTS = 24;
+/** A faded count below this is none. */
+const NEGLIGIBLE = 1e-3;
 
 export class SilenceHistogram {
-  readonly #counts: Float32Array = new Float32Array(BINS);
+  readonly #counts: Float32Array;
+  /** Where in the shared store this one's bins begin. */
+  readonly #first: number;
+  /** No bin beyond this one has a count. */
+  #highest = 0;
   #count = 0;
+
+  /** Number `place` of those that share `store`: one array for several is smaller than one each. */
+  constructor(store: Float32Array, place: number) {
+    this.#counts = store;
+    this.#first = place * BINS;
+  }
+
+  /** Room for so many histograms. */
+  static store(histograms: number): Float32Array {
+    return new Float32Array(histograms * BINS);
+  }
 
   /** How many silences are remembered, the faded ones in part. */
   get count(): number {
@@ -37,44 +54,54 @@ export class SilenceHistogram {
   /** Takes in a silence of `z` deviations past the mean; `weight` is how much it counts. */
   add(z: number, weight: number): void {
     const bin = binOf(z);
-    this.#counts[bin] = (this.#counts[bin] as number) + weight;
+    const at = this.#first + bin;
+    this.#counts[at] = (this.#counts[at] as number) + weight;
     this.#count += weight;
+    if (bin > this.#highest) this.#highest = bin;
   }
 
   /** Multiplies all counts by `share`. */
   fade(share: number): void {
-    for (let bin = 0; bin < BINS; bin++) this.#counts[bin] = (this.#counts[bin] as number) * share;
-    this.#count *= share;
+    const end = this.#first + this.#highest;
+    this.#count = 0;
+    for (let at = this.#first; at <= end; at++) {
+      const left = (this.#counts[at] as number) * share;
+      this.#counts[at] = left < NEGLIGIBLE ? 0 : left;
+      this.#count += this.#counts[at] as number;
+      if (left >= NEGLIGIBLE) this.#highest = at - this.#first;
+    }
   }
 
   /** Describes the curve of exceedance as it is now into `curve`. */
   fit(curve: TailCurve): void {
-    const counts = this.#counts;
     const total = this.#count;
     const fitted = Math.min(TAIL_SAMPLES, total / 3);
     const anchored = Math.min(TAIL_FROM, total / 3);
     let above = 0;
-    let bin = BINS - 1;
-    for (; bin > 0 && above + (counts[bin] as number) < fitted; bin--) above += counts[bin] as number;
+    let bin = this.#highest;
+    for (; bin > 0 && above + this.#in(bin) < fitted; bin--) above += this.#in(bin);
     // Hill: the mean of log(x / x at the threshold) over the longest silences.
-    const threshold = bin === 0 ? 0 : edgeWithin(bin, (fitted - above) / (counts[bin] as number));
+    const threshold = bin === 0 ? 0 : edgeWithin(bin, (fitted - above) / this.#in(bin));
     const samples = Math.min(above, fitted);
     let excess = 0;
-    for (let place = BINS - 1; place > bin; place--) excess += (counts[place] as number) * (place + 0.5 - threshold);
+    for (let place = this.#highest; place > bin; place--) excess += this.#in(place) * (place + 0.5 - threshold);
     excess *= Math.LN2 / BINS_PER_OCTAVE;
     const index = (excess + PRESUMED_WEIGHT * PRESUMED_INDEX) / (samples + PRESUMED_WEIGHT);
     this.#trace(curve, index, anchored);
   }
 
+  #in(bin: number): number {
+    return this.#counts[this.#first + bin] as number;
+  }
+
   /** Walks down from the longest silence and notes where each quarter of an order is passed. */
   #trace(curve: TailCurve, index: number, anchored: number): void {
-    const counts = this.#counts;
     const total = this.#count;
     curve.begin(index);
     let above = 0;
     let wanted = anchored;
-    for (let bin = BINS - 1; bin > 0; bin--) {
-      const count = counts[bin] as number;
+    for (let bin = this.#highest; bin > 0; bin--) {
+      const count = this.#in(bin);
       while (above + count >= wanted && count > 0) {
         const z = zAt(edgeWithin(bin, (wanted - above) / count));
         curve.point(z, -Math.log10(wanted / total));
@@ -91,9 +118,8 @@ export class SilenceHistogram {
  * it has an inverse, and both directions cost the same few steps.
  */
 export class TailCurve {
-  /** Points from the rarest silence down to z = 0. */
-  readonly #z: Float64Array = new Float64Array(MOST_POINTS);
-  readonly #orders: Float64Array = new Float64Array(MOST_POINTS);
+  /** Points from the rarest silence down to z = 0: z and orders by turns. */
+  readonly #values: Float64Array = new Float64Array(2 * MOST_POINTS);
   #points = 0;
   #index = PRESUMED_INDEX;
 
@@ -110,46 +136,57 @@ export class TailCurve {
   /** Adds a point nearer than those before; one that would not rise is left out. */
   point(z: number, orders: number): void {
     if (this.#points === MOST_POINTS - 1 || !(z > 0)) return;
-    if (this.#points > 0 && !(z < (this.#z[this.#points - 1] as number))) return;
-    this.#z[this.#points] = z;
-    this.#orders[this.#points++] = orders;
+    if (this.#points > 0 && !(z < this.#z(this.#points - 1))) return;
+    this.#put(z, orders);
   }
 
   /** Closes the curve at z = 0, where it has the given orders. */
   end(orders: number): void {
-    const nearest = this.#points === 0 ? Number.POSITIVE_INFINITY : (this.#orders[this.#points - 1] as number);
-    this.#z[this.#points] = 0;
-    this.#orders[this.#points++] = Math.min(orders, nearest);
+    const nearest = this.#points === 0 ? Number.POSITIVE_INFINITY : this.#orders(this.#points - 1);
+    this.#put(0, Math.min(orders, nearest));
+  }
+
+  #put(z: number, orders: number): void {
+    this.#values[2 * this.#points] = z;
+    this.#values[2 * this.#points++ + 1] = orders;
+  }
+
+  #z(point: number): number {
+    return this.#values[2 * point] as number;
+  }
+
+  #orders(point: number): number {
+    return this.#values[2 * point + 1] as number;
   }
 
   /** Orders at z = 0. */
   get floorOrders(): number {
-    return this.#orders[this.#points - 1] as number;
+    return this.#orders(this.#points - 1);
   }
 
   /** -log10 P(silence > z), for z from 0. */
   ordersAt(z: number): number {
-    const last = this.#z[0] as number;
-    if (z >= last) return (this.#orders[0] as number) + Math.log10((z + KNEE) / (last + KNEE)) / this.#index;
+    const last = this.#z(0);
+    if (z >= last) return this.#orders(0) + Math.log10((z + KNEE) / (last + KNEE)) / this.#index;
     let place = 1;
-    while (z < (this.#z[place] as number)) place++;
-    const nearZ = this.#z[place] as number;
-    const nearOrders = this.#orders[place] as number;
-    const share = (z - nearZ) / ((this.#z[place - 1] as number) - nearZ);
-    return nearOrders + share * ((this.#orders[place - 1] as number) - nearOrders);
+    while (z < this.#z(place)) place++;
+    const nearZ = this.#z(place);
+    const nearOrders = this.#orders(place);
+    const share = (z - nearZ) / (this.#z(place - 1) - nearZ);
+    return nearOrders + share * (this.#orders(place - 1) - nearOrders);
   }
 
   /** The z, from 0, at which {@link ordersAt} is `orders`; may be Infinity. */
   zAtOrders(orders: number): number {
-    const most = this.#orders[0] as number;
-    if (orders >= most) return ((this.#z[0] as number) + KNEE) * 10 ** ((orders - most) * this.#index) - KNEE;
+    const most = this.#orders(0);
+    if (orders >= most) return (this.#z(0) + KNEE) * 10 ** ((orders - most) * this.#index) - KNEE;
     if (orders <= this.floorOrders) return 0;
     let place = 1;
-    while (orders < (this.#orders[place] as number)) place++;
-    const nearOrders = this.#orders[place] as number;
-    const nearZ = this.#z[place] as number;
-    const share = (orders - nearOrders) / ((this.#orders[place - 1] as number) - nearOrders);
-    return nearZ + share * ((this.#z[place - 1] as number) - nearZ);
+    while (orders < this.#orders(place)) place++;
+    const nearOrders = this.#orders(place);
+    const nearZ = this.#z(place);
+    const share = (orders - nearOrders) / (this.#orders(place - 1) - nearOrders);
+    return nearZ + share * (this.#z(place - 1) - nearZ);
   }
 }
 
