@@ -10,6 +10,8 @@
  */
 import type { SilenceHistogram, TailCurve } from "./silence-histogram.ts";
 
+/** Beats over which a typical deadline is taken. */
+const TYPICAL_BEATS = 24;
 /** Samples are not believed to be further than this many deviations away when mean and deviation are learned. */
 const CLIP = 4;
 /** How many samples the presumption of a deviation of half the mean is worth. */
@@ -20,7 +22,7 @@ const BROKEN_FADE = 31 / 32;
 const MEAN_OFF_SCALES = 1.5;
 const SCALE_OFF_RATIO = 2.5;
 /** Beats for which it stays aside, and how many samples what it then takes over from the quick one is worth. */
-const ASIDE_BEATS = 128;
+const ASIDE_BEATS = 96;
 const ADOPTED_SAMPLES = 32;
 /** Residuals beyond the clip in a row after which the schedule is laid anew through the latest arrival. */
 const RELAY_AFTER = 3;
@@ -28,6 +30,7 @@ const RELAY_AGAIN = 16;
 /** What is left of a line's firmness when it is moved. */
 const RESUMED_POINTS = 16;
 const HOUR_MS = 3_600_000;
+const SHORTEST_GAP_MS = 1e-3;
 /** No typical deadline counts as longer, and a schedule that is off by more is none. */
 const LONGEST_MS = 1e6;
 
@@ -36,7 +39,9 @@ export abstract class AdaptiveContext {
   baseMs = 0;
   /** Milliseconds a unit of z. */
   scaleMs = 1;
-  /** z at which one silence an hour is longer. */
+  /** Orders of improbability, a silence, at which one an hour is longer; from 1, for the slowest of senders. */
+  hourlyOrders = 1;
+  /** The z at that place. */
   hourlyZ: number = Number.POSITIVE_INFINITY;
   /** Typical time from an arrival to the deadline of one mistake an hour. */
   typicalMs: number = Number.NaN;
@@ -95,13 +100,11 @@ export abstract class AdaptiveContext {
     this.hours *= share;
   }
 
-  /** Orders of improbability, a silence, at which one an hour is longer; from 1, for the slowest of senders. */
-  get hourlyOrders(): number {
-    return Math.max(1, Math.log10(Math.max(this.histogram.count, 1e-9) / Math.max(this.hours, 1e-15)));
-  }
-
-  fit(curve: TailCurve): void {
+  /** Describes the curve into `curve`; `gapMs` is a typical gap, for as long as hardly any have been remembered. */
+  fit(curve: TailCurve, gapMs: number): void {
     this.histogram.fit(curve);
+    const perHour = (this.histogram.count + 1) / (this.hours + Math.max(gapMs, SHORTEST_GAP_MS) / HOUR_MS);
+    this.hourlyOrders = Math.max(1, Math.log10(perHour));
     this.hourlyZ = curve.zAtOrders(this.hourlyOrders);
   }
 
@@ -109,7 +112,7 @@ export abstract class AdaptiveContext {
   average(aheadMs: number): void {
     const deadlineMs = Math.min(aheadMs + this.hourlyZ * this.scaleMs, LONGEST_MS);
     if (Number.isNaN(this.typicalMs)) this.typicalMs = deadlineMs;
-    else this.typicalMs += (deadlineMs - this.typicalMs) / Math.min(64, this.samples + 1);
+    else this.typicalMs += (deadlineMs - this.typicalMs) / Math.min(TYPICAL_BEATS, this.samples + 1);
   }
 
   /** Forgets unit and place, not the shape. */

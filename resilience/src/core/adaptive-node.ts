@@ -10,6 +10,10 @@ import { type AdaptiveContext, ArrivalContext, ScheduleContext } from "./adaptiv
 import { BeatOrder } from "./beat-order.ts";
 import { SilenceHistogram, TailCurve } from "./silence-histogram.ts";
 
+/** Beats over which the contexts learn mean and deviation. */
+const QUICK_BEATS = 20;
+const SLOW_BEATS = 4096;
+const LONG_BEATS = 1e6;
 /** The level at which one mistake an hour is to be expected. */
 export const HOURLY_LEVEL = 8;
 /** Up to here a level is plain phi, where a sender beats often enough for that. */
@@ -53,9 +57,9 @@ export class AdaptiveNode {
   readonly order: BeatOrder = new BeatOrder();
   readonly #settings: AdaptiveSettings;
   readonly #store: Float32Array = SilenceHistogram.store(3);
-  readonly #quick: ArrivalContext = new ArrivalContext(new SilenceHistogram(this.#store, 0), 32);
-  readonly #slow: ArrivalContext = new ArrivalContext(new SilenceHistogram(this.#store, 1), 4096);
-  readonly #long: ArrivalContext = new ArrivalContext(new SilenceHistogram(this.#store, 2), 1e6, true);
+  readonly #quick: ArrivalContext = new ArrivalContext(new SilenceHistogram(this.#store, 0), QUICK_BEATS);
+  readonly #slow: ArrivalContext = new ArrivalContext(new SilenceHistogram(this.#store, 1), SLOW_BEATS);
+  readonly #long: ArrivalContext = new ArrivalContext(new SilenceHistogram(this.#store, 2), LONG_BEATS, true);
   readonly #arrivals: readonly ArrivalContext[] = [this.#long, this.#slow, this.#quick];
   /** Made when the first numbered beat follows another. */
   #schedules: readonly ScheduleContext[] = [];
@@ -141,7 +145,8 @@ export class AdaptiveNode {
     const mistaken = silenceMs >= deadlineMs;
     const excused = !mistaken && this.#cautionBeats > 0;
     const outage = silenceMs >= OUTAGE_DEADLINES * deadlineMs;
-    if (!outage || this.#recurs(silenceMs, nowMs)) {
+    const presuming = this.#quick.samples < this.#settings.minimumSamples;
+    if (!presuming && (!outage || this.#recurs(silenceMs, nowMs))) {
       for (const context of this.#arrivals) context.judge(nowMs, silenceMs, excused);
       for (const context of this.#schedules)
         if (context.samples > SCHEDULE_SAMPLES) context.judge(nowMs, silenceMs, excused);
@@ -200,8 +205,8 @@ export class AdaptiveNode {
     if (steps > 0 && this.#schedules.length === 0) {
       const store = SilenceHistogram.store(2);
       this.#schedules = [
-        new ScheduleContext(new SilenceHistogram(store, 0), 4096, 256),
-        new ScheduleContext(new SilenceHistogram(store, 1), 32, 32),
+        new ScheduleContext(new SilenceHistogram(store, 0), SLOW_BEATS, 256),
+        new ScheduleContext(new SilenceHistogram(store, 1), QUICK_BEATS, 32),
       ];
     }
     for (const context of this.#schedules) {
@@ -230,17 +235,17 @@ export class AdaptiveNode {
     let best: AdaptiveContext = this.#quick;
     const cautious = this.#cautionBeats > 0;
     for (const context of this.#arrivals) {
-      context.fit(this.#curve);
+      context.fit(this.#curve, this.#quick.meanMs);
       if (!cautious && context !== this.#long && !context.aside && context.typicalMs < best.typicalMs) best = context;
     }
     for (const context of this.#schedules) {
-      context.fit(this.#curve);
+      context.fit(this.#curve, this.#quick.meanMs);
       const known = context.samples > SCHEDULE_SAMPLES && context.histogram.count > SCHEDULE_SAMPLES;
       if (!cautious && known && !context.aside && context.typicalMs < best.typicalMs) best = context;
     }
     if (!cautious && !this.#long.aside && this.#long.typicalMs < LONG_SHARE * best.typicalMs) best = this.#long;
     this.#asked = best;
-    best.fit(this.#curve);
+    best.fit(this.#curve, this.#quick.meanMs);
     this.#view[HOURLY_ORDERS] = best.hourlyOrders;
   }
 

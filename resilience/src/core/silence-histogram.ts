@@ -19,7 +19,7 @@ const TAIL_FROM = 12;
 /** The longest silences that the tail's index is estimated from. */
 const TAIL_SAMPLES = 40;
 /** The presumption about the tail: its index, and how many silences it is worth. */
-const PRESUMED_INDEX = 0.2;
+const PRESUMED_INDEX = 0.17;
 const PRESUMED_WEIGHT = 2;
 /** Decimal orders between two points of a curve. */
 const ORDERS_PER_POINT = 0.25;
