@@ -24,8 +24,10 @@ const SCALE_OFF_RATIO = 2.5;
 /** Beats for which it stays aside, and how many samples what it then takes over from the quick one is worth. */
 const ASIDE_BEATS = 96;
 const ADOPTED_SAMPLES = 32;
-/** Residuals beyond the clip in a row after which the schedule is laid anew through the latest arrival. */
+/** The schedule is laid anew after so many residuals beyond the clip in a row, or where the last few lean to one side. */
 const RELAY_AFTER = 3;
+const BIAS_BEATS = 8;
+const BIAS_SCALES = 1.2;
 const RELAY_AGAIN = 16;
 /** What is left of a line's firmness when it is moved. */
 const RESUMED_POINTS = 16;
@@ -181,6 +183,8 @@ export class ScheduleContext extends AdaptiveContext {
   #points = 0;
   #variance = 0;
   #offRow = 0;
+  /** Mean of the last residuals in deviations: a line that is right has none. */
+  #bias = 0;
   #lastMs = 0;
   #relaidAt: number = Number.NEGATIVE_INFINITY;
 
@@ -235,7 +239,8 @@ export class ScheduleContext extends AdaptiveContext {
     if (!(Math.abs(residual) < LONGEST_MS)) return this.resume(nowMs);
     const reach = this.#points < 8 ? Number.POSITIVE_INFINITY : CLIP * this.scaleMs;
     this.#offRow = Math.abs(residual) > reach ? this.#offRow + 1 : 0;
-    if (this.#offRow >= RELAY_AFTER) {
+    this.#bias += (clipped(residual / this.scaleMs, CLIP) - this.#bias) / BIAS_BEATS;
+    if (this.#offRow >= RELAY_AFTER || Math.abs(this.#bias) > BIAS_SCALES) {
       this.#relay(nowMs, steps);
       return;
     }
@@ -254,10 +259,15 @@ export class ScheduleContext extends AdaptiveContext {
   /** First the line is only moved, as after a pause of the sender; where that does not help it is laid from nothing. */
   #relay(nowMs: number, steps: number): void {
     const again = this.samples - this.#relaidAt < RELAY_AGAIN;
-    if (again) this.#periodMs = Math.max(0, (nowMs - this.#lastMs) / steps);
+    if (again) {
+      this.#periodMs = Math.max(0, (nowMs - this.#lastMs) / steps);
+      this.#variance = (this.#periodMs / 2) ** 2;
+      this.samples = 2;
+    }
     this.#points = again ? 2 : Math.min(this.#points, RESUMED_POINTS);
     this.#relaidAt = this.samples;
     this.#offRow = 0;
+    this.#bias = 0;
     this.#placeMs = nowMs;
   }
 
@@ -267,6 +277,7 @@ export class ScheduleContext extends AdaptiveContext {
     this.#points = 0;
     this.#periodMs = 0;
     this.#offRow = 0;
+    this.#bias = 0;
   }
 }
 
