@@ -13,7 +13,7 @@ import { exponential, NormalDraws, pareto } from "./draws.ts";
 export type Sender = "renewal" | "periodic";
 
 /** One beat: when it was sent, whether it got lost, and how long it travelled if not. The object is used again. */
-export interface SentBeat {
+interface SentBeat {
   /** When the sender meant to send it. */
   dueMs: number;
   sentMs: number;
@@ -217,10 +217,3 @@ export const REGIMES: readonly Regime[] = [
     { truth: diurnal },
   ),
 ];
-
-export function regimeCalled(name: string): Regime {
-  const found = REGIMES.find((one) => one.name === name);
-  if (found === undefined)
-    throw new Error(`No regime "${name}"; there are ${REGIMES.map((one) => one.name).join(", ")}.`);
-  return found;
-}
