@@ -10,7 +10,7 @@ import type { Random } from "ground-station-failover/core";
 import { criticalKnob, deadlineMs, type Reference } from "./references.ts";
 import { freshArrivals, type Trace } from "./trace.ts";
 
-export const HOUR_MS = 3_600_000;
+const HOUR_MS = 3_600_000;
 /** What comes before is not judged: every detector may look around first. */
 export const WARM_UP_MS: number = HOUR_MS / 6;
 /** As many of the latest beats as are kept for judging: no curve goes beyond this many mistakes. */
@@ -35,7 +35,7 @@ export function crashInstants(trace: Trace, count: number, random: Random): Floa
 }
 
 /** Walks the fresh arrivals; `visit` is told each arrival, the one after it, and which crashes lie between their sending. */
-export function walk(
+function walk(
   trace: Trace,
   crashesMs: Float64Array,
   visit: (place: number, nextPlace: number, firstCrash: number, afterCrash: number) => void,

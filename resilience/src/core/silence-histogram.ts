@@ -64,6 +64,7 @@ export class SilenceHistogram {
   fade(share: number): void {
     const end = this.#first + this.#highest;
     this.#count = 0;
+    this.#highest = 0;
     for (let at = this.#first; at <= end; at++) {
       const left = (this.#counts[at] as number) * share;
       this.#counts[at] = left < NEGLIGIBLE ? 0 : left;
@@ -81,12 +82,12 @@ export class SilenceHistogram {
     let bin = this.#highest;
     for (; bin > 0 && above + this.#in(bin) < fitted; bin--) above += this.#in(bin);
     // Hill: the mean of log(x / x at the threshold) over the longest silences.
-    const threshold = bin === 0 ? 0 : edgeWithin(bin, (fitted - above) / this.#in(bin));
-    const samples = Math.min(above, fitted);
-    let excess = 0;
+    const threshold = bin === 0 ? 1 : edgeWithin(bin, (fitted - above) / this.#in(bin));
+    // Those in the threshold's own bin lie evenly between it and the bin's upper edge.
+    let excess = (Math.max(0, fitted - above) * (bin + 1 - threshold)) / 2;
     for (let place = this.#highest; place > bin; place--) excess += this.#in(place) * (place + 0.5 - threshold);
     excess *= Math.LN2 / BINS_PER_OCTAVE;
-    const index = (excess + PRESUMED_WEIGHT * PRESUMED_INDEX) / (samples + PRESUMED_WEIGHT);
+    const index = (excess + PRESUMED_WEIGHT * PRESUMED_INDEX) / (fitted + PRESUMED_WEIGHT);
     this.#trace(curve, index, anchored);
   }
 
