@@ -41,7 +41,7 @@ test("[D9] after a mistake deadlines are longer for a few beats, then as before"
   assert.ok(node.silenceMs(HOURLY_LEVEL) < 1.3 * before, `${node.silenceMs(HOURLY_LEVEL)} after ${before}`);
 });
 
-test("[D5] two outages are set apart; the third of the kind shows that this is the network", () => {
+test("[D5] two outages are set apart; with the third of the kind they begin to count", () => {
   const { node, nowMs, sequence } = periodic(true);
   const before = node.silenceMs(HOURLY_LEVEL);
   let atMs = nowMs;
@@ -58,7 +58,7 @@ test("[D5] two outages are set apart; the third of the kind shows that this is t
     after.push(node.silenceMs(HOURLY_LEVEL));
   }
   assert.ok((after[1] as number) < 1.3 * before, `${after[1]} after two, ${before} before`);
-  assert.ok((after[2] as number) > 2 * before, `${after[2]} after three, ${before} before`);
+  assert.ok((after[2] as number) > 1.5 * before, `${after[2]} after three, ${before} before`);
 });
 
 test("[D5] a sender that begins anew, or a clock that went back, leaves the node sound", () => {
