@@ -6,6 +6,7 @@
  *   --regime NAME    only regimes whose name contains it        --detector NAME   only such detectors (oracles stay)
  *   --quick          a twentieth of the hours, 400 crashes: for a look, not for numbers
  *   --write          also into results/: detection.md, detection.json and the pictures
+ *   --throughput     only what the models cost: beats and queries a second, bytes a node
  *
  * Ends with code 1 where a target is missed, unless --quick, --regime or --detector left part of the work out.
  */
@@ -19,6 +20,7 @@ import { bootstrap, outage, STEPS, step } from "./episodes.ts";
 import { REGIMES } from "./regimes.ts";
 import { type Lives, lifeTables, tables, verdicts, verdictTable } from "./report.ts";
 import { ADAPTIVE, type Study, study } from "./study.ts";
+import { throughput } from "./throughput.ts";
 
 const SENDERS = ["renewal", "periodic"] as const;
 const RESULTS = new URL("results/", import.meta.url);
@@ -31,10 +33,13 @@ function main(): void {
       detector: { type: "string" },
       quick: { type: "boolean", default: false },
       write: { type: "boolean", default: false },
+      throughput: { type: "boolean", default: false },
     },
   });
   const { seed, regime: only, detector, quick, write } = values;
+  if (values.throughput) return printThroughput();
   const startedMs = performance.now();
+  const head = headOf(seed, quick);
   const regimes = REGIMES.filter(({ name }) => name.includes(only ?? ""));
   if (regimes.length === 0)
     throw new Error(`No regime contains "${only}": ${REGIMES.map(({ name }) => name).join(", ")}.`);
@@ -48,7 +53,6 @@ function main(): void {
   const whole = only === undefined && detector === undefined;
   const lives = whole ? SENDERS.map((sender) => livesOf(sender, seed, quick)) : [];
   const found = verdicts(studies, lives);
-  const head = headOf(seed, quick);
   const text = [head, tables(studies), lives.length > 0 ? lifeTables(lives) : "", verdictTable(found)].join("\n");
   console.log(text);
   mkdirSync(RESULTS, { recursive: true });
@@ -79,6 +83,14 @@ function livesOf(sender: (typeof SENDERS)[number], seed: string, quick: boolean)
     outage: outage(sender, machineOf, count, random),
     steps: STEPS.map((kind) => ({ kind: kind.name, ...step(kind, sender, machineOf, count, random) })),
   };
+}
+
+function printThroughput(): void {
+  for (const model of ["normal", "adaptive"] as const) {
+    const { beatsPerSecond, queriesPerSecond, bytesPerNode } = throughput(model);
+    const [beats, queries] = [Math.round(beatsPerSecond), Math.round(queriesPerSecond)];
+    console.log(`${model}: ${beats} beats/s, ${queries} queries/s, ${Math.round(bytesPerNode)} bytes a node`);
+  }
 }
 
 /** Seed, commit and kind of machine; nothing here depends on how fast it is. */

@@ -16,8 +16,11 @@ const SLOW_BEATS = 4096;
 const LONG_BEATS = 1e6;
 /** The level at which one mistake an hour is to be expected. */
 export const HOURLY_LEVEL = 8;
-/** Up to here a level is plain phi, where a sender beats often enough for that. */
+/** From here on levels count mistakes an hour. */
+const RATE_LEVEL = 7;
+/** Up to here a level is plain phi, for a slow sender up to a share of the orders that mean one mistake an hour. */
 const PLAIN_LEVEL = 2;
+const KNEE_SHARE = 0.4;
 /** Beats for which deadlines stay stretched after a mistake. */
 const CAUTION_BEATS = 32;
 /** A silence this many deadlines long is an outage until there are three; so much is caution's first stretch at most. */
@@ -266,20 +269,24 @@ export class AdaptiveNode {
     for (const context of [...this.#arrivals, ...this.#schedules]) context.fade(share);
   }
 
-  /** Plain phi up to a knee, one order of mistakes an hour a level from 8 on, a straight line between. */
+  /** Plain phi up to a knee, an order of mistakes an hour a level from ten an hour on, a straight line between. */
   #levelOf(orders: number): number {
     const hourlyOrders = this.#view[HOURLY_ORDERS] as number;
-    const knee = Math.min(PLAIN_LEVEL, 0.4 * hourlyOrders);
+    const knee = Math.min(PLAIN_LEVEL, KNEE_SHARE * hourlyOrders);
     if (orders <= knee) return orders;
-    if (orders >= hourlyOrders) return HOURLY_LEVEL + orders - hourlyOrders;
-    return knee + ((orders - knee) * (HOURLY_LEVEL - knee)) / (hourlyOrders - knee);
+    const rateOrders = Math.max(hourlyOrders - HOURLY_LEVEL + RATE_LEVEL, (knee + hourlyOrders) / 2);
+    if (orders >= rateOrders) return HOURLY_LEVEL + orders - hourlyOrders;
+    const rateLevel = HOURLY_LEVEL + rateOrders - hourlyOrders;
+    return knee + ((orders - knee) * (rateLevel - knee)) / (rateOrders - knee);
   }
 
   #ordersOf(level: number): number {
     const hourlyOrders = this.#view[HOURLY_ORDERS] as number;
-    const knee = Math.min(PLAIN_LEVEL, 0.4 * hourlyOrders);
+    const knee = Math.min(PLAIN_LEVEL, KNEE_SHARE * hourlyOrders);
     if (level <= knee) return level;
-    if (level >= HOURLY_LEVEL) return hourlyOrders + level - HOURLY_LEVEL;
-    return knee + ((level - knee) * (hourlyOrders - knee)) / (HOURLY_LEVEL - knee);
+    const rateOrders = Math.max(hourlyOrders - HOURLY_LEVEL + RATE_LEVEL, (knee + hourlyOrders) / 2);
+    const rateLevel = HOURLY_LEVEL + rateOrders - hourlyOrders;
+    if (level >= rateLevel) return hourlyOrders + level - HOURLY_LEVEL;
+    return knee + ((level - knee) * (rateOrders - knee)) / (rateLevel - knee);
   }
 }
