@@ -49,7 +49,7 @@ export interface PhiAccrualOptions {
   /**
    * Floor of the deviation in ms, above 0. Default a quarter of expectedIntervalMs where that is given, which bears the
    * sampling error of the window and the stalls of an idle machine; 25 where it is not, because nothing is known then.
-   * For `adaptive` a 25th, or 2: it has seen the stalls. No silence below four of these reaches its level 8.
+   * For `adaptive` a 25th, or 2: it has seen the stalls. No silence below ten of these reaches its level 8.
    */
   readonly minimumDeviationMs?: number;
   /**
@@ -78,6 +78,8 @@ const SLOWER_FOR_GOOD = 3;
 
 /** No default ceiling of the adaptive model is below this. */
 const ADAPTIVE_CEILING_MS = 20_000;
+/** Least deviations in the shortest silence that its level 8 can mean: whoever sets timers looks again that often. */
+const ADAPTIVE_LEAST_DEVIATIONS = 10;
 
 class NodeState {
   readonly order: BeatOrder = new BeatOrder();
@@ -219,7 +221,7 @@ export class PhiAccrualMachine implements DetectorMachine {
 
 function adaptiveMachine(options: Required<PhiAccrualOptions>): AdaptiveMachine {
   const { expectedIntervalMs, minimumSamples, minimumDeviationMs, ceilingMs, maximumNodes } = options;
-  const leastSilenceMs = Math.min(4 * minimumDeviationMs, ceilingMs);
+  const leastSilenceMs = Math.min(ADAPTIVE_LEAST_DEVIATIONS * minimumDeviationMs, ceilingMs);
   const settings = { expectedIntervalMs, minimumSamples, leastScaleMs: minimumDeviationMs, leastSilenceMs, ceilingMs };
   return new AdaptiveMachine(settings, maximumNodes);
 }
