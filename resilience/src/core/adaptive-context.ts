@@ -3,8 +3,8 @@
  * schedule says the next beat is due) and by which deviation, slowly or quickly learned. Each context remembers its
  * silences in units of that deviation, so the shape is known from hours while the unit follows the last seconds.
  *
- * A context whose promise is broken several times in a row, because the traffic has changed faster than it
- * learns, steps aside until its own memory has turned over; what it sees meanwhile is not typical and not remembered.
+ * A context whose promise is broken several times in a row, because the traffic has changed faster than it learns, steps
+ * aside for some beats and then takes over what the quick one knows; what it sees meanwhile is not remembered.
  * The schedule is a straight line through arrivals over sequence numbers, followed by a fading least-squares filter
  * (alpha-beta gains of a growing memory that stops growing).
  */
@@ -57,13 +57,14 @@ export abstract class AdaptiveContext {
   readonly histogram: SilenceHistogram;
   /** Samples after which mean and deviation have turned over. */
   readonly memory: number;
+  /** How many samples mean and deviation rest on. */
   samples = 0;
   readonly #steadfast: boolean;
   #broken = 0;
   #asideBeats = 0;
   #returning = false;
 
-  /** `memory` as below; `steadfast`: remembers what it sees while it stands aside, because its unit does not change. */
+  /** `memory` as above; `steadfast`: remembers what it sees while it stands aside, because its unit does not change. */
   constructor(histogram: SilenceHistogram, memory: number, steadfast: boolean = false) {
     this.histogram = histogram;
     this.memory = memory;
@@ -75,15 +76,17 @@ export abstract class AdaptiveContext {
     return this.#asideBeats > 0;
   }
 
-  /** Takes in a silence that ended at `nowMs`, before anything is learned from it. Says whether its promise was broken. */
-  judge(nowMs: number, silenceMs: number, excused: boolean): boolean {
+  /**
+   * Takes in a silence that ended at `nowMs`, before anything is learned from it. `excused`: deadlines were stretched, and
+   * what is too late for this context was no mistake.
+   */
+  judge(nowMs: number, silenceMs: number, excused: boolean): void {
     const z = (nowMs - this.baseMs) / this.scaleMs;
     const broken = z > this.hourlyZ;
     this.#broken = this.#broken * BROKEN_FADE + (broken ? 1 : 0);
     if (this.#broken > BROKEN_OUT) this.stepAside();
     else if (this.#asideBeats > 0 && --this.#asideBeats === 0) this.#returning = true;
     if (this.#steadfast || !(this.aside || (broken && excused))) this.remember(z, silenceMs);
-    return broken;
   }
 
   stepAside(): void {
@@ -115,7 +118,7 @@ export abstract class AdaptiveContext {
     this.hourlyZ = curve.zAtOrders(this.hourlyOrders);
   }
 
-  /** Average of where the deadline lies after an arrival at `nowMs`. */
+  /** A silence begins whose z = 0 usually lies `aheadMs` after an arrival: takes the deadline into the typical one. */
   average(aheadMs: number): void {
     const deadlineMs = Math.min(aheadMs + this.hourlyZ * this.scaleMs, LONGEST_MS);
     if (Number.isNaN(this.typicalMs)) this.typicalMs = deadlineMs;

@@ -195,7 +195,7 @@ export class AdaptiveNode {
     for (const context of this.#arrivals) {
       context.reset();
       context.presume(this.#rowMs / this.#mistakesInRow, this.#settings.leastScaleMs);
-      context.samples = 1;
+      context.samples = this.#settings.minimumSamples;
     }
     this.#mistakesInRow = 0;
   }
