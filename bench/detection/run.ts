@@ -86,7 +86,7 @@ function livesOf(sender: (typeof SENDERS)[number], seed: string, quick: boolean)
 }
 
 function printThroughput(): void {
-  for (const model of ["normal", "adaptive"] as const) {
+  for (const model of ["adaptive", "normal"] as const) {
     const { beatsPerSecond, queriesPerSecond, bytesPerNode } = throughput(model);
     const [beats, queries] = [Math.round(beatsPerSecond), Math.round(queriesPerSecond)];
     console.log(`${model}: ${beats} beats/s, ${queries} queries/s, ${Math.round(bytesPerNode)} bytes a node`);

@@ -5,7 +5,6 @@
  * next may be (a step up costs one mistake, not ten). A silence several times the deadline is set apart as an outage
  * and only remembered when the third such comes within the memory: then it is how this network is.
  */
-
 import { type AdaptiveContext, ArrivalContext, ScheduleContext } from "./adaptive-context.ts";
 import { BeatOrder } from "./beat-order.ts";
 import { SilenceHistogram, TailCurve } from "./silence-histogram.ts";
@@ -32,8 +31,9 @@ const SLOWER_FOR_GOOD = 3;
 const LONG_SHARE = 0.75;
 /** Samples after which a schedule may be asked. */
 const SCHEDULE_SAMPLES = 16;
-/** Beats between two fits, once many have been heard. */
-const FIT_EVERY = 64;
+/** Beats between two fits, once many have been heard, and between two choices of whom to ask. */
+const FIT_EVERY = 256;
+const CHOOSE_EVERY = 32;
 const MEMORY_MS = 16 * 3_600_000;
 const FADES_PER_MEMORY = 32;
 
@@ -79,6 +79,7 @@ export class AdaptiveNode {
   #setApartAtMs = 0;
   #beats = 0;
   #nextFit = 1;
+  #nextChoice = 1;
   #fadedAtMs: number;
 
   constructor(settings: AdaptiveSettings, sequence: number | undefined, nowMs: number) {
@@ -139,7 +140,8 @@ export class AdaptiveNode {
     else this.#learnSchedule(usable ? steps : 0, nowMs);
     this.#compare();
     this.#begin(nowMs);
-    if (this.#beats >= this.#nextFit || this.#asked.aside) this.#fit();
+    if (this.#beats >= this.#nextFit) this.#fit();
+    else if (this.#beats >= this.#nextChoice || this.#asked.aside) this.#choose(false);
     this.#look();
     if (nowMs - this.#fadedAtMs > MEMORY_MS / FADES_PER_MEMORY) this.#fade(nowMs);
   }
@@ -232,21 +234,27 @@ export class AdaptiveNode {
     }
   }
 
-  /** Looks at all curves anew and chooses whom to ask. */
+  /** Looks at all curves anew. */
   #fit(): void {
     this.#nextFit = this.#beats + Math.min(Math.max(1, this.#beats >> 2), FIT_EVERY);
+    for (const contexts of [this.#arrivals, this.#schedules])
+      for (const context of contexts) context.fit(this.#curve, this.#quick.meanMs);
+    this.#choose(true);
+  }
+
+  /** Chooses whom to ask; `refitted`: the curve has to be laid anew in any case. */
+  #choose(refitted: boolean): void {
+    this.#nextChoice = this.#beats + CHOOSE_EVERY;
     let best: AdaptiveContext = this.#quick;
-    const cautious = this.#cautionBeats > 0;
-    for (const context of this.#arrivals) {
-      context.fit(this.#curve, this.#quick.meanMs);
-      if (!cautious && context !== this.#long && !context.aside && context.typicalMs < best.typicalMs) best = context;
+    if (this.#cautionBeats === 0) {
+      if (!this.#slow.aside && this.#slow.typicalMs < best.typicalMs) best = this.#slow;
+      for (const context of this.#schedules) {
+        const known = context.samples > SCHEDULE_SAMPLES && context.histogram.count > SCHEDULE_SAMPLES;
+        if (known && !context.aside && context.typicalMs < best.typicalMs) best = context;
+      }
+      if (!this.#long.aside && this.#long.typicalMs < LONG_SHARE * best.typicalMs) best = this.#long;
     }
-    for (const context of this.#schedules) {
-      context.fit(this.#curve, this.#quick.meanMs);
-      const known = context.samples > SCHEDULE_SAMPLES && context.histogram.count > SCHEDULE_SAMPLES;
-      if (!cautious && known && !context.aside && context.typicalMs < best.typicalMs) best = context;
-    }
-    if (!cautious && !this.#long.aside && this.#long.typicalMs < LONG_SHARE * best.typicalMs) best = this.#long;
+    if (!refitted && best === this.#asked) return;
     this.#asked = best;
     best.fit(this.#curve, this.#quick.meanMs);
     this.#view[HOURLY_ORDERS] = best.hourlyOrders;
