@@ -1,4 +1,5 @@
 /** The main door: everything for callers, bound to the system's monotonic clock unless given another one. */
+export { levelForMistakes } from "./core/adaptive.ts";
 export type { BackoffOptions } from "./core/backoff.ts";
 export type { BreakerOptions, BreakerState, BreakerStatus, BreakerTransition, Permit } from "./core/breaker.ts";
 export { REFUSED } from "./core/breaker.ts";

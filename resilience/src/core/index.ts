@@ -1,4 +1,5 @@
 /** The door to the pure machines: told the time, they return decisions; they hold no clock, timer or promise. */
+export { levelForMistakes } from "./adaptive.ts";
 export { ArrivalWindow } from "./arrival-window.ts";
 export type { BackoffOptions } from "./backoff.ts";
 export { Backoff } from "./backoff.ts";

@@ -11,8 +11,10 @@
  * - Past `ceilingMs` the level is as high as a number can be, whatever was learned.
  * - The window holds 200 gaps where the paper used 1000: see {@link PhiAccrualOptions.windowSize}.
  *
+ * The `adaptive` model is another machine behind the same face (adaptive.ts): it fits nothing and counts instead.
  * It does not decide that a node is down (see supervisor.ts), and it does not tell a dead node from a cut link.
  */
+import { AdaptiveMachine } from "./adaptive.ts";
 import { ArrivalWindow } from "./arrival-window.ts";
 import { BeatOrder, isWellFormed } from "./beat-order.ts";
 import type { Beat, BeatVerdict, DetectorMachine } from "./detector.ts";
@@ -23,9 +25,11 @@ import { COUNT, checked, DURATION_MS } from "./options.ts";
 export interface PhiAccrualOptions {
   /**
    * Distribution of the gaps. Default `normal`, as in the paper. `lognormal` for skewed gaps such as long paths have;
-   * `exponential` needs no shape and is slow: it reaches level 8 after 18 mean gaps.
+   * `exponential` needs no shape and is slow: it reaches level 8 after 18 mean gaps. `adaptive` assumes no distribution
+   * and needs no tuning: level 8 means about one mistake an hour on any traffic; it has defaults of its own below and
+   * takes neither windowSize nor outageLevel.
    */
-  readonly model?: GapModelName;
+  readonly model?: GapModelName | "adaptive";
   /**
    * How often a node is expected to beat, in ms above 0. It rules until enough was learned, and sets the defaults below.
    * Default 1000, the slowest common choice: taken too long it costs detection time at first, too short false alarms.
@@ -38,15 +42,20 @@ export interface PhiAccrualOptions {
   readonly windowSize?: number;
   /**
    * How many gaps must be known before the fit is trusted; until then the mean is not taken below expectedIntervalMs
-   * nor the deviation below half the mean. From 1 to windowSize; default 50 or the window, if that is smaller.
+   * nor the deviation below half the mean. From 1 to windowSize; default 50 or the window, if that is smaller; 4 for
+   * `adaptive`, whose presumptions about the tail give way on their own.
    */
   readonly minimumSamples?: number;
   /**
    * Floor of the deviation in ms, above 0. Default a quarter of expectedIntervalMs where that is given, which bears the
    * sampling error of the window and the stalls of an idle machine; 25 where it is not, because nothing is known then.
+   * For `adaptive` a 25th, or 2: it has seen the stalls. No silence below ten of these reaches its level 8.
    */
   readonly minimumDeviationMs?: number;
-  /** Silence in ms from which on any threshold is reached, whatever was learned. Default 20 times expectedIntervalMs. */
+  /**
+   * Silence in ms from which on any threshold is reached, whatever was learned. Default 20 times expectedIntervalMs; for
+   * `adaptive` no less than 20 s, because bursts of loss last that long on networks that are alive.
+   */
   readonly ceilingMs?: number;
   /** A gap that ended after suspicion had reached this level is not learned; above 0, default 8. */
   readonly outageLevel?: number;
@@ -66,6 +75,11 @@ export interface PhiEstimate {
 
 /** Gaps of an outage in a row that are no outage any more: the sender has become slower, and the window starts afresh. */
 const SLOWER_FOR_GOOD = 3;
+
+/** No default ceiling of the adaptive model is below this. */
+const ADAPTIVE_CEILING_MS = 20_000;
+/** Least deviations in the shortest silence that its level 8 can mean: whoever sets timers looks again that often. */
+const ADAPTIVE_LEAST_DEVIATIONS = 10;
 
 class NodeState {
   readonly order: BeatOrder = new BeatOrder();
@@ -88,17 +102,22 @@ export class PhiAccrualMachine implements DetectorMachine {
   readonly options: Required<PhiAccrualOptions>;
   readonly #model: GapModel;
   readonly #outageReach: number;
+  /** Answers everything where the model is `adaptive`. */
+  readonly #adaptive: AdaptiveMachine | undefined;
   readonly #nodes: Map<string, NodeState> = new Map();
   #askedLevel = Number.NaN;
   #askedReach = Number.NaN;
 
   constructor(options: PhiAccrualOptions = {}) {
     this.options = complete(options);
-    this.#model = gapModel(this.options.model, this.options.expectedIntervalMs, this.options.minimumDeviationMs);
+    const { model, expectedIntervalMs, minimumDeviationMs } = this.options;
+    this.#adaptive = model === "adaptive" ? adaptiveMachine(this.options) : undefined;
+    this.#model = gapModel(model === "adaptive" ? "normal" : model, expectedIntervalMs, minimumDeviationMs);
     this.#outageReach = this.#model.reach(this.options.outageLevel);
   }
 
   noteHeartbeat(node: string, beat: Beat | undefined, nowMs: number): BeatVerdict {
+    if (this.#adaptive !== undefined) return this.#adaptive.noteHeartbeat(node, beat, nowMs);
     if (!Number.isFinite(nowMs)) return "refused";
     const state = this.#nodes.get(node);
     if (state === undefined) return this.#meet(node, beat, nowMs);
@@ -113,6 +132,7 @@ export class PhiAccrualMachine implements DetectorMachine {
   }
 
   suspicionLevel(node: string, nowMs: number): number {
+    if (this.#adaptive !== undefined) return this.#adaptive.suspicionLevel(node, nowMs);
     const state = this.#nodes.get(node);
     if (state === undefined) return Number.POSITIVE_INFINITY;
     if (nowMs >= state.lastMs + this.options.ceilingMs) return Number.MAX_VALUE;
@@ -126,6 +146,7 @@ export class PhiAccrualMachine implements DetectorMachine {
 
   /** As {@link DetectorMachine.whenLevel}; Infinity for a level of Infinity, which a node once heard never reaches. */
   whenLevel(node: string, level: number): number | undefined {
+    if (this.#adaptive !== undefined) return this.#adaptive.whenLevel(node, level);
     const state = this.#nodes.get(node);
     if (state === undefined) return undefined;
     if (!(level <= Number.MAX_VALUE)) return Number.POSITIVE_INFINITY;
@@ -134,21 +155,25 @@ export class PhiAccrualMachine implements DetectorMachine {
 
   /** As {@link SuspicionSource.shortestSilenceMs}: the silence under the narrowest fit that the options allow. */
   shortestSilenceMs(level: number): number {
+    if (this.#adaptive !== undefined) return this.#adaptive.shortestSilenceMs(level);
     const { leastLocation, leastScale } = this.#model;
     const silenceMs = this.#model.silenceMs(this.#reach(level), leastLocation, leastScale);
     return Math.min(Math.max(silenceMs, 0), this.options.ceilingMs);
   }
 
   lastHeartbeatMs(node: string): number | undefined {
+    if (this.#adaptive !== undefined) return this.#adaptive.lastHeartbeatMs(node);
     return this.#nodes.get(node)?.lastMs;
   }
 
   forget(node: string): void {
+    this.#adaptive?.forget(node);
     this.#nodes.delete(node);
   }
 
   /** What is fitted to the gaps of `node` at present; undefined for a node never heard from. */
   estimate(node: string): PhiEstimate | undefined {
+    if (this.#adaptive !== undefined) return this.#adaptive.estimate(node);
     const state = this.#nodes.get(node);
     if (state === undefined) return undefined;
     const samples = state.window.count;
@@ -194,20 +219,36 @@ export class PhiAccrualMachine implements DetectorMachine {
   }
 }
 
+function adaptiveMachine(options: Required<PhiAccrualOptions>): AdaptiveMachine {
+  const { expectedIntervalMs, minimumSamples, minimumDeviationMs, ceilingMs, maximumNodes } = options;
+  const leastSilenceMs = Math.min(ADAPTIVE_LEAST_DEVIATIONS * minimumDeviationMs, ceilingMs);
+  const settings = { expectedIntervalMs, minimumSamples, leastScaleMs: minimumDeviationMs, leastSilenceMs, ceilingMs };
+  return new AdaptiveMachine(settings, maximumNodes);
+}
+
 function complete(options: PhiAccrualOptions): Required<PhiAccrualOptions> {
   const part = "PhiAccrualDetector";
+  const adaptive = options.model === "adaptive";
   const expectedIntervalMs = checked(part, "expectedIntervalMs", options.expectedIntervalMs ?? 1000, DURATION_MS);
   const windowSize = checked(part, "windowSize", options.windowSize ?? 200, { min: 2, max: 1_000_000, integer: true });
   const fewest = { min: 1, max: windowSize, integer: true };
+  const untoldMs = adaptive ? 2 : 25;
   const floorMs =
-    options.minimumDeviationMs ?? (options.expectedIntervalMs === undefined ? 25 : expectedIntervalMs / 4);
+    options.minimumDeviationMs ??
+    (options.expectedIntervalMs === undefined ? untoldMs : expectedIntervalMs / (adaptive ? 25 : 4));
+  const leastCeilingMs = adaptive ? ADAPTIVE_CEILING_MS : 0;
   return {
     model: checkedModel(options.model ?? "normal"),
     expectedIntervalMs,
     windowSize,
-    minimumSamples: checked(part, "minimumSamples", options.minimumSamples ?? Math.min(50, windowSize), fewest),
+    minimumSamples: checked(
+      part,
+      "minimumSamples",
+      options.minimumSamples ?? Math.min(adaptive ? 4 : 50, windowSize),
+      fewest,
+    ),
     minimumDeviationMs: checked(part, "minimumDeviationMs", floorMs, DURATION_MS),
-    ceilingMs: checked(part, "ceilingMs", options.ceilingMs ?? 20 * expectedIntervalMs, {
+    ceilingMs: checked(part, "ceilingMs", options.ceilingMs ?? Math.max(leastCeilingMs, 20 * expectedIntervalMs), {
       min: expectedIntervalMs,
       aboveMin: true,
       max: Number.MAX_SAFE_INTEGER,
@@ -221,10 +262,10 @@ function complete(options: PhiAccrualOptions): Required<PhiAccrualOptions> {
   };
 }
 
-function checkedModel(model: GapModelName): GapModelName {
-  if (model === "normal" || model === "lognormal" || model === "exponential") return model;
+function checkedModel(model: GapModelName | "adaptive"): GapModelName | "adaptive" {
+  if (model === "normal" || model === "lognormal" || model === "exponential" || model === "adaptive") return model;
   throw new ConfigurationError(
     "out-of-range",
-    `PhiAccrualDetector: model is ${String(model)}; it must be normal, lognormal or exponential.`,
+    `PhiAccrualDetector: model is ${String(model)}; it must be normal, lognormal, exponential or adaptive.`,
   );
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "../sim/virtual-clock.ts";
 import { FixedHeartbeatDetector, PhiAccrualDetector } from "./detectors.ts";
+import { LivenessSupervisor } from "./supervisor.ts";
 
 test("[D1] a phi detector stamps heartbeats by its clock and answers as of now", async () => {
   const clock = new VirtualClock(1000);
@@ -44,4 +45,29 @@ test("without a clock the system's monotonic one is used", () => {
   detector.noteHeartbeat("a");
   assert.ok(detector.isAlive("a", 8));
   assert.equal(new FixedHeartbeatDetector().status("a"), "unknown");
+});
+
+test("[D9] [D11] the adaptive model drives a supervisor's declaration by its deadline, untuned", async () => {
+  const clock = new VirtualClock();
+  const detector = new PhiAccrualDetector({ clock, model: "adaptive" });
+  const declaredMs: number[] = [];
+  const stop = new AbortController();
+  const supervisor = new LivenessSupervisor({
+    detector,
+    onDeclaration: ({ to }) => (to === "down" ? declaredMs.push(clock.nowMs()) : undefined),
+  });
+  const running = supervisor.run(stop.signal);
+  supervisor.watch("a");
+  for (let sequence = 0; sequence < 1200; sequence++) {
+    detector.noteHeartbeat("a", { sequence });
+    await clock.advanceBy(40 + (sequence % 3) * 10);
+  }
+  assert.equal(declaredMs.length, 0);
+  const whenMs = detector.whenLevel("a", 8) as number;
+  await clock.advanceBy(1000);
+  assert.equal(declaredMs.length, 1);
+  const lateMs = (declaredMs[0] as number) - whenMs;
+  assert.ok(lateMs >= -1 && lateMs < 100, `declared ${lateMs} ms after the deadline`);
+  stop.abort();
+  await running;
 });

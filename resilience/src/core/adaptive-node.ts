@@ -1,0 +1,300 @@
+/**
+ * What the adaptive model knows of one node: four contexts (since the last arrival and against the sender's schedule,
+ * each slow and quick), of which the one with the shortest deadline at equal promise is asked, and two rules for what
+ * is out of the ordinary. After a mistake the deadlines are stretched for a few beats, because where one beat was late the
+ * next may be (a step up costs one mistake, not ten). A silence several times the deadline is set apart as an outage
+ * and only remembered when the third such comes within the memory: then it is how this network is.
+ */
+import { type AdaptiveContext, ArrivalContext, ScheduleContext } from "./adaptive-context.ts";
+import { BeatOrder } from "./beat-order.ts";
+import { SilenceHistogram, TailCurve } from "./silence-histogram.ts";
+
+/** Beats over which the contexts learn mean and deviation. */
+const QUICK_BEATS = 20;
+const SLOW_BEATS = 4096;
+const LONG_BEATS = 1e6;
+/** The level at which one mistake an hour is to be expected. */
+export const HOURLY_LEVEL = 8;
+/** From here on levels count mistakes an hour. */
+const RATE_LEVEL = 7;
+/** Up to here a level is plain phi, for a slow sender up to a share of the orders that mean one mistake an hour. */
+const PLAIN_LEVEL = 2;
+const KNEE_SHARE = 0.4;
+/** Beats for which deadlines stay stretched after a mistake. */
+const CAUTION_BEATS = 32;
+/** A silence this many deadlines long is an outage until there are three; so much is caution's first stretch at most. */
+const OUTAGE_DEADLINES = 4;
+const FIRST_STRETCH = 3;
+const OUTAGES_SET_APART = 2;
+const SLOWER_FOR_GOOD = 3;
+/** The long context is asked only where its deadline is shorter than the others' by this. */
+const LONG_SHARE = 0.75;
+/** Samples after which a schedule may be asked. */
+const SCHEDULE_SAMPLES = 16;
+/** Beats between two fits, once many have been heard, and between two choices of whom to ask. */
+const FIT_EVERY = 256;
+const CHOOSE_EVERY = 32;
+const MEMORY_MS = 16 * 3_600_000;
+const FADES_PER_MEMORY = 32;
+
+const SHORTEST_MS = 1e-3;
+
+/** Places in a node's view: last arrival; from there to z = 0; a unit of z; stretch; orders at level 8; level at z = 0. */
+const LAST = 0;
+const AHEAD = 1;
+const SCALE = 2;
+const STRETCH = 3;
+const HOURLY_ORDERS = 4;
+const FLOOR_LEVEL = 5;
+
+/** What all nodes of a detector share. */
+export interface AdaptiveSettings {
+  readonly expectedIntervalMs: number;
+  readonly minimumSamples: number;
+  readonly leastScaleMs: number;
+  readonly leastSilenceMs: number;
+  readonly ceilingMs: number;
+}
+
+export class AdaptiveNode {
+  readonly order: BeatOrder = new BeatOrder();
+  readonly #settings: AdaptiveSettings;
+  readonly #store: Float32Array = SilenceHistogram.store(3);
+  readonly #quick: ArrivalContext = new ArrivalContext(new SilenceHistogram(this.#store, 0), QUICK_BEATS);
+  readonly #slow: ArrivalContext = new ArrivalContext(new SilenceHistogram(this.#store, 1), SLOW_BEATS);
+  readonly #long: ArrivalContext = new ArrivalContext(new SilenceHistogram(this.#store, 2), LONG_BEATS, true);
+  readonly #arrivals: readonly ArrivalContext[] = [this.#long, this.#slow, this.#quick];
+  /** Made when the first numbered beat follows another. */
+  #schedules: readonly ScheduleContext[] = [];
+  #sequence: number | undefined;
+  #asked: AdaptiveContext = this.#quick;
+  readonly #curve: TailCurve = new TailCurve();
+  /** What a query needs, side by side: queries for many nodes are bound by memory, not by arithmetic. */
+  readonly #view: Float64Array = new Float64Array([0, 0, 1, 1, 1, 0]);
+  #cautionMs = 0;
+  #cautionBeats = 0;
+  #mistakesInRow = 0;
+  #rowMs = 0;
+  readonly #setApartMs: number[] = [];
+  #setApartAtMs = 0;
+  #beats = 0;
+  #nextFit = 1;
+  #nextChoice = 1;
+  #fadedAtMs: number;
+
+  constructor(settings: AdaptiveSettings, sequence: number | undefined, nowMs: number) {
+    this.#settings = settings;
+    this.#sequence = sequence;
+    this.#view[LAST] = nowMs;
+    this.#fadedAtMs = nowMs;
+    for (const context of this.#arrivals) context.presume(settings.expectedIntervalMs, settings.leastScaleMs);
+    this.#begin(nowMs);
+    this.#fit();
+    this.#look();
+  }
+
+  get lastMs(): number {
+    return this.#view[LAST] as number;
+  }
+
+  /** The level of a silence that lasts until `nowMs`, ceiling and floor aside. */
+  level(nowMs: number): number {
+    const view = this.#view;
+    const silenceMs = Math.max(0, nowMs - (view[LAST] as number));
+    const placeMs = silenceMs / (view[STRETCH] as number);
+    const aheadMs = view[AHEAD] as number;
+    const level =
+      placeMs < aheadMs
+        ? ((view[FLOOR_LEVEL] as number) * placeMs) / aheadMs
+        : this.#levelOf(this.#curve.ordersAt((placeMs - aheadMs) / (view[SCALE] as number)));
+    return Math.min(level, (HOURLY_LEVEL * silenceMs) / this.#settings.leastSilenceMs);
+  }
+
+  /** The silence that reaches `level`, at most the ceiling. */
+  silenceMs(level: number): number {
+    const view = this.#view;
+    const floorLevel = view[FLOOR_LEVEL] as number;
+    let placeMs = view[AHEAD] as number;
+    if (level < floorLevel) placeMs = Math.max(placeMs, 0) * (Math.max(level, 0) / floorLevel);
+    else placeMs += (view[SCALE] as number) * this.#curve.zAtOrders(this.#ordersOf(level));
+    const leastMs = (this.#settings.leastSilenceMs * level) / HOURLY_LEVEL;
+    return Math.min(Math.max(placeMs * (view[STRETCH] as number), leastMs, 0), this.#settings.ceilingMs);
+  }
+
+  /** The gaps' mean, the deviation in use, and how many samples it rests on. */
+  estimate(): { location: number; scale: number; samples: number } {
+    return { location: this.#quick.meanMs, scale: this.#asked.scaleMs, samples: this.#quick.samples };
+  }
+
+  /** Takes in a beat that proves life. `adjacent`: no beat between was lost; `restart`: its sender began anew. */
+  hear(sequence: number | undefined, adjacent: boolean, restart: boolean, nowMs: number): void {
+    const silenceMs = nowMs - this.lastMs;
+    const deadlineMs = this.silenceMs(HOURLY_LEVEL);
+    const steps = sequence === undefined || this.#sequence === undefined ? 0 : sequence - this.#sequence;
+    this.#view[LAST] = nowMs;
+    this.#sequence = sequence;
+    this.#beats++;
+    const usable = !restart && silenceMs >= 0 && silenceMs < this.#settings.ceilingMs;
+    if (usable) this.#learn(silenceMs, deadlineMs, adjacent, nowMs);
+    if (silenceMs >= this.#settings.ceilingMs && !restart) for (const context of this.#schedules) context.resume(nowMs);
+    else this.#learnSchedule(usable ? steps : 0, nowMs);
+    this.#compare();
+    this.#begin(nowMs);
+    if (this.#beats >= this.#nextFit) this.#fit();
+    else if (this.#beats >= this.#nextChoice || this.#asked.aside) this.#choose(false);
+    this.#look();
+    if (nowMs - this.#fadedAtMs > MEMORY_MS / FADES_PER_MEMORY) this.#fade(nowMs);
+  }
+
+  #learn(silenceMs: number, deadlineMs: number, adjacent: boolean, nowMs: number): void {
+    const mistaken = silenceMs >= deadlineMs;
+    const excused = !mistaken && this.#cautionBeats > 0;
+    const outage = silenceMs >= OUTAGE_DEADLINES * deadlineMs;
+    const presuming = this.#quick.samples < this.#settings.minimumSamples;
+    if (!presuming && (!outage || this.#recurs(silenceMs, nowMs))) {
+      for (const context of this.#arrivals) context.judge(nowMs, silenceMs, excused);
+      for (const context of this.#schedules)
+        if (context.samples > SCHEDULE_SAMPLES) context.judge(nowMs, silenceMs, excused);
+    }
+    this.#noteMistake(mistaken, silenceMs, deadlineMs, adjacent);
+    if (!adjacent || outage) return;
+    for (const context of this.#arrivals) context.learn(silenceMs, this.#settings.leastScaleMs);
+    if (this.#quick.samples >= this.#settings.minimumSamples) return;
+    const presumedMs = Math.max(this.#settings.expectedIntervalMs, this.#quick.meanMs);
+    for (const context of this.#arrivals) context.scaleMs = Math.max(context.scaleMs, presumedMs / 2);
+  }
+
+  /** Whether an outage is the third within the memory; then the ones before are remembered as well. */
+  #recurs(silenceMs: number, nowMs: number): boolean {
+    const apart = this.#setApartMs;
+    if (nowMs - this.#setApartAtMs > MEMORY_MS) apart.length = 0;
+    if (apart.length < OUTAGES_SET_APART) {
+      if (apart.length === 0) this.#setApartAtMs = nowMs;
+      apart.push(silenceMs);
+      return false;
+    }
+    for (const context of [...this.#arrivals, ...this.#schedules]) {
+      for (const pastMs of apart) context.remember((pastMs - this.#quick.meanMs) / context.scaleMs, pastMs);
+    }
+    apart.length = 0;
+    return true;
+  }
+
+  #noteMistake(mistaken: boolean, silenceMs: number, deadlineMs: number, adjacent: boolean): void {
+    const recent = this.#cautionBeats > 0;
+    if (recent && --this.#cautionBeats === 0) this.#nextFit = this.#beats;
+    if (!mistaken) {
+      this.#mistakesInRow = 0;
+      return;
+    }
+    this.#cautionMs = recent ? 2 * silenceMs : Math.min(2 * silenceMs, FIRST_STRETCH * deadlineMs);
+    this.#cautionBeats = CAUTION_BEATS;
+    this.#nextFit = this.#beats;
+    if (!adjacent) return;
+    this.#rowMs = this.#mistakesInRow === 0 ? silenceMs : this.#rowMs + silenceMs;
+    this.#mistakesInRow++;
+    if (this.#mistakesInRow < SLOWER_FOR_GOOD) return;
+    for (const context of this.#arrivals) {
+      context.reset();
+      context.presume(this.#rowMs / this.#mistakesInRow, this.#settings.leastScaleMs);
+      context.samples = this.#settings.minimumSamples;
+    }
+    this.#mistakesInRow = 0;
+  }
+
+  #learnSchedule(steps: number, nowMs: number): void {
+    if (this.#sequence === undefined) {
+      this.#schedules = [];
+      return;
+    }
+    if (steps > 0 && this.#schedules.length === 0) {
+      const store = SilenceHistogram.store(2);
+      this.#schedules = [
+        new ScheduleContext(new SilenceHistogram(store, 0), SLOW_BEATS, 256),
+        new ScheduleContext(new SilenceHistogram(store, 1), QUICK_BEATS, 32),
+      ];
+    }
+    for (const context of this.#schedules) {
+      if (steps <= 0) context.reset();
+      context.learn(nowMs, Math.max(1, steps), this.#settings.leastScaleMs);
+    }
+  }
+
+  #compare(): void {
+    this.#slow.compare(this.#quick);
+    const [slowSchedule, quickSchedule] = this.#schedules;
+    slowSchedule?.compare(quickSchedule as ScheduleContext);
+  }
+
+  #begin(nowMs: number): void {
+    const presuming = this.#quick.samples < this.#settings.minimumSamples;
+    for (const context of this.#arrivals) {
+      context.begin(nowMs);
+      if (presuming) context.baseMs = nowMs + Math.max(context.meanMs, this.#settings.expectedIntervalMs);
+    }
+  }
+
+  /** Looks at all curves anew. */
+  #fit(): void {
+    this.#nextFit = this.#beats + Math.min(Math.max(1, this.#beats >> 2), FIT_EVERY);
+    for (const contexts of [this.#arrivals, this.#schedules])
+      for (const context of contexts) context.fit(this.#curve, this.#quick.meanMs);
+    this.#choose(true);
+  }
+
+  /** Chooses whom to ask; `refitted`: the curve has to be laid anew in any case. */
+  #choose(refitted: boolean): void {
+    this.#nextChoice = this.#beats + CHOOSE_EVERY;
+    let best: AdaptiveContext = this.#quick;
+    if (this.#cautionBeats === 0) {
+      if (!this.#slow.aside && this.#slow.typicalMs < best.typicalMs) best = this.#slow;
+      for (const context of this.#schedules) {
+        const known = context.samples > SCHEDULE_SAMPLES && context.histogram.count > SCHEDULE_SAMPLES;
+        if (known && !context.aside && context.typicalMs < best.typicalMs) best = context;
+      }
+      if (!this.#long.aside && this.#long.typicalMs < LONG_SHARE * best.typicalMs) best = this.#long;
+    }
+    if (!refitted && best === this.#asked) return;
+    this.#asked = best;
+    best.fit(this.#curve, this.#quick.meanMs);
+    this.#view[HOURLY_ORDERS] = best.hourlyOrders;
+  }
+
+  /** Lays out what queries about the silence that begins now will need. */
+  #look(): void {
+    const view = this.#view;
+    view[AHEAD] = this.#asked.baseMs - (view[LAST] as number);
+    view[SCALE] = this.#asked.scaleMs;
+    view[FLOOR_LEVEL] = this.#levelOf(this.#curve.floorOrders);
+    view[STRETCH] = 1;
+    if (this.#cautionBeats > 0)
+      view[STRETCH] = Math.max(1, this.#cautionMs / Math.max(this.silenceMs(HOURLY_LEVEL), SHORTEST_MS));
+  }
+
+  #fade(nowMs: number): void {
+    this.#fadedAtMs = nowMs;
+    const share = Math.exp(-1 / FADES_PER_MEMORY);
+    for (const context of [...this.#arrivals, ...this.#schedules]) context.fade(share);
+  }
+
+  /** Plain phi up to a knee, an order of mistakes an hour a level from ten an hour on, a straight line between. */
+  #levelOf(orders: number): number {
+    const hourlyOrders = this.#view[HOURLY_ORDERS] as number;
+    const knee = Math.min(PLAIN_LEVEL, KNEE_SHARE * hourlyOrders);
+    if (orders <= knee) return orders;
+    const rateOrders = Math.max(hourlyOrders - HOURLY_LEVEL + RATE_LEVEL, (knee + hourlyOrders) / 2);
+    if (orders >= rateOrders) return HOURLY_LEVEL + orders - hourlyOrders;
+    const rateLevel = HOURLY_LEVEL + rateOrders - hourlyOrders;
+    return knee + ((orders - knee) * (rateLevel - knee)) / (rateOrders - knee);
+  }
+
+  #ordersOf(level: number): number {
+    const hourlyOrders = this.#view[HOURLY_ORDERS] as number;
+    const knee = Math.min(PLAIN_LEVEL, KNEE_SHARE * hourlyOrders);
+    if (level <= knee) return level;
+    const rateOrders = Math.max(hourlyOrders - HOURLY_LEVEL + RATE_LEVEL, (knee + hourlyOrders) / 2);
+    const rateLevel = HOURLY_LEVEL + rateOrders - hourlyOrders;
+    if (level >= rateLevel) return hourlyOrders + level - HOURLY_LEVEL;
+    return knee + ((level - knee) * (rateOrders - knee)) / (rateLevel - knee);
+  }
+}

@@ -1,0 +1,170 @@
+/** The adaptive machine: what its levels promise, its inverse, bounds, first beats, changes of traffic, outages. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { levelForMistakes } from "./adaptive.ts";
+import { ConfigurationError } from "./errors.ts";
+import { PhiAccrualMachine, type PhiAccrualOptions } from "./phi-accrual.ts";
+import { type Random, seededRandom } from "./random.ts";
+
+const SEED: string = process.env["SEED"] ?? "27020049";
+
+/** A sender with normal gaps, and the machine that hears it. */
+class Line {
+  readonly machine: PhiAccrualMachine;
+  readonly #random: Random;
+  readonly #numbered: boolean;
+  nowMs = 1000;
+  sequence = 0;
+  mistakes = 0;
+
+  constructor(name: string, options: PhiAccrualOptions = {}, numbered: boolean = true) {
+    this.machine = new PhiAccrualMachine({ model: "adaptive", ...options });
+    this.#random = seededRandom(SEED).fork(name);
+    this.#numbered = numbered;
+    this.arrive();
+  }
+
+  arrive(): void {
+    if (this.sequence > 0 && this.machine.suspicionLevel("a", this.nowMs) >= 8) this.mistakes++;
+    const beat = this.#numbered ? { sequence: this.sequence } : undefined;
+    assert.equal(this.machine.noteHeartbeat("a", beat, this.nowMs), "counted");
+    this.sequence++;
+  }
+
+  beats(count: number, meanMs: number, deviationMs: number): this {
+    for (let beat = 0; beat < count; beat++) {
+      const normal = Math.sqrt(-2 * Math.log(1 - this.#random.next())) * Math.cos(2 * Math.PI * this.#random.next());
+      this.nowMs += Math.max(0.1, meanMs + deviationMs * normal);
+      this.arrive();
+    }
+    return this;
+  }
+
+  deadlineMs(level: number = 8): number {
+    return (this.machine.whenLevel("a", level) as number) - this.nowMs;
+  }
+}
+
+test("[D9] a level is a promise of mistakes an hour: 8 for one, a level more for ten times fewer", () => {
+  assert.equal(levelForMistakes(1), 8);
+  assert.equal(levelForMistakes(10), 7);
+  assert.ok(Math.abs(levelForMistakes(1 / 24) - 9.380211241711606) < 1e-12);
+});
+
+test("[D9] N(50, 10) for five hours: about one mistake an hour at level 8, the deadline near the true 92 ms", () => {
+  for (const numbered of [true, false]) {
+    const line = new Line(`steady ${numbered}`, {}, numbered).beats(72_000, 50, 10);
+    const before = line.mistakes;
+    line.beats(4 * 72_000, 50, 10);
+    assert.ok(line.mistakes - before <= 10, `${line.mistakes - before} mistakes in four hours; SEED=${SEED}`);
+    assert.ok(line.deadlineMs() > 80 && line.deadlineMs() < 103, `${line.deadlineMs()} ms; SEED=${SEED}`);
+  }
+});
+
+test("[D3] levels stay readable as phi: below 2 for a usual wait, above 8 when the next beat is 300 ms late", () => {
+  const line = new Line("figures").beats(2000, 50, 10);
+  assert.ok(line.machine.suspicionLevel("a", line.nowMs + 50) < 0.6);
+  assert.ok(line.machine.suspicionLevel("a", line.nowMs + 70) < 2);
+  assert.ok(line.machine.suspicionLevel("a", line.nowMs + 350) > 8);
+});
+
+test("[D11] whenLevel agrees with polling at every level, state of knowledge and stretch", () => {
+  const lines = [new Line("one"), new Line("few").beats(3, 50, 10), new Line("many").beats(3000, 50, 10)];
+  lines.push(new Line("alarmed").beats(3000, 50, 10).beats(1, 200, 0));
+  lines.push(new Line("unnumbered", {}, false).beats(500, 50, 10));
+  for (const { machine, nowMs } of lines) {
+    for (const level of [1e-9, 0.1, 0.30103, 1, 2, 3, 5, 8, 9.38, 20, 300, Number.MAX_VALUE]) {
+      const whenMs = machine.whenLevel("a", level) as number;
+      assert.ok(machine.suspicionLevel("a", whenMs + 1e-3) >= level, `level ${level}`);
+      if (whenMs > nowMs + 1e-3) assert.ok(machine.suspicionLevel("a", whenMs - 1e-3) < level, `level ${level}`);
+    }
+  }
+});
+
+test("[D11] the level never falls while silence lasts, and the ceiling always holds", () => {
+  for (const count of [0, 2, 4, 10, 300]) {
+    const { machine, nowMs } = new Line(`rising ${count}`).beats(count, 50, 10);
+    let previous = -1;
+    for (let silenceMs = 0; silenceMs <= 20_000; silenceMs += silenceMs < 500 ? 0.5 : 50) {
+      const level = machine.suspicionLevel("a", nowMs + silenceMs);
+      assert.ok(Number.isFinite(level) && level >= previous, `${count} beats, ${silenceMs} ms: ${level}`);
+      previous = level;
+    }
+    assert.equal(previous, Number.MAX_VALUE);
+  }
+  const wild = new Line("wild", { ceilingMs: 5000 });
+  for (let beat = 0; beat < 2000; beat++) wild.beats(1, beat % 2 === 0 ? 1 : 4000, 0);
+  assert.ok(wild.deadlineMs() <= 5000);
+});
+
+test("[D11] no history brings a node to a level sooner than the shortest silence", () => {
+  for (const gapMs of [0.1, 1, 50]) {
+    const line = new Line(`short ${gapMs}`).beats(3000, gapMs, 0);
+    for (const level of [0.5, 3, 8, 20]) {
+      const least = line.machine.shortestSilenceMs(level);
+      assert.ok(line.deadlineMs(level) >= least - 1e-6, `${gapMs} ms beats, level ${level}`);
+    }
+  }
+});
+
+test("[D4] after five beats silence is declared within three base timeouts, without a false start", () => {
+  for (const meanMs of [50, 500]) {
+    for (let life = 0; life < 300; life++) {
+      const line = new Line(`life ${life}`).beats(4, meanMs, meanMs / 5);
+      assert.equal(line.mistakes, 0, `life ${life}; SEED=${SEED}`);
+      assert.ok(line.deadlineMs() < 9 * meanMs, `${line.deadlineMs()} ms; SEED=${SEED}`);
+    }
+  }
+});
+
+test("[D5] the gap of an outage is not learned, short or long, and the next crash is found as fast", () => {
+  for (const outageMs of [2_000, 60_000]) {
+    const line = new Line(`outage ${outageMs}`).beats(20_000, 50, 10);
+    const beforeMs = line.deadlineMs();
+    line.beats(1, outageMs, 0);
+    assert.ok(line.deadlineMs() < 3.1 * beforeMs, `${line.deadlineMs()} right after it, ${beforeMs} before`);
+    line.beats(60, 50, 10);
+    assert.ok(line.deadlineMs() < 1.25 * beforeMs, `${line.deadlineMs()} three seconds later, ${beforeMs} before`);
+  }
+});
+
+test("[D9] a step up costs at most two mistakes, and a step down is followed within ten seconds", () => {
+  for (const [meanMs, deviationMs] of [
+    [100, 20],
+    [50, 50],
+    [400, 80],
+  ] as const) {
+    const line = new Line(`step ${meanMs} ${deviationMs}`).beats(20_000, 50, 10);
+    line.mistakes = 0;
+    line.beats(600, meanMs, deviationMs);
+    assert.ok(line.mistakes <= 2, `${line.mistakes} mistakes at a step to N(${meanMs}, ${deviationMs}); SEED=${SEED}`);
+    line.beats(200, 50, 10);
+    const soonMs = medianDeadlineMs(line);
+    line.beats(2000, 50, 10);
+    const steadyMs = medianDeadlineMs(line);
+    assert.ok(soonMs < 1.15 * steadyMs, `${soonMs} after ten seconds, ${steadyMs} in the end; SEED=${SEED}`);
+  }
+});
+
+/** Over the next 20 beats, because a single deadline rests on a deviation of as many. */
+function medianDeadlineMs(line: Line): number {
+  const deadlines = Array.from({ length: 21 }, () => line.beats(1, 50, 10).deadlineMs());
+  return deadlines.sort((one, other) => one - other)[10] as number;
+}
+
+test("[D9] long silences that recur are no outages but the network, and are waited for", () => {
+  const line = new Line("recurring");
+  for (let round = 0; round < 60; round++) line.beats(1200, 50, 10).beats(1, 1500, 50);
+  line.mistakes = 0;
+  for (let round = 0; round < 60; round++) line.beats(1200, 50, 10).beats(1, 1500, 50);
+  assert.ok(line.mistakes <= 4, `${line.mistakes} of 60 such silences were mistaken; SEED=${SEED}`);
+});
+
+test("[D9] nodes and options have bounds", () => {
+  const machine = new PhiAccrualMachine({ model: "adaptive", maximumNodes: 1 });
+  assert.equal(machine.noteHeartbeat("a", undefined, 0), "counted");
+  assert.equal(machine.noteHeartbeat("b", undefined, 0), "refused");
+  machine.forget("a");
+  assert.equal(machine.noteHeartbeat("b", undefined, 0), "counted");
+  assert.throws(() => new PhiAccrualMachine({ model: "adaptiv" as "adaptive" }), ConfigurationError);
+});
