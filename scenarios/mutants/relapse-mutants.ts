@@ -78,8 +78,8 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
     file: `${RUNTIME}/lane.ts`,
     edits: [
       {
-        find: 'if (outcome !== "success" && this.callsChangedVerdict(endedMs)) this.callsSpoke?.();',
-        replace: 'if (outcome === "success" && this.callsChangedVerdict(endedMs)) this.callsSpoke?.();',
+        find: "if (failed && this.callsChangedVerdict(endedMs)) this.callsSpoke?.();",
+        replace: "if (!failed && this.callsChangedVerdict(endedMs)) this.callsSpoke?.();",
       },
     ],
     invariants: ["fit-is-promoted", "takes-over"],

@@ -70,7 +70,7 @@ export class Lane<S extends NamedStation> {
   distrustUntilMs = 0;
   /** Since when it has been suspected of silence, or worse; undefined while it is heard. */
   silentSinceMs: number | undefined = undefined;
-  /** Told when a failed attempt could have changed the verdict. */
+  /** Told when a failed attempt could have changed the verdict; its call may go on for long, with another attempt. */
   callsSpoke: (() => void) | undefined = undefined;
   /** The last verdict. */
   assessment: Assessment | undefined = undefined;
@@ -82,7 +82,8 @@ export class Lane<S extends NamedStation> {
   #doubtUntilMs = Number.NEGATIVE_INFINITY;
   /** How often its doubt was doubled, because it failed again soon after. */
   #doublings = -1;
-  #needsProof = false;
+  /** Has it to show that its command path works, because it was replaced for that, or failed a probe? */
+  needsProof = false;
   #lastFailure = "";
   /** What the last verdict rested on, as far as calls go. */
   #weighedFailing = false;
@@ -117,10 +118,10 @@ export class Lane<S extends NamedStation> {
         error: (error) => (isOurs(error) ? "ignored" : atOnce(classify?.error?.(error) ?? judgeError(error))),
       },
       onAttempt: (outcome, startedMs, endedMs) => {
-        if (outcome !== "success" && endedMs < this.distrustUntilMs) return;
+        const failed = outcome !== "success";
+        if (failed && endedMs < this.distrustUntilMs) return;
         this.commandPath.note(outcome, startedMs, endedMs);
-        // Its call may go on for long, with another attempt.
-        if (outcome !== "success" && this.callsChangedVerdict(endedMs)) this.callsSpoke?.();
+        if (failed && this.callsChangedVerdict(endedMs)) this.callsSpoke?.();
       },
     });
   }
@@ -181,7 +182,7 @@ export class Lane<S extends NamedStation> {
 
   /** It is idle from now on: in doubt for a while where calls failed, unproven where that is why (`failed`). The rest is forgotten: no call could outweigh it. */
   demoted(nowMs: number, failed: boolean): void {
-    if (failed) this.#needsProof = this.#proofRequired;
+    if (failed) this.needsProof = this.#proofRequired;
     const failing = this.commandPath.failing(nowMs) ?? this.#breakerOpen(nowMs);
     this.commandPath.startAfresh(nowMs);
     if (failing === undefined) return;
@@ -197,18 +198,14 @@ export class Lane<S extends NamedStation> {
 
   /** Somebody tried the command path of this idle station, and it worked. */
   proved(nowMs: number): void {
-    this.#needsProof = false;
+    this.needsProof = false;
     this.#doubtUntilMs = Math.min(this.#doubtUntilMs, nowMs);
     this.commandPath.startAfresh(nowMs);
   }
 
   /** Somebody tried the command path of this idle station, and it did not work. */
   disproved(): void {
-    this.#needsProof = this.#proofRequired;
-  }
-
-  get needsProof(): boolean {
-    return this.#needsProof;
+    this.needsProof = this.#proofRequired;
   }
 
   /** The supervisor has spoken. A station that was down and is heard again has a life in which nothing failed yet. */
@@ -256,13 +253,13 @@ export class Lane<S extends NamedStation> {
     }
     if (this.maintenance !== undefined) against("maintenance", `in maintenance (${this.maintenance.reason})`);
     const fit = evidence.every((piece) => piece.verdict !== "unfit");
-    if (this.#needsProof) {
+    if (this.needsProof) {
       const detail = `${this.name}: its command path has not been proven since it was replaced`;
       evidence.push({ kind: "probe", verdict: "abstained", detail });
     }
     const abstained = `${this.name}: this process stood still a moment ago; failures until then do not count`;
     if (nowMs < this.distrustUntilMs) evidence.push({ kind: "own-stall", verdict: "abstained", detail: abstained });
-    const proven = fit && standing === "alive" && !this.#needsProof;
+    const proven = fit && standing === "alive" && !this.needsProof;
     return { fit, silent: !heard, proven, confirmed, evidence };
   }
 
