@@ -3,6 +3,7 @@
  * (`main.ts`), a simulation hands it a world. It only constructs and connects.
  */
 import type { Clock, FailoverEvent, FailoverStatus, Random } from "ground-station-failover";
+import { Hearing } from "ground-station-failover";
 import { Group } from "./fleet/group.ts";
 import type { BeatAdmission, StationBeat } from "./fleet/heartbeat-sessions.ts";
 import { HeartbeatSessions } from "./fleet/heartbeat-sessions.ts";
@@ -37,6 +38,7 @@ export interface Gateway {
 }
 
 export function compose({ settings, clock, random, uplink, newChallenge, onCommand }: GatewayParts): Gateway {
+  const hearing = new Hearing();
   const groups = new Map(
     settings.groups.map((group) => [
       group.name,
@@ -44,6 +46,7 @@ export function compose({ settings, clock, random, uplink, newChallenge, onComma
         settings: group,
         clock,
         random: random.fork(group.name),
+        hearing,
         uplinkOf: (station) => uplink(group, station),
         onCommand: onCommand && ((outcome, elapsedMs) => onCommand(group.name, outcome, elapsedMs)),
       }),

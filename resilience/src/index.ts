@@ -73,6 +73,7 @@ export type {
   Lease,
   StationStatus,
 } from "./runtime/failover-options.ts";
+export { Hearing } from "./runtime/hearing.ts";
 export type { AskForKey } from "./runtime/key-question.ts";
 export type { Maintenance, NamedStation, StationClientOptions } from "./runtime/lane.ts";
 export type { SharedRetryBudgetOptions } from "./runtime/retry-budget.ts";

@@ -104,7 +104,7 @@ export function decisions(fleet: Fleet): FleetObserver {
 }
 
 function noted(fleet: Fleet, group: Known, event: GatewayEvent, nowMs: number): void {
-  if (event.type === "abstention") {
+  if (event.type === "abstention" && event.reason === "late-wake") {
     group.distrustUntilMs = event.untilMs;
     group.backSinceMs = undefined;
     group.changes++;

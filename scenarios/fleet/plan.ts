@@ -83,7 +83,7 @@ export interface GroupPlan {
 }
 
 /** How sources of a group work and rest, in ms. */
-export interface Bursts {
+interface Bursts {
   readonly forMs: number;
   readonly restMs: number;
 }

@@ -31,7 +31,9 @@ export function sentenceOf(event: GroupEvent): string {
     case "declaration":
       return `${event.node} is ${event.to} (was ${event.from}): ${event.rule}`;
     case "abstention":
-      return `this process woke ${Math.round(event.lateByMs)} ms late and accuses nobody for now`;
+      return event.reason === "late-wake"
+        ? `this process woke ${Math.round(event.lateByMs)} ms late and accuses nobody for ${Math.round(event.untilMs - event.atMs)} ms`
+        : `nobody at all is heard: this process doubts itself first, and declares nobody down for ${Math.round(event.untilMs - event.atMs)} ms unless somebody is heard before`;
     case "promoted":
       return (
         `${event.station} is active in place of ${event.from} (${event.cause}), epoch ${event.epoch}: ` +

@@ -4,7 +4,7 @@
  * commands there. It knows no socket and no clock of its own.
  */
 import type { Beat, BeatVerdict, Clock, FailoverEvent, FailoverStatus, Random } from "ground-station-failover";
-import { PhiAccrualDetector, PrimaryBackupFailover, ResilienceError } from "ground-station-failover";
+import { Hearing, PhiAccrualDetector, PrimaryBackupFailover, ResilienceError } from "ground-station-failover";
 import type { CommandTerms } from "./command.ts";
 import { outcomeOf, replyClassifier } from "./command.ts";
 import type { GroupSettings, StationSettings } from "./settings.ts";
@@ -28,6 +28,8 @@ export interface GroupParts {
   readonly uplinkOf: (station: StationSettings) => Uplink;
   readonly clock: Clock;
   readonly random: Random;
+  /** What all groups of this process hear. Default: what this one does. */
+  readonly hearing?: Hearing;
   /** Default: nobody is told. */
   readonly onCommand?: CommandListener | undefined;
 }
@@ -40,7 +42,7 @@ export class Group {
   readonly #failover: PrimaryBackupFailover<LinkedStation>;
   readonly #stations: ReadonlyMap<string, LinkedStation>;
 
-  constructor({ settings, uplinkOf, clock, random, onCommand }: GroupParts) {
+  constructor({ settings, uplinkOf, clock, random, hearing = new Hearing(), onCommand }: GroupParts) {
     this.settings = settings;
     this.#clock = clock;
     this.#onCommand = onCommand;
@@ -64,7 +66,12 @@ export class Group {
       detector: this.#detector,
       clock,
       random,
-      supervisor: { ...settings.supervisor, declareThreshold: settings.detector.threshold },
+      supervisor: {
+        ...settings.supervisor,
+        declareThreshold: settings.detector.threshold,
+        longestAbstentionMs: settings.heartbeat.intervalMs,
+        hearing,
+      },
       commandPath: settings.commandPath,
       failback: settings.failback,
       ...(probePath === undefined

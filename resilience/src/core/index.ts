@@ -50,5 +50,5 @@ export type { RetryBudgetOptions, RetryBudgetStatus } from "./retry-budget.ts";
 export { RetryBudgetMachine } from "./retry-budget.ts";
 export type { SlotsStatus } from "./slots.ts";
 export { Slots, Waiter } from "./slots.ts";
-export type { Declaration, Standing, SupervisorOptions } from "./supervisor.ts";
+export type { Accusation, Declaration, Standing, SupervisorOptions } from "./supervisor.ts";
 export { SupervisorMachine } from "./supervisor.ts";

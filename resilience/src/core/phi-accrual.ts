@@ -89,6 +89,7 @@ export class PhiAccrualMachine implements DetectorMachine {
   readonly #model: GapModel;
   readonly #outageReach: number;
   readonly #nodes: Map<string, NodeState> = new Map();
+  #newestMs = Number.NEGATIVE_INFINITY;
   #askedLevel = Number.NaN;
   #askedReach = Number.NaN;
 
@@ -107,6 +108,7 @@ export class PhiAccrualMachine implements DetectorMachine {
     const succession = state.order.note(beat, outage);
     if (succession !== "next" && succession !== "skip" && succession !== "restart") return succession;
     state.lastMs = nowMs;
+    this.#newestMs = nowMs;
     // A clock that went back gives no gap: from here on it counts from where it is now.
     if (succession === "next" && gapMs >= 0 && gapMs < this.options.ceilingMs) this.#learn(state, gapMs, outage);
     return "counted";
@@ -143,6 +145,10 @@ export class PhiAccrualMachine implements DetectorMachine {
     return this.#nodes.get(node)?.lastMs;
   }
 
+  newestHeartbeatMs(): number {
+    return this.#newestMs;
+  }
+
   forget(node: string): void {
     this.#nodes.delete(node);
   }
@@ -161,6 +167,7 @@ export class PhiAccrualMachine implements DetectorMachine {
     const state = new NodeState(this.options.windowSize, nowMs, this.#model);
     state.order.note(beat, false);
     this.#nodes.set(node, state);
+    this.#newestMs = nowMs;
     return "counted";
   }
 
