@@ -48,6 +48,7 @@ export interface WrittenGroup extends Omit<GroupSettings, "detector" | "supervis
 /** Detector and supervisor in one section: to an operator they are one thing. */
 interface WrittenDetector extends Required<GroupSettings["supervisor"]> {
   readonly threshold: number;
+  readonly logThreshold: number;
   readonly minimumDeviationMs: number | undefined;
   readonly ceilingMs: number | undefined;
 }
@@ -97,6 +98,8 @@ const detector = section({
   threshold: decimal(1, 100).default(8),
   suspectThreshold: decimal(0.1, 100).default(5),
   clearThreshold: decimal(0.01, 100).default(2),
+  /** One silence in 10^3. */
+  logThreshold: decimal(0.1, 100).default(3),
   /** Default: see `leastDeviationMs` in config.ts. */
   minimumDeviation: duration(1, HOUR_MS).optional(),
   /** Default: 20 intervals, at least a second. */
@@ -112,6 +115,7 @@ const detector = section({
       threshold: written.threshold,
       suspectThreshold: written.suspectThreshold,
       clearThreshold: written.clearThreshold,
+      logThreshold: written.logThreshold,
       minimumDeviationMs: written.minimumDeviation,
       ceilingMs: written.ceiling,
       sustainMs: written.sustain,

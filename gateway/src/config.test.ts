@@ -68,7 +68,7 @@ test("a group needs a name, an address and two stations; everything else has a d
     capacityPerSecond: Number.POSITIVE_INFINITY,
   });
   assert.deepEqual(group?.heartbeat, { kind: "udp", intervalMs: 50 });
-  assert.deepEqual(group?.detector, { threshold: 8, minimumDeviationMs: 50, ceilingMs: 1_000 });
+  assert.deepEqual(group?.detector, { threshold: 8, logThreshold: 3, minimumDeviationMs: 50, ceilingMs: 1_000 });
   assert.equal(group?.commands.timeoutMs, 1_000);
   assert.equal(group?.commands.deadlineMs, 15_000);
   assert.equal(group?.commands.ambiguousKeyed, "resend");
@@ -89,7 +89,7 @@ test("durations, sizes and addresses are read as people write them", () => {
   const group = read(source).settings.groups[0];
   assert.deepEqual(group?.listen, { host: "::1", port: 8080 });
   assert.deepEqual(group?.heartbeat, { kind: "http", intervalMs: 2_000, path: "/healthz?deep=1", timeoutMs: 2_000 });
-  assert.deepEqual(group?.detector, { threshold: 8, minimumDeviationMs: 500, ceilingMs: 40_000 });
+  assert.deepEqual(group?.detector, { threshold: 8, logThreshold: 3, minimumDeviationMs: 500, ceilingMs: 40_000 });
   assert.equal(group?.commands.timeoutMs, 1_500);
   assert.equal(group?.commands.deadlineMs, 120_000);
   assert.equal(group?.commands.maxWaitMs, 250);

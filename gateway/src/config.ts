@@ -160,12 +160,13 @@ function settingsOf(written: WrittenConfiguration, secret: string): GatewaySetti
 }
 
 function groupOf(written: WrittenGroup): GroupSettings {
-  const { threshold, minimumDeviationMs, ceilingMs, ...supervisor } = written.detector;
+  const { threshold, logThreshold, minimumDeviationMs, ceilingMs, ...supervisor } = written.detector;
   const { intervalMs } = written.heartbeat;
   return {
     ...written,
     detector: {
       threshold,
+      logThreshold,
       minimumDeviationMs: minimumDeviationMs ?? leastDeviationMs(intervalMs),
       ceilingMs: ceilingMs ?? Math.max(1_000, 20 * intervalMs),
     },

@@ -164,6 +164,7 @@ test(
     await stopped;
     const down = await fleet.events.until("declaration", ({ to }) => to === "down");
     await fleet.events.until("promoted");
+    await fleet.events.until("heartbeats-missing", ({ station }) => station === "primary");
     const [abstention] = fleet.events.of("abstention");
     assert.ok(abstention !== undefined && down.node === "primary");
     assert.ok(down.atMs >= abstention.untilMs);
@@ -202,6 +203,25 @@ test("[D7] everything stopped and continued, as by a suspended machine: nobody i
   assert.deepEqual(fleet.accused(), []);
   assert.ok(allAlive(status));
 });
+
+test(
+  "[D7] all silent at once: it doubts itself first and says so, then declares, and promotes nobody",
+  LIMIT,
+  async () => {
+    await using fleet = await Fleet.begin();
+    await fleet.hears(40);
+    for (const { child } of fleet.stations.values()) child.kill("SIGSTOP");
+    const doubt = await fleet.events.until("abstention", ({ reason }) => reason === "everybody-silent");
+    for (const name of fleet.stations.keys()) {
+      const { atMs } = await fleet.events.until("declaration", ({ node, to }) => node === name && to === "down");
+      assert.ok(atMs >= doubt.untilMs, `${name}: down at ${atMs}; nobody was to be until ${doubt.untilMs}`);
+    }
+    for (const { child } of fleet.stations.values()) child.kill("SIGCONT");
+    for (const name of fleet.stations.keys())
+      await fleet.events.until("declaration", ({ node, from }) => node === name && from === "down");
+    assert.deepEqual(fleet.events.of("promoted"), []);
+  },
+);
 
 test(
   "[D7] the calendar set an hour ahead and three back changes nothing; a real loss is found as ever",

@@ -16,6 +16,8 @@ export {
   toGrpcTimeout,
   toTimeLeftHeader,
 } from "./deadline.ts";
+export type { DetectionQualityOptions, DetectionQualityStatus } from "./detection-quality.ts";
+export { DetectionQualityMachine } from "./detection-quality.ts";
 export type { Beat, BeatVerdict, DetectorMachine, SuspicionSource } from "./detector.ts";
 export type { ErrorCode } from "./errors.ts";
 export {
