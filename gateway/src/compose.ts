@@ -2,8 +2,9 @@
  * The whole gateway from its arguments, with no socket, timer or entropy of its own: production hands it sockets
  * (`main.ts`), a simulation hands it a world. It only constructs and connects.
  */
-import type { Clock, FailoverEvent, FailoverStatus, Random } from "ground-station-failover";
-import { Group } from "./fleet/group.ts";
+import type { Clock, DetectionQualityStatus, FailoverStatus, Random } from "ground-station-failover";
+import { Hearing } from "ground-station-failover";
+import { Group, type GroupEvent } from "./fleet/group.ts";
 import type { BeatAdmission, StationBeat } from "./fleet/heartbeat-sessions.ts";
 import { HeartbeatSessions } from "./fleet/heartbeat-sessions.ts";
 import type { GatewaySettings, GroupSettings, StationSettings } from "./fleet/settings.ts";
@@ -23,7 +24,7 @@ export interface GatewayParts {
 }
 
 /** An event of a group. */
-export type GatewayEvent = FailoverEvent & { readonly group: string };
+export type GatewayEvent = GroupEvent & { readonly group: string };
 
 export interface Gateway {
   readonly settings: GatewaySettings;
@@ -31,12 +32,15 @@ export interface Gateway {
   /** Takes in a heartbeat whose signature has been verified; returns the challenge to send back, if one is due. */
   receiveBeat(beat: StationBeat): BeatAdmission | undefined;
   status(): Record<string, FailoverStatus>;
+  /** How well silence has been judged, by group and station. */
+  quality(): Record<string, Readonly<Record<string, DetectionQualityStatus>>>;
   onEvent(listener: (event: GatewayEvent) => void): Disposable;
   /** Supervises all groups and pulls heartbeats until `signal` is aborted. */
   run(signal: AbortSignal): Promise<void>;
 }
 
 export function compose({ settings, clock, random, uplink, newChallenge, onCommand }: GatewayParts): Gateway {
+  const hearing = new Hearing();
   const groups = new Map(
     settings.groups.map((group) => [
       group.name,
@@ -44,6 +48,7 @@ export function compose({ settings, clock, random, uplink, newChallenge, onComma
         settings: group,
         clock,
         random: random.fork(group.name),
+        hearing,
         uplinkOf: (station) => uplink(group, station),
         onCommand: onCommand && ((outcome, elapsedMs) => onCommand(group.name, outcome, elapsedMs)),
       }),
@@ -63,6 +68,7 @@ export function compose({ settings, clock, random, uplink, newChallenge, onComma
       return admission;
     },
     status: () => Object.fromEntries([...groups].map(([name, group]) => [name, group.status])),
+    quality: () => Object.fromEntries([...groups].map(([name, group]) => [name, group.quality()])),
     onEvent(listener) {
       const subscriptions = [...groups].map(([name, group]) =>
         group.onEvent((event) => listener({ ...event, group: name })),

@@ -50,6 +50,7 @@ interface WrittenDetector extends Required<GroupSettings["supervisor"]> {
   readonly model: GroupSettings["detector"]["model"];
   readonly windowSize: number;
   readonly threshold: number;
+  readonly logThreshold: number;
   readonly minimumDeviationMs: number | undefined;
   readonly ceilingMs: number | undefined;
 }
@@ -103,6 +104,8 @@ const detector = section({
   threshold: decimal(1, 100).default(8),
   suspectThreshold: decimal(0.1, 100).default(5),
   clearThreshold: decimal(0.01, 100).default(2),
+  /** One silence in 10^3. */
+  logThreshold: decimal(0.1, 100).default(3),
   /** Default: see `leastDeviationMs` in config.ts. */
   minimumDeviation: duration(1, HOUR_MS).optional(),
   /** Default: 20 intervals, at least a second. */
@@ -120,6 +123,7 @@ const detector = section({
       threshold: written.threshold,
       suspectThreshold: written.suspectThreshold,
       clearThreshold: written.clearThreshold,
+      logThreshold: written.logThreshold,
       minimumDeviationMs: written.minimumDeviation,
       ceilingMs: written.ceiling,
       sustainMs: written.sustain,

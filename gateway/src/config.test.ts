@@ -72,6 +72,7 @@ test("a group needs a name, an address and two stations; everything else has a d
     model: "normal",
     windowSize: 200,
     threshold: 8,
+    logThreshold: 3,
     minimumDeviationMs: 50,
     ceilingMs: 1_000,
   });
@@ -100,6 +101,7 @@ test("durations, sizes and addresses are read as people write them", () => {
     model: "lognormal",
     windowSize: 50,
     threshold: 8,
+    logThreshold: 3,
     minimumDeviationMs: 500,
     ceilingMs: 40_000,
   });

@@ -160,7 +160,7 @@ function settingsOf(written: WrittenConfiguration, secret: string): GatewaySetti
 }
 
 function groupOf(written: WrittenGroup): GroupSettings {
-  const { model, windowSize, threshold, minimumDeviationMs, ceilingMs, ...supervisor } = written.detector;
+  const { model, windowSize, threshold, logThreshold, minimumDeviationMs, ceilingMs, ...supervisor } = written.detector;
   const { intervalMs } = written.heartbeat;
   return {
     ...written,
@@ -168,6 +168,7 @@ function groupOf(written: WrittenGroup): GroupSettings {
       model,
       windowSize,
       threshold,
+      logThreshold,
       minimumDeviationMs: minimumDeviationMs ?? leastDeviationMs(intervalMs),
       ceilingMs: ceilingMs ?? Math.max(1_000, 20 * intervalMs),
     },

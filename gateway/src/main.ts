@@ -86,6 +86,7 @@ class GatewayProcess implements RunningGateway {
     });
     this.#metrics = new GatewayMetrics({
       statusOf: () => this.#gateway.status(),
+      qualityOf: () => this.#gateway.quality(),
       heartbeats: () => this.#heartbeatCounts(),
     });
     // Whoever only wants to stop it need not look at how it ended.

@@ -14,6 +14,8 @@ export {
   toGrpcTimeout,
   toTimeLeftHeader,
 } from "./core/deadline.ts";
+export type { DetectionQualityOptions, DetectionQualityStatus } from "./core/detection-quality.ts";
+export { DetectionQualityMachine } from "./core/detection-quality.ts";
 export type { Beat, BeatVerdict } from "./core/detector.ts";
 export type { ErrorCode } from "./core/errors.ts";
 export {
@@ -74,10 +76,13 @@ export type {
   Lease,
   StationStatus,
 } from "./runtime/failover-options.ts";
+export { Hearing } from "./runtime/hearing.ts";
 export type { AskForKey } from "./runtime/key-question.ts";
 export type { Maintenance, NamedStation, StationClientOptions } from "./runtime/lane.ts";
 export type { SharedRetryBudgetOptions } from "./runtime/retry-budget.ts";
 export { RetryBudget } from "./runtime/retry-budget.ts";
 export type { Abstention, LivenessSupervisorOptions } from "./runtime/supervisor.ts";
 export { LivenessSupervisor } from "./runtime/supervisor.ts";
+export type { Crossing, SuspicionWatchOptions } from "./runtime/suspicion-watch.ts";
+export { SuspicionWatch } from "./runtime/suspicion-watch.ts";
 export { systemClock } from "./runtime/system-clock.ts";

@@ -106,7 +106,7 @@ export function decisions(fleet: Fleet): FleetObserver {
 function noted(fleet: Fleet, group: Known, event: GatewayEvent, nowMs: number): void {
   // What lasts for less than from one look to the next makes a station prove itself anew all the same.
   if (event.type === "maintenance" || event.type === "declaration") group.backSinceMs = undefined;
-  if (event.type === "abstention") {
+  if (event.type === "abstention" && event.reason === "late-wake") {
     group.distrustUntilMs = event.untilMs;
     group.backSinceMs = undefined;
     group.changes++;

@@ -179,7 +179,7 @@ describe("[D7] a gateway that stood still", () => {
   const abstains = (made: HandMade, untilMs: number): void => {
     made.tell(
       "gatewayEvent",
-      { type: "abstention", group: "atlantic", atMs: made.world.nowMs, lateByMs: 60, untilMs },
+      { type: "abstention", reason: "late-wake", group: "atlantic", atMs: made.world.nowMs, lateByMs: 60, untilMs },
       1,
     );
   };

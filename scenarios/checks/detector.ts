@@ -25,6 +25,8 @@ import { troubleOf } from "./trouble.ts";
 const LATE_MS = 500;
 /** After a disturbance a gateway abstains for a moment, and then counts anew how long a level holds. */
 const RECOVERY_MS = 1_000;
+/** … a moment of one interval of the beats at most, from the late wake on. */
+const abstentionMs = ({ heartbeat }: DocumentedGroup): number => heartbeat.intervalMs;
 /** How much later than due a supervisor that nothing disturbs may look: twice its interval, and a timer's delay. */
 const SUPERVISION_MS = 110;
 /** Relative; the check's own sums are no better. */
@@ -140,7 +142,7 @@ function undeclared(fleet: Fleet, { group, silence }: Watched): Wrong {
   const overdueMs = silence.overdueMs(process.nowMs());
   if (overdueMs <= LATE_MS || fleet.world.nodeOf(GATEWAY).paused) return undefined;
   const { nowMs } = fleet.world;
-  const calmForMs = group.detector.sustainMs + RECOVERY_MS;
+  const calmForMs = group.detector.sustainMs + RECOVERY_MS + abstentionMs(group);
   if (troubleOf(fleet).disturbsGateway(nowMs - calmForMs, nowMs)) return undefined;
   return ["silence-is-declared", `${silence.standing}, ${overdueMs} ms after its silence had to be declared`];
 }

@@ -19,6 +19,7 @@ const OUT_OF_RANGE: Readonly<Record<string, readonly unknown[]>> = {
   "heartbeat.interval": [0, -50, "4ms", "2h", "soon", null, true],
   "detector.threshold": [0, -8, 101, "8", null],
   "detector.suspectThreshold": [0, 0.09, 101, "5"],
+  "detector.logThreshold": [0, 0.09, 101, "3"],
   "detector.clearThreshold": [0, 0.009, 101, [2]],
   "detector.minimumDeviation": [0, "2h", -1, "50 parsecs"],
   "detector.ceiling": [0, 9, "2h"],

@@ -57,7 +57,14 @@ export function groupSettings(ports: readonly number[], changes: Changes = {}): 
       capacityPerSecond: Number.POSITIVE_INFINITY,
     })),
     heartbeat: { kind: "udp", intervalMs: 5_000 },
-    detector: { model: "normal", windowSize: 200, threshold: 8, minimumDeviationMs: 1_000, ceilingMs: 60_000 },
+    detector: {
+      model: "normal",
+      windowSize: 200,
+      threshold: 8,
+      logThreshold: 3,
+      minimumDeviationMs: 1_000,
+      ceilingMs: 60_000,
+    },
     supervisor: { suspectThreshold: 5, clearThreshold: 2, sustainMs: 0, minimumDwellMs: 0, gracePeriodMs: 60_000 },
     commands: {
       timeoutMs: 4_000,

@@ -2,10 +2,11 @@
  * What happened in a group, in one sentence with its numbers: for the log, for the event feed, and for whoever is woken
  * at night. The event itself travels beside it for programs to read.
  */
-import type { Evidence, FailoverEvent } from "ground-station-failover";
+import type { Evidence } from "ground-station-failover";
+import type { GroupEvent as Happened } from "../fleet/group.ts";
 
 /** An event of a group. */
-export type GroupEvent = FailoverEvent & { readonly group: string };
+export type GroupEvent = Happened & { readonly group: string };
 
 /** How much a person should care. */
 export type Gravity = "info" | "warn" | "error";
@@ -31,7 +32,13 @@ export function sentenceOf(event: GroupEvent): string {
     case "declaration":
       return `${event.node} is ${event.to} (was ${event.from}): ${event.rule}`;
     case "abstention":
-      return `this process woke ${Math.round(event.lateByMs)} ms late and accuses nobody for now`;
+      return event.reason === "late-wake"
+        ? `this process woke ${Math.round(event.lateByMs)} ms late and accuses nobody for ${Math.round(event.untilMs - event.atMs)} ms`
+        : `nobody at all is heard: this process doubts itself first, and declares nobody down for ${Math.round(event.untilMs - event.atMs)} ms unless somebody is heard before`;
+    case "heartbeats-missing":
+      return `heartbeats of ${event.station} are missing: phi ${shownLevel(event.level)}`;
+    case "heartbeats-back":
+      return `heartbeats of ${event.station} are there again: phi ${shownLevel(event.level)}`;
     case "promoted":
       return (
         `${event.station} is active in place of ${event.from} (${event.cause}), epoch ${event.epoch}: ` +
@@ -52,6 +59,11 @@ export function sentenceOf(event: GroupEvent): string {
     case "epoch-adopted":
       return `a station has seen epoch ${event.epoch}; it is ours from now on`;
   }
+}
+
+/** A silence past the ceiling is as suspicious as can be, whatever was learned. */
+function shownLevel(level: number): string {
+  return level > 1e15 ? "beyond measure" : level.toFixed(1);
 }
 
 /** What speaks against a station; where nothing does (a person decided), what speaks for another. */

@@ -34,6 +34,7 @@ test("states are read when asked for; declarations, promotions and commands are 
   });
   const metrics = new GatewayMetrics({
     statusOf: () => gateway.status(),
+    qualityOf: () => gateway.quality(),
     heartbeats: () => ({ accepted: 7, forged: 2 }),
   });
   gateway.onEvent((event) => metrics.noteEvent(event));
@@ -58,6 +59,24 @@ test("states are read when asked for; declarations, promotions and commands are 
   has('gsf_promotions_total{group="atlantic",station="backup",cause="failure"} 1');
   has('gsf_station_breaker_state{group="atlantic",station="backup",state="closed"} 1');
   has('gsf_heartbeats_total{result="accepted"} 7');
+  const value = (series: string): number =>
+    Number(
+      text
+        .split("\n")
+        .find((line) => line.startsWith(series))
+        ?.split(" ")[1],
+    );
+  const backup = 'group="atlantic",station="backup"';
+  assert.ok(Math.abs(value(`gsf_station_heartbeat_interval_mean_seconds{${backup}}`) - 0.05) < 1e-6, text);
+  assert.ok(value(`gsf_station_heartbeat_interval_deviation_seconds{${backup}}`) < 1e-6);
+  for (const quantile of ["0.5", "0.99", "0.999"]) {
+    const gap = value(`gsf_station_heartbeat_gap_seconds{${backup},quantile="${quantile}"}`);
+    assert.ok(gap >= 0.05 && gap < 0.053, `${quantile}: ${gap}`);
+  }
+  has(`gsf_station_false_positives_per_day{${backup}} 0`);
+  const detection = value('gsf_station_last_detection_seconds{group="atlantic",station="primary"}');
+  assert.ok(detection > 0.3 && detection < 0.4, `${detection}`);
+  assert.ok(!text.includes(`gsf_station_last_detection_seconds{${backup}}`), "never declared down");
   has('gsf_command_duration_seconds_count{group="atlantic"} 1');
   assert.match(text, /gsf_commands_total\{group="atlantic",outcome="[A-Z_]+"\} 1/);
   assert.match(text, /gsf_station_suspicion_level\{group="atlantic",station="primary"\} [\d.e+]+/);

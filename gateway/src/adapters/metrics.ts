@@ -3,12 +3,14 @@
  * commands) is counted as it happens. Labels hold names from the configuration and words from fixed lists, so the number
  * of series is bounded by the configuration; nothing that a caller sends becomes a label.
  */
-import type { FailoverStatus, StationStatus } from "ground-station-failover";
+import type { DetectionQualityStatus, FailoverStatus, StationStatus } from "ground-station-failover";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { GroupEvent } from "./event-sentence.ts";
 
 export interface MetricsOptions {
   readonly statusOf: () => Readonly<Record<string, FailoverStatus>>;
+  /** How well silence has been judged, by group and station. */
+  readonly qualityOf: () => Readonly<Record<string, Readonly<Record<string, DetectionQualityStatus>>>>;
   /** Heartbeats by what became of them, counted since the start. */
   readonly heartbeats: () => Readonly<Record<string, number>>;
 }
@@ -22,6 +24,7 @@ export class GatewayMetrics {
   readonly #registry: Registry = new Registry();
   readonly #options: MetricsOptions;
   readonly #gauges: ReturnType<typeof stationGauges>;
+  readonly #quality: ReturnType<typeof qualityGauges>;
   readonly #groupGauges: ReturnType<typeof groupGauges>;
   readonly #counters: ReturnType<typeof eventCounters>;
   readonly #commands: ReturnType<typeof commandMetrics>;
@@ -32,6 +35,7 @@ export class GatewayMetrics {
     const registers = [this.#registry];
     collectDefaultMetrics({ register: this.#registry });
     this.#gauges = stationGauges(registers);
+    this.#quality = qualityGauges(registers);
     this.#groupGauges = groupGauges(registers);
     this.#counters = eventCounters(registers);
     this.#commands = commandMetrics(registers);
@@ -71,9 +75,23 @@ export class GatewayMetrics {
       this.#groupGauges.held.set({ group }, status.held);
       for (const station of status.stations) this.#readStation(group, station);
     }
+    for (const [group, stations] of Object.entries(this.#options.qualityOf()))
+      for (const [station, quality] of Object.entries(stations)) this.#readQuality({ group, station }, quality);
     this.#heartbeats.reset();
     for (const [result, count] of Object.entries(this.#options.heartbeats())) this.#heartbeats.inc({ result }, count);
     return this.#registry.metrics();
+  }
+
+  /** What is not known has no series, so that nobody takes a zero for a measurement. */
+  #readQuality(at: { group: string; station: string }, quality: DetectionQualityStatus): void {
+    const { mean, deviation, gap, falsePositives, lastDetection } = this.#quality;
+    const { meanMs, deviationMs, p50Ms, p99Ms, p999Ms, lastDetectionMs } = quality;
+    if (meanMs !== undefined) mean.set(at, meanMs / 1_000);
+    if (deviationMs !== undefined) deviation.set(at, deviationMs / 1_000);
+    for (const [quantile, ms] of Object.entries({ "0.5": p50Ms, "0.99": p99Ms, "0.999": p999Ms }))
+      if (ms !== undefined) gap.set({ ...at, quantile }, ms / 1_000);
+    falsePositives.set(at, quality.falsePositivesPerDay);
+    if (lastDetectionMs !== undefined) lastDetection.set(at, lastDetectionMs / 1_000);
   }
 
   #readStation(group: string, { name: station, breaker, budget, ramp, ...status }: StationStatus): void {
@@ -139,6 +157,28 @@ function stationGauges(registers: Registers): {
       name: "gsf_station_breaker_state",
       help: "1 for the state of its circuit breaker.",
       labelNames: ["group", "station", "state"],
+      registers,
+    }),
+  };
+}
+
+function qualityGauges(registers: Registers): {
+  readonly [Name in "mean" | "deviation" | "falsePositives" | "lastDetection"]: StationGauge;
+} & { readonly gap: StationGauge<"quantile"> } {
+  const gauge = (name: string, help: string): StationGauge =>
+    new Gauge({ name: `gsf_station_${name}`, help, labelNames: ["group", "station"], registers });
+  return {
+    mean: gauge("heartbeat_interval_mean_seconds", "Mean of the gaps between its heartbeats, outages left out."),
+    deviation: gauge("heartbeat_interval_deviation_seconds", "Deviation of the gaps between its heartbeats."),
+    falsePositives: gauge(
+      "false_positives_per_day",
+      "Times in the last 24 hours that it was declared down and heard again within 10 s without a restart.",
+    ),
+    lastDetection: gauge("last_detection_seconds", "Silence after which it was last declared down."),
+    gap: new Gauge({
+      name: "gsf_station_heartbeat_gap_seconds",
+      help: "Quantiles of the gaps between its heartbeats, outages left out; at most 5 % too long.",
+      labelNames: ["group", "station", "quantile"],
       registers,
     }),
   };

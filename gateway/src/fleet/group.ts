@@ -3,12 +3,40 @@
  * of heartbeats, a failover that decides who is active, a client per station, and an uplink per station that carries
  * commands there. It knows no socket and no clock of its own.
  */
-import type { Beat, BeatVerdict, Clock, FailoverEvent, FailoverStatus, Random } from "ground-station-failover";
-import { PhiAccrualDetector, PrimaryBackupFailover, ResilienceError } from "ground-station-failover";
+import type {
+  Beat,
+  BeatVerdict,
+  Clock,
+  DetectionQualityStatus,
+  FailoverEvent,
+  FailoverStatus,
+  Random,
+} from "ground-station-failover";
+import {
+  DetectionQualityMachine,
+  Hearing,
+  PhiAccrualDetector,
+  PrimaryBackupFailover,
+  ResilienceError,
+  SuspicionWatch,
+} from "ground-station-failover";
 import type { CommandTerms } from "./command.ts";
 import { outcomeOf, replyClassifier } from "./command.ts";
 import type { GroupSettings, StationSettings } from "./settings.ts";
 import type { CommandReply, CommandRequest, Uplink } from "./uplink.ts";
+
+/** Heartbeats of a station are missing, or there again, by the level at which that is told of; nothing follows from it. */
+interface HeartbeatsMissing {
+  readonly type: "heartbeats-missing" | "heartbeats-back";
+  readonly station: string;
+  readonly threshold: number;
+  readonly level: number;
+  readonly silentForMs: number | undefined;
+  readonly atMs: number;
+}
+
+/** What happens in a group. */
+export type GroupEvent = FailoverEvent | HeartbeatsMissing;
 
 /** A station as the failover sees it: a name and the way to it. */
 interface LinkedStation {
@@ -31,6 +59,8 @@ export interface GroupParts {
   readonly uplinkOf: (station: StationSettings) => Uplink;
   readonly clock: Clock;
   readonly random: Random;
+  /** What all groups of this process hear. Default: what this one does. */
+  readonly hearing?: Hearing;
   /** Default: nobody is told. */
   readonly onCommand?: CommandListener | undefined;
 }
@@ -42,9 +72,12 @@ export class Group {
   readonly #detector: PhiAccrualDetector;
   readonly #failover: PrimaryBackupFailover<LinkedStation>;
   readonly #beatListeners: Set<BeatListener> = new Set();
+  readonly #log: SuspicionWatch;
+  readonly #logListeners: Set<(event: GroupEvent) => void> = new Set();
+  readonly #quality: ReadonlyMap<string, DetectionQualityMachine>;
   readonly #stations: ReadonlyMap<string, LinkedStation>;
 
-  constructor({ settings, uplinkOf, clock, random, onCommand }: GroupParts) {
+  constructor({ settings, uplinkOf, clock, random, hearing = new Hearing(), onCommand }: GroupParts) {
     this.settings = settings;
     this.#clock = clock;
     this.#onCommand = onCommand;
@@ -62,6 +95,8 @@ export class Group {
       uplink: uplinkOf(station),
     }));
     this.#stations = new Map(stations.map((station) => [station.name, station]));
+    this.#quality = new Map(stations.map(({ name }) => [name, new DetectionQualityMachine()]));
+    this.#log = this.#watchForLog();
     const [primary, ...backups] = stations as [LinkedStation, ...LinkedStation[]];
     const { commands, retry, probePath } = settings;
     this.#failover = new PrimaryBackupFailover<LinkedStation>({
@@ -70,7 +105,12 @@ export class Group {
       detector: this.#detector,
       clock,
       random,
-      supervisor: { ...settings.supervisor, declareThreshold: settings.detector.threshold },
+      supervisor: {
+        ...settings.supervisor,
+        declareThreshold: settings.detector.threshold,
+        longestAbstentionMs: settings.heartbeat.intervalMs,
+        hearing,
+      },
       commandPath: settings.commandPath,
       failback: settings.failback,
       ...(probePath === undefined
@@ -97,6 +137,16 @@ export class Group {
         classify: replyClassifier(commands.errorBody),
       },
     });
+    this.#failover.onEvent((event) => {
+      if (event.type === "declaration" && event.to === "down" && event.silentForMs !== undefined)
+        this.#quality.get(event.node)?.noteDown(event.silentForMs, event.atMs);
+    });
+  }
+
+  /** How well each station's silence has been judged, by name. */
+  quality(): Readonly<Record<string, DetectionQualityStatus>> {
+    const nowMs = this.#clock.nowMs();
+    return Object.fromEntries([...this.#quality].map(([name, quality]) => [name, quality.status(nowMs)]));
   }
 
   get name(): string {
@@ -142,7 +192,10 @@ export class Group {
   noteHeartbeat(station: string, beat: Beat, epochSeen: number): BeatVerdict | undefined {
     if (!this.#stations.has(station)) return undefined;
     const verdict = this.#detector.noteHeartbeat(station, beat);
-    if (verdict === "counted") this.#failover.noteEpochSeen(epochSeen);
+    if (verdict === "counted") {
+      this.#quality.get(station)?.noteHeartbeat(beat.incarnation, this.#clock.nowMs());
+      this.#failover.noteEpochSeen(epochSeen);
+    }
     this.#tellOfBeat(station, beat);
     return verdict;
   }
@@ -150,7 +203,8 @@ export class Group {
   /** Asks `station` for a sign of life at `path`; an answer is a heartbeat. Rejects where there is none. */
   async probe(station: string, path: string, signal: AbortSignal): Promise<void> {
     await this.#stations.get(station)?.uplink.probe(path, signal);
-    this.#detector.noteHeartbeat(station);
+    const verdict = this.#detector.noteHeartbeat(station);
+    if (verdict === "counted") this.#quality.get(station)?.noteHeartbeat(undefined, this.#clock.nowMs());
     this.#tellOfBeat(station, undefined);
   }
 
@@ -168,13 +222,36 @@ export class Group {
     this.#failover.setMaintenance(station, reason, this.#clock.nowMs() + forMs);
   }
 
-  onEvent(listener: (event: FailoverEvent) => void): Disposable {
-    return this.#failover.onEvent(listener);
+  onEvent(listener: (event: GroupEvent) => void): Disposable {
+    const decided = this.#failover.onEvent(listener);
+    this.#logListeners.add(listener);
+    return {
+      [Symbol.dispose]: () => {
+        decided[Symbol.dispose]();
+        this.#logListeners.delete(listener);
+      },
+    };
   }
 
   /** Supervises until `signal` is aborted. */
-  run(signal: AbortSignal): Promise<void> {
-    return this.#failover.run(signal);
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#failover.run(signal), this.#log.run(signal)]);
+  }
+
+  /** A consumer of its own of what the detector says: it only tells. */
+  #watchForLog(): SuspicionWatch {
+    const { detector, heartbeat, stations } = this.settings;
+    const watch = new SuspicionWatch({
+      detector: this.#detector,
+      threshold: detector.logThreshold,
+      longestAbstentionMs: heartbeat.intervalMs,
+      onCrossing: ({ node: station, to, ...crossing }) => {
+        const type = to === "reached" ? "heartbeats-missing" : "heartbeats-back";
+        for (const listener of this.#logListeners) listener({ type, station, ...crossing });
+      },
+    });
+    for (const { name } of stations) watch.watch(name);
+    return watch;
   }
 
   /** Costs nothing while nobody listens. */

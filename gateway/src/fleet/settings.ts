@@ -45,6 +45,8 @@ export interface GroupSettings {
     readonly threshold: number;
     /** Least deviation that is assumed of the heartbeats' spacing. */
     readonly minimumDeviationMs: number;
+    /** Suspicion level from which on missing heartbeats are told of. */
+    readonly logThreshold: number;
     /** Silence that is always declared. */
     readonly ceilingMs: number;
   };

@@ -36,6 +36,8 @@ export interface SuspicionSource {
   shortestSilenceMs?(level: number): number;
   /** When `node` was last heard from; undefined if never. */
   lastHeartbeatMs?(node: string): number | undefined;
+  /** When anybody at all was last heard from; -Infinity if never. */
+  newestHeartbeatMs?(): number;
 }
 
 /** A failure detector as a pure machine. */

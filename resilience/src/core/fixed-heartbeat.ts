@@ -43,6 +43,7 @@ export class FixedHeartbeatMachine implements DetectorMachine {
   /** The options in force, defaults filled in. */
   readonly options: Required<FixedHeartbeatOptions>;
   readonly #nodes: Map<string, NodeState> = new Map();
+  #newestMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: FixedHeartbeatOptions = {}) {
     this.options = complete(options);
@@ -60,6 +61,7 @@ export class FixedHeartbeatMachine implements DetectorMachine {
     const succession = state.order.note(beat, nowMs >= state.lastMs + this.options.timeoutMs);
     if (succession !== "next" && succession !== "skip" && succession !== "restart") return succession;
     state.lastMs = nowMs;
+    this.#newestMs = nowMs;
     return "counted";
   }
 
@@ -109,6 +111,10 @@ export class FixedHeartbeatMachine implements DetectorMachine {
 
   lastHeartbeatMs(node: string): number | undefined {
     return this.#nodes.get(node)?.lastMs;
+  }
+
+  newestHeartbeatMs(): number {
+    return this.#newestMs;
   }
 
   forget(node: string): void {

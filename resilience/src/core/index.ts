@@ -32,6 +32,8 @@ export {
   toGrpcTimeout,
   toTimeLeftHeader,
 } from "./deadline.ts";
+export type { DetectionQualityOptions, DetectionQualityStatus } from "./detection-quality.ts";
+export { DetectionQualityMachine } from "./detection-quality.ts";
 export type { Beat, BeatVerdict, DetectorMachine, SuspicionSource } from "./detector.ts";
 export type { ErrorCode } from "./errors.ts";
 export {
@@ -66,6 +68,6 @@ export type { RetryBudgetOptions, RetryBudgetStatus } from "./retry-budget.ts";
 export { RetryBudgetMachine } from "./retry-budget.ts";
 export type { SlotsStatus } from "./slots.ts";
 export { Slots, Waiter } from "./slots.ts";
-export type { Declaration, Standing, SupervisorOptions } from "./supervisor.ts";
+export type { Accusation, Declaration, Standing, SupervisorOptions } from "./supervisor.ts";
 export { SupervisorMachine } from "./supervisor.ts";
 export type { GapQuantiles, LossSummary, TrafficSummary } from "./traffic-summary.ts";

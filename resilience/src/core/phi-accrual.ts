@@ -105,6 +105,7 @@ export class PhiAccrualMachine implements DetectorMachine {
   /** Answers everything where the model is `adaptive`. */
   readonly #adaptive: AdaptiveMachine | undefined;
   readonly #nodes: Map<string, NodeState> = new Map();
+  #newestMs = Number.NEGATIVE_INFINITY;
   #askedLevel = Number.NaN;
   #askedReach = Number.NaN;
 
@@ -126,6 +127,7 @@ export class PhiAccrualMachine implements DetectorMachine {
     const succession = state.order.note(beat, outage);
     if (succession !== "next" && succession !== "skip" && succession !== "restart") return succession;
     state.lastMs = nowMs;
+    this.#newestMs = nowMs;
     // A clock that went back gives no gap: from here on it counts from where it is now.
     if (succession === "next" && gapMs >= 0 && gapMs < this.options.ceilingMs) this.#learn(state, gapMs, outage);
     return "counted";
@@ -166,6 +168,10 @@ export class PhiAccrualMachine implements DetectorMachine {
     return this.#nodes.get(node)?.lastMs;
   }
 
+  newestHeartbeatMs(): number {
+    return this.#newestMs;
+  }
+
   forget(node: string): void {
     this.#adaptive?.forget(node);
     this.#nodes.delete(node);
@@ -186,6 +192,7 @@ export class PhiAccrualMachine implements DetectorMachine {
     const state = new NodeState(this.options.windowSize, nowMs, this.#model);
     state.order.note(beat, false);
     this.#nodes.set(node, state);
+    this.#newestMs = nowMs;
     return "counted";
   }
 

@@ -14,7 +14,8 @@
  *      +------ never heard from for gracePeriodMs -------------------------------------------------+
  *
  * It weighs one source of evidence, the heartbeats' silence, and distrusts itself only as far as it is told to
- * ({@link SupervisorMachine.abstainUntil}). It sets no timers: `nextWakeMs` says when to evaluate again.
+ * ({@link SupervisorMachine.abstainUntil}, {@link SupervisorMachine.withholdUntil}). It sets no timers: `nextWakeMs` says
+ * when to evaluate again, and `accusations` what an evaluation would say, for whoever wants to doubt it first.
  */
 import type { SuspicionSource } from "./detector.ts";
 import { completeSupervisorOptions, type SupervisorOptions } from "./supervisor-options.ts";
@@ -38,10 +39,19 @@ export interface Declaration {
   readonly rule: string;
 }
 
+/** A change towards down that the next evaluation would make. */
+export interface Accusation {
+  readonly node: string;
+  readonly to: "suspected" | "down";
+  /** When it was last heard from; undefined for a node never heard from, or where the source cannot tell. */
+  readonly lastMs: number | undefined;
+}
+
 /** No wake needs to be nearer than the millisecond to which instants have to agree. */
 const RESOLUTION_MS = 1;
 /** What `evaluate` gives back while nothing changes; shared, therefore frozen. */
 const NOTHING: Declaration[] = Object.freeze([]) as unknown as Declaration[];
+const NOBODY: Accusation[] = Object.freeze([]) as unknown as Accusation[];
 
 class Watched {
   readonly node: string;
@@ -78,6 +88,7 @@ export class SupervisorMachine {
   readonly #foretold: boolean;
   readonly #watched: Map<string, Watched> = new Map();
   #abstainUntilMs: number = Number.NEGATIVE_INFINITY;
+  #withholdUntilMs: number = Number.NEGATIVE_INFINITY;
 
   constructor(source: SuspicionSource, options: SupervisorOptions = {}) {
     this.#source = source;
@@ -105,11 +116,41 @@ export class SupervisorMachine {
     if (untilMs > this.#abstainUntilMs) this.#abstainUntilMs = untilMs;
   }
 
+  /**
+   * Until `untilMs` no node that was ever heard from is declared down, unless it is silent for longer than ceilingMs.
+   * Suspecting, and how long a level has lasted, go on meanwhile. A later call replaces an earlier one.
+   */
+  withholdUntil(untilMs: number): void {
+    this.#withholdUntilMs = untilMs;
+  }
+
+  /** How many nodes are counted on to be heard: alive or suspected. */
+  get expected(): number {
+    let expected = 0;
+    for (const { standing } of this.#watched.values()) if (standing !== "unknown" && standing !== "down") expected++;
+    return expected;
+  }
+
+  /** Whom {@link evaluate} would accuse now. No standing changes. The list is the caller's to read. */
+  accusations(nowMs: number): Accusation[] {
+    let found: Accusation[] | undefined;
+    for (const watched of this.#watched.values()) {
+      if (watched.standing === "down" || this.#isEarly(watched, nowMs)) continue;
+      const look = this.#see(watched, nowMs);
+      const to = this.#target(watched, look, nowMs);
+      if (to === watched.standing || (to !== "suspected" && to !== "down")) continue;
+      const accusation: Accusation = { node: watched.node, to, lastMs: look.lastMs };
+      if (found === undefined) found = [accusation];
+      else found.push(accusation);
+    }
+    return found ?? NOBODY;
+  }
+
   /** Changes whatever is due and says what changed, in the order in which nodes came under watch. The list is the caller's to read. */
   evaluate(nowMs: number): Declaration[] {
     let changes: Declaration[] | undefined;
     for (const watched of this.#watched.values()) {
-      if (this.#foretold && watched.standing === "alive" && nowMs < watched.wakeAtMs) continue;
+      if (this.#isEarly(watched, nowMs)) continue;
       const change = this.#judge(watched, nowMs);
       if (change === undefined) continue;
       if (changes === undefined) changes = [change];
@@ -129,15 +170,14 @@ export class SupervisorMachine {
     return Math.max(nextMs, nowMs);
   }
 
+  #isEarly(watched: Watched, nowMs: number): boolean {
+    return this.#foretold && watched.standing === "alive" && nowMs < watched.wakeAtMs;
+  }
+
   #judge(watched: Watched, nowMs: number): Declaration | undefined {
-    const look = this.#look(watched.node, nowMs);
-    const abstaining = nowMs < this.#abstainUntilMs;
-    // A beat since then has broken the suspicion off, even if nobody looked at that moment.
-    const heardSince = look.lastMs !== undefined && look.lastMs > watched.aboveSinceMs;
-    if (look.level < this.options.declareThreshold || abstaining) watched.aboveSinceMs = Number.POSITIVE_INFINITY;
-    else if (heardSince || nowMs < watched.aboveSinceMs) watched.aboveSinceMs = nowMs;
+    const look = this.#see(watched, nowMs);
     const from = watched.standing;
-    const to = this.#target(watched, look, abstaining, nowMs);
+    const to = this.#target(watched, look, nowMs);
     if (to === from) {
       watched.wakeAtMs = this.#wakeFor(watched, look, nowMs);
       return undefined;
@@ -150,6 +190,17 @@ export class SupervisorMachine {
     return { node: watched.node, from, to, atMs: nowMs, level: look.level, silentForMs, rule };
   }
 
+  /** Looks at a node, and notes since when its level is what it is. */
+  #see(watched: Watched, nowMs: number): Look {
+    const look = this.#look(watched.node, nowMs);
+    const abstaining = nowMs < this.#abstainUntilMs;
+    // A beat since then has broken the suspicion off, even if nobody looked at that moment.
+    const heardSince = look.lastMs !== undefined && look.lastMs > watched.aboveSinceMs;
+    if (look.level < this.options.declareThreshold || abstaining) watched.aboveSinceMs = Number.POSITIVE_INFINITY;
+    else if (heardSince || nowMs < watched.aboveSinceMs) watched.aboveSinceMs = nowMs;
+    return look;
+  }
+
   #look(node: string, nowMs: number): Look {
     const given = this.#source.suspicionLevel(node, nowMs);
     // A source of somebody else's making that answers NaN knows nothing, which is never a reason for trust.
@@ -158,14 +209,16 @@ export class SupervisorMachine {
     return { level, lastMs, heard: lastMs !== undefined || level < Number.POSITIVE_INFINITY };
   }
 
-  #target(watched: Watched, look: Look, abstaining: boolean, nowMs: number): Standing {
+  #target(watched: Watched, look: Look, nowMs: number): Standing {
     const { suspectThreshold, clearThreshold } = this.options;
+    const abstaining = nowMs < this.#abstainUntilMs;
     const standing = watched.standing;
     if (standing === "unknown" && !look.heard) return nowMs >= watched.graceEndsMs && !abstaining ? "down" : "unknown";
     const pastCeiling = this.#isPastCeiling(look, nowMs);
     const clear = look.level < clearThreshold && !pastCeiling;
     if (standing === "down") return clear && nowMs >= watched.dwellEndsMs ? "alive" : "down";
-    if (!abstaining && (pastCeiling || nowMs >= watched.aboveSinceMs + this.options.sustainMs)) return "down";
+    const sustained = nowMs >= watched.aboveSinceMs + this.options.sustainMs && nowMs >= this.#withholdUntilMs;
+    if (!abstaining && (pastCeiling || sustained)) return "down";
     if (standing === "suspected") return clear ? "alive" : "suspected";
     if (look.level < suspectThreshold) return pastCeiling ? standing : "alive";
     return abstaining ? standing : "suspected";
@@ -194,6 +247,7 @@ export class SupervisorMachine {
       const reachedMs = this.#reachedMs(watched.node, threshold, look.level, nowMs);
       const sustained = watched.standing === "suspected" && watched.aboveSinceMs < Number.POSITIVE_INFINITY;
       accuseMs = sustained ? watched.aboveSinceMs + sustainMs : reachedMs;
+      if (watched.standing === "suspected") accuseMs = Math.max(accuseMs, this.#withholdUntilMs);
       if (look.lastMs !== undefined) accuseMs = Math.min(accuseMs, look.lastMs + ceilingMs);
       const shortestMs = Math.max(RESOLUTION_MS, this.#source.shortestSilenceMs?.(threshold) ?? recheckMs);
       const relaxed = watched.standing === "alive" && this.#foretold;

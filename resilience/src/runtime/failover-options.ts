@@ -14,7 +14,7 @@ import type { Clock } from "./clock.ts";
 import type { FailureDetector } from "./detectors.ts";
 import type { AskForKey } from "./key-question.ts";
 import type { Maintenance, NamedStation, StationClientOptions } from "./lane.ts";
-import type { Abstention } from "./supervisor.ts";
+import type { Abstention, LivenessSupervisorOptions } from "./supervisor.ts";
 
 /** The right to decide, granted by somebody else for a time: what several gateways share. */
 export interface Lease {
@@ -33,8 +33,12 @@ export interface FailoverOptions<S extends NamedStation> {
   readonly backups?: readonly S[];
   /** Who reads the stations' heartbeats; note them there under the stations' names. */
   readonly detector: FailureDetector;
-  /** When silence becomes a declaration. Defaults: see {@link SupervisorOptions}. */
-  readonly supervisor?: SupervisorOptions;
+  /**
+   * When silence becomes a declaration, and when the observer distrusts itself. Defaults: see {@link SupervisorOptions} and
+   * {@link LivenessSupervisorOptions}; failovers that share a process should share its `hearing`.
+   */
+  readonly supervisor?: SupervisorOptions &
+    Pick<LivenessSupervisorOptions, "stallToleranceMs" | "longestAbstentionMs" | "hearing">;
   /** How each station is called: breaker, bulkhead, timeout, retry, classification. Default: a client's defaults. */
   readonly client?: StationClientOptions | ((station: S) => StationClientOptions);
   /** What a station that has just become active is offered, and what it can take at all. */

@@ -221,7 +221,9 @@ export class PrimaryBackupFailover<S extends NamedStation> {
         if (declaration === together.at(-1)) this.#takeover.evaluate();
       },
       onAbstention: (abstention) => {
-        for (const lane of this.#lanes.values()) lane.distrustUntilMs = abstention.untilMs;
+        // Nobody being heard says nothing about calls: what they show stands.
+        if (abstention.reason === "late-wake")
+          for (const lane of this.#lanes.values()) lane.distrustUntilMs = abstention.untilMs;
         this.#tell({ type: "abstention", ...abstention });
         this.#takeover.evaluate();
       },

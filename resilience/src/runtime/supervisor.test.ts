@@ -130,7 +130,10 @@ test("it can be run again after it was stopped, but not twice at once", async ()
 test("[D7] after a stall of its own it abstains until the heartbeats that waited were read", async () => {
   const clock = new StoppableClock();
   const abstentions: Abstention[] = [];
-  const options = { onAbstention: (abstention: Abstention) => abstentions.push(abstention) };
+  const options = {
+    longestAbstentionMs: 50,
+    onAbstention: (abstention: Abstention) => abstentions.push(abstention),
+  };
   const { detector, supervisor, seen, stop, running } = scene(clock, options);
   supervisor.watch("a");
   await beat(detector, clock.inner, 100);

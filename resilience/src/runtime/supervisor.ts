@@ -3,24 +3,38 @@
  * the next instant at which silence could lead to a declaration; there is no polling where the detector can tell that
  * instant, and no timer while nothing is watched.
  *
- * It distrusts itself first: a wake that comes much later than planned means that this process, not the node, stood
- * still, and that heartbeats wait unread in the socket. Then it abstains for a moment and judges after reading them.
- * It does not notice a stall of the network, which looks like the silence of every node behind it.
+ * It distrusts itself first, in three ways. A wake that comes much later than planned means that this process, not the
+ * node, stood still: it abstains until every node has had its turn. Before any accusation the event loop goes round once
+ * more, because timers run before sockets are read, and a beat may wait there. And where nobody at all has been heard
+ * since the accused fell silent (`hearing.ts`), it waits as long again before it declares. It cannot tell a cut network
+ * from lost stations; that wait is bounded, because they can be lost together.
  */
 import type { SuspicionSource } from "../core/detector.ts";
 import { ConfigurationError } from "../core/errors.ts";
 import { checked, DURATION_MS } from "../core/options.ts";
-import { type Declaration, type Standing, SupervisorMachine, type SupervisorOptions } from "../core/supervisor.ts";
+import {
+  type Accusation,
+  type Declaration,
+  type Standing,
+  SupervisorMachine,
+  type SupervisorOptions,
+} from "../core/supervisor.ts";
 import type { Clock } from "./clock.ts";
 import { ClockedDetector, type FailureDetector } from "./detectors.ts";
+import { Hearing } from "./hearing.ts";
 import { systemClock } from "./system-clock.ts";
 
-/** The supervisor's own process stood still, so it makes no accusation for a moment. */
+/** The supervisor has reason to distrust itself, and makes no accusation for a while. */
 export interface Abstention {
+  /**
+   * `late-wake`: its process stood still; nobody is suspected or declared down. `everybody-silent`: nobody at all is heard;
+   * nobody is declared down, unless somebody else is heard again before, which proves that it hears.
+   */
+  readonly reason: "late-wake" | "everybody-silent";
   readonly atMs: number;
   /** How much later than planned it woke. */
   readonly lateByMs: number;
-  /** Until when it accuses nobody. */
+  /** Until when it accuses nobody, at the latest. */
   readonly untilMs: number;
 }
 
@@ -40,10 +54,18 @@ export interface LivenessSupervisorOptions extends SupervisorOptions {
   /** Told of each abstention. */
   readonly onAbstention?: (abstention: Abstention) => void;
   /**
-   * How much later than planned in ms a wake may come before the supervisor abstains, for recheckMs. Default 50: one beat
-   * of the fastest path planned for; a shorter stall rarely makes a regular node look silent for long enough.
+   * How much later than planned in ms a wake may come before the supervisor abstains, for as long as it was late. Default
+   * 50: one beat of the fastest path planned for; what waits in the socket after a shorter stall is read before anybody
+   * is accused.
    */
   readonly stallToleranceMs?: number;
+  /**
+   * For how long in ms it abstains after a late wake at most; recheckMs at least. Default 1000: give the interval of the
+   * beats, so that each node has had its turn, and a real loss is declared one interval late.
+   */
+  readonly longestAbstentionMs?: number;
+  /** What is heard in this process. Share one among all its supervisors. Default: what this one hears. */
+  readonly hearing?: Hearing;
 }
 
 /** Late wakes in a row that it abstains for. After them it judges, or a process that is always late would never declare. */
@@ -52,12 +74,19 @@ const ABSTENTIONS_IN_A_ROW = 3;
 export class LivenessSupervisor {
   readonly #machine: SupervisorMachine;
   readonly #clock: Clock;
+  readonly #detector: SuspicionSource;
+  readonly #hearing: Hearing;
   readonly #stallToleranceMs: number;
+  readonly #longestAbstentionMs: number;
   readonly #onDeclaration: LivenessSupervisorOptions["onDeclaration"];
   readonly #onAbstention: ((abstention: Abstention) => void) | undefined;
   #fail: ((reason: unknown) => void) | undefined;
   #timer: Disposable | undefined;
   #plannedMs: number = Number.POSITIVE_INFINITY;
+  /** The event loop goes round once more before somebody is accused. */
+  #reading = false;
+  /** The present doubt whether it hears at all: since when, and until when at most. */
+  #deaf: { readonly sinceMs: number; readonly untilMs: number } | undefined;
   #abstentionsInRow = 0;
   #abstentions = 0;
   readonly #wakeUp = (): void => this.#wake();
@@ -72,13 +101,12 @@ export class LivenessSupervisor {
       );
     }
     this.#clock = options.clock ?? own ?? systemClock;
-    this.#machine = new SupervisorMachine(sourceOf(detector), options);
-    this.#stallToleranceMs = checked(
-      "LivenessSupervisor",
-      "stallToleranceMs",
-      options.stallToleranceMs ?? 50,
-      DURATION_MS,
-    );
+    this.#detector = sourceOf(detector);
+    this.#machine = new SupervisorMachine(this.#detector, options);
+    this.#hearing = options.hearing ?? new Hearing();
+    const { stallToleranceMs = 50, longestAbstentionMs = 1_000 } = options;
+    this.#stallToleranceMs = checked("LivenessSupervisor", "stallToleranceMs", stallToleranceMs, DURATION_MS);
+    this.#longestAbstentionMs = checked("LivenessSupervisor", "longestAbstentionMs", longestAbstentionMs, DURATION_MS);
     this.#onDeclaration = options.onDeclaration;
     this.#onAbstention = options.onAbstention;
   }
@@ -116,10 +144,16 @@ export class LivenessSupervisor {
       );
     }
     if (signal.aborted) return Promise.resolve();
+    const ear = this.#hearing.add({
+      newestMs: () => this.#detector.newestHeartbeatMs?.() ?? Number.POSITIVE_INFINITY,
+      expected: () => this.#machine.expected,
+    });
     return new Promise<void>((resolve, reject) => {
       const stop = (): void => {
+        ear[Symbol.dispose]();
         signal.removeEventListener("abort", abort);
         this.#fail = undefined;
+        this.#reading = false;
         this.#disarm();
       };
       const abort = (): void => {
@@ -140,9 +174,12 @@ export class LivenessSupervisor {
     const wakeMs = this.#machine.nextWakeMs(nowMs);
     if (wakeMs === this.#plannedMs && this.#timer !== undefined) return;
     this.#disarm();
-    if (wakeMs === Number.POSITIVE_INFINITY) return;
-    this.#plannedMs = wakeMs;
-    this.#timer = this.#clock.at(wakeMs, this.#wakeUp);
+    if (wakeMs < Number.POSITIVE_INFINITY) this.#wakeAt(wakeMs);
+  }
+
+  #wakeAt(atMs: number): void {
+    this.#plannedMs = atMs;
+    this.#timer = this.#clock.at(atMs, this.#wakeUp);
   }
 
   #disarm(): void {
@@ -155,7 +192,15 @@ export class LivenessSupervisor {
     const nowMs = this.#clock.nowMs();
     const lateByMs = nowMs - this.#plannedMs;
     this.#disarm();
-    const abstention = this.#abstainIfLate(lateByMs, nowMs);
+    const late = this.#abstainIfLate(lateByMs, nowMs);
+    const accusations = this.#machine.accusations(nowMs);
+    if (accusations.length > 0 && !this.#reading) {
+      this.#reading = true;
+      this.#wakeAt(nowMs);
+      return;
+    }
+    this.#reading = false;
+    const abstention = late ?? this.#doubtHearing(accusations, lateByMs, nowMs);
     const declarations = this.#machine.evaluate(nowMs);
     this.#arm(nowMs);
     try {
@@ -174,12 +219,38 @@ export class LivenessSupervisor {
     if (this.#abstentionsInRow === ABSTENTIONS_IN_A_ROW) return undefined;
     this.#abstentionsInRow++;
     this.#abstentions++;
-    const untilMs = nowMs + this.#machine.options.recheckMs;
+    const { recheckMs } = this.#machine.options;
+    const untilMs = nowMs + Math.max(recheckMs, Math.min(lateByMs, this.#longestAbstentionMs));
     this.#machine.abstainUntil(untilMs);
-    return { atMs: nowMs, lateByMs, untilMs };
+    return { reason: "late-wake", atMs: nowMs, lateByMs, untilMs };
+  }
+
+  /**
+   * Withholds declarations while nobody at all is heard: for as long again as the first of the accused has been silent,
+   * not past the detector's ceiling, and once for each time that everybody falls silent. Says so when that begins.
+   */
+  #doubtHearing(accusations: readonly Accusation[], lateByMs: number, nowMs: number): Abstention | undefined {
+    const accused = accusations.find(({ to, lastMs }) => to === "down" && lastMs !== undefined);
+    if (accused?.lastMs === undefined) return undefined;
+    const { node, lastMs } = accused;
+    this.#machine.withholdUntil(nowMs);
+    if (!this.#hearing.isSilentSince(lastMs, nowMs)) return undefined;
+    let deaf = this.#deaf;
+    const begins = deaf === undefined || this.#hearing.newestMs(nowMs) > deaf.sinceMs;
+    if (deaf === undefined || begins) {
+      const ceilingMs = this.#detector.whenLevel?.(node, Number.MAX_VALUE) ?? Number.POSITIVE_INFINITY;
+      deaf = { sinceMs: nowMs, untilMs: Math.min(nowMs + (nowMs - lastMs), ceilingMs) };
+      this.#deaf = deaf;
+    }
+    if (nowMs >= deaf.untilMs) return undefined;
+    this.#machine.withholdUntil(Math.min(nowMs + this.#machine.options.recheckMs, deaf.untilMs));
+    if (!begins) return undefined;
+    this.#abstentions++;
+    return { reason: "everybody-silent", atMs: nowMs, lateByMs: Math.max(0, lateByMs), untilMs: deaf.untilMs };
   }
 }
 
+/** One that cannot tell when anybody was last heard is taken to hear, so that it never doubts that. */
 function sourceOf(detector: FailureDetector): SuspicionSource {
   if (detector instanceof ClockedDetector) return detector.machine;
   return { suspicionLevel: (node) => detector.suspicionLevel(node) };

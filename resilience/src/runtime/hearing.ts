@@ -1,0 +1,59 @@
+/**
+ * What all supervisors of one process hear together. A node that dies is missed by those who watch it; an observer that
+ * has gone deaf (its network is cut, its socket lost) misses everybody at once. So before a node is declared down it is
+ * asked here whether anybody at all was heard since that node fell silent, and where nobody was, the suspicion falls on
+ * the observer first. It compares instants and keeps no beats; who must wait, and for how long, the supervisor says.
+ */
+
+/** A supervisor's share of what is heard. */
+export interface Ear {
+  /** When anybody was last heard from here; -Infinity if never. */
+  newestMs(): number;
+  /** How many nodes are counted on to be heard from here. */
+  expected(): number;
+}
+
+/** So many nodes are everybody at least: one that is watched alone has nobody to compare it with. */
+const SEVERAL = 2;
+/** With thousands of supervisors in doubt at once, all are answered from one look round. */
+const LOOK_EVERY_MS = 5;
+
+export class Hearing {
+  readonly #ears: Set<Ear> = new Set();
+  #newestMs = Number.NEGATIVE_INFINITY;
+  #lookedAtMs = Number.NEGATIVE_INFINITY;
+
+  /** Takes `ear`, which lives on the same clock as all others, in until the answer is disposed. */
+  add(ear: Ear): Disposable {
+    this.#ears.add(ear);
+    this.#lookedAtMs = Number.NEGATIVE_INFINITY;
+    return { [Symbol.dispose]: () => this.#ears.delete(ear) };
+  }
+
+  /** When anybody was last heard from, as far as `nowMs` goes; a few milliseconds may be missing. */
+  newestMs(nowMs: number): number {
+    if (nowMs - this.#lookedAtMs < LOOK_EVERY_MS) return this.#newestMs;
+    this.#lookedAtMs = nowMs;
+    for (const ear of this.#ears) this.#newestMs = Math.max(this.#newestMs, ear.newestMs());
+    return this.#newestMs;
+  }
+
+  /**
+   * Is it silent all round, by `nowMs`, for somebody who was last heard at `lastMs`? Nodes that beat as often as that one
+   * spoke within an interval of its last beat for the last time, if all fell silent together; else one has spoken since.
+   * An interval is less than half of a silence that is declared, so half of it tells the two apart.
+   */
+  isSilentSince(lastMs: number, nowMs: number): boolean {
+    const halfMs = lastMs + (nowMs - lastMs) / 2;
+    return !(this.#newestMs > halfMs) && !(this.newestMs(nowMs) > halfMs) && this.#severalExpected();
+  }
+
+  #severalExpected(): boolean {
+    let expected = 0;
+    for (const ear of this.#ears) {
+      expected += ear.expected();
+      if (expected >= SEVERAL) return true;
+    }
+    return false;
+  }
+}
