@@ -97,9 +97,7 @@ export const DECISION_MUTANTS: readonly Mutant[] = [
     name: "beats-teach-no-epoch",
     bug: "the epoch that a heartbeat tells of is ignored",
     file: "gateway/src/fleet/group.ts",
-    edits: [
-      { find: 'if (verdict === "counted") this.#failover', replace: 'if (verdict !== "counted") this.#failover' },
-    ],
+    edits: [{ find: "      this.#failover.noteEpochSeen(epochSeen);\n", replace: "" }],
     invariants: ["epochs-are-learnt"],
   },
   {
