@@ -35,7 +35,7 @@ heartbeats: { secretEnv: BEATS }
 test("[D10] the gateway reads what was recommended", () => {
   const { detector, heartbeat, supervisor } = parsed(GOOD);
   const { model, windowSize, minimumDeviationMs, threshold, ceilingMs } = GOOD;
-  assert.deepEqual(detector, { model, windowSize, threshold, minimumDeviationMs, ceilingMs });
+  assert.deepEqual(detector, { model, windowSize, threshold, logThreshold: 3, minimumDeviationMs, ceilingMs });
   assert.deepEqual(heartbeat, { kind: "udp", intervalMs: 50 });
   assert.deepEqual([supervisor.suspectThreshold, supervisor.clearThreshold], [4.75, 1.9]);
 });
