@@ -14,7 +14,6 @@ import { nodesOf, troubleOf } from "./trouble.ts";
 
 /** Timers are exact in a world; this is for what follows from one in the same event. */
 const SLACK_MS = 5;
-const RECOVERY_MS = 1_000;
 const FEW_SLOTS = 20;
 
 export function answeredInTime(fleet: Fleet): FleetObserver {
@@ -51,7 +50,7 @@ export function answeredInTime(fleet: Fleet): FleetObserver {
       ),
     commandAnswered({ command, deadlineLocalMs }) {
       const lateMs = (livingGateway(fleet)?.nowMs() ?? 0) - deadlineLocalMs;
-      if (lateMs > SLACK_MS && !trouble.disturbsGateway(world.nowMs - RECOVERY_MS, world.nowMs))
+      if (lateMs > SLACK_MS && !trouble.disturbsGatewayLately(world.nowMs))
         world.violate(
           "answered-in-time",
           `${command.id} (${command.kind}) has its answer ${lateMs} ms after its deadline`,
@@ -65,7 +64,7 @@ export function answeredInTime(fleet: Fleet): FleetObserver {
       due.delete(ticks);
       const gateway = livingGateway(fleet);
       if (gateway === undefined) return;
-      const disturbed = trouble.disturbsGateway(world.nowMs - RECOVERY_MS, world.nowMs);
+      const disturbed = trouble.disturbsGatewayLately(world.nowMs);
       for (const visit of visits) {
         if (visit.answeredAtMs !== undefined) continue;
         const overdueMs = gateway.nowMs() - dueLocalMs(visit);

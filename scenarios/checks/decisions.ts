@@ -26,8 +26,6 @@ import { troubleOf } from "./trouble.ts";
 const LATE_MS = 100;
 /** A look at a group comes once in a second; and its drain may take two. */
 const BACK_MS = 4_000;
-/** A gateway that was stopped finds its own work first. */
-const RECOVERY_MS = 1_000;
 /** Instants on one axis differ by rounding. */
 const ROUNDING_MS = 0.001;
 
@@ -203,5 +201,5 @@ function stillDue(fleet: Fleet, { group, process, status }: StatusLook, known: K
 
 function disturbed(fleet: Fleet): boolean {
   const { nowMs } = fleet.world;
-  return livingGateway(fleet) === undefined || troubleOf(fleet).disturbsGateway(nowMs - RECOVERY_MS, nowMs);
+  return livingGateway(fleet) === undefined || troubleOf(fleet).disturbsGatewayLately(nowMs);
 }

@@ -15,7 +15,6 @@ const DRAIN_MS = 2_000;
 const SLACK_MS = 5;
 /** What is due at once happens within this. */
 const LATE_MS = 50;
-const RECOVERY_MS = 1_000;
 
 export function handoverEnds(fleet: Fleet): FleetObserver {
   const { world } = fleet;
@@ -41,7 +40,7 @@ export function handoverEnds(fleet: Fleet): FleetObserver {
         world.at(world.nowMs + LATE_MS, () => refuseDrained(fleet, look, begunAtMs.get(look.group)));
       if (begunAtMs.size === 0) return;
       const gateway = livingGateway(fleet);
-      if (gateway === undefined || troubleOf(fleet).disturbsGateway(world.nowMs - RECOVERY_MS, world.nowMs)) return;
+      if (gateway === undefined || troubleOf(fleet).disturbsGatewayLately(world.nowMs)) return;
       for (const [group, atMs] of begunAtMs) {
         const tookMs = gateway.nowMs() - atMs;
         if (tookMs <= DRAIN_MS + SLACK_MS) continue;
@@ -62,7 +61,7 @@ function isDrained({ handover, stations }: FailoverStatus): boolean {
 function refuseDrained(fleet: Fleet, { group, process }: StatusLook, begunAtMs: number | undefined): void {
   const { world } = fleet;
   const now = livingGateway(fleet)?.gateway.groups.get(group)?.status;
-  const disturbed = troubleOf(fleet).disturbsGateway(world.nowMs - RECOVERY_MS, world.nowMs);
+  const disturbed = troubleOf(fleet).disturbsGatewayLately(world.nowMs);
   if (now === undefined || !isDrained(now) || livingGateway(fleet) !== process || disturbed) return;
   // Another one may have begun meanwhile.
   if (begunAtMs === undefined || process.nowMs() - begunAtMs < LATE_MS) return;

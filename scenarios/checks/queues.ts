@@ -17,8 +17,6 @@ import { troubleOf } from "./trouble.ts";
 /** For so long something could have been sent and was not; a second in which a declared capacity is used up may pass. */
 const STUCK_MS = 1_300;
 const NEVER = Number.POSITIVE_INFINITY;
-/** A gateway that was stopped finds its own work first. */
-const RECOVERY_MS = 1_000;
 
 /** What is noted of one group. */
 interface Seen {
@@ -60,7 +58,7 @@ export function queues(fleet: Fleet): FleetObserver {
       refuseStrays(fleet, settings, look.status, seen.open);
       const { nowMs } = fleet.world;
       const { waiting, held, active } = look.status;
-      const station = trouble.disturbsGateway(nowMs - RECOVERY_MS, nowMs) ? undefined : open(look, settings);
+      const station = trouble.disturbsGatewayLately(nowMs) ? undefined : open(look, settings);
       const waits = waiting > 0 && station !== undefined;
       const isHeld = held > 0 && station !== undefined && mayRepeat(station, settings);
       seen.waitsSinceMs = waits ? Math.min(seen.waitsSinceMs, nowMs) : NEVER;

@@ -15,6 +15,8 @@ export interface Span {
 }
 
 const EVERYBODY = "*";
+/** In so much time a gateway that was stopped has found its own work. */
+const RECOVERY_MS = 1_000;
 
 const known: WeakMap<Fleet, Trouble> = new WeakMap();
 
@@ -56,6 +58,11 @@ export class Trouble {
   /** Is the gateway's process stopped, slowed or gone between two instants? */
   disturbsGateway(fromMs: number, untilMs: number): boolean {
     return overlaps(this.#stopsOfGateway, fromMs, untilMs);
+  }
+
+  /** Is it disturbed at `nowMs`, or was it a moment ago? A gateway that was stopped finds its own work first. */
+  disturbsGatewayLately(nowMs: number): boolean {
+    return this.disturbsGateway(nowMs - RECOVERY_MS, nowMs);
   }
 
   /** Are the gateway's process and its clock left alone for the whole run? */

@@ -36,11 +36,6 @@ export class Handover<S extends NamedStation> {
     return this.#pending;
   }
 
-  /** Who is about to become active; undefined while none is. */
-  get to(): Lane<S> | undefined {
-    return this.#pending?.to;
-  }
-
   /** Begins to drain; only while nothing is pending. Resolves with the new epoch, rejects where it was overtaken. */
   begin(plan: Plan<S>, drainMs: number): Promise<number> {
     const timer = this.#clock.at(this.#clock.nowMs() + drainMs, () => this.#finish());

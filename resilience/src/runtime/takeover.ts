@@ -71,7 +71,7 @@ export class Takeover<S extends NamedStation> {
 
   /** Who is being made active, while the old one drains. */
   get handingOverTo(): Lane<S> | undefined {
-    return this.#handover.to;
+    return this.#handover.plan?.to;
   }
 
   get running(): boolean {
@@ -132,7 +132,7 @@ export class Takeover<S extends NamedStation> {
 
   /** Drains the active station, then promotes `lane`. Rejects where that is refused now or overtaken meanwhile. */
   handOver(lane: Lane<S>, cause: PlannedCause, reason: string, drainMs: number): Promise<number> {
-    const to = this.#handover.to;
+    const to = this.handingOverTo;
     const refusal =
       to === undefined
         ? this.#parts.machine.refusal(lane.name, cause)
@@ -205,7 +205,7 @@ export class Takeover<S extends NamedStation> {
   #nextDecisionMs(nowMs: number): number {
     const { machine, leaseHeld } = this.#parts;
     const { distrustUntilMs, assessment } = this.active;
-    if (this.#handover.to !== undefined) return Number.POSITIVE_INFINITY;
+    if (this.handingOverTo !== undefined) return Number.POSITIVE_INFINITY;
     if (!leaseHeld()) return nowMs + LEASE_INTERVAL_MS;
     if (nowMs < distrustUntilMs) return distrustUntilMs;
     if (assessment?.fit === false && this.#someUnconfirmed()) return nowMs + CONFIRM_INTERVAL_MS;
@@ -248,7 +248,7 @@ export class Takeover<S extends NamedStation> {
   }
 
   #plan(station: string, cause: PlannedCause, reason: string): void {
-    if (this.#handover.to !== undefined) return;
+    if (this.handingOverTo !== undefined) return;
     // What became of it is told as an event.
     this.handOver(this.lane(station), cause, reason, this.#parts.drainMs).catch(() => undefined);
   }
