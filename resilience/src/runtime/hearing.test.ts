@@ -84,6 +84,29 @@ test("[D7] the doubt ends where somebody is heard again, and comes anew with the
   assert.equal(watch.abstentions.length, 2);
 });
 
+test("[D7] one wait for all: who fell silent earlier is not declared within the wait that is announced for another", async () => {
+  const clock = new VirtualClock();
+  const watch = new Watch(clock, ["a", "b"]);
+  watch.silent.add("a");
+  for (let beat = 0; beat < 60; beat++) {
+    await clock.advanceBy(500);
+    watch.detector.noteHeartbeat("a");
+  }
+  watch.told.length = 0;
+  watch.abstentions.length = 0;
+  // By itself "a" would be declared 780 ms after this beat, and "b" 330 ms after its last.
+  await clock.advanceBy(430);
+  watch.silent.add("b");
+  await clock.advanceBy(450);
+  const [doubt] = watch.abstentions;
+  assert.equal(doubt?.reason, "everybody-silent");
+  assert.deepEqual(watch.down(), []);
+  await clock.advanceTo((doubt?.untilMs ?? 0) - 1);
+  assert.deepEqual(watch.down(), []);
+  await clock.advanceBy(2);
+  assert.equal(watch.down().length, 2);
+});
+
 test("[D7] one node that is lost while another beats is declared as ever, and so is one that is watched alone", async () => {
   for (const nodes of [["a", "b"], ["a"]]) {
     const clock = new VirtualClock();

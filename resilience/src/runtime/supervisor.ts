@@ -226,28 +226,38 @@ export class LivenessSupervisor {
   }
 
   /**
-   * Withholds declarations while nobody at all is heard: for as long again as the first of the accused has been silent,
-   * not past the detector's ceiling, and once for each time that everybody falls silent. Says so when that begins.
+   * Withholds declarations while nobody at all is heard: for as long again as the last of the accused to fall silent has
+   * been silent, not past the detector's ceiling. One wait for all, once for each time that everybody falls silent; whoever
+   * is heard ends it. Says so when it begins.
    */
   #doubtHearing(accusations: readonly Accusation[], lateByMs: number, nowMs: number): Abstention | undefined {
-    const accused = accusations.find(({ to, lastMs }) => to === "down" && lastMs !== undefined);
+    const accused = lastToFallSilent(accusations);
     if (accused?.lastMs === undefined) return undefined;
     const { node, lastMs } = accused;
-    this.#machine.withholdUntil(nowMs);
-    if (!this.#hearing.isSilentSince(lastMs, nowMs)) return undefined;
-    let deaf = this.#deaf;
-    const begins = deaf === undefined || this.#hearing.newestMs(nowMs) > deaf.sinceMs;
-    if (deaf === undefined || begins) {
+    const begins = this.#deaf === undefined || this.#hearing.newestMs(nowMs) > this.#deaf.sinceMs;
+    if (begins) {
       const ceilingMs = this.#detector.whenLevel?.(node, Number.MAX_VALUE) ?? Number.POSITIVE_INFINITY;
-      deaf = { sinceMs: nowMs, untilMs: Math.min(nowMs + (nowMs - lastMs), ceilingMs) };
-      this.#deaf = deaf;
+      const untilMs = Math.min(nowMs + (nowMs - lastMs), ceilingMs);
+      this.#deaf = this.#hearing.isSilentSince(lastMs, nowMs) ? { sinceMs: nowMs, untilMs } : undefined;
     }
-    if (nowMs >= deaf.untilMs) return undefined;
-    this.#machine.withholdUntil(Math.min(nowMs + this.#machine.options.recheckMs, deaf.untilMs));
-    if (!begins) return undefined;
+    const { recheckMs } = this.#machine.options;
+    // Looked at again in between: whoever is heard meanwhile ends the wait.
+    const untilMs = this.#deaf === undefined ? nowMs : Math.min(nowMs + recheckMs, this.#deaf.untilMs);
+    this.#machine.withholdUntil(untilMs);
+    if (!begins || this.#deaf === undefined || untilMs <= nowMs) return undefined;
     this.#abstentions++;
-    return { reason: "everybody-silent", atMs: nowMs, lateByMs: Math.max(0, lateByMs), untilMs: deaf.untilMs };
+    return { reason: "everybody-silent", atMs: nowMs, lateByMs: Math.max(0, lateByMs), untilMs: this.#deaf.untilMs };
   }
+}
+
+function lastToFallSilent(accusations: readonly Accusation[]): Accusation | undefined {
+  let last: Accusation | undefined;
+  for (const accusation of accusations) {
+    const { to, lastMs } = accusation;
+    if (to === "down" && lastMs !== undefined && !(lastMs <= (last?.lastMs ?? Number.NEGATIVE_INFINITY)))
+      last = accusation;
+  }
+  return last;
 }
 
 /** One that cannot tell when anybody was last heard is taken to hear, so that it never doubts that. */
