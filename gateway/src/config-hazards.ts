@@ -84,6 +84,13 @@ const GROUP_HAZARDS: readonly GroupHazard[] = [
         : undefined,
   },
   {
+    field: ["detector", "windowSize"],
+    harm: ({ detector: { model, windowSize } }) =>
+      windowSize !== undefined && model === "adaptive"
+        ? "the adaptive model keeps no window; allowed with model: normal, lognormal or exponential"
+        : undefined,
+  },
+  {
     field: ["detector", "suspectThreshold"],
     harm: ({ detector: { suspectThreshold, threshold } }) =>
       suspectThreshold > threshold

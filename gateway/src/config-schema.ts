@@ -48,7 +48,7 @@ export interface WrittenGroup extends Omit<GroupSettings, "detector" | "supervis
 /** Detector and supervisor in one section: to an operator they are one thing. */
 interface WrittenDetector extends Required<GroupSettings["supervisor"]> {
   readonly model: GroupSettings["detector"]["model"];
-  readonly windowSize: number;
+  readonly windowSize: number | undefined;
   readonly threshold: number;
   readonly logThreshold: number;
   readonly minimumDeviationMs: number | undefined;
@@ -95,20 +95,26 @@ const heartbeat = z
   })
   .prefault({ kind: "udp" });
 
+/**
+ * Levels by default. Those of the adaptive model are rates of mistakes: 12 is one in 10,000 hours of a station, somewhat
+ * more than a year, 8 one an hour, 7 ten; a declaration promotes somebody, being suspected stops nothing. Those of the other
+ * models are improbabilities: at 8 one silence in 10^8 would be a false alarm.
+ */
+const ADAPTIVE_LEVELS = { declare: 12, suspect: 8, log: 7 };
+const PHI_LEVELS = { declare: 8, suspect: 5, log: 3 };
+
 const detector = section({
-  /** The paper's, and right for paths without a long tail. */
-  model: oneOf("normal", "lognormal", "exponential").default("normal"),
-  /** Ten seconds of beats at 50 ms: a deviation good to 5 %, and soon up with a change. 10,000 gaps take 80 KB a station. */
-  windowSize: wholeNumber(10, 10_000).default(200),
-  /** One silence in 10^8 would be a false alarm. */
-  threshold: decimal(1, 100).default(8),
-  suspectThreshold: decimal(0.1, 100).default(5),
+  /** The one that needs no tuning, whatever the network is like. */
+  model: oneOf("adaptive", "normal", "lognormal", "exponential").default("adaptive"),
+  /** Default: 200, ten seconds of beats at 50 ms: a deviation good to 5 %, and soon up with a change. 10,000 gaps take 80 KB a station. */
+  windowSize: wholeNumber(10, 10_000).optional(),
+  threshold: decimal(1, 100).optional(),
+  suspectThreshold: decimal(0.1, 100).optional(),
+  logThreshold: decimal(0.1, 100).optional(),
   clearThreshold: decimal(0.01, 100).default(2),
-  /** One silence in 10^3. */
-  logThreshold: decimal(0.1, 100).default(3),
   /** Default: see `leastDeviationMs` in config.ts. */
   minimumDeviation: duration(1, HOUR_MS).optional(),
-  /** Default: 20 intervals, at least a second. */
+  /** Default: see `ceilingMs` in config.ts. */
   ceiling: duration(10, HOUR_MS).optional(),
   /** A declaration already needs a silence that hardly ever happens by chance. */
   sustain: duration(0, HOUR_MS).default(0),
@@ -116,21 +122,23 @@ const detector = section({
   /** Time for a station that is started together with the gateway. */
   gracePeriod: duration(0, HOUR_MS).default(5_000),
 })
-  .transform(
-    (written): WrittenDetector => ({
+  .transform((written): WrittenDetector => {
+    const levels = written.model === "adaptive" ? ADAPTIVE_LEVELS : PHI_LEVELS;
+    const threshold = written.threshold ?? levels.declare;
+    return {
       model: written.model,
       windowSize: written.windowSize,
-      threshold: written.threshold,
-      suspectThreshold: written.suspectThreshold,
+      threshold,
+      suspectThreshold: written.suspectThreshold ?? Math.min(levels.suspect, threshold),
+      logThreshold: written.logThreshold ?? levels.log,
       clearThreshold: written.clearThreshold,
-      logThreshold: written.logThreshold,
       minimumDeviationMs: written.minimumDeviation,
       ceilingMs: written.ceiling,
       sustainMs: written.sustain,
       minimumDwellMs: written.minimumDwell,
       gracePeriodMs: written.gracePeriod,
-    }),
-  )
+    };
+  })
   .prefault({});
 
 const commands = section({

@@ -69,19 +69,43 @@ test("a group needs a name, an address and two stations; everything else has a d
   });
   assert.deepEqual(group?.heartbeat, { kind: "udp", intervalMs: 50 });
   assert.deepEqual(group?.detector, {
-    model: "normal",
-    windowSize: 200,
-    threshold: 8,
-    logThreshold: 3,
-    minimumDeviationMs: 50,
-    ceilingMs: 1_000,
+    model: "adaptive",
+    threshold: 12,
+    logThreshold: 7,
+    minimumDeviationMs: 20,
+    ceilingMs: 20_000,
   });
+  assert.equal(group?.supervisor.suspectThreshold, 8);
   assert.equal(group?.commands.timeoutMs, 1_000);
   assert.equal(group?.commands.deadlineMs, 15_000);
   assert.equal(group?.commands.ambiguousKeyed, "resend");
   assert.deepEqual(group?.failback, { mode: "manual", holdDownMs: 30_000 });
   assert.deepEqual(group?.limits, { requestBytes: 10_485_760, replayBytes: 1_048_576, replyBytes: 65_536 });
   assert.equal(group?.probePath, undefined);
+});
+
+test("each model has levels and bounds of its own by default", () => {
+  const detector = (written: string): unknown => {
+    const group = read(MINIMAL.replace("listen: 127.0.0.1:8080", `listen: 127.0.0.1:8080\n    detector: ${written}`));
+    const { detector: settings, supervisor } = group.settings.groups[0] ?? {};
+    return { ...settings, suspect: supervisor?.suspectThreshold };
+  };
+  const plain = { logThreshold: 3, minimumDeviationMs: 50, ceilingMs: 1_000 };
+  assert.deepEqual(detector("{ model: normal }"), { model: "normal", threshold: 8, suspect: 5, ...plain });
+  assert.deepEqual(detector("{ model: exponential, threshold: 4 }"), {
+    model: "exponential",
+    threshold: 4,
+    suspect: 4,
+    ...plain,
+  });
+  assert.deepEqual(detector("{ threshold: 7.5, ceiling: 2s }"), {
+    model: "adaptive",
+    threshold: 7.5,
+    suspect: 7.5,
+    logThreshold: 7,
+    minimumDeviationMs: 20,
+    ceilingMs: 2_000,
+  });
 });
 
 test("durations, sizes and addresses are read as people write them", () => {
@@ -161,7 +185,7 @@ test("[G6] every problem is told at once, each with its line, column, field and 
     commands:
       timeout: 10 parsecs
       timeoutMs: 5
-    detector: { clearThreshold: 6 }
+    detector: { clearThreshold: 9 }
 drane: 1s
 heartbeats: { secretFile: beat.secret }
 `);
@@ -173,7 +197,7 @@ heartbeats: { secretFile: beat.secret }
     "fleet.yaml:7:17 groups[0].stations[1].name: groups[0].stations[0].name is the same; names must differ",
     'fleet.yaml:9:16 groups[0].commands.timeout: "10 parsecs" is not allowed; allowed is a duration from 1ms to 1h, such as 50ms, 1s or 2m',
     "fleet.yaml:10:7 groups[0].commands.timeoutMs: there is no such field (did you mean timeout?); allowed are timeout, deadline, maxWait, maxWaiting, maxConcurrent, ambiguousKeyed, errorBody",
-    "fleet.yaml:11:33 groups[0].detector.clearThreshold: 6 is not below detector.suspectThreshold (5): a station would be suspected and cleared at once",
+    "fleet.yaml:11:33 groups[0].detector.clearThreshold: 9 is not below detector.suspectThreshold (8): a station would be suspected and cleared at once",
     "fleet.yaml:12:1 drane: there is no such field (did you mean drain?); allowed are groups, control, heartbeats, drain",
   ]);
 });
@@ -194,8 +218,13 @@ for (const [hazard, change, field] of [
   ],
   ["a ceiling below two beats", "detector: { ceiling: 60ms }", "groups[0].detector.ceiling"],
   ["an unknown model", "detector: { model: gaussian }", "groups[0].detector.model"],
-  ["a window of a few beats", "detector: { windowSize: 9 }", "groups[0].detector.windowSize"],
-  ["suspicion above declaration", "detector: { threshold: 4 }", "groups[0].detector.suspectThreshold"],
+  ["a window of a few beats", "detector: { model: normal, windowSize: 9 }", "groups[0].detector.windowSize"],
+  ["a window for what has none", "detector: { windowSize: 200 }", "groups[0].detector.windowSize"],
+  [
+    "suspicion above declaration",
+    "detector: { threshold: 4, suspectThreshold: 5 }",
+    "groups[0].detector.suspectThreshold",
+  ],
   ["a retry after the deadline", "retry: { base: 15s }", "groups[0].retry.base"],
   ["a replay above the limit", "limits: { request: 1KiB }", "groups[0].limits.replay"],
   ["an unknown kind of heartbeat", "heartbeat: { kind: smoke }", "groups[0].heartbeat.kind"],
@@ -317,7 +346,11 @@ test("whatever a configuration may say, the library takes", () => {
       stations: ["x", "y"].map((name) => ({ name, url: `http://${name}`, capacityPerSecond: pick(1, 1.5, 1e9) })),
       heartbeat,
       detector: {
-        ...pick({}, { model: pick("normal", "lognormal", "exponential"), windowSize: pick(10, 10_000) }),
+        ...pick(
+          {},
+          { model: "adaptive" },
+          { model: pick("normal", "lognormal", "exponential"), windowSize: pick(10, 10_000) },
+        ),
         threshold: pick(1, 8, 100),
         suspectThreshold: pick(0.1, 5, 100),
         clearThreshold: pick(0.01, 2, 100),

@@ -166,11 +166,12 @@ function groupOf(written: WrittenGroup): GroupSettings {
     ...written,
     detector: {
       model,
-      windowSize,
+      ...(windowSize === undefined ? {} : { windowSize }),
       threshold,
       logThreshold,
-      minimumDeviationMs: minimumDeviationMs ?? leastDeviationMs(intervalMs),
-      ceilingMs: ceilingMs ?? Math.max(1_000, 20 * intervalMs),
+      minimumDeviationMs: minimumDeviationMs ?? leastDeviationMs(model, intervalMs),
+      // Bursts of loss on networks that are alive last for seconds, and the adaptive model waits for what it has seen.
+      ceilingMs: ceilingMs ?? Math.max(model === "adaptive" ? 20_000 : 1_000, 20 * intervalMs),
     },
     supervisor,
     probePath: written.probePath,
@@ -178,12 +179,13 @@ function groupOf(written: WrittenGroup): GroupSettings {
 }
 
 /**
- * A process on a busy machine stalls for a tenth of a second now and then, however regular its beats are meant to be.
- * Level 8 lies 5.6 deviations out, so that 50 ms bear a stall of 280 ms, and at 50 ms beats a silence of 330 ms is
- * declared. At long intervals a quarter of the interval is more, as in the library.
+ * A process on a busy machine stalls for a tenth of a second now and then, however regular its beats are meant to be. The
+ * adaptive model learns that, and is only kept from judging within what no timer can promise: with 20 ms it reaches level
+ * 8 after 200 ms at the soonest, and level 12 after 300. For the others level 8 lies 5.6 deviations out, so that 50 ms bear a
+ * stall of 280 ms, and at 50 ms beats a silence of 330 ms is declared. At long intervals it is a share of them, as in the library.
  */
-function leastDeviationMs(intervalMs: number): number {
-  return Math.max(50, intervalMs / 4);
+function leastDeviationMs(model: GroupSettings["detector"]["model"], intervalMs: number): number {
+  return model === "adaptive" ? Math.max(20, intervalMs / 25) : Math.max(50, intervalMs / 4);
 }
 
 function readText(path: string): string {

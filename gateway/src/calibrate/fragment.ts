@@ -1,18 +1,21 @@
 /**
  * A recommendation as the gateway's configuration has it: the two sections of a group that it concerns. Suspicion and
- * recovery keep the places between nothing and a declaration that the defaults give them (5 of 8, and 2 of 8).
+ * recovery keep the places that the defaults give them: between nothing and a declaration 5 of 8 and 2 of 8; where levels
+ * are rates of mistakes, one an hour and what the model calls ordinary.
  */
-import type { DetectorRecommendation } from "ground-station-failover/core";
+import { type DetectorRecommendation, levelForMistakes } from "ground-station-failover/core";
 import { shownDuration } from "./amounts.ts";
 
 /** Heartbeats that the gateway takes, in ms. */
 const INTERVALS_MS = { min: 5, max: 60_000 };
+/** The adaptive model's level for one mistake an hour: from there on a station is suspected. */
+const ONE_AN_HOUR: number = levelForMistakes(1);
 
 export interface ConfigurationFragment {
   readonly heartbeat: { readonly kind: "udp"; readonly interval: string };
   readonly detector: {
     readonly model: string;
-    readonly windowSize: number;
+    readonly windowSize?: number;
     readonly threshold: number;
     readonly suspectThreshold: number;
     readonly clearThreshold: number;
@@ -23,15 +26,16 @@ export interface ConfigurationFragment {
 
 export function fragmentOf(recommendation: DetectorRecommendation): ConfigurationFragment {
   const { model, windowSize, threshold, intervalMs, minimumDeviationMs, ceilingMs } = recommendation;
+  const adaptive = model === "adaptive";
   return {
     heartbeat: { kind: "udp", interval: exactDuration(intervalMs) },
     detector: {
       // A fixed timeout is a ceiling below a threshold that nothing reaches; the model then does not matter.
       model: model === "fixed" ? "normal" : model,
-      windowSize,
+      ...(adaptive ? {} : { windowSize }),
       threshold,
-      suspectThreshold: Number(((threshold * 5) / 8).toFixed(2)),
-      clearThreshold: Number((threshold / 4).toFixed(2)),
+      suspectThreshold: adaptive ? Math.min(ONE_AN_HOUR, threshold) : Number(((threshold * 5) / 8).toFixed(2)),
+      clearThreshold: Number(Math.min(2, threshold / 4).toFixed(2)),
       minimumDeviation: exactDuration(minimumDeviationMs),
       ceiling: exactDuration(ceilingMs),
     },

@@ -81,13 +81,14 @@ export class Group {
     this.settings = settings;
     this.#clock = clock;
     this.#onCommand = onCommand;
+    const { model, windowSize, minimumDeviationMs, ceilingMs } = settings.detector;
     this.#detector = new PhiAccrualDetector({
       clock,
-      model: settings.detector.model,
-      windowSize: settings.detector.windowSize,
+      model,
+      ...(windowSize === undefined ? {} : { windowSize }),
       expectedIntervalMs: settings.heartbeat.intervalMs,
-      minimumDeviationMs: settings.detector.minimumDeviationMs,
-      ceilingMs: settings.detector.ceilingMs,
+      minimumDeviationMs,
+      ceilingMs,
     });
     const stations = settings.stations.map((station) => ({
       name: station.name,

@@ -37,10 +37,10 @@ export interface GroupSettings {
   readonly stations: readonly StationSettings[];
   readonly heartbeat: HeartbeatSettings;
   readonly detector: {
-    /** Distribution that is fitted to the heartbeats' spacing. */
+    /** How the spacing of heartbeats is learned. */
     readonly model: NonNullable<PhiAccrualOptions["model"]>;
-    /** How many gaps of each station are remembered. */
-    readonly windowSize: number;
+    /** How many gaps of each station are remembered. Default: the library's; the adaptive model keeps no window. */
+    readonly windowSize?: number;
     /** Suspicion level at which silence is declared. */
     readonly threshold: number;
     /** Least deviation that is assumed of the heartbeats' spacing. */

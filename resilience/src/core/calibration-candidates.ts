@@ -38,6 +38,7 @@ const MODELS: readonly {
   { model: "normal", windows: WINDOWS, deviationRatio: 1 / 4, wideWindows: [DEFAULT_WINDOW] },
   { model: "lognormal", windows: WINDOWS, deviationRatio: 1 / 4, wideWindows: [DEFAULT_WINDOW] },
   { model: "exponential", windows: [DEFAULT_WINDOW], deviationRatio: 1 / 4, wideWindows: [] },
+  { model: "adaptive", windows: [DEFAULT_WINDOW], deviationRatio: 1 / 25, wideWindows: [] },
 ];
 
 /** A fixed timeout's level, as its machine has it: 8 when the timeout is over. */
