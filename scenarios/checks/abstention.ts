@@ -1,8 +1,8 @@
 /**
  * A gateway that stood still distrusts itself first [D7]: the heartbeats that came meanwhile are unread, and what looks
  * like silence is its own. So after a stall that one of its wakes must have fallen into, it abstains before it accuses
- * anybody, and for as long as it said that it would. That it stood still is seen here from outside. One that hears nobody
- * at all declares nobody down for as long as it said, unless a heartbeat of anybody has counted before.
+ * anybody, and for as long as it said that it would. That it stood still is seen here from outside. What
+ * becomes of one that hears nobody is said in `hearing.ts`.
  */
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import type { Fleet } from "../fleet/fleet.ts";
@@ -32,8 +32,6 @@ interface Doubt {
   readonly atMs: number[];
   /** On the gateway's clock. */
   untilMs: number;
-  /** Until when it declares nobody because nobody is heard. */
-  deafUntilMs: number;
 }
 
 export function abstention(fleet: Fleet): FleetObserver {
@@ -47,11 +45,7 @@ export function abstention(fleet: Fleet): FleetObserver {
   const groups = documentedGroups(fleet);
   for (const [name, group] of groups) longest.set(name, leastSilences(group).suspectMs * DRIFT + TOLERANCE_MS);
   const doubtOf = (group: string): Doubt => {
-    const doubt = doubts.get(group) ?? {
-      atMs: [],
-      untilMs: Number.NEGATIVE_INFINITY,
-      deafUntilMs: Number.NEGATIVE_INFINITY,
-    };
+    const doubt = doubts.get(group) ?? { atMs: [], untilMs: Number.NEGATIVE_INFINITY };
     doubts.set(group, doubt);
     return doubt;
   };
@@ -63,11 +57,6 @@ export function abstention(fleet: Fleet): FleetObserver {
       world.violate(
         "abstention-is-kept",
         `${group}/${node}: down at ${atMs}; it abstained until ${doubt.untilMs}, and suspicion has to last ${sustainMs} ms after that`,
-      );
-    if (to === "down" && heard.of(group, node).ever && atMs < doubt.deafUntilMs - ROUNDING_MS)
-      world.violate(
-        "abstention-is-kept",
-        `${group}/${node}: down at ${atMs}; it hears nobody, and was to wait for that until ${doubt.deafUntilMs}`,
       );
     if (atMs < doubt.untilMs)
       world.violate("abstention-is-kept", `${group}/${node}: ${to} at ${atMs}; it abstains until ${doubt.untilMs}`);
@@ -83,7 +72,6 @@ export function abstention(fleet: Fleet): FleetObserver {
   return {
     beatCounted(group, station) {
       heard.of(group, station).ever = true;
-      for (const doubt of doubts.values()) doubt.deafUntilMs = Number.NEGATIVE_INFINITY;
     },
     gatewayStarted() {
       doubts.clear();
@@ -91,9 +79,7 @@ export function abstention(fleet: Fleet): FleetObserver {
       stall = { fromMs: Number.POSITIVE_INFINITY, toMs: Number.NEGATIVE_INFINITY };
     },
     gatewayEvent(event) {
-      if (event.type === "abstention" && event.reason === "everybody-silent")
-        doubtOf(event.group).deafUntilMs = event.untilMs;
-      else if (event.type === "abstention") {
+      if (event.type === "abstention" && event.reason === "late-wake") {
         const doubt = doubtOf(event.group);
         doubt.untilMs = event.untilMs;
         if (event.untilMs < event.atMs + LEAST_MS)

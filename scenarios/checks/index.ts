@@ -13,6 +13,7 @@ import { detector } from "./detector.ts";
 import { epochs } from "./epochs.ts";
 import { fitAgain } from "./fit-again.ts";
 import { handoverEnds } from "./handover-ends.ts";
+import { hearing } from "./hearing.ts";
 import { lostCalls } from "./lost-calls.ts";
 import { movedCalls } from "./moved-calls.ts";
 import { offeredLoad } from "./offered-load.ts";
@@ -40,6 +41,7 @@ export function checksOf(fleet: Fleet): FleetObserver[] {
     detector(fleet),
     suspicionFits(fleet),
     abstention(fleet),
+    hearing(fleet),
     retriesWithinBudget(fleet),
     retriesAreSpread(fleet),
     offeredLoad(fleet),

@@ -3,6 +3,7 @@ import type { Mutant } from "./mutant.ts";
 
 const PHI = "resilience/src/core/phi-accrual.ts";
 const SUPERVISOR = "resilience/src/core/supervisor.ts";
+const RUNTIME_SUPERVISOR = "resilience/src/runtime/supervisor.ts";
 
 export const DETECTOR_MUTANTS: readonly Mutant[] = [
   {
@@ -100,7 +101,7 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
   {
     name: "never-doubts-itself",
     bug: "an observer that stood still declares everybody",
-    file: "resilience/src/runtime/supervisor.ts",
+    file: RUNTIME_SUPERVISOR,
     edits: [{ find: "if (lateByMs <= this.#stallToleranceMs) {", replace: "if (lateByMs <= Number.MAX_VALUE) {" }],
     invariants: ["abstains-after-a-stall"],
   },
@@ -156,5 +157,31 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
       },
     ],
     invariants: ["silence-is-declared", "takes-over"],
+  },
+  {
+    name: "deaf-and-sure",
+    bug: "an observer that hears nobody at all takes everybody for lost",
+    file: RUNTIME_SUPERVISOR,
+    edits: [{ find: "this.#hearing.isSilentSince(lastMs, nowMs) ?", replace: "lastMs > nowMs ?" }],
+    invariants: ["doubts-its-hearing"],
+  },
+  {
+    name: "hears-only-itself",
+    bug: "each group doubts its hearing by its own stations only, whoever else is heard",
+    file: "gateway/src/compose.ts",
+    edits: [{ find: "        hearing,\n", replace: "        hearing: new Hearing(),\n" }],
+    invariants: ["doubts-with-reason"],
+  },
+  {
+    name: "doubt-that-passes",
+    bug: "who doubts its hearing says so, and declares at the next look",
+    file: RUNTIME_SUPERVISOR,
+    edits: [
+      {
+        find: "this.#machine.withholdUntil(untilMs);",
+        replace: "this.#machine.withholdUntil(begins ? untilMs : nowMs);",
+      },
+    ],
+    invariants: ["abstention-is-kept"],
   },
 ];
