@@ -114,7 +114,7 @@ const detector = section({
   clearThreshold: decimal(0.01, 100).default(2),
   /** Default: see `leastDeviationMs` in config.ts. */
   minimumDeviation: duration(1, HOUR_MS).optional(),
-  /** Default: see `ceilingMs` in config.ts. */
+  /** Default: 20 intervals, at least a second. */
   ceiling: duration(10, HOUR_MS).optional(),
   /** A declaration already needs a silence that hardly ever happens by chance. */
   sustain: duration(0, HOUR_MS).default(0),

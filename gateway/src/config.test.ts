@@ -73,7 +73,7 @@ test("a group needs a name, an address and two stations; everything else has a d
     threshold: 12,
     logThreshold: 7,
     minimumDeviationMs: 20,
-    ceilingMs: 20_000,
+    ceilingMs: 1_000,
   });
   assert.equal(group?.supervisor.suspectThreshold, 8);
   assert.equal(group?.commands.timeoutMs, 1_000);

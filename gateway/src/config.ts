@@ -170,8 +170,8 @@ function groupOf(written: WrittenGroup): GroupSettings {
       threshold,
       logThreshold,
       minimumDeviationMs: minimumDeviationMs ?? leastDeviationMs(model, intervalMs),
-      // Bursts of loss on networks that are alive last for seconds, and the adaptive model waits for what it has seen.
-      ceilingMs: ceilingMs ?? Math.max(model === "adaptive" ? 20_000 : 1_000, 20 * intervalMs),
+      // Who misses so many beats serves nobody meanwhile, alive or not; so it is no use to learn that it happens.
+      ceilingMs: ceilingMs ?? Math.max(1_000, 20 * intervalMs),
     },
     supervisor,
     probePath: written.probePath,

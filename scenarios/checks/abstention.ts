@@ -11,8 +11,8 @@ import { LOOK_EVERY_MS } from "../fleet/observer.ts";
 import { GATEWAY } from "../fleet/plan.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
+import { looksWithinMs } from "./model-bounds.ts";
 import { PerStation } from "./per-station.ts";
-import { leastSilences } from "./silence.ts";
 import { troubleOf } from "./trouble.ts";
 
 /** A wake may be so late before it says anything (LivenessSupervisorOptions), and a stall ends up to a look later than it is seen to. */
@@ -43,7 +43,7 @@ export function abstention(fleet: Fleet): FleetObserver {
   /** Stations of which a heartbeat has counted. */
   const heard = new PerStation(() => ({ ever: false }));
   const groups = documentedGroups(fleet);
-  for (const [name, group] of groups) longest.set(name, leastSilences(group).suspectMs * DRIFT + TOLERANCE_MS);
+  for (const [name, group] of groups) longest.set(name, looksWithinMs(group.detector) * DRIFT + TOLERANCE_MS);
   const doubtOf = (group: string): Doubt => {
     const doubt = doubts.get(group) ?? { atMs: [], untilMs: Number.NEGATIVE_INFINITY };
     doubts.set(group, doubt);

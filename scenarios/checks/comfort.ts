@@ -10,6 +10,7 @@ import type { Fleet } from "../fleet/fleet.ts";
 import type { GroupPlan } from "../fleet/plan.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
+import { bornMs } from "./model-bounds.ts";
 
 export interface Comfort {
   /** The slowest message between two machines. Infinity where the plan's network has no upper end. */
@@ -145,20 +146,10 @@ function longestSilenceMs(
 }
 
 function isQuiet({ heartbeat, detector }: DocumentedGroup, silenceMs: number, mostMs: number, skew: number): boolean {
-  const declaredMs = Math.min(
-    detector.ceilingMs,
-    heartbeat.intervalMs / skew + leastReach(detector.threshold) * detector.minimumDeviationMs,
-  );
   const answersInTime = heartbeat.kind === "udp" || heartbeat.timeoutMs > skew * 5 * mostMs;
-  return declaredMs > silenceMs && answersInTime && detector.gracePeriodMs > 2 * silenceMs + 6 * mostMs;
-}
-
-/** At least so many deviations out lies a level of suspicion, which is -log10 of a normal tail. */
-function leastReach(level: number): number {
-  return Math.sqrt(4.6 * level) - 0.87;
-}
-
-/** At most so many deviations out lies a level of suspicion. */
-export function mostReach(level: number): number {
-  return Math.sqrt(4.61 * level);
+  return (
+    bornMs(detector, heartbeat.intervalMs / skew) > silenceMs &&
+    answersInTime &&
+    detector.gracePeriodMs > 2 * silenceMs + 6 * mostMs
+  );
 }

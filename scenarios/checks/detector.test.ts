@@ -14,7 +14,14 @@ const DRAFT = {
   configuration: configurationOf([
     {
       name: "atlantic",
-      detector: { minimumDeviation: 20, ceiling: 1_000, sustain: 100, minimumDwell: 500, gracePeriod: 2_000 },
+      detector: {
+        model: "normal",
+        minimumDeviation: 20,
+        ceiling: 1_000,
+        sustain: 100,
+        minimumDwell: 500,
+        gracePeriod: 2_000,
+      },
     },
   ]),
 };

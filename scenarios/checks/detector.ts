@@ -9,16 +9,16 @@ import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver, GatewayProcess } from "../fleet/observer.ts";
 import { GATEWAY } from "../fleet/plan.ts";
 import { BeatOrder } from "./beat-order.ts";
-import { comfortOf, mostReach } from "./comfort.ts";
+import { comfortOf } from "./comfort.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
 import { isCleanOutage } from "./lone-faults.ts";
+import { declaredWithinMs, levelAboveBound } from "./model-bounds.ts";
 import { PerStation } from "./per-station.ts";
 import type { Declaration, LeastSilences, Wrong } from "./silence.ts";
 import { leastSilences, Silence } from "./silence.ts";
 import type { StatusLook } from "./status-round.ts";
 import { livingGateway, lookAround } from "./status-round.ts";
-import { levelAt, levelReachedAt } from "./suspicion.ts";
 import { troubleOf } from "./trouble.ts";
 
 /** How much later than due a declaration may be, at a gateway that nothing disturbs. */
@@ -120,10 +120,7 @@ function declaredLate(fleet: Fleet, { group, silence }: Watched, { to, silentFor
   if (to !== "down" || silence.lastBeatMs === undefined || silentForMs === undefined) return undefined;
   const { quiet, silenceMs } = comfortOf(fleet, group.name);
   if (!quiet || !onlyOutages(fleet, group)) return undefined;
-  const { threshold, minimumDeviationMs, ceilingMs, sustainMs } = group.detector;
-  // A window that is not full yet is presumed to spread by half of its mean.
-  const spreadMs = Math.max(minimumDeviationMs, Math.max(silenceMs, group.heartbeat.intervalMs) / 2);
-  const dueMs = Math.min(ceilingMs, silenceMs + mostReach(threshold) * spreadMs) + sustainMs;
+  const dueMs = declaredWithinMs(group, silenceMs) + group.detector.sustainMs;
   if (silentForMs <= dueMs + SUPERVISION_MS) return undefined;
   return ["declaration-when-due", `down after ${silentForMs} ms of silence; it was due after ${dueMs} at the latest`];
 }
@@ -168,16 +165,14 @@ function wrongLevel(watched: Watched, level: number, nowMs: number): Wrong {
     return level === Number.POSITIVE_INFINITY
       ? undefined
       : ["suspicion-follows-silence", `never heard from, and its level is ${level}`];
-  const { threshold, ceilingMs, minimumDeviationMs } = group.detector;
+  const { threshold, ceilingMs } = group.detector;
   const silentMs = nowMs - lastBeatMs;
   if (silentMs >= ceilingMs)
     return level >= threshold
       ? undefined
       : ["suspicion-follows-silence", `${silentMs} ms of silence, and its level is ${level}`];
-  const deviations = silentMs / minimumDeviationMs;
-  if (level <= levelReachedAt(deviations)) return undefined;
-  const mostLevel = levelAt(deviations);
-  if (level <= mostLevel + LEVEL_ROUNDING * (1 + mostLevel)) return undefined;
+  const mostLevel = levelAboveBound(group.detector, level, silentMs);
+  if (mostLevel === undefined) return undefined;
   return [
     "suspicion-follows-silence",
     `its level is ${level} after ${silentMs} ms of silence; at most it is ${mostLevel}`,

@@ -16,8 +16,10 @@ test("a group of which nothing is written has the defaults of the manual", () =>
   assert.deepEqual(group.heartbeat, { kind: "udp", intervalMs: 50, timeoutMs: 50 });
   assert.deepEqual(
     [group.detector.ceilingMs, group.detector.minimumDeviationMs, group.commands.timeoutMs, group.failback.mode],
-    [1_000, 50, 1_000, "manual"],
+    [1_000, 20, 1_000, "manual"],
   );
+  const { model, threshold, suspectThreshold } = group.detector;
+  assert.deepEqual([model, threshold, suspectThreshold], ["adaptive", 12, 8]);
 });
 
 test("what is written counts, in whatever unit", () => {
@@ -28,10 +30,12 @@ test("what is written counts, in whatever unit", () => {
     heartbeat: { kind: "http", interval: "2s", path: "/healthz" },
     commands: { timeout: 250, deadline: "1.5s", errorBody: false },
     retry: { budgetWindow: "1m" },
+    detector: { model: "normal" },
   });
   assert.deepEqual(group.heartbeat, { kind: "http", intervalMs: 2_000, timeoutMs: 2_000 });
   assert.equal(group.detector.ceilingMs, 40_000);
   assert.equal(group.detector.minimumDeviationMs, 500);
+  assert.deepEqual([group.detector.threshold, group.detector.suspectThreshold], [8, 5]);
   assert.deepEqual(
     [group.commands.timeoutMs, group.commands.deadlineMs, group.commands.errorBody],
     [250, 1_500, false],

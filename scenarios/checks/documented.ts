@@ -13,7 +13,7 @@ export interface DocumentedGroup {
   readonly stations: readonly { readonly name: string; readonly capacityPerSecond: number }[];
   readonly heartbeat: { readonly kind: "udp" | "http"; readonly intervalMs: number; readonly timeoutMs: number };
   readonly detector: {
-    readonly model: string;
+    readonly model: "adaptive" | "normal" | "lognormal" | "exponential";
     readonly windowSize: number;
     readonly threshold: number;
     readonly suspectThreshold: number;
@@ -68,6 +68,9 @@ export function documented(written: WrittenGroup): DocumentedGroup {
   const kind = heartbeat["kind"] === "http" ? "http" : "udp";
   const intervalMs = duration(heartbeat["interval"], kind === "http" ? 1_000 : 50);
   const detector = section(written, "detector");
+  const model = detector["model"];
+  const adaptive = model !== "normal" && model !== "lognormal" && model !== "exponential";
+  const threshold = number(detector["threshold"], adaptive ? 12 : 8);
   const commands = section(written, "commands");
   const retry = section(written, "retry");
   const breaker = section(written, "breaker");
@@ -81,12 +84,15 @@ export function documented(written: WrittenGroup): DocumentedGroup {
     })),
     heartbeat: { kind, intervalMs, timeoutMs: duration(heartbeat["timeout"], intervalMs) },
     detector: {
-      model: typeof detector["model"] === "string" ? detector["model"] : "normal",
+      model: adaptive ? "adaptive" : model,
       windowSize: number(detector["windowSize"], 200),
-      threshold: number(detector["threshold"], 8),
-      suspectThreshold: number(detector["suspectThreshold"], 5),
+      threshold,
+      suspectThreshold: number(detector["suspectThreshold"], Math.min(adaptive ? 8 : 5, threshold)),
       clearThreshold: number(detector["clearThreshold"], 2),
-      minimumDeviationMs: duration(detector["minimumDeviation"], Math.max(50, intervalMs / 4)),
+      minimumDeviationMs: duration(
+        detector["minimumDeviation"],
+        adaptive ? Math.max(20, intervalMs / 25) : Math.max(50, intervalMs / 4),
+      ),
       ceilingMs: duration(detector["ceiling"], Math.max(1_000, 20 * intervalMs)),
       sustainMs: duration(detector["sustain"], 0),
       minimumDwellMs: duration(detector["minimumDwell"], 1_000),

@@ -8,9 +8,10 @@
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import { GATEWAY, stationNode } from "../fleet/plan.ts";
-import { comfortOf, mostReach } from "./comfort.ts";
+import { comfortOf } from "./comfort.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
+import { declaredWithinMs } from "./model-bounds.ts";
 import type { Span } from "./trouble.ts";
 import { overlaps, troubleOf } from "./trouble.ts";
 
@@ -104,12 +105,10 @@ function waitsOf(
 }
 
 /** Silence is declared at the ceiling, or by what the beats before it were like, and the backup is heard once more. */
-function silenceWaits(fleet: Fleet, { name, detector, heartbeat }: DocumentedGroup, unlearnt: boolean): Wait[] {
-  const { silenceMs } = comfortOf(fleet, name);
-  // Beats spread by less than their longest silence; a short window is presumed to spread by half of its mean.
-  const spreadMs = Math.max(detector.minimumDeviationMs, silenceMs / 2, heartbeat.intervalMs / 2);
-  const phiMs = silenceMs + mostReach(detector.threshold) * spreadMs;
-  const declaredMs = unlearnt ? Math.min(detector.ceilingMs, phiMs) : detector.ceilingMs;
+function silenceWaits(fleet: Fleet, group: DocumentedGroup, unlearnt: boolean): Wait[] {
+  const { detector } = group;
+  const { silenceMs } = comfortOf(fleet, group.name);
+  const declaredMs = unlearnt ? declaredWithinMs(group, silenceMs) : detector.ceilingMs;
   return [
     { what: "silence", ms: 1.1 * declaredMs + silenceMs },
     { what: "sustain", ms: 1.1 * detector.sustainMs + 2 * RECHECK_MS },

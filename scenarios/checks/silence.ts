@@ -6,7 +6,7 @@
  */
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import type { DocumentedGroup } from "./documented.ts";
-import { deviationsAt } from "./suspicion.ts";
+import { leastSilenceMs } from "./model-bounds.ts";
 
 export type Declaration = GatewayEvent & { type: "declaration" };
 export type Standing = Declaration["to"];
@@ -36,10 +36,9 @@ export interface LeastSilences {
 }
 
 export function leastSilences({ detector }: DocumentedGroup): LeastSilences {
-  const { threshold, suspectThreshold, minimumDeviationMs, ceilingMs } = detector;
   return {
-    suspectMs: Math.min(deviationsAt(suspectThreshold) * minimumDeviationMs, ceilingMs),
-    declareMs: Math.min(deviationsAt(threshold) * minimumDeviationMs, ceilingMs),
+    suspectMs: leastSilenceMs(detector, detector.suspectThreshold),
+    declareMs: leastSilenceMs(detector, detector.threshold),
   };
 }
 

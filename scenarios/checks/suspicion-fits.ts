@@ -9,7 +9,7 @@ import { knowsBeats } from "./detector.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
 import { PerStation } from "./per-station.ts";
-import { ShadowFit } from "./shadow-fit.ts";
+import { shadowOf } from "./shadow-fit.ts";
 import { lookAround } from "./status-round.ts";
 
 /** Relative: plain sums over a window of gaps. */
@@ -18,7 +18,7 @@ const ROUNDING = 1e-5;
 export function suspicionFits(fleet: Fleet): FleetObserver {
   const groups = documentedGroups(fleet);
   const known = new Set([...groups.values()].filter((group) => knowsBeats(fleet, group)).map(({ name }) => name));
-  const fits = new PerStation((group) => new ShadowFit(groups.get(group) as DocumentedGroup));
+  const fits = new PerStation((group) => shadowOf(groups.get(group) as DocumentedGroup));
   const look = (group: string, station: string, level: number, nowMs: number): void => {
     const expected = known.has(group) ? fits.of(group, station).levelAt(nowMs) : undefined;
     if (expected === undefined || Math.abs(level - expected) <= ROUNDING * (expected + ROUNDING)) return;

@@ -15,9 +15,26 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
         find: "ceilingMs: ceilingMs ?? Math.max(1_000, 20 * intervalMs),",
         replace: "ceilingMs: ceilingMs ?? 240_000,",
       },
-      { find: "return Math.max(50, intervalMs / 4);", replace: "return 40_000;" },
+      {
+        find: 'return model === "adaptive" ? Math.max(20, intervalMs / 25) : Math.max(50, intervalMs / 4);',
+        replace: "return 40_000;",
+      },
     ],
     invariants: ["suspicion-fits-the-beats", "takes-over"],
+  },
+  {
+    name: "one-model-for-all",
+    bug: "the model that is configured is not the one that judges",
+    file: "gateway/src/fleet/group.ts",
+    edits: [{ find: "      model,\n", replace: '      model: "normal",\n' }],
+    invariants: ["suspicion-fits-the-beats"],
+  },
+  {
+    name: "adaptive-hears-nobody",
+    bug: "the adaptive model does not tell that anybody was heard",
+    file: PHI,
+    edits: [{ find: "if (this.#adaptive !== undefined) return this.#adaptive.newestHeartbeatMs();", replace: "" }],
+    invariants: ["doubts-with-reason"],
   },
   {
     name: "no-ceiling",

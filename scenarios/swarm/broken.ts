@@ -17,6 +17,8 @@ type Mistake = (draft: Draft, group: GroupDraft, random: Random) => void;
 /** Values that a field refuses, below, above, and of another kind. */
 const OUT_OF_RANGE: Readonly<Record<string, readonly unknown[]>> = {
   "heartbeat.interval": [0, -50, "4ms", "2h", "soon", null, true],
+  "detector.model": ["gaussian", "", 7, null],
+  "detector.windowSize": [0, 9, 10_001, 20.5, "200"],
   "detector.threshold": [0, -8, 101, "8", null],
   "detector.suspectThreshold": [0, 0.09, 101, "5"],
   "detector.logThreshold": [0, 0.09, 101, "3"],
@@ -156,6 +158,9 @@ const MISTAKES: Readonly<Record<string, Mistake>> = {
   "a ceiling below two intervals": (_draft, group) => {
     group["heartbeat"] = { kind: "udp", interval: "1s" };
     group["detector"] = { ...sectionOf(group, "detector"), ceiling: "1999ms" };
+  },
+  "a window for a model without one": (_draft, group) => {
+    group["detector"] = { ...sectionOf(group, "detector"), model: "adaptive", windowSize: 200 };
   },
   "suspicion above declaration": (_draft, group) => {
     group["detector"] = { ...sectionOf(group, "detector"), threshold: 8, suspectThreshold: 8.1 };

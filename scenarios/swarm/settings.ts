@@ -138,15 +138,12 @@ function leastReach(level: number): number {
 function drawDetector(random: Random, heartbeat: WrittenHeartbeat, path: Surroundings): Detector | undefined {
   const intervalMs = intervalMsOf(heartbeat);
   const silenceMs = longestSilenceMs(heartbeat, path);
-  const defaultFits =
-    intervalMs + leastReach(5) * Math.max(50, intervalMs / 4) >= silenceMs &&
-    Math.max(1_000, 20 * intervalMs) >= silenceMs &&
-    5_000 >= leastGraceMs(heartbeat, path);
+  const model = pick(random.fork("model"), MODELS);
   const byDefault = chance(random, 0.4);
   const threshold = number(pick(random, [8, 8, logUniform(random, 1.5, 20)]));
   const suspectThreshold = number(pick(random, [threshold, between(random, 1.2, threshold)]));
   const clearThreshold = number(between(random, 0.5, Math.min(2, 0.9 * suspectThreshold)));
-  const leastDeviationMs = Math.max(1, (silenceMs - intervalMs) / leastReach(suspectThreshold));
+  const leastDeviationMs = Math.max(1, borneFor(model, silenceMs, intervalMs, suspectThreshold));
   const minimumDeviation = Math.ceil(leastDeviationMs * logUniform(random, 1, 3));
   const leastCeilingMs = Math.max(2 * intervalMs, silenceMs);
   const ceiling = Math.ceil(logUniform(random, leastCeilingMs, Math.max(10_000, 2 * leastCeilingMs)));
@@ -154,8 +151,38 @@ function drawDetector(random: Random, heartbeat: WrittenHeartbeat, path: Surroun
   const minimumDwell = pick(random, [0, 1_000, milliseconds(logUniform(random, 10, 8_000))]);
   const leastGrace = leastGraceMs(heartbeat, path);
   const gracePeriod = Math.ceil(logUniform(random, leastGrace, Math.max(15_000, 2 * leastGrace)));
-  if (byDefault && defaultFits) return undefined;
-  return { threshold, suspectThreshold, clearThreshold, minimumDeviation, ceiling, sustain, minimumDwell, gracePeriod };
+  if (byDefault && defaultFits(model, heartbeat, path)) return model === "adaptive" ? undefined : { model };
+  const window = random.fork("window");
+  const windowed = model !== "adaptive" && chance(window, 0.2) ? { windowSize: pick(window, [10, 30, 500]) } : {};
+  const levels = { threshold, suspectThreshold, clearThreshold };
+  return { model, ...windowed, ...levels, minimumDeviation, ceiling, sustain, minimumDwell, gracePeriod };
+}
+
+/** The plain models have checks of their own, the normal one most of all; the adaptive one is what most operators leave. */
+const MODELS = [
+  ...Array<"normal">(6).fill("normal"),
+  ...Array<"adaptive">(3).fill("adaptive"),
+  "lognormal",
+  "exponential",
+] as const;
+type Model = (typeof MODELS)[number];
+
+/** The least deviation with which a silence of `silenceMs` stays below `level`. */
+function borneFor(model: Model, silenceMs: number, intervalMs: number, level: number): number {
+  if (model === "adaptive") return (0.8 * silenceMs) / level;
+  return (silenceMs - intervalMs) / leastReach(level);
+}
+
+function defaultFits(model: Model, heartbeat: WrittenHeartbeat, path: Surroundings): boolean {
+  const intervalMs = intervalMsOf(heartbeat);
+  const silenceMs = longestSilenceMs(heartbeat, path);
+  const adaptive = model === "adaptive";
+  const deviationMs = adaptive ? Math.max(20, intervalMs / 25) : Math.max(50, intervalMs / 4);
+  return (
+    deviationMs >= borneFor(model, silenceMs, intervalMs, adaptive ? 8 : 5) &&
+    Math.max(1_000, 20 * intervalMs) >= silenceMs &&
+    5_000 >= leastGraceMs(heartbeat, path)
+  );
 }
 
 /** Time for a station to be heard from that starts with the gateway: its first beats are challenged. */

@@ -94,6 +94,7 @@ function* defaultSections(plan: FleetPlan): Iterable<FleetPlan> {
 
 /** Fields that bound each other are left out together. */
 const TOGETHER: readonly (readonly string[])[] = [
+  ["model", "windowSize"],
   ["threshold", "suspectThreshold", "clearThreshold"],
   ["timeout", "deadline", "interval"],
 ];

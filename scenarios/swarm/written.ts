@@ -9,6 +9,8 @@ import type { FleetPlan, GroupPlan, WrittenConfiguration, WrittenGroup } from ".
 export interface WrittenSections {
   readonly heartbeat?: WrittenHeartbeat;
   readonly detector?: {
+    readonly model?: "adaptive" | "normal" | "lognormal" | "exponential";
+    readonly windowSize?: number;
     readonly threshold?: number;
     readonly suspectThreshold?: number;
     readonly clearThreshold?: number;

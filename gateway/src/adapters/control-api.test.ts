@@ -132,7 +132,7 @@ test("[G3] status tells who serves, the evidence, phi and its thresholds; nothin
   const { atlantic } = json.groups;
   assert.equal(atlantic.active, "primary");
   assert.equal(atlantic.epoch, 1);
-  assert.deepEqual(atlantic.thresholds, { clear: 2, suspect: 5, declare: 8 });
+  assert.deepEqual(atlantic.thresholds, { clear: 2, suspect: 8, declare: 12 });
   assert.equal(atlantic.stations[0].url, "http://127.0.0.1:9001");
   assert.equal(atlantic.stations[0].standing, "alive");
   assert.ok(atlantic.stations[0].phi >= 0 && atlantic.stations[0].phi < 2, String(atlantic.stations[0].phi));

@@ -40,6 +40,14 @@ test("[D10] the gateway reads what was recommended", () => {
   assert.deepEqual([supervisor.suspectThreshold, supervisor.clearThreshold], [4.75, 1.9]);
 });
 
+test("[D10] a recommended adaptive model has no window, and is suspicious at one mistake an hour", () => {
+  const { detector, supervisor } = parsed({ ...GOOD, model: "adaptive", threshold: 11.5 });
+  const { minimumDeviationMs, ceilingMs } = GOOD;
+  assert.deepEqual(detector, { model: "adaptive", threshold: 11.5, logThreshold: 7, minimumDeviationMs, ceilingMs });
+  assert.deepEqual([supervisor.suspectThreshold, supervisor.clearThreshold], [8, 2]);
+  assert.equal(parsed({ ...GOOD, model: "adaptive", threshold: 3 }).supervisor.suspectThreshold, 3);
+});
+
 test("[D10] the ends of what can be recommended are taken too", () => {
   for (const change of [
     { threshold: 1 },

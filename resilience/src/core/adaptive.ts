@@ -23,6 +23,7 @@ export class AdaptiveMachine implements DetectorMachine {
   readonly #settings: AdaptiveSettings;
   readonly #maximumNodes: number;
   readonly #nodes: Map<string, AdaptiveNode> = new Map();
+  #newestMs: number = Number.NEGATIVE_INFINITY;
 
   constructor(settings: AdaptiveSettings, maximumNodes: number) {
     this.#settings = settings;
@@ -36,6 +37,7 @@ export class AdaptiveMachine implements DetectorMachine {
     const outage = nowMs - state.lastMs >= state.silenceMs(HOURLY_LEVEL);
     const succession = state.order.note(beat, outage);
     if (succession !== "next" && succession !== "skip" && succession !== "restart") return succession;
+    this.#newestMs = nowMs;
     state.hear(beat?.sequence, succession === "next", succession === "restart", nowMs);
     return "counted";
   }
@@ -67,6 +69,10 @@ export class AdaptiveMachine implements DetectorMachine {
     return this.#nodes.get(node)?.lastMs;
   }
 
+  newestHeartbeatMs(): number {
+    return this.#newestMs;
+  }
+
   forget(node: string): void {
     this.#nodes.delete(node);
   }
@@ -81,6 +87,7 @@ export class AdaptiveMachine implements DetectorMachine {
     if (typeof node !== "string" || !isWellFormed(beat) || this.#nodes.size >= this.#maximumNodes) return "refused";
     const state = new AdaptiveNode(this.#settings, beat?.sequence, nowMs);
     state.order.note(beat, false);
+    this.#newestMs = nowMs;
     this.#nodes.set(node, state);
     return "counted";
   }

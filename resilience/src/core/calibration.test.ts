@@ -195,7 +195,7 @@ test("[D10] several nodes are watched at once, and a long trace is only sampled 
 test("[D10] the trade-off has a curve for each detector, falling to the right", () => {
   const { gap, goal } = REGIMES["intra-region"] as (typeof REGIMES)[string];
   const { curves } = calibrate(traceOf(gap, 0, 20_000, "curves"), goal);
-  assert.equal(new Set(curves.map(({ model }) => model)).size, 4);
+  assert.equal(new Set(curves.map(({ model }) => model)).size, 5);
   for (const { points, model } of curves) {
     for (const [place, { silenceMs, alarmsPerMs, counted }] of points.entries()) {
       const before = points[place - 1];

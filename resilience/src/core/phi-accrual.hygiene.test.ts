@@ -19,6 +19,21 @@ function steady(): PhiAccrualMachine {
   return machine;
 }
 
+test("[D7] each model tells when anybody was last heard", () => {
+  for (const model of MODELS) {
+    const machine = new PhiAccrualMachine({ model });
+    assert.equal(machine.newestHeartbeatMs(), Number.NEGATIVE_INFINITY);
+    machine.noteHeartbeat("a", { sequence: 1 }, 10);
+    assert.equal(machine.newestHeartbeatMs(), 10);
+    machine.noteHeartbeat("b", { sequence: 1 }, 20);
+    machine.noteHeartbeat("a", { sequence: 2 }, 60);
+    assert.equal(machine.noteHeartbeat("b", { sequence: 1 }, 70), "duplicate");
+    assert.equal(machine.newestHeartbeatMs(), 60, model);
+    machine.forget("a");
+    assert.equal(machine.newestHeartbeatMs(), 60, model);
+  }
+});
+
 test("[D5] the gap of an outage is not learned, long or short of the ceiling", () => {
   for (const outageMs of [300, 900, 60_000]) {
     const machine = steady();

@@ -169,6 +169,7 @@ export class PhiAccrualMachine implements DetectorMachine {
   }
 
   newestHeartbeatMs(): number {
+    if (this.#adaptive !== undefined) return this.#adaptive.newestHeartbeatMs();
     return this.#newestMs;
   }
 
