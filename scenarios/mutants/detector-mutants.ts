@@ -67,8 +67,8 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
     file: "resilience/src/core/arrival-window.ts",
     edits: [
       {
-        find: "this.#running.add(this.#ring[this.#next] as number, -1);",
-        replace: "this.#running.add(this.#ring[(this.#next + 1) % this.size] as number, -1);",
+        find: "tally(this.#cells, this.#first, LEAVING, place, -1);",
+        replace: "tally(this.#cells, this.#first, LEAVING, this.#first + RING + ((this.#next + 1) % this.size), -1);",
       },
     ],
     invariants: ["suspicion-fits-the-beats"],
