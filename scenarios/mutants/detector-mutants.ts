@@ -2,6 +2,7 @@
 import type { Mutant } from "./mutant.ts";
 
 const PHI = "resilience/src/core/phi-accrual.ts";
+const NODE = "resilience/src/core/fitted-node.ts";
 const SUPERVISOR = "resilience/src/core/supervisor.ts";
 const RUNTIME_SUPERVISOR = "resilience/src/runtime/supervisor.ts";
 
@@ -46,11 +47,11 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
   {
     name: "nan-suspicion",
     bug: "a window without spread gives a suspicion that is no number",
-    file: PHI,
+    file: NODE,
     edits: [
       {
-        find: "state.scale = Math.max(state.window.deviation, model.leastScale);",
-        replace: "state.scale = state.window.count > 60 ? state.window.deviation - state.window.deviation : 50;",
+        find: "let scale = Math.max(this.#window.deviation, model.leastScale);",
+        replace: "let scale = this.#window.count > 60 ? this.#window.deviation - this.#window.deviation : 50;",
       },
     ],
     invariants: ["suspicion-is-a-number", "suspicion-fits-the-beats"],
@@ -58,11 +59,11 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
   {
     name: "hair-trigger",
     bug: "the least deviation is not kept to: one late beat is an outage",
-    file: PHI,
+    file: NODE,
     edits: [
       {
-        find: "state.scale = Math.max(state.window.deviation, model.leastScale);",
-        replace: "state.scale = Math.max(state.window.deviation / 50, 0.01);",
+        find: "let scale = Math.max(this.#window.deviation, model.leastScale);",
+        replace: "let scale = Math.max(this.#window.deviation / 50, 0.01);",
       },
     ],
     invariants: ["suspicion-fits-the-beats", "declaration-after-silence"],
@@ -70,7 +71,7 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
   {
     name: "learns-lost-beats",
     bug: "a gap in which beats were lost is taken for an ordinary one",
-    file: PHI,
+    file: NODE,
     edits: [
       {
         find: 'if (succession === "next" && gapMs >= 0',
@@ -85,8 +86,8 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
     file: "resilience/src/core/arrival-window.ts",
     edits: [
       {
-        find: "this.#running.add(this.#ring[this.#next] as number, -1);",
-        replace: "this.#running.add(this.#ring[(this.#next + 1) % this.size] as number, -1);",
+        find: "tally(this.#cells, this.#first, LEAVING, place, -1);",
+        replace: "tally(this.#cells, this.#first, LEAVING, this.#first + RING + ((this.#next + 1) % this.size), -1);",
       },
     ],
     invariants: ["suspicion-fits-the-beats"],
@@ -146,13 +147,13 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
   {
     name: "learns-the-outage",
     bug: "the gap of an outage goes into the window, so that the next one is declared late",
-    file: PHI,
+    file: NODE,
     edits: [
       {
-        find: 'if (succession === "next" && gapMs >= 0 && gapMs < this.options.ceilingMs) this.#learn',
+        find: 'if (succession === "next" && gapMs >= 0 && gapMs < this.#settings.ceilingMs) this.#learn',
         replace: 'if (succession !== "restart" && gapMs >= 0) this.#learn',
       },
-      { find: "      if (state.outagesInRow < SLOWER_FOR_GOOD) return;\n", replace: "" },
+      { find: "      if (this.#outagesInRow < SLOWER_FOR_GOOD) return;\n", replace: "" },
     ],
     invariants: ["suspicion-fits-the-beats", "declaration-when-due"],
   },

@@ -5,14 +5,15 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import { ArrivalWindow } from "./arrival-window.ts";
 import { type Random, seededRandom } from "./random.ts";
 
 const SEED: string = process.env["SEED"] ?? "27020033";
 const REPLAY = `seed ${SEED}; replay: SEED=${SEED} node --conditions=@gsf/source --test resilience/src/core/arrival-window.test.ts`;
 
-/** Doubles as whole numbers of 2^-60: exact for samples down to 10^-2 and below 2^53 in size. */
-const SCALE_BITS = 60;
+/** Doubles as whole numbers of 2^-128: exact for all samples from 10^-22 on. */
+const SCALE_BITS = 128;
 
 function exactInteger(value: number): bigint {
   const buffer = new DataView(new ArrayBuffer(8));
@@ -117,4 +118,72 @@ test("a window of one sample is that sample", () => {
     window.add(sample);
     assert.deepEqual([window.count, window.mean, window.deviation], [1, sample, 0]);
   }
+});
+
+/** Stretches of one kind each, and a sample a million times as large where one begins. */
+const tame = fc.oneof(
+  fc.record({ offset: fc.constantFrom(1, 50, 1e3), jitter: fc.constantFrom(0, 1e-2, 10) }),
+  fc.record({ offset: fc.double({ min: 1e4, max: 1e5, noNaN: true }), jitter: fc.constantFrom(1, 1e4) }),
+);
+const stretches = fc.array(fc.record({ kind: tame, length: fc.integer({ min: 1, max: 60 }), huge: fc.boolean() }), {
+  minLength: 1,
+  maxLength: 8,
+});
+
+test("[D2] property: exact to 1e-9 through stretches of any kind, a huge sample before each, also after a clear", () => {
+  const property = fc.property(fc.integer({ min: 1, max: 40 }), stretches, fc.string(), (size, all, seed) => {
+    const random = seededRandom(seed);
+    const window = new ArrivalWindow(size);
+    for (let life = 0; life < 2; life++) {
+      const recent: number[] = [];
+      for (const { kind, length, huge } of all) {
+        for (let index = 0; index < length; index++) {
+          const sample = huge && index === 0 ? 1e6 * (1 + random.next()) : kind.offset + kind.jitter * random.next();
+          window.add(sample);
+          recent.push(sample);
+          if (recent.length > size) recent.shift();
+          const truth = exact(recent);
+          assert.equal(window.count, recent.length);
+          assert.ok(Math.abs(window.mean - truth.mean) <= 1e-9 * truth.mean, `mean ${window.mean} for ${truth.mean}`);
+          const error = Math.abs(window.deviation - truth.deviation);
+          // Where all samples have become the same no digit can be asked for; what is left is 10^-14 of the huge ones.
+          const noise = truth.deviation < 1e-4 ? 1e-7 : 0;
+          assert.ok(error <= 1e-9 * truth.deviation + noise, `deviation ${window.deviation} for ${truth.deviation}`);
+        }
+      }
+      window.clear();
+    }
+  });
+  fc.assert(property, { seed: Number(SEED), numRuns: 60 });
+});
+
+test("[D2] property: three laps after anything else a jitter of 10^-9 around 10^6 keeps its nine digits", () => {
+  const before = fc.array(fc.constantFrom(0, 1e-9, 1, 50, 1e3, 1e6, 1e9, 1e12), { maxLength: 100 });
+  const property = fc.property(fc.integer({ min: 2, max: 40 }), before, fc.string(), (size, wild, seed) => {
+    const random = seededRandom(seed);
+    const window = new ArrivalWindow(size);
+    for (const sample of wild) window.add(sample);
+    const steady = Array.from({ length: 3 * size }, () => 1e6 + 1e-9 * random.next());
+    for (const sample of steady) window.add(sample);
+    const truth = exact(steady.slice(-size));
+    assert.ok(Math.abs(window.mean - truth.mean) <= 1e-9 * truth.mean);
+    const error = Math.abs(window.deviation - truth.deviation);
+    assert.ok(error <= 1e-9 * truth.deviation, `deviation ${window.deviation} for ${truth.deviation}`);
+  });
+  fc.assert(property, { seed: Number(SEED), numRuns: 500 });
+});
+
+test("[D2] property: constant samples have no deviation at all once nothing else is remembered", () => {
+  const property = fc.property(
+    fc.double({ min: 1e-9, max: 1e12, noNaN: true }),
+    fc.double({ min: 0, max: 1e9, noNaN: true }),
+    (one, other) => {
+      const window = new ArrivalWindow(7);
+      for (let index = 0; index < 5; index++) window.add(other);
+      for (let index = 0; index < 28; index++) window.add(one);
+      assert.equal(window.deviation, 0);
+      assert.ok(Math.abs(window.mean - one) <= 1e-15 * one, `${window.mean} for ${one}`);
+    },
+  );
+  fc.assert(property, { seed: Number(SEED), numRuns: 500 });
 });

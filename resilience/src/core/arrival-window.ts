@@ -3,28 +3,51 @@
  * sums alone would remember each rounding error for ever, and a single huge sample that has long left the window would
  * still be seen in the deviation. Two things prevent that here:
  *
- * - Sums are kept in double-double (two doubles, 106 bits: Knuth's and Dekker's error-free sum and product), relative
- *   to a centre close to the samples.
- * - A second, fresh pair of sums sees only what was added since the ring last wrapped; at each wrap it replaces the
- *   running pair. So a sum is never older than two laps: after 10^8 samples it is as exact as after 2 N.
+ * - The window is two parts: samples that came since the ring last wrapped, and those of the lap before, which are
+ *   leaving one by one. At each wrap the one becomes the other and a new lap begins with empty sums, so no sum is ever
+ *   older than two laps: after 10^8 samples it is as exact as after 2 N.
+ * - Sums are taken of distances from a centre close to the samples, and each carries what rounding took from it (Knuth's
+ *   and Dekker's error-free sum and product, Neumaier's compensated sum): about 100 bits in all. At each wrap the
+ *   centre moves to the mean.
+ *
+ * A sample costs two short sums; what mean and deviation cost, whoever asks for them pays.
  */
 
 /** Dekker's constant for 53 bits: splits a double into two halves whose products are exact. */
 const SPLITTER = 134217729;
 
+/** Places from a window's first cell on: the centre, the sums of both parts, the ring. */
+const CENTRE = 0;
+const COMING = 1;
+const LEAVING = 5;
+const RING = 9;
+/** Places in a part: sum and sum of squares of (sample - centre), each with what rounding took from it. */
+const SUM = 0;
+const SUM_LOW = 1;
+const SQUARES = 2;
+const SQUARES_LOW = 3;
+
 export class ArrivalWindow {
   /** How many samples are kept. */
   readonly size: number;
-  readonly #ring: Float64Array;
-  readonly #running: CentredSums = new CentredSums();
-  readonly #fresh: CentredSums = new CentredSums();
+  readonly #cells: Float64Array;
+  readonly #first: number;
   #next = 0;
   #count = 0;
 
-  /** `size`: how many samples are kept, at least 1. */
-  constructor(size: number) {
+  /**
+   * `size`: how many samples are kept, at least 1. All numbers lie in `cells` from place `first` on: with many windows
+   * most of what a sample costs is waiting for memory, so their owner may want its own numbers in the same lines.
+   */
+  constructor(size: number, cells: Float64Array = new Float64Array(ArrivalWindow.cells(size)), first: number = 0) {
     this.size = size;
-    this.#ring = new Float64Array(size);
+    this.#cells = cells;
+    this.#first = first;
+  }
+
+  /** How many cells a window of `size` samples needs. */
+  static cells(size: number): number {
+    return RING + size;
   }
 
   /** How many samples there are, at most `size`. */
@@ -34,25 +57,21 @@ export class ArrivalWindow {
 
   /** Mean of the samples; 0 without any. */
   get mean(): number {
-    return this.#count === 0 ? 0 : this.#running.mean(this.#count);
+    return this.#count === 0 ? 0 : meanOf(this.#cells, this.#first, this.#count);
   }
 
   /** Population deviation of the samples (the sum is divided by their number); 0 without any. */
   get deviation(): number {
-    return this.#count === 0 ? 0 : Math.sqrt(this.#running.variance(this.#count));
+    return this.#count === 0 ? 0 : Math.sqrt(varianceOf(this.#cells, this.#first, this.#count));
   }
 
   /** Takes in a finite `sample`; the oldest one leaves where the window is full. */
   add(sample: number): void {
-    if (this.#count === 0) {
-      this.#running.clear(sample);
-      this.#fresh.clear(sample);
-    }
-    if (this.#count === this.size) this.#running.add(this.#ring[this.#next] as number, -1);
-    else this.#count++;
-    this.#ring[this.#next] = sample;
-    this.#running.add(sample, 1);
-    this.#fresh.add(sample, 1);
+    const place = this.#first + RING + this.#next;
+    if (this.#count === this.size) tally(this.#cells, this.#first, LEAVING, place, -1);
+    else if (this.#count++ === 0) begin(this.#cells, this.#first, sample);
+    this.#cells[place] = sample;
+    tally(this.#cells, this.#first, COMING, place, 1);
     this.#next++;
     if (this.#next === this.size) this.#wrap();
   }
@@ -63,68 +82,93 @@ export class ArrivalWindow {
     this.#count = 0;
   }
 
-  /** The ring now holds exactly what the fresh sums have seen. */
+  /** All that came is leaving from now on. */
   #wrap(): void {
     this.#next = 0;
-    this.#running.take(this.#fresh);
-    this.#fresh.clear(this.#running.mean(this.size));
+    const [cells, first] = [this.#cells, this.#first];
+    cells.copyWithin(first + LEAVING, first + COMING, first + LEAVING);
+    cells.fill(0, first + COMING, first + LEAVING);
+    recentre(cells, first, meanOf(cells, first, this.size), this.size);
   }
 }
 
-/** Sum and sum of squares of (sample - centre), each as an unevaluated sum of a high and a low double. */
-class CentredSums {
-  #centre = 0;
-  #sum = 0;
-  #sumLow = 0;
-  #squares = 0;
-  #squaresLow = 0;
+function begin(cells: Float64Array, first: number, centre: number): void {
+  cells[first + CENTRE] = centre;
+  cells.fill(0, first + COMING, first + RING);
+}
 
-  clear(centre: number): void {
-    this.#centre = centre;
-    this.#sum = 0;
-    this.#sumLow = 0;
-    this.#squares = 0;
-    this.#squaresLow = 0;
-  }
+/** `sign` 1 adds the sample at `place` to a part, -1 takes it out again. */
+function tally(cells: Float64Array, first: number, part: number, place: number, sign: 1 | -1): void {
+  const sample = cells[place] as number;
+  const centre = cells[first + CENTRE] as number;
+  const distance = sample - centre;
+  const distanceLow = sumError(sample, -centre, distance);
+  const square = distance * distance;
+  const squareLow = productError(distance, distance, square) + 2 * distance * distanceLow;
+  const sums = first + part;
+  const sum = cells[sums + SUM] as number;
+  const newSum = sum + sign * distance;
+  cells[sums + SUM] = newSum;
+  (cells[sums + SUM_LOW] as number) += sumError(sum, sign * distance, newSum) + sign * distanceLow;
+  const squares = cells[sums + SQUARES] as number;
+  const newSquares = squares + sign * square;
+  cells[sums + SQUARES] = newSquares;
+  (cells[sums + SQUARES_LOW] as number) += sumError(squares, sign * square, newSquares) + sign * squareLow;
+}
 
-  take(other: CentredSums): void {
-    this.#centre = other.#centre;
-    this.#sum = other.#sum;
-    this.#sumLow = other.#sumLow;
-    this.#squares = other.#squares;
-    this.#squaresLow = other.#squaresLow;
-  }
+/** Adds `value + low` to the sum at `place`, and what rounding takes to the place after it. */
+function grow(cells: Float64Array, place: number, value: number, low: number): void {
+  const sum = cells[place] as number;
+  const grown = sum + value;
+  cells[place] = grown;
+  (cells[place + 1] as number) += sumError(sum, value, grown) + low;
+}
 
-  /** `sign` 1 adds the sample, -1 takes it out again. */
-  add(sample: number, sign: 1 | -1): void {
-    const distance = sample - this.#centre;
-    const distanceLow = sumError(sample, -this.#centre, distance);
-    const square = distance * distance;
-    const squareLow = productError(distance, distance, square) + 2 * distance * distanceLow;
+function meanOf(cells: Float64Array, first: number, count: number): number {
+  const coming = first + COMING;
+  const leaving = first + LEAVING;
+  const low = (cells[coming + SUM_LOW] as number) + (cells[leaving + SUM_LOW] as number);
+  const sum = (cells[coming + SUM] as number) + (cells[leaving + SUM] as number) + low;
+  return (cells[first + CENTRE] as number) + sum / count;
+}
 
-    const sum = this.#sum + sign * distance;
-    const sumLow = this.#sumLow + sumError(this.#sum, sign * distance, sum) + sign * distanceLow;
-    this.#sum = sum + sumLow;
-    this.#sumLow = sumLow - (this.#sum - sum);
+/** (count * squares - sum^2) / count^2, the difference taken without loss because both sides may nearly agree. */
+function varianceOf(cells: Float64Array, first: number, count: number): number {
+  const coming = first + COMING;
+  const leaving = first + LEAVING;
+  const sum = (cells[coming + SUM] as number) + (cells[leaving + SUM] as number);
+  const sumLow =
+    sumError(cells[coming + SUM] as number, cells[leaving + SUM] as number, sum) +
+    ((cells[coming + SUM_LOW] as number) + (cells[leaving + SUM_LOW] as number));
+  const squares = (cells[coming + SQUARES] as number) + (cells[leaving + SQUARES] as number);
+  const squaresLow =
+    sumError(cells[coming + SQUARES] as number, cells[leaving + SQUARES] as number, squares) +
+    ((cells[coming + SQUARES_LOW] as number) + (cells[leaving + SQUARES_LOW] as number));
+  const scaled = count * squares;
+  const scaledLow = productError(count, squares, scaled) + count * squaresLow;
+  const squared = sum * sum;
+  const squaredLow = productError(sum, sum, squared) + 2 * sum * sumLow;
+  return Math.max(0, (scaled - squared + (scaledLow - squaredLow)) / (count * count));
+}
 
-    const squares = this.#squares + sign * square;
-    const squaresLow = this.#squaresLow + sumError(this.#squares, sign * square, squares) + sign * squareLow;
-    this.#squares = squares + squaresLow;
-    this.#squaresLow = squaresLow - (this.#squares - squares);
-  }
-
-  mean(count: number): number {
-    return this.#centre + (this.#sum + this.#sumLow) / count;
-  }
-
-  /** (count * squares - sum^2) / count^2, the difference taken in double-double because both sides may nearly agree. */
-  variance(count: number): number {
-    const scaled = count * this.#squares;
-    const scaledLow = productError(count, this.#squares, scaled) + count * this.#squaresLow;
-    const squared = this.#sum * this.#sum;
-    const squaredLow = productError(this.#sum, this.#sum, squared) + 2 * this.#sum * this.#sumLow;
-    return Math.max(0, (scaled - squared + (scaledLow - squaredLow)) / (count * count));
-  }
+/**
+ * Takes the sums of the leaving part, all `count` samples, from another centre. With s the way from there to here, each
+ * distance grows by s, their sum by count * s and the sum of their squares by s * (2 * sum + count * s).
+ */
+function recentre(cells: Float64Array, first: number, centre: number, count: number): void {
+  const leaving = first + LEAVING;
+  const shift = (cells[first + CENTRE] as number) - centre;
+  const shiftLow = sumError(cells[first + CENTRE] as number, -centre, shift);
+  const way = count * shift;
+  const wayLow = productError(count, shift, way) + count * shiftLow;
+  const twice = 2 * (cells[leaving + SUM] as number);
+  const both = twice + way;
+  const bothLow = sumError(twice, way, both) + (2 * (cells[leaving + SUM_LOW] as number) + wayLow);
+  const square = shift * both;
+  const squareLow = productError(shift, both, square) + (shift * bothLow + shiftLow * both);
+  cells[first + CENTRE] = centre;
+  grow(cells, leaving + SUM, way, wayLow);
+  grow(cells, leaving + SQUARES, square, squareLow);
 }
 
 /** What rounding took from `left + right` to give `sum`, exactly (Knuth). */

@@ -2,7 +2,10 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import fc from "fast-check";
 import { type GapModel, gapModel } from "./gap-model.ts";
+
+const SEED: number = Number(process.env["SEED"] ?? 27020038);
 
 interface Vectors {
   readonly lognormal: readonly (readonly [silenceMs: number, location: number, scale: number, level: number])[];
@@ -53,4 +56,25 @@ test("a gap of zero is kept as something finite by every model", () => {
     const model = gapModel(name, 50, 12.5);
     assert.ok(Number.isFinite(model.keep(0)), name);
   }
+});
+
+test("property: a gap kept as less than the least at a reach is shorter than the silence there, however wide the fit", () => {
+  const inputs = fc.record({
+    name: fc.constantFrom("normal" as const, "lognormal" as const, "exponential" as const),
+    level: fc.oneof(fc.constantFrom(0.1, 0.3, 0.302, 8), fc.double({ min: 1e-3, max: 40, noNaN: true })),
+    locationMs: fc.double({ min: 0.01, max: 1e6, noNaN: true }),
+    scale: fc.double({ min: 1e-6, max: 5, noNaN: true }),
+    wider: fc.oneof(fc.constant(1), fc.double({ min: 1, max: 3, noNaN: true })),
+    share: fc.oneof(fc.double({ min: -1e-11, max: 1e-11, noNaN: true }), fc.double({ min: -1, max: 1, noNaN: true })),
+  });
+  const property = fc.property(inputs, ({ name, level, locationMs, scale, wider, share }) => {
+    const model = gapModel(name, 50, 0.01);
+    const reach = model.reach(level);
+    const location = model.keep(locationMs);
+    const silenceMs = model.silenceMs(reach, location, wider * scale);
+    const gapMs = Math.max(0, silenceMs * (1 + share));
+    if (model.keep(gapMs) < model.leastAt(reach, location, scale))
+      assert.ok(gapMs < silenceMs, `${gapMs} ${silenceMs}`);
+  });
+  fc.assert(property, { seed: SEED, numRuns: 20_000 });
 });

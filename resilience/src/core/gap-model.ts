@@ -19,6 +19,11 @@ export interface GapModel {
   reach(level: number): number;
   /** The silence at that reach under a fit; may be negative. */
   silenceMs(reach: number, location: number, scale: number): number;
+  /**
+   * A gap kept as less than this is shorter than `silenceMs` of the same arguments, and of any wider scale. Cheap, and
+   * -Infinity where nothing can be said: nearer than location a wider fit has the shorter silence.
+   */
+  leastAt(reach: number, location: number, scale: number): number;
   /** -log10 P(gap > silenceMs) under a fit. */
   level(silenceMs: number, location: number, scale: number): number;
   /** No fit has a location below this. */
@@ -48,6 +53,7 @@ function normalModel(expectedIntervalMs: number, minimumDeviationMs: number): Ga
     keep: (gapMs) => gapMs,
     reach: normalTailPoint,
     silenceMs: (reach, location, scale) => location + reach * scale,
+    leastAt: (reach, location, scale) => (reach < 0 ? Number.NEGATIVE_INFINITY : location + reach * scale),
     level: (silenceMs, location, scale) => normalTailLevel((silenceMs - location) / scale),
     leastLocation: 0,
     leastScale: minimumDeviationMs,
@@ -67,6 +73,8 @@ function lognormalModel(expectedIntervalMs: number, minimumDeviationMs: number):
     keep: (gapMs) => Math.log(Math.max(gapMs, minimumDeviationMs)),
     reach: normalTailPoint,
     silenceMs: (reach, location, scale) => Math.exp(location + reach * scale),
+    // Logarithm and exponential do not undo each other to the last digit: hence the allowance.
+    leastAt: (reach, location, scale) => (reach < 0 ? Number.NEGATIVE_INFINITY : location + reach * scale - 1e-12),
     level: (silenceMs, location, scale) =>
       silenceMs > 0 ? normalTailLevel((Math.log(silenceMs) - location) / scale) : 0,
     leastLocation: Math.log(minimumDeviationMs),
@@ -82,6 +90,7 @@ function exponentialModel(expectedIntervalMs: number, minimumDeviationMs: number
     keep: (gapMs) => gapMs,
     reach: (level) => (level > 0 ? level * Math.LN10 : 0),
     silenceMs: (reach, location) => reach * location,
+    leastAt: (reach, location) => reach * location,
     level: (silenceMs, location) => Math.min((silenceMs / location) * Math.LOG10E, Number.MAX_VALUE),
     leastLocation: minimumDeviationMs,
     leastScale: minimumDeviationMs,

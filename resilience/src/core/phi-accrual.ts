@@ -15,10 +15,10 @@
  * It does not decide that a node is down (see supervisor.ts), and it does not tell a dead node from a cut link.
  */
 import { AdaptiveMachine } from "./adaptive.ts";
-import { ArrivalWindow } from "./arrival-window.ts";
-import { BeatOrder, isWellFormed } from "./beat-order.ts";
+import { isWellFormed } from "./beat-order.ts";
 import type { Beat, BeatVerdict, DetectorMachine } from "./detector.ts";
 import { ConfigurationError } from "./errors.ts";
+import { type FitSettings, FittedNode, fitSettings } from "./fitted-node.ts";
 import { type GapModel, type GapModelName, gapModel } from "./gap-model.ts";
 import { COUNT, checked, DURATION_MS } from "./options.ts";
 
@@ -73,39 +73,20 @@ export interface PhiEstimate {
   readonly presumed: boolean;
 }
 
-/** Gaps of an outage in a row that are no outage any more: the sender has become slower, and the window starts afresh. */
-const SLOWER_FOR_GOOD = 3;
-
 /** No default ceiling of the adaptive model is below this. */
 const ADAPTIVE_CEILING_MS = 20_000;
 /** Least deviations in the shortest silence that its level 8 can mean: whoever sets timers looks again that often. */
 const ADAPTIVE_LEAST_DEVIATIONS = 10;
 
-class NodeState {
-  readonly order: BeatOrder = new BeatOrder();
-  readonly window: ArrivalWindow;
-  lastMs: number;
-  location: number;
-  scale: number;
-  outagesInRow = 0;
-
-  constructor(windowSize: number, lastMs: number, model: GapModel) {
-    this.window = new ArrivalWindow(windowSize);
-    this.lastMs = lastMs;
-    this.location = model.expectedLocation;
-    this.scale = Math.max(model.presumedScale(this.location), model.leastScale);
-  }
-}
-
 export class PhiAccrualMachine implements DetectorMachine {
   /** The options in force, defaults filled in. */
   readonly options: Required<PhiAccrualOptions>;
   readonly #model: GapModel;
-  readonly #outageReach: number;
+  readonly #settings: FitSettings;
   /** Answers everything where the model is `adaptive`. */
   readonly #adaptive: AdaptiveMachine | undefined;
-  readonly #nodes: Map<string, NodeState> = new Map();
-  #newestMs = Number.NEGATIVE_INFINITY;
+  readonly #nodes: Map<string, FittedNode> = new Map();
+  #newestMs: number = Number.NEGATIVE_INFINITY;
   #askedLevel = Number.NaN;
   #askedReach = Number.NaN;
 
@@ -114,7 +95,7 @@ export class PhiAccrualMachine implements DetectorMachine {
     const { model, expectedIntervalMs, minimumDeviationMs } = this.options;
     this.#adaptive = model === "adaptive" ? adaptiveMachine(this.options) : undefined;
     this.#model = gapModel(model === "adaptive" ? "normal" : model, expectedIntervalMs, minimumDeviationMs);
-    this.#outageReach = this.#model.reach(this.options.outageLevel);
+    this.#settings = fitSettings(this.#model, this.options.outageLevel, this.options);
   }
 
   noteHeartbeat(node: string, beat: Beat | undefined, nowMs: number): BeatVerdict {
@@ -122,15 +103,9 @@ export class PhiAccrualMachine implements DetectorMachine {
     if (!Number.isFinite(nowMs)) return "refused";
     const state = this.#nodes.get(node);
     if (state === undefined) return this.#meet(node, beat, nowMs);
-    const gapMs = nowMs - state.lastMs;
-    const outage = gapMs >= this.#silenceMs(state, this.#outageReach);
-    const succession = state.order.note(beat, outage);
-    if (succession !== "next" && succession !== "skip" && succession !== "restart") return succession;
-    state.lastMs = nowMs;
-    this.#newestMs = nowMs;
-    // A clock that went back gives no gap: from here on it counts from where it is now.
-    if (succession === "next" && gapMs >= 0 && gapMs < this.options.ceilingMs) this.#learn(state, gapMs, outage);
-    return "counted";
+    const verdict = state.hear(beat, nowMs);
+    if (verdict === "counted") this.#newestMs = nowMs;
+    return verdict;
   }
 
   suspicionLevel(node: string, nowMs: number): number {
@@ -138,8 +113,7 @@ export class PhiAccrualMachine implements DetectorMachine {
     const state = this.#nodes.get(node);
     if (state === undefined) return Number.POSITIVE_INFINITY;
     if (nowMs >= state.lastMs + this.options.ceilingMs) return Number.MAX_VALUE;
-    const silenceMs = nowMs - state.lastMs;
-    return this.#model.level(silenceMs > 0 ? silenceMs : 0, state.location, state.scale);
+    return state.level(nowMs);
   }
 
   isAlive(node: string, threshold: number, nowMs: number): boolean {
@@ -152,7 +126,7 @@ export class PhiAccrualMachine implements DetectorMachine {
     const state = this.#nodes.get(node);
     if (state === undefined) return undefined;
     if (!(level <= Number.MAX_VALUE)) return Number.POSITIVE_INFINITY;
-    return state.lastMs + this.#silenceMs(state, this.#reach(level));
+    return state.lastMs + state.silenceMs(this.#reach(level));
   }
 
   /** As {@link SuspicionSource.shortestSilenceMs}: the silence under the narrowest fit that the options allow. */
@@ -183,38 +157,16 @@ export class PhiAccrualMachine implements DetectorMachine {
     if (this.#adaptive !== undefined) return this.#adaptive.estimate(node);
     const state = this.#nodes.get(node);
     if (state === undefined) return undefined;
-    const samples = state.window.count;
-    return { location: state.location, scale: state.scale, samples, presumed: samples < this.options.minimumSamples };
+    const { location, scale, samples } = state;
+    return { location, scale, samples, presumed: samples < this.options.minimumSamples };
   }
 
   #meet(node: string, beat: Beat | undefined, nowMs: number): BeatVerdict {
     if (typeof node !== "string" || !isWellFormed(beat) || this.#nodes.size >= this.options.maximumNodes)
       return "refused";
-    const state = new NodeState(this.options.windowSize, nowMs, this.#model);
-    state.order.note(beat, false);
-    this.#nodes.set(node, state);
+    this.#nodes.set(node, new FittedNode(this.#settings, beat, nowMs));
     this.#newestMs = nowMs;
     return "counted";
-  }
-
-  #learn(state: NodeState, gapMs: number, outage: boolean): void {
-    state.outagesInRow = outage ? state.outagesInRow + 1 : 0;
-    if (outage) {
-      if (state.outagesInRow < SLOWER_FOR_GOOD) return;
-      if (state.outagesInRow === SLOWER_FOR_GOOD) state.window.clear();
-    }
-    const model = this.#model;
-    state.window.add(model.keep(gapMs));
-    state.location = Math.max(state.window.mean, model.leastLocation);
-    state.scale = Math.max(state.window.deviation, model.leastScale);
-    if (state.window.count >= this.options.minimumSamples) return;
-    state.location = Math.max(state.location, model.expectedLocation);
-    state.scale = Math.max(state.scale, model.presumedScale(state.location));
-  }
-
-  #silenceMs(state: NodeState, reach: number): number {
-    const silenceMs = this.#model.silenceMs(reach, state.location, state.scale);
-    return Math.min(Math.max(silenceMs, 0), this.options.ceilingMs);
   }
 
   /** The same few levels are asked for again and again: the last one is remembered, because the inverse is dear. */

@@ -1,0 +1,147 @@
+/**
+ * What the plain models know of one node: its window of gaps, the distribution fitted to it, and the rules for what must
+ * not be learned. Beats come far more often than questions, so a beat only enters the window; the fit is made when
+ * somebody asks. Whether a gap was an outage is asked at every beat, but nearly all are so short that no fit which the
+ * options allow, or none with this mean, or none with this deviation would say so; what is left is asked in full.
+ */
+import { ArrivalWindow } from "./arrival-window.ts";
+import { BeatOrder } from "./beat-order.ts";
+import type { Beat, BeatVerdict } from "./detector.ts";
+import type { GapModel } from "./gap-model.ts";
+
+/** Gaps of an outage in a row that are no outage any more: the sender has become slower, and the window starts afresh. */
+const SLOWER_FOR_GOOD = 3;
+
+/** Cells of a node: last arrival, the fit, then its window. Queries and beats are bound by memory, not by arithmetic. */
+const LAST = 0;
+const LOCATION = 1;
+const SCALE = 2;
+const WINDOW = 3;
+
+/** The options that rule what a node learns. */
+interface LearningOptions {
+  readonly windowSize: number;
+  readonly minimumSamples: number;
+  readonly ceilingMs: number;
+}
+
+/** What all nodes of a detector share. */
+export interface FitSettings extends LearningOptions {
+  readonly model: GapModel;
+  /** How far out the level lies from which on a gap is an outage, as {@link GapModel.reach}. */
+  readonly outageReach: number;
+  /** A gap kept as less than this is no outage under any fit that the options allow. */
+  readonly leastOutage: number;
+}
+
+export function fitSettings(model: GapModel, outageLevel: number, options: LearningOptions): FitSettings {
+  const { windowSize, minimumSamples, ceilingMs } = options;
+  const outageReach = model.reach(outageLevel);
+  const leastLocation = Math.min(model.leastLocation, model.expectedLocation);
+  const leastOutage = model.leastAt(outageReach, leastLocation, model.leastScale);
+  return { model, windowSize, minimumSamples, ceilingMs, outageReach, leastOutage };
+}
+
+export class FittedNode {
+  readonly #order: BeatOrder = new BeatOrder();
+  readonly #settings: FitSettings;
+  readonly #cells: Float64Array;
+  readonly #window: ArrivalWindow;
+  #outagesInRow = 0;
+  #fitted = false;
+
+  /** A node whose first beat came at `nowMs`. */
+  constructor(settings: FitSettings, beat: Beat | undefined, nowMs: number) {
+    this.#settings = settings;
+    this.#cells = new Float64Array(WINDOW + ArrivalWindow.cells(settings.windowSize));
+    this.#window = new ArrivalWindow(settings.windowSize, this.#cells, WINDOW);
+    this.#cells[LAST] = nowMs;
+    this.#order.note(beat, false);
+  }
+
+  get lastMs(): number {
+    return this.#cells[LAST] as number;
+  }
+
+  /** Gaps in the window. */
+  get samples(): number {
+    return this.#window.count;
+  }
+
+  /** Place and unit of the distribution fitted to the gaps, in the model's space. */
+  get location(): number {
+    if (!this.#fitted) this.#fit();
+    return this.#cells[LOCATION] as number;
+  }
+
+  get scale(): number {
+    if (!this.#fitted) this.#fit();
+    return this.#cells[SCALE] as number;
+  }
+
+  /** The level of a silence that lasts until `nowMs`, ceiling aside. */
+  level(nowMs: number): number {
+    const silenceMs = nowMs - this.lastMs;
+    return this.#settings.model.level(silenceMs > 0 ? silenceMs : 0, this.location, this.scale);
+  }
+
+  /** The silence at `reach` under the present fit, at most the ceiling. */
+  silenceMs(reach: number): number {
+    if (!this.#fitted) this.#fit();
+    const { model, ceilingMs } = this.#settings;
+    const silenceMs = model.silenceMs(reach, this.#cells[LOCATION] as number, this.#cells[SCALE] as number);
+    return Math.min(Math.max(silenceMs, 0), ceilingMs);
+  }
+
+  /** Takes in a beat that came at `nowMs`. */
+  hear(beat: Beat | undefined, nowMs: number): BeatVerdict {
+    const gapMs = nowMs - this.lastMs;
+    const sample = this.#settings.model.keep(gapMs);
+    const outage = this.#isOutage(gapMs, sample);
+    const succession = this.#order.note(beat, outage);
+    if (succession !== "next" && succession !== "skip" && succession !== "restart") return succession;
+    this.#cells[LAST] = nowMs;
+    // A clock that went back gives no gap: from here on it counts from where it is now.
+    if (succession === "next" && gapMs >= 0 && gapMs < this.#settings.ceilingMs) this.#learn(sample, outage);
+    return "counted";
+  }
+
+  /** Whether `silenceMs` of the outage level was over, asked at every beat: so the cheap answers come first. */
+  #isOutage(gapMs: number, sample: number): boolean {
+    const { model, outageReach, leastOutage, ceilingMs } = this.#settings;
+    if (gapMs >= ceilingMs) return true;
+    if (sample < leastOutage) return false;
+    const location = this.#location();
+    if (sample < model.leastAt(outageReach, location, model.leastScale)) return false;
+    if (sample < model.leastAt(outageReach, location, this.#window.deviation)) return false;
+    return gapMs >= this.silenceMs(outageReach);
+  }
+
+  #learn(sample: number, outage: boolean): void {
+    this.#outagesInRow = outage ? this.#outagesInRow + 1 : 0;
+    if (outage) {
+      if (this.#outagesInRow < SLOWER_FOR_GOOD) return;
+      if (this.#outagesInRow === SLOWER_FOR_GOOD) this.#window.clear();
+    }
+    this.#window.add(sample);
+    this.#fitted = false;
+  }
+
+  #fit(): void {
+    const { model, minimumSamples } = this.#settings;
+    const location = this.#location();
+    let scale = Math.max(this.#window.deviation, model.leastScale);
+    if (this.#window.count < minimumSamples) scale = Math.max(scale, model.presumedScale(location));
+    this.#cells[LOCATION] = location;
+    this.#cells[SCALE] = scale;
+    this.#fitted = true;
+  }
+
+  #location(): number {
+    const { model, minimumSamples } = this.#settings;
+    const { count, mean } = this.#window;
+    if (count === 0) return model.expectedLocation;
+    const location = Math.max(mean, model.leastLocation);
+    return count < minimumSamples ? Math.max(location, model.expectedLocation) : location;
+  }
+}
