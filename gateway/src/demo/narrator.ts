@@ -7,7 +7,7 @@ import { type CommandRecord, type FaultMark, isTakeover } from "./sums.ts";
 import type { Timeline } from "./timeline.ts";
 
 /** Levels of suspicion that are told when they are reached: noise, attention, suspected, declared. */
-const PHI_TOLD = [1, 3, 5, 8];
+const PHI_TOLD = [2, 5, 8, 12];
 
 export class Narrator {
   readonly #timeline: Timeline;
