@@ -117,10 +117,14 @@ test("[D11] past the ceiling any threshold is reached, even where gaps are wild"
 });
 
 test("[D11] no history brings a node to a level sooner than the shortest silence", () => {
+  const uneven = Array.from({ length: 300 }, (_, place) => (place % 7 === 0 ? 140 : 5));
+  const histories = [[], ...[0, 1e-3, 1, 50].map((gapMs) => new Array<number>(300).fill(gapMs)), uneven];
   for (const model of MODELS) {
-    for (const gapMs of [0, 1e-3, 1, 50]) {
-      const { machine, lastMs } = heard({ model, expectedIntervalMs: 50 }, new Array<number>(300).fill(gapMs));
-      for (const level of [0.2, 1, 5, 8, 50]) {
+    for (const [gapMs, minimumDeviationMs] of histories.flatMap((gaps) =>
+      [5, 12.5, 80].map((ms) => [gaps, ms] as const),
+    )) {
+      const { machine, lastMs } = heard({ model, expectedIntervalMs: 50, minimumDeviationMs }, gapMs);
+      for (const level of [0.01, 0.2, 1, 5, 8, 50]) {
         const silenceMs = (machine.whenLevel("a", level) as number) - lastMs;
         assert.ok(silenceMs >= machine.shortestSilenceMs(level) - 1e-9, `${model}, gap ${gapMs}, level ${level}`);
       }

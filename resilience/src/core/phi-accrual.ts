@@ -132,8 +132,11 @@ export class PhiAccrualMachine implements DetectorMachine {
   /** As {@link SuspicionSource.shortestSilenceMs}: the silence under the narrowest fit that the options allow. */
   shortestSilenceMs(level: number): number {
     if (this.#adaptive !== undefined) return this.#adaptive.shortestSilenceMs(level);
-    const { leastLocation, leastScale } = this.#model;
-    const silenceMs = this.#model.silenceMs(this.#reach(level), leastLocation, leastScale);
+    const { leastLocation, expectedLocation, leastScale } = this.#model;
+    const reach = this.#reach(level);
+    // Nearer than the middle a wider fit has the shorter silence.
+    if (reach < 0) return 0;
+    const silenceMs = this.#model.silenceMs(reach, Math.min(leastLocation, expectedLocation), leastScale);
     return Math.min(Math.max(silenceMs, 0), this.options.ceilingMs);
   }
 
