@@ -130,7 +130,7 @@ const detector = section({
       windowSize: written.windowSize,
       threshold,
       suspectThreshold: written.suspectThreshold ?? Math.min(levels.suspect, threshold),
-      logThreshold: written.logThreshold ?? levels.log,
+      logThreshold: written.logThreshold ?? Math.min(levels.log, threshold),
       clearThreshold: written.clearThreshold,
       minimumDeviationMs: written.minimumDeviation,
       ceilingMs: written.ceiling,

@@ -179,13 +179,14 @@ function groupOf(written: WrittenGroup): GroupSettings {
 }
 
 /**
- * A process on a busy machine stalls for a tenth of a second now and then, however regular its beats are meant to be. The
- * adaptive model learns that, and is only kept from judging within what no timer can promise: with 20 ms it reaches level
- * 8 after 200 ms at the soonest, and level 12 after 300. For the others level 8 lies 5.6 deviations out, so that 50 ms bear a
- * stall of 280 ms, and at 50 ms beats a silence of 330 ms is declared. At long intervals it is a share of them, as in the library.
+ * A process on a busy machine stalls for a tenth of a second now and then, however regular its beats are meant to be, and
+ * so does this one. Rare stalls are learned late: so the adaptive model, which reaches level 8 after ten of these at the
+ * soonest, does not before an interval and 150 ms are over (200 ms at 50 ms beats; 300 ms for level 12). For the normal
+ * model level 8 lies 5.6 deviations out, so that 50 ms bear a stall of 280 ms, and at 50 ms beats a silence of 330 ms is
+ * declared; at long intervals it is a share of them, as in the library.
  */
 function leastDeviationMs(model: GroupSettings["detector"]["model"], intervalMs: number): number {
-  return model === "adaptive" ? Math.max(20, intervalMs / 25) : Math.max(50, intervalMs / 4);
+  return model === "adaptive" ? Math.max(20, (intervalMs + 150) / 10) : Math.max(50, intervalMs / 4);
 }
 
 function readText(path: string): string {

@@ -91,7 +91,7 @@ export function documented(written: WrittenGroup): DocumentedGroup {
       clearThreshold: number(detector["clearThreshold"], 2),
       minimumDeviationMs: duration(
         detector["minimumDeviation"],
-        adaptive ? Math.max(20, intervalMs / 25) : Math.max(50, intervalMs / 4),
+        adaptive ? Math.max(20, (intervalMs + 150) / 10) : Math.max(50, intervalMs / 4),
       ),
       ceilingMs: duration(detector["ceiling"], Math.max(1_000, 20 * intervalMs)),
       sustainMs: duration(detector["sustain"], 0),

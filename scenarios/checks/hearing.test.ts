@@ -6,7 +6,7 @@ import { HandMade } from "./hand-made.ts";
 import { startGateway } from "./hand-made-gateway.ts";
 import { hearing } from "./hearing.ts";
 
-const DRAFT = { configuration: configurationOf([{ name: "atlantic", detector: { ceiling: 1_000 } }]) };
+const DRAFT = { configuration: configurationOf([{ name: "atlantic", detector: { model: "normal", ceiling: 1_000 } }]) };
 
 function beats(made: HandMade, station: string): void {
   made.tell("beatCounted", "atlantic", station, undefined);
@@ -62,7 +62,7 @@ describe("[D7] a gateway that hears nobody", () => {
   });
 
   test("says so while somebody is heard", async () => {
-    const made = await silentSince(["primary", "backup"], 290);
+    const made = await silentSince(["primary", "backup"], 280);
     beats(made, "backup");
     await made.at(300);
     doubts(made, 600);

@@ -10,8 +10,8 @@ import type { FleetObserver } from "../fleet/observer.ts";
 import { knowsBeats } from "./detector.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
+import { leastSilenceMs } from "./model-bounds.ts";
 import { PerStation } from "./per-station.ts";
-import { leastSilences } from "./silence.ts";
 
 /** Two that are heard and fall silent together are everybody; one alone may as well be lost. */
 const SEVERAL = 2;
@@ -39,13 +39,14 @@ export function hearing(fleet: Fleet): FleetObserver {
   const declaredDown = ({ group, node, atMs, silentForMs }: Declaration): void => {
     const doubt = doubts.get(group);
     const doubted = doubt !== undefined && doubt.sinceMs > newestMs;
-    if (doubted && atMs < doubt.untilMs - ROUNDING_MS && stations.of(group, node).heard)
+    const { ceilingMs } = (groups.get(group) as DocumentedGroup).detector;
+    const pastCeiling = silentForMs !== undefined && silentForMs >= ceilingMs - ROUNDING_MS;
+    if (doubted && !pastCeiling && atMs < doubt.untilMs - ROUNDING_MS && stations.of(group, node).heard)
       world.violate(
         "abstention-is-kept",
         `${group}/${node}: down at ${atMs}; it hears nobody, and was to wait for that until ${doubt.untilMs}`,
       );
-    const { ceilingMs } = (groups.get(group) as DocumentedGroup).detector;
-    if (doubted || silentForMs === undefined || silentForMs >= ceilingMs - ROUNDING_MS) return;
+    if (doubted || silentForMs === undefined || pastCeiling) return;
     if (newestMs > atMs - silentForMs / 2 - HEARING_MS) return;
     if (stations.all.filter(({ expected }) => expected).length < SEVERAL) return;
     world.violate(
@@ -56,9 +57,11 @@ export function hearing(fleet: Fleet): FleetObserver {
   const beatsKnown = [...groups.values()].every((group) => knowsBeats(fleet, group));
   const begunDoubt = ({ group, atMs, untilMs }: Abstention): void => {
     doubts.set(group, { sinceMs: atMs, untilMs });
-    // Heard since half of the silence of the accused, which is no shorter than the shortest that is declared.
-    const { declareMs } = leastSilences(groups.get(group) as DocumentedGroup);
-    if (beatsKnown && newestMs > atMs - declareMs / 2 + ROUNDING_MS)
+    if (
+      beatsKnown &&
+      newestMs > atMs - hearsWithinMs(groups.get(group) as DocumentedGroup) &&
+      newestMs < atMs - HEARING_MS
+    )
       world.violate("doubts-with-reason", `${group}: at ${atMs} it says that it hears nobody; it did at ${newestMs}`);
   };
   return {
@@ -78,4 +81,15 @@ export function hearing(fleet: Fleet): FleetObserver {
       stations.of(event.group, event.node).expected = event.to === "alive" || event.to === "suspected";
     },
   };
+}
+
+/**
+ * Whoever was heard that shortly before somebody is accused was heard after half of that silence, and after the instant
+ * at which it was no longer clear: of the normal model both are known to be so long ago at least, of the others only that
+ * it was not just now.
+ */
+function hearsWithinMs({ detector }: DocumentedGroup): number {
+  if (detector.model !== "normal") return 2 * HEARING_MS;
+  const declareMs = leastSilenceMs(detector, detector.threshold);
+  return Math.min(declareMs / 2, declareMs - leastSilenceMs(detector, detector.clearThreshold)) - ROUNDING_MS;
 }

@@ -17,7 +17,7 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
         replace: "ceilingMs: ceilingMs ?? 240_000,",
       },
       {
-        find: 'return model === "adaptive" ? Math.max(20, intervalMs / 25) : Math.max(50, intervalMs / 4);',
+        find: 'return model === "adaptive" ? Math.max(20, (intervalMs + 150) / 10) : Math.max(50, intervalMs / 4);',
         replace: "return 40_000;",
       },
     ],
@@ -180,7 +180,7 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
     name: "deaf-and-sure",
     bug: "an observer that hears nobody at all takes everybody for lost",
     file: RUNTIME_SUPERVISOR,
-    edits: [{ find: "this.#hearing.isSilentSince(lastMs, nowMs) ?", replace: "lastMs > nowMs ?" }],
+    edits: [{ find: "this.#deaf = silent ?", replace: "this.#deaf = silent && lastMs > nowMs ?" }],
     invariants: ["doubts-its-hearing"],
   },
   {
@@ -196,8 +196,8 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
     file: RUNTIME_SUPERVISOR,
     edits: [
       {
-        find: "this.#machine.withholdUntil(untilMs);",
-        replace: "this.#machine.withholdUntil(begins ? untilMs : nowMs);",
+        find: "this.#machine.withholdUntil(this.#deaf === undefined ?",
+        replace: "this.#machine.withholdUntil(!begins || this.#deaf === undefined ?",
       },
     ],
     invariants: ["abstention-is-kept"],

@@ -177,7 +177,7 @@ function defaultFits(model: Model, heartbeat: WrittenHeartbeat, path: Surroundin
   const intervalMs = intervalMsOf(heartbeat);
   const silenceMs = longestSilenceMs(heartbeat, path);
   const adaptive = model === "adaptive";
-  const deviationMs = adaptive ? Math.max(20, intervalMs / 25) : Math.max(50, intervalMs / 4);
+  const deviationMs = adaptive ? Math.max(20, (intervalMs + 150) / 10) : Math.max(50, intervalMs / 4);
   return (
     deviationMs >= borneFor(model, silenceMs, intervalMs, adaptive ? 8 : 5) &&
     Math.max(1_000, 20 * intervalMs) >= silenceMs &&

@@ -74,7 +74,7 @@ export function recommendationLines({ goal, recommendation, evidence, traffic }:
   const fixed = model === "fixed";
   const what = fixed
     ? `a fixed timeout of ${shownDuration(ceilingMs)}, because nothing that learns will do`
-    : `${model} model, window ${windowSize}, threshold ${threshold}`;
+    : `${model} model, ${model === "adaptive" ? "" : `window ${windowSize}, `}threshold ${threshold}`;
   const proof = shown
     ? [`  proven     by this trace, at ${sure}: at most ${shownRate(atMostPerMs)}`]
     : [

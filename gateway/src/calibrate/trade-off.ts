@@ -87,5 +87,10 @@ function drawn({ model, windowSize, points }: TradeOffCurve, leastPerMs: number)
     shown.push({ silenceMs, alarmsPerMs: Math.max(alarmsPerMs, leastPerMs), seen: counted > 0 });
     if (alarmsPerMs <= leastPerMs) break;
   }
-  return { model, label: model === "fixed" ? "fixed timeout" : `${model}, window ${windowSize}`, points: shown };
+  return { model, label: labelOf(model, windowSize), points: shown };
+}
+
+function labelOf(model: TradeOffCurve["model"], windowSize: number): string {
+  if (model === "fixed") return "fixed timeout";
+  return model === "adaptive" ? model : `${model}, window ${windowSize}`;
 }

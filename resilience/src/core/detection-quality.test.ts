@@ -23,6 +23,21 @@ test("[D8] mean, deviation and quantiles of the gaps are those of the stream, be
   }
 });
 
+test("[D8] far quantiles of a heavy tail survive the halving of old counts", () => {
+  for (const beats of [22_000, 60_000, 200_000]) {
+    const random = seededRandom(11);
+    const quality = new DetectionQualityMachine();
+    let nowMs = 0;
+    for (let beat = 0; beat < beats; beat++) {
+      nowMs += 10 * (1 - random.next()) ** (-1 / 1.5);
+      quality.noteHeartbeat(1, nowMs);
+    }
+    // Pareto of shape 1.5 from 10 ms on: 1,000 ms once in a thousand.
+    const { p999Ms = 0 } = quality.status(nowMs);
+    assert.ok(p999Ms > 700 && p999Ms < 1_400, `${beats}: ${p999Ms}`);
+  }
+});
+
 test("[D8] a mistake is a node heard again soon, without a restart; what was rightly missed is none", () => {
   const after = (backAfterMs: number, incarnation: number): number => {
     const quality = new DetectionQualityMachine();

@@ -43,7 +43,7 @@ const HOURS = 24;
 
 export class DetectionQualityMachine {
   readonly #mistakeWithinMs: number;
-  readonly #buckets: Uint32Array = new Uint32Array(BUCKETS);
+  readonly #buckets: Float64Array = new Float64Array(BUCKETS);
   readonly #mistakes: Uint32Array = new Uint32Array(HOURS);
   #counted = 0;
   #gaps = 0;
@@ -109,7 +109,7 @@ export class DetectionQualityMachine {
   #fade(): void {
     this.#counted = 0;
     for (const [bucket, count] of this.#buckets.entries()) {
-      const left = count >> 1;
+      const left = count / 2;
       this.#buckets[bucket] = left;
       this.#counted += left;
     }
@@ -117,7 +117,7 @@ export class DetectionQualityMachine {
 
   #quantile(share: number): number | undefined {
     if (this.#counted === 0) return undefined;
-    let left = Math.ceil(share * this.#counted);
+    let left = share * this.#counted;
     for (const [bucket, count] of this.#buckets.entries()) {
       left -= count;
       if (left <= 0) return SHORTEST_MS * Math.exp((bucket + 1) * GROWTH);

@@ -117,7 +117,8 @@ export class SupervisorMachine {
   }
 
   /**
-   * Until `untilMs` no node that was ever heard from is declared down, unless it is silent for longer than ceilingMs.
+   * Until `untilMs` no node that was ever heard from is declared down, unless its level is as high as a number can be (a
+   * detector's ceiling) or it is silent for longer than ceilingMs.
    * Suspecting, and how long a level has lasted, go on meanwhile. A later call replaces an earlier one.
    */
   withholdUntil(untilMs: number): void {
@@ -217,7 +218,8 @@ export class SupervisorMachine {
     const pastCeiling = this.#isPastCeiling(look, nowMs);
     const clear = look.level < clearThreshold && !pastCeiling;
     if (standing === "down") return clear && nowMs >= watched.dwellEndsMs ? "alive" : "down";
-    const sustained = nowMs >= watched.aboveSinceMs + this.options.sustainMs && nowMs >= this.#withholdUntilMs;
+    const withheld = nowMs < this.#withholdUntilMs && look.level < Number.MAX_VALUE;
+    const sustained = nowMs >= watched.aboveSinceMs + this.options.sustainMs && !withheld;
     if (!abstaining && (pastCeiling || sustained)) return "down";
     if (standing === "suspected") return clear ? "alive" : "suspected";
     if (look.level < suspectThreshold) return pastCeiling ? standing : "alive";

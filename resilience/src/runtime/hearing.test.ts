@@ -16,8 +16,14 @@ class Watch {
   readonly supervisor: LivenessSupervisor;
   readonly detector: PhiAccrualDetector;
 
-  constructor(clock: VirtualClock, nodes: readonly string[], options: Partial<LivenessSupervisorOptions> = {}) {
-    this.detector = new PhiAccrualDetector({ clock, expectedIntervalMs: INTERVAL_MS, minimumDeviationMs: INTERVAL_MS });
+  constructor(
+    clock: VirtualClock,
+    nodes: readonly string[],
+    options: Partial<LivenessSupervisorOptions> = {},
+    ceilingMs: number = 20 * INTERVAL_MS,
+  ) {
+    const [expectedIntervalMs, minimumDeviationMs] = [INTERVAL_MS, INTERVAL_MS];
+    this.detector = new PhiAccrualDetector({ clock, expectedIntervalMs, minimumDeviationMs, ceilingMs });
     this.supervisor = new LivenessSupervisor({
       detector: this.detector,
       onDeclaration: ({ node, to, atMs }) => this.told.push(`${node} ${to} at ${Math.round(atMs)}`),
@@ -86,7 +92,7 @@ test("[D7] the doubt ends where somebody is heard again, and comes anew with the
 
 test("[D7] one wait for all: who fell silent earlier is not declared within the wait that is announced for another", async () => {
   const clock = new VirtualClock();
-  const watch = new Watch(clock, ["a", "b"]);
+  const watch = new Watch(clock, ["a", "b"], {}, 5_000);
   watch.silent.add("a");
   for (let beat = 0; beat < 60; beat++) {
     await clock.advanceBy(500);
@@ -117,6 +123,57 @@ test("[D7] one node that is lost while another beats is declared as ever, and so
     assert.equal(watch.down().length, 1, `${nodes}`);
     assert.deepEqual(watch.abstentions, []);
   }
+});
+
+test("[D7] slow beats too: who spoke less than an interval before all fell silent has not been heard since", async () => {
+  for (const phase of [0.3, 0.6, 0.95]) {
+    const clock = new VirtualClock();
+    const detector = new PhiAccrualDetector({ clock, model: "adaptive", expectedIntervalMs: 1_000 });
+    const told: string[] = [];
+    const supervisor = new LivenessSupervisor({
+      detector,
+      onDeclaration: ({ node, to }) => told.push(`${node} ${to}`),
+      onAbstention: ({ reason }) => told.push(reason),
+    });
+    for (const [node, fromMs] of [
+      ["a", 0],
+      ["b", 1_000 * phase],
+    ] as const) {
+      supervisor.watch(node);
+      for (let beat = 0; beat < 600; beat++) clock.at(fromMs + 1_000 * beat, () => detector.noteHeartbeat(node));
+    }
+    void supervisor.run(new AbortController().signal);
+    await clock.advanceBy(605_000);
+    const [doubt, ...downs] = told
+      .slice(told.indexOf("everybody-silent"))
+      .filter((what) => !what.endsWith("suspected"));
+    assert.equal(doubt, "everybody-silent", `phase ${phase}: ${told}`);
+    assert.deepEqual(downs.sort(), ["a down", "b down"]);
+    assert.ok(!told.slice(0, told.indexOf("everybody-silent")).some((what) => what.endsWith("down")), `${told}`);
+  }
+});
+
+test("[D7] [D11] whoever is past the detector's ceiling is declared, also within a wait that is announced for another", async () => {
+  const clock = new VirtualClock();
+  const watch = new Watch(clock, ["a", "b"]);
+  watch.silent.add("a");
+  for (let beat = 0; beat < 60; beat++) {
+    await clock.advanceBy(900);
+    watch.detector.noteHeartbeat("a");
+  }
+  watch.told.length = 0;
+  watch.abstentions.length = 0;
+  // By itself "a" is declared at the ceiling of a second, and "b" 330 ms after its last beat.
+  await clock.advanceBy(550);
+  watch.silent.add("b");
+  await clock.advanceBy(400);
+  assert.equal(watch.abstentions.length, 1);
+  assert.ok((watch.abstentions[0]?.untilMs ?? 0) > clock.nowMs() + 100);
+  await clock.advanceBy(120);
+  assert.deepEqual(
+    watch.down().map((sentence) => sentence.slice(0, 6)),
+    ["a down"],
+  );
 });
 
 test("[D7] the doubt does not outlast the detector's ceiling", async () => {

@@ -34,18 +34,15 @@ export class Hearing {
   newestMs(nowMs: number): number {
     if (nowMs - this.#lookedAtMs < LOOK_EVERY_MS) return this.#newestMs;
     this.#lookedAtMs = nowMs;
-    for (const ear of this.#ears) this.#newestMs = Math.max(this.#newestMs, ear.newestMs());
-    return this.#newestMs;
+    let newestMs = Number.NEGATIVE_INFINITY;
+    for (const ear of this.#ears) newestMs = Math.max(newestMs, ear.newestMs());
+    this.#newestMs = newestMs;
+    return newestMs;
   }
 
-  /**
-   * Is it silent all round, by `nowMs`, for somebody who was last heard at `lastMs`? Nodes that beat as often as that one
-   * spoke within an interval of its last beat for the last time, if all fell silent together; else one has spoken since.
-   * An interval is less than half of a silence that is declared, so half of it tells the two apart.
-   */
-  isSilentSince(lastMs: number, nowMs: number): boolean {
-    const halfMs = lastMs + (nowMs - lastMs) / 2;
-    return !(this.#newestMs > halfMs) && !(this.newestMs(nowMs) > halfMs) && this.#severalExpected();
+  /** Has nobody at all been heard after `sinceMs`, by `nowMs`, though several are counted on? */
+  isSilentSince(sinceMs: number, nowMs: number): boolean {
+    return !(this.#newestMs > sinceMs) && !(this.newestMs(nowMs) > sinceMs) && this.#severalExpected();
   }
 
   #severalExpected(): boolean {

@@ -166,6 +166,63 @@ test("[D7] a process that is always late still declares in the end", async () =>
   await running;
 });
 
+/** A process without a free moment: its timers run at the end of each turn of its event loop. */
+class BusyClock implements Clock {
+  readonly inner: VirtualClock = new VirtualClock();
+  readonly #turnMs: number;
+
+  constructor(turnMs: number) {
+    this.#turnMs = turnMs;
+  }
+
+  nowMs(): number {
+    return this.inner.nowMs();
+  }
+
+  sleepUntil(atMs: number, signal?: AbortSignal): Promise<void> {
+    return this.inner.sleepUntil(atMs, signal);
+  }
+
+  at<Subject>(atMs: number, run: (subject: Subject) => void, subject?: Subject): Disposable {
+    const turn = Math.ceil(Math.max(atMs, this.nowMs() + 1) / this.#turnMs);
+    return this.inner.at(turn * this.#turnMs, run, subject as Subject);
+  }
+}
+
+test("[D7] so does one that is late every other time, because its event loop is busy", async () => {
+  for (const turnMs of [51, 60, 75, 100]) {
+    const clock = new BusyClock(turnMs);
+    const { detector, supervisor, stop, running } = scene(clock);
+    supervisor.watch("a");
+    await beat(detector, clock.inner, 100);
+    await clock.inner.advanceBy(3_000);
+    assert.equal(supervisor.standing("a"), "down", `turns of ${turnMs} ms`);
+    stop.abort();
+    await running;
+  }
+});
+
+test("[D7] to watch somebody else does not hide that it stood still", async () => {
+  for (const act of ["watch", "unwatch"] as const) {
+    const clock = new StoppableClock();
+    const { detector, supervisor, stop, running, seen } = scene(clock, { gracePeriodMs: 60_000 });
+    supervisor.watch("a");
+    supervisor.watch("c");
+    await beat(detector, clock.inner, 100);
+    clock.stopFor(2_000);
+    supervisor[act](act === "watch" ? "b" : "c");
+    await clock.inner.advanceTo(clock.inner.nextAtMs);
+    assert.equal(supervisor.abstentions, 1, act);
+    assert.deepEqual(
+      told(seen).filter((sentence) => /down|suspected/.test(sentence)),
+      [],
+      act,
+    );
+    stop.abort();
+    await running;
+  }
+});
+
 test("listeners are told after all changes are in force, and may watch, unwatch and ask", async () => {
   const clock = new VirtualClock();
   const seen: string[] = [];

@@ -68,6 +68,13 @@ export interface LivenessSupervisorOptions extends SupervisorOptions {
   readonly hearing?: Hearing;
 }
 
+/** Somebody accused of silence: since when, and when the detector's ceiling is reached. */
+interface Silent {
+  readonly node: string;
+  readonly lastMs: number;
+  readonly ceilingMs: number;
+}
+
 /** Late wakes in a row that it abstains for. After them it judges, or a process that is always late would never declare. */
 const ABSTENTIONS_IN_A_ROW = 3;
 
@@ -88,6 +95,7 @@ export class LivenessSupervisor {
   /** The present doubt whether it hears at all: since when, and until when at most. */
   #deaf: { readonly sinceMs: number; readonly untilMs: number } | undefined;
   #abstentionsInRow = 0;
+  #abstainUntilMs: number = Number.NEGATIVE_INFINITY;
   #abstentions = 0;
   readonly #wakeUp = (): void => this.#wake();
 
@@ -171,6 +179,8 @@ export class LivenessSupervisor {
 
   #arm(nowMs: number): void {
     if (this.#fail === undefined) return;
+    // Overdue: that it comes late is yet to be noticed.
+    if (this.#timer !== undefined && this.#plannedMs < nowMs) return;
     const wakeMs = this.#machine.nextWakeMs(nowMs);
     if (wakeMs === this.#plannedMs && this.#timer !== undefined) return;
     this.#disarm();
@@ -200,6 +210,8 @@ export class LivenessSupervisor {
       return;
     }
     this.#reading = false;
+    // A row ends where it could judge, not with any wake on time: the look that would accuse may be the late one each time.
+    if (late === undefined && nowMs >= this.#abstainUntilMs) this.#abstentionsInRow = 0;
     const abstention = late ?? this.#doubtHearing(accusations, lateByMs, nowMs);
     const declarations = this.#machine.evaluate(nowMs);
     this.#arm(nowMs);
@@ -212,16 +224,14 @@ export class LivenessSupervisor {
   }
 
   #abstainIfLate(lateByMs: number, nowMs: number): Abstention | undefined {
-    if (lateByMs <= this.#stallToleranceMs) {
-      this.#abstentionsInRow = 0;
-      return undefined;
-    }
+    if (lateByMs <= this.#stallToleranceMs) return undefined;
     if (this.#abstentionsInRow === ABSTENTIONS_IN_A_ROW) return undefined;
     this.#abstentionsInRow++;
     this.#abstentions++;
     const { recheckMs } = this.#machine.options;
     const untilMs = nowMs + Math.max(recheckMs, Math.min(lateByMs, this.#longestAbstentionMs));
     this.#machine.abstainUntil(untilMs);
+    this.#abstainUntilMs = untilMs;
     return { reason: "late-wake", atMs: nowMs, lateByMs, untilMs };
   }
 
@@ -231,33 +241,42 @@ export class LivenessSupervisor {
    * is heard ends it. Says so when it begins.
    */
   #doubtHearing(accusations: readonly Accusation[], lateByMs: number, nowMs: number): Abstention | undefined {
-    const accused = lastToFallSilent(accusations);
-    if (accused?.lastMs === undefined) return undefined;
-    const { node, lastMs } = accused;
+    const accused = this.#lastToFallSilent(accusations, nowMs);
+    if (accused === undefined) return undefined;
+    const { node, lastMs, ceilingMs } = accused;
     const begins = this.#deaf === undefined || this.#hearing.newestMs(nowMs) > this.#deaf.sinceMs;
     if (begins) {
-      const ceilingMs = this.#detector.whenLevel?.(node, Number.MAX_VALUE) ?? Number.POSITIVE_INFINITY;
-      const untilMs = Math.min(nowMs + (nowMs - lastMs), ceilingMs);
-      this.#deaf = this.#hearing.isSilentSince(lastMs, nowMs) ? { sinceMs: nowMs, untilMs } : undefined;
+      const silent = this.#hearing.isSilentSince(this.#wouldHaveSpokenMs(node, lastMs, nowMs), nowMs);
+      this.#deaf = silent ? { sinceMs: nowMs, untilMs: Math.min(nowMs + (nowMs - lastMs), ceilingMs) } : undefined;
     }
     const { recheckMs } = this.#machine.options;
     // Looked at again in between: whoever is heard meanwhile ends the wait.
-    const untilMs = this.#deaf === undefined ? nowMs : Math.min(nowMs + recheckMs, this.#deaf.untilMs);
-    this.#machine.withholdUntil(untilMs);
-    if (!begins || this.#deaf === undefined || untilMs <= nowMs) return undefined;
+    this.#machine.withholdUntil(this.#deaf === undefined ? nowMs : Math.min(nowMs + recheckMs, this.#deaf.untilMs));
+    if (!begins || this.#deaf === undefined) return undefined;
     this.#abstentions++;
     return { reason: "everybody-silent", atMs: nowMs, lateByMs: Math.max(0, lateByMs), untilMs: this.#deaf.untilMs };
   }
-}
 
-function lastToFallSilent(accusations: readonly Accusation[]): Accusation | undefined {
-  let last: Accusation | undefined;
-  for (const accusation of accusations) {
-    const { to, lastMs } = accusation;
-    if (to === "down" && lastMs !== undefined && !(lastMs <= (last?.lastMs ?? Number.NEGATIVE_INFINITY)))
-      last = accusation;
+  /** Of those who are to be declared down; who has reached the detector's ceiling is declared without doubt. */
+  #lastToFallSilent(accusations: readonly Accusation[], nowMs: number): Silent | undefined {
+    let last: Silent | undefined;
+    for (const { node, to, lastMs } of accusations) {
+      if (to !== "down" || lastMs === undefined || lastMs <= (last?.lastMs ?? Number.NEGATIVE_INFINITY)) continue;
+      const ceilingMs = this.#detector.whenLevel?.(node, Number.MAX_VALUE) ?? Number.POSITIVE_INFINITY;
+      if (ceilingMs > nowMs) last = { node, lastMs, ceilingMs };
+    }
+    return last;
   }
-  return last;
+
+  /**
+   * By when others like `node`, silent since `lastMs`, would have spoken once more if they lived. If all fell silent
+   * together, each had spoken for the last time within one interval of that one; an interval is over when its next beat was
+   * clearly missing, and at half of its silence anyway.
+   */
+  #wouldHaveSpokenMs(node: string, lastMs: number, nowMs: number): number {
+    const missingMs = this.#detector.whenLevel?.(node, this.#machine.options.clearThreshold) ?? lastMs;
+    return Math.max(missingMs, lastMs + (nowMs - lastMs) / 2);
+  }
 }
 
 /** One that cannot tell when anybody was last heard is taken to hear, so that it never doubts that. */
