@@ -1,7 +1,7 @@
 /**
  * How often silences of each length have been, remembered for hours in constant room, without assuming a distribution.
  * Silences are counted in bins that widen with their length (of the silence in deviations past the mean: log2(1 + z / 2)),
- * so that 72 bins reach from nothing to 8,000 deviations; within a bin the curve of exceedance falls geometrically.
+ * so that 73 bins reach from nothing to 8,000 deviations; within a bin the curve of exceedance falls geometrically.
  * Where counts run out it is carried on as a Pareto tail whose index comes from the longest silences seen (B. M. Hill, "A
  * simple general approach to inference about the tail of a distribution", 1975), held together by a weak presumption.
  *
@@ -10,12 +10,12 @@
  * the caller's business (see adaptive-context.ts).
  */
 
-/** Bins for each doubling of 1 + z / 2: fine up to 2^5, where silences of one cause lie close together, then coarse. */
-const FINE_BINS = 10;
-const FINE_OCTAVES = 5;
+/** Bins for each doubling of 1 + z / 2: fine up to 2^6, where silences of one cause lie close together, then coarse. */
+const FINE_BINS = 9;
+const FINE_OCTAVES = 6;
 const COARSE_BINS = 3;
 /** How many there are: the last one takes in everything beyond 2^12. */
-const BINS = 72;
+const BINS = 73;
 /** A kind's row: its bins, then what else is known of it. */
 const HOURS = BINS;
 const RECENT_HOURS = BINS + 1;
