@@ -238,6 +238,9 @@ class ScheduleOracle implements Reference {
   }
 }
 
+/** What the path of a periodic sender takes before jitter, where regimes tell their truth. */
+const PATH_MS = 30;
+
 /** Knows how traffic is distributed at each instant, for regimes where that changes: a deviate past the true mean. */
 class StateOracle implements Reference {
   baseMs = 0;
@@ -253,7 +256,7 @@ class StateOracle implements Reference {
     const nextDueMs = dueMs[Math.min(sequence + 1, dueMs.length - 1)] as number;
     const truth = regime.truth?.(sender === "renewal" ? (dueMs[sequence] as number) : nextDueMs);
     this.scale = truth?.deviationMs ?? 1;
-    this.baseMs = sender === "renewal" ? arrivalMs + (truth?.meanMs ?? 0) : nextDueMs + 3 * this.scale;
+    this.baseMs = sender === "renewal" ? arrivalMs + (truth?.meanMs ?? 0) : nextDueMs + PATH_MS + 3 * this.scale;
   }
 }
 

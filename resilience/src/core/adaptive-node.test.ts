@@ -1,7 +1,8 @@
 /** One node's contexts and its two rules for the extraordinary: caution after a mistake, outages set apart. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { AdaptiveNode, HOURLY_LEVEL } from "./adaptive-node.ts";
+import { AdaptiveNode } from "./adaptive-node.ts";
+import { HOURLY_LEVEL } from "./level-scale.ts";
 import { seededRandom } from "./random.ts";
 
 const SETTINGS = {

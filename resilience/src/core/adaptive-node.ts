@@ -1,34 +1,35 @@
 /**
  * What the adaptive model knows of one node: four contexts (since the last arrival and against the sender's schedule,
- * each slow and quick), of which the one with the shortest deadline at equal promise is asked, and two rules for what
+ * each slow and quick), of which the one with the shortest deadline at equal promise is asked, and three rules for what
  * is out of the ordinary. After a mistake the deadlines are stretched for a few beats, because where one beat was late the
  * next may be (a step up costs one mistake, not ten). A silence several times the deadline is set apart as an outage
- * and only remembered when the third such comes within the memory: then it is how this network is.
+ * and remembered when the third comes within the memory: then it is how this network is. In the first beats deadlines are
+ * held to a few typical gaps, because one odd gap must not make silence last.
  */
-import { type AdaptiveContext, ArrivalContext, ScheduleContext } from "./adaptive-context.ts";
+import { type AdaptiveContext, ArrivalContext } from "./adaptive-context.ts";
 import { BeatOrder } from "./beat-order.ts";
+import { HOURLY_LEVEL, levelOf, ordersOf } from "./level-scale.ts";
+import { ScheduleContext } from "./schedule-context.ts";
 import { SilenceHistogram, TailCurve } from "./silence-histogram.ts";
 
 /** Beats over which the contexts learn mean and deviation. */
 const QUICK_BEATS = 20;
 const SLOW_BEATS = 4096;
-const LONG_BEATS = 1e6;
-/** The level at which one mistake an hour is to be expected. */
-export const HOURLY_LEVEL = 8;
-/** From here on levels count mistakes an hour. */
-const RATE_LEVEL = 7;
-/** Up to here a level is plain phi, for a slow sender up to a share of the orders that mean one mistake an hour. */
-const PLAIN_LEVEL = 2;
-const KNEE_SHARE = 0.4;
+/** The quick contexts, whose deadlines waver, are asked only where they are shorter by this: else their luck would decide. */
+const STEADY_SHARE = 0.9;
+/** Kinds of traffic that the slow contexts tell apart. */
+const KINDS = 6;
 /** Beats for which deadlines stay stretched after a mistake. */
 const CAUTION_BEATS = 32;
 /** A silence this many deadlines long is an outage until there are three; so much is caution's first stretch at most. */
 const OUTAGE_DEADLINES = 4;
 const FIRST_STRETCH = 3;
+const SECOND_STRETCH = 2.5;
 const OUTAGES_SET_APART = 2;
 const SLOWER_FOR_GOOD = 3;
-/** The long context is asked only where its deadline is shorter than the others' by this. */
-const LONG_SHARE = 0.75;
+/** For so many beats a node's level 8 is at most so many typical gaps away: counting has not begun in earnest. */
+const EARLY_BEATS = 16;
+const EARLY_GAPS = 5.5;
 /** Samples after which a schedule may be asked. */
 const SCHEDULE_SAMPLES = 16;
 /** Beats between two fits, once many have been heard, and between two choices of whom to ask. */
@@ -36,7 +37,6 @@ const FIT_EVERY = 256;
 const CHOOSE_EVERY = 32;
 const MEMORY_MS = 16 * 3_600_000;
 const FADES_PER_MEMORY = 32;
-
 const SHORTEST_MS = 1e-3;
 
 /** Places in a node's view: last arrival; from there to z = 0; a unit of z; stretch; orders at level 8; level at z = 0. */
@@ -59,11 +59,10 @@ export interface AdaptiveSettings {
 export class AdaptiveNode {
   readonly order: BeatOrder = new BeatOrder();
   readonly #settings: AdaptiveSettings;
-  readonly #store: Float32Array = SilenceHistogram.store(3);
-  readonly #quick: ArrivalContext = new ArrivalContext(new SilenceHistogram(this.#store, 0), QUICK_BEATS);
-  readonly #slow: ArrivalContext = new ArrivalContext(new SilenceHistogram(this.#store, 1), SLOW_BEATS);
-  readonly #long: ArrivalContext = new ArrivalContext(new SilenceHistogram(this.#store, 2), LONG_BEATS, true);
-  readonly #arrivals: readonly ArrivalContext[] = [this.#long, this.#slow, this.#quick];
+  readonly #store: Float32Array = SilenceHistogram.store(KINDS + 1);
+  readonly #slow: ArrivalContext = new ArrivalContext(new SilenceHistogram(this.#store, 0, KINDS), SLOW_BEATS);
+  readonly #quick: ArrivalContext = new ArrivalContext(new SilenceHistogram(this.#store, KINDS, 1), QUICK_BEATS);
+  readonly #arrivals: readonly ArrivalContext[] = [this.#slow, this.#quick];
   /** Made when the first numbered beat follows another. */
   #schedules: readonly ScheduleContext[] = [];
   #sequence: number | undefined;
@@ -78,6 +77,9 @@ export class AdaptiveNode {
   readonly #setApartMs: number[] = [];
   #setApartAtMs = 0;
   #beats = 0;
+  /** Gaps of the first beats and the sum of their logarithms: the geometric mean bears an odd one. */
+  #gaps = 0;
+  #gapLogarithms = 0;
   #nextFit = 1;
   #nextChoice = 1;
   #fadedAtMs: number;
@@ -106,7 +108,7 @@ export class AdaptiveNode {
     const level =
       placeMs < aheadMs
         ? ((view[FLOOR_LEVEL] as number) * placeMs) / aheadMs
-        : this.#levelOf(this.#curve.ordersAt((placeMs - aheadMs) / (view[SCALE] as number)));
+        : levelOf(this.#curve.ordersAt((placeMs - aheadMs) / (view[SCALE] as number)), view[HOURLY_ORDERS] as number);
     return Math.min(level, (HOURLY_LEVEL * silenceMs) / this.#settings.leastSilenceMs);
   }
 
@@ -116,7 +118,7 @@ export class AdaptiveNode {
     const floorLevel = view[FLOOR_LEVEL] as number;
     let placeMs = view[AHEAD] as number;
     if (level < floorLevel) placeMs = Math.max(placeMs, 0) * (Math.max(level, 0) / floorLevel);
-    else placeMs += (view[SCALE] as number) * this.#curve.zAtOrders(this.#ordersOf(level));
+    else placeMs += (view[SCALE] as number) * this.#curve.zAtOrders(ordersOf(level, view[HOURLY_ORDERS] as number));
     const leastMs = (this.#settings.leastSilenceMs * level) / HOURLY_LEVEL;
     return Math.min(Math.max(placeMs * (view[STRETCH] as number), leastMs, 0), this.#settings.ceilingMs);
   }
@@ -158,6 +160,10 @@ export class AdaptiveNode {
     }
     this.#noteMistake(mistaken, silenceMs, deadlineMs, adjacent);
     if (!adjacent || outage) return;
+    if (this.#beats < EARLY_BEATS && silenceMs > 0) {
+      this.#gaps++;
+      this.#gapLogarithms += Math.log(silenceMs);
+    }
     for (const context of this.#arrivals) context.learn(silenceMs, this.#settings.leastScaleMs);
     if (this.#quick.samples >= this.#settings.minimumSamples) return;
     const presumedMs = Math.max(this.#settings.expectedIntervalMs, this.#quick.meanMs);
@@ -187,7 +193,7 @@ export class AdaptiveNode {
       this.#mistakesInRow = 0;
       return;
     }
-    this.#cautionMs = recent ? 2 * silenceMs : Math.min(2 * silenceMs, FIRST_STRETCH * deadlineMs);
+    this.#cautionMs = recent ? SECOND_STRETCH * silenceMs : Math.min(2 * silenceMs, FIRST_STRETCH * deadlineMs);
     this.#cautionBeats = CAUTION_BEATS;
     this.#nextFit = this.#beats;
     if (!adjacent) return;
@@ -208,10 +214,10 @@ export class AdaptiveNode {
       return;
     }
     if (steps > 0 && this.#schedules.length === 0) {
-      const store = SilenceHistogram.store(2);
+      const store = SilenceHistogram.store(KINDS + 1);
       this.#schedules = [
-        new ScheduleContext(new SilenceHistogram(store, 0), SLOW_BEATS, 256),
-        new ScheduleContext(new SilenceHistogram(store, 1), QUICK_BEATS, 32),
+        new ScheduleContext(new SilenceHistogram(store, 0, KINDS), SLOW_BEATS, 256),
+        new ScheduleContext(new SilenceHistogram(store, KINDS, 1), QUICK_BEATS, 32),
       ];
     }
     for (const context of this.#schedules) {
@@ -238,7 +244,7 @@ export class AdaptiveNode {
   #fit(): void {
     this.#nextFit = this.#beats + Math.min(Math.max(1, this.#beats >> 2), FIT_EVERY);
     for (const contexts of [this.#arrivals, this.#schedules])
-      for (const context of contexts) context.fit(this.#curve, this.#quick.meanMs);
+      for (const context of contexts) context.refit(this.#curve, this.#quick.meanMs);
     this.#choose(true);
   }
 
@@ -247,14 +253,19 @@ export class AdaptiveNode {
     this.#nextChoice = this.#beats + CHOOSE_EVERY;
     let best: AdaptiveContext = this.#quick;
     if (this.#cautionBeats === 0) {
-      if (!this.#slow.aside && this.#slow.typicalMs < best.typicalMs) best = this.#slow;
-      for (const context of this.#schedules) {
-        const known = context.samples > SCHEDULE_SAMPLES && context.histogram.count > SCHEDULE_SAMPLES;
-        if (known && !context.aside && context.typicalMs < best.typicalMs) best = context;
-      }
-      if (!this.#long.aside && this.#long.typicalMs < LONG_SHARE * best.typicalMs) best = this.#long;
+      let leastMs = this.#quick.typicalMs;
+      for (const contexts of [this.#arrivals, this.#schedules])
+        for (const context of contexts) {
+          const samples = Math.min(context.samples, context.histogram.count);
+          if (context.aside || (contexts === this.#schedules && samples <= SCHEDULE_SAMPLES)) continue;
+          const typicalMs = (context.memory === SLOW_BEATS ? STEADY_SHARE : 1) * context.typicalMs;
+          if (typicalMs >= leastMs) continue;
+          leastMs = typicalMs;
+          best = context;
+        }
     }
-    if (!refitted && best === this.#asked) return;
+    const settled = !(this.#slow.settle() || this.#schedules[0]?.settle() === true);
+    if (settled && !refitted && best === this.#asked) return;
     this.#asked = best;
     best.fit(this.#curve, this.#quick.meanMs);
     this.#view[HOURLY_ORDERS] = best.hourlyOrders;
@@ -265,36 +276,25 @@ export class AdaptiveNode {
     const view = this.#view;
     view[AHEAD] = this.#asked.baseMs - (view[LAST] as number);
     view[SCALE] = this.#asked.scaleMs;
-    view[FLOOR_LEVEL] = this.#levelOf(this.#curve.floorOrders);
+    view[FLOOR_LEVEL] = levelOf(this.#curve.floorOrders, view[HOURLY_ORDERS] as number);
     view[STRETCH] = 1;
+    if (this.#beats < EARLY_BEATS) this.#limitScale();
     if (this.#cautionBeats > 0)
       view[STRETCH] = Math.max(1, this.#cautionMs / Math.max(this.silenceMs(HOURLY_LEVEL), SHORTEST_MS));
+  }
+
+  #limitScale(): void {
+    const { minimumSamples, leastScaleMs } = this.#settings;
+    if (this.#gaps < minimumSamples) return;
+    const view = this.#view;
+    const mostMs = EARLY_GAPS * Math.exp(this.#gapLogarithms / this.#gaps);
+    const z = this.#curve.zAtOrders(view[HOURLY_ORDERS] as number);
+    view[SCALE] = Math.max(leastScaleMs, Math.min(view[SCALE] as number, (mostMs - (view[AHEAD] as number)) / z));
   }
 
   #fade(nowMs: number): void {
     this.#fadedAtMs = nowMs;
     const share = Math.exp(-1 / FADES_PER_MEMORY);
     for (const context of [...this.#arrivals, ...this.#schedules]) context.fade(share);
-  }
-
-  /** Plain phi up to a knee, an order of mistakes an hour a level from ten an hour on, a straight line between. */
-  #levelOf(orders: number): number {
-    const hourlyOrders = this.#view[HOURLY_ORDERS] as number;
-    const knee = Math.min(PLAIN_LEVEL, KNEE_SHARE * hourlyOrders);
-    if (orders <= knee) return orders;
-    const rateOrders = Math.max(hourlyOrders - HOURLY_LEVEL + RATE_LEVEL, (knee + hourlyOrders) / 2);
-    if (orders >= rateOrders) return HOURLY_LEVEL + orders - hourlyOrders;
-    const rateLevel = HOURLY_LEVEL + rateOrders - hourlyOrders;
-    return knee + ((orders - knee) * (rateLevel - knee)) / (rateOrders - knee);
-  }
-
-  #ordersOf(level: number): number {
-    const hourlyOrders = this.#view[HOURLY_ORDERS] as number;
-    const knee = Math.min(PLAIN_LEVEL, KNEE_SHARE * hourlyOrders);
-    if (level <= knee) return level;
-    const rateOrders = Math.max(hourlyOrders - HOURLY_LEVEL + RATE_LEVEL, (knee + hourlyOrders) / 2);
-    const rateLevel = HOURLY_LEVEL + rateOrders - hourlyOrders;
-    if (level >= rateLevel) return hourlyOrders + level - HOURLY_LEVEL;
-    return knee + ((level - knee) * (rateOrders - knee)) / (rateLevel - knee);
   }
 }

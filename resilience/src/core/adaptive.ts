@@ -7,9 +7,10 @@
  * It assumes that the silences of the coming hours resemble those of the last sixteen, up to place and unit. It cannot
  * tell a burst of loss from a crash before it is over, and no rate of mistakes is promised for the first hour.
  */
-import { AdaptiveNode, type AdaptiveSettings, HOURLY_LEVEL } from "./adaptive-node.ts";
+import { AdaptiveNode, type AdaptiveSettings } from "./adaptive-node.ts";
 import { isWellFormed } from "./beat-order.ts";
 import type { Beat, BeatVerdict, DetectorMachine } from "./detector.ts";
+import { HOURLY_LEVEL } from "./level-scale.ts";
 
 /**
  * The level at which the adaptive model expects so many mistakes an hour a node: 8 for one, 9.38 for one a day. For rates

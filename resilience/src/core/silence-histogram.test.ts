@@ -6,10 +6,10 @@ import { seededRandom } from "./random.ts";
 import { SilenceHistogram, TailCurve } from "./silence-histogram.ts";
 
 function fitted(samples: Iterable<number>): { histogram: SilenceHistogram; curve: TailCurve } {
-  const histogram = new SilenceHistogram(SilenceHistogram.store(1), 0);
+  const histogram = new SilenceHistogram(SilenceHistogram.store(1), 0, 1);
   const curve = new TailCurve();
-  for (const z of samples) histogram.add(z, 1);
-  histogram.fit(curve);
+  for (const z of samples) histogram.add(0, z, 10, 50);
+  histogram.fit(curve, 0, 50);
   return { histogram, curve };
 }
 
@@ -62,24 +62,41 @@ test("[D11] the curve rises, and its inverse agrees with it", () => {
 });
 
 test("[D5] old silences fade, and what is left of them in the end is nothing", () => {
-  const histogram = new SilenceHistogram(SilenceHistogram.store(2), 1);
-  for (let sample = 0; sample < 1000; sample++) histogram.add(sample % 2 === 0 ? 0 : 1, 1);
-  histogram.add(5_000, 1);
+  const histogram = new SilenceHistogram(SilenceHistogram.store(2), 1, 1);
+  for (let sample = 0; sample < 1000; sample++) histogram.add(0, sample % 2 === 0 ? 0 : 1, 10, 50);
+  histogram.add(0, 5_000, 10, 50);
   histogram.fade(0.5);
   assert.ok(Math.abs(histogram.count - 500.5) < 1e-3);
   for (let round = 0; round < 100; round++) histogram.fade(0.5);
   assert.equal(histogram.count, 0);
   const curve = new TailCurve();
-  histogram.fit(curve);
+  histogram.fit(curve, 0, 50);
   assert.equal(curve.ordersAt(0), Math.log10(2));
 });
 
 test("histograms that share a store do not see each other", () => {
   const store = SilenceHistogram.store(2);
-  const [one, other] = [new SilenceHistogram(store, 0), new SilenceHistogram(store, 1)];
-  for (let sample = 0; sample < 100; sample++) one.add(1e6, 1);
+  const [one, other] = [new SilenceHistogram(store, 0, 1), new SilenceHistogram(store, 1, 1)];
+  for (let sample = 0; sample < 100; sample++) one.add(0, 1e6, 10, 50);
   const curve = new TailCurve();
-  other.fit(curve);
+  other.fit(curve, 0, 50);
   assert.equal(other.count, 0);
   assert.ok(curve.zAtOrders(5) < 20);
+});
+
+test("[D9] a kind's curve is its own, with a little of the others in it; all kinds together are what they sum to", () => {
+  const histogram = new SilenceHistogram(SilenceHistogram.store(2), 0, 2);
+  for (let sample = 0; sample < 100_000; sample++) {
+    histogram.add(0, sample % 1000 === 0 ? 3 : 1, 10, 50);
+    histogram.add(1, sample % 10 === 0 ? 30 : 1, 20, 50);
+  }
+  const curve = new TailCurve();
+  assert.ok(Math.abs(histogram.hours(0) - 100_000 / 72_000) < 1e-3, `${histogram.hours(0)} hours`);
+  assert.equal(histogram.unitMs(1), 20);
+  const perHour = histogram.fit(curve, 1, 50);
+  assert.ok(Math.abs(perHour - 72_000) < 100, `${perHour} silences an hour`);
+  // Of the other kind, of which nothing is above 10, 0.13 hours are mixed into 1.39.
+  assert.ok(Math.abs(10 ** -curve.ordersAt(10) - 0.0914) < 0.005, `${10 ** -curve.ordersAt(10)}`);
+  histogram.fit(curve, undefined, 50);
+  assert.ok(Math.abs(10 ** -curve.ordersAt(10) - 0.05) < 0.005, `${10 ** -curve.ordersAt(10)}`);
 });
