@@ -136,7 +136,7 @@ function stationGauges(registers: Registers): {
   return {
     level: gauge(
       "suspicion_level",
-      "Suspicion (phi): -log10 of the chance that it is merely late; +Inf if never heard.",
+      "Suspicion, as the group's model counts it; 1.8e308 past the ceiling, +Inf if never heard.",
     ),
     active: gauge("active", "1 for the station that serves now."),
     fit: gauge("fit", "1 for a station that may be active."),
@@ -168,7 +168,7 @@ function qualityGauges(registers: Registers): {
   const gauge = (name: string, help: string): StationGauge =>
     new Gauge({ name: `gsf_station_${name}`, help, labelNames: ["group", "station"], registers });
   return {
-    mean: gauge("heartbeat_interval_mean_seconds", "Mean of the gaps between its heartbeats, outages left out."),
+    mean: gauge("heartbeat_interval_mean_seconds", "Mean of the gaps between its heartbeats, declared ones left out."),
     deviation: gauge("heartbeat_interval_deviation_seconds", "Deviation of the gaps between its heartbeats."),
     falsePositives: gauge(
       "false_positives_per_day",
@@ -177,7 +177,7 @@ function qualityGauges(registers: Registers): {
     lastDetection: gauge("last_detection_seconds", "Silence after which it was last declared down."),
     gap: new Gauge({
       name: "gsf_station_heartbeat_gap_seconds",
-      help: "Quantiles of the gaps between its heartbeats, outages left out; at most 5 % too long.",
+      help: "Quantiles of the gaps between its heartbeats, declared ones left out; at most 5 % too long.",
       labelNames: ["group", "station", "quantile"],
       registers,
     }),
