@@ -117,9 +117,8 @@ export class SupervisorMachine {
   }
 
   /**
-   * Until `untilMs` no node that was ever heard from is declared down, unless its level is as high as a number can be (a
-   * detector's ceiling) or it is silent for longer than ceilingMs.
-   * Suspecting, and how long a level has lasted, go on meanwhile. A later call replaces an earlier one.
+   * Until `untilMs` no node that was ever heard from is declared down, unless it is past a ceiling: the detector's, where its
+   * level is as high as a number can be, or ceilingMs. All else goes on meanwhile. A later call replaces an earlier one.
    */
   withholdUntil(untilMs: number): void {
     this.#withholdUntilMs = untilMs;
