@@ -120,7 +120,9 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
     name: "never-doubts-itself",
     bug: "an observer that stood still declares everybody",
     file: RUNTIME_SUPERVISOR,
-    edits: [{ find: "if (lateByMs <= this.#stallToleranceMs) {", replace: "if (lateByMs <= Number.MAX_VALUE) {" }],
+    edits: [
+      { find: "if (lateByMs <= this.#stallToleranceMs) return", replace: "if (lateByMs < Number.MAX_VALUE) return" },
+    ],
     invariants: ["abstains-after-a-stall"],
   },
   {

@@ -129,7 +129,7 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
         replace: "this.#takeover.evaluate();",
       },
     ],
-    invariants: ["promotes-on-evidence"],
+    invariants: ["promotes-on-evidence", "unfit-is-not-promoted"],
   },
   {
     name: "epoch-judged-at-arrival",
