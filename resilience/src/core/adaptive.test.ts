@@ -117,6 +117,27 @@ test("[D4] after five beats silence is declared within three base timeouts, with
   }
 });
 
+test("[D9] rare losses beside little jitter do not blind it while it has seen little", () => {
+  for (const [lossRate, deviationMs] of [
+    [0.2, 2],
+    [0.05, 2],
+    [0.02, 0.5],
+    [0.01, 2],
+    [0.002, 2],
+  ] as const) {
+    const random = seededRandom(`${SEED}-${lossRate}`);
+    const machine = new PhiAccrualMachine({ model: "adaptive", expectedIntervalMs: 50 });
+    let longestMs = 0;
+    for (let sequence = 1; sequence <= 20_000; sequence++) {
+      const nowMs = 50 * sequence + deviationMs * (random.next() + random.next() + random.next() - 1.5) * 2;
+      if (random.next() < lossRate) continue;
+      machine.noteHeartbeat("a", { sequence }, nowMs);
+      if (sequence > 10) longestMs = Math.max(longestMs, (machine.whenLevel("a", 8) as number) - nowMs);
+    }
+    assert.ok(longestMs < 1_500, `${lossRate} lost, deviation ${deviationMs}: up to ${longestMs} ms; SEED=${SEED}`);
+  }
+});
+
 test("[D5] the gap of an outage is not learned, short or long, and the next crash is found as fast", () => {
   for (const outageMs of [2_000, 60_000]) {
     const line = new Line(`outage ${outageMs}`).beats(20_000, 50, 10);

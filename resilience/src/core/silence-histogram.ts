@@ -34,6 +34,8 @@ const PRESUMED_INDEX = 0.17;
 const PRESUMED_WEIGHT = 2;
 /** So many hours of the other kinds are mixed into one that has not been heard yet, fewer the more is known of it. */
 const BLENDED_HOURS = 0.5;
+/** So many times the longest silence seen is the one that comes once an hour at most. */
+const RECORDS = 3;
 /** Decimal orders between two points of a curve. */
 const ORDERS_PER_POINT = 0.25;
 const MOST_POINTS = 24;
@@ -149,7 +151,9 @@ export class SilenceHistogram {
       }
     }
     describe(curve, total);
-    return (total + 1) / (ownHours + share * otherHours + Math.max(gapMs, SHORTEST_GAP_MS) / HOUR_MS);
+    const perHour = (total + 1) / (ownHours + share * otherHours + Math.max(gapMs, SHORTEST_GAP_MS) / HOUR_MS);
+    curve.restrain(Math.log10(perHour));
+    return perHour;
   }
 }
 
@@ -176,7 +180,7 @@ function describe(curve: TailCurve, total: number): void {
 
 /** Walks down from the longest silence and notes where each quarter of an order is passed. */
 function trace(curve: TailCurve, index: number, anchored: number, highest: number, total: number): void {
-  curve.begin(index);
+  curve.begin(index, highest === 0 ? Number.POSITIVE_INFINITY : zAt(highest + 1));
   let above = 0;
   let wanted = anchored;
   for (let bin = highest; bin > 0; bin--) {
@@ -207,15 +211,18 @@ export class TailCurve {
   readonly #values: Float64Array = new Float64Array(2 * MOST_POINTS);
   #points = 0;
   #index = PRESUMED_INDEX;
+  #longestZ: number = Number.POSITIVE_INFINITY;
 
   constructor() {
-    this.begin(PRESUMED_INDEX);
+    this.begin(PRESUMED_INDEX, Number.POSITIVE_INFINITY);
     this.end(Math.log10(2));
   }
 
-  begin(index: number): void {
+  /** A curve whose tail has `index`, of silences of which the longest was `longestZ`; Infinity where there was none. */
+  begin(index: number, longestZ: number): void {
     this.#points = 0;
     this.#index = index;
+    this.#longestZ = longestZ;
   }
 
   /** Adds a point nearer than those before; one that would not rise is left out. */
@@ -242,6 +249,17 @@ export class TailCurve {
 
   #orders(point: number): number {
     return this.#values[2 * point + 1] as number;
+  }
+
+  /**
+   * Holds the silence of so many orders to a few times the longest one seen. What has been seen for minutes says little of
+   * what comes once an hour: an index from silences of two causes (late beats and lost ones) would make it twenty seconds.
+   * A silence beyond breaks the record, and records are few: each is so many times the one before.
+   */
+  restrain(orders: number): void {
+    const beyond = orders - this.#orders(0);
+    const most = Math.log10((RECORDS * (this.#longestZ + KNEE)) / (this.#z(0) + KNEE));
+    if (beyond > 0 && this.#index * beyond > most) this.#index = most / beyond;
   }
 
   /** Orders at z = 0. */
