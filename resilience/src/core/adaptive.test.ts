@@ -155,15 +155,21 @@ test("[D9] a step up costs at most two mistakes, and a step down is followed wit
     [50, 50],
     [400, 80],
   ] as const) {
-    const line = new Line(`step ${meanMs} ${deviationMs}`).beats(20_000, 50, 10);
-    line.mistakes = 0;
-    line.beats(600, meanMs, deviationMs);
-    assert.ok(line.mistakes <= 2, `${line.mistakes} mistakes at a step to N(${meanMs}, ${deviationMs}); SEED=${SEED}`);
-    line.beats(200, 50, 10);
-    const soonMs = medianDeadlineMs(line);
-    line.beats(2000, 50, 10);
-    const steadyMs = medianDeadlineMs(line);
-    assert.ok(soonMs < 1.15 * steadyMs, `${soonMs} after ten seconds, ${steadyMs} in the end; SEED=${SEED}`);
+    let [soonMs, steadyMs] = [0, 0];
+    for (let run = 0; run < 8; run++) {
+      const line = new Line(`step ${meanMs} ${deviationMs} ${run}`).beats(20_000, 50, 10);
+      line.mistakes = 0;
+      line.beats(600, meanMs, deviationMs);
+      assert.ok(
+        line.mistakes <= 2,
+        `${line.mistakes} mistakes at a step to N(${meanMs}, ${deviationMs}); SEED=${SEED}`,
+      );
+      line.beats(200, 50, 10);
+      soonMs += medianDeadlineMs(line);
+      line.beats(2000, 50, 10);
+      steadyMs += medianDeadlineMs(line);
+    }
+    assert.ok(soonMs < 1.1 * steadyMs, `${soonMs / 8} after ten seconds, ${steadyMs / 8} in the end; SEED=${SEED}`);
   }
 });
 
