@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ArrivalContext } from "./adaptive-context.ts";
-import { SilenceHistogram, TailCurve } from "./silence-histogram.ts";
+import { SilenceHistogram } from "./silence-histogram.ts";
+import { TailCurve } from "./tail-curve.ts";
 
 function histogram(): SilenceHistogram {
   return new SilenceHistogram(SilenceHistogram.store(1), 0, 1);

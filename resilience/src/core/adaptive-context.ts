@@ -8,7 +8,8 @@
  * aside for some beats and then takes over what the quick one knows; what it sees meanwhile is not remembered.
  */
 import { allot, undivided } from "./mistake-budget.ts";
-import type { SilenceHistogram, TailCurve } from "./silence-histogram.ts";
+import type { SilenceHistogram } from "./silence-histogram.ts";
+import type { TailCurve } from "./tail-curve.ts";
 
 /** Beats over which a typical deadline is taken. */
 const TYPICAL_BEATS = 24;

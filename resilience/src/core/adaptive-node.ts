@@ -3,14 +3,14 @@
  * each slow and quick), of which the one with the shortest deadline at equal promise is asked, and three rules for what
  * is out of the ordinary. After a mistake the deadlines are stretched for a few beats, because where one beat was late the
  * next may be (a step up costs one mistake, not ten). A silence several times the deadline is set apart as an outage
- * and remembered when the third comes within the memory: then it is how this network is. In the first beats deadlines are
- * held to a few typical gaps, because one odd gap must not make silence last.
+ * and remembered when the third comes within the memory. In the first beats deadlines are held to a few typical gaps.
  */
 import { type AdaptiveContext, ArrivalContext } from "./adaptive-context.ts";
 import { BeatOrder } from "./beat-order.ts";
 import { HOURLY_LEVEL, levelOf, ordersOf } from "./level-scale.ts";
 import { ScheduleContext } from "./schedule-context.ts";
-import { SilenceHistogram, TailCurve } from "./silence-histogram.ts";
+import { SilenceHistogram } from "./silence-histogram.ts";
+import { TailCurve } from "./tail-curve.ts";
 
 /** Beats over which the contexts learn mean and deviation. */
 const QUICK_BEATS = 20;

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { allot, undivided } from "./mistake-budget.ts";
 import { type Random, seededRandom } from "./random.ts";
-import { SilenceHistogram, TailCurve } from "./silence-histogram.ts";
+import { SilenceHistogram } from "./silence-histogram.ts";
+import { TailCurve } from "./tail-curve.ts";
 
 const SILENCES = 360_000;
 

@@ -8,7 +8,8 @@
  * is too short as often as too long. Only where some more shorten the wait out of all proportion it is a little more: when
  * traffic jumps once an hour, no deadline that is worth having foresees the jump.
  */
-import { KNEE, type SilenceHistogram, type TailCurve } from "./silence-histogram.ts";
+import type { SilenceHistogram } from "./silence-histogram.ts";
+import { KNEE, type TailCurve } from "./tail-curve.ts";
 
 /** Mistakes an hour that level 8 aims at, and what it allows where that pays. */
 const AIM = 0.85;

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { normalTailLevel } from "./normal-tail.ts";
 import { seededRandom } from "./random.ts";
-import { SilenceHistogram, TailCurve } from "./silence-histogram.ts";
+import { SilenceHistogram } from "./silence-histogram.ts";
+import { TailCurve } from "./tail-curve.ts";
 
 function fitted(samples: Iterable<number>): { histogram: SilenceHistogram; curve: TailCurve } {
   const histogram = new SilenceHistogram(SilenceHistogram.store(1), 0, 1);

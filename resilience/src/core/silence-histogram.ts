@@ -9,6 +9,7 @@
  * silences fade: all counts are thinned evenly now and then. What a silence is measured from, in which unit, and what makes a kind is
  * the caller's business (see adaptive-context.ts).
  */
+import { KNEE, PRESUMED_INDEX, type TailCurve } from "./tail-curve.ts";
 
 /** Bins for each doubling of 1 + z / 2: fine up to 2^6, where silences of one cause lie close together, then coarse. */
 const FINE_BINS = 9;
@@ -23,22 +24,16 @@ const UNIT_MS = BINS + 2;
 const AIM = BINS + 3;
 const ROW = BINS + 4;
 const MOST_RECENT_HOURS = 0.01;
-/** z + KNEE is what the bins and the tail see the logarithm of. */
-export const KNEE = 2;
 /** The empirical curve is believed down to this many silences; beyond, the tail speaks. */
 const TAIL_FROM = 12;
 /** The longest silences that the tail's index is estimated from. */
 const TAIL_SAMPLES = 40;
-/** The presumption about the tail: its index, and how many silences it is worth. */
-const PRESUMED_INDEX = 0.17;
+/** How many silences the presumption about the tail's index is worth. */
 const PRESUMED_WEIGHT = 2;
 /** So many hours of the other kinds are mixed into one that has not been heard yet, fewer the more is known of it. */
 const BLENDED_HOURS = 0.5;
-/** So many times the longest silence seen is the one that comes once an hour at most. */
-const RECORDS = 3;
 /** Decimal orders between two points of a curve. */
 const ORDERS_PER_POINT = 0.25;
-const MOST_POINTS = 24;
 /** A faded count below this is none. */
 const NEGLIGIBLE = 1e-3;
 /** Nothing above an edge counts as this many silences: a straight line in logarithms needs some. */
@@ -200,97 +195,6 @@ function placeAbove(bin: number, above: number, wanted: number): number {
   const most = above + (blended[bin] as number);
   if (wanted <= least || most <= least) return bin + 1;
   return bin + 1 - Math.min(1, Math.log(wanted / least) / Math.log(most / least));
-}
-
-/**
- * Orders of improbability over silence: broken lines between points, a Pareto tail past the last one. Rising, so that
- * it has an inverse, and both directions cost the same few steps.
- */
-export class TailCurve {
-  /** Points from the rarest silence down to z = 0: z and orders by turns. */
-  readonly #values: Float64Array = new Float64Array(2 * MOST_POINTS);
-  #points = 0;
-  #index = PRESUMED_INDEX;
-  #longestZ: number = Number.POSITIVE_INFINITY;
-
-  constructor() {
-    this.begin(PRESUMED_INDEX, Number.POSITIVE_INFINITY);
-    this.end(Math.log10(2));
-  }
-
-  /** A curve whose tail has `index`, of silences of which the longest was `longestZ`; Infinity where there was none. */
-  begin(index: number, longestZ: number): void {
-    this.#points = 0;
-    this.#index = index;
-    this.#longestZ = longestZ;
-  }
-
-  /** Adds a point nearer than those before; one that would not rise is left out. */
-  point(z: number, orders: number): void {
-    if (this.#points === MOST_POINTS - 1 || !(z > 0)) return;
-    if (this.#points > 0 && !(z < this.#z(this.#points - 1))) return;
-    this.#put(z, orders);
-  }
-
-  /** Closes the curve at z = 0, where it has the given orders. */
-  end(orders: number): void {
-    const nearest = this.#points === 0 ? Number.POSITIVE_INFINITY : this.#orders(this.#points - 1);
-    this.#put(0, Math.min(orders, nearest));
-  }
-
-  #put(z: number, orders: number): void {
-    this.#values[2 * this.#points] = z;
-    this.#values[2 * this.#points++ + 1] = orders;
-  }
-
-  #z(point: number): number {
-    return this.#values[2 * point] as number;
-  }
-
-  #orders(point: number): number {
-    return this.#values[2 * point + 1] as number;
-  }
-
-  /**
-   * Holds the silence of so many orders to a few times the longest one seen. What has been seen for minutes says little of
-   * what comes once an hour: an index from silences of two causes (late beats and lost ones) would make it twenty seconds.
-   * A silence beyond breaks the record, and records are few: each is so many times the one before.
-   */
-  restrain(orders: number): void {
-    const beyond = orders - this.#orders(0);
-    const most = Math.log10((RECORDS * (this.#longestZ + KNEE)) / (this.#z(0) + KNEE));
-    if (beyond > 0 && this.#index * beyond > most) this.#index = most / beyond;
-  }
-
-  /** Orders at z = 0. */
-  get floorOrders(): number {
-    return this.#orders(this.#points - 1);
-  }
-
-  /** -log10 P(silence > z), for z from 0. */
-  ordersAt(z: number): number {
-    const last = this.#z(0);
-    if (z >= last) return this.#orders(0) + Math.log10((z + KNEE) / (last + KNEE)) / this.#index;
-    let place = 1;
-    while (z < this.#z(place)) place++;
-    const nearZ = this.#z(place);
-    const nearOrders = this.#orders(place);
-    const share = (z - nearZ) / (this.#z(place - 1) - nearZ);
-    return nearOrders + share * (this.#orders(place - 1) - nearOrders);
-  }
-
-  /** The z, from 0, at which {@link ordersAt} is `orders`; may be Infinity. */
-  zAtOrders(orders: number): number {
-    const most = this.#orders(0);
-    if (orders >= most) return (this.#z(0) + KNEE) * 10 ** ((orders - most) * this.#index) - KNEE;
-    if (orders <= this.floorOrders) return 0;
-    let place = 1;
-    while (orders < this.#orders(place)) place++;
-    const nearOrders = this.#orders(place);
-    const nearZ = this.#z(place);
-    const share = (orders - nearOrders) / (this.#orders(place - 1) - nearOrders);
-    return nearZ + share * (this.#z(place - 1) - nearZ);
-  }
 }
 
 function binOf(z: number): number {

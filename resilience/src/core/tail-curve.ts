@@ -1,0 +1,100 @@
+/**
+ * Orders of improbability over silence, in deviations past the mean: broken lines between points, a Pareto tail past the
+ * last one. Rising, so that it has an inverse, and both directions cost the same few steps. Where the points come from is
+ * the histogram's business (silence-histogram.ts).
+ */
+
+/** z + KNEE is what bins and tail see the logarithm of. */
+export const KNEE = 2;
+/** The tail's index as long as nothing is known of it. */
+export const PRESUMED_INDEX = 0.17;
+/** So many times the longest silence seen is the one that comes once an hour at most. */
+const RECORDS = 3;
+const MOST_POINTS = 24;
+
+export class TailCurve {
+  /** Points from the rarest silence down to z = 0: z and orders by turns. */
+  readonly #values: Float64Array = new Float64Array(2 * MOST_POINTS);
+  #points = 0;
+  #index = PRESUMED_INDEX;
+  #longestZ: number = Number.POSITIVE_INFINITY;
+
+  constructor() {
+    this.begin(PRESUMED_INDEX, Number.POSITIVE_INFINITY);
+    this.end(Math.log10(2));
+  }
+
+  /** A curve whose tail has `index`, of silences of which the longest was `longestZ`; Infinity where there was none. */
+  begin(index: number, longestZ: number): void {
+    this.#points = 0;
+    this.#index = index;
+    this.#longestZ = longestZ;
+  }
+
+  /** Adds a point nearer than those before; one that would not rise is left out. */
+  point(z: number, orders: number): void {
+    if (this.#points === MOST_POINTS - 1 || !(z > 0)) return;
+    if (this.#points > 0 && !(z < this.#z(this.#points - 1))) return;
+    this.#put(z, orders);
+  }
+
+  /** Closes the curve at z = 0, where it has the given orders. */
+  end(orders: number): void {
+    const nearest = this.#points === 0 ? Number.POSITIVE_INFINITY : this.#orders(this.#points - 1);
+    this.#put(0, Math.min(orders, nearest));
+  }
+
+  #put(z: number, orders: number): void {
+    this.#values[2 * this.#points] = z;
+    this.#values[2 * this.#points++ + 1] = orders;
+  }
+
+  #z(point: number): number {
+    return this.#values[2 * point] as number;
+  }
+
+  #orders(point: number): number {
+    return this.#values[2 * point + 1] as number;
+  }
+
+  /**
+   * Holds the silence of so many orders to a few times the longest one seen. What has been seen for minutes says little of
+   * what comes once an hour: an index from silences of two causes (late beats and lost ones) would make it twenty seconds.
+   * A silence beyond breaks the record, and records are few: each is so many times the one before.
+   */
+  restrain(orders: number): void {
+    const beyond = orders - this.#orders(0);
+    const most = Math.log10((RECORDS * (this.#longestZ + KNEE)) / (this.#z(0) + KNEE));
+    if (beyond > 0 && this.#index * beyond > most) this.#index = most / beyond;
+  }
+
+  /** Orders at z = 0. */
+  get floorOrders(): number {
+    return this.#orders(this.#points - 1);
+  }
+
+  /** -log10 P(silence > z), for z from 0. */
+  ordersAt(z: number): number {
+    const last = this.#z(0);
+    if (z >= last) return this.#orders(0) + Math.log10((z + KNEE) / (last + KNEE)) / this.#index;
+    let place = 1;
+    while (z < this.#z(place)) place++;
+    const nearZ = this.#z(place);
+    const nearOrders = this.#orders(place);
+    const share = (z - nearZ) / (this.#z(place - 1) - nearZ);
+    return nearOrders + share * (this.#orders(place - 1) - nearOrders);
+  }
+
+  /** The z, from 0, at which {@link ordersAt} is `orders`; may be Infinity. */
+  zAtOrders(orders: number): number {
+    const most = this.#orders(0);
+    if (orders >= most) return (this.#z(0) + KNEE) * 10 ** ((orders - most) * this.#index) - KNEE;
+    if (orders <= this.floorOrders) return 0;
+    let place = 1;
+    while (orders < this.#orders(place)) place++;
+    const nearOrders = this.#orders(place);
+    const nearZ = this.#z(place);
+    const share = (orders - nearOrders) / (this.#orders(place - 1) - nearOrders);
+    return nearZ + share * (this.#z(place - 1) - nearZ);
+  }
+}
