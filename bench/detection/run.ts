@@ -1,11 +1,11 @@
 /**
  * `npm run bench:detection`: every detector on every regime, then the short lives. Prints the tables and writes a
- * trade-off picture a regime and sender.
+ * trade-off picture a regime and sender into last-run/.
  *
  *   --seed N         another seed; default 1
  *   --regime NAME    only regimes whose name contains it        --detector NAME   only such detectors (oracles stay)
  *   --quick          a twentieth of the hours, 400 crashes: for a look, not for numbers
- *   --write          also into results/: detection.md, detection.json and the pictures
+ *   --write          into results/ instead: detection.md, detection.json and the pictures
  *   --throughput     only what the models cost: beats and queries a second, bytes a node, and whether that is little enough
  *
  * Ends with code 1 where a target is missed, unless --quick, --regime or --detector left part of the work out. What the
@@ -25,6 +25,7 @@ import { throughputs, throughputTable, throughputVerdicts } from "./throughput.t
 
 const SENDERS = ["renewal", "periodic"] as const;
 const RESULTS = new URL("results/", import.meta.url);
+const LAST_RUN = new URL("last-run/", import.meta.url);
 
 function main(): void {
   const { values } = parseArgs({
@@ -56,8 +57,9 @@ function main(): void {
   const found = verdicts(studies, lives);
   const text = [head, tables(studies), lives.length > 0 ? lifeTables(lives) : "", verdictTable(found)].join("\n");
   console.log(text);
-  mkdirSync(RESULTS, { recursive: true });
-  for (const one of studies) writeFileSync(new URL(`${one.regime}-${one.sender}.svg`, RESULTS), tradeOffChart(one));
+  const pictures = write ? RESULTS : LAST_RUN;
+  mkdirSync(pictures, { recursive: true });
+  for (const one of studies) writeFileSync(new URL(`${one.regime}-${one.sender}.svg`, pictures), tradeOffChart(one));
   if (write) {
     const title =
       "# How good are the detectors?\n\nWritten by `npm run bench:detection -- --write`; how to read it: [README](../README.md).\n";
