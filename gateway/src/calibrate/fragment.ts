@@ -35,7 +35,7 @@ export function fragmentOf(recommendation: DetectorRecommendation): Configuratio
       ...(adaptive ? {} : { windowSize }),
       threshold,
       suspectThreshold: adaptive ? Math.min(ONE_AN_HOUR, threshold) : Number(((threshold * 5) / 8).toFixed(2)),
-      clearThreshold: Number(Math.min(2, threshold / 4).toFixed(2)),
+      clearThreshold: Number((adaptive ? Math.min(2, threshold / 4) : threshold / 4).toFixed(2)),
       minimumDeviation: exactDuration(minimumDeviationMs),
       ceiling: exactDuration(ceilingMs),
     },
