@@ -17,6 +17,8 @@ import { PerStation } from "./per-station.ts";
 const SEVERAL = 2;
 /** What was heard a moment ago may not be known to all groups yet. */
 const HEARING_MS = 5;
+/** From here on a threshold is far from what clears. */
+const HIGH_LEVEL = 6;
 /** Instants on one axis differ by rounding. */
 const ROUNDING_MS = 0.001;
 
@@ -86,10 +88,10 @@ export function hearing(fleet: Fleet): FleetObserver {
 /**
  * Whoever was heard that shortly before somebody is accused was heard after half of that silence, and after the instant
  * at which it was no longer clear: of the normal model both are known to be so long ago at least, of the others only that
- * it was not just now.
+ * it was not just now, and nothing where a declaration takes hardly more than what clears.
  */
 function hearsWithinMs({ detector }: DocumentedGroup): number {
-  if (detector.model !== "normal") return 2 * HEARING_MS;
+  if (detector.model !== "normal") return detector.threshold >= HIGH_LEVEL ? 2 * HEARING_MS : 0;
   const declareMs = leastSilenceMs(detector, detector.threshold);
   return Math.min(declareMs / 2, declareMs - leastSilenceMs(detector, detector.clearThreshold)) - ROUNDING_MS;
 }
