@@ -6,7 +6,7 @@
 import type { Command } from "commander";
 import type { FailoverStatus, StationStatus } from "ground-station-failover";
 import { Agent, request } from "undici";
-import { type ControlAddress, tokenOf, withControlAddress } from "./adapters/control-address.ts";
+import { type ControlAddress, strange, tokenOf, withControlAddress } from "./adapters/control-address.ts";
 import { UserError } from "./adapters/exit-codes.ts";
 
 interface ControlOptions extends ControlAddress {
@@ -56,11 +56,6 @@ async function switchover(
   if (epoch === undefined) throw strange(options.control);
   if (options.json) return print(JSON.stringify(answer));
   print(`${to} is active in ${group}, epoch ${epoch}`);
-}
-
-/** Something answered that is no gateway's control listener. */
-function strange(at: URL): UserError {
-  return new UserError("unreachable", `${at.origin} answered, but not as a gateway's control listener does`);
 }
 
 type StationView = Omit<StationStatus, "level"> & { readonly phi: number | null };

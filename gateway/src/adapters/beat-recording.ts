@@ -7,6 +7,7 @@ import { type FileHandle, open, rm } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { systemClock } from "ground-station-failover";
 import { Agent, request } from "undici";
+import { strange } from "./control-address.ts";
 import { UserError } from "./exit-codes.ts";
 
 export interface BeatRecordingOptions {
@@ -116,8 +117,7 @@ class Recording {
     if (line === "") return;
     const said = parsed(line);
     if (!this.begun) {
-      if (said === undefined || !("recording" in said))
-        throw new UserError("unreachable", `${at.origin} answered, but not as a gateway's control listener does`);
+      if (said === undefined || !("recording" in said)) throw strange(at);
       this.begun = true;
       this.#text = "node,arrival,sequence,sent,incarnation\n";
       return;

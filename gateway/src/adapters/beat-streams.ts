@@ -6,6 +6,7 @@
  */
 import type { Beat, Clock } from "ground-station-failover";
 import type { Group } from "../fleet/group.ts";
+import { type FeedReader, FeedReaders } from "./feed-readers.ts";
 
 export interface BeatStreamsOptions {
   readonly clock: Clock;
@@ -17,31 +18,24 @@ export interface BeatStreamsOptions {
   readonly silenceMs?: number;
 }
 
-interface Reader {
-  readonly controller: ReadableStreamDefaultController<Uint8Array>;
+interface Reader extends FeedReader {
   waiting: string[];
-  /** Called when there is something for it; undefined while it is busy with what it has. */
-  wake: (() => void) | undefined;
   readonly subscription: Disposable;
-  readonly drop: () => void;
 }
-
-const encoder = new TextEncoder();
 
 export class BeatStreams {
   readonly #clock: Clock;
-  readonly #maxReaders: number;
   readonly #maxWaiting: number;
-  readonly #silenceMs: number;
-  readonly #readers: Set<Reader> = new Set();
-  #comment: Disposable | undefined;
-  #closed = false;
+  readonly #readers: FeedReaders<Reader>;
 
   constructor({ clock, maxReaders = 8, maxWaiting = 65_536, silenceMs = 15_000 }: BeatStreamsOptions) {
     this.#clock = clock;
-    this.#maxReaders = maxReaders;
     this.#maxWaiting = maxWaiting;
-    this.#silenceMs = silenceMs;
+    this.#readers = new FeedReaders({
+      ...{ clock, maxReaders, silenceMs, comment: "\n" },
+      serve: (reader) => this.#serve(reader),
+      onLeave: (reader) => reader.subscription[Symbol.dispose](),
+    });
   }
 
   get readers(): number {
@@ -50,42 +44,26 @@ export class BeatStreams {
 
   /** The beats of `group` from now on; undefined where there are too many readers already. `drop` cuts the connection. */
   open(group: Group, drop: () => void): ReadableStream<Uint8Array> | undefined {
-    if (this.#closed || this.#readers.size >= this.#maxReaders) return undefined;
     const { kind, intervalMs } = group.settings.heartbeat;
     const opening = { recording: group.name, kind, intervalMs, startedMs: this.#clock.nowMs() };
-    let reader: Reader;
-    return new ReadableStream<Uint8Array>({
-      start: (controller) => {
-        const subscription = group.onBeat((station, beat, arrivalMs) =>
-          this.#put(reader, lineOf(station, beat, arrivalMs)),
-        );
-        reader = { controller, waiting: [`${JSON.stringify(opening)}\n`], wake: undefined, subscription, drop };
-        this.#readers.add(reader);
-        this.#keepAlive();
-      },
-      pull: () => {
-        const { promise, resolve } = Promise.withResolvers<void>();
-        reader.wake = resolve;
-        this.#serve(reader);
-        return promise;
-      },
-      cancel: () => this.#remove(reader),
+    return this.#readers.open((controller) => {
+      const subscription = group.onBeat((station, beat, arrivalMs) =>
+        this.#put(reader, lineOf(station, beat, arrivalMs)),
+      );
+      const waiting = [`${JSON.stringify(opening)}\n`];
+      const reader: Reader = { controller, waiting, wake: undefined, subscription, drop };
+      return reader;
     });
   }
 
   /** Ends all streams. */
   close(): void {
-    this.#closed = true;
-    for (const reader of [...this.#readers]) {
-      this.#remove(reader);
-      reader.controller.close();
-    }
+    this.#readers.close();
   }
 
   #put(reader: Reader, line: string): void {
     if (reader.waiting.length >= this.#maxWaiting) {
-      this.#remove(reader);
-      reader.drop();
+      this.#readers.drop(reader);
       return;
     }
     reader.waiting.push(line);
@@ -95,26 +73,8 @@ export class BeatStreams {
   #serve(reader: Reader): void {
     const { wake, waiting } = reader;
     if (wake === undefined || waiting.length === 0) return;
-    reader.wake = undefined;
     reader.waiting = [];
-    reader.controller.enqueue(encoder.encode(waiting.join("")));
-    wake();
-  }
-
-  #keepAlive(): void {
-    this.#comment ??= this.#clock.at(this.#clock.nowMs() + this.#silenceMs, () => {
-      this.#comment = undefined;
-      for (const reader of this.#readers) if (reader.wake !== undefined) this.#put(reader, "\n");
-      if (this.#readers.size > 0) this.#keepAlive();
-    });
-  }
-
-  #remove(reader: Reader): void {
-    if (!this.#readers.delete(reader)) return;
-    reader.subscription[Symbol.dispose]();
-    if (this.#readers.size > 0) return;
-    this.#comment?.[Symbol.dispose]();
-    this.#comment = undefined;
+    this.#readers.give(reader, waiting.join(""));
   }
 }
 

@@ -32,6 +32,11 @@ export function tokenOf({ tokenFile }: ControlAddress): string | undefined {
   }
 }
 
+/** Something answered that is no gateway's control listener. */
+export function strange(at: URL): UserError {
+  return new UserError("unreachable", `${at.origin} answered, but not as a gateway's control listener does`);
+}
+
 function controlUrl(text: string): URL {
   if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return new URL(text);
   throw new InvalidArgumentError("allowed is an address such as http://127.0.0.1:7070.");

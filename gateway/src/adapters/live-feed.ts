@@ -6,6 +6,7 @@
  */
 import type { Clock } from "ground-station-failover";
 import { type GroupEvent, gravityOf, sentenceOf } from "./event-sentence.ts";
+import { type FeedReader, FeedReaders } from "./feed-readers.ts";
 
 export interface LiveFeedOptions {
   readonly clock: Clock;
@@ -19,39 +20,28 @@ export interface LiveFeedOptions {
   readonly silenceMs?: number;
 }
 
-interface Reader {
-  readonly controller: ReadableStreamDefaultController<Uint8Array>;
+interface Reader extends FeedReader {
   /** Number of the next event it is to get. */
   next: number;
-  /** Called when there is something for it; undefined while it is busy with what it has. */
-  wake: (() => void) | undefined;
-  readonly drop: () => void;
 }
 
 /** So many events go out in one piece at most. */
 const BATCH = 64;
 const RETRY_MS = 1_000;
-const encoder = new TextEncoder();
 
 export class LiveFeed {
-  readonly #clock: Clock;
   readonly #run: string;
   readonly #kept: number;
-  readonly #maxReaders: number;
-  readonly #silenceMs: number;
-  readonly #readers: Set<Reader> = new Set();
+  readonly #readers: FeedReaders<Reader>;
   /** The ring: event n stands at n % kept. Numbers begin at 1. */
   readonly #frames: string[] = [];
   #last = 0;
-  #comment: Disposable | undefined;
-  #closed = false;
 
   constructor({ clock, run, kept = 1_000, maxReaders = 64, silenceMs = 15_000 }: LiveFeedOptions) {
-    this.#clock = clock;
     this.#run = run;
     this.#kept = kept;
-    this.#maxReaders = maxReaders;
-    this.#silenceMs = silenceMs;
+    const serve = (reader: Reader): void => this.#serve(reader);
+    this.#readers = new FeedReaders({ clock, maxReaders, silenceMs, comment: ": still here\n\n", serve });
   }
 
   get readers(): number {
@@ -70,8 +60,8 @@ export class LiveFeed {
       ...event,
     });
     this.#frames[number % this.#kept] = `id: ${id}\nevent: ${event.type}\ndata: ${data}\n\n`;
-    for (const reader of this.#readers) {
-      if (reader.next < this.#oldest) this.#remove(reader, true);
+    for (const reader of this.#readers.all) {
+      if (reader.next < this.#oldest) this.#readers.drop(reader);
       else this.#serve(reader);
     }
   }
@@ -81,36 +71,20 @@ export class LiveFeed {
    * `drop` cuts the connection of a reader that does not keep up.
    */
   open(lastEventId: string | undefined, drop: () => void): ReadableStream<Uint8Array> | undefined {
-    if (this.#closed || this.#readers.size >= this.#maxReaders) return undefined;
     const since = this.#placeOf(lastEventId);
     const next = Math.max(since + 1, this.#oldest);
     const missed = next - since - 1;
-    let reader: Reader;
-    return new ReadableStream<Uint8Array>({
-      start: (controller) => {
-        reader = { controller, next, wake: undefined, drop };
-        this.#readers.add(reader);
-        const gap = missed > 0 ? `event: gap\ndata: ${JSON.stringify({ missed })}\n\n` : "";
-        controller.enqueue(encoder.encode(`retry: ${RETRY_MS}\n\n${gap}`));
-        this.#keepAlive();
-      },
-      pull: () => {
-        const { promise, resolve } = Promise.withResolvers<void>();
-        reader.wake = resolve;
-        this.#serve(reader);
-        return promise;
-      },
-      cancel: () => this.#remove(reader, false),
+    const gap = missed > 0 ? `event: gap\ndata: ${JSON.stringify({ missed })}\n\n` : "";
+    return this.#readers.open((controller) => {
+      const reader: Reader = { controller, next, wake: undefined, drop };
+      this.#readers.give(reader, `retry: ${RETRY_MS}\n\n${gap}`);
+      return reader;
     });
   }
 
   /** Ends all streams. */
   close(): void {
-    this.#closed = true;
-    for (const reader of [...this.#readers]) {
-      this.#remove(reader, false);
-      reader.controller.close();
-    }
+    this.#readers.close();
   }
 
   /** Number of the oldest event that is still kept. */
@@ -131,29 +105,6 @@ export class LiveFeed {
     const end = Math.min(this.#last, reader.next + BATCH - 1);
     let piece = "";
     while (reader.next <= end) piece += this.#frames[reader.next++ % this.#kept];
-    this.#give(reader, piece);
-  }
-
-  #give(reader: Reader, piece: string): void {
-    const { wake } = reader;
-    reader.wake = undefined;
-    reader.controller.enqueue(encoder.encode(piece));
-    wake?.();
-  }
-
-  #keepAlive(): void {
-    this.#comment ??= this.#clock.at(this.#clock.nowMs() + this.#silenceMs, () => {
-      this.#comment = undefined;
-      for (const reader of this.#readers) if (reader.wake !== undefined) this.#give(reader, ": still here\n\n");
-      if (this.#readers.size > 0) this.#keepAlive();
-    });
-  }
-
-  #remove(reader: Reader, drop: boolean): void {
-    if (!this.#readers.delete(reader)) return;
-    if (drop) reader.drop();
-    if (this.#readers.size > 0) return;
-    this.#comment?.[Symbol.dispose]();
-    this.#comment = undefined;
+    this.#readers.give(reader, piece);
   }
 }
