@@ -49,9 +49,6 @@ export interface Accusation {
 
 /** No wake needs to be nearer than the millisecond to which instants have to agree. */
 const RESOLUTION_MS = 1;
-/** What `evaluate` gives back while nothing changes; shared, therefore frozen. */
-const NOTHING: Declaration[] = Object.freeze([]) as unknown as Declaration[];
-const NOBODY: Accusation[] = Object.freeze([]) as unknown as Accusation[];
 
 class Watched {
   readonly node: string;
@@ -116,6 +113,10 @@ export class SupervisorMachine {
     if (untilMs > this.#abstainUntilMs) this.#abstainUntilMs = untilMs;
   }
 
+  isAbstaining(nowMs: number): boolean {
+    return nowMs < this.#abstainUntilMs;
+  }
+
   /**
    * Until `untilMs` no node that was ever heard from is declared down, unless it is past a ceiling: the detector's, where its
    * level is as high as a number can be, or ceilingMs. All else goes on meanwhile. A later call replaces an earlier one.
@@ -131,32 +132,28 @@ export class SupervisorMachine {
     return expected;
   }
 
-  /** Whom {@link evaluate} would accuse now. No standing changes. The list is the caller's to read. */
+  /** Whom {@link evaluate} would accuse now. No standing changes. */
   accusations(nowMs: number): Accusation[] {
-    let found: Accusation[] | undefined;
+    const found: Accusation[] = [];
     for (const watched of this.#watched.values()) {
       if (watched.standing === "down" || this.#isEarly(watched, nowMs)) continue;
       const look = this.#see(watched, nowMs);
       const to = this.#target(watched, look, nowMs);
       if (to === watched.standing || (to !== "suspected" && to !== "down")) continue;
-      const accusation: Accusation = { node: watched.node, to, lastMs: look.lastMs };
-      if (found === undefined) found = [accusation];
-      else found.push(accusation);
+      found.push({ node: watched.node, to, lastMs: look.lastMs });
     }
-    return found ?? NOBODY;
+    return found;
   }
 
   /** Changes whatever is due and says what changed, in the order in which nodes came under watch. The list is the caller's to read. */
   evaluate(nowMs: number): Declaration[] {
-    let changes: Declaration[] | undefined;
+    const changes: Declaration[] = [];
     for (const watched of this.#watched.values()) {
       if (this.#isEarly(watched, nowMs)) continue;
       const change = this.#judge(watched, nowMs);
-      if (change === undefined) continue;
-      if (changes === undefined) changes = [change];
-      else changes.push(change);
+      if (change !== undefined) changes.push(change);
     }
-    return changes ?? NOTHING;
+    return changes;
   }
 
   /**
@@ -193,9 +190,9 @@ export class SupervisorMachine {
   /** Looks at a node, and notes since when its level is what it is. */
   #see(watched: Watched, nowMs: number): Look {
     const look = this.#look(watched.node, nowMs);
-    const abstaining = nowMs < this.#abstainUntilMs;
     // A beat since then has broken the suspicion off, even if nobody looked at that moment.
     const heardSince = look.lastMs !== undefined && look.lastMs > watched.aboveSinceMs;
+    const abstaining = this.isAbstaining(nowMs);
     if (look.level < this.options.declareThreshold || abstaining) watched.aboveSinceMs = Number.POSITIVE_INFINITY;
     else if (heardSince || nowMs < watched.aboveSinceMs) watched.aboveSinceMs = nowMs;
     return look;
@@ -211,7 +208,7 @@ export class SupervisorMachine {
 
   #target(watched: Watched, look: Look, nowMs: number): Standing {
     const { suspectThreshold, clearThreshold } = this.options;
-    const abstaining = nowMs < this.#abstainUntilMs;
+    const abstaining = this.isAbstaining(nowMs);
     const standing = watched.standing;
     if (standing === "unknown" && !look.heard) return nowMs >= watched.graceEndsMs && !abstaining ? "down" : "unknown";
     const pastCeiling = this.#isPastCeiling(look, nowMs);

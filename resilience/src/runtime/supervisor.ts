@@ -95,7 +95,6 @@ export class LivenessSupervisor {
   /** The present doubt whether it hears at all: since when, and until when at most. */
   #deaf: { readonly sinceMs: number; readonly untilMs: number } | undefined;
   #abstentionsInRow = 0;
-  #abstainUntilMs: number = Number.NEGATIVE_INFINITY;
   #abstentions = 0;
   readonly #wakeUp = (): void => this.#wake();
 
@@ -211,7 +210,7 @@ export class LivenessSupervisor {
     }
     this.#reading = false;
     // A row ends where it could judge, not with any wake on time: the look that would accuse may be the late one each time.
-    if (late === undefined && nowMs >= this.#abstainUntilMs) this.#abstentionsInRow = 0;
+    if (late === undefined && !this.#machine.isAbstaining(nowMs)) this.#abstentionsInRow = 0;
     const abstention = late ?? this.#doubtHearing(accusations, lateByMs, nowMs);
     const declarations = this.#machine.evaluate(nowMs);
     this.#arm(nowMs);
@@ -231,7 +230,6 @@ export class LivenessSupervisor {
     const { recheckMs } = this.#machine.options;
     const untilMs = nowMs + Math.max(recheckMs, Math.min(lateByMs, this.#longestAbstentionMs));
     this.#machine.abstainUntil(untilMs);
-    this.#abstainUntilMs = untilMs;
     return { reason: "late-wake", atMs: nowMs, lateByMs, untilMs };
   }
 
