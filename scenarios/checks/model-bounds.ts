@@ -75,7 +75,7 @@ export function bornMs(detector: Detector, intervalMs: number): number {
 }
 
 /** At least so many deviations out lies a level of suspicion, which is -log10 of a normal tail. */
-function leastReach(level: number): number {
+export function leastReach(level: number): number {
   return Math.sqrt(4.6 * level) - 0.87;
 }
 

@@ -6,6 +6,8 @@
  */
 import type { Random } from "ground-station-failover/sim";
 import { between, chance, logUniform, pick, wholeBetween } from "ground-station-failover/sim";
+import { documented } from "../checks/documented.ts";
+import { leastReach } from "../checks/model-bounds.ts";
 import type { GroupPlan } from "../fleet/plan.ts";
 import type { Demands } from "./load.ts";
 import { demandsOf } from "./load.ts";
@@ -130,11 +132,6 @@ function longestSilenceMs(heartbeat: WrittenHeartbeat, path: Surroundings): numb
   return 1.15 * ((1 + path.missingBeats) * intervalMs + path.mostMs - path.leastMs) + 20;
 }
 
-/** At least so many deviations out lies a level of suspicion: -log10 of a normal tail, from below. */
-function leastReach(level: number): number {
-  return Math.sqrt(4.6 * level) - 0.87;
-}
-
 function drawDetector(random: Random, heartbeat: WrittenHeartbeat, path: Surroundings): Detector | undefined {
   const intervalMs = intervalMsOf(heartbeat);
   const silenceMs = longestSilenceMs(heartbeat, path);
@@ -174,14 +171,13 @@ function borneFor(model: Model, silenceMs: number, intervalMs: number, level: nu
 }
 
 function defaultFits(model: Model, heartbeat: WrittenHeartbeat, path: Surroundings): boolean {
-  const intervalMs = intervalMsOf(heartbeat);
   const silenceMs = longestSilenceMs(heartbeat, path);
-  const adaptive = model === "adaptive";
-  const deviationMs = adaptive ? Math.max(20, (intervalMs + 150) / 10) : Math.max(50, intervalMs / 4);
+  const group = { name: "by default", listen: "", stations: [], heartbeat, detector: { model } };
+  const { minimumDeviationMs, suspectThreshold, ceilingMs, gracePeriodMs } = documented(group).detector;
   return (
-    deviationMs >= borneFor(model, silenceMs, intervalMs, adaptive ? 8 : 5) &&
-    Math.max(1_000, 20 * intervalMs) >= silenceMs &&
-    5_000 >= leastGraceMs(heartbeat, path)
+    minimumDeviationMs >= borneFor(model, silenceMs, intervalMsOf(heartbeat), suspectThreshold) &&
+    ceilingMs >= silenceMs &&
+    gracePeriodMs >= leastGraceMs(heartbeat, path)
   );
 }
 

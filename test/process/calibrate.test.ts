@@ -292,16 +292,32 @@ test("[D10] long work says on standard error how far it has come", async () => {
   assert.match(stderr, /gsf: ([\d,]+ lines read \([\d.]+ %\)|\d+ of \d+ detectors tried)\n/);
 });
 
-test("[D10] a running gateway's heartbeats are recorded, and the recording is a trace", async () => {
-  using folder = new Folder();
-  const secret = folder.file("secret", "0123456789abcdef");
+/** A gateway whose secret lies in the folder. */
+function gatewayIn(folder: Folder): GsfProcess {
+  folder.file("secret", "0123456789abcdef");
   const config = folder.file("fleet.yaml", configured("").replace("secretEnv: BEATS", "secretFile: secret"));
-  await using gateway = new GsfProcess(["run", "--config", config, "--json"]);
+  return new GsfProcess(["run", "--config", config, "--json"]);
+}
+
+/** Where that gateway is asked once it is ready, and the arguments of a station that beats for it every 10 ms. */
+async function readyFor(
+  gateway: GsfProcess,
+  folder: Folder,
+): Promise<{ readonly control: string; readonly station: (name: string) => string[] }> {
+  const secret = join(folder.path, "secret");
   const [ready] = await gateway.saying(/^\{"ready":true.*$/m);
   const { control, heartbeats } = JSON.parse(ready) as { control: string; heartbeats: string };
   const beating = ["--group", "atlantic", "--heartbeat-to", heartbeats, "--secret-file", secret, "--interval", "10ms"];
-  await using primary = new GsfProcess(["station", "--name", "primary", "--listen", "127.0.0.1:0", ...beating]);
-  await using backup = new GsfProcess(["station", "--name", "backup", "--listen", "127.0.0.1:0", ...beating]);
+  const station = (name: string): string[] => ["station", "--name", name, "--listen", "127.0.0.1:0", ...beating];
+  return { control, station };
+}
+
+test("[D10] a running gateway's heartbeats are recorded, and the recording is a trace", async () => {
+  using folder = new Folder();
+  await using gateway = gatewayIn(folder);
+  const { control, station } = await readyFor(gateway, folder);
+  await using primary = new GsfProcess(station("primary"));
+  await using backup = new GsfProcess(station("backup"));
   await Promise.all([primary.saying(/beating every/), backup.saying(/beating every/)]);
   const out = join(folder.path, "beats.csv");
   const record = ["calibrate", "--control", control, "--group", "atlantic"];
@@ -349,13 +365,9 @@ test("[D10] a running gateway's heartbeats are recorded, and the recording is a 
 
 test("[D10] Ctrl-C ends a recording, and what was recorded is kept", async () => {
   using folder = new Folder();
-  const secret = folder.file("secret", "0123456789abcdef");
-  const config = folder.file("fleet.yaml", configured("").replace("secretEnv: BEATS", "secretFile: secret"));
-  await using gateway = new GsfProcess(["run", "--config", config, "--json"]);
-  const [ready] = await gateway.saying(/^\{"ready":true.*$/m);
-  const { control, heartbeats } = JSON.parse(ready) as { control: string; heartbeats: string };
-  const beating = ["--group", "atlantic", "--heartbeat-to", heartbeats, "--secret-file", secret, "--interval", "10ms"];
-  await using primary = new GsfProcess(["station", "--name", "primary", "--listen", "127.0.0.1:0", ...beating]);
+  await using gateway = gatewayIn(folder);
+  const { control, station } = await readyFor(gateway, folder);
+  await using primary = new GsfProcess(station("primary"));
   await primary.saying(/beating every/);
   const out = join(folder.path, "beats.csv");
   await using recording = new GsfProcess([

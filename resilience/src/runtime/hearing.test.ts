@@ -15,6 +15,7 @@ class Watch {
   readonly silent: Set<string> = new Set();
   readonly supervisor: LivenessSupervisor;
   readonly detector: PhiAccrualDetector;
+  readonly #clock: VirtualClock;
 
   constructor(
     clock: VirtualClock,
@@ -22,6 +23,7 @@ class Watch {
     options: Partial<LivenessSupervisorOptions> = {},
     ceilingMs: number = 20 * INTERVAL_MS,
   ) {
+    this.#clock = clock;
     const [expectedIntervalMs, minimumDeviationMs] = [INTERVAL_MS, INTERVAL_MS];
     this.detector = new PhiAccrualDetector({ clock, expectedIntervalMs, minimumDeviationMs, ceilingMs });
     this.supervisor = new LivenessSupervisor({
@@ -39,6 +41,17 @@ class Watch {
       clock.at((place * INTERVAL_MS) / nodes.length, beat);
     }
     void this.supervisor.run(new AbortController().signal);
+  }
+
+  /** `node`, silent otherwise, beats 60 times at this pace: what is declared until the detector knows it is forgotten. */
+  async slowDown(node: string, everyMs: number): Promise<void> {
+    this.silent.add(node);
+    for (let beat = 0; beat < 60; beat++) {
+      await this.#clock.advanceBy(everyMs);
+      this.detector.noteHeartbeat(node);
+    }
+    this.told.length = 0;
+    this.abstentions.length = 0;
   }
 
   down(): string[] {
@@ -93,13 +106,7 @@ test("[D7] the doubt ends where somebody is heard again, and comes anew with the
 test("[D7] one wait for all: who fell silent earlier is not declared within the wait that is announced for another", async () => {
   const clock = new VirtualClock();
   const watch = new Watch(clock, ["a", "b"], {}, 5_000);
-  watch.silent.add("a");
-  for (let beat = 0; beat < 60; beat++) {
-    await clock.advanceBy(500);
-    watch.detector.noteHeartbeat("a");
-  }
-  watch.told.length = 0;
-  watch.abstentions.length = 0;
+  await watch.slowDown("a", 500);
   // By itself "a" would be declared 780 ms after this beat, and "b" 330 ms after its last.
   await clock.advanceBy(430);
   watch.silent.add("b");
@@ -156,13 +163,7 @@ test("[D7] slow beats too: who spoke less than an interval before all fell silen
 test("[D7] [D11] whoever is past the detector's ceiling is declared, also within a wait that is announced for another", async () => {
   const clock = new VirtualClock();
   const watch = new Watch(clock, ["a", "b"]);
-  watch.silent.add("a");
-  for (let beat = 0; beat < 60; beat++) {
-    await clock.advanceBy(900);
-    watch.detector.noteHeartbeat("a");
-  }
-  watch.told.length = 0;
-  watch.abstentions.length = 0;
+  await watch.slowDown("a", 900);
   // By itself "a" is declared at the ceiling of a second, and "b" 330 ms after its last beat.
   await clock.advanceBy(550);
   watch.silent.add("b");
