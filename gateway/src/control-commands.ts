@@ -62,7 +62,7 @@ type StationView = Omit<StationStatus, "level"> & { readonly phi: number | null 
 type GroupView = Omit<FailoverStatus, "stations"> & { readonly stations: readonly StationView[] };
 
 function groupLines(name: string, group: GroupView): string[] {
-  const { active, epoch, waiting, held, stations } = group;
+  const { active, epoch, waiting, parked, stations } = group;
   const width = Math.max(...stations.map((station) => station.name.length));
   const lines = stations.flatMap((station) => {
     const mark = station.active ? "*" : " ";
@@ -76,7 +76,7 @@ function groupLines(name: string, group: GroupView): string[] {
     const why = against.map((piece) => `      unfit: ${piece.detail}`);
     return [`  ${mark} ${station.name.padEnd(width)}  ${facts.join("  ")}`, ...why];
   });
-  return [`${name}: ${active} serves, epoch ${epoch}, ${waiting + held} commands waiting`, ...lines];
+  return [`${name}: ${active} serves, epoch ${epoch}, ${waiting + parked} commands waiting`, ...lines];
 }
 
 /** Past the detector's ceiling a level is as high as a number can be; a station never heard of has none. */

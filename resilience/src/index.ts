@@ -3,7 +3,6 @@ export { levelForMistakes } from "./core/adaptive.ts";
 export type { BackoffOptions } from "./core/backoff.ts";
 export type { BreakerOptions, BreakerState, BreakerStatus, BreakerTransition, Permit } from "./core/breaker.ts";
 export { REFUSED } from "./core/breaker.ts";
-export type { CommandPathOptions } from "./core/command-path.ts";
 export type { Deadline } from "./core/deadline.ts";
 export {
   fromGrpcTimeout,
@@ -30,25 +29,32 @@ export {
   DownstreamError,
   FaultInjectedError,
   LocalRejection,
+  LocalShortageError,
   NoStationFitError,
+  OverloadedError,
   ResilienceError,
   RetryBudgetExhaustedError,
   StaleEpochError,
 } from "./core/errors.ts";
-export type { Assessment, Evidence, FailbackOptions, PlannedCause, PromotionCause } from "./core/failover.ts";
+export type { FailoverEvent, OverloadFigures } from "./core/failover/events.ts";
+export type { CommandPathOptions } from "./core/failover/evidence.ts";
+export type { Assessment, Evidence, FailbackOptions, PlannedCause, PromotionCause } from "./core/failover/failover.ts";
+export type { CallOutcome } from "./core/failover/goodput.ts";
+export type { Maintenance } from "./core/failover/station.ts";
 export type { FixedHeartbeatOptions, HeartbeatStatus } from "./core/fixed-heartbeat.ts";
 export type { Classifier, HttpAnswer, Judgement, Outcome } from "./core/outcome.ts";
 export {
   grpcStatus,
   httpErrorBody,
   httpStatus,
+  isProgrammingError,
   problemJson,
   reportsError,
   wasConnectionLost,
+  wasLocalShortage,
   wasNeverSent,
 } from "./core/outcome.ts";
 export type { PhiAccrualOptions, PhiEstimate } from "./core/phi-accrual.ts";
-export type { RampOptions } from "./core/ramp.ts";
 export type { Random } from "./core/random.ts";
 export { seededRandom } from "./core/random.ts";
 export type { RetryBudgetOptions, RetryBudgetStatus } from "./core/retry-budget.ts";
@@ -67,18 +73,19 @@ export type { AttemptListener, ClientEvent } from "./runtime/client-parts.ts";
 export type { Clock } from "./runtime/clock.ts";
 export type { FailureDetector } from "./runtime/detectors.ts";
 export { FixedHeartbeatDetector, PhiAccrualDetector } from "./runtime/detectors.ts";
-export { PrimaryBackupFailover } from "./runtime/failover.ts";
-export type { FailoverContext, FailoverOperation, KeyStatus } from "./runtime/failover-operation.ts";
+export { PrimaryBackupFailover } from "./runtime/failover/failover.ts";
+export type { FailoverContext, FailoverOperation, KeyStatus } from "./runtime/failover/operation.ts";
 export type {
-  FailoverEvent,
   FailoverOptions,
   FailoverStatus,
   Lease,
+  NamedStation,
+  RampOptions,
+  StationClientOptions,
   StationStatus,
-} from "./runtime/failover-options.ts";
+} from "./runtime/failover/options.ts";
+export type { AskForKey } from "./runtime/failover/outcome-query.ts";
 export { Hearing } from "./runtime/hearing.ts";
-export type { AskForKey } from "./runtime/key-question.ts";
-export type { Maintenance, NamedStation, StationClientOptions } from "./runtime/lane.ts";
 export type { SharedRetryBudgetOptions } from "./runtime/retry-budget.ts";
 export { RetryBudget } from "./runtime/retry-budget.ts";
 export type { Abstention, LivenessSupervisorOptions } from "./runtime/supervisor.ts";

@@ -18,6 +18,12 @@ export function gravityOf(event: GroupEvent): Gravity {
     case "promoted":
     case "abstention":
       return "warn";
+    case "overload":
+      return "error";
+    case "doubted":
+    case "local-shortage":
+    case "capacity-learned":
+      return "warn";
     case "declaration":
       return event.to === "alive" ? "info" : "warn";
     case "breaker":
@@ -58,7 +64,35 @@ export function sentenceOf(event: GroupEvent): string {
         : `${event.station} is in maintenance: ${event.reason}`;
     case "epoch-adopted":
       return `a station has seen epoch ${event.epoch}; it is ours from now on`;
+    case "doubted":
+      return `new commands avoid ${event.station} for the moment: ${event.reason}`;
+    case "trusted":
+      return `new commands go to ${event.station} again: ${event.reason}`;
+    case "overload":
+      return (
+        `only ${event.answered} of ${event.ended} commands that ended in ${Math.round(event.windowMs)} ms were answered well ` +
+        `(${event.failed} failed, ${event.refused} refused, ${event.expired} out of time, ${event.hungUp} hung up); ` +
+        `${event.waiting} wait, ${event.inFlight} are at ${event.station}, limit ${shownLimit(event.limit)}` +
+        (event.patienceMs === undefined ? "" : `, callers wait ${Math.round(event.patienceMs)} ms`)
+      );
+    case "overload-ended":
+      return `${event.answered} of ${event.ended} commands that ended were answered well again`;
+    case "capacity-learned":
+      return (
+        `${event.station} takes no more for the moment: it is given ${shownLimit(event.limit)} commands at once` +
+        (event.ratePerSecond < Number.POSITIVE_INFINITY ? `, ${shownLimit(event.ratePerSecond)} a second` : "")
+      );
+    case "patience-learned":
+      return event.patienceMs === undefined
+        ? "callers wait longer than was believed"
+        : `callers hang up after ${Math.round(event.patienceMs)} ms: what cannot be answered by then is refused early`;
+    case "local-shortage":
+      return `commands to ${event.station} cannot be sent: this machine lacks a resource (${event.code})`;
   }
+}
+
+function shownLimit(limit: number): string {
+  return limit < Number.POSITIVE_INFINITY ? String(Math.round(limit * 10) / 10) : "none";
 }
 
 /** A silence past the ceiling is as suspicious as can be, whatever was learned. */

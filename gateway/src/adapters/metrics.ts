@@ -72,7 +72,7 @@ export class GatewayMetrics {
     for (const [group, status] of Object.entries(this.#options.statusOf())) {
       this.#groupGauges.epoch.set({ group }, status.epoch);
       this.#groupGauges.waiting.set({ group }, status.waiting);
-      this.#groupGauges.held.set({ group }, status.held);
+      this.#groupGauges.parked.set({ group }, status.parked);
       for (const station of status.stations) this.#readStation(group, station);
     }
     for (const [group, stations] of Object.entries(this.#options.qualityOf()))
@@ -184,13 +184,13 @@ function qualityGauges(registers: Registers): {
   };
 }
 
-function groupGauges(registers: Registers): { readonly [Name in "epoch" | "waiting" | "held"]: Gauge<"group"> } {
+function groupGauges(registers: Registers): { readonly [Name in "epoch" | "waiting" | "parked"]: Gauge<"group"> } {
   const gauge = (name: string, help: string): Gauge<"group"> =>
     new Gauge({ name: `gsf_group_${name}`, help, labelNames: ["group"], registers });
   return {
     epoch: gauge("epoch", "Raised by every promotion."),
     waiting: gauge("commands_waiting", "Commands that wait for somebody fit."),
-    held: gauge("commands_held", "Failed commands held until it is known who is at fault."),
+    parked: gauge("commands_parked", "Commands that wait for a retry, or for a station to say what became of them."),
   };
 }
 

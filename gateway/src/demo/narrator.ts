@@ -13,7 +13,7 @@ export class Narrator {
   readonly #timeline: Timeline;
   readonly #fault: FaultMark;
   #phiTold = 0;
-  #heldTold = false;
+  #parkedTold = false;
   #takeoverTold = false;
   #rampTold = 0;
 
@@ -38,9 +38,9 @@ export class Narrator {
         this.#timeline.event(`heartbeats of ${this.#fault.station} are missing: phi ${phi.toFixed(1)}`);
       }
     }
-    if (group.held > 0 && !this.#heldTold) {
-      this.#heldTold = true;
-      this.#timeline.event("failed commands are held until it is known whose failure it is");
+    if (group.parked > 0 && !this.#parkedTold) {
+      this.#parkedTold = true;
+      this.#timeline.event("commands are parked: they wait for a retry, or for a station to say what became of them");
     }
     this.#ramp(group);
   }

@@ -204,7 +204,7 @@ export class Play {
     let last = "";
     const look = async (): Promise<true | undefined> => {
       const group = await this.#stage.view.status();
-      last = `${group.active} is active, epoch ${group.epoch}, ${group.waiting} commands waiting, ${group.held} held`;
+      last = `${group.active} is active, epoch ${group.epoch}, ${group.waiting} commands waiting, ${group.parked} parked`;
       this.#tellRecords();
       this.#narrator?.status(group);
       return (await done(group)) || undefined;

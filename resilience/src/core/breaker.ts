@@ -139,6 +139,17 @@ export class BreakerMachine {
     return this.#state;
   }
 
+  /** Is it closed, as far as was looked? Reading costs nothing. */
+  get isClosed(): boolean {
+    return this.#state === "closed";
+  }
+
+  /** Closes it at once, and forgets its window: the service behind it has begun a new life. */
+  reset(nowMs: number): void {
+    this.#window.clear();
+    if (this.#state !== "closed") this.#move("closed", nowMs, "the service was restarted");
+  }
+
   /** Does a success have to say when it ended? While closed, only where slow calls are rated. */
   get timesCalls(): boolean {
     return this.#state !== "closed" || this.slowCallDurationMs < Number.POSITIVE_INFINITY;
@@ -190,6 +201,11 @@ export class BreakerMachine {
   /** The call says nothing about the service (aborted, refused locally, ignored): the permit goes back unjudged. */
   release(permit: Permit, nowMs: number): void {
     if (this.#state !== "closed") this.#returnProbe(permit, nowMs);
+  }
+
+  /** Is `permit` a probe's that is out? */
+  isProbe(permit: Permit): boolean {
+    return this.#leases.some((lease) => lease.permit === permit);
   }
 
   /** For callers that kept no permit: stands for any call while closed, and for the oldest probe while half-open. */

@@ -12,6 +12,8 @@
  * | DEADLINE_EXCEEDED        | local      | the deadline passed; `mayHaveRun`: had an attempt reached the service?   |
  * | CALL_ABORTED             | local      | the caller's signal was aborted; `cause` is the signal's reason          |
  * | NO_STATION_FIT           | local      | no station became fit within the wait that the caller allowed            |
+ * | OVERLOADED               | local      | it could not be answered in time, so it was refused early; retry later   |
+ * | LOCAL_SHORTAGE           | local      | nothing was sent: this machine lacks a descriptor, port, memory or name  |
  * | ATTEMPT_TIMEOUT          | downstream | one attempt took longer than `timeoutMs`                                 |
  * | RETRY_BUDGET_EXHAUSTED   | downstream | a retry was due and safe, but the budget refused it; `cause` is why      |
  * | AMBIGUOUS_OUTCOME        | downstream | the call was sent, its station was lost, and nobody can say if it ran    |
@@ -26,6 +28,8 @@ export type ErrorCode =
   | "DEADLINE_EXCEEDED"
   | "CALL_ABORTED"
   | "NO_STATION_FIT"
+  | "OVERLOADED"
+  | "LOCAL_SHORTAGE"
   | "ATTEMPT_TIMEOUT"
   | "RETRY_BUDGET_EXHAUSTED"
   | "AMBIGUOUS_OUTCOME"
@@ -139,6 +143,16 @@ export class CallAbortedError extends LocalRejection {
 /** No station became fit within the wait that the caller allowed. */
 export class NoStationFitError extends LocalRejection {
   readonly code: "NO_STATION_FIT" = "NO_STATION_FIT";
+}
+
+/** More calls wait than can be answered in time: this one was refused at once instead of being answered too late. */
+export class OverloadedError extends LocalRejection {
+  readonly code: "OVERLOADED" = "OVERLOADED";
+}
+
+/** Nothing was sent, for want of a resource of this machine (descriptors, ports, memory, a name server); `cause` says which. */
+export class LocalShortageError extends LocalRejection {
+  readonly code: "LOCAL_SHORTAGE" = "LOCAL_SHORTAGE";
 }
 
 /** One attempt took longer than `timeoutMs`. The work may still be running, and holds its slot until it settles. */

@@ -20,8 +20,6 @@ export { calibrate, calibrationSteps, FEWEST_GAPS } from "./calibration.ts";
 export type { CalibrationNeeds } from "./calibration-advice.ts";
 export type { CalibrationGoal, CalibrationOptions } from "./calibration-goal.ts";
 export type { SilenceFigures } from "./calibration-trial.ts";
-export type { CommandPathOptions } from "./command-path.ts";
-export { CommandPathMachine } from "./command-path.ts";
 export type { Deadline } from "./deadline.ts";
 export {
   fromGrpcTimeout,
@@ -43,8 +41,15 @@ export {
   LocalRejection,
   ResilienceError,
 } from "./errors.ts";
-export type { Assessment, Evidence, FailbackOptions, FailoverDecision, Promotion } from "./failover.ts";
-export { FailoverMachine } from "./failover.ts";
+export type { AdmissionOptions, LoadSign } from "./failover/admission.ts";
+export { Admission } from "./failover/admission.ts";
+export { AnswerTimes } from "./failover/answer-times.ts";
+export type { CommandPathOptions } from "./failover/evidence.ts";
+export { StationEvidence } from "./failover/evidence.ts";
+export type { Assessment, Evidence, FailbackOptions, FailoverDecision, Promotion } from "./failover/failover.ts";
+export { FailoverMachine } from "./failover/failover.ts";
+export { CallerPatience } from "./failover/patience.ts";
+export { TokenBucket } from "./failover/token-bucket.ts";
 export type { FixedHeartbeatOptions, HeartbeatStatus } from "./fixed-heartbeat.ts";
 export { FixedHeartbeatMachine } from "./fixed-heartbeat.ts";
 export type { Classifier, HttpAnswer, Judgement, Outcome } from "./outcome.ts";
@@ -52,15 +57,15 @@ export {
   grpcStatus,
   httpErrorBody,
   httpStatus,
+  isProgrammingError,
   problemJson,
   reportsError,
   wasConnectionLost,
+  wasLocalShortage,
   wasNeverSent,
 } from "./outcome.ts";
 export type { PhiAccrualOptions, PhiEstimate } from "./phi-accrual.ts";
 export { PhiAccrualMachine } from "./phi-accrual.ts";
-export type { RampOptions } from "./ramp.ts";
-export { RampMachine } from "./ramp.ts";
 export type { Random } from "./random.ts";
 export { seededRandom } from "./random.ts";
 export { RateWindow } from "./rate-window.ts";

@@ -6,10 +6,12 @@
 import { ConfigurationError, LocalRejection, ResilienceError } from "./errors.ts";
 
 /**
- * `success` and `failure` count for or against the service. `ignored` counts as nothing and is not retried.
- * `never-sent` is a failure that provably did not reach the service (connection refused): always safe to try again.
+ * `success` and `failure` count for or against the service. `overloaded` is a failure that says why: the service refused
+ * the call for load (503, 429). `ignored` counts as nothing and is not retried. Two provably did not reach the service,
+ * and are always safe to try again: `never-sent`, because the service did not take the connection, and
+ * `local-shortage`, for want of a descriptor, port or name of this machine, which says nothing about the service.
  */
-export type Outcome = "success" | "failure" | "ignored" | "never-sent";
+export type Outcome = "success" | "failure" | "overloaded" | "ignored" | "never-sent" | "local-shortage";
 
 /** An outcome with what else the answer said. */
 export interface Judgement {
@@ -40,6 +42,66 @@ const DEEPEST_CAUSE = 5;
  */
 export function wasNeverSent(error: unknown): boolean {
   return neverSent(error, 0);
+}
+
+/**
+ * Codes of resources that this machine has run out of: descriptors, buffers, memory, ports, or the name server that knew
+ * the address. What the service does has no part in them.
+ */
+const LOCAL_SHORTAGE_CODES = new Set([
+  "EMFILE",
+  "ENFILE",
+  "ENOBUFS",
+  "ENOMEM",
+  "EADDRNOTAVAIL",
+  "EAI_AGAIN",
+  "EAI_FAIL",
+  "EAI_MEMORY",
+  "ENOTFOUND",
+  "ESERVFAIL",
+  "ETIMEOUT",
+]);
+
+/**
+ * True where `error`, or what caused it, is a shortage of this machine that kept the request from being sent: no
+ * descriptor, port, memory or name. Retrying elsewhere does not help; it says nothing about the service.
+ */
+export function wasLocalShortage(error: unknown): boolean {
+  return localShortage(error, 0);
+}
+
+function localShortage(error: unknown, depth: number): boolean {
+  if (!(error instanceof Error) || error instanceof ResilienceError || depth >= DEEPEST_CAUSE) return false;
+  const named = "code" in error && LOCAL_SHORTAGE_CODES.has(String(error.code));
+  // A file that could not be opened for want of a descriptor was opened by the operation itself: it is as local.
+  if (named) return !("syscall" in error) || !AFTER_SENDING.has(String(error.syscall));
+  if (error instanceof AggregateError && error.errors.length > 0) {
+    return error.errors.every((one) => localShortage(one, depth + 1));
+  }
+  return localShortage(error.cause, depth + 1);
+}
+
+/** System calls on a connection that is open: the request may be out by then. */
+const AFTER_SENDING = new Set(["read", "write", "writev", "recv", "send"]);
+
+/** What engines say of a failed fetch, where they give it no cause. */
+const FETCH_FAILED = /fetch|network|load failed|connection/i;
+
+/**
+ * True for an error of the operation's own code: a `TypeError`, `ReferenceError`, `RangeError` or `SyntaxError` that
+ * nothing caused. It is a bug of the caller, thrown at once: it says nothing about the service, and no retry mends it.
+ * `fetch` throws a `TypeError` for a lost connection too; that one has a cause, or says so in its message.
+ */
+export function isProgrammingError(error: unknown): boolean {
+  const isBug =
+    error instanceof TypeError ||
+    error instanceof ReferenceError ||
+    error instanceof RangeError ||
+    error instanceof SyntaxError ||
+    error instanceof EvalError;
+  if (!isBug || error.cause !== undefined) return false;
+  if ("code" in error) return String(error.code).startsWith("ERR_");
+  return !FETCH_FAILED.test(error.message);
 }
 
 function neverSent(error: unknown, depth: number): boolean {
@@ -75,8 +137,10 @@ export function wasConnectionLost(error: unknown): boolean {
 const OUTCOMES: Readonly<Record<Outcome, Judgement>> = {
   success: { outcome: "success" },
   failure: { outcome: "failure" },
+  overloaded: { outcome: "overloaded" },
   ignored: { outcome: "ignored" },
   "never-sent": { outcome: "never-sent" },
+  "local-shortage": { outcome: "local-shortage" },
 };
 
 /** What a classifier said, as a judgement; throws {@link ConfigurationError} where it is none of the outcomes. */
@@ -90,9 +154,13 @@ export function judgementOf(said: Outcome | Judgement): Judgement {
   );
 }
 
-/** The classifier for errors where none is given: our own refusals count as nothing, connection refused as never sent. */
+/**
+ * The classifier for errors where none is given: our own refusals and bugs of the operation count as nothing, a shortage
+ * of this machine as one, a refused connection as never sent.
+ */
 export function judgeError(error: unknown): Outcome {
-  if (error instanceof LocalRejection) return "ignored";
+  if (error instanceof LocalRejection || isProgrammingError(error)) return "ignored";
+  if (wasLocalShortage(error)) return "local-shortage";
   return wasNeverSent(error) ? "never-sent" : "failure";
 }
 
@@ -102,7 +170,10 @@ export interface HttpAnswer {
   readonly headers?: unknown;
 }
 
-/** Classifies by HTTP status: 5xx, 408 and 429 are failures (501 and 505 not worth a retry), the rest proves life. */
+/**
+ * Classifies by HTTP status: 5xx and 408 are failures (501 and 505 not worth a retry), 503 and 429 say that the service
+ * is overloaded, the rest proves life.
+ */
 export const httpStatus: Classifier<HttpAnswer> = {
   result: judgeStatus,
 };
@@ -111,7 +182,7 @@ export const httpStatus: Classifier<HttpAnswer> = {
 export const httpErrorBody: Classifier<HttpAnswer & { readonly body?: unknown }> = {
   result(answer) {
     const judged = judgeStatus(answer);
-    if (judged.outcome === "failure") return judged;
+    if (judged.outcome !== "success") return judged;
     refuseStream(answer.body);
     return answer.status < 300 && reportsError(answer.body) ? { outcome: "failure" } : judged;
   },
@@ -173,7 +244,8 @@ function judgeStatus(answer: HttpAnswer): Judgement {
   if (status < 500 && status !== 408 && status !== 429) return { outcome: "success" };
   const hint = retryAfterMs(headerOf(answer.headers, "retry-after"));
   const retry = status !== 501 && status !== 505;
-  return hint === undefined ? { outcome: "failure", retry } : { outcome: "failure", retry, retryAfterMs: hint };
+  const outcome = status === 503 || status === 429 ? "overloaded" : "failure";
+  return hint === undefined ? { outcome, retry } : { outcome, retry, retryAfterMs: hint };
 }
 
 /** `Retry-After` in seconds (RFC 9110 §10.2.3). Its date form needs a calendar, which there is none of here: no hint. */

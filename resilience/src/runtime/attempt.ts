@@ -44,6 +44,8 @@ export class Attempt implements AttemptContext {
   readonly permit: Permit;
   /** @internal */
   readonly startedMs: number;
+  /** @internal Its time was up while this process did not run: answers were read before it was judged. */
+  wasReadFirst = false;
   #listening: Listening | undefined = undefined;
   #reason: Error | undefined = undefined;
 

@@ -46,7 +46,7 @@ export function bookSuccess<T>(parts: ClientParts<T>, attempt: Attempt): void {
 export function book<T>(parts: ClientParts<T>, attempt: Attempt, outcome: Outcome, nowMs: number, slow: boolean): void {
   const { breaker, onAttempt } = parts;
   if (outcome === "success") breaker?.noteSuccess(attempt.permit, nowMs, slow);
-  else if (outcome === "ignored") breaker?.release(attempt.permit, nowMs);
+  else if (outcome === "ignored" || outcome === "local-shortage") breaker?.release(attempt.permit, nowMs);
   else breaker?.noteFailure(attempt.permit, nowMs, slow);
   if (onAttempt !== undefined) tell(onAttempt, outcome, attempt.startedMs, nowMs);
 }

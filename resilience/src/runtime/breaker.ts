@@ -23,7 +23,8 @@ export interface CircuitBreakerOptions extends BreakerOptions {
 export class CircuitBreaker {
   readonly name: string;
   readonly clock: Clock;
-  readonly #machine: BreakerMachine;
+  /** @internal For those who compose breakers; call {@link announce} after a change. */
+  readonly machine: BreakerMachine;
   readonly #listeners: Listeners<BreakerTransition> = new Listeners();
   #refusal: BreakerOpenError | undefined;
   #refusalGeneration: Permit = REFUSED;
@@ -32,30 +33,30 @@ export class CircuitBreaker {
   constructor(options: CircuitBreakerOptions = {}) {
     this.name = options.name ?? "circuit";
     this.clock = options.clock ?? systemClock;
-    this.#machine = new BreakerMachine(options);
+    this.machine = new BreakerMachine(options);
   }
 
   /** `open` turns `half-open` by itself once the open duration is over. */
   get state(): BreakerState {
-    return this.#machine.state(this.clock.nowMs());
+    return this.machine.state(this.clock.nowMs());
   }
 
   /** Numbers of the window, for status pages and logs. */
   get status(): BreakerStatus {
-    return this.#machine.status(this.clock.nowMs());
+    return this.machine.status(this.clock.nowMs());
   }
 
   get slowCallDurationMs(): number {
-    return this.#machine.slowCallDurationMs;
+    return this.machine.slowCallDurationMs;
   }
 
   /** Does {@link noteSuccess} have to be told the instant at which the call ended, rather than began? */
   get timesCalls(): boolean {
-    return this.#machine.timesCalls;
+    return this.machine.timesCalls;
   }
 
   get probeLeaseMs(): number {
-    return this.#machine.probeLeaseMs;
+    return this.machine.probeLeaseMs;
   }
 
   /**
@@ -69,32 +70,32 @@ export class CircuitBreaker {
 
   /** Takes a permit; {@link REFUSED} (0) where there is none. */
   tryAcquire(nowMs: number = this.clock.nowMs()): Permit {
-    const permit = this.#machine.acquire(nowMs);
-    this.#announce();
+    const permit = this.machine.acquire(nowMs);
+    this.announce();
     return permit;
   }
 
   /** Would {@link tryAcquire} give a permit now? Takes none, and tells no listener: that is for who acts on it. */
   peek(nowMs: number = this.clock.nowMs()): boolean {
-    return this.#machine.peek(nowMs);
+    return this.machine.peek(nowMs);
   }
 
   /** The call succeeded. `slow`: longer than `slowCallDurationMs`. Without `permit`, the current generation's. */
-  noteSuccess(permit: Permit = this.#machine.generation, nowMs: number = this.clock.nowMs(), slow = false): void {
-    this.#machine.success(permit, nowMs, slow);
-    this.#announce();
+  noteSuccess(permit: Permit = this.machine.generation, nowMs: number = this.clock.nowMs(), slow = false): void {
+    this.machine.success(permit, nowMs, slow);
+    this.announce();
   }
 
   /** The service failed the call. Without `permit`, the current generation's. */
-  noteFailure(permit: Permit = this.#machine.generation, nowMs: number = this.clock.nowMs(), slow = false): void {
-    this.#machine.failure(permit, nowMs, slow);
-    this.#announce();
+  noteFailure(permit: Permit = this.machine.generation, nowMs: number = this.clock.nowMs(), slow = false): void {
+    this.machine.failure(permit, nowMs, slow);
+    this.announce();
   }
 
   /** The call says nothing about the service (aborted, refused by ourselves): gives the permit back unjudged. */
-  release(permit: Permit = this.#machine.generation, nowMs: number = this.clock.nowMs()): void {
-    this.#machine.release(permit, nowMs);
-    this.#announce();
+  release(permit: Permit = this.machine.generation, nowMs: number = this.clock.nowMs()): void {
+    this.machine.release(permit, nowMs);
+    this.announce();
   }
 
   /**
@@ -120,14 +121,14 @@ export class CircuitBreaker {
 
   /** The error that refused callers get: one for a whole open period, because building it costs more than refusing. */
   refusal(nowMs: number): BreakerOpenError {
-    if (this.#refusal === undefined || this.#refusalGeneration !== this.#machine.generation) {
-      this.#refusalGeneration = this.#machine.generation;
-      const state = this.#machine.state(nowMs);
+    if (this.#refusal === undefined || this.#refusalGeneration !== this.machine.generation) {
+      this.#refusalGeneration = this.machine.generation;
+      const state = this.machine.state(nowMs);
       const why =
-        state === "open" ? `is open: ${this.#machine.status(nowMs).rule}` : "is half-open and all its probes are out";
+        state === "open" ? `is open: ${this.machine.status(nowMs).rule}` : "is half-open and all its probes are out";
       this.#refusal = new BreakerOpenError(`${this.name} ${why}`, () => {
         const laterMs = this.clock.nowMs();
-        return Math.max(0, this.#machine.nextProbeAtMs(laterMs) - laterMs);
+        return Math.max(0, this.machine.nextProbeAtMs(laterMs) - laterMs);
       });
     }
     return this.#refusal;
@@ -138,12 +139,13 @@ export class CircuitBreaker {
     return this.#listeners.add(listener);
   }
 
-  #announce(): void {
-    if (!this.#machine.hasTransitions || this.#announcing) return;
+  /** @internal Tells listeners of the transitions that they have not heard of. */
+  announce(): void {
+    if (!this.machine.hasTransitions || this.#announcing) return;
     // A listener that causes the next transition does not overtake those who have yet to hear of this one.
     this.#announcing = true;
-    while (this.#machine.hasTransitions) {
-      for (const transition of this.#machine.takeTransitions()) this.#listeners.tell(transition);
+    while (this.machine.hasTransitions) {
+      for (const transition of this.machine.takeTransitions()) this.#listeners.tell(transition);
     }
     this.#announcing = false;
   }

@@ -17,7 +17,13 @@ export interface CallOptions {
   readonly idempotencyKey?: string;
   /** True: executing it twice does no harm (reads): makes retries safe. Default false. */
   readonly idempotent?: boolean;
-  /** In the bulkhead's queue, higher goes first; any number but NaN. Default 0. */
+  /**
+   * For a failover: who calls what, in a few words, such as `10.0.0.7 GET /telemetry`. A station is judged by what happens
+   * to several sources, and each source by what it usually needs, so that one route that always fails or takes long says
+   * nothing about its station. Default: all calls without one are of one source.
+   */
+  readonly source?: string;
+  /** In the bulkhead's queue, higher goes first; any number but NaN. Default 0. A failover's own queue goes by deadline. */
   readonly priority?: number;
 }
 

@@ -31,6 +31,10 @@ const expire = (attempt: Attempt): void => attempt.owner.expire(attempt);
 /** The permit where there is no breaker to give one. */
 const UNGUARDED: Permit = -1;
 const FAILURE: Judgement = { outcome: "failure" };
+/** A timer that is later than this says that this process did not run. */
+const LATE_TIMER_MS = 25;
+/** For how long what came meanwhile is read before anything is judged. */
+const READ_FIRST_MS = 10;
 /** The async context of attempts whose caller's was not kept: better nobody's than somebody else's. */
 const NOBODY = new AsyncResource("ResilientClient");
 
@@ -224,16 +228,23 @@ export class Call<T> implements AttemptOwner {
     this.#stopTimer();
     this.#current = undefined;
     const nowMs = this.clock.nowMs();
-    if (judged.outcome === "never-sent") this.#reached--;
+    if (judged.outcome === "never-sent" || judged.outcome === "local-shortage") this.#reached--;
     this.outcome = judged.outcome;
     book(this.#parts, attempt, judged.outcome, nowMs, isSlow(this.#parts, attempt.startedMs, nowMs));
     this.#parts.bulkhead?.leave();
-    if (judged.outcome === "failure" || judged.outcome === "never-sent") this.#afterFailure(nowMs, judged, failure);
-    else this.#deliver(failure);
+    if (judged.outcome === "success" || judged.outcome === "ignored") this.#deliver(failure);
+    else this.#afterFailure(nowMs, judged, failure);
   }
 
   /** The timeout or the deadline, whichever is earlier. The slot stays taken until the work settles. */
   expire(attempt: Attempt): void {
+    const lateMs = this.clock.nowMs() - Math.min(attempt.startedMs + this.#parts.timeoutMs, this.deadline);
+    // This process did not run in the meantime: answers may wait unread, and are read first.
+    if (lateMs > LATE_TIMER_MS && !attempt.wasReadFirst) {
+      attempt.wasReadFirst = true;
+      this.#timer = this.clock.at(this.clock.nowMs() + READ_FIRST_MS, expire, attempt);
+      return;
+    }
     this.#timer = this.#current = undefined;
     this.#context ??= attempt.context ?? NOBODY;
     const nowMs = this.clock.nowMs();
@@ -252,7 +263,8 @@ export class Call<T> implements AttemptOwner {
     if (this.#settled) return;
     this.#retry ??= new RetryPlan(this.#parts, false);
     const retry = this.#retry;
-    retry.noteFailure(failure, judged.outcome === "never-sent" && this.#reached > 0);
+    const neverSent = judged.outcome === "never-sent" || judged.outcome === "local-shortage";
+    retry.noteFailure(failure, neverSent && this.#reached > 0);
     const delayMs = retry.next(this.#attempts, isRepeatable(this.#options), judged, this.deadline, nowMs);
     if (delayMs === GIVE_UP) return this.#deliver(retry.failure ?? failure);
     if (delayMs === UNAFFORDABLE) return this.#refuseRetry(retry);

@@ -82,7 +82,8 @@ export class ResilientClient<T = unknown> {
   readonly budget: RetryBudget | undefined;
   /** Attempts that one call may cause at the end of the line: its own times those below. */
   readonly maxAttempts: number;
-  readonly #parts: ClientParts<T>;
+  /** @internal What its calls share; for the failover, which makes its own calls. */
+  readonly parts: ClientParts<T>;
   readonly #clock: Clock;
   readonly #deadlineMs: number;
   readonly #listeners: Listeners<ClientEvent> = new Listeners();
@@ -129,7 +130,7 @@ export class ResilientClient<T = unknown> {
       budget,
     });
     clientsMade++;
-    this.#parts = {
+    this.parts = {
       name: options.name,
       clock,
       breaker,
@@ -180,7 +181,7 @@ export class ResilientClient<T = unknown> {
     const own = options.deadline === undefined ? nowMs + this.#deadlineMs : checkedDeadline(options.deadline, nowMs);
     const inherited = ambientDeadline();
     const call = new Call<R>(
-      this.#parts as ClientParts<unknown> as ClientParts<R>,
+      this.parts as ClientParts<unknown> as ClientParts<R>,
       operation,
       options,
       own < inherited ? own : inherited,

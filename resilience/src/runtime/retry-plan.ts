@@ -48,7 +48,7 @@ export class RetryPlan<T> {
     nowMs: number,
   ): number | typeof GIVE_UP | typeof UNAFFORDABLE {
     const { backoff, budget, longestHintMs, maxAttempts, minimumTimeLeftMs } = this.#parts;
-    const safe = repeatable || judged.outcome === "never-sent";
+    const safe = repeatable || judged.outcome === "never-sent" || judged.outcome === "local-shortage";
     if (!safe || judged.retry === false || attempts >= maxAttempts) return GIVE_UP;
     let delayMs = backoff.delayMs(attempts, this.#lastDelayMs);
     const hintMs = judged.retryAfterMs;

@@ -2,10 +2,10 @@
  * Asks a lost station what became of a command that it had in hand (rule F4). It may be dead, so the question is short:
  * no answer in time, or one that makes no sense, is `unknown`.
  */
-import type { Deadline } from "../core/deadline.ts";
-import { checked, DURATION_MS } from "../core/options.ts";
-import type { Clock } from "./clock.ts";
-import type { KeyStatus } from "./failover-operation.ts";
+import type { Deadline } from "../../core/deadline.ts";
+import { checked, DURATION_MS } from "../../core/options.ts";
+import type { Clock } from "../clock.ts";
+import type { KeyStatus } from "./operation.ts";
 
 export type AskForKey<S> = (
   station: S,
@@ -13,7 +13,7 @@ export type AskForKey<S> = (
   signal: AbortSignal,
 ) => PromiseLike<KeyStatus<unknown>> | KeyStatus<unknown>;
 
-export class KeyQuestion<S> {
+export class OutcomeQuery<S> {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
   readonly #ask: AskForKey<S>;

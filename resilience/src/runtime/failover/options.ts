@@ -2,19 +2,37 @@
  * What a failover is given, what it tells, and what it shows: options with their ranges and reasons, events with the
  * numbers and evidence behind them, and the status of the moment.
  */
-import type { BreakerStatus, BreakerTransition } from "../core/breaker.ts";
-import type { CommandPathOptions } from "../core/command-path.ts";
-import type { Assessment, Evidence, FailbackOptions, PlannedCause, PromotionCause } from "../core/failover.ts";
-import type { RampOptions } from "../core/ramp.ts";
-import type { Random } from "../core/random.ts";
-import type { RetryBudgetStatus } from "../core/retry-budget.ts";
-import type { SlotsStatus } from "../core/slots.ts";
-import type { Declaration, Standing, SupervisorOptions } from "../core/supervisor.ts";
-import type { Clock } from "./clock.ts";
-import type { FailureDetector } from "./detectors.ts";
-import type { AskForKey } from "./key-question.ts";
-import type { Maintenance, NamedStation, StationClientOptions } from "./lane.ts";
-import type { Abstention, LivenessSupervisorOptions } from "./supervisor.ts";
+import type { BreakerStatus } from "../../core/breaker.ts";
+import type { AdmissionOptions } from "../../core/failover/admission.ts";
+import type { CommandPathOptions } from "../../core/failover/evidence.ts";
+import type { Assessment, FailbackOptions } from "../../core/failover/failover.ts";
+import type { CallOutcome } from "../../core/failover/goodput.ts";
+import type { Maintenance } from "../../core/failover/station.ts";
+import type { Random } from "../../core/random.ts";
+import type { RetryBudgetStatus } from "../../core/retry-budget.ts";
+import type { SlotsStatus } from "../../core/slots.ts";
+import type { Standing, SupervisorOptions } from "../../core/supervisor.ts";
+import type { ClientOptions } from "../client.ts";
+import type { Clock } from "../clock.ts";
+import type { FailureDetector } from "../detectors.ts";
+import type { LivenessSupervisorOptions } from "../supervisor.ts";
+import type { AskForKey } from "./outcome-query.ts";
+
+/** A station is whatever you need to reach it, with a name of its own. */
+export interface NamedStation {
+  readonly name: string;
+}
+
+/**
+ * How a station is called; name, clock and chance are the failover's. One default differs from a client's: a breaker made
+ * from options stays open for 5,000 ms, because here an open circuit is a reason to go elsewhere, and where there is no
+ * elsewhere a short outage should not become a long one. A bulkhead bounds what is in flight; calls wait in the
+ * failover's own queue.
+ */
+export type StationClientOptions = Omit<ClientOptions<unknown>, "name" | "clock" | "random">;
+
+/** What a station that has just become active is given, and what it can take at all. */
+export type RampOptions = Omit<AdmissionOptions, "maxConcurrent">;
 
 /** The right to decide, granted by somebody else for a time: what several gateways share. */
 export interface Lease {
@@ -41,18 +59,21 @@ export interface FailoverOptions<S extends NamedStation> {
     Pick<LivenessSupervisorOptions, "stallToleranceMs" | "longestAbstentionMs" | "hearing">;
   /** How each station is called: breaker, bulkhead, timeout, retry, classification. Default: a client's defaults. */
   readonly client?: StationClientOptions | ((station: S) => StationClientOptions);
-  /** What a station that has just become active is offered, and what it can take at all. */
+  /** What a station that has just become active is given, and what it can take at all. */
   readonly ramp?: RampOptions | ((station: S) => RampOptions);
   /** When failing calls are proof against a station although it beats. */
   readonly commandPath?: CommandPathOptions;
-  /** Returning to a better-placed station. `drainMs`: how long calls in flight get to finish first; default 2,000. */
-  readonly failback?: FailbackOptions & { readonly drainMs?: number };
+  /**
+   * Returning to a better-placed station: with one repeatable call first, then a growing share, then all. `canaryWaitMs`:
+   * how long it waits for a repeatable call before it takes any; 0 or more. Default 2,000.
+   */
+  readonly failback?: FailbackOptions & { readonly canaryWaitMs?: number };
   /**
    * How long a station that was replaced for failing calls is not promoted again, unless a probe proves it well before;
    * doubled, up to four times, when it fails again soon after. Default 5,000: short, because it matters only where the
    * other station fails as well.
    */
-  readonly doubtMs?: number;
+  readonly cooldownMs?: number;
   /**
    * Tries the command path of an idle station that was replaced for failing, or to which failback would return;
    * resolving proves it well. Without it, heartbeats have to do.
@@ -73,8 +94,13 @@ export interface FailoverOptions<S extends NamedStation> {
   readonly deadlineMs?: number;
   /** How long a call may wait for somebody fit, from when it first has to. Default 30,000: the take-over objective. */
   readonly maxWaitMs?: number;
-  /** How many calls may wait for their turn, and how many failed ones may be held besides. Default 10,000. */
+  /** How many calls may wait for their turn; the next one is refused. Default 10,000. */
   readonly maxWaiting?: number;
+  /**
+   * What an operator should read beside a station's heartbeats in evidence and status, such as its last answer to a probe
+   * ("answered 400"). Default: nothing.
+   */
+  readonly heartbeatNote?: (station: string) => string | undefined;
   /** Where epochs begin. Default 1. */
   readonly initialEpoch?: number;
   /** Nothing is sent unless this is held. Default: none needed, this is the only failover. */
@@ -84,51 +110,6 @@ export interface FailoverOptions<S extends NamedStation> {
   /** Chance for the clients' jitter; forked for each station. */
   readonly random?: Random;
 }
-
-/** What happened, with the numbers and evidence behind it. All instants are on the failover's clock. */
-export type FailoverEvent =
-  | ({
-      readonly type: "declaration";
-      /** All that is known of the station at that instant. */
-      readonly evidence: readonly Evidence[];
-    } & Declaration)
-  | ({ readonly type: "abstention" } & Abstention)
-  | {
-      readonly type: "promoted";
-      readonly station: string;
-      readonly from: string;
-      readonly epoch: number;
-      readonly atMs: number;
-      readonly cause: PromotionCause;
-      readonly evidence: readonly Evidence[];
-      /** Calls that were waiting, and calls that were out at the old station. */
-      readonly waiting: number;
-      readonly inFlight: number;
-    }
-  | {
-      readonly type: "kept";
-      readonly station: string;
-      readonly epoch: number;
-      readonly atMs: number;
-      readonly evidence: readonly Evidence[];
-    }
-  | { readonly type: "breaker"; readonly station: string; readonly transition: BreakerTransition }
-  | {
-      readonly type: "handover-begun";
-      readonly station: string;
-      readonly cause: PlannedCause;
-      readonly reason: string;
-      readonly atMs: number;
-    }
-  | { readonly type: "handover-ended"; readonly station: string; readonly reason: string; readonly atMs: number }
-  | {
-      readonly type: "maintenance";
-      readonly station: string;
-      readonly reason: string | undefined;
-      readonly untilMs: number;
-      readonly atMs: number;
-    }
-  | { readonly type: "epoch-adopted"; readonly epoch: number; readonly atMs: number };
 
 export interface StationStatus {
   readonly name: string;
@@ -142,7 +123,19 @@ export interface StationStatus {
   readonly breaker: BreakerStatus | undefined;
   readonly budget: RetryBudgetStatus | undefined;
   readonly bulkhead: SlotsStatus | undefined;
-  readonly ramp: { readonly ramping: boolean; readonly limit: number; readonly inFlight: number };
+  /** How many calls it is given: `ramping` while that is limited, by a promotion or because it was overloaded. */
+  readonly ramp: {
+    readonly ramping: boolean;
+    /** Calls that may be in flight, and how many may go a second; `Infinity` for no limit. */
+    readonly limit: number;
+    readonly ratePerSecond: number;
+    readonly inFlight: number;
+  };
+  /** New calls go elsewhere for the moment, if they can. */
+  readonly doubted: boolean;
+  /** How long it usually takes to answer, and after how long an attempt is overdue; 0 and `Infinity` while nobody knows. */
+  readonly usualAnswerMs: number;
+  readonly overdueAfterMs: number;
   readonly maintenance: Maintenance | undefined;
   /** How long it must be proven healthy before an automatic failback to it. */
   readonly holdDownMs: number;
@@ -156,9 +149,15 @@ export interface FailoverStatus {
   readonly preferred: string;
   /** Calls waiting for somebody to take them. */
   readonly waiting: number;
-  /** Failed calls held until it is known whether the station or the call is at fault. */
-  readonly held: number;
-  /** Who is being made active, while the old one drains. */
+  /** Calls waiting for an instant (a backoff) or for a station's word on their key. */
+  readonly parked: number;
+  /** The station that a failback is trying out. */
   readonly handover: string | undefined;
+  /** How long callers are believed to wait, learned from those who hung up; undefined while nobody knows. */
+  readonly patienceMs: number | undefined;
+  /** Is less than half of what ends answered well? */
+  readonly overloaded: boolean;
+  /** How calls have ended since the start. */
+  readonly ended: Readonly<Record<CallOutcome, number>>;
   readonly stations: readonly StationStatus[];
 }

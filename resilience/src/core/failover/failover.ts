@@ -12,7 +12,7 @@
  *
  * It does not know whether evidence is true: weighing beats, calls and own stalls is done where they are known.
  */
-import { checked, WAIT_MS } from "./options.ts";
+import { checked, WAIT_MS } from "../options.ts";
 
 /** One thing that is known of a station, in a sentence with its numbers. */
 export interface Evidence {

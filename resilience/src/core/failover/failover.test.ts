@@ -1,9 +1,9 @@
 /** Who is active, decided by the pure machine: table by table, and under random evidence. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ConfigurationError } from "./errors.ts";
+import { ConfigurationError } from "../errors.ts";
 import { type Assessment, type Evidence, FailoverMachine } from "./failover.ts";
-import { seededRandom } from "./random.ts";
+import { seededRandom } from "../random.ts";
 
 const SEED: string = process.env["SEED"] ?? "27020034";
 const REPLAY = `SEED=${SEED} node --conditions=@gsf/source --test resilience/src/core/failover.test.ts`;

@@ -3,8 +3,8 @@
  * epoch, and what a station may say of a command that it was asked about. The context is an attempt's own, with the
  * station added.
  */
-import type { Deadline } from "../core/deadline.ts";
-import type { AttemptContext } from "./attempt.ts";
+import type { Deadline } from "../../core/deadline.ts";
+import type { AttemptContext } from "../attempt.ts";
 
 /** What an operation is told about the attempt it makes through the failover. */
 export interface FailoverContext<S> extends AttemptContext {
@@ -13,43 +13,14 @@ export interface FailoverContext<S> extends AttemptContext {
   readonly role: "primary" | "backup";
   /** To be sent along: a station or service that has seen a higher one refuses the command. */
   readonly epoch: number;
+  /**
+   * The request's body is being sent from now on (`true`), or has been sent (`false`). Meanwhile the attempt is not judged
+   * by its age: a caller that uploads slowly says nothing about the station.
+   */
+  noteUploading(isUploading: boolean): void;
 }
 
 export type FailoverOperation<S, R> = (context: FailoverContext<S>) => PromiseLike<R> | R;
 
 /** What a station says of a key it was asked about: it ran (with its result), it did not and will not, or it cannot say. */
 export type KeyStatus<R> = { readonly ran: true; readonly result: R } | { readonly ran: false } | "unknown";
-
-export class StationContext<S> implements FailoverContext<S> {
-  readonly station: S;
-  readonly role: "primary" | "backup";
-  readonly epoch: number;
-  readonly #attempt: AttemptContext;
-
-  constructor(attempt: AttemptContext, station: S, role: "primary" | "backup", epoch: number) {
-    this.#attempt = attempt;
-    this.station = station;
-    this.role = role;
-    this.epoch = epoch;
-  }
-
-  get signal(): AbortSignal {
-    return this.#attempt.signal;
-  }
-
-  get attempt(): number {
-    return this.#attempt.attempt;
-  }
-
-  get deadline(): Deadline {
-    return this.#attempt.deadline;
-  }
-
-  get idempotencyKey(): string | undefined {
-    return this.#attempt.idempotencyKey;
-  }
-
-  timeLeftMs(): number {
-    return this.#attempt.timeLeftMs();
-  }
-}

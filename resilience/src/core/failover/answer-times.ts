@@ -1,0 +1,90 @@
+/**
+ * How long a station takes to answer, learned from the answers it gave: a histogram with buckets that each cover 8 %,
+ * halved every 1,000 answers, so that the newest few thousand count most. What is asked of it is a high quantile: an
+ * attempt that is out for longer than nearly every answer ever took is *overdue*, which says something within a tenth of
+ * a second where a timeout that fits every endpoint says it after a minute.
+ *
+ * The bound follows a station that became slower for good as soon as its first slow answers are in. It knows nothing of
+ * endpoints; what one endpoint needs is kept by the source of calls (`call-sources.ts`).
+ */
+
+/** Each bucket's upper edge is this many times its lower edge. */
+const GROWTH = 1.08;
+const LOG_GROWTH = Math.log(GROWTH);
+/** Upper edge of the lowest bucket in ms, and how many there are: up to four hours. */
+const LOWEST_MS = 0.1;
+const BUCKETS = 246;
+/** After so many answers all counts are halved. */
+const HALVE_AFTER = 1_000;
+/** Before so many answers there is no bound. */
+const MIN_ANSWERS = 20;
+/** How often the bound is worked out again, in answers. */
+const REFRESH_AFTER = 16;
+/** An attempt is overdue at the p99.9 and a quarter, or at the p99.9 and this many ms, whichever is more. */
+const OVERDUE_RATIO = 1.2;
+const OVERDUE_MARGIN_MS = 20;
+const QUANTILE = 0.999;
+
+export class AnswerTimes {
+  readonly #counts = new Float64Array(BUCKETS);
+  #total = 0;
+  #sinceHalved = 0;
+  #sinceRefreshed = REFRESH_AFTER;
+  #meanMs = 0;
+  #overdueAfterMs: number = Number.POSITIVE_INFINITY;
+
+  /** An answer came after `tookMs`. */
+  add(tookMs: number): void {
+    const place = bucketOf(tookMs);
+    this.#counts[place] = (this.#counts[place] as number) + 1;
+    this.#total++;
+    this.#meanMs = this.#meanMs === 0 ? tookMs : this.#meanMs + (tookMs - this.#meanMs) / 8;
+    if (tookMs > this.#overdueAfterMs || ++this.#sinceRefreshed >= REFRESH_AFTER) this.#sinceRefreshed = REFRESH_AFTER;
+    if (++this.#sinceHalved < HALVE_AFTER) return;
+    this.#sinceHalved = 0;
+    this.#total = 0;
+    for (let at = 0; at < BUCKETS; at++) {
+      const half = (this.#counts[at] as number) / 2;
+      this.#counts[at] = half < 0.1 ? 0 : half;
+      this.#total += this.#counts[at] as number;
+    }
+  }
+
+  /** The usual answer time in ms, smoothed by an eighth of each answer (as RFC 6298 smooths round trips); 0 before the first. */
+  get usualMs(): number {
+    return this.#meanMs;
+  }
+
+  /** An attempt that is out for longer is overdue; `Infinity` until enough answers are known. */
+  get overdueAfterMs(): number {
+    if (this.#sinceRefreshed < REFRESH_AFTER) return this.#overdueAfterMs;
+    this.#sinceRefreshed = 0;
+    const highMs = this.#total < MIN_ANSWERS ? Number.POSITIVE_INFINITY : this.quantileMs(QUANTILE);
+    this.#overdueAfterMs = Math.max(highMs * OVERDUE_RATIO, highMs + OVERDUE_MARGIN_MS);
+    return this.#overdueAfterMs;
+  }
+
+  /** Upper edge of the bucket that holds the quantile `q` (0 … 1); 0 before the first answer. */
+  quantileMs(q: number): number {
+    let left = this.#total * (1 - q);
+    for (let at = BUCKETS - 1; at >= 0; at--) {
+      left -= this.#counts[at] as number;
+      if (left < 0) return LOWEST_MS * GROWTH ** at;
+    }
+    return 0;
+  }
+
+  /** Forgets everything: the station was restarted, or is another one. */
+  clear(): void {
+    this.#counts.fill(0);
+    this.#total = 0;
+    this.#sinceHalved = 0;
+    this.#sinceRefreshed = REFRESH_AFTER;
+    this.#meanMs = 0;
+  }
+}
+
+function bucketOf(ms: number): number {
+  if (!(ms > LOWEST_MS)) return 0;
+  return Math.min(BUCKETS - 1, Math.ceil(Math.log(ms / LOWEST_MS) / LOG_GROWTH));
+}

@@ -1,0 +1,105 @@
+/**
+ * What is remembered of each source of calls: who calls, and which route (`CallOptions.source`). A station is judged by
+ * what happens to many, so one caller that repeats a request which always fails must not count as many, and a route
+ * that always takes five seconds is not overdue after a tenth of one. Per source: when each station last served it, the
+ * slowest of its latest answers, and how often its failures turned out to be its own.
+ *
+ * Bounded: two generations of at most {@link MAX_SOURCES} each; a source that is used moves to the young one, and when
+ * that is full the old one is forgotten. An evicted source is as unknown as a new one, which is the careful side.
+ */
+
+/** Sources remembered in each of two generations. */
+const MAX_SOURCES = 256;
+/** A station has served a source lately if it did so within this time. */
+const SERVED_LATELY_MS = 10_000;
+/** The slowest answer fades by this share with each quicker one, so that a route may become quick again. */
+const FADING = 0.98;
+/** The slowest answer and this share of it: later than that, an attempt of this source is overdue. */
+const OVERDUE_RATIO = 1.25;
+/** After so many failures in a row that were the same at two stations, the other station is asked less often. */
+const AGREEMENTS_TO_TRUST = 8;
+/** … namely for one failure in so many. */
+const ASK_EVERY = 8;
+
+/** What is known of one source. */
+export class CallSource {
+  /** When the station of each number last served it. */
+  readonly #servedAtMs: number[];
+  #slowestMs = 0;
+  #agreements = 0;
+  #skipped = 0;
+
+  constructor(stations: number) {
+    this.#servedAtMs = new Array<number>(stations).fill(Number.NEGATIVE_INFINITY);
+  }
+
+  /** Station number `station` served a call of this source after `tookMs`. */
+  noteServed(station: number, tookMs: number, nowMs: number): void {
+    this.#servedAtMs[station] = nowMs;
+    this.#slowestMs = tookMs > this.#slowestMs ? tookMs : tookMs + (this.#slowestMs - tookMs) * FADING;
+    this.#agreements = 0;
+  }
+
+  /** Has this station served it within the last ten seconds? */
+  isServedBy(station: number, nowMs: number): boolean {
+    return nowMs - (this.#servedAtMs[station] as number) <= SERVED_LATELY_MS;
+  }
+
+  /** Has any station served it within the last ten seconds? */
+  isServedLately(nowMs: number): boolean {
+    return this.#servedAtMs.some((atMs) => nowMs - atMs <= SERVED_LATELY_MS);
+  }
+
+  /** Has any station ever answered it? Otherwise nobody knows how long it takes. */
+  get isKnown(): boolean {
+    return this.#slowestMs > 0;
+  }
+
+  /** An attempt of this source that is out for longer is slow even for its kind; `Infinity` while it is unknown. */
+  get overdueAfterMs(): number {
+    return this.#slowestMs === 0 ? Number.POSITIVE_INFINITY : this.#slowestMs * OVERDUE_RATIO;
+  }
+
+  /** Two stations gave the same failure: it is the call's own. */
+  noteAgreement(): void {
+    this.#agreements++;
+    this.#skipped = 0;
+  }
+
+  /** Would asking another station only double the load? True for most failures of a source whose failures are its own. */
+  skipsComparison(): boolean {
+    if (this.#agreements < AGREEMENTS_TO_TRUST) return false;
+    this.#skipped = (this.#skipped + 1) % ASK_EVERY;
+    return this.#skipped !== 0;
+  }
+}
+
+export class CallSources {
+  readonly #stations: number;
+  #young: Map<string, CallSource> = new Map();
+  #old: Map<string, CallSource> = new Map();
+
+  /** `stations`: how many stations there are. */
+  constructor(stations: number) {
+    this.#stations = stations;
+  }
+
+  /** How many sources are remembered. */
+  get size(): number {
+    return this.#young.size + this.#old.size;
+  }
+
+  /** What is known of `name`; nothing yet for a new one. */
+  of(name: string): CallSource {
+    const known = this.#young.get(name);
+    if (known !== undefined) return known;
+    const source = this.#old.get(name) ?? new CallSource(this.#stations);
+    this.#old.delete(name);
+    if (this.#young.size >= MAX_SOURCES) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    this.#young.set(name, source);
+    return source;
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * One call on its way through the failover, as plain data. Its states, and what moves it:
+ *
+ *   waiting ──admitted──► running ──served──────────────────────────► done
+ *    ▲   ▲                 │ │ └─ failed, and nothing more can be done ─► done (its failure, or *ambiguous outcome*)
+ *    │   │                 │ │
+ *    │   └── could not ────┘ └─ failed, the other station can take it ─► running there
+ *    │       be sent             │
+ *    │                           └─ sent and lost, the station can be asked ─► asking ──it ran──► done
+ *    │                                                                          │
+ *    ├──────────────────────────── it did not run, or nobody knows ─────────────┘
+ *    └─── parked (until an instant: a backoff, a full retry budget)
+ *
+ * Attempts are kept apart from the state: a call that waits or asks may still have an attempt out that answers in the
+ * end. The rules of what may move are in `dispatch.ts`.
+ */
+import type { Deadline } from "../deadline.ts";
+import type { CallSource } from "./call-sources.ts";
+import type { Due } from "./due-heap.ts";
+import type { Station } from "./station.ts";
+
+/** How something ends for the caller: with a value, which may be a failure's, or with an error. */
+export type Settlement = { readonly value: unknown } | { readonly error: unknown };
+
+/**
+ * How an attempt ended.
+ *
+ * - `served`: it succeeded. `ignored`: it says nothing about the station, and is not repeated.
+ * - `failed`: the station answered with a failure. `overloaded`: it refused the call for load.
+ * - `lost`: it was sent, and whether it ran is unknown.
+ * - `unreachable`: it was never sent, the station did not take the connection.
+ * - `local-shortage`: it was never sent, for want of a resource of this machine.
+ * - `stale`: the station refused its epoch; it did not run.
+ */
+export type AttemptResult =
+  | "served"
+  | "ignored"
+  | "failed"
+  | "overloaded"
+  | "lost"
+  | "unreachable"
+  | "local-shortage"
+  | "stale";
+
+/** How an attempt ended, with what came back. */
+export interface AttemptEnd {
+  readonly result: AttemptResult;
+  readonly settlement: Settlement;
+  /** The station's own hint (`Retry-After`). */
+  readonly retryAfterMs?: number | undefined;
+  /** False: trying again cannot mend it. */
+  readonly retry?: boolean | undefined;
+}
+
+export type CallState =
+  | { readonly phase: "waiting"; readonly sinceMs: number }
+  | { readonly phase: "running" }
+  | { readonly phase: "parked"; readonly untilMs: number }
+  | {
+      readonly phase: "asking";
+      readonly station: Station;
+      /** What the call goes on with where the station does not know. */
+      readonly lost: Settlement;
+    }
+  | { readonly phase: "done" };
+
+export const RUNNING: CallState = { phase: "running" };
+export const DONE: CallState = { phase: "done" };
+
+/** An attempt that is out. */
+export interface Attempt {
+  readonly call: Call;
+  readonly station: Station;
+  /** 1 for the call's first attempt anywhere, 2 for its second, … */
+  readonly number: number;
+  readonly epoch: number;
+  readonly startedMs: number;
+  /** The breaker's permit; undefined where it was sent without one. */
+  readonly permit: number | undefined;
+  /** Its body is still being sent: its age says nothing about the station. */
+  isUploading: boolean;
+  /** From when its age counts: when it was sent, or its body was. */
+  judgedFromMs: number;
+  /** It has been counted as overdue. */
+  isOverdue: boolean;
+  /** Nobody waits for it any more. */
+  isAbandoned: boolean;
+  /** Its station is silent, and the call went on without waiting for it. */
+  isMoved: boolean;
+  /** The driver's context of it. */
+  context: unknown;
+}
+
+/** What became of a call at one station. */
+export interface Visit {
+  readonly station: Station;
+  /** Attempts that may have reached the station. */
+  attempts: number;
+  last: AttemptResult | undefined;
+  lastStartedMs: number;
+  lastSettlement: Settlement | undefined;
+  /** The station has been asked what became of it. */
+  wasAsked: boolean;
+}
+
+export interface CallTerms {
+  readonly deadline: Deadline;
+  readonly idempotencyKey: string | undefined;
+  /** May it be sent again although it may have run? */
+  readonly isRepeatable: boolean;
+  /** Was it declared idempotent, so that running it twice does no harm, whatever its key? */
+  readonly isIdempotent: boolean;
+  readonly source: CallSource;
+}
+
+export class Call implements Due {
+  readonly id: number;
+  readonly terms: CallTerms;
+  readonly arrivedMs: number;
+  /** What the driver runs. */
+  readonly request: unknown;
+  state: CallState;
+  /** Attempts that are out; undefined while none is. */
+  out: Attempt[] | undefined = undefined;
+  /** Where it has been; undefined before its first failure. */
+  visits: Visit[] | undefined = undefined;
+  attempts = 0;
+  staleRefusals = 0;
+  /** Station whose retry budget has been charged for an attempt that is yet to come. */
+  charged: Station | undefined = undefined;
+  /** When its wait for a station ends. */
+  waitEndsMs: number = Number.POSITIVE_INFINITY;
+  /** When the wait for an attempt that cannot be repeated ends, because its station is silent. */
+  answerEndsMs: number = Number.POSITIVE_INFINITY;
+  /** Its place in the order of the queue; lower goes first. Belongs to the queue. */
+  order = 0;
+  dueAtMs = 0;
+  duePlace = -1;
+
+  constructor(id: number, terms: CallTerms, arrivedMs: number, request: unknown) {
+    this.id = id;
+    this.terms = terms;
+    this.arrivedMs = arrivedMs;
+    this.request = request;
+    this.state = { phase: "waiting", sinceMs: arrivedMs };
+  }
+
+  /** What became of it at `station`; undefined where it has not failed there. */
+  visitAt(station: Station): Visit | undefined {
+    if (this.visits === undefined) return undefined;
+    for (const visit of this.visits) if (visit.station === station) return visit;
+    return undefined;
+  }
+
+  /** As {@link visitAt}, beginning a record where there is none. */
+  noteVisit(station: Station): Visit {
+    const known = this.visitAt(station);
+    if (known !== undefined) return known;
+    const visit: Visit = {
+      station,
+      attempts: 0,
+      last: undefined,
+      lastStartedMs: 0,
+      lastSettlement: undefined,
+      wasAsked: false,
+    };
+    this.visits ??= [];
+    this.visits.push(visit);
+    return visit;
+  }
+
+  /** Has it an attempt out at `station`? */
+  isOutAt(station: Station): boolean {
+    return this.out?.some((attempt) => attempt.station === station) === true;
+  }
+
+  /** May it have run somewhere, without an answer that says so? */
+  get mayHaveRun(): boolean {
+    if (this.out !== undefined && this.out.length > 0) return true;
+    return this.visits?.some((visit) => visit.last === "lost") === true;
+  }
+}

@@ -1,0 +1,1034 @@
+/**
+ * What becomes of calls, as a pure machine: inputs go in (a call, the end of an attempt, a declaration, the time), actions
+ * come out in the order in which they are to be done (the shape of etcd raft's `Ready`). It calls nobody back, so no
+ * input can arrive in the middle of another; the driver queues what comes meanwhile (`runtime/failover/driver.ts`).
+ *
+ * What may move (rule F4): a call that provably was never sent, always; one that carries an idempotency key or was
+ * declared idempotent, under the same key; any other never, and its caller is told that the outcome is unknown.
+ *
+ * Whose failure it was (rule F10) is decided by comparison, at once. A repeatable call that a station failed goes to
+ * another usable one. If that one serves it, it counts against the first; if it gives a failure too, the failure is the
+ * call's own and is delivered. Nothing is held until other calls come by. A repeatable attempt that is overdue gets a
+ * second attempt elsewhere, within a budget for such hedges; whichever answers first counts.
+ *
+ * Nobody waits for nothing (rule F11): a call that cannot be answered within its deadline, or within what callers are
+ * known to wait, is refused as soon as that is known. Everything that waits is in one queue (`call-queue.ts`) and leaves
+ * it at the pace of the station's admission control (`admission.ts`).
+ */
+import { tooLate } from "../deadline.ts";
+import {
+  AmbiguousOutcomeError,
+  AttemptTimeoutError,
+  CallAbortedError,
+  DeadlineExceededError,
+  LocalShortageError,
+  NoStationFitError,
+  OverloadedError,
+  StaleEpochError,
+} from "../errors.ts";
+import { RateWindow } from "../rate-window.ts";
+import { RetryBudgetMachine } from "../retry-budget.ts";
+import type { Declaration } from "../supervisor.ts";
+import {
+  type Attempt,
+  type AttemptEnd,
+  type AttemptResult,
+  type Call,
+  DONE,
+  RUNNING,
+  type Settlement,
+} from "./call.ts";
+import { CallQueue } from "./call-queue.ts";
+import { DueHeap } from "./due-heap.ts";
+import type { FailoverEvent } from "./events.ts";
+import type { FailoverDecision, PlannedCause, Promotion } from "./failover.ts";
+import { type CallOutcome, GoodputWatch } from "./goodput.ts";
+import { CallerPatience } from "./patience.ts";
+import type { Roles } from "./roles.ts";
+import { Router } from "./router.ts";
+import type { Station } from "./station.ts";
+
+export interface DispatchOptions {
+  readonly roles: Roles;
+  /** How many calls may wait. */
+  readonly maxWaiting: number;
+  /** How long a call waits while no station can take it. */
+  readonly maxWaitMs: number;
+  /** May a keyed call whose station was lost be sent again? */
+  readonly resendsKeyed: boolean;
+  /** Can stations be asked what became of a key? */
+  readonly canAsk: boolean;
+}
+
+/** What a station says of a key: it ran, with its result; it did not, and will not; or it does not know. */
+export type KeyAnswer = { readonly ran: true; readonly result: unknown } | { readonly ran: false } | "unknown";
+
+export type DispatchInput =
+  | { readonly type: "submit"; readonly call: Call }
+  | { readonly type: "ended"; readonly attempt: Attempt; readonly end: AttemptEnd }
+  | { readonly type: "uploading"; readonly attempt: Attempt; readonly isUploading: boolean }
+  | { readonly type: "cancel"; readonly call: Call; readonly reason: unknown }
+  | { readonly type: "answered"; readonly call: Call; readonly answer: KeyAnswer }
+  | { readonly type: "declared"; readonly declarations: readonly Declaration[] }
+  /** This process was stopped: until `untilMs` failures say nothing about stations. */
+  | { readonly type: "stalled"; readonly untilMs: number }
+  | { readonly type: "probed"; readonly station: Station; readonly isWell: boolean }
+  | {
+      readonly type: "maintenance";
+      readonly station: Station;
+      readonly reason: string | undefined;
+      readonly untilMs: number;
+    }
+  | { readonly type: "epoch-seen"; readonly epoch: number }
+  /** Somebody supervises from now on, or nobody does. */
+  | { readonly type: "supervised"; readonly isRunning: boolean }
+  /** Time has passed, or a circuit changed; `lateByMs`: how much later than asked for. */
+  | { readonly type: "tick"; readonly lateByMs: number };
+
+export type DispatchAction =
+  | { readonly type: "send"; readonly attempt: Attempt }
+  /** Nobody waits for this attempt any more. */
+  | { readonly type: "recall"; readonly attempt: Attempt; readonly reason: Error }
+  /** Ask `station` what became of the call's key; the answer comes back as an input. */
+  | { readonly type: "ask"; readonly call: Call; readonly station: Station }
+  | { readonly type: "settle"; readonly call: Call; readonly settlement: Settlement }
+  | { readonly type: "leave-slot"; readonly station: Station }
+  | { readonly type: "event"; readonly event: FailoverEvent };
+
+/** Hedges: extra attempts elsewhere for calls that are overdue, as a share of all calls, and at least so many in 10 s. */
+const HEDGES = { ratio: 0.1, windowMs: 10_000, reserve: 5 };
+/** How often a station may answer that it has seen a newer epoch: after that, another gateway is at work. */
+const MAX_STALE_RESENDS = 3;
+/** A call that is out of a resource of this machine is tried again after this long, twice as long each time. */
+const SHORTAGE_RETRY_MS = 20;
+const MAX_SHORTAGE_RETRY_MS = 250;
+/** … and given up after this long: by then its caller should hear of it. */
+const MAX_SHORTAGE_MS = 2_000;
+/** A call that waits for room in a retry budget looks again after this long. */
+const BUDGET_RECHECK_MS = 250;
+/** A tick that is later than this means that this process did not run: answers wait unread, and are read first. */
+const LATE_TICK_MS = 25;
+/** For how long they are given time to be read. */
+const READ_FIRST_MS = 10;
+/** Half of all answers take longer than usual: a call needs a little more time than that. */
+const SERVICE_MARGIN = 1.1;
+/** A station that served within this time is alive; a refusal for load then says how much it takes. */
+const SERVING_MS = 1_000;
+/** Where nothing tells when the queue can move on, it is looked at again this soon. */
+const QUEUE_RECHECK_MS = 10;
+/** Calls whose callers' patience is unknown are ordered as if it were this long; only the order matters. */
+const ORDER_HORIZON_MS = 30_000;
+const ENDLESS = Number.POSITIVE_INFINITY;
+const NOTHING: readonly DispatchAction[] = [];
+const GIVEN_UP = new NoStationFitError("the call was given up");
+
+export class Dispatcher {
+  readonly roles: Roles;
+  readonly patience: CallerPatience = new CallerPatience();
+  readonly goodput: GoodputWatch = new GoodputWatch();
+  readonly #options: DispatchOptions;
+  readonly #router: Router;
+  readonly #queue: CallQueue = new CallQueue();
+  readonly #due: DueHeap<Call> = new DueHeap();
+  readonly #hedges: RetryBudgetMachine = new RetryBudgetMachine(HEDGES);
+  /** Calls answered in the last second. */
+  readonly #answered: RateWindow = new RateWindow(1_000, 10, 1);
+  #actions: DispatchAction[] = [];
+  #parked = 0;
+  #needsDecision = false;
+  /** When time alone could change what is decided. */
+  #decideAtMs: number = Number.NEGATIVE_INFINITY;
+  #usualInFlight = 0;
+  #toldShortageMs: number = Number.NEGATIVE_INFINITY;
+  #toldPatienceMs: number | undefined = undefined;
+  readonly #doubted: Set<Station> = new Set();
+
+  constructor(options: DispatchOptions) {
+    this.#options = options;
+    this.roles = options.roles;
+    this.#router = new Router(options.roles);
+  }
+
+  /** Calls that wait for a station. */
+  get waiting(): number {
+    return this.#queue.size;
+  }
+
+  /** Calls that wait for an instant, or for a station's word on their key. */
+  get parked(): number {
+    return this.#parked;
+  }
+
+  /** Takes one input; what follows from it is to be done in the order given. */
+  dispatch(input: DispatchInput, nowMs: number): readonly DispatchAction[] {
+    this.#take(input, nowMs);
+    if (this.#needsDecision) this.#decide(nowMs);
+    if (this.#queue.size > 0) this.#pump(nowMs);
+    const told = this.goodput.look(nowMs);
+    if (told !== undefined) this.#tellGoodput(told);
+    if (this.#actions.length === 0) return NOTHING;
+    const actions = this.#actions;
+    this.#actions = [];
+    return actions;
+  }
+
+  /** When to give it a tick; never in the past. */
+  nextWakeMs(nowMs: number): number {
+    this.#decideAtMs = this.roles.nextWakeMs(nowMs);
+    let nextMs = Math.min(this.#due.nextMs, this.#decideAtMs);
+    if (this.#queue.size > 0) {
+      const opensMs = this.#router.opensAtMs(nowMs);
+      // It did not let anybody go just now, whatever it says of itself.
+      nextMs = Math.min(nextMs, opensMs > nowMs ? opensMs : nowMs + QUEUE_RECHECK_MS);
+    }
+    return Math.max(nextMs, nowMs);
+  }
+
+  /** Makes `name` active as planned; returns the new epoch, or why not. Follow it with a tick. */
+  switchover(name: string, cause: PlannedCause, reason: string, nowMs: number): number | string {
+    const { roles } = this;
+    if (!roles.isLeaseHeld(nowMs)) return "the lease is not held: another gateway decides";
+    this.#decide(nowMs);
+    const refusal = roles.machine.refusal(name, cause);
+    if (refusal !== undefined) return refusal;
+    this.#event({ type: "handover-begun", station: name, cause, reason, atMs: nowMs });
+    this.#endFailback(`${name} was made active`, false, nowMs);
+    const decision = roles.machine.handOver(name, cause, reason, nowMs);
+    if (typeof decision === "string") return decision;
+    this.#promote(decision, nowMs);
+    this.#needsDecision = true;
+    return decision.epoch;
+  }
+
+  // ── inputs ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #take(input: DispatchInput, nowMs: number): void {
+    switch (input.type) {
+      case "submit":
+        return this.#submit(input.call, nowMs);
+      case "ended":
+        return this.#ended(input.attempt, input.end, nowMs);
+      case "uploading":
+        return this.#uploading(input.attempt, input.isUploading, nowMs);
+      case "cancel":
+        return this.#cancel(input.call, input.reason, nowMs);
+      case "answered":
+        return this.#answer(input.call, input.answer, nowMs);
+      case "declared":
+        return this.#declared(input.declarations, nowMs);
+      case "stalled":
+        this.roles.distrustUntilMs = Math.max(this.roles.distrustUntilMs, input.untilMs);
+        break;
+      case "probed":
+        if (input.isWell) input.station.probeSucceeded(nowMs);
+        else input.station.probeFailed();
+        break;
+      case "maintenance":
+        input.station.maintenance =
+          input.reason === undefined ? undefined : { reason: input.reason, untilMs: input.untilMs };
+        break;
+      case "epoch-seen":
+        return this.#epochSeen(input.epoch, nowMs);
+      case "supervised":
+        this.roles.isRunning = input.isRunning;
+        if (!input.isRunning) this.#endFailback("the failover was stopped", false, nowMs);
+        break;
+      case "tick":
+        return this.#tick(input.lateByMs, nowMs);
+    }
+    this.#needsDecision = true;
+  }
+
+  #submit(call: Call, nowMs: number): void {
+    this.goodput.noteOffered();
+    this.#hedges.deposit(nowMs);
+    const late = tooLate("the failover", call.terms.deadline, this.roles.active.parts.minimumTimeLeftMs, nowMs);
+    if (late !== undefined) return this.#settle(call, { error: late }, "expired", nowMs);
+    if (this.#queue.size === 0) {
+      const station = this.#router.route(call, nowMs);
+      if (station !== undefined) return this.#send(call, station, nowMs);
+    }
+    if (this.#queue.size >= this.#options.maxWaiting) {
+      const message = `${this.#queue.size} calls wait already for a station to take them (maxWaiting)`;
+      return this.#settle(call, { error: new NoStationFitError(message) }, "refused", nowMs);
+    }
+    const waitMs = this.#expectedWaitMs(nowMs);
+    if (waitMs > 0 && this.#limitMs(call) < nowMs + waitMs + this.#serviceMs()) {
+      const message = `${this.#queue.size} calls wait, and this one could not be answered in time`;
+      const error = new OverloadedError(message, { retryAfterMs: Math.ceil(waitMs) });
+      return this.#settle(call, { error }, "refused", nowMs);
+    }
+    this.#enqueue(call, nowMs);
+  }
+
+  #uploading(attempt: Attempt, isUploading: boolean, nowMs: number): void {
+    attempt.isUploading = isUploading;
+    attempt.judgedFromMs = nowMs;
+    if (attempt.call.state.phase === "running") this.#arm(attempt.call, nowMs);
+  }
+
+  #cancel(call: Call, reason: unknown, nowMs: number): void {
+    if (call.state.phase === "done") return;
+    this.patience.noteHangUp(nowMs - call.arrivedMs, nowMs);
+    this.#tellPatience(nowMs);
+    // Nobody waits for what is late: the station has more than it can answer.
+    for (const attempt of call.out ?? []) {
+      const { station } = attempt;
+      if (attempt.isOverdue) this.#noteLoad(station, "unanswered", attempt.startedMs, nowMs);
+    }
+    this.#settle(call, { error: new CallAbortedError(reason) }, "hungUp", nowMs);
+  }
+
+  #declared(declarations: readonly Declaration[], nowMs: number): void {
+    for (const declaration of declarations) this.roles.station(declaration.node).declared(declaration);
+    for (const declaration of declarations) {
+      const { evidence } = this.roles.assess(this.roles.station(declaration.node), nowMs);
+      this.#event({ type: "declaration", ...declaration, evidence });
+    }
+    this.#decide(nowMs);
+    for (const { node, to } of declarations) if (to === "down") this.#moveAll(this.roles.station(node), nowMs);
+    this.#needsDecision = true;
+  }
+
+  #epochSeen(epoch: number, nowMs: number): void {
+    if (!this.roles.machine.noteEpochSeen(epoch)) return;
+    this.#event({ type: "epoch-adopted", epoch: this.roles.epoch, atMs: nowMs });
+  }
+
+  #tick(lateByMs: number, nowMs: number): void {
+    const readUntilMs = lateByMs > LATE_TICK_MS ? nowMs + READ_FIRST_MS : nowMs;
+    // What falls due again at this same instant waits for the next tick.
+    for (let left = this.#due.size; left > 0; left--) {
+      const call = this.#due.takeDue(nowMs);
+      if (call === undefined) break;
+      this.#fellDue(call, readUntilMs, nowMs);
+    }
+    if (nowMs >= this.#decideAtMs || this.roles.stations.some((station) => station.hasNews(nowMs))) {
+      this.#needsDecision = true;
+    }
+  }
+
+  // ── a call's way ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #send(call: Call, station: Station, nowMs: number): void {
+    const { breaker, budget, sharedSlots } = station.parts;
+    if (call.charged === station) {
+      call.charged = undefined;
+      if (budget?.send(nowMs) === false) return this.#park(call, BUDGET_RECHECK_MS, nowMs);
+    } else {
+      this.#refund(call);
+      budget?.deposit(nowMs);
+    }
+    sharedSlots?.tryTake();
+    station.admission.enter(nowMs);
+    const permit = breaker?.acquire(nowMs);
+    const attempt: Attempt = {
+      call,
+      station,
+      number: ++call.attempts,
+      epoch: this.roles.epoch,
+      startedMs: nowMs,
+      permit: permit === 0 ? undefined : permit,
+      isUploading: false,
+      judgedFromMs: nowMs,
+      isOverdue: false,
+      isAbandoned: false,
+      isMoved: false,
+      context: undefined,
+    };
+    call.state = RUNNING;
+    if (call.out === undefined) call.out = [attempt];
+    else call.out.push(attempt);
+    station.out.add(attempt);
+    this.#usualInFlight += (station.out.size - this.#usualInFlight) / 64;
+    this.#arm(call, nowMs);
+    this.#actions.push({ type: "send", attempt });
+  }
+
+  #ended(attempt: Attempt, end: AttemptEnd, nowMs: number): void {
+    const { call, station } = attempt;
+    station.out.delete(attempt);
+    if (station.parts.sharedSlots !== undefined) this.#actions.push({ type: "leave-slot", station });
+    takeOut(attempt);
+    this.#book(attempt, end, nowMs);
+    station.admission.leave();
+    if (call.state.phase === "done" || (attempt.isAbandoned && end.result !== "served")) {
+      return this.#look(station, nowMs);
+    }
+    if (end.result === "served") this.#served(attempt, end, nowMs);
+    else if (end.result === "ignored") this.#settle(call, end.settlement, "answered", nowMs);
+    else this.#failed(attempt, end, nowMs);
+    this.#look(station, nowMs);
+  }
+
+  /** What the end of an attempt says about its station. */
+  #book({ call, station, permit, startedMs, judgedFromMs, isAbandoned }: Attempt, end: AttemptEnd, nowMs: number): void {
+    const { evidence } = station;
+    const { breaker } = station.parts;
+    const distrusted = nowMs < this.roles.distrustUntilMs;
+    switch (end.result) {
+      case "served": {
+        const tookMs = nowMs - judgedFromMs;
+        if (station.admission.isTrial) station.admission.begin(Math.round(this.#usualInFlight), nowMs);
+        station.answerTimes.add(tookMs);
+        call.terms.source.noteServed(station.number, Math.max(tookMs, Number.MIN_VALUE), nowMs);
+        evidence.noteServed(startedMs, nowMs);
+        this.#noteLoad(station, "finished", startedMs, nowMs);
+        if (permit !== undefined) breaker?.success(permit, nowMs, tookMs > breaker.slowCallDurationMs);
+        return;
+      }
+      case "lost":
+        if (!isAbandoned && !distrusted) evidence.noteLost(startedMs);
+        break;
+      case "unreachable":
+        if (!isAbandoned && !distrusted) evidence.noteRefused(startedMs);
+        this.#router.trialFailed(station, true, nowMs);
+        break;
+      case "overloaded":
+        evidence.noteAnswer();
+        this.#overloaded(call, station, startedMs, end.retryAfterMs, nowMs);
+        break;
+      case "failed":
+      case "stale":
+        evidence.noteAnswer();
+        break;
+      case "ignored":
+      case "local-shortage":
+        break;
+    }
+    if (permit === undefined || breaker === undefined) return;
+    const isProbe = breaker.isProbe(permit);
+    if (isProbe && (end.result === "lost" || end.result === "failed")) breaker.failure(permit, nowMs);
+    else if (end.result === "lost" && !isAbandoned && !distrusted) breaker.failure(permit, nowMs);
+    else breaker.release(permit, nowMs);
+  }
+
+  /** A refusal for load shows what the station takes, unless it is one route that is always refused. */
+  #overloaded(call: Call, station: Station, startedMs: number, hintMs: number | undefined, nowMs: number): void {
+    const serves = nowMs - station.evidence.lastServedMs < SERVING_MS;
+    if (serves && !call.terms.source.isServedBy(station.number, nowMs)) return;
+    this.#noteLoad(station, "overloaded", startedMs, nowMs);
+    if (hintMs !== undefined) station.admission.pause(hintMs, nowMs);
+  }
+
+  #served({ call, station }: Attempt, { settlement }: AttemptEnd, nowMs: number): void {
+    for (const visit of call.visits ?? []) {
+      if (visit.station !== station) this.#lostComparison(visit.station, visit.last, visit.lastStartedMs, nowMs);
+    }
+    if (station === this.roles.failback?.to) this.roles.failback.noteServed(nowMs);
+    this.#settle(call, settlement, "answered", nowMs);
+  }
+
+  /** `loser` failed a call that another station has served. */
+  #lostComparison(loser: Station, last: AttemptResult | undefined, startedMs: number, nowMs: number): void {
+    if (last !== "failed" && last !== "lost" && last !== "overloaded") return;
+    // One that refuses a part for load, and serves the rest, is not failing.
+    if (last === "overloaded" && nowMs - loser.evidence.lastServedMs < SERVING_MS) return;
+    loser.evidence.noteServedElsewhere(startedMs);
+    if (last === "failed") loser.parts.breaker?.failure(loser.parts.breaker.generation, nowMs);
+    if (loser === this.roles.failback?.to) this.#endFailback(`${loser.name} failed a call`, true, nowMs);
+    this.#look(loser, nowMs);
+  }
+
+  #failed(attempt: Attempt, end: AttemptEnd, nowMs: number): void {
+    const { call, station, startedMs } = attempt;
+    const { result } = end;
+    if (result === "stale") return this.#stale(attempt, end, nowMs);
+    if (result === "local-shortage") return this.#shortage(attempt, end, nowMs);
+    const visit = call.noteVisit(station);
+    if (result === "unreachable") {
+      // It never arrived: what the station did with an earlier attempt is what counts.
+      if (visit.attempts === 0) visit.last = result;
+      visit.lastSettlement ??= end.settlement;
+    } else {
+      if (!attempt.isMoved) visit.attempts++;
+      visit.last = result;
+      visit.wasAsked = false;
+      visit.lastSettlement = end.settlement;
+    }
+    visit.lastStartedMs = startedMs;
+    if (station === this.roles.failback?.to) this.#endFailback(`${station.name} failed a call`, true, nowMs);
+    if (call.state.phase !== "running" || call.out !== undefined) return;
+    this.#goOn(call, attempt, end, nowMs);
+  }
+
+  /** A call has failed, and no attempt of it is out: what now? */
+  #goOn(call: Call, { station, startedMs }: Attempt, end: AttemptEnd, nowMs: number): void {
+    const { result } = end;
+    const { isRepeatable, source } = call.terms;
+    if (result === "unreachable") {
+      const next = this.#router.next(call, nowMs);
+      if (next !== undefined) return this.#send(call, next, nowMs);
+      call.visits = call.visits?.filter((visit) => visit.last !== "unreachable" || visit.attempts > 0);
+      return this.#enqueue(call, nowMs);
+    }
+    if (!isRepeatable) {
+      if (result === "failed") station.evidence.noteFailed(source, startedMs);
+      return this.#giveUp(call, nowMs);
+    }
+    if (result === "lost") return this.#afterLoss(call, station, nowMs);
+    if (end.retry !== false && source.skipsComparison()) return this.#giveUp(call, nowMs);
+    const next = this.#router.next(call, nowMs);
+    if (next !== undefined) return this.#send(call, next, nowMs);
+    this.#notCompared(call, station, end, startedMs, nowMs);
+  }
+
+  /** A repeatable call was answered with a failure, and there is no other station to ask (any more). */
+  #notCompared(call: Call, station: Station, end: AttemptEnd, startedMs: number, nowMs: number): void {
+    const { source } = call.terms;
+    const failures = call.visits?.filter((visit) => visit.last === "failed" || visit.last === "overloaded") ?? [];
+    if (failures.length > 1) {
+      const agree = failures.every((visit) => visit.last === end.result);
+      if (agree) source.noteAgreement();
+      return this.#giveUp(call, nowMs, agree ? "answered" : "failed");
+    }
+    if (end.result === "failed") station.evidence.noteFailed(source, startedMs);
+    // A route that is served as a rule may be served at a second try.
+    if (end.retry === false || !source.isServedLately(nowMs)) return this.#giveUp(call, nowMs);
+    const mends =
+      end.result === "overloaded"
+        ? this.#requeue(call, station, nowMs)
+        : this.#retry(call, station, end.retryAfterMs, nowMs);
+    if (!mends) this.#giveUp(call, nowMs);
+  }
+
+  /** Sent to `station`, and what became of it is unknown: that is asked first, where it can be. */
+  #afterLoss(call: Call, station: Station, nowMs: number): void {
+    const { idempotencyKey, isRepeatable } = call.terms;
+    const visit = call.noteVisit(station);
+    const keyed = idempotencyKey !== undefined;
+    if (keyed && this.#options.canAsk && !visit.wasAsked) {
+      visit.wasAsked = true;
+      call.state = { phase: "asking", station, lost: visit.lastSettlement ?? { error: unknownAt(station) } };
+      this.#parked++;
+      this.#due.set(call, call.terms.deadline);
+      this.#actions.push({ type: "ask", call, station });
+      return;
+    }
+    if (!isRepeatable || !this.#mayResend(call)) return this.#giveUp(call, nowMs);
+    const next = this.#router.next(call, nowMs);
+    if (next !== undefined) return this.#send(call, next, nowMs);
+    // One that waits for another station needs no retry of this one.
+    if (!this.roles.isUsable(station, nowMs) || this.#router.hasNext(call, nowMs)) return this.#enqueue(call, nowMs);
+    if (!this.#retry(call, station, undefined, nowMs)) this.#giveUp(call, nowMs);
+  }
+
+  #answer(call: Call, answer: KeyAnswer, nowMs: number): void {
+    if (call.state.phase !== "asking") return;
+    const { station } = call.state;
+    const visit = call.noteVisit(station);
+    if (answer !== "unknown" && answer.ran) {
+      return this.#settle(call, { value: answer.result }, "answered", nowMs);
+    }
+    this.#parked--;
+    call.state = RUNNING;
+    if (answer === "unknown" && !this.#mayResend(call)) return this.#giveUp(call, nowMs);
+    if (answer !== "unknown") {
+      // It did not run there and never will: that attempt is undone.
+      visit.attempts--;
+      visit.last = undefined;
+      for (const attempt of [...(call.out ?? [])]) {
+        if (attempt.station !== station) continue;
+        takeOut(attempt);
+        this.#recall(attempt, GIVEN_UP);
+      }
+    }
+    this.#afterLoss(call, station, nowMs);
+  }
+
+  /** Plans another attempt at `station` after a backoff; false where that is not allowed, affordable or in time. */
+  #retry(call: Call, station: Station, hintMs: number | undefined, nowMs: number): boolean {
+    const { backoff, budget, maxAttempts, maxRetryAfterMs } = station.parts;
+    const tried = call.visitAt(station)?.attempts ?? 0;
+    if (tried >= maxAttempts) return false;
+    const delayMs = Math.max(backoff.delayMs(Math.max(1, tried), 0), hintMs ?? 0);
+    if (hintMs !== undefined && hintMs > maxRetryAfterMs) return false;
+    if (nowMs + delayMs + this.#serviceMs() >= this.#limitMs(call)) return false;
+    if (budget?.withdraw(nowMs) === false) return false;
+    if (budget !== undefined) call.charged = station;
+    this.#park(call, delayMs, nowMs);
+    return true;
+  }
+
+  /** Refused for load: back into the queue, which the station's admission control empties at the pace that it learned. */
+  #requeue(call: Call, station: Station, nowMs: number): boolean {
+    const { budget, maxAttempts } = station.parts;
+    if ((call.visitAt(station)?.attempts ?? 0) >= maxAttempts || budget?.withdraw(nowMs) === false) return false;
+    if (budget !== undefined) call.charged = station;
+    this.#enqueue(call, nowMs);
+    return true;
+  }
+
+  #stale(attempt: Attempt, end: AttemptEnd, nowMs: number): void {
+    const { call } = attempt;
+    const seen = "error" in end.settlement ? seenEpochOf(end.settlement.error) : 0;
+    this.#epochSeen(seen, nowMs);
+    if (call.state.phase !== "running" || call.out !== undefined) return;
+    const replaced = this.roles.epoch <= attempt.epoch || call.staleRefusals++ >= MAX_STALE_RESENDS;
+    if (!replaced) return this.#enqueue(call, nowMs);
+    this.#settle(call, call.mayHaveRun ? this.#verdict(call) : end.settlement, "failed", nowMs);
+  }
+
+  #shortage({ call, station }: Attempt, end: AttemptEnd, nowMs: number): void {
+    if (call.state.phase !== "running" || call.out !== undefined) return;
+    const cause = "error" in end.settlement ? end.settlement.error : undefined;
+    if (nowMs - this.#toldShortageMs >= 10_000) {
+      this.#toldShortageMs = nowMs;
+      this.#event({ type: "local-shortage", station: station.name, code: codeOf(cause), atMs: nowMs });
+    }
+    const delayMs = Math.min(MAX_SHORTAGE_RETRY_MS, SHORTAGE_RETRY_MS * 2 ** Math.min(call.attempts - 1, 10));
+    if (nowMs + delayMs < Math.min(this.#limitMs(call), call.arrivedMs + MAX_SHORTAGE_MS)) {
+      return this.#park(call, delayMs, nowMs);
+    }
+    if (call.mayHaveRun) return this.#giveUp(call, nowMs);
+    const message = `nothing was sent: this machine lacks a resource (${codeOf(cause)})`;
+    const error = new LocalShortageError(message, { cause, retryAfterMs: 1_000 });
+    this.#settle(call, { error }, "refused", nowMs);
+  }
+
+  /** Ends a call with the failure it has had. */
+  #giveUp(call: Call, nowMs: number, outcome: CallOutcome = "failed"): void {
+    this.#settle(call, this.#verdict(call), outcome, nowMs);
+  }
+
+  /** What a call that has failed is told: never that it failed where it may have run. */
+  #verdict(call: Call): Settlement {
+    const visits = call.visits ?? [];
+    const lost = visits.find((visit) => visit.last === "lost") ?? undefined;
+    if (lost !== undefined || call.out !== undefined) {
+      const station = lost?.station ?? (call.out as Attempt[])[0]?.station;
+      const cause = lost?.lastSettlement !== undefined && "error" in lost.lastSettlement ? lost.lastSettlement.error : undefined;
+      if (cause instanceof AttemptTimeoutError || cause instanceof AmbiguousOutcomeError) return { error: cause };
+      return { error: lostAt(station, call, cause) };
+    }
+    const answer = visits.findLast((visit) => visit.last === "failed" || visit.last === "overloaded");
+    return answer?.lastSettlement ?? visits.at(-1)?.lastSettlement ?? { error: GIVEN_UP };
+  }
+
+  // ── waiting ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #enqueue(call: Call, nowMs: number): void {
+    call.state = { phase: "waiting", sinceMs: nowMs };
+    if (call.waitEndsMs === ENDLESS) call.waitEndsMs = nowMs + this.#options.maxWaitMs;
+    const { deadline } = call.terms;
+    const patienceMs = this.patience.estimateMs ?? ORDER_HORIZON_MS;
+    this.#queue.add(call, Math.min(deadline, call.arrivedMs + patienceMs));
+    this.#due.set(call, Math.min(deadline, call.waitEndsMs));
+  }
+
+  #park(call: Call, forMs: number, nowMs: number): void {
+    call.state = { phase: "parked", untilMs: nowMs + forMs };
+    this.#parked++;
+    this.#due.set(call, Math.min(call.terms.deadline, nowMs + forMs));
+  }
+
+  #pump(nowMs: number): void {
+    for (let call = this.#queue.first; call !== undefined; call = this.#queue.first) {
+      const anyUsable = this.#router.isAnyUsable(nowMs);
+      if (!anyUsable && this.#router.opensAtMs(nowMs) > nowMs) return;
+      if (anyUsable && this.#limitMs(call) < nowMs + this.#serviceMs()) {
+        this.#queue.remove(call);
+        this.#shed(call, nowMs);
+        continue;
+      }
+      const chosen = anyUsable ? call : this.#chosen(call, nowMs);
+      const station = this.#router.route(chosen, nowMs);
+      if (station === undefined) return;
+      this.#queue.remove(chosen);
+      if (!this.#affords(chosen, station, nowMs)) continue;
+      this.#send(chosen, station, nowMs);
+    }
+  }
+
+  /** Where nobody knows whether any station lives, the call with most time left finds out, a repeatable one if there is one. */
+  #chosen(first: Call, nowMs: number): Call {
+    const { active } = this.roles;
+    if (nowMs - active.evidence.lastServedMs < SERVING_MS || active.evidence.isRefusing) return first;
+    return this.#queue.findLast((call) => call.terms.isRepeatable) ?? first;
+  }
+
+  /** A second attempt at a station that a call has reached before is charged to its retry budget. */
+  #affords(call: Call, station: Station, nowMs: number): boolean {
+    const tried = call.visitAt(station)?.attempts ?? 0;
+    if (tried === 0 || call.charged === station) return true;
+    const { budget, maxAttempts } = station.parts;
+    if (tried >= maxAttempts) {
+      this.#giveUp(call, nowMs);
+      return false;
+    }
+    if (budget === undefined) return true;
+    if (budget.withdraw(nowMs)) {
+      this.#refund(call);
+      call.charged = station;
+      return true;
+    }
+    this.#park(call, BUDGET_RECHECK_MS, nowMs);
+    return false;
+  }
+
+  /** It cannot be answered in time any more: said now. */
+  #shed(call: Call, nowMs: number): void {
+    if (call.visits !== undefined) return this.#outOfTime(call, nowMs);
+    const message = `it waited for ${Math.round(nowMs - call.arrivedMs)} ms, and could not be answered in time any more`;
+    const error = new OverloadedError(message, { retryAfterMs: Math.ceil(this.#expectedWaitMs(nowMs)) });
+    this.#settle(call, { error }, "refused", nowMs);
+  }
+
+  #outOfTime(call: Call, nowMs: number): void {
+    const mayHaveRun = call.mayHaveRun;
+    const last = call.visits?.at(-1)?.lastSettlement;
+    if (!mayHaveRun && last !== undefined && "value" in last) return this.#settle(call, last, "expired", nowMs);
+    const cause = last !== undefined && "error" in last ? { cause: last.error } : {};
+    const message = mayHaveRun
+      ? "there was no answer by the deadline: the call may have run or not"
+      : "no station could take the call by its deadline";
+    this.#settle(call, { error: new DeadlineExceededError(message, { ...cause, mayHaveRun }) }, "expired", nowMs);
+  }
+
+  /** By when a call's caller wants its answer, as far as anybody knows. */
+  #limitMs(call: Call): number {
+    const { estimateMs } = this.patience;
+    if (estimateMs === undefined) return call.terms.deadline;
+    return Math.min(call.terms.deadline, call.arrivedMs + estimateMs);
+  }
+
+  #serviceMs(): number {
+    return this.roles.active.answerTimes.usualMs * SERVICE_MARGIN;
+  }
+
+  /** How long a call that arrives now would wait; 0 where nothing is known. */
+  #expectedWaitMs(nowMs: number): number {
+    if (this.#queue.size === 0 || !this.#router.isAnyUsable(nowMs)) return 0;
+    const { admission, answerTimes } = this.roles.active;
+    const { usualMs } = answerTimes;
+    const allowed = usualMs === 0 ? ENDLESS : (admission.mostConcurrent * 1_000) / usualMs;
+    const perSecond = Math.max(this.#answered.total(0, nowMs), Math.min(admission.capacityPerSecond, allowed));
+    return perSecond === ENDLESS ? 0 : (this.#queue.size * 1_000) / perSecond;
+  }
+
+  // ── time ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Sets the instant at which a running call is looked at again. */
+  #arm(call: Call, nowMs: number): void {
+    let atMs = Math.min(call.terms.deadline, call.answerEndsMs);
+    for (const attempt of call.out ?? []) {
+      if (attempt.isUploading || attempt.isAbandoned) continue;
+      const timeoutAtMs = attempt.judgedFromMs + attempt.station.parts.timeoutMs;
+      atMs = Math.min(atMs, timeoutAtMs, attempt.isOverdue ? ENDLESS : this.#overdueAtMs(attempt));
+    }
+    this.#due.set(call, atMs <= nowMs ? nowMs : atMs);
+  }
+
+  #overdueAtMs({ station, call, judgedFromMs }: Attempt): number {
+    const usual = station.overdueAfterMs < ENDLESS ? station : this.roles.active;
+    const overdueMs = judgedFromMs + Math.max(usual.overdueAfterMs, call.terms.source.overdueAfterMs);
+    return Math.max(overdueMs, this.roles.distrustUntilMs);
+  }
+
+  #fellDue(call: Call, readUntilMs: number, nowMs: number): void {
+    const { state, terms } = call;
+    if (state.phase === "done") return;
+    if (nowMs >= terms.deadline && readUntilMs <= nowMs) return this.#expire(call, nowMs);
+    if (state.phase === "running") return this.#runningFellDue(call, readUntilMs, nowMs);
+    if (nowMs >= terms.deadline) return this.#due.set(call, readUntilMs);
+    if (state.phase === "parked") {
+      this.#parked--;
+      return this.#enqueue(call, nowMs);
+    }
+    if (state.phase === "waiting" && nowMs >= call.waitEndsMs) {
+      this.#queue.remove(call);
+      if (call.visits !== undefined) return this.#giveUp(call, nowMs);
+      const message = `no station could take the call within ${this.#options.maxWaitMs} ms (maxWaitMs)`;
+      this.#settle(call, { error: new NoStationFitError(message) }, "expired", nowMs);
+    }
+  }
+
+  #runningFellDue(call: Call, readUntilMs: number, nowMs: number): void {
+    if (readUntilMs > nowMs) return this.#due.set(call, readUntilMs);
+    if (nowMs >= call.answerEndsMs) return this.#giveUp(call, nowMs);
+    for (const attempt of [...(call.out ?? [])]) {
+      if (attempt.isUploading || attempt.isAbandoned) continue;
+      if (nowMs >= attempt.judgedFromMs + attempt.station.parts.timeoutMs) this.#timedOut(attempt, nowMs);
+      else if (!attempt.isOverdue && nowMs >= this.#overdueAtMs(attempt)) this.#overdue(attempt, nowMs);
+      if (call.state.phase !== "running") return;
+    }
+    this.#arm(call, nowMs);
+  }
+
+  #overdue(attempt: Attempt, nowMs: number): void {
+    const { call, station, startedMs } = attempt;
+    attempt.isOverdue = true;
+    station.evidence.noteOverdue(startedMs, nowMs);
+    this.#look(station, nowMs);
+    if (call.state.phase !== "running" || !this.#mayHedge(call) || call.out?.length !== 1) return;
+    const next = this.#router.next(call, nowMs);
+    if (next === undefined || !this.#hedges.withdraw(nowMs)) return;
+    this.#hedges.send(nowMs);
+    this.#send(call, next, nowMs);
+  }
+
+  /** May it be sent again although nobody knows whether it ran? */
+  #mayResend({ terms }: Call): boolean {
+    return terms.isRepeatable && (terms.isIdempotent || this.#options.resendsKeyed);
+  }
+
+  /** Is a second attempt of it harmless, and is there no better way to find out about the first? */
+  #mayHedge(call: Call): boolean {
+    if (!this.#mayResend(call)) return false;
+    return call.terms.idempotencyKey === undefined || !this.#options.canAsk;
+  }
+
+  #timedOut(attempt: Attempt, nowMs: number): void {
+    const { call, station, number } = attempt;
+    const { timeoutMs } = station.parts;
+    const message = `${station.name}: attempt ${number} took longer than ${timeoutMs} ms; it may have run or not`;
+    const error = new AttemptTimeoutError(message);
+    takeOut(attempt);
+    this.#recall(attempt, error);
+    if (nowMs >= this.roles.distrustUntilMs) station.evidence.noteLost(attempt.startedMs);
+    this.#noteLoad(station, "unanswered", attempt.startedMs, nowMs);
+    this.#failed(attempt, { result: "lost", settlement: { error } }, nowMs);
+    this.#look(station, nowMs);
+  }
+
+  #expire(call: Call, nowMs: number): void {
+    for (const attempt of call.out ?? []) {
+      if (attempt.isOverdue) this.#noteLoad(attempt.station, "unanswered", attempt.startedMs, nowMs);
+    }
+    this.#outOfTime(call, nowMs);
+  }
+
+  // ── roles ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #decide(nowMs: number): void {
+    this.#needsDecision = false;
+    const { roles } = this;
+    for (const station of roles.stations) this.#endMaintenance(station, nowMs);
+    // Each promotion changes what is known; two stations cannot promote each other for ever at one instant.
+    for (let rounds = roles.stations.length + 1; rounds > 0; rounds--) {
+      const decision = roles.decide(nowMs);
+      const refusal = roles.failbackRefusal();
+      if (refusal !== undefined) this.#endFailback(refusal, false, nowMs);
+      if (decision?.type === "promote") {
+        this.#endFailback(`${decision.from} failed, and ${decision.station} was promoted`, false, nowMs);
+        this.#promote(decision, nowMs);
+        continue;
+      }
+      if (decision?.type === "keep") this.#keep(nowMs, decision);
+      else if (decision !== undefined && this.#plan(decision.station, decision.cause, decision.reason, nowMs)) continue;
+      break;
+    }
+    if (roles.failback?.isDue(nowMs) === true) this.#finishFailback(nowMs);
+  }
+
+  #keep(nowMs: number, decision: Extract<FailoverDecision, { type: "keep" }>): void {
+    const { active } = this.roles;
+    if (nowMs - active.evidence.lastServedMs >= SERVING_MS) active.admission.beginTrial(nowMs);
+    this.#event({ ...decision, type: "kept" });
+  }
+
+  /** Does what is planned, or begins it; true where that changed who is active. */
+  #plan(station: string, cause: PlannedCause, reason: string, nowMs: number): boolean {
+    const { roles } = this;
+    if (cause === "maintenance") {
+      this.#endFailback(reason, false, nowMs);
+      const decision = roles.machine.handOver(station, cause, reason, nowMs);
+      if (typeof decision === "string") return false;
+      this.#promote(decision, nowMs);
+      return true;
+    }
+    if (roles.beginFailback(station, cause, reason, nowMs)) {
+      this.#event({ type: "handover-begun", station, cause, reason, atMs: nowMs });
+    }
+    return false;
+  }
+
+  #finishFailback(nowMs: number): void {
+    const { failback } = this.roles;
+    if (failback === undefined) return;
+    this.roles.failback = undefined;
+    const { to, cause, reason } = failback;
+    const decision = this.roles.machine.handOver(to.name, cause, reason, nowMs);
+    if (typeof decision === "string") {
+      return this.#event({ type: "handover-ended", station: to.name, reason: decision, atMs: nowMs });
+    }
+    this.#promote(decision, nowMs);
+    this.#needsDecision = true;
+  }
+
+  /** `hasFailed`: the station that was to become active did not serve what it was given. */
+  #endFailback(reason: string, hasFailed: boolean, nowMs: number): void {
+    const { failback } = this.roles;
+    if (failback === undefined) return;
+    this.roles.failback = undefined;
+    if (hasFailed) {
+      failback.to.startCooldown(reason, nowMs);
+      failback.to.probeFailed();
+      this.#needsDecision = true;
+    }
+    this.#event({ type: "handover-ended", station: failback.to.name, reason, atMs: nowMs });
+  }
+
+  #promote(decision: Promotion, nowMs: number): void {
+    const { roles } = this;
+    const old = roles.station(decision.from);
+    const silent = old.liveness === "down" || old.evidence.isSilent;
+    const inFlight = old.out.size;
+    roles.carryOut(decision);
+    this.#doubted.delete(old);
+    this.#event({ ...decision, type: "promoted", waiting: this.#queue.size + this.#parked, inFlight });
+    // Calls that are out at a station which still answers may finish there.
+    if (decision.cause === "failure" && silent) this.#moveAll(old, nowMs);
+  }
+
+  /** `station` is silent: what is out there goes elsewhere where that is safe, and may still be answered meanwhile. */
+  #moveAll(station: Station, nowMs: number): void {
+    for (const attempt of [...station.out]) {
+      const { call } = attempt;
+      if (attempt.isAbandoned || call.state.phase !== "running" || (call.out?.length ?? 0) > 1) continue;
+      if (!call.terms.isRepeatable) {
+        call.answerEndsMs = Math.min(call.answerEndsMs, nowMs + this.#options.maxWaitMs);
+        this.#arm(call, nowMs);
+        continue;
+      }
+      const visit = call.noteVisit(station);
+      visit.attempts++;
+      attempt.isMoved = true;
+      visit.last = "lost";
+      visit.lastStartedMs = attempt.startedMs;
+      visit.lastSettlement = { error: unknownAt(station) };
+      this.#afterLoss(call, station, nowMs);
+    }
+  }
+
+  #endMaintenance(station: Station, nowMs: number): void {
+    const { maintenance, name } = station;
+    if (maintenance === undefined || nowMs < maintenance.untilMs) return;
+    station.maintenance = undefined;
+    this.#event({ type: "maintenance", station: name, reason: undefined, untilMs: maintenance.untilMs, atMs: nowMs });
+  }
+
+  // ── what follows from an input ──────────────────────────────────────────────────────────────────────────────────
+
+  #settle(call: Call, settlement: Settlement, outcome: CallOutcome, nowMs: number): void {
+    const { phase } = call.state;
+    if (phase === "done") return;
+    if (phase === "waiting") this.#queue.remove(call);
+    else if (phase === "parked" || phase === "asking") this.#parked--;
+    call.state = DONE;
+    this.#due.remove(call);
+    this.#refund(call);
+    this.goodput.noteEnded(outcome);
+    if (outcome === "answered") {
+      this.#answered.add(0, nowMs);
+      this.patience.noteAnswered(nowMs - call.arrivedMs);
+    }
+    const { out } = call;
+    this.#actions.push({ type: "settle", call, settlement });
+    if (out === undefined) return;
+    const reason = "error" in settlement && settlement.error instanceof Error ? settlement.error : GIVEN_UP;
+    for (const attempt of out) this.#recall(attempt, reason);
+  }
+
+  #recall(attempt: Attempt, reason: Error): void {
+    attempt.isAbandoned = true;
+    this.#actions.push({ type: "recall", attempt, reason });
+  }
+
+  #refund(call: Call): void {
+    call.charged?.parts.budget?.refund();
+    call.charged = undefined;
+  }
+
+  #noteLoad(station: Station, sign: "finished" | "overloaded" | "unanswered", startedMs: number, nowMs: number): void {
+    const { admission } = station;
+    const before = admission.limit;
+    admission.note(sign, startedMs, station.answerTimes.usualMs, nowMs);
+    if (admission.limit >= before || sign === "finished") return;
+    const { limit, ratePerSecond } = admission;
+    this.#event({ type: "capacity-learned", station: station.name, limit, ratePerSecond, atMs: nowMs });
+  }
+
+  /** Something was learned of `station`: is it in doubt now, and could it be ineligible? */
+  #look(station: Station, nowMs: number): void {
+    if (station.isDoubted !== this.#doubted.has(station)) this.#tellDoubt(station, nowMs);
+    if (station.hasNews(nowMs)) this.#needsDecision = true;
+  }
+
+  #tellDoubt(station: Station, nowMs: number): void {
+    const isDoubted = station.isDoubted;
+    if (isDoubted) {
+      this.#doubted.add(station);
+      this.#router.trialFailed(station, false, nowMs);
+    } else this.#doubted.delete(station);
+    if (station !== this.roles.active) return;
+    const reason = station.evidence.doubt;
+    this.#event({ type: isDoubted ? "doubted" : "trusted", station: station.name, reason, atMs: nowMs });
+  }
+
+  #tellPatience(nowMs: number): void {
+    const patienceMs = this.patience.estimateMs;
+    const toldMs = this.#toldPatienceMs;
+    if (patienceMs === toldMs) return;
+    if (patienceMs !== undefined && toldMs !== undefined && Math.abs(patienceMs - toldMs) < toldMs / 4) return;
+    this.#toldPatienceMs = patienceMs;
+    this.#event({ type: "patience-learned", patienceMs, atMs: nowMs });
+  }
+
+  #tellGoodput(figures: NonNullable<ReturnType<GoodputWatch["look"]>>): void {
+    const { type, ...numbers } = figures;
+    if (type === "overload-ended") return this.#event({ type, ...numbers });
+    const { active } = this.roles;
+    const { limit, ratePerSecond } = active.admission;
+    this.#event({
+      type,
+      ...numbers,
+      station: active.name,
+      waiting: this.#queue.size,
+      inFlight: active.out.size,
+      limit,
+      ratePerSecond,
+      patienceMs: this.patience.estimateMs,
+    });
+  }
+
+  #event(event: FailoverEvent): void {
+    this.#actions.push({ type: "event", event });
+  }
+}
+
+/** Nobody waits any more for this attempt to end. */
+function takeOut(attempt: Attempt): void {
+  const { call } = attempt;
+  const place = call.out?.indexOf(attempt) ?? -1;
+  if (call.out === undefined || place < 0) return;
+  if (call.out.length === 1) call.out = undefined;
+  else call.out.splice(place, 1);
+}
+
+function unknownAt({ name }: Station): AmbiguousOutcomeError {
+  return new AmbiguousOutcomeError(`${name} was lost while it had this call: it may have run or not`);
+}
+
+/** Sent to `station`, and not answered; `cause` is how the wait for an answer ended. */
+function lostAt(station: Station | undefined, { terms }: Call, cause: unknown): AmbiguousOutcomeError {
+  const name = station?.name ?? "the station";
+  const details = cause === undefined ? {} : { cause };
+  if (terms.isRepeatable) {
+    return new AmbiguousOutcomeError(`${name} was lost before it answered: the call may have run or not`, details);
+  }
+  const message = `${name} was lost before it answered, and the call carries no idempotency key: it may have run or not`;
+  return new AmbiguousOutcomeError(message, details);
+}
+
+function seenEpochOf(error: unknown): number {
+  return error instanceof StaleEpochError ? (error.seenEpoch ?? 0) : 0;
+}
+
+/** The code of the error, or of what caused it. */
+function codeOf(error: unknown): string {
+  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
+    if ("code" in at) return String(at.code);
+  }
+  return "UNKNOWN";
+}

@@ -1,0 +1,106 @@
+/**
+ * Things that fall due at an instant, in order: the one timer of the failover is set for the earliest of them. A binary
+ * heap whose entries know their own place, so that a call which ends takes its entry out without a search, and no object
+ * is made for an entry. Entries of the same instant fall due in the order of their numbers, which keeps a run repeatable.
+ */
+
+/** Something that can fall due. The two fields in the middle belong to the heap. */
+export interface Due {
+  /** Breaks ties: lower numbers first. Unique in a heap. */
+  readonly id: number;
+  /** @internal When it falls due; only meaningful while it is in the heap. */
+  dueAtMs: number;
+  /** @internal Its place in the heap; -1 while it is not in it. */
+  duePlace: number;
+}
+
+export class DueHeap<Entry extends Due> {
+  readonly #heap: Entry[] = [];
+
+  get size(): number {
+    return this.#heap.length;
+  }
+
+  /** When the first entry falls due; `Infinity` where there is none. */
+  get nextMs(): number {
+    return this.#heap[0]?.dueAtMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** The entry that falls due first; it stays in the heap. */
+  get first(): Entry | undefined {
+    return this.#heap[0];
+  }
+
+  /** Puts `entry` in, or moves it, to fall due at `atMs`; `Infinity` takes it out. */
+  set(entry: Entry, atMs: number): void {
+    if (atMs === Number.POSITIVE_INFINITY) return this.remove(entry);
+    entry.dueAtMs = atMs;
+    if (entry.duePlace < 0) {
+      entry.duePlace = this.#heap.length;
+      this.#heap.push(entry);
+    }
+    this.#sink(entry);
+    this.#rise(entry);
+  }
+
+  remove(entry: Entry): void {
+    const place = entry.duePlace;
+    if (place < 0) return;
+    entry.duePlace = -1;
+    const last = this.#heap.pop() as Entry;
+    if (last === entry) return;
+    this.#heap[place] = last;
+    last.duePlace = place;
+    this.#sink(last);
+    this.#rise(last);
+  }
+
+  /** Takes out the first entry that is due at `nowMs`; undefined where none is. */
+  takeDue(nowMs: number): Entry | undefined {
+    const first = this.#heap[0];
+    if (first === undefined || first.dueAtMs > nowMs) return undefined;
+    this.remove(first);
+    return first;
+  }
+
+  /** Every entry, in no order. */
+  entries(): readonly Entry[] {
+    return this.#heap;
+  }
+
+  #rise(entry: Entry): void {
+    const heap = this.#heap;
+    let place = entry.duePlace;
+    while (place > 0) {
+      const above = (place - 1) >> 1;
+      const parent = heap[above] as Entry;
+      if (before(parent, entry)) break;
+      heap[place] = parent;
+      parent.duePlace = place;
+      place = above;
+    }
+    heap[place] = entry;
+    entry.duePlace = place;
+  }
+
+  #sink(entry: Entry): void {
+    const heap = this.#heap;
+    let place = entry.duePlace;
+    for (;;) {
+      let below = 2 * place + 1;
+      if (below >= heap.length) break;
+      if (below + 1 < heap.length && before(heap[below + 1] as Entry, heap[below] as Entry)) below++;
+      const child = heap[below] as Entry;
+      if (before(entry, child)) break;
+      heap[place] = child;
+      child.duePlace = place;
+      place = below;
+    }
+    heap[place] = entry;
+    entry.duePlace = place;
+  }
+}
+
+function before(one: Due, other: Due): boolean {
+  return one.dueAtMs < other.dueAtMs || (one.dueAtMs === other.dueAtMs && one.id < other.id);
+}

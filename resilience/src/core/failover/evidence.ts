@@ -1,0 +1,252 @@
+/**
+ * What calls show of one station. Heartbeats prove that a process is up, not that commands get through. Evidence is
+ * either strong (connections refused, attempts overdue while nothing at all is answered, commands lost one after the
+ * other) or comparative: what this station failed, another one served. A failure that both stations give is the
+ * command's own and is no evidence; a failure that could not be compared counts only where everything fails, for some
+ * time, for several sources of calls. None of it is a count of failures (incident CN-2702-003): a success clears it.
+ *
+ * A success clears what began before it: an attempt that was sent before the station began to fail proves, by its late
+ * answer, nothing about those sent after. Silence is different: any answer ends it.
+ *
+ * Two verdicts follow. In *doubt* the station gets no new calls for the moment if another can take them: quick and
+ * reversible. *Failing* makes it ineligible, and moves the active role.
+ */
+import { COUNT, checked, DURATION_MS } from "../options.ts";
+
+export interface CommandPathOptions {
+  /** Failures that could not be compared must have lasted for at least this long. In ms; 0 or more. Default 1,000. */
+  readonly failingForMs?: number;
+  /** … and there must have been at least so many of them, with no success between. At least 1. Default 5. */
+  readonly minimumFailures?: number;
+  /** So many refused connections in a row, with no success between, are proof at once. At least 1. Default 2. */
+  readonly refusalsToDeclare?: number;
+  /** Overdue attempts are proof once nothing has been answered for this long beyond the time they were due. In ms; 0 or more. Default 250. */
+  readonly unansweredAfterMs?: number;
+}
+
+/** Verdicts of commands that are kept: served here, or failed here and served elsewhere. */
+const VERDICTS = 20;
+/** So many of them must be failures, … */
+const MIN_LOST = 3;
+/** … and this share of them. */
+const LOST_RATE = 0.25;
+/** So many overdue or lost attempts in a row put a station in doubt: one is a packet, two are an accident. */
+const DOUBTED_AFTER = 3;
+/** Sources told apart among failures that could not be compared. */
+const MIN_SOURCES = 2;
+
+export class StationEvidence {
+  readonly #failingForMs: number;
+  readonly #minimumFailures: number;
+  readonly #refusalsToDeclare: number;
+  readonly #unansweredAfterMs: number;
+  /** Attempts that began before this belong to a time that is over. */
+  #beginsMs: number = Number.NEGATIVE_INFINITY;
+  #lastServedMs: number = Number.NEGATIVE_INFINITY;
+  #refused = 0;
+  #refusedSinceMs: number = Number.POSITIVE_INFINITY;
+  #lost = 0;
+  #lostSinceMs: number = Number.POSITIVE_INFINITY;
+  #failed = 0;
+  #failedSinceMs: number = Number.POSITIVE_INFINITY;
+  readonly #failedSources: Set<object> = new Set();
+  #overdue = 0;
+  #overdueSinceMs: number = Number.POSITIVE_INFINITY;
+  /** 1 for a command that another station served after this one had failed it, 0 for one served here; the newest last. */
+  #verdicts: number[] = [];
+
+  constructor(options: CommandPathOptions = {}) {
+    const part = "commandPath";
+    const duration = { ...DURATION_MS, aboveMin: false };
+    this.#failingForMs = checked(part, "failingForMs", options.failingForMs ?? 1_000, duration);
+    this.#unansweredAfterMs = checked(part, "unansweredAfterMs", options.unansweredAfterMs ?? 250, duration);
+    this.#minimumFailures = checked(part, "minimumFailures", options.minimumFailures ?? 5, COUNT);
+    this.#refusalsToDeclare = checked(part, "refusalsToDeclare", options.refusalsToDeclare ?? 2, COUNT);
+  }
+
+  /** An attempt that was sent at `startedMs` has succeeded. */
+  noteServed(startedMs: number, nowMs: number): void {
+    this.noteAnswer();
+    this.#lastServedMs = nowMs;
+    if (startedMs >= this.#refusedSinceMs) this.#clearRefused();
+    if (startedMs >= this.#lostSinceMs) this.#clearLost();
+    if (startedMs >= this.#failedSinceMs) this.#clearFailed();
+    this.#addVerdict(0);
+  }
+
+  /** Something came back, whatever it was: the station is not silent. */
+  noteAnswer(): void {
+    this.#overdue = 0;
+    this.#overdueSinceMs = Number.POSITIVE_INFINITY;
+  }
+
+  /** A connection was refused. */
+  noteRefused(startedMs: number): void {
+    if (startedMs < this.#beginsMs) return;
+    this.#refused++;
+    this.#refusedSinceMs = Math.min(this.#refusedSinceMs, startedMs);
+  }
+
+  /** A command was sent at `startedMs`, and its connection was lost or its time was up. */
+  noteLost(startedMs: number): void {
+    if (startedMs < this.#beginsMs) return;
+    this.#lost++;
+    this.#lostSinceMs = Math.min(this.#lostSinceMs, startedMs);
+  }
+
+  /** A command of `source` was answered with a failure, and is not compared with another station. */
+  noteFailed(source: object, startedMs: number): void {
+    if (startedMs < this.#beginsMs) return;
+    this.#failed++;
+    this.#failedSinceMs = Math.min(this.#failedSinceMs, startedMs);
+    if (this.#failedSources.size < MIN_SOURCES) this.#failedSources.add(source);
+  }
+
+  /** A command that failed here was served by another station. `startedMs`: when it was sent here. */
+  noteServedElsewhere(startedMs: number): void {
+    if (startedMs >= this.#beginsMs) this.#addVerdict(1);
+  }
+
+  /** An attempt became overdue at `nowMs`. */
+  noteOverdue(startedMs: number, nowMs: number): void {
+    if (startedMs < this.#beginsMs) return;
+    this.#overdue++;
+    this.#overdueSinceMs = Math.min(this.#overdueSinceMs, nowMs);
+  }
+
+  /** When an attempt last succeeded; `-Infinity` if never. */
+  get lastServedMs(): number {
+    return this.#lastServedMs;
+  }
+
+  /** Is something held against the station? */
+  get isQuestioned(): boolean {
+    return this.#refused > 0 || this.#lost > 0 || this.#failed > 0 || this.#overdue > 0;
+  }
+
+  /** Is it silent: are attempts overdue while nothing is answered? */
+  get isSilent(): boolean {
+    return this.#overdue >= DOUBTED_AFTER;
+  }
+
+  /** Were connections refused, and none served since? */
+  get isRefusing(): boolean {
+    return this.#refused > 0;
+  }
+
+  /** Should new calls go elsewhere, if they can? */
+  get isDoubted(): boolean {
+    return this.#refused > 0 || this.#lost >= DOUBTED_AFTER || this.isSilent || this.#lastVerdictsLost();
+  }
+
+  /** Why it is in doubt, or that it is not, in a few words. */
+  get doubt(): string {
+    if (this.#refused > 0) return `${this.#refused} connections refused`;
+    if (this.isSilent) return `${this.#overdue} calls are overdue and nothing is answered`;
+    if (this.#lost >= DOUBTED_AFTER) return `${this.#lost} calls in a row were sent and not answered`;
+    if (this.#lastVerdictsLost()) return `the last ${MIN_LOST} calls failed here and were served by another station`;
+    return "it answers";
+  }
+
+  /** Is the command path failing at `nowMs`? */
+  isFailing(nowMs: number): boolean {
+    if (!this.isQuestioned && this.#verdicts.length === 0) return false;
+    return (
+      this.#refused >= this.#refusalsToDeclare ||
+      this.#isLostByComparison() ||
+      nowMs >= this.#overdueProofMs() ||
+      nowMs >= this.#failureProofMs() ||
+      nowMs >= this.#lossProofMs()
+    );
+  }
+
+  /** Why the command path is failing at `nowMs`, in a sentence; undefined where it is not. */
+  failing(nowMs: number): string | undefined {
+    if (this.#refused >= this.#refusalsToDeclare) return `${this.#refused} connections refused in a row`;
+    if (this.#isLostByComparison()) {
+      const lost = this.#lostVerdicts();
+      return `${lost} of the last ${this.#verdicts.length} commands failed here and were served by another station`;
+    }
+    if (nowMs >= this.#overdueProofMs()) {
+      const forMs = Math.round(nowMs - this.#overdueSinceMs);
+      return `${this.#overdue} commands are overdue, and nothing has been answered for ${forMs} ms more`;
+    }
+    if (nowMs >= this.#failureProofMs()) {
+      return `all of the last ${this.#failed} commands failed, for ${Math.round(nowMs - this.#failedSinceMs)} ms`;
+    }
+    if (nowMs >= this.#lossProofMs()) {
+      return `the last ${this.#lost} commands were sent and not answered, for ${Math.round(nowMs - this.#lostSinceMs)} ms`;
+    }
+    return undefined;
+  }
+
+  /** When {@link isFailing} could turn true by time alone; `Infinity` where it could not. */
+  get nextWakeMs(): number {
+    return Math.min(this.#overdueProofMs(), this.#failureProofMs(), this.#lossProofMs());
+  }
+
+  /** Forgets what was held against the station; attempts that were sent before `nowMs` no longer count. */
+  startAfresh(nowMs: number): void {
+    this.#beginsMs = nowMs;
+    this.#clearRefused();
+    this.#clearLost();
+    this.#clearFailed();
+    this.noteAnswer();
+    this.#verdicts = [];
+  }
+
+  #overdueProofMs(): number {
+    return this.isSilent ? this.#overdueSinceMs + this.#unansweredAfterMs : Number.POSITIVE_INFINITY;
+  }
+
+  #failureProofMs(): number {
+    const enough = this.#failed >= this.#minimumFailures && this.#failedSources.size >= MIN_SOURCES;
+    return enough ? this.#failedSinceMs + this.#failingForMs : Number.POSITIVE_INFINITY;
+  }
+
+  #lossProofMs(): number {
+    return this.#lost >= this.#minimumFailures ? this.#lostSinceMs + this.#failingForMs : Number.POSITIVE_INFINITY;
+  }
+
+  #isLostByComparison(): boolean {
+    const lost = this.#lostVerdicts();
+    return lost >= MIN_LOST && lost >= LOST_RATE * this.#verdicts.length;
+  }
+
+  #lostVerdicts(): number {
+    let lost = 0;
+    for (const verdict of this.#verdicts) lost += verdict;
+    return lost;
+  }
+
+  #lastVerdictsLost(): boolean {
+    const { length } = this.#verdicts;
+    if (length < MIN_LOST) return false;
+    for (let back = 1; back <= MIN_LOST; back++) if (this.#verdicts[length - back] === 0) return false;
+    return true;
+  }
+
+  /** A window of successes alone is the common case, and costs nothing. */
+  #addVerdict(verdict: 0 | 1): void {
+    if (verdict === 0 && this.#verdicts.length === 0) return;
+    this.#verdicts.push(verdict);
+    if (this.#verdicts.length > VERDICTS) this.#verdicts.shift();
+    if (verdict === 0 && this.#lostVerdicts() === 0) this.#verdicts = [];
+  }
+
+  #clearRefused(): void {
+    this.#refused = 0;
+    this.#refusedSinceMs = Number.POSITIVE_INFINITY;
+  }
+
+  #clearLost(): void {
+    this.#lost = 0;
+    this.#lostSinceMs = Number.POSITIVE_INFINITY;
+  }
+
+  #clearFailed(): void {
+    this.#failed = 0;
+    this.#failedSinceMs = Number.POSITIVE_INFINITY;
+    this.#failedSources.clear();
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * Going back to a better-placed station, carefully: one repeatable call first (the canary, hedged like any other), then a
+ * growing share of the calls, then all of them. The station proves with real calls that it serves before it becomes
+ * active, and the one that serves now goes on meanwhile: make before break. Anything that goes wrong ends it, and the
+ * calls concerned were answered by the active station.
+ *
+ *   canary ──served──► share 10 % → 20 % → 40 % → 80 % ──► due
+ *      │ no repeatable call for a while ──► share          (the promotion itself)
+ *      └── anything fails ──► given up
+ */
+import type { Call } from "./call.ts";
+import type { PlannedCause } from "./failover.ts";
+import type { Station } from "./station.ts";
+
+const FIRST_SHARE = 0.1;
+const STEP_MS = 250;
+
+export class Failback {
+  readonly to: Station;
+  readonly cause: PlannedCause;
+  readonly reason: string;
+  #stage: "canary" | "share" = "canary";
+  #share = FIRST_SHARE;
+  #offered = 0;
+  #nextStepMs: number;
+
+  /** `quietMs`: for how long it waits for a repeatable call before it takes any. */
+  constructor(to: Station, cause: PlannedCause, reason: string, quietMs: number, nowMs: number) {
+    this.to = to;
+    this.cause = cause;
+    this.reason = reason;
+    this.#nextStepMs = nowMs + quietMs;
+  }
+
+  /** When time alone moves it on. */
+  get nextStepMs(): number {
+    return this.#nextStepMs;
+  }
+
+  /** Does `call` go to the station that is to become active? */
+  takes(call: Call): boolean {
+    if (this.#stage === "canary") return call.terms.isRepeatable && this.to.out.size === 0;
+    this.#offered += this.#share;
+    if (this.#offered < 1) return false;
+    this.#offered -= 1;
+    return true;
+  }
+
+  /** It has served a call. */
+  noteServed(nowMs: number): void {
+    if (this.#stage === "canary") this.#beginShare(nowMs);
+  }
+
+  /** Time has passed: true where nothing is left but to make the station active. */
+  isDue(nowMs: number): boolean {
+    if (nowMs < this.#nextStepMs) return false;
+    if (this.#stage === "canary") this.#beginShare(nowMs);
+    else {
+      this.#share *= 2;
+      this.#nextStepMs = nowMs + STEP_MS;
+    }
+    return this.#share >= 1;
+  }
+
+  #beginShare(nowMs: number): void {
+    this.#stage = "share";
+    this.#nextStepMs = nowMs + STEP_MS;
+  }
+}

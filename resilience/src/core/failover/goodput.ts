@@ -1,0 +1,76 @@
+/**
+ * Counts how calls end, second by second, so that no collapse is silent: where less than half of the calls that end in
+ * a second are answered well, that is said, with the numbers, at once and then every ten seconds until it is over.
+ */
+import type { OverloadFigures } from "./events.ts";
+
+/** How a call ended. */
+export type CallOutcome = "answered" | "failed" | "refused" | "expired" | "hungUp";
+
+const WINDOW_MS = 1_000;
+const REPEAT_MS = 10_000;
+/** Less than this share of the calls that end: the system works for nobody. */
+const COLLAPSED_RATE = 0.5;
+/** Fewer calls in a second say nothing. */
+const MIN_CALLS = 5;
+
+export class GoodputWatch {
+  #sinceMs: number = Number.NEGATIVE_INFINITY;
+  #offered = 0;
+  readonly #counts: Record<CallOutcome, number> = { answered: 0, failed: 0, refused: 0, expired: 0, hungUp: 0 };
+  #isCollapsed = false;
+  #toldAtMs: number = Number.NEGATIVE_INFINITY;
+  #totals: Record<CallOutcome, number> = { answered: 0, failed: 0, refused: 0, expired: 0, hungUp: 0 };
+
+  /** How calls have ended since the start. */
+  get totals(): Readonly<Record<CallOutcome, number>> {
+    return this.#totals;
+  }
+
+  /** Is goodput collapsed, as far as the last full second says? */
+  get isCollapsed(): boolean {
+    return this.#isCollapsed;
+  }
+
+  noteOffered(): void {
+    this.#offered++;
+  }
+
+  noteEnded(outcome: CallOutcome): void {
+    this.#counts[outcome]++;
+    this.#totals[outcome]++;
+  }
+
+  /** What there is to be told by `nowMs`, if a second is over. */
+  look(nowMs: number): ({ readonly type: "overload" | "overload-ended" } & OverloadFigures) | undefined {
+    const windowMs = nowMs - this.#sinceMs;
+    if (windowMs < WINDOW_MS) return undefined;
+    const figures = this.#take(nowMs, windowMs);
+    // The first look, or one after a long rest: what was counted belongs to no second.
+    if (windowMs > 2 * WINDOW_MS && figures.ended < MIN_CALLS * (windowMs / WINDOW_MS)) {
+      return this.#isCollapsed && figures.ended === 0 ? this.#over(figures) : undefined;
+    }
+    const collapsed = figures.ended >= MIN_CALLS && figures.answered < COLLAPSED_RATE * figures.ended;
+    if (!collapsed) return this.#isCollapsed ? this.#over(figures) : undefined;
+    const isNews = !this.#isCollapsed || nowMs - this.#toldAtMs >= REPEAT_MS;
+    this.#isCollapsed = true;
+    if (!isNews) return undefined;
+    this.#toldAtMs = nowMs;
+    return { type: "overload", ...figures };
+  }
+
+  #over(figures: OverloadFigures): { readonly type: "overload-ended" } & OverloadFigures {
+    this.#isCollapsed = false;
+    return { type: "overload-ended", ...figures };
+  }
+
+  #take(nowMs: number, windowMs: number): OverloadFigures {
+    const counts = this.#counts;
+    const ended = counts.answered + counts.failed + counts.refused + counts.expired + counts.hungUp;
+    const figures = { atMs: nowMs, windowMs: Number.isFinite(windowMs) ? windowMs : 0, offered: this.#offered, ended, ...counts };
+    this.#sinceMs = nowMs;
+    this.#offered = 0;
+    for (const outcome of Object.keys(counts) as CallOutcome[]) counts[outcome] = 0;
+    return figures;
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * How long callers wait before they hang up, learned from those who did: a low quantile of the latest hang-ups' ages.
+ * Where no deadline comes with a call, this is its deadline. It matters under overload only: a queue that is served
+ * oldest first while its callers give up works for nobody, and the station executes what nobody waits for any more
+ * (metastable failures: Bronson et al., HotOS 2021). One caller who hangs up early proves nothing; answers that were
+ * still taken at a higher age contradict an estimate and end it.
+ */
+
+/** Hang-ups remembered. */
+const KEPT = 64;
+/** An estimate rests on at least so many hang-ups … */
+const MIN_HANG_UPS = 4;
+/** … within the last minute. */
+const MEMORY_MS = 60_000;
+/** Fewer than this quantile of the callers hung up earlier than the estimate. */
+const QUANTILE = 0.1;
+/** An estimate is no better than its spread: this much of it is kept back. */
+const CAUTION = 0.97;
+/** Answers taken above the estimate, in a row without a hang-up, that end it. */
+const CONTRADICTIONS = 20;
+
+export class CallerPatience {
+  readonly #ages: number[] = [];
+  readonly #atMs: number[] = [];
+  #place = 0;
+  #contradictions = 0;
+  #estimateMs: number | undefined = undefined;
+
+  /** A caller hung up when its call was `ageMs` old. */
+  noteHangUp(ageMs: number, nowMs: number): void {
+    this.#ages[this.#place] = ageMs;
+    this.#atMs[this.#place] = nowMs;
+    this.#place = (this.#place + 1) % KEPT;
+    this.#contradictions = 0;
+    this.#estimateMs = this.#estimate(nowMs);
+  }
+
+  /** A caller took its answer when its call was `ageMs` old. */
+  noteAnswered(ageMs: number): void {
+    if (this.#estimateMs === undefined || ageMs <= this.#estimateMs) return;
+    if (++this.#contradictions >= CONTRADICTIONS) this.clear();
+  }
+
+  /** How long callers wait, in ms; undefined while nobody knows. */
+  get estimateMs(): number | undefined {
+    return this.#estimateMs;
+  }
+
+  clear(): void {
+    this.#ages.length = 0;
+    this.#atMs.length = 0;
+    this.#place = 0;
+    this.#contradictions = 0;
+    this.#estimateMs = undefined;
+  }
+
+  #estimate(nowMs: number): number | undefined {
+    const lately = this.#ages.filter((_, place) => nowMs - (this.#atMs[place] as number) <= MEMORY_MS);
+    if (lately.length < MIN_HANG_UPS) return undefined;
+    lately.sort((one, other) => one - other);
+    return (lately[Math.floor((lately.length - 1) * QUANTILE)] as number) * CAUTION;
+  }
+}

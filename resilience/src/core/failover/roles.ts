@@ -1,0 +1,155 @@
+/**
+ * Which station is active, and which could be: it has every station assessed when that may have changed, asks the
+ * machine in `failover.ts` what follows, and keeps what is planned. It changes who is active; what becomes of the calls
+ * then is the dispatcher's business (`dispatch.ts`).
+ *
+ * It decides nothing while nobody supervises (`isRunning`), while this process has just been stopped, or while the lease
+ * is somebody else's.
+ */
+import { Failback } from "./failback.ts";
+import type { Assessment, FailoverDecision, FailoverMachine, PlannedCause, Promotion } from "./failover.ts";
+import type { Station } from "./station.ts";
+
+export interface RolesOptions {
+  readonly stations: readonly Station[];
+  readonly machine: FailoverMachine;
+  /** When a station was last heard from; undefined where the detector does not tell. */
+  readonly lastHeardMs: (name: string) => number | undefined;
+  /** Until when this process may decide and send; `Infinity` where it needs no lease. */
+  readonly leaseEndsMs: () => number;
+  /** Does failback happen by itself? */
+  readonly automatic: boolean;
+  /** Is there something that probes idle stations? */
+  readonly probes: boolean;
+  /** For how long a failback waits for a repeatable call before it takes any. */
+  readonly quietMs: number;
+}
+
+/** How soon to look again where nothing tells of a change: a heartbeat of a candidate, the lease coming back. */
+const CONFIRM_INTERVAL_MS = 10;
+const LEASE_INTERVAL_MS = 250;
+
+export class Roles {
+  readonly stations: readonly Station[];
+  readonly machine: FailoverMachine;
+  readonly #options: RolesOptions;
+  readonly #byName: ReadonlyMap<string, Station>;
+  #active: Station;
+  isRunning = false;
+  /** Failures until then are our own doing: this process was stopped, and answers wait unread. */
+  distrustUntilMs: number = Number.NEGATIVE_INFINITY;
+  /** The planned return that is under way. */
+  failback: Failback | undefined = undefined;
+
+  constructor(options: RolesOptions) {
+    this.#options = options;
+    this.stations = options.stations;
+    this.machine = options.machine;
+    this.#byName = new Map(options.stations.map((station) => [station.name, station]));
+    this.#active = this.station(options.machine.active);
+  }
+
+  get active(): Station {
+    return this.#active;
+  }
+
+  get epoch(): number {
+    return this.machine.epoch;
+  }
+
+  station(name: string): Station {
+    const station = this.#byName.get(name);
+    if (station === undefined) throw new RangeError(`there is no station "${name}" here`);
+    return station;
+  }
+
+  isLeaseHeld(nowMs: number): boolean {
+    return nowMs < this.#options.leaseEndsMs();
+  }
+
+  /** May calls be sent to `station`, as far as is known? */
+  isUsable(station: Station, nowMs: number): boolean {
+    return station.isUsable(station === this.#active, nowMs);
+  }
+
+  /** Is there a station besides `station` that may take calls and is not in doubt? */
+  hasAlternative(station: Station, nowMs: number): boolean {
+    for (const other of this.stations) {
+      if (other !== station && !other.isDoubted && this.isUsable(other, nowMs)) return true;
+    }
+    return false;
+  }
+
+  /** Has every station assessed, and says what follows from it, if anything. */
+  decide(nowMs: number): FailoverDecision | undefined {
+    if (!this.isRunning) return undefined;
+    for (const station of this.stations) {
+      const assessment = this.assess(station, nowMs);
+      station.assessed(assessment, nowMs);
+      this.machine.assess(station.name, assessment, nowMs);
+    }
+    if (!this.isLeaseHeld(nowMs) || nowMs < this.distrustUntilMs) return undefined;
+    return this.machine.decide(nowMs);
+  }
+
+  assess(station: Station, nowMs: number): Assessment {
+    const { silentSinceMs } = this.#active;
+    const heardMs = station === this.#active ? undefined : this.#options.lastHeardMs(station.name);
+    const confirmed = silentSinceMs === undefined || heardMs === undefined || heardMs > silentSinceMs;
+    return station.assess(station === this.#active, confirmed, this.distrustUntilMs, nowMs);
+  }
+
+  /** Begins to return to `name`; does nothing while that is under way. */
+  beginFailback(name: string, cause: PlannedCause, reason: string, nowMs: number): boolean {
+    if (this.failback !== undefined) return false;
+    const to = this.station(name);
+    to.admission.begin(1, nowMs);
+    this.failback = new Failback(to, cause, reason, this.#options.quietMs, nowMs);
+    return true;
+  }
+
+  /** Why what is under way cannot go on; undefined where it can, or where nothing is. */
+  failbackRefusal(): string | undefined {
+    const { failback } = this;
+    return failback && this.machine.refusal(failback.to.name, failback.cause);
+  }
+
+  /** Makes the promoted station active, and tells both. */
+  carryOut({ from, station, atMs, cause }: Promotion): { readonly from: Station; readonly to: Station } {
+    const old = this.station(from);
+    const active = this.station(station);
+    this.#active = active;
+    old.demoted(atMs, cause === "failure");
+    active.promoted(Math.max(old.admission.inFlight, active.admission.inFlight), atMs);
+    return { from: old, to: active };
+  }
+
+  /** Idle stations whose command path is to be tried. */
+  toProbe(): Station[] {
+    if (!this.#options.probes || !this.isRunning) return [];
+    return this.stations.filter((station) => {
+      if (station === this.#active || station.liveness !== "alive") return false;
+      return station.needsProbe || (this.#options.automatic && station.name === this.machine.preferred);
+    });
+  }
+
+  /** When {@link decide} could say something new by time alone. */
+  nextWakeMs(nowMs: number): number {
+    if (!this.isRunning) return Number.POSITIVE_INFINITY;
+    let nextMs = this.#nextDecisionMs(nowMs);
+    for (const station of this.stations) nextMs = Math.min(nextMs, station.nextWakeMs(nowMs));
+    return Math.min(nextMs, this.failback?.nextStepMs ?? nextMs);
+  }
+
+  #nextDecisionMs(nowMs: number): number {
+    if (!this.isLeaseHeld(nowMs)) return nowMs + LEASE_INTERVAL_MS;
+    if (nowMs < this.distrustUntilMs) return this.distrustUntilMs;
+    if (this.#active.assessment?.fit === false && this.#someUnconfirmed()) return nowMs + CONFIRM_INTERVAL_MS;
+    // What is due and under way is not asked for twice.
+    return this.failback === undefined ? this.machine.nextWakeMs() : Number.POSITIVE_INFINITY;
+  }
+
+  #someUnconfirmed(): boolean {
+    return this.stations.some(({ assessment }) => assessment?.fit === true && !assessment.confirmed);
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * Where a call goes: to the active station, unless that one is in doubt or ineligible and another can take it; to the
+ * station that a failback tries out; where nobody is usable, to one that may have become well again, one call at a time.
+ * A failed call goes on to another station at once. The active role is another question (`roles.ts`): routing reacts to
+ * three overdue attempts, a role change needs proof.
+ */
+import type { Call } from "./call.ts";
+import type { Roles } from "./roles.ts";
+import type { Station } from "./station.ts";
+
+/** A station in doubt is tried again this often, with a repeatable call, while another serves. */
+const TRIAL_INTERVAL_MS = 250;
+/** A station that refuses connections is tried this often where nobody else serves: a refused connection costs nothing. */
+const REFUSED_TRIAL_INTERVAL_MS = 50;
+/** A station that nobody would call usable, but that served within this time, is given more than one call at a time. */
+const SERVED_LATELY_MS = 1_000;
+/** A lease says nothing when it is renewed: calls that wait for that look again this soon. */
+const LEASE_RECHECK_MS = 10;
+
+export class Router {
+  readonly #roles: Roles;
+
+  constructor(roles: Roles) {
+    this.#roles = roles;
+  }
+
+  /** The station that takes `call` now; undefined where it has to wait. */
+  route(call: Call, nowMs: number): Station | undefined {
+    const roles = this.#roles;
+    const { active, failback } = roles;
+    if (!roles.isLeaseHeld(nowMs)) return undefined;
+    if (failback?.takes(call) === true && failback.to.admits(nowMs)) return failback.to;
+    if (roles.isUsable(active, nowMs)) {
+      if (!active.isDoubted) return active.admits(nowMs) ? active : undefined;
+      if (!roles.hasAlternative(active, nowMs)) return active.admits(nowMs) ? active : undefined;
+      if (this.#isTrialDue(active, call, nowMs)) return active;
+    }
+    for (const station of roles.stations) {
+      if (station === active || station.isDoubted || !roles.isUsable(station, nowMs)) continue;
+      if (station.admits(nowMs)) return station;
+    }
+    return this.isAnyUsable(nowMs) ? undefined : this.#failOpen(call, nowMs);
+  }
+
+  /** Another station than those where `call` has been, for a call that failed; undefined where none can take it now. */
+  next(call: Call, nowMs: number): Station | undefined {
+    const roles = this.#roles;
+    if (!roles.isLeaseHeld(nowMs)) return undefined;
+    for (const station of roles.stations) {
+      if (!this.#isFresh(call, station, nowMs)) continue;
+      if (station.admits(nowMs)) return station;
+    }
+    return undefined;
+  }
+
+  /** Is there another usable station where `call` has not been, whether it can take it now or not? */
+  hasNext(call: Call, nowMs: number): boolean {
+    return this.#roles.stations.some((station) => this.#isFresh(call, station, nowMs));
+  }
+
+  isAnyUsable(nowMs: number): boolean {
+    return this.#roles.stations.some((station) => this.#roles.isUsable(station, nowMs));
+  }
+
+  /** When time alone lets a waiting call go; `Infinity` where something else has to happen first. */
+  opensAtMs(nowMs: number): number {
+    const roles = this.#roles;
+    if (!roles.isLeaseHeld(nowMs)) return nowMs + LEASE_RECHECK_MS;
+    let opensMs = Number.POSITIVE_INFINITY;
+    const anyUsable = this.isAnyUsable(nowMs);
+    for (const station of roles.stations) {
+      if (station.maintenance !== undefined) continue;
+      if (anyUsable && !roles.isUsable(station, nowMs)) continue;
+      let atMs = station.admitsAtMs(nowMs);
+      const tried = !anyUsable || station.isDoubted;
+      if (tried && !this.#servedLately(station, nowMs)) atMs = Math.max(atMs, station.nextTrialMs);
+      opensMs = Math.min(opensMs, atMs);
+    }
+    return Math.max(opensMs, nowMs);
+  }
+
+  /** A call that was sent to find out whether `station` serves came back without success. */
+  trialFailed(station: Station, refused: boolean, nowMs: number): void {
+    station.nextTrialMs = nowMs + (refused ? REFUSED_TRIAL_INTERVAL_MS : TRIAL_INTERVAL_MS);
+  }
+
+  #isFresh(call: Call, station: Station, nowMs: number): boolean {
+    if (station.isDoubted || call.isOutAt(station) || !this.#roles.isUsable(station, nowMs)) return false;
+    return call.visitAt(station) === undefined;
+  }
+
+  #isTrialDue(station: Station, call: Call, nowMs: number): boolean {
+    if (!call.terms.isRepeatable || nowMs < station.nextTrialMs || !station.admits(nowMs)) return false;
+    if (call.visitAt(station) !== undefined) return false;
+    station.nextTrialMs = nowMs + TRIAL_INTERVAL_MS;
+    return true;
+  }
+
+  /** Nobody is usable: whoever is out of service on purpose apart, each station is tried, those that are heard first. */
+  #failOpen(call: Call, nowMs: number): Station | undefined {
+    const { active, stations } = this.#roles;
+    const ordered = [active, ...stations.filter((station) => station !== active)];
+    ordered.sort((one, other) => silence(one) - silence(other));
+    for (const station of ordered) {
+      if (station.maintenance !== undefined || !station.admits(nowMs)) continue;
+      if (this.#servedLately(station, nowMs)) return station;
+      // A command without a key is not spent on finding out whether a station lives, while others wait that can be repeated.
+      if (nowMs < station.nextTrialMs || station.out.size > 0) continue;
+      if (silence(station) > 0 && !call.terms.isRepeatable && !station.evidence.isRefusing) continue;
+      station.nextTrialMs = nowMs + TRIAL_INTERVAL_MS;
+      return station;
+    }
+    return undefined;
+  }
+
+  #servedLately(station: Station, nowMs: number): boolean {
+    return nowMs - station.evidence.lastServedMs < SERVED_LATELY_MS && !station.evidence.isRefusing;
+  }
+}
+
+function silence(station: Station): number {
+  return station.liveness === "down" || station.evidence.isSilent ? 1 : 0;
+}

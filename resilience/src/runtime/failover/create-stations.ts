@@ -1,0 +1,154 @@
+/**
+ * From a failover's options to its stations: the machine of each, and what the driver needs beside it. Stations that
+ * cannot be told apart are refused here, and so are parts that two stations would share by accident: a breaker or
+ * bulkhead common to both would let a failing primary shut the backup out.
+ */
+import { ConfigurationError } from "../../core/errors.ts";
+import { Admission } from "../../core/failover/admission.ts";
+import { StationEvidence } from "../../core/failover/evidence.ts";
+import { Station } from "../../core/failover/station.ts";
+import { checked, WAIT_MS } from "../../core/options.ts";
+import { CircuitBreaker } from "../breaker.ts";
+import { ResilientClient } from "../client.ts";
+import type { ClientParts } from "../client-parts.ts";
+import type { Clock } from "../clock.ts";
+import type { FailoverOptions, NamedStation, RampOptions } from "./options.ts";
+
+/** A station as the driver sees it. */
+export interface StationHandle<S extends NamedStation> {
+  readonly station: S;
+  readonly role: "primary" | "backup";
+  readonly machine: Station;
+  /** Its breaker, bulkhead, budget and classifier, with a client's defaults filled in. */
+  readonly parts: ClientParts<unknown>;
+}
+
+/** How long a station's circuit stays open where nothing else is said. */
+const OPEN_DURATION_MS = 5_000;
+
+/** Every station in order of priority, the primary first. */
+export function stationsOf<S extends NamedStation>(options: FailoverOptions<S>): readonly [S, ...S[]] {
+  const { primary, backup, backups } = options;
+  return [primary, ...(backup === undefined ? [] : [backup]), ...(backups ?? [])];
+}
+
+/** A handle for each station, in order of priority. */
+export function createStations<S extends NamedStation>(
+  options: FailoverOptions<S>,
+  clock: Clock,
+): readonly StationHandle<S>[] {
+  const stations = stationsOf(options);
+  refuseNonsense(options);
+  refuseStations(stations.map((station) => station.name));
+  const handles = stations.map((station, number) => createStation(options, station, number, clock));
+  const parts = handles.map((handle) => handle.parts);
+  refuseShared(
+    "breaker",
+    parts.map(({ breaker }) => breaker),
+  );
+  refuseShared(
+    "bulkhead",
+    parts.map(({ bulkhead }) => bulkhead),
+  );
+  refuseShared(
+    "retry budget",
+    parts.map(({ budget }) => budget),
+  );
+  return handles;
+}
+
+function createStation<S extends NamedStation>(
+  options: FailoverOptions<S>,
+  station: S,
+  number: number,
+  clock: Clock,
+): StationHandle<S> {
+  const { parts } = clientOf(options, station, clock);
+  const ramp: RampOptions =
+    typeof options.ramp === "function" ? options.ramp(station) : (options.ramp ?? {});
+  const { heartbeatNote } = options;
+  const role = number === 0 ? "primary" : "backup";
+  const machine = new Station({
+    name: station.name,
+    role,
+    number,
+    evidence: new StationEvidence(options.commandPath),
+    admission: new Admission({ ...ramp, maxConcurrent: parts.bulkhead?.slots.maxConcurrent ?? Number.POSITIVE_INFINITY }),
+    breaker: parts.breaker?.machine,
+    budget: parts.budget?.machine,
+    sharedSlots: parts.bulkhead?.slots,
+    backoff: parts.backoff,
+    maxAttempts: parts.maxAttempts,
+    timeoutMs: parts.timeoutMs,
+    minimumTimeLeftMs: parts.minimumTimeLeftMs,
+    maxRetryAfterMs: parts.longestHintMs,
+    cooldownMs: checked("PrimaryBackupFailover", "cooldownMs", options.cooldownMs ?? 5_000, WAIT_MS),
+    needsProof: options.probe !== undefined,
+    heartbeatNote: heartbeatNote && (() => heartbeatNote(station.name)),
+  });
+  return { station, role, machine, parts };
+}
+
+/** A client makes the parts and refuses settings that contradict each other; calls do not go through it. */
+function clientOf<S extends NamedStation>(
+  options: FailoverOptions<S>,
+  station: S,
+  clock: Clock,
+): ResilientClient {
+  const given = typeof options.client === "function" ? options.client(station) : (options.client ?? {});
+  const { breaker } = given;
+  return new ResilientClient({
+    // The failover's deadline is its stations' too: a timeout that would outlast it is refused.
+    ...(options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }),
+    ...given,
+    ...(breaker === false || breaker instanceof CircuitBreaker
+      ? {}
+      : { breaker: { openDurationMs: OPEN_DURATION_MS, ...breaker } }),
+    name: station.name,
+    clock,
+    ...(options.random === undefined ? {} : { random: options.random.fork(station.name) }),
+  });
+}
+
+/** Words that a caller without types could have mistyped, and numbers that would mean "never". */
+function refuseNonsense<S extends NamedStation>(options: FailoverOptions<S>): void {
+  const words = [
+    ["ambiguousKeyed", options.ambiguousKeyed ?? "resend", ["resend", "report"]],
+    ["failback.mode", options.failback?.mode ?? "manual", ["manual", "automatic"]],
+  ] as const;
+  for (const [option, word, allowed] of words) {
+    if ((allowed as readonly string[]).includes(word)) continue;
+    const message = `PrimaryBackupFailover: ${option} is ${String(word)}; it must be ${allowed.join(" or ")}.`;
+    throw new ConfigurationError("out-of-range", message);
+  }
+  checked("PrimaryBackupFailover", "lease.marginMs", options.lease?.marginMs ?? 0, WAIT_MS);
+}
+
+function refuseStations(names: readonly string[]): void {
+  const nameless = names.findIndex((name) => typeof name !== "string" || name === "");
+  if (nameless >= 0) {
+    throw new ConfigurationError("out-of-range", `PrimaryBackupFailover: station ${nameless + 1} has no name.`);
+  }
+  if (names.length < 2) {
+    throw new ConfigurationError(
+      "no-backup",
+      "PrimaryBackupFailover: there is a primary and no backup; give `backup` or `backups`.",
+    );
+  }
+  const twice = names.find((name, place) => names.indexOf(name) !== place);
+  if (twice !== undefined) {
+    throw new ConfigurationError(
+      "duplicate-station",
+      `PrimaryBackupFailover: two stations are named "${twice}"; names must differ.`,
+    );
+  }
+}
+
+function refuseShared(kind: string, parts: readonly unknown[]): void {
+  const shared = parts.find((part, place) => part !== undefined && parts.indexOf(part) !== place);
+  if (shared === undefined) return;
+  throw new ConfigurationError(
+    "stations-share-a-part",
+    `PrimaryBackupFailover: two stations share a ${kind}: what one of them does would count for the other. Give options instead of an instance, or make one for each station (client: (station) => …).`,
+  );
+}

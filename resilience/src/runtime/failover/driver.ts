@@ -1,0 +1,237 @@
+/**
+ * Drives the dispatcher (`core/failover/dispatch.ts`): one queue of inputs, one drain, one timer. Whatever happens (a call,
+ * the end of an attempt, an abort, a declaration) becomes an input; inputs are taken one after the other, and what follows
+ * from each is done before the next: operations are run, promises settled, listeners told. All of these may call back
+ * in; what they cause is queued, so no input ever arrives in the middle of another.
+ */
+import { AsyncResource } from "node:async_hooks";
+import type { Deadline } from "../../core/deadline.ts";
+import { StaleEpochError } from "../../core/errors.ts";
+import type { Attempt, AttemptEnd, Call } from "../../core/failover/call.ts";
+import type { DispatchAction, Dispatcher, DispatchInput } from "../../core/failover/dispatch.ts";
+import type { FailoverEvent } from "../../core/failover/events.ts";
+import type { Judgement } from "../../core/outcome.ts";
+import { wasConnectionLost } from "../../core/outcome.ts";
+import { ambientDeadline, runUnder } from "../ambient-deadline.ts";
+import { judgeResult, judgeThrown } from "../booking.ts";
+import type { Clock } from "../clock.ts";
+import { guarded, type Listeners } from "../listeners.ts";
+import type { StationHandle } from "./create-stations.ts";
+import type { NamedStation } from "./options.ts";
+import type { OutcomeQuery } from "./outcome-query.ts";
+import type { Prober } from "./prober.ts";
+import { FailoverAttempt, type FailoverRequest, type RequestOwner } from "./request.ts";
+
+export interface DriverOptions<S extends NamedStation> {
+  readonly clock: Clock;
+  readonly dispatcher: Dispatcher;
+  /** By the machines' numbers. */
+  readonly stations: readonly StationHandle<S>[];
+  readonly query: OutcomeQuery<S> | undefined;
+  readonly listeners: Listeners<FailoverEvent>;
+}
+
+type Input = DispatchInput | ((nowMs: number) => void);
+const TICK: DispatchInput = { type: "tick", lateByMs: 0 };
+
+export class FailoverDriver<S extends NamedStation> implements RequestOwner {
+  readonly clock: Clock;
+  readonly #dispatcher: Dispatcher;
+  readonly #stations: readonly StationHandle<S>[];
+  readonly #query: OutcomeQuery<S> | undefined;
+  readonly #listeners: Listeners<FailoverEvent>;
+  prober: Prober<S> | undefined = undefined;
+  #inputs: Input[] = [];
+  #isDraining = false;
+  #timer: Disposable | undefined = undefined;
+  #timerAtMs: number = Number.POSITIVE_INFINITY;
+  /** The request whose caller is on the stack: its first attempt runs right there. */
+  #entering: FailoverRequest<S, unknown> | undefined = undefined;
+  readonly #onTimer = (): void => this.#wake();
+
+  constructor(options: DriverOptions<S>) {
+    this.clock = options.clock;
+    this.#dispatcher = options.dispatcher;
+    this.#stations = options.stations;
+    this.#query = options.query;
+    this.#listeners = options.listeners;
+  }
+
+  /** Takes an input, and does what follows; later, if something is being done already. */
+  input(input: Input): void {
+    this.#inputs.push(input);
+    if (!this.#isDraining) this.#drain();
+  }
+
+  /** A new call, in its caller's step. */
+  submit<R>(call: Call, request: FailoverRequest<S, R>): void {
+    if (this.#isDraining) return this.input({ type: "submit", call });
+    this.#entering = request as FailoverRequest<S, unknown>;
+    this.input({ type: "submit", call });
+    this.#entering = undefined;
+  }
+
+  cancel(call: Call, reason: unknown): void {
+    this.input({ type: "cancel", call, reason });
+  }
+
+  uploading(attempt: Attempt, isUploading: boolean): void {
+    this.input({ type: "uploading", attempt, isUploading });
+  }
+
+  /** Something that time alone does not tell of has changed (a circuit, for one). */
+  look(): void {
+    this.input(TICK);
+  }
+
+  #drain(): void {
+    this.#isDraining = true;
+    let nowMs = 0;
+    try {
+      for (let place = 0; place < this.#inputs.length; place++) {
+        const input = this.#inputs[place] as Input;
+        nowMs = this.clock.nowMs();
+        if (typeof input === "function") input(nowMs);
+        else for (const action of this.#dispatcher.dispatch(input, nowMs)) this.#perform(action);
+        for (const { parts } of this.#stations) if (parts.breaker?.machine.hasTransitions) parts.breaker.announce();
+      }
+    } finally {
+      this.#inputs = [];
+      this.#isDraining = false;
+    }
+    this.#arm(nowMs);
+  }
+
+  /** One timer, set for the next instant at which something falls due. One that is set too early only looks again. */
+  #arm(nowMs: number): void {
+    let nextMs = this.#dispatcher.nextWakeMs(nowMs);
+    if (this.prober !== undefined && this.#dispatcher.roles.toProbe().length > 0) {
+      nextMs = Math.min(nextMs, this.prober.nextMs(nowMs));
+    }
+    if (nextMs >= this.#timerAtMs && nextMs < Number.POSITIVE_INFINITY) return;
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = undefined;
+    this.#timerAtMs = nextMs;
+    if (nextMs < Number.POSITIVE_INFINITY) this.#timer = this.clock.at(nextMs, this.#onTimer);
+  }
+
+  #wake(): void {
+    const dueAtMs = this.#timerAtMs;
+    this.#timer = undefined;
+    this.#timerAtMs = Number.POSITIVE_INFINITY;
+    const nowMs = this.clock.nowMs();
+    if (this.prober !== undefined) {
+      const stations = this.#dispatcher.roles.toProbe().map(({ number }) => this.#handle(number).station);
+      this.prober.tryIfDue(stations, nowMs);
+    }
+    this.input({ type: "tick", lateByMs: nowMs - dueAtMs });
+  }
+
+  #perform(action: DispatchAction): void {
+    switch (action.type) {
+      case "send":
+        return this.#send(action.attempt);
+      case "settle": {
+        const request = requestOf<S>(action.call);
+        request.options.signal?.removeEventListener("abort", request);
+        if ("value" in action.settlement) request.resolve(action.settlement.value);
+        else request.reject(action.settlement.error);
+        return;
+      }
+      case "recall": {
+        const { attempt, reason } = action;
+        return guarded(() => (attempt.context as FailoverAttempt<S> | undefined)?.giveUp(reason));
+      }
+      case "ask":
+        return this.#ask(action.call, action.station.number);
+      case "leave-slot":
+        return this.#handle(action.station.number).parts.bulkhead?.leave();
+      case "event":
+        return this.#listeners.tell(action.event);
+    }
+  }
+
+  /** Whatever the operation does (return a value, throw, return a foreign thenable), its end comes in a later microtask. */
+  #send(attempt: Attempt): void {
+    const { station, role } = this.#handle(attempt.station.number);
+    const context = new FailoverAttempt(attempt, station, role, this);
+    attempt.context = context;
+    const request = requestOf<S>(attempt.call);
+    let pending: PromiseLike<unknown> | unknown;
+    try {
+      pending = this.#run(request, attempt.call.terms.deadline, context);
+      if (!(pending instanceof Promise)) pending = Promise.resolve(pending);
+    } catch (error) {
+      pending = Promise.reject(error);
+    }
+    (pending as Promise<unknown>).then(
+      (value) => this.#ended(attempt, this.#endOf(attempt, { value })),
+      (error) => this.#ended(attempt, this.#endOf(attempt, { error })),
+    );
+  }
+
+  #run(request: FailoverRequest<S, unknown>, deadline: Deadline, context: FailoverAttempt<S>): unknown {
+    if (request === this.#entering) {
+      this.#entering = undefined;
+      return request.operation(context);
+    }
+    // Started by another call's end or by a timer, an attempt still belongs to its own caller, and is under no deadline but its own.
+    return request.context.runInAsyncScope(() =>
+      ambientDeadline() < deadline ? runUnder(deadline, () => request.operation(context)) : request.operation(context),
+    );
+  }
+
+  #ended(attempt: Attempt, end: AttemptEnd): void {
+    this.input({ type: "ended", attempt, end });
+  }
+
+  #endOf(attempt: Attempt, came: { readonly value: unknown } | { readonly error: unknown }): AttemptEnd {
+    const { classify } = this.#handle(attempt.station.number).parts;
+    if ("error" in came) {
+      if (came.error instanceof StaleEpochError) return { result: "stale", settlement: came };
+      return endFrom(judgeThrown(classify, came.error), came);
+    }
+    if (classify?.result === undefined) return { result: "served", settlement: came };
+    const judged = judgeResult(classify, came.value);
+    return "outcome" in judged ? endFrom(judged, came) : { result: "failed", settlement: judged };
+  }
+
+  #ask(call: Call, number: number): void {
+    const key = call.terms.idempotencyKey;
+    if (this.#query === undefined || key === undefined) return this.input({ type: "answered", call, answer: "unknown" });
+    this.#query
+      .ask<unknown>(this.#handle(number).station, key, call.terms.deadline)
+      .then((answer) => this.input({ type: "answered", call, answer }));
+  }
+
+  #handle(number: number): StationHandle<S> {
+    return this.#stations[number] as StationHandle<S>;
+  }
+}
+
+/** The async context to keep for a caller that is on the stack. */
+export function callersContext(): AsyncResource {
+  return new AsyncResource("PrimaryBackupFailover.call");
+}
+
+function requestOf<S>(call: Call): FailoverRequest<S, unknown> {
+  return call.request as FailoverRequest<S, unknown>;
+}
+
+function endFrom({ outcome, retryAfterMs, retry }: Judgement, settlement: AttemptEnd["settlement"]): AttemptEnd {
+  const more = { settlement, retryAfterMs, retry };
+  switch (outcome) {
+    case "success":
+      return { result: "served", ...more };
+    case "failure": {
+      const lost = "error" in settlement && wasConnectionLost(settlement.error);
+      return { result: lost ? "lost" : "failed", ...more };
+    }
+    case "never-sent":
+      return { result: "unreachable", ...more };
+    case "overloaded":
+    case "ignored":
+    case "local-shortage":
+      return { result: outcome, ...more };
+  }
+}

@@ -1,0 +1,295 @@
+/**
+ * Primary and backups behind one `call`. Heartbeats and the results of calls are weighed as they come in, the machines in
+ * `core/failover` decide who is active and what becomes of each call, and the driver does it. This is the face of all
+ * that: it reads options, makes the parts and connects them.
+ *
+ * Calls that arrive while no station can take them wait in one queue, bounded in number and time. It guards one process's
+ * decisions: several gateways need a shared lease (`lease`), and no caller can tell what a killed station did with a
+ * call that it had in hand (`core/failover/dispatch.ts` says what happens then).
+ */
+import type { Deadline } from "../../core/deadline.ts";
+import { checkedDeadline, NO_DEADLINE } from "../../core/deadline.ts";
+import { CallAbortedError, ConfigurationError, NoStationFitError } from "../../core/errors.ts";
+import { Call } from "../../core/failover/call.ts";
+import { type CallSource, CallSources } from "../../core/failover/call-sources.ts";
+import { Dispatcher } from "../../core/failover/dispatch.ts";
+import type { FailoverEvent } from "../../core/failover/events.ts";
+import { FailoverMachine } from "../../core/failover/failover.ts";
+import { Roles } from "../../core/failover/roles.ts";
+import { COUNT, checked, DURATION_MS, WAIT_MS } from "../../core/options.ts";
+import { ambientDeadline } from "../ambient-deadline.ts";
+import { type CallOptions, isRepeatable } from "../call-options.ts";
+import type { Clock } from "../clock.ts";
+import { ClockedDetector } from "../detectors.ts";
+import { Listeners } from "../listeners.ts";
+import { LivenessSupervisor } from "../supervisor.ts";
+import { systemClock } from "../system-clock.ts";
+import { createStations, type StationHandle } from "./create-stations.ts";
+import { callersContext, FailoverDriver } from "./driver.ts";
+import type { FailoverOperation } from "./operation.ts";
+import type { FailoverOptions, FailoverStatus, NamedStation, StationStatus } from "./options.ts";
+import { OutcomeQuery } from "./outcome-query.ts";
+import { Prober } from "./prober.ts";
+import { FailoverRequest } from "./request.ts";
+
+const PART = "PrimaryBackupFailover";
+const NO_OPTIONS: CallOptions = {};
+const NO_OPERATION = "PrimaryBackupFailover: call needs an operation, a function, as its first argument.";
+/** The take-over objective. */
+const DEFAULT_MAX_WAIT_MS = 30_000;
+
+export class PrimaryBackupFailover<S extends NamedStation> {
+  readonly #clock: Clock;
+  readonly #options: FailoverOptions<S>;
+  readonly #stations: readonly StationHandle<S>[];
+  readonly #roles: Roles;
+  readonly #dispatcher: Dispatcher;
+  readonly #driver: FailoverDriver<S>;
+  readonly #supervisor: LivenessSupervisor;
+  readonly #listeners: Listeners<FailoverEvent> = new Listeners();
+  readonly #sources: CallSources;
+  /** Calls that name no source. */
+  readonly #noSource: CallSource;
+  readonly #deadlineMs: number;
+  #calls = 0;
+
+  constructor(options: FailoverOptions<S>) {
+    this.#options = options;
+    this.#clock = options.clock ?? (options.detector instanceof ClockedDetector ? options.detector.clock : systemClock);
+    this.#deadlineMs = checked(PART, "deadlineMs", options.deadlineMs ?? NO_DEADLINE, { ...WAIT_MS, aboveMin: true });
+    this.#stations = createStations(options, this.#clock);
+    this.#sources = new CallSources(this.#stations.length);
+    this.#noSource = this.#sources.of("");
+    this.#roles = this.#makeRoles();
+    this.#dispatcher = new Dispatcher({
+      roles: this.#roles,
+      maxWaiting: checked(PART, "maxWaiting", options.maxWaiting ?? 10_000, { ...COUNT, min: 0 }),
+      maxWaitMs: checked(PART, "maxWaitMs", options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS, WAIT_MS),
+      resendsKeyed: (options.ambiguousKeyed ?? "resend") === "resend",
+      canAsk: options.keyStatus !== undefined,
+    });
+    this.#driver = this.#makeDriver();
+    this.#supervisor = this.#makeSupervisor();
+    for (const { parts, station } of this.#stations) {
+      parts.breaker?.onTransition((transition) => {
+        this.#listeners.tell({ type: "breaker", station: station.name, transition });
+        this.#driver.look();
+      });
+    }
+  }
+
+  /** Which role serves now: `primary`, or `backup` for any of the others. */
+  get currentActive(): "primary" | "backup" {
+    return this.#roles.active.parts.role;
+  }
+
+  /** The station that serves now. */
+  get activeStation(): S {
+    return (this.#stations[this.#roles.active.number] as StationHandle<S>).station;
+  }
+
+  /** Raised by every promotion; travels with every command. */
+  get epoch(): number {
+    return this.#roles.epoch;
+  }
+
+  /** Numbers and reasons of the moment, for status pages. Looking changes nothing. */
+  get status(): FailoverStatus {
+    const nowMs = this.#clock.nowMs();
+    const { active, machine, failback } = this.#roles;
+    return {
+      active: active.name,
+      role: active.parts.role,
+      epoch: machine.epoch,
+      preferred: machine.preferred,
+      waiting: this.#dispatcher.waiting,
+      parked: this.#dispatcher.parked,
+      handover: failback?.to.name,
+      patienceMs: this.#dispatcher.patience.estimateMs,
+      overloaded: this.#dispatcher.goodput.isCollapsed,
+      ended: { ...this.#dispatcher.goodput.totals },
+      stations: this.#stations.map((handle) => this.#statusOf(handle, nowMs)),
+    };
+  }
+
+  /** Supervises until `signal` is aborted, then resolves. Without it calls work, but nothing is ever promoted. */
+  async run(signal: AbortSignal): Promise<void> {
+    if (this.#roles.isRunning) throw new ConfigurationError("already-running", `${PART}: run was called while running.`);
+    if (signal.aborted) return;
+    this.#driver.input({ type: "supervised", isRunning: true });
+    try {
+      await this.#supervisor.run(signal);
+    } finally {
+      this.#driver.prober?.stop();
+      this.#driver.input({ type: "supervised", isRunning: false });
+    }
+  }
+
+  /**
+   * Runs `operation` on the active station. It may be run again, on the same or another station, only where that is safe
+   * (`idempotencyKey`, `idempotent`, or provably never sent). Rejects with the operation's own error, or with one of ours
+   * (table in `errors.ts`): `NoStationFitError` when no station could take it in time, `OverloadedError` when it could
+   * not be answered in time, `AmbiguousOutcomeError` when nobody can say whether it ran. Never throws.
+   */
+  call<R>(operation: FailoverOperation<S, R>, options: CallOptions = NO_OPTIONS): Promise<R> {
+    const sink = Promise.withResolvers<R>();
+    const nowMs = this.#clock.nowMs();
+    try {
+      if (typeof operation !== "function") throw new ConfigurationError("no-operation", NO_OPERATION);
+      const own = options.deadline === undefined ? nowMs + this.#deadlineMs : checkedDeadline(options.deadline, nowMs);
+      this.#submit(operation, options, Math.min(own, ambientDeadline()), sink, nowMs);
+    } catch (error) {
+      sink.reject(error);
+    }
+    return sink.promise;
+  }
+
+  #submit<R>(
+    operation: FailoverOperation<S, R>,
+    options: CallOptions,
+    deadline: Deadline,
+    sink: PromiseWithResolvers<R>,
+    nowMs: number,
+  ): void {
+    const { signal, source, idempotencyKey } = options;
+    if (signal?.aborted === true) throw new CallAbortedError(signal.reason);
+    const request = new FailoverRequest<S, R>(this.#driver, operation, options, callersContext(), sink);
+    const terms = {
+      deadline,
+      // An empty key names nothing.
+      idempotencyKey: idempotencyKey === "" ? undefined : idempotencyKey,
+      isRepeatable: isRepeatable(options),
+      isIdempotent: options.idempotent === true,
+      source: source === undefined ? this.#noSource : this.#sources.of(source),
+    };
+    const call = new Call(++this.#calls, terms, nowMs, request);
+    if (signal !== undefined) {
+      request.call = call;
+      signal.addEventListener("abort", request);
+    }
+    this.#driver.submit(call, request);
+  }
+
+  /**
+   * Makes `name` active on request; calls that are out at the old station may finish there. Resolves with the new epoch;
+   * rejects with a sentence where the station is not eligible. Failback returns to `name` from then on.
+   */
+  async switchover(name: string, reason: string): Promise<number> {
+    this.#handle(name);
+    if (!this.#roles.isRunning) throw new NoStationFitError("nobody supervises, so nothing is known: call run first");
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    this.#driver.input((nowMs) => {
+      const result = this.#dispatcher.switchover(name, "switchover", reason, nowMs);
+      if (typeof result === "number") resolve(result);
+      else reject(new NoStationFitError(result));
+      this.#driver.look();
+    });
+    return promise;
+  }
+
+  /**
+   * Takes `name` out of service until `untilMs` (default: until it is put back by calling this with `reason` undefined).
+   * An active one is replaced if another is eligible; calls that are out there may finish.
+   */
+  setMaintenance(name: string, reason: string | undefined, untilMs: number = NO_DEADLINE): void {
+    checked(`${PART}.setMaintenance`, "untilMs", untilMs, WAIT_MS);
+    const { machine } = this.#handle(name);
+    this.#listeners.tell({ type: "maintenance", station: name, reason, untilMs, atMs: this.#clock.nowMs() });
+    this.#driver.input({ type: "maintenance", station: machine, reason, untilMs });
+  }
+
+  /** A station reports the newest epoch that it has seen: ours goes above it, so that a restarted sender is not refused for ever. */
+  noteEpochSeen(epoch: number): void {
+    if (epoch > this.#roles.epoch) this.#driver.input({ type: "epoch-seen", epoch });
+  }
+
+  /** Tells `listener` what happens, with numbers and evidence; dispose to stop. */
+  onEvent(listener: (event: FailoverEvent) => void): Disposable {
+    return this.#listeners.add(listener);
+  }
+
+  #handle(name: string): StationHandle<S> {
+    const handle = this.#stations.find(({ station }) => station.name === name);
+    if (handle !== undefined) return handle;
+    const names = this.#stations.map(({ station }) => station.name).join(", ");
+    throw new ConfigurationError("unknown-station", `there is no station "${name}"; there are ${names}`);
+  }
+
+  #statusOf({ machine, parts, role }: StationHandle<S>, nowMs: number): StationStatus {
+    const { admission, answerTimes } = machine;
+    const { limit, ratePerSecond } = admission;
+    const limited = limit < Number.POSITIVE_INFINITY;
+    return {
+      name: machine.name,
+      role,
+      active: machine === this.#roles.active,
+      standing: machine.liveness,
+      level: this.#options.detector.suspicionLevel(machine.name),
+      assessment: this.#roles.assess(machine, nowMs),
+      inFlight: machine.out.size,
+      breaker: parts.breaker?.status,
+      budget: parts.budget?.status,
+      bulkhead: parts.bulkhead?.slots.status,
+      ramp: { ramping: limited, limit, ratePerSecond, inFlight: admission.inFlight },
+      doubted: machine.isDoubted,
+      usualAnswerMs: answerTimes.usualMs,
+      overdueAfterMs: answerTimes.overdueAfterMs,
+      maintenance: machine.maintenance,
+      holdDownMs: this.#roles.machine.holdDownMs(machine.name, nowMs),
+    };
+  }
+
+  #makeRoles(): Roles {
+    const { detector, failback, lease, initialEpoch, probe } = this.#options;
+    const [primary, ...others] = this.#stations.map(({ station }) => station.name) as [string, ...string[]];
+    return new Roles({
+      stations: this.#stations.map(({ machine }) => machine),
+      machine: new FailoverMachine([primary, ...others], initialEpoch ?? 1, failback),
+      lastHeardMs: (name) => (detector instanceof ClockedDetector ? detector.lastHeartbeatMs(name) : undefined),
+      leaseEndsMs: () => (lease === undefined ? NO_DEADLINE : lease.validUntilMs() - (lease.marginMs ?? 0)),
+      automatic: failback?.mode === "automatic",
+      probes: probe !== undefined,
+      quietMs: checked(PART, "failback.canaryWaitMs", failback?.canaryWaitMs ?? 2_000, { ...DURATION_MS, aboveMin: false }),
+    });
+  }
+
+  #makeDriver(): FailoverDriver<S> {
+    const { keyStatus, keyStatusTimeoutMs, probe, probeIntervalMs } = this.#options;
+    const query =
+      keyStatus === undefined ? undefined : new OutcomeQuery<S>(this.#clock, keyStatusTimeoutMs ?? 250, keyStatus);
+    const driver = new FailoverDriver<S>({
+      clock: this.#clock,
+      dispatcher: this.#dispatcher,
+      stations: this.#stations,
+      query,
+      listeners: this.#listeners,
+    });
+    const intervalMs = checked(PART, "probeIntervalMs", probeIntervalMs ?? 1_000, DURATION_MS);
+    if (probe !== undefined) {
+      driver.prober = new Prober<S>(this.#clock, intervalMs, probe, (station, isWell) =>
+        driver.input({ type: "probed", station: this.#handle(station.name).machine, isWell }),
+      );
+    }
+    return driver;
+  }
+
+  #makeSupervisor(): LivenessSupervisor {
+    const supervisor = new LivenessSupervisor({
+      ...this.#options.supervisor,
+      detector: this.#options.detector,
+      clock: this.#clock,
+      onDeclaration: (declaration, together) => {
+        // Nothing is weighed before all of it is known: half of it can name a station that fell silent, too.
+        if (declaration === together.at(-1)) this.#driver.input({ type: "declared", declarations: together });
+      },
+      onAbstention: (abstention) => {
+        this.#listeners.tell({ type: "abstention", ...abstention });
+        // Missing heartbeats do not invalidate call results.
+        if (abstention.reason === "late-wake") this.#driver.input({ type: "stalled", untilMs: abstention.untilMs });
+        else this.#driver.look();
+      },
+    });
+    for (const { station } of this.#stations) supervisor.watch(station.name);
+    return supervisor;
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * What a caller handed in, and the attempts that are made of it, as far as the driver needs them: the operation, where its
+ * end goes, and the async context of its caller, in which every attempt runs, whoever's end or timer starts it.
+ */
+import type { AsyncResource } from "node:async_hooks";
+import type { Deadline } from "../../core/deadline.ts";
+import { timeLeftMs } from "../../core/deadline.ts";
+import type { Attempt, Call } from "../../core/failover/call.ts";
+import type { CallOptions } from "../call-options.ts";
+import type { Clock } from "../clock.ts";
+import type { FailoverContext, FailoverOperation } from "./operation.ts";
+
+/** What requests need of their driver. */
+export interface RequestOwner {
+  readonly clock: Clock;
+  cancel(call: Call, reason: unknown): void;
+  uploading(attempt: Attempt, isUploading: boolean): void;
+}
+
+export class FailoverRequest<S, R> {
+  readonly operation: FailoverOperation<S, R>;
+  readonly options: CallOptions;
+  readonly resolve: (value: R) => void;
+  readonly reject: (error: unknown) => void;
+  readonly context: AsyncResource;
+  readonly #owner: RequestOwner;
+  call: Call | undefined = undefined;
+
+  constructor(
+    owner: RequestOwner,
+    operation: FailoverOperation<S, R>,
+    options: CallOptions,
+    context: AsyncResource,
+    sink: PromiseWithResolvers<R>,
+  ) {
+    this.#owner = owner;
+    this.operation = operation;
+    this.options = options;
+    this.context = context;
+    this.resolve = sink.resolve;
+    this.reject = sink.reject;
+  }
+
+  /** The caller's signal was aborted. (It listens itself: no closure a call.) */
+  handleEvent(): void {
+    if (this.call !== undefined) this.#owner.cancel(this.call, this.options.signal?.reason);
+  }
+}
+
+/** What the operation is told about an attempt. The signal is made when it is asked for: most attempts are never aborted. */
+export class FailoverAttempt<S> implements FailoverContext<S> {
+  readonly station: S;
+  readonly role: "primary" | "backup";
+  readonly #attempt: Attempt;
+  readonly #owner: RequestOwner;
+  #controller: AbortController | undefined = undefined;
+  #reason: Error | undefined = undefined;
+
+  constructor(attempt: Attempt, station: S, role: "primary" | "backup", owner: RequestOwner) {
+    this.#attempt = attempt;
+    this.station = station;
+    this.role = role;
+    this.#owner = owner;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#reason !== undefined) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  get attempt(): number {
+    return this.#attempt.number;
+  }
+
+  get epoch(): number {
+    return this.#attempt.epoch;
+  }
+
+  get deadline(): Deadline {
+    return this.#attempt.call.terms.deadline;
+  }
+
+  get idempotencyKey(): string | undefined {
+    return this.#attempt.call.terms.idempotencyKey;
+  }
+
+  timeLeftMs(): number {
+    return timeLeftMs(this.deadline, this.#owner.clock.nowMs());
+  }
+
+  noteUploading(isUploading: boolean): void {
+    this.#owner.uploading(this.#attempt, isUploading);
+  }
+
+  /** Nobody waits for it any more. Runs the operation's abort listeners. */
+  giveUp(reason: Error): void {
+    this.#reason = reason;
+    this.#controller?.abort(reason);
+  }
+}
