@@ -143,6 +143,8 @@ export class Dispatcher {
   #needsDecision = false;
   /** When time alone could change what is decided. */
   #decideAtMs: number = Number.NEGATIVE_INFINITY;
+  /** Something was learned since that was worked out. */
+  #isWakeStale = true;
   #usualInFlight = 0;
   #toldShortageMs: number = Number.NEGATIVE_INFINITY;
   #toldPatienceMs: number | undefined = undefined;
@@ -172,8 +174,7 @@ export class Dispatcher {
     this.#take(input, nowMs);
     if (this.#needsDecision) this.#decide(nowMs);
     if (this.#queue.size > 0) this.#pump(nowMs);
-    const told = this.goodput.look(nowMs);
-    if (told !== undefined) this.#tellGoodput(told);
+    if (nowMs >= this.goodput.nextLookMs) this.#lookAtGoodput(nowMs);
     if (this.#actions.length === 0) return NOTHING;
     const actions = this.#actions;
     this.#actions = [];
@@ -182,7 +183,8 @@ export class Dispatcher {
 
   /** When to give it a tick; never in the past. */
   nextWakeMs(nowMs: number): number {
-    this.#decideAtMs = this.roles.nextWakeMs(nowMs);
+    if (this.#isWakeStale) this.#decideAtMs = this.roles.nextWakeMs(nowMs);
+    this.#isWakeStale = false;
     let nextMs = Math.min(this.#due.nextMs, this.#decideAtMs);
     if (this.#queue.size > 0) {
       const opensMs = this.#router.opensAtMs(nowMs);
@@ -847,6 +849,7 @@ export class Dispatcher {
 
   #decide(nowMs: number): void {
     this.#needsDecision = false;
+    this.#isWakeStale = true;
     const { roles } = this;
     for (const station of roles.stations) this.#endMaintenance(station, nowMs);
     // Each promotion changes what is known; two stations cannot promote each other for ever at one instant.
@@ -1002,6 +1005,8 @@ export class Dispatcher {
   /** Something was learned of `station`: is it in doubt now, and could it be ineligible? */
   #look(station: Station, nowMs: number): void {
     if (station.isDoubted !== this.#doubted.has(station)) this.#tellDoubt(station, nowMs);
+    if (!station.isQuestioned) return;
+    this.#isWakeStale = true;
     if (station.hasNews(nowMs)) this.#needsDecision = true;
   }
 
@@ -1025,7 +1030,9 @@ export class Dispatcher {
     this.#event({ type: "patience-learned", patienceMs, atMs: nowMs });
   }
 
-  #tellGoodput(figures: NonNullable<ReturnType<GoodputWatch["look"]>>): void {
+  #lookAtGoodput(nowMs: number): void {
+    const figures = this.goodput.look(nowMs);
+    if (figures === undefined) return;
     const { type, ...numbers } = figures;
     if (type === "overload-ended") return this.#event({ type, ...numbers });
     const { active } = this.roles;
