@@ -180,7 +180,12 @@ function groupStatus(group: Group): object {
     },
     heartbeat: { kind: heartbeat.kind, intervalMs: heartbeat.intervalMs },
     ambiguousKeyed: commands.ambiguousKeyed,
-    stations: status.stations.map(({ level, ...station }) => ({ ...station, url: urls.get(station.name), phi: level })),
+    stations: status.stations.map(({ level, ...station }) => ({
+      ...station,
+      url: urls.get(station.name),
+      phi: level,
+      lastProbe: group.probeOf(station.name),
+    })),
   };
 }
 

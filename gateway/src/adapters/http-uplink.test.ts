@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import type { RequestListener } from "node:http";
+import type { IncomingMessage, RequestListener } from "node:http";
 import { createServer } from "node:http";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { createServer as createSocketServer } from "node:net";
@@ -12,6 +12,7 @@ import { describe, test } from "node:test";
 import { StaleEpochError, wasConnectionLost, wasNeverSent } from "ground-station-failover";
 import { groupSettings } from "../../../test/process/proxy-rig.ts";
 import type { CommandReply, CommandRequest, SendContext, Uplink } from "../fleet/uplink.ts";
+import { healthPage, UnexpectedStatusError } from "../fleet/uplink.ts";
 import { httpUplink } from "./http-uplink.ts";
 
 interface Target extends AsyncDisposable {
@@ -323,11 +324,37 @@ describe("[F4] what a failure says", () => {
   });
 });
 
-test("a probe passes on 2xx and 3xx, and on nothing else", async () => {
-  await using at = await served((message, response) => response.writeHead(Number(message.url?.slice(1))).end("body"));
+describe("probes", () => {
   const { signal } = new AbortController();
-  for (const status of [200, 204, 302]) await at.uplink.probe(`/${status}`, signal);
-  for (const status of [404, 500]) await assert.rejects(at.uplink.probe(`/${status}`, signal), new RegExp(`${status}`));
-  const stopped = AbortSignal.abort(new Error("too late"));
-  await assert.rejects(at.uplink.probe("/200", stopped));
+
+  test("a probe passes on 2xx and 3xx, and on nothing else", async () => {
+    await using at = await served((message, response) => response.writeHead(Number(message.url?.slice(1))).end("body"));
+    for (const status of [200, 204, 302]) {
+      assert.equal(await at.uplink.probe(healthPage(`/${status}`), signal), status);
+    }
+    for (const status of [404, 500]) {
+      const error = await failure(at.uplink.probe(healthPage(`/${status}`), signal));
+      assert.ok(error instanceof UnexpectedStatusError && error.status === status, String(error));
+    }
+    const stopped = AbortSignal.abort(new Error("too late"));
+    await assert.rejects(at.uplink.probe(healthPage("/200"), stopped));
+  });
+
+  test("a page elsewhere is asked for there, with the fields and the Host that are configured, and judged as configured", async () => {
+    await using at = await served((_message, response) => response.writeHead(500).end());
+    let asked: IncomingMessage["headers"] = {};
+    await using page = await served((message, response) => {
+      asked = message.headers;
+      response.writeHead(401).end();
+    });
+    const { port } = page.server.address() as AddressInfo;
+    const headers = [
+      ["host", "uplink.example"],
+      ["x-token", "t1"],
+    ] as const;
+    const elsewhere = { origin: `http://127.0.0.1:${port}`, path: "/up?deep=1", headers };
+    assert.equal(await at.uplink.probe({ ...elsewhere, expect: [[401, 401]] }, signal), 401);
+    assert.deepEqual([asked.host, asked["x-token"]], ["uplink.example", "t1"]);
+    await assert.rejects(at.uplink.probe({ ...elsewhere, expect: [[200, 299]] }, signal), UnexpectedStatusError);
+  });
 });

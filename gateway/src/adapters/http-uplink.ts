@@ -12,10 +12,11 @@ import { NoStationFitError, TIME_LEFT_HEADER, toGrpcTimeout, toTimeLeftHeader } 
 import type { Dispatcher } from "undici";
 import { Pool } from "undici";
 import type { GroupSettings, StationSettings } from "../fleet/settings.ts";
-import type { CommandReply, CommandRequest, SendContext, Uplink } from "../fleet/uplink.ts";
-import { EPOCH_HEADER } from "../fleet/uplink.ts";
+import type { CommandReply, CommandRequest, HealthPage, SendContext, Uplink } from "../fleet/uplink.ts";
+import { EPOCH_HEADER, UnexpectedStatusError } from "../fleet/uplink.ts";
 import type { ReplyLimits } from "./http-exchange.ts";
 import { HttpExchange } from "./http-exchange.ts";
+import { flat } from "./http-headers.ts";
 
 /** Headers that each attempt gets anew. */
 const PER_ATTEMPT: ReadonlySet<string> = new Set([EPOCH_HEADER, TIME_LEFT_HEADER, "grpc-timeout"]);
@@ -31,14 +32,17 @@ export function httpUplink(group: GroupSettings, station: StationSettings): Upli
 class HttpUplink implements Uplink, AsyncDisposable {
   readonly name: string;
   readonly #pool: Pool;
-  /** The name to ask a station's certificate for: its own, not the one in Host. */
   readonly #servername: string | null;
+  readonly #origin: string;
+  /** By origin: a station has one health page, and perhaps a probe path at its own address. */
+  readonly #probes: Map<string, ProbePool> = new Map();
   readonly #limits: ReplyLimits;
 
   constructor(group: GroupSettings, station: StationSettings) {
     const url = new URL(station.url);
     this.name = station.name;
-    this.#servername = url.protocol === "https:" ? url.hostname.replace(/^\[|\]$/g, "") : null;
+    this.#servername = servernameOf(url);
+    this.#origin = url.origin;
     this.#limits = { wholeBytes: group.limits.replyBytes, wholeWithinMs: group.commands.timeoutMs / 2 };
     this.#pool = new Pool(url.origin, {
       pipelining: 1,
@@ -69,19 +73,59 @@ class HttpUplink implements Uplink, AsyncDisposable {
     return exchange.reply;
   }
 
-  async probe(path: string, signal: AbortSignal): Promise<void> {
-    const { statusCode, body } = await this.#pool.request({ path: path, method: "GET", signal });
+  async probe(page: HealthPage, signal: AbortSignal): Promise<number> {
+    const { path, headers, expect } = page;
+    const { pool, servername } = this.#probesAt(page.origin ?? this.#origin);
+    const options = { path, method: "GET", headers: flat(headers), signal, servername } as const;
+    const { statusCode, body } = await pool.request(options);
     await body.dump({ limit: PROBE_BODY_BYTES, signal });
-    if (statusCode < 200 || statusCode >= 400) throw new Error(`${this.name}: ${path} answered ${statusCode}`);
+    if (expect.some(([first, last]) => statusCode >= first && statusCode <= last)) return statusCode;
+    throw new UnexpectedStatusError(this.name, path, statusCode);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#pool.destroy();
+    await Promise.all(
+      [this.#pool, ...[...this.#probes.values()].map(({ pool }) => pool)].map((pool) => pool.destroy()),
+    );
+  }
+
+  /** Probes have connections of their own: a queue of commands must not look like an ill health page. */
+  #probesAt(origin: string): ProbePool {
+    const known = this.#probes.get(origin);
+    if (known !== undefined) return known;
+    const probes = {
+      pool: new Pool(origin, {
+        connections: PROBE_CONNECTIONS,
+        // The system repeats a lost SYN after 1, 3 and 7 s: a new connection is sooner there than an old attempt.
+        connect: { timeout: PROBE_CONNECT_MS },
+        headersTimeout: 0,
+        bodyTimeout: 0,
+        allowH2: false,
+      }),
+      servername: servernameOf(new URL(origin)),
+    };
+    this.#probes.set(origin, probes);
+    return probes;
   }
 }
 
+interface ProbePool {
+  readonly pool: Pool;
+  readonly servername: string | null;
+}
+
+/** The probes of a station that may be out at once: two for heartbeats, one of its command path. */
+const PROBE_CONNECTIONS = 3;
+
+const PROBE_CONNECT_MS = 1_000;
+
 /** What is read of a probe's answer before its connection is closed instead. */
 const PROBE_BODY_BYTES = 64 * 1_024;
+
+/** The name to ask a certificate for: that of the address, not the one in Host. */
+function servernameOf({ protocol, hostname }: URL): string | null {
+  return protocol === "https:" ? hostname.replace(/^\[|\]$/g, "") : null;
+}
 
 /** undici takes any async iterable, its types name only node's own. */
 function streamed(stream: AsyncIterable<Uint8Array>): Readable {

@@ -23,7 +23,9 @@ import {
 import type { CommandTerms } from "./command.ts";
 import { outcomeOf, replyClassifier } from "./command.ts";
 import type { GroupSettings, StationSettings } from "./settings.ts";
+import { type LastProbe, StationProber } from "./station-prober.ts";
 import type { CommandReply, CommandRequest, Uplink } from "./uplink.ts";
+import { healthPage } from "./uplink.ts";
 
 /** Heartbeats of a station are missing, or there again, by the level at which that is told of; nothing follows from it. */
 interface HeartbeatsMissing {
@@ -35,8 +37,14 @@ interface HeartbeatsMissing {
   readonly atMs: number;
 }
 
+/** Probes of a station's health page turned from well to ill, or back; nothing follows from it. */
+interface ProbeChanged extends LastProbe {
+  readonly type: "probe";
+  readonly station: string;
+}
+
 /** What happens in a group. */
-export type GroupEvent = FailoverEvent | HeartbeatsMissing;
+export type GroupEvent = FailoverEvent | HeartbeatsMissing | ProbeChanged;
 
 /** A station as the failover sees it: a name and the way to it. */
 interface LinkedStation {
@@ -73,9 +81,11 @@ export class Group {
   readonly #failover: PrimaryBackupFailover<LinkedStation>;
   readonly #beatListeners: Set<BeatListener> = new Set();
   readonly #log: SuspicionWatch;
-  readonly #logListeners: Set<(event: GroupEvent) => void> = new Set();
+  readonly #ownListeners: Set<(event: GroupEvent) => void> = new Set();
   readonly #quality: ReadonlyMap<string, DetectionQualityMachine>;
   readonly #stations: ReadonlyMap<string, LinkedStation>;
+  /** None where heartbeats are pushed. */
+  readonly #probers: ReadonlyMap<string, StationProber>;
 
   constructor({ settings, uplinkOf, clock, random, hearing = new Hearing(), onCommand }: GroupParts) {
     this.settings = settings;
@@ -98,6 +108,7 @@ export class Group {
     this.#stations = new Map(stations.map((station) => [station.name, station]));
     this.#quality = new Map(stations.map(({ name }) => [name, new DetectionQualityMachine()]));
     this.#log = this.#watchForLog();
+    this.#probers = this.#makeProbers();
     const [primary, ...backups] = stations as [LinkedStation, ...LinkedStation[]];
     const { commands, retry, probePath } = settings;
     this.#failover = new PrimaryBackupFailover<LinkedStation>({
@@ -116,7 +127,9 @@ export class Group {
       failback: settings.failback,
       ...(probePath === undefined
         ? {}
-        : { probe: (station: LinkedStation, signal: AbortSignal) => station.uplink.probe(probePath, signal) }),
+        : {
+            probe: (station: LinkedStation, signal: AbortSignal) => station.uplink.probe(healthPage(probePath), signal),
+          }),
       ambiguousKeyed: commands.ambiguousKeyed,
       deadlineMs: commands.deadlineMs,
       maxWaitMs: commands.maxWaitMs,
@@ -201,12 +214,14 @@ export class Group {
     return verdict;
   }
 
-  /** Asks `station` for a sign of life at `path`; an answer is a heartbeat. Rejects where there is none. */
-  async probe(station: string, path: string, signal: AbortSignal): Promise<void> {
-    await this.#stations.get(station)?.uplink.probe(path, signal);
-    const verdict = this.#detector.noteHeartbeat(station);
-    if (verdict === "counted") this.#quality.get(station)?.noteHeartbeat(undefined, this.#clock.nowMs());
-    this.#tellOfBeat(station, undefined);
+  /** What the newest probe of `station`'s health page came to; undefined where it is not probed, or was not yet. */
+  probeOf(station: string): LastProbe | undefined {
+    return this.#probers.get(station)?.last;
+  }
+
+  /** {@link probeOf} in words, for evidence. */
+  lastProbe(station: string): string | undefined {
+    return this.probeOf(station)?.text;
   }
 
   /** Tells of every heartbeat from now on, until it is disposed. A listener must not throw. */
@@ -225,18 +240,48 @@ export class Group {
 
   onEvent(listener: (event: GroupEvent) => void): Disposable {
     const decided = this.#failover.onEvent(listener);
-    this.#logListeners.add(listener);
+    this.#ownListeners.add(listener);
     return {
       [Symbol.dispose]: () => {
         decided[Symbol.dispose]();
-        this.#logListeners.delete(listener);
+        this.#ownListeners.delete(listener);
       },
     };
   }
 
-  /** Supervises until `signal` is aborted. */
+  /** Supervises, and pulls heartbeats where they are pulled, until `signal` is aborted. */
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#failover.run(signal), this.#log.run(signal)]);
+    const probing = [...this.#probers.values()].map((prober) => prober.run(signal));
+    await Promise.all([this.#failover.run(signal), this.#log.run(signal), ...probing]);
+  }
+
+  #makeProbers(): ReadonlyMap<string, StationProber> {
+    const { heartbeat } = this.settings;
+    if (heartbeat.kind !== "http") return new Map();
+    const { intervalMs, timeoutMs, path = "/" } = heartbeat;
+    const proberOf = ({ name, settings, uplink }: LinkedStation): StationProber => {
+      const page = settings.healthPage ?? healthPage(path);
+      return new StationProber({
+        clock: this.#clock,
+        intervalMs,
+        timeoutMs,
+        ask: (signal) => uplink.probe(page, signal),
+        onHeartbeat: () => this.#noteAnswer(name),
+        onChange: (probe) => this.#tellOwn({ type: "probe", station: name, ...probe }),
+      });
+    };
+    return new Map([...this.#stations.values()].map((station) => [station.name, proberOf(station)]));
+  }
+
+  /** A good answer of a health page is a heartbeat. */
+  #noteAnswer(station: string): void {
+    const verdict = this.#detector.noteHeartbeat(station);
+    if (verdict === "counted") this.#quality.get(station)?.noteHeartbeat(undefined, this.#clock.nowMs());
+    this.#tellOfBeat(station, undefined);
+  }
+
+  #tellOwn(event: GroupEvent): void {
+    for (const listener of this.#ownListeners) listener(event);
   }
 
   /** A consumer of its own of what the detector says: it only tells. */
@@ -248,7 +293,7 @@ export class Group {
       longestAbstentionMs: heartbeat.intervalMs,
       onCrossing: ({ node: station, to, ...crossing }) => {
         const type = to === "reached" ? "heartbeats-missing" : "heartbeats-back";
-        for (const listener of this.#logListeners) listener({ type, station, ...crossing });
+        this.#tellOwn({ type, station, ...crossing });
       },
     });
     for (const { name } of stations) watch.watch(name);

@@ -3,6 +3,7 @@
  * milliseconds. `config.ts` makes this from a YAML file; a test or a simulation writes it down directly.
  */
 import type { CommandPathOptions, PhiAccrualOptions, SupervisorOptions } from "ground-station-failover";
+import type { HealthPage } from "./uplink.ts";
 
 /** A station of a group: where its commands go, and what it can take. */
 export interface StationSettings {
@@ -12,6 +13,8 @@ export interface StationSettings {
   readonly url: string;
   /** Most commands that may be offered to it in any second; `Infinity` where it declares none. */
   readonly capacityPerSecond: number;
+  /** Where it is asked for heartbeats that are pulled. Default: `heartbeat.path` at its own address. */
+  readonly healthPage?: HealthPage;
 }
 
 /** How a group learns that its stations are alive. */
@@ -22,10 +25,12 @@ export type HeartbeatSettings =
       readonly intervalMs: number;
     }
   | {
-      /** Pulled: an HTTP request to each station; a 2xx or 3xx answer is a heartbeat. */
+      /** Pulled: an HTTP request to each station; an expected answer is a heartbeat. */
       readonly kind: "http";
       readonly intervalMs: number;
-      readonly path: string;
+      /** Asked for at a station without a `healthPage`; undefined where each has one. */
+      readonly path: string | undefined;
+      /** How long an answer is waited for; may be longer than the interval. */
       readonly timeoutMs: number;
     };
 

@@ -53,6 +53,39 @@ export interface SendContext {
   readonly signal: AbortSignal;
 }
 
+/** HTTP statuses from the first to the last, both included. */
+export type StatusRange = readonly [first: number, last: number];
+
+/** What a probe asks a station for, and which answers are good. */
+export interface HealthPage {
+  /** Scheme, host and port; undefined for those of the station itself. */
+  readonly origin?: string;
+  /** Path and query. */
+  readonly path: string;
+  /** Sent with the request; a `host` replaces the one of the address. */
+  readonly headers: HeaderList;
+  readonly expect: readonly StatusRange[];
+}
+
+/** An answer below 400 is good: a redirect proves life as well as a page. */
+export const GOOD_STATUSES: readonly StatusRange[] = [[200, 399]];
+
+/** The page at `path` of the station itself. */
+export function healthPage(path: string): HealthPage {
+  return { path, headers: [], expect: GOOD_STATUSES };
+}
+
+/** A probe was answered with a status that is not expected. */
+export class UnexpectedStatusError extends Error {
+  readonly status: number;
+
+  constructor(station: string, path: string, status: number) {
+    super(`${station}: ${path} answered ${status}`);
+    this.name = "UnexpectedStatusError";
+    this.status = status;
+  }
+}
+
 /** Header by which every command carries its epoch. */
 export const EPOCH_HEADER = "gsf-epoch";
 /** Header by which a station that refuses an older epoch (status 412) says which newest one it has seen. */
@@ -67,6 +100,6 @@ export const EPOCH_SEEN_HEADER = "gsf-epoch-seen";
 export interface Uplink {
   readonly name: string;
   send(request: CommandRequest, context: SendContext): Promise<CommandReply>;
-  /** Tries `path` once: resolves if the station answers 2xx or 3xx, else rejects. */
-  probe(path: string, signal: AbortSignal): Promise<void>;
+  /** Asks for `page` once: resolves with the status if it is expected; rejects with `UnexpectedStatusError` or why there was none. */
+  probe(page: HealthPage, signal: AbortSignal): Promise<number>;
 }
