@@ -65,6 +65,13 @@ const GROUP_HAZARDS: readonly GroupHazard[] = [
         : undefined,
   },
   {
+    field: ["commands", "keyStatus", "trustGet"],
+    harm: ({ commands: { keyStatus } }) =>
+      keyStatus?.trustGet === true && keyStatus.method === "DELETE"
+        ? "it says how far a GET is trusted; with method: DELETE the station itself says that it cancelled the key"
+        : undefined,
+  },
+  {
     field: ["retry", "base"],
     harm: ({ retry: { baseMs }, commands: { deadlineMs } }) =>
       baseMs >= deadlineMs

@@ -4,6 +4,7 @@
  * in `config-hazards.ts`.
  */
 import type { z } from "zod";
+import { commands } from "./config-commands.ts";
 import { heartbeat, stationHeartbeat, type WrittenHealthPage, type WrittenHeartbeat } from "./config-heartbeat.ts";
 import {
   decimal,
@@ -123,25 +124,6 @@ const detector = section({
       gracePeriodMs: written.gracePeriod,
     };
   })
-  .prefault({});
-
-const commands = section({
-  timeout: duration(1, HOUR_MS).default(1_000),
-  deadline: duration(1, HOUR_MS).default(15_000),
-  /** As long as a command may take at all: half of the take-over objective of 30 s. */
-  maxWait: duration(0, HOUR_MS).default(15_000),
-  maxWaiting: wholeNumber(0, 1_000_000).default(10_000),
-  maxConcurrent: wholeNumber(1, 1_000_000).default(256),
-  /** Right where whoever executes a key executes it once; `report` where nobody does. */
-  ambiguousKeyed: oneOf("resend", "report").default("resend"),
-  errorBody: trueOrFalse().default(true),
-})
-  .transform(({ timeout, deadline, maxWait, ...rest }): GroupSettings["commands"] => ({
-    timeoutMs: timeout,
-    deadlineMs: deadline,
-    maxWaitMs: maxWait,
-    ...rest,
-  }))
   .prefault({});
 
 const retry = section({

@@ -98,6 +98,14 @@ export function hostName(): z.ZodType<string> {
   );
 }
 
+/** The name of a header field, but none of `taken` (in lower case). */
+export function headerName(taken: ReadonlySet<string>): z.ZodType<string> {
+  const allowed = `the name of a header field, such as x-deadline, but none of ${[...taken].join(", ")}`;
+  return value(allowed, (given) =>
+    typeof given === "string" && HEADER_NAME.test(given) && !taken.has(given.toLowerCase()) ? given : undefined,
+  );
+}
+
 /** Header fields by name. Those that frame a message or belong to a connection are not a person's to set. */
 export function headerFields(): z.ZodType<HeaderList> {
   const allowed = `a section of header fields and their values (ASCII), but none of ${[...FRAMING].join(", ")}`;
@@ -126,9 +134,25 @@ function statusRange(given: unknown): StatusRange | undefined {
 }
 
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/;
-const FRAMING: ReadonlySet<string> = new Set([
+export const FRAMING: ReadonlySet<string> = new Set([
   ...["host", "connection", "content-length", "transfer-encoding", "expect", "upgrade", "keep-alive", "te", "trailer"],
 ]);
+
+/** A path in which `{key}` stands for an idempotency key. */
+export function keyedPath(): z.ZodType<string> {
+  return value("a path beginning with / in which {key} stands once for the key, such as /commands/{key}", (given) =>
+    typeof given === "string" && /^\/[\x21-\x7e]*$/.test(given) && given.split("{key}").length === 2
+      ? given
+      : undefined,
+  );
+}
+
+/** The place of a field in a JSON document: names with dots between them. */
+export function fieldPlace(): z.ZodType<string> {
+  return value("the name of a JSON field, with dots for fields of fields, such as result.answer", (given) =>
+    typeof given === "string" && /^[^.\s]+(\.[^.\s]+)*$/.test(given) && given.length <= 200 ? given : undefined,
+  );
+}
 
 /** A map with known fields: every other field is an error that names the field most likely meant. */
 export function section<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape> {

@@ -202,7 +202,7 @@ heartbeats: { secretFile: beat.secret }
     'fleet.yaml:6:31 groups[0].stations[0].url: "ftp://x" is not allowed; allowed is http://host:port or https://host:port, without path, query or password',
     "fleet.yaml:7:17 groups[0].stations[1].name: groups[0].stations[0].name is the same; names must differ",
     'fleet.yaml:9:16 groups[0].commands.timeout: "10 parsecs" is not allowed; allowed is a duration from 1ms to 1h, such as 50ms, 1s or 2m',
-    "fleet.yaml:10:7 groups[0].commands.timeoutMs: there is no such field (did you mean timeout?); allowed are timeout, deadline, maxWait, maxWaiting, maxConcurrent, ambiguousKeyed, errorBody",
+    "fleet.yaml:10:7 groups[0].commands.timeoutMs: there is no such field (did you mean timeout?); allowed are timeout, deadline, maxWait, maxWaiting, maxConcurrent, ambiguousKeyed, errorBody, deadlineHeader, keyStatus",
     "fleet.yaml:11:33 groups[0].detector.clearThreshold: 9 is not below detector.suspectThreshold (8): a station would be suspected and cleared at once",
     "fleet.yaml:12:1 drane: there is no such field (did you mean drain?); allowed are groups, control, heartbeats, drain",
   ]);
@@ -322,6 +322,44 @@ test("silence of probed stations is declared after five missed probes, and no la
   assert.deepEqual(timesOf("{ kind: http, path: /, interval: 5s }"), [5_000, 5_000, 25_000, 5_000]);
   assert.deepEqual(timesOf("{ kind: http, path: / }", "{ ceiling: 400ms, gracePeriod: 3s }"), [200, 1_000, 400, 3_000]);
   assert.deepEqual(timesOf("{ kind: udp }"), [50, undefined, 1_000, 5_000]);
+});
+
+test("the deadline header and the question for a key have defaults; half-told ones are refused", () => {
+  const commands = (written: string) =>
+    read(MINIMAL.replace("stations:", `commands: ${written}\n    stations:`)).settings.groups[0]?.commands;
+  assert.deepEqual(commands("{}")?.deadlineHeader, { name: "gsf-deadline", format: "epoch-ms" });
+  assert.equal(commands("{}")?.keyStatus, undefined);
+  assert.deepEqual(commands("{ deadlineHeader: { name: X-Deadline, format: rfc3339 } }")?.deadlineHeader, {
+    name: "X-Deadline",
+    format: "rfc3339",
+  });
+  assert.deepEqual(commands('{ keyStatus: { path: "/commands/{key}" } }')?.keyStatus, {
+    path: "/commands/{key}",
+    method: "DELETE",
+    executed: "executed",
+    answer: "answer",
+    cancelled: "cancelled",
+    inFlight: "inflight",
+    timeoutMs: 250,
+    trustGet: false,
+  });
+  const refused = (written: string): string =>
+    told(MINIMAL.replace("stations:", `commands: ${written}\n    stations:`)).join();
+  assert.match(
+    refused("{ deadlineHeader: { name: Host } }"),
+    /:5:\d+ groups\[0\]\.commands\.deadlineHeader\.name: "Host"/,
+  );
+  assert.match(refused("{ deadlineHeader: { name: x-deadline-ms } }"), /deadlineHeader\.name: /);
+  assert.match(refused("{ keyStatus: { path: /commands } }"), /keyStatus\.path: .*\{key\} stands once/);
+  assert.match(refused("{ keyStatus: {} }"), /keyStatus\.path: it is missing/);
+  assert.match(
+    refused('{ keyStatus: { path: "/{key}", answer: a..b } }'),
+    /keyStatus\.answer: "a\.\.b" is not allowed/,
+  );
+  assert.match(
+    refused('{ keyStatus: { path: "/{key}", trustGet: true } }'),
+    /keyStatus\.trustGet: it says how far a GET is trusted; with method: DELETE/,
+  );
 });
 
 test("two groups cannot share a name or a port, and no group can have the gateway as its station", () => {

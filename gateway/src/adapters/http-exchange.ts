@@ -19,7 +19,7 @@ import { endToEnd, headerValue, isJson, rawValues } from "./http-headers.ts";
 import { ReplyStream } from "./reply-stream.ts";
 
 /** Header by which a caller learns which station answered. */
-const STATION_HEADER = "gsf-station";
+export const STATION_HEADER = "gsf-station";
 
 export interface ReplyLimits {
   /** A longer body is streamed. */

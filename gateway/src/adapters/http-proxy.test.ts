@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { Agent, request } from "node:http";
 import { connect } from "node:net";
 import { describe, test } from "node:test";
@@ -278,4 +278,65 @@ test("OPTIONS * asks the gateway itself", async () => {
   await using at = await rig(echo);
   assert.match(await askRaw(at.port, "OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"), /^HTTP\/1.1 204 /);
   assert.equal(at.stations[0].received(), 0);
+});
+
+test("[R4] a deadline as an instant: in the past it is 504 and not sent, unreadable it is 400, else it goes on shortened by nothing", async () => {
+  let raw: string[] = [];
+  await using at = await rig((message, response) => {
+    raw = message.rawHeaders;
+    response.end();
+  });
+  const answered = async (value: string | string[]): Promise<[number, string]> => {
+    const { status, body } = await ask(at.port, "/", { headers: { "GSF-Deadline": value } });
+    return [status, body.toString()];
+  };
+  const [late, why] = await answered(String(Date.now() - 1));
+  assert.equal(late, 504, why);
+  assert.match(why, /DEADLINE_EXCEEDED/);
+  for (const [value, sentence] of [
+    ["soon", /gsf-deadline: \\"soon\\" is not allowed; allowed are milliseconds since 1970/],
+    ["1764350000", /milliseconds since 1970/],
+    [["1", "2"], /there are 2 of it/],
+  ] as const) {
+    const [status, body] = await answered(value as string | string[]);
+    assert.equal(status, 400);
+    assert.match(body, /BAD_HEADER/);
+    assert.match(body, sentence);
+  }
+  assert.equal(at.stations[0].received() + at.stations[1].received(), 0);
+  const until = Date.now() + 5_000;
+  assert.equal((await answered(String(until)))[0], 200);
+  const sent = Number(raw[raw.indexOf("gsf-deadline") + 1]);
+  assert.ok(Math.abs(sent - until) <= 5, `${sent - until} ms`);
+});
+
+test("[F4] a station that executed a command and lost its answer is asked by its key; nobody executes it again", async () => {
+  const executed: string[] = [];
+  const asked: string[] = [];
+  const serve =
+    (station: string): RequestListener =>
+    (message, response) => {
+      if (message.method === "DELETE") {
+        asked.push(`${station} ${message.url}`);
+        response.setHeader("content-type", "application/json");
+        response.end('{"executed":true,"answer":{"status":"ok","station":"north"}}');
+        return;
+      }
+      executed.push(station);
+      if (station === "north") message.socket.resetAndDestroy();
+      else response.end("again");
+    };
+  const keyStatus = {
+    ...{ path: "/commands/{key}", method: "DELETE" as const, timeoutMs: 250, trustGet: false },
+    ...{ executed: "executed", answer: "answer", cancelled: "cancelled", inFlight: "inflight" },
+  };
+  await using at = await rig([serve("north"), serve("south")], {
+    commands: { keyStatus },
+    retry: { maxAttempts: 1, baseMs: 10, budgetRatio: 0.1, budgetWindowMs: 10_000 },
+  });
+  const headers = { "idempotency-key": "k 1", "content-length": "0" };
+  const { status, body } = await ask(at.port, "/commands", { method: "POST", headers });
+  assert.deepEqual([status, body.toString()], [200, '{"status":"ok","station":"north"}']);
+  assert.deepEqual(executed, ["north"]);
+  assert.deepEqual(asked, ["north /commands/k%201"]);
 });

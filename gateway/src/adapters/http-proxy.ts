@@ -24,7 +24,7 @@ import { flat, headerValue, pairs } from "./http-headers.ts";
 import type { Log } from "./log.ts";
 import { answerRaw, problemAnswer, titleOf } from "./problem.ts";
 import { refuseTooLarge, requestBody } from "./request-body.ts";
-import { requestHead } from "./request-head.ts";
+import { deadlineOf, requestHead } from "./request-head.ts";
 
 export interface ProxyListener extends AsyncDisposable {
   /** Where it listens; the port is the one that was taken where 0 was asked for. */
@@ -151,7 +151,8 @@ class CommandProxy implements ProxyListener {
     caller: AbortController,
   ): Promise<CommandRequest> {
     const head = requestHead(message);
-    const { limits } = this.#group.settings;
+    const { limits, commands } = this.#group.settings;
+    const deadlineMs = deadlineOf(message, commands.deadlineHeader);
     refuseTooLarge(message, limits.requestBytes);
     if (waits) response.writeContinue();
     message.socket.setTimeout(this.#bodyIdleMs);
@@ -159,7 +160,10 @@ class CommandProxy implements ProxyListener {
     const keyed = headerValue(head.headers, "idempotency-key") !== undefined;
     const body = await requestBody(message, limits, keyed, caller);
     message.socket.setTimeout(0);
-    return { ...head, body };
+    // Now, because reading the body took time; the wall clock is read here and nowhere later.
+    return deadlineMs === undefined
+      ? { ...head, body }
+      : { ...head, body, timeLeftMs: Math.max(0, deadlineMs - Date.now()) };
   }
 
   async #passBack(message: IncomingMessage, response: ServerResponse, reply: CommandReply): Promise<void> {

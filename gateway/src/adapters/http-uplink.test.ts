@@ -10,7 +10,7 @@ import type { AddressInfo, Server, Socket } from "node:net";
 import { createServer as createSocketServer } from "node:net";
 import { describe, test } from "node:test";
 import { StaleEpochError, wasConnectionLost, wasNeverSent } from "ground-station-failover";
-import { groupSettings } from "../../../test/process/proxy-rig.ts";
+import { type Changes, groupSettings } from "../../../test/process/proxy-rig.ts";
 import type { CommandReply, CommandRequest, SendContext, Uplink } from "../fleet/uplink.ts";
 import { healthPage, UnexpectedStatusError } from "../fleet/uplink.ts";
 import { httpUplink } from "./http-uplink.ts";
@@ -21,11 +21,11 @@ interface Target extends AsyncDisposable {
 }
 
 /** An uplink to `server`, with a command's time of two seconds. */
-async function uplinkTo(server: Server, replyBytes = 1_000): Promise<Target> {
+async function uplinkTo(server: Server, replyBytes = 1_000, commands: Changes["commands"] = {}): Promise<Target> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  const settings = groupSettings([port], { commands: { timeoutMs: 400 }, limits: { replyBytes } });
+  const settings = groupSettings([port], { commands: { timeoutMs: 400, ...commands }, limits: { replyBytes } });
   const uplink = httpUplink(settings, settings.stations[0] as (typeof settings.stations)[0]);
   return {
     uplink,
@@ -99,10 +99,14 @@ describe("what is sent", () => {
       ["Cookie", "a=1"],
       ["cookie", "b=2"],
     ] as const;
+    const sentAtMs = Date.now();
     await at.uplink.send(get("/", headers), under({ idempotencyKey: "k1", timeLeftMs: 1_234.9 }));
+    const deadlineMs = Number(raw[raw.indexOf("gsf-deadline") + 1]);
+    assert.ok(deadlineMs >= sentAtMs + 1_233 && deadlineMs <= Date.now() + 1_235, `${deadlineMs - sentAtMs}`);
     assert.deepEqual(raw, [
       ...["host", "example.com", "connection", "keep-alive", "Cookie", "a=1", "cookie", "b=2", "gsf-epoch", "7"],
-      ...["idempotency-key", "k1", "x-deadline-ms", "1234", "grpc-timeout", "1234900u"],
+      ...["idempotency-key", "k1", "x-deadline-ms", "1234", "gsf-deadline", String(deadlineMs)],
+      ...["grpc-timeout", "1234900u"],
     ]);
     await at.uplink.send(get("/", [["Idempotency-Key", '"k1"']]), under({ idempotencyKey: '"k1"' }));
     assert.deepEqual(
@@ -110,7 +114,22 @@ describe("what is sent", () => {
       ['"k1"'],
       "the caller's key goes once, as it came",
     );
-    assert.ok(!raw.includes("x-deadline-ms"), "no deadline, no header");
+    assert.ok(!raw.includes("x-deadline-ms") && !raw.includes("gsf-deadline"), "no deadline, no header");
+  });
+
+  test("[R4] the deadline goes out under the name and in the format that are configured, and the caller's own does not", async () => {
+    let raw: string[] = [];
+    const deadlineHeader = { name: "X-Deadline", format: "rfc3339" } as const;
+    const server = createServer((message, response) => {
+      raw = message.rawHeaders;
+      response.end();
+    });
+    await using at = await uplinkTo(server, undefined, { deadlineHeader });
+    await at.uplink.send(get("/", [["x-deadline", "2099-01-01T00:00:00Z"]]), under({ timeLeftMs: 60_000 }));
+    const sent = raw.filter((_part, place) => raw[place - 1]?.toLowerCase() === "x-deadline");
+    assert.equal(sent.length, 1);
+    assert.ok(Math.abs(Date.parse(sent[0] as string) - Date.now() - 60_000) < 5_000, sent[0]);
+    assert.ok(!raw.includes("gsf-deadline"));
   });
 
   test("connections are used again, one request at a time on each", async () => {
@@ -357,4 +376,39 @@ describe("probes", () => {
     assert.deepEqual([asked.host, asked["x-token"]], ["uplink.example", "t1"]);
     await assert.rejects(at.uplink.probe({ ...elsewhere, expect: [[200, 299]] }, signal), UnexpectedStatusError);
   });
+});
+
+test("[F4] a station is asked what became of a key: cancel or learn, and whatever cannot be read is unknown", async () => {
+  const asked: string[] = [];
+  const answers: Record<string, [status: number, body: string]> = {
+    ran: [200, '{"executed":true,"answer":{"status":"ok"}}'],
+    gone: [200, '{"executed":false,"cancelled":true}'],
+    running: [200, '{"executed":false,"cancelled":false,"inflight":true}'],
+    broken: [200, '{"executed":fa'],
+    refused: [500, '{"executed":false,"cancelled":true}'],
+    long: [200, `{"executed":false,"cancelled":true,"more":"${"x".repeat(2_000)}"}`],
+  };
+  const server = createServer((message, response) => {
+    asked.push(`${message.method} ${message.url}`);
+    const [status, body] = answers[message.url?.split("/")[2] ?? ""] ?? [404, "{}"];
+    response.writeHead(status, { "content-type": "application/json" }).end(body);
+  });
+  const keyStatus = {
+    ...{ path: "/commands/{key}", method: "DELETE" as const, timeoutMs: 250, trustGet: false },
+    ...{ executed: "executed", answer: "answer", cancelled: "cancelled", inFlight: "inflight" },
+  } as const;
+  await using at = await uplinkTo(server, undefined, { keyStatus });
+  const { signal } = new AbortController();
+  const ask = (key: string): Promise<unknown> => at.uplink.askOutcome?.(key, signal) as Promise<unknown>;
+  const ran = (await ask("ran")) as { ran: boolean; result: CommandReply };
+  assert.equal(ran.ran, true);
+  assert.equal(await textOf(ran.result), '{"status":"ok"}');
+  assert.deepEqual(ran.result.headers, [
+    ["content-type", "application/json"],
+    ["gsf-station", "north"],
+  ]);
+  assert.deepEqual(await ask("gone"), { ran: false });
+  for (const key of ["running", "broken", "refused", "long", "a b/c"]) assert.equal(await ask(key), "unknown", key);
+  assert.deepEqual([asked[0], asked.at(-1)], ["DELETE /commands/ran", "DELETE /commands/a%20b%2Fc"]);
+  await assert.rejects(at.uplink.askOutcome?.("ran", AbortSignal.abort(new Error("too late"))) as Promise<unknown>);
 });

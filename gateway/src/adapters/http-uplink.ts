@@ -8,18 +8,21 @@
  * undici reports its start, nothing was written; after that, it may have arrived.
  */
 import type { Readable } from "node:stream";
+import type { KeyStatus } from "ground-station-failover";
 import { NoStationFitError, TIME_LEFT_HEADER, toGrpcTimeout, toTimeLeftHeader } from "ground-station-failover";
 import type { Dispatcher } from "undici";
 import { Pool } from "undici";
-import type { GroupSettings, StationSettings } from "../fleet/settings.ts";
-import type { CommandReply, CommandRequest, HealthPage, SendContext, Uplink } from "../fleet/uplink.ts";
+import { keyStatusOf, keyStatusPath } from "../fleet/key-status.ts";
+import type { DeadlineHeader, GroupSettings, KeyStatusSettings, StationSettings } from "../fleet/settings.ts";
+import type { CommandReply, CommandRequest, HeaderList, HealthPage, SendContext, Uplink } from "../fleet/uplink.ts";
 import { EPOCH_HEADER, UnexpectedStatusError } from "../fleet/uplink.ts";
+import { deadlineText } from "./deadline-header.ts";
 import type { ReplyLimits } from "./http-exchange.ts";
-import { HttpExchange } from "./http-exchange.ts";
+import { HttpExchange, STATION_HEADER } from "./http-exchange.ts";
 import { flat } from "./http-headers.ts";
 
-/** Headers that each attempt gets anew. */
-const PER_ATTEMPT: ReadonlySet<string> = new Set([EPOCH_HEADER, TIME_LEFT_HEADER, "grpc-timeout"]);
+/** Headers that each attempt gets anew, besides the one with the deadline. */
+const PER_ATTEMPT: readonly string[] = [EPOCH_HEADER, TIME_LEFT_HEADER, "grpc-timeout"];
 
 /** Longest header block of a reply. */
 const REPLY_HEADER_BYTES = 64 * 1_024;
@@ -37,12 +40,18 @@ class HttpUplink implements Uplink, AsyncDisposable {
   /** By origin: a station has one health page, and perhaps a probe path at its own address. */
   readonly #probes: Map<string, ProbePool> = new Map();
   readonly #limits: ReplyLimits;
+  readonly #deadline: DeadlineHeader;
+  readonly #perAttempt: ReadonlySet<string>;
+  readonly #keyStatus: KeyStatusSettings | undefined;
 
   constructor(group: GroupSettings, station: StationSettings) {
     const url = new URL(station.url);
     this.name = station.name;
     this.#servername = servernameOf(url);
     this.#origin = url.origin;
+    this.#deadline = group.commands.deadlineHeader;
+    this.#perAttempt = new Set([...PER_ATTEMPT, this.#deadline.name.toLowerCase()]);
+    this.#keyStatus = group.commands.keyStatus;
     this.#limits = { wholeBytes: group.limits.replyBytes, wholeWithinMs: group.commands.timeoutMs / 2 };
     this.#pool = new Pool(url.origin, {
       pipelining: 1,
@@ -65,7 +74,7 @@ class HttpUplink implements Uplink, AsyncDisposable {
     const options: Dispatcher.DispatchOptions & { readonly servername: string | null } = {
       path: request.target,
       method: request.method,
-      headers: headersOf(request, context),
+      headers: this.#headersOf(request, context),
       body: body.kind === "none" ? null : body.kind === "bytes" ? body.bytes : streamed(body.stream),
       servername: this.#servername,
     };
@@ -83,10 +92,48 @@ class HttpUplink implements Uplink, AsyncDisposable {
     throw new UnexpectedStatusError(this.name, path, statusCode);
   }
 
+  async askOutcome(key: string, signal: AbortSignal): Promise<KeyStatus<CommandReply>> {
+    const asked = this.#keyStatus;
+    if (asked === undefined) return "unknown";
+    const { statusCode, body } = await this.#pool.request({
+      method: asked.method,
+      path: keyStatusPath(asked, key),
+      headers: { accept: "application/json" },
+      signal,
+    });
+    const text = await textWithin(body, this.#limits.wholeBytes);
+    const status = statusCode === 200 && text !== undefined ? keyStatusOf(asked, parsedJson(text)) : "unknown";
+    if (status === "unknown" || !status.ran) return status;
+    const headers: HeaderList = [...status.result.headers, [STATION_HEADER, this.name]];
+    return { ran: true, result: { ...status.result, headers } };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(
       [this.#pool, ...[...this.#probes.values()].map(({ pool }) => pool)].map((pool) => pool.destroy()),
     );
+  }
+
+  #headersOf(request: CommandRequest, context: SendContext): string[] {
+    const headers: string[] = [];
+    let keyed = context.idempotencyKey === undefined;
+    let grpc = false;
+    for (const [name, value] of request.headers) {
+      const lower = name.toLowerCase();
+      if (lower === "grpc-timeout") grpc = true;
+      if (this.#perAttempt.has(lower)) continue;
+      if (lower === "idempotency-key") keyed = true;
+      headers.push(name, value);
+    }
+    headers.push(EPOCH_HEADER, String(context.epoch));
+    if (!keyed && context.idempotencyKey !== undefined) headers.push("idempotency-key", context.idempotencyKey);
+    if (context.timeLeftMs < Number.POSITIVE_INFINITY) {
+      headers.push(TIME_LEFT_HEADER, toTimeLeftHeader(context.timeLeftMs));
+      const { name, format } = this.#deadline;
+      headers.push(name, deadlineText(format, Date.now() + context.timeLeftMs));
+      if (grpc) headers.push("grpc-timeout", toGrpcTimeout(context.timeLeftMs));
+    }
+    return headers;
   }
 
   /** Probes have connections of their own: a queue of commands must not look like an ill health page. */
@@ -127,27 +174,27 @@ function servernameOf({ protocol, hostname }: URL): string | null {
   return protocol === "https:" ? hostname.replace(/^\[|\]$/g, "") : null;
 }
 
+/** A body of at most `most` bytes; undefined for a longer one, whose connection is closed. */
+async function textWithin(body: Readable, most: number): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > most) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** undici takes any async iterable, its types name only node's own. */
 function streamed(stream: AsyncIterable<Uint8Array>): Readable {
   return stream as unknown as Readable;
-}
-
-function headersOf(request: CommandRequest, context: SendContext): string[] {
-  const headers: string[] = [];
-  let keyed = context.idempotencyKey === undefined;
-  let grpc = false;
-  for (const [name, value] of request.headers) {
-    const lower = name.toLowerCase();
-    if (lower === "grpc-timeout") grpc = true;
-    if (PER_ATTEMPT.has(lower)) continue;
-    if (lower === "idempotency-key") keyed = true;
-    headers.push(name, value);
-  }
-  headers.push(EPOCH_HEADER, String(context.epoch));
-  if (!keyed && context.idempotencyKey !== undefined) headers.push("idempotency-key", context.idempotencyKey);
-  if (context.timeLeftMs < Number.POSITIVE_INFINITY) {
-    headers.push(TIME_LEFT_HEADER, toTimeLeftHeader(context.timeLeftMs));
-    if (grpc) headers.push("grpc-timeout", toGrpcTimeout(context.timeLeftMs));
-  }
-  return headers;
 }

@@ -6,9 +6,12 @@
 import type {
   Beat,
   BeatVerdict,
+  CallOptions,
   Clock,
   DetectionQualityStatus,
+  FailoverContext,
   FailoverEvent,
+  FailoverOptions,
   FailoverStatus,
   Random,
 } from "ground-station-failover";
@@ -24,7 +27,7 @@ import type { CommandTerms } from "./command.ts";
 import { outcomeOf, replyClassifier } from "./command.ts";
 import type { GroupSettings, StationSettings } from "./settings.ts";
 import { type LastProbe, StationProber } from "./station-prober.ts";
-import type { CommandReply, CommandRequest, Uplink } from "./uplink.ts";
+import type { CommandReply, CommandRequest, SendContext, Uplink } from "./uplink.ts";
 import { healthPage } from "./uplink.ts";
 
 /** Heartbeats of a station are missing, or there again, by the level at which that is told of; nothing follows from it. */
@@ -130,6 +133,7 @@ export class Group {
         : {
             probe: (station: LinkedStation, signal: AbortSignal) => station.uplink.probe(healthPage(probePath), signal),
           }),
+      ...keyStatusOptions(commands.keyStatus),
       ambiguousKeyed: commands.ambiguousKeyed,
       deadlineMs: commands.deadlineMs,
       maxWaitMs: commands.maxWaitMs,
@@ -179,24 +183,12 @@ export class Group {
     return this.#failover.status;
   }
 
-  /** Sends `request` to whoever is active, under `terms`; `signal` is the caller hanging up. */
+  /** Sends `request` to the active station, under `terms`; `signal` is the caller hanging up. */
   handle(request: CommandRequest, terms: CommandTerms, signal: AbortSignal): Promise<CommandReply> {
-    const { idempotencyKey, idempotent, timeLeftMs } = terms;
     const nowMs = this.#clock.nowMs();
     const reply = this.#failover.call(
-      (context) =>
-        context.station.uplink.send(request, {
-          epoch: context.epoch,
-          idempotencyKey: context.idempotencyKey,
-          timeLeftMs: context.timeLeftMs(),
-          signal: context.signal,
-        }),
-      {
-        signal,
-        idempotent,
-        ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-        ...(timeLeftMs === undefined ? {} : { deadline: nowMs + timeLeftMs }),
-      },
+      (context) => context.station.uplink.send(request, sendContextOf(context)),
+      callOptionsOf(terms, signal, nowMs),
     );
     this.#tell(reply, nowMs);
     return reply;
@@ -316,4 +308,40 @@ export class Group {
       (error: unknown) => ended(error instanceof ResilienceError ? error.code : "STATION_UNREACHABLE"),
     );
   }
+}
+
+/** How the failover asks a station what became of a key; nothing where stations cannot be asked. */
+function keyStatusOptions(
+  asked: GroupSettings["commands"]["keyStatus"],
+): Pick<FailoverOptions<LinkedStation>, "keyStatus" | "keyStatusTimeoutMs"> {
+  if (asked === undefined) return {};
+  return {
+    keyStatus: ({ uplink }, key, signal) => uplink.askOutcome?.(key, signal) ?? "unknown",
+    keyStatusTimeoutMs: asked.timeoutMs,
+  };
+}
+
+/** What the failover is told of a call. `source` is read by a failover that weighs how diverse its evidence is. */
+function callOptionsOf(
+  { idempotencyKey, idempotent, timeLeftMs, source }: CommandTerms,
+  signal: AbortSignal,
+  nowMs: number,
+): CallOptions {
+  return {
+    signal,
+    idempotent,
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+    ...(timeLeftMs === undefined ? {} : { deadline: nowMs + timeLeftMs }),
+    ...(source === undefined ? {} : { source }),
+  };
+}
+
+/** What an uplink is told of the attempt that it makes. */
+function sendContextOf(context: FailoverContext<LinkedStation>): SendContext {
+  return {
+    epoch: context.epoch,
+    idempotencyKey: context.idempotencyKey,
+    timeLeftMs: context.timeLeftMs(),
+    signal: context.signal,
+  };
 }

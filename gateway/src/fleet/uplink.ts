@@ -4,6 +4,8 @@
  * uplink can take its place; bodies are bytes or a stream of them.
  */
 
+import type { KeyStatus } from "ground-station-failover";
+
 /** Name and value as they stood on the wire, in order, duplicates kept. */
 export type HeaderList = ReadonlyArray<readonly [name: string, value: string]>;
 
@@ -23,6 +25,10 @@ export interface CommandRequest {
   readonly target: string;
   readonly headers: HeaderList;
   readonly body: RequestBody;
+  /** Address of its sender; undefined where that is not known. */
+  readonly caller?: string;
+  /** Time left until the instant that its sender says, as of now; at least 0. Undefined where it says none. */
+  readonly timeLeftMs?: number;
 }
 
 /** A reply's body: `bytes` when it was read whole, else a stream that the receiver must read to its end or destroy. */
@@ -102,4 +108,6 @@ export interface Uplink {
   send(request: CommandRequest, context: SendContext): Promise<CommandReply>;
   /** Asks for `page` once: resolves with the status if it is expected; rejects with `UnexpectedStatusError` or why there was none. */
   probe(page: HealthPage, signal: AbortSignal): Promise<number>;
+  /** Asks what became of the command with this key. Without it stations cannot be asked. */
+  askOutcome?(key: string, signal: AbortSignal): Promise<KeyStatus<CommandReply>>;
 }
