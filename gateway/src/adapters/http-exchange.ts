@@ -222,6 +222,10 @@ function parsed(headers: HeaderList, bytes: Uint8Array): unknown {
   }
 }
 
+/** The first code down the chain of causes: what the system said outweighs who passed it on. */
 function codeOf(error: Error): string {
-  return "code" in error ? String(error.code) : "UNKNOWN";
+  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
+    if ("code" in at) return String(at.code);
+  }
+  return "UNKNOWN";
 }

@@ -7,6 +7,7 @@
  * JSON or an error), else it is streamed. Whether a failed request was sent is not guessed from an error's name: until
  * undici reports its start, nothing was written; after that, it may have arrived.
  */
+import type { LookupFunction } from "node:net";
 import type { Readable } from "node:stream";
 import type { KeyStatus } from "ground-station-failover";
 import { NoStationFitError, TIME_LEFT_HEADER, toGrpcTimeout, toTimeLeftHeader } from "ground-station-failover";
@@ -20,6 +21,7 @@ import { deadlineText } from "./deadline-header.ts";
 import type { ReplyLimits } from "./http-exchange.ts";
 import { HttpExchange, STATION_HEADER } from "./http-exchange.ts";
 import { flat } from "./http-headers.ts";
+import type { NameCache } from "./name-cache.ts";
 
 /** Headers that each attempt gets anew, besides the one with the deadline. */
 const PER_ATTEMPT: readonly string[] = [EPOCH_HEADER, TIME_LEFT_HEADER, "grpc-timeout"];
@@ -27,9 +29,19 @@ const PER_ATTEMPT: readonly string[] = [EPOCH_HEADER, TIME_LEFT_HEADER, "grpc-ti
 /** Longest header block of a reply. */
 const REPLY_HEADER_BYTES = 64 * 1_024;
 
+/** What all uplinks of a process share. */
+export interface UplinkParts {
+  /** Default: each connection asks the system's resolver. */
+  readonly names?: NameCache;
+}
+
 /** An uplink to `station`, with the limits and times of `group`. Dispose it to close its connections. */
-export function httpUplink(group: GroupSettings, station: StationSettings): Uplink & AsyncDisposable {
-  return new HttpUplink(group, station);
+export function httpUplink(
+  group: GroupSettings,
+  station: StationSettings,
+  parts: UplinkParts = {},
+): Uplink & AsyncDisposable {
+  return new HttpUplink(group, station, parts);
 }
 
 class HttpUplink implements Uplink, AsyncDisposable {
@@ -43,12 +55,14 @@ class HttpUplink implements Uplink, AsyncDisposable {
   readonly #deadline: DeadlineHeader;
   readonly #perAttempt: ReadonlySet<string>;
   readonly #keyStatus: KeyStatusSettings | undefined;
+  readonly #lookup: { readonly lookup?: LookupFunction };
 
-  constructor(group: GroupSettings, station: StationSettings) {
+  constructor(group: GroupSettings, station: StationSettings, { names }: UplinkParts) {
     const url = new URL(station.url);
     this.name = station.name;
     this.#servername = servernameOf(url);
     this.#origin = url.origin;
+    this.#lookup = names === undefined ? {} : { lookup: names.lookup };
     this.#deadline = group.commands.deadlineHeader;
     this.#perAttempt = new Set([...PER_ATTEMPT, this.#deadline.name.toLowerCase()]);
     this.#keyStatus = group.commands.keyStatus;
@@ -57,7 +71,7 @@ class HttpUplink implements Uplink, AsyncDisposable {
       pipelining: 1,
       allowH2: false,
       // So that a station that does not answer is known as "never sent" before the attempt's own time is up.
-      connect: { timeout: group.commands.timeoutMs / 2 },
+      connect: { timeout: group.commands.timeoutMs / 2, ...this.#lookup },
       // Attempts are bounded by the failover, streams by ReplyStream.
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -144,7 +158,7 @@ class HttpUplink implements Uplink, AsyncDisposable {
       pool: new Pool(origin, {
         connections: PROBE_CONNECTIONS,
         // The system repeats a lost SYN after 1, 3 and 7 s: a new connection is sooner there than an old attempt.
-        connect: { timeout: PROBE_CONNECT_MS },
+        connect: { timeout: PROBE_CONNECT_MS, ...this.#lookup },
         headersTimeout: 0,
         bodyTimeout: 0,
         allowH2: false,
