@@ -66,12 +66,16 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   #stream: ReplyStream | undefined = undefined;
   #patience: NodeJS.Timeout | undefined = undefined;
   #ended = false;
+  readonly #isUpload: boolean;
+  #isUploading = false;
 
-  constructor(station: string, method: string, context: SendContext, limits: ReplyLimits) {
+  /** `isUpload`: the request's body takes time. */
+  constructor(station: string, method: string, context: SendContext, limits: ReplyLimits, isUpload = false) {
     this.#station = station;
     this.#method = method;
     this.#context = context;
     this.#limits = limits;
+    this.#isUpload = isUpload;
     this.reply = this.#sink.promise;
     if (context.signal.aborted) this.handleEvent();
     else context.signal.addEventListener("abort", this);
@@ -88,7 +92,13 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     if (this.#controller !== undefined) return controller.abort(new Error("it was about to be sent a second time"));
     this.#controller = controller;
-    if (this.#aborted !== undefined) controller.abort(this.#aborted);
+    if (this.#aborted !== undefined) return controller.abort(this.#aborted);
+    this.#noteUploading(this.#isUpload);
+  }
+
+  /** The whole request, body included, has been handed to the system. */
+  onRequestSent(): void {
+    this.#noteUploading(false);
   }
 
   onResponseStart(
@@ -99,6 +109,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   ): void {
     // Interim replies (1xx) are for this connection.
     if (status < 200) return;
+    this.#noteUploading(false);
     const raw = strings(controller.rawHeaders);
     if (status === 412) {
       const seen = rawValues(raw, EPOCH_SEEN_HEADER)[0];
@@ -184,6 +195,12 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     this.#settle();
     const body = { kind: "stream", stream, trailers: () => stream.trailers() } as const;
     this.#sink.resolve({ ...(this.#head as Head), body, json: undefined, trailers: [] });
+  }
+
+  #noteUploading(isUploading: boolean): void {
+    if (isUploading === this.#isUploading) return;
+    this.#isUploading = isUploading;
+    this.#context.noteUploading?.(isUploading);
   }
 
   #fail(error: Error): void {

@@ -340,3 +340,28 @@ test("[F4] a station that executed a command and lost its answer is asked by its
   assert.deepEqual(executed, ["north"]);
   assert.deepEqual(asked, ["north /commands/k%201"]);
 });
+
+test("uploads that their callers cut leave no mark on the station: no failure, no promotion", async () => {
+  let begun = 0;
+  const serve: RequestListener = (message, response) => {
+    message.once("data", () => begun++).on("error", () => undefined);
+    message.resume().on("end", () => response.end("ok"));
+  };
+  await using at = await rig(serve);
+  const outcomes: unknown[] = [];
+  for (let upload = 1; upload <= 16; upload++) {
+    const sent = request({ host: "127.0.0.1", port: at.port, method: "PUT", path: "/big", agent: false });
+    sent.on("error", (error: NodeJS.ErrnoException) => outcomes.push(error.code));
+    sent.setHeader("content-length", String(10 * 1_024 ** 2));
+    sent.write(Buffer.alloc(200_000));
+    while (begun < upload) await new Promise(setImmediate);
+    sent.destroy(Object.assign(new Error("enough"), { code: "ENOUGH" }));
+    await new Promise((closed) => sent.once("close", closed));
+  }
+  // The last one's end is seen in a later turn.
+  while (at.group.status.stations[0]?.inFlight !== 0) await new Promise(setImmediate);
+  assert.deepEqual([at.group.activeStation, at.group.epoch], ["north", 1]);
+  assert.equal(at.group.status.stations[0]?.breaker?.failureRate, 0);
+  assert.equal((await ask(at.port, "/")).status, 200);
+  assert.deepEqual(outcomes, Array(16).fill("ENOUGH"));
+});

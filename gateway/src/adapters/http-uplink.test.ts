@@ -412,3 +412,98 @@ test("[F4] a station is asked what became of a key: cancel or learn, and whateve
   assert.deepEqual([asked[0], asked.at(-1)], ["DELETE /commands/ran", "DELETE /commands/a%20b%2Fc"]);
   await assert.rejects(at.uplink.askOutcome?.("ran", AbortSignal.abort(new Error("too late"))) as Promise<unknown>);
 });
+
+describe("uploads are told of", () => {
+  const MEGABYTE = Buffer.alloc(1_024 ** 2, "x");
+
+  /** A body of two halves; the second one comes when it is let go. */
+  function halves(): { readonly body: CommandRequest["body"]; readonly letGo: (error?: Error) => void } {
+    const second = Promise.withResolvers<void>();
+    let started = false;
+    async function* read(): AsyncGenerator<Uint8Array> {
+      started = true;
+      yield Buffer.from("first");
+      await second.promise;
+      yield Buffer.from("second");
+    }
+    const letGo = (error?: Error): void => (error === undefined ? second.resolve() : second.reject(error));
+    return { body: { kind: "stream", stream: read(), started: () => started }, letGo };
+  }
+
+  test("a streamed body is being sent until its last piece has gone out", async () => {
+    await using at = await served((message, response) => message.resume().on("end", () => response.end("ok")));
+    const told: boolean[] = [];
+    const begun = Promise.withResolvers<void>();
+    const noteUploading = (isUploading: boolean): void => {
+      told.push(isUploading);
+      begun.resolve();
+    };
+    const { body, letGo } = halves();
+    const sending = at.uplink.send({ ...post(""), body }, under({ noteUploading }));
+    await begun.promise;
+    assert.deepEqual(told, [true]);
+    letGo();
+    assert.equal((await sending).status, 200);
+    assert.deepEqual(told, [true, false]);
+  });
+
+  test("a long body that was read whole is being sent as long as the station does not take it; a short one never is", async () => {
+    const take = Promise.withResolvers<void>();
+    let length: string | undefined;
+    await using at = await served((message, response) => {
+      length = message.headers["content-length"];
+      let bytes = 0;
+      take.promise.then(() =>
+        message
+          .on("data", (chunk: Buffer) => {
+            bytes += chunk.length;
+          })
+          .on("end", () => response.end(String(bytes))),
+      );
+    });
+    const told: boolean[] = [];
+    const noteUploading = (isUploading: boolean): number => told.push(isUploading);
+    // More than the buffers of both ends take.
+    const bytes = Buffer.concat(Array(32).fill(MEGABYTE));
+    const sending = at.uplink.send({ ...post(""), body: { kind: "bytes", bytes } }, under({ noteUploading }));
+    while (length === undefined) await new Promise(setImmediate);
+    for (let turn = 0; turn < 1_000; turn++) await new Promise(setImmediate);
+    assert.deepEqual(told, [true]);
+    take.resolve();
+    assert.equal(await textOf(await sending), String(bytes.length));
+    assert.deepEqual([told, length], [[true, false], String(bytes.length)]);
+
+    told.length = 0;
+    await at.uplink.send(post("short"), under({ noteUploading }));
+    assert.deepEqual(told, []);
+  });
+
+  test("an answer before the body's end ends the upload", async () => {
+    await using at = await served((_message, response) => response.writeHead(413).end("too long"));
+    const told: boolean[] = [];
+    const { body, letGo } = halves();
+    const sending = at.uplink.send({ ...post(""), body }, under({ noteUploading: (now) => told.push(now) }));
+    assert.equal((await sending).status, 413);
+    assert.deepEqual(told, [true, false]);
+    letGo();
+  });
+
+  test("[F2] a caller that hangs up in mid-upload ends the attempt with its own reason, whatever breaks on the way", async () => {
+    const arrived = Promise.withResolvers<void>();
+    await using at = await served((message) => {
+      message.on("error", () => undefined).once("data", () => arrived.resolve());
+    });
+    const caller = new AbortController();
+    const { body, letGo } = halves();
+    const told: boolean[] = [];
+    const noteUploading = (isUploading: boolean): number => told.push(isUploading);
+    const sending = failure(at.uplink.send({ ...post(""), body }, under({ signal: caller.signal, noteUploading })));
+    await arrived.promise;
+    // As request-body.ts does: the caller is aborted first, then the body fails.
+    const hungUp = new Error("the caller hung up");
+    caller.abort(hungUp);
+    letGo(Object.assign(new Error("aborted"), { code: "ECONNRESET" }));
+    assert.equal(await sending, hungUp);
+    assert.deepEqual(told, [true]);
+  });
+});

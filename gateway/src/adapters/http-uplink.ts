@@ -15,12 +15,20 @@ import type { Dispatcher } from "undici";
 import { Pool } from "undici";
 import { keyStatusOf, keyStatusPath } from "../fleet/key-status.ts";
 import type { DeadlineHeader, GroupSettings, KeyStatusSettings, StationSettings } from "../fleet/settings.ts";
-import type { CommandReply, CommandRequest, HeaderList, HealthPage, SendContext, Uplink } from "../fleet/uplink.ts";
+import type {
+  CommandReply,
+  CommandRequest,
+  HeaderList,
+  HealthPage,
+  RequestBody,
+  SendContext,
+  Uplink,
+} from "../fleet/uplink.ts";
 import { EPOCH_HEADER, UnexpectedStatusError } from "../fleet/uplink.ts";
 import { deadlineText } from "./deadline-header.ts";
 import type { ReplyLimits } from "./http-exchange.ts";
 import { HttpExchange, STATION_HEADER } from "./http-exchange.ts";
-import { flat } from "./http-headers.ts";
+import { flat, headerValue } from "./http-headers.ts";
 import type { NameCache } from "./name-cache.ts";
 
 /** Headers that each attempt gets anew, besides the one with the deadline. */
@@ -84,12 +92,18 @@ class HttpUplink implements Uplink, AsyncDisposable {
     if (body.kind === "stream" && body.started()) {
       return Promise.reject(new NoStationFitError("the body was streamed, and cannot be sent a second time"));
     }
-    const exchange = new HttpExchange(this.name, request.method, context, this.#limits);
+    const isLong = body.kind === "bytes" && body.bytes.length > UPLOAD_BYTES;
+    const isUpload = isLong || body.kind === "stream";
+    const exchange = new HttpExchange(this.name, request.method, context, this.#limits, isUpload);
+    const headers = this.#headersOf(request, context);
+    if (isLong && headerValue(request.headers, "content-length") === undefined) {
+      headers.push("content-length", String(body.bytes.length));
+    }
     const options: Dispatcher.DispatchOptions & { readonly servername: string | null } = {
       path: request.target,
       method: request.method,
-      headers: this.#headersOf(request, context),
-      body: body.kind === "none" ? null : body.kind === "bytes" ? body.bytes : streamed(body.stream),
+      headers,
+      body: bodyOf(body),
       servername: this.#servername,
     };
     if (!context.signal.aborted) this.#pool.dispatch(options, exchange);
@@ -206,6 +220,20 @@ function parsedJson(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** A body up to this goes into the buffers of the system at once. */
+const UPLOAD_BYTES = 64 * 1_024;
+
+/** A long body goes out piece by piece, so that it is known when the last one has left. */
+function bodyOf(body: RequestBody): Uint8Array | Readable | null {
+  if (body.kind === "none") return null;
+  if (body.kind === "stream") return streamed(body.stream);
+  return body.bytes.length > UPLOAD_BYTES ? streamed(pieces(body.bytes)) : body.bytes;
+}
+
+async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, void> {
+  for (let from = 0; from < bytes.length; from += UPLOAD_BYTES) yield bytes.subarray(from, from + UPLOAD_BYTES);
 }
 
 /** undici takes any async iterable, its types name only node's own. */

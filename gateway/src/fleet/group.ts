@@ -336,12 +336,20 @@ function callOptionsOf(
   };
 }
 
+/** What an attempt's context may offer besides: a failover that does not judge uploads by their age offers this. */
+interface UploadListener {
+  noteUploading?(isUploading: boolean): void;
+}
+
 /** What an uplink is told of the attempt that it makes. */
-function sendContextOf(context: FailoverContext<LinkedStation>): SendContext {
+function sendContextOf(context: FailoverContext<LinkedStation> & UploadListener): SendContext {
   return {
     epoch: context.epoch,
     idempotencyKey: context.idempotencyKey,
     timeLeftMs: context.timeLeftMs(),
     signal: context.signal,
+    ...(context.noteUploading === undefined
+      ? {}
+      : { noteUploading: (isUploading: boolean) => context.noteUploading?.(isUploading) }),
   };
 }

@@ -57,6 +57,12 @@ export interface SendContext {
   readonly timeLeftMs: number;
   /** Aborted when nobody waits for this attempt any more. */
   readonly signal: AbortSignal;
+  /**
+   * Told true when a body that takes time begins to go out, and false once it is sent or the answer begins: until then the
+   * station owes no answer, however long the caller takes. Not told of bodies that are short, nor of an attempt that ends
+   * while its body goes out.
+   */
+  readonly noteUploading?: (isUploading: boolean) => void;
 }
 
 /** HTTP statuses from the first to the last, both included. */
