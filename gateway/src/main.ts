@@ -97,6 +97,7 @@ class GatewayProcess implements RunningGateway {
       statusOf: () => this.#gateway.status(),
       qualityOf: () => this.#gateway.quality(),
       heartbeats: () => this.#heartbeatCounts(),
+      probeOf: (group, station) => this.#gateway.groups.get(group)?.probeOf(station),
       lookups: () => this.#names.counts,
       unserved: () => Object.fromEntries([...this.#proxies].map(([name, { counts }]) => [name, counts])),
     });

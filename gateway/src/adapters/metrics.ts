@@ -13,6 +13,8 @@ export interface MetricsOptions {
   readonly qualityOf: () => Readonly<Record<string, Readonly<Record<string, DetectionQualityStatus>>>>;
   /** Heartbeats by what became of them, counted since the start. */
   readonly heartbeats: () => Readonly<Record<string, number>>;
+  /** What the newest probe of a station came to. Default: nobody is probed. */
+  readonly probeOf?: (group: string, station: string) => { readonly isWell: boolean } | undefined;
   /** Lookups of names by how they ended, counted since the start. Default: none are made. */
   readonly lookups?: () => Readonly<Record<string, number>>;
   /** Callers' connections that were not served, by group and why. Default: all are. */
@@ -126,6 +128,8 @@ export class GatewayMetrics {
   #readStation(group: string, { name: station, breaker, budget, ramp, ...status }: StationStatus): void {
     const gauges = this.#gauges;
     const at = { group, station };
+    const probe = this.#options.probeOf?.(group, station);
+    if (probe !== undefined) gauges.probeWell.set(at, probe.isWell ? 1 : 0);
     gauges.level.set(at, status.level);
     gauges.active.set(at, status.active ? 1 : 0);
     gauges.fit.set(at, status.assessment.fit ? 1 : 0);
@@ -158,7 +162,8 @@ function stationGauges(registers: Registers): {
     | "failureRate"
     | "budgetUsed"
     | "budgetAllowed"
-    | "budgetRefused"]: StationGauge;
+    | "budgetRefused"
+    | "probeWell"]: StationGauge;
 } & { readonly standing: StationGauge<"standing">; readonly breaker: StationGauge<"state"> } {
   const gauge = (name: string, help: string): StationGauge =>
     new Gauge({ name: `gsf_station_${name}`, help, labelNames: ["group", "station"], registers });
@@ -176,6 +181,7 @@ function stationGauges(registers: Registers): {
     budgetUsed: gauge("retry_budget_used", "Extra attempts in the budget's window, waiting ones included."),
     budgetAllowed: gauge("retry_budget_allowed", "Extra attempts that the window allows."),
     budgetRefused: gauge("retry_budget_refused", "Extra attempts refused since the start."),
+    probeWell: gauge("probe_well", "1 while the newest probe of its health page was answered as expected."),
     standing: new Gauge({
       name: "gsf_station_standing",
       help: "1 for what is held of it: unknown, alive, suspected or down.",

@@ -123,7 +123,7 @@ export class Group {
       supervisor: {
         ...settings.supervisor,
         declareThreshold: settings.detector.threshold,
-        longestAbstentionMs: settings.heartbeat.intervalMs,
+        longestAbstentionMs: signOfLifeMs(settings.heartbeat),
         hearing,
       },
       commandPath: settings.commandPath,
@@ -279,10 +279,11 @@ export class Group {
   /** A consumer of its own of what the detector says: it only tells. */
   #watchForLog(): SuspicionWatch {
     const { detector, heartbeat, stations } = this.settings;
+    const longestAbstentionMs = signOfLifeMs(heartbeat);
     const watch = new SuspicionWatch({
       detector: this.#detector,
       threshold: detector.logThreshold,
-      longestAbstentionMs: heartbeat.intervalMs,
+      longestAbstentionMs,
       onCrossing: ({ node: station, to, ...crossing }) => {
         const type = to === "reached" ? "heartbeats-missing" : "heartbeats-back";
         this.#tellOwn({ type, station, ...crossing });
@@ -308,6 +309,11 @@ export class Group {
       (error: unknown) => ended(error instanceof ResilienceError ? error.code : "STATION_UNREACHABLE"),
     );
   }
+}
+
+/** How long it may take, once this process has stood still, until a station that is alive is heard again. */
+function signOfLifeMs(heartbeat: GroupSettings["heartbeat"]): number {
+  return heartbeat.kind === "http" ? Math.max(heartbeat.intervalMs, heartbeat.timeoutMs) : heartbeat.intervalMs;
 }
 
 /** How the failover asks a station what became of a key; nothing where stations cannot be asked. */

@@ -76,6 +76,41 @@ describe("when a station is probed", () => {
   });
 });
 
+test("[D7] a timer that fires late, because this process stood still, leaves as much time for the answer to be read", async () => {
+  const clock = new VirtualClock();
+  let stoodStillMs = 0;
+  const heartbeats: number[] = [];
+  let answer: ((status: number) => void) | undefined;
+  const prober = new StationProber({
+    // Timers fire on time by the virtual clock, and 2 s late by the one that is read.
+    clock: {
+      nowMs: () => clock.nowMs() + stoodStillMs,
+      at: clock.at.bind(clock),
+      sleepUntil: clock.sleepUntil.bind(clock),
+    },
+    intervalMs: 10_000,
+    timeoutMs: 1_000,
+    ask: (signal) =>
+      new Promise((resolve, reject) => {
+        answer = resolve;
+        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      }),
+    onHeartbeat: () => heartbeats.push(clock.nowMs()),
+    onChange: () => undefined,
+  });
+  const stop = new AbortController();
+  const running = prober.run(stop.signal);
+  await clock.advanceTo(900);
+  stoodStillMs = 2_000;
+  await clock.advanceTo(1_100);
+  answer?.(200);
+  await clock.advanceTo(1_200);
+  assert.equal(heartbeats.length, 1);
+  stop.abort();
+  await clock.advanceTo(20_000);
+  await running;
+});
+
 describe("what is said of the last probe", () => {
   const refused = Object.assign(new Error("connect ECONNREFUSED 127.0.0.1:1"), { code: "ECONNREFUSED" });
 

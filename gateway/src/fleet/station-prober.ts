@@ -35,6 +35,9 @@ export interface StationProberOptions {
 /** One beyond the newest: enough for a page that takes up to two intervals to give a heartbeat every interval. */
 const MAX_OUTSTANDING = 2;
 
+/** A timer that fires so late shows that this process stood still, and not that the station did. */
+const STALL_MS = 50;
+
 /** Made once: an abort without a reason makes an error of its own each time, which costs more than the rest of a probe. */
 const NO_ANSWER = new Error("no answer in time");
 
@@ -87,7 +90,14 @@ export class StationProber {
     const { clock, timeoutMs, ask, onHeartbeat } = this.#options;
     const probe: OutProbe = { number: ++this.#sent, startedMs: clock.nowMs(), giveUp: new AbortController() };
     this.#out.add(probe);
-    const timer = clock.at(probe.startedMs + timeoutMs, () => probe.giveUp.abort(NO_ANSWER));
+    const dueMs = probe.startedMs + timeoutMs;
+    let timer = clock.at(dueMs, () => {
+      const lateMs = clock.nowMs() - dueMs;
+      // This process stood still: the answer may wait in the socket, and gets as long to be read as was lost.
+      if (lateMs > STALL_MS) timer = clock.at(clock.nowMs() + Math.min(lateMs, timeoutMs), giveUp);
+      else giveUp();
+    });
+    const giveUp = (): void => probe.giveUp.abort(NO_ANSWER);
     const ended = (isWell: boolean, text: string): void => {
       timer[Symbol.dispose]();
       // One that is no longer out was ended by the end of all probing.
