@@ -40,8 +40,15 @@ export class Children {
   }
 }
 
-/** Resolves when the child has written a line that begins with READY. */
-export function untilReady(child: ChildProcess, timeoutMs = 8_000): Promise<void> {
+export interface ReadyOptions {
+  readonly timeoutMs?: number;
+  /** Whether what the child has written so far says that it is ready. Default: a line that begins with READY. */
+  readonly isReady?: (said: string) => boolean;
+}
+
+/** Resolves with what the child has written on standard output when that says that it is ready. */
+export function untilReady(child: ChildProcess, options: ReadyOptions = {}): Promise<string> {
+  const { timeoutMs = 8_000, isReady = (said) => /^READY.*\n/m.test(said) } = options;
   return new Promise((resolve, reject) => {
     let said = "";
     const fail = (why: string): void => {
@@ -53,9 +60,9 @@ export function untilReady(child: ChildProcess, timeoutMs = 8_000): Promise<void
     child.once("exit", (code) => fail(`A child ended with code ${code}`));
     child.stdout?.on("data", (data) => {
       said += data;
-      if (!/^READY/m.test(said)) return;
+      if (!isReady(said)) return;
       clearTimeout(timer);
-      resolve();
+      resolve(said);
     });
   });
 }
