@@ -4,7 +4,7 @@
  */
 import type { FaultCase, StationName } from "./cases.ts";
 import type { Call } from "./load.ts";
-import type { Setting } from "./setting.ts";
+import { capacityPerSecond, isOverloaded, type Setting } from "./setting.ts";
 import type { Attempt } from "./wire.ts";
 
 export interface Execution {
@@ -55,12 +55,15 @@ export interface Figures {
 const WINDOW_MS = 1_000;
 /** … that begin this far apart … */
 const STRIDE_MS = 250;
-/** … and is back where this share of what could be answered is answered. */
+/** … and is back where this share of what is asked is answered, or of the capacity where more is asked for good. */
 const BACK_RATIO = 0.9;
+const OVERLOADED_BACK_RATIO = 0.8;
 /** Calls due so shortly before the fault were sent after it. */
 const SLACK_MS = 2;
-/** From so long after the fault on, a front has had the time to learn that the backup is too small. */
+/** So long after service became possible, a front has had the time to learn that the backup is too small. */
 const LEARNING_MS = 2_000;
+/** … and so long after it, goodput has to be what it will stay. */
+const LATE_MS = 5_000;
 
 export function quantile(values: readonly number[], ratio: number): number | null {
   const sorted = [...values].sort((one, other) => one - other);
@@ -75,7 +78,8 @@ export function figuresOf(recording: Recording): Figures {
   const after = calls.filter(({ dueMs }) => dueMs >= faultMs - SLACK_MS);
   const served = after.filter(({ outcome }) => outcome === "ok");
   const baseline = agesOf(calls.filter(({ doneMs, outcome }) => doneMs < faultMs && outcome === "ok"));
-  const lateErrors = errors.filter(({ dueMs }) => dueMs >= faultMs + LEARNING_MS);
+  const servableMs = recording.startMs + 1_000 * recording.faultCase.servableFromS;
+  const lateErrors = errors.filter(({ dueMs }) => dueMs >= servableMs + LEARNING_MS);
   const lastErrorMs = Math.max(faultMs, ...errors.map(({ doneMs }) => doneMs));
   return {
     calls: calls.length,
@@ -116,8 +120,7 @@ export function busiest(instantsMs: readonly number[], windowMs: number): number
 
 /**
  * When the answers came back to what they should be, counted from the instant at which service was possible again, and how
- * many a second there were from 5 s after it on. A window is good where answers in time reach nine tenths of what was asked or,
- * where that is less, of what the backup takes.
+ * many a second there were from 5 s after it on.
  */
 function goodputOf(recording: Recording): { goodputBackS: number; lateGoodputPerSecond: number } {
   const { setting, faultCase, startMs, calls } = recording;
@@ -126,14 +129,14 @@ function goodputOf(recording: Recording): { goodputBackS: number; lateGoodputPer
   const answeredMs = calls.filter(({ outcome }) => outcome === "ok").map(({ doneMs }) => doneMs);
   const within = (sinceMs: number, untilMs: number): number =>
     answeredMs.filter((atMs) => atMs >= sinceMs && atMs < untilMs).length;
-  const possible = setting.rate * Math.min(1, setting.capacityRatio);
+  const least = isOverloaded(setting) ? OVERLOADED_BACK_RATIO * capacityPerSecond(setting) : BACK_RATIO * setting.rate;
   let backMs = 0;
   for (let sinceMs = fromMs; sinceMs + WINDOW_MS <= endMs; sinceMs += STRIDE_MS) {
-    const isGood = within(sinceMs, sinceMs + WINDOW_MS) >= Math.floor((BACK_RATIO * possible * WINDOW_MS) / 1_000);
+    const isGood = within(sinceMs, sinceMs + WINDOW_MS) >= Math.floor((least * WINDOW_MS) / 1_000);
     if (!isGood) backMs = sinceMs + WINDOW_MS - fromMs;
   }
   const isNever = backMs > 0 && fromMs + backMs > endMs - STRIDE_MS;
-  const lateFromMs = fromMs + 5_000;
+  const lateFromMs = fromMs + LATE_MS;
   return {
     goodputBackS: isNever ? Number.POSITIVE_INFINITY : backMs / 1_000,
     lateGoodputPerSecond: within(lateFromMs, endMs) / ((endMs - lateFromMs) / 1_000),

@@ -1,5 +1,6 @@
 /** Where and with what a bench ran: cores, memory, kernel, versions of the programs compared, commit and date. */
 import { execFileSync, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { cpus, release, totalmem } from "node:os";
 
 export interface Machine {
@@ -37,6 +38,21 @@ export function sentenceOf(one: Machine): string {
 /** True where the shell would find the program. */
 export function isInstalled(program: string): boolean {
   return spawnSync("sh", ["-c", `command -v ${program}`], { stdio: "ignore" }).status === 0;
+}
+
+/**
+ * Names the very code of gateway and library in that checkout, uncommitted changes included, so that runs of one code
+ * are never taken for those of another. Undefined outside a checkout.
+ */
+export function productOf(folder: string): string | undefined {
+  try {
+    const git = (...args: string[]): string => execFileSync("git", args, { cwd: folder, encoding: "utf8" });
+    const trees = git("rev-parse", "HEAD:gateway", "HEAD:resilience");
+    const changes = git("diff", "HEAD", "--", "gateway", "resilience");
+    return createHash("sha256").update(trees).update(changes).digest("hex").slice(0, 16);
+  } catch {
+    return undefined;
+  }
 }
 
 function versionOf(program: string, args: readonly string[]): string {

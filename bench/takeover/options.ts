@@ -19,6 +19,8 @@ export interface Options {
   readonly keepsLogs: boolean;
   readonly portBase: number;
   readonly reruns: number;
+  /** No run begins after this; go on with `--resume`. */
+  readonly maxMinutes: number;
   /** True where only a part of what is promised was run: a miss is then told, and no more. */
   readonly isPart: boolean;
 }
@@ -34,6 +36,7 @@ const USAGE = `npm run bench:takeover -- [options]
   --gateway FOLDER   checkout to measure (this one)   --reruns N      tries for a run without a stall (2)
   --resume           keep the calm runs of last-run/  --write         into results/, not last-run/
   --json             print the rows as JSON           --logs          keep the fronts' logs in last-run/
+  --minutes N        begin no run later than this; --resume goes on, code 3 says that runs are left
   --port-base N      first of the ports used (27100)`;
 
 export function readOptions(args: readonly string[]): Options {
@@ -50,6 +53,7 @@ export function readOptions(args: readonly string[]): Options {
       seed: { type: "string", default: "0" },
       reps: { type: "string", default: "1" },
       reruns: { type: "string", default: "2" },
+      minutes: { type: "string", default: "600" },
       "port-base": { type: "string", default: "27100" },
       gateway: { type: "string", default: fileURLToPath(new URL("../..", import.meta.url)) },
       parallel: { type: "boolean", default: false },
@@ -89,6 +93,7 @@ export function readOptions(args: readonly string[]): Options {
     keepsLogs: values.logs,
     portBase: number("port-base", values["port-base"], 1_024, 65_000),
     reruns: number("reruns", values.reruns, 0, 20),
+    maxMinutes: number("minutes", values.minutes, 1, 6_000),
     isPart: !values.matrix,
   };
 }

@@ -12,6 +12,8 @@ import { nameOf, type Setting } from "./setting.ts";
 /** A run as it is kept; `isDisturbed` where the bench itself, and not the front, may explain its figures. */
 export interface KeptRun extends RunOutcome {
   readonly isDisturbed: boolean;
+  /** The code that was measured (`productOf`); undefined for other programs. */
+  readonly product: string | undefined;
 }
 
 export interface Spread {

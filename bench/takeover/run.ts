@@ -3,14 +3,16 @@
  * choose, each run in a process of its own, prints the tables beside the floors, and judges our fronts by their promises;
  * README.md says how to read them. Raw runs and the report go to last-run/, with `--write` the report goes to results/.
  *
- * Ends with code 1 where a promise of the whole matrix is missed, 2 where the options or the machine do not allow a run.
+ * Ends with code 1 where a promise of the whole matrix is missed, 2 where the options or the machine do not allow
+ * a run, 3 where --minutes left runs to do.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { caseNamed } from "./cases.ts";
 import { fromJson, toJson } from "./exact-json.ts";
-import { isInstalled, machine, sentenceOf } from "./machine.ts";
+import { isOurs } from "./fronts/front.ts";
+import { isInstalled, machine, productOf, sentenceOf } from "./machine.ts";
 import type { Cell } from "./matrix.ts";
 import type { Plan, RunOutcome } from "./one-run.ts";
 import { type Options, readOptions } from "./options.ts";
@@ -33,7 +35,16 @@ const MAX_BASELINE_EXCESS_MS = 170;
 /** More than this many commands a second are too much for several fronts at once. */
 const MAX_PARALLEL_RATE = 400;
 
+/** What holds for all runs of one call of the bench. */
+interface Session extends Options {
+  readonly product: string | undefined;
+  /** No run begins after this instant. */
+  readonly untilMs: number;
+}
+
 const running = new Set<ChildProcess>();
+/** Runs for which there was no time. */
+let left = 0;
 let isStopping = false;
 
 async function main(): Promise<void> {
@@ -47,18 +58,27 @@ async function main(): Promise<void> {
       setTimeout(() => process.exit(1), 6_000).unref();
     });
   }
+  const untilMs = performance.now() + 60_000 * options.maxMinutes;
+  const product = productOf(options.gateway);
   const runs: KeptRun[] = [];
   const failed: Row[] = [];
   for (let repetition = 1; repetition <= options.repetitions; repetition++) {
     for (const cell of options.cells) {
       if (isStopping) break;
-      const found = await runCell(cell, repetition, options);
+      const leftBefore = left;
+      const found = await runCell(cell, repetition, { ...options, product, untilMs });
       found.forEach((run, place) => {
         if (run !== undefined) runs.push(run);
-        else if (repetition === 1) failed.push(emptyRow(cell.fronts[place] as string, cell.case, cell.setting));
+        else if (repetition === 1 && left === leftBefore)
+          failed.push(emptyRow(cell.fronts[place] as string, cell.case, cell.setting));
       });
-      console.error(progressOf(cell, repetition, found));
+      if (left === leftBefore) console.error(progressOf(cell, repetition, found));
     }
+  }
+  if (left > 0) {
+    console.error(`${left} runs are left after ${options.maxMinutes} minutes; the same command with --resume goes on.`);
+    process.exitCode = 3;
+    return;
   }
   finish(inOrder([...rowsOf(runs), ...failed]), runs, options);
 }
@@ -76,7 +96,7 @@ function demandPeers(cells: readonly Cell[]): void {
 }
 
 /** One run of every front of the cell: side by side where asked for and where the machine can bear it. */
-async function runCell(cell: Cell, repetition: number, options: Options): Promise<(KeptRun | undefined)[]> {
+async function runCell(cell: Cell, repetition: number, options: Session): Promise<(KeptRun | undefined)[]> {
   const hasBurst = caseNamed(cell.case).loadFactor !== undefined;
   if (options.isParallel && !hasBurst && cell.setting.rate <= MAX_PARALLEL_RATE)
     return Promise.all(cell.fronts.map((front, place) => keptRun(cell, front, repetition, place, options)));
@@ -91,13 +111,18 @@ async function keptRun(
   front: string,
   repetition: number,
   place: number,
-  options: Options,
+  options: Session,
 ): Promise<KeptRun | undefined> {
   const name = `${front}-${cell.case}-${nameOf(cell.setting).replaceAll(/[^\w.]+/g, "-")}-${repetition}`;
   const file = new URL(`${name}.json`, RAW);
+  const product = isOurs(front) ? options.product : undefined;
   if (options.isResumed && existsSync(file)) {
     const kept = fromJson(readFileSync(file, "utf8")) as KeptRun;
-    if (!kept.isDisturbed) return kept;
+    if (!kept.isDisturbed && kept.product === product) return kept;
+  }
+  if (performance.now() > options.untilMs) {
+    left++;
+    return undefined;
   }
   let best: KeptRun | undefined;
   for (let attempt = 0; attempt <= options.reruns && !isStopping; attempt++) {
@@ -116,7 +141,7 @@ async function keptRun(
       options.keepsLogs,
     );
     if (outcome === undefined) break;
-    const kept = { ...outcome, isDisturbed: isDisturbed(outcome) };
+    const kept = { ...outcome, isDisturbed: isDisturbed(outcome), product };
     if (best === undefined || kept.clientLagMs < best.clientLagMs) best = kept;
     if (!kept.isDisturbed) break;
   }

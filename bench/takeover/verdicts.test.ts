@@ -43,6 +43,7 @@ function run(changes: Partial<Figures> = {}, more: Partial<KeptRun> = {}): KeptR
     clientLagMs: 10,
     load: 0,
     isDisturbed: false,
+    product: undefined,
     ...more,
   };
 }
@@ -97,12 +98,19 @@ test("beside a better peer → worse; a peer's p99 counts only where it answered
   assert.deepEqual(missed(ours, [better]), ["errors, beside haproxy", "p99, beside haproxy"]);
   const failing = rowOf([run({ errors: 2_999, p99Ms: 82 }, { front: "haproxy" })]);
   assert.deepEqual(missed(ours, [failing]), []);
+  const doubling = rowOf([run({ errors: 15, doubled: 20 })]);
+  const unsure = rowOf([run({ errors: 3_015, ghosts: 3_015, doubled: 0 }, { front: "haproxy" })]);
+  assert.deepEqual(missed(doubling, [unsure]), []);
+  assert.deepEqual(missed(doubling, [unsure, rowOf([run({ doubled: 0, errors: 15 }, { front: "nginx" })])]), [
+    "doubled, beside nginx",
+  ]);
 });
 
 test("overload for good → goodput at least 0.8 of the capacity, the rest refused within 100 ms", () => {
   const floor = { errors: 590, doubled: 8, ghosts: 0 };
   const overloaded = { setting: small, floor };
-  const fine = { errors: 605, lateGoodputPerSecond: 130, refusalP99Ms: 20, backupRefusals: 150 };
+  // More errors than the floor, which lets callers wait until the load ends.
+  const fine = { errors: 860, lateGoodputPerSecond: 130, refusalP99Ms: 20, backupRefusals: 150 };
   assert.deepEqual(missed(rowOf([run(fine, overloaded)])), []);
   assert.deepEqual(missed(rowOf([run({ ...fine, lateGoodputPerSecond: 111 }, overloaded)])), [
     "goodput 5 s after the fault",

@@ -82,8 +82,10 @@ function countPromises(row: Row): Promised[] {
   const errorBound = front === "gsf-tuned" ? tunedBound : floor.errors + MAX_ERROR_RATE * median(row, "calls");
   const isContract = front.endsWith("+contract");
   const excess = isContract ? noise : maxDoubledExcess(setting.rate, setting.latencyMs);
+  const errors: Promised = { promise: "errors", found: median(row, "errors"), bound: Math.floor(errorBound) };
+  // Overloaded for good, the floor lets callers wait until the load ends, and what is promised is to refuse them at once.
   return [
-    { promise: "errors", found: median(row, "errors"), bound: Math.floor(errorBound) },
+    ...(isOverloadedForGood(row) ? [] : [errors]),
     { promise: "doubled", found: median(row, "doubled"), bound: Math.floor(floor.doubled + excess) },
     { promise: "reported failed yet executed", found: median(row, "ghosts"), bound: ghostBound(floor.ghosts) },
     { promise: "lost", found: row.figures?.lost?.max ?? 0, bound: 0 },
@@ -114,7 +116,7 @@ function capacityPromises(row: Row): Promised[] {
   const isDeclared = front === "gsf-tuned";
   const bound = isSurge && !isDeclared ? Math.floor(MAX_LEARNING_RATE * median(row, "calls")) : COUNT_NOISE;
   const promised: Promised[] = [{ promise: "commands that the backup refused", found: offered, bound }];
-  if (!isOverloaded(setting) || row.floor.errors === 0) return promised;
+  if (!isOverloadedForGood(row)) return promised;
   const least = MIN_GOODPUT_RATIO * capacityPerSecond(setting);
   promised.push({
     promise: "goodput 5 s after the fault",
@@ -132,26 +134,43 @@ function capacityPromises(row: Row): Promised[] {
   return promised;
 }
 
-/** No figure worse than a peer's. A peer's p99 counts only where it answered as many: who fails the slow ones looks fast. */
+/** True where nobody but a backup that is too small can serve. */
+function isOverloadedForGood({ setting, floor }: Row): boolean {
+  return isOverloaded(setting) && floor.errors > 0;
+}
+
+/**
+ * No figure worse than that of the best peer. How many were executed twice, and how slow the slowest were, is compared only
+ * with peers that answered as many: who fails a command neither doubles it nor is slow to answer it.
+ */
 function peerPromises(row: Row, peers: readonly Row[]): Promised[] {
+  const started = peers.filter(({ figures }) => figures !== null);
+  const answering = started.filter((peer) => median(peer, "errors") <= median(row, "errors") + COUNT_NOISE);
   const promised: Promised[] = [];
-  for (const peer of peers) {
-    if (peer.figures === null) continue;
-    for (const [figure, words] of [
-      ["errors", "errors"],
-      ["doubled", "doubled"],
-      ["ghosts", "reported failed yet executed"],
-    ] as const) {
-      const theirs = median(peer, figure);
-      const bound = Math.floor(theirs + Math.max(COUNT_NOISE, 0.1 * theirs));
-      promised.push({ promise: `${words}, beside ${peer.front}`, found: median(row, figure), bound });
-    }
-    const [ours, theirs] = [row.figures?.p99Ms, peer.figures.p99Ms];
-    if (!ours || !theirs || median(peer, "errors") > median(row, "errors") + COUNT_NOISE) continue;
-    const bound = 1.1 * theirs.median + LATENCY_NOISE_MS;
-    promised.push({ promise: `p99, beside ${peer.front}`, found: ours.median, bound, unit: " ms" });
+  for (const [figure, words, among] of [
+    ["errors", "errors", started],
+    ["ghosts", "reported failed yet executed", started],
+    ["doubled", "doubled", answering],
+  ] as const) {
+    const best = bestOf(among, figure);
+    if (best === undefined) continue;
+    const bound = Math.floor(best.value + Math.max(COUNT_NOISE, 0.1 * best.value));
+    promised.push({ promise: `${words}, beside ${best.front}`, found: median(row, figure), bound });
   }
-  return promised;
+  const best = bestOf(answering, "p99Ms");
+  const ours = row.figures?.p99Ms?.median;
+  if (best === undefined || ours === undefined) return promised;
+  const bound = 1.1 * best.value + LATENCY_NOISE_MS;
+  return [...promised, { promise: `p99, beside ${best.front}`, found: ours, bound, unit: " ms" }];
+}
+
+/** The peer with the least of a figure. */
+function bestOf(peers: readonly Row[], figure: keyof Figures): { front: string; value: number } | undefined {
+  const having = peers.flatMap(({ front, figures }) => {
+    const value = figures?.[figure]?.median;
+    return value === undefined ? [] : [{ front, value }];
+  });
+  return having.sort((one, other) => one.value - other.value)[0];
 }
 
 function shown(value: number): string {
