@@ -58,6 +58,8 @@ interface StationStats {
 const HOST = "127.0.0.1";
 /** Time for the first health checks, before the warm-up. */
 const FIRST_CHECKS_MS = 600;
+/** A station that is to start is loaded this long before. */
+const STANDBY_S = 1;
 const STATION = fileURLToPath(new URL("station.ts", import.meta.url));
 
 class StationProcess {
@@ -68,6 +70,7 @@ class StationProcess {
   readonly #args: readonly string[];
   readonly #children: Children;
   #child: ReturnType<Children["launch"]> | undefined;
+  #standby: ReturnType<Children["launch"]> | undefined;
 
   constructor(name: StationName, port: number, folder: string, setting: Setting, seed: string, children: Children) {
     this.#name = name;
@@ -82,8 +85,17 @@ class StationProcess {
   }
 
   async start(warmingMs = 0): Promise<void> {
-    this.#child = this.#children.launch(process.execPath, [...this.#args, "--warming", String(warmingMs)]);
-    await untilReady(this.#child);
+    const child = this.#standby ?? this.#launch(warmingMs);
+    this.#standby = undefined;
+    this.#child = child;
+    const ready = untilReady(child);
+    child.stdin?.write("start\n");
+    await ready;
+  }
+
+  /** Loads the process that a later `start` lets begin, so that the start takes no time of its own. */
+  prepare(warmingMs = 0): void {
+    this.#standby = this.#launch(warmingMs, "--standby");
   }
 
   async act(action: Action): Promise<void> {
@@ -108,6 +120,10 @@ class StationProcess {
     return lines.filter((line) => line !== "").map((line) => JSON.parse(line) as Execution);
   }
 
+  #launch(warmingMs: number, ...more: readonly string[]): ReturnType<Children["launch"]> {
+    return this.#children.launch(process.execPath, [...this.#args, "--warming", String(warmingMs), ...more]);
+  }
+
   #admin(method: string, path: string, body?: string): Promise<string> {
     return new Promise((resolve, reject) => {
       const options = { host: HOST, port: this.#adminPort, method, path, agent: false as const, timeout: 1_000 };
@@ -126,26 +142,39 @@ class StationProcess {
 /** Carries out the steps at their instants and keeps the instants at which they were done. */
 class Faults {
   readonly done: Step[] = [];
-  readonly #timers: NodeJS.Timeout[];
+  readonly #stations: Readonly<Record<StationName, StationProcess>>;
+  readonly #startMs: number;
+  readonly #timers: NodeJS.Timeout[] = [];
 
   constructor(steps: readonly Step[], stations: Readonly<Record<StationName, StationProcess>>, startMs: number) {
-    this.#timers = steps.map((step) =>
-      setTimeout(
-        async () => {
-          const { station, action } = step;
-          const beganS = (nowMs() - startMs) / 1_000;
-          await stations[station].act(action).catch((error) => console.error(`step ${action.kind} failed: ${error}`));
-          // A start counts from the instant at which the station serves, everything else from when it was ordered.
-          this.done.push({ ...step, atS: action.kind === "start" ? (nowMs() - startMs) / 1_000 : beganS });
-        },
-        startMs + 1_000 * step.atS - nowMs(),
-      ),
-    );
+    this.#stations = stations;
+    this.#startMs = startMs;
+    for (const step of steps) {
+      const { station, action, atS } = step;
+      if (action.kind === "start") this.#at(atS - STANDBY_S, () => stations[station].prepare(action.warmingMs));
+      this.#at(atS, () => this.#carryOut(step));
+    }
   }
 
   end(): void {
     for (const timer of this.#timers) clearTimeout(timer);
     this.done.sort((one, other) => one.atS - other.atS);
+  }
+
+  #at(atS: number, run: () => void): void {
+    this.#timers.push(setTimeout(run, this.#startMs + 1_000 * atS - nowMs()));
+  }
+
+  async #carryOut(step: Step): Promise<void> {
+    const { station, action } = step;
+    const beganS = this.#nowS();
+    await this.#stations[station].act(action).catch((error) => console.error(`step ${action.kind} failed: ${error}`));
+    // A start counts from the instant at which the station serves, everything else from when it was ordered.
+    this.done.push({ ...step, atS: action.kind === "start" ? this.#nowS() : beganS });
+  }
+
+  #nowS(): number {
+    return (nowMs() - this.#startMs) / 1_000;
   }
 }
 

@@ -197,7 +197,8 @@ function finish(rows: readonly Row[], runs: readonly KeptRun[], options: Options
   console.log(options.needsJson ? toJson({ machine: where, rows, verdicts }, 1) : text);
   const folder = options.needsWrite ? RESULTS : LAST_RUN;
   mkdirSync(folder, { recursive: true });
-  const how = "Written by `npm run bench:takeover -- --matrix --write`; how to read it: [README](../README.md).";
+  const asked = process.argv.slice(2).filter((one) => one !== "--resume");
+  const how = `Written by \`npm run bench:takeover -- ${asked.join(" ")}\`; how to read it: [README](../README.md).`;
   writeFileSync(new URL("takeover.md", folder), `# What callers see when the primary fails\n\n${how}\n\n${text}`);
   const whole = { machine: where, rows, verdicts, runs: runs.length };
   writeFileSync(new URL("takeover.json", folder), `${toJson(whole, 1)}\n`);

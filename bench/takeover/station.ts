@@ -38,8 +38,12 @@ const { values } = parseArgs({
     burst: { type: "string", default: "0" },
     warming: { type: "string", default: "0" },
     seed: { type: "string", default: "0" },
+    standby: { type: "boolean", default: false },
   },
 });
+// On standby the process is loaded and does nothing until it is told to start: then it is there within milliseconds.
+if (values.standby)
+  await new Promise((resolve) => process.stdin.once("data", resolve).once("end", () => process.exit(0)));
 const name = values.name;
 const logFile = String(values.log);
 const baseLatencyMs = Number(values.latency);

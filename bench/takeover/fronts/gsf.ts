@@ -12,7 +12,7 @@ import type { Place, Program, StationAddress } from "./front.ts";
 /** How a gateway is told of the stations' contract; see `station.ts` for what they offer. */
 const CONTRACT = `
     commands:
-      keyStatus: { path: "/commands/{key}", method: GET, cancel: DELETE }
+      keyStatus: { path: "/commands/{key}" }
       deadlineHeader: { name: X-Deadline, format: epoch-ms }`;
 
 /** What is no part of the minimum file: a control port of its own, because several gateways run at once here. */

@@ -1,7 +1,7 @@
 /** What a check found: a sentence of what was looked at, what was found, what was allowed, and whether that is kept. */
 import { quantile } from "../figures.ts";
 import type { Reply } from "./client.ts";
-import { Stage } from "./stage.ts";
+import { type LogLine, Stage } from "./stage.ts";
 
 export interface Finding {
   readonly what: string;
@@ -47,7 +47,9 @@ export function slowest(replies: readonly Reply[], ratio = 1): number {
 /** What holds in every check: the stations are well, so nobody is replaced and somebody is fit. */
 async function roles(stage: Stage): Promise<Finding[]> {
   const changes = await stage.roleChanges();
-  const serious = stage.log().filter(({ level }) => level === "error" || level === "fatal");
+  const isSerious = ({ level, event }: LogLine): boolean =>
+    level === "fatal" || (level === "error" && event !== "local-shortage");
+  const serious = stage.log().filter(isSerious);
   const circuits = stage.log().filter(({ event, msg }) => event === "breaker" && /\bis open\b/.test(msg));
   const last = serious.at(-1)?.msg;
   return [
