@@ -44,10 +44,12 @@ const keyStatus = section({
 }).transform(({ timeout, ...rest }): KeyStatusSettings => ({ ...rest, timeoutMs: timeout }));
 
 export const commands: z.ZodType<GroupSettings["commands"]> = section({
-  timeout: duration(1, HOUR_MS).default(1_000),
-  deadline: duration(1, HOUR_MS).default(15_000),
-  /** As long as a command may take at all: half of the take-over objective of 30 s. */
-  maxWait: duration(0, HOUR_MS).default(15_000),
+  /** Default: the deadline, because nothing needs it to notice a station that does not answer. */
+  timeout: duration(1, HOUR_MS).optional(),
+  /** Longer than what people wait for and most endpoints take; what callers really wait is learned from those who hang up. */
+  deadline: duration(1, HOUR_MS).default(30_000),
+  /** Default: half of the take-over objective of 30 s, or the deadline where that is less. */
+  maxWait: duration(0, HOUR_MS).optional(),
   maxWaiting: wholeNumber(0, 1_000_000).default(10_000),
   maxConcurrent: wholeNumber(1, 1_000_000).default(256),
   /** Right where whoever executes a key executes it once; `report` where nobody does. */
@@ -58,9 +60,9 @@ export const commands: z.ZodType<GroupSettings["commands"]> = section({
   keyStatus: keyStatus.optional(),
 })
   .transform(({ timeout, deadline, maxWait, keyStatus: asked, ...rest }): GroupSettings["commands"] => ({
-    timeoutMs: timeout,
+    timeoutMs: timeout ?? deadline,
     deadlineMs: deadline,
-    maxWaitMs: maxWait,
+    maxWaitMs: maxWait ?? Math.min(15_000, deadline),
     ...rest,
     keyStatus: asked,
   }))

@@ -34,6 +34,11 @@ import type { NameCache } from "./name-cache.ts";
 /** Headers that each attempt gets anew, besides the one with the deadline. */
 const PER_ATTEMPT: readonly string[] = [EPOCH_HEADER, TIME_LEFT_HEADER, "grpc-timeout"];
 
+/** A station that does not take a connection within this time is not there. TCP itself tries again after one second. */
+const MAX_CONNECT_MS = 1_000;
+/** A reply of unknown length that is not whole after this time is streamed. */
+const MAX_WHOLE_MS = 500;
+
 /** Longest header block of a reply. */
 const REPLY_HEADER_BYTES = 64 * 1_024;
 
@@ -74,12 +79,12 @@ class HttpUplink implements Uplink, AsyncDisposable {
     this.#deadline = group.commands.deadlineHeader;
     this.#perAttempt = new Set([...PER_ATTEMPT, this.#deadline.name.toLowerCase()]);
     this.#keyStatus = group.commands.keyStatus;
-    this.#limits = { wholeBytes: group.limits.replyBytes, wholeWithinMs: group.commands.timeoutMs / 2 };
+    this.#limits = { wholeBytes: group.limits.replyBytes, wholeWithinMs: Math.min(MAX_WHOLE_MS, group.commands.timeoutMs / 2) };
     this.#pool = new Pool(url.origin, {
       pipelining: 1,
       allowH2: false,
       // So that a station that does not answer is known as "never sent" before the attempt's own time is up.
-      connect: { timeout: group.commands.timeoutMs / 2, ...this.#lookup },
+      connect: { timeout: Math.min(MAX_CONNECT_MS, group.commands.timeoutMs / 2), ...this.#lookup },
       // Attempts are bounded by the failover, streams by ReplyStream.
       headersTimeout: 0,
       bodyTimeout: 0,

@@ -133,6 +133,7 @@ export class Group {
         : {
             probe: (station: LinkedStation, signal: AbortSignal) => station.uplink.probe(healthPage(probePath), signal),
           }),
+      heartbeatNote: (name) => this.lastProbe(name),
       ...keyStatusOptions(commands.keyStatus),
       ambiguousKeyed: commands.ambiguousKeyed,
       deadlineMs: commands.deadlineMs,
@@ -143,6 +144,7 @@ export class Group {
         timeoutMs: commands.timeoutMs,
         bulkhead: {
           maxConcurrent: commands.maxConcurrent,
+          // Commands wait in the failover's queue, not here.
           acquireTimeoutMs: commands.timeoutMs / 2,
           maxQueue: commands.maxWaiting,
         },
@@ -342,20 +344,13 @@ function callOptionsOf(
   };
 }
 
-/** What an attempt's context may offer besides: a failover that does not judge uploads by their age offers this. */
-interface UploadListener {
-  noteUploading?(isUploading: boolean): void;
-}
-
 /** What an uplink is told of the attempt that it makes. */
-function sendContextOf(context: FailoverContext<LinkedStation> & UploadListener): SendContext {
+function sendContextOf(context: FailoverContext<LinkedStation>): SendContext {
   return {
     epoch: context.epoch,
     idempotencyKey: context.idempotencyKey,
     timeLeftMs: context.timeLeftMs(),
     signal: context.signal,
-    ...(context.noteUploading === undefined
-      ? {}
-      : { noteUploading: (isUploading: boolean) => context.noteUploading?.(isUploading) }),
+    noteUploading: (isUploading) => context.noteUploading(isUploading),
   };
 }
