@@ -57,6 +57,7 @@ export class HandMade {
       method: "POST",
       sentAtMs: this.world.nowMs,
       patienceMs: undefined,
+      route: undefined,
       sendings: 1,
       executions: 0,
       told: undefined,
