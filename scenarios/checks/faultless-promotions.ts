@@ -1,7 +1,8 @@
 /**
  * `no-role-change-without-fault`: in the wide world a station is replaced for failing only where a fault of the plan
  * strikes it, or did so lately, or where it is asked for more than it can take. Callers who are slow, who hang up or ask
- * for what is wrong, routes that take long, and what our own machine runs out of are no faults of a station.
+ * for what is wrong, routes that take long, what our own machine runs out of, and a moment in which our own process stood
+ * still are no faults of a station.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver } from "../fleet/observer.ts";
@@ -54,6 +55,7 @@ export function faultlessPromotions(fleet: Fleet): FleetObserver {
 /** Is this a fault of the station `node` that is in force at `nowMs`, or was lately? */
 function excuses({ fault, fromMs, untilMs }: Span, node: string, nowMs: number): boolean {
   if (fault.kind === "shortage" || fault.kind === "surge") return false;
+  if (fault.kind === "pause" && fault.node === GATEWAY) return false;
   if (fromMs > nowMs || untilMs < nowMs - LATELY_MS) return false;
   const nodes = nodesOf(fault);
   return nodes.length === 0 || nodes.some((one) => one === node || one === GATEWAY || one === "*");

@@ -207,8 +207,8 @@ class Source {
     // A careful source takes an answer for an answer.
     if (end !== "served" && end !== "own-error" && callers !== undefined)
       return this.#failed(sending, upload, told, reply.label, sure && told === "not-executed", end);
-    this.#ended(sending, end);
     command.answer = reply.label;
+    this.#ended(sending, end);
     this.#told(command, told === "not-executed" && !sure ? "unknown" : told);
   }
 
@@ -224,8 +224,8 @@ class Source {
     const { clock } = this.#env;
     const { command } = sending;
     const { callers, sourceRetries } = this.#plan;
-    this.#ended(sending, end);
     command.answer = answer;
+    this.#ended(sending, end);
     const repeatable = command.kind === "keyed" || (callers !== undefined && command.kind === "read");
     const again = repeatable && command.sendings <= (callers?.retries ?? sourceRetries);
     const afterMs = callers?.retryAfterMs ?? RETRY_AFTER_MS;

@@ -1,12 +1,13 @@
 /**
  * A day on which every station is well and life is not: one route answers nothing but errors, by the fault of its
  * commands; one takes longer than a timeout; callers hang up, upload slowly, cut their uploads off; our own machine runs
- * out of descriptors, ports or names. Nobody may be replaced for any of this, and nobody else may feel it. One day in ten
+ * out of descriptors, ports or names, or stands still for a moment. Nobody may be replaced for any of this, and nobody else may feel it. One day in ten
  * has a station with troubles of its own besides, which is more than most checks can judge.
  */
 import type { Random } from "ground-station-failover/sim";
 import { between, chance, logUniform, pick, wholeBetween } from "ground-station-failover/sim";
 import type { CallerHabits, FleetFault, FleetPlan, GroupPlan, RoutePlan, Shortage } from "../fleet/plan.ts";
+import { GATEWAY } from "../fleet/plan.ts";
 import { drawTimes } from "./faults.ts";
 import { drawBreakingPoint, drawCallers, drawSlowRoute, drawWideLoad, drawWrongRoute } from "./wide-load.ts";
 import { drawWideSettings } from "./wide-settings.ts";
@@ -19,7 +20,7 @@ const QUIET_MS = 5_000;
 export function drawOrdinaryDay(random: Random): FleetPlan {
   const draws = random.fork("ordinary");
   const rates = draws.fork("rates");
-  const bare = drawWideLoad(draws, GROUP, logUniform(rates, 0.2, 20), logUniform(rates, 2, 100));
+  const bare = drawWideLoad(draws, GROUP, logUniform(rates, 0.2, 30), logUniform(rates, 2, 100));
   const breaks = draws.fork("breaks");
   const loads = [between(breaks, 0.02, 0.25), between(breaks, 0.02, 0.25)] as const;
   const breakingPoints = {
@@ -50,6 +51,7 @@ export function drawOrdinaryDay(random: Random): FleetPlan {
     phases,
     faults: [
       ...drawShortages(draws.fork("shortages"), fromMs, untilMs),
+      ...drawStalls(draws.fork("stalls"), fromMs, untilMs),
       ...drawTrouble(draws.fork("trouble"), configuration, group, fromMs, untilMs),
     ],
     configuration,
@@ -94,6 +96,17 @@ function drawShortages(random: Random, fromMs: number, untilMs: number): Shortag
     const forMs = Math.min(Math.round(logUniform(random, 200, 15_000)), untilMs - atMs);
     return { kind: "shortage", resource: pick(random, RESOURCES), atMs, forMs, rate: pick(random, [1, 1, 0.5]) };
   });
+}
+
+/** Our own process stands still, with answers of stations waiting at its door. */
+function drawStalls(random: Random, fromMs: number, untilMs: number): FleetFault[] {
+  if (chance(random, 0.8)) return [];
+  return Array.from({ length: wholeBetween(random, 1, 4) }, () => ({
+    kind: "pause",
+    node: GATEWAY,
+    atMs: Math.round(between(random, fromMs, untilMs - 5_000)),
+    forMs: Math.round(logUniform(random, 100, 3_000)),
+  }));
 }
 
 function drawTrouble(

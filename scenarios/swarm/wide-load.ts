@@ -70,7 +70,7 @@ export function drawWrongRoute(random: Random): RoutePlan {
   const hint = status === 503 || status === 429 ? pick(random, [undefined, 1, 60]) : undefined;
   return {
     name: "wrong",
-    ratio: pick(random, [digits(logUniform(random, 0.02, 0.9)), 1]),
+    ratio: pick(random, [digits(logUniform(random, 0.02, 0.9)), digits(between(random, 0.3, 0.8)), 1]),
     answers: { status, ...(hint === undefined ? {} : { retryAfterS: hint }) },
   };
 }
