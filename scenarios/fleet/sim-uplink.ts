@@ -53,8 +53,8 @@ export class SimUplink implements Uplink {
       ...(body.kind === "stream" ? { uploads: true } : {}),
     };
     try {
-      const sent = body.kind === "stream" ? readThrough(body.stream) : undefined;
-      const reply = await this.#pool.exchange(message, context.signal, sent);
+      const passOn = body.kind === "stream" ? () => readThrough(body.stream) : undefined;
+      const reply = await this.#pool.exchange(message, context.signal, passOn);
       return this.#ended(attempt, reply);
     } catch (error) {
       if (attempt.outcome === undefined) {

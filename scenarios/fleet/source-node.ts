@@ -195,7 +195,7 @@ class Source {
       timeLeftMs: command.patienceMs,
       ...(forMs > 0 ? { uploads: true } : {}),
     };
-    return this.#pool.exchange(request, hangUp, forMs > 0 ? clock.sleepUntil(clock.nowMs() + forMs) : undefined);
+    return this.#pool.exchange(request, hangUp, forMs > 0 ? () => clock.sleepUntil(clock.nowMs() + forMs) : undefined);
   }
 
   #answered(sending: Sending, upload: Upload, reply: WireReply, sure: boolean): void {

@@ -61,8 +61,8 @@ const HUNG_UP = new WireError("ECONNRESET", "read", "the caller hung up");
 interface Exchange {
   readonly request: WireRequest;
   readonly signal: Waiting;
-  /** Resolves when its body has been sent. */
-  readonly body: Promise<void> | undefined;
+  /** Begins to send its body; resolves when that is over. */
+  readonly body: (() => Promise<void>) | undefined;
   readonly resolve: (reply: WireReply) => void;
   readonly reject: (error: unknown) => void;
   /** What cuts the wait short while there is no connection yet. */
@@ -95,9 +95,9 @@ export class WirePool {
 
   /**
    * Sends `request`; rejects with the signal's reason where it is aborted, and with a coded error where the wire fails.
-   * `body` resolves when the body of a request that `uploads` is over.
+   * `body` is called when the head of a request that `uploads` is out, and resolves when its body is over.
    */
-  exchange(request: WireRequest, signal: Waiting, body?: Promise<void>): Promise<WireReply> {
+  exchange(request: WireRequest, signal: Waiting, body?: () => Promise<void>): Promise<WireReply> {
     return new Promise((resolve, reject) => {
       const exchange: Exchange = { request, signal, body, resolve, reject, ended: false };
       if (signal.aborted) return reject(signal.reason);
@@ -166,7 +166,7 @@ class PooledConnection {
     this.#carried = exchange;
     exchange.signal.addEventListener("abort", this, { once: true });
     this.#connection.send(exchange.request);
-    exchange.body?.then(
+    exchange.body?.().then(
       () => {
         if (this.#carried === exchange) this.#connection.send(BODY_END);
       },
