@@ -79,6 +79,8 @@ export interface BreakingPoint {
   readonly burst?: number;
   /** What it answers when its bucket is empty. */
   readonly refusal?: Refusal;
+  /** It stops working on what nobody waits for any more. Default: it works off what it has taken on. */
+  readonly noticesHangUps?: boolean;
 }
 
 /** How a station refuses a command for want of capacity. */

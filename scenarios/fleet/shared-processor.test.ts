@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { World } from "ground-station-failover/sim";
+import { HangUp } from "./hang-up.ts";
 import { SharedProcessor } from "./shared-processor.ts";
 
 interface Done {
@@ -57,4 +58,17 @@ test("a short job passes a long one, which then has the machine for itself", asy
     { job: "short", atMs: 200 },
     { job: "long", atMs: 350 },
   ]);
+});
+
+test("a job that nobody waits for any more → the others go on faster", async () => {
+  const world = new World({ seed: "gone", traps: false });
+  const processor = new SharedProcessor(world.clock, 1);
+  const gone = new HangUp();
+  const ends: string[] = [];
+  processor.work(100, gone).catch((error: unknown) => ends.push(`${error} at ${world.nowMs}`));
+  void processor.work(100).then(() => ends.push(`done at ${Math.round(world.nowMs)}`));
+  world.at(100, () => gone.abort("hung up"));
+  await world.run(1_000);
+  // Half of its work is done by then; the other half has the machine for itself.
+  assert.deepEqual(ends, ["hung up at 100", "done at 150"]);
 });

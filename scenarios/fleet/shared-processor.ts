@@ -4,6 +4,7 @@
  * on one axis of its own that runs at the speed of a job: each job has its end there, and one timer waits for the first.
  */
 import type { Clock } from "ground-station-failover";
+import type { HangUp } from "./hang-up.ts";
 
 interface Job {
   /** Where it ends on the axis of work done. */
@@ -35,15 +36,35 @@ export class SharedProcessor {
     return this.#jobs.length;
   }
 
-  /** Resolves when a job has been done that takes `workMs` of a machine with nothing else to do. */
-  work(workMs: number): Promise<void> {
+  /**
+   * Resolves when a job has been done that takes `workMs` of a machine with nothing else to do. Where `gone` is given and
+   * aborted before that, it rejects with its reason, and the job is left undone.
+   */
+  work(workMs: number, gone?: HangUp): Promise<void> {
     this.#advance();
     const endsAt = this.#workedMs + workMs;
-    return new Promise((done) => {
-      const later = this.#jobs.findIndex((job) => job.endsAt > endsAt);
-      this.#jobs.splice(later < 0 ? this.#jobs.length : later, 0, { endsAt, done });
+    return new Promise((resolve, reject) => {
+      if (gone?.aborted === true) return reject(gone.reason);
+      const drop = (): void => {
+        this.#drop(job);
+        reject(gone?.reason);
+      };
+      const done = (): void => {
+        gone?.removeEventListener("abort", drop);
+        resolve();
+      };
+      const job: Job = { endsAt, done };
+      gone?.addEventListener("abort", drop);
+      const later = this.#jobs.findIndex((other) => other.endsAt > endsAt);
+      this.#jobs.splice(later < 0 ? this.#jobs.length : later, 0, job);
       this.#plan();
     });
+  }
+
+  #drop(job: Job): void {
+    this.#advance();
+    this.#jobs.splice(this.#jobs.indexOf(job), 1);
+    this.#plan();
   }
 
   /** How much of a job is done in a millisecond. */

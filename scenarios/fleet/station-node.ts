@@ -130,7 +130,7 @@ class StationProcess {
     if (this.#admission?.accepts(arrivedMs) === false) return this.#refusal();
     const relay = this.#admitted(request, arrivedMs);
     const { route } = relay.command;
-    await this.#work(route?.serviceMs ?? this.#plan.serviceMs, this.#dawdlesMs(fault));
+    await this.#work(route?.serviceMs ?? this.#plan.serviceMs, this.#dawdlesMs(fault), gone);
     if (route?.answers !== undefined) return ownError(route.answers);
     if (fault?.mode === "errors") return { label: "500", status: 500 };
     if (fault?.mode === "busy") return { label: "429", status: 429 };
@@ -190,10 +190,10 @@ class StationProcess {
   }
 
   /** `workMs` where it is worked on at once, and then a wait of `dawdlesMs`. */
-  async #work(workMs: number, dawdlesMs: number): Promise<void> {
+  async #work(workMs: number, dawdlesMs: number, gone: HangUp): Promise<void> {
     const { clock } = this.#env;
     if (this.#processor !== undefined) {
-      await this.#processor.work(workMs);
+      await this.#processor.work(workMs, this.#breaking?.noticesHangUps === true ? gone : undefined);
       if (dawdlesMs > 0) await clock.sleepUntil(clock.nowMs() + dawdlesMs);
       return;
     }

@@ -162,11 +162,9 @@ function* plainerGroups(group: GroupPlan): Iterable<GroupPlan> {
   }
   if (group.breakingPoints === undefined) return;
   if (callers !== undefined || routes.length > 0) yield unbreakable;
-  for (const [station, { refusal, burst, acceptsPerSecond, parallelism }] of Object.entries(breakingPoints)) {
-    const limits = { parallelism, ...(acceptsPerSecond === undefined ? {} : { acceptsPerSecond }) };
-    const bucket = burst === undefined ? {} : { burst };
-    const plainer = { ...limits, ...bucket };
+  for (const [station, { refusal, ...plainer }] of Object.entries(breakingPoints)) {
     if (refusal === undefined) continue;
+    const { parallelism } = plainer;
     yield { ...group, breakingPoints: { ...breakingPoints, [station]: { parallelism } } };
     yield { ...group, breakingPoints: { ...breakingPoints, [station]: plainer } };
   }

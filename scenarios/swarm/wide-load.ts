@@ -32,8 +32,9 @@ export function drawBreakingPoint(random: Random, plan: GroupPlan, loadRatio: nu
   const parallelism = digits(Math.max(1, (capacity * serviceMs * (refuses ? spare : 1)) / 1_000));
   const burst = Math.max(4, Math.round(capacity * between(random, 0.2, 1)));
   const refusal = drawRefusal(random.fork("refusal"));
-  if (!refuses) return { parallelism };
-  return { parallelism, acceptsPerSecond: digits(capacity), burst, refusal };
+  const noticesHangUps = chance(random.fork("notices"), 0.5);
+  if (!refuses) return { parallelism, noticesHangUps };
+  return { parallelism, noticesHangUps, acceptsPerSecond: digits(capacity), burst, refusal };
 }
 
 function drawRefusal(random: Random): Refusal {
