@@ -133,6 +133,8 @@ export function retriesWithinBudget(fleet: Fleet): FleetObserver {
         doors.of(attempt.group, attempt.station).undone.add(attempt.command);
       }
     },
+    // On the books it may be a call, an extra attempt, or nothing.
+    turnedAway: (group, station, localMs) => doors.of(group, station).inPlace(localMs),
     tick() {
       const look = lookAround(fleet);
       if (look === undefined) return;

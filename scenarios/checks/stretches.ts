@@ -46,7 +46,7 @@ export function stretchesOf(fleet: Fleet, group: string): Stretch[] {
 }
 
 /** Stations of `group` that none of these strikes. */
-export function wellOf(fleet: Fleet, group: string, spans: readonly Span[]): string[] {
+function wellOf(fleet: Fleet, group: string, spans: readonly Span[]): string[] {
   const stations = documentedGroups(fleet).get(group)?.stations ?? [];
   return stations
     .map(({ name }) => name)

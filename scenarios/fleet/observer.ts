@@ -138,6 +138,8 @@ export interface FleetObserver {
   commandAnswered?(visit: Visit, code?: string, retryAfterMs?: number): void;
   attemptBegan?(attempt: Attempt): void;
   attemptEnded?(attempt: Attempt): void;
+  /** The way to a station itself has refused to send, because the body was gone; at `localMs` of the gateway's clock. */
+  turnedAway?(group: string, station: string, localMs: number): void;
   /** A station has let a command in. */
   relayAdmitted?(relay: Relay): void;
   /** It carries the command on to the spacecraft. */

@@ -105,7 +105,7 @@ export interface CallerHabits {
 }
 
 /** Requests with bodies that take long to arrive; patience begins when they have. */
-export interface Uploads {
+interface Uploads {
   /** Share of the commands that act, 0..1. */
   readonly ratio: number;
   readonly forMs: number;

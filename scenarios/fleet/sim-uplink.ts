@@ -40,8 +40,11 @@ export class SimUplink implements Uplink {
 
   async send(request: CommandRequest, context: SendContext): Promise<CommandReply> {
     const { body } = request;
-    // As the uplink that ships: a body that was streamed is gone.
-    if (body.kind === "stream" && body.started()) throw new NoStationFitError("the body was streamed, and is gone");
+    if (body.kind === "stream" && body.started()) {
+      // As the uplink that ships.
+      this.#fleet.observers.tell("turnedAway", this.#group, this.name, this.#env.clock.nowMs());
+      throw new NoStationFitError("the body was streamed, and cannot be sent a second time");
+    }
     const attempt = this.#begin(request, context);
     const message: WireRequest = {
       label: `${request.method} ${attempt.command.id} epoch ${context.epoch}`,

@@ -85,6 +85,6 @@ export function drawSlowRoute(random: Random): RoutePlan {
   };
 }
 
-export function digits(value: number): number {
+function digits(value: number): number {
   return Number(value.toPrecision(2));
 }
