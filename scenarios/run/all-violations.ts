@@ -5,19 +5,11 @@
  * knowing what a change of the code or of the world moves, not for deciding whether it is well.
  */
 import { Command } from "commander";
-import type { Simulation, Violation, World } from "ground-station-failover/sim";
+import type { Violation } from "ground-station-failover/sim";
 import { runOnce } from "ground-station-failover/sim";
 import type { FleetPlan } from "../fleet/plan.ts";
 import { swarm } from "../swarm.ts";
-
-/** After these a run cannot go on. */
-const FATAL: ReadonlySet<string> = new Set([
-  "bounded-backlog",
-  "uncaught-error",
-  "no-real-world",
-  "processes-share-nothing",
-  "time-passes",
-]);
+import { hearing } from "./hear-only.ts";
 
 /** What is said of an invariant without `--show`: so many seeds, and the sentence of the first. */
 const SEEDS_SHOWN = 12;
@@ -42,17 +34,10 @@ const program = new Command("npm run sim:all --")
 /** Runs one seed to its end; the first violation of each invariant, by name. */
 async function violationsOf(seed: number): Promise<Map<string, string>> {
   const found = new Map<string, string>();
-  const goingOn: Simulation<FleetPlan> = {
-    ...swarm,
-    build(world: World, plan: FleetPlan) {
-      const violate = world.violate.bind(world);
-      world.violate = (invariant: string, detail: string): void => {
-        if (!found.has(invariant)) found.set(invariant, detail);
-        if (FATAL.has(invariant)) violate(invariant, detail);
-      };
-      return swarm.build(world, plan);
-    },
-  };
+  const goingOn = hearing<FleetPlan, typeof swarm>(swarm, (invariant, detail) => {
+    if (!found.has(invariant)) found.set(invariant, detail);
+    return false;
+  });
   const { violation } = await runOnce(goingOn, { seed });
   const last: Violation | undefined = violation;
   if (last !== undefined && !found.has(last.invariant)) found.set(last.invariant, last.detail);
