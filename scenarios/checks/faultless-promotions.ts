@@ -6,6 +6,7 @@
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver } from "../fleet/observer.ts";
+import type { GroupPlan } from "../fleet/plan.ts";
 import { GATEWAY, isWide, stationNode } from "../fleet/plan.ts";
 import { comfortOf } from "./comfort.ts";
 import { judged, notJudged } from "./not-judged.ts";
@@ -25,10 +26,10 @@ const MOST_LOADED = 0.7;
 export function faultlessPromotions(fleet: Fleet): FleetObserver {
   const { world } = fleet;
   const wide = fleet.plan.groups.filter(isWide);
-  const loads = new Map(wide.map(({ name }) => [name, new SlidingCount(LOAD_OVER_MS)]));
+  const loads = new Map(wide.map((plan) => [plan.name, new Load(plan)]));
   if (wide.length === 0) return {};
   return {
-    sendingBegan: ({ command }) => loads.get(command.group)?.add(world.nowMs),
+    sendingBegan: ({ command }) => loads.get(command.group)?.note(world.nowMs),
     gatewayEvent(event) {
       if (event.type !== "promoted" || event.cause !== "failure") return;
       const { group, station, from, evidence } = event;
@@ -36,9 +37,7 @@ export function faultlessPromotions(fleet: Fleet): FleetObserver {
       if (load === undefined) return;
       if (!comfortOf(fleet, group).quiet || !hasDefaults(fleet, group))
         return notJudged(world, INVARIANT, "settings of its own");
-      const { plan } = fleet.group(group);
-      if (load.total(world.nowMs) / (LOAD_OVER_MS / 1_000) > MOST_LOADED * capacityOf(plan, from))
-        return notJudged(world, INVARIANT, "loaded");
+      if (load.wasTooMuch(from, world.nowMs)) return notJudged(world, INVARIANT, "loaded");
       const struck = troubleOf(fleet)
         .of(group)
         .some((span) => excuses(span, stationNode(group, from), world.nowMs));
@@ -50,6 +49,29 @@ export function faultlessPromotions(fleet: Fleet): FleetObserver {
       );
     },
   };
+}
+
+/** What callers ask of a group, and when it was last too much for which of its stations. */
+class Load {
+  readonly #plan: GroupPlan;
+  readonly #sendings: SlidingCount = new SlidingCount(LOAD_OVER_MS);
+  readonly #tooMuchAtMs: Map<string, number> = new Map();
+
+  constructor(plan: GroupPlan) {
+    this.#plan = plan;
+  }
+
+  note(nowMs: number): void {
+    this.#sendings.add(nowMs);
+    const perSecond = this.#sendings.total(nowMs) / (LOAD_OVER_MS / 1_000);
+    for (const station of Object.keys(this.#plan.breakingPoints ?? {})) {
+      if (perSecond > MOST_LOADED * capacityOf(this.#plan, station)) this.#tooMuchAtMs.set(station, nowMs);
+    }
+  }
+
+  wasTooMuch(station: string, nowMs: number): boolean {
+    return (this.#tooMuchAtMs.get(station) ?? Number.NEGATIVE_INFINITY) > nowMs - LATELY_MS;
+  }
 }
 
 /** Is this a fault of the station `node` that is in force at `nowMs`, or was lately? */
