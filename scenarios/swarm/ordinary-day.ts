@@ -20,14 +20,16 @@ const QUIET_MS = 5_000;
 export function drawOrdinaryDay(random: Random): FleetPlan {
   const draws = random.fork("ordinary");
   const rates = draws.fork("rates");
-  const bare = drawWideLoad(draws, GROUP, logUniform(rates, 0.2, 30), drawServiceMs(rates));
+  const tooHasty = chance(draws.fork("too-hasty"), 0.2);
+  const serviceMs = tooHasty ? logUniform(rates, 50, 1_500) : logUniform(rates, 2, 200);
+  const bare = drawWideLoad(draws, GROUP, logUniform(rates, 0.2, 30), serviceMs);
   const breaks = draws.fork("breaks");
   const loads = [between(breaks, 0.02, 0.25), between(breaks, 0.02, 0.25)] as const;
   const breakingPoints = {
     primary: roomy(drawBreakingPoint(breaks.fork("primary"), bare, loads[0])),
     backup: roomy(drawBreakingPoint(breaks.fork("backup"), bare, loads[1])),
   };
-  const { callers, patienceMs } = drawHabits(draws.fork("callers"), bare.serviceMs);
+  const { callers, patienceMs } = drawHabits(draws.fork("callers"), serviceMs, tooHasty);
   const routes = drawRoutes(draws.fork("routes"));
   const group: GroupPlan = {
     ...bare,
@@ -65,26 +67,20 @@ export function drawOrdinaryDay(random: Random): FleetPlan {
   };
 }
 
-/** One in three takes longer than the hasty wait for. */
-function drawServiceMs(random: Random): number {
-  const long = chance(random, 0.35);
-  return long ? logUniform(random, 100, 800) : logUniform(random, 2, 100);
-}
-
 /** A processor for whoever takes long: room for what the sources have out on the slowest route. */
 function roomy<Point extends { readonly parallelism: number }>(point: Point): Point {
   return { ...point, parallelism: Math.max(20, point.parallelism) };
 }
 
-/** Half of the hasty do not even wait for what a command takes. */
+/** The hasty wait for little, some of them not even for what a command takes. */
 function drawHabits(
   random: Random,
   serviceMs: number,
+  tooHasty: boolean,
 ): { readonly callers: CallerHabits; readonly patienceMs?: number } {
-  const hasty = chance(random, 0.4);
-  const tooHasty = chance(random.fork("too-hasty"), 0.5);
-  const [leastMs, mostMs] = tooHasty ? [Math.max(10, serviceMs / 2), 20 + 1.5 * serviceMs] : [200, 2_000];
-  const drawn = hasty ? drawCallers(random, leastMs, mostMs) : drawCallers(random, 10_000, 30_000);
+  const hasty = chance(random, 0.3);
+  const [leastMs, mostMs] = tooHasty ? [0.3 * serviceMs, 1.2 * serviceMs] : hasty ? [200, 2_000] : [10_000, 30_000];
+  const drawn = drawCallers(random, leastMs, mostMs);
   const uploads = random.fork("uploads");
   if (chance(uploads, 0.5)) return drawn;
   const slow = {
