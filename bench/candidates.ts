@@ -18,7 +18,12 @@ import {
   timeout,
   wrap,
 } from "cockatiel";
-import { type ClientOptions, ResilientClient } from "ground-station-failover";
+import {
+  type ClientOptions,
+  PhiAccrualDetector,
+  PrimaryBackupFailover,
+  ResilientClient,
+} from "ground-station-failover";
 import CircuitBreaker from "opossum";
 import pRetry from "p-retry";
 import { byHand } from "./by-hand.ts";
@@ -59,6 +64,36 @@ export function bareCandidate(): Candidate {
 export function handCandidate(): Candidate {
   const hand = byHand();
   return { name: "by hand", call: (work) => hand.call(work, true), trip: async () => hand.trip(), end: nothing };
+}
+
+/** A call through a primary and a backup, supervised, both heard from. */
+export function failoverCandidate(name = "failover"): Candidate {
+  const detector = new PhiAccrualDetector({ expectedIntervalMs: 50 });
+  const failover = new PrimaryBackupFailover({
+    primary: { name: "primary" },
+    backup: { name: "backup" },
+    detector,
+    deadlineMs: 5_000,
+    client: {
+      timeoutMs: 1_000,
+      bulkhead: { maxConcurrent: IN_FLIGHT, maxQueue: IN_FLIGHT, acquireTimeoutMs: 500 },
+      breaker: { minimumVolume: MINIMUM_VOLUME },
+    },
+  });
+  const stop = new AbortController();
+  void failover.run(stop.signal);
+  const beat = setInterval(() => {
+    for (const station of ["primary", "backup"]) detector.noteHeartbeat(station);
+  }, 50);
+  return {
+    name,
+    call: (work) => failover.call(work, READ),
+    trip: async () => undefined,
+    end: () => {
+      clearInterval(beat);
+      stop.abort();
+    },
+  };
 }
 
 /** Ours; `options` to leave layers out or to raise limits. */

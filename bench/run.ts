@@ -11,6 +11,7 @@ import {
   type Candidate,
   COCKATIEL,
   cockatielCandidate,
+  failoverCandidate,
   handCandidate,
   OPOSSUM,
   opossumCandidate,
@@ -113,6 +114,10 @@ async function main(): Promise<void> {
   const refusal = await measure(tripped, refusalLoop, 200, 4);
   for (const candidate of tripped) candidate.end();
   const layers = await measure(layersOfOurs(), successLoop, 60, 4);
+  const failover = [bareCandidate(), ourCandidate(), failoverCandidate()];
+  const moved = await measure(failover, successLoop, 100, 4);
+  const failoverBytes = await bytesPerCall(failover[2] as Candidate, successLoop);
+  for (const candidate of failover) candidate.end();
   const crowd = await crowds();
 
   const bareBytes = bytes.get("bare await") ?? 0;
@@ -122,6 +127,8 @@ async function main(): Promise<void> {
     judge("success: fastest peer / ours, cost added to the await", added(success, fastest, "ours"), "×", 3.5, false),
     judge("failing fast: ours / bare rejected await", ratios(refusal, "ours", "bare await"), "×", 1.8, true),
     judge("allocation per guarded call", [(bytes.get("ours") ?? Number.NaN) - bareBytes], "B", 1_536, true),
+    judge("failover.call / bare await", ratios(moved, "failover", "bare await"), "×", 12, true),
+    judge("allocation per call through a failover", [failoverBytes - bareBytes], "B", 2_000, true),
     judge(
       `system timers, ${IN_FLIGHT_CALLS} calls in flight`,
       [crowd.get("ours")?.timers ?? Number.NaN],
@@ -145,6 +152,10 @@ async function main(): Promise<void> {
       name,
       ns: Math.round(median(values)),
       "× bare": round(median(ratios(layers, name, "bare await"))),
+    })),
+    "Through a failover": table(moved).map((row) => ({
+      ...row,
+      ...(row.name === "failover" ? { "B allocated": Math.round(failoverBytes - bareBytes) } : { "B allocated": "" }),
     })),
     "Calls in flight with 1 s timeouts": [...crowd].map(([name, { calls, timers, startMs }]) => ({
       name,

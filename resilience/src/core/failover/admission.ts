@@ -6,13 +6,13 @@
  *   pace          the declared calls a second; once the station has said that it is overloaded, also limit ÷ answer time
  *   pause         the station asked to be left alone for a moment (`Retry-After`)
  *
- * The limit moves once a round trip, by what the station finished in it: half as much again while nothing speaks
- * against it (slow start, RFC 5681), nine tenths of what was in flight when the station refused calls for load, half
- * where calls were not answered at all. After that it returns to just below the load that was too much, stays there,
- * and tries a little more only after a second: each refusal costs the station work (CUBIC, RFC 9438, has this shape).
- * Calls whose callers left count as finished work when they are answered, and as nothing before; only refused and
- * unanswered calls lower the limit, so that no queue of abandoned calls can hold it down. When nobody has waited for it
- * for a second, the limit is lifted.
+ * The limit moves once a round trip, by what the station finished. While nothing speaks against it, it grows by half
+ * (slow start, RFC 5681), or by a tenth where the usual load is known. Where calls are refused for load, it falls to
+ * what the station does, measured over the last second or so: the calls that it finishes, and half of those it refuses,
+ * because a refusal is work too. Where calls are not answered at all, it falls to half. It stays there for a second, and
+ * is then raised a little at a time. Calls whose callers left count as finished work when they are answered, and as
+ * nothing before; only refused and unanswered calls lower the limit, and only once a round trip, so that no queue of
+ * abandoned calls can hold it down. When nobody has waited for it for a second, the limit is lifted.
  */
 import { COUNT, checked } from "../options.ts";
 import { TokenBucket } from "./token-bucket.ts";
@@ -30,16 +30,21 @@ export interface AdmissionOptions {
 export type LoadSign = "finished" | "overloaded" | "unanswered";
 
 const SLOW_START = 1.5;
+/** Where the usual load is known, the limit begins there, and grows by this: more is wanted only to make up for an outage. */
+const GENTLE_START = 1.1;
+/** The first refusal lowers the limit to this share of the load. */
 const AFTER_REFUSAL = 0.9;
+/** What a refusal costs a station, as a share of a call. Unknown; between nothing and a whole call, half is wrong least. */
+const REFUSAL_COST = 0.5;
+/** Of what a station did in a round trip, so much is given in the next: the rest fills its own reserve again. */
+const RESERVE = 0.98;
 const AFTER_SILENCE = 0.5;
-/** Share of the load that was too much to which the limit returns. */
-const PLATEAU = 0.98;
-/** How fast it returns there: this share of the way in each round trip. */
-const RECOVERY = 0.25;
-/** Without a sign against it for so long, the limit is raised above what was too much … */
+/** Without a sign against it for so long, the limit is raised again … */
 const PROBE_AFTER_MS = 1_000;
-/** … by 1 % in the first round trip, and twice as much in each that follows. */
-const PROBE_STEP = 0.01;
+/** … by this share in each round trip, times the seconds since then. */
+const PROBE_STEP = 0.005;
+/** What a station does is measured over one to two of these, or of two round trips where that is longer. */
+const MIN_WINDOW_MS = 500;
 const LIFT_AFTER_MS = 1_000;
 /** The limit is never lower: below one it is a pace, of one call in so many answer times. */
 const MIN_LIMIT = 0.05;
@@ -55,16 +60,23 @@ export class Admission {
   readonly #declared: TokenBucket | undefined;
   readonly #learned: TokenBucket = new TokenBucket(Number.POSITIVE_INFINITY);
   #limit: number = Number.POSITIVE_INFINITY;
-  /** The load that was too much; `Infinity` while none was. */
-  #tooMuch: number = Number.POSITIVE_INFINITY;
+  /** The station has shown how much it takes, since the limit was set. */
+  #isLearned = false;
+  #growth = SLOW_START;
   #inFlight = 0;
   #pausedUntilMs: number = Number.NEGATIVE_INFINITY;
   #roundEndsMs: number = Number.NEGATIVE_INFINITY;
+  /** Calls finished, and refused, in this round trip. */
   #finished = 0;
+  #refused = 0;
+  /** What the station did in this window and in the one before: calls finished, and a share of those refused. */
+  #done = 0;
+  #doneBefore = 0;
+  #windowFromMs: number = Number.NEGATIVE_INFINITY;
+  #windowBeforeMs = 0;
   #wasBound = false;
   #boundAtMs: number = Number.NEGATIVE_INFINITY;
   #loweredAtMs: number = Number.NEGATIVE_INFINITY;
-  #probeStep = PROBE_STEP;
 
   constructor(options: AdmissionOptions = {}) {
     const part = "ramp";
@@ -101,18 +113,20 @@ export class Admission {
   /** The station has just become active: it is given a few calls at first, or as many as were in flight elsewhere. */
   begin(concurrent: number, nowMs: number): void {
     this.#limit = Math.min(this.#maxConcurrent, Math.max(this.#initialConcurrent, concurrent));
+    this.#growth = concurrent < this.#initialConcurrent ? SLOW_START : GENTLE_START;
     this.#restart(nowMs);
   }
 
   /** One call at a time: nobody knows whether the station serves at all. */
   beginTrial(nowMs: number): void {
     this.#limit = 1;
+    this.#growth = SLOW_START;
     this.#restart(nowMs);
   }
 
   /** Is it still one call at a time, because nobody knows whether the station serves? */
   get isTrial(): boolean {
-    return this.#limit === 1 && this.#tooMuch === ENDLESS;
+    return this.#limit === 1 && !this.#isLearned;
   }
 
   /** May one more call go now? A "no" for load is remembered: somebody waits for the limit. */
@@ -152,15 +166,27 @@ export class Admission {
     this.#inFlight--;
   }
 
-  /** What a call that went out at `startedMs` says about load; `usualMs` is the station's usual answer time. */
-  note(sign: LoadSign, startedMs: number, usualMs: number, nowMs: number): void {
+  /** What a call says about load; `usualMs` is the station's usual answer time. */
+  note(sign: LoadSign, usualMs: number, nowMs: number): void {
+    if (nowMs >= this.#roundEndsMs) this.#endRound(usualMs, nowMs);
+    if (sign !== "unanswered") this.#measure(sign === "finished" ? 1 : REFUSAL_COST, usualMs, nowMs);
     if (sign === "finished") {
       this.#finished++;
       this.#pausedUntilMs = Number.NEGATIVE_INFINITY;
-    } else if (startedMs >= this.#loweredAtMs) {
-      this.#lower(sign === "overloaded" ? AFTER_REFUSAL : AFTER_SILENCE, usualMs, nowMs);
+      return;
     }
-    if (this.#limit < ENDLESS && nowMs >= this.#roundEndsMs) this.#endRound(usualMs, nowMs);
+    if (sign === "overloaded") this.#refused++;
+    // Calls that went out before the limit was lowered say nothing about the new one.
+    if (nowMs < this.#loweredAtMs + 2 * Math.max(MIN_ROUND_MS, usualMs)) return;
+    const load = Math.min(this.#limit, Math.max(1, this.#inFlight));
+    if (sign === "unanswered") this.#lower(load * AFTER_SILENCE, usualMs, nowMs);
+    else this.#lower(Math.min(load * AFTER_REFUSAL, this.#doneInRound(usualMs, nowMs) * RESERVE), usualMs, nowMs);
+    this.#beginRound(usualMs, nowMs);
+  }
+
+  /** Has the station finished anything lately? */
+  get isFinishing(): boolean {
+    return this.#done + this.#doneBefore > 0;
   }
 
   /** The station asks to be left alone for `forMs`; an answer from it ends that early. */
@@ -169,55 +195,83 @@ export class Admission {
   }
 
   #restart(nowMs: number): void {
-    this.#tooMuch = ENDLESS;
+    this.#isLearned = false;
     this.#learned.ratePerSecond = ENDLESS;
     this.#pausedUntilMs = Number.NEGATIVE_INFINITY;
     this.#roundEndsMs = nowMs + MIN_ROUND_MS;
     this.#finished = 0;
+    this.#refused = 0;
+    this.#done = 0;
+    this.#doneBefore = 0;
+    this.#windowBeforeMs = 0;
+    this.#windowFromMs = nowMs;
     this.#wasBound = false;
     this.#boundAtMs = nowMs;
-    this.#loweredAtMs = nowMs;
+    this.#loweredAtMs = Number.NEGATIVE_INFINITY;
   }
 
-  /** The call that shows it is still counted among those in flight. */
   #lower(to: number, usualMs: number, nowMs: number): void {
-    this.#tooMuch = Math.min(this.#limit, Math.max(1, this.#inFlight));
-    this.#limit = Math.max(this.#tooMuch * to, MIN_LIMIT);
+    this.#limit = Math.max(to, MIN_LIMIT);
+    this.#isLearned = true;
     this.#loweredAtMs = nowMs;
-    this.#probeStep = PROBE_STEP;
     this.#boundAtMs = nowMs;
-    this.#beginRound(usualMs, nowMs);
+    this.#setPace(usualMs);
   }
 
   #endRound(usualMs: number, nowMs: number): void {
-    if (nowMs - this.#boundAtMs >= Math.max(LIFT_AFTER_MS, 2 * usualMs)) {
-      this.#limit = ENDLESS;
-      this.#tooMuch = ENDLESS;
-      this.#learned.ratePerSecond = ENDLESS;
-      return;
+    if (this.#limit < ENDLESS) {
+      if (this.#refused > 0) this.#lower(Math.min(this.#limit, this.#doneInRound(usualMs, nowMs) * RESERVE), usualMs, nowMs);
+      else if (nowMs - this.#boundAtMs >= Math.max(LIFT_AFTER_MS, 2 * usualMs)) this.#lift();
+      else if (this.#wasBound && this.#finished > 0) this.#raise(nowMs);
+      this.#setPace(usualMs);
     }
-    if (this.#wasBound && this.#finished > 0) this.#raise(nowMs);
     this.#beginRound(usualMs, nowMs);
   }
 
+  #beginRound(usualMs: number, nowMs: number): void {
+    this.#roundEndsMs = nowMs + Math.max(MIN_ROUND_MS, usualMs);
+    this.#finished = 0;
+    this.#refused = 0;
+    this.#wasBound = false;
+  }
+
+  #measure(work: number, usualMs: number, nowMs: number): void {
+    const windowMs = Math.max(MIN_WINDOW_MS, 2 * usualMs);
+    const elapsedMs = nowMs - this.#windowFromMs;
+    if (elapsedMs >= windowMs) {
+      // After a rest, what was counted before it belongs to no window.
+      const isFresh = elapsedMs < 2 * windowMs;
+      this.#doneBefore = isFresh ? this.#done : 0;
+      this.#windowBeforeMs = isFresh ? elapsedMs : 0;
+      this.#done = 0;
+      this.#windowFromMs = nowMs;
+    }
+    this.#done += work;
+  }
+
+  /** What the station does in one round trip, as measured over the last windows. */
+  #doneInRound(usualMs: number, nowMs: number): number {
+    const overMs = nowMs - this.#windowFromMs + this.#windowBeforeMs;
+    return overMs < usualMs ? this.#done + this.#doneBefore : ((this.#done + this.#doneBefore) * usualMs) / overMs;
+  }
+
   #raise(nowMs: number): void {
-    const plateau = this.#tooMuch * PLATEAU;
-    if (this.#tooMuch === ENDLESS) this.#limit *= SLOW_START;
-    else if (this.#limit < plateau) this.#limit = Math.min(plateau, this.#limit + (plateau - this.#limit) * RECOVERY + 0.01);
-    else if (nowMs - this.#loweredAtMs >= PROBE_AFTER_MS) {
-      this.#limit *= 1 + this.#probeStep;
-      this.#probeStep = Math.min(2 * this.#probeStep, SLOW_START - 1);
+    if (!this.#isLearned) this.#limit *= this.#growth;
+    else {
+      const calmMs = nowMs - this.#loweredAtMs;
+      if (calmMs >= PROBE_AFTER_MS) this.#limit *= 1 + Math.min(SLOW_START - 1, (PROBE_STEP * calmMs) / 1_000);
     }
     this.#limit = Math.min(this.#limit, this.#maxConcurrent);
   }
 
-  #beginRound(usualMs: number, nowMs: number): void {
-    const roundMs = Math.max(MIN_ROUND_MS, usualMs);
-    this.#roundEndsMs = nowMs + roundMs;
-    this.#finished = 0;
-    this.#wasBound = false;
-    // Once it is known what is too much, calls are spread over the round trip, so that a limit of 1.9 is not one of 2.
-    this.#learned.ratePerSecond = this.#tooMuch < ENDLESS && usualMs > 0 ? (this.#limit * 1_000) / usualMs : ENDLESS;
+  #lift(): void {
+    this.#limit = ENDLESS;
+    this.#isLearned = false;
+  }
+
+  /** Once it is known what a station takes, calls are spread over the round trip, so that a limit of 1.9 is not one of 2. */
+  #setPace(usualMs: number): void {
+    this.#learned.ratePerSecond = this.#isLearned && usualMs > 0 ? (this.#limit * 1_000) / usualMs : ENDLESS;
   }
 }
 

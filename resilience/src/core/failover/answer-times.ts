@@ -1,37 +1,39 @@
 /**
- * How long a station takes to answer, learned from the answers it gave: a histogram with buckets that each cover 8 %,
- * halved every 1,000 answers, so that the newest few thousand count most. What is asked of it is a high quantile: an
- * attempt that is out for longer than nearly every answer ever took is *overdue*, which says something within a tenth of
- * a second where a timeout that fits every endpoint says it after a minute.
+ * How long a station takes to answer, learned from the answers it gave: a histogram with buckets that each cover 3 %,
+ * halved every 1,000 answers, so that the newest few thousand count most. Two bounds are asked of it. An attempt that is
+ * out for longer than 99 of 100 answers took is *overdue*: one says nothing, several of which none is answered say that
+ * the station is silent, within a tenth of a second where a timeout that fits every endpoint says it after a minute. One
+ * that is out for longer than 999 of 1,000 is worth a second attempt elsewhere (Dean and Barroso, The Tail at Scale, 2013).
  *
- * The bound follows a station that became slower for good as soon as its first slow answers are in. It knows nothing of
+ * The bounds follow a station that became slower for good as soon as its first slow answers are in. They know nothing of
  * endpoints; what one endpoint needs is kept by the source of calls (`call-sources.ts`).
  */
 
 /** Each bucket's upper edge is this many times its lower edge. */
-const GROWTH = 1.08;
+const GROWTH = 1.03;
 const LOG_GROWTH = Math.log(GROWTH);
 /** Upper edge of the lowest bucket in ms, and how many there are: up to four hours. */
 const LOWEST_MS = 0.1;
-const BUCKETS = 246;
+const BUCKETS = 640;
 /** After so many answers all counts are halved. */
 const HALVE_AFTER = 1_000;
 /** Before so many answers there is no bound. */
 const MIN_ANSWERS = 20;
 /** How often the bound is worked out again, in answers. */
 const REFRESH_AFTER = 16;
-/** An attempt is overdue at the p99.9 and a quarter, or at the p99.9 and this many ms, whichever is more. */
-const OVERDUE_RATIO = 1.2;
-const OVERDUE_MARGIN_MS = 20;
-const QUANTILE = 0.999;
+/** A bound is so many times its quantile, or so many ms more, whichever is later. To be overdue costs nothing by itself. */
+const OVERDUE = { quantile: 0.99, ratio: 1.05, marginMs: 5 };
+/** A second attempt is work for a station. */
+const HEDGE = { quantile: 0.999, ratio: 1.2, marginMs: 20 };
 
 export class AnswerTimes {
-  readonly #counts = new Float64Array(BUCKETS);
+  readonly #counts = new Uint16Array(BUCKETS);
   #total = 0;
   #sinceHalved = 0;
   #sinceRefreshed = REFRESH_AFTER;
   #meanMs = 0;
   #overdueAfterMs: number = Number.POSITIVE_INFINITY;
+  #hedgeAfterMs: number = Number.POSITIVE_INFINITY;
 
   /** An answer came after `tookMs`. */
   add(tookMs: number): void {
@@ -44,9 +46,9 @@ export class AnswerTimes {
     this.#sinceHalved = 0;
     this.#total = 0;
     for (let at = 0; at < BUCKETS; at++) {
-      const half = (this.#counts[at] as number) / 2;
-      this.#counts[at] = half < 0.1 ? 0 : half;
-      this.#total += this.#counts[at] as number;
+      const half = (this.#counts[at] as number) >> 1;
+      this.#counts[at] = half;
+      this.#total += half;
     }
   }
 
@@ -57,11 +59,14 @@ export class AnswerTimes {
 
   /** An attempt that is out for longer is overdue; `Infinity` until enough answers are known. */
   get overdueAfterMs(): number {
-    if (this.#sinceRefreshed < REFRESH_AFTER) return this.#overdueAfterMs;
-    this.#sinceRefreshed = 0;
-    const highMs = this.#total < MIN_ANSWERS ? Number.POSITIVE_INFINITY : this.quantileMs(QUANTILE);
-    this.#overdueAfterMs = Math.max(highMs * OVERDUE_RATIO, highMs + OVERDUE_MARGIN_MS);
+    this.#refresh();
     return this.#overdueAfterMs;
+  }
+
+  /** An attempt that is out for longer is worth a second one elsewhere; `Infinity` until enough answers are known. */
+  get hedgeAfterMs(): number {
+    this.#refresh();
+    return this.#hedgeAfterMs;
   }
 
   /** Upper edge of the bucket that holds the quantile `q` (0 … 1); 0 before the first answer. */
@@ -81,6 +86,19 @@ export class AnswerTimes {
     this.#sinceHalved = 0;
     this.#sinceRefreshed = REFRESH_AFTER;
     this.#meanMs = 0;
+  }
+
+  #refresh(): void {
+    if (this.#sinceRefreshed < REFRESH_AFTER) return;
+    this.#sinceRefreshed = 0;
+    const known = this.#total >= MIN_ANSWERS;
+    this.#overdueAfterMs = known ? this.#bound(OVERDUE) : Number.POSITIVE_INFINITY;
+    this.#hedgeAfterMs = known ? this.#bound(HEDGE) : Number.POSITIVE_INFINITY;
+  }
+
+  #bound({ quantile, ratio, marginMs }: typeof OVERDUE): number {
+    const ms = this.quantileMs(quantile);
+    return Math.max(ms * ratio, ms + marginMs);
   }
 }
 

@@ -80,8 +80,16 @@ export class CallQueue {
     return undefined;
   }
 
-  /** Every call, in order. */
-  all(): Call[] {
+  /** Takes every call out, in order. */
+  takeAll(): Call[] {
+    const calls = this.#all();
+    this.#places = [];
+    this.#head = 0;
+    this.#size = 0;
+    return calls;
+  }
+
+  #all(): Call[] {
     return this.#places.slice(this.#head).filter((call) => call !== undefined);
   }
 
@@ -107,7 +115,7 @@ export class CallQueue {
 
   #compact(): void {
     if (this.#head < COMPACT_AFTER && this.#places.length - this.#head < 2 * this.#size + COMPACT_AFTER) return;
-    this.#places = this.all();
+    this.#places = this.#all();
     this.#head = 0;
   }
 }

@@ -83,10 +83,14 @@ export interface Attempt {
   judgedFromMs: number;
   /** It has been counted as overdue. */
   isOverdue: boolean;
+  /** It is so late that a second attempt elsewhere was thought of. */
+  isHedged: boolean;
   /** Nobody waits for it any more. */
   isAbandoned: boolean;
   /** Its station is silent, and the call went on without waiting for it. */
   isMoved: boolean;
+  /** Its place among those out at the station. */
+  place: number;
   /** The driver's context of it. */
   context: unknown;
 }

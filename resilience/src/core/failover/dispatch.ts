@@ -29,6 +29,7 @@ import {
 import { RateWindow } from "../rate-window.ts";
 import { RetryBudgetMachine } from "../retry-budget.ts";
 import type { Declaration } from "../supervisor.ts";
+import type { LoadSign } from "./admission.ts";
 import {
   type Attempt,
   type AttemptEnd,
@@ -118,6 +119,8 @@ const SERVING_MS = 1_000;
 const QUEUE_RECHECK_MS = 10;
 /** Calls whose callers' patience is unknown are ordered as if it were this long; only the order matters. */
 const ORDER_HORIZON_MS = 30_000;
+/** What changes often is told this often at most. */
+const TELL_AGAIN_MS = 10_000;
 const ENDLESS = Number.POSITIVE_INFINITY;
 const NOTHING: readonly DispatchAction[] = [];
 const GIVEN_UP = new NoStationFitError("the call was given up");
@@ -141,6 +144,9 @@ export class Dispatcher {
   #usualInFlight = 0;
   #toldShortageMs: number = Number.NEGATIVE_INFINITY;
   #toldPatienceMs: number | undefined = undefined;
+  /** The patience by which waiting calls are ordered. */
+  #orderPatienceMs = ORDER_HORIZON_MS;
+  readonly #toldCapacityMs: Map<Station, number> = new Map();
   readonly #doubted: Set<Station> = new Set();
 
   constructor(options: DispatchOptions) {
@@ -271,10 +277,11 @@ export class Dispatcher {
     if (call.state.phase === "done") return;
     this.patience.noteHangUp(nowMs - call.arrivedMs, nowMs);
     this.#tellPatience(nowMs);
+    this.#sortAgain();
     // Nobody waits for what is late: the station has more than it can answer.
     for (const attempt of call.out ?? []) {
       const { station } = attempt;
-      if (attempt.isOverdue) this.#noteLoad(station, "unanswered", attempt.startedMs, nowMs);
+      if (attempt.isOverdue) this.#noteLoad(station, "unanswered", nowMs);
     }
     this.#settle(call, { error: new CallAbortedError(reason) }, "hungUp", nowMs);
   }
@@ -332,22 +339,24 @@ export class Dispatcher {
       isUploading: false,
       judgedFromMs: nowMs,
       isOverdue: false,
+      isHedged: false,
       isAbandoned: false,
       isMoved: false,
+      place: -1,
       context: undefined,
     };
     call.state = RUNNING;
     if (call.out === undefined) call.out = [attempt];
     else call.out.push(attempt);
     station.out.add(attempt);
-    this.#usualInFlight += (station.out.size - this.#usualInFlight) / 64;
+    if (!station.admission.isTrial) this.#usualInFlight += (station.out.size - this.#usualInFlight) / 64;
     this.#arm(call, nowMs);
     this.#actions.push({ type: "send", attempt });
   }
 
   #ended(attempt: Attempt, end: AttemptEnd, nowMs: number): void {
     const { call, station } = attempt;
-    station.out.delete(attempt);
+    station.out.remove(attempt);
     if (station.parts.sharedSlots !== undefined) this.#actions.push({ type: "leave-slot", station });
     takeOut(attempt);
     this.#book(attempt, end, nowMs);
@@ -362,7 +371,11 @@ export class Dispatcher {
   }
 
   /** What the end of an attempt says about its station. */
-  #book({ call, station, permit, startedMs, judgedFromMs, isAbandoned }: Attempt, end: AttemptEnd, nowMs: number): void {
+  #book(
+    { call, station, permit, startedMs, judgedFromMs, isAbandoned }: Attempt,
+    end: AttemptEnd,
+    nowMs: number,
+  ): void {
     const { evidence } = station;
     const { breaker } = station.parts;
     const distrusted = nowMs < this.roles.distrustUntilMs;
@@ -373,7 +386,7 @@ export class Dispatcher {
         station.answerTimes.add(tookMs);
         call.terms.source.noteServed(station.number, Math.max(tookMs, Number.MIN_VALUE), nowMs);
         evidence.noteServed(startedMs, nowMs);
-        this.#noteLoad(station, "finished", startedMs, nowMs);
+        this.#noteLoad(station, "finished", nowMs);
         if (permit !== undefined) breaker?.success(permit, nowMs, tookMs > breaker.slowCallDurationMs);
         return;
       }
@@ -407,8 +420,9 @@ export class Dispatcher {
   #overloaded(call: Call, station: Station, startedMs: number, hintMs: number | undefined, nowMs: number): void {
     const serves = nowMs - station.evidence.lastServedMs < SERVING_MS;
     if (serves && !call.terms.source.isServedBy(station.number, nowMs)) return;
-    this.#noteLoad(station, "overloaded", startedMs, nowMs);
-    if (hintMs !== undefined) station.admission.pause(hintMs, nowMs);
+    this.#noteLoad(station, "overloaded", nowMs);
+    // A station that serves others meanwhile does not have to be left alone.
+    if (hintMs !== undefined && !station.admission.isFinishing) station.admission.pause(hintMs, nowMs);
   }
 
   #served({ call, station }: Attempt, { settlement }: AttemptEnd, nowMs: number): void {
@@ -572,7 +586,7 @@ export class Dispatcher {
   #shortage({ call, station }: Attempt, end: AttemptEnd, nowMs: number): void {
     if (call.state.phase !== "running" || call.out !== undefined) return;
     const cause = "error" in end.settlement ? end.settlement.error : undefined;
-    if (nowMs - this.#toldShortageMs >= 10_000) {
+    if (nowMs - this.#toldShortageMs >= TELL_AGAIN_MS) {
       this.#toldShortageMs = nowMs;
       this.#event({ type: "local-shortage", station: station.name, code: codeOf(cause), atMs: nowMs });
     }
@@ -597,7 +611,8 @@ export class Dispatcher {
     const lost = visits.find((visit) => visit.last === "lost") ?? undefined;
     if (lost !== undefined || call.out !== undefined) {
       const station = lost?.station ?? (call.out as Attempt[])[0]?.station;
-      const cause = lost?.lastSettlement !== undefined && "error" in lost.lastSettlement ? lost.lastSettlement.error : undefined;
+      const cause =
+        lost?.lastSettlement !== undefined && "error" in lost.lastSettlement ? lost.lastSettlement.error : undefined;
       if (cause instanceof AttemptTimeoutError || cause instanceof AmbiguousOutcomeError) return { error: cause };
       return { error: lostAt(station, call, cause) };
     }
@@ -610,10 +625,23 @@ export class Dispatcher {
   #enqueue(call: Call, nowMs: number): void {
     call.state = { phase: "waiting", sinceMs: nowMs };
     if (call.waitEndsMs === ENDLESS) call.waitEndsMs = nowMs + this.#options.maxWaitMs;
-    const { deadline } = call.terms;
+    this.#queue.add(call, this.#orderOf(call));
+    this.#due.set(call, Math.min(call.terms.deadline, call.waitEndsMs));
+  }
+
+  #orderOf({ terms, arrivedMs }: Call): number {
+    return Math.min(terms.deadline, arrivedMs + this.#orderPatienceMs);
+  }
+
+  /** Patience has changed: those who wait are put in the order that follows from it. */
+  #sortAgain(): void {
     const patienceMs = this.patience.estimateMs ?? ORDER_HORIZON_MS;
-    this.#queue.add(call, Math.min(deadline, call.arrivedMs + patienceMs));
-    this.#due.set(call, Math.min(deadline, call.waitEndsMs));
+    if (Math.abs(patienceMs - this.#orderPatienceMs) <= this.#orderPatienceMs / 10) return;
+    this.#orderPatienceMs = patienceMs;
+    const calls = this.#queue.takeAll();
+    for (const call of calls) call.order = this.#orderOf(call);
+    calls.sort((one, other) => one.order - other.order || one.id - other.id);
+    for (const call of calls) this.#queue.add(call, call.order);
   }
 
   #park(call: Call, forMs: number, nowMs: number): void {
@@ -631,7 +659,7 @@ export class Dispatcher {
         this.#shed(call, nowMs);
         continue;
       }
-      const chosen = anyUsable ? call : this.#chosen(call, nowMs);
+      const chosen = anyUsable && !this.roles.active.admission.isTrial ? call : this.#chosen(call, nowMs);
       const station = this.#router.route(chosen, nowMs);
       if (station === undefined) return;
       this.#queue.remove(chosen);
@@ -693,7 +721,10 @@ export class Dispatcher {
   }
 
   #serviceMs(): number {
-    return this.roles.active.answerTimes.usualMs * SERVICE_MARGIN;
+    let usualMs = this.roles.active.answerTimes.usualMs;
+    // One that has served nobody yet is taken to be as quick as the others.
+    if (usualMs === 0) for (const { answerTimes } of this.roles.stations) usualMs = Math.max(usualMs, answerTimes.usualMs);
+    return usualMs * SERVICE_MARGIN;
   }
 
   /** How long a call that arrives now would wait; 0 where nothing is known. */
@@ -714,15 +745,19 @@ export class Dispatcher {
     for (const attempt of call.out ?? []) {
       if (attempt.isUploading || attempt.isAbandoned) continue;
       const timeoutAtMs = attempt.judgedFromMs + attempt.station.parts.timeoutMs;
-      atMs = Math.min(atMs, timeoutAtMs, attempt.isOverdue ? ENDLESS : this.#overdueAtMs(attempt));
+      atMs = Math.min(atMs, timeoutAtMs, this.#lateAtMs(attempt));
     }
     this.#due.set(call, atMs <= nowMs ? nowMs : atMs);
   }
 
-  #overdueAtMs({ station, call, judgedFromMs }: Attempt): number {
-    const usual = station.overdueAfterMs < ENDLESS ? station : this.roles.active;
-    const overdueMs = judgedFromMs + Math.max(usual.overdueAfterMs, call.terms.source.overdueAfterMs);
-    return Math.max(overdueMs, this.roles.distrustUntilMs);
+  /** When an attempt becomes overdue, or, once it is, worth a second one; `Infinity` once it is both, or where nobody knows. */
+  #lateAtMs({ station, call, judgedFromMs, isOverdue, isHedged }: Attempt): number {
+    if (isHedged) return ENDLESS;
+    const own = station.answerTimes;
+    const usual = own.overdueAfterMs < ENDLESS ? own : this.roles.active.answerTimes;
+    const afterMs = isOverdue ? usual.hedgeAfterMs : usual.overdueAfterMs;
+    const lateAtMs = judgedFromMs + Math.max(afterMs, call.terms.source.overdueAfterMs);
+    return Math.max(lateAtMs, this.roles.distrustUntilMs);
   }
 
   #fellDue(call: Call, readUntilMs: number, nowMs: number): void {
@@ -749,17 +784,21 @@ export class Dispatcher {
     for (const attempt of [...(call.out ?? [])]) {
       if (attempt.isUploading || attempt.isAbandoned) continue;
       if (nowMs >= attempt.judgedFromMs + attempt.station.parts.timeoutMs) this.#timedOut(attempt, nowMs);
-      else if (!attempt.isOverdue && nowMs >= this.#overdueAtMs(attempt)) this.#overdue(attempt, nowMs);
+      else if (nowMs >= this.#lateAtMs(attempt)) this.#late(attempt, nowMs);
       if (call.state.phase !== "running") return;
     }
     this.#arm(call, nowMs);
   }
 
-  #overdue(attempt: Attempt, nowMs: number): void {
+  #late(attempt: Attempt, nowMs: number): void {
     const { call, station, startedMs } = attempt;
-    attempt.isOverdue = true;
-    station.evidence.noteOverdue(startedMs, nowMs);
-    this.#look(station, nowMs);
+    if (!attempt.isOverdue) {
+      attempt.isOverdue = true;
+      station.evidence.noteOverdue(startedMs, nowMs);
+      this.#look(station, nowMs);
+      if (nowMs < this.#lateAtMs(attempt)) return;
+    }
+    attempt.isHedged = true;
     if (call.state.phase !== "running" || !this.#mayHedge(call) || call.out?.length !== 1) return;
     const next = this.#router.next(call, nowMs);
     if (next === undefined || !this.#hedges.withdraw(nowMs)) return;
@@ -786,14 +825,14 @@ export class Dispatcher {
     takeOut(attempt);
     this.#recall(attempt, error);
     if (nowMs >= this.roles.distrustUntilMs) station.evidence.noteLost(attempt.startedMs);
-    this.#noteLoad(station, "unanswered", attempt.startedMs, nowMs);
+    this.#noteLoad(station, "unanswered", nowMs);
     this.#failed(attempt, { result: "lost", settlement: { error } }, nowMs);
     this.#look(station, nowMs);
   }
 
   #expire(call: Call, nowMs: number): void {
     for (const attempt of call.out ?? []) {
-      if (attempt.isOverdue) this.#noteLoad(attempt.station, "unanswered", attempt.startedMs, nowMs);
+      if (attempt.isOverdue) this.#noteLoad(attempt.station, "unanswered", nowMs);
     }
     this.#outOfTime(call, nowMs);
   }
@@ -822,8 +861,11 @@ export class Dispatcher {
   }
 
   #keep(nowMs: number, decision: Extract<FailoverDecision, { type: "keep" }>): void {
-    const { active } = this.roles;
-    if (nowMs - active.evidence.lastServedMs >= SERVING_MS) active.admission.beginTrial(nowMs);
+    for (const station of this.roles.stations) {
+      if (nowMs - station.evidence.lastServedMs >= SERVING_MS || station.evidence.isDoubted) {
+        station.admission.beginTrial(nowMs);
+      }
+    }
     this.#event({ ...decision, type: "kept" });
   }
 
@@ -940,11 +982,13 @@ export class Dispatcher {
     call.charged = undefined;
   }
 
-  #noteLoad(station: Station, sign: "finished" | "overloaded" | "unanswered", startedMs: number, nowMs: number): void {
+  #noteLoad(station: Station, sign: LoadSign, nowMs: number): void {
     const { admission } = station;
     const before = admission.limit;
-    admission.note(sign, startedMs, station.answerTimes.usualMs, nowMs);
+    admission.note(sign, station.answerTimes.usualMs, nowMs);
     if (admission.limit >= before || sign === "finished") return;
+    if (nowMs - (this.#toldCapacityMs.get(station) ?? Number.NEGATIVE_INFINITY) < TELL_AGAIN_MS) return;
+    this.#toldCapacityMs.set(station, nowMs);
     const { limit, ratePerSecond } = admission;
     this.#event({ type: "capacity-learned", station: station.name, limit, ratePerSecond, atMs: nowMs });
   }

@@ -30,8 +30,8 @@ const VERDICTS = 20;
 const MIN_LOST = 3;
 /** … and this share of them. */
 const LOST_RATE = 0.25;
-/** So many overdue or lost attempts in a row put a station in doubt: one is a packet, two are an accident. */
-const DOUBTED_AFTER = 3;
+/** So many overdue or lost attempts in a row put a station in doubt: a doubt costs nothing but the way of new calls. */
+const DOUBTED_AFTER = 2;
 /** Sources told apart among failures that could not be compared. */
 const MIN_SOURCES = 2;
 

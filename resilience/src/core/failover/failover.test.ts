@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConfigurationError } from "../errors.ts";
-import { type Assessment, type Evidence, FailoverMachine } from "./failover.ts";
 import { seededRandom } from "../random.ts";
+import { type Assessment, type Evidence, FailoverMachine } from "./failover.ts";
 
 const SEED: string = process.env["SEED"] ?? "27020034";
 const REPLAY = `SEED=${SEED} node --conditions=@gsf/source --test resilience/src/core/failover.test.ts`;

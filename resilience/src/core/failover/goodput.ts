@@ -67,7 +67,13 @@ export class GoodputWatch {
   #take(nowMs: number, windowMs: number): OverloadFigures {
     const counts = this.#counts;
     const ended = counts.answered + counts.failed + counts.refused + counts.expired + counts.hungUp;
-    const figures = { atMs: nowMs, windowMs: Number.isFinite(windowMs) ? windowMs : 0, offered: this.#offered, ended, ...counts };
+    const figures = {
+      atMs: nowMs,
+      windowMs: Number.isFinite(windowMs) ? windowMs : 0,
+      offered: this.#offered,
+      ended,
+      ...counts,
+    };
     this.#sinceMs = nowMs;
     this.#offered = 0;
     for (const outcome of Object.keys(counts) as CallOutcome[]) counts[outcome] = 0;

@@ -13,6 +13,7 @@ import type { Slots } from "../slots.ts";
 import type { Declaration, Standing } from "../supervisor.ts";
 import type { Admission } from "./admission.ts";
 import { AnswerTimes } from "./answer-times.ts";
+import { AttemptsOut } from "./attempts-out.ts";
 import type { Attempt } from "./call.ts";
 import type { StationEvidence } from "./evidence.ts";
 import type { Assessment, Evidence } from "./failover.ts";
@@ -62,7 +63,7 @@ export class Station {
   readonly evidence: StationEvidence;
   readonly admission: Admission;
   readonly answerTimes: AnswerTimes = new AnswerTimes();
-  readonly out: Set<Attempt> = new Set();
+  readonly out: AttemptsOut<Attempt> = new AttemptsOut();
   maintenance: Maintenance | undefined = undefined;
   liveness: Standing = "unknown";
   /** Since when it has been suspected of silence, or worse; undefined while it is heard. */
@@ -114,11 +115,6 @@ export class Station {
   /** Should new calls go elsewhere for the moment, if they can? */
   get isDoubted(): boolean {
     return this.evidence.isDoubted;
-  }
-
-  /** An attempt that is out for longer is overdue. */
-  get overdueAfterMs(): number {
-    return this.answerTimes.overdueAfterMs;
   }
 
   isCircuitOpen(nowMs: number): boolean {

@@ -64,8 +64,7 @@ function createStation<S extends NamedStation>(
   clock: Clock,
 ): StationHandle<S> {
   const { parts } = clientOf(options, station, clock);
-  const ramp: RampOptions =
-    typeof options.ramp === "function" ? options.ramp(station) : (options.ramp ?? {});
+  const ramp: RampOptions = typeof options.ramp === "function" ? options.ramp(station) : (options.ramp ?? {});
   const { heartbeatNote } = options;
   const role = number === 0 ? "primary" : "backup";
   const machine = new Station({
@@ -73,7 +72,10 @@ function createStation<S extends NamedStation>(
     role,
     number,
     evidence: new StationEvidence(options.commandPath),
-    admission: new Admission({ ...ramp, maxConcurrent: parts.bulkhead?.slots.maxConcurrent ?? Number.POSITIVE_INFINITY }),
+    admission: new Admission({
+      ...ramp,
+      maxConcurrent: parts.bulkhead?.slots.maxConcurrent ?? Number.POSITIVE_INFINITY,
+    }),
     breaker: parts.breaker?.machine,
     budget: parts.budget?.machine,
     sharedSlots: parts.bulkhead?.slots,
@@ -90,11 +92,7 @@ function createStation<S extends NamedStation>(
 }
 
 /** A client makes the parts and refuses settings that contradict each other; calls do not go through it. */
-function clientOf<S extends NamedStation>(
-  options: FailoverOptions<S>,
-  station: S,
-  clock: Clock,
-): ResilientClient {
+function clientOf<S extends NamedStation>(options: FailoverOptions<S>, station: S, clock: Clock): ResilientClient {
   const given = typeof options.client === "function" ? options.client(station) : (options.client ?? {});
   const { breaker } = given;
   return new ResilientClient({

@@ -198,7 +198,8 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
 
   #ask(call: Call, number: number): void {
     const key = call.terms.idempotencyKey;
-    if (this.#query === undefined || key === undefined) return this.input({ type: "answered", call, answer: "unknown" });
+    if (this.#query === undefined || key === undefined)
+      return this.input({ type: "answered", call, answer: "unknown" });
     this.#query
       .ask<unknown>(this.#handle(number).station, key, call.terms.deadline)
       .then((answer) => this.input({ type: "answered", call, answer }));

@@ -114,7 +114,8 @@ export class PrimaryBackupFailover<S extends NamedStation> {
 
   /** Supervises until `signal` is aborted, then resolves. Without it calls work, but nothing is ever promoted. */
   async run(signal: AbortSignal): Promise<void> {
-    if (this.#roles.isRunning) throw new ConfigurationError("already-running", `${PART}: run was called while running.`);
+    if (this.#roles.isRunning)
+      throw new ConfigurationError("already-running", `${PART}: run was called while running.`);
     if (signal.aborted) return;
     this.#driver.input({ type: "supervised", isRunning: true });
     try {
@@ -249,7 +250,10 @@ export class PrimaryBackupFailover<S extends NamedStation> {
       leaseEndsMs: () => (lease === undefined ? NO_DEADLINE : lease.validUntilMs() - (lease.marginMs ?? 0)),
       automatic: failback?.mode === "automatic",
       probes: probe !== undefined,
-      quietMs: checked(PART, "failback.canaryWaitMs", failback?.canaryWaitMs ?? 2_000, { ...DURATION_MS, aboveMin: false }),
+      quietMs: checked(PART, "failback.canaryWaitMs", failback?.canaryWaitMs ?? 2_000, {
+        ...DURATION_MS,
+        aboveMin: false,
+      }),
     });
   }
 
