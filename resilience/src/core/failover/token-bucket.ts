@@ -29,7 +29,8 @@ export class TokenBucket {
 
   /** When the next call may go; in the past, or now, where it may go now. */
   get nextMs(): number {
-    return this.#fullAtMs - LATENESS_MS;
+    // Without a pace nobody waits for what was taken while there was one.
+    return this.#ratePerSecond === Number.POSITIVE_INFINITY ? Number.NEGATIVE_INFINITY : this.#fullAtMs - LATENESS_MS;
   }
 
   /** May a call go now? */
