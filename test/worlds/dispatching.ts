@@ -197,7 +197,9 @@ export class Dispatching {
     assert.ok(place >= 0, "an attempt ends once");
     this.out.splice(place, 1);
     const settlement: Settlement =
-      result === "served" ? { value: `${attempt.station.name} served` } : { error: new Error(`${attempt.station.name} ${result}`) };
+      result === "served"
+        ? { value: `${attempt.station.name} served` }
+        : { error: new Error(`${attempt.station.name} ${result}`) };
     return this.input({ type: "ended", attempt, end: { result, settlement, ...more } });
   }
 

@@ -32,9 +32,18 @@ test("[F5] find goes from the front, findLast from the back", () => {
     queue.add(made, order);
     return made;
   });
-  assert.equal(queue.find((one) => one.order > 1), calls[1]);
-  assert.equal(queue.findLast((one) => one.order < 4), calls[2]);
-  assert.equal(queue.find((one) => one.order > 9), undefined);
+  assert.equal(
+    queue.find((one) => one.order > 1),
+    calls[1],
+  );
+  assert.equal(
+    queue.findLast((one) => one.order < 4),
+    calls[2],
+  );
+  assert.equal(
+    queue.find((one) => one.order > 9),
+    undefined,
+  );
 });
 
 type Step = readonly ["add", number] | readonly ["remove", number] | readonly ["first"] | readonly ["takeAll"];
@@ -74,7 +83,11 @@ test("[F5] any adding and taking out → as a sorted array does", () => {
         }
         assert.equal(queue.size, model.length, REPLAY);
         assert.equal(queue.first, model[0], REPLAY);
-        assert.equal(queue.findLast(() => true), model.at(-1), REPLAY);
+        assert.equal(
+          queue.findLast(() => true),
+          model.at(-1),
+          REPLAY,
+        );
       }
       assert.deepEqual(queue.takeAll(), model, REPLAY);
     }),

@@ -154,12 +154,22 @@ test("[F1] after a fresh start → nothing is held against it, and late ends of 
 });
 
 test("limits that are set → are the ones that count; nonsense is refused", () => {
-  const evidence = new StationEvidence({ refusalsToDeclare: 1, minimumFailures: 2, failingForMs: 0, unansweredAfterMs: 0 });
+  const evidence = new StationEvidence({
+    refusalsToDeclare: 1,
+    minimumFailures: 2,
+    failingForMs: 0,
+    unansweredAfterMs: 0,
+  });
   evidence.noteFailed(SOURCES[0], 0);
   assert.equal(evidence.isFailing(0), false);
   evidence.noteFailed(SOURCES[1], 0);
   assert.equal(evidence.isFailing(0), true);
-  for (const options of [{ refusalsToDeclare: 0 }, { minimumFailures: 1.5 }, { failingForMs: -1 }, { unansweredAfterMs: Number.NaN }]) {
+  for (const options of [
+    { refusalsToDeclare: 0 },
+    { minimumFailures: 1.5 },
+    { failingForMs: -1 },
+    { unansweredAfterMs: Number.NaN },
+  ]) {
     assert.throws(() => new StationEvidence(options), ConfigurationError);
   }
 });
