@@ -80,31 +80,7 @@ export function compose({ settings, clock, random, uplink, newChallenge, onComma
       };
     },
     async run(signal) {
-      await Promise.all(
-        [...groups.values()].flatMap((group) => [group.run(signal), pullHeartbeats(group, clock, signal)]),
-      );
+      await Promise.all([...groups.values()].map((group) => group.run(signal)));
     },
   };
-}
-
-/** Made once: an abort without a reason makes an error of its own each time, which costs more than the rest of a pull. */
-const NO_ANSWER = new Error("no answer in time");
-
-/** Asks each station of a pulled group for a sign of life at its interval, each on its own, until `signal` is aborted. */
-async function pullHeartbeats(group: Group, clock: Clock, signal: AbortSignal): Promise<void> {
-  const heartbeat = group.settings.heartbeat;
-  if (heartbeat.kind !== "http") return;
-  const { intervalMs, timeoutMs, path } = heartbeat;
-  const pull = async (station: StationSettings): Promise<void> => {
-    while (!signal.aborted) {
-      const startedMs = clock.nowMs();
-      const giveUp = new AbortController();
-      const timer = clock.at(startedMs + timeoutMs, () => giveUp.abort(NO_ANSWER));
-      // No answer is no heartbeat, and the detector draws the conclusion; there is nothing else to do with the error.
-      await group.probe(station.name, path, giveUp.signal).catch(() => undefined);
-      timer[Symbol.dispose]();
-      await clock.sleepUntil(startedMs + intervalMs, signal).catch(() => undefined);
-    }
-  };
-  await Promise.all(group.settings.stations.map(pull));
 }

@@ -5,6 +5,7 @@
  * tells everything; a value that could not be read is then of another type, and no comparison holds for it.
  */
 import { isLoopback, shownAddress } from "./adapters/listening.ts";
+import { MIN_TIMEOUT_MS, reportHealthPages, writtenPageOf } from "./config-heartbeat.ts";
 import type { WrittenConfiguration, WrittenGroup } from "./config-schema.ts";
 import { shownDuration } from "./config-values.ts";
 import type { ListenSettings } from "./fleet/settings.ts";
@@ -32,6 +33,7 @@ export function reportHazards(configuration: WrittenConfiguration, report: Repor
       const sentence = harm(group);
       if (sentence !== undefined) report([...path, ...field], sentence);
     }
+    reportHealthPages(group, path, report);
     if (group.heartbeat.kind === "udp" && configuration.heartbeats === undefined) report(path, NOBODY_LISTENS);
   }
   reportListeners(configuration, groups, report);
@@ -63,6 +65,13 @@ const GROUP_HAZARDS: readonly GroupHazard[] = [
         : undefined,
   },
   {
+    field: ["commands", "keyStatus", "trustGet"],
+    harm: ({ commands: { keyStatus } }) =>
+      keyStatus?.trustGet === true && keyStatus.method === "DELETE"
+        ? "it says how far a GET is trusted; with method: DELETE the station itself says that it cancelled the key"
+        : undefined,
+  },
+  {
     field: ["retry", "base"],
     harm: ({ retry: { baseMs }, commands: { deadlineMs } }) =>
       baseMs >= deadlineMs
@@ -72,8 +81,8 @@ const GROUP_HAZARDS: readonly GroupHazard[] = [
   {
     field: ["heartbeat", "timeout"],
     harm: ({ heartbeat }) =>
-      heartbeat.kind === "http" && heartbeat.timeoutMs > heartbeat.intervalMs
-        ? `${shownDuration(heartbeat.timeoutMs)} is longer than heartbeat.interval (${shownDuration(heartbeat.intervalMs)}): the next probe would be late`
+      heartbeat.kind === "http" && heartbeat.timeoutMs > Math.max(heartbeat.intervalMs, MIN_TIMEOUT_MS)
+        ? `${shownDuration(heartbeat.timeoutMs)} is longer than heartbeat.interval (${shownDuration(heartbeat.intervalMs)}) and than ${shownDuration(MIN_TIMEOUT_MS)}: a dead station would keep its probes waiting`
         : undefined,
   },
   {
@@ -138,13 +147,18 @@ function reportListeners(configuration: WrittenConfiguration, groups: readonly P
   for (const { group, path } of groups) {
     for (const [place, station] of group.stations.entries()) {
       if (typeof station?.url !== "string") continue;
-      const { host, port } = addressOf(station.url);
-      const own = onPort.get(port)?.find(({ value }) => leadsTo(value, host));
-      if (own === undefined) continue;
-      report(
-        [...path, "stations", place, "url"],
-        `this is ${shownPath(own.path)}: the gateway would send commands to itself`,
-      );
+      const ownAt = (url: string): FieldPath | undefined => {
+        const { host, port } = addressOf(url);
+        return onPort.get(port)?.find(({ value }) => leadsTo(value, host))?.path;
+      };
+      const own = ownAt(station.url);
+      const field = [...path, "stations", place];
+      if (own !== undefined)
+        report([...field, "url"], `this is ${shownPath(own)}: the gateway would send commands to itself`);
+      const page = station.heartbeat === undefined ? undefined : writtenPageOf(group, place);
+      const ownPage = page?.origin === undefined ? undefined : ownAt(page.origin);
+      if (ownPage !== undefined)
+        report([...field, "heartbeat"], `this is ${shownPath(ownPage)}: the gateway would ask itself`);
     }
   }
 }

@@ -3,7 +3,9 @@
  * meaning of each field is told to operators in `docs/guide/configuration.md`; contradictions between fields are found
  * in `config-hazards.ts`.
  */
-import { z } from "zod";
+import type { z } from "zod";
+import { commands } from "./config-commands.ts";
+import { heartbeat, stationHeartbeat, type WrittenHealthPage, type WrittenHeartbeat } from "./config-heartbeat.ts";
 import {
   decimal,
   duration,
@@ -19,7 +21,7 @@ import {
   trueOrFalse,
   wholeNumber,
 } from "./config-values.ts";
-import type { GatewaySettings, GroupSettings, HeartbeatSettings, ListenSettings } from "./fleet/settings.ts";
+import type { GatewaySettings, GroupSettings, ListenSettings, StationSettings } from "./fleet/settings.ts";
 
 /** A configuration as written: values read, and defaults filled in that do not depend on other fields. */
 export interface WrittenConfiguration {
@@ -40,19 +42,28 @@ export interface WrittenConfiguration {
   readonly drain: GatewaySettings["drainMs"];
 }
 
-export interface WrittenGroup extends Omit<GroupSettings, "detector" | "supervisor" | "probePath"> {
+export interface WrittenGroup
+  extends Omit<GroupSettings, "stations" | "heartbeat" | "detector" | "supervisor" | "probePath"> {
+  readonly stations: readonly WrittenStation[];
+  readonly heartbeat: WrittenHeartbeat;
   readonly detector: WrittenDetector;
   readonly probePath?: string | undefined;
 }
 
+interface WrittenStation extends Omit<StationSettings, "healthPage"> {
+  /** Instead of what the group's section says of the page. */
+  readonly heartbeat?: WrittenHealthPage | undefined;
+}
+
 /** Detector and supervisor in one section: to an operator they are one thing. */
-interface WrittenDetector extends Required<GroupSettings["supervisor"]> {
+interface WrittenDetector extends Required<Omit<GroupSettings["supervisor"], "gracePeriodMs">> {
   readonly model: GroupSettings["detector"]["model"];
   readonly windowSize: number | undefined;
   readonly threshold: number;
   readonly logThreshold: number;
   readonly minimumDeviationMs: number | undefined;
   readonly ceilingMs: number | undefined;
+  readonly gracePeriodMs: number | undefined;
 }
 
 const HOUR_MS = 3_600_000;
@@ -64,36 +75,10 @@ const GIBIBYTE = 1_024 ** 3;
 const station = section({
   name: plainName(),
   url: serviceUrl(),
+  heartbeat: stationHeartbeat.optional(),
   /** Not declared by default: the ramp alone then bounds what is offered after a promotion. */
   capacityPerSecond: decimal(1, 1e9).default(Number.POSITIVE_INFINITY),
 });
-
-/** 50 ms is the fastest path planned for (the incident's detector was tuned for one ten times as slow). */
-const pushedHeartbeat = section({ kind: z.literal("udp"), interval: duration(5, 60_000).default(50) }).transform(
-  ({ kind, interval }): HeartbeatSettings => ({ kind, intervalMs: interval }),
-);
-
-const pulledHeartbeat = section({
-  kind: z.literal("http"),
-  /** A probe costs a request, so it is asked less often than a datagram is sent. */
-  interval: duration(10, 60_000).default(1_000),
-  path: requestPath(),
-  /** Default: the interval, because an answer that comes after the next question is of no use. */
-  timeout: duration(1, 60_000).optional(),
-}).transform(
-  ({ kind, interval, path, timeout }): HeartbeatSettings => ({
-    kind,
-    intervalMs: interval,
-    path,
-    timeoutMs: timeout ?? interval,
-  }),
-);
-
-const heartbeat = z
-  .discriminatedUnion("kind", [pushedHeartbeat, pulledHeartbeat], {
-    error: "allowed are kind: udp (signed datagrams from gsf station) and kind: http (requests to a path)",
-  })
-  .prefault({ kind: "udp" });
 
 /**
  * Levels by default. Those of the adaptive model are rates of mistakes: 12 is one in 10,000 hours of a station, somewhat
@@ -112,15 +97,15 @@ const detector = section({
   suspectThreshold: decimal(0.1, 100).optional(),
   logThreshold: decimal(0.1, 100).optional(),
   clearThreshold: decimal(0.01, 100).default(2),
-  /** Default: see `leastDeviationMs` in config.ts. */
+  /** Default: see `leastDeviationMs` in config-group.ts. */
   minimumDeviation: duration(1, HOUR_MS).optional(),
-  /** Default: 20 intervals, at least a second. */
+  /** Default: see `ceilingOf` in config-group.ts. */
   ceiling: duration(10, HOUR_MS).optional(),
   /** A declaration already needs a silence that hardly ever happens by chance. */
   sustain: duration(0, HOUR_MS).default(0),
   minimumDwell: duration(0, HOUR_MS).default(1_000),
-  /** Time for a station that is started together with the gateway. */
-  gracePeriod: duration(0, HOUR_MS).default(5_000),
+  /** Time for a station that is started together with the gateway. Default: see `gracePeriodOf` in config-group.ts. */
+  gracePeriod: duration(0, HOUR_MS).optional(),
 })
   .transform((written): WrittenDetector => {
     const levels = written.model === "adaptive" ? ADAPTIVE_LEVELS : PHI_LEVELS;
@@ -139,25 +124,6 @@ const detector = section({
       gracePeriodMs: written.gracePeriod,
     };
   })
-  .prefault({});
-
-const commands = section({
-  timeout: duration(1, HOUR_MS).default(1_000),
-  deadline: duration(1, HOUR_MS).default(15_000),
-  /** As long as a command may take at all: half of the take-over objective of 30 s. */
-  maxWait: duration(0, HOUR_MS).default(15_000),
-  maxWaiting: wholeNumber(0, 1_000_000).default(10_000),
-  maxConcurrent: wholeNumber(1, 1_000_000).default(256),
-  /** Right where whoever executes a key executes it once; `report` where nobody does. */
-  ambiguousKeyed: oneOf("resend", "report").default("resend"),
-  errorBody: trueOrFalse().default(true),
-})
-  .transform(({ timeout, deadline, maxWait, ...rest }): GroupSettings["commands"] => ({
-    timeoutMs: timeout,
-    deadlineMs: deadline,
-    maxWaitMs: maxWait,
-    ...rest,
-  }))
   .prefault({});
 
 const retry = section({

@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import type { ListenSettings } from "./fleet/settings.ts";
+import type { HeaderList, StatusRange } from "./fleet/uplink.ts";
 import { nearest } from "./nearest-name.ts";
 
 /** A length of time, in milliseconds once read. A bare number counts milliseconds. */
@@ -78,6 +79,78 @@ export function serviceUrl(): z.ZodType<string> {
 export function requestPath(): z.ZodType<string> {
   return value("a path beginning with /, such as /healthz", (given) =>
     typeof given === "string" && /^\/[\x21-\x7e]*$/.test(given) ? given : undefined,
+  );
+}
+
+/** The whole address of a page: what is left out of a {@link serviceUrl} is allowed, but for a password. */
+export function pageUrl(): z.ZodType<string> {
+  return value("a whole address, such as http://10.0.0.5:9990/healthz, without fragment or password", (given) => {
+    if (typeof given !== "string" || !URL.canParse(given)) return undefined;
+    const { protocol, hash, username, password, hostname, href } = new URL(given);
+    return /^https?:$/.test(protocol) && hostname !== "" && hash + username + password === "" ? href : undefined;
+  });
+}
+
+/** What goes into a Host field: a name or address, with or without a port. */
+export function hostName(): z.ZodType<string> {
+  return value("a host name with or without a port, such as uplink.example:8443", (given) =>
+    typeof given === "string" && /^([A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?$/.test(given) ? given : undefined,
+  );
+}
+
+/** The name of a header field, but none of `taken` (in lower case). */
+export function headerName(taken: ReadonlySet<string>): z.ZodType<string> {
+  const allowed = `the name of a header field, such as x-deadline, but none of ${[...taken].join(", ")}`;
+  return value(allowed, (given) =>
+    typeof given === "string" && HEADER_NAME.test(given) && !taken.has(given.toLowerCase()) ? given : undefined,
+  );
+}
+
+/** Header fields by name. Those that frame a message or belong to a connection are not a person's to set. */
+export function headerFields(): z.ZodType<HeaderList> {
+  const allowed = `a section of header fields and their values (ASCII), but none of ${[...FRAMING].join(", ")}`;
+  return value(allowed, (given) => {
+    if (typeof given !== "object" || given === null || Array.isArray(given)) return undefined;
+    const fields = Object.entries(given).map(([name, text]) => [name, String(text)] as const);
+    const sound = fields.every(
+      ([name, text]) => HEADER_NAME.test(name) && !FRAMING.has(name.toLowerCase()) && /^[\x20-\x7e]*$/.test(text),
+    );
+    return sound && Object.values(given).every((text) => typeof text !== "object") ? fields : undefined;
+  });
+}
+
+/** HTTP statuses: `200`, `200-299`, or a list of such. */
+export function statuses(): z.ZodType<readonly StatusRange[]> {
+  return value("a status, a range such as 200-299, or a list of them, from 100 to 599", (given) => {
+    const ranges = (Array.isArray(given) ? given : [given]).map(statusRange);
+    return ranges.length > 0 && ranges.every((range) => range !== undefined) ? ranges : undefined;
+  });
+}
+
+function statusRange(given: unknown): StatusRange | undefined {
+  const parts = /^([1-5]\d\d)(?:-([1-5]\d\d))?$/.exec(String(given));
+  const [first, last] = [Number(parts?.[1]), Number(parts?.[2] ?? parts?.[1])];
+  return parts !== null && first <= last ? [first, last] : undefined;
+}
+
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/;
+export const FRAMING: ReadonlySet<string> = new Set([
+  ...["host", "connection", "content-length", "transfer-encoding", "expect", "upgrade", "keep-alive", "te", "trailer"],
+]);
+
+/** A path in which `{key}` stands for an idempotency key. */
+export function keyedPath(): z.ZodType<string> {
+  return value("a path beginning with / in which {key} stands once for the key, such as /commands/{key}", (given) =>
+    typeof given === "string" && /^\/[\x21-\x7e]*$/.test(given) && given.split("{key}").length === 2
+      ? given
+      : undefined,
+  );
+}
+
+/** The place of a field in a JSON document: names with dots between them. */
+export function fieldPlace(): z.ZodType<string> {
+  return value("the name of a JSON field, with dots for fields of fields, such as result.answer", (given) =>
+    typeof given === "string" && /^[^.\s]+(\.[^.\s]+)*$/.test(given) && given.length <= 200 ? given : undefined,
   );
 }
 

@@ -121,13 +121,19 @@ test("durations, sizes and addresses are read as people write them", () => {
   const group = read(source).settings.groups[0];
   assert.deepEqual(group?.listen, { host: "::1", port: 8080 });
   assert.deepEqual(group?.heartbeat, { kind: "http", intervalMs: 2_000, path: "/healthz?deep=1", timeoutMs: 2_000 });
+  assert.deepEqual(group?.stations[0]?.healthPage, {
+    origin: "http://127.0.0.1:9001",
+    path: "/healthz?deep=1",
+    headers: [],
+    expect: [[200, 399]],
+  });
   assert.deepEqual(group?.detector, {
     model: "lognormal",
     windowSize: 50,
     threshold: 8,
     logThreshold: 3,
     minimumDeviationMs: 500,
-    ceilingMs: 40_000,
+    ceilingMs: 10_000,
   });
   assert.equal(group?.commands.timeoutMs, 1_500);
   assert.equal(group?.commands.deadlineMs, 120_000);
@@ -196,7 +202,7 @@ heartbeats: { secretFile: beat.secret }
     'fleet.yaml:6:31 groups[0].stations[0].url: "ftp://x" is not allowed; allowed is http://host:port or https://host:port, without path, query or password',
     "fleet.yaml:7:17 groups[0].stations[1].name: groups[0].stations[0].name is the same; names must differ",
     'fleet.yaml:9:16 groups[0].commands.timeout: "10 parsecs" is not allowed; allowed is a duration from 1ms to 1h, such as 50ms, 1s or 2m',
-    "fleet.yaml:10:7 groups[0].commands.timeoutMs: there is no such field (did you mean timeout?); allowed are timeout, deadline, maxWait, maxWaiting, maxConcurrent, ambiguousKeyed, errorBody",
+    "fleet.yaml:10:7 groups[0].commands.timeoutMs: there is no such field (did you mean timeout?); allowed are timeout, deadline, maxWait, maxWaiting, maxConcurrent, ambiguousKeyed, errorBody, deadlineHeader, keyStatus",
     "fleet.yaml:11:33 groups[0].detector.clearThreshold: 9 is not below detector.suspectThreshold (8): a station would be suspected and cleared at once",
     "fleet.yaml:12:1 drane: there is no such field (did you mean drain?); allowed are groups, control, heartbeats, drain",
   ]);
@@ -212,8 +218,8 @@ test("one station is refused: there is nobody to take over", () => {
 for (const [hazard, change, field] of [
   ["a timeout longer than the deadline", "commands: { timeout: 20s }", "groups[0].commands.timeout"],
   [
-    "a probe longer than its interval",
-    "heartbeat: { kind: http, path: /, timeout: 3s }",
+    "a probe longer than its interval and a second",
+    "heartbeat: { kind: http, path: /, timeout: 1001ms }",
     "groups[0].heartbeat.timeout",
   ],
   ["a ceiling below two beats", "detector: { ceiling: 60ms }", "groups[0].detector.ceiling"],
@@ -229,6 +235,11 @@ for (const [hazard, change, field] of [
   ["a replay above the limit", "limits: { request: 1KiB }", "groups[0].limits.replay"],
   ["an unknown kind of heartbeat", "heartbeat: { kind: smoke }", "groups[0].heartbeat.kind"],
   ["an empty section", "breaker:", "groups[0].breaker"],
+  ["probes of no page", "heartbeat: { kind: http }", "groups[0].heartbeat.path"],
+  ["one page for two stations", 'heartbeat: { kind: http, url: "http://h:1/up" }', "groups[0].heartbeat"],
+  ["statuses that there are not", "heartbeat: { kind: http, path: /, expect: 299-200 }", "groups[0].heartbeat.expect"],
+  ["a field that frames", "heartbeat: { kind: http, path: /, headers: { Host: a } }", "groups[0].heartbeat.headers"],
+  ["a host that is a path", "heartbeat: { kind: http, path: /, host: a/b }", "groups[0].heartbeat.host"],
 ] as const) {
   test(`refused with the field named: ${hazard}`, () => {
     const lines = told(MINIMAL.replace("stations:", `${change}\n    stations:`));
@@ -237,6 +248,119 @@ for (const [hazard, change, field] of [
     assert.ok(lines[0]?.includes(` ${field}: `), lines[0]);
   });
 }
+
+test("a station's word on its health page goes before its group's, and both before its address", () => {
+  const pages = (group: string, primary: string, backup: string): unknown[] => {
+    const source = MINIMAL.replace("stations:", `heartbeat: ${group}\n    stations:`)
+      .replace(':9001"', `:9001", heartbeat: ${primary}`)
+      .replace(':9002"', `:9002", heartbeat: ${backup}`);
+    return read(source).settings.groups[0]?.stations.map((station) => station.healthPage) ?? [];
+  };
+  const [primary, backup] = pages(
+    "{ kind: http, path: /up, port: 9990, host: h, headers: { X-A: 1, X-B: 2 }, expect: [200, 204, 300-399] }",
+    '{ url: "https://10.0.0.9/deep?x=1", headers: { x-a: 3 }, expect: 200 }',
+    "{ path: /other }",
+  );
+  assert.deepEqual(primary, {
+    origin: "https://10.0.0.9",
+    path: "/deep?x=1",
+    headers: [
+      ["host", "h"],
+      ["x-a", "3"],
+      ["x-b", "2"],
+    ],
+    expect: [[200, 200]],
+  });
+  assert.deepEqual(backup, {
+    origin: "http://127.0.0.1:9990",
+    path: "/other",
+    headers: [
+      ["host", "h"],
+      ["x-a", "1"],
+      ["x-b", "2"],
+    ],
+    expect: [
+      [200, 200],
+      [204, 204],
+      [300, 399],
+    ],
+  });
+});
+
+test("[G6] words on a health page that contradict each other are refused at their line", () => {
+  const lines = (group: string, primary: string): string =>
+    told(
+      MINIMAL.replace("stations:", `${group}\n    stations:`).replace(':9001"', `:9001", heartbeat: ${primary}`),
+    ).join("\n");
+  const pulled = "heartbeat: { kind: http, path: /up }";
+  assert.match(
+    lines("heartbeat: { kind: udp }", "{ path: /up }"),
+    /^fleet\.yaml:7:\d+ groups\[0\]\.stations\[0\]\.heartbeat: stations of this group push/,
+  );
+  assert.match(
+    lines(pulled, '{ url: "http://h:1/x", port: 2, path: /y }'),
+    /heartbeat\.port: url says the port already; keep one of them\n.*heartbeat\.path: url says the path/,
+  );
+  assert.match(
+    lines(pulled, '{ url: "http://127.0.0.1:9002/up" }'),
+    /9002\/up is the page of stations\[0\] and of stations\[1\]: it cannot tell which/,
+  );
+  assert.match(lines(pulled, "{ port: 8080 }"), /heartbeat: this is groups\[0\]\.listen: the gateway would ask itself/);
+  assert.match(lines(pulled, "{ prot: 8080 }"), /heartbeat\.prot: there is no such field \(did you mean port\?\)/);
+});
+
+test("silence of probed stations is declared after five missed probes, and no later right after the start than twice that", () => {
+  const timesOf = (heartbeat: string, detector = "{}"): unknown[] => {
+    const source = MINIMAL.replace("stations:", `heartbeat: ${heartbeat}\n    detector: ${detector}\n    stations:`);
+    const group = read(source).settings.groups[0];
+    const timeoutMs = group?.heartbeat.kind === "http" ? group.heartbeat.timeoutMs : undefined;
+    return [group?.heartbeat.intervalMs, timeoutMs, group?.detector.ceilingMs, group?.supervisor.gracePeriodMs];
+  };
+  assert.deepEqual(timesOf("{ kind: http, path: / }"), [200, 1_000, 1_000, 2_000]);
+  assert.deepEqual(timesOf("{ kind: http, path: /, interval: 500ms }"), [500, 1_000, 2_500, 5_000]);
+  assert.deepEqual(timesOf("{ kind: http, path: /, interval: 1s }"), [1_000, 1_000, 5_000, 5_000]);
+  assert.deepEqual(timesOf("{ kind: http, path: /, interval: 5s }"), [5_000, 5_000, 25_000, 5_000]);
+  assert.deepEqual(timesOf("{ kind: http, path: / }", "{ ceiling: 400ms, gracePeriod: 3s }"), [200, 1_000, 400, 3_000]);
+  assert.deepEqual(timesOf("{ kind: udp }"), [50, undefined, 1_000, 5_000]);
+});
+
+test("the deadline header and the question for a key have defaults; half-told ones are refused", () => {
+  const commands = (written: string) =>
+    read(MINIMAL.replace("stations:", `commands: ${written}\n    stations:`)).settings.groups[0]?.commands;
+  assert.deepEqual(commands("{}")?.deadlineHeader, { name: "gsf-deadline", format: "epoch-ms" });
+  assert.equal(commands("{}")?.keyStatus, undefined);
+  assert.deepEqual(commands("{ deadlineHeader: { name: X-Deadline, format: rfc3339 } }")?.deadlineHeader, {
+    name: "X-Deadline",
+    format: "rfc3339",
+  });
+  assert.deepEqual(commands('{ keyStatus: { path: "/commands/{key}" } }')?.keyStatus, {
+    path: "/commands/{key}",
+    method: "DELETE",
+    executed: "executed",
+    answer: "answer",
+    cancelled: "cancelled",
+    inFlight: "inflight",
+    timeoutMs: 250,
+    trustGet: false,
+  });
+  const refused = (written: string): string =>
+    told(MINIMAL.replace("stations:", `commands: ${written}\n    stations:`)).join();
+  assert.match(
+    refused("{ deadlineHeader: { name: Host } }"),
+    /:5:\d+ groups\[0\]\.commands\.deadlineHeader\.name: "Host"/,
+  );
+  assert.match(refused("{ deadlineHeader: { name: x-deadline-ms } }"), /deadlineHeader\.name: /);
+  assert.match(refused("{ keyStatus: { path: /commands } }"), /keyStatus\.path: .*\{key\} stands once/);
+  assert.match(refused("{ keyStatus: {} }"), /keyStatus\.path: it is missing/);
+  assert.match(
+    refused('{ keyStatus: { path: "/{key}", answer: a..b } }'),
+    /keyStatus\.answer: "a\.\.b" is not allowed/,
+  );
+  assert.match(
+    refused('{ keyStatus: { path: "/{key}", trustGet: true } }'),
+    /keyStatus\.trustGet: it says how far a GET is trusted; with method: DELETE/,
+  );
+});
 
 test("two groups cannot share a name or a port, and no group can have the gateway as its station", () => {
   const second = (text: string): string => MINIMAL.replace("heartbeats:", `  - ${text}\nheartbeats:`);

@@ -8,10 +8,11 @@ import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { type Document, LineCounter, parseDocument } from "yaml";
 import { UserError } from "./adapters/exit-codes.ts";
+import { groupOf } from "./config-group.ts";
 import { type FieldPath, reportHazards } from "./config-hazards.ts";
 import { type ConfigurationProblem, ConfigurationProblems, problemAt } from "./config-problems.ts";
-import { configurationSchema, type WrittenConfiguration, type WrittenGroup } from "./config-schema.ts";
-import type { GatewaySettings, GroupSettings } from "./fleet/settings.ts";
+import { configurationSchema, type WrittenConfiguration } from "./config-schema.ts";
+import type { GatewaySettings } from "./fleet/settings.ts";
 
 /** A configuration that can be run. */
 export interface Configuration {
@@ -157,36 +158,6 @@ function settingsOf(written: WrittenConfiguration, secret: string): GatewaySetti
     heartbeats: heartbeats === undefined ? undefined : { listen: heartbeats.listen, secret },
     drainMs: written.drain,
   };
-}
-
-function groupOf(written: WrittenGroup): GroupSettings {
-  const { model, windowSize, threshold, logThreshold, minimumDeviationMs, ceilingMs, ...supervisor } = written.detector;
-  const { intervalMs } = written.heartbeat;
-  return {
-    ...written,
-    detector: {
-      model,
-      ...(windowSize === undefined ? {} : { windowSize }),
-      threshold,
-      logThreshold,
-      minimumDeviationMs: minimumDeviationMs ?? leastDeviationMs(model, intervalMs),
-      // Who misses so many beats serves nobody meanwhile, alive or not; so it is no use to learn that it happens.
-      ceilingMs: ceilingMs ?? Math.max(1_000, 20 * intervalMs),
-    },
-    supervisor,
-    probePath: written.probePath,
-  };
-}
-
-/**
- * A process on a busy machine stalls for a tenth of a second now and then, however regular its beats are meant to be, and
- * so does this one. Rare stalls are learned late: so the adaptive model, which reaches level 8 after ten of these at the
- * soonest, does not before an interval and 150 ms are over (200 ms at 50 ms beats; 300 ms for level 12). For the normal
- * model level 8 lies 5.6 deviations out, so that 50 ms bear a stall of 280 ms, and at 50 ms beats a silence of 330 ms is
- * declared; at long intervals it is a share of them, as in the library.
- */
-function leastDeviationMs(model: GroupSettings["detector"]["model"], intervalMs: number): number {
-  return model === "adaptive" ? Math.max(20, (intervalMs + 150) / 10) : Math.max(50, intervalMs / 4);
 }
 
 function readText(path: string): string {

@@ -58,7 +58,10 @@ async function switchover(
   print(`${to} is active in ${group}, epoch ${epoch}`);
 }
 
-type StationView = Omit<StationStatus, "level"> & { readonly phi: number | null };
+type StationView = Omit<StationStatus, "level"> & {
+  readonly phi: number | null;
+  readonly lastProbe?: { readonly isWell: boolean; readonly text: string };
+};
 type GroupView = Omit<FailoverStatus, "stations"> & { readonly stations: readonly StationView[] };
 
 function groupLines(name: string, group: GroupView): string[] {
@@ -70,6 +73,7 @@ function groupLines(name: string, group: GroupView): string[] {
       `${station.role.padEnd(7)} ${station.standing.padEnd(9)} phi ${phi(station.phi).padStart(7)}`,
       `${station.inFlight} in flight`,
       ...(station.breaker === undefined ? [] : [`circuit ${station.breaker.state}`]),
+      ...(station.lastProbe === undefined ? [] : [`probe: ${station.lastProbe.text}`]),
       ...(station.ramp.ramping ? [`ramping, ${station.ramp.limit} at once`] : []),
     ];
     const against = station.assessment.evidence.filter((piece) => piece.verdict === "unfit");

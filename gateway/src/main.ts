@@ -8,6 +8,7 @@ import { randomBytes } from "node:crypto";
 import { seededRandom, systemClock } from "ground-station-failover";
 import { BeatStreams } from "./adapters/beat-streams.ts";
 import { type ControlListener, listenForControl } from "./adapters/control-api.ts";
+import { type ConnectionLimits, connectionLimits, ownDescriptors } from "./adapters/descriptors.ts";
 import { type GroupEvent, gravityOf, sentenceOf } from "./adapters/event-sentence.ts";
 import { listenForCommands, type ProxyListener } from "./adapters/http-proxy.ts";
 import { httpUplink } from "./adapters/http-uplink.ts";
@@ -15,6 +16,7 @@ import { listening } from "./adapters/listening.ts";
 import { LiveFeed } from "./adapters/live-feed.ts";
 import type { Log } from "./adapters/log.ts";
 import { GatewayMetrics } from "./adapters/metrics.ts";
+import { NameCache, type NameChange } from "./adapters/name-cache.ts";
 import { type HeartbeatListener, listenForHeartbeats } from "./adapters/udp-heartbeats.ts";
 import { compose, type Gateway } from "./compose.ts";
 import type { GatewaySettings, ListenSettings } from "./fleet/settings.ts";
@@ -51,6 +53,9 @@ export async function runGateway(settings: GatewaySettings, options: GatewayOpti
   return starting;
 }
 
+/** A limit below this is worth a line at the start: a busy hour has more callers. */
+const FEW_CALLERS = 1_000;
+
 class GatewayProcess implements RunningGateway {
   readonly #settings: GatewaySettings;
   readonly #log: Log;
@@ -58,6 +63,10 @@ class GatewayProcess implements RunningGateway {
   readonly #gateway: Gateway;
   readonly #feed: LiveFeed = new LiveFeed({ clock: systemClock, run: randomBytes(4).toString("hex") });
   readonly #metrics: GatewayMetrics;
+  readonly #names: NameCache = new NameCache({
+    nowMs: () => systemClock.nowMs(),
+    onChange: (change) => this.#noteName(change),
+  });
   readonly #supervision: AbortController = new AbortController();
   readonly #stopped: PromiseWithResolvers<void> = Promise.withResolvers();
   /** What has to be closed, in the order in which it was opened. */
@@ -78,7 +87,7 @@ class GatewayProcess implements RunningGateway {
       random: seededRandom(randomBytes(16).toString("hex")),
       newChallenge: () => randomBytes(16).toString("hex"),
       uplink: (group, station) => {
-        const uplink = httpUplink(group, station);
+        const uplink = httpUplink(group, station, { names: this.#names });
         this.#opened.push(uplink);
         return uplink;
       },
@@ -88,6 +97,9 @@ class GatewayProcess implements RunningGateway {
       statusOf: () => this.#gateway.status(),
       qualityOf: () => this.#gateway.quality(),
       heartbeats: () => this.#heartbeatCounts(),
+      probeOf: (group, station) => this.#gateway.groups.get(group)?.probeOf(station),
+      lookups: () => this.#names.counts,
+      unserved: () => Object.fromEntries([...this.#proxies].map(([name, { counts }]) => [name, counts])),
     });
     // Whoever only wants to stop it need not look at how it ended.
     this.#stopped.promise.catch(() => undefined);
@@ -108,10 +120,12 @@ class GatewayProcess implements RunningGateway {
   async open(): Promise<void> {
     const log = this.#log;
     const { control, heartbeats } = this.#settings;
+    const limits = this.#connectionLimits();
     this.#gateway.onEvent((event) => this.#note(event));
     this.#control = await this.#open("control", control, () =>
       listenForControl({
         listen: control,
+        maxConnections: limits.control,
         token: this.#controlToken,
         groups: this.#gateway.groups,
         feed: this.#feed,
@@ -131,7 +145,12 @@ class GatewayProcess implements RunningGateway {
     }
     for (const [name, group] of this.#gateway.groups) {
       const { listen } = group.settings;
-      this.#proxies.set(name, await this.#open(`group ${name}`, listen, () => listenForCommands(group, { log })));
+      this.#proxies.set(
+        name,
+        await this.#open(`group ${name}`, listen, () =>
+          listenForCommands(group, { log, maxConnections: limits.callers }),
+        ),
+      );
     }
     this.#gateway.run(this.#supervision.signal).catch((error: unknown) => this.#broke(error));
     this.#ready = true;
@@ -175,6 +194,26 @@ class GatewayProcess implements RunningGateway {
     this.#metrics.noteEvent(event);
     this.#feed.publish(event, new Date());
     this.#log[gravityOf(event)]({ group: event.group, event: event.type }, sentenceOf(event));
+  }
+
+  /** Fewer callers than this process could have connections to its stations for. */
+  #connectionLimits(): ConnectionLimits {
+    const { groups } = this.#settings;
+    const stations = groups.reduce((sum, group) => sum + group.stations.length, 0);
+    const descriptors = ownDescriptors();
+    const limits = connectionLimits(descriptors, { groups: groups.length, stations });
+    if (limits.callers < FEW_CALLERS)
+      this.#log.warn(
+        { ...descriptors, ...limits },
+        "few file descriptors: few callers can connect at once; raise ulimit -n",
+      );
+    return limits;
+  }
+
+  #noteName({ host, type, addresses, code }: NameChange): void {
+    const at = { host, addresses, code };
+    if (type === "failed") this.#log.warn(at, "a name cannot be looked up: its last addresses are used until it can");
+    else this.#log.info(at, "a name can be looked up again");
   }
 
   #broke(error: unknown): void {

@@ -26,7 +26,8 @@ const LATE_MS = 500;
 /** After a disturbance a gateway abstains for a moment, and then counts anew how long a level holds. */
 const RECOVERY_MS = 1_000;
 /** … a moment of one interval of the beats at most, from the late wake on. */
-const abstentionMs = ({ heartbeat }: DocumentedGroup): number => heartbeat.intervalMs;
+const abstentionMs = ({ heartbeat }: DocumentedGroup): number =>
+  heartbeat.kind === "http" ? Math.max(heartbeat.intervalMs, heartbeat.timeoutMs) : heartbeat.intervalMs;
 /** How much later than due a supervisor that nothing disturbs may look: twice its interval, and a timer's delay. */
 const SUPERVISION_MS = 110;
 /** Relative; the check's own sums are no better. */

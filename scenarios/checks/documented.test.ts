@@ -33,7 +33,7 @@ test("what is written counts, in whatever unit", () => {
     detector: { model: "normal" },
   });
   assert.deepEqual(group.heartbeat, { kind: "http", intervalMs: 2_000, timeoutMs: 2_000 });
-  assert.equal(group.detector.ceilingMs, 40_000);
+  assert.equal(group.detector.ceilingMs, 10_000);
   assert.equal(group.detector.minimumDeviationMs, 500);
   assert.deepEqual([group.detector.threshold, group.detector.suspectThreshold], [8, 5]);
   assert.deepEqual(

@@ -66,8 +66,11 @@ export function documentedGroups(fleet: Fleet): ReadonlyMap<string, DocumentedGr
 export function documented(written: WrittenGroup): DocumentedGroup {
   const heartbeat = section(written, "heartbeat");
   const kind = heartbeat["kind"] === "http" ? "http" : "udp";
-  const intervalMs = duration(heartbeat["interval"], kind === "http" ? 1_000 : 50);
+  const intervalMs = duration(heartbeat["interval"], kind === "http" ? 200 : 50);
+  const timeoutMs = duration(heartbeat["timeout"], kind === "http" ? Math.max(intervalMs, 1_000) : intervalMs);
   const detector = section(written, "detector");
+  const ceilingMs = duration(detector["ceiling"], Math.max(1_000, (kind === "http" ? 5 : 20) * intervalMs));
+  const graceMs = kind === "http" ? Math.min(5_000, Math.max(2_000, 2 * ceilingMs)) : 5_000;
   const model = detector["model"];
   const adaptive = model !== "normal" && model !== "lognormal" && model !== "exponential";
   const threshold = number(detector["threshold"], adaptive ? 12 : 8);
@@ -82,7 +85,7 @@ export function documented(written: WrittenGroup): DocumentedGroup {
       name,
       capacityPerSecond,
     })),
-    heartbeat: { kind, intervalMs, timeoutMs: duration(heartbeat["timeout"], intervalMs) },
+    heartbeat: { kind, intervalMs, timeoutMs },
     detector: {
       model: adaptive ? "adaptive" : model,
       windowSize: number(detector["windowSize"], 200),
@@ -93,10 +96,10 @@ export function documented(written: WrittenGroup): DocumentedGroup {
         detector["minimumDeviation"],
         adaptive ? Math.max(20, (intervalMs + 150) / 10) : Math.max(50, intervalMs / 4),
       ),
-      ceilingMs: duration(detector["ceiling"], Math.max(1_000, 20 * intervalMs)),
+      ceilingMs,
       sustainMs: duration(detector["sustain"], 0),
       minimumDwellMs: duration(detector["minimumDwell"], 1_000),
-      gracePeriodMs: duration(detector["gracePeriod"], 5_000),
+      gracePeriodMs: duration(detector["gracePeriod"], graceMs),
     },
     commands: {
       timeoutMs: duration(commands["timeout"], 1_000),

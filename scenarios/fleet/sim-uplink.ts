@@ -5,7 +5,8 @@
 import { StaleEpochError, wasNeverSent } from "ground-station-failover";
 import type { NodeEnv } from "ground-station-failover/sim";
 import type { GroupSettings, StationSettings } from "../../gateway/src/fleet/settings.ts";
-import type { CommandReply, CommandRequest, SendContext, Uplink } from "../../gateway/src/fleet/uplink.ts";
+import type { CommandReply, CommandRequest, HealthPage, SendContext, Uplink } from "../../gateway/src/fleet/uplink.ts";
+import { UnexpectedStatusError } from "../../gateway/src/fleet/uplink.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Attempt } from "./observer.ts";
 import { commandIn, stationNode } from "./plan.ts";
@@ -59,17 +60,20 @@ export class SimUplink implements Uplink {
     }
   }
 
-  async probe(path: string, signal: AbortSignal): Promise<void> {
+  async probe({ path, expect }: HealthPage, signal: AbortSignal): Promise<number> {
     const { observers } = this.#fleet;
+    let status: number;
     try {
-      const { status } = await this.#pool.exchange({ label: `GET ${path}`, method: "GET", target: path }, signal);
-      if (status < 200 || status >= 400) throw new Error(`${this.name}: ${path} answered ${status}`);
+      ({ status } = await this.#pool.exchange({ label: `GET ${path}`, method: "GET", target: path }, signal));
+      if (!expect.some(([first, last]) => status >= first && status <= last))
+        throw new UnexpectedStatusError(this.name, path, status);
     } catch (error) {
       if (path === this.#probePath) observers.tell("probed", this.#group, this.name, false);
       throw error;
     }
     if (path === this.#beatPath) observers.tell("beatCounted", this.#group, this.name);
     if (path === this.#probePath && !signal.aborted) observers.tell("probed", this.#group, this.name, true);
+    return status;
   }
 
   #begin({ target }: CommandRequest, { epoch, idempotencyKey, timeLeftMs, signal }: SendContext): Attempt {

@@ -122,7 +122,7 @@ function drawHeartbeat(random: Random, path: Surroundings): WrittenHeartbeat {
 }
 
 function intervalMsOf(heartbeat: WrittenHeartbeat): number {
-  return (heartbeat.interval as number | undefined) ?? (heartbeat.kind === "udp" ? 50 : 1_000);
+  return (heartbeat.interval as number | undefined) ?? (heartbeat.kind === "udp" ? 50 : 200);
 }
 
 /** The longest silence of a healthy station, on clocks that run up to 5 % apart from true time. */

@@ -25,8 +25,12 @@ export class GsfProcess implements AsyncDisposable {
   stderr = "";
   readonly #waiting = new Set<() => void>();
 
-  constructor(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
-    this.child = spawn(process.execPath, [PROGRAM, ...args], {
+  /** `maxDescriptors`: how many files and sockets it may have open at once. */
+  constructor(args: readonly string[], environment: Readonly<Record<string, string>> = {}, maxDescriptors?: number) {
+    const command = [process.execPath, PROGRAM, ...args];
+    const limited = ["sh", "-c", `ulimit -n ${maxDescriptors} && exec "$0" "$@"`, ...command];
+    const [program, ...rest] = maxDescriptors === undefined ? command : limited;
+    this.child = spawn(program as string, rest, {
       cwd: REPOSITORY,
       env: { ...process.env, ...environment },
       stdio: ["ignore", "pipe", "pipe"],

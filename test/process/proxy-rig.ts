@@ -74,6 +74,8 @@ export function groupSettings(ports: readonly number[], changes: Changes = {}): 
       maxConcurrent: 2_000,
       ambiguousKeyed: "resend",
       errorBody: true,
+      deadlineHeader: { name: "gsf-deadline", format: "epoch-ms" },
+      keyStatus: undefined,
       ...commands,
     },
     retry: { maxAttempts: 2, baseMs: 10, budgetRatio: 0.1, budgetWindowMs: 10_000 },

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { createSocket, type Socket } from "node:dgram";
-import { once } from "node:events";
+import { on, once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -61,15 +61,36 @@ function start(context: TestContext, args: readonly string[]): ChildProcess {
   return child;
 }
 
-async function startStation(context: TestContext, { secretFile, beatsTo, serviceUrl }: Ground) {
+async function startStation(
+  context: TestContext,
+  { secretFile, beatsTo, serviceUrl }: Ground,
+  about: readonly string[] = ["--relay-to", serviceUrl],
+) {
   const child = start(context, [
-    ...["--name", "north", "--group", "uplink", "--listen", "127.0.0.1:0", "--relay-to", serviceUrl],
+    ...["--name", "north", "--group", "uplink", "--listen", "127.0.0.1:0", ...about],
     ...["--heartbeat-to", beatsTo, "--secret-file", secretFile],
   ]);
+  const errors = createInterface({ input: child.stderr as NodeJS.ReadableStream });
+  const log = on(errors, "line");
+
   const [line] = (await once(createInterface({ input: child.stdout as NodeJS.ReadableStream }), "line")) as [string];
   const url = /listening on (http:\/\/[^,]+),/.exec(line)?.[1];
   assert.ok(url, line);
-  return { child, url };
+  /** The next line of its log. */
+  const logged = async (): Promise<string> => ((await log.next()).value as [string])[0];
+  return { child, url, logged };
+}
+
+/** Heartbeats that arrive in so many ms. */
+async function beatsIn(ear: Socket, ms: number): Promise<number> {
+  let beats = 0;
+  const count = (): number => beats++;
+  ear.on("message", count);
+  const over = Promise.withResolvers<void>();
+  setTimeout(over.resolve, ms);
+  await over.promise;
+  ear.off("message", count);
+  return beats;
 }
 
 /** Exit code and standard error of a station that is not expected to run. */
@@ -90,6 +111,46 @@ test("it beats for its service, and ends when whoever started it is gone", async
   const ended = once(child, "exit");
   child.disconnect();
   assert.deepEqual(await ended, [0, null]);
+});
+
+test("with --check it beats only while the page answers 2xx or 3xx, and its log says when it stops and resumes", async (t) => {
+  const at = await ground(t);
+  let status = 503;
+  const page = createServer((_request, response) => response.writeHead(status).end());
+  const pageUrl = `${await listenOn(page)}/healthz`;
+  t.after(() => {
+    page.close();
+    page.closeAllConnections();
+  });
+  const { logged } = await startStation(t, at, ["--check", pageUrl, "--check-interval", "50ms"]);
+  assert.match(await logged(), /healthz answered 503.*not beating/);
+  assert.equal(await beatsIn(at.ear, 200), 0, "not before the service has shown that it lives");
+  status = 302;
+  assert.match(await logged(), /the service lives: beating/);
+  await once(at.ear, "message");
+  status = 404;
+  assert.match(await logged(), /healthz answered 404.*not beating/);
+  assert.equal(await beatsIn(at.ear, 300), 0);
+});
+
+test("with --relay-to alone it beats only while the service takes connections", async (t) => {
+  const at = await ground(t);
+  const service = createServer();
+  const serviceUrl = await listenOn(service);
+  const { logged } = await startStation(t, at, ["--relay-to", serviceUrl, "--check-interval", "50ms"]);
+  assert.match(await logged(), /the service lives: beating/);
+  await once(at.ear, "message");
+  service.close();
+  service.closeAllConnections();
+  assert.match(await logged(), /ECONNREFUSED.*not beating/);
+  assert.equal(await beatsIn(at.ear, 300), 0);
+});
+
+test("with neither it says that its heartbeats prove only itself, and beats", async (t) => {
+  const at = await ground(t);
+  const { logged } = await startStation(t, at, []);
+  assert.match(await logged(), /prove only that this process runs; give --check URL/);
+  await once(at.ear, "message");
 });
 
 test("it ends on SIGTERM", async (t) => {

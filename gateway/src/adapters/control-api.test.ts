@@ -65,7 +65,7 @@ async function controlOf(token?: string): Promise<Fixture> {
     uplink: (_group, station) => ({
       name: station.name,
       send: () => Promise.reject(new Error("no commands here")),
-      probe: () => (silent.has(station.name) ? Promise.reject(new Error("silent")) : Promise.resolve()),
+      probe: () => (silent.has(station.name) ? Promise.reject(new Error("silent")) : Promise.resolve(200)),
     }),
   });
   const stop = new AbortController();
@@ -135,6 +135,10 @@ test("[G3] status tells who serves, the evidence, phi and its thresholds; nothin
   assert.deepEqual(atlantic.thresholds, { clear: 2, suspect: 8, declare: 12 });
   assert.equal(atlantic.stations[0].url, "http://127.0.0.1:9001");
   assert.equal(atlantic.stations[0].standing, "alive");
+  assert.deepEqual(
+    { ...atlantic.stations[0].lastProbe, atMs: "any" },
+    { isWell: true, text: "HTTP 200 in 0 ms", atMs: "any" },
+  );
   assert.ok(atlantic.stations[0].phi >= 0 && atlantic.stations[0].phi < 2, String(atlantic.stations[0].phi));
   assert.equal(atlantic.stations[0].ramp.limit, null);
   assert.equal(atlantic.stations[0].breaker.state, "closed");

@@ -27,6 +27,8 @@ import { PROBLEM_TYPE } from "./problem.ts";
 
 export interface ControlOptions {
   readonly listen: ListenSettings;
+  /** Most connections at once; more are closed as they come. Default 512. */
+  readonly maxConnections?: number;
   /** What callers must show; undefined where only this machine may ask. */
   readonly token: string | undefined;
   readonly groups: ReadonlyMap<string, Group>;
@@ -58,7 +60,7 @@ const LONGEST_MAINTENANCE_MS = 30 * 24 * 3_600_000;
 export async function listenForControl(options: ControlOptions): Promise<ControlListener> {
   // Global objects stay as they are: we are not alone in this process.
   const server = createAdaptorServer({ fetch: controlApp(options).fetch, overrideGlobalObjects: false }) as Server;
-  server.maxConnections = MAX_CONNECTIONS;
+  server.maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);
   server.listen(options.listen, () => {
@@ -180,7 +182,12 @@ function groupStatus(group: Group): object {
     },
     heartbeat: { kind: heartbeat.kind, intervalMs: heartbeat.intervalMs },
     ambiguousKeyed: commands.ambiguousKeyed,
-    stations: status.stations.map(({ level, ...station }) => ({ ...station, url: urls.get(station.name), phi: level })),
+    stations: status.stations.map(({ level, ...station }) => ({
+      ...station,
+      url: urls.get(station.name),
+      phi: level,
+      lastProbe: group.probeOf(station.name),
+    })),
   };
 }
 

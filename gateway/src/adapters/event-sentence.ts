@@ -28,6 +28,8 @@ export function gravityOf(event: GroupEvent): Gravity {
       return event.to === "alive" ? "info" : "warn";
     case "breaker":
       return event.transition.to === "open" ? "warn" : "info";
+    case "probe":
+      return event.isWell ? "info" : "warn";
     default:
       return "info";
   }
@@ -45,6 +47,8 @@ export function sentenceOf(event: GroupEvent): string {
       return `heartbeats of ${event.station} are missing: phi ${shownLevel(event.level)}`;
     case "heartbeats-back":
       return `heartbeats of ${event.station} are there again: phi ${shownLevel(event.level)}`;
+    case "probe":
+      return `the health page of ${event.station} is ${event.isWell ? "well again" : "not well"}: ${event.text}`;
     case "promoted":
       return (
         `${event.station} is active in place of ${event.from} (${event.cause}), epoch ${event.epoch}: ` +

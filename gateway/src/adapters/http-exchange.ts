@@ -19,7 +19,7 @@ import { endToEnd, headerValue, isJson, rawValues } from "./http-headers.ts";
 import { ReplyStream } from "./reply-stream.ts";
 
 /** Header by which a caller learns which station answered. */
-const STATION_HEADER = "gsf-station";
+export const STATION_HEADER = "gsf-station";
 
 export interface ReplyLimits {
   /** A longer body is streamed. */
@@ -66,12 +66,16 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   #stream: ReplyStream | undefined = undefined;
   #patience: NodeJS.Timeout | undefined = undefined;
   #ended = false;
+  readonly #isUpload: boolean;
+  #isUploading = false;
 
-  constructor(station: string, method: string, context: SendContext, limits: ReplyLimits) {
+  /** `isUpload`: the request's body takes time. */
+  constructor(station: string, method: string, context: SendContext, limits: ReplyLimits, isUpload = false) {
     this.#station = station;
     this.#method = method;
     this.#context = context;
     this.#limits = limits;
+    this.#isUpload = isUpload;
     this.reply = this.#sink.promise;
     if (context.signal.aborted) this.handleEvent();
     else context.signal.addEventListener("abort", this);
@@ -88,7 +92,13 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     if (this.#controller !== undefined) return controller.abort(new Error("it was about to be sent a second time"));
     this.#controller = controller;
-    if (this.#aborted !== undefined) controller.abort(this.#aborted);
+    if (this.#aborted !== undefined) return controller.abort(this.#aborted);
+    this.#noteUploading(this.#isUpload);
+  }
+
+  /** The whole request, body included, has been handed to the system. */
+  onRequestSent(): void {
+    this.#noteUploading(false);
   }
 
   onResponseStart(
@@ -99,6 +109,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   ): void {
     // Interim replies (1xx) are for this connection.
     if (status < 200) return;
+    this.#noteUploading(false);
     const raw = strings(controller.rawHeaders);
     if (status === 412) {
       const seen = rawValues(raw, EPOCH_SEEN_HEADER)[0];
@@ -186,6 +197,12 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     this.#sink.resolve({ ...(this.#head as Head), body, json: undefined, trailers: [] });
   }
 
+  #noteUploading(isUploading: boolean): void {
+    if (isUploading === this.#isUploading) return;
+    this.#isUploading = isUploading;
+    this.#context.noteUploading?.(isUploading);
+  }
+
   #fail(error: Error): void {
     this.#settle();
     this.#sink.reject(error);
@@ -222,6 +239,10 @@ function parsed(headers: HeaderList, bytes: Uint8Array): unknown {
   }
 }
 
+/** The first code down the chain of causes: what the system said outweighs who passed it on. */
 function codeOf(error: Error): string {
-  return "code" in error ? String(error.code) : "UNKNOWN";
+  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
+    if ("code" in at) return String(at.code);
+  }
+  return "UNKNOWN";
 }

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { Agent, request } from "node:http";
 import { connect } from "node:net";
 import { describe, test } from "node:test";
@@ -278,4 +278,90 @@ test("OPTIONS * asks the gateway itself", async () => {
   await using at = await rig(echo);
   assert.match(await askRaw(at.port, "OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"), /^HTTP\/1.1 204 /);
   assert.equal(at.stations[0].received(), 0);
+});
+
+test("[R4] a deadline as an instant: in the past it is 504 and not sent, unreadable it is 400, else it goes on shortened by nothing", async () => {
+  let raw: string[] = [];
+  await using at = await rig((message, response) => {
+    raw = message.rawHeaders;
+    response.end();
+  });
+  const answered = async (value: string | string[]): Promise<[number, string]> => {
+    const { status, body } = await ask(at.port, "/", { headers: { "GSF-Deadline": value } });
+    return [status, body.toString()];
+  };
+  const [late, why] = await answered(String(Date.now() - 1));
+  assert.equal(late, 504, why);
+  assert.match(why, /DEADLINE_EXCEEDED/);
+  for (const [value, sentence] of [
+    ["soon", /gsf-deadline: \\"soon\\" is not allowed; allowed are milliseconds since 1970/],
+    ["1764350000", /milliseconds since 1970/],
+    [["1", "2"], /there are 2 of it/],
+  ] as const) {
+    const [status, body] = await answered(value as string | string[]);
+    assert.equal(status, 400);
+    assert.match(body, /BAD_HEADER/);
+    assert.match(body, sentence);
+  }
+  assert.equal(at.stations[0].received() + at.stations[1].received(), 0);
+  const until = Date.now() + 5_000;
+  assert.equal((await answered(String(until)))[0], 200);
+  const sent = Number(raw[raw.indexOf("gsf-deadline") + 1]);
+  assert.ok(Math.abs(sent - until) <= 5, `${sent - until} ms`);
+});
+
+test("[F4] a station that executed a command and lost its answer is asked by its key; nobody executes it again", async () => {
+  const executed: string[] = [];
+  const asked: string[] = [];
+  const serve =
+    (station: string): RequestListener =>
+    (message, response) => {
+      if (message.method === "DELETE") {
+        asked.push(`${station} ${message.url}`);
+        response.setHeader("content-type", "application/json");
+        response.end('{"executed":true,"answer":{"status":"ok","station":"north"}}');
+        return;
+      }
+      executed.push(station);
+      if (station === "north") message.socket.resetAndDestroy();
+      else response.end("again");
+    };
+  const keyStatus = {
+    ...{ path: "/commands/{key}", method: "DELETE" as const, timeoutMs: 250, trustGet: false },
+    ...{ executed: "executed", answer: "answer", cancelled: "cancelled", inFlight: "inflight" },
+  };
+  await using at = await rig([serve("north"), serve("south")], {
+    commands: { keyStatus },
+    retry: { maxAttempts: 1, baseMs: 10, budgetRatio: 0.1, budgetWindowMs: 10_000 },
+  });
+  const headers = { "idempotency-key": "k 1", "content-length": "0" };
+  const { status, body } = await ask(at.port, "/commands", { method: "POST", headers });
+  assert.deepEqual([status, body.toString()], [200, '{"status":"ok","station":"north"}']);
+  assert.deepEqual(executed, ["north"]);
+  assert.deepEqual(asked, ["north /commands/k%201"]);
+});
+
+test("uploads that their callers cut leave no mark on the station: no failure, no promotion", async () => {
+  let begun = 0;
+  const serve: RequestListener = (message, response) => {
+    message.once("data", () => begun++).on("error", () => undefined);
+    message.resume().on("end", () => response.end("ok"));
+  };
+  await using at = await rig(serve);
+  const outcomes: unknown[] = [];
+  for (let upload = 1; upload <= 16; upload++) {
+    const sent = request({ host: "127.0.0.1", port: at.port, method: "PUT", path: "/big", agent: false });
+    sent.on("error", (error: NodeJS.ErrnoException) => outcomes.push(error.code));
+    sent.setHeader("content-length", String(10 * 1_024 ** 2));
+    sent.write(Buffer.alloc(200_000));
+    while (begun < upload) await new Promise(setImmediate);
+    sent.destroy(Object.assign(new Error("enough"), { code: "ENOUGH" }));
+    await new Promise((closed) => sent.once("close", closed));
+  }
+  // The last one's end is seen in a later turn.
+  while (at.group.status.stations[0]?.inFlight !== 0) await new Promise(setImmediate);
+  assert.deepEqual([at.group.activeStation, at.group.epoch], ["north", 1]);
+  assert.equal(at.group.status.stations[0]?.breaker?.failureRate, 0);
+  assert.equal((await ask(at.port, "/")).status, 200);
+  assert.deepEqual(outcomes, Array(16).fill("ENOUGH"));
 });

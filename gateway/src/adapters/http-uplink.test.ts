@@ -4,14 +4,15 @@
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import type { RequestListener } from "node:http";
+import type { IncomingMessage, RequestListener } from "node:http";
 import { createServer } from "node:http";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { createServer as createSocketServer } from "node:net";
 import { describe, test } from "node:test";
 import { StaleEpochError, wasConnectionLost, wasNeverSent } from "ground-station-failover";
-import { groupSettings } from "../../../test/process/proxy-rig.ts";
+import { type Changes, groupSettings } from "../../../test/process/proxy-rig.ts";
 import type { CommandReply, CommandRequest, SendContext, Uplink } from "../fleet/uplink.ts";
+import { healthPage, UnexpectedStatusError } from "../fleet/uplink.ts";
 import { httpUplink } from "./http-uplink.ts";
 
 interface Target extends AsyncDisposable {
@@ -20,11 +21,11 @@ interface Target extends AsyncDisposable {
 }
 
 /** An uplink to `server`, with a command's time of two seconds. */
-async function uplinkTo(server: Server, replyBytes = 1_000): Promise<Target> {
+async function uplinkTo(server: Server, replyBytes = 1_000, commands: Changes["commands"] = {}): Promise<Target> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  const settings = groupSettings([port], { commands: { timeoutMs: 400 }, limits: { replyBytes } });
+  const settings = groupSettings([port], { commands: { timeoutMs: 400, ...commands }, limits: { replyBytes } });
   const uplink = httpUplink(settings, settings.stations[0] as (typeof settings.stations)[0]);
   return {
     uplink,
@@ -98,10 +99,14 @@ describe("what is sent", () => {
       ["Cookie", "a=1"],
       ["cookie", "b=2"],
     ] as const;
+    const sentAtMs = Date.now();
     await at.uplink.send(get("/", headers), under({ idempotencyKey: "k1", timeLeftMs: 1_234.9 }));
+    const deadlineMs = Number(raw[raw.indexOf("gsf-deadline") + 1]);
+    assert.ok(deadlineMs >= sentAtMs + 1_233 && deadlineMs <= Date.now() + 1_235, `${deadlineMs - sentAtMs}`);
     assert.deepEqual(raw, [
       ...["host", "example.com", "connection", "keep-alive", "Cookie", "a=1", "cookie", "b=2", "gsf-epoch", "7"],
-      ...["idempotency-key", "k1", "x-deadline-ms", "1234", "grpc-timeout", "1234900u"],
+      ...["idempotency-key", "k1", "x-deadline-ms", "1234", "gsf-deadline", String(deadlineMs)],
+      ...["grpc-timeout", "1234900u"],
     ]);
     await at.uplink.send(get("/", [["Idempotency-Key", '"k1"']]), under({ idempotencyKey: '"k1"' }));
     assert.deepEqual(
@@ -109,7 +114,22 @@ describe("what is sent", () => {
       ['"k1"'],
       "the caller's key goes once, as it came",
     );
-    assert.ok(!raw.includes("x-deadline-ms"), "no deadline, no header");
+    assert.ok(!raw.includes("x-deadline-ms") && !raw.includes("gsf-deadline"), "no deadline, no header");
+  });
+
+  test("[R4] the deadline goes out under the name and in the format that are configured, and the caller's own does not", async () => {
+    let raw: string[] = [];
+    const deadlineHeader = { name: "X-Deadline", format: "rfc3339" } as const;
+    const server = createServer((message, response) => {
+      raw = message.rawHeaders;
+      response.end();
+    });
+    await using at = await uplinkTo(server, undefined, { deadlineHeader });
+    await at.uplink.send(get("/", [["x-deadline", "2099-01-01T00:00:00Z"]]), under({ timeLeftMs: 60_000 }));
+    const sent = raw.filter((_part, place) => raw[place - 1]?.toLowerCase() === "x-deadline");
+    assert.equal(sent.length, 1);
+    assert.ok(Math.abs(Date.parse(sent[0] as string) - Date.now() - 60_000) < 5_000, sent[0]);
+    assert.ok(!raw.includes("gsf-deadline"));
   });
 
   test("connections are used again, one request at a time on each", async () => {
@@ -323,11 +343,167 @@ describe("[F4] what a failure says", () => {
   });
 });
 
-test("a probe passes on 2xx and 3xx, and on nothing else", async () => {
-  await using at = await served((message, response) => response.writeHead(Number(message.url?.slice(1))).end("body"));
+describe("probes", () => {
   const { signal } = new AbortController();
-  for (const status of [200, 204, 302]) await at.uplink.probe(`/${status}`, signal);
-  for (const status of [404, 500]) await assert.rejects(at.uplink.probe(`/${status}`, signal), new RegExp(`${status}`));
-  const stopped = AbortSignal.abort(new Error("too late"));
-  await assert.rejects(at.uplink.probe("/200", stopped));
+
+  test("a probe passes on 2xx and 3xx, and on nothing else", async () => {
+    await using at = await served((message, response) => response.writeHead(Number(message.url?.slice(1))).end("body"));
+    for (const status of [200, 204, 302]) {
+      assert.equal(await at.uplink.probe(healthPage(`/${status}`), signal), status);
+    }
+    for (const status of [404, 500]) {
+      const error = await failure(at.uplink.probe(healthPage(`/${status}`), signal));
+      assert.ok(error instanceof UnexpectedStatusError && error.status === status, String(error));
+    }
+    const stopped = AbortSignal.abort(new Error("too late"));
+    await assert.rejects(at.uplink.probe(healthPage("/200"), stopped));
+  });
+
+  test("a page elsewhere is asked for there, with the fields and the Host that are configured, and judged as configured", async () => {
+    await using at = await served((_message, response) => response.writeHead(500).end());
+    let asked: IncomingMessage["headers"] = {};
+    await using page = await served((message, response) => {
+      asked = message.headers;
+      response.writeHead(401).end();
+    });
+    const { port } = page.server.address() as AddressInfo;
+    const headers = [
+      ["host", "uplink.example"],
+      ["x-token", "t1"],
+    ] as const;
+    const elsewhere = { origin: `http://127.0.0.1:${port}`, path: "/up?deep=1", headers };
+    assert.equal(await at.uplink.probe({ ...elsewhere, expect: [[401, 401]] }, signal), 401);
+    assert.deepEqual([asked.host, asked["x-token"]], ["uplink.example", "t1"]);
+    await assert.rejects(at.uplink.probe({ ...elsewhere, expect: [[200, 299]] }, signal), UnexpectedStatusError);
+  });
+});
+
+test("[F4] a station is asked what became of a key: cancel or learn, and whatever cannot be read is unknown", async () => {
+  const asked: string[] = [];
+  const answers: Record<string, [status: number, body: string]> = {
+    ran: [200, '{"executed":true,"answer":{"status":"ok"}}'],
+    gone: [200, '{"executed":false,"cancelled":true}'],
+    running: [200, '{"executed":false,"cancelled":false,"inflight":true}'],
+    broken: [200, '{"executed":fa'],
+    refused: [500, '{"executed":false,"cancelled":true}'],
+    long: [200, `{"executed":false,"cancelled":true,"more":"${"x".repeat(2_000)}"}`],
+  };
+  const server = createServer((message, response) => {
+    asked.push(`${message.method} ${message.url}`);
+    const [status, body] = answers[message.url?.split("/")[2] ?? ""] ?? [404, "{}"];
+    response.writeHead(status, { "content-type": "application/json" }).end(body);
+  });
+  const keyStatus = {
+    ...{ path: "/commands/{key}", method: "DELETE" as const, timeoutMs: 250, trustGet: false },
+    ...{ executed: "executed", answer: "answer", cancelled: "cancelled", inFlight: "inflight" },
+  } as const;
+  await using at = await uplinkTo(server, undefined, { keyStatus });
+  const { signal } = new AbortController();
+  const ask = (key: string): Promise<unknown> => at.uplink.askOutcome?.(key, signal) as Promise<unknown>;
+  const ran = (await ask("ran")) as { ran: boolean; result: CommandReply };
+  assert.equal(ran.ran, true);
+  assert.equal(await textOf(ran.result), '{"status":"ok"}');
+  assert.deepEqual(ran.result.headers, [
+    ["content-type", "application/json"],
+    ["gsf-station", "north"],
+  ]);
+  assert.deepEqual(await ask("gone"), { ran: false });
+  for (const key of ["running", "broken", "refused", "long", "a b/c"]) assert.equal(await ask(key), "unknown", key);
+  assert.deepEqual([asked[0], asked.at(-1)], ["DELETE /commands/ran", "DELETE /commands/a%20b%2Fc"]);
+  await assert.rejects(at.uplink.askOutcome?.("ran", AbortSignal.abort(new Error("too late"))) as Promise<unknown>);
+});
+
+describe("uploads are told of", () => {
+  const MEGABYTE = Buffer.alloc(1_024 ** 2, "x");
+
+  /** A body of two halves; the second one comes when it is let go. */
+  function halves(): { readonly body: CommandRequest["body"]; readonly letGo: (error?: Error) => void } {
+    const second = Promise.withResolvers<void>();
+    let started = false;
+    async function* read(): AsyncGenerator<Uint8Array> {
+      started = true;
+      yield Buffer.from("first");
+      await second.promise;
+      yield Buffer.from("second");
+    }
+    const letGo = (error?: Error): void => (error === undefined ? second.resolve() : second.reject(error));
+    return { body: { kind: "stream", stream: read(), started: () => started }, letGo };
+  }
+
+  test("a streamed body is being sent until its last piece has gone out", async () => {
+    await using at = await served((message, response) => message.resume().on("end", () => response.end("ok")));
+    const told: boolean[] = [];
+    const begun = Promise.withResolvers<void>();
+    const noteUploading = (isUploading: boolean): void => {
+      told.push(isUploading);
+      begun.resolve();
+    };
+    const { body, letGo } = halves();
+    const sending = at.uplink.send({ ...post(""), body }, under({ noteUploading }));
+    await begun.promise;
+    assert.deepEqual(told, [true]);
+    letGo();
+    assert.equal((await sending).status, 200);
+    assert.deepEqual(told, [true, false]);
+  });
+
+  test("a long body that was read whole is being sent as long as the station does not take it; a short one never is", async () => {
+    const take = Promise.withResolvers<void>();
+    let length: string | undefined;
+    await using at = await served((message, response) => {
+      length = message.headers["content-length"];
+      let bytes = 0;
+      take.promise.then(() =>
+        message
+          .on("data", (chunk: Buffer) => {
+            bytes += chunk.length;
+          })
+          .on("end", () => response.end(String(bytes))),
+      );
+    });
+    const told: boolean[] = [];
+    const noteUploading = (isUploading: boolean): number => told.push(isUploading);
+    // More than the buffers of both ends take.
+    const bytes = Buffer.concat(Array(32).fill(MEGABYTE));
+    const sending = at.uplink.send({ ...post(""), body: { kind: "bytes", bytes } }, under({ noteUploading }));
+    while (length === undefined) await new Promise(setImmediate);
+    for (let turn = 0; turn < 1_000; turn++) await new Promise(setImmediate);
+    assert.deepEqual(told, [true]);
+    take.resolve();
+    assert.equal(await textOf(await sending), String(bytes.length));
+    assert.deepEqual([told, length], [[true, false], String(bytes.length)]);
+
+    told.length = 0;
+    await at.uplink.send(post("short"), under({ noteUploading }));
+    assert.deepEqual(told, []);
+  });
+
+  test("an answer before the body's end ends the upload", async () => {
+    await using at = await served((_message, response) => response.writeHead(413).end("too long"));
+    const told: boolean[] = [];
+    const { body, letGo } = halves();
+    const sending = at.uplink.send({ ...post(""), body }, under({ noteUploading: (now) => told.push(now) }));
+    assert.equal((await sending).status, 413);
+    assert.deepEqual(told, [true, false]);
+    letGo();
+  });
+
+  test("[F2] a caller that hangs up in mid-upload ends the attempt with its own reason, whatever breaks on the way", async () => {
+    const arrived = Promise.withResolvers<void>();
+    await using at = await served((message) => {
+      message.on("error", () => undefined).once("data", () => arrived.resolve());
+    });
+    const caller = new AbortController();
+    const { body, letGo } = halves();
+    const told: boolean[] = [];
+    const noteUploading = (isUploading: boolean): number => told.push(isUploading);
+    const sending = failure(at.uplink.send({ ...post(""), body }, under({ signal: caller.signal, noteUploading })));
+    await arrived.promise;
+    // As request-body.ts does: the caller is aborted first, then the body fails.
+    const hungUp = new Error("the caller hung up");
+    caller.abort(hungUp);
+    letGo(Object.assign(new Error("aborted"), { code: "ECONNRESET" }));
+    assert.equal(await sending, hungUp);
+    assert.deepEqual(told, [true]);
+  });
 });

@@ -28,7 +28,7 @@ test("states are read when asked for; declarations, promotions and commands are 
     uplink: (_group, station) => ({
       name: station.name,
       send: () => Promise.reject(new Error("no commands here")),
-      probe: () => (silent.has(station.name) ? Promise.reject(new Error("silent")) : Promise.resolve()),
+      probe: () => (silent.has(station.name) ? Promise.reject(new Error("silent")) : Promise.resolve(200)),
     }),
     onCommand: (group, outcome, elapsedMs) => metrics.noteCommand(group, outcome, elapsedMs),
   });

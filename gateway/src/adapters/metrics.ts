@@ -13,6 +13,12 @@ export interface MetricsOptions {
   readonly qualityOf: () => Readonly<Record<string, Readonly<Record<string, DetectionQualityStatus>>>>;
   /** Heartbeats by what became of them, counted since the start. */
   readonly heartbeats: () => Readonly<Record<string, number>>;
+  /** What the newest probe of a station came to. Default: nobody is probed. */
+  readonly probeOf?: (group: string, station: string) => { readonly isWell: boolean } | undefined;
+  /** Lookups of names by how they ended, counted since the start. Default: none are made. */
+  readonly lookups?: () => Readonly<Record<string, number>>;
+  /** Callers' connections that were not served, by group and why. Default: all are. */
+  readonly unserved?: () => Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
 const STANDINGS = ["unknown", "alive", "suspected", "down"] as const;
@@ -29,6 +35,8 @@ export class GatewayMetrics {
   readonly #counters: ReturnType<typeof eventCounters>;
   readonly #commands: ReturnType<typeof commandMetrics>;
   readonly #heartbeats: Counter<"result">;
+  readonly #lookups: Counter<"result">;
+  readonly #unserved: Counter<"group" | "reason">;
 
   constructor(options: MetricsOptions) {
     this.#options = options;
@@ -43,6 +51,18 @@ export class GatewayMetrics {
       name: "gsf_heartbeats_total",
       help: "Heartbeat datagrams by what became of them.",
       labelNames: ["result"],
+      registers,
+    });
+    this.#lookups = new Counter({
+      name: "gsf_name_lookups_total",
+      help: "Lookups of stations' names by how they ended; outdated: connections to an address whose last lookup failed.",
+      labelNames: ["result"],
+      registers,
+    });
+    this.#unserved = new Counter({
+      name: "gsf_connections_unserved_total",
+      help: "Callers' connections that were closed unserved: refused (too many) or failed (the system gave none).",
+      labelNames: ["group", "reason"],
       registers,
     });
   }
@@ -79,7 +99,18 @@ export class GatewayMetrics {
       for (const [station, quality] of Object.entries(stations)) this.#readQuality({ group, station }, quality);
     this.#heartbeats.reset();
     for (const [result, count] of Object.entries(this.#options.heartbeats())) this.#heartbeats.inc({ result }, count);
+    this.#readCounts();
     return this.#registry.metrics();
+  }
+
+  /** Counts that others keep. */
+  #readCounts(): void {
+    const { lookups, unserved } = this.#options;
+    this.#lookups.reset();
+    for (const [result, count] of Object.entries(lookups?.() ?? {})) this.#lookups.inc({ result }, count);
+    this.#unserved.reset();
+    for (const [group, counts] of Object.entries(unserved?.() ?? {}))
+      for (const [reason, count] of Object.entries(counts)) this.#unserved.inc({ group, reason }, count);
   }
 
   /** What is not known has no series, so that nobody takes a zero for a measurement. */
@@ -97,6 +128,8 @@ export class GatewayMetrics {
   #readStation(group: string, { name: station, breaker, budget, ramp, ...status }: StationStatus): void {
     const gauges = this.#gauges;
     const at = { group, station };
+    const probe = this.#options.probeOf?.(group, station);
+    if (probe !== undefined) gauges.probeWell.set(at, probe.isWell ? 1 : 0);
     gauges.level.set(at, status.level);
     gauges.active.set(at, status.active ? 1 : 0);
     gauges.fit.set(at, status.assessment.fit ? 1 : 0);
@@ -129,7 +162,8 @@ function stationGauges(registers: Registers): {
     | "failureRate"
     | "budgetUsed"
     | "budgetAllowed"
-    | "budgetRefused"]: StationGauge;
+    | "budgetRefused"
+    | "probeWell"]: StationGauge;
 } & { readonly standing: StationGauge<"standing">; readonly breaker: StationGauge<"state"> } {
   const gauge = (name: string, help: string): StationGauge =>
     new Gauge({ name: `gsf_station_${name}`, help, labelNames: ["group", "station"], registers });
@@ -147,6 +181,7 @@ function stationGauges(registers: Registers): {
     budgetUsed: gauge("retry_budget_used", "Extra attempts in the budget's window, waiting ones included."),
     budgetAllowed: gauge("retry_budget_allowed", "Extra attempts that the window allows."),
     budgetRefused: gauge("retry_budget_refused", "Extra attempts refused since the start."),
+    probeWell: gauge("probe_well", "1 while the newest probe of its health page was answered as expected."),
     standing: new Gauge({
       name: "gsf_station_standing",
       help: "1 for what is held of it: unknown, alive, suspected or down.",

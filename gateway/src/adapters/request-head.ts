@@ -6,7 +6,9 @@
  */
 import type { IncomingMessage } from "node:http";
 import { RefusedRequest, refusal } from "../fleet/problem.ts";
+import type { DeadlineHeader } from "../fleet/settings.ts";
 import type { CommandRequest } from "../fleet/uplink.ts";
+import { ALLOWED_DEADLINES, readDeadline } from "./deadline-header.ts";
 import { endToEnd, rawValues, targetOf, unsendable, withForwarded } from "./http-headers.ts";
 
 /** Expect is answered here; Trailer announces what is not passed on. */
@@ -16,7 +18,7 @@ const NOT_PASSED_ON: ReadonlySet<string> = new Set(["expect", "trailer"]);
 const IGNORED_UPGRADE = /^\s*(h2c|http\/|tls\/)/i;
 
 /** The head of `message`; throws {@link RefusedRequest}. */
-export function requestHead(message: IncomingMessage): Omit<CommandRequest, "body"> {
+export function requestHead(message: IncomingMessage): Omit<CommandRequest, "body" | "timeLeftMs"> {
   refuseShape(message);
   const { method, url } = message as { method: string; url: string };
   const at = targetOf(method, url);
@@ -29,7 +31,25 @@ export function requestHead(message: IncomingMessage): Omit<CommandRequest, "bod
   if (at.authority !== undefined) {
     for (const field of headers) if (field[0].toLowerCase() === "host") field[1] = at.authority;
   }
-  return { method, target: at.target, headers: withForwarded(headers, callerOf(message), "http") };
+  const caller = callerOf(message);
+  return { method, target: at.target, headers: withForwarded(headers, caller, "http"), caller };
+}
+
+/**
+ * The instant until which the sender of `message` wants it, in milliseconds since 1970; undefined where it says none.
+ * Throws {@link RefusedRequest} where it cannot be read. Anybody may send it, also under a name of ours: it shortens
+ * nobody's time but their own.
+ */
+export function deadlineOf(message: IncomingMessage, { name, format }: DeadlineHeader): number | undefined {
+  const values = rawValues(message.rawHeaders, name.toLowerCase());
+  const [value] = values;
+  if (value === undefined) return undefined;
+  if (values.length > 1)
+    throw refused(400, "BAD_HEADER", `${name}: there are ${values.length} of it; at most one is allowed`);
+  const epochMs = readDeadline(format, value.trim());
+  if (epochMs !== undefined) return epochMs;
+  const allowed = ALLOWED_DEADLINES[format];
+  throw refused(400, "BAD_HEADER", `${name}: "${value.slice(0, 40)}" is not allowed; allowed are ${allowed}`);
 }
 
 function callerOf(message: IncomingMessage): string {

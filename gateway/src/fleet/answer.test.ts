@@ -46,7 +46,7 @@ class Setting {
           this.sent++;
           return serve(request, context);
         },
-        probe: () => Promise.resolve(),
+        probe: () => Promise.resolve(200),
       }),
     });
     for (const { name } of this.group.settings.stations) this.group.noteHeartbeat(name, { sequence: 1 }, 0);

@@ -85,6 +85,28 @@ describe("[R3] [R4] the terms of a request", () => {
   });
 });
 
+test("[R4] a deadline that its sender gave as an instant counts like the others: the earliest holds", () => {
+  const left = (timeLeftMs: number, headers: HeaderList = []): unknown => {
+    const terms = termsOf({ ...asked("GET", headers), timeLeftMs });
+    return "field" in terms ? terms : terms.timeLeftMs;
+  };
+  assert.equal(left(0), 0);
+  assert.equal(left(700), 700);
+  assert.equal(left(700, [["x-deadline-ms", "500"]]), 500);
+  assert.equal(left(700, [["x-deadline-ms", "900"]]), 700);
+  assert.equal(left(1e15), MAX_TIME_LEFT_MS);
+});
+
+test("a command's source is its sender, method and path, without the query and of bounded length", () => {
+  const source = (target: string): unknown => {
+    const terms = termsOf({ ...asked("POST"), target, caller: "10.0.0.9" });
+    return "field" in terms ? terms : terms.source;
+  };
+  assert.equal(source("/commands/7?token=secret"), "10.0.0.9 POST /commands/7");
+  assert.ok(String(source(`/${"x".repeat(5_000)}`)).length < 200);
+  assert.equal("source" in termsOf(asked("POST")), false);
+});
+
 describe("[C2] what a reply means", () => {
   const outcome = (reply: CommandReply, errorBody = true): string => {
     const judged = replyClassifier(errorBody).result?.(reply);

@@ -35,6 +35,11 @@ export interface CommandTerms {
   readonly idempotent: boolean;
   /** How long its sender will wait; undefined where it does not say. */
   readonly timeLeftMs: number | undefined;
+  /**
+   * What it is one of: sender, method and path. Failures of many sources speak against a station, those of one may be
+   * its own. Undefined where the sender is not known.
+   */
+  readonly source?: string;
 }
 
 /** Reads the terms of a request, or says what is wrong with them. */
@@ -49,14 +54,25 @@ export function termsOf(request: CommandRequest): CommandTerms | RequestRefusal 
       detail: `it must be 1 to ${MAX_KEY_LENGTH} visible ASCII characters; it has ${key.length} characters`,
     };
   }
-  const timeLeftMs = timeLeftOf(request.headers);
+  const timeLeftMs = timeLeftOf(request);
   if (typeof timeLeftMs === "object") return timeLeftMs;
   const once = request.body.kind === "stream";
   return {
     idempotencyKey: once ? undefined : key,
     idempotent: !once && SAFE_METHODS.has(request.method),
     timeLeftMs,
+    ...sourceOf(request),
   };
+}
+
+/** Longest path that tells sources apart: what identifies a route is short, and a bound keeps memory bounded. */
+const MAX_SOURCE_PATH = 120;
+
+/** Without the query: it tells commands apart, not routes. */
+function sourceOf({ caller, method, target }: CommandRequest): Pick<CommandTerms, "source"> {
+  if (caller === undefined) return {};
+  const path = target.split("?", 1)[0] as string;
+  return { source: `${caller} ${method} ${path.slice(0, MAX_SOURCE_PATH)}` };
 }
 
 /** All values of a header, however it is written. */
@@ -89,8 +105,9 @@ function retryAfterOf(reply: CommandReply): Record<string, string> {
   return hint === undefined ? {} : { "retry-after": hint };
 }
 
-function timeLeftOf(headers: HeaderList): number | undefined | RequestRefusal {
-  let leastMs: number | undefined;
+/** The earliest of all deadlines that its sender says, as the time left until then. */
+function timeLeftOf({ headers, timeLeftMs }: CommandRequest): number | undefined | RequestRefusal {
+  let leastMs = timeLeftMs === undefined ? undefined : Math.min(timeLeftMs, MAX_TIME_LEFT_MS);
   for (const { field, read, allowed } of TIME_LEFT_FIELDS) {
     const values = valuesOf(headers, field);
     const [value] = values;

@@ -6,9 +6,12 @@
 import type {
   Beat,
   BeatVerdict,
+  CallOptions,
   Clock,
   DetectionQualityStatus,
+  FailoverContext,
   FailoverEvent,
+  FailoverOptions,
   FailoverStatus,
   Random,
 } from "ground-station-failover";
@@ -23,7 +26,9 @@ import {
 import type { CommandTerms } from "./command.ts";
 import { outcomeOf, replyClassifier } from "./command.ts";
 import type { GroupSettings, StationSettings } from "./settings.ts";
-import type { CommandReply, CommandRequest, Uplink } from "./uplink.ts";
+import { type LastProbe, StationProber } from "./station-prober.ts";
+import type { CommandReply, CommandRequest, SendContext, Uplink } from "./uplink.ts";
+import { healthPage } from "./uplink.ts";
 
 /** Heartbeats of a station are missing, or there again, by the level at which that is told of; nothing follows from it. */
 interface HeartbeatsMissing {
@@ -35,8 +40,14 @@ interface HeartbeatsMissing {
   readonly atMs: number;
 }
 
+/** Probes of a station's health page turned from well to ill, or back; nothing follows from it. */
+interface ProbeChanged extends LastProbe {
+  readonly type: "probe";
+  readonly station: string;
+}
+
 /** What happens in a group. */
-export type GroupEvent = FailoverEvent | HeartbeatsMissing;
+export type GroupEvent = FailoverEvent | HeartbeatsMissing | ProbeChanged;
 
 /** A station as the failover sees it: a name and the way to it. */
 interface LinkedStation {
@@ -73,9 +84,11 @@ export class Group {
   readonly #failover: PrimaryBackupFailover<LinkedStation>;
   readonly #beatListeners: Set<BeatListener> = new Set();
   readonly #log: SuspicionWatch;
-  readonly #logListeners: Set<(event: GroupEvent) => void> = new Set();
+  readonly #ownListeners: Set<(event: GroupEvent) => void> = new Set();
   readonly #quality: ReadonlyMap<string, DetectionQualityMachine>;
   readonly #stations: ReadonlyMap<string, LinkedStation>;
+  /** None where heartbeats are pushed. */
+  readonly #probers: ReadonlyMap<string, StationProber>;
 
   constructor({ settings, uplinkOf, clock, random, hearing = new Hearing(), onCommand }: GroupParts) {
     this.settings = settings;
@@ -98,6 +111,7 @@ export class Group {
     this.#stations = new Map(stations.map((station) => [station.name, station]));
     this.#quality = new Map(stations.map(({ name }) => [name, new DetectionQualityMachine()]));
     this.#log = this.#watchForLog();
+    this.#probers = this.#makeProbers();
     const [primary, ...backups] = stations as [LinkedStation, ...LinkedStation[]];
     const { commands, retry, probePath } = settings;
     this.#failover = new PrimaryBackupFailover<LinkedStation>({
@@ -109,14 +123,18 @@ export class Group {
       supervisor: {
         ...settings.supervisor,
         declareThreshold: settings.detector.threshold,
-        longestAbstentionMs: settings.heartbeat.intervalMs,
+        longestAbstentionMs: signOfLifeMs(settings.heartbeat),
         hearing,
       },
       commandPath: settings.commandPath,
       failback: settings.failback,
       ...(probePath === undefined
         ? {}
-        : { probe: (station: LinkedStation, signal: AbortSignal) => station.uplink.probe(probePath, signal) }),
+        : {
+            probe: (station: LinkedStation, signal: AbortSignal) => station.uplink.probe(healthPage(probePath), signal),
+          }),
+      heartbeatNote: (name) => this.lastProbe(name),
+      ...keyStatusOptions(commands.keyStatus),
       ambiguousKeyed: commands.ambiguousKeyed,
       deadlineMs: commands.deadlineMs,
       maxWaitMs: commands.maxWaitMs,
@@ -126,6 +144,7 @@ export class Group {
         timeoutMs: commands.timeoutMs,
         bulkhead: {
           maxConcurrent: commands.maxConcurrent,
+          // Commands wait in the failover's queue, not here.
           acquireTimeoutMs: commands.timeoutMs / 2,
           maxQueue: commands.maxWaiting,
         },
@@ -166,24 +185,12 @@ export class Group {
     return this.#failover.status;
   }
 
-  /** Sends `request` to whoever is active, under `terms`; `signal` is the caller hanging up. */
+  /** Sends `request` to the active station, under `terms`; `signal` is the caller hanging up. */
   handle(request: CommandRequest, terms: CommandTerms, signal: AbortSignal): Promise<CommandReply> {
-    const { idempotencyKey, idempotent, timeLeftMs } = terms;
     const nowMs = this.#clock.nowMs();
     const reply = this.#failover.call(
-      (context) =>
-        context.station.uplink.send(request, {
-          epoch: context.epoch,
-          idempotencyKey: context.idempotencyKey,
-          timeLeftMs: context.timeLeftMs(),
-          signal: context.signal,
-        }),
-      {
-        signal,
-        idempotent,
-        ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-        ...(timeLeftMs === undefined ? {} : { deadline: nowMs + timeLeftMs }),
-      },
+      (context) => context.station.uplink.send(request, sendContextOf(context)),
+      callOptionsOf(terms, signal, nowMs),
     );
     this.#tell(reply, nowMs);
     return reply;
@@ -201,12 +208,14 @@ export class Group {
     return verdict;
   }
 
-  /** Asks `station` for a sign of life at `path`; an answer is a heartbeat. Rejects where there is none. */
-  async probe(station: string, path: string, signal: AbortSignal): Promise<void> {
-    await this.#stations.get(station)?.uplink.probe(path, signal);
-    const verdict = this.#detector.noteHeartbeat(station);
-    if (verdict === "counted") this.#quality.get(station)?.noteHeartbeat(undefined, this.#clock.nowMs());
-    this.#tellOfBeat(station, undefined);
+  /** What the newest probe of `station`'s health page came to; undefined where it is not probed, or was not yet. */
+  probeOf(station: string): LastProbe | undefined {
+    return this.#probers.get(station)?.last;
+  }
+
+  /** {@link probeOf} in words, for evidence. */
+  lastProbe(station: string): string | undefined {
+    return this.probeOf(station)?.text;
   }
 
   /** Tells of every heartbeat from now on, until it is disposed. A listener must not throw. */
@@ -225,30 +234,61 @@ export class Group {
 
   onEvent(listener: (event: GroupEvent) => void): Disposable {
     const decided = this.#failover.onEvent(listener);
-    this.#logListeners.add(listener);
+    this.#ownListeners.add(listener);
     return {
       [Symbol.dispose]: () => {
         decided[Symbol.dispose]();
-        this.#logListeners.delete(listener);
+        this.#ownListeners.delete(listener);
       },
     };
   }
 
-  /** Supervises until `signal` is aborted. */
+  /** Supervises, and pulls heartbeats where they are pulled, until `signal` is aborted. */
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#failover.run(signal), this.#log.run(signal)]);
+    const probing = [...this.#probers.values()].map((prober) => prober.run(signal));
+    await Promise.all([this.#failover.run(signal), this.#log.run(signal), ...probing]);
+  }
+
+  #makeProbers(): ReadonlyMap<string, StationProber> {
+    const { heartbeat } = this.settings;
+    if (heartbeat.kind !== "http") return new Map();
+    const { intervalMs, timeoutMs, path = "/" } = heartbeat;
+    const proberOf = ({ name, settings, uplink }: LinkedStation): StationProber => {
+      const page = settings.healthPage ?? healthPage(path);
+      return new StationProber({
+        clock: this.#clock,
+        intervalMs,
+        timeoutMs,
+        ask: (signal) => uplink.probe(page, signal),
+        onHeartbeat: () => this.#noteAnswer(name),
+        onChange: (probe) => this.#tellOwn({ type: "probe", station: name, ...probe }),
+      });
+    };
+    return new Map([...this.#stations.values()].map((station) => [station.name, proberOf(station)]));
+  }
+
+  /** A good answer of a health page is a heartbeat. */
+  #noteAnswer(station: string): void {
+    const verdict = this.#detector.noteHeartbeat(station);
+    if (verdict === "counted") this.#quality.get(station)?.noteHeartbeat(undefined, this.#clock.nowMs());
+    this.#tellOfBeat(station, undefined);
+  }
+
+  #tellOwn(event: GroupEvent): void {
+    for (const listener of this.#ownListeners) listener(event);
   }
 
   /** A consumer of its own of what the detector says: it only tells. */
   #watchForLog(): SuspicionWatch {
     const { detector, heartbeat, stations } = this.settings;
+    const longestAbstentionMs = signOfLifeMs(heartbeat);
     const watch = new SuspicionWatch({
       detector: this.#detector,
       threshold: detector.logThreshold,
-      longestAbstentionMs: heartbeat.intervalMs,
+      longestAbstentionMs,
       onCrossing: ({ node: station, to, ...crossing }) => {
         const type = to === "reached" ? "heartbeats-missing" : "heartbeats-back";
-        for (const listener of this.#logListeners) listener({ type, station, ...crossing });
+        this.#tellOwn({ type, station, ...crossing });
       },
     });
     for (const { name } of stations) watch.watch(name);
@@ -271,4 +311,46 @@ export class Group {
       (error: unknown) => ended(error instanceof ResilienceError ? error.code : "STATION_UNREACHABLE"),
     );
   }
+}
+
+/** How long it may take, once this process has stood still, until a station that is alive is heard again. */
+function signOfLifeMs(heartbeat: GroupSettings["heartbeat"]): number {
+  return heartbeat.kind === "http" ? Math.max(heartbeat.intervalMs, heartbeat.timeoutMs) : heartbeat.intervalMs;
+}
+
+/** How the failover asks a station what became of a key; nothing where stations cannot be asked. */
+function keyStatusOptions(
+  asked: GroupSettings["commands"]["keyStatus"],
+): Pick<FailoverOptions<LinkedStation>, "keyStatus" | "keyStatusTimeoutMs"> {
+  if (asked === undefined) return {};
+  return {
+    keyStatus: ({ uplink }, key, signal) => uplink.askOutcome?.(key, signal) ?? "unknown",
+    keyStatusTimeoutMs: asked.timeoutMs,
+  };
+}
+
+/** What the failover is told of a call. `source` is read by a failover that weighs how diverse its evidence is. */
+function callOptionsOf(
+  { idempotencyKey, idempotent, timeLeftMs, source }: CommandTerms,
+  signal: AbortSignal,
+  nowMs: number,
+): CallOptions {
+  return {
+    signal,
+    idempotent,
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+    ...(timeLeftMs === undefined ? {} : { deadline: nowMs + timeLeftMs }),
+    ...(source === undefined ? {} : { source }),
+  };
+}
+
+/** What an uplink is told of the attempt that it makes. */
+function sendContextOf(context: FailoverContext<LinkedStation>): SendContext {
+  return {
+    epoch: context.epoch,
+    idempotencyKey: context.idempotencyKey,
+    timeLeftMs: context.timeLeftMs(),
+    signal: context.signal,
+    noteUploading: (isUploading) => context.noteUploading(isUploading),
+  };
 }

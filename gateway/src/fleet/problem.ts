@@ -6,6 +6,8 @@
  * | code                      | status | meaning                                                                  |
  * | ------------------------- | ------ | ------------------------------------------------------------------------ |
  * | NO_STATION_FIT            | 503    | nobody could take it in time; try again after Retry-After                |
+ * | OVERLOADED                | 503    | it could not be answered in time; refused early, come back after Retry-After |
+ * | LOCAL_SHORTAGE            | 503    | nothing was sent: the gateway's machine lacks a resource                 |
  * | BREAKER_OPEN, BULKHEAD_*  | 503    | refused here, before anything was sent                                   |
  * | STALE_EPOCH               | 503    | this gateway has been replaced; nothing was executed                     |
  * | DEADLINE_EXCEEDED         | 504    | the command's time was up                                                |
@@ -46,6 +48,8 @@ const RETRY_AFTER_MS = 1_000;
 
 const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   NO_STATION_FIT: 503,
+  OVERLOADED: 503,
+  LOCAL_SHORTAGE: 503,
   BREAKER_OPEN: 503,
   BULKHEAD_FULL: 503,
   BULKHEAD_TIMEOUT: 503,

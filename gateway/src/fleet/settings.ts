@@ -3,6 +3,7 @@
  * milliseconds. `config.ts` makes this from a YAML file; a test or a simulation writes it down directly.
  */
 import type { CommandPathOptions, PhiAccrualOptions, SupervisorOptions } from "ground-station-failover";
+import type { HealthPage } from "./uplink.ts";
 
 /** A station of a group: where its commands go, and what it can take. */
 export interface StationSettings {
@@ -12,6 +13,8 @@ export interface StationSettings {
   readonly url: string;
   /** Most commands that may be offered to it in any second; `Infinity` where it declares none. */
   readonly capacityPerSecond: number;
+  /** Where it is asked for heartbeats that are pulled. Default: `heartbeat.path` at its own address. */
+  readonly healthPage?: HealthPage;
 }
 
 /** How a group learns that its stations are alive. */
@@ -22,10 +25,12 @@ export type HeartbeatSettings =
       readonly intervalMs: number;
     }
   | {
-      /** Pulled: an HTTP request to each station; a 2xx or 3xx answer is a heartbeat. */
+      /** Pulled: an HTTP request to each station; an expected answer is a heartbeat. */
       readonly kind: "http";
       readonly intervalMs: number;
-      readonly path: string;
+      /** Asked for at a station without a `healthPage`; undefined where each has one. */
+      readonly path: string | undefined;
+      /** How long an answer is waited for; may be longer than the interval. */
       readonly timeoutMs: number;
     };
 
@@ -68,6 +73,10 @@ export interface GroupSettings {
     readonly ambiguousKeyed: "resend" | "report";
     /** True: an answer 2xx whose JSON body reports an error is a failure. */
     readonly errorBody: boolean;
+    /** How the instant goes along at which a command is worth nothing any more. */
+    readonly deadlineHeader: DeadlineHeader;
+    /** How a station is asked what became of a key; undefined where it cannot be. */
+    readonly keyStatus: KeyStatusSettings | undefined;
   };
   readonly retry: {
     readonly maxAttempts: number;
@@ -86,6 +95,30 @@ export interface GroupSettings {
   /** Where a replaced station's command path is tried before failback counts it as healthy; undefined for heartbeats only. */
   readonly probePath: string | undefined;
   readonly limits: BodyLimits;
+}
+
+/** A deadline on the wall clock, beside the time left: a process that slept can read it too. */
+export interface DeadlineHeader {
+  /** Name of the field, as it is sent. */
+  readonly name: string;
+  /** Milliseconds or seconds since 1970, or a date and time of RFC 3339. */
+  readonly format: "epoch-ms" | "epoch-s" | "rfc3339";
+}
+
+/** How a station is asked what became of a command; the fields are places in its JSON answer, with dots between names. */
+export interface KeyStatusSettings {
+  /** `{key}` stands for the key. */
+  readonly path: string;
+  /** DELETE cancels the command if it was not executed: cancel or learn. */
+  readonly method: "DELETE" | "GET";
+  readonly executed: string;
+  /** The answer that the command got. */
+  readonly answer: string;
+  readonly cancelled: string;
+  readonly inFlight: string;
+  readonly timeoutMs: number;
+  /** True: what a GET says is not executed and not in flight will not arrive later either. */
+  readonly trustGet: boolean;
 }
 
 export interface BodyLimits {

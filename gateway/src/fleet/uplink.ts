@@ -4,6 +4,8 @@
  * uplink can take its place; bodies are bytes or a stream of them.
  */
 
+import type { KeyStatus } from "ground-station-failover";
+
 /** Name and value as they stood on the wire, in order, duplicates kept. */
 export type HeaderList = ReadonlyArray<readonly [name: string, value: string]>;
 
@@ -23,6 +25,10 @@ export interface CommandRequest {
   readonly target: string;
   readonly headers: HeaderList;
   readonly body: RequestBody;
+  /** Address of its sender; undefined where that is not known. */
+  readonly caller?: string;
+  /** Time left until the instant that its sender says, as of now; at least 0. Undefined where it says none. */
+  readonly timeLeftMs?: number;
 }
 
 /** A reply's body: `bytes` when it was read whole, else a stream that the receiver must read to its end or destroy. */
@@ -51,6 +57,45 @@ export interface SendContext {
   readonly timeLeftMs: number;
   /** Aborted when nobody waits for this attempt any more. */
   readonly signal: AbortSignal;
+  /**
+   * Told true when a body that takes time begins to go out, and false once it is sent or the answer begins: until then the
+   * station owes no answer, however long the caller takes. Not told of bodies that are short, nor of an attempt that ends
+   * while its body goes out.
+   */
+  readonly noteUploading?: (isUploading: boolean) => void;
+}
+
+/** HTTP statuses from the first to the last, both included. */
+export type StatusRange = readonly [first: number, last: number];
+
+/** What a probe asks a station for, and which answers are good. */
+export interface HealthPage {
+  /** Scheme, host and port; undefined for those of the station itself. */
+  readonly origin?: string;
+  /** Path and query. */
+  readonly path: string;
+  /** Sent with the request; a `host` replaces the one of the address. */
+  readonly headers: HeaderList;
+  readonly expect: readonly StatusRange[];
+}
+
+/** An answer below 400 is good: a redirect proves life as well as a page. */
+export const GOOD_STATUSES: readonly StatusRange[] = [[200, 399]];
+
+/** The page at `path` of the station itself. */
+export function healthPage(path: string): HealthPage {
+  return { path, headers: [], expect: GOOD_STATUSES };
+}
+
+/** A probe was answered with a status that is not expected. */
+export class UnexpectedStatusError extends Error {
+  readonly status: number;
+
+  constructor(station: string, path: string, status: number) {
+    super(`${station}: ${path} answered ${status}`);
+    this.name = "UnexpectedStatusError";
+    this.status = status;
+  }
 }
 
 /** Header by which every command carries its epoch. */
@@ -67,6 +112,8 @@ export const EPOCH_SEEN_HEADER = "gsf-epoch-seen";
 export interface Uplink {
   readonly name: string;
   send(request: CommandRequest, context: SendContext): Promise<CommandReply>;
-  /** Tries `path` once: resolves if the station answers 2xx or 3xx, else rejects. */
-  probe(path: string, signal: AbortSignal): Promise<void>;
+  /** Asks for `page` once: resolves with the status if it is expected; rejects with `UnexpectedStatusError` or why there was none. */
+  probe(page: HealthPage, signal: AbortSignal): Promise<number>;
+  /** Asks what became of the command with this key. Without it stations cannot be asked. */
+  askOutcome?(key: string, signal: AbortSignal): Promise<KeyStatus<CommandReply>>;
 }

@@ -1,6 +1,6 @@
 /**
- * `gsf station`: beats for a service, so that a gateway knows that it is alive, and where it is told to, relays commands
- * to it. It runs beside the service it stands for. A parent process that started it (a demo, a drill) may set a fault in
+ * `gsf station`: beats for a service while that lives, so that a gateway knows that it is alive, and where it is told to,
+ * relays commands to it. It runs beside the service it stands for. A parent process that started it (a demo, a drill) may set a fault in
  * it and sees it end when that parent is gone; started from a shell, it ends on SIGINT or SIGTERM.
  */
 import { readFileSync } from "node:fs";
@@ -10,10 +10,12 @@ import { systemClock } from "ground-station-failover";
 import { UserError } from "../adapters/exit-codes.ts";
 import { HeartbeatSender } from "../adapters/heartbeat-sender.ts";
 import { listening, shownAddress } from "../adapters/listening.ts";
+import { createLog, type Log } from "../adapters/log.ts";
 import type { ListenSettings } from "../fleet/settings.ts";
 import { ArrivalClock } from "./arrival-clock.ts";
 import { StationRelay } from "./relay.ts";
 import { RelayFaults, STATION_FAULTS } from "./relay-faults.ts";
+import { answers, type Check, ServiceCheck, takesConnections } from "./service-check.ts";
 
 interface StationOptions {
   readonly name: string;
@@ -23,6 +25,9 @@ interface StationOptions {
   readonly heartbeatTo: ListenSettings;
   readonly secretFile: string;
   readonly interval: number;
+  readonly check?: URL;
+  readonly checkInterval: number;
+  readonly checkTimeout: number;
 }
 
 export function registerStationCommand(program: Command): void {
@@ -37,6 +42,23 @@ export function registerStationCommand(program: Command): void {
     .requiredOption("--secret-file <path>", "the file with the secret that signs heartbeats")
     .addOption(
       new Option("--interval <duration>", "time between two heartbeats").argParser(durationOf).default(50, "50ms"),
+    )
+    .option("--check <url>", "beat only while this page of the service answers 2xx or 3xx", urlOf)
+    .addOption(
+      new Option("--check-interval <duration>", "time between two checks").argParser(durationOf).default(200, "200ms"),
+    )
+    .addOption(
+      new Option("--check-timeout <duration>", "how long a check may take").argParser(durationOf).default(1_000, "1s"),
+    )
+    .addHelpText(
+      "after",
+      `
+Without --check, but with --relay-to, it beats only while the service takes connections. Without either, its heartbeats
+prove only that this process runs. It logs to standard error when it stops or resumes beating.
+
+Example:
+  $ gsf station --group atlantic --name primary --listen 127.0.0.1:9001 --relay-to http://127.0.0.1:9100 \\
+      --check http://127.0.0.1:9100/healthz --heartbeat-to 127.0.0.1:7071 --secret-file heartbeat.secret`,
     )
     .action(runStation);
 }
@@ -63,18 +85,51 @@ async function runStation(options: StationOptions): Promise<void> {
     epochSeen: () => relay.epochSeen,
     clock: systemClock,
   });
+  const checking = new AbortController();
   const stop = once(() => {
+    checking.abort();
     beats.stop();
     arrivals[Symbol.dispose]();
     return relay.close().then(() => process.exit(0));
   });
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
   obeyParent(faults, stop);
-  beats.start();
+  beatWhileServiceLives(options, beats, checking.signal);
   const onwards = relayTo === undefined ? "" : `, relaying to ${relayTo.href}`;
   process.stdout.write(
     `gsf station ${name} listening on http://${shownAddress({ host: listen.host, port })}, beating every ${interval} ms to ${shownAddress(heartbeatTo)}${onwards}\n`,
   );
+}
+
+/** Beats while the check passes; from now on where there is nothing to check. */
+function beatWhileServiceLives(options: StationOptions, beats: HeartbeatSender, signal: AbortSignal): void {
+  const { name, group, check, relayTo, checkInterval, checkTimeout } = options;
+  const log: Log = createLog({ level: "info", json: !process.stderr.isTTY });
+  const at = { group, station: name };
+  const asked: Check | undefined = check ? answers(check) : relayTo ? takesConnections(relayTo) : undefined;
+  if (asked === undefined) {
+    log.warn(
+      at,
+      "heartbeats prove only that this process runs; give --check URL, and they prove that the service lives",
+    );
+    return beats.start();
+  }
+  const service = (check ?? (relayTo as URL)).href;
+  new ServiceCheck({
+    clock: systemClock,
+    check: asked,
+    intervalMs: checkInterval,
+    timeoutMs: checkTimeout,
+    onChange: (lives, why) => {
+      if (lives) {
+        beats.start();
+        log.info({ ...at, service }, "the service lives: beating");
+      } else {
+        beats.stop();
+        log.warn({ ...at, service, why }, "the service does not live: not beating until it does");
+      }
+    },
+  }).run(signal);
 }
 
 /** A parent process sets faults over its channel; when it is gone, there is nobody left to stop us. */

@@ -50,6 +50,8 @@ export interface RelayCounts {
 
 /** Header by which an answer says through which station it came. (The gateway passes it on; `gsf-` headers end there.) */
 const STATION_HEADER = "x-served-by";
+/** A gateway's deadline as an instant, which holds on every hop; under another name it goes on by itself. */
+const DEADLINE_HEADER = "gsf-deadline";
 /** What this hop says anew, or its client by itself. */
 const SAID_ANEW: ReadonlySet<string> = new Set(["host", "expect", "trailer", TIME_LEFT_HEADER]);
 /** How long the path behind may take to answer a health check. */
@@ -199,13 +201,15 @@ class Refusal extends Error {
   }
 }
 
-/** What of a command's headers goes on: key and epoch as they came, the time left as it is now. */
+/** What of a command's headers goes on: key, epoch and deadline as they came, the time left as it is now. */
 function headersOnwards(request: IncomingMessage, leftMs: number): string[] {
   const headers = endToEnd(request.rawHeaders, SAID_ANEW).map(([name, value]): [string, string] =>
     name.toLowerCase() === "grpc-timeout" ? [name, toGrpcTimeout(leftMs)] : [name, value],
   );
-  const epoch = request.headers[EPOCH_HEADER];
-  if (epoch !== undefined) headers.push([EPOCH_HEADER, String(epoch)]);
+  for (const name of [EPOCH_HEADER, DEADLINE_HEADER]) {
+    const value = request.headers[name];
+    if (value !== undefined) headers.push([name, String(value)]);
+  }
   if (leftMs !== Number.POSITIVE_INFINITY) headers.push([TIME_LEFT_HEADER, toTimeLeftHeader(leftMs)]);
   return flat(headers);
 }

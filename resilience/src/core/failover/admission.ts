@@ -20,7 +20,7 @@ import { TokenBucket } from "./token-bucket.ts";
 export interface AdmissionOptions {
   /** Most calls a second, evenly; at least 1. Default `Infinity`: not declared. */
   readonly capacityPerSecond?: number;
-  /** Least limit that a promotion begins with; more where more was in flight before it. At least 1. Default 10. */
+  /** Calls that may be in flight right after a promotion, where nobody knows how many usually are. At least 1. Default 10. */
   readonly initialConcurrent?: number;
   /** Most calls in flight at any time. Default `Infinity`. */
   readonly maxConcurrent?: number;
@@ -32,10 +32,13 @@ export type LoadSign = "finished" | "overloaded" | "unanswered";
 const SLOW_START = 1.5;
 /** Where the usual load is known, the limit begins there, and grows by this: more is wanted only to make up for an outage. */
 const GENTLE_START = 1.1;
+const FIRST_SHARE = 1.25;
 /** The first refusal lowers the limit to this share of the load. */
 const AFTER_REFUSAL = 0.9;
 /** What a refusal costs a station, as a share of a call. Unknown; between nothing and a whole call, half is wrong least. */
 const REFUSAL_COST = 0.5;
+/** So few refusals, as a share of the calls in a round trip, leave the limit where it is: it is the right one. */
+const TOLERATED_RATE = 0.05;
 /** Of what a station did in a round trip, so much is given in the next: the rest fills its own reserve again. */
 const RESERVE = 0.98;
 const AFTER_SILENCE = 0.5;
@@ -72,7 +75,7 @@ export class Admission {
   /** What the station did in this window and in the one before: calls finished, and a share of those refused. */
   #done = 0;
   #doneBefore = 0;
-  #windowFromMs: number = Number.NEGATIVE_INFINITY;
+  #windowFromMs: number = Number.POSITIVE_INFINITY;
   #windowBeforeMs = 0;
   #wasBound = false;
   #boundAtMs: number = Number.NEGATIVE_INFINITY;
@@ -112,8 +115,9 @@ export class Admission {
 
   /** The station has just become active: it is given a few calls at first, or as many as were in flight elsewhere. */
   begin(concurrent: number, nowMs: number): void {
-    this.#limit = Math.min(this.#maxConcurrent, Math.max(this.#initialConcurrent, concurrent));
-    this.#growth = concurrent < this.#initialConcurrent ? SLOW_START : GENTLE_START;
+    const known = concurrent >= 1;
+    this.#limit = Math.min(this.#maxConcurrent, known ? Math.max(2, concurrent * FIRST_SHARE) : this.#initialConcurrent);
+    this.#growth = known ? GENTLE_START : SLOW_START;
     this.#restart(nowMs);
   }
 
@@ -204,7 +208,7 @@ export class Admission {
     this.#done = 0;
     this.#doneBefore = 0;
     this.#windowBeforeMs = 0;
-    this.#windowFromMs = nowMs;
+    this.#windowFromMs = ENDLESS;
     this.#wasBound = false;
     this.#boundAtMs = nowMs;
     this.#loweredAtMs = Number.NEGATIVE_INFINITY;
@@ -220,8 +224,10 @@ export class Admission {
 
   #endRound(usualMs: number, nowMs: number): void {
     if (this.#limit < ENDLESS) {
-      if (this.#refused > 0) this.#lower(Math.min(this.#limit, this.#doneInRound(usualMs, nowMs) * RESERVE), usualMs, nowMs);
-      else if (nowMs - this.#boundAtMs >= Math.max(LIFT_AFTER_MS, 2 * usualMs)) this.#lift();
+      const refusedRate = this.#refused / Math.max(1, this.#finished + this.#refused);
+      if (refusedRate > TOLERATED_RATE) {
+        this.#lower(Math.min(this.#limit, this.#doneInRound(usualMs, nowMs) * RESERVE), usualMs, nowMs);
+      } else if (nowMs - this.#boundAtMs >= Math.max(LIFT_AFTER_MS, 2 * usualMs)) this.#lift();
       else if (this.#wasBound && this.#finished > 0) this.#raise(nowMs);
       this.#setPace(usualMs);
     }
@@ -237,6 +243,8 @@ export class Admission {
 
   #measure(work: number, usualMs: number, nowMs: number): void {
     const windowMs = Math.max(MIN_WINDOW_MS, 2 * usualMs);
+    // The first window begins with the first end: a station that has just been given calls has had nothing to finish.
+    if (this.#windowFromMs === ENDLESS) this.#windowFromMs = nowMs;
     const elapsedMs = nowMs - this.#windowFromMs;
     if (elapsedMs >= windowMs) {
       // After a rest, what was counted before it belongs to no window.
@@ -252,7 +260,7 @@ export class Admission {
   /** What the station does in one round trip, as measured over the last windows. */
   #doneInRound(usualMs: number, nowMs: number): number {
     const overMs = nowMs - this.#windowFromMs + this.#windowBeforeMs;
-    return overMs < usualMs ? this.#done + this.#doneBefore : ((this.#done + this.#doneBefore) * usualMs) / overMs;
+    return overMs <= usualMs ? this.#done + this.#doneBefore : ((this.#done + this.#doneBefore) * usualMs) / overMs;
   }
 
   #raise(nowMs: number): void {

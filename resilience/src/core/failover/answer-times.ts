@@ -20,7 +20,7 @@ const HALVE_AFTER = 1_000;
 /** Before so many answers there is no bound. */
 const MIN_ANSWERS = 20;
 /** How often the bound is worked out again, in answers. */
-const REFRESH_AFTER = 16;
+const REFRESH_AFTER = 32;
 /** A bound is so many times its quantile, or so many ms more, whichever is later. To be overdue costs nothing by itself. */
 const OVERDUE = { quantile: 0.99, ratio: 1.05, marginMs: 5 };
 /** A second attempt is work for a station. */
@@ -31,6 +31,8 @@ export class AnswerTimes {
   #total = 0;
   #sinceHalved = 0;
   #sinceRefreshed = REFRESH_AFTER;
+  /** The highest bucket that may hold something. */
+  #top = 0;
   #meanMs = 0;
   #overdueAfterMs: number = Number.POSITIVE_INFINITY;
   #hedgeAfterMs: number = Number.POSITIVE_INFINITY;
@@ -39,16 +41,20 @@ export class AnswerTimes {
   add(tookMs: number): void {
     const place = bucketOf(tookMs);
     this.#counts[place] = (this.#counts[place] as number) + 1;
+    if (place > this.#top) this.#top = place;
     this.#total++;
     this.#meanMs = this.#meanMs === 0 ? tookMs : this.#meanMs + (tookMs - this.#meanMs) / 8;
     if (tookMs > this.#overdueAfterMs || ++this.#sinceRefreshed >= REFRESH_AFTER) this.#sinceRefreshed = REFRESH_AFTER;
     if (++this.#sinceHalved < HALVE_AFTER) return;
     this.#sinceHalved = 0;
     this.#total = 0;
-    for (let at = 0; at < BUCKETS; at++) {
+    const top = this.#top;
+    this.#top = 0;
+    for (let at = 0; at <= top; at++) {
       const half = (this.#counts[at] as number) >> 1;
       this.#counts[at] = half;
       this.#total += half;
+      if (half > 0) this.#top = at;
     }
   }
 
@@ -72,7 +78,7 @@ export class AnswerTimes {
   /** Upper edge of the bucket that holds the quantile `q` (0 … 1); 0 before the first answer. */
   quantileMs(q: number): number {
     let left = this.#total * (1 - q);
-    for (let at = BUCKETS - 1; at >= 0; at--) {
+    for (let at = this.#top; at >= 0; at--) {
       left -= this.#counts[at] as number;
       if (left < 0) return LOWEST_MS * GROWTH ** at;
     }
@@ -85,6 +91,7 @@ export class AnswerTimes {
     this.#total = 0;
     this.#sinceHalved = 0;
     this.#sinceRefreshed = REFRESH_AFTER;
+    this.#top = 0;
     this.#meanMs = 0;
   }
 

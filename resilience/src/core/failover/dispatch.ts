@@ -113,6 +113,8 @@ const LATE_TICK_MS = 25;
 const READ_FIRST_MS = 10;
 /** Half of all answers take longer than usual: a call needs a little more time than that. */
 const SERVICE_MARGIN = 1.1;
+/** A call is let in to wait only with so much room to spare: what is refused at once could still be tried elsewhere. */
+const DOOR_MARGIN = 1.15;
 /** A station that served within this time is alive; a refusal for load then says how much it takes. */
 const SERVING_MS = 1_000;
 /** Where nothing tells when the queue can move on, it is looked at again this soon. */
@@ -141,6 +143,8 @@ export class Dispatcher {
   #needsDecision = false;
   /** When time alone could change what is decided. */
   #decideAtMs: number = Number.NEGATIVE_INFINITY;
+  /** Something was learned since that was worked out. */
+  #isWakeStale = true;
   #usualInFlight = 0;
   #toldShortageMs: number = Number.NEGATIVE_INFINITY;
   #toldPatienceMs: number | undefined = undefined;
@@ -170,8 +174,7 @@ export class Dispatcher {
     this.#take(input, nowMs);
     if (this.#needsDecision) this.#decide(nowMs);
     if (this.#queue.size > 0) this.#pump(nowMs);
-    const told = this.goodput.look(nowMs);
-    if (told !== undefined) this.#tellGoodput(told);
+    if (nowMs >= this.goodput.nextLookMs) this.#lookAtGoodput(nowMs);
     if (this.#actions.length === 0) return NOTHING;
     const actions = this.#actions;
     this.#actions = [];
@@ -180,7 +183,8 @@ export class Dispatcher {
 
   /** When to give it a tick; never in the past. */
   nextWakeMs(nowMs: number): number {
-    this.#decideAtMs = this.roles.nextWakeMs(nowMs);
+    if (this.#isWakeStale) this.#decideAtMs = this.roles.nextWakeMs(nowMs);
+    this.#isWakeStale = false;
     let nextMs = Math.min(this.#due.nextMs, this.#decideAtMs);
     if (this.#queue.size > 0) {
       const opensMs = this.#router.opensAtMs(nowMs);
@@ -259,7 +263,7 @@ export class Dispatcher {
       return this.#settle(call, { error: new NoStationFitError(message) }, "refused", nowMs);
     }
     const waitMs = this.#expectedWaitMs(nowMs);
-    if (waitMs > 0 && this.#limitMs(call) < nowMs + waitMs + this.#serviceMs()) {
+    if (waitMs > 0 && this.#limitMs(call) < nowMs + waitMs * DOOR_MARGIN + this.#serviceMs()) {
       const message = `${this.#queue.size} calls wait, and this one could not be answered in time`;
       const error = new OverloadedError(message, { retryAfterMs: Math.ceil(waitMs) });
       return this.#settle(call, { error }, "refused", nowMs);
@@ -349,7 +353,6 @@ export class Dispatcher {
     if (call.out === undefined) call.out = [attempt];
     else call.out.push(attempt);
     station.out.add(attempt);
-    if (!station.admission.isTrial) this.#usualInFlight += (station.out.size - this.#usualInFlight) / 64;
     this.#arm(call, nowMs);
     this.#actions.push({ type: "send", attempt });
   }
@@ -382,7 +385,8 @@ export class Dispatcher {
     switch (end.result) {
       case "served": {
         const tookMs = nowMs - judgedFromMs;
-        if (station.admission.isTrial) station.admission.begin(Math.round(this.#usualInFlight), nowMs);
+        if (station.admission.isTrial) station.admission.begin(this.#usualInFlight, nowMs);
+        else this.#usualInFlight += (station.admission.inFlight - this.#usualInFlight) / 64;
         station.answerTimes.add(tookMs);
         call.terms.source.noteServed(station.number, Math.max(tookMs, Number.MIN_VALUE), nowMs);
         evidence.noteServed(startedMs, nowMs);
@@ -721,17 +725,21 @@ export class Dispatcher {
   }
 
   #serviceMs(): number {
-    let usualMs = this.roles.active.answerTimes.usualMs;
-    // One that has served nobody yet is taken to be as quick as the others.
-    if (usualMs === 0) for (const { answerTimes } of this.roles.stations) usualMs = Math.max(usualMs, answerTimes.usualMs);
-    return usualMs * SERVICE_MARGIN;
+    return this.#usualMs(this.roles.active) * SERVICE_MARGIN;
+  }
+
+  /** How long `station` usually takes; one that has served nobody yet is taken to be as quick as the others. */
+  #usualMs(station: Station): number {
+    let { usualMs } = station.answerTimes;
+    if (usualMs === 0) for (const other of this.roles.stations) usualMs = Math.max(usualMs, other.answerTimes.usualMs);
+    return usualMs;
   }
 
   /** How long a call that arrives now would wait; 0 where nothing is known. */
   #expectedWaitMs(nowMs: number): number {
     if (this.#queue.size === 0 || !this.#router.isAnyUsable(nowMs)) return 0;
-    const { admission, answerTimes } = this.roles.active;
-    const { usualMs } = answerTimes;
+    const { admission } = this.roles.active;
+    const usualMs = this.#usualMs(this.roles.active);
     const allowed = usualMs === 0 ? ENDLESS : (admission.mostConcurrent * 1_000) / usualMs;
     const perSecond = Math.max(this.#answered.total(0, nowMs), Math.min(admission.capacityPerSecond, allowed));
     return perSecond === ENDLESS ? 0 : (this.#queue.size * 1_000) / perSecond;
@@ -841,6 +849,7 @@ export class Dispatcher {
 
   #decide(nowMs: number): void {
     this.#needsDecision = false;
+    this.#isWakeStale = true;
     const { roles } = this;
     for (const station of roles.stations) this.#endMaintenance(station, nowMs);
     // Each promotion changes what is known; two stations cannot promote each other for ever at one instant.
@@ -916,7 +925,7 @@ export class Dispatcher {
     const old = roles.station(decision.from);
     const silent = old.liveness === "down" || old.evidence.isSilent;
     const inFlight = old.out.size;
-    roles.carryOut(decision);
+    roles.carryOut(decision, this.#usualInFlight);
     this.#doubted.delete(old);
     this.#event({ ...decision, type: "promoted", waiting: this.#queue.size + this.#parked, inFlight });
     // Calls that are out at a station which still answers may finish there.
@@ -985,7 +994,7 @@ export class Dispatcher {
   #noteLoad(station: Station, sign: LoadSign, nowMs: number): void {
     const { admission } = station;
     const before = admission.limit;
-    admission.note(sign, station.answerTimes.usualMs, nowMs);
+    admission.note(sign, this.#usualMs(station), nowMs);
     if (admission.limit >= before || sign === "finished") return;
     if (nowMs - (this.#toldCapacityMs.get(station) ?? Number.NEGATIVE_INFINITY) < TELL_AGAIN_MS) return;
     this.#toldCapacityMs.set(station, nowMs);
@@ -996,6 +1005,8 @@ export class Dispatcher {
   /** Something was learned of `station`: is it in doubt now, and could it be ineligible? */
   #look(station: Station, nowMs: number): void {
     if (station.isDoubted !== this.#doubted.has(station)) this.#tellDoubt(station, nowMs);
+    if (!station.isQuestioned) return;
+    this.#isWakeStale = true;
     if (station.hasNews(nowMs)) this.#needsDecision = true;
   }
 
@@ -1019,7 +1030,9 @@ export class Dispatcher {
     this.#event({ type: "patience-learned", patienceMs, atMs: nowMs });
   }
 
-  #tellGoodput(figures: NonNullable<ReturnType<GoodputWatch["look"]>>): void {
+  #lookAtGoodput(nowMs: number): void {
+    const figures = this.goodput.look(nowMs);
+    if (figures === undefined) return;
     const { type, ...numbers } = figures;
     if (type === "overload-ended") return this.#event({ type, ...numbers });
     const { active } = this.roles;

@@ -124,6 +124,11 @@ export class StationEvidence {
     return this.#refused > 0 || this.#lost > 0 || this.#failed > 0 || this.#overdue > 0;
   }
 
+  /** Is something held against the station, or has another station served what this one failed? */
+  get isSuspect(): boolean {
+    return this.isQuestioned || this.#verdicts.length > 0;
+  }
+
   /** Is it silent: are attempts overdue while nothing is answered? */
   get isSilent(): boolean {
     return this.#overdue >= DOUBTED_AFTER;
@@ -150,7 +155,7 @@ export class StationEvidence {
 
   /** Is the command path failing at `nowMs`? */
   isFailing(nowMs: number): boolean {
-    if (!this.isQuestioned && this.#verdicts.length === 0) return false;
+    if (!this.isSuspect) return false;
     return (
       this.#refused >= this.#refusalsToDeclare ||
       this.#isLostByComparison() ||

@@ -32,6 +32,11 @@ export class GoodputWatch {
     return this.#isCollapsed;
   }
 
+  /** Before this instant {@link look} has nothing to say. */
+  get nextLookMs(): number {
+    return this.#sinceMs + WINDOW_MS;
+  }
+
   noteOffered(): void {
     this.#offered++;
   }

@@ -115,12 +115,12 @@ export class Roles {
   }
 
   /** Makes the promoted station active, and tells both. */
-  carryOut({ from, station, atMs, cause }: Promotion): { readonly from: Station; readonly to: Station } {
+  carryOut({ from, station, atMs, cause }: Promotion, usualInFlight: number): { readonly from: Station; readonly to: Station } {
     const old = this.station(from);
     const active = this.station(station);
     this.#active = active;
     old.demoted(atMs, cause === "failure");
-    active.promoted(Math.max(old.admission.inFlight, active.admission.inFlight), atMs);
+    active.promoted(usualInFlight, atMs);
     return { from: old, to: active };
   }
 

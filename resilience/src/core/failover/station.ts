@@ -207,6 +207,11 @@ export class Station {
     this.#assessedFailing = this.#isFailing(nowMs);
   }
 
+  /** Is anything held against it, or was something when it was assessed? */
+  get isQuestioned(): boolean {
+    return this.#assessedFailing || this.evidence.isSuspect || this.parts.breaker?.isClosed === false;
+  }
+
   /** Could the assessment be another one than the last, by what calls have shown since? Cheap: asked after every failure. */
   hasNews(nowMs: number): boolean {
     return this.#isFailing(nowMs) !== this.#assessedFailing;

@@ -59,15 +59,16 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
 
   /** Takes an input, and does what follows; later, if something is being done already. */
   input(input: Input): void {
-    this.#inputs.push(input);
-    if (!this.#isDraining) this.#drain();
+    if (this.#isDraining) this.#inputs.push(input);
+    else this.#drain(input, this.clock.nowMs());
   }
 
-  /** A new call, in its caller's step. */
-  submit<R>(call: Call, request: FailoverRequest<S, R>): void {
-    if (this.#isDraining) return this.input({ type: "submit", call });
+  /** A new call, in its caller's step; `nowMs` was read in it. */
+  submit<R>(call: Call, request: FailoverRequest<S, R>, nowMs: number): void {
+    const input: DispatchInput = { type: "submit", call };
+    if (this.#isDraining) return this.input(input);
     this.#entering = request as FailoverRequest<S, unknown>;
-    this.input({ type: "submit", call });
+    this.#drain(input, nowMs);
     this.#entering = undefined;
   }
 
@@ -84,22 +85,29 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     this.input(TICK);
   }
 
-  #drain(): void {
+  #drain(first: Input, startedMs: number): void {
     this.#isDraining = true;
-    let nowMs = 0;
+    let nowMs = startedMs;
     try {
+      this.#take(first, nowMs);
       for (let place = 0; place < this.#inputs.length; place++) {
-        const input = this.#inputs[place] as Input;
         nowMs = this.clock.nowMs();
-        if (typeof input === "function") input(nowMs);
-        else for (const action of this.#dispatcher.dispatch(input, nowMs)) this.#perform(action);
-        for (const { parts } of this.#stations) if (parts.breaker?.machine.hasTransitions) parts.breaker.announce();
+        this.#take(this.#inputs[place] as Input, nowMs);
       }
     } finally {
-      this.#inputs = [];
+      if (this.#inputs.length > 0) this.#inputs = [];
       this.#isDraining = false;
     }
     this.#arm(nowMs);
+  }
+
+  #take(input: Input, nowMs: number): void {
+    if (typeof input === "function") input(nowMs);
+    else {
+      const actions = this.#dispatcher.dispatch(input, nowMs);
+      for (let place = 0; place < actions.length; place++) this.#perform(actions[place] as DispatchAction);
+    }
+    for (const { parts } of this.#stations) if (parts.breaker?.machine.hasTransitions) parts.breaker.announce();
   }
 
   /** One timer, set for the next instant at which something falls due. One that is set too early only looks again. */

@@ -168,7 +168,7 @@ export class PrimaryBackupFailover<S extends NamedStation> {
       request.call = call;
       signal.addEventListener("abort", request);
     }
-    this.#driver.submit(call, request);
+    this.#driver.submit(call, request, nowMs);
   }
 
   /**

@@ -1,0 +1,151 @@
+/**
+ * Pulls heartbeats from one station: asks its health page on a fixed grid and tells of every good answer. A probe may
+ * take longer than the interval: the next one begins meanwhile, so a slow page still gives heartbeats, but at most
+ * `MAX_OUTSTANDING` are out at once, so a dead station costs no more than a slow one.
+ *
+ * It also keeps what the newest probe came to, in words, because "answered 400" ends a search that "silent for 1 s"
+ * begins. It decides nothing: whether the station is alive is the detector's to say, from the heartbeats.
+ */
+import type { Clock } from "ground-station-failover";
+import { UnexpectedStatusError } from "./uplink.ts";
+
+/** What the newest probe of a station came to. */
+export interface LastProbe {
+  readonly isWell: boolean;
+  /** For people: `HTTP 200 in 3 ms`, `answered 400`, `connection refused`, `no answer in 200 ms`. */
+  readonly text: string;
+  /** When that was known. */
+  readonly atMs: number;
+}
+
+export interface StationProberOptions {
+  readonly clock: Clock;
+  /** Spacing of the grid in ms, more than 0. */
+  readonly intervalMs: number;
+  /** How long an answer is waited for, in ms, more than 0. */
+  readonly timeoutMs: number;
+  /** Asks once; resolves with the status of a good answer. */
+  readonly ask: (signal: AbortSignal) => Promise<number>;
+  /** Called for every good answer: it is a heartbeat. */
+  readonly onHeartbeat: () => void;
+  /** Called when probes turn from well to ill or back, and for a first one that is ill. */
+  readonly onChange: (probe: LastProbe) => void;
+}
+
+/** One beyond the newest: enough for a page that takes up to two intervals to give a heartbeat every interval. */
+const MAX_OUTSTANDING = 2;
+
+/** A timer that fires so late shows that this process stood still, and not that the station did. */
+const STALL_MS = 50;
+
+/** Made once: an abort without a reason makes an error of its own each time, which costs more than the rest of a probe. */
+const NO_ANSWER = new Error("no answer in time");
+
+/** A probe that is out. Numbers grow: an answer to an older probe says nothing about a newer one. */
+interface OutProbe {
+  readonly number: number;
+  readonly startedMs: number;
+  readonly giveUp: AbortController;
+}
+
+export class StationProber {
+  readonly #options: StationProberOptions;
+  readonly #out: Set<OutProbe> = new Set();
+  #sent = 0;
+  /** Number of the newest probe that ended. */
+  #judged = 0;
+  #last: LastProbe | undefined = undefined;
+
+  constructor(options: StationProberOptions) {
+    this.#options = options;
+  }
+
+  /** What the newest probe came to, or that it is still unanswered after more than an interval; undefined before the first. */
+  get last(): LastProbe | undefined {
+    const { clock, intervalMs } = this.#options;
+    const nowMs = clock.nowMs();
+    for (const { number, startedMs } of this.#out) {
+      const outForMs = nowMs - startedMs;
+      if (number > this.#judged && outForMs > intervalMs)
+        return { isWell: false, text: `no answer in ${Math.round(outForMs)} ms`, atMs: nowMs };
+    }
+    return this.#last;
+  }
+
+  /** Probes until `signal` is aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, intervalMs } = this.#options;
+    let dueMs = clock.nowMs();
+    while (!signal.aborted) {
+      if (this.#out.size < MAX_OUTSTANDING) this.#probe();
+      // Ticks that a stall has swallowed are left out: a burst of probes would tell no more than one.
+      dueMs += intervalMs * (1 + Math.floor(Math.max(0, clock.nowMs() - dueMs) / intervalMs));
+      await clock.sleepUntil(dueMs, signal).catch(() => undefined);
+    }
+    for (const { giveUp } of this.#out) giveUp.abort(NO_ANSWER);
+    this.#out.clear();
+  }
+
+  #probe(): void {
+    const { clock, timeoutMs, ask, onHeartbeat } = this.#options;
+    const probe: OutProbe = { number: ++this.#sent, startedMs: clock.nowMs(), giveUp: new AbortController() };
+    this.#out.add(probe);
+    const dueMs = probe.startedMs + timeoutMs;
+    let timer = clock.at(dueMs, () => {
+      const lateMs = clock.nowMs() - dueMs;
+      // This process stood still: the answer may wait in the socket, and gets as long to be read as was lost.
+      if (lateMs > STALL_MS) timer = clock.at(clock.nowMs() + Math.min(lateMs, timeoutMs), giveUp);
+      else giveUp();
+    });
+    const giveUp = (): void => probe.giveUp.abort(NO_ANSWER);
+    const ended = (isWell: boolean, text: string): void => {
+      timer[Symbol.dispose]();
+      // One that is no longer out was ended by the end of all probing.
+      if (!this.#out.delete(probe)) return;
+      if (isWell) onHeartbeat();
+      this.#note(probe.number, { isWell, text, atMs: clock.nowMs() });
+    };
+    ask(probe.giveUp.signal).then(
+      (status) => ended(true, `HTTP ${status} in ${Math.round(clock.nowMs() - probe.startedMs)} ms`),
+      (error: unknown) =>
+        ended(false, probe.giveUp.signal.aborted ? `no answer in ${Math.round(timeoutMs)} ms` : inWords(error)),
+    );
+  }
+
+  #note(number: number, probe: LastProbe): void {
+    if (number <= this.#judged) return;
+    const wasWell = this.#last?.isWell ?? true;
+    this.#judged = number;
+    this.#last = probe;
+    if (probe.isWell !== wasWell) this.#options.onChange(probe);
+  }
+}
+
+/** Codes of the system and of undici that have plain words. */
+const WORDS: ReadonlyMap<string, string> = new Map([
+  ["ECONNREFUSED", "connection refused"],
+  ["ECONNRESET", "connection reset"],
+  ["EPIPE", "connection reset"],
+  ["UND_ERR_SOCKET", "connection closed before the answer"],
+  ["UND_ERR_CONNECT_TIMEOUT", "no connection in time"],
+  ["ETIMEDOUT", "no connection in time"],
+  ["EHOSTUNREACH", "no route to the host"],
+  ["ENETUNREACH", "no route to the network"],
+  ["ENOTFOUND", "the host name is not known"],
+  ["EAI_AGAIN", "the name server does not answer"],
+  ["EMFILE", "this process has no file descriptors left"],
+  ["ENFILE", "this machine has no file descriptors left"],
+  ["EADDRNOTAVAIL", "this machine has no ports left"],
+]);
+
+/** Longest text of an error that has no words of ours. */
+const MAX_TEXT = 120;
+
+function inWords(error: unknown): string {
+  if (error instanceof UnexpectedStatusError) return `answered ${error.status}`;
+  for (let at = error; at instanceof Error; at = at.cause) {
+    const words = "code" in at ? WORDS.get(String(at.code)) : undefined;
+    if (words !== undefined) return words;
+  }
+  return (error instanceof Error ? error.message : String(error)).slice(0, MAX_TEXT);
+}

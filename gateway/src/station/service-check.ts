@@ -1,0 +1,100 @@
+/**
+ * Whether the service behind a station lives: asked again and again, so that the station beats for the service and not
+ * for itself. A heartbeat says "send commands here"; a station whose service is gone must not say so.
+ *
+ *   unknown ──passes──► lives ◄──passes── gone
+ *      └─────fails──────► gone ◄──fails───┘
+ *
+ * The first failed check counts: a gateway waits for several missed heartbeats before it acts, so one accident does no
+ * harm. Checks never overlap. A connection that is taken proves less than an answer: the system takes it also for a
+ * process that hangs.
+ */
+import { connect } from "node:net";
+import type { Clock } from "ground-station-failover";
+import { Pool } from "undici";
+
+/** Asks once; resolves where the service lives, else rejects with the reason. Rejects too once `signal` is aborted. */
+export type Check = (signal: AbortSignal) => Promise<void>;
+
+export interface ServiceCheckOptions {
+  readonly clock: Clock;
+  readonly check: Check;
+  /** From the beginning of a check to that of the next, in ms, more than 0. */
+  readonly intervalMs: number;
+  /** How long a check may take, in ms, more than 0. */
+  readonly timeoutMs: number;
+  /** Told of the first result and of every change; `why` is the reason where it does not live. */
+  readonly onChange: (lives: boolean, why: string) => void;
+}
+
+export class ServiceCheck {
+  readonly #options: ServiceCheckOptions;
+  #lives: boolean | undefined = undefined;
+
+  constructor(options: ServiceCheckOptions) {
+    this.#options = options;
+  }
+
+  /** Checks until `signal` is aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, intervalMs } = this.#options;
+    while (!signal.aborted) {
+      const startedMs = clock.nowMs();
+      const why = await this.#check(signal);
+      if (signal.aborted) return;
+      this.#note(why);
+      await clock.sleepUntil(startedMs + intervalMs, signal).catch(() => undefined);
+    }
+  }
+
+  /** Why the service does not live; undefined where it does. */
+  async #check(signal: AbortSignal): Promise<string | undefined> {
+    const { clock, check, timeoutMs } = this.#options;
+    const late = new AbortController();
+    using _timer = clock.at(clock.nowMs() + timeoutMs, () => late.abort());
+    try {
+      await check(AbortSignal.any([signal, late.signal]));
+      return undefined;
+    } catch (error) {
+      if (late.signal.aborted) return `no answer in ${timeoutMs} ms`;
+      return error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  #note(why: string | undefined): void {
+    const lives = why === undefined;
+    if (lives === this.#lives) return;
+    this.#lives = lives;
+    this.#options.onChange(lives, why ?? "");
+  }
+}
+
+/** GET `url`: an answer 2xx or 3xx shows that the service lives. */
+export function answers(url: URL): Check {
+  const pool = new Pool(url.origin, { connections: 1, connect: { timeout: CONNECT_MS } });
+  return async (signal) => {
+    const { statusCode, body } = await pool.request({ method: "GET", path: `${url.pathname}${url.search}`, signal });
+    await body.dump({ limit: BODY_BYTES, signal });
+    if (statusCode < 200 || statusCode >= 400) throw new Error(`${url.href} answered ${statusCode}`);
+  };
+}
+
+/** Connects to where `url` leads: a connection that is taken shows that the service listens. */
+export function takesConnections(url: URL): Check {
+  const port = Number(url.port === "" ? (url.protocol === "https:" ? 443 : 80) : url.port);
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  return (signal) =>
+    new Promise((resolve, reject) => {
+      const socket = connect({ host, port, signal });
+      socket.once("error", reject);
+      socket.once("connect", () => {
+        socket.destroy();
+        resolve();
+      });
+    });
+}
+
+/** The system repeats a lost SYN after 1, 3 and 7 s: a new connection is sooner there than an old attempt. */
+const CONNECT_MS = 1_000;
+/** What is read of a page's answer before its connection is closed instead. */
+const BODY_BYTES = 64 * 1_024;
