@@ -35,17 +35,29 @@ test("[F6] quiet times → no limit but the greatest number that is set", () => 
   assert.equal(fill(bounded, 5), 1);
 });
 
-test("[F6] a promotion → ten calls at first; or as many as were in flight before it, and no more than is set", () => {
-  for (const [before, options, limit] of [
-    [0, {}, 10],
-    [25, {}, 25],
-    [25, { initialConcurrent: 3 }, 25],
-    [0, { initialConcurrent: 3 }, 3],
-    [25, { maxConcurrent: 20 }, 20],
+test("[F6] a promotion where nobody knows the load → ten calls at first, or as many as is set", () => {
+  for (const [options, limit] of [
+    [{}, 10],
+    [{ initialConcurrent: 3 }, 3],
+    [{ maxConcurrent: 7 }, 7],
+  ] as const) {
+    const admission = new Admission(options);
+    admission.begin(0, 0);
+    assert.equal(fill(admission, 0), limit);
+  }
+});
+
+test("[F6] a promotion where the load is known → that load and little more, within what is set", () => {
+  for (const [before, options, least, most] of [
+    [1, {}, 1, 2],
+    [25, {}, 25, 32],
+    [25, { initialConcurrent: 3 }, 25, 32],
+    [25, { maxConcurrent: 20 }, 20, 20],
   ] as const) {
     const admission = new Admission(options);
     admission.begin(before, 0);
-    assert.equal(fill(admission, 0), limit);
+    const sent = fill(admission, 0);
+    assert.ok(sent >= least && sent <= most, `${sent} where ${before} were in flight`);
   }
 });
 
@@ -87,9 +99,10 @@ test("[F6] nobody waits for more → the limit does not grow", () => {
 test("[F6] the usual load is known → the limit begins there and grows by a tenth a round trip", () => {
   const admission = new Admission();
   admission.begin(40, 0);
+  const first = admission.limit;
   fill(admission, 0);
   for (let trip = 1; trip <= 3; trip++) roundTrip(admission, trip * USUAL_MS, 20);
-  assert.ok(admission.limit > 40 && admission.limit <= 40 * 1.1 ** 3 + 1e-9, String(admission.limit));
+  assert.ok(admission.limit > first && admission.limit <= first * 1.1 ** 3 + 1e-9, String(admission.limit));
 });
 
 test("[F11] a refusal for load → at most nine tenths of what was in flight, once a round trip", () => {
@@ -168,6 +181,13 @@ for (const perSecond of [5, 40, 200, 1_000]) {
     assert.ok(lost <= 0.2 * perSecond, `${lost}/s refused of ${perSecond}/s`);
   });
 }
+
+test("[F11] a cold start overshoots a station of 1,000/s → 0.8 of that again within two seconds", () => {
+  const admission = new Admission();
+  admission.begin(0, 0);
+  const { finished } = serve(admission, 1_000, 8);
+  for (const [second, count] of finished.entries()) if (second >= 2) assert.ok(count >= 800, `${finished}`);
+});
 
 test("[F11] the station becomes able to take more → the limit grows until it does", () => {
   const admission = new Admission();
