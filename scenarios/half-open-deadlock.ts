@@ -74,8 +74,8 @@ function neverWedged(fleet: Fleet): FleetObserver {
     tick() {
       const idleMs = sentAtMs - triedAtMs;
       if (idleMs <= PROBED_WITHIN_MS) return;
-      const { waiting, held } = fleet.gateway?.gateway.groups.get("atlantic")?.status ?? { waiting: 0, held: 0 };
-      const detail = `commands come, ${waiting} wait and ${held} are held, and nobody was tried for ${Math.round(idleMs)} ms`;
+      const { waiting, parked } = fleet.gateway?.gateway.groups.get("atlantic")?.status ?? { waiting: 0, parked: 0 };
+      const detail = `commands come, ${waiting} wait and ${parked} are parked, and nobody was tried for ${Math.round(idleMs)} ms`;
       fleet.world.violate("never-wedged", detail);
     },
   };

@@ -10,7 +10,7 @@ import { parseConfiguration } from "../gateway/src/config.ts";
 import { ConfigurationProblems } from "../gateway/src/config-problems.ts";
 import type { GatewaySettings } from "../gateway/src/fleet/settings.ts";
 import type { FleetFault, FleetPlan } from "./fleet/plan.ts";
-import { GATEWAY, healedAtMs, stationNode } from "./fleet/plan.ts";
+import { GATEWAY, healedAtMs, isWide, stationNode } from "./fleet/plan.ts";
 import { MISTAKE_NAMES, withMistakes } from "./swarm/broken.ts";
 import { configurationOf } from "./swarm/written.ts";
 import { drawKind, swarm } from "./swarm.ts";
@@ -33,6 +33,7 @@ function parsed(text: string): GatewaySettings {
 function nodesIn(fault: FleetFault): string[] {
   if ("node" in fault) return [fault.node];
   if ("from" in fault) return [fault.from, fault.to];
+  if (fault.kind === "shortage") return [GATEWAY];
   return "station" in fault ? [stationNode(fault.group, fault.station)] : [`${fault.group}/`];
 }
 
@@ -108,8 +109,9 @@ test("nothing touches a calm group, nor the gateway beside one", () => {
   assert.ok(calm > SEEDS / 10);
 });
 
-test("one seed in five loses one primary for ever and suffers nothing else, one in ten suffers nothing", () => {
-  const counts = { storm: 0, pressure: 0, "calm-neighbour": 0, loss: 0, relapse: 0, healthy: 0 };
+test("two seeds in five are of the wide world; of the others one in five loses one primary and suffers nothing else", () => {
+  const narrow = { storm: 0, pressure: 0, "calm-neighbour": 0, loss: 0, relapse: 0, healthy: 0 };
+  const counts = { ...narrow, overload: 0, ordinary: 0 };
   eachPlan(({ faults, lostForEver, configuration }, seed) => {
     const kind = drawKind(planRandom(seed));
     counts[kind]++;
@@ -122,8 +124,26 @@ test("one seed in five loses one primary for ever and suffers nothing else, one 
     }
     if (kind === "relapse") assert.deepEqual([faults.length, endless.length], [2, 1], `seed ${seed}`);
   });
-  const share = (kind: keyof typeof counts): number => Math.round((counts[kind] / SEEDS) * 10);
-  assert.deepEqual([share("loss"), share("relapse"), share("healthy")], [2, 1, 1], JSON.stringify(counts));
+  const tenths = (part: number, of: number): number => Math.round((part / of) * 10);
+  const { overload, ordinary, loss, relapse, healthy } = counts;
+  assert.deepEqual([tenths(overload, SEEDS), tenths(ordinary, SEEDS)], [2, 2], JSON.stringify(counts));
+  const others = SEEDS - overload - ordinary;
+  assert.deepEqual(
+    [tenths(loss, others), tenths(relapse, others), tenths(healthy, others)],
+    [2, 1, 1],
+    JSON.stringify(counts),
+  );
+});
+
+test("most operators of the wide world write the least that there is", () => {
+  let [wide, least] = [0, 0];
+  eachPlan(({ groups, configuration }) => {
+    if (!groups.some(isWide)) return;
+    wide++;
+    const sections = configuration.groups.flatMap((group) => Object.keys(group));
+    if (sections.every((name) => ["name", "listen", "stations", "heartbeat"].includes(name))) least++;
+  });
+  assert.ok(wide > SEEDS / 3 && least > 0.6 * wide, `${least} of ${wide}`);
 });
 
 test("simpler plans are accepted, and lead to an end", () => {

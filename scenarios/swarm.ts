@@ -5,6 +5,12 @@
  * for ever, drain, and a verification in which every command must be served.
  *
  *   kind of seed   share   what happens
+ *   overload        20 %   what is left after a loss has little room, or none, and callers do not wait for ever
+ *   ordinary        20 %   every station is well: errors of single commands, slow routes, uploads, callers who hang up,
+ *                          a machine of our own without descriptors, ports or names
+ *
+ * In these most operators write the least that there is. The other six of ten:
+ *
  *   storm           40 %   families of faults from harmless to absurd, stations lost for ever in some
  *   pressure        15 %   one group with little room, whose stations fail and dawdle in part: for what guards a call
  *   calm neighbour   5 %   the same, beside a group that nothing touches
@@ -22,6 +28,8 @@ import { drawBroken } from "./swarm/broken.ts";
 import { drawAllFaults } from "./swarm/faults.ts";
 import type { LoadLimits } from "./swarm/load.ts";
 import { drawLoad } from "./swarm/load.ts";
+import { drawOrdinaryDay } from "./swarm/ordinary-day.ts";
+import { drawOverload } from "./swarm/overload.ts";
 import type { KindOfSeed } from "./swarm/phases.ts";
 import { drawPhases, recoveryMs } from "./swarm/phases.ts";
 import { drawPressingFaults } from "./swarm/pressing-faults.ts";
@@ -44,6 +52,9 @@ export const swarm: Simulation<FleetPlan> = {
 
 /** Which kind the seed of `random` is. */
 export function drawKind(random: Random): KindOfSeed {
+  // A draw of its own, so that the seeds of the narrow world are what they were.
+  const wide = random.fork("wide").next();
+  if (wide < 0.4) return wide < 0.2 ? "overload" : "ordinary";
   const share = random.fork("kind").next();
   if (share < 0.4) return "storm";
   if (share < 0.55) return "pressure";
@@ -74,6 +85,8 @@ interface Fleet {
 
 function drawPlan(random: Random): FleetPlan {
   const kind = drawKind(random);
+  if (kind === "overload") return drawOverload(random);
+  if (kind === "ordinary") return drawOrdinaryDay(random);
   const fleet = drawFleet(random, kind);
   if (kind === "storm" || kind === "calm-neighbour") return drawStorm(random, kind, fleet);
   if (kind === "pressure") return drawPressure(random, fleet);

@@ -92,9 +92,13 @@ export function sourcesAreTold(fleet: Fleet): FleetObserver {
   const troubled = new Set(spans.filter(({ fault }) => fault.kind !== "link").flatMap(({ fault }) => nodesOf(fault)));
   const owed: Set<Command> = new Set();
   const longestMs = (group: string): number => {
-    const { patienceMs, sourceRetries } = fleet.group(group).plan;
-    const waitMs = patienceMs ?? (groups.get(group)?.commands.deadlineMs ?? 0) + PATIENCE_MARGIN_MS;
+    const { patienceMs, sourceRetries, callers } = fleet.group(group).plan;
     const slowest = Math.min(1, ...Object.values(plan.clockRates));
+    if (callers !== undefined) {
+      const sendingMs = callers.patienceMs + (callers.uploads?.forMs ?? 0) + callers.retryAfterMs;
+      return ((1 + callers.retries) * sendingMs) / slowest + BETWEEN_SENDINGS_MS;
+    }
+    const waitMs = patienceMs ?? (groups.get(group)?.commands.deadlineMs ?? 0) + PATIENCE_MARGIN_MS;
     return ((1 + sourceRetries) * (waitMs + BETWEEN_SENDINGS_MS)) / slowest;
   };
   return {

@@ -6,6 +6,7 @@
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver } from "../fleet/observer.ts";
+import { isWide } from "../fleet/plan.ts";
 import { comfortOf } from "./comfort.ts";
 import { troubleOf } from "./trouble.ts";
 
@@ -13,7 +14,9 @@ import { troubleOf } from "./trouble.ts";
 export function calmGroups(fleet: Fleet): Set<string> {
   const trouble = troubleOf(fleet);
   if (!trouble.leavesGatewayAlone) return new Set();
-  const calm = fleet.plan.groups.filter(({ name }) => trouble.of(name).length === 0 && comfortOf(fleet, name).quiet);
+  const calm = fleet.plan.groups.filter(
+    (group) => !isWide(group) && trouble.of(group.name).length === 0 && comfortOf(fleet, group.name).quiet,
+  );
   return new Set(calm.map(({ name }) => name));
 }
 

@@ -8,6 +8,7 @@ import type { Delay, LinkConditions } from "ground-station-failover/sim";
 import { HEALTHY_LINK } from "ground-station-failover/sim";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { GroupPlan } from "../fleet/plan.ts";
+import { isWide } from "../fleet/plan.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
 import { bornMs } from "./model-bounds.ts";
@@ -46,7 +47,8 @@ export function comfortOf(fleet: Fleet, group: string): Comfort {
     latencyMs,
     silenceMs,
     quiet: isQuiet(settings, silenceMs, mostMs, skew),
-    serves: bears(settings, plan, { attemptMs, peak, rounds, latencyMs, skew }),
+    // Of stations that slow down, callers in a hurry and routes of their own the sums here know nothing.
+    serves: !isWide(plan) && bears(settings, plan, { attemptMs, peak, rounds, latencyMs, skew }),
   };
 }
 

@@ -5,7 +5,7 @@
 import { World } from "ground-station-failover/sim";
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import { Fleet } from "../fleet/fleet.ts";
-import type { Attempt, Command, FleetObserver, Visit } from "../fleet/observer.ts";
+import type { Attempt, Command, FleetObserver, Sending, Visit } from "../fleet/observer.ts";
 import type { PlanDraft } from "../swarm/written.ts";
 import { planOf } from "../swarm/written.ts";
 
@@ -57,6 +57,7 @@ export class HandMade {
       method: "POST",
       sentAtMs: this.world.nowMs,
       patienceMs: undefined,
+      route: undefined,
       sendings: 1,
       executions: 0,
       told: undefined,
@@ -65,6 +66,24 @@ export class HandMade {
       ...changes,
     };
     return command;
+  }
+
+  /** Its source sends `command`, and waits for 2 s. */
+  begins(command: Command, changes: Partial<Sending> = {}): Sending {
+    const atMs = this.world.nowMs;
+    const sending: Sending = {
+      ...{ command, atMs, waitsMs: 2_000, uploadMs: 0, endedAtMs: undefined, end: undefined },
+      ...changes,
+    };
+    this.tell("sendingBegan", sending);
+    return sending;
+  }
+
+  /** `sending` comes to an end at its source. */
+  finishes(sending: Sending, end: NonNullable<Sending["end"]>): void {
+    sending.end = end;
+    sending.endedAtMs = this.world.nowMs;
+    this.tell("sendingEnded", sending);
   }
 
   /** `command` comes to the gateway. */

@@ -4,20 +4,25 @@ import type { FleetObserver } from "../fleet/observer.ts";
 import { abstention } from "./abstention.ts";
 import { afterHeal } from "./after-heal.ts";
 import { answeredInTime, sourcesAreTold } from "./answers.ts";
+import { badRoutes } from "./bad-routes.ts";
 import { breaker } from "./breaker.ts";
 import { calmNeighbour } from "./calm-neighbour.ts";
 import { challenges } from "./challenges.ts";
+import { collapseIsTold } from "./collapse-is-told.ts";
 import { deadlines } from "./deadlines.ts";
 import { decisions } from "./decisions.ts";
 import { detector } from "./detector.ts";
 import { epochs } from "./epochs.ts";
+import { faultlessPromotions } from "./faultless-promotions.ts";
 import { fitAgain } from "./fit-again.ts";
+import { goodput } from "./goodput.ts";
 import { handoverEnds } from "./handover-ends.ts";
 import { hearing } from "./hearing.ts";
 import { lostCalls } from "./lost-calls.ts";
 import { movedCalls } from "./moved-calls.ts";
 import { offeredLoad } from "./offered-load.ts";
 import { once } from "./once.ts";
+import { ordinaryErrors } from "./ordinary-errors.ts";
 import { queues } from "./queues.ts";
 import { retriesAreSpread } from "./retries-are-spread.ts";
 import { retriesWithinBudget } from "./retries-within-budget.ts";
@@ -27,6 +32,7 @@ import { slots } from "./slots.ts";
 import { suspicionFits } from "./suspicion-fits.ts";
 import { takeOver } from "./take-over.ts";
 import { truth } from "./truth.ts";
+import { vainWaits } from "./vain-waits.ts";
 
 /** The checks of a run, told in this order. */
 export function checksOf(fleet: Fleet): FleetObserver[] {
@@ -57,6 +63,12 @@ export function checksOf(fleet: Fleet): FleetObserver[] {
     lostCalls(fleet),
     afterHeal(fleet),
     fitAgain(fleet),
+    faultlessPromotions(fleet),
+    ordinaryErrors(fleet),
+    badRoutes(fleet),
+    goodput(fleet),
+    vainWaits(fleet),
+    collapseIsTold(fleet),
     situationWatch(fleet),
   ];
 }

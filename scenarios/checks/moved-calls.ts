@@ -71,11 +71,11 @@ export function movedCalls(fleet: Fleet): FleetObserver {
       const look = lookAround(fleet);
       if (look === undefined) return;
       const { failed } = of(look.group);
-      const { held } = look.status;
-      if (failed === undefined || held <= failed) return;
+      const { parked } = look.status;
+      if (failed === undefined || parked <= failed) return;
       world.violate(
         INVARIANT,
-        `${look.group}: ${held} commands are held, and only ${failed} attempts have failed since the promotion`,
+        `${look.group}: ${parked} commands are parked, and only ${failed} attempts have failed since the promotion`,
       );
     },
   };

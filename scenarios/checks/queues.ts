@@ -3,7 +3,7 @@
  * are exactly the commands that have arrived and have no answer yet (nothing is kept of one that is over, and none is
  * lost on the way), and no more are held than may wait. `waiting-moves`: while commands wait, the active station is fit,
  * its circuit lets one pass and it has room, something is sent within little more than a second; `held-moves`: the same for commands that
- * are held, while the retry budget has room for one of them.
+ * are parked, while the retry budget has room for one of them.
  */
 import type { FailoverStatus } from "ground-station-failover";
 import type { Fleet } from "../fleet/fleet.ts";
@@ -22,7 +22,7 @@ const NEVER = Number.POSITIVE_INFINITY;
 interface Seen {
   /** Commands that have arrived at the process that runs now, and have no answer. */
   open: number;
-  /** Since when commands have waited, and been held, that could have been sent; Infinity while none were. */
+  /** Since when commands have waited, and been parked, that could have been sent; Infinity while none were. */
   waitsSinceMs: number;
   heldSinceMs: number;
 }
@@ -57,17 +57,17 @@ export function queues(fleet: Fleet): FleetObserver {
       const seen = of(look.group);
       refuseStrays(fleet, settings, look.status, seen.open);
       const { nowMs } = fleet.world;
-      const { waiting, held, active } = look.status;
+      const { waiting, parked, active } = look.status;
       const station = trouble.disturbsGatewayLately(nowMs) ? undefined : open(look, settings);
       const waits = waiting > 0 && station !== undefined;
-      const isHeld = held > 0 && station !== undefined && mayRepeat(station, settings);
+      const isHeld = parked > 0 && station !== undefined && mayRepeat(station, settings);
       seen.waitsSinceMs = waits ? Math.min(seen.waitsSinceMs, nowMs) : NEVER;
       seen.heldSinceMs = isHeld ? Math.min(seen.heldSinceMs, nowMs) : NEVER;
       const stuck = `for ${active}, which is fit and has room, and nothing was sent for ${STUCK_MS} ms`;
       if (nowMs - seen.waitsSinceMs >= STUCK_MS)
         fleet.world.violate("waiting-moves", `${look.group}: ${waiting} commands wait ${stuck}`);
       if (nowMs - seen.heldSinceMs >= STUCK_MS)
-        fleet.world.violate("held-moves", `${look.group}: ${held} commands are held ${stuck}`);
+        fleet.world.violate("held-moves", `${look.group}: ${parked} commands are held ${stuck}`);
     },
   };
 }
@@ -78,16 +78,16 @@ function refuseStrays(
   status: FailoverStatus,
   open: number,
 ): void {
-  const { waiting, held, stations } = status;
+  const { waiting, parked, stations } = status;
   const out = stations.reduce((sum, station) => sum + station.inFlight, 0);
-  if (waiting + held + out !== open) {
+  if (waiting + parked + out !== open) {
     world.violate(
       "queues-are-bounded",
-      `${name}: ${open} commands have no answer; ${waiting} wait, ${held} are held, ${out} are out`,
+      `${name}: ${open} commands have no answer; ${waiting} wait, ${parked} are parked, ${out} are out`,
     );
   }
-  if (held > commands.maxWaiting) {
-    world.violate("queues-are-bounded", `${name}: ${held} commands are held, at most ${commands.maxWaiting} may wait`);
+  if (parked > commands.maxWaiting) {
+    world.violate("queues-are-bounded", `${name}: ${parked} commands are parked, at most ${commands.maxWaiting} may wait`);
   }
 }
 

@@ -76,20 +76,35 @@ export function retriesWithinBudget(fleet: Fleet): FleetObserver {
   const groups = documentedGroups(fleet);
   let running = 0;
   const doors = new PerStation((group) => new Door(groups.get(group) as DocumentedGroup));
-  /** How often each command came to the gateway process that runs now. */
+  /** How often each command came to the gateway process that runs now, and how often it is there at this moment. */
   let visits: Map<Command, number> = new Map();
+  let open: Map<Command, number> = new Map();
+  /** Commands that were there more than once at the same time: to which of its sendings an attempt belongs is not seen. */
+  let mixed: WeakSet<Command> = new WeakSet();
   return {
     gatewayStarted({ incarnation }) {
       running = incarnation;
       doors.clear();
       visits = new Map();
+      open = new Map();
+      mixed = new WeakSet();
     },
     commandArrived({ command }) {
       visits.set(command, (visits.get(command) ?? 0) + 1);
+      const there = (open.get(command) ?? 0) + 1;
+      open.set(command, there);
+      if (there > 1) mixed.add(command);
+    },
+    commandAnswered({ command, incarnation }) {
+      if (incarnation !== running) return;
+      const there = (open.get(command) ?? 1) - 1;
+      if (there > 0) open.set(command, there);
+      else open.delete(command);
     },
     attemptBegan(attempt) {
       const { command, localMs, group, station } = attempt;
       const door = doors.of(group, station);
+      if (mixed.has(command)) return door.callOrAgain(localMs);
       const used = door.used.get(command) ?? 0;
       const came = visits.get(command) ?? 0;
       if (used < came) {
@@ -118,6 +133,8 @@ export function retriesWithinBudget(fleet: Fleet): FleetObserver {
         doors.of(attempt.group, attempt.station).undone.add(attempt.command);
       }
     },
+    // On the books it may be a call, an extra attempt, or nothing.
+    turnedAway: (group, station, localMs) => doors.of(group, station).inPlace(localMs),
     tick() {
       const look = lookAround(fleet);
       if (look === undefined) return;

@@ -140,8 +140,8 @@ function noteStatus(fleet: Fleet, group: string, { waiting, stations }: Failover
 
 function noteBacklog(fleet: Fleet): void {
   for (const group of livingGateway(fleet)?.gateway.groups.values() ?? []) {
-    const { waiting, held } = group.status;
-    if (waiting + held > 0) fleet.world.sometimes("heal with backlog");
+    const { waiting, parked } = group.status;
+    if (waiting + parked > 0) fleet.world.sometimes("heal with backlog");
   }
 }
 

@@ -115,7 +115,7 @@ function waitsWithinLimit(fleet: Fleet, group: string, { untried }: Door): void 
 }
 
 function agrees({ world }: Fleet, { group, status }: StatusLook, door: Door): void {
-  const { waiting, held, stations } = status;
+  const { waiting, parked, stations } = status;
   let [inFlight, wanted, pending] = [0, 0, 0];
   for (const station of stations) {
     const wantedThere = door.wantedAt(station.name);
@@ -131,10 +131,10 @@ function agrees({ world }: Fleet, { group, status }: StatusLook, door: Door): vo
       "counts-agree",
       `${group}: ${pending} extra attempts are to come, of ${door.visits} commands of which ${wanted} are out`,
     );
-  if (inFlight + waiting + held !== door.visits)
+  if (inFlight + waiting + parked !== door.visits)
     world.violate(
       "counts-agree",
-      `${group}: ${inFlight} in flight, ${waiting} waiting and ${held} held of ${door.visits} commands that are there`,
+      `${group}: ${inFlight} in flight, ${waiting} waiting and ${parked} held of ${door.visits} commands that are there`,
     );
 }
 
@@ -165,7 +165,7 @@ function returned(fleet: Fleet, group: string, door: Door): void {
     if (inFlight !== 0 || ramp.inFlight !== 0)
       left.push(`${inFlight} in flight and ${ramp.inFlight} at the ramp of ${name}`);
   }
-  if (status.waiting !== 0 || status.held !== 0) left.push(`${status.waiting} waiting and ${status.held} held`);
+  if (status.waiting !== 0 || status.parked !== 0) left.push(`${status.waiting} waiting and ${status.parked} held`);
   if (left.length > 0)
     fleet.world.violate("everything-returns", `${group}: nobody waits for anything, and ${left.join(", ")}`);
 }

@@ -120,6 +120,8 @@ function isOfTheGateway(fault: FleetFault): boolean {
 
 function touches(fault: FleetFault, group: string): boolean {
   if (fault.kind === "wall-step" || isReplay(fault)) return false;
+  // Whoever cannot open connections cannot open them to anybody.
+  if (fault.kind === "shortage") return true;
   if ("group" in fault) return fault.group === group;
   const nodes = nodesOf(fault);
   if (nodes.includes(ADVERSARY)) return false;

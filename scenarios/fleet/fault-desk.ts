@@ -8,10 +8,14 @@ import { checkFaults } from "ground-station-failover/sim";
 import type { Fleet } from "./fleet.ts";
 import type { HeartbeatMessage } from "./heartbeat-messages.ts";
 import { HEARTBEAT_PORT } from "./heartbeat-messages.ts";
-import type { FleetFault, OperatorAction, Replayed, ServiceFault, Surge } from "./plan.ts";
+import type { FleetFault, OperatorAction, Replayed, ServiceFault, Shortage, Surge } from "./plan.ts";
 import { ADVERSARY, GATEWAY, healedAtMs, stationNode } from "./plan.ts";
+import { WireError } from "./wire.ts";
 
-const OURS: ReadonlySet<string> = new Set(["service", "operator", "replayed-beats", "replayed-challenges", "surge"]);
+const OURS: ReadonlySet<string> = new Set([
+  ...["service", "operator", "replayed-beats", "replayed-challenges"],
+  ...["surge", "shortage"],
+]);
 
 /** Does the engine know how to do this? */
 function isOfTheEngine(fault: FleetFault): fault is Fault {
@@ -27,6 +31,7 @@ export class FaultDesk {
   readonly #fleet: Fleet;
   readonly #services: Map<string, Set<ServiceFault>> = new Map();
   readonly #surges: Map<string, Set<Surge>> = new Map();
+  readonly #shortages: Set<Shortage> = new Set();
   /** Does anybody ever play a recording? */
   readonly #recording: boolean;
   /** By kind of message and station. */
@@ -42,7 +47,7 @@ export class FaultDesk {
     const { plan, world } = this.#fleet;
     checkFaults(world, plan.faults.filter(isOfTheEngine));
     for (const fault of plan.faults) {
-      if (isOfTheEngine(fault)) continue;
+      if (isOfTheEngine(fault) || fault.kind === "shortage") continue;
       const { settings } = this.#fleet.group(fault.group);
       if (!(fault.atMs >= 0)) throw new Error(`a fault begins at ${fault.atMs} ms: ${JSON.stringify(fault)}`);
       if (fault.kind !== "surge" && !settings.stations.some(({ name }) => name === fault.station))
@@ -96,6 +101,19 @@ export class FaultDesk {
     return factor;
   }
 
+  /** Why the gateway's machine cannot open a connection now; undefined where it can. Draws from `luck` only where it may not. */
+  shortage(luck: { next(): number }): WireError | undefined {
+    for (const { resource, rate } of this.#shortages) {
+      if (luck.next() >= rate) continue;
+      this.#fleet.world.sometimes("own shortage");
+      if (resource === "descriptors") return new WireError("EMFILE", "connect", "connect EMFILE");
+      if (resource === "ports") return new WireError("EADDRNOTAVAIL", "connect", "connect EADDRNOTAVAIL");
+      const code = luck.next() < 0.5 ? "EAI_AGAIN" : "ENOTFOUND";
+      return new WireError(code, "getaddrinfo", `getaddrinfo ${code}`);
+    }
+    return undefined;
+  }
+
   /** An adversary on the path of a station's heartbeats records `message`. */
   record(node: string, message: HeartbeatMessage): void {
     if (!this.#recording) return;
@@ -112,6 +130,7 @@ export class FaultDesk {
     if (fault.kind === "service") this.#impose(this.#services, stationNode(fault.group, fault.station), fault);
     else if (fault.kind === "surge") this.#impose(this.#surges, fault.group, fault);
     else if (fault.kind === "operator") this.#operate(fault);
+    else if (fault.kind === "shortage") this.#runShort(fault);
     else this.#replay(fault);
   }
 
@@ -120,6 +139,12 @@ export class FaultDesk {
     all.set(name, active.add(fault));
     const { world } = this.#fleet;
     world.at(world.nowMs + (fault.forMs ?? Number.POSITIVE_INFINITY), () => active.delete(fault));
+  }
+
+  #runShort(fault: Shortage): void {
+    const { world } = this.#fleet;
+    this.#shortages.add(fault);
+    world.at(world.nowMs + fault.forMs, () => this.#shortages.delete(fault));
   }
 
   #operate(asked: OperatorAction): void {

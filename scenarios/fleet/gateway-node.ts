@@ -9,7 +9,7 @@ import type { Gateway } from "../../gateway/src/compose.ts";
 import { compose } from "../../gateway/src/compose.ts";
 import { answerTo } from "../../gateway/src/fleet/answer.ts";
 import type { Group } from "../../gateway/src/fleet/group.ts";
-import type { CommandRequest } from "../../gateway/src/fleet/uplink.ts";
+import type { CommandRequest, RequestBody } from "../../gateway/src/fleet/uplink.ts";
 import type { Fleet } from "./fleet.ts";
 import type { HangUp } from "./hang-up.ts";
 import { signalOf } from "./hang-up.ts";
@@ -45,7 +45,7 @@ export function gatewayProgram(fleet: Fleet): Program {
     receiveBeats(fleet, env, gateway);
     for (const [place, { name }] of settings.groups.entries()) {
       const group = gateway.groups.get(name) as Group;
-      serveWire(env, groupPort(place), (request, gone) => answered(fleet, env, group, request, gone));
+      serveWire(env, groupPort(place), (request, gone, body) => answered(fleet, env, group, request, gone, body));
     }
     return gateway.run(new AbortController().signal);
   };
@@ -77,11 +77,17 @@ async function answered(
   group: Group,
   request: WireRequest,
   gone: HangUp,
+  uploading: Promise<void> | undefined,
 ): Promise<WireReply> {
+  // As `request-body.ts`: what comes under a key is read whole first, the rest is passed on while it arrives.
+  const isReadFirst = request.idempotencyKey !== undefined;
+  if (uploading !== undefined && isReadFirst) await unlessGone(uploading, gone);
   const visit = begun(fleet, env, group, request);
-  const answer = await answerTo(group, requestOf(request), signalOf(gone));
+  const body = uploading === undefined || isReadFirst ? NO_BODY : streamed(uploading);
+  const answer = await answerTo(group, { ...requestOf(request), body }, signalOf(gone));
   visit.answeredAtMs = fleet.world.nowMs;
-  fleet.observers.tell("commandAnswered", visit, answer.type === "problem" ? answer.problem.code : undefined);
+  const problem = answer.type === "problem" ? answer.problem : undefined;
+  fleet.observers.tell("commandAnswered", visit, problem?.code, problem?.retryAfterMs);
   if (answer.type === "caller-gone") throw answer.error;
   if (answer.type === "reply") {
     const { status, json } = answer.reply;
@@ -89,6 +95,33 @@ async function answered(
   }
   const { status, code, outcomeUnknown = false } = answer.problem;
   return { label: `${status} ${code}${outcomeUnknown ? " unknown" : ""}`, status, code, outcomeUnknown };
+}
+
+const NO_BODY: RequestBody = { kind: "none" };
+const LAST_BYTES = new Uint8Array(1);
+
+/** Resolves with `body`; rejects when its sender hangs up before that. */
+function unlessGone(body: Promise<void>, gone: HangUp): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const hungUp = (): void => reject(gone.reason);
+    if (gone.aborted) return hungUp();
+    gone.addEventListener("abort", hungUp);
+    body.then(() => {
+      gone.removeEventListener("abort", hungUp);
+      resolve();
+    });
+  });
+}
+
+/** A body that can be sent once, and is over when `arrived` resolves. */
+function streamed(arrived: Promise<void>): RequestBody {
+  let started = false;
+  async function* read(): AsyncGenerator<Uint8Array, void, void> {
+    started = true;
+    await arrived;
+    yield LAST_BYTES;
+  }
+  return { kind: "stream", stream: read(), started: () => started };
 }
 
 function begun(fleet: Fleet, env: NodeEnv, group: Group, { target, timeLeftMs }: WireRequest): Visit {
@@ -113,5 +146,5 @@ function requestOf({ method, target, idempotencyKey, timeLeftMs }: WireRequest):
   const headers: [string, string][] = [];
   if (idempotencyKey !== undefined) headers.push(["idempotency-key", idempotencyKey]);
   if (timeLeftMs !== undefined) headers.push([TIME_LEFT_HEADER, toTimeLeftHeader(timeLeftMs)]);
-  return { method, target, headers, body: { kind: "none" } };
+  return { method, target, headers, body: NO_BODY };
 }

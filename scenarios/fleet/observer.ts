@@ -5,7 +5,7 @@
  */
 import type { Gateway, GatewayEvent } from "../../gateway/src/compose.ts";
 import type { StationBeat } from "../../gateway/src/fleet/heartbeat-sessions.ts";
-import type { OperatorAction } from "./plan.ts";
+import type { OperatorAction, RoutePlan } from "./plan.ts";
 
 /** `keyed`: carries an idempotency key. `once`: does not, and must never take effect twice. `read`: asks only. */
 export type CommandKind = "keyed" | "once" | "read";
@@ -26,6 +26,8 @@ export interface Command {
   readonly sentAtMs: number;
   /** How long its source said that it waits; undefined where it did not say. */
   readonly patienceMs: number | undefined;
+  /** Undefined: the one of all other commands. */
+  readonly route: RoutePlan | undefined;
   /** How often its source has sent it. */
   sendings: number;
   /** How often it took effect at the spacecraft. */
@@ -34,6 +36,22 @@ export interface Command {
   toldAtMs: number | undefined;
   /** Status and code of the last answer; for sentences. */
   answer: string;
+}
+
+/** One sending of a command by its source. All instants are true time. */
+export interface Sending {
+  readonly command: Command;
+  readonly atMs: number;
+  /** How long its source waits from here on, the time that its body takes included. */
+  readonly waitsMs: number;
+  /** How long its body takes; 0 where it has none to speak of. */
+  readonly uploadMs: number;
+  endedAtMs: number | undefined;
+  /**
+   * `served`: executed and acknowledged. `own-error`: what every station answers to this command. `refused`: the gateway
+   * promises that it has not run. `failed`: anything else. `left`: its source has waited in vain.
+   */
+  end: "served" | "own-error" | "refused" | "failed" | "left" | undefined;
 }
 
 /** A command at the door of the gateway, one for each sending that arrived. */
@@ -110,13 +128,18 @@ export const LOOK_EVERY_MS = 250;
 export interface FleetObserver {
   commandSent?(command: Command): void;
   commandTold?(command: Command): void;
+  /** A source sends a command, once more or for the first time. */
+  sendingBegan?(sending: Sending): void;
+  sendingEnded?(sending: Sending): void;
   gatewayStarted?(process: GatewayProcess): void;
   gatewayCrashed?(process: GatewayProcess): void;
   commandArrived?(visit: Visit): void;
-  /** `code` where the gateway itself answers. */
-  commandAnswered?(visit: Visit, code?: string): void;
+  /** `code` where the gateway itself answers, and when it asks its caller to come back, if it says so. */
+  commandAnswered?(visit: Visit, code?: string, retryAfterMs?: number): void;
   attemptBegan?(attempt: Attempt): void;
   attemptEnded?(attempt: Attempt): void;
+  /** The way to a station itself has refused to send, because the body was gone; at `localMs` of the gateway's clock. */
+  turnedAway?(group: string, station: string, localMs: number): void;
   /** A station has let a command in. */
   relayAdmitted?(relay: Relay): void;
   /** It carries the command on to the spacecraft. */

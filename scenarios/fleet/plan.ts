@@ -53,8 +53,82 @@ export interface Surge {
   readonly factor: number;
 }
 
+/**
+ * The gateway's own machine runs out of something, so that new connections fail before anything is sent; connections that
+ * are open go on. `descriptors`: EMFILE. `ports`: EADDRNOTAVAIL. `names`: EAI_AGAIN and ENOTFOUND. No station is at fault.
+ */
+export interface Shortage {
+  readonly kind: "shortage";
+  readonly resource: "descriptors" | "ports" | "names";
+  readonly atMs: number;
+  readonly forMs: number;
+  /** Share of new connections that fail, 0..1. */
+  readonly rate: number;
+}
+
 /** All that can go wrong in the fleet's world. Faults of machines, links, doors and disks are the engine's. */
-export type FleetFault = Fault | ServiceFault | OperatorAction | Replayed | Surge;
+export type FleetFault = Fault | ServiceFault | OperatorAction | Replayed | Surge | Shortage;
+
+/** What one station can take, and what it does beyond that. */
+export interface BreakingPoint {
+  /** So many commands at once are worked on at full speed; more share it, and each takes longer. At least 1, not always whole. */
+  readonly parallelism: number;
+  /** The most commands that it accepts a second (a token bucket). Absent: it accepts all, however slow that makes it. */
+  readonly acceptsPerSecond?: number;
+  /** Room of that bucket, in commands. */
+  readonly burst?: number;
+  /** What it answers when its bucket is empty. */
+  readonly refusal?: Refusal;
+  /** It stops working on what nobody waits for any more. Default: it works off what it has taken on. */
+  readonly noticesHangUps?: boolean;
+}
+
+/** How a station refuses a command for want of capacity. */
+export interface Refusal {
+  readonly status: 503 | 429;
+  /** Each refusal costs it so much of a command. */
+  readonly costRatio: number;
+  /** `Retry-After`, in seconds; it may be far from the truth. Absent: it does not say. */
+  readonly retryAfterS?: number;
+}
+
+/** How callers of a group behave, where they are not the careful ones that a plan has by default. */
+export interface CallerHabits {
+  /** How long each sending is waited for; what is said of it to the gateway is `GroupPlan.patienceMs`. */
+  readonly patienceMs: number;
+  /** `closing`: the connection is cut. `silently`: the answer is not looked at any more, and nobody is told. */
+  readonly leaves: "closing" | "silently";
+  /** How often a command that may be repeated is sent again after an error or a wait in vain. */
+  readonly retries: number;
+  readonly retryAfterMs: number;
+  readonly uploads?: Uploads;
+}
+
+/** Requests with bodies that take long to arrive; patience begins when they have. */
+interface Uploads {
+  /** Share of the commands that act, 0..1. */
+  readonly ratio: number;
+  readonly forMs: number;
+  /** Share of them that the caller cuts off half-way, 0..1. */
+  readonly cutRatio: number;
+}
+
+/** A part of a group's interface with a behaviour of its own, the same at each of its stations. */
+export interface RoutePlan {
+  readonly name: string;
+  /** Share of the group's commands, 0..1. */
+  readonly ratio: number;
+  /** Work of one command. Absent: as the group's others. */
+  readonly serviceMs?: number;
+  /** The command is wrong by its own fault, and every station says so. Absent: it is executed. */
+  readonly answers?: OwnError;
+}
+
+/** An answer that is a command's own fault; 200 stands for one with an error in its body. */
+export interface OwnError {
+  readonly status: 200 | 404 | 408 | 429 | 500 | 501 | 502 | 503 | 504;
+  readonly retryAfterS?: number;
+}
 
 /** The load of a group and what its stations can take. */
 export interface GroupPlan {
@@ -80,6 +154,17 @@ export interface GroupPlan {
   readonly beatLossRate?: number;
   /** No fault of the plan touches it: then nothing at all may go wrong there. */
   readonly calm: boolean;
+  /** By station. Where one has none, it has `lanes` and an endless queue before them. */
+  readonly breakingPoints?: Readonly<Record<string, BreakingPoint>>;
+  /** Absent: careful callers, who wait for as long as they say and repeat only what their gateway lost. */
+  readonly callers?: CallerHabits;
+  /** Besides the route of all other commands. */
+  readonly routes?: readonly RoutePlan[];
+}
+
+/** Does `plan` have callers, stations or routes of the wide world, of which the sums of `comfort.ts` know nothing? */
+export function isWide({ breakingPoints, callers, routes }: GroupPlan): boolean {
+  return breakingPoints !== undefined || callers !== undefined || routes !== undefined;
 }
 
 /** How sources of a group work and rest, in ms. */

@@ -2,10 +2,17 @@
  * The gateway's way to a station over the simulated network: `Uplink` as `gateway/src/adapters/http-uplink.ts` keeps it,
  * with the same errors (never sent, lost, epoch over), and a note for the checks of every attempt and its end.
  */
-import { StaleEpochError, wasNeverSent } from "ground-station-failover";
+import { NoStationFitError, StaleEpochError, wasNeverSent } from "ground-station-failover";
 import type { NodeEnv } from "ground-station-failover/sim";
 import type { GroupSettings, StationSettings } from "../../gateway/src/fleet/settings.ts";
-import type { CommandReply, CommandRequest, HealthPage, SendContext, Uplink } from "../../gateway/src/fleet/uplink.ts";
+import type {
+  CommandReply,
+  CommandRequest,
+  HeaderList,
+  HealthPage,
+  SendContext,
+  Uplink,
+} from "../../gateway/src/fleet/uplink.ts";
 import { UnexpectedStatusError } from "../../gateway/src/fleet/uplink.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Attempt } from "./observer.ts";
@@ -13,6 +20,8 @@ import { commandIn, stationNode } from "./plan.ts";
 import type { WireReply, WireRequest } from "./wire.ts";
 import { lies, WirePool } from "./wire.ts";
 
+/** As the uplink that ships. */
+const MAX_CONNECT_MS = 1_000;
 /** Where stations take commands. */
 export const STATION_PORT = 9_001;
 
@@ -35,10 +44,17 @@ export class SimUplink implements Uplink {
     this.#beatPath = group.heartbeat.kind === "http" ? group.heartbeat.path : undefined;
     this.#probePath = group.probePath;
     const to = { node: stationNode(group.name, station.name), port: STATION_PORT };
-    this.#pool = new WirePool(env, to, group.commands.timeoutMs / 2);
+    const luck = env.random.fork(`shortage/${group.name}/${station.name}`);
+    this.#pool = new WirePool(env, to, Math.min(MAX_CONNECT_MS, group.commands.timeoutMs / 2), () => fleet.faults.shortage(luck));
   }
 
   async send(request: CommandRequest, context: SendContext): Promise<CommandReply> {
+    const { body } = request;
+    if (body.kind === "stream" && body.started()) {
+      // As the uplink that ships.
+      this.#fleet.observers.tell("turnedAway", this.#group, this.name, this.#env.clock.nowMs());
+      throw new NoStationFitError("the body was streamed, and cannot be sent a second time");
+    }
     const attempt = this.#begin(request, context);
     const message: WireRequest = {
       label: `${request.method} ${attempt.command.id} epoch ${context.epoch}`,
@@ -47,9 +63,18 @@ export class SimUplink implements Uplink {
       idempotencyKey: context.idempotencyKey,
       epoch: context.epoch,
       timeLeftMs: context.timeLeftMs,
+      ...(body.kind === "stream" ? { uploads: true } : {}),
     };
     try {
-      const reply = await this.#pool.exchange(message, context.signal);
+      const passOn =
+        body.kind === "stream"
+          ? async () => {
+              context.noteUploading?.(true);
+              await readThrough(body.stream);
+              context.noteUploading?.(false);
+            }
+          : undefined;
+      const reply = await this.#pool.exchange(message, context.signal, passOn);
       return this.#ended(attempt, reply);
     } catch (error) {
       if (attempt.outcome === undefined) {
@@ -100,7 +125,7 @@ export class SimUplink implements Uplink {
     return attempt;
   }
 
-  #ended(attempt: Attempt, { status, json, epochSeen }: WireReply): CommandReply {
+  #ended(attempt: Attempt, { status, json, epochSeen, retryAfterS }: WireReply): CommandReply {
     attempt.status = status;
     attempt.lies = lies({ status, json });
     attempt.outcome = status === 412 && epochSeen !== undefined ? "stale" : "reply";
@@ -109,13 +134,19 @@ export class SimUplink implements Uplink {
       throw new StaleEpochError(`${this.name} has seen epoch ${epochSeen}`, { seenEpoch: epochSeen as number });
     }
     const body = { kind: "bytes", bytes: NOTHING } as const;
-    return { status, statusText: "", headers: [], body, json, trailers: [] };
+    const headers: HeaderList = retryAfterS === undefined ? [] : [["retry-after", String(retryAfterS)]];
+    return { status, statusText: "", headers, body, json, trailers: [] };
   }
 
   #end(attempt: Attempt): void {
     attempt.endedAtMs = this.#fleet.world.nowMs;
     this.#fleet.observers.tell("attemptEnded", attempt);
   }
+}
+
+/** Passes a body on as it comes; resolves at its end. */
+async function readThrough(stream: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const _chunk of stream);
 }
 
 const NOTHING = new Uint8Array();

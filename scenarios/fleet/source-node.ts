@@ -9,10 +9,10 @@ import { pick } from "ground-station-failover/sim";
 import type { GroupSettings } from "../../gateway/src/fleet/settings.ts";
 import type { Fleet } from "./fleet.ts";
 import { HangUp } from "./hang-up.ts";
-import type { Command, CommandKind, Told } from "./observer.ts";
-import type { GroupPlan } from "./plan.ts";
+import type { Command, CommandKind, Sending, Told } from "./observer.ts";
+import type { GroupPlan, RoutePlan } from "./plan.ts";
 import { endsAtMs, GATEWAY, groupPort } from "./plan.ts";
-import type { WireReply } from "./wire.ts";
+import type { WireReply, WireRequest } from "./wire.ts";
 import { lies, WirePool } from "./wire.ts";
 
 /** Sources send nothing in the last part of a run, so that at its end nothing may be under way. */
@@ -56,6 +56,8 @@ class Source {
   readonly #methods: Random;
   readonly #habits: { next(): number };
   readonly #pace: { next(): number };
+  readonly #routes: { next(): number };
+  readonly #uploads: { next(): number };
   readonly #quietFromMs: number;
   #sent = 0;
 
@@ -70,6 +72,8 @@ class Source {
     this.#methods = env.random.fork("methods");
     this.#habits = env.random.fork("habits");
     this.#pace = env.random.fork("pace");
+    this.#routes = env.random.fork("routes");
+    this.#uploads = env.random.fork("uploads");
     this.#quietFromMs = quietFromMs(fleet);
   }
 
@@ -108,6 +112,7 @@ class Source {
       method: pick(this.#methods, METHODS[kind]),
       sentAtMs: this.#fleet.world.nowMs,
       patienceMs,
+      route: this.#route(),
       sendings: 0,
       executions: 0,
       told: undefined,
@@ -116,42 +121,122 @@ class Source {
     };
     this.#fleet.commands.set(command.id, command);
     this.#fleet.observers.tell("commandSent", command);
-    this.#send(command, true);
+    this.#send(command, this.#upload(kind), true);
+  }
+
+  /** The route of the next command; undefined for the one that all others take. */
+  #route(): RoutePlan | undefined {
+    const { routes = [] } = this.#plan;
+    if (routes.length === 0) return undefined;
+    let draw = this.#routes.next();
+    return routes.find(({ ratio }) => {
+      draw -= ratio;
+      return draw < 0;
+    });
+  }
+
+  /** How long the body of the next command takes, and when its caller cuts it off, if so. */
+  #upload(kind: CommandKind): Upload {
+    const uploads = this.#plan.callers?.uploads;
+    if (uploads === undefined || kind === "read" || this.#uploads.next() >= uploads.ratio) return NO_BODY;
+    const cut = this.#uploads.next() < uploads.cutRatio;
+    return { forMs: uploads.forMs, cutAfterMs: cut ? uploads.forMs * this.#uploads.next() : undefined };
   }
 
   /** `sure`: no earlier sending of it may have had an effect. */
-  #send(command: Command, sure: boolean): void {
+  #send(command: Command, upload: Upload, sure: boolean): void {
     const { clock } = this.#env;
     command.sendings++;
-    const { patienceMs } = this.#plan;
     const hangUp = new HangUp();
-    const punctual = this.#habits.next() < 0.5;
-    const ownMs = patienceMs === undefined ? undefined : patienceMs + (punctual ? 0 : TOLERANCE_MS);
-    const waitMs = ownMs ?? this.#settings.commands.deadlineMs + PATIENCE_MARGIN_MS;
-    const timer = clock.at(clock.nowMs() + waitMs, () => hangUp.abort(PATIENCE_OVER));
-    const request = {
-      label: `${command.kind} ${command.id}`,
-      method: command.method,
-      target: `/commands/${command.id}`,
-      idempotencyKey: command.kind === "keyed" ? command.id : undefined,
-      timeLeftMs: patienceMs,
+    const sending: Sending = {
+      command,
+      atMs: this.#fleet.world.nowMs,
+      waitsMs: this.#waitsMs(upload),
+      uploadMs: upload.forMs,
+      endedAtMs: undefined,
+      end: undefined,
     };
-    this.#pool.exchange(request, hangUp).then(
+    this.#fleet.observers.tell("sendingBegan", sending);
+    const timer = clock.at(clock.nowMs() + sending.waitsMs, () => {
+      if (this.#plan.callers?.leaves !== "silently" || upload.cutAfterMs !== undefined)
+        return hangUp.abort(PATIENCE_OVER);
+      // It looks at no answer any more. The exchange goes on, and nobody takes what it brings.
+      this.#failed(sending, upload, "unknown", PATIENCE_OVER.message, false);
+    });
+    this.#exchange(sending, upload, hangUp).then(
       (reply) => {
         timer[Symbol.dispose]();
-        command.answer = reply.label;
-        const told = toldBy(reply);
-        this.#told(command, told === "not-executed" && !sure ? "unknown" : told);
+        if (sending.end === undefined) this.#answered(sending, upload, reply, sure);
       },
       (error: Error & { readonly syscall?: string }) => {
         timer[Symbol.dispose]();
-        command.answer = error.message;
-        const neverSent = error.syscall === "connect";
-        const again = command.kind === "keyed" && command.sendings <= this.#plan.sourceRetries;
-        if (again) clock.at(clock.nowMs() + RETRY_AFTER_MS, () => this.#send(command, sure && neverSent));
-        else this.#told(command, "unknown");
+        if (sending.end === undefined)
+          this.#failed(sending, upload, "unknown", error.message, sure && error.syscall === "connect");
       },
     );
+  }
+
+  #waitsMs({ forMs, cutAfterMs }: Upload): number {
+    const { patienceMs, callers } = this.#plan;
+    const punctual = this.#habits.next() < 0.5;
+    if (cutAfterMs !== undefined) return cutAfterMs;
+    if (callers !== undefined) return forMs + callers.patienceMs;
+    const ownMs = patienceMs === undefined ? undefined : patienceMs + (punctual ? 0 : TOLERANCE_MS);
+    return ownMs ?? this.#settings.commands.deadlineMs + PATIENCE_MARGIN_MS;
+  }
+
+  #exchange({ command }: Sending, { forMs }: Upload, hangUp: HangUp): Promise<WireReply> {
+    const { clock } = this.#env;
+    const request: WireRequest = {
+      label: `${command.kind} ${command.id}`,
+      method: command.method,
+      target: `/commands/${command.route === undefined ? "" : `${command.route.name}/`}${command.id}`,
+      idempotencyKey: command.kind === "keyed" ? command.id : undefined,
+      timeLeftMs: command.patienceMs,
+      ...(forMs > 0 ? { uploads: true } : {}),
+    };
+    return this.#pool.exchange(request, hangUp, forMs > 0 ? () => clock.sleepUntil(clock.nowMs() + forMs) : undefined);
+  }
+
+  #answered(sending: Sending, upload: Upload, reply: WireReply, sure: boolean): void {
+    const { command } = sending;
+    const told = toldBy(reply);
+    const own = isOwnError(command, reply);
+    const end = own ? "own-error" : told === "acknowledged" ? "served" : told === "unknown" ? "failed" : "refused";
+    const callers = this.#plan.callers;
+    // A careful source takes an answer for an answer.
+    if (end !== "served" && end !== "own-error" && callers !== undefined)
+      return this.#failed(sending, upload, told, reply.label, sure && told === "not-executed", end);
+    command.answer = reply.label;
+    this.#ended(sending, end);
+    this.#told(command, told === "not-executed" && !sure ? "unknown" : told);
+  }
+
+  /** `sending` brought no answer that would do; `unsent`: it has certainly had no effect, nor any before it. */
+  #failed(
+    sending: Sending,
+    upload: Upload,
+    told: Told,
+    answer: string,
+    unsent: boolean,
+    end: Sending["end"] = answer === PATIENCE_OVER.message ? "left" : "failed",
+  ): void {
+    const { clock } = this.#env;
+    const { command } = sending;
+    const { callers, sourceRetries } = this.#plan;
+    command.answer = answer;
+    this.#ended(sending, end);
+    const repeatable = command.kind === "keyed" || (callers !== undefined && command.kind === "read");
+    const again = repeatable && command.sendings <= (callers?.retries ?? sourceRetries);
+    const afterMs = callers?.retryAfterMs ?? RETRY_AFTER_MS;
+    if (again) clock.at(clock.nowMs() + afterMs, () => this.#send(command, upload, unsent));
+    else this.#told(command, told === "not-executed" && !unsent ? "unknown" : told);
+  }
+
+  #ended(sending: Sending, end: Sending["end"]): void {
+    sending.end = end;
+    sending.endedAtMs = this.#fleet.world.nowMs;
+    this.#fleet.observers.tell("sendingEnded", sending);
   }
 
   #told(command: Command, told: Told): void {
@@ -159,6 +244,22 @@ class Source {
     command.toldAtMs = this.#fleet.world.nowMs;
     this.#fleet.observers.tell("commandTold", command);
   }
+}
+
+/** The body of a command. */
+interface Upload {
+  readonly forMs: number;
+  /** When its caller hangs up in the middle of it; undefined where it does not. */
+  readonly cutAfterMs: number | undefined;
+}
+
+const NO_BODY: Upload = { forMs: 0, cutAfterMs: undefined };
+
+/** Is `reply` what every station answers to `command`, by its own fault? */
+function isOwnError({ route }: Command, reply: WireReply): boolean {
+  const own = route?.answers;
+  if (own === undefined || reply.code !== undefined || reply.status !== own.status) return false;
+  return own.status !== 200 || lies(reply);
 }
 
 function toldBy({ status, json, code, outcomeUnknown }: WireReply): Told {

@@ -7,13 +7,15 @@ import type { NodeEnv, Program } from "ground-station-failover/sim";
 import type { GroupSettings, StationSettings } from "../../gateway/src/fleet/settings.ts";
 import { StationGuard } from "../../gateway/src/fleet/station-guard.ts";
 import { StationHeartbeats } from "../../gateway/src/fleet/station-heartbeats.ts";
+import { StationAdmission } from "./admission.ts";
 import type { Fleet } from "./fleet.ts";
 import type { HangUp } from "./hang-up.ts";
 import type { HeartbeatMessage } from "./heartbeat-messages.ts";
 import { beatMessage, HEARTBEAT_PORT } from "./heartbeat-messages.ts";
 import type { Relay } from "./observer.ts";
-import type { GroupPlan, ServiceFault } from "./plan.ts";
+import type { BreakingPoint, GroupPlan, OwnError, ServiceFault } from "./plan.ts";
 import { commandIn, craftNode, GATEWAY, stationNode } from "./plan.ts";
+import { SharedProcessor } from "./shared-processor.ts";
 import { STATION_PORT } from "./sim-uplink.ts";
 import type { WireReply, WireRequest } from "./wire.ts";
 import { serveWire, WirePool } from "./wire.ts";
@@ -33,7 +35,7 @@ export function stationProgram(
     const guard = new StationGuard();
     const station = new StationProcess(fleet, env, group, name, plan, guard);
     if (group.heartbeat.kind === "udp") beat(fleet, env, group, name, guard, plan.beatLossRate ?? 0);
-    serveWire(env, STATION_PORT, (request, gone) => station.answer(request, gone));
+    serveWire(env, STATION_PORT, (request, gone, body) => station.answer(request, gone, body));
   };
 }
 
@@ -94,6 +96,9 @@ class StationProcess {
   readonly #guard: StationGuard;
   readonly #pool: WirePool;
   readonly #strikes: { next(): number };
+  readonly #breaking: BreakingPoint | undefined;
+  readonly #admission: StationAdmission | undefined;
+  readonly #processor: SharedProcessor | undefined;
   #busy = 0;
   readonly #queue: (() => void)[] = [];
 
@@ -107,23 +112,26 @@ class StationProcess {
     this.#guard = guard;
     this.#pool = new WirePool(env, { node: craftNode(group.name), port: CRAFT_PORT }, CONNECT_TIMEOUT_MS);
     this.#strikes = env.random.fork("service");
+    const breaking = plan.breakingPoints?.[name];
+    this.#breaking = breaking;
+    this.#admission = breaking && new StationAdmission(breaking, env.clock.nowMs());
+    this.#processor = breaking && new SharedProcessor(env.clock, breaking.parallelism);
   }
 
-  async answer(request: WireRequest, gone: HangUp): Promise<WireReply> {
+  async answer(request: WireRequest, gone: HangUp, body: Promise<void> | undefined): Promise<WireReply> {
     const { clock } = this.#env;
-    const arrivedMs = clock.nowMs();
     const fault = this.#fleet.faults.serviceFault(this.#node, this.#strikes.next());
     if (fault?.mode === "hang") await gone_(gone);
     if (!request.target.startsWith("/commands/")) return this.#health(fault);
+    if (body !== undefined) await body;
+    const arrivedMs = clock.nowMs();
     const admission = this.#guard.admit(request.epoch, request.timeLeftMs, arrivedMs);
     if (admission.type === "stale") return stale(admission.epochSeen);
+    if (this.#admission?.accepts(arrivedMs) === false) return this.#refusal();
     const relay = this.#admitted(request, arrivedMs);
-    await this.#turn();
-    try {
-      await clock.sleepUntil(clock.nowMs() + this.#plan.serviceMs + this.#dawdlesMs(fault));
-    } finally {
-      this.#done();
-    }
+    const { route } = relay.command;
+    await this.#work(route?.serviceMs ?? this.#plan.serviceMs, this.#dawdlesMs(fault), gone);
+    if (route?.answers !== undefined) return ownError(route.answers);
     if (fault?.mode === "errors") return { label: "500", status: 500 };
     if (fault?.mode === "busy") return { label: "429", status: 429 };
     if (fault?.mode === "lying-200") return LIE;
@@ -181,6 +189,28 @@ class StationProcess {
     return Math.min(fault.delayMs ?? 0, this.#fleet.faults.leftMs(fault));
   }
 
+  /** `workMs` where it is worked on at once, and then a wait of `dawdlesMs`. */
+  async #work(workMs: number, dawdlesMs: number, gone: HangUp): Promise<void> {
+    const { clock } = this.#env;
+    if (this.#processor !== undefined) {
+      await this.#processor.work(workMs, this.#breaking?.noticesHangUps === true ? gone : undefined);
+      if (dawdlesMs > 0) await clock.sleepUntil(clock.nowMs() + dawdlesMs);
+      return;
+    }
+    await this.#turn();
+    try {
+      await clock.sleepUntil(clock.nowMs() + workMs + dawdlesMs);
+    } finally {
+      this.#done();
+    }
+  }
+
+  #refusal(): WireReply {
+    this.#fleet.world.sometimes("station refused for want of capacity");
+    const { status, retryAfterS } = this.#breaking?.refusal ?? { status: 503 as const };
+    return { label: `${status} full`, status, ...(retryAfterS === undefined ? {} : { retryAfterS }) };
+  }
+
   /** A lane to work in; first come, first served. */
   #turn(): Promise<void> | undefined {
     if (this.#busy < this.#plan.lanes) {
@@ -198,6 +228,11 @@ class StationProcess {
 }
 
 const LIE: WireReply = { label: "200 with an error", status: 200, json: { error: "uplink lost" } };
+
+function ownError({ status, retryAfterS }: OwnError): WireReply {
+  if (status === 200) return { label: "200 with an error of its own", status, json: { error: "no such antenna" } };
+  return { label: `${status} of its own`, status, ...(retryAfterS === undefined ? {} : { retryAfterS }) };
+}
 
 function stale(epochSeen: number): WireReply {
   return { label: `412 seen ${epochSeen}`, status: 412, epochSeen };

@@ -16,7 +16,12 @@ export interface WireRequest {
   readonly epoch?: number | undefined;
   /** `Infinity` or absent: its sender waits for ever. */
   readonly timeLeftMs?: number | undefined;
+  /** Its body is still to come, and takes time. */
+  readonly uploads?: boolean;
 }
+
+/** What follows the head of a request that `uploads`: the end of its body. */
+const BODY_END: { readonly label: string } = { label: "end of the body" };
 
 export interface WireReply {
   readonly label: string;
@@ -26,6 +31,8 @@ export interface WireReply {
   /** `gsf-outcome: unknown`. */
   readonly outcomeUnknown?: boolean;
   readonly code?: string;
+  /** `Retry-After`. */
+  readonly retryAfterS?: number;
 }
 
 /**
@@ -36,12 +43,12 @@ export function lies({ status, json }: Pick<WireReply, "status" | "json">): bool
   return status < 300 && typeof json === "object" && json !== null && "error" in json;
 }
 
-/** An error of the wire; `code` as Node and undici have it, `syscall: connect` where nothing was sent. */
-class WireError extends Error {
+/** An error of the wire; `code` as Node and undici have it, `syscall: connect` or `getaddrinfo` where nothing was sent. */
+export class WireError extends Error {
   readonly code: string;
-  readonly syscall: "connect" | "read";
+  readonly syscall: "connect" | "getaddrinfo" | "read";
 
-  constructor(code: string, syscall: "connect" | "read", message: string) {
+  constructor(code: string, syscall: "connect" | "getaddrinfo" | "read", message: string) {
     super(message);
     this.code = code;
     this.syscall = syscall;
@@ -54,6 +61,8 @@ const HUNG_UP = new WireError("ECONNRESET", "read", "the caller hung up");
 interface Exchange {
   readonly request: WireRequest;
   readonly signal: Waiting;
+  /** Begins to send its body; resolves when that is over. */
+  readonly body: (() => Promise<void>) | undefined;
   readonly resolve: (reply: WireReply) => void;
   readonly reject: (error: unknown) => void;
   /** What cuts the wait short while there is no connection yet. */
@@ -68,18 +77,29 @@ export class WirePool {
   readonly #env: NodeEnv;
   readonly #to: Address;
   readonly #connectTimeoutMs: number;
+  readonly #shortage: () => WireError | undefined;
   readonly #idle: PooledConnection[] = [];
 
-  constructor(env: NodeEnv, to: Address, connectTimeoutMs: number) {
+  /** `shortage` says why this machine cannot open a connection now, if it cannot. */
+  constructor(
+    env: NodeEnv,
+    to: Address,
+    connectTimeoutMs: number,
+    shortage: () => WireError | undefined = () => undefined,
+  ) {
     this.#env = env;
     this.#to = to;
     this.#connectTimeoutMs = connectTimeoutMs;
+    this.#shortage = shortage;
   }
 
-  /** Sends `request`; rejects with the signal's reason where it is aborted, and with a coded error where the wire fails. */
-  exchange(request: WireRequest, signal: Waiting): Promise<WireReply> {
+  /**
+   * Sends `request`; rejects with the signal's reason where it is aborted, and with a coded error where the wire fails.
+   * `body` is called when the head of a request that `uploads` is out, and resolves when its body is over.
+   */
+  exchange(request: WireRequest, signal: Waiting, body?: () => Promise<void>): Promise<WireReply> {
     return new Promise((resolve, reject) => {
-      const exchange: Exchange = { request, signal, resolve, reject, ended: false };
+      const exchange: Exchange = { request, signal, body, resolve, reject, ended: false };
       if (signal.aborted) return reject(signal.reason);
       const pooled = this.#fresh();
       if (pooled === undefined) this.#open(exchange);
@@ -98,6 +118,8 @@ export class WirePool {
 
   #open(exchange: Exchange): void {
     const { clock, network } = this.#env;
+    const shortage = this.#shortage();
+    if (shortage !== undefined) return exchange.reject(shortage);
     const fail = (error: unknown): void => {
       if (exchange.ended) return;
       exchange.ended = true;
@@ -144,6 +166,13 @@ class PooledConnection {
     this.#carried = exchange;
     exchange.signal.addEventListener("abort", this, { once: true });
     this.#connection.send(exchange.request);
+    exchange.body?.().then(
+      () => {
+        if (this.#carried === exchange) this.#connection.send(BODY_END);
+      },
+      // Its sender has given up, and says so with the signal.
+      () => undefined,
+    );
   }
 
   rest(): void {
@@ -184,17 +213,25 @@ class PooledConnection {
   }
 }
 
-/** Answers one request; `gone` is aborted when its sender hangs up. What it resolves with is sent back. */
-export type Answerer = (request: WireRequest, gone: HangUp) => Promise<WireReply>;
+/**
+ * Answers one request; `gone` is aborted when its sender hangs up, `body` resolves when a request that `uploads` is there
+ * as a whole. What it resolves with is sent back.
+ */
+export type Answerer = (request: WireRequest, gone: HangUp, body: Promise<void> | undefined) => Promise<WireReply>;
 
 /** Listens on `port` and lets `answer` answer; a rejection cuts the connection, as a server that crashes on a request would. */
 export function serveWire(env: NodeEnv, port: number, answer: Answerer): void {
   env.network.listen(port, (connection) => {
     let gone: HangUp | undefined;
-    connection.onMessage((request) => {
+    let whole: (() => void) | undefined;
+    connection.onMessage((message) => {
+      if (!("method" in (message as object))) return whole?.();
+      const request = message as WireRequest;
       const mine = new HangUp();
       gone = mine;
-      answer(request as WireRequest, mine).then(
+      whole = undefined;
+      const body = request.uploads === true ? new Promise<void>((resolve) => (whole = resolve)) : undefined;
+      answer(request, mine, body).then(
         (reply) => {
           if (gone === mine) gone = undefined;
           if (connection.open) connection.send(reply);

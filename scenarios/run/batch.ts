@@ -5,7 +5,10 @@
 import type { ExploreProgress, ExploreReport, Failure } from "ground-station-failover/sim";
 import { explore } from "ground-station-failover/sim";
 import Tinypool from "tinypool";
+import type { FleetPlan } from "../fleet/plan.ts";
 import { scenarioOf } from "../index.ts";
+import type { Scenario } from "../scenario.ts";
+import { onlyOf } from "./hear-only.ts";
 
 export interface BatchOptions {
   readonly scenario: string;
@@ -13,6 +16,8 @@ export interface BatchOptions {
   readonly firstSeed: number;
   /** Worker threads; 1 runs here. */
   readonly jobs: number;
+  /** Only these invariants count; empty, as by default: all. */
+  readonly only?: readonly string[];
   /** End at the first failure of one of these invariants; empty: never. `any`: at the first failure at all. */
   readonly until: readonly string[] | "any";
   /** Share of the seeds that run twice. */
@@ -33,6 +38,7 @@ export interface Portion {
   readonly scenario: string;
   readonly seeds: number;
   readonly firstSeed: number;
+  readonly only: readonly string[];
   readonly checkDeterminismRate: number;
 }
 
@@ -58,8 +64,8 @@ export async function runBatch(options: BatchOptions): Promise<BatchReport> {
 }
 
 /** Runs one portion in this thread. */
-export async function runPortion({ scenario, ...options }: Portion): Promise<ExploreReport> {
-  return await explore(scenarioOf(scenario), options);
+export async function runPortion({ scenario, only, ...options }: Portion): Promise<ExploreReport> {
+  return await explore(onlyOf<FleetPlan, Scenario>(scenarioOf(scenario), only), options);
 }
 
 function workers(jobs: number): Tinypool {
@@ -67,9 +73,11 @@ function workers(jobs: number): Tinypool {
   return new Tinypool({ filename, minThreads: jobs, maxThreads: jobs });
 }
 
-function* portionsOf({ scenario, seeds, firstSeed, checkDeterminismRate }: BatchOptions): Iterable<Portion> {
+function* portionsOf(options: BatchOptions): Iterable<Portion> {
+  const { scenario, seeds, firstSeed, only = [], checkDeterminismRate } = options;
   for (let done = 0; done < seeds; done += PORTION) {
-    yield { scenario, firstSeed: firstSeed + done, seeds: Math.min(PORTION, seeds - done), checkDeterminismRate };
+    const portion = { firstSeed: firstSeed + done, seeds: Math.min(PORTION, seeds - done) };
+    yield { scenario, ...portion, only, checkDeterminismRate };
   }
 }
 

@@ -10,10 +10,12 @@ import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { Failure, ReplayFile } from "ground-station-failover/sim";
 import { parseReplay, replay, runOnce, shrink, writeReplay } from "ground-station-failover/sim";
+import type { FleetPlan } from "../fleet/plan.ts";
 import { scenarioOf, scenarios } from "../index.ts";
 import type { Scenario } from "../scenario.ts";
 import type { BatchProgress } from "./batch.ts";
 import { runBatch } from "./batch.ts";
+import { onlyOf } from "./hear-only.ts";
 import { batchText, failureText, progressText, replayText, traceOf } from "./report-text.ts";
 
 interface Flags {
@@ -22,6 +24,7 @@ interface Flags {
   readonly firstSeed: number;
   readonly jobs: number;
   readonly until: string[];
+  readonly only: string[];
   readonly stopAtFirst: boolean;
   readonly determinism: number;
   readonly shrink: boolean;
@@ -42,7 +45,7 @@ const MOST_SHRUNK = 5;
 
 /** What is said of a batch of seeds says nothing of one replay, and the other way round: it is refused, not ignored. */
 const OF_A_BATCH = [
-  ...["scenario", "seeds", "firstSeed", "jobs", "until", "stopAtFirst", "determinism"],
+  ...["scenario", "seeds", "firstSeed", "jobs", "until", "only", "stopAtFirst", "determinism"],
   ...["shrink", "shrinkRuns", "mayBeDark", "failures", "json"],
 ];
 const OF_A_REPLAY = ["replay", "trace", "last"];
@@ -54,6 +57,7 @@ const program = new Command("npm run sim --")
   .option("--first-seed <n>", "where they start", wholeNumber(0), 1)
   .option("--jobs <n>", "worker threads; 0 for one on each core", wholeNumber(0), 1)
   .option("--until <invariants...>", "go on until one of these is violated", [])
+  .option("--only <invariants...>", "violations of all others do not count", [])
   .option("--stop-at-first", "end at the first failure", false)
   .option("--determinism <rate>", "share of the seeds that run twice and must be the same", share, 0.02)
   .option("--no-shrink", "do not look for a smaller case")
@@ -79,7 +83,7 @@ async function main(): Promise<number> {
   if (lonely !== undefined) program.error(`error: option '--${lonely}' goes with --replay FILE only`);
   if (flags.list) return list();
   if (flags.replay !== undefined) return await replayed(flags, flags.replay);
-  const scenario = scenarioOf(flags.scenario);
+  const scenario = onlyOf<FleetPlan, Scenario>(scenarioOf(flags.scenario), flags.only);
   if (scenario.present !== undefined && !flags.json) console.log(await scenario.present(flags.firstSeed));
   const report = await runBatch({
     ...flags,

@@ -10,7 +10,10 @@ import type { Phases, WrittenConfiguration, WrittenGroup } from "../fleet/plan.t
 import type { WrittenSections } from "./written.ts";
 
 /** What kind of thing happens in a run; the table is at the top of `swarm.ts`. */
-export type KindOfSeed = "storm" | "pressure" | "calm-neighbour" | "loss" | "relapse" | "healthy";
+export type KindOfSeed = NarrowKind | "overload" | "ordinary";
+
+/** Those whose stations never break, and whose callers are careful. */
+type NarrowKind = "storm" | "pressure" | "calm-neighbour" | "loss" | "relapse" | "healthy";
 
 /** What the product does where nothing is written (docs/guide/configuration.md). */
 const DEFAULTS = {
@@ -26,7 +29,7 @@ const LONGEST_DWELL_MS = 30_000;
 /** Sources fall silent so long before the end, besides the longest deadline (source-node.ts). */
 const QUIET_MS = 5_000;
 
-export function drawPhases(random: Random, configuration: WrittenConfiguration, kind: KindOfSeed): Phases {
+export function drawPhases(random: Random, configuration: WrittenConfiguration, kind: NarrowKind): Phases {
   const warmUpMs = longest(configuration, leastWarmUpMs) + Math.round(between(random, 1_000, 5_000));
   const stormMs = Math.round(logUniform(random.fork("chaos"), 8_000, kind === "pressure" ? 20_000 : 60_000));
   const chaosMs = kind === "healthy" ? Math.round(stormMs / 2) : kind === "loss" ? 25_000 : stormMs;

@@ -3,7 +3,7 @@
  * settings at their defaults, a plain network, right clocks. Faults are not touched, except those of what is gone: the
  * shrinker leaves them out by itself. The boldest step comes first.
  */
-import type { FleetFault, FleetPlan, GroupPlan, WrittenGroup } from "../fleet/plan.ts";
+import type { CallerHabits, FleetFault, FleetPlan, GroupPlan, WrittenGroup } from "../fleet/plan.ts";
 import { sourceNode, stationNode } from "../fleet/plan.ts";
 import { SECRET_ENV } from "./written.ts";
 
@@ -26,7 +26,11 @@ export function* simplerPlans(plan: FleetPlan): Iterable<FleetPlan> {
   yield* fewerStations(plan);
   // On a network with habits of its own the defaults could fail for another reason.
   if (Object.keys(plan.network).length === 0) yield* defaultSections(plan);
-  for (const place of plan.groups.keys()) yield* lighterLoads(plan, place);
+  for (const place of plan.groups.keys()) {
+    for (const group of plainerGroups(plan.groups[place] as GroupPlan))
+      yield { ...plan, groups: plan.groups.map((other, at) => (at === place ? group : other)) };
+    yield* lighterLoads(plan, place);
+  }
   yield* shorterPhases(plan);
   for (const name of Object.keys(plan.network)) {
     const { [name as keyof FleetPlan["network"]]: _left, ...network } = plan.network;
@@ -141,6 +145,39 @@ function* lighterLoads(plan: FleetPlan, place: number): Iterable<FleetPlan> {
   if (patienceMs === undefined) return;
   const patient: GroupPlan = { ...restOfGroup, commandsPerSecond };
   yield { ...plan, groups: plan.groups.map((other, at) => (at === place ? patient : other)) };
+}
+
+/** Groups with less of the wide world in them: fewer routes, calmer callers, stations that refuse for nothing. */
+function* plainerGroups(group: GroupPlan): Iterable<GroupPlan> {
+  const { routes = [], callers, breakingPoints = {} } = group;
+  const { breakingPoints: _points, ...unbreakable } = group;
+  const { routes: _routes, ...withoutRoutes } = group;
+  const { callers: _callers, ...careful } = group;
+  if (routes.length > 0) yield withoutRoutes;
+  if (routes.length > 1)
+    for (const left of routes) yield { ...group, routes: routes.filter((route) => route !== left) };
+  if (callers !== undefined) {
+    yield careful;
+    for (const calmer of calmerCallers(callers)) yield { ...group, callers: calmer };
+  }
+  if (group.breakingPoints === undefined) return;
+  if (callers !== undefined || routes.length > 0) yield unbreakable;
+  for (const [station, { refusal, ...plainer }] of Object.entries(breakingPoints)) {
+    if (refusal === undefined) continue;
+    const { parallelism } = plainer;
+    yield { ...group, breakingPoints: { ...breakingPoints, [station]: { parallelism } } };
+    yield { ...group, breakingPoints: { ...breakingPoints, [station]: plainer } };
+  }
+}
+
+function* calmerCallers({ uploads, ...callers }: CallerHabits): Iterable<CallerHabits> {
+  if (uploads !== undefined) {
+    yield callers;
+    if (uploads.cutRatio > 0) yield { ...callers, uploads: { ...uploads, cutRatio: 0 } };
+  }
+  const kept = uploads === undefined ? {} : { uploads };
+  if (callers.retries > 0) yield { ...callers, retries: 0, ...kept };
+  if (callers.leaves === "silently") yield { ...callers, leaves: "closing", ...kept };
 }
 
 const LEAST_MS = 1_000;

@@ -19,7 +19,8 @@ export function gravityOf(event: GroupEvent): Gravity {
     case "abstention":
       return "warn";
     case "overload":
-      return "error";
+      // Where nothing waits and nothing was refused, it is the callers who leave.
+      return event.waiting > 0 || event.refused > 0 ? "error" : "warn";
     case "doubted":
     case "local-shortage":
     case "capacity-learned":

@@ -115,6 +115,8 @@ const READ_FIRST_MS = 10;
 const SERVICE_MARGIN = 1.1;
 /** A call is let in to wait only with so much room to spare: what is refused at once could still be tried elsewhere. */
 const DOOR_MARGIN = 1.15;
+/** Refused calls of sources that nobody serves are taken for load where so many are in flight, and nobody is served. */
+const MIN_STORM = 4;
 /** A station that served within this time is alive; a refusal for load then says how much it takes. */
 const SERVING_MS = 1_000;
 /** Where nothing tells when the queue can move on, it is looked at again this soon. */
@@ -423,7 +425,8 @@ export class Dispatcher {
   /** A refusal for load shows what the station takes, unless it is one route that is always refused. */
   #overloaded(call: Call, station: Station, startedMs: number, hintMs: number | undefined, nowMs: number): void {
     const serves = nowMs - station.evidence.lastServedMs < SERVING_MS;
-    if (serves && !call.terms.source.isServedBy(station.number, nowMs)) return;
+    const isStorm = !serves && station.admission.inFlight >= MIN_STORM;
+    if (!isStorm && !call.terms.source.isServedLately(nowMs)) return;
     this.#noteLoad(station, "overloaded", nowMs);
     // A station that serves others meanwhile does not have to be left alone.
     if (hintMs !== undefined && !station.admission.isFinishing) station.admission.pause(hintMs, nowMs);
@@ -485,7 +488,7 @@ export class Dispatcher {
       return this.#giveUp(call, nowMs);
     }
     if (result === "lost") return this.#afterLoss(call, station, nowMs);
-    if (end.retry !== false && source.skipsComparison()) return this.#giveUp(call, nowMs);
+    if (source.skipsComparison()) return this.#giveUp(call, nowMs, "answered");
     const next = this.#router.next(call, nowMs);
     if (next !== undefined) return this.#send(call, next, nowMs);
     this.#notCompared(call, station, end, startedMs, nowMs);

@@ -1,0 +1,51 @@
+/** One bad route is nobody else's affair, and what is slow by itself is served where its caller waits. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Sending } from "../fleet/observer.ts";
+import type { RoutePlan } from "../fleet/plan.ts";
+import { badRoutes } from "./bad-routes.ts";
+import { HandMade } from "./hand-made.ts";
+import { SLOW, WRONG, widePlan } from "./wide-world.ts";
+
+interface Way {
+  readonly route?: RoutePlan;
+  readonly uploadMs?: number;
+  readonly waitsMs?: number;
+}
+
+/** A command is sent at 20 s, beside others of a wrong and a slow route, and ends `afterMs` later. */
+async function violated(afterMs: number, end: NonNullable<Sending["end"]>, way: Way = {}): Promise<string[]> {
+  const { route, uploadMs = 0, waitsMs = 20_000 } = way;
+  const made = new HandMade(widePlan({ group: { routes: [WRONG, SLOW] } }), badRoutes);
+  await made.at(20_000);
+  const sending = made.begins(made.command({ route }), { waitsMs, uploadMs });
+  await made.at(20_000 + afterMs);
+  made.finishes(sending, end);
+  return made.violated;
+}
+
+test("another route, served in its time → nothing is wrong", async () => {
+  assert.deepEqual(await violated(150, "served"), []);
+});
+
+test("another route, refused or late → violated", async () => {
+  assert.deepEqual(await violated(10, "refused"), ["one-bad-route-hurts-nobody"]);
+  assert.deepEqual(await violated(1_000, "served"), ["one-bad-route-hurts-nobody"]);
+});
+
+test("the slow route, served as slowly as it is → nothing is wrong", async () => {
+  assert.deepEqual(await violated(500, "served", { route: SLOW }), []);
+});
+
+test("the slow route, given up → violated", async () => {
+  assert.deepEqual(await violated(500, "failed", { route: SLOW }), ["quiet-is-served"]);
+});
+
+test("a body of three seconds → three seconds more", async () => {
+  assert.deepEqual(await violated(3_200, "served", { uploadMs: 3_000 }), []);
+  assert.deepEqual(await violated(1_000, "failed", { uploadMs: 3_000 }), ["quiet-is-served"]);
+});
+
+test("a caller who waits for less than that → not judged", async () => {
+  assert.deepEqual(await violated(100, "left", { waitsMs: 100 }), []);
+});

@@ -1,0 +1,41 @@
+/**
+ * Nobody suffers from what others ask for. `one-bad-route-hurts-nobody`: while one route of a group answers with errors or
+ * takes long, commands of its other routes are served, within what their own work and way take. `quiet-is-served`: the
+ * same for a slow route, and for a body that takes long to arrive, wherever caller and settings give it the time. Judged
+ * at quiet times.
+ */
+import type { Fleet } from "../fleet/fleet.ts";
+import type { FleetObserver, Sending } from "../fleet/observer.ts";
+import { judged, notJudged } from "./not-judged.ts";
+import { isAwaited, mostAtQuietMs, quietGroups, wasQuiet } from "./quiet-times.ts";
+
+const BAD_ROUTE = "one-bad-route-hurts-nobody";
+const SERVED = "quiet-is-served";
+
+export function badRoutes(fleet: Fleet): FleetObserver {
+  const { world } = fleet;
+  const groups = quietGroups(fleet);
+  if (groups.size === 0) return {};
+  return {
+    sendingEnded(sending) {
+      const { command, atMs, end } = sending;
+      const quiet = groups.get(command.group);
+      if (quiet === undefined || command.route?.answers !== undefined) return;
+      const isOrdinary = command.route === undefined && sending.uploadMs === 0;
+      const invariant = isOrdinary && (quiet.plan.routes ?? []).length > 0 ? BAD_ROUTE : SERVED;
+      if (!wasQuiet(fleet, command.group, atMs, world.nowMs)) return notJudged(world, invariant, "something was wrong");
+      const mostMs = mostAtQuietMs(quiet, sending, 1);
+      if (!isAwaited(quiet, sending, mostMs)) return notJudged(world, invariant, "its caller does not wait for it");
+      judged(world, invariant);
+      const tookMs = world.nowMs - atMs;
+      if (end !== "served" || tookMs > mostMs) world.violate(invariant, sentence(sending, tookMs, mostMs));
+    },
+  };
+}
+
+function sentence({ command, end, uploadMs }: Sending, tookMs: number, mostMs: number): string {
+  const { kind, id, route, answer } = command;
+  const what = `${kind} ${id}${route === undefined ? "" : ` on the route ${route.name}`}`;
+  const body = uploadMs === 0 ? "" : `, whose body takes ${uploadMs} ms,`;
+  return `${what}${body} ended after ${Math.round(tookMs)} ms (${end}: ${answer || "no answer"}), and nothing is wrong with any station; ${Math.round(mostMs)} ms are enough`;
+}

@@ -1,0 +1,47 @@
+/** Who is replaced for failing has failed: nothing that callers do, and nothing that we lack, is a station's fault. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { FleetFault } from "../fleet/plan.ts";
+import { GATEWAY } from "../fleet/plan.ts";
+import { faultlessPromotions } from "./faultless-promotions.ts";
+import { HandMade } from "./hand-made.ts";
+import { widePlan } from "./wide-world.ts";
+
+/** The primary is replaced at 20 s, after `commands` were sent in the last two seconds. */
+async function violated(faults: readonly FleetFault[], commands = 5, cause: "failure" | "switchover" = "failure") {
+  const made = new HandMade(widePlan({ faults }), faultlessPromotions);
+  await made.at(18_000);
+  for (let sent = 0; sent < commands; sent++) made.begins(made.command());
+  await made.at(20_000);
+  made.promoted("backup", "primary", cause);
+  return made.violated;
+}
+
+const hang = { kind: "service", group: "atlantic", mode: "hang", rate: 1, atMs: 12_000, forMs: 2_000 } as const;
+
+test("nothing is wrong → violated", async () => {
+  assert.deepEqual(await violated([]), ["no-role-change-without-fault"]);
+});
+
+test("it has just failed → nothing is wrong with that", async () => {
+  assert.deepEqual(await violated([{ ...hang, station: "primary" }]), []);
+});
+
+test("the other one has failed → violated", async () => {
+  assert.deepEqual(await violated([{ ...hang, station: "backup" }]), ["no-role-change-without-fault"]);
+});
+
+test("we are out of descriptors, or stood still → violated", async () => {
+  const short = { kind: "shortage", resource: "descriptors", atMs: 19_000, forMs: 2_000, rate: 1 } as const;
+  const pause = { kind: "pause", node: GATEWAY, atMs: 19_000, forMs: 500 } as const;
+  assert.deepEqual(await violated([short]), ["no-role-change-without-fault"]);
+  assert.deepEqual(await violated([pause]), ["no-role-change-without-fault"]);
+});
+
+test("it is asked for more than it can take → not judged", async () => {
+  assert.deepEqual(await violated([], 60), []);
+});
+
+test("somebody asked for it → nothing is wrong with that", async () => {
+  assert.deepEqual(await violated([], 5, "switchover"), []);
+});

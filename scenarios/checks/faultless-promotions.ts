@@ -1,0 +1,84 @@
+/**
+ * `no-role-change-without-fault`: in the wide world a station is replaced for failing only where a fault of the plan
+ * strikes it, or did so lately, or where it is asked for more than it can take. Callers who are slow, who hang up or ask
+ * for what is wrong, routes that take long, what our own machine runs out of, and a moment in which our own process stood
+ * still are no faults of a station.
+ */
+import type { Fleet } from "../fleet/fleet.ts";
+import type { FleetObserver } from "../fleet/observer.ts";
+import type { GroupPlan } from "../fleet/plan.ts";
+import { GATEWAY, isWide, stationNode } from "../fleet/plan.ts";
+import { comfortOf } from "./comfort.ts";
+import { judged, notJudged } from "./not-judged.ts";
+import { hasDefaults } from "./quiet-times.ts";
+import { SlidingCount } from "./sliding-count.ts";
+import type { Span } from "./trouble.ts";
+import { nodesOf, troubleOf } from "./trouble.ts";
+import { capacityOf } from "./true-capacity.ts";
+
+const INVARIANT = "no-role-change-without-fault";
+/** For so long after it a fault may still lead to a promotion: silences and windows have to fill. */
+const LATELY_MS = 15_000;
+const LOAD_OVER_MS = 3_000;
+/** A station at more than this share of its capacity may be too slow for its callers. */
+const MOST_LOADED = 0.7;
+
+export function faultlessPromotions(fleet: Fleet): FleetObserver {
+  const { world } = fleet;
+  const wide = fleet.plan.groups.filter(isWide);
+  const loads = new Map(wide.map((plan) => [plan.name, new Load(plan)]));
+  if (wide.length === 0) return {};
+  return {
+    sendingBegan: ({ command }) => loads.get(command.group)?.note(world.nowMs),
+    gatewayEvent(event) {
+      if (event.type !== "promoted" || event.cause !== "failure") return;
+      const { group, station, from, evidence } = event;
+      const load = loads.get(group);
+      if (load === undefined) return;
+      if (!comfortOf(fleet, group).quiet || !hasDefaults(fleet, group))
+        return notJudged(world, INVARIANT, "settings of its own");
+      if (load.wasTooMuch(from, world.nowMs)) return notJudged(world, INVARIANT, "loaded");
+      const struck = troubleOf(fleet)
+        .of(group)
+        .some((span) => excuses(span, stationNode(group, from), world.nowMs));
+      if (struck) return judged(world, INVARIANT);
+      const why = evidence.filter(({ verdict }) => verdict === "unfit").map(({ detail }) => detail);
+      world.violate(
+        INVARIANT,
+        `${group}: ${station} replaced ${from} (${why.join("; ")}), and nothing is wrong with it`,
+      );
+    },
+  };
+}
+
+/** What callers ask of a group, and when it was last too much for which of its stations. */
+class Load {
+  readonly #plan: GroupPlan;
+  readonly #sendings: SlidingCount = new SlidingCount(LOAD_OVER_MS);
+  readonly #tooMuchAtMs: Map<string, number> = new Map();
+
+  constructor(plan: GroupPlan) {
+    this.#plan = plan;
+  }
+
+  note(nowMs: number): void {
+    this.#sendings.add(nowMs);
+    const perSecond = this.#sendings.total(nowMs) / (LOAD_OVER_MS / 1_000);
+    for (const station of Object.keys(this.#plan.breakingPoints ?? {})) {
+      if (perSecond > MOST_LOADED * capacityOf(this.#plan, station)) this.#tooMuchAtMs.set(station, nowMs);
+    }
+  }
+
+  wasTooMuch(station: string, nowMs: number): boolean {
+    return (this.#tooMuchAtMs.get(station) ?? Number.NEGATIVE_INFINITY) > nowMs - LATELY_MS;
+  }
+}
+
+/** Is this a fault of the station `node` that is in force at `nowMs`, or was lately? */
+function excuses({ fault, fromMs, untilMs }: Span, node: string, nowMs: number): boolean {
+  if (fault.kind === "shortage" || fault.kind === "surge") return false;
+  if (fault.kind === "pause" && fault.node === GATEWAY) return false;
+  if (fromMs > nowMs || untilMs < nowMs - LATELY_MS) return false;
+  const nodes = nodesOf(fault);
+  return nodes.length === 0 || nodes.some((one) => one === node || one === GATEWAY || one === "*");
+}

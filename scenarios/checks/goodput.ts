@@ -1,0 +1,138 @@
+/**
+ * `goodput-comes-back`: 5 s and twice the callers' patience after the last fault began or ended, callers have their
+ * answers in time again, whatever they have said about their patience and whatever deadline is written. Offered no more
+ * than 0.9 of the weakest station that is well: 0.9 of all sendings are answered in time. Offered more: 0.8 of that
+ * capacity. In time is what reaches a caller who still waits; an error that is a command's own counts, one of the gateway
+ * or of a station does not. Each sending counts, also one that repeats a command: repetitions are load.
+ */
+import type { Fleet } from "../fleet/fleet.ts";
+import type { FleetObserver, Sending } from "../fleet/observer.ts";
+import type { GroupPlan } from "../fleet/plan.ts";
+import { isWide } from "../fleet/plan.ts";
+import { comfortOf } from "./comfort.ts";
+import type { DocumentedGroup } from "./documented.ts";
+import { documentedGroups } from "./documented.ts";
+import { judged, notJudged } from "./not-judged.ts";
+import { hasDefaults } from "./quiet-times.ts";
+import type { Stretch } from "./stretches.ts";
+import { stretchesOf } from "./stretches.ts";
+import { capacityOf, meanWorkMs } from "./true-capacity.ts";
+
+const INVARIANT = "goodput-comes-back";
+const BACK_MS = 5_000;
+const PATIENCES = 2;
+/** Right after its start a gateway does not know its stations. */
+const START_MS = 5_000;
+/** What a station was sent in an outage of all stations, and works off when it is over, for callers long gone. */
+const BACKLOG_PER_OUTAGE = 3;
+const BORNE_RATIO = 0.9;
+const LEAST_SERVED_RATIO = 0.9;
+const LEAST_OF_CAPACITY_RATIO = 0.8;
+/** Shorter stretches, or fewer sendings, say nothing: a burst more or less. */
+const LEAST_MS = 2_000;
+const FEWEST_SENDINGS = 20;
+const SENDINGS_OF_GRACE = 2;
+/** A caller must wait for so many times what a command takes of a station at leisure, and for a little more. */
+const LEAST_PATIENCES = 3;
+const LEAST_PATIENCE_MS = 150;
+/** Who leaves without a sign, and has not said when, leaves the gateway guessing. */
+const LEAST_SILENT_PATIENCE_MS = 1_000;
+
+interface Judged {
+  readonly stretch: Stretch;
+  readonly fromMs: number;
+  readonly untilMs: number;
+  /** Of the weakest station that is well, a second. */
+  readonly capacity: number;
+  offered: number;
+  good: number;
+  left: number;
+  refused: number;
+}
+
+export function goodput(fleet: Fleet): FleetObserver {
+  const { world } = fleet;
+  const windows = fleet.plan.groups
+    .filter(isWide)
+    .flatMap(({ name }) => stretchesOf(fleet, name).flatMap((stretch) => windowOf(fleet, stretch) ?? []));
+  if (windows.length === 0) return {};
+  for (const window of windows) world.at(window.stretch.untilMs, () => judge(fleet, window));
+  return {
+    sendingEnded({ command, atMs, end }) {
+      for (const window of windows) {
+        if (command.group !== window.stretch.group || atMs < window.fromMs || atMs > window.untilMs) continue;
+        window.offered++;
+        if (end === "served" || end === "own-error") window.good++;
+        else if (end === "left") window.left++;
+        else window.refused++;
+      }
+    },
+  };
+}
+
+/** What is counted of `stretch`; undefined where nothing can be said, which is counted. */
+function windowOf(fleet: Fleet, stretch: Stretch): Judged | undefined {
+  const { plan } = fleet.group(stretch.group);
+  const settings = documentedGroups(fleet).get(stretch.group) as DocumentedGroup;
+  const why = reasonNot(fleet, stretch, plan, settings);
+  if (why !== undefined) {
+    notJudged(fleet.world, INVARIANT, why);
+    return undefined;
+  }
+  const waitMs = longestWaitMs(plan, settings);
+  const settleMs = Math.max(stretch.fromMs === 0 ? START_MS : 0, BACK_MS + PATIENCES * waitMs);
+  const fromMs = stretch.fromMs + settleMs + BACKLOG_PER_OUTAGE * stretch.outageMs;
+  const untilMs = stretch.untilMs - waitMs - 1;
+  if (untilMs - fromMs < LEAST_MS) {
+    notJudged(fleet.world, INVARIANT, "the next fault comes too soon");
+    return undefined;
+  }
+  const declared = settings.stations.map(({ capacityPerSecond }) => capacityPerSecond);
+  const capacity = Math.min(...stretch.well.map((station) => capacityOf(plan, station)), ...declared);
+  return { stretch, fromMs, untilMs, capacity, offered: 0, good: 0, left: 0, refused: 0 };
+}
+
+function longestWaitMs({ callers, patienceMs }: GroupPlan, { commands }: DocumentedGroup): number {
+  return callers?.patienceMs ?? patienceMs ?? commands.deadlineMs;
+}
+
+function reasonNot(
+  fleet: Fleet,
+  { group, well, spoiled }: Stretch,
+  plan: GroupPlan,
+  settings: DocumentedGroup,
+): string | undefined {
+  const { quiet, mostMs } = comfortOf(fleet, group);
+  if (!quiet || !hasDefaults(fleet, group)) return "settings of its own";
+  if (spoiled !== undefined) return spoiled;
+  if (well.length === 0) return "no station is well";
+  if (plan.callers?.uploads !== undefined) return "bodies take their time";
+  if ((plan.routes ?? []).some(({ serviceMs }) => serviceMs !== undefined)) return "a route is slow";
+  const leastMs = LEAST_PATIENCES * (meanWorkMs(plan) + 8 * mostMs) + LEAST_PATIENCE_MS;
+  const { commands } = settings;
+  if (longestWaitMs(plan, settings) < leastMs) return "callers wait less than a command may take";
+  if (Math.min(commands.timeoutMs, commands.deadlineMs) < leastMs) return "a timeout below what a command may take";
+  const isSilent = plan.callers?.leaves === "silently" && plan.patienceMs === undefined;
+  if (isSilent && longestWaitMs(plan, settings) < LEAST_SILENT_PATIENCE_MS)
+    return "callers leave without a sign, and soon";
+  return undefined;
+}
+
+function judge({ world }: Fleet, window: Judged): void {
+  const { stretch, fromMs, untilMs, capacity, offered, good, left, refused } = window;
+  if (offered < FEWEST_SENDINGS) return notJudged(world, INVARIANT, "few commands");
+  const seconds = (untilMs - fromMs) / 1_000;
+  const borne = offered / seconds <= BORNE_RATIO * capacity;
+  const due = borne ? LEAST_SERVED_RATIO * offered : LEAST_OF_CAPACITY_RATIO * Math.min(capacity * seconds, offered);
+  judged(world, borne ? INVARIANT : `${INVARIANT} above capacity`);
+  if (good >= due - SENDINGS_OF_GRACE) return;
+  world.violate(
+    INVARIANT,
+    `${stretch.group}: of ${offered} sendings in ${seconds.toFixed(1)} s (${Math.round(fromMs)} to ${Math.round(untilMs)} ms) ${good} were answered in time, ${Math.ceil(due)} are due; ${left} left, ${refused} got errors; ${stretch.well.join(", ")} can take ${capacity.toFixed(1)} a second, and the last fault began or ended at ${Math.round(stretch.fromMs)} ms`,
+  );
+}
+
+/** Was `sending` answered as its caller wanted, while it waited? */
+export function isGood({ end }: Sending): boolean {
+  return end === "served" || end === "own-error";
+}

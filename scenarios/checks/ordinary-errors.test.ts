@@ -1,0 +1,54 @@
+/** An error that is a command's own is answered at once at quiet times; at others, and to the hasty, nothing is owed. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Sending } from "../fleet/observer.ts";
+import { HandMade } from "./hand-made.ts";
+import { ordinaryErrors } from "./ordinary-errors.ts";
+import type { WideDraft } from "./wide-world.ts";
+import { WRONG, widePlan } from "./wide-world.ts";
+
+/** A command of the wrong route is sent at 20 s and ends `afterMs` later. */
+async function ended(
+  draft: WideDraft,
+  afterMs: number,
+  end: NonNullable<Sending["end"]>,
+  waitsMs = 20_000,
+): Promise<HandMade> {
+  const made = new HandMade(widePlan({ ...draft, group: { routes: [WRONG] } }), ordinaryErrors);
+  await made.at(20_000);
+  const sending = made.begins(made.command({ route: WRONG }), { waitsMs });
+  await made.at(20_000 + afterMs);
+  made.finishes(sending, end);
+  return made;
+}
+
+const INVARIANT = "ordinary-error-is-prompt";
+
+test("its own error after the time of two stations → nothing is wrong", async () => {
+  const { violated, world } = await ended({}, 210, "own-error");
+  assert.deepEqual(violated, []);
+  assert.equal(world.met.get(`judged: ${INVARIANT}`), 1);
+});
+
+test("its own error, held for long → violated", async () => {
+  assert.deepEqual((await ended({}, 1_500, "own-error")).violated, [INVARIANT]);
+});
+
+test("another error in its place → violated", async () => {
+  assert.deepEqual((await ended({}, 210, "failed")).violated, [INVARIANT]);
+});
+
+test("its caller has waited in vain → violated", async () => {
+  assert.deepEqual((await ended({}, 5_000, "left", 5_000)).violated, [INVARIANT]);
+});
+
+test("a station fails meanwhile → not judged", async () => {
+  const fault = { kind: "service", group: "atlantic", station: "backup", mode: "hang", rate: 1 } as const;
+  const { violated, world } = await ended({ faults: [{ ...fault, atMs: 19_000, forMs: 500 }] }, 1_500, "own-error");
+  assert.deepEqual(violated, []);
+  assert.equal(world.met.get(`not judged: ${INVARIANT} (something was wrong)`), 1);
+});
+
+test("a caller who leaves before that → not judged", async () => {
+  assert.deepEqual((await ended({}, 200, "left", 200)).violated, []);
+});

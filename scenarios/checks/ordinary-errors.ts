@@ -1,0 +1,38 @@
+/**
+ * `ordinary-error-is-prompt`: a command that is wrong by its own fault, so that every station answers it with the same
+ * error, has that answer as soon as two stations can have given it one after the other: their work, their way, and a small
+ * margin. Judged at quiet times, where its caller waits for that long.
+ */
+import type { Fleet } from "../fleet/fleet.ts";
+import type { FleetObserver } from "../fleet/observer.ts";
+import { judged, notJudged } from "./not-judged.ts";
+import { isAwaited, mostAtQuietMs, quietGroups, wasQuiet } from "./quiet-times.ts";
+
+const INVARIANT = "ordinary-error-is-prompt";
+/** The active one and another. */
+const STATIONS = 2;
+
+export function ordinaryErrors(fleet: Fleet): FleetObserver {
+  const { world } = fleet;
+  const groups = quietGroups(fleet);
+  if (fleet.plan.groups.every(({ routes = [] }) => routes.every(({ answers }) => answers === undefined))) return {};
+  return {
+    sendingEnded(sending) {
+      const { command, atMs, end } = sending;
+      const { group, route, answer, kind, id } = command;
+      if (route?.answers === undefined) return;
+      const quiet = groups.get(group);
+      if (quiet === undefined) return notJudged(world, INVARIANT, "load or settings");
+      if (!wasQuiet(fleet, group, atMs, world.nowMs)) return notJudged(world, INVARIANT, "something was wrong");
+      const mostMs = mostAtQuietMs(quiet, sending, STATIONS);
+      if (!isAwaited(quiet, sending, mostMs)) return notJudged(world, INVARIANT, "its caller does not wait for it");
+      judged(world, INVARIANT);
+      const tookMs = world.nowMs - atMs;
+      if (end === "own-error" && tookMs <= mostMs) return;
+      world.violate(
+        INVARIANT,
+        `${kind} ${id}, which every station answers with ${route.answers.status}, ended after ${Math.round(tookMs)} ms (${end}: ${answer || "no answer"}); ${Math.round(mostMs)} ms are enough`,
+      );
+    },
+  };
+}

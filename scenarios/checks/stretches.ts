@@ -1,0 +1,82 @@
+/**
+ * The stretches of a run in which nothing of the plan begins or ends for a group, and who of its stations is well
+ * meanwhile: after each beginning and each end of a fault a system has a while to find its feet, and owes service from
+ * then on until the next.
+ */
+import type { Fleet } from "../fleet/fleet.ts";
+import { GATEWAY, stationNode } from "../fleet/plan.ts";
+import { quietFromMs } from "../fleet/source-node.ts";
+import { documentedGroups } from "./documented.ts";
+import type { Span } from "./trouble.ts";
+import { nodesOf, overlaps, troubleOf } from "./trouble.ts";
+
+export interface Stretch {
+  readonly group: string;
+  /** When the last thing before it began or ended. */
+  readonly fromMs: number;
+  /** When the next thing happens, or sources fall silent. */
+  readonly untilMs: number;
+  /** Stations that nothing strikes in it. */
+  readonly well: readonly string[];
+  /** Why nothing can be said of it, if so. */
+  readonly spoiled: string | undefined;
+  /** The longest that all stations were struck together by what has just ended; 0 mostly. */
+  readonly outageMs: number;
+}
+
+/** The stretches of `group`, in order. */
+export function stretchesOf(fleet: Fleet, group: string): Stretch[] {
+  const spans = troubleOf(fleet).of(group);
+  const endMs = quietFromMs(fleet);
+  const instants = spans.flatMap(({ fromMs, untilMs }) => [fromMs, untilMs]).filter((ms) => ms > 0 && ms < endMs);
+  const changes = [0, ...new Set(instants.toSorted((left, right) => left - right)), endMs];
+  return changes.slice(1).map((untilMs, place) => {
+    const fromMs = changes[place] as number;
+    const during = spans.filter((span) => span.fromMs < untilMs && span.untilMs > fromMs);
+    const before = spans.filter((span) => span.untilMs === fromMs);
+    return {
+      group,
+      fromMs,
+      untilMs,
+      well: wellOf(fleet, group, during),
+      spoiled: spoilerOf(fleet, group, during),
+      outageMs: wellOf(fleet, group, before).length > 0 ? 0 : Math.max(0, ...before.map(lengthMs)),
+    };
+  });
+}
+
+/** Stations of `group` that none of these strikes. */
+function wellOf(fleet: Fleet, group: string, spans: readonly Span[]): string[] {
+  const stations = documentedGroups(fleet).get(group)?.stations ?? [];
+  return stations
+    .map(({ name }) => name)
+    .filter((name) => !spans.some(({ fault }) => nodesOf(fault).includes(stationNode(group, name))));
+}
+
+/** Stations of `group` that nothing strikes between two instants. */
+export function wellBetween(fleet: Fleet, group: string, fromMs: number, untilMs: number): string[] {
+  const spans = troubleOf(fleet).of(group);
+  return wellOf(
+    fleet,
+    group,
+    spans.filter((span) => overlaps([span], fromMs, untilMs)),
+  );
+}
+
+function spoilerOf(fleet: Fleet, group: string, during: readonly Span[]): string | undefined {
+  const stations = documentedGroups(fleet).get(group)?.stations ?? [];
+  const nodes = stations.map(({ name }) => stationNode(group, name));
+  for (const { fault } of during) {
+    if (fault.kind === "shortage") return "our own machine is short of something";
+    if (fault.kind === "operator") return "an operator is at work";
+    if (fault.kind === "surge") continue;
+    const named = nodesOf(fault);
+    if (named.includes(GATEWAY) && !named.some((node) => nodes.includes(node))) return "the gateway is struck";
+    if (!named.some((node) => nodes.includes(node))) return "lines to callers or spacecraft are struck";
+  }
+  return undefined;
+}
+
+function lengthMs({ fromMs, untilMs }: Span): number {
+  return untilMs - fromMs;
+}

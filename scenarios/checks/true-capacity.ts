@@ -1,0 +1,27 @@
+/**
+ * What a station can really take, as its plan says and no gateway is told: the rate at which it accepts, or at which its
+ * processor finishes, whichever is less; and what there is to do for one command on average. Infinity where a plan gives
+ * its stations lanes instead of a breaking point.
+ */
+import type { BreakingPoint, GroupPlan } from "../fleet/plan.ts";
+
+/** Work of one command on average, over all routes. */
+export function meanWorkMs({ serviceMs, routes = [] }: GroupPlan): number {
+  const elsewhere = routes.reduce((sum, { ratio }) => sum + ratio, 0);
+  const there = routes.reduce((sum, route) => sum + route.ratio * (route.serviceMs ?? serviceMs), 0);
+  return there + Math.max(0, 1 - elsewhere) * serviceMs;
+}
+
+/** Commands a second. */
+export function capacityOf(plan: GroupPlan, station: string): number {
+  const point: BreakingPoint | undefined = plan.breakingPoints?.[station];
+  if (point === undefined) return Number.POSITIVE_INFINITY;
+  const { parallelism, acceptsPerSecond = Number.POSITIVE_INFINITY } = point;
+  return Math.min(acceptsPerSecond, (1_000 * parallelism) / meanWorkMs(plan));
+}
+
+/** Share of its capacity that the group's usual load is for its weakest station. */
+export function usualLoadRatio(plan: GroupPlan): number {
+  const capacities = Object.keys(plan.breakingPoints ?? {}).map((station) => capacityOf(plan, station));
+  return plan.commandsPerSecond / Math.min(Number.POSITIVE_INFINITY, ...capacities);
+}

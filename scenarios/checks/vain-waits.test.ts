@@ -1,0 +1,54 @@
+/** Who is not served is told so early, and when to come back; who is served may have waited as long as it took. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { HandMade } from "./hand-made.ts";
+import { vainWaits } from "./vain-waits.ts";
+import type { WideDraft } from "./wide-world.ts";
+import { widePlan } from "./wide-world.ts";
+
+/** Twenty commands with a known deadline of 2 s come at 40 s; each ends `afterMs` later without having been sent. */
+async function run(
+  afterMs: number,
+  draft: WideDraft = {},
+  retryAfterMs: number | undefined = 1_000,
+): Promise<HandMade> {
+  const made = new HandMade(widePlan({ group: { patienceMs: 2_000 }, ...draft }), vainWaits);
+  await made.at(40_000);
+  const visits = Array.from({ length: 20 }, () => made.arrives(made.command({ patienceMs: 2_000 }), 2_000));
+  await made.at(40_000 + afterMs);
+  for (const visit of visits) made.tell("commandAnswered", visit, "NO_STATION_FIT", retryAfterMs);
+  return made;
+}
+
+const INVARIANT = "nobody-waits-for-nothing";
+
+test("all are refused within a tenth of a second → nothing is wrong", async () => {
+  const { violated, world } = await run(100);
+  assert.deepEqual(violated, []);
+  assert.ok((world.met.get(`judged: ${INVARIANT}`) ?? 0) > 0);
+});
+
+test("all are refused when their time is over → violated", async () => {
+  assert.ok((await run(2_000)).violated.includes(INVARIANT));
+});
+
+test("refused early, and not told when to come back → violated", async () => {
+  const made = new HandMade(widePlan({ group: { patienceMs: 2_000 } }), vainWaits);
+  made.tell("commandAnswered", made.arrives(made.command({ patienceMs: 2_000 }), 2_000), "NO_STATION_FIT");
+  assert.deepEqual(made.violated, [INVARIANT]);
+});
+
+test("no station was well → not judged", async () => {
+  const gone = { kind: "service", group: "atlantic", mode: "hang", rate: 1, atMs: 15_000, forMs: 60_000 } as const;
+  const faults = [
+    { ...gone, station: "primary" },
+    { ...gone, station: "backup" },
+  ];
+  // The chaos ends at 30 s; a station that is back must be known 5 s and twice the patience later, at 39 s.
+  const made = new HandMade(widePlan({ group: { patienceMs: 2_000 }, faults }), vainWaits);
+  await made.at(30_000);
+  const visits = Array.from({ length: 20 }, () => made.arrives(made.command({ patienceMs: 2_000 }), 2_000));
+  await made.at(32_000);
+  for (const visit of visits) made.tell("commandAnswered", visit, "NO_STATION_FIT", 1_000);
+  assert.deepEqual(made.violated, []);
+});

@@ -1,0 +1,100 @@
+/**
+ * `nobody-waits-for-nothing`: a command that is not served, and is never sent anywhere, is refused early and not when its
+ * time is over. Whom a gateway serves is its own affair; so this is said of many at once: of the commands with a deadline
+ * that the gateway knows (the caller has said it, or the operator has written it) which end in 2 s without ever having been
+ * sent, where there are ten or more, at least half have waited for no longer than half of their time or 500 ms,
+ * whichever is less. Where the gateway refuses such a command for want of room, it says when to come back. Judged while a
+ * station has been well for so long that it must be known, and where the callers' time is enough for a station at leisure.
+ */
+import type { Fleet } from "../fleet/fleet.ts";
+import type { Command, FleetObserver, Visit } from "../fleet/observer.ts";
+import type { GroupPlan } from "../fleet/plan.ts";
+import { isWide } from "../fleet/plan.ts";
+import { comfortOf } from "./comfort.ts";
+import { judged, notJudged } from "./not-judged.ts";
+import { hasDefaults } from "./quiet-times.ts";
+import { SlidingCount } from "./sliding-count.ts";
+import { wellBetween } from "./stretches.ts";
+import { troubleOf } from "./trouble.ts";
+import { meanWorkMs } from "./true-capacity.ts";
+
+const INVARIANT = "nobody-waits-for-nothing";
+const WINDOW_MS = 2_000;
+const FEWEST = 10;
+const MOST_WAIT_MS = 500;
+const MOST_WAIT_RATIO = 0.5;
+/** As `goodput-comes-back`: so long after a fault everything about it is known. */
+const SETTLED_MS = 5_000;
+const REFUSED_FOR_ROOM: ReadonlySet<string> = new Set(["NO_STATION_FIT", "BULKHEAD_FULL", "BULKHEAD_TIMEOUT"]);
+
+interface Watched {
+  readonly unsent: SlidingCount;
+  readonly vain: SlidingCount;
+}
+
+export function vainWaits(fleet: Fleet): FleetObserver {
+  const { world } = fleet;
+  const groups = new Map<string, Watched>();
+  for (const plan of fleet.plan.groups) {
+    if (isWatched(fleet, plan))
+      groups.set(plan.name, { unsent: new SlidingCount(WINDOW_MS), vain: new SlidingCount(WINDOW_MS) });
+  }
+  if (groups.size === 0) return {};
+  const sent: WeakSet<Command> = new WeakSet();
+  return {
+    attemptBegan: ({ command }) => void sent.add(command),
+    commandAnswered(visit, code, retryAfterMs) {
+      const { command, arrivedAtMs } = visit;
+      const watched = groups.get(command.group);
+      if (watched === undefined || sent.has(command)) return;
+      const { nowMs } = world;
+      if (code !== undefined && REFUSED_FOR_ROOM.has(code) && retryAfterMs === undefined)
+        world.violate(INVARIANT, `${command.id} is refused (${code}) and not told when to come back`);
+      if (!knows(fleet, visit)) return;
+      const waitedMs = nowMs - arrivedAtMs;
+      watched.unsent.add(nowMs);
+      if (waitedMs > Math.min(MOST_WAIT_MS, MOST_WAIT_RATIO * (visit.deadlineMs - arrivedAtMs)))
+        watched.vain.add(nowMs);
+      judge(fleet, command.group, watched);
+    },
+  };
+}
+
+function judge(fleet: Fleet, group: string, { unsent, vain }: Watched): void {
+  const { world } = fleet;
+  const { nowMs } = world;
+  const ended = unsent.total(nowMs);
+  if (ended < FEWEST) return;
+  const fromMs = nowMs - WINDOW_MS - SETTLED_MS - 2 * (fleet.group(group).plan.callers?.patienceMs ?? 0);
+  if (wellBetween(fleet, group, fromMs, nowMs).length === 0)
+    return notJudged(world, INVARIANT, "no station was well for long enough");
+  if (troubleOf(fleet).disturbsGateway(fromMs, nowMs)) return notJudged(world, INVARIANT, "the gateway was struck");
+  judged(world, INVARIANT);
+  const inVain = vain.total(nowMs);
+  if (inVain <= ended / 2) return;
+  world.violate(
+    INVARIANT,
+    `${group}: of ${ended} commands that ended in 2 s without having been sent anywhere, ${inVain} had waited for over half of their time, or over ${MOST_WAIT_MS} ms`,
+  );
+}
+
+/** Does the gateway know by when an answer is of use? */
+function knows(fleet: Fleet, { command }: Visit): boolean {
+  if (command.patienceMs !== undefined) return true;
+  const { configuration } = fleet.plan;
+  const commands = configuration.groups.find(({ name }) => name === command.group)?.["commands"];
+  return typeof commands === "object" && commands !== null && "deadline" in commands;
+}
+
+function isWatched(fleet: Fleet, plan: GroupPlan): boolean {
+  if (!isWide(plan) || plan.breakingPoints === undefined) return false;
+  const { quiet, mostMs } = comfortOf(fleet, plan.name);
+  const why =
+    !quiet || !hasDefaults(fleet, plan.name)
+      ? "settings of its own"
+      : (plan.patienceMs ?? Number.POSITIVE_INFINITY) < 3 * (meanWorkMs(plan) + 8 * mostMs)
+        ? "callers wait less than a command may take"
+        : undefined;
+  if (why !== undefined) notJudged(fleet.world, INVARIANT, why);
+  return why === undefined;
+}

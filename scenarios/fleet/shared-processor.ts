@@ -1,0 +1,98 @@
+/**
+ * Processor sharing: a machine that works on up to `parallelism` jobs at full speed and divides itself evenly among more
+ * of them, so that everything takes longer as more is under way (Kleinrock, Time-shared systems, 1967). Work done is kept
+ * on one axis of its own that runs at the speed of a job: each job has its end there, and one timer waits for the first.
+ */
+import type { Clock } from "ground-station-failover";
+import type { HangUp } from "./hang-up.ts";
+
+interface Job {
+  /** Where it ends on the axis of work done. */
+  readonly endsAt: number;
+  readonly done: () => void;
+}
+
+/** Sums of small steps differ by rounding. */
+const ROUNDING = 1e-6;
+
+export class SharedProcessor {
+  readonly #clock: Clock;
+  readonly #parallelism: number;
+  /** Those that end first come first. */
+  readonly #jobs: Job[] = [];
+  /** Work done for each job so far, and when that was. */
+  #workedMs = 0;
+  #atMs: number;
+  #timer: Disposable | undefined = undefined;
+
+  constructor(clock: Clock, parallelism: number) {
+    this.#clock = clock;
+    this.#parallelism = parallelism;
+    this.#atMs = clock.nowMs();
+  }
+
+  /** How many jobs are under way. */
+  get busy(): number {
+    return this.#jobs.length;
+  }
+
+  /**
+   * Resolves when a job has been done that takes `workMs` of a machine with nothing else to do. Where `gone` is given and
+   * aborted before that, it rejects with its reason, and the job is left undone.
+   */
+  work(workMs: number, gone?: HangUp): Promise<void> {
+    this.#advance();
+    const endsAt = this.#workedMs + workMs;
+    return new Promise((resolve, reject) => {
+      if (gone?.aborted === true) return reject(gone.reason);
+      const drop = (): void => {
+        this.#drop(job);
+        reject(gone?.reason);
+      };
+      const done = (): void => {
+        gone?.removeEventListener("abort", drop);
+        resolve();
+      };
+      const job: Job = { endsAt, done };
+      gone?.addEventListener("abort", drop);
+      const later = this.#jobs.findIndex((other) => other.endsAt > endsAt);
+      this.#jobs.splice(later < 0 ? this.#jobs.length : later, 0, job);
+      this.#plan();
+    });
+  }
+
+  #drop(job: Job): void {
+    this.#advance();
+    this.#jobs.splice(this.#jobs.indexOf(job), 1);
+    this.#plan();
+  }
+
+  /** How much of a job is done in a millisecond. */
+  get #speed(): number {
+    return Math.min(1, this.#parallelism / this.#jobs.length);
+  }
+
+  #advance(): void {
+    const nowMs = this.#clock.nowMs();
+    if (this.#jobs.length > 0) this.#workedMs += (nowMs - this.#atMs) * this.#speed;
+    this.#atMs = nowMs;
+  }
+
+  #plan(): void {
+    this.#timer?.[Symbol.dispose]();
+    const [first] = this.#jobs;
+    if (first === undefined) return;
+    const inMs = Math.max(0, first.endsAt - this.#workedMs) / this.#speed;
+    this.#timer = this.#clock.at(this.#atMs + inMs, () => this.#finish());
+  }
+
+  #finish(): void {
+    this.#advance();
+    for (let first = this.#jobs[0]; first !== undefined && first.endsAt <= this.#workedMs + ROUNDING; ) {
+      this.#jobs.shift();
+      first.done();
+      first = this.#jobs[0];
+    }
+    this.#plan();
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * A day on which every station is well and life is not: one route answers nothing but errors, by the fault of its
+ * commands; one takes longer than a timeout; callers hang up, upload slowly, cut their uploads off; our own machine runs
+ * out of descriptors, ports or names, or stands still for a moment. Nobody may be replaced for any of this, and nobody else may feel it. One day in ten
+ * has a station with troubles of its own besides, which is more than most checks can judge.
+ */
+import type { Random } from "ground-station-failover/sim";
+import { between, chance, logUniform, pick, wholeBetween } from "ground-station-failover/sim";
+import type { CallerHabits, FleetFault, FleetPlan, GroupPlan, RoutePlan, Shortage } from "../fleet/plan.ts";
+import { GATEWAY } from "../fleet/plan.ts";
+import { drawTimes } from "./faults.ts";
+import { drawBreakingPoint, drawCallers, drawSlowRoute, drawWideLoad, drawWrongRoute } from "./wide-load.ts";
+import { drawWideSettings } from "./wide-settings.ts";
+import { configurationOf } from "./written.ts";
+
+const GROUP = "atlantic";
+const DEFAULT_DEADLINE_MS = 15_000;
+const QUIET_MS = 5_000;
+
+export function drawOrdinaryDay(random: Random): FleetPlan {
+  const draws = random.fork("ordinary");
+  const rates = draws.fork("rates");
+  const tooHasty = chance(draws.fork("too-hasty"), 0.2);
+  const serviceMs = tooHasty ? logUniform(rates, 50, 1_500) : logUniform(rates, 2, 200);
+  const bare = drawWideLoad(draws, GROUP, logUniform(rates, 0.2, 30), serviceMs);
+  const breaks = draws.fork("breaks");
+  const loads = [between(breaks, 0.02, 0.25), between(breaks, 0.02, 0.25)] as const;
+  const breakingPoints = {
+    primary: roomy(drawBreakingPoint(breaks.fork("primary"), bare, loads[0])),
+    backup: roomy(drawBreakingPoint(breaks.fork("backup"), bare, loads[1])),
+  };
+  const { callers, patienceMs } = drawHabits(draws.fork("callers"), serviceMs, tooHasty);
+  const routes = drawRoutes(draws.fork("routes"));
+  const group: GroupPlan = {
+    ...bare,
+    // What comes under a key is read whole before it goes anywhere: only the rest keeps a station waiting.
+    ...(callers.uploads === undefined ? {} : { keyedRatio: bare.keyedRatio / 4, readRatio: bare.readRatio / 2 }),
+    callers,
+    breakingPoints,
+    ...(patienceMs === undefined ? {} : { patienceMs }),
+    ...(routes.length === 0 ? {} : { routes }),
+  };
+  const configuration = configurationOf([{ name: GROUP, ...drawWideSettings(draws.fork("settings"), group) }]);
+  const commands = (configuration.groups[0]?.["commands"] ?? {}) as { readonly deadline?: number };
+  const warmUpMs = Math.round(between(draws.fork("warm-up"), 6_000, 9_000));
+  const chaosMs = Math.round(logUniform(draws.fork("chaos"), 15_000, 60_000));
+  const phases = {
+    warmUpMs,
+    chaosMs,
+    drainMs: 1_000,
+    verifyMs: (commands.deadline ?? DEFAULT_DEADLINE_MS) + QUIET_MS + 1_000,
+  };
+  const [fromMs, untilMs] = [warmUpMs, warmUpMs + chaosMs];
+  return {
+    phases,
+    faults: [
+      ...drawShortages(draws.fork("shortages"), fromMs, untilMs),
+      ...drawStalls(draws.fork("stalls"), fromMs, untilMs),
+      ...drawTrouble(draws.fork("trouble"), configuration, group, fromMs, untilMs),
+    ],
+    configuration,
+    brokenConfigurations: [],
+    groups: [group],
+    network: {},
+    clockRates: {},
+    lostForEver: [],
+  };
+}
+
+/** A processor for whoever takes long: room for what the sources have out on the slowest route. */
+function roomy<Point extends { readonly parallelism: number }>(point: Point): Point {
+  return { ...point, parallelism: Math.max(20, point.parallelism) };
+}
+
+/** The hasty wait for little, some of them not even for what a command takes. */
+function drawHabits(
+  random: Random,
+  serviceMs: number,
+  tooHasty: boolean,
+): { readonly callers: CallerHabits; readonly patienceMs?: number } {
+  const hasty = chance(random, 0.3);
+  const [leastMs, mostMs] = tooHasty ? [0.3 * serviceMs, 1.2 * serviceMs] : hasty ? [200, 2_000] : [10_000, 30_000];
+  const drawn = drawCallers(random, leastMs, mostMs);
+  const uploads = random.fork("uploads");
+  if (chance(uploads, 0.5)) return drawn;
+  const slow = {
+    ratio: Number(between(uploads, 0.05, 0.6).toPrecision(2)),
+    forMs: Math.round(logUniform(uploads, 200, 10_000)),
+    cutRatio: pick(uploads, [0, 0, 0.5, 1]),
+  };
+  return { ...drawn, callers: { ...drawn.callers, uploads: slow } };
+}
+
+function drawRoutes(random: Random): RoutePlan[] {
+  const wrong = chance(random, 0.5) ? [drawWrongRoute(random.fork("wrong"))] : [];
+  const slow = chance(random, 0.3) ? [drawSlowRoute(random.fork("slow"))] : [];
+  return [...slow, ...wrong];
+}
+
+const RESOURCES: readonly Shortage["resource"][] = ["descriptors", "ports", "names"];
+
+function drawShortages(random: Random, fromMs: number, untilMs: number): Shortage[] {
+  if (chance(random, 0.7)) return [];
+  return Array.from({ length: wholeBetween(random, 1, 3) }, () => {
+    const atMs = Math.round(between(random, fromMs, untilMs - 500));
+    const forMs = Math.min(Math.round(logUniform(random, 200, 15_000)), untilMs - atMs);
+    return { kind: "shortage", resource: pick(random, RESOURCES), atMs, forMs, rate: pick(random, [1, 1, 0.5]) };
+  });
+}
+
+/** Our own process stands still, with answers of stations waiting at its door. */
+function drawStalls(random: Random, fromMs: number, untilMs: number): FleetFault[] {
+  if (chance(random, 0.8)) return [];
+  return Array.from({ length: wholeBetween(random, 1, 4) }, () => ({
+    kind: "pause",
+    node: GATEWAY,
+    atMs: Math.round(between(random, fromMs, untilMs - 5_000)),
+    forMs: Math.round(logUniform(random, 100, 3_000)),
+  }));
+}
+
+function drawTrouble(
+  random: Random,
+  configuration: FleetPlan["configuration"],
+  group: GroupPlan,
+  fromMs: number,
+  untilMs: number,
+): FleetFault[] {
+  if (chance(random, 0.9)) return [];
+  const stage = { configuration, groups: [group], sparesGateway: true, fromMs, untilMs };
+  const mode = pick(random, ["errors", "slow", "hang"] as const);
+  const station = pick(random, ["primary", "backup"]);
+  const delayMs = mode === "slow" ? { delayMs: 3_000 } : {};
+  return [{ kind: "service", group: group.name, station, ...drawTimes(random, stage), mode, rate: 1, ...delayMs }];
+}

@@ -1,0 +1,121 @@
+/**
+ * Seeds in which what is left has little room, or none: a primary is lost, fails, hangs or dawdles for a while or for good,
+ * both are gone for a moment, or twice as many commands come; and a backup stands there that breaks. Callers wait for as
+ * long as they like. What must come of it is said by `goodput-comes-back` and its neighbours.
+ */
+import type { Random } from "ground-station-failover/sim";
+import { between, chance, logUniform, pick } from "ground-station-failover/sim";
+import type { FleetFault, FleetPlan, GroupPlan, Phases, ServiceFault, WrittenConfiguration } from "../fleet/plan.ts";
+import { stationNode } from "../fleet/plan.ts";
+import { drawBreakingPoint, drawCallers, drawWideLoad } from "./wide-load.ts";
+import { drawWideSettings } from "./wide-settings.ts";
+import { configurationOf } from "./written.ts";
+
+const GROUP = "atlantic";
+
+export function drawOverload(random: Random): FleetPlan {
+  const draws = random.fork("overload");
+  const rates = draws.fork("rates");
+  const bare = drawWideLoad(draws, GROUP, logUniform(rates, 6, 40), logUniform(rates, 20, 300));
+  const { callers, patienceMs } = drawCallers(draws.fork("callers"), 200, chance(rates, 0.8) ? 5_000 : 30_000);
+  const primary = drawBreakingPoint(draws.fork("primary"), bare, between(rates, 0.3, 0.8));
+  const backup = drawBreakingPoint(draws.fork("backup"), bare, drawBackupLoad(rates));
+  const group: GroupPlan = {
+    ...bare,
+    callers,
+    ...(patienceMs === undefined ? {} : { patienceMs }),
+    breakingPoints: { primary, backup },
+  };
+  const settings = drawWideSettings(draws.fork("settings"), group);
+  const configuration = configurationOf([{ name: GROUP, ...settings }]);
+  const warmUpMs = Math.round(between(draws.fork("warm-up"), 6_000, 10_000));
+  const { faults, lostForEver = [], lastsMs } = drawTrigger(draws.fork("trigger"), warmUpMs);
+  const phases = phasesOf(warmUpMs, lastsMs, callers.patienceMs, configuration);
+  return {
+    phases,
+    faults,
+    configuration,
+    brokenConfigurations: [],
+    groups: [group],
+    network: {},
+    clockRates: {},
+    lostForEver,
+  };
+}
+
+/** Three of four backups can bear the load. */
+function drawBackupLoad(random: Random): number {
+  const bears = chance(random, 0.75);
+  return bears ? between(random, 0.5, 0.9) : between(random, 0.9, 2);
+}
+
+interface Trigger {
+  readonly faults: FleetFault[];
+  readonly lostForEver?: string[];
+  readonly lastsMs: number;
+}
+
+const FAILING: readonly ServiceFault["mode"][] = [
+  "errors",
+  "errors",
+  "lying-200",
+  "hang",
+  "hang",
+  "slow",
+  "slow",
+  "errors-after",
+  "hang-after",
+];
+
+function drawTrigger(random: Random, atMs: number): Trigger {
+  const what = random.next();
+  const forMs = Math.round(logUniform(random, 1_000, 8_000));
+  if (what < 0.1) {
+    const factor = Number(between(random, 2, 5).toPrecision(2));
+    return { faults: [{ kind: "surge", group: GROUP, atMs, forMs, factor }], lastsMs: forMs };
+  }
+  if (what < 0.25) {
+    const outageMs = Math.round(between(random, 1_000, 4_000));
+    const gone = pick(random, [ofProcess(random), ofService(random)]);
+    return {
+      faults: ["primary", "backup"].map((station) => gone(station, { atMs, forMs: outageMs })),
+      lastsMs: outageMs,
+    };
+  }
+  const lost = chance(random, 0.5) ? ofProcess(random) : ofService(random);
+  const isForEver = chance(random, 0.5);
+  if (!isForEver) return { faults: [lost("primary", { atMs, forMs })], lastsMs: forMs };
+  return { faults: [lost("primary", { atMs })], lostForEver: [stationNode(GROUP, "primary")], lastsMs: 1_000 };
+}
+
+type Loss = (station: string, times: { readonly atMs: number; readonly forMs?: number }) => FleetFault;
+
+function ofProcess(random: Random): Loss {
+  const how = pick(random, ["kill", "power", "pause"] as const);
+  return (station, times) => {
+    const node = stationNode(GROUP, station);
+    return how === "pause" ? { kind: "pause", node, ...times } : { kind: "crash", node, how, ...times };
+  };
+}
+
+function ofService(random: Random): Loss {
+  const mode = pick(random, FAILING);
+  const rate = pick(random, [1, 1, 0.5]);
+  const slow = mode === "slow" ? { delayMs: Math.round(logUniform(random, 500, 10_000)) } : {};
+  return (station, times) => ({ kind: "service", group: GROUP, station, mode, rate, ...slow, ...times });
+}
+
+/** Sources stop sending so long before the end, besides the longest deadline (source-node.ts). */
+const QUIET_MS = 5_000;
+/** `goodput-comes-back`. */
+const BACK_MS = 5_000;
+
+function phasesOf(warmUpMs: number, lastsMs: number, patienceMs: number, { groups }: WrittenConfiguration): Phases {
+  const { deadline = 15_000 } = (groups[0]?.["commands"] ?? {}) as { readonly deadline?: number };
+  return {
+    warmUpMs,
+    chaosMs: lastsMs + 100,
+    drainMs: BACK_MS + 2 * patienceMs,
+    verifyMs: 8_000 + deadline + QUIET_MS,
+  };
+}

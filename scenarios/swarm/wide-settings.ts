@@ -1,0 +1,27 @@
+/**
+ * What an operator of the wide world writes: most of them the least that there is, a name, an address, the stations and
+ * how they show that they live. Some know a deadline, a timeout or what their stations can take; a few change everything,
+ * and of them little can be promised.
+ */
+import type { Random } from "ground-station-failover/sim";
+import { chance, logUniform, pick } from "ground-station-failover/sim";
+import type { GroupPlan } from "../fleet/plan.ts";
+import type { DrawnSettings } from "./settings.ts";
+import { drawSettings } from "./settings.ts";
+import { PLAIN } from "./surroundings.ts";
+import type { WrittenHeartbeat } from "./written.ts";
+
+export function drawWideSettings(random: Random, group: GroupPlan): DrawnSettings {
+  const heartbeat: WrittenHeartbeat = chance(random, 0.7) ? { kind: "http", path: "/healthz" } : { kind: "udp" };
+  const which = random.next();
+  const [deadlines, capacity] = [random.fork("deadline"), random.fork("capacity")];
+  if (which < 0.7) return { heartbeat };
+  if (which >= 0.95) return drawSettings(random.fork("all"), group, PLAIN);
+  const deadline = Math.round(logUniform(deadlines, 1_200, 60_000));
+  const timeout = pick(deadlines, [undefined, Math.round(logUniform(deadlines, 200, deadline))]);
+  const commands = { deadline, ...(timeout === undefined ? {} : { timeout }) };
+  const accepts = Object.values(group.breakingPoints ?? {}).map(({ acceptsPerSecond }) => acceptsPerSecond);
+  const declared = Math.floor(Math.min(...accepts.map((one = Number.POSITIVE_INFINITY) => one)));
+  const isDeclared = chance(capacity, 0.5) && Number.isFinite(declared) && declared > 0;
+  return { heartbeat, commands, ...(isDeclared ? { capacityPerSecond: declared } : {}) };
+}
