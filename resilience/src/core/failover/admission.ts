@@ -116,7 +116,10 @@ export class Admission {
   /** The station has just become active: it is given a few calls at first, or as many as were in flight elsewhere. */
   begin(concurrent: number, nowMs: number): void {
     const known = concurrent >= 1;
-    this.#limit = Math.min(this.#maxConcurrent, known ? Math.max(2, concurrent * FIRST_SHARE) : this.#initialConcurrent);
+    this.#limit = Math.min(
+      this.#maxConcurrent,
+      known ? Math.max(2, concurrent * FIRST_SHARE) : this.#initialConcurrent,
+    );
     this.#growth = known ? GENTLE_START : SLOW_START;
     this.#restart(nowMs);
   }
@@ -178,6 +181,8 @@ export class Admission {
     if (nowMs < this.#loweredAtMs + 2 * Math.max(MIN_ROUND_MS, usualMs)) return;
     const load = Math.min(this.#limit, Math.max(1, this.#inFlight));
     if (sign === "unanswered") this.#lower(load * AFTER_SILENCE, usualMs, nowMs);
+    // What a station did while the limit grew in leaps says nothing of what it can do.
+    else if (this.#isLeaping) this.#lowerFirst(load * AFTER_REFUSAL, usualMs, nowMs);
     else this.#lower(Math.min(load * AFTER_REFUSAL, this.#doneInRound(usualMs, nowMs) * RESERVE), usualMs, nowMs);
     this.#beginRound(usualMs, nowMs);
   }
@@ -206,6 +211,18 @@ export class Admission {
     this.#wasBound = false;
     this.#boundAtMs = nowMs;
     this.#loweredAtMs = Number.NEGATIVE_INFINITY;
+  }
+
+  get #isLeaping(): boolean {
+    return !this.#isLearned && this.#growth === SLOW_START && this.#limit < ENDLESS;
+  }
+
+  #lowerFirst(to: number, usualMs: number, nowMs: number): void {
+    this.#done = 0;
+    this.#doneBefore = 0;
+    this.#windowBeforeMs = 0;
+    this.#windowFromMs = nowMs;
+    this.#lower(to, usualMs, nowMs);
   }
 
   #lower(to: number, usualMs: number, nowMs: number): void {
