@@ -463,6 +463,15 @@ test("whatever a configuration may say, the library takes", () => {
     const heartbeat = pick(
       { kind: "udp", interval: pick("5ms", "50ms", "1m") },
       { kind: "http", path: "/", interval: pick("10ms", "1s", "1m") },
+      {
+        kind: "http",
+        path: "/up",
+        port: 9990,
+        timeout: pick("1ms", "1s"),
+        host: "h",
+        headers: { a: "b" },
+        expect: 200,
+      },
     );
     const group = {
       name: "atlantic",
@@ -489,6 +498,8 @@ test("whatever a configuration may say, the library takes", () => {
         maxWait: pick("0ms", "1h"),
         maxWaiting: pick(0, 1_000_000),
         maxConcurrent: pick(1, 1_000_000),
+        deadlineHeader: pick({}, { name: "X-Deadline", format: pick("epoch-ms", "epoch-s", "rfc3339") }),
+        ...pick({}, { keyStatus: { path: "/{key}", method: pick("GET", "DELETE"), timeout: pick("1ms", "1m") } }),
       },
       retry: {
         maxAttempts: pick(1, 100),
