@@ -150,6 +150,8 @@ export class Dispatcher {
   #usualInFlight = 0;
   #toldShortageMs: number = Number.NEGATIVE_INFINITY;
   #toldPatienceMs: number | undefined = undefined;
+  /** The call that finds out whether callers still wait at its age. */
+  #scout: Call | undefined = undefined;
   /** The patience by which waiting calls are ordered. */
   #orderPatienceMs = ORDER_HORIZON_MS;
   readonly #toldCapacityMs: Map<Station, number> = new Map();
@@ -666,7 +668,8 @@ export class Dispatcher {
         this.#shed(call, nowMs);
         continue;
       }
-      const chosen = anyUsable && !this.roles.active.admission.isTrial ? call : this.#chosen(call, nowMs);
+      const isKnown = anyUsable && !this.roles.active.admission.isTrial;
+      const chosen = isKnown ? this.#likelyAwaited(call, nowMs) : this.#chosen(call, nowMs);
       const station = this.#router.route(chosen, nowMs);
       if (station === undefined) return;
       this.#queue.remove(chosen);
@@ -680,6 +683,20 @@ export class Dispatcher {
     const { active } = this.roles;
     if (nowMs - active.evidence.lastServedMs < SERVING_MS || active.evidence.isRefusing) return first;
     return this.#queue.findLast((call) => call.terms.isRepeatable) ?? first;
+  }
+
+  /**
+   * Whether callers still wait at the age at which `first` would be answered may be doubtful: then one of that age at a
+   * time finds out, and younger ones go meanwhile, which costs nothing where a queue stands.
+   */
+  #likelyAwaited(first: Call, nowMs: number): Call {
+    const bornAfterMs = nowMs + this.#serviceMs() - this.patience.doubtfulFromMs;
+    if (first.arrivedMs > bornAfterMs) return first;
+    if (this.#scout === undefined || this.#scout.state.phase === "done") {
+      this.#scout = first;
+      return first;
+    }
+    return this.#queue.find(({ arrivedMs }) => arrivedMs > bornAfterMs) ?? first;
   }
 
   /** A second attempt at a station that a call has reached before is charged to its retry budget. */
