@@ -436,7 +436,10 @@ export class Dispatcher {
     for (const visit of call.visits ?? []) {
       if (visit.station !== station) this.#lostComparison(visit.station, visit.last, visit.lastStartedMs, nowMs);
     }
-    if (station === this.roles.failback?.to) this.roles.failback.noteServed(nowMs);
+    if (station === this.roles.failback?.to) {
+      this.roles.failback.noteServed(nowMs);
+      this.#isWakeStale = true;
+    }
     this.#settle(call, settlement, "answered", nowMs);
   }
 
@@ -488,7 +491,7 @@ export class Dispatcher {
       return this.#giveUp(call, nowMs);
     }
     if (result === "lost") return this.#afterLoss(call, station, nowMs);
-    if (source.skipsComparison()) return this.#giveUp(call, nowMs, "answered");
+    if (call.visits?.length === 1 && source.skipsComparison()) return this.#giveUp(call, nowMs, "answered");
     const next = this.#router.next(call, nowMs);
     if (next !== undefined) return this.#send(call, next, nowMs);
     this.#notCompared(call, station, end, startedMs, nowMs);
@@ -526,7 +529,8 @@ export class Dispatcher {
       this.#actions.push({ type: "ask", call, station });
       return;
     }
-    if (!isRepeatable || !this.#mayResend(call)) return this.#giveUp(call, nowMs);
+    // One that provably did not run is not sent "again".
+    if (visit.last === "lost" && (!isRepeatable || !this.#mayResend(call))) return this.#giveUp(call, nowMs);
     const next = this.#router.next(call, nowMs);
     if (next !== undefined) return this.#send(call, next, nowMs);
     // One that waits for another station needs no retry of this one.

@@ -46,7 +46,8 @@ test("[F10] doubt → new calls go elsewhere, one repeatable call in 250 ms find
   doubt(world.north);
   assert.equal(router.route(world.call(), 0)?.name, "south", "a call that cannot be repeated finds nothing out");
   assert.equal(router.route(world.call({ key: "a" }), 0)?.name, "north");
-  for (let nowMs = 0; nowMs < 250; nowMs += 10) assert.equal(router.route(world.call({ key: "b" }), nowMs)?.name, "south");
+  for (let nowMs = 0; nowMs < 250; nowMs += 10)
+    assert.equal(router.route(world.call({ key: "b" }), nowMs)?.name, "south");
   assert.equal(router.route(world.call({ key: "c" }), 250)?.name, "north");
 });
 
