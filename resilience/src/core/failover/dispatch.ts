@@ -479,7 +479,9 @@ export class Dispatcher {
   /** A call has failed, and no attempt of it is out: what now? */
   #goOn(call: Call, { station, startedMs }: Attempt, end: AttemptEnd, nowMs: number): void {
     const { result } = end;
-    const { isRepeatable, source } = call.terms;
+    const { deadline, isRepeatable, source } = call.terms;
+    // A deadline that passed while this process did not run is looked at after the answers that waited unread.
+    if (nowMs >= deadline) return this.#outOfTime(call, nowMs);
     if (result === "unreachable") {
       const next = this.#router.next(call, nowMs);
       if (next !== undefined) return this.#send(call, next, nowMs);
@@ -518,7 +520,8 @@ export class Dispatcher {
 
   /** Sent to `station`, and what became of it is unknown: that is asked first, where it can be. */
   #afterLoss(call: Call, station: Station, nowMs: number): void {
-    const { idempotencyKey, isRepeatable } = call.terms;
+    const { deadline, idempotencyKey, isRepeatable } = call.terms;
+    if (nowMs >= deadline) return this.#outOfTime(call, nowMs);
     const visit = call.noteVisit(station);
     const keyed = idempotencyKey !== undefined;
     if (keyed && this.#options.canAsk && !visit.wasAsked) {
@@ -665,6 +668,10 @@ export class Dispatcher {
     for (let call = this.#queue.first; call !== undefined; call = this.#queue.first) {
       const anyUsable = this.#router.isAnyUsable(nowMs);
       if (!anyUsable && this.#router.opensAtMs(nowMs) > nowMs) return;
+      if (nowMs >= call.terms.deadline) {
+        this.#outOfTime(call, nowMs);
+        continue;
+      }
       if (anyUsable && this.#limitMs(call) < nowMs + this.#serviceMs()) {
         this.#queue.remove(call);
         this.#shed(call, nowMs);
