@@ -30,6 +30,7 @@ const RESULTS: readonly AttemptResult[] = [
 ];
 const LONGEST_DEADLINE_MS = 5_000;
 const MAX_WAIT_MS = 2_000;
+const MAX_ATTEMPTS = 3;
 
 type Step =
   | {
@@ -118,6 +119,8 @@ interface Settings {
   readonly slots: number | undefined;
   readonly automatic: boolean;
   readonly probes: boolean;
+  /** Is it known how long answers take? */
+  readonly primed: boolean;
 }
 
 const settings: fc.Arbitrary<Settings> = fc.record({
@@ -128,6 +131,7 @@ const settings: fc.Arbitrary<Settings> = fc.record({
   slots: fc.constantFrom(undefined, 2),
   automatic: fc.boolean(),
   probes: fc.boolean(),
+  primed: fc.boolean(),
 });
 
 /** A world, and what it must never do, checked after each input. */
@@ -165,6 +169,7 @@ class Checked extends Dispatching {
     this.slots = slots;
     for (const { name } of this.stations) this.declare(name, "alive");
     this.input({ type: "supervised", isRunning: true });
+    if (given.primed) this.serve(40, { source: "source 0" }, 60);
   }
 
   override input(input: Parameters<Dispatching["input"]>[0]): readonly DispatchAction[] {
@@ -307,6 +312,7 @@ function check(world: Checked): void {
   for (const call of world.calls) {
     phases[call.state.phase]++;
     assert.equal(call.state.phase === "done", world.settled.has(call), `call ${call.id} is ${call.state.phase}`);
+    for (const visit of call.visits ?? []) assert.ok(visit.attempts <= MAX_ATTEMPTS, `${visit.attempts} attempts`);
     if (call.state.phase === "running") assert.ok((call.out?.length ?? 0) > 0, `call ${call.id} runs nowhere`);
   }
   assert.equal(dispatcher.waiting, phases.waiting, "the queue holds those that wait");
