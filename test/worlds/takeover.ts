@@ -153,9 +153,10 @@ export interface TakeoverFigures {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly refusals: number;
-  /** Calls refused here, and the longest time that took. */
+  /** Calls refused here for load. */
   readonly refusedEarly: number;
-  readonly slowestRefusalMs: number;
+  /** Of those, 95 % took at most this long. */
+  readonly refusalP95Ms: number;
   readonly goodput: readonly number[];
   readonly promotions: number;
   readonly outcomes: Readonly<Record<string, number>>;
@@ -295,6 +296,7 @@ function figures(
   const outcomes: Record<string, number> = {};
   for (const { outcome } of calls) outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
   const refused = calls.filter(({ outcome }) => outcome === "OVERLOADED");
+  const refusedMs = refused.map(({ endedMs, dueMs }) => endedMs - dueMs).sort((one, other) => one - other);
   return {
     calls: calls.length,
     errors: errors.length,
@@ -304,7 +306,7 @@ function figures(
     p99Ms: took[Math.ceil(took.length * 0.99) - 1] ?? Number.NaN,
     refusals: stations.reduce((sum, station) => sum + station.refusals, 0),
     refusedEarly: refused.length,
-    slowestRefusalMs: Math.max(0, ...refused.map(({ endedMs, dueMs }) => endedMs - dueMs)),
+    refusalP95Ms: refusedMs[Math.ceil(refusedMs.length * 0.95) - 1] ?? 0,
     goodput,
     promotions: events.filter(({ type }) => type === "promoted").length,
     outcomes,

@@ -86,7 +86,7 @@ export class Admission {
     this.capacityPerSecond = checked(part, "capacityPerSecond", options.capacityPerSecond ?? ENDLESS, CAPACITY);
     this.#initialConcurrent = checked(part, "initialConcurrent", options.initialConcurrent ?? 10, COUNT);
     this.#maxConcurrent = checked(part, "maxConcurrent", options.maxConcurrent ?? ENDLESS, { min: 1, max: ENDLESS });
-    this.#declared = this.capacityPerSecond < ENDLESS ? new TokenBucket(this.capacityPerSecond) : undefined;
+    this.#declared = this.capacityPerSecond < ENDLESS ? new TokenBucket(this.capacityPerSecond, true) : undefined;
   }
 
   get inFlight(): number {
@@ -160,12 +160,6 @@ export class Admission {
     this.#inFlight++;
     this.#declared?.take(nowMs);
     if (this.#learned.ratePerSecond < ENDLESS) this.#learned.take(nowMs);
-  }
-
-  /** A call that went out in this same step was not sent after all. */
-  takeBack(): void {
-    this.#inFlight--;
-    this.#declared?.giveBack();
   }
 
   /** A call's work has ended, for whatever reason, and leaves its place to another. */

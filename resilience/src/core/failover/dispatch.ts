@@ -114,7 +114,7 @@ const READ_FIRST_MS = 10;
 /** Half of all answers take longer than usual: a call needs a little more time than that. */
 const SERVICE_MARGIN = 1.1;
 /** A call is let in to wait only with so much room to spare: what is refused at once could still be tried elsewhere. */
-const DOOR_MARGIN = 1.15;
+const DOOR_MARGIN = 1.03;
 /** Refused calls of sources that nobody serves are taken for load where so many are in flight, and nobody is served. */
 const MIN_STORM = 4;
 /** A station that served within this time is alive; a refusal for load then says how much it takes. */

@@ -51,7 +51,8 @@ export class StationEvidence {
   #failedSinceMs: number = Number.POSITIVE_INFINITY;
   readonly #failedSources: Set<object> = new Set();
   #overdue = 0;
-  #overdueSinceMs: number = Number.POSITIVE_INFINITY;
+  /** Since when so many are overdue that the station counts as silent. */
+  #silentSinceMs: number = Number.POSITIVE_INFINITY;
   /** 1 for a command that another station served after this one had failed it, 0 for one served here; the newest last. */
   #verdicts: number[] = [];
 
@@ -77,7 +78,7 @@ export class StationEvidence {
   /** Something came back, whatever it was: the station is not silent. */
   noteAnswer(): void {
     this.#overdue = 0;
-    this.#overdueSinceMs = Number.POSITIVE_INFINITY;
+    this.#silentSinceMs = Number.POSITIVE_INFINITY;
   }
 
   /** A connection was refused. */
@@ -111,7 +112,7 @@ export class StationEvidence {
   noteOverdue(startedMs: number, nowMs: number): void {
     if (startedMs < this.#beginsMs) return;
     this.#overdue++;
-    this.#overdueSinceMs = Math.min(this.#overdueSinceMs, nowMs);
+    if (this.#overdue === DOUBTED_AFTER) this.#silentSinceMs = nowMs;
   }
 
   /** When an attempt last succeeded; `-Infinity` if never. */
@@ -173,7 +174,7 @@ export class StationEvidence {
       return `${lost} of the last ${this.#verdicts.length} commands failed here and were served by another station`;
     }
     if (nowMs >= this.#overdueProofMs()) {
-      const forMs = Math.round(nowMs - this.#overdueSinceMs);
+      const forMs = Math.round(nowMs - this.#silentSinceMs);
       return `${this.#overdue} commands are overdue, and nothing has been answered for ${forMs} ms more`;
     }
     if (nowMs >= this.#failureProofMs()) {
@@ -201,7 +202,7 @@ export class StationEvidence {
   }
 
   #overdueProofMs(): number {
-    return this.isSilent ? this.#overdueSinceMs + this.#unansweredAfterMs : Number.POSITIVE_INFINITY;
+    return this.#silentSinceMs + this.#unansweredAfterMs;
   }
 
   #failureProofMs(): number {
