@@ -415,10 +415,10 @@ test("[F4] the old station is declared down → calls out there go elsewhere if 
 test("[F4] a promotion because calls failed, the old station still answers → calls out there may finish", () => {
   const world = new Dispatching();
   const out = world.submit({ key: "out" });
-  for (let call = 0; call < 3; call++) {
-    const own = world.submit({ key: `k${call}` });
-    world.endCall(own, "failed");
-    world.endCall(own, "served");
+  const calls = Array.from({ length: 5 }, (_, call) => world.submit({ key: `k${call}` }));
+  for (const call of calls) {
+    world.endCall(call, "failed");
+    world.endCall(call, "served");
   }
   assert.equal(world.told("promoted").length, 1);
   assert.deepEqual(world.placesOf(out), ["north"]);

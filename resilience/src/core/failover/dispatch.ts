@@ -446,6 +446,8 @@ export class Dispatcher {
   /** `loser` failed a call that another station has served. */
   #lostComparison(loser: Station, last: AttemptResult | undefined, startedMs: number, nowMs: number): void {
     if (last !== "failed" && last !== "lost" && last !== "overloaded") return;
+    // What was out while this process did not run was lost here, not there.
+    if (last === "lost" && startedMs < this.roles.distrustUntilMs) return;
     // One that refuses a part for load, and serves the rest, is not failing.
     if (last === "overloaded" && nowMs - loser.evidence.lastServedMs < SERVING_MS) return;
     loser.evidence.noteServedElsewhere(startedMs);
@@ -846,8 +848,10 @@ export class Dispatcher {
     const error = new AttemptTimeoutError(message);
     takeOut(attempt);
     this.#recall(attempt, error);
-    if (nowMs >= this.roles.distrustUntilMs) station.evidence.noteLost(attempt.startedMs);
-    this.#noteLoad(station, "unanswered", nowMs);
+    if (nowMs >= this.roles.distrustUntilMs) {
+      station.evidence.noteLost(attempt.startedMs);
+      this.#noteLoad(station, "unanswered", nowMs);
+    }
     this.#failed(attempt, { result: "lost", settlement: { error } }, nowMs);
     this.#look(station, nowMs);
   }

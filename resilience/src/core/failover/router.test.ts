@@ -25,7 +25,11 @@ const fill = (one: Station): void => {
 test("[F10] where a repeatable call goes, by what is known of the stations", () => {
   const table: [string, (north: Station, south: Station) => void, string | undefined][] = [
     ["both well", () => undefined, "north"],
-    ["the active one in doubt, just now tried", (north) => [doubt(north), (north.nextTrialMs = 250)], "south"],
+    [
+      "the active one in doubt, just now tried",
+      (north) => [doubt(north), Object.assign(north, { nextTrialMs: 250 })],
+      "south",
+    ],
     ["the active one in doubt, a trial is due", (north) => doubt(north), "north"],
     ["both in doubt", (north, south) => [doubt(north), doubt(south)], "north"],
     ["the active one in maintenance", (north) => rest(north), "south"],
