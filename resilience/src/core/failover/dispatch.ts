@@ -873,7 +873,8 @@ export class Dispatcher {
     // Each promotion changes what is known; two stations cannot promote each other for ever at one instant.
     for (let rounds = roles.stations.length + 1; rounds > 0; rounds--) {
       const decision = roles.decide(nowMs);
-      const refusal = roles.failbackRefusal();
+      // A promotion has its own reason to end it.
+      const refusal = decision?.type === "promote" ? undefined : roles.failbackRefusal();
       if (refusal !== undefined) this.#endFailback(refusal, false, nowMs);
       if (decision?.type === "promote") {
         this.#endFailback(`${decision.from} failed, and ${decision.station} was promoted`, false, nowMs);

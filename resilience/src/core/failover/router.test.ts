@@ -36,7 +36,7 @@ test("[F10] where a repeatable call goes, by what is known of the stations", () 
     ["the active one full", (north) => fill(north), undefined],
     ["the active one in maintenance, the other full", (north, south) => [rest(north), fill(south)], undefined],
     ["the active one in maintenance, the other in doubt", (north, south) => [rest(north), doubt(south)], undefined],
-    ["both in maintenance", (north, south) => [rest(north), rest(south)], undefined],
+    ["both in maintenance: nobody can replace the active one", (north, south) => [rest(north), rest(south)], "north"],
   ];
   for (const [what, prepare, place] of table) {
     const { world, router } = begin();
@@ -129,10 +129,20 @@ test("[F11] nobody usable, connections are refused → tried 50 ms after each re
   assert.equal(router.route(world.call(), 50)?.name, "north");
 });
 
-test("[F7] in maintenance → not even tried where nobody else is usable", () => {
+test("[F7] an idle station in maintenance → not even tried where nobody is usable", () => {
   const { world, router } = begin();
-  rest(world.north);
+  world.declare("south", "down");
+  world.declare("north", "down");
   rest(world.south);
-  assert.equal(router.route(world.call({ key: "k" }), 1e6), undefined);
-  assert.equal(router.opensAtMs(0), Number.POSITIVE_INFINITY);
+  for (let nowMs = 0; nowMs < 2_000; nowMs += 50) {
+    assert.notEqual(router.route(world.call({ key: "k" }), nowMs)?.name, "south");
+  }
+});
+
+test("[F7] the active station in maintenance, well, and nobody to replace it → it serves on, calls without a key too", () => {
+  const { world, router } = begin();
+  world.declare("south", "down");
+  rest(world.north);
+  for (let call = 0; call < 20; call++) assert.equal(router.route(world.call(), call)?.name, "north");
+  assert.equal(router.opensAtMs(20), 20);
 });
