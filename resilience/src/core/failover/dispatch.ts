@@ -438,13 +438,18 @@ export class Dispatcher {
     for (const visit of call.visits ?? []) {
       if (visit.station !== station) this.#lostComparison(visit.station, visit.last, visit.lastStartedMs, nowMs);
     }
-    if (station === this.roles.failback?.to) this.roles.failback.noteServed(nowMs);
+    if (station === this.roles.failback?.to) {
+      this.roles.failback.noteServed(nowMs);
+      this.#isWakeStale = true;
+    }
     this.#settle(call, settlement, "answered", nowMs);
   }
 
   /** `loser` failed a call that another station has served. */
   #lostComparison(loser: Station, last: AttemptResult | undefined, startedMs: number, nowMs: number): void {
     if (last !== "failed" && last !== "lost" && last !== "overloaded") return;
+    // What was out while this process did not run was lost here, not there.
+    if (last === "lost" && startedMs < this.roles.distrustUntilMs) return;
     // One that refuses a part for load, and serves the rest, is not failing.
     if (last === "overloaded" && nowMs - loser.evidence.lastServedMs < SERVING_MS) return;
     loser.evidence.noteServedElsewhere(startedMs);
@@ -478,7 +483,9 @@ export class Dispatcher {
   /** A call has failed, and no attempt of it is out: what now? */
   #goOn(call: Call, { station, startedMs }: Attempt, end: AttemptEnd, nowMs: number): void {
     const { result } = end;
-    const { isRepeatable, source } = call.terms;
+    const { deadline, isRepeatable, source } = call.terms;
+    // A deadline that passed while this process did not run is looked at after the answers that waited unread.
+    if (nowMs >= deadline) return this.#outOfTime(call, nowMs);
     if (result === "unreachable") {
       const next = this.#router.next(call, nowMs);
       if (next !== undefined) return this.#send(call, next, nowMs);
@@ -490,7 +497,7 @@ export class Dispatcher {
       return this.#giveUp(call, nowMs);
     }
     if (result === "lost") return this.#afterLoss(call, station, nowMs);
-    if (source.skipsComparison()) return this.#giveUp(call, nowMs, "answered");
+    if (call.visits?.length === 1 && source.skipsComparison()) return this.#giveUp(call, nowMs, "answered");
     const next = this.#router.next(call, nowMs);
     if (next !== undefined) return this.#send(call, next, nowMs);
     this.#notCompared(call, station, end, startedMs, nowMs);
@@ -517,7 +524,8 @@ export class Dispatcher {
 
   /** Sent to `station`, and what became of it is unknown: that is asked first, where it can be. */
   #afterLoss(call: Call, station: Station, nowMs: number): void {
-    const { idempotencyKey, isRepeatable } = call.terms;
+    const { deadline, idempotencyKey, isRepeatable } = call.terms;
+    if (nowMs >= deadline) return this.#outOfTime(call, nowMs);
     const visit = call.noteVisit(station);
     const keyed = idempotencyKey !== undefined;
     if (keyed && this.#options.canAsk && !visit.wasAsked) {
@@ -528,7 +536,8 @@ export class Dispatcher {
       this.#actions.push({ type: "ask", call, station });
       return;
     }
-    if (!isRepeatable || !this.#mayResend(call)) return this.#giveUp(call, nowMs);
+    // One that provably did not run is not sent "again".
+    if (visit.last === "lost" && (!isRepeatable || !this.#mayResend(call))) return this.#giveUp(call, nowMs);
     const next = this.#router.next(call, nowMs);
     if (next !== undefined) return this.#send(call, next, nowMs);
     // One that waits for another station needs no retry of this one.
@@ -663,6 +672,10 @@ export class Dispatcher {
     for (let call = this.#queue.first; call !== undefined; call = this.#queue.first) {
       const anyUsable = this.#router.isAnyUsable(nowMs);
       if (!anyUsable && this.#router.opensAtMs(nowMs) > nowMs) return;
+      if (nowMs >= call.terms.deadline) {
+        this.#outOfTime(call, nowMs);
+        continue;
+      }
       if (anyUsable && this.#limitMs(call) < nowMs + this.#serviceMs()) {
         this.#queue.remove(call);
         this.#shed(call, nowMs);
@@ -852,8 +865,10 @@ export class Dispatcher {
     const error = new AttemptTimeoutError(message);
     takeOut(attempt);
     this.#recall(attempt, error);
-    if (nowMs >= this.roles.distrustUntilMs) station.evidence.noteLost(attempt.startedMs);
-    this.#noteLoad(station, "unanswered", nowMs);
+    if (nowMs >= this.roles.distrustUntilMs) {
+      station.evidence.noteLost(attempt.startedMs);
+      this.#noteLoad(station, "unanswered", nowMs);
+    }
     this.#failed(attempt, { result: "lost", settlement: { error } }, nowMs);
     this.#look(station, nowMs);
   }
@@ -875,7 +890,8 @@ export class Dispatcher {
     // Each promotion changes what is known; two stations cannot promote each other for ever at one instant.
     for (let rounds = roles.stations.length + 1; rounds > 0; rounds--) {
       const decision = roles.decide(nowMs);
-      const refusal = roles.failbackRefusal();
+      // A promotion has its own reason to end it.
+      const refusal = decision?.type === "promote" ? undefined : roles.failbackRefusal();
       if (refusal !== undefined) this.#endFailback(refusal, false, nowMs);
       if (decision?.type === "promote") {
         this.#endFailback(`${decision.from} failed, and ${decision.station} was promoted`, false, nowMs);
