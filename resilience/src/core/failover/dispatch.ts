@@ -36,8 +36,10 @@ import {
   type AttemptResult,
   type Call,
   DONE,
+  PARKED,
   RUNNING,
   type Settlement,
+  WAITING,
 } from "./call.ts";
 import { CallQueue } from "./call-queue.ts";
 import { DueHeap } from "./due-heap.ts";
@@ -176,13 +178,34 @@ export class Dispatcher {
   /** Takes one input; what follows from it is to be done in the order given. */
   dispatch(input: DispatchInput, nowMs: number): readonly DispatchAction[] {
     this.#take(input, nowMs);
-    if (this.#needsDecision) this.#decide(nowMs);
-    if (this.#queue.size > 0) this.#pump(nowMs);
-    if (nowMs >= this.goodput.nextLookMs) this.#lookAtGoodput(nowMs);
+    this.#follow(nowMs);
     if (this.#actions.length === 0) return NOTHING;
     const actions = this.#actions;
     this.#actions = [];
     return actions;
+  }
+
+  /**
+   * The input `submit`, cheaper, because every call makes one: the list that is returned is the dispatcher's own. Whoever
+   * does the actions empties it before the next input.
+   */
+  submit(call: Call, nowMs: number): DispatchAction[] {
+    this.#submit(call, nowMs);
+    this.#follow(nowMs);
+    return this.#actions;
+  }
+
+  /** The input `ended`; what {@link submit} says of the list holds here, too. */
+  ended(attempt: Attempt, end: AttemptEnd, nowMs: number): DispatchAction[] {
+    this.#ended(attempt, end, nowMs);
+    this.#follow(nowMs);
+    return this.#actions;
+  }
+
+  #follow(nowMs: number): void {
+    if (this.#needsDecision) this.#decide(nowMs);
+    if (this.#queue.size > 0) this.#pump(nowMs);
+    if (nowMs >= this.goodput.nextLookMs) this.#lookAtGoodput(nowMs);
   }
 
   /** When to give it a tick; never in the past. */
@@ -641,8 +664,8 @@ export class Dispatcher {
   // ── waiting ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #enqueue(call: Call, nowMs: number): void {
-    call.state = { phase: "waiting", sinceMs: nowMs };
-    if (call.waitEndsMs === ENDLESS) call.waitEndsMs = nowMs + this.#options.maxWaitMs;
+    call.state = WAITING;
+    call.waitEndsMs ??= nowMs + this.#options.maxWaitMs;
     this.#queue.add(call, this.#orderOf(call));
     this.#due.set(call, Math.min(call.terms.deadline, call.waitEndsMs));
   }
@@ -663,7 +686,7 @@ export class Dispatcher {
   }
 
   #park(call: Call, forMs: number, nowMs: number): void {
-    call.state = { phase: "parked", untilMs: nowMs + forMs };
+    call.state = PARKED;
     this.#parked++;
     this.#due.set(call, Math.min(call.terms.deadline, nowMs + forMs));
   }
@@ -782,7 +805,7 @@ export class Dispatcher {
 
   /** Sets the instant at which a running call is looked at again. */
   #arm(call: Call, nowMs: number): void {
-    let atMs = Math.min(call.terms.deadline, call.answerEndsMs);
+    let atMs = call.answerEndsMs === undefined ? call.terms.deadline : Math.min(call.terms.deadline, call.answerEndsMs);
     for (const attempt of call.out ?? []) {
       if (attempt.isUploading || attempt.isAbandoned) continue;
       const timeoutAtMs = attempt.judgedFromMs + attempt.station.parts.timeoutMs;
@@ -811,7 +834,7 @@ export class Dispatcher {
       this.#parked--;
       return this.#enqueue(call, nowMs);
     }
-    if (state.phase === "waiting" && nowMs >= call.waitEndsMs) {
+    if (state.phase === "waiting" && nowMs >= (call.waitEndsMs ?? ENDLESS)) {
       this.#queue.remove(call);
       if (call.visits !== undefined) return this.#giveUp(call, nowMs);
       const message = `no station could take the call within ${this.#options.maxWaitMs} ms (maxWaitMs)`;
@@ -821,7 +844,7 @@ export class Dispatcher {
 
   #runningFellDue(call: Call, readUntilMs: number, nowMs: number): void {
     if (readUntilMs > nowMs) return this.#due.set(call, readUntilMs);
-    if (nowMs >= call.answerEndsMs) return this.#giveUp(call, nowMs);
+    if (nowMs >= (call.answerEndsMs ?? ENDLESS)) return this.#giveUp(call, nowMs);
     for (const attempt of [...(call.out ?? [])]) {
       if (attempt.isUploading || attempt.isAbandoned) continue;
       if (nowMs >= attempt.judgedFromMs + attempt.station.parts.timeoutMs) this.#timedOut(attempt, nowMs);
@@ -974,7 +997,7 @@ export class Dispatcher {
       const { call } = attempt;
       if (attempt.isAbandoned || call.state.phase !== "running" || (call.out?.length ?? 0) > 1) continue;
       if (!call.terms.isRepeatable) {
-        call.answerEndsMs = Math.min(call.answerEndsMs, nowMs + this.#options.maxWaitMs);
+        call.answerEndsMs = Math.min(call.answerEndsMs ?? ENDLESS, nowMs + this.#options.maxWaitMs);
         this.#arm(call, nowMs);
         continue;
       }
