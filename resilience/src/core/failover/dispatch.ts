@@ -385,7 +385,7 @@ export class Dispatcher {
   #ended(attempt: Attempt, end: AttemptEnd, nowMs: number): void {
     const { call, station } = attempt;
     station.out.remove(attempt);
-    if (station.parts.sharedSlots !== undefined) this.#actions.push({ type: "leave-slot", station });
+    this.#leaveSlot(station);
     takeOut(attempt);
     this.#book(attempt, end, nowMs);
     station.admission.leave();
@@ -396,6 +396,14 @@ export class Dispatcher {
     else if (end.result === "ignored") this.#settle(call, end.settlement, "answered", nowMs);
     else this.#failed(attempt, end, nowMs);
     this.#look(station, nowMs);
+  }
+
+  #leaveSlot(station: Station): void {
+    const { sharedSlots } = station.parts;
+    if (sharedSlots === undefined) return;
+    // Whoever waits for the slot outside of this failover is told, which is not for this machine to do.
+    if (sharedSlots.waiting > 0) this.#actions.push({ type: "leave-slot", station });
+    else sharedSlots.giveBack();
   }
 
   /** What the end of an attempt says about its station. */
@@ -456,9 +464,11 @@ export class Dispatcher {
   }
 
   #served({ call, station }: Attempt, { settlement }: AttemptEnd, nowMs: number): void {
-    for (const visit of call.visits ?? []) {
-      if (visit.station !== station) this.#lostComparison(visit.station, visit.last, visit.lastStartedMs, nowMs);
-    }
+    // No list is made for those that failed nowhere: most.
+    if (call.visits !== undefined)
+      for (const visit of call.visits) {
+        if (visit.station !== station) this.#lostComparison(visit.station, visit.last, visit.lastStartedMs, nowMs);
+      }
     if (station === this.roles.failback?.to) this.roles.failback.noteServed(nowMs);
     this.#settle(call, settlement, "answered", nowMs);
   }
