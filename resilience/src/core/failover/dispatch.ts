@@ -466,22 +466,15 @@ export class Dispatcher {
   }
 
   #served({ call, station }: Attempt, { settlement }: AttemptEnd, nowMs: number): void {
-<<<<<<< HEAD
-    for (const visit of call.visits ?? []) {
-      if (visit.station !== station) this.#lostComparison(visit.station, visit.last, visit.lastStartedMs, nowMs);
-    }
-    if (station === this.roles.failback?.to) {
-      this.roles.failback.noteServed(nowMs);
-      this.#isWakeStale = true;
-    }
-=======
     // No list is made for those that failed nowhere: most.
     if (call.visits !== undefined)
       for (const visit of call.visits) {
         if (visit.station !== station) this.#lostComparison(visit.station, visit.last, visit.lastStartedMs, nowMs);
       }
-    if (station === this.roles.failback?.to) this.roles.failback.noteServed(nowMs);
->>>>>>> perf
+    if (station === this.roles.failback?.to) {
+      this.roles.failback.noteServed(nowMs);
+      this.#isWakeStale = true;
+    }
     this.#settle(call, settlement, "answered", nowMs);
   }
 
