@@ -36,8 +36,10 @@ import {
   type AttemptResult,
   type Call,
   DONE,
+  PARKED,
   RUNNING,
   type Settlement,
+  WAITING,
 } from "./call.ts";
 import { CallQueue } from "./call-queue.ts";
 import { DueHeap } from "./due-heap.ts";
@@ -150,6 +152,8 @@ export class Dispatcher {
   #usualInFlight = 0;
   #toldShortageMs: number = Number.NEGATIVE_INFINITY;
   #toldPatienceMs: number | undefined = undefined;
+  /** The call that finds out whether callers still wait at its age. */
+  #scout: Call | undefined = undefined;
   /** The patience by which waiting calls are ordered. */
   #orderPatienceMs = ORDER_HORIZON_MS;
   readonly #toldCapacityMs: Map<Station, number> = new Map();
@@ -174,13 +178,34 @@ export class Dispatcher {
   /** Takes one input; what follows from it is to be done in the order given. */
   dispatch(input: DispatchInput, nowMs: number): readonly DispatchAction[] {
     this.#take(input, nowMs);
-    if (this.#needsDecision) this.#decide(nowMs);
-    if (this.#queue.size > 0) this.#pump(nowMs);
-    if (nowMs >= this.goodput.nextLookMs) this.#lookAtGoodput(nowMs);
+    this.#follow(nowMs);
     if (this.#actions.length === 0) return NOTHING;
     const actions = this.#actions;
     this.#actions = [];
     return actions;
+  }
+
+  /**
+   * The input `submit`, cheaper, because every call makes one: the list that is returned is the dispatcher's own. Whoever
+   * does the actions empties it before the next input.
+   */
+  submit(call: Call, nowMs: number): DispatchAction[] {
+    this.#submit(call, nowMs);
+    this.#follow(nowMs);
+    return this.#actions;
+  }
+
+  /** The input `ended`; what {@link submit} says of the list holds here, too. */
+  ended(attempt: Attempt, end: AttemptEnd, nowMs: number): DispatchAction[] {
+    this.#ended(attempt, end, nowMs);
+    this.#follow(nowMs);
+    return this.#actions;
+  }
+
+  #follow(nowMs: number): void {
+    if (this.#needsDecision) this.#decide(nowMs);
+    if (this.#queue.size > 0) this.#pump(nowMs);
+    if (nowMs >= this.goodput.nextLookMs) this.#lookAtGoodput(nowMs);
   }
 
   /** When to give it a tick; never in the past. */
@@ -639,8 +664,8 @@ export class Dispatcher {
   // ── waiting ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #enqueue(call: Call, nowMs: number): void {
-    call.state = { phase: "waiting", sinceMs: nowMs };
-    if (call.waitEndsMs === ENDLESS) call.waitEndsMs = nowMs + this.#options.maxWaitMs;
+    call.state = WAITING;
+    call.waitEndsMs ??= nowMs + this.#options.maxWaitMs;
     this.#queue.add(call, this.#orderOf(call));
     this.#due.set(call, Math.min(call.terms.deadline, call.waitEndsMs));
   }
@@ -661,7 +686,7 @@ export class Dispatcher {
   }
 
   #park(call: Call, forMs: number, nowMs: number): void {
-    call.state = { phase: "parked", untilMs: nowMs + forMs };
+    call.state = PARKED;
     this.#parked++;
     this.#due.set(call, Math.min(call.terms.deadline, nowMs + forMs));
   }
@@ -679,7 +704,8 @@ export class Dispatcher {
         this.#shed(call, nowMs);
         continue;
       }
-      const chosen = anyUsable && !this.roles.active.admission.isTrial ? call : this.#chosen(call, nowMs);
+      const isKnown = anyUsable && !this.roles.active.admission.isTrial;
+      const chosen = isKnown ? this.#likelyAwaited(call, nowMs) : this.#chosen(call, nowMs);
       const station = this.#router.route(chosen, nowMs);
       if (station === undefined) return;
       this.#queue.remove(chosen);
@@ -693,6 +719,20 @@ export class Dispatcher {
     const { active } = this.roles;
     if (nowMs - active.evidence.lastServedMs < SERVING_MS || active.evidence.isRefusing) return first;
     return this.#queue.findLast((call) => call.terms.isRepeatable) ?? first;
+  }
+
+  /**
+   * Whether callers still wait at the age at which `first` would be answered may be doubtful: then one of that age at a
+   * time finds out, and younger ones go meanwhile, which costs nothing where a queue stands.
+   */
+  #likelyAwaited(first: Call, nowMs: number): Call {
+    const bornAfterMs = nowMs + this.#serviceMs() - this.patience.doubtfulFromMs;
+    if (first.arrivedMs > bornAfterMs) return first;
+    if (this.#scout === undefined || this.#scout.state.phase === "done") {
+      this.#scout = first;
+      return first;
+    }
+    return this.#queue.find(({ arrivedMs }) => arrivedMs > bornAfterMs) ?? first;
   }
 
   /** A second attempt at a station that a call has reached before is charged to its retry budget. */
@@ -765,7 +805,7 @@ export class Dispatcher {
 
   /** Sets the instant at which a running call is looked at again. */
   #arm(call: Call, nowMs: number): void {
-    let atMs = Math.min(call.terms.deadline, call.answerEndsMs);
+    let atMs = call.answerEndsMs === undefined ? call.terms.deadline : Math.min(call.terms.deadline, call.answerEndsMs);
     for (const attempt of call.out ?? []) {
       if (attempt.isUploading || attempt.isAbandoned) continue;
       const timeoutAtMs = attempt.judgedFromMs + attempt.station.parts.timeoutMs;
@@ -794,7 +834,7 @@ export class Dispatcher {
       this.#parked--;
       return this.#enqueue(call, nowMs);
     }
-    if (state.phase === "waiting" && nowMs >= call.waitEndsMs) {
+    if (state.phase === "waiting" && nowMs >= (call.waitEndsMs ?? ENDLESS)) {
       this.#queue.remove(call);
       if (call.visits !== undefined) return this.#giveUp(call, nowMs);
       const message = `no station could take the call within ${this.#options.maxWaitMs} ms (maxWaitMs)`;
@@ -804,7 +844,7 @@ export class Dispatcher {
 
   #runningFellDue(call: Call, readUntilMs: number, nowMs: number): void {
     if (readUntilMs > nowMs) return this.#due.set(call, readUntilMs);
-    if (nowMs >= call.answerEndsMs) return this.#giveUp(call, nowMs);
+    if (nowMs >= (call.answerEndsMs ?? ENDLESS)) return this.#giveUp(call, nowMs);
     for (const attempt of [...(call.out ?? [])]) {
       if (attempt.isUploading || attempt.isAbandoned) continue;
       if (nowMs >= attempt.judgedFromMs + attempt.station.parts.timeoutMs) this.#timedOut(attempt, nowMs);
@@ -957,7 +997,7 @@ export class Dispatcher {
       const { call } = attempt;
       if (attempt.isAbandoned || call.state.phase !== "running" || (call.out?.length ?? 0) > 1) continue;
       if (!call.terms.isRepeatable) {
-        call.answerEndsMs = Math.min(call.answerEndsMs, nowMs + this.#options.maxWaitMs);
+        call.answerEndsMs = Math.min(call.answerEndsMs ?? ENDLESS, nowMs + this.#options.maxWaitMs);
         this.#arm(call, nowMs);
         continue;
       }

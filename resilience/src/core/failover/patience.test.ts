@@ -64,3 +64,12 @@ test("[F11] any hang-ups → the estimate is above a few and below nine tenths o
     { seed: SEED, numRuns: 300 },
   );
 });
+
+test("[F11] nobody has hung up → doubt begins at the next likely timeout above what was taken", () => {
+  const patience = new CallerPatience();
+  assert.equal(patience.doubtfulFromMs, 1_000);
+  patience.noteAnswered(1_001);
+  assert.equal(patience.doubtfulFromMs, 2_000);
+  for (let hangUp = 0; hangUp < 4; hangUp++) patience.noteHangUp(2_000, hangUp);
+  assert.equal(patience.doubtfulFromMs, Number.POSITIVE_INFINITY, "known by then");
+});

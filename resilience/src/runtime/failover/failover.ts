@@ -10,7 +10,6 @@
 import type { Deadline } from "../../core/deadline.ts";
 import { checkedDeadline, NO_DEADLINE } from "../../core/deadline.ts";
 import { CallAbortedError, ConfigurationError, NoStationFitError } from "../../core/errors.ts";
-import { Call } from "../../core/failover/call.ts";
 import { type CallSource, CallSources } from "../../core/failover/call-sources.ts";
 import { Dispatcher } from "../../core/failover/dispatch.ts";
 import type { FailoverEvent } from "../../core/failover/events.ts";
@@ -154,7 +153,6 @@ export class PrimaryBackupFailover<S extends NamedStation> {
   ): void {
     const { signal, source, idempotencyKey } = options;
     if (signal?.aborted === true) throw new CallAbortedError(signal.reason);
-    const request = new FailoverRequest<S, R>(this.#driver, operation, options, callersContext(), sink);
     const terms = {
       deadline,
       // An empty key names nothing.
@@ -163,12 +161,11 @@ export class PrimaryBackupFailover<S extends NamedStation> {
       isIdempotent: options.idempotent === true,
       source: source === undefined ? this.#noSource : this.#sources.of(source),
     };
-    const call = new Call(++this.#calls, terms, nowMs, request);
-    if (signal !== undefined) {
-      request.call = call;
-      signal.addEventListener("abort", request);
-    }
-    this.#driver.submit(call, request, nowMs);
+    const context = callersContext();
+    const id = ++this.#calls;
+    const request = new FailoverRequest<S, R>(id, terms, nowMs, this.#driver, operation, signal, context, sink);
+    signal?.addEventListener("abort", request);
+    this.#driver.submit(request, nowMs);
   }
 
   /**
