@@ -17,14 +17,12 @@
  */
 import { tooLate } from "../deadline.ts";
 import {
-  AmbiguousOutcomeError,
   AttemptTimeoutError,
   CallAbortedError,
   DeadlineExceededError,
   LocalShortageError,
   NoStationFitError,
   OverloadedError,
-  StaleEpochError,
 } from "../errors.ts";
 import { RateWindow } from "../rate-window.ts";
 import { RetryBudgetMachine } from "../retry-budget.ts";
@@ -47,9 +45,11 @@ import type { FailoverEvent } from "./events.ts";
 import type { FailoverDecision, PlannedCause, Promotion } from "./failover.ts";
 import { type CallOutcome, GoodputWatch } from "./goodput.ts";
 import { CallerPatience } from "./patience.ts";
+import { Reports } from "./reports.ts";
 import type { Roles } from "./roles.ts";
 import { Router } from "./router.ts";
 import type { Station } from "./station.ts";
+import { codeOf, GIVEN_UP, seenEpochOf, unknownAt, verdictOn } from "./verdict.ts";
 
 export interface DispatchOptions {
   readonly roles: Roles;
@@ -125,11 +125,8 @@ const SERVING_MS = 1_000;
 const QUEUE_RECHECK_MS = 10;
 /** Calls whose callers' patience is unknown are ordered as if it were this long; only the order matters. */
 const ORDER_HORIZON_MS = 30_000;
-/** What changes often is told this often at most. */
-const TELL_AGAIN_MS = 10_000;
 const ENDLESS = Number.POSITIVE_INFINITY;
 const NOTHING: readonly DispatchAction[] = [];
-const GIVEN_UP = new NoStationFitError("the call was given up");
 
 export class Dispatcher {
   readonly roles: Roles;
@@ -150,13 +147,11 @@ export class Dispatcher {
   /** Something was learned since that was worked out. */
   #isWakeStale = true;
   #usualInFlight = 0;
-  #toldShortageMs: number = Number.NEGATIVE_INFINITY;
-  #toldPatienceMs: number | undefined = undefined;
   /** The call that finds out whether callers still wait at its age. */
   #scout: Call | undefined = undefined;
   /** The patience by which waiting calls are ordered. */
   #orderPatienceMs = ORDER_HORIZON_MS;
-  readonly #toldCapacityMs: Map<Station, number> = new Map();
+  readonly #reports: Reports = new Reports();
   readonly #doubted: Set<Station> = new Set();
 
   constructor(options: DispatchOptions) {
@@ -205,7 +200,10 @@ export class Dispatcher {
   #follow(nowMs: number): void {
     if (this.#needsDecision) this.#decide(nowMs);
     if (this.#queue.size > 0) this.#pump(nowMs);
-    if (nowMs >= this.goodput.nextLookMs) this.#lookAtGoodput(nowMs);
+    if (nowMs >= this.goodput.nextLookMs)
+      this.#event(
+        this.#reports.goodput(this.goodput.look(nowMs), this.roles.active, this.#queue.size, this.patience.estimateMs),
+      );
   }
 
   /** When to give it a tick; never in the past. */
@@ -307,7 +305,7 @@ export class Dispatcher {
   #cancel(call: Call, reason: unknown, nowMs: number): void {
     if (call.state.phase === "done") return;
     this.patience.noteHangUp(nowMs - call.arrivedMs, nowMs);
-    this.#tellPatience(nowMs);
+    this.#event(this.#reports.patience(this.patience.estimateMs, nowMs));
     this.#sortAgain();
     // Nobody waits for what is late: the station has more than it can answer.
     for (const attempt of call.out ?? []) {
@@ -430,7 +428,7 @@ export class Dispatcher {
         break;
       case "overloaded":
         evidence.noteAnswer();
-        this.#overloaded(call, station, startedMs, end.retryAfterMs, nowMs);
+        this.#overloaded(call, station, end.retryAfterMs, nowMs);
         break;
       case "failed":
       case "stale":
@@ -448,7 +446,7 @@ export class Dispatcher {
   }
 
   /** A refusal for load shows what the station takes, unless it is one route that is always refused. */
-  #overloaded(call: Call, station: Station, startedMs: number, hintMs: number | undefined, nowMs: number): void {
+  #overloaded(call: Call, station: Station, hintMs: number | undefined, nowMs: number): void {
     const serves = nowMs - station.evidence.lastServedMs < SERVING_MS;
     const isStorm = !serves && station.admission.inFlight >= MIN_STORM;
     if (!isStorm && !call.terms.source.isServedLately(nowMs)) return;
@@ -621,16 +619,13 @@ export class Dispatcher {
     if (call.state.phase !== "running" || call.out !== undefined) return;
     const replaced = this.roles.epoch <= attempt.epoch || call.staleRefusals++ >= MAX_STALE_RESENDS;
     if (!replaced) return this.#enqueue(call, nowMs);
-    this.#settle(call, call.mayHaveRun ? this.#verdict(call) : end.settlement, "failed", nowMs);
+    this.#settle(call, call.mayHaveRun ? verdictOn(call) : end.settlement, "failed", nowMs);
   }
 
   #shortage({ call, station }: Attempt, end: AttemptEnd, nowMs: number): void {
     if (call.state.phase !== "running" || call.out !== undefined) return;
     const cause = "error" in end.settlement ? end.settlement.error : undefined;
-    if (nowMs - this.#toldShortageMs >= TELL_AGAIN_MS) {
-      this.#toldShortageMs = nowMs;
-      this.#event({ type: "local-shortage", station: station.name, code: codeOf(cause), atMs: nowMs });
-    }
+    this.#event(this.#reports.shortage(station, codeOf(cause), nowMs));
     const delayMs = Math.min(MAX_SHORTAGE_RETRY_MS, SHORTAGE_RETRY_MS * 2 ** Math.min(call.attempts - 1, 10));
     if (nowMs + delayMs < Math.min(this.#limitMs(call), call.arrivedMs + MAX_SHORTAGE_MS)) {
       return this.#park(call, delayMs, nowMs);
@@ -643,22 +638,7 @@ export class Dispatcher {
 
   /** Ends a call with the failure it has had. */
   #giveUp(call: Call, nowMs: number, outcome: CallOutcome = "failed"): void {
-    this.#settle(call, this.#verdict(call), outcome, nowMs);
-  }
-
-  /** What a call that has failed is told: never that it failed where it may have run. */
-  #verdict(call: Call): Settlement {
-    const visits = call.visits ?? [];
-    const lost = visits.find((visit) => visit.last === "lost") ?? undefined;
-    if (lost !== undefined || call.out !== undefined) {
-      const station = lost?.station ?? (call.out as Attempt[])[0]?.station;
-      const cause =
-        lost?.lastSettlement !== undefined && "error" in lost.lastSettlement ? lost.lastSettlement.error : undefined;
-      if (cause instanceof AttemptTimeoutError || cause instanceof AmbiguousOutcomeError) return { error: cause };
-      return { error: lostAt(station, call, cause) };
-    }
-    const answer = visits.findLast((visit) => visit.last === "failed" || visit.last === "overloaded");
-    return answer?.lastSettlement ?? visits.at(-1)?.lastSettlement ?? { error: GIVEN_UP };
+    this.#settle(call, verdictOn(call), outcome, nowMs);
   }
 
   // ── waiting ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -882,7 +862,7 @@ export class Dispatcher {
   }
 
   #timedOut(attempt: Attempt, nowMs: number): void {
-    const { call, station, number } = attempt;
+    const { station, number } = attempt;
     const { timeoutMs } = station.parts;
     const message = `${station.name}: attempt ${number} took longer than ${timeoutMs} ms; it may have run or not`;
     const error = new AttemptTimeoutError(message);
@@ -1054,11 +1034,7 @@ export class Dispatcher {
     const { admission } = station;
     const before = admission.limit;
     admission.note(sign, this.#usualMs(station), nowMs);
-    if (admission.limit >= before || sign === "finished") return;
-    if (nowMs - (this.#toldCapacityMs.get(station) ?? Number.NEGATIVE_INFINITY) < TELL_AGAIN_MS) return;
-    this.#toldCapacityMs.set(station, nowMs);
-    const { limit, ratePerSecond } = admission;
-    this.#event({ type: "capacity-learned", station: station.name, limit, ratePerSecond, atMs: nowMs });
+    if (admission.limit < before && sign !== "finished") this.#event(this.#reports.capacity(station, nowMs));
   }
 
   /** Something was learned of `station`: is it in doubt now, and could it be ineligible? */
@@ -1080,36 +1056,8 @@ export class Dispatcher {
     this.#event({ type: isDoubted ? "doubted" : "trusted", station: station.name, reason, atMs: nowMs });
   }
 
-  #tellPatience(nowMs: number): void {
-    const patienceMs = this.patience.estimateMs;
-    const toldMs = this.#toldPatienceMs;
-    if (patienceMs === toldMs) return;
-    if (patienceMs !== undefined && toldMs !== undefined && Math.abs(patienceMs - toldMs) < toldMs / 4) return;
-    this.#toldPatienceMs = patienceMs;
-    this.#event({ type: "patience-learned", patienceMs, atMs: nowMs });
-  }
-
-  #lookAtGoodput(nowMs: number): void {
-    const figures = this.goodput.look(nowMs);
-    if (figures === undefined) return;
-    const { type, ...numbers } = figures;
-    if (type === "overload-ended") return this.#event({ type, ...numbers });
-    const { active } = this.roles;
-    const { limit, ratePerSecond } = active.admission;
-    this.#event({
-      type,
-      ...numbers,
-      station: active.name,
-      waiting: this.#queue.size,
-      inFlight: active.out.size,
-      limit,
-      ratePerSecond,
-      patienceMs: this.patience.estimateMs,
-    });
-  }
-
-  #event(event: FailoverEvent): void {
-    this.#actions.push({ type: "event", event });
+  #event(event: FailoverEvent | undefined): void {
+    if (event !== undefined) this.#actions.push({ type: "event", event });
   }
 }
 
@@ -1120,31 +1068,4 @@ function takeOut(attempt: Attempt): void {
   if (call.out === undefined || place < 0) return;
   if (call.out.length === 1) call.out = undefined;
   else call.out.splice(place, 1);
-}
-
-function unknownAt({ name }: Station): AmbiguousOutcomeError {
-  return new AmbiguousOutcomeError(`${name} was lost while it had this call: it may have run or not`);
-}
-
-/** Sent to `station`, and not answered; `cause` is how the wait for an answer ended. */
-function lostAt(station: Station | undefined, { terms }: Call, cause: unknown): AmbiguousOutcomeError {
-  const name = station?.name ?? "the station";
-  const details = cause === undefined ? {} : { cause };
-  if (terms.isRepeatable) {
-    return new AmbiguousOutcomeError(`${name} was lost before it answered: the call may have run or not`, details);
-  }
-  const message = `${name} was lost before it answered, and the call carries no idempotency key: it may have run or not`;
-  return new AmbiguousOutcomeError(message, details);
-}
-
-function seenEpochOf(error: unknown): number {
-  return error instanceof StaleEpochError ? (error.seenEpoch ?? 0) : 0;
-}
-
-/** The code of the error, or of what caused it. */
-function codeOf(error: unknown): string {
-  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
-    if ("code" in at) return String(at.code);
-  }
-  return "UNKNOWN";
 }
