@@ -137,6 +137,8 @@ export class Dispatcher {
   readonly #options: DispatchOptions;
   readonly #router: Router;
   readonly #queue: CallQueue = new CallQueue();
+  /** Since when calls have waited without a break. */
+  #queuedSinceMs = 0;
   readonly #due: DueHeap<Call> = new DueHeap();
   readonly #hedges: RetryBudgetMachine = new RetryBudgetMachine(HEDGES);
   /** Calls answered in the last second. */
@@ -648,6 +650,7 @@ export class Dispatcher {
   #enqueue(call: Call, nowMs: number): void {
     call.state = WAITING;
     call.waitEndsMs ??= nowMs + this.#options.maxWaitMs;
+    if (this.#queue.size === 0) this.#queuedSinceMs = nowMs;
     this.#queue.add(call, this.#orderOf(call));
     this.#due.set(call, Math.min(call.terms.deadline, call.waitEndsMs));
   }
@@ -781,8 +784,7 @@ export class Dispatcher {
     const allowed = usualMs === 0 ? ENDLESS : (admission.mostConcurrent * 1_000) / usualMs;
     const measured = this.#answered.total(0, nowMs);
     // Where calls have waited for a second, what was answered in it is all that the station does.
-    const first = this.#queue.first?.state;
-    const isFull = measured > 0 && first?.phase === "waiting" && nowMs - first.sinceMs >= ANSWERED_WINDOW_MS;
+    const isFull = measured > 0 && nowMs - this.#queuedSinceMs >= ANSWERED_WINDOW_MS;
     const perSecond = isFull ? measured : Math.max(measured, Math.min(admission.capacityPerSecond, allowed));
     return perSecond === ENDLESS ? 0 : (this.#queue.size * 1_000) / perSecond;
   }
