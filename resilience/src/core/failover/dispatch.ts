@@ -116,7 +116,7 @@ const READ_FIRST_MS = 10;
 /** Half of all answers take longer than usual: a call needs a little more time than that. */
 const SERVICE_MARGIN = 1.1;
 /** A call is let in to wait only with so much room to spare: what is refused at once could still be tried elsewhere. */
-const DOOR_MARGIN = 1.03;
+const DOOR_MARGIN = 1.2;
 /** Refused calls of sources that nobody serves are taken for load where so many are in flight, and nobody is served. */
 const MIN_STORM = 4;
 /** A station that served within this time is alive; a refusal for load then says how much it takes. */
@@ -125,6 +125,8 @@ const SERVING_MS = 1_000;
 const QUEUE_RECHECK_MS = 10;
 /** Calls whose callers' patience is unknown are ordered as if it were this long; only the order matters. */
 const ORDER_HORIZON_MS = 30_000;
+/** Over how long the calls that were answered are counted. */
+const ANSWERED_WINDOW_MS = 1_000;
 const ENDLESS = Number.POSITIVE_INFINITY;
 const NOTHING: readonly DispatchAction[] = [];
 
@@ -135,10 +137,12 @@ export class Dispatcher {
   readonly #options: DispatchOptions;
   readonly #router: Router;
   readonly #queue: CallQueue = new CallQueue();
+  /** Since when calls have waited without a break. */
+  #queuedSinceMs = 0;
   readonly #due: DueHeap<Call> = new DueHeap();
   readonly #hedges: RetryBudgetMachine = new RetryBudgetMachine(HEDGES);
   /** Calls answered in the last second. */
-  readonly #answered: RateWindow = new RateWindow(1_000, 10, 1);
+  readonly #answered: RateWindow = new RateWindow(ANSWERED_WINDOW_MS, 10, 1);
   #actions: DispatchAction[] = [];
   #parked = 0;
   #needsDecision = false;
@@ -658,6 +662,7 @@ export class Dispatcher {
   #enqueue(call: Call, nowMs: number): void {
     call.state = WAITING;
     call.waitEndsMs ??= nowMs + this.#options.maxWaitMs;
+    if (this.#queue.size === 0) this.#queuedSinceMs = nowMs;
     this.#queue.add(call, this.#orderOf(call));
     this.#due.set(call, Math.min(call.terms.deadline, call.waitEndsMs));
   }
@@ -789,7 +794,10 @@ export class Dispatcher {
     const { admission } = this.roles.active;
     const usualMs = this.#usualMs(this.roles.active);
     const allowed = usualMs === 0 ? ENDLESS : (admission.mostConcurrent * 1_000) / usualMs;
-    const perSecond = Math.max(this.#answered.total(0, nowMs), Math.min(admission.capacityPerSecond, allowed));
+    const measured = this.#answered.total(0, nowMs);
+    // Where calls have waited for a second, what was answered in it is all that the station does.
+    const isFull = measured > 0 && nowMs - this.#queuedSinceMs >= ANSWERED_WINDOW_MS;
+    const perSecond = isFull ? measured : Math.max(measured, Math.min(admission.capacityPerSecond, allowed));
     return perSecond === ENDLESS ? 0 : (this.#queue.size * 1_000) / perSecond;
   }
 
