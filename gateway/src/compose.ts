@@ -4,7 +4,8 @@
  */
 import type { Clock, DetectionQualityStatus, FailoverStatus, Random } from "ground-station-failover";
 import { Hearing } from "ground-station-failover";
-import { Group, type GroupEvent } from "./fleet/group.ts";
+import { Group } from "./fleet/group.ts";
+import type { GroupEvent } from "./fleet/group-events.ts";
 import type { BeatAdmission, StationBeat } from "./fleet/heartbeat-sessions.ts";
 import { HeartbeatSessions } from "./fleet/heartbeat-sessions.ts";
 import type { GatewaySettings, GroupSettings, StationSettings } from "./fleet/settings.ts";

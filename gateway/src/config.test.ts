@@ -76,8 +76,8 @@ test("a group needs a name, an address and two stations; everything else has a d
     ceilingMs: 1_000,
   });
   assert.equal(group?.supervisor.suspectThreshold, 8);
-  assert.equal(group?.commands.timeoutMs, 1_000);
-  assert.equal(group?.commands.deadlineMs, 15_000);
+  assert.equal(group?.commands.timeoutMs, 30_000, "as the deadline");
+  assert.equal(group?.commands.deadlineMs, 30_000);
   assert.equal(group?.commands.ambiguousKeyed, "resend");
   assert.deepEqual(group?.failback, { mode: "manual", holdDownMs: 30_000 });
   assert.deepEqual(group?.limits, { requestBytes: 10_485_760, replayBytes: 1_048_576, replyBytes: 65_536 });
@@ -216,7 +216,7 @@ test("one station is refused: there is nobody to take over", () => {
 });
 
 for (const [hazard, change, field] of [
-  ["a timeout longer than the deadline", "commands: { timeout: 20s }", "groups[0].commands.timeout"],
+  ["a timeout longer than the deadline", "commands: { timeout: 31s }", "groups[0].commands.timeout"],
   [
     "a probe longer than its interval and a second",
     "heartbeat: { kind: http, path: /, timeout: 1001ms }",
@@ -231,7 +231,7 @@ for (const [hazard, change, field] of [
     "detector: { threshold: 4, suspectThreshold: 5 }",
     "groups[0].detector.suspectThreshold",
   ],
-  ["a retry after the deadline", "retry: { base: 15s }", "groups[0].retry.base"],
+  ["a retry after the deadline", "retry: { base: 30s }", "groups[0].retry.base"],
   ["a replay above the limit", "limits: { request: 1KiB }", "groups[0].limits.replay"],
   ["an unknown kind of heartbeat", "heartbeat: { kind: smoke }", "groups[0].heartbeat.kind"],
   ["an empty section", "breaker:", "groups[0].breaker"],
@@ -463,6 +463,15 @@ test("whatever a configuration may say, the library takes", () => {
     const heartbeat = pick(
       { kind: "udp", interval: pick("5ms", "50ms", "1m") },
       { kind: "http", path: "/", interval: pick("10ms", "1s", "1m") },
+      {
+        kind: "http",
+        path: "/up",
+        port: 9990,
+        timeout: pick("1ms", "1s"),
+        host: "h",
+        headers: { a: "b" },
+        expect: 200,
+      },
     );
     const group = {
       name: "atlantic",
@@ -489,6 +498,8 @@ test("whatever a configuration may say, the library takes", () => {
         maxWait: pick("0ms", "1h"),
         maxWaiting: pick(0, 1_000_000),
         maxConcurrent: pick(1, 1_000_000),
+        deadlineHeader: pick({}, { name: "X-Deadline", format: pick("epoch-ms", "epoch-s", "rfc3339") }),
+        ...pick({}, { keyStatus: { path: "/{key}", method: pick("GET", "DELETE"), timeout: pick("1ms", "1m") } }),
       },
       retry: {
         maxAttempts: pick(1, 100),

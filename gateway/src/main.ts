@@ -99,7 +99,7 @@ class GatewayProcess implements RunningGateway {
       heartbeats: () => this.#heartbeatCounts(),
       probeOf: (group, station) => this.#gateway.groups.get(group)?.probeOf(station),
       lookups: () => this.#names.counts,
-      unserved: () => Object.fromEntries([...this.#proxies].map(([name, { counts }]) => [name, counts])),
+      unserved: () => Object.fromEntries([...this.#proxies].map(([name, { unserved }]) => [name, { ...unserved }])),
     });
     // Whoever only wants to stop it need not look at how it ended.
     this.#stopped.promise.catch(() => undefined);

@@ -3,7 +3,7 @@
  * at night. The event itself travels beside it for programs to read.
  */
 import type { Evidence } from "ground-station-failover";
-import type { GroupEvent as Happened } from "../fleet/group.ts";
+import type { GroupEvent as Happened } from "../fleet/group-events.ts";
 
 /** An event of a group. */
 export type GroupEvent = Happened & { readonly group: string };

@@ -25,21 +25,15 @@ import type { Log } from "./log.ts";
 import { answerRaw, problemAnswer, titleOf } from "./problem.ts";
 import { refuseTooLarge, requestBody } from "./request-body.ts";
 import { deadlineOf, requestHead } from "./request-head.ts";
+import { UnservedConnections, type UnservedCounts } from "./unserved-connections.ts";
 
 export interface ProxyListener extends AsyncDisposable {
   /** Where it listens; the port is the one that was taken where 0 was asked for. */
   readonly address: { readonly host: string; readonly port: number };
   /** Connections that were not served, since the start. */
-  readonly counts: Readonly<UnservedCounts>;
+  readonly unserved: UnservedCounts;
   /** Stops accepting, lets what is in flight finish for at most `withinMs`, then cuts what is left. */
   drain(withinMs: number): Promise<void>;
-}
-
-interface UnservedCounts {
-  /** There were `maxConnections` already. */
-  refused: number;
-  /** The system could not hand the connection over, for example for want of descriptors. */
-  failed: number;
 }
 
 export interface ProxyOptions {
@@ -60,8 +54,6 @@ const KEEP_ALIVE_MS = 75_000;
 const REQUEST_MS = 300_000;
 /** After an answer that came before the request's end, its rest is read for this long, so that the answer is not lost. */
 const LINGER_MS = 1_000;
-/** Connections that cannot be served may come by the thousand: they are counted, and this often told of. */
-const TELL_EVERY_MS = 1_000;
 
 /** Listens for callers of `group`; rejects with the system's error where it cannot. */
 export async function listenForCommands(group: Group, options: ProxyOptions): Promise<ProxyListener> {
@@ -79,13 +71,13 @@ class CommandProxy implements ProxyListener {
   readonly #underWay: WeakMap<Duplex, Set<ServerResponse>> = new WeakMap();
   /** Connections that have been told that what they sent is malformed, and are about to end. */
   readonly #refused: WeakSet<Duplex> = new WeakSet();
-  readonly counts: UnservedCounts = { refused: 0, failed: 0 };
-  #toldAtMs = Number.NEGATIVE_INFINITY;
+  readonly #unserved: UnservedConnections;
   #draining = false;
 
   constructor(group: Group, { log, headersMs = 10_000, bodyIdleMs = 30_000, maxConnections }: ProxyOptions) {
     this.#group = group;
     this.#log = log;
+    this.#unserved = new UnservedConnections(group.name, log);
     this.#bodyIdleMs = bodyIdleMs;
     this.#server = createServer({
       maxHeaderSize: REQUEST_HEADER_BYTES,
@@ -101,7 +93,7 @@ class CommandProxy implements ProxyListener {
     this.#server.maxHeadersCount = 0;
     if (maxConnections !== undefined && maxConnections < Number.POSITIVE_INFINITY) {
       this.#server.maxConnections = maxConnections;
-      this.#server.on("drop", () => this.#unserved("refused", { maxConnections }));
+      this.#server.on("drop", () => this.#unserved.note("refused", { maxConnections }));
     }
     this.#server.on("request", (request, response) => this.#serve(request, response, false));
     this.#server.on("checkContinue", (request, response) => this.#serve(request, response, true));
@@ -110,6 +102,10 @@ class CommandProxy implements ProxyListener {
     );
     this.#server.on("connect", (_request, socket) => answerRaw(socket, refusal(501, "NOT_SUPPORTED", NO_TUNNELS)));
     this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => this.#malformed(error, socket));
+  }
+
+  get unserved(): UnservedCounts {
+    return this.#unserved.counts;
   }
 
   get address(): { readonly host: string; readonly port: number } {
@@ -122,7 +118,7 @@ class CommandProxy implements ProxyListener {
     this.#server.once("error", reject);
     this.#server.listen(this.#group.settings.listen, () => {
       this.#server.off("error", reject);
-      this.#server.on("error", (error) => this.#unserved("failed", { err: error }));
+      this.#server.on("error", (error) => this.#unserved.note("failed", { err: error }));
       resolve();
     });
     return promise;
@@ -140,15 +136,6 @@ class CommandProxy implements ProxyListener {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeAllConnections();
     await closed;
-  }
-
-  /** Counts a connection that is not served, and tells of it once in a while. */
-  #unserved(kind: keyof UnservedCounts, details: object): void {
-    const count = ++this.counts[kind];
-    const nowMs = performance.now();
-    if (nowMs - this.#toldAtMs < TELL_EVERY_MS) return;
-    this.#toldAtMs = nowMs;
-    this.#log.error({ group: this.#group.name, count, ...details }, UNSERVED[kind]);
   }
 
   /** One exchange, from a header block to the last byte of its answer. Never rejects. */
@@ -288,11 +275,6 @@ type WholeReply = Pick<CommandReply, "status" | "statusText" | "headers" | "trai
   readonly body: { readonly bytes: Uint8Array };
 };
 
-const UNSERVED: Readonly<Record<keyof UnservedCounts, string>> = {
-  refused:
-    "a caller's connection was refused: there are as many as this process has descriptors for; raise its limit (ulimit -n)",
-  failed: "a caller's connection could not be accepted",
-};
 const NO_TUNNELS = "CONNECT is not supported: this is a reverse proxy";
 const UNKNOWN = refusal(417, "BAD_HEADER", "Expect: only 100-continue is known");
 const TOO_SLOW = refusal(408, "REQUEST_TOO_SLOW", "the request did not arrive in time");

@@ -116,10 +116,10 @@ describe("[C2] what a reply means", () => {
   test("by status; a hint of when to come back is kept", () => {
     for (const status of [200, 204, 304, 400, 404, 409, 412])
       assert.equal(outcome(replied(status)), "success", `${status}`);
-    for (const status of [408, 429, 500, 501, 502, 503, 504])
-      assert.equal(outcome(replied(status)), "failure", `${status}`);
+    for (const status of [408, 500, 501, 502, 504]) assert.equal(outcome(replied(status)), "failure", `${status}`);
+    for (const status of [429, 503]) assert.equal(outcome(replied(status)), "overloaded", `${status}`);
     const judged = replyClassifier(true).result?.(replied(503, undefined, [["Retry-After", "2"]]));
-    assert.deepEqual(judged, { outcome: "failure", retry: true, retryAfterMs: 2_000 });
+    assert.deepEqual(judged, { outcome: "overloaded", retry: true, retryAfterMs: 2_000 });
   });
 
   test("a 2xx whose JSON reports an error is a failure, where the group says so", () => {

@@ -3,18 +3,7 @@
  * of heartbeats, a failover that decides who is active, a client per station, and an uplink per station that carries
  * commands there. It knows no socket and no clock of its own.
  */
-import type {
-  Beat,
-  BeatVerdict,
-  CallOptions,
-  Clock,
-  DetectionQualityStatus,
-  FailoverContext,
-  FailoverEvent,
-  FailoverOptions,
-  FailoverStatus,
-  Random,
-} from "ground-station-failover";
+import type { Beat, BeatVerdict, Clock, DetectionQualityStatus, FailoverStatus, Random } from "ground-station-failover";
 import {
   DetectionQualityMachine,
   Hearing,
@@ -25,36 +14,12 @@ import {
 } from "ground-station-failover";
 import type { CommandTerms } from "./command.ts";
 import { outcomeOf, replyClassifier } from "./command.ts";
+import { callOptionsOf, keyStatusOptions, type LinkedStation, sendContextOf, signOfLifeMs } from "./group-calls.ts";
+import type { GroupEvent } from "./group-events.ts";
 import type { GroupSettings, StationSettings } from "./settings.ts";
 import { type LastProbe, StationProber } from "./station-prober.ts";
-import type { CommandReply, CommandRequest, SendContext, Uplink } from "./uplink.ts";
+import type { CommandReply, CommandRequest, Uplink } from "./uplink.ts";
 import { healthPage } from "./uplink.ts";
-
-/** Heartbeats of a station are missing, or there again, by the level at which that is told of; nothing follows from it. */
-interface HeartbeatsMissing {
-  readonly type: "heartbeats-missing" | "heartbeats-back";
-  readonly station: string;
-  readonly threshold: number;
-  readonly level: number;
-  readonly silentForMs: number | undefined;
-  readonly atMs: number;
-}
-
-/** Probes of a station's health page turned from well to ill, or back; nothing follows from it. */
-interface ProbeChanged extends LastProbe {
-  readonly type: "probe";
-  readonly station: string;
-}
-
-/** What happens in a group. */
-export type GroupEvent = FailoverEvent | HeartbeatsMissing | ProbeChanged;
-
-/** A station as the failover sees it: a name and the way to it. */
-interface LinkedStation {
-  readonly name: string;
-  readonly settings: StationSettings;
-  readonly uplink: Uplink;
-}
 
 /**
  * Told how a command ended: `outcome` is the class of the reply (`2xx`) or the code of the error that its caller got;
@@ -311,46 +276,4 @@ export class Group {
       (error: unknown) => ended(error instanceof ResilienceError ? error.code : "STATION_UNREACHABLE"),
     );
   }
-}
-
-/** How long it may take, once this process has stood still, until a station that is alive is heard again. */
-function signOfLifeMs(heartbeat: GroupSettings["heartbeat"]): number {
-  return heartbeat.kind === "http" ? Math.max(heartbeat.intervalMs, heartbeat.timeoutMs) : heartbeat.intervalMs;
-}
-
-/** How the failover asks a station what became of a key; nothing where stations cannot be asked. */
-function keyStatusOptions(
-  asked: GroupSettings["commands"]["keyStatus"],
-): Pick<FailoverOptions<LinkedStation>, "keyStatus" | "keyStatusTimeoutMs"> {
-  if (asked === undefined) return {};
-  return {
-    keyStatus: ({ uplink }, key, signal) => uplink.askOutcome?.(key, signal) ?? "unknown",
-    keyStatusTimeoutMs: asked.timeoutMs,
-  };
-}
-
-/** What the failover is told of a call. `source` is read by a failover that weighs how diverse its evidence is. */
-function callOptionsOf(
-  { idempotencyKey, idempotent, timeLeftMs, source }: CommandTerms,
-  signal: AbortSignal,
-  nowMs: number,
-): CallOptions {
-  return {
-    signal,
-    idempotent,
-    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-    ...(timeLeftMs === undefined ? {} : { deadline: nowMs + timeLeftMs }),
-    ...(source === undefined ? {} : { source }),
-  };
-}
-
-/** What an uplink is told of the attempt that it makes. */
-function sendContextOf(context: FailoverContext<LinkedStation>): SendContext {
-  return {
-    epoch: context.epoch,
-    idempotencyKey: context.idempotencyKey,
-    timeLeftMs: context.timeLeftMs(),
-    signal: context.signal,
-    noteUploading: (isUploading) => context.noteUploading(isUploading),
-  };
 }

@@ -6,11 +6,13 @@ import {
   grpcStatus,
   httpErrorBody,
   httpStatus,
+  isProgrammingError,
   judgeError,
   judgementOf,
   problemJson,
   reportsError,
   wasConnectionLost,
+  wasLocalShortage,
   wasNeverSent,
 } from "./outcome.ts";
 
@@ -18,12 +20,15 @@ function nodeError(code: string, syscall?: string): Error {
   return Object.assign(new Error(code), syscall === undefined ? { code } : { code, syscall });
 }
 
-test("[C2] HTTP status: 5xx, 408 and 429 are failures, 501 and 505 not worth a retry, everything else proves life", () => {
+test("[C2] [F11] HTTP status → 5xx and 408 fail, 503 and 429 are overloaded, the rest proves life", () => {
   for (const status of [200, 204, 302, 400, 404, 409, 422]) {
     assert.deepEqual(httpStatus.result?.({ status }), { outcome: "success" });
   }
-  for (const status of [408, 429, 500, 502, 503, 504]) {
+  for (const status of [408, 500, 502, 504]) {
     assert.deepEqual(httpStatus.result?.({ status }), { outcome: "failure", retry: true });
+  }
+  for (const status of [429, 503]) {
+    assert.deepEqual(httpStatus.result?.({ status }), { outcome: "overloaded", retry: true });
   }
   for (const status of [501, 505])
     assert.deepEqual(httpStatus.result?.({ status }), { outcome: "failure", retry: false });
@@ -62,13 +67,19 @@ test("[C2] HTTP 200 with an error in the body is a failure; without a parsed bod
     assert.equal(judge(body), "success", JSON.stringify(body));
   }
   assert.equal(judge({ error: "unknown satellite" }, 404), "success", "the status already says whose fault it is");
-  assert.equal(judge({}, 503), "failure");
+  assert.equal(judge({}, 503), "overloaded");
+  assert.equal(judge({ error: "too many" }, 429), "overloaded");
+  assert.equal(judge({}, 500), "failure");
   assert.equal(reportsError({ errors: { field: "x" } }), true);
 });
 
 test("[C2] problem+json is judged by the status in its body, other types as before", () => {
   const headers = { "content-type": "application/problem+json; charset=utf-8" };
   assert.deepEqual(problemJson.result?.({ status: 200, headers, body: { status: 503 } }), {
+    outcome: "overloaded",
+    retry: true,
+  });
+  assert.deepEqual(problemJson.result?.({ status: 200, headers, body: { status: 500 } }), {
     outcome: "failure",
     retry: true,
   });
@@ -89,10 +100,9 @@ test("[C2] gRPC: UNAVAILABLE and its like are failures, NOT_FOUND proves life, C
   assert.deepEqual(grpcStatus.error?.({ code: 15 }), { outcome: "failure", retry: false });
 });
 
-test("[R3] never sent is what provably was not: refused, unresolved, or failed while connecting, however wrapped", () => {
+test("[R3] never sent is what provably was not: refused or failed while connecting, however wrapped", () => {
   for (const error of [
     nodeError("ECONNREFUSED", "connect"),
-    nodeError("ENOTFOUND", "getaddrinfo"),
     nodeError("EHOSTUNREACH", "connect"),
     nodeError("ETIMEDOUT", "connect"),
     nodeError("UND_ERR_CONNECT_TIMEOUT"),
@@ -139,11 +149,100 @@ test("[B5] our own refusals count as nothing", () => {
 test("a word or a judgement is taken as it is, anything else is refused by name", () => {
   const judged = { outcome: "failure", retryAfterMs: 5 } as const;
   assert.equal(judgementOf(judged), judged);
-  assert.deepEqual(judgementOf("never-sent"), { outcome: "never-sent" });
+  for (const outcome of ["success", "failure", "overloaded", "ignored", "never-sent", "local-shortage"] as const) {
+    assert.deepEqual(judgementOf(outcome), { outcome });
+  }
   for (const said of ["succes", "toString", {}, Promise.resolve("success"), 7]) {
     assert.throws(
       () => judgementOf(said as "success"),
       (error) => error instanceof ConfigurationError && error.hazard === "unknown-outcome",
     );
+  }
+});
+
+const SHORTAGES: readonly [string, string?][] = [
+  ["EMFILE", "connect"],
+  ["EMFILE", "open"],
+  ["ENFILE", "socket"],
+  ["ENOBUFS", "connect"],
+  ["ENOMEM", "connect"],
+  ["EADDRNOTAVAIL", "connect"],
+  ["EAI_AGAIN", "getaddrinfo"],
+  ["EAI_FAIL", "getaddrinfo"],
+  ["EAI_MEMORY", "getaddrinfo"],
+  ["ENOTFOUND", "getaddrinfo"],
+  ["ESERVFAIL", "queryA"],
+  ["ETIMEOUT", "queryA"],
+  ["EMFILE"],
+];
+
+test("[F10] no descriptor, port, memory or name of this machine → local shortage, however wrapped", () => {
+  for (const [code, syscall] of SHORTAGES) {
+    const error = nodeError(code, syscall);
+    for (const wrapped of [
+      error,
+      new TypeError("fetch failed", { cause: error }),
+      new AggregateError([error, nodeError("EADDRNOTAVAIL", "connect")]),
+      new Error("outer", { cause: new AggregateError([error]) }),
+    ]) {
+      assert.ok(wasLocalShortage(wrapped), `${code} of ${syscall}: ${wrapped.message}`);
+      assert.equal(judgeError(wrapped), "local-shortage", `${code} of ${syscall}`);
+    }
+  }
+});
+
+test("[F10] refused, reset, a shortage on an open connection, our own errors → no local shortage", () => {
+  const cyclic = new Error("a");
+  cyclic.cause = cyclic;
+  for (const error of [
+    nodeError("ECONNREFUSED", "connect"),
+    nodeError("ETIMEDOUT", "connect"),
+    nodeError("ECONNRESET", "read"),
+    nodeError("ENOBUFS", "write"),
+    nodeError("ENOMEM", "read"),
+    nodeError("ENOMEM", "writev"),
+    new AggregateError([nodeError("EMFILE", "connect"), nodeError("ECONNREFUSED", "connect")]),
+    new AggregateError([]),
+    new AmbiguousOutcomeError("lost", { cause: nodeError("EMFILE", "connect") }),
+    cyclic,
+    "EMFILE",
+    null,
+    undefined,
+  ]) {
+    assert.equal(wasLocalShortage(error), false, String(error));
+  }
+  assert.equal(judgeError(nodeError("ENOBUFS", "write")), "failure", "the request may be out by then");
+});
+
+test("[F10] an error of the operation's own code, which nothing caused → counts as nothing", () => {
+  for (const error of [
+    new TypeError("Cannot read properties of undefined (reading 'id')"),
+    new ReferenceError("station is not defined"),
+    new RangeError("Invalid array length"),
+    new SyntaxError("Unexpected token < in JSON"),
+    new EvalError("no"),
+    Object.assign(new TypeError("The argument must be a string"), { code: "ERR_INVALID_ARG_TYPE" }),
+  ]) {
+    assert.ok(isProgrammingError(error), error.message);
+    assert.equal(judgeError(error), "ignored");
+  }
+});
+
+test("[F10] fetch's TypeError for a lost connection, with or without a cause → no bug", () => {
+  for (const error of [
+    new TypeError("fetch failed", { cause: nodeError("ECONNRESET", "read") }),
+    new TypeError("terminated", { cause: nodeError("UND_ERR_SOCKET") }),
+    new TypeError("fetch failed"),
+    new TypeError("Failed to fetch"),
+    new TypeError("NetworkError when attempting to fetch resource."),
+    new TypeError("Load failed"),
+    new TypeError("The network connection was lost."),
+    Object.assign(new TypeError("closed"), { code: "ECONNRESET" }),
+    new Error("no contact"),
+    "TypeError",
+    undefined,
+  ]) {
+    assert.equal(isProgrammingError(error), false, String(error));
+    assert.equal(judgeError(error), "failure", String(error));
   }
 });

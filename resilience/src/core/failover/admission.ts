@@ -86,7 +86,7 @@ export class Admission {
     this.capacityPerSecond = checked(part, "capacityPerSecond", options.capacityPerSecond ?? ENDLESS, CAPACITY);
     this.#initialConcurrent = checked(part, "initialConcurrent", options.initialConcurrent ?? 10, COUNT);
     this.#maxConcurrent = checked(part, "maxConcurrent", options.maxConcurrent ?? ENDLESS, { min: 1, max: ENDLESS });
-    this.#declared = this.capacityPerSecond < ENDLESS ? new TokenBucket(this.capacityPerSecond) : undefined;
+    this.#declared = this.capacityPerSecond < ENDLESS ? new TokenBucket(this.capacityPerSecond, true) : undefined;
   }
 
   get inFlight(): number {
@@ -116,7 +116,10 @@ export class Admission {
   /** The station has just become active: it is given a few calls at first, or as many as were in flight elsewhere. */
   begin(concurrent: number, nowMs: number): void {
     const known = concurrent >= 1;
-    this.#limit = Math.min(this.#maxConcurrent, known ? Math.max(2, concurrent * FIRST_SHARE) : this.#initialConcurrent);
+    this.#limit = Math.min(
+      this.#maxConcurrent,
+      known ? Math.max(2, concurrent * FIRST_SHARE) : this.#initialConcurrent,
+    );
     this.#growth = known ? GENTLE_START : SLOW_START;
     this.#restart(nowMs);
   }
@@ -159,12 +162,6 @@ export class Admission {
     if (this.#learned.ratePerSecond < ENDLESS) this.#learned.take(nowMs);
   }
 
-  /** A call that went out in this same step was not sent after all. */
-  takeBack(): void {
-    this.#inFlight--;
-    this.#declared?.giveBack();
-  }
-
   /** A call's work has ended, for whatever reason, and leaves its place to another. */
   leave(): void {
     this.#inFlight--;
@@ -184,6 +181,8 @@ export class Admission {
     if (nowMs < this.#loweredAtMs + 2 * Math.max(MIN_ROUND_MS, usualMs)) return;
     const load = Math.min(this.#limit, Math.max(1, this.#inFlight));
     if (sign === "unanswered") this.#lower(load * AFTER_SILENCE, usualMs, nowMs);
+    // What a station did while the limit grew in leaps says nothing of what it can do.
+    else if (this.#isLeaping) this.#lowerFirst(load * AFTER_REFUSAL, usualMs, nowMs);
     else this.#lower(Math.min(load * AFTER_REFUSAL, this.#doneInRound(usualMs, nowMs) * RESERVE), usualMs, nowMs);
     this.#beginRound(usualMs, nowMs);
   }
@@ -212,6 +211,18 @@ export class Admission {
     this.#wasBound = false;
     this.#boundAtMs = nowMs;
     this.#loweredAtMs = Number.NEGATIVE_INFINITY;
+  }
+
+  get #isLeaping(): boolean {
+    return !this.#isLearned && this.#growth === SLOW_START && this.#limit < ENDLESS;
+  }
+
+  #lowerFirst(to: number, usualMs: number, nowMs: number): void {
+    this.#done = 0;
+    this.#doneBefore = 0;
+    this.#windowBeforeMs = 0;
+    this.#windowFromMs = nowMs;
+    this.#lower(to, usualMs, nowMs);
   }
 
   #lower(to: number, usualMs: number, nowMs: number): void {

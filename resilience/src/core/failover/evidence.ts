@@ -27,9 +27,11 @@ export interface CommandPathOptions {
 /** Verdicts of commands that are kept: served here, or failed here and served elsewhere. */
 const VERDICTS = 20;
 /** So many of them must be failures, … */
-const MIN_LOST = 3;
-/** … and this share of them. */
-const LOST_RATE = 0.25;
+const MIN_LOST = 5;
+/** … and this share of them: a station that fails one command in ten at random stays, for it is no worse than many. */
+const LOST_RATE = 0.4;
+/** So many of them in a row put a station in doubt. */
+const DOUBTED_AFTER_LOST = 3;
 /** So many overdue or lost attempts in a row put a station in doubt: a doubt costs nothing but the way of new calls. */
 const DOUBTED_AFTER = 2;
 /** Sources told apart among failures that could not be compared. */
@@ -51,7 +53,8 @@ export class StationEvidence {
   #failedSinceMs: number = Number.POSITIVE_INFINITY;
   readonly #failedSources: Set<object> = new Set();
   #overdue = 0;
-  #overdueSinceMs: number = Number.POSITIVE_INFINITY;
+  /** Since when so many are overdue that the station counts as silent. */
+  #silentSinceMs: number = Number.POSITIVE_INFINITY;
   /** 1 for a command that another station served after this one had failed it, 0 for one served here; the newest last. */
   #verdicts: number[] = [];
 
@@ -77,7 +80,7 @@ export class StationEvidence {
   /** Something came back, whatever it was: the station is not silent. */
   noteAnswer(): void {
     this.#overdue = 0;
-    this.#overdueSinceMs = Number.POSITIVE_INFINITY;
+    this.#silentSinceMs = Number.POSITIVE_INFINITY;
   }
 
   /** A connection was refused. */
@@ -111,7 +114,7 @@ export class StationEvidence {
   noteOverdue(startedMs: number, nowMs: number): void {
     if (startedMs < this.#beginsMs) return;
     this.#overdue++;
-    this.#overdueSinceMs = Math.min(this.#overdueSinceMs, nowMs);
+    if (this.#overdue === DOUBTED_AFTER) this.#silentSinceMs = nowMs;
   }
 
   /** When an attempt last succeeded; `-Infinity` if never. */
@@ -149,7 +152,8 @@ export class StationEvidence {
     if (this.#refused > 0) return `${this.#refused} connections refused`;
     if (this.isSilent) return `${this.#overdue} calls are overdue and nothing is answered`;
     if (this.#lost >= DOUBTED_AFTER) return `${this.#lost} calls in a row were sent and not answered`;
-    if (this.#lastVerdictsLost()) return `the last ${MIN_LOST} calls failed here and were served by another station`;
+    if (this.#lastVerdictsLost())
+      return `the last ${DOUBTED_AFTER_LOST} calls failed here and were served by another station`;
     return "it answers";
   }
 
@@ -173,7 +177,7 @@ export class StationEvidence {
       return `${lost} of the last ${this.#verdicts.length} commands failed here and were served by another station`;
     }
     if (nowMs >= this.#overdueProofMs()) {
-      const forMs = Math.round(nowMs - this.#overdueSinceMs);
+      const forMs = Math.round(nowMs - this.#silentSinceMs);
       return `${this.#overdue} commands are overdue, and nothing has been answered for ${forMs} ms more`;
     }
     if (nowMs >= this.#failureProofMs()) {
@@ -201,7 +205,7 @@ export class StationEvidence {
   }
 
   #overdueProofMs(): number {
-    return this.isSilent ? this.#overdueSinceMs + this.#unansweredAfterMs : Number.POSITIVE_INFINITY;
+    return this.#silentSinceMs + this.#unansweredAfterMs;
   }
 
   #failureProofMs(): number {
@@ -226,8 +230,8 @@ export class StationEvidence {
 
   #lastVerdictsLost(): boolean {
     const { length } = this.#verdicts;
-    if (length < MIN_LOST) return false;
-    for (let back = 1; back <= MIN_LOST; back++) if (this.#verdicts[length - back] === 0) return false;
+    if (length < DOUBTED_AFTER_LOST) return false;
+    for (let back = 1; back <= DOUBTED_AFTER_LOST; back++) if (this.#verdicts[length - back] === 0) return false;
     return true;
   }
 

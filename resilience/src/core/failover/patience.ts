@@ -4,6 +4,10 @@
  * oldest first while its callers give up works for nobody, and the station executes what nobody waits for any more
  * (metastable failures: Bronson et al., HotOS 2021). One caller who hangs up early proves nothing; answers that were
  * still taken at a higher age contradict an estimate and end it.
+ *
+ * While nobody has hung up, nothing is known, and the first to learn from would be a station's work for nobody. But
+ * people set timeouts to round numbers: at each of them it is doubtful whether callers still wait, until an answer was
+ * taken at a higher age.
  */
 
 /** Hang-ups remembered. */
@@ -19,11 +23,16 @@ const CAUTION = 0.97;
 /** Answers taken above the estimate, in a row without a hang-up, that end it. */
 const CONTRADICTIONS = 20;
 
+/** Timeouts that callers are likely to have set, in ms. */
+const LIKELY_MS = [1_000, 2_000, 5_000, 10_000, 30_000];
+
 export class CallerPatience {
   readonly #ages: number[] = [];
   readonly #atMs: number[] = [];
   #place = 0;
   #contradictions = 0;
+  /** The highest age at which an answer was taken, since the last hang-up that counted. */
+  #takenAtMs = 0;
   #estimateMs: number | undefined = undefined;
 
   /** A caller hung up when its call was `ageMs` old. */
@@ -37,6 +46,7 @@ export class CallerPatience {
 
   /** A caller took its answer when its call was `ageMs` old. */
   noteAnswered(ageMs: number): void {
+    if (ageMs > this.#takenAtMs) this.#takenAtMs = ageMs;
     if (this.#estimateMs === undefined || ageMs <= this.#estimateMs) return;
     if (++this.#contradictions >= CONTRADICTIONS) this.clear();
   }
@@ -46,7 +56,14 @@ export class CallerPatience {
     return this.#estimateMs;
   }
 
+  /** From this age on it is doubtful whether callers still wait; `Infinity` where it is known how long they do. */
+  get doubtfulFromMs(): number {
+    if (this.#estimateMs !== undefined) return Number.POSITIVE_INFINITY;
+    return LIKELY_MS.find((ms) => ms > this.#takenAtMs) ?? Number.POSITIVE_INFINITY;
+  }
+
   clear(): void {
+    this.#takenAtMs = 0;
     this.#ages.length = 0;
     this.#atMs.length = 0;
     this.#place = 0;

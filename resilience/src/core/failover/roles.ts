@@ -115,7 +115,10 @@ export class Roles {
   }
 
   /** Makes the promoted station active, and tells both. */
-  carryOut({ from, station, atMs, cause }: Promotion, usualInFlight: number): { readonly from: Station; readonly to: Station } {
+  carryOut(
+    { from, station, atMs, cause }: Promotion,
+    usualInFlight: number,
+  ): { readonly from: Station; readonly to: Station } {
     const old = this.station(from);
     const active = this.station(station);
     this.#active = active;

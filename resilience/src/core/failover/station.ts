@@ -108,7 +108,7 @@ export class Station {
     const { liveness } = this;
     const heard = liveness === "alive" || (isActive && liveness !== "down");
     if (!heard || this.maintenance !== undefined || nowMs < this.#cooldownUntilMs) return false;
-    if (this.evidence.isQuestioned && this.evidence.isFailing(nowMs)) return false;
+    if (this.evidence.isFailing(nowMs)) return false;
     return !this.isCircuitOpen(nowMs);
   }
 

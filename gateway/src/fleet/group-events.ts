@@ -1,0 +1,25 @@
+/**
+ * What happens in a group: what its failover decides, and what its heartbeats show without anything following from it.
+ * For logs, feeds and metrics.
+ */
+import type { FailoverEvent } from "ground-station-failover";
+import type { LastProbe } from "./station-prober.ts";
+
+/** Heartbeats of a station are missing, or there again, by the level at which that is told of; nothing follows from it. */
+interface HeartbeatsMissing {
+  readonly type: "heartbeats-missing" | "heartbeats-back";
+  readonly station: string;
+  readonly threshold: number;
+  readonly level: number;
+  readonly silentForMs: number | undefined;
+  readonly atMs: number;
+}
+
+/** Probes of a station's health page turned from well to ill, or back; nothing follows from it. */
+interface ProbeChanged extends LastProbe {
+  readonly type: "probe";
+  readonly station: string;
+}
+
+/** What happens in a group. */
+export type GroupEvent = FailoverEvent | HeartbeatsMissing | ProbeChanged;

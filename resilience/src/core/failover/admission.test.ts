@@ -1,0 +1,334 @@
+/**
+ * How much a station is given: bounded by what it declares and by what it does, moved once a round trip, and never locked.
+ * Stations here are models that finish a call after a fixed time, and refuse what is beyond their capacity.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { ConfigurationError } from "../errors.ts";
+import { Admission, type LoadSign } from "./admission.ts";
+
+const SEED = Number(process.env["SEED"] ?? 2702003);
+const REPLAY = `seed ${SEED}; replay: SEED=${SEED} node --conditions=@gsf/source --test resilience/src/core/failover/admission.test.ts`;
+const USUAL_MS = 100;
+
+/** Sends whatever is admitted at `nowMs`; returns how much that was. Somebody waits for more. */
+function fill(admission: Admission, nowMs: number, most = 10_000): number {
+  let sent = 0;
+  for (; sent < most && admission.admits(nowMs); sent++) admission.enter(nowMs);
+  return sent;
+}
+
+function finish(admission: Admission, nowMs: number, sign: LoadSign = "finished", usualMs = USUAL_MS): void {
+  admission.note(sign, usualMs, nowMs);
+  admission.leave();
+}
+
+test("[F6] quiet times → no limit but the greatest number that is set", () => {
+  const admission = new Admission();
+  assert.deepEqual([admission.limit, admission.ratePerSecond], [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]);
+  assert.equal(fill(admission, 0), 10_000);
+  const bounded = new Admission({ maxConcurrent: 7 });
+  assert.equal(fill(bounded, 0), 7);
+  assert.equal(bounded.nextMs(0), Number.POSITIVE_INFINITY);
+  finish(bounded, 5);
+  assert.equal(fill(bounded, 5), 1);
+});
+
+test("[F6] a promotion where nobody knows the load → ten calls at first, or as many as is set", () => {
+  for (const [options, limit] of [
+    [{}, 10],
+    [{ initialConcurrent: 3 }, 3],
+    [{ maxConcurrent: 7 }, 7],
+  ] as const) {
+    const admission = new Admission(options);
+    admission.begin(0, 0);
+    assert.equal(fill(admission, 0), limit);
+  }
+});
+
+test("[F6] a promotion where the load is known → that load and little more, within what is set", () => {
+  for (const [before, options, least, most] of [
+    [1, {}, 1, 2],
+    [25, {}, 25, 32],
+    [25, { initialConcurrent: 3 }, 25, 32],
+    [25, { maxConcurrent: 20 }, 20, 20],
+  ] as const) {
+    const admission = new Admission(options);
+    admission.begin(before, 0);
+    const sent = fill(admission, 0);
+    assert.ok(sent >= least && sent <= most, `${sent} where ${before} were in flight`);
+  }
+});
+
+/** A round trip in which the station is kept full and finishes `count` calls, spread over it. Returns the limits seen. */
+function roundTrip(admission: Admission, fromMs: number, count: number): Set<number> {
+  const limits = new Set<number>();
+  for (let call = 0; call < count; call++) {
+    const nowMs = fromMs + (call * USUAL_MS) / count;
+    finish(admission, nowMs);
+    fill(admission, nowMs);
+    limits.add(admission.limit);
+  }
+  return limits;
+}
+
+test("[F6] the limit grows once a round trip, by half at most, however many calls end in it", () => {
+  const admission = new Admission();
+  admission.begin(0, 0);
+  fill(admission, 0);
+  for (let trip = 1; trip <= 8; trip++) {
+    const before = admission.limit;
+    const limits = roundTrip(admission, trip * USUAL_MS, 10);
+    assert.ok(limits.size <= 2, `${[...limits]} in one round trip`);
+    assert.ok(admission.limit <= before * 1.5, `${before} → ${admission.limit}`);
+  }
+  assert.ok(admission.limit >= 10 * 1.5 ** 6, `six steps are due in eight round trips: ${admission.limit}`);
+});
+
+test("[F6] nobody waits for more → the limit does not grow", () => {
+  const admission = new Admission();
+  admission.begin(0, 0);
+  for (let trip = 1; trip < 9; trip++) {
+    fill(admission, trip * USUAL_MS, 3);
+    for (let call = 0; call < 3; call++) finish(admission, trip * USUAL_MS + 90);
+    assert.equal(admission.limit, 10);
+  }
+});
+
+test("[F6] the usual load is known → the limit begins there and grows by a tenth a round trip", () => {
+  const admission = new Admission();
+  admission.begin(40, 0);
+  const first = admission.limit;
+  fill(admission, 0);
+  for (let trip = 1; trip <= 3; trip++) roundTrip(admission, trip * USUAL_MS, 20);
+  assert.ok(admission.limit > first && admission.limit <= first * 1.1 ** 3 + 1e-9, String(admission.limit));
+});
+
+test("[F11] a refusal for load → at most nine tenths of what was in flight, once a round trip", () => {
+  const admission = new Admission();
+  fill(admission, 0, 20);
+  for (let call = 0; call < 20; call++) finish(admission, 80);
+  fill(admission, 100, 20);
+  finish(admission, 150, "overloaded");
+  const { limit } = admission;
+  assert.ok(limit <= 18 && limit >= 5, String(limit));
+  for (let more = 0; more < 15; more++) finish(admission, 151 + more, "overloaded");
+  assert.equal(admission.limit, limit, "sent before the limit was lowered");
+});
+
+test("[F11] calls that are not answered → half, once a round trip", () => {
+  const admission = new Admission();
+  fill(admission, 0, 20);
+  admission.note("unanswered", USUAL_MS, 50);
+  assert.equal(admission.limit, 10);
+  for (let more = 0; more < 15; more++) admission.note("unanswered", USUAL_MS, 60 + more);
+  assert.equal(admission.limit, 10);
+});
+
+/**
+ * A station that finishes `perSecond` (a bucket of `burst`), each call after `tookMs`, and refuses the rest at once, where
+ * calls always wait. Returns what it finished and refused in each second.
+ */
+function serve(
+  admission: Admission,
+  perSecond: number,
+  seconds: number,
+  fromMs = 0,
+  tookMs = USUAL_MS,
+): { readonly finished: number[]; readonly refused: number[] } {
+  const finished = new Array<number>(seconds).fill(0);
+  const refused = new Array<number>(seconds).fill(0);
+  const burst = Math.max(1, perSecond / 10);
+  let tokens = burst;
+  const ends: number[] = [];
+  for (let atMs = 0; atMs < seconds * 1_000; atMs++) {
+    const nowMs = fromMs + atMs;
+    const second = Math.floor(atMs / 1_000);
+    tokens = Math.min(burst, tokens + perSecond / 1_000);
+    while (ends.length > 0 && (ends[0] as number) <= nowMs) {
+      ends.shift();
+      finish(admission, nowMs, "finished", tookMs);
+      finished[second] = (finished[second] as number) + 1;
+    }
+    for (let most = 1_000; most > 0 && admission.admits(nowMs); most--) {
+      admission.enter(nowMs);
+      if (tokens >= 1) {
+        tokens--;
+        ends.push(nowMs + tookMs);
+        continue;
+      }
+      tokens = Math.max(0, tokens - 0.5);
+      finish(admission, nowMs, "overloaded", tookMs);
+      refused[second] = (refused[second] as number) + 1;
+    }
+  }
+  // What is still out ends unheard.
+  for (const _ of ends) admission.leave();
+  return { finished, refused };
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
+
+for (const perSecond of [5, 40, 200, 1_000]) {
+  test(`[F11] endless demand on a station of ${perSecond}/s → 0.8 of that is finished, few are refused`, () => {
+    const admission = new Admission();
+    admission.begin(0, 0);
+    const { finished, refused } = serve(admission, perSecond, 30);
+    const goodput = sum(finished.slice(10)) / 20;
+    const lost = sum(refused.slice(10)) / 20;
+    assert.ok(goodput >= 0.8 * perSecond, `${goodput}/s finished, ${lost}/s refused of ${perSecond}/s`);
+    assert.ok(lost <= 0.2 * perSecond, `${lost}/s refused of ${perSecond}/s`);
+  });
+}
+
+test("[F11] a cold start overshoots a station of 1,000/s → 0.8 of that again within two seconds", () => {
+  const admission = new Admission();
+  admission.begin(0, 0);
+  const { finished } = serve(admission, 1_000, 8);
+  for (const [second, count] of finished.entries()) if (second >= 2) assert.ok(count >= 800, `${finished}`);
+});
+
+test("[F11] the station becomes able to take more → the limit grows until it does", () => {
+  const admission = new Admission();
+  admission.begin(0, 0);
+  serve(admission, 40, 10);
+  const { finished } = serve(admission, 200, 30, 10_000);
+  assert.ok(sum(finished.slice(20)) / 10 >= 0.8 * 200, `${finished}`);
+});
+
+test("[F11] a limit below one → a pace of one call in so many answer times", () => {
+  const admission = new Admission();
+  admission.begin(0, 0);
+  let nowMs = 0;
+  // Each caller hangs up: half as much, once in two round trips.
+  for (let tries = 0; admission.limit > 0.3 && tries < 100; tries++) {
+    nowMs = Math.max(nowMs + 10 * USUAL_MS, admission.nextMs(nowMs));
+    if (admission.admits(nowMs)) admission.enter(nowMs);
+    admission.note("unanswered", USUAL_MS, nowMs);
+    if (admission.inFlight > 0) admission.leave();
+  }
+  const { limit } = admission;
+  assert.ok(Math.abs(admission.ratePerSecond - limit * 10) < 1e-9, "spread over the answer time");
+  nowMs += 60_000;
+  assert.equal(fill(admission, nowMs), 1);
+  finish(admission, nowMs + 1);
+  assert.equal(admission.admits(nowMs + 1), false, "it is not its turn");
+  const nextMs = admission.nextMs(nowMs + 1);
+  assert.ok(
+    nextMs > nowMs + USUAL_MS && nextMs <= nowMs + USUAL_MS / Math.min(limit, admission.limit) + 1,
+    `${nextMs - nowMs}`,
+  );
+  assert.equal(admission.admits(nextMs), true);
+});
+
+test("[F11] asked to be left alone → nothing goes, for a second at most; an answer ends it", () => {
+  const admission = new Admission();
+  admission.pause(60_000, 0);
+  assert.deepEqual([admission.admits(999), admission.nextMs(500), admission.admits(1_000)], [false, 1_000, true]);
+  admission.pause(200, 1_000);
+  admission.pause(100, 1_000);
+  assert.equal(admission.admits(1_150), false, "the longer one counts");
+  admission.enter(1_150);
+  finish(admission, 1_160);
+  assert.equal(admission.admits(1_160), true);
+});
+
+test("[F11] nobody has waited for a second → the limit and the pace are lifted", () => {
+  const admission = new Admission();
+  fill(admission, 0, 20);
+  finish(admission, 50, "overloaded");
+  assert.ok(admission.limit < 20 && admission.ratePerSecond < 1_000);
+  while (admission.inFlight > 0) finish(admission, 100);
+  for (let nowMs = 200; nowMs <= 1_400; nowMs += 100) {
+    admission.enter(nowMs);
+    finish(admission, nowMs + 50);
+  }
+  assert.deepEqual([admission.limit, admission.ratePerSecond], [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]);
+  assert.equal(fill(admission, 1_460), 10_000, "at once");
+});
+
+test("[F6] a declared pace → holds whatever the limit, and what did not go is given back", () => {
+  const admission = new Admission({ capacityPerSecond: 100 });
+  let sent = 0;
+  for (let nowMs = 0; nowMs < 1_000; nowMs += 5) {
+    const now = fill(admission, nowMs);
+    sent += now;
+    for (let call = 0; call < now; call++) finish(admission, nowMs + 1);
+  }
+  assert.ok(sent >= 99 && sent <= 102, String(sent));
+  assert.equal(admission.ratePerSecond, 100);
+});
+
+test("[F6] one call at a time on trial; what it shows ends that", () => {
+  const admission = new Admission();
+  admission.beginTrial(0);
+  assert.deepEqual([admission.isTrial, fill(admission, 0)], [true, 1]);
+  admission.begin(0, 50);
+  assert.equal(admission.isTrial, false);
+});
+
+type Sign = readonly [LoadSign | "leave" | "pause" | "begin" | "trial", number, number];
+const sign: fc.Arbitrary<Sign> = fc.tuple(
+  fc.constantFrom(
+    "finished",
+    "overloaded",
+    "unanswered",
+    "overloaded",
+    "unanswered",
+    "leave",
+    "pause",
+    "begin",
+    "trial",
+  ),
+  fc.integer({ min: 0, max: 400 }),
+  fc.integer({ min: 1, max: 2_000 }),
+);
+
+test("[F11] whatever signs have come, once work is finished again → the limit grows again: it cannot be locked", () => {
+  fc.assert(
+    fc.property(fc.array(sign, { maxLength: 120 }), fc.constantFrom(5, 80, 400), (signs, usualMs) => {
+      const admission = new Admission();
+      let nowMs = 0;
+      for (const [kind, afterMs, usual] of signs) {
+        nowMs += afterMs;
+        fill(admission, nowMs, 50);
+        if (kind === "pause") admission.pause(usual * 100, nowMs);
+        else if (kind === "begin") admission.begin(usual % 30, nowMs);
+        else if (kind === "trial") admission.beginTrial(nowMs);
+        else {
+          if (kind !== "leave") admission.note(kind, usual, nowMs);
+          if (admission.inFlight > 0) admission.leave();
+        }
+        assert.ok(admission.limit > 0 && admission.inFlight >= 0);
+      }
+      // All that was out is gone, and from here on every call is finished. Somebody always waits.
+      while (admission.inFlight > 0) admission.leave();
+      const ends: number[] = [];
+      const untilMs = nowMs + 60_000 + 200 * usualMs;
+      for (; nowMs < untilMs && admission.limit < 100; ) {
+        for (; ends.length < 200 && admission.admits(nowMs); ends.push(nowMs + usualMs)) admission.enter(nowMs);
+        const nextMs = Math.min(ends[0] ?? Number.POSITIVE_INFINITY, admission.nextMs(nowMs));
+        assert.ok(nextMs < Number.POSITIVE_INFINITY, `nothing is out, and nothing may go. ${REPLAY}`);
+        nowMs = Math.max(nowMs + 0.1, nextMs);
+        while (ends.length > 0 && (ends[0] as number) <= nowMs) {
+          ends.shift();
+          finish(admission, nowMs, "finished", usualMs);
+        }
+      }
+      assert.ok(admission.limit >= 100, `a limit of ${admission.limit} after ${untilMs} ms. ${REPLAY}`);
+    }),
+    { seed: SEED, numRuns: 150 },
+  );
+});
+
+test("nonsense → refused", () => {
+  for (const options of [
+    { capacityPerSecond: 0 },
+    { initialConcurrent: 0.5 },
+    { maxConcurrent: 0 },
+    { capacityPerSecond: Number.NaN },
+  ]) {
+    assert.throws(() => new Admission(options), ConfigurationError);
+  }
+});

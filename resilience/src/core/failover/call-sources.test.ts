@@ -1,0 +1,60 @@
+/** What is remembered of sources of calls: who served them when, how slow they are, and whose their failures are. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { CallSource, CallSources } from "./call-sources.ts";
+
+test("[F10] a source that was served → counts as served by that station for ten seconds", () => {
+  const source = new CallSource(2);
+  assert.equal(source.isServedLately(0), false);
+  source.noteServed(1, 80, 1_000);
+  assert.deepEqual(
+    [source.isServedBy(0, 1_000), source.isServedBy(1, 1_000), source.isServedLately(1_000)],
+    [false, true, true],
+  );
+  assert.deepEqual([source.isServedBy(1, 11_000), source.isServedLately(11_000)], [true, true]);
+  assert.deepEqual([source.isServedBy(1, 11_001), source.isServedLately(11_001)], [false, false]);
+});
+
+test("[F10] an endpoint of five seconds → not overdue before 6.25 s; quick again → the bound fades", () => {
+  const source = new CallSource(2);
+  assert.deepEqual([source.isKnown, source.overdueAfterMs], [false, Number.POSITIVE_INFINITY]);
+  source.noteServed(0, 5_000, 0);
+  assert.deepEqual([source.isKnown, source.overdueAfterMs], [true, 6_250]);
+  source.noteServed(0, 100, 0);
+  assert.ok(source.overdueAfterMs < 6_250 && source.overdueAfterMs > 6_000, String(source.overdueAfterMs));
+  for (let quick = 0; quick < 300; quick++) source.noteServed(0, 100, 0);
+  assert.ok(source.overdueAfterMs < 150, String(source.overdueAfterMs));
+});
+
+test("[F10] eight failures that both stations gave → only one in eight is compared; a success ends that", () => {
+  const source = new CallSource(2);
+  for (let same = 0; same < 7; same++) {
+    source.noteAgreement();
+    assert.equal(source.skipsComparison(), false, `after ${same + 1}`);
+  }
+  source.noteAgreement();
+  const skips = Array.from({ length: 16 }, () => source.skipsComparison());
+  assert.equal(skips.filter((skipped) => !skipped).length, 2, "one in eight is still asked");
+  source.noteServed(0, 5, 0);
+  assert.equal(source.skipsComparison(), false);
+});
+
+test("a million sources → at most 512 are remembered, those in use among them", () => {
+  const sources = new CallSources(2);
+  const used = sources.of("used");
+  used.noteServed(0, 5, 0);
+  for (let number = 0; number < 100_000; number++) {
+    sources.of(`source ${number}`);
+    if (number % 100 === 0) assert.equal(sources.of("used"), used);
+    assert.ok(sources.size <= 512, String(sources.size));
+  }
+  assert.equal(sources.of("used").isServedLately(0), true);
+});
+
+test("a source that was forgotten → is as unknown as a new one", () => {
+  const sources = new CallSources(2);
+  const first = sources.of("first");
+  first.noteServed(0, 5_000, 0);
+  for (let number = 0; number < 600; number++) sources.of(`source ${number}`);
+  assert.equal(sources.of("first").isKnown, false);
+});

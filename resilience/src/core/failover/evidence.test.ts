@@ -1,0 +1,198 @@
+/** What calls show of a station: doubt moves new calls, proof moves the role, and a success ends what began before it. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ConfigurationError } from "../errors.ts";
+import { seededRandom } from "../random.ts";
+import { StationEvidence } from "./evidence.ts";
+
+const SEED: string = process.env["SEED"] ?? "27020034";
+const SOURCES = [{}, {}, {}] as const;
+
+test("[F10] nothing held against it → neither in doubt nor failing, and nothing to wake for", () => {
+  const evidence = new StationEvidence();
+  evidence.noteServed(0, 5);
+  assert.deepEqual([evidence.isQuestioned, evidence.isDoubted, evidence.isFailing(1e9)], [false, false, false]);
+  assert.deepEqual([evidence.failing(1e9), evidence.nextWakeMs], [undefined, Number.POSITIVE_INFINITY]);
+  assert.equal(evidence.doubt, "it answers");
+});
+
+test("[F1] one refused connection → in doubt; two in a row → proof at once, with the number", () => {
+  const evidence = new StationEvidence();
+  evidence.noteRefused(0);
+  assert.deepEqual([evidence.isDoubted, evidence.isRefusing, evidence.isFailing(1e9)], [true, true, false]);
+  assert.equal(evidence.doubt, "1 connections refused");
+  evidence.noteRefused(0);
+  assert.equal(evidence.isFailing(0), true);
+  assert.equal(evidence.failing(0), "2 connections refused in a row");
+});
+
+test("[F1] a success of a call sent after the refusals → clears them; one sent before → does not", () => {
+  const evidence = new StationEvidence();
+  evidence.noteRefused(100);
+  evidence.noteRefused(101);
+  evidence.noteServed(99, 200);
+  assert.equal(evidence.isFailing(200), true);
+  evidence.noteServed(100, 201);
+  assert.deepEqual([evidence.isFailing(201), evidence.isQuestioned, evidence.lastServedMs], [false, false, 201]);
+});
+
+test("[F1] attempts overdue while nothing is answered → doubt at once, proof 250 ms later", () => {
+  const evidence = new StationEvidence();
+  while (!evidence.isDoubted) evidence.noteOverdue(0, 100);
+  assert.equal(evidence.isSilent, true);
+  assert.equal(evidence.nextWakeMs, 350);
+  assert.equal(evidence.isFailing(349), false);
+  assert.equal(evidence.isFailing(350), true);
+  assert.match(evidence.failing(350) ?? "", /commands are overdue, and nothing has been answered for 250 ms more/);
+  assert.match(evidence.doubt, /calls are overdue and nothing is answered/);
+});
+
+test("[F10] one attempt is overdue → no doubt", () => {
+  const evidence = new StationEvidence();
+  evidence.noteOverdue(0, 100);
+  assert.deepEqual([evidence.isDoubted, evidence.isFailing(1e9)], [false, false]);
+});
+
+test("[F10] any answer, a failure or a late one → ends silence", () => {
+  for (const answer of [
+    (evidence: StationEvidence) => evidence.noteAnswer(),
+    (evidence: StationEvidence) => evidence.noteServed(-1_000, 200),
+  ]) {
+    const evidence = new StationEvidence();
+    for (let late = 0; late < 10; late++) evidence.noteOverdue(0, 100);
+    answer(evidence);
+    assert.deepEqual([evidence.isSilent, evidence.isDoubted, evidence.isFailing(1e9)], [false, false, false]);
+  }
+});
+
+test("[F10] five of twelve commands failed here and were served elsewhere → proof; five of thirteen → none", () => {
+  for (const [served, isProof] of [
+    [7, true],
+    [8, false],
+  ] as const) {
+    const evidence = new StationEvidence();
+    for (let lost = 0; lost < 4; lost++) evidence.noteServedElsewhere(0);
+    for (let call = 0; call < served; call++) evidence.noteServed(0, 1);
+    evidence.noteServedElsewhere(0);
+    assert.equal(evidence.isFailing(1), isProof, `${served} served`);
+  }
+});
+
+test("[F10] two lost comparisons → an accident; three in a row → doubt; five → proof, in a sentence", () => {
+  const evidence = new StationEvidence();
+  evidence.noteServedElsewhere(0);
+  evidence.noteServedElsewhere(0);
+  assert.deepEqual([evidence.isDoubted, evidence.isFailing(0)], [false, false]);
+  evidence.noteServedElsewhere(0);
+  assert.deepEqual([evidence.isDoubted, evidence.isFailing(0)], [true, false]);
+  assert.equal(evidence.doubt, "the last 3 calls failed here and were served by another station");
+  evidence.noteServedElsewhere(0);
+  evidence.noteServedElsewhere(0);
+  assert.equal(evidence.failing(0), "5 of the last 5 commands failed here and were served by another station");
+});
+
+test("[F10] old lost comparisons → leave the window with the calls that are served after them", () => {
+  const evidence = new StationEvidence();
+  for (let lost = 0; lost < 20; lost++) evidence.noteServedElsewhere(0);
+  for (let call = 0; call < 12; call++) evidence.noteServed(0, 1);
+  assert.equal(evidence.isFailing(1), true, "8 of 20");
+  evidence.noteServed(0, 1);
+  assert.equal(evidence.isFailing(1), false, "7 of 20");
+});
+
+/** How many times a station that fails `rate` of its commands at random is proven failing within `commands` of them. */
+function proofs(rate: number, commands: number): number {
+  const random = seededRandom(`${SEED}/${rate}`);
+  const evidence = new StationEvidence();
+  let proven = 0;
+  for (let command = 0; command < commands; command++) {
+    if (random.next() < rate) evidence.noteServedElsewhere(command);
+    else evidence.noteServed(command, command);
+    if (!evidence.isFailing(command)) continue;
+    proven++;
+    evidence.startAfresh(command + 1);
+  }
+  return proven;
+}
+
+test("[F10] one command in fifty fails at random → no proof in ten thousand; half of them → proof within twenty each", () => {
+  assert.equal(proofs(0.02, 10_000), 0, `SEED=${SEED}`);
+  assert.ok(proofs(0.5, 10_000) > 500, `SEED=${SEED}`);
+});
+
+test("[F10] a thousand failures of one source that nobody compared → proof of nothing", () => {
+  const evidence = new StationEvidence();
+  for (let call = 0; call < 1_000; call++) evidence.noteFailed(SOURCES[0], call);
+  assert.deepEqual([evidence.isFailing(1e9), evidence.isDoubted], [false, false]);
+  evidence.noteFailed(SOURCES[1], 1_000);
+  assert.equal(evidence.isFailing(1_000), true);
+});
+
+test("[F10] five failures of two sources, nothing served for a second → proof; with a success between → none", () => {
+  const evidence = new StationEvidence();
+  for (let call = 0; call < 5; call++) evidence.noteFailed(SOURCES[call % 2] as object, call);
+  assert.equal(evidence.nextWakeMs, 1_000);
+  assert.deepEqual([evidence.isFailing(999), evidence.isFailing(1_000)], [false, true]);
+  assert.equal(evidence.failing(1_500), "all of the last 5 commands failed, for 1500 ms");
+  evidence.noteServed(0, 1_500);
+  assert.equal(evidence.isFailing(1e9), false);
+});
+
+test("[F10] a success sent before the failures began → does not clear them", () => {
+  const evidence = new StationEvidence();
+  for (let call = 0; call < 5; call++) evidence.noteFailed(SOURCES[call % 2] as object, 100);
+  evidence.noteServed(99, 2_000);
+  assert.equal(evidence.isFailing(2_000), true);
+});
+
+test("[F1] sent and not answered, five in a row for a second → proof, whatever the source", () => {
+  const evidence = new StationEvidence();
+  for (let call = 0; call < 5; call++) evidence.noteLost(call * 10);
+  assert.equal(evidence.isDoubted, true);
+  assert.match(evidence.doubt, /5 calls in a row were sent and not answered/);
+  assert.deepEqual([evidence.isFailing(999), evidence.isFailing(1_000)], [false, true]);
+  assert.equal(evidence.failing(1_200), "the last 5 commands were sent and not answered, for 1200 ms");
+  evidence.noteServed(0, 1_200);
+  assert.equal(evidence.isQuestioned, false);
+});
+
+test("[F1] after a fresh start → nothing is held against it, and late ends of older attempts do not count", () => {
+  const evidence = new StationEvidence();
+  const blame = (startedMs: number): void => {
+    evidence.noteRefused(startedMs);
+    evidence.noteLost(startedMs);
+    evidence.noteFailed(SOURCES[0], startedMs);
+    evidence.noteFailed(SOURCES[1], startedMs);
+    evidence.noteServedElsewhere(startedMs);
+    evidence.noteOverdue(startedMs, startedMs);
+  };
+  for (let call = 0; call < 6; call++) blame(call);
+  assert.equal(evidence.isFailing(5_000), true);
+  evidence.startAfresh(5_000);
+  for (let call = 0; call < 6; call++) blame(4_999);
+  assert.deepEqual([evidence.isQuestioned, evidence.isDoubted, evidence.isFailing(1e9)], [false, false, false]);
+  blame(5_000);
+  blame(5_000);
+  assert.equal(evidence.isFailing(5_000), true);
+});
+
+test("limits that are set → are the ones that count; nonsense is refused", () => {
+  const evidence = new StationEvidence({
+    refusalsToDeclare: 1,
+    minimumFailures: 2,
+    failingForMs: 0,
+    unansweredAfterMs: 0,
+  });
+  evidence.noteFailed(SOURCES[0], 0);
+  assert.equal(evidence.isFailing(0), false);
+  evidence.noteFailed(SOURCES[1], 0);
+  assert.equal(evidence.isFailing(0), true);
+  for (const options of [
+    { refusalsToDeclare: 0 },
+    { minimumFailures: 1.5 },
+    { failingForMs: -1 },
+    { unansweredAfterMs: Number.NaN },
+  ]) {
+    assert.throws(() => new StationEvidence(options), ConfigurationError);
+  }
+});

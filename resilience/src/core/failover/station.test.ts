@@ -1,0 +1,178 @@
+/** One station, assessed: usable for a call, in doubt, eligible for the role; with the sentences that explain it. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { station } from "../../../../test/worlds/dispatching.ts";
+import { Slots } from "../slots.ts";
+import type { Standing } from "../supervisor.ts";
+import type { Station } from "./station.ts";
+
+const NEVER = Number.NEGATIVE_INFINITY;
+
+function declare(one: Station, to: Standing, atMs = 0): void {
+  one.declared({ node: one.name, from: one.liveness, to, atMs, rule: `said ${to}` } as never);
+}
+
+function heard(plan: Parameters<typeof station>[1] = {}): Station {
+  const one = station(0, plan);
+  declare(one, "alive");
+  return one;
+}
+
+/** Enough failures that another station served: its command path is failing. */
+function fail(one: Station, atMs: number): void {
+  for (let call = 0; call < 5; call++) one.evidence.noteServedElsewhere(atMs);
+}
+
+test("[F1] usable: heard, or active and not declared down; the table of liveness", () => {
+  const table: [Standing, boolean, boolean][] = [
+    // liveness, active, idle
+    ["unknown", true, false],
+    ["alive", true, true],
+    ["suspected", true, false],
+    ["down", false, false],
+  ];
+  for (const [liveness, active, idle] of table) {
+    const one = station();
+    if (liveness !== "unknown") declare(one, liveness);
+    assert.deepEqual([one.isUsable(true, 0), one.isUsable(false, 0)], [active, idle], liveness);
+  }
+});
+
+test("[F1] not usable: in maintenance, with an open circuit, failing, or in its cooldown", () => {
+  const resting = heard();
+  resting.maintenance = { reason: "antenna", untilMs: Number.POSITIVE_INFINITY };
+  const open = heard({ breaker: { minimumVolume: 1 } });
+  open.parts.breaker?.failure(open.parts.breaker.acquire(0), 0);
+  const failing = heard();
+  fail(failing, 0);
+  const cooling = heard();
+  cooling.startCooldown("it failed", 0);
+  for (const one of [resting, open, failing, cooling]) {
+    assert.equal(one.isUsable(true, 0), false);
+    const { fit, evidence } = one.assess(true, true, NEVER, 0);
+    assert.equal(fit, false);
+    assert.equal(evidence.filter(({ verdict }) => verdict === "unfit").length, 1);
+  }
+  assert.equal(cooling.isUsable(true, 5_000), true);
+  assert.equal(open.isUsable(true, 5_000), true, "a probe may pass");
+});
+
+test("[F9] each thing that is held against it → a sentence with its numbers", () => {
+  const one = heard({ heartbeatNote: () => "answered 400" });
+  fail(one, 0);
+  one.maintenance = { reason: "antenna", untilMs: 9 };
+  one.startCooldown("calls failed", 0);
+  one.needsProbe = true;
+  const assessment = one.assess(true, true, 100, 0);
+  assert.deepEqual(
+    assessment.evidence.map(({ kind, verdict, detail }) => `${kind} ${verdict}: ${detail}`),
+    [
+      "heartbeats fit: north: heartbeats alive (said alive; answered 400)",
+      "calls unfit: north: 5 of the last 5 commands failed here and were served by another station",
+      "calls unfit: north: replaced because calls failed; not promoted again for 5000 ms",
+      "maintenance unfit: north: in maintenance (antenna)",
+      "probe abstained: north: no probe of its command path has succeeded since it was replaced",
+      "own-stall abstained: north: this process was stopped a moment ago; failures until then do not count",
+    ],
+  );
+  assert.deepEqual(
+    [assessment.fit, assessment.proven, assessment.silent, assessment.confirmed],
+    [false, false, false, true],
+  );
+});
+
+test("[F7] replaced for failing → ineligible for a cooldown, twice as long each time that it fails again soon", () => {
+  const one = heard();
+  let nowMs = 0;
+  for (const cooldownMs of [5_000, 10_000, 20_000, 40_000, 80_000, 80_000]) {
+    fail(one, nowMs);
+    one.demoted(nowMs, true);
+    assert.equal(one.isUsable(false, nowMs + cooldownMs - 1), false, `${cooldownMs}`);
+    assert.equal(one.isUsable(false, nowMs + cooldownMs), true, `${cooldownMs}`);
+    assert.equal(one.nextWakeMs(nowMs), nowMs + cooldownMs);
+    nowMs += cooldownMs;
+    one.promoted(0, nowMs);
+  }
+  nowMs += 80_000 + 31_000;
+  fail(one, nowMs);
+  one.demoted(nowMs, true);
+  assert.equal(one.isUsable(false, nowMs + 5_000), true, "long ago, it begins again");
+});
+
+test("[F7] demoted on request while well → no cooldown, no probe, nothing is held against it", () => {
+  const one = heard({ needsProof: true });
+  one.evidence.noteRefused(0);
+  one.demoted(10, false);
+  assert.deepEqual([one.isUsable(false, 10), one.needsProbe, one.isDoubted], [true, false, false]);
+  one.demoted(10, true);
+  assert.equal(one.needsProbe, true);
+  assert.equal(one.assess(false, true, NEVER, 10).proven, false);
+});
+
+test("[F7] a probe that succeeds → ends the cooldown and the need of one; a probe that fails → needs one", () => {
+  const one = heard({ needsProof: true });
+  fail(one, 0);
+  one.demoted(0, true);
+  one.probeSucceeded(100);
+  assert.deepEqual(
+    [one.needsProbe, one.isUsable(false, 100), one.assess(false, true, NEVER, 100).proven],
+    [false, true, true],
+  );
+  one.probeFailed();
+  assert.equal(one.needsProbe, true);
+});
+
+test("[F1] down, then heard again → what failed before no longer counts, the circuit is closed", () => {
+  const one = heard({ breaker: { minimumVolume: 1 } });
+  one.parts.breaker?.failure(one.parts.breaker.acquire(0), 0);
+  fail(one, 0);
+  declare(one, "suspected", 10);
+  assert.equal(one.silentSinceMs, 10);
+  declare(one, "down", 20);
+  assert.equal(one.silentSinceMs, 10, "since it was first suspected");
+  declare(one, "alive", 30);
+  assert.deepEqual([one.silentSinceMs, one.isUsable(true, 30), one.isCircuitOpen(30)], [undefined, true, false]);
+});
+
+test("[F1] suspected, then heard again → what failed before still counts", () => {
+  const one = heard();
+  fail(one, 0);
+  declare(one, "suspected", 10);
+  declare(one, "alive", 30);
+  assert.equal(one.isUsable(true, 30), false);
+});
+
+test("[F6] shared slots that are taken → admits nobody, and is asked again soon", () => {
+  const slots = new Slots(1, 0);
+  const one = heard({ sharedSlots: slots });
+  assert.equal(one.admits(0), true);
+  slots.tryTake();
+  assert.equal(one.admits(0), false);
+  assert.ok(one.admitsAtMs(0) > 0 && one.admitsAtMs(0) <= 50);
+  slots.giveBack();
+  assert.deepEqual([one.admits(0), one.admitsAtMs(0)], [true, 0]);
+});
+
+test("[F1] news: told when the verdict of calls is another than at the last assessment", () => {
+  const one = heard();
+  one.assessed(one.assess(true, true, NEVER, 0), 0);
+  assert.equal(one.hasNews(0), false);
+  fail(one, 0);
+  assert.equal(one.hasNews(0), true);
+  one.assessed(one.assess(true, true, NEVER, 0), 0);
+  assert.equal(one.hasNews(0), false);
+  for (let call = 0; call < 20; call++) one.evidence.noteServed(0, 1);
+  assert.equal(one.hasNews(1), true);
+});
+
+test("[F1] wakes: for proof by time, the end of a cooldown, of maintenance, and the next probe of a circuit", () => {
+  const one = heard({ breaker: { minimumVolume: 1, openDurationMs: 700 } });
+  assert.equal(one.nextWakeMs(0), Number.POSITIVE_INFINITY);
+  one.maintenance = { reason: "antenna", untilMs: 900 };
+  assert.equal(one.nextWakeMs(0), 900);
+  one.parts.breaker?.failure(one.parts.breaker.acquire(0), 0);
+  assert.equal(one.nextWakeMs(0), 700);
+  while (!one.evidence.isSilent) one.evidence.noteOverdue(0, 100);
+  assert.equal(one.nextWakeMs(0), 350);
+  assert.equal(one.nextWakeMs(350), 700, "what has been due wakes nobody again");
+});
