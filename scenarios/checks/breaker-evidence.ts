@@ -34,16 +34,24 @@ export function verdictOn(
 ): Verdict | undefined {
   const { outcome, status = 0, lies } = attempt;
   if (outcome === "stale" || outcome === "never-sent") return undefined;
-  if (outcome === "aborted" || outcome === undefined) return abortedVerdict(attempt, commands.timeoutMs, localMs);
+  if (outcome === "aborted" || outcome === undefined)
+    return abortedVerdict(attempt, commands.timeoutMs, localMs, distrusts);
   if (outcome === "lost") return distrusts ? "doubtful" : "failure";
   const failed = status >= 500 || status === 408 || status === 429 || (lies && commands.errorBody);
   return failed ? "doubtful" : "success";
 }
 
 /** Its timeout ends it as a failure, its caller not at all. An upload's time begins later, and a late timer reads first. */
-function abortedVerdict({ localMs: beganMs, signal }: Attempt, timeoutMs: number, localMs: number): Verdict | undefined {
+function abortedVerdict(
+  { localMs: beganMs, signal }: Attempt,
+  timeoutMs: number,
+  localMs: number,
+  distrusts: boolean,
+): Verdict | undefined {
   if (localMs - beganMs < timeoutMs - ROUNDING_MS) return undefined;
-  return signal.aborted && !(signal.reason instanceof AttemptTimeoutError) ? undefined : "doubtful";
+  if (!signal.aborted) return "doubtful";
+  if (!(signal.reason instanceof AttemptTimeoutError)) return undefined;
+  return distrusts ? "doubtful" : "failure";
 }
 
 interface Entry {
@@ -107,8 +115,10 @@ export class Evidence {
     if (pending !== undefined) count(sums, pending, 1);
     if (this.#justifies(sums)) return undefined;
     for (let place = this.#entries.length - 1; place >= this.#first; place--) {
-      count(sums, (this.#entries[place] as Entry).verdict, 1);
-      if (this.#justifies(sums)) return undefined;
+      const entry = this.#entries[place] as Entry;
+      count(sums, entry.verdict, 1);
+      if (entry.atMs <= atMs - SHORTEST_RATE * windowMs + ROUNDING_MS && this.#justifies(sums)) return undefined;
+      if (place === this.#firstShort && this.#justifies(sums)) return undefined;
     }
     const { calls, failures, doubtful } = sums;
     const seen = `${failures} of ${calls} attempts failed, ${doubtful} ended in doubt within ${windowMs} ms`;

@@ -24,6 +24,8 @@ export class CommandPathTally {
   /** Refused connections in a row, counted generously and strictly. */
   #refusals = 0;
   #sureRefusals = 0;
+  /** When the first of them was sent. */
+  #refusedSinceMs = Number.POSITIVE_INFINITY;
   /** Whether each of the last ends was anything but a success; the newest last. */
   #bad: boolean[] = [];
   /** When anything last came back, and how many attempts were given up unanswered since. */
@@ -47,15 +49,20 @@ export class CommandPathTally {
     if (outcome === "reply") {
       this.#answeredAtMs = nowMs;
       this.#unanswered = 0;
+      // What was sent before proves nothing about connections.
+      if (localMs >= this.#refusedSinceMs) this.#forgetRefusals();
+      this.#sureRefusals = 0;
     } else if (nowMs - localMs >= MIN_LATE_MS) this.#unanswered++;
     if (this.#isServed(attempt)) {
-      this.#refusals = this.#sureRefusals = 0;
       this.#note(false);
       return;
     }
     if (!counts) return;
     const refused = outcome === "never-sent";
-    if (refused) this.#refusals++;
+    if (refused) {
+      this.#refusals++;
+      this.#refusedSinceMs = Math.min(this.#refusedSinceMs, localMs);
+    }
     this.#sureRefusals = refused && sure && surely ? this.#sureRefusals + 1 : 0;
     // What its caller gave up says nothing, unless it was late.
     const timedOut = signal.reason instanceof AttemptTimeoutError;
@@ -64,7 +71,8 @@ export class CommandPathTally {
 
   /** Everything held against it is forgotten. */
   startAfresh(nowMs: number): void {
-    this.#refusals = this.#sureRefusals = this.#unanswered = 0;
+    this.#forgetRefusals();
+    this.#sureRefusals = this.#unanswered = 0;
     this.#bad = [];
     this.#answeredAtMs = nowMs;
     this.#beginsMs = nowMs;
@@ -83,6 +91,11 @@ export class CommandPathTally {
   /** Must they? */
   mustFail(): boolean {
     return this.#sureRefusals >= this.#settings.commandPath.refusalsToDeclare;
+  }
+
+  #forgetRefusals(): void {
+    this.#refusals = 0;
+    this.#refusedSinceMs = Number.POSITIVE_INFINITY;
   }
 
   #isServed({ outcome, status = 0, lies }: Attempt): boolean {

@@ -442,12 +442,12 @@ export class Dispatcher {
         this.#router.trialFailed(station, true, nowMs);
         break;
       case "overloaded":
-        evidence.noteOverloaded();
+        evidence.noteOverloaded(startedMs);
         this.#overloaded(call, station, end.retryAfterMs, nowMs);
         break;
       case "failed":
       case "stale":
-        evidence.noteAnswer();
+        evidence.noteAnswer(startedMs);
         break;
       case "ignored":
       case "local-shortage":

@@ -76,24 +76,27 @@ export class StationEvidence {
 
   /** An attempt that was sent at `startedMs` has succeeded. */
   noteServed(startedMs: number, nowMs: number): void {
-    this.noteAnswer();
+    this.noteAnswer(startedMs);
     this.#lastServedMs = nowMs;
     this.#overloadedInRow = 0;
-    if (startedMs >= this.#refusedSinceMs) this.#clearRefused();
     if (startedMs >= this.#lostSinceMs) this.#clearLost();
     if (startedMs >= this.#failedSinceMs) this.#clearFailed();
     this.#addVerdict(0);
   }
 
-  /** Something came back, whatever it was: the station is not silent. */
-  noteAnswer(): void {
+  /**
+   * Something came back, whatever it was: the station is not silent. `startedMs`: when the attempt was sent; one that was
+   * sent after a refused connection shows that the station takes connections again.
+   */
+  noteAnswer(startedMs: number = Number.NEGATIVE_INFINITY): void {
+    if (startedMs >= this.#refusedSinceMs) this.#clearRefused();
     this.#overdue = 0;
     this.#silentSinceMs = Number.POSITIVE_INFINITY;
   }
 
   /** A call was refused for load. */
-  noteOverloaded(): void {
-    this.noteAnswer();
+  noteOverloaded(startedMs: number): void {
+    this.noteAnswer(startedMs);
     this.#overloadedInRow++;
   }
 
