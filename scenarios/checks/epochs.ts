@@ -7,15 +7,18 @@
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Attempt, FleetObserver, Relay } from "../fleet/observer.ts";
+import { documentedGroups } from "./documented.ts";
+import { succeeded } from "./offered-load.ts";
 import { PerStation } from "./per-station.ts";
 import type { StatusLook } from "./status-round.ts";
 import { lookAround } from "./status-round.ts";
+import { WaysOfCalls } from "./ways-of-calls.ts";
 
 /** A group under one gateway process, from what its events said. */
 interface Numbered {
   epoch: number;
   active: string;
-  /** Who was sent to under each epoch. */
+  /** Who was active under each epoch. */
   readonly stations: Map<number, string>;
   newestSent: number;
   /** What heartbeats have told asks for this one at least. */
@@ -25,6 +28,12 @@ interface Numbered {
 export function epochs(fleet: Fleet): FleetObserver {
   const { world } = fleet;
   const groups: Map<string, Numbered> = new Map();
+  const settings = documentedGroups(fleet);
+  const ways = new WaysOfCalls((attempt) =>
+    succeeded(attempt, settings.get(attempt.group)?.commands.errorBody ?? true),
+  );
+  const localMs = (): number => fleet.gateway?.nowMs() ?? world.nowMs;
+  let running = 1;
   const admitted = new PerStation(() => ({ incarnation: 0, epoch: 0 }));
   const numbered = (name: string): Numbered => {
     const group = groups.get(name) ?? begun(fleet, name);
@@ -50,8 +59,17 @@ export function epochs(fleet: Fleet): FleetObserver {
     newest.epoch = Math.max(newest.epoch, epoch);
   };
   return {
-    gatewayStarted: () => groups.clear(),
+    gatewayStarted({ incarnation }) {
+      running = incarnation;
+      groups.clear();
+      ways.clear();
+    },
+    commandArrived: ({ command }) => ways.arrived(command),
+    commandAnswered({ command, incarnation }) {
+      if (incarnation === running) ways.answered(command);
+    },
     gatewayEvent(event) {
+      ways.heard(event);
       if (event.type === "promoted" || event.type === "epoch-adopted") noteRise(fleet, numbered(event.group), event);
     },
     beatCounted(group, _station, beat) {
@@ -62,9 +80,18 @@ export function epochs(fleet: Fleet): FleetObserver {
     },
     tick() {
       const look = lookAround(fleet);
-      if (look !== undefined) refuseUnlearnt(fleet, numbered(look.group), look);
+      if (look === undefined) return;
+      refuseUnlearnt(fleet, numbered(look.group), look);
+      const active = look.status.stations.find(({ active }) => active);
+      if (active?.assessment.fit === true) ways.fitAgain(look.group);
     },
-    attemptBegan: (attempt) => noteAttempt(fleet, numbered(attempt.group), attempt),
+    attemptBegan(attempt) {
+      noteAttempt(fleet, numbered(attempt.group), ways, attempt, localMs());
+      ways.began(attempt);
+    },
+    attemptEnded(attempt) {
+      if (attempt.incarnation === running) ways.ended(attempt, localMs() - attempt.judgedFromLocalMs);
+    },
     relayAdmitted: (relay) => refuseOld(relay, "let in"),
     relaySent: (relay) => refuseOld(relay, "carried on"),
     relayRefused(relay, epochSeen) {
@@ -98,13 +125,14 @@ function refuseUnlearnt({ world }: Fleet, { newestHeard }: Numbered, { group, st
   );
 }
 
-function noteAttempt({ world }: Fleet, of: Numbered, { group, station, epoch, command }: Attempt): void {
-  const other = of.stations.get(epoch);
-  if (other === undefined) of.stations.set(epoch, station);
-  else if (other !== station)
+function noteAttempt({ world }: Fleet, of: Numbered, ways: WaysOfCalls, attempt: Attempt, nowMs: number): void {
+  const { group, station, epoch, command } = attempt;
+  const active = of.stations.get(epoch);
+  if (active === undefined) of.stations.set(epoch, station);
+  else if (active !== station && !ways.mayGo(attempt, active, nowMs))
     world.violate(
       "one-active-per-epoch",
-      `${group}: ${command.id} goes to ${station} under epoch ${epoch}, which is ${other}'s`,
+      `${group}: ${command.id} goes to ${station} under epoch ${epoch}, which is ${active}'s, and nothing speaks against that one`,
     );
   const newest = Math.max(of.newestSent, of.epoch);
   if (epoch < newest)

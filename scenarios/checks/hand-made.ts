@@ -114,6 +114,7 @@ export class HandMade {
       incarnation: 1,
       atMs: nowMs,
       localMs: nowMs,
+      judgedFromLocalMs: nowMs,
       timeLeftMs: 15_000,
       signal: new AbortController().signal,
       endedAtMs: undefined,

@@ -72,7 +72,9 @@ export class SimUplink implements Uplink {
         body.kind === "stream"
           ? async () => {
               context.noteUploading?.(true);
+              attempt.judgedFromLocalMs = Number.POSITIVE_INFINITY;
               await readThrough(body.stream);
+              attempt.judgedFromLocalMs = this.#env.clock.nowMs();
               context.noteUploading?.(false);
             }
           : undefined;
@@ -116,6 +118,7 @@ export class SimUplink implements Uplink {
       incarnation: this.#env.incarnation,
       atMs: world.nowMs,
       localMs: this.#env.clock.nowMs(),
+      judgedFromLocalMs: this.#env.clock.nowMs(),
       timeLeftMs,
       signal,
       endedAtMs: undefined,
