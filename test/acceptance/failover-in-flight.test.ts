@@ -154,7 +154,7 @@ test("[F4] the deadline travels to the next station and does not grow", async ()
 });
 
 test("[F3] the epoch rises with every promotion and travels with every command", async () => {
-  const at = await TwoStations.begin({ failback: { drainMs: 100 } });
+  const at = await TwoStations.begin();
   at.load({ perSecond: 100, forMs: 6_000 });
   for (const to of ["south", "north", "south"]) {
     await at.clock.advanceBy(1_500);

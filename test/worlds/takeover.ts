@@ -157,6 +157,8 @@ export interface TakeoverFigures {
   readonly refusedEarly: number;
   /** Of those, 95 % took at most this long. */
   readonly refusalP95Ms: number;
+  /** Each of them: when its call came, and how long it took. */
+  readonly refusedCalls: readonly { readonly atMs: number; readonly tookMs: number }[];
   readonly goodput: readonly number[];
   readonly promotions: number;
   readonly outcomes: Readonly<Record<string, number>>;
@@ -316,6 +318,7 @@ function figures(
     refusals: stations.reduce((sum, station) => sum + station.refusals, 0),
     refusedEarly: refused.length,
     refusalP95Ms: refusedMs[Math.ceil(refusedMs.length * 0.95) - 1] ?? 0,
+    refusedCalls: refused.map(({ endedMs, dueMs }) => ({ atMs: dueMs, tookMs: endedMs - dueMs })),
     goodput,
     promotions: events.filter(({ type }) => type === "promoted").length,
     outcomes,

@@ -116,15 +116,17 @@ const READ_FIRST_MS = 10;
 /** Half of all answers take longer than usual: a call needs a little more time than that. */
 const SERVICE_MARGIN = 1.1;
 /** A call is let in to wait only with so much room to spare: what is refused at once could still be tried elsewhere. */
-const DOOR_MARGIN = 1.03;
-/** Refused calls of sources that nobody serves are taken for load where so many are in flight, and nobody is served. */
-const MIN_STORM = 4;
+const DOOR_MARGIN = 1.2;
+/** Refused calls of sources that nobody serves are taken for load where so many are refused in a row. */
+const MIN_STORM = 8;
 /** A station that served within this time is alive; a refusal for load then says how much it takes. */
 const SERVING_MS = 1_000;
 /** Where nothing tells when the queue can move on, it is looked at again this soon. */
 const QUEUE_RECHECK_MS = 10;
 /** Calls whose callers' patience is unknown are ordered as if it were this long; only the order matters. */
 const ORDER_HORIZON_MS = 30_000;
+/** Over how long the calls that were answered are counted. */
+const ANSWERED_WINDOW_MS = 1_000;
 const ENDLESS = Number.POSITIVE_INFINITY;
 const NOTHING: readonly DispatchAction[] = [];
 
@@ -135,10 +137,12 @@ export class Dispatcher {
   readonly #options: DispatchOptions;
   readonly #router: Router;
   readonly #queue: CallQueue = new CallQueue();
+  /** Since when calls have waited without a break. */
+  #queuedSinceMs = 0;
   readonly #due: DueHeap<Call> = new DueHeap();
   readonly #hedges: RetryBudgetMachine = new RetryBudgetMachine(HEDGES);
   /** Calls answered in the last second. */
-  readonly #answered: RateWindow = new RateWindow(1_000, 10, 1);
+  readonly #answered: RateWindow = new RateWindow(ANSWERED_WINDOW_MS, 10, 1);
   #actions: DispatchAction[] = [];
   #parked = 0;
   #needsDecision = false;
@@ -304,7 +308,9 @@ export class Dispatcher {
 
   #cancel(call: Call, reason: unknown, nowMs: number): void {
     if (call.state.phase === "done") return;
-    this.patience.noteHangUp(nowMs - call.arrivedMs, nowMs);
+    // A caller that is still sending does not wait yet.
+    const waits = call.out?.some((attempt) => attempt.isUploading) !== true;
+    if (waits) this.patience.noteHangUp(nowMs - call.arrivedMs, nowMs);
     this.#event(this.#reports.patience(this.patience.estimateMs, nowMs));
     this.#sortAgain();
     // Nobody waits for what is late: the station has more than it can answer.
@@ -385,7 +391,7 @@ export class Dispatcher {
   #ended(attempt: Attempt, end: AttemptEnd, nowMs: number): void {
     const { call, station } = attempt;
     station.out.remove(attempt);
-    if (station.parts.sharedSlots !== undefined) this.#actions.push({ type: "leave-slot", station });
+    this.#leaveSlot(station);
     takeOut(attempt);
     this.#book(attempt, end, nowMs);
     station.admission.leave();
@@ -396,6 +402,14 @@ export class Dispatcher {
     else if (end.result === "ignored") this.#settle(call, end.settlement, "answered", nowMs);
     else this.#failed(attempt, end, nowMs);
     this.#look(station, nowMs);
+  }
+
+  #leaveSlot(station: Station): void {
+    const { sharedSlots } = station.parts;
+    if (sharedSlots === undefined) return;
+    // Whoever waits for the slot outside of this failover is told, which is not for this machine to do.
+    if (sharedSlots.waiting > 0) this.#actions.push({ type: "leave-slot", station });
+    else sharedSlots.giveBack();
   }
 
   /** What the end of an attempt says about its station. */
@@ -427,7 +441,7 @@ export class Dispatcher {
         this.#router.trialFailed(station, true, nowMs);
         break;
       case "overloaded":
-        evidence.noteAnswer();
+        evidence.noteOverloaded();
         this.#overloaded(call, station, end.retryAfterMs, nowMs);
         break;
       case "failed":
@@ -447,8 +461,7 @@ export class Dispatcher {
 
   /** A refusal for load shows what the station takes, unless it is one route that is always refused. */
   #overloaded(call: Call, station: Station, hintMs: number | undefined, nowMs: number): void {
-    const serves = nowMs - station.evidence.lastServedMs < SERVING_MS;
-    const isStorm = !serves && station.admission.inFlight >= MIN_STORM;
+    const isStorm = station.evidence.overloadedInRow >= MIN_STORM;
     if (!isStorm && !call.terms.source.isServedLately(nowMs)) return;
     this.#noteLoad(station, "overloaded", nowMs);
     // A station that serves others meanwhile does not have to be left alone.
@@ -456,9 +469,11 @@ export class Dispatcher {
   }
 
   #served({ call, station }: Attempt, { settlement }: AttemptEnd, nowMs: number): void {
-    for (const visit of call.visits ?? []) {
-      if (visit.station !== station) this.#lostComparison(visit.station, visit.last, visit.lastStartedMs, nowMs);
-    }
+    // No list is made for those that failed nowhere: most.
+    if (call.visits !== undefined)
+      for (const visit of call.visits) {
+        if (visit.station !== station) this.#lostComparison(visit.station, visit.last, visit.lastStartedMs, nowMs);
+      }
     if (station === this.roles.failback?.to) {
       this.roles.failback.noteServed(nowMs);
       this.#isWakeStale = true;
@@ -596,7 +611,7 @@ export class Dispatcher {
     if (tried >= maxAttempts) return false;
     const delayMs = Math.max(backoff.delayMs(Math.max(1, tried), 0), hintMs ?? 0);
     if (hintMs !== undefined && hintMs > maxRetryAfterMs) return false;
-    if (nowMs + delayMs + this.#serviceMs() >= this.#limitMs(call)) return false;
+    if (nowMs + delayMs + this.#serviceMs() >= call.terms.deadline) return false;
     if (budget?.withdraw(nowMs) === false) return false;
     if (budget !== undefined) call.charged = station;
     this.#park(call, delayMs, nowMs);
@@ -627,7 +642,7 @@ export class Dispatcher {
     const cause = "error" in end.settlement ? end.settlement.error : undefined;
     this.#event(this.#reports.shortage(station, codeOf(cause), nowMs));
     const delayMs = Math.min(MAX_SHORTAGE_RETRY_MS, SHORTAGE_RETRY_MS * 2 ** Math.min(call.attempts - 1, 10));
-    if (nowMs + delayMs < Math.min(this.#limitMs(call), call.arrivedMs + MAX_SHORTAGE_MS)) {
+    if (nowMs + delayMs < Math.min(call.terms.deadline, call.arrivedMs + MAX_SHORTAGE_MS)) {
       return this.#park(call, delayMs, nowMs);
     }
     if (call.mayHaveRun) return this.#giveUp(call, nowMs);
@@ -646,6 +661,7 @@ export class Dispatcher {
   #enqueue(call: Call, nowMs: number): void {
     call.state = WAITING;
     call.waitEndsMs ??= nowMs + this.#options.maxWaitMs;
+    if (this.#queue.size === 0) this.#queuedSinceMs = nowMs;
     this.#queue.add(call, this.#orderOf(call));
     this.#due.set(call, Math.min(call.terms.deadline, call.waitEndsMs));
   }
@@ -777,7 +793,11 @@ export class Dispatcher {
     const { admission } = this.roles.active;
     const usualMs = this.#usualMs(this.roles.active);
     const allowed = usualMs === 0 ? ENDLESS : (admission.mostConcurrent * 1_000) / usualMs;
-    const perSecond = Math.max(this.#answered.total(0, nowMs), Math.min(admission.capacityPerSecond, allowed));
+    const measured = this.#answered.total(0, nowMs);
+    // Where calls have waited for a second, what was answered in it is all that the station does.
+    const sinceMs = Math.max(this.#queuedSinceMs, admission.begunAtMs);
+    const isFull = measured > 0 && nowMs - sinceMs >= ANSWERED_WINDOW_MS + usualMs;
+    const perSecond = isFull ? measured : Math.max(measured, Math.min(admission.capacityPerSecond, allowed));
     return perSecond === ENDLESS ? 0 : (this.#queue.size * 1_000) / perSecond;
   }
 

@@ -5,9 +5,9 @@
  * in; what they cause is queued, so no input ever arrives in the middle of another.
  */
 import { AsyncResource } from "node:async_hooks";
-import type { Deadline } from "../../core/deadline.ts";
 import { StaleEpochError } from "../../core/errors.ts";
-import type { Attempt, AttemptEnd, Call } from "../../core/failover/call.ts";
+import { type Attempt, type AttemptEnd, Call } from "../../core/failover/call.ts";
+import { CallSource } from "../../core/failover/call-sources.ts";
 import type { DispatchAction, Dispatcher, DispatchInput } from "../../core/failover/dispatch.ts";
 import type { FailoverEvent } from "../../core/failover/events.ts";
 import type { Judgement } from "../../core/outcome.ts";
@@ -32,7 +32,9 @@ export interface DriverOptions<S extends NamedStation> {
 }
 
 /** A call that arrives and an attempt that has ended are inputs themselves: these two come with every call. */
-type Input<S> = DispatchInput | FailoverRequest<S, unknown> | FailoverAttempt<S> | ((nowMs: number) => void);
+type Input<S> = DispatchInput | Call | FailoverAttempt<S> | ((nowMs: number) => void);
+/** No call has this id. */
+const NOBODY = 0;
 const TICK: DispatchInput = { type: "tick", lateByMs: 0 };
 
 export class FailoverDriver<S extends NamedStation> implements RequestOwner {
@@ -46,9 +48,11 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   #isDraining = false;
   #timer: Disposable | undefined = undefined;
   #timerAtMs: number = Number.POSITIVE_INFINITY;
-  /** The request whose caller is on the stack: its first attempt runs right there. */
-  #entering: FailoverRequest<S, unknown> | undefined = undefined;
+  /** Id of the call whose caller is on the stack: its first attempt runs right there. */
+  #entering = NOBODY;
   readonly #onTimer = (): void => this.#wake();
+  /** @internal See {@link examples}. */
+  readonly examples: readonly unknown[];
 
   constructor(options: DriverOptions<S>) {
     this.clock = options.clock;
@@ -56,6 +60,7 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     this.#stations = options.stations;
     this.#query = options.query;
     this.#listeners = options.listeners;
+    this.examples = examples(this);
   }
 
   /** Takes an input, and does what follows; later, if something is being done already. */
@@ -65,12 +70,11 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   }
 
   /** A new call, in its caller's step; `nowMs` was read in it. */
-  submit<R>(request: FailoverRequest<S, R>, nowMs: number): void {
-    const input = request as FailoverRequest<S, unknown>;
-    if (this.#isDraining) return this.input(input);
-    this.#entering = input;
-    this.#drain(input, nowMs);
-    this.#entering = undefined;
+  submit(call: Call, nowMs: number): void {
+    if (this.#isDraining) return this.input(call);
+    this.#entering = call.id;
+    this.#drain(call, nowMs);
+    this.#entering = NOBODY;
   }
 
   cancel(call: Call, reason: unknown): void {
@@ -105,7 +109,7 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   #take(input: Input<S>, nowMs: number): void {
     if (input instanceof FailoverAttempt) {
       this.#performOwn(this.#dispatcher.ended(input.record, input.end as AttemptEnd, nowMs));
-    } else if (input instanceof FailoverRequest) this.#performOwn(this.#dispatcher.submit(input, nowMs));
+    } else if (input instanceof Call) this.#performOwn(this.#dispatcher.submit(input, nowMs));
     else if (typeof input === "function") input(nowMs);
     else this.#performAll(this.#dispatcher.dispatch(input, nowMs));
     for (const { parts } of this.#stations) if (parts.breaker?.machine.hasTransitions) parts.breaker.announce();
@@ -179,10 +183,9 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     const { station, role } = this.#handle(attempt.station.number);
     const context = new FailoverAttempt(attempt, station, role, this);
     attempt.context = context;
-    const request = requestOf<S>(attempt.call);
     let pending: PromiseLike<unknown> | unknown;
     try {
-      pending = this.#run(request, attempt.call.terms.deadline, context);
+      pending = this.#run(attempt.call, context);
       if (!(pending instanceof Promise)) pending = Promise.resolve(pending);
     } catch (error) {
       pending = Promise.reject(error);
@@ -193,11 +196,13 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     );
   }
 
-  #run(request: FailoverRequest<S, unknown>, deadline: Deadline, context: FailoverAttempt<S>): unknown {
-    if (request === this.#entering) {
-      this.#entering = undefined;
+  #run(call: Call, context: FailoverAttempt<S>): unknown {
+    const request = requestOf<S>(call);
+    if (call.id === this.#entering) {
+      this.#entering = NOBODY;
       return request.operation(context);
     }
+    const { deadline } = call;
     // Started by another call's end or by a timer, an attempt still belongs to its own caller, and is under no deadline but its own.
     return request.context.runInAsyncScope(() =>
       ambientDeadline() < deadline ? runUnder(deadline, () => request.operation(context)) : request.operation(context),
@@ -239,13 +244,28 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   }
 }
 
+/**
+ * One object of each class that calls are made of. V8 drops the code it has optimised for a class when a full collection
+ * finds no object of it alive, which is so whenever no call is in flight: the next calls would be several times as slow,
+ * and take half as much memory again. (Fractions, because a field that held whole numbers only makes another class to V8.)
+ */
+function examples<S extends NamedStation>(owner: RequestOwner): readonly unknown[] {
+  const source = new CallSource(1);
+  const terms = { deadline: 0.5, idempotencyKey: undefined, isRepeatable: true, isIdempotent: true, source };
+  const sink = Promise.withResolvers<unknown>();
+  const request = new FailoverRequest<S, unknown>(owner, () => undefined, undefined, callersContext(), sink);
+  const call = new Call(NOBODY, terms, 0.5, request);
+  call.dueAtMs = 0.5;
+  return [call, new FailoverAttempt({} as Attempt, {} as S, "primary", owner)];
+}
+
 /** The async context to keep for a caller that is on the stack. */
 export function callersContext(): AsyncResource {
   return new AsyncResource("PrimaryBackupFailover.call");
 }
 
 function requestOf<S>(call: Call): FailoverRequest<S, unknown> {
-  return call as FailoverRequest<S, unknown>;
+  return call.request as FailoverRequest<S, unknown>;
 }
 
 function endFrom({ outcome, retryAfterMs, retry }: Judgement, settlement: AttemptEnd["settlement"]): AttemptEnd {
