@@ -1,41 +1,128 @@
 /**
- * What the calls of one station can have shown its gateway, counted from outside. How a failover weighs them is its own
- * business (what it compares with another station, what is late for its source); so two bounds are kept. *May* they speak
- * against the station: at least two refused connections in a row, three attempts of the last forty that were not served,
- * or two that nothing has answered for as long as proof takes. *Must* they: so many refused connections as are proof, one
- * after the other, with nothing served and no other end between.
+ * What calls have shown of one station, counted from outside as docs/guide/failover.md has it ("Evidence"). Each kind of
+ * evidence is counted twice: the most that a gateway can hold against the station, for a promotion that it makes, and the
+ * least that it has to, for one that it owes. Five kinds speak against a station: connections refused in a row; commands
+ * that it failed and another one served; attempts that are out for much longer than usual while it answers nothing at all;
+ * commands lost in a row for some time; failures that could not be compared, for some time. What was sent before the
+ * station was last cleared (promoted, replaced, heard again) counts no more. How long is usual is learned from the answers
+ * of the group: the bounds used here are on either side of what a gateway may learn from the same answers.
  */
-import { AttemptTimeoutError } from "ground-station-failover";
-import type { Attempt } from "../fleet/observer.ts";
+import type { Attempt, Command } from "../fleet/observer.ts";
+import { endOf, isTimedOut } from "./attempt-ends.ts";
 import type { DocumentedGroup } from "./documented.ts";
 
-/** Verdicts that a failover keeps, twice over: what is compared counts later than it ends. */
-const KEPT = 40;
-/** So many of them must have come to nothing. */
-const MIN_BAD = 3;
-/** So many attempts without an answer are silence. */
-const MIN_SILENT = 2;
-/** An attempt that is out for less than this is not late for any station. */
-const MIN_LATE_MS = 5;
-const ROUNDING_MS = 1e-6;
+/** Instants on one axis differ by rounding. */
+const ROUNDING_MS = 0.001;
+/** Of so many compared commands … */
+const COMPARED = 20;
+/** … so many, and this share, have failed here and were served elsewhere. */
+const LEAST_LOST = 5;
+const LOST_RATE = 0.4;
+/** So many attempts have to be overdue. */
+const LEAST_OVERDUE = 2;
+/** Answers that are remembered to tell what is usual. */
+const ANSWERS = 100;
+/** An attempt is overdue once it is out for longer than nearly all of them: at least than this share of the last. */
+const SURELY_QUICKER = 0.9;
+/** And surely overdue where it is out for so many times the slowest answer ever seen, once so many are known. */
+const SURELY_LATE_RATIO = 1.5;
+const SURELY_LATE_MS = 10;
+const ENOUGH_ANSWERS = 64;
+
+/** How long the stations of a group take to answer. */
+export class UsualAnswers {
+  readonly #lastMs: number[] = [];
+  #slowestMs = 0;
+  #answers = 0;
+
+  add(tookMs: number): void {
+    this.#answers++;
+    this.#slowestMs = Math.max(this.#slowestMs, tookMs);
+    this.#lastMs.push(tookMs);
+    if (this.#lastMs.length > ANSWERS) this.#lastMs.shift();
+  }
+
+  /** No gateway may take an attempt for overdue that is out for less. */
+  get leastOverdueMs(): number {
+    const sorted = this.#lastMs.toSorted((one, other) => one - other);
+    return sorted[Math.floor(SURELY_QUICKER * (sorted.length - 1))] ?? 0;
+  }
+
+  /** Every gateway has to take an attempt for overdue that is out for longer; `Infinity` while too little is known. */
+  get mostOverdueMs(): number {
+    if (this.#answers < ENOUGH_ANSWERS) return Number.POSITIVE_INFINITY;
+    return SURELY_LATE_RATIO * this.#slowestMs + SURELY_LATE_MS;
+  }
+}
+
+interface Mark {
+  readonly startedMs: number;
+  /** Must a gateway count it? */
+  readonly sure: boolean;
+}
+
+/** Ends of one kind with no success between, the most and the least of them. */
+class InARow {
+  #marks: Mark[] = [];
+  #least = 0;
+  #leastSinceMs = Number.POSITIVE_INFINITY;
+
+  add(startedMs: number, sure: boolean): void {
+    this.#marks.push({ startedMs, sure });
+    if (!sure) return;
+    this.#least++;
+    this.#leastSinceMs = Math.min(this.#leastSinceMs, startedMs);
+  }
+
+  /** An attempt that was sent at `startedMs` has succeeded: it clears what was there before it was sent. */
+  served(startedMs: number): void {
+    this.#least = 0;
+    this.#leastSinceMs = Number.POSITIVE_INFINITY;
+    const sure = this.#marks.filter((mark) => mark.sure).map((mark) => mark.startedMs);
+    const clearsFromMs = sure.length > 0 ? Math.min(...sure) : Math.max(...this.#marks.map((mark) => mark.startedMs));
+    if (startedMs >= clearsFromMs) this.#marks = [];
+  }
+
+  clear(): void {
+    this.#marks = [];
+    this.served(Number.POSITIVE_INFINITY);
+  }
+
+  /** Can they be so many, for so long? `more`: ends that are being booked in this very step. */
+  may(count: number, forMs: number, more: readonly number[], nowMs: number): boolean {
+    const all = [...this.#marks.map((mark) => mark.startedMs), ...more];
+    return all.length >= count && nowMs - Math.min(...all) >= forMs - ROUNDING_MS;
+  }
+
+  must(count: number, forMs: number, nowMs: number): boolean {
+    return this.#least >= count && nowMs - this.#leastSinceMs >= forMs;
+  }
+}
 
 export class CommandPathTally {
   readonly #settings: DocumentedGroup;
-  /** Refused connections in a row, counted generously and strictly. */
-  #refusals = 0;
-  #sureRefusals = 0;
-  /** When the first of them was sent. */
-  #refusedSinceMs = Number.POSITIVE_INFINITY;
-  /** Whether each of the last ends was anything but a success; the newest last. */
-  #bad: boolean[] = [];
-  /** When anything last came back, and how many attempts were given up unanswered since. */
-  #answeredAtMs = Number.NEGATIVE_INFINITY;
-  #unanswered = 0;
+  readonly #usual: UsualAnswers;
+  readonly #refused: InARow = new InARow();
+  readonly #lost: InARow = new InARow();
+  readonly #failed: InARow = new InARow();
+  readonly #out: Set<Attempt> = new Set();
+  /** Attempts that ended without an answer since the last one. */
+  #unanswered: Attempt[] = [];
+  /** Commands that failed here and are not over, and when they were sent. */
+  readonly #failedHere: Map<Command, number> = new Map();
+  /** 1 for a command that was served elsewhere after it had failed here, 0 for one served here; the newest last. */
+  #compared: (0 | 1)[] = [];
+  #answeredMs: number = Number.NEGATIVE_INFINITY;
   /** Attempts from before count no more. */
-  #beginsMs = Number.NEGATIVE_INFINITY;
+  #beginsMs: number = Number.NEGATIVE_INFINITY;
 
-  constructor(settings: DocumentedGroup) {
+  constructor(settings: DocumentedGroup, usual: UsualAnswers) {
     this.#settings = settings;
+    this.#usual = usual;
+  }
+
+  began(attempt: Attempt): void {
+    this.#out.add(attempt);
   }
 
   /**
@@ -43,68 +130,111 @@ export class CommandPathTally {
    * could it have had reason to.
    */
   ended(attempt: Attempt, counts: boolean, surely: boolean, nowMs: number): void {
-    const { outcome, signal, localMs } = attempt;
-    if (outcome === "stale") return;
-    const sure = !signal.aborted && localMs >= this.#beginsMs;
-    if (outcome === "reply") {
-      this.#answeredAtMs = nowMs;
-      this.#unanswered = 0;
-      // What was sent before proves nothing about connections.
-      if (localMs >= this.#refusedSinceMs) this.#forgetRefusals();
-      this.#sureRefusals = 0;
-    } else if (nowMs - localMs >= MIN_LATE_MS) this.#unanswered++;
-    if (this.#isServed(attempt)) {
-      this.#note(false);
-      return;
+    if (!this.#out.delete(attempt)) return;
+    const { command, localMs } = attempt;
+    const end = endOf(attempt, this.#settings);
+    if (attempt.outcome === "reply") this.#answered(nowMs);
+    else if (!attempt.ours) this.#unanswered.push(attempt);
+    if (end === "served") this.#served(localMs, nowMs - attempt.judgedFromLocalMs);
+    else if (end === "nothing" || localMs < this.#beginsMs) return;
+    else if (end === "refused") {
+      if (counts) this.#refused.add(localMs, surely);
+    } else {
+      this.#failedHere.set(command, localMs);
+      // Whether it was compared with another station is the gateway's business: it counts at most.
+      if (end === "failed") this.#failed.add(localMs, false);
+      else if (end === "lost" && counts) this.#lost.add(localMs, surely);
     }
-    if (!counts) return;
-    const refused = outcome === "never-sent";
-    if (refused) {
-      this.#refusals++;
-      this.#refusedSinceMs = Math.min(this.#refusedSinceMs, localMs);
-    }
-    this.#sureRefusals = refused && sure && surely ? this.#sureRefusals + 1 : 0;
-    // What its caller gave up says nothing, unless it was late.
-    const timedOut = signal.reason instanceof AttemptTimeoutError;
-    if (outcome !== "aborted" || timedOut || nowMs - localMs >= MIN_LATE_MS) this.#note(true);
+  }
+
+  /** Another station has served `command`. */
+  servedElsewhere(command: Command): void {
+    const startedMs = this.#failedHere.get(command);
+    this.#failedHere.delete(command);
+    if (startedMs !== undefined && startedMs >= this.#beginsMs) this.#compare(1);
+  }
+
+  /** `command` is over. */
+  over(command: Command): void {
+    this.#failedHere.delete(command);
   }
 
   /** Everything held against it is forgotten. */
   startAfresh(nowMs: number): void {
-    this.#forgetRefusals();
-    this.#sureRefusals = this.#unanswered = 0;
-    this.#bad = [];
-    this.#answeredAtMs = nowMs;
+    this.#refused.clear();
+    this.#lost.clear();
+    this.#failed.clear();
+    this.#compared = [];
+    this.#unanswered = [];
     this.#beginsMs = nowMs;
+    this.#answeredMs = nowMs;
   }
 
-  /** Can its calls speak against it, while `out` are out? */
-  mayFail(out: Iterable<Attempt>, nowMs: number): boolean {
-    if (this.#refusals >= Math.min(2, this.#settings.commandPath.refusalsToDeclare)) return true;
-    if (this.#bad.filter((bad) => bad).length >= MIN_BAD) return true;
-    let silent = this.#unanswered;
-    for (const { localMs } of out) if (nowMs - localMs >= MIN_LATE_MS) silent++;
-    const proofMs = this.#settings.commandPath.unansweredAfterMs - ROUNDING_MS;
-    return silent >= MIN_SILENT && nowMs - this.#answeredAtMs >= proofMs;
+  /** Can its calls speak against it? */
+  mayFail(nowMs: number): boolean {
+    const { failingForMs, minimumFailures, refusalsToDeclare } = this.#settings.commandPath;
+    // What its gateway gives up in this very step is booked before it ends.
+    const givenUp = [...this.#out].filter(isTimedOut).map(({ localMs }) => localMs);
+    return (
+      this.#refused.may(refusalsToDeclare, 0, [], nowMs) ||
+      this.#lost.may(minimumFailures, failingForMs, givenUp, nowMs) ||
+      this.#failed.may(minimumFailures, failingForMs, [], nowMs) ||
+      this.#isLostByComparison() ||
+      this.#isSilent(this.#usual.leastOverdueMs, this.#settings.commandPath.unansweredAfterMs, nowMs)
+    );
   }
 
   /** Must they? */
-  mustFail(): boolean {
-    return this.#sureRefusals >= this.#settings.commandPath.refusalsToDeclare;
+  mustFail(nowMs: number): boolean {
+    const { failingForMs, minimumFailures, refusalsToDeclare, unansweredAfterMs } = this.#settings.commandPath;
+    return (
+      this.#refused.must(refusalsToDeclare, 0, nowMs) ||
+      this.#lost.must(minimumFailures, failingForMs, nowMs) ||
+      this.#mustBeSilent(unansweredAfterMs, nowMs)
+    );
   }
 
-  #forgetRefusals(): void {
-    this.#refusals = 0;
-    this.#refusedSinceMs = Number.POSITIVE_INFINITY;
+  #answered(nowMs: number): void {
+    this.#answeredMs = nowMs;
+    this.#unanswered = [];
   }
 
-  #isServed({ outcome, status = 0, lies }: Attempt): boolean {
-    const failed = status >= 500 || status === 408 || status === 429;
-    return outcome === "reply" && !failed && !(lies && this.#settings.commands.errorBody);
+  #served(startedMs: number, tookMs: number): void {
+    for (const row of [this.#refused, this.#lost, this.#failed]) row.served(startedMs);
+    this.#compare(0);
+    if (tookMs >= 0) this.#usual.add(tookMs);
   }
 
-  #note(bad: boolean): void {
-    this.#bad.push(bad);
-    if (this.#bad.length > KEPT) this.#bad.shift();
+  #compare(verdict: 0 | 1): void {
+    this.#compared.push(verdict);
+    if (this.#compared.length > COMPARED) this.#compared.shift();
+  }
+
+  #isLostByComparison(): boolean {
+    const lost = this.#compared.filter((verdict) => verdict === 1).length;
+    // How many successes came before the first failure is not remembered by a gateway.
+    const counted = this.#compared.length - Math.max(0, this.#compared.indexOf(1));
+    return lost >= LEAST_LOST && lost >= LOST_RATE * counted;
+  }
+
+  /** Were so many out for longer than `lateMs` at an instant that is `forMs` ago, and has nothing been answered since? */
+  #isSilent(lateMs: number, forMs: number, nowMs: number): boolean {
+    const sinceMs = nowMs - forMs + ROUNDING_MS;
+    if (this.#answeredMs > sinceMs) return false;
+    let late = 0;
+    for (const attempt of [...this.#out, ...this.#unanswered]) {
+      const { localMs, judgedFromLocalMs } = attempt;
+      if (localMs >= this.#beginsMs && sinceMs - judgedFromLocalMs >= lateMs) late++;
+    }
+    return late >= LEAST_OVERDUE;
+  }
+
+  #mustBeSilent(forMs: number, nowMs: number): boolean {
+    const lateMs = this.#usual.mostOverdueMs;
+    let late = 0;
+    for (const { localMs, judgedFromLocalMs, signal } of this.#out) {
+      if (!signal.aborted && localMs >= this.#beginsMs && nowMs - forMs - judgedFromLocalMs >= lateMs) late++;
+    }
+    return late >= LEAST_OVERDUE && this.#answeredMs < nowMs - forMs;
   }
 }

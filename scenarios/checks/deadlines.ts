@@ -1,7 +1,8 @@
 /**
  * Deadlines: an instant at the gateway, a time left wherever the command goes on. Whatever happens to a command (waits,
  * retries, other stations), the instant by which its source wants it stays where it was, and nobody sends it on from then
- * on. Attempts have an end of their own, earlier than that. Instants are compared on the clock of whoever promised them.
+ * on. Attempts have an end of their own, earlier than that, counted from when their body was out. Instants are compared on
+ * the clock of whoever promised them.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Attempt, Command, FleetObserver, Relay, Visit } from "../fleet/observer.ts";
@@ -17,7 +18,6 @@ const LATE_MS = 50;
 
 export function deadlines(fleet: Fleet): FleetObserver {
   const visits: Map<Command, Visit[]> = new Map();
-  /** By station, oldest first. */
   const out: PerStation<Set<Attempt>> = new PerStation(() => new Set());
   const clear = (): void => {
     visits.clear();
@@ -43,7 +43,7 @@ export function deadlines(fleet: Fleet): FleetObserver {
     attemptEnded: (attempt) => void out.of(attempt.group, attempt.station).delete(attempt),
     relaySent: (relay) => passedOnInTime(fleet, relay),
     tick() {
-      for (const attempts of out.all) for (const oldest of attempts) if (!overdue(fleet, oldest)) break;
+      for (const attempts of out.all) for (const attempt of attempts) refuseOverdue(fleet, attempt);
     },
   };
 }
@@ -83,18 +83,17 @@ function passedOnInTime({ world }: Fleet, relay: Relay): void {
     );
 }
 
-/** Is this attempt out for longer than it may be? True also for one that was given up: then the next is looked at. */
-function overdue(fleet: Fleet, attempt: Attempt): boolean {
-  if (attempt.signal.aborted) return true;
+/** An attempt that somebody waits for is out for no longer than its timeout. */
+function refuseOverdue(fleet: Fleet, attempt: Attempt): void {
+  if (attempt.signal.aborted) return;
   const process = livingGateway(fleet);
   const timeoutMs = documentedGroups(fleet).get(attempt.group)?.commands.timeoutMs ?? Number.POSITIVE_INFINITY;
-  if (process === undefined || process.nowMs() - attempt.localMs <= timeoutMs + LATE_MS) return false;
+  if (process === undefined || process.nowMs() - attempt.judgedFromLocalMs <= timeoutMs + LATE_MS) return;
   const { world } = fleet;
-  if (troubleOf(fleet).disturbsGateway(attempt.atMs, world.nowMs)) return false;
-  const outMs = process.nowMs() - attempt.localMs;
+  if (troubleOf(fleet).disturbsGateway(attempt.atMs, world.nowMs)) return;
+  const outMs = process.nowMs() - attempt.judgedFromLocalMs;
   world.violate(
     "attempts-time-out",
     `${attempt.command.id} is out at ${attempt.group}/${attempt.station} for ${outMs} ms; its timeout is ${timeoutMs} ms`,
   );
-  return true;
 }

@@ -114,12 +114,14 @@ export class HandMade {
       incarnation: 1,
       atMs: nowMs,
       localMs: nowMs,
+      judgedFromLocalMs: nowMs,
       timeLeftMs: 15_000,
       signal: new AbortController().signal,
       endedAtMs: undefined,
       outcome: undefined,
       status: undefined,
       lies: false,
+      ours: false,
       ...changes,
     };
     this.tell("attemptBegan", attempt);

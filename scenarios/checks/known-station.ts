@@ -3,20 +3,19 @@
  * say, and when it was replaced. Where it cannot be seen whether a gateway knew a thing, there is a word for "surely" and
  * one for "perhaps", and a check uses the one that can accuse nobody wrongly.
  */
-import type { Attempt } from "../fleet/observer.ts";
+import type { UsualAnswers } from "./command-path-tally.ts";
 import { CommandPathTally } from "./command-path-tally.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import type { Standing } from "./silence.ts";
 
 /** `FailoverOptions.cooldownMs`, and where its doubling ends. */
-const COOLDOWN_MS = 5_000;
-const MAX_COOLDOWN_MS = 80_000;
+const DOUBT_MS = 5_000;
+const LONGEST_DOUBT_MS = 80_000;
 /** Instants on one axis differ by rounding. */
 const ROUNDING_MS = 0.001;
 
 export class KnownStation {
   readonly tally: CommandPathTally;
-  readonly out: Set<Attempt> = new Set();
   readonly #probes: boolean;
   readonly #openDurationMs: number;
   standing: Standing = "unknown";
@@ -31,11 +30,11 @@ export class KnownStation {
   unproven = false;
   lastProbe: "well" | "ill" | undefined = undefined;
   #replaced = 0;
-  #perhapsCoolingUntilMs = Number.NEGATIVE_INFINITY;
-  #surelyCoolingUntilMs = Number.NEGATIVE_INFINITY;
+  #perhapsInDoubtUntilMs = Number.NEGATIVE_INFINITY;
+  #surelyInDoubtUntilMs = Number.NEGATIVE_INFINITY;
 
-  constructor(settings: DocumentedGroup) {
-    this.tally = new CommandPathTally(settings);
+  constructor(settings: DocumentedGroup, usual: UsualAnswers) {
+    this.tally = new CommandPathTally(settings, usual);
     this.#probes = settings.probes;
     this.#openDurationMs = settings.breaker.openDurationMs;
   }
@@ -55,8 +54,8 @@ export class KnownStation {
   /** Another took its place; `forCalls`: because its calls failed. */
   replaced(cause: string, forCalls: boolean, nowMs: number): void {
     this.tally.startAfresh(nowMs);
-    this.#perhapsCoolingUntilMs = nowMs + Math.min(MAX_COOLDOWN_MS, COOLDOWN_MS * 2 ** this.#replaced++);
-    if (forCalls) this.#surelyCoolingUntilMs = nowMs + COOLDOWN_MS;
+    this.#perhapsInDoubtUntilMs = nowMs + Math.min(LONGEST_DOUBT_MS, DOUBT_MS * 2 ** this.#replaced++);
+    if (forCalls) this.#surelyInDoubtUntilMs = nowMs + DOUBT_MS;
     if (cause !== "failure") return;
     this.unproven = true;
     this.lastProbe = undefined;
@@ -70,7 +69,7 @@ export class KnownStation {
   /** Is something known that speaks against it as the active one? */
   perhapsUnfit(nowMs: number): boolean {
     if (this.standing === "down" || this.circuit === "open" || nowMs < this.restsUntilMs) return true;
-    return nowMs < this.#perhapsCoolingUntilMs || this.tally.mayFail(this.out, nowMs);
+    return nowMs < this.#perhapsInDoubtUntilMs || this.tally.mayFail(nowMs);
   }
 
   /** May it surely not be made active while somebody else is fit? */
@@ -78,7 +77,7 @@ export class KnownStation {
     if (this.standing !== "alive" || nowMs < this.restsUntilMs) return true;
     // That it is half-open is told when somebody asks.
     if (this.circuit === "open" && nowMs < this.#openUntilMs - ROUNDING_MS) return true;
-    return !this.#probes && nowMs < this.#surelyCoolingUntilMs - ROUNDING_MS;
+    return !this.#probes && nowMs < this.#surelyInDoubtUntilMs - ROUNDING_MS;
   }
 
   /** May it surely be made active? */

@@ -1,70 +1,18 @@
 /**
  * Room: how many attempts are out at a station, how many commands wait at a group, and that every place comes back. What
  * is out and what waits is counted here at the doors, where commands come in and attempts go out; what the gateway says of
- * itself must agree with that, and at the end, when nobody waits for anything, nothing may be left over.
+ * itself must agree with that (`at-the-door.ts` says where one number is two bounds), and at the end, when nobody waits for
+ * anything, nothing may be left over.
  */
 import type { FailoverStatus } from "ground-station-failover";
 import type { Fleet } from "../fleet/fleet.ts";
-import type { Attempt, Command, FleetObserver } from "../fleet/observer.ts";
+import type { FleetObserver } from "../fleet/observer.ts";
+import { Door } from "./at-the-door.ts";
 import { documentedGroups } from "./documented.ts";
 import type { StatusLook } from "./status-round.ts";
 import { livingGateway, lookAround } from "./status-round.ts";
 
 type Station = FailoverStatus["stations"][number];
-
-/** A command at the gateway. */
-interface AtTheDoor {
-  visits: number;
-  attempted: boolean;
-}
-
-/** A group at the gateway of now. */
-class Door {
-  readonly commands: Map<Command, AtTheDoor> = new Map();
-  readonly out: Map<string, Set<Attempt>> = new Map();
-  /** Sendings that have come in and are not answered. */
-  visits = 0;
-  /** Commands of which no attempt has been made. */
-  untried = 0;
-
-  arrived(command: Command): void {
-    this.visits++;
-    const known = this.commands.get(command);
-    if (known !== undefined) known.visits++;
-    else {
-      this.commands.set(command, { visits: 1, attempted: false });
-      this.untried++;
-    }
-  }
-
-  answered(command: Command): void {
-    const known = this.commands.get(command);
-    if (known === undefined) return;
-    this.visits--;
-    if (--known.visits > 0) return;
-    this.commands.delete(command);
-    if (!known.attempted) this.untried--;
-  }
-
-  /** How many are out at its station from now on. */
-  began(attempt: Attempt): number {
-    const known = this.commands.get(attempt.command);
-    if (known?.attempted === false) {
-      known.attempted = true;
-      this.untried--;
-    }
-    const there = this.out.get(attempt.station) ?? new Set();
-    this.out.set(attempt.station, there.add(attempt));
-    return there.size;
-  }
-
-  /** Attempts at `station` that somebody waits for. */
-  wantedAt(station: string): number {
-    let wanted = 0;
-    for (const { signal } of this.out.get(station) ?? []) if (!signal.aborted) wanted++;
-    return wanted;
-  }
-}
 
 export function slots(fleet: Fleet): FleetObserver {
   const { world } = fleet;
@@ -89,7 +37,8 @@ export function slots(fleet: Fleet): FleetObserver {
           `${command.id} is number ${outThere} out at ${group}/${station}; allowed are ${most}`,
         );
     },
-    attemptEnded: (attempt) => doorOf(attempt.group).out.get(attempt.station)?.delete(attempt),
+    attemptEnded: (attempt) => doorOf(attempt.group).ended(attempt),
+    gatewayEvent: (event) => doorOf(event.group).heard(event),
     tick() {
       for (const [group, door] of doors) waitsWithinLimit(fleet, group, door);
       const look = lookAround(fleet);
@@ -116,28 +65,34 @@ function waitsWithinLimit(fleet: Fleet, group: string, { untried }: Door): void 
 
 function agrees({ world }: Fleet, { group, status }: StatusLook, door: Door): void {
   const { waiting, parked, stations } = status;
-  let [wanted, pending] = [0, 0];
+  let pending = 0;
   for (const station of stations) {
-    wanted += door.wantedAt(station.name);
     pending += station.budget?.pending ?? 0;
-    const wrong = misfit(station, door.out.get(station.name)?.size ?? 0);
+    const wrong = misfit(station, door.outAt(station.name));
     if (wrong !== undefined) world.violate("counts-agree", `${group}/${station.name}: ${wrong}`);
   }
-  const counts = `${wanted} attempts are out, ${waiting} commands wait and ${parked} are parked`;
-  // A command may have two attempts out, or wait while one is, but it waits in one place only.
-  if (waiting + parked > door.visits || door.visits > waiting + parked + wanted)
-    world.violate("counts-agree", `${group}: ${counts}, of ${door.visits} commands that are there`);
+  // An extra attempt is paid for while its command waits for it.
   if (pending > waiting + parked)
-    world.violate("counts-agree", `${group}: ${pending} extra attempts are to come, and ${counts}`);
+    world.violate(
+      "counts-agree",
+      `${group}: ${pending} extra attempts are to come, and ${waiting} commands wait and ${parked} are parked`,
+    );
+  const { least, most } = door.waiting();
+  if (waiting + parked < least || waiting + parked > most)
+    world.violate(
+      "counts-agree",
+      `${group}: ${waiting} wait and ${parked} are parked; of ${door.visits} commands that are there ${least} to ${most} are not out`,
+    );
 }
 
-/** What is wrong with what a station says of itself, while so many attempts are out there. */
+/** What is wrong with what is said of a station at which so many attempts are out. */
 function misfit({ inFlight, ramp, bulkhead }: Station, out: number): string | undefined {
   if (inFlight !== out) return `${inFlight} in flight, and ${out} attempts are out`;
-  if (ramp.inFlight !== inFlight) return `${inFlight} in flight, and ${ramp.inFlight} admitted`;
+  if (ramp.inFlight !== inFlight) return `${inFlight} in flight, and ${ramp.inFlight} at the ramp`;
   if (bulkhead === undefined) return undefined;
-  if (bulkhead.running !== out) return `${bulkhead.running} slots are taken, and ${out} attempts are out`;
-  return bulkhead.waiting > 0 ? `${bulkhead.waiting} wait for a slot; commands wait in one queue only` : undefined;
+  const { running, waiting } = bulkhead;
+  if (running !== out) return `${running} slots are taken, and ${out} attempts are out`;
+  return waiting > 0 ? `${waiting} wait for a slot: they should wait in the group's one queue` : undefined;
 }
 
 /** Where commands are still under way at the end, others ask why; where none are, nothing is left of them. */
@@ -145,14 +100,14 @@ function returned(fleet: Fleet, group: string, door: Door): void {
   const status = livingGateway(fleet)?.gateway.groups.get(group)?.status;
   if (status === undefined || door.visits > 0) return;
   const left: string[] = [];
-  for (const [station, out] of door.out) if (out.size > 0) left.push(`${out.size} attempts out at ${station}`);
+  for (const [station, out] of door.out) if (out > 0) left.push(`${out} attempts out at ${station}`);
   for (const { name, inFlight, ramp, budget, bulkhead } of status.stations) {
     if ((budget?.pending ?? 0) !== 0) left.push(`${budget?.pending} extra attempts to come at ${name}`);
     if (bulkhead !== undefined && bulkhead.waiting > 0) left.push(`${bulkhead.waiting} waiting for a slot of ${name}`);
     if (inFlight !== 0 || ramp.inFlight !== 0)
-      left.push(`${inFlight} in flight and ${ramp.inFlight} admitted at ${name}`);
+      left.push(`${inFlight} in flight and ${ramp.inFlight} at the ramp of ${name}`);
   }
-  if (status.waiting !== 0 || status.parked !== 0) left.push(`${status.waiting} waiting and ${status.parked} parked`);
+  if (status.waiting !== 0 || status.parked !== 0) left.push(`${status.waiting} waiting and ${status.parked} held`);
   if (left.length > 0)
     fleet.world.violate("everything-returns", `${group}: nobody waits for anything, and ${left.join(", ")}`);
 }

@@ -76,6 +76,8 @@ export interface Attempt {
   readonly incarnation: number;
   readonly atMs: number;
   readonly localMs: number;
+  /** On the gateway's clock, from when its age says something: when its body was out; `Infinity` while that goes out. */
+  judgedFromLocalMs: number;
   readonly timeLeftMs: number;
   /** Aborted from the instant on at which nobody waits for it any more, which may be before it ends. */
   readonly signal: AbortSignal;
@@ -85,6 +87,8 @@ export interface Attempt {
   status: number | undefined;
   /** The reply claims success and reports an error. */
   lies: boolean;
+  /** It came to nothing because the gateway's own machine was short of something. */
+  ours: boolean;
 }
 
 /** A command in the hands of a station. Its instants are on the station's own clock. */

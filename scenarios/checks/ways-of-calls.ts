@@ -1,0 +1,121 @@
+/**
+ * Why a command may go to a station that is not the active one, under the active one's epoch (`one-active-per-epoch`). The
+ * role says where new commands go as a rule; these are the exceptions that docs/guide/failover.md names, each shown by
+ * attempts and events and not by the gateway's word for it:
+ * - another station has had the command: refused it, failed it, lost it, or has been silent about it for longer than it
+ *   usually takes;
+ * - the active station is in doubt (`doubted` … `trusted`), was declared down, is out of service, its circuit is open, or
+ *   nobody is fit (`kept`);
+ * - a failback tries the station out (`handover-begun` … `promoted` or `handover-ended`).
+ */
+import type { GatewayEvent } from "../../gateway/src/compose.ts";
+import type { Attempt, Command } from "../fleet/observer.ts";
+import { PerStation } from "./per-station.ts";
+
+/** Of so many answers of a station, half were quicker than an attempt that is taken for overdue. */
+const ANSWERS = 20;
+/** An overdue attempt has been out for this long at least, however quick its station is (`answer-times.ts`). */
+const LEAST_OVERDUE_MS = 5;
+
+/** What its gateway said of one group's active station since it became active. */
+class Active {
+  doubted = false;
+  kept = false;
+  /** The station that a failback tries out. */
+  tried: string | undefined = undefined;
+}
+
+interface Known {
+  down: boolean;
+  circuitOpen: boolean;
+  rests: boolean;
+  /** How long its last answers took. */
+  readonly answersMs: number[];
+}
+
+export class WaysOfCalls {
+  readonly #groups: Map<string, Active> = new Map();
+  readonly #stations = new PerStation<Known>(() => ({ down: false, circuitOpen: false, rests: false, answersMs: [] }));
+  readonly #served: (attempt: Attempt) => boolean;
+  /** Commands that are not answered: how often they are there, and their attempts. */
+  readonly #there: Map<Command, { visits: number; readonly attempts: Attempt[] }> = new Map();
+
+  /** `served`: has this attempt succeeded? */
+  constructor(served: (attempt: Attempt) => boolean) {
+    this.#served = served;
+  }
+
+  clear(): void {
+    this.#groups.clear();
+    this.#stations.clear();
+    this.#there.clear();
+  }
+
+  heard(event: GatewayEvent): void {
+    const active = this.#of(event.group);
+    if (event.type === "doubted") active.doubted = true;
+    else if (event.type === "trusted") active.doubted = false;
+    else if (event.type === "kept") active.kept = true;
+    else if (event.type === "handover-begun") active.tried = event.station;
+    else if (event.type === "handover-ended") active.tried = undefined;
+    else if (event.type === "promoted") this.#groups.set(event.group, new Active());
+    else if (event.type === "declaration") this.#stations.of(event.group, event.node).down = event.to === "down";
+    else if (event.type === "breaker")
+      this.#stations.of(event.group, event.station).circuitOpen = event.transition.to !== "closed";
+    else if (event.type === "maintenance")
+      this.#stations.of(event.group, event.station).rests = event.reason !== undefined;
+  }
+
+  arrived(command: Command): void {
+    const there = this.#there.get(command);
+    if (there === undefined) this.#there.set(command, { visits: 1, attempts: [] });
+    else there.visits++;
+  }
+
+  answered(command: Command): void {
+    const there = this.#there.get(command);
+    if (there !== undefined && --there.visits <= 0) this.#there.delete(command);
+  }
+
+  began(attempt: Attempt): void {
+    const there = this.#there.get(attempt.command);
+    if (there === undefined) this.#there.set(attempt.command, { visits: 1, attempts: [attempt] });
+    else there.attempts.push(attempt);
+  }
+
+  /** The active station of `group` is fit: what was said of that nobody is, is over. */
+  fitAgain(group: string): void {
+    this.#of(group).kept = false;
+  }
+
+  /** `attempt` has ended, after `tookMs` of its gateway's clock since its body was out. */
+  ended({ group, station, outcome }: Attempt, tookMs: number): void {
+    if (outcome !== "reply" || !(tookMs >= 0)) return;
+    const { answersMs } = this.#stations.of(group, station);
+    answersMs.push(tookMs);
+    if (answersMs.length > ANSWERS) answersMs.shift();
+  }
+
+  /** May `attempt` go where it goes, while `active` is the active one? At `nowMs` of its gateway's clock, before {@link began}. */
+  mayGo({ command, group, station }: Attempt, active: string, nowMs: number): boolean {
+    const { doubted, kept, tried } = this.#of(group);
+    if (doubted || kept || tried === station) return true;
+    const { down, circuitOpen, rests } = this.#stations.of(group, active);
+    if (down || circuitOpen || rests) return true;
+    return (this.#there.get(command)?.attempts ?? []).some((one) => one.station !== station && this.#cameToNothing(one, nowMs));
+  }
+
+  #cameToNothing(attempt: Attempt, nowMs: number): boolean {
+    if (attempt.endedAtMs !== undefined) return !this.#served(attempt);
+    if (attempt.signal.aborted) return true;
+    const sorted = this.#stations.of(attempt.group, attempt.station).answersMs.toSorted((one, other) => one - other);
+    const usualMs = sorted[Math.floor(sorted.length / 2)] ?? 0;
+    return nowMs - attempt.judgedFromLocalMs >= Math.max(LEAST_OVERDUE_MS, usualMs);
+  }
+
+  #of(group: string): Active {
+    const known = this.#groups.get(group) ?? new Active();
+    this.#groups.set(group, known);
+    return known;
+  }
+}
