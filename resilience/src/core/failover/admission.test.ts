@@ -117,6 +117,15 @@ test("[F11] a refusal for load → at most nine tenths of what was in flight, on
   assert.equal(admission.limit, limit, "sent before the limit was lowered");
 });
 
+test("[F11] the very first call is refused for load → the limit is not below one call", () => {
+  const admission = new Admission();
+  fill(admission, 0, 1);
+  finish(admission, 80, "overloaded", 0);
+  assert.ok(admission.limit >= 0.9, String(admission.limit));
+  const { finished } = serve(admission, 100, 6, 100);
+  assert.ok(sum(finished.slice(3)) >= 0.8 * 300, `${finished}`);
+});
+
 test("[F11] calls that are not answered → half, once a round trip", () => {
   const admission = new Admission();
   fill(admission, 0, 20);

@@ -181,8 +181,7 @@ export class Admission {
     if (nowMs < this.#loweredAtMs + 2 * Math.max(MIN_ROUND_MS, usualMs)) return;
     const load = Math.min(this.#limit, Math.max(1, this.#inFlight));
     if (sign === "unanswered") this.#lower(load * AFTER_SILENCE, usualMs, nowMs);
-    // What a station did while the limit grew in leaps says nothing of what it can do.
-    else if (this.#isLeaping) this.#lowerFirst(load * AFTER_REFUSAL, usualMs, nowMs);
+    else if (this.#isUnmeasured(usualMs, nowMs)) this.#lowerFirst(load * AFTER_REFUSAL, usualMs, nowMs);
     else this.#lower(Math.min(load * AFTER_REFUSAL, this.#doneInRound(usualMs, nowMs) * RESERVE), usualMs, nowMs);
     this.#beginRound(usualMs, nowMs);
   }
@@ -213,8 +212,12 @@ export class Admission {
     this.#loweredAtMs = Number.NEGATIVE_INFINITY;
   }
 
-  get #isLeaping(): boolean {
-    return !this.#isLearned && this.#growth === SLOW_START && this.#limit < ENDLESS;
+  /** What a station did while the limit grew in leaps, or in less than two round trips, says nothing of what it can do. */
+  #isUnmeasured(usualMs: number, nowMs: number): boolean {
+    if (this.#isLearned) return false;
+    const isLeaping = this.#growth === SLOW_START && this.#limit < ENDLESS;
+    const overMs = nowMs - this.#windowFromMs + this.#windowBeforeMs;
+    return isLeaping || overMs < 2 * Math.max(MIN_ROUND_MS, usualMs);
   }
 
   #lowerFirst(to: number, usualMs: number, nowMs: number): void {
