@@ -1,6 +1,7 @@
-/** What Prometheus is told of a group whose primary falls silent. */
+/** What Prometheus is told: of a group whose primary falls silent, and of one that nobody has used yet. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { FailoverStatus, StationStatus } from "ground-station-failover";
 import { seededRandom, VirtualClock } from "ground-station-failover/sim";
 import { compose } from "../compose.ts";
 import { parseConfiguration } from "../config.ts";
@@ -86,4 +87,123 @@ test("states are read when asked for; declarations, promotions and commands are 
   assert.equal(await metrics.text().then((again) => /accepted"\} 7\n/.test(again)), true, "scraping twice counts once");
   stop.abort();
   await running;
+});
+
+/** Metrics of a gateway that nobody has used yet, a way to read one series of them, and to change the status. */
+function unused() {
+  const { settings } = parseConfiguration(SOURCE, "fleet.yaml", { environment: {}, readFile: () => "" });
+  const gateway = compose({
+    settings,
+    clock: new VirtualClock(),
+    random: seededRandom(1),
+    newChallenge: () => "unused",
+    uplink: (_group, station) => ({
+      name: station.name,
+      send: () => Promise.reject(new Error("no commands here")),
+      probe: () => Promise.resolve(200),
+    }),
+  });
+  const now: { group: Partial<FailoverStatus>; station: Partial<StationStatus> } = { group: {}, station: {} };
+  const statusOf = (): Record<string, FailoverStatus> => {
+    const status = gateway.status()["atlantic"] as FailoverStatus;
+    return {
+      atlantic: { ...status, ...now.group, stations: status.stations.map((one) => ({ ...one, ...now.station })) },
+    };
+  };
+  const metrics = new GatewayMetrics({
+    statusOf,
+    qualityOf: () => gateway.quality(),
+    heartbeats: () => ({}),
+  });
+  const read = async (series: string): Promise<number | undefined> => {
+    const lines = (await metrics.text()).split("\n");
+    const value = lines.find((line) => line.startsWith(`${series} `))?.split(" ")[1];
+    return value === undefined ? undefined : Number(value === "+Inf" ? "Infinity" : value);
+  };
+  return { metrics, now, read };
+}
+
+const FROM_THE_START = [
+  'gsf_declarations_total{group="atlantic",station="primary",to="down"}',
+  'gsf_promotions_total{group="atlantic",station="backup",cause="failure"}',
+  'gsf_promotions_total{group="atlantic",station="primary",cause="failback"}',
+  'gsf_breaker_transitions_total{group="atlantic",station="primary",to="half-open"}',
+  'gsf_doubted_total{group="atlantic",station="primary"}',
+  'gsf_capacity_learned_total{group="atlantic",station="backup"}',
+  'gsf_abstentions_total{group="atlantic",reason="late-wake"}',
+  'gsf_nobody_fit_total{group="atlantic"}',
+  'gsf_overload_total{group="atlantic"}',
+  'gsf_local_shortage_total{group="atlantic",code="EMFILE"}',
+  'gsf_local_shortage_total{group="atlantic",code="other"}',
+  'gsf_commands_total{group="atlantic",outcome="OVERLOADED"}',
+  'gsf_commands_total{group="atlantic",outcome="AMBIGUOUS_OUTCOME"}',
+  'gsf_commands_ended_total{group="atlantic",how="refused"}',
+  'gsf_command_duration_seconds_count{group="atlantic"}',
+];
+
+test("a gateway that nobody has used → every counter exists at 0", async () => {
+  const { read } = unused();
+  for (const series of FROM_THE_START) assert.equal(await read(series), 0, series);
+});
+
+test("each event is counted where its series began", async () => {
+  const { metrics, read } = unused();
+  const at = { group: "atlantic", station: "primary", atMs: 0 } as const;
+  const figures = { windowMs: 1_000, offered: 9, ended: 9, answered: 1, failed: 0, refused: 8, expired: 0, hungUp: 0 };
+  metrics.noteEvent({ ...at, type: "doubted", reason: "silent" });
+  metrics.noteEvent({ ...at, type: "capacity-learned", limit: 5, ratePerSecond: 60 });
+  metrics.noteEvent({ ...at, type: "local-shortage", code: "EMFILE" });
+  metrics.noteEvent({ ...at, type: "local-shortage", code: "E_NEVER_HEARD_OF" });
+  metrics.noteEvent({
+    ...at,
+    ...figures,
+    type: "overload",
+    waiting: 3,
+    inFlight: 5,
+    limit: 5,
+    ratePerSecond: 60,
+    patienceMs: undefined,
+  });
+  metrics.noteCommand("atlantic", "OVERLOADED", 3);
+  for (const series of [
+    'gsf_doubted_total{group="atlantic",station="primary"}',
+    'gsf_capacity_learned_total{group="atlantic",station="primary"}',
+    'gsf_local_shortage_total{group="atlantic",code="EMFILE"}',
+    'gsf_local_shortage_total{group="atlantic",code="other"}',
+    'gsf_overload_total{group="atlantic"}',
+    'gsf_commands_total{group="atlantic",outcome="OVERLOADED"}',
+  ])
+    assert.equal(await read(series), 1, series);
+  assert.equal(await read('gsf_doubted_total{group="atlantic",station="backup"}'), 0);
+});
+
+test("what was learned is shown in seconds, and not while it is unknown", async () => {
+  const { now, read } = unused();
+  const patience = 'gsf_group_caller_patience_seconds{group="atlantic"}';
+  const ofPrimary = (name: string): Promise<number | undefined> =>
+    read(`gsf_station_${name}{group="atlantic",station="primary"}`);
+  assert.equal(await read(patience), undefined);
+  assert.equal(await ofPrimary("usual_answer_seconds"), undefined);
+  assert.equal(await ofPrimary("overdue_after_seconds"), undefined);
+  assert.equal(await ofPrimary("ramp_rate_per_second"), Number.POSITIVE_INFINITY);
+  assert.equal(await ofPrimary("doubted"), 0);
+  assert.equal(await read('gsf_group_overloaded{group="atlantic"}'), 0);
+
+  now.group = { patienceMs: 1_940, overloaded: true };
+  now.station = {
+    doubted: true,
+    usualAnswerMs: 80,
+    overdueAfterMs: 120,
+    ramp: { ramping: true, limit: 5, ratePerSecond: 60, inFlight: 5 },
+  };
+  assert.equal(await read(patience), 1.94);
+  assert.equal(await read('gsf_group_overloaded{group="atlantic"}'), 1);
+  assert.equal(await ofPrimary("usual_answer_seconds"), 0.08);
+  assert.equal(await ofPrimary("overdue_after_seconds"), 0.12);
+  assert.equal(await ofPrimary("ramp_limit"), 5);
+  assert.equal(await ofPrimary("ramp_rate_per_second"), 60);
+  assert.equal(await ofPrimary("doubted"), 1);
+
+  now.group = { patienceMs: undefined };
+  assert.equal(await read(patience), undefined, "callers wait longer than was believed");
 });

@@ -119,7 +119,6 @@ export interface CallTerms {
   readonly source: CallSource;
 }
 
-/** The driver extends it by what it needs to run the call: one object for each call is cheaper than two that know each other. */
 export class Call implements CallTerms, Due {
   readonly id: number;
   readonly deadline: Deadline;
@@ -128,6 +127,8 @@ export class Call implements CallTerms, Due {
   readonly isIdempotent: boolean;
   readonly source: CallSource;
   readonly arrivedMs: number;
+  /** What the driver runs. */
+  readonly request: unknown;
   state: CallState = WAITING;
   /** Attempts that are out; undefined while none is. */
   out: Attempt[] | undefined = undefined;
@@ -146,7 +147,7 @@ export class Call implements CallTerms, Due {
   dueAtMs = 0;
   duePlace = -1;
 
-  constructor(id: number, terms: CallTerms, arrivedMs: number) {
+  constructor(id: number, terms: CallTerms, arrivedMs: number, request: unknown) {
     this.id = id;
     this.deadline = terms.deadline;
     this.idempotencyKey = terms.idempotencyKey;
@@ -154,6 +155,7 @@ export class Call implements CallTerms, Due {
     this.isIdempotent = terms.isIdempotent;
     this.source = terms.source;
     this.arrivedMs = arrivedMs;
+    this.request = request;
   }
 
   /** What it was submitted under. The call keeps it itself: an object for the terms would be made with each call. */

@@ -308,7 +308,9 @@ export class Dispatcher {
 
   #cancel(call: Call, reason: unknown, nowMs: number): void {
     if (call.state.phase === "done") return;
-    this.patience.noteHangUp(nowMs - call.arrivedMs, nowMs);
+    // A caller that is still sending does not wait yet.
+    const waits = call.out?.some((attempt) => attempt.isUploading) !== true;
+    if (waits) this.patience.noteHangUp(nowMs - call.arrivedMs, nowMs);
     this.#event(this.#reports.patience(this.patience.estimateMs, nowMs));
     this.#sortAgain();
     // Nobody waits for what is late: the station has more than it can answer.
@@ -389,7 +391,7 @@ export class Dispatcher {
   #ended(attempt: Attempt, end: AttemptEnd, nowMs: number): void {
     const { call, station } = attempt;
     station.out.remove(attempt);
-    if (station.parts.sharedSlots !== undefined) this.#actions.push({ type: "leave-slot", station });
+    this.#leaveSlot(station);
     takeOut(attempt);
     this.#book(attempt, end, nowMs);
     station.admission.leave();
@@ -400,6 +402,14 @@ export class Dispatcher {
     else if (end.result === "ignored") this.#settle(call, end.settlement, "answered", nowMs);
     else this.#failed(attempt, end, nowMs);
     this.#look(station, nowMs);
+  }
+
+  #leaveSlot(station: Station): void {
+    const { sharedSlots } = station.parts;
+    if (sharedSlots === undefined) return;
+    // Whoever waits for the slot outside of this failover is told, which is not for this machine to do.
+    if (sharedSlots.waiting > 0) this.#actions.push({ type: "leave-slot", station });
+    else sharedSlots.giveBack();
   }
 
   /** What the end of an attempt says about its station. */
@@ -460,9 +470,11 @@ export class Dispatcher {
   }
 
   #served({ call, station }: Attempt, { settlement }: AttemptEnd, nowMs: number): void {
-    for (const visit of call.visits ?? []) {
-      if (visit.station !== station) this.#lostComparison(visit.station, visit.last, visit.lastStartedMs, nowMs);
-    }
+    // No list is made for those that failed nowhere: most.
+    if (call.visits !== undefined)
+      for (const visit of call.visits) {
+        if (visit.station !== station) this.#lostComparison(visit.station, visit.last, visit.lastStartedMs, nowMs);
+      }
     if (station === this.roles.failback?.to) {
       this.roles.failback.noteServed(nowMs);
       this.#isWakeStale = true;
@@ -600,7 +612,7 @@ export class Dispatcher {
     if (tried >= maxAttempts) return false;
     const delayMs = Math.max(backoff.delayMs(Math.max(1, tried), 0), hintMs ?? 0);
     if (hintMs !== undefined && hintMs > maxRetryAfterMs) return false;
-    if (nowMs + delayMs + this.#serviceMs() >= this.#limitMs(call)) return false;
+    if (nowMs + delayMs + this.#serviceMs() >= call.terms.deadline) return false;
     if (budget?.withdraw(nowMs) === false) return false;
     if (budget !== undefined) call.charged = station;
     this.#park(call, delayMs, nowMs);
@@ -631,7 +643,7 @@ export class Dispatcher {
     const cause = "error" in end.settlement ? end.settlement.error : undefined;
     this.#event(this.#reports.shortage(station, codeOf(cause), nowMs));
     const delayMs = Math.min(MAX_SHORTAGE_RETRY_MS, SHORTAGE_RETRY_MS * 2 ** Math.min(call.attempts - 1, 10));
-    if (nowMs + delayMs < Math.min(this.#limitMs(call), call.arrivedMs + MAX_SHORTAGE_MS)) {
+    if (nowMs + delayMs < Math.min(call.terms.deadline, call.arrivedMs + MAX_SHORTAGE_MS)) {
       return this.#park(call, delayMs, nowMs);
     }
     if (call.mayHaveRun) return this.#giveUp(call, nowMs);

@@ -5,9 +5,8 @@
  * in; what they cause is queued, so no input ever arrives in the middle of another.
  */
 import { AsyncResource } from "node:async_hooks";
-import type { Deadline } from "../../core/deadline.ts";
 import { StaleEpochError } from "../../core/errors.ts";
-import type { Attempt, AttemptEnd, Call } from "../../core/failover/call.ts";
+import { type Attempt, type AttemptEnd, Call } from "../../core/failover/call.ts";
 import type { DispatchAction, Dispatcher, DispatchInput } from "../../core/failover/dispatch.ts";
 import type { FailoverEvent } from "../../core/failover/events.ts";
 import type { Judgement } from "../../core/outcome.ts";
@@ -20,7 +19,7 @@ import type { StationHandle } from "./create-stations.ts";
 import type { NamedStation } from "./options.ts";
 import type { OutcomeQuery } from "./outcome-query.ts";
 import type { Prober } from "./prober.ts";
-import { FailoverAttempt, FailoverRequest, type RequestOwner } from "./request.ts";
+import { FailoverAttempt, type FailoverRequest, type RequestOwner } from "./request.ts";
 
 export interface DriverOptions<S extends NamedStation> {
   readonly clock: Clock;
@@ -32,7 +31,9 @@ export interface DriverOptions<S extends NamedStation> {
 }
 
 /** A call that arrives and an attempt that has ended are inputs themselves: these two come with every call. */
-type Input<S> = DispatchInput | FailoverRequest<S, unknown> | FailoverAttempt<S> | ((nowMs: number) => void);
+type Input<S> = DispatchInput | Call | FailoverAttempt<S> | ((nowMs: number) => void);
+/** No call has this id. */
+const NOBODY = 0;
 const TICK: DispatchInput = { type: "tick", lateByMs: 0 };
 
 export class FailoverDriver<S extends NamedStation> implements RequestOwner {
@@ -46,8 +47,8 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   #isDraining = false;
   #timer: Disposable | undefined = undefined;
   #timerAtMs: number = Number.POSITIVE_INFINITY;
-  /** The request whose caller is on the stack: its first attempt runs right there. */
-  #entering: FailoverRequest<S, unknown> | undefined = undefined;
+  /** Id of the call whose caller is on the stack: its first attempt runs right there. */
+  #entering = NOBODY;
   readonly #onTimer = (): void => this.#wake();
 
   constructor(options: DriverOptions<S>) {
@@ -65,12 +66,11 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   }
 
   /** A new call, in its caller's step; `nowMs` was read in it. */
-  submit<R>(request: FailoverRequest<S, R>, nowMs: number): void {
-    const input = request as FailoverRequest<S, unknown>;
-    if (this.#isDraining) return this.input(input);
-    this.#entering = input;
-    this.#drain(input, nowMs);
-    this.#entering = undefined;
+  submit(call: Call, nowMs: number): void {
+    if (this.#isDraining) return this.input(call);
+    this.#entering = call.id;
+    this.#drain(call, nowMs);
+    this.#entering = NOBODY;
   }
 
   cancel(call: Call, reason: unknown): void {
@@ -105,7 +105,7 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   #take(input: Input<S>, nowMs: number): void {
     if (input instanceof FailoverAttempt) {
       this.#performOwn(this.#dispatcher.ended(input.record, input.end as AttemptEnd, nowMs));
-    } else if (input instanceof FailoverRequest) this.#performOwn(this.#dispatcher.submit(input, nowMs));
+    } else if (input instanceof Call) this.#performOwn(this.#dispatcher.submit(input, nowMs));
     else if (typeof input === "function") input(nowMs);
     else this.#performAll(this.#dispatcher.dispatch(input, nowMs));
     for (const { parts } of this.#stations) if (parts.breaker?.machine.hasTransitions) parts.breaker.announce();
@@ -179,10 +179,9 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     const { station, role } = this.#handle(attempt.station.number);
     const context = new FailoverAttempt(attempt, station, role, this);
     attempt.context = context;
-    const request = requestOf<S>(attempt.call);
     let pending: PromiseLike<unknown> | unknown;
     try {
-      pending = this.#run(request, attempt.call.terms.deadline, context);
+      pending = this.#run(attempt.call, context);
       if (!(pending instanceof Promise)) pending = Promise.resolve(pending);
     } catch (error) {
       pending = Promise.reject(error);
@@ -193,11 +192,13 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     );
   }
 
-  #run(request: FailoverRequest<S, unknown>, deadline: Deadline, context: FailoverAttempt<S>): unknown {
-    if (request === this.#entering) {
-      this.#entering = undefined;
+  #run(call: Call, context: FailoverAttempt<S>): unknown {
+    const request = requestOf<S>(call);
+    if (call.id === this.#entering) {
+      this.#entering = NOBODY;
       return request.operation(context);
     }
+    const { deadline } = call;
     // Started by another call's end or by a timer, an attempt still belongs to its own caller, and is under no deadline but its own.
     return request.context.runInAsyncScope(() =>
       ambientDeadline() < deadline ? runUnder(deadline, () => request.operation(context)) : request.operation(context),
@@ -245,7 +246,7 @@ export function callersContext(): AsyncResource {
 }
 
 function requestOf<S>(call: Call): FailoverRequest<S, unknown> {
-  return call as FailoverRequest<S, unknown>;
+  return call.request as FailoverRequest<S, unknown>;
 }
 
 function endFrom({ outcome, retryAfterMs, retry }: Judgement, settlement: AttemptEnd["settlement"]): AttemptEnd {

@@ -10,6 +10,7 @@
 import type { Deadline } from "../../core/deadline.ts";
 import { checkedDeadline, NO_DEADLINE } from "../../core/deadline.ts";
 import { CallAbortedError, ConfigurationError, NoStationFitError } from "../../core/errors.ts";
+import { Call } from "../../core/failover/call.ts";
 import { type CallSource, CallSources } from "../../core/failover/call-sources.ts";
 import { Dispatcher } from "../../core/failover/dispatch.ts";
 import type { FailoverEvent } from "../../core/failover/events.ts";
@@ -161,11 +162,13 @@ export class PrimaryBackupFailover<S extends NamedStation> {
       isIdempotent: options.idempotent === true,
       source: source === undefined ? this.#noSource : this.#sources.of(source),
     };
-    const context = callersContext();
-    const id = ++this.#calls;
-    const request = new FailoverRequest<S, R>(id, terms, nowMs, this.#driver, operation, signal, context, sink);
-    signal?.addEventListener("abort", request);
-    this.#driver.submit(request, nowMs);
+    const request = new FailoverRequest<S, R>(this.#driver, operation, signal, callersContext(), sink);
+    const call = new Call(++this.#calls, terms, nowMs, request);
+    if (signal !== undefined) {
+      request.call = call;
+      signal.addEventListener("abort", request);
+    }
+    this.#driver.submit(call, nowMs);
   }
 
   /**

@@ -5,7 +5,7 @@
 import type { AsyncResource } from "node:async_hooks";
 import type { Deadline } from "../../core/deadline.ts";
 import { timeLeftMs } from "../../core/deadline.ts";
-import { type Attempt, type AttemptEnd, Call, type CallTerms } from "../../core/failover/call.ts";
+import type { Attempt, AttemptEnd, Call } from "../../core/failover/call.ts";
 import type { Clock } from "../clock.ts";
 import type { FailoverContext, FailoverOperation } from "./operation.ts";
 
@@ -16,26 +16,24 @@ export interface RequestOwner {
   uploading(attempt: Attempt, isUploading: boolean): void;
 }
 
-/** A call with what the driver needs to run it. */
-export class FailoverRequest<S, R> extends Call {
+/** A call's other half: what the driver needs to run it. */
+export class FailoverRequest<S, R> {
   readonly operation: FailoverOperation<S, R>;
   readonly signal: AbortSignal | undefined;
   readonly resolve: (value: R) => void;
   readonly reject: (error: unknown) => void;
   readonly context: AsyncResource;
   readonly #owner: RequestOwner;
+  /** Only known where there is a signal to listen to. */
+  call: Call | undefined = undefined;
 
   constructor(
-    id: number,
-    terms: CallTerms,
-    arrivedMs: number,
     owner: RequestOwner,
     operation: FailoverOperation<S, R>,
     signal: AbortSignal | undefined,
     context: AsyncResource,
     sink: PromiseWithResolvers<R>,
   ) {
-    super(id, terms, arrivedMs);
     this.#owner = owner;
     this.operation = operation;
     this.signal = signal;
@@ -46,7 +44,7 @@ export class FailoverRequest<S, R> extends Call {
 
   /** The caller's signal was aborted. (It listens itself: no closure a call.) */
   handleEvent(): void {
-    this.#owner.cancel(this, this.signal?.reason);
+    if (this.call !== undefined) this.#owner.cancel(this.call, this.signal?.reason);
   }
 }
 
