@@ -156,6 +156,19 @@ test("[F1] sent and not answered, five in a row for a second → proof, whatever
   assert.equal(evidence.isQuestioned, false);
 });
 
+test("[F10] [F11] eight calls refused for load in a row → the station's load, if of two sources; a success ends that", () => {
+  for (const sources of [1, 2]) {
+    const evidence = new StationEvidence();
+    for (let call = 0; call < 7; call++) evidence.noteOverloaded(SOURCES[call % sources] as object);
+    assert.equal(evidence.isRefusingForLoad, false);
+    evidence.noteOverloaded(SOURCES[0]);
+    assert.equal(evidence.isRefusingForLoad, sources === 2, `${sources}`);
+    evidence.noteServed(0, 1);
+    evidence.noteOverloaded(SOURCES[2]);
+    assert.deepEqual([evidence.isRefusingForLoad, evidence.isSuspect], [false, false]);
+  }
+});
+
 test("[F1] after a fresh start → nothing is held against it, and late ends of older attempts do not count", () => {
   const evidence = new StationEvidence();
   const blame = (startedMs: number): void => {

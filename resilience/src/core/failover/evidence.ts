@@ -34,7 +34,9 @@ const LOST_RATE = 0.4;
 const DOUBTED_AFTER_LOST = 3;
 /** So many overdue or lost attempts in a row put a station in doubt: a doubt costs nothing but the way of new calls. */
 const DOUBTED_AFTER = 2;
-/** Sources told apart among failures that could not be compared. */
+/** So many calls in a row that are refused for load, of sources that nobody serves, are the station's and not the calls'. */
+const MIN_OVERLOADED = 8;
+/** Sources told apart among failures that could not be compared, and among refusals for load. */
 const MIN_SOURCES = 2;
 
 export class StationEvidence {
@@ -46,6 +48,7 @@ export class StationEvidence {
   #beginsMs: number = Number.NEGATIVE_INFINITY;
   #lastServedMs: number = Number.NEGATIVE_INFINITY;
   #overloadedInRow = 0;
+  readonly #overloadedSources: Set<object> = new Set();
   #refused = 0;
   #refusedSinceMs: number = Number.POSITIVE_INFINITY;
   #lost = 0;
@@ -72,7 +75,7 @@ export class StationEvidence {
   noteServed(startedMs: number, nowMs: number): void {
     this.noteAnswer();
     this.#lastServedMs = nowMs;
-    this.#overloadedInRow = 0;
+    if (this.#overloadedInRow > 0) this.#clearOverloaded();
     if (startedMs >= this.#refusedSinceMs) this.#clearRefused();
     if (startedMs >= this.#lostSinceMs) this.#clearLost();
     if (startedMs >= this.#failedSinceMs) this.#clearFailed();
@@ -85,15 +88,16 @@ export class StationEvidence {
     this.#silentSinceMs = Number.POSITIVE_INFINITY;
   }
 
-  /** A call was refused for load. */
-  noteOverloaded(): void {
+  /** A call of `source` was refused for load. */
+  noteOverloaded(source: object): void {
     this.noteAnswer();
     this.#overloadedInRow++;
+    if (this.#overloadedSources.size < MIN_SOURCES) this.#overloadedSources.add(source);
   }
 
-  /** Calls refused for load since one was served. */
-  get overloadedInRow(): number {
-    return this.#overloadedInRow;
+  /** Have many calls been refused for load, of several sources, and none served since? */
+  get isRefusingForLoad(): boolean {
+    return this.#overloadedInRow >= MIN_OVERLOADED && this.#overloadedSources.size >= MIN_SOURCES;
   }
 
   /** A connection was refused. */
@@ -254,6 +258,11 @@ export class StationEvidence {
     this.#verdicts.push(verdict);
     if (this.#verdicts.length > VERDICTS) this.#verdicts.shift();
     if (verdict === 0 && this.#lostVerdicts() === 0) this.#verdicts = [];
+  }
+
+  #clearOverloaded(): void {
+    this.#overloadedInRow = 0;
+    this.#overloadedSources.clear();
   }
 
   #clearRefused(): void {
