@@ -526,7 +526,8 @@ export class Dispatcher {
       return this.#enqueue(call, nowMs);
     }
     if (!isRepeatable) {
-      if (result === "failed") station.evidence.noteFailed(source, startedMs);
+      if (result === "failed")
+        station.evidence.noteFailed(source, source.hasBeenServedBy(station.number), startedMs, nowMs);
       return this.#giveUp(call, nowMs);
     }
     if (result === "lost") return this.#afterLoss(call, station, nowMs);
@@ -545,7 +546,8 @@ export class Dispatcher {
       if (agree) source.noteAgreement();
       return this.#giveUp(call, nowMs, agree ? "answered" : "failed");
     }
-    if (end.result === "failed") station.evidence.noteFailed(source, startedMs);
+    if (end.result === "failed")
+      station.evidence.noteFailed(source, source.hasBeenServedBy(station.number), startedMs, nowMs);
     // A route that is served as a rule may be served at a second try.
     if (end.retry === false || !source.isServedLately(nowMs)) return this.#giveUp(call, nowMs);
     const mends =

@@ -54,7 +54,10 @@ export class StationEvidence {
   #lost = 0;
   #lostSinceMs: number = Number.POSITIVE_INFINITY;
   #failed = 0;
+  /** When the first of them was sent, which a success must not precede; and when it was answered, from which they last. */
   #failedSinceMs: number = Number.POSITIVE_INFINITY;
+  #failedFromMs: number = Number.POSITIVE_INFINITY;
+  #failsWhatItServed = false;
   readonly #failedSources: Set<object> = new Set();
   #overdue = 0;
   /** Since when so many are overdue that the station counts as silent. */
@@ -114,11 +117,16 @@ export class StationEvidence {
     this.#lostSinceMs = Math.min(this.#lostSinceMs, startedMs);
   }
 
-  /** A command of `source` was answered with a failure, and is not compared with another station. */
-  noteFailed(source: object, startedMs: number): void {
+  /**
+   * A command of `source` was answered with a failure, and is not compared with another station. `wasServed`: has the
+   * station ever served this source? Then its failures are news, however few sources there are.
+   */
+  noteFailed(source: object, wasServed: boolean, startedMs: number, nowMs: number): void {
     if (startedMs < this.#beginsMs) return;
     this.#failed++;
     this.#failedSinceMs = Math.min(this.#failedSinceMs, startedMs);
+    this.#failedFromMs = Math.min(this.#failedFromMs, nowMs);
+    if (wasServed) this.#failsWhatItServed = true;
     if (this.#failedSources.size < MIN_SOURCES) this.#failedSources.add(source);
   }
 
@@ -198,7 +206,7 @@ export class StationEvidence {
       return `${this.#overdue} commands are overdue, and nothing has been answered for ${forMs} ms more`;
     }
     if (nowMs >= this.#failureProofMs()) {
-      return `all of the last ${this.#failed} commands failed, for ${Math.round(nowMs - this.#failedSinceMs)} ms`;
+      return `all of the last ${this.#failed} commands failed, for ${Math.round(nowMs - this.#failedFromMs)} ms`;
     }
     if (nowMs >= this.#lossProofMs()) {
       return `the last ${this.#lost} commands were sent and not answered, for ${Math.round(nowMs - this.#lostSinceMs)} ms`;
@@ -226,8 +234,10 @@ export class StationEvidence {
   }
 
   #failureProofMs(): number {
-    const enough = this.#failed >= this.#minimumFailures && this.#failedSources.size >= MIN_SOURCES;
-    return enough ? this.#failedSinceMs + this.#failingForMs : Number.POSITIVE_INFINITY;
+    const isDiverse = this.#failsWhatItServed || this.#failedSources.size >= MIN_SOURCES;
+    return isDiverse && this.#failed >= this.#minimumFailures
+      ? this.#failedFromMs + this.#failingForMs
+      : Number.POSITIVE_INFINITY;
   }
 
   #lossProofMs(): number {
@@ -278,6 +288,8 @@ export class StationEvidence {
   #clearFailed(): void {
     this.#failed = 0;
     this.#failedSinceMs = Number.POSITIVE_INFINITY;
+    this.#failedFromMs = Number.POSITIVE_INFINITY;
+    this.#failsWhatItServed = false;
     this.#failedSources.clear();
   }
 }
