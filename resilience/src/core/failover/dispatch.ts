@@ -118,8 +118,6 @@ const READ_FIRST_MS = 10;
 const SERVICE_MARGIN = 1.1;
 /** A call is let in to wait only with so much room to spare: what is refused at once could still be tried elsewhere. */
 const DOOR_MARGIN = 1.2;
-/** Refused calls of sources that nobody serves are taken for load where so many are refused in a row. */
-const MIN_STORM = 8;
 /** A station that served within this time is alive; a refusal for load then says how much it takes. */
 const SERVING_MS = 1_000;
 /** Where nothing tells when the queue can move on, it is looked at again this soon. */
@@ -442,7 +440,7 @@ export class Dispatcher {
         this.#router.trialFailed(station, true, nowMs);
         break;
       case "overloaded":
-        evidence.noteOverloaded(startedMs);
+        evidence.noteOverloaded(call.terms.source, startedMs);
         this.#overloaded(call, station, end.retryAfterMs, nowMs);
         break;
       case "failed":
@@ -462,8 +460,7 @@ export class Dispatcher {
 
   /** A refusal for load shows what the station takes, unless it is one route that is always refused. */
   #overloaded(call: Call, station: Station, hintMs: number | undefined, nowMs: number): void {
-    const isStorm = station.evidence.overloadedInRow >= MIN_STORM;
-    if (!isStorm && !call.terms.source.isServedLately(nowMs)) return;
+    if (!station.evidence.isRefusingForLoad && !call.terms.source.isServedLately(nowMs)) return;
     this.#noteLoad(station, "overloaded", nowMs);
     // A station that serves others meanwhile does not have to be left alone.
     if (hintMs !== undefined && !station.admission.isFinishing) station.admission.pause(hintMs, nowMs);
@@ -564,7 +561,7 @@ export class Dispatcher {
 
   /** A failure that is not compared with another station's counts against this one where several sources have them. */
   #failedAlone({ terms: { source } }: Call, { station, startedMs, permit }: Attempt, nowMs: number): void {
-    const several = station.evidence.noteFailed(source, startedMs, nowMs);
+    const several = station.evidence.noteFailed(source, source.hasBeenServedBy(station.number), startedMs, nowMs);
     if (several && permit !== undefined && source.isServedLately(nowMs)) station.parts.breaker?.failure(permit, nowMs);
   }
 
