@@ -59,11 +59,12 @@ function importsOf(path: string): string[] {
   );
 }
 
-test("a source file has at most 300 lines", () => {
-  const long = shipped
+/** The law on length serves one purpose: a file is one thing. Functions have a bound of their own (the linter's 70 lines). */
+test("a source file above 400 lines says in its header why it is one thing", () => {
+  const unexplained = shipped
     .map((path) => [path, text(path).split("\n").length - 1] as const)
-    .filter(([, lines]) => lines > 300);
-  assert.deepEqual(long, []);
+    .filter(([path, lines]) => lines > 400 && !/^(#!.*\n)?\/\*\*[^/]*\bone file\b/.test(text(path)));
+  assert.deepEqual(unexplained, []);
 });
 
 test("a source file opens by saying what it is", () => {

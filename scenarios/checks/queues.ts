@@ -87,7 +87,10 @@ function refuseStrays(
     );
   }
   if (parked > commands.maxWaiting) {
-    world.violate("queues-are-bounded", `${name}: ${parked} commands are parked, at most ${commands.maxWaiting} may wait`);
+    world.violate(
+      "queues-are-bounded",
+      `${name}: ${parked} commands are parked, at most ${commands.maxWaiting} may wait`,
+    );
   }
 }
 

@@ -45,7 +45,9 @@ export class SimUplink implements Uplink {
     this.#probePath = group.probePath;
     const to = { node: stationNode(group.name, station.name), port: STATION_PORT };
     const luck = env.random.fork(`shortage/${group.name}/${station.name}`);
-    this.#pool = new WirePool(env, to, Math.min(MAX_CONNECT_MS, group.commands.timeoutMs / 2), () => fleet.faults.shortage(luck));
+    this.#pool = new WirePool(env, to, Math.min(MAX_CONNECT_MS, group.commands.timeoutMs / 2), () =>
+      fleet.faults.shortage(luck),
+    );
   }
 
   async send(request: CommandRequest, context: SendContext): Promise<CommandReply> {

@@ -36,8 +36,8 @@ function draw(random: Random): Drawn {
     client: { ...CLIENT, ...bulkhead },
     ramp: { capacityPerSecond },
     ambiguousKeyed: pick(random, ["resend", "resend", "report"] as const),
-    failback: { mode: automatic ? "automatic" : "manual", holdDownMs: 1_000, drainMs: 300 },
-    doubtMs: between(random, 500, 10_000),
+    failback: { mode: automatic ? "automatic" : "manual", holdDownMs: 1_000, canaryWaitMs: between(random, 0, 1_000) },
+    cooldownMs: between(random, 500, 10_000),
     maxWaitMs: between(random, 500, 20_000),
     maxWaiting: pick(random, [5, 100, 10_000]),
     ...(random.next() < 0.5
@@ -71,7 +71,7 @@ function disturb(at: TwoStations, random: Random): void {
       station.strikes = () => random.next() < share;
       station.beats = random.next() < 0.6;
     } else if (what < 0.75) station.beats = !station.beats;
-    else if (what < 0.85) at.failover.switchover(station.name, "fuzz", between(random, 0, 500)).catch(() => undefined);
+    else if (what < 0.85) at.failover.switchover(station.name, "fuzz").catch(() => undefined);
     else if (what < 0.95)
       at.failover.setMaintenance(station.name, "fuzz", at.clock.nowMs() + between(random, 0, 3_000));
     else at.failover.noteEpochSeen(at.failover.epoch + Math.floor(between(random, 0, 3)));
@@ -177,10 +177,10 @@ for (let run = 0; run < RUNS; run++) {
     assert.ok(after.answer !== undefined && isWell(after.answer), `service after heal\n${shown([after])}\n${replay}`);
     await at.stop();
     await at.clock.advanceBy(10_000);
-    const { waiting, held, stations } = at.failover.status;
+    const { waiting, parked, stations } = at.failover.status;
     const left = stations.map(({ inFlight, ramp, budget }) => [inFlight, ramp.inFlight, budget?.pending]);
     assert.deepEqual(
-      [waiting, held, ...left.flat()],
+      [waiting, parked, ...left.flat()],
       new Array(2 + 3 * stations.length).fill(0),
       `nothing is left\n${replay}`,
     );

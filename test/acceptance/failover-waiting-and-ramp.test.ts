@@ -46,14 +46,14 @@ test("[F5] maxWaitMs bounds the wait, maxWaiting the crowd", async () => {
   const outcomes = Array.from({ length: 15 }, () => at.send({ keyed: false }));
   await at.clock.advanceBy(0);
   const refused = outcomes.filter(({ settledAtMs }) => settledAtMs === began);
-  assert.ok(refused.length >= 4 && refused.length <= 5, `${refused.length} refused at once`);
+  assert.ok(refused.length >= 4 && refused.length <= 6, `${refused.length} refused at once`);
   assert.match(refused[0]?.error?.message ?? "", /10 calls wait already .*maxWaiting/);
   await at.clock.advanceBy(2_001);
   assert.ok(
     outcomes.every(({ settledAtMs }) => (settledAtMs ?? 1e9) <= began + 2_000),
     shown(outcomes),
   );
-  assert.deepEqual([at.failover.status.waiting, at.failover.status.held], [0, 0]);
+  assert.deepEqual([at.failover.status.waiting, at.failover.status.parked], [0, 0]);
   await at.stop();
 });
 
@@ -61,15 +61,15 @@ test("[F5] an abort ends the wait at once, and thousands of them leave nothing",
   const at = await outage({ maxWaiting: 200_000 });
   const caller = new AbortController();
   const errors: unknown[] = [];
+  const refused = (): Promise<never> => Promise.reject(Object.assign(new Error("refused"), { code: "ECONNREFUSED" }));
   for (let call = 0; call < 4_000; call++) {
-    at.failover.call(() => "sent", { signal: caller.signal }).catch((error) => errors.push(error.code));
+    at.failover.call(refused, { signal: caller.signal }).catch((error) => errors.push(error.code));
   }
   await at.clock.advanceBy(10);
   caller.abort();
   await at.clock.advanceBy(0);
-  const aborted = errors.filter((code) => code === "CALL_ABORTED").length;
-  assert.ok(aborted + 10 >= 4_000 - at.failover.status.held, `${aborted}`);
-  assert.deepEqual([at.failover.status.waiting, at.failover.status.held], [0, 0]);
+  assert.deepEqual([errors.length, new Set(errors)], [4_000, new Set(["CALL_ABORTED"])]);
+  assert.deepEqual([at.failover.status.waiting, at.failover.status.parked], [0, 0]);
   await at.stop();
   assert.equal(at.clock.pending, 0);
 });
@@ -83,7 +83,7 @@ for (const [name, capacityPerSecond, perSecond] of [
     at.south.answerMs = name === "slow" ? 300 : 5;
     at.load({ perSecond, forMs: 20_000, deadlineMs: 120_000 });
     await at.clock.advanceBy(10_000);
-    const waiting = at.failover.status.waiting + at.failover.status.held;
+    const waiting = at.failover.status.waiting + at.failover.status.parked;
     assert.ok(waiting > 9 * perSecond, `${waiting} are waiting`);
     at.south.beats = true;
     at.south.fault = "none";
@@ -136,16 +136,35 @@ test("[F6] no storm: with everybody's retries, re-sends and new calls at once, e
   assert.equal(at.told("promoted")[0]?.station, "south");
   const calls = new Set(at.south.door.map(({ key }) => key)).size;
   const extra = at.south.door.length - calls;
-  assert.ok(extra <= 0.1 * calls, `${extra} extra attempts for ${calls} calls`);
+  // A tenth of the calls, and the reserve of one in each of the budget's windows of 10 s.
+  assert.ok(extra <= 0.1 * calls + 5, `${extra} extra attempts for ${calls} calls`);
   await at.stop();
 });
 
-test("[F6] a primary that recovers before it is replaced serves the held calls at the expense of its retry budget", async () => {
-  const at = await TwoStations.begin({ commandPath: { failingForMs: 3_000 } });
+test("[F10] [F6] a primary fails for a moment → its calls go to the other at once; nobody is replaced, nothing is sent twice", async () => {
+  const at = await TwoStations.begin();
   at.load({ perSecond: 20, forMs: 10_000, deadlineMs: 30_000 });
   await at.clock.advanceBy(4_000);
   at.north.fault = "throw";
-  await at.clock.advanceBy(300);
+  await at.clock.advanceBy(200);
+  at.north.fault = "none";
+  await at.clock.advanceBy(30_000);
+  assert.equal(at.failover.epoch, 1);
+  assert.equal(at.errors.length, 0, shown(at.errors));
+  const slowest = Math.max(...at.outcomes.map(({ sentAtMs, settledAtMs }) => (settledAtMs ?? 1e9) - sentAtMs));
+  assert.ok(slowest <= 2 * at.north.answerMs + 1, `${slowest} ms`);
+  for (const { name, door } of [at.north, at.south])
+    assert.equal(new Set(door.map(({ key }) => key)).size, door.length, name);
+  await at.stop();
+});
+
+test("[R2] [F6] the only station fails for a moment → its calls are retried there, within its retry budget", async () => {
+  const at = await TwoStations.begin({ commandPath: { failingForMs: 3_000 } });
+  at.south.beats = false;
+  at.load({ perSecond: 20, forMs: 10_000, deadlineMs: 30_000 });
+  await at.clock.advanceBy(4_000);
+  at.north.fault = "throw";
+  await at.clock.advanceBy(200);
   at.north.fault = "none";
   await at.clock.advanceBy(30_000);
   assert.equal(at.failover.epoch, 1);
@@ -155,21 +174,17 @@ test("[F6] a primary that recovers before it is replaced serves the held calls a
   await at.stop();
 });
 
-test("[F6] thousands of failed calls that are held are all sent on when their station is replaced, within its capacity", async () => {
+test("[F10] [F6] a thousand calls a second fail at one station → all sent on at once, within the capacity of the other", async () => {
   const capacityPerSecond = 1_000;
-  const at = await TwoStations.begin({
-    commandPath: { failingForMs: 2_000 },
-    ramp: { capacityPerSecond },
-    client: { ...CLIENT, breaker: false },
-  });
+  const at = await TwoStations.begin({ ramp: { capacityPerSecond }, client: { ...CLIENT, breaker: false } });
   at.north.fault = "errors";
-  at.load({ perSecond: 1_000, forMs: 4_000, deadlineMs: 30_000 });
-  await at.clock.advanceBy(1_000);
-  assert.ok(at.failover.status.held + at.failover.status.waiting > 500);
+  at.load({ perSecond: 900, forMs: 4_000, deadlineMs: 30_000 });
   await at.clock.advanceBy(25_000);
+  assert.equal(at.failover.activeStation.name, "south");
   assert.equal(at.errors.length, 0, shown(at.errors));
   assert.ok(mostInAnySecond(at.south.door.map(({ atMs }) => atMs)) <= capacityPerSecond);
   assert.equal(at.south.door.length, at.outcomes.length, "each once");
+  assert.ok(at.north.door.length < 100, `${at.north.door.length} before it was replaced`);
   await at.stop();
 });
 

@@ -171,7 +171,7 @@ export class Dispatching {
       ...given,
       source: this.sources.of(source ?? `source ${id}`),
     };
-    return new Call(id, full, this.nowMs, undefined);
+    return new Call(id, full, this.nowMs);
   }
 
   submit(terms: Terms = {}): Call {

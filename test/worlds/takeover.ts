@@ -157,6 +157,8 @@ export interface TakeoverFigures {
   readonly refusedEarly: number;
   /** Of those, 95 % took at most this long. */
   readonly refusalP95Ms: number;
+  /** Each of them: when its call came, and how long it took. */
+  readonly refusedCalls: readonly { readonly atMs: number; readonly tookMs: number }[];
   readonly goodput: readonly number[];
   readonly promotions: number;
   readonly outcomes: Readonly<Record<string, number>>;
@@ -188,7 +190,11 @@ export async function takeover(plan: TakeoverPlan): Promise<TakeoverFigures> {
     clock,
     deadlineMs: 30_000,
     maxWaitMs: 15_000,
-    client: { timeoutMs: 30_000, bulkhead: { maxConcurrent: 256, acquireTimeoutMs: 500 }, classify: httpErrorBody as never },
+    client: {
+      timeoutMs: 30_000,
+      bulkhead: { maxConcurrent: 256, acquireTimeoutMs: 500 },
+      classify: httpErrorBody as never,
+    },
     ...(plan.canAsk === true ? { keyStatus: askIn(plan) } : {}),
     ...plan.options,
   });
@@ -202,7 +208,12 @@ export async function takeover(plan: TakeoverPlan): Promise<TakeoverFigures> {
   for (const [atS, step] of plan.steps(primary, backup)) clock.at(t0 + atS * 1_000, step);
   const calls: Seen[] = [];
   for (let atS = -2; atS < plan.seconds; atS += 1 / (rate * (plan.load?.(atS) ?? 1))) {
-    const seen: Seen = { dueMs: t0 + atS * 1_000, key: `c${calls.length}`, endedMs: Number.POSITIVE_INFINITY, outcome: "" };
+    const seen: Seen = {
+      dueMs: t0 + atS * 1_000,
+      key: `c${calls.length}`,
+      endedMs: Number.POSITIVE_INFINITY,
+      outcome: "",
+    };
     calls.push(seen);
     clock.at(seen.dueMs, () => send(failover, seen, plan, clock));
   }
@@ -307,6 +318,7 @@ function figures(
     refusals: stations.reduce((sum, station) => sum + station.refusals, 0),
     refusedEarly: refused.length,
     refusalP95Ms: refusedMs[Math.ceil(refusedMs.length * 0.95) - 1] ?? 0,
+    refusedCalls: refused.map(({ endedMs, dueMs }) => ({ atMs: dueMs, tookMs: endedMs - dueMs })),
     goodput,
     promotions: events.filter(({ type }) => type === "promoted").length,
     outcomes,
@@ -332,7 +344,12 @@ const simple = (mode: Mode): Pick<TakeoverPlan, "steps"> => ({ steps: (primary) 
 export const CASES: Readonly<Record<string, Pick<TakeoverPlan, "steps" | "load">>> = {
   "0": { steps: () => [] },
   "1": simple({ name: "killed" }),
-  "2": { steps: (p) => [[F, () => p.set({ name: "stopped" })], [13, () => p.set({ name: "ok" })]] },
+  "2": {
+    steps: (p) => [
+      [F, () => p.set({ name: "stopped" })],
+      [13, () => p.set({ name: "ok" })],
+    ],
+  },
   "3": simple({ name: "errors" }),
   "4": simple({ name: "lying-200" }),
   "5": simple({ name: "slow", latencyMs: 8_000 }),
@@ -347,11 +364,22 @@ export const CASES: Readonly<Record<string, Pick<TakeoverPlan, "steps" | "load">
   },
   "9": {
     steps: (p, b) => [
-      [F, () => { p.set({ name: "killed" }); b.set({ name: "killed" }); }],
+      [
+        F,
+        () => {
+          p.set({ name: "killed" });
+          b.set({ name: "killed" });
+        },
+      ],
       [8, () => b.set({ name: "ok" })],
     ],
   },
   "10": simple({ name: "slow", latencyMs: 300 }),
-  "11": { steps: (p) => [[F, () => p.set({ name: "killed" })], [12, () => p.set({ name: "ok" })]] },
+  "11": {
+    steps: (p) => [
+      [F, () => p.set({ name: "killed" })],
+      [12, () => p.set({ name: "ok" })],
+    ],
+  },
   "12": { ...simple({ name: "killed" }), load: (atS) => (atS >= 5.25 && atS < 6.25 ? 5 : 1) },
 };

@@ -79,7 +79,10 @@ class HttpUplink implements Uplink, AsyncDisposable {
     this.#deadline = group.commands.deadlineHeader;
     this.#perAttempt = new Set([...PER_ATTEMPT, this.#deadline.name.toLowerCase()]);
     this.#keyStatus = group.commands.keyStatus;
-    this.#limits = { wholeBytes: group.limits.replyBytes, wholeWithinMs: Math.min(MAX_WHOLE_MS, group.commands.timeoutMs / 2) };
+    this.#limits = {
+      wholeBytes: group.limits.replyBytes,
+      wholeWithinMs: Math.min(MAX_WHOLE_MS, group.commands.timeoutMs / 2),
+    };
     this.#pool = new Pool(url.origin, {
       pipelining: 1,
       allowH2: false,

@@ -8,6 +8,8 @@
  * deadline, trace, tenant) of whoever happened to arm it.
  */
 import { AsyncResource } from "node:async_hooks";
+// The global of this name is looked up anew, through a getter, at each reading.
+import { performance } from "node:perf_hooks";
 import type { Clock } from "./clock.ts";
 import { sleepOn } from "./clock.ts";
 import { TimerQueue } from "./timer-queue.ts";

@@ -53,9 +53,9 @@ export interface AttemptEnd {
 }
 
 export type CallState =
-  | { readonly phase: "waiting"; readonly sinceMs: number }
+  | { readonly phase: "waiting" }
   | { readonly phase: "running" }
-  | { readonly phase: "parked"; readonly untilMs: number }
+  | { readonly phase: "parked" }
   | {
       readonly phase: "asking";
       readonly station: Station;
@@ -64,7 +64,9 @@ export type CallState =
     }
   | { readonly phase: "done" };
 
+export const WAITING: CallState = { phase: "waiting" };
 export const RUNNING: CallState = { phase: "running" };
+export const PARKED: CallState = { phase: "parked" };
 export const DONE: CallState = { phase: "done" };
 
 /** An attempt that is out. */
@@ -117,13 +119,17 @@ export interface CallTerms {
   readonly source: CallSource;
 }
 
-export class Call implements Due {
+export class Call implements CallTerms, Due {
   readonly id: number;
-  readonly terms: CallTerms;
+  readonly deadline: Deadline;
+  readonly idempotencyKey: string | undefined;
+  readonly isRepeatable: boolean;
+  readonly isIdempotent: boolean;
+  readonly source: CallSource;
   readonly arrivedMs: number;
   /** What the driver runs. */
   readonly request: unknown;
-  state: CallState;
+  state: CallState = WAITING;
   /** Attempts that are out; undefined while none is. */
   out: Attempt[] | undefined = undefined;
   /** Where it has been; undefined before its first failure. */
@@ -132,10 +138,10 @@ export class Call implements Due {
   staleRefusals = 0;
   /** Station whose retry budget has been charged for an attempt that is yet to come. */
   charged: Station | undefined = undefined;
-  /** When its wait for a station ends. */
-  waitEndsMs: number = Number.POSITIVE_INFINITY;
-  /** When the wait for an attempt that cannot be repeated ends, because its station is silent. */
-  answerEndsMs: number = Number.POSITIVE_INFINITY;
+  /** When its wait for a station ends; undefined before it has waited. */
+  waitEndsMs: number | undefined = undefined;
+  /** When the wait for an attempt that cannot be repeated ends, because its station is silent; undefined while it is not. */
+  answerEndsMs: number | undefined = undefined;
   /** Its place in the order of the queue; lower goes first. Belongs to the queue. */
   order = 0;
   dueAtMs = 0;
@@ -143,10 +149,18 @@ export class Call implements Due {
 
   constructor(id: number, terms: CallTerms, arrivedMs: number, request: unknown) {
     this.id = id;
-    this.terms = terms;
+    this.deadline = terms.deadline;
+    this.idempotencyKey = terms.idempotencyKey;
+    this.isRepeatable = terms.isRepeatable;
+    this.isIdempotent = terms.isIdempotent;
+    this.source = terms.source;
     this.arrivedMs = arrivedMs;
     this.request = request;
-    this.state = { phase: "waiting", sinceMs: arrivedMs };
+  }
+
+  /** What it was submitted under. The call keeps it itself: an object for the terms would be made with each call. */
+  get terms(): CallTerms {
+    return this;
   }
 
   /** What became of it at `station`; undefined where it has not failed there. */

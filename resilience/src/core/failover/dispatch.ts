@@ -17,14 +17,12 @@
  */
 import { tooLate } from "../deadline.ts";
 import {
-  AmbiguousOutcomeError,
   AttemptTimeoutError,
   CallAbortedError,
   DeadlineExceededError,
   LocalShortageError,
   NoStationFitError,
   OverloadedError,
-  StaleEpochError,
 } from "../errors.ts";
 import { RateWindow } from "../rate-window.ts";
 import { RetryBudgetMachine } from "../retry-budget.ts";
@@ -36,8 +34,10 @@ import {
   type AttemptResult,
   type Call,
   DONE,
+  PARKED,
   RUNNING,
   type Settlement,
+  WAITING,
 } from "./call.ts";
 import { CallQueue } from "./call-queue.ts";
 import { DueHeap } from "./due-heap.ts";
@@ -45,9 +45,11 @@ import type { FailoverEvent } from "./events.ts";
 import type { FailoverDecision, PlannedCause, Promotion } from "./failover.ts";
 import { type CallOutcome, GoodputWatch } from "./goodput.ts";
 import { CallerPatience } from "./patience.ts";
+import { Reports } from "./reports.ts";
 import type { Roles } from "./roles.ts";
 import { Router } from "./router.ts";
 import type { Station } from "./station.ts";
+import { codeOf, GIVEN_UP, seenEpochOf, unknownAt, verdictOn } from "./verdict.ts";
 
 export interface DispatchOptions {
   readonly roles: Roles;
@@ -114,7 +116,7 @@ const READ_FIRST_MS = 10;
 /** Half of all answers take longer than usual: a call needs a little more time than that. */
 const SERVICE_MARGIN = 1.1;
 /** A call is let in to wait only with so much room to spare: what is refused at once could still be tried elsewhere. */
-const DOOR_MARGIN = 1.03;
+const DOOR_MARGIN = 1.2;
 /** Refused calls of sources that nobody serves are taken for load where so many are in flight, and nobody is served. */
 const MIN_STORM = 4;
 /** A station that served within this time is alive; a refusal for load then says how much it takes. */
@@ -123,11 +125,10 @@ const SERVING_MS = 1_000;
 const QUEUE_RECHECK_MS = 10;
 /** Calls whose callers' patience is unknown are ordered as if it were this long; only the order matters. */
 const ORDER_HORIZON_MS = 30_000;
-/** What changes often is told this often at most. */
-const TELL_AGAIN_MS = 10_000;
+/** Over how long the calls that were answered are counted. */
+const ANSWERED_WINDOW_MS = 1_000;
 const ENDLESS = Number.POSITIVE_INFINITY;
 const NOTHING: readonly DispatchAction[] = [];
-const GIVEN_UP = new NoStationFitError("the call was given up");
 
 export class Dispatcher {
   readonly roles: Roles;
@@ -136,10 +137,12 @@ export class Dispatcher {
   readonly #options: DispatchOptions;
   readonly #router: Router;
   readonly #queue: CallQueue = new CallQueue();
+  /** Since when calls have waited without a break. */
+  #queuedSinceMs = 0;
   readonly #due: DueHeap<Call> = new DueHeap();
   readonly #hedges: RetryBudgetMachine = new RetryBudgetMachine(HEDGES);
   /** Calls answered in the last second. */
-  readonly #answered: RateWindow = new RateWindow(1_000, 10, 1);
+  readonly #answered: RateWindow = new RateWindow(ANSWERED_WINDOW_MS, 10, 1);
   #actions: DispatchAction[] = [];
   #parked = 0;
   #needsDecision = false;
@@ -148,13 +151,11 @@ export class Dispatcher {
   /** Something was learned since that was worked out. */
   #isWakeStale = true;
   #usualInFlight = 0;
-  #toldShortageMs: number = Number.NEGATIVE_INFINITY;
-  #toldPatienceMs: number | undefined = undefined;
   /** The call that finds out whether callers still wait at its age. */
   #scout: Call | undefined = undefined;
   /** The patience by which waiting calls are ordered. */
   #orderPatienceMs = ORDER_HORIZON_MS;
-  readonly #toldCapacityMs: Map<Station, number> = new Map();
+  readonly #reports: Reports = new Reports();
   readonly #doubted: Set<Station> = new Set();
 
   constructor(options: DispatchOptions) {
@@ -176,13 +177,37 @@ export class Dispatcher {
   /** Takes one input; what follows from it is to be done in the order given. */
   dispatch(input: DispatchInput, nowMs: number): readonly DispatchAction[] {
     this.#take(input, nowMs);
-    if (this.#needsDecision) this.#decide(nowMs);
-    if (this.#queue.size > 0) this.#pump(nowMs);
-    if (nowMs >= this.goodput.nextLookMs) this.#lookAtGoodput(nowMs);
+    this.#follow(nowMs);
     if (this.#actions.length === 0) return NOTHING;
     const actions = this.#actions;
     this.#actions = [];
     return actions;
+  }
+
+  /**
+   * The input `submit`, cheaper, because every call makes one: the list that is returned is the dispatcher's own. Whoever
+   * does the actions empties it before the next input.
+   */
+  submit(call: Call, nowMs: number): DispatchAction[] {
+    this.#submit(call, nowMs);
+    this.#follow(nowMs);
+    return this.#actions;
+  }
+
+  /** The input `ended`; what {@link submit} says of the list holds here, too. */
+  ended(attempt: Attempt, end: AttemptEnd, nowMs: number): DispatchAction[] {
+    this.#ended(attempt, end, nowMs);
+    this.#follow(nowMs);
+    return this.#actions;
+  }
+
+  #follow(nowMs: number): void {
+    if (this.#needsDecision) this.#decide(nowMs);
+    if (this.#queue.size > 0) this.#pump(nowMs);
+    if (nowMs >= this.goodput.nextLookMs)
+      this.#event(
+        this.#reports.goodput(this.goodput.look(nowMs), this.roles.active, this.#queue.size, this.patience.estimateMs),
+      );
   }
 
   /** When to give it a tick; never in the past. */
@@ -283,8 +308,10 @@ export class Dispatcher {
 
   #cancel(call: Call, reason: unknown, nowMs: number): void {
     if (call.state.phase === "done") return;
-    this.patience.noteHangUp(nowMs - call.arrivedMs, nowMs);
-    this.#tellPatience(nowMs);
+    // A caller that is still sending does not wait yet.
+    const waits = call.out?.some((attempt) => attempt.isUploading) !== true;
+    if (waits) this.patience.noteHangUp(nowMs - call.arrivedMs, nowMs);
+    this.#event(this.#reports.patience(this.patience.estimateMs, nowMs));
     this.#sortAgain();
     // Nobody waits for what is late: the station has more than it can answer.
     for (const attempt of call.out ?? []) {
@@ -364,7 +391,7 @@ export class Dispatcher {
   #ended(attempt: Attempt, end: AttemptEnd, nowMs: number): void {
     const { call, station } = attempt;
     station.out.remove(attempt);
-    if (station.parts.sharedSlots !== undefined) this.#actions.push({ type: "leave-slot", station });
+    this.#leaveSlot(station);
     takeOut(attempt);
     this.#book(attempt, end, nowMs);
     station.admission.leave();
@@ -375,6 +402,14 @@ export class Dispatcher {
     else if (end.result === "ignored") this.#settle(call, end.settlement, "answered", nowMs);
     else this.#failed(attempt, end, nowMs);
     this.#look(station, nowMs);
+  }
+
+  #leaveSlot(station: Station): void {
+    const { sharedSlots } = station.parts;
+    if (sharedSlots === undefined) return;
+    // Whoever waits for the slot outside of this failover is told, which is not for this machine to do.
+    if (sharedSlots.waiting > 0) this.#actions.push({ type: "leave-slot", station });
+    else sharedSlots.giveBack();
   }
 
   /** What the end of an attempt says about its station. */
@@ -407,7 +442,7 @@ export class Dispatcher {
         break;
       case "overloaded":
         evidence.noteAnswer();
-        this.#overloaded(call, station, startedMs, end.retryAfterMs, nowMs);
+        this.#overloaded(call, station, end.retryAfterMs, nowMs);
         break;
       case "failed":
       case "stale":
@@ -425,7 +460,7 @@ export class Dispatcher {
   }
 
   /** A refusal for load shows what the station takes, unless it is one route that is always refused. */
-  #overloaded(call: Call, station: Station, startedMs: number, hintMs: number | undefined, nowMs: number): void {
+  #overloaded(call: Call, station: Station, hintMs: number | undefined, nowMs: number): void {
     const serves = nowMs - station.evidence.lastServedMs < SERVING_MS;
     const isStorm = !serves && station.admission.inFlight >= MIN_STORM;
     if (!isStorm && !call.terms.source.isServedLately(nowMs)) return;
@@ -435,16 +470,23 @@ export class Dispatcher {
   }
 
   #served({ call, station }: Attempt, { settlement }: AttemptEnd, nowMs: number): void {
-    for (const visit of call.visits ?? []) {
-      if (visit.station !== station) this.#lostComparison(visit.station, visit.last, visit.lastStartedMs, nowMs);
+    // No list is made for those that failed nowhere: most.
+    if (call.visits !== undefined)
+      for (const visit of call.visits) {
+        if (visit.station !== station) this.#lostComparison(visit.station, visit.last, visit.lastStartedMs, nowMs);
+      }
+    if (station === this.roles.failback?.to) {
+      this.roles.failback.noteServed(nowMs);
+      this.#isWakeStale = true;
     }
-    if (station === this.roles.failback?.to) this.roles.failback.noteServed(nowMs);
     this.#settle(call, settlement, "answered", nowMs);
   }
 
   /** `loser` failed a call that another station has served. */
   #lostComparison(loser: Station, last: AttemptResult | undefined, startedMs: number, nowMs: number): void {
     if (last !== "failed" && last !== "lost" && last !== "overloaded") return;
+    // What was out while this process did not run was lost here, not there.
+    if (last === "lost" && startedMs < this.roles.distrustUntilMs) return;
     // One that refuses a part for load, and serves the rest, is not failing.
     if (last === "overloaded" && nowMs - loser.evidence.lastServedMs < SERVING_MS) return;
     loser.evidence.noteServedElsewhere(startedMs);
@@ -478,7 +520,9 @@ export class Dispatcher {
   /** A call has failed, and no attempt of it is out: what now? */
   #goOn(call: Call, { station, startedMs }: Attempt, end: AttemptEnd, nowMs: number): void {
     const { result } = end;
-    const { isRepeatable, source } = call.terms;
+    const { deadline, isRepeatable, source } = call.terms;
+    // A deadline that passed while this process did not run is looked at after the answers that waited unread.
+    if (nowMs >= deadline) return this.#outOfTime(call, nowMs);
     if (result === "unreachable") {
       const next = this.#router.next(call, nowMs);
       if (next !== undefined) return this.#send(call, next, nowMs);
@@ -490,7 +534,7 @@ export class Dispatcher {
       return this.#giveUp(call, nowMs);
     }
     if (result === "lost") return this.#afterLoss(call, station, nowMs);
-    if (source.skipsComparison()) return this.#giveUp(call, nowMs, "answered");
+    if (call.visits?.length === 1 && source.skipsComparison()) return this.#giveUp(call, nowMs, "answered");
     const next = this.#router.next(call, nowMs);
     if (next !== undefined) return this.#send(call, next, nowMs);
     this.#notCompared(call, station, end, startedMs, nowMs);
@@ -517,7 +561,8 @@ export class Dispatcher {
 
   /** Sent to `station`, and what became of it is unknown: that is asked first, where it can be. */
   #afterLoss(call: Call, station: Station, nowMs: number): void {
-    const { idempotencyKey, isRepeatable } = call.terms;
+    const { deadline, idempotencyKey, isRepeatable } = call.terms;
+    if (nowMs >= deadline) return this.#outOfTime(call, nowMs);
     const visit = call.noteVisit(station);
     const keyed = idempotencyKey !== undefined;
     if (keyed && this.#options.canAsk && !visit.wasAsked) {
@@ -528,7 +573,8 @@ export class Dispatcher {
       this.#actions.push({ type: "ask", call, station });
       return;
     }
-    if (!isRepeatable || !this.#mayResend(call)) return this.#giveUp(call, nowMs);
+    // One that provably did not run is not sent "again".
+    if (visit.last === "lost" && (!isRepeatable || !this.#mayResend(call))) return this.#giveUp(call, nowMs);
     const next = this.#router.next(call, nowMs);
     if (next !== undefined) return this.#send(call, next, nowMs);
     // One that waits for another station needs no retry of this one.
@@ -566,7 +612,7 @@ export class Dispatcher {
     if (tried >= maxAttempts) return false;
     const delayMs = Math.max(backoff.delayMs(Math.max(1, tried), 0), hintMs ?? 0);
     if (hintMs !== undefined && hintMs > maxRetryAfterMs) return false;
-    if (nowMs + delayMs + this.#serviceMs() >= this.#limitMs(call)) return false;
+    if (nowMs + delayMs + this.#serviceMs() >= call.terms.deadline) return false;
     if (budget?.withdraw(nowMs) === false) return false;
     if (budget !== undefined) call.charged = station;
     this.#park(call, delayMs, nowMs);
@@ -589,18 +635,15 @@ export class Dispatcher {
     if (call.state.phase !== "running" || call.out !== undefined) return;
     const replaced = this.roles.epoch <= attempt.epoch || call.staleRefusals++ >= MAX_STALE_RESENDS;
     if (!replaced) return this.#enqueue(call, nowMs);
-    this.#settle(call, call.mayHaveRun ? this.#verdict(call) : end.settlement, "failed", nowMs);
+    this.#settle(call, call.mayHaveRun ? verdictOn(call) : end.settlement, "failed", nowMs);
   }
 
   #shortage({ call, station }: Attempt, end: AttemptEnd, nowMs: number): void {
     if (call.state.phase !== "running" || call.out !== undefined) return;
     const cause = "error" in end.settlement ? end.settlement.error : undefined;
-    if (nowMs - this.#toldShortageMs >= TELL_AGAIN_MS) {
-      this.#toldShortageMs = nowMs;
-      this.#event({ type: "local-shortage", station: station.name, code: codeOf(cause), atMs: nowMs });
-    }
+    this.#event(this.#reports.shortage(station, codeOf(cause), nowMs));
     const delayMs = Math.min(MAX_SHORTAGE_RETRY_MS, SHORTAGE_RETRY_MS * 2 ** Math.min(call.attempts - 1, 10));
-    if (nowMs + delayMs < Math.min(this.#limitMs(call), call.arrivedMs + MAX_SHORTAGE_MS)) {
+    if (nowMs + delayMs < Math.min(call.terms.deadline, call.arrivedMs + MAX_SHORTAGE_MS)) {
       return this.#park(call, delayMs, nowMs);
     }
     if (call.mayHaveRun) return this.#giveUp(call, nowMs);
@@ -611,29 +654,15 @@ export class Dispatcher {
 
   /** Ends a call with the failure it has had. */
   #giveUp(call: Call, nowMs: number, outcome: CallOutcome = "failed"): void {
-    this.#settle(call, this.#verdict(call), outcome, nowMs);
-  }
-
-  /** What a call that has failed is told: never that it failed where it may have run. */
-  #verdict(call: Call): Settlement {
-    const visits = call.visits ?? [];
-    const lost = visits.find((visit) => visit.last === "lost") ?? undefined;
-    if (lost !== undefined || call.out !== undefined) {
-      const station = lost?.station ?? (call.out as Attempt[])[0]?.station;
-      const cause =
-        lost?.lastSettlement !== undefined && "error" in lost.lastSettlement ? lost.lastSettlement.error : undefined;
-      if (cause instanceof AttemptTimeoutError || cause instanceof AmbiguousOutcomeError) return { error: cause };
-      return { error: lostAt(station, call, cause) };
-    }
-    const answer = visits.findLast((visit) => visit.last === "failed" || visit.last === "overloaded");
-    return answer?.lastSettlement ?? visits.at(-1)?.lastSettlement ?? { error: GIVEN_UP };
+    this.#settle(call, verdictOn(call), outcome, nowMs);
   }
 
   // ── waiting ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #enqueue(call: Call, nowMs: number): void {
-    call.state = { phase: "waiting", sinceMs: nowMs };
-    if (call.waitEndsMs === ENDLESS) call.waitEndsMs = nowMs + this.#options.maxWaitMs;
+    call.state = WAITING;
+    call.waitEndsMs ??= nowMs + this.#options.maxWaitMs;
+    if (this.#queue.size === 0) this.#queuedSinceMs = nowMs;
     this.#queue.add(call, this.#orderOf(call));
     this.#due.set(call, Math.min(call.terms.deadline, call.waitEndsMs));
   }
@@ -654,7 +683,7 @@ export class Dispatcher {
   }
 
   #park(call: Call, forMs: number, nowMs: number): void {
-    call.state = { phase: "parked", untilMs: nowMs + forMs };
+    call.state = PARKED;
     this.#parked++;
     this.#due.set(call, Math.min(call.terms.deadline, nowMs + forMs));
   }
@@ -663,6 +692,10 @@ export class Dispatcher {
     for (let call = this.#queue.first; call !== undefined; call = this.#queue.first) {
       const anyUsable = this.#router.isAnyUsable(nowMs);
       if (!anyUsable && this.#router.opensAtMs(nowMs) > nowMs) return;
+      if (nowMs >= call.terms.deadline) {
+        this.#outOfTime(call, nowMs);
+        continue;
+      }
       if (anyUsable && this.#limitMs(call) < nowMs + this.#serviceMs()) {
         this.#queue.remove(call);
         this.#shed(call, nowMs);
@@ -761,7 +794,10 @@ export class Dispatcher {
     const { admission } = this.roles.active;
     const usualMs = this.#usualMs(this.roles.active);
     const allowed = usualMs === 0 ? ENDLESS : (admission.mostConcurrent * 1_000) / usualMs;
-    const perSecond = Math.max(this.#answered.total(0, nowMs), Math.min(admission.capacityPerSecond, allowed));
+    const measured = this.#answered.total(0, nowMs);
+    // Where calls have waited for a second, what was answered in it is all that the station does.
+    const isFull = measured > 0 && nowMs - this.#queuedSinceMs >= ANSWERED_WINDOW_MS;
+    const perSecond = isFull ? measured : Math.max(measured, Math.min(admission.capacityPerSecond, allowed));
     return perSecond === ENDLESS ? 0 : (this.#queue.size * 1_000) / perSecond;
   }
 
@@ -769,7 +805,7 @@ export class Dispatcher {
 
   /** Sets the instant at which a running call is looked at again. */
   #arm(call: Call, nowMs: number): void {
-    let atMs = Math.min(call.terms.deadline, call.answerEndsMs);
+    let atMs = call.answerEndsMs === undefined ? call.terms.deadline : Math.min(call.terms.deadline, call.answerEndsMs);
     for (const attempt of call.out ?? []) {
       if (attempt.isUploading || attempt.isAbandoned) continue;
       const timeoutAtMs = attempt.judgedFromMs + attempt.station.parts.timeoutMs;
@@ -798,7 +834,7 @@ export class Dispatcher {
       this.#parked--;
       return this.#enqueue(call, nowMs);
     }
-    if (state.phase === "waiting" && nowMs >= call.waitEndsMs) {
+    if (state.phase === "waiting" && nowMs >= (call.waitEndsMs ?? ENDLESS)) {
       this.#queue.remove(call);
       if (call.visits !== undefined) return this.#giveUp(call, nowMs);
       const message = `no station could take the call within ${this.#options.maxWaitMs} ms (maxWaitMs)`;
@@ -808,7 +844,7 @@ export class Dispatcher {
 
   #runningFellDue(call: Call, readUntilMs: number, nowMs: number): void {
     if (readUntilMs > nowMs) return this.#due.set(call, readUntilMs);
-    if (nowMs >= call.answerEndsMs) return this.#giveUp(call, nowMs);
+    if (nowMs >= (call.answerEndsMs ?? ENDLESS)) return this.#giveUp(call, nowMs);
     for (const attempt of [...(call.out ?? [])]) {
       if (attempt.isUploading || attempt.isAbandoned) continue;
       if (nowMs >= attempt.judgedFromMs + attempt.station.parts.timeoutMs) this.#timedOut(attempt, nowMs);
@@ -846,14 +882,16 @@ export class Dispatcher {
   }
 
   #timedOut(attempt: Attempt, nowMs: number): void {
-    const { call, station, number } = attempt;
+    const { station, number } = attempt;
     const { timeoutMs } = station.parts;
     const message = `${station.name}: attempt ${number} took longer than ${timeoutMs} ms; it may have run or not`;
     const error = new AttemptTimeoutError(message);
     takeOut(attempt);
     this.#recall(attempt, error);
-    if (nowMs >= this.roles.distrustUntilMs) station.evidence.noteLost(attempt.startedMs);
-    this.#noteLoad(station, "unanswered", nowMs);
+    if (nowMs >= this.roles.distrustUntilMs) {
+      station.evidence.noteLost(attempt.startedMs);
+      this.#noteLoad(station, "unanswered", nowMs);
+    }
     this.#failed(attempt, { result: "lost", settlement: { error } }, nowMs);
     this.#look(station, nowMs);
   }
@@ -875,7 +913,8 @@ export class Dispatcher {
     // Each promotion changes what is known; two stations cannot promote each other for ever at one instant.
     for (let rounds = roles.stations.length + 1; rounds > 0; rounds--) {
       const decision = roles.decide(nowMs);
-      const refusal = roles.failbackRefusal();
+      // A promotion has its own reason to end it.
+      const refusal = decision?.type === "promote" ? undefined : roles.failbackRefusal();
       if (refusal !== undefined) this.#endFailback(refusal, false, nowMs);
       if (decision?.type === "promote") {
         this.#endFailback(`${decision.from} failed, and ${decision.station} was promoted`, false, nowMs);
@@ -958,7 +997,7 @@ export class Dispatcher {
       const { call } = attempt;
       if (attempt.isAbandoned || call.state.phase !== "running" || (call.out?.length ?? 0) > 1) continue;
       if (!call.terms.isRepeatable) {
-        call.answerEndsMs = Math.min(call.answerEndsMs, nowMs + this.#options.maxWaitMs);
+        call.answerEndsMs = Math.min(call.answerEndsMs ?? ENDLESS, nowMs + this.#options.maxWaitMs);
         this.#arm(call, nowMs);
         continue;
       }
@@ -1015,11 +1054,7 @@ export class Dispatcher {
     const { admission } = station;
     const before = admission.limit;
     admission.note(sign, this.#usualMs(station), nowMs);
-    if (admission.limit >= before || sign === "finished") return;
-    if (nowMs - (this.#toldCapacityMs.get(station) ?? Number.NEGATIVE_INFINITY) < TELL_AGAIN_MS) return;
-    this.#toldCapacityMs.set(station, nowMs);
-    const { limit, ratePerSecond } = admission;
-    this.#event({ type: "capacity-learned", station: station.name, limit, ratePerSecond, atMs: nowMs });
+    if (admission.limit < before && sign !== "finished") this.#event(this.#reports.capacity(station, nowMs));
   }
 
   /** Something was learned of `station`: is it in doubt now, and could it be ineligible? */
@@ -1041,36 +1076,8 @@ export class Dispatcher {
     this.#event({ type: isDoubted ? "doubted" : "trusted", station: station.name, reason, atMs: nowMs });
   }
 
-  #tellPatience(nowMs: number): void {
-    const patienceMs = this.patience.estimateMs;
-    const toldMs = this.#toldPatienceMs;
-    if (patienceMs === toldMs) return;
-    if (patienceMs !== undefined && toldMs !== undefined && Math.abs(patienceMs - toldMs) < toldMs / 4) return;
-    this.#toldPatienceMs = patienceMs;
-    this.#event({ type: "patience-learned", patienceMs, atMs: nowMs });
-  }
-
-  #lookAtGoodput(nowMs: number): void {
-    const figures = this.goodput.look(nowMs);
-    if (figures === undefined) return;
-    const { type, ...numbers } = figures;
-    if (type === "overload-ended") return this.#event({ type, ...numbers });
-    const { active } = this.roles;
-    const { limit, ratePerSecond } = active.admission;
-    this.#event({
-      type,
-      ...numbers,
-      station: active.name,
-      waiting: this.#queue.size,
-      inFlight: active.out.size,
-      limit,
-      ratePerSecond,
-      patienceMs: this.patience.estimateMs,
-    });
-  }
-
-  #event(event: FailoverEvent): void {
-    this.#actions.push({ type: "event", event });
+  #event(event: FailoverEvent | undefined): void {
+    if (event !== undefined) this.#actions.push({ type: "event", event });
   }
 }
 
@@ -1081,31 +1088,4 @@ function takeOut(attempt: Attempt): void {
   if (call.out === undefined || place < 0) return;
   if (call.out.length === 1) call.out = undefined;
   else call.out.splice(place, 1);
-}
-
-function unknownAt({ name }: Station): AmbiguousOutcomeError {
-  return new AmbiguousOutcomeError(`${name} was lost while it had this call: it may have run or not`);
-}
-
-/** Sent to `station`, and not answered; `cause` is how the wait for an answer ended. */
-function lostAt(station: Station | undefined, { terms }: Call, cause: unknown): AmbiguousOutcomeError {
-  const name = station?.name ?? "the station";
-  const details = cause === undefined ? {} : { cause };
-  if (terms.isRepeatable) {
-    return new AmbiguousOutcomeError(`${name} was lost before it answered: the call may have run or not`, details);
-  }
-  const message = `${name} was lost before it answered, and the call carries no idempotency key: it may have run or not`;
-  return new AmbiguousOutcomeError(message, details);
-}
-
-function seenEpochOf(error: unknown): number {
-  return error instanceof StaleEpochError ? (error.seenEpoch ?? 0) : 0;
-}
-
-/** The code of the error, or of what caused it. */
-function codeOf(error: unknown): string {
-  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
-    if ("code" in at) return String(at.code);
-  }
-  return "UNKNOWN";
 }

@@ -27,9 +27,11 @@ export interface CommandPathOptions {
 /** Verdicts of commands that are kept: served here, or failed here and served elsewhere. */
 const VERDICTS = 20;
 /** So many of them must be failures, … */
-const MIN_LOST = 3;
-/** … and this share of them. */
-const LOST_RATE = 0.25;
+const MIN_LOST = 5;
+/** … and this share of them: a station that fails one command in ten at random stays, for it is no worse than many. */
+const LOST_RATE = 0.4;
+/** So many of them in a row put a station in doubt. */
+const DOUBTED_AFTER_LOST = 3;
 /** So many overdue or lost attempts in a row put a station in doubt: a doubt costs nothing but the way of new calls. */
 const DOUBTED_AFTER = 2;
 /** Sources told apart among failures that could not be compared. */
@@ -150,7 +152,8 @@ export class StationEvidence {
     if (this.#refused > 0) return `${this.#refused} connections refused`;
     if (this.isSilent) return `${this.#overdue} calls are overdue and nothing is answered`;
     if (this.#lost >= DOUBTED_AFTER) return `${this.#lost} calls in a row were sent and not answered`;
-    if (this.#lastVerdictsLost()) return `the last ${MIN_LOST} calls failed here and were served by another station`;
+    if (this.#lastVerdictsLost())
+      return `the last ${DOUBTED_AFTER_LOST} calls failed here and were served by another station`;
     return "it answers";
   }
 
@@ -227,8 +230,8 @@ export class StationEvidence {
 
   #lastVerdictsLost(): boolean {
     const { length } = this.#verdicts;
-    if (length < MIN_LOST) return false;
-    for (let back = 1; back <= MIN_LOST; back++) if (this.#verdicts[length - back] === 0) return false;
+    if (length < DOUBTED_AFTER_LOST) return false;
+    for (let back = 1; back <= DOUBTED_AFTER_LOST; back++) if (this.#verdicts[length - back] === 0) return false;
     return true;
   }
 

@@ -25,14 +25,18 @@ const fill = (one: Station): void => {
 test("[F10] where a repeatable call goes, by what is known of the stations", () => {
   const table: [string, (north: Station, south: Station) => void, string | undefined][] = [
     ["both well", () => undefined, "north"],
-    ["the active one in doubt, just now tried", (north) => [doubt(north), (north.nextTrialMs = 250)], "south"],
+    [
+      "the active one in doubt, just now tried",
+      (north) => [doubt(north), Object.assign(north, { nextTrialMs: 250 })],
+      "south",
+    ],
     ["the active one in doubt, a trial is due", (north) => doubt(north), "north"],
     ["both in doubt", (north, south) => [doubt(north), doubt(south)], "north"],
     ["the active one in maintenance", (north) => rest(north), "south"],
     ["the active one full", (north) => fill(north), undefined],
     ["the active one in maintenance, the other full", (north, south) => [rest(north), fill(south)], undefined],
     ["the active one in maintenance, the other in doubt", (north, south) => [rest(north), doubt(south)], undefined],
-    ["both in maintenance", (north, south) => [rest(north), rest(south)], undefined],
+    ["both in maintenance: nobody can replace the active one", (north, south) => [rest(north), rest(south)], "north"],
   ];
   for (const [what, prepare, place] of table) {
     const { world, router } = begin();
@@ -46,7 +50,8 @@ test("[F10] doubt → new calls go elsewhere, one repeatable call in 250 ms find
   doubt(world.north);
   assert.equal(router.route(world.call(), 0)?.name, "south", "a call that cannot be repeated finds nothing out");
   assert.equal(router.route(world.call({ key: "a" }), 0)?.name, "north");
-  for (let nowMs = 0; nowMs < 250; nowMs += 10) assert.equal(router.route(world.call({ key: "b" }), nowMs)?.name, "south");
+  for (let nowMs = 0; nowMs < 250; nowMs += 10)
+    assert.equal(router.route(world.call({ key: "b" }), nowMs)?.name, "south");
   assert.equal(router.route(world.call({ key: "c" }), 250)?.name, "north");
 });
 
@@ -124,10 +129,20 @@ test("[F11] nobody usable, connections are refused → tried 50 ms after each re
   assert.equal(router.route(world.call(), 50)?.name, "north");
 });
 
-test("[F7] in maintenance → not even tried where nobody else is usable", () => {
+test("[F7] an idle station in maintenance → not even tried where nobody is usable", () => {
   const { world, router } = begin();
-  rest(world.north);
+  world.declare("south", "down");
+  world.declare("north", "down");
   rest(world.south);
-  assert.equal(router.route(world.call({ key: "k" }), 1e6), undefined);
-  assert.equal(router.opensAtMs(0), Number.POSITIVE_INFINITY);
+  for (let nowMs = 0; nowMs < 2_000; nowMs += 50) {
+    assert.notEqual(router.route(world.call({ key: "k" }), nowMs)?.name, "south");
+  }
+});
+
+test("[F7] the active station in maintenance, well, and nobody to replace it → it serves on, calls without a key too", () => {
+  const { world, router } = begin();
+  world.declare("south", "down");
+  rest(world.north);
+  for (let call = 0; call < 20; call++) assert.equal(router.route(world.call(), call)?.name, "north");
+  assert.equal(router.opensAtMs(20), 20);
 });

@@ -69,11 +69,12 @@ export class Router {
     let opensMs = Number.POSITIVE_INFINITY;
     const anyUsable = this.isAnyUsable(nowMs);
     for (const station of roles.stations) {
-      if (station.maintenance !== undefined) continue;
+      if (station.maintenance !== undefined && !this.#isKept(station)) continue;
       if (anyUsable && !roles.isUsable(station, nowMs)) continue;
       let atMs = station.admitsAtMs(nowMs);
       const tried = !anyUsable || station.isDoubted;
-      if (tried && !this.#servedLately(station, nowMs)) atMs = Math.max(atMs, station.nextTrialMs);
+      if (tried && !this.#servedLately(station, nowMs) && !this.#isKept(station))
+        atMs = Math.max(atMs, station.nextTrialMs);
       opensMs = Math.min(opensMs, atMs);
     }
     return Math.max(opensMs, nowMs);
@@ -96,14 +97,15 @@ export class Router {
     return true;
   }
 
-  /** Nobody is usable: whoever is out of service on purpose apart, each station is tried, those that are heard first. */
+  /** Nobody is usable: each station that is not out of service on purpose is tried, those that are heard first. */
   #failOpen(call: Call, nowMs: number): Station | undefined {
     const { active, stations } = this.#roles;
     const ordered = [active, ...stations.filter((station) => station !== active)];
     ordered.sort((one, other) => silence(one) - silence(other));
     for (const station of ordered) {
-      if (station.maintenance !== undefined || !station.admits(nowMs)) continue;
-      if (this.#servedLately(station, nowMs)) return station;
+      const isKept = this.#isKept(station);
+      if ((station.maintenance !== undefined && !isKept) || !station.admits(nowMs)) continue;
+      if (isKept || this.#servedLately(station, nowMs)) return station;
       // A command without a key is not spent on finding out whether a station lives, while others wait that can be repeated.
       if (nowMs < station.nextTrialMs || station.out.size > 0) continue;
       if (silence(station) > 0 && !call.terms.isRepeatable && !station.evidence.isRefusing) continue;
@@ -111,6 +113,12 @@ export class Router {
       return station;
     }
     return undefined;
+  }
+
+  /** Is it the active one, well but for its maintenance? Where nobody can replace it, it serves on. */
+  #isKept(station: Station): boolean {
+    if (station !== this.#roles.active || station.maintenance === undefined) return false;
+    return station.liveness !== "down" && !station.evidence.isSuspect;
   }
 
   #servedLately(station: Station, nowMs: number): boolean {

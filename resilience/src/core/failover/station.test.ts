@@ -20,7 +20,7 @@ function heard(plan: Parameters<typeof station>[1] = {}): Station {
 
 /** Enough failures that another station served: its command path is failing. */
 function fail(one: Station, atMs: number): void {
-  for (let call = 0; call < 3; call++) one.evidence.noteServedElsewhere(atMs);
+  for (let call = 0; call < 5; call++) one.evidence.noteServedElsewhere(atMs);
 }
 
 test("[F1] usable: heard, or active and not declared down; the table of liveness", () => {
@@ -68,7 +68,7 @@ test("[F9] each thing that is held against it → a sentence with its numbers", 
     assessment.evidence.map(({ kind, verdict, detail }) => `${kind} ${verdict}: ${detail}`),
     [
       "heartbeats fit: north: heartbeats alive (said alive; answered 400)",
-      "calls unfit: north: 3 of the last 3 commands failed here and were served by another station",
+      "calls unfit: north: 5 of the last 5 commands failed here and were served by another station",
       "calls unfit: north: replaced because calls failed; not promoted again for 5000 ms",
       "maintenance unfit: north: in maintenance (antenna)",
       "probe abstained: north: no probe of its command path has succeeded since it was replaced",

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { mostInAnySecond } from "../../../../test/worlds/station.ts";
 import { ConfigurationError } from "../errors.ts";
 import { seededRandom } from "../random.ts";
 import { TokenBucket } from "./token-bucket.ts";
@@ -10,8 +11,8 @@ const SEED = Number(process.env["SEED"] ?? 2702003);
 const REPLAY = `seed ${SEED}; replay: SEED=${SEED} node --conditions=@gsf/source --test resilience/src/core/failover/token-bucket.test.ts`;
 
 /** Instants at which calls go within 10 s, where calls always wait and the timer that lets them go is late. */
-function paced(perSecond: number, lateMs: () => number, forMs = 10_000): number[] {
-  const bucket = new TokenBucket(perSecond);
+function paced(perSecond: number, lateMs: () => number, forMs = 10_000, strict = false): number[] {
+  const bucket = new TokenBucket(perSecond, strict);
   const went: number[] = [];
   for (let nowMs = 0; nowMs < forMs; nowMs = Math.max(nowMs, bucket.nextMs) + lateMs()) {
     while (bucket.allows(nowMs)) {
@@ -64,13 +65,55 @@ test("after a rest → one call and those of 10 ms go together, and no more", ()
   assert.equal(together, 11);
 });
 
-test("a call that did not go → its place is given back", () => {
-  const bucket = new TokenBucket(10);
-  bucket.take(0);
-  assert.equal(bucket.nextMs, 90);
-  bucket.take(90);
-  bucket.giveBack();
-  assert.equal(bucket.nextMs, 90);
+for (const perSecond of [1, 24, 240, 1_000]) {
+  for (const lateMs of [0, 8]) {
+    test(`[F6] strictly ${perSecond}/s, timers up to ${lateMs} ms late → that within 1 %, and no second holds more`, () => {
+      const random = seededRandom(`${SEED}/strict/${perSecond}/${lateMs}`);
+      const went = paced(perSecond, () => Math.max(0.001, lateMs * random.next()), 10_000, true);
+      const slack = Math.max(1, perSecond * 10 * 0.01);
+      assert.ok(Math.abs(went.length - 10 * perSecond) <= slack, `${went.length} in 10 s. ${REPLAY}`);
+      assert.ok(mostInAnySecond(went) <= perSecond, `${mostInAnySecond(went)} in a second. ${REPLAY}`);
+    });
+  }
+}
+
+test("[F6] any strict pace, calls that come as they like → no second holds more, and nobody waits for longer than a second", () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 300 }),
+      fc.array(fc.nat({ max: 400 }), { maxLength: 120 }),
+      (perSecond, gaps) => {
+        const bucket = new TokenBucket(perSecond, true);
+        const went: number[] = [];
+        let nowMs = 0;
+        for (const gapMs of gaps) {
+          nowMs += gapMs;
+          // A burst of up to ten.
+          for (let call = gapMs % 11; call > 0 && bucket.allows(nowMs); call--) {
+            bucket.take(nowMs);
+            went.push(nowMs);
+          }
+          assert.ok(bucket.nextMs <= nowMs + 1_000 + 1e-6, REPLAY);
+        }
+        assert.ok(mostInAnySecond(went) <= perSecond, `${mostInAnySecond(went)} of ${perSecond}/s. ${REPLAY}`);
+      },
+    ),
+    { seed: SEED, numRuns: 200 },
+  );
+});
+
+test("[F6] a strict pace after a rest → four calls go together at least, or a twentieth of a second's", () => {
+  for (const [perSecond, together] of [
+    [1, 1],
+    [5, 4],
+    [40, 4],
+    [400, 20],
+  ] as const) {
+    const bucket = new TokenBucket(perSecond, true);
+    let sent = 0;
+    for (; bucket.allows(60_000); sent++) bucket.take(60_000);
+    assert.equal(sent, together, `${perSecond}/s`);
+  }
 });
 
 test("a pace that changes → holds from now on, and what was taken is remembered", () => {

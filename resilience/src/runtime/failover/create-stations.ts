@@ -27,7 +27,7 @@ export interface StationHandle<S extends NamedStation> {
 const OPEN_DURATION_MS = 5_000;
 
 /** Every station in order of priority, the primary first. */
-export function stationsOf<S extends NamedStation>(options: FailoverOptions<S>): readonly [S, ...S[]] {
+function stationsOf<S extends NamedStation>(options: FailoverOptions<S>): readonly [S, ...S[]] {
   const { primary, backup, backups } = options;
   return [primary, ...(backup === undefined ? [] : [backup]), ...(backups ?? [])];
 }

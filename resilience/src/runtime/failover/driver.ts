@@ -5,9 +5,8 @@
  * in; what they cause is queued, so no input ever arrives in the middle of another.
  */
 import { AsyncResource } from "node:async_hooks";
-import type { Deadline } from "../../core/deadline.ts";
 import { StaleEpochError } from "../../core/errors.ts";
-import type { Attempt, AttemptEnd, Call } from "../../core/failover/call.ts";
+import { type Attempt, type AttemptEnd, Call } from "../../core/failover/call.ts";
 import type { DispatchAction, Dispatcher, DispatchInput } from "../../core/failover/dispatch.ts";
 import type { FailoverEvent } from "../../core/failover/events.ts";
 import type { Judgement } from "../../core/outcome.ts";
@@ -31,7 +30,10 @@ export interface DriverOptions<S extends NamedStation> {
   readonly listeners: Listeners<FailoverEvent>;
 }
 
-type Input = DispatchInput | ((nowMs: number) => void);
+/** A call that arrives and an attempt that has ended are inputs themselves: these two come with every call. */
+type Input<S> = DispatchInput | Call | FailoverAttempt<S> | ((nowMs: number) => void);
+/** No call has this id. */
+const NOBODY = 0;
 const TICK: DispatchInput = { type: "tick", lateByMs: 0 };
 
 export class FailoverDriver<S extends NamedStation> implements RequestOwner {
@@ -41,12 +43,12 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   readonly #query: OutcomeQuery<S> | undefined;
   readonly #listeners: Listeners<FailoverEvent>;
   prober: Prober<S> | undefined = undefined;
-  #inputs: Input[] = [];
+  #inputs: Input<S>[] = [];
   #isDraining = false;
   #timer: Disposable | undefined = undefined;
   #timerAtMs: number = Number.POSITIVE_INFINITY;
-  /** The request whose caller is on the stack: its first attempt runs right there. */
-  #entering: FailoverRequest<S, unknown> | undefined = undefined;
+  /** Id of the call whose caller is on the stack: its first attempt runs right there. */
+  #entering = NOBODY;
   readonly #onTimer = (): void => this.#wake();
 
   constructor(options: DriverOptions<S>) {
@@ -58,18 +60,17 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   }
 
   /** Takes an input, and does what follows; later, if something is being done already. */
-  input(input: Input): void {
+  input(input: Input<S>): void {
     if (this.#isDraining) this.#inputs.push(input);
     else this.#drain(input, this.clock.nowMs());
   }
 
   /** A new call, in its caller's step; `nowMs` was read in it. */
-  submit<R>(call: Call, request: FailoverRequest<S, R>, nowMs: number): void {
-    const input: DispatchInput = { type: "submit", call };
-    if (this.#isDraining) return this.input(input);
-    this.#entering = request as FailoverRequest<S, unknown>;
-    this.#drain(input, nowMs);
-    this.#entering = undefined;
+  submit(call: Call, nowMs: number): void {
+    if (this.#isDraining) return this.input(call);
+    this.#entering = call.id;
+    this.#drain(call, nowMs);
+    this.#entering = NOBODY;
   }
 
   cancel(call: Call, reason: unknown): void {
@@ -85,14 +86,14 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     this.input(TICK);
   }
 
-  #drain(first: Input, startedMs: number): void {
+  #drain(first: Input<S>, startedMs: number): void {
     this.#isDraining = true;
     let nowMs = startedMs;
     try {
       this.#take(first, nowMs);
       for (let place = 0; place < this.#inputs.length; place++) {
         nowMs = this.clock.nowMs();
-        this.#take(this.#inputs[place] as Input, nowMs);
+        this.#take(this.#inputs[place] as Input<S>, nowMs);
       }
     } finally {
       if (this.#inputs.length > 0) this.#inputs = [];
@@ -101,13 +102,27 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     this.#arm(nowMs);
   }
 
-  #take(input: Input, nowMs: number): void {
-    if (typeof input === "function") input(nowMs);
-    else {
-      const actions = this.#dispatcher.dispatch(input, nowMs);
-      for (let place = 0; place < actions.length; place++) this.#perform(actions[place] as DispatchAction);
-    }
+  #take(input: Input<S>, nowMs: number): void {
+    if (input instanceof FailoverAttempt) {
+      this.#performOwn(this.#dispatcher.ended(input.record, input.end as AttemptEnd, nowMs));
+    } else if (input instanceof Call) this.#performOwn(this.#dispatcher.submit(input, nowMs));
+    else if (typeof input === "function") input(nowMs);
+    else this.#performAll(this.#dispatcher.dispatch(input, nowMs));
     for (const { parts } of this.#stations) if (parts.breaker?.machine.hasTransitions) parts.breaker.announce();
+  }
+
+  #performAll(actions: readonly DispatchAction[]): void {
+    for (let place = 0; place < actions.length; place++) this.#perform(actions[place] as DispatchAction);
+  }
+
+  /** Does `actions`, and empties the list: it is the dispatcher's own, which uses it again. */
+  #performOwn(actions: DispatchAction[]): void {
+    try {
+      this.#performAll(actions);
+    } finally {
+      // From the end: a length of 0 would free its memory, to be taken again by the next call.
+      while (actions.length > 0) actions.pop();
+    }
   }
 
   /** One timer, set for the next instant at which something falls due. One that is set too early only looks again. */
@@ -141,7 +156,7 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
         return this.#send(action.attempt);
       case "settle": {
         const request = requestOf<S>(action.call);
-        request.options.signal?.removeEventListener("abort", request);
+        request.signal?.removeEventListener("abort", request);
         if ("value" in action.settlement) request.resolve(action.settlement.value);
         else request.reject(action.settlement.error);
         return;
@@ -164,44 +179,51 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     const { station, role } = this.#handle(attempt.station.number);
     const context = new FailoverAttempt(attempt, station, role, this);
     attempt.context = context;
-    const request = requestOf<S>(attempt.call);
     let pending: PromiseLike<unknown> | unknown;
     try {
-      pending = this.#run(request, attempt.call.terms.deadline, context);
+      pending = this.#run(attempt.call, context);
       if (!(pending instanceof Promise)) pending = Promise.resolve(pending);
     } catch (error) {
       pending = Promise.reject(error);
     }
     (pending as Promise<unknown>).then(
-      (value) => this.#ended(attempt, this.#endOf(attempt, { value })),
-      (error) => this.#ended(attempt, this.#endOf(attempt, { error })),
+      (value) => this.#answered(context, value),
+      (error) => this.#threw(context, error),
     );
   }
 
-  #run(request: FailoverRequest<S, unknown>, deadline: Deadline, context: FailoverAttempt<S>): unknown {
-    if (request === this.#entering) {
-      this.#entering = undefined;
+  #run(call: Call, context: FailoverAttempt<S>): unknown {
+    const request = requestOf<S>(call);
+    if (call.id === this.#entering) {
+      this.#entering = NOBODY;
       return request.operation(context);
     }
+    const { deadline } = call;
     // Started by another call's end or by a timer, an attempt still belongs to its own caller, and is under no deadline but its own.
     return request.context.runInAsyncScope(() =>
       ambientDeadline() < deadline ? runUnder(deadline, () => request.operation(context)) : request.operation(context),
     );
   }
 
-  #ended(attempt: Attempt, end: AttemptEnd): void {
-    this.input({ type: "ended", attempt, end });
+  #answered(attempt: FailoverAttempt<S>, value: unknown): void {
+    const settlement = { value };
+    const { classify } = this.#handle(attempt.record.station.number).parts;
+    if (classify?.result === undefined) attempt.end = { result: "served", settlement };
+    else {
+      const judged = judgeResult(classify, value);
+      attempt.end = "outcome" in judged ? endFrom(judged, settlement) : { result: "failed", settlement: judged };
+    }
+    this.input(attempt);
   }
 
-  #endOf(attempt: Attempt, came: { readonly value: unknown } | { readonly error: unknown }): AttemptEnd {
-    const { classify } = this.#handle(attempt.station.number).parts;
-    if ("error" in came) {
-      if (came.error instanceof StaleEpochError) return { result: "stale", settlement: came };
-      return endFrom(judgeThrown(classify, came.error), came);
-    }
-    if (classify?.result === undefined) return { result: "served", settlement: came };
-    const judged = judgeResult(classify, came.value);
-    return "outcome" in judged ? endFrom(judged, came) : { result: "failed", settlement: judged };
+  #threw(attempt: FailoverAttempt<S>, error: unknown): void {
+    const settlement = { error };
+    const { classify } = this.#handle(attempt.record.station.number).parts;
+    attempt.end =
+      error instanceof StaleEpochError
+        ? { result: "stale", settlement }
+        : endFrom(judgeThrown(classify, error), settlement);
+    this.input(attempt);
   }
 
   #ask(call: Call, number: number): void {

@@ -154,7 +154,6 @@ export class PrimaryBackupFailover<S extends NamedStation> {
   ): void {
     const { signal, source, idempotencyKey } = options;
     if (signal?.aborted === true) throw new CallAbortedError(signal.reason);
-    const request = new FailoverRequest<S, R>(this.#driver, operation, options, callersContext(), sink);
     const terms = {
       deadline,
       // An empty key names nothing.
@@ -163,12 +162,13 @@ export class PrimaryBackupFailover<S extends NamedStation> {
       isIdempotent: options.idempotent === true,
       source: source === undefined ? this.#noSource : this.#sources.of(source),
     };
+    const request = new FailoverRequest<S, R>(this.#driver, operation, signal, callersContext(), sink);
     const call = new Call(++this.#calls, terms, nowMs, request);
     if (signal !== undefined) {
       request.call = call;
       signal.addEventListener("abort", request);
     }
-    this.#driver.submit(call, request, nowMs);
+    this.#driver.submit(call, nowMs);
   }
 
   /**

@@ -3,7 +3,6 @@
  * epoch, and what a station may say of a command that it was asked about. The context is an attempt's own, with the
  * station added.
  */
-import type { Deadline } from "../../core/deadline.ts";
 import type { AttemptContext } from "../attempt.ts";
 
 /** What an operation is told about the attempt it makes through the failover. */

@@ -5,8 +5,7 @@
 import type { AsyncResource } from "node:async_hooks";
 import type { Deadline } from "../../core/deadline.ts";
 import { timeLeftMs } from "../../core/deadline.ts";
-import type { Attempt, Call } from "../../core/failover/call.ts";
-import type { CallOptions } from "../call-options.ts";
+import type { Attempt, AttemptEnd, Call } from "../../core/failover/call.ts";
 import type { Clock } from "../clock.ts";
 import type { FailoverContext, FailoverOperation } from "./operation.ts";
 
@@ -17,25 +16,27 @@ export interface RequestOwner {
   uploading(attempt: Attempt, isUploading: boolean): void;
 }
 
+/** A call's other half: what the driver needs to run it. */
 export class FailoverRequest<S, R> {
   readonly operation: FailoverOperation<S, R>;
-  readonly options: CallOptions;
+  readonly signal: AbortSignal | undefined;
   readonly resolve: (value: R) => void;
   readonly reject: (error: unknown) => void;
   readonly context: AsyncResource;
   readonly #owner: RequestOwner;
+  /** Only known where there is a signal to listen to. */
   call: Call | undefined = undefined;
 
   constructor(
     owner: RequestOwner,
     operation: FailoverOperation<S, R>,
-    options: CallOptions,
+    signal: AbortSignal | undefined,
     context: AsyncResource,
     sink: PromiseWithResolvers<R>,
   ) {
     this.#owner = owner;
     this.operation = operation;
-    this.options = options;
+    this.signal = signal;
     this.context = context;
     this.resolve = sink.resolve;
     this.reject = sink.reject;
@@ -43,7 +44,7 @@ export class FailoverRequest<S, R> {
 
   /** The caller's signal was aborted. (It listens itself: no closure a call.) */
   handleEvent(): void {
-    if (this.call !== undefined) this.#owner.cancel(this.call, this.options.signal?.reason);
+    if (this.call !== undefined) this.#owner.cancel(this.call, this.signal?.reason);
   }
 }
 
@@ -51,13 +52,16 @@ export class FailoverRequest<S, R> {
 export class FailoverAttempt<S> implements FailoverContext<S> {
   readonly station: S;
   readonly role: "primary" | "backup";
-  readonly #attempt: Attempt;
+  /** @internal The dispatcher's record of it. */
+  readonly record: Attempt;
+  /** @internal How it ended. With this it is the driver's input for its own end. */
+  end: AttemptEnd | undefined = undefined;
   readonly #owner: RequestOwner;
   #controller: AbortController | undefined = undefined;
   #reason: Error | undefined = undefined;
 
-  constructor(attempt: Attempt, station: S, role: "primary" | "backup", owner: RequestOwner) {
-    this.#attempt = attempt;
+  constructor(record: Attempt, station: S, role: "primary" | "backup", owner: RequestOwner) {
+    this.record = record;
     this.station = station;
     this.role = role;
     this.#owner = owner;
@@ -72,19 +76,19 @@ export class FailoverAttempt<S> implements FailoverContext<S> {
   }
 
   get attempt(): number {
-    return this.#attempt.number;
+    return this.record.number;
   }
 
   get epoch(): number {
-    return this.#attempt.epoch;
+    return this.record.epoch;
   }
 
   get deadline(): Deadline {
-    return this.#attempt.call.terms.deadline;
+    return this.record.call.terms.deadline;
   }
 
   get idempotencyKey(): string | undefined {
-    return this.#attempt.call.terms.idempotencyKey;
+    return this.record.call.terms.idempotencyKey;
   }
 
   timeLeftMs(): number {
@@ -92,7 +96,7 @@ export class FailoverAttempt<S> implements FailoverContext<S> {
   }
 
   noteUploading(isUploading: boolean): void {
-    this.#owner.uploading(this.#attempt, isUploading);
+    this.#owner.uploading(this.record, isUploading);
   }
 
   /** Nobody waits for it any more. Runs the operation's abort listeners. */
