@@ -66,6 +66,7 @@ export class Admission {
   /** The station has shown how much it takes, since the limit was set. */
   #isLearned = false;
   #growth = SLOW_START;
+  #begunAtMs: number = Number.NEGATIVE_INFINITY;
   #inFlight = 0;
   #pausedUntilMs: number = Number.NEGATIVE_INFINITY;
   #roundEndsMs: number = Number.NEGATIVE_INFINITY;
@@ -96,6 +97,11 @@ export class Admission {
   /** How many calls may be in flight; `Infinity` where only `maxConcurrent` bounds them. */
   get limit(): number {
     return this.#limit;
+  }
+
+  /** When the limit was last set by a promotion or a trial. */
+  get begunAtMs(): number {
+    return this.#begunAtMs;
   }
 
   /** The most that may be in flight, whatever bounds it. */
@@ -198,6 +204,7 @@ export class Admission {
   }
 
   #restart(nowMs: number): void {
+    this.#begunAtMs = nowMs;
     this.#isLearned = false;
     this.#learned.ratePerSecond = ENDLESS;
     this.#pausedUntilMs = Number.NEGATIVE_INFINITY;

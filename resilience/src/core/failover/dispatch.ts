@@ -117,8 +117,8 @@ const READ_FIRST_MS = 10;
 const SERVICE_MARGIN = 1.1;
 /** A call is let in to wait only with so much room to spare: what is refused at once could still be tried elsewhere. */
 const DOOR_MARGIN = 1.2;
-/** Refused calls of sources that nobody serves are taken for load where so many are in flight, and nobody is served. */
-const MIN_STORM = 4;
+/** Refused calls of sources that nobody serves are taken for load where so many are refused in a row. */
+const MIN_STORM = 8;
 /** A station that served within this time is alive; a refusal for load then says how much it takes. */
 const SERVING_MS = 1_000;
 /** Where nothing tells when the queue can move on, it is looked at again this soon. */
@@ -441,7 +441,7 @@ export class Dispatcher {
         this.#router.trialFailed(station, true, nowMs);
         break;
       case "overloaded":
-        evidence.noteAnswer();
+        evidence.noteOverloaded();
         this.#overloaded(call, station, end.retryAfterMs, nowMs);
         break;
       case "failed":
@@ -461,8 +461,7 @@ export class Dispatcher {
 
   /** A refusal for load shows what the station takes, unless it is one route that is always refused. */
   #overloaded(call: Call, station: Station, hintMs: number | undefined, nowMs: number): void {
-    const serves = nowMs - station.evidence.lastServedMs < SERVING_MS;
-    const isStorm = !serves && station.admission.inFlight >= MIN_STORM;
+    const isStorm = station.evidence.overloadedInRow >= MIN_STORM;
     if (!isStorm && !call.terms.source.isServedLately(nowMs)) return;
     this.#noteLoad(station, "overloaded", nowMs);
     // A station that serves others meanwhile does not have to be left alone.
@@ -796,7 +795,8 @@ export class Dispatcher {
     const allowed = usualMs === 0 ? ENDLESS : (admission.mostConcurrent * 1_000) / usualMs;
     const measured = this.#answered.total(0, nowMs);
     // Where calls have waited for a second, what was answered in it is all that the station does.
-    const isFull = measured > 0 && nowMs - this.#queuedSinceMs >= ANSWERED_WINDOW_MS;
+    const sinceMs = Math.max(this.#queuedSinceMs, admission.begunAtMs);
+    const isFull = measured > 0 && nowMs - sinceMs >= ANSWERED_WINDOW_MS + usualMs;
     const perSecond = isFull ? measured : Math.max(measured, Math.min(admission.capacityPerSecond, allowed));
     return perSecond === ENDLESS ? 0 : (this.#queue.size * 1_000) / perSecond;
   }

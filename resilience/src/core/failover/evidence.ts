@@ -45,6 +45,7 @@ export class StationEvidence {
   /** Attempts that began before this belong to a time that is over. */
   #beginsMs: number = Number.NEGATIVE_INFINITY;
   #lastServedMs: number = Number.NEGATIVE_INFINITY;
+  #overloadedInRow = 0;
   #refused = 0;
   #refusedSinceMs: number = Number.POSITIVE_INFINITY;
   #lost = 0;
@@ -71,6 +72,7 @@ export class StationEvidence {
   noteServed(startedMs: number, nowMs: number): void {
     this.noteAnswer();
     this.#lastServedMs = nowMs;
+    this.#overloadedInRow = 0;
     if (startedMs >= this.#refusedSinceMs) this.#clearRefused();
     if (startedMs >= this.#lostSinceMs) this.#clearLost();
     if (startedMs >= this.#failedSinceMs) this.#clearFailed();
@@ -81,6 +83,17 @@ export class StationEvidence {
   noteAnswer(): void {
     this.#overdue = 0;
     this.#silentSinceMs = Number.POSITIVE_INFINITY;
+  }
+
+  /** A call was refused for load. */
+  noteOverloaded(): void {
+    this.noteAnswer();
+    this.#overloadedInRow++;
+  }
+
+  /** Calls refused for load since one was served. */
+  get overloadedInRow(): number {
+    return this.#overloadedInRow;
   }
 
   /** A connection was refused. */
