@@ -8,7 +8,7 @@ test("a new call → waits since its arrival, has been nowhere and cannot have r
   const world = new Dispatching();
   world.advance(7);
   const call = world.call();
-  assert.deepEqual(call.state, { phase: "waiting", sinceMs: 7 });
+  assert.deepEqual([call.state.phase, call.arrivedMs], ["waiting", 7]);
   assert.deepEqual([call.attempts, call.out, call.visits, call.mayHaveRun], [0, undefined, undefined, false]);
   assert.deepEqual([call.isOutAt(world.north), call.visitAt(world.north)], [false, undefined]);
   assert.deepEqual([RUNNING.phase, DONE.phase], ["running", "done"]);

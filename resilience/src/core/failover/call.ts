@@ -147,7 +147,7 @@ export class Call implements CallTerms, Due {
   dueAtMs = 0;
   duePlace = -1;
 
-  constructor(id: number, terms: CallTerms, arrivedMs: number, request: unknown) {
+  constructor(id: number, terms: CallTerms, arrivedMs: number, request?: unknown) {
     this.id = id;
     this.deadline = terms.deadline;
     this.idempotencyKey = terms.idempotencyKey;

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Dispatching } from "../../../../test/worlds/dispatching.ts";
 import { StaleEpochError } from "../errors.ts";
-import { Slots } from "../slots.ts";
+import { Slots, Waiter } from "../slots.ts";
 import type { AttemptEnd, AttemptResult } from "./call.ts";
 import type { DispatchAction } from "./dispatch.ts";
 
@@ -537,10 +537,23 @@ test("[F11] goodput below half for a second → told with its numbers", () => {
   assert.ok((told[0]?.answered ?? 9) < (told[0]?.ended ?? 0) / 2);
 });
 
-test("[F6] slots that are shared → left with each end, before what follows from it", () => {
+test("[F6] slots that are shared, nobody waits for one → given back at once with each end", () => {
   const slots = new Slots(2, 0);
   const world = new Dispatching({ stations: [{ sharedSlots: slots }, {}] });
   const call = world.submit();
   assert.equal(slots.running, 1);
+  assert.deepEqual(types(world.endCall(call, "served")), ["settle"]);
+  assert.equal(slots.running, 0);
+});
+
+test("[F6] slots that are shared, somebody waits for one → left with each end, before what follows from it", () => {
+  class Stranger extends Waiter {
+    override granted(): void {}
+  }
+  const slots = new Slots(1, 1);
+  const world = new Dispatching({ stations: [{ sharedSlots: slots }, {}] });
+  const call = world.submit();
+  assert.ok(slots.enqueue(new Stranger(0)));
   assert.deepEqual(types(world.endCall(call, "served")), ["leave-slot", "settle"]);
+  assert.deepEqual([slots.running, slots.waiting], [1, 1]);
 });
