@@ -3,13 +3,17 @@
  * station, which must refuse what is older than the newest it has seen. Spacecraft refuse old epochs too and so hide
  * what goes wrong before them; that is why each layer is watched for itself. What two processes of a gateway number alike
  * is no fault (a new one begins at 1 and learns; ADR 0007), so all of this is for one process.
+ *
+ * `one-active-per-epoch`: under an epoch, commands go to its active station. To another one goes only a command that has
+ * been sent elsewhere before (it failed there, was lost or is overdue), or any while the gateway says of the active
+ * station that it is in doubt or ineligible, or while it tries out the station that it is about to return to.
  */
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import type { Fleet } from "../fleet/fleet.ts";
-import type { Attempt, FleetObserver, Relay } from "../fleet/observer.ts";
+import type { Attempt, Command, FleetObserver, Relay } from "../fleet/observer.ts";
 import { PerStation } from "./per-station.ts";
 import type { StatusLook } from "./status-round.ts";
-import { lookAround } from "./status-round.ts";
+import { livingGateway, lookAround } from "./status-round.ts";
 
 /** A group under one gateway process, from what its events said. */
 interface Numbered {
@@ -18,6 +22,8 @@ interface Numbered {
   /** Who was sent to under each epoch. */
   readonly stations: Map<number, string>;
   newestSent: number;
+  /** Where each command has been sent so far. */
+  readonly sentTo: WeakMap<Command, Set<string>>;
   /** What heartbeats have told asks for this one at least. */
   newestHeard: number;
 }
@@ -77,7 +83,8 @@ export function epochs(fleet: Fleet): FleetObserver {
 /** A gateway begins with epoch 1 and the first station. */
 function begun(fleet: Fleet, name: string): Numbered {
   const active = fleet.group(name).settings.stations[0]?.name ?? "";
-  return { epoch: 1, active, stations: new Map([[1, active]]), newestSent: 0, newestHeard: 0 };
+  const stations = new Map([[1, active]]);
+  return { epoch: 1, active, stations, newestSent: 0, sentTo: new WeakMap(), newestHeard: 0 };
 }
 
 function noteRise(fleet: Fleet, of: Numbered, event: GatewayEvent & { type: "promoted" | "epoch-adopted" }): void {
@@ -98,16 +105,27 @@ function refuseUnlearnt({ world }: Fleet, { newestHeard }: Numbered, { group, st
   );
 }
 
-function noteAttempt({ world }: Fleet, of: Numbered, { group, station, epoch, command }: Attempt): void {
-  const other = of.stations.get(epoch);
-  if (other === undefined) of.stations.set(epoch, station);
-  else if (other !== station)
+function noteAttempt(fleet: Fleet, of: Numbered, { group, station, epoch, command }: Attempt): void {
+  const { world } = fleet;
+  const before = of.sentTo.get(command) ?? new Set();
+  const active = of.stations.get(epoch);
+  if (active === undefined) of.stations.set(epoch, station);
+  else if (active !== station && before.size === 0 && !avoids(fleet, group, active, station))
     world.violate(
       "one-active-per-epoch",
-      `${group}: ${command.id} goes to ${station} under epoch ${epoch}, which is ${other}'s`,
+      `${group}: ${command.id} goes to ${station} first under epoch ${epoch}, which is ${active}'s, and nothing is held against that`,
     );
   const newest = Math.max(of.newestSent, of.epoch);
   if (epoch < newest)
     world.violate("epoch-rises", `${group}: ${command.id} goes to ${station} under epoch ${epoch} after ${newest}`);
   of.newestSent = Math.max(of.newestSent, epoch);
+  of.sentTo.set(command, before.add(station));
+}
+
+/** Does the gateway say itself that commands go past `active` now, or that it tries `station` out? */
+function avoids(fleet: Fleet, group: string, active: string, station: string): boolean {
+  const status = livingGateway(fleet)?.gateway.groups.get(group)?.status;
+  if (status?.handover === station) return true;
+  const at = status?.stations.find(({ name }) => name === active);
+  return at !== undefined && (at.doubted || !at.assessment.fit);
 }

@@ -116,41 +116,28 @@ function waitsWithinLimit(fleet: Fleet, group: string, { untried }: Door): void 
 
 function agrees({ world }: Fleet, { group, status }: StatusLook, door: Door): void {
   const { waiting, parked, stations } = status;
-  let [inFlight, wanted, pending] = [0, 0, 0];
+  let [wanted, pending] = [0, 0];
   for (const station of stations) {
-    const wantedThere = door.wantedAt(station.name);
-    inFlight += station.inFlight;
-    wanted += wantedThere;
+    wanted += door.wantedAt(station.name);
     pending += station.budget?.pending ?? 0;
-    const wrong =
-      misfit(station, wantedThere) ?? misplaced(station, wantedThere, door.out.get(station.name)?.size ?? 0);
+    const wrong = misfit(station, door.out.get(station.name)?.size ?? 0);
     if (wrong !== undefined) world.violate("counts-agree", `${group}/${station.name}: ${wrong}`);
   }
-  if (pending > door.visits - wanted)
-    world.violate(
-      "counts-agree",
-      `${group}: ${pending} extra attempts are to come, of ${door.visits} commands of which ${wanted} are out`,
-    );
-  if (inFlight + waiting + parked !== door.visits)
-    world.violate(
-      "counts-agree",
-      `${group}: ${inFlight} in flight, ${waiting} waiting and ${parked} held of ${door.visits} commands that are there`,
-    );
+  const counts = `${wanted} attempts are out, ${waiting} commands wait and ${parked} are parked`;
+  // A command may have two attempts out, or wait while one is, but it waits in one place only.
+  if (waiting + parked > door.visits || door.visits > waiting + parked + wanted)
+    world.violate("counts-agree", `${group}: ${counts}, of ${door.visits} commands that are there`);
+  if (pending > waiting + parked)
+    world.violate("counts-agree", `${group}: ${pending} extra attempts are to come, and ${counts}`);
 }
 
-function misfit({ inFlight, ramp }: Station, wanted: number): string | undefined {
-  if (inFlight < wanted) return `${inFlight} in flight, and ${wanted} attempts are out`;
-  return ramp.inFlight === inFlight ? undefined : `${inFlight} in flight, and ${ramp.inFlight} at the ramp`;
-}
-
-/** What is wrong with the slots of a station at which so many attempts are out. */
-function misplaced({ inFlight, bulkhead }: Station, wanted: number, out: number): string | undefined {
+/** What is wrong with what a station says of itself, while so many attempts are out there. */
+function misfit({ inFlight, ramp, bulkhead }: Station, out: number): string | undefined {
+  if (inFlight !== out) return `${inFlight} in flight, and ${out} attempts are out`;
+  if (ramp.inFlight !== inFlight) return `${inFlight} in flight, and ${ramp.inFlight} admitted`;
   if (bulkhead === undefined) return undefined;
-  const { running, waiting, maxConcurrent, maxQueue } = bulkhead;
-  if (running !== out) return `${running} slots are taken, and ${out} attempts are out`;
-  if (waiting > inFlight - wanted) return `${waiting} wait for a slot, of ${inFlight - wanted} that are not out`;
-  if (waiting > maxQueue) return `${waiting} wait for a slot; allowed are ${maxQueue}`;
-  return waiting > 0 && running < maxConcurrent ? `${waiting} wait for a slot, and ${running} are taken` : undefined;
+  if (bulkhead.running !== out) return `${bulkhead.running} slots are taken, and ${out} attempts are out`;
+  return bulkhead.waiting > 0 ? `${bulkhead.waiting} wait for a slot; commands wait in one queue only` : undefined;
 }
 
 /** Where commands are still under way at the end, others ask why; where none are, nothing is left of them. */
@@ -163,9 +150,9 @@ function returned(fleet: Fleet, group: string, door: Door): void {
     if ((budget?.pending ?? 0) !== 0) left.push(`${budget?.pending} extra attempts to come at ${name}`);
     if (bulkhead !== undefined && bulkhead.waiting > 0) left.push(`${bulkhead.waiting} waiting for a slot of ${name}`);
     if (inFlight !== 0 || ramp.inFlight !== 0)
-      left.push(`${inFlight} in flight and ${ramp.inFlight} at the ramp of ${name}`);
+      left.push(`${inFlight} in flight and ${ramp.inFlight} admitted at ${name}`);
   }
-  if (status.waiting !== 0 || status.parked !== 0) left.push(`${status.waiting} waiting and ${status.parked} held`);
+  if (status.waiting !== 0 || status.parked !== 0) left.push(`${status.waiting} waiting and ${status.parked} parked`);
   if (left.length > 0)
     fleet.world.violate("everything-returns", `${group}: nobody waits for anything, and ${left.join(", ")}`);
 }
