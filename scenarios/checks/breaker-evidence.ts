@@ -1,48 +1,49 @@
 /**
- * What a breaker has to go by, counted from outside: how attempts at one station ended, over a sliding window. How a
- * breaker slices its window is its own business, so a question is asked of every cut that it may have made: its window
- * covers between nine tenths of its length and all of it. Two kinds of ends leave room for doubt from outside (whether
- * somebody starved meanwhile, who was first of two that gave up): those count against a breaker that stays closed as
- * nothing, and for one that opens as whatever it may have made of them.
+ * What a breaker has to go by, counted from outside: how attempts at one station ended, over a sliding window. A failover
+ * feeds it with successes, and with failures that are the station's: commands that were lost or timed out there, and
+ * answers that say failure where another station served the same command, or where several sources have them. Which of
+ * the failing answers those are cannot be seen from outside, so they are doubtful: they count against a breaker that
+ * stays closed as nothing, and for one that opens as failures. A refused connection says nothing to a breaker.
+ *
+ * How a breaker slices its window is its own business, so a question is asked of every cut that it may have made: its
+ * window covers between nine tenths of its length and all of it; and a failing answer counts when the other station has
+ * answered, which is up to {@link COMPARED_WITHIN_MS} later.
  */
 import { AttemptTimeoutError } from "ground-station-failover";
 import type { Attempt } from "../fleet/observer.ts";
 import type { DocumentedGroup } from "./documented.ts";
 
 /** What the end of an attempt says. `doubtful`: nothing, or a failure. Undefined where it says nothing at all. */
-export type Verdict = "success" | "slow-success" | "failure" | "slow-failure" | "timeout-failure" | "doubtful";
+export type Verdict = "success" | "failure" | "doubtful";
 
 const SHORTEST_RATE = 0.9;
-/** Not for an operator to set (docs/guide/guarding-a-call.md). */
-const SLOW_RATE = 0.5;
+/** A failing answer is compared with what another station made of the command, when that is known. */
+const COMPARED_WITHIN_MS = 2_000;
 /** Rounded instants. */
 const ROUNDING_MS = 1e-6;
-/** A timer that fires no later than this fires in time. */
-const IN_TIME_MS = 1;
-
-/** What the breaker of a group's station should make of `attempt`, which ended, or is to be taken for ended, at `localMs`. */
-export function verdictOn(attempt: Attempt, { commands }: DocumentedGroup, localMs: number): Verdict | undefined {
-  const { outcome, status = 0, lies } = attempt;
-  const tookMs = localMs - attempt.localMs;
-  const slow = tookMs > commands.timeoutMs / 2;
-  if (outcome === "stale") return undefined;
-  if (outcome === "aborted" || outcome === undefined) return abortedVerdict(attempt, commands.timeoutMs, tookMs);
-  if (outcome !== "reply") return slow ? "slow-failure" : "failure";
-  const failed = status >= 500 || status === 408 || status === 429 || (lies && commands.errorBody);
-  if (failed) return slow ? "slow-failure" : "failure";
-  return slow ? "slow-success" : "success";
-}
 
 /**
- * Its timeout ends it as a failure, its deadline only where it was slow and others starved, its caller not at all. When
- * several are due at one instant, the first can have the others given up for another reason: so what it was told counts.
+ * What the breaker of a group's station should make of `attempt`, which ended, or is to be taken for ended, at `localMs`.
+ * `distrusts`: the gateway had been stopped shortly before, and counts no failures.
  */
-function abortedVerdict({ timeLeftMs, signal }: Attempt, timeoutMs: number, tookMs: number): Verdict | undefined {
-  if (tookMs >= timeoutMs - ROUNDING_MS && timeLeftMs > timeoutMs) {
-    const surely = signal.reason instanceof AttemptTimeoutError && tookMs <= timeoutMs + IN_TIME_MS;
-    return surely ? "timeout-failure" : "doubtful";
-  }
-  return tookMs >= Math.min(timeLeftMs, timeoutMs) - ROUNDING_MS && tookMs > timeoutMs / 2 ? "doubtful" : undefined;
+export function verdictOn(
+  attempt: Attempt,
+  { commands }: DocumentedGroup,
+  localMs: number,
+  distrusts: boolean,
+): Verdict | undefined {
+  const { outcome, status = 0, lies } = attempt;
+  if (outcome === "stale" || outcome === "never-sent") return undefined;
+  if (outcome === "aborted" || outcome === undefined) return abortedVerdict(attempt, commands.timeoutMs, localMs);
+  if (outcome === "lost") return distrusts ? "doubtful" : "failure";
+  const failed = status >= 500 || status === 408 || status === 429 || (lies && commands.errorBody);
+  return failed ? "doubtful" : "success";
+}
+
+/** Its timeout ends it as a failure, its caller not at all. An upload's time begins later, and a late timer reads first. */
+function abortedVerdict({ localMs: beganMs, signal }: Attempt, timeoutMs: number, localMs: number): Verdict | undefined {
+  if (localMs - beganMs < timeoutMs - ROUNDING_MS) return undefined;
+  return signal.aborted && !(signal.reason instanceof AttemptTimeoutError) ? undefined : "doubtful";
 }
 
 interface Entry {
@@ -54,9 +55,6 @@ interface Entry {
 interface Sums {
   calls: number;
   failures: number;
-  slow: number;
-  /** Of those, what was slow by any measure. */
-  timeouts: number;
   doubtful: number;
 }
 
@@ -66,8 +64,8 @@ export class Evidence {
   /** What has left the window, and what has left its shortest form. */
   #first = 0;
   #firstShort = 0;
-  readonly #long: Sums = { calls: 0, failures: 0, slow: 0, timeouts: 0, doubtful: 0 };
-  readonly #short: Sums = { calls: 0, failures: 0, slow: 0, timeouts: 0, doubtful: 0 };
+  readonly #long: Sums = { calls: 0, failures: 0, doubtful: 0 };
+  readonly #short: Sums = { calls: 0, failures: 0, doubtful: 0 };
 
   constructor(group: DocumentedGroup) {
     this.#group = group;
@@ -76,8 +74,7 @@ export class Evidence {
   clear(): void {
     this.#entries = [];
     this.#first = this.#firstShort = 0;
-    for (const sums of [this.#long, this.#short])
-      sums.calls = sums.failures = sums.slow = sums.timeouts = sums.doubtful = 0;
+    for (const sums of [this.#long, this.#short]) sums.calls = sums.failures = sums.doubtful = 0;
   }
 
   add(verdict: Verdict, atMs: number): void {
@@ -98,46 +95,37 @@ export class Evidence {
     const { failureRateThreshold, minimumVolume, windowMs } = this.#group.breaker;
     const [short, long] = [this.#short, this.#long];
     const most = long.calls + long.doubtful;
-    if (short.calls < minimumVolume) return undefined;
-    if (short.failures >= failureRateThreshold * most)
-      return `${short.failures} of ${most} attempts failed within ${windowMs} ms, and at most ${failureRateThreshold} of ${minimumVolume} may`;
-    if (short.timeouts >= SLOW_RATE * most)
-      return `${short.timeouts} of ${most} attempts timed out within ${windowMs} ms, and at most ${SLOW_RATE} of ${minimumVolume} may be slow`;
-    return undefined;
+    if (short.calls < minimumVolume || short.failures < failureRateThreshold * most) return undefined;
+    return `${short.failures} of ${most} attempts failed within ${windowMs} ms, and at most ${failureRateThreshold} of ${minimumVolume} may`;
   }
 
   /** In a sentence why nothing justifies that the circuit opens at `atMs`; undefined where something may. */
   unjustified(pending: Verdict | undefined, atMs: number): string | undefined {
     const { minimumVolume, failureRateThreshold, windowMs } = this.#group.breaker;
     this.#trim(atMs);
-    const sums: Sums = { calls: 0, failures: 0, slow: 0, timeouts: 0, doubtful: 0 };
+    const sums: Sums = { calls: 0, failures: 0, doubtful: 0 };
     if (pending !== undefined) count(sums, pending, 1);
     if (this.#justifies(sums)) return undefined;
-    const last = this.#entries.at(-1);
-    // A success can only be what completes the floor; with any more it would open the circuit in the middle of successes.
-    const exactly = pending === undefined && last?.atMs === atMs && last.verdict === "success";
     for (let place = this.#entries.length - 1; place >= this.#first; place--) {
-      const entry = this.#entries[place] as Entry;
-      count(sums, entry.verdict, 1);
-      if (exactly && sums.calls > minimumVolume) break;
-      if (entry.atMs <= atMs - SHORTEST_RATE * windowMs + ROUNDING_MS && this.#justifies(sums)) return undefined;
-      if (place === this.#firstShort && this.#justifies(sums)) return undefined;
+      count(sums, (this.#entries[place] as Entry).verdict, 1);
+      if (this.#justifies(sums)) return undefined;
     }
-    const { calls, failures, slow, doubtful } = sums;
-    const seen = `${failures} of ${calls} attempts failed, ${slow} were slow, ${doubtful} ended in doubt within ${windowMs} ms`;
-    return `${seen}; it takes ${minimumVolume} attempts, and ${failureRateThreshold} of them failed or ${SLOW_RATE} slow`;
+    const { calls, failures, doubtful } = sums;
+    const seen = `${failures} of ${calls} attempts failed, ${doubtful} ended in doubt within ${windowMs} ms`;
+    return `${seen}; it takes ${minimumVolume} attempts, and ${failureRateThreshold} of them failed`;
   }
 
-  #justifies({ calls, failures, slow, doubtful }: Sums): boolean {
+  /** Whatever of the doubtful ones it counted. */
+  #justifies({ calls, failures, doubtful }: Sums): boolean {
     const { minimumVolume, failureRateThreshold } = this.#group.breaker;
     const all = calls + doubtful;
-    if (all < minimumVolume || all === 0) return false;
-    return (failures + doubtful) / all >= failureRateThreshold || (slow + doubtful) / all >= SLOW_RATE;
+    return all >= minimumVolume && (failures + doubtful) / all >= failureRateThreshold;
   }
 
   #trim(atMs: number): void {
     const { windowMs } = this.#group.breaker;
-    while ((this.#entries[this.#first]?.atMs ?? Number.POSITIVE_INFINITY) < atMs - windowMs - ROUNDING_MS)
+    const longMs = windowMs + COMPARED_WITHIN_MS + ROUNDING_MS;
+    while ((this.#entries[this.#first]?.atMs ?? Number.POSITIVE_INFINITY) < atMs - longMs)
       count(this.#long, (this.#entries[this.#first++] as Entry).verdict, -1);
     const shortMs = SHORTEST_RATE * windowMs - ROUNDING_MS;
     while ((this.#entries[this.#firstShort]?.atMs ?? Number.POSITIVE_INFINITY) < atMs - shortMs)
@@ -155,7 +143,5 @@ function count(sums: Sums, verdict: Verdict, by: 1 | -1): void {
     return;
   }
   sums.calls += by;
-  if (verdict.endsWith("failure")) sums.failures += by;
-  if (verdict === "timeout-failure") sums.timeouts += by;
-  if (verdict !== "failure" && verdict !== "success") sums.slow += by;
+  if (verdict === "failure") sums.failures += by;
 }

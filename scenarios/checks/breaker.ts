@@ -34,6 +34,9 @@ export function breaker(fleet: Fleet): FleetObserver {
     attemptEnded: (attempt) => watches.of(attempt.group, attempt.station).ended(attempt),
     gatewayEvent(event) {
       if (event.type === "breaker") watches.of(event.group, event.station).moved(event.transition);
+      if (event.type === "abstention" && event.reason === "late-wake")
+        for (const { name } of fleet.group(event.group).settings.stations)
+          watches.of(event.group, name).distrusts(event.untilMs);
     },
     tick() {
       for (const watch of watches.all) watch.missed();
@@ -56,8 +59,8 @@ class Watch {
   /** Counts transitions. */
   #period = 0;
   #openUntilMs = Number.NEGATIVE_INFINITY;
-  /** When all its slots were last taken; Infinity while they are. Only then can somebody starve. */
-  #fullAtMs = Number.NEGATIVE_INFINITY;
+  /** Until then the gateway's failures are its own doing. */
+  #distrustUntilMs = Number.NEGATIVE_INFINITY;
   /** While half-open: how probes that are over went. */
   #probesSucceeded = 0;
   #probesFailed = 0;
@@ -74,7 +77,8 @@ class Watch {
   began(attempt: Attempt): void {
     this.missed();
     const earlyMs = this.#openUntilMs - attempt.localMs;
-    if (this.#state === "open" && earlyMs > ROUNDING_MS)
+    const failsOpen = this.#state !== "closed" && this.#nobodyIsFit(attempt);
+    if (this.#state === "open" && earlyMs > ROUNDING_MS && !failsOpen)
       this.#violate(
         "breaker-probes-are-bounded",
         `${attempt.command.id} is sent ${earlyMs} ms before the open circuit's next probe`,
@@ -82,20 +86,17 @@ class Watch {
     // Its pause is over, and its transition about to be told.
     const period = this.#state === "open" ? this.#period + 1 : this.#period;
     const before = this.#state === "closed" ? 0 : this.#wantedOf(period);
-    if (before >= PROBES)
+    if (before >= PROBES && !failsOpen)
       this.#violate(
         "breaker-probes-are-bounded",
         `${attempt.command.id} is sent to a half-open circuit with ${before} probe(s) out`,
       );
     this.#out.set(attempt, period);
-    if (this.#out.size >= this.#settings.commands.maxConcurrent) this.#fullAtMs = Number.POSITIVE_INFINITY;
   }
 
   ended(attempt: Attempt): void {
     const period = this.#out.get(attempt);
     this.#out.delete(attempt);
-    if (this.#fullAtMs === Number.POSITIVE_INFINITY && this.#out.size < this.#settings.commands.maxConcurrent)
-      this.#fullAtMs = this.#localMs();
     if (period !== this.#period) return;
     const localMs = this.#localMs();
     const verdict = this.#verdictOn(attempt, localMs);
@@ -104,7 +105,7 @@ class Watch {
     if (this.#state !== "closed") return;
     this.#evidence.add(verdict, localMs);
     // A success need not be judged: it can only open what older successes no longer hold closed.
-    const why = verdict.endsWith("failure") ? this.#evidence.due : undefined;
+    const why = verdict === "failure" ? this.#evidence.due : undefined;
     if (why !== undefined) this.#due ??= { atMs: this.#fleet.world.nowMs, why };
   }
 
@@ -119,6 +120,11 @@ class Watch {
     this.#probesSucceeded = this.#probesFailed = 0;
     if (to === "open") this.#openUntilMs = atMs + this.#settings.breaker.openDurationMs;
     if (to === "closed") this.#evidence.clear();
+  }
+
+  /** Its process had been stopped. */
+  distrusts(untilMs: number): void {
+    this.#distrustUntilMs = untilMs;
   }
 
   /** Time has passed, or something else has happened, since it should have opened. */
@@ -175,7 +181,7 @@ class Watch {
   }
 
   #probed(verdict: Verdict): void {
-    if (verdict === "success" || verdict === "slow-success") this.#probesSucceeded++;
+    if (verdict === "success") this.#probesSucceeded++;
     else this.#probesFailed++;
   }
 
@@ -189,11 +195,14 @@ class Watch {
     return undefined;
   }
 
-  /** Slow is what takes more than half of its timeout while somebody waits for a slot in vain. */
   #verdictOn(attempt: Attempt, localMs: number): Verdict | undefined {
-    const verdict = verdictOn(attempt, this.#settings, localMs);
-    if (this.#fullAtMs >= attempt.localMs) return verdict;
-    return verdict === "slow-success" ? "success" : verdict === "slow-failure" ? "failure" : verdict;
+    return verdictOn(attempt, this.#settings, localMs, localMs < this.#distrustUntilMs);
+  }
+
+  /** Where no station may be active, an open circuit sheds a part and blocks nothing. */
+  #nobodyIsFit({ group }: Attempt): boolean {
+    const status = livingGateway(this.#fleet)?.gateway.groups.get(group)?.status;
+    return status?.stations.every(({ assessment }) => !assessment.fit) === true;
   }
 
   /** Attempts of `period` that are out and that somebody waits for. */

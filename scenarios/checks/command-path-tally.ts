@@ -1,49 +1,34 @@
 /**
- * What calls have shown of one station, counted from outside as the manual has it (docs/guide/failover.md, "Evidence"): so
- * many connections refused in a row, or every attempt failed for so long. An attempt that its gateway gave up may have
- * been booked as a failure or not at all, which cannot be seen here: so there are two counts, the most that a gateway can
- * hold against a station, and the least that it has to.
+ * What the calls of one station can have shown its gateway, counted from outside. How a failover weighs them is its own
+ * business (what it compares with another station, what is late for its source); so two bounds are kept. *May* they speak
+ * against the station: at least two refused connections in a row, three attempts of the last forty that were not served,
+ * or two that nothing has answered for as long as proof takes. *Must* they: so many refused connections as are proof, one
+ * after the other, with nothing served and no other end between.
  */
+import { AttemptTimeoutError } from "ground-station-failover";
 import type { Attempt } from "../fleet/observer.ts";
-import { verdictOn } from "./breaker-evidence.ts";
 import type { DocumentedGroup } from "./documented.ts";
 
-/** Instants on one axis differ by rounding. */
-const ROUNDING_MS = 0.001;
-
-class Count {
-  failures = 0;
-  refusals = 0;
-  sinceMs: number = Number.POSITIVE_INFINITY;
-  lastSuccessMs: number = Number.NEGATIVE_INFINITY;
-
-  clear(): void {
-    this.failures = this.refusals = 0;
-    this.sinceMs = Number.POSITIVE_INFINITY;
-  }
-
-  succeeded(nowMs: number): void {
-    this.clear();
-    this.lastSuccessMs = nowMs;
-  }
-
-  failed(startedMs: number, refusals: number): void {
-    this.failures++;
-    this.refusals = refusals;
-    this.sinceMs = Math.min(this.sinceMs, Math.max(startedMs, this.lastSuccessMs));
-  }
-
-  isFailing({ commandPath }: DocumentedGroup, nowMs: number): boolean {
-    if (this.refusals >= commandPath.refusalsToDeclare) return true;
-    const { minimumFailures, failingForMs } = commandPath;
-    return this.failures >= minimumFailures && nowMs - this.sinceMs >= failingForMs - ROUNDING_MS;
-  }
-}
+/** Verdicts that a failover keeps, twice over: what is compared counts later than it ends. */
+const KEPT = 40;
+/** So many of them must have come to nothing. */
+const MIN_BAD = 3;
+/** So many attempts without an answer are silence. */
+const MIN_SILENT = 2;
+/** An attempt that is out for less than this is not late for any station. */
+const MIN_LATE_MS = 5;
+const ROUNDING_MS = 1e-6;
 
 export class CommandPathTally {
   readonly #settings: DocumentedGroup;
-  readonly #most: Count = new Count();
-  readonly #least: Count = new Count();
+  /** Refused connections in a row, counted generously and strictly. */
+  #refusals = 0;
+  #sureRefusals = 0;
+  /** Whether each of the last ends was anything but a success; the newest last. */
+  #bad: boolean[] = [];
+  /** When anything last came back, and how many attempts were given up unanswered since. */
+  #answeredAtMs = Number.NEGATIVE_INFINITY;
+  #unanswered = 0;
   /** Attempts from before count no more. */
   #beginsMs = Number.NEGATIVE_INFINITY;
 
@@ -57,45 +42,56 @@ export class CommandPathTally {
    */
   ended(attempt: Attempt, counts: boolean, surely: boolean, nowMs: number): void {
     const { outcome, signal, localMs } = attempt;
-    const verdict = verdictOn(attempt, this.#settings, nowMs);
     if (outcome === "stale") return;
-    const sure = !signal.aborted;
-    if (verdict === "success" || verdict === "slow-success") {
-      this.#least.succeeded(nowMs);
-      if (sure) this.#most.succeeded(nowMs);
+    const sure = !signal.aborted && localMs >= this.#beginsMs;
+    if (outcome === "reply") {
+      this.#answeredAtMs = nowMs;
+      this.#unanswered = 0;
+    } else if (nowMs - localMs >= MIN_LATE_MS) this.#unanswered++;
+    if (this.#isServed(attempt)) {
+      this.#refusals = this.#sureRefusals = 0;
+      this.#note(false);
       return;
     }
-    const refused = outcome === "never-sent";
-    // Given up soon, it says nothing.
-    if (verdict === undefined && nowMs - localMs < this.#settings.commandPath.unansweredAfterMs - ROUNDING_MS) return;
     if (!counts) return;
-    this.#most.failed(localMs, this.#mostRefusals(refused, sure));
-    if (!sure) this.#least.refusals = 0;
-    else if (surely && localMs >= this.#beginsMs) this.#least.failed(localMs, refused ? this.#least.refusals + 1 : 0);
+    const refused = outcome === "never-sent";
+    if (refused) this.#refusals++;
+    this.#sureRefusals = refused && sure && surely ? this.#sureRefusals + 1 : 0;
+    // What its caller gave up says nothing, unless it was late.
+    const timedOut = signal.reason instanceof AttemptTimeoutError;
+    if (outcome !== "aborted" || timedOut || nowMs - localMs >= MIN_LATE_MS) this.#note(true);
   }
 
   /** Everything held against it is forgotten. */
   startAfresh(nowMs: number): void {
-    this.#most.clear();
-    this.#least.clear();
+    this.#refusals = this.#sureRefusals = this.#unanswered = 0;
+    this.#bad = [];
+    this.#answeredAtMs = nowMs;
     this.#beginsMs = nowMs;
   }
 
-  /** Can its calls speak against it, if `givenUp` attempts are being booked in this very step? */
-  mayFail(givenUp: number, nowMs: number): boolean {
-    const { minimumFailures } = this.#settings.commandPath;
-    return (
-      this.#most.isFailing(this.#settings, nowMs) || (givenUp > 0 && this.#most.failures + givenUp >= minimumFailures)
-    );
+  /** Can its calls speak against it, while `out` are out? */
+  mayFail(out: Iterable<Attempt>, nowMs: number): boolean {
+    if (this.#refusals >= Math.min(2, this.#settings.commandPath.refusalsToDeclare)) return true;
+    if (this.#bad.filter((bad) => bad).length >= MIN_BAD) return true;
+    let silent = this.#unanswered;
+    for (const { localMs } of out) if (nowMs - localMs >= MIN_LATE_MS) silent++;
+    const proofMs = this.#settings.commandPath.unansweredAfterMs - ROUNDING_MS;
+    return silent >= MIN_SILENT && nowMs - this.#answeredAtMs >= proofMs;
   }
 
   /** Must they? */
-  mustFail(nowMs: number): boolean {
-    return this.#least.isFailing(this.#settings, nowMs);
+  mustFail(): boolean {
+    return this.#sureRefusals >= this.#settings.commandPath.refusalsToDeclare;
   }
 
-  #mostRefusals(refused: boolean, sure: boolean): number {
-    const { refusals } = this.#most;
-    return refused ? refusals + 1 : sure ? 0 : refusals;
+  #isServed({ outcome, status = 0, lies }: Attempt): boolean {
+    const failed = status >= 500 || status === 408 || status === 429;
+    return outcome === "reply" && !failed && !(lies && this.#settings.commands.errorBody);
+  }
+
+  #note(bad: boolean): void {
+    this.#bad.push(bad);
+    if (this.#bad.length > KEPT) this.#bad.shift();
   }
 }

@@ -133,7 +133,7 @@ function promoted(fleet: Fleet, group: Known, event: Promoted, nowMs: number): v
       (kind === "calls" || kind === "breaker") &&
       verdict === "unfit" &&
       detail.startsWith(`${event.from}: `) &&
-      !detail.includes("in doubt for"),
+      !detail.includes("not promoted again for"),
   );
   group.of(event.from).replaced(event.cause, forCalls, nowMs);
   group.of(event.station).tally.startAfresh(nowMs);
@@ -178,7 +178,7 @@ function isDue({ status, process }: StatusLook, known: Known): boolean {
   const nowMs = process.nowMs();
   if (status.handover !== undefined || nowMs < known.distrustUntilMs) return false;
   const active = status.stations.find((station) => station.active);
-  if (active === undefined || (active.assessment.fit && !known.of(active.name).tally.mustFail(nowMs))) return false;
+  if (active === undefined || (active.assessment.fit && !known.of(active.name).tally.mustFail())) return false;
   return status.stations.some(
     ({ active: itself, standing, assessment }) =>
       !itself && standing === "alive" && assessment.fit && assessment.confirmed,

@@ -8,16 +8,15 @@ import { CommandPathTally } from "./command-path-tally.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import type { Standing } from "./silence.ts";
 
-/** `FailoverOptions.doubtMs`, and where its doubling ends. */
-const DOUBT_MS = 5_000;
-const LONGEST_DOUBT_MS = 80_000;
+/** `FailoverOptions.cooldownMs`, and where its doubling ends. */
+const COOLDOWN_MS = 5_000;
+const MAX_COOLDOWN_MS = 80_000;
 /** Instants on one axis differ by rounding. */
 const ROUNDING_MS = 0.001;
 
 export class KnownStation {
   readonly tally: CommandPathTally;
   readonly out: Set<Attempt> = new Set();
-  readonly #timeoutMs: number;
   readonly #probes: boolean;
   readonly #openDurationMs: number;
   standing: Standing = "unknown";
@@ -32,12 +31,11 @@ export class KnownStation {
   unproven = false;
   lastProbe: "well" | "ill" | undefined = undefined;
   #replaced = 0;
-  #perhapsInDoubtUntilMs = Number.NEGATIVE_INFINITY;
-  #surelyInDoubtUntilMs = Number.NEGATIVE_INFINITY;
+  #perhapsCoolingUntilMs = Number.NEGATIVE_INFINITY;
+  #surelyCoolingUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(settings: DocumentedGroup) {
     this.tally = new CommandPathTally(settings);
-    this.#timeoutMs = settings.commands.timeoutMs;
     this.#probes = settings.probes;
     this.#openDurationMs = settings.breaker.openDurationMs;
   }
@@ -57,8 +55,8 @@ export class KnownStation {
   /** Another took its place; `forCalls`: because its calls failed. */
   replaced(cause: string, forCalls: boolean, nowMs: number): void {
     this.tally.startAfresh(nowMs);
-    this.#perhapsInDoubtUntilMs = nowMs + Math.min(LONGEST_DOUBT_MS, DOUBT_MS * 2 ** this.#replaced++);
-    if (forCalls) this.#surelyInDoubtUntilMs = nowMs + DOUBT_MS;
+    this.#perhapsCoolingUntilMs = nowMs + Math.min(MAX_COOLDOWN_MS, COOLDOWN_MS * 2 ** this.#replaced++);
+    if (forCalls) this.#surelyCoolingUntilMs = nowMs + COOLDOWN_MS;
     if (cause !== "failure") return;
     this.unproven = true;
     this.lastProbe = undefined;
@@ -72,7 +70,7 @@ export class KnownStation {
   /** Is something known that speaks against it as the active one? */
   perhapsUnfit(nowMs: number): boolean {
     if (this.standing === "down" || this.circuit === "open" || nowMs < this.restsUntilMs) return true;
-    return nowMs < this.#perhapsInDoubtUntilMs || this.tally.mayFail(this.#givenUp(nowMs), nowMs);
+    return nowMs < this.#perhapsCoolingUntilMs || this.tally.mayFail(this.out, nowMs);
   }
 
   /** May it surely not be made active while somebody else is fit? */
@@ -80,20 +78,11 @@ export class KnownStation {
     if (this.standing !== "alive" || nowMs < this.restsUntilMs) return true;
     // That it is half-open is told when somebody asks.
     if (this.circuit === "open" && nowMs < this.#openUntilMs - ROUNDING_MS) return true;
-    return !this.#probes && nowMs < this.#surelyInDoubtUntilMs - ROUNDING_MS;
+    return !this.#probes && nowMs < this.#surelyCoolingUntilMs - ROUNDING_MS;
   }
 
   /** May it surely be made active? */
   surelyFit(nowMs: number): boolean {
     return this.standing === "alive" && this.circuit === "closed" && !this.perhapsUnfit(nowMs);
-  }
-
-  /** An attempt that its gateway gives up is booked before it ends; of those whose caller hangs up in this very step, one is. */
-  #givenUp(nowMs: number): number {
-    const over = [...this.out].filter(
-      ({ signal, localMs, timeLeftMs }) =>
-        signal.aborted || nowMs - localMs >= Math.min(timeLeftMs, this.#timeoutMs) - ROUNDING_MS,
-    ).length;
-    return over < this.out.size ? over + 1 : over;
   }
 }

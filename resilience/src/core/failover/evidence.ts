@@ -36,6 +36,8 @@ const DOUBTED_AFTER_LOST = 3;
 const DOUBTED_AFTER = 2;
 /** Sources told apart among failures that could not be compared. */
 const MIN_SOURCES = 2;
+/** Another source that failed within this time failed lately. */
+const LATELY_MS = 10_000;
 
 export class StationEvidence {
   readonly #failingForMs: number;
@@ -53,6 +55,10 @@ export class StationEvidence {
   #failed = 0;
   #failedSinceMs: number = Number.POSITIVE_INFINITY;
   readonly #failedSources: Set<object> = new Set();
+  /** The source that failed last, and when; and when another one did before it. */
+  #lastFailed: object | undefined = undefined;
+  #lastFailedAtMs: number = Number.NEGATIVE_INFINITY;
+  #otherFailedAtMs: number = Number.NEGATIVE_INFINITY;
   #overdue = 0;
   /** Since when so many are overdue that the station counts as silent. */
   #silentSinceMs: number = Number.POSITIVE_INFINITY;
@@ -110,12 +116,21 @@ export class StationEvidence {
     this.#lostSinceMs = Math.min(this.#lostSinceMs, startedMs);
   }
 
-  /** A command of `source` was answered with a failure, and is not compared with another station. */
-  noteFailed(source: object, startedMs: number): void {
-    if (startedMs < this.#beginsMs) return;
+  /**
+   * A command of `source` was answered with a failure, and is not compared with another station. True where another source
+   * has failed lately, too, so that it is not one caller who repeats itself.
+   */
+  noteFailed(source: object, startedMs: number, nowMs: number = startedMs): boolean {
+    if (startedMs < this.#beginsMs) return false;
+    if (source !== this.#lastFailed) {
+      this.#otherFailedAtMs = this.#lastFailedAtMs;
+      this.#lastFailed = source;
+    }
+    this.#lastFailedAtMs = nowMs;
     this.#failed++;
     this.#failedSinceMs = Math.min(this.#failedSinceMs, startedMs);
     if (this.#failedSources.size < MIN_SOURCES) this.#failedSources.add(source);
+    return nowMs - this.#otherFailedAtMs <= LATELY_MS;
   }
 
   /** A command that failed here was served by another station. `startedMs`: when it was sent here. */
