@@ -200,8 +200,11 @@ function finish(rows: readonly Row[], runs: readonly KeptRun[], options: Options
   const asked = process.argv.slice(2).filter((one) => one !== "--resume");
   const how = `Written by \`npm run bench:takeover -- ${asked.join(" ")}\`; how to read it: [README](../README.md).`;
   writeFileSync(new URL("takeover.md", folder), `# What callers see when the primary fails\n\n${how}\n\n${text}`);
-  const whole = { machine: where, rows, verdicts, runs: runs.length };
-  writeFileSync(new URL("takeover.json", folder), `${toJson(whole, 1)}\n`);
+  const lines = (all: readonly unknown[]): string => all.map((one) => toJson(one)).join(",\n");
+  const missed = verdicts.filter(({ isKept }) => !isKept);
+  const counts = `"runs":${runs.length},"promises":${verdicts.length}`;
+  const whole = `{"machine":${toJson(where)},${counts},\n"rows":[\n${lines(rows)}\n],\n"missed":[\n${lines(missed)}\n]}\n`;
+  writeFileSync(new URL("takeover.json", folder), whole);
   if (!options.isPart && verdicts.some(({ isKept }) => !isKept)) process.exitCode = 1;
 }
 
