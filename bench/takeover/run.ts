@@ -118,7 +118,8 @@ async function keptRun(
   const product = isOurs(front) ? options.product : undefined;
   if (options.isResumed && existsSync(file)) {
     const kept = fromJson(readFileSync(file, "utf8")) as KeptRun;
-    if (!kept.isDisturbed && kept.product === product) return kept;
+    const isSameCode = kept.product === product && (product !== undefined || !isOurs(front));
+    if (!kept.isDisturbed && isSameCode) return kept;
   }
   if (performance.now() > options.untilMs) {
     left++;
