@@ -75,6 +75,10 @@ async function main(): Promise<void> {
       if (left === leftBefore) console.error(progressOf(cell, repetition, found));
     }
   }
+  if (isStopping) {
+    process.exitCode = 1;
+    return;
+  }
   if (left > 0) {
     console.error(`${left} runs are left after ${options.maxMinutes} minutes; the same command with --resume goes on.`);
     process.exitCode = 3;
