@@ -28,7 +28,9 @@ export function drawOverload(random: Random): FleetPlan {
   };
   const settings = drawWideSettings(draws.fork("settings"), group);
   const configuration = configurationOf([{ name: GROUP, ...settings }]);
-  const warmUpMs = Math.round(between(draws.fork("warm-up"), 6_000, 10_000));
+  // A third of the faults come before the gateway knows its stations well.
+  const warmUp = draws.fork("warm-up");
+  const warmUpMs = Math.round(chance(warmUp, 0.35) ? between(warmUp, 1_000, 6_000) : between(warmUp, 6_000, 10_000));
   const { faults, lostForEver = [], lastsMs } = drawTrigger(draws.fork("trigger"), warmUpMs);
   const phases = phasesOf(warmUpMs, lastsMs, callers.patienceMs, configuration);
   return {

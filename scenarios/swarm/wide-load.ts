@@ -18,7 +18,7 @@ export function drawWideLoad(random: Random, name: string, commandsPerSecond: nu
     readRatio: pick(kinds, [0, 0, 1, digits(kinds.next())]),
     sourceRetries: 0,
     serviceMs: digits(serviceMs),
-    lanes: 1,
+    lanes: 1_000,
     calm: false,
   };
 }
