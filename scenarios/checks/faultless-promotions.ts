@@ -20,6 +20,8 @@ const INVARIANT = "no-role-change-without-fault";
 /** For so long after it a fault may still lead to a promotion: silences and windows have to fill. */
 const LATELY_MS = 15_000;
 const LOAD_OVER_MS = 3_000;
+/** What takes twice its time is still no fault of a station that has work to do. */
+const SLOWED = 2;
 /** A station at more than this share of its capacity may be too slow for its callers. */
 const MOST_LOADED = 0.7;
 
@@ -37,6 +39,7 @@ export function faultlessPromotions(fleet: Fleet): FleetObserver {
       if (load === undefined) return;
       if (!comfortOf(fleet, group).quiet || !hasDefaults(fleet, group))
         return notJudged(world, INVARIANT, "settings of its own");
+      if (timesOutByItself(fleet, group)) return notJudged(world, INVARIANT, "a timeout below what a command takes");
       if (load.wasTooMuch(from, world.nowMs)) return notJudged(world, INVARIANT, "loaded");
       const struck = troubleOf(fleet)
         .of(group)
@@ -49,6 +52,15 @@ export function faultlessPromotions(fleet: Fleet): FleetObserver {
       );
     },
   };
+}
+
+/** Who writes a timeout below what a command takes has asked for attempts that fail. */
+function timesOutByItself(fleet: Fleet, group: string): boolean {
+  const { plan } = fleet.group(group);
+  const written = fleet.plan.configuration.groups.find(({ name }) => name === group)?.["commands"];
+  const { timeout } = (written ?? {}) as { readonly timeout?: number };
+  const slowestMs = Math.max(plan.serviceMs, ...(plan.routes ?? []).map(({ serviceMs = 0 }) => serviceMs));
+  return timeout !== undefined && timeout < SLOWED * slowestMs + (plan.callers?.uploads?.forMs ?? 0);
 }
 
 /** What callers ask of a group, and when it was last too much for which of its stations. */

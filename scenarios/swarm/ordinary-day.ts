@@ -20,17 +20,18 @@ const QUIET_MS = 5_000;
 export function drawOrdinaryDay(random: Random): FleetPlan {
   const draws = random.fork("ordinary");
   const rates = draws.fork("rates");
-  const tooHasty = chance(draws.fork("too-hasty"), 0.2);
-  const serviceMs = tooHasty ? logUniform(rates, 50, 1_500) : logUniform(rates, 2, 200);
-  const bare = drawWideLoad(draws, GROUP, logUniform(rates, 0.2, 30), serviceMs);
+  const day = pick(draws.fork("day"), DAYS);
+  const serviceMs = day === "mixed" ? logUniform(rates, 2, 200) : logUniform(rates, 50, 1_500);
+  const perSecond = day === "stalled" ? between(rates, 10, 40) : logUniform(rates, 0.2, 30);
+  const bare = drawWideLoad(draws, GROUP, perSecond, serviceMs);
   const breaks = draws.fork("breaks");
   const loads = [between(breaks, 0.02, 0.25), between(breaks, 0.02, 0.25)] as const;
   const breakingPoints = {
     primary: roomy(drawBreakingPoint(breaks.fork("primary"), bare, loads[0])),
     backup: roomy(drawBreakingPoint(breaks.fork("backup"), bare, loads[1])),
   };
-  const { callers, patienceMs } = drawHabits(draws.fork("callers"), serviceMs, tooHasty);
-  const routes = drawRoutes(draws.fork("routes"));
+  const { callers, patienceMs } = drawHabits(draws.fork("callers"), serviceMs, day);
+  const routes = day === "stalled" ? [] : drawRoutes(draws.fork("routes"));
   const group: GroupPlan = {
     ...bare,
     // What comes under a key is read whole before it goes anywhere: only the rest keeps a station waiting.
@@ -54,8 +55,8 @@ export function drawOrdinaryDay(random: Random): FleetPlan {
   return {
     phases,
     faults: [
-      ...drawShortages(draws.fork("shortages"), fromMs, untilMs),
-      ...drawStalls(draws.fork("stalls"), fromMs, untilMs),
+      ...(day === "stalled" ? [] : drawShortages(draws.fork("shortages"), fromMs, untilMs)),
+      ...drawStalls(draws.fork("stalls"), fromMs, untilMs, day),
       ...drawTrouble(draws.fork("trouble"), configuration, group, fromMs, untilMs),
     ],
     configuration,
@@ -72,15 +73,22 @@ function roomy<Point extends { readonly parallelism: number }>(point: Point): Po
   return { ...point, parallelism: Math.max(20, point.parallelism) };
 }
 
+/** `hasty`: callers do not wait for what a command takes. `stalled`: much is under way, and our own process stands still. */
+type Day = "mixed" | "hasty" | "stalled";
+
+const DAYS: readonly Day[] = ["mixed", "mixed", "mixed", "mixed", "mixed", "hasty", "hasty", "stalled"];
+
 /** The hasty wait for little, some of them not even for what a command takes. */
 function drawHabits(
   random: Random,
   serviceMs: number,
-  tooHasty: boolean,
+  day: Day,
 ): { readonly callers: CallerHabits; readonly patienceMs?: number } {
   const hasty = chance(random, 0.3);
-  const [leastMs, mostMs] = tooHasty ? [0.3 * serviceMs, 1.2 * serviceMs] : hasty ? [200, 2_000] : [10_000, 30_000];
+  const [leastMs, mostMs] =
+    day === "hasty" ? [0.3 * serviceMs, 1.2 * serviceMs] : hasty && day === "mixed" ? [200, 2_000] : [10_000, 30_000];
   const drawn = drawCallers(random, leastMs, mostMs);
+  if (day === "stalled") return drawn;
   const uploads = random.fork("uploads");
   if (chance(uploads, 0.5)) return drawn;
   const slow = {
@@ -109,8 +117,8 @@ function drawShortages(random: Random, fromMs: number, untilMs: number): Shortag
 }
 
 /** Our own process stands still, with answers of stations waiting at its door. */
-function drawStalls(random: Random, fromMs: number, untilMs: number): FleetFault[] {
-  if (chance(random, 0.8)) return [];
+function drawStalls(random: Random, fromMs: number, untilMs: number, day: Day): FleetFault[] {
+  if (chance(random, 0.85) && day !== "stalled") return [];
   return Array.from({ length: wholeBetween(random, 1, 4) }, () => ({
     kind: "pause",
     node: GATEWAY,
