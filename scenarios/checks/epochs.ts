@@ -7,6 +7,8 @@
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Attempt, FleetObserver, Relay } from "../fleet/observer.ts";
+import type { FailoverContract } from "./failover-contract.ts";
+import { FAILOVER_CONTRACT } from "./failover-contract.ts";
 import { PerStation } from "./per-station.ts";
 import type { StatusLook } from "./status-round.ts";
 import { lookAround } from "./status-round.ts";
@@ -22,7 +24,7 @@ interface Numbered {
   newestHeard: number;
 }
 
-export function epochs(fleet: Fleet): FleetObserver {
+export function epochs(fleet: Fleet, contract: FailoverContract = FAILOVER_CONTRACT): FleetObserver {
   const { world } = fleet;
   const groups: Map<string, Numbered> = new Map();
   const admitted = new PerStation(() => ({ incarnation: 0, epoch: 0 }));
@@ -64,7 +66,7 @@ export function epochs(fleet: Fleet): FleetObserver {
       const look = lookAround(fleet);
       if (look !== undefined) refuseUnlearnt(fleet, numbered(look.group), look);
     },
-    attemptBegan: (attempt) => noteAttempt(fleet, numbered(attempt.group), attempt),
+    attemptBegan: (attempt) => noteAttempt(fleet, numbered(attempt.group), attempt, contract),
     relayAdmitted: (relay) => refuseOld(relay, "let in"),
     relaySent: (relay) => refuseOld(relay, "carried on"),
     relayRefused(relay, epochSeen) {
@@ -98,8 +100,14 @@ function refuseUnlearnt({ world }: Fleet, { newestHeard }: Numbered, { group, st
   );
 }
 
-function noteAttempt({ world }: Fleet, of: Numbered, { group, station, epoch, command }: Attempt): void {
-  const other = of.stations.get(epoch);
+/** Where commands may go elsewhere under one epoch, that it never goes back is all that can be asked of it. */
+function noteAttempt(
+  { world }: Fleet,
+  of: Numbered,
+  { group, station, epoch, command }: Attempt,
+  { goesElsewhere }: FailoverContract,
+): void {
+  const other = goesElsewhere ? station : of.stations.get(epoch);
   if (other === undefined) of.stations.set(epoch, station);
   else if (other !== station)
     world.violate(

@@ -3,12 +3,16 @@
  * declares it can take (docs/guide/failover.md: "in any second, retries included"; the product's slices err on the safe side,
  * so no tolerance). `ramp-after-promotion`: a station that has just become active begins with ten attempts out and gets
  * one more for each that succeeded; while it declares a capacity, a second's worth does not come in one burst either.
- * That the ramp also shrinks after failures is not recounted: a call's failure is not an attempt's.
+ * That the ramp also shrinks after failures is not recounted: a call's failure is not an attempt's. Where commands may go
+ * elsewhere, what a station is sent after a promotion follows from what was in flight before, and `goodput-comes-back`
+ * judges what comes of it; a declared capacity is then a rate, kept within 1 % and one command.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Attempt, FleetObserver } from "../fleet/observer.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
+import type { FailoverContract } from "./failover-contract.ts";
+import { FAILOVER_CONTRACT } from "./failover-contract.ts";
 import { PerStation } from "./per-station.ts";
 import { SlidingCount } from "./sliding-count.ts";
 
@@ -32,7 +36,7 @@ class Door {
   }
 }
 
-export function offeredLoad(fleet: Fleet): FleetObserver {
+export function offeredLoad(fleet: Fleet, contract: FailoverContract = FAILOVER_CONTRACT): FleetObserver {
   const { world } = fleet;
   const groups = documentedGroups(fleet);
   let running = 0;
@@ -56,7 +60,7 @@ export function offeredLoad(fleet: Fleet): FleetObserver {
       doors.clear();
     },
     gatewayEvent(event) {
-      if (event.type !== "promoted") return;
+      if (event.type !== "promoted" || contract.goesElsewhere) return;
       const door = doors.of(event.group, event.station);
       door.limit = INITIAL_CONCURRENT;
       door.out.clear();
@@ -64,7 +68,7 @@ export function offeredLoad(fleet: Fleet): FleetObserver {
     attemptBegan(attempt) {
       const { group, station, localMs } = attempt;
       const door = doors.of(group, station);
-      if (door.capacityPerSecond < Number.POSITIVE_INFINITY) refuseBeyondCapacity(fleet, door, attempt);
+      if (door.capacityPerSecond < Number.POSITIVE_INFINITY) refuseBeyondCapacity(fleet, door, attempt, contract);
       if (door.limit === Number.POSITIVE_INFINITY) return;
       door.out.add(attempt);
       refuseTooMany(door, group, station, "once");
@@ -90,10 +94,18 @@ export function offeredLoad(fleet: Fleet): FleetObserver {
   };
 }
 
-function refuseBeyondCapacity(fleet: Fleet, door: Door, { group, station, localMs }: Attempt): void {
+const RATE_TOLERANCE = 1.01;
+
+function refuseBeyondCapacity(
+  fleet: Fleet,
+  door: Door,
+  { group, station, localMs }: Attempt,
+  { goesElsewhere }: FailoverContract,
+): void {
   door.inSecond.add(localMs);
   const offered = door.inSecond.total(localMs);
-  if (offered <= door.capacityPerSecond) return;
+  const most = goesElsewhere ? RATE_TOLERANCE * door.capacityPerSecond + 1 : door.capacityPerSecond;
+  if (offered <= most) return;
   fleet.world.violate(
     "offered-within-capacity",
     `${group}/${station}: ${offered} attempts in a second, it declares ${door.capacityPerSecond}`,

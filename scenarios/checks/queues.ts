@@ -10,6 +10,8 @@ import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver } from "../fleet/observer.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
+import type { FailoverContract } from "./failover-contract.ts";
+import { FAILOVER_CONTRACT } from "./failover-contract.ts";
 import type { StatusLook } from "./status-round.ts";
 import { lookAround } from "./status-round.ts";
 import { troubleOf } from "./trouble.ts";
@@ -27,7 +29,7 @@ interface Seen {
   heldSinceMs: number;
 }
 
-export function queues(fleet: Fleet): FleetObserver {
+export function queues(fleet: Fleet, contract: FailoverContract = FAILOVER_CONTRACT): FleetObserver {
   const settingsOf = documentedGroups(fleet);
   const trouble = troubleOf(fleet);
   let seen: Map<string, Seen> = new Map();
@@ -55,7 +57,8 @@ export function queues(fleet: Fleet): FleetObserver {
       if (look === undefined) return;
       const settings = settingsOf.get(look.group) as DocumentedGroup;
       const seen = of(look.group);
-      refuseStrays(fleet, settings, look.status, seen.open);
+      // A command may be out twice there; `slots.ts` counts them one by one.
+      if (!contract.goesElsewhere) refuseStrays(fleet, settings, look.status, seen.open);
       const { nowMs } = fleet.world;
       const { waiting, held, active } = look.status;
       const station = trouble.disturbsGatewayLately(nowMs) ? undefined : open(look, settings);
