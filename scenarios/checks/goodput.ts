@@ -23,6 +23,8 @@ const BACK_MS = 5_000;
 const PATIENCES = 2;
 /** Right after its start a gateway does not know its stations. */
 const START_MS = 5_000;
+/** That a station is slow can be told from how it was before. */
+const PACE_KNOWN_MS = 6_000;
 /** What a station was sent in an outage of all stations, and works off when it is over, for callers long gone. */
 const BACKLOG_PER_OUTAGE = 3;
 const BORNE_RATIO = 0.9;
@@ -70,6 +72,10 @@ export function goodput(fleet: Fleet): FleetObserver {
   };
 }
 
+function dawdles({ plan }: Fleet, group: string): boolean {
+  return plan.faults.some((fault) => fault.kind === "service" && fault.group === group && fault.mode === "slow");
+}
+
 /** What is counted of `stretch`; undefined where nothing can be said, which is counted. */
 function windowOf(fleet: Fleet, stretch: Stretch): Judged | undefined {
   const { plan } = fleet.group(stretch.group);
@@ -98,7 +104,7 @@ function longestWaitMs({ callers, patienceMs }: GroupPlan, { commands }: Documen
 
 function reasonNot(
   fleet: Fleet,
-  { group, well, spoiled }: Stretch,
+  { group, well, spoiled, fromMs }: Stretch,
   plan: GroupPlan,
   settings: DocumentedGroup,
 ): string | undefined {
@@ -106,6 +112,7 @@ function reasonNot(
   if (!quiet || !hasDefaults(fleet, group)) return "settings of its own";
   if (spoiled !== undefined) return spoiled;
   if (well.length === 0) return "no station is well";
+  if (fromMs < PACE_KNOWN_MS && dawdles(fleet, group)) return "a station dawdles before its pace is known";
   if (plan.callers?.uploads !== undefined) return "bodies take their time";
   if ((plan.routes ?? []).some(({ serviceMs }) => serviceMs !== undefined)) return "a route is slow";
   const leastMs = LEAST_PATIENCES * (meanWorkMs(plan) + 8 * mostMs) + LEAST_PATIENCE_MS;

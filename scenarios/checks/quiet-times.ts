@@ -27,6 +27,18 @@ export interface QuietGroup {
   readonly plan: GroupPlan;
   readonly settings: DocumentedGroup;
   readonly mostMs: number;
+  /** Undefined where the operator has left it to the gateway. */
+  readonly timeoutMs: number | undefined;
+}
+
+/** Who has declared a rate has asked for commands to wait for it: it leaves room where some may come at once. */
+function isTight({ stations }: DocumentedGroup, { commandsPerSecond }: GroupPlan): boolean {
+  return stations.some(({ capacityPerSecond }) => capacityPerSecond < 5 * commandsPerSecond + 20);
+}
+
+function writtenTimeoutMs({ plan }: Fleet, name: string): number | undefined {
+  const commands = plan.configuration.groups.find((group) => group.name === name)?.["commands"];
+  return ((commands ?? {}) as { readonly timeout?: number }).timeout;
 }
 
 /** The groups of which anything can be said at quiet times, by name. */
@@ -35,8 +47,9 @@ export function quietGroups(fleet: Fleet): Map<string, QuietGroup> {
   for (const settings of documentedGroups(fleet).values()) {
     const { plan } = fleet.group(settings.name);
     const { quiet, mostMs } = comfortOf(fleet, settings.name);
-    if (isWide(plan) && quiet && hasDefaults(fleet, settings.name) && usualLoadRatio(plan) <= MOST_BUSY)
-      found.set(settings.name, { plan, settings, mostMs });
+    const hasRoom = usualLoadRatio(plan) <= MOST_BUSY && !isTight(settings, plan);
+    if (isWide(plan) && quiet && hasDefaults(fleet, settings.name) && hasRoom)
+      found.set(settings.name, { plan, settings, mostMs, timeoutMs: writtenTimeoutMs(fleet, settings.name) });
   }
   return found;
 }
@@ -68,18 +81,18 @@ export function mostAtQuietMs({ plan, mostMs }: QuietGroup, sending: Sending, st
 }
 
 /** Would the gateway, its settings and the caller all wait for that long? */
-export function isAwaited({ settings, plan }: QuietGroup, sending: Sending, takesMs: number): boolean {
-  const { deadlineMs, timeoutMs } = settings.commands;
-  const { group, patienceMs } = sending.command;
-  const isTimeoutWritten = settings.commands.timeoutMs !== DEFAULT_TIMEOUT_MS;
+export function isAwaited({ settings, plan, timeoutMs }: QuietGroup, sending: Sending, takesMs: number): boolean {
+  const { patienceMs } = sending.command;
   const workMs = sending.command.route?.serviceMs ?? plan.serviceMs;
   return (
-    group !== "" &&
     takesMs < sending.waitsMs &&
-    takesMs < (patienceMs ?? deadlineMs) &&
+    takesMs < (patienceMs ?? settings.commands.deadlineMs) &&
     // Who writes a timeout below what a route takes has asked for errors.
-    (!isTimeoutWritten || timeoutMs > SLOWED * workMs + sending.uploadMs + 2 * MARGIN_MS)
+    (timeoutMs === undefined
+      ? workMs <= ORDINARY_WORK_MS
+      : timeoutMs > SLOWED * workMs + sending.uploadMs + 2 * MARGIN_MS)
   );
 }
 
-const DEFAULT_TIMEOUT_MS = 1_000;
+/** An endpoint of five seconds is an ordinary one; nobody writes a timeout for it. */
+const ORDINARY_WORK_MS = 5_000;

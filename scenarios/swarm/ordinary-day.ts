@@ -6,7 +6,15 @@
  */
 import type { Random } from "ground-station-failover/sim";
 import { between, chance, logUniform, pick, wholeBetween } from "ground-station-failover/sim";
-import type { CallerHabits, FleetFault, FleetPlan, GroupPlan, RoutePlan, Shortage } from "../fleet/plan.ts";
+import type {
+  BreakingPoint,
+  CallerHabits,
+  FleetFault,
+  FleetPlan,
+  GroupPlan,
+  RoutePlan,
+  Shortage,
+} from "../fleet/plan.ts";
 import { GATEWAY } from "../fleet/plan.ts";
 import { drawTimes } from "./faults.ts";
 import { drawBreakingPoint, drawCallers, drawSlowRoute, drawWideLoad, drawWrongRoute } from "./wide-load.ts";
@@ -68,9 +76,12 @@ export function drawOrdinaryDay(random: Random): FleetPlan {
   };
 }
 
-/** A processor for whoever takes long: room for what the sources have out on the slowest route. */
-function roomy<Point extends { readonly parallelism: number }>(point: Point): Point {
-  return { ...point, parallelism: Math.max(20, point.parallelism) };
+/** Room for what the sources may have out at once, also on the slowest route, and for what they may send at once. */
+function roomy(point: BreakingPoint): BreakingPoint {
+  const { acceptsPerSecond, burst = 0, parallelism } = point;
+  const wide = { ...point, parallelism: Math.max(20, parallelism) };
+  if (acceptsPerSecond === undefined) return wide;
+  return { ...wide, acceptsPerSecond: Math.max(20, acceptsPerSecond), burst: Math.max(40, burst) };
 }
 
 /** `hasty`: callers do not wait for what a command takes. `stalled`: much is under way, and our own process stands still. */
