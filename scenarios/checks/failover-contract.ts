@@ -1,11 +1,11 @@
 /**
- * Which promises of the failover the checks hold it to, where two versions of it promise different things. One constant
- * says which version is under test; every check whose premise depends on it takes it as its second argument.
+ * The promises of the failover on which some checks depend, where two versions of the failover differ. One constant names
+ * the version under test; a check that depends on it takes it as its second argument.
  *
- * | `goesElsewhere` | where commands go |
+ * | `goesElsewhere` | which station gets a command |
  * |---|---|
- * | false | To the active station only. A failed command that may be repeated waits there or is held; at a promotion everything moves at once. |
- * | true  | A command that may be repeated and got an error, or was lost, goes to another station that is eligible at once and under the same epoch, without a promotion. An overdue one may be out at two stations. A station in doubt gets no new commands. At a promotion, what is out at a station that is still heard may finish there. What a station is sent after a promotion follows from what was in flight before. |
+ * | false | Only the active station. A failed command that may be repeated waits there or is held; at a promotion all commands move at once. |
+ * | true  | A command that may be repeated and failed or was lost goes to another eligible station at once, under the same epoch and without a promotion. An overdue command may be out at two stations. A station in doubt gets no new commands. At a promotion, commands that are out at a station that is still heard may finish there. The admission limit after a promotion follows from what was in flight before. |
  */
 export interface FailoverContract {
   readonly goesElsewhere: boolean;

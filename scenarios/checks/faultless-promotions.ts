@@ -1,8 +1,8 @@
 /**
- * `no-role-change-without-fault`: in the wide world a station is replaced for failing only where a fault of the plan
- * strikes it, or did so lately, or where it is asked for more than it can take. Callers who are slow, who hang up or ask
- * for what is wrong, routes that take long, what our own machine runs out of, and a moment in which our own process stood
- * still are no faults of a station.
+ * `no-role-change-without-fault`: in the wide world a station is replaced for failing only if a fault of the plan strikes
+ * it, or did so in the last 15 s. These are not faults of a station: slow callers, callers that hang up, commands that are
+ * wrong by their own fault, slow routes, shortages of the gateway's own machine, and pauses of the gateway's process.
+ * Not judged: a station that was recently loaded above 70 % of its capacity, settings whose effect cannot be summed up.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver } from "../fleet/observer.ts";
@@ -54,7 +54,7 @@ export function faultlessPromotions(fleet: Fleet): FleetObserver {
   };
 }
 
-/** Who writes a timeout below what a command takes has asked for attempts that fail. */
+/** A written timeout that is shorter than a command's work makes attempts fail on purpose. */
 function timesOutByItself(fleet: Fleet, group: string): boolean {
   const { plan } = fleet.group(group);
   const written = fleet.plan.configuration.groups.find(({ name }) => name === group)?.["commands"];

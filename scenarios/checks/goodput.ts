@@ -1,9 +1,11 @@
 /**
- * `goodput-comes-back`: 5 s and twice the callers' patience after the last fault began or ended, callers have their
- * answers in time again, whatever they have said about their patience and whatever deadline is written. Offered no more
- * than 0.9 of the weakest station that is well: 0.9 of all sendings are answered in time. Offered more: 0.8 of that
- * capacity. In time is what reaches a caller who still waits; an error that is a command's own counts, one of the gateway
- * or of a station does not. Each sending counts, also one that repeats a command: repetitions are load.
+ * `goodput-comes-back`: 5 s plus twice the callers' patience after a fault began or ended, callers are answered in time
+ * again, whatever patience they state and whatever deadline is written.
+ * - Offered load at most 0.9 of the capacity of the weakest station that is well: at least 0.9 of the sendings succeed.
+ * - Offered load above that: the goodput is at least 0.8 of that capacity.
+ *
+ * A sending succeeds if its answer arrives while its caller still waits. An error that is the command's own counts as a
+ * success; an error of the gateway or of a station does not. Every sending counts, also a repetition: repetitions are load.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver, Sending } from "../fleet/observer.ts";
@@ -37,7 +39,7 @@ const SENDINGS_OF_GRACE = 2;
 /** A caller must wait for so many times what a command takes of a station at leisure, and for a little more. */
 const LEAST_PATIENCES = 3;
 const LEAST_PATIENCE_MS = 150;
-/** Who leaves without a sign, and has not said when, leaves the gateway guessing. */
+/** A caller that states no patience and leaves without closing its connection gives the gateway nothing to learn from. */
 const LEAST_SILENT_PATIENCE_MS = 1_000;
 
 interface Judged {
@@ -76,7 +78,7 @@ function dawdles({ plan }: Fleet, group: string): boolean {
   return plan.faults.some((fault) => fault.kind === "service" && fault.group === group && fault.mode === "slow");
 }
 
-/** What is counted of `stretch`; undefined where nothing can be said, which is counted. */
+/** The counters for `stretch`; undefined if it cannot be judged, which is counted by reason. */
 function windowOf(fleet: Fleet, stretch: Stretch): Judged | undefined {
   const { plan } = fleet.group(stretch.group);
   const settings = documentedGroups(fleet).get(stretch.group) as DocumentedGroup;
@@ -139,7 +141,7 @@ function judge({ world }: Fleet, window: Judged): void {
   );
 }
 
-/** Was `sending` answered as its caller wanted, while it waited? */
+/** Was `sending` answered with success, or with the command's own error, while its caller waited? */
 export function isGood({ end }: Sending): boolean {
   return end === "served" || end === "own-error";
 }

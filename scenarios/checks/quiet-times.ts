@@ -1,7 +1,7 @@
 /**
- * Quiet times of a group of the wide world: nothing of the plan touches it now or did a moment ago, its stations have room
- * to spare, and so a command takes what its work and its way take. What callers do (hang up, upload slowly, ask for what
- * is wrong or takes long) is no reason for anything else.
+ * Quiet times of a group of the wide world: no fault of the plan touches the group, none did in the last 15 s, and its
+ * stations have spare capacity. At such times a command takes the time of its work and of its messages, and no longer.
+ * Hang-ups, slow uploads, wrong commands and slow routes do not end a quiet time.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Sending } from "../fleet/observer.ts";
@@ -13,7 +13,7 @@ import { documentedGroups } from "./documented.ts";
 import { troubleOf } from "./trouble.ts";
 import { usualLoadRatio } from "./true-capacity.ts";
 
-/** What a gateway may still be busy with after something has happened. */
+/** After a fault, a group needs this time to return to normal. */
 const SETTLED_MS = 15_000;
 /** Stations at half of their capacity on average take at most twice their time for a command. */
 const MOST_BUSY = 0.5;
@@ -31,7 +31,7 @@ export interface QuietGroup {
   readonly timeoutMs: number | undefined;
 }
 
-/** Who has declared a rate has asked for commands to wait for it: it leaves room where some may come at once. */
+/** A declared capacity makes commands wait when several arrive together, unless it is far above the usual load. */
 function isTight({ stations }: DocumentedGroup, { commandsPerSecond }: GroupPlan): boolean {
   return stations.some(({ capacityPerSecond }) => capacityPerSecond < 5 * commandsPerSecond + 20);
 }
@@ -54,11 +54,11 @@ export function quietGroups(fleet: Fleet): Map<string, QuietGroup> {
   return found;
 }
 
-/** Sections that an operator may have written without taking anything upon himself that these checks rely on. */
+/** Sections that do not change what these checks rely on. */
 const HARMLESS: ReadonlySet<string> = new Set(["name", "listen", "stations", "heartbeat", "commands", "probePath"]);
 const HARMLESS_COMMANDS: ReadonlySet<string> = new Set(["deadline", "timeout"]);
 
-/** Has the operator left to the gateway what it does best by itself? */
+/** Are all settings that these checks rely on at their defaults? */
 export function hasDefaults({ plan }: Fleet, name: string): boolean {
   const written = plan.configuration.groups.find((group) => group.name === name) ?? {};
   const commands = ("commands" in written ? written.commands : {}) as object;
@@ -80,19 +80,19 @@ export function mostAtQuietMs({ plan, mostMs }: QuietGroup, sending: Sending, st
   return sending.uploadMs + stations * attemptMs + MESSAGES_OF_AN_ATTEMPT * mostMs + MARGIN_MS;
 }
 
-/** Would the gateway, its settings and the caller all wait for that long? */
+/** Do the caller, the deadline and the timeout allow `takesMs`? */
 export function isAwaited({ settings, plan, timeoutMs }: QuietGroup, sending: Sending, takesMs: number): boolean {
   const { patienceMs } = sending.command;
   const workMs = sending.command.route?.serviceMs ?? plan.serviceMs;
   return (
     takesMs < sending.waitsMs &&
     takesMs < (patienceMs ?? settings.commands.deadlineMs) &&
-    // Who writes a timeout below what a route takes has asked for errors.
+    // A written timeout that is shorter than the route's work asks for errors.
     (timeoutMs === undefined
       ? workMs <= ORDINARY_WORK_MS
       : timeoutMs > SLOWED * workMs + sending.uploadMs + 2 * MARGIN_MS)
   );
 }
 
-/** An endpoint of five seconds is an ordinary one; nobody writes a timeout for it. */
+/** An endpoint that takes 5 s is ordinary and must work without a written timeout. */
 const ORDINARY_WORK_MS = 5_000;

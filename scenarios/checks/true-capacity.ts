@@ -1,7 +1,7 @@
 /**
- * What a station can really take, as its plan says and no gateway is told: the rate at which it accepts, or at which its
- * processor finishes, whichever is less; and what there is to do for one command on average. A station without a breaking
- * point has lanes, and finishes what they finish.
+ * The true capacity of a station, from the plan; the gateway is not told. It is the lower one of the rate that the station
+ * accepts and the rate at which its processor finishes commands. A station without a breaking point has lanes, and finishes
+ * what its lanes finish.
  */
 import type { BreakingPoint, GroupPlan } from "../fleet/plan.ts";
 

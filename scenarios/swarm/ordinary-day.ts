@@ -1,8 +1,9 @@
 /**
- * A day on which every station is well and life is not: one route answers nothing but errors, by the fault of its
- * commands; one takes longer than a timeout; callers hang up, upload slowly, cut their uploads off; our own machine runs
- * out of descriptors, ports or names, or stands still for a moment. Nobody may be replaced for any of this, and nobody else may feel it. One day in ten
- * has a station with troubles of its own besides, which is more than most checks can judge.
+ * Seeds in which every station is well, and ordinary trouble comes from elsewhere: a route on which every command is wrong
+ * by its own fault, a route that is slower than a timeout, callers that hang up, slow uploads, uploads that are cut off, a
+ * gateway machine without free descriptors, ports or name service, pauses of the gateway's process. None of this is a
+ * reason for a role change, and none of it may harm other requests. In one seed of ten a station fails as well; most
+ * checks cannot judge that.
  */
 import type { Random } from "ground-station-failover/sim";
 import { between, chance, logUniform, pick, wholeBetween } from "ground-station-failover/sim";

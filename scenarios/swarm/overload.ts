@@ -1,7 +1,7 @@
 /**
- * Seeds in which what is left has little room, or none: a primary is lost, fails, hangs or dawdles for a while or for good,
- * both are gone for a moment, or twice as many commands come; and a backup stands there that breaks. Callers wait for as
- * long as they like. What must come of it is said by `goodput-comes-back` and its neighbours.
+ * Seeds in which the remaining capacity is small or too small: the primary is lost, fails, hangs or slows down, for a while
+ * or for ever; or both stations are gone for some seconds; or the load rises up to five times. The backup has a breaking
+ * point, and callers have limited patience. `goodput-comes-back` says what is expected.
  */
 import type { Random } from "ground-station-failover/sim";
 import { between, chance, logUniform, pick } from "ground-station-failover/sim";
