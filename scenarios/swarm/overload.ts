@@ -17,7 +17,7 @@ export function drawOverload(random: Random): FleetPlan {
   const draws = random.fork("overload");
   const rates = draws.fork("rates");
   const bare = drawWideLoad(draws, GROUP, logUniform(rates, 6, 40), logUniform(rates, 20, 300));
-  const { callers, patienceMs } = drawCallers(draws.fork("callers"), 200, chance(rates, 0.8) ? 5_000 : 30_000);
+  const { callers, patienceMs } = drawPatience(draws.fork("callers"), bare);
   const primary = drawBreakingPoint(draws.fork("primary"), bare, between(rates, 0.3, 0.8));
   const backup = drawBreakingPoint(draws.fork("backup"), bare, drawBackupLoad(rates));
   const group: GroupPlan = {
@@ -43,6 +43,13 @@ export function drawOverload(random: Random): FleetPlan {
     clockRates: {},
     lostForEver,
   };
+}
+
+/** Four of five callers wait for what a command may take, most of them not for much longer. */
+function drawPatience(random: Random, { serviceMs }: GroupPlan): ReturnType<typeof drawCallers> {
+  const leastMs = chance(random, 0.8) ? 4 * serviceMs + 200 : 200;
+  const mostMs = chance(random, 0.8) ? 5_000 : 30_000;
+  return drawCallers(random, leastMs, Math.max(mostMs, 2 * leastMs));
 }
 
 /** Three of four backups can bear the load. */
