@@ -17,6 +17,7 @@ const INVARIANTS: ReadonlySet<string> = new Set([
   "nobody-waits-for-nothing",
   "one-bad-route-hurts-nobody",
   "ordinary-error-is-prompt",
+  "outage-of-all-ends",
   "quiet-is-served",
 ]);
 

@@ -100,11 +100,13 @@ function windowOf(fleet: Fleet, stretch: Stretch): Judged | undefined {
   return { stretch, fromMs, untilMs, capacity, offered: 0, good: 0, left: 0, refused: 0 };
 }
 
-function longestWaitMs({ callers, patienceMs }: GroupPlan, { commands }: DocumentedGroup): number {
+/** How long a caller of the group waits at most. */
+export function longestWaitMs({ callers, patienceMs }: GroupPlan, { commands }: DocumentedGroup): number {
   return callers?.patienceMs ?? patienceMs ?? commands.deadlineMs;
 }
 
-function reasonNot(
+/** Why nothing can be said about the goodput of a stretch; undefined if it can. */
+export function reasonNot(
   fleet: Fleet,
   { group, well, spoiled, fromMs }: Stretch,
   plan: GroupPlan,

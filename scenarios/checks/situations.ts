@@ -50,5 +50,6 @@ export const FLEET_SITUATIONS: readonly string[] = [
   "judged: nobody-waits-for-nothing",
   "judged: one-bad-route-hurts-nobody",
   "judged: ordinary-error-is-prompt",
+  "judged: outage-of-all-ends",
   "judged: quiet-is-served",
 ];

@@ -83,9 +83,9 @@ function drawTrigger(random: Random, atMs: number): Trigger {
     const factor = Number(between(random, 2, 5).toPrecision(2));
     return { faults: [{ kind: "surge", group: GROUP, atMs, forMs, factor }], lastsMs: forMs };
   }
-  if (what < 0.25) {
+  if (what < 0.35) {
     const outageMs = Math.round(between(random, 1_000, 4_000));
-    const gone = pick(random, [ofProcess(random), ofService(random)]);
+    const gone = pick(random, [ofProcess(random), ofProcess(random), ofService(random)]);
     return {
       faults: ["primary", "backup"].map((station) => gone(station, { atMs, forMs: outageMs })),
       lastsMs: outageMs,
