@@ -25,6 +25,8 @@ interface Window {
   readonly stretch: Stretch;
   readonly fromMs: number;
   readonly untilMs: number;
+  /** When every sending of it has ended. */
+  readonly judgedAtMs: number;
   offered: number;
   good: number;
 }
@@ -35,7 +37,7 @@ export function outageOfAll(fleet: Fleet): FleetObserver {
     .filter(isWide)
     .flatMap(({ name }) => stretchesOf(fleet, name).flatMap((stretch) => windowOf(fleet, stretch) ?? []));
   if (windows.length === 0) return {};
-  for (const window of windows) world.at(window.stretch.untilMs, () => judge(fleet, window));
+  for (const window of windows) world.at(window.judgedAtMs, () => judge(fleet, window));
   return {
     sendingEnded(sending) {
       for (const window of windows) {
@@ -54,13 +56,14 @@ function windowOf(fleet: Fleet, stretch: Stretch): Window | undefined {
   const { plan } = fleet.group(stretch.group);
   const settings = documentedGroups(fleet).get(stretch.group) as DocumentedGroup;
   const [fromMs, untilMs] = [stretch.fromMs + BACK_MS, stretch.fromMs + UNTIL_MS];
-  const isCutShort = untilMs + longestWaitMs(plan, settings) > stretch.untilMs;
+  const judgedAtMs = untilMs + longestWaitMs(plan, settings) + 1;
+  const isCutShort = judgedAtMs > stretch.untilMs;
   const why = reasonNot(fleet, stretch, plan, settings) ?? (isCutShort ? "the next fault comes too soon" : undefined);
   if (why !== undefined) {
     notJudged(fleet.world, INVARIANT, why);
     return undefined;
   }
-  return { stretch, fromMs, untilMs, offered: 0, good: 0 };
+  return { stretch, fromMs, untilMs, judgedAtMs, offered: 0, good: 0 };
 }
 
 /** Were the processes gone, so that nothing that was sent to them is left there? */
