@@ -1,57 +1,29 @@
 /**
- * What a breaker has to go by, counted from outside: how attempts at one station ended, over a sliding window. A failover
- * feeds it with successes, and with failures that are the station's: commands that were lost or timed out there, and
- * answers that say failure where another station served the same command, or where several sources have them. Which of
- * the failing answers those are cannot be seen from outside, so they are doubtful: they count against a breaker that
- * stays closed as nothing, and for one that opens as failures. A refused connection says nothing to a breaker.
- *
- * How a breaker slices its window is its own business, so a question is asked of every cut that it may have made: its
- * window covers between nine tenths of its length and all of it; and a failing answer counts when the other station has
- * answered, which is up to {@link COMPARED_WITHIN_MS} later.
+ * What a breaker has to go by, counted from outside over a sliding window: attempts that succeeded; attempts that were
+ * lost or whose time was up; and commands that failed here and were served by another station, which counts when that
+ * one has served them. Refused connections, refusals for load and failures that could not be compared say nothing (they are
+ * not the station's, or it is not known whose they are); a probe's failure always counts. How a breaker slices its window is its own
+ * business, so a question is asked of every cut that it may have made: its window covers between nine tenths of its length
+ * and all of it. Where it cannot be seen whether an end counted, it counts against a breaker that stays closed as nothing,
+ * and for one that opens as a failure.
  */
-import { AttemptTimeoutError } from "ground-station-failover";
 import type { Attempt } from "../fleet/observer.ts";
+import { endOf } from "./attempt-ends.ts";
 import type { DocumentedGroup } from "./documented.ts";
 
-/** What the end of an attempt says. `doubtful`: nothing, or a failure. Undefined where it says nothing at all. */
+/** What an end says. `doubtful`: nothing, or a failure. */
 export type Verdict = "success" | "failure" | "doubtful";
 
 const SHORTEST_RATE = 0.9;
-/** A failing answer is compared with what another station made of the command, when that is known. */
-const COMPARED_WITHIN_MS = 2_000;
 /** Rounded instants. */
 const ROUNDING_MS = 1e-6;
 
-/**
- * What the breaker of a group's station should make of `attempt`, which ended, or is to be taken for ended, at `localMs`.
- * `distrusts`: the gateway had been stopped shortly before, and counts no failures.
- */
-export function verdictOn(
-  attempt: Attempt,
-  { commands }: DocumentedGroup,
-  localMs: number,
-  distrusts: boolean,
-): Verdict | undefined {
-  const { outcome, status = 0, lies } = attempt;
-  if (outcome === "stale" || outcome === "never-sent") return undefined;
-  if (outcome === "aborted" || outcome === undefined)
-    return abortedVerdict(attempt, commands.timeoutMs, localMs, distrusts);
-  if (outcome === "lost") return distrusts ? "doubtful" : "failure";
-  const failed = status >= 500 || status === 408 || status === 429 || (lies && commands.errorBody);
-  return failed ? "doubtful" : "success";
-}
-
-/** Its timeout ends it as a failure, its caller not at all. An upload's time begins later, and a late timer reads first. */
-function abortedVerdict(
-  { localMs: beganMs, signal }: Attempt,
-  timeoutMs: number,
-  localMs: number,
-  distrusts: boolean,
-): Verdict | undefined {
-  if (localMs - beganMs < timeoutMs - ROUNDING_MS) return undefined;
-  if (!signal.aborted) return "doubtful";
-  if (!(signal.reason instanceof AttemptTimeoutError)) return undefined;
-  return distrusts ? "doubtful" : "failure";
+/** What the breaker of a group's station should make of the end of `attempt`; undefined where it says nothing. */
+export function verdictOn(attempt: Attempt, settings: DocumentedGroup, isProbe: boolean): Verdict | undefined {
+  const end = endOf(attempt, settings);
+  if (end === "served") return "success";
+  if (end === "lost" || (isProbe && end === "failed")) return "failure";
+  return undefined;
 }
 
 interface Entry {
@@ -103,20 +75,26 @@ export class Evidence {
     const { failureRateThreshold, minimumVolume, windowMs } = this.#group.breaker;
     const [short, long] = [this.#short, this.#long];
     const most = long.calls + long.doubtful;
-    if (short.calls < minimumVolume || short.failures < failureRateThreshold * most) return undefined;
-    return `${short.failures} of ${most} attempts failed within ${windowMs} ms, and at most ${failureRateThreshold} of ${minimumVolume} may`;
+    if (short.calls < minimumVolume) return undefined;
+    if (short.failures >= failureRateThreshold * most)
+      return `${short.failures} of ${most} attempts failed within ${windowMs} ms, and at most ${failureRateThreshold} of ${minimumVolume} may`;
+    return undefined;
   }
 
   /** In a sentence why nothing justifies that the circuit opens at `atMs`; undefined where something may. */
-  unjustified(pending: Verdict | undefined, atMs: number): string | undefined {
+  unjustified(pending: readonly Verdict[], atMs: number): string | undefined {
     const { minimumVolume, failureRateThreshold, windowMs } = this.#group.breaker;
     this.#trim(atMs);
     const sums: Sums = { calls: 0, failures: 0, doubtful: 0 };
-    if (pending !== undefined) count(sums, pending, 1);
+    for (const verdict of pending) count(sums, verdict, 1);
     if (this.#justifies(sums)) return undefined;
+    const last = this.#entries.at(-1);
+    // A success can only be what completes the floor; with any more it would open the circuit in the middle of successes.
+    const exactly = pending.length === 0 && last?.atMs === atMs && last.verdict === "success";
     for (let place = this.#entries.length - 1; place >= this.#first; place--) {
       const entry = this.#entries[place] as Entry;
       count(sums, entry.verdict, 1);
+      if (exactly && sums.calls > minimumVolume) break;
       if (entry.atMs <= atMs - SHORTEST_RATE * windowMs + ROUNDING_MS && this.#justifies(sums)) return undefined;
       if (place === this.#firstShort && this.#justifies(sums)) return undefined;
     }
@@ -125,17 +103,16 @@ export class Evidence {
     return `${seen}; it takes ${minimumVolume} attempts, and ${failureRateThreshold} of them failed`;
   }
 
-  /** Whatever of the doubtful ones it counted. */
   #justifies({ calls, failures, doubtful }: Sums): boolean {
     const { minimumVolume, failureRateThreshold } = this.#group.breaker;
     const all = calls + doubtful;
-    return all >= minimumVolume && (failures + doubtful) / all >= failureRateThreshold;
+    if (all < minimumVolume || all === 0) return false;
+    return (failures + doubtful) / all >= failureRateThreshold;
   }
 
   #trim(atMs: number): void {
     const { windowMs } = this.#group.breaker;
-    const longMs = windowMs + COMPARED_WITHIN_MS + ROUNDING_MS;
-    while ((this.#entries[this.#first]?.atMs ?? Number.POSITIVE_INFINITY) < atMs - longMs)
+    while ((this.#entries[this.#first]?.atMs ?? Number.POSITIVE_INFINITY) < atMs - windowMs - ROUNDING_MS)
       count(this.#long, (this.#entries[this.#first++] as Entry).verdict, -1);
     const shortMs = SHORTEST_RATE * windowMs - ROUNDING_MS;
     while ((this.#entries[this.#firstShort]?.atMs ?? Number.POSITIVE_INFINITY) < atMs - shortMs)
