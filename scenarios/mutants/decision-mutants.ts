@@ -163,12 +163,12 @@ export const DECISION_MUTANTS: readonly Mutant[] = [
     file: `${FAILOVER}/dispatch.ts`,
     edits: [
       {
-        find: "    if (loser === this.roles.failback?.to) this.#endFailback(`${loser.name} failed a call`, true, nowMs);\n",
-        replace: "",
+        find: "if (loser === this.roles.failback?.to) this.#endFailback(",
+        replace: "if (loser === this.roles.failback?.to && this.waiting < 0) this.#endFailback(",
       },
       {
-        find: "    if (station === this.roles.failback?.to) this.#endFailback(`${station.name} failed a call`, true, nowMs);\n",
-        replace: "",
+        find: "if (station === this.roles.failback?.to) this.#endFailback(",
+        replace: "if (station === this.roles.failback?.to && this.waiting < 0) this.#endFailback(",
       },
     ],
     invariants: ["failback-is-proven"],

@@ -150,8 +150,9 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
         replace: "    if (!this.isSuspect) return false;\n    if (this.isDoubted) return true;\n",
       },
       {
-        find: "    if (this.#refused >= this.#refusalsToDeclare) return `${this.#refused} connections refused in a row`;\n",
-        replace: "    if (this.isDoubted) return this.doubt;\n",
+        find: "    if (this.#refused >= this.#refusalsToDeclare) return `",
+        replace:
+          "    if (this.isDoubted) return this.doubt;\n    if (this.#refused >= this.#refusalsToDeclare) return `",
       },
     ],
     invariants: ["no-role-change-without-fault", "promotes-on-evidence"],

@@ -98,6 +98,18 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     invariants: ["goodput-comes-back"],
   },
   {
+    name: "uploads-teach-patience",
+    bug: "a caller who leaves while it is still sending is taken for one who waited for so long",
+    file: DISPATCH,
+    edits: [
+      {
+        find: "    if (waits) this.patience.noteHangUp(",
+        replace: "    if (waits || call.id > 0) this.patience.noteHangUp(",
+      },
+    ],
+    invariants: ["goodput-comes-back", "quiet-is-served"],
+  },
+  {
     name: "deadline-believed",
     bug: "the deadline that is written is believed, although callers are known to leave earlier",
     file: DISPATCH,
