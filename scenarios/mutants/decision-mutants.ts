@@ -214,7 +214,7 @@ export const DECISION_MUTANTS: readonly Mutant[] = [
     bug: "refused connections are counted, whatever came between them",
     file: `${FAILOVER}/evidence.ts`,
     edits: [{ find: "    if (startedMs >= this.#refusedSinceMs) this.#clearRefused();\n", replace: "" }],
-    invariants: ["promotes-on-evidence", "no-role-change-without-fault"],
+    invariants: ["promotes-on-evidence", "fit-again", "serves-after-heal"],
   },
   {
     name: "failing-noticed-late",

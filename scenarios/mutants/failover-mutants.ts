@@ -86,12 +86,20 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "sent-after-deadline",
-    bug: "a call that could not be answered in time any more is sent all the same",
+    bug: "a call that waits is sent although its deadline has passed",
     file: DISPATCH,
     edits: [
       {
-        find: "    if (late !== undefined) return this.#settle",
-        replace: "    if (late !== undefined && call.id < 0) return this.#settle",
+        find: "this.#due.set(call, Math.min(call.terms.deadline, call.waitEndsMs));",
+        replace: "this.#due.set(call, call.waitEndsMs);",
+      },
+      {
+        find: "      if (nowMs >= call.terms.deadline) {",
+        replace: "      if (nowMs >= (call.waitEndsMs ?? ENDLESS)) {",
+      },
+      {
+        find: "if (anyUsable && this.#limitMs(call) < nowMs + this.#serviceMs()) {",
+        replace: "if (anyUsable && (call.waitEndsMs ?? ENDLESS) < nowMs) {",
       },
     ],
     invariants: ["sent-before-deadline", "answered-in-time"],
