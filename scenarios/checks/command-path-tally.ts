@@ -1,54 +1,128 @@
 /**
- * What calls have shown of one station, counted from outside as the manual has it (docs/guide/failover.md, "Evidence"): so
- * many connections refused in a row, or every attempt failed for so long. An attempt that its gateway gave up may have
- * been booked as a failure or not at all, which cannot be seen here: so there are two counts, the most that a gateway can
- * hold against a station, and the least that it has to.
+ * What calls have shown of one station, counted from outside as docs/guide/failover.md has it ("Evidence"). Each kind of
+ * evidence is counted twice: the most that a gateway can hold against the station, for a promotion that it makes, and the
+ * least that it has to, for one that it owes. Five kinds speak against a station: connections refused in a row; commands
+ * that it failed and another one served; attempts that are out for much longer than usual while it answers nothing at all;
+ * commands lost in a row for some time; failures that could not be compared, for some time. What was sent before the
+ * station was last cleared (promoted, replaced, heard again) counts no more. How long is usual is learned from the answers
+ * of the group: the bounds used here are on either side of what a gateway may learn from the same answers.
  */
-import type { Attempt } from "../fleet/observer.ts";
-import { verdictOn } from "./breaker-evidence.ts";
+import type { Attempt, Command } from "../fleet/observer.ts";
+import { endOf, isTimedOut } from "./attempt-ends.ts";
 import type { DocumentedGroup } from "./documented.ts";
 
 /** Instants on one axis differ by rounding. */
 const ROUNDING_MS = 0.001;
+/** Of so many compared commands … */
+const COMPARED = 20;
+/** … so many, and this share, have failed here and were served elsewhere. */
+const LEAST_LOST = 5;
+const LOST_RATE = 0.4;
+/** So many attempts have to be overdue. */
+const LEAST_OVERDUE = 2;
+/** Answers that are remembered to tell what is usual. */
+const ANSWERS = 100;
+/** An attempt is overdue once it is out for longer than nearly all of them: at least than this share of the last. */
+const SURELY_QUICKER = 0.9;
+/** And surely overdue where it is out for so many times the slowest answer ever seen, once so many are known. */
+const SURELY_LATE_RATIO = 1.5;
+const SURELY_LATE_MS = 10;
+const ENOUGH_ANSWERS = 64;
 
-class Count {
-  failures = 0;
-  refusals = 0;
-  sinceMs: number = Number.POSITIVE_INFINITY;
-  lastSuccessMs: number = Number.NEGATIVE_INFINITY;
+/** How long the stations of a group take to answer. */
+export class UsualAnswers {
+  readonly #lastMs: number[] = [];
+  #slowestMs = 0;
+  #answers = 0;
+
+  add(tookMs: number): void {
+    this.#answers++;
+    this.#slowestMs = Math.max(this.#slowestMs, tookMs);
+    this.#lastMs.push(tookMs);
+    if (this.#lastMs.length > ANSWERS) this.#lastMs.shift();
+  }
+
+  /** No gateway may take an attempt for overdue that is out for less. */
+  get leastOverdueMs(): number {
+    const sorted = this.#lastMs.toSorted((one, other) => one - other);
+    return sorted[Math.floor(SURELY_QUICKER * (sorted.length - 1))] ?? 0;
+  }
+
+  /** Every gateway has to take an attempt for overdue that is out for longer; `Infinity` while too little is known. */
+  get mostOverdueMs(): number {
+    if (this.#answers < ENOUGH_ANSWERS) return Number.POSITIVE_INFINITY;
+    return SURELY_LATE_RATIO * this.#slowestMs + SURELY_LATE_MS;
+  }
+}
+
+interface Mark {
+  readonly startedMs: number;
+  /** Must a gateway count it? */
+  readonly sure: boolean;
+}
+
+/** Ends of one kind with no success between, the most and the least of them. */
+class InARow {
+  #marks: Mark[] = [];
+  #least = 0;
+  #leastSinceMs = Number.POSITIVE_INFINITY;
+
+  add(startedMs: number, sure: boolean): void {
+    this.#marks.push({ startedMs, sure });
+    if (!sure) return;
+    this.#least++;
+    this.#leastSinceMs = Math.min(this.#leastSinceMs, startedMs);
+  }
+
+  /** An attempt that was sent at `startedMs` has succeeded: it clears what was there before it was sent. */
+  served(startedMs: number): void {
+    this.#least = 0;
+    this.#leastSinceMs = Number.POSITIVE_INFINITY;
+    const sure = this.#marks.filter((mark) => mark.sure).map((mark) => mark.startedMs);
+    const clearsFromMs = sure.length > 0 ? Math.min(...sure) : Math.max(...this.#marks.map((mark) => mark.startedMs));
+    if (startedMs >= clearsFromMs) this.#marks = [];
+  }
 
   clear(): void {
-    this.failures = this.refusals = 0;
-    this.sinceMs = Number.POSITIVE_INFINITY;
+    this.#marks = [];
+    this.served(Number.POSITIVE_INFINITY);
   }
 
-  succeeded(nowMs: number): void {
-    this.clear();
-    this.lastSuccessMs = nowMs;
+  /** Can they be so many, for so long? `more`: ends that are being booked in this very step. */
+  may(count: number, forMs: number, more: readonly number[], nowMs: number): boolean {
+    const all = [...this.#marks.map((mark) => mark.startedMs), ...more];
+    return all.length >= count && nowMs - Math.min(...all) >= forMs - ROUNDING_MS;
   }
 
-  failed(startedMs: number, refusals: number): void {
-    this.failures++;
-    this.refusals = refusals;
-    this.sinceMs = Math.min(this.sinceMs, Math.max(startedMs, this.lastSuccessMs));
-  }
-
-  isFailing({ commandPath }: DocumentedGroup, nowMs: number): boolean {
-    if (this.refusals >= commandPath.refusalsToDeclare) return true;
-    const { minimumFailures, failingForMs } = commandPath;
-    return this.failures >= minimumFailures && nowMs - this.sinceMs >= failingForMs - ROUNDING_MS;
+  must(count: number, forMs: number, nowMs: number): boolean {
+    return this.#least >= count && nowMs - this.#leastSinceMs >= forMs;
   }
 }
 
 export class CommandPathTally {
   readonly #settings: DocumentedGroup;
-  readonly #most: Count = new Count();
-  readonly #least: Count = new Count();
+  readonly #usual: UsualAnswers;
+  readonly #refused: InARow = new InARow();
+  readonly #lost: InARow = new InARow();
+  readonly #failed: InARow = new InARow();
+  readonly #out: Set<Attempt> = new Set();
+  /** Attempts that ended without an answer since the last one. */
+  #unanswered: Attempt[] = [];
+  /** Commands that failed here and are not over, and when they were sent. */
+  readonly #failedHere: Map<Command, number> = new Map();
+  /** 1 for a command that was served elsewhere after it had failed here, 0 for one served here; the newest last. */
+  #compared: (0 | 1)[] = [];
+  #answeredMs: number = Number.NEGATIVE_INFINITY;
   /** Attempts from before count no more. */
-  #beginsMs = Number.NEGATIVE_INFINITY;
+  #beginsMs: number = Number.NEGATIVE_INFINITY;
 
-  constructor(settings: DocumentedGroup) {
+  constructor(settings: DocumentedGroup, usual: UsualAnswers) {
     this.#settings = settings;
+    this.#usual = usual;
+  }
+
+  began(attempt: Attempt): void {
+    this.#out.add(attempt);
   }
 
   /**
@@ -56,46 +130,111 @@ export class CommandPathTally {
    * could it have had reason to.
    */
   ended(attempt: Attempt, counts: boolean, surely: boolean, nowMs: number): void {
-    const { outcome, signal, localMs } = attempt;
-    const verdict = verdictOn(attempt, this.#settings, nowMs);
-    if (outcome === "stale") return;
-    const sure = !signal.aborted;
-    if (verdict === "success" || verdict === "slow-success") {
-      this.#least.succeeded(nowMs);
-      if (sure) this.#most.succeeded(nowMs);
-      return;
+    if (!this.#out.delete(attempt)) return;
+    const { command, localMs } = attempt;
+    const end = endOf(attempt, this.#settings);
+    if (attempt.outcome === "reply") this.#answered(nowMs);
+    else if (!attempt.ours) this.#unanswered.push(attempt);
+    if (end === "served") this.#served(localMs, nowMs - attempt.judgedFromLocalMs);
+    else if (end === "nothing" || localMs < this.#beginsMs) return;
+    else if (end === "refused") {
+      if (counts) this.#refused.add(localMs, surely);
+    } else {
+      this.#failedHere.set(command, localMs);
+      // Whether it was compared with another station is the gateway's business: it counts at most.
+      if (end === "failed") this.#failed.add(localMs, false);
+      else if (end === "lost" && counts) this.#lost.add(localMs, surely);
     }
-    const refused = outcome === "never-sent";
-    // Given up soon, it says nothing.
-    if (verdict === undefined && nowMs - localMs < this.#settings.commandPath.unansweredAfterMs - ROUNDING_MS) return;
-    if (!counts) return;
-    this.#most.failed(localMs, this.#mostRefusals(refused, sure));
-    if (!sure) this.#least.refusals = 0;
-    else if (surely && localMs >= this.#beginsMs) this.#least.failed(localMs, refused ? this.#least.refusals + 1 : 0);
+  }
+
+  /** Another station has served `command`. */
+  servedElsewhere(command: Command): void {
+    const startedMs = this.#failedHere.get(command);
+    this.#failedHere.delete(command);
+    if (startedMs !== undefined && startedMs >= this.#beginsMs) this.#compare(1);
+  }
+
+  /** `command` is over. */
+  over(command: Command): void {
+    this.#failedHere.delete(command);
   }
 
   /** Everything held against it is forgotten. */
   startAfresh(nowMs: number): void {
-    this.#most.clear();
-    this.#least.clear();
+    this.#refused.clear();
+    this.#lost.clear();
+    this.#failed.clear();
+    this.#compared = [];
+    this.#unanswered = [];
     this.#beginsMs = nowMs;
+    this.#answeredMs = nowMs;
   }
 
-  /** Can its calls speak against it, if `givenUp` attempts are being booked in this very step? */
-  mayFail(givenUp: number, nowMs: number): boolean {
-    const { minimumFailures } = this.#settings.commandPath;
+  /** Can its calls speak against it? */
+  mayFail(nowMs: number): boolean {
+    const { failingForMs, minimumFailures, refusalsToDeclare } = this.#settings.commandPath;
+    // What its gateway gives up in this very step is booked before it ends.
+    const givenUp = [...this.#out].filter(isTimedOut).map(({ localMs }) => localMs);
     return (
-      this.#most.isFailing(this.#settings, nowMs) || (givenUp > 0 && this.#most.failures + givenUp >= minimumFailures)
+      this.#refused.may(refusalsToDeclare, 0, [], nowMs) ||
+      this.#lost.may(minimumFailures, failingForMs, givenUp, nowMs) ||
+      this.#failed.may(minimumFailures, failingForMs, [], nowMs) ||
+      this.#isLostByComparison() ||
+      this.#isSilent(this.#usual.leastOverdueMs, this.#settings.commandPath.unansweredAfterMs, nowMs)
     );
   }
 
   /** Must they? */
   mustFail(nowMs: number): boolean {
-    return this.#least.isFailing(this.#settings, nowMs);
+    const { failingForMs, minimumFailures, refusalsToDeclare, unansweredAfterMs } = this.#settings.commandPath;
+    return (
+      this.#refused.must(refusalsToDeclare, 0, nowMs) ||
+      this.#lost.must(minimumFailures, failingForMs, nowMs) ||
+      this.#mustBeSilent(unansweredAfterMs, nowMs)
+    );
   }
 
-  #mostRefusals(refused: boolean, sure: boolean): number {
-    const { refusals } = this.#most;
-    return refused ? refusals + 1 : sure ? 0 : refusals;
+  #answered(nowMs: number): void {
+    this.#answeredMs = nowMs;
+    this.#unanswered = [];
+  }
+
+  #served(startedMs: number, tookMs: number): void {
+    for (const row of [this.#refused, this.#lost, this.#failed]) row.served(startedMs);
+    this.#compare(0);
+    if (tookMs >= 0) this.#usual.add(tookMs);
+  }
+
+  #compare(verdict: 0 | 1): void {
+    this.#compared.push(verdict);
+    if (this.#compared.length > COMPARED) this.#compared.shift();
+  }
+
+  #isLostByComparison(): boolean {
+    const lost = this.#compared.filter((verdict) => verdict === 1).length;
+    // How many successes came before the first failure is not remembered by a gateway.
+    const counted = this.#compared.length - Math.max(0, this.#compared.indexOf(1));
+    return lost >= LEAST_LOST && lost >= LOST_RATE * counted;
+  }
+
+  /** Were so many out for longer than `lateMs` at an instant that is `forMs` ago, and has nothing been answered since? */
+  #isSilent(lateMs: number, forMs: number, nowMs: number): boolean {
+    const sinceMs = nowMs - forMs + ROUNDING_MS;
+    if (this.#answeredMs > sinceMs) return false;
+    let late = 0;
+    for (const attempt of [...this.#out, ...this.#unanswered]) {
+      const { localMs, judgedFromLocalMs } = attempt;
+      if (localMs >= this.#beginsMs && sinceMs - judgedFromLocalMs >= lateMs) late++;
+    }
+    return late >= LEAST_OVERDUE;
+  }
+
+  #mustBeSilent(forMs: number, nowMs: number): boolean {
+    const lateMs = this.#usual.mostOverdueMs;
+    let late = 0;
+    for (const { localMs, judgedFromLocalMs, signal } of this.#out) {
+      if (!signal.aborted && localMs >= this.#beginsMs && nowMs - forMs - judgedFromLocalMs >= lateMs) late++;
+    }
+    return late >= LEAST_OVERDUE && this.#answeredMs < nowMs - forMs;
   }
 }

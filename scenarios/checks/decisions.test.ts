@@ -28,7 +28,7 @@ test("[F1] connections refused in a row speak against a station, and only in a r
 
   const apart = made();
   await ends(apart, 1, "never-sent");
-  await ends(apart, 1, "reply", 500);
+  await ends(apart, 1, "reply", 200);
   await ends(apart, 1, "never-sent");
   apart.promoted("backup", "primary", "failure");
   assert.deepEqual(apart.violated, ["promotes-on-evidence"]);
@@ -47,6 +47,63 @@ test("[F1] enough failures for long enough speak against a station, and one succ
   await ends(cleared, 1, "reply", 200);
   cleared.promoted("backup", "primary", "failure");
   assert.deepEqual(cleared.violated, ["promotes-on-evidence"]);
+});
+
+/** 30 commands that `primary` serves in 10 ms each; then `times` that are not answered, and `forMs` of silence. */
+async function fallsSilent(fleet: HandMade, times: number, forMs: number): Promise<void> {
+  await ends(fleet, 30, "reply", 200);
+  for (let time = 0; time < times; time++) fleet.sends(fleet.command(), "primary");
+  await fleet.at(fleet.world.nowMs + forMs);
+}
+
+test("[F1] two attempts overdue and nothing answered for 250 ms more speak against a station", async () => {
+  const silent = made();
+  await fallsSilent(silent, 2, 261);
+  silent.promoted("backup", "primary", "failure");
+  assert.deepEqual(silent.violated, []);
+  for (const [times, forMs] of [
+    [1, 2_000],
+    [2, 240],
+  ] as const) {
+    const fleet = made();
+    await fallsSilent(fleet, times, forMs);
+    fleet.promoted("backup", "primary", "failure");
+    assert.deepEqual(fleet.violated, ["promotes-on-evidence"], `${times} attempts for ${forMs} ms`);
+  }
+  const answers = made();
+  await fallsSilent(answers, 2, 200);
+  answers.ends(answers.sends(answers.command(), "primary"), "reply", 404);
+  await answers.at(answers.world.nowMs + 100);
+  answers.promoted("backup", "primary", "failure");
+  assert.deepEqual(answers.violated, ["promotes-on-evidence"], "it answers");
+});
+
+test("[F10] slow callers, own shortages and errors that every station gives speak against nobody", async () => {
+  const uploads = made();
+  await ends(uploads, 30, "reply", 200);
+  for (const _ of [1, 2, 3]) uploads.sends(uploads.command(), "primary", { judgedFromLocalMs: Number.POSITIVE_INFINITY });
+  await uploads.at(5_000);
+  uploads.promoted("backup", "primary", "failure");
+  assert.deepEqual(uploads.violated, ["promotes-on-evidence"]);
+
+  const short = made();
+  for (const _ of [1, 2, 3]) short.ends(short.sends(short.command(), "primary", { ours: true }), "never-sent");
+  short.promoted("backup", "primary", "failure");
+  assert.deepEqual(short.violated, ["promotes-on-evidence"]);
+
+  for (const [elsewhere, found] of [
+    [200, []],
+    [500, ["promotes-on-evidence"]],
+  ] as const) {
+    const compared = made();
+    for (let time = 0; time < 5; time++) {
+      const command = compared.command();
+      compared.ends(compared.sends(command, "primary"), "reply", 500);
+      compared.ends(compared.sends(command, "backup"), "reply", elsewhere);
+    }
+    compared.promoted("backup", "primary", "failure");
+    assert.deepEqual(compared.violated, found, `served elsewhere with ${elsewhere}`);
+  }
 });
 
 /** Both stations beat, once. */

@@ -12,6 +12,8 @@ import type { FailoverStatus } from "ground-station-failover";
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver } from "../fleet/observer.ts";
+import { endOf } from "./attempt-ends.ts";
+import { UsualAnswers } from "./command-path-tally.ts";
 import { knowsBeats } from "./detector.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
@@ -45,7 +47,8 @@ class Known {
   constructor(settings: DocumentedGroup, beatsKnown: boolean) {
     this.settings = settings;
     this.beatsKnown = beatsKnown;
-    this.stations = new Map(settings.stations.map(({ name }) => [name, new KnownStation(settings)]));
+    const usual = new UsualAnswers();
+    this.stations = new Map(settings.stations.map(({ name }) => [name, new KnownStation(settings, usual)]));
     this.preferred = settings.stations[0]?.name ?? "";
   }
 
@@ -72,12 +75,16 @@ export function decisions(fleet: Fleet): FleetObserver {
       of(group).of(station).lastBeatMs = localMs();
     },
     probed: (group, station, well) => of(group).of(station).probed(well),
-    attemptBegan: (attempt) => void of(attempt.group).of(attempt.station).out.add(attempt),
+    commandAnswered({ command }) {
+      for (const known of of(command.group).stations.values()) known.tally.over(command);
+    },
+    attemptBegan: (attempt) => of(attempt.group).of(attempt.station).tally.began(attempt),
     attemptEnded(attempt) {
       const group = of(attempt.group);
-      const known = group.of(attempt.station);
-      if (!known.out.delete(attempt)) return;
-      known.tally.ended(attempt, localMs() >= group.distrustUntilMs, !disturbed(fleet), localMs());
+      const { tally } = group.of(attempt.station);
+      tally.ended(attempt, localMs() >= group.distrustUntilMs, !disturbed(fleet), localMs());
+      if (endOf(attempt, group.settings) !== "served") return;
+      for (const known of group.stations.values()) if (known.tally !== tally) known.tally.servedElsewhere(attempt.command);
     },
     operated({ group, station, action, forMs = 0 }) {
       if (action !== "maintenance") return;

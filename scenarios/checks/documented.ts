@@ -75,6 +75,7 @@ export function documented(written: WrittenGroup): DocumentedGroup {
   const adaptive = model !== "normal" && model !== "lognormal" && model !== "exponential";
   const threshold = number(detector["threshold"], adaptive ? 12 : 8);
   const commands = section(written, "commands");
+  const deadlineMs = duration(commands["deadline"], 30_000);
   const retry = section(written, "retry");
   const breaker = section(written, "breaker");
   const commandPath = section(written, "commandPath");
@@ -102,9 +103,9 @@ export function documented(written: WrittenGroup): DocumentedGroup {
       gracePeriodMs: duration(detector["gracePeriod"], graceMs),
     },
     commands: {
-      timeoutMs: duration(commands["timeout"], 1_000),
-      deadlineMs: duration(commands["deadline"], 15_000),
-      maxWaitMs: duration(commands["maxWait"], 15_000),
+      timeoutMs: duration(commands["timeout"], deadlineMs),
+      deadlineMs,
+      maxWaitMs: duration(commands["maxWait"], Math.min(15_000, deadlineMs)),
       maxWaiting: number(commands["maxWaiting"], 10_000),
       maxConcurrent: number(commands["maxConcurrent"], 256),
       ambiguousKeyed: commands["ambiguousKeyed"] === "report" ? "report" : "resend",

@@ -121,6 +121,7 @@ export class HandMade {
       outcome: undefined,
       status: undefined,
       lies: false,
+      ours: false,
       ...changes,
     };
     this.tell("attemptBegan", attempt);

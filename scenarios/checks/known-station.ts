@@ -3,12 +3,12 @@
  * say, and when it was replaced. Where it cannot be seen whether a gateway knew a thing, there is a word for "surely" and
  * one for "perhaps", and a check uses the one that can accuse nobody wrongly.
  */
-import type { Attempt } from "../fleet/observer.ts";
+import type { UsualAnswers } from "./command-path-tally.ts";
 import { CommandPathTally } from "./command-path-tally.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import type { Standing } from "./silence.ts";
 
-/** `FailoverOptions.doubtMs`, and where its doubling ends. */
+/** `FailoverOptions.cooldownMs`, and where its doubling ends. */
 const DOUBT_MS = 5_000;
 const LONGEST_DOUBT_MS = 80_000;
 /** Instants on one axis differ by rounding. */
@@ -16,8 +16,6 @@ const ROUNDING_MS = 0.001;
 
 export class KnownStation {
   readonly tally: CommandPathTally;
-  readonly out: Set<Attempt> = new Set();
-  readonly #timeoutMs: number;
   readonly #probes: boolean;
   readonly #openDurationMs: number;
   standing: Standing = "unknown";
@@ -35,9 +33,8 @@ export class KnownStation {
   #perhapsInDoubtUntilMs = Number.NEGATIVE_INFINITY;
   #surelyInDoubtUntilMs = Number.NEGATIVE_INFINITY;
 
-  constructor(settings: DocumentedGroup) {
-    this.tally = new CommandPathTally(settings);
-    this.#timeoutMs = settings.commands.timeoutMs;
+  constructor(settings: DocumentedGroup, usual: UsualAnswers) {
+    this.tally = new CommandPathTally(settings, usual);
     this.#probes = settings.probes;
     this.#openDurationMs = settings.breaker.openDurationMs;
   }
@@ -72,7 +69,7 @@ export class KnownStation {
   /** Is something known that speaks against it as the active one? */
   perhapsUnfit(nowMs: number): boolean {
     if (this.standing === "down" || this.circuit === "open" || nowMs < this.restsUntilMs) return true;
-    return nowMs < this.#perhapsInDoubtUntilMs || this.tally.mayFail(this.#givenUp(nowMs), nowMs);
+    return nowMs < this.#perhapsInDoubtUntilMs || this.tally.mayFail(nowMs);
   }
 
   /** May it surely not be made active while somebody else is fit? */
@@ -86,14 +83,5 @@ export class KnownStation {
   /** May it surely be made active? */
   surelyFit(nowMs: number): boolean {
     return this.standing === "alive" && this.circuit === "closed" && !this.perhapsUnfit(nowMs);
-  }
-
-  /** An attempt that its gateway gives up is booked before it ends; of those whose caller hangs up in this very step, one is. */
-  #givenUp(nowMs: number): number {
-    const over = [...this.out].filter(
-      ({ signal, localMs, timeLeftMs }) =>
-        signal.aborted || nowMs - localMs >= Math.min(timeLeftMs, this.#timeoutMs) - ROUNDING_MS,
-    ).length;
-    return over < this.out.size ? over + 1 : over;
   }
 }

@@ -1,13 +1,15 @@
 /**
- * B3 and L5, from the status of the moment, a group at a time. `queues-are-bounded`: what waits, is held or is out in a group
- * are exactly the commands that have arrived and have no answer yet (nothing is kept of one that is over, and none is
- * lost on the way), and no more are held than may wait. `waiting-moves`: while commands wait, the active station is fit,
- * its circuit lets one pass and it has room, something is sent within little more than a second; `held-moves`: the same for commands that
- * are parked, while the retry budget has room for one of them.
+ * B3 and L5, from the status of the moment, a group at a time. `queues-are-bounded`: what waits or is parked in a group are
+ * exactly the commands that have arrived, have no answer and are not out (nothing is kept of one that is over, and none is
+ * lost on the way; `at-the-door.ts` says where that is two bounds), and no more are parked than may wait. `waiting-moves`:
+ * while commands wait, the active station is fit, its circuit lets one pass and it has room, something is sent within
+ * little more than a second; `held-moves`: the same for commands that are parked, while the retry budget has room for one
+ * of them.
  */
 import type { FailoverStatus } from "ground-station-failover";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver } from "../fleet/observer.ts";
+import { Door } from "./at-the-door.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
 import type { StatusLook } from "./status-round.ts";
@@ -21,7 +23,7 @@ const NEVER = Number.POSITIVE_INFINITY;
 /** What is noted of one group. */
 interface Seen {
   /** Commands that have arrived at the process that runs now, and have no answer. */
-  open: number;
+  readonly door: Door;
   /** Since when commands have waited, and been parked, that could have been sent; Infinity while none were. */
   waitsSinceMs: number;
   heldSinceMs: number;
@@ -33,7 +35,7 @@ export function queues(fleet: Fleet): FleetObserver {
   let seen: Map<string, Seen> = new Map();
   const of = (group: string): Seen => seen.get(group) as Seen;
   const forget = (): void => {
-    seen = new Map([...settingsOf.keys()].map((name) => [name, { open: 0, waitsSinceMs: NEVER, heldSinceMs: NEVER }]));
+    seen = new Map([...settingsOf.keys()].map((name) => [name, { door: new Door(), waitsSinceMs: NEVER, heldSinceMs: NEVER }]));
   };
   forget();
   let running = 0;
@@ -42,12 +44,17 @@ export function queues(fleet: Fleet): FleetObserver {
       running = incarnation;
       forget();
     },
-    commandArrived: ({ command }) => void of(command.group).open++,
+    commandArrived: ({ command }) => of(command.group).door.arrived(command),
     commandAnswered({ command, incarnation }) {
-      if (incarnation === running) of(command.group).open--;
+      if (incarnation === running) of(command.group).door.answered(command);
     },
-    attemptBegan({ group }) {
-      const seen = of(group);
+    gatewayEvent: (event) => of(event.group).door.heard(event),
+    attemptEnded(attempt) {
+      if (attempt.incarnation === running) of(attempt.group).door.ended(attempt);
+    },
+    attemptBegan(attempt) {
+      const seen = of(attempt.group);
+      seen.door.began(attempt);
       seen.waitsSinceMs = seen.heldSinceMs = NEVER;
     },
     tick() {
@@ -55,7 +62,7 @@ export function queues(fleet: Fleet): FleetObserver {
       if (look === undefined) return;
       const settings = settingsOf.get(look.group) as DocumentedGroup;
       const seen = of(look.group);
-      refuseStrays(fleet, settings, look.status, seen.open);
+      refuseStrays(fleet, settings, look.status, seen.door);
       const { nowMs } = fleet.world;
       const { waiting, parked, active } = look.status;
       const station = trouble.disturbsGatewayLately(nowMs) ? undefined : open(look, settings);
@@ -76,14 +83,14 @@ function refuseStrays(
   { world }: Fleet,
   { name, commands }: DocumentedGroup,
   status: FailoverStatus,
-  open: number,
+  door: Door,
 ): void {
-  const { waiting, parked, stations } = status;
-  const out = stations.reduce((sum, station) => sum + station.inFlight, 0);
-  if (waiting + parked + out !== open) {
+  const { waiting, parked } = status;
+  const { least, most } = door.waiting();
+  if (waiting + parked < least || waiting + parked > most) {
     world.violate(
       "queues-are-bounded",
-      `${name}: ${open} commands have no answer; ${waiting} wait, ${parked} are parked, ${out} are out`,
+      `${name}: ${waiting} commands wait and ${parked} are parked; ${least} to ${most} of ${door.visits} are not out`,
     );
   }
   if (parked > commands.maxWaiting) {

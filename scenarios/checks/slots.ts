@@ -1,70 +1,18 @@
 /**
  * Room: how many attempts are out at a station, how many commands wait at a group, and that every place comes back. What
  * is out and what waits is counted here at the doors, where commands come in and attempts go out; what the gateway says of
- * itself must agree with that, and at the end, when nobody waits for anything, nothing may be left over.
+ * itself must agree with that (`at-the-door.ts` says where one number is two bounds), and at the end, when nobody waits for
+ * anything, nothing may be left over.
  */
 import type { FailoverStatus } from "ground-station-failover";
 import type { Fleet } from "../fleet/fleet.ts";
-import type { Attempt, Command, FleetObserver } from "../fleet/observer.ts";
+import type { FleetObserver } from "../fleet/observer.ts";
+import { Door } from "./at-the-door.ts";
 import { documentedGroups } from "./documented.ts";
 import type { StatusLook } from "./status-round.ts";
 import { livingGateway, lookAround } from "./status-round.ts";
 
 type Station = FailoverStatus["stations"][number];
-
-/** A command at the gateway. */
-interface AtTheDoor {
-  visits: number;
-  attempted: boolean;
-}
-
-/** A group at the gateway of now. */
-class Door {
-  readonly commands: Map<Command, AtTheDoor> = new Map();
-  readonly out: Map<string, Set<Attempt>> = new Map();
-  /** Sendings that have come in and are not answered. */
-  visits = 0;
-  /** Commands of which no attempt has been made. */
-  untried = 0;
-
-  arrived(command: Command): void {
-    this.visits++;
-    const known = this.commands.get(command);
-    if (known !== undefined) known.visits++;
-    else {
-      this.commands.set(command, { visits: 1, attempted: false });
-      this.untried++;
-    }
-  }
-
-  answered(command: Command): void {
-    const known = this.commands.get(command);
-    if (known === undefined) return;
-    this.visits--;
-    if (--known.visits > 0) return;
-    this.commands.delete(command);
-    if (!known.attempted) this.untried--;
-  }
-
-  /** How many are out at its station from now on. */
-  began(attempt: Attempt): number {
-    const known = this.commands.get(attempt.command);
-    if (known?.attempted === false) {
-      known.attempted = true;
-      this.untried--;
-    }
-    const there = this.out.get(attempt.station) ?? new Set();
-    this.out.set(attempt.station, there.add(attempt));
-    return there.size;
-  }
-
-  /** Attempts at `station` that somebody waits for. */
-  wantedAt(station: string): number {
-    let wanted = 0;
-    for (const { signal } of this.out.get(station) ?? []) if (!signal.aborted) wanted++;
-    return wanted;
-  }
-}
 
 export function slots(fleet: Fleet): FleetObserver {
   const { world } = fleet;
@@ -89,7 +37,8 @@ export function slots(fleet: Fleet): FleetObserver {
           `${command.id} is number ${outThere} out at ${group}/${station}; allowed are ${most}`,
         );
     },
-    attemptEnded: (attempt) => doorOf(attempt.group).out.get(attempt.station)?.delete(attempt),
+    attemptEnded: (attempt) => doorOf(attempt.group).ended(attempt),
+    gatewayEvent: (event) => doorOf(event.group).heard(event),
     tick() {
       for (const [group, door] of doors) waitsWithinLimit(fleet, group, door);
       const look = lookAround(fleet);
@@ -116,41 +65,34 @@ function waitsWithinLimit(fleet: Fleet, group: string, { untried }: Door): void 
 
 function agrees({ world }: Fleet, { group, status }: StatusLook, door: Door): void {
   const { waiting, parked, stations } = status;
-  let [inFlight, wanted, pending] = [0, 0, 0];
+  let pending = 0;
   for (const station of stations) {
-    const wantedThere = door.wantedAt(station.name);
-    inFlight += station.inFlight;
-    wanted += wantedThere;
     pending += station.budget?.pending ?? 0;
-    const wrong =
-      misfit(station, wantedThere) ?? misplaced(station, wantedThere, door.out.get(station.name)?.size ?? 0);
+    const wrong = misfit(station, door.outAt(station.name));
     if (wrong !== undefined) world.violate("counts-agree", `${group}/${station.name}: ${wrong}`);
   }
-  if (pending > door.visits - wanted)
+  // An extra attempt is paid for while its command waits for it.
+  if (pending > waiting + parked)
     world.violate(
       "counts-agree",
-      `${group}: ${pending} extra attempts are to come, of ${door.visits} commands of which ${wanted} are out`,
+      `${group}: ${pending} extra attempts are to come, and ${waiting} commands wait and ${parked} are parked`,
     );
-  if (inFlight + waiting + parked !== door.visits)
+  const { least, most } = door.waiting();
+  if (waiting + parked < least || waiting + parked > most)
     world.violate(
       "counts-agree",
-      `${group}: ${inFlight} in flight, ${waiting} waiting and ${parked} held of ${door.visits} commands that are there`,
+      `${group}: ${waiting} wait and ${parked} are parked; of ${door.visits} commands that are there ${least} to ${most} are not out`,
     );
 }
 
-function misfit({ inFlight, ramp }: Station, wanted: number): string | undefined {
-  if (inFlight < wanted) return `${inFlight} in flight, and ${wanted} attempts are out`;
-  return ramp.inFlight === inFlight ? undefined : `${inFlight} in flight, and ${ramp.inFlight} at the ramp`;
-}
-
-/** What is wrong with the slots of a station at which so many attempts are out. */
-function misplaced({ inFlight, bulkhead }: Station, wanted: number, out: number): string | undefined {
+/** What is wrong with what is said of a station at which so many attempts are out. */
+function misfit({ inFlight, ramp, bulkhead }: Station, out: number): string | undefined {
+  if (inFlight !== out) return `${inFlight} in flight, and ${out} attempts are out`;
+  if (ramp.inFlight !== inFlight) return `${inFlight} in flight, and ${ramp.inFlight} at the ramp`;
   if (bulkhead === undefined) return undefined;
-  const { running, waiting, maxConcurrent, maxQueue } = bulkhead;
+  const { running, waiting } = bulkhead;
   if (running !== out) return `${running} slots are taken, and ${out} attempts are out`;
-  if (waiting > inFlight - wanted) return `${waiting} wait for a slot, of ${inFlight - wanted} that are not out`;
-  if (waiting > maxQueue) return `${waiting} wait for a slot; allowed are ${maxQueue}`;
-  return waiting > 0 && running < maxConcurrent ? `${waiting} wait for a slot, and ${running} are taken` : undefined;
+  return waiting > 0 ? `${waiting} wait for a slot: they should wait in the group's one queue` : undefined;
 }
 
 /** Where commands are still under way at the end, others ask why; where none are, nothing is left of them. */
@@ -158,7 +100,7 @@ function returned(fleet: Fleet, group: string, door: Door): void {
   const status = livingGateway(fleet)?.gateway.groups.get(group)?.status;
   if (status === undefined || door.visits > 0) return;
   const left: string[] = [];
-  for (const [station, out] of door.out) if (out.size > 0) left.push(`${out.size} attempts out at ${station}`);
+  for (const [station, out] of door.out) if (out > 0) left.push(`${out} attempts out at ${station}`);
   for (const { name, inFlight, ramp, budget, bulkhead } of status.stations) {
     if ((budget?.pending ?? 0) !== 0) left.push(`${budget?.pending} extra attempts to come at ${name}`);
     if (bulkhead !== undefined && bulkhead.waiting > 0) left.push(`${bulkhead.waiting} waiting for a slot of ${name}`);

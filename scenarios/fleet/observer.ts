@@ -87,6 +87,8 @@ export interface Attempt {
   status: number | undefined;
   /** The reply claims success and reports an error. */
   lies: boolean;
+  /** It came to nothing because the gateway's own machine was short of something. */
+  ours: boolean;
 }
 
 /** A command in the hands of a station. Its instants are on the station's own clock. */

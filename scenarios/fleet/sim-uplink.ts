@@ -17,13 +17,16 @@ import { UnexpectedStatusError } from "../../gateway/src/fleet/uplink.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Attempt } from "./observer.ts";
 import { commandIn, stationNode } from "./plan.ts";
-import type { WireReply, WireRequest } from "./wire.ts";
+import type { WireError, WireReply, WireRequest } from "./wire.ts";
 import { lies, WirePool } from "./wire.ts";
 
 /** As the uplink that ships. */
 const MAX_CONNECT_MS = 1_000;
 /** Where stations take commands. */
 export const STATION_PORT = 9_001;
+
+/** What {@link FaultDesk.shortage} can say. */
+const OWN_SHORTAGES: ReadonlySet<string> = new Set(["EMFILE", "EADDRNOTAVAIL", "EAI_AGAIN", "ENOTFOUND"]);
 
 export class SimUplink implements Uplink {
   readonly name: string;
@@ -82,6 +85,7 @@ export class SimUplink implements Uplink {
       return this.#ended(attempt, reply);
     } catch (error) {
       if (attempt.outcome === undefined) {
+        attempt.ours = !context.signal.aborted && OWN_SHORTAGES.has((error as Partial<WireError>).code ?? "");
         attempt.outcome = context.signal.aborted ? "aborted" : wasNeverSent(error) ? "never-sent" : "lost";
         this.#end(attempt);
       }
@@ -125,6 +129,7 @@ export class SimUplink implements Uplink {
       outcome: undefined,
       status: undefined,
       lies: false,
+      ours: false,
     };
     observers.tell("attemptBegan", attempt);
     return attempt;
