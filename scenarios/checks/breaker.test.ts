@@ -27,12 +27,27 @@ async function answers(made: HandMade, statuses: readonly number[]): Promise<voi
   for (const status of statuses) {
     const attempt = made.sends(made.command(), "primary");
     await made.at(made.world.nowMs + 10);
-    made.ends(attempt, "reply", status);
+    if (status === LOST) made.ends(attempt, "lost");
+    else made.ends(attempt, "reply", status);
   }
 }
 
-const FIVE_FAIL = [200, 200, 200, 200, 200, 500, 500, 500, 500, 500];
-const TEN_FAIL = FIVE_FAIL.map(() => 500);
+/** In place of a status: the connection was lost. */
+const LOST = 0;
+const FIVE_FAIL = [200, 200, 200, 200, 200, LOST, LOST, LOST, LOST, LOST];
+const TEN_FAIL = FIVE_FAIL.map(() => LOST);
+
+/** `primary` answers ten commands with 500, and `backup` each of them with `elsewhere`. */
+async function compares(made: HandMade, elsewhere: number): Promise<void> {
+  for (let time = 0; time < 10; time++) {
+    const command = made.command();
+    made.arrives(command);
+    const attempt = made.sends(command, "primary");
+    await made.at(made.world.nowMs + 10);
+    made.ends(attempt, "reply", 500);
+    made.ends(made.sends(command, "backup"), "reply", elsewhere);
+  }
+}
 
 /** Opens as it should, and lets its pause pass. */
 async function afterPause(): Promise<HandMade> {
@@ -69,7 +84,7 @@ describe("[S8] [B1] a circuit opens", () => {
     const made = new HandMade(DRAFT, breaker);
     await answers(made, TEN_FAIL.slice(1));
     await made.at(made.world.nowMs + 1_001);
-    await answers(made, [500]);
+    await answers(made, [LOST]);
     moves(made, "closed", "open");
     assert.deepEqual(made.violated, ["breaker-trips-on-evidence"]);
   });
@@ -85,28 +100,60 @@ describe("[S8] [B1] a circuit opens", () => {
   test("with the attempt whose timeout is over in this step", async () => {
     const made = new HandMade(DRAFT, breaker);
     await answers(made, TEN_FAIL.slice(1));
-    made.sends(made.command(), "primary");
+    made.sends(made.command(), "primary", { signal: AbortSignal.abort(new AttemptTimeoutError("too long")) });
     await made.at(made.world.nowMs + 200);
     moves(made, "closed", "open");
     assert.deepEqual(made.violated, []);
   });
 
-  test("not at all, although all of eleven failed", async () => {
+  test("on commands that another station served after it failed them, and only on those", async () => {
+    for (const [elsewhere, found] of [
+      [200, []],
+      [500, ["breaker-trips-on-evidence"]],
+    ] as const) {
+      const made = new HandMade(DRAFT, breaker);
+      made.starts();
+      await compares(made, elsewhere);
+      moves(made, "closed", "open");
+      assert.deepEqual(made.violated, found, `served elsewhere with ${elsewhere}`);
+    }
+  });
+
+  test("not at all, although another station served all that it failed", async () => {
     const made = new HandMade(DRAFT, breaker);
-    await answers(made, [500, ...TEN_FAIL]);
+    made.starts();
+    await compares(made, 200);
     await made.at(made.world.nowMs + 1);
     made.tell("tick");
     assert.deepEqual(made.violated, ["breaker-trips-when-due"]);
   });
 
-  test("not at all, although eleven timed out; given up with the first of them, they would be in doubt", async () => {
+  test("on refused connections, refusals for load, or failures that were not compared", async () => {
+    for (const status of [500, 503]) {
+      const made = new HandMade(DRAFT, breaker);
+      await answers(made, TEN_FAIL.map(() => status));
+      for (const _ of TEN_FAIL) made.ends(made.sends(made.command(), "primary"), "never-sent");
+      moves(made, "closed", "open");
+      assert.deepEqual(made.violated, ["breaker-trips-on-evidence"], `${status}`);
+    }
+  });
+
+  test("not at all, although all of eleven failed", async () => {
+    const made = new HandMade(DRAFT, breaker);
+    await answers(made, [LOST, ...TEN_FAIL]);
+    await made.at(made.world.nowMs + 1);
+    made.tell("tick");
+    assert.deepEqual(made.violated, ["breaker-trips-when-due"]);
+  });
+
+  test("not at all, although eleven timed out; given up for another reason, they say nothing", async () => {
     for (const [reason, expected] of [
       [new AttemptTimeoutError("too long"), ["breaker-trips-when-due"]],
       [new Error("its station was replaced"), []],
     ] as const) {
       const made = new HandMade(DRAFT, breaker);
       const signal = AbortSignal.abort(reason);
-      const out = [500, ...TEN_FAIL].map(() => made.sends(made.command(), "primary", { signal }));
+      const out = [LOST, ...TEN_FAIL].map(() => made.sends(made.command(), "primary", { signal }));
       await made.at(200);
       for (const attempt of out) made.ends(attempt, "aborted");
       await made.at(201);

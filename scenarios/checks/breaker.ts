@@ -2,11 +2,14 @@
  * The breakers of a gateway, each beside one built here from nothing but the attempts at its station and how they ended:
  * only legal moves, each with a cause; open where enough failed, closed where it did not; one question at a time after
  * the pause, and none in it. An attempt counts for the period of the breaker in which it began. Transitions are told by
- * the gateway, with the instants at which they were due, which may be earlier than they are told (ADR 0003).
+ * the gateway, with the instants at which they were due, which may be earlier than they are told (ADR 0003). A command that
+ * one station failed and another served counts against the first when it is served (`breaker-evidence.ts`). A station that
+ * is heard again after it was declared down begins with a closed circuit.
  */
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import type { Fleet } from "../fleet/fleet.ts";
-import type { Attempt, FleetObserver } from "../fleet/observer.ts";
+import type { Attempt, Command, FleetObserver } from "../fleet/observer.ts";
+import { endOf, isTimedOut } from "./attempt-ends.ts";
 import type { Verdict } from "./breaker-evidence.ts";
 import { Evidence, verdictOn } from "./breaker-evidence.ts";
 import type { DocumentedGroup } from "./documented.ts";
@@ -28,12 +31,44 @@ export function breaker(fleet: Fleet): FleetObserver {
   const watches = new PerStation(
     (group, station) => new Watch(fleet, `${group}/${station}`, groups.get(group) as DocumentedGroup),
   );
+  const failures: Map<Command, FailedAt> = new Map();
+  let running = 1;
   return {
-    gatewayStarted: () => watches.clear(),
+    gatewayStarted({ incarnation }) {
+      running = incarnation;
+      watches.clear();
+      failures.clear();
+    },
+    commandArrived({ command }) {
+      const known = failures.get(command);
+      failures.set(command, { visits: (known?.visits ?? 0) + 1, stations: known?.stations ?? new Set() });
+    },
+    commandAnswered({ command, incarnation }) {
+      if (incarnation === running) failures.delete(command);
+    },
     attemptBegan: (attempt) => watches.of(attempt.group, attempt.station).began(attempt),
-    attemptEnded: (attempt) => watches.of(attempt.group, attempt.station).ended(attempt),
+    attemptEnded(attempt) {
+      const { command, group, station, incarnation } = attempt;
+      watches.of(group, station).ended(attempt);
+      if (incarnation !== running) return;
+      const end = endOf(attempt, groups.get(group) as DocumentedGroup);
+      const { stations, visits } = failures.get(command) ?? { stations: new Set(), visits: 1 };
+      if (end === "failed") {
+        stations.add(station);
+        failures.set(command, { visits, stations });
+      } else if (end === "served") {
+        failures.delete(command);
+        // Which of several sendings of a command failed where cannot be seen.
+        for (const one of stations)
+          if (one !== station) watches.of(group, one).compared(visits === 1 ? "failure" : "doubtful");
+      } else if (end !== "refused") stations.delete(station);
+    },
     gatewayEvent(event) {
       if (event.type === "breaker") watches.of(event.group, event.station).moved(event.transition);
+      else if (event.type === "declaration") watches.of(event.group, event.node).declared(event.from, event.to);
+      else if (event.type === "abstention" && event.reason === "late-wake")
+        for (const { name } of groups.get(event.group)?.stations ?? [])
+          watches.of(event.group, name).distrustUntilMs = event.untilMs;
     },
     tick() {
       for (const watch of watches.all) watch.missed();
@@ -42,6 +77,12 @@ export function breaker(fleet: Fleet): FleetObserver {
         for (const station of look.status.stations) watches.of(look.group, station.name).looked(look);
     },
   };
+}
+
+/** Where a command has failed that is there so often. */
+interface FailedAt {
+  readonly visits: number;
+  readonly stations: Set<string>;
 }
 
 /** One breaker, seen from outside. */
@@ -56,8 +97,10 @@ class Watch {
   /** Counts transitions. */
   #period = 0;
   #openUntilMs = Number.NEGATIVE_INFINITY;
-  /** When all its slots were last taken; Infinity while they are. Only then can somebody starve. */
-  #fullAtMs = Number.NEGATIVE_INFINITY;
+  /** Until when its gateway distrusts itself: what is lost until then may count or not. */
+  distrustUntilMs: number = Number.NEGATIVE_INFINITY;
+  /** It has just been heard again after it was down. */
+  #isBack = false;
   /** While half-open: how probes that are over went. */
   #probesSucceeded = 0;
   #probesFailed = 0;
@@ -88,30 +131,35 @@ class Watch {
         `${attempt.command.id} is sent to a half-open circuit with ${before} probe(s) out`,
       );
     this.#out.set(attempt, period);
-    if (this.#out.size >= this.#settings.commands.maxConcurrent) this.#fullAtMs = Number.POSITIVE_INFINITY;
   }
 
   ended(attempt: Attempt): void {
     const period = this.#out.get(attempt);
     this.#out.delete(attempt);
-    if (this.#fullAtMs === Number.POSITIVE_INFINITY && this.#out.size < this.#settings.commands.maxConcurrent)
-      this.#fullAtMs = this.#localMs();
     if (period !== this.#period) return;
-    const localMs = this.#localMs();
-    const verdict = this.#verdictOn(attempt, localMs);
+    const verdict = this.#verdictOn(attempt);
     if (verdict === undefined) return;
     if (this.#state === "half-open") this.#probed(verdict);
-    if (this.#state !== "closed") return;
-    this.#evidence.add(verdict, localMs);
-    // A success need not be judged: it can only open what older successes no longer hold closed.
-    const why = verdict.endsWith("failure") ? this.#evidence.due : undefined;
-    if (why !== undefined) this.#due ??= { atMs: this.#fleet.world.nowMs, why };
+    this.#add(verdict);
+  }
+
+  /** A command that failed here was served by another station. */
+  compared(verdict: "failure" | "doubtful"): void {
+    this.#add(verdict);
+  }
+
+  declared(from: string, to: string): void {
+    if (from !== "down" || to !== "alive") return;
+    this.#isBack = true;
+    this.#evidence.clear();
   }
 
   moved({ from, to, atMs }: Transition): void {
-    if (from !== this.#state || !LEGAL.has(`${from} ${to}`))
+    const isReset = this.#isBack && to === "closed";
+    if (from !== this.#state || !(isReset || LEGAL.has(`${from} ${to}`)))
       this.#violate("breaker-transitions-are-legal", `from ${from} to ${to}; it was ${this.#state}`);
     const wrong = this.#unjustified(from, to, atMs);
+    this.#isBack = false;
     if (wrong !== undefined) this.#violate(...wrong);
     this.#state = to;
     this.#period++;
@@ -165,9 +213,9 @@ class Watch {
         "breaker-probes-are-bounded",
         `half-open ${this.#openUntilMs - atMs} ms before its open duration is over`,
       ];
-    if (from === "half-open" && to === "closed" && this.#probesSucceeded === 0)
+    if (from === "half-open" && to === "closed" && this.#probesSucceeded === 0 && !this.#isBack)
       return ["breaker-transitions-are-legal", "closed, and no probe succeeded"];
-    if (from === "half-open" && to === "open" && this.#probesFailed === 0 && this.#pending() === undefined)
+    if (from === "half-open" && to === "open" && this.#probesFailed === 0 && this.#pending().length === 0)
       return ["breaker-transitions-are-legal", "open again, and no probe failed"];
     if (from !== "closed" || to !== "open") return undefined;
     const detail = this.#evidence.unjustified(this.#pending(), this.#localMs());
@@ -175,25 +223,30 @@ class Watch {
   }
 
   #probed(verdict: Verdict): void {
-    if (verdict === "success" || verdict === "slow-success") this.#probesSucceeded++;
+    if (verdict === "success") this.#probesSucceeded++;
     else this.#probesFailed++;
   }
 
-  /** What an attempt that is being given up in this very step will have been: it is booked before it ends. */
-  #pending(): Verdict | undefined {
-    const localMs = this.#localMs();
-    for (const [attempt, period] of this.#out) {
-      const verdict = period === this.#period ? this.#verdictOn(attempt, localMs) : undefined;
-      if (verdict !== undefined) return verdict;
-    }
-    return undefined;
+  #add(verdict: Verdict): void {
+    if (this.#state !== "closed") return;
+    this.#evidence.add(verdict, this.#localMs());
+    // A success need not be judged: it can only open what older successes no longer hold closed.
+    const why = verdict === "failure" ? this.#evidence.due : undefined;
+    if (why !== undefined) this.#due ??= { atMs: this.#fleet.world.nowMs, why };
   }
 
-  /** Slow is what takes more than half of its timeout while somebody waits for a slot in vain. */
-  #verdictOn(attempt: Attempt, localMs: number): Verdict | undefined {
-    const verdict = verdictOn(attempt, this.#settings, localMs);
-    if (this.#fullAtMs >= attempt.localMs) return verdict;
-    return verdict === "slow-success" ? "success" : verdict === "slow-failure" ? "failure" : verdict;
+  /** Attempts whose time is up in this very step: they are booked before they end. */
+  #pending(): Verdict[] {
+    const pending: Verdict[] = [];
+    for (const [attempt, period] of this.#out) if (period === this.#period && isTimedOut(attempt)) pending.push("failure");
+    return pending;
+  }
+
+  #verdictOn(attempt: Attempt): Verdict | undefined {
+    const verdict = verdictOn(attempt, this.#settings, this.#state === "half-open");
+    return verdict === "failure" && this.#state === "closed" && this.#localMs() < this.distrustUntilMs
+      ? "doubtful"
+      : verdict;
   }
 
   /** Attempts of `period` that are out and that somebody waits for. */

@@ -106,7 +106,7 @@ type StationStatus = FailoverStatus["stations"][number];
 /** The active station, where a command could be sent to it now. */
 function open({ status, process }: StatusLook, { commands }: DocumentedGroup): StationStatus | undefined {
   const active = status.stations.find((station) => station.active);
-  if (active === undefined || status.handover !== undefined) return undefined;
+  if (active === undefined) return undefined;
   const { assessment, breaker, ramp, inFlight } = active;
   const passes = breaker === undefined || (breaker.nextProbeAtMs ?? 0) <= process.nowMs();
   const room = ramp.inFlight < ramp.limit && inFlight < commands.maxConcurrent;
