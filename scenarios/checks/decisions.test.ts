@@ -81,7 +81,8 @@ test("[F1] two attempts overdue and nothing answered for 250 ms more speak again
 test("[F10] slow callers, own shortages and errors that every station gives speak against nobody", async () => {
   const uploads = made();
   await ends(uploads, 30, "reply", 200);
-  for (const _ of [1, 2, 3]) uploads.sends(uploads.command(), "primary", { judgedFromLocalMs: Number.POSITIVE_INFINITY });
+  for (const _ of [1, 2, 3])
+    uploads.sends(uploads.command(), "primary", { judgedFromLocalMs: Number.POSITIVE_INFINITY });
   await uploads.at(5_000);
   uploads.promoted("backup", "primary", "failure");
   assert.deepEqual(uploads.violated, ["promotes-on-evidence"]);

@@ -171,7 +171,7 @@ export const DECISION_MUTANTS: readonly Mutant[] = [
         replace: "if (station === this.roles.failback?.to && this.waiting < 0) this.#endFailback(",
       },
     ],
-    invariants: ["failback-is-proven"],
+    invariants: ["failback-begins-with-one", "failback-is-proven"],
   },
   {
     name: "failback-without-canary",
@@ -183,7 +183,7 @@ export const DECISION_MUTANTS: readonly Mutant[] = [
         replace: 'if (this.#stage === "canary") return call.id >= 0;',
       },
     ],
-    invariants: ["failback-is-proven"],
+    invariants: ["failback-begins-with-one"],
   },
   {
     name: "switchover-not-preferred",

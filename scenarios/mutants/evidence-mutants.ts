@@ -35,7 +35,7 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
     bug: "the circuit of a station that was down stays open although its heartbeats are back",
     file: "resilience/src/core/failover/station.ts",
     edits: [{ find: "    this.parts.breaker?.reset(atMs);\n", replace: "" }],
-    invariants: ["fit-is-promoted", "serves-after-heal"],
+    invariants: ["fit-is-promoted", "serves-after-heal", "breakers-close"],
   },
   {
     name: "comparison-needs-a-thousand",
@@ -69,7 +69,7 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
       {
         find: "      if (agree) source.noteAgreement();\n",
         replace:
-          "      if (agree) source.noteAgreement();\n      for (const visit of failures) visit.station.evidence.noteServedElsewhere(visit.lastStartedMs);\n",
+          "      for (const visit of failures) visit.station.evidence.noteServedElsewhere(visit.lastStartedMs);\n",
       },
     ],
     invariants: ["no-role-change-without-fault", "promotes-on-evidence"],
@@ -167,7 +167,7 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
         replace: "if (!call.terms.isRepeatable || nowMs > 0 || !station.admits(nowMs)) return false;",
       },
     ],
-    invariants: ["serves-after-heal"],
+    invariants: ["doubt-ends"],
   },
   {
     name: "answers-end-no-silence",

@@ -250,7 +250,7 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
         replace: "    if (next === undefined) return;\n",
       },
     ],
-    invariants: ["goodput-comes-back"],
+    invariants: ["second-attempts-are-few"],
   },
   {
     name: "moved-answer-ignored",
@@ -286,6 +286,6 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
         replace: "",
       },
     ],
-    invariants: ["serves-after-heal"],
+    invariants: ["once-is-not-spent"],
   },
 ];
