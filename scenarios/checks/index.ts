@@ -28,10 +28,12 @@ import { queues } from "./queues.ts";
 import { retriesAreSpread } from "./retries-are-spread.ts";
 import { retriesWithinBudget } from "./retries-within-budget.ts";
 import { roleChanges } from "./role-changes.ts";
+import { secondAttempts } from "./second-attempts.ts";
 import { situationWatch } from "./situation-watch.ts";
 import { slots } from "./slots.ts";
 import { suspicionFits } from "./suspicion-fits.ts";
 import { takeOver } from "./take-over.ts";
+import { trials } from "./trials.ts";
 import { truth } from "./truth.ts";
 import { vainWaits } from "./vain-waits.ts";
 
@@ -60,6 +62,8 @@ export function checksOf(fleet: Fleet): FleetObserver[] {
     sourcesAreTold(fleet),
     takeOver(fleet),
     handoverEnds(fleet),
+    trials(fleet),
+    secondAttempts(fleet),
     movedCalls(fleet),
     lostCalls(fleet),
     afterHeal(fleet),

@@ -61,7 +61,9 @@ export async function hunt(mutant: Mutant, copy: SourceCopy, options: HuntOption
         String(options.seeds),
         "--json",
       ],
-      ...["--determinism", "0", "--shrink-runs", String(options.shrinkRuns), "--until", ...mutant.invariants],
+      ...["--determinism", "0", "--shrink-runs", String(options.shrinkRuns)],
+      // What else it breaks is not what it is hunted for, and must not end the run before that.
+      ...["--until", ...mutant.invariants, "--only", ...mutant.invariants],
     );
     return judged(mutant, scenario, options.seeds, stdout, stderr);
   } finally {
