@@ -125,8 +125,15 @@ function noted(fleet: Fleet, group: Known, event: GatewayEvent, nowMs: number): 
 
 function promoted(fleet: Fleet, group: Known, event: Promoted, nowMs: number): void {
   const { stations, beatsKnown, settings } = group;
-  for (const [invariant, detail] of wrongs(event, { stations, beatsKnown, probes: settings.probes, nowMs }))
-    fleet.world.violate(invariant, detail);
+  for (const [invariant, detail] of wrongs(event, { stations, beatsKnown, probes: settings.probes, nowMs })) {
+    const saysOpen = event.evidence.some(({ kind, verdict }) => kind === "breaker" && verdict === "unfit");
+    if (invariant !== "promotes-on-evidence" || !saysOpen) fleet.world.violate(invariant, detail);
+    // That its circuit opened may be told right after the promotion for which it opened.
+    else
+      fleet.world.at(fleet.world.nowMs, () => {
+        if (!group.of(event.from).opened(nowMs)) fleet.world.violate(invariant, detail);
+      });
+  }
   if (event.cause === "failure" && nowMs < group.distrustUntilMs)
     fleet.world.violate(
       "abstention-is-kept",

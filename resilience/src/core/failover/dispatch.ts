@@ -524,7 +524,7 @@ export class Dispatcher {
     if (nowMs >= deadline) return this.#outOfTime(call, nowMs);
     if (result === "unreachable") {
       const next = this.#router.next(call, nowMs);
-      if (next !== undefined) return this.#send(call, next, nowMs);
+      if (next !== undefined && this.#mayGoTo(call, next)) return this.#send(call, next, nowMs);
       call.visits = call.visits?.filter((visit) => visit.last !== "unreachable" || visit.attempts > 0);
       return this.#enqueue(call, nowMs);
     }
@@ -535,7 +535,7 @@ export class Dispatcher {
     if (result === "lost") return this.#afterLoss(call, station, nowMs);
     if (call.visits?.length === 1 && source.skipsComparison()) return this.#giveUp(call, nowMs, "answered");
     const next = this.#router.next(call, nowMs);
-    if (next !== undefined) return this.#send(call, next, nowMs);
+    if (next !== undefined && this.#mayGoTo(call, next)) return this.#send(call, next, nowMs);
     this.#notCompared(call, station, end, startedMs, nowMs);
   }
 
@@ -705,6 +705,10 @@ export class Dispatcher {
       const station = this.#router.route(chosen, nowMs);
       if (station === undefined) return;
       this.#queue.remove(chosen);
+      if (!this.#mayGoTo(chosen, station)) {
+        this.#giveUp(chosen, nowMs);
+        continue;
+      }
       if (!this.#affords(chosen, station, nowMs)) continue;
       this.#send(chosen, station, nowMs);
     }
@@ -875,6 +879,13 @@ export class Dispatcher {
     return terms.isRepeatable && (terms.isIdempotent || this.#options.resendsKeyed);
   }
 
+  /** Where an answer is to stand (`report`), a call that has reached one station goes to no other. */
+  #mayGoTo(call: Call, station: Station): boolean {
+    const { visits } = call;
+    if (visits === undefined || this.#mayResend(call)) return true;
+    return !visits.some((visit) => visit.attempts > 0 && visit.station !== station);
+  }
+
   /** Is a second attempt of it harmless, and is there no better way to find out about the first? */
   #mayHedge(call: Call): boolean {
     if (!this.#mayResend(call)) return false;
@@ -882,8 +893,8 @@ export class Dispatcher {
   }
 
   #timedOut(attempt: Attempt, nowMs: number): void {
-    const { station, number } = attempt;
-    const { timeoutMs } = station.parts;
+    const { station, number, permit } = attempt;
+    const { breaker, timeoutMs } = station.parts;
     const message = `${station.name}: attempt ${number} took longer than ${timeoutMs} ms; it may have run or not`;
     const error = new AttemptTimeoutError(message);
     takeOut(attempt);
@@ -891,6 +902,7 @@ export class Dispatcher {
     if (nowMs >= this.roles.distrustUntilMs) {
       station.evidence.noteLost(attempt.startedMs);
       this.#noteLoad(station, "unanswered", nowMs);
+      if (permit !== undefined) breaker?.failure(permit, nowMs);
     }
     this.#failed(attempt, { result: "lost", settlement: { error } }, nowMs);
     this.#look(station, nowMs);
