@@ -131,7 +131,10 @@ describe("[S8] [B1] a circuit opens", () => {
   test("on refused connections, refusals for load, or failures that were not compared", async () => {
     for (const status of [500, 503]) {
       const made = new HandMade(DRAFT, breaker);
-      await answers(made, TEN_FAIL.map(() => status));
+      await answers(
+        made,
+        TEN_FAIL.map(() => status),
+      );
       for (const _ of TEN_FAIL) made.ends(made.sends(made.command(), "primary"), "never-sent");
       moves(made, "closed", "open");
       assert.deepEqual(made.violated, ["breaker-trips-on-evidence"], `${status}`);

@@ -252,7 +252,8 @@ class Watch {
   /** Attempts whose time is up in this very step: they are booked before they end. */
   #pending(): Verdict[] {
     const pending: Verdict[] = [];
-    for (const [attempt, period] of this.#out) if (period === this.#period && isTimedOut(attempt)) pending.push("failure");
+    for (const [attempt, period] of this.#out)
+      if (period === this.#period && isTimedOut(attempt)) pending.push("failure");
     return pending;
   }
 

@@ -84,7 +84,8 @@ export function decisions(fleet: Fleet): FleetObserver {
       const { tally } = group.of(attempt.station);
       tally.ended(attempt, localMs() >= group.distrustUntilMs, !disturbed(fleet), localMs());
       if (endOf(attempt, group.settings) !== "served") return;
-      for (const known of group.stations.values()) if (known.tally !== tally) known.tally.servedElsewhere(attempt.command);
+      for (const known of group.stations.values())
+        if (known.tally !== tally) known.tally.servedElsewhere(attempt.command);
     },
     operated({ group, station, action, forMs = 0 }) {
       if (action !== "maintenance") return;
@@ -147,7 +148,7 @@ function promoted(fleet: Fleet, group: Known, event: Promoted, nowMs: number): v
       (kind === "calls" || kind === "breaker") &&
       verdict === "unfit" &&
       detail.startsWith(`${event.from}: `) &&
-      !detail.includes("in doubt for"),
+      !detail.includes("not promoted again for"),
   );
   group.of(event.from).replaced(event.cause, forCalls, nowMs);
   group.of(event.station).tally.startAfresh(nowMs);

@@ -23,14 +23,17 @@ import { movedCalls } from "./moved-calls.ts";
 import { offeredLoad } from "./offered-load.ts";
 import { once } from "./once.ts";
 import { ordinaryErrors } from "./ordinary-errors.ts";
+import { outageOfAll } from "./outage-of-all.ts";
 import { queues } from "./queues.ts";
 import { retriesAreSpread } from "./retries-are-spread.ts";
 import { retriesWithinBudget } from "./retries-within-budget.ts";
 import { roleChanges } from "./role-changes.ts";
+import { secondAttempts } from "./second-attempts.ts";
 import { situationWatch } from "./situation-watch.ts";
 import { slots } from "./slots.ts";
 import { suspicionFits } from "./suspicion-fits.ts";
 import { takeOver } from "./take-over.ts";
+import { trials } from "./trials.ts";
 import { truth } from "./truth.ts";
 import { vainWaits } from "./vain-waits.ts";
 
@@ -59,6 +62,8 @@ export function checksOf(fleet: Fleet): FleetObserver[] {
     sourcesAreTold(fleet),
     takeOver(fleet),
     handoverEnds(fleet),
+    trials(fleet),
+    secondAttempts(fleet),
     movedCalls(fleet),
     lostCalls(fleet),
     afterHeal(fleet),
@@ -67,6 +72,7 @@ export function checksOf(fleet: Fleet): FleetObserver[] {
     ordinaryErrors(fleet),
     badRoutes(fleet),
     goodput(fleet),
+    outageOfAll(fleet),
     vainWaits(fleet),
     collapseIsTold(fleet),
     situationWatch(fleet),

@@ -35,7 +35,9 @@ export function queues(fleet: Fleet): FleetObserver {
   let seen: Map<string, Seen> = new Map();
   const of = (group: string): Seen => seen.get(group) as Seen;
   const forget = (): void => {
-    seen = new Map([...settingsOf.keys()].map((name) => [name, { door: new Door(), waitsSinceMs: NEVER, heldSinceMs: NEVER }]));
+    seen = new Map(
+      [...settingsOf.keys()].map((name) => [name, { door: new Door(), waitsSinceMs: NEVER, heldSinceMs: NEVER }]),
+    );
   };
   forget();
   let running = 0;
@@ -79,12 +81,7 @@ export function queues(fleet: Fleet): FleetObserver {
   };
 }
 
-function refuseStrays(
-  { world }: Fleet,
-  { name, commands }: DocumentedGroup,
-  status: FailoverStatus,
-  door: Door,
-): void {
+function refuseStrays({ world }: Fleet, { name, commands }: DocumentedGroup, status: FailoverStatus, door: Door): void {
   const { waiting, parked } = status;
   const { least, most } = door.waiting();
   if (waiting + parked < least || waiting + parked > most) {

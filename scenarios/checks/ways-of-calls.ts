@@ -102,7 +102,9 @@ export class WaysOfCalls {
     if (doubted || kept || tried === station) return true;
     const { down, circuitOpen, rests } = this.#stations.of(group, active);
     if (down || circuitOpen || rests) return true;
-    return (this.#there.get(command)?.attempts ?? []).some((one) => one.station !== station && this.#cameToNothing(one, nowMs));
+    return (this.#there.get(command)?.attempts ?? []).some(
+      (one) => one.station !== station && this.#cameToNothing(one, nowMs),
+    );
   }
 
   #cameToNothing(attempt: Attempt, nowMs: number): boolean {

@@ -5,14 +5,18 @@
  */
 import { DECISION_MUTANTS } from "./decision-mutants.ts";
 import { DETECTOR_MUTANTS } from "./detector-mutants.ts";
+import { EVIDENCE_MUTANTS } from "./evidence-mutants.ts";
 import { FAILOVER_MUTANTS } from "./failover-mutants.ts";
 import { GUARD_MUTANTS } from "./guard-mutants.ts";
+import { LOAD_MUTANTS } from "./load-mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { RELAPSE_MUTANTS } from "./relapse-mutants.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   ...DECISION_MUTANTS,
   ...FAILOVER_MUTANTS,
+  ...EVIDENCE_MUTANTS,
+  ...LOAD_MUTANTS,
   ...GUARD_MUTANTS,
   ...DETECTOR_MUTANTS,
   ...RELAPSE_MUTANTS,

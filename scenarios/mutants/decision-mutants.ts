@@ -1,27 +1,27 @@
 /** Planted bugs in who is active, and on what evidence. */
 import type { Mutant } from "./mutant.ts";
 
-const RUNTIME = "resilience/src/runtime";
+const FAILOVER = "resilience/src/core/failover";
 
 export const DECISION_MUTANTS: readonly Mutant[] = [
   {
     name: "epoch-not-raised",
     bug: "a promotion does not raise the epoch",
-    file: "resilience/src/core/failover.ts",
+    file: `${FAILOVER}/failover.ts`,
     edits: [{ find: "    this.#epoch++;\n", replace: "" }],
     invariants: ["epoch-rises", "one-active-per-epoch"],
   },
   {
     name: "never-promotes",
     bug: "there is no failover: an unfit station is kept",
-    file: "resilience/src/core/failover.ts",
+    file: `${FAILOVER}/failover.ts`,
     edits: [{ find: "const next = this.#replacement();", replace: "const next = undefined as Station | undefined;" }],
     invariants: ["fit-is-promoted", "takes-over"],
   },
   {
     name: "promotes-the-dead",
     bug: "a station from which nothing is heard may be promoted",
-    file: "resilience/src/core/failover.ts",
+    file: `${FAILOVER}/failover.ts`,
     edits: [
       {
         find: "({ assessment }) => !assessment.silent && assessment.confirmed && !isResting(assessment),",
@@ -49,18 +49,18 @@ export const DECISION_MUTANTS: readonly Mutant[] = [
   {
     name: "beats-outvote-commands",
     bug: "heartbeats prove life although the command path is dead",
-    file: `${RUNTIME}/lane.ts`,
+    file: `${FAILOVER}/station.ts`,
     edits: [
       {
         find: 'if (failing !== undefined) against("calls", failing);',
-        replace: 'if (failing !== undefined && standing !== "alive") against("calls", failing);',
+        replace: 'if (failing !== undefined && liveness !== "alive") against("calls", failing);',
       },
       {
         find: 'if (open !== undefined) against("breaker", open);',
-        replace: 'if (open !== undefined && standing !== "alive") against("breaker", open);',
+        replace: 'if (open !== undefined && liveness !== "alive") against("breaker", open);',
       },
     ],
-    invariants: ["takes-over"],
+    invariants: ["takes-over", "fit-is-promoted"],
   },
   {
     name: "lying-200-believed",
@@ -77,7 +77,7 @@ export const DECISION_MUTANTS: readonly Mutant[] = [
   {
     name: "failback-without-proof",
     bug: "going back does not wait for the hold-down",
-    file: "resilience/src/core/failover.ts",
+    file: `${FAILOVER}/failover.ts`,
     edits: [
       {
         find: "return station.provenSinceMs + this.holdDownMs(station.name, station.provenSinceMs);",
@@ -89,7 +89,7 @@ export const DECISION_MUTANTS: readonly Mutant[] = [
   {
     name: "epoch-not-adopted",
     bug: "a restarted gateway does not learn the epoch that stations have seen",
-    file: "resilience/src/core/failover.ts",
+    file: `${FAILOVER}/failover.ts`,
     edits: [{ find: "    this.#epoch = epoch + 1;\n", replace: "" }],
     invariants: ["epoch-rises", "serves-after-heal"],
   },
@@ -103,7 +103,7 @@ export const DECISION_MUTANTS: readonly Mutant[] = [
   {
     name: "maintenance-ignored",
     bug: "who was taken out of service is as good as any",
-    file: `${RUNTIME}/lane.ts`,
+    file: `${FAILOVER}/station.ts`,
     edits: [
       {
         find: "if (this.maintenance !== undefined) against(",
@@ -115,14 +115,14 @@ export const DECISION_MUTANTS: readonly Mutant[] = [
   {
     name: "promoted-unheard",
     bug: "a backup is promoted without one more heartbeat since the active station fell silent",
-    file: "resilience/src/core/failover.ts",
+    file: `${FAILOVER}/failover.ts`,
     edits: [{ find: "    if (!next.assessment.confirmed) return undefined;\n", replace: "" }],
     invariants: ["heard-since-is-promoted"],
   },
   {
     name: "last-fit-first",
     bug: "the last of the fit stations is promoted, not the first",
-    file: "resilience/src/core/failover.ts",
+    file: `${FAILOVER}/failover.ts`,
     edits: [
       {
         find: "fit.find((station) => station.assessment.confirmed)",
@@ -132,35 +132,63 @@ export const DECISION_MUTANTS: readonly Mutant[] = [
     invariants: ["promotes-the-first-fit"],
   },
   {
-    name: "doubt-forgotten",
+    name: "cooldown-forgotten",
     bug: "a station that was replaced for its calls is as good as any at once",
-    file: `${RUNTIME}/lane.ts`,
-    edits: [{ find: "if (nowMs < this.#doubtUntilMs) {", replace: "if (nowMs < this.#doubtUntilMs - 1e12) {" }],
+    file: `${FAILOVER}/station.ts`,
+    edits: [{ find: "if (nowMs < this.#cooldownUntilMs) {", replace: "if (nowMs < this.#cooldownUntilMs - 1e12) {" }],
     invariants: ["unfit-is-not-promoted"],
   },
   {
-    name: "doubt-ends-unnoticed",
-    bug: "nobody is woken when a doubt is over",
-    file: `${RUNTIME}/lane.ts`,
+    name: "cooldown-ends-unnoticed",
+    bug: "nobody is woken when a cooldown is over",
+    file: `${FAILOVER}/station.ts`,
     edits: [
       {
-        find: "const instants = [this.commandPath.nextWakeMs, this.#doubtUntilMs,",
-        replace: "const instants = [this.commandPath.nextWakeMs,",
+        find: "    if (this.#cooldownUntilMs > nowMs) nextMs = Math.min(nextMs, this.#cooldownUntilMs);\n",
+        replace: "",
       },
     ],
     invariants: ["fit-is-promoted"],
   },
   {
-    name: "drained-not-noticed",
-    bug: "a handover waits for all its time although nothing is in flight any more",
-    file: `${RUNTIME}/takeover.ts`,
-    edits: [{ find: "    this.#handover.drained();\n", replace: "" }],
-    invariants: ["drained-is-done"],
+    name: "failback-never-grows",
+    bug: "a failback goes on with a tenth of the calls for ever, and never makes its station active",
+    file: `${FAILOVER}/failback.ts`,
+    edits: [{ find: "      this.#share *= 2;\n", replace: "" }],
+    invariants: ["handover-ends", "failback-comes"],
+  },
+  {
+    name: "failback-fails-unnoticed",
+    bug: "a failback goes on although its station fails what it is given",
+    file: `${FAILOVER}/dispatch.ts`,
+    edits: [
+      {
+        find: "if (loser === this.roles.failback?.to) this.#endFailback(",
+        replace: "if (loser === this.roles.failback?.to && this.waiting < 0) this.#endFailback(",
+      },
+      {
+        find: "if (station === this.roles.failback?.to) this.#endFailback(",
+        replace: "if (station === this.roles.failback?.to && this.waiting < 0) this.#endFailback(",
+      },
+    ],
+    invariants: ["failback-begins-with-one", "failback-is-proven"],
+  },
+  {
+    name: "failback-without-canary",
+    bug: "a failback begins with every call at once, and not with one that can be repeated",
+    file: `${FAILOVER}/failback.ts`,
+    edits: [
+      {
+        find: 'if (this.#stage === "canary") return call.terms.isRepeatable && this.to.out.size === 0;',
+        replace: 'if (this.#stage === "canary") return call.id >= 0;',
+      },
+    ],
+    invariants: ["failback-begins-with-one"],
   },
   {
     name: "switchover-not-preferred",
     bug: "failback undoes what a person decided",
-    file: "resilience/src/core/failover.ts",
+    file: `${FAILOVER}/failover.ts`,
     edits: [
       {
         find: 'if (cause === "switchover") this.#preferred = station;',
@@ -172,11 +200,11 @@ export const DECISION_MUTANTS: readonly Mutant[] = [
   {
     name: "replaces-while-in-doubt-of-itself",
     bug: "a gateway that stood still replaces stations all the same",
-    file: `${RUNTIME}/takeover.ts`,
+    file: `${FAILOVER}/roles.ts`,
     edits: [
       {
-        find: "if (!this.#parts.leaseHeld() || nowMs < this.active.distrustUntilMs) return;",
-        replace: "if (!this.#parts.leaseHeld()) return;",
+        find: "if (!this.isLeaseHeld(nowMs) || nowMs < this.distrustUntilMs) return undefined;",
+        replace: "if (!this.isLeaseHeld(nowMs)) return undefined;",
       },
     ],
     invariants: ["abstention-is-kept"],
@@ -184,27 +212,22 @@ export const DECISION_MUTANTS: readonly Mutant[] = [
   {
     name: "refusals-ever",
     bug: "refused connections are counted, whatever came between them",
-    file: "resilience/src/core/command-path.ts",
-    edits: [
-      {
-        find: 'this.#refusals = outcome === "never-sent" ? this.#refusals + 1 : 0;',
-        replace: 'if (outcome === "never-sent") this.#refusals++;',
-      },
-    ],
-    invariants: ["promotes-on-evidence"],
+    file: `${FAILOVER}/evidence.ts`,
+    edits: [{ find: "    if (startedMs >= this.#refusedSinceMs) this.#clearRefused();\n", replace: "" }],
+    invariants: ["promotes-on-evidence", "fit-again", "serves-after-heal"],
   },
   {
     name: "failing-noticed-late",
     bug: "calls that come to nothing are weighed only when heartbeats change",
-    file: `${RUNTIME}/takeover.ts`,
+    file: `${FAILOVER}/dispatch.ts`,
     edits: [
       {
-        find: "if (lane.inQuestion && lane.callsChangedVerdict(this.#clock.nowMs())) this.evaluate();",
-        replace: "if (lane.inQuestion && lane.maintenance !== undefined) this.evaluate();",
+        find: "    this.#isWakeStale = true;\n    if (station.hasNews(nowMs)) this.#needsDecision = true;\n",
+        replace: "",
       },
       {
-        find: "for (const lane of this.#parts.lanes.values()) atMs = Math.min(atMs, lane.nextWakeMs(nowMs));",
-        replace: "",
+        find: "if (nowMs >= this.#decideAtMs || this.roles.stations.some((station) => station.hasNews(nowMs))) {",
+        replace: "if (nowMs >= this.#decideAtMs) {",
       },
     ],
     invariants: ["fit-is-promoted", "takes-over"],
@@ -215,5 +238,12 @@ export const DECISION_MUTANTS: readonly Mutant[] = [
     file: "gateway/src/fleet/heartbeat-sessions.ts",
     edits: [{ find: 'if (sequence <= running.lastSequence) return { type: "replay" };', replace: "" }],
     invariants: ["old-beats-prove-nothing"],
+  },
+  {
+    name: "epoch-kept-at-switchover",
+    bug: "a planned switchover does not raise the epoch",
+    file: `${FAILOVER}/failover.ts`,
+    edits: [{ find: "    this.#epoch++;\n", replace: '    if (cause !== "switchover") this.#epoch++;\n' }],
+    invariants: ["epoch-rises", "one-active-per-epoch"],
   },
 ];

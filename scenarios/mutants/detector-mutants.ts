@@ -10,15 +10,15 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
   {
     name: "tuned-for-another-network",
     bug: "four minutes to declare",
-    file: "gateway/src/config.ts",
+    file: "gateway/src/config-group.ts",
     edits: [
       {
-        find: "ceilingMs: ceilingMs ?? Math.max(1_000, 20 * intervalMs),",
-        replace: "ceilingMs: ceilingMs ?? 240_000,",
+        find: 'return Math.max(1_000, (kind === "http" ? 5 : 20) * intervalMs);',
+        replace: 'return Math.max(240_000, (kind === "http" ? 5 : 20) * intervalMs);',
       },
       {
         find: 'return model === "adaptive" ? Math.max(20, (intervalMs + 150) / 10) : Math.max(50, intervalMs / 4);',
-        replace: "return 40_000;",
+        replace: 'return model === "adaptive" ? 40_000 : Math.max(40_000, intervalMs / 4);',
       },
     ],
     invariants: ["suspicion-fits-the-beats", "takes-over"],

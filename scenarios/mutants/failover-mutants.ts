@@ -1,7 +1,7 @@
 /** Planted bugs in what is sent where, and in what callers are told. */
 import type { Mutant } from "./mutant.ts";
 
-const RUNTIME = "resilience/src/runtime";
+const DISPATCH = "resilience/src/core/failover/dispatch.ts";
 
 export const FAILOVER_MUTANTS: readonly Mutant[] = [
   {
@@ -28,8 +28,11 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
   {
     name: "blind-resend",
     bug: "a command without a key that a station had in hand is sent again",
-    file: `${RUNTIME}/failover-call.ts`,
-    edits: [{ find: "    return isRepeatable(this.#options);", replace: "    return this.#options !== undefined;" }],
+    file: DISPATCH,
+    edits: [
+      { find: "    if (!isRepeatable) {\n", replace: '    if (!isRepeatable && result !== "lost") {\n' },
+      { find: "(!isRepeatable || !this.#mayResend(call))", replace: "isRepeatable && !this.#mayResend(call)" },
+    ],
     invariants: ["once-is-sent-once", "executed-once"],
   },
   {
@@ -47,11 +50,11 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
   {
     name: "deadline-proof-forgotten",
     bug: "a deadline that ends a command in flight is reported as never having run",
-    file: `${RUNTIME}/failover-call.ts`,
+    file: DISPATCH,
     edits: [
       {
-        find: "const mayHaveRun = error.mayHaveRun || this.#reached !== undefined;",
-        replace: "const mayHaveRun = false;",
+        find: "    const mayHaveRun = call.mayHaveRun;\n",
+        replace: "    const mayHaveRun = call.mayHaveRun && call.id < 0;\n",
       },
     ],
     invariants: ["failed-is-not-executed"],
@@ -71,25 +74,32 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "deadline-restarts",
-    bug: "each re-send begins its deadline anew",
-    file: `${RUNTIME}/failover-call.ts`,
+    bug: "each further attempt begins its deadline anew",
+    file: "resilience/src/runtime/failover/request.ts",
     edits: [
       {
-        find: "if (this.#options.signal === undefined) return visit.begin(this.#operation, { ...this.#options, deadline });",
-        replace:
-          "if (this.#options.signal === undefined) return visit.begin(this.#operation, { ...this.#options, deadline });\n    if (this.failedAtMs > 0) return visit.begin(this.#operation, { ...this.#options, deadline: deadline + 30_000 });",
+        find: "    return this.record.call.terms.deadline;",
+        replace: "    return this.record.call.terms.deadline + (this.record.number - 1) * 30_000;",
       },
     ],
     invariants: ["deadline-never-grows", "sent-before-deadline"],
   },
   {
     name: "sent-after-deadline",
-    bug: "an attempt that could not finish is started all the same",
-    file: "resilience/src/core/deadline.ts",
+    bug: "a call that waits is sent although its deadline has passed",
+    file: DISPATCH,
     edits: [
       {
-        find: "if (leftMs > minimumMs) return undefined;",
-        replace: "if (leftMs > minimumMs - 1e12) return undefined;",
+        find: "this.#due.set(call, Math.min(call.terms.deadline, call.waitEndsMs));",
+        replace: "this.#due.set(call, call.waitEndsMs);",
+      },
+      {
+        find: "      if (nowMs >= call.terms.deadline) {",
+        replace: "      if (nowMs >= (call.waitEndsMs ?? ENDLESS)) {",
+      },
+      {
+        find: "if (anyUsable && this.#limitMs(call) < nowMs + this.#serviceMs()) {",
+        replace: "if (anyUsable && (call.waitEndsMs ?? ENDLESS) < nowMs) {",
       },
     ],
     invariants: ["sent-before-deadline", "answered-in-time"],
@@ -105,76 +115,60 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "old-station-keeps-calls",
-    bug: "calls that are out at a lost station stay there",
-    file: `${RUNTIME}/takeover.ts`,
+    bug: "calls that are out at a silent station stay there",
+    file: DISPATCH,
     edits: [
       {
-        find: "for (const call of inFlight) call.stationLost();",
-        replace: "for (const call of inFlight.slice(0, 0)) call.stationLost();",
+        find: "    for (const attempt of [...station.out]) {",
+        replace: "    for (const attempt of [...station.out].slice(0, 0)) {",
       },
     ],
     invariants: ["moves-what-was-in-flight", "takes-over", "answered-in-time"],
   },
   {
-    name: "held-never-resumed",
-    bug: "commands that were held for a promotion are not resumed by it",
-    file: `${RUNTIME}/takeover.ts`,
-    edits: [{ find: "    room.resumeHeld();\n", replace: "" }],
-    invariants: ["waiting-moves", "moves-what-was-in-flight"],
+    name: "parked-never-resumed",
+    bug: "a call that waits for an instant is not looked at before its deadline",
+    file: DISPATCH,
+    edits: [
+      {
+        find: "    this.#due.set(call, Math.min(call.terms.deadline, nowMs + forMs));",
+        replace: "    this.#due.set(call, Math.max(call.terms.deadline, nowMs + forMs));",
+      },
+    ],
+    invariants: ["held-moves", "waiting-moves"],
   },
   {
     name: "waits-past-its-time",
     bug: "a command waits for somebody fit for as long as it takes",
-    file: `${RUNTIME}/failover-call.ts`,
+    file: DISPATCH,
     edits: [
-      { find: "    this.#patience.start(untilMs);", replace: "    if (untilMs < 0) this.#patience.start(untilMs);" },
+      {
+        find: "    this.#due.set(call, Math.min(call.terms.deadline, call.waitEndsMs));",
+        replace: "    this.#due.remove(call);",
+      },
     ],
     invariants: ["answered-in-time", "sources-are-told"],
   },
   {
-    name: "waiting-room-without-bound",
+    name: "queue-without-bound",
     bug: "more commands wait than may",
-    file: `${RUNTIME}/waiting-room.ts`,
+    file: DISPATCH,
     edits: [
       {
-        find: "this.waiting >= Math.max(this.#options.maxWaiting, this.#pumping ? 1 : 0)",
-        replace: "this.waiting >= Number.MAX_SAFE_INTEGER",
+        find: "if (this.#queue.size >= this.#options.maxWaiting) {",
+        replace: "if (this.#queue.size >= Number.MAX_SAFE_INTEGER) {",
       },
     ],
-    invariants: ["waiting-within-limit"],
+    invariants: ["waiting-within-limit", "queues-are-bounded"],
   },
   {
-    name: "backlog-at-once",
-    bug: "what waits is released at once after a promotion",
-    file: "resilience/src/core/ramp.ts",
+    name: "place-never-left",
+    bug: "a call that ends ignored keeps its place at the station",
+    file: DISPATCH,
     edits: [
       {
-        find: "    this.#limit = concurrent;",
-        replace: "    this.#limit = concurrent === 1 ? 1 : Number.POSITIVE_INFINITY;",
-      },
-    ],
-    invariants: ["ramp-after-promotion"],
-  },
-  {
-    name: "capacity-ignored",
-    bug: "a station is offered more than it declares",
-    file: "resilience/src/core/ramp.ts",
-    edits: [
-      {
-        find: "if (this.#offered.total(0, nowMs) + 1 > this.capacityPerSecond) return false;",
-        replace: "if (this.#offered.total(0, nowMs) + 1 > 4 * this.capacityPerSecond) return false;",
-      },
-    ],
-    invariants: ["offered-within-capacity"],
-  },
-  {
-    name: "ramp-never-left",
-    bug: "a call that ends ignored does not leave the ramp",
-    file: "resilience/src/core/ramp.ts",
-    edits: [
-      {
-        find: "    this.#inFlight--;\n    if (!this.ramping",
-        replace: '    if (outcome !== "ignored") this.#inFlight--;\n    if (!this.ramping',
+        find: "    station.admission.leave();",
+        replace: '    if (end.result !== "ignored") station.admission.leave();',
       },
     ],
     invariants: ["counts-agree", "everything-returns"],
@@ -189,34 +183,109 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
   {
     name: "report-ignored",
     bug: "a keyed command is re-sent although its group wants a report",
-    file: `${RUNTIME}/failover.ts`,
+    file: "resilience/src/runtime/failover/failover.ts",
     edits: [
-      { find: 'ambiguousKeyed: ambiguousKeyed ?? "resend",', replace: 'ambiguousKeyed: ambiguousKeyed && "resend",' },
+      {
+        find: 'resendsKeyed: (options.ambiguousKeyed ?? "resend") === "resend",',
+        replace: 'resendsKeyed: (options.ambiguousKeyed ?? "resend").length > 0,',
+      },
     ],
     invariants: ["report-is-not-resent"],
   },
   {
     name: "waits-for-the-next",
     bug: "what waits is looked at only when another command comes or ends",
-    file: `${RUNTIME}/waiting-room.ts`,
+    file: DISPATCH,
     edits: [
       {
-        find: "      this.#timerAtMs = Number.POSITIVE_INFINITY;\n      this.pump();\n",
-        replace: "      this.#timerAtMs = Number.POSITIVE_INFINITY;\n",
+        find: "nextMs = Math.min(nextMs, opensMs > nowMs ? opensMs : nowMs + QUEUE_RECHECK_MS);",
+        replace: "nextMs = Math.min(nextMs, opensMs + 1e9);",
       },
     ],
     invariants: ["waiting-moves"],
   },
   {
-    name: "held-looked-at-once",
-    bug: "held commands are looked after once and never again",
-    file: `${RUNTIME}/held-calls.ts`,
+    name: "hop-without-limit",
+    bug: "a call that failed goes to every station again and again",
+    file: "resilience/src/core/failover/router.ts",
     edits: [
       {
-        find: "    if (this.size > 0) this.#timer ??= this.#clock.at(nowMs + LOOK_INTERVAL_MS, () => this.#look());\n",
+        find: "    return call.visitAt(station) === undefined;",
+        replace: "    return (call.visits?.at(-1)?.station ?? station) !== station || call.attempts > 1;",
+      },
+    ],
+    invariants: ["ordinary-error-is-prompt", "retries-within-budget"],
+  },
+  {
+    name: "once-is-hedged",
+    bug: "a command without a key that is overdue gets a second attempt elsewhere",
+    file: DISPATCH,
+    edits: [
+      {
+        find: "    if (!this.#mayResend(call)) return false;\n    return call.terms.idempotencyKey",
+        replace: "    return call.terms.idempotencyKey",
+      },
+    ],
+    invariants: ["once-is-sent-once", "executed-once"],
+  },
+  {
+    name: "hedged-although-reported",
+    bug: "an overdue keyed command gets a second attempt elsewhere, though its group wants a report",
+    file: DISPATCH,
+    edits: [
+      {
+        find: "    if (!this.#mayResend(call)) return false;\n    return call.terms.idempotencyKey",
+        replace: "    if (!call.terms.isRepeatable) return false;\n    return call.terms.idempotencyKey",
+      },
+    ],
+    invariants: ["report-is-not-resent"],
+  },
+  {
+    name: "hedges-without-budget",
+    bug: "every overdue call gets a second attempt elsewhere, however many there are",
+    file: DISPATCH,
+    edits: [
+      {
+        find: "    if (next === undefined || !this.#hedges.withdraw(nowMs)) return;\n    this.#hedges.send(nowMs);\n",
+        replace: "    if (next === undefined) return;\n",
+      },
+    ],
+    invariants: ["second-attempts-are-few"],
+  },
+  {
+    name: "moved-answer-ignored",
+    bug: "what a silent station answers in the end is not delivered, because its call has gone on",
+    file: DISPATCH,
+    edits: [
+      {
+        find: 'if (call.state.phase === "done" || (attempt.isAbandoned',
+        replace: 'if (call.state.phase === "done" || attempt.isMoved || (attempt.isAbandoned',
+      },
+    ],
+    invariants: ["answered-in-time"],
+  },
+  {
+    name: "full-station-takes-more",
+    bug: "a call that goes on to the other station goes there however much that has to do",
+    file: "resilience/src/core/failover/router.ts",
+    edits: [
+      {
+        find: "      if (!this.#isFresh(call, station, nowMs)) continue;\n      if (station.admits(nowMs)) return station;\n",
+        replace: "      if (!this.#isFresh(call, station, nowMs)) continue;\n      return station;\n",
+      },
+    ],
+    invariants: ["in-flight-within-limit", "offered-within-capacity"],
+  },
+  {
+    name: "once-finds-out",
+    bug: "a command without a key finds out whether a silent station lives, while others wait that can be repeated",
+    file: "resilience/src/core/failover/router.ts",
+    edits: [
+      {
+        find: "      if (silence(station) > 0 && !call.terms.isRepeatable && !station.evidence.isRefusing) continue;\n",
         replace: "",
       },
     ],
-    invariants: ["held-moves"],
+    invariants: ["once-is-not-spent"],
   },
 ];

@@ -3,6 +3,7 @@ import type { Mutant } from "./mutant.ts";
 
 const BREAKER = "resilience/src/core/breaker.ts";
 const BUDGET = "resilience/src/core/retry-budget.ts";
+const DISPATCH = "resilience/src/core/failover/dispatch.ts";
 
 export const GUARD_MUTANTS: readonly Mutant[] = [
   {
@@ -20,24 +21,28 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
   {
     name: "budget-counts-calls",
     bug: "the budget counts calls that retry, not attempts",
-    file: "resilience/src/runtime/retry-plan.ts",
+    file: DISPATCH,
     edits: [
       {
-        find: "if (budget?.withdraw(nowMs) === false) return UNAFFORDABLE;\n    this.#charged = true;",
+        find: "    if (budget?.withdraw(nowMs) === false) return false;\n    if (budget !== undefined) call.charged = station;\n    this.#park(call, delayMs, nowMs);",
         replace:
-          "if (attempts === 1 && budget?.withdraw(nowMs) === false) return UNAFFORDABLE;\n    this.#charged = attempts === 1;",
+          "    if (tried < 2 && budget?.withdraw(nowMs) === false) return false;\n    if (budget !== undefined && tried < 2) call.charged = station;\n    this.#park(call, delayMs, nowMs);",
+      },
+      {
+        find: "if (tried === 0 || call.charged === station) return true;",
+        replace: "if (tried !== 1 || call.charged === station) return true;",
       },
     ],
     invariants: ["retries-within-budget", "budget-keeps-books"],
   },
   {
     name: "resends-beside-budget",
-    bug: "re-sends of held commands are not charged to the budget",
-    file: "resilience/src/runtime/fare.ts",
+    bug: "commands that leave the queue for a station where they have been are not charged to its budget",
+    file: DISPATCH,
     edits: [
       {
-        find: "return lane.client.maxAttempts > 1 && lane.client.budget?.withdraw(nowMs) !== false;",
-        replace: "return lane.client.maxAttempts > 0 || lane.client.budget?.withdraw(nowMs) !== false;",
+        find: "    if (budget === undefined) return true;\n",
+        replace: "    if (budget === undefined || tried < maxAttempts) return true;\n",
       },
     ],
     invariants: ["retries-within-budget", "budget-keeps-books"],
@@ -57,8 +62,8 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
   {
     name: "budget-leaks",
     bug: "a planned retry that is given up stays on the books for ever",
-    file: "resilience/src/runtime/call.ts",
-    edits: [{ find: "    this.#retry?.refund();\n", replace: "" }],
+    file: DISPATCH,
+    edits: [{ find: "    this.#refund(call);\n    this.goodput", replace: "    this.goodput" }],
     invariants: ["counts-agree", "everything-returns"],
   },
   {
@@ -72,24 +77,37 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "ghosts-in-the-queue",
-    bug: "a caller that gives up keeps its place in the queue for a slot",
-    file: "resilience/src/runtime/call.ts",
+    bug: "a caller that gives up keeps its place in the queue",
+    file: DISPATCH,
     edits: [
       {
-        find: "    if (this.#waiter !== undefined) this.#parts.bulkhead?.slots.remove(this.#waiter);\n",
-        replace: "",
+        find: '    if (call.state.phase === "done") return;\n    // A caller',
+        replace: '    if (call.state.phase === "done" || call.state.phase === "waiting") return;\n    // A caller',
       },
     ],
-    invariants: ["counts-agree"],
+    invariants: ["counts-agree", "queues-are-bounded"],
+  },
+  {
+    name: "ghosts-among-the-parked",
+    bug: "a caller that gives up while its call is parked is counted as parked for ever",
+    file: DISPATCH,
+    edits: [
+      {
+        find: '    else if (phase === "parked" || phase === "asking") this.#parked--;\n    call.state = DONE;',
+        replace: '    else if (phase === "asking") this.#parked--;\n    call.state = DONE;',
+      },
+    ],
+    invariants: ["counts-agree", "queues-are-bounded", "everything-returns"],
   },
   {
     name: "answers-after-the-deadline",
-    bug: "a retry is planned that cannot begin before the deadline",
-    file: "resilience/src/runtime/retry-plan.ts",
+    bug: "a running call is not looked at when its deadline passes",
+    file: DISPATCH,
     edits: [
       {
-        find: "if (nowMs + delayMs + minimumTimeLeftMs >= deadline)",
-        replace: "if (nowMs + minimumTimeLeftMs >= deadline)",
+        find: "let atMs = call.answerEndsMs === undefined ? call.terms.deadline : Math.min(call.terms.deadline, call.answerEndsMs);",
+        replace:
+          "let atMs = call.answerEndsMs === undefined ? ENDLESS : Math.min(call.terms.deadline, call.answerEndsMs);",
       },
     ],
     invariants: ["answered-in-time"],
@@ -183,38 +201,37 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "rejections-count-as-failures",
-    bug: "a wait for a slot that was too long is booked as the station's failure",
-    file: "resilience/src/runtime/call.ts",
+    bug: "a call that waited too long to be sent is booked as the station's failure",
+    file: DISPATCH,
     edits: [
       {
-        find: "    this.#refuse(this.#tooLate(nowMs) ?? this.#parts.bulkhead?.timeoutError(nowMs));",
+        find: "    if (call.visits !== undefined) return this.#outOfTime(call, nowMs);\n",
         replace:
-          "    const { breaker } = this.#parts;\n    breaker?.noteFailure(breaker.tryAcquire(nowMs), nowMs, false);\n    this.#refuse(this.#tooLate(nowMs) ?? this.#parts.bulkhead?.timeoutError(nowMs));",
+          "    this.roles.active.evidence.noteLost(nowMs);\n    if (call.visits !== undefined) return this.#outOfTime(call, nowMs);\n",
       },
     ],
-    invariants: ["breaker-trips-on-evidence"],
+    invariants: ["promotes-on-evidence", "no-role-change-without-fault"],
   },
   {
     name: "aborts-count-as-failures",
     bug: "a caller that hangs up is booked as the station's failure",
-    file: "resilience/src/runtime/call.ts",
+    file: DISPATCH,
     edits: [
       {
-        find: "      this.#parts.breaker?.release(attempt.permit, this.clock.nowMs());\n      attempt.giveUp(error);",
-        replace:
-          "      this.#parts.breaker?.noteFailure(attempt.permit, this.clock.nowMs(), false);\n      attempt.giveUp(error);",
+        find: '    else if (end.result === "lost" && !isAbandoned && !distrusted) breaker.failure(permit, nowMs);',
+        replace: "    else if (isAbandoned && !distrusted) breaker.failure(permit, nowMs);",
       },
     ],
     invariants: ["breaker-trips-on-evidence"],
   },
   {
-    name: "slot-kept-on-timeout",
-    bug: "the slot of an attempt that timed out never comes back",
-    file: "resilience/src/runtime/call.ts",
+    name: "slot-kept-at-recall",
+    bug: "the slot of an attempt that nobody waits for any more never comes back",
+    file: DISPATCH,
     edits: [
       {
-        find: "  failed(attempt: Attempt, error: unknown): void {\n    if (this.#current !== attempt) return this.#parts.bulkhead?.leave();",
-        replace: "  failed(attempt: Attempt, error: unknown): void {\n    if (this.#current !== attempt) return;",
+        find: "    this.#leaveSlot(station);",
+        replace: "    if (!attempt.isAbandoned) this.#leaveSlot(station);",
       },
     ],
     invariants: ["counts-agree", "everything-returns"],
@@ -222,12 +239,13 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
   {
     name: "bulkhead-without-bound",
     bug: "more run at one station than may",
-    file: "resilience/src/core/slots.ts",
+    file: "resilience/src/runtime/failover/create-stations.ts",
     edits: [
       {
-        find: "if (this.#running >= this.maxConcurrent) return false;",
-        replace: "if (this.#running >= 2 * this.maxConcurrent) return false;",
+        find: "      maxConcurrent: parts.bulkhead?.slots.maxConcurrent ?? Number.POSITIVE_INFINITY,\n",
+        replace: "",
       },
+      { find: "    sharedSlots: parts.bulkhead?.slots,", replace: "    sharedSlots: undefined," },
     ],
     invariants: ["in-flight-within-limit"],
   },
@@ -246,11 +264,15 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
   {
     name: "attempt-never-times-out",
     bug: "an attempt has no timeout of its own",
-    file: "resilience/src/runtime/call.ts",
+    file: DISPATCH,
     edits: [
       {
-        find: "const endMs = Math.min(nowMs + timeoutMs, this.deadline);",
-        replace: "const endMs = Math.min(nowMs + 1_000 * timeoutMs, this.deadline);",
+        find: "const timeoutAtMs = attempt.judgedFromMs + attempt.station.parts.timeoutMs;",
+        replace: "const timeoutAtMs = attempt.judgedFromMs + 1_000 * attempt.station.parts.timeoutMs;",
+      },
+      {
+        find: "if (nowMs >= attempt.judgedFromMs + attempt.station.parts.timeoutMs) this",
+        replace: "if (nowMs >= attempt.judgedFromMs + 1_000 * attempt.station.parts.timeoutMs) this",
       },
     ],
     invariants: ["attempts-time-out", "takes-over"],

@@ -48,7 +48,7 @@ interface Printed {
 
 /** Hunts `mutant` in `copy`, which is left as it was. */
 export async function hunt(mutant: Mutant, copy: SourceCopy, options: HuntOptions): Promise<Found | Missed> {
-  const scenario = mutant.scenario ?? "swarm";
+  const scenario = mutant.scenario ?? "narrow-swarm";
   copy.plant(mutant);
   try {
     const { stdout, stderr } = await copy.simulate(
@@ -61,7 +61,9 @@ export async function hunt(mutant: Mutant, copy: SourceCopy, options: HuntOption
         String(options.seeds),
         "--json",
       ],
-      ...["--determinism", "0", "--shrink-runs", String(options.shrinkRuns), "--until", ...mutant.invariants],
+      ...["--determinism", "0", "--shrink-runs", String(options.shrinkRuns)],
+      // What else it breaks is not what it is hunted for, and must not end the run before that.
+      ...["--until", ...mutant.invariants, "--only", ...mutant.invariants],
     );
     return judged(mutant, scenario, options.seeds, stdout, stderr);
   } finally {

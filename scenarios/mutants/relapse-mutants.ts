@@ -1,112 +1,113 @@
 /** What the simulation found in the product itself (docs/findings.md), planted again: it must be found again. */
 import type { Mutant } from "./mutant.ts";
 
-const RUNTIME = "resilience/src/runtime";
+const FAILOVER = "resilience/src/core/failover";
+const DISPATCH = `${FAILOVER}/dispatch.ts`;
 
 export const RELAPSE_MUTANTS: readonly Mutant[] = [
   {
     name: "unsent-hides-sent",
     bug: "a refused connection takes the place of an earlier failure that may have run",
-    file: `${RUNTIME}/retry-plan.ts`,
+    file: DISPATCH,
     edits: [
-      {
-        find: "if (!unsentAfterSent || this.failure === undefined) this.failure = failure;",
-        replace: "if (!unsentAfterSent || this.failure !== null) this.failure = failure;",
-      },
+      { find: "      if (visit.attempts === 0) visit.last = result;\n", replace: "      visit.last = result;\n" },
     ],
     invariants: ["not-executed-is-proven", "failed-is-not-executed"],
   },
   {
     name: "stopped-retry-proves",
-    bug: "a retry that is stopped before it leaves makes its first attempt one that never ran",
-    file: `${RUNTIME}/failover-call.ts`,
+    bug: "a call that goes back into the queue forgets where it has been",
+    file: DISPATCH,
     edits: [
       {
-        find: "if (visit.earlierFailure !== undefined && visit.stoppedWith(error))",
-        replace: "if (visit.earlierFailure === null && visit.stoppedWith(error))",
+        find: 'call.visits = call.visits?.filter((visit) => visit.last !== "unreachable" || visit.attempts > 0);',
+        replace: "call.visits = undefined;",
       },
     ],
     invariants: ["not-executed-is-proven", "failed-is-not-executed"],
   },
   {
     name: "answered-and-resent",
-    bug: "a success that opens the circuit is delivered, and its command sent to the other station as well",
-    file: `${RUNTIME}/failover-call.ts`,
-    edits: [{ find: 'if (!visit.begun || visit.outcome === "success") return;', replace: "if (!visit.begun) return;" }],
+    bug: "a command that has its answer is sent to the other station, because another attempt of it failed",
+    file: DISPATCH,
+    edits: [
+      {
+        find: 'if (call.state.phase === "done" || (attempt.isAbandoned && end.result !== "served")) {',
+        replace: 'if (call.state.phase === "done" && end.result !== "lost") {',
+      },
+      {
+        find: '    if (call.state.phase !== "running" || call.out !== undefined) return;\n    this.#goOn(',
+        replace: "    if (call.out !== undefined) return;\n    this.#goOn(",
+      },
+    ],
     invariants: ["nothing-sent-after-the-answer", "counts-agree"],
-    scenario: "slow-primary",
   },
   {
     name: "oldest-first",
     bug: "who has waited longest goes first, also when no answer can reach it in time any more",
-    file: `${RUNTIME}/waiting-room.ts`,
+    file: DISPATCH,
     edits: [
       {
-        find: "    if (lane.onTrial) return this.#mostTimeLeft(true) ?? this.#mostTimeLeft(false);",
-        replace: "    if (nowMs >= 0) return this.#next();",
+        find: "if (anyUsable && this.#limitMs(call) < nowMs + this.#serviceMs()) {",
+        replace: "if (anyUsable && call.terms.deadline < nowMs) {",
       },
     ],
-    invariants: ["serves-after-heal", "breakers-close", "waiting-moves"],
+    invariants: ["goodput-comes-back", "serves-after-heal"],
   },
   {
     name: "unfit-for-ever",
     bug: "failures of attempts from before a station was replaced are held against it for ever",
-    file: "resilience/src/core/command-path.ts",
+    file: `${FAILOVER}/evidence.ts`,
     edits: [
       {
-        find: '} else if (outcome !== "ignored" && startedMs >= this.#beginsMs) {',
-        replace: '} else if (outcome !== "ignored") {',
+        find: "    if (startedMs < this.#beginsMs) return;\n    this.#lost++;",
+        replace: "    this.#lost++;",
       },
     ],
     invariants: ["fit-again"],
   },
   {
     name: "one-attempt-counted-twice",
-    bug: "a command that is given up while it backs off, or waits for a slot, counts as one more failed attempt",
-    file: `${RUNTIME}/visit.ts`,
+    bug: "an attempt that timed out counts as two failed ones",
+    file: DISPATCH,
     edits: [
       {
-        find: "const sinceMs = this.#call?.unansweredSinceMs;",
-        replace: "const sinceMs = this.sent ? Number.NEGATIVE_INFINITY : undefined;",
+        find: "      station.evidence.noteLost(attempt.startedMs);\n",
+        replace:
+          "      station.evidence.noteLost(attempt.startedMs);\n      station.evidence.noteLost(attempt.startedMs);\n",
       },
     ],
-    invariants: ["promotes-on-evidence"],
+    invariants: ["promotes-on-evidence", "no-role-change-without-fault"],
   },
   {
     name: "weighed-at-the-end",
-    bug: "what an attempt shows is weighed only when its call, with all its retries, has ended",
-    file: `${RUNTIME}/lane.ts`,
+    bug: "what a failed attempt shows is weighed only when another one succeeds",
+    file: DISPATCH,
     edits: [
       {
-        find: "if (failed && this.callsChangedVerdict(endedMs)) this.callsSpoke?.();",
-        replace: "if (!failed && this.callsChangedVerdict(endedMs)) this.callsSpoke?.();",
+        find: "    else this.#failed(attempt, end, nowMs);\n    this.#look(station, nowMs);\n",
+        replace:
+          '    else this.#failed(attempt, end, nowMs);\n    if (end.result === "served") this.#look(station, nowMs);\n',
       },
     ],
     invariants: ["fit-is-promoted", "takes-over"],
   },
   {
     name: "failed-for-want-of-budget",
-    bug: "a command that comes back to a station which was lost with it is failed when others succeed there",
-    file: `${RUNTIME}/held-calls.ts`,
-    edits: [{ find: "(call.owed ? this.#owed : this.#undecided).add(call);", replace: "this.#undecided.add(call);" }],
-    invariants: ["resend-is-not-reported"],
-  },
-  {
-    name: "leaves-by-the-queue",
-    bug: "a keyed command that was put back into the queue goes to another station, though its group wants a report",
-    file: `${RUNTIME}/failover-call.ts`,
+    bug: "a command whose station was lost is failed when nobody can take it at this instant",
+    file: DISPATCH,
     edits: [
       {
-        find: "if (this.#reached !== lane && this.#reached !== this.#left) return this.#goElsewhere();",
+        find: "    if (!this.roles.isUsable(station, nowMs) || this.#router.hasNext(call, nowMs)) return this.#enqueue(call, nowMs);\n",
         replace: "",
       },
     ],
-    invariants: ["report-is-not-resent"],
+    invariants: ["resend-is-not-reported"],
   },
   {
     name: "back-to-the-unproven",
     bug: "a failback that drains is not given up when its station turns out not to be well",
-    file: "resilience/src/core/failover.ts",
+    file: `${FAILOVER}/failover.ts`,
     edits: [
       {
         find: 'if (station.assessment.fit && cause === "failback" && !station.assessment.proven)',
@@ -118,15 +119,12 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
   {
     name: "half-of-the-news",
     bug: "stations are weighed after each declaration of a look, and not after all of them",
-    file: `${RUNTIME}/failover.ts`,
+    file: "resilience/src/runtime/failover/failover.ts",
     edits: [
       {
-        find: "if (declaration === together[0]) for (const one of together) this.#takeover.lane(one.node).declared(one);",
-        replace: "this.#takeover.lane(declaration.node).declared(declaration);",
-      },
-      {
-        find: "if (declaration === together.at(-1)) this.#takeover.evaluate();",
-        replace: "this.#takeover.evaluate();",
+        find: 'if (declaration === together.at(-1)) this.#driver.input({ type: "declared", declarations: together });',
+        replace:
+          'if (together.includes(declaration)) this.#driver.input({ type: "declared", declarations: [declaration] });',
       },
     ],
     invariants: ["promotes-on-evidence", "unfit-is-not-promoted"],

@@ -1,0 +1,78 @@
+/**
+ * `second-attempts-are-few`: a command whose attempt is late may get a second one at another station while the first is
+ * still out, but a station that is slow must not double the load of the other. In no 10 s are there more of them than a
+ * tenth of the commands that came, or five. What goes on because its station was declared down, or was replaced, is no
+ * second attempt in this sense. Only of commands that came once: another sending of the same is another call.
+ */
+import type { Fleet } from "../fleet/fleet.ts";
+import type { Attempt, Command, FleetObserver } from "../fleet/observer.ts";
+import { SlidingCount } from "./sliding-count.ts";
+
+/** docs/guide/failover.md: hedges, at most so many of all calls, and at least so many in this time. */
+const RATIO = 0.1;
+const RESERVE = 5;
+const WINDOW_MS = 10_000;
+
+/** What is counted of one group, on its gateway's clock. */
+class Counted {
+  readonly arrived: SlidingCount = new SlidingCount(WINDOW_MS);
+  readonly second: SlidingCount = new SlidingCount(WINDOW_MS);
+  readonly down: Set<string> = new Set();
+}
+
+export function secondAttempts(fleet: Fleet): FleetObserver {
+  const { world } = fleet;
+  const groups: Map<string, Counted> = new Map();
+  const of = (group: string): Counted => {
+    const known = groups.get(group) ?? new Counted();
+    groups.set(group, known);
+    return known;
+  };
+  /** Commands at the gateway that runs: how often they came, and their attempts that are out. */
+  const there: Map<Command, { visits: number; readonly out: Set<Attempt> }> = new Map();
+  const thereOf = (command: Command): { visits: number; readonly out: Set<Attempt> } => {
+    const known = there.get(command) ?? { visits: 0, out: new Set() };
+    there.set(command, known);
+    return known;
+  };
+  let running = 0;
+  const localMs = (): number => fleet.gateway?.nowMs() ?? world.nowMs;
+  return {
+    gatewayStarted({ incarnation }) {
+      running = incarnation;
+      groups.clear();
+      there.clear();
+    },
+    commandArrived({ command }) {
+      thereOf(command).visits++;
+      of(command.group).arrived.add(localMs());
+    },
+    gatewayEvent(event) {
+      if (event.type !== "declaration") return;
+      if (event.to === "down") of(event.group).down.add(event.node);
+      else of(event.group).down.delete(event.node);
+    },
+    attemptBegan(attempt) {
+      const { command, group, station, epoch } = attempt;
+      const { visits, out } = thereOf(command);
+      const counted = of(group);
+      const isSecond = [...out].some(
+        (one) =>
+          one.station !== station && !one.signal.aborted && one.epoch === epoch && !counted.down.has(one.station),
+      );
+      out.add(attempt);
+      if (!isSecond || visits !== 1) return;
+      const nowMs = localMs();
+      counted.second.add(nowMs);
+      const [second, arrived] = [counted.second.total(nowMs), counted.arrived.total(nowMs)];
+      if (second <= Math.max(RESERVE, RATIO * arrived)) return;
+      world.violate(
+        "second-attempts-are-few",
+        `${group}: ${command.id} goes to ${station} as well; that makes ${second} second attempts in 10 s, of ${arrived} commands that came`,
+      );
+    },
+    attemptEnded(attempt) {
+      if (attempt.incarnation === running) there.get(attempt.command)?.out.delete(attempt);
+    },
+  };
+}

@@ -1,0 +1,168 @@
+/**
+ * How a gateway finds out about a station that may not serve: with as little as it can, and it does find out.
+ * - `failback-begins-with-one`: until the station that a failback tries out has served something, or for 2 s where nothing
+ *   comes that may be repeated, it is sent one command at a time on that account, and none without a key.
+ * - `once-is-not-spent`: a command without a key is not sent to find out whether a station lives that was declared down. Not
+ *   where it refuses connections, nor where it served a moment ago.
+ * - `doubt-ends`: at the end of a run nobody is in doubt who has been well for long, where there were commands to try it with.
+ */
+import type { GatewayEvent } from "../../gateway/src/compose.ts";
+import type { Fleet } from "../fleet/fleet.ts";
+import type { Attempt, FleetObserver } from "../fleet/observer.ts";
+import { endsAtMs, healedAtMs, stationNode } from "../fleet/plan.ts";
+import type { DocumentedGroup } from "./documented.ts";
+import { documentedGroups } from "./documented.ts";
+import { succeeded } from "./offered-load.ts";
+import { PerStation } from "./per-station.ts";
+import { livingGateway, lookAround } from "./status-round.ts";
+import { WaysOfCalls } from "./ways-of-calls.ts";
+
+/** docs/guide/failover.md, `canaryWaitMs`. */
+const QUIET_MS = 2_000;
+/** Who served within this time is given more. */
+const SERVED_LATELY_MS = 1_000;
+/** Long enough that whatever was wrong is over, and that whoever is in doubt has been tried many times. */
+const SETTLED_MS = 20_000;
+const DOUBTED_MS = 10_000;
+const FEWEST_TO_TRY_WITH = 20;
+
+/** A failback that has not shown anything yet. */
+interface Trial {
+  readonly station: string;
+  readonly begunAtMs: number;
+  /** Attempts that only the failback explains, and that somebody waits for. */
+  readonly out: Set<Attempt>;
+}
+
+/** What is known of a station's door under this gateway process. */
+class Door {
+  downSinceMs: number = Number.POSITIVE_INFINITY;
+  servedAtMs: number = Number.NEGATIVE_INFINITY;
+  refuses = false;
+}
+
+/** A doubt that lasts. */
+interface Doubt {
+  readonly sinceMs: number;
+  /** Commands that came since and may be repeated, of the route that every station serves. */
+  arrived: number;
+}
+
+export function trials(fleet: Fleet): FleetObserver {
+  const { world } = fleet;
+  const groups = documentedGroups(fleet);
+  const served = (attempt: Attempt): boolean =>
+    succeeded(attempt, (groups.get(attempt.group) as DocumentedGroup).commands.errorBody);
+  // The failback itself is no reason here: what nothing else explains is on its account.
+  const ways = new WaysOfCalls(served);
+  const doors = new PerStation(() => new Door());
+  const actives: Map<string, string> = new Map();
+  const trials: Map<string, Trial> = new Map();
+  const doubts: Map<string, Doubt> = new Map();
+  let running = 0;
+  const localMs = (): number => fleet.gateway?.nowMs() ?? world.nowMs;
+  return {
+    gatewayStarted({ incarnation }) {
+      running = incarnation;
+      ways.clear();
+      doors.clear();
+      trials.clear();
+      doubts.clear();
+      for (const { name, stations } of groups.values()) actives.set(name, stations[0]?.name ?? "");
+    },
+    commandArrived({ command }) {
+      ways.arrived(command);
+      const doubt = doubts.get(command.group);
+      if (doubt !== undefined && command.kind !== "once" && command.route === undefined) doubt.arrived++;
+    },
+    commandAnswered({ command, incarnation }) {
+      if (incarnation === running) ways.answered(command);
+    },
+    gatewayEvent(event) {
+      if (event.type !== "handover-begun") ways.heard(event);
+      noteEvent(event, trials, actives, localMs());
+      if (event.type === "declaration") {
+        const door = doors.of(event.group, event.node);
+        door.downSinceMs = event.to === "down" ? Math.min(door.downSinceMs, localMs()) : Number.POSITIVE_INFINITY;
+        if (event.to !== "down") door.refuses = false;
+      }
+    },
+    attemptBegan(attempt) {
+      refuseSpent(fleet, attempt, doors.of(attempt.group, attempt.station), localMs());
+      const trial = trials.get(attempt.group);
+      const active = actives.get(attempt.group) ?? "";
+      if (trial?.station === attempt.station && active !== attempt.station && !ways.mayGo(attempt, active, localMs()))
+        refuseMany(fleet, attempt, trial, localMs());
+      ways.began(attempt);
+    },
+    attemptEnded(attempt) {
+      if (attempt.incarnation !== running) return;
+      ways.ended(attempt, localMs() - attempt.judgedFromLocalMs);
+      trials.get(attempt.group)?.out.delete(attempt);
+      const door = doors.of(attempt.group, attempt.station);
+      if (attempt.outcome === "never-sent") door.refuses = true;
+      if (attempt.outcome !== "reply") return;
+      door.servedAtMs = localMs();
+      if (trials.get(attempt.group)?.station === attempt.station) trials.delete(attempt.group);
+    },
+    tick() {
+      const look = lookAround(fleet);
+      if (look === undefined) return;
+      const active = look.status.stations.find((station) => station.active);
+      if (active?.assessment.fit === true) ways.fitAgain(look.group);
+      if (active?.doubted !== true) doubts.delete(look.group);
+      else if (!doubts.has(look.group)) doubts.set(look.group, { sinceMs: world.nowMs, arrived: 0 });
+    },
+    ended() {
+      for (const [group, doubt] of doubts) refuseLasting(fleet, group, doubt);
+    },
+  };
+}
+
+function noteEvent(event: GatewayEvent, trials: Map<string, Trial>, actives: Map<string, string>, nowMs: number): void {
+  if (event.type === "handover-begun" && event.cause === "failback")
+    trials.set(event.group, { station: event.station, begunAtMs: nowMs, out: new Set() });
+  else if (event.type === "handover-ended") trials.delete(event.group);
+  else if (event.type === "promoted") {
+    trials.delete(event.group);
+    actives.set(event.group, event.station);
+  }
+}
+
+function refuseMany({ world }: Fleet, attempt: Attempt, trial: Trial, nowMs: number): void {
+  const { command, group, station } = attempt;
+  for (const one of trial.out) if (one.signal.aborted) trial.out.delete(one);
+  const before = trial.out.size;
+  trial.out.add(attempt);
+  if (nowMs - trial.begunAtMs >= QUIET_MS || (command.kind !== "once" && before === 0)) return;
+  world.violate(
+    "failback-begins-with-one",
+    `${group}: ${command.id} (${command.kind}) goes to ${station}, which a failback tries out and which has served nothing yet, beside ${before} others`,
+  );
+}
+
+function refuseSpent({ world }: Fleet, { command, group, station }: Attempt, door: Door, nowMs: number): void {
+  const { downSinceMs, servedAtMs, refuses } = door;
+  if (command.kind !== "once" || refuses || nowMs - servedAtMs < SERVED_LATELY_MS) return;
+  if (nowMs - downSinceMs < SERVED_LATELY_MS) return;
+  world.violate(
+    "once-is-not-spent",
+    `${command.id} carries no key and goes to ${group}/${station}, which was declared down ${Math.round(nowMs - downSinceMs)} ms ago`,
+  );
+}
+
+/** `doubt` is there at the end of the run. */
+function refuseLasting(fleet: Fleet, group: string, { sinceMs, arrived }: Doubt): void {
+  const { plan, world } = fleet;
+  const active = livingGateway(fleet)
+    ?.gateway.groups.get(group)
+    ?.status.stations.find((station) => station.active);
+  if (active?.doubted !== true || active.standing !== "alive" || !active.assessment.fit) return;
+  if (plan.lostForEver.includes(stationNode(group, active.name))) return;
+  if (endsAtMs(plan) - healedAtMs(plan) < SETTLED_MS || endsAtMs(plan) - sinceMs < DOUBTED_MS) return;
+  if (arrived < FEWEST_TO_TRY_WITH) return;
+  world.violate(
+    "doubt-ends",
+    `${group}: ${active.name} is well and has been in doubt for ${Math.round(endsAtMs(plan) - sinceMs)} ms, in which ${arrived} commands came that it could have been tried with`,
+  );
+}

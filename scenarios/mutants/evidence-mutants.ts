@@ -1,0 +1,191 @@
+/**
+ * Planted bugs in whose failure it was: what is held against a station and what is not, and how soon. Most of them were in
+ * the code once (issue 10): ordinary errors, slow routes, uploads and shortages of our own moved the active role.
+ */
+import type { Mutant } from "./mutant.ts";
+
+const DISPATCH = "resilience/src/core/failover/dispatch.ts";
+const EVIDENCE = "resilience/src/core/failover/evidence.ts";
+
+export const EVIDENCE_MUTANTS: readonly Mutant[] = [
+  {
+    name: "silence-after-timeout",
+    bug: "attempts are never overdue: silence counts only when they time out",
+    file: "resilience/src/core/failover/answer-times.ts",
+    edits: [
+      { find: "const known = this.#total >= MIN_ANSWERS;", replace: "const known = this.#total >= 1e9 * MIN_ANSWERS;" },
+    ],
+    invariants: ["takes-over", "fit-is-promoted"],
+  },
+  {
+    name: "refusals-open-the-circuit",
+    bug: "refused connections are failures to the circuit",
+    file: DISPATCH,
+    edits: [
+      {
+        find: "        this.#router.trialFailed(station, true, nowMs);\n        break;",
+        replace:
+          "        this.#router.trialFailed(station, true, nowMs);\n        if (permit !== undefined) breaker?.failure(permit, nowMs);\n        return;",
+      },
+    ],
+    invariants: ["breaker-trips-on-evidence"],
+  },
+  {
+    name: "circuit-stays-open",
+    bug: "the circuit of a station that was down stays open although its heartbeats are back",
+    file: "resilience/src/core/failover/station.ts",
+    edits: [{ find: "    this.parts.breaker?.reset(atMs);\n", replace: "" }],
+    invariants: ["fit-is-promoted", "serves-after-heal", "breakers-close"],
+  },
+  {
+    name: "comparison-needs-a-thousand",
+    bug: "what the other station served counts only after a thousand failures",
+    file: EVIDENCE,
+    edits: [
+      { find: "const VERDICTS = 20;", replace: "const VERDICTS = 2_000;" },
+      { find: "const MIN_LOST = 5;", replace: "const MIN_LOST = 1_000;" },
+      { find: "const DOUBTED_AFTER_LOST = 3;", replace: "const DOUBTED_AFTER_LOST = 1_000;" },
+    ],
+    invariants: ["takes-over", "fit-is-promoted"],
+  },
+  {
+    name: "parked-instead-of-compared",
+    bug: "a repeatable call that failed is parked until later, and does not go to the other station",
+    file: DISPATCH,
+    edits: [
+      {
+        find: "    if (call.visits?.length === 1 && source.skipsComparison()) return",
+        replace:
+          "    if (call.attempts === 1) return this.#park(call, 5_000, nowMs);\n    if (call.visits?.length === 1 && source.skipsComparison()) return",
+      },
+    ],
+    invariants: ["ordinary-error-is-prompt"],
+  },
+  {
+    name: "own-errors-are-evidence",
+    bug: "an error that both stations give counts against both",
+    file: DISPATCH,
+    edits: [
+      {
+        find: "      if (agree) source.noteAgreement();\n",
+        replace:
+          "      for (const visit of failures) visit.station.evidence.noteServedElsewhere(visit.lastStartedMs);\n",
+      },
+    ],
+    invariants: ["no-role-change-without-fault", "promotes-on-evidence"],
+  },
+  {
+    name: "uploads-judged-by-age",
+    bug: "an attempt whose body is still being sent is judged by its age",
+    file: DISPATCH,
+    edits: [
+      {
+        find: "    attempt.isUploading = isUploading;\n    attempt.judgedFromMs = nowMs;\n",
+        replace: "    attempt.isUploading = isUploading && attempt.startedMs > nowMs;\n",
+      },
+    ],
+    invariants: ["quiet-is-served", "no-role-change-without-fault"],
+  },
+  {
+    name: "hang-ups-are-evidence",
+    bug: "a caller who hangs up is held against the station",
+    file: DISPATCH,
+    edits: [
+      {
+        find: "      const { station } = attempt;\n      if (attempt.isOverdue)",
+        replace:
+          "      const { station } = attempt;\n      station.evidence.noteLost(attempt.startedMs);\n      if (attempt.isOverdue)",
+      },
+    ],
+    invariants: ["no-role-change-without-fault", "promotes-on-evidence"],
+  },
+  {
+    name: "slow-routes-are-overdue",
+    bug: "an attempt is overdue by what other routes take, although its own always takes long",
+    file: DISPATCH,
+    edits: [
+      {
+        find: "judgedFromMs + Math.max(afterMs, call.terms.source.overdueAfterMs)",
+        replace: "judgedFromMs + Math.min(afterMs, call.terms.source.overdueAfterMs)",
+      },
+    ],
+    invariants: ["no-role-change-without-fault", "promotes-on-evidence"],
+  },
+  {
+    name: "shortage-is-a-refusal",
+    bug: "what this machine lacks is booked as the station's refusal",
+    file: DISPATCH,
+    edits: [
+      {
+        find: '      case "ignored":\n      case "local-shortage":\n        break;\n    }',
+        replace:
+          '      case "ignored":\n        break;\n      case "local-shortage":\n        evidence.noteRefused(startedMs);\n        break;\n    }',
+      },
+    ],
+    invariants: ["no-role-change-without-fault", "promotes-on-evidence"],
+  },
+  {
+    name: "stall-books-timeouts",
+    bug: "timeouts that fall due while this process stood still are booked at once",
+    file: DISPATCH,
+    edits: [
+      {
+        find: "        this.roles.distrustUntilMs = Math.max(this.roles.distrustUntilMs, input.untilMs);\n",
+        replace: "",
+      },
+      {
+        find: "const readUntilMs = lateByMs > LATE_TICK_MS ? nowMs + READ_FIRST_MS : nowMs;",
+        replace: "const readUntilMs = lateByMs > LATE_TICK_MS ? nowMs - READ_FIRST_MS : nowMs;",
+      },
+    ],
+    invariants: ["abstention-is-kept", "no-role-change-without-fault"],
+  },
+  {
+    name: "doubt-promotes",
+    bug: "a doubt, which is there to move new calls, moves the active role",
+    file: EVIDENCE,
+    edits: [
+      {
+        find: "    if (!this.isSuspect) return false;\n",
+        replace: "    if (!this.isSuspect) return false;\n    if (this.isDoubted) return true;\n",
+      },
+      {
+        find: "    if (this.#refused >= this.#refusalsToDeclare) return `",
+        replace:
+          "    if (this.isDoubted) return this.doubt;\n    if (this.#refused >= this.#refusalsToDeclare) return `",
+      },
+    ],
+    invariants: ["no-role-change-without-fault", "promotes-on-evidence"],
+  },
+  {
+    name: "doubt-for-ever",
+    bug: "a station in doubt gets no call that could end the doubt",
+    file: "resilience/src/core/failover/router.ts",
+    edits: [
+      {
+        find: "if (!call.terms.isRepeatable || nowMs < station.nextTrialMs || !station.admits(nowMs)) return false;",
+        replace: "if (!call.terms.isRepeatable || nowMs > 0 || !station.admits(nowMs)) return false;",
+      },
+    ],
+    invariants: ["doubt-ends"],
+  },
+  {
+    name: "answers-end-no-silence",
+    bug: "overdue attempts are counted, whatever was answered between them",
+    file: EVIDENCE,
+    edits: [
+      {
+        find: "    this.#overdue = 0;\n    this.#silentSinceMs = Number.POSITIVE_INFINITY;\n",
+        replace: "",
+      },
+    ],
+    invariants: ["no-role-change-without-fault", "promotes-on-evidence"],
+  },
+  {
+    name: "one-caller-is-many",
+    bug: "one source that repeats a failing request counts as many",
+    file: EVIDENCE,
+    edits: [{ find: "const MIN_SOURCES = 2;", replace: "const MIN_SOURCES = 1;" }],
+    invariants: ["no-role-change-without-fault"],
+  },
+];

@@ -1,0 +1,212 @@
+/**
+ * Planted bugs in how much a station is given, and in what becomes of calls that cannot all be served: the limit, the
+ * pace, the queue, what callers are believed to wait. Most of them were in the code once (issue 10): a collapse under
+ * load that stayed after its cause was gone.
+ */
+import type { Mutant } from "./mutant.ts";
+
+const ADMISSION = "resilience/src/core/failover/admission.ts";
+const DISPATCH = "resilience/src/core/failover/dispatch.ts";
+const PATIENCE = "resilience/src/core/failover/patience.ts";
+
+export const LOAD_MUTANTS: readonly Mutant[] = [
+  {
+    name: "limit-halved-per-refusal",
+    bug: "each refused call halves the limit, not each round trip",
+    file: ADMISSION,
+    edits: [
+      { find: "    if (nowMs < this.#loweredAtMs + 2 * Math.max(MIN_ROUND_MS, usualMs)) return;\n", replace: "" },
+      {
+        find: "else this.#lower(Math.min(load * AFTER_REFUSAL, this.#doneInRound(usualMs, nowMs) * RESERVE), usualMs, nowMs);",
+        replace: "else this.#lower(load / 2, usualMs, nowMs);",
+      },
+    ],
+    invariants: ["goodput-comes-back"],
+  },
+  {
+    name: "limit-never-raised",
+    bug: "a limit that was lowered is never raised again",
+    file: ADMISSION,
+    edits: [
+      {
+        find: "      else if (this.#wasBound && this.#finished > 0) this.#raise(nowMs);\n",
+        replace: "      else if (this.#wasBound && !this.#isLearned) this.#raise(nowMs);\n",
+      },
+      {
+        find: "      } else if (nowMs - this.#boundAtMs >= Math.max(LIFT_AFTER_MS, 2 * usualMs)) this.#lift();",
+        replace: "      } else if (nowMs - this.#boundAtMs >= 1e12 + usualMs) this.#lift();",
+      },
+    ],
+    invariants: ["goodput-comes-back"],
+  },
+  {
+    name: "abandoned-lower-the-limit",
+    bug: "every call whose caller left lowers the limit",
+    file: DISPATCH,
+    edits: [
+      {
+        find: '      if (attempt.isOverdue) this.#noteLoad(station, "unanswered", nowMs);\n    }\n    this.#settle(call, { error: new CallAbortedError',
+        replace:
+          '      this.#noteLoad(station, "unanswered", nowMs);\n    }\n    this.#settle(call, { error: new CallAbortedError',
+      },
+    ],
+    invariants: ["goodput-comes-back", "quiet-is-served"],
+  },
+  {
+    name: "hint-pauses-a-serving-station",
+    bug: "a station that refuses one call with Retry-After gets none at all for so long, although it serves others",
+    file: ADMISSION,
+    edits: [
+      {
+        find: "    return this.#done + this.#doneBefore > 0;",
+        replace: "    return this.#done + this.#doneBefore < 0;",
+      },
+      {
+        find: "      this.#finished++;\n      this.#pausedUntilMs = Number.NEGATIVE_INFINITY;\n",
+        replace: "      this.#finished++;\n",
+      },
+      { find: "nowMs + Math.min(forMs, MAX_PAUSE_MS)", replace: "nowMs + Math.max(forMs, MAX_PAUSE_MS)" },
+    ],
+    invariants: ["goodput-comes-back", "one-bad-route-hurts-nobody"],
+  },
+  {
+    name: "hint-holds-a-place",
+    bug: "a call that was refused with Retry-After keeps its place at the station",
+    file: DISPATCH,
+    edits: [
+      {
+        find: "    station.admission.leave();",
+        replace: "    if (end.retryAfterMs === undefined) station.admission.leave();",
+      },
+    ],
+    invariants: ["counts-agree", "everything-returns"],
+  },
+  {
+    name: "patience-never-learned",
+    bug: "nothing is learned from callers who hang up",
+    file: PATIENCE,
+    edits: [
+      {
+        find: "    this.#estimateMs = this.#estimate(nowMs);",
+        replace: "    this.#estimateMs = this.#estimate(nowMs - 1e12);",
+      },
+      {
+        find: "    const lately = this.#ages.filter((_, place) => nowMs - (this.#atMs[place] as number) <= MEMORY_MS);",
+        replace: "    const lately = this.#ages.filter((_, place) => nowMs > (this.#atMs[place] as number));",
+      },
+    ],
+    invariants: ["goodput-comes-back"],
+  },
+  {
+    name: "uploads-teach-patience",
+    bug: "a caller who leaves while it is still sending is taken for one who waited for so long",
+    file: DISPATCH,
+    edits: [
+      {
+        find: "    if (waits) this.patience.noteHangUp(",
+        replace: "    if (waits || call.id > 0) this.patience.noteHangUp(",
+      },
+    ],
+    invariants: ["goodput-comes-back", "quiet-is-served"],
+  },
+  {
+    name: "deadline-believed",
+    bug: "the deadline that is written is believed, although callers are known to leave earlier",
+    file: DISPATCH,
+    edits: [
+      {
+        find: "    if (estimateMs === undefined) return call.terms.deadline;",
+        replace: "    if (estimateMs === undefined || call.terms.deadline > 0) return call.terms.deadline;",
+      },
+    ],
+    invariants: ["goodput-comes-back"],
+  },
+  {
+    name: "newest-first-for-ever",
+    bug: "who came last goes first, and who came first waits until its time is over",
+    file: DISPATCH,
+    edits: [
+      {
+        find: "    return Math.min(terms.deadline, arrivedMs + this.#orderPatienceMs);",
+        replace: "    return -Math.min(terms.deadline, arrivedMs + this.#orderPatienceMs);",
+      },
+    ],
+    invariants: ["nobody-waits-for-nothing", "goodput-comes-back"],
+  },
+  {
+    name: "no-early-refusal",
+    bug: "calls are let in to wait although they cannot be answered in time, and told so when their time is over",
+    file: DISPATCH,
+    edits: [
+      {
+        find: "if (waitMs > 0 && this.#limitMs(call) < nowMs + waitMs * DOOR_MARGIN + this.#serviceMs()) {",
+        replace: "if (waitMs < 0 && this.#limitMs(call) < nowMs + waitMs * DOOR_MARGIN + this.#serviceMs()) {",
+      },
+    ],
+    invariants: ["nobody-waits-for-nothing"],
+  },
+  {
+    name: "door-far-too-strict",
+    bug: "whoever would have to wait is refused, also one who could be answered in time",
+    file: DISPATCH,
+    edits: [
+      {
+        find: "if (waitMs > 0 && this.#limitMs(call) < nowMs + waitMs * DOOR_MARGIN + this.#serviceMs()) {",
+        replace: "if (waitMs >= 0 && this.#limitMs(call) > nowMs) {",
+      },
+    ],
+    invariants: ["goodput-comes-back", "serves-after-heal"],
+  },
+  {
+    name: "refused-without-a-hint",
+    bug: "whom a gateway refuses for want of room is not told when to come back",
+    file: DISPATCH,
+    edits: [
+      {
+        find: "      const error = new OverloadedError(message, { retryAfterMs: Math.ceil(waitMs) });",
+        replace: "      const error = new OverloadedError(message);",
+      },
+    ],
+    invariants: ["nobody-waits-for-nothing"],
+  },
+  {
+    name: "collapse-untold",
+    bug: "no event tells that goodput has collapsed",
+    file: "resilience/src/core/failover/goodput.ts",
+    edits: [
+      { find: "    if (!isNews) return undefined;", replace: "    if (!isNews || windowMs > 0) return undefined;" },
+    ],
+    invariants: ["collapse-is-told"],
+  },
+  {
+    name: "backlog-at-once",
+    bug: "what waits is released at once after a promotion",
+    file: ADMISSION,
+    edits: [
+      {
+        find: "      known ? Math.max(2, concurrent * FIRST_SHARE) : this.#initialConcurrent,",
+        replace: "      known || concurrent < 1 ? ENDLESS : this.#initialConcurrent,",
+      },
+    ],
+    invariants: ["ramp-after-promotion"],
+  },
+  {
+    name: "capacity-ignored",
+    bug: "a station is offered more than it declares",
+    file: ADMISSION,
+    edits: [
+      {
+        find: "      if (this.#declared !== undefined && !this.#declared.allows(nowMs)) return false;\n",
+        replace: "",
+      },
+    ],
+    invariants: ["offered-within-capacity"],
+  },
+  {
+    name: "pace-ignored",
+    bug: "what a station takes is learned as a number of calls in flight only, and they come in bursts",
+    file: ADMISSION,
+    edits: [{ find: "      if (this.#learned.allows(nowMs)) return true;", replace: "      return true;" }],
+    invariants: ["goodput-comes-back"],
+  },
+];
