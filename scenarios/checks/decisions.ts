@@ -193,7 +193,7 @@ function isDue({ status, process }: StatusLook, known: Known): boolean {
   const nowMs = process.nowMs();
   if (status.handover !== undefined || nowMs < known.distrustUntilMs) return false;
   const active = status.stations.find((station) => station.active);
-  if (active === undefined || (active.assessment.fit && !known.of(active.name).tally.mustFail(nowMs))) return false;
+  if (active === undefined || (active.assessment.fit && known.of(active.name).tally.mustFail(nowMs) === undefined)) return false;
   return status.stations.some(
     ({ active: itself, standing, assessment }) =>
       !itself && standing === "alive" && assessment.fit && assessment.confirmed,
@@ -210,7 +210,7 @@ function stillDue(fleet: Fleet, { group, process, status }: StatusLook, known: K
     .map(({ detail }) => detail);
   fleet.world.violate(
     "fit-is-promoted",
-    `${group}: ${status.active} stays active (${why.join("; ") || "its calls come to nothing"}), and another station is fit`,
+    `${group}: ${status.active} stays active (${why.join("; ") || known.of(now.active).tally.mustFail(process.nowMs())}), and another station is fit`,
   );
 }
 
