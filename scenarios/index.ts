@@ -10,16 +10,24 @@ import { lying200 } from "./lying-200.ts";
 import { retryStorm } from "./retry-storm.ts";
 import type { Scenario } from "./scenario.ts";
 import { slowPrimary } from "./slow-primary.ts";
-import { swarm } from "./swarm.ts";
+import { narrowSwarm, swarm, wideSwarm } from "./swarm.ts";
 
-const swarmScenario: Scenario = {
-  ...swarm,
-  story: "The swarm: another fleet, network, load, settings and chaos from each seed.",
-  timeline: [],
-  expected: ["the general checks, whatever is drawn"],
-};
+const drawn = { timeline: [], expected: ["the general checks, whatever is drawn"] } as const;
+const swarms: readonly Scenario[] = [
+  {
+    ...narrowSwarm,
+    ...drawn,
+    story: "The part of the swarm in which stations never break and callers are careful.",
+  },
+  {
+    ...wideSwarm,
+    ...drawn,
+    story: "The part of the swarm with stations that break, callers without patience, and errors of single commands.",
+  },
+  { ...swarm, ...drawn, story: "The swarm: another fleet, network, load, settings and chaos from each seed." },
+];
 
-/** The named ones first, the swarm last. */
+/** The named ones first, the swarms last. */
 export const scenarios: readonly Scenario[] = [
   incidentCn2702003,
   healthyDay,
@@ -31,7 +39,7 @@ export const scenarios: readonly Scenario[] = [
   clockJump,
   flappingLink,
   faultSweep,
-  swarmScenario,
+  ...swarms,
 ];
 
 /** The scenario of that name; throws where there is none, and says which there are. */

@@ -41,20 +41,30 @@ import { drawClockRates, drawSurroundings, PLAIN } from "./swarm/surroundings.ts
 import type { WrittenSections } from "./swarm/written.ts";
 import { configurationOf } from "./swarm/written.ts";
 
-export const swarm: Simulation<FleetPlan> = {
-  name: "swarm",
-  plan: drawPlan,
-  build: (world, plan) => void buildFleet(world, plan),
-  untilMs: endsAtMs,
-  sometimes: FLEET_SITUATIONS,
-  simplify: simplerPlans,
-};
+/** `narrow`: stations never break and callers are careful. `wide`: only seeds in which they may. */
+export type Width = "all" | "narrow" | "wide";
 
-/** Which kind the seed of `random` is. */
-export function drawKind(random: Random): KindOfSeed {
-  // A draw of its own, so that the seeds of the narrow world are what they were.
+export const swarm: Simulation<FleetPlan> = swarmOf("swarm", "all");
+export const narrowSwarm: Simulation<FleetPlan> = swarmOf("narrow-swarm", "narrow");
+export const wideSwarm: Simulation<FleetPlan> = swarmOf("wide-swarm", "wide");
+
+function swarmOf(name: string, width: Width): Simulation<FleetPlan> {
+  return {
+    name,
+    plan: (random) => drawPlan(random, width),
+    build: (world, plan) => void buildFleet(world, plan),
+    untilMs: endsAtMs,
+    ...(width === "all" ? { sometimes: FLEET_SITUATIONS } : {}),
+    simplify: simplerPlans,
+  };
+}
+
+/** Which kind the seed of `random` is. A seed that two of the swarms have in common is the same in both. */
+export function drawKind(random: Random, width: Width = "all"): KindOfSeed {
   const wide = random.fork("wide").next();
-  if (wide < 0.4) return wide < 0.2 ? "overload" : "ordinary";
+  const isWide = width === "wide" || (width === "all" && wide < WIDE_SHARE);
+  const among = wide < WIDE_SHARE ? wide / WIDE_SHARE : (wide - WIDE_SHARE) / (1 - WIDE_SHARE);
+  if (isWide) return among < 0.5 ? "overload" : "ordinary";
   const share = random.fork("kind").next();
   if (share < 0.4) return "storm";
   if (share < 0.55) return "pressure";
@@ -63,6 +73,8 @@ export function drawKind(random: Random): KindOfSeed {
   return share < 0.9 ? "relapse" : "healthy";
 }
 
+/** Share of the seeds that are of the wide world. */
+const WIDE_SHARE = 0.4;
 const NAMES: readonly string[] = ["atlantic", "baltic", "caspian"];
 const ANY_LOAD: LoadLimits = { fewestPerSecond: 1, mostPerSecond: 10, longestServiceMs: 200, mayRest: true };
 /** Enough that windows fill, budgets are used up and queues form. */
@@ -83,8 +95,8 @@ interface Fleet {
   readonly configuration: WrittenConfiguration;
 }
 
-function drawPlan(random: Random): FleetPlan {
-  const kind = drawKind(random);
+function drawPlan(random: Random, width: Width): FleetPlan {
+  const kind = drawKind(random, width);
   if (kind === "overload") return drawOverload(random);
   if (kind === "ordinary") return drawOrdinaryDay(random);
   const fleet = drawFleet(random, kind);

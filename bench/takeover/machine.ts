@@ -15,6 +15,9 @@ export interface Machine {
   readonly date: string;
 }
 
+/** Outside a checkout git complains, and "unknown" says enough. */
+const QUIET: ("ignore" | "pipe")[] = ["ignore", "pipe", "ignore"];
+
 /** `gateway` is the folder of the checkout whose gateway was measured: its commit is what counts. */
 export function machine(gateway: string): Machine {
   return {
@@ -46,7 +49,8 @@ export function isInstalled(program: string): boolean {
  */
 export function productOf(folder: string): string | undefined {
   try {
-    const git = (...args: string[]): string => execFileSync("git", args, { cwd: folder, encoding: "utf8" });
+    const git = (...args: string[]): string =>
+      execFileSync("git", args, { cwd: folder, encoding: "utf8", stdio: QUIET });
     const trees = git("rev-parse", "HEAD:gateway", "HEAD:resilience");
     const changes = git("diff", "HEAD", "--", "gateway", "resilience");
     return createHash("sha256").update(trees).update(changes).digest("hex").slice(0, 16);
@@ -62,7 +66,11 @@ function versionOf(program: string, args: readonly string[]): string {
 
 function commitOf(folder: string): string {
   try {
-    return execFileSync("git", ["describe", "--always", "--dirty"], { cwd: folder, encoding: "utf8" }).trim();
+    return execFileSync("git", ["describe", "--always", "--dirty"], {
+      cwd: folder,
+      encoding: "utf8",
+      stdio: QUIET,
+    }).trim();
   } catch {
     return "unknown";
   }

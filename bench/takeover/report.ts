@@ -67,9 +67,10 @@ function shortTable(rows: readonly Row[]): string {
 }
 
 function figureTable(rows: readonly Row[]): string {
-  const lines = rows.map(({ front, case: name, figures, runs, disturbed }): Cells => {
+  const lines = rows.map(({ front, case: name, figures, runs, disturbed, isDisturbed }): Cells => {
     const cells = COLUMNS.map(([, figure, digits]) => cell(figures?.[figure] ?? null, digits));
-    return [name, front, disturbed > 0 ? `${runs} (+${disturbed} disturbed)` : runs, ...cells];
+    const others = disturbed > 0 ? `${runs} (+${disturbed} disturbed)` : runs;
+    return [name, front, isDisturbed ? `${runs} disturbed` : others, ...cells];
   });
   return markdown(["case", "front", "runs", ...COLUMNS.map(([head]) => head)], lines);
 }

@@ -28,7 +28,10 @@ export interface Row {
   readonly setting: Setting;
   /** 0 where the front did not start. */
   readonly runs: number;
+  /** Runs in which the bench itself stalled, or something failed before the fault. */
   readonly disturbed: number;
+  /** True where no run was calm, so that the figures are those of disturbed ones. */
+  readonly isDisturbed: boolean;
   /** Null where no run has the figure. */
   readonly figures: Readonly<Record<keyof Figures, Spread | null>> | null;
   readonly floor: Floor;
@@ -68,6 +71,7 @@ export function rowOf(runs: readonly KeptRun[]): Row {
     setting: first.setting,
     runs: used.length,
     disturbed: runs.length - calm.length,
+    isDisturbed: calm.length === 0,
     figures: figures as Row["figures"],
     floor: {
       errors: middle(({ errors }) => errors),
@@ -91,7 +95,17 @@ export function rowsOf(runs: readonly KeptRun[]): readonly Row[] {
 /** The row of a front that did not start. */
 export function emptyRow(front: string, faultCase: string, setting: Setting): Row {
   const floor = { errors: 0, doubled: 0, ghosts: 0 };
-  return { front, case: faultCase, setting, runs: 0, disturbed: 0, figures: null, floor, outcomes: {} };
+  return {
+    front,
+    case: faultCase,
+    setting,
+    runs: 0,
+    disturbed: 0,
+    isDisturbed: false,
+    figures: null,
+    floor,
+    outcomes: {},
+  };
 }
 
 /** Rows in the order in which the settings came, then of cases, then of fronts. */

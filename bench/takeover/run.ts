@@ -75,6 +75,10 @@ async function main(): Promise<void> {
       if (left === leftBefore) console.error(progressOf(cell, repetition, found));
     }
   }
+  if (isStopping) {
+    process.exitCode = 1;
+    return;
+  }
   if (left > 0) {
     console.error(`${left} runs are left after ${options.maxMinutes} minutes; the same command with --resume goes on.`);
     process.exitCode = 3;
@@ -118,7 +122,8 @@ async function keptRun(
   const product = isOurs(front) ? options.product : undefined;
   if (options.isResumed && existsSync(file)) {
     const kept = fromJson(readFileSync(file, "utf8")) as KeptRun;
-    if (!kept.isDisturbed && kept.product === product) return kept;
+    const isSameCode = kept.product === product && (product !== undefined || !isOurs(front));
+    if (!kept.isDisturbed && isSameCode) return kept;
   }
   if (performance.now() > options.untilMs) {
     left++;
@@ -200,8 +205,11 @@ function finish(rows: readonly Row[], runs: readonly KeptRun[], options: Options
   const asked = process.argv.slice(2).filter((one) => one !== "--resume");
   const how = `Written by \`npm run bench:takeover -- ${asked.join(" ")}\`; how to read it: [README](../README.md).`;
   writeFileSync(new URL("takeover.md", folder), `# What callers see when the primary fails\n\n${how}\n\n${text}`);
-  const whole = { machine: where, rows, verdicts, runs: runs.length };
-  writeFileSync(new URL("takeover.json", folder), `${toJson(whole, 1)}\n`);
+  const lines = (all: readonly unknown[]): string => all.map((one) => toJson(one)).join(",\n");
+  const missed = verdicts.filter(({ isKept }) => !isKept);
+  const counts = `"runs":${runs.length},"promises":${verdicts.length}`;
+  const whole = `{"machine":${toJson(where)},${counts},\n"rows":[\n${lines(rows)}\n],\n"missed":[\n${lines(missed)}\n]}\n`;
+  writeFileSync(new URL("takeover.json", folder), whole);
   if (!options.isPart && verdicts.some(({ isKept }) => !isKept)) process.exitCode = 1;
 }
 

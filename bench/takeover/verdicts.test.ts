@@ -140,7 +140,10 @@ test("spread of runs: median, extremes, infinity, nothing", () => {
 test("disturbed runs are left out where there is a calm one, and told", () => {
   const row = rowOf([run(), run({ errors: 500 }, { isDisturbed: true })]);
   assert.deepEqual([row.runs, row.disturbed, row.figures?.errors?.max], [1, 1, 0]);
-  assert.equal(rowOf([run({ errors: 500 }, { isDisturbed: true })]).figures?.errors?.max, 500);
+  assert.match(report([row]), /\| 1 \| gsf-minimum \| 1 \(\+1 disturbed\) \|/);
+  const only = rowOf([run({ errors: 500 }, { isDisturbed: true })]);
+  assert.equal(only.figures?.errors?.max, 500);
+  assert.match(report([only]), /\| 1 \| gsf-minimum \| 1 disturbed \|/);
 });
 
 test("report: settings, cases and fronts in order, a front that did not start, what was missed", () => {

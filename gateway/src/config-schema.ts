@@ -76,7 +76,7 @@ const station = section({
   name: plainName(),
   url: serviceUrl(),
   heartbeat: stationHeartbeat.optional(),
-  /** Not declared by default: the ramp alone then bounds what is offered after a promotion. */
+  /** Not declared by default: what a station takes is learned when it refuses. */
   capacityPerSecond: decimal(1, 1e9).default(Number.POSITIVE_INFINITY),
 });
 
@@ -160,7 +160,7 @@ const commandPath = section({
   minimumFailures: wholeNumber(1, 1_000_000).default(5),
   /** Nobody who listens refuses a connection twice in a row. */
   refusalsToDeclare: wholeNumber(1, 1_000_000).default(2),
-  /** Far above the time in which a service on the same continent answers. */
+  /** Answers that are only late, after a pause of the service or of the network, come within it. */
   unansweredAfter: duration(0, HOUR_MS).default(250),
 })
   .transform(({ failingFor, unansweredAfter, ...rest }): GroupSettings["commandPath"] => ({
@@ -222,6 +222,6 @@ export const configurationSchema: z.ZodType<WrittenConfiguration> = section({
     secretFile: text("the path of a file").optional(),
     secretEnv: environmentName.optional(),
   }).optional(),
-  /** Longer than a command's timeout, shorter than the 30 s after which service supervisors kill. */
+  /** Longer than most commands take, shorter than the 30 s after which service supervisors kill. */
   drain: duration(0, HOUR_MS).default(10_000),
 });

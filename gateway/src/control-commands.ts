@@ -65,7 +65,7 @@ type StationView = Omit<StationStatus, "level"> & {
 type GroupView = Omit<FailoverStatus, "stations"> & { readonly stations: readonly StationView[] };
 
 function groupLines(name: string, group: GroupView): string[] {
-  const { active, epoch, waiting, parked, stations } = group;
+  const { active, epoch, waiting, parked, overloaded, patienceMs, stations } = group;
   const width = Math.max(...stations.map((station) => station.name.length));
   const lines = stations.flatMap((station) => {
     const mark = station.active ? "*" : " ";
@@ -74,13 +74,24 @@ function groupLines(name: string, group: GroupView): string[] {
       `${station.inFlight} in flight`,
       ...(station.breaker === undefined ? [] : [`circuit ${station.breaker.state}`]),
       ...(station.lastProbe === undefined ? [] : [`probe: ${station.lastProbe.text}`]),
-      ...(station.ramp.ramping ? [`ramping, ${station.ramp.limit} at once`] : []),
+      ...(station.ramp.ramping ? [`ramping, ${rounded(station.ramp.limit)} at once`] : []),
+      ...(station.doubted ? ["in doubt: new commands avoid it"] : []),
     ];
     const against = station.assessment.evidence.filter((piece) => piece.verdict === "unfit");
     const why = against.map((piece) => `      unfit: ${piece.detail}`);
     return [`  ${mark} ${station.name.padEnd(width)}  ${facts.join("  ")}`, ...why];
   });
-  return [`${name}: ${active} serves, epoch ${epoch}, ${waiting + parked} commands waiting`, ...lines];
+  const facts = [
+    `${name}: ${active} serves, epoch ${epoch}, ${waiting + parked} commands waiting`,
+    ...(overloaded ? ["overloaded"] : []),
+    ...(typeof patienceMs === "number" ? [`callers wait ${Math.round(patienceMs)} ms`] : []),
+  ];
+  return [facts.join(", "), ...lines];
+}
+
+/** A limit below ten has a decimal that matters. */
+function rounded(limit: number): string {
+  return limit < 10 ? limit.toFixed(1) : limit.toFixed(0);
 }
 
 /** Past the detector's ceiling a level is as high as a number can be; a station never heard of has none. */

@@ -1,4 +1,4 @@
-/** One bad route is nobody else's affair, and what is slow by itself is served where its caller waits. */
+/** A bad route does not slow down other routes; a slow route and a slow upload are served if the caller waits long enough. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Sending } from "../fleet/observer.ts";

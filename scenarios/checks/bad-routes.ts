@@ -1,8 +1,10 @@
 /**
- * Nobody suffers from what others ask for. `one-bad-route-hurts-nobody`: while one route of a group answers with errors or
- * takes long, commands of its other routes are served, within what their own work and way take. `quiet-is-served`: the
- * same for a slow route, and for a body that takes long to arrive, wherever caller and settings give it the time. Judged
- * at quiet times.
+ * Requests of one kind do not harm requests of another kind, and slow requests are served. Judged at quiet times
+ * (`quiet-times.ts`).
+ * - `one-bad-route-hurts-nobody`: while one route of a group answers with errors or is slow, commands of the other routes
+ *   are served within the time that their own work and network delays need.
+ * - `quiet-is-served`: a command of a slow route, and a command whose body arrives slowly, are served if the caller and
+ *   the settings allow enough time.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver, Sending } from "../fleet/observer.ts";

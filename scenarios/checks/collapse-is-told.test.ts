@@ -1,4 +1,4 @@
-/** A collapse that lasts is told of, with numbers; one that is over soon, or of which nobody could serve, need not be. */
+/** A lasting collapse needs an event with numbers. A short one does not, nor one in which more than half is answered. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { GatewayEvent } from "../../gateway/src/compose.ts";

@@ -1,7 +1,7 @@
 /**
- * `collapse-is-told`: where less than half of what ends in a second is answered in time, and stays so for a second, while a
- * station is well that could serve, the gateway says so: an event with the numbers of the moment, which tell of a collapse
- * themselves. Judged from when a fault has been there for so long that its own events have been due.
+ * `collapse-is-told`: if less than half of the sendings that end within 1 s are answered in time, and this lasts for 1 s
+ * while a station is well, the gateway must raise an event that contains the numbers of the collapse. The event may be up
+ * to 10 s older than the collapse. The check starts 3 s after a fault, when events about the fault itself are due.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver } from "../fleet/observer.ts";
@@ -74,7 +74,7 @@ function fresh(plan: GroupPlan): Watched {
   };
 }
 
-/** Who leaves before any station could have answered collapses by itself. */
+/** Callers that leave before any station can answer cause low goodput by themselves. */
 function waitsLongEnough(fleet: Fleet, plan: GroupPlan): boolean {
   const { mostMs } = comfortOf(fleet, plan.name);
   const waits = (plan.callers?.patienceMs ?? Number.POSITIVE_INFINITY) > 2 * (meanWorkMs(plan) + 8 * mostMs);

@@ -34,7 +34,7 @@ test("[F1] connections refused in a row speak against a station, and only in a r
   assert.deepEqual(apart.violated, ["promotes-on-evidence"]);
 });
 
-test("[F1] enough failures for long enough speak against a station, and one success clears it", async () => {
+test("[F1] enough failures for long enough speak against a station, and successes clear it", async () => {
   const failing = made();
   await ends(failing, 5, "reply", 500);
   await failing.at(1_100);
@@ -44,7 +44,7 @@ test("[F1] enough failures for long enough speak against a station, and one succ
   const cleared = made();
   await ends(cleared, 5, "reply", 500);
   await cleared.at(1_100);
-  await ends(cleared, 1, "reply", 200);
+  await ends(cleared, 40, "reply", 200);
   cleared.promoted("backup", "primary", "failure");
   assert.deepEqual(cleared.violated, ["promotes-on-evidence"]);
 });

@@ -141,7 +141,7 @@ function promoted(fleet: Fleet, group: Known, event: Promoted, nowMs: number): v
       (kind === "calls" || kind === "breaker") &&
       verdict === "unfit" &&
       detail.startsWith(`${event.from}: `) &&
-      !detail.includes("in doubt for"),
+      !detail.includes("not promoted again for"),
   );
   group.of(event.from).replaced(event.cause, forCalls, nowMs);
   group.of(event.station).tally.startAfresh(nowMs);

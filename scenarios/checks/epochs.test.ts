@@ -26,6 +26,14 @@ describe("[F3] [S1] epochs at the gateway", () => {
     assert.deepEqual(made.violated, []);
   });
 
+  test("a command that was sent elsewhere before may go on to the other station", () => {
+    const made = new HandMade({}, epochs);
+    const command = made.command();
+    made.sends(command, "primary");
+    made.sends(command, "backup");
+    assert.deepEqual(made.violated, []);
+  });
+
   test("two stations under one epoch", () => {
     const made = new HandMade({}, epochs);
     made.sends(made.command(), "primary");

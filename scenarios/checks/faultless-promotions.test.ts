@@ -1,4 +1,4 @@
-/** Who is replaced for failing has failed: nothing that callers do, and nothing that we lack, is a station's fault. */
+/** A promotion for failure needs a fault of the replaced station. Faults of callers and of the gateway's machine do not count. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { FleetFault } from "../fleet/plan.ts";

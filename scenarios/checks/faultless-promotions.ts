@@ -1,8 +1,8 @@
 /**
- * `no-role-change-without-fault`: in the wide world a station is replaced for failing only where a fault of the plan
- * strikes it, or did so lately, or where it is asked for more than it can take. Callers who are slow, who hang up or ask
- * for what is wrong, routes that take long, what our own machine runs out of, and a moment in which our own process stood
- * still are no faults of a station.
+ * `no-role-change-without-fault`: in the wide world a station is replaced for failing only if a fault of the plan strikes
+ * it, or did so in the last 15 s. These are not faults of a station: slow callers, callers that hang up, commands that are
+ * wrong by their own fault, slow routes, shortages of the gateway's own machine, and pauses of the gateway's process.
+ * Not judged: a station that was recently loaded above 70 % of its capacity, settings whose effect cannot be summed up.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver } from "../fleet/observer.ts";
@@ -20,6 +20,8 @@ const INVARIANT = "no-role-change-without-fault";
 /** For so long after it a fault may still lead to a promotion: silences and windows have to fill. */
 const LATELY_MS = 15_000;
 const LOAD_OVER_MS = 3_000;
+/** What takes twice its time is still no fault of a station that has work to do. */
+const SLOWED = 2;
 /** A station at more than this share of its capacity may be too slow for its callers. */
 const MOST_LOADED = 0.7;
 
@@ -37,6 +39,7 @@ export function faultlessPromotions(fleet: Fleet): FleetObserver {
       if (load === undefined) return;
       if (!comfortOf(fleet, group).quiet || !hasDefaults(fleet, group))
         return notJudged(world, INVARIANT, "settings of its own");
+      if (timesOutByItself(fleet, group)) return notJudged(world, INVARIANT, "a timeout below what a command takes");
       if (load.wasTooMuch(from, world.nowMs)) return notJudged(world, INVARIANT, "loaded");
       const struck = troubleOf(fleet)
         .of(group)
@@ -49,6 +52,15 @@ export function faultlessPromotions(fleet: Fleet): FleetObserver {
       );
     },
   };
+}
+
+/** A written timeout that is shorter than a command's work makes attempts fail on purpose. */
+function timesOutByItself(fleet: Fleet, group: string): boolean {
+  const { plan } = fleet.group(group);
+  const written = fleet.plan.configuration.groups.find(({ name }) => name === group)?.["commands"];
+  const { timeout } = (written ?? {}) as { readonly timeout?: number };
+  const slowestMs = Math.max(plan.serviceMs, ...(plan.routes ?? []).map(({ serviceMs = 0 }) => serviceMs));
+  return timeout !== undefined && timeout < SLOWED * slowestMs + (plan.callers?.uploads?.forMs ?? 0);
 }
 
 /** What callers ask of a group, and when it was last too much for which of its stations. */

@@ -1,6 +1,6 @@
 /**
- * Events of the gateway that checks wait for by name, and that not every version of it has. `overload` says that less is
- * answered in time than is asked for, with the numbers of the moment.
+ * Names of gateway events that checks wait for and that not every version of the gateway has. `overload` says that fewer
+ * commands are answered in time than are offered, and contains the numbers.
  */
 export const OVERLOAD_EVENT = "overload";
 

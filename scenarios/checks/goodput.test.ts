@@ -1,4 +1,4 @@
-/** After a fault answers come in time again: nine tenths below capacity, eight tenths of it above, and nothing is owed before. */
+/** Goodput after a fault: 0.9 of the offered load below capacity, 0.8 of the capacity above it, nothing before the grace period. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { goodput } from "./goodput.ts";

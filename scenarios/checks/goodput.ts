@@ -1,9 +1,11 @@
 /**
- * `goodput-comes-back`: 5 s and twice the callers' patience after the last fault began or ended, callers have their
- * answers in time again, whatever they have said about their patience and whatever deadline is written. Offered no more
- * than 0.9 of the weakest station that is well: 0.9 of all sendings are answered in time. Offered more: 0.8 of that
- * capacity. In time is what reaches a caller who still waits; an error that is a command's own counts, one of the gateway
- * or of a station does not. Each sending counts, also one that repeats a command: repetitions are load.
+ * `goodput-comes-back`: 5 s plus twice the callers' patience after a fault began or ended, callers are answered in time
+ * again, whatever patience they state and whatever deadline is written.
+ * - Offered load at most 0.9 of the capacity of the weakest station that is well: at least 0.9 of the sendings succeed.
+ * - Offered load above that: the goodput is at least 0.8 of that capacity.
+ *
+ * A sending succeeds if its answer arrives while its caller still waits. An error that is the command's own counts as a
+ * success; an error of the gateway or of a station does not. Every sending counts, also a repetition: repetitions are load.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver, Sending } from "../fleet/observer.ts";
@@ -23,6 +25,8 @@ const BACK_MS = 5_000;
 const PATIENCES = 2;
 /** Right after its start a gateway does not know its stations. */
 const START_MS = 5_000;
+/** That a station is slow can be told from how it was before. */
+const PACE_KNOWN_MS = 6_000;
 /** What a station was sent in an outage of all stations, and works off when it is over, for callers long gone. */
 const BACKLOG_PER_OUTAGE = 3;
 const BORNE_RATIO = 0.9;
@@ -35,7 +39,7 @@ const SENDINGS_OF_GRACE = 2;
 /** A caller must wait for so many times what a command takes of a station at leisure, and for a little more. */
 const LEAST_PATIENCES = 3;
 const LEAST_PATIENCE_MS = 150;
-/** Who leaves without a sign, and has not said when, leaves the gateway guessing. */
+/** A caller that states no patience and leaves without closing its connection gives the gateway nothing to learn from. */
 const LEAST_SILENT_PATIENCE_MS = 1_000;
 
 interface Judged {
@@ -70,7 +74,11 @@ export function goodput(fleet: Fleet): FleetObserver {
   };
 }
 
-/** What is counted of `stretch`; undefined where nothing can be said, which is counted. */
+function dawdles({ plan }: Fleet, group: string): boolean {
+  return plan.faults.some((fault) => fault.kind === "service" && fault.group === group && fault.mode === "slow");
+}
+
+/** The counters for `stretch`; undefined if it cannot be judged, which is counted by reason. */
 function windowOf(fleet: Fleet, stretch: Stretch): Judged | undefined {
   const { plan } = fleet.group(stretch.group);
   const settings = documentedGroups(fleet).get(stretch.group) as DocumentedGroup;
@@ -92,13 +100,15 @@ function windowOf(fleet: Fleet, stretch: Stretch): Judged | undefined {
   return { stretch, fromMs, untilMs, capacity, offered: 0, good: 0, left: 0, refused: 0 };
 }
 
-function longestWaitMs({ callers, patienceMs }: GroupPlan, { commands }: DocumentedGroup): number {
+/** How long a caller of the group waits at most. */
+export function longestWaitMs({ callers, patienceMs }: GroupPlan, { commands }: DocumentedGroup): number {
   return callers?.patienceMs ?? patienceMs ?? commands.deadlineMs;
 }
 
-function reasonNot(
+/** Why nothing can be said about the goodput of a stretch; undefined if it can. */
+export function reasonNot(
   fleet: Fleet,
-  { group, well, spoiled }: Stretch,
+  { group, well, spoiled, fromMs }: Stretch,
   plan: GroupPlan,
   settings: DocumentedGroup,
 ): string | undefined {
@@ -106,6 +116,7 @@ function reasonNot(
   if (!quiet || !hasDefaults(fleet, group)) return "settings of its own";
   if (spoiled !== undefined) return spoiled;
   if (well.length === 0) return "no station is well";
+  if (fromMs < PACE_KNOWN_MS && dawdles(fleet, group)) return "a station dawdles before its pace is known";
   if (plan.callers?.uploads !== undefined) return "bodies take their time";
   if ((plan.routes ?? []).some(({ serviceMs }) => serviceMs !== undefined)) return "a route is slow";
   const leastMs = LEAST_PATIENCES * (meanWorkMs(plan) + 8 * mostMs) + LEAST_PATIENCE_MS;
@@ -132,7 +143,7 @@ function judge({ world }: Fleet, window: Judged): void {
   );
 }
 
-/** Was `sending` answered as its caller wanted, while it waited? */
+/** Was `sending` answered with success, or with the command's own error, while its caller waited? */
 export function isGood({ end }: Sending): boolean {
   return end === "served" || end === "own-error";
 }

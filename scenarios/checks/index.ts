@@ -23,6 +23,7 @@ import { movedCalls } from "./moved-calls.ts";
 import { offeredLoad } from "./offered-load.ts";
 import { once } from "./once.ts";
 import { ordinaryErrors } from "./ordinary-errors.ts";
+import { outageOfAll } from "./outage-of-all.ts";
 import { queues } from "./queues.ts";
 import { retriesAreSpread } from "./retries-are-spread.ts";
 import { retriesWithinBudget } from "./retries-within-budget.ts";
@@ -71,6 +72,7 @@ export function checksOf(fleet: Fleet): FleetObserver[] {
     ordinaryErrors(fleet),
     badRoutes(fleet),
     goodput(fleet),
+    outageOfAll(fleet),
     vainWaits(fleet),
     collapseIsTold(fleet),
     situationWatch(fleet),

@@ -1,6 +1,6 @@
 /**
- * What a check could not judge, counted by check and reason: the swarm draws more than any of them can judge, and a check
- * that has gone blind shows in the numbers of a batch and nowhere else.
+ * Counts what a check judged and what it could not judge, by check and reason. The swarm draws more than the checks can
+ * judge; these counts show when a check no longer judges anything.
  */
 import type { World } from "ground-station-failover/sim";
 

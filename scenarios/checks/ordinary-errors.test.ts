@@ -1,4 +1,4 @@
-/** An error that is a command's own is answered at once at quiet times; at others, and to the hasty, nothing is owed. */
+/** A command's own error is answered promptly at quiet times; at other times, and to callers that leave early, nothing is owed. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Sending } from "../fleet/observer.ts";

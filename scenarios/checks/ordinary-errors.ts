@@ -1,7 +1,7 @@
 /**
- * `ordinary-error-is-prompt`: a command that is wrong by its own fault, so that every station answers it with the same
- * error, has that answer as soon as two stations can have given it one after the other: their work, their way, and a small
- * margin. Judged at quiet times, where its caller waits for that long.
+ * `ordinary-error-is-prompt`: if every station answers a command with the same error, by the command's own fault, the
+ * caller has this answer within the time of one attempt at each of two stations plus a small margin. Judged at quiet times
+ * and only if the caller waits that long.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver } from "../fleet/observer.ts";

@@ -1,7 +1,7 @@
 /**
- * Quiet times of a group of the wide world: nothing of the plan touches it now or did a moment ago, its stations have room
- * to spare, and so a command takes what its work and its way take. What callers do (hang up, upload slowly, ask for what
- * is wrong or takes long) is no reason for anything else.
+ * Quiet times of a group of the wide world: no fault of the plan touches the group, none did in the last 15 s, and its
+ * stations have spare capacity. At such times a command takes the time of its work and of its messages, and no longer.
+ * Hang-ups, slow uploads, wrong commands and slow routes do not end a quiet time.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Sending } from "../fleet/observer.ts";
@@ -13,7 +13,7 @@ import { documentedGroups } from "./documented.ts";
 import { troubleOf } from "./trouble.ts";
 import { usualLoadRatio } from "./true-capacity.ts";
 
-/** What a gateway may still be busy with after something has happened. */
+/** After a fault, a group needs this time to return to normal. */
 const SETTLED_MS = 15_000;
 /** Stations at half of their capacity on average take at most twice their time for a command. */
 const MOST_BUSY = 0.5;
@@ -27,6 +27,18 @@ export interface QuietGroup {
   readonly plan: GroupPlan;
   readonly settings: DocumentedGroup;
   readonly mostMs: number;
+  /** Undefined where the operator has left it to the gateway. */
+  readonly timeoutMs: number | undefined;
+}
+
+/** A declared capacity makes commands wait when several arrive together, unless it is far above the usual load. */
+function isTight({ stations }: DocumentedGroup, { commandsPerSecond }: GroupPlan): boolean {
+  return stations.some(({ capacityPerSecond }) => capacityPerSecond < 5 * commandsPerSecond + 20);
+}
+
+function writtenTimeoutMs({ plan }: Fleet, name: string): number | undefined {
+  const commands = plan.configuration.groups.find((group) => group.name === name)?.["commands"];
+  return ((commands ?? {}) as { readonly timeout?: number }).timeout;
 }
 
 /** The groups of which anything can be said at quiet times, by name. */
@@ -35,17 +47,18 @@ export function quietGroups(fleet: Fleet): Map<string, QuietGroup> {
   for (const settings of documentedGroups(fleet).values()) {
     const { plan } = fleet.group(settings.name);
     const { quiet, mostMs } = comfortOf(fleet, settings.name);
-    if (isWide(plan) && quiet && hasDefaults(fleet, settings.name) && usualLoadRatio(plan) <= MOST_BUSY)
-      found.set(settings.name, { plan, settings, mostMs });
+    const hasRoom = usualLoadRatio(plan) <= MOST_BUSY && !isTight(settings, plan);
+    if (isWide(plan) && quiet && hasDefaults(fleet, settings.name) && hasRoom)
+      found.set(settings.name, { plan, settings, mostMs, timeoutMs: writtenTimeoutMs(fleet, settings.name) });
   }
   return found;
 }
 
-/** Sections that an operator may have written without taking anything upon himself that these checks rely on. */
+/** Sections that do not change what these checks rely on. */
 const HARMLESS: ReadonlySet<string> = new Set(["name", "listen", "stations", "heartbeat", "commands", "probePath"]);
 const HARMLESS_COMMANDS: ReadonlySet<string> = new Set(["deadline", "timeout"]);
 
-/** Has the operator left to the gateway what it does best by itself? */
+/** Are all settings that these checks rely on at their defaults? */
 export function hasDefaults({ plan }: Fleet, name: string): boolean {
   const written = plan.configuration.groups.find((group) => group.name === name) ?? {};
   const commands = ("commands" in written ? written.commands : {}) as object;
@@ -67,19 +80,19 @@ export function mostAtQuietMs({ plan, mostMs }: QuietGroup, sending: Sending, st
   return sending.uploadMs + stations * attemptMs + MESSAGES_OF_AN_ATTEMPT * mostMs + MARGIN_MS;
 }
 
-/** Would the gateway, its settings and the caller all wait for that long? */
-export function isAwaited({ settings, plan }: QuietGroup, sending: Sending, takesMs: number): boolean {
-  const { deadlineMs, timeoutMs } = settings.commands;
-  const { group, patienceMs } = sending.command;
-  const isTimeoutWritten = settings.commands.timeoutMs !== DEFAULT_TIMEOUT_MS;
+/** Do the caller, the deadline and the timeout allow `takesMs`? */
+export function isAwaited({ settings, plan, timeoutMs }: QuietGroup, sending: Sending, takesMs: number): boolean {
+  const { patienceMs } = sending.command;
   const workMs = sending.command.route?.serviceMs ?? plan.serviceMs;
   return (
-    group !== "" &&
     takesMs < sending.waitsMs &&
-    takesMs < (patienceMs ?? deadlineMs) &&
-    // Who writes a timeout below what a route takes has asked for errors.
-    (!isTimeoutWritten || timeoutMs > SLOWED * workMs + sending.uploadMs + 2 * MARGIN_MS)
+    takesMs < (patienceMs ?? settings.commands.deadlineMs) &&
+    // A written timeout that is shorter than the route's work asks for errors.
+    (timeoutMs === undefined
+      ? workMs <= ORDINARY_WORK_MS
+      : timeoutMs > SLOWED * workMs + sending.uploadMs + 2 * MARGIN_MS)
   );
 }
 
-const DEFAULT_TIMEOUT_MS = 1_000;
+/** An endpoint that takes 5 s is ordinary and must work without a written timeout. */
+const ORDINARY_WORK_MS = 5_000;

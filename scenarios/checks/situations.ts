@@ -40,4 +40,16 @@ export const FLEET_SITUATIONS: readonly string[] = [
   "heal with backlog",
   "take-over watched",
   "take-over watched after an earlier fault",
+  // The wide world: what happened there, and that its checks could judge it.
+  "own shortage",
+  "station refused for want of capacity",
+  "judged: collapse-is-told",
+  "judged: goodput-comes-back",
+  "judged: goodput-comes-back above capacity",
+  "judged: no-role-change-without-fault",
+  "judged: nobody-waits-for-nothing",
+  "judged: one-bad-route-hurts-nobody",
+  "judged: ordinary-error-is-prompt",
+  "judged: outage-of-all-ends",
+  "judged: quiet-is-served",
 ];

@@ -1,7 +1,7 @@
 /**
- * The stretches of a run in which nothing of the plan begins or ends for a group, and who of its stations is well
- * meanwhile: after each beginning and each end of a fault a system has a while to find its feet, and owes service from
- * then on until the next.
+ * Splits a run into stretches in which no fault of the plan begins or ends for a group, and says which stations are well in
+ * each. After every beginning and end of a fault the system has a grace period; from then on until the next change it must
+ * serve.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import { GATEWAY, stationNode } from "../fleet/plan.ts";

@@ -1,7 +1,7 @@
 /**
- * What a station can really take, as its plan says and no gateway is told: the rate at which it accepts, or at which its
- * processor finishes, whichever is less; and what there is to do for one command on average. Infinity where a plan gives
- * its stations lanes instead of a breaking point.
+ * The true capacity of a station, from the plan; the gateway is not told. It is the lower one of the rate that the station
+ * accepts and the rate at which its processor finishes commands. A station without a breaking point has lanes, and finishes
+ * what its lanes finish.
  */
 import type { BreakingPoint, GroupPlan } from "../fleet/plan.ts";
 
@@ -15,13 +15,13 @@ export function meanWorkMs({ serviceMs, routes = [] }: GroupPlan): number {
 /** Commands a second. */
 export function capacityOf(plan: GroupPlan, station: string): number {
   const point: BreakingPoint | undefined = plan.breakingPoints?.[station];
-  if (point === undefined) return Number.POSITIVE_INFINITY;
+  if (point === undefined) return (1_000 * plan.lanes) / meanWorkMs(plan);
   const { parallelism, acceptsPerSecond = Number.POSITIVE_INFINITY } = point;
   return Math.min(acceptsPerSecond, (1_000 * parallelism) / meanWorkMs(plan));
 }
 
 /** Share of its capacity that the group's usual load is for its weakest station. */
 export function usualLoadRatio(plan: GroupPlan): number {
-  const capacities = Object.keys(plan.breakingPoints ?? {}).map((station) => capacityOf(plan, station));
-  return plan.commandsPerSecond / Math.min(Number.POSITIVE_INFINITY, ...capacities);
+  const stations = Object.keys(plan.breakingPoints ?? { any: undefined });
+  return plan.commandsPerSecond / Math.min(...stations.map((station) => capacityOf(plan, station)));
 }

@@ -1,4 +1,4 @@
-/** Who is not served is told so early, and when to come back; who is served may have waited as long as it took. */
+/** Commands that cannot be served are refused early and with Retry-After. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HandMade } from "./hand-made.ts";

@@ -1,10 +1,11 @@
 /**
- * `nobody-waits-for-nothing`: a command that is not served, and is never sent anywhere, is refused early and not when its
- * time is over. Whom a gateway serves is its own affair; so this is said of many at once: of the commands with a deadline
- * that the gateway knows (the caller has said it, or the operator has written it) which end in 2 s without ever having been
- * sent, where there are ten or more, at least half have waited for no longer than half of their time or 500 ms,
- * whichever is less. Where the gateway refuses such a command for want of room, it says when to come back. Judged while a
- * station has been well for so long that it must be known, and where the callers' time is enough for a station at leisure.
+ * `nobody-waits-for-nothing`: a command that cannot be served in time is refused early, with `Retry-After`. The gateway
+ * chooses which commands it serves, so the check looks at many commands together: those that end within 2 s, were never sent
+ * to a station, and have a deadline that the gateway knows (from the caller's header or from the written settings). Of ten
+ * or more such commands, at least half must have ended within half of their time and within 500 ms of their arrival.
+ *
+ * Judged if a station has been well for 5 s plus twice the callers' patience, and if the callers' patience is long enough
+ * for a station at low load.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Command, FleetObserver, Visit } from "../fleet/observer.ts";

@@ -1,4 +1,4 @@
-/** A station's bucket: its capacity, its burst, and refusals that cost it a part of what it could have done. */
+/** A station's token bucket: capacity, burst, and the cost of refusals. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { StationAdmission } from "./admission.ts";

@@ -1,7 +1,7 @@
 /**
- * Whether a station takes a command on: a token bucket that is filled at its capacity. Saying no is work, too, so a
- * refusal takes a part of a command out of the bucket, down to a debt of one second: whoever is asked for far more than it
- * can take ends up doing nothing but refuse.
+ * Admission control of a simulated station: a token bucket that refills at the station's capacity. A refusal also costs
+ * work: it takes a part of a token, down to a debt of one second of capacity. A station that is offered several times its
+ * capacity therefore accepts nothing at all.
  */
 import type { BreakingPoint } from "./plan.ts";
 

@@ -1,7 +1,7 @@
 /**
- * Processor sharing: a machine that works on up to `parallelism` jobs at full speed and divides itself evenly among more
- * of them, so that everything takes longer as more is under way (Kleinrock, Time-shared systems, 1967). Work done is kept
- * on one axis of its own that runs at the speed of a job: each job has its end there, and one timer waits for the first.
+ * Processor sharing: a machine runs up to `parallelism` jobs at full speed and divides itself evenly among more, so that
+ * service time grows with concurrency (Kleinrock, "Time-shared systems", 1967). All jobs progress at the same speed, so one
+ * axis of work done is enough: each job ends at a point of this axis, and one timer waits for the first.
  */
 import type { Clock } from "ground-station-failover";
 import type { HangUp } from "./hang-up.ts";

@@ -1,8 +1,7 @@
 /**
- * `npm run sim:all -- --seeds 300`: what each invariant has to say about each seed of the swarm. A batch ends a run at its
- * first violation, so that one invariant hides another; here a run goes on, and the table says for each invariant in how
- * many seeds it was violated, and first in which. What a run does after a violation proves nothing new, so this is for
- * knowing what a change of the code or of the world moves, not for deciding whether it is well.
+ * `npm run sim:all -- --seeds 300`: for every invariant, in how many seeds of the swarm it is violated, and in which. A batch
+ * ends a run at its first violation, so one invariant hides another; here the run goes on. Use it to see what a change of the
+ * code or of the world moves. It does not decide whether the code is correct: after a violation a run proves nothing new.
  */
 import { Command } from "commander";
 import type { Violation } from "ground-station-failover/sim";

@@ -45,7 +45,7 @@ const MOST_SHRUNK = 5;
 
 /** What is said of a batch of seeds says nothing of one replay, and the other way round: it is refused, not ignored. */
 const OF_A_BATCH = [
-  ...["scenario", "seeds", "firstSeed", "jobs", "until", "only", "stopAtFirst", "determinism"],
+  ...["scenario", "seeds", "firstSeed", "jobs", "until", "stopAtFirst", "determinism"],
   ...["shrink", "shrinkRuns", "mayBeDark", "failures", "json"],
 ];
 const OF_A_REPLAY = ["replay", "trace", "last"];
@@ -142,7 +142,7 @@ async function replayed(flags: Flags, path: string): Promise<number> {
   let scenario: Scenario;
   try {
     file = parseReplay(readFileSync(path, "utf8"), path);
-    scenario = scenarioOf(file.simulation);
+    scenario = onlyOf<FleetPlan, Scenario>(scenarioOf(file.simulation), flags.only);
   } catch (error) {
     console.error(`cannot replay ${path}: ${(error as Error).message}`);
     return 2;

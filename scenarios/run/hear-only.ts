@@ -1,6 +1,7 @@
 /**
- * A simulation in which only some invariants are heard: a run ends at its first violation, and so one that fails early and
- * often hides those that fail late. What the engine itself finds (an uncaught error, time that stands still) always counts.
+ * A simulation in which only some invariants count. A run ends at its first violation, so an invariant that fails early and
+ * often hides those that fail late. Errors that the engine itself finds (an uncaught error, time that does not move) always
+ * count.
  */
 import type { FaultPlan, Simulation } from "ground-station-failover/sim";
 

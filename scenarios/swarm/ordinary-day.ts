@@ -1,12 +1,21 @@
 /**
- * A day on which every station is well and life is not: one route answers nothing but errors, by the fault of its
- * commands; one takes longer than a timeout; callers hang up, upload slowly, cut their uploads off; our own machine runs
- * out of descriptors, ports or names, or stands still for a moment. Nobody may be replaced for any of this, and nobody else may feel it. One day in ten
- * has a station with troubles of its own besides, which is more than most checks can judge.
+ * Seeds in which every station is well, and ordinary trouble comes from elsewhere: a route on which every command is wrong
+ * by its own fault, a route that is slower than a timeout, callers that hang up, slow uploads, uploads that are cut off, a
+ * gateway machine without free descriptors, ports or name service, pauses of the gateway's process. None of this is a
+ * reason for a role change, and none of it may harm other requests. In one seed of ten a station fails as well; most
+ * checks cannot judge that.
  */
 import type { Random } from "ground-station-failover/sim";
 import { between, chance, logUniform, pick, wholeBetween } from "ground-station-failover/sim";
-import type { CallerHabits, FleetFault, FleetPlan, GroupPlan, RoutePlan, Shortage } from "../fleet/plan.ts";
+import type {
+  BreakingPoint,
+  CallerHabits,
+  FleetFault,
+  FleetPlan,
+  GroupPlan,
+  RoutePlan,
+  Shortage,
+} from "../fleet/plan.ts";
 import { GATEWAY } from "../fleet/plan.ts";
 import { drawTimes } from "./faults.ts";
 import { drawBreakingPoint, drawCallers, drawSlowRoute, drawWideLoad, drawWrongRoute } from "./wide-load.ts";
@@ -20,17 +29,18 @@ const QUIET_MS = 5_000;
 export function drawOrdinaryDay(random: Random): FleetPlan {
   const draws = random.fork("ordinary");
   const rates = draws.fork("rates");
-  const tooHasty = chance(draws.fork("too-hasty"), 0.2);
-  const serviceMs = tooHasty ? logUniform(rates, 50, 1_500) : logUniform(rates, 2, 200);
-  const bare = drawWideLoad(draws, GROUP, logUniform(rates, 0.2, 30), serviceMs);
+  const day = pick(draws.fork("day"), DAYS);
+  const serviceMs = day === "mixed" ? logUniform(rates, 2, 200) : logUniform(rates, 50, 1_500);
+  const perSecond = day === "stalled" ? between(rates, 10, 40) : logUniform(rates, 0.2, 30);
+  const bare = drawWideLoad(draws, GROUP, perSecond, serviceMs);
   const breaks = draws.fork("breaks");
   const loads = [between(breaks, 0.02, 0.25), between(breaks, 0.02, 0.25)] as const;
   const breakingPoints = {
     primary: roomy(drawBreakingPoint(breaks.fork("primary"), bare, loads[0])),
     backup: roomy(drawBreakingPoint(breaks.fork("backup"), bare, loads[1])),
   };
-  const { callers, patienceMs } = drawHabits(draws.fork("callers"), serviceMs, tooHasty);
-  const routes = drawRoutes(draws.fork("routes"));
+  const { callers, patienceMs } = drawHabits(draws.fork("callers"), serviceMs, day);
+  const routes = day === "stalled" ? [] : drawRoutes(draws.fork("routes"));
   const group: GroupPlan = {
     ...bare,
     // What comes under a key is read whole before it goes anywhere: only the rest keeps a station waiting.
@@ -54,8 +64,8 @@ export function drawOrdinaryDay(random: Random): FleetPlan {
   return {
     phases,
     faults: [
-      ...drawShortages(draws.fork("shortages"), fromMs, untilMs),
-      ...drawStalls(draws.fork("stalls"), fromMs, untilMs),
+      ...(day === "stalled" ? [] : drawShortages(draws.fork("shortages"), fromMs, untilMs)),
+      ...drawStalls(draws.fork("stalls"), fromMs, untilMs, day),
       ...drawTrouble(draws.fork("trouble"), configuration, group, fromMs, untilMs),
     ],
     configuration,
@@ -67,20 +77,30 @@ export function drawOrdinaryDay(random: Random): FleetPlan {
   };
 }
 
-/** A processor for whoever takes long: room for what the sources have out on the slowest route. */
-function roomy<Point extends { readonly parallelism: number }>(point: Point): Point {
-  return { ...point, parallelism: Math.max(20, point.parallelism) };
+/** Room for what the sources may have out at once, also on the slowest route, and for what they may send at once. */
+function roomy(point: BreakingPoint): BreakingPoint {
+  const { acceptsPerSecond, burst = 0, parallelism } = point;
+  const wide = { ...point, parallelism: Math.max(20, parallelism) };
+  if (acceptsPerSecond === undefined) return wide;
+  return { ...wide, acceptsPerSecond: Math.max(20, acceptsPerSecond), burst: Math.max(40, burst) };
 }
+
+/** `hasty`: callers do not wait for what a command takes. `stalled`: much is under way, and our own process stands still. */
+type Day = "mixed" | "hasty" | "stalled";
+
+const DAYS: readonly Day[] = ["mixed", "mixed", "mixed", "mixed", "mixed", "hasty", "hasty", "stalled"];
 
 /** The hasty wait for little, some of them not even for what a command takes. */
 function drawHabits(
   random: Random,
   serviceMs: number,
-  tooHasty: boolean,
+  day: Day,
 ): { readonly callers: CallerHabits; readonly patienceMs?: number } {
   const hasty = chance(random, 0.3);
-  const [leastMs, mostMs] = tooHasty ? [0.3 * serviceMs, 1.2 * serviceMs] : hasty ? [200, 2_000] : [10_000, 30_000];
+  const [leastMs, mostMs] =
+    day === "hasty" ? [0.3 * serviceMs, 1.2 * serviceMs] : hasty && day === "mixed" ? [200, 2_000] : [10_000, 30_000];
   const drawn = drawCallers(random, leastMs, mostMs);
+  if (day === "stalled") return drawn;
   const uploads = random.fork("uploads");
   if (chance(uploads, 0.5)) return drawn;
   const slow = {
@@ -109,8 +129,8 @@ function drawShortages(random: Random, fromMs: number, untilMs: number): Shortag
 }
 
 /** Our own process stands still, with answers of stations waiting at its door. */
-function drawStalls(random: Random, fromMs: number, untilMs: number): FleetFault[] {
-  if (chance(random, 0.8)) return [];
+function drawStalls(random: Random, fromMs: number, untilMs: number, day: Day): FleetFault[] {
+  if (chance(random, 0.85) && day !== "stalled") return [];
   return Array.from({ length: wholeBetween(random, 1, 4) }, () => ({
     kind: "pause",
     node: GATEWAY,

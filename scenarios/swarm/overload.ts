@@ -1,7 +1,7 @@
 /**
- * Seeds in which what is left has little room, or none: a primary is lost, fails, hangs or dawdles for a while or for good,
- * both are gone for a moment, or twice as many commands come; and a backup stands there that breaks. Callers wait for as
- * long as they like. What must come of it is said by `goodput-comes-back` and its neighbours.
+ * Seeds in which the remaining capacity is small or too small: the primary is lost, fails, hangs or slows down, for a while
+ * or for ever; or both stations are gone for some seconds; or the load rises up to five times. The backup has a breaking
+ * point, and callers have limited patience. `goodput-comes-back` says what is expected.
  */
 import type { Random } from "ground-station-failover/sim";
 import { between, chance, logUniform, pick } from "ground-station-failover/sim";
@@ -17,7 +17,7 @@ export function drawOverload(random: Random): FleetPlan {
   const draws = random.fork("overload");
   const rates = draws.fork("rates");
   const bare = drawWideLoad(draws, GROUP, logUniform(rates, 6, 40), logUniform(rates, 20, 300));
-  const { callers, patienceMs } = drawCallers(draws.fork("callers"), 200, chance(rates, 0.8) ? 5_000 : 30_000);
+  const { callers, patienceMs } = drawPatience(draws.fork("callers"), bare);
   const primary = drawBreakingPoint(draws.fork("primary"), bare, between(rates, 0.3, 0.8));
   const backup = drawBreakingPoint(draws.fork("backup"), bare, drawBackupLoad(rates));
   const group: GroupPlan = {
@@ -28,7 +28,9 @@ export function drawOverload(random: Random): FleetPlan {
   };
   const settings = drawWideSettings(draws.fork("settings"), group);
   const configuration = configurationOf([{ name: GROUP, ...settings }]);
-  const warmUpMs = Math.round(between(draws.fork("warm-up"), 6_000, 10_000));
+  // A third of the faults come before the gateway knows its stations well.
+  const warmUp = draws.fork("warm-up");
+  const warmUpMs = Math.round(chance(warmUp, 0.35) ? between(warmUp, 1_000, 6_000) : between(warmUp, 6_000, 10_000));
   const { faults, lostForEver = [], lastsMs } = drawTrigger(draws.fork("trigger"), warmUpMs);
   const phases = phasesOf(warmUpMs, lastsMs, callers.patienceMs, configuration);
   return {
@@ -41,6 +43,13 @@ export function drawOverload(random: Random): FleetPlan {
     clockRates: {},
     lostForEver,
   };
+}
+
+/** Four of five callers wait for what a command may take, most of them not for much longer. */
+function drawPatience(random: Random, { serviceMs }: GroupPlan): ReturnType<typeof drawCallers> {
+  const leastMs = chance(random, 0.8) ? 4 * serviceMs + 200 : 200;
+  const mostMs = chance(random, 0.8) ? 5_000 : 30_000;
+  return drawCallers(random, leastMs, Math.max(mostMs, 2 * leastMs));
 }
 
 /** Three of four backups can bear the load. */
@@ -74,9 +83,9 @@ function drawTrigger(random: Random, atMs: number): Trigger {
     const factor = Number(between(random, 2, 5).toPrecision(2));
     return { faults: [{ kind: "surge", group: GROUP, atMs, forMs, factor }], lastsMs: forMs };
   }
-  if (what < 0.25) {
+  if (what < 0.35) {
     const outageMs = Math.round(between(random, 1_000, 4_000));
-    const gone = pick(random, [ofProcess(random), ofService(random)]);
+    const gone = pick(random, [ofProcess(random), ofProcess(random), ofService(random)]);
     return {
       faults: ["primary", "backup"].map((station) => gone(station, { atMs, forMs: outageMs })),
       lastsMs: outageMs,

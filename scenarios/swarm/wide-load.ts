@@ -1,7 +1,7 @@
 /**
- * Load of the wide world: stations that break when they are asked for too much, callers who wait as long as they like,
- * and say so or not, and routes with a behaviour of their own. Ranges are wider than what any check can judge on purpose;
- * a check that cannot judge a seed says so (`not judged because …`).
+ * The load of the wide world: stations with a breaking point, callers with a patience that they may or may not state, and
+ * routes with a behavior of their own. The ranges are wider than what the checks can judge; a check counts what it could
+ * not judge, by reason.
  */
 import type { Random } from "ground-station-failover/sim";
 import { between, chance, logUniform, pick, wholeBetween } from "ground-station-failover/sim";
@@ -18,7 +18,7 @@ export function drawWideLoad(random: Random, name: string, commandsPerSecond: nu
     readRatio: pick(kinds, [0, 0, 1, digits(kinds.next())]),
     sourceRetries: 0,
     serviceMs: digits(serviceMs),
-    lanes: 1,
+    lanes: 1_000,
     calm: false,
   };
 }

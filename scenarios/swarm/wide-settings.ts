@@ -1,7 +1,7 @@
 /**
- * What an operator of the wide world writes: most of them the least that there is, a name, an address, the stations and
- * how they show that they live. Some know a deadline, a timeout or what their stations can take; a few change everything,
- * and of them little can be promised.
+ * Settings of the wide world. Seven of ten operators write the minimum: names, addresses, stations and the kind of
+ * heartbeat. A quarter add a deadline, a timeout or a declared capacity. The rest change everything, and little can be
+ * promised for their groups.
  */
 import type { Random } from "ground-station-failover/sim";
 import { chance, logUniform, pick } from "ground-station-failover/sim";

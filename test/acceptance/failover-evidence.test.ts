@@ -144,6 +144,29 @@ for (const [rate, isReplaced] of [
   });
 }
 
+for (const source of [undefined, "10.0.0.1 POST /commands"]) {
+  for (const perSecond of [2, 50]) {
+    test(`[F10] a primary fails all that it served, no keys, ${source ?? "no source"}, ${perSecond}/s → replaced`, async () => {
+      const at = await TwoStations.begin();
+      const forMs = 20_000;
+      for (let count = 0; count < (perSecond * forMs) / 1_000; count++) {
+        at.clock.at(at.clock.nowMs() + (count * 1_000) / perSecond, () =>
+          at.send({ keyed: false, ...(source === undefined ? {} : { source }) }),
+        );
+      }
+      await at.clock.advanceBy(5_010);
+      at.north.fault = "errors";
+      await at.clock.advanceBy(1_100 + 5_000 / perSecond);
+      assert.equal(at.failover.currentActive, "backup");
+      await at.clock.advanceBy(forMs);
+      // Nobody knows what a command without a key did: those of the first second are told of their failure.
+      assert.ok(at.errors.length <= Math.max(6, 1.2 * perSecond), `${at.errors.length} errors`);
+      assert.equal(at.told("promoted").length, 1);
+      await at.stop();
+    });
+  }
+}
+
 test("[F10] two in a hundred commands fail at random at both stations → nobody is replaced", async () => {
   const at = await TwoStations.begin();
   for (const station of [at.north, at.south]) {

@@ -6,7 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CASES, type TakeoverFigures, type TakeoverPlan, takeover } from "../worlds/takeover.ts";
+import { CASES, type Mode, type TakeoverFigures, type TakeoverPlan, takeover } from "../worlds/takeover.ts";
 
 const FAULT_AT_S = 5;
 const LATENCY_MS = 80;
@@ -105,6 +105,44 @@ test("[F11] a backup of 0.3 for good → the collapse is told within two seconds
   assert.ok(told.length >= 2 && told.length <= 4, `every ten seconds: ${told.length}`);
   assert.ok(goodput(figures, 14, 29) >= 0.8 * 30, `${figures.goodput}`);
 });
+
+/** What the only station that is left does for three seconds, and for how long the last command of that time keeps it busy. */
+const BROWNOUTS: readonly (readonly [string, Mode, number])[] = [
+  ["stands still", { name: "stopped" }, 0],
+  ["takes 2 s", { name: "slow", latencyMs: 2_000 }, 2],
+  ["takes 5 s", { name: "slow", latencyMs: 5_000 }, 5],
+  ["answers 503 to all", { name: "warming" }, 0],
+  ["answers 500 to all", { name: "errors" }, 0],
+  ["refuses connections", { name: "killed" }, 0],
+  ["resets after each command", { name: "reset-after" }, 0],
+];
+
+for (const [what, mode, busyS] of BROWNOUTS) {
+  for (const patienceMs of [500, 2_000]) {
+    test(`[F11] the only station ${what} for three seconds, callers wait ${patienceMs} ms → goodput back in time`, async () => {
+      for (const rate of [20, 200]) {
+        for (const capacityRatio of [1.2, 10]) {
+          const backS = backAtS(11 + busyS, patienceMs);
+          const figures = await takeover({
+            rate,
+            patienceMs,
+            capacityRatio,
+            latencyMs: LATENCY_MS,
+            faultAtS: 8,
+            seconds: backS + 6,
+            steps: (primary, backup) => [
+              [2, () => primary.set({ name: "killed" })],
+              [8, () => backup.set(mode)],
+              [11, () => backup.set({ name: "ok" })],
+            ],
+          });
+          const good = goodput(figures, backS, backS + 5);
+          assert.ok(good >= 0.9 * rate, `${good} of ${rate}/s, capacity ${capacityRatio}: ${figures.goodput}`);
+        }
+      }
+    });
+  }
+}
 
 test("[F11] deadlines that callers do send → what cannot be answered by them is refused, not sent", async () => {
   const plan = { rate: 100, patienceMs: 1_000, capacityRatio: 0.7 };

@@ -172,6 +172,7 @@ for (const answer of [
       const healthy: Seen[] = [];
       const bad: Seen[] = [];
       const tookMs = 80;
+      await day.load(100, 1_000, "10.0.1.1 GET /fine", day.answers(OK, tookMs));
       for (let tick = 0; tick < 1_000; tick++) {
         if (tick % 3 === 0) bad.push(day.send(`10.0.0.${tick % clients} GET /broken`, day.answers(answer, tookMs)));
         healthy.push(day.send(`10.0.1.${tick % 7} GET /fine`, day.answers(OK, tookMs)));
@@ -189,6 +190,27 @@ for (const answer of [
     });
   }
 }
+
+test("[F10] the very first request is refused for load, by a bad route → healthy traffic is slowed for a moment at most", async () => {
+  const day = await Tuesday.begin();
+  const tookMs = 80;
+  const busy: Answer = { status: 503, headers: { "retry-after": "60" } };
+  const healthy: Seen[] = [];
+  for (let tick = 0; tick < 1_000; tick++) {
+    if (tick % 3 === 0) day.send("10.0.0.1 GET /broken", day.answers(busy, tookMs));
+    healthy.push(day.send(`10.0.1.${tick % 7} GET /fine`, day.answers(OK, tookMs)));
+    await day.at.clock.advanceBy(10);
+  }
+  await day.at.clock.advanceBy(1_000);
+  assert.ok(healthy.every((one) => one.answer === OK));
+  assert.ok(
+    healthy.every((one) => one.tookMs <= 1_000),
+    `${Math.max(...healthy.map((one) => one.tookMs))} ms`,
+  );
+  const later = healthy.slice(500).filter((one) => one.tookMs > tookMs + 1);
+  assert.equal(later.length, 0, `${later.length} of 500 are slow after five seconds`);
+  await day.quiet();
+});
 
 test("[F10] six uploads slower than the timeout beside quick requests → all are answered, nobody is replaced", async () => {
   const day = await Tuesday.begin({ client: { ...CLIENT, timeoutMs: 10_000 } });

@@ -171,7 +171,7 @@ export class Dispatching {
       ...given,
       source: this.sources.of(source ?? `source ${id}`),
     };
-    return new Call(id, full, this.nowMs);
+    return new Call(id, full, this.nowMs, undefined);
   }
 
   submit(terms: Terms = {}): Call {

@@ -47,8 +47,9 @@ export function slowest(replies: readonly Reply[], ratio = 1): number {
 /** What holds in every check: the stations are well, so nobody is replaced and somebody is fit. */
 async function roles(stage: Stage): Promise<Finding[]> {
   const changes = await stage.roleChanges();
+  // A shortage of the gateway's own may be told as an error; it is no event of the group.
   const isSerious = ({ level, event }: LogLine): boolean =>
-    level === "fatal" || (level === "error" && event !== "local-shortage");
+    level === "fatal" || (level === "error" && event !== undefined && event !== "local-shortage");
   const serious = stage.log().filter(isSerious);
   const circuits = stage.log().filter(({ event, msg }) => event === "breaker" && /\bis open\b/.test(msg));
   const last = serious.at(-1)?.msg;

@@ -1,5 +1,6 @@
 /** What Prometheus is told: of a group whose primary falls silent, and of one that nobody has used yet. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import type { FailoverStatus, StationStatus } from "ground-station-failover";
 import { seededRandom, VirtualClock } from "ground-station-failover/sim";
@@ -144,6 +145,15 @@ const FROM_THE_START = [
 test("a gateway that nobody has used → every counter exists at 0", async () => {
   const { read } = unused();
   for (const series of FROM_THE_START) assert.equal(await read(series), 0, series);
+});
+
+test("every series is in the guide, and the guide names no other", async () => {
+  const { metrics } = unused();
+  const guide = readFileSync(new URL("../../../docs/guide/configuration.md", import.meta.url), "utf8");
+  const told = new Set(guide.match(/\bgsf_[a-z_]+\b/g));
+  const shown = new Set((await metrics.text()).match(/(?<=^# TYPE )gsf_[a-z_]+/gm));
+  assert.ok(shown.size > 30);
+  assert.deepEqual([...told].sort(), [...shown].sort());
 });
 
 test("each event is counted where its series began", async () => {

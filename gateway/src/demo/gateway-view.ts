@@ -37,7 +37,7 @@ export class GatewayView implements AsyncDisposable {
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ to: station, reason }),
       dispatcher: this.#agent,
-      // A handover waits for the commands in flight.
+      // It is done at once; a machine that is busy with the demo may take longer.
       headersTimeout: 10_000,
     });
     const text = await body.text();

@@ -61,6 +61,6 @@ export class Narrator {
     const active = group.stations.find((station) => station.active);
     if (active === undefined || !active.ramp.ramping || active.ramp.limit < 2 * this.#rampTold) return;
     this.#rampTold = active.ramp.limit;
-    this.#timeline.event(`ramp: ${active.name} is offered up to ${active.ramp.limit} commands at once`);
+    this.#timeline.event(`ramp: ${active.name} is offered up to ${Math.ceil(active.ramp.limit)} commands at once`);
   }
 }

@@ -1,7 +1,7 @@
 /**
  * A failover group: a primary and its backups behind one address. It joins the library's parts: a detector that is told
- * of heartbeats, a failover that decides who is active, a client per station, and an uplink per station that carries
- * commands there. It knows no socket and no clock of its own.
+ * of heartbeats, a failover that decides which station is active and what becomes of commands, and an uplink per station
+ * that carries them there. It knows no socket and no clock of its own.
  */
 import type { Beat, BeatVerdict, Clock, DetectionQualityStatus, FailoverStatus, Random } from "ground-station-failover";
 import {

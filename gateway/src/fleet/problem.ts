@@ -12,7 +12,7 @@
  * | STALE_EPOCH               | 503    | this gateway has been replaced; nothing was executed                     |
  * | DEADLINE_EXCEEDED         | 504    | the command's time was up                                                |
  * | ATTEMPT_TIMEOUT           | 504    | the station took too long                                                |
- * | AMBIGUOUS_OUTCOME         | 502    | the station was lost with the command in hand, and it has no key         |
+ * | AMBIGUOUS_OUTCOME         | 502    | the station was lost with the command, which may not be sent again       |
  * | RETRY_BUDGET_EXHAUSTED    | 502    | it failed, and a retry would have made matters worse                     |
  * | STATION_UNREACHABLE       | 502    | it failed in a way that none of the above names                          |
  * | INTERNAL_ERROR            | 500    | a fault of the gateway's own; its log says which                         |

@@ -117,6 +117,15 @@ test("[F11] a refusal for load → at most nine tenths of what was in flight, on
   assert.equal(admission.limit, limit, "sent before the limit was lowered");
 });
 
+test("[F11] the very first call is refused for load → the limit is not below one call", () => {
+  const admission = new Admission();
+  fill(admission, 0, 1);
+  finish(admission, 80, "overloaded", 0);
+  assert.ok(admission.limit >= 0.9, String(admission.limit));
+  const { finished } = serve(admission, 100, 10, 100);
+  assert.ok(sum(finished.slice(6)) >= 0.8 * 400, `${finished}`);
+});
+
 test("[F11] calls that are not answered → half, once a round trip", () => {
   const admission = new Admission();
   fill(admission, 0, 20);
@@ -246,6 +255,22 @@ test("[F11] nobody has waited for a second → the limit and the pace are lifted
   }
   assert.deepEqual([admission.limit, admission.ratePerSecond], [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]);
   assert.equal(fill(admission, 1_460), 10_000, "at once");
+});
+
+test("[F11] everything was refused, or not answered, for three seconds → half of what it can do within five seconds, nearly all in ten", () => {
+  for (const sign of ["overloaded", "unanswered"] as const) {
+    const admission = new Admission();
+    let nowMs = 0;
+    for (; nowMs < 3_000; nowMs += 10) {
+      fill(admission, nowMs, 2);
+      while (admission.inFlight > 0) finish(admission, nowMs + 5, sign);
+    }
+    assert.ok(admission.limit < 0.5, `${sign}: ${admission.limit}`);
+    // Demand is endless here, so the limit overshoots, and settles.
+    const { finished } = serve(admission, 200, 14, nowMs);
+    assert.ok(sum(finished.slice(5, 8)) >= 0.5 * 600, `${sign}: ${finished}`);
+    assert.ok(sum(finished.slice(10)) >= 0.8 * 800, `${sign}: ${finished}`);
+  }
 });
 
 test("[F6] a declared pace → holds whatever the limit, and what did not go is given back", () => {

@@ -10,9 +10,10 @@
  * (slow start, RFC 5681), or by a tenth where the usual load is known. Where calls are refused for load, it falls to
  * what the station does, measured over the last second or so: the calls that it finishes, and half of those it refuses,
  * because a refusal is work too. Where calls are not answered at all, it falls to half. It stays there for a second, and
- * is then raised a little at a time. Calls whose callers left count as finished work when they are answered, and as
- * nothing before; only refused and unanswered calls lower the limit, and only once a round trip, so that no queue of
- * abandoned calls can hold it down. When nobody has waited for it for a second, the limit is lifted.
+ * is then raised, a little at first and in leaps after three seconds (CUBIC, RFC 9438): a station that stood still is soon
+ * trusted again. Calls whose callers left count as finished work when they are answered, and as nothing before; only
+ * refused and unanswered calls lower the limit, and only once a round trip, so that no queue of abandoned calls can hold
+ * it down. When nobody has waited for it for a second, the limit is lifted.
  */
 import { COUNT, checked } from "../options.ts";
 import { TokenBucket } from "./token-bucket.ts";
@@ -44,13 +45,17 @@ const RESERVE = 0.98;
 const AFTER_SILENCE = 0.5;
 /** Without a sign against it for so long, the limit is raised again … */
 const PROBE_AFTER_MS = 1_000;
-/** … by this share in each round trip, times the seconds since then. */
+/** … by this share in each round trip, times the third power of the seconds since then (CUBIC, RFC 9438): soon in leaps. */
 const PROBE_STEP = 0.005;
+/** However long the calm, no more than this at once. */
+const MAX_RAISE = 4;
 /** What a station does is measured over one to two of these, or of two round trips where that is longer. */
 const MIN_WINDOW_MS = 500;
 const LIFT_AFTER_MS = 1_000;
 /** The limit is never lower: below one it is a pace, of one call in so many answer times. */
 const MIN_LIMIT = 0.05;
+/** The pace is never slower than this: what a station takes is learned from calls. */
+const MIN_RATE_PER_SECOND = 2;
 /** The shortest round trip that is told apart. */
 const MIN_ROUND_MS = 10;
 /** A station may ask to be left alone for at most this long: an answer from it ends the pause earlier. */
@@ -69,7 +74,7 @@ export class Admission {
   #begunAtMs: number = Number.NEGATIVE_INFINITY;
   #inFlight = 0;
   #pausedUntilMs: number = Number.NEGATIVE_INFINITY;
-  #roundEndsMs: number = Number.NEGATIVE_INFINITY;
+  #roundFromMs: number = Number.NEGATIVE_INFINITY;
   /** Calls finished, and refused, in this round trip. */
   #finished = 0;
   #refused = 0;
@@ -175,7 +180,7 @@ export class Admission {
 
   /** What a call says about load; `usualMs` is the station's usual answer time. */
   note(sign: LoadSign, usualMs: number, nowMs: number): void {
-    if (nowMs >= this.#roundEndsMs) this.#endRound(usualMs, nowMs);
+    if (nowMs >= this.#roundFromMs + Math.max(MIN_ROUND_MS, usualMs)) this.#endRound(usualMs, nowMs);
     if (sign !== "unanswered") this.#measure(sign === "finished" ? 1 : REFUSAL_COST, usualMs, nowMs);
     if (sign === "finished") {
       this.#finished++;
@@ -187,10 +192,9 @@ export class Admission {
     if (nowMs < this.#loweredAtMs + 2 * Math.max(MIN_ROUND_MS, usualMs)) return;
     const load = Math.min(this.#limit, Math.max(1, this.#inFlight));
     if (sign === "unanswered") this.#lower(load * AFTER_SILENCE, usualMs, nowMs);
-    // What a station did while the limit grew in leaps says nothing of what it can do.
-    else if (this.#isLeaping) this.#lowerFirst(load * AFTER_REFUSAL, usualMs, nowMs);
+    else if (this.#isUnmeasured(usualMs, nowMs)) this.#lowerFirst(load * AFTER_REFUSAL, usualMs, nowMs);
     else this.#lower(Math.min(load * AFTER_REFUSAL, this.#doneInRound(usualMs, nowMs) * RESERVE), usualMs, nowMs);
-    this.#beginRound(usualMs, nowMs);
+    this.#beginRound(nowMs);
   }
 
   /** Has the station finished anything lately? */
@@ -208,7 +212,7 @@ export class Admission {
     this.#isLearned = false;
     this.#learned.ratePerSecond = ENDLESS;
     this.#pausedUntilMs = Number.NEGATIVE_INFINITY;
-    this.#roundEndsMs = nowMs + MIN_ROUND_MS;
+    this.#roundFromMs = nowMs;
     this.#finished = 0;
     this.#refused = 0;
     this.#done = 0;
@@ -220,8 +224,12 @@ export class Admission {
     this.#loweredAtMs = Number.NEGATIVE_INFINITY;
   }
 
-  get #isLeaping(): boolean {
-    return !this.#isLearned && this.#growth === SLOW_START && this.#limit < ENDLESS;
+  /** What a station did while the limit grew in leaps, or in less than two round trips, says nothing of what it can do. */
+  #isUnmeasured(usualMs: number, nowMs: number): boolean {
+    if (this.#isLearned) return false;
+    const isLeaping = this.#growth === SLOW_START && this.#limit < ENDLESS;
+    const overMs = nowMs - this.#windowFromMs + this.#windowBeforeMs;
+    return isLeaping || overMs < 2 * Math.max(MIN_ROUND_MS, usualMs);
   }
 
   #lowerFirst(to: number, usualMs: number, nowMs: number): void {
@@ -246,14 +254,14 @@ export class Admission {
       if (refusedRate > TOLERATED_RATE) {
         this.#lower(Math.min(this.#limit, this.#doneInRound(usualMs, nowMs) * RESERVE), usualMs, nowMs);
       } else if (nowMs - this.#boundAtMs >= Math.max(LIFT_AFTER_MS, 2 * usualMs)) this.#lift();
-      else if (this.#wasBound && this.#finished > 0) this.#raise(nowMs);
+      else if (this.#wasBound && this.#finished > 0) this.#raise(usualMs, nowMs);
       this.#setPace(usualMs);
     }
-    this.#beginRound(usualMs, nowMs);
+    this.#beginRound(nowMs);
   }
 
-  #beginRound(usualMs: number, nowMs: number): void {
-    this.#roundEndsMs = nowMs + Math.max(MIN_ROUND_MS, usualMs);
+  #beginRound(nowMs: number): void {
+    this.#roundFromMs = nowMs;
     this.#finished = 0;
     this.#refused = 0;
     this.#wasBound = false;
@@ -281,11 +289,13 @@ export class Admission {
     return overMs <= usualMs ? this.#done + this.#doneBefore : ((this.#done + this.#doneBefore) * usualMs) / overMs;
   }
 
-  #raise(nowMs: number): void {
+  #raise(usualMs: number, nowMs: number): void {
     if (!this.#isLearned) this.#limit *= this.#growth;
     else {
       const calmMs = nowMs - this.#loweredAtMs;
-      if (calmMs >= PROBE_AFTER_MS) this.#limit *= 1 + Math.min(SLOW_START - 1, (PROBE_STEP * calmMs) / 1_000);
+      const rounds = Math.max(1, (nowMs - this.#roundFromMs) / Math.max(MIN_ROUND_MS, usualMs));
+      const step = Math.min(SLOW_START - 1, PROBE_STEP * (calmMs / 1_000) ** 3);
+      if (calmMs >= PROBE_AFTER_MS) this.#limit *= Math.min(MAX_RAISE, (1 + step) ** rounds);
     }
     this.#limit = Math.min(this.#limit, this.#maxConcurrent);
   }
@@ -297,7 +307,8 @@ export class Admission {
 
   /** Once it is known what a station takes, calls are spread over the round trip, so that a limit of 1.9 is not one of 2. */
   #setPace(usualMs: number): void {
-    this.#learned.ratePerSecond = this.#isLearned && usualMs > 0 ? (this.#limit * 1_000) / usualMs : ENDLESS;
+    const pace = this.#isLearned && usualMs > 0 ? (this.#limit * 1_000) / usualMs : ENDLESS;
+    this.#learned.ratePerSecond = Math.max(MIN_RATE_PER_SECOND, pace);
   }
 }
 

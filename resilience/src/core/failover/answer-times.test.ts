@@ -86,6 +86,14 @@ test("the usual time → follows by an eighth of each answer, and is 0 before th
   assert.equal(answers.usualMs, 90);
 });
 
+test("[F11] a station that took five seconds is quick again → the usual time is below a second after five answers", () => {
+  const answers = learned(new Array<number>(100).fill(5_000));
+  answers.add(80);
+  assert.ok(answers.usualMs > 4_000, "one quick answer says nothing");
+  for (let quick = 0; quick < 4; quick++) answers.add(80);
+  assert.ok(answers.usualMs < 1_000, String(answers.usualMs));
+});
+
 test("no time, no number, a year → counted at the edges, and nothing breaks", () => {
   const answers = learned([0, -5, Number.NaN, 1e-9, 3e10, Number.POSITIVE_INFINITY]);
   assert.ok(answers.quantileMs(0.01) > 0);

@@ -34,6 +34,8 @@ export class AnswerTimes {
   /** The highest bucket that may hold something. */
   #top = 0;
   #meanMs = 0;
+  /** Answers in a row that took less than half of what is usual. */
+  #quickInRow = 0;
   #overdueAfterMs: number = Number.POSITIVE_INFINITY;
   #hedgeAfterMs: number = Number.POSITIVE_INFINITY;
 
@@ -43,7 +45,7 @@ export class AnswerTimes {
     this.#counts[place] = (this.#counts[place] as number) + 1;
     if (place > this.#top) this.#top = place;
     this.#total++;
-    this.#meanMs = this.#meanMs === 0 ? tookMs : this.#meanMs + (tookMs - this.#meanMs) / 8;
+    this.#average(tookMs);
     if (tookMs > this.#overdueAfterMs || ++this.#sinceRefreshed >= REFRESH_AFTER) this.#sinceRefreshed = REFRESH_AFTER;
     if (++this.#sinceHalved < HALVE_AFTER) return;
     this.#sinceHalved = 0;
@@ -93,6 +95,13 @@ export class AnswerTimes {
     this.#sinceRefreshed = REFRESH_AFTER;
     this.#top = 0;
     this.#meanMs = 0;
+  }
+
+  #average(tookMs: number): void {
+    this.#quickInRow = tookMs < this.#meanMs / 2 ? this.#quickInRow + 1 : 0;
+    // A station that is quick again after a slow time is believed soon: calls are refused by what is usual.
+    const share = this.#quickInRow > 1 ? 2 : 8;
+    this.#meanMs = this.#meanMs === 0 ? tookMs : this.#meanMs + (tookMs - this.#meanMs) / share;
   }
 
   #refresh(): void {

@@ -6,6 +6,7 @@ import { CallSource, CallSources } from "./call-sources.ts";
 test("[F10] a source that was served → counts as served by that station for ten seconds", () => {
   const source = new CallSource(2);
   assert.equal(source.isServedLately(0), false);
+  assert.deepEqual([source.hasBeenServedBy(0), source.hasBeenServedBy(1)], [false, false]);
   source.noteServed(1, 80, 1_000);
   assert.deepEqual(
     [source.isServedBy(0, 1_000), source.isServedBy(1, 1_000), source.isServedLately(1_000)],
@@ -13,15 +14,16 @@ test("[F10] a source that was served → counts as served by that station for te
   );
   assert.deepEqual([source.isServedBy(1, 11_000), source.isServedLately(11_000)], [true, true]);
   assert.deepEqual([source.isServedBy(1, 11_001), source.isServedLately(11_001)], [false, false]);
+  assert.deepEqual([source.hasBeenServedBy(0), source.hasBeenServedBy(1)], [false, true]);
 });
 
-test("[F10] an endpoint of five seconds → not overdue before 6.25 s; quick again → the bound fades", () => {
+test("[F10] an endpoint of five seconds → not overdue before that and a tenth; quick again → the bound fades", () => {
   const source = new CallSource(2);
   assert.deepEqual([source.isKnown, source.overdueAfterMs], [false, Number.POSITIVE_INFINITY]);
   source.noteServed(0, 5_000, 0);
-  assert.deepEqual([source.isKnown, source.overdueAfterMs], [true, 6_250]);
+  assert.deepEqual([source.isKnown, source.overdueAfterMs], [true, 5_500]);
   source.noteServed(0, 100, 0);
-  assert.ok(source.overdueAfterMs < 6_250 && source.overdueAfterMs > 6_000, String(source.overdueAfterMs));
+  assert.ok(source.overdueAfterMs < 5_500 && source.overdueAfterMs > 5_000, String(source.overdueAfterMs));
   for (let quick = 0; quick < 300; quick++) source.noteServed(0, 100, 0);
   assert.ok(source.overdueAfterMs < 150, String(source.overdueAfterMs));
 });

@@ -45,6 +45,11 @@ export class CallSource {
     return nowMs - (this.#servedAtMs[station] as number) <= SERVED_LATELY_MS;
   }
 
+  /** Has this station ever served it, as far as is remembered? */
+  hasBeenServedBy(station: number): boolean {
+    return (this.#servedAtMs[station] as number) > Number.NEGATIVE_INFINITY;
+  }
+
   /** Has any station served it within the last ten seconds? */
   isServedLately(nowMs: number): boolean {
     return this.#servedAtMs.some((atMs) => nowMs - atMs <= SERVED_LATELY_MS);

@@ -104,6 +104,8 @@ export interface Visit {
   attempts: number;
   last: AttemptResult | undefined;
   lastStartedMs: number;
+  /** The breaker's permit of its last attempt there. */
+  lastPermit: number | undefined;
   lastSettlement: Settlement | undefined;
   /** The station has been asked what became of it. */
   wasAsked: boolean;
@@ -179,6 +181,7 @@ export class Call implements CallTerms, Due {
       attempts: 0,
       last: undefined,
       lastStartedMs: 0,
+      lastPermit: undefined,
       lastSettlement: undefined,
       wasAsked: false,
     };

@@ -37,6 +37,7 @@ import {
   PARKED,
   RUNNING,
   type Settlement,
+  type Visit,
   WAITING,
 } from "./call.ts";
 import { CallQueue } from "./call-queue.ts";
@@ -117,8 +118,6 @@ const READ_FIRST_MS = 10;
 const SERVICE_MARGIN = 1.1;
 /** A call is let in to wait only with so much room to spare: what is refused at once could still be tried elsewhere. */
 const DOOR_MARGIN = 1.2;
-/** Refused calls of sources that nobody serves are taken for load where so many are refused in a row. */
-const MIN_STORM = 8;
 /** A station that served within this time is alive; a refusal for load then says how much it takes. */
 const SERVING_MS = 1_000;
 /** Where nothing tells when the queue can move on, it is looked at again this soon. */
@@ -441,12 +440,12 @@ export class Dispatcher {
         this.#router.trialFailed(station, true, nowMs);
         break;
       case "overloaded":
-        evidence.noteOverloaded();
+        evidence.noteOverloaded(call.terms.source, startedMs);
         this.#overloaded(call, station, end.retryAfterMs, nowMs);
         break;
       case "failed":
       case "stale":
-        evidence.noteAnswer();
+        evidence.noteAnswer(startedMs);
         break;
       case "ignored":
       case "local-shortage":
@@ -461,8 +460,7 @@ export class Dispatcher {
 
   /** A refusal for load shows what the station takes, unless it is one route that is always refused. */
   #overloaded(call: Call, station: Station, hintMs: number | undefined, nowMs: number): void {
-    const isStorm = station.evidence.overloadedInRow >= MIN_STORM;
-    if (!isStorm && !call.terms.source.isServedLately(nowMs)) return;
+    if (!station.evidence.isRefusingForLoad && !call.terms.source.isServedLately(nowMs)) return;
     this.#noteLoad(station, "overloaded", nowMs);
     // A station that serves others meanwhile does not have to be left alone.
     if (hintMs !== undefined && !station.admission.isFinishing) station.admission.pause(hintMs, nowMs);
@@ -472,7 +470,7 @@ export class Dispatcher {
     // No list is made for those that failed nowhere: most.
     if (call.visits !== undefined)
       for (const visit of call.visits) {
-        if (visit.station !== station) this.#lostComparison(visit.station, visit.last, visit.lastStartedMs, nowMs);
+        if (visit.station !== station) this.#lostComparison(visit, nowMs);
       }
     if (station === this.roles.failback?.to) {
       this.roles.failback.noteServed(nowMs);
@@ -482,14 +480,14 @@ export class Dispatcher {
   }
 
   /** `loser` failed a call that another station has served. */
-  #lostComparison(loser: Station, last: AttemptResult | undefined, startedMs: number, nowMs: number): void {
+  #lostComparison({ station: loser, last, lastStartedMs, lastPermit }: Visit, nowMs: number): void {
     if (last !== "failed" && last !== "lost" && last !== "overloaded") return;
     // What was out while this process did not run was lost here, not there.
-    if (last === "lost" && startedMs < this.roles.distrustUntilMs) return;
+    if (last === "lost" && lastStartedMs < this.roles.distrustUntilMs) return;
     // One that refuses a part for load, and serves the rest, is not failing.
     if (last === "overloaded" && nowMs - loser.evidence.lastServedMs < SERVING_MS) return;
-    loser.evidence.noteServedElsewhere(startedMs);
-    if (last === "failed") loser.parts.breaker?.failure(loser.parts.breaker.generation, nowMs);
+    loser.evidence.noteServedElsewhere(lastStartedMs);
+    if (last === "failed" && lastPermit !== undefined) loser.parts.breaker?.failure(lastPermit, nowMs);
     if (loser === this.roles.failback?.to) this.#endFailback(`${loser.name} failed a call`, true, nowMs);
     this.#look(loser, nowMs);
   }
@@ -511,14 +509,16 @@ export class Dispatcher {
       visit.lastSettlement = end.settlement;
     }
     visit.lastStartedMs = startedMs;
+    visit.lastPermit = attempt.permit;
     if (station === this.roles.failback?.to) this.#endFailback(`${station.name} failed a call`, true, nowMs);
     if (call.state.phase !== "running" || call.out !== undefined) return;
     this.#goOn(call, attempt, end, nowMs);
   }
 
   /** A call has failed, and no attempt of it is out: what now? */
-  #goOn(call: Call, { station, startedMs }: Attempt, end: AttemptEnd, nowMs: number): void {
+  #goOn(call: Call, attempt: Attempt, end: AttemptEnd, nowMs: number): void {
     const { result } = end;
+    const { station } = attempt;
     const { deadline, isRepeatable, source } = call.terms;
     // A deadline that passed while this process did not run is looked at after the answers that waited unread.
     if (nowMs >= deadline) return this.#outOfTime(call, nowMs);
@@ -529,18 +529,19 @@ export class Dispatcher {
       return this.#enqueue(call, nowMs);
     }
     if (!isRepeatable) {
-      if (result === "failed") station.evidence.noteFailed(source, startedMs);
+      if (result === "failed") this.#failedAlone(call, attempt, nowMs);
       return this.#giveUp(call, nowMs);
     }
     if (result === "lost") return this.#afterLoss(call, station, nowMs);
     if (call.visits?.length === 1 && source.skipsComparison()) return this.#giveUp(call, nowMs, "answered");
     const next = this.#router.next(call, nowMs);
     if (next !== undefined) return this.#send(call, next, nowMs);
-    this.#notCompared(call, station, end, startedMs, nowMs);
+    this.#notCompared(call, attempt, end, nowMs);
   }
 
   /** A repeatable call was answered with a failure, and there is no other station to ask (any more). */
-  #notCompared(call: Call, station: Station, end: AttemptEnd, startedMs: number, nowMs: number): void {
+  #notCompared(call: Call, attempt: Attempt, end: AttemptEnd, nowMs: number): void {
+    const { station } = attempt;
     const { source } = call.terms;
     const failures = call.visits?.filter((visit) => visit.last === "failed" || visit.last === "overloaded") ?? [];
     if (failures.length > 1) {
@@ -548,7 +549,7 @@ export class Dispatcher {
       if (agree) source.noteAgreement();
       return this.#giveUp(call, nowMs, agree ? "answered" : "failed");
     }
-    if (end.result === "failed") station.evidence.noteFailed(source, startedMs);
+    if (end.result === "failed") this.#failedAlone(call, attempt, nowMs);
     // A route that is served as a rule may be served at a second try.
     if (end.retry === false || !source.isServedLately(nowMs)) return this.#giveUp(call, nowMs);
     const mends =
@@ -556,6 +557,12 @@ export class Dispatcher {
         ? this.#requeue(call, station, nowMs)
         : this.#retry(call, station, end.retryAfterMs, nowMs);
     if (!mends) this.#giveUp(call, nowMs);
+  }
+
+  /** A failure that is not compared with another station's counts against this one where several sources have them. */
+  #failedAlone({ terms: { source } }: Call, { station, startedMs, permit }: Attempt, nowMs: number): void {
+    const several = station.evidence.noteFailed(source, source.hasBeenServedBy(station.number), startedMs, nowMs);
+    if (several && permit !== undefined && source.isServedLately(nowMs)) station.parts.breaker?.failure(permit, nowMs);
   }
 
   /** Sent to `station`, and what became of it is unknown: that is asked first, where it can be. */
@@ -890,6 +897,7 @@ export class Dispatcher {
     this.#recall(attempt, error);
     if (nowMs >= this.roles.distrustUntilMs) {
       station.evidence.noteLost(attempt.startedMs);
+      if (attempt.permit !== undefined) station.parts.breaker?.failure(attempt.permit, nowMs);
       this.#noteLoad(station, "unanswered", nowMs);
     }
     this.#failed(attempt, { result: "lost", settlement: { error } }, nowMs);
@@ -1006,6 +1014,7 @@ export class Dispatcher {
       attempt.isMoved = true;
       visit.last = "lost";
       visit.lastStartedMs = attempt.startedMs;
+      visit.lastPermit = attempt.permit;
       visit.lastSettlement = { error: unknownAt(station) };
       this.#afterLoss(call, station, nowMs);
     }

@@ -122,15 +122,15 @@ test("[F10] one command in fifty fails at random → no proof in ten thousand; h
 
 test("[F10] a thousand failures of one source that nobody compared → proof of nothing", () => {
   const evidence = new StationEvidence();
-  for (let call = 0; call < 1_000; call++) evidence.noteFailed(SOURCES[0], call);
+  for (let call = 0; call < 1_000; call++) evidence.noteFailed(SOURCES[0], false, call, call);
   assert.deepEqual([evidence.isFailing(1e9), evidence.isDoubted], [false, false]);
-  evidence.noteFailed(SOURCES[1], 1_000);
+  evidence.noteFailed(SOURCES[1], false, 1_000, 1_000);
   assert.equal(evidence.isFailing(1_000), true);
 });
 
 test("[F10] five failures of two sources, nothing served for a second → proof; with a success between → none", () => {
   const evidence = new StationEvidence();
-  for (let call = 0; call < 5; call++) evidence.noteFailed(SOURCES[call % 2] as object, call);
+  for (let call = 0; call < 5; call++) evidence.noteFailed(SOURCES[call % 2] as object, false, call, call);
   assert.equal(evidence.nextWakeMs, 1_000);
   assert.deepEqual([evidence.isFailing(999), evidence.isFailing(1_000)], [false, true]);
   assert.equal(evidence.failing(1_500), "all of the last 5 commands failed, for 1500 ms");
@@ -138,9 +138,24 @@ test("[F10] five failures of two sources, nothing served for a second → proof;
   assert.equal(evidence.isFailing(1e9), false);
 });
 
+test("[F10] one source that the station has served before, then five failures for a second → proof", () => {
+  const evidence = new StationEvidence();
+  for (let call = 0; call < 5; call++) evidence.noteFailed(SOURCES[0], true, call, call);
+  assert.deepEqual([evidence.isFailing(999), evidence.isFailing(1_000)], [false, true]);
+  evidence.noteServed(0, 1_000);
+  for (let call = 0; call < 5; call++) evidence.noteFailed(SOURCES[0], false, 1_000, 1_000);
+  assert.equal(evidence.isFailing(1e9), false, "what was served before was forgotten with the success");
+});
+
+test("[F10] failures that took long → last from the first answer, and not from when it was sent", () => {
+  const evidence = new StationEvidence();
+  for (let call = 0; call < 5; call++) evidence.noteFailed(SOURCES[call % 2] as object, false, 0, 2_000);
+  assert.deepEqual([evidence.isFailing(2_999), evidence.isFailing(3_000)], [false, true]);
+});
+
 test("[F10] a success sent before the failures began → does not clear them", () => {
   const evidence = new StationEvidence();
-  for (let call = 0; call < 5; call++) evidence.noteFailed(SOURCES[call % 2] as object, 100);
+  for (let call = 0; call < 5; call++) evidence.noteFailed(SOURCES[call % 2] as object, false, 100, 100);
   evidence.noteServed(99, 2_000);
   assert.equal(evidence.isFailing(2_000), true);
 });
@@ -156,13 +171,26 @@ test("[F1] sent and not answered, five in a row for a second → proof, whatever
   assert.equal(evidence.isQuestioned, false);
 });
 
+test("[F10] [F11] eight calls refused for load in a row → the station's load, if of two sources; a success ends that", () => {
+  for (const sources of [1, 2]) {
+    const evidence = new StationEvidence();
+    for (let call = 0; call < 7; call++) evidence.noteOverloaded(SOURCES[call % sources] as object, 0);
+    assert.equal(evidence.isRefusingForLoad, false);
+    evidence.noteOverloaded(SOURCES[0], 0);
+    assert.equal(evidence.isRefusingForLoad, sources === 2, `${sources}`);
+    evidence.noteServed(0, 1);
+    evidence.noteOverloaded(SOURCES[2], 0);
+    assert.deepEqual([evidence.isRefusingForLoad, evidence.isSuspect], [false, false]);
+  }
+});
+
 test("[F1] after a fresh start → nothing is held against it, and late ends of older attempts do not count", () => {
   const evidence = new StationEvidence();
   const blame = (startedMs: number): void => {
     evidence.noteRefused(startedMs);
     evidence.noteLost(startedMs);
-    evidence.noteFailed(SOURCES[0], startedMs);
-    evidence.noteFailed(SOURCES[1], startedMs);
+    evidence.noteFailed(SOURCES[0], false, startedMs, startedMs);
+    evidence.noteFailed(SOURCES[1], false, startedMs, startedMs);
     evidence.noteServedElsewhere(startedMs);
     evidence.noteOverdue(startedMs, startedMs);
   };
@@ -183,9 +211,9 @@ test("limits that are set → are the ones that count; nonsense is refused", () 
     failingForMs: 0,
     unansweredAfterMs: 0,
   });
-  evidence.noteFailed(SOURCES[0], 0);
+  evidence.noteFailed(SOURCES[0], false, 0, 0);
   assert.equal(evidence.isFailing(0), false);
-  evidence.noteFailed(SOURCES[1], 0);
+  evidence.noteFailed(SOURCES[1], false, 0, 0);
   assert.equal(evidence.isFailing(0), true);
   for (const options of [
     { refusalsToDeclare: 0 },

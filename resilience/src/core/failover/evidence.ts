@@ -34,8 +34,12 @@ const LOST_RATE = 0.4;
 const DOUBTED_AFTER_LOST = 3;
 /** So many overdue or lost attempts in a row put a station in doubt: a doubt costs nothing but the way of new calls. */
 const DOUBTED_AFTER = 2;
-/** Sources told apart among failures that could not be compared. */
+/** So many calls in a row that are refused for load, of sources that nobody serves, are the station's and not the calls'. */
+const MIN_OVERLOADED = 8;
+/** Sources told apart among failures that could not be compared, and among refusals for load. */
 const MIN_SOURCES = 2;
+/** Another source that failed within this time failed lately. */
+const LATELY_MS = 10_000;
 
 export class StationEvidence {
   readonly #failingForMs: number;
@@ -46,13 +50,21 @@ export class StationEvidence {
   #beginsMs: number = Number.NEGATIVE_INFINITY;
   #lastServedMs: number = Number.NEGATIVE_INFINITY;
   #overloadedInRow = 0;
+  readonly #overloadedSources: Set<object> = new Set();
   #refused = 0;
   #refusedSinceMs: number = Number.POSITIVE_INFINITY;
   #lost = 0;
   #lostSinceMs: number = Number.POSITIVE_INFINITY;
   #failed = 0;
+  /** When the first of them was sent, which a success must not precede; and when it was answered, from which they last. */
   #failedSinceMs: number = Number.POSITIVE_INFINITY;
+  #failedFromMs: number = Number.POSITIVE_INFINITY;
+  #failsWhatItServed = false;
   readonly #failedSources: Set<object> = new Set();
+  /** The source that failed last, and when; and when another one did before it. */
+  #lastFailed: object | undefined = undefined;
+  #lastFailedAtMs: number = Number.NEGATIVE_INFINITY;
+  #otherFailedAtMs: number = Number.NEGATIVE_INFINITY;
   #overdue = 0;
   /** Since when so many are overdue that the station counts as silent. */
   #silentSinceMs: number = Number.POSITIVE_INFINITY;
@@ -70,30 +82,34 @@ export class StationEvidence {
 
   /** An attempt that was sent at `startedMs` has succeeded. */
   noteServed(startedMs: number, nowMs: number): void {
-    this.noteAnswer();
+    this.noteAnswer(startedMs);
     this.#lastServedMs = nowMs;
-    this.#overloadedInRow = 0;
-    if (startedMs >= this.#refusedSinceMs) this.#clearRefused();
+    if (this.#overloadedInRow > 0) this.#clearOverloaded();
     if (startedMs >= this.#lostSinceMs) this.#clearLost();
     if (startedMs >= this.#failedSinceMs) this.#clearFailed();
     this.#addVerdict(0);
   }
 
-  /** Something came back, whatever it was: the station is not silent. */
-  noteAnswer(): void {
+  /**
+   * Something came back, whatever it was: the station is not silent. `startedMs`: when the attempt was sent; one that was
+   * sent after a refused connection shows that the station takes connections again.
+   */
+  noteAnswer(startedMs: number = Number.NEGATIVE_INFINITY): void {
+    if (startedMs >= this.#refusedSinceMs) this.#clearRefused();
     this.#overdue = 0;
     this.#silentSinceMs = Number.POSITIVE_INFINITY;
   }
 
-  /** A call was refused for load. */
-  noteOverloaded(): void {
-    this.noteAnswer();
+  /** A call of `source` was refused for load. */
+  noteOverloaded(source: object, startedMs: number): void {
+    this.noteAnswer(startedMs);
     this.#overloadedInRow++;
+    if (this.#overloadedSources.size < MIN_SOURCES) this.#overloadedSources.add(source);
   }
 
-  /** Calls refused for load since one was served. */
-  get overloadedInRow(): number {
-    return this.#overloadedInRow;
+  /** Have many calls been refused for load, of several sources, and none served since? */
+  get isRefusingForLoad(): boolean {
+    return this.#overloadedInRow >= MIN_OVERLOADED && this.#overloadedSources.size >= MIN_SOURCES;
   }
 
   /** A connection was refused. */
@@ -110,12 +126,24 @@ export class StationEvidence {
     this.#lostSinceMs = Math.min(this.#lostSinceMs, startedMs);
   }
 
-  /** A command of `source` was answered with a failure, and is not compared with another station. */
-  noteFailed(source: object, startedMs: number): void {
-    if (startedMs < this.#beginsMs) return;
+  /**
+   * A command of `source` was answered with a failure, and is not compared with another station. `wasServed`: has the
+   * station ever served this source? Then its failures are news, however few sources there are. True where another source
+   * has failed lately, too, so that it is not one caller who repeats itself.
+   */
+  noteFailed(source: object, wasServed: boolean, startedMs: number, nowMs: number): boolean {
+    if (startedMs < this.#beginsMs) return false;
+    if (source !== this.#lastFailed) {
+      this.#otherFailedAtMs = this.#lastFailedAtMs;
+      this.#lastFailed = source;
+    }
+    this.#lastFailedAtMs = nowMs;
     this.#failed++;
     this.#failedSinceMs = Math.min(this.#failedSinceMs, startedMs);
+    this.#failedFromMs = Math.min(this.#failedFromMs, nowMs);
+    if (wasServed) this.#failsWhatItServed = true;
     if (this.#failedSources.size < MIN_SOURCES) this.#failedSources.add(source);
+    return nowMs - this.#otherFailedAtMs <= LATELY_MS;
   }
 
   /** A command that failed here was served by another station. `startedMs`: when it was sent here. */
@@ -194,7 +222,7 @@ export class StationEvidence {
       return `${this.#overdue} commands are overdue, and nothing has been answered for ${forMs} ms more`;
     }
     if (nowMs >= this.#failureProofMs()) {
-      return `all of the last ${this.#failed} commands failed, for ${Math.round(nowMs - this.#failedSinceMs)} ms`;
+      return `all of the last ${this.#failed} commands failed, for ${Math.round(nowMs - this.#failedFromMs)} ms`;
     }
     if (nowMs >= this.#lossProofMs()) {
       return `the last ${this.#lost} commands were sent and not answered, for ${Math.round(nowMs - this.#lostSinceMs)} ms`;
@@ -222,8 +250,10 @@ export class StationEvidence {
   }
 
   #failureProofMs(): number {
-    const enough = this.#failed >= this.#minimumFailures && this.#failedSources.size >= MIN_SOURCES;
-    return enough ? this.#failedSinceMs + this.#failingForMs : Number.POSITIVE_INFINITY;
+    const isDiverse = this.#failsWhatItServed || this.#failedSources.size >= MIN_SOURCES;
+    return isDiverse && this.#failed >= this.#minimumFailures
+      ? this.#failedFromMs + this.#failingForMs
+      : Number.POSITIVE_INFINITY;
   }
 
   #lossProofMs(): number {
@@ -256,6 +286,11 @@ export class StationEvidence {
     if (verdict === 0 && this.#lostVerdicts() === 0) this.#verdicts = [];
   }
 
+  #clearOverloaded(): void {
+    this.#overloadedInRow = 0;
+    this.#overloadedSources.clear();
+  }
+
   #clearRefused(): void {
     this.#refused = 0;
     this.#refusedSinceMs = Number.POSITIVE_INFINITY;
@@ -269,6 +304,8 @@ export class StationEvidence {
   #clearFailed(): void {
     this.#failed = 0;
     this.#failedSinceMs = Number.POSITIVE_INFINITY;
+    this.#failedFromMs = Number.POSITIVE_INFINITY;
+    this.#failsWhatItServed = false;
     this.#failedSources.clear();
   }
 }

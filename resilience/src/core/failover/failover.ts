@@ -7,7 +7,7 @@
  * from which nothing is heard is never promoted; where nobody is fit the least bad is kept, and that is said. Every
  * promotion raises the epoch, which every command carries, so that a station which has seen a newer one can refuse what
  * an older one still sends. What is planned (going back to a better-placed station, leaving one that is taken into
- * maintenance) is never urgent: the machine says that it is due, and calls get time to finish. Going back happens on
+ * maintenance) is said to be due, and the dispatcher carries it out (`dispatch.ts`). Going back happens on
  * request, or after a hold-down counted from *proven* health, which doubles with each time that station failed lately.
  *
  * It does not know whether evidence is true: weighing beats, calls and own stalls is done where they are known.
@@ -37,7 +37,7 @@ export interface Assessment {
   readonly evidence: readonly Evidence[];
 }
 
-/** Why a station was made active. The planned ones let calls in flight finish first. */
+/** Why a station was made active. */
 export type PromotionCause = "failure" | PlannedCause;
 export type PlannedCause = "failback" | "switchover" | "maintenance";
 
@@ -55,7 +55,7 @@ export interface Promotion {
 export type FailoverDecision =
   | Promotion
   | {
-      /** Hand over to `station`, without haste: it has proved well for its hold-down, or the active one is to rest. */
+      /** `station` is to become active: it has proved well for its hold-down, or the active one goes into maintenance. */
       readonly type: "handover-due";
       readonly station: string;
       readonly cause: "failback" | "maintenance";

@@ -1,0 +1,91 @@
+/** What callers are told: an answer that there was, or that nobody knows; never that it failed where it may have run. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Dispatching } from "../../../../test/worlds/dispatching.ts";
+import { AmbiguousOutcomeError, AttemptTimeoutError, NoStationFitError, StaleEpochError } from "../errors.ts";
+import type { AttemptResult, Call, Settlement } from "./call.ts";
+import { codeOf, GIVEN_UP, seenEpochOf, unknownAt, verdictOn } from "./verdict.ts";
+
+const world = new Dispatching();
+
+/** A call that ended so at north, and then at south. */
+function after(results: readonly AttemptResult[], settlements: readonly Settlement[], key?: string): Call {
+  const call = world.call(key === undefined ? {} : { key });
+  for (const [place, last] of results.entries()) {
+    const visit = call.noteVisit(world.stations[place] as (typeof world.stations)[0]);
+    visit.last = last;
+    visit.lastSettlement = settlements[place];
+  }
+  return call;
+}
+
+const failure: Settlement = { value: { status: 500 } };
+const other: Settlement = { value: { status: 502 } };
+const reset = new Error("socket hang up");
+
+test("[F10] both answered with a failure → the answer of the second", () => {
+  assert.equal(verdictOn(after(["failed", "failed"], [failure, other])), other);
+  assert.equal(verdictOn(after(["failed", "overloaded"], [failure, other])), other);
+});
+
+test("[F10] one answered, the other could not be reached → the answer that there was", () => {
+  assert.equal(verdictOn(after(["failed", "unreachable"], [failure, { error: reset }])), failure);
+});
+
+test("[F4] lost at one, failed at the other → that it may have run, with what happened", () => {
+  for (const [results, settlements] of [
+    [
+      ["lost", "failed"],
+      [{ error: reset }, failure],
+    ],
+    [
+      ["failed", "lost"],
+      [failure, { error: reset }],
+    ],
+  ] as const) {
+    const verdict = verdictOn(after(results, settlements, "k"));
+    assert.ok("error" in verdict && verdict.error instanceof AmbiguousOutcomeError);
+    assert.match(verdict.error.message, /may have run or not/);
+    assert.equal(verdict.error.cause, reset);
+  }
+});
+
+test("[F4] lost without a key → says so; a timeout or an ambiguous outcome says itself that nobody knows", () => {
+  const single = verdictOn(after(["lost"], [{ error: reset }]));
+  assert.ok("error" in single && /carries no idempotency key/.test((single.error as Error).message));
+  for (const error of [new AttemptTimeoutError("late"), new AmbiguousOutcomeError("lost")]) {
+    assert.deepEqual(verdictOn(after(["lost"], [{ error }])), { error });
+  }
+});
+
+test("[F4] an attempt is still out → that it may have run", () => {
+  const out = new Dispatching();
+  const call = out.submit({ key: "k" });
+  const verdict = verdictOn(call);
+  assert.ok("error" in verdict && verdict.error instanceof AmbiguousOutcomeError);
+  assert.match(verdict.error.message, /^north was lost before it answered/);
+});
+
+test("never sent anywhere → given up; refused connections only → the last of them", () => {
+  assert.deepEqual(verdictOn(world.call()), { error: GIVEN_UP });
+  assert.ok(GIVEN_UP instanceof NoStationFitError);
+  const refused = { error: new Error("refused") };
+  assert.equal(verdictOn(after(["unreachable"], [refused])), refused);
+});
+
+test("[F3] the epoch that a refusal names, and 0 where it names none", () => {
+  assert.equal(seenEpochOf(new StaleEpochError("old", { seenEpoch: 7 })), 7);
+  assert.deepEqual([seenEpochOf(new StaleEpochError("old")), seenEpochOf(reset), seenEpochOf(undefined)], [0, 0, 0]);
+});
+
+test("[F9] the code of an error, or of what caused it; unknown where there is none, or no end", () => {
+  const coded = Object.assign(new Error("x"), { code: "EMFILE" });
+  assert.deepEqual([codeOf(coded), codeOf(new TypeError("fetch failed", { cause: coded }))], ["EMFILE", "EMFILE"]);
+  const cyclic = new Error("a");
+  cyclic.cause = cyclic;
+  assert.deepEqual([codeOf(cyclic), codeOf("EMFILE"), codeOf(undefined)], ["UNKNOWN", "UNKNOWN", "UNKNOWN"]);
+});
+
+test("[F4] a silent station → names it", () => {
+  assert.match(unknownAt(world.south).message, /^south was lost while it had this call/);
+});

@@ -1,0 +1,90 @@
+/**
+ * `outage-of-all-ends`: all stations of a group were gone at the same time (crashed, without power), and at least one is
+ * back. From 3 s to 5 s after that, at least half of the sendings succeed, or half of the capacity if more is offered: a
+ * station that is heard again is used again, whatever was refused while it was gone.
+ */
+import type { Fleet } from "../fleet/fleet.ts";
+import type { FleetObserver } from "../fleet/observer.ts";
+import { isWide } from "../fleet/plan.ts";
+import type { DocumentedGroup } from "./documented.ts";
+import { documentedGroups } from "./documented.ts";
+import { isGood, longestWaitMs, reasonNot } from "./goodput.ts";
+import { judged, notJudged } from "./not-judged.ts";
+import type { Stretch } from "./stretches.ts";
+import { stretchesOf } from "./stretches.ts";
+import { troubleOf } from "./trouble.ts";
+import { capacityOf } from "./true-capacity.ts";
+
+const INVARIANT = "outage-of-all-ends";
+const BACK_MS = 3_000;
+const UNTIL_MS = 5_000;
+const LEAST_RATIO = 0.5;
+const FEWEST_SENDINGS = 10;
+
+interface Window {
+  readonly stretch: Stretch;
+  readonly fromMs: number;
+  readonly untilMs: number;
+  /** When every sending of it has ended. */
+  readonly judgedAtMs: number;
+  offered: number;
+  good: number;
+}
+
+export function outageOfAll(fleet: Fleet): FleetObserver {
+  const { world } = fleet;
+  const windows = fleet.plan.groups
+    .filter(isWide)
+    .flatMap(({ name }) => stretchesOf(fleet, name).flatMap((stretch) => windowOf(fleet, stretch) ?? []));
+  if (windows.length === 0) return {};
+  for (const window of windows) world.at(window.judgedAtMs, () => judge(fleet, window));
+  return {
+    sendingEnded(sending) {
+      for (const window of windows) {
+        const { command, atMs } = sending;
+        if (command.group !== window.stretch.group || atMs < window.fromMs || atMs > window.untilMs) continue;
+        window.offered++;
+        if (isGood(sending)) window.good++;
+      }
+    },
+  };
+}
+
+/** The counters for the time after an outage of all stations; undefined if `stretch` does not follow one. */
+function windowOf(fleet: Fleet, stretch: Stretch): Window | undefined {
+  if (stretch.outageMs === 0 || !wereGone(fleet, stretch)) return undefined;
+  const { plan } = fleet.group(stretch.group);
+  const settings = documentedGroups(fleet).get(stretch.group) as DocumentedGroup;
+  const [fromMs, untilMs] = [stretch.fromMs + BACK_MS, stretch.fromMs + UNTIL_MS];
+  const judgedAtMs = untilMs + longestWaitMs(plan, settings) + 1;
+  const isCutShort = judgedAtMs > stretch.untilMs;
+  const why = reasonNot(fleet, stretch, plan, settings) ?? (isCutShort ? "the next fault comes too soon" : undefined);
+  if (why !== undefined) {
+    notJudged(fleet.world, INVARIANT, why);
+    return undefined;
+  }
+  return { stretch, fromMs, untilMs, judgedAtMs, offered: 0, good: 0 };
+}
+
+/** Were the processes gone, so that nothing that was sent to them is left there? */
+function wereGone(fleet: Fleet, { group, fromMs }: Stretch): boolean {
+  const ended = troubleOf(fleet)
+    .of(group)
+    .filter(({ untilMs }) => untilMs === fromMs);
+  return ended.every(({ fault }) => fault.kind === "crash");
+}
+
+function judge(fleet: Fleet, { stretch, fromMs, untilMs, offered, good }: Window): void {
+  const { world } = fleet;
+  const { group, well } = stretch;
+  if (offered < FEWEST_SENDINGS) return notJudged(world, INVARIANT, "few commands");
+  const { plan } = fleet.group(group);
+  const capacity = Math.min(...well.map((station) => capacityOf(plan, station)));
+  const due = LEAST_RATIO * Math.min(offered, (capacity * (untilMs - fromMs)) / 1_000);
+  judged(world, INVARIANT);
+  if (good >= due) return;
+  world.violate(
+    INVARIANT,
+    `${group}: all stations were gone until ${stretch.fromMs} ms; of ${offered} sendings from ${fromMs} to ${untilMs} ms ${good} were answered in time, ${Math.ceil(due)} are due`,
+  );
+}
