@@ -64,6 +64,30 @@ describe("failback-begins-with-one", () => {
   });
 });
 
+describe("failback-is-given-up", () => {
+  test("a failback that goes on after a failure of its station is seen, one that is over is not", async () => {
+    const made = triesBackup();
+    made.ends(made.sends(made.command(), "backup"), "lost");
+    await made.at(1);
+    const over = triesBackup();
+    over.ends(over.sends(over.command(), "backup"), "reply", 500);
+    over.tell(
+      "gatewayEvent",
+      { type: "handover-ended", group: "atlantic", station: "backup", reason: "", atMs: over.world.nowMs },
+      1,
+    );
+    await over.at(1);
+    assert.deepEqual([made.violated, over.violated], [["failback-is-given-up"], []]);
+  });
+
+  test("an attempt that nobody waits for any more proves nothing", async () => {
+    const made = triesBackup();
+    made.ends(made.sends(made.command(), "backup", { signal: AbortSignal.abort() }), "lost");
+    await made.at(1);
+    assert.deepEqual(made.violated, []);
+  });
+});
+
 describe("once-is-not-spent", () => {
   test("a command without a key is not sent to whoever was declared down", async () => {
     const made = await begun().at(5_000);
