@@ -97,12 +97,14 @@ test("[R4] a deadline that its sender gave as an instant counts like the others:
   assert.equal(left(1e15), MAX_TIME_LEFT_MS);
 });
 
-test("a command's source is its sender, method and path, without the query and of bounded length", () => {
+test("a command's source is its sender, method and route: without the query and the names of single things, and of bounded length", () => {
   const source = (target: string): unknown => {
     const terms = termsOf({ ...asked("POST"), target, caller: "10.0.0.9" });
     return "field" in terms ? terms : terms.source;
   };
-  assert.equal(source("/commands/7?token=secret"), "10.0.0.9 POST /commands/7");
+  assert.equal(source("/commands/7?token=secret"), "10.0.0.9 POST /commands/*");
+  assert.equal(source("/v2/things/0b5fc4d2-9f41-4e0e-a2a7-c0ffee15bad0/parts"), "10.0.0.9 POST /v2/things/*/parts");
+  assert.equal(source("/v2/hand-over/feedback"), "10.0.0.9 POST /v2/hand-over/feedback");
   assert.ok(String(source(`/${"x".repeat(5_000)}`)).length < 200);
   assert.equal("source" in termsOf(asked("POST")), false);
 });

@@ -68,11 +68,14 @@ export function termsOf(request: CommandRequest): CommandTerms | RequestRefusal 
 /** Longest path that tells sources apart: what identifies a route is short, and a bound keeps memory bounded. */
 const MAX_SOURCE_PATH = 120;
 
-/** Without the query: it tells commands apart, not routes. */
+/** Segments that name one of many things: a number, a UUID or a hash, a long token with digits in it. */
+const NAMES_ONE_OF_MANY = /\/(?:\d+|(?=[^/]*\d)[\da-f-]{8,}|(?=[^/]*\d)[\w-]{20,})(?=\/|$)/gi;
+
+/** The route: without the query and the names of single things, which tell commands apart and not routes. */
 function sourceOf({ caller, method, target }: CommandRequest): Pick<CommandTerms, "source"> {
   if (caller === undefined) return {};
-  const path = target.split("?", 1)[0] as string;
-  return { source: `${caller} ${method} ${path.slice(0, MAX_SOURCE_PATH)}` };
+  const path = (target.split("?", 1)[0] as string).slice(0, MAX_SOURCE_PATH);
+  return { source: `${caller} ${method} ${path.replace(NAMES_ONE_OF_MANY, "/*")}` };
 }
 
 /** All values of a header, however it is written. */

@@ -31,7 +31,6 @@ import type { LoadSign } from "./admission.ts";
 import {
   type Attempt,
   type AttemptEnd,
-  type AttemptResult,
   type Call,
   DONE,
   PARKED,
