@@ -16,7 +16,7 @@ import { HandMade } from "./hand-made.ts";
 import { loneFaults } from "./lone-faults.ts";
 import { takeOver } from "./take-over.ts";
 
-const LOST: FleetFault = { kind: "crash", how: "power", node: "atlantic/primary", atMs: 5_000 };
+const LOST: FleetFault = { kind: "crash", how: "power", node: "atlantic/primary", atMs: 12_000 };
 
 function plan(
   faults: readonly FleetFault[],
@@ -56,18 +56,15 @@ function deafGateway(fleet: Fleet): Program {
   };
 }
 
-/** A gateway whose defaults are not those of the manual: it waits for minutes before it declares anything. */
-function patientGateway(fleet: Fleet): Program {
-  const groups = fleet.settings.groups.map((group) => ({
-    ...group,
-    detector: { ...group.detector, threshold: 100, minimumDeviationMs: 10_000, ceilingMs: 240_000 },
-    commandPath: { ...group.commandPath, minimumFailures: 1_000_000, refusalsToDeclare: 1_000_000 },
-    breaker: { ...group.breaker, minimumVolume: 1_000_000 },
-  }));
-  const settings = { ...fleet.settings, groups };
-  return gatewayProgram(
-    new Proxy(fleet, { get: (target, name) => (name === "settings" ? settings : Reflect.get(target, name)) }),
-  );
+/** A gateway that hears its backup and cannot send it anything: whatever it decides, nobody else serves. */
+function lonelyGateway(fleet: Fleet): Program {
+  const program = gatewayProgram(fleet);
+  return (env) => {
+    const { network } = env;
+    const connect: typeof network.connect = (to) =>
+      network.connect(to.node === "atlantic/backup" ? { ...to, port: 1 } : to);
+    return program({ ...env, network: { ...boundTo(network), connect } });
+  };
 }
 
 function boundTo<Part extends object>(part: Part): Part {
@@ -82,11 +79,11 @@ function boundTo<Part extends object>(part: Part): Part {
 const KINDS: Readonly<Record<string, FleetFault>> = {
   power: LOST,
   kill: { ...LOST, how: "kill" },
-  hang: { kind: "pause", node: "atlantic/primary", atMs: 5_000 },
-  "way there cut": { kind: "link", from: "gateway", to: "atlantic/primary", conditions: { cut: true }, atMs: 5_000 },
-  "way back cut": { kind: "link", from: "atlantic/primary", to: "gateway", conditions: { cut: true }, atMs: 5_000 },
-  errors: { kind: "service", group: "atlantic", station: "primary", mode: "errors", rate: 1, atMs: 5_000 },
-  lies: { kind: "service", group: "atlantic", station: "primary", mode: "lying-200", rate: 1, atMs: 5_000 },
+  hang: { kind: "pause", node: "atlantic/primary", atMs: 12_000 },
+  "way there cut": { kind: "link", from: "gateway", to: "atlantic/primary", conditions: { cut: true }, atMs: 12_000 },
+  "way back cut": { kind: "link", from: "atlantic/primary", to: "gateway", conditions: { cut: true }, atMs: 12_000 },
+  errors: { kind: "service", group: "atlantic", station: "primary", mode: "errors", rate: 1, atMs: 12_000 },
+  lies: { kind: "service", group: "atlantic", station: "primary", mode: "lying-200", rate: 1, atMs: 12_000 },
 };
 
 for (const [name, fault] of Object.entries(KINDS)) {
@@ -116,8 +113,8 @@ test("[L2] a second fault is watched as well, and one that is not alone is not",
   assert.deepEqual(watched([first, second, { ...first, node: "atlantic/backup", atMs: 18_500 }]).includes(true), false);
 });
 
-test("[L2] a gateway that waits longer than is written is seen", async () => {
-  const { violated } = await ran(plan([LOST], ["atlantic/primary"]), takeOver, patientGateway);
+test("[L2] a gateway after whose fault nobody else serves is seen", async () => {
+  const { violated } = await ran(plan([LOST], ["atlantic/primary"]), takeOver, lonelyGateway);
   assert.deepEqual(violated, ["takes-over"]);
 });
 
@@ -134,9 +131,10 @@ test("[L6] a gateway that hears nothing after the heal still suspects everybody"
 });
 
 test("[L1] a command of the verify phase that is not served is seen, unless its connection was dead", async () => {
-  const fleet = new HandMade(plan([], []), afterHeal);
+  const made = plan([], []);
+  const fleet = new HandMade({ ...made, phases: { ...made.phases, verifyMs: 60_000 } }, afterHeal);
   fleet.starts();
-  await fleet.at(66_000);
+  await fleet.at(96_000);
   const refused = fleet.command({ told: "not-executed", answer: "503 NO_STATION_FIT" });
   const cutOff = fleet.command({ told: "unknown", answer: "502" });
   fleet.ends(fleet.sends(cutOff, "primary"), "lost");

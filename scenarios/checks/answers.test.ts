@@ -11,7 +11,7 @@ import { calmNeighbour } from "./calm-neighbour.ts";
 import { HandMade } from "./hand-made.ts";
 import { queues } from "./queues.ts";
 
-const SHORT = planOf({ phases: { warmUpMs: 3_000, chaosMs: 1_000, drainMs: 1_000, verifyMs: 21_000 } });
+const SHORT = planOf({ phases: { warmUpMs: 3_000, chaosMs: 1_000, drainMs: 1_000, verifyMs: 36_000 } });
 
 /** A fleet that really runs, with `check`, and one more command than there is: nobody will ever answer it. */
 async function withLostCommand(check: (fleet: Fleet) => FleetObserver): Promise<string[]> {
@@ -26,14 +26,14 @@ async function withLostCommand(check: (fleet: Fleet) => FleetObserver): Promise<
       fleet.observers.tell("commandArrived", { ...visit, command: lost });
     },
   });
-  await world.run(25_000);
+  await world.run(40_000);
   return world.violations.map(({ invariant }) => invariant);
 }
 
 async function undisturbed(check: (fleet: Fleet) => FleetObserver): Promise<string[]> {
   const world = new World({ seed: 1 });
   buildFleet(world, SHORT, { gateway: gatewayProgram, checks: (made) => [check(made)] });
-  await world.run(26_000);
+  await world.run(41_000);
   return world.violations.map(({ invariant }) => invariant);
 }
 

@@ -4,7 +4,8 @@
  * the pause, and none in it. An attempt counts for the period of the breaker in which it began. Transitions are told by
  * the gateway, with the instants at which they were due, which may be earlier than they are told (ADR 0003). A command that
  * one station failed and another served counts against the first when it is served (`breaker-evidence.ts`). A station that
- * is heard again after it was declared down begins with a closed circuit.
+ * is heard again after it was declared down begins with a closed circuit. Where nobody is fit (`kept`), commands may go to
+ * a station although its circuit is open: there is nobody else; what becomes of those is not counted.
  */
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import type { Fleet } from "../fleet/fleet.ts";
@@ -24,6 +25,8 @@ type Transition = (GatewayEvent & { type: "breaker" })["transition"];
 const LEGAL: ReadonlySet<string> = new Set(["closed open", "open half-open", "half-open open", "half-open closed"]);
 /** Not for an operator to set (docs/guide/guarding-a-call.md). */
 const PROBES = 1;
+/** The period of an attempt whose end says nothing. */
+const UNCOUNTED = -1;
 const ROUNDING_MS = 1e-6;
 
 export function breaker(fleet: Fleet): FleetObserver {
@@ -33,9 +36,12 @@ export function breaker(fleet: Fleet): FleetObserver {
   );
   const failures: Map<Command, FailedAt> = new Map();
   let running = 1;
+  /** Groups of which it was said that nobody is fit, and nothing since. */
+  const kept: Set<string> = new Set();
   return {
     gatewayStarted({ incarnation }) {
       running = incarnation;
+      kept.clear();
       watches.clear();
       failures.clear();
     },
@@ -46,7 +52,7 @@ export function breaker(fleet: Fleet): FleetObserver {
     commandAnswered({ command, incarnation }) {
       if (incarnation === running) failures.delete(command);
     },
-    attemptBegan: (attempt) => watches.of(attempt.group, attempt.station).began(attempt),
+    attemptBegan: (attempt) => watches.of(attempt.group, attempt.station).began(attempt, kept.has(attempt.group)),
     attemptEnded(attempt) {
       const { command, group, station, incarnation } = attempt;
       watches.of(group, station).ended(attempt);
@@ -64,6 +70,8 @@ export function breaker(fleet: Fleet): FleetObserver {
       } else if (end !== "refused") stations.delete(station);
     },
     gatewayEvent(event) {
+      if (event.type === "kept") kept.add(event.group);
+      else if (event.type === "promoted") kept.delete(event.group);
       if (event.type === "breaker") watches.of(event.group, event.station).moved(event.transition);
       else if (event.type === "declaration") watches.of(event.group, event.node).declared(event.from, event.to);
       else if (event.type === "abstention" && event.reason === "late-wake")
@@ -73,8 +81,9 @@ export function breaker(fleet: Fleet): FleetObserver {
     tick() {
       for (const watch of watches.all) watch.missed();
       const look = lookAround(fleet);
-      if (look !== undefined)
-        for (const station of look.status.stations) watches.of(look.group, station.name).looked(look);
+      if (look === undefined) return;
+      for (const station of look.status.stations) watches.of(look.group, station.name).looked(look);
+      if (look.status.stations.some(({ active, assessment }) => active && assessment.fit)) kept.delete(look.group);
     },
   };
 }
@@ -114,9 +123,14 @@ class Watch {
     this.#evidence = new Evidence(settings);
   }
 
-  began(attempt: Attempt): void {
+  /** `nobodyElse`: its gateway has said that nobody is fit. */
+  began(attempt: Attempt, nobodyElse: boolean): void {
     this.missed();
     const earlyMs = this.#openUntilMs - attempt.localMs;
+    if (nobodyElse && this.#state !== "closed" && (earlyMs > ROUNDING_MS || this.#wantedOf(this.#period) >= PROBES)) {
+      this.#out.set(attempt, UNCOUNTED);
+      return;
+    }
     if (this.#state === "open" && earlyMs > ROUNDING_MS)
       this.#violate(
         "breaker-probes-are-bounded",

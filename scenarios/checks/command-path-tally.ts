@@ -184,14 +184,13 @@ export class CommandPathTally {
     );
   }
 
-  /** Must they? */
-  mustFail(nowMs: number): boolean {
+  /** In a few words why they must; undefined where they need not. */
+  mustFail(nowMs: number): string | undefined {
     const { failingForMs, minimumFailures, refusalsToDeclare, unansweredAfterMs } = this.#settings.commandPath;
-    return (
-      this.#refused.must(refusalsToDeclare, 0, nowMs) ||
-      this.#lost.must(minimumFailures, failingForMs, nowMs) ||
-      this.#mustBeSilent(unansweredAfterMs, nowMs)
-    );
+    if (this.#refused.must(refusalsToDeclare, 0, nowMs)) return "connections are refused";
+    if (this.#lost.must(minimumFailures, failingForMs, nowMs)) return "calls are lost";
+    if (this.#mustBeSilent(unansweredAfterMs, nowMs)) return "calls are overdue, and nothing is answered";
+    return undefined;
   }
 
   #answered(nowMs: number): void {

@@ -2,9 +2,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Relay } from "../fleet/observer.ts";
+import { configurationOf } from "../swarm/written.ts";
 import { deadlines } from "./deadlines.ts";
 import { HandMade } from "./hand-made.ts";
 import { startGateway } from "./hand-made-gateway.ts";
+
+const ONE_SECOND = configurationOf([{ name: "atlantic", commands: { timeout: 1_000 } }]);
 
 describe("[R4] [S7] deadlines at the gateway", () => {
   test("a retry has less time than the attempt before it", async () => {
@@ -46,12 +49,29 @@ describe("[R4] [S7] deadlines at the gateway", () => {
     assert.deepEqual(made.violated, []);
   });
 
+  test("while its body goes out, an attempt has no age", async () => {
+    for (const [bodyOutAtMs, expected] of [
+      [Number.POSITIVE_INFINITY, []],
+      [900, []],
+      [0, ["attempts-time-out"]],
+    ] as const) {
+      const made = new HandMade({ configuration: ONE_SECOND }, deadlines);
+      startGateway(made);
+      const command = made.command({ kind: "once" });
+      made.arrives(command);
+      made.sends(command, "primary", { judgedFromLocalMs: bodyOutAtMs });
+      await made.at(1_800);
+      made.tell("tick");
+      assert.deepEqual(made.violated, expected);
+    }
+  });
+
   test("an attempt that is out for longer than its timeout", async () => {
     for (const [outMs, expected] of [
       [1_040, []],
       [1_200, ["attempts-time-out"]],
     ] as const) {
-      const made = new HandMade({}, deadlines);
+      const made = new HandMade({ configuration: ONE_SECOND }, deadlines);
       startGateway(made);
       const command = made.command();
       made.arrives(command);

@@ -126,8 +126,15 @@ function noted(fleet: Fleet, group: Known, event: GatewayEvent, nowMs: number): 
 
 function promoted(fleet: Fleet, group: Known, event: Promoted, nowMs: number): void {
   const { stations, beatsKnown, settings } = group;
-  for (const [invariant, detail] of wrongs(event, { stations, beatsKnown, probes: settings.probes, nowMs }))
-    fleet.world.violate(invariant, detail);
+  for (const [invariant, detail] of wrongs(event, { stations, beatsKnown, probes: settings.probes, nowMs })) {
+    const saysOpen = event.evidence.some(({ kind, verdict }) => kind === "breaker" && verdict === "unfit");
+    if (invariant !== "promotes-on-evidence" || !saysOpen) fleet.world.violate(invariant, detail);
+    // That its circuit opened may be told right after the promotion for which it opened.
+    else
+      fleet.world.at(fleet.world.nowMs, () => {
+        if (!group.of(event.from).opened(nowMs)) fleet.world.violate(invariant, detail);
+      });
+  }
   if (event.cause === "failure" && nowMs < group.distrustUntilMs)
     fleet.world.violate(
       "abstention-is-kept",
@@ -186,7 +193,7 @@ function isDue({ status, process }: StatusLook, known: Known): boolean {
   const nowMs = process.nowMs();
   if (status.handover !== undefined || nowMs < known.distrustUntilMs) return false;
   const active = status.stations.find((station) => station.active);
-  if (active === undefined || (active.assessment.fit && !known.of(active.name).tally.mustFail(nowMs))) return false;
+  if (active === undefined || (active.assessment.fit && known.of(active.name).tally.mustFail(nowMs) === undefined)) return false;
   return status.stations.some(
     ({ active: itself, standing, assessment }) =>
       !itself && standing === "alive" && assessment.fit && assessment.confirmed,
@@ -203,7 +210,7 @@ function stillDue(fleet: Fleet, { group, process, status }: StatusLook, known: K
     .map(({ detail }) => detail);
   fleet.world.violate(
     "fit-is-promoted",
-    `${group}: ${status.active} stays active (${why.join("; ") || "its calls come to nothing"}), and another station is fit`,
+    `${group}: ${status.active} stays active (${why.join("; ") || known.of(now.active).tally.mustFail(process.nowMs())}), and another station is fit`,
   );
 }
 

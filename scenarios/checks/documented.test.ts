@@ -16,7 +16,7 @@ test("a group of which nothing is written has the defaults of the manual", () =>
   assert.deepEqual(group.heartbeat, { kind: "udp", intervalMs: 50, timeoutMs: 50 });
   assert.deepEqual(
     [group.detector.ceilingMs, group.detector.minimumDeviationMs, group.commands.timeoutMs, group.failback.mode],
-    [1_000, 20, 1_000, "manual"],
+    [1_000, 20, 30_000, "manual"],
   );
   const { model, threshold, suspectThreshold } = group.detector;
   assert.deepEqual([model, threshold, suspectThreshold], ["adaptive", 12, 8]);

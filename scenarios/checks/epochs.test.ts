@@ -26,12 +26,54 @@ describe("[F3] [S1] epochs at the gateway", () => {
     assert.deepEqual(made.violated, []);
   });
 
-  test("a command that was sent elsewhere before may go on to the other station", () => {
+  test("a command that came to nothing at one station may go on to the other, one that was served may not", () => {
+    for (const [outcome, status, found] of [
+      ["lost", undefined, []],
+      ["never-sent", undefined, []],
+      ["reply", 500, []],
+      ["reply", 200, ["one-active-per-epoch"]],
+    ] as const) {
+      const made = new HandMade({}, epochs);
+      const command = made.command();
+      made.ends(made.sends(command, "primary"), outcome, status);
+      made.sends(command, "backup");
+      assert.deepEqual(made.violated, found, `${outcome} ${status}`);
+    }
+  });
+
+  test("so may one that is out for longer than usual, and not before", async () => {
     const made = new HandMade({}, epochs);
+    for (let served = 0; served < 20; served++) {
+      const attempt = made.sends(made.command(), "primary");
+      await made.at(made.world.nowMs + 40);
+      made.ends(attempt, "reply", 200);
+    }
     const command = made.command();
     made.sends(command, "primary");
+    await made.at(made.world.nowMs + 60);
     made.sends(command, "backup");
     assert.deepEqual(made.violated, []);
+    const early = made.command();
+    made.sends(early, "primary");
+    await made.at(made.world.nowMs + 20);
+    made.sends(early, "backup");
+    assert.deepEqual(made.violated, ["one-active-per-epoch"]);
+  });
+
+  test("new ones go past an active station in doubt, until it is trusted again, and to one that is tried out", () => {
+    const made = new HandMade({}, epochs);
+    const says = (type: "doubted" | "trusted"): void =>
+      made.tell("gatewayEvent", { type, group: "atlantic", station: "primary", reason: "", atMs: 0 }, 1);
+    const begun = { type: "handover-begun", group: "atlantic", station: "backup", reason: "", atMs: 0 } as const;
+    says("doubted");
+    made.sends(made.command(), "backup");
+    says("trusted");
+    made.tell("gatewayEvent", { ...begun, cause: "failback" }, 1);
+    made.sends(made.command(), "backup");
+    assert.deepEqual(made.violated, []);
+    made.tell("gatewayEvent", { type: "handover-ended", group: "atlantic", station: "backup", reason: "", atMs: 0 }, 1);
+    made.sends(made.command(), "backup");
+    assert.deepEqual(made.violated, ["one-active-per-epoch"]);
   });
 
   test("two stations under one epoch", () => {

@@ -26,7 +26,7 @@ export function fitAgain(fleet: Fleet): FleetObserver {
           if (active || plan.lostForEver.includes(node)) continue;
           if (endsAtMs(plan) - Math.max(healedAtMs(plan), called.get(node) ?? 0) < SETTLED_MS) continue;
           for (const { kind, verdict, detail } of assessment.evidence) {
-            if (kind !== "calls" || verdict !== "unfit" || detail.includes("in doubt for")) continue;
+            if (kind !== "calls" || verdict !== "unfit" || detail.includes("not promoted again for")) continue;
             world.violate("fit-again", `${node} is idle and well, and cannot be promoted: ${detail}`);
           }
         }

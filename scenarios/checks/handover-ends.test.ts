@@ -5,6 +5,7 @@ import type { Fleet } from "../fleet/fleet.ts";
 import { buildFleet } from "../fleet/fleet.ts";
 import { gatewayProgram } from "../fleet/gateway-node.ts";
 import { planOf } from "../swarm/written.ts";
+import { HandMade } from "./hand-made.ts";
 import { handoverEnds } from "./handover-ends.ts";
 
 /** An operator asks for a switchover; `spoil` may tell observers what did not happen. */
@@ -29,17 +30,30 @@ test("[L5] a switchover is over when calls have had their time", async () => {
 });
 
 test("[L5] one that is not over then is seen", async () => {
-  const begun = (fleet: Fleet): void => {
-    const atMs = fleet.gateway?.nowMs() ?? 0;
-    const event = {
-      type: "handover-begun",
-      group: "atlantic",
-      station: "primary",
-      cause: "switchover",
-      reason: "",
-      atMs,
-    } as const;
-    fleet.observers.tell("gatewayEvent", event, 1);
-  };
-  assert.deepEqual(await switched(begun), ["handover-ends"]);
+  for (const [cause, found] of [
+    ["switchover", "switchover-is-prompt"],
+    ["failback", "handover-ends"],
+  ] as const) {
+    const begun = (fleet: Fleet): void => {
+      const atMs = fleet.gateway?.nowMs() ?? 0;
+      const event = { type: "handover-begun", group: "atlantic", station: "primary", cause, reason: "", atMs } as const;
+      fleet.observers.tell("gatewayEvent", event, 1);
+    };
+    assert.deepEqual(await switched(begun), [found]);
+  }
+});
+
+test("[F2] a failback to a station that failed what it was given is seen", () => {
+  for (const [status, found] of [
+    [200, []],
+    [500, ["failback-is-tried"]],
+  ] as const) {
+    const made = new HandMade({}, handoverEnds);
+    made.starts();
+    const numbers = { cause: "failback", reason: "", atMs: 0 } as const;
+    made.tell("gatewayEvent", { type: "handover-begun", group: "atlantic", station: "backup", ...numbers }, 1);
+    made.ends(made.sends(made.command(), "backup"), "reply", status);
+    made.promoted("backup", "primary", "failback");
+    assert.deepEqual(made.violated, found);
+  }
 });

@@ -1,69 +1,85 @@
 /**
- * L5 for planned changes: a handover that has begun is done, or given up, when the calls in flight have had their time to
- * finish (docs/guide/failover.md, `drainMs`; a gateway cannot set it). Until then new calls wait, so one that never ends
- * stops a group that nothing is wrong with. `drained-is-done`: it is done as soon as nothing is in flight any more.
- * `handover-is-told`: where a failure overtakes it, whoever asked for it is told so in that instant.
+ * L5 for planned changes (docs/guide/failover.md, "Going back"). Nothing waits for them: the station that serves goes on
+ * meanwhile (make before break).
+ * - `switchover-is-prompt`: what a person asks for, and what maintenance needs, is done or refused in the step in which it
+ *   begins: there is nothing to wait for.
+ * - `handover-ends`: a failback is done or given up in time: it waits up to 2 s for a command that may be repeated, and
+ *   then takes four shares of 250 ms.
+ * - `handover-is-told`: where a failure overtakes it, whoever asked for it is told so in that instant.
+ * - `failback-is-tried`: a station to which a failback returns has failed none of the commands that it was given to try it
+ *   out.
  */
-import type { FailoverStatus } from "ground-station-failover";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver } from "../fleet/observer.ts";
-import type { StatusLook } from "./status-round.ts";
-import { livingGateway, lookAround } from "./status-round.ts";
+import { endOf } from "./attempt-ends.ts";
+import type { DocumentedGroup } from "./documented.ts";
+import { documentedGroups } from "./documented.ts";
+import { livingGateway } from "./status-round.ts";
 import { troubleOf } from "./trouble.ts";
 
-const DRAIN_MS = 2_000;
-const SLACK_MS = 5;
-/** What is due at once happens within this. */
-const LATE_MS = 50;
+const CANARY_WAIT_MS = 2_000;
+const SHARES_MS = 4 * 250;
+/** Each of five timers may be late by this. */
+const SLACK_MS = 5 * 20;
+
+interface Handover {
+  readonly station: string;
+  readonly atMs: number;
+  readonly cause: "failback" | "switchover" | "maintenance";
+  /** What was sent there since has come back as a failure. */
+  failed: string | undefined;
+}
 
 export function handoverEnds(fleet: Fleet): FleetObserver {
   const { world } = fleet;
-  /** When the handover began that is under way in a group, on the gateway's clock. */
-  const begunAtMs: Map<string, number> = new Map();
+  const groups = documentedGroups(fleet);
+  /** The handover that is under way in a group, on the gateway's clock. */
+  const begun: Map<string, Handover> = new Map();
+  const isStill = (group: string, one: Handover): boolean => begun.get(group) === one;
   return {
-    gatewayStarted: () => begunAtMs.clear(),
+    gatewayStarted: () => begun.clear(),
+    attemptEnded(attempt) {
+      const handover = begun.get(attempt.group);
+      if (handover?.station !== attempt.station || attempt.localMs < handover.atMs) return;
+      const end = endOf(attempt, groups.get(attempt.group) as DocumentedGroup);
+      if (end === "lost" || end === "failed" || end === "refused")
+        handover.failed ??= `${attempt.command.id} (${end})`;
+    },
     gatewayEvent(event) {
-      if (event.type === "handover-begun") begunAtMs.set(event.group, event.atMs);
-      else if (event.type === "handover-ended") begunAtMs.delete(event.group);
-      else if (event.type === "promoted") {
-        const { cause, group, from } = event;
-        if (cause !== "failure" || !begunAtMs.has(group)) return void begunAtMs.delete(group);
+      if (event.type === "handover-begun") {
+        const { group, station, atMs, cause } = event;
+        const handover: Handover = { station, atMs, cause, failed: undefined };
+        begun.set(group, handover);
+        if (cause === "failback") return;
         world.at(world.nowMs, () => {
-          if (!begunAtMs.delete(group)) return;
-          world.violate("handover-is-told", `${group}: ${from} failed while it was drained, and nobody was told`);
+          if (isStill(group, handover))
+            world.violate("switchover-is-prompt", `${group}: a ${cause} to ${station} has begun and waits for something`);
+        });
+      } else if (event.type === "handover-ended") begun.delete(event.group);
+      else if (event.type === "promoted") {
+        const { cause, group, from, station } = event;
+        const handover = begun.get(group);
+        if (cause === "failback" && handover?.failed !== undefined)
+          world.violate("failback-is-tried", `${group}: back to ${station}, and ${handover.failed} failed there meanwhile`);
+        if (cause !== "failure" || handover === undefined) return void begun.delete(group);
+        world.at(world.nowMs, () => {
+          if (!isStill(group, handover)) return;
+          begun.delete(group);
+          world.violate("handover-is-told", `${group}: ${from} failed during a handover, and nobody was told`);
         });
       }
     },
     tick() {
-      const look = lookAround(fleet);
-      if (look !== undefined && isDrained(look.status))
-        world.at(world.nowMs + LATE_MS, () => refuseDrained(fleet, look, begunAtMs.get(look.group)));
-      if (begunAtMs.size === 0) return;
       const gateway = livingGateway(fleet);
-      if (gateway === undefined || troubleOf(fleet).disturbsGatewayLately(world.nowMs)) return;
-      for (const [group, atMs] of begunAtMs) {
+      if (begun.size === 0 || gateway === undefined || troubleOf(fleet).disturbsGatewayLately(world.nowMs)) return;
+      for (const [group, { atMs }] of begun) {
         const tookMs = gateway.nowMs() - atMs;
-        if (tookMs <= DRAIN_MS + SLACK_MS) continue;
+        if (tookMs <= CANARY_WAIT_MS + SHARES_MS + SLACK_MS) continue;
         world.violate(
           "handover-ends",
-          `${group}: a handover began ${tookMs} ms ago and is not over; calls have ${DRAIN_MS} ms to finish`,
+          `${group}: a handover began ${tookMs} ms ago and is not over; it takes ${CANARY_WAIT_MS + SHARES_MS} ms at most`,
         );
       }
     },
   };
-}
-
-function isDrained({ handover, stations }: FailoverStatus): boolean {
-  return handover !== undefined && stations.every(({ active, inFlight }) => !active || inFlight === 0);
-}
-
-/** The handover that began at `begunAtMs` is still under way, although nothing has been in flight. */
-function refuseDrained(fleet: Fleet, { group, process }: StatusLook, begunAtMs: number | undefined): void {
-  const { world } = fleet;
-  const now = livingGateway(fleet)?.gateway.groups.get(group)?.status;
-  const disturbed = troubleOf(fleet).disturbsGatewayLately(world.nowMs);
-  if (now === undefined || !isDrained(now) || livingGateway(fleet) !== process || disturbed) return;
-  // Another one may have begun meanwhile.
-  if (begunAtMs === undefined || process.nowMs() - begunAtMs < LATE_MS) return;
-  world.violate("drained-is-done", `${group}: nothing is in flight at ${now.active}, and it is still being drained`);
 }

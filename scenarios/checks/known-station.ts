@@ -51,6 +51,11 @@ export class KnownStation {
     if (to === "open") this.#openUntilMs = atMs + this.#openDurationMs;
   }
 
+  /** Did its circuit open at `nowMs`? */
+  opened(nowMs: number): boolean {
+    return this.circuit === "open" && Math.abs(this.#openUntilMs - this.#openDurationMs - nowMs) <= ROUNDING_MS;
+  }
+
   /** Another took its place; `forCalls`: because its calls failed. */
   replaced(cause: string, forCalls: boolean, nowMs: number): void {
     this.tally.startAfresh(nowMs);

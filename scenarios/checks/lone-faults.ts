@@ -31,6 +31,14 @@ export interface LoneFault {
 const SETTLED_MS = 2_000;
 /** `LivenessSupervisor`: how often a station that is not alive is looked at. */
 const RECHECK_MS = 50;
+/** Where fewer commands than this may be repeated, nobody can say when the next one comes. */
+const LEAST_REPEATABLE = 0.2;
+/** What is less likely than this does not happen in a run. */
+const UNLIKELY = 1e-6;
+/** So many answers tell what is usual, so many attempts have to be overdue, and are so after so many times the slowest. */
+const ENOUGH_ANSWERS = 64;
+const OVERDUE_ATTEMPTS = 2;
+const OVERDUE_RATIO = 1.6;
 /** A station that is promoted is not held back by anything for longer (held calls are looked at this often). */
 const LOOK_MS = 250;
 
@@ -96,7 +104,7 @@ function waitsOf(
   const { plan } = fleet.group(settings.name);
   const { latencyMs } = comfortOf(fleet, settings.name);
   const silent = stopsBeats(span, settings.name, station);
-  const silence = silent ? silenceWaits(fleet, settings, unlearnt) : commandPathWaits(fleet, settings);
+  const silence = silent ? silenceWaits(fleet, settings, unlearnt) : commandPathWaits(fleet, settings, span);
   const refused = span.fault.kind === "crash" && span.fault.how === "kill" ? refusalWaits(fleet, settings) : undefined;
   const noticed = refused !== undefined && silence !== undefined && sumMs(refused) < sumMs(silence) ? refused : silence;
   if (noticed === undefined) return undefined;
@@ -116,17 +124,37 @@ function silenceWaits(fleet: Fleet, group: DocumentedGroup, unlearnt: boolean): 
   ];
 }
 
-/** So many attempts must fail, for so long; each takes its timeout to do so, and so many may be out at once. */
-function commandPathWaits(fleet: Fleet, { name, commands, commandPath }: DocumentedGroup): Wait[] | undefined {
-  const { patienceMs = Number.POSITIVE_INFINITY } = fleet.group(name).plan;
+/**
+ * A station that answers with failures: the next command that may be repeated is served elsewhere, whoever is active. One
+ * that answers nothing: two attempts become overdue, and a little later its silence is proof, once it is known what is
+ * usual; before that, so many attempts in a row run out of time, for so long.
+ */
+function commandPathWaits(fleet: Fleet, { name, commands, commandPath }: DocumentedGroup, span: Span): Wait[] | undefined {
+  const { plan } = fleet.group(name);
+  const { attemptMs } = comfortOf(fleet, name);
   const { failingForMs, minimumFailures, unansweredAfterMs } = commandPath;
-  const waitMs = Math.min(commands.timeoutMs, commands.deadlineMs, patienceMs);
-  // An attempt that its caller gave up so soon counts for nothing (documented).
-  if (waitMs < commands.timeoutMs && waitMs <= 1.2 * unansweredAfterMs + 50) return undefined;
-  const arrivalMs = arrivalsMs(fleet, name, minimumFailures);
+  if (span.fault.kind === "service") {
+    const share = plan.readRatio + (1 - plan.readRatio) * plan.keyedRatio;
+    if (share < LEAST_REPEATABLE) return undefined;
+    const tries = Math.ceil(Math.log(UNLIKELY) / Math.log(1 - Math.min(share, 0.999)));
+    return [
+      { what: "a command that may be repeated", ms: 1.1 * arrivalsMs(fleet, name, tries) },
+      { what: "its failure", ms: 1.1 * attemptMs + RECHECK_MS },
+    ];
+  }
+  const known = (span.fromMs / 1_000) * (plan.commandsPerSecond / 1.5) >= ENOUGH_ANSWERS;
+  if (known)
+    return [
+      { what: "commands that are not answered", ms: 1.1 * arrivalsMs(fleet, name, OVERDUE_ATTEMPTS + 1) },
+      { what: "until they are overdue", ms: OVERDUE_RATIO * attemptMs + RECHECK_MS },
+      { what: "unanswered for", ms: 1.1 * unansweredAfterMs + RECHECK_MS },
+    ];
+  const waitMs = Math.min(commands.timeoutMs, commands.deadlineMs);
+  // An attempt whose caller or deadline ends it is not lost by its station.
+  if (waitMs < commands.timeoutMs || (plan.patienceMs ?? Number.POSITIVE_INFINITY) <= commands.timeoutMs) return undefined;
   const roundsOfAttempts = Math.ceil(minimumFailures / commands.maxConcurrent) + 1;
   return [
-    { what: "commands that fail", ms: 1.1 * arrivalMs },
+    { what: "commands that fail", ms: 1.1 * arrivalsMs(fleet, name, minimumFailures) },
     { what: "their timeouts", ms: 1.1 * roundsOfAttempts * waitMs },
     { what: "failing for", ms: 1.1 * failingForMs + RECHECK_MS },
   ];

@@ -1,26 +1,34 @@
 /**
- * F3 at the instant of a promotion, `moves-what-was-in-flight`: what may be repeated does not stay with the station that
- * was replaced. Attempts of keyed commands and of reads that are out there end in that instant, and what was held because
- * it failed there goes on: from then on no more commands are held than have failed since. (At a station that was active
- * before, a command may also be held because its repetition there could not be afforded.)
+ * F3 at the instant of a promotion: what becomes of commands that are out at the station that is replaced.
+ * - `moves-what-was-in-flight`: a station that is replaced for failing and is silent (declared down, or overdue with nothing
+ *   answered) keeps no command that may be repeated for itself. Each of them that has no attempt elsewhere goes to another
+ *   station in that instant, or waits for one, or is answered. The attempt at the silent station may still be answered.
+ * - `stays-while-answered`: a station that still answers, or is left as planned, keeps what is out there: no attempt is ended
+ *   by the promotion, because the command can finish where it is.
+ * - `moves-what-was-in-flight` also where more commands are parked after a promotion than were waiting at it, were moved by
+ *   it, or have failed since.
  */
+import { AttemptTimeoutError, CallAbortedError, DeadlineExceededError } from "ground-station-failover";
+import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import type { Fleet } from "../fleet/fleet.ts";
-import type { Attempt, FleetObserver } from "../fleet/observer.ts";
+import type { Attempt, Command, FleetObserver } from "../fleet/observer.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
 import { succeeded } from "./offered-load.ts";
-import { lookAround } from "./status-round.ts";
+import { livingGateway, lookAround } from "./status-round.ts";
 
 const INVARIANT = "moves-what-was-in-flight";
 
+type Promoted = Extract<GatewayEvent, { readonly type: "promoted" }>;
+
 /** What is noted of one group. */
 interface Seen {
-  /** Attempts of what may be repeated, out anywhere. */
   readonly out: Set<Attempt>;
-  /** Stations to which something was sent. */
-  readonly visited: Set<string>;
-  /** Attempts that came to nothing since the last promotion; undefined before there was one, and after one to a visited station. */
-  failed: number | undefined;
+  /** Commands that have no answer, and how many sendings of them. */
+  readonly open: Map<Command, number>;
+  readonly down: Set<string>;
+  /** Commands that may be parked: those of the last promotion, and one more for each that failed since; undefined before one. */
+  mayBeParked: number | undefined;
 }
 
 export function movedCalls(fleet: Fleet): FleetObserver {
@@ -29,54 +37,100 @@ export function movedCalls(fleet: Fleet): FleetObserver {
   let running = 1;
   let seen: Map<string, Seen> = new Map();
   const of = (group: string): Seen => {
-    const known = seen.get(group) ?? { out: new Set(), visited: new Set(), failed: undefined };
+    const known = seen.get(group) ?? { out: new Set(), open: new Map(), down: new Set(), mayBeParked: undefined };
     seen.set(group, known);
     return known;
+  };
+  const promoted = (event: Promoted): void => {
+    const { group, from } = event;
+    const noted = of(group);
+    const there = [...noted.out].filter(({ station, signal }) => station === from && !signal.aborted);
+    noted.mayBeParked = event.waiting + event.inFlight;
+    if (event.cause === "failure" && isSilent(event, noted)) {
+      // Who goes on does so before the step is over.
+      world.at(world.nowMs, () => refuseLeft(fleet, noted, there, event));
+    } else world.at(world.nowMs, () => refuseEnded(fleet, there, event));
   };
   return {
     gatewayStarted({ incarnation }) {
       running = incarnation;
       seen = new Map();
     },
-    attemptBegan(attempt) {
-      const { out, visited } = of(attempt.group);
-      visited.add(attempt.station);
-      if (attempt.command.kind !== "once") out.add(attempt);
+    commandArrived({ command }) {
+      const { open } = of(command.group);
+      open.set(command, (open.get(command) ?? 0) + 1);
     },
+    commandAnswered({ command, incarnation }) {
+      const { open } = of(command.group);
+      const visits = incarnation === running ? (open.get(command) ?? 1) : 2;
+      if (visits <= 1) open.delete(command);
+      else if (incarnation === running) open.set(command, visits - 1);
+    },
+    attemptBegan: (attempt) => void of(attempt.group).out.add(attempt),
     attemptEnded(attempt) {
       if (attempt.incarnation < running) return;
-      const group = of(attempt.group);
-      group.out.delete(attempt);
+      const noted = of(attempt.group);
+      noted.out.delete(attempt);
       const { errorBody } = (groups.get(attempt.group) as DocumentedGroup).commands;
-      if (group.failed !== undefined && !succeeded(attempt, errorBody)) group.failed++;
+      if (noted.mayBeParked !== undefined && !succeeded(attempt, errorBody)) noted.mayBeParked++;
     },
     gatewayEvent(event) {
-      if (event.type !== "promoted") return;
-      const { group, from, station } = event;
-      const noted = of(group);
-      const left = [...noted.out].filter((attempt) => attempt.station === from);
-      noted.failed = noted.visited.has(station) ? undefined : 0;
-      // Who is told to end says so before the step is over.
-      world.at(world.nowMs, () => {
-        const still = left.find(({ endedAtMs, incarnation }) => endedAtMs === undefined && incarnation === running);
-        if (still === undefined) return;
-        const { id, kind } = still.command;
-        world.violate(
-          INVARIANT,
-          `${group}: ${from} was replaced, and ${id} (${kind}), sent to it at ${still.atMs} ms, stays there`,
-        );
-      });
+      if (event.type === "declaration") {
+        if (event.to === "down") of(event.group).down.add(event.node);
+        else of(event.group).down.delete(event.node);
+      } else if (event.type === "promoted") promoted(event);
     },
     tick() {
       const look = lookAround(fleet);
       if (look === undefined) return;
-      const { failed } = of(look.group);
+      const { mayBeParked } = of(look.group);
       const { parked } = look.status;
-      if (failed === undefined || parked <= failed) return;
+      if (mayBeParked === undefined || parked <= mayBeParked) return;
       world.violate(
         INVARIANT,
-        `${look.group}: ${parked} commands are parked, and only ${failed} attempts have failed since the promotion`,
+        `${look.group}: ${parked} commands are parked; since the promotion there is reason for ${mayBeParked}`,
       );
     },
   };
+}
+
+/** Is nothing heard of the station that is replaced, by heartbeats or by what is said of its calls? */
+function isSilent({ from, evidence }: Promoted, { down }: Seen): boolean {
+  return (
+    down.has(from) || evidence.some(({ kind, detail }) => kind === "calls" && detail.includes("commands are overdue"))
+  );
+}
+
+/** Of commands that were out `there`, more are nowhere else than can wait. */
+function refuseLeft(fleet: Fleet, noted: Seen, there: readonly Attempt[], { group, from }: Promoted): void {
+  // Where a report is wanted, a keyed command goes nowhere: `lost-calls.ts` says what its source is told.
+  const reports = documentedGroups(fleet).get(group)?.commands.ambiguousKeyed === "report";
+  const left = there.filter(({ command, endedAtMs }) => {
+    if (command.kind === "once" || (command.kind === "keyed" && reports) || endedAtMs !== undefined || !noted.open.has(command)) return false;
+    return ![...noted.out].some((other) => other.command === command && other.station !== from);
+  });
+  const status = livingGateway(fleet)?.gateway?.groups.get(group)?.status;
+  const waiting = status === undefined ? 0 : status.waiting + status.parked;
+  if (left.length <= waiting) return;
+  const [{ command, atMs }] = left as [Attempt];
+  fleet.world.violate(
+    INVARIANT,
+    `${group}: ${from} was replaced, and ${command.id} (${command.kind}), sent to it at ${atMs} ms, stays there; ${left.length} do, and ${waiting} wait`,
+  );
+}
+
+/** An attempt that was out `there` was ended although its station answers. */
+function refuseEnded(fleet: Fleet, there: readonly Attempt[], { group, from, cause }: Promoted): void {
+  const ended = there.find(({ signal }) => signal.aborted && !hasReasonOfItsOwn(signal.reason));
+  if (ended === undefined) return;
+  fleet.world.violate(
+    "stays-while-answered",
+    `${group}: ${from} was replaced (${cause}) and answers; ${ended.command.id}, sent to it at ${ended.atMs} ms, was ended (${String(ended.signal.reason)})`,
+  );
+}
+
+function hasReasonOfItsOwn(reason: unknown): boolean {
+  return (
+    reason instanceof AttemptTimeoutError || reason instanceof CallAbortedError || reason instanceof DeadlineExceededError
+  );
 }

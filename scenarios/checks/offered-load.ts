@@ -1,9 +1,10 @@
 /**
  * B2: what a station is offered, counted at its door. `offered-within-capacity`: no second holds more attempts than it
- * declares it can take (docs/guide/failover.md: "in any second, retries included"; the product's slices err on the safe side,
- * so no tolerance). `ramp-after-promotion`: a station that has just become active begins with ten attempts out and gets
- * one more for each that succeeded; while it declares a capacity, a second's worth does not come in one burst either.
- * That the ramp also shrinks after failures is not recounted: a call's failure is not an attempt's.
+ * declares it can take (docs/guide/failover.md: "in any second, retries included"). `ramp-after-promotion`: a station that
+ * has just become active begins with ten attempts out, or a quarter more than were out at once anywhere in its group
+ * before, and gets at most half as many again in each round trip in which one succeeded; and no station that declares a
+ * capacity gets a second's worth in one burst: a twentieth of it, at least four, and what its pace allows meanwhile. That the
+ * ramp also shrinks after refusals is not recounted: what a station can do is judged by `goodput.ts`.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Attempt, FleetObserver } from "../fleet/observer.ts";
@@ -14,18 +15,31 @@ import { SlidingCount } from "./sliding-count.ts";
 
 /** docs/guide/failover.md, "The ramp". */
 const INITIAL_CONCURRENT = 10;
+const USUAL_SHARE = 1.25;
 const FULL_CONCURRENT = 1_000;
-/** A second's worth is offered in so many parts while the ramp is on; part of two may fall into one part's time. */
-const PARTS = 20;
+const GROWTH = 1.5;
+/** No round trip is taken to be shorter. */
+const MIN_ROUND_MS = 10;
+/** A burst is judged over this time, and may hold so much of a second's worth, or so many. */
+const PART_MS = 50;
+const BURST_SHARE = 0.05;
+const MIN_BURST = 4;
+/** A timer may be late by this without the pace falling behind. */
+const LATENESS_MS = 10;
 
 class Door {
   readonly capacityPerSecond: number;
   readonly inSecond: SlidingCount = new SlidingCount(1_000);
-  readonly inPart: SlidingCount = new SlidingCount(1_000 / PARTS);
+  readonly inPart: SlidingCount = new SlidingCount(PART_MS);
   /** How many may be out; Infinity while no ramp is on. */
   limit = Number.POSITIVE_INFINITY;
+  /** When it was raised last. */
+  raisedAtMs = Number.NEGATIVE_INFINITY;
   /** Out, of those that began since the ramp did. */
   readonly out: Set<Attempt> = new Set();
+  /** All that are out, and the most that ever were. */
+  readonly allOut: Set<Attempt> = new Set();
+  mostOut = 0;
 
   constructor(capacityPerSecond: number) {
     this.capacityPerSecond = capacityPerSecond;
@@ -41,13 +55,13 @@ export function offeredLoad(fleet: Fleet): FleetObserver {
     return new Door(stations.find((one) => one.name === station)?.capacityPerSecond ?? Number.POSITIVE_INFINITY);
   });
   const refuseTooMany = (door: Door, group: string, station: string, at: "once" | "last"): void => {
-    if (door.out.size <= door.limit) return;
+    if (door.out.size <= Math.ceil(door.limit)) return;
     // An attempt that was given up in this very step is told to be over only when the step is.
     if (at === "once") world.at(world.nowMs, () => refuseTooMany(door, group, station, "last"));
     else
       world.violate(
         "ramp-after-promotion",
-        `${group}/${station}: ${door.out.size} attempts out, the ramp allows ${door.limit}`,
+        `${group}/${station}: ${door.out.size} attempts out, the ramp allows ${Math.ceil(door.limit)}`,
       );
   };
   return {
@@ -58,33 +72,37 @@ export function offeredLoad(fleet: Fleet): FleetObserver {
     gatewayEvent(event) {
       if (event.type !== "promoted") return;
       const door = doors.of(event.group, event.station);
-      door.limit = INITIAL_CONCURRENT;
+      let most = 0;
+      for (const { name } of groups.get(event.group)?.stations ?? []) most = Math.max(most, doors.of(event.group, name).mostOut);
+      door.limit = Math.max(INITIAL_CONCURRENT, USUAL_SHARE * most);
+      door.raisedAtMs = event.atMs;
       door.out.clear();
     },
     attemptBegan(attempt) {
       const { group, station, localMs } = attempt;
       const door = doors.of(group, station);
-      if (door.capacityPerSecond < Number.POSITIVE_INFINITY) refuseBeyondCapacity(fleet, door, attempt);
+      door.allOut.add(attempt);
+      door.mostOut = Math.max(door.mostOut, door.allOut.size);
+      if (door.capacityPerSecond < Number.POSITIVE_INFINITY) {
+        refuseBeyondCapacity(fleet, door, attempt);
+        refuseBurst(fleet, door, attempt);
+      }
       if (door.limit === Number.POSITIVE_INFINITY) return;
       door.out.add(attempt);
       refuseTooMany(door, group, station, "once");
-      door.inPart.add(localMs);
-      const mostInPart = 2 * Math.ceil(door.capacityPerSecond / PARTS);
-      if (door.inPart.total(localMs) > mostInPart) {
-        world.violate(
-          "ramp-after-promotion",
-          `${group}/${station}: ${door.inPart.total(localMs)} attempts in 50 ms, at most ${mostInPart} while the ramp is on`,
-        );
-      }
     },
     attemptEnded(attempt) {
       if (attempt.incarnation < running) return;
       const door = doors.of(attempt.group, attempt.station);
+      door.allOut.delete(attempt);
       if (door.limit === Number.POSITIVE_INFINITY) return;
       door.out.delete(attempt);
       const { commands } = groups.get(attempt.group) as DocumentedGroup;
       if (!succeeded(attempt, commands.errorBody)) return;
-      door.limit++;
+      const localMs = fleet.gateway?.nowMs() ?? world.nowMs;
+      if (localMs - door.raisedAtMs < MIN_ROUND_MS) return;
+      door.raisedAtMs = localMs;
+      door.limit *= GROWTH;
       if (door.limit >= FULL_CONCURRENT) door.limit = Number.POSITIVE_INFINITY;
     },
   };
@@ -97,6 +115,18 @@ function refuseBeyondCapacity(fleet: Fleet, door: Door, { group, station, localM
   fleet.world.violate(
     "offered-within-capacity",
     `${group}/${station}: ${offered} attempts in a second, it declares ${door.capacityPerSecond}`,
+  );
+}
+
+function refuseBurst(fleet: Fleet, door: Door, { group, station, localMs }: Attempt): void {
+  door.inPart.add(localMs);
+  const perMs = door.capacityPerSecond / 1_000;
+  const most = Math.max(MIN_BURST, BURST_SHARE * door.capacityPerSecond) + perMs * (PART_MS + LATENESS_MS);
+  const sent = door.inPart.total(localMs);
+  if (sent <= Math.ceil(most)) return;
+  fleet.world.violate(
+    "ramp-after-promotion",
+    `${group}/${station}: ${sent} attempts in ${PART_MS} ms, at most ${Math.ceil(most)} at its capacity of ${door.capacityPerSecond} a second`,
   );
 }
 

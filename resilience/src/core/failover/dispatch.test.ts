@@ -224,6 +224,28 @@ test("[F10] running: an endpoint that takes five seconds → known by its source
   for (const call of calls) world.endCall(call, "served");
 });
 
+test("[F4] running: a keyed call is answered with a failure, and answers are to stand → it goes to no other station", () => {
+  for (const [resendsKeyed, places] of [
+    [true, ["south"]],
+    [false, []],
+  ] as const) {
+    const world = served({ resendsKeyed });
+    const call = world.submit({ key: "k", source: "known" });
+    world.endCall(call, "failed");
+    assert.deepEqual(world.placesOf(call), places);
+  }
+});
+
+test("[S8] running: attempts run out of time → they count as failures for the circuit", () => {
+  const world = new Dispatching({ stations: [{ breaker: { minimumVolume: 3 } }, {}] });
+  const { north } = world;
+  world.submit();
+  world.submit();
+  world.advance(1_000);
+  assert.equal(north.isCircuitOpen(world.nowMs), false);
+  assert.equal(north.parts.breaker?.status(world.nowMs).failures, 2);
+});
+
 test("[F4] running: its timeout is over → recalled; keyed goes elsewhere, without key its outcome is unknown", () => {
   for (const [terms, end] of [
     [{ key: "k" }, undefined],

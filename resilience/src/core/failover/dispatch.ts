@@ -523,7 +523,7 @@ export class Dispatcher {
     if (nowMs >= deadline) return this.#outOfTime(call, nowMs);
     if (result === "unreachable") {
       const next = this.#router.next(call, nowMs);
-      if (next !== undefined) return this.#send(call, next, nowMs);
+      if (next !== undefined && this.#mayGoTo(call, next)) return this.#send(call, next, nowMs);
       call.visits = call.visits?.filter((visit) => visit.last !== "unreachable" || visit.attempts > 0);
       return this.#enqueue(call, nowMs);
     }
@@ -534,7 +534,7 @@ export class Dispatcher {
     if (result === "lost") return this.#afterLoss(call, station, nowMs);
     if (call.visits?.length === 1 && source.skipsComparison()) return this.#giveUp(call, nowMs, "answered");
     const next = this.#router.next(call, nowMs);
-    if (next !== undefined) return this.#send(call, next, nowMs);
+    if (next !== undefined && this.#mayGoTo(call, next)) return this.#send(call, next, nowMs);
     this.#notCompared(call, attempt, end, nowMs);
   }
 
@@ -711,6 +711,10 @@ export class Dispatcher {
       const station = this.#router.route(chosen, nowMs);
       if (station === undefined) return;
       this.#queue.remove(chosen);
+      if (!this.#mayGoTo(chosen, station)) {
+        this.#giveUp(chosen, nowMs);
+        continue;
+      }
       if (!this.#affords(chosen, station, nowMs)) continue;
       this.#send(chosen, station, nowMs);
     }
@@ -879,6 +883,13 @@ export class Dispatcher {
   /** May it be sent again although nobody knows whether it ran? */
   #mayResend({ terms }: Call): boolean {
     return terms.isRepeatable && (terms.isIdempotent || this.#options.resendsKeyed);
+  }
+
+  /** Where an answer is to stand (`report`), a call that has reached one station goes to no other. */
+  #mayGoTo(call: Call, station: Station): boolean {
+    const { visits } = call;
+    if (visits === undefined || this.#mayResend(call)) return true;
+    return !visits.some((visit) => visit.attempts > 0 && visit.station !== station);
   }
 
   /** Is a second attempt of it harmless, and is there no better way to find out about the first? */

@@ -109,6 +109,15 @@ test("[F7] demoted on request while well → no cooldown, no probe, nothing is h
   assert.equal(one.assess(false, true, NEVER, 10).proven, false);
 });
 
+test("[F7] idle and failing → its cooldown starts, and after it nothing is held against it", () => {
+  const one = heard();
+  one.setAsideIfFailing(0);
+  assert.equal(one.isUsable(false, 0), true, "nothing was wrong");
+  fail(one, 0);
+  one.setAsideIfFailing(0);
+  assert.deepEqual([one.isUsable(false, 4_999), one.isUsable(false, 5_000)], [false, true]);
+});
+
 test("[F7] a probe that succeeds → ends the cooldown and the need of one; a probe that fails → needs one", () => {
   const one = heard({ needsProof: true });
   fail(one, 0);

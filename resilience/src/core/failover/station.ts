@@ -140,6 +140,17 @@ export class Station {
     if (failing !== undefined) this.startCooldown(failing, nowMs);
   }
 
+  /**
+   * It is idle, and the calls that it was given show that it fails. As after a replacement, it starts its cooldown and
+   * begins anew: without calls, no success could ever outweigh what they showed.
+   */
+  setAsideIfFailing(nowMs: number): void {
+    const failing = this.evidence.failing(nowMs);
+    if (failing === undefined) return;
+    this.evidence.startAfresh(nowMs);
+    this.startCooldown(failing, nowMs);
+  }
+
   /** It failed calls: it is not promoted again for a while, longer each time that this happens soon again. */
   startCooldown(reason: string, nowMs: number): void {
     const { cooldownMs } = this.parts;
