@@ -229,9 +229,11 @@ export class CommandPathTally {
   }
 
   #mustBeSilent(forMs: number, nowMs: number): boolean {
-    const lateMs = this.#usual.mostOverdueMs;
+    const { leastOverdueMs, mostOverdueMs: lateMs } = this.#usual;
     let late = 0;
     for (const { localMs, judgedFromLocalMs, signal } of this.#out) {
+      // One that may have been overdue when the station last answered is held against it no more.
+      if (judgedFromLocalMs + leastOverdueMs <= this.#answeredMs) continue;
       if (!signal.aborted && localMs >= this.#beginsMs && nowMs - forMs - judgedFromLocalMs >= lateMs) late++;
     }
     return late >= LEAST_OVERDUE && this.#answeredMs < nowMs - forMs;

@@ -204,7 +204,8 @@ function isDue({ status, process }: StatusLook, known: Known): boolean {
   const nowMs = process.nowMs();
   if (status.handover !== undefined || nowMs < known.distrustUntilMs) return false;
   const active = status.stations.find((station) => station.active);
-  if (active === undefined || (active.assessment.fit && known.of(active.name).tally.mustFail(nowMs) === undefined)) return false;
+  if (active === undefined || (active.assessment.fit && known.of(active.name).tally.mustFail(nowMs) === undefined))
+    return false;
   return status.stations.some(
     ({ active: itself, standing, assessment }) =>
       !itself && standing === "alive" && assessment.fit && assessment.confirmed,
