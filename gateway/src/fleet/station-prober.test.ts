@@ -69,6 +69,15 @@ describe("when a station is probed", () => {
     assert.deepEqual(at.heartbeats, []);
   });
 
+  test("a probe that this machine could not send says so, and one that the station refused does not", async () => {
+    const failed = (code: string): Error =>
+      new Error("no connection", { cause: Object.assign(new Error(code), { code }) });
+    const codes = ["EADDRNOTAVAIL", "ECONNREFUSED", "EMFILE", "ENOTFOUND"];
+    const at = new Setting((probe) => ({ afterMs: 1, error: failed(codes[probe - 1] as string) }));
+    await at.clock.advanceTo(700);
+    assert.deepEqual([at.shortages, at.heartbeats], [2, []]);
+  });
+
   test("the end of probing aborts what is out and asks no more", async () => {
     const at = new Setting(() => undefined);
     await at.clock.advanceTo(100);
