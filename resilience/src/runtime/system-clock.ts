@@ -8,11 +8,12 @@
  * deadline, trace, tenant) of whoever happened to arm it.
  */
 import { AsyncResource } from "node:async_hooks";
-// The global of this name is looked up anew, through a getter, at each reading.
-import { performance } from "node:perf_hooks";
 import type { Clock } from "./clock.ts";
 import { sleepOn } from "./clock.ts";
 import { TimerQueue } from "./timer-queue.ts";
+
+/** Looked up once: the global of this name is a getter. */
+const { performance } = globalThis;
 
 /** The longest wait `setTimeout` takes; longer ones are waited for in several steps. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;

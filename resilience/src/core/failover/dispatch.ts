@@ -14,6 +14,9 @@
  * Nobody waits for nothing (rule F11): a call that cannot be answered within its deadline, or within what callers are
  * known to wait, is refused as soon as that is known. Everything that waits is in one queue (`call-queue.ts`) and leaves
  * it at the pace of the station's admission control (`admission.ts`).
+ *
+ * It is one file because every input may touch a call, its station and the queue at once, and the order in which it does is
+ * the contract; what can be judged alone (routing, evidence, pace, roles) is in files of its own.
  */
 import { tooLate } from "../deadline.ts";
 import {
