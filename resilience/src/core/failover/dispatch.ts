@@ -1,7 +1,10 @@
 /**
  * What becomes of calls, as a pure machine: inputs go in (a call, the end of an attempt, a declaration, the time), actions
  * come out in the order in which they are to be done (the shape of etcd raft's `Ready`). It calls nobody back, so no
- * input can arrive in the middle of another; the driver queues what comes meanwhile (`runtime/failover/driver.ts`).
+ * input can arrive in the middle of another; the driver (of the runtime) queues what comes meanwhile.
+ *
+ * It is one file because every input may touch a call, its station and the queue at once, and the order in which it does is
+ * the contract; what can be judged alone (routing, evidence, pace, roles) is in files of its own.
  *
  * What may move (rule F4): a call that provably was never sent, always; one that carries an idempotency key or was
  * declared idempotent, under the same key; any other never, and its caller is told that the outcome is unknown.
@@ -14,9 +17,6 @@
  * Nobody waits for nothing (rule F11): a call that cannot be answered within its deadline, or within what callers are
  * known to wait, is refused as soon as that is known. Everything that waits is in one queue (`call-queue.ts`) and leaves
  * it at the pace of the station's admission control (`admission.ts`).
- *
- * It is one file because every input may touch a call, its station and the queue at once, and the order in which it does is
- * the contract; what can be judged alone (routing, evidence, pace, roles) is in files of its own.
  */
 import { tooLate } from "../deadline.ts";
 import {
