@@ -2,6 +2,7 @@
  * How a gateway finds out about a station that may not serve: with as little as it can, and it does find out.
  * - `failback-begins-with-one`: until the station that a failback tries out has served something, or for 2 s where nothing
  *   comes that may be repeated, it is sent one command at a time on that account, and none without a key.
+ * - `failback-is-given-up`: where that station fails a command, the failback is over in that instant.
  * - `once-is-not-spent`: a command without a key is not sent to find out whether a station lives that was declared down. Not
  *   where it refuses connections, nor where it served a moment ago.
  * - `doubt-ends`: at the end of a run nobody is in doubt who has been well for long, where there were commands to try it with.
@@ -58,6 +59,8 @@ export function trials(fleet: Fleet): FleetObserver {
   const doors = new PerStation(() => new Door());
   const actives: Map<string, string> = new Map();
   const trials: Map<string, Trial> = new Map();
+  /** The station that a failback makes active, until it does or is given up. */
+  const underWay: Map<string, string> = new Map();
   const doubts: Map<string, Doubt> = new Map();
   let running = 0;
   const localMs = (): number => fleet.gateway?.nowMs() ?? world.nowMs;
@@ -67,6 +70,7 @@ export function trials(fleet: Fleet): FleetObserver {
       ways.clear();
       doors.clear();
       trials.clear();
+      underWay.clear();
       doubts.clear();
       for (const { name, stations } of groups.values()) actives.set(name, stations[0]?.name ?? "");
     },
@@ -81,6 +85,7 @@ export function trials(fleet: Fleet): FleetObserver {
     gatewayEvent(event) {
       if (event.type !== "handover-begun") ways.heard(event);
       noteEvent(event, trials, actives, localMs());
+      noteUnderWay(event, underWay);
       if (event.type === "declaration") {
         const door = doors.of(event.group, event.node);
         door.downSinceMs = event.to === "down" ? Math.min(door.downSinceMs, localMs()) : Number.POSITIVE_INFINITY;
@@ -101,6 +106,8 @@ export function trials(fleet: Fleet): FleetObserver {
       trials.get(attempt.group)?.out.delete(attempt);
       const door = doors.of(attempt.group, attempt.station);
       if (attempt.outcome === "never-sent") door.refuses = true;
+      if (underWay.get(attempt.group) === attempt.station && hasFailed(attempt, served))
+        refuseGoingOn(fleet, attempt, underWay);
       if (attempt.outcome !== "reply") return;
       door.servedAtMs = localMs();
       if (trials.get(attempt.group)?.station === attempt.station) trials.delete(attempt.group);
@@ -127,6 +134,31 @@ function noteEvent(event: GatewayEvent, trials: Map<string, Trial>, actives: Map
     trials.delete(event.group);
     actives.set(event.group, event.station);
   }
+}
+
+function noteUnderWay(event: GatewayEvent, underWay: Map<string, string>): void {
+  if (event.type === "handover-begun" && event.cause === "failback") underWay.set(event.group, event.station);
+  else if (event.type === "handover-ended" || event.type === "promoted") underWay.delete(event.group);
+}
+
+/** Has `attempt` come to nothing by its station's doing, while somebody waited for it? */
+function hasFailed(attempt: Attempt, served: (attempt: Attempt) => boolean): boolean {
+  if (attempt.signal.aborted) return false;
+  return (
+    attempt.outcome === "lost" || (attempt.outcome === "reply" && (attempt.status ?? 0) >= 500 && !served(attempt))
+  );
+}
+
+/** What follows from the end of `attempt` is told before the step is over. */
+function refuseGoingOn({ world }: Fleet, attempt: Attempt, underWay: ReadonlyMap<string, string>): void {
+  const { command, group, station } = attempt;
+  world.at(world.nowMs, () => {
+    if (underWay.get(group) !== station) return;
+    world.violate(
+      "failback-is-given-up",
+      `${group}: ${command.id} failed at ${station} (${attempt.outcome} ${attempt.status ?? ""}), and the failback to it goes on`,
+    );
+  });
 }
 
 function refuseMany({ world }: Fleet, attempt: Attempt, trial: Trial, nowMs: number): void {

@@ -171,7 +171,7 @@ export const DECISION_MUTANTS: readonly Mutant[] = [
         replace: "if (station === this.roles.failback?.to && this.waiting < 0) this.#endFailback(",
       },
     ],
-    invariants: ["failback-begins-with-one", "failback-is-proven"],
+    invariants: ["failback-is-given-up"],
   },
   {
     name: "failback-without-canary",

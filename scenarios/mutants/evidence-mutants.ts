@@ -35,7 +35,7 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
     bug: "the circuit of a station that was down stays open although its heartbeats are back",
     file: "resilience/src/core/failover/station.ts",
     edits: [{ find: "    this.parts.breaker?.reset(atMs);\n", replace: "" }],
-    invariants: ["fit-is-promoted", "serves-after-heal", "breakers-close"],
+    invariants: ["breaker-counts-its-own", "fit-is-promoted", "serves-after-heal"],
   },
   {
     name: "comparison-needs-a-thousand",
@@ -63,13 +63,13 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "own-errors-are-evidence",
-    bug: "an error that both stations give counts against both",
+    bug: "an error that both stations give counts against the first",
     file: DISPATCH,
     edits: [
       {
         find: "      if (agree) source.noteAgreement();\n",
         replace:
-          "      for (const visit of failures) visit.station.evidence.noteServedElsewhere(visit.lastStartedMs);\n",
+          "      for (const visit of failures.slice(0, 1)) visit.station.evidence.noteServedElsewhere(visit.lastStartedMs);\n",
       },
     ],
     invariants: ["no-role-change-without-fault", "promotes-on-evidence"],

@@ -253,18 +253,6 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
     invariants: ["second-attempts-are-few"],
   },
   {
-    name: "moved-answer-ignored",
-    bug: "what a silent station answers in the end is not delivered, because its call has gone on",
-    file: DISPATCH,
-    edits: [
-      {
-        find: 'if (call.state.phase === "done" || (attempt.isAbandoned',
-        replace: 'if (call.state.phase === "done" || attempt.isMoved || (attempt.isAbandoned',
-      },
-    ],
-    invariants: ["answered-in-time"],
-  },
-  {
     name: "full-station-takes-more",
     bug: "a call that goes on to the other station goes there however much that has to do",
     file: "resilience/src/core/failover/router.ts",

@@ -85,7 +85,7 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
         replace: '    if (call.state.phase === "done" || call.state.phase === "waiting") return;\n    // A caller',
       },
     ],
-    invariants: ["counts-agree", "queues-are-bounded"],
+    invariants: ["nobody-waits-for-nothing", "goodput-comes-back", "collapse-is-told"],
   },
   {
     name: "ghosts-among-the-parked",

@@ -29,8 +29,8 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     file: ADMISSION,
     edits: [
       {
-        find: "      else if (this.#wasBound && this.#finished > 0) this.#raise(nowMs);\n",
-        replace: "      else if (this.#wasBound && !this.#isLearned) this.#raise(nowMs);\n",
+        find: "      else if (this.#wasBound && this.#finished > 0) this.#raise(usualMs, nowMs);\n",
+        replace: "      else if (this.#wasBound && !this.#isLearned) this.#raise(usualMs, nowMs);\n",
       },
       {
         find: "      } else if (nowMs - this.#boundAtMs >= Math.max(LIFT_AFTER_MS, 2 * usualMs)) this.#lift();",

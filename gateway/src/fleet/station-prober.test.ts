@@ -15,6 +15,7 @@ class Setting {
   readonly changes: LastProbe[] = [];
   readonly stop: AbortController = new AbortController();
   readonly prober: StationProber;
+  shortages = 0;
   outstanding = 0;
   maxOutstanding = 0;
 
@@ -26,6 +27,7 @@ class Setting {
       ask: (signal) => this.#ask(answer(this.asked.length), signal),
       onHeartbeat: () => this.heartbeats.push(this.clock.nowMs()),
       onChange: (probe) => this.changes.push(probe),
+      onOwnShortage: () => this.shortages++,
     });
     this.prober.run(this.stop.signal);
   }
@@ -97,6 +99,7 @@ test("[D7] a timer that fires late, because this process stood still, leaves as 
       }),
     onHeartbeat: () => heartbeats.push(clock.nowMs()),
     onChange: () => undefined,
+    onOwnShortage: () => undefined,
   });
   const stop = new AbortController();
   const running = prober.run(stop.signal);

@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { HandMade } from "./hand-made.ts";
+import { secondAttempts } from "./second-attempts.ts";
+
+/** `hedged` of `all` commands are out at the primary and then sent to the backup as well. */
+function hedged(all: number, hedged: number, changes: { readonly epoch?: number } = {}): HandMade {
+  const made = new HandMade({}, secondAttempts);
+  made.starts();
+  for (let number = 0; number < all; number++) {
+    const command = made.command();
+    made.arrives(command);
+    made.sends(command, "primary");
+    if (number < hedged) made.sends(command, "backup", changes);
+  }
+  return made;
+}
+
+test("five second attempts in ten seconds are few, whatever came", () => {
+  assert.deepEqual(hedged(5, 5).violated, []);
+});
+
+test("six of a few commands are too many, and nine of a hundred are not", () => {
+  assert.ok(hedged(20, 6).violated.includes("second-attempts-are-few"));
+  const made = hedged(0, 0);
+  for (let number = 0; number < 100; number++) made.arrives(made.command());
+  for (let number = 0; number < 9; number++) {
+    const command = made.command();
+    made.arrives(command);
+    made.sends(command, "primary");
+    made.sends(command, "backup");
+  }
+  assert.deepEqual(made.violated, []);
+});
+
+test("what goes on because its station was replaced is no second attempt", () => {
+  assert.deepEqual(hedged(20, 20, { epoch: 2 }).violated, []);
+});
+
+test("nor is what goes on because its station was declared down", () => {
+  const made = new HandMade({}, secondAttempts);
+  made.starts();
+  const commands = Array.from({ length: 20 }, () => made.command());
+  for (const command of commands) {
+    made.arrives(command);
+    made.sends(command, "primary");
+  }
+  made.declared("primary", "alive", "down");
+  for (const command of commands) made.sends(command, "backup");
+  assert.deepEqual(made.violated, []);
+});
