@@ -98,6 +98,9 @@ function noStorm({ world }: Fleet): FleetObserver {
   };
 }
 
+/** Instants are sums of fractions. */
+const ROUNDING_MS = 1e-6;
+
 function withinCapacity({ world }: Fleet): FleetObserver {
   const newest: number[] = [];
   return {
@@ -107,7 +110,7 @@ function withinCapacity({ world }: Fleet): FleetObserver {
       if (newest.length <= CAPACITY_PER_SECOND) return;
       const oldestMs = newest.shift() as number;
       const tookMs = Math.round(atMs - oldestMs);
-      if (atMs - oldestMs < 1_000)
+      if (atMs - oldestMs < 1_000 - ROUNDING_MS)
         world.violate("within-capacity", `${CAPACITY_PER_SECOND + 1} attempts at the backup in ${tookMs} ms`);
     },
   };

@@ -31,8 +31,10 @@ async function assertHolds(scenario: Scenario, seed: number): Promise<void> {
 }
 
 test("[S4] the incident: the old settings take about eight minutes, ours seconds, from the same seed", async () => {
+  const steadyMs: number[] = [];
   for (let seed = 1; seed <= 20; seed++) {
     const { old, ours } = await oldAndOurs(seed);
+    steadyMs.push(old.steadyMs);
     const about = `seed ${seed}: npm run sim -- --scenario incident-cn-2702-003 --first-seed ${seed} --seeds 1`;
     assertThatDay(old, about);
     assert.ok((ours.promotedMs ?? Number.POSITIVE_INFINITY) < 5_000, about);
@@ -41,12 +43,14 @@ test("[S4] the incident: the old settings take about eight minutes, ours seconds
     assert.ok(ours.slowestMs < 5_000 && ours.givenUp === 0, about);
     assert.ok(ours.offeredPeakPerSecond <= ours.capacityPerSecond + 1, about);
   }
+  const medianMs = steadyMs.sort((one, other) => one - other)[steadyMs.length / 2] as number;
+  assert.ok(medianMs > 7 * MINUTE_MS && medianMs < 9 * MINUTE_MS, `median ${medianMs} ms`);
 });
 
-/** Eight minutes, for the three reasons. */
+/** Eight minutes, give or take what an unlucky storm takes, for the three reasons. */
 function assertThatDay(old: IncidentTimelines["old"], about: string): void {
   const { declaredMs = Number.POSITIVE_INFINITY, promotedMs } = old;
-  assert.ok(old.steadyMs > 6 * MINUTE_MS && old.steadyMs < 10 * MINUTE_MS, `${about}\n${old.steadyMs} ms`);
+  assert.ok(old.steadyMs > 6 * MINUTE_MS && old.steadyMs < 11 * MINUTE_MS, `${about}\n${old.steadyMs} ms`);
   assert.ok(declaredMs >= 4 * MINUTE_MS && declaredMs < 4.2 * MINUTE_MS, `${about}\ndeclared after ${declaredMs} ms`);
   assert.equal(promotedMs, declaredMs, about);
   assert.ok(old.failuresAtDeclaration > 0 && old.failuresAtDeclaration < LEGACY_SETTINGS.failuresToOpen, about);
