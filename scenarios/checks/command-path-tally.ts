@@ -25,8 +25,8 @@ const ANSWERS = 100;
 /** An attempt is overdue once it is out for longer than nearly all of them: at least than this share of the last. */
 const SURELY_QUICKER = 0.9;
 /** And surely overdue where it is out for so many times the slowest answer ever seen, once so many are known. */
-const SURELY_LATE_RATIO = 1.5;
-const SURELY_LATE_MS = 10;
+const SURELY_LATE_RATIO = 2.5;
+const SURELY_LATE_MS = 20;
 const ENOUGH_ANSWERS = 64;
 
 /** How long the stations of a group take to answer. */
@@ -229,9 +229,11 @@ export class CommandPathTally {
   }
 
   #mustBeSilent(forMs: number, nowMs: number): boolean {
-    const lateMs = this.#usual.mostOverdueMs;
+    const { leastOverdueMs, mostOverdueMs: lateMs } = this.#usual;
     let late = 0;
     for (const { localMs, judgedFromLocalMs, signal } of this.#out) {
+      // One that may have been overdue when the station last answered is held against it no more.
+      if (judgedFromLocalMs + leastOverdueMs <= this.#answeredMs) continue;
       if (!signal.aborted && localMs >= this.#beginsMs && nowMs - forMs - judgedFromLocalMs >= lateMs) late++;
     }
     return late >= LEAST_OVERDUE && this.#answeredMs < nowMs - forMs;

@@ -37,6 +37,7 @@ class Known {
   readonly beatsKnown: boolean;
   readonly stations: ReadonlyMap<string, KnownStation>;
   preferred: string;
+  active: string;
   /** Until when its gateway distrusts itself. */
   distrustUntilMs: number = Number.NEGATIVE_INFINITY;
   /** Since when, by what each look showed, failback has been possible; undefined while it is not. */
@@ -50,6 +51,11 @@ class Known {
     const usual = new UsualAnswers();
     this.stations = new Map(settings.stations.map(({ name }) => [name, new KnownStation(settings, usual)]));
     this.preferred = settings.stations[0]?.name ?? "";
+    this.active = this.preferred;
+  }
+
+  lookAtIdle(nowMs: number): void {
+    for (const [name, known] of this.stations) if (name !== this.active) known.lookAtIdle(nowMs);
   }
 
   of(station: string): KnownStation {
@@ -83,9 +89,11 @@ export function decisions(fleet: Fleet): FleetObserver {
       const group = of(attempt.group);
       const { tally } = group.of(attempt.station);
       tally.ended(attempt, localMs() >= group.distrustUntilMs, !disturbed(fleet), localMs());
+      group.lookAtIdle(localMs());
       if (endOf(attempt, group.settings) !== "served") return;
       for (const known of group.stations.values())
         if (known.tally !== tally) known.tally.servedElsewhere(attempt.command);
+      group.lookAtIdle(localMs());
     },
     operated({ group, station, action, forMs = 0 }) {
       if (action !== "maintenance") return;
@@ -98,6 +106,7 @@ export function decisions(fleet: Fleet): FleetObserver {
     },
     gatewayEvent: (event) => noted(fleet, of(event.group), event, localMs()),
     tick() {
+      for (const group of groups.values()) group.lookAtIdle(localMs());
       const look = lookAround(fleet);
       if (look === undefined || disturbed(fleet)) return;
       const group = of(look.group);
@@ -126,6 +135,8 @@ function noted(fleet: Fleet, group: Known, event: GatewayEvent, nowMs: number): 
 
 function promoted(fleet: Fleet, group: Known, event: Promoted, nowMs: number): void {
   const { stations, beatsKnown, settings } = group;
+  group.lookAtIdle(nowMs);
+  group.active = event.station;
   for (const [invariant, detail] of wrongs(event, { stations, beatsKnown, probes: settings.probes, nowMs })) {
     const saysOpen = event.evidence.some(({ kind, verdict }) => kind === "breaker" && verdict === "unfit");
     if (invariant !== "promotes-on-evidence" || !saysOpen) fleet.world.violate(invariant, detail);
@@ -193,7 +204,8 @@ function isDue({ status, process }: StatusLook, known: Known): boolean {
   const nowMs = process.nowMs();
   if (status.handover !== undefined || nowMs < known.distrustUntilMs) return false;
   const active = status.stations.find((station) => station.active);
-  if (active === undefined || (active.assessment.fit && known.of(active.name).tally.mustFail(nowMs) === undefined)) return false;
+  if (active === undefined || (active.assessment.fit && known.of(active.name).tally.mustFail(nowMs) === undefined))
+    return false;
   return status.stations.some(
     ({ active: itself, standing, assessment }) =>
       !itself && standing === "alive" && assessment.fit && assessment.confirmed,

@@ -141,7 +141,10 @@ function undeclared(fleet: Fleet, { group, silence }: Watched): Wrong {
   if (overdueMs <= LATE_MS || fleet.world.nodeOf(GATEWAY).paused) return undefined;
   const { nowMs } = fleet.world;
   const calmForMs = group.detector.sustainMs + RECOVERY_MS + abstentionMs(group);
-  if (troubleOf(fleet).disturbsGateway(nowMs - calmForMs, nowMs)) return undefined;
+  const trouble = troubleOf(fleet);
+  if (trouble.disturbsGateway(nowMs - calmForMs, nowMs)) return undefined;
+  // Who lacks what asking takes says nothing about those whom it cannot ask.
+  if (group.heartbeat.kind === "http" && trouble.isShort(nowMs - calmForMs, nowMs)) return undefined;
   return ["silence-is-declared", `${silence.standing}, ${overdueMs} ms after its silence had to be declared`];
 }
 

@@ -42,8 +42,7 @@ export function handoverEnds(fleet: Fleet): FleetObserver {
       const handover = begun.get(attempt.group);
       if (handover?.station !== attempt.station || attempt.localMs < handover.atMs) return;
       const end = endOf(attempt, groups.get(attempt.group) as DocumentedGroup);
-      if (end === "lost" || end === "failed" || end === "refused")
-        handover.failed ??= `${attempt.command.id} (${end})`;
+      if (end === "lost" || end === "failed" || end === "refused") handover.failed ??= `${attempt.command.id} (${end})`;
     },
     gatewayEvent(event) {
       if (event.type === "handover-begun") {
@@ -53,14 +52,20 @@ export function handoverEnds(fleet: Fleet): FleetObserver {
         if (cause === "failback") return;
         world.at(world.nowMs, () => {
           if (isStill(group, handover))
-            world.violate("switchover-is-prompt", `${group}: a ${cause} to ${station} has begun and waits for something`);
+            world.violate(
+              "switchover-is-prompt",
+              `${group}: a ${cause} to ${station} has begun and waits for something`,
+            );
         });
       } else if (event.type === "handover-ended") begun.delete(event.group);
       else if (event.type === "promoted") {
         const { cause, group, from, station } = event;
         const handover = begun.get(group);
         if (cause === "failback" && handover?.failed !== undefined)
-          world.violate("failback-is-tried", `${group}: back to ${station}, and ${handover.failed} failed there meanwhile`);
+          world.violate(
+            "failback-is-tried",
+            `${group}: back to ${station}, and ${handover.failed} failed there meanwhile`,
+          );
         if (cause !== "failure" || handover === undefined) return void begun.delete(group);
         world.at(world.nowMs, () => {
           if (!isStill(group, handover)) return;

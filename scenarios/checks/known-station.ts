@@ -56,6 +56,12 @@ export class KnownStation {
     return this.circuit === "open" && Math.abs(this.#openUntilMs - this.#openDurationMs - nowMs) <= ROUNDING_MS;
   }
 
+  /** It is idle, and calls that it was given may speak against it: then it may be set aside, as after a replacement. */
+  lookAtIdle(nowMs: number): void {
+    if (nowMs < this.#perhapsInDoubtUntilMs || !this.tally.mayFail(nowMs)) return;
+    this.#perhapsInDoubtUntilMs = nowMs + Math.min(LONGEST_DOUBT_MS, DOUBT_MS * 2 ** this.#replaced++);
+  }
+
   /** Another took its place; `forCalls`: because its calls failed. */
   replaced(cause: string, forCalls: boolean, nowMs: number): void {
     this.tally.startAfresh(nowMs);

@@ -129,7 +129,11 @@ function silenceWaits(fleet: Fleet, group: DocumentedGroup, unlearnt: boolean): 
  * that answers nothing: two attempts become overdue, and a little later its silence is proof, once it is known what is
  * usual; before that, so many attempts in a row run out of time, for so long.
  */
-function commandPathWaits(fleet: Fleet, { name, commands, commandPath }: DocumentedGroup, span: Span): Wait[] | undefined {
+function commandPathWaits(
+  fleet: Fleet,
+  { name, commands, commandPath }: DocumentedGroup,
+  span: Span,
+): Wait[] | undefined {
   const { plan } = fleet.group(name);
   const { attemptMs } = comfortOf(fleet, name);
   const { failingForMs, minimumFailures, unansweredAfterMs } = commandPath;
@@ -151,7 +155,8 @@ function commandPathWaits(fleet: Fleet, { name, commands, commandPath }: Documen
     ];
   const waitMs = Math.min(commands.timeoutMs, commands.deadlineMs);
   // An attempt whose caller or deadline ends it is not lost by its station.
-  if (waitMs < commands.timeoutMs || (plan.patienceMs ?? Number.POSITIVE_INFINITY) <= commands.timeoutMs) return undefined;
+  if (waitMs < commands.timeoutMs || (plan.patienceMs ?? Number.POSITIVE_INFINITY) <= commands.timeoutMs)
+    return undefined;
   const roundsOfAttempts = Math.ceil(minimumFailures / commands.maxConcurrent) + 1;
   return [
     { what: "commands that fail", ms: 1.1 * arrivalsMs(fleet, name, minimumFailures) },

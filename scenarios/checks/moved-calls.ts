@@ -106,7 +106,13 @@ function refuseLeft(fleet: Fleet, noted: Seen, there: readonly Attempt[], { grou
   // Where a report is wanted, a keyed command goes nowhere: `lost-calls.ts` says what its source is told.
   const reports = documentedGroups(fleet).get(group)?.commands.ambiguousKeyed === "report";
   const left = there.filter(({ command, endedAtMs }) => {
-    if (command.kind === "once" || (command.kind === "keyed" && reports) || endedAtMs !== undefined || !noted.open.has(command)) return false;
+    if (
+      command.kind === "once" ||
+      (command.kind === "keyed" && reports) ||
+      endedAtMs !== undefined ||
+      !noted.open.has(command)
+    )
+      return false;
     return ![...noted.out].some((other) => other.command === command && other.station !== from);
   });
   const status = livingGateway(fleet)?.gateway?.groups.get(group)?.status;
@@ -131,6 +137,8 @@ function refuseEnded(fleet: Fleet, there: readonly Attempt[], { group, from, cau
 
 function hasReasonOfItsOwn(reason: unknown): boolean {
   return (
-    reason instanceof AttemptTimeoutError || reason instanceof CallAbortedError || reason instanceof DeadlineExceededError
+    reason instanceof AttemptTimeoutError ||
+    reason instanceof CallAbortedError ||
+    reason instanceof DeadlineExceededError
   );
 }

@@ -73,7 +73,8 @@ export function offeredLoad(fleet: Fleet): FleetObserver {
       if (event.type !== "promoted") return;
       const door = doors.of(event.group, event.station);
       let most = 0;
-      for (const { name } of groups.get(event.group)?.stations ?? []) most = Math.max(most, doors.of(event.group, name).mostOut);
+      for (const { name } of groups.get(event.group)?.stations ?? [])
+        most = Math.max(most, doors.of(event.group, name).mostOut);
       door.limit = Math.max(INITIAL_CONCURRENT, USUAL_SHARE * most);
       door.raisedAtMs = event.atMs;
       door.out.clear();

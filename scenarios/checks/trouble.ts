@@ -60,6 +60,13 @@ export class Trouble {
     return overlaps(this.#stopsOfGateway, fromMs, untilMs);
   }
 
+  /** Does the gateway's machine lack ports or descriptors between two instants? */
+  isShort(fromMs: number, untilMs: number): boolean {
+    return this.spans.some(
+      (span) => span.fault.kind === "shortage" && span.fromMs <= untilMs && span.untilMs >= fromMs,
+    );
+  }
+
   /** Is it disturbed at `nowMs`, or was it a moment ago? A gateway that was stopped finds its own work first. */
   disturbsGatewayLately(nowMs: number): boolean {
     return this.disturbsGateway(nowMs - RECOVERY_MS, nowMs);

@@ -2,8 +2,8 @@
  * Why a command may go to a station that is not the active one, under the active one's epoch (`one-active-per-epoch`). The
  * role says where new commands go as a rule; these are the exceptions that docs/guide/failover.md names, each shown by
  * attempts and events and not by the gateway's word for it:
- * - another station has had the command: refused it, failed it, lost it, or has been silent about it for longer than it
- *   usually takes;
+ * - another station has had the command: refused it, failed it, lost it, has been silent about it for longer than it
+ *   usually takes, or was declared down or replaced for failing with it in hand;
  * - the active station is in doubt (`doubted` … `trusted`), was declared down, is out of service, its circuit is open, or
  *   nobody is fit (`kept`);
  * - a failback tries the station out (`handover-begun` … `promoted` or `handover-ended`).
@@ -37,6 +37,8 @@ export class WaysOfCalls {
   readonly #groups: Map<string, Active> = new Map();
   readonly #stations = new PerStation<Known>(() => ({ down: false, circuitOpen: false, rests: false, answersMs: [] }));
   readonly #served: (attempt: Attempt) => boolean;
+  /** Attempts whose station was declared down, or replaced for failing, while they were out. */
+  readonly #left: WeakSet<Attempt> = new WeakSet();
   /** Commands that are not answered: how often they are there, and their attempts. */
   readonly #there: Map<Command, { visits: number; readonly attempts: Attempt[] }> = new Map();
 
@@ -52,6 +54,8 @@ export class WaysOfCalls {
   }
 
   heard(event: GatewayEvent): void {
+    if (event.type === "promoted" && event.cause === "failure") this.#leave(event.group, event.from);
+    if (event.type === "declaration" && event.to === "down") this.#leave(event.group, event.node);
     const active = this.#of(event.group);
     if (event.type === "doubted") active.doubted = true;
     else if (event.type === "trusted") active.doubted = false;
@@ -109,10 +113,15 @@ export class WaysOfCalls {
 
   #cameToNothing(attempt: Attempt, nowMs: number): boolean {
     if (attempt.endedAtMs !== undefined) return !this.#served(attempt);
-    if (attempt.signal.aborted) return true;
+    if (attempt.signal.aborted || this.#left.has(attempt)) return true;
     const sorted = this.#stations.of(attempt.group, attempt.station).answersMs.toSorted((one, other) => one - other);
     const usualMs = sorted[Math.floor(sorted.length / 2)] ?? 0;
     return nowMs - attempt.judgedFromLocalMs >= Math.max(LEAST_OVERDUE_MS, usualMs);
+  }
+
+  #leave(group: string, station: string): void {
+    for (const { attempts } of this.#there.values())
+      for (const one of attempts) if (one.group === group && one.station === station) this.#left.add(one);
   }
 
   #of(group: string): Active {

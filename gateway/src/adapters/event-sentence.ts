@@ -41,9 +41,7 @@ export function sentenceOf(event: GroupEvent): string {
     case "declaration":
       return `${event.node} is ${event.to} (was ${event.from}): ${event.rule}`;
     case "abstention":
-      return event.reason === "late-wake"
-        ? `this process woke ${Math.round(event.lateByMs)} ms late and accuses nobody for ${Math.round(event.untilMs - event.atMs)} ms`
-        : `nobody at all is heard: this process doubts itself first, and declares nobody down for ${Math.round(event.untilMs - event.atMs)} ms unless somebody is heard before`;
+      return abstained(event);
     case "heartbeats-missing":
       return `heartbeats of ${event.station} are missing: phi ${shownLevel(event.level)}`;
     case "heartbeats-back":
@@ -109,4 +107,16 @@ function shownLevel(level: number): string {
 function because(evidence: readonly Evidence[]): string {
   const against = evidence.filter((piece) => piece.verdict === "unfit");
   return (against.length > 0 ? against : evidence).map((piece) => piece.detail).join("; ");
+}
+
+function abstained({ reason, lateByMs, atMs, untilMs }: Extract<GroupEvent, { type: "abstention" }>): string {
+  const forMs = Math.round(untilMs - atMs);
+  switch (reason) {
+    case "late-wake":
+      return `this process woke ${Math.round(lateByMs)} ms late and accuses nobody for ${forMs} ms`;
+    case "everybody-silent":
+      return `nobody at all is heard: this process doubts itself first, and declares nobody down for ${forMs} ms unless somebody is heard before`;
+    case "own-shortage":
+      return "this machine has no descriptors, ports or memory left to ask for heartbeats: nobody is accused while that lasts";
+  }
 }

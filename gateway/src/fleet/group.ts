@@ -227,6 +227,8 @@ export class Group {
         ask: (signal) => uplink.probe(page, signal),
         onHeartbeat: () => this.#noteAnswer(name),
         onChange: (probe) => this.#tellOwn({ type: "probe", station: name, ...probe }),
+        // Until the next probe can have been answered.
+        onOwnShortage: () => this.#failover.noteOwnShortage(intervalMs + timeoutMs),
       });
     };
     return new Map([...this.#stations.values()].map((station) => [station.name, proberOf(station)]));

@@ -15,6 +15,7 @@ class Setting {
   readonly changes: LastProbe[] = [];
   readonly stop: AbortController = new AbortController();
   readonly prober: StationProber;
+  shortages = 0;
   outstanding = 0;
   maxOutstanding = 0;
 
@@ -26,6 +27,7 @@ class Setting {
       ask: (signal) => this.#ask(answer(this.asked.length), signal),
       onHeartbeat: () => this.heartbeats.push(this.clock.nowMs()),
       onChange: (probe) => this.changes.push(probe),
+      onOwnShortage: () => this.shortages++,
     });
     this.prober.run(this.stop.signal);
   }
@@ -67,6 +69,15 @@ describe("when a station is probed", () => {
     assert.deepEqual(at.heartbeats, []);
   });
 
+  test("a probe that this machine could not send says so, and one that the station refused does not", async () => {
+    const failed = (code: string): Error =>
+      new Error("no connection", { cause: Object.assign(new Error(code), { code }) });
+    const codes = ["EADDRNOTAVAIL", "ECONNREFUSED", "EMFILE", "ENOTFOUND"];
+    const at = new Setting((probe) => ({ afterMs: 1, error: failed(codes[probe - 1] as string) }));
+    await at.clock.advanceTo(700);
+    assert.deepEqual([at.shortages, at.heartbeats], [2, []]);
+  });
+
   test("the end of probing aborts what is out and asks no more", async () => {
     const at = new Setting(() => undefined);
     await at.clock.advanceTo(100);
@@ -97,6 +108,7 @@ test("[D7] a timer that fires late, because this process stood still, leaves as 
       }),
     onHeartbeat: () => heartbeats.push(clock.nowMs()),
     onChange: () => undefined,
+    onOwnShortage: () => undefined,
   });
   const stop = new AbortController();
   const running = prober.run(stop.signal);

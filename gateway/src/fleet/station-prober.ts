@@ -30,6 +30,8 @@ export interface StationProberOptions {
   readonly onHeartbeat: () => void;
   /** Called when probes turn from well to ill or back, and for a first one that is ill. */
   readonly onChange: (probe: LastProbe) => void;
+  /** Called for every probe that could not be sent for want of a descriptor, a port or memory here. */
+  readonly onOwnShortage: () => void;
 }
 
 /** One beyond the newest: enough for a page that takes up to two intervals to give a heartbeat every interval. */
@@ -87,7 +89,7 @@ export class StationProber {
   }
 
   #probe(): void {
-    const { clock, timeoutMs, ask, onHeartbeat } = this.#options;
+    const { clock, timeoutMs, ask, onHeartbeat, onOwnShortage } = this.#options;
     const probe: OutProbe = { number: ++this.#sent, startedMs: clock.nowMs(), giveUp: new AbortController() };
     this.#out.add(probe);
     const dueMs = probe.startedMs + timeoutMs;
@@ -107,8 +109,12 @@ export class StationProber {
     };
     ask(probe.giveUp.signal).then(
       (status) => ended(true, `HTTP ${status} in ${Math.round(clock.nowMs() - probe.startedMs)} ms`),
-      (error: unknown) =>
-        ended(false, probe.giveUp.signal.aborted ? `no answer in ${Math.round(timeoutMs)} ms` : inWords(error)),
+      (error: unknown) => {
+        if (probe.giveUp.signal.aborted) return ended(false, `no answer in ${Math.round(timeoutMs)} ms`);
+        const code = knownCode(error);
+        if (code !== undefined && OWN_SHORTAGES.has(code)) onOwnShortage();
+        ended(false, inWords(error));
+      },
     );
   }
 
@@ -135,17 +141,27 @@ const WORDS: ReadonlyMap<string, string> = new Map([
   ["EAI_AGAIN", "the name server does not answer"],
   ["EMFILE", "this process has no file descriptors left"],
   ["ENFILE", "this machine has no file descriptors left"],
+  ["ENOBUFS", "this machine has no buffers left"],
+  ["ENOMEM", "this machine has no memory left"],
   ["EADDRNOTAVAIL", "this machine has no ports left"],
 ]);
+
+/** What this machine lacks, and not one station's name. */
+const OWN_SHORTAGES: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOTAVAIL"]);
 
 /** Longest text of an error that has no words of ours. */
 const MAX_TEXT = 120;
 
 function inWords(error: unknown): string {
   if (error instanceof UnexpectedStatusError) return `answered ${error.status}`;
+  const words = WORDS.get(knownCode(error) ?? "");
+  return words ?? (error instanceof Error ? error.message : String(error)).slice(0, MAX_TEXT);
+}
+
+/** The first code that has words, of the error or of what caused it. */
+function knownCode(error: unknown): string | undefined {
   for (let at = error; at instanceof Error; at = at.cause) {
-    const words = "code" in at ? WORDS.get(String(at.code)) : undefined;
-    if (words !== undefined) return words;
+    if ("code" in at && WORDS.has(String(at.code))) return String(at.code);
   }
-  return (error instanceof Error ? error.message : String(error)).slice(0, MAX_TEXT);
+  return undefined;
 }

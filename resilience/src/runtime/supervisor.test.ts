@@ -291,3 +291,25 @@ test("a clock other than the detector's is refused", () => {
   const detector = new PhiAccrualDetector({ clock: new VirtualClock() });
   assert.throws(() => new LivenessSupervisor({ detector, clock: new VirtualClock() }), /clock is not the detector's/);
 });
+
+test("who cannot ask, for want of something of its own, accuses nobody until it can have asked again, and says so once", async () => {
+  const clock = new VirtualClock();
+  const abstentions: Abstention[] = [];
+  const { detector, supervisor, seen, stop, running } = scene(clock, {
+    onAbstention: (abstention: Abstention) => abstentions.push(abstention),
+  });
+  supervisor.watch("a");
+  await beat(detector, clock, 20);
+  const short = clock.nowMs();
+  for (let asked = 0; asked < 20; asked++) {
+    supervisor.abstain(100);
+    await clock.advanceBy(50);
+  }
+  assert.deepEqual(told(seen), ["a: unknown -> alive"], "a second without a beat");
+  assert.deepEqual(abstentions, [{ reason: "own-shortage", atMs: short, lateByMs: 0, untilMs: short + 100 }]);
+  await clock.advanceBy(500);
+  assert.equal(supervisor.standing("a"), "down", "nothing is lacking any more, and it is still silent");
+  assert.throws(() => supervisor.abstain(-1), ConfigurationError);
+  stop.abort();
+  await running;
+});

@@ -28,9 +28,10 @@ import { systemClock } from "./system-clock.ts";
 export interface Abstention {
   /**
    * `late-wake`: its process stood still; nobody is suspected or declared down. `everybody-silent`: nobody at all is heard;
-   * nobody is declared down, unless somebody else is heard again before, which proves that it hears.
+   * nobody is declared down, unless somebody else is heard again before, which proves that it hears. `own-shortage`: its
+   * machine lacks what asking for heartbeats takes; nobody is suspected or declared down.
    */
-  readonly reason: "late-wake" | "everybody-silent";
+  readonly reason: "late-wake" | "everybody-silent" | "own-shortage";
   readonly atMs: number;
   /** How much later than planned it woke. */
   readonly lateByMs: number;
@@ -96,6 +97,7 @@ export class LivenessSupervisor {
   #deaf: { readonly sinceMs: number; readonly untilMs: number } | undefined;
   #abstentionsInRow = 0;
   #abstentions = 0;
+  #shortUntilMs: number = Number.NEGATIVE_INFINITY;
   readonly #wakeUp = (): void => this.#wake();
 
   constructor(options: LivenessSupervisorOptions) {
@@ -121,6 +123,21 @@ export class LivenessSupervisor {
   /** How often it has abstained. */
   get abstentions(): number {
     return this.#abstentions;
+  }
+
+  /**
+   * Abstains for `forMs` from now (0 or more), reason `own-shortage`: heartbeats that are asked for could not be, for want of
+   * a descriptor, a port or memory. Whoever asks says so each time; it is told as one abstention while it lasts.
+   */
+  abstain(forMs: number): void {
+    const nowMs = this.#clock.nowMs();
+    const untilMs = nowMs + checked("LivenessSupervisor", "forMs", forMs, DURATION_MS);
+    const begins = nowMs >= this.#shortUntilMs;
+    this.#shortUntilMs = Math.max(this.#shortUntilMs, untilMs);
+    this.#machine.abstainUntil(untilMs);
+    if (!begins) return;
+    this.#abstentions++;
+    this.#onAbstention?.({ reason: "own-shortage", atMs: nowMs, lateByMs: 0, untilMs });
   }
 
   /** Begins to watch `node`; its grace period starts now. */

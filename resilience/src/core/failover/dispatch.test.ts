@@ -236,6 +236,18 @@ test("[F4] running: a keyed call is answered with a failure, and answers are to 
   }
 });
 
+test("[F1] running: a newly active station answers nothing → overdue by what is usual elsewhere, with room to spare", () => {
+  const world = new Dispatching();
+  world.serve(60, { source: "known" }, 20);
+  world.declare("north", "down");
+  assert.equal(world.roles.active.name, "south");
+  for (let call = 0; call < 3; call++) world.submit({ source: "known", key: `k${call}` });
+  world.advance(35);
+  assert.equal(world.roles.active.isDoubted, false);
+  world.advance(50);
+  assert.equal(world.roles.active.isDoubted, true);
+});
+
 test("[S8] running: attempts run out of time → they count as failures for the circuit", () => {
   const world = new Dispatching({ stations: [{ breaker: { minimumVolume: 3 } }, {}] });
   const { north } = world;

@@ -28,6 +28,7 @@ import { RateWindow } from "../rate-window.ts";
 import { RetryBudgetMachine } from "../retry-budget.ts";
 import type { Declaration } from "../supervisor.ts";
 import type { LoadSign } from "./admission.ts";
+import type { AnswerTimes } from "./answer-times.ts";
 import {
   type Attempt,
   type AttemptEnd,
@@ -119,6 +120,8 @@ const SERVICE_MARGIN = 1.1;
 const DOOR_MARGIN = 1.2;
 /** A station that served within this time is alive; a refusal for load then says how much it takes. */
 const SERVING_MS = 1_000;
+/** A station of which too few answers are known may take so many times longer than the slowest of the others. */
+const STRANGER_RATIO = 2;
 /** Where nothing tells when the queue can move on, it is looked at again this soon. */
 const QUEUE_RECHECK_MS = 10;
 /** Calls whose callers' patience is unknown are ordered as if it were this long; only the order matters. */
@@ -828,10 +831,21 @@ export class Dispatcher {
   #lateAtMs({ station, call, judgedFromMs, isOverdue, isHedged }: Attempt): number {
     if (isHedged) return ENDLESS;
     const own = station.answerTimes;
-    const usual = own.overdueAfterMs < ENDLESS ? own : this.roles.active.answerTimes;
-    const afterMs = isOverdue ? usual.hedgeAfterMs : usual.overdueAfterMs;
+    const isKnown = own.overdueAfterMs < ENDLESS;
+    const usual = isKnown ? own : this.#slowestKnown();
+    const afterMs = (isOverdue ? usual.hedgeAfterMs : usual.overdueAfterMs) * (isKnown ? 1 : STRANGER_RATIO);
     const lateAtMs = judgedFromMs + Math.max(afterMs, call.terms.source.overdueAfterMs);
     return Math.max(lateAtMs, this.roles.distrustUntilMs);
+  }
+
+  /** Answer times of the slowest station of which they are known; the active one's where they are known of none. */
+  #slowestKnown(): AnswerTimes {
+    let slowest = this.roles.active.answerTimes;
+    for (const { answerTimes } of this.roles.stations) {
+      const isSlower = !(slowest.overdueAfterMs < ENDLESS) || answerTimes.overdueAfterMs > slowest.overdueAfterMs;
+      if (answerTimes.overdueAfterMs < ENDLESS && isSlower) slowest = answerTimes;
+    }
+    return slowest;
   }
 
   #fellDue(call: Call, readUntilMs: number, nowMs: number): void {

@@ -30,7 +30,7 @@ export type FailoverEvent =
     } & Declaration)
   | {
       readonly type: "abstention";
-      readonly reason: "late-wake" | "everybody-silent";
+      readonly reason: "late-wake" | "everybody-silent" | "own-shortage";
       readonly atMs: number;
       readonly lateByMs: number;
       readonly untilMs: number;

@@ -199,6 +199,14 @@ export class PrimaryBackupFailover<S extends NamedStation> {
     this.#driver.input({ type: "maintenance", station: machine, reason, untilMs });
   }
 
+  /**
+   * Heartbeats that are asked for could not be, for want of a descriptor, a port or memory on this machine: for `forMs` no
+   * silence counts against a station. Say so at each attempt that fails so, for as long as the next one may take.
+   */
+  noteOwnShortage(forMs: number): void {
+    this.#supervisor.abstain(forMs);
+  }
+
   /** A station reports the newest epoch that it has seen: ours goes above it, so that a restarted sender is not refused for ever. */
   noteEpochSeen(epoch: number): void {
     if (epoch > this.#roles.epoch) this.#driver.input({ type: "epoch-seen", epoch });

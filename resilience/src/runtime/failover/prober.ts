@@ -3,6 +3,7 @@
  * commands get through is shown by a command, and nobody wants a caller's to be the first. It says what came of each try
  * and draws no conclusions. Tries of one station do not overlap, and none outlives its interval.
  */
+import { wasLocalShortage } from "../../core/outcome.ts";
 import type { Clock } from "../clock.ts";
 import type { NamedStation } from "./options.ts";
 
@@ -61,7 +62,8 @@ export class Prober<S extends NamedStation> {
       .then(() => this.#probe(station, giveUp.signal))
       .then(
         () => answered(true),
-        () => answered(false),
+        // A try that could not be sent says nothing of the station.
+        (error: unknown) => (wasLocalShortage(error) ? end() : answered(false)),
       );
   }
 }
