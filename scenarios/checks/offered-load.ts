@@ -80,7 +80,7 @@ export function offeredLoad(fleet: Fleet): FleetObserver {
       door.out.clear();
     },
     attemptBegan(attempt) {
-      const { group, station, localMs } = attempt;
+      const { group, station } = attempt;
       const door = doors.of(group, station);
       door.allOut.add(attempt);
       door.mostOut = Math.max(door.mostOut, door.allOut.size);
