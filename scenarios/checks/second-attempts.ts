@@ -17,7 +17,6 @@ const WINDOW_MS = 10_000;
 class Counted {
   readonly arrived: SlidingCount = new SlidingCount(WINDOW_MS);
   readonly second: SlidingCount = new SlidingCount(WINDOW_MS);
-  readonly down: Set<string> = new Set();
 }
 
 export function secondAttempts(fleet: Fleet): FleetObserver {
@@ -35,6 +34,12 @@ export function secondAttempts(fleet: Fleet): FleetObserver {
     there.set(command, known);
     return known;
   };
+  /** Attempts that their commands went on from, because their station was declared down or replaced. */
+  const left: WeakSet<Attempt> = new WeakSet();
+  const wentOn = (group: string, station: string): void => {
+    for (const { out } of there.values())
+      for (const attempt of out) if (attempt.group === group && attempt.station === station) left.add(attempt);
+  };
   let running = 0;
   const localMs = (): number => fleet.gateway?.nowMs() ?? world.nowMs;
   return {
@@ -48,18 +53,14 @@ export function secondAttempts(fleet: Fleet): FleetObserver {
       of(command.group).arrived.add(localMs());
     },
     gatewayEvent(event) {
-      if (event.type !== "declaration") return;
-      if (event.to === "down") of(event.group).down.add(event.node);
-      else of(event.group).down.delete(event.node);
+      if (event.type === "declaration" && event.to === "down") wentOn(event.group, event.node);
+      else if (event.type === "promoted") wentOn(event.group, event.from);
     },
     attemptBegan(attempt) {
-      const { command, group, station, epoch } = attempt;
+      const { command, group, station } = attempt;
       const { visits, out } = thereOf(command);
       const counted = of(group);
-      const isSecond = [...out].some(
-        (one) =>
-          one.station !== station && !one.signal.aborted && one.epoch === epoch && !counted.down.has(one.station),
-      );
+      const isSecond = [...out].some((one) => one.station !== station && !one.signal.aborted && !left.has(one));
       out.add(attempt);
       if (!isSecond || visits !== 1) return;
       const nowMs = localMs();

@@ -251,6 +251,7 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
       },
     ],
     invariants: ["second-attempts-are-few"],
+    scenario: "wide-swarm",
   },
   {
     name: "full-station-takes-more",

@@ -48,7 +48,7 @@ interface Printed {
 
 /** Hunts `mutant` in `copy`, which is left as it was. */
 export async function hunt(mutant: Mutant, copy: SourceCopy, options: HuntOptions): Promise<Found | Missed> {
-  const scenario = mutant.scenario ?? "narrow-swarm";
+  const scenario = mutant.scenario ?? "swarm";
   copy.plant(mutant);
   try {
     const { stdout, stderr } = await copy.simulate(

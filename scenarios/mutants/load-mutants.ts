@@ -22,6 +22,7 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
       },
     ],
     invariants: ["goodput-comes-back"],
+    scenario: "wide-swarm",
   },
   {
     name: "limit-never-raised",
@@ -38,6 +39,7 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
       },
     ],
     invariants: ["goodput-comes-back"],
+    scenario: "wide-swarm",
   },
   {
     name: "abandoned-lower-the-limit",
@@ -95,7 +97,8 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
         replace: "    const lately = this.#ages.filter((_, place) => nowMs > (this.#atMs[place] as number));",
       },
     ],
-    invariants: ["goodput-comes-back"],
+    invariants: ["goodput-comes-back", "collapse-is-told"],
+    scenario: "wide-swarm",
   },
   {
     name: "uploads-teach-patience",
@@ -107,7 +110,8 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
         replace: "    if (waits || call.id > 0) this.patience.noteHangUp(",
       },
     ],
-    invariants: ["goodput-comes-back", "quiet-is-served"],
+    invariants: ["goodput-comes-back", "quiet-is-served", "collapse-is-told"],
+    scenario: "wide-swarm",
   },
   {
     name: "deadline-believed",
@@ -119,7 +123,8 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
         replace: "    if (estimateMs === undefined || call.terms.deadline > 0) return call.terms.deadline;",
       },
     ],
-    invariants: ["goodput-comes-back"],
+    invariants: ["goodput-comes-back", "collapse-is-told"],
+    scenario: "wide-swarm",
   },
   {
     name: "newest-first-for-ever",
@@ -208,5 +213,6 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     file: ADMISSION,
     edits: [{ find: "      if (this.#learned.allows(nowMs)) return true;", replace: "      return true;" }],
     invariants: ["goodput-comes-back"],
+    scenario: "wide-swarm",
   },
 ];

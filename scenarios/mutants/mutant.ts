@@ -11,6 +11,6 @@ export interface Mutant {
   readonly edits: readonly { readonly find: string; readonly replace: string }[];
   /** Any of these must be violated within 1,000 seeds of the scenario; the first is the one that is meant. */
   readonly invariants: readonly [string, ...string[]];
-  /** Where it is looked for. Default `narrow-swarm`. */
+  /** Where it is looked for. Default `swarm`. */
   readonly scenario?: string;
 }

@@ -53,6 +53,7 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
       },
     ],
     invariants: ["goodput-comes-back", "serves-after-heal"],
+    scenario: "wide-swarm",
   },
   {
     name: "unfit-for-ever",
