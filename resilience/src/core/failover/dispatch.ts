@@ -363,8 +363,9 @@ export class Dispatcher {
       if (budget?.send(nowMs) === false) return this.#park(call, BUDGET_RECHECK_MS, nowMs);
     } else {
       this.#refund(call);
-      budget?.deposit(nowMs);
+      if (call.booked !== station) budget?.deposit(nowMs);
     }
+    call.booked = undefined;
     sharedSlots?.tryTake();
     station.admission.enter(nowMs);
     const permit = breaker?.acquire(nowMs);
@@ -443,17 +444,23 @@ export class Dispatcher {
       case "unreachable":
         if (!isAbandoned && !distrusted) evidence.noteRefused(startedMs);
         this.#router.trialFailed(station, true, nowMs);
+        call.booked = station;
         break;
       case "overloaded":
         evidence.noteOverloaded(call.terms.source, startedMs);
         this.#overloaded(call, station, end.retryAfterMs, nowMs);
         break;
       case "failed":
-      case "stale":
         evidence.noteAnswer(startedMs);
         break;
-      case "ignored":
+      case "stale":
+        evidence.noteAnswer(startedMs);
+        call.booked = station;
+        break;
       case "local-shortage":
+        call.booked = station;
+        break;
+      case "ignored":
         break;
     }
     if (permit === undefined || breaker === undefined) return;
