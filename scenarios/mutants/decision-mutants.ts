@@ -158,22 +158,6 @@ export const DECISION_MUTANTS: readonly Mutant[] = [
     invariants: ["handover-ends", "failback-comes"],
   },
   {
-    name: "failback-fails-unnoticed",
-    bug: "a failback goes on although its station fails what it is given",
-    file: `${FAILOVER}/dispatch.ts`,
-    edits: [
-      {
-        find: "if (loser === this.roles.failback?.to) this.#endFailback(",
-        replace: "if (loser === this.roles.failback?.to && this.waiting < 0) this.#endFailback(",
-      },
-      {
-        find: "if (station === this.roles.failback?.to) this.#endFailback(",
-        replace: "if (station === this.roles.failback?.to && this.waiting < 0) this.#endFailback(",
-      },
-    ],
-    invariants: ["failback-is-given-up"],
-  },
-  {
     name: "failback-without-canary",
     bug: "a failback begins with every call at once, and not with one that can be repeated",
     file: `${FAILOVER}/failback.ts`,
@@ -196,18 +180,6 @@ export const DECISION_MUTANTS: readonly Mutant[] = [
       },
     ],
     invariants: ["prefers-whom-it-should"],
-  },
-  {
-    name: "replaces-while-in-doubt-of-itself",
-    bug: "a gateway that stood still replaces stations all the same",
-    file: `${FAILOVER}/roles.ts`,
-    edits: [
-      {
-        find: "if (!this.isLeaseHeld(nowMs) || nowMs < this.distrustUntilMs) return undefined;",
-        replace: "if (!this.isLeaseHeld(nowMs)) return undefined;",
-      },
-    ],
-    invariants: ["abstention-is-kept"],
   },
   {
     name: "refusals-ever",

@@ -105,18 +105,6 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
     invariants: ["abstention-is-kept"],
   },
   {
-    name: "cleared-too-soon",
-    bug: "below the threshold that suspects is as good as below the one that clears",
-    file: SUPERVISOR,
-    edits: [
-      {
-        find: "const clear = look.level < clearThreshold && !pastCeiling;",
-        replace: "const clear = look.level < suspectThreshold && !pastCeiling;",
-      },
-    ],
-    invariants: ["declaration-follows-level"],
-  },
-  {
     name: "never-doubts-itself",
     bug: "an observer that stood still declares everybody",
     file: RUNTIME_SUPERVISOR,

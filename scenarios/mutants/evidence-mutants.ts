@@ -38,17 +38,6 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
     invariants: ["breaker-counts-its-own", "fit-is-promoted", "serves-after-heal"],
   },
   {
-    name: "comparison-needs-a-thousand",
-    bug: "what the other station served counts only after a thousand failures",
-    file: EVIDENCE,
-    edits: [
-      { find: "const VERDICTS = 20;", replace: "const VERDICTS = 2_000;" },
-      { find: "const MIN_LOST = 5;", replace: "const MIN_LOST = 1_000;" },
-      { find: "const DOUBTED_AFTER_LOST = 3;", replace: "const DOUBTED_AFTER_LOST = 1_000;" },
-    ],
-    invariants: ["takes-over", "fit-is-promoted"],
-  },
-  {
     name: "parked-instead-of-compared",
     bug: "a repeatable call that failed is parked until later, and does not go to the other station",
     file: DISPATCH,

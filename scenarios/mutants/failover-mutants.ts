@@ -254,18 +254,6 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
     scenario: "wide-swarm",
   },
   {
-    name: "full-station-takes-more",
-    bug: "a call that goes on to the other station goes there however much that has to do",
-    file: "resilience/src/core/failover/router.ts",
-    edits: [
-      {
-        find: "      if (!this.#isFresh(call, station, nowMs)) continue;\n      if (station.admits(nowMs)) return station;\n",
-        replace: "      if (!this.#isFresh(call, station, nowMs)) continue;\n      return station;\n",
-      },
-    ],
-    invariants: ["in-flight-within-limit", "offered-within-capacity"],
-  },
-  {
     name: "once-finds-out",
     bug: "a command without a key finds out whether a silent station lives, while others wait that can be repeated",
     file: "resilience/src/core/failover/router.ts",

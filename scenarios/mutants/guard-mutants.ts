@@ -154,13 +154,6 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
     invariants: ["breaker-probes-are-bounded"],
   },
   {
-    name: "open-for-nothing",
-    bug: "an open circuit is half-open at once",
-    file: BREAKER,
-    edits: [{ find: "this.#openUntilMs = atMs + this.#openDurationMs;", replace: "this.#openUntilMs = atMs;" }],
-    invariants: ["breaker-transitions-are-legal", "breaker-probes-are-bounded"],
-  },
-  {
     name: "breaker-never-closes",
     bug: "a probe's success is not counted",
     file: BREAKER,
@@ -182,22 +175,6 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
       },
     ],
     invariants: ["breaker-probes-return", "breakers-close", "serves-after-heal"],
-  },
-  {
-    name: "late-results-count",
-    bug: "results of calls from before the trip count in the new generation",
-    file: BREAKER,
-    edits: [
-      {
-        find: '  success(permit: Permit, nowMs: number, slow = false): void {\n    if (this.#state === "closed" && permit === this.#generation) {',
-        replace: '  success(permit: Permit, nowMs: number, slow = false): void {\n    if (this.#state === "closed") {',
-      },
-      {
-        find: '  failure(permit: Permit, nowMs: number, slow = false): void {\n    if (this.#state === "closed" && permit === this.#generation) {',
-        replace: '  failure(permit: Permit, nowMs: number, slow = false): void {\n    if (this.#state === "closed") {',
-      },
-    ],
-    invariants: ["breaker-counts-its-own", "breaker-trips-on-evidence"],
   },
   {
     name: "rejections-count-as-failures",
@@ -250,18 +227,6 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
     invariants: ["in-flight-within-limit"],
   },
   {
-    name: "permit-kept-on-abort",
-    bug: "a probe that is aborted keeps its permit",
-    file: BREAKER,
-    edits: [
-      {
-        find: 'if (this.#state !== "closed") this.#returnProbe(permit, nowMs);',
-        replace: 'if (this.#state === "closed") this.#returnProbe(permit, nowMs);',
-      },
-    ],
-    invariants: ["breaker-probes-return"],
-  },
-  {
     name: "attempt-never-times-out",
     bug: "an attempt has no timeout of its own",
     file: DISPATCH,
@@ -276,12 +241,5 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
       },
     ],
     invariants: ["attempts-time-out", "takes-over"],
-  },
-  {
-    name: "everybody-in-step",
-    bug: "back-off without jitter",
-    file: "resilience/src/core/backoff.ts",
-    edits: [{ find: "        return this.#random.next() * bound;", replace: "        return bound;" }],
-    invariants: ["retries-are-spread"],
   },
 ];

@@ -25,36 +25,6 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     scenario: "wide-swarm",
   },
   {
-    name: "limit-never-raised",
-    bug: "a limit that was lowered is never raised again",
-    file: ADMISSION,
-    edits: [
-      {
-        find: "      else if (this.#wasBound && this.#finished > 0) this.#raise(usualMs, nowMs);\n",
-        replace: "      else if (this.#wasBound && !this.#isLearned) this.#raise(usualMs, nowMs);\n",
-      },
-      {
-        find: "      } else if (nowMs - this.#boundAtMs >= Math.max(LIFT_AFTER_MS, 2 * usualMs)) this.#lift();",
-        replace: "      } else if (nowMs - this.#boundAtMs >= 1e12 + usualMs) this.#lift();",
-      },
-    ],
-    invariants: ["goodput-comes-back"],
-    scenario: "wide-swarm",
-  },
-  {
-    name: "abandoned-lower-the-limit",
-    bug: "every call whose caller left lowers the limit",
-    file: DISPATCH,
-    edits: [
-      {
-        find: '      if (attempt.isOverdue) this.#noteLoad(station, "unanswered", nowMs);\n    }\n    this.#settle(call, { error: new CallAbortedError',
-        replace:
-          '      this.#noteLoad(station, "unanswered", nowMs);\n    }\n    this.#settle(call, { error: new CallAbortedError',
-      },
-    ],
-    invariants: ["goodput-comes-back", "quiet-is-served"],
-  },
-  {
     name: "hint-pauses-a-serving-station",
     bug: "a station that refuses one call with Retry-After gets none at all for so long, although it serves others",
     file: ADMISSION,
@@ -98,19 +68,6 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
       },
     ],
     invariants: ["goodput-comes-back", "collapse-is-told"],
-    scenario: "wide-swarm",
-  },
-  {
-    name: "uploads-teach-patience",
-    bug: "a caller who leaves while it is still sending is taken for one who waited for so long",
-    file: DISPATCH,
-    edits: [
-      {
-        find: "    if (waits) this.patience.noteHangUp(",
-        replace: "    if (waits || call.id > 0) this.patience.noteHangUp(",
-      },
-    ],
-    invariants: ["goodput-comes-back", "quiet-is-served", "collapse-is-told"],
     scenario: "wide-swarm",
   },
   {
@@ -163,18 +120,6 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     invariants: ["goodput-comes-back", "serves-after-heal"],
   },
   {
-    name: "refused-without-a-hint",
-    bug: "whom a gateway refuses for want of room is not told when to come back",
-    file: DISPATCH,
-    edits: [
-      {
-        find: "      const error = new OverloadedError(message, { retryAfterMs: Math.ceil(waitMs) });",
-        replace: "      const error = new OverloadedError(message);",
-      },
-    ],
-    invariants: ["nobody-waits-for-nothing"],
-  },
-  {
     name: "collapse-untold",
     bug: "no event tells that goodput has collapsed",
     file: "resilience/src/core/failover/goodput.ts",
@@ -206,13 +151,5 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
       },
     ],
     invariants: ["offered-within-capacity"],
-  },
-  {
-    name: "pace-ignored",
-    bug: "what a station takes is learned as a number of calls in flight only, and they come in bursts",
-    file: ADMISSION,
-    edits: [{ find: "      if (this.#learned.allows(nowMs)) return true;", replace: "      return true;" }],
-    invariants: ["goodput-comes-back"],
-    scenario: "wide-swarm",
   },
 ];

@@ -43,31 +43,6 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
     invariants: ["nothing-sent-after-the-answer", "counts-agree"],
   },
   {
-    name: "oldest-first",
-    bug: "who has waited longest goes first, also when no answer can reach it in time any more",
-    file: DISPATCH,
-    edits: [
-      {
-        find: "if (anyUsable && this.#limitMs(call) < nowMs + this.#serviceMs()) {",
-        replace: "if (anyUsable && call.terms.deadline < nowMs) {",
-      },
-    ],
-    invariants: ["goodput-comes-back", "serves-after-heal"],
-    scenario: "wide-swarm",
-  },
-  {
-    name: "unfit-for-ever",
-    bug: "failures of attempts from before a station was replaced are held against it for ever",
-    file: `${FAILOVER}/evidence.ts`,
-    edits: [
-      {
-        find: "    if (startedMs < this.#beginsMs) return;\n    this.#lost++;",
-        replace: "    this.#lost++;",
-      },
-    ],
-    invariants: ["fit-again"],
-  },
-  {
     name: "one-attempt-counted-twice",
     bug: "an attempt that timed out counts as two failed ones",
     file: DISPATCH,
@@ -104,31 +79,6 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
       },
     ],
     invariants: ["resend-is-not-reported"],
-  },
-  {
-    name: "back-to-the-unproven",
-    bug: "a failback that drains is not given up when its station turns out not to be well",
-    file: `${FAILOVER}/failover.ts`,
-    edits: [
-      {
-        find: 'if (station.assessment.fit && cause === "failback" && !station.assessment.proven)',
-        replace: 'if (station.assessment.fit && cause === "failback" && station.failedAtMs.length > 99)',
-      },
-    ],
-    invariants: ["failback-is-proven"],
-  },
-  {
-    name: "half-of-the-news",
-    bug: "stations are weighed after each declaration of a look, and not after all of them",
-    file: "resilience/src/runtime/failover/failover.ts",
-    edits: [
-      {
-        find: 'if (declaration === together.at(-1)) this.#driver.input({ type: "declared", declarations: together });',
-        replace:
-          'if (together.includes(declaration)) this.#driver.input({ type: "declared", declarations: [declaration] });',
-      },
-    ],
-    invariants: ["promotes-on-evidence", "unfit-is-not-promoted"],
   },
   {
     name: "epoch-judged-at-arrival",
