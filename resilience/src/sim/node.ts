@@ -258,7 +258,7 @@ export class SimNode {
         if (!this.#lives(incarnation)) return NEVER;
         const { timers } = this.#loop;
         const entry = timers.add(Math.max(atMs, this.clock.nowMs()), run, subject as Subject);
-        if (timers.nextAtMs === entry.atMs) this.#arm();
+        if (timers.nextAtMs === entry.dueAtMs) this.#arm();
         return entry;
       },
       sleepUntil: (atMs, signal) => sleepOn(clock, atMs, signal),

@@ -15,8 +15,8 @@
  * end. The rules of what may move are in `dispatch.ts`.
  */
 import type { Deadline } from "../deadline.ts";
+import type { Due } from "../due-heap.ts";
 import type { CallSource } from "./call-sources.ts";
-import type { Due } from "./due-heap.ts";
 import type { Station } from "./station.ts";
 
 /** How something ends for the caller: with a value, which may be a failure's, or with an error. */

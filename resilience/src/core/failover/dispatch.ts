@@ -19,6 +19,7 @@
  * it at the pace of the station's admission control (`admission.ts`).
  */
 import { tooLate } from "../deadline.ts";
+import { DueHeap } from "../due-heap.ts";
 import {
   AttemptTimeoutError,
   CallAbortedError,
@@ -44,7 +45,6 @@ import {
   WAITING,
 } from "./call.ts";
 import { CallQueue } from "./call-queue.ts";
-import { DueHeap } from "./due-heap.ts";
 import type { FailoverEvent } from "./events.ts";
 import type { FailoverDecision, PlannedCause, Promotion } from "./failover.ts";
 import { type CallOutcome, GoodputWatch } from "./goodput.ts";

@@ -1,7 +1,8 @@
 /**
- * Things that fall due at an instant, in order: the one timer of the failover is set for the earliest of them. A binary
- * heap whose entries know their own place, so that a call which ends takes its entry out without a search, and no object
- * is made for an entry. Entries of the same instant fall due in the order of their numbers, which keeps a run repeatable.
+ * Things that fall due at an instant, in order: one timer is set for the earliest of them. A binary heap whose entries know
+ * their own place, so that taking one out needs no search and leaves nothing behind, and no object is made for an entry.
+ * The latest so far stays where it is put, in O(1). Entries of the same instant fall due in the order of their numbers,
+ * which keeps a run repeatable.
  */
 
 /** Something that can fall due. The two fields in the middle belong to the heap. */
@@ -31,14 +32,19 @@ export class DueHeap<Entry extends Due> {
     return this.#heap[0];
   }
 
+  /** Puts in `entry`, which is not in the heap, to fall due at `dueAtMs`. */
+  add(entry: Entry, dueAtMs: number): void {
+    entry.dueAtMs = dueAtMs;
+    entry.duePlace = this.#heap.length;
+    this.#heap.push(entry);
+    this.#rise(entry);
+  }
+
   /** Puts `entry` in, or moves it, to fall due at `atMs`; `Infinity` takes it out. */
   set(entry: Entry, atMs: number): void {
     if (atMs === Number.POSITIVE_INFINITY) return this.remove(entry);
+    if (entry.duePlace < 0) return this.add(entry, atMs);
     entry.dueAtMs = atMs;
-    if (entry.duePlace < 0) {
-      entry.duePlace = this.#heap.length;
-      this.#heap.push(entry);
-    }
     this.#sink(entry);
     this.#rise(entry);
   }

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { type Due, DueHeap } from "./due-heap.ts";
 
 const SEED = Number(process.env["SEED"] ?? 2702003);
-const REPLAY = `seed ${SEED}; replay: SEED=${SEED} node --conditions=@gsf/source --test resilience/src/core/failover/due-heap.test.ts`;
+const REPLAY = `seed ${SEED}; replay: SEED=${SEED} node --conditions=@gsf/source --test resilience/src/core/due-heap.test.ts`;
 
 const due = (id: number): Due => ({ id, dueAtMs: 0, duePlace: -1 });
 
