@@ -245,6 +245,11 @@ export class StationEvidence {
     this.#verdicts = [];
   }
 
+  /** It failed: that it served before is no reason any more to send it more than a trial. */
+  forgetService(): void {
+    this.#lastServedMs = Number.NEGATIVE_INFINITY;
+  }
+
   #overdueProofMs(): number {
     return this.#silentSinceMs + this.#unansweredAfterMs;
   }

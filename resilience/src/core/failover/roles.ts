@@ -84,6 +84,7 @@ export class Roles {
   decide(nowMs: number): FailoverDecision | undefined {
     if (!this.isRunning) return undefined;
     for (const station of this.stations) {
+      if (station !== this.#active) station.setAsideIfFailing(nowMs);
       const assessment = this.assess(station, nowMs);
       station.assessed(assessment, nowMs);
       this.machine.assess(station.name, assessment, nowMs);

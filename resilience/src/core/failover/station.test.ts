@@ -118,6 +118,14 @@ test("[F7] idle and failing → its cooldown starts, and after it nothing is hel
   assert.deepEqual([one.isUsable(false, 4_999), one.isUsable(false, 5_000)], [false, true]);
 });
 
+test("[F7] a cooldown starts → what it served before is forgotten, and it is given no more than a trial", () => {
+  const one = heard();
+  one.evidence.noteServed(0, 0);
+  fail(one, 1);
+  one.setAsideIfFailing(1);
+  assert.deepEqual([one.evidence.isRefusing, one.evidence.lastServedMs], [false, Number.NEGATIVE_INFINITY]);
+});
+
 test("[F7] a probe that succeeds → ends the cooldown and the need of one; a probe that fails → needs one", () => {
   const one = heard({ needsProof: true });
   fail(one, 0);

@@ -158,6 +158,7 @@ export class Station {
     this.#doublings = again ? Math.min(this.#doublings + 1, MAX_DOUBLINGS) : 0;
     this.#cooldownUntilMs = nowMs + this.#currentCooldownMs;
     this.#replacedFor = reason;
+    this.evidence.forgetService();
   }
 
   /** A probe of its command path succeeded, while it was idle. */
