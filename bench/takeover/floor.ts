@@ -100,7 +100,7 @@ class Bucket {
 }
 
 /**
- * Earliest deadline first (all callers are equally patient, so oldest first) through whoever can serve, from the fault to
+ * Earliest deadline first (all callers are equally patient, so oldest first) through the stations that can serve, from the fault to
  * the end of the load. `steps` are those of the case at their real instants; the bench passes for a start the instant at
  * which the station was ready.
  */

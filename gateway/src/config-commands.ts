@@ -52,7 +52,7 @@ export const commands: z.ZodType<GroupSettings["commands"]> = section({
   maxWait: duration(0, HOUR_MS).optional(),
   maxWaiting: wholeNumber(0, 1_000_000).default(10_000),
   maxConcurrent: wholeNumber(1, 1_000_000).default(256),
-  /** Right where whoever executes a key executes it once; `report` where nobody does. */
+  /** Right where the service executes a key once; `report` where it does not. */
   ambiguousKeyed: oneOf("resend", "report").default("resend"),
   errorBody: trueOrFalse().default(true),
   deadlineHeader,

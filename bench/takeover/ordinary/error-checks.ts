@@ -11,7 +11,7 @@ import { allAre, atMost, type Check, type Finding, isTrue, slowest, staged } fro
 const AT_ONCE_MS = 50;
 /** Beside other traffic there may be a little more. */
 const SOON_MS = 100;
-/** Whoever has not answered by now has failed the check; there is no need to wait on. */
+/** A gateway that has not answered by now has failed the check; waiting longer shows nothing. */
 const GIVEN_UP_MS = 2_000;
 const REPEATS = 5;
 const THOUSAND = 1_000;

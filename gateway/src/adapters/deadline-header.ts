@@ -1,7 +1,7 @@
 /**
  * Deadlines as instants of the wall clock. The time left, which travels beside it, means nothing to a process that was
  * stopped in between: it counts from when it is read. An instant still holds then, if the machines agree on the time of
- * day; how far they may differ is for whoever runs them to know. Formats: seconds and milliseconds since 1970, and
+ * day; the operator knows how far they may differ. Formats: seconds and milliseconds since 1970, and
  * RFC 3339.
  */
 import type { DeadlineHeader } from "../fleet/settings.ts";

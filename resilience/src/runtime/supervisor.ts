@@ -127,7 +127,7 @@ export class LivenessSupervisor {
 
   /**
    * Abstains for `forMs` from now (0 or more), reason `own-shortage`: heartbeats that are asked for could not be, for want of
-   * a descriptor, a port or memory. Whoever asks says so each time; it is told as one abstention while it lasts.
+   * a descriptor, a port or memory. The caller says so at each such attempt; it is told as one abstention while it lasts.
    */
   abstain(forMs: number): void {
     const nowMs = this.#clock.nowMs();
