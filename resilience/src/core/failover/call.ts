@@ -140,7 +140,7 @@ export class Call implements CallTerms, Due {
   staleRefusals = 0;
   /** Station whose retry budget has been charged for an attempt that is yet to come. */
   charged: Station | undefined = undefined;
-  /** Station in whose retry budget an attempt is booked that never reached it: the next one there is not booked again. */
+  /** Station in whose retry budget an attempt is booked that did no work there: the next one there is not booked again. */
   booked: Station | undefined = undefined;
   /** When its wait for a station ends; undefined before it has waited. */
   waitEndsMs: number | undefined = undefined;

@@ -111,6 +111,8 @@ const SHORTAGE_RETRY_MS = 20;
 const MAX_SHORTAGE_RETRY_MS = 250;
 /** … and given up after this long: by then its caller should hear of it. */
 const MAX_SHORTAGE_MS = 2_000;
+/** Ends of attempts that did no work at their station. */
+const NEVER_RAN: ReadonlySet<AttemptEnd["result"]> = new Set(["unreachable", "local-shortage", "stale"]);
 /** A call that waits for room in a retry budget looks again after this long. */
 const BUDGET_RECHECK_MS = 250;
 /** A tick that is later than this means that this process did not run: answers wait unread, and are read first. */
@@ -399,6 +401,7 @@ export class Dispatcher {
     this.#leaveSlot(station);
     takeOut(attempt);
     this.#book(attempt, end, nowMs);
+    if (NEVER_RAN.has(end.result)) call.booked = station;
     station.admission.leave();
     if (call.state.phase === "done" || (attempt.isAbandoned && end.result !== "served")) {
       return this.#look(station, nowMs);
@@ -444,23 +447,17 @@ export class Dispatcher {
       case "unreachable":
         if (!isAbandoned && !distrusted) evidence.noteRefused(startedMs);
         this.#router.trialFailed(station, true, nowMs);
-        call.booked = station;
         break;
       case "overloaded":
         evidence.noteOverloaded(call.terms.source, startedMs);
         this.#overloaded(call, station, end.retryAfterMs, nowMs);
         break;
       case "failed":
-        evidence.noteAnswer(startedMs);
-        break;
       case "stale":
         evidence.noteAnswer(startedMs);
-        call.booked = station;
-        break;
-      case "local-shortage":
-        call.booked = station;
         break;
       case "ignored":
+      case "local-shortage":
         break;
     }
     if (permit === undefined || breaker === undefined) return;
