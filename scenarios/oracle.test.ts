@@ -15,7 +15,7 @@ import { oracleProgram } from "./fleet/oracle-gateway.ts";
 import type { FleetPlan } from "./fleet/plan.ts";
 import { wideSwarm } from "./swarm.ts";
 
-const SEEDS = 120;
+const SEEDS = 240;
 
 const oracle: Simulation<FleetPlan> = {
   ...wideSwarm,

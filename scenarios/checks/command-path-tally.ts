@@ -20,6 +20,8 @@ const LEAST_LOST = 5;
 const LOST_RATE = 0.4;
 /** So many attempts have to be overdue. */
 const LEAST_OVERDUE = 2;
+/** Where nobody knows what is usual, an attempt is worth a second one after this, and that it lost to it is held against it. */
+const WORTH_A_SECOND_MS = 1_000;
 /** Answers that are remembered to tell what is usual. */
 const ANSWERS = 100;
 /** An attempt is overdue once it is out for longer than nearly all of them: at least than this share of the last. */
@@ -133,8 +135,11 @@ export class CommandPathTally {
     if (!this.#out.delete(attempt)) return;
     const { command, localMs } = attempt;
     const end = endOf(attempt, this.#settings);
-    if (attempt.outcome === "reply") this.#answered(nowMs);
-    else if (!attempt.ours) this.#unanswered.push(attempt);
+    if (attempt.outcome === "reply") {
+      this.#answered(nowMs);
+      // Whatever it says, it shows that connections are taken again.
+      this.#refused.served(localMs);
+    } else if (!attempt.ours) this.#unanswered.push(attempt);
     if (end === "served") this.#served(localMs, nowMs - attempt.judgedFromLocalMs);
     else if (end === "nothing" || localMs < this.#beginsMs) return;
     else if (end === "refused") {
@@ -147,11 +152,18 @@ export class CommandPathTally {
     }
   }
 
-  /** Another station has served `command`. */
-  servedElsewhere(command: Command): void {
-    const startedMs = this.#failedHere.get(command);
+  /** Another station has served `command`, which has failed here or is still out here for long. */
+  servedElsewhere(command: Command, nowMs: number): void {
+    const startedMs = this.#failedHere.get(command) ?? this.#outLongMs(command, nowMs);
     this.#failedHere.delete(command);
     if (startedMs !== undefined && startedMs >= this.#beginsMs) this.#compare(1);
+  }
+
+  /** When the attempt of `command` was sent that was worth a second one elsewhere; undefined where there is none. */
+  #outLongMs(command: Command, nowMs: number): number | undefined {
+    for (const attempt of this.#out)
+      if (attempt.command === command && nowMs - attempt.judgedFromLocalMs >= WORTH_A_SECOND_MS) return attempt.localMs;
+    return undefined;
   }
 
   /** `command` is over. */
@@ -199,7 +211,7 @@ export class CommandPathTally {
   }
 
   #served(startedMs: number, tookMs: number): void {
-    for (const row of [this.#refused, this.#lost, this.#failed]) row.served(startedMs);
+    for (const row of [this.#lost, this.#failed]) row.served(startedMs);
     this.#compare(0);
     if (tookMs >= 0) this.#usual.add(tookMs);
   }

@@ -39,6 +39,10 @@ const UNLIKELY = 1e-6;
 const ENOUGH_ANSWERS = 64;
 const OVERDUE_ATTEMPTS = 2;
 const OVERDUE_RATIO = 1.6;
+/** Where nobody knows what is usual, an attempt is worth a second one after this. */
+const STRANGER_HEDGE_MS = 1_000;
+/** Modes of a service in which everything is answered, however wrongly. */
+const ANSWERS: ReadonlySet<string> = new Set(["errors", "busy", "errors-after", "lying-200"]);
 /** A station that is promoted is not held back by anything for longer (held calls are looked at this often). */
 const LOOK_MS = 250;
 
@@ -137,16 +141,18 @@ function commandPathWaits(
   const { plan } = fleet.group(name);
   const { attemptMs } = comfortOf(fleet, name);
   const { failingForMs, minimumFailures, unansweredAfterMs } = commandPath;
+  const known = (span.fromMs / 1_000) * (plan.commandsPerSecond / 1.5) >= ENOUGH_ANSWERS;
   if (span.fault.kind === "service") {
     const share = plan.readRatio + (1 - plan.readRatio) * plan.keyedRatio;
     if (share < LEAST_REPEATABLE) return undefined;
     const tries = Math.ceil(Math.log(UNLIKELY) / Math.log(1 - Math.min(share, 0.999)));
-    return [
+    const waits = [
       { what: "a command that may be repeated", ms: 1.1 * arrivalsMs(fleet, name, tries) },
       { what: "its failure", ms: 1.1 * attemptMs + RECHECK_MS },
     ];
+    if (known || ANSWERS.has(span.fault.mode)) return waits;
+    return [...waits, { what: "an answer, until a second attempt is made", ms: STRANGER_HEDGE_MS + RECHECK_MS }];
   }
-  const known = (span.fromMs / 1_000) * (plan.commandsPerSecond / 1.5) >= ENOUGH_ANSWERS;
   if (known)
     return [
       { what: "commands that are not answered", ms: 1.1 * arrivalsMs(fleet, name, OVERDUE_ATTEMPTS + 1) },

@@ -93,8 +93,10 @@ export class WaysOfCalls {
   }
 
   /** `attempt` has ended, after `tookMs` of its gateway's clock since its body was out. */
-  ended({ group, station, outcome }: Attempt, tookMs: number): void {
-    if (outcome !== "reply" || !(tookMs >= 0)) return;
+  ended(attempt: Attempt, tookMs: number): void {
+    const { group, station } = attempt;
+    // How long a failure took says nothing about what is usual.
+    if (!this.#served(attempt) || !(tookMs >= 0)) return;
     const { answersMs } = this.#stations.of(group, station);
     answersMs.push(tookMs);
     if (answersMs.length > ANSWERS) answersMs.shift();

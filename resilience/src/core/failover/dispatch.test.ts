@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { Dispatching } from "../../../../test/worlds/dispatching.ts";
 import { StaleEpochError } from "../errors.ts";
 import { Slots, Waiter } from "../slots.ts";
-import type { AttemptEnd, AttemptResult } from "./call.ts";
+import type { Attempt, AttemptEnd, AttemptResult, Call } from "./call.ts";
 import type { DispatchAction } from "./dispatch.ts";
 
 const types = (actions: readonly DispatchAction[]): string[] =>
@@ -222,6 +222,37 @@ test("[F10] running: an endpoint that takes five seconds → known by its source
   world.advance(5_000);
   assert.deepEqual([world.out.length, world.north.isDoubted, world.told("doubted").length], [5, false, 0]);
   for (const call of calls) world.endCall(call, "served");
+});
+
+test("[F1] running: nobody knows what is usual, and the station answers nothing → hedged after a second; lost to the hedges, it is replaced", () => {
+  const world = new Dispatching({ stations: [{ timeoutMs: 60_000 }, { timeoutMs: 60_000 }] });
+  const calls = Array.from({ length: 5 }, () => world.submit({ key: "k" }));
+  world.advance(999);
+  assert.deepEqual(world.placesOf(calls[0] as Call), ["north"]);
+  world.advance(1);
+  for (const call of calls) {
+    assert.deepEqual(world.placesOf(call), ["north", "south"]);
+    world.endCall(call, "served");
+  }
+  const [promoted] = world.told("promoted");
+  assert.equal(promoted?.station, "south");
+  assert.match(JSON.stringify(promoted?.evidence), /5 of the last 5 commands failed here and were served by another/);
+});
+
+test("[F10] running: nobody knows what is usual, and both stations take five seconds → hedged, and nobody is blamed", () => {
+  const world = new Dispatching({ stations: [{ timeoutMs: 60_000 }, { timeoutMs: 60_000 }] });
+  const calls = Array.from({ length: 20 }, () => world.submit({ key: "k" }));
+  world.advance(5_000);
+  assert.equal(
+    world.out.filter(({ station }) => station === world.south).length,
+    5,
+    "as many as hedges are in reserve",
+  );
+  for (const call of calls) {
+    const first = world.out.find((attempt) => attempt.call === call && attempt.station === world.north);
+    world.end(first as Attempt, "served");
+  }
+  assert.deepEqual([world.north.evidence.isSuspect, world.told("promoted").length], [false, 0]);
 });
 
 test("[F4] running: a keyed call is answered with a failure, and answers are to stand → it goes to no other station", () => {
@@ -444,6 +475,17 @@ test("[F4] the old station is declared down → calls out there go elsewhere if 
   assert.equal(world.endOf(single), undefined);
   world.advance(1);
   assert.equal(world.endOf(single), "AMBIGUOUS_OUTCOME");
+});
+
+test("[F4] nobody is left, and the silent station is tried once more → both attempts are left when another one is promoted", () => {
+  const world = served();
+  world.declare("south", "down");
+  const call = world.submit({ key: "k" });
+  world.declare("north", "down");
+  assert.deepEqual(world.placesOf(call), ["north", "north"]);
+  world.declare("south", "alive");
+  assert.equal(world.roles.active.name, "south");
+  assert.deepEqual(world.placesOf(call), ["north", "north", "south"]);
 });
 
 test("[F4] a promotion because calls failed, the old station still answers → calls out there may finish", () => {

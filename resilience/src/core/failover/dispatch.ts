@@ -102,6 +102,9 @@ export type DispatchAction =
   | { readonly type: "leave-slot"; readonly station: Station }
   | { readonly type: "event"; readonly event: FailoverEvent };
 
+/** What speaks against a station when another one has served the call. */
+type Loss = Pick<Visit, "station" | "last" | "lastStartedMs" | "lastPermit">;
+
 /** Hedges: extra attempts elsewhere for calls that are overdue, as a share of all calls, and at least so many in 10 s. */
 const HEDGES = { ratio: 0.1, windowMs: 10_000, reserve: 5 };
 /** How often a station may answer that it has seen a newer epoch: after that, another gateway is at work. */
@@ -127,6 +130,12 @@ const DOOR_MARGIN = 1.2;
 const SERVING_MS = 1_000;
 /** A station of which too few answers are known may take so many times longer than the slowest of the others. */
 const STRANGER_RATIO = 2;
+/**
+ * Where nobody knows how long a call may take (the first minute of a gateway, a new route), it is worth a second attempt
+ * after this long. It proves nothing by its age: an endpoint may need five seconds. That another station answers it
+ * first does, and a station that hangs from the first call on is found out in this way only.
+ */
+const STRANGER_HEDGE_MS = 1_000;
 /** Where nothing tells when the queue can move on, it is looked at again this soon. */
 const QUEUE_RECHECK_MS = 10;
 /** Calls whose callers' patience is unknown are ordered as if it were this long; only the order matters. */
@@ -481,6 +490,7 @@ export class Dispatcher {
       for (const visit of call.visits) {
         if (visit.station !== station) this.#lostComparison(visit, nowMs);
       }
+    if (call.out !== undefined) this.#outrun(call.out, nowMs);
     if (station === this.roles.failback?.to) {
       this.roles.failback.noteServed(nowMs);
       this.#isWakeStale = true;
@@ -488,8 +498,16 @@ export class Dispatcher {
     this.#settle(call, settlement, "answered", nowMs);
   }
 
+  /** Attempts that were out for long at stations of which nobody knows what is usual: another one was quicker. */
+  #outrun(others: readonly Attempt[], nowMs: number): void {
+    for (const { station, isHedged, isOverdue, isMoved, startedMs, permit } of others) {
+      if (!isHedged || isOverdue || isMoved) continue;
+      this.#lostComparison({ station, last: "lost", lastStartedMs: startedMs, lastPermit: permit }, nowMs);
+    }
+  }
+
   /** `loser` failed a call that another station has served. */
-  #lostComparison({ station: loser, last, lastStartedMs, lastPermit }: Visit, nowMs: number): void {
+  #lostComparison({ station: loser, last, lastStartedMs, lastPermit }: Loss, nowMs: number): void {
     if (last !== "failed" && last !== "lost" && last !== "overloaded") return;
     // What was out while this process did not run was lost here, not there.
     if (last === "lost" && lastStartedMs < this.roles.distrustUntilMs) return;
@@ -834,15 +852,28 @@ export class Dispatcher {
     this.#due.set(call, atMs <= nowMs ? nowMs : atMs);
   }
 
-  /** When an attempt becomes overdue, or, once it is, worth a second one; `Infinity` once it is both, or where nobody knows. */
+  /** When an attempt becomes overdue, or, once it is, worth a second one; `Infinity` once it is both. */
   #lateAtMs({ station, call, judgedFromMs, isOverdue, isHedged }: Attempt): number {
     if (isHedged) return ENDLESS;
     const own = station.answerTimes;
     const isKnown = own.overdueAfterMs < ENDLESS;
     const usual = isKnown ? own : this.#slowestKnown();
-    const afterMs = (isOverdue ? usual.hedgeAfterMs : usual.overdueAfterMs) * (isKnown ? 1 : STRANGER_RATIO);
-    const lateAtMs = judgedFromMs + Math.max(afterMs, call.terms.source.overdueAfterMs);
-    return Math.max(lateAtMs, this.roles.distrustUntilMs);
+    const ratio = isKnown ? 1 : STRANGER_RATIO;
+    const { source } = call.terms;
+    const isUsualKnown = source.isKnown && usual.overdueAfterMs < ENDLESS;
+    let afterMs = Math.max(STRANGER_HEDGE_MS, this.#usualMs(station) * STRANGER_RATIO);
+    if (usual.overdueAfterMs < ENDLESS) {
+      const knownMs = (isOverdue || !isUsualKnown ? usual.hedgeAfterMs : usual.overdueAfterMs) * ratio;
+      afterMs = isUsualKnown ? knownMs : Math.max(afterMs, knownMs);
+    }
+    if (source.isKnown) afterMs = Math.max(afterMs, source.overdueAfterMs);
+    return Math.max(judgedFromMs + afterMs, this.roles.distrustUntilMs);
+  }
+
+  /** Is it known how long an attempt of this kind may take? Otherwise its age is not held against its station. */
+  #isUsualKnown({ station, call }: Attempt): boolean {
+    if (!call.terms.source.isKnown) return false;
+    return station.answerTimes.overdueAfterMs < ENDLESS || this.#slowestKnown().overdueAfterMs < ENDLESS;
   }
 
   /** Answer times of the slowest station of which they are known; the active one's where they are known of none. */
@@ -887,7 +918,7 @@ export class Dispatcher {
 
   #late(attempt: Attempt, nowMs: number): void {
     const { call, station, startedMs } = attempt;
-    if (!attempt.isOverdue) {
+    if (!attempt.isOverdue && this.#isUsualKnown(attempt)) {
       attempt.isOverdue = true;
       station.evidence.noteOverdue(startedMs, nowMs);
       this.#look(station, nowMs);
@@ -1034,14 +1065,15 @@ export class Dispatcher {
   #moveAll(station: Station, nowMs: number): void {
     for (const attempt of [...station.out]) {
       const { call } = attempt;
-      if (attempt.isAbandoned || call.state.phase !== "running" || (call.out?.length ?? 0) > 1) continue;
+      if (attempt.isAbandoned || call.state.phase !== "running") continue;
+      if (call.out?.some((other) => other.station !== station) === true) continue;
       if (!call.terms.isRepeatable) {
         call.answerEndsMs = Math.min(call.answerEndsMs ?? ENDLESS, nowMs + this.#options.maxWaitMs);
         this.#arm(call, nowMs);
         continue;
       }
       const visit = call.noteVisit(station);
-      visit.attempts++;
+      if (!attempt.isMoved) visit.attempts++;
       attempt.isMoved = true;
       visit.last = "lost";
       visit.lastStartedMs = attempt.startedMs;

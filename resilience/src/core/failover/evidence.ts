@@ -18,7 +18,7 @@ export interface CommandPathOptions {
   readonly failingForMs?: number;
   /** … and there must have been at least so many of them, with no success between. At least 1. Default 5. */
   readonly minimumFailures?: number;
-  /** So many refused connections in a row, with no success between, are proof at once. At least 1. Default 2. */
+  /** So many refused connections in a row, with no answer between, are proof at once. At least 1. Default 2. */
   readonly refusalsToDeclare?: number;
   /** Overdue attempts are proof once nothing has been answered for this long beyond the time they were due. In ms; 0 or more. Default 250. */
   readonly unansweredAfterMs?: number;
