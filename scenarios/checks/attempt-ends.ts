@@ -3,9 +3,12 @@
  * its connection was refused or lost, or whether its time was up. Only these say something about a station; an attempt
  * that nobody waited for any more, an epoch that is over and a shortage of the gateway's own machine say nothing.
  */
-import { AttemptTimeoutError } from "ground-station-failover";
+import { AttemptTimeoutError, DeadlineExceededError } from "ground-station-failover";
 import type { Attempt } from "../fleet/observer.ts";
 import type { DocumentedGroup } from "./documented.ts";
+
+/** docs/guide/failover.md: a deadline that is over after so much of the timeout counts as the timeout. */
+const NEARLY = 0.9;
 
 /**
  * `failed`: an answer that is no success. `overloaded`: 503 or 429. `lost`: sent, and not answered. `refused`: no
@@ -13,9 +16,10 @@ import type { DocumentedGroup } from "./documented.ts";
  */
 export type AttemptEnd = "served" | "failed" | "overloaded" | "lost" | "refused" | "nothing";
 
-export function endOf(attempt: Attempt, { commands }: Pick<DocumentedGroup, "commands">): AttemptEnd {
+export function endOf(attempt: Attempt, settings: Pick<DocumentedGroup, "commands">): AttemptEnd {
+  const { commands } = settings;
   const { outcome, status = 0, lies, ours, signal } = attempt;
-  if (isTimedOut(attempt)) return "lost";
+  if (isTimedOut(attempt, settings)) return "lost";
   if (ours || outcome === undefined || outcome === "aborted" || outcome === "stale") return "nothing";
   if (outcome === "reply") {
     if (status === 503 || status === 429) return "overloaded";
@@ -25,7 +29,14 @@ export function endOf(attempt: Attempt, { commands }: Pick<DocumentedGroup, "com
   return outcome === "never-sent" ? "refused" : "lost";
 }
 
-/** Has its gateway ended it because its time was up? Then it says so at once, and the attempt ends a little later. */
-export function isTimedOut({ signal }: Attempt): boolean {
-  return signal.aborted && signal.reason instanceof AttemptTimeoutError;
+/**
+ * Has its gateway ended it because its time was up? Then it says so at once, and the attempt ends a little later. A deadline
+ * that is over when the attempt has been out for nearly as long as the timeout allows says the same.
+ */
+export function isTimedOut(attempt: Attempt, { commands }: Pick<DocumentedGroup, "commands">): boolean {
+  const { signal, localMs, timeLeftMs, judgedFromLocalMs } = attempt;
+  if (!signal.aborted) return false;
+  if (signal.reason instanceof AttemptTimeoutError) return true;
+  const outForMs = localMs + timeLeftMs - judgedFromLocalMs;
+  return signal.reason instanceof DeadlineExceededError && outForMs >= NEARLY * commands.timeoutMs;
 }

@@ -253,7 +253,7 @@ class Watch {
   #pending(): Verdict[] {
     const pending: Verdict[] = [];
     for (const [attempt, period] of this.#out)
-      if (period === this.#period && isTimedOut(attempt)) pending.push("failure");
+      if (period === this.#period && isTimedOut(attempt, this.#settings)) pending.push("failure");
     return pending;
   }
 

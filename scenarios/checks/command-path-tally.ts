@@ -186,7 +186,7 @@ export class CommandPathTally {
   mayFail(nowMs: number): boolean {
     const { failingForMs, minimumFailures, refusalsToDeclare } = this.#settings.commandPath;
     // What its gateway gives up in this very step is booked before it ends.
-    const givenUp = [...this.#out].filter(isTimedOut).map(({ localMs }) => localMs);
+    const givenUp = [...this.#out].filter((one) => isTimedOut(one, this.#settings)).map(({ localMs }) => localMs);
     return (
       this.#refused.may(refusalsToDeclare, 0, [], nowMs) ||
       this.#lost.may(minimumFailures, failingForMs, givenUp, nowMs) ||

@@ -279,6 +279,22 @@ test("[F1] running: a newly active station answers nothing → overdue by what i
   assert.equal(world.roles.active.isDoubted, true);
 });
 
+test("[F1] running: deadline and timeout are the same, and the station answers nothing → each counts as lost", () => {
+  const world = new Dispatching({ stations: [{ timeoutMs: 2_000 }, {}] });
+  for (let call = 0; call < 5; call++) world.submit({ deadline: 1_990 });
+  world.advance(1_990);
+  assert.equal(world.settled.size, 5);
+  world.advance(10);
+  assert.equal(world.roles.active.name, "south");
+});
+
+test("[F10] running: a deadline far below the timeout is over → nothing is held against the station", () => {
+  const world = new Dispatching({ stations: [{ timeoutMs: 30_000 }, {}] });
+  for (let call = 0; call < 20; call++) world.submit({ deadline: 1_990 });
+  world.advance(5_000);
+  assert.deepEqual([world.settled.size, world.north.evidence.isSuspect], [20, false]);
+});
+
 test("[S8] running: attempts run out of time → they count as failures for the circuit", () => {
   const world = new Dispatching({ stations: [{ breaker: { minimumVolume: 3 } }, {}] });
   const { north } = world;

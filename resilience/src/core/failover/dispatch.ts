@@ -140,6 +140,8 @@ const STRANGER_HEDGE_MS = 1_000;
 const QUEUE_RECHECK_MS = 10;
 /** Calls whose callers' patience is unknown are ordered as if it were this long; only the order matters. */
 const ORDER_HORIZON_MS = 30_000;
+/** Where deadline and timeout are the same, the deadline is over first: it began while the call was on its way here. */
+const NEARLY = 0.9;
 /** Over how long the calls that were answered are counted. */
 const ANSWERED_WINDOW_MS = 1_000;
 const ENDLESS = Number.POSITIVE_INFINITY;
@@ -957,20 +959,28 @@ export class Dispatcher {
     const error = new AttemptTimeoutError(message);
     takeOut(attempt);
     this.#recall(attempt, error);
-    if (nowMs >= this.roles.distrustUntilMs) {
-      station.evidence.noteLost(attempt.startedMs);
-      if (attempt.permit !== undefined) station.parts.breaker?.failure(attempt.permit, nowMs);
-      this.#noteLoad(station, "unanswered", nowMs);
-    }
+    this.#noteTimedOut(attempt, nowMs);
     this.#failed(attempt, { result: "lost", settlement: { error } }, nowMs);
     this.#look(station, nowMs);
   }
 
+  #noteTimedOut({ station, startedMs, permit }: Attempt, nowMs: number): void {
+    if (nowMs < this.roles.distrustUntilMs) return;
+    station.evidence.noteLost(startedMs);
+    if (permit !== undefined) station.parts.breaker?.failure(permit, nowMs);
+    this.#noteLoad(station, "unanswered", nowMs);
+  }
+
   #expire(call: Call, nowMs: number): void {
-    for (const attempt of call.out ?? []) {
-      if (attempt.isOverdue) this.#noteLoad(attempt.station, "unanswered", nowMs);
+    const { out = [] } = call;
+    for (const attempt of out) {
+      const { station, isUploading, isAbandoned, isOverdue, judgedFromMs } = attempt;
+      const isTimedOut = !isUploading && !isAbandoned && nowMs - judgedFromMs >= NEARLY * station.parts.timeoutMs;
+      if (isTimedOut) this.#noteTimedOut(attempt, nowMs);
+      else if (isOverdue) this.#noteLoad(station, "unanswered", nowMs);
     }
     this.#outOfTime(call, nowMs);
+    for (const { station } of out) this.#look(station, nowMs);
   }
 
   // ── roles ───────────────────────────────────────────────────────────────────────────────────────────────────────
