@@ -36,6 +36,7 @@ export {
   RetryBudgetExhaustedError,
   StaleEpochError,
 } from "./core/errors.ts";
+export type { AttemptReason } from "./core/failover/call.ts";
 export type { FailoverEvent, OverloadFigures } from "./core/failover/events.ts";
 export type { CommandPathOptions } from "./core/failover/evidence.ts";
 export type { Assessment, Evidence, FailbackOptions, PlannedCause, PromotionCause } from "./core/failover/failover.ts";

@@ -213,6 +213,7 @@ export class CommandSeries {
 /** Counts that others keep, read when somebody asks. */
 export class KeptCounters {
   readonly calls: Counter<"group" | "how">;
+  readonly attempts: Counter<"group" | "why">;
   readonly heartbeats: Counter<"result">;
   readonly lookups: Counter<"result">;
   readonly unserved: Counter<"group" | "reason">;
@@ -225,6 +226,12 @@ export class KeptCounters {
       "Commands by how they ended for their callers: answered, failed, refused early, expired or hungUp.",
       "group",
       "how",
+    );
+    this.attempts = counter(
+      "attempts",
+      "Attempts at stations by why they were made: first, retry (the same station), elsewhere (moved to another), hedge.",
+      "group",
+      "why",
     );
     this.heartbeats = counter("heartbeats", "Heartbeat datagrams by what became of them.", "result");
     this.lookups = counter(

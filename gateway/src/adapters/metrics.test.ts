@@ -139,6 +139,8 @@ const FROM_THE_START = [
   'gsf_commands_total{group="atlantic",outcome="OVERLOADED"}',
   'gsf_commands_total{group="atlantic",outcome="AMBIGUOUS_OUTCOME"}',
   'gsf_commands_ended_total{group="atlantic",how="refused"}',
+  'gsf_attempts_total{group="atlantic",why="hedge"}',
+  'gsf_attempts_total{group="atlantic",why="elsewhere"}',
   'gsf_command_duration_seconds_count{group="atlantic"}',
 ];
 

@@ -101,11 +101,13 @@ export class GatewayMetrics {
   /** Everything, in Prometheus' text format. */
   text(): Promise<string> {
     const { statusOf, qualityOf, heartbeats, lookups, unserved } = this.#options;
-    const { calls } = this.#kept;
+    const { attempts, calls } = this.#kept;
     calls.reset();
+    attempts.reset();
     for (const [group, status] of Object.entries(statusOf())) {
       this.#readGroup(group, status);
       for (const [how, count] of Object.entries(status.ended)) calls.inc({ group, how }, count);
+      for (const [why, count] of Object.entries(status.attempts)) attempts.inc({ group, why }, count);
       for (const station of status.stations) this.#readStation({ group, station: station.name }, station);
     }
     for (const [group, stations] of Object.entries(qualityOf()))

@@ -42,6 +42,12 @@ export type AttemptResult =
   | "local-shortage"
   | "stale";
 
+/**
+ * Why an attempt was sent: `first` of its call; `retry` at a station that the call has reached before; `elsewhere`, after
+ * another station failed, refused or lost it, or fell silent; `hedge`, while the attempt elsewhere is still waited for.
+ */
+export type AttemptReason = "first" | "retry" | "elsewhere" | "hedge";
+
 /** How an attempt ended, with what came back. */
 export interface AttemptEnd {
   readonly result: AttemptResult;

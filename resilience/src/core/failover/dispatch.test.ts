@@ -194,6 +194,18 @@ test("[F10] running: overdue → hedged at the other station; whichever answers 
   }
 });
 
+test("attempts are counted by why they were sent", () => {
+  const world = served({ stations: [{ timeoutMs: 60_000 }, { timeoutMs: 60_000 }] });
+  const before = { ...world.dispatcher.sent };
+  const moved = world.submit({ key: "moved", source: "known" });
+  world.endCall(moved, "failed");
+  const late = world.submit({ key: "late", source: "known" });
+  world.advance(60);
+  assert.deepEqual(world.placesOf(late), ["north", "south"]);
+  const now = Object.entries(world.dispatcher.sent).map(([why, count]) => [why, count - before[why as "first"]]);
+  assert.deepEqual(Object.fromEntries(now), { first: 2, retry: 0, elsewhere: 1, hedge: 1 });
+});
+
 test("[F10] running: overdue without a key → never sent a second time", () => {
   const world = served();
   const call = world.submit({ source: "known" });

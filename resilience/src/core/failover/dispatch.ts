@@ -36,6 +36,7 @@ import type { AnswerTimes } from "./answer-times.ts";
 import {
   type Attempt,
   type AttemptEnd,
+  type AttemptReason,
   type Call,
   DONE,
   PARKED,
@@ -160,6 +161,8 @@ export class Dispatcher {
   readonly #hedges: RetryBudgetMachine = new RetryBudgetMachine(HEDGES);
   /** Calls answered in the last second. */
   readonly #answered: RateWindow = new RateWindow(ANSWERED_WINDOW_MS, 10, 1);
+  /** Attempts that were sent since the start, by why. */
+  readonly sent: Record<AttemptReason, number> = { first: 0, retry: 0, elsewhere: 0, hedge: 0 };
   #actions: DispatchAction[] = [];
   #parked = 0;
   #needsDecision = false;
@@ -382,6 +385,7 @@ export class Dispatcher {
     sharedSlots?.tryTake();
     station.admission.enter(nowMs);
     const permit = breaker?.acquire(nowMs);
+    this.sent[call.attempts === 0 ? "first" : reasonToSend(call, station)]++;
     const attempt: Attempt = {
       call,
       station,
@@ -1161,6 +1165,12 @@ export class Dispatcher {
   #event(event: FailoverEvent | undefined): void {
     if (event !== undefined) this.#actions.push({ type: "event", event });
   }
+}
+
+/** Why another attempt of `call` is sent to `station`. */
+function reasonToSend(call: Call, station: Station): AttemptReason {
+  if (call.out?.some((attempt) => !attempt.isMoved) === true) return "hedge";
+  return (call.visitAt(station)?.attempts ?? 0) > 0 ? "retry" : "elsewhere";
 }
 
 /** Nobody waits any more for this attempt to end. */

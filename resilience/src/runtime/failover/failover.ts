@@ -108,6 +108,7 @@ export class PrimaryBackupFailover<S extends NamedStation> {
       patienceMs: this.#dispatcher.patience.estimateMs,
       overloaded: this.#dispatcher.goodput.isCollapsed,
       ended: { ...this.#dispatcher.goodput.totals },
+      attempts: { ...this.#dispatcher.sent },
       stations: this.#stations.map((handle) => this.#statusOf(handle, nowMs)),
     };
   }

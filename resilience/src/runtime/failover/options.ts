@@ -4,6 +4,7 @@
  */
 import type { BreakerStatus } from "../../core/breaker.ts";
 import type { AdmissionOptions } from "../../core/failover/admission.ts";
+import type { AttemptReason } from "../../core/failover/call.ts";
 import type { CommandPathOptions } from "../../core/failover/evidence.ts";
 import type { Assessment, FailbackOptions } from "../../core/failover/failover.ts";
 import type { CallOutcome } from "../../core/failover/goodput.ts";
@@ -159,5 +160,7 @@ export interface FailoverStatus {
   readonly overloaded: boolean;
   /** How calls have ended since the start. */
   readonly ended: Readonly<Record<CallOutcome, number>>;
+  /** Attempts that were sent since the start, by why: the `first` of a call, a `retry`, one `elsewhere`, a `hedge`. */
+  readonly attempts: Readonly<Record<AttemptReason, number>>;
   readonly stations: readonly StationStatus[];
 }
