@@ -4,11 +4,11 @@ import { test } from "node:test";
 import {
   AmbiguousOutcomeError,
   AttemptTimeoutError,
-  BulkheadFullError,
   CallAbortedError,
   DeadlineExceededError,
+  LocalShortageError,
   NoStationFitError,
-  RetryBudgetExhaustedError,
+  OverloadedError,
   StaleEpochError,
 } from "ground-station-failover";
 import { problemOf, RefusedRequest, refusal } from "./problem.ts";
@@ -19,13 +19,13 @@ test("[C3] every error has its status and keeps its code; unknown outcomes say s
   const cases: [Error, number, string, boolean][] = [
     [new NoStationFitError("x"), 503, "NO_STATION_FIT", false],
     [new NoStationFitError("x", { cause: reset }), 503, "NO_STATION_FIT", true],
-    [new BulkheadFullError("x"), 503, "BULKHEAD_FULL", false],
+    [new OverloadedError("x"), 503, "OVERLOADED", false],
+    [new LocalShortageError("x"), 503, "LOCAL_SHORTAGE", false],
     [new StaleEpochError("x"), 503, "STALE_EPOCH", false],
     [new DeadlineExceededError("x"), 504, "DEADLINE_EXCEEDED", false],
     [new DeadlineExceededError("x", { mayHaveRun: true }), 504, "DEADLINE_EXCEEDED", true],
     [new AttemptTimeoutError("x"), 504, "ATTEMPT_TIMEOUT", true],
     [new AmbiguousOutcomeError("x", { cause: refused }), 502, "AMBIGUOUS_OUTCOME", true],
-    [new RetryBudgetExhaustedError("x", { cause: reset }), 502, "RETRY_BUDGET_EXHAUSTED", true],
     [reset, 502, "STATION_UNREACHABLE", true],
     [refused, 503, "NO_STATION_FIT", false],
     [new TypeError("ours"), 500, "INTERNAL_ERROR", true],

@@ -8,12 +8,10 @@
  * | NO_STATION_FIT            | 503    | nobody could take it in time; try again after Retry-After                |
  * | OVERLOADED                | 503    | it could not be answered in time; refused early, come back after Retry-After |
  * | LOCAL_SHORTAGE            | 503    | nothing was sent: the gateway's machine lacks a resource                 |
- * | BREAKER_OPEN, BULKHEAD_*  | 503    | refused here, before anything was sent                                   |
  * | STALE_EPOCH               | 503    | this gateway has been replaced; nothing was executed                     |
  * | DEADLINE_EXCEEDED         | 504    | the command's time was up                                                |
  * | ATTEMPT_TIMEOUT           | 504    | the station took too long                                                |
  * | AMBIGUOUS_OUTCOME         | 502    | the station was lost with the command, which may not be sent again       |
- * | RETRY_BUDGET_EXHAUSTED    | 502    | it failed, and a retry would have made matters worse                     |
  * | STATION_UNREACHABLE       | 502    | it failed in a way that none of the above names                          |
  * | INTERNAL_ERROR            | 500    | a fault of the gateway's own; its log says which                         |
  */
@@ -50,9 +48,6 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   NO_STATION_FIT: 503,
   OVERLOADED: 503,
   LOCAL_SHORTAGE: 503,
-  BREAKER_OPEN: 503,
-  BULKHEAD_FULL: 503,
-  BULKHEAD_TIMEOUT: 503,
   STALE_EPOCH: 503,
   DEADLINE_EXCEEDED: 504,
   ATTEMPT_TIMEOUT: 504,
@@ -88,7 +83,7 @@ export function problemOf(error: unknown): Problem | undefined {
     return error.cause instanceof RefusedRequest ? error.cause.problem : undefined;
   }
   const detail = error instanceof Error ? error.message : String(error);
-  // Whoever refused it last, and however the failover put it: nothing was sent, and it may be tried again.
+  // However the failover put it: nothing was sent, and it may be tried again.
   if (wasNeverSent(error)) return { status: 503, code: "NO_STATION_FIT", detail, retryAfterMs: RETRY_AFTER_MS };
   // Systems and clients give their errors codes; what has none is a fault of ours, and its words are for our log.
   if (!isCoded(error)) return INTERNAL;
