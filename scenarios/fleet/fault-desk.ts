@@ -101,10 +101,13 @@ export class FaultDesk {
     return factor;
   }
 
-  /** Why the gateway's machine cannot open a connection now; undefined where it can. Draws from `luck` only where it may not. */
-  shortage(luck: { next(): number }): WireError | undefined {
+  /**
+   * Why the gateway's machine cannot open a connection now; undefined where it can. Draws from `luck` only where it may not.
+   * `isAddressKnown`: no name has to be looked up.
+   */
+  shortage(luck: { next(): number }, isAddressKnown: boolean): WireError | undefined {
     for (const { resource, rate } of this.#shortages) {
-      if (luck.next() >= rate) continue;
+      if (luck.next() >= rate || (resource === "names" && isAddressKnown)) continue;
       this.#fleet.world.sometimes("own shortage");
       if (resource === "descriptors") return new WireError("EMFILE", "connect", "connect EMFILE");
       if (resource === "ports") return new WireError("EADDRNOTAVAIL", "connect", "connect EADDRNOTAVAIL");

@@ -55,7 +55,8 @@ export interface Surge {
 
 /**
  * The gateway's own machine runs out of something, so that new connections fail before anything is sent; connections that
- * are open go on. `descriptors`: EMFILE. `ports`: EADDRNOTAVAIL. `names`: EAI_AGAIN and ENOTFOUND. No station is at fault.
+ * are open go on. `descriptors`: EMFILE. `ports`: EADDRNOTAVAIL. `names`: EAI_AGAIN and ENOTFOUND, until an address
+ * was found once. No station is at fault.
  */
 export interface Shortage {
   readonly kind: "shortage";

@@ -38,6 +38,8 @@ export class SimUplink implements Uplink {
   /** Answers at this one say whether its command path is well. */
   readonly #probePath: string | undefined;
   readonly #pool: WirePool;
+  /** Its address is remembered once it was found (`gateway/src/adapters/name-cache.ts`). */
+  #isAddressKnown = false;
 
   constructor(fleet: Fleet, env: NodeEnv, group: GroupSettings, station: StationSettings) {
     this.name = station.name;
@@ -49,7 +51,7 @@ export class SimUplink implements Uplink {
     const to = { node: stationNode(group.name, station.name), port: STATION_PORT };
     const luck = env.random.fork(`shortage/${group.name}/${station.name}`);
     this.#pool = new WirePool(env, to, Math.min(MAX_CONNECT_MS, group.commands.timeoutMs / 2), () =>
-      fleet.faults.shortage(luck),
+      this.#connect(luck),
     );
   }
 
@@ -107,6 +109,13 @@ export class SimUplink implements Uplink {
     if (path === this.#beatPath) observers.tell("beatCounted", this.#group, this.name);
     if (path === this.#probePath && !signal.aborted) observers.tell("probed", this.#group, this.name, true);
     return status;
+  }
+
+  /** Why no connection can be opened now; undefined where it can be. */
+  #connect(luck: { next(): number }): WireError | undefined {
+    const lacking = this.#fleet.faults.shortage(luck, this.#isAddressKnown);
+    if (lacking === undefined) this.#isAddressKnown = true;
+    return lacking;
   }
 
   #begin({ target }: CommandRequest, { epoch, idempotencyKey, timeLeftMs, signal }: SendContext): Attempt {
