@@ -73,6 +73,8 @@ export class Admission {
   #growth = SLOW_START;
   #begunAtMs: number = Number.NEGATIVE_INFINITY;
   #inFlight = 0;
+  /** Of these, how many still send their bodies: no work for the station yet. */
+  #uploading = 0;
   #pausedUntilMs: number = Number.NEGATIVE_INFINITY;
   #roundFromMs: number = Number.NEGATIVE_INFINITY;
   /** Calls finished, and refused, in this round trip. */
@@ -150,7 +152,7 @@ export class Admission {
   /** May one more call go now? A "no" for load is remembered: somebody waits for the limit. */
   admits(nowMs: number): boolean {
     if (nowMs < this.#pausedUntilMs) return false;
-    if (this.#inFlight < Math.min(Math.ceil(this.#limit), this.#maxConcurrent)) {
+    if (this.#hasRoom) {
       if (this.#declared !== undefined && !this.#declared.allows(nowMs)) return false;
       if (this.#learned.allows(nowMs)) return true;
     }
@@ -162,7 +164,7 @@ export class Admission {
   /** When time alone lets the next call go; `Infinity` where another one has to end first. */
   nextMs(nowMs: number): number {
     if (nowMs < this.#pausedUntilMs) return this.#pausedUntilMs;
-    if (this.#inFlight >= Math.min(Math.ceil(this.#limit), this.#maxConcurrent)) return ENDLESS;
+    if (!this.#hasRoom) return ENDLESS;
     return Math.max(nowMs, this.#declared?.nextMs ?? nowMs, this.#learned.nextMs);
   }
 
@@ -178,6 +180,20 @@ export class Admission {
     this.#inFlight--;
   }
 
+  /** A call that is out begins to send a long body: a limit that was learned from work does not count it meanwhile. */
+  uploadBegan(): void {
+    this.#uploading++;
+  }
+
+  /** Its body is out, or it has ended. */
+  uploadEnded(): void {
+    this.#uploading--;
+  }
+
+  get #hasRoom(): boolean {
+    return this.#inFlight - this.#uploading < Math.ceil(this.#limit) && this.#inFlight < this.#maxConcurrent;
+  }
+
   /** What a call says about load; `usualMs` is the station's usual answer time. */
   note(sign: LoadSign, usualMs: number, nowMs: number): void {
     if (nowMs >= this.#roundFromMs + Math.max(MIN_ROUND_MS, usualMs)) this.#endRound(usualMs, nowMs);
@@ -190,7 +206,7 @@ export class Admission {
     if (sign === "overloaded") this.#refused++;
     // Calls that went out before the limit was lowered say nothing about the new one.
     if (nowMs < this.#loweredAtMs + 2 * Math.max(MIN_ROUND_MS, usualMs)) return;
-    const load = Math.min(this.#limit, Math.max(1, this.#inFlight));
+    const load = Math.min(this.#limit, Math.max(1, this.#inFlight - this.#uploading));
     if (sign === "unanswered") this.#lower(load * AFTER_SILENCE, usualMs, nowMs);
     else if (this.#isUnmeasured(usualMs, nowMs)) this.#lowerFirst(load * AFTER_REFUSAL, usualMs, nowMs);
     else this.#lower(Math.min(load * AFTER_REFUSAL, this.#doneInRound(usualMs, nowMs) * RESERVE), usualMs, nowMs);

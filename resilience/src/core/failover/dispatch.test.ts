@@ -263,6 +263,26 @@ test("[F10] running: while its body is being sent, age says nothing → no hedge
   assert.equal(world.told("promoted").length, 0);
 });
 
+test("[F10] running: while bodies are being sent, they take no place of those that a station works on; maxConcurrent counts them", () => {
+  const world = new Dispatching({ stations: [{ capacity: { maxConcurrent: 3 } }, {}] });
+  world.north.admission.beginTrial(0);
+  const upload = world.submit();
+  assert.equal(world.submit().state.phase, "waiting", "one call at a time");
+  const attempt = world.attemptOf(upload);
+  const sent = types(world.input({ type: "uploading", attempt, isUploading: true }));
+  assert.deepEqual(sent, ["send"]);
+  world.input({ type: "uploading", attempt, isUploading: false });
+  assert.equal(world.submit().state.phase, "waiting");
+  world.endCall(upload, "failed");
+  assert.equal(world.north.admission.inFlight, 1);
+  for (const other of [...world.out]) world.input({ type: "uploading", attempt: other, isUploading: true });
+  for (let call = 0; call < 5; call++) {
+    world.submit();
+    for (const other of world.out) world.input({ type: "uploading", attempt: other, isUploading: true });
+  }
+  assert.equal(world.north.admission.inFlight, 3);
+});
+
 test("[F10] running: an endpoint that takes five seconds → known by its source, not overdue", () => {
   const world = served({ stations: [{ timeoutMs: 60_000 }, { timeoutMs: 60_000 }] });
   world.serve(1, { source: "slow endpoint" }, 5_000);

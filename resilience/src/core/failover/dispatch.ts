@@ -322,7 +322,11 @@ export class Dispatcher {
   }
 
   #uploading(attempt: Attempt, isUploading: boolean, nowMs: number): void {
+    if (attempt.place < 0 || attempt.isUploading === isUploading) return;
+    const { admission } = attempt.station;
     attempt.isUploading = isUploading;
+    if (isUploading) admission.uploadBegan();
+    else admission.uploadEnded();
     attempt.judgedFromMs = nowMs;
     if (attempt.call.state.phase === "running") this.#arm(attempt.call, nowMs);
   }
@@ -413,6 +417,7 @@ export class Dispatcher {
   #ended(attempt: Attempt, end: AttemptEnd, nowMs: number): void {
     const { call, station } = attempt;
     station.out.remove(attempt);
+    if (attempt.isUploading) station.admission.uploadEnded();
     this.#leaveSlot(station);
     takeOut(attempt);
     this.#book(attempt, end, nowMs);
