@@ -33,20 +33,21 @@ const ENOUGH_ANSWERS = 64;
 
 /** How long the stations of a group take to answer. */
 export class UsualAnswers {
-  readonly #lastMs: number[] = [];
+  readonly #last: { readonly tookMs: number; readonly atMs: number }[] = [];
   #slowestMs = 0;
   #answers = 0;
 
-  add(tookMs: number): void {
+  add(tookMs: number, atMs: number): void {
     this.#answers++;
     this.#slowestMs = Math.max(this.#slowestMs, tookMs);
-    this.#lastMs.push(tookMs);
-    if (this.#lastMs.length > ANSWERS) this.#lastMs.shift();
+    this.#last.push({ tookMs, atMs });
+    if (this.#last.length > ANSWERS) this.#last.shift();
   }
 
-  /** No gateway may take an attempt for overdue that is out for less. */
-  get leastOverdueMs(): number {
-    const sorted = this.#lastMs.toSorted((one, other) => one - other);
+  /** By what was known at `atMs`, no gateway may have taken an attempt for overdue that was out for less. */
+  leastOverdueMs(atMs: number): number {
+    const known = this.#last.filter((answer) => answer.atMs <= atMs).map(({ tookMs }) => tookMs);
+    const sorted = known.sort((one, other) => one - other);
     return sorted[Math.floor(SURELY_QUICKER * (sorted.length - 1))] ?? 0;
   }
 
@@ -140,7 +141,7 @@ export class CommandPathTally {
       // Whatever it says, it shows that connections are taken again.
       this.#refused.served(localMs);
     } else if (!attempt.ours) this.#unanswered.push(attempt);
-    if (end === "served") this.#served(localMs, nowMs - attempt.judgedFromLocalMs);
+    if (end === "served") this.#served(localMs, attempt.judgedFromLocalMs, nowMs);
     else if (end === "nothing" || localMs < this.#beginsMs) return;
     else if (end === "refused") {
       if (counts) this.#refused.add(localMs, surely);
@@ -192,7 +193,7 @@ export class CommandPathTally {
       this.#lost.may(minimumFailures, failingForMs, givenUp, nowMs) ||
       this.#failed.may(minimumFailures, failingForMs, [], nowMs) ||
       this.#isLostByComparison() ||
-      this.#isSilent(this.#usual.leastOverdueMs, this.#settings.commandPath.unansweredAfterMs, nowMs)
+      this.#isSilent(this.#settings.commandPath.unansweredAfterMs, nowMs)
     );
   }
 
@@ -210,10 +211,10 @@ export class CommandPathTally {
     this.#unanswered = [];
   }
 
-  #served(startedMs: number, tookMs: number): void {
+  #served(startedMs: number, judgedFromMs: number, nowMs: number): void {
     for (const row of [this.#lost, this.#failed]) row.served(startedMs);
     this.#compare(0);
-    if (tookMs >= 0) this.#usual.add(tookMs);
+    if (nowMs >= judgedFromMs) this.#usual.add(nowMs - judgedFromMs, nowMs);
   }
 
   #compare(verdict: 0 | 1): void {
@@ -228,9 +229,10 @@ export class CommandPathTally {
     return lost >= LEAST_LOST && lost >= LOST_RATE * counted;
   }
 
-  /** Were so many out for longer than `lateMs` at an instant that is `forMs` ago, and has nothing been answered since? */
-  #isSilent(lateMs: number, forMs: number, nowMs: number): boolean {
+  /** Were so many out for longer than is usual at an instant that is `forMs` ago, and has nothing been answered since? */
+  #isSilent(forMs: number, nowMs: number): boolean {
     const sinceMs = nowMs - forMs + ROUNDING_MS;
+    const lateMs = this.#usual.leastOverdueMs(sinceMs);
     if (this.#answeredMs > sinceMs) return false;
     let late = 0;
     for (const attempt of [...this.#out, ...this.#unanswered]) {
@@ -241,7 +243,8 @@ export class CommandPathTally {
   }
 
   #mustBeSilent(forMs: number, nowMs: number): boolean {
-    const { leastOverdueMs, mostOverdueMs: lateMs } = this.#usual;
+    const { mostOverdueMs: lateMs } = this.#usual;
+    const leastOverdueMs = this.#usual.leastOverdueMs(nowMs);
     let late = 0;
     for (const { localMs, judgedFromLocalMs, signal } of this.#out) {
       // One that may have been overdue when the station last answered is held against it no more.

@@ -18,6 +18,8 @@ import { succeeded } from "./offered-load.ts";
 import { livingGateway, lookAround } from "./status-round.ts";
 
 const INVARIANT = "moves-what-was-in-flight";
+/** What is said of a station that is silent now; not why it was replaced once, which is said during its cooldown. */
+const OVERDUE = /^[^:]+: \d+ commands are overdue/;
 
 type Promoted = Extract<GatewayEvent, { readonly type: "promoted" }>;
 
@@ -96,9 +98,7 @@ export function movedCalls(fleet: Fleet): FleetObserver {
 
 /** Is nothing heard of the station that is replaced, by heartbeats or by what is said of its calls? */
 function isSilent({ from, evidence }: Promoted, { down }: Seen): boolean {
-  return (
-    down.has(from) || evidence.some(({ kind, detail }) => kind === "calls" && detail.includes("commands are overdue"))
-  );
+  return down.has(from) || evidence.some(({ kind, detail }) => kind === "calls" && OVERDUE.test(detail));
 }
 
 /** Of commands that were out `there`, more are nowhere else than can wait. */
