@@ -140,8 +140,8 @@ export class Call implements CallTerms, Due {
   staleRefusals = 0;
   /** Station whose retry budget has been charged for an attempt that is yet to come. */
   charged: Station | undefined = undefined;
-  /** Station in whose retry budget an attempt is booked that did no work there: the next one there is not booked again. */
-  booked: Station | undefined = undefined;
+  /** Stations in whose retry budgets an attempt is booked that did no work there: the next one there is not booked again. */
+  booked: Station[] | undefined = undefined;
   /** When its wait for a station ends; undefined before it has waited. */
   waitEndsMs: number | undefined = undefined;
   /** When the wait for an attempt that cannot be repeated ends, because its station is silent; undefined while it is not. */
@@ -190,6 +190,19 @@ export class Call implements CallTerms, Due {
     this.visits ??= [];
     this.visits.push(visit);
     return visit;
+  }
+
+  /** An attempt of it did no work at `station`, and stays in the books there. */
+  noteBooked(station: Station): void {
+    if (this.booked === undefined) this.booked = [station];
+    else if (!this.booked.includes(station)) this.booked.push(station);
+  }
+
+  /** Is an attempt booked at `station` that did no work there? True once for each. */
+  takeBooked(station: Station): boolean {
+    const place = this.booked?.indexOf(station) ?? -1;
+    if (place >= 0) this.booked?.splice(place, 1);
+    return place >= 0;
   }
 
   /** Has it an attempt out at `station`? */

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Dispatching } from "../../../../test/worlds/dispatching.ts";
 import { StaleEpochError } from "../errors.ts";
+import type { RetryBudgetMachine } from "../retry-budget.ts";
 import { Slots, Waiter } from "../slots.ts";
 import type { AttemptEnd, AttemptResult } from "./call.ts";
 import type { DispatchAction } from "./dispatch.ts";
@@ -176,6 +177,42 @@ test("[R2] running: retries at one station → no more than its budget, however 
   }
   const sends = toNorth() - before;
   assert.ok(sends > 200 && sends <= 200 + 26, `${sends} attempts for 200 calls`);
+});
+
+test("[R2] running: attempts that never leave, now here and now there → a call is on each station's books once", () => {
+  const world = new Dispatching();
+  const call = world.submit({ key: "k" });
+  const books = (): unknown =>
+    world.stations.map(({ parts: { budget } }) => {
+      const { calls, sent, pending } = (budget as RetryBudgetMachine).status(world.nowMs);
+      return [calls, sent, pending];
+    });
+  const sentTo: string[] = [];
+  for (let attempt = 0; attempt < 6; attempt++) {
+    sentTo.push(world.attemptOf(call).station.name);
+    world.endCall(call, "unreachable");
+    world.advance(300);
+  }
+  assert.ok(sentTo.slice(1).includes("north") && sentTo.includes("south"), sentTo.join());
+  assert.deepEqual(books(), [
+    [1, 0, 0],
+    [1, 0, 0],
+  ]);
+});
+
+test("[R2] running: a second attempt was paid for and never left → the one in its place is free", () => {
+  const world = served({ stations: [{}] });
+  const call = world.submit({ key: "k", source: "known" });
+  const status = () => (world.north.parts.budget as RetryBudgetMachine).status(world.nowMs);
+  world.endCall(call, "lost");
+  world.advance(100);
+  world.endCall(call, "unreachable");
+  const { calls } = status();
+  world.advance(300);
+  world.endCall(call, "unreachable");
+  world.advance(300);
+  assert.deepEqual([world.placesOf(call), status().sent, status().pending], [["north"], 1, 0]);
+  assert.equal(status().calls, calls);
 });
 
 test("[F10] running: overdue → hedged at the other station; whichever answers first counts, the other is recalled", () => {

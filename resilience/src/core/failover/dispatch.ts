@@ -365,9 +365,8 @@ export class Dispatcher {
       if (budget?.send(nowMs) === false) return this.#park(call, BUDGET_RECHECK_MS, nowMs);
     } else {
       this.#refund(call);
-      if (call.booked !== station) budget?.deposit(nowMs);
+      if (!call.takeBooked(station)) budget?.deposit(nowMs);
     }
-    call.booked = undefined;
     sharedSlots?.tryTake();
     station.admission.enter(nowMs);
     const permit = breaker?.acquire(nowMs);
@@ -401,7 +400,7 @@ export class Dispatcher {
     this.#leaveSlot(station);
     takeOut(attempt);
     this.#book(attempt, end, nowMs);
-    if (NEVER_RAN.has(end.result)) call.booked = station;
+    if (NEVER_RAN.has(end.result)) call.noteBooked(station);
     station.admission.leave();
     if (call.state.phase === "done" || (attempt.isAbandoned && end.result !== "served")) {
       return this.#look(station, nowMs);
@@ -755,6 +754,8 @@ export class Dispatcher {
   #affords(call: Call, station: Station, nowMs: number): boolean {
     const tried = call.visitAt(station)?.attempts ?? 0;
     if (tried === 0 || call.charged === station) return true;
+    // It takes the place of one that did no work there, which is on the books.
+    if (call.booked?.includes(station) === true) return true;
     const { budget, maxAttempts } = station.parts;
     if (tried >= maxAttempts) {
       this.#giveUp(call, nowMs);
