@@ -90,8 +90,8 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: "this.#due.set(call, Math.min(call.terms.deadline, call.waitEndsMs));",
-        replace: "this.#due.set(call, call.waitEndsMs);",
+        find: "this.#due.set(call, Math.min(call.terms.deadline, untilMs, call.timeoutAtMs));",
+        replace: "this.#due.set(call, Math.min(untilMs, call.timeoutAtMs));",
       },
       {
         find: "      if (nowMs >= call.terms.deadline) {",
@@ -131,8 +131,8 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: "    this.#due.set(call, Math.min(call.terms.deadline, nowMs + forMs));",
-        replace: "    this.#due.set(call, Math.max(call.terms.deadline, nowMs + forMs));",
+        find: "    this.#rest(call, nowMs + forMs);",
+        replace: "    this.#rest(call, ENDLESS);",
       },
     ],
     invariants: ["held-moves", "waiting-moves"],
@@ -143,7 +143,7 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: "    this.#due.set(call, Math.min(call.terms.deadline, call.waitEndsMs));",
+        find: "    this.#rest(call, call.waitEndsMs);",
         replace: "    this.#due.remove(call);",
       },
     ],

@@ -229,15 +229,11 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
   {
     name: "attempt-never-times-out",
     bug: "an attempt has no timeout of its own",
-    file: DISPATCH,
+    file: "resilience/src/core/failover/call.ts",
     edits: [
       {
-        find: "const timeoutAtMs = attempt.judgedFromMs + attempt.station.parts.timeoutMs;",
-        replace: "const timeoutAtMs = attempt.judgedFromMs + 1_000 * attempt.station.parts.timeoutMs;",
-      },
-      {
-        find: "if (nowMs >= attempt.judgedFromMs + attempt.station.parts.timeoutMs) this",
-        replace: "if (nowMs >= attempt.judgedFromMs + 1_000 * attempt.station.parts.timeoutMs) this",
+        find: "Number.POSITIVE_INFINITY : judgedFromMs + station.parts.timeoutMs;",
+        replace: "Number.POSITIVE_INFINITY : judgedFromMs + 1_000 * station.parts.timeoutMs;",
       },
     ],
     invariants: ["attempts-time-out", "takes-over"],

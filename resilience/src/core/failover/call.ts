@@ -142,6 +142,8 @@ export class Call implements CallTerms, Due {
   charged: Station | undefined = undefined;
   /** Stations in whose retry budgets an attempt is booked that did no work there: the next one there is not booked again. */
   booked: Station[] | undefined = undefined;
+  /** While it is not running: when it is looked at again. */
+  restsUntilMs = 0;
   /** When its wait for a station ends; undefined before it has waited. */
   waitEndsMs: number | undefined = undefined;
   /** When the wait for an attempt that cannot be repeated ends, because its station is silent; undefined while it is not. */
@@ -210,9 +212,21 @@ export class Call implements CallTerms, Due {
     return this.out?.some((attempt) => attempt.station === station) === true;
   }
 
+  /** When the first of its attempts that somebody waits for runs out of time; `Infinity` where none does. */
+  get timeoutAtMs(): number {
+    let atMs = Number.POSITIVE_INFINITY;
+    for (const attempt of this.out ?? []) atMs = Math.min(atMs, timeoutAtMs(attempt));
+    return atMs;
+  }
+
   /** May it have run somewhere, without an answer that says so? */
   get mayHaveRun(): boolean {
     if (this.out !== undefined && this.out.length > 0) return true;
     return this.visits?.some((visit) => visit.last === "lost") === true;
   }
+}
+
+/** When an attempt runs out of time; `Infinity` while it does not count. */
+export function timeoutAtMs({ station, judgedFromMs, isUploading, isAbandoned }: Attempt): number {
+  return isUploading || isAbandoned ? Number.POSITIVE_INFINITY : judgedFromMs + station.parts.timeoutMs;
 }

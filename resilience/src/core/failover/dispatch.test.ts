@@ -310,6 +310,28 @@ test("[F4] running: its timeout is over → recalled; keyed goes elsewhere, with
   }
 });
 
+test("[F4] parked, waiting or asking while its attempt at a silent station is out → that runs out of time all the same", () => {
+  const budget = { ratio: 0, reserve: 0 };
+  const cases: [ConstructorParameters<typeof Dispatching>[0], string][] = [
+    [{ stations: [{ budget }] }, "parked"],
+    [{ stations: [{ capacity: { maxConcurrent: 1 } }] }, "waiting"],
+    [{ canAsk: true }, "asking"],
+  ];
+  for (const [options, phase] of cases) {
+    const world = served(options);
+    const call = world.submit({ key: "k" });
+    world.advance(100);
+    world.declare("north", "down");
+    assert.equal(call.state.phase, phase);
+    const attempt = world.attemptOf(call);
+    world.advance(899);
+    assert.equal(attempt.isAbandoned, false, phase);
+    world.advance(1);
+    assert.equal(attempt.isAbandoned, true, phase);
+    assert.equal(call.state.phase, phase);
+  }
+});
+
 test("[R4] running: its deadline is over → told that it may have run, its attempt is recalled", () => {
   const world = new Dispatching();
   const call = world.submit({ deadline: 100 });

@@ -41,6 +41,7 @@ import {
   PARKED,
   RUNNING,
   type Settlement,
+  timeoutAtMs,
   type Visit,
   WAITING,
 } from "./call.ts";
@@ -583,7 +584,7 @@ export class Dispatcher {
       visit.wasAsked = true;
       call.state = { phase: "asking", station, lost: visit.lastSettlement ?? { error: unknownAt(station) } };
       this.#parked++;
-      this.#due.set(call, call.terms.deadline);
+      this.#rest(call, ENDLESS);
       this.#actions.push({ type: "ask", call, station });
       return;
     }
@@ -678,7 +679,7 @@ export class Dispatcher {
     call.waitEndsMs ??= nowMs + this.#options.maxWaitMs;
     if (this.#queue.size === 0) this.#queuedSinceMs = nowMs;
     this.#queue.add(call, this.#orderOf(call));
-    this.#due.set(call, Math.min(call.terms.deadline, call.waitEndsMs));
+    this.#rest(call, call.waitEndsMs);
   }
 
   #orderOf({ terms, arrivedMs }: Call): number {
@@ -699,7 +700,13 @@ export class Dispatcher {
   #park(call: Call, forMs: number, nowMs: number): void {
     call.state = PARKED;
     this.#parked++;
-    this.#due.set(call, Math.min(call.terms.deadline, nowMs + forMs));
+    this.#rest(call, nowMs + forMs);
+  }
+
+  /** Looks at `call` again at `untilMs`, or when it or an attempt of it that is still out has no time left. */
+  #rest(call: Call, untilMs: number): void {
+    call.restsUntilMs = untilMs;
+    this.#due.set(call, Math.min(call.terms.deadline, untilMs, call.timeoutAtMs));
   }
 
   #pump(nowMs: number): void {
@@ -829,8 +836,7 @@ export class Dispatcher {
     let atMs = call.answerEndsMs === undefined ? call.terms.deadline : Math.min(call.terms.deadline, call.answerEndsMs);
     for (const attempt of call.out ?? []) {
       if (attempt.isUploading || attempt.isAbandoned) continue;
-      const timeoutAtMs = attempt.judgedFromMs + attempt.station.parts.timeoutMs;
-      atMs = Math.min(atMs, timeoutAtMs, this.#lateAtMs(attempt));
+      atMs = Math.min(atMs, timeoutAtMs(attempt), this.#lateAtMs(attempt));
     }
     this.#due.set(call, atMs <= nowMs ? nowMs : atMs);
   }
@@ -861,12 +867,17 @@ export class Dispatcher {
     if (state.phase === "done") return;
     if (nowMs >= terms.deadline && readUntilMs <= nowMs) return this.#expire(call, nowMs);
     if (state.phase === "running") return this.#runningFellDue(call, readUntilMs, nowMs);
-    if (nowMs >= terms.deadline) return this.#due.set(call, readUntilMs);
+    if (nowMs >= terms.deadline || (nowMs >= call.timeoutAtMs && readUntilMs > nowMs)) {
+      return this.#due.set(call, readUntilMs);
+    }
+    // It goes on without them, and still their time runs out.
+    this.#timeOut(call, nowMs);
+    if (nowMs < call.restsUntilMs) return this.#rest(call, call.restsUntilMs);
     if (state.phase === "parked") {
       this.#parked--;
       return this.#enqueue(call, nowMs);
     }
-    if (state.phase === "waiting" && nowMs >= (call.waitEndsMs ?? ENDLESS)) {
+    if (state.phase === "waiting") {
       this.#queue.remove(call);
       if (call.visits !== undefined) return this.#giveUp(call, nowMs);
       const message = `no station could take the call within ${this.#options.maxWaitMs} ms (maxWaitMs)`;
@@ -879,11 +890,16 @@ export class Dispatcher {
     if (nowMs >= (call.answerEndsMs ?? ENDLESS)) return this.#giveUp(call, nowMs);
     for (const attempt of [...(call.out ?? [])]) {
       if (attempt.isUploading || attempt.isAbandoned) continue;
-      if (nowMs >= attempt.judgedFromMs + attempt.station.parts.timeoutMs) this.#timedOut(attempt, nowMs);
+      if (nowMs >= timeoutAtMs(attempt)) this.#timedOut(attempt, nowMs);
       else if (nowMs >= this.#lateAtMs(attempt)) this.#late(attempt, nowMs);
       if (call.state.phase !== "running") return;
     }
     this.#arm(call, nowMs);
+  }
+
+  #timeOut(call: Call, nowMs: number): void {
+    if (nowMs < call.timeoutAtMs) return;
+    for (const attempt of [...(call.out ?? [])]) if (nowMs >= timeoutAtMs(attempt)) this.#timedOut(attempt, nowMs);
   }
 
   #late(attempt: Attempt, nowMs: number): void {
