@@ -30,12 +30,17 @@ test("a fifth is answered in time, and nobody says so → violated", async () =>
 });
 
 test("the gateway says so, with its numbers → nothing is wrong", async () => {
-  assert.deepEqual(await run(4, 6_000, { offered: 20, answered: 4, refused: 0 }), []);
+  assert.deepEqual(await run(4, 6_000, { offered: 20, ended: 20, answered: 4, refused: 0 }), []);
+});
+
+test("many that came before end in a second in which few come → its numbers are right all the same", async () => {
+  assert.deepEqual(await run(4, 6_000, { offered: 2, ended: 20, answered: 4, refused: 0 }), []);
 });
 
 test("it says so without numbers, or with wrong ones → violated", async () => {
-  assert.deepEqual(await run(4, 6_000, { offered: 20 }), [INVARIANT]);
-  assert.deepEqual(await run(4, 6_000, { offered: 20, answered: 25, refused: 0 }), [INVARIANT]);
+  assert.deepEqual(await run(4, 6_000, { offered: 20, ended: 20 }), [INVARIANT]);
+  assert.deepEqual(await run(4, 6_000, { offered: 20, ended: 20, answered: 25, refused: 0 }), [INVARIANT]);
+  assert.deepEqual(await run(4, 6_000, { offered: 20, ended: 20, answered: 10, refused: 0 }), [INVARIANT]);
 });
 
 test("it is over within a second → nothing is owed", async () => {

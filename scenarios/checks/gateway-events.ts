@@ -5,4 +5,4 @@
 export const OVERLOAD_EVENT = "overload";
 
 /** Numbers that an {@link OVERLOAD_EVENT} carries: commands offered, answered with success and refused, of the same span of time. */
-export const OVERLOAD_NUMBERS: readonly string[] = ["offered", "answered", "refused"];
+export const OVERLOAD_NUMBERS: readonly string[] = ["offered", "ended", "answered", "refused"];
