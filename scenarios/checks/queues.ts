@@ -1,7 +1,8 @@
 /**
  * B3 and L5, from the status of the moment, a group at a time. `queues-are-bounded`: what waits or is parked in a group are
  * exactly the commands that have arrived, have no answer and are not out (nothing is kept of one that is over, and none is
- * lost on the way; `at-the-door.ts` says where that is two bounds), and no more are parked than may wait. `waiting-moves`:
+ * lost on the way; `at-the-door.ts` says where that is two bounds), and only commands that have been sent are parked: how
+ * many may wait bounds those that come, and one that a station was given is not refused for it. `waiting-moves`:
  * while commands wait, the active station is fit, its circuit lets one pass and it has room, something is sent within
  * little more than a second; `held-moves`: the same for commands that are parked, while the retry budget has room for one
  * of them.
@@ -81,7 +82,7 @@ export function queues(fleet: Fleet): FleetObserver {
   };
 }
 
-function refuseStrays({ world }: Fleet, { name, commands }: DocumentedGroup, status: FailoverStatus, door: Door): void {
+function refuseStrays({ world }: Fleet, { name }: DocumentedGroup, status: FailoverStatus, door: Door): void {
   const { waiting, parked } = status;
   const { least, most } = door.waiting();
   if (waiting + parked < least || waiting + parked > most) {
@@ -90,11 +91,9 @@ function refuseStrays({ world }: Fleet, { name, commands }: DocumentedGroup, sta
       `${name}: ${waiting} commands wait and ${parked} are parked; ${least} to ${most} of ${door.visits} are not out`,
     );
   }
-  if (parked > commands.maxWaiting) {
-    world.violate(
-      "queues-are-bounded",
-      `${name}: ${parked} commands are parked, at most ${commands.maxWaiting} may wait`,
-    );
+  const tried = door.visits - door.untried;
+  if (parked > tried) {
+    world.violate("queues-are-bounded", `${name}: ${parked} commands are parked, and ${tried} have been sent anywhere`);
   }
 }
 
