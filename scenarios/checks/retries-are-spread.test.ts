@@ -8,13 +8,13 @@ import { planOf } from "../swarm/written.ts";
 import { retriesAreSpread } from "./retries-are-spread.ts";
 
 /** Violations after `gapsMs`, each between the end of an attempt and the begin of the next, of a command of its own. */
-function violated(gapsMs: readonly number[]): string[] {
+function violated(gapsMs: readonly number[], outcome: Attempt["outcome"] = "reply"): string[] {
   const world = new World({ seed: 1 });
   const check = retriesAreSpread(new Fleet(world, planOf({})));
   for (const [place, gapMs] of gapsMs.entries()) {
     const command = { id: `c${place}` } as Command;
     const attempt = (atMs: number, endedAtMs: number | undefined): Attempt =>
-      ({ command, group: "atlantic", station: "primary", incarnation: 1, atMs, endedAtMs }) as Attempt;
+      ({ command, group: "atlantic", station: "primary", incarnation: 1, atMs, endedAtMs, outcome }) as Attempt;
     check.attemptEnded?.(attempt(0, 100));
     check.attemptBegan?.(attempt(100 + gapMs, undefined));
   }
@@ -30,4 +30,14 @@ test("[R1] spread retries, and commands that were held, are nothing", () => {
   assert.deepEqual(violated([50, 100, 50, 50, 100, 50, 50, 31, 50]), []);
   assert.deepEqual(violated(Array.from({ length: 30 }, (_, place) => 3 * place + 1)), []);
   assert.deepEqual(violated(Array.from({ length: 30 }, () => 250)), []);
+});
+
+test("[R1] commands that find out at an even pace whether connections are still refused are no retries", () => {
+  assert.deepEqual(
+    violated(
+      Array.from({ length: 30 }, () => 50),
+      "never-sent",
+    ),
+    [],
+  );
 });

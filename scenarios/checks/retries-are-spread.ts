@@ -1,7 +1,9 @@
 /**
  * `retries-are-spread`: retries of one station do not come in step. Without jitter each follows its failure after exactly
  * the back-off's bound, and everybody who failed together comes back together; with full jitter (uniform up to the bound)
- * that is met once in some hundred retries, so a row of them is no accident.
+ * that is met once in some hundred retries, so a row of them is no accident. What follows an attempt that never left is no
+ * retry after a back-off: where connections are refused, one command at a time finds out whether they still are, at an
+ * even pace of the gateway's own.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Attempt, Command, FleetObserver } from "../fleet/observer.ts";
@@ -10,7 +12,7 @@ import type { Attempt, Command, FleetObserver } from "../fleet/observer.ts";
 const ROW = 8;
 /** A gap this close to a bound has no jitter in it. */
 const EXACT = 0.002;
-/** Held commands are tried again at this pace, which is no back-off (`runtime/held-calls.ts`). */
+/** Commands that wait for room in a retry budget look again at this pace, which is no back-off (`core/failover/dispatch.ts`). */
 const LOOK_MS = 250;
 
 export function retriesAreSpread(fleet: Fleet): FleetObserver {
@@ -23,6 +25,7 @@ export function retriesAreSpread(fleet: Fleet): FleetObserver {
     attemptBegan({ command, group, station, incarnation, atMs }) {
       const before = last.get(command);
       if (before?.endedAtMs === undefined || before.station !== station || before.incarnation !== incarnation) return;
+      if (before.outcome === "never-sent") return;
       const { baseMs, maxAttempts } = fleet.group(group).settings.retry;
       const name = `${group}/${station}`;
       const row = isBound(atMs - before.endedAtMs, baseMs, maxAttempts) ? (rows.get(name) ?? 0) + 1 : 0;
