@@ -555,7 +555,10 @@ export class Dispatcher {
     const failures = call.visits?.filter((visit) => visit.last === "failed" || visit.last === "overloaded") ?? [];
     if (failures.length > 1) {
       const agree = failures.every((visit) => visit.last === end.result);
-      if (agree) source.noteAgreement();
+      if (agree) {
+        source.noteAgreement();
+        for (const visit of failures) visit.station.evidence.noteFailedAlike();
+      }
       return this.#giveUp(call, nowMs, agree ? "answered" : "failed");
     }
     if (end.result === "failed") this.#failedAlone(call, attempt, nowMs);
@@ -569,9 +572,17 @@ export class Dispatcher {
   }
 
   /** A failure that is not compared with another station's counts against this one where several sources have them. */
-  #failedAlone({ terms: { source } }: Call, { station, startedMs, permit }: Attempt, nowMs: number): void {
+  #failedAlone(call: Call, { station, startedMs, permit }: Attempt, nowMs: number): void {
+    const { source } = call.terms;
+    const whose = source.noteFailedAlone(station.number, station.evidence.lastServedMs, nowMs);
+    if (whose === "alike") station.evidence.noteFailedAlike();
+    if (whose !== "unknown") return;
     const several = station.evidence.noteFailed(source, source.hasBeenServedBy(station.number), startedMs, nowMs);
-    if (several && permit !== undefined && source.isServedLately(nowMs)) station.parts.breaker?.failure(permit, nowMs);
+    if (!several || permit === undefined || !source.isServedLately(nowMs)) return;
+    station.parts.breaker?.failure(permit, nowMs);
+    // Where another station serves it after all, the circuit has counted it already.
+    const visit = call.visitAt(station);
+    if (visit !== undefined) visit.lastPermit = undefined;
   }
 
   /** Sent to `station`, and what became of it is unknown: that is asked first, where it can be. */
