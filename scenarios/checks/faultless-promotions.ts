@@ -10,11 +10,10 @@ import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver } from "../fleet/observer.ts";
 import type { GroupPlan } from "../fleet/plan.ts";
 import { GATEWAY, isWide, stationNode } from "../fleet/plan.ts";
-import { endOf } from "./attempt-ends.ts";
 import { comfortOf } from "./comfort.ts";
-import { documentedGroups } from "./documented.ts";
 import { judged, notJudged } from "./not-judged.ts";
 import { hasDefaults } from "./quiet-times.ts";
+import { ServedYet } from "./served-yet.ts";
 import { SlidingCount } from "./sliding-count.ts";
 import type { Span } from "./trouble.ts";
 import { nodesOf, troubleOf } from "./trouble.ts";
@@ -34,14 +33,9 @@ export function faultlessPromotions(fleet: Fleet): FleetObserver {
   const wide = fleet.plan.groups.filter(isWide);
   const loads = new Map(wide.map((plan) => [plan.name, new Load(plan)]));
   if (wide.length === 0) return {};
-  /** Groups of which a station has served something, for the gateway process that runs now. */
-  const served: Set<string> = new Set();
+  const served = new ServedYet(fleet);
   return {
-    gatewayStarted: () => served.clear(),
-    attemptEnded(attempt) {
-      const settings = documentedGroups(fleet).get(attempt.group);
-      if (settings !== undefined && endOf(attempt, settings) === "served") served.add(attempt.group);
-    },
+    ...served.hears,
     sendingBegan: ({ command }) => loads.get(command.group)?.note(world.nowMs),
     gatewayEvent(event) {
       if (event.type !== "promoted" || event.cause !== "failure") return;

@@ -62,16 +62,16 @@ export class CallSource {
 
   /**
    * Station number `station`, which last served a call of any source at `lastServedMs`, failed one of this source, and it
-   * was not compared. Whose failure is it? Where nobody has ever served the source, it is `alike` if another station has
-   * failed the source, too, and its `own` if this one has served others since it failed the source first.
+   * was not compared. Whose failure is it? Where nobody has ever served the source, it is its `own` if this station has
+   * served others since it failed the source first, and `alike` if another station has failed the source, too.
    */
   noteFailedAlone(station: number, lastServedMs: number, nowMs: number): "alike" | "own" | "unknown" {
     const firstMs = this.#failedFromMs[station] as number;
     const elsewhere = this.#failedFromMs.some((atMs, other) => other !== station && atMs < NEVER);
     if (firstMs === NEVER) this.#failedFromMs[station] = nowMs;
     if (this.isKnown) return "unknown";
-    if (elsewhere) return "alike";
-    return lastServedMs > firstMs ? "own" : "unknown";
+    if (lastServedMs > firstMs) return "own";
+    return elsewhere ? "alike" : "unknown";
   }
 
   /** Has any station ever answered it? Otherwise nobody knows how long it takes. */

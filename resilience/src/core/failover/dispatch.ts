@@ -449,8 +449,7 @@ export class Dispatcher {
         this.#router.trialFailed(station, true, nowMs);
         break;
       case "overloaded":
-        evidence.noteOverloaded(call.terms.source, startedMs);
-        this.#overloaded(call, station, end.retryAfterMs, nowMs);
+        this.#overloaded(call, station, startedMs, end.retryAfterMs, nowMs);
         break;
       case "failed":
       case "stale":
@@ -468,8 +467,14 @@ export class Dispatcher {
   }
 
   /** A refusal for load shows what the station takes, unless it is one route that is always refused. */
-  #overloaded(call: Call, station: Station, hintMs: number | undefined, nowMs: number): void {
-    if (!station.evidence.isRefusingForLoad && !call.terms.source.isServedLately(nowMs)) return;
+  #overloaded(call: Call, station: Station, startedMs: number, hintMs: number | undefined, nowMs: number): void {
+    const { source } = call.terms;
+    const { evidence } = station;
+    if (source.noteFailedAlone(station.number, evidence.lastServedMs, nowMs) === "own") {
+      return evidence.noteAnswer(startedMs);
+    }
+    evidence.noteOverloaded(source, startedMs);
+    if (!evidence.isRefusingForLoad && !source.isServedLately(nowMs)) return;
     this.#noteLoad(station, "overloaded", nowMs);
     // A station that serves others meanwhile does not have to be left alone.
     if (hintMs !== undefined && !station.admission.isFinishing) station.admission.pause(hintMs, nowMs);
