@@ -155,8 +155,10 @@ class Watch {
   ended(attempt: Attempt): void {
     const period = this.#out.get(attempt);
     this.#out.delete(attempt);
+    const hasFailed = endOf(attempt, this.#settings) === "failed";
+    const alone = hasFailed ? this.#failedAlone(attempt) : undefined;
     if (period !== this.#period) return;
-    const verdict = this.#verdictOn(attempt);
+    const verdict = hasFailed && this.#state !== "half-open" ? alone : this.#verdictOn(attempt);
     if (verdict === undefined) return;
     if (this.#state === "half-open") this.#probed(verdict);
     this.#add(verdict);
@@ -273,9 +275,7 @@ class Watch {
   }
 
   #verdictOn(attempt: Attempt): Verdict | undefined {
-    const isProbe = this.#state === "half-open";
-    if (!isProbe && endOf(attempt, this.#settings) === "failed") return this.#failedAlone(attempt);
-    const verdict = verdictOn(attempt, this.#settings, isProbe);
+    const verdict = verdictOn(attempt, this.#settings, this.#state === "half-open");
     return verdict === "failure" && this.#state === "closed" && this.#localMs() < this.distrustUntilMs
       ? "doubtful"
       : verdict;
