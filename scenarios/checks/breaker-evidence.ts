@@ -1,8 +1,8 @@
 /**
  * What a breaker has to go by, counted from outside over a sliding window: attempts that succeeded; attempts that were
  * lost or whose time was up; and commands that failed here and were served by another station, which counts when that
- * one has served them. Refused connections, refusals for load and failures that could not be compared say nothing (they are
- * not the station's, or it is not known whose they are); a probe's failure always counts. How a breaker slices its window is its own
+ * one has served them. Refused connections and refusals for load say nothing; failures that could not be compared say nothing
+ * where they are one source's (`breaker.ts`); a probe's failure always counts. How a breaker slices its window is its own
  * business, so a question is asked of every cut that it may have made: its window covers between nine tenths of its length
  * and all of it. Where it cannot be seen whether an end counted, it counts against a breaker that stays closed as nothing,
  * and for one that opens as a failure.

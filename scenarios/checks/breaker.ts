@@ -5,7 +5,8 @@
  * the gateway, with the instants at which they were due, which may be earlier than they are told (ADR 0003). A command that
  * one station failed and another served counts against the first when it is served (`breaker-evidence.ts`). A station that
  * is heard again after it was declared down begins with a closed circuit. Where nobody is fit (`kept`), commands may go to
- * a station although its circuit is open: there is nobody else; what becomes of those is not counted.
+ * a station although its circuit is open: there is nobody else; what becomes of those is not counted. A failure that is
+ * not compared may count where several sources have such failures, and never where it is one caller who repeats itself.
  */
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import type { Fleet } from "../fleet/fleet.ts";
@@ -28,6 +29,8 @@ const PROBES = 1;
 /** The period of an attempt whose end says nothing. */
 const UNCOUNTED = -1;
 const ROUNDING_MS = 1e-6;
+/** Another source that failed within this time failed lately (`core/failover/evidence.ts`). */
+const LATELY_MS = 10_000;
 
 export function breaker(fleet: Fleet): FleetObserver {
   const groups = documentedGroups(fleet);
@@ -110,6 +113,8 @@ class Watch {
   distrustUntilMs: number = Number.NEGATIVE_INFINITY;
   /** It has just been heard again after it was down. */
   #isBack = false;
+  /** When a command of each source was last answered with a failure here. */
+  readonly #failedAtMs: Map<string, number> = new Map();
   /** While half-open: how probes that are over went. */
   #probesSucceeded = 0;
   #probesFailed = 0;
@@ -150,8 +155,10 @@ class Watch {
   ended(attempt: Attempt): void {
     const period = this.#out.get(attempt);
     this.#out.delete(attempt);
+    const hasFailed = endOf(attempt, this.#settings) === "failed";
+    const alone = hasFailed ? this.#failedAlone(attempt) : undefined;
     if (period !== this.#period) return;
-    const verdict = this.#verdictOn(attempt);
+    const verdict = hasFailed && this.#state !== "half-open" ? alone : this.#verdictOn(attempt);
     if (verdict === undefined) return;
     if (this.#state === "half-open") this.#probed(verdict);
     this.#add(verdict);
@@ -160,6 +167,16 @@ class Watch {
   /** A command that failed here was served by another station. */
   compared(verdict: "failure" | "doubtful"): void {
     this.#add(verdict);
+  }
+
+  /** One that is not compared counts where another source has failed here lately, too: or it was compared, and does not. */
+  #failedAlone({ command }: Attempt): Verdict | undefined {
+    const nowMs = this.#localMs();
+    const mine = sourceOf(command);
+    const isLate = (atMs: number): boolean => nowMs - atMs <= LATELY_MS;
+    const others = [...this.#failedAtMs].some(([source, atMs]) => source !== mine && isLate(atMs));
+    this.#failedAtMs.set(mine, nowMs);
+    return others ? "doubtful" : undefined;
   }
 
   declared(from: string, to: string): void {
@@ -278,4 +295,9 @@ class Watch {
   #violate(invariant: string, detail: string): void {
     this.#fleet.world.violate(invariant, `${this.#name}: ${detail}`);
   }
+}
+
+/** Who sends it, and what kind of thing it asks for (`gateway/src/fleet/command.ts`). */
+function sourceOf({ id, method, route }: Command): string {
+  return `${id.split(".", 2).join(".")} ${method} ${route?.name ?? ""}`;
 }

@@ -7,9 +7,17 @@ import { faultlessPromotions } from "./faultless-promotions.ts";
 import { HandMade } from "./hand-made.ts";
 import { widePlan } from "./wide-world.ts";
 
-/** The primary is replaced at 20 s, after `commands` were sent in the last two seconds. */
-async function violated(faults: readonly FleetFault[], commands = 5, cause: "failure" | "switchover" = "failure") {
+/** The primary is replaced at 20 s, after `commands` were sent in the last two seconds, and one was `served` before. */
+async function violated(
+  faults: readonly FleetFault[],
+  commands = 5,
+  cause: "failure" | "switchover" = "failure",
+  served = true,
+) {
   const made = new HandMade(widePlan({ faults }), faultlessPromotions);
+  await made.at(17_000);
+  const attempt = made.sends(made.command(), "primary");
+  made.ends(attempt, "reply", served ? 200 : 500);
   await made.at(18_000);
   for (let sent = 0; sent < commands; sent++) made.begins(made.command());
   await made.at(20_000);
@@ -44,4 +52,8 @@ test("it is asked for more than it can take → not judged", async () => {
 
 test("somebody asked for it → nothing is wrong with that", async () => {
   assert.deepEqual(await violated([], 5, "switchover"), []);
+});
+
+test("every command so far was wrong → not judged", async () => {
+  assert.deepEqual(await violated([], 5, "failure", false), []);
 });

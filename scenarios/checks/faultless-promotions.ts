@@ -2,7 +2,9 @@
  * `no-role-change-without-fault`: in the wide world a station is replaced for failing only if a fault of the plan strikes
  * it, or did so in the last 15 s. These are not faults of a station: slow callers, callers that hang up, commands that are
  * wrong by their own fault, slow routes, shortages of the gateway's own machine, and pauses of the gateway's process.
- * Not judged: a station that was recently loaded above 70 % of its capacity, settings whose effect cannot be summed up.
+ * Not judged: a station that was recently loaded above 70 % of its capacity, settings whose effect cannot be summed up, and
+ * a time in which no command of the group has been served at all yet: where every command so far was wrong, nobody
+ * can tell a station that fails everything from callers that ask for nothing else.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver } from "../fleet/observer.ts";
@@ -11,6 +13,7 @@ import { GATEWAY, isWide, stationNode } from "../fleet/plan.ts";
 import { comfortOf } from "./comfort.ts";
 import { judged, notJudged } from "./not-judged.ts";
 import { hasDefaults } from "./quiet-times.ts";
+import { ServedYet } from "./served-yet.ts";
 import { SlidingCount } from "./sliding-count.ts";
 import type { Span } from "./trouble.ts";
 import { nodesOf, troubleOf } from "./trouble.ts";
@@ -30,7 +33,9 @@ export function faultlessPromotions(fleet: Fleet): FleetObserver {
   const wide = fleet.plan.groups.filter(isWide);
   const loads = new Map(wide.map((plan) => [plan.name, new Load(plan)]));
   if (wide.length === 0) return {};
+  const served = new ServedYet(fleet);
   return {
+    ...served.hears,
     sendingBegan: ({ command }) => loads.get(command.group)?.note(world.nowMs),
     gatewayEvent(event) {
       if (event.type !== "promoted" || event.cause !== "failure") return;
@@ -45,6 +50,7 @@ export function faultlessPromotions(fleet: Fleet): FleetObserver {
         .of(group)
         .some((span) => excuses(span, stationNode(group, from), world.nowMs));
       if (struck) return judged(world, INVARIANT);
+      if (!served.has(group)) return notJudged(world, INVARIANT, "every command so far was wrong");
       const why = evidence.filter(({ verdict }) => verdict === "unfit").map(({ detail }) => detail);
       world.violate(
         INVARIANT,

@@ -7,14 +7,17 @@ import { ordinaryErrors } from "./ordinary-errors.ts";
 import type { WideDraft } from "./wide-world.ts";
 import { WRONG, widePlan } from "./wide-world.ts";
 
-/** A command of the wrong route is sent at 20 s and ends `afterMs` later. */
+/** A command of the wrong route is sent at 20 s and ends `afterMs` later; another was `served` before. */
 async function ended(
   draft: WideDraft,
   afterMs: number,
   end: NonNullable<Sending["end"]>,
   waitsMs = 20_000,
+  served = true,
 ): Promise<HandMade> {
   const made = new HandMade(widePlan({ ...draft, group: { routes: [WRONG] } }), ordinaryErrors);
+  await made.at(19_000);
+  made.ends(made.sends(made.command(), "primary"), "reply", served ? 200 : 500);
   await made.at(20_000);
   const sending = made.begins(made.command({ route: WRONG }), { waitsMs });
   await made.at(20_000 + afterMs);
@@ -51,4 +54,10 @@ test("a station fails meanwhile → not judged", async () => {
 
 test("a caller who leaves before that → not judged", async () => {
   assert.deepEqual((await ended({}, 200, "left", 200)).violated, []);
+});
+
+test("every command so far was wrong → not judged", async () => {
+  const { violated, world } = await ended({}, 1_500, "own-error", 20_000, false);
+  assert.deepEqual(violated, []);
+  assert.equal(world.met.get(`not judged: ${INVARIANT} (every command so far was wrong)`), 1);
 });

@@ -1,12 +1,14 @@
 /**
  * `ordinary-error-is-prompt`: if every station answers a command with the same error, by the command's own fault, the
- * caller has this answer within the time of one attempt at each of two stations plus a small margin. Judged at quiet times
- * and only if the caller waits that long.
+ * caller has this answer within the time of one attempt at each of two stations plus a small margin. Judged at quiet times,
+ * only if the caller waits that long, and only once a command of the group has been served: before that nobody can tell a
+ * route that is always refused from stations that are overloaded, which have to be left alone.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver } from "../fleet/observer.ts";
 import { judged, notJudged } from "./not-judged.ts";
 import { isAwaited, mostAtQuietMs, quietGroups, wasQuiet } from "./quiet-times.ts";
+import { ServedYet } from "./served-yet.ts";
 
 const INVARIANT = "ordinary-error-is-prompt";
 /** The active one and another. */
@@ -16,7 +18,9 @@ export function ordinaryErrors(fleet: Fleet): FleetObserver {
   const { world } = fleet;
   const groups = quietGroups(fleet);
   if (fleet.plan.groups.every(({ routes = [] }) => routes.every(({ answers }) => answers === undefined))) return {};
+  const served = new ServedYet(fleet);
   return {
+    ...served.hears,
     sendingEnded(sending) {
       const { command, atMs, end } = sending;
       const { group, route, answer, kind, id } = command;
@@ -24,6 +28,7 @@ export function ordinaryErrors(fleet: Fleet): FleetObserver {
       const quiet = groups.get(group);
       if (quiet === undefined) return notJudged(world, INVARIANT, "load or settings");
       if (!wasQuiet(fleet, group, atMs, world.nowMs)) return notJudged(world, INVARIANT, "something was wrong");
+      if (!served.has(group)) return notJudged(world, INVARIANT, "every command so far was wrong");
       const mostMs = mostAtQuietMs(quiet, sending, STATIONS);
       if (!isAwaited(quiet, sending, mostMs)) return notJudged(world, INVARIANT, "its caller does not wait for it");
       judged(world, INVARIANT);

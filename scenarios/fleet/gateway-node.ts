@@ -142,9 +142,9 @@ function begun(fleet: Fleet, env: NodeEnv, group: Group, { target, timeLeftMs }:
   return visit;
 }
 
-function requestOf({ method, target, idempotencyKey, timeLeftMs }: WireRequest): CommandRequest {
+function requestOf({ method, target, caller, idempotencyKey, timeLeftMs }: WireRequest): CommandRequest {
   const headers: [string, string][] = [];
   if (idempotencyKey !== undefined) headers.push(["idempotency-key", idempotencyKey]);
   if (timeLeftMs !== undefined) headers.push([TIME_LEFT_HEADER, toTimeLeftHeader(timeLeftMs)]);
-  return { method, target, headers, body: NO_BODY };
+  return { method, target, headers, body: NO_BODY, ...(caller === undefined ? {} : { caller }) };
 }

@@ -246,7 +246,15 @@ export function groupPort(place: number): number {
   return FIRST_GROUP_PORT + place;
 }
 
+/**
+ * What is asked for by a command's request. What names the command is no part of the route by which a gateway tells kinds of
+ * requests apart (`gateway/src/fleet/command.ts`).
+ */
+export function targetOf({ id, route }: { readonly id: string; readonly route: RoutePlan | undefined }): string {
+  return `/commands/${route?.name ?? ""}?id=${id}`;
+}
+
 /** The id of the command that a request is about. */
 export function commandIn(target: string): string {
-  return target.slice(target.lastIndexOf("/") + 1);
+  return target.slice(target.lastIndexOf("=") + 1);
 }

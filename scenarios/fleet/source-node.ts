@@ -11,7 +11,7 @@ import type { Fleet } from "./fleet.ts";
 import { HangUp } from "./hang-up.ts";
 import type { Command, CommandKind, Sending, Told } from "./observer.ts";
 import type { GroupPlan, RoutePlan } from "./plan.ts";
-import { endsAtMs, GATEWAY, groupPort } from "./plan.ts";
+import { endsAtMs, GATEWAY, groupPort, targetOf } from "./plan.ts";
 import type { WireReply, WireRequest } from "./wire.ts";
 import { lies, WirePool } from "./wire.ts";
 
@@ -190,7 +190,8 @@ class Source {
     const request: WireRequest = {
       label: `${command.kind} ${command.id}`,
       method: command.method,
-      target: `/commands/${command.route === undefined ? "" : `${command.route.name}/`}${command.id}`,
+      target: targetOf(command),
+      caller: this.#env.name,
       idempotencyKey: command.kind === "keyed" ? command.id : undefined,
       timeLeftMs: command.patienceMs,
       ...(forMs > 0 ? { uploads: true } : {}),

@@ -12,6 +12,8 @@ export interface WireRequest {
   readonly label: string;
   readonly method: string;
   readonly target: string;
+  /** Who is at the other end of the connection, where that is told: the address of a socket in production. */
+  readonly caller?: string;
   readonly idempotencyKey?: string | undefined;
   readonly epoch?: number | undefined;
   /** `Infinity` or absent: its sender waits for ever. */

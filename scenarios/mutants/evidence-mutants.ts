@@ -56,7 +56,7 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: "      if (agree) source.noteAgreement();\n",
+        find: "        source.noteAgreement();\n",
         replace:
           "      for (const visit of failures.slice(0, 1)) visit.station.evidence.noteServedElsewhere(visit.lastStartedMs);\n",
       },

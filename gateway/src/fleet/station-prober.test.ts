@@ -45,6 +45,8 @@ class Setting {
   }
 }
 
+const failed = (code: string): Error => new Error("no connection", { cause: Object.assign(new Error(code), { code }) });
+
 describe("when a station is probed", () => {
   test("a quick page is asked once an interval, and every answer is a heartbeat", async () => {
     const at = new Setting(() => ({ afterMs: 3 }));
@@ -70,12 +72,16 @@ describe("when a station is probed", () => {
   });
 
   test("a probe that this machine could not send says so, and one that the station refused does not", async () => {
-    const failed = (code: string): Error =>
-      new Error("no connection", { cause: Object.assign(new Error(code), { code }) });
-    const codes = ["EADDRNOTAVAIL", "ECONNREFUSED", "EMFILE", "ENOTFOUND"];
-    const at = new Setting((probe) => ({ afterMs: 1, error: failed(codes[probe - 1] as string) }));
+    const codes = ["EADDRNOTAVAIL", "ECONNREFUSED", "EMFILE", "EAI_AGAIN"];
+    const at = new Setting((probe) => ({ afterMs: 1, error: failed(codes[probe] as string) }));
     await at.clock.advanceTo(700);
-    assert.deepEqual([at.shortages, at.heartbeats], [2, []]);
+    assert.deepEqual([at.shortages, at.heartbeats], [3, []]);
+  });
+
+  test("a name server that does not know the station's name is no shortage of ours", async () => {
+    const at = new Setting(() => ({ afterMs: 1, error: failed("ENOTFOUND") }));
+    await at.clock.advanceTo(700);
+    assert.equal(at.shortages, 0);
   });
 
   test("the end of probing aborts what is out and asks no more", async () => {

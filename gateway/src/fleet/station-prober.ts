@@ -30,7 +30,7 @@ export interface StationProberOptions {
   readonly onHeartbeat: () => void;
   /** Called when probes turn from well to ill or back, and for a first one that is ill. */
   readonly onChange: (probe: LastProbe) => void;
-  /** Called for every probe that could not be sent for want of a descriptor, a port or memory here. */
+  /** Called for every probe that could not be sent for want of a descriptor, a port, memory or a name server here. */
   readonly onOwnShortage: () => void;
 }
 
@@ -139,6 +139,8 @@ const WORDS: ReadonlyMap<string, string> = new Map([
   ["ENETUNREACH", "no route to the network"],
   ["ENOTFOUND", "the host name is not known"],
   ["EAI_AGAIN", "the name server does not answer"],
+  ["EAI_FAIL", "the name server cannot answer"],
+  ["ESERVFAIL", "the name server cannot answer"],
   ["EMFILE", "this process has no file descriptors left"],
   ["ENFILE", "this machine has no file descriptors left"],
   ["ENOBUFS", "this machine has no buffers left"],
@@ -146,8 +148,11 @@ const WORDS: ReadonlyMap<string, string> = new Map([
   ["EADDRNOTAVAIL", "this machine has no ports left"],
 ]);
 
-/** What this machine lacks, and not one station's name. */
-const OWN_SHORTAGES: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOTAVAIL"]);
+/** What this machine lacks; a name server that says that one station's name is unknown (`ENOTFOUND`) is none of it. */
+const OWN_SHORTAGES: ReadonlySet<string> = new Set([
+  ...["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOTAVAIL"],
+  ...["EAI_AGAIN", "EAI_FAIL", "ESERVFAIL"],
+]);
 
 /** Longest text of an error that has no words of ours. */
 const MAX_TEXT = 120;

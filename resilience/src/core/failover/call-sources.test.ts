@@ -41,6 +41,28 @@ test("[F10] eight failures that both stations gave → only one in eight is comp
   assert.equal(source.skipsComparison(), false);
 });
 
+test("[F10] a failure that is not compared, of a source that nobody serves → whose it is follows from what else is known", () => {
+  const fresh = (): CallSource => new CallSource(2);
+  const never = Number.NEGATIVE_INFINITY;
+  const known = fresh();
+  known.noteServed(1, 5, 0);
+  const again = fresh();
+  again.noteFailedAlone(0, never, 100);
+  const late = fresh();
+  late.noteFailedAlone(0, 99, 100);
+  const cases: [string, CallSource, number, number, string][] = [
+    ["its first", fresh(), 0, 50, "unknown"],
+    ["again, and others were served meanwhile", again, 0, 150, "own"],
+    ["once more, and nobody was served since", again, 0, 150, "own"],
+    ["again, and others were served before that only", late, 0, 99, "unknown"],
+    ["at another station, too", again, 1, never, "alike"],
+    ["of a source that somebody has served", known, 0, 150, "unknown"],
+    ["again", known, 0, 1_000, "unknown"],
+  ];
+  for (const [what, source, station, lastServedMs, whose] of cases)
+    assert.equal(source.noteFailedAlone(station, lastServedMs, 200), whose, what);
+});
+
 test("a million sources → at most 512 are remembered, those in use among them", () => {
   const sources = new CallSources(2);
   const used = sources.of("used");

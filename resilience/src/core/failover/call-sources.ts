@@ -1,8 +1,8 @@
 /**
  * What is remembered of each source of calls: who calls, and which route (`CallOptions.source`). A station is judged by
  * what happens to many, so one caller that repeats a request which always fails must not count as many, and a route
- * that always takes five seconds is not overdue after a tenth of one. Per source: when each station last served it, the
- * slowest of its latest answers, and how often its failures turned out to be its own.
+ * that always takes five seconds is not overdue after a tenth of one. Per source: when each station last served it and
+ * first failed it, the slowest of its latest answers, and how often its failures turned out to be its own.
  *
  * Bounded: two generations of at most {@link MAX_SOURCES} each; a source that is used moves to the young one, and when
  * that is full the old one is forgotten. An evicted source is as unknown as a new one, which is the careful side.
@@ -20,17 +20,22 @@ const OVERDUE_RATIO = 1.1;
 const AGREEMENTS_TO_TRUST = 8;
 /** … namely for one failure in so many. */
 const ASK_EVERY = 8;
+/** It has not happened, and nothing has since. */
+const NEVER = Number.POSITIVE_INFINITY;
 
 /** What is known of one source. */
 export class CallSource {
   /** When the station of each number last served it. */
   readonly #servedAtMs: number[];
+  /** When the station of each number first failed it, and no other one was asked. */
+  readonly #failedFromMs: number[];
   #slowestMs = 0;
   #agreements = 0;
   #skipped = 0;
 
   constructor(stations: number) {
     this.#servedAtMs = new Array<number>(stations).fill(Number.NEGATIVE_INFINITY);
+    this.#failedFromMs = new Array<number>(stations).fill(NEVER);
   }
 
   /** Station number `station` served a call of this source after `tookMs`. */
@@ -53,6 +58,20 @@ export class CallSource {
   /** Has any station served it within the last ten seconds? */
   isServedLately(nowMs: number): boolean {
     return this.#servedAtMs.some((atMs) => nowMs - atMs <= SERVED_LATELY_MS);
+  }
+
+  /**
+   * Station number `station`, which last served a call of any source at `lastServedMs`, failed one of this source, and it
+   * was not compared. Whose failure is it? Where nobody has ever served the source, it is its `own` if this station has
+   * served others since it failed the source first, and `alike` if another station has failed the source, too.
+   */
+  noteFailedAlone(station: number, lastServedMs: number, nowMs: number): "alike" | "own" | "unknown" {
+    const firstMs = this.#failedFromMs[station] as number;
+    const elsewhere = this.#failedFromMs.some((atMs, other) => other !== station && atMs < NEVER);
+    if (firstMs === NEVER) this.#failedFromMs[station] = nowMs;
+    if (this.isKnown) return "unknown";
+    if (lastServedMs > firstMs) return "own";
+    return elsewhere ? "alike" : "unknown";
   }
 
   /** Has any station ever answered it? Otherwise nobody knows how long it takes. */

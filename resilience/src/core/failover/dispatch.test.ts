@@ -132,6 +132,50 @@ test("[F10] running: both stations fail it alike → delivered in the same step,
   assert.equal(world.told("promoted").length, 0);
 });
 
+test("[F10] calls that cannot be repeated fail at both stations, one after the other → the role moves once, and stays", () => {
+  const world = new Dispatching();
+  for (let round = 0; round < 40; round++) {
+    for (const source of ["one", "two"]) {
+      const call = world.submit({ source });
+      world.endCall(call, "failed");
+    }
+    world.advance(250);
+  }
+  assert.deepEqual(
+    world.told("promoted").map(({ station }) => station),
+    ["south"],
+  );
+  assert.equal(world.told("kept").length, 0);
+});
+
+test("[F10] a route that always fails, beside one that is served now and then → no change of roles", () => {
+  const world = new Dispatching();
+  for (let round = 0; round < 40; round++) {
+    if (round % 10 === 1) world.serve(1, { source: "good" });
+    for (const source of ["one", "two"]) world.endCall(world.submit({ source }), "failed");
+    world.advance(250);
+  }
+  assert.equal(world.told("promoted").length, 0);
+});
+
+test("[S8] a failure that counts by itself, and is served elsewhere later → the circuit counts it once", () => {
+  const world = served({ stations: [{ breaker: { minimumVolume: 1_000 } }, { capacity: { maxConcurrent: 1 } }] });
+  world.serve(1, { source: "other" });
+  world.declare("south", "down");
+  world.endCall(world.submit({ source: "other" }), "failed");
+  const call = world.submit({ key: "k", source: "known" });
+  world.endCall(call, "failed");
+  assert.equal(call.state.phase, "parked");
+  const failures = () => world.north.parts.breaker?.status(world.nowMs).failures;
+  const before = failures();
+  world.input({ type: "maintenance", station: world.north, reason: "test", untilMs: Number.POSITIVE_INFINITY });
+  world.declare("south", "alive");
+  world.advance(100);
+  assert.deepEqual(world.placesOf(call), ["south"]);
+  world.endCall(call, "served");
+  assert.deepEqual([before, failures()], [1, 1]);
+});
+
 test("[F10] one source fails alike at both → from the ninth call on the other station is asked for one in eight", () => {
   const world = new Dispatching();
   let asked = 0;

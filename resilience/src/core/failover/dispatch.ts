@@ -469,8 +469,7 @@ export class Dispatcher {
         this.#router.trialFailed(station, true, nowMs);
         break;
       case "overloaded":
-        evidence.noteOverloaded(call.terms.source, startedMs);
-        this.#overloaded(call, station, end.retryAfterMs, nowMs);
+        this.#overloaded(call, station, startedMs, end.retryAfterMs, nowMs);
         break;
       case "failed":
       case "stale":
@@ -488,8 +487,14 @@ export class Dispatcher {
   }
 
   /** A refusal for load shows what the station takes, unless it is one route that is always refused. */
-  #overloaded(call: Call, station: Station, hintMs: number | undefined, nowMs: number): void {
-    if (!station.evidence.isRefusingForLoad && !call.terms.source.isServedLately(nowMs)) return;
+  #overloaded(call: Call, station: Station, startedMs: number, hintMs: number | undefined, nowMs: number): void {
+    const { source } = call.terms;
+    const { evidence } = station;
+    if (source.noteFailedAlone(station.number, evidence.lastServedMs, nowMs) === "own") {
+      return evidence.noteAnswer(startedMs);
+    }
+    evidence.noteOverloaded(source, startedMs);
+    if (!evidence.isRefusingForLoad && !source.isServedLately(nowMs)) return;
     this.#noteLoad(station, "overloaded", nowMs);
     // A station that serves others meanwhile does not have to be left alone.
     if (hintMs !== undefined && !station.admission.isFinishing) station.admission.pause(hintMs, nowMs);
@@ -584,7 +589,10 @@ export class Dispatcher {
     const failures = call.visits?.filter((visit) => visit.last === "failed" || visit.last === "overloaded") ?? [];
     if (failures.length > 1) {
       const agree = failures.every((visit) => visit.last === end.result);
-      if (agree) source.noteAgreement();
+      if (agree) {
+        source.noteAgreement();
+        for (const visit of failures) visit.station.evidence.noteFailedAlike();
+      }
       return this.#giveUp(call, nowMs, agree ? "answered" : "failed");
     }
     if (end.result === "failed") this.#failedAlone(call, attempt, nowMs);
@@ -598,9 +606,17 @@ export class Dispatcher {
   }
 
   /** A failure that is not compared with another station's counts against this one where several sources have them. */
-  #failedAlone({ terms: { source } }: Call, { station, startedMs, permit }: Attempt, nowMs: number): void {
+  #failedAlone(call: Call, { station, startedMs, permit }: Attempt, nowMs: number): void {
+    const { source } = call.terms;
+    const whose = source.noteFailedAlone(station.number, station.evidence.lastServedMs, nowMs);
+    if (whose === "alike") station.evidence.noteFailedAlike();
+    if (whose !== "unknown") return;
     const several = station.evidence.noteFailed(source, source.hasBeenServedBy(station.number), startedMs, nowMs);
-    if (several && permit !== undefined && source.isServedLately(nowMs)) station.parts.breaker?.failure(permit, nowMs);
+    if (!several || permit === undefined || !source.isServedLately(nowMs)) return;
+    station.parts.breaker?.failure(permit, nowMs);
+    // Where another station serves it after all, the circuit has counted it already.
+    const visit = call.visitAt(station);
+    if (visit !== undefined) visit.lastPermit = undefined;
   }
 
   /** Sent to `station`, and what became of it is unknown: that is asked first, where it can be. */

@@ -160,6 +160,24 @@ test("[F10] a success sent before the failures began → does not clear them", (
   assert.equal(evidence.isFailing(2_000), true);
 });
 
+test("[F10] a failure that ends after one that was sent later, and served → no more evidence than if it had ended before", () => {
+  const evidence = new StationEvidence();
+  evidence.noteServed(100, 110);
+  for (let call = 0; call < 5; call++) evidence.noteFailed(SOURCES[call % 2] as object, false, 99, 2_000);
+  assert.equal(evidence.isFailing(1e9), false);
+  for (let call = 0; call < 5; call++) evidence.noteFailed(SOURCES[call % 2] as object, false, 100, 2_000);
+  assert.equal(evidence.isFailing(3_000), true);
+});
+
+test("[F10] another station gives the same failure → the row begins anew, unless this one served such calls before", () => {
+  for (const wasServed of [false, true]) {
+    const evidence = new StationEvidence();
+    for (let call = 0; call < 5; call++) evidence.noteFailed(SOURCES[call % 2] as object, wasServed, call, call);
+    evidence.noteFailedAlike();
+    assert.equal(evidence.isFailing(2_000), wasServed);
+  }
+});
+
 test("[F1] sent and not answered, five in a row for a second → proof, whatever the source", () => {
   const evidence = new StationEvidence();
   for (let call = 0; call < 5; call++) evidence.noteLost(call * 10);

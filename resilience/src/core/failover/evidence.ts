@@ -49,6 +49,8 @@ export class StationEvidence {
   /** Attempts that began before this belong to a time that is over. */
   #beginsMs: number = Number.NEGATIVE_INFINITY;
   #lastServedMs: number = Number.NEGATIVE_INFINITY;
+  /** When the latest of those that were served was sent. */
+  #servedFromMs: number = Number.NEGATIVE_INFINITY;
   #overloadedInRow = 0;
   readonly #overloadedSources: Set<object> = new Set();
   #refused = 0;
@@ -84,6 +86,7 @@ export class StationEvidence {
   noteServed(startedMs: number, nowMs: number): void {
     this.noteAnswer(startedMs);
     this.#lastServedMs = nowMs;
+    this.#servedFromMs = Math.max(this.#servedFromMs, startedMs);
     if (this.#overloadedInRow > 0) this.#clearOverloaded();
     if (startedMs >= this.#lostSinceMs) this.#clearLost();
     if (startedMs >= this.#failedSinceMs) this.#clearFailed();
@@ -132,7 +135,8 @@ export class StationEvidence {
    * has failed lately, too, so that it is not one caller who repeats itself.
    */
   noteFailed(source: object, wasServed: boolean, startedMs: number, nowMs: number): boolean {
-    if (startedMs < this.#beginsMs) return false;
+    // Whether it ended before or after one that was sent later, and served, is chance.
+    if (startedMs < this.#beginsMs || startedMs < this.#servedFromMs) return false;
     if (source !== this.#lastFailed) {
       this.#otherFailedAtMs = this.#lastFailedAtMs;
       this.#lastFailed = source;
@@ -144,6 +148,14 @@ export class StationEvidence {
     if (wasServed) this.#failsWhatItServed = true;
     if (this.#failedSources.size < MIN_SOURCES) this.#failedSources.add(source);
     return nowMs - this.#otherFailedAtMs <= LATELY_MS;
+  }
+
+  /**
+   * Another station gave a call the same failure as this one. Where only sources fail that were never served here, it is
+   * likely that this is their own, and that a change of roles would mend nothing.
+   */
+  noteFailedAlike(): void {
+    if (!this.#failsWhatItServed) this.#clearFailed();
   }
 
   /** A command that failed here was served by another station. `startedMs`: when it was sent here. */
