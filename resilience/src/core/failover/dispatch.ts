@@ -28,7 +28,6 @@ import {
   NoStationFitError,
   OverloadedError,
 } from "../errors.ts";
-import { RateWindow } from "../rate-window.ts";
 import { RetryBudgetMachine } from "../retry-budget.ts";
 import type { Declaration } from "../supervisor.ts";
 import type { LoadSign } from "./admission.ts";
@@ -48,6 +47,7 @@ import { CallQueue } from "./call-queue.ts";
 import type { FailoverEvent } from "./events.ts";
 import type { FailoverDecision, PlannedCause, Promotion } from "./failover.ts";
 import { type CallOutcome, GoodputWatch } from "./goodput.ts";
+import { OverloadWatch } from "./overload-watch.ts";
 import { CallerPatience } from "./patience.ts";
 import { Reports } from "./reports.ts";
 import type { Roles } from "./roles.ts";
@@ -121,8 +121,6 @@ const LATE_TICK_MS = 25;
 const READ_FIRST_MS = 10;
 /** Half of all answers take longer than usual: a call needs a little more time than that. */
 const SERVICE_MARGIN = 1.1;
-/** A call is let in to wait only with so much room to spare: what is refused at once could still be tried elsewhere. */
-const DOOR_MARGIN = 1.2;
 /** A station that served within this time is alive; a refusal for load then says how much it takes. */
 const SERVING_MS = 1_000;
 /** A station of which too few answers are known may take so many times longer than the slowest of the others. */
@@ -131,8 +129,8 @@ const STRANGER_RATIO = 2;
 const QUEUE_RECHECK_MS = 10;
 /** Calls whose callers' patience is unknown are ordered as if it were this long; only the order matters. */
 const ORDER_HORIZON_MS = 30_000;
-/** Over how long the calls that were answered are counted. */
-const ANSWERED_WINDOW_MS = 1_000;
+/** How many of those who wait will be served is worked out again this often. */
+const SURVEY_INTERVAL_MS = 20;
 const ENDLESS = Number.POSITIVE_INFINITY;
 const NOTHING: readonly DispatchAction[] = [];
 
@@ -147,8 +145,9 @@ export class Dispatcher {
   #queuedSinceMs = 0;
   readonly #due: DueHeap<Call> = new DueHeap();
   readonly #hedges: RetryBudgetMachine = new RetryBudgetMachine(HEDGES);
-  /** Calls answered in the last second. */
-  readonly #answered: RateWindow = new RateWindow(ANSWERED_WINDOW_MS, 10, 1);
+  readonly #overload: OverloadWatch = new OverloadWatch();
+  /** How many of those who waited at `atMs` would be served in time, and how many they were. */
+  #survey = { atMs: Number.NEGATIVE_INFINITY, servable: 0, waiting: 0 };
   #actions: DispatchAction[] = [];
   #parked = 0;
   #needsDecision = false;
@@ -157,8 +156,6 @@ export class Dispatcher {
   /** Something was learned since that was worked out. */
   #isWakeStale = true;
   #usualInFlight = 0;
-  /** The call that finds out whether callers still wait at its age. */
-  #scout: Call | undefined = undefined;
   /** The patience by which waiting calls are ordered. */
   #orderPatienceMs = ORDER_HORIZON_MS;
   readonly #reports: Reports = new Reports();
@@ -286,6 +283,7 @@ export class Dispatcher {
 
   #submit(call: Call, nowMs: number): void {
     this.goodput.noteOffered();
+    this.#overload.noteOffered(nowMs);
     this.#hedges.deposit(nowMs);
     const late = tooLate("the failover", call.terms.deadline, this.roles.active.parts.minimumTimeLeftMs, nowMs);
     if (late !== undefined) return this.#settle(call, { error: late }, "expired", nowMs);
@@ -298,7 +296,7 @@ export class Dispatcher {
       return this.#settle(call, { error: new NoStationFitError(message) }, "refused", nowMs);
     }
     const waitMs = this.#expectedWaitMs(nowMs);
-    if (waitMs > 0 && this.#limitMs(call) < nowMs + waitMs * DOOR_MARGIN + this.#serviceMs()) {
+    if (waitMs > this.#acceptedWaitMs(call, nowMs)) {
       const message = `${this.#queue.size} calls wait, and this one could not be answered in time`;
       const error = new OverloadedError(message, { retryAfterMs: Math.ceil(waitMs) });
       return this.#settle(call, { error }, "refused", nowMs);
@@ -328,7 +326,7 @@ export class Dispatcher {
   }
 
   #declared(declarations: readonly Declaration[], nowMs: number): void {
-    for (const declaration of declarations) this.roles.station(declaration.node).declared(declaration);
+    for (const declaration of declarations) this.#heardAgain(declaration, nowMs);
     for (const declaration of declarations) {
       const { evidence } = this.roles.assess(this.roles.station(declaration.node), nowMs);
       this.#event({ type: "declaration", ...declaration, evidence });
@@ -336,6 +334,16 @@ export class Dispatcher {
     this.#decide(nowMs);
     for (const { node, to } of declarations) if (to === "down") this.#moveAll(this.roles.station(node), nowMs);
     this.#needsDecision = true;
+  }
+
+  #heardAgain(declaration: Declaration, nowMs: number): void {
+    const station = this.roles.station(declaration.node);
+    station.declared(declaration);
+    // Its heartbeats say that it serves again: as after a promotion, it is given what is usual, and no trial first.
+    const isBack = declaration.from === "down" && declaration.to === "alive";
+    if (isBack && station === this.roles.active && station.admission.isTrial) {
+      station.admission.begin(this.#usualInFlight, nowMs);
+    }
   }
 
   #epochSeen(epoch: number, nowMs: number): void {
@@ -472,7 +480,7 @@ export class Dispatcher {
     if (!station.evidence.isRefusingForLoad && !call.terms.source.isServedLately(nowMs)) return;
     this.#noteLoad(station, "overloaded", nowMs);
     // A station that serves others meanwhile does not have to be left alone.
-    if (hintMs !== undefined && !station.admission.isFinishing) station.admission.pause(hintMs, nowMs);
+    if (hintMs !== undefined && !station.admission.isFinishing(nowMs)) station.admission.pause(hintMs, nowMs);
   }
 
   #served({ call, station }: Attempt, { settlement }: AttemptEnd, nowMs: number): void {
@@ -634,10 +642,18 @@ export class Dispatcher {
     return true;
   }
 
-  /** Refused for load: back into the queue, which the station's admission control empties at the pace that it learned. */
+  /**
+   * Refused for load: back into the queue, which the station's admission control empties at the pace that it learned. It
+   * waits for room in the retry budget, if it has the time, but not where others are refused because waiting is in vain.
+   */
   #requeue(call: Call, station: Station, nowMs: number): boolean {
     const { budget, maxAttempts } = station.parts;
-    if ((call.visitAt(station)?.attempts ?? 0) >= maxAttempts || budget?.withdraw(nowMs) === false) return false;
+    if ((call.visitAt(station)?.attempts ?? 0) >= maxAttempts) return false;
+    if (budget?.withdraw(nowMs) === false) {
+      const isInVain = this.#limitMs(call) < nowMs + BUDGET_RECHECK_MS + this.#serviceMs() || this.#isOverloaded(nowMs);
+      if (!isInVain) this.#park(call, BUDGET_RECHECK_MS, nowMs);
+      return !isInVain;
+    }
     if (budget !== undefined) call.charged = station;
     this.#enqueue(call, nowMs);
     return true;
@@ -738,16 +754,14 @@ export class Dispatcher {
   }
 
   /**
-   * Whether callers still wait at the age at which `first` would be answered may be doubtful: then one of that age at a
-   * time finds out, and younger ones go meanwhile, which costs nothing where a queue stands.
+   * Whether callers still wait at the age at which `first` would be answered may be doubtful. Then it is left in the queue
+   * until its caller has hung up or still waits beyond that age, and younger ones go meanwhile: that costs nothing where
+   * a queue stands, and the station does no work to find out.
    */
   #likelyAwaited(first: Call, nowMs: number): Call {
+    this.patience.noteWaits(nowMs - first.arrivedMs);
     const bornAfterMs = nowMs + this.#serviceMs() - this.patience.doubtfulFromMs;
     if (first.arrivedMs > bornAfterMs) return first;
-    if (this.#scout === undefined || this.#scout.state.phase === "done") {
-      this.#scout = first;
-      return first;
-    }
     return this.#queue.find(({ arrivedMs }) => arrivedMs > bornAfterMs) ?? first;
   }
 
@@ -810,15 +824,45 @@ export class Dispatcher {
   /** How long a call that arrives now would wait; 0 where nothing is known. */
   #expectedWaitMs(nowMs: number): number {
     if (this.#queue.size === 0 || !this.#router.isAnyUsable(nowMs)) return 0;
+    const perSecond = this.#drainPerSecond(nowMs);
+    return perSecond === ENDLESS ? 0 : (this.#servable(1_000 / perSecond, nowMs) * 1_000) / perSecond;
+  }
+
+  /** How long `call` may have to wait: what its caller has time for, and little where more is asked for than can be done. */
+  #acceptedWaitMs(call: Call, nowMs: number): number {
+    const leftMs = Math.max(0, this.#limitMs(call) - nowMs - this.#serviceMs());
+    return this.#isOverloaded(nowMs)
+      ? Math.min(leftMs, this.#overload.standingMs(this.#usualMs(this.roles.active)))
+      : leftMs;
+  }
+
+  #isOverloaded(nowMs: number): boolean {
+    const { active } = this.roles;
+    return this.#overload.isLasting(this.#queuedSinceMs, active.admission.begunAtMs, this.#usualMs(active), nowMs);
+  }
+
+  /** How many of those who wait go in a second; `Infinity` where nobody knows. */
+  #drainPerSecond(nowMs: number): number {
     const { admission } = this.roles.active;
+    if (admission.isTrial) return ENDLESS;
     const usualMs = this.#usualMs(this.roles.active);
     const allowed = usualMs === 0 ? ENDLESS : (admission.mostConcurrent * 1_000) / usualMs;
-    const measured = this.#answered.total(0, nowMs);
+    const measured = this.#overload.answeredPerSecond(nowMs);
     // Where calls have waited for a second, what was answered in it is all that the station does.
-    const sinceMs = Math.max(this.#queuedSinceMs, admission.begunAtMs);
-    const isFull = measured > 0 && nowMs - sinceMs >= ANSWERED_WINDOW_MS + usualMs;
-    const perSecond = isFull ? measured : Math.max(measured, Math.min(admission.capacityPerSecond, allowed));
-    return perSecond === ENDLESS ? 0 : (this.#queue.size * 1_000) / perSecond;
+    const isFull = this.#overload.isFull(this.#queuedSinceMs, admission.begunAtMs, usualMs, nowMs);
+    if (measured > 0 && isFull) return measured;
+    return Math.max(measured, Math.min(admission.capacityPerSecond, allowed));
+  }
+
+  /** How many of those who wait will be served, if one goes every `everyMs`; the time of the others will be over before. */
+  #servable(everyMs: number, nowMs: number): number {
+    const { size } = this.#queue;
+    const { atMs, servable, waiting } = this.#survey;
+    if (nowMs - atMs < SURVEY_INTERVAL_MS) return Math.max(0, Math.min(size, servable + size - waiting));
+    const serviceMs = this.#serviceMs();
+    const count = this.#queue.countInTime((call) => this.#limitMs(call) - serviceMs, everyMs, nowMs);
+    this.#survey = { atMs: nowMs, servable: count, waiting: size };
+    return count;
   }
 
   // ── time ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -1070,7 +1114,7 @@ export class Dispatcher {
     this.#refund(call);
     this.goodput.noteEnded(outcome);
     if (outcome === "answered") {
-      this.#answered.add(0, nowMs);
+      this.#overload.noteAnswered(nowMs);
       this.patience.noteAnswered(nowMs - call.arrivedMs);
     }
     const { out } = call;
