@@ -119,6 +119,12 @@ const BUDGET_RECHECK_MS = 250;
 const LATE_TICK_MS = 25;
 /** For how long they are given time to be read. */
 const READ_FIRST_MS = 10;
+/**
+ * What a station has not begun within this time is taken back (where it can be asked, and the deadline is told to it): three
+ * times as long as all but one in a thousand of its answers take, and at least a second, for clocks that are not quite equal.
+ */
+const LEASE_RATIO = 3;
+const MIN_LEASE_MS = 1_000;
 /** Half of all answers take longer than usual: a call needs a little more time than that. */
 const SERVICE_MARGIN = 1.1;
 /** A station that served within this time is alive; a refusal for load then says how much it takes. */
@@ -392,6 +398,7 @@ export class Dispatcher {
       isHedged: false,
       isAbandoned: false,
       isMoved: false,
+      beginByMs: this.#mayAsk(call) ? nowMs + this.#leaseMs(call, station) : ENDLESS,
       place: -1,
       context: undefined,
     };
@@ -401,6 +408,21 @@ export class Dispatcher {
     station.out.add(attempt);
     this.#arm(call, nowMs);
     this.#actions.push({ type: "send", attempt });
+  }
+
+  /** Can its station be asked what became of it, and may it go elsewhere if nobody knows? */
+  #mayAsk(call: Call): boolean {
+    return this.#options.canAsk && call.terms.idempotencyKey !== undefined && this.#mayResend(call);
+  }
+
+  /**
+   * How long `station` may take to begin to work on `call`: so long that it stands still if it has not, and the call will
+   * have gone elsewhere. Endless where nobody knows how long its answers take.
+   */
+  #leaseMs({ terms: { source } }: Call, station: Station): number {
+    const own = station.answerTimes;
+    const known = own.hedgeAfterMs < ENDLESS ? own : this.#slowestKnown();
+    return Math.max(MIN_LEASE_MS, LEASE_RATIO * Math.max(known.hedgeAfterMs, source.overdueAfterMs));
   }
 
   #ended(attempt: Attempt, end: AttemptEnd, nowMs: number): void {
@@ -592,7 +614,7 @@ export class Dispatcher {
       visit.wasAsked = true;
       call.state = { phase: "asking", station, lost: visit.lastSettlement ?? { error: unknownAt(station) } };
       this.#parked++;
-      this.#due.set(call, call.terms.deadline);
+      this.#due.set(call, this.#askUntilMs(call, nowMs));
       this.#actions.push({ type: "ask", call, station });
       return;
     }
@@ -603,6 +625,18 @@ export class Dispatcher {
     // One that waits for another station needs no retry of this one.
     if (!this.roles.isUsable(station, nowMs) || this.#router.hasNext(call, nowMs)) return this.#enqueue(call, nowMs);
     if (!this.#retry(call, station, undefined, nowMs)) this.#giveUp(call, nowMs);
+  }
+
+  /**
+   * How long the answer is waited for: as long as the call could still be served elsewhere before its caller leaves, as far
+   * as is known. One that cannot be sent again waits until its deadline: nothing else could be done for it.
+   */
+  #askUntilMs(call: Call, nowMs: number): number {
+    const { deadline } = call.terms;
+    if (!this.#mayResend(call)) return deadline;
+    const patientUntilMs = Math.min(this.#limitMs(call), call.arrivedMs + this.patience.doubtfulFromMs);
+    const untilMs = patientUntilMs - this.#serviceMs();
+    return untilMs > nowMs ? Math.min(deadline, untilMs) : deadline;
   }
 
   #answer(call: Call, answer: KeyAnswer, nowMs: number): void {
@@ -905,6 +939,7 @@ export class Dispatcher {
     if (nowMs >= terms.deadline && readUntilMs <= nowMs) return this.#expire(call, nowMs);
     if (state.phase === "running") return this.#runningFellDue(call, readUntilMs, nowMs);
     if (nowMs >= terms.deadline) return this.#due.set(call, readUntilMs);
+    if (state.phase === "asking") return this.#answer(call, "unknown", nowMs);
     if (state.phase === "parked") {
       this.#parked--;
       return this.#enqueue(call, nowMs);
@@ -938,11 +973,13 @@ export class Dispatcher {
       if (nowMs < this.#lateAtMs(attempt)) return;
     }
     attempt.isHedged = true;
-    if (call.state.phase !== "running" || !this.#mayHedge(call) || call.out?.length !== 1) return;
+    if (call.state.phase !== "running" || !this.#mayResend(call) || call.out?.length !== 1) return;
     const next = this.#router.next(call, nowMs);
     if (next === undefined || !this.#hedges.withdraw(nowMs)) return;
     this.#hedges.send(nowMs);
-    this.#send(call, next, nowMs);
+    // Where the station can be asked, that comes first: it takes the call back, or says how it ended.
+    if (this.#mayAsk(call)) this.#moveOn(attempt, nowMs);
+    else this.#send(call, next, nowMs);
   }
 
   /** May it be sent again although nobody knows whether it ran? */
@@ -955,12 +992,6 @@ export class Dispatcher {
     const { visits } = call;
     if (visits === undefined || this.#mayResend(call)) return true;
     return !visits.some((visit) => visit.attempts > 0 && visit.station !== station);
-  }
-
-  /** Is a second attempt of it harmless, and is there no better way to find out about the first? */
-  #mayHedge(call: Call): boolean {
-    if (!this.#mayResend(call)) return false;
-    return call.terms.idempotencyKey === undefined || !this.#options.canAsk;
   }
 
   #timedOut(attempt: Attempt, nowMs: number): void {
@@ -1084,15 +1115,21 @@ export class Dispatcher {
         this.#arm(call, nowMs);
         continue;
       }
-      const visit = call.noteVisit(station);
-      visit.attempts++;
-      attempt.isMoved = true;
-      visit.last = "lost";
-      visit.lastStartedMs = attempt.startedMs;
-      visit.lastPermit = attempt.permit;
-      visit.lastSettlement = { error: unknownAt(station) };
-      this.#afterLoss(call, station, nowMs);
+      this.#moveOn(attempt, nowMs);
     }
+  }
+
+  /** The call goes on as if `attempt` were lost; it may still be answered meanwhile. */
+  #moveOn(attempt: Attempt, nowMs: number): void {
+    const { call, station } = attempt;
+    const visit = call.noteVisit(station);
+    visit.attempts++;
+    attempt.isMoved = true;
+    visit.last = "lost";
+    visit.lastStartedMs = attempt.startedMs;
+    visit.lastPermit = attempt.permit;
+    visit.lastSettlement = { error: unknownAt(station) };
+    this.#afterLoss(call, station, nowMs);
   }
 
   #endMaintenance(station: Station, nowMs: number): void {
