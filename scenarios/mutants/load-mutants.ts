@@ -17,8 +17,8 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     edits: [
       { find: "    if (nowMs < this.#loweredAtMs + 2 * Math.max(MIN_ROUND_MS, usualMs)) return;\n", replace: "" },
       {
-        find: "else this.#lower(Math.min(load * AFTER_REFUSAL, this.#doneInRound(usualMs, nowMs) * RESERVE), usualMs, nowMs);",
-        replace: "else this.#lower(load / 2, usualMs, nowMs);",
+        find: "else if (this.#isLearned && !this.#hasLeapt) return this.#lowerAgain(usualMs, nowMs);",
+        replace: 'else if (sign === "overloaded") this.#lower(load / 2, usualMs, nowMs);',
       },
     ],
     invariants: ["goodput-comes-back"],
@@ -30,8 +30,8 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     file: ADMISSION,
     edits: [
       {
-        find: "    return this.#done + this.#doneBefore > 0;",
-        replace: "    return this.#done + this.#doneBefore < 0;",
+        find: "    return nowMs - this.#finishedAtMs < FINISHED_LATELY_MS;",
+        replace: "    return nowMs < this.#finishedAtMs;",
       },
       {
         find: "      this.#finished++;\n      this.#pausedUntilMs = Number.NEGATIVE_INFINITY;\n",
@@ -101,8 +101,8 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: "if (waitMs > 0 && this.#limitMs(call) < nowMs + waitMs * DOOR_MARGIN + this.#serviceMs()) {",
-        replace: "if (waitMs < 0 && this.#limitMs(call) < nowMs + waitMs * DOOR_MARGIN + this.#serviceMs()) {",
+        find: "    if (waitMs > this.#acceptedWaitMs(call, nowMs)) {",
+        replace: "    if (waitMs < 0) {",
       },
     ],
     invariants: ["nobody-waits-for-nothing"],
@@ -113,8 +113,8 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: "if (waitMs > 0 && this.#limitMs(call) < nowMs + waitMs * DOOR_MARGIN + this.#serviceMs()) {",
-        replace: "if (waitMs >= 0 && this.#limitMs(call) > nowMs) {",
+        find: "    if (waitMs > this.#acceptedWaitMs(call, nowMs)) {",
+        replace: "    if (waitMs >= 0 && this.#limitMs(call) > nowMs) {",
       },
     ],
     invariants: ["goodput-comes-back", "serves-after-heal"],

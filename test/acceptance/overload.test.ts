@@ -1,7 +1,8 @@
 /**
  * Promise [F11]: no metastable state. Whatever the callers' patience, which nobody tells the failover, and whatever the
  * rate: once the trigger is gone, goodput is back within five seconds and twice the patience; where the load stays above
- * what the station takes, four fifths of that are goodput, and the rest is refused early; no collapse is silent. The
+ * what the station takes, four fifths of that are goodput, and the rest is refused at once; no collapse is silent. A surge,
+ * and what an outage left behind, is ridden out by waiting: hardly more calls fail than have to. The
  * station is a bucket of so many commands a second that pays for every refusal with half a command.
  */
 import assert from "node:assert/strict";
@@ -79,13 +80,11 @@ for (const patienceMs of [500, 2_000, 10_000]) {
       const figures = await run("1", { rate, patienceMs, capacityRatio, retryAfterS: 1 }, knownS + 11);
       const good = goodput(figures, knownS, knownS + 10);
       assert.ok(good >= 0.8 * capacityRatio * rate, `${good}/s of ${capacityRatio * rate}/s: ${figures.goodput}`);
-      const learned = figures.events.find((event) => event.type === "patience-learned");
-      assert.ok(learned !== undefined, "it is said how long callers wait");
-      assert.ok(Math.abs((learned.patienceMs ?? 0) - patienceMs) < patienceMs / 10, `${learned.patienceMs} ms`);
-      const refused = figures.refusedCalls.filter(({ atMs }) => atMs >= learned.atMs);
-      const late = refused.filter(({ tookMs }) => tookMs > 100);
-      assert.ok(refused.length > 20, `${refused.length} refused`);
-      assert.ok(late.length <= 0.05 * refused.length, `${late.length} of ${refused.length} were told after 100 ms`);
+      // Nobody has to hang up first: that more comes than is answered shows after two seconds, and a moment to find that out.
+      const told = figures.refusedCalls.filter(({ atMs }) => atMs >= 5_000 + 1_000 * (FAULT_AT_S + 3.5));
+      const late = told.filter(({ tookMs }) => tookMs > 100);
+      assert.ok(told.length > 20, `${told.length} refused`);
+      assert.ok(late.length <= 0.01 * told.length, `${late.length} of ${told.length} were told after 100 ms`);
       assert.ok(
         figures.events.some(({ type }) => type === "capacity-learned"),
         "it is said what the station takes",
@@ -93,6 +92,24 @@ for (const patienceMs of [500, 2_000, 10_000]) {
     });
   }
 }
+
+/** What no front could serve, at 200/s, 80 ms, patience of 2 s and a backup of 1.2: the floor of the bench. */
+for (const [name, what, floor] of [
+  ["9", "both are down for three seconds", 232],
+  ["12", "five times the load for a second after a promotion", 254],
+] as const) {
+  test(`[F11] ${what} → errors at most half a percent above what cannot be served`, async () => {
+    const figures = await run(name, { rate: 200, patienceMs: 2_000, capacityRatio: 1.2, retryAfterS: 1 }, 20);
+    assert.ok(figures.errors <= floor + 0.005 * figures.calls, `${figures.errors} of ${figures.calls}`);
+    assert.ok(figures.ghosts <= (name === "9" ? 10 : 0), `${figures.ghosts} were executed and reported failed`);
+    assert.ok(figures.refusals <= 0.02 * figures.calls, `${figures.refusals} were refused by the station`);
+  });
+}
+
+test("[F11] both are killed, one is started again, 20/s on 0.7 of that → goodput back in time", async () => {
+  const figures = await run("9", { rate: 20, patienceMs: 2_000, capacityRatio: 0.7, retryAfterS: 1 }, 24);
+  assert.ok(goodput(figures, 14, 24) >= 0.8 * 14, `${figures.goodput}`);
+});
 
 test("[F11] a backup of 0.3 for good → the collapse is told within two seconds of it, with its numbers", async () => {
   const figures = await run("1", { rate: 100, patienceMs: 2_000, capacityRatio: 0.3 }, 30);

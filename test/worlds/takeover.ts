@@ -42,6 +42,8 @@ class Reset extends Error {
 export class PlannedStation {
   readonly name: string;
   readonly executed: Map<string, number> = new Map();
+  /** Keys that will not be executed here any more. */
+  readonly cancelled: Set<string> = new Set();
   mode: Mode = { name: "ok" };
   refusals = 0;
   received = 0;
@@ -77,7 +79,8 @@ export class PlannedStation {
     return this.mode.name !== "errors";
   }
 
-  async command(key: string): Promise<Answer> {
+  /** `beginByMs`: later it is not executed any more. */
+  async command(key: string, beginByMs = Number.POSITIVE_INFINITY): Promise<Answer> {
     const life = this.#life;
     if (this.mode.name === "killed") throw new Refused(`${this.name} refuses connections`);
     if (this.mode.name === "stopped") await new Promise<void>((resolve) => this.#wake.push(resolve));
@@ -94,6 +97,8 @@ export class PlannedStation {
     }
     const latencyMs = mode.name === "slow" ? mode.latencyMs : this.#plan.latencyMs;
     await this.#work(latencyMs / 2, life);
+    if (this.#clock.nowMs() > beginByMs) return failure(504);
+    if (this.cancelled.has(key)) return failure(409);
     this.executed.set(key, (this.executed.get(key) ?? 0) + 1);
     await this.#work(latencyMs / 2, life);
     if (this.mode.name === "reset-after") throw new Reset(`${this.name} cut the connection`);
@@ -229,6 +234,7 @@ function askIn(_plan: TakeoverPlan) {
     if (station.mode.name === "stopped") return new Promise(() => undefined);
     const ran = (station.executed.get(key) ?? 0) > 0;
     if (ran) return { ran: true, result: { status: 200, headers: {}, body: { status: "ok", key } } };
+    station.cancelled.add(key);
     return { ran: false };
   };
 }
@@ -261,10 +267,11 @@ function send(
   };
   failover
     .call(
-      ({ station, signal }) =>
+      (context) =>
         new Promise<Answer>((resolve, reject) => {
+          const { station, signal } = context;
           signal.addEventListener("abort", () => reject(signal.reason));
-          station.command(seen.key).then(resolve, reject);
+          station.command(seen.key, clock.nowMs() + context.beginWithinMs()).then(resolve, reject);
         }),
       options,
     )

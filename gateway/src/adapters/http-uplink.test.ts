@@ -130,6 +130,11 @@ describe("what is sent", () => {
     assert.equal(sent.length, 1);
     assert.ok(Math.abs(Date.parse(sent[0] as string) - Date.now() - 60_000) < 5_000, sent[0]);
     assert.ok(!raw.includes("gsf-deadline"));
+    const sentAtMs = Date.now();
+    await at.uplink.send(get("/"), under({ timeLeftMs: 60_000, beginWithinMs: 1_500 }));
+    const begin = Date.parse(raw[raw.indexOf("X-Deadline") + 1] ?? "");
+    assert.ok(begin >= sentAtMs + 1_499 && begin <= Date.now() + 1_501, "it may begin no later than that");
+    assert.equal(raw[raw.indexOf("x-deadline-ms") + 1], "60000", "the time left is the command's");
   });
 
   test("connections are used again, one request at a time on each", async () => {

@@ -163,12 +163,13 @@ class HttpUplink implements Uplink, AsyncDisposable {
     }
     headers.push(EPOCH_HEADER, String(context.epoch));
     if (!keyed && context.idempotencyKey !== undefined) headers.push("idempotency-key", context.idempotencyKey);
-    if (context.timeLeftMs < Number.POSITIVE_INFINITY) {
-      headers.push(TIME_LEFT_HEADER, toTimeLeftHeader(context.timeLeftMs));
-      const { name, format } = this.#deadline;
-      headers.push(name, deadlineText(format, Date.now() + context.timeLeftMs));
-      if (grpc) headers.push("grpc-timeout", toGrpcTimeout(context.timeLeftMs));
+    const { timeLeftMs, beginWithinMs = timeLeftMs } = context;
+    const hasDeadline = timeLeftMs < Number.POSITIVE_INFINITY;
+    if (hasDeadline) headers.push(TIME_LEFT_HEADER, toTimeLeftHeader(timeLeftMs));
+    if (beginWithinMs < Number.POSITIVE_INFINITY) {
+      headers.push(this.#deadline.name, deadlineText(this.#deadline.format, Date.now() + beginWithinMs));
     }
+    if (hasDeadline && grpc) headers.push("grpc-timeout", toGrpcTimeout(timeLeftMs));
     return headers;
   }
 

@@ -52,6 +52,7 @@ export function sendContextOf(context: FailoverContext<LinkedStation>): SendCont
     epoch: context.epoch,
     idempotencyKey: context.idempotencyKey,
     timeLeftMs: context.timeLeftMs(),
+    beginWithinMs: context.beginWithinMs(),
     signal: context.signal,
     noteUploading: (isUploading) => context.noteUploading(isUploading),
   };

@@ -55,6 +55,8 @@ export interface SendContext {
   readonly idempotencyKey: string | undefined;
   /** Time left until the command's deadline, for the wire; `Infinity` where there is none. */
   readonly timeLeftMs: number;
+  /** Within which the station may still begin; never more than the time left, which it is by default. */
+  readonly beginWithinMs?: number;
   /** Aborted when nobody waits for this attempt any more. */
   readonly signal: AbortSignal;
   /**

@@ -49,9 +49,23 @@ const PROBE_AFTER_MS = 1_000;
 const PROBE_STEP = 0.005;
 /** However long the calm, no more than this at once. */
 const MAX_RAISE = 4;
+/** A limit that was raised to more than this many times what it was has leapt. */
+const LEAP_RATIO = 3;
 /** What a station does is measured over one to two of these, or of two round trips where that is longer. */
 const MIN_WINDOW_MS = 500;
+/**
+ * … and of these while there is a limit, from when it was last lowered on: the station's own reserve was empty then, as it is
+ * at the next refusal, so that what it did between the two is what it does for long.
+ */
+const BOUND_WINDOW_MS = 2_000;
+/**
+ * A measurement that lowers the limit rests on at least so many calls, or on a whole window where fewer come: with eight,
+ * one more or less is an eighth, which a calm second makes up for again.
+ */
+const MIN_MEASURED = 8;
 const LIFT_AFTER_MS = 1_000;
+/** A station that finished a call within this time does not have to be left alone: that it refuses others is counted. */
+const FINISHED_LATELY_MS = 1_000;
 /** The limit is never lower: below one it is a pace, of one call in so many answer times. */
 const MIN_LIMIT = 0.05;
 /** The pace is never slower than this: what a station takes is learned from calls. */
@@ -85,8 +99,11 @@ export class Admission {
   #doneBefore = 0;
   #windowFromMs: number = Number.POSITIVE_INFINITY;
   #windowBeforeMs = 0;
+  #finishedAtMs: number = Number.NEGATIVE_INFINITY;
   #wasBound = false;
   #boundAtMs: number = Number.NEGATIVE_INFINITY;
+  /** What the limit was when it was last lowered, and when that was. */
+  #loweredTo: number = Number.POSITIVE_INFINITY;
   #loweredAtMs: number = Number.NEGATIVE_INFINITY;
 
   constructor(options: AdmissionOptions = {}) {
@@ -200,6 +217,7 @@ export class Admission {
     if (sign !== "unanswered") this.#measure(sign === "finished" ? 1 : REFUSAL_COST, usualMs, nowMs);
     if (sign === "finished") {
       this.#finished++;
+      this.#finishedAtMs = nowMs;
       this.#pausedUntilMs = Number.NEGATIVE_INFINITY;
       return;
     }
@@ -208,14 +226,19 @@ export class Admission {
     if (nowMs < this.#loweredAtMs + 2 * Math.max(MIN_ROUND_MS, usualMs)) return;
     const load = Math.min(this.#limit, Math.max(1, this.#inFlight - this.#uploading));
     if (sign === "unanswered") this.#lower(load * AFTER_SILENCE, usualMs, nowMs);
-    else if (this.#isUnmeasured(usualMs, nowMs)) this.#lowerFirst(load * AFTER_REFUSAL, usualMs, nowMs);
-    else this.#lower(Math.min(load * AFTER_REFUSAL, this.#doneInRound(usualMs, nowMs) * RESERVE), usualMs, nowMs);
+    // While calls are refused, fewer are in flight than the station takes: only what it does says how many that are.
+    else if (this.#isLearned && !this.#hasLeapt) return this.#lowerAgain(usualMs, nowMs);
+    else {
+      const done = this.#isMeasured(usualMs, nowMs) ? this.#doneInRound(usualMs, nowMs) * RESERVE : ENDLESS;
+      this.#lower(Math.min(load * AFTER_REFUSAL, done), usualMs, nowMs);
+      this.#measureAnew(usualMs, nowMs);
+    }
     this.#beginRound(nowMs);
   }
 
   /** Has the station finished anything lately? */
-  get isFinishing(): boolean {
-    return this.#done + this.#doneBefore > 0;
+  isFinishing(nowMs: number): boolean {
+    return nowMs - this.#finishedAtMs < FINISHED_LATELY_MS;
   }
 
   /** The station asks to be left alone for `forMs`; an answer from it ends that early. */
@@ -238,37 +261,54 @@ export class Admission {
     this.#wasBound = false;
     this.#boundAtMs = nowMs;
     this.#loweredAtMs = Number.NEGATIVE_INFINITY;
+    this.#finishedAtMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Has the limit become so much higher that what the station did below it says nothing? */
+  get #hasLeapt(): boolean {
+    if (this.#isLearned) return this.#limit > LEAP_RATIO * this.#loweredTo;
+    return this.#growth === SLOW_START && this.#limit < ENDLESS;
   }
 
   /** What a station did while the limit grew in leaps, or in less than two round trips, says nothing of what it can do. */
-  #isUnmeasured(usualMs: number, nowMs: number): boolean {
-    if (this.#isLearned) return false;
-    const isLeaping = this.#growth === SLOW_START && this.#limit < ENDLESS;
+  #isMeasured(usualMs: number, nowMs: number): boolean {
     const overMs = nowMs - this.#windowFromMs + this.#windowBeforeMs;
-    return isLeaping || overMs < 2 * Math.max(MIN_ROUND_MS, usualMs);
+    if (this.#hasLeapt || overMs < 2 * Math.max(MIN_ROUND_MS, usualMs)) return false;
+    return this.#done + this.#doneBefore >= MIN_MEASURED || overMs >= MIN_WINDOW_MS;
   }
 
-  #lowerFirst(to: number, usualMs: number, nowMs: number): void {
+  /**
+   * What the station did until it began to refuse is more than it does for long: its own reserve is gone now. What it does
+   * is measured from when the calls have ended that went out before.
+   */
+  #measureAnew(usualMs: number, nowMs: number): void {
     this.#done = 0;
     this.#doneBefore = 0;
     this.#windowBeforeMs = 0;
-    this.#windowFromMs = nowMs;
-    this.#lower(to, usualMs, nowMs);
+    this.#windowFromMs = nowMs + usualMs;
   }
 
   #lower(to: number, usualMs: number, nowMs: number): void {
     this.#limit = Math.max(to, MIN_LIMIT);
+    this.#loweredTo = this.#limit;
     this.#isLearned = true;
     this.#loweredAtMs = nowMs;
     this.#boundAtMs = nowMs;
     this.#setPace(usualMs);
   }
 
+  /** Still too many are refused: the limit falls to what was measured, as soon as enough was. */
+  #lowerAgain(usualMs: number, nowMs: number): void {
+    if (!this.#isMeasured(usualMs, nowMs)) return;
+    this.#lower(Math.min(this.#limit, this.#doneInRound(usualMs, nowMs) * RESERVE), usualMs, nowMs);
+    this.#measureAnew(usualMs, nowMs);
+  }
+
   #endRound(usualMs: number, nowMs: number): void {
     if (this.#limit < ENDLESS) {
       const refusedRate = this.#refused / Math.max(1, this.#finished + this.#refused);
       if (refusedRate > TOLERATED_RATE) {
-        this.#lower(Math.min(this.#limit, this.#doneInRound(usualMs, nowMs) * RESERVE), usualMs, nowMs);
+        this.#lowerAgain(usualMs, nowMs);
       } else if (nowMs - this.#boundAtMs >= Math.max(LIFT_AFTER_MS, 2 * usualMs)) this.#lift();
       else if (this.#wasBound && this.#finished > 0) this.#raise(usualMs, nowMs);
       this.#setPace(usualMs);
@@ -284,10 +324,11 @@ export class Admission {
   }
 
   #measure(work: number, usualMs: number, nowMs: number): void {
-    const windowMs = Math.max(MIN_WINDOW_MS, 2 * usualMs);
-    // The first window begins with the first end: a station that has just been given calls has had nothing to finish.
-    if (this.#windowFromMs === ENDLESS) this.#windowFromMs = nowMs;
+    const windowMs = Math.max(this.#limit < ENDLESS ? BOUND_WINDOW_MS : MIN_WINDOW_MS, 2 * usualMs);
+    // The first window begins a round trip before the first end: before that the station had nothing to finish.
+    if (this.#windowFromMs === ENDLESS) this.#windowFromMs = nowMs - usualMs;
     const elapsedMs = nowMs - this.#windowFromMs;
+    if (elapsedMs < 0) return;
     if (elapsedMs >= windowMs) {
       // After a rest, what was counted before it belongs to no window.
       const isFresh = elapsedMs < 2 * windowMs;

@@ -109,3 +109,12 @@ test("a queue that thousands pass through while ten wait → stays in order", ()
   }
   assert.deepEqual(queue.takeAll(), model);
 });
+
+test("[F11] counted in time → who cannot go before its time is over takes nobody's place", () => {
+  const queue = new CallQueue();
+  for (const order of [5, 10, 15, 20, 100]) queue.add(call(), order);
+  const latestMs = (one: Call): number => one.order;
+  assert.equal(queue.countInTime(latestMs, 10, 0), 4, "at 0, 10 and 20, and the last at 30; not the one of 15");
+  assert.equal(queue.countInTime(latestMs, 10, 16), 2);
+  assert.equal(queue.countInTime(latestMs, 0, 0), 5);
+});

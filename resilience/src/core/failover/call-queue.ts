@@ -80,6 +80,22 @@ export class CallQueue {
     return undefined;
   }
 
+  /**
+   * How many calls will go in time, if one goes every `everyMs` from `nowMs` on, in order, and those that cannot go before
+   * `latestMs` do not go at all. O(n).
+   */
+  countInTime(latestMs: (call: Call) => number, everyMs: number, nowMs: number): number {
+    let atMs = nowMs;
+    let count = 0;
+    for (let at = this.#head; at < this.#places.length; at++) {
+      const call = this.#places[at];
+      if (call === undefined || latestMs(call) < atMs) continue;
+      count++;
+      atMs += everyMs;
+    }
+    return count;
+  }
+
   /** Takes every call out, in order. */
   takeAll(): Call[] {
     const calls = this.#all();

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Dispatching } from "../../../../test/worlds/dispatching.ts";
+import { Dispatching, type Terms } from "../../../../test/worlds/dispatching.ts";
 import { StaleEpochError } from "../errors.ts";
 import type { RetryBudgetMachine } from "../retry-budget.ts";
 import { Slots, Waiter } from "../slots.ts";
@@ -438,7 +438,7 @@ test("[F4] parked, waiting or asking while its attempt at a silent station is ou
   const cases: [ConstructorParameters<typeof Dispatching>[0], string][] = [
     [{ stations: [{ budget }] }, "parked"],
     [{ stations: [{ capacity: { maxConcurrent: 1 } }] }, "waiting"],
-    [{ canAsk: true }, "asking"],
+    [{ canAsk: true, resendsKeyed: false }, "asking"],
   ];
   for (const [options, phase] of cases) {
     const world = served(options);
@@ -590,11 +590,46 @@ test("[F4] asking: its deadline is over → told that it may have run", () => {
   assert.deepEqual(world.input({ type: "answered", call, answer: { ran: true, result: 1 } }), []);
 });
 
-test("[F4] asked about once in each loss, and where stations can be asked nothing is hedged", () => {
+test("[F4] overdue where stations can be asked → asked about, once; not sent a second time before the answer", () => {
   const world = served({ canAsk: true });
   const call = world.submit({ key: "k", source: "known" });
-  world.advance(500);
-  assert.deepEqual(world.placesOf(call), ["north"]);
+  world.advance(200);
+  assert.equal(world.actions.filter(({ type }) => type === "ask").length, 1);
+  assert.deepEqual([call.state.phase, world.placesOf(call)], ["asking", ["north"]]);
+  world.input({ type: "answered", call, answer: { ran: false } });
+  assert.deepEqual([call.state.phase, world.placesOf(call)], ["running", ["north", "south"]]);
+  assert.equal(world.attemptOf(call).isAbandoned, false);
+  assert.ok(world.out[0]?.isAbandoned, "north has taken it back");
+});
+
+test("[F4] asked, no answer → sent elsewhere while it can still be served within a likely timeout", () => {
+  const world = served({ canAsk: true });
+  const call = world.submit({ key: "k", source: "known" });
+  world.advance(460);
+  assert.deepEqual([call.state.phase, world.placesOf(call)], ["asking", ["north"]]);
+  world.advance(10);
+  assert.deepEqual(
+    [call.state.phase, world.placesOf(call)],
+    ["running", ["north", "south"]],
+    "490 ms less an answer's",
+  );
+});
+
+test("[F4] stations can be asked → a keyed attempt says until when it may be begun; others may be begun at any time", () => {
+  const beginBy = (canAsk: boolean, terms: Terms, first = served({ canAsk })): number =>
+    first.attemptOf(first.submit({ ...terms, source: "known" })).beginByMs - first.nowMs;
+  assert.equal(beginBy(true, { key: "k" }), 1_000, "answers take 20 ms, and clocks differ");
+  assert.equal(beginBy(true, {}), Number.POSITIVE_INFINITY);
+  assert.equal(beginBy(false, { key: "k" }), Number.POSITIVE_INFINITY);
+  const slow = new Dispatching({ canAsk: true });
+  slow.serve(40, { source: "known" }, 2_000);
+  const ms = beginBy(true, { key: "k" }, slow);
+  assert.ok(ms > 6_000 && ms < 9_000, `${ms} for answers of 2 s`);
+  assert.equal(
+    beginBy(true, { key: "k" }, new Dispatching({ canAsk: true })),
+    Number.POSITIVE_INFINITY,
+    "nothing known",
+  );
 });
 
 // ── done ────────────────────────────────────────────────────────────────────────────────────────────────────────

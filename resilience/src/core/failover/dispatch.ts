@@ -28,7 +28,6 @@ import {
   NoStationFitError,
   OverloadedError,
 } from "../errors.ts";
-import { RateWindow } from "../rate-window.ts";
 import { RetryBudgetMachine } from "../retry-budget.ts";
 import type { Declaration } from "../supervisor.ts";
 import type { LoadSign } from "./admission.ts";
@@ -50,6 +49,7 @@ import { CallQueue } from "./call-queue.ts";
 import type { FailoverEvent } from "./events.ts";
 import type { FailoverDecision, PlannedCause, Promotion } from "./failover.ts";
 import { type CallOutcome, GoodputWatch } from "./goodput.ts";
+import { OverloadWatch } from "./overload-watch.ts";
 import { CallerPatience } from "./patience.ts";
 import { Reports } from "./reports.ts";
 import type { Roles } from "./roles.ts";
@@ -124,10 +124,14 @@ const BUDGET_RECHECK_MS = 250;
 const LATE_TICK_MS = 25;
 /** For how long they are given time to be read. */
 const READ_FIRST_MS = 10;
+/**
+ * What a station has not begun within this time is taken back (where it can be asked, and the deadline is told to it): three
+ * times as long as all but one in a thousand of its answers take, and at least a second, for clocks that are not quite equal.
+ */
+const LEASE_RATIO = 3;
+const MIN_LEASE_MS = 1_000;
 /** Half of all answers take longer than usual: a call needs a little more time than that. */
 const SERVICE_MARGIN = 1.1;
-/** A call is let in to wait only with so much room to spare: what is refused at once could still be tried elsewhere. */
-const DOOR_MARGIN = 1.2;
 /** A station that served within this time is alive; a refusal for load then says how much it takes. */
 const SERVING_MS = 1_000;
 /** A station of which too few answers are known may take so many times longer than the slowest of the others. */
@@ -144,8 +148,8 @@ const QUEUE_RECHECK_MS = 10;
 const ORDER_HORIZON_MS = 30_000;
 /** Where deadline and timeout are the same, the deadline is over first: it began while the call was on its way here. */
 const NEARLY = 0.9;
-/** Over how long the calls that were answered are counted. */
-const ANSWERED_WINDOW_MS = 1_000;
+/** How many of those who wait will be served is worked out again this often. */
+const SURVEY_INTERVAL_MS = 20;
 const ENDLESS = Number.POSITIVE_INFINITY;
 const NOTHING: readonly DispatchAction[] = [];
 
@@ -160,10 +164,11 @@ export class Dispatcher {
   #queuedSinceMs = 0;
   readonly #due: DueHeap<Call> = new DueHeap();
   readonly #hedges: RetryBudgetMachine = new RetryBudgetMachine(HEDGES);
-  /** Calls answered in the last second. */
-  readonly #answered: RateWindow = new RateWindow(ANSWERED_WINDOW_MS, 10, 1);
   /** Attempts that were sent since the start, by why. */
   readonly sent: Record<AttemptReason, number> = { first: 0, retry: 0, elsewhere: 0, hedge: 0 };
+  readonly #overload: OverloadWatch = new OverloadWatch();
+  /** How many of those who waited at `atMs` would be served in time, and how many they were. */
+  #survey = { atMs: Number.NEGATIVE_INFINITY, servable: 0, waiting: 0 };
   #actions: DispatchAction[] = [];
   #parked = 0;
   #needsDecision = false;
@@ -172,8 +177,6 @@ export class Dispatcher {
   /** Something was learned since that was worked out. */
   #isWakeStale = true;
   #usualInFlight = 0;
-  /** The call that finds out whether callers still wait at its age. */
-  #scout: Call | undefined = undefined;
   /** The patience by which waiting calls are ordered. */
   #orderPatienceMs = ORDER_HORIZON_MS;
   readonly #reports: Reports = new Reports();
@@ -301,6 +304,7 @@ export class Dispatcher {
 
   #submit(call: Call, nowMs: number): void {
     this.goodput.noteOffered();
+    this.#overload.noteOffered(nowMs);
     this.#hedges.deposit(nowMs);
     const late = tooLate("the failover", call.terms.deadline, this.roles.active.parts.minimumTimeLeftMs, nowMs);
     if (late !== undefined) return this.#settle(call, { error: late }, "expired", nowMs);
@@ -313,7 +317,7 @@ export class Dispatcher {
       return this.#settle(call, { error: new NoStationFitError(message) }, "refused", nowMs);
     }
     const waitMs = this.#expectedWaitMs(nowMs);
-    if (waitMs > 0 && this.#limitMs(call) < nowMs + waitMs * DOOR_MARGIN + this.#serviceMs()) {
+    if (waitMs > this.#acceptedWaitMs(call, nowMs)) {
       const message = `${this.#queue.size} calls wait, and this one could not be answered in time`;
       const error = new OverloadedError(message, { retryAfterMs: Math.ceil(waitMs) });
       return this.#settle(call, { error }, "refused", nowMs);
@@ -347,7 +351,7 @@ export class Dispatcher {
   }
 
   #declared(declarations: readonly Declaration[], nowMs: number): void {
-    for (const declaration of declarations) this.roles.station(declaration.node).declared(declaration);
+    for (const declaration of declarations) this.#heardAgain(declaration, nowMs);
     for (const declaration of declarations) {
       const { evidence } = this.roles.assess(this.roles.station(declaration.node), nowMs);
       this.#event({ type: "declaration", ...declaration, evidence });
@@ -355,6 +359,16 @@ export class Dispatcher {
     this.#decide(nowMs);
     for (const { node, to } of declarations) if (to === "down") this.#moveAll(this.roles.station(node), nowMs);
     this.#needsDecision = true;
+  }
+
+  #heardAgain(declaration: Declaration, nowMs: number): void {
+    const station = this.roles.station(declaration.node);
+    station.declared(declaration);
+    // Its heartbeats say that it serves again: as after a promotion, it is given what is usual, and no trial first.
+    const isBack = declaration.from === "down" && declaration.to === "alive";
+    if (isBack && station === this.roles.active && station.admission.isTrial) {
+      station.admission.begin(this.#usualInFlight, nowMs);
+    }
   }
 
   #epochSeen(epoch: number, nowMs: number): void {
@@ -403,6 +417,7 @@ export class Dispatcher {
       isHedged: false,
       isAbandoned: false,
       isMoved: false,
+      beginByMs: this.#mayAsk(call) ? nowMs + this.#leaseMs(call, station) : ENDLESS,
       place: -1,
       context: undefined,
     };
@@ -412,6 +427,21 @@ export class Dispatcher {
     station.out.add(attempt);
     this.#arm(call, nowMs);
     this.#actions.push({ type: "send", attempt });
+  }
+
+  /** Can its station be asked what became of it, and may it go elsewhere if nobody knows? */
+  #mayAsk(call: Call): boolean {
+    return this.#options.canAsk && call.terms.idempotencyKey !== undefined && this.#mayResend(call);
+  }
+
+  /**
+   * How long `station` may take to begin to work on `call`: so long that it stands still if it has not, and the call will
+   * have gone elsewhere. Endless where nobody knows how long its answers take.
+   */
+  #leaseMs({ terms: { source } }: Call, station: Station): number {
+    const own = station.answerTimes;
+    const known = own.hedgeAfterMs < ENDLESS ? own : this.#slowestKnown();
+    return Math.max(MIN_LEASE_MS, LEASE_RATIO * Math.max(known.hedgeAfterMs, source.overdueAfterMs));
   }
 
   #ended(attempt: Attempt, end: AttemptEnd, nowMs: number): void {
@@ -497,7 +527,7 @@ export class Dispatcher {
     if (!evidence.isRefusingForLoad && !source.isServedLately(nowMs)) return;
     this.#noteLoad(station, "overloaded", nowMs);
     // A station that serves others meanwhile does not have to be left alone.
-    if (hintMs !== undefined && !station.admission.isFinishing) station.admission.pause(hintMs, nowMs);
+    if (hintMs !== undefined && !station.admission.isFinishing(nowMs)) station.admission.pause(hintMs, nowMs);
   }
 
   #served({ call, station }: Attempt, { settlement }: AttemptEnd, nowMs: number): void {
@@ -629,7 +659,7 @@ export class Dispatcher {
       visit.wasAsked = true;
       call.state = { phase: "asking", station, lost: visit.lastSettlement ?? { error: unknownAt(station) } };
       this.#parked++;
-      this.#rest(call, ENDLESS);
+      this.#rest(call, this.#askUntilMs(call, nowMs));
       this.#actions.push({ type: "ask", call, station });
       return;
     }
@@ -640,6 +670,18 @@ export class Dispatcher {
     // One that waits for another station needs no retry of this one.
     if (!this.roles.isUsable(station, nowMs) || this.#router.hasNext(call, nowMs)) return this.#enqueue(call, nowMs);
     if (!this.#retry(call, station, undefined, nowMs)) this.#giveUp(call, nowMs);
+  }
+
+  /**
+   * How long the answer is waited for: as long as the call could still be served elsewhere before its caller leaves, as far
+   * as is known. One that cannot be sent again waits until its deadline: nothing else could be done for it.
+   */
+  #askUntilMs(call: Call, nowMs: number): number {
+    const { deadline } = call.terms;
+    if (!this.#mayResend(call)) return deadline;
+    const patientUntilMs = Math.min(this.#limitMs(call), call.arrivedMs + this.patience.doubtfulFromMs);
+    const untilMs = patientUntilMs - this.#serviceMs();
+    return untilMs > nowMs ? Math.min(deadline, untilMs) : deadline;
   }
 
   #answer(call: Call, answer: KeyAnswer, nowMs: number): void {
@@ -679,10 +721,18 @@ export class Dispatcher {
     return true;
   }
 
-  /** Refused for load: back into the queue, which the station's admission control empties at the pace that it learned. */
+  /**
+   * Refused for load: back into the queue, which the station's admission control empties at the pace that it learned. It
+   * waits for room in the retry budget, if it has the time, but not where others are refused because waiting is in vain.
+   */
   #requeue(call: Call, station: Station, nowMs: number): boolean {
     const { budget, maxAttempts } = station.parts;
-    if ((call.visitAt(station)?.attempts ?? 0) >= maxAttempts || budget?.withdraw(nowMs) === false) return false;
+    if ((call.visitAt(station)?.attempts ?? 0) >= maxAttempts) return false;
+    if (budget?.withdraw(nowMs) === false) {
+      const isInVain = this.#limitMs(call) < nowMs + BUDGET_RECHECK_MS + this.#serviceMs() || this.#isOverloaded(nowMs);
+      if (!isInVain) this.#park(call, BUDGET_RECHECK_MS, nowMs);
+      return !isInVain;
+    }
     if (budget !== undefined) call.charged = station;
     this.#enqueue(call, nowMs);
     return true;
@@ -789,16 +839,14 @@ export class Dispatcher {
   }
 
   /**
-   * Whether callers still wait at the age at which `first` would be answered may be doubtful: then one of that age at a
-   * time finds out, and younger ones go meanwhile, which costs nothing where a queue stands.
+   * Whether callers still wait at the age at which `first` would be answered may be doubtful. Then it is left in the queue
+   * until its caller has hung up or still waits beyond that age, and younger ones go meanwhile: that costs nothing where
+   * a queue stands, and the station does no work to find out.
    */
   #likelyAwaited(first: Call, nowMs: number): Call {
+    this.patience.noteWaits(nowMs - first.arrivedMs);
     const bornAfterMs = nowMs + this.#serviceMs() - this.patience.doubtfulFromMs;
     if (first.arrivedMs > bornAfterMs) return first;
-    if (this.#scout === undefined || this.#scout.state.phase === "done") {
-      this.#scout = first;
-      return first;
-    }
     return this.#queue.find(({ arrivedMs }) => arrivedMs > bornAfterMs) ?? first;
   }
 
@@ -863,15 +911,45 @@ export class Dispatcher {
   /** How long a call that arrives now would wait; 0 where nothing is known. */
   #expectedWaitMs(nowMs: number): number {
     if (this.#queue.size === 0 || !this.#router.isAnyUsable(nowMs)) return 0;
+    const perSecond = this.#drainPerSecond(nowMs);
+    return perSecond === ENDLESS ? 0 : (this.#servable(1_000 / perSecond, nowMs) * 1_000) / perSecond;
+  }
+
+  /** How long `call` may have to wait: what its caller has time for, and little where more is asked for than can be done. */
+  #acceptedWaitMs(call: Call, nowMs: number): number {
+    const leftMs = Math.max(0, this.#limitMs(call) - nowMs - this.#serviceMs());
+    return this.#isOverloaded(nowMs)
+      ? Math.min(leftMs, this.#overload.standingMs(this.#usualMs(this.roles.active)))
+      : leftMs;
+  }
+
+  #isOverloaded(nowMs: number): boolean {
+    const { active } = this.roles;
+    return this.#overload.isLasting(this.#queuedSinceMs, active.admission.begunAtMs, this.#usualMs(active), nowMs);
+  }
+
+  /** How many of those who wait go in a second; `Infinity` where nobody knows. */
+  #drainPerSecond(nowMs: number): number {
     const { admission } = this.roles.active;
+    if (admission.isTrial) return ENDLESS;
     const usualMs = this.#usualMs(this.roles.active);
     const allowed = usualMs === 0 ? ENDLESS : (admission.mostConcurrent * 1_000) / usualMs;
-    const measured = this.#answered.total(0, nowMs);
+    const measured = this.#overload.answeredPerSecond(nowMs);
     // Where calls have waited for a second, what was answered in it is all that the station does.
-    const sinceMs = Math.max(this.#queuedSinceMs, admission.begunAtMs);
-    const isFull = measured > 0 && nowMs - sinceMs >= ANSWERED_WINDOW_MS + usualMs;
-    const perSecond = isFull ? measured : Math.max(measured, Math.min(admission.capacityPerSecond, allowed));
-    return perSecond === ENDLESS ? 0 : (this.#queue.size * 1_000) / perSecond;
+    const isFull = this.#overload.isFull(this.#queuedSinceMs, admission.begunAtMs, usualMs, nowMs);
+    if (measured > 0 && isFull) return measured;
+    return Math.max(measured, Math.min(admission.capacityPerSecond, allowed));
+  }
+
+  /** How many of those who wait will be served, if one goes every `everyMs`; the time of the others will be over before. */
+  #servable(everyMs: number, nowMs: number): number {
+    const { size } = this.#queue;
+    const { atMs, servable, waiting } = this.#survey;
+    if (nowMs - atMs < SURVEY_INTERVAL_MS) return Math.max(0, Math.min(size, servable + size - waiting));
+    const serviceMs = this.#serviceMs();
+    const count = this.#queue.countInTime((call) => this.#limitMs(call) - serviceMs, everyMs, nowMs);
+    this.#survey = { atMs: nowMs, servable: count, waiting: size };
+    return count;
   }
 
   // ── time ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -931,6 +1009,7 @@ export class Dispatcher {
     // It goes on without them, and still their time runs out.
     this.#timeOut(call, nowMs);
     if (nowMs < call.restsUntilMs) return this.#rest(call, call.restsUntilMs);
+    if (state.phase === "asking") return this.#answer(call, "unknown", nowMs);
     if (state.phase === "parked") {
       this.#parked--;
       return this.#enqueue(call, nowMs);
@@ -969,11 +1048,13 @@ export class Dispatcher {
       if (nowMs < this.#lateAtMs(attempt)) return;
     }
     attempt.isHedged = true;
-    if (call.state.phase !== "running" || !this.#mayHedge(call) || call.out?.length !== 1) return;
+    if (call.state.phase !== "running" || !this.#mayResend(call) || call.out?.length !== 1) return;
     const next = this.#router.next(call, nowMs);
     if (next === undefined || !this.#hedges.withdraw(nowMs)) return;
     this.#hedges.send(nowMs);
-    this.#send(call, next, nowMs);
+    // Where the station can be asked, that comes first: it takes the call back, or says how it ended.
+    if (this.#mayAsk(call)) this.#moveOn(attempt, nowMs);
+    else this.#send(call, next, nowMs);
   }
 
   /** May it be sent again although nobody knows whether it ran? */
@@ -986,12 +1067,6 @@ export class Dispatcher {
     const { visits } = call;
     if (visits === undefined || this.#mayResend(call)) return true;
     return !visits.some((visit) => visit.attempts > 0 && visit.station !== station);
-  }
-
-  /** Is a second attempt of it harmless, and is there no better way to find out about the first? */
-  #mayHedge(call: Call): boolean {
-    if (!this.#mayResend(call)) return false;
-    return call.terms.idempotencyKey === undefined || !this.#options.canAsk;
   }
 
   #timedOut(attempt: Attempt, nowMs: number): void {
@@ -1124,15 +1199,21 @@ export class Dispatcher {
         this.#arm(call, nowMs);
         continue;
       }
-      const visit = call.noteVisit(station);
-      if (!attempt.isMoved) visit.attempts++;
-      attempt.isMoved = true;
-      visit.last = "lost";
-      visit.lastStartedMs = attempt.startedMs;
-      visit.lastPermit = attempt.permit;
-      visit.lastSettlement = { error: unknownAt(station) };
-      this.#afterLoss(call, station, nowMs);
+      this.#moveOn(attempt, nowMs);
     }
+  }
+
+  /** The call goes on as if `attempt` were lost; it may still be answered meanwhile. */
+  #moveOn(attempt: Attempt, nowMs: number): void {
+    const { call, station } = attempt;
+    const visit = call.noteVisit(station);
+    if (!attempt.isMoved) visit.attempts++;
+    attempt.isMoved = true;
+    visit.last = "lost";
+    visit.lastStartedMs = attempt.startedMs;
+    visit.lastPermit = attempt.permit;
+    visit.lastSettlement = { error: unknownAt(station) };
+    this.#afterLoss(call, station, nowMs);
   }
 
   #endMaintenance(station: Station, nowMs: number): void {
@@ -1154,7 +1235,7 @@ export class Dispatcher {
     this.#refund(call);
     this.goodput.noteEnded(outcome);
     if (outcome === "answered") {
-      this.#answered.add(0, nowMs);
+      this.#overload.noteAnswered(nowMs);
       this.patience.noteAnswered(nowMs - call.arrivedMs);
     }
     const { out } = call;

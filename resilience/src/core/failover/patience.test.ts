@@ -65,11 +65,21 @@ test("[F11] any hang-ups → the estimate is above a few and below nine tenths o
   );
 });
 
-test("[F11] nobody has hung up → doubt begins at the next likely timeout above what was taken", () => {
+test("[F11] nobody has hung up → doubt begins a little before the next likely timeout above what was taken", () => {
   const patience = new CallerPatience();
-  assert.equal(patience.doubtfulFromMs, 1_000);
+  assert.equal(patience.doubtfulFromMs, 490);
   patience.noteAnswered(1_001);
-  assert.equal(patience.doubtfulFromMs, 2_000);
+  assert.equal(patience.doubtfulFromMs, 1_960);
   for (let hangUp = 0; hangUp < 4; hangUp++) patience.noteHangUp(2_000, hangUp);
   assert.equal(patience.doubtfulFromMs, Number.POSITIVE_INFINITY, "known by then");
+});
+
+test("[F11] a caller still waits clearly after a likely timeout → doubt begins at the next one", () => {
+  const patience = new CallerPatience();
+  patience.noteWaits(509);
+  assert.equal(patience.doubtfulFromMs, 490, "its hang-up may be under way");
+  patience.noteWaits(510);
+  assert.equal(patience.doubtfulFromMs, 980);
+  patience.noteWaits(31_000);
+  assert.equal(patience.doubtfulFromMs, Number.POSITIVE_INFINITY);
 });

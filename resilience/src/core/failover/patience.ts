@@ -7,7 +7,7 @@
  *
  * While nobody has hung up, nothing is known, and the first to learn from would be a station's work for nobody. But
  * people set timeouts to round numbers: at each of them it is doubtful whether callers still wait, until an answer was
- * taken at a higher age.
+ * taken at a higher age, or a caller was seen to wait for longer.
  */
 
 /** Hang-ups remembered. */
@@ -18,20 +18,25 @@ const MIN_HANG_UPS = 4;
 const MEMORY_MS = 60_000;
 /** Fewer than this quantile of the callers hung up earlier than the estimate. */
 const QUANTILE = 0.1;
-/** An estimate is no better than its spread: this much of it is kept back. */
-const CAUTION = 0.97;
+/**
+ * So much of it is kept back: a caller began to wait before its call came here, and its answer is under way for a moment.
+ * 40 ms of 2 s.
+ */
+const CAUTION = 0.98;
+/** A caller that waits so much longer than a likely timeout has a longer one. */
+const BEYOND = 1.02;
 /** Answers taken above the estimate, in a row without a hang-up, that end it. */
 const CONTRADICTIONS = 20;
 
 /** Timeouts that callers are likely to have set, in ms. */
-const LIKELY_MS = [1_000, 2_000, 5_000, 10_000, 30_000];
+const LIKELY_MS = [500, 1_000, 2_000, 3_000, 5_000, 10_000, 15_000, 30_000];
 
 export class CallerPatience {
   readonly #ages: number[] = [];
   readonly #atMs: number[] = [];
   #place = 0;
   #contradictions = 0;
-  /** The highest age at which an answer was taken, since the last hang-up that counted. */
+  /** The highest age at which an answer was taken, or still waited for, since the last hang-up that counted. */
   #takenAtMs = 0;
   #estimateMs: number | undefined = undefined;
 
@@ -51,6 +56,11 @@ export class CallerPatience {
     if (++this.#contradictions >= CONTRADICTIONS) this.clear();
   }
 
+  /** A caller still waits when its call is `ageMs` old. */
+  noteWaits(ageMs: number): void {
+    if (ageMs >= this.#likelyMs() * BEYOND) this.#takenAtMs = ageMs;
+  }
+
   /** How long callers wait, in ms; undefined while nobody knows. */
   get estimateMs(): number | undefined {
     return this.#estimateMs;
@@ -59,7 +69,7 @@ export class CallerPatience {
   /** From this age on it is doubtful whether callers still wait; `Infinity` where it is known how long they do. */
   get doubtfulFromMs(): number {
     if (this.#estimateMs !== undefined) return Number.POSITIVE_INFINITY;
-    return LIKELY_MS.find((ms) => ms > this.#takenAtMs) ?? Number.POSITIVE_INFINITY;
+    return this.#likelyMs() * CAUTION;
   }
 
   clear(): void {
@@ -69,6 +79,11 @@ export class CallerPatience {
     this.#place = 0;
     this.#contradictions = 0;
     this.#estimateMs = undefined;
+  }
+
+  /** The next likely timeout above what callers are known to wait. */
+  #likelyMs(): number {
+    return LIKELY_MS.find((ms) => ms > this.#takenAtMs) ?? Number.POSITIVE_INFINITY;
   }
 
   #estimate(nowMs: number): number | undefined {

@@ -118,6 +118,15 @@ test("[F7] idle and failing → its cooldown starts, and after it nothing is hel
   assert.deepEqual([one.isUsable(false, 4_999), one.isUsable(false, 5_000)], [false, true]);
 });
 
+test("[F7] set aside while it goes down, then heard again → usable at once: it was started again", () => {
+  const one = heard();
+  fail(one, 0);
+  one.setAsideIfFailing(0);
+  one.declared({ node: "north", from: "alive", to: "down", atMs: 200, rule: "silent", level: 9 } as never);
+  one.declared({ node: "north", from: "down", to: "alive", atMs: 3_000, rule: "heard", level: 0 } as never);
+  assert.equal(one.isUsable(false, 3_000), true);
+});
+
 test("[F7] a cooldown starts → what it served before is forgotten, and it is given no more than a trial", () => {
   const one = heard();
   one.evidence.noteServed(0, 0);

@@ -180,6 +180,8 @@ export class Station {
     else this.silentSinceMs ??= atMs;
     if (from !== "down" || to !== "alive") return;
     this.evidence.startAfresh(atMs);
+    // Calls failed because it was going down, or it has been started again since: neither says that it will fail now.
+    this.#cooldownUntilMs = Math.min(this.#cooldownUntilMs, atMs);
     this.parts.breaker?.reset(atMs);
     this.nextTrialMs = atMs;
   }

@@ -13,6 +13,12 @@ export interface FailoverContext<S> extends AttemptContext {
   /** To be sent along: a station or service that has seen a higher one refuses the command. */
   readonly epoch: number;
   /**
+   * Milliseconds within which the station may still begin to work on it, for the wire; at most the time left. Shorter where
+   * stations can be asked about a keyed call: it is not waited for as long as its deadline would allow, and a station that
+   * stood still meanwhile must not execute what has gone elsewhere.
+   */
+  beginWithinMs(): number;
+  /**
    * The request's body is being sent from now on (`true`), or has been sent (`false`). Meanwhile the attempt is not judged
    * by its age: a caller that uploads slowly says nothing about the station.
    */

@@ -95,6 +95,10 @@ export class FailoverAttempt<S> implements FailoverContext<S> {
     return timeLeftMs(this.deadline, this.#owner.clock.nowMs());
   }
 
+  beginWithinMs(): number {
+    return Math.max(0, Math.min(this.timeLeftMs(), this.record.beginByMs - this.#owner.clock.nowMs()));
+  }
+
   noteUploading(isUploading: boolean): void {
     this.#owner.uploading(this.record, isUploading);
   }

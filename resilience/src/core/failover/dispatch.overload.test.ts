@@ -1,0 +1,130 @@
+/**
+ * What becomes of calls that cannot all be served: a surge is ridden out by waiting, a lasting overload is told at once.
+ * The station here finishes two calls every 20 ms, 100 a second, and takes two at a time.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Dispatching } from "../../../../test/worlds/dispatching.ts";
+import type { Attempt, Call } from "./call.ts";
+
+const ANSWER_MS = 20;
+const SOURCE = { source: "known" };
+
+interface Run {
+  readonly calls: readonly Call[];
+  /** Calls that were refused, with their age when they were. */
+  readonly refused: readonly { readonly call: Call; readonly ageMs: number }[];
+}
+
+/** A world in which one station serves 100 calls a second, and its answer time is known. */
+function world100(): Dispatching {
+  const world = new Dispatching({ stations: [{ capacity: { maxConcurrent: 2 } }], maxWaiting: 10_000 });
+  world.serve(30, SOURCE, ANSWER_MS);
+  return world;
+}
+
+/** Offers calls for `forMs` at `perSecond`, evenly; callers hang up after `patienceMs`. */
+function offer(world: Dispatching, forMs: number, perSecond: number, patienceMs = Number.POSITIVE_INFINITY): Run {
+  const calls: Call[] = [];
+  const refused: { call: Call; ageMs: number }[] = [];
+  const seen = new Set<Call>();
+  const startMs = world.nowMs;
+  const look = (call: Call): void => {
+    if (seen.has(call) || world.endOf(call) === undefined) return;
+    seen.add(call);
+    if (world.endOf(call) === "OVERLOADED") refused.push({ call, ageMs: world.nowMs - call.arrivedMs });
+  };
+  for (let atMs = 0; atMs < forMs; atMs++) {
+    while (calls.length < (atMs * perSecond) / 1_000) {
+      const call = world.submit({ ...SOURCE, key: `k${startMs}-${calls.length}` });
+      calls.push(call);
+      look(call);
+    }
+    world.advance(1);
+    const due = (attempt: Attempt): boolean => world.nowMs - attempt.startedMs >= ANSWER_MS;
+    for (const attempt of world.out.filter(due)) world.end(attempt, "served");
+    for (const call of calls) {
+      const isPatient = world.nowMs - call.arrivedMs < patienceMs;
+      if (!isPatient && call.state.phase !== "done") world.input({ type: "cancel", call, reason: "gone" });
+      look(call);
+    }
+  }
+  return { calls, refused };
+}
+
+test("[F11] 1.4 of what the station does, for good, nobody knows the patience → from the third second on refused at once", () => {
+  const world = world100();
+  assert.equal(offer(world, 2_000, 140).refused.length, 0, "it could be a surge");
+  offer(world, 1_000, 140);
+  const { calls, refused } = offer(world, 3_000, 140);
+  assert.ok(refused.length >= 0.2 * calls.length, `${refused.length} of ${calls.length}`);
+  assert.deepEqual(
+    refused.filter(({ ageMs }) => ageMs > 0),
+    [],
+  );
+  assert.equal(world.dispatcher.patience.estimateMs, undefined, "nobody had to hang up for it");
+  const waits = calls.map((call) => (call.waitEndsMs === undefined ? 0 : 1));
+  assert.ok(waits.some((one) => one === 1) && world.dispatcher.waiting <= 5, `${world.dispatcher.waiting} wait`);
+});
+
+test("[F11] five times the load for half a second, then what the station does → nobody is refused", () => {
+  const world = world100();
+  const surge = offer(world, 500, 500);
+  const after = offer(world, 6_000, 90);
+  assert.equal(surge.refused.length + after.refused.length, 0);
+});
+
+test("[F11] a lasting overload that ends → calls wait again, and are served", () => {
+  const world = world100();
+  offer(world, 5_000, 140);
+  offer(world, 3_000, 80);
+  assert.equal(offer(world, 300, 200).refused.length, 0);
+});
+
+test("[F11] the queue holds calls that will be shed → a new one that will be served in time is let in", () => {
+  const world = world100();
+  // Callers who wait 1 s, and two seconds' worth of calls: half of them cannot be served, whoever comes now can.
+  for (let caller = 0; caller < 4; caller++) world.dispatcher.patience.noteHangUp(1_000, world.nowMs);
+  offer(world, 200, 1_000, 1_000);
+  const { refused } = offer(world, 1_000, 90, 1_000);
+  assert.ok(refused.filter(({ ageMs }) => ageMs === 0).length <= 10, `${refused.length}`);
+});
+
+test("[F11] a likely timeout is near → the call stays in the queue until its caller left or waited longer, a younger one goes", () => {
+  const world = world100();
+  const [busy, other] = [world.submit(SOURCE), world.submit(SOURCE)];
+  const old = world.submit({ ...SOURCE, key: "old" });
+  world.advance(475);
+  const young = world.submit({ ...SOURCE, key: "young" });
+  world.endCall(busy, "served");
+  assert.deepEqual([world.placesOf(old), world.placesOf(young)], [[], ["north"]], "500 ms: does it still wait?");
+  world.advance(40);
+  world.endCall(other, "served");
+  assert.deepEqual(world.placesOf(old), ["north"], "it does");
+});
+
+test("[F11] [R2] refused for load and no room in the retry budget → waits for it while there is time", () => {
+  const world = new Dispatching({ stations: [{ budget: { reserve: 0, ratio: 0.1 } }] });
+  world.serve(4, SOURCE, ANSWER_MS);
+  const [call, hurried] = [Number.POSITIVE_INFINITY, world.nowMs + 200].map((deadline) => {
+    const refused = world.submit({ ...SOURCE, key: String(deadline), deadline });
+    world.endCall(refused, "overloaded");
+    return refused;
+  }) as [Call, Call];
+  assert.deepEqual([call.state.phase, hurried.state.phase], ["parked", "done"]);
+  world.serve(6, SOURCE, ANSWER_MS);
+  world.advance(250);
+  assert.equal(call.state.phase, "running", "one in ten may be sent again");
+});
+
+test("[F11] the only station was down and is heard again → it is given what is usual at once, and no trial first", () => {
+  const world = new Dispatching({ stations: [{}] });
+  world.serve(30, SOURCE, ANSWER_MS);
+  world.declare("north", "down");
+  world.advance(3_000);
+  world.north.admission.beginTrial(world.nowMs);
+  const calls = Array.from({ length: 4 }, (_, place) => world.submit({ ...SOURCE, key: `k${place}` }));
+  world.declare("north", "alive");
+  assert.equal(world.north.admission.isTrial, false);
+  assert.ok(calls.filter(({ state }) => state.phase === "running").length >= 2);
+});
