@@ -40,7 +40,10 @@ export class KnownStation {
   }
 
   declared(to: Standing, nowMs: number): void {
-    if (this.standing === "down" && to === "alive") this.tally.startAfresh(nowMs);
+    if (this.standing === "down" && to === "alive") {
+      this.tally.startAfresh(nowMs);
+      this.#surelyInDoubtUntilMs = Number.NEGATIVE_INFINITY;
+    }
     this.standing = to;
     if (to === "alive") this.silentSinceMs = undefined;
     else this.silentSinceMs ??= nowMs;
@@ -79,7 +82,8 @@ export class KnownStation {
 
   /** Is something known that speaks against it as the active one? */
   perhapsUnfit(nowMs: number): boolean {
-    if (this.standing === "down" || this.circuit === "open" || nowMs < this.restsUntilMs) return true;
+    // A half-open circuit whose probe is out lets nobody through either.
+    if (this.standing === "down" || this.circuit !== "closed" || nowMs < this.restsUntilMs) return true;
     return nowMs < this.#perhapsInDoubtUntilMs || this.tally.mayFail(nowMs);
   }
 
