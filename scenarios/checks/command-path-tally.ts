@@ -113,6 +113,8 @@ export class CommandPathTally {
   /** 1 for a command that was served elsewhere after it had failed here, 0 for one served here; the newest last. */
   #compared: (0 | 1)[] = [];
   #answeredMs: number = Number.NEGATIVE_INFINITY;
+  /** The least time after which an attempt may have been overdue since then; what others answer meanwhile may raise it. */
+  #leastLateMs: number = Number.POSITIVE_INFINITY;
   /** Attempts from before count no more. */
   #beginsMs: number = Number.NEGATIVE_INFINITY;
 
@@ -122,6 +124,7 @@ export class CommandPathTally {
   }
 
   began(attempt: Attempt): void {
+    this.#leastLateMs = Math.min(this.#leastLateMs, this.#usual.leastOverdueMs);
     this.#out.add(attempt);
   }
 
@@ -134,7 +137,8 @@ export class CommandPathTally {
     const { command, localMs } = attempt;
     const end = endOf(attempt, this.#settings);
     if (attempt.outcome === "reply") this.#answered(nowMs);
-    else if (!attempt.ours) this.#unanswered.push(attempt);
+    // One that was given up here, because another station answered first, was overdue until then.
+    else if (!attempt.ours || this.#isLate(attempt, nowMs)) this.#unanswered.push(attempt);
     if (end === "served") this.#served(localMs, nowMs - attempt.judgedFromLocalMs);
     else if (end === "nothing" || localMs < this.#beginsMs) return;
     else if (end === "refused") {
@@ -180,7 +184,11 @@ export class CommandPathTally {
       this.#lost.may(minimumFailures, failingForMs, givenUp, nowMs) ||
       this.#failed.may(minimumFailures, failingForMs, [], nowMs) ||
       this.#isLostByComparison() ||
-      this.#isSilent(this.#usual.leastOverdueMs, this.#settings.commandPath.unansweredAfterMs, nowMs)
+      this.#isSilent(
+        Math.min(this.#leastLateMs, this.#usual.leastOverdueMs),
+        this.#settings.commandPath.unansweredAfterMs,
+        nowMs,
+      )
     );
   }
 
@@ -193,8 +201,13 @@ export class CommandPathTally {
     return undefined;
   }
 
+  #isLate({ judgedFromLocalMs }: Attempt, nowMs: number): boolean {
+    return nowMs - judgedFromLocalMs >= Math.min(this.#leastLateMs, this.#usual.leastOverdueMs);
+  }
+
   #answered(nowMs: number): void {
     this.#answeredMs = nowMs;
+    this.#leastLateMs = this.#usual.leastOverdueMs;
     this.#unanswered = [];
   }
 
@@ -209,11 +222,18 @@ export class CommandPathTally {
     if (this.#compared.length > COMPARED) this.#compared.shift();
   }
 
+  /**
+   * How many successes came before the first failure is not remembered by a gateway, and a command that was refused for
+   * load may be none to it: any of the failures may be its first.
+   */
   #isLostByComparison(): boolean {
-    const lost = this.#compared.filter((verdict) => verdict === 1).length;
-    // How many successes came before the first failure is not remembered by a gateway.
-    const counted = this.#compared.length - Math.max(0, this.#compared.indexOf(1));
-    return lost >= LEAST_LOST && lost >= LOST_RATE * counted;
+    let lost = 0;
+    for (let place = this.#compared.length - 1; place >= 0; place--) {
+      if (this.#compared[place] === 0) continue;
+      lost++;
+      if (lost >= LEAST_LOST && lost >= LOST_RATE * (this.#compared.length - place)) return true;
+    }
+    return false;
   }
 
   /** Were so many out for longer than `lateMs` at an instant that is `forMs` ago, and has nothing been answered since? */
