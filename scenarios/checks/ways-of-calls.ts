@@ -92,9 +92,13 @@ export class WaysOfCalls {
     this.#of(group).kept = false;
   }
 
-  /** `attempt` has ended, after `tookMs` of its gateway's clock since its body was out. */
-  ended({ group, station, outcome }: Attempt, tookMs: number): void {
-    if (outcome !== "reply" || !(tookMs >= 0)) return;
+  /**
+   * `attempt` has ended, after `tookMs` of its gateway's clock since its body was out. How long failures take says nothing of
+   * how long a station usually takes.
+   */
+  ended(attempt: Attempt, tookMs: number): void {
+    const { group, station } = attempt;
+    if (!this.#served(attempt) || !(tookMs >= 0)) return;
     const { answersMs } = this.#stations.of(group, station);
     answersMs.push(tookMs);
     if (answersMs.length > ANSWERS) answersMs.shift();
