@@ -197,7 +197,12 @@ class Watch {
     this.#due = undefined;
     this.#probesSucceeded = this.#probesFailed = 0;
     if (to === "open") this.#openUntilMs = atMs + this.#settings.breaker.openDurationMs;
-    if (to === "closed") this.#evidence.clear();
+    if (to !== "closed") return;
+    this.#evidence.clear();
+    // What was let through in that same instant, before the transition was told, belongs to the new period.
+    for (const attempt of this.#out.keys()) {
+      if (attempt.localMs >= atMs - ROUNDING_MS) this.#out.set(attempt, this.#period);
+    }
   }
 
   /** Time has passed, or something else has happened, since it should have opened. */

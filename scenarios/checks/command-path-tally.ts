@@ -33,21 +33,20 @@ const ENOUGH_ANSWERS = 64;
 
 /** How long the stations of a group take to answer. */
 export class UsualAnswers {
-  readonly #last: { readonly tookMs: number; readonly atMs: number }[] = [];
+  readonly #lastMs: number[] = [];
   #slowestMs = 0;
   #answers = 0;
 
-  add(tookMs: number, atMs: number): void {
+  add(tookMs: number): void {
     this.#answers++;
     this.#slowestMs = Math.max(this.#slowestMs, tookMs);
-    this.#last.push({ tookMs, atMs });
-    if (this.#last.length > ANSWERS) this.#last.shift();
+    this.#lastMs.push(tookMs);
+    if (this.#lastMs.length > ANSWERS) this.#lastMs.shift();
   }
 
-  /** By what was known at `atMs`, no gateway may have taken an attempt for overdue that was out for less. */
-  leastOverdueMs(atMs: number): number {
-    const known = this.#last.filter((answer) => answer.atMs <= atMs).map(({ tookMs }) => tookMs);
-    const sorted = known.sort((one, other) => one - other);
+  /** No gateway may take an attempt for overdue that is out for less. */
+  get leastOverdueMs(): number {
+    const sorted = this.#lastMs.toSorted((one, other) => one - other);
     return sorted[Math.floor(SURELY_QUICKER * (sorted.length - 1))] ?? 0;
   }
 
@@ -116,6 +115,8 @@ export class CommandPathTally {
   /** 1 for a command that was served elsewhere after it had failed here, 0 for one served here; the newest last. */
   #compared: (0 | 1)[] = [];
   #answeredMs: number = Number.NEGATIVE_INFINITY;
+  /** The least time after which an attempt may have been overdue since then; what others answer meanwhile may raise it. */
+  #leastLateMs: number = Number.POSITIVE_INFINITY;
   /** Attempts from before count no more. */
   #beginsMs: number = Number.NEGATIVE_INFINITY;
 
@@ -125,6 +126,7 @@ export class CommandPathTally {
   }
 
   began(attempt: Attempt): void {
+    this.#leastLateMs = Math.min(this.#leastLateMs, this.#usual.leastOverdueMs);
     this.#out.add(attempt);
   }
 
@@ -136,12 +138,14 @@ export class CommandPathTally {
     if (!this.#out.delete(attempt)) return;
     const { command, localMs } = attempt;
     const end = endOf(attempt, this.#settings);
+    // Whatever a reply says, it shows that connections are taken again.
     if (attempt.outcome === "reply") {
       this.#answered(nowMs);
-      // Whatever it says, it shows that connections are taken again.
       this.#refused.served(localMs);
-    } else if (!attempt.ours) this.#unanswered.push(attempt);
-    if (end === "served") this.#served(localMs, attempt.judgedFromLocalMs, nowMs);
+    }
+    // One that was given up here, because another station answered first, was overdue until then.
+    else if (!attempt.ours || this.#isLate(attempt, nowMs)) this.#unanswered.push(attempt);
+    if (end === "served") this.#served(localMs, nowMs - attempt.judgedFromLocalMs);
     else if (end === "nothing" || localMs < this.#beginsMs) return;
     else if (end === "refused") {
       if (counts) this.#refused.add(localMs, surely);
@@ -158,13 +162,6 @@ export class CommandPathTally {
     const startedMs = this.#failedHere.get(command) ?? this.#outLongMs(command, nowMs);
     this.#failedHere.delete(command);
     if (startedMs !== undefined && startedMs >= this.#beginsMs) this.#compare(1);
-  }
-
-  /** When the attempt of `command` was sent that was worth a second one elsewhere; undefined where there is none. */
-  #outLongMs(command: Command, nowMs: number): number | undefined {
-    for (const attempt of this.#out)
-      if (attempt.command === command && nowMs - attempt.judgedFromLocalMs >= WORTH_A_SECOND_MS) return attempt.localMs;
-    return undefined;
   }
 
   /** `command` is over. */
@@ -193,7 +190,11 @@ export class CommandPathTally {
       this.#lost.may(minimumFailures, failingForMs, givenUp, nowMs) ||
       this.#failed.may(minimumFailures, failingForMs, [], nowMs) ||
       this.#isLostByComparison() ||
-      this.#isSilent(this.#settings.commandPath.unansweredAfterMs, nowMs)
+      this.#isSilent(
+        Math.min(this.#leastLateMs, this.#usual.leastOverdueMs),
+        this.#settings.commandPath.unansweredAfterMs,
+        nowMs,
+      )
     );
   }
 
@@ -206,15 +207,27 @@ export class CommandPathTally {
     return undefined;
   }
 
+  /** When the attempt of `command` was sent that was worth a second one elsewhere; undefined where there is none. */
+  #outLongMs(command: Command, nowMs: number): number | undefined {
+    for (const attempt of this.#out)
+      if (attempt.command === command && nowMs - attempt.judgedFromLocalMs >= WORTH_A_SECOND_MS) return attempt.localMs;
+    return undefined;
+  }
+
+  #isLate({ judgedFromLocalMs }: Attempt, nowMs: number): boolean {
+    return nowMs - judgedFromLocalMs >= Math.min(this.#leastLateMs, this.#usual.leastOverdueMs);
+  }
+
   #answered(nowMs: number): void {
     this.#answeredMs = nowMs;
+    this.#leastLateMs = this.#usual.leastOverdueMs;
     this.#unanswered = [];
   }
 
-  #served(startedMs: number, judgedFromMs: number, nowMs: number): void {
+  #served(startedMs: number, tookMs: number): void {
     for (const row of [this.#lost, this.#failed]) row.served(startedMs);
     this.#compare(0);
-    if (nowMs >= judgedFromMs) this.#usual.add(nowMs - judgedFromMs, nowMs);
+    if (tookMs >= 0) this.#usual.add(tookMs);
   }
 
   #compare(verdict: 0 | 1): void {
@@ -222,17 +235,23 @@ export class CommandPathTally {
     if (this.#compared.length > COMPARED) this.#compared.shift();
   }
 
+  /**
+   * How many successes came before the first failure is not remembered by a gateway, and a command that was refused for
+   * load may be none to it: any of the failures may be its first.
+   */
   #isLostByComparison(): boolean {
-    const lost = this.#compared.filter((verdict) => verdict === 1).length;
-    // How many successes came before the first failure is not remembered by a gateway.
-    const counted = this.#compared.length - Math.max(0, this.#compared.indexOf(1));
-    return lost >= LEAST_LOST && lost >= LOST_RATE * counted;
+    let lost = 0;
+    for (let place = this.#compared.length - 1; place >= 0; place--) {
+      if (this.#compared[place] === 0) continue;
+      lost++;
+      if (lost >= LEAST_LOST && lost >= LOST_RATE * (this.#compared.length - place)) return true;
+    }
+    return false;
   }
 
-  /** Were so many out for longer than is usual at an instant that is `forMs` ago, and has nothing been answered since? */
-  #isSilent(forMs: number, nowMs: number): boolean {
+  /** Were so many out for longer than `lateMs` at an instant that is `forMs` ago, and has nothing been answered since? */
+  #isSilent(lateMs: number, forMs: number, nowMs: number): boolean {
     const sinceMs = nowMs - forMs + ROUNDING_MS;
-    const lateMs = this.#usual.leastOverdueMs(sinceMs);
     if (this.#answeredMs > sinceMs) return false;
     let late = 0;
     for (const attempt of [...this.#out, ...this.#unanswered]) {
@@ -243,8 +262,7 @@ export class CommandPathTally {
   }
 
   #mustBeSilent(forMs: number, nowMs: number): boolean {
-    const { mostOverdueMs: lateMs } = this.#usual;
-    const leastOverdueMs = this.#usual.leastOverdueMs(nowMs);
+    const { leastOverdueMs, mostOverdueMs: lateMs } = this.#usual;
     let late = 0;
     for (const { localMs, judgedFromLocalMs, signal } of this.#out) {
       // One that may have been overdue when the station last answered is held against it no more.

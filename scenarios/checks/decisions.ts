@@ -11,7 +11,7 @@
 import type { FailoverStatus } from "ground-station-failover";
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import type { Fleet } from "../fleet/fleet.ts";
-import type { FleetObserver } from "../fleet/observer.ts";
+import type { Command, FleetObserver } from "../fleet/observer.ts";
 import { endOf } from "./attempt-ends.ts";
 import { UsualAnswers } from "./command-path-tally.ts";
 import { knowsBeats } from "./detector.ts";
@@ -38,6 +38,8 @@ class Known {
   readonly stations: ReadonlyMap<string, KnownStation>;
   preferred: string;
   active: string;
+  /** How often each command is at the gateway. */
+  readonly visits: Map<Command, number> = new Map();
   /** Until when its gateway distrusts itself. */
   distrustUntilMs: number = Number.NEGATIVE_INFINITY;
   /** Since when, by what each look showed, failback has been possible; undefined while it is not. */
@@ -74,6 +76,7 @@ export function decisions(fleet: Fleet): FleetObserver {
   };
   begin();
   const of = (group: string): Known => groups.get(group) as Known;
+  const visitsOf = (command: Command): number => of(command.group).visits.get(command) ?? 0;
   const localMs = (): number => fleet.gateway?.nowMs() ?? world.nowMs;
   return {
     gatewayStarted: begin,
@@ -81,7 +84,14 @@ export function decisions(fleet: Fleet): FleetObserver {
       of(group).of(station).lastBeatMs = localMs();
     },
     probed: (group, station, well) => of(group).of(station).probed(well),
+    commandArrived: ({ command }) => void of(command.group).visits.set(command, visitsOf(command) + 1),
     commandAnswered({ command }) {
+      const { visits } = of(command.group);
+      const left = visitsOf(command) - 1;
+      if (left > 0) visits.set(command, left);
+      else visits.delete(command);
+      // Where its source has sent it twice, the other sending of it goes on.
+      if (left > 0) return;
       for (const known of of(command.group).stations.values()) known.tally.over(command);
     },
     attemptBegan: (attempt) => of(attempt.group).of(attempt.station).tally.began(attempt),

@@ -80,9 +80,11 @@ export class KnownStation {
     if (well) this.unproven = false;
   }
 
-  /** Is something known that speaks against it as the active one? */
+  /**
+   * Is something known that speaks against it as the active one? A circuit that is half-open passes nobody while its probe
+   * is out, and what opened it has not been disproved.
+   */
   perhapsUnfit(nowMs: number): boolean {
-    // A half-open circuit whose probe is out lets nobody through either.
     if (this.standing === "down" || this.circuit !== "closed" || nowMs < this.restsUntilMs) return true;
     return nowMs < this.#perhapsInDoubtUntilMs || this.tally.mayFail(nowMs);
   }

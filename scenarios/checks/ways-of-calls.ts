@@ -92,10 +92,12 @@ export class WaysOfCalls {
     this.#of(group).kept = false;
   }
 
-  /** `attempt` has ended, after `tookMs` of its gateway's clock since its body was out. */
+  /**
+   * `attempt` has ended, after `tookMs` of its gateway's clock since its body was out. How long failures take says nothing of
+   * how long a station usually takes.
+   */
   ended(attempt: Attempt, tookMs: number): void {
     const { group, station } = attempt;
-    // How long a failure took says nothing about what is usual.
     if (!this.#served(attempt) || !(tookMs >= 0)) return;
     const { answersMs } = this.#stations.of(group, station);
     answersMs.push(tookMs);

@@ -99,6 +99,16 @@ test("[F7] replaced for failing → ineligible for a cooldown, twice as long eac
   assert.equal(one.isUsable(false, nowMs + 5_000), true, "long ago, it begins again");
 });
 
+test("[F7] made active all the same, because nobody was fit → its cooldown is over, and speaks no more for replacing it", () => {
+  const one = heard();
+  one.startCooldown("calls failed", 0);
+  one.promoted(0, 1_000);
+  assert.deepEqual([one.isUsable(true, 1_000), one.assess(true, true, NEVER, 1_000).fit], [true, true]);
+  fail(one, 2_000);
+  one.demoted(2_000, true);
+  assert.equal(one.isUsable(false, 11_999), false, "it failed again soon");
+});
+
 test("[F7] demoted on request while well → no cooldown, no probe, nothing is held against it", () => {
   const one = heard({ needsProof: true });
   one.evidence.noteRefused(0);

@@ -122,8 +122,12 @@ export class Station {
     return breaker !== undefined && !breaker.isClosed && !breaker.peek(nowMs);
   }
 
-  /** It has become active: it starts afresh, and with a few calls, or as many as were in flight at the one before. */
+  /**
+   * It has become active: it starts afresh, and with a few calls, or as many as were in flight at the one before. A cooldown
+   * is over: what it failed before speaks against making it active, and not, once it is, for replacing it.
+   */
   promoted(inFlightBefore: number, nowMs: number): void {
+    this.#cooldownUntilMs = Math.min(this.#cooldownUntilMs, nowMs);
     this.admission.begin(inFlightBefore, nowMs);
     this.evidence.startAfresh(nowMs);
     this.nextTrialMs = nowMs;
