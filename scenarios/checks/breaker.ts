@@ -131,6 +131,8 @@ class Watch {
   /** `nobodyElse`: its gateway has said that nobody is fit. */
   began(attempt: Attempt, nobodyElse: boolean): void {
     this.missed();
+    // It has been heard again: that its circuit is closed is about to be told.
+    if (this.#isBack && this.#state !== "closed") return void this.#out.set(attempt, this.#period + 1);
     const earlyMs = this.#openUntilMs - attempt.localMs;
     if (nobodyElse && this.#state !== "closed" && (earlyMs > ROUNDING_MS || this.#wantedOf(this.#period) >= PROBES)) {
       this.#out.set(attempt, UNCOUNTED);

@@ -17,6 +17,9 @@ const ANSWERS = 20;
 /** An overdue attempt has been out for this long at least, however quick its station is (`answer-times.ts`). */
 const LEAST_OVERDUE_MS = 5;
 
+/** Of a source that nobody has served yet, an attempt is worth a second one after this, whatever is usual. */
+const WORTH_A_SECOND_MS = 1_000;
+
 /** What its gateway said of one group's active station since it became active. */
 class Active {
   doubted = false;
@@ -120,7 +123,7 @@ export class WaysOfCalls {
     if (attempt.signal.aborted || this.#left.has(attempt)) return true;
     const sorted = this.#stations.of(attempt.group, attempt.station).answersMs.toSorted((one, other) => one - other);
     const usualMs = sorted[Math.floor(sorted.length / 2)] ?? 0;
-    return nowMs - attempt.judgedFromLocalMs >= Math.max(LEAST_OVERDUE_MS, usualMs);
+    return nowMs - attempt.judgedFromLocalMs >= Math.max(LEAST_OVERDUE_MS, Math.min(usualMs, WORTH_A_SECOND_MS));
   }
 
   #leave(group: string, station: string): void {

@@ -408,6 +408,15 @@ test("[F10] running: a deadline far below the timeout is over → nothing is hel
   assert.deepEqual([world.settled.size, world.north.evidence.isSuspect], [20, false]);
 });
 
+test("[F10] running: a route that was never answered runs out of time → no sign of load; one that was → it is", () => {
+  for (const source of ["never answered", "known"]) {
+    const world = served();
+    world.submit({ source });
+    world.advance(1_000);
+    assert.equal(world.north.admission.limit < Number.POSITIVE_INFINITY, source === "known", source);
+  }
+});
+
 test("[S8] running: attempts run out of time → they count as failures for the circuit", () => {
   const world = new Dispatching({ stations: [{ breaker: { minimumVolume: 3 } }, {}] });
   const { north } = world;

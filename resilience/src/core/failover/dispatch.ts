@@ -1081,11 +1081,12 @@ export class Dispatcher {
     this.#look(station, nowMs);
   }
 
-  #noteTimedOut({ station, startedMs, permit }: Attempt, nowMs: number): void {
+  #noteTimedOut({ call, station, startedMs, permit }: Attempt, nowMs: number): void {
     if (nowMs < this.roles.distrustUntilMs) return;
     station.evidence.noteLost(startedMs);
     if (permit !== undefined) station.parts.breaker?.failure(permit, nowMs);
-    this.#noteLoad(station, "unanswered", nowMs);
+    // A route that never was answered may need more time than the timeout gives it: that is no sign of load.
+    if (call.terms.source.isKnown) this.#noteLoad(station, "unanswered", nowMs);
   }
 
   #expire(call: Call, nowMs: number): void {
