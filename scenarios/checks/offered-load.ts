@@ -26,10 +26,12 @@ const BURST_SHARE = 0.05;
 const MIN_BURST = 4;
 /** A timer may be late by this without the pace falling behind. */
 const LATENESS_MS = 10;
+/** Instants on one axis differ by rounding. */
+const ROUNDING_MS = 0.001;
 
 class Door {
   readonly capacityPerSecond: number;
-  readonly inSecond: SlidingCount = new SlidingCount(1_000);
+  readonly inSecond: SlidingCount = new SlidingCount(1_000 - ROUNDING_MS);
   readonly inPart: SlidingCount = new SlidingCount(PART_MS);
   /** How many may be out; Infinity while no ramp is on. */
   limit = Number.POSITIVE_INFINITY;
@@ -55,13 +57,15 @@ export function offeredLoad(fleet: Fleet): FleetObserver {
     return new Door(stations.find((one) => one.name === station)?.capacityPerSecond ?? Number.POSITIVE_INFINITY);
   });
   const refuseTooMany = (door: Door, group: string, station: string, at: "once" | "last"): void => {
-    if (door.out.size <= Math.ceil(door.limit)) return;
+    // A body that is being sent is no work of the station yet.
+    const working = [...door.out].filter(({ judgedFromLocalMs }) => judgedFromLocalMs < Number.POSITIVE_INFINITY);
+    if (working.length <= Math.ceil(door.limit)) return;
     // An attempt that was given up in this very step is told to be over only when the step is.
     if (at === "once") world.at(world.nowMs, () => refuseTooMany(door, group, station, "last"));
     else
       world.violate(
         "ramp-after-promotion",
-        `${group}/${station}: ${door.out.size} attempts out, the ramp allows ${Math.ceil(door.limit)}`,
+        `${group}/${station}: ${working.length} attempts out, the ramp allows ${Math.ceil(door.limit)}`,
       );
   };
   return {
