@@ -4,8 +4,9 @@
  * the pause, and none in it. An attempt counts for the period of the breaker in which it began. Transitions are told by
  * the gateway, with the instants at which they were due, which may be earlier than they are told (ADR 0003). A command that
  * one station failed and another served counts against the first when it is served (`breaker-evidence.ts`). A station that
- * is heard again after it was declared down begins with a closed circuit. Where nobody is fit (`kept`), commands may go to
- * a station although its circuit is open: there is nobody else; what becomes of those is not counted. A failure that is
+ * is heard again after it was declared down begins with a closed circuit. Where nobody is fit (`kept`), or no circuit of the
+ * group is closed, commands may go to a station although its circuit is open: there is nobody else; what becomes of
+ * those is not counted. A failure that is
  * not compared may count where several sources have such failures, and never where it is one caller who repeats itself.
  */
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
@@ -26,6 +27,8 @@ type Transition = (GatewayEvent & { type: "breaker" })["transition"];
 const LEGAL: ReadonlySet<string> = new Set(["closed open", "open half-open", "half-open open", "half-open closed"]);
 /** Not for an operator to set (docs/guide/guarding-a-call.md). */
 const PROBES = 1;
+/** What is decided is told within this. */
+const TOLD_WITHIN_MS = 50;
 /** The period of an attempt whose end says nothing. */
 const UNCOUNTED = -1;
 const ROUNDING_MS = 1e-6;
@@ -55,7 +58,12 @@ export function breaker(fleet: Fleet): FleetObserver {
     commandAnswered({ command, incarnation }) {
       if (incarnation === running) failures.delete(command);
     },
-    attemptBegan: (attempt) => watches.of(attempt.group, attempt.station).began(attempt, kept.has(attempt.group)),
+    attemptBegan(attempt) {
+      const { group, station } = attempt;
+      const all = groups.get(group)?.stations ?? [];
+      const nobodyElse = kept.has(group) || all.every(({ name }) => !watches.of(group, name).isClosed);
+      watches.of(group, station).began(attempt, nobodyElse);
+    },
     attemptEnded(attempt) {
       const { command, group, station, incarnation } = attempt;
       watches.of(group, station).ended(attempt);
@@ -73,8 +81,10 @@ export function breaker(fleet: Fleet): FleetObserver {
       } else if (end !== "refused") stations.delete(station);
     },
     gatewayEvent(event) {
-      if (event.type === "kept") kept.add(event.group);
-      else if (event.type === "promoted") kept.delete(event.group);
+      if (event.type === "kept") {
+        kept.add(event.group);
+        for (const { name } of groups.get(event.group)?.stations ?? []) watches.of(event.group, name).nobodyElse();
+      } else if (event.type === "promoted") kept.delete(event.group);
       if (event.type === "breaker") watches.of(event.group, event.station).moved(event.transition);
       else if (event.type === "declaration") watches.of(event.group, event.node).declared(event.from, event.to);
       else if (event.type === "abstention" && event.reason === "late-wake")
@@ -121,6 +131,9 @@ class Watch {
   /** It should have opened at this instant, because of this. */
   #due: { readonly atMs: number; readonly why: string } | undefined = undefined;
 
+  /** It was sent to through a circuit that was not closed, as far as has been told. */
+  #early: { readonly atMs: number; readonly localMs: number; readonly detail: string } | undefined = undefined;
+
   constructor(fleet: Fleet, name: string, settings: DocumentedGroup) {
     this.#fleet = fleet;
     this.#name = name;
@@ -128,7 +141,11 @@ class Watch {
     this.#evidence = new Evidence(settings);
   }
 
-  /** `nobodyElse`: its gateway has said that nobody is fit. */
+  get isClosed(): boolean {
+    return this.#state === "closed";
+  }
+
+  /** `nobodyElse`: its gateway has said that nobody is fit, or no station of the group has a closed circuit. */
   began(attempt: Attempt, nobodyElse: boolean): void {
     this.missed();
     const earlyMs = this.#openUntilMs - attempt.localMs;
@@ -137,19 +154,21 @@ class Watch {
       return;
     }
     if (this.#state === "open" && earlyMs > ROUNDING_MS)
-      this.#violate(
-        "breaker-probes-are-bounded",
-        `${attempt.command.id} is sent ${earlyMs} ms before the open circuit's next probe`,
-      );
+      this.#letThrough(`${attempt.command.id} is sent ${earlyMs} ms before the open circuit's next probe`);
     // Its pause is over, and its transition about to be told.
     const period = this.#state === "open" ? this.#period + 1 : this.#period;
     const before = this.#state === "closed" ? 0 : this.#wantedOf(period);
     if (before >= PROBES)
-      this.#violate(
-        "breaker-probes-are-bounded",
-        `${attempt.command.id} is sent to a half-open circuit with ${before} probe(s) out`,
-      );
+      this.#letThrough(`${attempt.command.id} is sent to a half-open circuit with ${before} probe(s) out`);
     this.#out.set(attempt, period);
+  }
+
+  /**
+   * Wrong, unless it is told that the circuit has closed in this same instant, or shortly after that nobody is fit:
+   * transitions and decisions are told after what follows from them.
+   */
+  #letThrough(detail: string): void {
+    this.#early ??= { atMs: this.#fleet.world.nowMs, localMs: this.#localMs(), detail };
   }
 
   ended(attempt: Attempt): void {
@@ -162,6 +181,10 @@ class Watch {
     if (verdict === undefined) return;
     if (this.#state === "half-open") this.#probed(verdict);
     this.#add(verdict);
+  }
+
+  nobodyElse(): void {
+    this.#early = undefined;
   }
 
   /** A command that failed here was served by another station. */
@@ -199,6 +222,7 @@ class Watch {
     if (to === "open") this.#openUntilMs = atMs + this.#settings.breaker.openDurationMs;
     if (to !== "closed") return;
     this.#evidence.clear();
+    if (this.#early !== undefined && atMs <= this.#early.localMs + ROUNDING_MS) this.#early = undefined;
     // What was let through in that same instant, before the transition was told, belongs to the new period.
     for (const attempt of this.#out.keys()) {
       if (attempt.localMs >= atMs - ROUNDING_MS) this.#out.set(attempt, this.#period);
@@ -207,6 +231,11 @@ class Watch {
 
   /** Time has passed, or something else has happened, since it should have opened. */
   missed(): void {
+    const early = this.#early;
+    if (early !== undefined && this.#fleet.world.nowMs > early.atMs + TOLD_WITHIN_MS) {
+      this.#early = undefined;
+      this.#violate("breaker-probes-are-bounded", early.detail);
+    }
     const due = this.#due;
     if (due === undefined || this.#fleet.world.nowMs <= due.atMs) return;
     this.#due = undefined;
