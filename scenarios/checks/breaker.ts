@@ -53,7 +53,7 @@ export function breaker(fleet: Fleet): FleetObserver {
     },
     commandArrived({ command }) {
       const known = failures.get(command);
-      failures.set(command, { visits: (known?.visits ?? 0) + 1, stations: known?.stations ?? new Set() });
+      failures.set(command, { visits: (known?.visits ?? 0) + 1, stations: known?.stations ?? new Map() });
     },
     commandAnswered({ command, incarnation }) {
       if (incarnation === running) failures.delete(command);
@@ -66,18 +66,18 @@ export function breaker(fleet: Fleet): FleetObserver {
     },
     attemptEnded(attempt) {
       const { command, group, station, incarnation } = attempt;
-      watches.of(group, station).ended(attempt);
+      const period = watches.of(group, station).ended(attempt);
       if (incarnation !== running) return;
       const end = endOf(attempt, groups.get(group) as DocumentedGroup);
-      const { stations, visits } = failures.get(command) ?? { stations: new Set(), visits: 1 };
+      const { stations, visits } = failures.get(command) ?? { stations: new Map(), visits: 1 };
       if (end === "failed") {
-        stations.add(station);
+        stations.set(station, period);
         failures.set(command, { visits, stations });
       } else if (end === "served") {
         failures.delete(command);
         // Which of several sendings of a command failed where cannot be seen.
-        for (const one of stations)
-          if (one !== station) watches.of(group, one).compared(visits === 1 ? "failure" : "doubtful");
+        for (const [one, began] of stations)
+          if (one !== station) watches.of(group, one).compared(visits === 1 ? "failure" : "doubtful", began);
       } else if (end !== "refused") stations.delete(station);
     },
     gatewayEvent(event) {
@@ -101,10 +101,10 @@ export function breaker(fleet: Fleet): FleetObserver {
   };
 }
 
-/** Where a command has failed that is there so often. */
+/** Where a command has failed that is there so often, and in which period of the circuit it was sent there. */
 interface FailedAt {
   readonly visits: number;
-  readonly stations: Set<string>;
+  readonly stations: Map<string, number>;
 }
 
 /** One breaker, seen from outside. */
@@ -171,25 +171,27 @@ class Watch {
     this.#early ??= { atMs: this.#fleet.world.nowMs, localMs: this.#localMs(), detail };
   }
 
-  ended(attempt: Attempt): void {
-    const period = this.#out.get(attempt);
+  /** In which period of the circuit it began. */
+  ended(attempt: Attempt): number {
+    const period = this.#out.get(attempt) ?? UNCOUNTED;
     this.#out.delete(attempt);
     const hasFailed = endOf(attempt, this.#settings) === "failed";
     const alone = hasFailed ? this.#failedAlone(attempt) : undefined;
-    if (period !== this.#period) return;
+    if (period !== this.#period) return period;
     const verdict = hasFailed && this.#state !== "half-open" ? alone : this.#verdictOn(attempt);
-    if (verdict === undefined) return;
+    if (verdict === undefined) return period;
     if (this.#state === "half-open") this.#probed(verdict);
     this.#add(verdict);
+    return period;
   }
 
   nobodyElse(): void {
     this.#early = undefined;
   }
 
-  /** A command that failed here was served by another station. */
-  compared(verdict: "failure" | "doubtful"): void {
-    this.#add(verdict);
+  /** A command that failed here, sent in that period, was served by another station. */
+  compared(verdict: "failure" | "doubtful", period: number): void {
+    if (period === this.#period) this.#add(verdict);
   }
 
   /** One that is not compared counts where another source has failed here lately, too: or it was compared, and does not. */
