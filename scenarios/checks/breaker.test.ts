@@ -252,6 +252,20 @@ describe("[S8] [B2] a circuit that was open", () => {
     assert.deepEqual(made.violated, ["breaker-probes-are-bounded"]);
   });
 
+  test("opens again once its probe has been out for as long as it stays open", async () => {
+    for (const [afterMs, wrong] of [
+      [499, ["breaker-transitions-are-legal"]],
+      [500, []],
+    ] as const) {
+      const made = await afterPause();
+      moves(made, "open", "half-open");
+      made.sends(made.command(), "primary");
+      await made.at(made.world.nowMs + afterMs);
+      moves(made, "half-open", "open");
+      assert.deepEqual(made.violated, wrong);
+    }
+  });
+
   test("closes unproven, or opens again for nothing, or skips a state", async () => {
     for (const [from, to] of [
       ["half-open", "closed"],

@@ -282,11 +282,19 @@ class Watch {
       ];
     if (from === "half-open" && to === "closed" && this.#probesSucceeded === 0 && !this.#isBack)
       return ["breaker-transitions-are-legal", "closed, and no probe succeeded"];
-    if (from === "half-open" && to === "open" && this.#probesFailed === 0 && this.#pending().length === 0)
+    const nothingFailed = this.#probesFailed === 0 && this.#pending().length === 0 && !this.#isLeaseOver(atMs);
+    if (from === "half-open" && to === "open" && nothingFailed)
       return ["breaker-transitions-are-legal", "open again, and no probe failed"];
     if (from !== "closed" || to !== "open") return undefined;
     const detail = this.#evidence.unjustified(this.#pending(), this.#localMs());
     return detail === undefined ? undefined : ["breaker-trips-on-evidence", `open, although ${detail}`];
+  }
+
+  /** A probe that has not reported by the end of its lease counts as failed. */
+  #isLeaseOver(atMs: number): boolean {
+    return [...this.#out].some(([{ localMs }, period]) => {
+      return period === this.#period && atMs - localMs >= this.#settings.breaker.openDurationMs - ROUNDING_MS;
+    });
   }
 
   #probed(verdict: Verdict): void {
