@@ -563,6 +563,21 @@ test("[F4] a promotion because calls failed, the old station still answers → c
   assert.equal(world.endOf(out), "north served");
 });
 
+test("[F1] in doubt while it was idle, then made active, then in doubt again → told", () => {
+  const world = new Dispatching();
+  world.dispatcher.switchover("south", "switchover", "drill", 0);
+  const call = world.submit();
+  world.endCall(call, "unreachable");
+  world.endCall(call, "unreachable");
+  assert.equal(world.north.isDoubted, true);
+  world.dispatcher.switchover("north", "switchover", "back", 0);
+  world.endCall(world.submit(), "unreachable");
+  assert.deepEqual(
+    world.told("doubted").map(({ station }) => station),
+    ["south", "north"],
+  );
+});
+
 test("[F7] a switchover → promoted at once, with its epoch; refused with a reason where it cannot be", () => {
   const world = new Dispatching();
   const out = world.submit();

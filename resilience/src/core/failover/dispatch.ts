@@ -1057,7 +1057,9 @@ export class Dispatcher {
     const silent = old.liveness === "down" || old.evidence.isSilent;
     const inFlight = old.out.size;
     roles.carryOut(decision, this.#usualInFlight);
+    // Both begin afresh: a doubt from before must not hide the next one.
     this.#doubted.delete(old);
+    this.#doubted.delete(roles.active);
     this.#event({ ...decision, type: "promoted", waiting: this.#queue.size + this.#parked, inFlight });
     // Calls that are out at a station which still answers may finish there.
     if (decision.cause === "failure" && silent) this.#moveAll(old, nowMs);
