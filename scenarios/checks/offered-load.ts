@@ -27,9 +27,12 @@ const MIN_BURST = 4;
 /** A timer may be late by this without the pace falling behind. */
 const LATENESS_MS = 10;
 
+/** A pace that is kept exactly sends one when the one a second before it leaves the second. */
+const ROUNDING_MS = 0.001;
+
 class Door {
   readonly capacityPerSecond: number;
-  readonly inSecond: SlidingCount = new SlidingCount(1_000);
+  readonly inSecond: SlidingCount = new SlidingCount(1_000 - ROUNDING_MS);
   readonly inPart: SlidingCount = new SlidingCount(PART_MS);
   /** How many may be out; Infinity while no ramp is on. */
   limit = Number.POSITIVE_INFINITY;
