@@ -549,6 +549,17 @@ test("[F4] the old station is declared down → calls out there go elsewhere if 
   assert.equal(world.endOf(single), "AMBIGUOUS_OUTCOME");
 });
 
+test("[F4] twice out at a silent station, because nobody else was there → goes elsewhere as soon as somebody is", () => {
+  const world = served();
+  const rest = { type: "maintenance", station: world.south, untilMs: Number.POSITIVE_INFINITY } as const;
+  world.input({ ...rest, reason: "test" });
+  const call = world.submit({ key: "k" });
+  world.declare("north", "down");
+  assert.deepEqual(world.placesOf(call), ["north", "north"]);
+  world.input({ ...rest, reason: undefined });
+  assert.deepEqual([world.roles.active, world.placesOf(call)], [world.south, ["north", "north", "south"]]);
+});
+
 test("[F4] a promotion because calls failed, the old station still answers → calls out there may finish", () => {
   const world = new Dispatching();
   const out = world.submit({ key: "out" });

@@ -1069,7 +1069,7 @@ export class Dispatcher {
   #moveAll(station: Station, nowMs: number): void {
     for (const attempt of [...station.out]) {
       const { call } = attempt;
-      if (attempt.isAbandoned || call.state.phase !== "running" || (call.out?.length ?? 0) > 1) continue;
+      if (attempt.isAbandoned || call.state.phase !== "running" || call.isOutBeside(station)) continue;
       if (!call.terms.isRepeatable) {
         call.answerEndsMs = Math.min(call.answerEndsMs ?? ENDLESS, nowMs + this.#options.maxWaitMs);
         this.#arm(call, nowMs);
