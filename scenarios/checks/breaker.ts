@@ -4,8 +4,8 @@
  * the pause, and none in it. An attempt counts for the period of the breaker in which it began. Transitions are told by
  * the gateway, with the instants at which they were due, which may be earlier than they are told (ADR 0003). A command that
  * one station failed and another served counts against the first when it is served (`breaker-evidence.ts`). A station that
- * is heard again after it was declared down begins with a closed circuit. Where nobody is fit (`kept`), or no circuit of the
- * group is closed, commands may go to a station although its circuit is open: there is nobody else; what becomes of
+ * is heard again after it was declared down begins with a closed circuit. Where nobody is fit (`kept`), or every station of
+ * the group is down or has a circuit that is not closed, commands may go to a station although its circuit is open: there is nobody else; what becomes of
  * those is not counted. A failure that is
  * not compared may count where several sources have such failures, and never where it is one caller who repeats itself.
  */
@@ -61,7 +61,7 @@ export function breaker(fleet: Fleet): FleetObserver {
     attemptBegan(attempt) {
       const { group, station } = attempt;
       const all = groups.get(group)?.stations ?? [];
-      const nobodyElse = kept.has(group) || all.every(({ name }) => !watches.of(group, name).isClosed);
+      const nobodyElse = kept.has(group) || all.every(({ name }) => !watches.of(group, name).isInService);
       watches.of(group, station).began(attempt, nobodyElse);
     },
     attemptEnded(attempt) {
@@ -121,6 +121,7 @@ class Watch {
   #openUntilMs = Number.NEGATIVE_INFINITY;
   /** Until when its gateway distrusts itself: what is lost until then may count or not. */
   distrustUntilMs: number = Number.NEGATIVE_INFINITY;
+  #isDown = false;
   /** It has just been heard again after it was down. */
   #isBack = false;
   /** When a command of each source was last answered with a failure here. */
@@ -141,11 +142,12 @@ class Watch {
     this.#evidence = new Evidence(settings);
   }
 
-  get isClosed(): boolean {
-    return this.#state === "closed";
+  /** Is its circuit closed, and is it not declared down? */
+  get isInService(): boolean {
+    return this.#state === "closed" && !this.#isDown;
   }
 
-  /** `nobodyElse`: its gateway has said that nobody is fit, or no station of the group has a closed circuit. */
+  /** `nobodyElse`: its gateway has said that nobody is fit, or no station of the group is in service. */
   began(attempt: Attempt, nobodyElse: boolean): void {
     this.missed();
     const earlyMs = this.#openUntilMs - attempt.localMs;
@@ -205,6 +207,7 @@ class Watch {
   }
 
   declared(from: string, to: string): void {
+    this.#isDown = to === "down";
     if (from !== "down" || to !== "alive") return;
     this.#isBack = true;
     this.#evidence.clear();

@@ -174,7 +174,7 @@ function promoted(fleet: Fleet, group: Known, event: Promoted, nowMs: number): v
       !detail.includes("not promoted again for"),
   );
   group.of(event.from).replaced(event.cause, forCalls, nowMs);
-  group.of(event.station).tally.startAfresh(nowMs);
+  group.of(event.station).becameActive(nowMs);
 }
 
 /** Whose circuit would excuse it, had it just opened: that of who was replaced for it, or of those who were passed over. */
