@@ -376,6 +376,22 @@ test("[F4] parked, waiting or asking while its attempt at a silent station is ou
   }
 });
 
+test("[F1] [F11] callers wait as long as the slowest answers took, and nothing comes by then → the station is silent, and takes less", () => {
+  for (const [waitsMs, isSilent] of [
+    [3_100, true],
+    [100, false],
+  ] as const) {
+    const world = new Dispatching({ stations: [{ timeoutMs: 60_000 }, { timeoutMs: 60_000 }] });
+    world.serve(30, { source: "known" }, 3_000);
+    world.advance(10);
+    for (let call = 0; call < 3; call++) world.submit({ source: "known", deadline: world.nowMs + waitsMs });
+    world.advance(waitsMs);
+    assert.equal(world.north.admission.limit < Number.POSITIVE_INFINITY, isSilent, `${waitsMs} ms`);
+    world.advance(250);
+    assert.equal(world.roles.active, isSilent ? world.south : world.north, `${waitsMs} ms`);
+  }
+});
+
 test("[R4] running: its deadline is over → told that it may have run, its attempt is recalled", () => {
   const world = new Dispatching();
   const call = world.submit({ deadline: 100 });

@@ -970,9 +970,23 @@ export class Dispatcher {
 
   #expire(call: Call, nowMs: number): void {
     for (const attempt of call.out ?? []) {
+      if (this.#isSwallowed(attempt, nowMs)) {
+        attempt.isOverdue = true;
+        attempt.station.evidence.noteOverdue(attempt.startedMs, nowMs);
+        this.#look(attempt.station, nowMs);
+      }
       if (attempt.isOverdue) this.#noteLoad(attempt.station, "unanswered", nowMs);
     }
     this.#outOfTime(call, nowMs);
+  }
+
+  /**
+   * Its caller's time is over before it could be called overdue: a station whose answers have become as slow as callers wait
+   * would never be. What counts is that such calls were answered by then, and that nothing was since it was sent.
+   */
+  #isSwallowed({ isOverdue, isUploading, station, call, startedMs, judgedFromMs }: Attempt, nowMs: number): boolean {
+    if (isOverdue || isUploading || nowMs < this.roles.distrustUntilMs) return false;
+    return station.evidence.lastServedMs < startedMs && nowMs - judgedFromMs >= call.terms.source.answeredByMs;
   }
 
   // ── roles ───────────────────────────────────────────────────────────────────────────────────────────────────────
