@@ -23,6 +23,12 @@ function moves(made: HandMade, from: BreakerState, to: BreakerState, atMs = made
   made.tell("gatewayEvent", { type: "breaker", group: "atlantic", station: "primary", transition }, 1);
 }
 
+/** What is decided has been told by then. */
+async function passes(made: HandMade): Promise<void> {
+  await made.at(made.world.nowMs + 100);
+  made.tell("tick");
+}
+
 async function answers(made: HandMade, statuses: readonly number[]): Promise<void> {
   for (const status of statuses) {
     const attempt = made.sends(made.command(), "primary");
@@ -202,7 +208,26 @@ describe("[S8] [B2] a circuit that was open", () => {
     await answers(made, TEN_FAIL);
     moves(made, "closed", "open");
     made.sends(made.command(), "primary");
+    await passes(made);
     assert.deepEqual(made.violated, ["breaker-probes-are-bounded"]);
+  });
+
+  test("sends in its pause, and says that nobody is fit, or that it has closed", async () => {
+    for (const told of ["kept", "closed"]) {
+      const made = new HandMade(DRAFT, breaker);
+      await answers(made, TEN_FAIL);
+      moves(made, "closed", "open");
+      made.tell(
+        "gatewayEvent",
+        { type: "declaration", group: "atlantic", node: "primary", from: "down", to: "alive" } as never,
+        1,
+      );
+      made.sends(made.command(), "primary");
+      if (told === "closed") moves(made, "open", "closed");
+      else made.tell("gatewayEvent", { type: "kept", group: "atlantic", station: "primary" } as never, 1);
+      await passes(made);
+      assert.deepEqual(made.violated, [], told);
+    }
   });
 
   test("ends its pause early", async () => {
@@ -220,9 +245,25 @@ describe("[S8] [B2] a circuit that was open", () => {
     made.sends(made.command(), "primary", { signal: givenUp.signal });
     givenUp.abort();
     made.sends(made.command(), "primary");
+    await passes(made);
     assert.deepEqual(made.violated, []);
     made.sends(made.command(), "primary");
+    await passes(made);
     assert.deepEqual(made.violated, ["breaker-probes-are-bounded"]);
+  });
+
+  test("opens again once its probe has been out for as long as it stays open", async () => {
+    for (const [afterMs, wrong] of [
+      [499, ["breaker-transitions-are-legal"]],
+      [500, []],
+    ] as const) {
+      const made = await afterPause();
+      moves(made, "open", "half-open");
+      made.sends(made.command(), "primary");
+      await made.at(made.world.nowMs + afterMs);
+      moves(made, "half-open", "open");
+      assert.deepEqual(made.violated, wrong);
+    }
   });
 
   test("closes unproven, or opens again for nothing, or skips a state", async () => {

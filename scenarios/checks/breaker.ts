@@ -4,8 +4,9 @@
  * the pause, and none in it. An attempt counts for the period of the breaker in which it began. Transitions are told by
  * the gateway, with the instants at which they were due, which may be earlier than they are told (ADR 0003). A command that
  * one station failed and another served counts against the first when it is served (`breaker-evidence.ts`). A station that
- * is heard again after it was declared down begins with a closed circuit. Where nobody is fit (`kept`), commands may go to
- * a station although its circuit is open: there is nobody else; what becomes of those is not counted. A failure that is
+ * is heard again after it was declared down begins with a closed circuit. Where nobody is fit (`kept`), or every station of
+ * the group is down or has a circuit that is not closed, commands may go to a station although its circuit is open: there is nobody else; what becomes of
+ * those is not counted. A failure that is
  * not compared may count where several sources have such failures, and never where it is one caller who repeats itself.
  */
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
@@ -26,6 +27,8 @@ type Transition = (GatewayEvent & { type: "breaker" })["transition"];
 const LEGAL: ReadonlySet<string> = new Set(["closed open", "open half-open", "half-open open", "half-open closed"]);
 /** Not for an operator to set (docs/guide/guarding-a-call.md). */
 const PROBES = 1;
+/** What is decided is told within this. */
+const TOLD_WITHIN_MS = 50;
 /** The period of an attempt whose end says nothing. */
 const UNCOUNTED = -1;
 const ROUNDING_MS = 1e-6;
@@ -50,31 +53,38 @@ export function breaker(fleet: Fleet): FleetObserver {
     },
     commandArrived({ command }) {
       const known = failures.get(command);
-      failures.set(command, { visits: (known?.visits ?? 0) + 1, stations: known?.stations ?? new Set() });
+      failures.set(command, { visits: (known?.visits ?? 0) + 1, stations: known?.stations ?? new Map() });
     },
     commandAnswered({ command, incarnation }) {
       if (incarnation === running) failures.delete(command);
     },
-    attemptBegan: (attempt) => watches.of(attempt.group, attempt.station).began(attempt, kept.has(attempt.group)),
+    attemptBegan(attempt) {
+      const { group, station } = attempt;
+      const all = groups.get(group)?.stations ?? [];
+      const nobodyElse = kept.has(group) || all.every(({ name }) => !watches.of(group, name).isInService);
+      watches.of(group, station).began(attempt, nobodyElse);
+    },
     attemptEnded(attempt) {
       const { command, group, station, incarnation } = attempt;
-      watches.of(group, station).ended(attempt);
+      const period = watches.of(group, station).ended(attempt);
       if (incarnation !== running) return;
       const end = endOf(attempt, groups.get(group) as DocumentedGroup);
-      const { stations, visits } = failures.get(command) ?? { stations: new Set(), visits: 1 };
+      const { stations, visits } = failures.get(command) ?? { stations: new Map(), visits: 1 };
       if (end === "failed") {
-        stations.add(station);
+        stations.set(station, period);
         failures.set(command, { visits, stations });
       } else if (end === "served") {
         failures.delete(command);
         // Which of several sendings of a command failed where cannot be seen.
-        for (const one of stations)
-          if (one !== station) watches.of(group, one).compared(visits === 1 ? "failure" : "doubtful");
+        for (const [one, began] of stations)
+          if (one !== station) watches.of(group, one).compared(visits === 1 ? "failure" : "doubtful", began);
       } else if (end !== "refused") stations.delete(station);
     },
     gatewayEvent(event) {
-      if (event.type === "kept") kept.add(event.group);
-      else if (event.type === "promoted") kept.delete(event.group);
+      if (event.type === "kept") {
+        kept.add(event.group);
+        for (const { name } of groups.get(event.group)?.stations ?? []) watches.of(event.group, name).nobodyElse();
+      } else if (event.type === "promoted") kept.delete(event.group);
       if (event.type === "breaker") watches.of(event.group, event.station).moved(event.transition);
       else if (event.type === "declaration") watches.of(event.group, event.node).declared(event.from, event.to);
       else if (event.type === "abstention" && event.reason === "late-wake")
@@ -91,10 +101,10 @@ export function breaker(fleet: Fleet): FleetObserver {
   };
 }
 
-/** Where a command has failed that is there so often. */
+/** Where a command has failed that is there so often, and in which period of the circuit it was sent there. */
 interface FailedAt {
   readonly visits: number;
-  readonly stations: Set<string>;
+  readonly stations: Map<string, number>;
 }
 
 /** One breaker, seen from outside. */
@@ -111,6 +121,7 @@ class Watch {
   #openUntilMs = Number.NEGATIVE_INFINITY;
   /** Until when its gateway distrusts itself: what is lost until then may count or not. */
   distrustUntilMs: number = Number.NEGATIVE_INFINITY;
+  #isDown = false;
   /** It has just been heard again after it was down. */
   #isBack = false;
   /** When a command of each source was last answered with a failure here. */
@@ -121,6 +132,9 @@ class Watch {
   /** It should have opened at this instant, because of this. */
   #due: { readonly atMs: number; readonly why: string } | undefined = undefined;
 
+  /** It was sent to through a circuit that was not closed, as far as has been told. */
+  #early: { readonly atMs: number; readonly localMs: number; readonly detail: string } | undefined = undefined;
+
   constructor(fleet: Fleet, name: string, settings: DocumentedGroup) {
     this.#fleet = fleet;
     this.#name = name;
@@ -128,7 +142,12 @@ class Watch {
     this.#evidence = new Evidence(settings);
   }
 
-  /** `nobodyElse`: its gateway has said that nobody is fit. */
+  /** Is its circuit closed, and is it not declared down? */
+  get isInService(): boolean {
+    return this.#state === "closed" && !this.#isDown;
+  }
+
+  /** `nobodyElse`: its gateway has said that nobody is fit, or no station of the group is in service. */
   began(attempt: Attempt, nobodyElse: boolean): void {
     this.missed();
     // It has been heard again: that its circuit is closed is about to be told.
@@ -139,36 +158,44 @@ class Watch {
       return;
     }
     if (this.#state === "open" && earlyMs > ROUNDING_MS)
-      this.#violate(
-        "breaker-probes-are-bounded",
-        `${attempt.command.id} is sent ${earlyMs} ms before the open circuit's next probe`,
-      );
+      this.#letThrough(`${attempt.command.id} is sent ${earlyMs} ms before the open circuit's next probe`);
     // Its pause is over, and its transition about to be told.
     const period = this.#state === "open" ? this.#period + 1 : this.#period;
     const before = this.#state === "closed" ? 0 : this.#wantedOf(period);
     if (before >= PROBES)
-      this.#violate(
-        "breaker-probes-are-bounded",
-        `${attempt.command.id} is sent to a half-open circuit with ${before} probe(s) out`,
-      );
+      this.#letThrough(`${attempt.command.id} is sent to a half-open circuit with ${before} probe(s) out`);
     this.#out.set(attempt, period);
   }
 
-  ended(attempt: Attempt): void {
-    const period = this.#out.get(attempt);
+  /**
+   * Wrong, unless it is told that the circuit has closed in this same instant, or shortly after that nobody is fit:
+   * transitions and decisions are told after what follows from them.
+   */
+  #letThrough(detail: string): void {
+    this.#early ??= { atMs: this.#fleet.world.nowMs, localMs: this.#localMs(), detail };
+  }
+
+  /** In which period of the circuit it began. */
+  ended(attempt: Attempt): number {
+    const period = this.#out.get(attempt) ?? UNCOUNTED;
     this.#out.delete(attempt);
     const hasFailed = endOf(attempt, this.#settings) === "failed";
     const alone = hasFailed ? this.#failedAlone(attempt) : undefined;
-    if (period !== this.#period) return;
+    if (period !== this.#period) return period;
     const verdict = hasFailed && this.#state !== "half-open" ? alone : this.#verdictOn(attempt);
-    if (verdict === undefined) return;
+    if (verdict === undefined) return period;
     if (this.#state === "half-open") this.#probed(verdict);
     this.#add(verdict);
+    return period;
   }
 
-  /** A command that failed here was served by another station. */
-  compared(verdict: "failure" | "doubtful"): void {
-    this.#add(verdict);
+  nobodyElse(): void {
+    this.#early = undefined;
+  }
+
+  /** A command that failed here, sent in that period, was served by another station. */
+  compared(verdict: "failure" | "doubtful", period: number): void {
+    if (period === this.#period) this.#add(verdict);
   }
 
   /** One that is not compared counts where another source has failed here lately, too: or it was compared, and does not. */
@@ -182,6 +209,7 @@ class Watch {
   }
 
   declared(from: string, to: string): void {
+    this.#isDown = to === "down";
     if (from !== "down" || to !== "alive") return;
     this.#isBack = true;
     this.#evidence.clear();
@@ -201,6 +229,7 @@ class Watch {
     if (to === "open") this.#openUntilMs = atMs + this.#settings.breaker.openDurationMs;
     if (to !== "closed") return;
     this.#evidence.clear();
+    if (this.#early !== undefined && atMs <= this.#early.localMs + ROUNDING_MS) this.#early = undefined;
     // What was let through in that same instant, before the transition was told, belongs to the new period.
     for (const attempt of this.#out.keys()) {
       if (attempt.localMs >= atMs - ROUNDING_MS) this.#out.set(attempt, this.#period);
@@ -209,6 +238,11 @@ class Watch {
 
   /** Time has passed, or something else has happened, since it should have opened. */
   missed(): void {
+    const early = this.#early;
+    if (early !== undefined && this.#fleet.world.nowMs > early.atMs + TOLD_WITHIN_MS) {
+      this.#early = undefined;
+      this.#violate("breaker-probes-are-bounded", early.detail);
+    }
     const due = this.#due;
     if (due === undefined || this.#fleet.world.nowMs <= due.atMs) return;
     this.#due = undefined;
@@ -253,11 +287,19 @@ class Watch {
       ];
     if (from === "half-open" && to === "closed" && this.#probesSucceeded === 0 && !this.#isBack)
       return ["breaker-transitions-are-legal", "closed, and no probe succeeded"];
-    if (from === "half-open" && to === "open" && this.#probesFailed === 0 && this.#pending().length === 0)
+    const nothingFailed = this.#probesFailed === 0 && this.#pending().length === 0 && !this.#isLeaseOver(atMs);
+    if (from === "half-open" && to === "open" && nothingFailed)
       return ["breaker-transitions-are-legal", "open again, and no probe failed"];
     if (from !== "closed" || to !== "open") return undefined;
     const detail = this.#evidence.unjustified(this.#pending(), this.#localMs());
     return detail === undefined ? undefined : ["breaker-trips-on-evidence", `open, although ${detail}`];
+  }
+
+  /** A probe that has not reported by the end of its lease counts as failed. */
+  #isLeaseOver(atMs: number): boolean {
+    return [...this.#out].some(([{ localMs }, period]) => {
+      return period === this.#period && atMs - localMs >= this.#settings.breaker.openDurationMs - ROUNDING_MS;
+    });
   }
 
   #probed(verdict: Verdict): void {

@@ -6,11 +6,12 @@ import { collapseIsTold } from "./collapse-is-told.ts";
 import { OVERLOAD_EVENT } from "./gateway-events.ts";
 import { HandMade } from "./hand-made.ts";
 import { startGateway } from "./hand-made-gateway.ts";
+import type { WideDraft } from "./wide-world.ts";
 import { widePlan } from "./wide-world.ts";
 
 /** 20 sendings a second from 40 s on, of which `good` are answered in time, for `forMs`; then all are. */
-async function run(good: number, forMs: number, tell?: object): Promise<string[]> {
-  const made = new HandMade(widePlan(), collapseIsTold);
+async function run(good: number, forMs: number, tell?: object, group: WideDraft["group"] = {}): Promise<string[]> {
+  const made = new HandMade(widePlan({ group }), collapseIsTold);
   startGateway(made);
   for (let atMs = 40_000; atMs < 46_000; atMs += 50) {
     await made.at(atMs);
@@ -41,6 +42,12 @@ test("it says so without numbers, or with wrong ones → violated", async () => 
   assert.deepEqual(await run(4, 6_000, { offered: 20, ended: 20 }), [INVARIANT]);
   assert.deepEqual(await run(4, 6_000, { offered: 20, ended: 20, answered: 25, refused: 0 }), [INVARIANT]);
   assert.deepEqual(await run(4, 6_000, { offered: 20, ended: 20, answered: 10, refused: 0 }), [INVARIANT]);
+});
+
+test("callers neither say how long they wait nor hang up → nothing is owed; where they say it, it is", async () => {
+  const callers = { patienceMs: 2_000, leaves: "silently", retries: 0, retryAfterMs: 500 } as const;
+  assert.deepEqual(await run(4, 6_000, undefined, { callers }), []);
+  assert.ok((await run(4, 6_000, undefined, { callers, patienceMs: 2_000 })).includes(INVARIANT));
 });
 
 test("it is over within a second → nothing is owed", async () => {

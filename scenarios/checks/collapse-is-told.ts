@@ -79,7 +79,10 @@ function waitsLongEnough(fleet: Fleet, plan: GroupPlan): boolean {
   const { mostMs } = comfortOf(fleet, plan.name);
   const waits = (plan.callers?.patienceMs ?? Number.POSITIVE_INFINITY) > 2 * (meanWorkMs(plan) + 8 * mostMs);
   if (!waits) notJudged(fleet.world, INVARIANT, "callers wait less than a command may take");
-  return waits && (plan.callers?.uploads?.cutRatio ?? 0) === 0;
+  // To a gateway whose callers neither say how long they wait nor hang up, every late answer is a good one.
+  const isSilent = plan.callers?.leaves === "silently" && plan.patienceMs === undefined;
+  if (isSilent) notJudged(fleet.world, INVARIANT, "callers leave without a sign");
+  return waits && !isSilent && (plan.callers?.uploads?.cutRatio ?? 0) === 0;
 }
 
 function look(fleet: Fleet, group: Watched): void {

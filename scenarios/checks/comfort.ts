@@ -122,6 +122,8 @@ function bears(
     commands.timeoutMs / 2 > skew * attemptMs * Math.max(1, rounds - 1) &&
     Math.min(commands.deadlineMs, patienceMs) > skew * latencyMs &&
     commands.maxConcurrent + commands.maxWaiting >= peak + 1 &&
+    // Who comes while as many are out as may be waits for a place, if it may.
+    (rounds <= 1 || commands.maxWaitMs > skew * attemptMs * (rounds - 1)) &&
     stations.every(({ capacityPerSecond }) => capacityPerSecond >= 2.5 * skew * commandsPerSecond + peak)
   );
 }

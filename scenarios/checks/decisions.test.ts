@@ -147,6 +147,7 @@ test("[F2] who is promoted has been heard of since the other fell silent, and no
   for (const station of ["primary", "backup", "backup-2"]) passedOver.declared(station, "suspected", "alive");
   await ends(passedOver, 2, "never-sent");
   passedOver.promoted("backup-2", "primary", "failure");
+  await passedOver.at(passedOver.world.nowMs + 1);
   assert.deepEqual(passedOver.violated, ["promotes-the-first-fit"]);
 });
 

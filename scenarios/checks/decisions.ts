@@ -98,6 +98,8 @@ export function decisions(fleet: Fleet): FleetObserver {
     attemptEnded(attempt) {
       const group = of(attempt.group);
       const { tally } = group.of(attempt.station);
+      // Before it, too: an answer ends the silence for which a station may have been set aside a moment ago.
+      group.lookAtIdle(localMs());
       tally.ended(attempt, localMs() >= group.distrustUntilMs, !disturbed(fleet), localMs());
       group.lookAtIdle(localMs());
       if (endOf(attempt, group.settings) !== "served") return;
@@ -148,12 +150,12 @@ function promoted(fleet: Fleet, group: Known, event: Promoted, nowMs: number): v
   group.lookAtIdle(nowMs);
   group.active = event.station;
   for (const [invariant, detail] of wrongs(event, { stations, beatsKnown, probes: settings.probes, nowMs })) {
-    const saysOpen = event.evidence.some(({ kind, verdict }) => kind === "breaker" && verdict === "unfit");
-    if (invariant !== "promotes-on-evidence" || !saysOpen) fleet.world.violate(invariant, detail);
-    // That its circuit opened may be told right after the promotion for which it opened.
+    const speaksAgainst = whoseCircuit(invariant, event, group);
+    if (speaksAgainst.length === 0) fleet.world.violate(invariant, detail);
+    // That a circuit opened may be told right after the promotion that follows from it.
     else
       fleet.world.at(fleet.world.nowMs, () => {
-        if (!group.of(event.from).opened(nowMs)) fleet.world.violate(invariant, detail);
+        if (!speaksAgainst.some((name) => group.of(name).opened(nowMs))) fleet.world.violate(invariant, detail);
       });
   }
   if (event.cause === "failure" && nowMs < group.distrustUntilMs)
@@ -172,7 +174,17 @@ function promoted(fleet: Fleet, group: Known, event: Promoted, nowMs: number): v
       !detail.includes("not promoted again for"),
   );
   group.of(event.from).replaced(event.cause, forCalls, nowMs);
-  group.of(event.station).tally.startAfresh(nowMs);
+  group.of(event.station).becameActive(nowMs);
+}
+
+/** Whose circuit would excuse it, had it just opened: that of who was replaced for it, or of those who were passed over. */
+function whoseCircuit(invariant: string, { from, station, evidence }: Promoted, { stations }: Known): string[] {
+  if (invariant === "promotes-on-evidence") {
+    return evidence.some(({ kind, verdict }) => kind === "breaker" && verdict === "unfit") ? [from] : [];
+  }
+  if (invariant !== "promotes-the-first-fit") return [];
+  const names = [...stations.keys()];
+  return names.slice(0, names.indexOf(station)).filter((name) => name !== from);
 }
 
 /** What a status says that cannot be. */

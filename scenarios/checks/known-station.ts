@@ -75,6 +75,12 @@ export class KnownStation {
     this.lastProbe = undefined;
   }
 
+  /** It was made active, whatever it had failed before: nobody was fit. That is over, then. */
+  becameActive(nowMs: number): void {
+    this.tally.startAfresh(nowMs);
+    this.#surelyInDoubtUntilMs = Number.NEGATIVE_INFINITY;
+  }
+
   probed(well: boolean): void {
     this.lastProbe = well ? "well" : "ill";
     if (well) this.unproven = false;

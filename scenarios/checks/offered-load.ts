@@ -26,7 +26,7 @@ const BURST_SHARE = 0.05;
 const MIN_BURST = 4;
 /** A timer may be late by this without the pace falling behind. */
 const LATENESS_MS = 10;
-/** Instants on one axis differ by rounding. */
+/** A pace that is kept exactly sends one when the one a second before it leaves the second. */
 const ROUNDING_MS = 0.001;
 
 class Door {

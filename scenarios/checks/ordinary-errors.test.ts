@@ -2,10 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Sending } from "../fleet/observer.ts";
+import type { RoutePlan } from "../fleet/plan.ts";
 import { HandMade } from "./hand-made.ts";
 import { ordinaryErrors } from "./ordinary-errors.ts";
 import type { WideDraft } from "./wide-world.ts";
 import { WRONG, widePlan } from "./wide-world.ts";
+
+const BUSY: RoutePlan = { name: "busy", ratio: 0.5, answers: { status: 503 } };
 
 /** A command of the wrong route is sent at 20 s and ends `afterMs` later; another was `served` before. */
 async function ended(
@@ -15,11 +18,12 @@ async function ended(
   waitsMs = 20_000,
   served = true,
 ): Promise<HandMade> {
-  const made = new HandMade(widePlan({ ...draft, group: { routes: [WRONG] } }), ordinaryErrors);
+  const route = draft.group?.routes?.[0] ?? WRONG;
+  const made = new HandMade(widePlan({ ...draft, group: { routes: [route] } }), ordinaryErrors);
   await made.at(19_000);
   made.ends(made.sends(made.command(), "primary"), "reply", served ? 200 : 500);
   await made.at(20_000);
-  const sending = made.begins(made.command({ route: WRONG }), { waitsMs });
+  const sending = made.begins(made.command({ route }), { waitsMs });
   await made.at(20_000 + afterMs);
   made.finishes(sending, end);
   return made;
@@ -56,8 +60,9 @@ test("a caller who leaves before that → not judged", async () => {
   assert.deepEqual((await ended({}, 200, "left", 200)).violated, []);
 });
 
-test("every command so far was wrong → not judged", async () => {
-  const { violated, world } = await ended({}, 1_500, "own-error", 20_000, false);
-  assert.deepEqual(violated, []);
-  assert.equal(world.met.get(`not judged: ${INVARIANT} (every command so far was wrong)`), 1);
+test("every command so far was wrong → not judged where it could be load, or a station was replaced for it", async () => {
+  const refused = await ended({ group: { routes: [BUSY] } }, 1_500, "own-error", 20_000, false);
+  assert.deepEqual(refused.violated, []);
+  assert.equal(refused.world.met.get(`not judged: ${INVARIANT} (every command so far was wrong)`), 1);
+  assert.deepEqual((await ended({}, 1_500, "own-error", 20_000, false)).violated, [INVARIANT]);
 });

@@ -1,8 +1,9 @@
 /**
  * `ordinary-error-is-prompt`: if every station answers a command with the same error, by the command's own fault, the
- * caller has this answer within the time of one attempt at each of two stations plus a small margin. Judged at quiet times,
- * only if the caller waits that long, and only once a command of the group has been served: before that nobody can tell a
- * route that is always refused from stations that are overloaded, which have to be left alone.
+ * caller has this answer within the time of one attempt at each of two stations plus a small margin. Judged at quiet times
+ * and only if the caller waits that long. Before any command of the group has been served, nobody can tell a route that is
+ * always refused (503, 429) from stations that are overloaded, which have to be left alone, nor one that always fails from
+ * stations that do, which are replaced: what follows from either is not judged until then.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver } from "../fleet/observer.ts";
@@ -13,14 +14,21 @@ import { ServedYet } from "./served-yet.ts";
 const INVARIANT = "ordinary-error-is-prompt";
 /** The active one and another. */
 const STATIONS = 2;
+/** What a station says that is overloaded. */
+const REFUSALS: ReadonlySet<number> = new Set([503, 429]);
 
 export function ordinaryErrors(fleet: Fleet): FleetObserver {
   const { world } = fleet;
   const groups = quietGroups(fleet);
   if (fleet.plan.groups.every(({ routes = [] }) => routes.every(({ answers }) => answers === undefined))) return {};
   const served = new ServedYet(fleet);
+  /** Groups in which a station was replaced, or kept for want of another, before anything was served. */
+  const mistaken: Set<string> = new Set();
   return {
     ...served.hears,
+    gatewayEvent({ type, group }) {
+      if ((type === "promoted" || type === "kept") && !served.has(group)) mistaken.add(group);
+    },
     sendingEnded(sending) {
       const { command, atMs, end } = sending;
       const { group, route, answer, kind, id } = command;
@@ -28,7 +36,8 @@ export function ordinaryErrors(fleet: Fleet): FleetObserver {
       const quiet = groups.get(group);
       if (quiet === undefined) return notJudged(world, INVARIANT, "load or settings");
       if (!wasQuiet(fleet, group, atMs, world.nowMs)) return notJudged(world, INVARIANT, "something was wrong");
-      if (!served.has(group)) return notJudged(world, INVARIANT, "every command so far was wrong");
+      const isRefused = REFUSALS.has(route.answers.status) || mistaken.has(group);
+      if (!served.has(group) && isRefused) return notJudged(world, INVARIANT, "every command so far was wrong");
       const mostMs = mostAtQuietMs(quiet, sending, STATIONS);
       if (!isAwaited(quiet, sending, mostMs)) return notJudged(world, INVARIANT, "its caller does not wait for it");
       judged(world, INVARIANT);

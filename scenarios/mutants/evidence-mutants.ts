@@ -176,5 +176,6 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
     file: EVIDENCE,
     edits: [{ find: "const MIN_SOURCES = 2;", replace: "const MIN_SOURCES = 1;" }],
     invariants: ["no-role-change-without-fault"],
+    scenario: "wide-swarm",
   },
 ];

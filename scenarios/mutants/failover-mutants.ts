@@ -259,7 +259,7 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
     file: "resilience/src/core/failover/router.ts",
     edits: [
       {
-        find: "      if (silence(station) > 0 && !call.terms.isRepeatable && !station.evidence.isRefusing) continue;\n",
+        find: '      if (station.liveness === "down" && !call.terms.isRepeatable && !station.evidence.isRefusing) continue;\n',
         replace: "",
       },
     ],

@@ -78,10 +78,15 @@ describe("when a station is probed", () => {
     assert.deepEqual([at.shortages, at.heartbeats], [3, []]);
   });
 
-  test("a name server that does not know the station's name is no shortage of ours", async () => {
-    const at = new Setting(() => ({ afterMs: 1, error: failed("ENOTFOUND") }));
-    await at.clock.advanceTo(700);
-    assert.equal(at.shortages, 0);
+  test("a name that was never known is no shortage of ours; one that was known is, for ten seconds", async () => {
+    const never = new Setting(() => ({ afterMs: 1, error: failed("ENOTFOUND") }));
+    await never.clock.advanceTo(700);
+    assert.equal(never.shortages, 0);
+    const known = new Setting((probe) => (probe === 0 ? { afterMs: 1 } : { afterMs: 1, error: failed("ENOTFOUND") }));
+    await known.clock.advanceTo(9_990);
+    assert.equal(known.shortages, 49);
+    await known.clock.advanceTo(12_000);
+    assert.equal(known.shortages, 49);
   });
 
   test("the end of probing aborts what is out and asks no more", async () => {

@@ -57,6 +57,8 @@ export class StationProber {
   /** Number of the newest probe that ended. */
   #judged = 0;
   #last: LastProbe | undefined = undefined;
+  /** When the last good answer came. */
+  #wellAtMs: number = Number.NEGATIVE_INFINITY;
 
   constructor(options: StationProberOptions) {
     this.#options = options;
@@ -104,18 +106,27 @@ export class StationProber {
       timer[Symbol.dispose]();
       // One that is no longer out was ended by the end of all probing.
       if (!this.#out.delete(probe)) return;
-      if (isWell) onHeartbeat();
+      if (isWell) {
+        this.#wellAtMs = clock.nowMs();
+        onHeartbeat();
+      }
       this.#note(probe.number, { isWell, text, atMs: clock.nowMs() });
     };
     ask(probe.giveUp.signal).then(
       (status) => ended(true, `HTTP ${status} in ${Math.round(clock.nowMs() - probe.startedMs)} ms`),
       (error: unknown) => {
         if (probe.giveUp.signal.aborted) return ended(false, `no answer in ${Math.round(timeoutMs)} ms`);
-        const code = knownCode(error);
-        if (code !== undefined && OWN_SHORTAGES.has(code)) onOwnShortage();
+        if (this.#isOurs(knownCode(error))) onOwnShortage();
         ended(false, inWords(error));
       },
     );
+  }
+
+  /** Is `code` a shortage of this machine, or likely to be one? */
+  #isOurs(code: string | undefined): boolean {
+    if (code === undefined) return false;
+    if (OWN_SHORTAGES.has(code)) return true;
+    return code === "ENOTFOUND" && this.#options.clock.nowMs() - this.#wellAtMs < NAME_GONE_AFTER_MS;
   }
 
   #note(number: number, probe: LastProbe): void {
@@ -148,11 +159,17 @@ const WORDS: ReadonlyMap<string, string> = new Map([
   ["EADDRNOTAVAIL", "this machine has no ports left"],
 ]);
 
-/** What this machine lacks; a name server that says that one station's name is unknown (`ENOTFOUND`) is none of it. */
+/** What this machine lacks. */
 const OWN_SHORTAGES: ReadonlySet<string> = new Set([
   ...["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOTAVAIL"],
   ...["EAI_AGAIN", "EAI_FAIL", "ESERVFAIL"],
 ]);
+
+/**
+ * A name that was known and is not any more is taken for trouble of the name service for so long: resolvers say so, too, when
+ * they are cut off. After that it is the station's: its name is gone, and nobody reaches it.
+ */
+const NAME_GONE_AFTER_MS = 10_000;
 
 /** Longest text of an error that has no words of ours. */
 const MAX_TEXT = 120;

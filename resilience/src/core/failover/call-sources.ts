@@ -16,6 +16,8 @@ const SERVED_LATELY_MS = 10_000;
 const FADING = 0.98;
 /** The slowest answer and this share of it: later than that, an attempt of this source is overdue. */
 const OVERDUE_RATIO = 1.1;
+/** One that was out for this share of it should have been answered. */
+const ANSWERED_RATIO = 0.9;
 /** After so many failures in a row that were the same at two stations, the other station is asked less often. */
 const AGREEMENTS_TO_TRUST = 8;
 /** … namely for one failure in so many. */
@@ -82,6 +84,11 @@ export class CallSource {
   /** An attempt of this source that is out for longer is slow even for its kind; `Infinity` while it is unknown. */
   get overdueAfterMs(): number {
     return this.#slowestMs === 0 ? Number.POSITIVE_INFINITY : this.#slowestMs * OVERDUE_RATIO;
+  }
+
+  /** Nearly all of its latest answers were there by then; `Infinity` while it is unknown. */
+  get answeredByMs(): number {
+    return this.#slowestMs === 0 ? Number.POSITIVE_INFINITY : this.#slowestMs * ANSWERED_RATIO;
   }
 
   /** Two stations gave the same failure: it is the call's own. */

@@ -220,6 +220,11 @@ export class Call implements CallTerms, Due {
     return this.out?.some((attempt) => attempt.station === station) === true;
   }
 
+  /** Has it an attempt out at another station than `station`? */
+  isOutBeside(station: Station): boolean {
+    return this.out?.some((attempt) => attempt.station !== station) === true;
+  }
+
   /** When the first of its attempts that somebody waits for runs out of time; `Infinity` where none does. */
   get timeoutAtMs(): number {
     let atMs = Number.POSITIVE_INFINITY;

@@ -464,6 +464,22 @@ test("[F4] parked, waiting or asking while its attempt at a silent station is ou
   }
 });
 
+test("[F1] [F11] callers wait as long as the slowest answers took, and nothing comes by then → the station is silent, and takes less", () => {
+  for (const [waitsMs, isSilent] of [
+    [3_100, true],
+    [100, false],
+  ] as const) {
+    const world = new Dispatching({ stations: [{ timeoutMs: 60_000 }, { timeoutMs: 60_000 }] });
+    world.serve(30, { source: "known" }, 3_000);
+    world.advance(10);
+    for (let call = 0; call < 3; call++) world.submit({ source: "known", deadline: world.nowMs + waitsMs });
+    world.advance(waitsMs);
+    assert.equal(world.north.admission.limit < Number.POSITIVE_INFINITY, isSilent, `${waitsMs} ms`);
+    world.advance(250);
+    assert.equal(world.roles.active, isSilent ? world.south : world.north, `${waitsMs} ms`);
+  }
+});
+
 test("[R4] running: its deadline is over → told that it may have run, its attempt is recalled", () => {
   const world = new Dispatching();
   const call = world.submit({ deadline: 100 });
@@ -683,6 +699,17 @@ test("[F4] nobody is left, and the silent station is tried once more → both at
   assert.deepEqual(world.placesOf(call), ["north", "north", "south"]);
 });
 
+test("[F4] twice out at a silent station, because nobody else was there → goes elsewhere as soon as somebody is", () => {
+  const world = served();
+  const rest = { type: "maintenance", station: world.south, untilMs: Number.POSITIVE_INFINITY } as const;
+  world.input({ ...rest, reason: "test" });
+  const call = world.submit({ key: "k" });
+  world.declare("north", "down");
+  assert.deepEqual(world.placesOf(call), ["north", "north"]);
+  world.input({ ...rest, reason: undefined });
+  assert.deepEqual([world.roles.active, world.placesOf(call)], [world.south, ["north", "north", "south"]]);
+});
+
 test("[F4] a promotion because calls failed, the old station still answers → calls out there may finish", () => {
   const world = new Dispatching();
   const out = world.submit({ key: "out" });
@@ -695,6 +722,21 @@ test("[F4] a promotion because calls failed, the old station still answers → c
   assert.deepEqual(world.placesOf(out), ["north"]);
   world.endCall(out, "served");
   assert.equal(world.endOf(out), "north served");
+});
+
+test("[F1] in doubt while it was idle, then made active, then in doubt again → told", () => {
+  const world = new Dispatching();
+  world.dispatcher.switchover("south", "switchover", "drill", 0);
+  const call = world.submit();
+  world.endCall(call, "unreachable");
+  world.endCall(call, "unreachable");
+  assert.equal(world.north.isDoubted, true);
+  world.dispatcher.switchover("north", "switchover", "back", 0);
+  world.endCall(world.submit(), "unreachable");
+  assert.deepEqual(
+    world.told("doubted").map(({ station }) => station),
+    ["south", "north"],
+  );
 });
 
 test("[F7] a switchover → promoted at once, with its epoch; refused with a reason where it cannot be", () => {

@@ -1092,13 +1092,26 @@ export class Dispatcher {
   #expire(call: Call, nowMs: number): void {
     const { out = [] } = call;
     for (const attempt of out) {
-      const { station, isUploading, isAbandoned, isOverdue, judgedFromMs } = attempt;
+      const { station, isUploading, isAbandoned, judgedFromMs, startedMs } = attempt;
+      if (this.#isSwallowed(attempt, nowMs)) {
+        attempt.isOverdue = true;
+        station.evidence.noteOverdue(startedMs, nowMs);
+      }
       const isTimedOut = !isUploading && !isAbandoned && nowMs - judgedFromMs >= NEARLY * station.parts.timeoutMs;
       if (isTimedOut) this.#noteTimedOut(attempt, nowMs);
-      else if (isOverdue) this.#noteLoad(station, "unanswered", nowMs);
+      else if (attempt.isOverdue) this.#noteLoad(station, "unanswered", nowMs);
     }
     this.#outOfTime(call, nowMs);
     for (const { station } of out) this.#look(station, nowMs);
+  }
+
+  /**
+   * Its caller's time is over before it could be called overdue: a station whose answers have become as slow as callers wait
+   * would never be. What counts is that such calls were answered by then, and that nothing was since it was sent.
+   */
+  #isSwallowed({ isOverdue, isUploading, station, call, startedMs, judgedFromMs }: Attempt, nowMs: number): boolean {
+    if (isOverdue || isUploading || nowMs < this.roles.distrustUntilMs) return false;
+    return station.evidence.lastServedMs < startedMs && nowMs - judgedFromMs >= call.terms.source.answeredByMs;
   }
 
   // ── roles ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -1183,7 +1196,9 @@ export class Dispatcher {
     const silent = old.liveness === "down" || old.evidence.isSilent;
     const inFlight = old.out.size;
     roles.carryOut(decision, this.#usualInFlight);
+    // Both begin afresh: a doubt from before must not hide the next one.
     this.#doubted.delete(old);
+    this.#doubted.delete(roles.active);
     this.#event({ ...decision, type: "promoted", waiting: this.#queue.size + this.#parked, inFlight });
     // Calls that are out at a station which still answers may finish there.
     if (decision.cause === "failure" && silent) this.#moveAll(old, nowMs);
@@ -1193,8 +1208,7 @@ export class Dispatcher {
   #moveAll(station: Station, nowMs: number): void {
     for (const attempt of [...station.out]) {
       const { call } = attempt;
-      if (attempt.isAbandoned || call.state.phase !== "running") continue;
-      if (call.out?.some((other) => other.station !== station) === true) continue;
+      if (attempt.isAbandoned || call.state.phase !== "running" || call.isOutBeside(station)) continue;
       if (!call.terms.isRepeatable) {
         call.answerEndsMs = Math.min(call.answerEndsMs ?? ENDLESS, nowMs + this.#options.maxWaitMs);
         this.#arm(call, nowMs);

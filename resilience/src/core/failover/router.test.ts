@@ -109,6 +109,16 @@ test("[F11] nobody usable → one call at a time, repeatable, at the station tha
   assert.notEqual(router.route(world.call({ key: "d" }), 250), undefined);
 });
 
+test("[F11] nobody usable, one sends heartbeats and answered no commands → tried every 250 ms, without a key too", () => {
+  const { world, router } = begin();
+  world.declare("south", "down");
+  for (let late = 0; late < 2; late++) world.north.evidence.noteOverdue(0, 0);
+  assert.equal(router.isAnyUsable(1_000), false);
+  assert.equal(router.route(world.call(), 1_000)?.name, "north");
+  assert.equal(router.route(world.call(), 1_249), undefined);
+  assert.equal(router.route(world.call(), 1_250)?.name, "north");
+});
+
 test("[F11] nobody usable, one served a moment ago → it is given as much as it takes, open circuit or not", () => {
   const { world, router } = begin({ stations: [{ breaker: { minimumVolume: 1 } }, { breaker: { minimumVolume: 1 } }] });
   world.serve();

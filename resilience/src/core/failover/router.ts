@@ -106,9 +106,10 @@ export class Router {
       const isKept = this.#isKept(station);
       if ((station.maintenance !== undefined && !isKept) || !station.admits(nowMs)) continue;
       if (isKept || this.#servedLately(station, nowMs)) return station;
-      // A command without a key is not spent on finding out whether a station lives, while others wait that can be repeated.
+      // A command without a key is not spent on finding out whether a station lives that was declared down: its heartbeats tell.
+      // Of one that sends heartbeats, and has not answered commands, nothing else tells.
       if (nowMs < station.nextTrialMs || station.out.size > 0) continue;
-      if (silence(station) > 0 && !call.terms.isRepeatable && !station.evidence.isRefusing) continue;
+      if (station.liveness === "down" && !call.terms.isRepeatable && !station.evidence.isRefusing) continue;
       station.nextTrialMs = nowMs + TRIAL_INTERVAL_MS;
       return station;
     }

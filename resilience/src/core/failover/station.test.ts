@@ -99,6 +99,17 @@ test("[F7] replaced for failing → ineligible for a cooldown, twice as long eac
   assert.equal(one.isUsable(false, nowMs + 5_000), true, "long ago, it begins again");
 });
 
+test("[F7] tried in its cooldown, and failing again and again → the cooldown ends when it would have", () => {
+  const one = heard();
+  fail(one, 0);
+  one.demoted(0, true);
+  for (let nowMs = 800; nowMs < 5_000; nowMs += 800) {
+    fail(one, nowMs);
+    one.setAsideIfFailing(nowMs);
+  }
+  assert.deepEqual([one.isUsable(false, 4_999), one.isUsable(false, 5_000)], [false, true]);
+});
+
 test("[F7] made active all the same, because nobody was fit → its cooldown is over, and speaks no more for replacing it", () => {
   const one = heard();
   one.startCooldown("calls failed", 0);

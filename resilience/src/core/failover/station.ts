@@ -155,14 +155,18 @@ export class Station {
     this.startCooldown(failing, nowMs);
   }
 
-  /** It failed calls: it is not promoted again for a while, longer each time that this happens soon again. */
+  /**
+   * It failed calls: it is not promoted again for a while, longer each time that this happens soon again. What it fails during
+   * that while, because nobody else is usable and it is tried, is nothing new.
+   */
   startCooldown(reason: string, nowMs: number): void {
+    this.evidence.forgetService();
+    if (nowMs < this.#cooldownUntilMs) return;
     const { cooldownMs } = this.parts;
     const again = nowMs <= this.#cooldownUntilMs + COOLDOWN_MEMORY * cooldownMs;
     this.#doublings = again ? Math.min(this.#doublings + 1, MAX_DOUBLINGS) : 0;
     this.#cooldownUntilMs = nowMs + this.#currentCooldownMs;
     this.#replacedFor = reason;
-    this.evidence.forgetService();
   }
 
   /** A probe of its command path succeeded, while it was idle. */
