@@ -141,12 +141,15 @@ export class Admission {
     return this.#pausedUntilMs;
   }
 
-  /** The station has just become active: it is given a few calls at first, or as many as were in flight elsewhere. */
-  begin(concurrent: number, nowMs: number): void {
+  /**
+   * The station has just become active: it is given a few calls at first, or as many as were in flight elsewhere; `beside`
+   * so many that it has already: they came from the station that failed, and new ones do not have to wait for their end.
+   */
+  begin(concurrent: number, nowMs: number, beside = 0): void {
     const known = concurrent >= 1;
     this.#limit = Math.min(
       this.#maxConcurrent,
-      known ? Math.max(2, concurrent * FIRST_SHARE) : this.#initialConcurrent,
+      known ? Math.max(2, beside + concurrent * FIRST_SHARE) : this.#initialConcurrent,
     );
     this.#growth = known ? GENTLE_START : SLOW_START;
     this.#restart(nowMs);
@@ -281,10 +284,11 @@ export class Admission {
     this.#setPace(usualMs);
   }
 
-  /** Still too many are refused: the limit falls to what was measured, as soon as enough was. */
+  /** Still too many are refused: the limit falls to what was measured, as soon as enough was, but never by more than half. */
   #lowerAgain(usualMs: number, nowMs: number): void {
     if (!this.#isMeasured(usualMs, nowMs)) return;
-    this.#lower(Math.min(this.#limit, this.#doneInRound(usualMs, nowMs) * RESERVE), usualMs, nowMs);
+    const to = Math.min(this.#limit, this.#doneInRound(usualMs, nowMs) * RESERVE);
+    this.#lower(Math.max(to, this.#limit * AFTER_SILENCE), usualMs, nowMs);
     this.#measureAnew(usualMs, nowMs);
   }
 

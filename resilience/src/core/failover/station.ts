@@ -78,6 +78,8 @@ export class Station {
   #cooldownUntilMs: number = Number.NEGATIVE_INFINITY;
   #doublings = -1;
   #replacedFor = "";
+  /** Its cooldown began while it was idle, and not because it was replaced. */
+  #wasSetAside = false;
   #assessedFailing = false;
 
   constructor(parts: StationParts) {
@@ -124,7 +126,8 @@ export class Station {
 
   /** It has become active: it starts afresh, and with a few calls, or as many as were in flight at the one before. */
   promoted(inFlightBefore: number, nowMs: number): void {
-    this.admission.begin(inFlightBefore, nowMs);
+    // Calls that are there to find out whether it serves at all are none that it is known to bear.
+    this.admission.begin(inFlightBefore, nowMs, this.admission.isTrial ? 0 : this.admission.inFlight);
     this.evidence.startAfresh(nowMs);
     this.nextTrialMs = nowMs;
   }
@@ -149,6 +152,7 @@ export class Station {
     if (failing === undefined) return;
     this.evidence.startAfresh(nowMs);
     this.startCooldown(failing, nowMs);
+    this.#wasSetAside = true;
   }
 
   /** It failed calls: it is not promoted again for a while, longer each time that this happens soon again. */
@@ -158,6 +162,7 @@ export class Station {
     this.#doublings = again ? Math.min(this.#doublings + 1, MAX_DOUBLINGS) : 0;
     this.#cooldownUntilMs = nowMs + this.#currentCooldownMs;
     this.#replacedFor = reason;
+    this.#wasSetAside = false;
     this.evidence.forgetService();
   }
 
@@ -180,8 +185,8 @@ export class Station {
     else this.silentSinceMs ??= atMs;
     if (from !== "down" || to !== "alive") return;
     this.evidence.startAfresh(atMs);
-    // Calls failed because it was going down, or it has been started again since: neither says that it will fail now.
-    this.#cooldownUntilMs = Math.min(this.#cooldownUntilMs, atMs);
+    // While it was idle calls failed because it was going down: that does not say that it will fail now.
+    if (this.#wasSetAside) this.#cooldownUntilMs = Math.min(this.#cooldownUntilMs, atMs);
     this.parts.breaker?.reset(atMs);
     this.nextTrialMs = atMs;
   }
