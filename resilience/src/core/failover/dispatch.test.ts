@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { Dispatching, type Terms } from "../../../../test/worlds/dispatching.ts";
 import { StaleEpochError } from "../errors.ts";
 import { Slots, Waiter } from "../slots.ts";
-import type { AttemptEnd, AttemptResult } from "./call.ts";
+import type { AttemptEnd, AttemptResult, Call } from "./call.ts";
 import type { DispatchAction } from "./dispatch.ts";
 
 const types = (actions: readonly DispatchAction[]): string[] =>
@@ -192,6 +192,18 @@ test("[F10] running: overdue → hedged at the other station; whichever answers 
     assert.ok(loser?.isAbandoned === true);
     world.end(loser, "ignored");
   }
+});
+
+test("[F10] running: overdue at a station that is silent → hedged at once, not as late as a single late one", () => {
+  const world = served();
+  const calls = ["a", "b", "c"].map((key) => world.submit({ key, source: "known" }));
+  world.advance(32);
+  assert.ok(world.north.evidence.isSilent);
+  assert.deepEqual(
+    world.placesOf(calls[2] as Call),
+    ["north", "south"],
+    "overdue after 26 ms, a single one hedged after 41",
+  );
 });
 
 test("[F10] running: overdue without a key → never sent a second time", () => {

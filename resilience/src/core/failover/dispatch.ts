@@ -918,7 +918,9 @@ export class Dispatcher {
     const own = station.answerTimes;
     const isKnown = own.overdueAfterMs < ENDLESS;
     const usual = isKnown ? own : this.#slowestKnown();
-    const afterMs = (isOverdue ? usual.hedgeAfterMs : usual.overdueAfterMs) * (isKnown ? 1 : STRANGER_RATIO);
+    // Nothing is to be hoped for from a station that is silent: what is overdue there goes elsewhere at once.
+    const isPatient = isOverdue && !station.evidence.isSilent;
+    const afterMs = (isPatient ? usual.hedgeAfterMs : usual.overdueAfterMs) * (isKnown ? 1 : STRANGER_RATIO);
     const lateAtMs = judgedFromMs + Math.max(afterMs, call.terms.source.overdueAfterMs);
     return Math.max(lateAtMs, this.roles.distrustUntilMs);
   }
