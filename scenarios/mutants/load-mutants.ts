@@ -134,7 +134,7 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     file: ADMISSION,
     edits: [
       {
-        find: "      known ? Math.max(2, beside + concurrent * FIRST_SHARE) : this.#initialConcurrent,",
+        find: "      known ? Math.max(2, concurrent * FIRST_SHARE) : this.#initialConcurrent,",
         replace: "      known || concurrent < 1 ? ENDLESS : this.#initialConcurrent,",
       },
     ],

@@ -364,6 +364,8 @@ test("[F6] a promotion while calls are out there already → they are counted be
   admission.begin(16, 0, 16);
   const sent = fill(admission, 0);
   assert.ok(sent >= 16 && sent <= 20, `${sent} of those that come now go at once`);
+  for (let ended = 0; ended < 16; ended++) finish(admission, 50);
+  assert.ok(admission.inFlight + fill(admission, 50) <= 20, "once they have ended, the limit is the usual one");
 });
 
 /** A station that takes `perSecond`, with a reserve of `reserve` calls; endless demand. Returns calls refused, by second. */

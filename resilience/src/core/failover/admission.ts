@@ -87,6 +87,8 @@ export class Admission {
   #growth = SLOW_START;
   #begunAtMs: number = Number.NEGATIVE_INFINITY;
   #inFlight = 0;
+  /** Calls that were there when the limit was set, and that it does not count. Which ones leave is not known: the first. */
+  #beside = 0;
   #pausedUntilMs: number = Number.NEGATIVE_INFINITY;
   #roundFromMs: number = Number.NEGATIVE_INFINITY;
   /** Calls finished, and refused, in this round trip. */
@@ -149,10 +151,11 @@ export class Admission {
     const known = concurrent >= 1;
     this.#limit = Math.min(
       this.#maxConcurrent,
-      known ? Math.max(2, beside + concurrent * FIRST_SHARE) : this.#initialConcurrent,
+      known ? Math.max(2, concurrent * FIRST_SHARE) : this.#initialConcurrent,
     );
     this.#growth = known ? GENTLE_START : SLOW_START;
     this.#restart(nowMs);
+    this.#beside = beside;
   }
 
   /** One call at a time: nobody knows whether the station serves at all. */
@@ -170,7 +173,7 @@ export class Admission {
   /** May one more call go now? A "no" for load is remembered: somebody waits for the limit. */
   admits(nowMs: number): boolean {
     if (nowMs < this.#pausedUntilMs) return false;
-    if (this.#inFlight < Math.min(Math.ceil(this.#limit), this.#maxConcurrent)) {
+    if (this.#inFlight < this.#places) {
       if (this.#declared !== undefined && !this.#declared.allows(nowMs)) return false;
       if (this.#learned.allows(nowMs)) return true;
     }
@@ -182,7 +185,7 @@ export class Admission {
   /** When time alone lets the next call go; `Infinity` where another one has to end first. */
   nextMs(nowMs: number): number {
     if (nowMs < this.#pausedUntilMs) return this.#pausedUntilMs;
-    if (this.#inFlight >= Math.min(Math.ceil(this.#limit), this.#maxConcurrent)) return ENDLESS;
+    if (this.#inFlight >= this.#places) return ENDLESS;
     return Math.max(nowMs, this.#declared?.nextMs ?? nowMs, this.#learned.nextMs);
   }
 
@@ -196,6 +199,7 @@ export class Admission {
   /** A call's work has ended, for whatever reason, and leaves its place to another. */
   leave(): void {
     this.#inFlight--;
+    if (this.#beside > 0) this.#beside--;
   }
 
   /** What a call says about load; `usualMs` is the station's usual answer time. */
@@ -233,7 +237,12 @@ export class Admission {
     this.#pausedUntilMs = Math.max(this.#pausedUntilMs, nowMs + Math.min(forMs, MAX_PAUSE_MS));
   }
 
+  get #places(): number {
+    return Math.min(Math.ceil(this.#limit) + this.#beside, this.#maxConcurrent);
+  }
+
   #restart(nowMs: number): void {
+    this.#beside = 0;
     this.#begunAtMs = nowMs;
     this.#isLearned = false;
     this.#learned.ratePerSecond = ENDLESS;

@@ -624,6 +624,11 @@ export class Dispatcher {
     if (next !== undefined) return this.#send(call, next, nowMs);
     // One that waits for another station needs no retry of this one.
     if (!this.roles.isUsable(station, nowMs) || this.#router.hasNext(call, nowMs)) return this.#enqueue(call, nowMs);
+    if (call.out !== undefined) {
+      // It was only overdue, and may be answered yet.
+      call.state = RUNNING;
+      return this.#arm(call, nowMs);
+    }
     if (!this.#retry(call, station, undefined, nowMs)) this.#giveUp(call, nowMs);
   }
 
