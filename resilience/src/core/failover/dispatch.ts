@@ -1103,7 +1103,7 @@ export class Dispatcher {
   #promote(decision: Promotion, nowMs: number): void {
     const { roles } = this;
     const old = roles.station(decision.from);
-    const silent = old.liveness === "down" || old.evidence.isSilent;
+    const silent = old.liveness === "down" || old.evidence.isProvenSilent(nowMs);
     const inFlight = old.out.size;
     roles.carryOut(decision, this.#usualInFlight);
     this.#doubted.delete(old);

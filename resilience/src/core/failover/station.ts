@@ -151,8 +151,9 @@ export class Station {
     const failing = this.evidence.failing(nowMs);
     if (failing === undefined) return;
     this.evidence.startAfresh(nowMs);
+    const wasReplaced = nowMs < this.#cooldownUntilMs && !this.#wasSetAside;
     this.startCooldown(failing, nowMs);
-    this.#wasSetAside = true;
+    this.#wasSetAside = !wasReplaced;
   }
 
   /** It failed calls: it is not promoted again for a while, longer each time that this happens soon again. */
