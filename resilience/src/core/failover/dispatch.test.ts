@@ -445,6 +445,32 @@ test("[F4] asked, no answer → sent elsewhere while it can still be served with
   );
 });
 
+test("[F4] asked, nobody knows, and no other station can take it → it waits for the attempt that is out", () => {
+  const world = served({ canAsk: true });
+  const call = world.submit({ key: "k", source: "known" });
+  world.advance(200);
+  world.declare("south", "down");
+  world.input({ type: "answered", call, answer: "unknown" });
+  assert.deepEqual([call.state.phase, world.placesOf(call)], ["running", ["north"]]);
+  world.endCall(call, "served");
+  assert.equal(world.endOf(call), "north served");
+});
+
+test("[F4] a promotion while two calls are overdue for a moment → calls out at the old station may finish", () => {
+  const world = served({ resendsKeyed: false, maxWaitMs: 0 });
+  const calls = [1, 2, 3].map((number) => world.submit({ key: `k${number}`, source: "known" }));
+  world.advance(32);
+  assert.ok(world.north.evidence.isSilent && !world.north.evidence.isProvenSilent(world.nowMs));
+  for (let lost = 0; lost < 5; lost++) world.north.evidence.noteServedElsewhere(world.nowMs);
+  world.input({ type: "tick", lateByMs: 0 });
+  assert.equal(world.roles.active.name, "south");
+  for (const call of calls) world.endCall(call, "served");
+  assert.deepEqual(
+    calls.map((call) => world.endOf(call)),
+    ["north served", "north served", "north served"],
+  );
+});
+
 test("[F4] stations can be asked → a keyed attempt says until when it may be begun; others may be begun at any time", () => {
   const beginBy = (canAsk: boolean, terms: Terms, first = served({ canAsk })): number =>
     first.attemptOf(first.submit({ ...terms, source: "known" })).beginByMs - first.nowMs;
