@@ -34,8 +34,8 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
         replace: "    return nowMs < this.#finishedAtMs;",
       },
       {
-        find: "      this.#finished++;\n      this.#pausedUntilMs = Number.NEGATIVE_INFINITY;\n",
-        replace: "      this.#finished++;\n",
+        find: "      this.#finishedAtMs = nowMs;\n      this.#pausedUntilMs = Number.NEGATIVE_INFINITY;\n",
+        replace: "      this.#finishedAtMs = nowMs;\n",
       },
       { find: "nowMs + Math.min(forMs, MAX_PAUSE_MS)", replace: "nowMs + Math.max(forMs, MAX_PAUSE_MS)" },
     ],

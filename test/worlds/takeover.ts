@@ -56,6 +56,8 @@ export class PlannedStation {
   #refilledMs: number;
   #life = 0;
   #wake: (() => void)[] = [];
+  /** Resolves when the process that lives now is killed. */
+  #died: PromiseWithResolvers<void> = Promise.withResolvers();
 
   constructor(name: string, clock: VirtualClock, plan: StationPlan, random: () => number) {
     this.name = name;
@@ -68,7 +70,11 @@ export class PlannedStation {
 
   set(mode: Mode): void {
     const woken = this.mode.name === "stopped" && mode.name !== "stopped";
-    if (mode.name === "killed") this.#life++;
+    if (mode.name === "killed") {
+      this.#life++;
+      this.#died.resolve();
+      this.#died = Promise.withResolvers();
+    }
     this.mode = mode;
     if (woken) for (const wake of this.#wake.splice(0)) wake();
   }
@@ -106,7 +112,8 @@ export class PlannedStation {
   }
 
   async #work(ms: number, life: number): Promise<void> {
-    await this.#clock.sleepUntil(this.#clock.nowMs() + ms);
+    // Connections are reset as soon as the process is gone.
+    await Promise.race([this.#clock.sleepUntil(this.#clock.nowMs() + ms), this.#died.promise]);
     if (this.mode.name === "stopped") await new Promise<void>((resolve) => this.#wake.push(resolve));
     if (life !== this.#life) throw new Reset(`${this.name} was killed`);
   }

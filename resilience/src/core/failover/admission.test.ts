@@ -357,3 +357,68 @@ test("nonsense → refused", () => {
     assert.throws(() => new Admission(options), ConfigurationError);
   }
 });
+
+test("[F6] a promotion while calls are out there already → they are counted beside the usual load", () => {
+  const admission = new Admission();
+  for (let moved = 0; moved < 16; moved++) admission.enter(0);
+  admission.begin(16, 0, 16);
+  const sent = fill(admission, 0);
+  assert.ok(sent >= 16 && sent <= 20, `${sent} of those that come now go at once`);
+  for (let ended = 0; ended < 16; ended++) finish(admission, 50);
+  assert.ok(admission.inFlight + fill(admission, 50) <= 20, "once they have ended, the limit is the usual one");
+});
+
+/** A station that takes `perSecond`, with a reserve of `reserve` calls; endless demand. Returns calls refused, by second. */
+function refusedBy(admission: Admission, perSecond: number, reserve: number, seconds: number): number[] {
+  const refused = new Array<number>(seconds).fill(0);
+  const ends: number[] = [];
+  let tokens = reserve;
+  for (let nowMs = 0; nowMs < seconds * 1_000; nowMs++) {
+    tokens = Math.min(reserve, tokens + perSecond / 1_000);
+    while (ends[0] !== undefined && ends[0] <= nowMs) {
+      ends.shift();
+      finish(admission, nowMs);
+    }
+    for (let more = fill(admission, nowMs); more > 0; more--) {
+      if (tokens >= 1) {
+        tokens--;
+        ends.push(nowMs + USUAL_MS);
+        continue;
+      }
+      tokens -= 0.5;
+      refused[Math.floor(nowMs / 1_000)] = (refused[Math.floor(nowMs / 1_000)] as number) + 1;
+      finish(admission, nowMs, "overloaded");
+    }
+  }
+  return refused;
+}
+
+for (const perSecond of [20, 200, 1_000]) {
+  test(`[F11] a station of ${perSecond}/s with a reserve → what it takes is found with few refusals, and kept`, () => {
+    const admission = new Admission();
+    admission.begin(perSecond / 10, 0);
+    const refused = refusedBy(admission, perSecond, 0.2 * perSecond, 12);
+    assert.ok(sum(refused.slice(0, 2)) <= 0.5 * perSecond, `while it is found out: ${refused}`);
+    assert.ok(sum(refused.slice(2)) / 10 <= 0.02 * perSecond + 0.5, `afterwards: ${refused}`);
+  });
+}
+
+test("[F11] a station that refuses everything, seldom asked → the limit falls all the same", () => {
+  const admission = new Admission();
+  admission.begin(10, 0);
+  for (let nowMs = 0; nowMs < 20_000; nowMs += 200) {
+    if (admission.admits(nowMs)) admission.enter(nowMs);
+    admission.note("overloaded", USUAL_MS, nowMs);
+    if (admission.inFlight > 0) admission.leave();
+  }
+  assert.ok(admission.limit < 0.5, String(admission.limit));
+});
+
+test("[F11] a station refuses with a hint what it also serves → it counts as finishing for a second", () => {
+  const admission = new Admission();
+  admission.enter(0);
+  finish(admission, 100);
+  assert.deepEqual([admission.isFinishing(1_099), admission.isFinishing(1_100)], [true, false]);
+  admission.begin(1, 200);
+  assert.equal(admission.isFinishing(200), false, "another life");
+});

@@ -89,6 +89,8 @@ export class Admission {
   #inFlight = 0;
   /** Of these, how many still send their bodies: no work for the station yet. */
   #uploading = 0;
+  /** Calls that were there when the limit was set, and that it does not count. Which ones leave is not known: the first. */
+  #beside = 0;
   #pausedUntilMs: number = Number.NEGATIVE_INFINITY;
   #roundFromMs: number = Number.NEGATIVE_INFINITY;
   /** Calls finished, and refused, in this round trip. */
@@ -143,8 +145,11 @@ export class Admission {
     return this.#pausedUntilMs;
   }
 
-  /** The station has just become active: it is given a few calls at first, or as many as were in flight elsewhere. */
-  begin(concurrent: number, nowMs: number): void {
+  /**
+   * The station has just become active: it is given a few calls at first, or as many as were in flight elsewhere; `beside`
+   * so many that it has already: they came from the station that failed, and new ones do not have to wait for their end.
+   */
+  begin(concurrent: number, nowMs: number, beside = 0): void {
     const known = concurrent >= 1;
     this.#limit = Math.min(
       this.#maxConcurrent,
@@ -152,6 +157,7 @@ export class Admission {
     );
     this.#growth = known ? GENTLE_START : SLOW_START;
     this.#restart(nowMs);
+    this.#beside = beside;
   }
 
   /** One call at a time: nobody knows whether the station serves at all. */
@@ -195,6 +201,7 @@ export class Admission {
   /** A call's work has ended, for whatever reason, and leaves its place to another. */
   leave(): void {
     this.#inFlight--;
+    if (this.#beside > 0) this.#beside--;
   }
 
   /** A call that is out begins to send a long body: a limit that was learned from work does not count it meanwhile. */
@@ -208,7 +215,8 @@ export class Admission {
   }
 
   get #hasRoom(): boolean {
-    return this.#inFlight - this.#uploading < Math.ceil(this.#limit) && this.#inFlight < this.#maxConcurrent;
+    const working = this.#inFlight - this.#uploading;
+    return working < Math.ceil(this.#limit) + this.#beside && this.#inFlight < this.#maxConcurrent;
   }
 
   /** What a call says about load; `usualMs` is the station's usual answer time. */
@@ -247,6 +255,7 @@ export class Admission {
   }
 
   #restart(nowMs: number): void {
+    this.#beside = 0;
     this.#begunAtMs = nowMs;
     this.#isLearned = false;
     this.#learned.ratePerSecond = ENDLESS;
@@ -297,10 +306,11 @@ export class Admission {
     this.#setPace(usualMs);
   }
 
-  /** Still too many are refused: the limit falls to what was measured, as soon as enough was. */
+  /** Still too many are refused: the limit falls to what was measured, as soon as enough was, but never by more than half. */
   #lowerAgain(usualMs: number, nowMs: number): void {
     if (!this.#isMeasured(usualMs, nowMs)) return;
-    this.#lower(Math.min(this.#limit, this.#doneInRound(usualMs, nowMs) * RESERVE), usualMs, nowMs);
+    const to = Math.min(this.#limit, this.#doneInRound(usualMs, nowMs) * RESERVE);
+    this.#lower(Math.max(to, this.#limit * AFTER_SILENCE), usualMs, nowMs);
     this.#measureAnew(usualMs, nowMs);
   }
 

@@ -287,6 +287,18 @@ test("attempts are counted by why they were sent", () => {
   assert.deepEqual(Object.fromEntries(now), { first: 2, retry: 0, elsewhere: 1, hedge: 1 });
 });
 
+test("[F10] running: overdue at a station that is silent → hedged at once, not as late as a single late one", () => {
+  const world = served();
+  const calls = ["a", "b", "c"].map((key) => world.submit({ key, source: "known" }));
+  world.advance(32);
+  assert.ok(world.north.evidence.isSilent);
+  assert.deepEqual(
+    world.placesOf(calls[2] as Call),
+    ["north", "south"],
+    "overdue after 26 ms, a single one hedged after 41",
+  );
+});
+
 test("[F10] running: overdue without a key → never sent a second time", () => {
   const world = served();
   const call = world.submit({ source: "known" });
@@ -637,6 +649,32 @@ test("[F4] asked, no answer → sent elsewhere while it can still be served with
     [call.state.phase, world.placesOf(call)],
     ["running", ["north", "south"]],
     "490 ms less an answer's",
+  );
+});
+
+test("[F4] asked, nobody knows, and no other station can take it → it waits for the attempt that is out", () => {
+  const world = served({ canAsk: true });
+  const call = world.submit({ key: "k", source: "known" });
+  world.advance(200);
+  world.declare("south", "down");
+  world.input({ type: "answered", call, answer: "unknown" });
+  assert.deepEqual([call.state.phase, world.placesOf(call)], ["running", ["north"]]);
+  world.endCall(call, "served");
+  assert.equal(world.endOf(call), "north served");
+});
+
+test("[F4] a promotion while two calls are overdue for a moment → calls out at the old station may finish", () => {
+  const world = served({ resendsKeyed: false, maxWaitMs: 0 });
+  const calls = [1, 2, 3].map((number) => world.submit({ key: `k${number}`, source: "known" }));
+  world.advance(32);
+  assert.ok(world.north.evidence.isSilent && !world.north.evidence.isProvenSilent(world.nowMs));
+  for (let lost = 0; lost < 5; lost++) world.north.evidence.noteServedElsewhere(world.nowMs);
+  world.input({ type: "tick", lateByMs: 0 });
+  assert.equal(world.roles.active.name, "south");
+  for (const call of calls) world.endCall(call, "served");
+  assert.deepEqual(
+    calls.map((call) => world.endOf(call)),
+    ["north served", "north served", "north served"],
   );
 });
 

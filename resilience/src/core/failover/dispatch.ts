@@ -669,6 +669,11 @@ export class Dispatcher {
     if (next !== undefined) return this.#send(call, next, nowMs);
     // One that waits for another station needs no retry of this one.
     if (!this.roles.isUsable(station, nowMs) || this.#router.hasNext(call, nowMs)) return this.#enqueue(call, nowMs);
+    if (call.out !== undefined) {
+      // It was only overdue, and may be answered yet.
+      call.state = RUNNING;
+      return this.#arm(call, nowMs);
+    }
     if (!this.#retry(call, station, undefined, nowMs)) this.#giveUp(call, nowMs);
   }
 
@@ -973,9 +978,11 @@ export class Dispatcher {
     const ratio = isKnown ? 1 : STRANGER_RATIO;
     const { source } = call.terms;
     const isUsualKnown = source.isKnown && usual.overdueAfterMs < ENDLESS;
+    // Nothing is to be hoped for from a station that is silent: what is overdue there goes elsewhere at once.
+    const isPatient = !isUsualKnown || (isOverdue && !station.evidence.isSilent);
     let afterMs = Math.max(STRANGER_HEDGE_MS, this.#usualMs(station) * STRANGER_RATIO);
     if (usual.overdueAfterMs < ENDLESS) {
-      const knownMs = (isOverdue || !isUsualKnown ? usual.hedgeAfterMs : usual.overdueAfterMs) * ratio;
+      const knownMs = (isPatient ? usual.hedgeAfterMs : usual.overdueAfterMs) * ratio;
       afterMs = isUsualKnown ? knownMs : Math.max(afterMs, knownMs);
     }
     if (source.isKnown) afterMs = Math.max(afterMs, source.overdueAfterMs);
@@ -1193,7 +1200,7 @@ export class Dispatcher {
   #promote(decision: Promotion, nowMs: number): void {
     const { roles } = this;
     const old = roles.station(decision.from);
-    const silent = old.liveness === "down" || old.evidence.isSilent;
+    const silent = old.liveness === "down" || old.evidence.isProvenSilent(nowMs);
     const inFlight = old.out.size;
     roles.carryOut(decision, this.#usualInFlight);
     // Both begin afresh: a doubt from before must not hide the next one.

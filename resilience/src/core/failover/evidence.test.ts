@@ -41,8 +41,8 @@ test("[F1] attempts overdue while nothing is answered → doubt at once, proof 2
   while (!evidence.isDoubted) evidence.noteOverdue(0, 100);
   assert.equal(evidence.isSilent, true);
   assert.equal(evidence.nextWakeMs, 350);
-  assert.equal(evidence.isFailing(349), false);
-  assert.equal(evidence.isFailing(350), true);
+  assert.deepEqual([evidence.isFailing(349), evidence.isProvenSilent(349)], [false, false]);
+  assert.deepEqual([evidence.isFailing(350), evidence.isProvenSilent(350)], [true, true]);
   assert.match(evidence.failing(350) ?? "", /commands are overdue, and nothing has been answered for 250 ms more/);
   assert.match(evidence.doubt, /calls are overdue and nothing is answered/);
 });

@@ -190,6 +190,11 @@ export class StationEvidence {
     return this.#overdue >= DOUBTED_AFTER;
   }
 
+  /** … and has nothing been answered for so long that it is proof? Until then what is out there may be answered yet. */
+  isProvenSilent(nowMs: number): boolean {
+    return nowMs >= this.#overdueProofMs();
+  }
+
   /** Were connections refused, and none served since? */
   get isRefusing(): boolean {
     return this.#refused > 0;

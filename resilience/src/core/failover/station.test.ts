@@ -223,3 +223,18 @@ test("[F1] wakes: for proof by time, the end of a cooldown, of maintenance, and 
   assert.equal(one.nextWakeMs(0), 350);
   assert.equal(one.nextWakeMs(350), 700, "what has been due wakes nobody again");
 });
+
+test("[F6] promoted with calls out there → they are counted beside the usual load; one on trial is not", () => {
+  for (const [isTrial, more] of [
+    [false, 5],
+    [true, 1],
+  ] as const) {
+    const one = heard();
+    for (let moved = 0; moved < 4; moved++) one.admission.enter(0);
+    if (isTrial) one.admission.beginTrial(0);
+    one.promoted(4, 1);
+    let sent = 0;
+    for (; one.admission.admits(1); sent++) one.admission.enter(1);
+    assert.deepEqual([one.admission.limit, sent], [5, more]);
+  }
+});

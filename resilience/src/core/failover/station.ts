@@ -78,6 +78,8 @@ export class Station {
   #cooldownUntilMs: number = Number.NEGATIVE_INFINITY;
   #doublings = -1;
   #replacedFor = "";
+  /** Its cooldown began while it was idle, and not because it was replaced. */
+  #wasSetAside = false;
   #assessedFailing = false;
 
   constructor(parts: StationParts) {
@@ -128,7 +130,8 @@ export class Station {
    */
   promoted(inFlightBefore: number, nowMs: number): void {
     this.#cooldownUntilMs = Math.min(this.#cooldownUntilMs, nowMs);
-    this.admission.begin(inFlightBefore, nowMs);
+    // Calls that are there to find out whether it serves at all are none that it is known to bear.
+    this.admission.begin(inFlightBefore, nowMs, this.admission.isTrial ? 0 : this.admission.inFlight);
     this.evidence.startAfresh(nowMs);
     this.nextTrialMs = nowMs;
   }
@@ -152,7 +155,9 @@ export class Station {
     const failing = this.evidence.failing(nowMs);
     if (failing === undefined) return;
     this.evidence.startAfresh(nowMs);
+    const wasReplaced = nowMs < this.#cooldownUntilMs && !this.#wasSetAside;
     this.startCooldown(failing, nowMs);
+    this.#wasSetAside = !wasReplaced;
   }
 
   /**
@@ -167,6 +172,7 @@ export class Station {
     this.#doublings = again ? Math.min(this.#doublings + 1, MAX_DOUBLINGS) : 0;
     this.#cooldownUntilMs = nowMs + this.#currentCooldownMs;
     this.#replacedFor = reason;
+    this.#wasSetAside = false;
   }
 
   /** A probe of its command path succeeded, while it was idle. */
@@ -188,8 +194,8 @@ export class Station {
     else this.silentSinceMs ??= atMs;
     if (from !== "down" || to !== "alive") return;
     this.evidence.startAfresh(atMs);
-    // Calls failed because it was going down, or it has been started again since: neither says that it will fail now.
-    this.#cooldownUntilMs = Math.min(this.#cooldownUntilMs, atMs);
+    // While it was idle calls failed because it was going down: that does not say that it will fail now.
+    if (this.#wasSetAside) this.#cooldownUntilMs = Math.min(this.#cooldownUntilMs, atMs);
     this.parts.breaker?.reset(atMs);
     this.nextTrialMs = atMs;
   }
