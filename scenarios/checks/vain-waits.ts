@@ -26,7 +26,12 @@ const MOST_WAIT_MS = 500;
 const MOST_WAIT_RATIO = 0.5;
 /** As `goodput-comes-back`: so long after a fault everything about it is known. */
 const SETTLED_MS = 5_000;
-const REFUSED_FOR_ROOM: ReadonlySet<string> = new Set(["NO_STATION_FIT", "BULKHEAD_FULL", "BULKHEAD_TIMEOUT"]);
+const REFUSED_FOR_ROOM: ReadonlySet<string> = new Set([
+  "OVERLOADED",
+  "NO_STATION_FIT",
+  "BULKHEAD_FULL",
+  "BULKHEAD_TIMEOUT",
+]);
 
 interface Watched {
   readonly unsent: SlidingCount;
