@@ -91,8 +91,7 @@ export function decisions(fleet: Fleet): FleetObserver {
       tally.ended(attempt, localMs() >= group.distrustUntilMs, !disturbed(fleet), localMs());
       group.lookAtIdle(localMs());
       if (endOf(attempt, group.settings) !== "served") return;
-      for (const known of group.stations.values())
-        if (known.tally !== tally) known.tally.servedElsewhere(attempt.command);
+      for (const known of group.stations.values()) if (known.tally !== tally) known.tally.servedElsewhere(attempt);
       group.lookAtIdle(localMs());
     },
     operated({ group, station, action, forMs = 0 }) {
