@@ -14,7 +14,7 @@
  *   storm           40 %   families of faults from harmless to absurd, stations lost for ever in some
  *   pressure        15 %   one group with little room, whose stations fail and dawdle in part: for what guards a call
  *   calm neighbour   5 %   the same, beside a group that nothing touches
- *   loss            20 %   one primary is lost for ever, and nothing else
+ *   loss            20 %   one primary is lost for ever, and nothing else; in some the gateway stands still just then
  *   relapse         10 %   an outage that heals, then a loss for ever
  *   healthy         10 %   nothing goes wrong, so nothing may happen
  */
@@ -35,7 +35,7 @@ import { drawPhases, recoveryMs } from "./swarm/phases.ts";
 import { drawPressingFaults } from "./swarm/pressing-faults.ts";
 import { drawModestSettings, drawSettings, drawTightSettings } from "./swarm/settings.ts";
 import { simplerPlans } from "./swarm/simpler.ts";
-import { drawLoss, drawRelapse, LONGEST_OUTAGE_MS } from "./swarm/single-fault.ts";
+import { drawHalfWell, drawLoss, drawOwnStall, drawRelapse, LONGEST_OUTAGE_MS } from "./swarm/single-fault.ts";
 import type { Surroundings } from "./swarm/surroundings.ts";
 import { drawClockRates, drawSurroundings, PLAIN } from "./swarm/surroundings.ts";
 import type { WrittenSections } from "./swarm/written.ts";
@@ -108,15 +108,19 @@ function drawPlan(random: Random, width: Width): FleetPlan {
   const victim = { group: first.name, station: first.stations[0]?.name as string };
   const phases = drawPhases(random.fork("phases"), configuration, kind);
   if (kind === "healthy") return planOf(random, fleet, { phases, faults: [], calm: () => true });
+  const loss = drawLoss(random.fork("loss"), victim, phases.warmUpMs);
   return planOf(random, fleet, {
     phases,
-    faults: drawLoss(random.fork("loss"), victim, phases.warmUpMs),
+    faults: [loss, ...drawOwnStall(random.fork("own-stall"), loss)],
     lostForEver: [stationNode(victim.group, victim.station)],
     calm: (name) => name !== victim.group,
   });
 }
 
-/** An outage of the primary that heals; when it is over and proven, whoever is active then is lost. */
+/**
+ * An outage of the primary that heals, in some seeds by halves only at first; when it is over and proven, whoever is active
+ * then is lost.
+ */
 function relapse(random: Random, fleet: Fleet): FleetPlan {
   const draws = random.fork("relapse");
   const [first, ...others] = fleet.configuration.groups as [WrittenConfiguration["groups"][number]];
@@ -131,8 +135,9 @@ function relapse(random: Random, fleet: Fleet): FleetPlan {
   const phases = drawPhases(random.fork("phases"), again.configuration, "relapse");
   const { probePath } = group as WrittenSections;
   const heals = { againAfterMs: wellAgainMs, probed: probePath !== undefined };
-  const faults = drawRelapse(draws, { first: primary, second }, phases.warmUpMs, heals);
-  const lastMs = faults.at(-1)?.atMs as number;
+  const [outage, loss] = drawRelapse(draws, { first: primary, second }, phases.warmUpMs, heals);
+  const faults = [outage, ...(automatic ? drawHalfWell(random.fork("half-well"), primary, outage, loss) : []), loss];
+  const lastMs = loss.atMs;
   return planOf(random, again, {
     phases: { ...phases, chaosMs: lastMs - phases.warmUpMs + 1_000 },
     faults,

@@ -224,6 +224,10 @@ class Watch {
     if (wrong !== undefined) this.#violate(...wrong);
     this.#state = to;
     this.#period++;
+    // What was sent in the step in which it closed, before that was told, belongs to the new period.
+    if (to === "closed")
+      for (const [attempt, period] of this.#out)
+        if (period === this.#period - 1 && attempt.localMs >= atMs) this.#out.set(attempt, this.#period);
     this.#due = undefined;
     this.#probesSucceeded = this.#probesFailed = 0;
     if (to === "open") this.#openUntilMs = atMs + this.#settings.breaker.openDurationMs;

@@ -18,6 +18,8 @@ const COMPARED = 20;
 /** … so many, and this share, have failed here and were served elsewhere. */
 const LEAST_LOST = 5;
 const LOST_RATE = 0.4;
+/** So many in a row are more than that share, whatever came before them. */
+const SURELY_LOST = LOST_RATE * COMPARED;
 /** So many attempts have to be overdue. */
 const LEAST_OVERDUE = 2;
 /** Where nobody knows what is usual, an attempt is worth a second one after this, and that it lost to it is held against it. */
@@ -110,10 +112,12 @@ export class CommandPathTally {
   readonly #out: Set<Attempt> = new Set();
   /** Attempts that ended without an answer since the last one. */
   #unanswered: Attempt[] = [];
-  /** Commands that failed here and are not over, and when they were sent. */
-  readonly #failedHere: Map<Command, number> = new Map();
+  /** Commands that failed here and are not over, and when they were sent. `sure`: must a gateway compare it? */
+  readonly #failedHere: Map<Command, Mark> = new Map();
   /** 1 for a command that was served elsewhere after it had failed here, 0 for one served here; the newest last. */
   #compared: (0 | 1)[] = [];
+  /** Of commands that a gateway must have compared, so many in a row failed here and were served elsewhere. */
+  #surelyLost = 0;
   #answeredMs: number = Number.NEGATIVE_INFINITY;
   /** The least time after which an attempt may have been overdue since then; what others answer meanwhile may raise it. */
   #leastLateMs: number = Number.POSITIVE_INFINITY;
@@ -150,18 +154,22 @@ export class CommandPathTally {
     else if (end === "refused") {
       if (counts) this.#refused.add(localMs, surely);
     } else {
-      this.#failedHere.set(command, localMs);
+      this.#failedHere.set(command, { startedMs: localMs, sure: isSurelyFailed(attempt) });
       // Whether it was compared with another station is the gateway's business: it counts at most.
       if (end === "failed") this.#failed.add(localMs, false);
       else if (end === "lost" && counts) this.#lost.add(localMs, surely);
     }
   }
 
-  /** Another station has served `command`, which has failed here or is still out here for long. */
-  servedElsewhere(command: Command, nowMs: number): void {
-    const startedMs = this.#failedHere.get(command) ?? this.#outLongMs(command, nowMs);
+  /** Another station has served its attempt of a command, which has failed here or is still out here for long. */
+  servedElsewhere(served: Attempt, nowMs: number): void {
+    const { command, status = 0, lies, signal } = served;
+    const failed = this.#failedHere.get(command) ?? this.#outLong(command, nowMs);
     this.#failedHere.delete(command);
-    if (startedMs !== undefined && startedMs >= this.#beginsMs) this.#compare(1);
+    if (failed === undefined || failed.startedMs < this.#beginsMs) return;
+    this.#compare(1);
+    // Which of several sendings of a command failed where cannot be seen; other answers than success may say nothing.
+    if (failed.sure && command.sendings === 1 && status < 300 && !lies && !signal.aborted) this.#surelyLost++;
   }
 
   /** `command` is over. */
@@ -175,6 +183,7 @@ export class CommandPathTally {
     this.#lost.clear();
     this.#failed.clear();
     this.#compared = [];
+    this.#surelyLost = 0;
     this.#unanswered = [];
     this.#beginsMs = nowMs;
     this.#answeredMs = nowMs;
@@ -203,14 +212,16 @@ export class CommandPathTally {
     const { failingForMs, minimumFailures, refusalsToDeclare, unansweredAfterMs } = this.#settings.commandPath;
     if (this.#refused.must(refusalsToDeclare, 0, nowMs)) return "connections are refused";
     if (this.#lost.must(minimumFailures, failingForMs, nowMs)) return "calls are lost";
+    if (this.#surelyLost >= SURELY_LOST) return `the last ${this.#surelyLost} calls were served elsewhere`;
     if (this.#mustBeSilent(unansweredAfterMs, nowMs)) return "calls are overdue, and nothing is answered";
     return undefined;
   }
 
-  /** When the attempt of `command` was sent that was worth a second one elsewhere; undefined where there is none. */
-  #outLongMs(command: Command, nowMs: number): number | undefined {
+  /** The attempt of `command` that was worth a second one elsewhere; undefined where there is none. */
+  #outLong(command: Command, nowMs: number): Mark | undefined {
     for (const attempt of this.#out)
-      if (attempt.command === command && nowMs - attempt.judgedFromLocalMs >= WORTH_A_SECOND_MS) return attempt.localMs;
+      if (attempt.command === command && nowMs - attempt.judgedFromLocalMs >= WORTH_A_SECOND_MS)
+        return { startedMs: attempt.localMs, sure: false };
     return undefined;
   }
 
@@ -227,6 +238,7 @@ export class CommandPathTally {
   #served(startedMs: number, tookMs: number): void {
     for (const row of [this.#lost, this.#failed]) row.served(startedMs);
     this.#compare(0);
+    this.#surelyLost = 0;
     if (tookMs >= 0) this.#usual.add(tookMs);
   }
 
@@ -271,4 +283,9 @@ export class CommandPathTally {
     }
     return late >= LEAST_OVERDUE && this.#answeredMs < nowMs - forMs;
   }
+}
+
+/** Did it get an answer that every gateway takes for a failure of its station? */
+function isSurelyFailed({ outcome, status, lies, signal }: Attempt): boolean {
+  return outcome === "reply" && (status === 500 || lies) && !signal.aborted;
 }

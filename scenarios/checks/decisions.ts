@@ -104,7 +104,7 @@ export function decisions(fleet: Fleet): FleetObserver {
       group.lookAtIdle(localMs());
       if (endOf(attempt, group.settings) !== "served") return;
       for (const known of group.stations.values())
-        if (known.tally !== tally) known.tally.servedElsewhere(attempt.command, localMs());
+        if (known.tally !== tally) known.tally.servedElsewhere(attempt, localMs());
       group.lookAtIdle(localMs());
     },
     operated({ group, station, action, forMs = 0 }) {

@@ -18,6 +18,7 @@ import { fitAgain } from "./fit-again.ts";
 import { goodput } from "./goodput.ts";
 import { handoverEnds } from "./handover-ends.ts";
 import { hearing } from "./hearing.ts";
+import { learnedPatience } from "./learned-patience.ts";
 import { lostCalls } from "./lost-calls.ts";
 import { movedCalls } from "./moved-calls.ts";
 import { offeredLoad } from "./offered-load.ts";
@@ -29,6 +30,7 @@ import { retriesAreSpread } from "./retries-are-spread.ts";
 import { retriesWithinBudget } from "./retries-within-budget.ts";
 import { roleChanges } from "./role-changes.ts";
 import { secondAttempts } from "./second-attempts.ts";
+import { sentInVain } from "./sent-in-vain.ts";
 import { situationWatch } from "./situation-watch.ts";
 import { slots } from "./slots.ts";
 import { suspicionFits } from "./suspicion-fits.ts";
@@ -74,6 +76,8 @@ export function checksOf(fleet: Fleet): FleetObserver[] {
     goodput(fleet),
     outageOfAll(fleet),
     vainWaits(fleet),
+    sentInVain(fleet),
+    learnedPatience(fleet),
     collapseIsTold(fleet),
     situationWatch(fleet),
   ];

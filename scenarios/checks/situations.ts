@@ -47,9 +47,11 @@ export const FLEET_SITUATIONS: readonly string[] = [
   "judged: goodput-comes-back",
   "judged: goodput-comes-back above capacity",
   "judged: no-role-change-without-fault",
+  "judged: nobody-is-sent-in-vain",
   "judged: nobody-waits-for-nothing",
   "judged: one-bad-route-hurts-nobody",
   "judged: ordinary-error-is-prompt",
   "judged: outage-of-all-ends",
+  "judged: patience-is-true",
   "judged: quiet-is-served",
 ];

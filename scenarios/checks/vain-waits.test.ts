@@ -32,11 +32,13 @@ test("all are refused when their time is over → violated", async () => {
   assert.ok((await run(2_000)).violated.includes(INVARIANT));
 });
 
-test("refused early, and not told when to come back → violated", async () => {
-  const made = new HandMade(widePlan({ group: { patienceMs: 2_000 } }), vainWaits);
-  made.tell("commandAnswered", made.arrives(made.command({ patienceMs: 2_000 }), 2_000), "NO_STATION_FIT");
-  assert.deepEqual(made.violated, [INVARIANT]);
-});
+for (const code of ["NO_STATION_FIT", "OVERLOADED"]) {
+  test(`refused early (${code}), and not told when to come back → violated`, () => {
+    const made = new HandMade(widePlan({ group: { patienceMs: 2_000 } }), vainWaits);
+    made.tell("commandAnswered", made.arrives(made.command({ patienceMs: 2_000 }), 2_000), code);
+    assert.deepEqual(made.violated, [INVARIANT]);
+  });
+}
 
 test("no station was well → not judged", async () => {
   const gone = { kind: "service", group: "atlantic", mode: "hang", rate: 1, atMs: 15_000, forMs: 60_000 } as const;

@@ -26,7 +26,12 @@ const MOST_WAIT_MS = 500;
 const MOST_WAIT_RATIO = 0.5;
 /** As `goodput-comes-back`: so long after a fault everything about it is known. */
 const SETTLED_MS = 5_000;
-const REFUSED_FOR_ROOM: ReadonlySet<string> = new Set(["NO_STATION_FIT", "BULKHEAD_FULL", "BULKHEAD_TIMEOUT"]);
+const REFUSED_FOR_ROOM: ReadonlySet<string> = new Set([
+  "OVERLOADED",
+  "NO_STATION_FIT",
+  "BULKHEAD_FULL",
+  "BULKHEAD_TIMEOUT",
+]);
 
 interface Watched {
   readonly unsent: SlidingCount;
@@ -51,7 +56,7 @@ export function vainWaits(fleet: Fleet): FleetObserver {
       const { nowMs } = world;
       if (code !== undefined && REFUSED_FOR_ROOM.has(code) && retryAfterMs === undefined)
         world.violate(INVARIANT, `${command.id} is refused (${code}) and not told when to come back`);
-      if (!knows(fleet, visit)) return;
+      if (!knowsDeadline(fleet, visit)) return;
       const waitedMs = nowMs - arrivedAtMs;
       watched.unsent.add(nowMs);
       if (waitedMs > Math.min(MOST_WAIT_MS, MOST_WAIT_RATIO * (visit.deadlineMs - arrivedAtMs)))
@@ -80,7 +85,7 @@ function judge(fleet: Fleet, group: string, { unsent, vain }: Watched): void {
 }
 
 /** Does the gateway know by when an answer is of use? */
-function knows(fleet: Fleet, { command }: Visit): boolean {
+export function knowsDeadline(fleet: Fleet, { command }: Visit): boolean {
   if (command.patienceMs !== undefined) return true;
   const { configuration } = fleet.plan;
   const commands = configuration.groups.find(({ name }) => name === command.group)?.["commands"];

@@ -6,6 +6,7 @@
  *   usually takes, or was declared down or replaced for failing with it in hand;
  * - the active station is in doubt (`doubted` … `trusted`), was declared down, is out of service, its circuit is open, or
  *   nobody is fit (`kept`);
+ * - its gateway abstains after a stall of its own, and so keeps an active station that fails: the role waits, calls do not;
  * - a failback tries the station out (`handover-begun` … `promoted` or `handover-ended`).
  */
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
@@ -24,6 +25,8 @@ const WORTH_A_SECOND_MS = 1_000;
 class Active {
   doubted = false;
   kept = false;
+  /** On its gateway's clock, until when that replaces nobody. */
+  abstainsUntilMs: number = Number.NEGATIVE_INFINITY;
   /** The station that a failback tries out. */
   tried: string | undefined = undefined;
 }
@@ -63,6 +66,7 @@ export class WaysOfCalls {
     if (event.type === "doubted") active.doubted = true;
     else if (event.type === "trusted") active.doubted = false;
     else if (event.type === "kept") active.kept = true;
+    else if (event.type === "abstention" && event.reason === "late-wake") active.abstainsUntilMs = event.untilMs;
     else if (event.type === "handover-begun") active.tried = event.station;
     else if (event.type === "handover-ended") active.tried = undefined;
     else if (event.type === "promoted") this.#groups.set(event.group, new Active());
@@ -109,8 +113,8 @@ export class WaysOfCalls {
 
   /** May `attempt` go where it goes, while `active` is the active one? At `nowMs` of its gateway's clock, before {@link began}. */
   mayGo({ command, group, station }: Attempt, active: string, nowMs: number): boolean {
-    const { doubted, kept, tried } = this.#of(group);
-    if (doubted || kept || tried === station) return true;
+    const { doubted, kept, tried, abstainsUntilMs } = this.#of(group);
+    if (doubted || kept || tried === station || nowMs < abstainsUntilMs) return true;
     const { down, circuitOpen, rests } = this.#stations.of(group, active);
     if (down || circuitOpen || rests) return true;
     return (this.#there.get(command)?.attempts ?? []).some(

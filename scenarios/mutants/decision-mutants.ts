@@ -218,4 +218,32 @@ export const DECISION_MUTANTS: readonly Mutant[] = [
     edits: [{ find: "    this.#epoch++;\n", replace: '    if (cause !== "switchover") this.#epoch++;\n' }],
     invariants: ["epoch-rises", "one-active-per-epoch"],
   },
+  {
+    name: "failback-fails-unnoticed",
+    bug: "a failback goes on although its station fails what it is given",
+    file: "resilience/src/core/failover/dispatch.ts",
+    edits: [
+      {
+        find: "if (loser === this.roles.failback?.to) this.#endFailback(",
+        replace: "if (loser === this.roles.failback?.to && this.waiting < 0) this.#endFailback(",
+      },
+      {
+        find: "if (station === this.roles.failback?.to) this.#endFailback(",
+        replace: "if (station === this.roles.failback?.to && this.waiting < 0) this.#endFailback(",
+      },
+    ],
+    invariants: ["failback-is-given-up"],
+  },
+  {
+    name: "replaces-while-in-doubt-of-itself",
+    bug: "a gateway that stood still replaces stations all the same",
+    file: "resilience/src/core/failover/roles.ts",
+    edits: [
+      {
+        find: "if (!this.isLeaseHeld(nowMs) || nowMs < this.distrustUntilMs) return undefined;",
+        replace: "if (!this.isLeaseHeld(nowMs)) return undefined;",
+      },
+    ],
+    invariants: ["abstention-is-kept"],
+  },
 ];

@@ -192,4 +192,29 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
     ],
     invariants: ["abstention-is-kept"],
   },
+  {
+    name: "cleared-too-soon",
+    bug: "below the threshold that suspects is as good as below the one that clears",
+    file: "resilience/src/core/supervisor.ts",
+    edits: [
+      {
+        find: "const clear = look.level < clearThreshold && !pastCeiling;",
+        replace: "const clear = look.level < suspectThreshold && !pastCeiling;",
+      },
+    ],
+    invariants: ["declaration-follows-level"],
+    scenario: "narrow-swarm",
+  },
+  {
+    name: "slow-at-first",
+    bug: "a detector begins with an interval of three times the one that is written",
+    file: "gateway/src/fleet/group.ts",
+    edits: [
+      {
+        find: "expectedIntervalMs: settings.heartbeat.intervalMs,",
+        replace: "expectedIntervalMs: 3 * settings.heartbeat.intervalMs,",
+      },
+    ],
+    invariants: ["suspicion-fits-the-beats", "declaration-when-due"],
+  },
 ];

@@ -178,4 +178,64 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
     invariants: ["no-role-change-without-fault"],
     scenario: "wide-swarm",
   },
+  {
+    name: "comparison-needs-a-thousand",
+    bug: "what the other station served counts only after a thousand failures",
+    file: "resilience/src/core/failover/evidence.ts",
+    edits: [
+      {
+        find: "const VERDICTS = 20;",
+        replace: "const VERDICTS = 2_000;",
+      },
+      {
+        find: "const MIN_LOST = 5;",
+        replace: "const MIN_LOST = 1_000;",
+      },
+      {
+        find: "const DOUBTED_AFTER_LOST = 3;",
+        replace: "const DOUBTED_AFTER_LOST = 1_000;",
+      },
+    ],
+    invariants: ["fit-is-promoted", "takes-over"],
+  },
+  {
+    name: "late-results-count",
+    bug: "results of calls from before a station was promoted, or heard again, count in its new time",
+    file: "resilience/src/core/failover/evidence.ts",
+    edits: [
+      {
+        find: "    if (startedMs < this.#beginsMs) return;\n    this.#refused++;",
+        replace: "    this.#refused++;",
+      },
+      {
+        find: "    if (startedMs < this.#beginsMs) return;\n    this.#lost++;",
+        replace: "    this.#lost++;",
+      },
+      {
+        find: "    if (startedMs < this.#beginsMs) return;\n    this.#overdue++;",
+        replace: "    this.#overdue++;",
+      },
+      {
+        find: "    if (startedMs >= this.#beginsMs) this.#addVerdict(1);",
+        replace: "    if (startedMs < Number.POSITIVE_INFINITY) this.#addVerdict(1);",
+      },
+      {
+        find: "    if (startedMs < this.#beginsMs) return false;\n",
+        replace: "",
+      },
+    ],
+    invariants: ["promotes-on-evidence"],
+  },
+  {
+    name: "a-second-is-enough",
+    bug: "an attempt may take a second where nothing is written, however long commands take here",
+    file: "gateway/src/config-commands.ts",
+    edits: [
+      {
+        find: "timeoutMs: timeout ?? deadline,",
+        replace: "timeoutMs: timeout ?? Math.min(1_000, deadline),",
+      },
+    ],
+    invariants: ["quiet-is-served", "no-role-change-without-fault"],
+  },
 ];

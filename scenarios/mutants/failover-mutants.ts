@@ -265,4 +265,16 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
     ],
     invariants: ["once-is-not-spent"],
   },
+  {
+    name: "full-station-takes-more",
+    bug: "a call that goes on to the other station goes there however much that has to do",
+    file: "resilience/src/core/failover/router.ts",
+    edits: [
+      {
+        find: "      if (!this.#isFresh(call, station, nowMs)) continue;\n      if (station.admits(nowMs)) return station;\n",
+        replace: "      if (!this.#isFresh(call, station, nowMs)) continue;\n      return station;\n",
+      },
+    ],
+    invariants: ["in-flight-within-limit", "offered-within-capacity"],
+  },
 ];

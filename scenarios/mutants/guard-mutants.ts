@@ -238,4 +238,40 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
     ],
     invariants: ["attempts-time-out", "takes-over"],
   },
+  {
+    name: "open-for-nothing",
+    bug: "an open circuit is half-open at once",
+    file: "resilience/src/core/breaker.ts",
+    edits: [
+      {
+        find: "this.#openUntilMs = atMs + this.#openDurationMs;",
+        replace: "this.#openUntilMs = atMs;",
+      },
+    ],
+    invariants: ["breaker-probes-are-bounded", "breaker-transitions-are-legal"],
+  },
+  {
+    name: "permit-kept-on-abort",
+    bug: "a probe that is aborted keeps its permit",
+    file: "resilience/src/core/breaker.ts",
+    edits: [
+      {
+        find: 'if (this.#state !== "closed") this.#returnProbe(permit, nowMs);',
+        replace: 'if (this.#state === "closed") this.#returnProbe(permit, nowMs);',
+      },
+    ],
+    invariants: ["breaker-probes-return", "breaker-transitions-are-legal"],
+  },
+  {
+    name: "everybody-in-step",
+    bug: "back-off without jitter",
+    file: "resilience/src/core/backoff.ts",
+    edits: [
+      {
+        find: "        return this.#random.next() * bound;",
+        replace: "        return bound;",
+      },
+    ],
+    invariants: ["retries-are-spread"],
+  },
 ];

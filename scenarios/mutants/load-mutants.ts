@@ -152,4 +152,69 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     ],
     invariants: ["offered-within-capacity"],
   },
+  {
+    name: "limit-never-raised",
+    bug: "a limit that was lowered is never raised again",
+    file: "resilience/src/core/failover/admission.ts",
+    edits: [
+      {
+        find: "      else if (this.#wasBound && this.#finished > 0) this.#raise(usualMs, nowMs);\n",
+        replace: "      else if (this.#wasBound && !this.#isLearned) this.#raise(usualMs, nowMs);\n",
+      },
+      {
+        find: "      } else if (nowMs - this.#boundAtMs >= Math.max(LIFT_AFTER_MS, 2 * usualMs)) this.#lift();",
+        replace: "      } else if (nowMs - this.#boundAtMs >= 1e12 + usualMs) this.#lift();",
+      },
+    ],
+    invariants: ["goodput-comes-back", "serves-after-heal"],
+  },
+  {
+    name: "abandoned-lower-the-limit",
+    bug: "every call whose caller left lowers the limit",
+    file: "resilience/src/core/failover/dispatch.ts",
+    edits: [
+      {
+        find: '      if (attempt.isOverdue) this.#noteLoad(station, "unanswered", nowMs);\n    }\n    this.#settle(call, { error: new CallAbortedError',
+        replace:
+          '      this.#noteLoad(station, "unanswered", nowMs);\n    }\n    this.#settle(call, { error: new CallAbortedError',
+      },
+    ],
+    invariants: ["goodput-comes-back", "quiet-is-served", "one-bad-route-hurts-nobody"],
+  },
+  {
+    name: "uploads-teach-patience",
+    bug: "a caller who leaves while it is still sending is taken for one who waited for so long",
+    file: "resilience/src/core/failover/dispatch.ts",
+    edits: [
+      {
+        find: "    if (waits) this.patience.noteHangUp(",
+        replace: "    if (waits || call.id > 0) this.patience.noteHangUp(",
+      },
+    ],
+    invariants: ["patience-is-true"],
+  },
+  {
+    name: "refused-without-a-hint",
+    bug: "whom a gateway refuses for want of room is not told when to come back",
+    file: "gateway/src/fleet/problem.ts",
+    edits: [
+      {
+        find: "const hint = error.retryAfterMs ?? (status === 503 ? RETRY_AFTER_MS : undefined);",
+        replace: "const hint = status === 503 ? undefined : error.retryAfterMs;",
+      },
+    ],
+    invariants: ["nobody-waits-for-nothing"],
+  },
+  {
+    name: "pace-ignored",
+    bug: "what a station takes is learned as a number of calls in flight only, and they come in bursts",
+    file: "resilience/src/core/failover/admission.ts",
+    edits: [
+      {
+        find: "      if (this.#learned.allows(nowMs)) return true;",
+        replace: "      return true;",
+      },
+    ],
+    invariants: ["goodput-comes-back"],
+  },
 ];

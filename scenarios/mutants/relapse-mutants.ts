@@ -93,4 +93,53 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
     ],
     invariants: ["stations-refuse-old-epochs"],
   },
+  {
+    name: "oldest-first",
+    bug: "who has waited longest goes first, also when no answer can reach it in time any more",
+    file: "resilience/src/core/failover/dispatch.ts",
+    edits: [
+      {
+        find: "if (anyUsable && this.#limitMs(call) < nowMs + this.#serviceMs()) {",
+        replace: "if (anyUsable && call.terms.deadline < nowMs) {",
+      },
+    ],
+    invariants: ["nobody-is-sent-in-vain", "goodput-comes-back"],
+  },
+  {
+    name: "unfit-for-ever",
+    bug: "what calls have shown of an idle station is held against it for ever",
+    file: "resilience/src/core/failover/station.ts",
+    edits: [
+      {
+        find: "    if (failing === undefined) return;\n    this.evidence.startAfresh(nowMs);\n",
+        replace: "    if (failing === undefined || nowMs > 0) return;\n    this.evidence.startAfresh(nowMs);\n",
+      },
+    ],
+    invariants: ["fit-again"],
+  },
+  {
+    name: "back-to-the-unproven",
+    bug: "a failback that is under way is not given up when its station turns out not to be well",
+    file: "resilience/src/core/failover/failover.ts",
+    edits: [
+      {
+        find: 'if (station.assessment.fit && cause === "failback" && !station.assessment.proven)',
+        replace: 'if (station.assessment.fit && cause === "failback" && station.failedAtMs.length > 99)',
+      },
+    ],
+    invariants: ["failback-is-proven"],
+  },
+  {
+    name: "half-of-the-news",
+    bug: "of the declarations of a look only the first is passed on",
+    file: "resilience/src/runtime/failover/failover.ts",
+    edits: [
+      {
+        find: 'if (declaration === together.at(-1)) this.#driver.input({ type: "declared", declarations: together });',
+        replace:
+          'if (declaration === together[0]) this.#driver.input({ type: "declared", declarations: [declaration] });',
+      },
+    ],
+    invariants: ["suspicions-clear", "declarations-alternate"],
+  },
 ];

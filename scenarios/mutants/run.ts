@@ -74,20 +74,18 @@ await Promise.all(
   }),
 );
 
-const seeds = Math.max(0, ...found.map(({ seed }) => seed - flags.firstSeed + 1));
 let clean = true;
-if (seeds > 0) {
+for (const scenario of new Set(found.map((one) => one.scenario))) {
+  const seeds =
+    Math.max(...found.filter((one) => one.scenario === scenario).map(({ seed }) => seed)) - flags.firstSeed + 1;
   using copy = new SourceCopy();
   const { code, stdout, stderr } = await copy.simulate(
-    "--first-seed",
-    String(flags.firstSeed),
-    "--seeds",
-    String(seeds),
-    "--no-shrink",
-    "--may-be-dark",
+    ...["--scenario", scenario, "--first-seed", String(flags.firstSeed), "--seeds", String(seeds)],
+    ...["--no-shrink", "--may-be-dark"],
   );
-  clean = code === 0;
-  console.log(`\nthe source as it is, on the same ${seeds} seeds: ${clean ? "nothing found" : `${stdout}${stderr}`}`);
+  clean &&= code === 0;
+  const said = code === 0 ? "nothing found" : `${stdout}${stderr}`;
+  console.log(`\nthe source as it is, on the same ${seeds} seeds of ${scenario}: ${said}`);
 }
 console.log(`${found.length} of ${chosen.length} planted bugs found`);
 if (flags.write) {

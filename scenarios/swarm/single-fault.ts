@@ -4,7 +4,7 @@
  * late. Whatever can end a primary's service is here, from a machine without power to one that answers 200 and lies.
  */
 import type { Random } from "ground-station-failover/sim";
-import { between, logUniform, pick } from "ground-station-failover/sim";
+import { between, chance, logUniform, pick } from "ground-station-failover/sim";
 import type { FleetFault } from "../fleet/plan.ts";
 import { craftNode, GATEWAY, stationNode } from "../fleet/plan.ts";
 
@@ -67,8 +67,15 @@ const FOUND_BY_PROBES: readonly Loss[] = [
 ];
 
 /** `victim` is lost at some instant of the chaos, for ever. */
-export function drawLoss(random: Random, victim: Victim, fromMs: number): FleetFault[] {
-  return [pick(random, [...SILENT, ...DEAF])(victim, { atMs: Math.round(between(random, fromMs, fromMs + 5_000)) })];
+export function drawLoss(random: Random, victim: Victim, fromMs: number): FleetFault {
+  return pick(random, [...SILENT, ...DEAF])(victim, { atMs: Math.round(between(random, fromMs, fromMs + 5_000)) });
+}
+
+/** In one seed of five the gateway stands still a moment after `loss`: what it held against the station by then may be its own doing. */
+export function drawOwnStall(random: Random, loss: FleetFault): FleetFault[] {
+  if (chance(random, 0.8)) return [];
+  const atMs = loss.atMs + Math.round(between(random, 0, 800));
+  return [{ kind: "pause", node: GATEWAY, atMs, forMs: Math.round(logUniform(random, 200, 3_000)) }];
 }
 
 /** How long an outage that heals lasts at most. */
@@ -84,7 +91,7 @@ export function drawRelapse(
   { first, second }: { readonly first: Victim; readonly second: Victim },
   fromMs: number,
   { againAfterMs, probed }: { readonly againAfterMs: number; readonly probed: boolean },
-): FleetFault[] {
+): [outage: FleetFault, loss: FleetFault] {
   const forMs = Math.round(logUniform(random, 2_000, LONGEST_OUTAGE_MS));
   const atMs = Math.round(between(random, fromMs, fromMs + 1_000));
   const again = { atMs: atMs + forMs + Math.round(againAfterMs) };
@@ -92,4 +99,19 @@ export function drawRelapse(
   const losses = first === second ? alone : [...SILENT, ...SILENT, ...DEAF];
   // An outage that heals may leave heartbeats going, too: then only a probe can tell when it is over.
   return [pick(random, probed ? alone : SILENT)(first, { atMs, forMs }), pick(random, losses)(second, again)];
+}
+
+/** What a station that is up again may still do with a part of what it is given: its heartbeats show nothing of it. */
+const BY_HALVES = ["errors", "errors", "lying-200", "hang"] as const;
+
+/**
+ * In half of the seeds: when its outage is over, `victim` fails a part of the commands and probes for a while longer, so that
+ * whoever goes back to it finds that out, once and again.
+ */
+export function drawHalfWell(random: Random, victim: Victim, outage: FleetFault, loss: FleetFault): FleetFault[] {
+  if (chance(random, 0.5)) return [];
+  const atMs = outage.atMs + ("forMs" in outage ? (outage.forMs ?? 0) : 0);
+  const forMs = Math.round((loss.atMs - atMs) * between(random, 0.3, 0.7));
+  const rate = Number(pick(random, [1, logUniform(random, 0.1, 1), logUniform(random, 0.1, 0.4)]).toPrecision(2));
+  return [{ kind: "service", ...victim, atMs, forMs, mode: pick(random, BY_HALVES), rate }];
 }

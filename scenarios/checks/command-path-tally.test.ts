@@ -1,0 +1,61 @@
+/** What must speak against a station by comparison: commands in a row that it failed and another one served, and nothing less. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Attempt, Command } from "../fleet/observer.ts";
+import { configurationOf } from "../swarm/written.ts";
+import { CommandPathTally, UsualAnswers } from "./command-path-tally.ts";
+import { documented } from "./documented.ts";
+
+const [WRITTEN] = configurationOf([{ name: "atlantic" }]).groups;
+
+function tallyOf(): CommandPathTally {
+  assert.ok(WRITTEN !== undefined);
+  return new CommandPathTally(documented(WRITTEN), new UsualAnswers());
+}
+
+function attemptOf(command: Command, status: number): Attempt {
+  const { signal } = new AbortController();
+  const times = { localMs: 0, judgedFromLocalMs: 0 };
+  return { command, outcome: "reply", status, lies: false, ours: false, signal, ...times } as Attempt;
+}
+
+/** Eight commands are answered with `failed` here and with `served` elsewhere; `between` happens before the last of them. */
+function after(
+  { failed = 500, served = 200, sendings = 1 },
+  between: (tally: CommandPathTally) => void = () => undefined,
+): string | undefined {
+  const tally = tallyOf();
+  for (let time = 1; time <= 8; time++) {
+    if (time === 8) between(tally);
+    const command = { sendings } as Command;
+    const attempt = attemptOf(command, failed);
+    tally.began(attempt);
+    tally.ended(attempt, true, true, 10);
+    tally.servedElsewhere(attemptOf(command, served));
+  }
+  return tally.mustFail(10);
+}
+
+function serves(tally: CommandPathTally): void {
+  const attempt = attemptOf({ sendings: 1 } as Command, 200);
+  tally.began(attempt);
+  tally.ended(attempt, true, true, 10);
+}
+
+test("[F10] eight commands in a row that another station served must speak against a station", () => {
+  assert.match(after({}) ?? "", /the last 8 calls/);
+});
+
+test("[F10] they need not where one was served here meanwhile, or where what was shown is forgotten", () => {
+  assert.equal(after({}, serves), undefined);
+  assert.equal(
+    after({}, (tally) => tally.startAfresh(0)),
+    undefined,
+  );
+});
+
+test("[F10] nor where a refusal for load, another error, or a command that was sent twice was compared", () => {
+  assert.equal(after({ failed: 503 }), undefined);
+  assert.equal(after({ served: 404 }), undefined);
+  assert.equal(after({ sendings: 2 }), undefined);
+});
