@@ -31,7 +31,7 @@ function after(
     const attempt = attemptOf(command, failed);
     tally.began(attempt);
     tally.ended(attempt, true, true, 10);
-    tally.servedElsewhere(attemptOf(command, served));
+    tally.servedElsewhere(attemptOf(command, served), 10);
   }
   return tally.mustFail(10);
 }

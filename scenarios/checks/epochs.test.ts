@@ -43,7 +43,7 @@ describe("[F3] [S1] epochs at the gateway", () => {
 
   test("so may one that is out for longer than usual, and not before", async () => {
     const made = new HandMade({}, epochs);
-    for (let served = 0; served < 20; served++) {
+    for (let served = 0; served < 52; served++) {
       const attempt = made.sends(made.command(), "primary");
       await made.at(made.world.nowMs + 40);
       made.ends(attempt, "reply", 200);

@@ -15,6 +15,8 @@ import { PerStation } from "./per-station.ts";
 
 /** Of so many answers of a station, half were quicker than an attempt that is taken for overdue. */
 const ANSWERS = 20;
+/** What is learned is looked at again after so many; with fewer answers than both, others tell what is usual (`answer-times.ts`). */
+const REFRESHED_AFTER = 32;
 /** An overdue attempt has been out for this long at least, however quick its station is (`answer-times.ts`). */
 const LEAST_OVERDUE_MS = 5;
 
@@ -108,7 +110,7 @@ export class WaysOfCalls {
     if (!this.#served(attempt) || !(tookMs >= 0)) return;
     const { answersMs } = this.#stations.of(group, station);
     answersMs.push(tookMs);
-    if (answersMs.length > ANSWERS) answersMs.shift();
+    if (answersMs.length > ANSWERS + REFRESHED_AFTER) answersMs.shift();
   }
 
   /** May `attempt` go where it goes, while `active` is the active one? At `nowMs` of its gateway's clock, before {@link began}. */
@@ -125,8 +127,9 @@ export class WaysOfCalls {
   #cameToNothing(attempt: Attempt, nowMs: number): boolean {
     if (attempt.endedAtMs !== undefined) return !this.#served(attempt);
     if (attempt.signal.aborted || this.#left.has(attempt)) return true;
-    const sorted = this.#stations.of(attempt.group, attempt.station).answersMs.toSorted((one, other) => one - other);
-    const usualMs = sorted[Math.floor(sorted.length / 2)] ?? 0;
+    const { answersMs } = this.#stations.of(attempt.group, attempt.station);
+    const isKnown = answersMs.length >= ANSWERS + REFRESHED_AFTER;
+    const usualMs = isKnown ? Math.min(median(answersMs.slice(0, ANSWERS)), median(answersMs.slice(-ANSWERS))) : 0;
     return nowMs - attempt.judgedFromLocalMs >= Math.max(LEAST_OVERDUE_MS, Math.min(usualMs, WORTH_A_SECOND_MS));
   }
 
@@ -140,4 +143,8 @@ export class WaysOfCalls {
     this.#groups.set(group, known);
     return known;
   }
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? 0;
 }
