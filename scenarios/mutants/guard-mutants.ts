@@ -236,8 +236,9 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
         replace: "const timeoutAtMs = attempt.judgedFromMs + 1_000 * attempt.station.parts.timeoutMs;",
       },
       {
-        find: "if (nowMs >= attempt.judgedFromMs + attempt.station.parts.timeoutMs) this",
-        replace: "if (nowMs >= attempt.judgedFromMs + 1_000 * attempt.station.parts.timeoutMs) this",
+        find: "if (nowMs >= attempt.judgedFromMs + attempt.station.parts.timeoutMs) this.#timedOut(attempt, nowMs);\n      else",
+        replace:
+          "if (nowMs >= attempt.judgedFromMs + 1_000 * attempt.station.parts.timeoutMs) this.#timedOut(attempt, nowMs);\n      else",
       },
     ],
     invariants: ["attempts-time-out", "takes-over"],

@@ -734,7 +734,16 @@ export class Dispatcher {
     call.waitEndsMs ??= nowMs + this.#options.maxWaitMs;
     if (this.#queue.size === 0) this.#queuedSinceMs = nowMs;
     this.#queue.add(call, this.#orderOf(call));
-    this.#due.set(call, Math.min(call.terms.deadline, call.waitEndsMs));
+    this.#due.set(call, this.#waitsUntilMs(call));
+  }
+
+  /** When a waiting call is looked at again: its own time is up, or that of an attempt which is still out at a silent station. */
+  #waitsUntilMs(call: Call): number {
+    let untilMs = Math.min(call.terms.deadline, call.waitEndsMs ?? ENDLESS);
+    for (const { station, judgedFromMs, isUploading, isAbandoned } of call.out ?? []) {
+      if (!isUploading && !isAbandoned) untilMs = Math.min(untilMs, judgedFromMs + station.parts.timeoutMs);
+    }
+    return untilMs;
   }
 
   #orderOf({ terms, arrivedMs }: Call): number {
@@ -951,12 +960,20 @@ export class Dispatcher {
       this.#parked--;
       return this.#enqueue(call, nowMs);
     }
-    if (state.phase === "waiting" && nowMs >= (call.waitEndsMs ?? ENDLESS)) {
+    if (state.phase === "waiting") this.#waitingFellDue(call, nowMs);
+  }
+
+  #waitingFellDue(call: Call, nowMs: number): void {
+    for (const attempt of [...(call.out ?? [])]) {
+      if (attempt.isUploading || attempt.isAbandoned) continue;
+      if (nowMs >= attempt.judgedFromMs + attempt.station.parts.timeoutMs) this.#timedOut(attempt, nowMs);
+    }
+    if (nowMs >= (call.waitEndsMs ?? ENDLESS)) {
       this.#queue.remove(call);
       if (call.visits !== undefined) return this.#giveUp(call, nowMs);
       const message = `no station could take the call within ${this.#options.maxWaitMs} ms (maxWaitMs)`;
       this.#settle(call, { error: new NoStationFitError(message) }, "expired", nowMs);
-    }
+    } else this.#due.set(call, this.#waitsUntilMs(call));
   }
 
   #runningFellDue(call: Call, readUntilMs: number, nowMs: number): void {
