@@ -222,8 +222,8 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: "    if (!this.#mayResend(call)) return false;\n    return call.terms.idempotencyKey",
-        replace: "    return call.terms.idempotencyKey",
+        find: 'if (call.state.phase !== "running" || !this.#mayResend(call) || call.out?.length !== 1) return;',
+        replace: 'if (call.state.phase !== "running" || call.out?.length !== 1) return;',
       },
     ],
     invariants: ["once-is-sent-once", "executed-once"],
@@ -234,8 +234,8 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: "    if (!this.#mayResend(call)) return false;\n    return call.terms.idempotencyKey",
-        replace: "    if (!call.terms.isRepeatable) return false;\n    return call.terms.idempotencyKey",
+        find: 'if (call.state.phase !== "running" || !this.#mayResend(call) || call.out?.length !== 1) return;',
+        replace: 'if (call.state.phase !== "running" || !call.terms.isRepeatable || call.out?.length !== 1) return;',
       },
     ],
     invariants: ["report-is-not-resent"],

@@ -663,6 +663,16 @@ test("[F4] asked, nobody knows, and no other station can take it → it waits fo
   assert.equal(world.endOf(call), "north served");
 });
 
+test("[C4] a call waits elsewhere, its attempt at a silent station runs out of time → recalled, and the call waits on", () => {
+  const world = served({ stations: [{}, { capacity: { maxConcurrent: 1 } }] });
+  const call = world.submit({ key: "k", source: "known" });
+  world.south.admission.enter(world.nowMs);
+  world.declare("north", "down");
+  assert.deepEqual([call.state.phase, world.placesOf(call)], ["waiting", ["north"]]);
+  world.advance(1_000);
+  assert.deepEqual([call.state.phase, world.attemptOf(call).isAbandoned], ["waiting", true]);
+});
+
 test("[F4] a promotion while two calls are overdue for a moment → calls out at the old station may finish", () => {
   const world = served({ resendsKeyed: false, maxWaitMs: 0 });
   const calls = [1, 2, 3].map((number) => world.submit({ key: `k${number}`, source: "known" }));
