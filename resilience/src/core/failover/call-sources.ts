@@ -25,12 +25,23 @@ const ASK_EVERY = 8;
 /** It has not happened, and nothing has since. */
 const NEVER = Number.POSITIVE_INFINITY;
 
+/** After so many refusals for load in a row, of a source that was served before, it is likely that it is the route. */
+const REFUSALS_TO_TRUST = 3;
+
+/** Refusals for load in a row, and when the first of them came. */
+interface Refusals {
+  fromMs: number;
+  inRow: number;
+}
+
 /** What is known of one source. */
 export class CallSource {
   /** When the station of each number last served it. */
   readonly #servedAtMs: number[];
   /** When the station of each number first failed it, and no other one was asked. */
   readonly #failedFromMs: number[];
+  /** By station, since it last served this source; undefined before the first refusal. */
+  #refusals: Refusals[] | undefined = undefined;
   #slowestMs = 0;
   #agreements = 0;
   #skipped = 0;
@@ -43,8 +54,23 @@ export class CallSource {
   /** Station number `station` served a call of this source after `tookMs`. */
   noteServed(station: number, tookMs: number, nowMs: number): void {
     this.#servedAtMs[station] = nowMs;
+    const refusals = this.#refusals?.[station];
+    if (refusals !== undefined) refusals.inRow = 0;
     this.#slowestMs = tookMs > this.#slowestMs ? tookMs : tookMs + (this.#slowestMs - tookMs) * FADING;
     this.#agreements = 0;
+  }
+
+  /**
+   * Station number `station`, which last served a call of any source at `lastServedMs`, refused one of this source for load.
+   * True where it is likely that the route is always refused there, and the station well: it has served others since it
+   * refused this source first, and this one never, or not at any of the last three times.
+   */
+  noteRefused(station: number, lastServedMs: number, nowMs: number): boolean {
+    this.#refusals ??= this.#servedAtMs.map(() => ({ fromMs: NEVER, inRow: 0 }));
+    const refusals = this.#refusals[station] as Refusals;
+    if (refusals.inRow++ === 0) refusals.fromMs = nowMs;
+    if (lastServedMs <= refusals.fromMs) return false;
+    return refusals.inRow >= REFUSALS_TO_TRUST || !this.hasBeenServedBy(station);
   }
 
   /** Has this station served it within the last ten seconds? */

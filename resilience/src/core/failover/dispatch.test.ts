@@ -132,20 +132,34 @@ test("[F10] running: both stations fail it alike → delivered in the same step,
   assert.equal(world.told("promoted").length, 0);
 });
 
-test("[F10] calls that cannot be repeated fail at both stations, one after the other → the role moves once, and stays", () => {
-  const world = new Dispatching();
-  for (let round = 0; round < 40; round++) {
-    for (const source of ["one", "two"]) {
-      const call = world.submit({ source });
-      world.endCall(call, "failed");
+test("[F10] calls that cannot be repeated fail at both stations → of a few sources nothing follows, of many the role moves once, and stays", () => {
+  for (const [sources, promoted] of [
+    [3, []],
+    [10, ["south"]],
+  ] as const) {
+    const world = new Dispatching();
+    for (let round = 0; round < 40; round++) {
+      for (let source = 0; source < sources; source++) world.endCall(world.submit({ source: `s${source}` }), "failed");
+      world.advance(250);
     }
-    world.advance(250);
+    assert.deepEqual(
+      world.told("promoted").map(({ station }) => station),
+      promoted,
+    );
+    assert.equal(world.told("kept").length, 0);
   }
-  assert.deepEqual(
-    world.told("promoted").map(({ station }) => station),
-    ["south"],
-  );
-  assert.equal(world.told("kept").length, 0);
+});
+
+test("[F10] a route is refused for load at one station only, and served by the other → no sign of load, others go on", () => {
+  const world = served();
+  for (let round = 0; round < 100; round++) {
+    const bad = world.submit({ source: "bad", key: `k${round}` });
+    world.endCall(bad, "overloaded", { retryAfterMs: 60_000 });
+    world.endCall(bad, "served");
+    world.advance(20);
+    world.serve(1, { source: "known" }, 5);
+  }
+  assert.deepEqual([world.dispatcher.waiting, world.north.admission.limit], [0, Number.POSITIVE_INFINITY]);
 });
 
 test("[F10] a route that always fails, beside one that is served now and then → no change of roles", () => {

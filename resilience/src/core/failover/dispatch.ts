@@ -520,11 +520,9 @@ export class Dispatcher {
   #overloaded(call: Call, station: Station, startedMs: number, hintMs: number | undefined, nowMs: number): void {
     const { source } = call.terms;
     const { evidence } = station;
-    if (source.noteFailedAlone(station.number, evidence.lastServedMs, nowMs) === "own") {
-      return evidence.noteAnswer(startedMs);
-    }
-    evidence.noteOverloaded(source, startedMs);
-    if (!evidence.isRefusingForLoad && !source.isServedLately(nowMs)) return;
+    if (source.noteRefused(station.number, evidence.lastServedMs, nowMs)) return evidence.noteAnswer(startedMs);
+    evidence.noteOverloaded(source, source.hasBeenServedBy(station.number), startedMs);
+    if (!evidence.isRefusingForLoad && !source.isServedBy(station.number, nowMs)) return;
     this.#noteLoad(station, "overloaded", nowMs);
     // A station that serves others meanwhile does not have to be left alone.
     if (hintMs !== undefined && !station.admission.isFinishing(nowMs)) station.admission.pause(hintMs, nowMs);

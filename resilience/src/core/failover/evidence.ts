@@ -36,8 +36,10 @@ const DOUBTED_AFTER_LOST = 3;
 const DOUBTED_AFTER = 2;
 /** So many calls in a row that are refused for load, of sources that nobody serves, are the station's and not the calls'. */
 const MIN_OVERLOADED = 8;
-/** Sources told apart among failures that could not be compared, and among refusals for load. */
+/** Sources that the station has served before, told apart among refusals for load. */
 const MIN_SOURCES = 2;
+/** Of sources that it never served it takes so many: one client may have several methods and routes that always fail. */
+const MANY_SOURCES = 8;
 /** Another source that failed within this time failed lately. */
 const LATELY_MS = 10_000;
 
@@ -53,6 +55,7 @@ export class StationEvidence {
   #servedFromMs: number = Number.NEGATIVE_INFINITY;
   #overloadedInRow = 0;
   readonly #overloadedSources: Set<object> = new Set();
+  #overloadsWhatItServed = false;
   #refused = 0;
   #refusedSinceMs: number = Number.POSITIVE_INFINITY;
   #lost = 0;
@@ -103,16 +106,18 @@ export class StationEvidence {
     this.#silentSinceMs = Number.POSITIVE_INFINITY;
   }
 
-  /** A call of `source` was refused for load. */
-  noteOverloaded(source: object, startedMs: number): void {
+  /** A call of `source` was refused for load. `wasServed`: has the station ever served this source? */
+  noteOverloaded(source: object, wasServed: boolean, startedMs: number): void {
     this.noteAnswer(startedMs);
     this.#overloadedInRow++;
-    if (this.#overloadedSources.size < MIN_SOURCES) this.#overloadedSources.add(source);
+    if (wasServed) this.#overloadsWhatItServed = true;
+    if (this.#overloadedSources.size < MANY_SOURCES) this.#overloadedSources.add(source);
   }
 
-  /** Have many calls been refused for load, of several sources, and none served since? */
+  /** Have many calls been refused for load, of several sources that were served before or of many, and none served since? */
   get isRefusingForLoad(): boolean {
-    return this.#overloadedInRow >= MIN_OVERLOADED && this.#overloadedSources.size >= MIN_SOURCES;
+    const least = this.#overloadsWhatItServed ? MIN_SOURCES : MANY_SOURCES;
+    return this.#overloadedInRow >= MIN_OVERLOADED && this.#overloadedSources.size >= least;
   }
 
   /** A connection was refused. */
@@ -146,7 +151,7 @@ export class StationEvidence {
     this.#failedSinceMs = Math.min(this.#failedSinceMs, startedMs);
     this.#failedFromMs = Math.min(this.#failedFromMs, nowMs);
     if (wasServed) this.#failsWhatItServed = true;
-    if (this.#failedSources.size < MIN_SOURCES) this.#failedSources.add(source);
+    if (this.#failedSources.size < MANY_SOURCES) this.#failedSources.add(source);
     return nowMs - this.#otherFailedAtMs <= LATELY_MS;
   }
 
@@ -272,7 +277,7 @@ export class StationEvidence {
   }
 
   #failureProofMs(): number {
-    const isDiverse = this.#failsWhatItServed || this.#failedSources.size >= MIN_SOURCES;
+    const isDiverse = this.#failsWhatItServed || this.#failedSources.size >= MANY_SOURCES;
     return isDiverse && this.#failed >= this.#minimumFailures
       ? this.#failedFromMs + this.#failingForMs
       : Number.POSITIVE_INFINITY;
@@ -311,6 +316,7 @@ export class StationEvidence {
   #clearOverloaded(): void {
     this.#overloadedInRow = 0;
     this.#overloadedSources.clear();
+    this.#overloadsWhatItServed = false;
   }
 
   #clearRefused(): void {
