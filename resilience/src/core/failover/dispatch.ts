@@ -228,10 +228,12 @@ export class Dispatcher {
   #follow(nowMs: number): void {
     if (this.#needsDecision) this.#decide(nowMs);
     if (this.#queue.size > 0) this.#pump(nowMs);
-    if (nowMs >= this.goodput.nextLookMs)
-      this.#event(
-        this.#reports.goodput(this.goodput.look(nowMs), this.roles.active, this.#queue.size, this.patience.estimateMs),
-      );
+    if (nowMs >= this.goodput.nextLookMs) this.#lookAtGoodput(nowMs);
+  }
+
+  #lookAtGoodput(nowMs: number): void {
+    const news = this.goodput.look(nowMs);
+    this.#event(this.#reports.goodput(news, this.roles.active, this.#queue.size, this.patience.estimateMs));
   }
 
   /** When to give it a tick; never in the past. */
@@ -312,6 +314,11 @@ export class Dispatcher {
       const station = this.#router.route(call, nowMs);
       if (station !== undefined) return this.#send(call, station, nowMs);
     }
+    this.#letIn(call, nowMs);
+  }
+
+  /** No station can take `call` now: it waits, unless too many do, or it could not be answered in time. */
+  #letIn(call: Call, nowMs: number): void {
     if (this.#queue.size >= this.#options.maxWaiting) {
       const message = `${this.#queue.size} calls wait already for a station to take them (maxWaiting)`;
       return this.#settle(call, { error: new NoStationFitError(message) }, "refused", nowMs);
@@ -450,8 +457,8 @@ export class Dispatcher {
     if (attempt.isUploading) station.admission.uploadEnded();
     this.#leaveSlot(station);
     takeOut(attempt);
-    this.#book(attempt, end, nowMs);
-    if (NEVER_RAN.has(end.result)) call.noteBooked(station);
+    if (end.result === "served") this.#bookServed(attempt, nowMs);
+    else this.#bookUnserved(attempt, end, nowMs);
     station.admission.leave();
     if (call.state.phase === "done" || (attempt.isAbandoned && end.result !== "served")) {
       return this.#look(station, nowMs);
@@ -470,27 +477,27 @@ export class Dispatcher {
     else sharedSlots.giveBack();
   }
 
-  /** What the end of an attempt says about its station. */
-  #book(
-    { call, station, permit, startedMs, judgedFromMs, isAbandoned }: Attempt,
-    end: AttemptEnd,
-    nowMs: number,
-  ): void {
+  /** What an attempt that succeeded says about its station. */
+  #bookServed({ call, station, permit, startedMs, judgedFromMs }: Attempt, nowMs: number): void {
+    const { admission } = station;
+    const { breaker } = station.parts;
+    const tookMs = nowMs - judgedFromMs;
+    if (admission.isTrial) admission.begin(this.#usualInFlight, nowMs);
+    else this.#usualInFlight += (admission.inFlight - this.#usualInFlight) / 64;
+    station.answerTimes.add(tookMs);
+    call.terms.source.noteServed(station.number, Math.max(tookMs, Number.MIN_VALUE), nowMs);
+    station.evidence.noteServed(startedMs, nowMs);
+    this.#noteLoad(station, "finished", nowMs);
+    if (permit !== undefined) breaker?.success(permit, nowMs, tookMs > breaker.slowCallDurationMs);
+  }
+
+  /** What any other end of an attempt says about its station. */
+  #bookUnserved({ call, station, permit, startedMs, isAbandoned }: Attempt, end: AttemptEnd, nowMs: number): void {
     const { evidence } = station;
     const { breaker } = station.parts;
     const distrusted = nowMs < this.roles.distrustUntilMs;
+    if (NEVER_RAN.has(end.result)) call.noteBooked(station);
     switch (end.result) {
-      case "served": {
-        const tookMs = nowMs - judgedFromMs;
-        if (station.admission.isTrial) station.admission.begin(this.#usualInFlight, nowMs);
-        else this.#usualInFlight += (station.admission.inFlight - this.#usualInFlight) / 64;
-        station.answerTimes.add(tookMs);
-        call.terms.source.noteServed(station.number, Math.max(tookMs, Number.MIN_VALUE), nowMs);
-        evidence.noteServed(startedMs, nowMs);
-        this.#noteLoad(station, "finished", nowMs);
-        if (permit !== undefined) breaker?.success(permit, nowMs, tookMs > breaker.slowCallDurationMs);
-        return;
-      }
       case "lost":
         if (!isAbandoned && !distrusted) evidence.noteLost(startedMs);
         break;
@@ -1284,7 +1291,7 @@ export class Dispatcher {
 
   /** Something was learned of `station`: is it in doubt now, and could it be ineligible? */
   #look(station: Station, nowMs: number): void {
-    if (station.isDoubted !== this.#doubted.has(station)) this.#tellDoubt(station, nowMs);
+    if (station.isDoubted !== (this.#doubted.size > 0 && this.#doubted.has(station))) this.#tellDoubt(station, nowMs);
     if (!station.isQuestioned) return;
     this.#isWakeStale = true;
     if (station.hasNews(nowMs)) this.#needsDecision = true;

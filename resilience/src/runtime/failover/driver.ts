@@ -4,7 +4,6 @@
  * from each is done before the next: operations are run, promises settled, listeners told. All of these may call back
  * in; what they cause is queued, so no input ever arrives in the middle of another.
  */
-import { AsyncResource } from "node:async_hooks";
 import { StaleEpochError } from "../../core/errors.ts";
 import { type Attempt, type AttemptEnd, Call } from "../../core/failover/call.ts";
 import { CallSource } from "../../core/failover/call-sources.ts";
@@ -14,6 +13,7 @@ import type { Judgement } from "../../core/outcome.ts";
 import { wasConnectionLost } from "../../core/outcome.ts";
 import { ambientDeadline, runUnder } from "../ambient-deadline.ts";
 import { judgeResult, judgeThrown } from "../booking.ts";
+import type { CircuitBreaker } from "../breaker.ts";
 import type { Clock } from "../clock.ts";
 import { guarded, type Listeners } from "../listeners.ts";
 import type { StationHandle } from "./create-stations.ts";
@@ -31,8 +31,7 @@ export interface DriverOptions<S extends NamedStation> {
   readonly listeners: Listeners<FailoverEvent>;
 }
 
-/** A call that arrives and an attempt that has ended are inputs themselves: these two come with every call. */
-type Input<S> = DispatchInput | Call | FailoverAttempt<S> | ((nowMs: number) => void);
+type Input = DispatchInput | ((nowMs: number) => void);
 /** No call has this id. */
 const NOBODY = 0;
 const TICK: DispatchInput = { type: "tick", lateByMs: 0 };
@@ -44,8 +43,9 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   readonly #query: OutcomeQuery<S> | undefined;
   readonly #listeners: Listeners<FailoverEvent>;
   prober: Prober<S> | undefined = undefined;
-  #inputs: Input<S>[] = [];
-  #isDraining = false;
+  readonly #breakers: readonly CircuitBreaker[];
+  #inputs: Input[] = [];
+  #isBusy = false;
   #timer: Disposable | undefined = undefined;
   #timerAtMs: number = Number.POSITIVE_INFINITY;
   /** Id of the call whose caller is on the stack: its first attempt runs right there. */
@@ -58,23 +58,30 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     this.clock = options.clock;
     this.#dispatcher = options.dispatcher;
     this.#stations = options.stations;
+    this.#breakers = options.stations.map(({ parts }) => parts.breaker).filter((breaker) => breaker !== undefined);
     this.#query = options.query;
     this.#listeners = options.listeners;
     this.examples = examples(this);
   }
 
   /** Takes an input, and does what follows; later, if something is being done already. */
-  input(input: Input<S>): void {
-    if (this.#isDraining) this.#inputs.push(input);
-    else this.#drain(input, this.clock.nowMs());
+  input(input: Input): void {
+    this.#inputs.push(input);
+    if (!this.#isBusy) this.#do([], this.clock.nowMs());
   }
 
   /** A new call, in its caller's step; `nowMs` was read in it. */
   submit(call: Call, nowMs: number): void {
-    if (this.#isDraining) return this.input(call);
+    if (this.#isBusy) return this.input({ type: "submit", call });
     this.#entering = call.id;
-    this.#drain(call, nowMs);
+    this.#do(this.#dispatcher.submit(call, nowMs), nowMs);
     this.#entering = NOBODY;
+  }
+
+  /** An attempt has ended. In a microtask of its own, so nothing is being done meanwhile. */
+  #ended({ record }: FailoverAttempt<S>, end: AttemptEnd): void {
+    const nowMs = this.clock.nowMs();
+    this.#do(this.#dispatcher.ended(record, end, nowMs), nowMs);
   }
 
   cancel(call: Call, reason: unknown): void {
@@ -90,29 +97,29 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     this.input(TICK);
   }
 
-  #drain(first: Input<S>, startedMs: number): void {
-    this.#isDraining = true;
+  /** Does `actions`, and then takes the inputs that have come meanwhile, one after the other. */
+  #do(actions: DispatchAction[], startedMs: number): void {
+    this.#isBusy = true;
     let nowMs = startedMs;
     try {
-      this.#take(first, nowMs);
+      this.#performOwn(actions);
+      this.#announce();
       for (let place = 0; place < this.#inputs.length; place++) {
         nowMs = this.clock.nowMs();
-        this.#take(this.#inputs[place] as Input<S>, nowMs);
+        const input = this.#inputs[place] as Input;
+        if (typeof input === "function") input(nowMs);
+        else this.#performAll(this.#dispatcher.dispatch(input, nowMs));
+        this.#announce();
       }
     } finally {
       if (this.#inputs.length > 0) this.#inputs = [];
-      this.#isDraining = false;
+      this.#isBusy = false;
     }
     this.#arm(nowMs);
   }
 
-  #take(input: Input<S>, nowMs: number): void {
-    if (input instanceof FailoverAttempt) {
-      this.#performOwn(this.#dispatcher.ended(input.record, input.end as AttemptEnd, nowMs));
-    } else if (input instanceof Call) this.#performOwn(this.#dispatcher.submit(input, nowMs));
-    else if (typeof input === "function") input(nowMs);
-    else this.#performAll(this.#dispatcher.dispatch(input, nowMs));
-    for (const { parts } of this.#stations) if (parts.breaker?.machine.hasTransitions) parts.breaker.announce();
+  #announce(): void {
+    for (const breaker of this.#breakers) if (breaker.machine.hasTransitions) breaker.announce();
   }
 
   #performAll(actions: readonly DispatchAction[]): void {
@@ -204,7 +211,7 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     }
     const { deadline } = call;
     // Started by another call's end or by a timer, an attempt still belongs to its own caller, and is under no deadline but its own.
-    return request.context.runInAsyncScope(() =>
+    return request.runInAsyncScope(() =>
       ambientDeadline() < deadline ? runUnder(deadline, () => request.operation(context)) : request.operation(context),
     );
   }
@@ -212,22 +219,17 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   #answered(attempt: FailoverAttempt<S>, value: unknown): void {
     const settlement = { value };
     const { classify } = this.#handle(attempt.record.station.number).parts;
-    if (classify?.result === undefined) attempt.end = { result: "served", settlement };
-    else {
-      const judged = judgeResult(classify, value);
-      attempt.end = "outcome" in judged ? endFrom(judged, settlement) : { result: "failed", settlement: judged };
-    }
-    this.input(attempt);
+    if (classify?.result === undefined) return this.#ended(attempt, { result: "served", settlement });
+    const judged = judgeResult(classify, value);
+    const isJudgement = "outcome" in judged;
+    this.#ended(attempt, isJudgement ? endFrom(judged, settlement) : { result: "failed", settlement: judged });
   }
 
   #threw(attempt: FailoverAttempt<S>, error: unknown): void {
     const settlement = { error };
     const { classify } = this.#handle(attempt.record.station.number).parts;
-    attempt.end =
-      error instanceof StaleEpochError
-        ? { result: "stale", settlement }
-        : endFrom(judgeThrown(classify, error), settlement);
-    this.input(attempt);
+    const isStale = error instanceof StaleEpochError;
+    this.#ended(attempt, isStale ? { result: "stale", settlement } : endFrom(judgeThrown(classify, error), settlement));
   }
 
   #ask(call: Call, number: number): void {
@@ -252,16 +254,11 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
 function examples<S extends NamedStation>(owner: RequestOwner): readonly unknown[] {
   const source = new CallSource(1);
   const terms = { deadline: 0.5, idempotencyKey: undefined, isRepeatable: true, isIdempotent: true, source };
-  const sink = Promise.withResolvers<unknown>();
-  const request = new FailoverRequest<S, unknown>(owner, () => undefined, undefined, callersContext(), sink);
+  const nothing = (): void => {};
+  const request = new FailoverRequest<S, unknown>(owner, nothing, undefined, nothing, nothing);
   const call = new Call(NOBODY, terms, 0.5, request);
   call.dueAtMs = 0.5;
   return [call, new FailoverAttempt({} as Attempt, {} as S, "primary", owner)];
-}
-
-/** The async context to keep for a caller that is on the stack. */
-export function callersContext(): AsyncResource {
-  return new AsyncResource("PrimaryBackupFailover.call");
 }
 
 function requestOf<S>(call: Call): FailoverRequest<S, unknown> {

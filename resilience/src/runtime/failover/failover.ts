@@ -7,7 +7,6 @@
  * decisions: several gateways need a shared lease (`lease`), and no caller can tell what a killed station did with a
  * call that it had in hand (`core/failover/dispatch.ts` says what happens then).
  */
-import type { Deadline } from "../../core/deadline.ts";
 import { checkedDeadline, NO_DEADLINE } from "../../core/deadline.ts";
 import { CallAbortedError, ConfigurationError, NoStationFitError } from "../../core/errors.ts";
 import { Call } from "../../core/failover/call.ts";
@@ -25,7 +24,7 @@ import { Listeners } from "../listeners.ts";
 import { LivenessSupervisor } from "../supervisor.ts";
 import { systemClock } from "../system-clock.ts";
 import { createStations, type StationHandle } from "./create-stations.ts";
-import { callersContext, FailoverDriver } from "./driver.ts";
+import { FailoverDriver } from "./driver.ts";
 import type { FailoverOperation } from "./operation.ts";
 import type { FailoverOptions, FailoverStatus, NamedStation, StationStatus } from "./options.ts";
 import { OutcomeQuery } from "./outcome-query.ts";
@@ -134,36 +133,30 @@ export class PrimaryBackupFailover<S extends NamedStation> {
    * not be answered in time, `AmbiguousOutcomeError` when nobody can say whether it ran. Never throws.
    */
   call<R>(operation: FailoverOperation<S, R>, options: CallOptions = NO_OPTIONS): Promise<R> {
-    const sink = Promise.withResolvers<R>();
-    const nowMs = this.#clock.nowMs();
-    try {
-      if (typeof operation !== "function") throw new ConfigurationError("no-operation", NO_OPERATION);
-      const own = options.deadline === undefined ? nowMs + this.#deadlineMs : checkedDeadline(options.deadline, nowMs);
-      this.#submit(operation, options, Math.min(own, ambientDeadline()), sink, nowMs);
-    } catch (error) {
-      sink.reject(error);
-    }
-    return sink.promise;
+    // The executor's own throw (a bad argument) rejects.
+    return new Promise<R>((resolve, reject) => this.#submit(operation, options, resolve, reject));
   }
 
   #submit<R>(
     operation: FailoverOperation<S, R>,
     options: CallOptions,
-    deadline: Deadline,
-    sink: PromiseWithResolvers<R>,
-    nowMs: number,
+    resolve: (value: R) => void,
+    reject: (error: unknown) => void,
   ): void {
+    if (typeof operation !== "function") throw new ConfigurationError("no-operation", NO_OPERATION);
     const { signal, source, idempotencyKey } = options;
+    const nowMs = this.#clock.nowMs();
+    const own = options.deadline === undefined ? nowMs + this.#deadlineMs : checkedDeadline(options.deadline, nowMs);
     if (signal?.aborted === true) throw new CallAbortedError(signal.reason);
     const terms = {
-      deadline,
+      deadline: Math.min(own, ambientDeadline()),
       // An empty key names nothing.
       idempotencyKey: idempotencyKey === "" ? undefined : idempotencyKey,
       isRepeatable: isRepeatable(options),
       isIdempotent: options.idempotent === true,
       source: source === undefined ? this.#noSource : this.#sources.of(source),
     };
-    const request = new FailoverRequest<S, R>(this.#driver, operation, signal, callersContext(), sink);
+    const request = new FailoverRequest<S, R>(this.#driver, operation, signal, resolve, reject);
     const call = new Call(++this.#calls, terms, nowMs, request);
     if (signal !== undefined) {
       request.call = call;

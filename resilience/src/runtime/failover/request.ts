@@ -2,10 +2,10 @@
  * What a caller handed in, and the attempts that are made of it, as far as the driver needs them: the operation, where its
  * end goes, and the async context of its caller, in which every attempt runs, whoever's end or timer starts it.
  */
-import type { AsyncResource } from "node:async_hooks";
+import { AsyncResource } from "node:async_hooks";
 import type { Deadline } from "../../core/deadline.ts";
 import { timeLeftMs } from "../../core/deadline.ts";
-import type { Attempt, AttemptEnd, Call } from "../../core/failover/call.ts";
+import type { Attempt, Call } from "../../core/failover/call.ts";
 import type { Clock } from "../clock.ts";
 import type { FailoverContext, FailoverOperation } from "./operation.ts";
 
@@ -16,13 +16,12 @@ export interface RequestOwner {
   uploading(attempt: Attempt, isUploading: boolean): void;
 }
 
-/** A call's other half: what the driver needs to run it. */
-export class FailoverRequest<S, R> {
+/** A call's other half: what the driver needs to run it. Made in its caller's async context, it keeps that, too. */
+export class FailoverRequest<S, R> extends AsyncResource {
   readonly operation: FailoverOperation<S, R>;
   readonly signal: AbortSignal | undefined;
   readonly resolve: (value: R) => void;
   readonly reject: (error: unknown) => void;
-  readonly context: AsyncResource;
   readonly #owner: RequestOwner;
   /** Only known where there is a signal to listen to. */
   call: Call | undefined = undefined;
@@ -31,15 +30,15 @@ export class FailoverRequest<S, R> {
     owner: RequestOwner,
     operation: FailoverOperation<S, R>,
     signal: AbortSignal | undefined,
-    context: AsyncResource,
-    sink: PromiseWithResolvers<R>,
+    resolve: (value: R) => void,
+    reject: (error: unknown) => void,
   ) {
+    super("PrimaryBackupFailover.call");
     this.#owner = owner;
     this.operation = operation;
     this.signal = signal;
-    this.context = context;
-    this.resolve = sink.resolve;
-    this.reject = sink.reject;
+    this.resolve = resolve;
+    this.reject = reject;
   }
 
   /** The caller's signal was aborted. (It listens itself: no closure a call.) */
@@ -54,8 +53,6 @@ export class FailoverAttempt<S> implements FailoverContext<S> {
   readonly role: "primary" | "backup";
   /** @internal The dispatcher's record of it. */
   readonly record: Attempt;
-  /** @internal How it ended. With this it is the driver's input for its own end. */
-  end: AttemptEnd | undefined = undefined;
   readonly #owner: RequestOwner;
   #controller: AbortController | undefined = undefined;
   #reason: Error | undefined = undefined;
