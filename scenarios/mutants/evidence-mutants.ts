@@ -69,8 +69,8 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: "    attempt.isUploading = isUploading;\n    attempt.judgedFromMs = nowMs;\n",
-        replace: "    attempt.isUploading = isUploading && attempt.startedMs > nowMs;\n",
+        find: "    if (attempt.place < 0 || attempt.isUploading === isUploading) return;\n",
+        replace: "    if (attempt.place < nowMs || isUploading) return;\n",
       },
     ],
     invariants: ["quiet-is-served", "no-role-change-without-fault"],
@@ -94,8 +94,8 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: "judgedFromMs + Math.max(afterMs, call.terms.source.overdueAfterMs)",
-        replace: "judgedFromMs + Math.min(afterMs, call.terms.source.overdueAfterMs)",
+        find: "    if (source.isKnown) afterMs = Math.max(afterMs, source.overdueAfterMs);",
+        replace: "    if (source.isKnown) afterMs = Math.min(afterMs, source.overdueAfterMs);",
       },
     ],
     invariants: ["no-role-change-without-fault", "promotes-on-evidence"],
@@ -220,8 +220,8 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
         replace: "    if (startedMs < Number.POSITIVE_INFINITY) this.#addVerdict(1);",
       },
       {
-        find: "    if (startedMs < this.#beginsMs) return false;\n",
-        replace: "",
+        find: "    if (startedMs < this.#beginsMs || startedMs < this.#servedFromMs) return false;\n",
+        replace: "    if (startedMs < this.#servedFromMs) return false;\n",
       },
     ],
     invariants: ["promotes-on-evidence"],

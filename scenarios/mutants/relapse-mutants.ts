@@ -48,9 +48,8 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: "      station.evidence.noteLost(attempt.startedMs);\n",
-        replace:
-          "      station.evidence.noteLost(attempt.startedMs);\n      station.evidence.noteLost(attempt.startedMs);\n",
+        find: "    station.evidence.noteLost(startedMs);\n    if (permit",
+        replace: "    station.evidence.noteLost(startedMs);\n    station.evidence.noteLost(startedMs);\n    if (permit",
       },
     ],
     invariants: ["promotes-on-evidence", "no-role-change-without-fault"],
