@@ -173,10 +173,14 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
   {
     name: "one-caller-is-many",
     bug: "one source that repeats a failing request counts as many",
-    file: EVIDENCE,
-    edits: [{ find: "const MIN_SOURCES = 2;", replace: "const MIN_SOURCES = 1;" }],
+    file: DISPATCH,
+    edits: [
+      {
+        find: '    if (whose !== "unknown") return;\n    const several = station.evidence.noteFailed(source, source.hasBeenServedBy(station.number), startedMs, nowMs);',
+        replace: "    const several = station.evidence.noteFailed(source, true, startedMs, nowMs);",
+      },
+    ],
     invariants: ["no-role-change-without-fault"],
-    scenario: "wide-swarm",
   },
   {
     name: "comparison-needs-a-thousand",

@@ -74,7 +74,8 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         find: "    if (!this.roles.isUsable(station, nowMs) || this.#router.hasNext(call, nowMs)) return this.#enqueue(call, nowMs);\n",
-        replace: "",
+        replace:
+          "    if (!this.roles.isUsable(station, nowMs) || this.#router.hasNext(call, nowMs)) return this.#giveUp(call, nowMs);\n",
       },
     ],
     invariants: ["resend-is-not-reported"],
