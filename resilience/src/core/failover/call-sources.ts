@@ -22,6 +22,10 @@ const ANSWERED_RATIO = 0.9;
 const AGREEMENTS_TO_TRUST = 8;
 /** … namely for one failure in so many. */
 const ASK_EVERY = 8;
+/** How long an answer takes at leisure: as long as the quickest one of late. That is forgotten by half in this time. */
+const LEISURE_DOUBLED_MS = 10_000;
+/** So few answers say nothing of it yet. */
+const MIN_LEISURE_ANSWERS = 3;
 /** It has not happened, and nothing has since. */
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -32,17 +36,32 @@ export class CallSource {
   /** When the station of each number first failed it, and no other one was asked. */
   readonly #failedFromMs: number[];
   #slowestMs = 0;
+  /** For the station of each number: the quickest answer of late, when that was last worked out, and how many there were. */
+  readonly #leisureMs: number[];
+  readonly #leisureAtMs: number[];
+  readonly #answers: number[];
   #agreements = 0;
   #skipped = 0;
 
   constructor(stations: number) {
     this.#servedAtMs = new Array<number>(stations).fill(Number.NEGATIVE_INFINITY);
     this.#failedFromMs = new Array<number>(stations).fill(NEVER);
+    this.#leisureMs = new Array<number>(stations).fill(NEVER);
+    this.#leisureAtMs = new Array<number>(stations).fill(0);
+    this.#answers = new Array<number>(stations).fill(0);
   }
 
-  /** Station number `station` served a call of this source after `tookMs`. */
-  noteServed(station: number, tookMs: number, nowMs: number): void {
+  /**
+   * Station number `station` served a call of this source after `tookMs`. `isCrowded`: its answers take longer than at
+   * leisure because of what it has to do, so that nothing is learned from slow ones.
+   */
+  noteServed(station: number, tookMs: number, nowMs: number, isCrowded = false): void {
     this.#servedAtMs[station] = nowMs;
+    this.#answers[station] = (this.#answers[station] as number) + 1;
+    const fadedMs = isCrowded ? 0 : nowMs - (this.#leisureAtMs[station] as number);
+    const beforeMs = (this.#leisureMs[station] as number) * 2 ** (fadedMs / LEISURE_DOUBLED_MS);
+    this.#leisureMs[station] = Math.min(tookMs, beforeMs);
+    this.#leisureAtMs[station] = nowMs;
     this.#slowestMs = tookMs > this.#slowestMs ? tookMs : tookMs + (this.#slowestMs - tookMs) * FADING;
     this.#agreements = 0;
   }
@@ -89,6 +108,11 @@ export class CallSource {
   /** Nearly all of its latest answers were there by then; `Infinity` while it is unknown. */
   get answeredByMs(): number {
     return this.#slowestMs === 0 ? Number.POSITIVE_INFINITY : this.#slowestMs * ANSWERED_RATIO;
+  }
+
+  /** How long station number `station` takes at leisure to answer this source, in ms; `Infinity` while nobody knows. */
+  leisureMs(station: number): number {
+    return (this.#answers[station] as number) < MIN_LEISURE_ANSWERS ? NEVER : (this.#leisureMs[station] as number);
   }
 
   /** Two stations gave the same failure: it is the call's own. */

@@ -46,6 +46,7 @@ import {
   WAITING,
 } from "./call.ts";
 import { CallQueue } from "./call-queue.ts";
+import { CROWDED } from "./crowding.ts";
 import type { FailoverEvent } from "./events.ts";
 import type { FailoverDecision, PlannedCause, Promotion } from "./failover.ts";
 import { type CallOutcome, GoodputWatch } from "./goodput.ts";
@@ -148,6 +149,10 @@ const QUEUE_RECHECK_MS = 10;
 const ORDER_HORIZON_MS = 30_000;
 /** Where deadline and timeout are the same, the deadline is over first: it began while the call was on its way here. */
 const NEARLY = 0.9;
+/** Less than this is never a queue, but a network or a busy process. */
+const MIN_CROWDED_MS = 50;
+/** No refusal tells its caller to stay away for longer than this: what a station does changes sooner. */
+const MAX_RETRY_AFTER_MS = 30_000;
 /** How many of those who wait will be served is worked out again this often. */
 const SURVEY_INTERVAL_MS = 20;
 const ENDLESS = Number.POSITIVE_INFINITY;
@@ -319,7 +324,7 @@ export class Dispatcher {
     const waitMs = this.#expectedWaitMs(nowMs);
     if (waitMs > this.#acceptedWaitMs(call, nowMs)) {
       const message = `${this.#queue.size} calls wait, and this one could not be answered in time`;
-      const error = new OverloadedError(message, { retryAfterMs: Math.ceil(waitMs) });
+      const error = new OverloadedError(message, { retryAfterMs: retryAfterMs(waitMs) });
       return this.#settle(call, { error }, "refused", nowMs);
     }
     this.#enqueue(call, nowMs);
@@ -346,6 +351,7 @@ export class Dispatcher {
     for (const attempt of call.out ?? []) {
       const { station } = attempt;
       if (attempt.isOverdue) this.#noteLoad(station, "unanswered", nowMs);
+      else this.#crowdedOut(attempt, nowMs);
     }
     this.#settle(call, { error: new CallAbortedError(reason) }, "hungUp", nowMs);
   }
@@ -402,6 +408,7 @@ export class Dispatcher {
     }
     sharedSlots?.tryTake();
     station.admission.enter(nowMs);
+    station.crowding.noteSent();
     const permit = breaker?.acquire(nowMs);
     this.sent[call.attempts === 0 ? "first" : reasonToSend(call, station)]++;
     const attempt: Attempt = {
@@ -485,7 +492,7 @@ export class Dispatcher {
         if (station.admission.isTrial) station.admission.begin(this.#usualInFlight, nowMs);
         else this.#usualInFlight += (station.admission.inFlight - this.#usualInFlight) / 64;
         station.answerTimes.add(tookMs);
-        call.terms.source.noteServed(station.number, Math.max(tookMs, Number.MIN_VALUE), nowMs);
+        this.#noteLeisure(call, station, Math.max(tookMs, Number.MIN_VALUE), nowMs);
         evidence.noteServed(startedMs, nowMs);
         this.#noteLoad(station, "finished", nowMs);
         if (permit !== undefined) breaker?.success(permit, nowMs, tookMs > breaker.slowCallDurationMs);
@@ -514,6 +521,13 @@ export class Dispatcher {
     if (isProbe && (end.result === "lost" || end.result === "failed")) breaker.failure(permit, nowMs);
     else if (end.result === "lost" && !isAbandoned && !distrusted) breaker.failure(permit, nowMs);
     else breaker.release(permit, nowMs);
+  }
+
+  #noteLeisure({ terms: { source } }: Call, station: Station, tookMs: number, nowMs: number): void {
+    const { admission, crowding } = station;
+    // Where the limit is in force and answers are still slow, the station has become slower, and the limit is not the reason.
+    source.noteServed(station.number, tookMs, nowMs, admission.isBinding(nowMs) && crowding.stretch < CROWDED);
+    crowding.noteServed(tookMs, source.leisureMs(station.number), nowMs);
   }
 
   /** A refusal for load shows what the station takes, unless it is one route that is always refused. */
@@ -880,7 +894,7 @@ export class Dispatcher {
   #shed(call: Call, nowMs: number): void {
     if (call.visits !== undefined) return this.#outOfTime(call, nowMs);
     const message = `it waited for ${Math.round(nowMs - call.arrivedMs)} ms, and could not be answered in time any more`;
-    const error = new OverloadedError(message, { retryAfterMs: Math.ceil(this.#expectedWaitMs(nowMs)) });
+    const error = new OverloadedError(message, { retryAfterMs: retryAfterMs(this.#expectedWaitMs(nowMs)) });
     this.#settle(call, { error }, "refused", nowMs);
   }
 
@@ -1107,6 +1121,7 @@ export class Dispatcher {
       const isTimedOut = !isUploading && !isAbandoned && nowMs - judgedFromMs >= NEARLY * station.parts.timeoutMs;
       if (isTimedOut) this.#noteTimedOut(attempt, nowMs);
       else if (attempt.isOverdue) this.#noteLoad(station, "unanswered", nowMs);
+      else this.#crowdedOut(attempt, nowMs);
     }
     this.#outOfTime(call, nowMs);
     for (const { station } of out) this.#look(station, nowMs);
@@ -1119,6 +1134,18 @@ export class Dispatcher {
   #isSwallowed({ isOverdue, isUploading, station, call, startedMs, judgedFromMs }: Attempt, nowMs: number): boolean {
     if (isOverdue || isUploading || nowMs < this.roles.distrustUntilMs) return false;
     return station.evidence.lastServedMs < startedMs && nowMs - judgedFromMs >= call.terms.source.answeredByMs;
+  }
+
+  /**
+   * Nobody waits for `attempt` any more. Was it out for several times as long as its kind takes at leisure, where others are
+   * as slow or nothing is answered? The bounds of what is overdue have followed a station that slows down under load.
+   */
+  #crowdedOut({ station, call, isUploading, judgedFromMs, startedMs }: Attempt, nowMs: number): void {
+    if (isUploading || nowMs < this.roles.distrustUntilMs) return;
+    const leisureMs = call.terms.source.leisureMs(station.number);
+    const isLate = nowMs - judgedFromMs >= Math.max(CROWDED * leisureMs, leisureMs + MIN_CROWDED_MS);
+    const isCrowded = station.crowding.stretch >= CROWDED || station.evidence.lastServedMs < startedMs;
+    if (isLate && isCrowded) this.#noteLoad(station, "unanswered", nowMs);
   }
 
   // ── roles ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -1280,8 +1307,8 @@ export class Dispatcher {
   #noteLoad(station: Station, sign: LoadSign, nowMs: number): void {
     const { admission } = station;
     const before = admission.limit;
-    admission.note(sign, this.#usualMs(station), nowMs);
-    if (admission.limit < before && sign !== "finished") this.#event(this.#reports.capacity(station, nowMs));
+    admission.note(sign, this.#usualMs(station), nowMs, station.crowding);
+    if (admission.limit < before && (sign !== "finished" || before === ENDLESS)) this.#event(this.#reports.capacity(station, nowMs));
   }
 
   /** Something was learned of `station`: is it in doubt now, and could it be ineligible? */
@@ -1306,6 +1333,10 @@ export class Dispatcher {
   #event(event: FailoverEvent | undefined): void {
     if (event !== undefined) this.#actions.push({ type: "event", event });
   }
+}
+
+function retryAfterMs(waitMs: number): number {
+  return Math.ceil(Math.min(waitMs, MAX_RETRY_AFTER_MS));
 }
 
 /** Why another attempt of `call` is sent to `station`. */
