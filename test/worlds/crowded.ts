@@ -3,8 +3,9 @@
  * processor that all share, and most of them go on with the work of callers who have left. Callers hang up after a while,
  * and nobody tells the failover when. In virtual time, in steps of a millisecond, around the pure dispatcher.
  */
-import type { Attempt, Call } from "../../resilience/src/core/failover/call.ts";
+
 import { OverloadedError } from "../../resilience/src/core/errors.ts";
+import type { Attempt, Call } from "../../resilience/src/core/failover/call.ts";
 import { Dispatching, type DispatchingOptions, type Terms } from "./dispatching.ts";
 
 export interface StationModel {
@@ -110,7 +111,11 @@ export class Crowded extends Dispatching {
           goodput[Math.floor((this.nowMs - 1 - fromMs) / 1_000)]!++;
           tookMs.push(ageMs);
         } else if (end.error instanceof OverloadedError) {
-          refused.push({ arrivedMs: call.arrivedMs - fromMs, tookMs: ageMs, retryAfterMs: end.error.retryAfterMs ?? 0 });
+          refused.push({
+            arrivedMs: call.arrivedMs - fromMs,
+            tookMs: ageMs,
+            retryAfterMs: end.error.retryAfterMs ?? 0,
+          });
         }
       }
       waiting = still;

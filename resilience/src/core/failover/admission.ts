@@ -16,7 +16,7 @@
  * it down. When nobody has waited for it for a second, the limit is lifted.
  */
 import { COUNT, checked } from "../options.ts";
-import { CROWDED, type Crowd } from "./crowding.ts";
+import type { Crowd } from "./crowding.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 export interface AdmissionOptions {
@@ -75,7 +75,7 @@ const ROOMY_STEP = 1.1;
 /** From this on no limit is raised: more calls would only wait there. */
 const FULL = 2;
 /** Too many for that limit: it falls by this share. */
-const CROWDED_STEP = 0.8;
+const CROWDED_STEP = 0.9;
 const UNKNOWN: Crowd = { stretch: 1, leisureMs: 0, isMounting: false, work: () => 0 };
 /** A station that finished a call within this time does not have to be left alone: that it refuses others is counted. */
 const FINISHED_LATELY_MS = 1_000;
@@ -241,13 +241,13 @@ export class Admission {
 
   /** What a call says about load; `usualMs` is the station's usual answer time, `crowd` what its answer times show. */
   note(sign: LoadSign, usualMs: number, nowMs: number, crowd: Crowd = UNKNOWN): void {
-    if (nowMs >= this.#roundFromMs + Math.max(MIN_ROUND_MS, usualMs)) this.#endRound(usualMs, nowMs, crowd);
+    const tripMs = this.#tripMs(usualMs, crowd);
+    if (nowMs >= this.#roundFromMs + Math.max(MIN_ROUND_MS, tripMs)) this.#endRound(usualMs, nowMs, crowd);
     if (sign !== "unanswered") this.#measure(sign === "finished" ? 1 : REFUSAL_COST, usualMs, nowMs);
     if (sign === "finished") {
       this.#finished++;
       this.#finishedAtMs = nowMs;
       this.#pausedUntilMs = Number.NEGATIVE_INFINITY;
-      if (crowd.isMounting && this.#limit === ENDLESS) this.#lowerUnanswered(ENDLESS, usualMs, nowMs, crowd);
       return;
     }
     if (sign === "overloaded") {
@@ -266,6 +266,11 @@ export class Admission {
       this.#measureAnew(usualMs, nowMs);
     }
     this.#beginRound(nowMs);
+  }
+
+  /** More and more is out there: where there is no limit yet, what the station works on at once is. */
+  noteMounting(usualMs: number, nowMs: number, crowd: Crowd): void {
+    if (this.#limit === ENDLESS && crowd.work(nowMs) > 0) this.#lowerUnanswered(ENDLESS, usualMs, nowMs, crowd);
   }
 
   /** Callers left, or more and more is out there. What the station can work on at once is known better than by halving. */
@@ -397,8 +402,13 @@ export class Admission {
       if (stretch < FULL) this.#raise(usualMs, nowMs);
       return;
     }
-    if (stretch < ROOMY) this.#limit = Math.min(this.#limit * ROOMY_STEP, this.#maxConcurrent);
-    else if (stretch > CROWDED && nowMs >= this.#loweredAtMs + 2 * Math.max(MIN_ROUND_MS, usualMs)) {
+    if (stretch < FULL) {
+      // What it did at best is soon given again; more only while there is room.
+      const knownWork = Math.min(crowd.work(nowMs) * CROWDED_SHARE, this.#limit * SLOW_START);
+      const step = stretch < ROOMY ? ROOMY_STEP : 1;
+      this.#limit = Math.min(Math.max(this.#limit * step, knownWork), this.#maxConcurrent);
+    }
+    if (stretch > FULL && nowMs >= this.#loweredAtMs + 2 * Math.max(MIN_ROUND_MS, usualMs)) {
       this.#lower(Math.max(this.#limit * CROWDED_STEP, crowd.work(nowMs) * LEAST_SHARE), usualMs, nowMs);
     }
   }
@@ -420,10 +430,14 @@ export class Admission {
     this.#isByDelay = false;
   }
 
+  /** What those took that were sent before a limit was set by delay is no measure of what is sent below it. */
+  #tripMs(usualMs: number, { leisureMs }: Crowd): number {
+    return this.#isByDelay ? Math.min(usualMs, leisureMs * CROWDED_SHARE) : usualMs;
+  }
+
   /** Once it is known what a station takes, calls are spread over the round trip, so that a limit of 1.9 is not one of 2. */
   #setPace(usualMs: number, crowd: Crowd = UNKNOWN): void {
-    // What those took that were sent before the limit was set is no measure of what is sent now.
-    const tripMs = this.#isByDelay ? Math.min(usualMs, crowd.leisureMs * CROWDED_SHARE) : usualMs;
+    const tripMs = this.#tripMs(usualMs, crowd);
     const pace = this.#isLearned && tripMs > 0 ? (this.#limit * 1_000) / tripMs : ENDLESS;
     this.#learned.ratePerSecond = Math.max(MIN_RATE_PER_SECOND, pace);
   }

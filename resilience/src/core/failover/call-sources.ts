@@ -24,8 +24,6 @@ const AGREEMENTS_TO_TRUST = 8;
 const ASK_EVERY = 8;
 /** How long an answer takes at leisure: as long as the quickest one of late. That is forgotten by half in this time. */
 const LEISURE_DOUBLED_MS = 10_000;
-/** So few answers say nothing of it yet. */
-const MIN_LEISURE_ANSWERS = 3;
 /** It has not happened, and nothing has since. */
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -36,10 +34,9 @@ export class CallSource {
   /** When the station of each number first failed it, and no other one was asked. */
   readonly #failedFromMs: number[];
   #slowestMs = 0;
-  /** For the station of each number: the quickest answer of late, when that was last worked out, and how many there were. */
+  /** For the station of each number: the quickest answer of late, and when that was last worked out. */
   readonly #leisureMs: number[];
   readonly #leisureAtMs: number[];
-  readonly #answers: number[];
   #agreements = 0;
   #skipped = 0;
 
@@ -48,7 +45,6 @@ export class CallSource {
     this.#failedFromMs = new Array<number>(stations).fill(NEVER);
     this.#leisureMs = new Array<number>(stations).fill(NEVER);
     this.#leisureAtMs = new Array<number>(stations).fill(0);
-    this.#answers = new Array<number>(stations).fill(0);
   }
 
   /**
@@ -57,7 +53,6 @@ export class CallSource {
    */
   noteServed(station: number, tookMs: number, nowMs: number, isCrowded = false): void {
     this.#servedAtMs[station] = nowMs;
-    this.#answers[station] = (this.#answers[station] as number) + 1;
     const fadedMs = isCrowded ? 0 : nowMs - (this.#leisureAtMs[station] as number);
     const beforeMs = (this.#leisureMs[station] as number) * 2 ** (fadedMs / LEISURE_DOUBLED_MS);
     this.#leisureMs[station] = Math.min(tookMs, beforeMs);
@@ -112,7 +107,7 @@ export class CallSource {
 
   /** How long station number `station` takes at leisure to answer this source, in ms; `Infinity` while nobody knows. */
   leisureMs(station: number): number {
-    return (this.#answers[station] as number) < MIN_LEISURE_ANSWERS ? NEVER : (this.#leisureMs[station] as number);
+    return this.#leisureMs[station] as number;
   }
 
   /** Two stations gave the same failure: it is the call's own. */

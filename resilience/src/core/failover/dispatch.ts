@@ -46,7 +46,7 @@ import {
   WAITING,
 } from "./call.ts";
 import { CallQueue } from "./call-queue.ts";
-import { CROWDED } from "./crowding.ts";
+import { CROWDED, LEAST_LEISURE_MS } from "./crowding.ts";
 import type { FailoverEvent } from "./events.ts";
 import type { FailoverDecision, PlannedCause, Promotion } from "./failover.ts";
 import { type CallOutcome, GoodputWatch } from "./goodput.ts";
@@ -149,8 +149,6 @@ const QUEUE_RECHECK_MS = 10;
 const ORDER_HORIZON_MS = 30_000;
 /** Where deadline and timeout are the same, the deadline is over first: it began while the call was on its way here. */
 const NEARLY = 0.9;
-/** Less than this is never a queue, but a network or a busy process. */
-const MIN_CROWDED_MS = 50;
 /** No refusal tells its caller to stay away for longer than this: what a station does changes sooner. */
 const MAX_RETRY_AFTER_MS = 30_000;
 /** How many of those who wait will be served is worked out again this often. */
@@ -352,6 +350,7 @@ export class Dispatcher {
       const { station } = attempt;
       if (attempt.isOverdue) this.#noteLoad(station, "unanswered", nowMs);
       else this.#crowdedOut(attempt, nowMs);
+      station.crowding.noteAbandoned(nowMs);
     }
     this.#settle(call, { error: new CallAbortedError(reason) }, "hungUp", nowMs);
   }
@@ -409,6 +408,7 @@ export class Dispatcher {
     sharedSlots?.tryTake();
     station.admission.enter(nowMs);
     station.crowding.noteSent();
+    if (station.crowding.isLookDue(nowMs)) this.#lookAtCrowd(station, nowMs);
     const permit = breaker?.acquire(nowMs);
     this.sent[call.attempts === 0 ? "first" : reasonToSend(call, station)]++;
     const attempt: Attempt = {
@@ -454,6 +454,7 @@ export class Dispatcher {
   #ended(attempt: Attempt, end: AttemptEnd, nowMs: number): void {
     const { call, station } = attempt;
     station.out.remove(attempt);
+    if (!attempt.isAbandoned) station.crowding.noteEnded();
     if (attempt.isUploading) station.admission.uploadEnded();
     this.#leaveSlot(station);
     takeOut(attempt);
@@ -525,9 +526,29 @@ export class Dispatcher {
 
   #noteLeisure({ terms: { source } }: Call, station: Station, tookMs: number, nowMs: number): void {
     const { admission, crowding } = station;
+    const beforeMs = source.leisureMs(station.number);
     // Where the limit is in force and answers are still slow, the station has become slower, and the limit is not the reason.
     source.noteServed(station.number, tookMs, nowMs, admission.isBinding(nowMs) && crowding.stretch < CROWDED);
-    crowding.noteServed(tookMs, source.leisureMs(station.number), nowMs);
+    // The first answer of a source has nothing to be measured by.
+    crowding.noteServed(tookMs, beforeMs, nowMs);
+    if (crowding.isLookDue(nowMs)) this.#lookAtCrowd(station, nowMs);
+  }
+
+  /** How old is what is out there, beside what it takes at leisure? Half of its time is over on the average. */
+  #lookAtCrowd(station: Station, nowMs: number): void {
+    let sum = 0;
+    let count = 0;
+    for (const { call, isUploading, judgedFromMs } of station.out) {
+      const leisureMs = call.terms.source.leisureMs(station.number);
+      if (isUploading || leisureMs === ENDLESS) continue;
+      sum += (nowMs - judgedFromMs) / Math.max(leisureMs, LEAST_LEISURE_MS);
+      count++;
+    }
+    const { admission, crowding } = station;
+    crowding.look(count === 0 ? 0 : (2 * sum) / count, admission.inFlight, nowMs);
+    if (!crowding.isMounting || admission.limit < ENDLESS) return;
+    admission.noteMounting(this.#usualMs(station), nowMs, crowding);
+    if (admission.limit < ENDLESS) this.#event(this.#reports.capacity(station, nowMs));
   }
 
   /** A refusal for load shows what the station takes, unless it is one route that is always refused. */
@@ -571,6 +592,8 @@ export class Dispatcher {
     if (last !== "failed" && last !== "lost" && last !== "overloaded") return;
     // What was out while this process did not run was lost here, not there.
     if (last === "lost" && lastStartedMs < this.roles.distrustUntilMs) return;
+    // One that has too much to do answers late: elsewhere it was only quicker.
+    if (last === "lost" && loser.crowding.isBusy(nowMs)) return;
     // One that refuses a part for load, and serves the rest, is not failing.
     if (last === "overloaded" && nowMs - loser.evidence.lastServedMs < SERVING_MS) return;
     loser.evidence.noteServedElsewhere(lastStartedMs);
@@ -1064,7 +1087,7 @@ export class Dispatcher {
     const { call, station, startedMs } = attempt;
     if (!attempt.isOverdue && this.#isUsualKnown(attempt)) {
       attempt.isOverdue = true;
-      station.evidence.noteOverdue(startedMs, nowMs);
+      if (!station.crowding.isBusy(nowMs)) station.evidence.noteOverdue(startedMs, nowMs);
       this.#look(station, nowMs);
       if (nowMs < this.#lateAtMs(attempt)) return;
     }
@@ -1122,6 +1145,7 @@ export class Dispatcher {
       if (isTimedOut) this.#noteTimedOut(attempt, nowMs);
       else if (attempt.isOverdue) this.#noteLoad(station, "unanswered", nowMs);
       else this.#crowdedOut(attempt, nowMs);
+      station.crowding.noteAbandoned(nowMs);
     }
     this.#outOfTime(call, nowMs);
     for (const { station } of out) this.#look(station, nowMs);
@@ -1132,7 +1156,7 @@ export class Dispatcher {
    * would never be. What counts is that such calls were answered by then, and that nothing was since it was sent.
    */
   #isSwallowed({ isOverdue, isUploading, station, call, startedMs, judgedFromMs }: Attempt, nowMs: number): boolean {
-    if (isOverdue || isUploading || nowMs < this.roles.distrustUntilMs) return false;
+    if (isOverdue || isUploading || nowMs < this.roles.distrustUntilMs || station.crowding.isBusy(nowMs)) return false;
     return station.evidence.lastServedMs < startedMs && nowMs - judgedFromMs >= call.terms.source.answeredByMs;
   }
 
@@ -1143,7 +1167,7 @@ export class Dispatcher {
   #crowdedOut({ station, call, isUploading, judgedFromMs, startedMs }: Attempt, nowMs: number): void {
     if (isUploading || nowMs < this.roles.distrustUntilMs) return;
     const leisureMs = call.terms.source.leisureMs(station.number);
-    const isLate = nowMs - judgedFromMs >= Math.max(CROWDED * leisureMs, leisureMs + MIN_CROWDED_MS);
+    const isLate = nowMs - judgedFromMs >= CROWDED * Math.max(leisureMs, LEAST_LEISURE_MS);
     const isCrowded = station.crowding.stretch >= CROWDED || station.evidence.lastServedMs < startedMs;
     if (isLate && isCrowded) this.#noteLoad(station, "unanswered", nowMs);
   }
@@ -1308,7 +1332,7 @@ export class Dispatcher {
     const { admission } = station;
     const before = admission.limit;
     admission.note(sign, this.#usualMs(station), nowMs, station.crowding);
-    if (admission.limit < before && (sign !== "finished" || before === ENDLESS)) this.#event(this.#reports.capacity(station, nowMs));
+    if (admission.limit < before && sign !== "finished") this.#event(this.#reports.capacity(station, nowMs));
   }
 
   /** Something was learned of `station`: is it in doubt now, and could it be ineligible? */

@@ -29,6 +29,8 @@ for (const [what, phases, expected] of [
     [[3_000, 200, 194]],
     false,
   ],
+  ["a station that takes 20 of 26/s, in three seconds: it could be chance", [[3_000, 26, 20]], false],
+  ["… and in six: it is not", [[6_000, 26, 20]], true],
   ["a station that takes more than is asked for", [[3_000, 200, 240]], false],
   [
     "five times the load for a second, then what the station takes",

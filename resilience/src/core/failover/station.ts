@@ -135,6 +135,7 @@ export class Station {
     // Calls that are there to find out whether it serves at all are none that it is known to bear.
     this.admission.begin(inFlightBefore, nowMs, this.admission.isTrial ? 0 : this.admission.inFlight);
     this.evidence.startAfresh(nowMs);
+    this.crowding.restart();
     this.nextTrialMs = nowMs;
   }
 
