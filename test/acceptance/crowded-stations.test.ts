@@ -71,9 +71,11 @@ function wide(workMs: number): StationModel {
 
 test("[F11] a station becomes slower for good, with no more load → it is not throttled", () => {
   const world = new Crowded([wide(80), wide(80)]);
-  world.offer({ forMs: 5_000, perSecond: 100, patienceMs: 2_000 });
+  // Calls that cannot be hedged: nothing but their own answers says anything of the station.
+  const terms = (): Terms => ({ source: "route" });
+  world.offer({ forMs: 5_000, perSecond: 100, patienceMs: 2_000, terms });
   world.workAt("north").model = wide(300);
-  const figures = world.offer({ forMs: 20_000, perSecond: 100, patienceMs: 2_000 });
+  const figures = world.offer({ forMs: 20_000, perSecond: 100, patienceMs: 2_000, terms });
   assert.deepEqual([figures.left, figures.refused.length, world.told("capacity-learned").length], [0, 0, 0]);
   assert.equal(world.roles.epoch, 1);
 });

@@ -14,6 +14,11 @@
  * trusted again. Calls whose callers left count as finished work when they are answered, and as nothing before; only
  * refused and unanswered calls lower the limit, and only once a round trip, so that no queue of abandoned calls can hold
  * it down. When nobody has waited for it for a second, the limit is lifted.
+ *
+ * A station that refuses nothing becomes slow instead. Where its answers show that it is crowded (`crowding.ts`), the limit is
+ * what it works on at once when nobody waits there, and a quarter more; from then on the answer times move it: up while
+ * they are near those at leisure, down where they are more than twice as long (the delay gradient of TCP Vegas, Brakmo
+ * and Peterson, 1995). It is one file because any sign may move any bound.
  */
 import { COUNT, checked } from "../options.ts";
 import type { Crowd } from "./crowding.ts";
