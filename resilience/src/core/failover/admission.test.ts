@@ -7,6 +7,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { ConfigurationError } from "../errors.ts";
 import { Admission, type LoadSign } from "./admission.ts";
+import type { Crowd } from "./crowding.ts";
 
 const SEED = Number(process.env["SEED"] ?? 2702003);
 const REPLAY = `seed ${SEED}; replay: SEED=${SEED} node --conditions=@gsf/source --test resilience/src/core/failover/admission.test.ts`;
@@ -421,4 +422,67 @@ test("[F11] a station refuses with a hint what it also serves → it counts as f
   assert.deepEqual([admission.isFinishing(1_099), admission.isFinishing(1_100)], [true, false]);
   admission.begin(1, 200);
   assert.equal(admission.isFinishing(200), false, "another life");
+});
+
+/** What answer times show: 50 calls a second of 100 ms, five at once. */
+function crowd(stretch: number, work = 5): Crowd {
+  return { stretch, leisureMs: 100, isMounting: false, work: () => work };
+}
+
+/** Calls end each 10 ms from `fromMs` on, and others wait for the limit all the time. */
+function keepBusy(admission: Admission, fromMs: number, untilMs: number, shown: Crowd, usualMs = 100): void {
+  for (let nowMs = fromMs; nowMs < untilMs; nowMs += 10) {
+    while (admission.admits(nowMs)) admission.enter(nowMs);
+    admission.leave();
+    admission.note("finished", usualMs * shown.stretch, nowMs, shown);
+  }
+}
+
+test("[F11] more and more is out there, and there is no limit → what the station works on at leisure, and a quarter", () => {
+  const admission = new Admission();
+  admission.noteMounting(500, 1_000, crowd(5));
+  assert.equal(admission.limit, 6.25);
+  // Spread over what a call takes at leisure, and not over what those took that waited there.
+  assert.equal(admission.ratePerSecond, 50);
+  const bounded = new Admission();
+  bounded.begin(8, 0);
+  const { limit } = bounded;
+  bounded.noteMounting(500, 1_000, crowd(5));
+  assert.equal(bounded.limit, limit, "a limit moves by rounds");
+  const stranger = new Admission();
+  stranger.noteMounting(500, 1_000, crowd(5, 0));
+  assert.equal(stranger.limit, Number.POSITIVE_INFINITY, "nobody knows what it does");
+});
+
+test("[F11] callers leave a crowded station → down to what it works on, and never below half of it", () => {
+  const admission = new Admission();
+  for (let call = 0; call < 200; call++) admission.enter(0);
+  admission.note("unanswered", 1_000, 5_000, crowd(10));
+  assert.equal(admission.limit, 6.25, "200 were out");
+  for (let call = 0; call < 200; call++) admission.leave();
+  for (let nowMs = 7_000; nowMs < 30_000; nowMs += 2_000) admission.note("unanswered", 1_000, nowMs, crowd(10));
+  assert.equal(admission.limit, 2.5);
+});
+
+test("[F11] below such a limit → up while answers are quick, down while they take more than twice leisure, still between", () => {
+  const limitAfter = (stretch: number): number => {
+    const admission = new Admission();
+    admission.noteMounting(500, 0, crowd(5));
+    keepBusy(admission, 0, 3_000, crowd(stretch));
+    return admission.limit;
+  };
+  assert.ok(limitAfter(1) > 10, `${limitAfter(1)}`);
+  assert.equal(limitAfter(1.8), 6.25);
+  assert.ok(limitAfter(4) < 6.25 && limitAfter(4) >= 2.5, `${limitAfter(4)}`);
+});
+
+test("[F11] after a promotion answers take more than twice leisure → the limit does not grow, whatever is finished", () => {
+  const limitAfter = (stretch: number): number => {
+    const admission = new Admission();
+    admission.begin(16, 0);
+    keepBusy(admission, 0, 3_000, crowd(stretch));
+    return admission.limit;
+  };
+  assert.equal(limitAfter(2.5), 20);
+  assert.ok(limitAfter(1) > 40, `${limitAfter(1)}`);
 });

@@ -14,8 +14,14 @@
  * trusted again. Calls whose callers left count as finished work when they are answered, and as nothing before; only
  * refused and unanswered calls lower the limit, and only once a round trip, so that no queue of abandoned calls can hold
  * it down. When nobody has waited for it for a second, the limit is lifted.
+ *
+ * A station that refuses nothing becomes slow instead. Where its answers show that it is crowded (`crowding.ts`), the limit is
+ * what it works on at once when nobody waits there, and a quarter more; from then on the answer times move it: up while
+ * they are near those at leisure, down where they are more than twice as long (the delay gradient of TCP Vegas, Brakmo
+ * and Peterson, 1995). It is one file because any sign may move any bound.
  */
 import { COUNT, checked } from "../options.ts";
+import type { Crowd } from "./crowding.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 export interface AdmissionOptions {
@@ -64,6 +70,18 @@ const BOUND_WINDOW_MS = 2_000;
  */
 const MIN_MEASURED = 8;
 const LIFT_AFTER_MS = 1_000;
+/** A station that refuses nothing is given so many times the calls that it works on at leisure: it never runs out of work. */
+const CROWDED_SHARE = 1.25;
+/** … and never less than this share of them: callers who left do not hold the limit down. */
+const LEAST_SHARE = 0.5;
+/** While answers take less than so many times as long as at leisure, that limit is raised by this. */
+const ROOMY = 1.5;
+const ROOMY_STEP = 1.1;
+/** From this on no limit is raised: more calls would only wait there. */
+const FULL = 2;
+/** Too many for that limit: it falls by this share. */
+const CROWDED_STEP = 0.9;
+const UNKNOWN: Crowd = { stretch: 1, leisureMs: 0, isMounting: false, work: () => 0 };
 /** A station that finished a call within this time does not have to be left alone: that it refuses others is counted. */
 const FINISHED_LATELY_MS = 1_000;
 /** The limit is never lower: below one it is a pace, of one call in so many answer times. */
@@ -84,6 +102,8 @@ export class Admission {
   #limit: number = Number.POSITIVE_INFINITY;
   /** The station has shown how much it takes, since the limit was set. */
   #isLearned = false;
+  /** It was learned from answers that took long, and not from refusals. */
+  #isByDelay = false;
   #growth = SLOW_START;
   #begunAtMs: number = Number.NEGATIVE_INFINITY;
   #inFlight = 0;
@@ -123,6 +143,11 @@ export class Admission {
   /** How many calls may be in flight; `Infinity` where only `maxConcurrent` bounds them. */
   get limit(): number {
     return this.#limit;
+  }
+
+  /** Have calls waited for the limit within the last second? */
+  isBinding(nowMs: number): boolean {
+    return this.#limit < ENDLESS && nowMs - this.#boundAtMs < LIFT_AFTER_MS;
   }
 
   /** When the limit was last set by a promotion or a trial. */
@@ -219,9 +244,10 @@ export class Admission {
     return working < Math.ceil(this.#limit) + this.#beside && this.#inFlight < this.#maxConcurrent;
   }
 
-  /** What a call says about load; `usualMs` is the station's usual answer time. */
-  note(sign: LoadSign, usualMs: number, nowMs: number): void {
-    if (nowMs >= this.#roundFromMs + Math.max(MIN_ROUND_MS, usualMs)) this.#endRound(usualMs, nowMs);
+  /** What a call says about load; `usualMs` is the station's usual answer time, `crowd` what its answer times show. */
+  note(sign: LoadSign, usualMs: number, nowMs: number, crowd: Crowd = UNKNOWN): void {
+    const tripMs = this.#tripMs(usualMs, crowd);
+    if (nowMs >= this.#roundFromMs + Math.max(MIN_ROUND_MS, tripMs)) this.#endRound(usualMs, nowMs, crowd);
     if (sign !== "unanswered") this.#measure(sign === "finished" ? 1 : REFUSAL_COST, usualMs, nowMs);
     if (sign === "finished") {
       this.#finished++;
@@ -229,11 +255,14 @@ export class Admission {
       this.#pausedUntilMs = Number.NEGATIVE_INFINITY;
       return;
     }
-    if (sign === "overloaded") this.#refused++;
+    if (sign === "overloaded") {
+      this.#refused++;
+      this.#isByDelay = false;
+    }
     // Calls that went out before the limit was lowered say nothing about the new one.
     if (nowMs < this.#loweredAtMs + 2 * Math.max(MIN_ROUND_MS, usualMs)) return;
     const load = Math.min(this.#limit, Math.max(1, this.#inFlight - this.#uploading));
-    if (sign === "unanswered") this.#lower(load * AFTER_SILENCE, usualMs, nowMs);
+    if (sign === "unanswered") this.#lowerUnanswered(load * AFTER_SILENCE, usualMs, nowMs, crowd);
     // While calls are refused, fewer are in flight than the station takes: only what it does says how many that are.
     else if (this.#isLearned && !this.#hasLeapt) return this.#lowerAgain(usualMs, nowMs);
     else {
@@ -242,6 +271,20 @@ export class Admission {
       this.#measureAnew(usualMs, nowMs);
     }
     this.#beginRound(nowMs);
+  }
+
+  /** More and more is out there: where there is no limit yet, what the station works on at once is. */
+  noteMounting(usualMs: number, nowMs: number, crowd: Crowd): void {
+    if (this.#limit === ENDLESS && crowd.work(nowMs) > 0) this.#lowerUnanswered(ENDLESS, usualMs, nowMs, crowd);
+  }
+
+  /** Callers left, or more and more is out there. What the station can work on at once is known better than by halving. */
+  #lowerUnanswered(to: number, usualMs: number, nowMs: number, crowd: Crowd): void {
+    const work = crowd.work(nowMs);
+    this.#isByDelay = work > 0;
+    const bounded = Math.max(Math.min(to, work * CROWDED_SHARE), work * LEAST_SHARE);
+    this.#lower(work > 0 ? bounded : to, usualMs, nowMs);
+    this.#setPace(usualMs, crowd);
   }
 
   /** Has the station finished anything lately? */
@@ -258,6 +301,7 @@ export class Admission {
     this.#beside = 0;
     this.#begunAtMs = nowMs;
     this.#isLearned = false;
+    this.#isByDelay = false;
     this.#learned.ratePerSecond = ENDLESS;
     this.#pausedUntilMs = Number.NEGATIVE_INFINITY;
     this.#roundFromMs = nowMs;
@@ -314,14 +358,14 @@ export class Admission {
     this.#measureAnew(usualMs, nowMs);
   }
 
-  #endRound(usualMs: number, nowMs: number): void {
+  #endRound(usualMs: number, nowMs: number, crowd: Crowd): void {
     if (this.#limit < ENDLESS) {
       const refusedRate = this.#refused / Math.max(1, this.#finished + this.#refused);
       if (refusedRate > TOLERATED_RATE) {
         this.#lowerAgain(usualMs, nowMs);
       } else if (nowMs - this.#boundAtMs >= Math.max(LIFT_AFTER_MS, 2 * usualMs)) this.#lift();
-      else if (this.#wasBound && this.#finished > 0) this.#raise(usualMs, nowMs);
-      this.#setPace(usualMs);
+      else if (this.#wasBound && this.#finished > 0) this.#adjust(usualMs, nowMs, crowd);
+      this.#setPace(usualMs, crowd);
     }
     this.#beginRound(nowMs);
   }
@@ -356,6 +400,24 @@ export class Admission {
     return overMs <= usualMs ? this.#done + this.#doneBefore : ((this.#done + this.#doneBefore) * usualMs) / overMs;
   }
 
+  /** Calls wait for the limit, and nothing was refused. Where answers take long, more calls would only wait there. */
+  #adjust(usualMs: number, nowMs: number, crowd: Crowd): void {
+    const { stretch } = crowd;
+    if (!this.#isByDelay) {
+      if (stretch < FULL) this.#raise(usualMs, nowMs);
+      return;
+    }
+    if (stretch < FULL) {
+      // What it did at best is soon given again; more only while there is room.
+      const knownWork = Math.min(crowd.work(nowMs) * CROWDED_SHARE, this.#limit * SLOW_START);
+      const step = stretch < ROOMY ? ROOMY_STEP : 1;
+      this.#limit = Math.min(Math.max(this.#limit * step, knownWork), this.#maxConcurrent);
+    }
+    if (stretch > FULL && nowMs >= this.#loweredAtMs + 2 * Math.max(MIN_ROUND_MS, usualMs)) {
+      this.#lower(Math.max(this.#limit * CROWDED_STEP, crowd.work(nowMs) * LEAST_SHARE), usualMs, nowMs);
+    }
+  }
+
   #raise(usualMs: number, nowMs: number): void {
     if (!this.#isLearned) this.#limit *= this.#growth;
     else {
@@ -370,11 +432,18 @@ export class Admission {
   #lift(): void {
     this.#limit = ENDLESS;
     this.#isLearned = false;
+    this.#isByDelay = false;
+  }
+
+  /** What those took that were sent before a limit was set by delay is no measure of what is sent below it. */
+  #tripMs(usualMs: number, { leisureMs }: Crowd): number {
+    return this.#isByDelay ? Math.min(usualMs, leisureMs * CROWDED_SHARE) : usualMs;
   }
 
   /** Once it is known what a station takes, calls are spread over the round trip, so that a limit of 1.9 is not one of 2. */
-  #setPace(usualMs: number): void {
-    const pace = this.#isLearned && usualMs > 0 ? (this.#limit * 1_000) / usualMs : ENDLESS;
+  #setPace(usualMs: number, crowd: Crowd = UNKNOWN): void {
+    const tripMs = this.#tripMs(usualMs, crowd);
+    const pace = this.#isLearned && tripMs > 0 ? (this.#limit * 1_000) / tripMs : ENDLESS;
     this.#learned.ratePerSecond = Math.max(MIN_RATE_PER_SECOND, pace);
   }
 }

@@ -28,6 +28,21 @@ test("[F10] an endpoint of five seconds → not overdue before that and a tenth;
   assert.ok(source.overdueAfterMs < 150, String(source.overdueAfterMs));
 });
 
+test("[F11] at leisure: the quickest answer of late, for each station; a slower one is believed after a while", () => {
+  const source = new CallSource(2);
+  assert.equal(source.leisureMs(0), Number.POSITIVE_INFINITY);
+  source.noteServed(0, 80, 0);
+  source.noteServed(0, 500, 1_000);
+  assert.ok(source.leisureMs(0) >= 80 && source.leisureMs(0) < 90, `${source.leisureMs(0)}`);
+  assert.equal(source.leisureMs(1), Number.POSITIVE_INFINITY, "the other one may be slower");
+  for (let second = 2; second < 40; second++) source.noteServed(0, 300, second * 1_000);
+  assert.equal(source.leisureMs(0), 300, "it is slower for good");
+  for (let second = 40; second < 80; second++) source.noteServed(0, 900, second * 1_000, true);
+  assert.equal(source.leisureMs(0), 300, "it is only crowded");
+  source.noteServed(0, 70, 80_000, true);
+  assert.equal(source.leisureMs(0), 70);
+});
+
 test("[F10] eight failures that both stations gave → only one in eight is compared; a success ends that", () => {
   const source = new CallSource(2);
   for (let same = 0; same < 7; same++) {

@@ -22,6 +22,8 @@ const ANSWERED_RATIO = 0.9;
 const AGREEMENTS_TO_TRUST = 8;
 /** … namely for one failure in so many. */
 const ASK_EVERY = 8;
+/** How long an answer takes at leisure: as long as the quickest one of late. That is forgotten by half in this time. */
+const LEISURE_DOUBLED_MS = 10_000;
 /** It has not happened, and nothing has since. */
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -43,19 +45,31 @@ export class CallSource {
   /** By station, since it last served this source; undefined before the first refusal. */
   #refusals: Refusals[] | undefined = undefined;
   #slowestMs = 0;
+  /** For the station of each number: the quickest answer of late, and when that was last worked out. */
+  readonly #leisureMs: number[];
+  readonly #leisureAtMs: number[];
   #agreements = 0;
   #skipped = 0;
 
   constructor(stations: number) {
     this.#servedAtMs = new Array<number>(stations).fill(Number.NEGATIVE_INFINITY);
     this.#failedFromMs = new Array<number>(stations).fill(NEVER);
+    this.#leisureMs = new Array<number>(stations).fill(NEVER);
+    this.#leisureAtMs = new Array<number>(stations).fill(0);
   }
 
-  /** Station number `station` served a call of this source after `tookMs`. */
-  noteServed(station: number, tookMs: number, nowMs: number): void {
+  /**
+   * Station number `station` served a call of this source after `tookMs`. `isCrowded`: its answers take longer than at
+   * leisure because of what it has to do, so that nothing is learned from slow ones.
+   */
+  noteServed(station: number, tookMs: number, nowMs: number, isCrowded = false): void {
     this.#servedAtMs[station] = nowMs;
     const refusals = this.#refusals?.[station];
     if (refusals !== undefined) refusals.inRow = 0;
+    const fadedMs = isCrowded ? 0 : nowMs - (this.#leisureAtMs[station] as number);
+    const beforeMs = (this.#leisureMs[station] as number) * 2 ** (fadedMs / LEISURE_DOUBLED_MS);
+    this.#leisureMs[station] = Math.min(tookMs, beforeMs);
+    this.#leisureAtMs[station] = nowMs;
     this.#slowestMs = tookMs > this.#slowestMs ? tookMs : tookMs + (this.#slowestMs - tookMs) * FADING;
     this.#agreements = 0;
   }
@@ -115,6 +129,11 @@ export class CallSource {
   /** Nearly all of its latest answers were there by then; `Infinity` while it is unknown. */
   get answeredByMs(): number {
     return this.#slowestMs === 0 ? Number.POSITIVE_INFINITY : this.#slowestMs * ANSWERED_RATIO;
+  }
+
+  /** How long station number `station` takes at leisure to answer this source, in ms; `Infinity` while nobody knows. */
+  leisureMs(station: number): number {
+    return this.#leisureMs[station] as number;
   }
 
   /** Two stations gave the same failure: it is the call's own. */

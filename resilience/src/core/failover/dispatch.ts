@@ -46,6 +46,7 @@ import {
   WAITING,
 } from "./call.ts";
 import { CallQueue } from "./call-queue.ts";
+import { CROWDED, LEAST_LEISURE_MS } from "./crowding.ts";
 import type { FailoverEvent } from "./events.ts";
 import type { FailoverDecision, PlannedCause, Promotion } from "./failover.ts";
 import { type CallOutcome, GoodputWatch } from "./goodput.ts";
@@ -148,6 +149,8 @@ const QUEUE_RECHECK_MS = 10;
 const ORDER_HORIZON_MS = 30_000;
 /** Where deadline and timeout are the same, the deadline is over first: it began while the call was on its way here. */
 const NEARLY = 0.9;
+/** No refusal tells its caller to stay away for longer than this: what a station does changes sooner. */
+const MAX_RETRY_AFTER_MS = 30_000;
 /** How many of those who wait will be served is worked out again this often. */
 const SURVEY_INTERVAL_MS = 20;
 const ENDLESS = Number.POSITIVE_INFINITY;
@@ -326,7 +329,7 @@ export class Dispatcher {
     const waitMs = this.#expectedWaitMs(nowMs);
     if (waitMs > this.#acceptedWaitMs(call, nowMs)) {
       const message = `${this.#queue.size} calls wait, and this one could not be answered in time`;
-      const error = new OverloadedError(message, { retryAfterMs: Math.ceil(waitMs) });
+      const error = new OverloadedError(message, { retryAfterMs: retryAfterMs(waitMs) });
       return this.#settle(call, { error }, "refused", nowMs);
     }
     this.#enqueue(call, nowMs);
@@ -353,6 +356,8 @@ export class Dispatcher {
     for (const attempt of call.out ?? []) {
       const { station } = attempt;
       if (attempt.isOverdue) this.#noteLoad(station, "unanswered", nowMs);
+      else this.#crowdedOut(attempt, nowMs);
+      station.crowding.noteAbandoned(nowMs);
     }
     this.#settle(call, { error: new CallAbortedError(reason) }, "hungUp", nowMs);
   }
@@ -409,6 +414,8 @@ export class Dispatcher {
     }
     sharedSlots?.tryTake();
     station.admission.enter(nowMs);
+    station.crowding.noteSent();
+    if (station.crowding.isLookDue(nowMs)) this.#lookAtCrowd(station, nowMs);
     const permit = breaker?.acquire(nowMs);
     this.sent[call.attempts === 0 ? "first" : reasonToSend(call, station)]++;
     const attempt: Attempt = {
@@ -454,6 +461,7 @@ export class Dispatcher {
   #ended(attempt: Attempt, end: AttemptEnd, nowMs: number): void {
     const { call, station } = attempt;
     station.out.remove(attempt);
+    if (!attempt.isAbandoned) station.crowding.noteEnded();
     if (attempt.isUploading) station.admission.uploadEnded();
     this.#leaveSlot(station);
     takeOut(attempt);
@@ -485,7 +493,7 @@ export class Dispatcher {
     if (admission.isTrial) admission.begin(this.#usualInFlight, nowMs);
     else this.#usualInFlight += (admission.inFlight - this.#usualInFlight) / 64;
     station.answerTimes.add(tookMs);
-    call.terms.source.noteServed(station.number, Math.max(tookMs, Number.MIN_VALUE), nowMs);
+    this.#noteLeisure(call, station, Math.max(tookMs, Number.MIN_VALUE), nowMs);
     station.evidence.noteServed(startedMs, nowMs);
     this.#noteLoad(station, "finished", nowMs);
     if (permit !== undefined) breaker?.success(permit, nowMs, tookMs > breaker.slowCallDurationMs);
@@ -521,6 +529,33 @@ export class Dispatcher {
     if (isProbe && (end.result === "lost" || end.result === "failed")) breaker.failure(permit, nowMs);
     else if (end.result === "lost" && !isAbandoned && !distrusted) breaker.failure(permit, nowMs);
     else breaker.release(permit, nowMs);
+  }
+
+  #noteLeisure({ terms: { source } }: Call, station: Station, tookMs: number, nowMs: number): void {
+    const { admission, crowding } = station;
+    const beforeMs = source.leisureMs(station.number);
+    // Where the limit is in force and answers are still slow, the station has become slower, and the limit is not the reason.
+    source.noteServed(station.number, tookMs, nowMs, admission.isBinding(nowMs) && crowding.stretch < CROWDED);
+    // The first answer of a source has nothing to be measured by.
+    crowding.noteServed(tookMs, beforeMs, nowMs);
+    if (crowding.isLookDue(nowMs)) this.#lookAtCrowd(station, nowMs);
+  }
+
+  /** How old is what is out there, beside what it takes at leisure? Half of its time is over on the average. */
+  #lookAtCrowd(station: Station, nowMs: number): void {
+    let sum = 0;
+    let count = 0;
+    for (const { call, isUploading, judgedFromMs } of station.out) {
+      const leisureMs = call.terms.source.leisureMs(station.number);
+      if (isUploading || leisureMs === ENDLESS) continue;
+      sum += (nowMs - judgedFromMs) / Math.max(leisureMs, LEAST_LEISURE_MS);
+      count++;
+    }
+    const { admission, crowding } = station;
+    crowding.look(count === 0 ? 0 : (2 * sum) / count, admission.inFlight, nowMs);
+    if (!crowding.isMounting || admission.limit < ENDLESS) return;
+    admission.noteMounting(this.#usualMs(station), nowMs, crowding);
+    if (admission.limit < ENDLESS) this.#event(this.#reports.capacity(station, nowMs));
   }
 
   /** A refusal for load shows what the station takes, unless it is one route that is always refused. */
@@ -562,6 +597,8 @@ export class Dispatcher {
     if (last !== "failed" && last !== "lost" && last !== "overloaded") return;
     // What was out while this process did not run was lost here, not there.
     if (last === "lost" && lastStartedMs < this.roles.distrustUntilMs) return;
+    // One that has too much to do answers late: elsewhere it was only quicker.
+    if (last === "lost" && loser.crowding.isBusy(nowMs)) return;
     // One that refuses a part for load, and serves the rest, is not failing.
     if (last === "overloaded" && nowMs - loser.evidence.lastServedMs < SERVING_MS) return;
     loser.evidence.noteServedElsewhere(lastStartedMs);
@@ -885,7 +922,7 @@ export class Dispatcher {
   #shed(call: Call, nowMs: number): void {
     if (call.visits !== undefined) return this.#outOfTime(call, nowMs);
     const message = `it waited for ${Math.round(nowMs - call.arrivedMs)} ms, and could not be answered in time any more`;
-    const error = new OverloadedError(message, { retryAfterMs: Math.ceil(this.#expectedWaitMs(nowMs)) });
+    const error = new OverloadedError(message, { retryAfterMs: retryAfterMs(this.#expectedWaitMs(nowMs)) });
     this.#settle(call, { error }, "refused", nowMs);
   }
 
@@ -1055,7 +1092,7 @@ export class Dispatcher {
     const { call, station, startedMs } = attempt;
     if (!attempt.isOverdue && this.#isUsualKnown(attempt)) {
       attempt.isOverdue = true;
-      station.evidence.noteOverdue(startedMs, nowMs);
+      if (!station.crowding.isBusy(nowMs)) station.evidence.noteOverdue(startedMs, nowMs);
       this.#look(station, nowMs);
       if (nowMs < this.#lateAtMs(attempt)) return;
     }
@@ -1112,6 +1149,8 @@ export class Dispatcher {
       const isTimedOut = !isUploading && !isAbandoned && nowMs - judgedFromMs >= NEARLY * station.parts.timeoutMs;
       if (isTimedOut) this.#noteTimedOut(attempt, nowMs);
       else if (attempt.isOverdue) this.#noteLoad(station, "unanswered", nowMs);
+      else this.#crowdedOut(attempt, nowMs);
+      station.crowding.noteAbandoned(nowMs);
     }
     this.#outOfTime(call, nowMs);
     for (const { station } of out) this.#look(station, nowMs);
@@ -1122,8 +1161,20 @@ export class Dispatcher {
    * would never be. What counts is that such calls were answered by then, and that nothing was since it was sent.
    */
   #isSwallowed({ isOverdue, isUploading, station, call, startedMs, judgedFromMs }: Attempt, nowMs: number): boolean {
-    if (isOverdue || isUploading || nowMs < this.roles.distrustUntilMs) return false;
+    if (isOverdue || isUploading || nowMs < this.roles.distrustUntilMs || station.crowding.isBusy(nowMs)) return false;
     return station.evidence.lastServedMs < startedMs && nowMs - judgedFromMs >= call.terms.source.answeredByMs;
+  }
+
+  /**
+   * Nobody waits for `attempt` any more. Was it out for several times as long as its kind takes at leisure, where others are
+   * as slow or nothing is answered? The bounds of what is overdue have followed a station that slows down under load.
+   */
+  #crowdedOut({ station, call, isUploading, judgedFromMs, startedMs }: Attempt, nowMs: number): void {
+    if (isUploading || nowMs < this.roles.distrustUntilMs) return;
+    const leisureMs = call.terms.source.leisureMs(station.number);
+    const isLate = nowMs - judgedFromMs >= CROWDED * Math.max(leisureMs, LEAST_LEISURE_MS);
+    const isCrowded = station.crowding.stretch >= CROWDED || station.evidence.lastServedMs < startedMs;
+    if (isLate && isCrowded) this.#noteLoad(station, "unanswered", nowMs);
   }
 
   // ── roles ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -1285,7 +1336,7 @@ export class Dispatcher {
   #noteLoad(station: Station, sign: LoadSign, nowMs: number): void {
     const { admission } = station;
     const before = admission.limit;
-    admission.note(sign, this.#usualMs(station), nowMs);
+    admission.note(sign, this.#usualMs(station), nowMs, station.crowding);
     if (admission.limit < before && sign !== "finished") this.#event(this.#reports.capacity(station, nowMs));
   }
 
@@ -1311,6 +1362,10 @@ export class Dispatcher {
   #event(event: FailoverEvent | undefined): void {
     if (event !== undefined) this.#actions.push({ type: "event", event });
   }
+}
+
+function retryAfterMs(waitMs: number): number {
+  return Math.ceil(Math.min(waitMs, MAX_RETRY_AFTER_MS));
 }
 
 /** Why another attempt of `call` is sent to `station`. */

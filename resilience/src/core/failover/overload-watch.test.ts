@@ -29,6 +29,7 @@ for (const [what, phases, expected] of [
     [[3_000, 200, 194]],
     false,
   ],
+  ["a station that takes 20 of 26/s, in three seconds: it could be chance", [[3_000, 26, 20]], false],
   ["a station that takes more than is asked for", [[3_000, 200, 240]], false],
   [
     "five times the load for a second, then what the station takes",
@@ -44,6 +45,16 @@ for (const [what, phases, expected] of [
     assert.equal(flow(phases).isLasting(0, 0, USUAL_MS, 3_000), expected);
   });
 }
+
+test("[F11] a station that takes 20 of 26/s, for six seconds → no chance any more", () => {
+  assert.equal(flow([[6_000, 26, 20]]).isLasting(0, 0, USUAL_MS, 6_000), true);
+  assert.equal(
+    flow([[6_000, 26, 20]]).isLasting(2_500, 0, USUAL_MS, 6_000),
+    false,
+    "calls have waited for less than four",
+  );
+  assert.equal(flow([[6_000, 20, 20]]).isLasting(0, 0, USUAL_MS, 6_000), false);
+});
 
 test("[F11] calls have waited for less than two seconds, or than eight answer times → no lasting overload yet", () => {
   assert.equal(flow([[3_000, 200, 140]]).isLasting(1_001, 0, USUAL_MS, 3_000), false);

@@ -65,14 +65,14 @@ export class OverloadWatch {
     if (nowMs - this.#askedAtMs > LASTING_MS) this.#isLasting = false;
     this.#askedAtMs = nowMs;
     const fromMs = this.#isLasting ? begunAtMs : Math.max(queuedSinceMs, begunAtMs);
-    const isLong = nowMs - fromMs >= Math.max(LASTING_MS, LASTING_ROUNDS * usualMs);
-    this.#isLasting = isLong && (this.#isLasting ? this.#isMore(nowMs) : this.#isClearlyMore(nowMs));
+    const longMs = Math.max(LASTING_MS, LASTING_ROUNDS * usualMs);
+    const forMs = nowMs - fromMs;
+    // At few calls a second it takes twice as long to tell an overload from chance.
+    const isClear =
+      forMs >= longMs &&
+      (isClearlyMore(this.#flow, 1, nowMs) || (forMs >= 2 * longMs && isClearlyMore(this.#balance, 0.5, nowMs)));
+    this.#isLasting = this.#isLasting ? forMs >= longMs && this.#isMore(nowMs) : isClear;
     return this.#isLasting;
-  }
-
-  #isClearlyMore(nowMs: number): boolean {
-    const answered = this.#flow.total(ANSWERED, nowMs);
-    return answered > 0 && this.#flow.total(OFFERED, nowMs) > CLEAR_RATIO * answered + Math.sqrt(answered);
   }
 
   #isMore(nowMs: number): boolean {
@@ -84,4 +84,10 @@ export class OverloadWatch {
   standingMs(usualMs: number): number {
     return Math.max(MIN_STANDING_MS, usualMs);
   }
+}
+
+/** `deviations`: by how many standard deviations of what came by chance. */
+function isClearlyMore(window: RateWindow, deviations: number, nowMs: number): boolean {
+  const answered = window.total(ANSWERED, nowMs);
+  return answered > 0 && window.total(OFFERED, nowMs) > CLEAR_RATIO * answered + deviations * Math.sqrt(answered);
 }

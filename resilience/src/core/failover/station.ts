@@ -15,6 +15,7 @@ import type { Admission } from "./admission.ts";
 import { AnswerTimes } from "./answer-times.ts";
 import { AttemptsOut } from "./attempts-out.ts";
 import type { Attempt } from "./call.ts";
+import { Crowding } from "./crowding.ts";
 import type { StationEvidence } from "./evidence.ts";
 import type { Assessment, Evidence } from "./failover.ts";
 
@@ -63,6 +64,7 @@ export class Station {
   readonly evidence: StationEvidence;
   readonly admission: Admission;
   readonly answerTimes: AnswerTimes = new AnswerTimes();
+  readonly crowding: Crowding = new Crowding();
   readonly out: AttemptsOut<Attempt> = new AttemptsOut();
   maintenance: Maintenance | undefined = undefined;
   liveness: Standing = "unknown";
@@ -133,6 +135,7 @@ export class Station {
     // Calls that are there to find out whether it serves at all are none that it is known to bear.
     this.admission.begin(inFlightBefore, nowMs, this.admission.isTrial ? 0 : this.admission.inFlight);
     this.evidence.startAfresh(nowMs);
+    this.crowding.restart();
     this.nextTrialMs = nowMs;
   }
 

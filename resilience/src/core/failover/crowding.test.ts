@@ -1,0 +1,95 @@
+/** How a crowd is told from a slow route, a slow station and a silent one, and what a station works on at once. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { CROWDED, Crowding } from "./crowding.ts";
+
+interface Flow {
+  readonly untilMs: number;
+  readonly sentEveryMs: number;
+  /** `Infinity`: nothing is answered. */
+  readonly servedEveryMs: number;
+  readonly tookMs: number;
+  readonly leisureMs?: number;
+  readonly outStretch?: number;
+}
+
+/** Calls are sent and served evenly, from `fromMs` on, and looked at when that is due. */
+function flow(crowding: Crowding, fromMs: number, { leisureMs = 100, outStretch = 1, ...plan }: Flow): void {
+  for (let nowMs = fromMs; nowMs < plan.untilMs; nowMs++) {
+    if (nowMs % plan.sentEveryMs === 0) crowding.noteSent();
+    if (nowMs % plan.servedEveryMs === 0) {
+      crowding.noteEnded();
+      crowding.noteServed(plan.tookMs, leisureMs, nowMs);
+    }
+    if (crowding.isLookDue(nowMs)) crowding.look(outStretch, 10, nowMs);
+  }
+}
+
+const CALM = { untilMs: 5_000, sentEveryMs: 20, servedEveryMs: 20, tookMs: 100 };
+
+function calm(): Crowding {
+  const crowding = new Crowding();
+  flow(crowding, 0, CALM);
+  return crowding;
+}
+
+test("[F11] as much is answered as was sent, at leisure → no crowd; it works on rate times leisure", () => {
+  const crowding = calm();
+  assert.deepEqual([crowding.stretch, crowding.isMounting, crowding.isBusy(5_000)], [1, false, false]);
+  assert.ok(Math.abs(crowding.work(5_000) - 5) < 0.5, `50/s of 100 ms: ${crowding.work(5_000)}`);
+});
+
+test("[F11] more is sent than is answered, and answers take long → it mounts within half a second, and is busy", () => {
+  const crowding = calm();
+  flow(crowding, 5_000, { untilMs: 5_700, sentEveryMs: 10, servedEveryMs: 20, tookMs: 500 });
+  assert.ok(crowding.stretch >= CROWDED && crowding.isMounting && crowding.isBusy(5_700));
+});
+
+test("[F11] answers take long, and all are answered → a slower station, and no crowd", () => {
+  const crowding = calm();
+  flow(crowding, 5_000, { untilMs: 8_000, sentEveryMs: 20, servedEveryMs: 20, tookMs: 500 });
+  assert.deepEqual([crowding.isMounting, crowding.isBusy(8_000)], [false, false]);
+});
+
+test("[F11] answers that take less than 20 ms → a multiple of them says nothing", () => {
+  const crowding = new Crowding();
+  flow(crowding, 0, { ...CALM, tookMs: 15, leisureMs: 1 });
+  assert.equal(crowding.stretch, 1);
+});
+
+test("[F11] a source that was never answered → says nothing of a crowd", () => {
+  const crowding = calm();
+  crowding.noteServed(10_000, Number.POSITIVE_INFINITY, 5_000);
+  assert.equal(crowding.stretch, 1);
+});
+
+test("[F1] nothing is answered any more → silent where as much is sent as ever; a crowd where far more is, for five seconds", () => {
+  const silent = calm();
+  flow(silent, 5_000, { untilMs: 6_000, sentEveryMs: 20, servedEveryMs: Infinity, tookMs: 0, outStretch: 10 });
+  assert.deepEqual([silent.isMounting, silent.isBusy(6_000)], [false, false]);
+  const crowded = calm();
+  flow(crowded, 5_000, { untilMs: 6_000, sentEveryMs: 5, servedEveryMs: Infinity, tookMs: 0, outStretch: 10 });
+  assert.ok(crowded.isMounting && crowded.isBusy(6_000));
+  for (let left = 0; left < 1_000; left++) crowded.noteAbandoned(6_000);
+  assert.deepEqual([crowded.isBusy(9_900), crowded.isBusy(10_100)], [true, false]);
+});
+
+test("[F11] callers leave → the station is busy for as long as their work takes; where it was not, it is not", () => {
+  const crowding = calm();
+  crowding.noteAbandoned(5_000);
+  assert.equal(crowding.isBusy(5_000), false);
+  flow(crowding, 5_000, { untilMs: 6_000, sentEveryMs: 10, servedEveryMs: 20, tookMs: 500 });
+  assert.equal(crowding.isBusy(8_000), false);
+  for (let left = 0; left < 150; left++) crowding.noteAbandoned(6_000);
+  assert.equal(crowding.isBusy(8_000), true, "150 at 50/s");
+});
+
+test("[F11] it begins to serve anew → nothing is known", () => {
+  const crowding = calm();
+  flow(crowding, 5_000, { untilMs: 6_000, sentEveryMs: 10, servedEveryMs: 20, tookMs: 500 });
+  crowding.restart();
+  assert.deepEqual(
+    [crowding.stretch, crowding.isMounting, crowding.isBusy(6_000), crowding.work(6_000)],
+    [1, false, false, 0],
+  );
+});

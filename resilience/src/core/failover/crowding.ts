@@ -1,0 +1,182 @@
+/**
+ * Does a station that refuses nothing have more to do than it can? Then its answers take several times as long as they do at
+ * leisure. Three things are measured for that: how many times as long answers take (`stretch`), each beside the leisure of
+ * its own source of calls, so that a slow route is no crowd; how many it finishes in a second at best; and whether
+ * more has been sent than was answered, time after time. What a station works on at once when it is busy and nobody
+ * waits is the product of the last two (Little's law; the "bandwidth-delay product" of BBR, Cardwell et al., 2016).
+ *
+ * What callers who left have asked for is done all the same by most stations, and answered to nobody. How much of that
+ * is still ahead is estimated, because a station that works on it is not silent.
+ */
+
+/** What admission control wants to know of it. */
+export interface Crowd {
+  /** How many times as long answers take as at leisure, smoothed; 1 where nothing is known. */
+  readonly stretch: number;
+  /** How long an answer takes at leisure, in ms; 0 where nothing is known. */
+  readonly leisureMs: number;
+  /** More has been sent than was answered, again and again, and answers take several times as long as at leisure. */
+  readonly isMounting: boolean;
+  /** How many calls the station works on where nobody waits there; 0 where nothing is known. */
+  work(nowMs: number): number;
+}
+
+/** From here on a station is crowded: a queue as long as two services is usual at four fifths of the load. */
+export const CROWDED = 3;
+/** Quicker than this is not told apart: what is added is the network, or a busy process here. */
+export const LEAST_LEISURE_MS = 20;
+/** The station is looked at so often, or once in an answer time at leisure where that is longer. */
+const LOOK_MS = 200;
+/** So many looks in a row must show more sent than answered, clearly: by a fifth, and not by chance. */
+const LOOKS = 2;
+const CLEAR_RATIO = 1.2;
+const RATE_ANSWERS = 16;
+const RATE_MS = 1_000;
+/** The best rate is halved in so long: a station may have become smaller. */
+const RATE_HALVED_MS = 20_000;
+/** Smoothing, as that of answer times; a station that is quick again is believed soon. */
+const SHARE = 1 / 8;
+const QUICK_SHARE = 1 / 2;
+/** However much it has to do, a station that answers nothing is called silent after so long. */
+const MAX_BUSY_MS = 5_000;
+/** Where nothing is answered, only so many times more than it ever did is taken for a crowd, and not for silence. */
+const SILENT_RATIO = 2;
+/** What is out may take longer than what was finished at best. */
+const BUSY_MARGIN = 1.5;
+/** Before so many answers its best rate says nothing. */
+const MIN_ANSWERS = 20;
+
+export class Crowding implements Crowd {
+  #stretch = 1;
+  #leisureMs = 0;
+  #bestPerMs = 0;
+  #bestAtMs = 0;
+  #rateOverMs = 0;
+  #rateServed = 0;
+  #fromMs: number = Number.NEGATIVE_INFINITY;
+  #sent = 0;
+  #ended = 0;
+  #served = 0;
+  #looksInRow = 0;
+  #answers = 0;
+  #servedAtMs: number = Number.NEGATIVE_INFINITY;
+  /** Until when it has to work on what it was given, as far as can be estimated. */
+  #busyUntilMs: number = Number.NEGATIVE_INFINITY;
+
+  get stretch(): number {
+    return this.#stretch;
+  }
+
+  get leisureMs(): number {
+    return this.#leisureMs;
+  }
+
+  get isMounting(): boolean {
+    return this.#looksInRow >= LOOKS;
+  }
+
+  work(nowMs: number): number {
+    return this.#perMs(nowMs) * this.#leisureMs;
+  }
+
+  /** A call was sent there. */
+  noteSent(): void {
+    this.#sent++;
+  }
+
+  /** A call that was sent there has ended, however it did, and its caller had not left. */
+  noteEnded(): void {
+    this.#ended++;
+  }
+
+  /** A call was served after `tookMs`; `leisureMs` is what its source takes at leisure, `Infinity` where nobody knows. */
+  noteServed(tookMs: number, leisureMs: number, nowMs: number): void {
+    this.#served++;
+    this.#answers++;
+    this.#servedAtMs = nowMs;
+    if (leisureMs < Number.POSITIVE_INFINITY) {
+      const atLeisureMs = Math.max(leisureMs, LEAST_LEISURE_MS);
+      const stretch = Math.max(1, tookMs / atLeisureMs);
+      this.#stretch += (stretch - this.#stretch) * (stretch < this.#stretch / 2 ? QUICK_SHARE : SHARE);
+      this.#leisureMs += (atLeisureMs - this.#leisureMs) * (this.#leisureMs === 0 ? 1 : SHARE);
+    }
+  }
+
+  /** Is it time for a look? */
+  isLookDue(nowMs: number): boolean {
+    return nowMs - this.#fromMs >= Math.max(LOOK_MS, this.#leisureMs);
+  }
+
+  /**
+   * `inFlight` calls are out, and have been for `outStretch` times as long as they take at leisure. Where more was sent than
+   * the station ever finished, that counts as if they were answered so late.
+   */
+  look(outStretch: number, inFlight: number, nowMs: number): void {
+    const overMs = nowMs - this.#fromMs;
+    // After a rest, what was counted before it says nothing.
+    if (overMs < 10 * Math.max(LOOK_MS, this.#leisureMs)) this.#weigh(outStretch, inFlight, overMs, nowMs);
+    else {
+      this.#looksInRow = 0;
+      this.#rateOverMs = 0;
+      this.#rateServed = 0;
+    }
+    this.#fromMs = nowMs;
+    this.#sent = 0;
+    this.#ended = 0;
+    this.#served = 0;
+  }
+
+  /** A caller left, whose call was out there: the station goes on with it. */
+  noteAbandoned(nowMs: number): void {
+    if (nowMs < this.#busyUntilMs) this.#busy(this.#busyUntilMs - nowMs + 1 / this.#perMs(nowMs), nowMs);
+  }
+
+  /** Has it so much to do that it is no wonder if nothing is answered for a while? */
+  isBusy(nowMs: number): boolean {
+    return nowMs < this.#busyUntilMs;
+  }
+
+  /** It begins to serve: what it did before it rested says nothing of now. */
+  restart(): void {
+    this.#stretch = 1;
+    this.#bestPerMs = 0;
+    this.#answers = 0;
+    this.#looksInRow = 0;
+    this.#busyUntilMs = Number.NEGATIVE_INFINITY;
+  }
+
+  #perMs(nowMs: number): number {
+    return this.#bestPerMs * 0.5 ** (Math.max(0, nowMs - this.#bestAtMs) / RATE_HALVED_MS);
+  }
+
+  #weigh(outStretch: number, inFlight: number, overMs: number, nowMs: number): void {
+    const isKnown = this.#answers >= MIN_ANSWERS;
+    // Where nothing was answered, it may be silent: that more was sent than it ever did says otherwise.
+    const did = this.#ended > 0 || !isKnown ? this.#ended : SILENT_RATIO * this.#perMs(nowMs) * overMs;
+    const isMore = this.#sent > CLEAR_RATIO * did + Math.sqrt(did) / 2;
+    this.#measure(overMs, nowMs);
+    if (isMore && isKnown && outStretch > this.#stretch) this.#stretch = outStretch;
+    const isCrowded = this.#stretch >= CROWDED;
+    this.#looksInRow = isMore && isCrowded && isKnown ? this.#looksInRow + 1 : 0;
+    if (isCrowded && isKnown && (isMore || this.isBusy(nowMs))) {
+      this.#busy((BUSY_MARGIN * inFlight) / this.#perMs(nowMs), nowMs);
+    }
+  }
+
+  /** A rate rests on so many answers, or on a second: jobs that share a processor end in bunches. */
+  #measure(overMs: number, nowMs: number): void {
+    this.#rateOverMs += overMs;
+    this.#rateServed += this.#served;
+    if (this.#rateServed < RATE_ANSWERS && this.#rateOverMs < RATE_MS) return;
+    const perMs = this.#rateServed / this.#rateOverMs;
+    this.#rateOverMs = 0;
+    this.#rateServed = 0;
+    if (perMs < this.#perMs(nowMs)) return;
+    this.#bestPerMs = perMs;
+    this.#bestAtMs = nowMs;
+  }
+
+  #busy(forMs: number, nowMs: number): void {
+    this.#busyUntilMs = Math.max(this.#busyUntilMs, Math.min(nowMs + forMs, this.#servedAtMs + MAX_BUSY_MS));
+  }
+}

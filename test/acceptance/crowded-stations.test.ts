@@ -1,0 +1,125 @@
+/**
+ * Promise [F11] for stations that refuse nothing: they queue what is too much, or share their processor, and most of them go
+ * on with the work of callers who have left. Whatever is asked of them for good, four fifths of what they can do are
+ * goodput, the rest is refused at once with an honest `Retry-After`, nobody takes their slowness for a failure, and what was
+ * learned is forgotten when the load has gone. What is slow for another reason is not throttled.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Crowded, type CrowdFigures, type StationModel } from "../worlds/crowded.ts";
+import type { Terms } from "../worlds/dispatching.ts";
+
+const MODELS: Readonly<Record<string, Omit<StationModel, "drops">>> = {
+  "one worker with a queue, 20/s": { kind: "queue", workers: 1, workMs: 50 },
+  "one worker with a queue, 100/s": { kind: "queue", workers: 1, workMs: 10 },
+  "four workers with a queue, 20/s": { kind: "queue", workers: 4, workMs: 200 },
+  "eight workers with a queue, 100/s": { kind: "queue", workers: 8, workMs: 80 },
+  "a shared processor, 20/s": { kind: "shared", workers: 4, workMs: 200 },
+  "a shared processor, 100/s": { kind: "shared", workers: 8, workMs: 80 },
+};
+
+const CALLS: Readonly<Record<string, (place: number) => Terms>> = {
+  keyed: (place) => ({ source: "route", key: `k${place}` }),
+  unkeyed: () => ({ source: "route" }),
+  GET: () => ({ source: "route", isRepeatable: true, isIdempotent: true }),
+  "of 16 routes": (place) => ({ source: `route ${place % 16}`, key: `k${place}` }),
+};
+
+/** Calls answered a second, from second `fromS` on. */
+function goodput({ goodput: seconds }: CrowdFigures, fromS: number): number {
+  return seconds.slice(fromS).reduce((sum, count) => sum + count, 0) / (seconds.length - fromS);
+}
+
+for (const [name, model] of Object.entries(MODELS)) {
+  const capacity = (model.workers * 1_000) / model.workMs;
+  for (const ratio of [1.3, 2, 5]) {
+    for (const patienceMs of [1_000, 2_000]) {
+      test(`[F11] ${name}, ${ratio} times that for good, callers wait ${patienceMs} ms → four fifths are goodput, the rest is refused early`, () => {
+        for (const drops of [false, true]) {
+          for (const [kind, terms] of Object.entries(CALLS)) {
+            const told = `${drops ? "drops what nobody waits for" : "works for callers who left"}, calls ${kind}`;
+            const world = new Crowded([
+              { ...model, drops },
+              { ...model, drops },
+            ]);
+            world.offer({ forMs: 3_000, perSecond: capacity / 2, patienceMs, terms });
+            const over = world.offer({ forMs: 20_000, perSecond: capacity * ratio, patienceMs, terms });
+            assert.equal(world.roles.epoch, 1, `${told}: overload is no failure`);
+            const after = world.offer({ forMs: 8_000, perSecond: capacity * 0.8, patienceMs, terms });
+            // The slowest to be found out is a third too much: its queue is as long as callers wait only after seven seconds.
+            assert.ok(goodput(over, 11) >= 0.8 * capacity, `${told}: ${over.goodput} of ${capacity}/s`);
+            assert.ok(goodput(after, 5) >= 0.95 * 0.8 * capacity, `${told}: ${after.goodput} after it`);
+            const refused = over.refused.filter(({ arrivedMs }) => arrivedMs >= 16_000);
+            const late = refused.filter(({ tookMs }) => tookMs > 100);
+            assert.ok(
+              late.length <= Math.max(1, 0.02 * refused.length),
+              `${told}: ${late.length} of ${refused.length} late`,
+            );
+            const longestMs = Math.max(0, ...over.refused.map(({ retryAfterMs }) => retryAfterMs));
+            assert.ok(longestMs <= 10_000, `${told}: told to come back after ${longestMs} ms`);
+          }
+        }
+      });
+    }
+  }
+}
+
+/** A station that takes `workMs` however much it is given. */
+function wide(workMs: number): StationModel {
+  return { kind: "queue", workers: 10_000, workMs, drops: false };
+}
+
+test("[F11] a station becomes slower for good, with no more load → it is not throttled", () => {
+  const world = new Crowded([wide(80), wide(80)]);
+  // Calls that cannot be hedged: nothing but their own answers says anything of the station.
+  const terms = (): Terms => ({ source: "route" });
+  world.offer({ forMs: 5_000, perSecond: 100, patienceMs: 2_000, terms });
+  world.workAt("north").model = wide(300);
+  const figures = world.offer({ forMs: 20_000, perSecond: 100, patienceMs: 2_000, terms });
+  assert.deepEqual([figures.left, figures.refused.length, world.told("capacity-learned").length], [0, 0, 0]);
+  assert.equal(world.roles.epoch, 1);
+});
+
+test("[F11] callers who wait 300 ms at an endpoint of half a second → no sign of load for the others", () => {
+  const world = new Crowded([wide(500), wide(500)]);
+  world.offer({ forMs: 3_000, perSecond: 50, patienceMs: 2_000 });
+  for (let second = 0; second < 5; second++) {
+    const hasty = world.offer({ forMs: 500, perSecond: 20, patienceMs: 300 });
+    assert.equal(hasty.refused.length, 0);
+    assert.equal(world.offer({ forMs: 1_500, perSecond: 50, patienceMs: 2_000 }).left, 0);
+  }
+  assert.equal(world.north.admission.limit, Number.POSITIVE_INFINITY);
+});
+
+for (const [what, loadMs] of [
+  ["at leisure", 0],
+  ["after an overload", 10_000],
+] as const) {
+  test(`[F1] a station that hangs ${what} → found as soon as ever`, () => {
+    const model: StationModel = { kind: "queue", workers: 8, workMs: 80, drops: false };
+    const world = new Crowded([model, model]);
+    world.offer({ forMs: 4_000, perSecond: 50, patienceMs: 2_000 });
+    if (loadMs > 0) world.offer({ forMs: loadMs, perSecond: 200, patienceMs: 2_000 });
+    world.offer({ forMs: 5_000, perSecond: 50, patienceMs: 2_000 });
+    world.workAt("north").isStopped = true;
+    const atMs = world.nowMs;
+    world.offer({ forMs: 3_000, perSecond: 50, patienceMs: 2_000 });
+    const [promoted] = world.told("promoted");
+    assert.ok(promoted !== undefined, "it answers nothing");
+    const boundMs = loadMs === 0 ? 500 : 2_500;
+    assert.ok(promoted.atMs - atMs <= boundMs, `after ${promoted.atMs - atMs} ms`);
+  });
+}
+
+test("[F11] the primary is killed, and the backup queues what is too much → its limit does not grow past what it can do", () => {
+  const backup: StationModel = { kind: "queue", workers: 8, workMs: 80, drops: false };
+  const world = new Crowded([wide(80), backup]);
+  const patienceMs = 2_000;
+  world.offer({ forMs: 5_000, perSecond: 143, patienceMs });
+  world.workAt("north").isStopped = true;
+  world.declare("north", "down");
+  const figures = world.offer({ forMs: 50_000, perSecond: 143, patienceMs });
+  assert.equal(world.roles.active.name, "south");
+  assert.ok(goodput(figures, 8) >= 80, `${figures.goodput}`);
+  assert.ok(world.south.admission.limit <= 30, `limit ${world.south.admission.limit}`);
+});
