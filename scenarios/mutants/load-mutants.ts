@@ -158,8 +158,8 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     file: "resilience/src/core/failover/admission.ts",
     edits: [
       {
-        find: "      else if (this.#wasBound && this.#finished > 0) this.#raise(usualMs, nowMs);\n",
-        replace: "      else if (this.#wasBound && !this.#isLearned) this.#raise(usualMs, nowMs);\n",
+        find: "  #raise(usualMs: number, nowMs: number): void {\n",
+        replace: "  #raise(usualMs: number, nowMs: number): void {\n    if (this.#isLearned) return;\n",
       },
       {
         find: "      } else if (nowMs - this.#boundAtMs >= Math.max(LIFT_AFTER_MS, 2 * usualMs)) this.#lift();",
@@ -174,7 +174,7 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     file: "resilience/src/core/failover/dispatch.ts",
     edits: [
       {
-        find: '      if (attempt.isOverdue) this.#noteLoad(station, "unanswered", nowMs);\n    }\n    this.#settle(call, { error: new CallAbortedError',
+        find: "      station.crowding.noteAbandoned(nowMs);\n    }\n    this.#settle(call, { error: new CallAbortedError",
         replace:
           '      this.#noteLoad(station, "unanswered", nowMs);\n    }\n    this.#settle(call, { error: new CallAbortedError',
       },
