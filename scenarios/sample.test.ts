@@ -35,7 +35,7 @@ async function sample(scenario: string): Promise<void> {
 test(`[S1] [S2] seeds 1 to ${SEEDS} of the narrow swarm violate nothing, and a twentieth of them repeats to the bit`, () =>
   sample("narrow-swarm"));
 
-// The failover of before issue 10 violates what is asked of it in the wide world: see `replays-of-the-old-code`.
+// The failover of before issue 10 violates what is asked of it in the wide world: see `test/replays/README.md`.
 test(`[S1] [S2] seeds 1 to ${SEEDS} of the swarm violate nothing`, () => sample("swarm"));
 
 const folder = new URL("../test/replays/", import.meta.url);

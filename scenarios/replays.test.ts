@@ -1,7 +1,7 @@
 /**
- * The replays that the failover of before fails are whole: each can be read, is of an invariant of the wide world, and
- * holds a plan of which a fleet can be made. Whether they still fail is not asked here: they do until the failover is
- * rewritten, and belong into `test/replays` from then on.
+ * The replays of the wide world are whole: each is in the table of its folder, can be read, is of an invariant of that world, and
+ * holds a plan of which a fleet can be made; and every such invariant has one. That nothing is violated in them any more
+ * is asked by `sample.test.ts`, which runs them.
  */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
@@ -21,9 +21,9 @@ const INVARIANTS: ReadonlySet<string> = new Set([
   "quiet-is-served",
 ]);
 
-const folder = new URL("replays-of-the-old-code/", import.meta.url);
-const names = readdirSync(folder).filter((name) => name.endsWith(".json"));
+const folder = new URL("../test/replays/", import.meta.url);
 const readme = readFileSync(new URL("README.md", folder), "utf8");
+const names = readdirSync(folder).filter((name) => readme.includes(`| \`${name.slice(0, -".json".length)}\` |`));
 
 for (const name of names) {
   test(`${name} is whole, and the table names it`, () => {
@@ -35,6 +35,10 @@ for (const name of names) {
     assert.ok(readme.includes(row), `README.md has no row ${row}`);
   });
 }
+
+test("every row of the table has its file", () => {
+  assert.equal(names.length, readme.match(/^\| `/gm)?.length);
+});
 
 test("every invariant of the wide world has a replay", () => {
   const seen = names.map((name) => parseReplay(readFileSync(new URL(name, folder), "utf8"), name).invariant);
