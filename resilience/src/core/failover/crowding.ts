@@ -48,6 +48,8 @@ const MIN_ANSWERS = 20;
 
 export class Crowding implements Crowd {
   #stretch = 1;
+  /** The same by answers alone, without what is still out. */
+  #answeredStretch = 1;
   #leisureMs = 0;
   #bestPerMs = 0;
   #bestAtMs = 0;
@@ -97,6 +99,8 @@ export class Crowding implements Crowd {
     if (leisureMs < Number.POSITIVE_INFINITY) {
       const atLeisureMs = Math.max(leisureMs, LEAST_LEISURE_MS);
       const stretch = Math.max(1, tookMs / atLeisureMs);
+      this.#answeredStretch +=
+        (stretch - this.#answeredStretch) * (stretch < this.#answeredStretch / 2 ? QUICK_SHARE : SHARE);
       this.#stretch += (stretch - this.#stretch) * (stretch < this.#stretch / 2 ? QUICK_SHARE : SHARE);
       this.#leisureMs += (atLeisureMs - this.#leisureMs) * (this.#leisureMs === 0 ? 1 : SHARE);
     }
@@ -139,6 +143,7 @@ export class Crowding implements Crowd {
   /** It begins to serve: what it did before it rested says nothing of now. */
   restart(): void {
     this.#stretch = 1;
+    this.#answeredStretch = 1;
     this.#bestPerMs = 0;
     this.#answers = 0;
     this.#looksInRow = 0;
@@ -158,7 +163,12 @@ export class Crowding implements Crowd {
     if (isMore && isKnown && outStretch > this.#stretch) this.#stretch = outStretch;
     const isCrowded = this.#stretch >= CROWDED;
     this.#looksInRow = isMore && isCrowded && isKnown ? this.#looksInRow + 1 : 0;
-    if (isCrowded && isKnown && (isMore || this.isBusy(nowMs))) {
+    // Calls come in bunches: what looks like a crowd at a few a second must not hide a silence. Answers show that it is one, or
+    // more than chance can bring.
+    const most = SILENT_RATIO * this.#perMs(nowMs) * overMs;
+    const isFlood = isCrowded && this.#sent > CLEAR_RATIO * most + 2 * Math.sqrt(most) + 4;
+    const isShown = isFlood || (this.#answeredStretch >= CROWDED && isMore) || (isCrowded && this.isBusy(nowMs));
+    if (isShown && isKnown) {
       this.#busy((BUSY_MARGIN * inFlight) / this.#perMs(nowMs), nowMs);
     }
   }

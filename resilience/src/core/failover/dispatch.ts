@@ -414,7 +414,8 @@ export class Dispatcher {
     }
     sharedSlots?.tryTake();
     station.admission.enter(nowMs);
-    station.crowding.noteSent();
+    // What waited while this process stood still comes at once, and is no crowd.
+    if (nowMs >= this.roles.distrustUntilMs) station.crowding.noteSent();
     if (station.crowding.isLookDue(nowMs)) this.#lookAtCrowd(station, nowMs);
     const permit = breaker?.acquire(nowMs);
     this.sent[call.attempts === 0 ? "first" : reasonToSend(call, station)]++;
