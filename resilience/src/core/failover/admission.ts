@@ -113,6 +113,8 @@ export class Admission {
   #beside = 0;
   #pausedUntilMs: number = Number.NEGATIVE_INFINITY;
   #roundFromMs: number = Number.NEGATIVE_INFINITY;
+  /** The last sign was that calls are not answered, and not that they are refused. */
+  #isBySilence = false;
   /** Calls finished, and refused, in this round trip. */
   #finished = 0;
   #refused = 0;
@@ -253,8 +255,10 @@ export class Admission {
       this.#finished++;
       this.#finishedAtMs = nowMs;
       this.#pausedUntilMs = Number.NEGATIVE_INFINITY;
+      if (this.#isBySilence && this.#limit < 1 && crowd.stretch < FULL) this.#answersAgain(usualMs);
       return;
     }
+    this.#isBySilence = sign === "unanswered";
     if (sign === "overloaded") {
       this.#refused++;
       this.#isByDelay = false;
@@ -271,6 +275,12 @@ export class Admission {
       this.#measureAnew(usualMs, nowMs);
     }
     this.#beginRound(nowMs);
+  }
+
+  /** It answered nothing for a while, and answers as quickly as at leisure now: one at a time is no risk. */
+  #answersAgain(usualMs: number): void {
+    this.#limit = 1;
+    this.#setPace(usualMs);
   }
 
   /** More and more is out there: where there is no limit yet, what the station works on at once is. */

@@ -97,6 +97,8 @@ export interface Attempt {
   isAbandoned: boolean;
   /** Its station is silent, and the call went on without waiting for it. */
   isMoved: boolean;
+  /** Its station was replaced, and had served nothing since it was sent. */
+  isLeft: boolean;
   /** From this instant on the station is not to begin to work on it: the call has gone elsewhere by then. */
   readonly beginByMs: number;
   /** Its place among those out at the station. */

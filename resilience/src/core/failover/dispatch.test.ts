@@ -378,6 +378,20 @@ test("[F1] running: nobody knows what is usual, and the station answers nothing 
   assert.match(JSON.stringify(promoted?.evidence), /5 of the last 5 commands failed here and were served by another/);
 });
 
+test("[F4] a station that answers nothing is replaced by comparison → what is out there goes elsewhere, also what no hedge was left for", () => {
+  const world = new Dispatching({ stations: [{ timeoutMs: 60_000 }, { timeoutMs: 60_000 }] });
+  const calls = Array.from({ length: 30 }, () => world.submit({ key: "k" }));
+  world.advance(500);
+  const later = world.submit({ key: "later" });
+  world.advance(500);
+  for (const call of calls.slice(0, 5)) world.endCall(call, "served");
+  assert.equal(world.roles.active, world.south);
+  world.advance(500);
+  for (const call of [...calls.slice(5), later]) {
+    assert.ok(world.placesOf(call).includes("south") || call.state.phase === "waiting", `${call.id}`);
+  }
+});
+
 test("[F10] running: nobody knows what is usual, and both stations take five seconds → hedged, and nobody is blamed", () => {
   const world = new Dispatching({ stations: [{ timeoutMs: 60_000 }, { timeoutMs: 60_000 }] });
   const calls = Array.from({ length: 20 }, () => world.submit({ key: "k" }));

@@ -432,6 +432,7 @@ export class Dispatcher {
       isHedged: false,
       isAbandoned: false,
       isMoved: false,
+      isLeft: false,
       beginByMs: this.#mayAsk(call) ? nowMs + this.#leaseMs(call, station) : ENDLESS,
       place: -1,
       context: undefined,
@@ -1099,6 +1100,8 @@ export class Dispatcher {
     }
     attempt.isHedged = true;
     if (call.state.phase !== "running" || !this.#mayResend(call) || call.out?.length !== 1) return;
+    // A station that was replaced and answers nothing is left: that is no second attempt out of impatience.
+    if (attempt.isLeft && station.evidence.lastServedMs < startedMs) return this.#moveOn(attempt, nowMs);
     const next = this.#router.next(call, nowMs);
     if (next === undefined || !this.#hedges.withdraw(nowMs)) return;
     this.#hedges.send(nowMs);
@@ -1259,13 +1262,26 @@ export class Dispatcher {
     const old = roles.station(decision.from);
     const silent = old.liveness === "down" || old.evidence.isProvenSilent(nowMs);
     const inFlight = old.out.size;
+    const { lastServedMs } = old.evidence;
     roles.carryOut(decision, this.#usualInFlight);
     // Both begin afresh: a doubt from before must not hide the next one.
     this.#doubted.delete(old);
     this.#doubted.delete(roles.active);
     this.#event({ ...decision, type: "promoted", waiting: this.#queue.size + this.#parked, inFlight });
     // Calls that are out at a station which still answers may finish there.
-    if (decision.cause === "failure" && silent) this.#moveAll(old, nowMs);
+    if (decision.cause !== "failure") return;
+    if (silent) this.#moveAll(old, nowMs);
+    else this.#moveUnanswered(old, lastServedMs, nowMs);
+  }
+
+  /** Calls at a station that has served nothing since they were sent go on as soon as they are worth a second attempt. */
+  #moveUnanswered(station: Station, lastServedMs: number, nowMs: number): void {
+    for (const attempt of [...station.out]) {
+      const { call, startedMs, isAbandoned, isHedged, isUploading } = attempt;
+      if (isAbandoned || isUploading || startedMs <= lastServedMs || !this.#mayResend(call)) continue;
+      attempt.isLeft = true;
+      if (isHedged && call.state.phase === "running" && !call.isOutBeside(station)) this.#moveOn(attempt, nowMs);
+    }
   }
 
   /** `station` is silent: what is out there goes elsewhere where that is safe, and may still be answered meanwhile. */
