@@ -118,7 +118,7 @@ function drawPlan(random: Random, width: Width): FleetPlan {
 }
 
 /**
- * An outage of the primary that heals, in some seeds by halves only at first; when it is over and proven, whoever is active
+ * An outage of the primary that heals, in some seeds by halves only at first; when it is over and proven, the station that is active
  * then is lost.
  */
 function relapse(random: Random, fleet: Fleet): FleetPlan {

@@ -10,6 +10,7 @@
 import type { Attempt, Command } from "../fleet/observer.ts";
 import { endOf, isTimedOut } from "./attempt-ends.ts";
 import type { DocumentedGroup } from "./documented.ts";
+import { WORTH_A_SECOND_MS } from "./documented.ts";
 
 /** Instants on one axis differ by rounding. */
 const ROUNDING_MS = 0.001;
@@ -22,8 +23,6 @@ const LOST_RATE = 0.4;
 const SURELY_LOST = LOST_RATE * COMPARED;
 /** So many attempts have to be overdue. */
 const LEAST_OVERDUE = 2;
-/** Where nobody knows what is usual, an attempt is worth a second one after this, and that it lost to it is held against it. */
-const WORTH_A_SECOND_MS = 1_000;
 /** Answers that are remembered to tell what is usual. */
 const ANSWERS = 100;
 /** An attempt is overdue once it is out for longer than nearly all of them: at least than this share of the last. */

@@ -6,6 +6,9 @@
 import type { Fleet } from "../fleet/fleet.ts";
 import type { WrittenGroup } from "../fleet/plan.ts";
 
+/** docs/guide/failover.md: where nobody knows what is usual, an attempt is worth a second one after this. */
+export const WORTH_A_SECOND_MS = 1_000;
+
 /** Durations in ms. */
 export interface DocumentedGroup {
   readonly name: string;

@@ -10,7 +10,7 @@ import type { Fleet } from "../fleet/fleet.ts";
 import { GATEWAY, stationNode } from "../fleet/plan.ts";
 import { comfortOf } from "./comfort.ts";
 import type { DocumentedGroup } from "./documented.ts";
-import { documentedGroups } from "./documented.ts";
+import { documentedGroups, WORTH_A_SECOND_MS } from "./documented.ts";
 import { declaredWithinMs } from "./model-bounds.ts";
 import type { Span } from "./trouble.ts";
 import { overlaps, troubleOf } from "./trouble.ts";
@@ -39,8 +39,6 @@ const UNLIKELY = 1e-6;
 const ENOUGH_ANSWERS = 64;
 const OVERDUE_ATTEMPTS = 2;
 const OVERDUE_RATIO = 1.6;
-/** Where nobody knows what is usual, an attempt is worth a second one after this. */
-const STRANGER_HEDGE_MS = 1_000;
 /** Modes of a service in which everything is answered, however wrongly. */
 const ANSWERS: ReadonlySet<string> = new Set(["errors", "busy", "errors-after", "lying-200"]);
 /** A station that is promoted is not held back by anything for longer (held calls are looked at this often). */
@@ -151,7 +149,7 @@ function commandPathWaits(
       { what: "its failure", ms: 1.1 * attemptMs + RECHECK_MS },
     ];
     if (known || ANSWERS.has(span.fault.mode)) return waits;
-    return [...waits, { what: "an answer, until a second attempt is made", ms: STRANGER_HEDGE_MS + RECHECK_MS }];
+    return [...waits, { what: "an answer, until a second attempt is made", ms: WORTH_A_SECOND_MS + RECHECK_MS }];
   }
   if (known)
     return [

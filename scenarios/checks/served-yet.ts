@@ -10,7 +10,7 @@ import { documentedGroups } from "./documented.ts";
 
 export class ServedYet {
   readonly #groups: Set<string> = new Set();
-  /** To be told by whoever asks. */
+  /** Told to those who ask. */
   readonly hears: Required<Pick<FleetObserver, "gatewayStarted" | "attemptEnded">>;
 
   constructor(fleet: Fleet) {

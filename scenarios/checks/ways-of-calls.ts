@@ -11,6 +11,7 @@
  */
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import type { Attempt, Command } from "../fleet/observer.ts";
+import { WORTH_A_SECOND_MS } from "./documented.ts";
 import { PerStation } from "./per-station.ts";
 
 /** Of so many answers of a station, half were quicker than an attempt that is taken for overdue. */
@@ -19,9 +20,6 @@ const ANSWERS = 20;
 const REFRESHED_AFTER = 32;
 /** An overdue attempt has been out for this long at least, however quick its station is (`answer-times.ts`). */
 const LEAST_OVERDUE_MS = 5;
-
-/** Of a source that nobody has served yet, an attempt is worth a second one after this, whatever is usual. */
-const WORTH_A_SECOND_MS = 1_000;
 
 /** What its gateway said of one group's active station since it became active. */
 class Active {

@@ -106,7 +106,7 @@ const BY_HALVES = ["errors", "errors", "lying-200", "hang"] as const;
 
 /**
  * In half of the seeds: when its outage is over, `victim` fails a part of the commands and probes for a while longer, so that
- * whoever goes back to it finds that out, once and again.
+ * going back to it shows that, once and again.
  */
 export function drawHalfWell(random: Random, victim: Victim, outage: FleetFault, loss: FleetFault): FleetFault[] {
   if (chance(random, 0.5)) return [];

@@ -99,9 +99,8 @@ export class Crowding implements Crowd {
     if (leisureMs < Number.POSITIVE_INFINITY) {
       const atLeisureMs = Math.max(leisureMs, LEAST_LEISURE_MS);
       const stretch = Math.max(1, tookMs / atLeisureMs);
-      this.#answeredStretch +=
-        (stretch - this.#answeredStretch) * (stretch < this.#answeredStretch / 2 ? QUICK_SHARE : SHARE);
-      this.#stretch += (stretch - this.#stretch) * (stretch < this.#stretch / 2 ? QUICK_SHARE : SHARE);
+      this.#answeredStretch = smoothed(this.#answeredStretch, stretch);
+      this.#stretch = smoothed(this.#stretch, stretch);
       this.#leisureMs += (atLeisureMs - this.#leisureMs) * (this.#leisureMs === 0 ? 1 : SHARE);
     }
   }
@@ -189,4 +188,8 @@ export class Crowding implements Crowd {
   #busy(forMs: number, nowMs: number): void {
     this.#busyUntilMs = Math.max(this.#busyUntilMs, Math.min(nowMs + forMs, this.#servedAtMs + MAX_BUSY_MS));
   }
+}
+
+function smoothed(before: number, stretch: number): number {
+  return before + (stretch - before) * (stretch < before / 2 ? QUICK_SHARE : SHARE);
 }

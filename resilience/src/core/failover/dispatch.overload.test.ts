@@ -83,7 +83,7 @@ test("[F11] a lasting overload that ends → calls wait again, and are served", 
 
 test("[F11] the queue holds calls that will be shed → a new one that will be served in time is let in", () => {
   const world = world100();
-  // Callers who wait 1 s, and two seconds' worth of calls: half of them cannot be served, whoever comes now can.
+  // Callers who wait 1 s, and two seconds' worth of calls: half of them cannot be served, a caller who comes now can.
   for (let caller = 0; caller < 4; caller++) world.dispatcher.patience.noteHangUp(1_000, world.nowMs);
   offer(world, 200, 1_000, 1_000);
   const { refused } = offer(world, 1_000, 90, 1_000);

@@ -1016,10 +1016,8 @@ export class Dispatcher {
   /** When an attempt becomes overdue, or, once it is, worth a second one; `Infinity` once it is both. */
   #lateAtMs({ station, call, judgedFromMs, isOverdue, isHedged }: Attempt): number {
     if (isHedged) return ENDLESS;
-    const own = station.answerTimes;
-    const isKnown = own.overdueAfterMs < ENDLESS;
-    const usual = isKnown ? own : this.#slowestKnown();
-    const ratio = isKnown ? 1 : STRANGER_RATIO;
+    const usual = this.#usualTimes(station);
+    const ratio = usual === station.answerTimes ? 1 : STRANGER_RATIO;
     const { source } = call.terms;
     const isUsualKnown = source.isKnown && usual.overdueAfterMs < ENDLESS;
     // Nothing is to be hoped for from a station that is silent: what is overdue there goes elsewhere at once.
@@ -1035,8 +1033,12 @@ export class Dispatcher {
 
   /** Is it known how long an attempt of this kind may take? Otherwise its age is not held against its station. */
   #isUsualKnown({ station, call }: Attempt): boolean {
-    if (!call.terms.source.isKnown) return false;
-    return station.answerTimes.overdueAfterMs < ENDLESS || this.#slowestKnown().overdueAfterMs < ENDLESS;
+    return call.terms.source.isKnown && this.#usualTimes(station).overdueAfterMs < ENDLESS;
+  }
+
+  /** Its own answer times, once enough of them are known; before, those of the slowest of which they are. */
+  #usualTimes({ answerTimes }: Station): AnswerTimes {
+    return answerTimes.overdueAfterMs < ENDLESS ? answerTimes : this.#slowestKnown();
   }
 
   /** Answer times of the slowest station of which they are known; the active one's where they are known of none. */
