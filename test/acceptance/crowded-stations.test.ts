@@ -80,6 +80,23 @@ test("[F11] a station becomes slower for good, with no more load → it is not t
   assert.equal(world.roles.epoch, 1);
 });
 
+for (const slowMs of [120, 170, 200, 240, 300, 600, 1_200]) {
+  test(`[F11] a station is made active again that takes ${slowMs} ms instead of 80 by now → it is given as much as it needs for that`, () => {
+    for (const [kind, terms] of Object.entries(CALLS)) {
+      const world = new Crowded([wide(80), wide(80)]);
+      const load = { perSecond: 200, patienceMs: 2_000, terms };
+      world.offer({ forMs: 5_000, ...load });
+      assert.equal(world.dispatcher.switchover("south", "switchover", "test", world.nowMs), 2);
+      world.workAt("north").model = wide(slowMs);
+      world.offer({ forMs: 3_000, ...load });
+      assert.equal(world.dispatcher.switchover("north", "switchover", "test", world.nowMs), 3);
+      const figures = world.offer({ forMs: 15_000, ...load });
+      assert.ok(goodput(figures, 5) >= 199, `${kind}: ${figures.goodput}`);
+      assert.equal(figures.refused.filter(({ arrivedMs }) => arrivedMs >= 5_000).length, 0, kind);
+    }
+  });
+}
+
 test("[F11] callers who wait 300 ms at an endpoint of half a second → no sign of load for the others", () => {
   const world = new Crowded([wide(500), wide(500)]);
   world.offer({ forMs: 3_000, perSecond: 50, patienceMs: 2_000 });

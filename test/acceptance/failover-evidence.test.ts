@@ -63,18 +63,26 @@ test("[F10] it is known how long answers take, a station hangs and its callers h
   await at.stop();
 });
 
-test("[F10] nobody knows how long answers take, and callers hang up after 300 ms → nobody is replaced", async () => {
-  const at = await TwoStations.begin();
-  at.north.fault = "hang";
-  for (let call = 0; call < 30; call++) {
-    const caller = new AbortController();
-    at.send({ signal: caller.signal, keyed: false });
-    await at.clock.advanceBy(300);
-    caller.abort();
-  }
-  assert.deepEqual(at.told("promoted"), []);
-  await at.stop();
-});
+for (const [what, hanging, promoted] of [
+  ["answers take longer than that at both stations", ["north", "south"], []],
+  ["the primary hangs, and the backup answers at once", ["north"], ["south"]],
+] as const) {
+  test(`[F10] nobody knows how long answers take, callers hang up after 300 ms, and ${what} → ${promoted.length} changes of roles`, async () => {
+    const at = await TwoStations.begin();
+    for (const name of hanging) at[name].fault = "hang";
+    for (let call = 0; call < 60; call++) {
+      const caller = new AbortController();
+      at.send({ signal: caller.signal, keyed: false });
+      await at.clock.advanceBy(300);
+      caller.abort();
+    }
+    assert.deepEqual(
+      at.told("promoted").map(({ station }) => station),
+      promoted,
+    );
+    await at.stop();
+  });
+}
 
 test("[F1] a process that stood still abstains, and does not hold against a station what timed out meanwhile", async () => {
   const at = await TwoStations.begin({ client: { timeoutMs: 1_000, breaker: false } });

@@ -21,7 +21,7 @@
  * and Peterson, 1995). It is one file because any sign may move any bound.
  */
 import { COUNT, checked } from "../options.ts";
-import type { Crowd } from "./crowding.ts";
+import { type Crowd, FULL } from "./crowding.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 export interface AdmissionOptions {
@@ -77,8 +77,6 @@ const LEAST_SHARE = 0.5;
 /** While answers take less than so many times as long as at leisure, that limit is raised by this. */
 const ROOMY = 1.5;
 const ROOMY_STEP = 1.1;
-/** From this on no limit is raised: more calls would only wait there. */
-const FULL = 2;
 /** Too many for that limit: it falls by this share. */
 const CROWDED_STEP = 0.9;
 const UNKNOWN: Crowd = { stretch: 1, leisureMs: 0, isMounting: false, work: () => 0 };
@@ -150,6 +148,11 @@ export class Admission {
   /** Have calls waited for the limit within the last second? */
   isBinding(nowMs: number): boolean {
     return this.#limit < ENDLESS && nowMs - this.#boundAtMs < LIFT_AFTER_MS;
+  }
+
+  /** Was the limit learned from answers that took long? Then such answers are its reason. */
+  get isByDelay(): boolean {
+    return this.#isByDelay;
   }
 
   /** When the limit was last set by a promotion or a trial. */

@@ -60,14 +60,15 @@ export class CallSource {
 
   /**
    * Station number `station` served a call of this source after `tookMs`. `isCrowded`: its answers take longer than at
-   * leisure because of what it has to do, so that nothing is learned from slow ones.
+   * leisure because of what it has to do, so that nothing is learned from slow ones. What was learned before `sinceMs`
+   * no longer counts.
    */
-  noteServed(station: number, tookMs: number, nowMs: number, isCrowded = false): void {
+  noteServed(station: number, tookMs: number, nowMs: number, isCrowded = false, sinceMs = 0): void {
     this.#servedAtMs[station] = nowMs;
     const refusals = this.#refusals?.[station];
     if (refusals !== undefined) refusals.inRow = 0;
     const fadedMs = isCrowded ? 0 : nowMs - (this.#leisureAtMs[station] as number);
-    const beforeMs = (this.#leisureMs[station] as number) * 2 ** (fadedMs / LEISURE_DOUBLED_MS);
+    const beforeMs = this.leisureMs(station, sinceMs) * 2 ** (fadedMs / LEISURE_DOUBLED_MS);
     this.#leisureMs[station] = Math.min(tookMs, beforeMs);
     this.#leisureAtMs[station] = nowMs;
     this.#slowestMs = tookMs > this.#slowestMs ? tookMs : tookMs + (this.#slowestMs - tookMs) * FADING;
@@ -131,9 +132,12 @@ export class CallSource {
     return this.#slowestMs === 0 ? Number.POSITIVE_INFINITY : this.#slowestMs * ANSWERED_RATIO;
   }
 
-  /** How long station number `station` takes at leisure to answer this source, in ms; `Infinity` while nobody knows. */
-  leisureMs(station: number): number {
-    return this.#leisureMs[station] as number;
+  /**
+   * How long station number `station` takes at leisure to answer this source, in ms, by what it did since `sinceMs`;
+   * `Infinity` while nobody knows.
+   */
+  leisureMs(station: number, sinceMs = 0): number {
+    return (this.#leisureAtMs[station] as number) < sinceMs ? NEVER : (this.#leisureMs[station] as number);
   }
 
   /** Two stations gave the same failure: it is the call's own. */

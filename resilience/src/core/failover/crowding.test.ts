@@ -87,7 +87,7 @@ test("[F11] callers leave → the station is busy for as long as their work take
 test("[F11] it begins to serve anew → nothing is known", () => {
   const crowding = calm();
   flow(crowding, 5_000, { untilMs: 6_000, sentEveryMs: 10, servedEveryMs: 20, tookMs: 500 });
-  crowding.restart();
+  crowding.restart(0);
   assert.deepEqual(
     [crowding.stretch, crowding.isMounting, crowding.isBusy(6_000), crowding.work(6_000)],
     [1, false, false, 0],

@@ -23,6 +23,8 @@ export interface Crowd {
 
 /** From here on a station is crowded: a queue as long as two services is usual at four fifths of the load. */
 export const CROWDED = 3;
+/** From here on no limit is raised: more calls would only wait there. */
+export const FULL = 2;
 /** Quicker than this is not told apart: what is added is the network, or a busy process here. */
 export const LEAST_LEISURE_MS = 20;
 /** The station is looked at so often, or once in an answer time at leisure where that is longer. */
@@ -62,6 +64,7 @@ export class Crowding implements Crowd {
   #looksInRow = 0;
   #answers = 0;
   #servedAtMs: number = Number.NEGATIVE_INFINITY;
+  #begunAtMs = 0;
   /** Until when it has to work on what it was given, as far as can be estimated. */
   #busyUntilMs: number = Number.NEGATIVE_INFINITY;
 
@@ -139,8 +142,14 @@ export class Crowding implements Crowd {
     return nowMs < this.#busyUntilMs;
   }
 
+  /** When it began to serve: what it took at leisure before may be another time now. */
+  get begunAtMs(): number {
+    return this.#begunAtMs;
+  }
+
   /** It begins to serve: what it did before it rested says nothing of now. */
-  restart(): void {
+  restart(nowMs: number): void {
+    this.#begunAtMs = nowMs;
     this.#stretch = 1;
     this.#answeredStretch = 1;
     this.#bestPerMs = 0;

@@ -46,7 +46,7 @@ import {
   WAITING,
 } from "./call.ts";
 import { CallQueue } from "./call-queue.ts";
-import { CROWDED, LEAST_LEISURE_MS } from "./crowding.ts";
+import { CROWDED, FULL, LEAST_LEISURE_MS } from "./crowding.ts";
 import type { FailoverEvent } from "./events.ts";
 import type { FailoverDecision, PlannedCause, Promotion } from "./failover.ts";
 import { type CallOutcome, GoodputWatch } from "./goodput.ts";
@@ -143,6 +143,8 @@ const STRANGER_RATIO = 2;
  * first does, and a station that hangs from the first call on is found out in this way only.
  */
 const STRANGER_HEDGE_MS = 1_000;
+/** … or after half of the time that callers are known to wait, while there is time for the second one; not sooner than this. */
+const MIN_STRANGER_HEDGE_MS = 100;
 /** Where nothing tells when the queue can move on, it is looked at again this soon. */
 const QUEUE_RECHECK_MS = 10;
 /** Calls whose callers' patience is unknown are ordered as if it were this long; only the order matters. */
@@ -414,6 +416,7 @@ export class Dispatcher {
     }
     sharedSlots?.tryTake();
     station.admission.enter(nowMs);
+    station.lull.noteSent();
     // What waited while this process stood still comes at once, and is no crowd.
     if (nowMs >= this.roles.distrustUntilMs) station.crowding.noteSent();
     if (station.crowding.isLookDue(nowMs)) this.#lookAtCrowd(station, nowMs);
@@ -463,6 +466,7 @@ export class Dispatcher {
   #ended(attempt: Attempt, end: AttemptEnd, nowMs: number): void {
     const { call, station } = attempt;
     station.out.remove(attempt);
+    station.lull.noteEnded(station.out.size, nowMs);
     if (!attempt.isAbandoned) station.crowding.noteEnded();
     if (attempt.isUploading) station.admission.uploadEnded();
     this.#leaveSlot(station);
@@ -535,9 +539,12 @@ export class Dispatcher {
 
   #noteLeisure({ terms: { source } }: Call, station: Station, tookMs: number, nowMs: number): void {
     const { admission, crowding } = station;
-    const beforeMs = source.leisureMs(station.number);
+    const { begunAtMs } = crowding;
+    const beforeMs = source.leisureMs(station.number, begunAtMs);
     // Where the limit is in force and answers are still slow, the station has become slower, and the limit is not the reason.
-    source.noteServed(station.number, tookMs, nowMs, admission.isBinding(nowMs) && crowding.stretch < CROWDED);
+    const slowMs = admission.isByDelay ? CROWDED : FULL;
+    const isCrowded = admission.isBinding(nowMs) && crowding.stretch < slowMs;
+    source.noteServed(station.number, tookMs, nowMs, isCrowded, begunAtMs);
     // The first answer of a source has nothing to be measured by.
     crowding.noteServed(tookMs, beforeMs, nowMs);
     if (crowding.isLookDue(nowMs)) this.#lookAtCrowd(station, nowMs);
@@ -548,7 +555,7 @@ export class Dispatcher {
     let sum = 0;
     let count = 0;
     for (const { call, isUploading, judgedFromMs } of station.out) {
-      const leisureMs = call.terms.source.leisureMs(station.number);
+      const leisureMs = call.terms.source.leisureMs(station.number, station.crowding.begunAtMs);
       if (isUploading || leisureMs === ENDLESS) continue;
       sum += (nowMs - judgedFromMs) / Math.max(leisureMs, LEAST_LEISURE_MS);
       count++;
@@ -572,18 +579,31 @@ export class Dispatcher {
     if (hintMs !== undefined && !station.admission.isFinishing(nowMs)) station.admission.pause(hintMs, nowMs);
   }
 
-  #served({ call, station }: Attempt, { settlement }: AttemptEnd, nowMs: number): void {
+  #served({ call, station, judgedFromMs }: Attempt, { settlement }: AttemptEnd, nowMs: number): void {
     // No list is made for those that failed nowhere: most.
     if (call.visits !== undefined)
       for (const visit of call.visits) {
         if (visit.station !== station) this.#lostComparison(visit, nowMs);
       }
+    else this.#compare(call, station, judgedFromMs, nowMs);
     if (call.out !== undefined) this.#outrun(call.out, nowMs);
     if (station === this.roles.failback?.to) {
       this.roles.failback.noteServed(nowMs);
       this.#isWakeStale = true;
     }
     this.#settle(call, settlement, "answered", nowMs);
+  }
+
+  /** A new call was served. Another station that serves no calls like it, which cannot be sent again, is at fault for that. */
+  #compare({ terms: { source } }: Call, server: Station, judgedFromMs: number, nowMs: number): void {
+    const isQuick = (nowMs - judgedFromMs) * STRANGER_RATIO <= this.#strangerAfterMs;
+    for (const station of this.roles.stations) {
+      if (station === server) continue;
+      // One that has too much to do answers late: elsewhere it was only quicker.
+      const counts = isQuick && !station.crowding.isBusy(nowMs) && !station.admission.isByDelay;
+      if (!station.evidence.noteServedBeside(source, counts, nowMs)) continue;
+      this.#look(station, nowMs);
+    }
   }
 
   /** Attempts that were out for long at stations of which nobody knows what is usual: another one was quicker. */
@@ -1022,13 +1042,20 @@ export class Dispatcher {
     const isUsualKnown = source.isKnown && usual.overdueAfterMs < ENDLESS;
     // Nothing is to be hoped for from a station that is silent: what is overdue there goes elsewhere at once.
     const isPatient = !isUsualKnown || (isOverdue && !station.evidence.isSilent);
-    let afterMs = Math.max(STRANGER_HEDGE_MS, this.#usualMs(station) * STRANGER_RATIO);
+    let afterMs = Math.max(this.#strangerAfterMs, this.#usualMs(station) * STRANGER_RATIO);
     if (usual.overdueAfterMs < ENDLESS) {
       const knownMs = (isPatient ? usual.hedgeAfterMs : usual.overdueAfterMs) * ratio;
       afterMs = isUsualKnown ? knownMs : Math.max(afterMs, knownMs);
     }
     if (source.isKnown) afterMs = Math.max(afterMs, source.overdueAfterMs);
     return Math.max(judgedFromMs + afterMs, this.roles.distrustUntilMs);
+  }
+
+  /** How long an attempt is out before it is worth a second one, where nobody knows how long it may take. */
+  get #strangerAfterMs(): number {
+    const { estimateMs } = this.patience;
+    if (estimateMs === undefined) return STRANGER_HEDGE_MS;
+    return Math.min(STRANGER_HEDGE_MS, Math.max(MIN_STRANGER_HEDGE_MS, estimateMs / 2));
   }
 
   /** Is it known how long an attempt of this kind may take? Otherwise its age is not held against its station. */
@@ -1101,7 +1128,11 @@ export class Dispatcher {
       if (nowMs < this.#lateAtMs(attempt)) return;
     }
     attempt.isHedged = true;
-    if (call.state.phase !== "running" || !this.#mayResend(call) || call.out?.length !== 1) return;
+    if (call.state.phase !== "running" || call.out?.length !== 1) return;
+    if (!this.#mayResend(call)) {
+      if (!this.#isUsualKnown(attempt)) station.evidence.noteUnanswered(call.terms.source, startedMs);
+      return;
+    }
     // A station that was replaced and answers nothing is left: that is no second attempt out of impatience.
     if (attempt.isLeft && station.evidence.lastServedMs < startedMs) return this.#moveOn(attempt, nowMs);
     const next = this.#router.next(call, nowMs);
@@ -1177,7 +1208,7 @@ export class Dispatcher {
    */
   #crowdedOut({ station, call, isUploading, judgedFromMs, startedMs }: Attempt, nowMs: number): void {
     if (isUploading || nowMs < this.roles.distrustUntilMs) return;
-    const leisureMs = call.terms.source.leisureMs(station.number);
+    const leisureMs = call.terms.source.leisureMs(station.number, station.crowding.begunAtMs);
     const isLate = nowMs - judgedFromMs >= CROWDED * Math.max(leisureMs, LEAST_LEISURE_MS);
     const isCrowded = station.crowding.stretch >= CROWDED || station.evidence.lastServedMs < startedMs;
     if (isLate && isCrowded) this.#noteLoad(station, "unanswered", nowMs);

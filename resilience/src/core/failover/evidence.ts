@@ -12,6 +12,7 @@
  * reversible. *Failing* makes it ineligible, and moves the active role.
  */
 import { COUNT, checked, DURATION_MS } from "../options.ts";
+import { Uncompared } from "./uncompared.ts";
 
 export interface CommandPathOptions {
   /** Failures that could not be compared must have lasted for at least this long. In ms; 0 or more. Default 1,000. */
@@ -71,6 +72,8 @@ export class StationEvidence {
   #lastFailedAtMs: number = Number.NEGATIVE_INFINITY;
   #otherFailedAtMs: number = Number.NEGATIVE_INFINITY;
   #overdue = 0;
+  readonly #unanswered: Uncompared = new Uncompared();
+  readonly #failedAlone: Uncompared = new Uncompared();
   /** Since when so many are overdue that the station counts as silent. */
   #silentSinceMs: number = Number.POSITIVE_INFINITY;
   /** 1 for a command that another station served after this one had failed it, 0 for one served here; the newest last. */
@@ -104,6 +107,7 @@ export class StationEvidence {
     if (startedMs >= this.#refusedSinceMs) this.#clearRefused();
     this.#overdue = 0;
     this.#silentSinceMs = Number.POSITIVE_INFINITY;
+    this.#unanswered.clear();
   }
 
   /** A call of `source` was refused for load. `wasServed`: has the station ever served this source? */
@@ -152,6 +156,7 @@ export class StationEvidence {
     this.#failedFromMs = Math.min(this.#failedFromMs, nowMs);
     if (wasServed) this.#failsWhatItServed = true;
     if (this.#failedSources.size < MANY_SOURCES) this.#failedSources.add(source);
+    this.#failedAlone.note(source);
     return nowMs - this.#otherFailedAtMs <= LATELY_MS;
   }
 
@@ -166,6 +171,29 @@ export class StationEvidence {
   /** A command that failed here was served by another station. `startedMs`: when it was sent here. */
   noteServedElsewhere(startedMs: number): void {
     if (startedMs >= this.#beginsMs) this.#addVerdict(1);
+  }
+
+  /**
+   * A call of `source` has been out for so long that it would be worth a second attempt, which it cannot have; how long it
+   * may take is not known.
+   */
+  noteUnanswered(source: object, startedMs: number): void {
+    if (startedMs >= this.#beginsMs) this.#unanswered.note(source);
+  }
+
+  /** Is it worth finding out whether another station serves a new call of `source`? */
+  isWorthComparing(source: object): boolean {
+    return this.#failedAlone.isWorthComparing(source) || this.#unanswered.isWorthComparing(source);
+  }
+
+  /**
+   * Another station served a new call of `source`; `isQuick`: in less time than calls here have been out for. True where that
+   * speaks against this one.
+   */
+  noteServedBeside(source: object, isQuick: boolean, nowMs: number): boolean {
+    const isAgainst = this.#failedAlone.take(source) || (isQuick && this.#unanswered.take(source));
+    if (isAgainst) this.noteServedElsewhere(nowMs);
+    return isAgainst;
   }
 
   /** An attempt became overdue at `nowMs`. */
@@ -335,5 +363,6 @@ export class StationEvidence {
     this.#failedFromMs = Number.POSITIVE_INFINITY;
     this.#failsWhatItServed = false;
     this.#failedSources.clear();
+    this.#failedAlone.clear();
   }
 }

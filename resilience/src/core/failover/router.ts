@@ -10,6 +10,8 @@ import type { Station } from "./station.ts";
 
 /** A station in doubt is tried again this often, with a repeatable call, while another serves. */
 const TRIAL_INTERVAL_MS = 250;
+/** A new call is compared at another station this often, one at a time, while the active one does not serve its kind. */
+const COMPARISON_INTERVAL_MS = 250;
 /** A station that refuses connections is tried this often where nobody else serves: a refused connection costs nothing. */
 const REFUSED_TRIAL_INTERVAL_MS = 50;
 /** A station that nobody would call usable, but that served within this time, is given more than one call at a time. */
@@ -19,6 +21,7 @@ const LEASE_RECHECK_MS = 10;
 
 export class Router {
   readonly #roles: Roles;
+  #nextComparisonMs: number = Number.NEGATIVE_INFINITY;
 
   constructor(roles: Roles) {
     this.#roles = roles;
@@ -31,7 +34,11 @@ export class Router {
     if (!roles.isLeaseHeld(nowMs)) return undefined;
     if (failback?.takes(call) === true && failback.to.admits(nowMs)) return failback.to;
     if (roles.isUsable(active, nowMs)) {
-      if (!active.isDoubted) return active.admits(nowMs) ? active : undefined;
+      if (!active.isDoubted) {
+        const other = this.#toCompare(call, nowMs);
+        if (other !== undefined) return other;
+        return active.admits(nowMs) ? active : undefined;
+      }
       if (!roles.hasAlternative(active, nowMs)) return active.admits(nowMs) ? active : undefined;
       if (this.#isTrialDue(active, call, nowMs)) return active;
     }
@@ -88,6 +95,20 @@ export class Router {
   #isFresh(call: Call, station: Station, nowMs: number): boolean {
     if (station.isDoubted || call.isOutAt(station) || !this.#roles.isUsable(station, nowMs)) return false;
     return call.visitAt(station) === undefined;
+  }
+
+  /** The station that shows whether calls like this one, which the active one did not serve, are served elsewhere. */
+  #toCompare(call: Call, nowMs: number): Station | undefined {
+    const { active, stations } = this.#roles;
+    if (!active.evidence.isWorthComparing(call.terms.source) || nowMs < this.#nextComparisonMs) return undefined;
+    if (call.visits !== undefined) return undefined;
+    for (const station of stations) {
+      if (station === active || station.isDoubted || station.out.size > 0) continue;
+      if (!this.#roles.isUsable(station, nowMs) || !station.admits(nowMs)) continue;
+      this.#nextComparisonMs = nowMs + COMPARISON_INTERVAL_MS;
+      return station;
+    }
+    return undefined;
   }
 
   #isTrialDue(station: Station, call: Call, nowMs: number): boolean {

@@ -18,6 +18,7 @@ import type { Attempt } from "./call.ts";
 import { Crowding } from "./crowding.ts";
 import type { StationEvidence } from "./evidence.ts";
 import type { Assessment, Evidence } from "./failover.ts";
+import { Lull } from "./lull.ts";
 
 /** Why a station is out of service on purpose, and until when. */
 export interface Maintenance {
@@ -65,6 +66,7 @@ export class Station {
   readonly admission: Admission;
   readonly answerTimes: AnswerTimes = new AnswerTimes();
   readonly crowding: Crowding = new Crowding();
+  readonly lull: Lull = new Lull();
   readonly out: AttemptsOut<Attempt> = new AttemptsOut();
   maintenance: Maintenance | undefined = undefined;
   liveness: Standing = "unknown";
@@ -96,6 +98,7 @@ export class Station {
   admits(nowMs: number): boolean {
     const { sharedSlots } = this.parts;
     if (sharedSlots !== undefined && sharedSlots.running >= sharedSlots.maxConcurrent) return false;
+    if (this.lull.isOn(this.answerTimes.usualMs, nowMs)) return false;
     return this.admission.admits(nowMs);
   }
 
@@ -104,7 +107,9 @@ export class Station {
     const { sharedSlots } = this.parts;
     // Nobody tells when another user of the slots leaves one.
     if (sharedSlots !== undefined && sharedSlots.running >= sharedSlots.maxConcurrent) return nowMs + SLOT_RECHECK_MS;
-    return this.admission.nextMs(nowMs);
+    const opensMs = this.admission.nextMs(nowMs);
+    const { usualMs } = this.answerTimes;
+    return this.lull.isOn(usualMs, nowMs) ? Math.max(opensMs, this.lull.endsAtMs(usualMs)) : opensMs;
   }
 
   /** May calls be sent there at all, as far as is known? The active one is, until something is held against it. */
@@ -135,7 +140,7 @@ export class Station {
     // Calls that are there to find out whether it serves at all are none that it is known to bear.
     this.admission.begin(inFlightBefore, nowMs, this.admission.isTrial ? 0 : this.admission.inFlight);
     this.evidence.startAfresh(nowMs);
-    this.crowding.restart();
+    this.crowding.restart(nowMs);
     this.nextTrialMs = nowMs;
   }
 

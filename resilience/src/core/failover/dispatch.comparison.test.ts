@@ -1,0 +1,142 @@
+/**
+ * Calls that may not be sent twice, at a station that does not serve them: a new call shows whether another station does.
+ * And calls that are held back while a busy station answers nothing.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Dispatching, type DispatchingOptions, type Terms } from "../../../../test/worlds/dispatching.ts";
+import type { Attempt } from "./call.ts";
+
+const SLOW: DispatchingOptions = { stations: [{ timeoutMs: 30_000 }, { timeoutMs: 30_000 }] };
+
+interface Load {
+  readonly everyMs: number;
+  readonly forMs: number;
+  readonly terms?: (place: number) => Terms;
+  readonly patienceMs?: number;
+  /** What an attempt comes to, and after how long; undefined: it never ends. */
+  readonly fate: (
+    attempt: Attempt,
+    world: Dispatching,
+  ) => { readonly result: "served" | "failed"; readonly tookMs: number } | undefined;
+}
+
+/** Calls every so often, each of which ends as `fate` says; callers leave after their patience. */
+function offer(world: Dispatching, { everyMs, forMs, terms, patienceMs = 60_000, fate }: Load): void {
+  const untilMs = world.nowMs + forMs;
+  const calls: ReturnType<Dispatching["submit"]>[] = [];
+  for (let place = 0; world.nowMs < untilMs; place++) {
+    if (place % everyMs === 0) calls.push(world.submit(terms?.(place / everyMs) ?? { source: "route" }));
+    world.advance(1);
+    for (const attempt of [...world.out]) {
+      const end = fate(attempt, world);
+      if (attempt.isAbandoned) world.end(attempt, "lost");
+      else if (end !== undefined && world.nowMs - attempt.startedMs >= end.tookMs) world.end(attempt, end.result);
+    }
+    for (const call of calls) {
+      const left = world.settled.get(call) === undefined && world.nowMs - call.arrivedMs >= patienceMs;
+      if (left) world.input({ type: "cancel", call, reason: "gone" });
+    }
+  }
+}
+
+const served = (world: Dispatching, fromMs: number): number =>
+  [...world.settled].filter(([call, end]) => call.arrivedMs >= fromMs && "value" in end).length;
+
+const NORTH_HANGS: Load["fate"] = ({ station }) =>
+  station.name === "north" ? undefined : { result: "served", tookMs: 20 };
+const NORTH_FAILS: Load["fate"] = ({ station }) => ({
+  result: station.name === "north" ? "failed" : "served",
+  tookMs: 20,
+});
+
+for (const [what, fate] of [
+  ["hangs", NORTH_HANGS],
+  ["fails everything", NORTH_FAILS],
+] as const) {
+  for (const [how, terms] of [
+    ["one route", () => ({ source: "route" })],
+    ["a route each", (place: number) => ({ source: `route ${place}` })],
+  ] as const) {
+    for (const everyMs of [10, 50, 250]) {
+      for (const patienceMs of [2_000, 60_000]) {
+        test(`[F1] [F10] north ${what} from its first call on, calls without key every ${everyMs} ms of ${how}, callers wait ${patienceMs} ms → found by new calls`, () => {
+          const world = new Dispatching(SLOW);
+          offer(world, { everyMs, forMs: 15_000, terms, patienceMs, fate });
+          assert.deepEqual(
+            world.told("promoted").map(({ station }) => station),
+            ["south"],
+          );
+          const atMs = world.told("promoted")[0]?.atMs ?? 0;
+          assert.ok(atMs <= (everyMs <= 50 ? 4_000 : 6_000), `after ${atMs} ms`);
+          assert.ok(served(world, 7_000) >= (8_000 / everyMs) * 0.95, `${served(world, 7_000)} served after that`);
+        });
+      }
+    }
+  }
+}
+
+test("[F10] a route that takes five seconds at both stations, beside quick ones or alone → no doubt, few go elsewhere", () => {
+  for (const patienceMs of [2_000, 60_000]) {
+    const world = new Dispatching(SLOW);
+    const fate: Load["fate"] = () => ({ result: "served", tookMs: 5_000 });
+    offer(world, { everyMs: 100, forMs: 30_000, patienceMs, fate });
+    assert.deepEqual([world.told("promoted").length, world.told("doubted").length], [0, 0]);
+    const sent = world.actions.filter((action) => action.type === "send");
+    const elsewhere = sent.filter((action) => action.type === "send" && action.attempt.station === world.south);
+    assert.ok(elsewhere.length <= 15, `${elsewhere.length} of ${sent.length} at south`);
+  }
+});
+
+test("[F10] a route that takes five seconds or a moment, by chance, at few calls a second → no change of roles", () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const world = new Dispatching(SLOW);
+    let state = seed;
+    const slow = new Map<unknown, boolean>();
+    const fate: Load["fate"] = ({ call }) => {
+      if (!slow.has(call)) {
+        state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
+        slow.set(call, state / 2 ** 31 < 0.5);
+      }
+      return { result: "served", tookMs: slow.get(call) === true ? 5_000 : 20 };
+    };
+    offer(world, { everyMs: 700, forMs: 60_000, fate });
+    assert.equal(world.told("promoted").length, 0, `seed ${seed}`);
+  }
+});
+
+test("[F10] calls that cannot be repeated fail at both stations alike → compared once, nobody is blamed", () => {
+  const world = new Dispatching(SLOW);
+  offer(world, { everyMs: 33, forMs: 20_000, fate: () => ({ result: "failed", tookMs: 20 }) });
+  assert.deepEqual([world.told("promoted").length, world.told("doubted").length], [0, 0]);
+  const elsewhere = world.actions.filter((action) => action.type === "send" && action.attempt.station === world.south);
+  assert.ok(elsewhere.length <= 2, `${elsewhere.length} at south`);
+});
+
+/** 50 to 150 ms: the first call that is out for longer than any was is so late that others say more. */
+const UNEVEN: Load["fate"] = ({ call }) => ({ result: "served", tookMs: 50 + ((call.id * 37) % 101) });
+
+test("[F10] a busy station answers nothing for a moment → calls are held back, and go with its next answer", () => {
+  const world = new Dispatching(SLOW);
+  offer(world, { everyMs: 5, forMs: 2_000, fate: UNEVEN });
+  const sentBefore = world.dispatcher.sent.first;
+  offer(world, { everyMs: 5, forMs: 60, fate: () => undefined });
+  const sent = world.dispatcher.sent.first - sentBefore;
+  assert.ok(sent >= 4 && sent <= 6, `${sent} of 12 were sent into the silence`);
+  assert.equal(world.dispatcher.waiting, 12 - sent);
+  offer(world, { everyMs: 5, forMs: 1_000, fate: UNEVEN });
+  assert.deepEqual([world.dispatcher.waiting, world.roles.epoch], [0, 1]);
+});
+
+test("[F10] … it has stopped → those that were held back go to the other station as soon as it is in doubt", () => {
+  const world = new Dispatching(SLOW);
+  offer(world, { everyMs: 5, forMs: 2_000, fate: UNEVEN });
+  const atMs = world.nowMs;
+  const terms = (place: number): Terms => ({ source: "route", key: `k${place}` });
+  offer(world, { everyMs: 5, forMs: 500, terms, fate: NORTH_HANGS });
+  const stuck = world.actions.filter(
+    (action) => action.type === "send" && action.attempt.station === world.north && action.attempt.startedMs >= atMs,
+  );
+  assert.ok(stuck.length <= 6, `${stuck.length} were sent to a station that had stopped`);
+  assert.equal(world.roles.active, world.south);
+});
