@@ -10,7 +10,7 @@
 import type { Attempt, Command } from "../fleet/observer.ts";
 import { endOf, isTimedOut } from "./attempt-ends.ts";
 import type { DocumentedGroup } from "./documented.ts";
-import { WORTH_A_SECOND_MS } from "./documented.ts";
+import { LEAST_WORTH_A_SECOND_MS } from "./documented.ts";
 
 /** Instants on one axis differ by rounding. */
 const ROUNDING_MS = 0.001;
@@ -117,6 +117,9 @@ export class CommandPathTally {
   #compared: (0 | 1)[] = [];
   /** Of commands that a gateway must have compared, so many in a row failed here and were served elsewhere. */
   #surelyLost = 0;
+  /** Commands that were not served here since the last one that was, and how many others were compared with them. */
+  #unserved = 0;
+  #besideCompared = 0;
   #answeredMs: number = Number.NEGATIVE_INFINITY;
   /** The least time after which an attempt may have been overdue since then; what others answer meanwhile may raise it. */
   #leastLateMs: number = Number.POSITIVE_INFINITY;
@@ -148,6 +151,7 @@ export class CommandPathTally {
     }
     // One that was given up here, because another station answered first, was overdue until then.
     else if (!attempt.ours || this.#isLate(attempt, nowMs)) this.#unanswered.push(attempt);
+    if (end !== "served") this.#unserved++;
     if (end === "served") this.#served(localMs, nowMs - attempt.judgedFromLocalMs);
     else if (end === "nothing" || localMs < this.#beginsMs) return;
     else if (end === "refused") {
@@ -160,12 +164,16 @@ export class CommandPathTally {
     }
   }
 
-  /** Another station has served its attempt of a command, which has failed here or is still out here for long. */
+  /**
+   * Another station has served its attempt of a command, which has failed here or is still out here for long; or which
+   * never was here, while others like it are not served here.
+   */
   servedElsewhere(served: Attempt, nowMs: number): void {
     const { command, status = 0, lies, signal } = served;
     const failed = this.#failedHere.get(command) ?? this.#outLong(command, nowMs);
     this.#failedHere.delete(command);
-    if (failed === undefined || failed.startedMs < this.#beginsMs) return;
+    if (failed === undefined) return this.#servedBeside(nowMs);
+    if (failed.startedMs < this.#beginsMs) return;
     this.#compare(1);
     // Which of several sendings of a command failed where cannot be seen; other answers than success may say nothing.
     if (failed.sure && command.sendings === 1 && status < 300 && !lies && !signal.aborted) this.#surelyLost++;
@@ -182,6 +190,8 @@ export class CommandPathTally {
     this.#lost.clear();
     this.#failed.clear();
     this.#compared = [];
+    this.#unserved = 0;
+    this.#besideCompared = 0;
     this.#surelyLost = 0;
     this.#unanswered = [];
     this.#beginsMs = nowMs;
@@ -216,10 +226,19 @@ export class CommandPathTally {
     return undefined;
   }
 
+  /** A gateway may compare as many new commands as were not served here. */
+  #servedBeside(nowMs: number): void {
+    let out = 0;
+    for (const attempt of this.#out) if (nowMs - attempt.judgedFromLocalMs >= LEAST_WORTH_A_SECOND_MS) out++;
+    if (this.#besideCompared >= this.#unserved + out) return;
+    this.#besideCompared++;
+    this.#compare(1);
+  }
+
   /** The attempt of `command` that was worth a second one elsewhere; undefined where there is none. */
   #outLong(command: Command, nowMs: number): Mark | undefined {
     for (const attempt of this.#out)
-      if (attempt.command === command && nowMs - attempt.judgedFromLocalMs >= WORTH_A_SECOND_MS)
+      if (attempt.command === command && nowMs - attempt.judgedFromLocalMs >= LEAST_WORTH_A_SECOND_MS)
         return { startedMs: attempt.localMs, sure: false };
     return undefined;
   }
@@ -237,6 +256,8 @@ export class CommandPathTally {
   #served(startedMs: number, tookMs: number): void {
     for (const row of [this.#lost, this.#failed]) row.served(startedMs);
     this.#compare(0);
+    this.#unserved = 0;
+    this.#besideCompared = 0;
     this.#surelyLost = 0;
     if (tookMs >= 0) this.#usual.add(tookMs);
   }

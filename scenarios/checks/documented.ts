@@ -6,8 +6,12 @@
 import type { Fleet } from "../fleet/fleet.ts";
 import type { WrittenGroup } from "../fleet/plan.ts";
 
-/** docs/guide/failover.md: where nobody knows what is usual, an attempt is worth a second one after this. */
+/**
+ * docs/guide/failover.md: where nobody knows what is usual, an attempt is worth a second one after this, or after half of
+ * the time that callers are known to wait, but not before the least.
+ */
 export const WORTH_A_SECOND_MS = 1_000;
+export const LEAST_WORTH_A_SECOND_MS = 100;
 
 /** Durations in ms. */
 export interface DocumentedGroup {

@@ -6,18 +6,21 @@
  *   usually takes, or was declared down or replaced for failing with it in hand;
  * - the active station is in doubt (`doubted` … `trusted`), was declared down, is out of service, its circuit is open, or
  *   nobody is fit (`kept`);
+ * - the active station has not served three commands since the last one that it served: new ones show whether another does;
  * - its gateway abstains after a stall of its own, and so keeps an active station that fails: the role waits, calls do not;
  * - a failback tries the station out (`handover-begun` … `promoted` or `handover-ended`).
  */
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import type { Attempt, Command } from "../fleet/observer.ts";
-import { WORTH_A_SECOND_MS } from "./documented.ts";
+import { LEAST_WORTH_A_SECOND_MS } from "./documented.ts";
 import { PerStation } from "./per-station.ts";
 
 /** Of so many answers of a station, half were quicker than an attempt that is taken for overdue. */
 const ANSWERS = 20;
 /** What is learned is looked at again after so many; with fewer answers than both, others tell what is usual (`answer-times.ts`). */
 const REFRESHED_AFTER = 32;
+/** So many commands in a row that are not served are worth a comparison with new ones (`uncompared.ts`). */
+const WORTH_COMPARING = 3;
 /** An overdue attempt has been out for this long at least, however quick its station is (`answer-times.ts`). */
 const LEAST_OVERDUE_MS = 5;
 
@@ -37,11 +40,19 @@ interface Known {
   rests: boolean;
   /** How long its last answers took. */
   readonly answersMs: number[];
+  /** When those were sent that ended without success, since the last success. */
+  unservedFromMs: number[];
 }
 
 export class WaysOfCalls {
   readonly #groups: Map<string, Active> = new Map();
-  readonly #stations = new PerStation<Known>(() => ({ down: false, circuitOpen: false, rests: false, answersMs: [] }));
+  readonly #stations = new PerStation<Known>(() => ({
+    down: false,
+    circuitOpen: false,
+    rests: false,
+    answersMs: [],
+    unservedFromMs: [],
+  }));
   readonly #served: (attempt: Attempt) => boolean;
   /** Attempts whose station was declared down, or replaced for failing, while they were out. */
   readonly #left: WeakSet<Attempt> = new WeakSet();
@@ -104,9 +115,16 @@ export class WaysOfCalls {
    * how long a station usually takes.
    */
   ended(attempt: Attempt, tookMs: number): void {
-    const { group, station } = attempt;
-    if (!this.#served(attempt) || !(tookMs >= 0)) return;
-    const { answersMs } = this.#stations.of(group, station);
+    const { group, station, localMs } = attempt;
+    const known = this.#stations.of(group, station);
+    if (!this.#served(attempt)) {
+      known.unservedFromMs = [...known.unservedFromMs.slice(1 - WORTH_COMPARING), localMs];
+      return;
+    }
+    // A late success proves nothing about what was sent after it.
+    known.unservedFromMs = known.unservedFromMs.filter((fromMs) => fromMs > localMs);
+    if (!(tookMs >= 0)) return;
+    const { answersMs } = known;
     answersMs.push(tookMs);
     if (answersMs.length > ANSWERS + REFRESHED_AFTER) answersMs.shift();
   }
@@ -115,8 +133,9 @@ export class WaysOfCalls {
   mayGo({ command, group, station }: Attempt, active: string, nowMs: number): boolean {
     const { doubted, kept, tried, abstainsUntilMs } = this.#of(group);
     if (doubted || kept || tried === station || nowMs < abstainsUntilMs) return true;
-    const { down, circuitOpen, rests } = this.#stations.of(group, active);
+    const { down, circuitOpen, rests, unservedFromMs } = this.#stations.of(group, active);
     if (down || circuitOpen || rests) return true;
+    if (unservedFromMs.length + this.#outLong(group, active, nowMs) >= WORTH_COMPARING) return true;
     return (this.#there.get(command)?.attempts ?? []).some(
       (one) => one.station !== station && this.#cameToNothing(one, nowMs),
     );
@@ -128,7 +147,18 @@ export class WaysOfCalls {
     const { answersMs } = this.#stations.of(attempt.group, attempt.station);
     const isKnown = answersMs.length >= ANSWERS + REFRESHED_AFTER;
     const usualMs = isKnown ? Math.min(median(answersMs.slice(0, ANSWERS)), median(answersMs.slice(-ANSWERS))) : 0;
-    return nowMs - attempt.judgedFromLocalMs >= Math.max(LEAST_OVERDUE_MS, Math.min(usualMs, WORTH_A_SECOND_MS));
+    return nowMs - attempt.judgedFromLocalMs >= Math.max(LEAST_OVERDUE_MS, Math.min(usualMs, LEAST_WORTH_A_SECOND_MS));
+  }
+
+  /** How many attempts have been out at `station` for so long that a second one is worth it. */
+  #outLong(group: string, station: string, nowMs: number): number {
+    let count = 0;
+    for (const { attempts } of this.#there.values())
+      for (const one of attempts) {
+        const isOut = one.group === group && one.station === station && one.endedAtMs === undefined;
+        if (isOut && nowMs - one.judgedFromLocalMs >= LEAST_WORTH_A_SECOND_MS) count++;
+      }
+    return count;
   }
 
   #leave(group: string, station: string): void {
