@@ -91,8 +91,8 @@ for (const slowMs of [120, 170, 200, 240, 300, 600, 1_200]) {
       world.offer({ forMs: 3_000, ...load });
       assert.equal(world.dispatcher.switchover("north", "switchover", "test", world.nowMs), 3);
       const figures = world.offer({ forMs: 15_000, ...load });
-      assert.ok(goodput(figures, 5) >= 199, `${kind}: ${figures.goodput}`);
-      assert.equal(figures.refused.filter(({ arrivedMs }) => arrivedMs >= 5_000).length, 0, kind);
+      assert.ok(goodput(figures, 3) >= 199, `${kind}: ${figures.goodput}`);
+      assert.equal(figures.refused.length, 0, kind);
     }
   });
 }

@@ -63,11 +63,11 @@ test("[F6] a promotion where the load is known → that load and little more, wi
 });
 
 /** A round trip in which the station is kept full and finishes `count` calls, spread over it. Returns the limits seen. */
-function roundTrip(admission: Admission, fromMs: number, count: number): Set<number> {
+function roundTrip(admission: Admission, fromMs: number, count: number, usualMs = USUAL_MS): Set<number> {
   const limits = new Set<number>();
   for (let call = 0; call < count; call++) {
-    const nowMs = fromMs + (call * USUAL_MS) / count;
-    finish(admission, nowMs);
+    const nowMs = fromMs + (call * usualMs) / count;
+    finish(admission, nowMs, "finished", usualMs);
     fill(admission, nowMs);
     limits.add(admission.limit);
   }
@@ -104,6 +104,16 @@ test("[F6] the usual load is known → the limit begins there and grows by a ten
   fill(admission, 0);
   for (let trip = 1; trip <= 3; trip++) roundTrip(admission, trip * USUAL_MS, 20);
   assert.ok(admission.limit > first && admission.limit <= first * 1.1 ** 3 + 1e-9, String(admission.limit));
+});
+
+test("[F6] the station takes longer than the one before it → the limit grows by half until as many calls a second fit", () => {
+  const admission = new Admission();
+  // 40 at once at a station that took 100 ms, and this one takes 300.
+  admission.begin(40, 0, 0, 40 / 100);
+  fill(admission, 0);
+  for (let trip = 1; trip <= 3; trip++) roundTrip(admission, trip * 300, 20, 300);
+  const needed = 1.25 * 120;
+  assert.ok(admission.limit >= needed && admission.limit <= needed * 1.1, String(admission.limit));
 });
 
 test("[F11] a refusal for load → at most nine tenths of what was in flight, once a round trip", () => {

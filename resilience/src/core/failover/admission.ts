@@ -103,6 +103,8 @@ export class Admission {
   /** It was learned from answers that took long, and not from refusals. */
   #isByDelay = false;
   #growth = SLOW_START;
+  /** Calls a ms that another station served before this one: it needs as many at once as come while it answers one. */
+  #perMs = 0;
   #begunAtMs: number = Number.NEGATIVE_INFINITY;
   #inFlight = 0;
   /** Of these, how many still send their bodies: no work for the station yet. */
@@ -177,9 +179,10 @@ export class Admission {
 
   /**
    * The station has just become active: it is given a few calls at first, or as many as were in flight elsewhere; `beside`
-   * so many that it has already: they came from the station that failed, and new ones do not have to wait for their end.
+   * so many that it has already: they came from the station that failed, and new ones do not have to wait for their end;
+   * `perMs` how many calls a ms were served elsewhere, 0 where nobody knows.
    */
-  begin(concurrent: number, nowMs: number, beside = 0): void {
+  begin(concurrent: number, nowMs: number, beside = 0, perMs = 0): void {
     const known = concurrent >= 1;
     this.#limit = Math.min(
       this.#maxConcurrent,
@@ -188,6 +191,7 @@ export class Admission {
     this.#growth = known ? GENTLE_START : SLOW_START;
     this.#restart(nowMs);
     this.#beside = beside;
+    this.#perMs = perMs;
   }
 
   /** One call at a time: nobody knows whether the station serves at all. */
@@ -312,6 +316,7 @@ export class Admission {
 
   #restart(nowMs: number): void {
     this.#beside = 0;
+    this.#perMs = 0;
     this.#begunAtMs = nowMs;
     this.#isLearned = false;
     this.#isByDelay = false;
@@ -432,8 +437,11 @@ export class Admission {
   }
 
   #raise(usualMs: number, nowMs: number): void {
-    if (!this.#isLearned) this.#limit *= this.#growth;
-    else {
+    if (!this.#isLearned) {
+      // One that takes longer than the station before it needs more calls at once to serve as many.
+      const needed = Math.min(this.#perMs * usualMs * FIRST_SHARE, this.#limit * SLOW_START);
+      this.#limit = Math.max(this.#limit * this.#growth, needed);
+    } else {
       const calmMs = nowMs - this.#loweredAtMs;
       const rounds = Math.max(1, (nowMs - this.#roundFromMs) / Math.max(MIN_ROUND_MS, usualMs));
       const step = Math.min(SLOW_START - 1, PROBE_STEP * (calmMs / 1_000) ** 3);

@@ -868,6 +868,32 @@ test("[F7] the canary fails → the call is served by the active station, and th
   assert.equal(world.roles.active.name, "south");
 });
 
+test("[F7] the canary is not answered in time, and the active station answers meanwhile → off at once, with one call spent", () => {
+  const world = new Dispatching({
+    failback: { mode: "automatic", holdDownMs: 1_000 },
+    stations: [{ timeoutMs: 30_000 }, { timeoutMs: 30_000 }],
+  });
+  world.serve(80, { source: "route" }, 20);
+  world.declare("north", "down");
+  world.declare("north", "alive");
+  // Often enough that what it served is not forgotten, and how long that takes.
+  for (let call = 0; call < 50; call++) world.serve(1, { source: "route" }, 20);
+  const sentBefore = world.dispatcher.sent.first;
+  for (let call = 0; call < 30; call++) {
+    const own = world.submit({ source: "route", key: `k${call}` });
+    for (let wait = 0; wait < 20 && world.endOf(own) === undefined; wait++) {
+      world.advance(10);
+      const answering = world.out.find((one) => one.call === own && one.station === world.south);
+      if (answering !== undefined && world.nowMs - answering.startedMs >= 20) world.end(answering, "served");
+    }
+    assert.equal(world.endOf(own), "south served");
+  }
+  const north = world.actions.filter((action) => action.type === "send" && action.attempt.station === world.north);
+  assert.equal(north.length - 80, 1, "one call was sent there to find out");
+  assert.equal(world.dispatcher.sent.first - sentBefore, 30);
+  assert.deepEqual([world.told("handover-ended").length, world.roles.active.name], [1, "south"]);
+});
+
 test("[F2] stopped while calls are out → nothing timed out meanwhile is held against a station", () => {
   const world = served();
   const calls = Array.from({ length: 8 }, () => world.submit({ key: "k", source: "known" }));

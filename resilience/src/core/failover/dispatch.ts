@@ -608,7 +608,12 @@ export class Dispatcher {
 
   /** Attempts that were out for long at stations of which nobody knows what is usual: another one was quicker. */
   #outrun(others: readonly Attempt[], nowMs: number): void {
+    const { failback } = this.roles;
     for (const { station, isHedged, isOverdue, isMoved, startedMs, permit } of others) {
+      // The next call that is to find out whether it serves would only be one more.
+      if (station === failback?.to && failback.isCanary && (isHedged || isOverdue)) {
+        this.#endFailback(`${station.name} did not answer its first call in time`, true, nowMs);
+      }
       if (!isHedged || isOverdue || isMoved) continue;
       this.#lostComparison({ station, last: "lost", lastStartedMs: startedMs, lastPermit: permit }, nowMs);
     }

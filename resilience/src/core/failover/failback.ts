@@ -37,6 +37,11 @@ export class Failback {
     return this.#nextStepMs;
   }
 
+  /** Does the station have to serve its first call yet? */
+  get isCanary(): boolean {
+    return this.#stage === "canary";
+  }
+
   /** Does `call` go to the station that is to become active? */
   takes(call: Call): boolean {
     if (this.#stage === "canary") return call.terms.isRepeatable && this.to.out.size === 0;

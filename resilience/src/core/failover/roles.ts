@@ -124,7 +124,10 @@ export class Roles {
     const active = this.station(station);
     this.#active = active;
     old.demoted(atMs, cause === "failure");
-    active.promoted(usualInFlight, atMs);
+    const { usualMs } = old.answerTimes;
+    // As planned, it has borne a share of the calls already.
+    const borne = cause === "failure" || active.admission.isTrial ? 0 : active.admission.inFlight;
+    active.promoted(Math.max(usualInFlight, borne), atMs, usualMs === 0 ? 0 : usualInFlight / usualMs);
     return { from: old, to: active };
   }
 
