@@ -31,7 +31,7 @@ const USAGE = `npm run bench:takeover -- [options]
   --rate N           commands a second (200)          --latency MS    of a station (80)
   --patience S       after which a caller leaves (2)  --capacity X    of the backup, times the rate (1.2)
   --duration S       of the load (20)                 --seed N        moves the fault instants (0: as written)
-  --reps N           runs of each (1)                 --parallel      the fronts of a case side by side
+  --reps N           runs of each (1)                 --parallel      as many fronts side by side as there are cores
   --matrix           everything that is promised      --quick         a few minutes
   --gateway FOLDER   checkout to measure (this one)   --reruns N      tries for a run without a stall (2)
   --resume           keep the calm runs of last-run/  --write         into results/, not last-run/

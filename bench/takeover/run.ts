@@ -8,6 +8,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { caseNamed } from "./cases.ts";
 import { fromJson, toJson } from "./exact-json.ts";
@@ -99,13 +100,20 @@ function demandPeers(cells: readonly Cell[]): void {
   if (!isInstalled("tcpdump")) console.error("tcpdump is not installed: tries at the stations are not counted.");
 }
 
-/** One run of every front of the cell: side by side where asked for and where the machine can bear it. */
+/**
+ * One run of every front of the cell: side by side where asked for, as many as the machine has cores. More of them wait for
+ * each other's turn, and what is measured then is the machine.
+ */
 async function runCell(cell: Cell, repetition: number, options: Session): Promise<(KeptRun | undefined)[]> {
   const hasBurst = caseNamed(cell.case).loadFactor !== undefined;
-  if (options.isParallel && !hasBurst && cell.setting.rate <= MAX_PARALLEL_RATE)
-    return Promise.all(cell.fronts.map((front, place) => keptRun(cell, front, repetition, place, options)));
+  const isParallel = options.isParallel && !hasBurst && cell.setting.rate <= MAX_PARALLEL_RATE;
+  const together = isParallel ? availableParallelism() : 1;
   const found: (KeptRun | undefined)[] = [];
-  for (const front of cell.fronts) found.push(await keptRun(cell, front, repetition, 0, options));
+  for (let from = 0; from < cell.fronts.length; from += together) {
+    const fronts = cell.fronts.slice(from, from + together);
+    const runs = fronts.map((front, place) => keptRun(cell, front, repetition, place, options));
+    found.push(...(await Promise.all(runs)));
+  }
   return found;
 }
 

@@ -32,9 +32,13 @@ export function groupOf(written: WrittenGroup): GroupSettings {
 }
 
 function stationsOf({ stations, heartbeat }: WrittenGroup): StationSettings[] {
-  return stations.map(({ heartbeat: own, ...station }) => {
+  return stations.map(({ heartbeat: own, burst, ...station }) => {
     const page = heartbeat.kind === "http" ? healthPageOf(station.url, heartbeat.page, own) : undefined;
-    return page === undefined ? station : { ...station, healthPage: page };
+    return {
+      ...station,
+      ...(burst === undefined ? {} : { burst }),
+      ...(page === undefined ? {} : { healthPage: page }),
+    };
   });
 }
 

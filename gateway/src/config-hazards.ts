@@ -50,6 +50,9 @@ const NOBODY_LISTENS =
   "its stations push heartbeats over UDP, but nobody listens for them; add a section " +
   "`heartbeats: { listen, secretFile }` to the file, or `heartbeat: { kind: http, path: /healthz }` to this group";
 
+const BURST_OF_NOTHING =
+  "it goes beside the pace of capacityPerSecond, and this station declares none; give it one, or leave this out";
+
 interface GroupHazard {
   readonly field: FieldPath;
   /** What would happen, with the numbers; undefined where it cannot. */
@@ -127,6 +130,10 @@ function reportStations({ stations }: WrittenGroup, path: FieldPath, report: Rep
     stations.map((station, place) => ({ value: station?.[field], path: [...path, "stations", place, field] }));
   reportTwins(all("name"), (first) => `${first} is the same; names must differ`, report);
   reportTwins(all("url"), (first) => `${first} is the same; a station cannot be its own backup`, report);
+  for (const [place, station] of stations.entries()) {
+    if (station?.burst !== undefined && station.capacityPerSecond === Number.POSITIVE_INFINITY)
+      report([...path, "stations", place, "burst"], BURST_OF_NOTHING);
+  }
 }
 
 /** TCP listeners must not share a port, and no station may be one of them. */

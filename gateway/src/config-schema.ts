@@ -50,7 +50,8 @@ export interface WrittenGroup
   readonly probePath?: string | undefined;
 }
 
-interface WrittenStation extends Omit<StationSettings, "healthPage"> {
+interface WrittenStation extends Omit<StationSettings, "healthPage" | "burst"> {
+  readonly burst?: number | undefined;
   /** Instead of what the group's section says of the page. */
   readonly heartbeat?: WrittenHealthPage | undefined;
 }
@@ -78,6 +79,8 @@ const station = section({
   heartbeat: stationHeartbeat.optional(),
   /** Not declared by default: what a station takes is learned when it refuses. */
   capacityPerSecond: decimal(1, 1e9).default(Number.POSITIVE_INFINITY),
+  /** Default: a twentieth of a second's commands, and no second holds more than capacityPerSecond. */
+  burst: wholeNumber(1, 1_000_000).optional(),
 });
 
 /**

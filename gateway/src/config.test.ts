@@ -287,6 +287,18 @@ test("a station's word on its health page goes before its group's, and both befo
   });
 });
 
+test("[G6] a burst goes with a declared capacity, is a whole number, and is refused without one", () => {
+  const withStation = (fields: string): string => MINIMAL.replace(':9002"', `:9002", ${fields}`);
+  const backup = read(withStation("capacityPerSecond: 240, burst: 48")).settings.groups[0]?.stations[1];
+  assert.deepEqual([backup?.capacityPerSecond, backup?.burst], [240, 48]);
+  assert.match(
+    told(withStation("burst: 48")).join("\n"),
+    /groups\[0\]\.stations\[1\]\.burst: it goes beside the pace of capacityPerSecond, and this station declares none/,
+  );
+  for (const burst of ["0", "1.5", "-1", "many"])
+    assert.match(told(withStation(`capacityPerSecond: 240, burst: ${burst}`)).join("\n"), /stations\[1\]\.burst: .*1/);
+});
+
 test("[G6] words on a health page that contradict each other are refused at their line", () => {
   const lines = (group: string, primary: string): string =>
     told(

@@ -6,7 +6,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { capacityPerSecond } from "../setting.ts";
+import { burstOf, capacityPerSecond } from "../setting.ts";
 import type { Place, Program, StationAddress } from "./front.ts";
 
 /** How a gateway is told of the stations' contract; see `station.ts` for what they offer. */
@@ -37,7 +37,7 @@ groups:
     listen: 127.0.0.1:${place.listenPort}
     stations:
       - { name: primary, url: "${urlOf(place.primary)}" }
-      - { name: backup, url: "${urlOf(place.backup)}", capacityPerSecond: ${Math.round(capacityPerSecond(setting))} }
+      - { name: backup, url: "${urlOf(place.backup)}", capacityPerSecond: ${Math.round(capacityPerSecond(setting))}, burst: ${burstOf(setting)} }
     heartbeat: { kind: http, path: /health, interval: 50ms }
     probePath: /health
     detector: { minimumDeviation: 10ms, ceiling: 200ms }

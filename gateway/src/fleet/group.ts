@@ -104,7 +104,10 @@ export class Group {
       deadlineMs: commands.deadlineMs,
       maxWaitMs: commands.maxWaitMs,
       maxWaiting: commands.maxWaiting,
-      ramp: (station) => ({ capacityPerSecond: station.settings.capacityPerSecond }),
+      ramp: ({ settings: { capacityPerSecond, burst } }) => ({
+        capacityPerSecond,
+        ...(burst === undefined ? {} : { burst }),
+      }),
       client: {
         timeoutMs: commands.timeoutMs,
         bulkhead: {

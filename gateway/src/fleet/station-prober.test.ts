@@ -56,6 +56,17 @@ describe("when a station is probed", () => {
     assert.equal(at.maxOutstanding, 1);
   });
 
+  test("a station that refuses connections is asked every 50 ms, and as before once it does not", async () => {
+    const at = new Setting((probe) =>
+      probe > 0 && probe < 5 ? { afterMs: 1, error: failed("ECONNREFUSED") } : { afterMs: 1 },
+    );
+    await at.clock.advanceTo(1_000);
+    assert.deepEqual(at.asked, [0, 200, 400, 450, 500, 550, 600, 800, 1_000]);
+    const often = new Setting(() => ({ afterMs: 1, error: failed("ECONNREFUSED") }), 20);
+    await often.clock.advanceTo(100);
+    assert.deepEqual(often.asked, [0, 20, 40, 60, 80, 100]);
+  });
+
   test("a page of 300 ms at an interval of 200 ms gives a heartbeat every interval", async () => {
     const at = new Setting(() => ({ afterMs: 300 }));
     await at.clock.advanceTo(1_250);
@@ -140,9 +151,9 @@ describe("what is said of the last probe", () => {
   test("a good answer with its status and its time, a bad one with its reason", async () => {
     const errors: [Error, string][] = [
       [new UnexpectedStatusError("a", "/", 400), "answered 400"],
-      [new Error("broken", { cause: refused }), "connection refused"],
       [Object.assign(new Error("x"), { code: "EAI_AGAIN" }), "the name server does not answer"],
       [new Error("no words".repeat(100)), "no words".repeat(15)],
+      [new Error("broken", { cause: refused }), "connection refused"],
     ];
     const at = new Setting((probe) =>
       probe === 0 ? { afterMs: 3 } : { afterMs: 1, error: errors[probe - 1]?.[0] as Error },
@@ -181,8 +192,8 @@ describe("what is said of the last probe", () => {
     await at.clock.advanceTo(2_000);
     assert.deepEqual(at.changes, [
       { isWell: false, text: "connection refused", atMs: 1 },
-      { isWell: true, text: "HTTP 200 in 1 ms", atMs: 401 },
-      { isWell: false, text: "answered 503", atMs: 801 },
+      { isWell: true, text: "HTTP 200 in 1 ms", atMs: 251 },
+      { isWell: false, text: "answered 503", atMs: 501 },
     ]);
   });
 

@@ -1,7 +1,8 @@
 /**
  * Pulls heartbeats from one station: asks its health page on a fixed grid and tells of every good answer. A probe may
  * take longer than the interval: the next one begins meanwhile, so a slow page still gives heartbeats, but at most
- * `MAX_OUTSTANDING` are out at once, so a dead station costs no more than a slow one.
+ * `MAX_OUTSTANDING` are out at once, so a dead station costs no more than a slow one. One that refuses connections costs
+ * next to nothing, and is asked more often: where nobody else serves, each moment counts until it is back.
  *
  * It also keeps what the newest probe came to, in words, because "answered 400" ends a search that "silent for 1 s"
  * begins. It decides nothing: whether the station is alive is the detector's to say, from the heartbeats.
@@ -37,6 +38,9 @@ export interface StationProberOptions {
 /** One beyond the newest: enough for a page that takes up to two intervals to give a heartbeat every interval. */
 const MAX_OUTSTANDING = 2;
 
+/** A station that refused the last connection is asked again after this long, or after the interval where that is shorter. */
+const REFUSED_INTERVAL_MS = 50;
+
 /** A timer that fires so late shows that this process stood still, and not that the station did. */
 const STALL_MS = 50;
 
@@ -57,6 +61,7 @@ export class StationProber {
   /** Number of the newest probe that ended. */
   #judged = 0;
   #last: LastProbe | undefined = undefined;
+  #isRefused = false;
   /** When the last good answer came. */
   #wellAtMs: number = Number.NEGATIVE_INFINITY;
 
@@ -83,7 +88,8 @@ export class StationProber {
     while (!signal.aborted) {
       if (this.#out.size < MAX_OUTSTANDING) this.#probe();
       // Ticks that a stall has swallowed are left out: a burst of probes would tell no more than one.
-      dueMs += intervalMs * (1 + Math.floor(Math.max(0, clock.nowMs() - dueMs) / intervalMs));
+      const everyMs = this.#isRefused ? Math.min(intervalMs, REFUSED_INTERVAL_MS) : intervalMs;
+      dueMs += everyMs * (1 + Math.floor(Math.max(0, clock.nowMs() - dueMs) / everyMs));
       await clock.sleepUntil(dueMs, signal).catch(() => undefined);
     }
     for (const { giveUp } of this.#out) giveUp.abort(NO_ANSWER);
@@ -102,10 +108,11 @@ export class StationProber {
       else giveUp();
     });
     const giveUp = (): void => probe.giveUp.abort(NO_ANSWER);
-    const ended = (isWell: boolean, text: string): void => {
+    const ended = (isWell: boolean, text: string, code?: string): void => {
       timer[Symbol.dispose]();
       // One that is no longer out was ended by the end of all probing.
       if (!this.#out.delete(probe)) return;
+      this.#isRefused = code === "ECONNREFUSED";
       if (isWell) {
         this.#wellAtMs = clock.nowMs();
         onHeartbeat();
@@ -116,8 +123,9 @@ export class StationProber {
       (status) => ended(true, `HTTP ${status} in ${Math.round(clock.nowMs() - probe.startedMs)} ms`),
       (error: unknown) => {
         if (probe.giveUp.signal.aborted) return ended(false, `no answer in ${Math.round(timeoutMs)} ms`);
-        if (this.#isOurs(knownCode(error))) onOwnShortage();
-        ended(false, inWords(error));
+        const code = knownCode(error);
+        if (this.#isOurs(code)) onOwnShortage();
+        ended(false, inWords(error), code);
       },
     );
   }

@@ -27,6 +27,11 @@ import { TokenBucket } from "./token-bucket.ts";
 export interface AdmissionOptions {
   /** Most calls a second, evenly; at least 1. Default `Infinity`: not declared. */
   readonly capacityPerSecond?: number;
+  /**
+   * Calls that may go at once after a rest, beside that pace; at least 1. Default: a twentieth of a second's calls, at least
+   * four, and no second holds more than `capacityPerSecond`. Without `capacityPerSecond` there is nothing to be beside.
+   */
+  readonly burst?: number;
   /** Calls that may be in flight right after a promotion, where nobody knows how many usually are. At least 1. Default 10. */
   readonly initialConcurrent?: number;
   /** Most calls in flight at any time. Default `Infinity`. */
@@ -135,7 +140,9 @@ export class Admission {
     this.capacityPerSecond = checked(part, "capacityPerSecond", options.capacityPerSecond ?? ENDLESS, CAPACITY);
     this.#initialConcurrent = checked(part, "initialConcurrent", options.initialConcurrent ?? 10, COUNT);
     this.#maxConcurrent = checked(part, "maxConcurrent", options.maxConcurrent ?? ENDLESS, { min: 1, max: ENDLESS });
-    this.#declared = this.capacityPerSecond < ENDLESS ? new TokenBucket(this.capacityPerSecond, true) : undefined;
+    const burst = options.burst === undefined ? undefined : checked(part, "burst", options.burst, COUNT);
+    this.#declared =
+      this.capacityPerSecond < ENDLESS ? new TokenBucket(this.capacityPerSecond, true, burst) : undefined;
   }
 
   get inFlight(): number {

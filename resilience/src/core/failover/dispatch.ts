@@ -1263,7 +1263,7 @@ export class Dispatcher {
       this.#promote(decision, nowMs);
       return true;
     }
-    if (roles.beginFailback(station, cause, reason, nowMs)) {
+    if (roles.beginFailback(station, cause, reason, this.#usualInFlight, nowMs)) {
       this.#event({ type: "handover-begun", station, cause, reason, atMs: nowMs });
     }
     return false;
@@ -1288,6 +1288,7 @@ export class Dispatcher {
     if (failback === undefined) return;
     this.roles.failback = undefined;
     if (hasFailed) {
+      this.roles.machine.noteFailed(failback.to.name, nowMs);
       failback.to.startCooldown(reason, nowMs);
       failback.to.probeFailed();
       this.#needsDecision = true;

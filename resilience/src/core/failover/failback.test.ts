@@ -7,7 +7,8 @@ import { Failback } from "./failback.ts";
 const world = new Dispatching();
 const repeatable = world.call({ key: "k" });
 const single = world.call();
-const begun = (): Failback => new Failback(world.north, "failback", "proven", 2_000, 0);
+const begun = (): Failback =>
+  new Failback(world.north, "failback", "proven", { quietMs: 2_000, usual: { inFlight: 0, perMs: 0 } }, 0);
 
 /** Share of the next thousand calls that it takes. */
 function share(failback: Failback): number {
@@ -21,7 +22,7 @@ test("[F7] at first → one repeatable call at a time, and none without a key", 
   assert.deepEqual([failback.takes(single), failback.takes(repeatable)], [false, true]);
   const out = new Dispatching();
   out.submit({ key: "out" });
-  const busy = new Failback(out.north, "failback", "proven", 2_000, 0);
+  const busy = new Failback(out.north, "failback", "proven", { quietMs: 2_000, usual: { inFlight: 0, perMs: 0 } }, 0);
   assert.equal(busy.takes(repeatable), false, "the canary is out");
 });
 

@@ -12,6 +12,12 @@ import type { Call } from "./call.ts";
 import type { PlannedCause } from "./failover.ts";
 import type { Station } from "./station.ts";
 
+/** How much is asked for: calls in flight at the station that serves, and calls a ms that it serves; 0 where nobody knows. */
+export interface UsualLoad {
+  readonly inFlight: number;
+  readonly perMs: number;
+}
+
 const FIRST_SHARE = 0.1;
 const STEP_MS = 250;
 
@@ -24,11 +30,20 @@ export class Failback {
   #offered = 0;
   #nextStepMs: number;
 
-  /** `quietMs`: for how long it waits for a repeatable call before it takes any. */
-  constructor(to: Station, cause: PlannedCause, reason: string, quietMs: number, nowMs: number) {
+  readonly #usual: UsualLoad;
+
+  /** `quietMs`: for how long it waits for a repeatable call before it takes any; `usual`: what it is to bear in the end. */
+  constructor(
+    to: Station,
+    cause: PlannedCause,
+    reason: string,
+    { quietMs, usual }: { readonly quietMs: number; readonly usual: UsualLoad },
+    nowMs: number,
+  ) {
     this.to = to;
     this.cause = cause;
     this.reason = reason;
+    this.#usual = usual;
     this.#nextStepMs = nowMs + quietMs;
   }
 
@@ -69,6 +84,8 @@ export class Failback {
 
   #beginShare(nowMs: number): void {
     this.#stage = "share";
+    // From here on the share bounds what it is given.
+    this.to.admission.begin(this.#usual.inFlight, nowMs, this.to.admission.inFlight, this.#usual.perMs);
     this.#nextStepMs = nowMs + STEP_MS;
   }
 }

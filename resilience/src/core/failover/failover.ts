@@ -86,7 +86,7 @@ interface Station {
   assessment: Assessment;
   /** Since when it has been fit and proven without a break; undefined while it is not. */
   provenSinceMs: number | undefined;
-  /** When it was replaced for failing, within the flap window, oldest first. */
+  /** When it was replaced for failing, or failed a failback, within the flap window, oldest first. */
   failedAtMs: number[];
 }
 
@@ -213,6 +213,14 @@ export class FailoverMachine {
     return Math.min(this.#maximumHoldDownMs, this.#holdDownMs * 2 ** Math.max(0, lately - 1));
   }
 
+  /** `name` was replaced for failing, or failed when it was to become active again: its hold-down grows. */
+  noteFailed(name: string, nowMs: number): void {
+    const station = this.#stationOf(name);
+    station.failedAtMs = station.failedAtMs.filter((atMs) => nowMs - atMs <= this.#flapWindowMs);
+    station.failedAtMs.push(nowMs);
+    if (station.failedAtMs.length > MOST_FAILURES_KEPT) station.failedAtMs.shift();
+  }
+
   #replaceOrKeep(nowMs: number): FailoverDecision | undefined {
     const { name, assessment } = this.#active;
     const next = this.#replacement();
@@ -229,7 +237,7 @@ export class FailoverMachine {
       const reason = against.map((piece) => piece.detail).join("; ");
       return { type: "handover-due", station: next.name, cause: "maintenance", reason };
     }
-    this.#noteFailed(this.#active, nowMs);
+    this.noteFailed(this.#active.name, nowMs);
     return this.#promote(next, "failure", [...assessment.evidence, ...next.assessment.evidence], nowMs);
   }
 
@@ -259,12 +267,6 @@ export class FailoverMachine {
     this.#epoch++;
     this.#keeping = false;
     return { type: "promote", station: station.name, from, epoch: this.#epoch, atMs: nowMs, cause, evidence };
-  }
-
-  #noteFailed(station: Station, nowMs: number): void {
-    station.failedAtMs = station.failedAtMs.filter((atMs) => nowMs - atMs <= this.#flapWindowMs);
-    station.failedAtMs.push(nowMs);
-    if (station.failedAtMs.length > MOST_FAILURES_KEPT) station.failedAtMs.shift();
   }
 
   #stationOf(name: string): Station {

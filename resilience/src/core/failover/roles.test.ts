@@ -96,8 +96,8 @@ test("[F7] a failback that is under way → is not begun twice, nor asked for ag
   assert.equal(roles.decide(10), undefined);
   assert.equal(roles.nextWakeMs(10), 110);
   assert.equal(roles.decide(110)?.type, "handover-due");
-  assert.equal(roles.beginFailback("north", "failback", "proven", 110), true);
-  assert.equal(roles.beginFailback("north", "failback", "proven", 111), false);
+  assert.equal(roles.beginFailback("north", "failback", "proven", 0, 110), true);
+  assert.equal(roles.beginFailback("north", "failback", "proven", 0, 111), false);
   assert.equal(roles.failbackRefusal(), undefined);
   assert.equal(roles.nextWakeMs(111), 2_110, "its own next step");
   declare(roles, "north", "down", 120);

@@ -6,7 +6,7 @@
  * It decides nothing while nobody supervises (`isRunning`), while this process has just been stopped, or while the lease
  * is somebody else's.
  */
-import { Failback } from "./failback.ts";
+import { Failback, type UsualLoad } from "./failback.ts";
 import type { Assessment, FailoverDecision, FailoverMachine, PlannedCause, Promotion } from "./failover.ts";
 import type { Station } from "./station.ts";
 
@@ -101,11 +101,12 @@ export class Roles {
   }
 
   /** Begins to return to `name`; does nothing while that is under way. */
-  beginFailback(name: string, cause: PlannedCause, reason: string, nowMs: number): boolean {
+  beginFailback(name: string, cause: PlannedCause, reason: string, usualInFlight: number, nowMs: number): boolean {
     if (this.failback !== undefined) return false;
     const to = this.station(name);
     to.admission.begin(1, nowMs);
-    this.failback = new Failback(to, cause, reason, this.#options.quietMs, nowMs);
+    const usual = usualLoad(this.#active, usualInFlight);
+    this.failback = new Failback(to, cause, reason, { quietMs: this.#options.quietMs, usual }, nowMs);
     return true;
   }
 
@@ -124,10 +125,9 @@ export class Roles {
     const active = this.station(station);
     this.#active = active;
     old.demoted(atMs, cause === "failure");
-    const { usualMs } = old.answerTimes;
     // As planned, it has borne a share of the calls already.
     const borne = cause === "failure" || active.admission.isTrial ? 0 : active.admission.inFlight;
-    active.promoted(Math.max(usualInFlight, borne), atMs, usualMs === 0 ? 0 : usualInFlight / usualMs);
+    active.promoted(Math.max(usualInFlight, borne), atMs, usualLoad(old, usualInFlight).perMs);
     return { from: old, to: active };
   }
 
@@ -159,4 +159,8 @@ export class Roles {
   #someUnconfirmed(): boolean {
     return this.stations.some(({ assessment }) => assessment?.fit === true && !assessment.confirmed);
   }
+}
+
+function usualLoad({ answerTimes: { usualMs } }: Station, inFlight: number): UsualLoad {
+  return { inFlight, perMs: usualMs === 0 ? 0 : inFlight / usualMs };
 }

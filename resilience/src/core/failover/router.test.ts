@@ -89,7 +89,13 @@ test("[F3] the lease is not held → nobody goes anywhere, and it looks again so
 
 test("[F7] a failback under way → its canary goes to the station that is tried out", () => {
   const { world, router } = begin();
-  world.roles.failback = new Failback(world.south, "failback", "proven", 2_000, 0);
+  world.roles.failback = new Failback(
+    world.south,
+    "failback",
+    "proven",
+    { quietMs: 2_000, usual: { inFlight: 0, perMs: 0 } },
+    0,
+  );
   assert.equal(router.route(world.call(), 0)?.name, "north");
   assert.equal(router.route(world.call({ key: "k" }), 0)?.name, "south");
 });

@@ -35,6 +35,22 @@ for (const perSecond of [1, 24, 240, 5_000]) {
   }
 }
 
+test("[F6] a burst is declared → it goes at once after a rest, and any time holds no more than it and the pace", () => {
+  const bucket = new TokenBucket(240, true, 48);
+  const went: number[] = [];
+  for (let nowMs = 0; nowMs < 3_000; nowMs++) {
+    // Calls wait all the time, but for a rest from the first second to the second one.
+    if (nowMs >= 1_000 && nowMs < 2_000) continue;
+    for (; bucket.allows(nowMs); went.push(nowMs)) bucket.take(nowMs);
+  }
+  const within = (fromMs: number, toMs: number): number => went.filter((atMs) => atMs >= fromMs && atMs < toMs).length;
+  assert.deepEqual([within(0, 1), within(2_000, 2_001)], [48, 48]);
+  for (const fromMs of [0, 2_000]) {
+    const perSecond = within(fromMs, fromMs + 1_000);
+    assert.ok(Math.abs(perSecond - 288) <= 3, `${perSecond} in the second from ${fromMs} ms on`);
+  }
+});
+
 test("[F6] any pace, any lateness → no window holds more than the pace, 10 ms of it, and one call", () => {
   fc.assert(
     fc.property(

@@ -24,13 +24,17 @@ export class TokenBucket {
   readonly #sentAtMs: Float64Array | undefined;
   #place = 0;
 
+  readonly #burst: number | undefined;
+
   /**
    * `ratePerSecond` above 0, `Infinity` for no limit. `strict`: a bucket as above, and no second holds more than the rate;
-   * the rate cannot be changed then. Otherwise calls are spread evenly.
+   * the rate cannot be changed then. Otherwise calls are spread evenly. `burst`: so many may go at once after a rest, and no
+   * more than these and the rate in any second.
    */
-  constructor(ratePerSecond: number, strict = false) {
+  constructor(ratePerSecond: number, strict = false, burst?: number) {
     this.#ratePerSecond = checked("TokenBucket", "ratePerSecond", ratePerSecond, RATE_PER_SECOND);
-    if (!strict || ratePerSecond > MAX_KEPT) return;
+    this.#burst = burst;
+    if (!strict || ratePerSecond > MAX_KEPT || burst !== undefined) return;
     this.#sentAtMs = new Float64Array(Math.max(1, Math.floor(ratePerSecond))).fill(Number.NEGATIVE_INFINITY);
   }
 
@@ -49,7 +53,8 @@ export class TokenBucket {
   get nextMs(): number {
     const rate = this.#ratePerSecond;
     if (rate === Number.POSITIVE_INFINITY) return Number.NEGATIVE_INFINITY;
-    const toleranceMs = this.#sentAtMs === undefined ? LATENESS_MS : this.#toleranceMs(rate);
+    const isEven = this.#sentAtMs === undefined && this.#burst === undefined;
+    const toleranceMs = isEven ? LATENESS_MS : this.#toleranceMs(rate);
     const evenlyMs = this.#fullAtMs - toleranceMs;
     if (this.#sentAtMs === undefined) return evenlyMs;
     // As many calls as the ring has places took at least the time that the rate gives them.
@@ -59,7 +64,7 @@ export class TokenBucket {
 
   /** How far ahead of an even pace calls may be: a bucket that is full holds so many. */
   #toleranceMs(rate: number): number {
-    const depth = Math.min(rate, Math.max(MIN_DEPTH, rate * DEPTH_SHARE));
+    const depth = this.#burst ?? Math.min(rate, Math.max(MIN_DEPTH, rate * DEPTH_SHARE));
     return Math.max(LATENESS_MS, ((depth - 1) * 1_000) / rate);
   }
 
