@@ -51,7 +51,7 @@ test("minimum file → nothing but names, addresses and the health page; the con
 
 test("tuned files and peers follow capacity, patience and latency", () => {
   const tuned = fileOf(program("gsf-tuned", { rate: 100, patienceMs: 500, latencyMs: 60 }));
-  assert.match(tuned, /capacityPerSecond: 120, burst: 24 /);
+  assert.match(tuned, /capacityPerSecond: 120, burst: 23 /);
   assert.match(tuned, /timeout: 300ms, deadline: 500ms/);
   assert.match(fileOf(program("haproxy")), /timeout server 400ms/);
   assert.match(fileOf(program("haproxy-tuned", { latencyMs: 300 })), /timeout server 1500ms[\s\S]*rise 60/);

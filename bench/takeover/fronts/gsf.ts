@@ -37,7 +37,7 @@ groups:
     listen: 127.0.0.1:${place.listenPort}
     stations:
       - { name: primary, url: "${urlOf(place.primary)}" }
-      - { name: backup, url: "${urlOf(place.backup)}", capacityPerSecond: ${Math.round(capacityPerSecond(setting))}, burst: ${burstOf(setting)} }
+      - { name: backup, url: "${urlOf(place.backup)}", capacityPerSecond: ${Math.round(capacityPerSecond(setting))}, burst: ${Math.max(1, Math.floor(0.96 * burstOf(setting)))} }
     heartbeat: { kind: http, path: /health, interval: 50ms }
     probePath: /health
     detector: { minimumDeviation: 10ms, ceiling: 200ms }

@@ -56,12 +56,12 @@ describe("when a station is probed", () => {
     assert.equal(at.maxOutstanding, 1);
   });
 
-  test("a station that refuses connections is asked every 50 ms, and as before once it does not", async () => {
+  test("a station that refuses connections is asked every 25 ms, and as before once it does not", async () => {
     const at = new Setting((probe) =>
       probe > 0 && probe < 5 ? { afterMs: 1, error: failed("ECONNREFUSED") } : { afterMs: 1 },
     );
     await at.clock.advanceTo(1_000);
-    assert.deepEqual(at.asked, [0, 200, 400, 450, 500, 550, 600, 800, 1_000]);
+    assert.deepEqual(at.asked, [0, 200, 400, 425, 450, 475, 500, 700, 900]);
     const often = new Setting(() => ({ afterMs: 1, error: failed("ECONNREFUSED") }), 20);
     await often.clock.advanceTo(100);
     assert.deepEqual(often.asked, [0, 20, 40, 60, 80, 100]);
@@ -192,8 +192,8 @@ describe("what is said of the last probe", () => {
     await at.clock.advanceTo(2_000);
     assert.deepEqual(at.changes, [
       { isWell: false, text: "connection refused", atMs: 1 },
-      { isWell: true, text: "HTTP 200 in 1 ms", atMs: 251 },
-      { isWell: false, text: "answered 503", atMs: 501 },
+      { isWell: true, text: "HTTP 200 in 1 ms", atMs: 226 },
+      { isWell: false, text: "answered 503", atMs: 451 },
     ]);
   });
 

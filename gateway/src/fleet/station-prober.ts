@@ -39,7 +39,7 @@ export interface StationProberOptions {
 const MAX_OUTSTANDING = 2;
 
 /** A station that refused the last connection is asked again after this long, or after the interval where that is shorter. */
-const REFUSED_INTERVAL_MS = 50;
+const REFUSED_INTERVAL_MS = 25;
 
 /** A timer that fires so late shows that this process stood still, and not that the station did. */
 const STALL_MS = 50;

@@ -15,7 +15,7 @@ const SERVED_LATELY_MS = 10_000;
 /** The slowest answer fades by this share with each quicker one, so that a route may become quick again. */
 const FADING = 0.98;
 /** The slowest answer and this share of it: later than that, an attempt of this source is overdue. */
-const OVERDUE_RATIO = 1.1;
+const OVERDUE_RATIO = 1.05;
 /** One that was out for this share of it should have been answered. */
 const ANSWERED_RATIO = 0.9;
 /** After so many failures in a row that were the same at two stations, the other station is asked less often. */

@@ -1133,11 +1133,9 @@ export class Dispatcher {
       if (nowMs < this.#lateAtMs(attempt)) return;
     }
     attempt.isHedged = true;
-    if (call.state.phase !== "running" || call.out?.length !== 1) return;
-    if (!this.#mayResend(call)) {
-      if (!this.#isUsualKnown(attempt)) station.evidence.noteUnanswered(call.terms.source, startedMs);
-      return;
-    }
+    const isCompared = !this.#mayResend(call) && !this.#isUsualKnown(attempt);
+    if (isCompared) station.evidence.noteUnanswered(call.terms.source, startedMs);
+    if (call.state.phase !== "running" || !this.#mayResend(call) || call.out?.length !== 1) return;
     // A station that was replaced and answers nothing is left: that is no second attempt out of impatience.
     if (attempt.isLeft && station.evidence.lastServedMs < startedMs) return this.#moveOn(attempt, nowMs);
     const next = this.#router.next(call, nowMs);
