@@ -6,6 +6,7 @@ import type { Mutant } from "./mutant.ts";
 
 const DISPATCH = "resilience/src/core/failover/dispatch.ts";
 const EVIDENCE = "resilience/src/core/failover/evidence.ts";
+const USUAL_TIMES = "resilience/src/core/failover/usual-times.ts";
 
 export const EVIDENCE_MUTANTS: readonly Mutant[] = [
   {
@@ -91,7 +92,7 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
   {
     name: "slow-routes-are-overdue",
     bug: "an attempt is overdue by what other routes take, although its own always takes long",
-    file: DISPATCH,
+    file: USUAL_TIMES,
     edits: [
       {
         find: "    if (source.isKnown) afterMs = Math.max(afterMs, source.overdueAfterMs);",

@@ -98,7 +98,7 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
         replace: "      if (nowMs >= (call.waitEndsMs ?? ENDLESS)) {",
       },
       {
-        find: "if (anyUsable && this.#limitMs(call) < nowMs + this.#serviceMs()) {",
+        find: "if (anyUsable && this.#outlook.limitMs(call) < nowMs + this.#usual.serviceMs) {",
         replace: "if (anyUsable && (call.waitEndsMs ?? ENDLESS) < nowMs) {",
       },
     ],

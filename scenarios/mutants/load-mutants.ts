@@ -8,6 +8,7 @@ import type { Mutant } from "./mutant.ts";
 const ADMISSION = "resilience/src/core/failover/admission.ts";
 const DISPATCH = "resilience/src/core/failover/dispatch.ts";
 const PATIENCE = "resilience/src/core/failover/patience.ts";
+const OUTLOOK = "resilience/src/core/failover/outlook.ts";
 
 export const LOAD_MUTANTS: readonly Mutant[] = [
   {
@@ -73,7 +74,7 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
   {
     name: "deadline-believed",
     bug: "the deadline that is written is believed, although callers are known to leave earlier",
-    file: DISPATCH,
+    file: OUTLOOK,
     edits: [
       {
         find: "    if (estimateMs === undefined) return call.terms.deadline;",
@@ -101,7 +102,7 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: "    if (waitMs > this.#acceptedWaitMs(call, nowMs)) {",
+        find: "    if (waitMs > this.#outlook.acceptedWaitMs(call, nowMs)) {",
         replace: "    if (waitMs < 0) {",
       },
     ],
@@ -113,8 +114,8 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: "    if (waitMs > this.#acceptedWaitMs(call, nowMs)) {",
-        replace: "    if (waitMs >= 0 && this.#limitMs(call) > nowMs) {",
+        find: "    if (waitMs > this.#outlook.acceptedWaitMs(call, nowMs)) {",
+        replace: "    if (waitMs >= 0 && this.#outlook.limitMs(call) > nowMs) {",
       },
     ],
     invariants: ["goodput-comes-back", "serves-after-heal"],

@@ -99,7 +99,7 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
     file: "resilience/src/core/failover/dispatch.ts",
     edits: [
       {
-        find: "if (anyUsable && this.#limitMs(call) < nowMs + this.#serviceMs()) {",
+        find: "if (anyUsable && this.#outlook.limitMs(call) < nowMs + this.#usual.serviceMs) {",
         replace: "if (anyUsable && call.terms.deadline < nowMs) {",
       },
     ],

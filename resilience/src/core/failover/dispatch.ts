@@ -4,7 +4,7 @@
  * input can arrive in the middle of another; the driver (of the runtime) queues what comes meanwhile.
  *
  * It is one file because every input may touch a call, its station and the queue at once, and the order in which it does is
- * the contract; what can be judged alone (routing, evidence, pace, roles) is in files of its own.
+ * the contract; what can be judged alone (routing, evidence, pace, roles, usual times, the outlook) is in files of its own.
  *
  * What may move (rule F4): a call that provably was never sent, always; one that carries an idempotency key or was
  * declared idempotent, under the same key; any other never, and its caller is told that the outcome is unknown.
@@ -12,7 +12,8 @@
  * Whose failure it was (rule F10) is decided by comparison, at once. A repeatable call that a station failed goes to
  * another usable one. If that one serves it, it counts against the first; if it gives a failure too, the failure is the
  * call's own and is delivered. Nothing is held until other calls come by. A repeatable attempt that is overdue gets a
- * second attempt elsewhere, within a budget for such hedges; whichever answers first counts.
+ * second attempt elsewhere, within a budget for such hedges; whichever answers first counts. Calls that may not run twice
+ * are compared with new ones, which may go to either station (`uncompared.ts`).
  *
  * Nobody waits for nothing (rule F11): a call that cannot be answered within its deadline, or within what callers are
  * known to wait, is refused as soon as that is known. Everything that waits is in one queue (`call-queue.ts`) and leaves
@@ -31,7 +32,6 @@ import {
 import { RetryBudgetMachine } from "../retry-budget.ts";
 import type { Declaration } from "../supervisor.ts";
 import type { LoadSign } from "./admission.ts";
-import type { AnswerTimes } from "./answer-times.ts";
 import {
   type Attempt,
   type AttemptEnd,
@@ -50,12 +50,13 @@ import { CROWDED, FULL, LEAST_LEISURE_MS } from "./crowding.ts";
 import type { FailoverEvent } from "./events.ts";
 import type { FailoverDecision, PlannedCause, Promotion } from "./failover.ts";
 import { type CallOutcome, GoodputWatch } from "./goodput.ts";
-import { OverloadWatch } from "./overload-watch.ts";
+import { Outlook } from "./outlook.ts";
 import { CallerPatience } from "./patience.ts";
 import { Reports } from "./reports.ts";
 import type { Roles } from "./roles.ts";
 import { Router } from "./router.ts";
 import type { Station } from "./station.ts";
+import { STRANGER_RATIO, UsualTimes } from "./usual-times.ts";
 import { codeOf, GIVEN_UP, seenEpochOf, unknownAt, verdictOn } from "./verdict.ts";
 
 export interface DispatchOptions {
@@ -125,26 +126,8 @@ const BUDGET_RECHECK_MS = 250;
 const LATE_TICK_MS = 25;
 /** For how long they are given time to be read. */
 const READ_FIRST_MS = 10;
-/**
- * What a station has not begun within this time is taken back (where it can be asked, and the deadline is told to it): three
- * times as long as all but one in a thousand of its answers take, and at least a second, for clocks that are not quite equal.
- */
-const LEASE_RATIO = 3;
-const MIN_LEASE_MS = 1_000;
-/** Half of all answers take longer than usual: a call needs a little more time than that. */
-const SERVICE_MARGIN = 1.1;
 /** A station that served within this time is alive; a refusal for load then says how much it takes. */
 const SERVING_MS = 1_000;
-/** A station of which too few answers are known may take so many times longer than the slowest of the others. */
-const STRANGER_RATIO = 2;
-/**
- * Where nobody knows how long a call may take (the first minute of a gateway, a new route), it is worth a second attempt
- * after this long. It proves nothing by its age: an endpoint may need five seconds. That another station answers it
- * first does, and a station that hangs from the first call on is found out in this way only.
- */
-const STRANGER_HEDGE_MS = 1_000;
-/** … or after half of the time that callers are known to wait, while there is time for the second one; not sooner than this. */
-const MIN_STRANGER_HEDGE_MS = 100;
 /** Where nothing tells when the queue can move on, it is looked at again this soon. */
 const QUEUE_RECHECK_MS = 10;
 /** Calls whose callers' patience is unknown are ordered as if it were this long; only the order matters. */
@@ -153,8 +136,6 @@ const ORDER_HORIZON_MS = 30_000;
 const NEARLY = 0.9;
 /** No refusal tells its caller to stay away for longer than this: what a station does changes sooner. */
 const MAX_RETRY_AFTER_MS = 30_000;
-/** How many of those who wait will be served is worked out again this often. */
-const SURVEY_INTERVAL_MS = 20;
 const ENDLESS = Number.POSITIVE_INFINITY;
 const NOTHING: readonly DispatchAction[] = [];
 
@@ -165,15 +146,12 @@ export class Dispatcher {
   readonly #options: DispatchOptions;
   readonly #router: Router;
   readonly #queue: CallQueue = new CallQueue();
-  /** Since when calls have waited without a break. */
-  #queuedSinceMs = 0;
+  readonly #usual: UsualTimes;
+  readonly #outlook: Outlook;
   readonly #due: DueHeap<Call> = new DueHeap();
   readonly #hedges: RetryBudgetMachine = new RetryBudgetMachine(HEDGES);
   /** Attempts that were sent since the start, by why. */
   readonly sent: Record<AttemptReason, number> = { first: 0, retry: 0, elsewhere: 0, hedge: 0 };
-  readonly #overload: OverloadWatch = new OverloadWatch();
-  /** How many of those who waited at `atMs` would be served in time, and how many they were. */
-  #survey = { atMs: Number.NEGATIVE_INFINITY, servable: 0, waiting: 0 };
   #actions: DispatchAction[] = [];
   #parked = 0;
   #needsDecision = false;
@@ -191,6 +169,9 @@ export class Dispatcher {
     this.#options = options;
     this.roles = options.roles;
     this.#router = new Router(options.roles);
+    this.#usual = new UsualTimes(options.roles, this.patience);
+    const { roles, patience } = this;
+    this.#outlook = new Outlook({ roles, router: this.#router, queue: this.#queue, usual: this.#usual, patience });
   }
 
   /** Calls that wait for a station. */
@@ -311,7 +292,7 @@ export class Dispatcher {
 
   #submit(call: Call, nowMs: number): void {
     this.goodput.noteOffered();
-    this.#overload.noteOffered(nowMs);
+    this.#outlook.noteOffered(nowMs);
     this.#hedges.deposit(nowMs);
     const late = tooLate("the failover", call.terms.deadline, this.roles.active.parts.minimumTimeLeftMs, nowMs);
     if (late !== undefined) return this.#settle(call, { error: late }, "expired", nowMs);
@@ -328,8 +309,8 @@ export class Dispatcher {
       const message = `${this.#queue.size} calls wait already for a station to take them (maxWaiting)`;
       return this.#settle(call, { error: new NoStationFitError(message) }, "refused", nowMs);
     }
-    const waitMs = this.#expectedWaitMs(nowMs);
-    if (waitMs > this.#acceptedWaitMs(call, nowMs)) {
+    const waitMs = this.#outlook.expectedWaitMs(nowMs);
+    if (waitMs > this.#outlook.acceptedWaitMs(call, nowMs)) {
       const message = `${this.#queue.size} calls wait, and this one could not be answered in time`;
       const error = new OverloadedError(message, { retryAfterMs: retryAfterMs(waitMs) });
       return this.#settle(call, { error }, "refused", nowMs);
@@ -436,7 +417,7 @@ export class Dispatcher {
       isAbandoned: false,
       isMoved: false,
       isLeft: false,
-      beginByMs: this.#mayAsk(call) ? nowMs + this.#leaseMs(call, station) : ENDLESS,
+      beginByMs: this.#mayAsk(call) ? nowMs + this.#usual.leaseMs(call, station) : ENDLESS,
       place: -1,
       context: undefined,
     };
@@ -451,16 +432,6 @@ export class Dispatcher {
   /** Can its station be asked what became of it, and may it go elsewhere if nobody knows? */
   #mayAsk(call: Call): boolean {
     return this.#options.canAsk && call.terms.idempotencyKey !== undefined && this.#mayResend(call);
-  }
-
-  /**
-   * How long `station` may take to begin to work on `call`: so long that it stands still if it has not, and the call will
-   * have gone elsewhere. Endless where nobody knows how long its answers take.
-   */
-  #leaseMs({ terms: { source } }: Call, station: Station): number {
-    const own = station.answerTimes;
-    const known = own.hedgeAfterMs < ENDLESS ? own : this.#slowestKnown();
-    return Math.max(MIN_LEASE_MS, LEASE_RATIO * Math.max(known.hedgeAfterMs, source.overdueAfterMs));
   }
 
   #ended(attempt: Attempt, end: AttemptEnd, nowMs: number): void {
@@ -563,7 +534,7 @@ export class Dispatcher {
     const { admission, crowding } = station;
     crowding.look(count === 0 ? 0 : (2 * sum) / count, admission.inFlight, nowMs);
     if (!crowding.isMounting || admission.limit < ENDLESS) return;
-    admission.noteMounting(this.#usualMs(station), nowMs, crowding);
+    admission.noteMounting(this.#usual.ms(station), nowMs, crowding);
     if (admission.limit < ENDLESS) this.#event(this.#reports.capacity(station, nowMs));
   }
 
@@ -596,7 +567,7 @@ export class Dispatcher {
 
   /** A new call was served. Another station that serves no calls like it, which cannot be sent again, is at fault for that. */
   #compare({ terms: { source } }: Call, server: Station, judgedFromMs: number, nowMs: number): void {
-    const isQuick = (nowMs - judgedFromMs) * STRANGER_RATIO <= this.#strangerAfterMs;
+    const isQuick = (nowMs - judgedFromMs) * STRANGER_RATIO <= this.#usual.strangerAfterMs;
     for (const station of this.roles.stations) {
       if (station === server) continue;
       // One that has too much to do answers late: elsewhere it was only quicker.
@@ -753,8 +724,8 @@ export class Dispatcher {
   #askUntilMs(call: Call, nowMs: number): number {
     const { deadline } = call.terms;
     if (!this.#mayResend(call)) return deadline;
-    const patientUntilMs = Math.min(this.#limitMs(call), call.arrivedMs + this.patience.doubtfulFromMs);
-    const untilMs = patientUntilMs - this.#serviceMs();
+    const patientUntilMs = Math.min(this.#outlook.limitMs(call), call.arrivedMs + this.patience.doubtfulFromMs);
+    const untilMs = patientUntilMs - this.#usual.serviceMs;
     return untilMs > nowMs ? Math.min(deadline, untilMs) : deadline;
   }
 
@@ -788,7 +759,7 @@ export class Dispatcher {
     if (tried >= maxAttempts) return false;
     const delayMs = Math.max(backoff.delayMs(Math.max(1, tried), 0), hintMs ?? 0);
     if (hintMs !== undefined && hintMs > maxRetryAfterMs) return false;
-    if (nowMs + delayMs + this.#serviceMs() >= call.terms.deadline) return false;
+    if (nowMs + delayMs + this.#usual.serviceMs >= call.terms.deadline) return false;
     if (budget?.withdraw(nowMs) === false) return false;
     if (budget !== undefined) call.charged = station;
     this.#park(call, delayMs, nowMs);
@@ -803,7 +774,9 @@ export class Dispatcher {
     const { budget, maxAttempts } = station.parts;
     if ((call.visitAt(station)?.attempts ?? 0) >= maxAttempts) return false;
     if (budget?.withdraw(nowMs) === false) {
-      const isInVain = this.#limitMs(call) < nowMs + BUDGET_RECHECK_MS + this.#serviceMs() || this.#isOverloaded(nowMs);
+      const isInVain =
+        this.#outlook.limitMs(call) < nowMs + BUDGET_RECHECK_MS + this.#usual.serviceMs ||
+        this.#outlook.isOverloaded(nowMs);
       if (!isInVain) this.#park(call, BUDGET_RECHECK_MS, nowMs);
       return !isInVain;
     }
@@ -846,7 +819,7 @@ export class Dispatcher {
   #enqueue(call: Call, nowMs: number): void {
     call.state = WAITING;
     call.waitEndsMs ??= nowMs + this.#options.maxWaitMs;
-    if (this.#queue.size === 0) this.#queuedSinceMs = nowMs;
+    if (this.#queue.size === 0) this.#outlook.noteQueued(nowMs);
     this.#queue.add(call, this.#orderOf(call));
     this.#rest(call, call.waitEndsMs);
   }
@@ -886,7 +859,7 @@ export class Dispatcher {
         this.#outOfTime(call, nowMs);
         continue;
       }
-      if (anyUsable && this.#limitMs(call) < nowMs + this.#serviceMs()) {
+      if (anyUsable && this.#outlook.limitMs(call) < nowMs + this.#usual.serviceMs) {
         this.#queue.remove(call);
         this.#shed(call, nowMs);
         continue;
@@ -919,7 +892,7 @@ export class Dispatcher {
    */
   #likelyAwaited(first: Call, nowMs: number): Call {
     this.patience.noteWaits(nowMs - first.arrivedMs);
-    const bornAfterMs = nowMs + this.#serviceMs() - this.patience.doubtfulFromMs;
+    const bornAfterMs = nowMs + this.#usual.serviceMs - this.patience.doubtfulFromMs;
     if (first.arrivedMs > bornAfterMs) return first;
     return this.#queue.find(({ arrivedMs }) => arrivedMs > bornAfterMs) ?? first;
   }
@@ -949,7 +922,7 @@ export class Dispatcher {
   #shed(call: Call, nowMs: number): void {
     if (call.visits !== undefined) return this.#outOfTime(call, nowMs);
     const message = `it waited for ${Math.round(nowMs - call.arrivedMs)} ms, and could not be answered in time any more`;
-    const error = new OverloadedError(message, { retryAfterMs: retryAfterMs(this.#expectedWaitMs(nowMs)) });
+    const error = new OverloadedError(message, { retryAfterMs: retryAfterMs(this.#outlook.expectedWaitMs(nowMs)) });
     this.#settle(call, { error }, "refused", nowMs);
   }
 
@@ -964,68 +937,6 @@ export class Dispatcher {
     this.#settle(call, { error: new DeadlineExceededError(message, { ...cause, mayHaveRun }) }, "expired", nowMs);
   }
 
-  /** By when a call's caller wants its answer, as far as anybody knows. */
-  #limitMs(call: Call): number {
-    const { estimateMs } = this.patience;
-    if (estimateMs === undefined) return call.terms.deadline;
-    return Math.min(call.terms.deadline, call.arrivedMs + estimateMs);
-  }
-
-  #serviceMs(): number {
-    return this.#usualMs(this.roles.active) * SERVICE_MARGIN;
-  }
-
-  /** How long `station` usually takes; one that has served nobody yet is taken to be as quick as the others. */
-  #usualMs(station: Station): number {
-    let { usualMs } = station.answerTimes;
-    if (usualMs === 0) for (const other of this.roles.stations) usualMs = Math.max(usualMs, other.answerTimes.usualMs);
-    return usualMs;
-  }
-
-  /** How long a call that arrives now would wait; 0 where nothing is known. */
-  #expectedWaitMs(nowMs: number): number {
-    if (this.#queue.size === 0 || !this.#router.isAnyUsable(nowMs)) return 0;
-    const perSecond = this.#drainPerSecond(nowMs);
-    return perSecond === ENDLESS ? 0 : (this.#servable(1_000 / perSecond, nowMs) * 1_000) / perSecond;
-  }
-
-  /** How long `call` may have to wait: what its caller has time for, and little where more is asked for than can be done. */
-  #acceptedWaitMs(call: Call, nowMs: number): number {
-    const leftMs = Math.max(0, this.#limitMs(call) - nowMs - this.#serviceMs());
-    return this.#isOverloaded(nowMs)
-      ? Math.min(leftMs, this.#overload.standingMs(this.#usualMs(this.roles.active)))
-      : leftMs;
-  }
-
-  #isOverloaded(nowMs: number): boolean {
-    const { active } = this.roles;
-    return this.#overload.isLasting(this.#queuedSinceMs, active.admission.begunAtMs, this.#usualMs(active), nowMs);
-  }
-
-  /** How many of those who wait go in a second; `Infinity` where nobody knows. */
-  #drainPerSecond(nowMs: number): number {
-    const { admission } = this.roles.active;
-    if (admission.isTrial) return ENDLESS;
-    const usualMs = this.#usualMs(this.roles.active);
-    const allowed = usualMs === 0 ? ENDLESS : (admission.mostConcurrent * 1_000) / usualMs;
-    const measured = this.#overload.answeredPerSecond(nowMs);
-    // Where calls have waited for a second, what was answered in it is all that the station does.
-    const isFull = this.#overload.isFull(this.#queuedSinceMs, admission.begunAtMs, usualMs, nowMs);
-    if (measured > 0 && isFull) return measured;
-    return Math.max(measured, Math.min(admission.capacityPerSecond, allowed));
-  }
-
-  /** How many of those who wait will be served, if one goes every `everyMs`; the time of the others will be over before. */
-  #servable(everyMs: number, nowMs: number): number {
-    const { size } = this.#queue;
-    const { atMs, servable, waiting } = this.#survey;
-    if (nowMs - atMs < SURVEY_INTERVAL_MS) return Math.max(0, Math.min(size, servable + size - waiting));
-    const serviceMs = this.#serviceMs();
-    const count = this.#queue.countInTime((call) => this.#limitMs(call) - serviceMs, everyMs, nowMs);
-    this.#survey = { atMs: nowMs, servable: count, waiting: size };
-    return count;
-  }
-
   // ── time ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Sets the instant at which a running call is looked at again. */
@@ -1033,54 +944,9 @@ export class Dispatcher {
     let atMs = call.answerEndsMs === undefined ? call.terms.deadline : Math.min(call.terms.deadline, call.answerEndsMs);
     for (const attempt of call.out ?? []) {
       if (attempt.isUploading || attempt.isAbandoned) continue;
-      atMs = Math.min(atMs, timeoutAtMs(attempt), this.#lateAtMs(attempt));
+      atMs = Math.min(atMs, timeoutAtMs(attempt), this.#usual.lateAtMs(attempt));
     }
     this.#due.set(call, atMs <= nowMs ? nowMs : atMs);
-  }
-
-  /** When an attempt becomes overdue, or, once it is, worth a second one; `Infinity` once it is both. */
-  #lateAtMs({ station, call, judgedFromMs, isOverdue, isHedged }: Attempt): number {
-    if (isHedged) return ENDLESS;
-    const usual = this.#usualTimes(station);
-    const ratio = usual === station.answerTimes ? 1 : STRANGER_RATIO;
-    const { source } = call.terms;
-    const isUsualKnown = source.isKnown && usual.overdueAfterMs < ENDLESS;
-    // Nothing is to be hoped for from a station that is silent: what is overdue there goes elsewhere at once.
-    const isPatient = !isUsualKnown || (isOverdue && !station.evidence.isSilent);
-    let afterMs = Math.max(this.#strangerAfterMs, this.#usualMs(station) * STRANGER_RATIO);
-    if (usual.overdueAfterMs < ENDLESS) {
-      const knownMs = (isPatient ? usual.hedgeAfterMs : usual.overdueAfterMs) * ratio;
-      afterMs = isUsualKnown ? knownMs : Math.max(afterMs, knownMs);
-    }
-    if (source.isKnown) afterMs = Math.max(afterMs, source.overdueAfterMs);
-    return Math.max(judgedFromMs + afterMs, this.roles.distrustUntilMs);
-  }
-
-  /** How long an attempt is out before it is worth a second one, where nobody knows how long it may take. */
-  get #strangerAfterMs(): number {
-    const { estimateMs } = this.patience;
-    if (estimateMs === undefined) return STRANGER_HEDGE_MS;
-    return Math.min(STRANGER_HEDGE_MS, Math.max(MIN_STRANGER_HEDGE_MS, estimateMs / 2));
-  }
-
-  /** Is it known how long an attempt of this kind may take? Otherwise its age is not held against its station. */
-  #isUsualKnown({ station, call }: Attempt): boolean {
-    return call.terms.source.isKnown && this.#usualTimes(station).overdueAfterMs < ENDLESS;
-  }
-
-  /** Its own answer times, once enough of them are known; before, those of the slowest of which they are. */
-  #usualTimes({ answerTimes }: Station): AnswerTimes {
-    return answerTimes.overdueAfterMs < ENDLESS ? answerTimes : this.#slowestKnown();
-  }
-
-  /** Answer times of the slowest station of which they are known; the active one's where they are known of none. */
-  #slowestKnown(): AnswerTimes {
-    let slowest = this.roles.active.answerTimes;
-    for (const { answerTimes } of this.roles.stations) {
-      const isSlower = !(slowest.overdueAfterMs < ENDLESS) || answerTimes.overdueAfterMs > slowest.overdueAfterMs;
-      if (answerTimes.overdueAfterMs < ENDLESS && isSlower) slowest = answerTimes;
-    }
-    return slowest;
   }
 
   #fellDue(call: Call, readUntilMs: number, nowMs: number): void {
@@ -1113,7 +979,7 @@ export class Dispatcher {
     for (const attempt of [...(call.out ?? [])]) {
       if (attempt.isUploading || attempt.isAbandoned) continue;
       if (nowMs >= timeoutAtMs(attempt)) this.#timedOut(attempt, nowMs);
-      else if (nowMs >= this.#lateAtMs(attempt)) this.#late(attempt, nowMs);
+      else if (nowMs >= this.#usual.lateAtMs(attempt)) this.#late(attempt, nowMs);
       if (call.state.phase !== "running") return;
     }
     this.#arm(call, nowMs);
@@ -1126,14 +992,14 @@ export class Dispatcher {
 
   #late(attempt: Attempt, nowMs: number): void {
     const { call, station, startedMs } = attempt;
-    if (!attempt.isOverdue && this.#isUsualKnown(attempt)) {
+    if (!attempt.isOverdue && this.#usual.isKnown(attempt)) {
       attempt.isOverdue = true;
       if (!station.crowding.isBusy(nowMs)) station.evidence.noteOverdue(startedMs, nowMs);
       this.#look(station, nowMs);
-      if (nowMs < this.#lateAtMs(attempt)) return;
+      if (nowMs < this.#usual.lateAtMs(attempt)) return;
     }
     attempt.isHedged = true;
-    const isCompared = !this.#mayResend(call) && !this.#isUsualKnown(attempt);
+    const isCompared = !this.#mayResend(call) && !this.#usual.isKnown(attempt);
     if (isCompared) station.evidence.noteUnanswered(call.terms.source, startedMs);
     if (call.state.phase !== "running" || !this.#mayResend(call) || call.out?.length !== 1) return;
     // A station that was replaced and answers nothing is left: that is no second attempt out of impatience.
@@ -1367,7 +1233,7 @@ export class Dispatcher {
     this.#refund(call);
     this.goodput.noteEnded(outcome);
     if (outcome === "answered") {
-      this.#overload.noteAnswered(nowMs);
+      this.#outlook.noteAnswered(nowMs);
       this.patience.noteAnswered(nowMs - call.arrivedMs);
     }
     const { out } = call;
@@ -1390,7 +1256,7 @@ export class Dispatcher {
   #noteLoad(station: Station, sign: LoadSign, nowMs: number): void {
     const { admission } = station;
     const before = admission.limit;
-    admission.note(sign, this.#usualMs(station), nowMs, station.crowding);
+    admission.note(sign, this.#usual.ms(station), nowMs, station.crowding);
     if (admission.limit < before && sign !== "finished") this.#event(this.#reports.capacity(station, nowMs));
   }
 
