@@ -444,6 +444,9 @@ export class Dispatcher {
     takeOut(attempt);
     if (end.result === "served") this.#bookServed(attempt, nowMs);
     else this.#bookUnserved(attempt, end, nowMs);
+    const { active } = this.roles;
+    // One that was sent there although it was not active, and for no failure elsewhere, was to be compared.
+    if (end.result !== "served" && attempt.number === 1 && station !== active) active.evidence.noteUnservedBeside();
     station.admission.leave();
     if (call.state.phase === "done" || (attempt.isAbandoned && end.result !== "served")) {
       return this.#look(station, nowMs);

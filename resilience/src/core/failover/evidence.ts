@@ -191,9 +191,16 @@ export class StationEvidence {
    * speaks against this one.
    */
   noteServedBeside(source: object, isQuick: boolean, nowMs: number): boolean {
-    const isAgainst = this.#failedAlone.take(source) || (isQuick && this.#unanswered.take(source));
+    if (!isQuick) this.#unanswered.clear();
+    const isAgainst = this.#failedAlone.take(source) || this.#unanswered.take(source);
     if (isAgainst) this.noteServedElsewhere(nowMs);
     return isAgainst;
+  }
+
+  /** Nor did another station serve a new call: it takes as many more that are not served here until that is asked again. */
+  noteUnservedBeside(): void {
+    this.#failedAlone.clear();
+    this.#unanswered.clear();
   }
 
   /** An attempt became overdue at `nowMs`. */
