@@ -18,7 +18,9 @@ interface Load {
   readonly fate: (
     attempt: Attempt,
     world: Dispatching,
-  ) => { readonly result: "served" | "failed"; readonly tookMs: number } | undefined;
+  ) =>
+    | { readonly result: "served" | "failed" | "overloaded"; readonly tookMs: number; readonly retryAfterMs?: number }
+    | undefined;
 }
 
 /** Calls every so often, each of which ends as `fate` says; callers leave after their patience. */
@@ -31,7 +33,10 @@ function offer(world: Dispatching, { everyMs, forMs, terms, patienceMs = 60_000,
     for (const attempt of [...world.out]) {
       const end = fate(attempt, world);
       if (attempt.isAbandoned) world.end(attempt, "lost");
-      else if (end !== undefined && world.nowMs - attempt.startedMs >= end.tookMs) world.end(attempt, end.result);
+      else if (end !== undefined && world.nowMs - attempt.startedMs >= end.tookMs) {
+        const { result, retryAfterMs } = end;
+        world.end(attempt, result, retryAfterMs === undefined ? {} : { retryAfterMs });
+      }
     }
     for (const call of calls) {
       const left = world.settled.get(call) === undefined && world.nowMs - call.arrivedMs >= patienceMs;
@@ -140,3 +145,25 @@ test("[F10] … it has stopped → those that were held back go to the other sta
   assert.ok(stuck.length <= 6, `${stuck.length} were sent to a station that had stopped`);
   assert.equal(world.roles.active, world.south);
 });
+
+for (const everyMs of [5, 50, 250]) {
+  for (const retryAfterMs of [undefined, 1_000, 60_000]) {
+    test(`[F11] north refuses everything for load from one instant on${retryAfterMs === undefined ? "" : `, with a hint of ${retryAfterMs} ms`}, calls every ${everyMs} ms → all are served by the other station in time, and the role moves`, () => {
+      const world = new Dispatching(SLOW);
+      const terms = (place: number): Terms => ({ source: "route", key: `k${place}` });
+      offer(world, { everyMs, forMs: 5_000, terms, fate: () => ({ result: "served", tookMs: 80 }) });
+      const fromMs = world.nowMs;
+      const fate: Load["fate"] = ({ station }) =>
+        station.name === "south"
+          ? { result: "served", tookMs: 80 }
+          : { result: "overloaded", tookMs: 5, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+      offer(world, { everyMs, forMs: 10_000, terms, patienceMs: 500, fate });
+      const ended = [...world.settled].filter(([call]) => call.arrivedMs >= fromMs);
+      assert.deepEqual(
+        ended.filter(([, end]) => !("value" in end)),
+        [],
+      );
+      assert.equal(world.roles.active, world.south);
+    });
+  }
+}

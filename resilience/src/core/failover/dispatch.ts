@@ -601,7 +601,9 @@ export class Dispatcher {
     // One that has too much to do answers late: elsewhere it was only quicker.
     if (last === "lost" && loser.crowding.isBusy(nowMs)) return;
     // One that refuses a part for load, and serves the rest, is not failing.
-    if (last === "overloaded" && nowMs - loser.evidence.lastServedMs < SERVING_MS) return;
+    if (last === "overloaded") loser.evidence.noteRefusedHereOnly(nowMs);
+    const isServing = nowMs - loser.evidence.lastServedMs < SERVING_MS;
+    if (last === "overloaded" && isServing) return this.#look(loser, nowMs);
     loser.evidence.noteServedElsewhere(lastStartedMs);
     if (last === "failed" && lastPermit !== undefined) loser.parts.breaker?.failure(lastPermit, nowMs);
     if (loser === this.roles.failback?.to) this.#endFailback(`${loser.name} failed a call`, true, nowMs);

@@ -33,6 +33,10 @@ const MIN_LOST = 5;
 const LOST_RATE = 0.4;
 /** So many of them in a row put a station in doubt. */
 const DOUBTED_AFTER_LOST = 3;
+/** So many calls in a row that are refused for load put a station in doubt, where another one serves them, … */
+const DOUBTED_AFTER_REFUSED = 8;
+/** … or fewer, where it has served nothing for so long. */
+const REFUSING_MS = 250;
 /** So many overdue or lost attempts in a row put a station in doubt: a doubt costs nothing but the way of new calls. */
 const DOUBTED_AFTER = 2;
 /** So many calls in a row that are refused for load, of sources that nobody serves, are the station's and not the calls'. */
@@ -57,6 +61,9 @@ export class StationEvidence {
   #overloadedInRow = 0;
   readonly #overloadedSources: Set<object> = new Set();
   #overloadsWhatItServed = false;
+  /** Of the calls refused for load in a row, so many were served by another station. */
+  #refusedHereOnly = 0;
+  #isRefusingAll = false;
   #refused = 0;
   #refusedSinceMs: number = Number.POSITIVE_INFINITY;
   #lost = 0;
@@ -116,6 +123,13 @@ export class StationEvidence {
     this.#overloadedInRow++;
     if (wasServed) this.#overloadsWhatItServed = true;
     if (this.#overloadedSources.size < MANY_SOURCES) this.#overloadedSources.add(source);
+  }
+
+  /** A call that was refused here for load was served by another station. One that only has too much to do serves some. */
+  noteRefusedHereOnly(nowMs: number): void {
+    if (this.#overloadedInRow === 0 || ++this.#refusedHereOnly < DOUBTED_AFTER_LOST) return;
+    const isLong = this.#overloadedInRow >= DOUBTED_AFTER_REFUSED || nowMs - this.#lastServedMs >= REFUSING_MS;
+    if (isLong) this.#isRefusingAll = true;
   }
 
   /** Have many calls been refused for load, of several sources that were served before or of many, and none served since? */
@@ -242,13 +256,15 @@ export class StationEvidence {
 
   /** Should new calls go elsewhere, if they can? */
   get isDoubted(): boolean {
-    return this.#refused > 0 || this.#lost >= DOUBTED_AFTER || this.isSilent || this.#lastVerdictsLost();
+    if (this.#refused > 0 || this.#lost >= DOUBTED_AFTER || this.#isRefusingAll) return true;
+    return this.isSilent || this.#lastVerdictsLost();
   }
 
   /** Why it is in doubt, or that it is not, in a few words. */
   get doubt(): string {
     if (this.#refused > 0) return `${this.#refused} connections refused`;
     if (this.isSilent) return `${this.#overdue} calls are overdue and nothing is answered`;
+    if (this.#isRefusingAll) return `${this.#overloadedInRow} calls in a row were refused here, and served elsewhere`;
     if (this.#lost >= DOUBTED_AFTER) return `${this.#lost} calls in a row were sent and not answered`;
     if (this.#lastVerdictsLost())
       return `the last ${DOUBTED_AFTER_LOST} calls failed here and were served by another station`;
@@ -299,6 +315,7 @@ export class StationEvidence {
     this.#clearLost();
     this.#clearFailed();
     this.noteAnswer();
+    this.#clearOverloaded();
     this.#verdicts = [];
   }
 
@@ -350,6 +367,8 @@ export class StationEvidence {
 
   #clearOverloaded(): void {
     this.#overloadedInRow = 0;
+    this.#refusedHereOnly = 0;
+    this.#isRefusingAll = false;
     this.#overloadedSources.clear();
     this.#overloadsWhatItServed = false;
   }

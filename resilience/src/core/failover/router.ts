@@ -37,7 +37,9 @@ export class Router {
       if (!active.isDoubted) {
         const other = this.#toCompare(call, nowMs);
         if (other !== undefined) return other;
-        return active.admits(nowMs) ? active : undefined;
+        if (active.admits(nowMs)) return active;
+        // It serves nothing and asked to be left alone: others need not wait for that.
+        if (nowMs >= active.admission.pausedUntilMs) return undefined;
       }
       if (!roles.hasAlternative(active, nowMs)) return active.admits(nowMs) ? active : undefined;
       if (this.#isTrialDue(active, call, nowMs)) return active;
