@@ -18,7 +18,7 @@ import { judged, notJudged } from "./not-judged.ts";
 import { hasDefaults } from "./quiet-times.ts";
 import type { Stretch } from "./stretches.ts";
 import { stretchesOf } from "./stretches.ts";
-import { capacityOf, meanWorkMs } from "./true-capacity.ts";
+import { capacityOf, meanWorkMs, slownessOf } from "./true-capacity.ts";
 
 const INVARIANT = "goodput-comes-back";
 const BACK_MS = 5_000;
@@ -119,7 +119,7 @@ export function reasonNot(
   if (fromMs < PACE_KNOWN_MS && dawdles(fleet, group)) return "a station dawdles before its pace is known";
   if (plan.callers?.uploads !== undefined) return "bodies take their time";
   if ((plan.routes ?? []).some(({ serviceMs }) => serviceMs !== undefined)) return "a route is slow";
-  const leastMs = LEAST_PATIENCES * (meanWorkMs(plan) + 8 * mostMs) + LEAST_PATIENCE_MS;
+  const leastMs = LEAST_PATIENCES * (slownessOf(fleet, group) * meanWorkMs(plan) + 8 * mostMs) + LEAST_PATIENCE_MS;
   const { commands } = settings;
   if (longestWaitMs(plan, settings) < leastMs) return "callers wait less than a command may take";
   if (Math.min(commands.timeoutMs, commands.deadlineMs) < leastMs) return "a timeout below what a command may take";

@@ -28,6 +28,15 @@ test("a fault touches the groups whose nodes, links, load or gateway it names", 
   assert.deepEqual(groupsTouched({ kind: "wall-step", node: "gateway", byMs: 1e6, atMs }), []);
 });
 
+test("a station that is slower for good is well: nothing heals it, and it is over at once", () => {
+  const slowdown: FleetFault = { kind: "slowdown", group: "atlantic", station: "primary", atMs: 1_000, factor: 3 };
+  assert.deepEqual(groupsTouched(slowdown), ["atlantic"]);
+  assert.deepEqual(
+    troubled([slowdown]).spans.map(({ fromMs, untilMs }) => [fromMs, untilMs]),
+    [[1_000, 1_000]],
+  );
+});
+
 test("what is healed ends with the chaos, and what is lost does not", () => {
   const lost: FleetFault = { kind: "crash", how: "kill", node: "atlantic/primary", atMs: 1_000 };
   assert.deepEqual(

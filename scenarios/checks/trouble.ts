@@ -96,7 +96,8 @@ export function overlaps(spans: readonly Span[], fromMs: number, untilMs: number
 export function nodesOf(fault: FleetFault): readonly string[] {
   if ("node" in fault) return [fault.node];
   if ("from" in fault) return [fault.from, fault.to];
-  return fault.kind === "service" ? [stationNode(fault.group, fault.station)] : [];
+  const isOfStation = fault.kind === "service" || fault.kind === "slowdown";
+  return isOfStation ? [stationNode(fault.group, fault.station)] : [];
 }
 
 /** As the fleet has it: what is healed ends with the chaos, and what would begin later never does. */
@@ -110,6 +111,8 @@ function spanOf({ plan }: Fleet, fault: FleetFault): Span {
 
 function durationMs(fault: FleetFault): number {
   if (fault.kind === "wall-step" || isReplay(fault)) return 0;
+  // Nothing heals it, and it is over at once: a station that is slower from now on is well.
+  if (fault.kind === "slowdown") return 0;
   // What an operator asks for is done when it is done; how long that takes is not the plan's to say.
   if (fault.kind === "operator") return fault.forMs ?? 0;
   return fault.forMs ?? Number.POSITIVE_INFINITY;

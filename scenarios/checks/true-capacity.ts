@@ -3,6 +3,7 @@
  * accepts and the rate at which its processor finishes commands. A station without a breaking point has lanes, and finishes
  * what its lanes finish.
  */
+import type { Fleet } from "../fleet/fleet.ts";
 import type { BreakingPoint, GroupPlan } from "../fleet/plan.ts";
 
 /** Work of one command on average, over all routes. */
@@ -18,6 +19,14 @@ export function capacityOf(plan: GroupPlan, station: string): number {
   if (point === undefined) return (1_000 * plan.lanes) / meanWorkMs(plan);
   const { parallelism, acceptsPerSecond = Number.POSITIVE_INFINITY } = point;
   return Math.min(acceptsPerSecond, (1_000 * parallelism) / meanWorkMs(plan));
+}
+
+/** How many times as long as usual the slowest station of `group` takes in the end. */
+export function slownessOf({ plan }: Fleet, group: string): number {
+  const factors = plan.faults.flatMap((fault) =>
+    fault.kind === "slowdown" && fault.group === group ? [fault.factor] : [],
+  );
+  return Math.max(1, ...factors);
 }
 
 /** Share of its capacity that the group's usual load is for its weakest station. */

@@ -8,13 +8,13 @@ import { checkFaults } from "ground-station-failover/sim";
 import type { Fleet } from "./fleet.ts";
 import type { HeartbeatMessage } from "./heartbeat-messages.ts";
 import { HEARTBEAT_PORT } from "./heartbeat-messages.ts";
-import type { FleetFault, OperatorAction, Replayed, ServiceFault, Shortage, Surge } from "./plan.ts";
+import type { FleetFault, OperatorAction, Replayed, ServiceFault, Shortage, Slowdown, Surge } from "./plan.ts";
 import { ADVERSARY, GATEWAY, healedAtMs, stationNode } from "./plan.ts";
 import { WireError } from "./wire.ts";
 
 const OURS: ReadonlySet<string> = new Set([
   ...["service", "operator", "replayed-beats", "replayed-challenges"],
-  ...["surge", "shortage"],
+  ...["surge", "slowdown", "shortage"],
 ]);
 
 /** Does the engine know how to do this? */
@@ -31,6 +31,7 @@ export class FaultDesk {
   readonly #fleet: Fleet;
   readonly #services: Map<string, Set<ServiceFault>> = new Map();
   readonly #surges: Map<string, Set<Surge>> = new Map();
+  readonly #slowdowns: Map<string, number> = new Map();
   readonly #shortages: Set<Shortage> = new Set();
   /** Does anybody ever play a recording? */
   readonly #recording: boolean;
@@ -101,6 +102,11 @@ export class FaultDesk {
     return factor;
   }
 
+  /** How many times as long as usual `station` takes now. */
+  slowness(station: string): number {
+    return this.#slowdowns.get(station) ?? 1;
+  }
+
   /**
    * Why the gateway's machine cannot open a connection now; undefined where it can. Draws from `luck` only where it may not.
    * `isAddressKnown`: no name has to be looked up.
@@ -132,6 +138,7 @@ export class FaultDesk {
     world.trace.note(world.nowMs, "world", fault.kind, JSON.stringify(fault));
     if (fault.kind === "service") this.#impose(this.#services, stationNode(fault.group, fault.station), fault);
     else if (fault.kind === "surge") this.#impose(this.#surges, fault.group, fault);
+    else if (fault.kind === "slowdown") this.#slowDown(fault);
     else if (fault.kind === "operator") this.#operate(fault);
     else if (fault.kind === "shortage") this.#runShort(fault);
     else this.#replay(fault);
@@ -142,6 +149,12 @@ export class FaultDesk {
     all.set(name, active.add(fault));
     const { world } = this.#fleet;
     world.at(world.nowMs + (fault.forMs ?? Number.POSITIVE_INFINITY), () => active.delete(fault));
+  }
+
+  /** For good: nothing heals it. */
+  #slowDown({ group, station, factor }: Slowdown): void {
+    const node = stationNode(group, station);
+    this.#slowdowns.set(node, this.slowness(node) * factor);
   }
 
   #runShort(fault: Shortage): void {

@@ -67,8 +67,20 @@ export interface Shortage {
   readonly rate: number;
 }
 
+/**
+ * From an instant on, and for good, a station answers each command after `factor` times its usual time. How many it can take
+ * a second stays as it is.
+ */
+export interface Slowdown {
+  readonly kind: "slowdown";
+  readonly group: string;
+  readonly station: string;
+  readonly atMs: number;
+  readonly factor: number;
+}
+
 /** All that can go wrong in the fleet's world. Faults of machines, links, doors and disks are the engine's. */
-export type FleetFault = Fault | ServiceFault | OperatorAction | Replayed | Surge | Shortage;
+export type FleetFault = Fault | ServiceFault | OperatorAction | Replayed | Surge | Slowdown | Shortage;
 
 /** What one station can take, and what it does beyond that. */
 export interface BreakingPoint {

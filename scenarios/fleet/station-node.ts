@@ -130,7 +130,10 @@ class StationProcess {
     if (this.#admission?.accepts(arrivedMs) === false) return this.#refusal();
     const relay = this.#admitted(request, arrivedMs);
     const { route } = relay.command;
-    await this.#work(route?.serviceMs ?? this.#plan.serviceMs, this.#dawdlesMs(fault), gone);
+    const workMs = route?.serviceMs ?? this.#plan.serviceMs;
+    await this.#work(workMs, this.#dawdlesMs(fault), gone);
+    const slowness = this.#fleet.faults.slowness(this.#node);
+    if (slowness > 1) await clock.sleepUntil(clock.nowMs() + (slowness - 1) * workMs);
     if (route?.answers !== undefined) return ownError(route.answers);
     if (fault?.mode === "errors") return { label: "500", status: 500 };
     if (fault?.mode === "busy") return { label: "429", status: 429 };

@@ -48,6 +48,18 @@ test("more than its processor finishes → commands take longer", async () => {
   assert.ok(sendings.some((sending) => tookMs(sending) > 200));
 });
 
+test("a station that becomes slower for good → its commands take longer from then on, and it accepts as many", async () => {
+  const slowdown = { kind: "slowdown", group: "atlantic", station: "primary", atMs: 10_000, factor: 1.5 } as const;
+  const { attempts, world } = await run({ faults: [slowdown] });
+  const outMs = ({ atMs, endedAtMs = Number.NaN }: Attempt): number => endedAtMs - atMs;
+  const ofPrimary = attempts.filter(({ station, outcome }) => station === "primary" && outcome === "reply");
+  const before = ofPrimary.filter(({ atMs }) => atMs < 9_000).map(outMs);
+  const after = ofPrimary.filter(({ atMs }) => atMs > 10_000).map(outMs);
+  assert.ok(before.length > 20 && after.length > 20, `${before.length}, then ${after.length}`);
+  assert.ok(Math.min(...after) > 1.3 * Math.min(...before), `${Math.min(...before)} ms, then ${Math.min(...after)} ms`);
+  assert.equal(world.met.get("station refused for want of capacity") ?? 0, 0);
+});
+
 test("a route whose commands are wrong → own errors there, success elsewhere", async () => {
   const { sendings } = await run({ group: { routes: [WRONG], keyedRatio: 0, readRatio: 0 } });
   const wrong = sendings.filter(({ command }) => command.route !== undefined);

@@ -130,6 +130,17 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
     invariants: ["failback-is-proven"],
   },
   {
+    name: "kept-itself-down",
+    bug: "what a station takes at leisure is kept across promotions, and not learned anew while its limit is in force",
+    file: DISPATCH,
+    edits: [
+      { find: "    const { begunAtMs } = crowding;\n", replace: "    const begunAtMs = 0;\n" },
+      { find: "    const slowMs = admission.isByDelay ? CROWDED : FULL;", replace: "    const slowMs = CROWDED;" },
+    ],
+    invariants: ["goodput-comes-back"],
+    scenario: "wide-swarm",
+  },
+  {
     name: "half-of-the-news",
     bug: "of the declarations of a look only the first is passed on",
     file: "resilience/src/runtime/failover/failover.ts",

@@ -1,7 +1,8 @@
 /**
  * Seeds in which the remaining capacity is small or too small: the primary is lost, fails, hangs or slows down, for a while
- * or for ever; or both stations are gone for some seconds; or the load rises up to five times. The backup has a breaking
- * point, and callers have limited patience. `goodput-comes-back` says what is expected.
+ * or for ever; or both stations are gone for some seconds; or the load rises up to five times; or the primary has become
+ * slower for good when it is made active again. The backup has a breaking point, and callers have limited patience.
+ * `goodput-comes-back` says what is expected.
  */
 import type { Random } from "ground-station-failover/sim";
 import { between, chance, logUniform, pick } from "ground-station-failover/sim";
@@ -16,8 +17,11 @@ const GROUP = "atlantic";
 export function drawOverload(random: Random): FleetPlan {
   const draws = random.fork("overload");
   const rates = draws.fork("rates");
-  const bare = drawWideLoad(draws, GROUP, logUniform(rates, 6, 40), logUniform(rates, 20, 300));
-  const { callers, patienceMs } = drawPatience(draws.fork("callers"), bare);
+  const slowdown = drawSlowdown(draws.fork("slowdown"));
+  const usual = { perSecond: logUniform(rates, 6, 40), serviceMs: logUniform(rates, 20, 300) };
+  const { perSecond, serviceMs } = slowdown ?? usual;
+  const bare = drawWideLoad(draws, GROUP, perSecond, serviceMs);
+  const { callers, patienceMs } = drawPatience(draws.fork("callers"), bare.serviceMs * (slowdown?.factor ?? 1));
   const primary = drawBreakingPoint(draws.fork("primary"), bare, between(rates, 0.3, 0.8));
   const backup = drawBreakingPoint(draws.fork("backup"), bare, drawBackupLoad(rates));
   const group: GroupPlan = {
@@ -31,7 +35,9 @@ export function drawOverload(random: Random): FleetPlan {
   // A third of the faults come before the gateway knows its stations well.
   const warmUp = draws.fork("warm-up");
   const warmUpMs = Math.round(chance(warmUp, 0.35) ? between(warmUp, 1_000, 6_000) : between(warmUp, 6_000, 10_000));
-  const { faults, lostForEver = [], lastsMs } = drawTrigger(draws.fork("trigger"), warmUpMs);
+  const trigger =
+    slowdown === undefined ? drawTrigger(draws.fork("trigger"), warmUpMs) : awayAndBack(slowdown, warmUpMs);
+  const { faults, lostForEver = [], lastsMs } = trigger;
   const phases = phasesOf(warmUpMs, lastsMs, callers.patienceMs, configuration);
   return {
     phases,
@@ -46,7 +52,7 @@ export function drawOverload(random: Random): FleetPlan {
 }
 
 /** Four of five callers wait for what a command may take, most of them not for much longer. */
-function drawPatience(random: Random, { serviceMs }: GroupPlan): ReturnType<typeof drawCallers> {
+function drawPatience(random: Random, serviceMs: number): ReturnType<typeof drawCallers> {
   const leastMs = chance(random, 0.8) ? 4 * serviceMs + 200 : 200;
   const mostMs = chance(random, 0.8) ? 5_000 : 30_000;
   return drawCallers(random, leastMs, Math.max(mostMs, 2 * leastMs));
@@ -56,6 +62,39 @@ function drawPatience(random: Random, { serviceMs }: GroupPlan): ReturnType<type
 function drawBackupLoad(random: Random): number {
   const bears = chance(random, 0.75);
   return bears ? between(random, 0.5, 0.9) : between(random, 0.9, 2);
+}
+
+/** A load of which more and more is under way at once as its station takes longer. */
+interface DrawnSlowdown {
+  readonly perSecond: number;
+  readonly serviceMs: number;
+  readonly factor: number;
+  /** How long the backup is active. */
+  readonly awayMs: number;
+}
+
+/** One seed in sixteen. */
+function drawSlowdown(random: Random): DrawnSlowdown | undefined {
+  if (!chance(random, 1 / 16)) return undefined;
+  return {
+    perSecond: logUniform(random, 30, 100),
+    serviceMs: logUniform(random, 60, 300),
+    factor: Number(between(random, 1.5, 5).toPrecision(2)),
+    awayMs: Math.round(between(random, 1_000, 4_000)),
+  };
+}
+
+/** An operator makes the backup active, the primary becomes slower for good, and the operator makes it active again. */
+function awayAndBack({ factor, awayMs }: DrawnSlowdown, atMs: number): Trigger {
+  const asked = { kind: "operator", group: GROUP, action: "switchover" } as const;
+  return {
+    faults: [
+      { ...asked, station: "backup", atMs },
+      { kind: "slowdown", group: GROUP, station: "primary", atMs: atMs + awayMs / 2, factor },
+      { ...asked, station: "primary", atMs: atMs + awayMs },
+    ],
+    lastsMs: awayMs,
+  };
 }
 
 interface Trigger {
