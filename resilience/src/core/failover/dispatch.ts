@@ -570,9 +570,9 @@ export class Dispatcher {
 
   /** A new call was served. Another station that serves no calls like it, which cannot be sent again, is at fault for that. */
   #compare({ terms: { source } }: Call, server: Station, judgedFromMs: number, nowMs: number): void {
-    const isQuick = (nowMs - judgedFromMs) * STRANGER_RATIO <= this.#usual.strangerAfterMs;
     for (const station of this.roles.stations) {
-      if (station === server) continue;
+      if (station === server || !station.evidence.hasUncompared) continue;
+      const isQuick = (nowMs - judgedFromMs) * STRANGER_RATIO <= this.#usual.strangerAfterMs;
       // One that has too much to do answers late: elsewhere it was only quicker.
       const counts = isQuick && !station.crowding.isBusy(nowMs) && !station.admission.isByDelay;
       if (!station.evidence.noteServedBeside(source, counts, nowMs)) continue;

@@ -195,6 +195,11 @@ export class StationEvidence {
     if (startedMs >= this.#beginsMs) this.#unanswered.note(source);
   }
 
+  /** Are there calls that were not served here and may be compared with new ones? */
+  get hasUncompared(): boolean {
+    return this.#unanswered.size > 0 || this.#failedAlone.size > 0;
+  }
+
   /** Is it worth finding out whether another station serves a new call of `source`? */
   isWorthComparing(source: object): boolean {
     return this.#failedAlone.isWorthComparing(source) || this.#unanswered.isWorthComparing(source);

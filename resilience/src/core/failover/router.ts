@@ -35,7 +35,7 @@ export class Router {
     if (failback?.takes(call) === true && failback.to.admits(nowMs)) return failback.to;
     if (roles.isUsable(active, nowMs)) {
       if (!active.isDoubted) {
-        const other = this.#toCompare(call, nowMs);
+        const other = active.evidence.hasUncompared ? this.#toCompare(call, nowMs) : undefined;
         if (other !== undefined) return other;
         if (active.admits(nowMs)) return active;
         // It serves nothing and asked to be left alone: others need not wait for that.

@@ -17,6 +17,10 @@ export class Uncompared {
   readonly #sources: Set<object> = new Set();
   #count = 0;
 
+  get size(): number {
+    return this.#count;
+  }
+
   /** The station did not serve a call of `source`. */
   note(source: object): void {
     this.#count++;
