@@ -218,4 +218,12 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     ],
     invariants: ["goodput-comes-back"],
   },
+  {
+    name: "lull-without-end",
+    bug: "calls are held back in a lull for as long as no answer comes",
+    file: "resilience/src/core/failover/lull.ts",
+    edits: [{ find: "    return nowMs < this.endsAtMs(usualMs);", replace: "    return nowMs >= 0;" }],
+    invariants: ["held-moves", "waiting-moves", "goodput-comes-back", "quiet-is-served", "fit-is-promoted"],
+    scenario: "wide-swarm",
+  },
 ];
