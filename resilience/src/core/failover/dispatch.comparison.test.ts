@@ -167,3 +167,16 @@ for (const everyMs of [5, 50, 250]) {
     });
   }
 }
+
+test("[F10] both stations refuse everything for load from the first call on → told at once, nobody waits for nothing", () => {
+  const world = new Dispatching(SLOW);
+  const terms = (place: number): Terms => ({
+    source: `route ${place % 40}`,
+    ...(place % 3 === 0 ? {} : { key: `k${place}` }),
+  });
+  const fate: Load["fate"] = () => ({ result: "overloaded", tookMs: 10, retryAfterMs: 60_000 });
+  offer(world, { everyMs: 100, forMs: 20_000, terms, fate });
+  assert.equal(world.told("promoted").length, 0);
+  for (const call of world.settled.keys()) assert.equal(world.endOf(call)?.toString().includes("overloaded"), true);
+  assert.ok(world.settled.size >= 199, `${world.settled.size} of 200 calls have ended`);
+});

@@ -651,7 +651,10 @@ export class Dispatcher {
       return this.#giveUp(call, nowMs);
     }
     if (result === "lost") return this.#afterLoss(call, station, nowMs);
-    if (call.visits?.length === 1 && source.skipsComparison()) return this.#giveUp(call, nowMs, "answered");
+    if (call.visits?.length === 1 && source.skipsComparison()) {
+      station.evidence.noteFailedAlike();
+      return this.#giveUp(call, nowMs, "answered");
+    }
     const next = this.#router.next(call, nowMs);
     if (next !== undefined && this.#mayGoTo(call, next)) return this.#send(call, next, nowMs);
     this.#notCompared(call, attempt, end, nowMs);
