@@ -44,9 +44,9 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: "    if (call.visits?.length === 1 && source.skipsComparison()) return",
+        find: "    if (call.visits?.length === 1 && source.skipsComparison()) {",
         replace:
-          "    if (call.attempts === 1) return this.#park(call, 5_000, nowMs);\n    if (call.visits?.length === 1 && source.skipsComparison()) return",
+          "    if (call.attempts === 1) return this.#park(call, 5_000, nowMs);\n    if (call.visits?.length === 1 && source.skipsComparison()) {",
       },
     ],
     invariants: ["ordinary-error-is-prompt"],

@@ -119,9 +119,10 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "back-to-the-unproven",
-    bug: "a failback that is under way is not given up when its station turns out not to be well",
+    bug: "a failback waits for no proof, and is not given up when its station turns out not to be well",
     file: "resilience/src/core/failover/failover.ts",
     edits: [
+      { find: "if (!assessment.fit || !assessment.proven) station", replace: "if (!assessment.fit) station" },
       {
         find: 'if (station.assessment.fit && cause === "failback" && !station.assessment.proven)',
         replace: 'if (station.assessment.fit && cause === "failback" && station.failedAtMs.length > 99)',
