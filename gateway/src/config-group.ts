@@ -32,13 +32,9 @@ export function groupOf(written: WrittenGroup): GroupSettings {
 }
 
 function stationsOf({ stations, heartbeat }: WrittenGroup): StationSettings[] {
-  return stations.map(({ heartbeat: own, burst, ...station }) => {
+  return stations.map(({ heartbeat: own, ...station }) => {
     const page = heartbeat.kind === "http" ? healthPageOf(station.url, heartbeat.page, own) : undefined;
-    return {
-      ...station,
-      ...(burst === undefined ? {} : { burst }),
-      ...(page === undefined ? {} : { healthPage: page }),
-    };
+    return page === undefined ? station : { ...station, healthPage: page };
   });
 }
 

@@ -50,8 +50,7 @@ export interface WrittenGroup
   readonly probePath?: string | undefined;
 }
 
-interface WrittenStation extends Omit<StationSettings, "healthPage" | "burst"> {
-  readonly burst?: number | undefined;
+interface WrittenStation extends Omit<StationSettings, "healthPage"> {
   /** Instead of what the group's section says of the page. */
   readonly heartbeat?: WrittenHealthPage | undefined;
 }

@@ -104,10 +104,7 @@ export class Group {
       deadlineMs: commands.deadlineMs,
       maxWaitMs: commands.maxWaitMs,
       maxWaiting: commands.maxWaiting,
-      ramp: ({ settings: { capacityPerSecond, burst } }) => ({
-        capacityPerSecond,
-        ...(burst === undefined ? {} : { burst }),
-      }),
+      ramp: ({ settings: { capacityPerSecond, burst } }) => ({ capacityPerSecond, burst }),
       client: {
         timeoutMs: commands.timeoutMs,
         bulkhead: {

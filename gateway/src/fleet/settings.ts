@@ -14,7 +14,7 @@ export interface StationSettings {
   /** Most commands that may be offered to it in any second; `Infinity` where it declares none. */
   readonly capacityPerSecond: number;
   /** So many more may be offered at once after a rest. Default: a twentieth of a second's commands, within the capacity. */
-  readonly burst?: number;
+  readonly burst?: number | undefined;
   /** Where it is asked for heartbeats that are pulled. Default: `heartbeat.path` at its own address. */
   readonly healthPage?: HealthPage;
 }

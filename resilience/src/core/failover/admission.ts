@@ -31,7 +31,7 @@ export interface AdmissionOptions {
    * Calls that may go at once after a rest, beside that pace; at least 1. Default: a twentieth of a second's calls, at least
    * four, and no second holds more than `capacityPerSecond`. Without `capacityPerSecond` there is nothing to be beside.
    */
-  readonly burst?: number;
+  readonly burst?: number | undefined;
   /** Calls that may be in flight right after a promotion, where nobody knows how many usually are. At least 1. Default 10. */
   readonly initialConcurrent?: number;
   /** Most calls in flight at any time. Default `Infinity`. */
@@ -147,6 +147,11 @@ export class Admission {
 
   get inFlight(): number {
     return this.#inFlight;
+  }
+
+  /** Calls in flight that the station is known to bear: those that find out whether it serves at all are none. */
+  get borne(): number {
+    return this.isTrial ? 0 : this.#inFlight;
   }
 
   /** How many calls may be in flight; `Infinity` where only `maxConcurrent` bounds them. */

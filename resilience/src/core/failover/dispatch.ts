@@ -443,10 +443,12 @@ export class Dispatcher {
     this.#leaveSlot(station);
     takeOut(attempt);
     if (end.result === "served") this.#bookServed(attempt, nowMs);
-    else this.#bookUnserved(attempt, end, nowMs);
-    const { active } = this.roles;
-    // One that was sent there although it was not active, and for no failure elsewhere, was to be compared.
-    if (end.result !== "served" && attempt.number === 1 && station !== active) active.evidence.noteUnservedBeside();
+    else {
+      this.#bookUnserved(attempt, end, nowMs);
+      const { active } = this.roles;
+      // One that was sent there although it was not active, and for no failure elsewhere, was to be compared.
+      if (attempt.number === 1 && station !== active) active.evidence.noteUnservedBeside();
+    }
     station.admission.leave();
     if (call.state.phase === "done" || (attempt.isAbandoned && end.result !== "served")) {
       return this.#look(station, nowMs);
@@ -601,9 +603,10 @@ export class Dispatcher {
     // One that has too much to do answers late: elsewhere it was only quicker.
     if (last === "lost" && loser.crowding.isBusy(nowMs)) return;
     // One that refuses a part for load, and serves the rest, is not failing.
-    if (last === "overloaded") loser.evidence.noteRefusedHereOnly(nowMs);
-    const isServing = nowMs - loser.evidence.lastServedMs < SERVING_MS;
-    if (last === "overloaded" && isServing) return this.#look(loser, nowMs);
+    if (last === "overloaded") {
+      loser.evidence.noteRefusedHereOnly(nowMs);
+      if (nowMs - loser.evidence.lastServedMs < SERVING_MS) return this.#look(loser, nowMs);
+    }
     loser.evidence.noteServedElsewhere(lastStartedMs);
     if (last === "failed" && lastPermit !== undefined) loser.parts.breaker?.failure(lastPermit, nowMs);
     if (loser === this.roles.failback?.to) this.#endFailback(`${loser.name} failed a call`, true, nowMs);

@@ -12,7 +12,7 @@
  * reversible. *Failing* makes it ineligible, and moves the active role.
  */
 import { COUNT, checked, DURATION_MS } from "../options.ts";
-import { Uncompared } from "./uncompared.ts";
+import { MANY_SOURCES, Uncompared } from "./uncompared.ts";
 
 export interface CommandPathOptions {
   /** Failures that could not be compared must have lasted for at least this long. In ms; 0 or more. Default 1,000. */
@@ -41,10 +41,8 @@ const REFUSING_MS = 250;
 const DOUBTED_AFTER = 2;
 /** So many calls in a row that are refused for load, of sources that nobody serves, are the station's and not the calls'. */
 const MIN_OVERLOADED = 8;
-/** Sources that the station has served before, told apart among refusals for load. */
+/** Sources that the station has served before, told apart among refusals for load; of others it takes MANY_SOURCES. */
 const MIN_SOURCES = 2;
-/** Of sources that it never served it takes so many: one client may have several methods and routes that always fail. */
-const MANY_SOURCES = 8;
 /** Another source that failed within this time failed lately. */
 const LATELY_MS = 10_000;
 

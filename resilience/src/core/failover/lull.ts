@@ -20,7 +20,7 @@ const LONGEST_ROUNDS = 2;
 export class Lull {
   #answeredAtMs = 0;
   /** How many calls were out right after that answer. */
-  #owed = 0;
+  #outThen = 0;
   #sent = 0;
   /** The longest of the latest silences while calls were out. */
   #longestMs = 0;
@@ -32,20 +32,20 @@ export class Lull {
 
   /** A call was answered, or ended otherwise; `out`: how many are still out. */
   noteEnded(out: number, nowMs: number): void {
-    if (this.#owed > 0) {
+    if (this.#outThen > 0) {
       const silentMs = nowMs - this.#answeredAtMs;
       this.#longestMs = silentMs > this.#longestMs ? silentMs : this.#longestMs * FADING;
     }
     this.#answeredAtMs = nowMs;
-    this.#owed = out;
+    this.#outThen = out;
     this.#sent = 0;
   }
 
   /** Should calls be held back? `usualMs`: how long the station usually takes to answer. */
   isOn(usualMs: number, nowMs: number): boolean {
-    if (this.#sent < MISSING || this.#owed === 0) return false;
+    if (this.#sent < MISSING || this.#outThen === 0) return false;
     const silentMs = nowMs - this.#answeredAtMs;
-    if (silentMs * this.#owed < MISSING * usualMs || silentMs < LONGER * this.#longestMs) return false;
+    if (silentMs * this.#outThen < MISSING * usualMs || silentMs < LONGER * this.#longestMs) return false;
     return nowMs < this.endsAtMs(usualMs);
   }
 

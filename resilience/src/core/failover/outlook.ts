@@ -1,6 +1,6 @@
 /**
  * How long calls will have to wait, and how long each may: what is asked for is compared with what the active station does
- * in a second, and the time of those who wait with the time of their callers. Whoever could not be served in time is
+ * in a second, and the time of those who wait with the time of their callers. A call that could not be served in time is
  * refused at once, with how long to stay away.
  */
 import type { Call } from "./call.ts";

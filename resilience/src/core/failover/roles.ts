@@ -126,7 +126,7 @@ export class Roles {
     this.#active = active;
     old.demoted(atMs, cause === "failure");
     // As planned, it has borne a share of the calls already.
-    const borne = cause === "failure" || active.admission.isTrial ? 0 : active.admission.inFlight;
+    const borne = cause === "failure" ? 0 : active.admission.borne;
     active.promoted(Math.max(usualInFlight, borne), atMs, usualLoad(old, usualInFlight).perMs);
     return { from: old, to: active };
   }

@@ -133,12 +133,12 @@ export class Station {
 
   /**
    * It has become active: it starts afresh, and with a few calls, or as many as were in flight at the one before, which
-   * served `perMs` calls a ms. A cooldown is over: what it failed before speaks against making it active, and not, once it is, for replacing it.
+   * served `perMs` calls a ms. A cooldown is over: what it failed before speaks against making it active, and not, once it
+   * is, for replacing it.
    */
   promoted(inFlightBefore: number, nowMs: number, perMs = 0): void {
     this.#cooldownUntilMs = Math.min(this.#cooldownUntilMs, nowMs);
-    // Calls that are there to find out whether it serves at all are none that it is known to bear.
-    this.admission.begin(inFlightBefore, nowMs, this.admission.isTrial ? 0 : this.admission.inFlight, perMs);
+    this.admission.begin(inFlightBefore, nowMs, this.admission.borne, perMs);
     this.evidence.startAfresh(nowMs);
     this.crowding.restart(nowMs);
     this.nextTrialMs = nowMs;

@@ -23,7 +23,6 @@ export class TokenBucket {
   /** Instants of the last calls, as a ring; undefined where the rate is too high for that, or changes. */
   readonly #sentAtMs: Float64Array | undefined;
   #place = 0;
-
   readonly #burst: number | undefined;
 
   /**

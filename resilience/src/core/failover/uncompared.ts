@@ -10,8 +10,8 @@
 
 /** So many in a row are worth a comparison: one or two are chance. */
 const WORTH_COMPARING = 3;
-/** Of so many sources it does not matter which. */
-const MANY_SOURCES = 8;
+/** Of so many sources it does not matter which: one client may have several methods and routes that always fail. */
+export const MANY_SOURCES = 8;
 
 export class Uncompared {
   readonly #sources: Set<object> = new Set();
@@ -40,7 +40,7 @@ export class Uncompared {
   }
 
   clear(): void {
-    if (this.#count === 0 && this.#sources.size === 0) return;
+    if (this.#sources.size === 0) return;
     this.#count = 0;
     this.#sources.clear();
   }
