@@ -41,6 +41,7 @@ export type { FailoverEvent, OverloadFigures } from "./core/failover/events.ts";
 export type { CommandPathOptions } from "./core/failover/evidence.ts";
 export type { Assessment, Evidence, FailbackOptions, PlannedCause, PromotionCause } from "./core/failover/failover.ts";
 export type { CallOutcome } from "./core/failover/goodput.ts";
+export { RequestCutError } from "./core/failover/patience.ts";
 export type { Maintenance } from "./core/failover/station.ts";
 export type { FixedHeartbeatOptions, HeartbeatStatus } from "./core/fixed-heartbeat.ts";
 export type { Classifier, HttpAnswer, Judgement, Outcome } from "./core/outcome.ts";

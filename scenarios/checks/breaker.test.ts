@@ -6,6 +6,7 @@ import { AttemptTimeoutError } from "ground-station-failover";
 import { configurationOf } from "../swarm/written.ts";
 import { breaker } from "./breaker.ts";
 import { HandMade } from "./hand-made.ts";
+import { startGateway } from "./hand-made-gateway.ts";
 
 /** Half of ten in a second opens it, for half a second; an attempt may take 200 ms. */
 const DRAFT = {
@@ -263,6 +264,35 @@ describe("[S8] [B2] a circuit that was open", () => {
       await made.at(made.world.nowMs + afterMs);
       moves(made, "half-open", "open");
       assert.deepEqual(made.violated, wrong);
+    }
+  });
+
+  test("opens again because its station was declared down while a probe was out", async () => {
+    for (const to of ["suspected", "down"] as const) {
+      const made = await afterPause();
+      moves(made, "open", "half-open");
+      made.sends(made.command(), "primary");
+      made.tell(
+        "gatewayEvent",
+        { type: "declaration", group: "atlantic", node: "primary", from: "alive", to } as never,
+        1,
+      );
+      moves(made, "half-open", "open");
+      assert.deepEqual(made.violated, to === "down" ? [] : ["breaker-transitions-are-legal"], to);
+    }
+  });
+
+  test("lets all through, because by its gateway's own word no station is fit", async () => {
+    for (const fit of [true, false]) {
+      const made = new HandMade(DRAFT, breaker);
+      const process = startGateway(made);
+      await answers(made, TEN_FAIL);
+      moves(made, "closed", "open");
+      const atlantic = { status: { stations: [{ assessment: { fit } }, { assessment: { fit: false } }] } };
+      made.fleet.gateway = { ...process, gateway: { groups: new Map([["atlantic", atlantic]]) } as never };
+      made.sends(made.command(), "primary");
+      await passes(made);
+      assert.deepEqual(made.violated, fit ? ["breaker-probes-are-bounded"] : []);
     }
   });
 

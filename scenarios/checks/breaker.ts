@@ -5,9 +5,10 @@
  * the gateway, with the instants at which they were due, which may be earlier than they are told (ADR 0003). A command that
  * one station failed and another served counts against the first when it is served (`breaker-evidence.ts`). A station that
  * is heard again after it was declared down begins with a closed circuit. Where nobody is fit (`kept`), or every station of
- * the group is down or has a circuit that is not closed, commands may go to a station although its circuit is open: there is nobody else; what becomes of
- * those is not counted. A failure that is
- * not compared may count where several sources have such failures, and never where it is one caller who repeats itself.
+ * the group is down, has a circuit that is not closed or is unfit by its gateway's own word, commands may go to a station
+ * although its circuit is open: there is nobody else; what becomes of those is not counted, and which of them is the
+ * probe is not known. A probe that is out at a station that is declared down has failed. A failure that is not compared
+ * may count where several sources have such failures, and never where it is one caller who repeats itself.
  */
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import type { Fleet } from "../fleet/fleet.ts";
@@ -44,6 +45,12 @@ export function breaker(fleet: Fleet): FleetObserver {
   let running = 1;
   /** Groups of which it was said that nobody is fit, and nothing since. */
   const kept: Set<string> = new Set();
+  const hasNobodyElse = (group: string): boolean => {
+    const { stations = [] } = groups.get(group) ?? {};
+    if (kept.has(group) || stations.every(({ name }) => !watches.of(group, name).isInService)) return true;
+    const status = livingGateway(fleet)?.gateway.groups.get(group)?.status;
+    return status?.stations.every(({ assessment }) => !assessment.fit) === true;
+  };
   return {
     gatewayStarted({ incarnation }) {
       running = incarnation;
@@ -60,9 +67,8 @@ export function breaker(fleet: Fleet): FleetObserver {
     },
     attemptBegan(attempt) {
       const { group, station } = attempt;
-      const all = groups.get(group)?.stations ?? [];
-      const nobodyElse = kept.has(group) || all.every(({ name }) => !watches.of(group, name).isInService);
-      watches.of(group, station).began(attempt, nobodyElse);
+      const watch = watches.of(group, station);
+      watch.began(attempt, !watch.isClosed && hasNobodyElse(group));
     },
     attemptEnded(attempt) {
       const { command, group, station, incarnation } = attempt;
@@ -129,6 +135,8 @@ class Watch {
   /** While half-open: how probes that are over went. */
   #probesSucceeded = 0;
   #probesFailed = 0;
+  /** The last period in which commands were let through because there was nobody else. */
+  #uncountedIn = UNCOUNTED;
   /** It should have opened at this instant, because of this. */
   #due: { readonly atMs: number; readonly why: string } | undefined = undefined;
 
@@ -140,6 +148,10 @@ class Watch {
     this.#name = name;
     this.#settings = settings;
     this.#evidence = new Evidence(settings);
+  }
+
+  get isClosed(): boolean {
+    return this.#state === "closed";
   }
 
   /** Is its circuit closed, and is it not declared down? */
@@ -155,6 +167,7 @@ class Watch {
     const earlyMs = this.#openUntilMs - attempt.localMs;
     if (nobodyElse && this.#state !== "closed" && (earlyMs > ROUNDING_MS || this.#wantedOf(this.#period) >= PROBES)) {
       this.#out.set(attempt, UNCOUNTED);
+      this.#uncountedIn = this.#period;
       return;
     }
     if (this.#state === "open" && earlyMs > ROUNDING_MS)
@@ -272,6 +285,7 @@ class Watch {
 
   /** A probe that is out has its place for as long as the circuit stays open, at least. */
   #probesAreLeased(nextProbeAtMs: number): void {
+    if (this.#uncountedIn === this.#period) return;
     for (const [{ signal, localMs, command }, period] of this.#out) {
       if (period !== this.#period || signal.aborted) continue;
       const leftMs = localMs + this.#settings.breaker.openDurationMs - nextProbeAtMs;
@@ -292,7 +306,7 @@ class Watch {
     if (from === "half-open" && to === "closed" && this.#probesSucceeded === 0 && !this.#isBack)
       return ["breaker-transitions-are-legal", "closed, and no probe succeeded"];
     const nothingFailed = this.#probesFailed === 0 && this.#pending().length === 0 && !this.#isLeaseOver(atMs);
-    if (from === "half-open" && to === "open" && nothingFailed)
+    if (from === "half-open" && to === "open" && nothingFailed && !this.#isDown)
       return ["breaker-transitions-are-legal", "open again, and no probe failed"];
     if (from !== "closed" || to !== "open") return undefined;
     const detail = this.#evidence.unjustified(this.#pending(), this.#localMs());

@@ -3,7 +3,7 @@
  * What is noted here for the checks is noted beside the gateway's own code, never through it.
  */
 
-import { TIME_LEFT_HEADER, toTimeLeftHeader } from "ground-station-failover";
+import { RequestCutError, TIME_LEFT_HEADER, toTimeLeftHeader } from "ground-station-failover";
 import type { NodeEnv, Program } from "ground-station-failover/sim";
 import type { Gateway } from "../../gateway/src/compose.ts";
 import { compose } from "../../gateway/src/compose.ts";
@@ -84,7 +84,12 @@ async function answered(
   if (uploading !== undefined && isReadFirst) await unlessGone(uploading, gone);
   const visit = begun(fleet, env, group, request);
   const body = uploading === undefined || isReadFirst ? NO_BODY : streamed(uploading);
-  const answer = await answerTo(group, { ...requestOf(request), body }, signalOf(gone));
+  let isWhole = uploading === undefined;
+  uploading?.then(() => {
+    isWhole = true;
+  });
+  const signal = signalOf(gone, () => (isWhole ? gone.reason : new RequestCutError()));
+  const answer = await answerTo(group, { ...requestOf(request), body }, signal);
   visit.answeredAtMs = fleet.world.nowMs;
   const problem = answer.type === "problem" ? answer.problem : undefined;
   fleet.observers.tell("commandAnswered", visit, problem?.code, problem?.retryAfterMs);

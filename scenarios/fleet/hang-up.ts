@@ -42,9 +42,9 @@ export class HangUp implements Waiting {
   }
 }
 
-/** A real signal that is aborted with `waiting`, which was not aborted before. */
-export function signalOf(waiting: Waiting): AbortSignal {
+/** A real signal that is aborted with `waiting`, which was not aborted before, for its reason or the one that `reasonOf` gives. */
+export function signalOf(waiting: Waiting, reasonOf = (): unknown => waiting.reason): AbortSignal {
   const controller = new AbortController();
-  waiting.addEventListener("abort", () => controller.abort(waiting.reason), { once: true });
+  waiting.addEventListener("abort", () => controller.abort(reasonOf()), { once: true });
   return controller.signal;
 }

@@ -188,10 +188,17 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     file: "resilience/src/core/failover/dispatch.ts",
     edits: [
       {
-        find: "    if (waits) this.patience.noteHangUp(",
-        replace: "    if (waits || call.id > 0) this.patience.noteHangUp(",
+        find: "    if (!isSending) this.patience.noteHangUp(",
+        replace: "    if (!isSending || call.id > 0) this.patience.noteHangUp(",
       },
     ],
+    invariants: ["patience-is-true"],
+  },
+  {
+    name: "waiting-uploads-teach-patience",
+    bug: "a caller who breaks off an upload that waits for a station is taken for one who waited for so long",
+    file: "resilience/src/core/failover/dispatch.ts",
+    edits: [{ find: "reason instanceof RequestCutError || call.out", replace: "call.out" }],
     invariants: ["patience-is-true"],
   },
   {

@@ -6,9 +6,10 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { Agent, request } from "node:http";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { describe, test } from "node:test";
-import { ask, askRaw, rig } from "../../../test/process/proxy-rig.ts";
+import { setTimeout as pause } from "node:timers/promises";
+import { ask, askRaw, type Rig, rig } from "../../../test/process/proxy-rig.ts";
 
 function echo(message: IncomingMessage, response: ServerResponse): void {
   message.pipe(response);
@@ -225,6 +226,42 @@ describe("callers that go away", () => {
     await cut.promise;
     assert.equal(at.group.activeStation, "north");
     assert.equal(at.group.status.stations[0]?.breaker?.state, "closed");
+  });
+});
+
+describe("[F11] what is learned of how long callers wait, from four who leave while they wait for a place", () => {
+  async function learned(waiting: string): Promise<number | undefined> {
+    const arrived = Promise.withResolvers<void>();
+    await using at = await rig(() => arrived.resolve(), { commands: { maxConcurrent: 1 } });
+    const status = async (isSo: (status: Rig["group"]["status"]) => boolean): Promise<void> => {
+      while (!isSo(at.group.status)) await pause(5);
+    };
+    const caller = (text: string): Socket => {
+      const socket = connect(at.port, "127.0.0.1").on("error", () => undefined);
+      socket.write(text);
+      return socket;
+    };
+    const first = caller("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+    await arrived.promise;
+    const four = Array.from({ length: 4 }, () => caller(waiting));
+    await status((now) => now.waiting === 4);
+    for (const socket of four) socket.destroy();
+    await status((now) => now.ended.hungUp === 4);
+    first.destroy();
+    return at.group.status.patienceMs;
+  }
+
+  const head = "POST / HTTP/1.1\r\nHost: a\r\n";
+  test("their requests are whole → how long they waited", async () => {
+    assert.equal(typeof (await learned(`${head}Content-Length: 2\r\n\r\nhi`)), "number");
+  });
+
+  test("they are still sending → nothing", async () => {
+    assert.equal(await learned(`${head}Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n`), undefined);
+  });
+
+  test("their uploads are whole, and nobody has read them yet → how long they waited", async () => {
+    assert.equal(typeof (await learned(`${head}Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n`)), "number");
   });
 });
 

@@ -13,7 +13,7 @@ import { createServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { CallAbortedError } from "ground-station-failover";
+import { CallAbortedError, RequestCutError } from "ground-station-failover";
 import type { NoReply } from "../fleet/answer.ts";
 import { answerTo, withoutReply } from "../fleet/answer.ts";
 import type { Group } from "../fleet/group.ts";
@@ -145,7 +145,8 @@ class CommandProxy implements ProxyListener {
     this.#underWay.set(message.socket, underWay.add(response));
     response.once("close", () => {
       underWay.delete(response);
-      if (!response.writableFinished) caller.abort(new Error("the caller hung up"));
+      if (!response.writableFinished)
+        caller.abort(message.complete ? new Error("the caller hung up") : new RequestCutError());
       if (this.#draining) setImmediate(() => this.#server.closeIdleConnections());
     });
     try {

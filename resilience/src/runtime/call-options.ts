@@ -9,7 +9,10 @@ import type { AttemptContext } from "./attempt.ts";
 export type Operation<T> = (context: AttemptContext) => PromiseLike<T> | T;
 
 export interface CallOptions {
-  /** The caller's abort: ends any wait within a tick and rejects with `CallAbortedError`. */
+  /**
+   * The caller's abort: ends any wait within a tick and rejects with `CallAbortedError`. A failover learns from it how long
+   * callers wait, unless the reason is a {@link RequestCutError}.
+   */
   readonly signal?: AbortSignal;
   /** When the caller stops waiting, an instant on the client's clock (`deadlineAfter(ms)`). Default: the client's `deadlineMs` from now. */
   readonly deadline?: Deadline;

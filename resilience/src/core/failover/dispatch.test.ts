@@ -10,6 +10,7 @@ import type { RetryBudgetMachine } from "../retry-budget.ts";
 import { Slots, Waiter } from "../slots.ts";
 import type { Attempt, AttemptEnd, AttemptResult, Call } from "./call.ts";
 import type { DispatchAction } from "./dispatch.ts";
+import { RequestCutError } from "./patience.ts";
 
 const types = (actions: readonly DispatchAction[]): string[] =>
   actions.map((action) => (action.type === "event" ? action.event.type : action.type));
@@ -543,6 +544,19 @@ test("[C4] the caller hangs up in any state → settled at once, what is out is 
     [world.north.evidence.isSuspect, world.north.admission.inFlight, world.dispatcher.waiting],
     [false, 0, 0],
   );
+});
+
+test("[F11] callers who break off their own requests while these wait → nothing is learned of how long callers wait", () => {
+  const world = served({ stations: [{ capacity: { maxConcurrent: 1 } }, { capacity: { maxConcurrent: 1 } }] });
+  const leave = (reason: unknown): number | undefined => {
+    const waiting = Array.from({ length: 5 }, () => world.submit({ source: "known" }));
+    world.advance(20);
+    for (const call of waiting) world.input({ type: "cancel", call, reason });
+    return world.dispatcher.patience.estimateMs;
+  };
+  world.submit({ source: "known" });
+  assert.equal(leave(new RequestCutError()), undefined);
+  assert.equal(leave("gone"), 20 * 0.98);
 });
 
 test("[F3] running: refused for its epoch → ours goes above it, and the call is sent again under the new one", () => {

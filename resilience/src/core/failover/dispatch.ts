@@ -51,7 +51,7 @@ import type { FailoverEvent } from "./events.ts";
 import type { FailoverDecision, PlannedCause, Promotion } from "./failover.ts";
 import { type CallOutcome, GoodputWatch } from "./goodput.ts";
 import { Outlook } from "./outlook.ts";
-import { CallerPatience } from "./patience.ts";
+import { CallerPatience, RequestCutError } from "./patience.ts";
 import { Reports } from "./reports.ts";
 import type { Roles } from "./roles.ts";
 import { Router } from "./router.ts";
@@ -331,8 +331,8 @@ export class Dispatcher {
   #cancel(call: Call, reason: unknown, nowMs: number): void {
     if (call.state.phase === "done") return;
     // A caller that is still sending does not wait yet.
-    const waits = call.out?.some((attempt) => attempt.isUploading) !== true;
-    if (waits) this.patience.noteHangUp(nowMs - call.arrivedMs, nowMs);
+    const isSending = reason instanceof RequestCutError || call.out?.some(({ isUploading }) => isUploading) === true;
+    if (!isSending) this.patience.noteHangUp(nowMs - call.arrivedMs, nowMs);
     this.#event(this.#reports.patience(this.patience.estimateMs, nowMs));
     this.#sortAgain();
     // Nobody waits for what is late: the station has more than it can answer.
