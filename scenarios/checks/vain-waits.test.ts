@@ -6,17 +6,27 @@ import { vainWaits } from "./vain-waits.ts";
 import type { WideDraft } from "./wide-world.ts";
 import { widePlan } from "./wide-world.ts";
 
-/** Twenty commands with a known deadline of 2 s come at 40 s; each ends `afterMs` later without having been sent. */
+/**
+ * Twenty commands with a known deadline of 2 s come at 40 s; each ends `afterMs` later without having been sent. Another
+ * one was not served `knownForMs` before.
+ */
 async function run(
   afterMs: number,
   draft: WideDraft = {},
-  retryAfterMs: number | undefined = 1_000,
+  knownForMs = 1_000,
+  promotedAtMs?: number,
 ): Promise<HandMade> {
   const made = new HandMade(widePlan({ group: { patienceMs: 2_000 }, ...draft }), vainWaits);
+  if (promotedAtMs !== undefined) {
+    await made.at(promotedAtMs);
+    made.tell("gatewayEvent", { type: "promoted", group: "atlantic", station: "backup" } as never, 1);
+  }
+  await made.at(40_000 - knownForMs);
+  made.tell("commandAnswered", made.arrives(made.command({ patienceMs: 2_000 }), 2_000), "OVERLOADED", 1_000);
   await made.at(40_000);
   const visits = Array.from({ length: 20 }, () => made.arrives(made.command({ patienceMs: 2_000 }), 2_000));
   await made.at(40_000 + afterMs);
-  for (const visit of visits) made.tell("commandAnswered", visit, "NO_STATION_FIT", retryAfterMs);
+  for (const visit of visits) made.tell("commandAnswered", visit, "NO_STATION_FIT", 1_000);
   return made;
 }
 
@@ -30,6 +40,17 @@ test("all are refused within a tenth of a second → nothing is wrong", async ()
 
 test("all are refused when their time is over → violated", async () => {
   assert.ok((await run(2_000)).violated.includes(INVARIANT));
+});
+
+test("… and they had arrived before anybody knew, or a station has just become active → not judged", async () => {
+  for (const [knownForMs, promotedAtMs] of [
+    [999, undefined],
+    [5_000, undefined],
+    [1_000, 34_000],
+  ] as const) {
+    assert.deepEqual((await run(2_000, {}, knownForMs, promotedAtMs)).violated, []);
+  }
+  assert.ok((await run(2_000, {}, 1_000, 30_000)).violated.includes(INVARIANT), "it has been active for long enough");
 });
 
 for (const code of ["NO_STATION_FIT", "OVERLOADED"]) {

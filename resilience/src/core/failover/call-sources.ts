@@ -88,6 +88,12 @@ export class CallSource {
     return refusals.inRow >= REFUSALS_TO_TRUST || !this.hasBeenServedBy(station);
   }
 
+  /** Has another station refused it for load, too, and none ever answered it? Then that is its own answer. */
+  isRefusedAlike(station: number): boolean {
+    if (this.isKnown) return false;
+    return this.#refusals?.some(({ inRow }, other) => other !== station && inRow > 0) === true;
+  }
+
   /** Has this station served it within the last ten seconds? */
   isServedBy(station: number, nowMs: number): boolean {
     return nowMs - (this.#servedAtMs[station] as number) <= SERVED_LATELY_MS;

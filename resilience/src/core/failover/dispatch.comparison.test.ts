@@ -180,3 +180,20 @@ test("[F10] both stations refuse everything for load from the first call on → 
   for (const call of world.settled.keys()) assert.equal(world.endOf(call)?.toString().includes("overloaded"), true);
   assert.ok(world.settled.size >= 199, `${world.settled.size} of 200 calls have ended`);
 });
+
+test("[F10] … and only calls come that may not run twice → once both have refused them, each gets its answer at once", () => {
+  const world = new Dispatching(SLOW);
+  const terms = (place: number): Terms => ({ source: `route ${place % 10}` });
+  const fate: Load["fate"] = () => ({ result: "overloaded", tookMs: 10, retryAfterMs: 60_000 });
+  offer(world, { everyMs: 50, forMs: 20_000, terms, fate });
+  const ages: number[] = [];
+  for (let place = 0; place < 100; place++) {
+    const call = world.submit(terms(place));
+    world.advance(10);
+    for (const attempt of [...world.out]) world.end(attempt, "overloaded", { retryAfterMs: 60_000 });
+    if (world.endOf(call) !== undefined) ages.push(world.nowMs - call.arrivedMs);
+    world.advance(40);
+  }
+  assert.equal(ages.length, 100, `${ages.length} of 100 calls were answered at once`);
+  assert.equal(world.told("promoted").length, 0);
+});

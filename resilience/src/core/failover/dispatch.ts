@@ -548,11 +548,21 @@ export class Dispatcher {
     const { source } = call.terms;
     const { evidence } = station;
     if (source.noteRefused(station.number, evidence.lastServedMs, nowMs)) return evidence.noteAnswer(startedMs);
+    if (source.isRefusedAlike(station.number)) {
+      evidence.noteAnswer(startedMs);
+      for (const other of this.roles.stations) this.#noteFailedAlike(other, nowMs);
+      return;
+    }
     evidence.noteOverloaded(source, source.hasBeenServedBy(station.number), startedMs);
     if (!evidence.isRefusingForLoad && !source.isServedBy(station.number, nowMs)) return;
     this.#noteLoad(station, "overloaded", nowMs);
     // A station that serves others meanwhile does not have to be left alone.
     if (hintMs !== undefined && !station.admission.isFinishing(nowMs)) station.admission.pause(hintMs, nowMs);
+  }
+
+  /** A call's failure is its own, and not of `station`. Were its refusals taken for a sign of load, it begins anew. */
+  #noteFailedAlike({ evidence, admission }: Station, nowMs: number): void {
+    if (evidence.noteFailedAlike()) admission.begin(this.#usualInFlight, nowMs);
   }
 
   #served({ call, station, judgedFromMs }: Attempt, { settlement }: AttemptEnd, nowMs: number): void {
@@ -655,7 +665,7 @@ export class Dispatcher {
     }
     if (result === "lost") return this.#afterLoss(call, station, nowMs);
     if (call.visits?.length === 1 && source.skipsComparison()) {
-      station.evidence.noteFailedAlike();
+      this.#noteFailedAlike(station, nowMs);
       return this.#giveUp(call, nowMs, "answered");
     }
     const next = this.#router.next(call, nowMs);
@@ -672,7 +682,7 @@ export class Dispatcher {
       const agree = failures.every((visit) => visit.last === end.result);
       if (agree) {
         source.noteAgreement();
-        for (const visit of failures) visit.station.evidence.noteFailedAlike();
+        for (const visit of failures) this.#noteFailedAlike(visit.station, nowMs);
       }
       return this.#giveUp(call, nowMs, agree ? "answered" : "failed");
     }
@@ -690,7 +700,7 @@ export class Dispatcher {
   #failedAlone(call: Call, { station, startedMs, permit }: Attempt, nowMs: number): void {
     const { source } = call.terms;
     const whose = source.noteFailedAlone(station.number, station.evidence.lastServedMs, nowMs);
-    if (whose === "alike") station.evidence.noteFailedAlike();
+    if (whose === "alike") this.#noteFailedAlike(station, nowMs);
     if (whose !== "unknown") return;
     const several = station.evidence.noteFailed(source, source.hasBeenServedBy(station.number), startedMs, nowMs);
     if (!several || permit === undefined || !source.isServedLately(nowMs)) return;

@@ -176,9 +176,11 @@ export class StationEvidence {
    * Another station gave a call the same failure as this one. Where only sources fail that were never served here, it is
    * likely that this is their own, and that a change of roles would mend nothing; nor is a refusal for load then one.
    */
-  noteFailedAlike(): void {
+  noteFailedAlike(): boolean {
+    const wasRefusing = this.isRefusingForLoad;
     if (!this.#failsWhatItServed) this.#clearFailed();
     if (!this.#overloadsWhatItServed) this.#clearOverloaded();
+    return wasRefusing && !this.isRefusingForLoad;
   }
 
   /** A command that failed here was served by another station. `startedMs`: when it was sent here. */
