@@ -5,6 +5,7 @@ import type { FleetFault } from "../fleet/plan.ts";
 import { GATEWAY } from "../fleet/plan.ts";
 import { faultlessPromotions } from "./faultless-promotions.ts";
 import { HandMade } from "./hand-made.ts";
+import type { WideDraft } from "./wide-world.ts";
 import { widePlan } from "./wide-world.ts";
 
 /** The primary is replaced at 20 s, after `commands` were sent in the last two seconds, and one was `served` before. */
@@ -13,8 +14,9 @@ async function violated(
   commands = 5,
   cause: "failure" | "switchover" = "failure",
   served = true,
+  draft: WideDraft = {},
 ) {
-  const made = new HandMade(widePlan({ faults }), faultlessPromotions);
+  const made = new HandMade(widePlan({ faults, ...draft }), faultlessPromotions);
   await made.at(17_000);
   const attempt = made.sends(made.command(), "primary");
   made.ends(attempt, "reply", served ? 200 : 500);
@@ -56,4 +58,15 @@ test("somebody asked for it → nothing is wrong with that", async () => {
 
 test("every command so far was wrong → not judged", async () => {
   assert.deepEqual(await violated([], 5, "failure", false), []);
+});
+
+test("callers leave about when an answer comes, or the deadline is shorter than a route → not judged", async () => {
+  const leaving = (patienceMs: number): WideDraft => ({
+    group: { callers: { patienceMs, leaves: "closing", retries: 0, retryAfterMs: 100 } },
+  });
+  assert.deepEqual(await violated([], 5, "failure", true, leaving(101)), []);
+  assert.deepEqual(await violated([], 5, "failure", true, leaving(200)), ["no-role-change-without-fault"]);
+  const written = (deadline: number): WideDraft => ({ sections: { commands: { deadline } } });
+  assert.deepEqual(await violated([], 5, "failure", true, written(99)), []);
+  assert.deepEqual(await violated([], 5, "failure", true, written(2_000)), ["no-role-change-without-fault"]);
 });

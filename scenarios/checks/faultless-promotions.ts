@@ -2,9 +2,10 @@
  * `no-role-change-without-fault`: in the wide world a station is replaced for failing only if a fault of the plan strikes
  * it, or did so in the last 15 s. These are not faults of a station: slow callers, callers that hang up, commands that are
  * wrong by their own fault, slow routes, shortages of the gateway's own machine, and pauses of the gateway's process.
- * Not judged: a station that was recently loaded above 70 % of its capacity, settings whose effect cannot be summed up, and
- * a time in which no command of the group has been served at all yet: where every command so far was wrong, nobody
- * can tell a station that fails everything from callers that ask for nothing else.
+ * Not judged: a station that was recently loaded above 70 % of its capacity, settings whose effect cannot be summed up,
+ * callers who leave before a command can be answered, and a time in which no command of the group has been served at all
+ * yet: where every command so far was wrong, nobody can tell a station that fails everything from callers that ask for
+ * nothing else.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver } from "../fleet/observer.ts";
@@ -42,8 +43,9 @@ export function faultlessPromotions(fleet: Fleet): FleetObserver {
       const { group, station, from, evidence } = event;
       const load = loads.get(group);
       if (load === undefined) return;
-      if (!comfortOf(fleet, group).quiet || !hasDefaults(fleet, group))
-        return notJudged(world, INVARIANT, "settings of its own");
+      const { quiet, mostMs } = comfortOf(fleet, group);
+      if (!quiet || !hasDefaults(fleet, group)) return notJudged(world, INVARIANT, "settings of its own");
+      if (leavesTooSoon(fleet.group(group).plan, mostMs)) return notJudged(world, INVARIANT, "callers leave too soon");
       if (timesOutByItself(fleet, group)) return notJudged(world, INVARIANT, "a timeout below what a command takes");
       if (load.wasTooMuch(from, world.nowMs)) return notJudged(world, INVARIANT, "loaded");
       const struck = troubleOf(fleet)
@@ -60,13 +62,19 @@ export function faultlessPromotions(fleet: Fleet): FleetObserver {
   };
 }
 
-/** A written timeout that is shorter than a command's work makes attempts fail on purpose. */
+/** A written timeout or deadline that is shorter than a command's work makes attempts fail on purpose. */
 function timesOutByItself(fleet: Fleet, group: string): boolean {
   const { plan } = fleet.group(group);
   const written = fleet.plan.configuration.groups.find(({ name }) => name === group)?.["commands"];
-  const { timeout } = (written ?? {}) as { readonly timeout?: number };
+  const { timeout, deadline } = (written ?? {}) as { readonly timeout?: number; readonly deadline?: number };
   const slowestMs = Math.max(plan.serviceMs, ...(plan.routes ?? []).map(({ serviceMs = 0 }) => serviceMs));
+  if (deadline !== undefined && deadline < slowestMs) return true;
   return timeout !== undefined && timeout < SLOWED * slowestMs + (plan.callers?.uploads?.forMs ?? 0);
+}
+
+/** Callers who leave about when an answer comes see none of a station that is well, as of one that has stopped. */
+function leavesTooSoon({ serviceMs, callers }: GroupPlan, mostMs: number): boolean {
+  return callers !== undefined && callers.patienceMs < serviceMs + 8 * mostMs;
 }
 
 /** What callers ask of a group, and when it was last too much for which of its stations. */
