@@ -40,6 +40,18 @@ test("[B4] a promotion follows trouble, and not long after it", async () => {
   assert.deepEqual(fleet.violated, ["no-needless-role-change"]);
 });
 
+test("[B4] … unless a station is to be called silent as soon as two commands are late", async () => {
+  for (const [unansweredAfter, violated] of [
+    [49, []],
+    [50, ["no-needless-role-change"]],
+  ] as const) {
+    const fleet = made([HUNG], { commandPath: { unansweredAfter } });
+    await fleet.at(200_000);
+    fleet.promoted("primary", "backup", "failure");
+    assert.deepEqual(fleet.violated, violated);
+  }
+});
+
 test("[B4] failback comes only where it is automatic, and after the hold-down", async () => {
   const manual = made([HUNG]);
   manual.promoted("primary", "backup", "failback");

@@ -2,7 +2,8 @@
  * B4: who is active changes for a reason, and not too often.
  * - In a group that nothing touches nobody is declared down, nobody is promoted, and no circuit opens.
  * - Elsewhere a promotion for failure follows trouble that touched its group no longer ago than what a gateway remembers
- *   (`memoryMs`). A station that is dead for good excuses only what follows its death.
+ *   (`memoryMs`). A station that is dead for good excuses only what follows its death. Not judged where a station is to be
+ *   called silent as soon as two commands are late (`unansweredAfter` below 50 ms): that happens on any day.
  * - Of failures there are at most so many role changes a minute as dwells and doubts leave room for.
  * - `failback-holds-down`: going back happens only where it is automatic, and only after the hold-down since the station
  *   failed or was silent last, which doubles with each of its failures.
@@ -28,6 +29,7 @@ const FAILED_WITHIN_MS = 600_000;
 const LONGEST_HOLD_DOWN_MS = 600_000;
 /** `FailoverOptions.doubtMs`: a station that failed calls is not promoted again for 5 s, then 10, 20, 40, 80. */
 const MOST_DOUBTS_A_MINUTE = 5;
+const LEAST_SILENCE_MS = 50;
 /** Instants on one axis differ by rounding. */
 const ROUNDING_MS = 0.001;
 
@@ -58,7 +60,7 @@ export function roleChanges(fleet: Fleet): FleetObserver {
       if (cause === "failback") heldDown(fleet, settings, failuresOf(group, station), wellMs, event);
       if (cause !== "failure") return;
       failures.set(`${group}/${from}`, [...failuresOf(group, from), atMs]);
-      refuseUncaused(fleet, settings, event);
+      if (settings.commandPath.unansweredAfterMs >= LEAST_SILENCE_MS) refuseUncaused(fleet, settings, event);
       refuseTooOften(fleet, settings, changes.get(event.group) as SlidingCount, event);
     },
   };
