@@ -87,9 +87,9 @@ export function isAwaited({ settings, plan, timeoutMs }: QuietGroup, sending: Se
   return (
     takesMs < sending.waitsMs &&
     takesMs < (patienceMs ?? settings.commands.deadlineMs) &&
-    // A written timeout that is shorter than the route's work asks for errors.
+    // A written timeout that is shorter than the route's work asks for errors, as does a deadline, which bounds the timeout.
     (timeoutMs === undefined
-      ? workMs <= ORDINARY_WORK_MS
+      ? workMs <= Math.min(ORDINARY_WORK_MS, settings.commands.timeoutMs / SLOWED)
       : timeoutMs > SLOWED * workMs + sending.uploadMs + 2 * MARGIN_MS)
   );
 }
