@@ -594,6 +594,19 @@ test("[F10] parked for a shortage that passes → sent, and served", () => {
   assert.deepEqual([world.endOf(call), world.dispatcher.parked], ["north served", 0]);
 });
 
+test("[F10] a station answered, the comparison fails for want of a descriptor → the answer, not LOCAL_SHORTAGE", () => {
+  const world = new Dispatching();
+  const call = world.submit({ key: "k", deadline: world.nowMs + 60 });
+  world.endCall(call, "failed");
+  for (let ms = 0; ms < 100 && world.endOf(call) === undefined; ms += 10) {
+    for (const attempt of [...world.out]) {
+      world.end(attempt, attempt.station === world.north ? "failed" : "local-shortage");
+    }
+    world.advance(10);
+  }
+  assert.equal(world.endOf(call), "north failed");
+});
+
 test("parked: its deadline is over, or its caller hangs up → settled, and its charge is refunded", () => {
   for (const leave of ["deadline", "cancel"]) {
     const world = served({}, "known");

@@ -814,7 +814,8 @@ export class Dispatcher {
     if (nowMs + delayMs < Math.min(call.terms.deadline, call.arrivedMs + MAX_SHORTAGE_MS)) {
       return this.#park(call, delayMs, nowMs);
     }
-    if (call.mayHaveRun) return this.#giveUp(call, nowMs);
+    // What a station answered, or that it may have run there, is the truth; "nothing was sent" would not be.
+    if (call.mayHaveRun || call.visits?.some(({ attempts }) => attempts > 0) === true) return this.#giveUp(call, nowMs);
     const message = `nothing was sent: this machine lacks a resource (${codeOf(cause)})`;
     const error = new LocalShortageError(message, { cause, retryAfterMs: 1_000 });
     this.#settle(call, { error }, "refused", nowMs);
