@@ -563,6 +563,32 @@ test("[F3] refused again and again although no newer epoch is told → delivered
   assert.equal(world.endOf(call), "STALE_EPOCH");
 });
 
+test("[F11] outage over, callers wait for 200 ms, an answer takes 60 ms → served again at once, whether keyed or not", () => {
+  for (const key of ["k", undefined]) {
+    const world = new Dispatching();
+    world.declare("south", "down");
+    for (let ms = 0; ms < 400; ms += 20) {
+      world.submit({ ...(key && { key }), deadline: world.nowMs + 200 });
+      for (const attempt of [...world.out]) world.end(attempt, "unreachable");
+      world.advance(20);
+    }
+    assert.equal(world.north.evidence.isRefusing, true);
+    let served = 0;
+    for (let ms = 0; ms < 2_000; ms += 10) {
+      if (ms % 20 === 0) world.submit({ ...(key && { key }), deadline: world.nowMs + 200 });
+      for (const attempt of [...world.out]) {
+        if (attempt.isAbandoned) world.end(attempt, "lost");
+        else if (world.nowMs - attempt.startedMs >= 60) {
+          world.end(attempt, "served");
+          served++;
+        }
+      }
+      world.advance(10);
+    }
+    assert.ok(served > 60, `${served} of 100 were served`);
+  }
+});
+
 // ── parked ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 test("[F10] parked: this machine lacks a resource → tried again, given up after 2 s with the reason, told once", () => {

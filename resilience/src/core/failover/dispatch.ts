@@ -890,11 +890,13 @@ export class Dispatcher {
     }
   }
 
-  /** Where nobody knows whether any station lives, the call with most time left finds out, a repeatable one if there is one. */
+  /**
+   * Where nobody knows whether any station lives, the call with most time left finds out, a repeatable one if there is one:
+   * one that is given up before the answer can be there would show nothing, and so would the next, for ever.
+   */
   #chosen(first: Call, nowMs: number): Call {
-    const { active } = this.roles;
-    if (nowMs - active.evidence.lastServedMs < SERVING_MS || active.evidence.isRefusing) return first;
-    return this.#queue.findLast((call) => call.terms.isRepeatable) ?? first;
+    if (nowMs - this.roles.active.evidence.lastServedMs < SERVING_MS) return first;
+    return this.#queue.findLast((call) => call.terms.isRepeatable) ?? this.#queue.last ?? first;
   }
 
   /**
