@@ -83,7 +83,12 @@ export function decisions(fleet: Fleet): FleetObserver {
     beatCounted: (group, station) => {
       of(group).of(station).lastBeatMs = localMs();
     },
-    probed: (group, station, well) => of(group).of(station).probed(well),
+    probed(group, station, well) {
+      const known = of(group);
+      known.of(station).probed(well);
+      // Its proof is lost and the hold-down begins anew, even if the next probe succeeds before the next look.
+      if (!well && station === known.preferred) known.backSinceMs = undefined;
+    },
     commandArrived: ({ command }) => void of(command.group).visits.set(command, visitsOf(command) + 1),
     commandAnswered({ command }) {
       const { visits } = of(command.group);
