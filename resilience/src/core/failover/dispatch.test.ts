@@ -497,6 +497,22 @@ test("[F4] parked, waiting or asking while its attempt at a silent station is ou
   }
 });
 
+test("[F4] a keyed call whose outcome is to be reported is out at a lost station → its answer is awaited, as an unkeyed one's", () => {
+  for (const [waitsMs, end] of [
+    [400, "north served"],
+    [600, "AMBIGUOUS_OUTCOME"],
+  ] as const) {
+    const world = served({ resendsKeyed: false, maxWaitMs: 500 });
+    const call = world.submit({ key: "k" });
+    world.advance(100);
+    world.declare("north", "down");
+    assert.deepEqual([world.roles.active.name, world.endOf(call)], ["south", undefined]);
+    world.advance(waitsMs);
+    world.endCall(call, "served");
+    assert.equal(world.endOf(call), end);
+  }
+});
+
 test("[F1] [F11] callers wait as long as the slowest answers took, and nothing comes by then → the station is silent, and takes less", () => {
   for (const [waitsMs, isSilent] of [
     [3_100, true],

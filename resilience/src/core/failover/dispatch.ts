@@ -429,6 +429,12 @@ export class Dispatcher {
     this.#actions.push({ type: "send", attempt });
   }
 
+  /** Is `station` to be asked what became of it? Once for each loss. */
+  #asks(call: Call, station: Station): boolean {
+    if (!this.#options.canAsk || call.terms.idempotencyKey === undefined) return false;
+    return call.visitAt(station)?.wasAsked !== true;
+  }
+
   /** Can its station be asked what became of it, and may it go elsewhere if nobody knows? */
   #mayAsk(call: Call): boolean {
     return this.#options.canAsk && call.terms.idempotencyKey !== undefined && this.#mayResend(call);
@@ -702,11 +708,10 @@ export class Dispatcher {
 
   /** Sent to `station`, and what became of it is unknown: that is asked first, where it can be. */
   #afterLoss(call: Call, station: Station, nowMs: number): void {
-    const { deadline, idempotencyKey, isRepeatable } = call.terms;
+    const { deadline, isRepeatable } = call.terms;
     if (nowMs >= deadline) return this.#outOfTime(call, nowMs);
     const visit = call.noteVisit(station);
-    const keyed = idempotencyKey !== undefined;
-    if (keyed && this.#options.canAsk && !visit.wasAsked) {
+    if (this.#asks(call, station)) {
       visit.wasAsked = true;
       call.state = { phase: "asking", station, lost: visit.lastSettlement ?? { error: unknownAt(station) } };
       this.#parked++;
@@ -1203,7 +1208,7 @@ export class Dispatcher {
     for (const attempt of [...station.out]) {
       const { call } = attempt;
       if (attempt.isAbandoned || call.state.phase !== "running" || call.isOutBeside(station)) continue;
-      if (!call.terms.isRepeatable) {
+      if (!this.#mayResend(call) && !this.#asks(call, station)) {
         call.answerEndsMs = Math.min(call.answerEndsMs ?? ENDLESS, nowMs + this.#options.maxWaitMs);
         this.#arm(call, nowMs);
         continue;
