@@ -513,6 +513,27 @@ test("[F4] a keyed call whose outcome is to be reported is out at a lost station
   }
 });
 
+test("[F4] every station is down, and the call may not be sent to its own again → its answer is awaited", () => {
+  const world = served({ stations: [{ maxAttempts: 1 }, {}] });
+  const call = world.submit({ key: "k" });
+  world.declare("south", "down");
+  world.declare("north", "down");
+  world.advance(500);
+  assert.equal(world.endOf(call), undefined);
+  world.endCall(call, "served");
+  assert.equal(world.endOf(call), "north served");
+});
+
+test("[F4] every station is down, and another one than the call's is heard again → it goes there", () => {
+  const world = served({ stations: [{ maxAttempts: 1 }, {}] });
+  const call = world.submit({ key: "k" });
+  world.declare("south", "down");
+  world.declare("north", "down");
+  world.advance(500);
+  world.declare("south", "alive");
+  assert.deepEqual([world.roles.active.name, world.placesOf(call)], ["south", ["north", "south"]]);
+});
+
 test("[F1] [F11] callers wait as long as the slowest answers took, and nothing comes by then → the station is silent, and takes less", () => {
   for (const [waitsMs, isSilent] of [
     [3_100, true],

@@ -725,12 +725,14 @@ export class Dispatcher {
     if (next !== undefined) return this.#send(call, next, nowMs);
     // One that waits for another station needs no retry of this one.
     if (!this.roles.isUsable(station, nowMs) || this.#router.hasNext(call, nowMs)) return this.#enqueue(call, nowMs);
-    if (call.out !== undefined) {
-      // It was only overdue, and may be answered yet.
-      call.state = RUNNING;
-      return this.#arm(call, nowMs);
-    }
+    if (call.out !== undefined) return this.#awaitAnswer(call, nowMs);
     if (!this.#retry(call, station, undefined, nowMs)) this.#giveUp(call, nowMs);
+  }
+
+  /** Its attempt was only overdue, or its station fell silent: it may be answered yet, and nobody else can serve it now. */
+  #awaitAnswer(call: Call, nowMs: number): void {
+    call.state = RUNNING;
+    this.#arm(call, nowMs);
   }
 
   /**
@@ -921,7 +923,8 @@ export class Dispatcher {
     if (call.booked?.includes(station) === true) return true;
     const { budget, maxAttempts } = station.parts;
     if (tried >= maxAttempts) {
-      this.#giveUp(call, nowMs);
+      if (call.out === undefined) this.#giveUp(call, nowMs);
+      else this.#awaitAnswer(call, nowMs);
       return false;
     }
     if (budget === undefined) return true;
