@@ -746,6 +746,23 @@ test("[F4] a promotion while two calls are overdue for a moment → calls out at
   );
 });
 
+test("[F10] few answers of a station are known, and slow ones → in doubt by the others' times, replaced by its own", () => {
+  for (const isAnswered of [true, false]) {
+    const world = new Dispatching();
+    world.serve(60, { source: "known" }, 20);
+    world.declare("north", "down");
+    world.declare("north", "alive");
+    world.serve(3, { source: "slow" }, 400);
+    world.serve(1, { source: "known" }, 20);
+    const calls = [1, 2].map((number) => world.submit({ source: "known", deadline: world.nowMs + 5_000 + number }));
+    world.advance(390);
+    assert.deepEqual([world.south.isDoubted, world.roles.active.name], [true, "south"]);
+    for (const call of isAnswered ? calls : []) world.endCall(call, "served");
+    world.advance(300);
+    assert.equal(world.roles.active.name, isAnswered ? "south" : "north");
+  }
+});
+
 test("[F4] stations can be asked → a keyed attempt says until when it may be begun; others may be begun at any time", () => {
   const beginBy = (canAsk: boolean, terms: Terms, first = served({ canAsk })): number =>
     first.attemptOf(first.submit({ ...terms, source: "known" })).beginByMs - first.nowMs;

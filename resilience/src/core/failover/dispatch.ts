@@ -1013,7 +1013,9 @@ export class Dispatcher {
     const { call, station, startedMs } = attempt;
     if (!attempt.isOverdue && this.#usual.isKnown(attempt)) {
       attempt.isOverdue = true;
-      if (!station.crowding.isBusy(nowMs)) station.evidence.noteOverdue(startedMs, nowMs);
+      if (!station.crowding.isBusy(nowMs)) {
+        station.evidence.noteOverdue(startedMs, this.#usual.silentAtMs(attempt, nowMs));
+      }
       this.#look(station, nowMs);
       if (nowMs < this.#usual.lateAtMs(attempt)) return;
     }
