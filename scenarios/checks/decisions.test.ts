@@ -11,10 +11,16 @@ function made(sections: WrittenSections = {}): HandMade {
   return fleet;
 }
 
-/** `times` attempts at `primary`, each of which ends so, 10 ms apart. */
-async function ends(fleet: HandMade, times: number, how: "never-sent" | "reply", status?: number): Promise<void> {
+/** `times` attempts at `station`, each of which ends so, 10 ms apart. */
+async function ends(
+  fleet: HandMade,
+  times: number,
+  how: "never-sent" | "reply",
+  status?: number,
+  station = "primary",
+): Promise<void> {
   for (let time = 0; time < times; time++) {
-    const attempt = fleet.sends(fleet.command(), "primary");
+    const attempt = fleet.sends(fleet.command(), station);
     await fleet.at(fleet.world.nowMs + 10);
     fleet.ends(attempt, how, status);
   }
@@ -149,6 +155,31 @@ test("[F2] who is promoted has been heard of since the other fell silent, and no
   passedOver.promoted("backup-2", "primary", "failure");
   await passedOver.at(passedOver.world.nowMs + 1);
   assert.deepEqual(passedOver.violated, ["promotes-the-first-fit"]);
+});
+
+test("[F2] one that has just failed its failback is passed over, and one that served what it was given is not", async () => {
+  for (const [isServed, found] of [
+    [false, []],
+    [true, ["promotes-the-first-fit"]],
+  ] as const) {
+    const fleet = new HandMade({ configuration: configurationOf([{ name: "atlantic", stations: 3 }]) }, decisions);
+    fleet.starts();
+    for (const station of ["primary", "backup", "backup-2"]) fleet.declared(station, "suspected", "alive");
+    await ends(fleet, 2, "never-sent");
+    fleet.promoted("backup", "primary", "failure");
+    await fleet.at(20_000);
+    const [group, station, reason] = ["atlantic", "primary", "it is well"];
+    const begun = { type: "handover-begun", group, station, cause: "failback", reason, atMs: 20_000 } as const;
+    fleet.tell("gatewayEvent", begun, 1);
+    const first = fleet.sends(fleet.command(), "primary");
+    await fleet.at(20_150);
+    if (isServed) fleet.ends(first, "reply", 200);
+    fleet.tell("gatewayEvent", { type: "handover-ended", group, station, reason: "it is off", atMs: 20_150 }, 1);
+    await ends(fleet, 2, "never-sent", undefined, "backup");
+    fleet.promoted("backup-2", "backup", "failure");
+    await fleet.at(fleet.world.nowMs + 1);
+    assert.deepEqual(fleet.violated, found);
+  }
 });
 
 test("[F7] maintenance lasts as long as it was asked for, and nobody in it is promoted", async () => {

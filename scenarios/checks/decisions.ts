@@ -141,8 +141,13 @@ function noted(fleet: Fleet, group: Known, event: GatewayEvent, nowMs: number): 
   else if (event.type === "maintenance")
     group.of(event.station).restsUntilMs = event.reason === undefined ? Number.NEGATIVE_INFINITY : event.untilMs;
   else if (event.type === "declaration") group.of(event.node).declared(event.to, nowMs);
-  else if (event.type === "handover-begun" || event.type === "handover-ended") group.changes++;
-  else if (event.type === "promoted") promoted(fleet, group, event, nowMs);
+  else if (event.type === "handover-begun") {
+    group.changes++;
+    if (event.cause === "failback") group.of(event.station).triedOut(nowMs);
+  } else if (event.type === "handover-ended") {
+    group.changes++;
+    group.of(event.station).failbackEnded(nowMs);
+  } else if (event.type === "promoted") promoted(fleet, group, event, nowMs);
 }
 
 function promoted(fleet: Fleet, group: Known, event: Promoted, nowMs: number): void {
