@@ -119,6 +119,8 @@ export class CommandPathTally {
   #surelyLost = 0;
   /** Commands that were not served here since the last one that was, and how many others were compared with them. */
   #unserved = 0;
+  /** When the latest was sent that was not served. */
+  #unservedFromMs: number = Number.NEGATIVE_INFINITY;
   #besideCompared = 0;
   #answeredMs: number = Number.NEGATIVE_INFINITY;
   /** The least time after which an attempt may have been overdue since then; what others answer meanwhile may raise it. */
@@ -151,7 +153,10 @@ export class CommandPathTally {
     }
     // One that was given up here, because another station answered first, was overdue until then.
     else if (!attempt.ours || this.#isLate(attempt, nowMs)) this.#unanswered.push(attempt);
-    if (end !== "served") this.#unserved++;
+    if (end !== "served") {
+      this.#unserved++;
+      this.#unservedFromMs = Math.max(this.#unservedFromMs, localMs);
+    }
     if (end === "served") this.#served(localMs, nowMs - attempt.judgedFromLocalMs);
     else if (end === "nothing" || localMs < this.#beginsMs) return;
     else if (end === "refused") {
@@ -177,6 +182,16 @@ export class CommandPathTally {
     this.#compare(1);
     // Which of several sendings of a command failed where cannot be seen; other answers than success may say nothing.
     if (failed.sure && command.sendings === 1 && status < 300 && !lies && !signal.aborted) this.#surelyLost++;
+  }
+
+  /** Was an attempt that was sent since `fromMs` not served, or is one out for so long that another station is asked? */
+  isUnservedSince(fromMs: number, nowMs: number): boolean {
+    if (this.#unservedFromMs >= fromMs) return true;
+    return [...this.#out].some(
+      (attempt) =>
+        attempt.localMs >= fromMs &&
+        (this.#isLate(attempt, nowMs) || nowMs - attempt.judgedFromLocalMs >= LEAST_WORTH_A_SECOND_MS),
+    );
   }
 
   /** `command` is over. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { GATEWAY } from "../fleet/plan.ts";
 import type { WrittenSections } from "../swarm/written.ts";
 import { configurationOf } from "../swarm/written.ts";
 import { decisions } from "./decisions.ts";
@@ -11,10 +12,16 @@ function made(sections: WrittenSections = {}): HandMade {
   return fleet;
 }
 
-/** `times` attempts at `primary`, each of which ends so, 10 ms apart. */
-async function ends(fleet: HandMade, times: number, how: "never-sent" | "reply", status?: number): Promise<void> {
+/** `times` attempts at `station`, each of which ends so, 10 ms apart. */
+async function ends(
+  fleet: HandMade,
+  times: number,
+  how: "never-sent" | "reply",
+  status?: number,
+  station = "primary",
+): Promise<void> {
   for (let time = 0; time < times; time++) {
-    const attempt = fleet.sends(fleet.command(), "primary");
+    const attempt = fleet.sends(fleet.command(), station);
     await fleet.at(fleet.world.nowMs + 10);
     fleet.ends(attempt, how, status);
   }
@@ -151,6 +158,31 @@ test("[F2] who is promoted has been heard of since the other fell silent, and no
   assert.deepEqual(passedOver.violated, ["promotes-the-first-fit"]);
 });
 
+test("[F2] one that has just failed its failback is passed over, and one that served what it was given is not", async () => {
+  for (const [isServed, found] of [
+    [false, []],
+    [true, ["promotes-the-first-fit"]],
+  ] as const) {
+    const fleet = new HandMade({ configuration: configurationOf([{ name: "atlantic", stations: 3 }]) }, decisions);
+    fleet.starts();
+    for (const station of ["primary", "backup", "backup-2"]) fleet.declared(station, "suspected", "alive");
+    await ends(fleet, 2, "never-sent");
+    fleet.promoted("backup", "primary", "failure");
+    await fleet.at(20_000);
+    const [group, station, reason] = ["atlantic", "primary", "it is well"];
+    const begun = { type: "handover-begun", group, station, cause: "failback", reason, atMs: 20_000 } as const;
+    fleet.tell("gatewayEvent", begun, 1);
+    const first = fleet.sends(fleet.command(), "primary");
+    await fleet.at(20_150);
+    if (isServed) fleet.ends(first, "reply", 200);
+    fleet.tell("gatewayEvent", { type: "handover-ended", group, station, reason: "it is off", atMs: 20_150 }, 1);
+    await ends(fleet, 2, "never-sent", undefined, "backup");
+    fleet.promoted("backup-2", "backup", "failure");
+    await fleet.at(fleet.world.nowMs + 1);
+    assert.deepEqual(fleet.violated, found);
+  }
+});
+
 test("[F7] maintenance lasts as long as it was asked for, and nobody in it is promoted", async () => {
   const fleet = made();
   const asked = {
@@ -174,4 +206,43 @@ test("[F7] maintenance lasts as long as it was asked for, and nobody in it is pr
   await ends(fleet, 2, "never-sent");
   fleet.promoted("backup", "primary", "failure");
   assert.deepEqual(fleet.violated, ["maintenance-is-kept", "unfit-is-not-promoted"]);
+});
+
+/** Looks once a second for 12 s at a group whose primary is proven well, and its backup active; `at`: what happens when. */
+async function waitsForFailback(at: Readonly<Record<number, (fleet: HandMade) => void>>): Promise<HandMade> {
+  const fleet = made({ failback: { mode: "automatic", holdDown: 1_000 } });
+  const node = fleet.world.node(GATEWAY, () => undefined);
+  node.start();
+  const station = (name: string, active: boolean) =>
+    ({
+      name,
+      active,
+      holdDownMs: 1_000,
+      standing: "alive",
+      assessment: { fit: true, proven: true, confirmed: true },
+    }) as const;
+  const status = {
+    active: "backup",
+    preferred: "primary",
+    stations: [station("primary", false), station("backup", true)],
+  };
+  fleet.fleet.gateway = {
+    incarnation: node.incarnation,
+    gateway: { groups: new Map([["atlantic", { status }]]) } as never,
+    startedAtMs: 0,
+    nowMs: () => fleet.world.nowMs,
+  };
+  for (let second = 1; second <= 12; second++) {
+    await fleet.at(second * 1_000);
+    fleet.tell("tick");
+    at[second]?.(fleet);
+  }
+  return fleet;
+}
+
+test("[F7] proven well for longer than the hold-down, and no failback → violated; a probe failed between two looks → not", async () => {
+  assert.ok((await waitsForFailback({})).violated.includes("failback-comes"));
+  const fails = (well: boolean) => (fleet: HandMade) => fleet.tell("probed", "atlantic", "primary", well);
+  assert.deepEqual((await waitsForFailback({ 4: fails(false), 8: fails(false) })).violated, []);
+  assert.ok((await waitsForFailback({ 4: fails(true), 8: fails(true) })).violated.includes("failback-comes"));
 });

@@ -83,7 +83,12 @@ export function decisions(fleet: Fleet): FleetObserver {
     beatCounted: (group, station) => {
       of(group).of(station).lastBeatMs = localMs();
     },
-    probed: (group, station, well) => of(group).of(station).probed(well),
+    probed(group, station, well) {
+      const known = of(group);
+      known.of(station).probed(well);
+      // Its proof is lost and the hold-down begins anew, even if the next probe succeeds before the next look.
+      if (!well && station === known.preferred) known.backSinceMs = undefined;
+    },
     commandArrived: ({ command }) => void of(command.group).visits.set(command, visitsOf(command) + 1),
     commandAnswered({ command }) {
       const { visits } = of(command.group);
@@ -141,8 +146,13 @@ function noted(fleet: Fleet, group: Known, event: GatewayEvent, nowMs: number): 
   else if (event.type === "maintenance")
     group.of(event.station).restsUntilMs = event.reason === undefined ? Number.NEGATIVE_INFINITY : event.untilMs;
   else if (event.type === "declaration") group.of(event.node).declared(event.to, nowMs);
-  else if (event.type === "handover-begun" || event.type === "handover-ended") group.changes++;
-  else if (event.type === "promoted") promoted(fleet, group, event, nowMs);
+  else if (event.type === "handover-begun") {
+    group.changes++;
+    if (event.cause === "failback") group.of(event.station).triedOut(nowMs);
+  } else if (event.type === "handover-ended") {
+    group.changes++;
+    group.of(event.station).failbackEnded(nowMs);
+  } else if (event.type === "promoted") promoted(fleet, group, event, nowMs);
 }
 
 function promoted(fleet: Fleet, group: Known, event: Promoted, nowMs: number): void {

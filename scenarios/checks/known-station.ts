@@ -29,6 +29,8 @@ export class KnownStation {
   /** Was it replaced for failing, and no probe of it has succeeded since? */
   unproven = false;
   lastProbe: "well" | "ill" | undefined = undefined;
+  /** Since when a failback tries it out; undefined while none does. */
+  #triedFromMs: number | undefined = undefined;
   #replaced = 0;
   #perhapsInDoubtUntilMs = Number.NEGATIVE_INFINITY;
   #surelyInDoubtUntilMs = Number.NEGATIVE_INFINITY;
@@ -62,13 +64,25 @@ export class KnownStation {
   /** It is idle, and calls that it was given may speak against it: then it may be set aside, as after a replacement. */
   lookAtIdle(nowMs: number): void {
     if (nowMs < this.#perhapsInDoubtUntilMs || !this.tally.mayFail(nowMs)) return;
-    this.#perhapsInDoubtUntilMs = nowMs + Math.min(LONGEST_DOUBT_MS, DOUBT_MS * 2 ** this.#replaced++);
+    this.#perhapsSetAside(nowMs);
+  }
+
+  /** A failback to it begins, and gives it calls. */
+  triedOut(nowMs: number): void {
+    this.#triedFromMs = nowMs;
+  }
+
+  /** That failback is off. Where it did not serve a call that it was given, it may be set aside: one call is enough. */
+  failbackEnded(nowMs: number): void {
+    const fromMs = this.#triedFromMs;
+    this.#triedFromMs = undefined;
+    if (fromMs !== undefined && this.tally.isUnservedSince(fromMs, nowMs)) this.#perhapsSetAside(nowMs);
   }
 
   /** Another took its place; `forCalls`: because its calls failed. */
   replaced(cause: string, forCalls: boolean, nowMs: number): void {
     this.tally.startAfresh(nowMs);
-    this.#perhapsInDoubtUntilMs = nowMs + Math.min(LONGEST_DOUBT_MS, DOUBT_MS * 2 ** this.#replaced++);
+    this.#perhapsSetAside(nowMs);
     if (forCalls) this.#surelyInDoubtUntilMs = nowMs + DOUBT_MS;
     if (cause !== "failure") return;
     this.unproven = true;
@@ -77,6 +91,7 @@ export class KnownStation {
 
   /** It was made active, whatever it had failed before: nobody was fit. That is over, then. */
   becameActive(nowMs: number): void {
+    this.#triedFromMs = undefined;
     this.tally.startAfresh(nowMs);
     this.#surelyInDoubtUntilMs = Number.NEGATIVE_INFINITY;
   }
@@ -106,5 +121,9 @@ export class KnownStation {
   /** May it surely be made active? */
   surelyFit(nowMs: number): boolean {
     return this.standing === "alive" && this.circuit === "closed" && !this.perhapsUnfit(nowMs);
+  }
+
+  #perhapsSetAside(nowMs: number): void {
+    this.#perhapsInDoubtUntilMs = nowMs + Math.min(LONGEST_DOUBT_MS, DOUBT_MS * 2 ** this.#replaced++);
   }
 }

@@ -87,10 +87,12 @@ test("[F4] an unkeyed command to which the old station answers with a refusal of
 });
 
 test("[F4] ambiguousKeyed 'report': a keyed command in flight ends as ambiguous instead of being sent again", async () => {
-  const at = await TwoStations.begin({ client: { timeoutMs: 10_000 }, ambiguousKeyed: "report" });
+  const at = await TwoStations.begin({ client: { timeoutMs: 10_000 }, ambiguousKeyed: "report", maxWaitMs: 1_500 });
   at.north.fault = "hang";
   const outcome = at.send();
   await lose(at);
+  assert.equal(outcome.settledAtMs, undefined, "its answer may come yet");
+  await at.clock.advanceBy(1_500);
   assert.equal(outcome.error?.code, "AMBIGUOUS_OUTCOME");
   assert.equal(at.south.door.length, 0);
   await at.stop();

@@ -71,6 +71,11 @@ export class AnswerTimes {
     return this.#overdueAfterMs;
   }
 
+  /** As {@link overdueAfterMs}, by as few answers as there are; 0 before the first. */
+  get overdueAfterSoFarMs(): number {
+    return this.#total === 0 ? 0 : this.#bound(OVERDUE);
+  }
+
   /** An attempt that is out for longer is worth a second one elsewhere; `Infinity` until enough answers are known. */
   get hedgeAfterMs(): number {
     this.#refresh();

@@ -40,6 +40,7 @@ test("[F5] find goes from the front, findLast from the back", () => {
     queue.findLast((one) => one.order < 4),
     calls[2],
   );
+  assert.equal(queue.last, calls[3]);
   assert.equal(
     queue.find((one) => one.order > 9),
     undefined,

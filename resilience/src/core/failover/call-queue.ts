@@ -62,6 +62,11 @@ export class CallQueue {
     return true;
   }
 
+  /** The call that has most time left; it stays in the queue. O(1) as a rule. */
+  get last(): Call | undefined {
+    return this.findLast(() => true);
+  }
+
   /** The first call, from the front, for which `wanted` holds. O(n). */
   find(wanted: (call: Call) => boolean): Call | undefined {
     for (let at = this.#head; at < this.#places.length; at++) {

@@ -498,6 +498,43 @@ test("[F4] parked, waiting or asking while its attempt at a silent station is ou
   }
 });
 
+test("[F4] a keyed call whose outcome is to be reported is out at a lost station → its answer is awaited, as an unkeyed one's", () => {
+  for (const [waitsMs, end] of [
+    [400, "north served"],
+    [600, "AMBIGUOUS_OUTCOME"],
+  ] as const) {
+    const world = served({ resendsKeyed: false, maxWaitMs: 500 });
+    const call = world.submit({ key: "k" });
+    world.advance(100);
+    world.declare("north", "down");
+    assert.deepEqual([world.roles.active.name, world.endOf(call)], ["south", undefined]);
+    world.advance(waitsMs);
+    world.endCall(call, "served");
+    assert.equal(world.endOf(call), end);
+  }
+});
+
+test("[F4] every station is down, and the call may not be sent to its own again → its answer is awaited", () => {
+  const world = served({ stations: [{ maxAttempts: 1 }, {}] });
+  const call = world.submit({ key: "k" });
+  world.declare("south", "down");
+  world.declare("north", "down");
+  world.advance(500);
+  assert.equal(world.endOf(call), undefined);
+  world.endCall(call, "served");
+  assert.equal(world.endOf(call), "north served");
+});
+
+test("[F4] every station is down, and another one than the call's is heard again → it goes there", () => {
+  const world = served({ stations: [{ maxAttempts: 1 }, {}] });
+  const call = world.submit({ key: "k" });
+  world.declare("south", "down");
+  world.declare("north", "down");
+  world.advance(500);
+  world.declare("south", "alive");
+  assert.deepEqual([world.roles.active.name, world.placesOf(call)], ["south", ["north", "south"]]);
+});
+
 test("[F1] [F11] callers wait as long as the slowest answers took, and nothing comes by then → the station is silent, and takes less", () => {
   for (const [waitsMs, isSilent] of [
     [3_100, true],
@@ -577,6 +614,32 @@ test("[F3] refused again and again although no newer epoch is told → delivered
   assert.equal(world.endOf(call), "STALE_EPOCH");
 });
 
+test("[F11] outage over, callers wait for 200 ms, an answer takes 60 ms → served again at once, whether keyed or not", () => {
+  for (const key of ["k", undefined]) {
+    const world = new Dispatching();
+    world.declare("south", "down");
+    for (let ms = 0; ms < 400; ms += 20) {
+      world.submit({ ...(key && { key }), deadline: world.nowMs + 200 });
+      for (const attempt of [...world.out]) world.end(attempt, "unreachable");
+      world.advance(20);
+    }
+    assert.equal(world.north.evidence.isRefusing, true);
+    let served = 0;
+    for (let ms = 0; ms < 2_000; ms += 10) {
+      if (ms % 20 === 0) world.submit({ ...(key && { key }), deadline: world.nowMs + 200 });
+      for (const attempt of [...world.out]) {
+        if (attempt.isAbandoned) world.end(attempt, "lost");
+        else if (world.nowMs - attempt.startedMs >= 60) {
+          world.end(attempt, "served");
+          served++;
+        }
+      }
+      world.advance(10);
+    }
+    assert.ok(served > 60, `${served} of 100 were served`);
+  }
+});
+
 // ── parked ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 test("[F10] parked: this machine lacks a resource → tried again, given up after 2 s with the reason, told once", () => {
@@ -606,6 +669,19 @@ test("[F10] parked for a shortage that passes → sent, and served", () => {
   world.advance(30);
   world.endCall(call, "served");
   assert.deepEqual([world.endOf(call), world.dispatcher.parked], ["north served", 0]);
+});
+
+test("[F10] a station answered, the comparison fails for want of a descriptor → the answer, not LOCAL_SHORTAGE", () => {
+  const world = new Dispatching();
+  const call = world.submit({ key: "k", deadline: world.nowMs + 60 });
+  world.endCall(call, "failed");
+  for (let ms = 0; ms < 100 && world.endOf(call) === undefined; ms += 10) {
+    for (const attempt of [...world.out]) {
+      world.end(attempt, attempt.station === world.north ? "failed" : "local-shortage");
+    }
+    world.advance(10);
+  }
+  assert.equal(world.endOf(call), "north failed");
 });
 
 test("parked: its deadline is over, or its caller hangs up → settled, and its charge is refunded", () => {
@@ -721,6 +797,23 @@ test("[F4] a promotion while two calls are overdue for a moment → calls out at
     calls.map((call) => world.endOf(call)),
     ["north served", "north served", "north served"],
   );
+});
+
+test("[F10] few answers of a station are known, and slow ones → in doubt by the others' times, replaced by its own", () => {
+  for (const isAnswered of [true, false]) {
+    const world = new Dispatching();
+    world.serve(60, { source: "known" }, 20);
+    world.declare("north", "down");
+    world.declare("north", "alive");
+    world.serve(3, { source: "slow" }, 400);
+    world.serve(1, { source: "known" }, 20);
+    const calls = [1, 2].map((number) => world.submit({ source: "known", deadline: world.nowMs + 5_000 + number }));
+    world.advance(390);
+    assert.deepEqual([world.south.isDoubted, world.roles.active.name], [true, "south"]);
+    for (const call of isAnswered ? calls : []) world.endCall(call, "served");
+    world.advance(300);
+    assert.equal(world.roles.active.name, isAnswered ? "south" : "north");
+  }
 });
 
 test("[F4] stations can be asked → a keyed attempt says until when it may be begun; others may be begun at any time", () => {

@@ -429,6 +429,12 @@ export class Dispatcher {
     this.#actions.push({ type: "send", attempt });
   }
 
+  /** Is `station` to be asked what became of it? Once for each loss. */
+  #asks(call: Call, station: Station): boolean {
+    if (!this.#options.canAsk || call.terms.idempotencyKey === undefined) return false;
+    return call.visitAt(station)?.wasAsked !== true;
+  }
+
   /** Can its station be asked what became of it, and may it go elsewhere if nobody knows? */
   #mayAsk(call: Call): boolean {
     return this.#options.canAsk && call.terms.idempotencyKey !== undefined && this.#mayResend(call);
@@ -712,11 +718,10 @@ export class Dispatcher {
 
   /** Sent to `station`, and what became of it is unknown: that is asked first, where it can be. */
   #afterLoss(call: Call, station: Station, nowMs: number): void {
-    const { deadline, idempotencyKey, isRepeatable } = call.terms;
+    const { deadline, isRepeatable } = call.terms;
     if (nowMs >= deadline) return this.#outOfTime(call, nowMs);
     const visit = call.noteVisit(station);
-    const keyed = idempotencyKey !== undefined;
-    if (keyed && this.#options.canAsk && !visit.wasAsked) {
+    if (this.#asks(call, station)) {
       visit.wasAsked = true;
       call.state = { phase: "asking", station, lost: visit.lastSettlement ?? { error: unknownAt(station) } };
       this.#parked++;
@@ -730,12 +735,14 @@ export class Dispatcher {
     if (next !== undefined) return this.#send(call, next, nowMs);
     // One that waits for another station needs no retry of this one.
     if (!this.roles.isUsable(station, nowMs) || this.#router.hasNext(call, nowMs)) return this.#enqueue(call, nowMs);
-    if (call.out !== undefined) {
-      // It was only overdue, and may be answered yet.
-      call.state = RUNNING;
-      return this.#arm(call, nowMs);
-    }
+    if (call.out !== undefined) return this.#awaitAnswer(call, nowMs);
     if (!this.#retry(call, station, undefined, nowMs)) this.#giveUp(call, nowMs);
+  }
+
+  /** Its attempt was only overdue, or its station fell silent: it may be answered yet, and nobody else can serve it now. */
+  #awaitAnswer(call: Call, nowMs: number): void {
+    call.state = RUNNING;
+    this.#arm(call, nowMs);
   }
 
   /**
@@ -824,7 +831,8 @@ export class Dispatcher {
     if (nowMs + delayMs < Math.min(call.terms.deadline, call.arrivedMs + MAX_SHORTAGE_MS)) {
       return this.#park(call, delayMs, nowMs);
     }
-    if (call.mayHaveRun) return this.#giveUp(call, nowMs);
+    // What a station answered, or that it may have run there, is the truth; "nothing was sent" would not be.
+    if (call.mayHaveRun || call.visits?.some(({ attempts }) => attempts > 0) === true) return this.#giveUp(call, nowMs);
     const message = `nothing was sent: this machine lacks a resource (${codeOf(cause)})`;
     const error = new LocalShortageError(message, { cause, retryAfterMs: 1_000 });
     this.#settle(call, { error }, "refused", nowMs);
@@ -899,11 +907,13 @@ export class Dispatcher {
     }
   }
 
-  /** Where nobody knows whether any station lives, the call with most time left finds out, a repeatable one if there is one. */
+  /**
+   * Where nobody knows whether any station lives, the call with most time left finds out, a repeatable one if there is one:
+   * one that is given up before the answer can be there would show nothing, and so would the next, for ever.
+   */
   #chosen(first: Call, nowMs: number): Call {
-    const { active } = this.roles;
-    if (nowMs - active.evidence.lastServedMs < SERVING_MS || active.evidence.isRefusing) return first;
-    return this.#queue.findLast((call) => call.terms.isRepeatable) ?? first;
+    if (nowMs - this.roles.active.evidence.lastServedMs < SERVING_MS) return first;
+    return this.#queue.findLast((call) => call.terms.isRepeatable) ?? this.#queue.last ?? first;
   }
 
   /**
@@ -926,7 +936,8 @@ export class Dispatcher {
     if (call.booked?.includes(station) === true) return true;
     const { budget, maxAttempts } = station.parts;
     if (tried >= maxAttempts) {
-      this.#giveUp(call, nowMs);
+      if (call.out === undefined) this.#giveUp(call, nowMs);
+      else this.#awaitAnswer(call, nowMs);
       return false;
     }
     if (budget === undefined) return true;
@@ -1015,7 +1026,9 @@ export class Dispatcher {
     const { call, station, startedMs } = attempt;
     if (!attempt.isOverdue && this.#usual.isKnown(attempt)) {
       attempt.isOverdue = true;
-      if (!station.crowding.isBusy(nowMs)) station.evidence.noteOverdue(startedMs, nowMs);
+      if (!station.crowding.isBusy(nowMs)) {
+        station.evidence.noteOverdue(startedMs, this.#usual.silentAtMs(attempt, nowMs));
+      }
       this.#look(station, nowMs);
       if (nowMs < this.#usual.lateAtMs(attempt)) return;
     }
@@ -1213,7 +1226,7 @@ export class Dispatcher {
     for (const attempt of [...station.out]) {
       const { call } = attempt;
       if (attempt.isAbandoned || call.state.phase !== "running" || call.isOutBeside(station)) continue;
-      if (!call.terms.isRepeatable) {
+      if (!this.#mayResend(call) && !this.#asks(call, station)) {
         call.answerEndsMs = Math.min(call.answerEndsMs ?? ENDLESS, nowMs + this.#options.maxWaitMs);
         this.#arm(call, nowMs);
         continue;

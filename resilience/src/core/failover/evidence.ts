@@ -79,7 +79,8 @@ export class StationEvidence {
   #overdue = 0;
   readonly #unanswered: Uncompared = new Uncompared();
   readonly #failedAlone: Uncompared = new Uncompared();
-  /** Since when so many are overdue that the station counts as silent. */
+  #silentAtMs: number = Number.NEGATIVE_INFINITY;
+  /** Since when so many are overdue that the station counts as silent; may be yet to come. */
   #silentSinceMs: number = Number.POSITIVE_INFINITY;
   /** 1 for a command that another station served after this one had failed it, 0 for one served here; the newest last. */
   #verdicts: number[] = [];
@@ -112,6 +113,7 @@ export class StationEvidence {
     if (startedMs >= this.#refusedSinceMs) this.#clearRefused();
     this.#overdue = 0;
     this.#silentSinceMs = Number.POSITIVE_INFINITY;
+    this.#silentAtMs = Number.NEGATIVE_INFINITY;
     this.#unanswered.clear();
   }
 
@@ -188,10 +190,7 @@ export class StationEvidence {
     if (startedMs >= this.#beginsMs) this.#addVerdict(1);
   }
 
-  /**
-   * A call of `source` has been out for so long that it would be worth a second attempt, which it cannot have; how long it
-   * may take is not known.
-   */
+  /** A call of `source` is out for so long that it is worth a second attempt, which it cannot have. Its time is unknown. */
   noteUnanswered(source: object, startedMs: number): void {
     if (startedMs >= this.#beginsMs) this.#unanswered.note(source);
   }
@@ -223,11 +222,12 @@ export class StationEvidence {
     this.#unanswered.clear();
   }
 
-  /** An attempt became overdue at `nowMs`. */
-  noteOverdue(startedMs: number, nowMs: number): void {
+  /** An attempt became overdue; from `silentAtMs` on, now or later, that shows that its station is silent. */
+  noteOverdue(startedMs: number, silentAtMs: number): void {
     if (startedMs < this.#beginsMs) return;
     this.#overdue++;
-    if (this.#overdue === DOUBTED_AFTER) this.#silentSinceMs = nowMs;
+    if (this.#overdue < DOUBTED_AFTER) this.#silentAtMs = Math.max(this.#silentAtMs, silentAtMs);
+    else if (this.#overdue === DOUBTED_AFTER) this.#silentSinceMs = Math.max(this.#silentAtMs, silentAtMs);
   }
 
   /** When an attempt last succeeded; `-Infinity` if never. */

@@ -86,7 +86,7 @@ export class Roles {
     for (const station of this.stations) {
       if (station !== this.#active) station.setAsideIfFailing(nowMs);
       const assessment = this.assess(station, nowMs);
-      station.assessed(assessment, nowMs);
+      station.assessed(assessment, station === this.#active, nowMs);
       this.machine.assess(station.name, assessment, nowMs);
     }
     if (!this.isLeaseHeld(nowMs) || nowMs < this.distrustUntilMs) return undefined;

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { station } from "../../../../test/worlds/dispatching.ts";
+import type { BreakerMachine } from "../breaker.ts";
 import { Slots } from "../slots.ts";
 import type { Standing } from "../supervisor.ts";
 import type { Station } from "./station.ts";
@@ -202,14 +203,28 @@ test("[F6] shared slots that are taken → admits nobody, and is asked again soo
 
 test("[F1] news: told when the verdict of calls is another than at the last assessment", () => {
   const one = heard();
-  one.assessed(one.assess(true, true, NEVER, 0), 0);
+  one.assessed(one.assess(true, true, NEVER, 0), true, 0);
   assert.equal(one.hasNews(0), false);
   fail(one, 0);
   assert.equal(one.hasNews(0), true);
-  one.assessed(one.assess(true, true, NEVER, 0), 0);
+  one.assessed(one.assess(true, true, NEVER, 0), true, 0);
   assert.equal(one.hasNews(0), false);
   for (let call = 0; call < 20; call++) one.evidence.noteServed(0, 1);
   assert.equal(one.hasNews(1), true);
+});
+
+test("[F1] a probe of a half-open circuit is out → speaks against an idle station; the active one waits for its end", () => {
+  const one = heard({ breaker: { minimumVolume: 1, openDurationMs: 700 } });
+  const breaker = one.parts.breaker as BreakerMachine;
+  breaker.failure(breaker.acquire(0), 0);
+  const isFit = (nowMs: number): boolean[] => [true, false].map((active) => one.assess(active, true, NEVER, nowMs).fit);
+  assert.deepEqual(isFit(0), [false, false]);
+  assert.deepEqual(isFit(700), [true, true]);
+  one.assessed(one.assess(true, true, NEVER, 700), true, 700);
+  const probe = breaker.acquire(700);
+  assert.deepEqual([one.isUsable(true, 701), isFit(701), one.hasNews(701)], [false, [true, false], false]);
+  breaker.failure(probe, 702);
+  assert.deepEqual([isFit(702), one.hasNews(702)], [[false, false], true]);
 });
 
 test("[F1] wakes: for proof by time, the end of a cooldown, of maintenance, and the next probe of a circuit", () => {

@@ -85,6 +85,7 @@ export class Station {
   /** Its cooldown began while it was idle, and not because it was replaced. */
   #wasSetAside = false;
   #assessedFailing = false;
+  #assessedActive = false;
 
   constructor(parts: StationParts) {
     this.parts = parts;
@@ -218,7 +219,7 @@ export class Station {
     };
     const failing = this.evidence.failing(nowMs);
     if (failing !== undefined) against("calls", failing);
-    const open = this.#circuitOpen(nowMs);
+    const open = this.#isCircuitAgainst(isActive, nowMs) ? this.#circuitOpen(nowMs) : undefined;
     if (open !== undefined) against("breaker", open);
     if (nowMs < this.#cooldownUntilMs) {
       against("calls", `replaced because ${this.#replacedFor}; not promoted again for ${this.#currentCooldownMs} ms`);
@@ -237,9 +238,10 @@ export class Station {
     return { fit, silent: !heard, proven, confirmed, evidence };
   }
 
-  /** Takes `assessment` for the verdict from now on. */
-  assessed(assessment: Assessment, nowMs: number): void {
+  /** Takes `assessment` for the verdict from now on; `isActive`: as whom it was assessed. */
+  assessed(assessment: Assessment, isActive: boolean, nowMs: number): void {
     this.assessment = assessment;
+    this.#assessedActive = isActive;
     this.#assessedFailing = this.#isFailing(nowMs);
   }
 
@@ -271,7 +273,16 @@ export class Station {
   }
 
   #isFailing(nowMs: number): boolean {
-    return this.evidence.isFailing(nowMs) || this.isCircuitOpen(nowMs);
+    return this.evidence.isFailing(nowMs) || this.#isCircuitAgainst(this.#assessedActive, nowMs);
+  }
+
+  /**
+   * Does its circuit speak against it? Where a probe of the active one is out, its end decides: a role change would be undone
+   * by the next probe of the other one. An idle one takes no calls until then, and is not promoted.
+   */
+  #isCircuitAgainst(isActive: boolean, nowMs: number): boolean {
+    if (!this.isCircuitOpen(nowMs)) return false;
+    return !isActive || this.parts.breaker?.state(nowMs) === "open";
   }
 
   #heartbeats(isActive: boolean, heard: boolean): Evidence {

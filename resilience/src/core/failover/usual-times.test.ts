@@ -71,6 +71,17 @@ test("[F10] a station of which nothing is known is given twice as long as the sl
   assert.deepEqual([at.usual.ms(at.world.south), at.usual.serviceMs], [80, 88]);
 });
 
+test("[F10] a few answers of a station are known, slower than twice the others' → as long as they took, it is not silent", () => {
+  const at = knowing(64);
+  at.world.dispatcher.switchover("south", "switchover", "test", at.world.nowMs);
+  const silentAfterMs = (): number => at.usual.silentAtMs(sent(at.world), at.world.nowMs + 170) - at.world.nowMs;
+  assert.equal(silentAfterMs(), 170, "nothing is known of it");
+  at.world.serve(3, { source: "route" }, 400);
+  assert.ok(silentAfterMs() >= 400 && silentAfterMs() <= 440, `silent after ${silentAfterMs()}`);
+  at.world.serve(30, { source: "route" }, 80);
+  assert.equal(silentAfterMs(), 170, "its own answers tell when one is overdue");
+});
+
 test("[F4] a station may begin within three times what all but one in a thousand take, and at least a second", () => {
   const quick = knowing(64);
   assert.equal(quick.usual.leaseMs(quick.world.call({ source: "route" }), quick.world.north), 1_000);

@@ -69,6 +69,15 @@ export class UsualTimes {
     return Math.max(judgedFromMs + afterMs, this.#roles.distrustUntilMs);
   }
 
+  /**
+   * From when an overdue attempt shows that its station is silent. One of which few answers are known is measured by the
+   * others, and may be slower than twice of that: as long as its own answers took, it may yet answer.
+   */
+  silentAtMs({ station, judgedFromMs }: Attempt, nowMs: number): number {
+    const own = station.answerTimes;
+    return own.overdueAfterMs < ENDLESS ? nowMs : Math.max(nowMs, judgedFromMs + own.overdueAfterSoFarMs);
+  }
+
   /** How long an attempt is out before it is worth a second one, where nobody knows how long it may take. */
   get strangerAfterMs(): number {
     const { estimateMs } = this.#patience;
