@@ -4,10 +4,10 @@
  * the pause, and none in it. An attempt counts for the period of the breaker in which it began. Transitions are told by
  * the gateway, with the instants at which they were due, which may be earlier than they are told (ADR 0003). A command that
  * one station failed and another served counts against the first when it is served (`breaker-evidence.ts`). A station that
- * is heard again after it was declared down begins with a closed circuit. Where nobody is fit (`kept`), or every station of
- * the group is down, has a circuit that is not closed or is unfit by its gateway's own word, commands may go to a station
- * although its circuit is open: there is nobody else; what becomes of those is not counted, and which of them is the
- * probe is not known. A probe that is out at a station that is declared down has failed. A failure that is not compared
+ * is heard again after it was declared down begins with a closed circuit. Where nobody is fit (`kept`), or every other
+ * station of the group is down, has a circuit that is not closed or is unfit by its gateway's own word, commands may go to
+ * a station although its circuit is open: there is nobody else; what becomes of those is not counted, and which of them
+ * is the probe is not known. A probe that is out at a station that is declared down has failed. A failure that is not compared
  * may count where several sources have such failures, and never where it is one caller who repeats itself.
  */
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
@@ -45,11 +45,13 @@ export function breaker(fleet: Fleet): FleetObserver {
   let running = 1;
   /** Groups of which it was said that nobody is fit, and nothing since. */
   const kept: Set<string> = new Set();
-  const hasNobodyElse = (group: string): boolean => {
+  const hasNobodyElse = ({ group, station }: Attempt): boolean => {
     const { stations = [] } = groups.get(group) ?? {};
-    if (kept.has(group) || stations.every(({ name }) => !watches.of(group, name).isInService)) return true;
+    const others = stations.filter(({ name }) => name !== station && watches.of(group, name).isInService);
+    if (kept.has(group) || others.length === 0) return true;
     const status = livingGateway(fleet)?.gateway.groups.get(group)?.status;
-    return status?.stations.every(({ assessment }) => !assessment.fit) === true;
+    const isFit = (name: string): boolean => status?.stations.find((one) => one.name === name)?.assessment.fit ?? true;
+    return others.every(({ name }) => !isFit(name));
   };
   return {
     gatewayStarted({ incarnation }) {
@@ -68,7 +70,7 @@ export function breaker(fleet: Fleet): FleetObserver {
     attemptBegan(attempt) {
       const { group, station } = attempt;
       const watch = watches.of(group, station);
-      watch.began(attempt, !watch.isClosed && hasNobodyElse(group));
+      watch.began(attempt, !watch.isClosed && hasNobodyElse(attempt));
     },
     attemptEnded(attempt) {
       const { command, group, station, incarnation } = attempt;
@@ -164,16 +166,16 @@ class Watch {
     this.missed();
     // It has been heard again: that its circuit is closed is about to be told.
     if (this.#isBack && this.#state !== "closed") return void this.#out.set(attempt, this.#period + 1);
-    const earlyMs = this.#openUntilMs - attempt.localMs;
-    if (nobodyElse && this.#state !== "closed" && (earlyMs > ROUNDING_MS || this.#wantedOf(this.#period) >= PROBES)) {
-      this.#out.set(attempt, UNCOUNTED);
-      this.#uncountedIn = this.#period;
-      return;
-    }
-    if (this.#state === "open" && earlyMs > ROUNDING_MS)
-      this.#letThrough(`${attempt.command.id} is sent ${earlyMs} ms before the open circuit's next probe`);
+    const earlyMs = this.#state === "open" ? this.#openUntilMs - attempt.localMs : 0;
     // Its pause is over, and its transition about to be told.
     const period = this.#state === "open" ? this.#period + 1 : this.#period;
+    if (nobodyElse && this.#state !== "closed" && (earlyMs > ROUNDING_MS || this.#wantedOf(period) >= PROBES)) {
+      this.#out.set(attempt, UNCOUNTED);
+      this.#uncountedIn = period;
+      return;
+    }
+    if (earlyMs > ROUNDING_MS)
+      this.#letThrough(`${attempt.command.id} is sent ${earlyMs} ms before the open circuit's next probe`);
     const before = this.#state === "closed" ? 0 : this.#wantedOf(period);
     if (before >= PROBES)
       this.#letThrough(`${attempt.command.id} is sent to a half-open circuit with ${before} probe(s) out`);
