@@ -128,8 +128,8 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
     file: "resilience/src/core/rate-window.ts",
     edits: [
       {
-        find: "else for (let step = 1; step <= elapsed; step++)",
-        replace: "else for (let step = 1; step <= elapsed - 1e9; step++)",
+        find: "for (let step = 1; step <= elapsed; step++)",
+        replace: "for (let step = 1; step <= elapsed - 1e9; step++)",
       },
     ],
     invariants: ["breaker-trips-on-evidence", "offered-within-capacity", "retries-within-budget", "budget-keeps-books"],

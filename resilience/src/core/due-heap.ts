@@ -24,7 +24,8 @@ export class DueHeap<Entry extends Due> {
 
   /** When the first entry falls due; `Infinity` where there is none. */
   get nextMs(): number {
-    return this.#heap[0]?.dueAtMs ?? Number.POSITIVE_INFINITY;
+    const first = this.#heap[0];
+    return first === undefined ? Number.POSITIVE_INFINITY : first.dueAtMs;
   }
 
   /** The entry that falls due first; it stays in the heap. */
@@ -36,7 +37,7 @@ export class DueHeap<Entry extends Due> {
   add(entry: Entry, dueAtMs: number): void {
     entry.dueAtMs = dueAtMs;
     entry.duePlace = this.#heap.length;
-    this.#heap.push(entry);
+    // Which puts it there, too, if it stays.
     this.#rise(entry);
   }
 

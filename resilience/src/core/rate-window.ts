@@ -2,8 +2,8 @@
  * Counts over a sliding time window, as a ring of slices. Time is cut into slices of equal width; a count goes into the
  * slice of its instant, and reading first empties every slice that has left the window, all of them, also after an hour
  * without a call (a ring that only moves on when written to still shows the failures of an hour ago). The window
- * therefore covers between `windowMs` minus one slice and `windowMs`; totals are kept beside the ring, so that reading
- * is O(1). An instant before the newest slice counts in the newest: the axis is monotonic, and a clock that went back
+ * therefore covers between `windowMs` minus one slice and `windowMs`; totals of all slices but the newest are kept beside
+ * the ring, so that reading is O(1) and counting writes to one place. An instant before the newest slice counts in the newest: the axis is monotonic, and a clock that went back
  * can neither revive old counts nor lose new ones.
  */
 import { COUNT, checked, DURATION_MS } from "./options.ts";
@@ -13,7 +13,8 @@ export class RateWindow {
   readonly #slices: number;
   readonly #series: number;
   readonly #counts: Float64Array;
-  readonly #totals: Float64Array;
+  /** Of all slices but the newest. */
+  readonly #older: Float64Array;
   /** Number of the newest slice on the axis (floor of instant / width), and its place in the ring. */
   #newest = Number.NEGATIVE_INFINITY;
   #offset = 0;
@@ -26,7 +27,7 @@ export class RateWindow {
     this.#series = checked("RateWindow", "series", series, { ...COUNT, max: 100 });
     this.#sliceMs = checked("RateWindow", "windowMs", windowMs, DURATION_MS) / slices;
     this.#counts = new Float64Array(slices * series);
-    this.#totals = new Float64Array(series);
+    this.#older = new Float64Array(series);
   }
 
   /** Counts `amount` more of `series` at `nowMs`. */
@@ -34,26 +35,28 @@ export class RateWindow {
     if (nowMs >= this.#newestEndsMs) this.#moveTo(nowMs);
     const place = this.#offset + series;
     this.#counts[place] = (this.#counts[place] as number) + amount;
-    this.#totals[series] = (this.#totals[series] as number) + amount;
   }
 
   /** How many of `series` the window holds at `nowMs`. */
   total(series: number, nowMs: number): number {
     if (nowMs >= this.#newestEndsMs) this.#moveTo(nowMs);
-    return this.#totals[series] as number;
+    return (this.#older[series] as number) + (this.#counts[this.#offset + series] as number);
   }
 
   /** Forgets everything. */
   clear(): void {
     this.#counts.fill(0);
-    this.#totals.fill(0);
+    this.#older.fill(0);
   }
 
   #moveTo(nowMs: number): void {
     const slice = Math.floor(nowMs / this.#sliceMs);
     const elapsed = slice - this.#newest;
     if (elapsed >= this.#slices) this.clear();
-    else for (let step = 1; step <= elapsed; step++) this.#empty(ringPlace(this.#newest + step, this.#slices));
+    else if (elapsed > 0) {
+      for (let series = 0; series < this.#series; series++) this.#addOlder(series, this.#offset + series, 1);
+      for (let step = 1; step <= elapsed; step++) this.#empty(ringPlace(this.#newest + step, this.#slices));
+    }
     this.#newest = slice;
     this.#offset = ringPlace(slice, this.#slices) * this.#series;
     this.#newestEndsMs = (slice + 1) * this.#sliceMs;
@@ -62,9 +65,13 @@ export class RateWindow {
   #empty(ring: number): void {
     for (let series = 0; series < this.#series; series++) {
       const place = ring * this.#series + series;
-      this.#totals[series] = (this.#totals[series] as number) - (this.#counts[place] as number);
+      this.#addOlder(series, place, -1);
       this.#counts[place] = 0;
     }
+  }
+
+  #addOlder(series: number, place: number, times: 1 | -1): void {
+    this.#older[series] = (this.#older[series] as number) + times * (this.#counts[place] as number);
   }
 }
 

@@ -67,7 +67,7 @@ export class AnswerTimes {
 
   /** An attempt that is out for longer is overdue; `Infinity` until enough answers are known. */
   get overdueAfterMs(): number {
-    this.#refresh();
+    if (this.#sinceRefreshed >= REFRESH_AFTER) this.#refresh();
     return this.#overdueAfterMs;
   }
 
@@ -78,7 +78,7 @@ export class AnswerTimes {
 
   /** An attempt that is out for longer is worth a second one elsewhere; `Infinity` until enough answers are known. */
   get hedgeAfterMs(): number {
-    this.#refresh();
+    if (this.#sinceRefreshed >= REFRESH_AFTER) this.#refresh();
     return this.#hedgeAfterMs;
   }
 
@@ -110,7 +110,6 @@ export class AnswerTimes {
   }
 
   #refresh(): void {
-    if (this.#sinceRefreshed < REFRESH_AFTER) return;
     this.#sinceRefreshed = 0;
     const known = this.#total >= MIN_ANSWERS;
     this.#overdueAfterMs = known ? this.#bound(OVERDUE) : Number.POSITIVE_INFINITY;

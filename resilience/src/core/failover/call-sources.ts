@@ -24,6 +24,8 @@ const AGREEMENTS_TO_TRUST = 8;
 const ASK_EVERY = 8;
 /** How long an answer takes at leisure: as long as the quickest one of late. That is forgotten by half in this time. */
 const LEISURE_DOUBLED_MS = 10_000;
+/** … in steps of so long: of less, nothing is noticed. */
+const LEISURE_STEP_MS = 1;
 /** It has not happened, and nothing has since. */
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -67,12 +69,21 @@ export class CallSource {
     this.#servedAtMs[station] = nowMs;
     const refusals = this.#refusals?.[station];
     if (refusals !== undefined) refusals.inRow = 0;
-    const fadedMs = isCrowded ? 0 : nowMs - (this.#leisureAtMs[station] as number);
-    const beforeMs = this.leisureMs(station, sinceMs) * 2 ** (fadedMs / LEISURE_DOUBLED_MS);
-    this.#leisureMs[station] = Math.min(tookMs, beforeMs);
-    this.#leisureAtMs[station] = nowMs;
+    this.#noteLeisure(station, tookMs, nowMs, isCrowded, sinceMs);
     this.#slowestMs = tookMs > this.#slowestMs ? tookMs : tookMs + (this.#slowestMs - tookMs) * FADING;
     this.#agreements = 0;
+  }
+
+  #noteLeisure(station: number, tookMs: number, nowMs: number, isCrowded: boolean, sinceMs: number): void {
+    const beforeMs = this.leisureMs(station, sinceMs);
+    if (tookMs <= beforeMs) this.#leisureMs[station] = tookMs;
+    else if (!isCrowded) {
+      const fadedMs = nowMs - (this.#leisureAtMs[station] as number);
+      // It fades later, for all of the time that has passed by then.
+      if (fadedMs < LEISURE_STEP_MS) return;
+      this.#leisureMs[station] = Math.min(tookMs, beforeMs * 2 ** (fadedMs / LEISURE_DOUBLED_MS));
+    }
+    this.#leisureAtMs[station] = nowMs;
   }
 
   /**

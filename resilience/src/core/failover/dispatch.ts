@@ -974,10 +974,11 @@ export class Dispatcher {
   /** Sets the instant at which a running call is looked at again. */
   #arm(call: Call, nowMs: number): void {
     let atMs = call.answerEndsMs === undefined ? call.terms.deadline : Math.min(call.terms.deadline, call.answerEndsMs);
-    for (const attempt of call.out ?? []) {
-      if (attempt.isUploading || attempt.isAbandoned) continue;
-      atMs = Math.min(atMs, timeoutAtMs(attempt), this.#usual.lateAtMs(attempt));
-    }
+    if (call.out !== undefined)
+      for (const attempt of call.out) {
+        if (attempt.isUploading || attempt.isAbandoned) continue;
+        atMs = Math.min(atMs, timeoutAtMs(attempt), this.#usual.lateAtMs(attempt));
+      }
     this.#due.set(call, atMs <= nowMs ? nowMs : atMs);
   }
 

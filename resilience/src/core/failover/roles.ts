@@ -15,8 +15,8 @@ export interface RolesOptions {
   readonly machine: FailoverMachine;
   /** When a station was last heard from; undefined where the detector does not tell. */
   readonly lastHeardMs: (name: string) => number | undefined;
-  /** Until when this process may decide and send; `Infinity` where it needs no lease. */
-  readonly leaseEndsMs: () => number;
+  /** Until when this process may decide and send; undefined where it needs no lease. */
+  readonly leaseEndsMs?: (() => number) | undefined;
   /** Does failback happen by itself? */
   readonly automatic: boolean;
   /** Is there something that probes idle stations? */
@@ -64,7 +64,8 @@ export class Roles {
   }
 
   isLeaseHeld(nowMs: number): boolean {
-    return nowMs < this.#options.leaseEndsMs();
+    const { leaseEndsMs } = this.#options;
+    return leaseEndsMs === undefined || nowMs < leaseEndsMs();
   }
 
   /** May calls be sent to `station`, as far as is known? */

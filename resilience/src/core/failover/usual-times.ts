@@ -54,16 +54,18 @@ export class UsualTimes {
   /** When an attempt becomes overdue, or, once it is, worth a second one; `Infinity` once it is both. */
   lateAtMs({ station, call, judgedFromMs, isOverdue, isHedged }: Attempt): number {
     if (isHedged) return ENDLESS;
-    const usual = this.#timesOf(station);
-    const ratio = usual === station.answerTimes ? 1 : STRANGER_RATIO;
     const { source } = call.terms;
-    const isUsualKnown = source.isKnown && usual.overdueAfterMs < ENDLESS;
-    // Nothing is to be hoped for from a station that is silent: what is overdue there goes elsewhere at once.
-    const isPatient = !isUsualKnown || (isOverdue && !station.evidence.isSilent);
-    let afterMs = Math.max(this.strangerAfterMs, this.ms(station) * STRANGER_RATIO);
-    if (usual.overdueAfterMs < ENDLESS) {
-      const knownMs = (isPatient ? usual.hedgeAfterMs : usual.overdueAfterMs) * ratio;
-      afterMs = isUsualKnown ? knownMs : Math.max(afterMs, knownMs);
+    const usual = this.#timesOf(station);
+    const { overdueAfterMs } = usual;
+    const ratio = usual === station.answerTimes ? 1 : STRANGER_RATIO;
+    let afterMs: number;
+    if (source.isKnown && overdueAfterMs < ENDLESS) {
+      // Nothing is to be hoped for from a station that is silent: what is overdue there goes elsewhere at once.
+      const isPatient = isOverdue && !station.evidence.isSilent;
+      afterMs = (isPatient ? usual.hedgeAfterMs : overdueAfterMs) * ratio;
+    } else {
+      afterMs = Math.max(this.strangerAfterMs, this.ms(station) * STRANGER_RATIO);
+      if (overdueAfterMs < ENDLESS) afterMs = Math.max(afterMs, usual.hedgeAfterMs * ratio);
     }
     if (source.isKnown) afterMs = Math.max(afterMs, source.overdueAfterMs);
     return Math.max(judgedFromMs + afterMs, this.#roles.distrustUntilMs);

@@ -46,6 +46,8 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   readonly #breakers: readonly CircuitBreaker[];
   #inputs: Input[] = [];
   #isBusy = false;
+  /** When to look next; the timer is set for then, or for an earlier instant. */
+  #wakeAtMs: number = Number.POSITIVE_INFINITY;
   #timer: Disposable | undefined = undefined;
   #timerAtMs: number = Number.POSITIVE_INFINITY;
   /** Id of the call whose caller is on the stack: its first attempt runs right there. */
@@ -136,24 +138,33 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     }
   }
 
-  /** One timer, set for the next instant at which something falls due. One that is set too early only looks again. */
+  /** One look, at the next instant at which something falls due. One that comes too early does no harm. */
   #arm(nowMs: number): void {
     let nextMs = this.#dispatcher.nextWakeMs(nowMs);
     if (this.prober !== undefined && this.#dispatcher.roles.toProbe().length > 0) {
       nextMs = Math.min(nextMs, this.prober.nextMs(nowMs));
     }
-    if (nextMs >= this.#timerAtMs && nextMs < Number.POSITIVE_INFINITY) return;
+    if (nextMs >= this.#wakeAtMs && nextMs < Number.POSITIVE_INFINITY) return;
+    this.#wakeAtMs = nextMs;
+    // Left as it is where it fires before that, and is set again then: most calls end long before anything falls due. Where
+    // nobody supervises, it would hold a process that has nothing else to do.
+    if (nextMs < this.#timerAtMs || !this.#dispatcher.roles.isRunning) this.#setTimer(nextMs);
+  }
+
+  #setTimer(atMs: number): void {
+    if (atMs === this.#timerAtMs) return;
     this.#timer?.[Symbol.dispose]();
-    this.#timer = undefined;
-    this.#timerAtMs = nextMs;
-    if (nextMs < Number.POSITIVE_INFINITY) this.#timer = this.clock.at(nextMs, this.#onTimer);
+    this.#timerAtMs = atMs;
+    this.#timer = atMs < Number.POSITIVE_INFINITY ? this.clock.at(atMs, this.#onTimer) : undefined;
   }
 
   #wake(): void {
-    const dueAtMs = this.#timerAtMs;
+    const dueAtMs = this.#wakeAtMs;
+    const nowMs = this.clock.nowMs();
     this.#timer = undefined;
     this.#timerAtMs = Number.POSITIVE_INFINITY;
-    const nowMs = this.clock.nowMs();
+    if (nowMs < dueAtMs) return this.#setTimer(dueAtMs);
+    this.#wakeAtMs = Number.POSITIVE_INFINITY;
     if (this.prober !== undefined) {
       const stations = this.#dispatcher.roles.toProbe().map(({ number }) => this.#handle(number).station);
       this.prober.tryIfDue(stations, nowMs);

@@ -249,7 +249,7 @@ export class PrimaryBackupFailover<S extends NamedStation> {
       stations: this.#stations.map(({ machine }) => machine),
       machine: new FailoverMachine([primary, ...others], initialEpoch ?? 1, failback),
       lastHeardMs: (name) => (detector instanceof ClockedDetector ? detector.lastHeartbeatMs(name) : undefined),
-      leaseEndsMs: () => (lease === undefined ? NO_DEADLINE : lease.validUntilMs() - (lease.marginMs ?? 0)),
+      leaseEndsMs: lease && (() => lease.validUntilMs() - (lease.marginMs ?? 0)),
       automatic: failback?.mode === "automatic",
       probes: probe !== undefined,
       quietMs: checked(PART, "failback.canaryWaitMs", failback?.canaryWaitMs ?? 2_000, {

@@ -2,7 +2,7 @@
  * What a caller handed in, and the attempts that are made of it, as far as the driver needs them: the operation, where its
  * end goes, and the async context of its caller, in which every attempt runs, whoever's end or timer starts it.
  */
-import { AsyncResource } from "node:async_hooks";
+import { AsyncResource, executionAsyncId } from "node:async_hooks";
 import type { Deadline } from "../../core/deadline.ts";
 import { timeLeftMs } from "../../core/deadline.ts";
 import type { Attempt, Call } from "../../core/failover/call.ts";
@@ -33,7 +33,8 @@ export class FailoverRequest<S, R> extends AsyncResource {
     resolve: (value: R) => void,
     reject: (error: unknown) => void,
   ) {
-    super("PrimaryBackupFailover.call");
+    // Its default, which takes longer to find where it is not given.
+    super("PrimaryBackupFailover.call", executionAsyncId());
     this.#owner = owner;
     this.operation = operation;
     this.signal = signal;
