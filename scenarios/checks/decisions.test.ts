@@ -4,6 +4,7 @@ import type { WrittenSections } from "../swarm/written.ts";
 import { configurationOf } from "../swarm/written.ts";
 import { decisions } from "./decisions.ts";
 import { HandMade } from "./hand-made.ts";
+import { startGateway } from "./hand-made-gateway.ts";
 
 function made(sections: WrittenSections = {}): HandMade {
   const fleet = new HandMade({ configuration: configurationOf([{ name: "atlantic", ...sections }]) }, decisions);
@@ -205,4 +206,30 @@ test("[F7] maintenance lasts as long as it was asked for, and nobody in it is pr
   await ends(fleet, 2, "never-sent");
   fleet.promoted("backup", "primary", "failure");
   assert.deepEqual(fleet.violated, ["maintenance-is-kept", "unfit-is-not-promoted"]);
+});
+
+test("[F1] an unfit active station stays only while a probe of its circuit is out, and nothing else speaks against it", async () => {
+  for (const [state, kind, found] of [
+    ["half-open", "breaker", []],
+    ["open", "breaker", ["fit-is-promoted"]],
+    ["half-open", "calls", ["fit-is-promoted"]],
+  ] as const) {
+    const fleet = made();
+    const process = startGateway(fleet);
+    const against = [{ kind, verdict: "unfit", detail: "primary: it speaks against it" }];
+    const primary = {
+      name: "primary",
+      active: true,
+      breaker: { state },
+      assessment: { fit: false, evidence: against },
+    };
+    const well = { fit: true, confirmed: true, evidence: [] };
+    const backup = { name: "backup", active: false, standing: "alive", assessment: well };
+    const status = { active: "primary", preferred: "primary", stations: [primary, backup] };
+    fleet.fleet.gateway = { ...process, gateway: { groups: new Map([["atlantic", { status }]]) } as never };
+    await fleet.at(10_000);
+    fleet.tell("tick");
+    await fleet.at(10_200);
+    assert.deepEqual(fleet.violated, found, `${state}, ${kind}`);
+  }
 });

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { station } from "../../../../test/worlds/dispatching.ts";
+import type { BreakerMachine } from "../breaker.ts";
 import { Slots } from "../slots.ts";
 import type { Standing } from "../supervisor.ts";
 import type { Station } from "./station.ts";
@@ -210,6 +211,27 @@ test("[F1] news: told when the verdict of calls is another than at the last asse
   assert.equal(one.hasNews(0), false);
   for (let call = 0; call < 20; call++) one.evidence.noteServed(0, 1);
   assert.equal(one.hasNews(1), true);
+});
+
+test("[F1] a probe of a half-open circuit is out → that alone speaks against it, until it has ended", () => {
+  const one = heard({ breaker: { minimumVolume: 1, openDurationMs: 700 } });
+  const breaker = one.parts.breaker as BreakerMachine;
+  const verdict = (nowMs: number): boolean[] => {
+    const assessment = one.assess(true, true, NEVER, nowMs);
+    const hasNews = one.hasNews(nowMs);
+    one.assessed(assessment, nowMs);
+    return [assessment.fit, assessment.isProbed, hasNews];
+  };
+  breaker.failure(breaker.acquire(0), 0);
+  assert.deepEqual(verdict(0), [false, false, true]);
+  assert.deepEqual(verdict(700), [true, false, true]);
+  const probe = breaker.acquire(700);
+  assert.deepEqual(verdict(701), [false, true, true]);
+  breaker.failure(probe, 702);
+  assert.deepEqual(verdict(702), [false, false, true], "its end is news");
+  breaker.acquire(1_402);
+  fail(one, 1_403);
+  assert.equal(verdict(1_404)[1], false, "its calls speak against it as well");
 });
 
 test("[F1] wakes: for proof by time, the end of a cooldown, of maintenance, and the next probe of a circuit", () => {

@@ -85,6 +85,7 @@ export class Station {
   /** Its cooldown began while it was idle, and not because it was replaced. */
   #wasSetAside = false;
   #assessedFailing = false;
+  #assessedProbed = false;
 
   constructor(parts: StationParts) {
     this.parts = parts;
@@ -234,13 +235,16 @@ export class Station {
       evidence.push({ kind: "own-stall", verdict: "abstained", detail });
     }
     const proven = fit && liveness === "alive" && !this.needsProbe;
-    return { fit, silent: !heard, proven, confirmed, evidence };
+    const isOther = evidence.some((piece) => piece.verdict === "unfit" && piece.kind !== "breaker");
+    const isProbed = open !== undefined && !isOther && this.#isProbed(nowMs);
+    return { fit, silent: !heard, proven, confirmed, isProbed, evidence };
   }
 
   /** Takes `assessment` for the verdict from now on. */
   assessed(assessment: Assessment, nowMs: number): void {
     this.assessment = assessment;
     this.#assessedFailing = this.#isFailing(nowMs);
+    this.#assessedProbed = this.#isProbed(nowMs);
   }
 
   /** Is anything held against it, or was something when it was assessed? */
@@ -250,7 +254,7 @@ export class Station {
 
   /** Could the assessment be another one than the last, by what calls have shown since? Cheap: asked after every failure. */
   hasNews(nowMs: number): boolean {
-    return this.#isFailing(nowMs) !== this.#assessedFailing;
+    return this.#isFailing(nowMs) !== this.#assessedFailing || this.#isProbed(nowMs) !== this.#assessedProbed;
   }
 
   /** When {@link assess} could say something else by time alone; `Infinity` where it could not. */
@@ -272,6 +276,12 @@ export class Station {
 
   #isFailing(nowMs: number): boolean {
     return this.evidence.isFailing(nowMs) || this.isCircuitOpen(nowMs);
+  }
+
+  /** Is its circuit half-open, and a probe out? */
+  #isProbed(nowMs: number): boolean {
+    const { breaker } = this.parts;
+    return breaker !== undefined && !breaker.isClosed && !breaker.peek(nowMs) && breaker.state(nowMs) === "half-open";
   }
 
   #heartbeats(isActive: boolean, heard: boolean): Evidence {
