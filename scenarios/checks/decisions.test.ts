@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { GATEWAY } from "../fleet/plan.ts";
 import type { WrittenSections } from "../swarm/written.ts";
 import { configurationOf } from "../swarm/written.ts";
 import { decisions } from "./decisions.ts";
 import { HandMade } from "./hand-made.ts";
+import { startGateway } from "./hand-made-gateway.ts";
 
 function made(sections: WrittenSections = {}): HandMade {
   const fleet = new HandMade({ configuration: configurationOf([{ name: "atlantic", ...sections }]) }, decisions);
@@ -208,41 +208,28 @@ test("[F7] maintenance lasts as long as it was asked for, and nobody in it is pr
   assert.deepEqual(fleet.violated, ["maintenance-is-kept", "unfit-is-not-promoted"]);
 });
 
-/** Looks once a second for 12 s at a group whose primary is proven well, and its backup active; `at`: what happens when. */
-async function waitsForFailback(at: Readonly<Record<number, (fleet: HandMade) => void>>): Promise<HandMade> {
-  const fleet = made({ failback: { mode: "automatic", holdDown: 1_000 } });
-  const node = fleet.world.node(GATEWAY, () => undefined);
-  node.start();
-  const station = (name: string, active: boolean) =>
-    ({
-      name,
-      active,
-      holdDownMs: 1_000,
-      standing: "alive",
-      assessment: { fit: true, proven: true, confirmed: true },
-    }) as const;
-  const status = {
-    active: "backup",
-    preferred: "primary",
-    stations: [station("primary", false), station("backup", true)],
-  };
-  fleet.fleet.gateway = {
-    incarnation: node.incarnation,
-    gateway: { groups: new Map([["atlantic", { status }]]) } as never,
-    startedAtMs: 0,
-    nowMs: () => fleet.world.nowMs,
-  };
-  for (let second = 1; second <= 12; second++) {
-    await fleet.at(second * 1_000);
+test("[F1] an unfit active station stays only while a probe of its circuit is out, and nothing else speaks against it", async () => {
+  for (const [state, kind, found] of [
+    ["half-open", "breaker", []],
+    ["open", "breaker", ["fit-is-promoted"]],
+    ["half-open", "calls", ["fit-is-promoted"]],
+  ] as const) {
+    const fleet = made();
+    const process = startGateway(fleet);
+    const against = [{ kind, verdict: "unfit", detail: "primary: it speaks against it" }];
+    const primary = {
+      name: "primary",
+      active: true,
+      breaker: { state },
+      assessment: { fit: false, evidence: against },
+    };
+    const well = { fit: true, confirmed: true, evidence: [] };
+    const backup = { name: "backup", active: false, standing: "alive", assessment: well };
+    const status = { active: "primary", preferred: "primary", stations: [primary, backup] };
+    fleet.fleet.gateway = { ...process, gateway: { groups: new Map([["atlantic", { status }]]) } as never };
+    await fleet.at(10_000);
     fleet.tell("tick");
-    at[second]?.(fleet);
+    await fleet.at(10_200);
+    assert.deepEqual(fleet.violated, found, `${state}, ${kind}`);
   }
-  return fleet;
-}
-
-test("[F7] proven well for longer than the hold-down, and no failback → violated; a probe failed between two looks → not", async () => {
-  assert.ok((await waitsForFailback({})).violated.includes("failback-comes"));
-  const fails = (well: boolean) => (fleet: HandMade) => fleet.tell("probed", "atlantic", "primary", well);
-  assert.deepEqual((await waitsForFailback({ 4: fails(false), 8: fails(false) })).violated, []);
-  assert.ok((await waitsForFailback({ 4: fails(true), 8: fails(true) })).violated.includes("failback-comes"));
 });

@@ -2,7 +2,8 @@
  * Who is active, and why. Of every station it is kept what its gateway can know (`known-station.ts`), and each promotion is
  * held against that (`promotions.ts`); between promotions, from the status of the moment:
  * - `fit-is-promoted`: an active station that is unfit by the gateway's own account, or whose calls have come to nothing by
- *   ours, does not stay active while another is fit.
+ *   ours, does not stay active while another is fit; but it may while a probe of its half-open circuit is out, and nothing
+ *   else speaks against it.
  * - `maintenance-is-kept`: who was taken out of service is so until the time is over, and not a moment longer.
  * - `prefers-whom-it-should`: failback returns to the primary, or to whom a person switched over to last.
  * - `failback-comes`: where it is automatic, it does not wait for longer than the hold-down of a station proven well.
@@ -236,12 +237,19 @@ function isDue({ status, process }: StatusLook, known: Known): boolean {
   const nowMs = process.nowMs();
   if (status.handover !== undefined || nowMs < known.distrustUntilMs) return false;
   const active = status.stations.find((station) => station.active);
-  if (active === undefined || (active.assessment.fit && known.of(active.name).tally.mustFail(nowMs) === undefined))
-    return false;
+  if (active === undefined) return false;
+  const isUnfit = !active.assessment.fit && !isProbed(active);
+  if (!isUnfit && known.of(active.name).tally.mustFail(nowMs) === undefined) return false;
   return status.stations.some(
     ({ active: itself, standing, assessment }) =>
       !itself && standing === "alive" && assessment.fit && assessment.confirmed,
   );
+}
+
+/** Is a probe of its circuit out, and is that all? How long it may be out is the breaker's business (`breaker.ts`). */
+function isProbed({ breaker, assessment }: FailoverStatus["stations"][number]): boolean {
+  const others = assessment.evidence.filter(({ kind, verdict }) => verdict === "unfit" && kind !== "breaker");
+  return breaker?.state === "half-open" && others.length === 0;
 }
 
 function stillDue(fleet: Fleet, { group, process, status }: StatusLook, known: Known, changes: number): void {

@@ -34,6 +34,24 @@ test("[F3] what stays there alone is seen", async () => {
   assert.deepEqual(fleet.violated, ["moves-what-was-in-flight"]);
 });
 
+test("[F3] what the new station has had as often as it may stays, and what it could have once more is seen", async () => {
+  for (const [times, found] of [
+    [3, []],
+    [2, ["moves-what-was-in-flight"]],
+  ] as const) {
+    const fleet = made();
+    const command = fleet.command({ kind: "read" });
+    fleet.arrives(command);
+    fleet.sends(command, "primary");
+    for (let time = 0; time < times; time++) fleet.ends(fleet.sends(command, "backup"), "reply", 429);
+    fleet.ends(fleet.sends(command, "backup"), "never-sent");
+    fleet.declared("primary", "alive", "down");
+    fleet.promoted("backup", "primary", "failure");
+    await fleet.at(10);
+    assert.deepEqual(fleet.violated, found);
+  }
+});
+
 test("[F3] what is out at a station that answers stays, and one that is ended there is seen", async () => {
   for (const ends of [false, true]) {
     const fleet = made();

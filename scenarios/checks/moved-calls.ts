@@ -2,7 +2,8 @@
  * F3 at the instant of a promotion: what becomes of commands that are out at the station that is replaced.
  * - `moves-what-was-in-flight`: a station that is replaced for failing and is silent (declared down, or overdue with nothing
  *   answered) keeps no command that may be repeated for itself. Each of them that has no attempt elsewhere goes to another
- *   station in that instant, or waits for one, or is answered. The attempt at the silent station may still be answered.
+ *   station in that instant, or waits for one, or is answered. The attempt at the silent station may still be answered. One
+ *   that the new active station has had as often as it may (`retry.maxAttempts`) has nothing else to hope for, and stays.
  * - `stays-while-answered`: a station that still answers, or is left as planned, keeps what is out there: no attempt is ended
  *   by the promotion, because the command can finish where it is.
  * - `moves-what-was-in-flight` also where more commands are parked after a promotion than were waiting at it, were moved by
@@ -26,6 +27,8 @@ type Promoted = Extract<GatewayEvent, { readonly type: "promoted" }>;
 /** What is noted of one group. */
 interface Seen {
   readonly out: Set<Attempt>;
+  /** Stations that commands without an answer have reached, once for each attempt. */
+  readonly reached: Map<Command, string[]>;
   /** Commands that have no answer, and how many sendings of them. */
   readonly open: Map<Command, number>;
   readonly down: Set<string>;
@@ -39,7 +42,13 @@ export function movedCalls(fleet: Fleet): FleetObserver {
   let running = 1;
   let seen: Map<string, Seen> = new Map();
   const of = (group: string): Seen => {
-    const known = seen.get(group) ?? { out: new Set(), open: new Map(), down: new Set(), mayBeParked: undefined };
+    const known = seen.get(group) ?? {
+      out: new Set(),
+      reached: new Map(),
+      open: new Map(),
+      down: new Set(),
+      mayBeParked: undefined,
+    };
     seen.set(group, known);
     return known;
   };
@@ -65,14 +74,19 @@ export function movedCalls(fleet: Fleet): FleetObserver {
     commandAnswered({ command, incarnation }) {
       const { open } = of(command.group);
       const visits = incarnation === running ? (open.get(command) ?? 1) : 2;
-      if (visits <= 1) open.delete(command);
-      else if (incarnation === running) open.set(command, visits - 1);
+      if (visits <= 1) {
+        open.delete(command);
+        of(command.group).reached.delete(command);
+      } else if (incarnation === running) open.set(command, visits - 1);
     },
     attemptBegan: (attempt) => void of(attempt.group).out.add(attempt),
     attemptEnded(attempt) {
       if (attempt.incarnation < running) return;
       const noted = of(attempt.group);
       noted.out.delete(attempt);
+      const { command, station, outcome } = attempt;
+      if (outcome !== "never-sent" && noted.open.has(command))
+        noted.reached.set(command, [...(noted.reached.get(command) ?? []), station]);
       const { errorBody } = (groups.get(attempt.group) as DocumentedGroup).commands;
       if (noted.mayBeParked !== undefined && !succeeded(attempt, errorBody)) noted.mayBeParked++;
     },
@@ -102,15 +116,19 @@ function isSilent({ from, evidence }: Promoted, { down }: Seen): boolean {
 }
 
 /** Of commands that were out `there`, more are nowhere else than can wait. */
-function refuseLeft(fleet: Fleet, noted: Seen, there: readonly Attempt[], { group, from }: Promoted): void {
+function refuseLeft(fleet: Fleet, noted: Seen, there: readonly Attempt[], { group, from, station }: Promoted): void {
+  const { commands, retry } = documentedGroups(fleet).get(group) as DocumentedGroup;
   // Where a report is wanted, a keyed command goes nowhere: `lost-calls.ts` says what its source is told.
-  const reports = documentedGroups(fleet).get(group)?.commands.ambiguousKeyed === "report";
+  const reports = commands.ambiguousKeyed === "report";
+  const isUsedUp = (command: Command): boolean =>
+    (noted.reached.get(command) ?? []).filter((name) => name === station).length >= retry.maxAttempts;
   const left = there.filter(({ command, endedAtMs }) => {
     if (
       command.kind === "once" ||
       (command.kind === "keyed" && reports) ||
       endedAtMs !== undefined ||
-      !noted.open.has(command)
+      !noted.open.has(command) ||
+      isUsedUp(command)
     )
       return false;
     return ![...noted.out].some((other) => other.command === command && other.station !== from);

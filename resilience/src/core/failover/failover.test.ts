@@ -18,6 +18,7 @@ const WELL: Assessment = {
   silent: false,
   proven: true,
   confirmed: true,
+  isProbed: false,
   evidence: [piece("heartbeats", "fit")],
 };
 const UNPROVEN: Assessment = { ...WELL, proven: false };
@@ -27,6 +28,7 @@ const SILENT: Assessment = {
   silent: true,
   proven: false,
   confirmed: true,
+  isProbed: false,
   evidence: [piece("heartbeats", "unfit")],
 };
 const DOUBTFUL: Assessment = {
@@ -34,6 +36,7 @@ const DOUBTFUL: Assessment = {
   silent: false,
   proven: false,
   confirmed: true,
+  isProbed: false,
   evidence: [piece("calls", "unfit")],
 };
 const RESTING: Assessment = {
@@ -41,6 +44,7 @@ const RESTING: Assessment = {
   silent: false,
   proven: false,
   confirmed: true,
+  isProbed: false,
   evidence: [piece("maintenance", "unfit")],
 };
 
@@ -56,6 +60,15 @@ function machine(known: readonly Assessment[], options?: Options): FailoverMachi
 
 test("[F2] while the active station is fit nothing happens, whatever the others are", () => {
   for (const other of [WELL, SILENT, DOUBTFUL, RESTING]) assert.equal(machine([WELL, other]).decide(1_000), undefined);
+});
+
+test("[F1] a probe of the active station's circuit is out → it is not replaced before that has ended", () => {
+  const probed: Assessment = { ...DOUBTFUL, isProbed: true, evidence: [piece("breaker", "unfit")] };
+  const at = machine([probed, WELL]);
+  assert.equal(at.decide(7), undefined);
+  at.assess("north", { ...probed, isProbed: false }, 8);
+  assert.equal(at.decide(8)?.type, "promote");
+  assert.equal(machine([probed, SILENT]).decide(7)?.type, "keep");
 });
 
 test("[F1] an unfit active station is replaced by the first fit one, with the evidence of both and a higher epoch", () => {

@@ -34,6 +34,8 @@ export interface Assessment {
    * all stations at once; a backup is not taken for fit before one more beat of it has shown that this is not so.
    */
   readonly confirmed: boolean;
+  /** Is a probe of its half-open circuit out, and does nothing else speak against it? Then the end of the probe decides. */
+  readonly isProbed: boolean;
   readonly evidence: readonly Evidence[];
 }
 
@@ -90,7 +92,14 @@ interface Station {
   failedAtMs: number[];
 }
 
-const NOTHING_KNOWN: Assessment = { fit: false, silent: true, proven: false, confirmed: true, evidence: [] };
+const NOTHING_KNOWN: Assessment = {
+  fit: false,
+  silent: true,
+  proven: false,
+  confirmed: true,
+  isProbed: false,
+  evidence: [],
+};
 /** At a thousand promotions a second this lasts for 142,000 years. */
 const HIGHEST_EPOCH_BELIEVED = 2 ** 52;
 /** More failures than this within the flap window change nothing: the hold-down is at its maximum long before. */
@@ -232,6 +241,8 @@ export class FailoverMachine {
     }
     // Its next beat, or its own silence, decides shortly.
     if (!next.assessment.confirmed) return undefined;
+    // So does the probe: calls go to the other one meanwhile, and where both circuits are half-open, each probe would change roles.
+    if (assessment.isProbed) return undefined;
     const against = assessment.evidence.filter((piece) => piece.verdict === "unfit");
     if (against.length > 0 && against.every((piece) => piece.kind === "maintenance")) {
       const reason = against.map((piece) => piece.detail).join("; ");

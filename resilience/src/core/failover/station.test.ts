@@ -203,28 +203,35 @@ test("[F6] shared slots that are taken → admits nobody, and is asked again soo
 
 test("[F1] news: told when the verdict of calls is another than at the last assessment", () => {
   const one = heard();
-  one.assessed(one.assess(true, true, NEVER, 0), true, 0);
+  one.assessed(one.assess(true, true, NEVER, 0), 0);
   assert.equal(one.hasNews(0), false);
   fail(one, 0);
   assert.equal(one.hasNews(0), true);
-  one.assessed(one.assess(true, true, NEVER, 0), true, 0);
+  one.assessed(one.assess(true, true, NEVER, 0), 0);
   assert.equal(one.hasNews(0), false);
   for (let call = 0; call < 20; call++) one.evidence.noteServed(0, 1);
   assert.equal(one.hasNews(1), true);
 });
 
-test("[F1] a probe of a half-open circuit is out → speaks against an idle station; the active one waits for its end", () => {
+test("[F1] a probe of a half-open circuit is out → that alone speaks against it, until it has ended", () => {
   const one = heard({ breaker: { minimumVolume: 1, openDurationMs: 700 } });
   const breaker = one.parts.breaker as BreakerMachine;
+  const verdict = (nowMs: number): boolean[] => {
+    const assessment = one.assess(true, true, NEVER, nowMs);
+    const hasNews = one.hasNews(nowMs);
+    one.assessed(assessment, nowMs);
+    return [assessment.fit, assessment.isProbed, hasNews];
+  };
   breaker.failure(breaker.acquire(0), 0);
-  const isFit = (nowMs: number): boolean[] => [true, false].map((active) => one.assess(active, true, NEVER, nowMs).fit);
-  assert.deepEqual(isFit(0), [false, false]);
-  assert.deepEqual(isFit(700), [true, true]);
-  one.assessed(one.assess(true, true, NEVER, 700), true, 700);
+  assert.deepEqual(verdict(0), [false, false, true]);
+  assert.deepEqual(verdict(700), [true, false, true]);
   const probe = breaker.acquire(700);
-  assert.deepEqual([one.isUsable(true, 701), isFit(701), one.hasNews(701)], [false, [true, false], false]);
+  assert.deepEqual(verdict(701), [false, true, true]);
   breaker.failure(probe, 702);
-  assert.deepEqual([isFit(702), one.hasNews(702)], [[false, false], true]);
+  assert.deepEqual(verdict(702), [false, false, true], "its end is news");
+  breaker.acquire(1_402);
+  fail(one, 1_403);
+  assert.equal(verdict(1_404)[1], false, "its calls speak against it as well");
 });
 
 test("[F1] wakes: for proof by time, the end of a cooldown, of maintenance, and the next probe of a circuit", () => {

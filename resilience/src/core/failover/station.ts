@@ -85,7 +85,7 @@ export class Station {
   /** Its cooldown began while it was idle, and not because it was replaced. */
   #wasSetAside = false;
   #assessedFailing = false;
-  #assessedActive = false;
+  #assessedProbed = false;
 
   constructor(parts: StationParts) {
     this.parts = parts;
@@ -219,7 +219,7 @@ export class Station {
     };
     const failing = this.evidence.failing(nowMs);
     if (failing !== undefined) against("calls", failing);
-    const open = this.#isCircuitAgainst(isActive, nowMs) ? this.#circuitOpen(nowMs) : undefined;
+    const open = this.#circuitOpen(nowMs);
     if (open !== undefined) against("breaker", open);
     if (nowMs < this.#cooldownUntilMs) {
       against("calls", `replaced because ${this.#replacedFor}; not promoted again for ${this.#currentCooldownMs} ms`);
@@ -235,14 +235,16 @@ export class Station {
       evidence.push({ kind: "own-stall", verdict: "abstained", detail });
     }
     const proven = fit && liveness === "alive" && !this.needsProbe;
-    return { fit, silent: !heard, proven, confirmed, evidence };
+    const isOther = evidence.some((piece) => piece.verdict === "unfit" && piece.kind !== "breaker");
+    const isProbed = open !== undefined && !isOther && this.#isProbed(nowMs);
+    return { fit, silent: !heard, proven, confirmed, isProbed, evidence };
   }
 
-  /** Takes `assessment` for the verdict from now on; `isActive`: as whom it was assessed. */
-  assessed(assessment: Assessment, isActive: boolean, nowMs: number): void {
+  /** Takes `assessment` for the verdict from now on. */
+  assessed(assessment: Assessment, nowMs: number): void {
     this.assessment = assessment;
-    this.#assessedActive = isActive;
     this.#assessedFailing = this.#isFailing(nowMs);
+    this.#assessedProbed = this.#isProbed(nowMs);
   }
 
   /** Is anything held against it, or was something when it was assessed? */
@@ -252,7 +254,7 @@ export class Station {
 
   /** Could the assessment be another one than the last, by what calls have shown since? Cheap: asked after every failure. */
   hasNews(nowMs: number): boolean {
-    return this.#isFailing(nowMs) !== this.#assessedFailing;
+    return this.#isFailing(nowMs) !== this.#assessedFailing || this.#isProbed(nowMs) !== this.#assessedProbed;
   }
 
   /** When {@link assess} could say something else by time alone; `Infinity` where it could not. */
@@ -273,16 +275,13 @@ export class Station {
   }
 
   #isFailing(nowMs: number): boolean {
-    return this.evidence.isFailing(nowMs) || this.#isCircuitAgainst(this.#assessedActive, nowMs);
+    return this.evidence.isFailing(nowMs) || this.isCircuitOpen(nowMs);
   }
 
-  /**
-   * Does its circuit speak against it? Where a probe of the active one is out, its end decides: a role change would be undone
-   * by the next probe of the other one. An idle one takes no calls until then, and is not promoted.
-   */
-  #isCircuitAgainst(isActive: boolean, nowMs: number): boolean {
-    if (!this.isCircuitOpen(nowMs)) return false;
-    return !isActive || this.parts.breaker?.state(nowMs) === "open";
+  /** Is its circuit half-open, and a probe out? */
+  #isProbed(nowMs: number): boolean {
+    const { breaker } = this.parts;
+    return breaker !== undefined && !breaker.isClosed && !breaker.peek(nowMs) && breaker.state(nowMs) === "half-open";
   }
 
   #heartbeats(isActive: boolean, heard: boolean): Evidence {
