@@ -87,7 +87,7 @@ export class Roles {
     for (const station of this.stations) {
       if (station !== this.#active) station.setAsideIfFailing(nowMs);
       const assessment = this.assess(station, nowMs);
-      station.assessed(assessment, station === this.#active, nowMs);
+      station.assessed(assessment, nowMs);
       this.machine.assess(station.name, assessment, nowMs);
     }
     if (!this.isLeaseHeld(nowMs) || nowMs < this.distrustUntilMs) return undefined;
