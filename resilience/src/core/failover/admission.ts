@@ -302,6 +302,7 @@ export class Admission {
     if (sign !== "unanswered") this.#measure(sign === "finished" ? 1 : REFUSAL_COST, usualMs, nowMs);
     if (sign === "finished") {
       this.#finished++;
+      this.#finishedAtMs = nowMs;
       this.#pausedUntilMs = Number.NEGATIVE_INFINITY;
       if (this.#isBySilence && this.#limit < 1 && crowd.stretch < FULL) this.#answersAgain(usualMs);
       return;
@@ -314,7 +315,7 @@ export class Admission {
       if (this.#isExhausted(usualMs, nowMs)) return this.#rest(usualMs, nowMs);
     }
     // Calls that went out before the limit was lowered say nothing about the new one.
-    if (this.#isJustLowered(usualMs, nowMs)) return;
+    if (nowMs < this.#loweredAtMs + 2 * Math.max(MIN_ROUND_MS, usualMs)) return;
     const load = Math.min(this.#limit, Math.max(1, this.#inFlight - this.#uploading));
     if (sign === "unanswered") this.#lowerUnanswered(load * AFTER_SILENCE, usualMs, nowMs, crowd);
     // While calls are refused, fewer are in flight than the station takes: only what it does says how many that are.
@@ -329,12 +330,7 @@ export class Admission {
     this.#beginRound(nowMs);
   }
 
-  #isJustLowered(usualMs: number, nowMs: number): boolean {
-    return nowMs < this.#loweredAtMs + 2 * Math.max(MIN_ROUND_MS, usualMs);
-  }
-
   #noteFinished(nowMs: number): void {
-    this.#finishedAtMs = nowMs;
     this.#recentMs[this.#recentPlace] = nowMs;
     this.#recentPlace = (this.#recentPlace + 1) % RECENT;
     // Its reserve is as good as empty now: what it does from here on is what it does for long.
@@ -379,7 +375,7 @@ export class Admission {
       this.#lower(Math.max(least, Math.min(most, given)), usualMs, nowMs);
     } else {
       // Nothing is known, unless the limit has just been set by what the station did.
-      const isKnown = this.#isJustLowered(usualMs, nowMs);
+      const isKnown = nowMs < this.#loweredAtMs + 2 * Math.max(MIN_ROUND_MS, usualMs);
       this.#noteRaiseFailed();
       this.#lower(isKnown ? most : least, usualMs, nowMs);
     }
