@@ -84,6 +84,8 @@ const AFTER_EXHAUSTION = 0.9;
 const LEAST_AFTER_EXHAUSTION = 0.5;
 /** An exhausted station is left alone for at least this long. */
 const MIN_REST_MS = 20;
+/** … and for at most this long: those who wait for it are told soon. */
+const MAX_REST_MS = 500;
 /** What an exhausted station was given longer ago than this says nothing of what it does. */
 const MAX_GIVEN_MS = 10_000;
 /** A limit that was raised by more than this since it was lowered, and ended in refusals, is raised at half the speed again. */
@@ -360,7 +362,7 @@ export class Admission {
   #rest(usualMs: number, nowMs: number): void {
     if (this.#rests === 0) this.#lowerExhausted(usualMs, nowMs);
     const gapMs = Math.max(MIN_REST_MS, 1_000 / this.#learned.ratePerSecond);
-    this.#restsUntilMs = nowMs + Math.min(gapMs * 2 ** Math.min(this.#rests, 10), MAX_PAUSE_MS);
+    this.#restsUntilMs = nowMs + Math.min(gapMs * 2 ** Math.min(this.#rests, 10), MAX_REST_MS);
     this.#rests++;
     this.#beginRound(nowMs);
   }
