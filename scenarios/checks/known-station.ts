@@ -45,6 +45,8 @@ export class KnownStation {
     if (this.standing === "down" && to === "alive") {
       this.tally.startAfresh(nowMs);
       this.#surelyInDoubtUntilMs = Number.NEGATIVE_INFINITY;
+      // Its circuit closes with that, which is told a moment later.
+      this.#openUntilMs = Number.NEGATIVE_INFINITY;
     }
     this.standing = to;
     if (to === "alive") this.silentSinceMs = undefined;
