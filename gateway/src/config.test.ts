@@ -405,11 +405,11 @@ test("pushed heartbeats need a listener and a secret", () => {
   );
   assert.match(
     told(MINIMAL.replace("beat.secret", "none")).join(),
-    /heartbeats\.secretFile: cannot read none: there is no such file/,
+    /heartbeats\.secretFile: cannot read none: there is no such file; make it .* openssl rand -hex 32 > none$/,
   );
   assert.match(
     told(MINIMAL.replace("secretFile: beat.secret", "secretEnv: BEATS")).join(),
-    /there is no environment variable BEATS/,
+    /there is no environment variable BEATS; set it, for example with: export BEATS="\$\(openssl rand -hex 32\)"/,
   );
   assert.equal(
     read(MINIMAL.replace("secretFile: beat.secret", "secretEnv: BEATS"), { BEATS: SECRET }).settings.heartbeats?.secret,

@@ -130,13 +130,19 @@ function lookUp(
     try {
       found = sources.readFile(file);
     } catch (error) {
-      report(field, `cannot read ${file}: ${reasonOf(error)}`);
+      const remedy = isMissing(error)
+        ? `; make it (its path is relative to this configuration), for example with: openssl rand -hex 32 > ${file}`
+        : "";
+      report(field, `cannot read ${file}: ${reasonOf(error)}${remedy}`);
       return undefined;
     }
   } else if (typeof env === "string") {
     found = sources.environment[env];
     if (found === undefined) {
-      report(field, `there is no environment variable ${env}`);
+      report(
+        field,
+        `there is no environment variable ${env}; set it, for example with: export ${env}="$(openssl rand -hex 32)"`,
+      );
       return undefined;
     }
   } else return undefined;
@@ -176,9 +182,13 @@ function readText(path: string): string {
   }
 }
 
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "ENOENT";
+}
+
 function reasonOf(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code === "ENOENT") return "there is no such file";
+  if (isMissing(error)) return "there is no such file";
+  const { code } = error as NodeJS.ErrnoException;
   if (code === "EACCES") return "this user may not read it";
   if (code === "EISDIR") return "it is a directory";
   return error instanceof Error ? error.message : String(error);
