@@ -417,6 +417,13 @@ test("pushed heartbeats need a listener and a secret", () => {
   );
 });
 
+test("a misspelt heartbeat section is told once, and not as a section that is missing", () => {
+  const misspelt = "    hartbeat: { kind: http, path: /healthz }\n";
+  const lines = told(`${MINIMAL.replace(/heartbeats:.*/, "")}${misspelt}`);
+  assert.equal(lines.length, 1);
+  assert.match(lines.join(), /hartbeat: there is no such field \(did you mean heartbeat\?\)/);
+});
+
 test("a secret that can be guessed is refused, and never shown", () => {
   const lines = told(MINIMAL.replace("beat.secret", "short.secret"));
   assert.match(lines.join(), /it has 7 bytes; allowed are at least 16/);
@@ -431,7 +438,9 @@ test("a control token comes from its file, and must fit into a header", () => {
 
 test("what is not YAML is told with its line; a repeated field too", () => {
   assert.match(told("groups:\n  - name: [").join(), /^fleet\.yaml:2:\d+ this is not YAML: /);
-  assert.match(told("drain: 1s\ndrain: 2s").join(), /^fleet\.yaml:2:1 this is not YAML: Map keys must be unique/);
+  const twice = "stands twice in the same section; keep one of them";
+  assert.deepEqual(told("drain: 1s\ndrain: 2s"), [`fleet.yaml:2:1 drain ${twice}`]);
+  assert.deepEqual(told(`{"drain": "1s", "drain": "2s"}`), [`fleet.yaml:1:17 "drain" ${twice}`]);
   assert.match(told("").join(), /allowed is a section with the fields groups/);
   assert.match(told("- 1").join(), /a list is not allowed; allowed is a section/);
 });

@@ -50,9 +50,10 @@ export function parseConfiguration(source: string, name: string, secrets: Secret
   const lines = new LineCounter();
   const document = parseDocument(source, { lineCounter: lines, prettyErrors: false, merge: true });
   if (document.errors.length > 0) {
-    const problems = document.errors.map(({ pos, message }) => {
+    const problems = document.errors.map(({ pos, code, message }) => {
       const { line, col } = lines.linePos(pos[0]);
-      return { field: "", line, column: col, sentence: `this is not YAML: ${message}` };
+      const sentence = code === "DUPLICATE_KEY" ? saidTwice(source.slice(pos[0])) : `this is not YAML: ${message}`;
+      return { field: "", line, column: col, sentence };
     });
     throw new ConfigurationProblems(name, problems);
   }
@@ -65,6 +66,12 @@ export function parseConfiguration(source: string, name: string, secrets: Secret
   const controlToken = tokenOf(written, secrets, report);
   if (problems.length > 0) throw new ConfigurationProblems(name, problems);
   return { settings: settingsOf(written, secret), controlToken };
+}
+
+/** The sentence for a field that its section has already; `source` begins with the field's name. */
+function saidTwice(source: string): string {
+  const name = /^"[^"\n]*"|^'[^'\n]*'|^[^\s:,]+/.exec(source)?.[0] ?? "a field";
+  return `${name} stands twice in the same section; keep one of them`;
 }
 
 /** The document without its notation; anchors are resolved here. */
@@ -97,7 +104,10 @@ function readFields(document: unknown, report: Report): WrittenConfiguration {
     }
   }
   const written = partly as WrittenConfiguration;
-  reportHazards(written, report);
+  const unknown = (result.error?.issues ?? []).flatMap((issue) =>
+    issue.code === "unrecognized_keys" ? issue.keys : [],
+  );
+  reportHazards(written, unknown, report);
   return written;
 }
 
