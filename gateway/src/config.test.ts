@@ -3,7 +3,7 @@
  * are told at once, at their lines.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -559,6 +559,17 @@ test("whatever a configuration may say, the library takes", () => {
   }
   assert.ok(taken >= 50, `only ${taken} of 1,000 were free of contradictions: this proves little`);
 });
+
+for (const path of ["README.md", "docs/guide/configuration.md"]) {
+  test(`the first file that ${path} shows is valid, and needs no secret`, () => {
+    const text = readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), "utf8");
+    const shown = /```yaml\n([^`]+)```/.exec(text)?.[1] ?? "";
+    assert.deepEqual(
+      read(shown).settings.groups.map(({ name, heartbeat }) => [name, heartbeat.kind]),
+      [["atlantic", "http"]],
+    );
+  });
+}
 
 test("the example configuration can be run as it is", () => {
   const path = fileURLToPath(new URL("../../examples/fleet.yaml", import.meta.url));
