@@ -84,6 +84,8 @@ const AFTER_EXHAUSTION = 0.9;
 const LEAST_AFTER_EXHAUSTION = 0.5;
 /** An exhausted station is left alone for at least this long. */
 const MIN_REST_MS = 20;
+/** … and for at most this long: those who wait for it are told soon. */
+const MAX_REST_MS = 500;
 /** What an exhausted station was given longer ago than this says nothing of what it does. */
 const MAX_GIVEN_MS = 10_000;
 /** A limit that was raised by more than this since it was lowered, and ended in refusals, is raised at half the speed again. */
@@ -302,6 +304,7 @@ export class Admission {
     if (sign !== "unanswered") this.#measure(sign === "finished" ? 1 : REFUSAL_COST, usualMs, nowMs);
     if (sign === "finished") {
       this.#finished++;
+      this.#finishedAtMs = nowMs;
       this.#pausedUntilMs = Number.NEGATIVE_INFINITY;
       if (this.#isBySilence && this.#limit < 1 && crowd.stretch < FULL) this.#answersAgain(usualMs);
       return;
@@ -314,7 +317,7 @@ export class Admission {
       if (this.#isExhausted(usualMs, nowMs)) return this.#rest(usualMs, nowMs);
     }
     // Calls that went out before the limit was lowered say nothing about the new one.
-    if (this.#isJustLowered(usualMs, nowMs)) return;
+    if (nowMs < this.#loweredAtMs + 2 * Math.max(MIN_ROUND_MS, usualMs)) return;
     const load = Math.min(this.#limit, Math.max(1, this.#inFlight - this.#uploading));
     if (sign === "unanswered") this.#lowerUnanswered(load * AFTER_SILENCE, usualMs, nowMs, crowd);
     // While calls are refused, fewer are in flight than the station takes: only what it does says how many that are.
@@ -329,12 +332,7 @@ export class Admission {
     this.#beginRound(nowMs);
   }
 
-  #isJustLowered(usualMs: number, nowMs: number): boolean {
-    return nowMs < this.#loweredAtMs + 2 * Math.max(MIN_ROUND_MS, usualMs);
-  }
-
   #noteFinished(nowMs: number): void {
-    this.#finishedAtMs = nowMs;
     this.#recentMs[this.#recentPlace] = nowMs;
     this.#recentPlace = (this.#recentPlace + 1) % RECENT;
     // Its reserve is as good as empty now: what it does from here on is what it does for long.
@@ -364,7 +362,7 @@ export class Admission {
   #rest(usualMs: number, nowMs: number): void {
     if (this.#rests === 0) this.#lowerExhausted(usualMs, nowMs);
     const gapMs = Math.max(MIN_REST_MS, 1_000 / this.#learned.ratePerSecond);
-    this.#restsUntilMs = nowMs + Math.min(gapMs * 2 ** Math.min(this.#rests, 10), MAX_PAUSE_MS);
+    this.#restsUntilMs = nowMs + Math.min(gapMs * 2 ** Math.min(this.#rests, 10), MAX_REST_MS);
     this.#rests++;
     this.#beginRound(nowMs);
   }
@@ -379,7 +377,7 @@ export class Admission {
       this.#lower(Math.max(least, Math.min(most, given)), usualMs, nowMs);
     } else {
       // Nothing is known, unless the limit has just been set by what the station did.
-      const isKnown = this.#isJustLowered(usualMs, nowMs);
+      const isKnown = nowMs < this.#loweredAtMs + 2 * Math.max(MIN_ROUND_MS, usualMs);
       this.#noteRaiseFailed();
       this.#lower(isKnown ? most : least, usualMs, nowMs);
     }

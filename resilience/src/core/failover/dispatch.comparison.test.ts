@@ -110,6 +110,15 @@ test("[F10] a route that takes five seconds or a moment, by chance, at few calls
   }
 });
 
+test("[F10] the first calls of a route take five seconds at either station → a second attempt that began later is not blamed", () => {
+  const world = new Dispatching(SLOW);
+  const terms = (place: number): Terms => ({ source: "slow", key: `k${place}` });
+  offer(world, { everyMs: 700, forMs: 2_100, terms, fate: () => ({ result: "served", tookMs: 5_000 }) });
+  offer(world, { everyMs: 10_000, forMs: 8_000, terms, fate: () => ({ result: "served", tookMs: 5_000 }) });
+  assert.ok(world.dispatcher.sent.hedge >= 3, `${world.dispatcher.sent.hedge} second attempts`);
+  assert.deepEqual([world.north.isDoubted, world.south.isDoubted], [false, false]);
+});
+
 test("[F10] calls that cannot be repeated fail at both stations alike → compared once, nobody is blamed", () => {
   const world = new Dispatching(SLOW);
   offer(world, { everyMs: 33, forMs: 20_000, fate: () => ({ result: "failed", tookMs: 20 }) });

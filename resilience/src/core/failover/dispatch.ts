@@ -343,6 +343,7 @@ export class Dispatcher {
       station.crowding.noteAbandoned(nowMs);
     }
     this.#settle(call, { error: new CallAbortedError(reason) }, "hungUp", nowMs);
+    if (isSending) this.goodput.noteNotAwaited();
   }
 
   #declared(declarations: readonly Declaration[], nowMs: number): void {
@@ -578,7 +579,7 @@ export class Dispatcher {
         if (visit.station !== station) this.#lostComparison(visit, nowMs);
       }
     else this.#compare(call, station, judgedFromMs, nowMs);
-    if (call.out !== undefined) this.#outrun(call.out, nowMs);
+    if (call.out !== undefined) this.#outrun(call.out, judgedFromMs, nowMs);
     if (station === this.roles.failback?.to) {
       this.roles.failback.noteServed(nowMs);
       this.#isWakeStale = true;
@@ -598,15 +599,18 @@ export class Dispatcher {
     }
   }
 
-  /** Attempts that were out for long at stations of which nobody knows what is usual: another one was quicker. */
-  #outrun(others: readonly Attempt[], nowMs: number): void {
+  /**
+   * Attempts that were out for long at stations of which nobody knows what is usual: one that was sent at `fromMs` was
+   * quicker. One that was sent later than that has not had as much time.
+   */
+  #outrun(others: readonly Attempt[], fromMs: number, nowMs: number): void {
     const { failback } = this.roles;
-    for (const { station, isHedged, isOverdue, isMoved, startedMs, permit } of others) {
+    for (const { station, isHedged, isOverdue, isMoved, startedMs, judgedFromMs, permit } of others) {
       // The next call that is to find out whether it serves would only be one more.
       if (station === failback?.to && failback.isCanary && (isHedged || isOverdue)) {
         this.#endFailback(`${station.name} did not answer its first call in time`, true, nowMs);
       }
-      if (!isHedged || isOverdue || isMoved) continue;
+      if (!isHedged || isOverdue || isMoved || judgedFromMs > fromMs) continue;
       this.#lostComparison({ station, last: "lost", lastStartedMs: startedMs, lastPermit: permit }, nowMs);
     }
   }

@@ -92,6 +92,25 @@ test("[F11] collapsed, then nobody calls any more → its end is told", () => {
   assert.equal(watch.isCollapsed, false);
 });
 
+test("[F11] collapsed, then a second in which few calls end, and most of them badly → not over", () => {
+  const watch = begun();
+  const told = run(watch, [{ hungUp: 50 }, { answered: 1, failed: 3 }, { answered: 2, failed: 1 }]);
+  assert.deepEqual(told, [
+    [1, "overload"],
+    [3, "overload-ended"],
+  ]);
+});
+
+test("[F11] callers who break off their own requests → no collapse, and still in the totals", () => {
+  const watch = begun();
+  for (let call = 0; call < 10; call++) {
+    watch.noteEnded("hungUp");
+    watch.noteNotAwaited();
+  }
+  assert.deepEqual(run(watch, [{ answered: 1 }]), []);
+  assert.equal(watch.totals.hungUp, 10);
+});
+
 test("totals → count from the start, and are not reset by looking", () => {
   const watch = begun();
   assert.deepEqual(watch.totals, { answered: 0, failed: 0, refused: 0, expired: 0, hungUp: 0 });

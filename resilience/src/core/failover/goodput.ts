@@ -1,6 +1,7 @@
 /**
  * Counts how calls end, second by second, so that no collapse is silent: where less than half of the calls that end in
- * a second are answered well, that is said, with the numbers, at once and then every ten seconds until it is over.
+ * a second are answered well, that is said, with the numbers, at once and then every ten seconds until half of them are,
+ * or none come.
  */
 import type { OverloadFigures } from "./events.ts";
 
@@ -46,6 +47,11 @@ export class GoodputWatch {
     this.#totals[outcome]++;
   }
 
+  /** The call that has just ended as hung up was broken off by its own caller, who did not wait for an answer yet. */
+  noteNotAwaited(): void {
+    this.#counts.hungUp--;
+  }
+
   /** What there is to be told by `nowMs`, if a second is over. */
   look(nowMs: number): ({ readonly type: "overload" | "overload-ended" } & OverloadFigures) | undefined {
     const windowMs = nowMs - this.#sinceMs;
@@ -55,7 +61,8 @@ export class GoodputWatch {
     if (windowMs > 2 * WINDOW_MS && figures.ended < MIN_CALLS * (windowMs / WINDOW_MS)) {
       return this.#isCollapsed && figures.ended === 0 ? this.#over(figures) : undefined;
     }
-    const collapsed = figures.ended >= MIN_CALLS && figures.answered < COLLAPSED_RATE * figures.ended;
+    const isPoor = figures.answered < COLLAPSED_RATE * figures.ended;
+    const collapsed = isPoor && (figures.ended >= MIN_CALLS || this.#isCollapsed);
     if (!collapsed) return this.#isCollapsed ? this.#over(figures) : undefined;
     const isNews = !this.#isCollapsed || nowMs - this.#toldAtMs >= REPEAT_MS;
     this.#isCollapsed = true;
