@@ -9,6 +9,7 @@ import { MIN_TIMEOUT_MS, reportHealthPages, writtenPageOf } from "./config-heart
 import type { WrittenConfiguration, WrittenGroup } from "./config-schema.ts";
 import { shownDuration } from "./config-values.ts";
 import type { ListenSettings } from "./fleet/settings.ts";
+import { nearest } from "./nearest-name.ts";
 
 /** Where in the file, as a list of field names and places in lists. */
 export type FieldPath = readonly PropertyKey[];
@@ -16,7 +17,8 @@ export type FieldPath = readonly PropertyKey[];
 /** Tells of one hazard, at the field to change. */
 export type Report = (path: FieldPath, sentence: string) => void;
 
-export function reportHazards(configuration: WrittenConfiguration, report: Report): void {
+/** `unknown`: the names of fields that there are not. One of them may be meant for a section that seems to be missing. */
+export function reportHazards(configuration: WrittenConfiguration, unknown: readonly string[], report: Report): void {
   if (!Array.isArray(configuration?.groups)) return;
   const groups: PlacedGroup[] = [...configuration.groups.entries()]
     .filter(([, group]) => Array.isArray(group?.stations))
@@ -34,7 +36,9 @@ export function reportHazards(configuration: WrittenConfiguration, report: Repor
       if (sentence !== undefined) report([...path, ...field], sentence);
     }
     reportHealthPages(group, path, report);
-    if (group.heartbeat.kind === "udp" && configuration.heartbeats === undefined) report(path, NOBODY_LISTENS);
+    const isMisspelt = unknown.some((name) => nearest(name, ["heartbeat", "heartbeats"]) !== undefined);
+    if (group.heartbeat.kind === "udp" && configuration.heartbeats === undefined && !isMisspelt)
+      report(path, NOBODY_LISTENS);
   }
   reportListeners(configuration, groups, report);
   reportControl(configuration, report);

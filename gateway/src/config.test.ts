@@ -3,7 +3,7 @@
  * are told at once, at their lines.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -405,16 +405,23 @@ test("pushed heartbeats need a listener and a secret", () => {
   );
   assert.match(
     told(MINIMAL.replace("beat.secret", "none")).join(),
-    /heartbeats\.secretFile: cannot read none: there is no such file/,
+    /heartbeats\.secretFile: cannot read none: there is no such file; make it .* openssl rand -hex 32 > none$/,
   );
   assert.match(
     told(MINIMAL.replace("secretFile: beat.secret", "secretEnv: BEATS")).join(),
-    /there is no environment variable BEATS/,
+    /there is no environment variable BEATS; set it, for example with: export BEATS="\$\(openssl rand -hex 32\)"/,
   );
   assert.equal(
     read(MINIMAL.replace("secretFile: beat.secret", "secretEnv: BEATS"), { BEATS: SECRET }).settings.heartbeats?.secret,
     SECRET,
   );
+});
+
+test("a misspelt heartbeat section is told once, and not as a section that is missing", () => {
+  const misspelt = "    hartbeat: { kind: http, path: /healthz }\n";
+  const lines = told(`${MINIMAL.replace(/heartbeats:.*/, "")}${misspelt}`);
+  assert.equal(lines.length, 1);
+  assert.match(lines.join(), /hartbeat: there is no such field \(did you mean heartbeat\?\)/);
 });
 
 test("a secret that can be guessed is refused, and never shown", () => {
@@ -431,7 +438,9 @@ test("a control token comes from its file, and must fit into a header", () => {
 
 test("what is not YAML is told with its line; a repeated field too", () => {
   assert.match(told("groups:\n  - name: [").join(), /^fleet\.yaml:2:\d+ this is not YAML: /);
-  assert.match(told("drain: 1s\ndrain: 2s").join(), /^fleet\.yaml:2:1 this is not YAML: Map keys must be unique/);
+  const twice = "stands twice in the same section; keep one of them";
+  assert.deepEqual(told("drain: 1s\ndrain: 2s"), [`fleet.yaml:2:1 drain ${twice}`]);
+  assert.deepEqual(told(`{"drain": "1s", "drain": "2s"}`), [`fleet.yaml:1:17 "drain" ${twice}`]);
   assert.match(told("").join(), /allowed is a section with the fields groups/);
   assert.match(told("- 1").join(), /a list is not allowed; allowed is a section/);
 });
@@ -550,6 +559,17 @@ test("whatever a configuration may say, the library takes", () => {
   }
   assert.ok(taken >= 50, `only ${taken} of 1,000 were free of contradictions: this proves little`);
 });
+
+for (const path of ["README.md", "docs/guide/configuration.md"]) {
+  test(`the first file that ${path} shows is valid, and needs no secret`, () => {
+    const text = readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), "utf8");
+    const shown = /```yaml\n([^`]+)```/.exec(text)?.[1] ?? "";
+    assert.deepEqual(
+      read(shown).settings.groups.map(({ name, heartbeat }) => [name, heartbeat.kind]),
+      [["atlantic", "http"]],
+    );
+  });
+}
 
 test("the example configuration can be run as it is", () => {
   const path = fileURLToPath(new URL("../../examples/fleet.yaml", import.meta.url));

@@ -50,9 +50,10 @@ export function parseConfiguration(source: string, name: string, secrets: Secret
   const lines = new LineCounter();
   const document = parseDocument(source, { lineCounter: lines, prettyErrors: false, merge: true });
   if (document.errors.length > 0) {
-    const problems = document.errors.map(({ pos, message }) => {
+    const problems = document.errors.map(({ pos, code, message }) => {
       const { line, col } = lines.linePos(pos[0]);
-      return { field: "", line, column: col, sentence: `this is not YAML: ${message}` };
+      const sentence = code === "DUPLICATE_KEY" ? saidTwice(source.slice(pos[0])) : `this is not YAML: ${message}`;
+      return { field: "", line, column: col, sentence };
     });
     throw new ConfigurationProblems(name, problems);
   }
@@ -65,6 +66,12 @@ export function parseConfiguration(source: string, name: string, secrets: Secret
   const controlToken = tokenOf(written, secrets, report);
   if (problems.length > 0) throw new ConfigurationProblems(name, problems);
   return { settings: settingsOf(written, secret), controlToken };
+}
+
+/** The sentence for a field that its section has already; `source` begins with the field's name. */
+function saidTwice(source: string): string {
+  const name = /^"[^"\n]*"|^'[^'\n]*'|^[^\s:,]+/.exec(source)?.[0] ?? "a field";
+  return `${name} stands twice in the same section; keep one of them`;
 }
 
 /** The document without its notation; anchors are resolved here. */
@@ -97,7 +104,10 @@ function readFields(document: unknown, report: Report): WrittenConfiguration {
     }
   }
   const written = partly as WrittenConfiguration;
-  reportHazards(written, report);
+  const unknown = (result.error?.issues ?? []).flatMap((issue) =>
+    issue.code === "unrecognized_keys" ? issue.keys : [],
+  );
+  reportHazards(written, unknown, report);
   return written;
 }
 
@@ -130,13 +140,19 @@ function lookUp(
     try {
       found = sources.readFile(file);
     } catch (error) {
-      report(field, `cannot read ${file}: ${reasonOf(error)}`);
+      const remedy = isMissing(error)
+        ? `; make it (its path is relative to this configuration), for example with: openssl rand -hex 32 > ${file}`
+        : "";
+      report(field, `cannot read ${file}: ${reasonOf(error)}${remedy}`);
       return undefined;
     }
   } else if (typeof env === "string") {
     found = sources.environment[env];
     if (found === undefined) {
-      report(field, `there is no environment variable ${env}`);
+      report(
+        field,
+        `there is no environment variable ${env}; set it, for example with: export ${env}="$(openssl rand -hex 32)"`,
+      );
       return undefined;
     }
   } else return undefined;
@@ -176,9 +192,13 @@ function readText(path: string): string {
   }
 }
 
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "ENOENT";
+}
+
 function reasonOf(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code === "ENOENT") return "there is no such file";
+  if (isMissing(error)) return "there is no such file";
+  const { code } = error as NodeJS.ErrnoException;
   if (code === "EACCES") return "this user may not read it";
   if (code === "EISDIR") return "it is a directory";
   return error instanceof Error ? error.message : String(error);

@@ -13,7 +13,7 @@ interface ControlOptions extends ControlAddress {
   readonly json: boolean;
 }
 
-/** A status comes at once; a switchover waits for commands in flight. */
+/** Both are answered at once; a gateway that is busy may take longer. */
 const ANSWER_WITHIN_MS = 30_000;
 const CONNECT_WITHIN_MS = 3_000;
 
@@ -26,7 +26,7 @@ export function registerControlCommands(program: Command): void {
     )
     .action(status);
   withControl(program.command("switchover"))
-    .description("make another station active, after letting commands in flight finish")
+    .description("make another station active at once; commands that are out finish at the old one")
     .argument("<group>", "the group")
     .requiredOption("--to <station>", "the station to make active")
     .requiredOption("--reason <text>", "why; it appears in the log and in the events")

@@ -112,9 +112,8 @@ function checkConfig(file: string, { json }: { readonly json: boolean }): void {
     const { settings } = loadConfiguration(file, process.env);
     const stations = settings.groups.reduce((sum, group) => sum + group.stations.length, 0);
     const found = { valid: true, groups: settings.groups.length, stations };
-    process.stdout.write(
-      json ? `${JSON.stringify(found)}\n` : `${file} is valid: ${found.groups} groups, ${stations} stations\n`,
-    );
+    const counted = `${found.groups} ${found.groups === 1 ? "group" : "groups"}, ${stations} stations`;
+    process.stdout.write(json ? `${JSON.stringify(found)}\n` : `${file} is valid: ${counted}\n`);
   } catch (error) {
     if (!json || !(error instanceof ConfigurationProblems)) throw error;
     process.stdout.write(`${JSON.stringify({ valid: false, problems: error.problems })}\n`);

@@ -20,7 +20,7 @@ import { livingGateway, lookAround } from "./status-round.ts";
 
 const INVARIANT = "moves-what-was-in-flight";
 /** What is said of a station that is silent now; not why it was replaced once, which is said during its cooldown. */
-const OVERDUE = /^[^:]+: \d+ commands are overdue/;
+const OVERDUE = /^[^:]+: \d+ commands became overdue/;
 
 type Promoted = Extract<GatewayEvent, { readonly type: "promoted" }>;
 

@@ -51,7 +51,7 @@ export function sentenceOf(event: GroupEvent): string {
     case "promoted":
       return (
         `${event.station} is active in place of ${event.from} (${event.cause}), epoch ${event.epoch}: ` +
-        `${because(event.evidence)}; ${event.waiting} commands waiting, ${event.inFlight} in flight`
+        `${because(event.evidence)}; ${event.waiting} commands waiting, ${event.inFlight} still out at ${event.from}`
       );
     case "kept":
       return `nobody is fit; ${event.station} stays active: ${because(event.evidence)}`;
@@ -87,8 +87,9 @@ export function sentenceOf(event: GroupEvent): string {
       );
     case "patience-learned":
       return event.patienceMs === undefined
-        ? "callers wait longer than was believed"
-        : `callers hang up after ${Math.round(event.patienceMs)} ms: what cannot be answered by then is refused early`;
+        ? "callers wait longer than was believed; how long is unknown again"
+        : `callers are believed to hang up after ${Math.round(event.patienceMs)} ms; ` +
+            "where commands have to wait, one that could not be answered within that time is refused at once";
     case "local-shortage":
       return `commands to ${event.station} cannot be sent: this machine lacks a resource (${event.code})`;
   }

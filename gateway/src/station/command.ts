@@ -150,12 +150,17 @@ function listenOn(server: StationRelay["server"], { host, port }: ListenSettings
   });
 }
 
+const MISSING_SECRET =
+  "there is no such file; it holds the same secret as the gateway's heartbeats.secretFile (a new one: openssl rand -hex 32)";
+
 function secretIn(path: string): string {
   let secret: string;
   try {
     secret = readFileSync(path, "utf8").trim();
   } catch (error) {
-    throw new UserError("configuration", `--secret-file ${path}: ${(error as Error).message}`);
+    const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
+    const reason = isMissing ? MISSING_SECRET : (error as Error).message;
+    throw new UserError("configuration", `--secret-file ${path}: ${reason}`);
   }
   const bytes = Buffer.byteLength(secret);
   if (bytes >= 16) return secret;

@@ -43,8 +43,9 @@ export type FailoverEvent =
       readonly atMs: number;
       readonly cause: PromotionCause;
       readonly evidence: readonly Evidence[];
-      /** Calls that were waiting, and calls that were out at the old station. */
+      /** Calls that were waiting. */
       readonly waiting: number;
+      /** Attempts that are still out at the old station. Overdue calls whose hedge was answered are not among them. */
       readonly inFlight: number;
     }
   | {

@@ -43,8 +43,8 @@ test("[F1] attempts overdue while nothing is answered → doubt at once, proof 2
   assert.equal(evidence.nextWakeMs, 350);
   assert.deepEqual([evidence.isFailing(349), evidence.isProvenSilent(349)], [false, false]);
   assert.deepEqual([evidence.isFailing(350), evidence.isProvenSilent(350)], [true, true]);
-  assert.match(evidence.failing(350) ?? "", /commands are overdue, and nothing has been answered for 250 ms more/);
-  assert.match(evidence.doubt, /calls are overdue and nothing is answered/);
+  assert.match(evidence.failing(350) ?? "", /commands became overdue, and nothing has been answered for 250 ms more/);
+  assert.match(evidence.doubt, /calls became overdue, and nothing is answered/);
 });
 
 test("[F10] one attempt is overdue → no doubt", () => {

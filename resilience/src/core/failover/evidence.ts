@@ -269,7 +269,7 @@ export class StationEvidence {
   /** Why it is in doubt, or that it is not, in a few words. */
   get doubt(): string {
     if (this.#refused > 0) return `${this.#refused} connections refused`;
-    if (this.isSilent) return `${this.#overdue} calls are overdue and nothing is answered`;
+    if (this.isSilent) return `${this.#overdue} calls became overdue, and nothing is answered`;
     if (this.#isRefusingAll) return `${this.#overloadedInRow} calls in a row were refused here, and served elsewhere`;
     if (this.#lost >= DOUBTED_AFTER) return `${this.#lost} calls in a row were sent and not answered`;
     if (this.#lastVerdictsLost())
@@ -298,7 +298,7 @@ export class StationEvidence {
     }
     if (nowMs >= this.#overdueProofMs()) {
       const forMs = Math.round(nowMs - this.#silentSinceMs);
-      return `${this.#overdue} commands are overdue, and nothing has been answered for ${forMs} ms more`;
+      return `${this.#overdue} commands became overdue, and nothing has been answered for ${forMs} ms more`;
     }
     if (nowMs >= this.#failureProofMs()) {
       return `all of the last ${this.#failed} commands failed, for ${Math.round(nowMs - this.#failedFromMs)} ms`;
