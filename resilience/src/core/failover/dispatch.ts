@@ -57,7 +57,7 @@ import type { Roles } from "./roles.ts";
 import { Router } from "./router.ts";
 import type { Station } from "./station.ts";
 import { STRANGER_RATIO, UsualTimes } from "./usual-times.ts";
-import { codeOf, GIVEN_UP, seenEpochOf, unknownAt, verdictOn } from "./verdict.ts";
+import { codeOf, GIVEN_UP, lastOf, seenEpochOf, unknownAt, verdictOn } from "./verdict.ts";
 
 export interface DispatchOptions {
   readonly roles: Roles;
@@ -964,7 +964,7 @@ export class Dispatcher {
 
   #outOfTime(call: Call, nowMs: number): void {
     const mayHaveRun = call.mayHaveRun;
-    const last = call.visits?.at(-1)?.lastSettlement;
+    const last = lastOf(call);
     if (!mayHaveRun && last !== undefined && "value" in last) return this.#settle(call, last, "expired", nowMs);
     const cause = last !== undefined && "error" in last ? { cause: last.error } : {};
     const message = mayHaveRun

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Dispatching } from "../../../../test/worlds/dispatching.ts";
 import { AmbiguousOutcomeError, AttemptTimeoutError, NoStationFitError, StaleEpochError } from "../errors.ts";
 import type { AttemptResult, Call, Settlement } from "./call.ts";
-import { codeOf, GIVEN_UP, seenEpochOf, unknownAt, verdictOn } from "./verdict.ts";
+import { codeOf, GIVEN_UP, lastOf, seenEpochOf, unknownAt, verdictOn } from "./verdict.ts";
 
 const world = new Dispatching();
 
@@ -30,6 +30,7 @@ test("[F10] both answered with a failure → the answer of the second", () => {
 
 test("[F10] one answered, the other could not be reached → the answer that there was", () => {
   assert.equal(verdictOn(after(["failed", "unreachable"], [failure, { error: reset }])), failure);
+  assert.equal(lastOf(after(["failed", "unreachable"], [failure, { error: reset }])), failure);
 });
 
 test("[F4] lost at one, failed at the other → that it may have run, with what happened", () => {

@@ -20,8 +20,13 @@ export function verdictOn(call: Call): Settlement {
     if (cause instanceof AttemptTimeoutError || cause instanceof AmbiguousOutcomeError) return { error: cause };
     return { error: lostAt(station, call, cause) };
   }
+  return lastOf(call) ?? { error: GIVEN_UP };
+}
+
+/** What came of its attempts: the last answer, or how the last attempt ended where there was none. */
+export function lastOf({ visits = [] }: Call): Settlement | undefined {
   const answer = visits.findLast((visit) => visit.last === "failed" || visit.last === "overloaded");
-  return answer?.lastSettlement ?? visits.at(-1)?.lastSettlement ?? { error: GIVEN_UP };
+  return answer?.lastSettlement ?? visits.at(-1)?.lastSettlement;
 }
 
 /** Its station is silent, and nothing has come back of it so far. */
