@@ -119,8 +119,8 @@ export class CommandPathTally {
   #surelyLost = 0;
   /** Commands that were not served here since the last one that was, and how many others were compared with them. */
   #unserved = 0;
-  /** When the latest was sent that was not served. */
-  #unservedFromMs: number = Number.NEGATIVE_INFINITY;
+  /** When the latest of them ended. */
+  #unservedAtMs: number = Number.NEGATIVE_INFINITY;
   #besideCompared = 0;
   #answeredMs: number = Number.NEGATIVE_INFINITY;
   /** The least time after which an attempt may have been overdue since then; what others answer meanwhile may raise it. */
@@ -155,7 +155,7 @@ export class CommandPathTally {
     else if (!attempt.ours || this.#isLate(attempt, nowMs)) this.#unanswered.push(attempt);
     if (end !== "served") {
       this.#unserved++;
-      this.#unservedFromMs = Math.max(this.#unservedFromMs, localMs);
+      this.#unservedAtMs = nowMs;
     }
     if (end === "served") this.#served(localMs, nowMs - attempt.judgedFromLocalMs);
     else if (end === "nothing" || localMs < this.#beginsMs) return;
@@ -184,9 +184,9 @@ export class CommandPathTally {
     if (failed.sure && command.sendings === 1 && status < 300 && !lies && !signal.aborted) this.#surelyLost++;
   }
 
-  /** Was an attempt that was sent since `fromMs` not served, or is one out for so long that another station is asked? */
+  /** Has an attempt ended since `fromMs` without being served, or is one out for so long that another station is asked? */
   isUnservedSince(fromMs: number, nowMs: number): boolean {
-    if (this.#unservedFromMs >= fromMs) return true;
+    if (this.#unservedAtMs >= fromMs) return true;
     return [...this.#out].some(
       (attempt) =>
         attempt.localMs >= fromMs &&
