@@ -42,6 +42,18 @@ test("[F5] waiting: maxWaiting calls wait → the next one is refused at once", 
   );
 });
 
+test("[F5] waiting: every station refuses connections until maxWaitMs is over → told how long it was waited, and for what", () => {
+  const world = new Dispatching({ maxWaitMs: 500 });
+  const call = world.submit();
+  for (let ms = 0; ms < 600; ms++) {
+    for (const attempt of [...world.out]) world.end(attempt, "unreachable");
+    world.advance(1);
+  }
+  const end = world.settled.get(call);
+  assert.ok(end !== undefined && "error" in end && end.error instanceof Error);
+  assert.match(end.error.message, /no station could take the call within 500 ms/);
+});
+
 test("[F5] [R4] waiting: its deadline or maxWaitMs is over → told that, and that it did not run", () => {
   const world = new Dispatching({ stations: [{ capacity: { maxConcurrent: 1 } }, {}], maxWaitMs: 500 });
   world.submit();

@@ -1004,7 +1004,7 @@ export class Dispatcher {
     }
     if (state.phase === "waiting") {
       this.#queue.remove(call);
-      if (call.visits !== undefined) return this.#giveUp(call, nowMs);
+      if (lastOf(call) !== undefined) return this.#giveUp(call, nowMs);
       const message = `no station could take the call within ${this.#options.maxWaitMs} ms (maxWaitMs)`;
       this.#settle(call, { error: new NoStationFitError(message) }, "expired", nowMs);
     }
