@@ -17,7 +17,7 @@ import { endOf, isTimedOut } from "./attempt-ends.ts";
 import type { Verdict } from "./breaker-evidence.ts";
 import { Evidence, verdictOn } from "./breaker-evidence.ts";
 import type { DocumentedGroup } from "./documented.ts";
-import { documentedGroups } from "./documented.ts";
+import { documentedGroups, sourceOf } from "./documented.ts";
 import { PerStation } from "./per-station.ts";
 import type { StatusLook } from "./status-round.ts";
 import { livingGateway, lookAround } from "./status-round.ts";
@@ -364,9 +364,4 @@ class Watch {
   #violate(invariant: string, detail: string): void {
     this.#fleet.world.violate(invariant, `${this.#name}: ${detail}`);
   }
-}
-
-/** Who sends it, and what kind of thing it asks for (`gateway/src/fleet/command.ts`). */
-function sourceOf({ id, method, route }: Command): string {
-  return `${id.split(".", 2).join(".")} ${method} ${route?.name ?? ""}`;
 }

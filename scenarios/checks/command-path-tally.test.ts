@@ -8,6 +8,8 @@ import { documented } from "./documented.ts";
 
 const [WRITTEN] = configurationOf([{ name: "atlantic" }]).groups;
 
+const COMMAND: Partial<Command> = { id: "atlantic.1.1", method: "POST", sendings: 1 };
+
 function tallyOf(): CommandPathTally {
   assert.ok(WRITTEN !== undefined);
   return new CommandPathTally(documented(WRITTEN), new UsualAnswers());
@@ -27,7 +29,7 @@ function after(
   const tally = tallyOf();
   for (let time = 1; time <= 8; time++) {
     if (time === 8) between(tally);
-    const command = { sendings } as Command;
+    const command = { ...COMMAND, sendings } as Command;
     const attempt = attemptOf(command, failed);
     tally.began(attempt);
     tally.ended(attempt, true, true, 10);
@@ -37,7 +39,7 @@ function after(
 }
 
 function serves(tally: CommandPathTally): void {
-  const attempt = attemptOf({ sendings: 1 } as Command, 200);
+  const attempt = attemptOf(COMMAND as Command, 200);
   tally.began(attempt);
   tally.ended(attempt, true, true, 10);
 }
@@ -58,4 +60,16 @@ test("[F10] nor where a refusal for load, another error, or a command that was s
   assert.equal(after({ failed: 503 }), undefined);
   assert.equal(after({ served: 404 }), undefined);
   assert.equal(after({ sendings: 2 }), undefined);
+});
+
+test("[F1] attempts that are overdue must speak against a station, where their kind was ever answered", () => {
+  for (const method of ["POST", "GET"] as const) {
+    const tally = tallyOf();
+    for (let answer = 0; answer < 100; answer++) serves(tally);
+    for (let time = 0; time < 2; time++) {
+      const late = { ...attemptOf({ ...COMMAND, method } as Command, 200), localMs: 20, judgedFromLocalMs: 20 };
+      tally.began(late as Attempt);
+    }
+    assert.equal(tally.mustFail(60_000) !== undefined, method === "POST", method);
+  }
 });

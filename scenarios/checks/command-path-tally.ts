@@ -10,7 +10,7 @@
 import type { Attempt, Command } from "../fleet/observer.ts";
 import { endOf, isTimedOut } from "./attempt-ends.ts";
 import type { DocumentedGroup } from "./documented.ts";
-import { LEAST_WORTH_A_SECOND_MS } from "./documented.ts";
+import { LEAST_WORTH_A_SECOND_MS, sourceOf } from "./documented.ts";
 
 /** Instants on one axis differ by rounding. */
 const ROUNDING_MS = 0.001;
@@ -35,11 +35,13 @@ const ENOUGH_ANSWERS = 64;
 /** How long the stations of a group take to answer. */
 export class UsualAnswers {
   readonly #lastMs: number[] = [];
+  readonly #sources: Set<string> = new Set();
   #slowestMs = 0;
   #answers = 0;
 
-  add(tookMs: number): void {
+  add(tookMs: number, command: Command): void {
     this.#answers++;
+    this.#sources.add(sourceOf(command));
     this.#slowestMs = Math.max(this.#slowestMs, tookMs);
     this.#lastMs.push(tookMs);
     if (this.#lastMs.length > ANSWERS) this.#lastMs.shift();
@@ -49,6 +51,11 @@ export class UsualAnswers {
   get leastOverdueMs(): number {
     const sorted = this.#lastMs.toSorted((one, other) => one - other);
     return sorted[Math.floor(SURELY_QUICKER * (sorted.length - 1))] ?? 0;
+  }
+
+  /** Has any command of its kind been answered? Otherwise no gateway takes one for overdue. */
+  knows(command: Command): boolean {
+    return this.#sources.has(sourceOf(command));
   }
 
   /** Every gateway has to take an attempt for overdue that is out for longer; `Infinity` while too little is known. */
@@ -157,7 +164,7 @@ export class CommandPathTally {
       this.#unserved++;
       this.#unservedAtMs = nowMs;
     }
-    if (end === "served") this.#served(localMs, nowMs - attempt.judgedFromLocalMs);
+    if (end === "served") this.#served(attempt, nowMs);
     else if (end === "nothing" || localMs < this.#beginsMs) return;
     else if (end === "refused") {
       if (counts) this.#refused.add(localMs, surely);
@@ -268,13 +275,14 @@ export class CommandPathTally {
     this.#unanswered = [];
   }
 
-  #served(startedMs: number, tookMs: number): void {
-    for (const row of [this.#lost, this.#failed]) row.served(startedMs);
+  #served({ command, localMs, judgedFromLocalMs }: Attempt, nowMs: number): void {
+    for (const row of [this.#lost, this.#failed]) row.served(localMs);
     this.#compare(0);
     this.#unserved = 0;
     this.#besideCompared = 0;
     this.#surelyLost = 0;
-    if (tookMs >= 0) this.#usual.add(tookMs);
+    const tookMs = nowMs - judgedFromLocalMs;
+    if (tookMs >= 0) this.#usual.add(tookMs, command);
   }
 
   #compare(verdict: 0 | 1): void {
@@ -311,7 +319,8 @@ export class CommandPathTally {
   #mustBeSilent(forMs: number, nowMs: number): boolean {
     const { leastOverdueMs, mostOverdueMs: lateMs } = this.#usual;
     let late = 0;
-    for (const { localMs, judgedFromLocalMs, signal } of this.#out) {
+    for (const { command, localMs, judgedFromLocalMs, signal } of this.#out) {
+      if (!this.#usual.knows(command)) continue;
       // One that may have been overdue when the station last answered is held against it no more.
       if (judgedFromLocalMs + leastOverdueMs <= this.#answeredMs) continue;
       if (!signal.aborted && localMs >= this.#beginsMs && nowMs - forMs - judgedFromLocalMs >= lateMs) late++;

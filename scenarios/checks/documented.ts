@@ -4,6 +4,7 @@
  * that a default which moves in the source without moving in the manual breaks a promise that somebody notices.
  */
 import type { Fleet } from "../fleet/fleet.ts";
+import type { Command } from "../fleet/observer.ts";
 import type { WrittenGroup } from "../fleet/plan.ts";
 
 /**
@@ -160,4 +161,9 @@ function duration(given: unknown, byDefaultMs: number): number {
 
 function number(given: unknown, byDefault: number): number {
   return typeof given === "number" ? given : byDefault;
+}
+
+/** Who sends it, and what kind of thing it asks for (`gateway/src/fleet/command.ts`). */
+export function sourceOf({ id, method, route }: Command): string {
+  return `${id.split(".", 2).join(".")} ${method} ${route?.name ?? ""}`;
 }
