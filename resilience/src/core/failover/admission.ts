@@ -13,8 +13,7 @@
  * is then raised, a little at first and in leaps after three seconds (CUBIC, RFC 9438): a station that stood still is soon
  * trusted again. Calls whose callers left count as finished work when they are answered, and as nothing before; only
  * refused and unanswered calls lower the limit, and only once a round trip, so that no queue of abandoned calls can hold
- * it down. When nobody has waited for it for a second, the limit is lifted. A station that refuses everything, because
- * refusals are work too, is left alone for a moment, twice as long each time, until it has caught up (`#rest`).
+ * it down. When nobody has waited for it for a second, the limit is lifted.
  *
  * A station that refuses nothing becomes slow instead. Where its answers show that it is crowded (`crowding.ts`), the limit is
  * what it works on at once when nobody waits there, and a quarter more; from then on the answer times move it: up while
@@ -75,22 +74,6 @@ const BOUND_WINDOW_MS = 2_000;
  * one more or less is an eighth, which a calm second makes up for again.
  */
 const MIN_MEASURED = 8;
-/** The rate of a limit that leapt is measured over the last so many calls: what was finished before the leap says nothing. */
-const RECENT = 8;
-/** So many refusals in a row, and nothing in flight that could be finished: the station is exhausted (`#rest`). */
-const EXHAUSTED_AFTER = 3;
-/** It was given too much for that: its limit falls to this share of what it was at most, and of this share at least. */
-const AFTER_EXHAUSTION = 0.9;
-const LEAST_AFTER_EXHAUSTION = 0.5;
-/** An exhausted station is left alone for at least this long. */
-const MIN_REST_MS = 20;
-/** … and for at most this long: those who wait for it are told soon. */
-const MAX_REST_MS = 500;
-/** What an exhausted station was given longer ago than this says nothing of what it does. */
-const MAX_GIVEN_MS = 10_000;
-/** A limit that was raised by more than this since it was lowered, and ended in refusals, is raised at half the speed again. */
-const RAISED_RATIO = 1.05;
-const SLOWER = 2;
 const LIFT_AFTER_MS = 1_000;
 /** A station that refuses nothing is given so many times the calls that it works on at leisure: it never runs out of work. */
 const CROWDED_SHARE = 1.25;
@@ -145,19 +128,6 @@ export class Admission {
   #doneBefore = 0;
   #windowFromMs: number = Number.POSITIVE_INFINITY;
   #windowBeforeMs = 0;
-  /** When the last calls were finished, as a ring. */
-  readonly #recentMs: Float64Array = new Float64Array(RECENT).fill(Number.NEGATIVE_INFINITY);
-  #recentPlace = 0;
-  /** Refusals since a call was finished. */
-  #refusedInRow = 0;
-  /** How often it was left alone since then. */
-  #rests = 0;
-  #restsUntilMs: number = Number.NEGATIVE_INFINITY;
-  /** Calls that it finished or refused since it was exhausted before: it can do no more than these in that time. */
-  #given = 0;
-  #givenFromMs: number = Number.NEGATIVE_INFINITY;
-  /** The last raises ended in refusals. */
-  #raisesFailed = false;
   #finishedAtMs: number = Number.NEGATIVE_INFINITY;
   #wasBound = false;
   #boundAtMs: number = Number.NEGATIVE_INFINITY;
@@ -251,7 +221,7 @@ export class Admission {
   /** May one more call go now? A "no" for load is remembered: somebody waits for the limit. */
   admits(nowMs: number): boolean {
     if (nowMs < this.#pausedUntilMs) return false;
-    if (nowMs >= this.#restsUntilMs && this.#hasRoom) {
+    if (this.#hasRoom) {
       if (this.#declared !== undefined && !this.#declared.allows(nowMs)) return false;
       if (this.#learned.allows(nowMs)) return true;
     }
@@ -264,7 +234,7 @@ export class Admission {
   nextMs(nowMs: number): number {
     if (nowMs < this.#pausedUntilMs) return this.#pausedUntilMs;
     if (!this.#hasRoom) return ENDLESS;
-    return Math.max(nowMs, this.#restsUntilMs, this.#declared?.nextMs ?? nowMs, this.#learned.nextMs);
+    return Math.max(nowMs, this.#declared?.nextMs ?? nowMs, this.#learned.nextMs);
   }
 
   /** A call goes out. */
@@ -297,10 +267,8 @@ export class Admission {
 
   /** What a call says about load; `usualMs` is the station's usual answer time, `crowd` what its answer times show. */
   note(sign: LoadSign, usualMs: number, nowMs: number, crowd: Crowd = UNKNOWN): void {
-    if (sign === "finished") this.#noteFinished(nowMs);
     const tripMs = this.#tripMs(usualMs, crowd);
     if (nowMs >= this.#roundFromMs + Math.max(MIN_ROUND_MS, tripMs)) this.#endRound(usualMs, nowMs, crowd);
-    if (sign !== "unanswered") this.#given++;
     if (sign !== "unanswered") this.#measure(sign === "finished" ? 1 : REFUSAL_COST, usualMs, nowMs);
     if (sign === "finished") {
       this.#finished++;
@@ -312,9 +280,7 @@ export class Admission {
     this.#isBySilence = sign === "unanswered";
     if (sign === "overloaded") {
       this.#refused++;
-      this.#refusedInRow++;
       this.#isByDelay = false;
-      if (this.#isExhausted(usualMs, nowMs)) return this.#rest(usualMs, nowMs);
     }
     // Calls that went out before the limit was lowered say nothing about the new one.
     if (nowMs < this.#loweredAtMs + 2 * Math.max(MIN_ROUND_MS, usualMs)) return;
@@ -324,70 +290,10 @@ export class Admission {
     else if (this.#isLearned && !this.#hasLeapt) return this.#lowerAgain(usualMs, nowMs);
     else {
       const done = this.#isMeasured(usualMs, nowMs) ? this.#doneInRound(usualMs, nowMs) * RESERVE : ENDLESS;
-      const recent = this.#isLearned ? Math.max(load * AFTER_SILENCE, this.#recentInRound(usualMs) * RESERVE) : ENDLESS;
-      this.#noteRaiseFailed();
-      this.#lower(Math.min(load * AFTER_REFUSAL, done, recent), usualMs, nowMs);
+      this.#lower(Math.min(load * AFTER_REFUSAL, done), usualMs, nowMs);
       this.#measureAnew(usualMs, nowMs);
     }
     this.#beginRound(nowMs);
-  }
-
-  #noteFinished(nowMs: number): void {
-    this.#recentMs[this.#recentPlace] = nowMs;
-    this.#recentPlace = (this.#recentPlace + 1) % RECENT;
-    // Its reserve is as good as empty now: what it does from here on is what it does for long.
-    if (this.#rests > 0) this.#measureAnew(0, nowMs);
-    this.#refusedInRow = 0;
-    this.#rests = 0;
-    this.#restsUntilMs = Number.NEGATIVE_INFINITY;
-  }
-
-  /** What the station did in a round trip over the last few calls; `Infinity` where there were none before. */
-  #recentInRound(usualMs: number): number {
-    const overMs = this.#finishedAtMs - (this.#recentMs[this.#recentPlace] as number);
-    return overMs > 0 ? ((RECENT - 1) * usualMs) / overMs : ENDLESS;
-  }
-
-  /** Does it refuse everything? Calls that it has accepted would be in flight, or finished a moment ago. */
-  #isExhausted(usualMs: number, nowMs: number): boolean {
-    if (this.#refusedInRow < EXHAUSTED_AFTER || this.#limit === ENDLESS) return false;
-    return this.#inFlight <= 1 || nowMs - this.#finishedAtMs > 2 * Math.max(MIN_ROUND_MS, usualMs);
-  }
-
-  /**
-   * A station that has to work for its refusals accepts nothing as long as it is given more than it can do: it is left alone,
-   * twice as long after each call that it still refuses, and given less when it serves again. It can do no more than it
-   * was given since it was exhausted before. Refusals while it rests are no measure, and do not lower the limit further.
-   */
-  #rest(usualMs: number, nowMs: number): void {
-    if (this.#rests === 0) this.#lowerExhausted(usualMs, nowMs);
-    const gapMs = Math.max(MIN_REST_MS, 1_000 / this.#learned.ratePerSecond);
-    this.#restsUntilMs = nowMs + Math.min(gapMs * 2 ** Math.min(this.#rests, 10), MAX_REST_MS);
-    this.#rests++;
-    this.#beginRound(nowMs);
-  }
-
-  #lowerExhausted(usualMs: number, nowMs: number): void {
-    const overMs = nowMs - this.#givenFromMs;
-    const most = this.#limit * AFTER_EXHAUSTION;
-    const least = this.#limit * LEAST_AFTER_EXHAUSTION;
-    if (overMs >= MIN_WINDOW_MS && overMs <= MAX_GIVEN_MS) {
-      const given = (this.#given * usualMs) / overMs;
-      this.#noteRaiseFailed();
-      this.#lower(Math.max(least, Math.min(most, given)), usualMs, nowMs);
-    } else {
-      // Nothing is known, unless the limit has just been set by what the station did.
-      const isKnown = nowMs < this.#loweredAtMs + 2 * Math.max(MIN_ROUND_MS, usualMs);
-      this.#noteRaiseFailed();
-      this.#lower(isKnown ? most : least, usualMs, nowMs);
-    }
-    if (overMs < MIN_WINDOW_MS) return;
-    this.#given = 0;
-    this.#givenFromMs = nowMs;
-  }
-
-  #noteRaiseFailed(): void {
-    if (this.#limit > RAISED_RATIO * this.#loweredTo) this.#raisesFailed = true;
   }
 
   /** It answered nothing for a while, and answers as quickly as at leisure now: one at a time is no risk. */
@@ -439,11 +345,6 @@ export class Admission {
     this.#boundAtMs = nowMs;
     this.#loweredAtMs = Number.NEGATIVE_INFINITY;
     this.#finishedAtMs = Number.NEGATIVE_INFINITY;
-    this.#refusedInRow = 0;
-    this.#rests = 0;
-    this.#restsUntilMs = Number.NEGATIVE_INFINITY;
-    this.#raisesFailed = false;
-    this.#recentMs.fill(Number.NEGATIVE_INFINITY);
   }
 
   /** Has the limit become so much higher that what the station did below it says nothing? */
@@ -471,7 +372,7 @@ export class Admission {
   }
 
   #lower(to: number, usualMs: number, nowMs: number): void {
-    this.#limit = Math.max(to, usualMs > 0 ? Math.min(MIN_LIMIT, (MIN_RATE_PER_SECOND * usualMs) / 1_000) : MIN_LIMIT);
+    this.#limit = Math.max(to, MIN_LIMIT);
     this.#loweredTo = this.#limit;
     this.#isLearned = true;
     this.#loweredAtMs = nowMs;
@@ -482,7 +383,6 @@ export class Admission {
   /** Still too many are refused: the limit falls to what was measured, as soon as enough was, but never by more than half. */
   #lowerAgain(usualMs: number, nowMs: number): void {
     if (!this.#isMeasured(usualMs, nowMs)) return;
-    this.#noteRaiseFailed();
     const to = Math.min(this.#limit, this.#doneInRound(usualMs, nowMs) * RESERVE);
     this.#lower(Math.max(to, this.#limit * AFTER_SILENCE), usualMs, nowMs);
     this.#measureAnew(usualMs, nowMs);
@@ -554,7 +454,7 @@ export class Admission {
       const needed = Math.min(this.#perMs * usualMs * FIRST_SHARE, this.#limit * SLOW_START);
       this.#limit = Math.max(this.#limit * this.#growth, needed);
     } else {
-      const calmMs = (nowMs - this.#loweredAtMs) / (this.#raisesFailed ? SLOWER : 1);
+      const calmMs = nowMs - this.#loweredAtMs;
       const rounds = Math.max(1, (nowMs - this.#roundFromMs) / Math.max(MIN_ROUND_MS, usualMs));
       const step = Math.min(SLOW_START - 1, PROBE_STEP * (calmMs / 1_000) ** 3);
       if (calmMs >= PROBE_AFTER_MS) this.#limit *= Math.min(MAX_RAISE, (1 + step) ** rounds);
@@ -566,7 +466,6 @@ export class Admission {
     this.#limit = ENDLESS;
     this.#isLearned = false;
     this.#isByDelay = false;
-    this.#raisesFailed = false;
   }
 
   /** What those took that were sent before a limit was set by delay is no measure of what is sent below it. */
