@@ -4,8 +4,8 @@
  * to a station, and have a deadline that the gateway knows (from the caller's header or from the written settings). Of ten
  * or more such commands, at least half must have ended within half of their time and within 500 ms of their arrival. That
  * more is asked for than can be done is learned from the first who could not be served: commands that arrive up to a
- * second after that are not judged, nor is anything while a station has just
- * become active, of which nobody knows how much it takes. (How many are served then is the matter of `goodput-comes-back`.)
+ * second after that are not judged, nor is anything while a station has just become active, of which nobody knows how much
+ * it takes. (How many are served then is the matter of `goodput-comes-back`.)
  *
  * Judged if a station has been well for 5 s plus twice the callers' patience, and if the callers' patience and the timeout
  * are long enough for a station at low load: where no attempt can be answered, waiting is as good as anything.

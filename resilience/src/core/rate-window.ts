@@ -3,8 +3,8 @@
  * slice of its instant, and reading first empties every slice that has left the window, all of them, also after an hour
  * without a call (a ring that only moves on when written to still shows the failures of an hour ago). The window
  * therefore covers between `windowMs` minus one slice and `windowMs`; totals of all slices but the newest are kept beside
- * the ring, so that reading is O(1) and counting writes to one place. An instant before the newest slice counts in the newest: the axis is monotonic, and a clock that went back
- * can neither revive old counts nor lose new ones.
+ * the ring, so that reading is O(1) and counting writes to one place. An instant before the newest slice counts in the
+ * newest: the axis is monotonic, and a clock that went back can neither revive old counts nor lose new ones.
  */
 import { COUNT, checked, DURATION_MS } from "./options.ts";
 

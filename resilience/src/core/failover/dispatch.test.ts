@@ -526,23 +526,25 @@ test("[F4] a keyed call whose outcome is to be reported is out at a lost station
   }
 });
 
-test("[F4] every station is down, and the call may not be sent to its own again → its answer is awaited", () => {
+/** A call is out at the north, which may have it once, and for half a second every station has been down. */
+function outWhileAllAreDown(): { readonly world: Dispatching; readonly call: Call } {
   const world = served({ stations: [{ maxAttempts: 1 }, {}] });
   const call = world.submit({ key: "k" });
   world.declare("south", "down");
   world.declare("north", "down");
   world.advance(500);
+  return { world, call };
+}
+
+test("[F4] every station is down, and the call may not be sent to its own again → its answer is awaited", () => {
+  const { world, call } = outWhileAllAreDown();
   assert.equal(world.endOf(call), undefined);
   world.endCall(call, "served");
   assert.equal(world.endOf(call), "north served");
 });
 
 test("[F4] every station is down, and another one than the call's is heard again → it goes there", () => {
-  const world = served({ stations: [{ maxAttempts: 1 }, {}] });
-  const call = world.submit({ key: "k" });
-  world.declare("south", "down");
-  world.declare("north", "down");
-  world.advance(500);
+  const { world, call } = outWhileAllAreDown();
   world.declare("south", "alive");
   assert.deepEqual([world.roles.active.name, world.placesOf(call)], ["south", ["north", "south"]]);
 });

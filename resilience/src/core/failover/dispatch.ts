@@ -432,13 +432,16 @@ export class Dispatcher {
 
   /** Is `station` to be asked what became of it? Once for each loss. */
   #asks(call: Call, station: Station): boolean {
-    if (!this.#options.canAsk || call.terms.idempotencyKey === undefined) return false;
-    return call.visitAt(station)?.wasAsked !== true;
+    return this.#hasAskableKey(call) && call.visitAt(station)?.wasAsked !== true;
   }
 
   /** Can its station be asked what became of it, and may it go elsewhere if nobody knows? */
   #mayAsk(call: Call): boolean {
-    return this.#options.canAsk && call.terms.idempotencyKey !== undefined && this.#mayResend(call);
+    return this.#hasAskableKey(call) && this.#mayResend(call);
+  }
+
+  #hasAskableKey({ terms }: Call): boolean {
+    return this.#options.canAsk && terms.idempotencyKey !== undefined;
   }
 
   #ended(attempt: Attempt, end: AttemptEnd, nowMs: number): void {
