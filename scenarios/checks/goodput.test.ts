@@ -11,19 +11,23 @@ interface Traffic {
   /** Share of the sendings that are answered in time: before 21 s, which is 5 s and twice the patience after the fault, and later. */
   readonly before: number;
   readonly after: number;
+  /** Sendings that begin before 21 s end so much later; those of so long afterwards are refused. Default 0.1 s, and none. */
+  readonly queueMs?: number;
 }
 
 /** Sends from 12 s to the end of the run. */
-async function run(draft: WideDraft, { perSecond, before, after }: Traffic): Promise<HandMade> {
+async function run(draft: WideDraft, { perSecond, before, after, queueMs = 100 }: Traffic): Promise<HandMade> {
   const made = new HandMade(widePlan(draft), goodput);
   for (let sent = 0; ; sent++) {
     const atMs = 12_000 + (1_000 * sent) / perSecond;
     if (atMs > 57_900) break;
     await made.at(atMs);
-    const ratio = atMs < 21_000 ? before : after;
-    const good = Math.floor(ratio * (sent + 1)) > Math.floor(ratio * sent);
+    const isBefore = atMs < 21_000;
+    const ratio = isBefore ? before : after;
+    const isRefused = !isBefore && atMs < 21_000 + queueMs - 100;
+    const good = !isRefused && Math.floor(ratio * (sent + 1)) > Math.floor(ratio * sent);
     const sending = made.begins(made.command());
-    made.world.at(atMs + 100, () => made.finishes(sending, good ? "served" : "left"));
+    made.world.at(atMs + (isBefore ? queueMs : 100), () => made.finishes(sending, good ? "served" : "left"));
   }
   return await made.at(80_000);
 }
@@ -44,6 +48,11 @@ test("above capacity, eight tenths of it are answered → nothing is wrong", asy
   const { violated, world } = await run(LOST, { perSecond: 40, before: 0, after: 0.42 });
   assert.deepEqual(violated, []);
   assert.equal(world.met.get("judged: goodput-comes-back above capacity"), 1);
+});
+
+test("above capacity, a long queue gives way to a short one → what is answered counts, whenever it was sent", async () => {
+  const { violated } = await run(LOST, { perSecond: 40, before: 0.42, after: 0.42, queueMs: 8_000 });
+  assert.deepEqual(violated, []);
 });
 
 test("above capacity, half of it is answered → violated", async () => {

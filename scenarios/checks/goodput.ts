@@ -2,7 +2,8 @@
  * `goodput-comes-back`: 5 s plus twice the callers' patience after a fault began or ended, callers are answered in time
  * again, whatever patience they state and whatever deadline is written.
  * - Offered load at most 0.9 of the capacity of the weakest station that is well: at least 0.9 of the sendings succeed.
- * - Offered load above that: the goodput is at least 0.8 of that capacity.
+ * - Offered load above that: the goodput is at least 0.8 of that capacity. It is counted by when the answers come: where a long
+ *   queue gives way to a short one, stations do all they can while those who come meanwhile are refused.
  *
  * A sending succeeds if its answer arrives while its caller still waits. An error that is the command's own counts as a
  * success; an error of the gateway or of a station does not. Every sending counts, also a repetition: repetitions are load.
@@ -50,6 +51,8 @@ interface Judged {
   readonly capacity: number;
   offered: number;
   good: number;
+  /** Successes while the stretch is judged, also of what was sent before. */
+  answered: number;
   left: number;
   refused: number;
 }
@@ -64,14 +67,21 @@ export function goodput(fleet: Fleet): FleetObserver {
   return {
     sendingEnded({ command, atMs, end }) {
       for (const window of windows) {
-        if (command.group !== window.stretch.group || atMs < window.fromMs || atMs > window.untilMs) continue;
+        if (command.group !== window.stretch.group) continue;
+        const isSuccess = end === "served" || end === "own-error";
+        if (isSuccess && isWithin(window, world.nowMs)) window.answered++;
+        if (!isWithin(window, atMs)) continue;
         window.offered++;
-        if (end === "served" || end === "own-error") window.good++;
+        if (isSuccess) window.good++;
         else if (end === "left") window.left++;
         else window.refused++;
       }
     },
   };
+}
+
+function isWithin({ fromMs, untilMs }: Judged, atMs: number): boolean {
+  return atMs >= fromMs && atMs <= untilMs;
 }
 
 function dawdles({ plan }: Fleet, group: string): boolean {
@@ -97,7 +107,7 @@ function windowOf(fleet: Fleet, stretch: Stretch): Judged | undefined {
   }
   const declared = settings.stations.map(({ capacityPerSecond }) => capacityPerSecond);
   const capacity = Math.min(...stretch.well.map((station) => capacityOf(plan, station)), ...declared);
-  return { stretch, fromMs, untilMs, capacity, offered: 0, good: 0, left: 0, refused: 0 };
+  return { stretch, fromMs, untilMs, capacity, offered: 0, good: 0, answered: 0, left: 0, refused: 0 };
 }
 
 /** How long a caller of the group waits at most. */
@@ -130,11 +140,12 @@ export function reasonNot(
 }
 
 function judge({ world }: Fleet, window: Judged): void {
-  const { stretch, fromMs, untilMs, capacity, offered, good, left, refused } = window;
+  const { stretch, fromMs, untilMs, capacity, offered, left, refused } = window;
   if (offered < FEWEST_SENDINGS) return notJudged(world, INVARIANT, "few commands");
   const seconds = (untilMs - fromMs) / 1_000;
   const borne = offered / seconds <= BORNE_RATIO * capacity;
   const due = borne ? LEAST_SERVED_RATIO * offered : LEAST_OF_CAPACITY_RATIO * Math.min(capacity * seconds, offered);
+  const good = borne ? window.good : window.answered;
   judged(world, borne ? INVARIANT : `${INVARIANT} above capacity`);
   if (good >= due - SENDINGS_OF_GRACE) return;
   world.violate(

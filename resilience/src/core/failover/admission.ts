@@ -13,7 +13,8 @@
  * is then raised, a little at first and in leaps after three seconds (CUBIC, RFC 9438): a station that stood still is soon
  * trusted again. Calls whose callers left count as finished work when they are answered, and as nothing before; only
  * refused and unanswered calls lower the limit, and only once a round trip, so that no queue of abandoned calls can hold
- * it down. When nobody has waited for it for a second, the limit is lifted.
+ * it down. When nobody has waited for it for a second, the limit is lifted. A station that refuses nearly everything is
+ * exhausted by its refusals: it is left alone for a moment and given less (`#rest`).
  *
  * A station that refuses nothing becomes slow instead. Where its answers show that it is crowded (`crowding.ts`), the limit is
  * what it works on at once when nobody waits there, and a quarter more; from then on the answer times move it: up while
@@ -74,6 +75,21 @@ const BOUND_WINDOW_MS = 2_000;
  * one more or less is an eighth, which a calm second makes up for again.
  */
 const MIN_MEASURED = 8;
+/**
+ * A station has to work for its refusals, too: one that is given a little more than it can do may end up accepting nothing.
+ * So many refusals in a round trip, and more than calls finished, or as many and nothing finished for some round trips, show that.
+ */
+const EXHAUSTED_AFTER = 4;
+const EXHAUSTED_ROUNDS = 3;
+/** … and it has finished nothing for at least this long. */
+const MIN_EXHAUSTED_MS = 100;
+/** It is left alone for this long, twice as long after each call that it still refuses, up to `MAX_PAUSE_MS`. */
+const FIRST_REST_MS = 250;
+/** … and given this share of what it was given before. */
+const AFTER_EXHAUSTION = 0.85;
+/** From then on its limit is raised at this share of the usual speed: what a failed try costs is more. */
+const AFTER_EXHAUSTION_SPEED = 0.5;
+const MAX_DOUBLINGS = 2;
 const LIFT_AFTER_MS = 1_000;
 /** A station that refuses nothing is given so many times the calls that it works on at leisure: it never runs out of work. */
 const CROWDED_SHARE = 1.25;
@@ -129,6 +145,11 @@ export class Admission {
   #windowFromMs: number = Number.POSITIVE_INFINITY;
   #windowBeforeMs = 0;
   #finishedAtMs: number = Number.NEGATIVE_INFINITY;
+  /** Refusals since a call was finished, and how often the station was left alone since then. */
+  #refusedInRow = 0;
+  #rests = 0;
+  /** It has been exhausted since the limit was set: what a refusal costs it is much. */
+  #wasExhausted = false;
   #wasBound = false;
   #boundAtMs: number = Number.NEGATIVE_INFINITY;
   /** What the limit was when it was last lowered, and when that was. */
@@ -273,6 +294,8 @@ export class Admission {
     if (sign === "finished") {
       this.#finished++;
       this.#finishedAtMs = nowMs;
+      this.#refusedInRow = 0;
+      this.#rests = 0;
       this.#pausedUntilMs = Number.NEGATIVE_INFINITY;
       if (this.#isBySilence && this.#limit < 1 && crowd.stretch < FULL) this.#answersAgain(usualMs);
       return;
@@ -281,6 +304,8 @@ export class Admission {
     if (sign === "overloaded") {
       this.#refused++;
       this.#isByDelay = false;
+      this.#refusedInRow++;
+      if (this.#refusesAll(usualMs, nowMs)) return this.#rest(usualMs, nowMs);
     }
     // Calls that went out before the limit was lowered say nothing about the new one.
     if (nowMs < this.#loweredAtMs + 2 * Math.max(MIN_ROUND_MS, usualMs)) return;
@@ -293,6 +318,30 @@ export class Admission {
       this.#lower(Math.min(load * AFTER_REFUSAL, done), usualMs, nowMs);
       this.#measureAnew(usualMs, nowMs);
     }
+    this.#beginRound(nowMs);
+  }
+
+  /** Has it refused everything for some round trips? */
+  #refusesAll(usualMs: number, nowMs: number): boolean {
+    if (this.#limit === ENDLESS || this.#refusedInRow < EXHAUSTED_AFTER) return false;
+    const forMs = nowMs - Math.max(this.#finishedAtMs, this.#begunAtMs);
+    return forMs >= Math.max(MIN_EXHAUSTED_MS, EXHAUSTED_ROUNDS * usualMs);
+  }
+
+  /** Did it refuse more than it finished in this round trip, although the limit was lowered before it? */
+  get #refusesMost(): boolean {
+    const isOwn = this.#isLearned && this.#roundFromMs >= this.#loweredAtMs;
+    return isOwn && this.#refused >= EXHAUSTED_AFTER && this.#refused > this.#finished;
+  }
+
+  /** It is exhausted: it is left alone for a moment, and given less from then on. An answer from it ends the rest. */
+  #rest(usualMs: number, nowMs: number): void {
+    if (this.#rests === 0) {
+      this.#wasExhausted = true;
+      this.#lower(this.#limit * AFTER_EXHAUSTION, usualMs, nowMs);
+      this.#measureAnew(usualMs, nowMs);
+    }
+    this.pause(FIRST_REST_MS * 2 ** Math.min(this.#rests++, MAX_DOUBLINGS), nowMs);
     this.#beginRound(nowMs);
   }
 
@@ -345,6 +394,9 @@ export class Admission {
     this.#boundAtMs = nowMs;
     this.#loweredAtMs = Number.NEGATIVE_INFINITY;
     this.#finishedAtMs = Number.NEGATIVE_INFINITY;
+    this.#refusedInRow = 0;
+    this.#rests = 0;
+    this.#wasExhausted = false;
   }
 
   /** Has the limit become so much higher that what the station did below it says nothing? */
@@ -380,9 +432,12 @@ export class Admission {
     this.#setPace(usualMs);
   }
 
-  /** Still too many are refused: the limit falls to what was measured, as soon as enough was, but never by more than half. */
+  /**
+   * Still too many are refused: the limit falls to what was measured, as soon as enough was, but never by more than half. Where
+   * nothing was finished since it was lowered, nothing was measured.
+   */
   #lowerAgain(usualMs: number, nowMs: number): void {
-    if (!this.#isMeasured(usualMs, nowMs)) return;
+    if (!this.#isMeasured(usualMs, nowMs) || this.#finishedAtMs < this.#loweredAtMs) return;
     const to = Math.min(this.#limit, this.#doneInRound(usualMs, nowMs) * RESERVE);
     this.#lower(Math.max(to, this.#limit * AFTER_SILENCE), usualMs, nowMs);
     this.#measureAnew(usualMs, nowMs);
@@ -391,9 +446,9 @@ export class Admission {
   #endRound(usualMs: number, nowMs: number, crowd: Crowd): void {
     if (this.#limit < ENDLESS) {
       const refusedRate = this.#refused / Math.max(1, this.#finished + this.#refused);
-      if (refusedRate > TOLERATED_RATE) {
-        this.#lowerAgain(usualMs, nowMs);
-      } else if (nowMs - this.#boundAtMs >= Math.max(LIFT_AFTER_MS, 2 * usualMs)) this.#lift();
+      if (this.#refusesMost) this.#rest(usualMs, nowMs);
+      else if (refusedRate > TOLERATED_RATE) this.#lowerAgain(usualMs, nowMs);
+      else if (nowMs - this.#boundAtMs >= Math.max(LIFT_AFTER_MS, 2 * usualMs)) this.#lift();
       else if (this.#wasBound && this.#finished > 0) this.#adjust(usualMs, nowMs, crowd);
       this.#setPace(usualMs, crowd);
     }
@@ -454,7 +509,7 @@ export class Admission {
       const needed = Math.min(this.#perMs * usualMs * FIRST_SHARE, this.#limit * SLOW_START);
       this.#limit = Math.max(this.#limit * this.#growth, needed);
     } else {
-      const calmMs = nowMs - this.#loweredAtMs;
+      const calmMs = (nowMs - this.#loweredAtMs) * (this.#wasExhausted ? AFTER_EXHAUSTION_SPEED : 1);
       const rounds = Math.max(1, (nowMs - this.#roundFromMs) / Math.max(MIN_ROUND_MS, usualMs));
       const step = Math.min(SLOW_START - 1, PROBE_STEP * (calmMs / 1_000) ** 3);
       if (calmMs >= PROBE_AFTER_MS) this.#limit *= Math.min(MAX_RAISE, (1 + step) ** rounds);

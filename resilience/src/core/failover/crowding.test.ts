@@ -45,6 +45,15 @@ test("[F11] more is sent than is answered, and answers take long → it mounts w
   assert.ok(crowding.stretch >= CROWDED && crowding.isMounting && crowding.isBusy(5_700));
 });
 
+test("[F11] a fifth more is sent than it can do, at eight a second → it mounts, after two of its answer times", () => {
+  const crowding = new Crowding();
+  flow(crowding, 0, { untilMs: 8_000, sentEveryMs: 125, servedEveryMs: 125, tookMs: 100 });
+  flow(crowding, 8_000, { untilMs: 16_000, sentEveryMs: 104, servedEveryMs: 125, tookMs: 800, outStretch: 8 });
+  assert.equal(crowding.isMounting, true);
+  flow(crowding, 16_000, { untilMs: 18_000, sentEveryMs: 125, servedEveryMs: 125, tookMs: 100 });
+  assert.equal(crowding.isMounting, false, "its answers are quick again");
+});
+
 test("[F11] answers take long, and all are answered → a slower station, and no crowd", () => {
   const crowding = calm();
   flow(crowding, 5_000, { untilMs: 8_000, sentEveryMs: 20, servedEveryMs: 20, tookMs: 500 });

@@ -32,6 +32,12 @@ const LOOK_MS = 200;
 /** So many looks in a row must show more sent than answered, clearly: by a fifth, and not by chance. */
 const LOOKS = 2;
 const CLEAR_RATIO = 1.2;
+/** … or it has been crowded for so many answer times, in which a tenth more was sent than ended: a station a little too small. */
+const LASTING_ROUNDS = 2;
+const LASTING_RATIO = 1.1;
+const NONE = { sent: 0, ended: 0, forMs: 0 };
+/** What a call took there so shortly before it began to serve is what it takes at leisure: nobody waited for it then. */
+const LEISURE_KEPT_MS = 5_000;
 const RATE_ANSWERS = 16;
 const RATE_MS = 1_000;
 /** The best rate is halved in so long: a station may have become smaller. */
@@ -62,9 +68,11 @@ export class Crowding implements Crowd {
   #ended = 0;
   #served = 0;
   #looksInRow = 0;
+  /** What was sent and has ended since its answers began to take several times as long. */
+  #crowded = { sent: 0, ended: 0, forMs: 0 };
   #answers = 0;
   #servedAtMs: number = Number.NEGATIVE_INFINITY;
-  #begunAtMs = 0;
+  #leisureSinceMs = 0;
   /** Until when it has to work on what it was given, as far as can be estimated. */
   #busyUntilMs: number = Number.NEGATIVE_INFINITY;
 
@@ -77,7 +85,14 @@ export class Crowding implements Crowd {
   }
 
   get isMounting(): boolean {
-    return this.#looksInRow >= LOOKS;
+    return this.#looksInRow >= LOOKS || this.#isLasting;
+  }
+
+  /** Has it been crowded for two answer times, in which clearly more was sent than ended? */
+  get #isLasting(): boolean {
+    const { sent, ended, forMs } = this.#crowded;
+    const isLong = forMs >= LASTING_ROUNDS * this.#stretch * this.#leisureMs;
+    return isLong && sent > LASTING_RATIO * ended + Math.sqrt(ended) / 2;
   }
 
   work(nowMs: number): number {
@@ -123,6 +138,7 @@ export class Crowding implements Crowd {
     if (overMs < 10 * Math.max(LOOK_MS, this.#leisureMs)) this.#weigh(outStretch, inFlight, overMs, nowMs);
     else {
       this.#looksInRow = 0;
+      this.#crowded = NONE;
       this.#rateOverMs = 0;
       this.#rateServed = 0;
     }
@@ -142,19 +158,20 @@ export class Crowding implements Crowd {
     return nowMs < this.#busyUntilMs;
   }
 
-  /** When it began to serve: what it took at leisure before may be another time now. */
-  get begunAtMs(): number {
-    return this.#begunAtMs;
+  /** What it took at leisure before this may be another time now: it rested then. */
+  get leisureSinceMs(): number {
+    return this.#leisureSinceMs;
   }
 
   /** It begins to serve: what it did before it rested says nothing of now. */
   restart(nowMs: number): void {
-    this.#begunAtMs = nowMs;
+    this.#leisureSinceMs = nowMs - LEISURE_KEPT_MS;
     this.#stretch = 1;
     this.#answeredStretch = 1;
     this.#bestPerMs = 0;
     this.#answers = 0;
     this.#looksInRow = 0;
+    this.#crowded = NONE;
     this.#busyUntilMs = Number.NEGATIVE_INFINITY;
   }
 
@@ -170,6 +187,9 @@ export class Crowding implements Crowd {
     this.#measure(overMs, nowMs);
     if (isMore && isKnown && outStretch > this.#stretch) this.#stretch = outStretch;
     const isCrowded = this.#stretch >= CROWDED;
+    const { sent, ended, forMs } = this.#crowded;
+    this.#crowded =
+      isCrowded && isKnown ? { sent: sent + this.#sent, ended: ended + did, forMs: forMs + overMs } : NONE;
     this.#looksInRow = isMore && isCrowded && isKnown ? this.#looksInRow + 1 : 0;
     // Calls come in bunches: what looks like a crowd at a few a second must not hide a silence. Answers show that it is one, or
     // more than chance can bring.

@@ -525,12 +525,12 @@ export class Dispatcher {
 
   #noteLeisure({ terms: { source } }: Call, station: Station, tookMs: number, nowMs: number): void {
     const { admission, crowding } = station;
-    const { begunAtMs } = crowding;
-    const beforeMs = source.leisureMs(station.number, begunAtMs);
+    const { leisureSinceMs } = crowding;
+    const beforeMs = source.leisureMs(station.number, leisureSinceMs);
     // Where the limit is in force and answers are still slow, the station has become slower, and the limit is not the reason.
     const slowMs = admission.isByDelay ? CROWDED : FULL;
     const isCrowded = admission.isBinding(nowMs) && crowding.stretch < slowMs;
-    source.noteServed(station.number, tookMs, nowMs, isCrowded, begunAtMs);
+    source.noteServed(station.number, tookMs, nowMs, isCrowded, leisureSinceMs);
     // The first answer of a source has nothing to be measured by.
     crowding.noteServed(tookMs, beforeMs, nowMs);
     if (crowding.isLookDue(nowMs)) this.#lookAtCrowd(station, nowMs);
@@ -541,7 +541,7 @@ export class Dispatcher {
     let sum = 0;
     let count = 0;
     for (const { call, isUploading, judgedFromMs } of station.out) {
-      const leisureMs = call.terms.source.leisureMs(station.number, station.crowding.begunAtMs);
+      const leisureMs = call.terms.source.leisureMs(station.number, station.crowding.leisureSinceMs);
       if (isUploading || leisureMs === ENDLESS) continue;
       sum += (nowMs - judgedFromMs) / Math.max(leisureMs, LEAST_LEISURE_MS);
       count++;
@@ -1119,7 +1119,7 @@ export class Dispatcher {
    */
   #crowdedOut({ station, call, isUploading, judgedFromMs, startedMs }: Attempt, nowMs: number): void {
     if (isUploading || nowMs < this.roles.distrustUntilMs) return;
-    const leisureMs = call.terms.source.leisureMs(station.number, station.crowding.begunAtMs);
+    const leisureMs = call.terms.source.leisureMs(station.number, station.crowding.leisureSinceMs);
     const isLate = nowMs - judgedFromMs >= CROWDED * Math.max(leisureMs, LEAST_LEISURE_MS);
     const isCrowded = station.crowding.stretch >= CROWDED || station.evidence.lastServedMs < startedMs;
     if (isLate && isCrowded) this.#noteLoad(station, "unanswered", nowMs);
