@@ -59,6 +59,8 @@ const AFTER_SILENCE = 0.5;
 const PROBE_AFTER_MS = 1_000;
 /** … by this share in each round trip, times the third power of the seconds since then (CUBIC, RFC 9438): soon in leaps. */
 const PROBE_STEP = 0.005;
+/** A round trip shorter than this raises it by less: it is time that shows a station's limits. */
+const RAISE_ROUND_MS = 80;
 /** However long the calm, no more than this at once. */
 const MAX_RAISE = 4;
 /** A limit that was raised to more than this many times what it was has leapt. */
@@ -77,19 +79,20 @@ const BOUND_WINDOW_MS = 2_000;
 const MIN_MEASURED = 8;
 /**
  * A station has to work for its refusals, too: one that is given a little more than it can do may end up accepting nothing.
- * So many refusals in a round trip, and more than calls finished, or as many and nothing finished for some round trips, show that.
+ * So many refusals in a round trip, and more than twice the calls finished, or as many and nothing finished for some round trips, show that.
  */
 const EXHAUSTED_AFTER = 4;
+const EXHAUSTED_RATIO = 2;
 const EXHAUSTED_ROUNDS = 3;
 /** … and it has finished nothing for at least this long. */
 const MIN_EXHAUSTED_MS = 100;
 /** It is left alone for this long, twice as long after each call that it still refuses, up to `MAX_PAUSE_MS`. */
-const FIRST_REST_MS = 250;
+const FIRST_REST_MS = 100;
 /** … and given this share of what it was given before. */
 const AFTER_EXHAUSTION = 0.85;
 /** From then on its limit is raised at this share of the usual speed: what a failed try costs is more. */
 const AFTER_EXHAUSTION_SPEED = 0.5;
-const MAX_DOUBLINGS = 2;
+const MAX_DOUBLINGS = 3;
 const LIFT_AFTER_MS = 1_000;
 /** A station that refuses nothing is given so many times the calls that it works on at leisure: it never runs out of work. */
 const CROWDED_SHARE = 1.25;
@@ -328,10 +331,10 @@ export class Admission {
     return forMs >= Math.max(MIN_EXHAUSTED_MS, EXHAUSTED_ROUNDS * usualMs);
   }
 
-  /** Did it refuse more than it finished in this round trip, although the limit was lowered before it? */
+  /** Did it refuse more than twice what it finished in this round trip, although the limit was lowered before it? */
   get #refusesMost(): boolean {
     const isOwn = this.#isLearned && this.#roundFromMs >= this.#loweredAtMs;
-    return isOwn && this.#refused >= EXHAUSTED_AFTER && this.#refused > this.#finished;
+    return isOwn && this.#refused >= EXHAUSTED_AFTER && this.#refused > EXHAUSTED_RATIO * this.#finished;
   }
 
   /** It is exhausted: it is left alone for a moment, and given less from then on. An answer from it ends the rest. */
@@ -510,7 +513,7 @@ export class Admission {
       this.#limit = Math.max(this.#limit * this.#growth, needed);
     } else {
       const calmMs = (nowMs - this.#loweredAtMs) * (this.#wasExhausted ? AFTER_EXHAUSTION_SPEED : 1);
-      const rounds = Math.max(1, (nowMs - this.#roundFromMs) / Math.max(MIN_ROUND_MS, usualMs));
+      const rounds = (nowMs - this.#roundFromMs) / Math.max(RAISE_ROUND_MS, usualMs);
       const step = Math.min(SLOW_START - 1, PROBE_STEP * (calmMs / 1_000) ** 3);
       if (calmMs >= PROBE_AFTER_MS) this.#limit *= Math.min(MAX_RAISE, (1 + step) ** rounds);
     }
