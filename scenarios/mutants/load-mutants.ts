@@ -35,8 +35,8 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
         replace: "    return nowMs < this.#finishedAtMs;",
       },
       {
-        find: "      this.#finishedAtMs = nowMs;\n      this.#pausedUntilMs = Number.NEGATIVE_INFINITY;\n",
-        replace: "      this.#finishedAtMs = nowMs;\n",
+        find: "      this.#rests = 0;\n      this.#pausedUntilMs = Number.NEGATIVE_INFINITY;\n",
+        replace: "      this.#rests = 0;\n",
       },
       { find: "nowMs + Math.min(forMs, MAX_PAUSE_MS)", replace: "nowMs + Math.max(forMs, MAX_PAUSE_MS)" },
     ],
@@ -163,8 +163,8 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
         replace: "  #raise(usualMs: number, nowMs: number): void {\n    if (this.#isLearned) return;\n",
       },
       {
-        find: "      } else if (nowMs - this.#boundAtMs >= Math.max(LIFT_AFTER_MS, 2 * usualMs)) this.#lift();",
-        replace: "      } else if (nowMs - this.#boundAtMs >= 1e12 + usualMs) this.#lift();",
+        find: "      else if (nowMs - this.#boundAtMs >= Math.max(LIFT_AFTER_MS, 2 * usualMs)) this.#lift();",
+        replace: "      else if (nowMs - this.#boundAtMs >= 1e12 + usualMs) this.#lift();",
       },
     ],
     invariants: ["goodput-comes-back", "serves-after-heal"],

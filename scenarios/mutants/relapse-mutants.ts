@@ -135,11 +135,23 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
     bug: "what a station takes at leisure is kept across promotions, and not learned anew while its limit is in force",
     file: DISPATCH,
     edits: [
-      { find: "    const { begunAtMs } = crowding;\n", replace: "    const begunAtMs = 0;\n" },
+      { find: "    const { leisureSinceMs } = crowding;\n", replace: "    const leisureSinceMs = 0;\n" },
       { find: "    const slowMs = admission.isByDelay ? CROWDED : FULL;", replace: "    const slowMs = CROWDED;" },
     ],
     invariants: ["goodput-comes-back"],
     scenario: "wide-swarm",
+  },
+  {
+    name: "exhausted-and-pressed-on",
+    bug: "a station whose refusals take all that it can do is not left alone, and its limit is halved again and again",
+    file: "resilience/src/core/failover/admission.ts",
+    edits: [
+      { find: "if (this.#refusesAll(usualMs, nowMs)) return this.#rest(usualMs, nowMs);", replace: "" },
+      { find: "if (this.#refusesMost) this.#rest(usualMs, nowMs);\n      else if", replace: "if" },
+      { find: " || this.#finishedAtMs < this.#loweredAtMs) return;", replace: ") return;" },
+    ],
+    invariants: ["goodput-comes-back"],
+    scenario: "swarm",
   },
   {
     name: "half-of-the-news",
