@@ -76,3 +76,18 @@ test("[F11] more comes than is answered, for two seconds and more → little wai
   run(3_000, 100);
   assert.equal(outlook.isOverloaded(world.nowMs), false);
 });
+
+test("[F11] lasting overload, and answers take four times as long as at leisure → the accepted wait does not grow with them", () => {
+  const { world, outlook } = queued(20);
+  world.serve(10, { source: "route" }, 400);
+  for (const untilMs = world.nowMs + 6_000; world.nowMs < untilMs; world.nowMs++) {
+    if (world.nowMs % 10 === 0) outlook.noteOffered(world.nowMs);
+    if (world.nowMs % 25 === 0) outlook.noteAnswered(world.nowMs);
+    if (world.nowMs % 100 === 0) outlook.isOverloaded(world.nowMs);
+  }
+  assert.equal(outlook.isOverloaded(world.nowMs), true);
+  const usualMs = world.north.answerTimes.usualMs;
+  assert.ok(usualMs > 200, `${usualMs}`);
+  const waitMs = outlook.acceptedWaitMs(world.call({ deadline: world.nowMs + 5_000 }), world.nowMs);
+  assert.ok(waitMs <= 120, `${waitMs}`);
+});

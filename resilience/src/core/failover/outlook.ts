@@ -65,9 +65,17 @@ export class Outlook {
 
   /** How long `call` may have to wait: what its caller has time for, and little where more is asked for than can be done. */
   acceptedWaitMs(call: Call, nowMs: number): number {
-    const { roles, usual } = this.#parts;
+    const { usual } = this.#parts;
     const leftMs = Math.max(0, this.limitMs(call) - nowMs - usual.serviceMs);
-    return this.isOverloaded(nowMs) ? Math.min(leftMs, this.#overload.standingMs(usual.ms(roles.active))) : leftMs;
+    return this.isOverloaded(nowMs) ? Math.min(leftMs, this.#overload.standingMs(this.#leisureMs)) : leftMs;
+  }
+
+  /** How long the active station takes where nobody waits there: its usual time grows with a queue that it has itself. */
+  get #leisureMs(): number {
+    const { roles, usual } = this.#parts;
+    const usualMs = usual.ms(roles.active);
+    const { leisureMs } = roles.active.crowding;
+    return leisureMs > 0 ? Math.min(leisureMs, usualMs) : usualMs;
   }
 
   /** Is more asked for than can be done, and for good? */
