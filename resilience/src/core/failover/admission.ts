@@ -13,7 +13,8 @@
  * is then raised, a little at first and in leaps after three seconds (CUBIC, RFC 9438): a station that stood still is soon
  * trusted again. Calls whose callers left count as finished work when they are answered, and as nothing before; only
  * refused and unanswered calls lower the limit, and only once a round trip, so that no queue of abandoned calls can hold
- * it down. When nobody has waited for it for a second, the limit is lifted.
+ * it down. When nobody has waited for it for a second, the limit is lifted. A second in which this process stood still, or in
+ * which calls waited for something else, is none: all of them would be sent at once.
  *
  * A station that refuses nothing becomes slow instead. Where its answers show that it is crowded (`crowding.ts`), the limit is
  * what it works on at once when nobody waits there, and a quarter more; from then on the answer times move it: up while
@@ -253,6 +254,11 @@ export class Admission {
   /** A call that is out begins to send a long body: a limit that was learned from work does not count it meanwhile. */
   uploadBegan(): void {
     this.#uploading++;
+  }
+
+  /** Calls wait, or may wait unread; that nobody asked for admission does not say that the limit is not needed. */
+  noteAwaited(nowMs: number): void {
+    this.#boundAtMs = nowMs;
   }
 
   /** Its body is out, or it has ended. */

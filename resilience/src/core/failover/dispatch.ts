@@ -186,6 +186,7 @@ export class Dispatcher {
 
   /** Takes one input; what follows from it is to be done in the order given. */
   dispatch(input: DispatchInput, nowMs: number): readonly DispatchAction[] {
+    this.#noteWaits(nowMs);
     this.#take(input, nowMs);
     this.#follow(nowMs);
     if (this.#actions.length === 0) return NOTHING;
@@ -206,6 +207,7 @@ export class Dispatcher {
 
   /** The input `ended`; what {@link submit} says of the list holds here, too. */
   ended(attempt: Attempt, end: AttemptEnd, nowMs: number): DispatchAction[] {
+    this.#noteWaits(nowMs);
     this.#ended(attempt, end, nowMs);
     this.#follow(nowMs);
     return this.#actions;
@@ -215,6 +217,15 @@ export class Dispatcher {
     if (this.#needsDecision) this.#decide(nowMs);
     if (this.#queue.size > 0) this.#pump(nowMs);
     if (nowMs >= this.goodput.nextLookMs) this.#lookAtGoodput(nowMs);
+  }
+
+  /**
+   * A limit is lifted when nobody has waited for it for a second. Calls that wait may not have asked for it, because no
+   * station was usable; and where a tick is late, this process stood still, and calls may wait unread.
+   */
+  #noteWaits(nowMs: number): void {
+    if (this.#queue.size === 0 && nowMs - this.#due.nextMs <= LATE_TICK_MS) return;
+    for (const { admission } of this.roles.stations) admission.noteAwaited(nowMs);
   }
 
   #lookAtGoodput(nowMs: number): void {
