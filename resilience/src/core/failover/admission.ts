@@ -150,6 +150,11 @@ export class Admission {
     return this.#inFlight;
   }
 
+  /** Calls in flight whose bodies are still being sent: no work for the station yet. */
+  get uploading(): number {
+    return this.#uploading;
+  }
+
   /** Calls in flight that the station is known to bear: those that find out whether it serves at all are none. */
   get borne(): number {
     return this.isTrial ? 0 : this.#inFlight;

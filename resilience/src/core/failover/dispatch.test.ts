@@ -339,6 +339,19 @@ test("[F10] running: while its body is being sent, age says nothing → no hedge
   assert.equal(world.told("promoted").length, 0);
 });
 
+test("[F10] running: a hundred bodies are being sent, and nothing is answered → new calls are not held back", () => {
+  const world = served();
+  for (let each = 0; each < 100; each++) {
+    const attempt = world.attemptOf(world.submit({ source: "uploads" }));
+    world.input({ type: "uploading", attempt, isUploading: true });
+  }
+  world.serve(1, { source: "known" });
+  for (let each = 0; each < 8; each++) {
+    assert.equal(world.submit({ source: "known" }).state.phase, "running");
+    world.advance(2);
+  }
+});
+
 test("[F10] running: while bodies are being sent, they take no place of those that a station works on; maxConcurrent counts them", () => {
   const world = new Dispatching({ stations: [{ capacity: { maxConcurrent: 3 } }, {}] });
   world.north.admission.beginTrial(0);

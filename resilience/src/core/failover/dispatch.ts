@@ -331,10 +331,15 @@ export class Dispatcher {
 
   #uploading(attempt: Attempt, isUploading: boolean, nowMs: number): void {
     if (attempt.place < 0 || attempt.isUploading === isUploading) return;
-    const { admission } = attempt.station;
+    const { admission, lull } = attempt.station;
     attempt.isUploading = isUploading;
-    if (isUploading) admission.uploadBegan();
-    else admission.uploadEnded();
+    if (isUploading) {
+      admission.uploadBegan();
+      lull.noteUploading();
+    } else {
+      admission.uploadEnded();
+      lull.noteSent();
+    }
     attempt.judgedFromMs = nowMs;
     if (attempt.call.state.phase === "running") this.#arm(attempt.call, nowMs);
   }
@@ -458,9 +463,9 @@ export class Dispatcher {
   #ended(attempt: Attempt, end: AttemptEnd, nowMs: number): void {
     const { call, station } = attempt;
     station.out.remove(attempt);
-    station.lull.noteEnded(station.out.size, nowMs);
-    if (!attempt.isAbandoned) station.crowding.noteEnded();
     if (attempt.isUploading) station.admission.uploadEnded();
+    station.lull.noteEnded(station.out.size - station.admission.uploading, nowMs);
+    if (!attempt.isAbandoned) station.crowding.noteEnded();
     this.#leaveSlot(station);
     takeOut(attempt);
     if (end.result === "served") this.#bookServed(attempt, nowMs);
