@@ -3,7 +3,7 @@
  * caller has this answer within the time of one attempt at each of two stations plus a small margin. Judged at quiet times
  * and only if the caller waits that long. Before any command of the group has been served, nobody can tell a route that is
  * always refused (503, 429) from stations that are overloaded, which have to be left alone, nor one that always fails from
- * stations that do, which are replaced: what follows from either is not judged until then. One
+ * stations that do, which are replaced: what follows from either is not judged for commands that were sent until then. One
  * whose epoch ended while its body was streamed is refused, as not executed (`fenced-uploads.ts`), within the same time.
  */
 import type { Fleet } from "../fleet/fleet.ts";
@@ -49,7 +49,8 @@ export function ordinaryErrors(fleet: Fleet): FleetObserver {
       if (quiet === undefined) return notJudged(world, INVARIANT, "load or settings");
       if (!wasQuiet(fleet, group, atMs, world.nowMs)) return notJudged(world, INVARIANT, "something was wrong");
       const isRefused = REFUSALS.has(route.answers.status) || mistaken.has(group);
-      if (!served.has(group) && isRefused) return notJudged(world, INVARIANT, "every command so far was wrong");
+      if (!served.hadBefore(group, atMs) && isRefused)
+        return notJudged(world, INVARIANT, "every command so far was wrong");
       const mostMs = mostAtQuietMs(quiet, sending, STATIONS);
       if (!isAwaited(quiet, sending, mostMs)) return notJudged(world, INVARIANT, "its caller does not wait for it");
       judged(world, INVARIANT);
