@@ -121,6 +121,8 @@ export class Admission {
   #roundFromMs: number = Number.NEGATIVE_INFINITY;
   /** The last sign was that calls are not answered, and not that they are refused. */
   #isBySilence = false;
+  /** It was lowered last for calls that may be refused whatever the load is. */
+  #isMistakable = false;
   /** Calls finished, and refused, in this round trip. */
   #finished = 0;
   #refused = 0;
@@ -173,6 +175,16 @@ export class Admission {
   /** Was the limit learned from answers that took long? Then such answers are its reason. */
   get isByDelay(): boolean {
     return this.#isByDelay;
+  }
+
+  /** Was the limit lowered last for calls of which none was ever served? Then it may be a mistake. */
+  get isMistakable(): boolean {
+    return this.#isMistakable && this.#limit < ENDLESS;
+  }
+
+  /** The limit was lowered just now, for calls that may be refused whatever the load is. */
+  noteMistakable(): void {
+    this.#isMistakable = true;
   }
 
   /** When the limit was last set by a promotion or a trial. */
@@ -343,6 +355,7 @@ export class Admission {
     this.#begunAtMs = nowMs;
     this.#isLearned = false;
     this.#isByDelay = false;
+    this.#isMistakable = false;
     this.#learned.ratePerSecond = ENDLESS;
     this.#pausedUntilMs = Number.NEGATIVE_INFINITY;
     this.#roundFromMs = nowMs;
@@ -386,6 +399,7 @@ export class Admission {
     this.#limit = Math.max(to, MIN_LIMIT);
     this.#loweredTo = this.#limit;
     this.#isLearned = true;
+    this.#isMistakable = false;
     this.#loweredAtMs = nowMs;
     this.#boundAtMs = nowMs;
     this.#setPace(usualMs);

@@ -168,6 +168,40 @@ test("[F10] a route is refused for load at one station only, and served by the o
   assert.deepEqual([world.dispatcher.waiting, world.north.admission.limit], [0, Number.POSITIVE_INFINITY]);
 });
 
+/** Eight callers of a route that is always refused are the first that come: taken for load. */
+function refusedFromTheStart(): Dispatching {
+  const world = new Dispatching({ stations: [{}] });
+  for (let round = 0; round < 2; round++) {
+    for (let caller = 0; caller < 8; caller++) {
+      const call = world.submit({ source: `busy ${caller}` });
+      world.advance(30);
+      world.endCall(call, "overloaded");
+    }
+  }
+  assert.ok(world.north.admission.limit < 1);
+  return world;
+}
+
+test("[F10] refusals were taken for load, and another route is served → the next one shows the mistake, and none waits", () => {
+  const world = refusedFromTheStart();
+  world.serve(1, { source: "slow" }, 1_700);
+  world.advance(1_000);
+  world.endCall(world.submit({ source: "busy 1" }), "overloaded");
+  assert.equal(world.north.admission.limit, 10);
+  for (let caller = 0; caller < 8; caller++) world.submit({ source: `busy ${caller}` });
+  assert.equal(world.dispatcher.waiting, 0);
+});
+
+test("[F10] refusals were taken for load, and what was served is refused, too → the limit stays", () => {
+  const world = refusedFromTheStart();
+  world.serve(1, { source: "known" }, 30);
+  world.advance(1_000);
+  world.endCall(world.submit({ source: "known" }), "overloaded");
+  world.advance(1_000);
+  world.endCall(world.submit({ source: "busy 1" }), "overloaded");
+  assert.ok(world.north.admission.limit < 1);
+});
+
 test("[F10] a route that always fails, beside one that is served now and then → no change of roles", () => {
   const world = new Dispatching();
   for (let round = 0; round < 40; round++) {

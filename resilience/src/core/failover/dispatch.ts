@@ -572,8 +572,14 @@ export class Dispatcher {
   /** A refusal for load shows what the station takes, unless it is one route that is always refused. */
   #overloaded(call: Call, station: Station, startedMs: number, hintMs: number | undefined, nowMs: number): void {
     const { source } = call.terms;
-    const { evidence } = station;
-    if (source.noteRefused(station.number, evidence.lastServedMs, nowMs)) return evidence.noteAnswer(startedMs);
+    const { evidence, admission } = station;
+    if (source.noteRefused(station.number, evidence.lastServedMs, nowMs)) {
+      evidence.noteAnswer(startedMs);
+      // It is the route, as the station was not at work on anything else: so it was for those before it.
+      const isAlone = admission.inFlight - admission.uploading <= 1;
+      if (isAlone && admission.isMistakable) admission.begin(this.#usualInFlight, nowMs);
+      return;
+    }
     if (source.isRefusedAlike(station.number)) {
       evidence.noteAnswer(startedMs);
       for (const other of this.roles.stations) this.#noteFailedAlike(other, nowMs);
@@ -581,9 +587,11 @@ export class Dispatcher {
     }
     evidence.noteOverloaded(source, source.hasBeenServedBy(station.number), startedMs);
     if (!evidence.isRefusingForLoad && !source.isServedBy(station.number, nowMs)) return;
+    const before = admission.limit;
     this.#noteLoad(station, "overloaded", nowMs);
+    if (admission.limit < before && !evidence.isRefusingWhatItServed) admission.noteMistakable();
     // A station that serves others meanwhile does not have to be left alone.
-    if (hintMs !== undefined && !station.admission.isFinishing(nowMs)) station.admission.pause(hintMs, nowMs);
+    if (hintMs !== undefined && !admission.isFinishing(nowMs)) admission.pause(hintMs, nowMs);
   }
 
   /** A call's failure is its own, and not of `station`. Were its refusals taken for a sign of load, it begins anew. */
