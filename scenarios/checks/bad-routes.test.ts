@@ -49,3 +49,23 @@ test("a body of three seconds → three seconds more", async () => {
 test("a caller who waits for less than that → not judged", async () => {
   assert.deepEqual(await violated(100, "left", { waitsMs: 100 }), []);
 });
+
+test("the epoch of an upload ends while its body is streamed → refused in its time is right, later is violated", async () => {
+  for (const [endMs, expected] of [
+    [23_200, []],
+    [25_000, ["quiet-is-served"]],
+  ] as const) {
+    const made = new HandMade(widePlan(), badRoutes);
+    await made.at(20_000);
+    const command = made.command({ kind: "once" });
+    const sending = made.begins(command, { waitsMs: 20_000, uploadMs: 3_000 });
+    const attempt = made.sends(command, "primary");
+    await made.at(21_000);
+    made.promoted("backup", "primary", "failure");
+    await made.at(23_100);
+    made.ends(attempt, "stale", 412);
+    await made.at(endMs);
+    made.finishes(sending, "refused");
+    assert.deepEqual(made.violated, expected);
+  }
+});

@@ -4,10 +4,12 @@
  * - `one-bad-route-hurts-nobody`: while one route of a group answers with errors or is slow, commands of the other routes
  *   are served within the time that their own work and network delays need.
  * - `quiet-is-served`: a command of a slow route, and a command whose body arrives slowly, are served if the caller and
- *   the settings allow enough time.
+ *   the settings allow enough time. One whose epoch ended while its body was streamed is refused instead, as not executed
+ *   (`fenced-uploads.ts`), within the same time.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver, Sending } from "../fleet/observer.ts";
+import { FencedUploads } from "./fenced-uploads.ts";
 import { judged, notJudged } from "./not-judged.ts";
 import { isAwaited, mostAtQuietMs, quietGroups, wasQuiet } from "./quiet-times.ts";
 
@@ -18,7 +20,9 @@ export function badRoutes(fleet: Fleet): FleetObserver {
   const { world } = fleet;
   const groups = quietGroups(fleet);
   if (groups.size === 0) return {};
+  const fenced = new FencedUploads(() => world.nowMs);
   return {
+    ...fenced.hears,
     sendingEnded(sending) {
       const { command, atMs, end } = sending;
       const quiet = groups.get(command.group);
@@ -30,7 +34,8 @@ export function badRoutes(fleet: Fleet): FleetObserver {
       if (!isAwaited(quiet, sending, mostMs)) return notJudged(world, invariant, "its caller does not wait for it");
       judged(world, invariant);
       const tookMs = world.nowMs - atMs;
-      if (end !== "served" || tookMs > mostMs) world.violate(invariant, sentence(sending, tookMs, mostMs));
+      const isRight = end === "served" || fenced.wasRefused(sending);
+      if (!isRight || tookMs > mostMs) world.violate(invariant, sentence(sending, tookMs, mostMs));
     },
   };
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HandMade } from "./hand-made.ts";
+import { startGateway } from "./hand-made-gateway.ts";
 import { movedCalls } from "./moved-calls.ts";
 
 function made(): HandMade {
@@ -63,5 +64,32 @@ test("[F3] what is out at a station that answers stays, and one that is ended th
     if (ends) given.abort(new Error("the call goes elsewhere"));
     await fleet.at(10);
     assert.deepEqual(fleet.violated, ends ? ["stays-while-answered"] : []);
+  }
+});
+
+test("[F3] a command is parked after a promotion → only where it failed, or its station was declared down with it", async () => {
+  for (const [since, found] of [
+    ["failed", []],
+    ["declared down", []],
+    ["declared down, given up before", ["moves-what-was-in-flight"]],
+    ["another declared down", ["moves-what-was-in-flight"]],
+    ["nothing", ["moves-what-was-in-flight"]],
+  ] as const) {
+    const fleet = new HandMade({}, movedCalls);
+    const process = startGateway(fleet);
+    const status = { parked: 1, waiting: 0 };
+    fleet.fleet.gateway = { ...process, gateway: { groups: new Map([["atlantic", { status }]]) } as never };
+    fleet.promoted("backup", "primary", "failure");
+    await fleet.at(10);
+    const command = fleet.command();
+    const given = new AbortController();
+    fleet.arrives(command);
+    const attempt = fleet.sends(command, "backup", { signal: given.signal });
+    if (since === "failed") fleet.ends(attempt, "lost");
+    if (since === "declared down, given up before") given.abort();
+    if (since.startsWith("declared down")) fleet.declared("backup", "alive", "down");
+    if (since === "another declared down") fleet.declared("primary", "alive", "down");
+    fleet.tell("tick");
+    assert.deepEqual(fleet.violated, found, since);
   }
 });

@@ -7,7 +7,8 @@
  * - `stays-while-answered`: a station that still answers, or is left as planned, keeps what is out there: no attempt is ended
  *   by the promotion, because the command can finish where it is.
  * - `moves-what-was-in-flight` also where more commands are parked after a promotion than were waiting at it, were moved by
- *   it, or have failed since.
+ *   it, or have failed since, or were out at a station that was declared down since. Where no other station can take these,
+ *   they are tried again where they were, each within the retry budget, which some have to wait for.
  */
 import { AttemptTimeoutError, CallAbortedError, DeadlineExceededError } from "ground-station-failover";
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
@@ -32,7 +33,10 @@ interface Seen {
   /** Commands that have no answer, and how many sendings of them. */
   readonly open: Map<Command, number>;
   readonly down: Set<string>;
-  /** Commands that may be parked: those of the last promotion, and one more for each that failed since; undefined before one. */
+  /**
+   * Commands that may be parked: those of the last promotion, and one more for each that failed since, or was lost with its
+   * station; undefined before one.
+   */
   mayBeParked: number | undefined;
 }
 
@@ -61,6 +65,13 @@ export function movedCalls(fleet: Fleet): FleetObserver {
       // Who goes on does so before the step is over.
       world.at(world.nowMs, () => refuseLeft(fleet, noted, there, event));
     } else world.at(world.nowMs, () => refuseEnded(fleet, there, event));
+  };
+  const declared = ({ group, node, to }: Extract<GatewayEvent, { readonly type: "declaration" }>): void => {
+    const noted = of(group);
+    if (to !== "down") return void noted.down.delete(node);
+    noted.down.add(node);
+    if (noted.mayBeParked === undefined) return;
+    for (const { station, signal } of noted.out) if (station === node && !signal.aborted) noted.mayBeParked++;
   };
   return {
     gatewayStarted({ incarnation }) {
@@ -91,10 +102,8 @@ export function movedCalls(fleet: Fleet): FleetObserver {
       if (noted.mayBeParked !== undefined && !succeeded(attempt, errorBody)) noted.mayBeParked++;
     },
     gatewayEvent(event) {
-      if (event.type === "declaration") {
-        if (event.to === "down") of(event.group).down.add(event.node);
-        else of(event.group).down.delete(event.node);
-      } else if (event.type === "promoted") promoted(event);
+      if (event.type === "declaration") declared(event);
+      else if (event.type === "promoted") promoted(event);
     },
     tick() {
       const look = lookAround(fleet);

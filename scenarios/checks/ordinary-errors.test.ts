@@ -66,3 +66,43 @@ test("every command so far was wrong → not judged where it could be load, or a
   assert.equal(refused.world.met.get(`not judged: ${INVARIANT} (every command so far was wrong)`), 1);
   assert.deepEqual((await ended({}, 1_500, "own-error", 20_000, false)).violated, [INVARIANT]);
 });
+
+test("the first is served while a refused one waits → not judged; sent after that → judged", async () => {
+  for (const [servedAtMs, expected] of [
+    [19_000, [INVARIANT]],
+    [20_500, []],
+  ] as const) {
+    const made = new HandMade(widePlan({ group: { routes: [BUSY] } }), ordinaryErrors);
+    const serve = async (): Promise<void> => {
+      await made.at(servedAtMs);
+      made.ends(made.sends(made.command(), "primary"), "reply", 200);
+    };
+    if (servedAtMs < 20_000) await serve();
+    await made.at(20_000);
+    const sending = made.begins(made.command({ route: BUSY }), { waitsMs: 20_000 });
+    if (servedAtMs > 20_000) await serve();
+    await made.at(21_500);
+    made.finishes(sending, "own-error");
+    assert.deepEqual(made.violated, expected);
+  }
+});
+
+test("the epoch of an upload ends while its body is streamed → refused as not executed is right, too", async () => {
+  for (const [kind, expected] of [
+    ["once", []],
+    ["keyed", [INVARIANT]],
+  ] as const) {
+    const made = new HandMade(widePlan({ group: { routes: [WRONG] } }), ordinaryErrors);
+    await made.at(20_000);
+    const command = made.command({ kind, route: WRONG });
+    const sending = made.begins(command, { waitsMs: 20_000, uploadMs: 3_000 });
+    const attempt = made.sends(command, "primary");
+    await made.at(21_000);
+    made.ends(made.sends(made.command(), "primary"), "reply", 200);
+    made.promoted("backup", "primary", "failure");
+    await made.at(23_100);
+    made.ends(attempt, "stale", 412);
+    made.finishes(sending, "refused");
+    assert.deepEqual(made.violated, expected);
+  }
+});

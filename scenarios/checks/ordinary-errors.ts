@@ -3,10 +3,12 @@
  * caller has this answer within the time of one attempt at each of two stations plus a small margin. Judged at quiet times
  * and only if the caller waits that long. Before any command of the group has been served, nobody can tell a route that is
  * always refused (503, 429) from stations that are overloaded, which have to be left alone, nor one that always fails from
- * stations that do, which are replaced: what follows from either is not judged until then.
+ * stations that do, which are replaced: what follows from either is not judged for commands that were sent until then. One
+ * whose epoch ended while its body was streamed is refused, as not executed (`fenced-uploads.ts`), within the same time.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver } from "../fleet/observer.ts";
+import { FencedUploads } from "./fenced-uploads.ts";
 import { judged, notJudged } from "./not-judged.ts";
 import { isAwaited, mostAtQuietMs, quietGroups, wasQuiet } from "./quiet-times.ts";
 import { ServedYet } from "./served-yet.ts";
@@ -24,9 +26,19 @@ export function ordinaryErrors(fleet: Fleet): FleetObserver {
   const served = new ServedYet(fleet);
   /** Groups in which a station was replaced, or kept for want of another, before anything was served. */
   const mistaken: Set<string> = new Set();
+  const fenced = new FencedUploads(() => world.nowMs);
   return {
-    ...served.hears,
-    gatewayEvent({ type, group }) {
+    gatewayStarted(process) {
+      served.hears.gatewayStarted(process);
+      fenced.hears.gatewayStarted(process);
+    },
+    attemptEnded(attempt) {
+      served.hears.attemptEnded(attempt);
+      fenced.hears.attemptEnded(attempt);
+    },
+    gatewayEvent(event, incarnation) {
+      fenced.hears.gatewayEvent(event, incarnation);
+      const { type, group } = event;
       if ((type === "promoted" || type === "kept") && !served.has(group)) mistaken.add(group);
     },
     sendingEnded(sending) {
@@ -37,12 +49,13 @@ export function ordinaryErrors(fleet: Fleet): FleetObserver {
       if (quiet === undefined) return notJudged(world, INVARIANT, "load or settings");
       if (!wasQuiet(fleet, group, atMs, world.nowMs)) return notJudged(world, INVARIANT, "something was wrong");
       const isRefused = REFUSALS.has(route.answers.status) || mistaken.has(group);
-      if (!served.has(group) && isRefused) return notJudged(world, INVARIANT, "every command so far was wrong");
+      if (!served.hadBefore(group, atMs) && isRefused)
+        return notJudged(world, INVARIANT, "every command so far was wrong");
       const mostMs = mostAtQuietMs(quiet, sending, STATIONS);
       if (!isAwaited(quiet, sending, mostMs)) return notJudged(world, INVARIANT, "its caller does not wait for it");
       judged(world, INVARIANT);
       const tookMs = world.nowMs - atMs;
-      if (end === "own-error" && tookMs <= mostMs) return;
+      if ((end === "own-error" || fenced.wasRefused(sending)) && tookMs <= mostMs) return;
       world.violate(
         INVARIANT,
         `${kind} ${id}, which every station answers with ${route.answers.status}, ended after ${Math.round(tookMs)} ms (${end}: ${answer || "no answer"}); ${Math.round(mostMs)} ms are enough`,

@@ -9,22 +9,29 @@ import { endOf } from "./attempt-ends.ts";
 import { documentedGroups } from "./documented.ts";
 
 export class ServedYet {
-  readonly #groups: Set<string> = new Set();
+  /** When something was first served, by group; true time. */
+  readonly #servedAtMs: Map<string, number> = new Map();
   /** Told to those who ask. */
   readonly hears: Required<Pick<FleetObserver, "gatewayStarted" | "attemptEnded">>;
 
   constructor(fleet: Fleet) {
     const settings = documentedGroups(fleet);
     this.hears = {
-      gatewayStarted: () => this.#groups.clear(),
+      gatewayStarted: () => this.#servedAtMs.clear(),
       attemptEnded: (attempt) => {
         const group = settings.get(attempt.group);
-        if (group !== undefined && endOf(attempt, group) === "served") this.#groups.add(attempt.group);
+        if (group === undefined || this.has(attempt.group) || endOf(attempt, group) !== "served") return;
+        this.#servedAtMs.set(attempt.group, fleet.world.nowMs);
       },
     };
   }
 
   has(group: string): boolean {
-    return this.#groups.has(group);
+    return this.#servedAtMs.has(group);
+  }
+
+  /** … and before `atMs`? */
+  hadBefore(group: string, atMs: number): boolean {
+    return (this.#servedAtMs.get(group) ?? Number.POSITIVE_INFINITY) < atMs;
   }
 }

@@ -13,8 +13,9 @@
  * is then raised, a little at first and in leaps after three seconds (CUBIC, RFC 9438): a station that stood still is soon
  * trusted again. Calls whose callers left count as finished work when they are answered, and as nothing before; only
  * refused and unanswered calls lower the limit, and only once a round trip, so that no queue of abandoned calls can hold
- * it down. When nobody has waited for it for a second, the limit is lifted. A station that refuses nearly everything is
- * exhausted by its refusals: it is left alone for a moment and given less (`#rest`).
+ * it down. When nobody has waited for it for a second, the limit is lifted. A second in which this process stood still, or in
+ * which calls waited for something else, is none: all of them would be sent at once. A station that refuses nearly everything
+ * is exhausted by its refusals: it is left alone for a moment and given less (`#rest`).
  *
  * A station that refuses nothing becomes slow instead. Where its answers show that it is crowded (`crowding.ts`), the limit is
  * what it works on at once when nobody waits there, and a quarter more; from then on the answer times move it: up while
@@ -139,6 +140,8 @@ export class Admission {
   #roundFromMs: number = Number.NEGATIVE_INFINITY;
   /** The last sign was that calls are not answered, and not that they are refused. */
   #isBySilence = false;
+  /** It was lowered last for calls that may be refused whatever the load is. */
+  #isMistakable = false;
   /** Calls finished, and refused, in this round trip. */
   #finished = 0;
   #refused = 0;
@@ -173,6 +176,11 @@ export class Admission {
     return this.#inFlight;
   }
 
+  /** Calls in flight whose bodies are still being sent: no work for the station yet. */
+  get uploading(): number {
+    return this.#uploading;
+  }
+
   /** Calls in flight that the station is known to bear: those that find out whether it serves at all are none. */
   get borne(): number {
     return this.isTrial ? 0 : this.#inFlight;
@@ -191,6 +199,16 @@ export class Admission {
   /** Was the limit learned from answers that took long? Then such answers are its reason. */
   get isByDelay(): boolean {
     return this.#isByDelay;
+  }
+
+  /** Was the limit lowered last for calls of which none was ever served? Then it may be a mistake. */
+  get isMistakable(): boolean {
+    return this.#isMistakable && this.#limit < ENDLESS;
+  }
+
+  /** The limit was lowered just now, for calls that may be refused whatever the load is. */
+  noteMistakable(): void {
+    this.#isMistakable = true;
   }
 
   /** When the limit was last set by a promotion or a trial. */
@@ -277,6 +295,11 @@ export class Admission {
   /** A call that is out begins to send a long body: a limit that was learned from work does not count it meanwhile. */
   uploadBegan(): void {
     this.#uploading++;
+  }
+
+  /** Calls wait, or may wait unread; that nobody asked for admission does not say that the limit is not needed. */
+  noteAwaited(nowMs: number): void {
+    this.#boundAtMs = nowMs;
   }
 
   /** Its body is out, or it has ended. */
@@ -384,6 +407,7 @@ export class Admission {
     this.#begunAtMs = nowMs;
     this.#isLearned = false;
     this.#isByDelay = false;
+    this.#isMistakable = false;
     this.#learned.ratePerSecond = ENDLESS;
     this.#pausedUntilMs = Number.NEGATIVE_INFINITY;
     this.#roundFromMs = nowMs;
@@ -430,6 +454,7 @@ export class Admission {
     this.#limit = Math.max(to, MIN_LIMIT);
     this.#loweredTo = this.#limit;
     this.#isLearned = true;
+    this.#isMistakable = false;
     this.#loweredAtMs = nowMs;
     this.#boundAtMs = nowMs;
     this.#setPace(usualMs);

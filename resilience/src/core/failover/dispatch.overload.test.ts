@@ -128,3 +128,30 @@ test("[F11] the only station was down and is heard again → it is given what is
   assert.equal(world.north.admission.isTrial, false);
   assert.ok(calls.filter(({ state }) => state.phase === "running").length >= 2);
 });
+
+test("[F6] this process stood still after a promotion → the calls that were left unread do not go all at once", () => {
+  const world = new Dispatching({ stations: [{}] });
+  world.serve(30, SOURCE, ANSWER_MS);
+  world.north.admission.begin(0, world.nowMs);
+  const call = world.submit(SOURCE);
+  // No tick comes meanwhile, although one was due.
+  world.nowMs += 3_000;
+  world.endCall(call, "served");
+  for (let read = 0; read < 40; read++) world.submit(SOURCE);
+  assert.equal(world.out.length, 10);
+});
+
+test("[F6] calls wait because no station is usable → the limit stays, and they do not go all at once", () => {
+  const world = new Dispatching({ stations: [{}] });
+  world.serve(30, SOURCE, ANSWER_MS);
+  const { admission, evidence } = world.north;
+  admission.begin(0, world.nowMs);
+  for (let lost = 0; lost < 5; lost++) evidence.noteServedElsewhere(world.nowMs);
+  world.advance(1_500);
+  assert.ok(evidence.isFailing(world.nowMs));
+  for (let more = 0; more < 40; more++) world.submit({ ...SOURCE, key: `waits ${more}` });
+  assert.equal(world.out.length, 1, "one finds out whether it serves");
+  world.advance(ANSWER_MS);
+  world.end(world.out[0] as Attempt, "served");
+  assert.ok(world.out.length > 0 && world.out.length <= 10, `${world.out.length} are out`);
+});

@@ -168,6 +168,43 @@ test("[F10] a route is refused for load at one station only, and served by the o
   assert.deepEqual([world.dispatcher.waiting, world.north.admission.limit], [0, Number.POSITIVE_INFINITY]);
 });
 
+/** Eight callers of a route that is always refused are the first that come: taken for load. */
+function refusedFromTheStart(): Dispatching {
+  const world = new Dispatching({ stations: [{}] });
+  for (let round = 0; round < 2; round++) {
+    for (let caller = 0; caller < 8; caller++) {
+      const call = world.submit({ source: `busy ${caller}` });
+      // It is left alone for a moment, again and again.
+      while (call.state.phase === "waiting") world.advance(30);
+      world.advance(30);
+      world.endCall(call, "overloaded");
+    }
+  }
+  assert.ok(world.north.admission.limit < 1);
+  return world;
+}
+
+test("[F10] refusals were taken for load, and another route is served → the next one shows the mistake, and none waits", () => {
+  const world = refusedFromTheStart();
+  world.serve(1, { source: "slow" }, 1_700);
+  world.advance(1_000);
+  world.endCall(world.submit({ source: "busy 1" }), "overloaded");
+  assert.equal(world.north.admission.limit, 10);
+  for (let caller = 0; caller < 8; caller++) world.submit({ source: `busy ${caller}` });
+  assert.equal(world.dispatcher.waiting, 0);
+});
+
+test("[F10] refusals were taken for load, and what was served is refused, too → the limit stays", () => {
+  const world = refusedFromTheStart();
+  world.advance(1_000);
+  world.serve(1, { source: "known" }, 30);
+  world.advance(1_000);
+  world.endCall(world.submit({ source: "known" }), "overloaded");
+  world.advance(1_000);
+  world.endCall(world.submit({ source: "busy 1" }), "overloaded");
+  assert.ok(world.north.admission.limit < 1);
+});
+
 test("[F10] a route that always fails, beside one that is served now and then → no change of roles", () => {
   const world = new Dispatching();
   for (let round = 0; round < 40; round++) {
@@ -337,6 +374,19 @@ test("[F10] running: while its body is being sent, age says nothing → no hedge
   assert.equal(world.out.length, 6, "its age counts from the end of the upload");
   for (const call of calls) world.endCall(call, "served");
   assert.equal(world.told("promoted").length, 0);
+});
+
+test("[F10] running: a hundred bodies are being sent, and nothing is answered → new calls are not held back", () => {
+  const world = served();
+  for (let each = 0; each < 100; each++) {
+    const attempt = world.attemptOf(world.submit({ source: "uploads" }));
+    world.input({ type: "uploading", attempt, isUploading: true });
+  }
+  world.serve(1, { source: "known" });
+  for (let each = 0; each < 8; each++) {
+    assert.equal(world.submit({ source: "known" }).state.phase, "running");
+    world.advance(2);
+  }
 });
 
 test("[F10] running: while bodies are being sent, they take no place of those that a station works on; maxConcurrent counts them", () => {

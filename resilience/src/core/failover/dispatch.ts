@@ -186,6 +186,7 @@ export class Dispatcher {
 
   /** Takes one input; what follows from it is to be done in the order given. */
   dispatch(input: DispatchInput, nowMs: number): readonly DispatchAction[] {
+    this.#noteWaits(nowMs);
     this.#take(input, nowMs);
     this.#follow(nowMs);
     if (this.#actions.length === 0) return NOTHING;
@@ -206,6 +207,7 @@ export class Dispatcher {
 
   /** The input `ended`; what {@link submit} says of the list holds here, too. */
   ended(attempt: Attempt, end: AttemptEnd, nowMs: number): DispatchAction[] {
+    this.#noteWaits(nowMs);
     this.#ended(attempt, end, nowMs);
     this.#follow(nowMs);
     return this.#actions;
@@ -215,6 +217,15 @@ export class Dispatcher {
     if (this.#needsDecision) this.#decide(nowMs);
     if (this.#queue.size > 0) this.#pump(nowMs);
     if (nowMs >= this.goodput.nextLookMs) this.#lookAtGoodput(nowMs);
+  }
+
+  /**
+   * A limit is lifted when nobody has waited for it for a second. Calls that wait may not have asked for it, because no
+   * station was usable; and where a tick is late, this process stood still, and calls may wait unread.
+   */
+  #noteWaits(nowMs: number): void {
+    if (this.#queue.size === 0 && nowMs - this.#due.nextMs <= LATE_TICK_MS) return;
+    for (const { admission } of this.roles.stations) admission.noteAwaited(nowMs);
   }
 
   #lookAtGoodput(nowMs: number): void {
@@ -320,10 +331,15 @@ export class Dispatcher {
 
   #uploading(attempt: Attempt, isUploading: boolean, nowMs: number): void {
     if (attempt.place < 0 || attempt.isUploading === isUploading) return;
-    const { admission } = attempt.station;
+    const { admission, lull } = attempt.station;
     attempt.isUploading = isUploading;
-    if (isUploading) admission.uploadBegan();
-    else admission.uploadEnded();
+    if (isUploading) {
+      admission.uploadBegan();
+      lull.noteUploading();
+    } else {
+      admission.uploadEnded();
+      lull.noteSent();
+    }
     attempt.judgedFromMs = nowMs;
     if (attempt.call.state.phase === "running") this.#arm(attempt.call, nowMs);
   }
@@ -447,9 +463,9 @@ export class Dispatcher {
   #ended(attempt: Attempt, end: AttemptEnd, nowMs: number): void {
     const { call, station } = attempt;
     station.out.remove(attempt);
-    station.lull.noteEnded(station.out.size, nowMs);
-    if (!attempt.isAbandoned) station.crowding.noteEnded();
     if (attempt.isUploading) station.admission.uploadEnded();
+    station.lull.noteEnded(station.out.size - station.admission.uploading, nowMs);
+    if (!attempt.isAbandoned) station.crowding.noteEnded();
     this.#leaveSlot(station);
     takeOut(attempt);
     if (end.result === "served") this.#bookServed(attempt, nowMs);
@@ -556,8 +572,14 @@ export class Dispatcher {
   /** A refusal for load shows what the station takes, unless it is one route that is always refused. */
   #overloaded(call: Call, station: Station, startedMs: number, hintMs: number | undefined, nowMs: number): void {
     const { source } = call.terms;
-    const { evidence } = station;
-    if (source.noteRefused(station.number, evidence.lastServedMs, nowMs)) return evidence.noteAnswer(startedMs);
+    const { evidence, admission } = station;
+    if (source.noteRefused(station.number, evidence.lastServedMs, nowMs)) {
+      evidence.noteAnswer(startedMs);
+      // It is the route, as the station was not at work on anything else: so it was for those before it.
+      const isAlone = admission.inFlight - admission.uploading <= 1;
+      if (isAlone && admission.isMistakable) admission.begin(this.#usualInFlight, nowMs);
+      return;
+    }
     if (source.isRefusedAlike(station.number)) {
       evidence.noteAnswer(startedMs);
       for (const other of this.roles.stations) this.#noteFailedAlike(other, nowMs);
@@ -565,9 +587,11 @@ export class Dispatcher {
     }
     evidence.noteOverloaded(source, source.hasBeenServedBy(station.number), startedMs);
     if (!evidence.isRefusingForLoad && !source.isServedBy(station.number, nowMs)) return;
+    const before = admission.limit;
     this.#noteLoad(station, "overloaded", nowMs);
+    if (admission.limit < before && !evidence.isRefusingWhatItServed) admission.noteMistakable();
     // A station that serves others meanwhile does not have to be left alone.
-    if (hintMs !== undefined && !station.admission.isFinishing(nowMs)) station.admission.pause(hintMs, nowMs);
+    if (hintMs !== undefined && !admission.isFinishing(nowMs)) admission.pause(hintMs, nowMs);
   }
 
   /** A call's failure is its own, and not of `station`. Were its refusals taken for a sign of load, it begins anew. */

@@ -138,6 +138,11 @@ export class StationEvidence {
     return this.#overloadedInRow >= MIN_OVERLOADED && this.#overloadedSources.size >= least;
   }
 
+  /** Has the station ever served a source of those that it refuses for load? */
+  get isRefusingWhatItServed(): boolean {
+    return this.#overloadsWhatItServed;
+  }
+
   /** A connection was refused. */
   noteRefused(startedMs: number): void {
     if (startedMs < this.#beginsMs) return;

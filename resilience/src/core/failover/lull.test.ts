@@ -56,3 +56,15 @@ test("[F10] a station that answers in batches → its pauses are none", () => {
   }
   assert.ok(held <= 20, `${held} of 2,000 calls would have been held back`);
 });
+
+test("[F10] calls whose bodies are still being sent → never on; once the bodies are sent, their answers are missing", () => {
+  const lull = new Lull();
+  steady(lull, 5, 16, 1_000);
+  for (let sent = 0; sent < 10; sent++) {
+    lull.noteSent();
+    lull.noteUploading();
+  }
+  assert.equal(lull.isOn(80, 1_040), false);
+  for (let over = 0; over < 4; over++) lull.noteSent();
+  assert.equal(lull.isOn(80, 1_040), true);
+});

@@ -5,7 +5,8 @@
  * station has stopped, it would be one more of which nobody knows whether it ran. So new calls are held back until the next
  * answer, or until the station is in doubt and another one takes them, but not for longer than two answer times.
  *
- * Stations that answer in batches have such lulls all the time; the longest of late is remembered, and is none.
+ * Stations that answer in batches have such lulls all the time; the longest of late is remembered, and is none. No answer is
+ * missing of a call whose body is still being sent.
  */
 
 /** So many answers must be missing, and so many calls have been sent since the last one. */
@@ -25,12 +26,17 @@ export class Lull {
   /** The longest of the latest silences while calls were out. */
   #longestMs = 0;
 
-  /** A call was sent. */
+  /** A call was sent, or the body that it had to send first. */
   noteSent(): void {
     this.#sent++;
   }
 
-  /** A call was answered, or ended otherwise; `out`: how many are still out. */
+  /** A call that was sent begins to send a long body: until that is over, no answer of it is missing. */
+  noteUploading(): void {
+    this.#sent = Math.max(0, this.#sent - 1);
+  }
+
+  /** A call was answered, or ended otherwise; `out`: how many are still out whose bodies are sent. */
   noteEnded(out: number, nowMs: number): void {
     if (this.#outThen > 0) {
       const silentMs = nowMs - this.#answeredAtMs;
