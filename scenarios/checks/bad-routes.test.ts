@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Sending } from "../fleet/observer.ts";
-import type { RoutePlan } from "../fleet/plan.ts";
+import type { GroupPlan, RoutePlan } from "../fleet/plan.ts";
 import { badRoutes } from "./bad-routes.ts";
 import { HandMade } from "./hand-made.ts";
 import { SLOW, WRONG, widePlan } from "./wide-world.ts";
@@ -11,12 +11,13 @@ interface Way {
   readonly route?: RoutePlan;
   readonly uploadMs?: number;
   readonly waitsMs?: number;
+  readonly group?: Partial<GroupPlan>;
 }
 
 /** A command is sent at 20 s, beside others of a wrong and a slow route, and ends `afterMs` later. */
 async function violated(afterMs: number, end: NonNullable<Sending["end"]>, way: Way = {}): Promise<string[]> {
-  const { route, uploadMs = 0, waitsMs = 20_000 } = way;
-  const made = new HandMade(widePlan({ group: { routes: [WRONG, SLOW] } }), badRoutes);
+  const { route, uploadMs = 0, waitsMs = 20_000, group } = way;
+  const made = new HandMade(widePlan({ group: { routes: [WRONG, SLOW], ...group } }), badRoutes);
   await made.at(20_000);
   const sending = made.begins(made.command({ route }), { waitsMs, uploadMs });
   await made.at(20_000 + afterMs);
@@ -68,4 +69,16 @@ test("the epoch of an upload ends while its body is streamed → refused in its 
     made.finishes(sending, "refused");
     assert.deepEqual(made.violated, expected);
   }
+});
+
+test("a route that nobody waits for in full, sent again and again, leaves no room → not judged; less of it → violated", async () => {
+  const endless = (ratio: number): Way => ({
+    group: {
+      commandsPerSecond: 2,
+      routes: [{ name: "endless", ratio, serviceMs: 3_000 }],
+      callers: { patienceMs: 2_000, leaves: "closing", retries: 3, retryAfterMs: 500 },
+    },
+  });
+  assert.deepEqual(await violated(1_000, "served", endless(0.05)), []);
+  assert.deepEqual(await violated(1_000, "served", endless(0.02)), ["one-bad-route-hurts-nobody"]);
 });

@@ -1,7 +1,8 @@
 /**
  * Quiet times of a group of the wide world: no fault of the plan touches the group, none did in the last 15 s, and its
  * stations have spare capacity. At such times a command takes the time of its work and of its messages, and no longer.
- * Hang-ups, slow uploads, wrong commands and slow routes do not end a quiet time.
+ * Hang-ups, slow uploads, wrong commands and slow routes do not end a quiet time. But a route that takes longer than its
+ * commands are waited for is a load of its own: each of them is worked on at every station, as often as its caller asks.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Sending } from "../fleet/observer.ts";
@@ -36,6 +37,12 @@ function isTight({ stations }: DocumentedGroup, { commandsPerSecond }: GroupPlan
   return stations.some(({ capacityPerSecond }) => capacityPerSecond < 5 * commandsPerSecond + 20);
 }
 
+/** How long a command is out at a station, at most, before its caller or its gateway gives it up. */
+function awaitedMs({ commands }: DocumentedGroup, { patienceMs, callers }: GroupPlan): number {
+  const most = Number.POSITIVE_INFINITY;
+  return Math.min(commands.timeoutMs, commands.deadlineMs, patienceMs ?? most, callers?.patienceMs ?? most);
+}
+
 function writtenTimeoutMs({ plan }: Fleet, name: string): number | undefined {
   const commands = plan.configuration.groups.find((group) => group.name === name)?.["commands"];
   return ((commands ?? {}) as { readonly timeout?: number }).timeout;
@@ -47,7 +54,7 @@ export function quietGroups(fleet: Fleet): Map<string, QuietGroup> {
   for (const settings of documentedGroups(fleet).values()) {
     const { plan } = fleet.group(settings.name);
     const { quiet, mostMs } = comfortOf(fleet, settings.name);
-    const hasRoom = usualLoadRatio(plan) <= MOST_BUSY && !isTight(settings, plan);
+    const hasRoom = usualLoadRatio(plan, awaitedMs(settings, plan)) <= MOST_BUSY && !isTight(settings, plan);
     if (isWide(plan) && quiet && hasDefaults(fleet, settings.name) && hasRoom)
       found.set(settings.name, { plan, settings, mostMs, timeoutMs: writtenTimeoutMs(fleet, settings.name) });
   }

@@ -29,8 +29,19 @@ export function slownessOf({ plan }: Fleet, group: string): number {
   return Math.max(1, ...factors);
 }
 
-/** Share of its capacity that the group's usual load is for its weakest station. */
-export function usualLoadRatio(plan: GroupPlan): number {
+/**
+ * Share of its capacity that the group's usual load is for its weakest station. A command that takes at least `awaitedMs` is
+ * given up by whoever waits for it: the gateway sends it to each station, and its caller sends it again and again.
+ */
+export function usualLoadRatio(plan: GroupPlan, awaitedMs: number = Number.POSITIVE_INFINITY): number {
   const stations = Object.keys(plan.breakingPoints ?? { any: undefined });
-  return plan.commandsPerSecond / Math.min(...stations.map((station) => capacityOf(plan, station)));
+  const { serviceMs, routes = [], callers, sourceRetries = 0 } = plan;
+  const more = stations.length * (1 + (callers?.retries ?? sourceRetries)) - 1;
+  const again = routes.reduce(
+    (sum, { ratio, serviceMs: ms = serviceMs }) => sum + (ms < awaitedMs ? 0 : ratio * ms),
+    0,
+  );
+  const perCommand = 1 + (more * again) / meanWorkMs(plan);
+  const capacity = Math.min(...stations.map((station) => capacityOf(plan, station)));
+  return (plan.commandsPerSecond * perCommand) / capacity;
 }

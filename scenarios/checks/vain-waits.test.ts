@@ -53,6 +53,18 @@ test("… and they had arrived before anybody knew, or a station has just become
   assert.ok((await run(2_000, {}, 1_000, 30_000)).violated.includes(INVARIANT), "it has been active for long enough");
 });
 
+test("callers leave before a slow route can answer → not judged; they wait for long enough → violated", async () => {
+  const routes = [{ name: "slow", ratio: 0.2, serviceMs: 2_500 }];
+  for (const [patienceMs, isJudged] of [
+    [400, false],
+    [10_000, true],
+  ] as const) {
+    const callers = { patienceMs, leaves: "silently", retries: 3, retryAfterMs: 300 } as const;
+    const { violated } = await run(2_000, { group: { patienceMs: 2_000, routes, callers } });
+    assert.equal(violated.includes(INVARIANT), isJudged, `${patienceMs}`);
+  }
+});
+
 for (const code of ["NO_STATION_FIT", "OVERLOADED"]) {
   test(`refused early (${code}), and not told when to come back → violated`, () => {
     const made = new HandMade(widePlan({ group: { patienceMs: 2_000 } }), vainWaits);

@@ -7,8 +7,10 @@
  * second after that are not judged, nor is anything while a station has just become active, of which nobody knows how much
  * it takes. (How many are served then is the matter of `goodput-comes-back`.)
  *
- * Judged if a station has been well for 5 s plus twice the callers' patience, and if the callers' patience and the timeout
- * are long enough for a station at low load: where no attempt can be answered, waiting is as good as anything.
+ * Judged if a station has been well for 5 s plus twice the callers' patience, and if the callers' patience (what they tell
+ * the gateway, and how long they really wait) and the timeout are long enough for a station at low load: where no attempt
+ * can be answered, or the callers of a slow route are gone before it answers and come again and again, stations are kept
+ * busy in vain whatever the gateway does, and waiting is as good as anything.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Command, FleetObserver, Visit } from "../fleet/observer.ts";
@@ -126,7 +128,11 @@ function isWatched(fleet: Fleet, plan: GroupPlan): boolean {
   const why =
     !quiet || !hasDefaults(fleet, plan.name)
       ? "settings of its own"
-      : Math.min(plan.patienceMs ?? Number.POSITIVE_INFINITY, timeoutMs) < neededMs
+      : Math.min(
+            plan.patienceMs ?? Number.POSITIVE_INFINITY,
+            plan.callers?.patienceMs ?? Number.POSITIVE_INFINITY,
+            timeoutMs,
+          ) < neededMs
         ? "callers wait less than a command may take, or the timeout is less"
         : undefined;
   if (why !== undefined) notJudged(fleet.world, INVARIANT, why);

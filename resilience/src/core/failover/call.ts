@@ -156,7 +156,7 @@ export class Call implements CallTerms, Due {
   restsUntilMs = 0;
   /** When its wait for a station ends; undefined before it has waited. */
   waitEndsMs: number | undefined = undefined;
-  /** When the wait for an attempt that cannot be repeated ends, because its station is silent; undefined while it is not. */
+  /** When the wait for an attempt that is out ends before the deadline, because another would be of no use; or undefined. */
   answerEndsMs: number | undefined = undefined;
   /** Its place in the order of the queue; lower goes first. Belongs to the queue. */
   order = 0;

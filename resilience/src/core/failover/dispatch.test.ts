@@ -599,6 +599,55 @@ test("[F4] every station is down, and another one than the call's is heard again
   assert.deepEqual([world.roles.active.name, world.placesOf(call)], ["south", ["north", "south"]]);
 });
 
+/** Two calls are out at the north when it is declared down; the south takes one, the other waits for it. */
+function waitsWhileOut(): { readonly world: Dispatching; readonly call: Call } {
+  const stations = [{ timeoutMs: 300 }, { timeoutMs: 300, capacity: { maxConcurrent: 1 } }];
+  const world = served({ stations });
+  world.submit({ key: "first", source: "known", deadline: world.nowMs + 299 });
+  const call = world.submit({ key: "second", source: "known", deadline: world.nowMs + 300 });
+  world.declare("north", "down");
+  assert.deepEqual([call.state.phase, world.placesOf(call)], ["waiting", ["north"]]);
+  return { world, call };
+}
+
+/** … until it is too late for an attempt at the south. */
+function waitsTooLongWhileOut(): ReturnType<typeof waitsWhileOut> {
+  const waits = waitsWhileOut();
+  waits.world.advance(290);
+  waits.world.input({ type: "tick", lateByMs: 0 });
+  return waits;
+}
+
+test("[F4] [F11] too late for a new attempt while one is out → its answer is awaited until the deadline", () => {
+  const answered = waitsTooLongWhileOut();
+  assert.equal(answered.world.endOf(answered.call), undefined, "ten ms are left");
+  answered.world.endCall(answered.call, "served");
+  assert.equal(answered.world.endOf(answered.call), "north served");
+  const expired = waitsTooLongWhileOut();
+  expired.world.advance(10);
+  assert.equal(expired.world.endOf(expired.call), "DEADLINE_EXCEEDED");
+});
+
+test("[F11] too late for a new attempt, one is out, and callers are known to leave sooner → awaited until they leave", () => {
+  const { world, call } = waitsWhileOut();
+  for (let left = 30; left > 0; left--) world.dispatcher.patience.noteHangUp(250, world.nowMs);
+  const leavesMs = world.dispatcher.patience.estimateMs ?? Number.NaN;
+  assert.ok(leavesMs > 200 && leavesMs < 299, `${leavesMs}`);
+  world.advance(leavesMs - 1);
+  world.input({ type: "tick", lateByMs: 0 });
+  assert.equal(world.endOf(call), undefined);
+  world.advance(1);
+  assert.equal(world.endOf(call), "DEADLINE_EXCEEDED");
+});
+
+test("[S8] waiting, its deadline is over after nearly a timeout, and an input comes before the tick → counts as lost", () => {
+  const { world, call } = waitsWhileOut();
+  world.nowMs = call.terms.deadline;
+  world.input({ type: "epoch-seen", epoch: 0 });
+  assert.equal(world.endOf(call), "DEADLINE_EXCEEDED");
+  assert.equal(world.north.parts.breaker?.status(world.nowMs).failures, 1);
+});
+
 test("[F1] [F11] callers wait as long as the slowest answers took, and nothing comes by then → the station is silent, and takes less", () => {
   for (const [waitsMs, isSilent] of [
     [3_100, true],

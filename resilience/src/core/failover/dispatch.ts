@@ -916,7 +916,7 @@ export class Dispatcher {
       const anyUsable = this.#router.isAnyUsable(nowMs);
       if (!anyUsable && this.#router.opensAtMs(nowMs) > nowMs) return;
       if (nowMs >= call.terms.deadline) {
-        this.#outOfTime(call, nowMs);
+        this.#expire(call, nowMs);
         continue;
       }
       if (anyUsable && this.#outlook.limitMs(call) < nowMs + this.#usual.serviceMs) {
@@ -981,8 +981,13 @@ export class Dispatcher {
     return false;
   }
 
-  /** It cannot be answered in time any more: said now. */
+  /** No attempt that is still to be sent could be answered in time: said now, unless one is out that may be answered yet. */
   #shed(call: Call, nowMs: number): void {
+    const untilMs = this.#outlook.limitMs(call);
+    if (call.out !== undefined && nowMs < untilMs) {
+      call.answerEndsMs = Math.min(call.answerEndsMs ?? ENDLESS, untilMs);
+      return this.#awaitAnswer(call, nowMs);
+    }
     if (call.visits !== undefined) return this.#outOfTime(call, nowMs);
     const message = `it waited for ${Math.round(nowMs - call.arrivedMs)} ms, and could not be answered in time any more`;
     const error = new OverloadedError(message, { retryAfterMs: retryAfterMs(this.#outlook.expectedWaitMs(nowMs)) });
@@ -1039,7 +1044,9 @@ export class Dispatcher {
 
   #runningFellDue(call: Call, readUntilMs: number, nowMs: number): void {
     if (readUntilMs > nowMs) return this.#due.set(call, readUntilMs);
-    if (nowMs >= (call.answerEndsMs ?? ENDLESS)) return this.#giveUp(call, nowMs);
+    if (nowMs >= (call.answerEndsMs ?? ENDLESS)) {
+      return this.#mayResend(call) ? this.#outOfTime(call, nowMs) : this.#giveUp(call, nowMs);
+    }
     for (const attempt of [...(call.out ?? [])]) {
       if (attempt.isUploading || attempt.isAbandoned) continue;
       if (nowMs >= timeoutAtMs(attempt)) this.#timedOut(attempt, nowMs);
