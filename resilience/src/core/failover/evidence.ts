@@ -9,7 +9,8 @@
  * answer, nothing about those sent after. Silence is different: any answer ends it.
  *
  * Two verdicts follow. In *doubt* the station gets no new calls for the moment if another can take them: quick and
- * reversible. *Failing* makes it ineligible, and moves the active role.
+ * reversible. *Failing* makes it ineligible, and moves the active role. It is one file because one answer clears several kinds
+ * of evidence at once.
  */
 import { COUNT, checked, DURATION_MS } from "../options.ts";
 import { MANY_SOURCES, Uncompared } from "./uncompared.ts";
