@@ -35,6 +35,25 @@ test("[F3] what stays there alone is seen", async () => {
   assert.deepEqual(fleet.violated, ["moves-what-was-in-flight"]);
 });
 
+test("[F3] what has no time left for another answer stays, and what has is seen", async () => {
+  for (const [timeLeftMs, found] of [
+    [100, []],
+    [200, ["moves-what-was-in-flight"]],
+  ] as const) {
+    const fleet = made();
+    const served = fleet.sends(fleet.command(), "primary");
+    await fleet.at(100);
+    fleet.ends(served, "reply", 200);
+    const command = fleet.command({ kind: "read" });
+    fleet.arrives(command);
+    fleet.sends(command, "primary", { timeLeftMs });
+    fleet.declared("primary", "alive", "down");
+    fleet.promoted("backup", "primary", "failure");
+    await fleet.at(110);
+    assert.deepEqual(fleet.violated, found);
+  }
+});
+
 test("[F3] what the new station has had as often as it may stays, and what it could have once more is seen", async () => {
   for (const [times, found] of [
     [3, []],

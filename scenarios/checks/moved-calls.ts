@@ -3,7 +3,8 @@
  * - `moves-what-was-in-flight`: a station that is replaced for failing and is silent (declared down, or overdue with nothing
  *   answered) keeps no command that may be repeated for itself. Each of them that has no attempt elsewhere goes to another
  *   station in that instant, or waits for one, or is answered. The attempt at the silent station may still be answered. One
- *   that the new active station has had as often as it may (`retry.maxAttempts`) has nothing else to hope for, and stays.
+ *   that the new active station has had as often as it may (`retry.maxAttempts`) has nothing else to hope for, and stays. So
+ *   does one whose time is over sooner than others of late took there.
  * - `stays-while-answered`: a station that still answers, or is left as planned, keeps what is out there: no attempt is ended
  *   by the promotion, because the command can finish where it is.
  * - `moves-what-was-in-flight` also where more commands are parked after a promotion than were waiting at it, were moved by
@@ -20,6 +21,9 @@ import { succeeded } from "./offered-load.ts";
 import { livingGateway, lookAround } from "./status-round.ts";
 
 const INVARIANT = "moves-what-was-in-flight";
+/** So many of the latest answers say how long the next may take: a quarter longer than any of them. */
+const LATEST = 200;
+const SLOWER = 1.25;
 /** What is said of a station that is silent now; not why it was replaced once, which is said during its cooldown. */
 const OVERDUE = /^[^:]+: \d+ commands became overdue/;
 
@@ -33,6 +37,8 @@ interface Seen {
   /** Commands that have no answer, and how many sendings of them. */
   readonly open: Map<Command, number>;
   readonly down: Set<string>;
+  /** How long the last commands that were served took. */
+  readonly tookMs: number[];
   /**
    * Commands that may be parked: those of the last promotion, and one more for each that failed since, or was lost with its
    * station; undefined before one.
@@ -51,6 +57,7 @@ export function movedCalls(fleet: Fleet): FleetObserver {
       reached: new Map(),
       open: new Map(),
       down: new Set(),
+      tookMs: [],
       mayBeParked: undefined,
     };
     seen.set(group, known);
@@ -99,7 +106,10 @@ export function movedCalls(fleet: Fleet): FleetObserver {
       if (outcome !== "never-sent" && noted.open.has(command))
         noted.reached.set(command, [...(noted.reached.get(command) ?? []), station]);
       const { errorBody } = (groups.get(attempt.group) as DocumentedGroup).commands;
-      if (noted.mayBeParked !== undefined && !succeeded(attempt, errorBody)) noted.mayBeParked++;
+      if (succeeded(attempt, errorBody)) {
+        noted.tookMs.push(world.nowMs - attempt.atMs);
+        if (noted.tookMs.length > LATEST) noted.tookMs.shift();
+      } else if (noted.mayBeParked !== undefined) noted.mayBeParked++;
     },
     gatewayEvent(event) {
       if (event.type === "declaration") declared(event);
@@ -131,8 +141,10 @@ function refuseLeft(fleet: Fleet, noted: Seen, there: readonly Attempt[], { grou
   const reports = commands.ambiguousKeyed === "report";
   const isUsedUp = (command: Command): boolean =>
     (noted.reached.get(command) ?? []).filter((name) => name === station).length >= retry.maxAttempts;
-  const left = there.filter(({ command, endedAtMs }) => {
+  const { nowMs } = fleet.world;
+  const left = there.filter(({ command, endedAtMs, atMs, timeLeftMs }) => {
     if (
+      atMs + timeLeftMs - nowMs < SLOWER * Math.max(0, ...noted.tookMs) ||
       command.kind === "once" ||
       (command.kind === "keyed" && reports) ||
       endedAtMs !== undefined ||
