@@ -119,8 +119,8 @@ export class Crowding implements Crowd {
   }
 
   /**
-   * `working` calls are out, with their bodies, and have been for `outStretch` times as long as they take at leisure. Where more was sent than
-   * the station ever finished, that counts as if they were answered so late.
+   * `working` calls are out, with their bodies, and have been for `outStretch` times as long as they take at leisure. Where
+   * more was sent than the station ever finished, that counts as if they were answered so late.
    */
   look(outStretch: number, working: number, nowMs: number): void {
     const overMs = nowMs - this.#fromMs;

@@ -588,11 +588,11 @@ export class Dispatcher {
       for (const other of this.roles.stations) this.#noteFailedAlike(other, nowMs);
       return;
     }
-    evidence.noteOverloaded(source, source.hasBeenServedBy(station.number), startedMs);
+    const wasServed = evidence.noteOverloaded(source, source.hasBeenServedBy(station.number), startedMs);
     if (!evidence.isRefusingForLoad && !source.isServedBy(station.number, nowMs)) return;
     const before = admission.limit;
     this.#noteLoad(station, "overloaded", nowMs);
-    if (admission.limit < before && !evidence.isRefusingWhatItServed) admission.noteMistakable();
+    if (admission.limit < before && !wasServed) admission.noteMistakable();
     // A station that serves others meanwhile does not have to be left alone.
     if (hintMs !== undefined && !admission.isFinishing(nowMs)) admission.pause(hintMs, nowMs);
   }
