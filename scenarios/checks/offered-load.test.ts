@@ -66,3 +66,17 @@ test("[B2] a second's worth does not come in one burst", async () => {
   await fleet.at(10);
   assert.deepEqual(fleet.violated, ["ramp-after-promotion"]);
 });
+
+test("[B2] attempts whose bodies are still being sent are no measure of what is usual", async () => {
+  for (const [judgedFromLocalMs, found] of [
+    [0, []],
+    [Number.POSITIVE_INFINITY, ["ramp-after-promotion"]],
+  ] as const) {
+    const fleet = made();
+    for (let sent = 0; sent < 100; sent++) fleet.sends(fleet.command(), "primary", { judgedFromLocalMs });
+    fleet.promoted("backup", "primary", "failure");
+    for (let sent = 0; sent < 20; sent++) fleet.sends(fleet.command(), "backup");
+    await fleet.at(10);
+    assert.deepEqual(fleet.violated, found);
+  }
+});

@@ -2,7 +2,7 @@
  * B2: what a station is offered, counted at its door. `offered-within-capacity`: no second holds more attempts than it
  * declares it can take (docs/guide/failover.md: "in any second, retries included"). `ramp-after-promotion`: a station that
  * has just become active begins with ten attempts out, or a quarter more than were out at once anywhere in its group
- * before, and gets at most half as many again in each round trip in which one succeeded; and no station that declares a
+ * before, those apart whose bodies were still being sent, and gets at most half as many again in each round trip in which one succeeded; and no station that declares a
  * capacity gets a second's worth in one burst: a twentieth of it, at least four, and what its pace allows meanwhile. That the
  * ramp also shrinks after refusals is not recounted: what a station can do is judged by `goodput.ts`.
  */
@@ -39,13 +39,24 @@ class Door {
   raisedAtMs = Number.NEGATIVE_INFINITY;
   /** Out, of those that began since the ramp did. */
   readonly out: Set<Attempt> = new Set();
-  /** All that are out, and the most that ever were. */
+  /** All that are out, and the most that ever were and had their bodies sent. */
   readonly allOut: Set<Attempt> = new Set();
   mostOut = 0;
 
   constructor(capacityPerSecond: number) {
     this.capacityPerSecond = capacityPerSecond;
   }
+
+  noteMost(): void {
+    if (this.allOut.size > this.mostOut) this.mostOut = Math.max(this.mostOut, working(this.allOut));
+  }
+}
+
+/** A body that is being sent is no work of the station yet. */
+function working(out: ReadonlySet<Attempt>): number {
+  let count = 0;
+  for (const { judgedFromLocalMs } of out) if (judgedFromLocalMs < Number.POSITIVE_INFINITY) count++;
+  return count;
 }
 
 export function offeredLoad(fleet: Fleet): FleetObserver {
@@ -57,15 +68,14 @@ export function offeredLoad(fleet: Fleet): FleetObserver {
     return new Door(stations.find((one) => one.name === station)?.capacityPerSecond ?? Number.POSITIVE_INFINITY);
   });
   const refuseTooMany = (door: Door, group: string, station: string, at: "once" | "last"): void => {
-    // A body that is being sent is no work of the station yet.
-    const working = [...door.out].filter(({ judgedFromLocalMs }) => judgedFromLocalMs < Number.POSITIVE_INFINITY);
-    if (working.length <= Math.ceil(door.limit)) return;
+    const out = working(door.out);
+    if (out <= Math.ceil(door.limit)) return;
     // An attempt that was given up in this very step is told to be over only when the step is.
     if (at === "once") world.at(world.nowMs, () => refuseTooMany(door, group, station, "last"));
     else
       world.violate(
         "ramp-after-promotion",
-        `${group}/${station}: ${working.length} attempts out, the ramp allows ${Math.ceil(door.limit)}`,
+        `${group}/${station}: ${out} attempts out, the ramp allows ${Math.ceil(door.limit)}`,
       );
   };
   return {
@@ -87,7 +97,7 @@ export function offeredLoad(fleet: Fleet): FleetObserver {
       const { group, station } = attempt;
       const door = doors.of(group, station);
       door.allOut.add(attempt);
-      door.mostOut = Math.max(door.mostOut, door.allOut.size);
+      door.noteMost();
       if (door.capacityPerSecond < Number.POSITIVE_INFINITY) {
         refuseBeyondCapacity(fleet, door, attempt);
         refuseBurst(fleet, door, attempt);
@@ -99,6 +109,7 @@ export function offeredLoad(fleet: Fleet): FleetObserver {
     attemptEnded(attempt) {
       if (attempt.incarnation < running) return;
       const door = doors.of(attempt.group, attempt.station);
+      door.noteMost();
       door.allOut.delete(attempt);
       if (door.limit === Number.POSITIVE_INFINITY) return;
       door.out.delete(attempt);

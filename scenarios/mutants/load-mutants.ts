@@ -231,6 +231,5 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     file: "resilience/src/core/failover/lull.ts",
     edits: [{ find: "    return nowMs < this.endsAtMs(usualMs);", replace: "    return nowMs >= 0;" }],
     invariants: ["held-moves", "waiting-moves", "goodput-comes-back", "quiet-is-served", "fit-is-promoted"],
-    scenario: "wide-swarm",
   },
 ];

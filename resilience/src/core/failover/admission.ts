@@ -176,14 +176,14 @@ export class Admission {
     return this.#inFlight;
   }
 
-  /** Calls in flight whose bodies are still being sent: no work for the station yet. */
-  get uploading(): number {
-    return this.#uploading;
+  /** Calls in flight that the station can work on: not those whose bodies are still being sent. */
+  get working(): number {
+    return this.#inFlight - this.#uploading;
   }
 
   /** Calls in flight that the station is known to bear: those that find out whether it serves at all are none. */
   get borne(): number {
-    return this.isTrial ? 0 : this.#inFlight;
+    return this.isTrial ? 0 : this.working;
   }
 
   /** How many calls may be in flight; `Infinity` where only `maxConcurrent` bounds them. */
@@ -308,8 +308,7 @@ export class Admission {
   }
 
   get #hasRoom(): boolean {
-    const working = this.#inFlight - this.#uploading;
-    return working < Math.ceil(this.#limit) + this.#beside && this.#inFlight < this.#maxConcurrent;
+    return this.working < Math.ceil(this.#limit) + this.#beside && this.#inFlight < this.#maxConcurrent;
   }
 
   /** What a call says about load; `usualMs` is the station's usual answer time, `crowd` what its answer times show. */
@@ -335,7 +334,7 @@ export class Admission {
     }
     // Calls that went out before the limit was lowered say nothing about the new one.
     if (nowMs < this.#loweredAtMs + 2 * Math.max(MIN_ROUND_MS, usualMs)) return;
-    const load = Math.min(this.#limit, Math.max(1, this.#inFlight - this.#uploading));
+    const load = Math.min(this.#limit, Math.max(1, this.working));
     if (sign === "unanswered") this.#lowerUnanswered(load * AFTER_SILENCE, usualMs, nowMs, crowd);
     // While calls are refused, fewer are in flight than the station takes: only what it does says how many that are.
     else if (this.#isLearned && !this.#hasLeapt) return this.#lowerAgain(usualMs, nowMs);

@@ -99,12 +99,17 @@ export class Crowding implements Crowd {
     return this.#perMs(nowMs) * this.#leisureMs;
   }
 
-  /** A call was sent there. */
+  /** A call was sent there, or the body that it had to send first. */
   noteSent(): void {
     this.#sent++;
   }
 
-  /** A call that was sent there has ended, however it did, and its caller had not left. */
+  /** A call that was sent there begins to send a long body: until that is over, it is no work. */
+  noteUploading(): void {
+    this.#sent = Math.max(0, this.#sent - 1);
+  }
+
+  /** A call whose body was sent there has ended, however it did, and its caller had not left. */
   noteEnded(): void {
     this.#ended++;
   }
@@ -129,13 +134,13 @@ export class Crowding implements Crowd {
   }
 
   /**
-   * `inFlight` calls are out, and have been for `outStretch` times as long as they take at leisure. Where more was sent than
-   * the station ever finished, that counts as if they were answered so late.
+   * `working` calls are out, with their bodies, and have been for `outStretch` times as long as they take at leisure. Where
+   * more was sent than the station ever finished, that counts as if they were answered so late.
    */
-  look(outStretch: number, inFlight: number, nowMs: number): void {
+  look(outStretch: number, working: number, nowMs: number): void {
     const overMs = nowMs - this.#fromMs;
     // After a rest, what was counted before it says nothing.
-    if (overMs < 10 * Math.max(LOOK_MS, this.#leisureMs)) this.#weigh(outStretch, inFlight, overMs, nowMs);
+    if (overMs < 10 * Math.max(LOOK_MS, this.#leisureMs)) this.#weigh(outStretch, working, overMs, nowMs);
     else {
       this.#looksInRow = 0;
       this.#crowded = NONE;
@@ -179,7 +184,7 @@ export class Crowding implements Crowd {
     return this.#bestPerMs * 0.5 ** (Math.max(0, nowMs - this.#bestAtMs) / RATE_HALVED_MS);
   }
 
-  #weigh(outStretch: number, inFlight: number, overMs: number, nowMs: number): void {
+  #weigh(outStretch: number, working: number, overMs: number, nowMs: number): void {
     const isKnown = this.#answers >= MIN_ANSWERS;
     // Where nothing was answered, it may be silent: that more was sent than it ever did says otherwise.
     const did = this.#ended > 0 || !isKnown ? this.#ended : SILENT_RATIO * this.#perMs(nowMs) * overMs;
@@ -197,7 +202,7 @@ export class Crowding implements Crowd {
     const isFlood = isCrowded && this.#sent > CLEAR_RATIO * most + 2 * Math.sqrt(most) + 4;
     const isShown = isFlood || (this.#answeredStretch >= CROWDED && isMore) || (isCrowded && this.isBusy(nowMs));
     if (isShown && isKnown) {
-      this.#busy((BUSY_MARGIN * inFlight) / this.#perMs(nowMs), nowMs);
+      this.#busy((BUSY_MARGIN * working) / this.#perMs(nowMs), nowMs);
     }
   }
 

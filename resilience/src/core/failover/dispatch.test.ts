@@ -376,17 +376,51 @@ test("[F10] running: while its body is being sent, age says nothing → no hedge
   assert.equal(world.told("promoted").length, 0);
 });
 
-test("[F10] running: a hundred bodies are being sent, and nothing is answered → new calls are not held back", () => {
-  const world = served();
-  for (let each = 0; each < 100; each++) {
+/** `count` calls begin to send long bodies. */
+function upload(world: Dispatching, count: number): void {
+  for (let each = 0; each < count; each++) {
     const attempt = world.attemptOf(world.submit({ source: "uploads" }));
     world.input({ type: "uploading", attempt, isUploading: true });
   }
+}
+
+test("[F10] running: a hundred bodies are being sent, and nothing is answered → new calls are not held back", () => {
+  const world = served();
+  upload(world, 100);
   world.serve(1, { source: "known" });
   for (let each = 0; each < 8; each++) {
     assert.equal(world.submit({ source: "known" }).state.phase, "running");
     world.advance(2);
   }
+});
+
+/** North is given more than it can do for 200 ms, and then answers nothing: after how long it is in doubt. */
+function doubtedAfterMs(uploads: number): number {
+  const world = served();
+  upload(world, uploads);
+  const fromMs = world.nowMs;
+  for (let passedMs = 0; passedMs < 5_000; passedMs += 5) {
+    if (passedMs % 15 === 0) world.submit({ source: "known" });
+    world.advance(5);
+    const oldest = world.out.find(({ isUploading, station }) => !isUploading && station === world.north);
+    if (passedMs < 200 && passedMs % 20 === 0 && oldest !== undefined) world.end(oldest, "served");
+    if (passedMs >= 200 && world.north.isDoubted) break;
+  }
+  return world.nowMs - fromMs - 200;
+}
+
+test("[F10] running: a busy station falls silent while a hundred bodies are being sent → in doubt as soon as without", () => {
+  assert.ok(doubtedAfterMs(0) < 50);
+  assert.equal(doubtedAfterMs(100), doubtedAfterMs(0));
+});
+
+test("[F6] a hundred bodies are being sent to a station that fails → the next one is not given a hundred", () => {
+  const world = served();
+  upload(world, 100);
+  world.serve(200, { source: "known" }, 20);
+  world.declare("north", "down");
+  assert.equal(world.roles.active, world.south);
+  assert.equal(world.south.admission.limit, 10);
 });
 
 test("[F10] running: while bodies are being sent, they take no place of those that a station works on; maxConcurrent counts them", () => {

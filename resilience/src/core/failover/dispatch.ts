@@ -331,14 +331,16 @@ export class Dispatcher {
 
   #uploading(attempt: Attempt, isUploading: boolean, nowMs: number): void {
     if (attempt.place < 0 || attempt.isUploading === isUploading) return;
-    const { admission, lull } = attempt.station;
+    const { admission, lull, crowding } = attempt.station;
     attempt.isUploading = isUploading;
     if (isUploading) {
       admission.uploadBegan();
       lull.noteUploading();
+      crowding.noteUploading();
     } else {
       admission.uploadEnded();
       lull.noteSent();
+      crowding.noteSent();
     }
     attempt.judgedFromMs = nowMs;
     if (attempt.call.state.phase === "running") this.#arm(attempt.call, nowMs);
@@ -464,8 +466,9 @@ export class Dispatcher {
     const { call, station } = attempt;
     station.out.remove(attempt);
     if (attempt.isUploading) station.admission.uploadEnded();
-    station.lull.noteEnded(station.out.size - station.admission.uploading, nowMs);
-    if (!attempt.isAbandoned) station.crowding.noteEnded();
+    // Its own place is left last of all.
+    station.lull.noteEnded(station.admission.working - 1, nowMs);
+    if (!attempt.isAbandoned && !attempt.isUploading) station.crowding.noteEnded();
     this.#leaveSlot(station);
     takeOut(attempt);
     if (end.result === "served") this.#bookServed(attempt, nowMs);
@@ -499,7 +502,7 @@ export class Dispatcher {
     const { breaker } = station.parts;
     const tookMs = nowMs - judgedFromMs;
     if (admission.isTrial) admission.begin(this.#usualInFlight, nowMs);
-    else this.#usualInFlight += (admission.inFlight - this.#usualInFlight) / 64;
+    else this.#usualInFlight += (admission.working - this.#usualInFlight) / 64;
     station.answerTimes.add(tookMs);
     this.#noteLeisure(call, station, Math.max(tookMs, Number.MIN_VALUE), nowMs);
     station.evidence.noteServed(startedMs, nowMs);
@@ -563,7 +566,7 @@ export class Dispatcher {
       count++;
     }
     const { admission, crowding } = station;
-    crowding.look(count === 0 ? 0 : (2 * sum) / count, admission.inFlight, nowMs);
+    crowding.look(count === 0 ? 0 : (2 * sum) / count, admission.working, nowMs);
     if (!crowding.isMounting || admission.limit < ENDLESS) return;
     admission.noteMounting(this.#usual.ms(station), nowMs, crowding);
     if (admission.limit < ENDLESS) this.#event(this.#reports.capacity(station, nowMs));
@@ -576,7 +579,7 @@ export class Dispatcher {
     if (source.noteRefused(station.number, evidence.lastServedMs, nowMs)) {
       evidence.noteAnswer(startedMs);
       // It is the route, as the station was not at work on anything else: so it was for those before it.
-      const isAlone = admission.inFlight - admission.uploading <= 1;
+      const isAlone = admission.working <= 1;
       if (isAlone && admission.isMistakable) admission.begin(this.#usualInFlight, nowMs);
       return;
     }
@@ -585,11 +588,11 @@ export class Dispatcher {
       for (const other of this.roles.stations) this.#noteFailedAlike(other, nowMs);
       return;
     }
-    evidence.noteOverloaded(source, source.hasBeenServedBy(station.number), startedMs);
+    const wasServed = evidence.noteOverloaded(source, source.hasBeenServedBy(station.number), startedMs);
     if (!evidence.isRefusingForLoad && !source.isServedBy(station.number, nowMs)) return;
     const before = admission.limit;
     this.#noteLoad(station, "overloaded", nowMs);
-    if (admission.limit < before && !evidence.isRefusingWhatItServed) admission.noteMistakable();
+    if (admission.limit < before && !wasServed) admission.noteMistakable();
     // A station that serves others meanwhile does not have to be left alone.
     if (hintMs !== undefined && !admission.isFinishing(nowMs)) admission.pause(hintMs, nowMs);
   }

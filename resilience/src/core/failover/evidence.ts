@@ -118,12 +118,13 @@ export class StationEvidence {
     this.#unanswered.clear();
   }
 
-  /** A call of `source` was refused for load. `wasServed`: has the station ever served this source? */
-  noteOverloaded(source: object, wasServed: boolean, startedMs: number): void {
+  /** A call of `source` (`wasServed`: before, and here) was refused for load. True if one of those in a row was served. */
+  noteOverloaded(source: object, wasServed: boolean, startedMs: number): boolean {
     this.noteAnswer(startedMs);
     this.#overloadedInRow++;
     if (wasServed) this.#overloadsWhatItServed = true;
     if (this.#overloadedSources.size < MANY_SOURCES) this.#overloadedSources.add(source);
+    return this.#overloadsWhatItServed;
   }
 
   /** A call that was refused here for load was served by another station. One that only has too much to do serves some. */
@@ -137,11 +138,6 @@ export class StationEvidence {
   get isRefusingForLoad(): boolean {
     const least = this.#overloadsWhatItServed ? MIN_SOURCES : MANY_SOURCES;
     return this.#overloadedInRow >= MIN_OVERLOADED && this.#overloadedSources.size >= least;
-  }
-
-  /** Has the station ever served a source of those that it refuses for load? */
-  get isRefusingWhatItServed(): boolean {
-    return this.#overloadsWhatItServed;
   }
 
   /** A connection was refused. */
@@ -352,8 +348,7 @@ export class StationEvidence {
   }
 
   #isLostByComparison(): boolean {
-    const lost = this.#lostVerdicts();
-    return lost >= MIN_LOST && lost >= LOST_RATE * this.#verdicts.length;
+    return this.#lostVerdicts() >= Math.max(MIN_LOST, LOST_RATE * this.#verdicts.length);
   }
 
   #lostVerdicts(): number {

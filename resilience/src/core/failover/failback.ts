@@ -85,7 +85,7 @@ export class Failback {
   #beginShare(nowMs: number): void {
     this.#stage = "share";
     // From here on the share bounds what it is given.
-    this.to.admission.begin(this.#usual.inFlight, nowMs, this.to.admission.inFlight, this.#usual.perMs);
+    this.to.admission.begin(this.#usual.inFlight, nowMs, this.to.admission.working, this.#usual.perMs);
     this.#nextStepMs = nowMs + STEP_MS;
   }
 }
