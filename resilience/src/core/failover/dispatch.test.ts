@@ -598,7 +598,6 @@ test("[S8] waiting, its deadline is over after nearly a timeout, and an input co
   assert.equal(world.north.parts.breaker?.status(world.nowMs).failures, 1);
 });
 
-
 test("[F1] [F11] callers wait as long as the slowest answers took, and nothing comes by then → the station is silent, and takes less", () => {
   for (const [waitsMs, isSilent] of [
     [3_100, true],
