@@ -160,7 +160,8 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         find: "  #raise(leisureMs: number, usualMs: number, nowMs: number): void {\n",
-        replace: "  #raise(leisureMs: number, usualMs: number, nowMs: number): void {\n    if (this.#isLearned) return;\n",
+        replace:
+          "  #raise(leisureMs: number, usualMs: number, nowMs: number): void {\n    if (this.#isLearned) return;\n",
       },
       {
         find: "      } else if (nowMs - this.#boundAtMs >= Math.max(LIFT_AFTER_MS, 2 * usualMs)) this.#lift();",
