@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { BreakerState } from "ground-station-failover";
 import { AttemptTimeoutError } from "ground-station-failover";
+import type { Attempt, Command } from "../fleet/observer.ts";
 import { configurationOf } from "../swarm/written.ts";
 import { breaker } from "./breaker.ts";
 import { HandMade } from "./hand-made.ts";
@@ -54,6 +55,29 @@ async function compares(made: HandMade, elsewhere: number): Promise<void> {
     made.ends(attempt, "reply", 500);
     made.ends(made.sends(command, "backup"), "reply", elsewhere);
   }
+}
+
+/** A command of one of several sources. */
+function bySource(made: HandMade, source: number): Command {
+  const { id } = made.command();
+  return made.command({ id: `atlantic.${source}.${id}` });
+}
+
+/** `primary` answers `command` with 500; it `isSentOn` to `backup` at once or not, which answers with `status`, or is yet to. */
+async function failsFirst(
+  made: HandMade,
+  command: Command,
+  isSentOn: boolean,
+  status?: number,
+): Promise<Attempt | undefined> {
+  made.arrives(command);
+  const attempt = made.sends(command, "primary");
+  await made.at(made.world.nowMs + 10);
+  made.ends(attempt, "reply", 500);
+  if (!isSentOn) return undefined;
+  const elsewhere = made.sends(command, "backup");
+  if (status !== undefined) made.ends(elsewhere, "reply", status);
+  return elsewhere;
 }
 
 /** Opens as it should, and lets its pause pass. */
@@ -133,6 +157,34 @@ describe("[S8] [B1] a circuit opens", () => {
     await made.at(made.world.nowMs + 1);
     made.tell("tick");
     assert.deepEqual(made.violated, ["breaker-trips-when-due"]);
+  });
+
+  test("not at all, although another station served at once what several sources were refused here", async () => {
+    const made = new HandMade(DRAFT, breaker);
+    made.starts();
+    await answers(made, [200, 200, 200, 200]);
+    for (let time = 0; time < 10; time++) await failsFirst(made, bySource(made, time % 2), true, 200);
+    await passes(made);
+    assert.deepEqual(made.violated, ["breaker-trips-when-due"]);
+  });
+
+  test("on ten attempts, and a failure that may have counted before its station was heard again", async () => {
+    for (const [isSentOn, found] of [
+      [false, []],
+      [true, ["breaker-trips-on-evidence"]],
+    ] as const) {
+      const made = new HandMade(DRAFT, breaker);
+      made.starts();
+      await failsFirst(made, bySource(made, 1), false);
+      const command = bySource(made, 2);
+      const served = await failsFirst(made, command, isSentOn);
+      for (const to of ["down", "alive"] as const) made.declared("primary", to === "down" ? "alive" : "down", to);
+      await answers(made, [200, 200, 200, 200, LOST, LOST, LOST, LOST, LOST]);
+      made.ends(served ?? made.sends(command, "backup"), "reply", 200);
+      await answers(made, [200]);
+      moves(made, "closed", "open");
+      assert.deepEqual(made.violated, found, isSentOn ? "sent on at once" : "not sent on");
+    }
   });
 
   test("on refused connections, refusals for load, or failures that were not compared", async () => {

@@ -8,7 +8,9 @@
  * station of the group is down, has a circuit that is not closed or is unfit by its gateway's own word, commands may go to
  * a station although its circuit is open: there is nobody else; what becomes of those is not counted, and which of them
  * is the probe is not known. A probe that is out at a station that is declared down has failed. A failure that is not compared
- * may count where several sources have such failures, and never where it is one caller who repeats itself.
+ * (the command is not sent on in the same instant, and no other attempt of it is out) may count where several sources have
+ * such failures, and never where it is one caller who repeats itself. Where it may have counted, and another station serves
+ * the command after all, that may count or not: once, now or then.
  */
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import type { Fleet } from "../fleet/fleet.ts";
@@ -18,6 +20,8 @@ import type { Verdict } from "./breaker-evidence.ts";
 import { Evidence, verdictOn } from "./breaker-evidence.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups, sourceOf } from "./documented.ts";
+import type { Failure } from "./failed-commands.ts";
+import { FailedCommands } from "./failed-commands.ts";
 import { PerStation } from "./per-station.ts";
 import type { StatusLook } from "./status-round.ts";
 import { livingGateway, lookAround } from "./status-round.ts";
@@ -41,7 +45,7 @@ export function breaker(fleet: Fleet): FleetObserver {
   const watches = new PerStation(
     (group, station) => new Watch(fleet, `${group}/${station}`, groups.get(group) as DocumentedGroup),
   );
-  const failures: Map<Command, FailedAt> = new Map();
+  const failed = new FailedCommands();
   let running = 1;
   /** Groups of which it was said that nobody is fit, and nothing since. */
   const kept: Set<string> = new Set();
@@ -58,35 +62,30 @@ export function breaker(fleet: Fleet): FleetObserver {
       running = incarnation;
       kept.clear();
       watches.clear();
-      failures.clear();
+      failed.clear();
     },
     commandArrived({ command }) {
-      const known = failures.get(command);
-      failures.set(command, { visits: (known?.visits ?? 0) + 1, stations: known?.stations ?? new Map() });
+      failed.arrived(command);
     },
     commandAnswered({ command, incarnation }) {
-      if (incarnation === running) failures.delete(command);
+      if (incarnation === running) failed.answered(command);
     },
     attemptBegan(attempt) {
-      const { group, station } = attempt;
+      const { command, group, station } = attempt;
       const watch = watches.of(group, station);
+      for (const [one, failure] of failed.began(attempt))
+        if (watches.of(group, one).sentOn(command)) failure.mayHaveCounted = false;
       watch.began(attempt, !watch.isClosed && hasNobodyElse(attempt));
     },
     attemptEnded(attempt) {
-      const { command, group, station, incarnation } = attempt;
-      const period = watches.of(group, station).ended(attempt);
+      const { group, station, incarnation } = attempt;
+      const failure = watches.of(group, station).ended(attempt, failed.ended(attempt));
       if (incarnation !== running) return;
       const end = endOf(attempt, groups.get(group) as DocumentedGroup);
-      const { stations, visits } = failures.get(command) ?? { stations: new Map(), visits: 1 };
-      if (end === "failed") {
-        stations.set(station, period);
-        failures.set(command, { visits, stations });
-      } else if (end === "served") {
-        failures.delete(command);
-        // Which of several sendings of a command failed where cannot be seen.
-        for (const [one, began] of stations)
-          if (one !== station) watches.of(group, one).compared(visits === 1 ? "failure" : "doubtful", began);
-      } else if (end !== "refused") stations.delete(station);
+      if (end === "failed") failed.failed(attempt, failure);
+      else if (end === "served")
+        for (const [one, verdict, period] of failed.served(attempt)) watches.of(group, one).compared(verdict, period);
+      else if (end !== "refused") failed.outdated(attempt);
     },
     gatewayEvent(event) {
       if (event.type === "kept") {
@@ -109,12 +108,6 @@ export function breaker(fleet: Fleet): FleetObserver {
   };
 }
 
-/** Where a command has failed that is there so often, and in which period of the circuit it was sent there. */
-interface FailedAt {
-  readonly visits: number;
-  readonly stations: Map<string, number>;
-}
-
 /** One breaker, seen from outside. */
 class Watch {
   readonly #fleet: Fleet;
@@ -134,6 +127,8 @@ class Watch {
   #isBack = false;
   /** When a command of each source was last answered with a failure here. */
   readonly #failedAtMs: Map<string, number> = new Map();
+  /** Commands that failed here in this instant, and that may be sent on in it. */
+  readonly #unsettled: Map<Command, { readonly atMs: number; readonly localMs: number }> = new Map();
   /** While half-open: how probes that are over went. */
   #probesSucceeded = 0;
   #probesFailed = 0;
@@ -187,21 +182,42 @@ class Watch {
    * transitions and decisions are told after what follows from them.
    */
   #letThrough(detail: string): void {
-    this.#early ??= { atMs: this.#fleet.world.nowMs, localMs: this.#localMs(), detail };
+    this.#early ??= { ...this.#now(), detail };
   }
 
-  /** In which period of the circuit it began. */
-  ended(attempt: Attempt): number {
+  /** `isElsewhere`: another attempt of its command is out. */
+  ended(attempt: Attempt, isElsewhere: boolean): Failure {
+    this.#settle();
     const period = this.#out.get(attempt) ?? UNCOUNTED;
     this.#out.delete(attempt);
     const hasFailed = endOf(attempt, this.#settings) === "failed";
-    const alone = hasFailed ? this.#failedAlone(attempt) : undefined;
-    if (period !== this.#period) return period;
-    const verdict = hasFailed && this.#state !== "half-open" ? alone : this.#verdictOn(attempt);
-    if (verdict === undefined) return period;
+    const mayHaveCounted = hasFailed && this.#isOneOfSeveral(attempt) && !isElsewhere;
+    const failure = { period, mayHaveCounted };
+    if (period !== this.#period) return failure;
+    if (hasFailed && this.#state !== "half-open") {
+      if (mayHaveCounted) this.#unsettled.set(attempt.command, this.#now());
+      return failure;
+    }
+    const verdict = this.#verdictOn(attempt);
+    if (verdict === undefined) return failure;
     if (this.#state === "half-open") this.#probed(verdict);
     this.#add(verdict);
-    return period;
+    return failure;
+  }
+
+  /** `command` was sent to another station: true if in the instant in which it failed here, so that it is compared. */
+  sentOn(command: Command): boolean {
+    this.#settle();
+    return this.#unsettled.delete(command);
+  }
+
+  /** Commands that were not sent on in the instant in which they failed may have counted. */
+  #settle(untilMs: number = this.#fleet.world.nowMs): void {
+    for (const [command, { atMs, localMs }] of this.#unsettled) {
+      if (atMs >= untilMs) return;
+      this.#unsettled.delete(command);
+      this.#add("doubtful", localMs);
+    }
   }
 
   nobodyElse(): void {
@@ -210,27 +226,30 @@ class Watch {
 
   /** A command that failed here, sent in that period, was served by another station. */
   compared(verdict: "failure" | "doubtful", period: number): void {
+    this.#settle();
     if (period === this.#period) this.#add(verdict);
   }
 
-  /** One that is not compared counts where another source has failed here lately, too: or it was compared, and does not. */
-  #failedAlone({ command }: Attempt): Verdict | undefined {
+  /** Has another source failed here lately, too? */
+  #isOneOfSeveral({ command }: Attempt): boolean {
     const nowMs = this.#localMs();
     const mine = sourceOf(command);
     const isLate = (atMs: number): boolean => nowMs - atMs <= LATELY_MS;
     const others = [...this.#failedAtMs].some(([source, atMs]) => source !== mine && isLate(atMs));
     this.#failedAtMs.set(mine, nowMs);
-    return others ? "doubtful" : undefined;
+    return others;
   }
 
   declared(from: string, to: string): void {
     this.#isDown = to === "down";
     if (from !== "down" || to !== "alive") return;
     this.#isBack = true;
+    this.#unsettled.clear();
     this.#evidence.clear();
   }
 
   moved({ from, to, atMs }: Transition): void {
+    this.#settle(Number.POSITIVE_INFINITY);
     const isReset = this.#isBack && to === "closed";
     if (from !== this.#state || !(isReset || LEGAL.has(`${from} ${to}`)))
       this.#violate("breaker-transitions-are-legal", `from ${from} to ${to}; it was ${this.#state}`);
@@ -257,6 +276,7 @@ class Watch {
 
   /** Time has passed, or something else has happened, since it should have opened. */
   missed(): void {
+    this.#settle();
     const early = this.#early;
     if (early !== undefined && this.#fleet.world.nowMs > early.atMs + TOLD_WITHIN_MS) {
       this.#early = undefined;
@@ -270,6 +290,7 @@ class Watch {
 
   /** What it counts has happened, since it closed; a place for a probe that nobody holds is free. */
   looked({ status, process }: StatusLook): void {
+    this.#settle(Number.POSITIVE_INFINITY);
     const breaker = status.stations.find(({ name }) => this.#name.endsWith(`/${name}`))?.breaker;
     const ended = this.#evidence.ended(this.#localMs());
     if (breaker?.state === "closed" && this.#state === "closed" && breaker.calls > ended)
@@ -327,9 +348,9 @@ class Watch {
     else this.#probesFailed++;
   }
 
-  #add(verdict: Verdict): void {
+  #add(verdict: Verdict, localMs: number = this.#localMs()): void {
     if (this.#state !== "closed") return;
-    this.#evidence.add(verdict, this.#localMs());
+    this.#evidence.add(verdict, localMs);
     // A success need not be judged: it can only open what older successes no longer hold closed.
     const why = verdict === "failure" ? this.#evidence.due : undefined;
     if (why !== undefined) this.#due ??= { atMs: this.#fleet.world.nowMs, why };
@@ -355,6 +376,10 @@ class Watch {
     let wanted = 0;
     for (const [{ signal }, began] of this.#out) if (began === period && !signal.aborted) wanted++;
     return wanted;
+  }
+
+  #now(): { readonly atMs: number; readonly localMs: number } {
+    return { atMs: this.#fleet.world.nowMs, localMs: this.#localMs() };
   }
 
   #localMs(): number {

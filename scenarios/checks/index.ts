@@ -9,6 +9,7 @@ import { breaker } from "./breaker.ts";
 import { calmNeighbour } from "./calm-neighbour.ts";
 import { challenges } from "./challenges.ts";
 import { collapseIsTold } from "./collapse-is-told.ts";
+import { comparisons } from "./comparisons.ts";
 import { deadlines } from "./deadlines.ts";
 import { decisions } from "./decisions.ts";
 import { detector } from "./detector.ts";
@@ -65,6 +66,7 @@ export function checksOf(fleet: Fleet): FleetObserver[] {
     takeOver(fleet),
     handoverEnds(fleet),
     trials(fleet),
+    comparisons(fleet),
     secondAttempts(fleet),
     movedCalls(fleet),
     lostCalls(fleet),

@@ -131,14 +131,25 @@ export class WaysOfCalls {
 
   /** May `attempt` go where it goes, while `active` is the active one? At `nowMs` of its gateway's clock, before {@link began}. */
   mayGo({ command, group, station }: Attempt, active: string, nowMs: number): boolean {
-    const { doubted, kept, tried, abstainsUntilMs } = this.#of(group);
-    if (doubted || kept || tried === station || nowMs < abstainsUntilMs) return true;
-    const { down, circuitOpen, rests, unservedFromMs } = this.#stations.of(group, active);
-    if (down || circuitOpen || rests) return true;
+    if (this.#isSentAway(group, station, active, nowMs)) return true;
+    const { unservedFromMs } = this.#stations.of(group, active);
     if (unservedFromMs.length + this.#outLong(group, active, nowMs) >= WORTH_COMPARING) return true;
     return (this.#there.get(command)?.attempts ?? []).some(
       (one) => one.station !== station && this.#cameToNothing(one, nowMs),
     );
+  }
+
+  /** Has no station had the command of `attempt` before, and does nothing send commands away from `active`? */
+  isNewAndUnexplained(attempt: Attempt, active: string, nowMs: number): boolean {
+    const isNew = (this.#there.get(attempt.command)?.attempts ?? []).every((one) => one === attempt);
+    return isNew && !this.#isSentAway(attempt.group, attempt.station, active, nowMs);
+  }
+
+  /** Does something else than the single command send commands away from `active`, to `station`? */
+  #isSentAway(group: string, station: string, active: string, nowMs: number): boolean {
+    const { doubted, kept, tried, abstainsUntilMs } = this.#of(group);
+    const { down, circuitOpen, rests } = this.#stations.of(group, active);
+    return doubted || kept || tried === station || nowMs < abstainsUntilMs || down || circuitOpen || rests;
   }
 
   #cameToNothing(attempt: Attempt, nowMs: number): boolean {

@@ -3,6 +3,7 @@
  * invariant that has to see it. A simulator that finds nothing has shown nothing until it has found these. What the
  * catalogue of the study names and this one lacks (leases, journals, several gateways) waits for the parts it breaks.
  */
+import { COMPARISON_MUTANTS } from "./comparison-mutants.ts";
 import { DECISION_MUTANTS } from "./decision-mutants.ts";
 import { DETECTOR_MUTANTS } from "./detector-mutants.ts";
 import { EVIDENCE_MUTANTS } from "./evidence-mutants.ts";
@@ -20,4 +21,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...GUARD_MUTANTS,
   ...DETECTOR_MUTANTS,
   ...RELAPSE_MUTANTS,
+  ...COMPARISON_MUTANTS,
 ];

@@ -136,7 +136,10 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       { find: "    const { leisureSinceMs } = crowding;\n", replace: "    const leisureSinceMs = 0;\n" },
-      { find: "    const slowMs = admission.isByDelay ? CROWDED : FULL;", replace: "    const slowMs = CROWDED;" },
+      {
+        find: "    const slowMs = admission.isByDelay || !admission.isLearned ? CROWDED : FULL;",
+        replace: "    const slowMs = CROWDED;",
+      },
     ],
     invariants: ["goodput-comes-back"],
     scenario: "wide-swarm",

@@ -211,6 +211,11 @@ export class Admission {
     this.#isMistakable = true;
   }
 
+  /** Has the station shown how much it takes, since the limit was set? */
+  get isLearned(): boolean {
+    return this.#isLearned;
+  }
+
   /** When the limit was last set by a promotion or a trial. */
   get begunAtMs(): number {
     return this.#begunAtMs;
@@ -516,7 +521,8 @@ export class Admission {
   #adjust(usualMs: number, nowMs: number, crowd: Crowd): void {
     const { stretch } = crowd;
     if (!this.#isByDelay) {
-      if (stretch < FULL) this.#raise(usualMs, nowMs);
+      const leisureMs = crowd.leisureMs > 0 ? Math.min(usualMs, crowd.leisureMs) : usualMs;
+      if (stretch < FULL) this.#raise(leisureMs, usualMs, nowMs);
       return;
     }
     if (stretch < FULL) {
@@ -530,10 +536,11 @@ export class Admission {
     }
   }
 
-  #raise(usualMs: number, nowMs: number): void {
+  #raise(leisureMs: number, usualMs: number, nowMs: number): void {
     if (!this.#isLearned) {
-      // One that takes longer than the station before it needs more calls at once to serve as many.
-      const needed = Math.min(this.#perMs * usualMs * FIRST_SHARE, this.#limit * SLOW_START);
+      // One that takes longer at leisure than the station before it needs more calls at once to serve as many. That it takes
+      // longer because of what it was given is no reason to give it more.
+      const needed = Math.min(this.#perMs * leisureMs * FIRST_SHARE, this.#limit * SLOW_START);
       this.#limit = Math.max(this.#limit * this.#growth, needed);
     } else {
       const calmMs = (nowMs - this.#loweredAtMs) * (this.#wasExhausted ? AFTER_EXHAUSTION_SPEED : 1);

@@ -155,3 +155,57 @@ test("[F6] calls wait because no station is usable → the limit stays, and they
   world.end(world.out[0] as Attempt, "served");
   assert.ok(world.out.length > 0 && world.out.length <= 10, `${world.out.length} are out`);
 });
+
+/**
+ * The south becomes active under `perSecond` calls of four sources, whose callers leave after 2.5 s. It shares a processor
+ * that works on `parallelism` calls at once, refuses nothing, and takes `workMs` for one at leisure. Returns how many were
+ * out there at most in the last five of 15 s, and how many were answered in them.
+ */
+function promoteShared(parallelism: number, workMs: number, perSecond: number): { mostOut: number; answered: number } {
+  const world = new Dispatching({ stations: [{ timeoutMs: 60_000 }, { timeoutMs: 60_000 }], maxWaiting: 10_000 });
+  const source = (place: number): string => `caller ${place % 4}`;
+  for (let call = 0; call < 60; call++) world.serve(1, { source: source(call) }, 130);
+  world.submit({ source: "caller 0", key: "out" });
+  world.declare("north", "down");
+  const done = new Map<Attempt, number>();
+  const calls: Call[] = [];
+  let [mostOut, answered] = [0, 0];
+  for (let ms = 0; ms < 15_000; ms++) {
+    while (calls.length < (ms * perSecond) / 1_000)
+      calls.push(world.submit({ source: source(calls.length), key: `k${calls.length}` }));
+    world.advance(1);
+    const out = world.out.filter(({ station, isAbandoned }) => station === world.south && !isAbandoned);
+    for (const attempt of out) {
+      const work = (done.get(attempt) ?? 0) + Math.min(1, parallelism / out.length);
+      done.set(attempt, work);
+      if (work < workMs) continue;
+      world.end(attempt, "served");
+      if (ms >= 10_000) answered++;
+    }
+    for (const attempt of world.out.filter(({ isAbandoned }) => isAbandoned)) world.end(attempt, "lost");
+    for (const call of calls.filter(
+      ({ state, arrivedMs }) => state.phase !== "done" && world.nowMs - arrivedMs > 2_500,
+    ))
+      world.input({ type: "cancel", call, reason: "gone" });
+    if (ms >= 10_000) mostOut = Math.max(mostOut, out.length);
+  }
+  return { mostOut, answered };
+}
+
+test("[F6] [F11] a backup that is too small and refuses nothing → its own crowd does not let it be given more and more", () => {
+  for (const [load, parallelism] of [
+    [1.4, 8],
+    [2, 8],
+    [1.1, 16],
+  ] as const) {
+    const mostPerSecond = (parallelism * 1_000) / 130;
+    const { mostOut, answered } = promoteShared(parallelism, 130, load * mostPerSecond);
+    assert.ok(mostOut <= 4 * parallelism, `${mostOut} at once, and it works on ${parallelism}`);
+    assert.ok(answered >= 0.95 * 5 * mostPerSecond, `${answered} in five seconds, and it can do ${5 * mostPerSecond}`);
+  }
+});
+
+test("[F6] a backup that takes eight times as long as the primary, and has room → it is given as many as come", () => {
+  const { answered } = promoteShared(50, 1_040, 20);
+  assert.ok(answered >= 95, `${answered} in five seconds, of 100`);
+});

@@ -547,7 +547,8 @@ export class Dispatcher {
     const { leisureSinceMs } = crowding;
     const beforeMs = source.leisureMs(station.number, leisureSinceMs);
     // Where the limit is in force and answers are still slow, the station has become slower, and the limit is not the reason.
-    const slowMs = admission.isByDelay ? CROWDED : FULL;
+    // A limit that is still growing after a promotion may be the reason, as one may that follows the answer times.
+    const slowMs = admission.isByDelay || !admission.isLearned ? CROWDED : FULL;
     const isCrowded = admission.isBinding(nowMs) && crowding.stretch < slowMs;
     source.noteServed(station.number, tookMs, nowMs, isCrowded, leisureSinceMs);
     // The first answer of a source has nothing to be measured by.
