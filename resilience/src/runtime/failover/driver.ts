@@ -7,11 +7,9 @@
 import type { BreakerMachine } from "../../core/breaker.ts";
 import type { Deadline } from "../../core/deadline.ts";
 import { StaleEpochError } from "../../core/errors.ts";
-import { Attempt, type AttemptEnd, Call } from "../../core/failover/call.ts";
-import { CallSource } from "../../core/failover/call-sources.ts";
+import type { Attempt, AttemptEnd, Call } from "../../core/failover/call.ts";
 import type { DispatchAction, Dispatcher, DispatchInput } from "../../core/failover/dispatch.ts";
 import type { FailoverEvent } from "../../core/failover/events.ts";
-import type { Station } from "../../core/failover/station.ts";
 import type { Classifier, Judgement } from "../../core/outcome.ts";
 import { wasConnectionLost } from "../../core/outcome.ts";
 import { ambientDeadline, runUnder } from "../ambient-deadline.ts";
@@ -20,10 +18,11 @@ import type { CircuitBreaker } from "../breaker.ts";
 import type { Clock } from "../clock.ts";
 import { guarded, type Listeners } from "../listeners.ts";
 import type { StationHandle } from "./create-stations.ts";
+import { callExamples, NOBODY } from "./examples.ts";
 import type { NamedStation } from "./options.ts";
 import type { OutcomeQuery } from "./outcome-query.ts";
 import type { Prober } from "./prober.ts";
-import { FailoverAttempt, FailoverRequest, type RequestOwner } from "./request.ts";
+import { FailoverAttempt, type FailoverRequest, type RequestOwner } from "./request.ts";
 
 export interface DriverOptions<S extends NamedStation> {
   readonly clock: Clock;
@@ -32,11 +31,11 @@ export interface DriverOptions<S extends NamedStation> {
   readonly stations: readonly StationHandle<S>[];
   readonly query: OutcomeQuery<S> | undefined;
   readonly listeners: Listeners<FailoverEvent>;
+  /** To be kept for as long as the driver is. */
+  readonly examples: readonly unknown[];
 }
 
 type Input = DispatchInput | ((nowMs: number) => void);
-/** No call has this id. */
-const NOBODY = 0;
 const TICK: DispatchInput = { type: "tick", lateByMs: 0 };
 
 export class FailoverDriver<S extends NamedStation> implements RequestOwner {
@@ -58,7 +57,7 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   /** Id of the call whose caller is on the stack: its first attempt runs right there. */
   #entering = NOBODY;
   readonly #onTimer = (): void => this.#wake();
-  /** @internal See {@link examples}. */
+  /** @internal See `examples.ts`. */
   readonly examples: readonly unknown[];
 
   constructor(options: DriverOptions<S>) {
@@ -69,7 +68,7 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     this.#circuits = this.#breakers.map(({ machine }) => machine);
     this.#query = options.query;
     this.#listeners = options.listeners;
-    this.examples = examples(this);
+    this.examples = [...options.examples, ...callExamples<S>(this)];
   }
 
   /** Takes an input, and does what follows; later, if something is being done already. */
@@ -266,22 +265,6 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   #handle(number: number): StationHandle<S> {
     return this.#stations[number] as StationHandle<S>;
   }
-}
-
-/**
- * One object of each class that calls are made of. V8 drops the code it has optimised for a class when a full collection
- * finds no object of it alive, which is so whenever no call is in flight: the next calls would be several times as slow,
- * and take half as much memory again. (Fractions, because a field that held whole numbers only makes another class to V8.)
- */
-function examples<S extends NamedStation>(owner: RequestOwner): readonly unknown[] {
-  const source = new CallSource(1);
-  const terms = { deadline: 0.5, idempotencyKey: undefined, isRepeatable: true, isIdempotent: true, source };
-  const nothing = (): void => {};
-  const request = new FailoverRequest<S, unknown>(owner, nothing, undefined, nothing, nothing);
-  const call = new Call(NOBODY, terms, 0.5, request);
-  call.dueAtMs = 0.5;
-  const attempt = new Attempt(call, {} as Station, { epoch: 1, startedMs: 0.5, permit: 1, beginByMs: 0.5 });
-  return [call, attempt, new FailoverAttempt(attempt, {} as S, "primary", owner)];
 }
 
 /** The list is the dispatcher's own, which uses it again. From the end: a length of 0 would free its memory. */
