@@ -198,8 +198,8 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: "nextMs = Math.min(nextMs, opensMs > nowMs ? opensMs : nowMs + QUEUE_RECHECK_MS);",
-        replace: "nextMs = Math.min(nextMs, opensMs + 1e9);",
+        find: "return opensMs > nowMs ? opensMs : nowMs + QUEUE_RECHECK_MS;",
+        replace: "return opensMs + 1e9;",
       },
     ],
     invariants: ["waiting-moves"],

@@ -157,7 +157,7 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
     name: "breaker-never-closes",
     bug: "a probe's success is not counted",
     file: BREAKER,
-    edits: [{ find: "      this.#probeSuccesses++;\n", replace: "" }],
+    edits: [{ find: "    this.#probeSuccesses++;\n", replace: "" }],
     invariants: ["breakers-close", "serves-after-heal"],
   },
   {

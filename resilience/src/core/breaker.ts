@@ -105,6 +105,7 @@ export class BreakerMachine {
   #probeSuccesses = 0;
   #probeFailures = 0;
   #transitions: BreakerTransition[] = [];
+  #hasTransitions = false;
 
   /** Calls longer than this are slow. */
   readonly slowCallDurationMs: number;
@@ -164,7 +165,10 @@ export class BreakerMachine {
 
   /** Takes a permit; it must be returned through {@link success}, {@link failure} or {@link release}. */
   acquire(nowMs: number): Permit {
-    if (this.#state === "closed") return this.#generation;
+    return this.#state === "closed" ? this.#generation : this.#acquireProbe(nowMs);
+  }
+
+  #acquireProbe(nowMs: number): Permit {
     if (!this.peek(nowMs)) return REFUSED;
     const permit = ++this.#issued;
     this.#leases.push({ permit, endsMs: nowMs + this.probeLeaseMs });
@@ -173,16 +177,18 @@ export class BreakerMachine {
 
   /** The call succeeded. `slow`: it took longer than {@link slowCallDurationMs}, or left waiters starving. */
   success(permit: Permit, nowMs: number, slow = false): void {
-    if (this.#state === "closed" && permit === this.#generation) {
-      this.#window.add(CALLS, nowMs);
-      if (slow) this.#window.add(SLOW, nowMs);
-      // A success can reach the floor of calls, and so be what lets earlier failures be judged. Beyond the floor it can
-      // not: older successes that slide out of the window must not open the circuit in the middle of newer ones.
-      if (slow || this.#window.total(CALLS, nowMs) === this.#minimumVolume) this.#judge(nowMs);
-    } else if (this.#returnProbe(permit, nowMs)) {
-      this.#probeSuccesses++;
-      if (this.#probeSuccesses >= this.#probesNeeded) this.#close(nowMs);
-    }
+    if (this.#state !== "closed" || permit !== this.#generation) return this.#probeSucceeded(permit, nowMs);
+    this.#window.add(CALLS, nowMs);
+    if (slow) this.#window.add(SLOW, nowMs);
+    // A success can reach the floor of calls, and so be what lets earlier failures be judged. Beyond the floor it can
+    // not: older successes that slide out of the window must not open the circuit in the middle of newer ones.
+    if (slow || this.#window.total(CALLS, nowMs) === this.#minimumVolume) this.#judge(nowMs);
+  }
+
+  #probeSucceeded(permit: Permit, nowMs: number): void {
+    if (!this.#returnProbe(permit, nowMs)) return;
+    this.#probeSuccesses++;
+    if (this.#probeSuccesses >= this.#probesNeeded) this.#close(nowMs);
   }
 
   /** The call failed. */
@@ -237,13 +243,14 @@ export class BreakerMachine {
 
   /** True where {@link takeTransitions} has something to tell. */
   get hasTransitions(): boolean {
-    return this.#transitions.length > 0;
+    return this.#hasTransitions;
   }
 
   /** Transitions since this was last asked, oldest first. */
   takeTransitions(): readonly BreakerTransition[] {
     const taken = this.#transitions;
     this.#transitions = [];
+    this.#hasTransitions = false;
     return taken;
   }
 
@@ -307,6 +314,7 @@ export class BreakerMachine {
   #move(to: BreakerState, atMs: number, rule: string): void {
     this.#generation = ++this.#issued;
     this.#rule = rule;
+    this.#hasTransitions = true;
     if (this.#transitions.length < MOST_TRANSITIONS_KEPT) this.#transitions.push({ from: this.#state, to, atMs, rule });
     this.#state = to;
   }

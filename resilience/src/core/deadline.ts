@@ -34,7 +34,10 @@ export function tooLate(
   nowMs: number,
 ): DeadlineExceededError | undefined {
   const leftMs = deadline - nowMs;
-  if (leftMs > minimumMs) return undefined;
+  return leftMs > minimumMs ? undefined : notStarted(name, leftMs, minimumMs);
+}
+
+function notStarted(name: string, leftMs: number, minimumMs: number): DeadlineExceededError {
   const needed = minimumMs > 0 ? ` of the ${minimumMs} ms an attempt needs` : "";
   return new DeadlineExceededError(`${name}: the deadline leaves ${Math.max(0, leftMs)} ms${needed}; not started`);
 }

@@ -17,6 +17,8 @@ export interface Due {
 
 export class DueHeap<Entry extends Due> {
   readonly #heap: Entry[] = [];
+  /** Kept beside the heap, because it is read far more often than it changes. */
+  #nextMs: number = Number.POSITIVE_INFINITY;
 
   get size(): number {
     return this.#heap.length;
@@ -24,8 +26,7 @@ export class DueHeap<Entry extends Due> {
 
   /** When the first entry falls due; `Infinity` where there is none. */
   get nextMs(): number {
-    const first = this.#heap[0];
-    return first === undefined ? Number.POSITIVE_INFINITY : first.dueAtMs;
+    return this.#nextMs;
   }
 
   /** The entry that falls due first; it stays in the heap. */
@@ -36,9 +37,8 @@ export class DueHeap<Entry extends Due> {
   /** Puts in `entry`, which is not in the heap, to fall due at `dueAtMs`. */
   add(entry: Entry, dueAtMs: number): void {
     entry.dueAtMs = dueAtMs;
-    entry.duePlace = this.#heap.length;
-    // Which puts it there, too, if it stays.
-    this.#rise(entry);
+    this.#rise(entry, this.#heap.length);
+    if (dueAtMs < this.#nextMs) this.#nextMs = dueAtMs;
   }
 
   /** Puts `entry` in, or moves it, to fall due at `atMs`; `Infinity` takes it out. */
@@ -46,8 +46,7 @@ export class DueHeap<Entry extends Due> {
     if (atMs === Number.POSITIVE_INFINITY) return this.remove(entry);
     if (entry.duePlace < 0) return this.add(entry, atMs);
     entry.dueAtMs = atMs;
-    this.#sink(entry);
-    this.#rise(entry);
+    this.#settle(entry, entry.duePlace);
   }
 
   remove(entry: Entry): void {
@@ -55,11 +54,8 @@ export class DueHeap<Entry extends Due> {
     if (place < 0) return;
     entry.duePlace = -1;
     const last = this.#heap.pop() as Entry;
-    if (last === entry) return;
-    this.#heap[place] = last;
-    last.duePlace = place;
-    this.#sink(last);
-    this.#rise(last);
+    if (place < this.#heap.length) this.#settle(last, place);
+    else if (place === 0) this.#nextMs = Number.POSITIVE_INFINITY;
   }
 
   /** Takes out the first entry that is due at `nowMs`; undefined where none is. */
@@ -75,9 +71,16 @@ export class DueHeap<Entry extends Due> {
     return this.#heap;
   }
 
-  #rise(entry: Entry): void {
+  /** Puts `entry` where it belongs, up or down from `place`, which is free for it. */
+  #settle(entry: Entry, place: number): void {
+    this.#sink(entry, place);
+    this.#rise(entry, entry.duePlace);
+    this.#nextMs = (this.#heap[0] as Entry).dueAtMs;
+  }
+
+  #rise(entry: Entry, from: number): void {
     const heap = this.#heap;
-    let place = entry.duePlace;
+    let place = from;
     while (place > 0) {
       const above = (place - 1) >> 1;
       const parent = heap[above] as Entry;
@@ -90,9 +93,9 @@ export class DueHeap<Entry extends Due> {
     entry.duePlace = place;
   }
 
-  #sink(entry: Entry): void {
+  #sink(entry: Entry, from: number): void {
     const heap = this.#heap;
-    let place = entry.duePlace;
+    let place = from;
     for (;;) {
       let below = 2 * place + 1;
       if (below >= heap.length) break;

@@ -15,6 +15,12 @@ export class RateWindow {
   readonly #counts: Float64Array;
   /** Of all slices but the newest. */
   readonly #older: Float64Array;
+  /**
+   * What every call counts is the first series: its newest slice, and the sum of its older ones, are kept here, so that
+   * counting it touches no array.
+   */
+  #firstNewest = 0;
+  #firstOlder = 0;
   /** Number of the newest slice on the axis (floor of instant / width), and its place in the ring. */
   #newest = Number.NEGATIVE_INFINITY;
   #offset = 0;
@@ -33,13 +39,14 @@ export class RateWindow {
   /** Counts `amount` more of `series` at `nowMs`. */
   add(series: number, nowMs: number, amount = 1): void {
     if (nowMs >= this.#newestEndsMs) this.#moveTo(nowMs);
-    const place = this.#offset + series;
-    this.#counts[place] = (this.#counts[place] as number) + amount;
+    if (series === 0) this.#firstNewest += amount;
+    else this.#counts[this.#offset + series] = (this.#counts[this.#offset + series] as number) + amount;
   }
 
   /** How many of `series` the window holds at `nowMs`. */
   total(series: number, nowMs: number): number {
     if (nowMs >= this.#newestEndsMs) this.#moveTo(nowMs);
+    if (series === 0) return this.#firstOlder + this.#firstNewest;
     return (this.#older[series] as number) + (this.#counts[this.#offset + series] as number);
   }
 
@@ -47,11 +54,14 @@ export class RateWindow {
   clear(): void {
     this.#counts.fill(0);
     this.#older.fill(0);
+    this.#firstNewest = 0;
+    this.#firstOlder = 0;
   }
 
   #moveTo(nowMs: number): void {
     const slice = Math.floor(nowMs / this.#sliceMs);
     const elapsed = slice - this.#newest;
+    this.#counts[this.#offset] = this.#firstNewest;
     if (elapsed >= this.#slices) this.clear();
     else if (elapsed > 0) {
       for (let series = 0; series < this.#series; series++) this.#addOlder(series, this.#offset + series, 1);
@@ -59,6 +69,8 @@ export class RateWindow {
     }
     this.#newest = slice;
     this.#offset = ringPlace(slice, this.#slices) * this.#series;
+    this.#firstNewest = this.#counts[this.#offset] as number;
+    this.#firstOlder = this.#older[0] as number;
     this.#newestEndsMs = (slice + 1) * this.#sliceMs;
   }
 

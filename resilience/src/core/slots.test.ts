@@ -37,6 +37,19 @@ test("[K1] a slot given back belongs to the first waiter at once; a newcomer in 
   assert.equal(slots.running, 0);
 });
 
+test("[K1] a slot is released where nobody waits for it; where somebody does, it stays taken", () => {
+  const slots = new Slots(1, 1);
+  assert.ok(slots.tryTake());
+  assert.equal(slots.release(), true);
+  assert.equal(slots.running, 0);
+  assert.throws(() => slots.release(), InvariantViolation);
+  const waiter = new Numbered(1);
+  assert.ok(slots.tryTake() && slots.enqueue(waiter));
+  assert.equal(slots.release(), false);
+  assert.equal(slots.giveBack(), waiter);
+  assert.deepEqual([slots.running, slots.waiting], [1, 0]);
+});
+
 test("[K1] higher priorities go first, in order of asking within one; infinite priorities too", () => {
   const slots = new Slots(1, 10);
   slots.tryTake();

@@ -113,19 +113,21 @@ export class Slots {
     return true;
   }
 
+  /** Gives a slot back where nobody waits for it; false where somebody does, and nothing was done. */
+  release(): boolean {
+    if (this.#waiting > 0) return false;
+    invariant(this.#running > 0, "a slot that is given back was taken");
+    this.#running--;
+    return true;
+  }
+
   /** Gives a slot back; returns the waiter that owns it from now on, or undefined where the slot became free. */
   giveBack(): Waiter | undefined {
+    if (this.release()) return undefined;
     invariant(this.#running > 0, "a slot that is given back was taken");
-    if (this.#waiting > 0) {
-      for (const level of this.#levels) {
-        const waiter = level.first;
-        if (waiter === undefined) continue;
-        this.remove(waiter);
-        return waiter;
-      }
-    }
-    this.#running--;
-    return undefined;
+    const waiter = this.#levels.find((level) => level.first !== undefined)?.first;
+    if (waiter !== undefined) this.remove(waiter);
+    return waiter;
   }
 
   #levelOf(priority: number): Level {

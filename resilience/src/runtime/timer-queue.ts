@@ -8,8 +8,9 @@ import { invariant } from "../core/invariant.ts";
 
 /** What a queued run knows: when, in which order it was asked for, and how to withdraw it. */
 export class QueuedRun implements Disposable, Due {
-  readonly id: number;
-  dueAtMs: number;
+  readonly id: number = 0;
+  // As with calls, which share the heap's code: a field that is undefined first is no plain number to V8.
+  dueAtMs = 0;
   duePlace = -1;
   readonly #run: (subject: never) => void;
   readonly #subject: unknown;

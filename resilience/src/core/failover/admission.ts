@@ -268,7 +268,7 @@ export class Admission {
   /** May one more call go now? A "no" for load is remembered: somebody waits for the limit. */
   admits(nowMs: number): boolean {
     if (nowMs < this.#pausedUntilMs) return false;
-    if (this.#hasRoom) {
+    if (this.#hasRoom()) {
       if (this.#declared !== undefined && !this.#declared.allows(nowMs)) return false;
       if (this.#learned.allows(nowMs)) return true;
     }
@@ -280,7 +280,7 @@ export class Admission {
   /** When time alone lets the next call go; `Infinity` where another one has to end first. */
   nextMs(nowMs: number): number {
     if (nowMs < this.#pausedUntilMs) return this.#pausedUntilMs;
-    if (!this.#hasRoom) return ENDLESS;
+    if (!this.#hasRoom()) return ENDLESS;
     return Math.max(nowMs, this.#declared?.nextMs ?? nowMs, this.#learned.nextMs);
   }
 
@@ -312,24 +312,28 @@ export class Admission {
     this.#uploading--;
   }
 
-  get #hasRoom(): boolean {
+  #hasRoom(): boolean {
     return this.working < Math.ceil(this.#limit) + this.#beside && this.#inFlight < this.#maxConcurrent;
   }
 
   /** What a call says about load; `usualMs` is the station's usual answer time, `crowd` what its answer times show. */
   note(sign: LoadSign, usualMs: number, nowMs: number, crowd: Crowd = UNKNOWN): void {
-    const tripMs = this.#tripMs(usualMs, crowd);
-    if (nowMs >= this.#roundFromMs + Math.max(MIN_ROUND_MS, tripMs)) this.#endRound(usualMs, nowMs, crowd);
-    if (sign !== "unanswered") this.#measure(sign === "finished" ? 1 : REFUSAL_COST, usualMs, nowMs);
-    if (sign === "finished") {
-      this.#finished++;
-      this.#finishedAtMs = nowMs;
-      this.#refusedInRow = 0;
-      this.#rests = 0;
-      this.#pausedUntilMs = Number.NEGATIVE_INFINITY;
-      if (this.#isBySilence && this.#limit < 1 && crowd.stretch < FULL) this.#answersAgain(usualMs);
-      return;
+    const isRoundShort = nowMs < this.#roundFromMs + MIN_ROUND_MS;
+    if (!isRoundShort && nowMs >= this.#roundFromMs + this.#tripMs(usualMs, crowd)) {
+      this.#endRound(usualMs, nowMs, crowd);
     }
+    if (sign !== "finished") return this.#noteUnfinished(sign, usualMs, nowMs, crowd);
+    this.#measure(1, usualMs, nowMs);
+    this.#finished++;
+    this.#finishedAtMs = nowMs;
+    this.#refusedInRow = 0;
+    this.#rests = 0;
+    this.#pausedUntilMs = Number.NEGATIVE_INFINITY;
+    if (this.#isBySilence && this.#limit < 1 && crowd.stretch < FULL) this.#answersAgain(usualMs);
+  }
+
+  #noteUnfinished(sign: Exclude<LoadSign, "finished">, usualMs: number, nowMs: number, crowd: Crowd): void {
+    if (sign === "overloaded") this.#measure(REFUSAL_COST, usualMs, nowMs);
     this.#isBySilence = sign === "unanswered";
     if (sign === "overloaded") {
       this.#refused++;
@@ -495,6 +499,13 @@ export class Admission {
   }
 
   #measure(work: number, usualMs: number, nowMs: number): void {
+    const elapsedMs = nowMs - this.#windowFromMs;
+    // No window is shorter.
+    if (elapsedMs >= 0 && elapsedMs < MIN_WINDOW_MS) this.#done += work;
+    else this.#measureOverEdge(work, usualMs, nowMs);
+  }
+
+  #measureOverEdge(work: number, usualMs: number, nowMs: number): void {
     const windowMs = Math.max(this.#limit < ENDLESS ? BOUND_WINDOW_MS : MIN_WINDOW_MS, 2 * usualMs);
     // The first window begins a round trip before the first end: before that the station had nothing to finish.
     if (this.#windowFromMs === ENDLESS) this.#windowFromMs = nowMs - usualMs;

@@ -47,17 +47,7 @@ export class AnswerTimes {
     this.#total++;
     this.#average(tookMs);
     if (tookMs > this.#overdueAfterMs || ++this.#sinceRefreshed >= REFRESH_AFTER) this.#sinceRefreshed = REFRESH_AFTER;
-    if (++this.#sinceHalved < HALVE_AFTER) return;
-    this.#sinceHalved = 0;
-    this.#total = 0;
-    const top = this.#top;
-    this.#top = 0;
-    for (let at = 0; at <= top; at++) {
-      const half = (this.#counts[at] as number) >> 1;
-      this.#counts[at] = half;
-      this.#total += half;
-      if (half > 0) this.#top = at;
-    }
+    if (++this.#sinceHalved >= HALVE_AFTER) this.#halve();
   }
 
   /** The usual answer time in ms, smoothed by an eighth of each answer (as RFC 6298 smooths round trips); 0 before the first. */
@@ -100,6 +90,19 @@ export class AnswerTimes {
     this.#sinceRefreshed = REFRESH_AFTER;
     this.#top = 0;
     this.#meanMs = 0;
+  }
+
+  #halve(): void {
+    this.#sinceHalved = 0;
+    this.#total = 0;
+    const top = this.#top;
+    this.#top = 0;
+    for (let at = 0; at <= top; at++) {
+      const half = (this.#counts[at] as number) >> 1;
+      this.#counts[at] = half;
+      this.#total += half;
+      if (half > 0) this.#top = at;
+    }
   }
 
   #average(tookMs: number): void {

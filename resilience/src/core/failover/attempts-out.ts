@@ -25,7 +25,7 @@ export class AttemptsOut<Attempt extends Placed> implements Iterable<Attempt> {
     if (place < 0) return;
     attempt.place = -1;
     const last = this.#attempts.pop() as Attempt;
-    if (last === attempt) return;
+    if (place === this.#attempts.length) return;
     this.#attempts[place] = last;
     last.place = place;
   }

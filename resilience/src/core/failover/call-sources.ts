@@ -63,26 +63,27 @@ export class CallSource {
   /**
    * Station number `station` served a call of this source after `tookMs`. `isCrowded`: its answers take longer than at
    * leisure because of what it has to do, so that nothing is learned from slow ones. What was learned before `sinceMs`
-   * no longer counts.
+   * no longer counts. Returns what {@link leisureMs} was until now.
    */
-  noteServed(station: number, tookMs: number, nowMs: number, isCrowded = false, sinceMs = 0): void {
+  noteServed(station: number, tookMs: number, nowMs: number, isCrowded = false, sinceMs = 0): number {
     this.#servedAtMs[station] = nowMs;
-    const refusals = this.#refusals?.[station];
-    if (refusals !== undefined) refusals.inRow = 0;
-    this.#noteLeisure(station, tookMs, nowMs, isCrowded, sinceMs);
+    if (this.#refusals !== undefined) (this.#refusals[station] as Refusals).inRow = 0;
+    const beforeMs = this.leisureMs(station, sinceMs);
+    if (tookMs > beforeMs && !isCrowded) this.#fadeLeisure(station, tookMs, beforeMs, nowMs);
+    else {
+      this.#leisureMs[station] = Math.min(tookMs, beforeMs);
+      this.#leisureAtMs[station] = nowMs;
+    }
     this.#slowestMs = tookMs > this.#slowestMs ? tookMs : tookMs + (this.#slowestMs - tookMs) * FADING;
     this.#agreements = 0;
+    return beforeMs;
   }
 
-  #noteLeisure(station: number, tookMs: number, nowMs: number, isCrowded: boolean, sinceMs: number): void {
-    const beforeMs = this.leisureMs(station, sinceMs);
-    if (tookMs <= beforeMs) this.#leisureMs[station] = tookMs;
-    else if (!isCrowded) {
-      const fadedMs = nowMs - (this.#leisureAtMs[station] as number);
-      // It fades later, for all of the time that has passed by then.
-      if (fadedMs < LEISURE_STEP_MS) return;
-      this.#leisureMs[station] = Math.min(tookMs, beforeMs * 2 ** (fadedMs / LEISURE_DOUBLED_MS));
-    }
+  #fadeLeisure(station: number, tookMs: number, beforeMs: number, nowMs: number): void {
+    const fadedMs = nowMs - (this.#leisureAtMs[station] as number);
+    // It fades later, for all of the time that has passed by then.
+    if (fadedMs < LEISURE_STEP_MS) return;
+    this.#leisureMs[station] = Math.min(tookMs, beforeMs * 2 ** (fadedMs / LEISURE_DOUBLED_MS));
     this.#leisureAtMs[station] = nowMs;
   }
 

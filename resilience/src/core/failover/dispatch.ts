@@ -19,6 +19,7 @@
  * known to wait, is refused as soon as that is known. Everything that waits is in one queue (`call-queue.ts`) and leaves
  * it at the pace of the station's admission control (`admission.ts`).
  */
+import { REFUSED } from "../breaker.ts";
 import { tooLate } from "../deadline.ts";
 import { DueHeap } from "../due-heap.ts";
 import {
@@ -33,7 +34,7 @@ import { RetryBudgetMachine } from "../retry-budget.ts";
 import type { Declaration } from "../supervisor.ts";
 import type { LoadSign } from "./admission.ts";
 import {
-  type Attempt,
+  Attempt,
   type AttemptEnd,
   type AttemptReason,
   type Call,
@@ -235,15 +236,21 @@ export class Dispatcher {
 
   /** When to give it a tick; never in the past. */
   nextWakeMs(nowMs: number): number {
-    if (this.#isWakeStale) this.#decideAtMs = this.roles.nextWakeMs(nowMs);
-    this.#isWakeStale = false;
+    if (this.#isWakeStale) this.#refreshDecideAt(nowMs);
     let nextMs = Math.min(this.#due.nextMs, this.#decideAtMs);
-    if (this.#queue.size > 0) {
-      const opensMs = this.#router.opensAtMs(nowMs);
-      // It did not let anybody go just now, whatever it says of itself.
-      nextMs = Math.min(nextMs, opensMs > nowMs ? opensMs : nowMs + QUEUE_RECHECK_MS);
-    }
+    if (this.#queue.size > 0) nextMs = Math.min(nextMs, this.#queueOpensAtMs(nowMs));
     return Math.max(nextMs, nowMs);
+  }
+
+  #refreshDecideAt(nowMs: number): void {
+    this.#decideAtMs = this.roles.nextWakeMs(nowMs);
+    this.#isWakeStale = false;
+  }
+
+  #queueOpensAtMs(nowMs: number): number {
+    const opensMs = this.#router.opensAtMs(nowMs);
+    // It did not let anybody go just now, whatever it says of itself.
+    return opensMs > nowMs ? opensMs : nowMs + QUEUE_RECHECK_MS;
   }
 
   /** Makes `name` active as planned; returns the new epoch, or why not. Follow it with a tick. */
@@ -407,12 +414,12 @@ export class Dispatcher {
 
   #send(call: Call, station: Station, nowMs: number): void {
     const { breaker, budget, sharedSlots } = station.parts;
-    if (call.charged === station) {
-      call.charged = undefined;
-      if (budget?.send(nowMs) === false) return this.#park(call, BUDGET_RECHECK_MS, nowMs);
+    if (call.attempts === 0) {
+      budget?.deposit(nowMs);
+      this.sent.first++;
     } else {
-      this.#refund(call);
-      if (!call.takeBooked(station)) budget?.deposit(nowMs);
+      if (!this.#isPaid(call, station, nowMs)) return this.#park(call, BUDGET_RECHECK_MS, nowMs);
+      this.sent[reasonToSend(call, station)]++;
     }
     sharedSlots?.tryTake();
     station.admission.enter(nowMs);
@@ -421,31 +428,30 @@ export class Dispatcher {
     if (nowMs >= this.roles.distrustUntilMs) station.crowding.noteSent();
     if (station.crowding.isLookDue(nowMs)) this.#lookAtCrowd(station, nowMs);
     const permit = breaker?.acquire(nowMs);
-    this.sent[call.attempts === 0 ? "first" : reasonToSend(call, station)]++;
-    const attempt: Attempt = {
-      call,
-      station,
-      number: ++call.attempts,
+    const attempt = new Attempt(call, station, {
       epoch: this.roles.epoch,
       startedMs: nowMs,
-      permit: permit === 0 ? undefined : permit,
-      isUploading: false,
-      judgedFromMs: nowMs,
-      isOverdue: false,
-      isHedged: false,
-      isAbandoned: false,
-      isMoved: false,
-      isLeft: false,
+      permit: permit === REFUSED ? undefined : permit,
       beginByMs: this.#mayAsk(call) ? nowMs + this.#usual.leaseMs(call, station) : ENDLESS,
-      place: -1,
-      context: undefined,
-    };
+    });
     call.state = RUNNING;
     if (call.out === undefined) call.out = [attempt];
     else call.out.push(attempt);
     station.out.add(attempt);
     this.#arm(call, nowMs);
     this.#actions.push({ type: "send", attempt });
+  }
+
+  /** Books an attempt at `station` that is not the first of its call; false where its budget has no room for it any more. */
+  #isPaid(call: Call, station: Station, nowMs: number): boolean {
+    const { budget } = station.parts;
+    if (call.charged === station) {
+      call.charged = undefined;
+      return budget?.send(nowMs) !== false;
+    }
+    this.#refund(call);
+    if (!call.takeBooked(station)) budget?.deposit(nowMs);
+    return true;
   }
 
   /** Is `station` to be asked what became of it? Once for each loss. */
@@ -472,12 +478,7 @@ export class Dispatcher {
     this.#leaveSlot(station);
     takeOut(attempt);
     if (end.result === "served") this.#bookServed(attempt, nowMs);
-    else {
-      this.#bookUnserved(attempt, end, nowMs);
-      const { active } = this.roles;
-      // One that was sent there although it was not active, and for no failure elsewhere, was to be compared.
-      if (attempt.number === 1 && station !== active) active.evidence.noteUnservedBeside();
-    }
+    else this.#bookUnserved(attempt, end, nowMs);
     station.admission.leave();
     if (call.state.phase === "done" || (attempt.isAbandoned && end.result !== "served")) {
       return this.#look(station, nowMs);
@@ -489,30 +490,32 @@ export class Dispatcher {
   }
 
   #leaveSlot(station: Station): void {
-    const { sharedSlots } = station.parts;
-    if (sharedSlots === undefined) return;
     // Whoever waits for the slot outside of this failover is told, which is not for this machine to do.
-    if (sharedSlots.waiting > 0) this.#actions.push({ type: "leave-slot", station });
-    else sharedSlots.giveBack();
+    if (station.parts.sharedSlots?.release() === false) this.#actions.push({ type: "leave-slot", station });
   }
 
   /** What an attempt that succeeded says about its station. */
-  #bookServed({ call, station, permit, startedMs, judgedFromMs }: Attempt, nowMs: number): void {
+  #bookServed(attempt: Attempt, nowMs: number): void {
+    const { station, permit } = attempt;
     const { admission } = station;
     const { breaker } = station.parts;
-    const tookMs = nowMs - judgedFromMs;
+    const tookMs = nowMs - attempt.judgedFromMs;
     if (admission.isTrial) admission.begin(this.#usualInFlight, nowMs);
     else this.#usualInFlight += (admission.working - this.#usualInFlight) / 64;
     station.answerTimes.add(tookMs);
-    this.#noteLeisure(call, station, Math.max(tookMs, Number.MIN_VALUE), nowMs);
-    station.evidence.noteServed(startedMs, nowMs);
-    this.#noteLoad(station, "finished", nowMs);
+    this.#noteLeisure(attempt, nowMs);
+    station.evidence.noteServed(attempt.startedMs, nowMs);
+    admission.note("finished", this.#usual.ms(station), nowMs, station.crowding);
     if (permit !== undefined) breaker?.success(permit, nowMs, tookMs > breaker.slowCallDurationMs);
   }
 
   /** What any other end of an attempt says about its station. */
-  #bookUnserved({ call, station, permit, startedMs, isAbandoned }: Attempt, end: AttemptEnd, nowMs: number): void {
+  #bookUnserved(attempt: Attempt, end: AttemptEnd, nowMs: number): void {
+    const { call, station, permit, startedMs, isAbandoned } = attempt;
     const { evidence } = station;
+    const { active } = this.roles;
+    // One that was sent there although it was not active, and for no failure elsewhere, was to be compared.
+    if (attempt.number === 1 && station !== active) active.evidence.noteUnservedBeside();
     const { breaker } = station.parts;
     const distrusted = nowMs < this.roles.distrustUntilMs;
     if (NEVER_RAN.has(end.result)) call.noteBooked(station);
@@ -542,15 +545,17 @@ export class Dispatcher {
     else breaker.release(permit, nowMs);
   }
 
-  #noteLeisure({ terms: { source } }: Call, station: Station, tookMs: number, nowMs: number): void {
+  #noteLeisure({ call, station, judgedFromMs }: Attempt, nowMs: number): void {
+    const { source } = call.terms;
     const { admission, crowding } = station;
+    // A source that was answered at once is known, too.
+    const tookMs = Math.max(nowMs - judgedFromMs, Number.MIN_VALUE);
     const { leisureSinceMs } = crowding;
-    const beforeMs = source.leisureMs(station.number, leisureSinceMs);
     // Where the limit is in force and answers are still slow, the station has become slower, and the limit is not the reason.
     // A limit that is still growing after a promotion may be the reason, as one may that follows the answer times.
     const slowMs = admission.isByDelay || !admission.isLearned ? CROWDED : FULL;
     const isCrowded = admission.isBinding(nowMs) && crowding.stretch < slowMs;
-    source.noteServed(station.number, tookMs, nowMs, isCrowded, leisureSinceMs);
+    const beforeMs = source.noteServed(station.number, tookMs, nowMs, isCrowded, leisureSinceMs);
     // The first answer of a source has nothing to be measured by.
     crowding.noteServed(tookMs, beforeMs, nowMs);
     if (crowding.isLookDue(nowMs)) this.#lookAtCrowd(station, nowMs);
@@ -605,17 +610,19 @@ export class Dispatcher {
 
   #served({ call, station, judgedFromMs }: Attempt, { settlement }: AttemptEnd, nowMs: number): void {
     // No list is made for those that failed nowhere: most.
-    if (call.visits !== undefined)
-      for (const visit of call.visits) {
-        if (visit.station !== station) this.#lostComparison(visit, nowMs);
-      }
-    else this.#compare(call, station, judgedFromMs, nowMs);
+    if (call.visits !== undefined) this.#compareVisits(call.visits, station, nowMs);
+    else if (this.roles.isAnyBlamedBeside(station)) this.#compare(call, station, judgedFromMs, nowMs);
     if (call.out !== undefined) this.#outrun(call.out, judgedFromMs, nowMs);
     if (station === this.roles.failback?.to) {
       this.roles.failback.noteServed(nowMs);
       this.#isWakeStale = true;
     }
     this.#settle(call, settlement, "answered", nowMs);
+  }
+
+  /** A call was served that had failed elsewhere before. */
+  #compareVisits(visits: readonly Visit[], server: Station, nowMs: number): void {
+    for (const visit of visits) if (visit.station !== server) this.#lostComparison(visit, nowMs);
   }
 
   /** A new call was served. Another station that serves no calls like it, which cannot be sent again, is at fault for that. */
@@ -1014,12 +1021,17 @@ export class Dispatcher {
   /** Sets the instant at which a running call is looked at again. */
   #arm(call: Call, nowMs: number): void {
     let atMs = call.answerEndsMs === undefined ? call.terms.deadline : Math.min(call.terms.deadline, call.answerEndsMs);
-    if (call.out !== undefined)
-      for (const attempt of call.out) {
-        if (attempt.isUploading || attempt.isAbandoned) continue;
-        atMs = Math.min(atMs, timeoutAtMs(attempt), this.#usual.lateAtMs(attempt));
-      }
+    const { out } = call;
+    if (out !== undefined) {
+      for (let place = 0; place < out.length; place++) atMs = Math.min(atMs, this.#lookAtMs(out[place] as Attempt));
+    }
     this.#due.set(call, atMs <= nowMs ? nowMs : atMs);
+  }
+
+  /** When `attempt` is late, or out of time. */
+  #lookAtMs(attempt: Attempt): number {
+    if (attempt.isUploading || attempt.isAbandoned) return ENDLESS;
+    return Math.min(timeoutAtMs(attempt), this.#usual.lateAtMs(attempt));
   }
 
   #fellDue(call: Call, readUntilMs: number, nowMs: number): void {
@@ -1313,11 +1325,13 @@ export class Dispatcher {
       this.#outlook.noteAnswered(nowMs);
       this.patience.noteAnswered(nowMs - call.arrivedMs);
     }
-    const { out } = call;
     this.#actions.push({ type: "settle", call, settlement });
-    if (out === undefined) return;
+    if (call.out !== undefined) this.#recallAll(call.out, settlement);
+  }
+
+  #recallAll(attempts: readonly Attempt[], settlement: Settlement): void {
     const reason = "error" in settlement && settlement.error instanceof Error ? settlement.error : GIVEN_UP;
-    for (const attempt of out) this.#recall(attempt, reason);
+    for (const attempt of attempts) this.#recall(attempt, reason);
   }
 
   #recall(attempt: Attempt, reason: Error): void {
@@ -1326,19 +1340,24 @@ export class Dispatcher {
   }
 
   #refund(call: Call): void {
-    call.charged?.parts.budget?.refund();
+    if (call.charged === undefined) return;
+    call.charged.parts.budget?.refund();
     call.charged = undefined;
   }
 
-  #noteLoad(station: Station, sign: LoadSign, nowMs: number): void {
+  #noteLoad(station: Station, sign: Exclude<LoadSign, "finished">, nowMs: number): void {
     const { admission } = station;
     const before = admission.limit;
     admission.note(sign, this.#usual.ms(station), nowMs, station.crowding);
-    if (admission.limit < before && sign !== "finished") this.#event(this.#reports.capacity(station, nowMs));
+    if (admission.limit < before) this.#event(this.#reports.capacity(station, nowMs));
   }
 
   /** Something was learned of `station`: is it in doubt now, and could it be ineligible? */
   #look(station: Station, nowMs: number): void {
+    if (this.#doubted.size > 0 || !station.isUnsuspected) this.#lookCloser(station, nowMs);
+  }
+
+  #lookCloser(station: Station, nowMs: number): void {
     if (station.isDoubted !== (this.#doubted.size > 0 && this.#doubted.has(station))) this.#tellDoubt(station, nowMs);
     if (!station.isQuestioned) return;
     this.#isWakeStale = true;
@@ -1374,8 +1393,8 @@ function reasonToSend(call: Call, station: Station): AttemptReason {
 /** Nobody waits any more for this attempt to end. */
 function takeOut(attempt: Attempt): void {
   const { call } = attempt;
-  const place = call.out?.indexOf(attempt) ?? -1;
-  if (call.out === undefined || place < 0) return;
-  if (call.out.length === 1) call.out = undefined;
-  else call.out.splice(place, 1);
+  const { out } = call;
+  if (out === undefined) return;
+  if (out.length > 1) call.out = out.filter((other) => other !== attempt);
+  else if (out[0] === attempt) call.out = undefined;
 }

@@ -249,3 +249,41 @@ test("limits that are set → are the ones that count; nonsense is refused", () 
     assert.throws(() => new StationEvidence(options), ConfigurationError);
   }
 });
+
+test("[F10] nothing is held against it → every other question has the answer that routing takes for granted", () => {
+  const random = seededRandom(SEED);
+  const pick = (below: number): number => Math.floor(random.next() * below);
+  let clearAgain = 0;
+  for (let run = 0; run < 300; run++) {
+    const evidence = new StationEvidence();
+    let wasBlamed = false;
+    for (let nowMs = 100; nowMs < 160; nowMs++) {
+      const startedMs = nowMs - pick(5);
+      const source = SOURCES[pick(3)] as object;
+      const notes = [
+        () => evidence.noteServed(startedMs, nowMs),
+        () => evidence.noteServed(startedMs, nowMs),
+        () => evidence.noteAnswer(startedMs),
+        () => evidence.noteOverloaded(source, pick(2) === 0, startedMs),
+        () => evidence.noteRefusedHereOnly(nowMs),
+        () => evidence.noteRefused(startedMs),
+        () => evidence.noteLost(startedMs),
+        () => evidence.noteFailed(source, pick(2) === 0, startedMs, nowMs),
+        () => evidence.noteFailedAlike(),
+        () => evidence.noteServedElsewhere(startedMs),
+        () => evidence.noteUnanswered(source, startedMs),
+        () => evidence.noteServedBeside(source, pick(2) === 0, nowMs),
+        () => evidence.noteOverdue(startedMs, nowMs + pick(3)),
+        () => evidence.startAfresh(nowMs),
+      ];
+      (notes[pick(notes.length)] as () => unknown)();
+      if (!evidence.isClear) wasBlamed = true;
+      else if (wasBlamed) clearAgain++;
+      if (!evidence.isClear) continue;
+      assert.deepEqual([evidence.isSuspect, evidence.isDoubted, evidence.hasUncompared], [false, false, false]);
+      assert.deepEqual([evidence.isFailing(1e9), evidence.failing(1e9), evidence.isSilent], [false, undefined, false]);
+      assert.equal(evidence.isRefusingForLoad, false);
+    }
+  }
+  assert.ok(clearAgain > 1_000, `it is often clear again after it was blamed (${clearAgain} times)`);
+});

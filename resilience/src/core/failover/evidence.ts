@@ -85,6 +85,8 @@ export class StationEvidence {
   #silentSinceMs: number = Number.POSITIVE_INFINITY;
   /** 1 for a command that another station served after this one had failed it, 0 for one served here; the newest last. */
   #verdicts: number[] = [];
+  /** Nothing at all is held against it. Kept beside the rest, because every call asks. */
+  #isClear = true;
 
   constructor(options: CommandPathOptions = {}) {
     const part = "commandPath";
@@ -97,13 +99,19 @@ export class StationEvidence {
 
   /** An attempt that was sent at `startedMs` has succeeded. */
   noteServed(startedMs: number, nowMs: number): void {
-    this.noteAnswer(startedMs);
     this.#lastServedMs = nowMs;
     this.#servedFromMs = Math.max(this.#servedFromMs, startedMs);
+    if (!this.#isClear) this.#clearBefore(startedMs);
+  }
+
+  /** An attempt that was sent at `startedMs` has succeeded: what began before it no longer counts. */
+  #clearBefore(startedMs: number): void {
+    this.noteAnswer(startedMs);
     if (this.#overloadedInRow > 0) this.#clearOverloaded();
     if (startedMs >= this.#lostSinceMs) this.#clearLost();
     if (startedMs >= this.#failedSinceMs) this.#clearFailed();
     this.#addVerdict(0);
+    this.#isClear = !this.isSuspect && this.#overloadedInRow === 0 && !this.hasUncompared;
   }
 
   /**
@@ -121,6 +129,7 @@ export class StationEvidence {
   /** A call of `source` (`wasServed`: before, and here) was refused for load. True if one of those in a row was served. */
   noteOverloaded(source: object, wasServed: boolean, startedMs: number): boolean {
     this.noteAnswer(startedMs);
+    this.#isClear = false;
     this.#overloadedInRow++;
     if (wasServed) this.#overloadsWhatItServed = true;
     if (this.#overloadedSources.size < MANY_SOURCES) this.#overloadedSources.add(source);
@@ -144,6 +153,7 @@ export class StationEvidence {
   noteRefused(startedMs: number): void {
     if (startedMs < this.#beginsMs) return;
     this.#refused++;
+    this.#isClear = false;
     this.#refusedSinceMs = Math.min(this.#refusedSinceMs, startedMs);
   }
 
@@ -151,6 +161,7 @@ export class StationEvidence {
   noteLost(startedMs: number): void {
     if (startedMs < this.#beginsMs) return;
     this.#lost++;
+    this.#isClear = false;
     this.#lostSinceMs = Math.min(this.#lostSinceMs, startedMs);
   }
 
@@ -167,6 +178,7 @@ export class StationEvidence {
       this.#lastFailed = source;
     }
     this.#lastFailedAtMs = nowMs;
+    this.#isClear = false;
     this.#failed++;
     this.#failedSinceMs = Math.min(this.#failedSinceMs, startedMs);
     this.#failedFromMs = Math.min(this.#failedFromMs, nowMs);
@@ -194,7 +206,9 @@ export class StationEvidence {
 
   /** A call of `source` is out for so long that it is worth a second attempt, which it cannot have. Its time is unknown. */
   noteUnanswered(source: object, startedMs: number): void {
-    if (startedMs >= this.#beginsMs) this.#unanswered.note(source);
+    if (startedMs < this.#beginsMs) return;
+    this.#isClear = false;
+    this.#unanswered.note(source);
   }
 
   /** Are there calls that were not served here and may be compared with new ones? */
@@ -228,6 +242,7 @@ export class StationEvidence {
   noteOverdue(startedMs: number, silentAtMs: number): void {
     if (startedMs < this.#beginsMs) return;
     this.#overdue++;
+    this.#isClear = false;
     if (this.#overdue < DOUBTED_AFTER) this.#silentAtMs = Math.max(this.#silentAtMs, silentAtMs);
     else if (this.#overdue === DOUBTED_AFTER) this.#silentSinceMs = Math.max(this.#silentAtMs, silentAtMs);
   }
@@ -235,6 +250,14 @@ export class StationEvidence {
   /** When an attempt last succeeded; `-Infinity` if never. */
   get lastServedMs(): number {
     return this.#lastServedMs;
+  }
+
+  /**
+   * Is nothing held against the station, so that it is neither in doubt nor failing, and nothing is to be compared? It may
+   * still be false for a while after that: until the station serves the next call.
+   */
+  get isClear(): boolean {
+    return this.#isClear;
   }
 
   /** Is something held against the station? */
@@ -325,6 +348,7 @@ export class StationEvidence {
     this.noteAnswer();
     this.#clearOverloaded();
     this.#verdicts = [];
+    this.#isClear = true;
   }
 
   /** It failed: that it served before is no reason any more to send it more than a trial. */
@@ -367,6 +391,7 @@ export class StationEvidence {
   /** A window of successes alone is the common case, and costs nothing. */
   #addVerdict(verdict: 0 | 1): void {
     if (verdict === 0 && this.#verdicts.length === 0) return;
+    this.#isClear = false;
     this.#verdicts.push(verdict);
     if (this.#verdicts.length > VERDICTS) this.#verdicts.shift();
     if (verdict === 0 && this.#lostVerdicts() === 0) this.#verdicts = [];

@@ -8,6 +8,7 @@ import type { OverloadFigures } from "./events.ts";
 /** How a call ended. */
 export type CallOutcome = "answered" | "failed" | "refused" | "expired" | "hungUp";
 
+const OUTCOMES = ["answered", "failed", "refused", "expired", "hungUp"] as const;
 const WINDOW_MS = 1_000;
 const REPEAT_MS = 10_000;
 /** Less than this share of the calls that end: the system works for nobody. */
@@ -21,11 +22,14 @@ export class GoodputWatch {
   readonly #counts: Record<CallOutcome, number> = { answered: 0, failed: 0, refused: 0, expired: 0, hungUp: 0 };
   #isCollapsed = false;
   #toldAtMs: number = Number.NEGATIVE_INFINITY;
-  #totals: Record<CallOutcome, number> = { answered: 0, failed: 0, refused: 0, expired: 0, hungUp: 0 };
+  /** How calls ended before this second. */
+  readonly #before: Record<CallOutcome, number> = { answered: 0, failed: 0, refused: 0, expired: 0, hungUp: 0 };
 
   /** How calls have ended since the start. */
   get totals(): Readonly<Record<CallOutcome, number>> {
-    return this.#totals;
+    const totals = { ...this.#before };
+    for (const outcome of OUTCOMES) totals[outcome] += this.#counts[outcome];
+    return totals;
   }
 
   /** Is goodput collapsed, as far as the last full second says? */
@@ -44,12 +48,12 @@ export class GoodputWatch {
 
   noteEnded(outcome: CallOutcome): void {
     this.#counts[outcome]++;
-    this.#totals[outcome]++;
   }
 
   /** The call that has just ended as hung up was broken off by its own caller, who did not wait for an answer yet. */
   noteNotAwaited(): void {
     this.#counts.hungUp--;
+    this.#before.hungUp++;
   }
 
   /** What there is to be told by `nowMs`, if a second is over. */
@@ -88,7 +92,10 @@ export class GoodputWatch {
     };
     this.#sinceMs = nowMs;
     this.#offered = 0;
-    for (const outcome of Object.keys(counts) as CallOutcome[]) counts[outcome] = 0;
+    for (const outcome of OUTCOMES) {
+      this.#before[outcome] += counts[outcome];
+      counts[outcome] = 0;
+    }
     return figures;
   }
 }

@@ -49,7 +49,10 @@ export class Lull {
 
   /** Should calls be held back? `usualMs`: how long the station usually takes to answer. */
   isOn(usualMs: number, nowMs: number): boolean {
-    if (this.#sent < MISSING || this.#outThen === 0) return false;
+    return this.#sent >= MISSING && this.#outThen > 0 && this.#isSilent(usualMs, nowMs);
+  }
+
+  #isSilent(usualMs: number, nowMs: number): boolean {
     const silentMs = nowMs - this.#answeredAtMs;
     if (silentMs * this.#outThen < MISSING * usualMs || silentMs < LONGER * this.#longestMs) return false;
     return nowMs < this.endsAtMs(usualMs);

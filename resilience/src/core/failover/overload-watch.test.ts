@@ -1,8 +1,11 @@
 /** What is a lasting overload, and what is not: by the rates of calls that come and of calls that are answered. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { seededRandom } from "../random.ts";
+import { RateWindow } from "../rate-window.ts";
 import { OverloadWatch } from "./overload-watch.ts";
 
+const SEED: string = process.env["SEED"] ?? "27020035";
 const USUAL_MS = 80;
 
 /** Calls come and are answered at even rates from 0 until `untilMs`; returns the watch. */
@@ -103,4 +106,18 @@ test("[F11] what is answered in a second counts, once calls have waited for a se
 
 test("[F11] how long a call may wait in a lasting overload → one answer time, and never less than 50 ms", () => {
   assert.deepEqual([new OverloadWatch().standingMs(5), new OverloadWatch().standingMs(80)], [50, 80]);
+});
+
+test("[F11] answers at any instants → as many in the last second as a window counts that is told each at once", () => {
+  const random = seededRandom(SEED);
+  const watch = new OverloadWatch();
+  const window = new RateWindow(1_000, 40, 1);
+  for (let nowMs = 0; nowMs < 20_000; nowMs += random.next() ** 4 * 200) {
+    if (random.next() < 0.5) watch.noteOffered(nowMs);
+    else {
+      watch.noteAnswered(nowMs);
+      window.add(0, nowMs);
+    }
+    if (random.next() < 0.1) assert.equal(watch.answeredPerSecond(nowMs), window.total(0, nowMs), `at ${nowMs}`);
+  }
 });

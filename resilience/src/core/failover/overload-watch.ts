@@ -26,28 +26,48 @@ const CLEAR_RATIO = 1.1;
 const MIN_STANDING_MS = 50;
 /** Slices of the windows: totals are a fortieth too low at most. */
 const SLICES = 40;
+/** A slice of the shorter window lies within one of the longer. */
+const SLICE_MS = FLOW_WINDOW_MS / SLICES;
 const OFFERED = 0;
 const ANSWERED = 1;
 
 export class OverloadWatch {
   readonly #flow = new RateWindow(FLOW_WINDOW_MS, SLICES, 2);
   readonly #balance = new RateWindow(LASTING_MS, SLICES, 2);
+  /** What is counted in neither yet, and until when it belongs to one slice of both: two counts a call instead of four. */
+  #offered = 0;
+  #answered = 0;
+  #countedFromMs = 0;
+  #countedUntilMs: number = Number.NEGATIVE_INFINITY;
   #isLasting = false;
   /** When somebody last asked, because calls wait. */
   #askedAtMs: number = Number.NEGATIVE_INFINITY;
 
   noteOffered(nowMs: number): void {
-    this.#flow.add(OFFERED, nowMs);
-    this.#balance.add(OFFERED, nowMs);
+    if (nowMs >= this.#countedUntilMs) this.#count(nowMs);
+    this.#offered++;
   }
 
   noteAnswered(nowMs: number): void {
-    this.#flow.add(ANSWERED, nowMs);
-    this.#balance.add(ANSWERED, nowMs);
+    if (nowMs >= this.#countedUntilMs) this.#count(nowMs);
+    this.#answered++;
+  }
+
+  /** Puts what has come since the last time into the windows; what comes from now on belongs to the slice of `nowMs`. */
+  #count(nowMs: number): void {
+    for (const window of [this.#flow, this.#balance]) {
+      if (this.#offered > 0) window.add(OFFERED, this.#countedFromMs, this.#offered);
+      if (this.#answered > 0) window.add(ANSWERED, this.#countedFromMs, this.#answered);
+    }
+    this.#offered = 0;
+    this.#answered = 0;
+    this.#countedFromMs = nowMs;
+    this.#countedUntilMs = (Math.floor(nowMs / SLICE_MS) + 1) * SLICE_MS;
   }
 
   /** Calls answered in the last second. */
   answeredPerSecond(nowMs: number): number {
+    this.#count(nowMs);
     return this.#flow.total(ANSWERED, nowMs);
   }
 
@@ -62,6 +82,7 @@ export class OverloadWatch {
    * (`begunAtMs`). A station that answers nothing at all is no measure.
    */
   isLasting(queuedSinceMs: number, begunAtMs: number, usualMs: number, nowMs: number): boolean {
+    this.#count(nowMs);
     if (nowMs - this.#askedAtMs > LASTING_MS) this.#isLasting = false;
     this.#askedAtMs = nowMs;
     const fromMs = this.#isLasting ? begunAtMs : Math.max(queuedSinceMs, begunAtMs);

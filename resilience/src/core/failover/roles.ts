@@ -81,6 +81,15 @@ export class Roles {
     return false;
   }
 
+  /** Is anything at all held against a station besides `station`? Asked with every answer. */
+  isAnyBlamedBeside(station: Station): boolean {
+    for (let place = 0; place < this.stations.length; place++) {
+      const other = this.stations[place] as Station;
+      if (!other.evidence.isClear && other !== station) return true;
+    }
+    return false;
+  }
+
   /** Has every station assessed, and says what follows from it, if anything. */
   decide(nowMs: number): FailoverDecision | undefined {
     if (!this.isRunning) return undefined;

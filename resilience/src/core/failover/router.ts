@@ -29,9 +29,16 @@ export class Router {
 
   /** The station that takes `call` now; undefined where it has to wait. */
   route(call: Call, nowMs: number): Station | undefined {
+    const { active, failback } = this.#roles;
+    if (!this.#roles.isLeaseHeld(nowMs)) return undefined;
+    // So it is for nearly every call; what follows otherwise is for the others.
+    if (failback === undefined && active.isWell(nowMs) && active.admits(nowMs)) return active;
+    return this.#routeWithCare(call, nowMs);
+  }
+
+  #routeWithCare(call: Call, nowMs: number): Station | undefined {
     const roles = this.#roles;
     const { active, failback } = roles;
-    if (!roles.isLeaseHeld(nowMs)) return undefined;
     if (failback?.takes(call) === true && failback.to.admits(nowMs)) return failback.to;
     if (roles.isUsable(active, nowMs)) {
       if (!active.isDoubted) {

@@ -122,6 +122,15 @@ export class Station {
     return !this.isCircuitOpen(nowMs);
   }
 
+  /**
+   * Is nothing held against it, as the active one? Then it is usable and not in doubt. Most calls need no other answer, and
+   * this one is cheaper.
+   */
+  isWell(nowMs: number): boolean {
+    if (!this.evidence.isClear || this.liveness === "down" || this.maintenance !== undefined) return false;
+    return nowMs >= this.#cooldownUntilMs && this.parts.breaker?.isClosed !== false;
+  }
+
   /** Should new calls go elsewhere for the moment, if they can? */
   get isDoubted(): boolean {
     return this.evidence.isDoubted;
@@ -250,6 +259,11 @@ export class Station {
   /** Is anything held against it, or was something when it was assessed? */
   get isQuestioned(): boolean {
     return this.#assessedFailing || this.evidence.isSuspect || this.parts.breaker?.isClosed === false;
+  }
+
+  /** Is neither anything held against it, nor was something when it was assessed? Most answers leave it so. */
+  get isUnsuspected(): boolean {
+    return this.evidence.isClear && !this.#assessedFailing && this.parts.breaker?.isClosed !== false;
   }
 
   /** Could the assessment be another one than the last, by what calls have shown since? Cheap: asked after every failure. */

@@ -18,7 +18,7 @@ const LATENESS_MS = 10;
 const MAX_KEPT = 2_048;
 
 export class TokenBucket {
-  #ratePerSecond: number;
+  #ratePerSecond = 0;
   #fullAtMs: number = Number.NEGATIVE_INFINITY;
   /** Instants of the last calls, as a ring; undefined where the rate is too high for that, or changes. */
   readonly #sentAtMs: Float64Array | undefined;
@@ -69,7 +69,7 @@ export class TokenBucket {
 
   /** May a call go now? */
   allows(nowMs: number): boolean {
-    return nowMs >= this.nextMs;
+    return this.#ratePerSecond === Number.POSITIVE_INFINITY || nowMs >= this.nextMs;
   }
 
   /** A call goes now. */

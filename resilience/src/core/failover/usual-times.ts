@@ -41,9 +41,14 @@ export class UsualTimes {
 
   /** How long `station` usually takes; one that has served nobody yet is taken to be as quick as the others. */
   ms(station: Station): number {
-    let { usualMs } = station.answerTimes;
-    if (usualMs === 0) for (const other of this.#roles.stations) usualMs = Math.max(usualMs, other.answerTimes.usualMs);
-    return usualMs;
+    const { usualMs } = station.answerTimes;
+    return usualMs === 0 ? this.#slowestUsualMs() : usualMs;
+  }
+
+  #slowestUsualMs(): number {
+    let slowestMs = 0;
+    for (const { answerTimes } of this.#roles.stations) slowestMs = Math.max(slowestMs, answerTimes.usualMs);
+    return slowestMs;
   }
 
   /** How long a call needs from now on, if the active station takes it. */
@@ -52,23 +57,29 @@ export class UsualTimes {
   }
 
   /** When an attempt becomes overdue, or, once it is, worth a second one; `Infinity` once it is both. */
-  lateAtMs({ station, call, judgedFromMs, isOverdue, isHedged }: Attempt): number {
-    if (isHedged) return ENDLESS;
+  lateAtMs(attempt: Attempt): number {
+    if (attempt.isHedged) return ENDLESS;
+    const { station, call, judgedFromMs } = attempt;
     const { source } = call.terms;
+    const ownMs = station.answerTimes.overdueAfterMs;
+    const isUsual = source.isKnown && ownMs < ENDLESS && !attempt.isOverdue;
+    let afterMs = isUsual ? ownMs : this.#lateAfterMs(attempt);
+    if (source.isKnown) afterMs = Math.max(afterMs, source.overdueAfterMs);
+    return Math.max(judgedFromMs + afterMs, this.#roles.distrustUntilMs);
+  }
+
+  /** How long an attempt may be out by its station alone, whatever its source needs. */
+  #lateAfterMs({ station, call, isOverdue }: Attempt): number {
     const usual = this.#timesOf(station);
     const { overdueAfterMs } = usual;
     const ratio = usual === station.answerTimes ? 1 : STRANGER_RATIO;
-    let afterMs: number;
-    if (source.isKnown && overdueAfterMs < ENDLESS) {
+    if (call.terms.source.isKnown && overdueAfterMs < ENDLESS) {
       // Nothing is to be hoped for from a station that is silent: what is overdue there goes elsewhere at once.
       const isPatient = isOverdue && !station.evidence.isSilent;
-      afterMs = (isPatient ? usual.hedgeAfterMs : overdueAfterMs) * ratio;
-    } else {
-      afterMs = Math.max(this.strangerAfterMs, this.ms(station) * STRANGER_RATIO);
-      if (overdueAfterMs < ENDLESS) afterMs = Math.max(afterMs, usual.hedgeAfterMs * ratio);
+      return (isPatient ? usual.hedgeAfterMs : overdueAfterMs) * ratio;
     }
-    if (source.isKnown) afterMs = Math.max(afterMs, source.overdueAfterMs);
-    return Math.max(judgedFromMs + afterMs, this.#roles.distrustUntilMs);
+    const afterMs = Math.max(this.strangerAfterMs, this.ms(station) * STRANGER_RATIO);
+    return overdueAfterMs < ENDLESS ? Math.max(afterMs, usual.hedgeAfterMs * ratio) : afterMs;
   }
 
   /**

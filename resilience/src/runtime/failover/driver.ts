@@ -4,12 +4,13 @@
  * from each is done before the next: operations are run, promises settled, listeners told. All of these may call back
  * in; what they cause is queued, so no input ever arrives in the middle of another.
  */
+import type { BreakerMachine } from "../../core/breaker.ts";
+import type { Deadline } from "../../core/deadline.ts";
 import { StaleEpochError } from "../../core/errors.ts";
-import { type Attempt, type AttemptEnd, Call } from "../../core/failover/call.ts";
-import { CallSource } from "../../core/failover/call-sources.ts";
+import type { Attempt, AttemptEnd, Call } from "../../core/failover/call.ts";
 import type { DispatchAction, Dispatcher, DispatchInput } from "../../core/failover/dispatch.ts";
 import type { FailoverEvent } from "../../core/failover/events.ts";
-import type { Judgement } from "../../core/outcome.ts";
+import type { Classifier, Judgement } from "../../core/outcome.ts";
 import { wasConnectionLost } from "../../core/outcome.ts";
 import { ambientDeadline, runUnder } from "../ambient-deadline.ts";
 import { judgeResult, judgeThrown } from "../booking.ts";
@@ -17,10 +18,11 @@ import type { CircuitBreaker } from "../breaker.ts";
 import type { Clock } from "../clock.ts";
 import { guarded, type Listeners } from "../listeners.ts";
 import type { StationHandle } from "./create-stations.ts";
+import { callExamples, NOBODY } from "./examples.ts";
 import type { NamedStation } from "./options.ts";
 import type { OutcomeQuery } from "./outcome-query.ts";
 import type { Prober } from "./prober.ts";
-import { FailoverAttempt, FailoverRequest, type RequestOwner } from "./request.ts";
+import { FailoverAttempt, type FailoverRequest, type RequestOwner } from "./request.ts";
 
 export interface DriverOptions<S extends NamedStation> {
   readonly clock: Clock;
@@ -29,11 +31,11 @@ export interface DriverOptions<S extends NamedStation> {
   readonly stations: readonly StationHandle<S>[];
   readonly query: OutcomeQuery<S> | undefined;
   readonly listeners: Listeners<FailoverEvent>;
+  /** To be kept for as long as the driver is. */
+  readonly examples: readonly unknown[];
 }
 
 type Input = DispatchInput | ((nowMs: number) => void);
-/** No call has this id. */
-const NOBODY = 0;
 const TICK: DispatchInput = { type: "tick", lateByMs: 0 };
 
 export class FailoverDriver<S extends NamedStation> implements RequestOwner {
@@ -44,6 +46,8 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   readonly #listeners: Listeners<FailoverEvent>;
   prober: Prober<S> | undefined = undefined;
   readonly #breakers: readonly CircuitBreaker[];
+  /** Their machines, in the same order: asked after every step. */
+  readonly #circuits: readonly BreakerMachine[];
   #inputs: Input[] = [];
   #isBusy = false;
   /** When to look next; the timer is set for then, or for an earlier instant. */
@@ -53,7 +57,7 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   /** Id of the call whose caller is on the stack: its first attempt runs right there. */
   #entering = NOBODY;
   readonly #onTimer = (): void => this.#wake();
-  /** @internal See {@link examples}. */
+  /** @internal See `examples.ts`. */
   readonly examples: readonly unknown[];
 
   constructor(options: DriverOptions<S>) {
@@ -61,9 +65,10 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     this.#dispatcher = options.dispatcher;
     this.#stations = options.stations;
     this.#breakers = options.stations.map(({ parts }) => parts.breaker).filter((breaker) => breaker !== undefined);
+    this.#circuits = this.#breakers.map(({ machine }) => machine);
     this.#query = options.query;
     this.#listeners = options.listeners;
-    this.examples = examples(this);
+    this.examples = [...options.examples, ...callExamples<S>(this)];
   }
 
   /** Takes an input, and does what follows; later, if something is being done already. */
@@ -104,8 +109,23 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     this.#isBusy = true;
     let nowMs = startedMs;
     try {
-      this.#performOwn(actions);
+      this.#performAll(actions);
       this.#announce();
+      if (this.#inputs.length > 0) {
+        empty(actions);
+        nowMs = this.#takeInputs();
+      }
+    } finally {
+      empty(actions);
+      this.#isBusy = false;
+    }
+    this.#arm(nowMs);
+  }
+
+  /** Takes all inputs, those that come meanwhile too; returns when it took the last one. */
+  #takeInputs(): number {
+    let nowMs = 0;
+    try {
       for (let place = 0; place < this.#inputs.length; place++) {
         nowMs = this.clock.nowMs();
         const input = this.#inputs[place] as Input;
@@ -114,28 +134,20 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
         this.#announce();
       }
     } finally {
-      if (this.#inputs.length > 0) this.#inputs = [];
-      this.#isBusy = false;
+      this.#inputs = [];
     }
-    this.#arm(nowMs);
+    return nowMs;
   }
 
   #announce(): void {
-    for (const breaker of this.#breakers) if (breaker.machine.hasTransitions) breaker.announce();
+    for (let place = 0; place < this.#circuits.length; place++) {
+      if ((this.#circuits[place] as BreakerMachine).hasTransitions)
+        (this.#breakers[place] as CircuitBreaker).announce();
+    }
   }
 
   #performAll(actions: readonly DispatchAction[]): void {
     for (let place = 0; place < actions.length; place++) this.#perform(actions[place] as DispatchAction);
-  }
-
-  /** Does `actions`, and empties the list: it is the dispatcher's own, which uses it again. */
-  #performOwn(actions: DispatchAction[]): void {
-    try {
-      this.#performAll(actions);
-    } finally {
-      // From the end: a length of 0 would free its memory, to be taken again by the next call.
-      while (actions.length > 0) actions.pop();
-    }
   }
 
   /** One look, at the next instant at which something falls due. One that comes too early does no harm. */
@@ -172,17 +184,15 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     this.input({ type: "tick", lateByMs: nowMs - dueAtMs });
   }
 
+  /** The two actions that every call makes come first, and the others are kept out of their way. */
   #perform(action: DispatchAction): void {
+    if (action.type === "send") this.#send(action.attempt);
+    else if (action.type === "settle") requestOf<S>(action.call).settle(action.settlement);
+    else this.#performRare(action);
+  }
+
+  #performRare(action: Exclude<DispatchAction, { type: "send" | "settle" }>): void {
     switch (action.type) {
-      case "send":
-        return this.#send(action.attempt);
-      case "settle": {
-        const request = requestOf<S>(action.call);
-        request.signal?.removeEventListener("abort", request);
-        if ("value" in action.settlement) request.resolve(action.settlement.value);
-        else request.reject(action.settlement.error);
-        return;
-      }
       case "recall": {
         const { attempt, reason } = action;
         return guarded(() => (attempt.context as FailoverAttempt<S> | undefined)?.giveUp(reason));
@@ -220,7 +230,10 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
       this.#entering = NOBODY;
       return request.operation(context);
     }
-    const { deadline } = call;
+    return this.#runLater(request, context, call.deadline);
+  }
+
+  #runLater(request: FailoverRequest<S, unknown>, context: FailoverAttempt<S>, deadline: Deadline): unknown {
     // Started by another call's end or by a timer, an attempt still belongs to its own caller, and is under no deadline but its own.
     return request.runInAsyncScope(() =>
       ambientDeadline() < deadline ? runUnder(deadline, () => request.operation(context)) : request.operation(context),
@@ -228,12 +241,9 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   }
 
   #answered(attempt: FailoverAttempt<S>, value: unknown): void {
-    const settlement = { value };
     const { classify } = this.#handle(attempt.record.station.number).parts;
-    if (classify?.result === undefined) return this.#ended(attempt, { result: "served", settlement });
-    const judged = judgeResult(classify, value);
-    const isJudgement = "outcome" in judged;
-    this.#ended(attempt, isJudgement ? endFrom(judged, settlement) : { result: "failed", settlement: judged });
+    if (classify?.result === undefined) return this.#ended(attempt, { result: "served", settlement: { value } });
+    this.#ended(attempt, endFromResult(classify, value));
   }
 
   #threw(attempt: FailoverAttempt<S>, error: unknown): void {
@@ -257,23 +267,18 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   }
 }
 
-/**
- * One object of each class that calls are made of. V8 drops the code it has optimised for a class when a full collection
- * finds no object of it alive, which is so whenever no call is in flight: the next calls would be several times as slow,
- * and take half as much memory again. (Fractions, because a field that held whole numbers only makes another class to V8.)
- */
-function examples<S extends NamedStation>(owner: RequestOwner): readonly unknown[] {
-  const source = new CallSource(1);
-  const terms = { deadline: 0.5, idempotencyKey: undefined, isRepeatable: true, isIdempotent: true, source };
-  const nothing = (): void => {};
-  const request = new FailoverRequest<S, unknown>(owner, nothing, undefined, nothing, nothing);
-  const call = new Call(NOBODY, terms, 0.5, request);
-  call.dueAtMs = 0.5;
-  return [call, new FailoverAttempt({} as Attempt, {} as S, "primary", owner)];
+/** The list is the dispatcher's own, which uses it again. From the end: a length of 0 would free its memory. */
+function empty(actions: DispatchAction[]): void {
+  while (actions.length > 0) actions.pop();
 }
 
 function requestOf<S>(call: Call): FailoverRequest<S, unknown> {
   return call.request as FailoverRequest<S, unknown>;
+}
+
+function endFromResult(classify: Classifier<unknown>, value: unknown): AttemptEnd {
+  const judged = judgeResult(classify, value);
+  return "outcome" in judged ? endFrom(judged, { value }) : { result: "failed", settlement: judged };
 }
 
 function endFrom({ outcome, retryAfterMs, retry }: Judgement, settlement: AttemptEnd["settlement"]): AttemptEnd {

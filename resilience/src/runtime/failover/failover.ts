@@ -25,6 +25,7 @@ import { LivenessSupervisor } from "../supervisor.ts";
 import { systemClock } from "../system-clock.ts";
 import { createStations, type StationHandle } from "./create-stations.ts";
 import { FailoverDriver } from "./driver.ts";
+import { stationExamples } from "./examples.ts";
 import type { FailoverOperation } from "./operation.ts";
 import type { FailoverOptions, FailoverStatus, NamedStation, StationStatus } from "./options.ts";
 import { OutcomeQuery } from "./outcome-query.ts";
@@ -56,6 +57,7 @@ export class PrimaryBackupFailover<S extends NamedStation> {
     this.#options = options;
     this.#clock = options.clock ?? (options.detector instanceof ClockedDetector ? options.detector.clock : systemClock);
     this.#deadlineMs = checked(PART, "deadlineMs", options.deadlineMs ?? NO_DEADLINE, { ...WAIT_MS, aboveMin: true });
+    const examples = stationExamples();
     this.#stations = createStations(options, this.#clock);
     this.#sources = new CallSources(this.#stations.length);
     this.#noSource = this.#sources.of("");
@@ -67,7 +69,7 @@ export class PrimaryBackupFailover<S extends NamedStation> {
       resendsKeyed: (options.ambiguousKeyed ?? "resend") === "resend",
       canAsk: options.keyStatus !== undefined,
     });
-    this.#driver = this.#makeDriver();
+    this.#driver = this.#makeDriver(examples);
     this.#supervisor = this.#makeSupervisor();
     for (const { parts, station } of this.#stations) {
       parts.breaker?.onTransition((transition) => {
@@ -259,7 +261,7 @@ export class PrimaryBackupFailover<S extends NamedStation> {
     });
   }
 
-  #makeDriver(): FailoverDriver<S> {
+  #makeDriver(examples: readonly unknown[]): FailoverDriver<S> {
     const { keyStatus, keyStatusTimeoutMs, probe, probeIntervalMs } = this.#options;
     const query =
       keyStatus === undefined ? undefined : new OutcomeQuery<S>(this.#clock, keyStatusTimeoutMs ?? 250, keyStatus);
@@ -269,6 +271,7 @@ export class PrimaryBackupFailover<S extends NamedStation> {
       stations: this.#stations,
       query,
       listeners: this.#listeners,
+      examples,
     });
     const intervalMs = checked(PART, "probeIntervalMs", probeIntervalMs ?? 1_000, DURATION_MS);
     if (probe !== undefined) {

@@ -5,7 +5,7 @@
 import { AsyncResource, executionAsyncId } from "node:async_hooks";
 import type { Deadline } from "../../core/deadline.ts";
 import { timeLeftMs } from "../../core/deadline.ts";
-import type { Attempt, Call } from "../../core/failover/call.ts";
+import type { Attempt, Call, Settlement } from "../../core/failover/call.ts";
 import type { Clock } from "../clock.ts";
 import type { FailoverContext, FailoverOperation } from "./operation.ts";
 
@@ -40,6 +40,13 @@ export class FailoverRequest<S, R> extends AsyncResource {
     this.signal = signal;
     this.resolve = resolve;
     this.reject = reject;
+  }
+
+  /** Its end. */
+  settle(settlement: Settlement): void {
+    if (this.signal !== undefined) this.signal.removeEventListener("abort", this);
+    if ("value" in settlement) this.resolve(settlement.value as R);
+    else this.reject(settlement.error);
   }
 
   /** The caller's signal was aborted. (It listens itself: no closure a call.) */

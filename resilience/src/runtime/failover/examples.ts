@@ -1,0 +1,55 @@
+/**
+ * Objects that are made for V8 alone, so that calls stay as quick as they have become. It compiles code for the classes that
+ * the code has met, and throws it away where one of them turns out to be another: when a field that has held only whole
+ * numbers gets a fraction (some do after half a second, some at the first promotion), or when a full collection finds no
+ * object of a class alive, which is so of calls whenever none is in flight. The next calls would be several times as slow,
+ * and take half as much memory again. So one object of each class is kept, and the numbers in it are fractions.
+ */
+import { Admission } from "../../core/failover/admission.ts";
+import { AnswerTimes } from "../../core/failover/answer-times.ts";
+import { Attempt, Call } from "../../core/failover/call.ts";
+import { CallSource } from "../../core/failover/call-sources.ts";
+import { Crowding } from "../../core/failover/crowding.ts";
+import { Lull } from "../../core/failover/lull.ts";
+import type { Station } from "../../core/failover/station.ts";
+import type { NamedStation } from "./options.ts";
+import { FailoverAttempt, FailoverRequest, type RequestOwner } from "./request.ts";
+
+/** No call has this id. */
+export const NOBODY = 0;
+
+/** One object of each class that calls are made of. */
+export function callExamples<S extends NamedStation>(owner: RequestOwner): readonly unknown[] {
+  const source = new CallSource(1);
+  source.noteServed(0, 0.5, 0.5);
+  const terms = { deadline: 0.5, idempotencyKey: undefined, isRepeatable: true, isIdempotent: true, source };
+  const nothing = (): void => {};
+  const request = new FailoverRequest<S, unknown>(owner, nothing, undefined, nothing, nothing);
+  const call = new Call(NOBODY, terms, 0.5, request);
+  call.dueAtMs = 0.5;
+  const attempt = new Attempt(call, {} as Station, { epoch: 1, startedMs: 0.5, permit: 1, beginByMs: 0.5 });
+  return [call, attempt, new FailoverAttempt(attempt, {} as S, "primary", owner)];
+}
+
+/**
+ * What a station is judged by, after a few calls that were served and refused at odd times. To be made before the stations,
+ * which are then of the same classes to V8 from the first.
+ */
+export function stationExamples(): readonly unknown[] {
+  const admission = new Admission();
+  const crowding = new Crowding();
+  const lull = new Lull();
+  const times = new AnswerTimes();
+  admission.begin(1.5, 0.5, 0.5, 0.5);
+  crowding.restart(0.5);
+  for (let nowMs = 0.5; nowMs < 5_000; nowMs += 150.25) {
+    admission.note("finished", 10.25, nowMs, crowding);
+    admission.note("overloaded", 10.25, nowMs, crowding);
+    crowding.noteSent();
+    crowding.noteServed(30.25, 20.25, nowMs);
+    crowding.look(1.25, 1, nowMs);
+    lull.noteEnded(1, nowMs);
+    times.add(10.25);
+  }
+  return [admission, crowding, lull, times];
+}
