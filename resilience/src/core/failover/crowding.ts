@@ -36,8 +36,6 @@ const CLEAR_RATIO = 1.2;
 const LASTING_ROUNDS = 2;
 const LASTING_RATIO = 1.1;
 const NONE = { sent: 0, ended: 0, forMs: 0 };
-/** What a call took there so shortly before it began to serve is what it takes at leisure: nobody waited for it then. */
-const LEISURE_KEPT_MS = 5_000;
 const RATE_ANSWERS = 16;
 const RATE_MS = 1_000;
 /** The best rate is halved in so long: a station may have become smaller. */
@@ -163,14 +161,14 @@ export class Crowding implements Crowd {
     return nowMs < this.#busyUntilMs;
   }
 
-  /** What it took at leisure before this may be another time now: it rested then. */
+  /** When it began to serve: what it took at leisure before may be another time now. */
   get leisureSinceMs(): number {
     return this.#leisureSinceMs;
   }
 
   /** It begins to serve: what it did before it rested says nothing of now. */
   restart(nowMs: number): void {
-    this.#leisureSinceMs = nowMs - LEISURE_KEPT_MS;
+    this.#leisureSinceMs = nowMs;
     this.#stretch = 1;
     this.#answeredStretch = 1;
     this.#bestPerMs = 0;
