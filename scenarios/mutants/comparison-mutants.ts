@@ -8,14 +8,6 @@ const FAILOVER = "resilience/src/core/failover";
 
 export const COMPARISON_MUTANTS: readonly Mutant[] = [
   {
-    name: "compared-for-ever",
-    bug: "a command that was not served is compared with new ones again and again",
-    file: `${FAILOVER}/uncompared.ts`,
-    edits: [{ find: "    this.#count--;\n", replace: "" }],
-    invariants: ["comparisons-are-few"],
-    scenario: "wide-swarm",
-  },
-  {
     name: "compared-beside-others",
     bug: "a new command is compared at a station where others are out",
     file: `${FAILOVER}/router.ts`,
@@ -89,17 +81,5 @@ export const COMPARISON_MUTANTS: readonly Mutant[] = [
       },
     ],
     invariants: ["failback-holds-down"],
-  },
-  {
-    name: "canary-unanswered",
-    bug: "a failback goes on although its first command is not answered in time and another station answers it",
-    file: `${FAILOVER}/dispatch.ts`,
-    edits: [
-      {
-        find: "if (station === failback?.to && failback.isCanary && (isHedged || isOverdue)) {",
-        replace: "if (station === failback?.to && failback.isCanary && isHedged && isOverdue && isMoved) {",
-      },
-    ],
-    invariants: ["failback-is-given-up", "goodput-comes-back", "serves-after-heal"],
   },
 ];
