@@ -38,3 +38,21 @@ test("served again after 5 s → violated", async () => {
 test("only one station was gone → not judged", async () => {
   assert.deepEqual(await violated(["primary"], 25_000), []);
 });
+
+test("above capacity, those who came before are answered, and who comes meanwhile is refused → nothing is wrong; no answers → violated", async () => {
+  for (const [servedFor, expected] of [
+    [2, []],
+    [8, ["outage-of-all-ends"]],
+  ] as const) {
+    const made = new HandMade(widePlan({ faults: ["primary", "backup"].map(gone) }), outageOfAll);
+    for (let sent = 0; sent < 400; sent++) {
+      const atMs = 15_000 + 25 * sent;
+      await made.at(atMs);
+      const sending = made.begins(made.command());
+      const isQueued = atMs < 18_000 && sent % servedFor === 0;
+      made.world.at(atMs + (isQueued ? 3_000 : 1), () => made.finishes(sending, isQueued ? "served" : "refused"));
+    }
+    await made.at(80_000);
+    assert.deepEqual(made.violated, expected);
+  }
+});

@@ -1,7 +1,8 @@
 /**
  * `outage-of-all-ends`: all stations of a group were gone at the same time (crashed, without power), and at least one is
  * back. From 3 s to 5 s after that, at least half of the sendings succeed, or half of the capacity if more is offered: a
- * station that is heard again is used again, whatever was refused while it was gone.
+ * station that is heard again is used again, whatever was refused while it was gone. Above capacity successes are counted by
+ * when they come, as in `goodput-comes-back`: those that were sent before wait in a queue, and who comes meanwhile is refused.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver } from "../fleet/observer.ts";
@@ -29,6 +30,8 @@ interface Window {
   readonly judgedAtMs: number;
   offered: number;
   good: number;
+  /** Successes within that time, also of what was sent before. */
+  answered: number;
 }
 
 export function outageOfAll(fleet: Fleet): FleetObserver {
@@ -42,12 +45,18 @@ export function outageOfAll(fleet: Fleet): FleetObserver {
     sendingEnded(sending) {
       for (const window of windows) {
         const { command, atMs } = sending;
-        if (command.group !== window.stretch.group || atMs < window.fromMs || atMs > window.untilMs) continue;
+        if (command.group !== window.stretch.group) continue;
+        if (isGood(sending) && isWithin(window, world.nowMs)) window.answered++;
+        if (!isWithin(window, atMs)) continue;
         window.offered++;
         if (isGood(sending)) window.good++;
       }
     },
   };
+}
+
+function isWithin({ fromMs, untilMs }: Window, atMs: number): boolean {
+  return atMs >= fromMs && atMs <= untilMs;
 }
 
 /** The counters for the time after an outage of all stations; undefined if `stretch` does not follow one. */
@@ -63,7 +72,7 @@ function windowOf(fleet: Fleet, stretch: Stretch): Window | undefined {
     notJudged(fleet.world, INVARIANT, why);
     return undefined;
   }
-  return { stretch, fromMs, untilMs, judgedAtMs, offered: 0, good: 0 };
+  return { stretch, fromMs, untilMs, judgedAtMs, offered: 0, good: 0, answered: 0 };
 }
 
 /** Were the processes gone, so that nothing that was sent to them is left there? */
@@ -74,13 +83,16 @@ function wereGone(fleet: Fleet, { group, fromMs }: Stretch): boolean {
   return ended.every(({ fault }) => fault.kind === "crash");
 }
 
-function judge(fleet: Fleet, { stretch, fromMs, untilMs, offered, good }: Window): void {
+function judge(fleet: Fleet, window: Window): void {
+  const { stretch, fromMs, untilMs, offered } = window;
   const { world } = fleet;
   const { group, well } = stretch;
   if (offered < FEWEST_SENDINGS) return notJudged(world, INVARIANT, "few commands");
   const { plan } = fleet.group(group);
   const capacity = Math.min(...well.map((station) => capacityOf(plan, station)));
-  const due = LEAST_RATIO * Math.min(offered, (capacity * (untilMs - fromMs)) / 1_000);
+  const most = (capacity * (untilMs - fromMs)) / 1_000;
+  const due = LEAST_RATIO * Math.min(offered, most);
+  const good = offered > most ? window.answered : window.good;
   judged(world, INVARIANT);
   if (good >= due) return;
   world.violate(
