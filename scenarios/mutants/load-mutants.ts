@@ -216,9 +216,12 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "pace-ignored",
-    bug: "what a station takes is learned as a number of calls in flight only, and they come in bursts",
+    bug: "what a station takes is learned as a number of calls in flight only: they come in bursts, and it is never left alone",
     file: "resilience/src/core/failover/admission.ts",
     edits: [
+      // Leaving an exhausted station alone makes up for it otherwise.
+      { find: "if (this.#refusesAll(usualMs, nowMs)) return this.#rest(usualMs, nowMs);", replace: "" },
+      { find: "if (this.#refusesMost) this.#rest(usualMs, nowMs);\n      else if", replace: "if" },
       {
         find: "      if (this.#learned.allows(nowMs)) return true;",
         replace: "      return true;",
