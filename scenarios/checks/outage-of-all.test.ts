@@ -39,7 +39,7 @@ test("only one station was gone → not judged", async () => {
   assert.deepEqual(await violated(["primary"], 25_000), []);
 });
 
-test("above capacity, those who came before are answered, and who comes meanwhile is refused → nothing is wrong; no answers → violated", async () => {
+test("those who came before are answered, and who comes meanwhile is refused → nothing is wrong; too few answers → violated", async () => {
   for (const [servedFor, expected] of [
     [2, []],
     [8, ["outage-of-all-ends"]],

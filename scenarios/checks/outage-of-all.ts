@@ -1,8 +1,8 @@
 /**
  * `outage-of-all-ends`: all stations of a group were gone at the same time (crashed, without power), and at least one is
- * back. From 3 s to 5 s after that, at least half of the sendings succeed, or half of the capacity if more is offered: a
- * station that is heard again is used again, whatever was refused while it was gone. Above capacity successes are counted by
- * when they come, as in `goodput-comes-back`: those that were sent before wait in a queue, and who comes meanwhile is refused.
+ * back. From 3 s to 5 s after that there are at least half as many successes as sendings, or half of the capacity if more is
+ * offered: a station that is heard again is used again, whatever was refused while it was gone. Successes are counted by when
+ * they come: what was sent in the outage waits in a queue, and those who come meanwhile may be refused.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver } from "../fleet/observer.ts";
@@ -28,10 +28,10 @@ interface Window {
   readonly untilMs: number;
   /** When every sending of it has ended. */
   readonly judgedAtMs: number;
+  /** Sendings that began within that time. */
   offered: number;
-  good: number;
   /** Successes within that time, also of what was sent before. */
-  answered: number;
+  good: number;
 }
 
 export function outageOfAll(fleet: Fleet): FleetObserver {
@@ -46,10 +46,8 @@ export function outageOfAll(fleet: Fleet): FleetObserver {
       for (const window of windows) {
         const { command, atMs } = sending;
         if (command.group !== window.stretch.group) continue;
-        if (isGood(sending) && isWithin(window, world.nowMs)) window.answered++;
-        if (!isWithin(window, atMs)) continue;
-        window.offered++;
-        if (isGood(sending)) window.good++;
+        if (isGood(sending) && isWithin(window, world.nowMs)) window.good++;
+        if (isWithin(window, atMs)) window.offered++;
       }
     },
   };
@@ -72,7 +70,7 @@ function windowOf(fleet: Fleet, stretch: Stretch): Window | undefined {
     notJudged(fleet.world, INVARIANT, why);
     return undefined;
   }
-  return { stretch, fromMs, untilMs, judgedAtMs, offered: 0, good: 0, answered: 0 };
+  return { stretch, fromMs, untilMs, judgedAtMs, offered: 0, good: 0 };
 }
 
 /** Were the processes gone, so that nothing that was sent to them is left there? */
@@ -84,19 +82,17 @@ function wereGone(fleet: Fleet, { group, fromMs }: Stretch): boolean {
 }
 
 function judge(fleet: Fleet, window: Window): void {
-  const { stretch, fromMs, untilMs, offered } = window;
+  const { stretch, fromMs, untilMs, offered, good } = window;
   const { world } = fleet;
   const { group, well } = stretch;
   if (offered < FEWEST_SENDINGS) return notJudged(world, INVARIANT, "few commands");
   const { plan } = fleet.group(group);
   const capacity = Math.min(...well.map((station) => capacityOf(plan, station)));
-  const most = (capacity * (untilMs - fromMs)) / 1_000;
-  const due = LEAST_RATIO * Math.min(offered, most);
-  const good = offered > most ? window.answered : window.good;
+  const due = LEAST_RATIO * Math.min(offered, (capacity * (untilMs - fromMs)) / 1_000);
   judged(world, INVARIANT);
   if (good >= due) return;
   world.violate(
     INVARIANT,
-    `${group}: all stations were gone until ${stretch.fromMs} ms; of ${offered} sendings from ${fromMs} to ${untilMs} ms ${good} were answered in time, ${Math.ceil(due)} are due`,
+    `${group}: all stations were gone until ${stretch.fromMs} ms; ${offered} sendings came from ${fromMs} to ${untilMs} ms, ${good} were answered in time then, ${Math.ceil(due)} are due`,
   );
 }
