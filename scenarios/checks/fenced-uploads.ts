@@ -2,7 +2,7 @@
  * Uploads that are refused for their epoch at their end. The head of a request carries the epoch, and goes out before its
  * body. If another station becomes active while the body is still on its way, whatever executes the command refuses it at
  * its end, as it has to: it has seen a newer epoch, and the command did not run. A body that was streamed cannot be sent a
- * second time. So its caller is owed the promise that the command has not run, as promptly as an answer, and no more. A body
+ * second time. So it is right if its caller is told that the command has not run, as soon as an answer is due. A body
  * that was read whole (a keyed one) is sent again under the newer epoch: nothing excuses a refusal there.
  */
 import type { Attempt, Command, FleetObserver, Sending } from "../fleet/observer.ts";

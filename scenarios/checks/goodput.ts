@@ -65,23 +65,19 @@ export function goodput(fleet: Fleet): FleetObserver {
   if (windows.length === 0) return {};
   for (const window of windows) world.at(window.stretch.untilMs, () => judge(fleet, window));
   return {
-    sendingEnded({ command, atMs, end }) {
+    sendingEnded(sending) {
+      const { command, atMs, end } = sending;
       for (const window of windows) {
         if (command.group !== window.stretch.group) continue;
-        const isSuccess = end === "served" || end === "own-error";
-        if (isSuccess && isWithin(window, world.nowMs)) window.answered++;
+        if (isGood(sending) && isWithin(window, world.nowMs)) window.answered++;
         if (!isWithin(window, atMs)) continue;
         window.offered++;
-        if (isSuccess) window.good++;
+        if (isGood(sending)) window.good++;
         else if (end === "left") window.left++;
         else window.refused++;
       }
     },
   };
-}
-
-function isWithin({ fromMs, untilMs }: Judged, atMs: number): boolean {
-  return atMs >= fromMs && atMs <= untilMs;
 }
 
 function dawdles({ plan }: Fleet, group: string): boolean {
@@ -152,6 +148,11 @@ function judge({ world }: Fleet, window: Judged): void {
     INVARIANT,
     `${stretch.group}: of ${offered} sendings in ${seconds.toFixed(1)} s (${Math.round(fromMs)} to ${Math.round(untilMs)} ms) ${good} were answered in time, ${Math.ceil(due)} are due; ${left} left, ${refused} got errors; ${stretch.well.join(", ")} can take ${capacity.toFixed(1)} a second, and the last fault began or ended at ${Math.round(stretch.fromMs)} ms`,
   );
+}
+
+/** Does `atMs` lie in the time that is judged? */
+export function isWithin({ fromMs, untilMs }: Pick<Judged, "fromMs" | "untilMs">, atMs: number): boolean {
+  return atMs >= fromMs && atMs <= untilMs;
 }
 
 /** Was `sending` answered with success, or with the command's own error, while its caller waited? */

@@ -4,7 +4,7 @@
  *   answered) keeps no command that may be repeated for itself. Each of them that has no attempt elsewhere goes to another
  *   station in that instant, or waits for one, or is answered. The attempt at the silent station may still be answered. One
  *   that the new active station has had as often as it may (`retry.maxAttempts`) has nothing else to hope for, and stays. So
- *   does one whose time is over sooner than others of late took there.
+ *   does one whose time is over sooner than others of its group took of late.
  * - `stays-while-answered`: a station that still answers, or is left as planned, keeps what is out there: no attempt is ended
  *   by the promotion, because the command can finish where it is.
  * - `moves-what-was-in-flight` also where more commands are parked after a promotion than were waiting at it, were moved by
@@ -141,10 +141,10 @@ function refuseLeft(fleet: Fleet, noted: Seen, there: readonly Attempt[], { grou
   const reports = commands.ambiguousKeyed === "report";
   const isUsedUp = (command: Command): boolean =>
     (noted.reached.get(command) ?? []).filter((name) => name === station).length >= retry.maxAttempts;
-  const { nowMs } = fleet.world;
+  const nextMs = fleet.world.nowMs + SLOWER * Math.max(0, ...noted.tookMs);
   const left = there.filter(({ command, endedAtMs, atMs, timeLeftMs }) => {
     if (
-      atMs + timeLeftMs - nowMs < SLOWER * Math.max(0, ...noted.tookMs) ||
+      atMs + timeLeftMs < nextMs ||
       command.kind === "once" ||
       (command.kind === "keyed" && reports) ||
       endedAtMs !== undefined ||

@@ -9,7 +9,7 @@ import type { FleetObserver } from "../fleet/observer.ts";
 import { isWide } from "../fleet/plan.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
-import { isGood, longestWaitMs, reasonNot } from "./goodput.ts";
+import { isGood, isWithin, longestWaitMs, reasonNot } from "./goodput.ts";
 import { judged, notJudged } from "./not-judged.ts";
 import type { Stretch } from "./stretches.ts";
 import { stretchesOf } from "./stretches.ts";
@@ -53,10 +53,6 @@ export function outageOfAll(fleet: Fleet): FleetObserver {
   };
 }
 
-function isWithin({ fromMs, untilMs }: Window, atMs: number): boolean {
-  return atMs >= fromMs && atMs <= untilMs;
-}
-
 /** The counters for the time after an outage of all stations; undefined if `stretch` does not follow one. */
 function windowOf(fleet: Fleet, stretch: Stretch): Window | undefined {
   if (stretch.outageMs === 0 || !wereGone(fleet, stretch)) return undefined;
@@ -81,8 +77,7 @@ function wereGone(fleet: Fleet, { group, fromMs }: Stretch): boolean {
   return ended.every(({ fault }) => fault.kind === "crash");
 }
 
-function judge(fleet: Fleet, window: Window): void {
-  const { stretch, fromMs, untilMs, offered, good } = window;
+function judge(fleet: Fleet, { stretch, fromMs, untilMs, offered, good }: Window): void {
   const { world } = fleet;
   const { group, well } = stretch;
   if (offered < FEWEST_SENDINGS) return notJudged(world, INVARIANT, "few commands");

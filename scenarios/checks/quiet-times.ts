@@ -37,8 +37,8 @@ function isTight({ stations }: DocumentedGroup, { commandsPerSecond }: GroupPlan
   return stations.some(({ capacityPerSecond }) => capacityPerSecond < 5 * commandsPerSecond + 20);
 }
 
-/** How long a command is out at a station, at most, before its caller or its gateway gives it up. */
-function awaitedMs({ commands }: DocumentedGroup, { patienceMs, callers }: GroupPlan): number {
+/** How long a command is out at a station, at most, before its caller has left or its gateway waits no longer. */
+export function awaitedMs({ commands }: DocumentedGroup, { patienceMs, callers }: GroupPlan): number {
   const most = Number.POSITIVE_INFINITY;
   return Math.min(commands.timeoutMs, commands.deadlineMs, patienceMs ?? most, callers?.patienceMs ?? most);
 }

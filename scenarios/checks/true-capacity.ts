@@ -31,7 +31,7 @@ export function slownessOf({ plan }: Fleet, group: string): number {
 
 /**
  * Share of its capacity that the group's usual load is for its weakest station. A command that takes at least `awaitedMs` is
- * given up by whoever waits for it: the gateway sends it to each station, and its caller sends it again and again.
+ * answered too late: the gateway has sent it to each station by then, and its caller sends it again.
  */
 export function usualLoadRatio(plan: GroupPlan, awaitedMs: number = Number.POSITIVE_INFINITY): number {
   const stations = Object.keys(plan.breakingPoints ?? { any: undefined });

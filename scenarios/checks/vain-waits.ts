@@ -17,9 +17,10 @@ import type { Command, FleetObserver, Visit } from "../fleet/observer.ts";
 import type { GroupPlan } from "../fleet/plan.ts";
 import { isWide } from "../fleet/plan.ts";
 import { comfortOf } from "./comfort.ts";
+import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
 import { judged, notJudged } from "./not-judged.ts";
-import { hasDefaults } from "./quiet-times.ts";
+import { awaitedMs, hasDefaults } from "./quiet-times.ts";
 import { SlidingCount } from "./sliding-count.ts";
 import { wellBetween } from "./stretches.ts";
 import { troubleOf } from "./trouble.ts";
@@ -124,15 +125,11 @@ function isWatched(fleet: Fleet, plan: GroupPlan): boolean {
   if (!isWide(plan) || plan.breakingPoints === undefined) return false;
   const { quiet, mostMs } = comfortOf(fleet, plan.name);
   const neededMs = 3 * (meanWorkMs(plan) + 8 * mostMs);
-  const timeoutMs = documentedGroups(fleet).get(plan.name)?.commands.timeoutMs ?? 0;
+  const settings = documentedGroups(fleet).get(plan.name) as DocumentedGroup;
   const why =
     !quiet || !hasDefaults(fleet, plan.name)
       ? "settings of its own"
-      : Math.min(
-            plan.patienceMs ?? Number.POSITIVE_INFINITY,
-            plan.callers?.patienceMs ?? Number.POSITIVE_INFINITY,
-            timeoutMs,
-          ) < neededMs
+      : awaitedMs(settings, plan) < neededMs
         ? "callers wait less than a command may take, or the timeout is less"
         : undefined;
   if (why !== undefined) notJudged(fleet.world, INVARIANT, why);

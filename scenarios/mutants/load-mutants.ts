@@ -9,6 +9,11 @@ const ADMISSION = "resilience/src/core/failover/admission.ts";
 const DISPATCH = "resilience/src/core/failover/dispatch.ts";
 const PATIENCE = "resilience/src/core/failover/patience.ts";
 const OUTLOOK = "resilience/src/core/failover/outlook.ts";
+/** An exhausted station is not left alone. */
+const NO_REST = [
+  { find: "if (this.#refusesAll(usualMs, nowMs)) return this.#rest(usualMs, nowMs);", replace: "" },
+  { find: "if (this.#refusesMost) this.#rest(usualMs, nowMs);\n      else if", replace: "if" },
+];
 
 export const LOAD_MUTANTS: readonly Mutant[] = [
   {
@@ -217,16 +222,22 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
   {
     name: "pace-ignored",
     bug: "what a station takes is learned as a number of calls in flight only: they come in bursts, and it is never left alone",
-    file: "resilience/src/core/failover/admission.ts",
+    file: ADMISSION,
     edits: [
       // Leaving an exhausted station alone makes up for it otherwise.
-      { find: "if (this.#refusesAll(usualMs, nowMs)) return this.#rest(usualMs, nowMs);", replace: "" },
-      { find: "if (this.#refusesMost) this.#rest(usualMs, nowMs);\n      else if", replace: "if" },
+      ...NO_REST,
       {
         find: "      if (this.#learned.allows(nowMs)) return true;",
         replace: "      return true;",
       },
     ],
+    invariants: ["goodput-comes-back"],
+  },
+  {
+    name: "exhausted-and-pressed-on",
+    bug: "a station whose refusals take all that it can do is not left alone, and its limit is halved again and again",
+    file: ADMISSION,
+    edits: [...NO_REST, { find: " || this.#finishedAtMs < this.#loweredAtMs) return;", replace: ") return;" }],
     invariants: ["goodput-comes-back"],
   },
   {

@@ -145,18 +145,6 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
     scenario: "wide-swarm",
   },
   {
-    name: "exhausted-and-pressed-on",
-    bug: "a station whose refusals take all that it can do is not left alone, and its limit is halved again and again",
-    file: "resilience/src/core/failover/admission.ts",
-    edits: [
-      { find: "if (this.#refusesAll(usualMs, nowMs)) return this.#rest(usualMs, nowMs);", replace: "" },
-      { find: "if (this.#refusesMost) this.#rest(usualMs, nowMs);\n      else if", replace: "if" },
-      { find: " || this.#finishedAtMs < this.#loweredAtMs) return;", replace: ") return;" },
-    ],
-    invariants: ["goodput-comes-back"],
-    scenario: "swarm",
-  },
-  {
     name: "half-of-the-news",
     bug: "of the declarations of a look only the first is passed on",
     file: "resilience/src/runtime/failover/failover.ts",

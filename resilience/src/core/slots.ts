@@ -115,8 +115,8 @@ export class Slots {
 
   /** Gives a slot back where nobody waits for it; false where somebody does, and nothing was done. */
   release(): boolean {
-    if (this.#waiting > 0) return false;
     invariant(this.#running > 0, "a slot that is given back was taken");
+    if (this.#waiting > 0) return false;
     this.#running--;
     return true;
   }
@@ -124,7 +124,6 @@ export class Slots {
   /** Gives a slot back; returns the waiter that owns it from now on, or undefined where the slot became free. */
   giveBack(): Waiter | undefined {
     if (this.release()) return undefined;
-    invariant(this.#running > 0, "a slot that is given back was taken");
     const waiter = this.#levels.find((level) => level.first !== undefined)?.first;
     if (waiter !== undefined) this.remove(waiter);
     return waiter;

@@ -87,13 +87,13 @@ const EXHAUSTED_RATIO = 2;
 const EXHAUSTED_ROUNDS = 3;
 /** … and it has finished nothing for at least this long. */
 const MIN_EXHAUSTED_MS = 100;
-/** It is left alone for this long, twice as long after each call that it still refuses, up to `MAX_PAUSE_MS`. */
+/** It is left alone for this long, and twice as long after each call that it still refuses, so many times. */
 const FIRST_REST_MS = 100;
+const MAX_DOUBLINGS = 3;
 /** … and given this share of what it was given before. */
 const AFTER_EXHAUSTION = 0.85;
 /** From then on its limit is raised at this share of the usual speed: what a failed try costs is more. */
 const AFTER_EXHAUSTION_SPEED = 0.5;
-const MAX_DOUBLINGS = 3;
 const LIFT_AFTER_MS = 1_000;
 /** A station that refuses nothing is given so many times the calls that it works on at leisure: it never runs out of work. */
 const CROWDED_SHARE = 1.25;
@@ -154,7 +154,7 @@ export class Admission {
   /** Refusals since a call was finished, and how often the station was left alone since then. */
   #refusedInRow = 0;
   #rests = 0;
-  /** It has been exhausted since the limit was set: what a refusal costs it is much. */
+  /** It has been exhausted since it began to serve: what a refusal costs it is much. */
   #wasExhausted = false;
   #wasBound = false;
   #boundAtMs: number = Number.NEGATIVE_INFINITY;
@@ -302,14 +302,14 @@ export class Admission {
     this.#uploading++;
   }
 
-  /** Calls wait, or may wait unread; that nobody asked for admission does not say that the limit is not needed. */
-  noteAwaited(nowMs: number): void {
-    this.#boundAtMs = nowMs;
-  }
-
   /** Its body is out, or it has ended. */
   uploadEnded(): void {
     this.#uploading--;
+  }
+
+  /** Calls wait, or may wait unread; that nobody asked for admission does not say that the limit is not needed. */
+  noteAwaited(nowMs: number): void {
+    this.#boundAtMs = nowMs;
   }
 
   #hasRoom(): boolean {
@@ -333,9 +333,9 @@ export class Admission {
   }
 
   #noteUnfinished(sign: Exclude<LoadSign, "finished">, usualMs: number, nowMs: number, crowd: Crowd): void {
-    if (sign === "overloaded") this.#measure(REFUSAL_COST, usualMs, nowMs);
     this.#isBySilence = sign === "unanswered";
     if (sign === "overloaded") {
+      this.#measure(REFUSAL_COST, usualMs, nowMs);
       this.#refused++;
       this.#isByDelay = false;
       this.#refusedInRow++;
