@@ -294,6 +294,30 @@ test("[F10] an endpoint of five seconds, and nothing else → answered, nobody i
   await day.quiet();
 });
 
+for (const [kind, options] of [
+  ["GETs", { idempotent: true }],
+  ["POSTs", {}],
+] as const) {
+  test(`[F10] ${kind} of a route slower than the timeout, 30 a second beside quick ones → nobody else is hurt, nobody is replaced`, async () => {
+    const day = await Tuesday.begin({ client: { ...CLIENT, timeoutMs: 1_000 } });
+    await day.load(20, 3_000, "10.0.0.1 GET /fine", day.answers(OK));
+    const fine: Seen[] = [];
+    const slow: Seen[] = [];
+    for (let number = 0; number < 600; number++) {
+      slow.push(day.send("10.0.0.2 /report", day.answers(OK, 5_000), options));
+      if (number % 2 === 0) fine.push(day.send("10.0.0.1 GET /fine", day.answers(OK)));
+      await day.at.clock.advanceBy(1_000 / 30);
+    }
+    await day.at.clock.advanceBy(30_000);
+    for (const { answer, tookMs, error } of fine) {
+      assert.equal(answer, OK, String(error));
+      assert.ok(tookMs <= 2 * ROUND_TRIP_MS, `after ${tookMs} ms`);
+    }
+    assert.ok(slow.every(({ error }) => error !== undefined));
+    await day.quiet();
+  });
+}
+
 const SHORTAGES = [
   ["EMFILE", "connect"],
   ["ENFILE", "connect"],

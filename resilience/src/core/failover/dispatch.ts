@@ -1125,11 +1125,17 @@ export class Dispatcher {
     this.#look(station, nowMs);
   }
 
-  #noteTimedOut({ call, station, startedMs, permit }: Attempt, nowMs: number): void {
+  #noteTimedOut(attempt: Attempt, nowMs: number): void {
     if (nowMs < this.roles.distrustUntilMs) return;
-    station.evidence.noteLost(startedMs);
-    if (permit !== undefined) station.parts.breaker?.failure(permit, nowMs);
-    // A route that never was answered may need more time than the timeout gives it: that is no sign of load.
+    const { call, station, startedMs, permit } = attempt;
+    const { breaker } = station.parts;
+    const isOwn = mayNeedMoreTime(attempt);
+    if (!isOwn) station.evidence.noteLost(startedMs);
+    if (permit !== undefined && breaker !== undefined) {
+      if (isOwn && !breaker.isProbe(permit)) breaker.release(permit, nowMs);
+      else breaker.failure(permit, nowMs);
+    }
+    // Nor is it a sign of load that nobody has ever waited long enough.
     if (call.terms.source.isKnown) this.#noteLoad(station, "unanswered", nowMs);
   }
 
@@ -1382,6 +1388,19 @@ export class Dispatcher {
 
 function retryAfterMs(waitMs: number): number {
   return Math.ceil(Math.min(waitMs, MAX_RETRY_AFTER_MS));
+}
+
+/**
+ * A route that nobody ever answered may need more time than the timeout gives it: that is its own, where the station serves
+ * others meanwhile, or another one that lost the call does.
+ */
+function mayNeedMoreTime({ call, station, startedMs }: Attempt): boolean {
+  if (call.terms.source.isKnown) return false;
+  if (station.evidence.lastServedMs > startedMs) return true;
+  return (
+    call.visits?.some((visit) => visit.last === "lost" && visit.station.evidence.lastServedMs > visit.lastStartedMs) ===
+    true
+  );
 }
 
 /** Why another attempt of `call` is sent to `station`. */
