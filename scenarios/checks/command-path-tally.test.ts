@@ -1,6 +1,7 @@
 /** What must speak against a station by comparison: commands in a row that it failed and another one served, and nothing less. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { AttemptTimeoutError } from "ground-station-failover";
 import type { Attempt, Command } from "../fleet/observer.ts";
 import { configurationOf } from "../swarm/written.ts";
 import { CommandPathTally, UsualAnswers } from "./command-path-tally.ts";
@@ -71,5 +72,25 @@ test("[F1] attempts that are overdue must speak against a station, where their k
       tally.began(late as Attempt);
     }
     assert.equal(tally.mustFail(60_000) !== undefined, method === "POST", method);
+  }
+});
+
+test("[F10] commands that are lost in a row must speak against a station; timeouts, where their kind was ever answered", () => {
+  const timedOut = AbortSignal.abort(new AttemptTimeoutError("took too long"));
+  for (const [why, method, isAgainst] of [
+    ["reset", "GET", true],
+    ["timed out", "GET", false],
+    ["timed out", "POST", true],
+  ] as const) {
+    const tally = tallyOf();
+    serves(tally);
+    for (let time = 0; time < 5; time++) {
+      const attempt = { ...attemptOf({ ...COMMAND, method } as Command, 0), localMs: 20, judgedFromLocalMs: 20 };
+      const end = why === "reset" ? { outcome: "lost" } : { outcome: "aborted", signal: timedOut };
+      const lost = { ...attempt, ...end } as Attempt;
+      tally.began(lost);
+      tally.ended(lost, true, true, 1_100);
+    }
+    assert.equal(tally.mustFail(1_100), isAgainst ? "calls are lost" : undefined, `${method} ${why}`);
   }
 });

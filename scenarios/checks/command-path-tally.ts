@@ -172,7 +172,7 @@ export class CommandPathTally {
       this.#failedHere.set(command, { startedMs: localMs, sure: isSurelyFailed(attempt) });
       // Whether it was compared with another station is the gateway's business: it counts at most.
       if (end === "failed") this.#failed.add(localMs, false);
-      else if (end === "lost" && counts) this.#lost.add(localMs, surely);
+      else if (end === "lost" && counts) this.#lost.add(localMs, surely && !this.#mayNeedMoreTime(attempt));
     }
   }
 
@@ -263,6 +263,11 @@ export class CommandPathTally {
       if (attempt.command === command && nowMs - attempt.judgedFromLocalMs >= LEAST_WORTH_A_SECOND_MS)
         return { startedMs: attempt.localMs, sure: false };
     return undefined;
+  }
+
+  /** Its time was up, and nobody knows how long its kind takes: that may be its own, while others are served. */
+  #mayNeedMoreTime(attempt: Attempt): boolean {
+    return isTimedOut(attempt, this.#settings) && !this.#usual.knows(attempt.command);
   }
 
   #isLate({ judgedFromLocalMs }: Attempt, nowMs: number): boolean {
