@@ -10,7 +10,8 @@
  * is the probe is not known. A probe that is out at a station that is declared down has failed. A failure that is not compared
  * (the command is not sent on in the same instant, and no other attempt of it is out) may count where several sources have
  * such failures, and never where it is one caller who repeats itself. Where it may have counted, and another station serves
- * the command after all, that may count or not: once, now or then.
+ * the command after all, that may count or not: once, now or then. A timeout may count or not where its kind of command was
+ * never answered: it may need more time than that, while others are served.
  */
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import type { Fleet } from "../fleet/fleet.ts";
@@ -46,6 +47,8 @@ export function breaker(fleet: Fleet): FleetObserver {
     (group, station) => new Watch(fleet, `${group}/${station}`, groups.get(group) as DocumentedGroup),
   );
   const failed = new FailedCommands();
+  /** Groups and sources of which any station has served a command. */
+  const known: Set<string> = new Set();
   let running = 1;
   /** Groups of which it was said that nobody is fit, and nothing since. */
   const kept: Set<string> = new Set();
@@ -63,6 +66,7 @@ export function breaker(fleet: Fleet): FleetObserver {
       kept.clear();
       watches.clear();
       failed.clear();
+      known.clear();
     },
     commandArrived({ command }) {
       failed.arrived(command);
@@ -78,10 +82,12 @@ export function breaker(fleet: Fleet): FleetObserver {
       watch.began(attempt, !watch.isClosed && hasNobodyElse(attempt));
     },
     attemptEnded(attempt) {
-      const { group, station, incarnation } = attempt;
-      const failure = watches.of(group, station).ended(attempt, failed.ended(attempt));
+      const { group, station, incarnation, command } = attempt;
+      const isKnown = known.has(`${group} ${sourceOf(command)}`);
+      const failure = watches.of(group, station).ended(attempt, failed.ended(attempt), isKnown);
       if (incarnation !== running) return;
       const end = endOf(attempt, groups.get(group) as DocumentedGroup);
+      if (end === "served") known.add(`${group} ${sourceOf(command)}`);
       if (end === "failed") failed.failed(attempt, failure);
       else if (end === "served")
         for (const [one, verdict, period] of failed.served(attempt)) watches.of(group, one).compared(verdict, period);
@@ -185,8 +191,8 @@ class Watch {
     this.#early ??= { ...this.#now(), detail };
   }
 
-  /** `isElsewhere`: another attempt of its command is out. */
-  ended(attempt: Attempt, isElsewhere: boolean): Failure {
+  /** `isElsewhere`: another attempt of its command is out. `isKnown`: a command of its source has been served. */
+  ended(attempt: Attempt, isElsewhere: boolean, isKnown: boolean): Failure {
     this.#settle();
     const period = this.#out.get(attempt) ?? UNCOUNTED;
     this.#out.delete(attempt);
@@ -198,7 +204,7 @@ class Watch {
       if (mayHaveCounted) this.#unsettled.set(attempt.command, this.#now());
       return failure;
     }
-    const verdict = this.#verdictOn(attempt);
+    const verdict = this.#verdictOn(attempt, isKnown);
     if (verdict === undefined) return failure;
     if (this.#state === "half-open") this.#probed(verdict);
     this.#add(verdict);
@@ -364,11 +370,11 @@ class Watch {
     return pending;
   }
 
-  #verdictOn(attempt: Attempt): Verdict | undefined {
+  #verdictOn(attempt: Attempt, isKnown: boolean): Verdict | undefined {
     const verdict = verdictOn(attempt, this.#settings, this.#state === "half-open");
-    return verdict === "failure" && this.#state === "closed" && this.#localMs() < this.distrustUntilMs
-      ? "doubtful"
-      : verdict;
+    if (verdict !== "failure" || this.#state !== "closed") return verdict;
+    const mayNeedMoreTime = !isKnown && isTimedOut(attempt, this.#settings);
+    return mayNeedMoreTime || this.#localMs() < this.distrustUntilMs ? "doubtful" : verdict;
   }
 
   /** Attempts of `period` that are out and that somebody waits for. */

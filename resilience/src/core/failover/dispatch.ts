@@ -760,7 +760,7 @@ export class Dispatcher {
 
   /** Sent to `station`, and what became of it is unknown: that is asked first, where it can be. */
   #afterLoss(call: Call, station: Station, nowMs: number): void {
-    const { deadline, isRepeatable } = call.terms;
+    const { deadline, isRepeatable, source } = call.terms;
     if (nowMs >= deadline) return this.#outOfTime(call, nowMs);
     const visit = call.noteVisit(station);
     if (this.#asks(call, station)) {
@@ -778,6 +778,7 @@ export class Dispatcher {
     // One that waits for another station needs no retry of this one.
     if (!this.roles.isUsable(station, nowMs) || this.#router.hasNext(call, nowMs)) return this.#enqueue(call, nowMs);
     if (call.out !== undefined) return this.#awaitAnswer(call, nowMs);
+    if (!source.isKnown && hasTimedOutTwice(call)) return this.#giveUp(call, nowMs);
     if (!this.#retry(call, station, undefined, nowMs)) this.#giveUp(call, nowMs);
   }
 
@@ -1401,6 +1402,12 @@ function mayNeedMoreTime({ call, station, startedMs }: Attempt): boolean {
     call.visits?.some((visit) => visit.last === "lost" && visit.station.evidence.lastServedMs > visit.lastStartedMs) ===
     true
   );
+}
+
+/** Did its time run out at two stations? Where nobody knows how long its kind takes, a third attempt would end no better. */
+function hasTimedOutTwice({ visits = [] }: Call): boolean {
+  const ends = visits.map(({ lastSettlement: end }) => (end !== undefined && "error" in end ? end.error : undefined));
+  return ends.length > 1 && ends.every((error) => error instanceof AttemptTimeoutError);
 }
 
 /** Why another attempt of `call` is sent to `station`. */
