@@ -26,6 +26,8 @@ const SERVED_LATELY_MS = 1_000;
 const SETTLED_MS = 20_000;
 const DOUBTED_MS = 10_000;
 const FEWEST_TO_TRY_WITH = 20;
+/** A station in doubt is tried no more often than this: one that refuses for load may do so for a second. */
+const TRIAL_INTERVAL_MS = 250;
 
 /** A failback that has not shown anything yet. */
 interface Trial {
@@ -45,8 +47,9 @@ class Door {
 /** A doubt that lasts. */
 interface Doubt {
   readonly sinceMs: number;
-  /** Commands that came since and may be repeated, of the route that every station serves. */
-  arrived: number;
+  /** How often since then it could be tried: with commands that may be repeated, of the route that every station serves. */
+  chances: number;
+  lastChanceMs: number;
 }
 
 export function trials(fleet: Fleet): FleetObserver {
@@ -77,7 +80,10 @@ export function trials(fleet: Fleet): FleetObserver {
     commandArrived({ command }) {
       ways.arrived(command);
       const doubt = doubts.get(command.group);
-      if (doubt !== undefined && command.kind !== "once" && command.route === undefined) doubt.arrived++;
+      if (doubt === undefined || command.kind === "once" || command.route !== undefined) return;
+      if (localMs() - doubt.lastChanceMs < TRIAL_INTERVAL_MS) return;
+      doubt.chances++;
+      doubt.lastChanceMs = localMs();
     },
     commandAnswered({ command, incarnation }) {
       if (incarnation === running) ways.answered(command);
@@ -118,7 +124,8 @@ export function trials(fleet: Fleet): FleetObserver {
       const active = look.status.stations.find((station) => station.active);
       if (active?.assessment.fit === true) ways.fitAgain(look.group);
       if (active?.doubted !== true) doubts.delete(look.group);
-      else if (!doubts.has(look.group)) doubts.set(look.group, { sinceMs: world.nowMs, arrived: 0 });
+      else if (!doubts.has(look.group))
+        doubts.set(look.group, { sinceMs: world.nowMs, chances: 0, lastChanceMs: Number.NEGATIVE_INFINITY });
     },
     ended() {
       for (const [group, doubt] of doubts) refuseLasting(fleet, group, doubt);
@@ -184,7 +191,7 @@ function refuseSpent({ world }: Fleet, { command, group, station }: Attempt, doo
 }
 
 /** `doubt` is there at the end of the run. */
-function refuseLasting(fleet: Fleet, group: string, { sinceMs, arrived }: Doubt): void {
+function refuseLasting(fleet: Fleet, group: string, { sinceMs, chances }: Doubt): void {
   const { plan, world } = fleet;
   const active = livingGateway(fleet)
     ?.gateway.groups.get(group)
@@ -192,9 +199,9 @@ function refuseLasting(fleet: Fleet, group: string, { sinceMs, arrived }: Doubt)
   if (active?.doubted !== true || active.standing !== "alive" || !active.assessment.fit) return;
   if (plan.lostForEver.includes(stationNode(group, active.name))) return;
   if (endsAtMs(plan) - healedAtMs(plan) < SETTLED_MS || endsAtMs(plan) - sinceMs < DOUBTED_MS) return;
-  if (arrived < FEWEST_TO_TRY_WITH) return;
+  if (chances < FEWEST_TO_TRY_WITH) return;
   world.violate(
     "doubt-ends",
-    `${group}: ${active.name} is well and has been in doubt for ${Math.round(endsAtMs(plan) - sinceMs)} ms, in which ${arrived} commands came that it could have been tried with`,
+    `${group}: ${active.name} is well and has been in doubt for ${Math.round(endsAtMs(plan) - sinceMs)} ms, in which it could have been tried ${chances} times`,
   );
 }

@@ -48,8 +48,8 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: "    station.evidence.noteLost(startedMs);\n    if (permit",
-        replace: "    station.evidence.noteLost(startedMs);\n    station.evidence.noteLost(startedMs);\n    if (permit",
+        find: "    if (!isOwn) station.evidence.noteLost(startedMs);",
+        replace: "    station.evidence.noteLost(startedMs);\n    station.evidence.noteLost(startedMs);",
       },
     ],
     invariants: ["promotes-on-evidence", "no-role-change-without-fault"],

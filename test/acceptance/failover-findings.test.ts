@@ -197,3 +197,29 @@ test("[F7] a failback that is tried out → given up when a probe shows that its
   assert.match(at.told("handover-ended").at(-1)?.reason ?? "", /north has to prove itself again/);
   await at.stop();
 });
+
+for (const answerMs of [3, 3.6]) {
+  test(`[F10] a client whose commands all reset both stations, timers a little late (${answerMs} ms) → everybody after it is served`, async () => {
+    const at = await TwoStations.begin({ client: { ...CLIENT, timeoutMs: 30_000 } });
+    const { clock, failover } = at;
+    at.process.latenessMs = 1.2;
+    let sent = 0;
+    const resets = async (): Promise<never> => {
+      sent++;
+      await clock.sleepUntil(clock.nowMs() + answerMs);
+      throw Object.assign(new Error("socket hang up"), { code: "ECONNRESET" });
+    };
+    for (let call = 0; call < 48; call++) {
+      failover.call(resets, { source: "10.0.0.1 POST /crash" }).catch(() => undefined);
+      await clock.advanceBy(500);
+    }
+    assert.equal(sent, 48, "each of its commands reached a station");
+    const served: Promise<string>[] = [];
+    for (let call = 0; call < 20; call++) {
+      served.push(failover.call(async ({ station }) => station.name, { source: `10.0.1.${call} POST /pay` }));
+      await clock.advanceBy(1_000);
+    }
+    assert.equal((await Promise.all(served)).length, 20);
+    await at.stop();
+  });
+}

@@ -414,6 +414,24 @@ for (const code of ["ECONNREFUSED", "ECONNRESET"] as const) {
   });
 }
 
+test("[F10] a call waits for room in the retry budget, and the other station is heard → it goes there", async () => {
+  const day = await Tuesday.begin();
+  const { south, clock } = day.at;
+  south.beats = false;
+  await day.load(10, 2_000, "10.0.0.1 GET /orders", day.answers(OK));
+  const fails = (status: number): Route => {
+    return (context) => day.answers(context.station.name === "north" ? { status } : OK)(context);
+  };
+  await day.load(10, 100, "10.0.0.1 GET /orders", fails(500));
+  const waiting = day.send("10.0.0.1 GET /orders", fails(503));
+  await clock.advanceBy(500);
+  assert.deepEqual([waiting.answer, waiting.error], [undefined, undefined]);
+  south.beats = true;
+  await clock.advanceBy(1_000);
+  assert.equal(waiting.answer, OK, String(waiting.error));
+  await day.at.stop();
+});
+
 test("[F10] a primary that fails what the backup serves, for several callers → replaced, and no caller sees it", async () => {
   const day = await Tuesday.begin();
   const route: Route = (context) => day.answers(context.station.name === "north" ? { status: 500 } : OK)(context);

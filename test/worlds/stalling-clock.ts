@@ -15,6 +15,8 @@ export class StallingClock implements Clock {
   readonly #world: VirtualClock;
   readonly #entries: Set<Entry> = new Set();
   #stoodStillMs = 0;
+  /** By how much every timer is late: a system's timers are never early, and never quite in time. */
+  latenessMs = 0;
 
   constructor(world: VirtualClock) {
     this.#world = world;
@@ -33,7 +35,7 @@ export class StallingClock implements Clock {
       },
       timer: { [Symbol.dispose]: () => undefined },
     };
-    entry.timer = this.#world.at(atMs - this.#stoodStillMs, entry.run);
+    entry.timer = this.#world.at(atMs - this.#stoodStillMs + this.latenessMs, entry.run);
     this.#entries.add(entry);
     return {
       [Symbol.dispose]: () => {

@@ -132,8 +132,8 @@ export class Admission {
   #perMs = 0;
   #begunAtMs: number = Number.NEGATIVE_INFINITY;
   #inFlight = 0;
-  /** Of these, how many still send their bodies: no work for the station yet. */
-  #uploading = 0;
+  /** Of these, how many are no work for the station now, as far as is known. */
+  #uncounted = 0;
   /** Calls that were there when the limit was set, and that it does not count. Which ones leave is not known: the first. */
   #beside = 0;
   #pausedUntilMs: number = Number.NEGATIVE_INFINITY;
@@ -176,9 +176,9 @@ export class Admission {
     return this.#inFlight;
   }
 
-  /** Calls in flight that the station can work on: not those whose bodies are still being sent. */
+  /** Calls in flight that the station can work on: not those whose bodies are still being sent, and those left behind by others. */
   get working(): number {
-    return this.#inFlight - this.#uploading;
+    return this.#inFlight - this.#uncounted;
   }
 
   /** Calls in flight that the station is known to bear: those that find out whether it serves at all are none. */
@@ -297,14 +297,14 @@ export class Admission {
     if (this.#beside > 0) this.#beside--;
   }
 
-  /** A call that is out begins to send a long body: a limit that was learned from work does not count it meanwhile. */
-  uploadBegan(): void {
-    this.#uploading++;
+  /** A call that is out is no work for the station from now on: a limit that was learned from work does not count it. */
+  uncount(): void {
+    this.#uncounted++;
   }
 
-  /** Its body is out, or it has ended. */
-  uploadEnded(): void {
-    this.#uploading--;
+  /** It is work again, or has ended. */
+  countAgain(): void {
+    this.#uncounted--;
   }
 
   /** Calls wait, or may wait unread; that nobody asked for admission does not say that the limit is not needed. */

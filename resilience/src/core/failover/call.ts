@@ -108,6 +108,8 @@ export class Attempt implements AttemptTerms {
   isHedged = false;
   /** Nobody waits for it any more. */
   isAbandoned = false;
+  /** It is likely to be lost, or to take long: its station's limit does not count it. */
+  isSetAside = false;
   /** Its station is silent, and the call went on without waiting for it. */
   isMoved = false;
   /** Its station was replaced, and had served nothing since it was sent. */

@@ -215,7 +215,8 @@ export class Dispatcher {
   }
 
   #follow(nowMs: number): void {
-    if (this.#needsDecision) this.#decide(nowMs);
+    // Another input may come before the tick that was asked for, and after its instant.
+    if (this.#needsDecision || nowMs >= this.#decideAtMs) this.#decide(nowMs);
     if (this.#queue.size > 0) this.#pump(nowMs);
     if (nowMs >= this.goodput.nextLookMs) this.#lookAtGoodput(nowMs);
   }
@@ -340,12 +341,14 @@ export class Dispatcher {
     if (attempt.place < 0 || attempt.isUploading === isUploading) return;
     const { admission, lull, crowding } = attempt.station;
     attempt.isUploading = isUploading;
+    if (!attempt.isSetAside) {
+      if (isUploading) admission.uncount();
+      else admission.countAgain();
+    }
     if (isUploading) {
-      admission.uploadBegan();
       lull.noteUploading();
       crowding.noteUploading();
     } else {
-      admission.uploadEnded();
       lull.noteSent();
       crowding.noteSent();
     }
@@ -387,6 +390,8 @@ export class Dispatcher {
     station.declared(declaration);
     // Its heartbeats say that it serves again: as after a promotion, it is given what is usual, and no trial first.
     const isBack = declaration.from === "down" && declaration.to === "alive";
+    // What is out from before it was down is likely to be lost with it, and has no end that tells so.
+    if (isBack) for (const attempt of station.out) this.#setAside(attempt);
     if (isBack && station === this.roles.active && station.admission.isTrial) {
       station.admission.begin(this.#usualInFlight, nowMs);
     }
@@ -405,9 +410,7 @@ export class Dispatcher {
       if (call === undefined) break;
       this.#fellDue(call, readUntilMs, nowMs);
     }
-    if (nowMs >= this.#decideAtMs || this.roles.stations.some((station) => station.hasNews(nowMs))) {
-      this.#needsDecision = true;
-    }
+    if (this.roles.stations.some((station) => station.hasNews(nowMs))) this.#needsDecision = true;
   }
 
   // ── a call's way ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -471,7 +474,7 @@ export class Dispatcher {
   #ended(attempt: Attempt, end: AttemptEnd, nowMs: number): void {
     const { call, station } = attempt;
     station.out.remove(attempt);
-    if (attempt.isUploading) station.admission.uploadEnded();
+    if (attempt.isUploading || attempt.isSetAside) station.admission.countAgain();
     // Its own place is left last of all.
     station.lull.noteEnded(station.admission.working - 1, nowMs);
     if (!attempt.isAbandoned && !attempt.isUploading) station.crowding.noteEnded();
@@ -938,8 +941,10 @@ export class Dispatcher {
       }
       const isKnown = anyUsable && !this.roles.active.admission.isTrial;
       const chosen = isKnown ? this.#likelyAwaited(call, nowMs) : this.#chosen(call, nowMs);
-      const station = this.#router.route(chosen, nowMs);
-      if (station === undefined) return;
+      const routed = this.#router.route(chosen, nowMs);
+      if (routed === undefined) return;
+      // One that has failed there goes where it has not been as soon as that station is usable.
+      const station = (chosen.visitAt(routed) !== undefined && this.#router.next(chosen, nowMs)) || routed;
       this.#queue.remove(chosen);
       if (!this.#mayGoTo(chosen, station)) {
         this.#giveUp(chosen, nowMs);
@@ -1089,6 +1094,8 @@ export class Dispatcher {
       if (nowMs < this.#usual.lateAtMs(attempt)) return;
     }
     attempt.isHedged = true;
+    // A route that was never answered may need more time than any: a few of its kind would fill a limit learned from others.
+    if (!call.terms.source.isKnown && station.admission.isLearned) this.#setAside(attempt);
     const isCompared = !this.#mayResend(call) && !this.#usual.isKnown(attempt);
     if (isCompared) station.evidence.noteUnanswered(call.terms.source, startedMs);
     if (call.state.phase !== "running" || !this.#mayResend(call) || call.out?.length !== 1) return;
@@ -1100,6 +1107,13 @@ export class Dispatcher {
     // Where the station can be asked, that comes first: it takes the call back, or says how it ended.
     if (this.#mayAsk(call)) this.#moveOn(attempt, nowMs);
     else this.#send(call, next, nowMs);
+  }
+
+  /** The limit of its station counts it no more: it would take the place of one that could be served. */
+  #setAside(attempt: Attempt): void {
+    if (attempt.isSetAside) return;
+    attempt.isSetAside = true;
+    if (!attempt.isUploading) attempt.station.admission.uncount();
   }
 
   /** May it be sent again although nobody knows whether it ran? */
@@ -1184,6 +1198,7 @@ export class Dispatcher {
   #decide(nowMs: number): void {
     this.#needsDecision = false;
     this.#isWakeStale = true;
+    this.#decideAtMs = ENDLESS;
     const { roles } = this;
     for (const station of roles.stations) this.#endMaintenance(station, nowMs);
     // Each promotion changes what is known; two stations cannot promote each other for ever at one instant.
@@ -1330,7 +1345,7 @@ export class Dispatcher {
     this.goodput.noteEnded(outcome);
     if (outcome === "answered") {
       this.#outlook.noteAnswered(nowMs);
-      this.patience.noteAnswered(nowMs - call.arrivedMs);
+      this.patience.noteAnswered(nowMs - call.arrivedMs, nowMs);
     }
     this.#actions.push({ type: "settle", call, settlement });
     if (call.out !== undefined) this.#recallAll(call.out, settlement);

@@ -34,19 +34,28 @@ test("[F11] hang-ups of more than a minute ago → no longer count", () => {
 test("[F11] twenty answers taken later than the estimate, nobody hangs up → it is given up", () => {
   const patience = new CallerPatience();
   for (let left = 0; left < 8; left++) patience.noteHangUp(300, left);
-  for (let taken = 0; taken < 19; taken++) patience.noteAnswered(500);
-  for (let early = 0; early < 100; early++) patience.noteAnswered(100);
+  for (let taken = 0; taken < 19; taken++) patience.noteAnswered(500, 10);
+  for (let early = 0; early < 100; early++) patience.noteAnswered(100, 10);
   assert.notEqual(patience.estimateMs, undefined);
-  patience.noteAnswered(500);
+  patience.noteAnswered(500, 10);
+  assert.equal(patience.estimateMs, undefined);
+});
+
+test("[F11] a minute without a hang-up → the estimate is forgotten, however quick the answers are", () => {
+  const patience = new CallerPatience();
+  for (let left = 0; left < 8; left++) patience.noteHangUp(300, left);
+  patience.noteAnswered(5, 60_007);
+  assert.notEqual(patience.estimateMs, undefined);
+  patience.noteAnswered(5, 60_008);
   assert.equal(patience.estimateMs, undefined);
 });
 
 test("[F11] a hang-up between the late answers → the estimate stays", () => {
   const patience = new CallerPatience();
   for (let left = 0; left < 8; left++) patience.noteHangUp(300, left);
-  for (let taken = 0; taken < 19; taken++) patience.noteAnswered(500);
+  for (let taken = 0; taken < 19; taken++) patience.noteAnswered(500, 10);
   patience.noteHangUp(300, 9);
-  for (let taken = 0; taken < 19; taken++) patience.noteAnswered(500);
+  for (let taken = 0; taken < 19; taken++) patience.noteAnswered(500, 10);
   assert.notEqual(patience.estimateMs, undefined);
 });
 
@@ -68,7 +77,7 @@ test("[F11] any hang-ups → the estimate is above a few and below nine tenths o
 test("[F11] nobody has hung up → doubt begins a little before the next likely timeout above what was taken", () => {
   const patience = new CallerPatience();
   assert.equal(patience.doubtfulFromMs, 490);
-  patience.noteAnswered(1_001);
+  patience.noteAnswered(1_001, 10);
   assert.equal(patience.doubtfulFromMs, 1_960);
   for (let hangUp = 0; hangUp < 4; hangUp++) patience.noteHangUp(2_000, hangUp);
   assert.equal(patience.doubtfulFromMs, Number.POSITIVE_INFINITY, "known by then");

@@ -47,6 +47,7 @@ export class CallerPatience {
   readonly #atMs: number[] = [];
   #place = 0;
   #contradictions = 0;
+  #hungUpAtMs = Number.NEGATIVE_INFINITY;
   /** The highest age at which an answer was taken, or still waited for, since the last hang-up that counted. */
   #takenAtMs = 0;
   #estimateMs: number | undefined = undefined;
@@ -57,11 +58,13 @@ export class CallerPatience {
     this.#atMs[this.#place] = nowMs;
     this.#place = (this.#place + 1) % KEPT;
     this.#contradictions = 0;
+    this.#hungUpAtMs = nowMs;
     this.#estimateMs = this.#estimate(nowMs);
   }
 
-  /** A caller took its answer when its call was `ageMs` old. */
-  noteAnswered(ageMs: number): void {
+  /** A caller took its answer when its call was `ageMs` old. Nobody has hung up for a minute: whoever did is gone. */
+  noteAnswered(ageMs: number, nowMs: number): void {
+    if (this.#estimateMs !== undefined && nowMs - this.#hungUpAtMs > MEMORY_MS) this.clear();
     if (ageMs > this.#takenAtMs) this.#takenAtMs = ageMs;
     if (this.#estimateMs === undefined || ageMs <= this.#estimateMs) return;
     if (++this.#contradictions >= CONTRADICTIONS) this.clear();

@@ -35,7 +35,7 @@ test("[F10] where a repeatable call goes, by what is known of the stations", () 
     ["the active one in maintenance", (north) => rest(north), "south"],
     ["the active one full", (north) => fill(north), undefined],
     ["the active one in maintenance, the other full", (north, south) => [rest(north), fill(south)], undefined],
-    ["the active one in maintenance, the other in doubt", (north, south) => [rest(north), doubt(south)], undefined],
+    ["the active one in maintenance, the other in doubt", (north, south) => [rest(north), doubt(south)], "south"],
     ["both in maintenance: nobody can replace the active one", (north, south) => [rest(north), rest(south)], "north"],
   ];
   for (const [what, prepare, place] of table) {

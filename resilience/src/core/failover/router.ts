@@ -51,11 +51,18 @@ export class Router {
       if (!roles.hasAlternative(active, nowMs)) return active.admits(nowMs) ? active : undefined;
       if (this.#isTrialDue(active, call, nowMs)) return active;
     }
+    const isAnyTrusted = this.#isAnyTrusted(nowMs);
     for (const station of roles.stations) {
-      if (station === active || station.isDoubted || !roles.isUsable(station, nowMs)) continue;
+      // Where all that are usable are in doubt, nobody is better: a doubt that nothing was sent to could never end.
+      if (station === active || (station.isDoubted && isAnyTrusted) || !roles.isUsable(station, nowMs)) continue;
       if (station.admits(nowMs)) return station;
     }
     return this.isAnyUsable(nowMs) ? undefined : this.#failOpen(call, nowMs);
+  }
+
+  /** Is a station usable and not in doubt? */
+  #isAnyTrusted(nowMs: number): boolean {
+    return this.#roles.stations.some((station) => !station.isDoubted && this.#roles.isUsable(station, nowMs));
   }
 
   /** Another station than those where `call` has been, for a call that failed; undefined where none can take it now. */
@@ -84,11 +91,12 @@ export class Router {
     if (!roles.isLeaseHeld(nowMs)) return nowMs + LEASE_RECHECK_MS;
     let opensMs = Number.POSITIVE_INFINITY;
     const anyUsable = this.isAnyUsable(nowMs);
+    const isAnyTrusted = this.#isAnyTrusted(nowMs);
     for (const station of roles.stations) {
       if (station.maintenance !== undefined && !this.#isKept(station)) continue;
       if (anyUsable && !roles.isUsable(station, nowMs)) continue;
       let atMs = station.admitsAtMs(nowMs);
-      const tried = !anyUsable || station.isDoubted;
+      const tried = !anyUsable || (station.isDoubted && isAnyTrusted);
       if (tried && !this.#servedLately(station, nowMs) && !this.#isKept(station))
         atMs = Math.max(atMs, station.nextTrialMs);
       opensMs = Math.min(opensMs, atMs);
