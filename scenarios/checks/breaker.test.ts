@@ -202,7 +202,7 @@ describe("[S8] [B1] a circuit opens", () => {
 
   test("not at all, although all of eleven failed", async () => {
     const made = new HandMade(DRAFT, breaker);
-    await answers(made, [LOST, ...TEN_FAIL]);
+    await answers(made, [200, LOST, ...TEN_FAIL]);
     await made.at(made.world.nowMs + 1);
     made.tell("tick");
     assert.deepEqual(made.violated, ["breaker-trips-when-due"]);

@@ -10,8 +10,8 @@
  * is the probe is not known. A probe that is out at a station that is declared down has failed. A failure that is not compared
  * (the command is not sent on in the same instant, and no other attempt of it is out) may count where several sources have
  * such failures, and never where it is one caller who repeats itself. Where it may have counted, and another station serves
- * the command after all, that may count or not: once, now or then. A timeout may count or not where its kind of command was
- * never answered: it may need more time than that, while others are served.
+ * the command after all, that may count or not: once, now or then. What is lost may count or not where its kind of command
+ * was never answered: it may be its own fault, while others are served.
  */
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import type { Fleet } from "../fleet/fleet.ts";
@@ -373,8 +373,8 @@ class Watch {
   #verdictOn(attempt: Attempt, isKnown: boolean): Verdict | undefined {
     const verdict = verdictOn(attempt, this.#settings, this.#state === "half-open");
     if (verdict !== "failure" || this.#state !== "closed") return verdict;
-    const mayNeedMoreTime = !isKnown && isTimedOut(attempt, this.#settings);
-    return mayNeedMoreTime || this.#localMs() < this.distrustUntilMs ? "doubtful" : verdict;
+    const mayBeItsOwn = !isKnown && endOf(attempt, this.#settings) === "lost";
+    return mayBeItsOwn || this.#localMs() < this.distrustUntilMs ? "doubtful" : verdict;
   }
 
   /** Attempts of `period` that are out and that somebody waits for. */

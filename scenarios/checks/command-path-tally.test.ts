@@ -75,10 +75,11 @@ test("[F1] attempts that are overdue must speak against a station, where their k
   }
 });
 
-test("[F10] commands that are lost in a row must speak against a station; timeouts, where their kind was ever answered", () => {
+test("[F10] commands that are lost in a row must speak against a station, where their kind was ever answered", () => {
   const timedOut = AbortSignal.abort(new AttemptTimeoutError("took too long"));
   for (const [why, method, isAgainst] of [
-    ["reset", "GET", true],
+    ["reset", "GET", false],
+    ["reset", "POST", true],
     ["timed out", "GET", false],
     ["timed out", "POST", true],
   ] as const) {

@@ -171,8 +171,9 @@ export class CommandPathTally {
     } else {
       this.#failedHere.set(command, { startedMs: localMs, sure: isSurelyFailed(attempt) });
       // Whether it was compared with another station is the gateway's business: it counts at most.
+      // A kind that was never answered may be lost by its own fault.
       if (end === "failed") this.#failed.add(localMs, false);
-      else if (end === "lost" && counts) this.#lost.add(localMs, surely && !this.#mayNeedMoreTime(attempt));
+      else if (end === "lost" && counts) this.#lost.add(localMs, surely && this.#usual.knows(command));
     }
   }
 
@@ -263,11 +264,6 @@ export class CommandPathTally {
       if (attempt.command === command && nowMs - attempt.judgedFromLocalMs >= LEAST_WORTH_A_SECOND_MS)
         return { startedMs: attempt.localMs, sure: false };
     return undefined;
-  }
-
-  /** Its time was up, and nobody knows how long its kind takes: that may be its own, while others are served. */
-  #mayNeedMoreTime(attempt: Attempt): boolean {
-    return isTimedOut(attempt, this.#settings) && !this.#usual.knows(attempt.command);
   }
 
   #isLate({ judgedFromLocalMs }: Attempt, nowMs: number): boolean {

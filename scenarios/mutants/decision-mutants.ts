@@ -198,8 +198,8 @@ export const DECISION_MUTANTS: readonly Mutant[] = [
         replace: "",
       },
       {
-        find: "if (nowMs >= this.#decideAtMs || this.roles.stations.some((station) => station.hasNews(nowMs))) {",
-        replace: "if (nowMs >= this.#decideAtMs) {",
+        find: "    if (this.roles.stations.some((station) => station.hasNews(nowMs))) this.#needsDecision = true;\n",
+        replace: "",
       },
     ],
     invariants: ["fit-is-promoted", "takes-over"],

@@ -321,6 +321,34 @@ for (const [kind, options] of [
   });
 }
 
+for (const [kind, options, code] of [
+  ["GETs", { idempotent: true }, "AMBIGUOUS_OUTCOME"],
+  ["POSTs", {}, "AMBIGUOUS_OUTCOME"],
+] as const) {
+  test(`[F10] ${kind} of a route that resets every connection, beside quick ones → told at once, nobody else is hurt, nobody is replaced`, async () => {
+    const day = await Tuesday.begin();
+    const crash: Route = async () => {
+      await day.at.clock.sleepUntil(day.at.clock.nowMs() + ROUND_TRIP_MS);
+      throw Object.assign(new Error("socket hang up"), { code: "ECONNRESET" });
+    };
+    const fine = await day.load(20, 3_000, "10.0.0.1 GET /fine", day.answers(OK));
+    const lost: Seen[] = [];
+    for (let number = 0; number < 600; number++) {
+      lost.push(day.send("10.0.0.2 /crash", crash, options));
+      if (number % 2 === 0) fine.push(day.send("10.0.0.1 GET /fine", day.answers(OK)));
+      await day.at.clock.advanceBy(1_000 / 30);
+    }
+    await day.at.clock.advanceBy(1_000);
+    assert.deepEqual([...new Set(lost.map(({ error }) => error?.code))], [code]);
+    assert.ok(Math.max(...lost.map(({ tookMs }) => tookMs)) <= 50);
+    for (const { answer, tookMs, error } of fine) {
+      assert.equal(answer, OK, String(error));
+      assert.ok(tookMs <= 2 * ROUND_TRIP_MS, `after ${tookMs} ms`);
+    }
+    await day.quiet();
+  });
+}
+
 const SHORTAGES = [
   ["EMFILE", "connect"],
   ["ENFILE", "connect"],

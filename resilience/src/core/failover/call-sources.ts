@@ -122,8 +122,8 @@ export class CallSource {
   }
 
   /**
-   * Station number `station`, which last served a call of any source at `lastServedMs`, failed one of this source, and it
-   * was not compared. Whose failure is it? Where nobody has ever served the source, it is its `own` if this station has
+   * Station number `station`, which last served a call of any source at `lastServedMs`, failed or lost one of this source, and
+   * it was not compared. Whose failure is it? Where nobody has ever served the source, it is its `own` if this station has
    * served others since it failed the source first, and `alike` if another station has failed the source, too.
    */
   noteFailedAlone(station: number, lastServedMs: number, nowMs: number): "alike" | "own" | "unknown" {

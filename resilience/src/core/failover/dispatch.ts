@@ -360,7 +360,8 @@ export class Dispatcher {
     if (call.state.phase === "done") return;
     // A caller that is still sending does not wait yet.
     const isSending = reason instanceof RequestCutError || call.out?.some(({ isUploading }) => isUploading) === true;
-    if (!isSending) this.patience.noteHangUp(nowMs - call.arrivedMs, nowMs);
+    // Nor is it known how long one has waited whose call was read late, because this process stood still.
+    if (!isSending && nowMs >= this.roles.distrustUntilMs) this.patience.noteHangUp(nowMs - call.arrivedMs, nowMs);
     this.#event(this.#reports.patience(this.patience.estimateMs, nowMs));
     this.#sortAgain();
     // Nobody waits for what is late: the station has more than it can answer.
@@ -521,10 +522,12 @@ export class Dispatcher {
     if (attempt.number === 1 && station !== active) active.evidence.noteUnservedBeside();
     const { breaker } = station.parts;
     const distrusted = nowMs < this.roles.distrustUntilMs;
+    const isLost = end.result === "lost" && !isAbandoned && !distrusted;
+    const counts = isLost && !this.#isItsOwnLoss(attempt, nowMs);
     if (NEVER_RAN.has(end.result)) call.noteBooked(station);
     switch (end.result) {
       case "lost":
-        if (!isAbandoned && !distrusted) evidence.noteLost(startedMs);
+        if (counts) evidence.noteLost(startedMs);
         break;
       case "unreachable":
         if (!isAbandoned && !distrusted) evidence.noteRefused(startedMs);
@@ -544,8 +547,19 @@ export class Dispatcher {
     if (permit === undefined || breaker === undefined) return;
     const isProbe = breaker.isProbe(permit);
     if (isProbe && (end.result === "lost" || end.result === "failed")) breaker.failure(permit, nowMs);
-    else if (end.result === "lost" && !isAbandoned && !distrusted) breaker.failure(permit, nowMs);
+    else if (counts) breaker.failure(permit, nowMs);
     else breaker.release(permit, nowMs);
+  }
+
+  /**
+   * A route that nobody ever answered may need more time than the timeout gives it, or break the process that serves it: that
+   * is its own, where the station has served others meanwhile, or another one has not served it either.
+   */
+  #isItsOwnLoss({ call, station, startedMs }: Attempt, nowMs: number): boolean {
+    const { source } = call.terms;
+    const { lastServedMs } = station.evidence;
+    const isOwn = source.noteFailedAlone(station.number, lastServedMs, nowMs) !== "unknown";
+    return isOwn || (!source.isKnown && lastServedMs > startedMs);
   }
 
   #noteLeisure({ call, station, judgedFromMs }: Attempt, nowMs: number): void {
@@ -781,7 +795,7 @@ export class Dispatcher {
     // One that waits for another station needs no retry of this one.
     if (!this.roles.isUsable(station, nowMs) || this.#router.hasNext(call, nowMs)) return this.#enqueue(call, nowMs);
     if (call.out !== undefined) return this.#awaitAnswer(call, nowMs);
-    if (!source.isKnown && hasTimedOutTwice(call)) return this.#giveUp(call, nowMs);
+    if (!source.isKnown && wasLostTwice(call)) return this.#giveUp(call, nowMs);
     if (!this.#retry(call, station, undefined, nowMs)) this.#giveUp(call, nowMs);
   }
 
@@ -1144,7 +1158,7 @@ export class Dispatcher {
     if (nowMs < this.roles.distrustUntilMs) return;
     const { call, station, startedMs, permit } = attempt;
     const { breaker } = station.parts;
-    const isOwn = mayNeedMoreTime(attempt);
+    const isOwn = this.#isItsOwnLoss(attempt, nowMs);
     if (!isOwn) station.evidence.noteLost(startedMs);
     if (permit !== undefined && breaker !== undefined) {
       if (isOwn && !breaker.isProbe(permit)) breaker.release(permit, nowMs);
@@ -1406,23 +1420,9 @@ function retryAfterMs(waitMs: number): number {
   return Math.ceil(Math.min(waitMs, MAX_RETRY_AFTER_MS));
 }
 
-/**
- * A route that nobody ever answered may need more time than the timeout gives it: that is its own, where the station serves
- * others meanwhile, or another one that lost the call does.
- */
-function mayNeedMoreTime({ call, station, startedMs }: Attempt): boolean {
-  if (call.terms.source.isKnown) return false;
-  if (station.evidence.lastServedMs > startedMs) return true;
-  return (
-    call.visits?.some((visit) => visit.last === "lost" && visit.station.evidence.lastServedMs > visit.lastStartedMs) ===
-    true
-  );
-}
-
-/** Did its time run out at two stations? Where nobody knows how long its kind takes, a third attempt would end no better. */
-function hasTimedOutTwice({ visits = [] }: Call): boolean {
-  const ends = visits.map(({ lastSettlement: end }) => (end !== undefined && "error" in end ? end.error : undefined));
-  return ends.length > 1 && ends.every((error) => error instanceof AttemptTimeoutError);
+/** Was it lost at two stations? Where nobody knows its kind, that is likely to be its own: a third attempt would end no better. */
+function wasLostTwice({ visits = [] }: Call): boolean {
+  return visits.length > 1 && visits.every(({ last }) => last === "lost");
 }
 
 /** Why another attempt of `call` is sent to `station`. */
