@@ -95,8 +95,8 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
     file: USUAL_TIMES,
     edits: [
       {
-        find: "    if (source.isKnown) afterMs = Math.max(afterMs, source.overdueAfterMs);",
-        replace: "    if (source.isKnown) afterMs = Math.min(afterMs, source.overdueAfterMs);",
+        find: "    if (isSourceKnown && sourceMs > afterMs) afterMs = sourceMs;",
+        replace: "    if (isSourceKnown && sourceMs < afterMs) afterMs = sourceMs;",
       },
     ],
     invariants: ["no-role-change-without-fault", "promotes-on-evidence"],

@@ -167,8 +167,8 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: "    station.admission.leave();",
-        replace: '    if (end.result !== "ignored") station.admission.leave();',
+        find: "    this.#bookUnserved(attempt, end, nowMs);\n    station",
+        replace: '    this.#bookUnserved(attempt, end, nowMs);\n    if (end.result !== "ignored") station',
       },
     ],
     invariants: ["counts-agree", "everything-returns"],

@@ -63,7 +63,12 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
     name: "budget-leaks",
     bug: "a planned retry that is given up stays on the books for ever",
     file: DISPATCH,
-    edits: [{ find: "    this.#refund(call);\n    this.goodput", replace: "    this.goodput" }],
+    edits: [
+      {
+        find: "    if (call.charged !== undefined) this.#refund(call);\n    this.goodput",
+        replace: "    this.goodput",
+      },
+    ],
     invariants: ["counts-agree", "everything-returns"],
   },
   {
@@ -93,8 +98,8 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: '    else if (phase === "parked" || phase === "asking") this.#parked--;\n    call.state = DONE;',
-        replace: '    else if (phase === "asking") this.#parked--;\n    call.state = DONE;',
+        find: "    else this.#parked--;\n",
+        replace: "    else if (call.state !== PARKED) this.#parked--;\n",
       },
     ],
     invariants: ["counts-agree", "queues-are-bounded", "everything-returns"],
@@ -104,11 +109,8 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
     bug: "a running call is not looked at when its deadline passes",
     file: DISPATCH,
     edits: [
-      {
-        find: "let atMs = call.answerEndsMs === undefined ? call.terms.deadline : Math.min(call.terms.deadline, call.answerEndsMs);",
-        replace:
-          "let atMs = call.answerEndsMs === undefined ? ENDLESS : Math.min(call.terms.deadline, call.answerEndsMs);",
-      },
+      { find: "Math.min(call.deadline, timeoutAtMs(attempt),", replace: "Math.min(timeoutAtMs(attempt)," },
+      { find: "let atMs = deadline;", replace: "let atMs = answerEndsMs === undefined ? ENDLESS : deadline;" },
     ],
     invariants: ["answered-in-time"],
   },
@@ -207,8 +209,8 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: "    this.#leaveSlot(station);",
-        replace: "    if (!attempt.isAbandoned) this.#leaveSlot(station);",
+        find: "if (sharedSlots !== undefined && !sharedSlots.release())",
+        replace: "if (sharedSlots !== undefined && !attempt.isAbandoned && !sharedSlots.release())",
       },
     ],
     invariants: ["counts-agree", "everything-returns"],

@@ -53,8 +53,8 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: "    station.admission.leave();",
-        replace: "    if (end.retryAfterMs === undefined) station.admission.leave();",
+        find: "    this.#bookUnserved(attempt, end, nowMs);\n    station",
+        replace: "    this.#bookUnserved(attempt, end, nowMs);\n    if (end.retryAfterMs === undefined) station",
       },
     ],
     invariants: ["counts-agree", "everything-returns"],

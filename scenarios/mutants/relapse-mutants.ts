@@ -32,8 +32,8 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: 'if (call.state.phase === "done" || (attempt.isAbandoned && end.result !== "served")) {',
-        replace: 'if (call.state.phase === "done" && end.result !== "lost") {',
+        find: "if (call.state === DONE || attempt.isAbandoned) return this.#look(station, nowMs);",
+        replace: 'if (call.state === DONE && end.result !== "lost") return this.#look(station, nowMs);',
       },
       {
         find: '    if (call.state.phase !== "running" || call.out !== undefined) return;\n    this.#goOn(',
@@ -137,8 +137,8 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
     edits: [
       { find: "    const { leisureSinceMs } = crowding;\n", replace: "    const leisureSinceMs = 0;\n" },
       {
-        find: "    const slowMs = admission.isByDelay || !admission.isLearned ? CROWDED : FULL;",
-        replace: "    const slowMs = CROWDED;",
+        find: "crowding.stretch < (admission.isByDelay || !admission.isLearned ? CROWDED : FULL)",
+        replace: "crowding.stretch < CROWDED",
       },
     ],
     invariants: ["goodput-comes-back"],

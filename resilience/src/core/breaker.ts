@@ -178,11 +178,11 @@ export class BreakerMachine {
   /** The call succeeded. `slow`: it took longer than {@link slowCallDurationMs}, or left waiters starving. */
   success(permit: Permit, nowMs: number, slow = false): void {
     if (this.#state !== "closed" || permit !== this.#generation) return this.#probeSucceeded(permit, nowMs);
-    this.#window.add(CALLS, nowMs);
+    const calls = this.#window.count(nowMs);
     if (slow) this.#window.add(SLOW, nowMs);
     // A success can reach the floor of calls, and so be what lets earlier failures be judged. Beyond the floor it can
     // not: older successes that slide out of the window must not open the circuit in the middle of newer ones.
-    if (slow || this.#window.total(CALLS, nowMs) === this.#minimumVolume) this.#judge(nowMs);
+    if (slow || calls === this.#minimumVolume) this.#judge(nowMs);
   }
 
   #probeSucceeded(permit: Permit, nowMs: number): void {

@@ -43,8 +43,12 @@ export class DueHeap<Entry extends Due> {
 
   /** Puts `entry` in, or moves it, to fall due at `atMs`; `Infinity` takes it out. */
   set(entry: Entry, atMs: number): void {
+    if (entry.duePlace >= 0) this.#move(entry, atMs);
+    else if (atMs < Number.POSITIVE_INFINITY) this.add(entry, atMs);
+  }
+
+  #move(entry: Entry, atMs: number): void {
     if (atMs === Number.POSITIVE_INFINITY) return this.remove(entry);
-    if (entry.duePlace < 0) return this.add(entry, atMs);
     entry.dueAtMs = atMs;
     this.#settle(entry, entry.duePlace);
   }

@@ -43,6 +43,12 @@ export class RateWindow {
     else this.#counts[this.#offset + series] = (this.#counts[this.#offset + series] as number) + amount;
   }
 
+  /** Counts one more of the first series at `nowMs`; returns how many of it the window holds. */
+  count(nowMs: number): number {
+    if (nowMs >= this.#newestEndsMs) this.#moveTo(nowMs);
+    return this.#firstOlder + ++this.#firstNewest;
+  }
+
   /** How many of `series` the window holds at `nowMs`. */
   total(series: number, nowMs: number): number {
     if (nowMs >= this.#newestEndsMs) this.#moveTo(nowMs);

@@ -59,7 +59,7 @@ export class RetryBudgetMachine {
 
   /** A call's first attempt is being sent. */
   deposit(nowMs: number): void {
-    this.#calls.add(0, nowMs);
+    this.#calls.count(nowMs);
   }
 
   /** An attempt booked at this same instant (`extra`: as an extra one) was stopped before it left. */

@@ -318,11 +318,18 @@ export class Admission {
 
   /** What a call says about load; `usualMs` is the station's usual answer time, `crowd` what its answer times show. */
   note(sign: LoadSign, usualMs: number, nowMs: number, crowd: Crowd = UNKNOWN): void {
-    const isRoundShort = nowMs < this.#roundFromMs + MIN_ROUND_MS;
-    if (!isRoundShort && nowMs >= this.#roundFromMs + this.#tripMs(usualMs, crowd)) {
-      this.#endRound(usualMs, nowMs, crowd);
-    }
-    if (sign !== "finished") return this.#noteUnfinished(sign, usualMs, nowMs, crowd);
+    if (sign === "finished") return this.noteFinished(usualMs, nowMs, crowd);
+    if (nowMs >= this.#roundFromMs + MIN_ROUND_MS) this.#lookAtRound(usualMs, nowMs, crowd);
+    this.#noteUnfinished(sign, usualMs, nowMs, crowd);
+  }
+
+  #lookAtRound(usualMs: number, nowMs: number, crowd: Crowd): void {
+    if (nowMs >= this.#roundFromMs + this.#tripMs(usualMs, crowd)) this.#endRound(usualMs, nowMs, crowd);
+  }
+
+  /** As {@link note}, of a call that the station finished. */
+  noteFinished(usualMs: number, nowMs: number, crowd: Crowd): void {
+    if (nowMs >= this.#roundFromMs + MIN_ROUND_MS) this.#lookAtRound(usualMs, nowMs, crowd);
     this.#measure(1, usualMs, nowMs);
     this.#finished++;
     this.#finishedAtMs = nowMs;

@@ -42,11 +42,11 @@ export class AnswerTimes {
   /** An answer came after `tookMs`. */
   add(tookMs: number): void {
     const place = bucketOf(tookMs);
-    this.#counts[place] = (this.#counts[place] as number) + 1;
+    (this.#counts[place] as number)++;
     if (place > this.#top) this.#top = place;
     this.#total++;
     this.#average(tookMs);
-    if (tookMs > this.#overdueAfterMs || ++this.#sinceRefreshed >= REFRESH_AFTER) this.#sinceRefreshed = REFRESH_AFTER;
+    this.#sinceRefreshed = tookMs > this.#overdueAfterMs ? REFRESH_AFTER : this.#sinceRefreshed + 1;
     if (++this.#sinceHalved >= HALVE_AFTER) this.#halve();
   }
 

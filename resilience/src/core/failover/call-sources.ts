@@ -32,32 +32,45 @@ const NEVER = Number.POSITIVE_INFINITY;
 /** After so many refusals for load in a row, of a source that was served before, it is likely that it is the route. */
 const REFUSALS_TO_TRUST = 3;
 
-/** Refusals for load in a row, and when the first of them came. */
-interface Refusals {
-  fromMs: number;
-  inRow: number;
+/** What is known of one source at one station. */
+class SourceAt {
+  servedAtMs: number = Number.NEGATIVE_INFINITY;
+  /** When it first failed the source, and no other station was asked. */
+  failedFromMs = NEVER;
+  /** Refusals for load in a row since it last served the source, and when the first of them came. */
+  refusals = 0;
+  refusedFromMs = NEVER;
+  /** The quickest answer of late, and when that was last worked out. */
+  leisureMs = NEVER;
+  leisureAtMs: number = Number.NEGATIVE_INFINITY;
+
+  leisureSince(sinceMs: number): number {
+    return this.leisureAtMs < sinceMs ? NEVER : this.leisureMs;
+  }
+
+  fadeLeisure(tookMs: number, beforeMs: number, nowMs: number): void {
+    const fadedMs = nowMs - this.leisureAtMs;
+    // It fades later, for all of the time that has passed by then.
+    if (fadedMs < LEISURE_STEP_MS) return;
+    this.leisureMs = Math.min(tookMs, beforeMs * 2 ** (fadedMs / LEISURE_DOUBLED_MS));
+    this.leisureAtMs = nowMs;
+  }
 }
 
 /** What is known of one source. */
 export class CallSource {
-  /** When the station of each number last served it. */
-  readonly #servedAtMs: number[];
-  /** When the station of each number first failed it, and no other one was asked. */
-  readonly #failedFromMs: number[];
-  /** By station, since it last served this source; undefined before the first refusal. */
-  #refusals: Refusals[] | undefined = undefined;
+  /** By the stations' numbers. */
+  readonly #stations: readonly SourceAt[];
   #slowestMs = 0;
-  /** For the station of each number: the quickest answer of late, and when that was last worked out. */
-  readonly #leisureMs: number[];
-  readonly #leisureAtMs: number[];
   #agreements = 0;
   #skipped = 0;
 
   constructor(stations: number) {
-    this.#servedAtMs = new Array<number>(stations).fill(Number.NEGATIVE_INFINITY);
-    this.#failedFromMs = new Array<number>(stations).fill(NEVER);
-    this.#leisureMs = new Array<number>(stations).fill(NEVER);
-    this.#leisureAtMs = new Array<number>(stations).fill(0);
+    this.#stations = Array.from({ length: stations }, () => new SourceAt());
+  }
+
+  #at(station: number): SourceAt {
+    return this.#stations[station] as SourceAt;
   }
 
   /**
@@ -66,25 +79,18 @@ export class CallSource {
    * no longer counts. Returns what {@link leisureMs} was until now.
    */
   noteServed(station: number, tookMs: number, nowMs: number, isCrowded = false, sinceMs = 0): number {
-    this.#servedAtMs[station] = nowMs;
-    if (this.#refusals !== undefined) (this.#refusals[station] as Refusals).inRow = 0;
-    const beforeMs = this.leisureMs(station, sinceMs);
-    if (tookMs > beforeMs && !isCrowded) this.#fadeLeisure(station, tookMs, beforeMs, nowMs);
+    const at = this.#at(station);
+    at.servedAtMs = nowMs;
+    at.refusals = 0;
+    const beforeMs = at.leisureSince(sinceMs);
+    if (tookMs > beforeMs && !isCrowded) at.fadeLeisure(tookMs, beforeMs, nowMs);
     else {
-      this.#leisureMs[station] = Math.min(tookMs, beforeMs);
-      this.#leisureAtMs[station] = nowMs;
+      at.leisureMs = Math.min(tookMs, beforeMs);
+      at.leisureAtMs = nowMs;
     }
     this.#slowestMs = tookMs > this.#slowestMs ? tookMs : tookMs + (this.#slowestMs - tookMs) * FADING;
     this.#agreements = 0;
     return beforeMs;
-  }
-
-  #fadeLeisure(station: number, tookMs: number, beforeMs: number, nowMs: number): void {
-    const fadedMs = nowMs - (this.#leisureAtMs[station] as number);
-    // It fades later, for all of the time that has passed by then.
-    if (fadedMs < LEISURE_STEP_MS) return;
-    this.#leisureMs[station] = Math.min(tookMs, beforeMs * 2 ** (fadedMs / LEISURE_DOUBLED_MS));
-    this.#leisureAtMs[station] = nowMs;
   }
 
   /**
@@ -93,32 +99,31 @@ export class CallSource {
    * refused this source first, and this one never, or not at any of the last three times.
    */
   noteRefused(station: number, lastServedMs: number, nowMs: number): boolean {
-    this.#refusals ??= this.#servedAtMs.map(() => ({ fromMs: NEVER, inRow: 0 }));
-    const refusals = this.#refusals[station] as Refusals;
-    if (refusals.inRow++ === 0) refusals.fromMs = nowMs;
-    if (lastServedMs <= refusals.fromMs) return false;
-    return refusals.inRow >= REFUSALS_TO_TRUST || !this.hasBeenServedBy(station);
+    const at = this.#at(station);
+    if (at.refusals++ === 0) at.refusedFromMs = nowMs;
+    if (lastServedMs <= at.refusedFromMs) return false;
+    return at.refusals >= REFUSALS_TO_TRUST || !this.hasBeenServedBy(station);
   }
 
   /** Has another station refused it for load, too, and none ever answered it? Then that is its own answer. */
   isRefusedAlike(station: number): boolean {
     if (this.isKnown) return false;
-    return this.#refusals?.some(({ inRow }, other) => other !== station && inRow > 0) === true;
+    return this.#stations.some(({ refusals }, other) => other !== station && refusals > 0);
   }
 
   /** Has this station served it within the last ten seconds? */
   isServedBy(station: number, nowMs: number): boolean {
-    return nowMs - (this.#servedAtMs[station] as number) <= SERVED_LATELY_MS;
+    return nowMs - this.#at(station).servedAtMs <= SERVED_LATELY_MS;
   }
 
   /** Has this station ever served it, as far as is remembered? */
   hasBeenServedBy(station: number): boolean {
-    return (this.#servedAtMs[station] as number) > Number.NEGATIVE_INFINITY;
+    return this.#at(station).servedAtMs > Number.NEGATIVE_INFINITY;
   }
 
   /** Has any station served it within the last ten seconds? */
   isServedLately(nowMs: number): boolean {
-    return this.#servedAtMs.some((atMs) => nowMs - atMs <= SERVED_LATELY_MS);
+    return this.#stations.some(({ servedAtMs }) => nowMs - servedAtMs <= SERVED_LATELY_MS);
   }
 
   /**
@@ -127,9 +132,10 @@ export class CallSource {
    * served others since it failed the source first, and `alike` if another station has failed the source, too.
    */
   noteFailedAlone(station: number, lastServedMs: number, nowMs: number): "alike" | "own" | "unknown" {
-    const firstMs = this.#failedFromMs[station] as number;
-    const elsewhere = this.#failedFromMs.some((atMs, other) => other !== station && atMs < NEVER);
-    if (firstMs === NEVER) this.#failedFromMs[station] = nowMs;
+    const at = this.#at(station);
+    const firstMs = at.failedFromMs;
+    const elsewhere = this.#stations.some(({ failedFromMs }, other) => other !== station && failedFromMs < NEVER);
+    if (firstMs === NEVER) at.failedFromMs = nowMs;
     if (this.isKnown) return "unknown";
     if (lastServedMs > firstMs) return "own";
     return elsewhere ? "alike" : "unknown";
@@ -155,7 +161,7 @@ export class CallSource {
    * `Infinity` while nobody knows.
    */
   leisureMs(station: number, sinceMs = 0): number {
-    return (this.#leisureAtMs[station] as number) < sinceMs ? NEVER : (this.#leisureMs[station] as number);
+    return this.#at(station).leisureSince(sinceMs);
   }
 
   /** Two stations gave the same failure: it is the call's own. */

@@ -117,18 +117,18 @@ export class Crowding implements Crowd {
     this.#served++;
     this.#answers++;
     this.#servedAtMs = nowMs;
-    if (leisureMs < Number.POSITIVE_INFINITY) {
-      const atLeisureMs = Math.max(leisureMs, LEAST_LEISURE_MS);
-      const stretch = Math.max(1, tookMs / atLeisureMs);
-      this.#answeredStretch = smoothed(this.#answeredStretch, stretch);
-      this.#stretch = smoothed(this.#stretch, stretch);
-      this.#leisureMs += (atLeisureMs - this.#leisureMs) * (this.#leisureMs === 0 ? 1 : SHARE);
-    }
+    if (leisureMs === Number.POSITIVE_INFINITY) return;
+    const atLeisureMs = leisureMs > LEAST_LEISURE_MS ? leisureMs : LEAST_LEISURE_MS;
+    const stretch = tookMs > atLeisureMs ? tookMs / atLeisureMs : 1;
+    this.#answeredStretch = smoothed(this.#answeredStretch, stretch);
+    this.#stretch = smoothed(this.#stretch, stretch);
+    this.#leisureMs += (atLeisureMs - this.#leisureMs) * (this.#leisureMs === 0 ? 1 : SHARE);
   }
 
   /** Is it time for a look? */
   isLookDue(nowMs: number): boolean {
-    return nowMs - this.#fromMs >= Math.max(LOOK_MS, this.#leisureMs);
+    const overMs = nowMs - this.#fromMs;
+    return overMs >= LOOK_MS && overMs >= this.#leisureMs;
   }
 
   /**

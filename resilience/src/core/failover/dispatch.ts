@@ -190,28 +190,46 @@ export class Dispatcher {
     this.#noteWaits(nowMs);
     this.#take(input, nowMs);
     this.#follow(nowMs);
+    return this.takeActions();
+  }
+
+  /**
+   * The input `submit`, cheaper, because every call makes one. Returns the attempt that is to be sent first of all, if
+   * there is one; {@link takeActions} tells what else follows.
+   */
+  submit(call: Call, nowMs: number): Attempt | undefined {
+    const attempt = this.#submit(call, nowMs);
+    const isFirst = this.#actions.length === 0;
+    if (!isFirst) this.#sendLater(attempt);
+    this.#follow(nowMs);
+    return isFirst ? attempt : undefined;
+  }
+
+  /**
+   * The input `ended` of an attempt that was served with `value`, cheaper as well. True where its call is to be settled with
+   * that first of all; {@link takeActions} tells what else follows.
+   */
+  served(attempt: Attempt, value: unknown, nowMs: number): boolean {
+    const { call, station } = attempt;
+    this.#noteWaits(nowMs);
+    const isAnswer = this.#served(attempt, nowMs);
+    const isFirst = isAnswer && this.#actions.length === 0 && call.out === undefined;
+    if (isAnswer && !isFirst) this.#deliver(call, { value });
+    this.#look(station, nowMs);
+    this.#follow(nowMs);
+    return isFirst;
+  }
+
+  get hasActions(): boolean {
+    return this.#actions.length > 0;
+  }
+
+  /** What follows from the inputs since this was last asked; it is to be done before the next one. */
+  takeActions(): readonly DispatchAction[] {
     if (this.#actions.length === 0) return NOTHING;
     const actions = this.#actions;
     this.#actions = [];
     return actions;
-  }
-
-  /**
-   * The input `submit`, cheaper, because every call makes one: the list that is returned is the dispatcher's own. Whoever
-   * does the actions empties it before the next input.
-   */
-  submit(call: Call, nowMs: number): DispatchAction[] {
-    this.#submit(call, nowMs);
-    this.#follow(nowMs);
-    return this.#actions;
-  }
-
-  /** The input `ended`; what {@link submit} says of the list holds here, too. */
-  ended(attempt: Attempt, end: AttemptEnd, nowMs: number): DispatchAction[] {
-    this.#noteWaits(nowMs);
-    this.#ended(attempt, end, nowMs);
-    this.#follow(nowMs);
-    return this.#actions;
   }
 
   #follow(nowMs: number): void {
@@ -226,7 +244,10 @@ export class Dispatcher {
    * station was usable; and where a tick is late, this process stood still, and calls may wait unread.
    */
   #noteWaits(nowMs: number): void {
-    if (this.#queue.size === 0 && nowMs - this.#due.nextMs <= LATE_TICK_MS) return;
+    if (this.#queue.size > 0 || nowMs - this.#due.nextMs > LATE_TICK_MS) this.#noteAwaited(nowMs);
+  }
+
+  #noteAwaited(nowMs: number): void {
     for (const { admission } of this.roles.stations) admission.noteAwaited(nowMs);
   }
 
@@ -238,9 +259,9 @@ export class Dispatcher {
   /** When to give it a tick; never in the past. */
   nextWakeMs(nowMs: number): number {
     if (this.#isWakeStale) this.#refreshDecideAt(nowMs);
-    let nextMs = Math.min(this.#due.nextMs, this.#decideAtMs);
-    if (this.#queue.size > 0) nextMs = Math.min(nextMs, this.#queueOpensAtMs(nowMs));
-    return Math.max(nextMs, nowMs);
+    const nextMs = this.#due.nextMs < this.#decideAtMs ? this.#due.nextMs : this.#decideAtMs;
+    if (this.#queue.size > 0) return Math.max(nowMs, Math.min(nextMs, this.#queueOpensAtMs(nowMs)));
+    return nextMs > nowMs ? nextMs : nowMs;
   }
 
   #refreshDecideAt(nowMs: number): void {
@@ -275,7 +296,7 @@ export class Dispatcher {
   #take(input: DispatchInput, nowMs: number): void {
     switch (input.type) {
       case "submit":
-        return this.#submit(input.call, nowMs);
+        return this.#sendLater(this.#submit(input.call, nowMs));
       case "ended":
         return this.#ended(input.attempt, input.end, nowMs);
       case "uploading":
@@ -309,17 +330,18 @@ export class Dispatcher {
     this.#needsDecision = true;
   }
 
-  #submit(call: Call, nowMs: number): void {
+  /** Returns the attempt that is to be sent, if the call can go at once. */
+  #submit(call: Call, nowMs: number): Attempt | undefined {
     this.goodput.noteOffered();
     this.#outlook.noteOffered(nowMs);
     this.#hedges.deposit(nowMs);
     const late = tooLate("the failover", call.terms.deadline, this.roles.active.parts.minimumTimeLeftMs, nowMs);
-    if (late !== undefined) return this.#settle(call, { error: late }, "expired", nowMs);
-    if (this.#queue.size === 0) {
-      const station = this.#router.route(call, nowMs);
-      if (station !== undefined) return this.#send(call, station, nowMs);
-    }
-    this.#letIn(call, nowMs);
+    if (late === undefined) {
+      const station = this.#queue.size === 0 ? this.#router.route(call, nowMs) : undefined;
+      if (station !== undefined) return this.#start(call, station, nowMs);
+      this.#letIn(call, nowMs);
+    } else this.#settle(call, { error: late }, "expired", nowMs);
+    return undefined;
   }
 
   /** No station can take `call` now: it waits, unless too many do, or it could not be answered in time. */
@@ -417,33 +439,58 @@ export class Dispatcher {
   // ── a call's way ────────────────────────────────────────────────────────────────────────────────────────────────
 
   #send(call: Call, station: Station, nowMs: number): void {
-    const { breaker, budget, sharedSlots } = station.parts;
-    if (call.attempts === 0) {
-      budget?.deposit(nowMs);
+    if (call.attempts > 0 && !this.#isPaid(call, station, nowMs)) return this.#park(call, BUDGET_RECHECK_MS, nowMs);
+    this.#sendLater(this.#start(call, station, nowMs));
+  }
+
+  #sendLater(attempt: Attempt | undefined): void {
+    if (attempt !== undefined) this.#actions.push({ type: "send", attempt });
+  }
+
+  /** Books a new attempt of `call` at `station`, where it was admitted and paid for. */
+  #start(call: Call, station: Station, nowMs: number): Attempt {
+    const { admission, crowding, parts } = station;
+    const { breaker, budget, sharedSlots } = parts;
+    if (call.attempts > 0) this.sent[reasonToSend(call, station)]++;
+    else {
+      if (budget !== undefined) budget.deposit(nowMs);
       this.sent.first++;
-    } else {
-      if (!this.#isPaid(call, station, nowMs)) return this.#park(call, BUDGET_RECHECK_MS, nowMs);
-      this.sent[reasonToSend(call, station)]++;
     }
-    sharedSlots?.tryTake();
-    station.admission.enter(nowMs);
+    if (sharedSlots !== undefined) sharedSlots.tryTake();
+    admission.enter(nowMs);
     station.lull.noteSent();
     // What waited while this process stood still comes at once, and is no crowd.
-    if (nowMs >= this.roles.distrustUntilMs) station.crowding.noteSent();
-    if (station.crowding.isLookDue(nowMs)) this.#lookAtCrowd(station, nowMs);
-    const permit = breaker?.acquire(nowMs);
+    if (nowMs >= this.roles.distrustUntilMs) crowding.noteSent();
+    if (crowding.isLookDue(nowMs)) this.#lookAtCrowd(station, nowMs);
+    const permit = breaker === undefined ? REFUSED : breaker.acquire(nowMs);
     const attempt = new Attempt(call, station, {
       epoch: this.roles.epoch,
       startedMs: nowMs,
       permit: permit === REFUSED ? undefined : permit,
-      beginByMs: this.#mayAsk(call) ? nowMs + this.#usual.leaseMs(call, station) : ENDLESS,
+      beginByMs: call.idempotencyKey === undefined ? ENDLESS : this.#beginByMs(call, station, nowMs),
     });
     call.state = RUNNING;
-    if (call.out === undefined) call.out = [attempt];
-    else call.out.push(attempt);
     station.out.add(attempt);
+    if (call.out !== undefined || call.answerEndsMs !== undefined) this.#join(attempt, nowMs);
+    else {
+      call.out = [attempt];
+      const atMs = Math.min(call.deadline, timeoutAtMs(attempt), this.#usual.lateAtMs(attempt));
+      this.#due.set(call, atMs > nowMs ? atMs : nowMs);
+    }
+    return attempt;
+  }
+
+  /** `attempt` is not the first of its call, or not the only one. */
+  #join(attempt: Attempt, nowMs: number): void {
+    const { call } = attempt;
+    call.out ??= [];
+    call.out.push(attempt);
     this.#arm(call, nowMs);
-    this.#actions.push({ type: "send", attempt });
+  }
+
+  /** From this instant on `station` is not to begin to work on `call`: it can be asked, and has not begun by then. */
+  #beginByMs(call: Call, station: Station, nowMs: number): number {
+    return this.#mayAsk(call) ? nowMs + this.#usual.leaseMs(call, station) : ENDLESS;
   }
 
   /** Books an attempt at `station` that is not the first of its call; false where its budget has no room for it any more. */
@@ -474,43 +521,70 @@ export class Dispatcher {
 
   #ended(attempt: Attempt, end: AttemptEnd, nowMs: number): void {
     const { call, station } = attempt;
-    station.out.remove(attempt);
-    if (attempt.isUploading || attempt.isSetAside) station.admission.countAgain();
-    // Its own place is left last of all.
-    station.lull.noteEnded(station.admission.working - 1, nowMs);
-    if (!attempt.isAbandoned && !attempt.isUploading) station.crowding.noteEnded();
-    this.#leaveSlot(station);
-    takeOut(attempt);
-    if (end.result === "served") this.#bookServed(attempt, nowMs);
-    else this.#bookUnserved(attempt, end, nowMs);
-    station.admission.leave();
-    if (call.state.phase === "done" || (attempt.isAbandoned && end.result !== "served")) {
+    if (end.result === "served") {
+      if (this.#served(attempt, nowMs)) this.#deliver(call, end.settlement);
       return this.#look(station, nowMs);
     }
-    if (end.result === "served") this.#served(attempt, end, nowMs);
-    else if (end.result === "ignored") this.#settle(call, end.settlement, "answered", nowMs);
+    this.#leave(attempt, nowMs);
+    this.#bookUnserved(attempt, end, nowMs);
+    station.admission.leave();
+    if (call.state === DONE || attempt.isAbandoned) return this.#look(station, nowMs);
+    if (end.result === "ignored") this.#settle(call, end.settlement, "answered", nowMs);
     else this.#failed(attempt, end, nowMs);
     this.#look(station, nowMs);
   }
 
-  #leaveSlot(station: Station): void {
+  /** An attempt was served. Is its call to be settled with that? */
+  #served(attempt: Attempt, nowMs: number): boolean {
+    const { call, station } = attempt;
+    this.#leave(attempt, nowMs);
+    this.#bookServed(attempt, nowMs);
+    station.admission.leave();
+    if (call.state === DONE) return false;
+    // So it is for most: they failed nowhere, and there is nothing to compare.
+    const { roles } = this;
+    const isPlain = call.visits === undefined && call.out === undefined && roles.failback === undefined;
+    if (!isPlain || roles.isAnyBlamedBeside(station)) this.#noteAnswer(attempt, nowMs);
+    this.#close(call, "answered", nowMs);
+    return true;
+  }
+
+  /** It is out no more. Only its place among the calls in flight is left last of all. */
+  #leave(attempt: Attempt, nowMs: number): void {
+    const { station } = attempt;
+    const { admission, crowding } = station;
+    station.out.remove(attempt);
+    if (attempt.isUploading || attempt.isSetAside) admission.countAgain();
+    if (!attempt.isUploading && !attempt.isAbandoned) crowding.noteEnded();
+    station.lull.noteEnded(admission.working - 1, nowMs);
+    const { sharedSlots } = station.parts;
     // Whoever waits for the slot outside of this failover is told, which is not for this machine to do.
-    if (station.parts.sharedSlots?.release() === false) this.#actions.push({ type: "leave-slot", station });
+    if (sharedSlots !== undefined && !sharedSlots.release()) this.#actions.push({ type: "leave-slot", station });
+    takeOut(attempt);
   }
 
   /** What an attempt that succeeded says about its station. */
   #bookServed(attempt: Attempt, nowMs: number): void {
     const { station, permit } = attempt;
-    const { admission } = station;
-    const { breaker } = station.parts;
+    const { admission, answerTimes, crowding, parts } = station;
+    const { breaker } = parts;
     const tookMs = nowMs - attempt.judgedFromMs;
     if (admission.isTrial) admission.begin(this.#usualInFlight, nowMs);
     else this.#usualInFlight += (admission.working - this.#usualInFlight) / 64;
-    station.answerTimes.add(tookMs);
-    this.#noteLeisure(attempt, nowMs);
+    answerTimes.add(tookMs);
+    const { leisureSinceMs } = crowding;
+    const isCrowded = admission.isBinding(nowMs) && isCrowdedByLimit(station);
+    // A source that was answered at once is known, too.
+    const knownMs = tookMs > 0 ? tookMs : Number.MIN_VALUE;
+    const leisureMs = attempt.call.source.noteServed(station.number, knownMs, nowMs, isCrowded, leisureSinceMs);
+    // The first answer of a source has nothing to be measured by.
+    crowding.noteServed(knownMs, leisureMs, nowMs);
+    if (crowding.isLookDue(nowMs)) this.#lookAtCrowd(station, nowMs);
     station.evidence.noteServed(attempt.startedMs, nowMs);
-    admission.note("finished", this.#usual.ms(station), nowMs, station.crowding);
-    if (permit !== undefined) breaker?.success(permit, nowMs, tookMs > breaker.slowCallDurationMs);
+    admission.noteFinished(this.#usual.ms(station), nowMs, crowding);
+    if (permit !== undefined && breaker !== undefined) {
+      breaker.success(permit, nowMs, tookMs > breaker.slowCallDurationMs);
+    }
   }
 
   /** What any other end of an attempt says about its station. */
@@ -562,22 +636,6 @@ export class Dispatcher {
     return isOwn || (!source.isKnown && lastServedMs > startedMs);
   }
 
-  #noteLeisure({ call, station, judgedFromMs }: Attempt, nowMs: number): void {
-    const { source } = call.terms;
-    const { admission, crowding } = station;
-    // A source that was answered at once is known, too.
-    const tookMs = Math.max(nowMs - judgedFromMs, Number.MIN_VALUE);
-    const { leisureSinceMs } = crowding;
-    // Where the limit is in force and answers are still slow, the station has become slower, and the limit is not the reason.
-    // A limit that is still growing after a promotion may be the reason, as one may that follows the answer times.
-    const slowMs = admission.isByDelay || !admission.isLearned ? CROWDED : FULL;
-    const isCrowded = admission.isBinding(nowMs) && crowding.stretch < slowMs;
-    const beforeMs = source.noteServed(station.number, tookMs, nowMs, isCrowded, leisureSinceMs);
-    // The first answer of a source has nothing to be measured by.
-    crowding.noteServed(tookMs, beforeMs, nowMs);
-    if (crowding.isLookDue(nowMs)) this.#lookAtCrowd(station, nowMs);
-  }
-
   /** How old is what is out there, beside what it takes at leisure? Half of its time is over on the average. */
   #lookAtCrowd(station: Station, nowMs: number): void {
     let sum = 0;
@@ -625,8 +683,8 @@ export class Dispatcher {
     if (evidence.noteFailedAlike()) admission.begin(this.#usualInFlight, nowMs);
   }
 
-  #served({ call, station, judgedFromMs }: Attempt, { settlement }: AttemptEnd, nowMs: number): void {
-    // No list is made for those that failed nowhere: most.
+  /** What the answer to a call says about other stations and attempts. */
+  #noteAnswer({ call, station, judgedFromMs }: Attempt, nowMs: number): void {
     if (call.visits !== undefined) this.#compareVisits(call.visits, station, nowMs);
     else if (this.roles.isAnyBlamedBeside(station)) this.#compare(call, station, judgedFromMs, nowMs);
     if (call.out !== undefined) this.#outrun(call.out, judgedFromMs, nowMs);
@@ -634,7 +692,6 @@ export class Dispatcher {
       this.roles.failback.noteServed(nowMs);
       this.#isWakeStale = true;
     }
-    this.#settle(call, settlement, "answered", nowMs);
   }
 
   /** A call was served that had failed elsewhere before. */
@@ -1040,12 +1097,13 @@ export class Dispatcher {
 
   /** Sets the instant at which a running call is looked at again. */
   #arm(call: Call, nowMs: number): void {
-    let atMs = call.answerEndsMs === undefined ? call.terms.deadline : Math.min(call.terms.deadline, call.answerEndsMs);
-    const { out } = call;
+    const { out, deadline, answerEndsMs } = call;
+    let atMs = deadline;
+    if (answerEndsMs !== undefined && answerEndsMs < atMs) atMs = answerEndsMs;
     if (out !== undefined) {
       for (let place = 0; place < out.length; place++) atMs = Math.min(atMs, this.#lookAtMs(out[place] as Attempt));
     }
-    this.#due.set(call, atMs <= nowMs ? nowMs : atMs);
+    this.#due.set(call, atMs > nowMs ? atMs : nowMs);
   }
 
   /** When `attempt` is late, or out of time. */
@@ -1349,20 +1407,32 @@ export class Dispatcher {
   // ── what follows from an input ──────────────────────────────────────────────────────────────────────────────────
 
   #settle(call: Call, settlement: Settlement, outcome: CallOutcome, nowMs: number): void {
-    const { phase } = call.state;
-    if (phase === "done") return;
-    if (phase === "waiting") this.#queue.remove(call);
-    else if (phase === "parked" || phase === "asking") this.#parked--;
+    if (call.state === DONE) return;
+    this.#close(call, outcome, nowMs);
+    this.#deliver(call, settlement);
+  }
+
+  #close(call: Call, outcome: CallOutcome, nowMs: number): void {
+    if (call.state !== RUNNING) this.#leaveWait(call);
     call.state = DONE;
     this.#due.remove(call);
-    this.#refund(call);
+    if (call.charged !== undefined) this.#refund(call);
     this.goodput.noteEnded(outcome);
     if (outcome === "answered") {
       this.#outlook.noteAnswered(nowMs);
       this.patience.noteAnswered(nowMs - call.arrivedMs, nowMs);
     }
+  }
+
+  #deliver(call: Call, settlement: Settlement): void {
     this.#actions.push({ type: "settle", call, settlement });
     if (call.out !== undefined) this.#recallAll(call.out, settlement);
+  }
+
+  /** It waits no more, in the queue or elsewhere. */
+  #leaveWait(call: Call): void {
+    if (call.state === WAITING) this.#queue.remove(call);
+    else this.#parked--;
   }
 
   #recallAll(attempts: readonly Attempt[], settlement: Settlement): void {
@@ -1429,6 +1499,14 @@ function wasLostTwice({ visits = [] }: Call): boolean {
 function reasonToSend(call: Call, station: Station): AttemptReason {
   if (call.out?.some((attempt) => !attempt.isMoved) === true) return "hedge";
   return (call.visitAt(station)?.attempts ?? 0) > 0 ? "retry" : "elsewhere";
+}
+
+/**
+ * Where the limit is in force and answers are still slow, the station has become slower, and the limit is not the reason. A
+ * limit that is still growing after a promotion may be the reason, as one may that follows the answer times.
+ */
+function isCrowdedByLimit({ admission, crowding }: Station): boolean {
+  return crowding.stretch < (admission.isByDelay || !admission.isLearned ? CROWDED : FULL);
 }
 
 /** Nobody waits any more for this attempt to end. */

@@ -100,7 +100,7 @@ export class StationEvidence {
   /** An attempt that was sent at `startedMs` has succeeded. */
   noteServed(startedMs: number, nowMs: number): void {
     this.#lastServedMs = nowMs;
-    this.#servedFromMs = Math.max(this.#servedFromMs, startedMs);
+    if (startedMs > this.#servedFromMs) this.#servedFromMs = startedMs;
     if (!this.#isClear) this.#clearBefore(startedMs);
   }
 

@@ -59,13 +59,15 @@ export class UsualTimes {
   /** When an attempt becomes overdue, or, once it is, worth a second one; `Infinity` once it is both. */
   lateAtMs(attempt: Attempt): number {
     if (attempt.isHedged) return ENDLESS;
-    const { station, call, judgedFromMs } = attempt;
-    const { source } = call.terms;
-    const ownMs = station.answerTimes.overdueAfterMs;
-    const isUsual = source.isKnown && ownMs < ENDLESS && !attempt.isOverdue;
+    const sourceMs = attempt.call.source.overdueAfterMs;
+    const isSourceKnown = sourceMs < ENDLESS;
+    const ownMs = attempt.station.answerTimes.overdueAfterMs;
+    const isUsual = isSourceKnown && ownMs < ENDLESS && !attempt.isOverdue;
     let afterMs = isUsual ? ownMs : this.#lateAfterMs(attempt);
-    if (source.isKnown) afterMs = Math.max(afterMs, source.overdueAfterMs);
-    return Math.max(judgedFromMs + afterMs, this.#roles.distrustUntilMs);
+    if (isSourceKnown && sourceMs > afterMs) afterMs = sourceMs;
+    const lateMs = attempt.judgedFromMs + afterMs;
+    const { distrustUntilMs } = this.#roles;
+    return lateMs > distrustUntilMs ? lateMs : distrustUntilMs;
   }
 
   /** How long an attempt may be out by its station alone, whatever its source needs. */

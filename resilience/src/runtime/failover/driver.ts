@@ -37,6 +37,7 @@ export interface DriverOptions<S extends NamedStation> {
 
 type Input = DispatchInput | ((nowMs: number) => void);
 const TICK: DispatchInput = { type: "tick", lateByMs: 0 };
+const ENDLESS = Number.POSITIVE_INFINITY;
 
 export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   readonly clock: Clock;
@@ -48,6 +49,8 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   readonly #breakers: readonly CircuitBreaker[];
   /** Their machines, in the same order: asked after every step. */
   readonly #circuits: readonly BreakerMachine[];
+  /** Does any station say that a result may be a failure? */
+  readonly #judgesResults: boolean;
   #inputs: Input[] = [];
   #isBusy = false;
   /** When to look next; the timer is set for then, or for an earlier instant. */
@@ -66,6 +69,7 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     this.#stations = options.stations;
     this.#breakers = options.stations.map(({ parts }) => parts.breaker).filter((breaker) => breaker !== undefined);
     this.#circuits = this.#breakers.map(({ machine }) => machine);
+    this.#judgesResults = options.stations.some(({ parts }) => parts.classify?.result !== undefined);
     this.#query = options.query;
     this.#listeners = options.listeners;
     this.examples = [...options.examples, ...callExamples<S>(this)];
@@ -74,21 +78,26 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   /** Takes an input, and does what follows; later, if something is being done already. */
   input(input: Input): void {
     this.#inputs.push(input);
-    if (!this.#isBusy) this.#do([], this.clock.nowMs());
+    if (!this.#isBusy) this.#goOn(this.clock.nowMs());
   }
 
   /** A new call, in its caller's step; `nowMs` was read in it. */
   submit(call: Call, nowMs: number): void {
     if (this.#isBusy) return this.input({ type: "submit", call });
     this.#entering = call.id;
-    this.#do(this.#dispatcher.submit(call, nowMs), nowMs);
+    const attempt = this.#dispatcher.submit(call, nowMs);
+    if (attempt !== undefined) this.#sendFirst(attempt);
+    this.#goOn(nowMs);
     this.#entering = NOBODY;
   }
 
-  /** An attempt has ended. In a microtask of its own, so nothing is being done meanwhile. */
-  #ended({ record }: FailoverAttempt<S>, end: AttemptEnd): void {
+  /** An attempt was served. In a microtask of its own, so nothing is being done meanwhile. */
+  #served(attempt: Attempt, value: unknown): void {
     const nowMs = this.clock.nowMs();
-    this.#do(this.#dispatcher.ended(record, end, nowMs), nowMs);
+    const isAnswer = this.#dispatcher.served(attempt, value, nowMs);
+    this.#isBusy = true;
+    if (isAnswer) requestOf(attempt.call).fulfil(value);
+    this.#goOn(nowMs);
   }
 
   cancel(call: Call, reason: unknown): void {
@@ -104,19 +113,24 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     this.input(TICK);
   }
 
-  /** Does `actions`, and then takes the inputs that have come meanwhile, one after the other. */
-  #do(actions: DispatchAction[], startedMs: number): void {
+  #sendFirst(attempt: Attempt): void {
+    this.#isBusy = true;
+    try {
+      this.#send(attempt);
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+
+  /** Does what else follows, and then takes the inputs that have come meanwhile, one after the other. */
+  #goOn(startedMs: number): void {
     this.#isBusy = true;
     let nowMs = startedMs;
     try {
-      this.#performAll(actions);
+      if (this.#dispatcher.hasActions) this.#performAll(this.#dispatcher.takeActions());
       this.#announce();
-      if (this.#inputs.length > 0) {
-        empty(actions);
-        nowMs = this.#takeInputs();
-      }
+      if (this.#inputs.length > 0) nowMs = this.#takeInputs();
     } finally {
-      empty(actions);
       this.#isBusy = false;
     }
     this.#arm(nowMs);
@@ -152,11 +166,17 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
 
   /** One look, at the next instant at which something falls due. One that comes too early does no harm. */
   #arm(nowMs: number): void {
-    let nextMs = this.#dispatcher.nextWakeMs(nowMs);
-    if (this.prober !== undefined && this.#dispatcher.roles.toProbe().length > 0) {
-      nextMs = Math.min(nextMs, this.prober.nextMs(nowMs));
-    }
-    if (nextMs >= this.#wakeAtMs && nextMs < Number.POSITIVE_INFINITY) return;
+    const { prober } = this;
+    const nextMs = prober === undefined ? this.#dispatcher.nextWakeMs(nowMs) : this.#nextLookMs(prober, nowMs);
+    if (nextMs < this.#wakeAtMs || nextMs === ENDLESS) this.#wakeAt(nextMs);
+  }
+
+  #nextLookMs(prober: Prober<S>, nowMs: number): number {
+    const nextMs = this.#dispatcher.nextWakeMs(nowMs);
+    return this.#dispatcher.roles.toProbe().length > 0 ? Math.min(nextMs, prober.nextMs(nowMs)) : nextMs;
+  }
+
+  #wakeAt(nextMs: number): void {
     this.#wakeAtMs = nextMs;
     // Left as it is where it fires before that, and is set again then: most calls end long before anything falls due. Where
     // nobody supervises, it would hold a process that has nothing else to do.
@@ -184,15 +204,12 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     this.input({ type: "tick", lateByMs: nowMs - dueAtMs });
   }
 
-  /** The two actions that every call makes come first, and the others are kept out of their way. */
   #perform(action: DispatchAction): void {
-    if (action.type === "send") this.#send(action.attempt);
-    else if (action.type === "settle") requestOf<S>(action.call).settle(action.settlement);
-    else this.#performRare(action);
-  }
-
-  #performRare(action: Exclude<DispatchAction, { type: "send" | "settle" }>): void {
     switch (action.type) {
+      case "send":
+        return this.#send(action.attempt);
+      case "settle":
+        return requestOf<S>(action.call).settle(action.settlement);
       case "recall": {
         const { attempt, reason } = action;
         return guarded(() => (attempt.context as FailoverAttempt<S> | undefined)?.giveUp(reason));
@@ -241,9 +258,10 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   }
 
   #answered(attempt: FailoverAttempt<S>, value: unknown): void {
+    if (!this.#judgesResults) return this.#served(attempt.record, value);
     const { classify } = this.#handle(attempt.record.station.number).parts;
-    if (classify?.result === undefined) return this.#ended(attempt, { result: "served", settlement: { value } });
-    this.#ended(attempt, endFromResult(classify, value));
+    if (classify?.result === undefined) this.#served(attempt.record, value);
+    else this.#ended(attempt, endFromResult(classify, value));
   }
 
   #threw(attempt: FailoverAttempt<S>, error: unknown): void {
@@ -251,6 +269,10 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     const { classify } = this.#handle(attempt.record.station.number).parts;
     const isStale = error instanceof StaleEpochError;
     this.#ended(attempt, isStale ? { result: "stale", settlement } : endFrom(judgeThrown(classify, error), settlement));
+  }
+
+  #ended({ record }: FailoverAttempt<S>, end: AttemptEnd): void {
+    this.input({ type: "ended", attempt: record, end });
   }
 
   #ask(call: Call, number: number): void {
@@ -265,11 +287,6 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   #handle(number: number): StationHandle<S> {
     return this.#stations[number] as StationHandle<S>;
   }
-}
-
-/** The list is the dispatcher's own, which uses it again. From the end: a length of 0 would free its memory. */
-function empty(actions: DispatchAction[]): void {
-  while (actions.length > 0) actions.pop();
 }
 
 function requestOf<S>(call: Call): FailoverRequest<S, unknown> {

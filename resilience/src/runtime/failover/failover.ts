@@ -9,7 +9,7 @@
  */
 import { checkedDeadline, NO_DEADLINE } from "../../core/deadline.ts";
 import { CallAbortedError, ConfigurationError, NoStationFitError } from "../../core/errors.ts";
-import { Call } from "../../core/failover/call.ts";
+import { Call, type CallTerms } from "../../core/failover/call.ts";
 import { type CallSource, CallSources } from "../../core/failover/call-sources.ts";
 import { Dispatcher } from "../../core/failover/dispatch.ts";
 import type { FailoverEvent } from "../../core/failover/events.ts";
@@ -146,11 +146,11 @@ export class PrimaryBackupFailover<S extends NamedStation> {
     reject: (error: unknown) => void,
   ): void {
     if (typeof operation !== "function") throw new ConfigurationError("no-operation", NO_OPERATION);
-    const { signal, source, idempotencyKey } = options;
+    const { signal, deadline, idempotencyKey, source } = options;
     const nowMs = this.#clock.nowMs();
-    const own = options.deadline === undefined ? nowMs + this.#deadlineMs : checkedDeadline(options.deadline, nowMs);
+    const own = deadline === undefined ? nowMs + this.#deadlineMs : checkedDeadline(deadline, nowMs);
     if (signal?.aborted === true) throw new CallAbortedError(signal.reason);
-    const terms = {
+    const terms: CallTerms = {
       deadline: Math.min(own, ambientDeadline()),
       // An empty key names nothing.
       idempotencyKey: idempotencyKey === "" ? undefined : idempotencyKey,
@@ -160,10 +160,7 @@ export class PrimaryBackupFailover<S extends NamedStation> {
     };
     const request = new FailoverRequest<S, R>(this.#driver, operation, signal, resolve, reject);
     const call = new Call(++this.#calls, terms, nowMs, request);
-    if (signal !== undefined) {
-      request.call = call;
-      signal.addEventListener("abort", request);
-    }
+    if (signal !== undefined) request.listen(signal, call);
     this.#driver.submit(call, nowMs);
   }
 

@@ -42,11 +42,21 @@ export class FailoverRequest<S, R> extends AsyncResource {
     this.reject = reject;
   }
 
+  listen(signal: AbortSignal, call: Call): void {
+    this.call = call;
+    signal.addEventListener("abort", this);
+  }
+
   /** Its end. */
   settle(settlement: Settlement): void {
-    if (this.signal !== undefined) this.signal.removeEventListener("abort", this);
-    if ("value" in settlement) this.resolve(settlement.value as R);
-    else this.reject(settlement.error);
+    if ("value" in settlement) return this.fulfil(settlement.value as R);
+    this.signal?.removeEventListener("abort", this);
+    this.reject(settlement.error);
+  }
+
+  fulfil(value: R): void {
+    this.signal?.removeEventListener("abort", this);
+    this.resolve(value);
   }
 
   /** The caller's signal was aborted. (It listens itself: no closure a call.) */
