@@ -197,7 +197,7 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: '    else if (end.result === "lost" && !isAbandoned && !distrusted) breaker.failure(permit, nowMs);',
+        find: "    else if (counts) breaker.failure(permit, nowMs);",
         replace: "    else if (isAbandoned && !distrusted) breaker.failure(permit, nowMs);",
       },
     ],

@@ -194,8 +194,8 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     file: "resilience/src/core/failover/dispatch.ts",
     edits: [
       {
-        find: "    if (!isSending) this.patience.noteHangUp(",
-        replace: "    if (!isSending || call.id > 0) this.patience.noteHangUp(",
+        find: "    if (!isSending && nowMs >= this.roles.distrustUntilMs) this.patience.noteHangUp(",
+        replace: "    if (nowMs >= this.roles.distrustUntilMs) this.patience.noteHangUp(",
       },
     ],
     invariants: ["patience-is-true"],
