@@ -14,7 +14,7 @@ import type { StaleEpochError as StaleEpoch } from "ground-station-failover";
 import { StaleEpochError, wasConnectionLost, wasNeverSent } from "ground-station-failover";
 import type { Dispatcher } from "undici";
 import type { CommandReply, HeaderList, SendContext } from "../fleet/uplink.ts";
-import { EPOCH_HEADER, EPOCH_SEEN_HEADER } from "../fleet/uplink.ts";
+import { EPOCH_HEADER, EPOCH_SEEN_HEADER, NOT_SENT, OUTCOME_HEADER } from "../fleet/uplink.ts";
 import { endToEnd, headerValue, isJson, rawValues } from "./http-headers.ts";
 import { ReplyStream } from "./reply-stream.ts";
 
@@ -115,6 +115,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
       const seen = rawValues(raw, EPOCH_SEEN_HEADER)[0];
       if (seen !== undefined) return this.#stale(controller, seen);
     }
+    if (status === 502 && rawValues(raw, OUTCOME_HEADER)[0] === NOT_SENT) return this.#notSent(controller);
     const codings = rawValues(raw, "transfer-encoding");
     if (codings.length > 0 && codings.join().trim().toLowerCase() !== "chunked") {
       return controller.abort(new Error(`the transfer coding "${codings.join()}" is not understood`));
@@ -158,6 +159,14 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     if (this.#controller === undefined) return wasNeverSent(error) ? error : new NotSentError(this.#station, error);
     const lost = wasConnectionLost(error) && !wasNeverSent(error);
     return lost ? error : new ReplyLostError(this.#station, error);
+  }
+
+  /** The station's relay has it, and the service behind it took no connection. */
+  #notSent(controller: Dispatcher.DispatchController): void {
+    const refused = Object.assign(new Error("its service takes no connection"), { code: "ECONNREFUSED" });
+    const error = new NotSentError(this.#station, refused);
+    this.#fail(error);
+    controller.abort(error);
   }
 
   #stale(controller: Dispatcher.DispatchController, seen: string): void {

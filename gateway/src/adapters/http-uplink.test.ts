@@ -245,6 +245,14 @@ describe("how replies are read", () => {
 });
 
 describe("[F4] what a failure says", () => {
+  test("a relay's 502 that says so was never sent; any other 502 is an answer", async () => {
+    await using at = await served((message, response) => {
+      response.writeHead(502, message.url === "/away" ? { "gsf-outcome": "not-sent" } : {}).end();
+    });
+    assert.ok(wasNeverSent(await failure(at.uplink.send(get("/away"), under()))));
+    assert.equal((await at.uplink.send(get("/other"), under())).status, 502);
+  });
+
   test("a refused connection was never sent", async () => {
     const at = await served((_message, response) => response.end());
     at.server.close();

@@ -2,8 +2,10 @@
  * A problem on the wire: `application/problem+json` (RFC 9457), with when to come back in `Retry-After` and an outcome
  * that nobody knows as `gsf-outcome: unknown`. Which problem a caller is told is decided in `fleet/problem.ts`.
  */
+
 import type { Duplex } from "node:stream";
 import type { Problem } from "../fleet/problem.ts";
+import { OUTCOME_HEADER } from "../fleet/uplink.ts";
 
 /** Media type of a problem. */
 export const PROBLEM_TYPE = "application/problem+json";
@@ -32,7 +34,7 @@ export function problemAnswer(problem: Problem): { headers: string[]; body: Buff
   const body = Buffer.from(JSON.stringify({ type: "about:blank", title: titleOf(status), status, code, detail }));
   const headers = ["content-type", PROBLEM_TYPE, "content-length", String(body.length), "cache-control", "no-store"];
   if (retryAfterMs !== undefined) headers.push("retry-after", String(Math.max(1, Math.ceil(retryAfterMs / 1_000))));
-  if (outcomeUnknown === true) headers.push("gsf-outcome", "unknown");
+  if (outcomeUnknown === true) headers.push(OUTCOME_HEADER, "unknown");
   return { headers, body };
 }
 

@@ -104,6 +104,10 @@ export class UnexpectedStatusError extends Error {
 export const EPOCH_HEADER = "gsf-epoch";
 /** Header by which a station that refuses an older epoch (status 412) says which newest one it has seen. */
 export const EPOCH_SEEN_HEADER = "gsf-epoch-seen";
+/** Header that says what is known of a command that got no answer of its own: `unknown` to a caller, `not-sent` by a relay. */
+export const OUTCOME_HEADER = "gsf-outcome";
+/** With status 502: the service behind the station took no connection, so the command was not executed. */
+export const NOT_SENT = "not-sent";
 
 /**
  * The way to one station.

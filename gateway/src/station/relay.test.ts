@@ -141,7 +141,7 @@ test("a station whose service is away says so, and its health is not good", asyn
   service.close();
   service.closeAllConnections();
   const answer = await request(url, { method: "POST", body: "x" });
-  assert.equal(answer.statusCode, 502);
+  assert.deepEqual([answer.statusCode, answer.headers["gsf-outcome"]], [502, "not-sent"]);
   await answer.body.dump();
   const health = await request(`${url}/healthz`);
   assert.equal(health.statusCode, 503);

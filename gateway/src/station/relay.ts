@@ -17,12 +17,13 @@ import {
   TIME_LEFT_HEADER,
   toGrpcTimeout,
   toTimeLeftHeader,
+  wasNeverSent,
 } from "ground-station-failover";
 import { Pool } from "undici";
 import { endToEnd, flat, rawValues } from "../adapters/http-headers.ts";
 import type { Admitted } from "../fleet/station-guard.ts";
 import { StationGuard } from "../fleet/station-guard.ts";
-import { EPOCH_HEADER, EPOCH_SEEN_HEADER } from "../fleet/uplink.ts";
+import { EPOCH_HEADER, EPOCH_SEEN_HEADER, NOT_SENT, OUTCOME_HEADER } from "../fleet/uplink.ts";
 import type { ArrivalClock } from "./arrival-clock.ts";
 import type { RelayAnswer, RelayFaults } from "./relay-faults.ts";
 
@@ -228,6 +229,7 @@ function refuse(response: ServerResponse, error: unknown): void {
   const injected = error instanceof FaultInjectedError;
   const status = error instanceof Refusal ? error.status : injected ? 500 : 502;
   const detail = error instanceof Error ? error.message : String(error);
+  if (status === 502 && wasNeverSent(error)) response.setHeader(OUTCOME_HEADER, NOT_SENT);
   response
     .writeHead(status, { "content-type": "application/problem+json", connection: "close" })
     .end(`${JSON.stringify({ title: "not relayed", status, detail })}\n`);
