@@ -349,6 +349,22 @@ for (const [kind, options, code] of [
   });
 }
 
+for (const isKnown of [false, true]) {
+  test(`[F6] three calls of five seconds (${isKnown ? "known" : "new"}) right after a switchover → quick ones beside them go on`, async () => {
+    const day = await Tuesday.begin();
+    if (isKnown) day.send("10.0.0.2 GET /report", day.answers(OK, 5_000));
+    await day.load(50, 8_000, "10.0.0.1 GET /fine", day.answers(OK));
+    await day.at.failover.switchover("south", "a drill");
+    for (let number = 0; number < 3; number++) day.send("10.0.0.2 GET /report", day.answers(OK, 5_000));
+    const fine = await day.load(50, 8_000, "10.0.0.1 GET /fine", day.answers(OK));
+    await day.at.clock.advanceBy(20_000);
+    assert.ok(day.seen.every(({ answer }) => answer === OK));
+    const slowest = Math.max(...fine.map(({ tookMs }) => tookMs));
+    assert.ok(slowest <= 200, `${slowest} ms`);
+    await day.at.stop();
+  });
+}
+
 const SHORTAGES = [
   ["EMFILE", "connect"],
   ["ENFILE", "connect"],

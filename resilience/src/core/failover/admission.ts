@@ -265,6 +265,15 @@ export class Admission {
     return this.#limit === 1 && !this.#isLearned;
   }
 
+  /**
+   * How many calls that take long the limit need not count, right after the station began to serve: where hardly anything was
+   * in flight before, it is lower than what any station is given at first.
+   */
+  get spare(): number {
+    if (this.#limit === ENDLESS || this.#isLearned || this.isTrial) return 0;
+    return this.#initialConcurrent - Math.ceil(this.#limit) - this.#uncounted;
+  }
+
   /** May one more call go now? A "no" for load is remembered: somebody waits for the limit. */
   admits(nowMs: number): boolean {
     if (nowMs < this.#pausedUntilMs) return false;

@@ -129,6 +129,8 @@ const LATE_TICK_MS = 25;
 const READ_FIRST_MS = 10;
 /** A station that served within this time is alive; a refusal for load then says how much it takes. */
 const SERVING_MS = 1_000;
+/** A call takes long if it is out for so many times the usual answer time, and for at least this long. */
+const LONG = { ratio: 4, leastMs: 100 };
 /** Where nothing tells when the queue can move on, it is looked at again this soon. */
 const QUEUE_RECHECK_MS = 10;
 /** Calls whose callers' patience is unknown are ordered as if it were this long; only the order matters. */
@@ -161,6 +163,8 @@ export class Dispatcher {
   /** Something was learned since that was worked out. */
   #isWakeStale = true;
   #usualInFlight = 0;
+  /** When a call that is out may have taken long, and its place be free for one that waits. */
+  #longAtMs: number = ENDLESS;
   /** The patience by which waiting calls are ordered. */
   #orderPatienceMs = ORDER_HORIZON_MS;
   readonly #reports: Reports = new Reports();
@@ -260,7 +264,7 @@ export class Dispatcher {
   nextWakeMs(nowMs: number): number {
     if (this.#isWakeStale) this.#refreshDecideAt(nowMs);
     const nextMs = this.#due.nextMs < this.#decideAtMs ? this.#due.nextMs : this.#decideAtMs;
-    if (this.#queue.size > 0) return Math.max(nowMs, Math.min(nextMs, this.#queueOpensAtMs(nowMs)));
+    if (this.#queue.size > 0) return Math.max(nowMs, Math.min(nextMs, this.#queueOpensAtMs(nowMs), this.#longAtMs));
     return nextMs > nowMs ? nextMs : nowMs;
   }
 
@@ -998,6 +1002,7 @@ export class Dispatcher {
   }
 
   #pump(nowMs: number): void {
+    this.#setAsideLong(nowMs);
     for (let call = this.#queue.first; call !== undefined; call = this.#queue.first) {
       const anyUsable = this.#router.isAnyUsable(nowMs);
       if (!anyUsable && this.#router.opensAtMs(nowMs) > nowMs) return;
@@ -1179,6 +1184,24 @@ export class Dispatcher {
     // Where the station can be asked, that comes first: it takes the call back, or says how it ended.
     if (this.#mayAsk(call)) this.#moveOn(attempt, nowMs);
     else this.#send(call, next, nowMs);
+  }
+
+  /** A few calls that take long must not hold all places where there are hardly any: right after a station became active. */
+  #setAsideLong(nowMs: number): void {
+    this.#longAtMs = ENDLESS;
+    for (const station of this.roles.stations) {
+      if (station.admission.spare <= 0) continue;
+      const longMs = Math.max(LONG.leastMs, LONG.ratio * this.#usual.ms(station));
+      for (const attempt of station.out) {
+        const { source } = attempt.call.terms;
+        // One that is as a rule answered sooner shows that its station is slow.
+        const isQuick = source.isKnown && source.overdueAfterMs <= longMs;
+        if (attempt.isSetAside || attempt.isUploading || isQuick) continue;
+        const atMs = attempt.judgedFromMs + longMs;
+        if (nowMs < atMs) this.#longAtMs = Math.min(this.#longAtMs, atMs);
+        else if (station.admission.spare > 0) this.#setAside(attempt);
+      }
+    }
   }
 
   /** The limit of its station counts it no more: it would take the place of one that could be served. */
