@@ -1219,3 +1219,34 @@ test("[F6] slots that are shared, somebody waits for one → left with each end,
   assert.deepEqual(types(world.endCall(call, "served")), ["leave-slot", "settle"]);
   assert.deepEqual([slots.running, slots.waiting], [1, 1]);
 });
+
+test("[F11] calls that were out when their station was declared down hold no place of its limit once it is heard again", () => {
+  const world = new Dispatching({ stations: [{ timeoutMs: 60_000 }] });
+  world.serve(2);
+  const dead = world.submit();
+  world.declare("north", "down");
+  world.declare("north", "alive");
+  assert.deepEqual([world.north.admission.inFlight, world.north.admission.working], [1, 0]);
+  const next = world.submit();
+  assert.deepEqual([world.north.admission.inFlight, world.north.admission.working], [2, 1]);
+  world.endCall(next, "served");
+  world.endCall(dead, "lost");
+  assert.deepEqual([world.north.admission.inFlight, world.north.admission.working], [0, 0]);
+});
+
+test("[F11] a late call of a route that was never answered holds no place of a limit that was learned from others", () => {
+  const world = new Dispatching({ stations: [{ timeoutMs: 60_000 }] });
+  world.serve(30, { source: "quick" });
+  const { admission } = world.north;
+  admission.note("overloaded", 5, world.nowMs);
+  assert.ok(admission.isLearned);
+  const slow = world.submit({ source: "new" });
+  assert.equal(admission.working, 1);
+  world.advance(1_100);
+  assert.deepEqual([admission.inFlight, admission.working], [1, 0]);
+  world.input({ type: "uploading", attempt: world.attemptOf(slow), isUploading: true });
+  world.input({ type: "uploading", attempt: world.attemptOf(slow), isUploading: false });
+  assert.deepEqual([admission.inFlight, admission.working], [1, 0], "an upload changes nothing");
+  world.endCall(slow, "served");
+  assert.deepEqual([admission.inFlight, admission.working], [0, 0]);
+});
