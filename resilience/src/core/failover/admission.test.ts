@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { ConfigurationError } from "../errors.ts";
+import { seededRandom } from "../random.ts";
 import { Admission, type LoadSign } from "./admission.ts";
 import type { Crowd } from "./crowding.ts";
 
@@ -116,15 +117,17 @@ test("[F6] the station takes longer than the one before it → the limit grows b
   assert.ok(admission.limit >= needed && admission.limit <= needed * 1.1 + 1e-9, String(admission.limit));
 });
 
-test("[F11] a refusal for load → at most nine tenths of what was in flight, once a round trip", () => {
+test("[F11] refusals for load, more than a few → at most nine tenths of what was in flight, once a round trip", () => {
   const admission = new Admission();
   fill(admission, 0, 20);
   for (let call = 0; call < 20; call++) finish(admission, 80);
   fill(admission, 100, 20);
+  for (let call = 0; call < 3; call++) finish(admission, 149, "overloaded");
+  assert.equal(admission.limit, Number.POSITIVE_INFINITY, "a few");
   finish(admission, 150, "overloaded");
   const { limit } = admission;
   assert.ok(limit <= 18 && limit >= 5, String(limit));
-  for (let more = 0; more < 15; more++) finish(admission, 151 + more, "overloaded");
+  for (let more = 0; more < 12; more++) finish(admission, 151 + more, "overloaded");
   assert.equal(admission.limit, limit, "sent before the limit was lowered");
 });
 
@@ -276,7 +279,7 @@ test("[F11] asked to be left alone → nothing goes, for a second at most; an an
 test("[F11] nobody has waited for a second → the limit and the pace are lifted", () => {
   const admission = new Admission();
   fill(admission, 0, 20);
-  finish(admission, 50, "overloaded");
+  for (let call = 0; call < 3; call++) finish(admission, 50, "overloaded");
   assert.ok(admission.limit < 20 && admission.ratePerSecond < 1_000);
   while (admission.inFlight > 0) finish(admission, 100);
   for (let nowMs = 200; nowMs <= 1_400; nowMs += 100) {
@@ -446,6 +449,106 @@ test("[F11] a station that refuses everything, seldom asked → the limit falls 
   }
   assert.ok(admission.limit < 0.5, String(admission.limit));
 });
+
+interface Offer {
+  readonly sent: number;
+  readonly finished: number;
+  readonly offered: number;
+}
+
+/**
+ * A station that refuses `share` of its calls at random, whatever the load, and takes `capacity` a second of the others. It
+ * is offered `perSecond` from `fromMs` on, in random order; as many calls as come in half a second may wait. Returns what
+ * came of the calls of each second.
+ */
+function offerAtRandom(
+  admission: Admission,
+  share: number,
+  perSecond: number,
+  seconds: number,
+  { fromMs = 0, capacity = Number.POSITIVE_INFINITY, tookMs = 40, stream = "" } = {},
+): Offer[] {
+  const random = seededRandom(`${share} ${perSecond} ${stream}`);
+  const ends: number[] = [];
+  const offers: Offer[] = [];
+  let [waiting, tokens] = [0, 1];
+  for (let second = 0; second < seconds; second++) {
+    let [sent, finished, offered] = [0, 0, 0];
+    for (let nowMs = fromMs + second * 1_000; nowMs < fromMs + second * 1_000 + 1_000; nowMs++) {
+      tokens = Math.min(1 + capacity / 10, tokens + capacity / 1_000);
+      for (; ends[0] !== undefined && ends[0] <= nowMs; ends.shift()) {
+        finish(admission, nowMs, "finished", tookMs);
+        finished++;
+      }
+      // Two chances in each ms.
+      const come = Number(random.next() < perSecond / 2_000) + Number(random.next() < perSecond / 2_000);
+      offered += come;
+      waiting = Math.min(perSecond / 2, waiting + come);
+      for (; waiting > 0 && admission.admits(nowMs); waiting--) {
+        admission.enter(nowMs);
+        sent++;
+        if (random.next() >= share && tokens >= 1) {
+          tokens--;
+          ends.push(nowMs + tookMs);
+          continue;
+        }
+        if (tokens < 1) tokens = Math.max(0, tokens - 0.5);
+        finish(admission, nowMs, "overloaded", tookMs);
+      }
+    }
+    offers.push({ sent, finished, offered });
+  }
+  for (const _ of ends) admission.leave();
+  return offers;
+}
+
+function ratioOf(offers: readonly Offer[], count: "sent" | "finished" = "sent"): number {
+  return sum(offers.map((offer) => offer[count])) / sum(offers.map(({ offered }) => offered));
+}
+
+for (const share of [0.005, 0.02, 0.1, 0.2]) {
+  for (const perSecond of [20, 150, 1_000]) {
+    test(`[F11] ${share} of ${perSecond}/s is refused whatever the load → nearly all are still sent`, () => {
+      const seconds = Math.max(60, 3_600 / perSecond);
+      const sent: number[] = [];
+      for (const stream of [..."abcde"]) {
+        const quiet = new Admission();
+        offerAtRandom(quiet, 0, perSecond, 3);
+        const offers = offerAtRandom(quiet, share, perSecond, seconds, { fromMs: 3_000, stream });
+        sent.push(ratioOf(offers));
+        const late = ratioOf(offers.slice(seconds / 2));
+        assert.ok(late >= 0.9, `${late} in the second half`);
+        const promoted = new Admission();
+        promoted.begin((perSecond * 40) / 1_000, 0);
+        const after = offerAtRandom(promoted, share, perSecond, seconds, { stream });
+        const longAfter = ratioOf(after.slice(seconds / 2));
+        assert.ok(ratioOf(after) >= 0.8 && longAfter >= 0.85, `${ratioOf(after)}, ${longAfter} after a promotion`);
+      }
+      assert.ok(Math.min(...sent) >= 0.8 && sum(sent) / sent.length >= 0.94, `${sent}`);
+    });
+  }
+}
+
+for (const share of [0.005, 0.02, 0.1, 0.2]) {
+  test(`[F11] ${share} is refused whatever the load, and then it is overloaded → what it takes is learned all the same`, () => {
+    const admission = new Admission();
+    offerAtRandom(admission, share, 150, 30);
+    const over = offerAtRandom(admission, share, 300, 60, { fromMs: 30_000, capacity: 150 });
+    const perSecond = (of: readonly Offer[], count: "sent" | "finished"): number =>
+      sum(of.map((offer) => offer[count])) / of.length;
+    const late = over.slice(10);
+    const least = share <= 0.1 ? 0.75 : 0.7;
+    assert.ok(perSecond(late, "finished") >= least * 150, `${perSecond(late, "finished")} of 150/s finished`);
+    const needed = 150 / (1 - share);
+    assert.ok(
+      perSecond(late, "sent") <= (1.05 + share) * needed,
+      `${perSecond(late, "sent")}/s sent, it needs ${needed}`,
+    );
+    // Less comes again.
+    const less = offerAtRandom(admission, share, 100, 20, { fromMs: 90_000, capacity: 150 });
+    assert.ok(ratioOf(less.slice(5)) >= 0.95, `${ratioOf(less.slice(5))} of what it could take`);
+  });
+}
 
 test("[F11] a station refuses with a hint what it also serves → it counts as finishing for a second", () => {
   const admission = new Admission();

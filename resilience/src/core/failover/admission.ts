@@ -24,6 +24,7 @@
  */
 import { COUNT, checked } from "../options.ts";
 import { type Crowd, FULL } from "./crowding.ts";
+import { Refusals } from "./refusals.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 export interface AdmissionOptions {
@@ -56,6 +57,10 @@ const TOLERATED_RATE = 0.05;
 /** Of what a station did in a round trip, so much is given in the next: the rest fills its own reserve again. */
 const RESERVE = 0.98;
 const AFTER_SILENCE = 0.5;
+/** An experiment with less than this share of the limit would cost too much. */
+const LEAST_TRIED = 0.4;
+/** A limit that was lowered by mistake grows again from at least this. */
+const FEWEST_AGAIN = 2;
 /** Without a sign against it for so long, the limit is raised again … */
 const PROBE_AFTER_MS = 1_000;
 /** … by this share in each round trip, times the third power of the seconds since then (CUBIC, RFC 9438): soon in leaps. */
@@ -156,6 +161,16 @@ export class Admission {
   #rests = 0;
   /** It has been exhausted since it began to serve: what a refusal costs it is much. */
   #wasExhausted = false;
+  readonly #refusals: Refusals = new Refusals();
+  /** All refusals in this round trip, and how many calls the station worked on at the first of them. */
+  #refusedInRound = 0;
+  #loadAtRefusal = 0;
+  /** What it was given when refusals lowered the limit first. */
+  #loadBefore = 0;
+  /** The limit that is due, should an experiment show that refusals are about load. */
+  #untriedLimit: number = Number.POSITIVE_INFINITY;
+  /** Given so much, it refused hardly anything in the last experiment. */
+  #shownLimit = 0;
   #wasBound = false;
   #boundAtMs: number = Number.NEGATIVE_INFINITY;
   /** What the limit was when it was last lowered, and when that was. */
@@ -216,6 +231,11 @@ export class Admission {
     return this.#isLearned;
   }
 
+  /** Does the station refuse a share of its calls whatever the load is? */
+  get refusesAnyway(): boolean {
+    return this.#refusals.background > 0;
+  }
+
   /** When the limit was last set by a promotion or a trial. */
   get begunAtMs(): number {
     return this.#begunAtMs;
@@ -248,7 +268,7 @@ export class Admission {
       known ? Math.max(2, concurrent * FIRST_SHARE) : this.#initialConcurrent,
     );
     this.#growth = known ? GENTLE_START : SLOW_START;
-    this.#restart(nowMs);
+    this.#restart(concurrent, nowMs);
     this.#beside = beside;
     this.#perMs = perMs;
   }
@@ -257,7 +277,7 @@ export class Admission {
   beginTrial(nowMs: number): void {
     this.#limit = 1;
     this.#growth = SLOW_START;
-    this.#restart(nowMs);
+    this.#restart(0, nowMs);
   }
 
   /** Is it still one call at a time, because nobody knows whether the station serves? */
@@ -339,6 +359,7 @@ export class Admission {
   /** As {@link note}, of a call that the station finished. */
   noteFinished(usualMs: number, nowMs: number, crowd: Crowd): void {
     if (nowMs >= this.#roundFromMs + MIN_ROUND_MS) this.#lookAtRound(usualMs, nowMs, crowd);
+    this.#refusals.noteFinished(this.#limit < ENDLESS, nowMs);
     this.#measure(1, usualMs, nowMs);
     this.#finished++;
     this.#finishedAtMs = nowMs;
@@ -351,29 +372,47 @@ export class Admission {
   #noteUnfinished(sign: Exclude<LoadSign, "finished">, usualMs: number, nowMs: number, crowd: Crowd): void {
     this.#isBySilence = sign === "unanswered";
     if (sign === "overloaded") {
-      this.#measure(REFUSAL_COST, usualMs, nowMs);
-      this.#refused++;
-      this.#isByDelay = false;
       this.#refusedInRow++;
+      const isTolerated = !this.#refusals.noteRefused(this.#limit < ENDLESS, nowMs);
+      // What is refused for another reason than load is dealt with, too.
+      this.#measure(isTolerated ? 1 : REFUSAL_COST, usualMs, nowMs);
+      if (!isTolerated) {
+        this.#refused++;
+        this.#isByDelay = false;
+      }
+      if (this.#refusedInRound++ === 0) this.#loadAtRefusal = this.working;
       if (this.#refusesAll(usualMs, nowMs)) return this.#rest(usualMs, nowMs);
+      if (this.#refusals.isExperimenting) return this.#lookAtExperiment(usualMs, nowMs);
+      if (isTolerated) return;
     }
     // Calls that went out before the limit was lowered say nothing about the new one.
     if (nowMs < this.#loweredAtMs + 2 * Math.max(MIN_ROUND_MS, usualMs)) return;
-    const load = Math.min(this.#limit, Math.max(1, this.working));
+    const load = Math.min(this.#limit, Math.max(1, this.working, sign === "overloaded" ? this.#loadAtRefusal : 0));
     if (sign === "unanswered") this.#lowerUnanswered(load * AFTER_SILENCE, usualMs, nowMs, crowd);
     // While calls are refused, fewer are in flight than the station takes: only what it does says how many that are.
     else if (this.#isLearned && !this.#hasLeapt) return this.#lowerAgain(usualMs, nowMs);
     else {
-      const done = this.#isMeasured(usualMs, nowMs) ? this.#doneInRound(usualMs, nowMs) * RESERVE : ENDLESS;
-      this.#lower(Math.min(load * AFTER_REFUSAL, done), usualMs, nowMs);
+      if (!this.#isLearned) this.#loadBefore = load;
+      this.#lower(this.#firstLimit(load * AFTER_REFUSAL, usualMs, nowMs), usualMs, nowMs);
       this.#measureAnew(usualMs, nowMs);
     }
     this.#beginRound(nowMs);
   }
 
+  /** The limit after the first refusals that are too many; `ofLoad` follows from the calls in flight at these. */
+  #firstLimit(ofLoad: number, usualMs: number, nowMs: number): number {
+    const done = this.#isMeasured(usualMs, nowMs) ? this.#doneInRound(usualMs, nowMs) * RESERVE : ENDLESS;
+    // Many were refused before them, and left fewer in flight than the station takes.
+    if (this.refusesAnyway) return done < ENDLESS ? done : Math.max(ofLoad, Math.min(this.#limit, this.#loweredTo));
+    const isUsualKnown = this.#growth === GENTLE_START && !this.#isLearned && this.#limit < ENDLESS;
+    return Math.max(Math.min(ofLoad, done), isUsualKnown ? this.#limit * AFTER_SILENCE : 0);
+  }
+
   /** Has it refused everything for some round trips? */
   #refusesAll(usualMs: number, nowMs: number): boolean {
-    if (this.#limit === ENDLESS || this.#refusedInRow < EXHAUSTED_AFTER) return false;
+    // In an experiment chance is to be told apart from load.
+    const least = this.#refusals.isExperimenting ? 2 * EXHAUSTED_AFTER : EXHAUSTED_AFTER;
+    if (this.#limit === ENDLESS || this.#refusedInRow < least) return false;
     const forMs = nowMs - Math.max(this.#finishedAtMs, this.#begunAtMs);
     return forMs >= Math.max(MIN_EXHAUSTED_MS, EXHAUSTED_ROUNDS * usualMs);
   }
@@ -425,7 +464,7 @@ export class Admission {
     this.#pausedUntilMs = Math.max(this.#pausedUntilMs, nowMs + Math.min(forMs, MAX_PAUSE_MS));
   }
 
-  #restart(nowMs: number): void {
+  #restart(concurrent: number, nowMs: number): void {
     this.#beside = 0;
     this.#perMs = 0;
     this.#begunAtMs = nowMs;
@@ -437,6 +476,7 @@ export class Admission {
     this.#roundFromMs = nowMs;
     this.#finished = 0;
     this.#refused = 0;
+    this.#refusedInRound = 0;
     this.#done = 0;
     this.#doneBefore = 0;
     this.#windowBeforeMs = 0;
@@ -448,6 +488,8 @@ export class Admission {
     this.#refusedInRow = 0;
     this.#rests = 0;
     this.#wasExhausted = false;
+    this.#refusals.restart(concurrent, nowMs);
+    this.#shownLimit = 0;
   }
 
   /** Has the limit become so much higher that what the station did below it says nothing? */
@@ -475,6 +517,11 @@ export class Admission {
   }
 
   #lower(to: number, usualMs: number, nowMs: number): void {
+    this.#refusals.noteLowered(nowMs + usualMs);
+    this.#lowerTo(to, usualMs, nowMs);
+  }
+
+  #lowerTo(to: number, usualMs: number, nowMs: number): void {
     this.#limit = Math.max(to, MIN_LIMIT);
     this.#loweredTo = this.#limit;
     this.#isLearned = true;
@@ -490,8 +537,41 @@ export class Admission {
    */
   #lowerAgain(usualMs: number, nowMs: number): void {
     if (!this.#isMeasured(usualMs, nowMs) || this.#finishedAtMs < this.#loweredAtMs) return;
-    const to = Math.min(this.#limit, this.#doneInRound(usualMs, nowMs) * RESERVE);
-    this.#lower(Math.max(to, this.#limit * AFTER_SILENCE), usualMs, nowMs);
+    const done = Math.min(this.#limit, this.#doneInRound(usualMs, nowMs) * RESERVE);
+    const to = Math.max(done, this.#limit * AFTER_SILENCE);
+    const isBelowShown = to < this.#shownLimit;
+    const lessLimit = this.#refusals.experimentPerMs(isBelowShown, nowMs) * usualMs;
+    if (lessLimit >= this.#limit * LEAST_TRIED) {
+      this.#untriedLimit = to;
+      this.#refusals.beginExperiment(nowMs + usualMs, nowMs);
+      this.#lowerTo(Math.min(lessLimit, to), usualMs, nowMs);
+    } else {
+      const isEarly = isBelowShown && this.#refusals.isTooEarly(nowMs);
+      this.#lower(isEarly ? Math.min(this.#limit, this.#shownLimit) : to, usualMs, nowMs);
+    }
+    this.#measureAnew(usualMs, nowMs);
+  }
+
+  /** Has the experiment shown whether the refusals are about load? */
+  #lookAtExperiment(usualMs: number, nowMs: number): void {
+    const finding = this.#refusals.finding(nowMs + usualMs, nowMs);
+    if (finding === undefined) return;
+    if (typeof finding === "number") return this.#lowerTo(finding * usualMs, usualMs, nowMs);
+    if (finding === "background") return this.#growAgain(usualMs, nowMs);
+    this.#shownLimit = finding === "load" ? this.#limit : 0;
+    this.#lower(this.#untriedLimit, usualMs, nowMs);
+    this.#measureAnew(usualMs, nowMs);
+  }
+
+  /** What is refused is not about load, and the limit was a mistake: as before, and it grows until nobody waits for it. */
+  #growAgain(usualMs: number, nowMs: number): void {
+    // A limit of one would be a trial.
+    this.#limit = Math.min(this.#maxConcurrent, Math.max(FEWEST_AGAIN, this.#loadBefore));
+    this.#growth = SLOW_START;
+    this.#isLearned = false;
+    this.#isMistakable = false;
+    this.#wasExhausted = false;
+    this.#learned.ratePerSecond = ENDLESS;
     this.#measureAnew(usualMs, nowMs);
   }
 
@@ -499,6 +579,7 @@ export class Admission {
     if (this.#limit < ENDLESS) {
       const refusedRate = this.#refused / Math.max(1, this.#finished + this.#refused);
       if (this.#refusesMost) this.#rest(usualMs, nowMs);
+      else if (this.#refusals.isExperimenting) this.#lookAtExperiment(usualMs, nowMs);
       else if (refusedRate > TOLERATED_RATE) this.#lowerAgain(usualMs, nowMs);
       else if (nowMs - this.#boundAtMs >= Math.max(LIFT_AFTER_MS, 2 * usualMs)) this.#lift();
       else if (this.#wasBound && this.#finished > 0) this.#adjust(usualMs, nowMs, crowd);
@@ -511,6 +592,7 @@ export class Admission {
     this.#roundFromMs = nowMs;
     this.#finished = 0;
     this.#refused = 0;
+    this.#refusedInRound = 0;
     this.#wasBound = false;
   }
 

@@ -97,3 +97,12 @@ test("a source that was forgotten → is as unknown as a new one", () => {
   for (let number = 0; number < 600; number++) sources.of(`source ${number}`);
   assert.equal(sources.of("first").isKnown, false);
 });
+
+test("[F10] a source that was refused → counts as refused by that station for ten seconds", () => {
+  const source = new CallSource(2);
+  assert.equal(source.isRefusedBy(0, 0), false);
+  source.noteRefused(0, Number.NEGATIVE_INFINITY, 1_000);
+  assert.deepEqual([source.isRefusedBy(0, 1_000), source.isRefusedBy(1, 1_000)], [true, false]);
+  source.noteServed(0, 80, 2_000);
+  assert.deepEqual([source.isRefusedBy(0, 11_000), source.isRefusedBy(0, 11_001)], [true, false], "served or not");
+});

@@ -12,6 +12,8 @@
 const MAX_SOURCES = 256;
 /** A station has served a source lately if it did so within this time. */
 const SERVED_LATELY_MS = 10_000;
+/** A station has refused a source lately if it did so within this time. */
+const REFUSED_LATELY_MS = 10_000;
 /** The slowest answer fades by this share with each quicker one, so that a route may become quick again. */
 const FADING = 0.98;
 /** The slowest answer and this share of it: later than that, an attempt of this source is overdue. */
@@ -40,6 +42,8 @@ class SourceAt {
   /** Refusals for load in a row since it last served the source, and when the first of them came. */
   refusals = 0;
   refusedFromMs = NEVER;
+  /** When it last refused the source for load, served since or not. */
+  refusedAtMs: number = Number.NEGATIVE_INFINITY;
   /** The quickest answer of late, and when that was last worked out. */
   leisureMs = NEVER;
   leisureAtMs: number = Number.NEGATIVE_INFINITY;
@@ -101,8 +105,14 @@ export class CallSource {
   noteRefused(station: number, lastServedMs: number, nowMs: number): boolean {
     const at = this.#at(station);
     if (at.refusals++ === 0) at.refusedFromMs = nowMs;
+    at.refusedAtMs = nowMs;
     if (lastServedMs <= at.refusedFromMs) return false;
     return at.refusals >= REFUSALS_TO_TRUST || !this.hasBeenServedBy(station);
+  }
+
+  /** Has this station refused it for load within the last ten seconds? */
+  isRefusedBy(station: number, nowMs: number): boolean {
+    return nowMs - this.#at(station).refusedAtMs <= REFUSED_LATELY_MS;
   }
 
   /** Has another station refused it for load, too, and none ever answered it? Then that is its own answer. */

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Dispatching } from "../../../../test/worlds/dispatching.ts";
+import { seededRandom } from "../random.ts";
 import type { Attempt, Call } from "./call.ts";
 
 const ANSWER_MS = 20;
@@ -208,4 +209,80 @@ test("[F6] [F11] a backup that is too small and refuses nothing → its own crow
 test("[F6] a backup that takes eight times as long as the primary, and has room → it is given as many as come", () => {
   const { answered } = promoteShared(50, 1_040, 20);
   assert.ok(answered >= 95, `${answered} in five seconds, of 100`);
+});
+
+/** 20 sources come at 60 a second altogether, and "limited" at 20; a station ends their calls as `end` says. */
+function offerSources(
+  world: Dispatching,
+  forMs: number,
+  end: (attempt: Attempt, isLimited: boolean) => boolean,
+): { others: Call[]; limited: Call[] } {
+  const others: Call[] = [];
+  const limited: Call[] = [];
+  const startMs = world.nowMs;
+  const submit = (calls: Call[], source: string): void => {
+    calls.push(world.submit({ source, key: `${source} ${startMs} ${calls.length}` }));
+  };
+  for (let atMs = 0; atMs < forMs; atMs++) {
+    while (others.length < (atMs * 60) / 1_000) submit(others, `source ${others.length % 20}`);
+    while (limited.length < (atMs * 20) / 1_000) submit(limited, "limited");
+    world.advance(1);
+    for (let due = dueIn(world); due !== undefined; due = dueIn(world)) {
+      const isRefused = end(due, due.call.terms.source === world.source("limited"));
+      world.end(due, isRefused ? "overloaded" : "served", isRefused ? { retryAfterMs: 1_000 } : {});
+    }
+  }
+  return { others, limited };
+}
+
+function dueIn(world: Dispatching): Attempt | undefined {
+  return world.out.find(({ startedMs }) => world.nowMs - startedMs >= ANSWER_MS);
+}
+
+test("[F10] [F11] both stations refuse one client above its quota → all others are served, and there is no limit", () => {
+  const world = new Dispatching();
+  for (let source = 0; source < 20; source++) world.serve(1, { source: `source ${source}` }, ANSWER_MS);
+  let tokens = 15;
+  let filledMs = world.nowMs;
+  const { others, limited } = offerSources(world, 15_000, (_attempt, isLimited) => {
+    if (!isLimited) return false;
+    tokens = Math.min(15, tokens + ((world.nowMs - filledMs) * 15) / 1_000);
+    filledMs = world.nowMs;
+    if (tokens < 1) return true;
+    tokens--;
+    return false;
+  });
+  const served = (calls: readonly Call[]): number =>
+    calls.filter((call) => String(world.endOf(call)).endsWith("served")).length;
+  assert.ok(served(others) >= others.length - 3, `${served(others)} of ${others.length}`);
+  assert.ok(served(limited) >= 0.7 * limited.length, `${served(limited)} of ${limited.length}`);
+  assert.equal(world.north.admission.limit, Number.POSITIVE_INFINITY);
+  assert.equal(world.told("promoted").length, 0);
+});
+
+for (const [share, least] of [
+  [0.02, 1],
+  [0.1, 0.96],
+  [0.2, 0.95],
+] as const) {
+  test(`[F10] [F11] the active one refuses ${share} of the calls at random, the other none → nearly all served`, () => {
+    const world = new Dispatching();
+    for (let source = 0; source < 20; source++) world.serve(1, { source: `source ${source}` }, ANSWER_MS);
+    const random = seededRandom(`refuses ${share}`);
+    const { others } = offerSources(world, 30_000, ({ station }) => station === world.north && random.next() < share);
+    const ended = others.filter((call) => world.endOf(call) !== undefined);
+    const served = ended.filter((call) => String(world.endOf(call)).endsWith("served"));
+    assert.ok(served.length >= least * ended.length, `${served.length} of ${ended.length}`);
+    const late = others.slice(others.length / 2);
+    const refused = late.filter((call) => world.endOf(call) === "OVERLOADED");
+    assert.ok(refused.length <= 0.02 * late.length, `${refused.length} of ${late.length} once it is known`);
+  });
+}
+
+test("[F10] the active one refuses two fifths whatever the load, the other serves them → it is replaced", () => {
+  const world = new Dispatching();
+  for (let source = 0; source < 20; source++) world.serve(1, { source: `source ${source}` }, ANSWER_MS);
+  const random = seededRandom("refuses two fifths");
+  offerSources(world, 15_000, ({ station }) => station === world.north && random.next() < 0.4);
+  assert.equal(world.roles.active, world.south);
 });

@@ -580,7 +580,9 @@ export class Dispatcher {
     const isCrowded = admission.isBinding(nowMs) && isCrowdedByLimit(station);
     // A source that was answered at once is known, too.
     const knownMs = tookMs > 0 ? tookMs : Number.MIN_VALUE;
-    const leisureMs = attempt.call.source.noteServed(station.number, knownMs, nowMs, isCrowded, leisureSinceMs);
+    const { source } = attempt.call;
+    if (station.quotas.isCounting) station.quotas.noteServed(source.isRefusedBy(station.number, nowMs));
+    const leisureMs = source.noteServed(station.number, knownMs, nowMs, isCrowded, leisureSinceMs);
     // The first answer of a source has nothing to be measured by.
     crowding.noteServed(knownMs, leisureMs, nowMs);
     if (crowding.isLookDue(nowMs)) this.#lookAtCrowd(station, nowMs);
@@ -661,6 +663,7 @@ export class Dispatcher {
   #overloaded(call: Call, station: Station, startedMs: number, hintMs: number | undefined, nowMs: number): void {
     const { source } = call.terms;
     const { evidence, admission } = station;
+    const isOwn = station.quotas.noteRefused(source.isRefusedBy(station.number, nowMs));
     if (source.noteRefused(station.number, evidence.lastServedMs, nowMs)) {
       evidence.noteAnswer(startedMs);
       // It is the route, as the station was not at work on anything else: so it was for those before it.
@@ -673,6 +676,7 @@ export class Dispatcher {
       for (const other of this.roles.stations) this.#noteFailedAlike(other, nowMs);
       return;
     }
+    if (isOwn) return evidence.noteAnswer(startedMs);
     const wasServed = evidence.noteOverloaded(source, source.hasBeenServedBy(station.number), startedMs);
     if (!evidence.isRefusingForLoad && !source.isServedBy(station.number, nowMs)) return;
     const before = admission.limit;
@@ -741,7 +745,8 @@ export class Dispatcher {
     // One that refuses a part for load, and serves the rest, is not failing.
     if (last === "overloaded") {
       loser.evidence.noteRefusedHereOnly(nowMs);
-      if (nowMs - loser.evidence.lastServedMs < SERVING_MS) return this.#look(loser, nowMs);
+      const isServing = nowMs - loser.evidence.lastServedMs < SERVING_MS;
+      if (isServing && !loser.admission.refusesAnyway) return this.#look(loser, nowMs);
     }
     loser.evidence.noteServedElsewhere(lastStartedMs);
     if (last === "failed" && lastPermit !== undefined) loser.parts.breaker?.failure(lastPermit, nowMs);

@@ -19,6 +19,7 @@ import { Crowding } from "./crowding.ts";
 import type { StationEvidence } from "./evidence.ts";
 import type { Assessment, Evidence } from "./failover.ts";
 import { Lull } from "./lull.ts";
+import { Quotas } from "./quotas.ts";
 
 /** Why a station is out of service on purpose, and until when. */
 export interface Maintenance {
@@ -67,6 +68,7 @@ export class Station {
   readonly answerTimes: AnswerTimes = new AnswerTimes();
   readonly crowding: Crowding = new Crowding();
   readonly lull: Lull = new Lull();
+  readonly quotas: Quotas = new Quotas();
   readonly out: AttemptsOut<Attempt> = new AttemptsOut();
   maintenance: Maintenance | undefined = undefined;
   liveness: Standing = "unknown";
