@@ -1238,7 +1238,7 @@ test("[F11] a late call of a route that was never answered holds no place of a l
   const world = new Dispatching({ stations: [{ timeoutMs: 60_000 }] });
   world.serve(30, { source: "quick" });
   const { admission } = world.north;
-  admission.note("overloaded", 5, world.nowMs);
+  for (let refused = 0; refused < 8; refused++) admission.note("overloaded", 5, world.nowMs);
   assert.ok(admission.isLearned);
   const slow = world.submit({ source: "new" });
   assert.equal(admission.working, 1);
