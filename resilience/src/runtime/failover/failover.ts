@@ -158,9 +158,9 @@ export class PrimaryBackupFailover<S extends NamedStation> {
       isIdempotent: options.idempotent === true,
       source: source === undefined ? this.#noSource : this.#sources.of(source),
     };
-    const request = new FailoverRequest<S, R>(this.#driver, operation, signal, resolve, reject);
+    const request = new FailoverRequest<S, R>(operation, resolve, reject);
     const call = new Call(++this.#calls, terms, nowMs, request);
-    if (signal !== undefined) request.listen(signal, call);
+    if (signal !== undefined) request.listen(signal, call, this.#driver);
     this.#driver.submit(call, nowMs);
   }
 
@@ -235,7 +235,7 @@ export class PrimaryBackupFailover<S extends NamedStation> {
       ramp: { ramping: limited, limit, ratePerSecond, inFlight: admission.inFlight },
       doubted: machine.isDoubted,
       usualAnswerMs: answerTimes.usualMs,
-      overdueAfterMs: answerTimes.overdueAfterMs,
+      overdueAfterMs: answerTimes.overdueAfterMs(),
       maintenance: machine.maintenance,
       holdDownMs: this.#roles.machine.holdDownMs(machine.name, nowMs),
     };
