@@ -15,10 +15,12 @@ export interface Due {
   duePlace: number;
 }
 
+const NEVER = Number.POSITIVE_INFINITY;
+
 export class DueHeap<Entry extends Due> {
   readonly #heap: Entry[] = [];
   /** Kept beside the heap, because it is read far more often than it changes. */
-  #nextMs: number = Number.POSITIVE_INFINITY;
+  #nextMs: number = NEVER;
 
   get size(): number {
     return this.#heap.length;
@@ -37,18 +39,21 @@ export class DueHeap<Entry extends Due> {
   /** Puts in `entry`, which is not in the heap, to fall due at `dueAtMs`. */
   add(entry: Entry, dueAtMs: number): void {
     entry.dueAtMs = dueAtMs;
-    this.#rise(entry, this.#heap.length);
     if (dueAtMs < this.#nextMs) this.#nextMs = dueAtMs;
+    const place = this.#heap.length;
+    if (place > 0) return this.#rise(entry, place);
+    this.#heap.push(entry);
+    entry.duePlace = 0;
   }
 
   /** Puts `entry` in, or moves it, to fall due at `atMs`; `Infinity` takes it out. */
   set(entry: Entry, atMs: number): void {
     if (entry.duePlace >= 0) this.#move(entry, atMs);
-    else if (atMs < Number.POSITIVE_INFINITY) this.add(entry, atMs);
+    else if (atMs < NEVER) this.add(entry, atMs);
   }
 
   #move(entry: Entry, atMs: number): void {
-    if (atMs === Number.POSITIVE_INFINITY) return this.remove(entry);
+    if (atMs === NEVER) return this.remove(entry);
     entry.dueAtMs = atMs;
     this.#settle(entry, entry.duePlace);
   }
@@ -59,7 +64,7 @@ export class DueHeap<Entry extends Due> {
     entry.duePlace = -1;
     const last = this.#heap.pop() as Entry;
     if (place < this.#heap.length) this.#settle(last, place);
-    else if (place === 0) this.#nextMs = Number.POSITIVE_INFINITY;
+    else if (place === 0) this.#nextMs = NEVER;
   }
 
   /** Takes out the first entry that is due at `nowMs`; undefined where none is. */

@@ -56,7 +56,7 @@ export class AnswerTimes {
   }
 
   /** An attempt that is out for longer is overdue; `Infinity` until enough answers are known. */
-  get overdueAfterMs(): number {
+  overdueAfterMs(): number {
     if (this.#sinceRefreshed >= REFRESH_AFTER) this.#refresh();
     return this.#overdueAfterMs;
   }
@@ -67,7 +67,7 @@ export class AnswerTimes {
   }
 
   /** An attempt that is out for longer is worth a second one elsewhere; `Infinity` until enough answers are known. */
-  get hedgeAfterMs(): number {
+  hedgeAfterMs(): number {
     if (this.#sinceRefreshed >= REFRESH_AFTER) this.#refresh();
     return this.#hedgeAfterMs;
   }

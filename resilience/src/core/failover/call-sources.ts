@@ -83,13 +83,13 @@ export class CallSource {
    * no longer counts. Returns what {@link leisureMs} was until now.
    */
   noteServed(station: number, tookMs: number, nowMs: number, isCrowded = false, sinceMs = 0): number {
-    const at = this.#at(station);
+    const at = this.#stations[station] as SourceAt;
     at.servedAtMs = nowMs;
     at.refusals = 0;
     const beforeMs = at.leisureSince(sinceMs);
     if (tookMs > beforeMs && !isCrowded) at.fadeLeisure(tookMs, beforeMs, nowMs);
     else {
-      at.leisureMs = Math.min(tookMs, beforeMs);
+      at.leisureMs = tookMs < beforeMs ? tookMs : beforeMs;
       at.leisureAtMs = nowMs;
     }
     this.#slowestMs = tookMs > this.#slowestMs ? tookMs : tookMs + (this.#slowestMs - tookMs) * FADING;

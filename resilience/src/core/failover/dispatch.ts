@@ -202,11 +202,13 @@ export class Dispatcher {
    * there is one; {@link takeActions} tells what else follows.
    */
   submit(call: Call, nowMs: number): Attempt | undefined {
-    const attempt = this.#submit(call, nowMs);
-    const isFirst = this.#actions.length === 0;
-    if (!isFirst) this.#sendLater(attempt);
+    let attempt = this.#submit(call, nowMs);
+    if (this.#actions.length > 0) {
+      this.#sendLater(attempt);
+      attempt = undefined;
+    }
     this.#follow(nowMs);
-    return isFirst ? attempt : undefined;
+    return attempt;
   }
 
   /**
@@ -217,6 +219,7 @@ export class Dispatcher {
     const { call, station } = attempt;
     this.#noteWaits(nowMs);
     const isAnswer = this.#served(attempt, nowMs);
+    if (isAnswer) this.#close(call, "answered", nowMs);
     const isFirst = isAnswer && this.#actions.length === 0 && call.out === undefined;
     if (isAnswer && !isFirst) this.#deliver(call, { value });
     this.#look(station, nowMs);
@@ -262,19 +265,20 @@ export class Dispatcher {
 
   /** When to give it a tick; never in the past. */
   nextWakeMs(nowMs: number): number {
-    if (this.#isWakeStale) this.#refreshDecideAt(nowMs);
-    const nextMs = this.#due.nextMs < this.#decideAtMs ? this.#due.nextMs : this.#decideAtMs;
-    if (this.#queue.size > 0) return Math.max(nowMs, Math.min(nextMs, this.#queueOpensAtMs(nowMs), this.#longAtMs));
+    const otherMs = this.#isWakeStale || this.#queue.size > 0 ? this.#otherWakeMs(nowMs) : this.#decideAtMs;
+    const nextMs = Math.min(this.#due.nextMs, otherMs);
     return nextMs > nowMs ? nextMs : nowMs;
   }
 
-  #refreshDecideAt(nowMs: number): void {
-    this.#decideAtMs = this.roles.nextWakeMs(nowMs);
+  /** When what is decided could change, or the queue could move on. */
+  #otherWakeMs(nowMs: number): number {
+    if (this.#isWakeStale) this.#decideAtMs = this.roles.nextWakeMs(nowMs);
     this.#isWakeStale = false;
+    return this.#queue.size > 0 ? Math.min(this.#decideAtMs, this.#queueOpensAtMs(nowMs)) : this.#decideAtMs;
   }
 
   #queueOpensAtMs(nowMs: number): number {
-    const opensMs = this.#router.opensAtMs(nowMs);
+    const opensMs = Math.min(this.#router.opensAtMs(nowMs), this.#longAtMs);
     // It did not let anybody go just now, whatever it says of itself.
     return opensMs > nowMs ? opensMs : nowMs + QUEUE_RECHECK_MS;
   }
@@ -526,7 +530,7 @@ export class Dispatcher {
   #ended(attempt: Attempt, end: AttemptEnd, nowMs: number): void {
     const { call, station } = attempt;
     if (end.result === "served") {
-      if (this.#served(attempt, nowMs)) this.#deliver(call, end.settlement);
+      if (this.#served(attempt, nowMs)) this.#settle(call, end.settlement, "answered", nowMs);
       return this.#look(station, nowMs);
     }
     this.#leave(attempt, nowMs);
@@ -538,18 +542,24 @@ export class Dispatcher {
     this.#look(station, nowMs);
   }
 
-  /** An attempt was served. Is its call to be settled with that? */
+  /** What an attempt that was served says. Is its call to be settled with that? */
   #served(attempt: Attempt, nowMs: number): boolean {
-    const { call, station } = attempt;
+    const { call, station, permit } = attempt;
+    const { admission, parts } = station;
+    const { breaker } = parts;
     this.#leave(attempt, nowMs);
-    this.#bookServed(attempt, nowMs);
-    station.admission.leave();
+    this.#noteTook(attempt, nowMs);
+    station.evidence.noteServed(attempt.startedMs, nowMs);
+    admission.noteFinished(this.#usual.ms(station), nowMs, station.crowding);
+    if (permit !== undefined && breaker !== undefined) {
+      breaker.success(permit, nowMs, nowMs - attempt.judgedFromMs > breaker.slowCallDurationMs);
+    }
+    admission.leave();
     if (call.state === DONE) return false;
     // So it is for most: they failed nowhere, and there is nothing to compare.
     const { roles } = this;
     const isPlain = call.visits === undefined && call.out === undefined && roles.failback === undefined;
     if (!isPlain || roles.isAnyBlamedBeside(station)) this.#noteAnswer(attempt, nowMs);
-    this.#close(call, "answered", nowMs);
     return true;
   }
 
@@ -567,12 +577,10 @@ export class Dispatcher {
     takeOut(attempt);
   }
 
-  /** What an attempt that succeeded says about its station. */
-  #bookServed(attempt: Attempt, nowMs: number): void {
-    const { station, permit } = attempt;
-    const { admission, answerTimes, crowding, parts } = station;
-    const { breaker } = parts;
-    const tookMs = nowMs - attempt.judgedFromMs;
+  /** An answer came: how long is usual, and has its station too much to do? */
+  #noteTook({ call, station, judgedFromMs }: Attempt, nowMs: number): void {
+    const { admission, answerTimes, crowding } = station;
+    const tookMs = nowMs - judgedFromMs;
     if (admission.isTrial) admission.begin(this.#usualInFlight, nowMs);
     else this.#usualInFlight += (admission.working - this.#usualInFlight) / 64;
     answerTimes.add(tookMs);
@@ -580,17 +588,12 @@ export class Dispatcher {
     const isCrowded = admission.isBinding(nowMs) && isCrowdedByLimit(station);
     // A source that was answered at once is known, too.
     const knownMs = tookMs > 0 ? tookMs : Number.MIN_VALUE;
-    const { source } = attempt.call;
+    const { source } = call;
     if (station.quotas.isCounting) station.quotas.noteServed(source.isRefusedBy(station.number, nowMs));
     const leisureMs = source.noteServed(station.number, knownMs, nowMs, isCrowded, leisureSinceMs);
     // The first answer of a source has nothing to be measured by.
     crowding.noteServed(knownMs, leisureMs, nowMs);
     if (crowding.isLookDue(nowMs)) this.#lookAtCrowd(station, nowMs);
-    station.evidence.noteServed(attempt.startedMs, nowMs);
-    admission.noteFinished(this.#usual.ms(station), nowMs, crowding);
-    if (permit !== undefined && breaker !== undefined) {
-      breaker.success(permit, nowMs, tookMs > breaker.slowCallDurationMs);
-    }
   }
 
   /** What any other end of an attempt says about its station. */

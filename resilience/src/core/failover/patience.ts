@@ -64,8 +64,14 @@ export class CallerPatience {
 
   /** A caller took its answer when its call was `ageMs` old. Nobody has hung up for a minute: whoever did is gone. */
   noteAnswered(ageMs: number, nowMs: number): void {
-    if (this.#estimateMs !== undefined && nowMs - this.#hungUpAtMs > MEMORY_MS) this.clear();
+    const isKnown = this.#estimateMs !== undefined;
+    if (isKnown && nowMs - this.#hungUpAtMs > MEMORY_MS) this.clear();
     if (ageMs > this.#takenAtMs) this.#takenAtMs = ageMs;
+    if (isKnown) this.#weigh(ageMs);
+  }
+
+  /** An answer that was taken above the estimate speaks against it. */
+  #weigh(ageMs: number): void {
     if (this.#estimateMs === undefined || ageMs <= this.#estimateMs) return;
     if (++this.#contradictions >= CONTRADICTIONS) this.clear();
   }

@@ -61,7 +61,7 @@ export class UsualTimes {
     if (attempt.isHedged) return ENDLESS;
     const sourceMs = attempt.call.source.overdueAfterMs;
     const isSourceKnown = sourceMs < ENDLESS;
-    const ownMs = attempt.station.answerTimes.overdueAfterMs;
+    const ownMs = attempt.station.answerTimes.overdueAfterMs();
     const isUsual = isSourceKnown && ownMs < ENDLESS && !attempt.isOverdue;
     let afterMs = isUsual ? ownMs : this.#lateAfterMs(attempt);
     if (isSourceKnown && sourceMs > afterMs) afterMs = sourceMs;
@@ -73,15 +73,15 @@ export class UsualTimes {
   /** How long an attempt may be out by its station alone, whatever its source needs. */
   #lateAfterMs({ station, call, isOverdue }: Attempt): number {
     const usual = this.#timesOf(station);
-    const { overdueAfterMs } = usual;
+    const overdueAfterMs = usual.overdueAfterMs();
     const ratio = usual === station.answerTimes ? 1 : STRANGER_RATIO;
     if (call.terms.source.isKnown && overdueAfterMs < ENDLESS) {
       // Nothing is to be hoped for from a station that is silent: what is overdue there goes elsewhere at once.
       const isPatient = isOverdue && !station.evidence.isSilent;
-      return (isPatient ? usual.hedgeAfterMs : overdueAfterMs) * ratio;
+      return (isPatient ? usual.hedgeAfterMs() : overdueAfterMs) * ratio;
     }
     const afterMs = Math.max(this.strangerAfterMs, this.ms(station) * STRANGER_RATIO);
-    return overdueAfterMs < ENDLESS ? Math.max(afterMs, usual.hedgeAfterMs * ratio) : afterMs;
+    return overdueAfterMs < ENDLESS ? Math.max(afterMs, usual.hedgeAfterMs() * ratio) : afterMs;
   }
 
   /**
@@ -90,7 +90,7 @@ export class UsualTimes {
    */
   silentAtMs({ station, judgedFromMs }: Attempt, nowMs: number): number {
     const own = station.answerTimes;
-    return own.overdueAfterMs < ENDLESS ? nowMs : Math.max(nowMs, judgedFromMs + own.overdueAfterSoFarMs);
+    return own.overdueAfterMs() < ENDLESS ? nowMs : Math.max(nowMs, judgedFromMs + own.overdueAfterSoFarMs);
   }
 
   /** How long an attempt is out before it is worth a second one, where nobody knows how long it may take. */
@@ -102,7 +102,7 @@ export class UsualTimes {
 
   /** Is it known how long an attempt of this kind may take? Otherwise its age is not held against its station. */
   isKnown({ station, call }: Attempt): boolean {
-    return call.terms.source.isKnown && this.#timesOf(station).overdueAfterMs < ENDLESS;
+    return call.terms.source.isKnown && this.#timesOf(station).overdueAfterMs() < ENDLESS;
   }
 
   /**
@@ -111,21 +111,21 @@ export class UsualTimes {
    */
   leaseMs({ terms: { source } }: Call, station: Station): number {
     const own = station.answerTimes;
-    const known = own.hedgeAfterMs < ENDLESS ? own : this.#slowestKnown();
-    return Math.max(MIN_LEASE_MS, LEASE_RATIO * Math.max(known.hedgeAfterMs, source.overdueAfterMs));
+    const known = own.hedgeAfterMs() < ENDLESS ? own : this.#slowestKnown();
+    return Math.max(MIN_LEASE_MS, LEASE_RATIO * Math.max(known.hedgeAfterMs(), source.overdueAfterMs));
   }
 
   /** Its own answer times, once enough of them are known; before, those of the slowest of which they are. */
   #timesOf({ answerTimes }: Station): AnswerTimes {
-    return answerTimes.overdueAfterMs < ENDLESS ? answerTimes : this.#slowestKnown();
+    return answerTimes.overdueAfterMs() < ENDLESS ? answerTimes : this.#slowestKnown();
   }
 
   /** Answer times of the slowest station of which they are known; the active one's where they are known of none. */
   #slowestKnown(): AnswerTimes {
     let slowest = this.#roles.active.answerTimes;
     for (const { answerTimes } of this.#roles.stations) {
-      const isSlower = !(slowest.overdueAfterMs < ENDLESS) || answerTimes.overdueAfterMs > slowest.overdueAfterMs;
-      if (answerTimes.overdueAfterMs < ENDLESS && isSlower) slowest = answerTimes;
+      const isSlower = !(slowest.overdueAfterMs() < ENDLESS) || answerTimes.overdueAfterMs() > slowest.overdueAfterMs();
+      if (answerTimes.overdueAfterMs() < ENDLESS && isSlower) slowest = answerTimes;
     }
     return slowest;
   }

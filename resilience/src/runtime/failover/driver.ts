@@ -5,7 +5,6 @@
  * in; what they cause is queued, so no input ever arrives in the middle of another.
  */
 import type { BreakerMachine } from "../../core/breaker.ts";
-import type { Deadline } from "../../core/deadline.ts";
 import { StaleEpochError } from "../../core/errors.ts";
 import type { Attempt, AttemptEnd, Call } from "../../core/failover/call.ts";
 import type { DispatchAction, Dispatcher, DispatchInput } from "../../core/failover/dispatch.ts";
@@ -86,7 +85,12 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     if (this.#isBusy) return this.input({ type: "submit", call });
     this.#entering = call.id;
     const attempt = this.#dispatcher.submit(call, nowMs);
-    if (attempt !== undefined) this.#sendFirst(attempt);
+    this.#isBusy = true;
+    try {
+      if (attempt !== undefined) this.#send(attempt);
+    } finally {
+      this.#isBusy = false;
+    }
     this.#goOn(nowMs);
     this.#entering = NOBODY;
   }
@@ -95,8 +99,11 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   #served(attempt: Attempt, value: unknown): void {
     const nowMs = this.clock.nowMs();
     const isAnswer = this.#dispatcher.served(attempt, value, nowMs);
-    this.#isBusy = true;
-    if (isAnswer) requestOf(attempt.call).fulfil(value);
+    if (isAnswer) {
+      this.#isBusy = true;
+      requestOf(attempt.call).fulfil(value);
+      this.#isBusy = false;
+    }
     this.#goOn(nowMs);
   }
 
@@ -113,27 +120,30 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     this.input(TICK);
   }
 
-  #sendFirst(attempt: Attempt): void {
-    this.#isBusy = true;
-    try {
-      this.#send(attempt);
-    } finally {
-      this.#isBusy = false;
-    }
+  /** Does what else follows, if anything does, and then takes the inputs that have come meanwhile. */
+  #goOn(nowMs: number): void {
+    this.#arm(this.#isQuiet() ? nowMs : this.#doAll(nowMs));
   }
 
-  /** Does what else follows, and then takes the inputs that have come meanwhile, one after the other. */
-  #goOn(startedMs: number): void {
+  /** Is there nothing more to do? So it is after most steps of most calls. */
+  #isQuiet(): boolean {
+    if (this.#dispatcher.hasActions || this.#inputs.length > 0) return false;
+    for (let place = 0; place < this.#circuits.length; place++) {
+      if ((this.#circuits[place] as BreakerMachine).hasTransitions) return false;
+    }
+    return true;
+  }
+
+  /** Does what follows, and takes the inputs that have come meanwhile, one after the other; returns when it took the last one. */
+  #doAll(startedMs: number): number {
     this.#isBusy = true;
-    let nowMs = startedMs;
     try {
-      if (this.#dispatcher.hasActions) this.#performAll(this.#dispatcher.takeActions());
+      this.#performAll(this.#dispatcher.takeActions());
       this.#announce();
-      if (this.#inputs.length > 0) nowMs = this.#takeInputs();
+      return this.#inputs.length > 0 ? this.#takeInputs() : startedMs;
     } finally {
       this.#isBusy = false;
     }
-    this.#arm(nowMs);
   }
 
   /** Takes all inputs, those that come meanwhile too; returns when it took the last one. */
@@ -166,13 +176,12 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
 
   /** One look, at the next instant at which something falls due. One that comes too early does no harm. */
   #arm(nowMs: number): void {
-    const { prober } = this;
-    const nextMs = prober === undefined ? this.#dispatcher.nextWakeMs(nowMs) : this.#nextLookMs(prober, nowMs);
+    let nextMs = this.#dispatcher.nextWakeMs(nowMs);
+    if (this.prober !== undefined) nextMs = this.#nextLookMs(this.prober, nextMs, nowMs);
     if (nextMs < this.#wakeAtMs || nextMs === ENDLESS) this.#wakeAt(nextMs);
   }
 
-  #nextLookMs(prober: Prober<S>, nowMs: number): number {
-    const nextMs = this.#dispatcher.nextWakeMs(nowMs);
+  #nextLookMs(prober: Prober<S>, nextMs: number, nowMs: number): number {
     return this.#dispatcher.roles.toProbe().length > 0 ? Math.min(nextMs, prober.nextMs(nowMs)) : nextMs;
   }
 
@@ -225,8 +234,8 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
 
   /** Whatever the operation does (return a value, throw, return a foreign thenable), its end comes in a later microtask. */
   #send(attempt: Attempt): void {
-    const { station, role } = this.#handle(attempt.station.number);
-    const context = new FailoverAttempt(attempt, station, role, this);
+    const handle = this.#handle(attempt.station.number);
+    const context = new FailoverAttempt(attempt, handle.station, handle.role, this);
     attempt.context = context;
     let pending: PromiseLike<unknown> | unknown;
     try {
@@ -242,15 +251,13 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   }
 
   #run(call: Call, context: FailoverAttempt<S>): unknown {
-    const request = requestOf<S>(call);
-    if (call.id === this.#entering) {
-      this.#entering = NOBODY;
-      return request.operation(context);
-    }
-    return this.#runLater(request, context, call.deadline);
+    if (call.id !== this.#entering) return this.#runLater(requestOf<S>(call), context);
+    this.#entering = NOBODY;
+    return requestOf<S>(call).operation(context);
   }
 
-  #runLater(request: FailoverRequest<S, unknown>, context: FailoverAttempt<S>, deadline: Deadline): unknown {
+  #runLater(request: FailoverRequest<S, unknown>, context: FailoverAttempt<S>): unknown {
+    const { deadline } = context;
     // Started by another call's end or by a timer, an attempt still belongs to its own caller, and is under no deadline but its own.
     return request.runInAsyncScope(() =>
       ambientDeadline() < deadline ? runUnder(deadline, () => request.operation(context)) : request.operation(context),
@@ -258,7 +265,11 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   }
 
   #answered(attempt: FailoverAttempt<S>, value: unknown): void {
-    if (!this.#judgesResults) return this.#served(attempt.record, value);
+    if (this.#judgesResults) this.#judge(attempt, value);
+    else this.#served(attempt.record, value);
+  }
+
+  #judge(attempt: FailoverAttempt<S>, value: unknown): void {
     const { classify } = this.#handle(attempt.record.station.number).parts;
     if (classify?.result === undefined) this.#served(attempt.record, value);
     else this.#ended(attempt, endFromResult(classify, value));

@@ -24,7 +24,7 @@ export function callExamples<S extends NamedStation>(owner: RequestOwner): reado
   source.noteServed(0, 0.5, 0.5);
   const terms = { deadline: 0.5, idempotencyKey: undefined, isRepeatable: true, isIdempotent: true, source };
   const nothing = (): void => {};
-  const request = new FailoverRequest<S, unknown>(owner, nothing, undefined, nothing, nothing);
+  const request = new FailoverRequest<S, unknown>(nothing, nothing, nothing);
   const call = new Call(NOBODY, terms, 0.5, request);
   call.dueAtMs = 0.5;
   const attempt = new Attempt(call, {} as Station, { epoch: 1, startedMs: 0.5, permit: 1, beginByMs: 0.5 });

@@ -17,7 +17,7 @@ import { FailoverMachine } from "../../core/failover/failover.ts";
 import { Roles } from "../../core/failover/roles.ts";
 import { COUNT, checked, DURATION_MS, WAIT_MS } from "../../core/options.ts";
 import { ambientDeadline } from "../ambient-deadline.ts";
-import { type CallOptions, isRepeatable } from "../call-options.ts";
+import type { CallOptions } from "../call-options.ts";
 import type { Clock } from "../clock.ts";
 import { ClockedDetector } from "../detectors.ts";
 import { Listeners } from "../listeners.ts";
@@ -146,21 +146,23 @@ export class PrimaryBackupFailover<S extends NamedStation> {
     reject: (error: unknown) => void,
   ): void {
     if (typeof operation !== "function") throw new ConfigurationError("no-operation", NO_OPERATION);
-    const { signal, deadline, idempotencyKey, source } = options;
+    const { signal, deadline, source } = options;
+    // An empty key names nothing.
+    const key = options.idempotencyKey === "" ? undefined : options.idempotencyKey;
+    const isIdempotent = options.idempotent === true;
     const nowMs = this.#clock.nowMs();
     const own = deadline === undefined ? nowMs + this.#deadlineMs : checkedDeadline(deadline, nowMs);
     if (signal?.aborted === true) throw new CallAbortedError(signal.reason);
     const terms: CallTerms = {
       deadline: Math.min(own, ambientDeadline()),
-      // An empty key names nothing.
-      idempotencyKey: idempotencyKey === "" ? undefined : idempotencyKey,
-      isRepeatable: isRepeatable(options),
-      isIdempotent: options.idempotent === true,
+      idempotencyKey: key,
+      isRepeatable: isIdempotent || key !== undefined,
+      isIdempotent,
       source: source === undefined ? this.#noSource : this.#sources.of(source),
     };
-    const request = new FailoverRequest<S, R>(this.#driver, operation, signal, resolve, reject);
+    const request = new FailoverRequest<S, R>(operation, resolve, reject);
     const call = new Call(++this.#calls, terms, nowMs, request);
-    if (signal !== undefined) request.listen(signal, call);
+    if (signal !== undefined) request.listen(signal, call, this.#driver);
     this.#driver.submit(call, nowMs);
   }
 
@@ -235,7 +237,7 @@ export class PrimaryBackupFailover<S extends NamedStation> {
       ramp: { ramping: limited, limit, ratePerSecond, inFlight: admission.inFlight },
       doubted: machine.isDoubted,
       usualAnswerMs: answerTimes.usualMs,
-      overdueAfterMs: answerTimes.overdueAfterMs,
+      overdueAfterMs: answerTimes.overdueAfterMs(),
       maintenance: machine.maintenance,
       holdDownMs: this.#roles.machine.holdDownMs(machine.name, nowMs),
     };

@@ -19,49 +19,56 @@ export interface RequestOwner {
 /** A call's other half: what the driver needs to run it. Made in its caller's async context, it keeps that, too. */
 export class FailoverRequest<S, R> extends AsyncResource {
   readonly operation: FailoverOperation<S, R>;
-  readonly signal: AbortSignal | undefined;
   readonly resolve: (value: R) => void;
   readonly reject: (error: unknown) => void;
-  readonly #owner: RequestOwner;
-  /** Only known where there is a signal to listen to. */
-  call: Call | undefined = undefined;
+  /** Listens to its caller's signal; undefined where there is none. */
+  #hangUp: HangUp | undefined = undefined;
 
-  constructor(
-    owner: RequestOwner,
-    operation: FailoverOperation<S, R>,
-    signal: AbortSignal | undefined,
-    resolve: (value: R) => void,
-    reject: (error: unknown) => void,
-  ) {
+  constructor(operation: FailoverOperation<S, R>, resolve: (value: R) => void, reject: (error: unknown) => void) {
     // Its default, which takes longer to find where it is not given.
     super("PrimaryBackupFailover.call", executionAsyncId());
-    this.#owner = owner;
     this.operation = operation;
-    this.signal = signal;
     this.resolve = resolve;
     this.reject = reject;
   }
 
-  listen(signal: AbortSignal, call: Call): void {
-    this.call = call;
-    signal.addEventListener("abort", this);
+  /** Tells `owner` when the caller of `call` aborts `signal`, until the call ends. */
+  listen(signal: AbortSignal, call: Call, owner: RequestOwner): void {
+    this.#hangUp = new HangUp(signal, call, owner);
   }
 
   /** Its end. */
   settle(settlement: Settlement): void {
     if ("value" in settlement) return this.fulfil(settlement.value as R);
-    this.signal?.removeEventListener("abort", this);
+    this.#hangUp?.ignore();
     this.reject(settlement.error);
   }
 
   fulfil(value: R): void {
-    this.signal?.removeEventListener("abort", this);
+    this.#hangUp?.ignore();
     this.resolve(value);
   }
+}
 
-  /** The caller's signal was aborted. (It listens itself: no closure a call.) */
+/** The abort of a caller's signal, which ends its call. (It listens itself: no closure a call.) */
+class HangUp {
+  readonly #signal: AbortSignal;
+  readonly #call: Call;
+  readonly #owner: RequestOwner;
+
+  constructor(signal: AbortSignal, call: Call, owner: RequestOwner) {
+    this.#signal = signal;
+    this.#call = call;
+    this.#owner = owner;
+    signal.addEventListener("abort", this);
+  }
+
+  ignore(): void {
+    this.#signal.removeEventListener("abort", this);
+  }
+
   handleEvent(): void {
-    if (this.call !== undefined) this.#owner.cancel(this.call, this.signal?.reason);
+    this.#owner.cancel(this.#call, this.#signal.reason);
   }
 }
 
