@@ -359,7 +359,7 @@ export class Admission {
   /** As {@link note}, of a call that the station finished. */
   noteFinished(usualMs: number, nowMs: number, crowd: Crowd): void {
     if (nowMs >= this.#roundFromMs + MIN_ROUND_MS) this.#lookAtRound(usualMs, nowMs, crowd);
-    this.#refusals.noteFinished(this.#limit < ENDLESS, nowMs);
+    if (!this.#refusals.isCalm) this.#refusals.noteFinished(this.#limit < ENDLESS, nowMs);
     this.#measure(1, usualMs, nowMs);
     this.#finished++;
     this.#finishedAtMs = nowMs;

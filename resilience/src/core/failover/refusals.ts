@@ -75,6 +75,8 @@ export class Refusals {
   /** Refusals that are tolerated from now on. */
   #reserve = FIRST_RESERVE;
   #background = 0;
+  /** There is nothing that a finished call could change. */
+  #isCalm = false;
   /** Share of refusals of late, while there is a background. */
   #recentShare = 0;
   /** Calls finished and refused since the limit was lowered; those that went out before do not count. */
@@ -90,6 +92,11 @@ export class Refusals {
     return this.#background;
   }
 
+  /** Need it not be told of calls that are finished, until one is refused or the limit is lowered? Asked with every answer. */
+  get isCalm(): boolean {
+    return this.#isCalm;
+  }
+
   get isExperimenting(): boolean {
     return this.#experiment !== undefined;
   }
@@ -98,6 +105,7 @@ export class Refusals {
   restart(concurrent: number, nowMs: number): void {
     const share = this.#background > 0 ? RESERVE_PER_SHARE * this.#background : QUIET_RATE * concurrent;
     this.#reserve = Math.min(FIRST_RESERVE, share);
+    this.#isCalm = false;
     this.#fromMs = NEVER;
     this.#experiment = undefined;
     this.#experiments = 0;
@@ -107,10 +115,12 @@ export class Refusals {
   noteFinished(isLearned: boolean, nowMs: number): void {
     this.#noteEnded(0, isLearned);
     if (nowMs >= this.#fromMs) this.#finished++;
+    this.#isCalm = this.#reserve === RESERVE && this.#background === 0 && this.#fromMs === NEVER;
   }
 
   /** A call was refused for load. True where that is more than is tolerated. */
   noteRefused(isLearned: boolean, nowMs: number): boolean {
+    this.#isCalm = false;
     this.#noteEnded(1, isLearned);
     if (nowMs >= this.#fromMs) this.#refused++;
     if (this.#reserve < 1) return true;
@@ -138,6 +148,7 @@ export class Refusals {
   }
 
   #count(fromMs: number): void {
+    this.#isCalm = false;
     this.#finished = 0;
     this.#refused = 0;
     this.#fromMs = fromMs;
