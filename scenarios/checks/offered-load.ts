@@ -3,9 +3,9 @@
  * declares it can take (docs/guide/failover.md: "in any second, retries included"). `ramp-after-promotion`: a station that
  * has just become active begins with ten attempts out, or a quarter more than were out at once anywhere in its group
  * before, those apart whose bodies were still being sent, and gets at most half as many again in each round trip in which
- * one succeeded (what was out before it was declared down and heard again does not count); and no station that declares a capacity gets a second's worth in one burst: a twentieth of it, at least
- * four, and what its pace allows meanwhile. That the ramp also shrinks after refusals is not recounted: what a station can do
- * is judged by `goodput.ts`.
+ * one succeeded (what was out before it was declared down and heard again does not count); and no station that declares a
+ * capacity gets a second's worth in one burst: a twentieth of it, at least four, and what its pace allows meanwhile. That the
+ * ramp also shrinks after refusals is not recounted: what a station can do is judged by `goodput.ts`.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Attempt, FleetObserver } from "../fleet/observer.ts";

@@ -2,7 +2,6 @@
  * A problem on the wire: `application/problem+json` (RFC 9457), with when to come back in `Retry-After` and an outcome
  * that nobody knows as `gsf-outcome: unknown`. Which problem a caller is told is decided in `fleet/problem.ts`.
  */
-
 import type { Duplex } from "node:stream";
 import type { Problem } from "../fleet/problem.ts";
 import { OUTCOME_HEADER } from "../fleet/uplink.ts";

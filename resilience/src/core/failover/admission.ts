@@ -191,7 +191,7 @@ export class Admission {
     return this.#inFlight;
   }
 
-  /** Calls in flight that the station can work on: not those whose bodies are still being sent, and those left behind by others. */
+  /** Calls in flight that the station works on, as far as is known: not those whose bodies are still being sent, or that were set aside. */
   get working(): number {
     return this.#inFlight - this.#uncounted;
   }
@@ -546,7 +546,7 @@ export class Admission {
       this.#refusals.beginExperiment(nowMs + usualMs, nowMs);
       this.#lowerTo(Math.min(lessLimit, to), usualMs, nowMs);
     } else {
-      const isEarly = isBelowShown && this.#refusals.isTooEarly(nowMs);
+      const isEarly = isBelowShown && !this.#refusals.isShareKnown(nowMs);
       this.#lower(isEarly ? Math.min(this.#limit, this.#shownLimit) : to, usualMs, nowMs);
     }
     this.#measureAnew(usualMs, nowMs);

@@ -10,10 +10,8 @@
 
 /** Sources remembered in each of two generations. */
 const MAX_SOURCES = 256;
-/** A station has served a source lately if it did so within this time. */
-const SERVED_LATELY_MS = 10_000;
-/** A station has refused a source lately if it did so within this time. */
-const REFUSED_LATELY_MS = 10_000;
+/** A station has served or refused a source lately if it did so within this time. */
+const LATELY_MS = 10_000;
 /** The slowest answer fades by this share with each quicker one, so that a route may become quick again. */
 const FADING = 0.98;
 /** The slowest answer and this share of it: later than that, an attempt of this source is overdue. */
@@ -83,7 +81,7 @@ export class CallSource {
    * no longer counts. Returns what {@link leisureMs} was until now.
    */
   noteServed(station: number, tookMs: number, nowMs: number, isCrowded = false, sinceMs = 0): number {
-    const at = this.#stations[station] as SourceAt;
+    const at = this.#at(station);
     at.servedAtMs = nowMs;
     at.refusals = 0;
     const beforeMs = at.leisureSince(sinceMs);
@@ -112,7 +110,7 @@ export class CallSource {
 
   /** Has this station refused it for load within the last ten seconds? */
   isRefusedBy(station: number, nowMs: number): boolean {
-    return nowMs - this.#at(station).refusedAtMs <= REFUSED_LATELY_MS;
+    return nowMs - this.#at(station).refusedAtMs <= LATELY_MS;
   }
 
   /** Has another station refused it for load, too, and none ever answered it? Then that is its own answer. */
@@ -123,7 +121,7 @@ export class CallSource {
 
   /** Has this station served it within the last ten seconds? */
   isServedBy(station: number, nowMs: number): boolean {
-    return nowMs - this.#at(station).servedAtMs <= SERVED_LATELY_MS;
+    return nowMs - this.#at(station).servedAtMs <= LATELY_MS;
   }
 
   /** Has this station ever served it, as far as is remembered? */
@@ -133,7 +131,7 @@ export class CallSource {
 
   /** Has any station served it within the last ten seconds? */
   isServedLately(nowMs: number): boolean {
-    return this.#stations.some(({ servedAtMs }) => nowMs - servedAtMs <= SERVED_LATELY_MS);
+    return this.#stations.some(({ servedAtMs }) => nowMs - servedAtMs <= LATELY_MS);
   }
 
   /**

@@ -419,11 +419,11 @@ export class Dispatcher {
   #heardAgain(declaration: Declaration, nowMs: number): void {
     const station = this.roles.station(declaration.node);
     station.declared(declaration);
-    // Its heartbeats say that it serves again: as after a promotion, it is given what is usual, and no trial first.
-    const isBack = declaration.from === "down" && declaration.to === "alive";
+    if (declaration.from !== "down" || declaration.to !== "alive") return;
     // What is out from before it was down is likely to be lost with it, and has no end that tells so.
-    if (isBack) for (const attempt of station.out) this.#setAside(attempt);
-    if (isBack && station === this.roles.active && station.admission.isTrial) {
+    for (const attempt of station.out) this.#setAside(attempt);
+    // Its heartbeats say that it serves again: as after a promotion, it is given what is usual, and no trial first.
+    if (station === this.roles.active && station.admission.isTrial) {
       station.admission.begin(this.#usualInFlight, nowMs);
     }
   }

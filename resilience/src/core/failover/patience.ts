@@ -47,7 +47,6 @@ export class CallerPatience {
   readonly #atMs: number[] = [];
   #place = 0;
   #contradictions = 0;
-  #hungUpAtMs = Number.NEGATIVE_INFINITY;
   /** The highest age at which an answer was taken, or still waited for, since the last hang-up that counted. */
   #takenAtMs = 0;
   #estimateMs: number | undefined = undefined;
@@ -58,14 +57,13 @@ export class CallerPatience {
     this.#atMs[this.#place] = nowMs;
     this.#place = (this.#place + 1) % KEPT;
     this.#contradictions = 0;
-    this.#hungUpAtMs = nowMs;
     this.#estimateMs = this.#estimate(nowMs);
   }
 
   /** A caller took its answer when its call was `ageMs` old. Nobody has hung up for a minute: whoever did is gone. */
   noteAnswered(ageMs: number, nowMs: number): void {
     const isKnown = this.#estimateMs !== undefined;
-    if (isKnown && nowMs - this.#hungUpAtMs > MEMORY_MS) this.clear();
+    if (isKnown && nowMs - (this.#atMs.at(this.#place - 1) as number) > MEMORY_MS) this.clear();
     if (ageMs > this.#takenAtMs) this.#takenAtMs = ageMs;
     if (isKnown) this.#weigh(ageMs);
   }

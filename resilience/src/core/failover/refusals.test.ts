@@ -108,7 +108,7 @@ test("[F11] too few or too many are refused, or an experiment was made lately â†
   const few = new Refusals();
   few.noteLowered(0);
   give(few, 40, 10, 0);
-  assert.deepEqual([few.experimentPerMs(true, 600), few.isTooEarly(600)], [0, true]);
+  assert.deepEqual([few.experimentPerMs(true, 600), few.isShareKnown(600)], [0, false]);
   const many = new Refusals();
   many.noteLowered(0);
   give(many, 600, 1, 0);

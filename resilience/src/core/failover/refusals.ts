@@ -11,7 +11,7 @@
  *   3. In the first case the limit is what was measured before. In the second case that share is the station's
  *      *background*, and the limit was a mistake.
  *   4. A share that has become much larger although less was given shows nothing: the station has become weaker.
- *   5. Refusals within twice the background are tolerated from then on; what comes on top of them counts as load again.
+ *   5. Refusals within {@link BACKGROUND_RATIO} times the background are tolerated from then on; what comes on top of them counts as load again.
  *   6. The background is forgotten when hardly anything is refused any more.
  *   7. For {@link STRICT_MS} after a promotion all refusals are about load: those who waited for it come then.
  *   8. A station at its real limit is seldom experimented with, each time after twice as long as the time before; but
@@ -137,14 +137,9 @@ export class Refusals {
   }
 
   /** Have there been enough calls since the limit was lowered to tell what the station does, and what it refuses? */
-  #isShareKnown(nowMs: number): boolean {
+  isShareKnown(nowMs: number): boolean {
     const isLong = this.#finished >= MIN_FINISHED || nowMs - this.#fromMs >= MIN_PERIOD_MS;
     return isLong && this.#refused >= MIN_REFUSED;
-  }
-
-  /** Is it too early to lower the limit below what the station was shown to take? */
-  isTooEarly(nowMs: number): boolean {
-    return !this.#isShareKnown(nowMs);
   }
 
   /** The limit was lowered; what ends from `fromMs` on was sent below it. */
@@ -152,7 +147,7 @@ export class Refusals {
     const wasExperiment = this.#experiment !== undefined;
     this.#experiment = undefined;
     // Too few to tell the share: they are counted together with those that come.
-    if (wasExperiment || this.#fromMs === NEVER || this.#isShareKnown(fromMs)) this.#count(fromMs);
+    if (wasExperiment || this.#fromMs === NEVER || this.isShareKnown(fromMs)) this.#count(fromMs);
   }
 
   #count(fromMs: number): void {
@@ -167,7 +162,7 @@ export class Refusals {
    * time; 0 otherwise.
    */
   experimentPerMs(isDue: boolean, nowMs: number): number {
-    if ((!isDue && nowMs < this.#nextExperimentMs) || !this.#isShareKnown(nowMs) || nowMs <= this.#fromMs) return 0;
+    if ((!isDue && nowMs < this.#nextExperimentMs) || !this.isShareKnown(nowMs) || nowMs <= this.#fromMs) return 0;
     const isPart = this.#refused <= MAX_BACKGROUND * (this.#finished + this.#refused);
     return isPart ? this.#lessPerMs(nowMs) : 0;
   }
