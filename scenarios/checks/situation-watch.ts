@@ -34,10 +34,13 @@ interface Change {
   readonly from: string;
 }
 
+/** When the latest planned change of a group ended without a promotion; endless while it is under way. */
+type Handovers = Map<string, number>;
+
 export function situationWatch(fleet: Fleet): FleetObserver {
   const { world, plan } = fleet;
   const ways: Map<Command, Way> = new Map();
-  const handovers: Set<string> = new Set();
+  const handovers: Handovers = new Map();
   const changes: Map<string, Change> = new Map();
   const wayOf = (command: Command): Way => {
     const known = ways.get(command);
@@ -101,22 +104,24 @@ function noteMove({ world }: Fleet, attempt: Attempt, last: Past | undefined, ch
     world.sometimes("held command resumed by promotion");
 }
 
-function noteDecision(fleet: Fleet, event: GatewayEvent, handovers: Set<string>): void {
+function noteDecision(fleet: Fleet, event: GatewayEvent, handovers: Handovers): void {
   const { world } = fleet;
   if (event.type === "abstention") world.sometimes("abstention");
-  else if (event.type === "handover-begun") {
-    handovers.add(event.group);
-    if (event.cause === "maintenance") world.sometimes("maintenance with drain");
-  } else if (event.type === "handover-ended") handovers.delete(event.group);
-  else if (event.type === "kept") {
+  else if (event.type === "handover-begun") handovers.set(event.group, Number.POSITIVE_INFINITY);
+  else if (event.type === "handover-ended") {
+    handovers.set(event.group, event.atMs);
+    world.sometimes("failback given up");
+  } else if (event.type === "kept") {
     world.sometimes("nobody fit");
     const stations = livingGateway(fleet)?.gateway.groups.get(event.group)?.status.stations ?? [];
     if (stations.every(({ standing }) => standing === "down")) world.sometimes("both stations silent");
   } else if (event.type === "promoted") {
     world.sometimes("promotion");
-    if (event.cause === "failure" && handovers.has(event.group)) world.sometimes("promotion during handover");
+    const wasUnderWay = (handovers.get(event.group) ?? Number.NEGATIVE_INFINITY) >= event.atMs;
+    if (event.cause === "failure" && wasUnderWay) world.sometimes("promotion during handover");
     if (event.cause === "failback") world.sometimes("failback");
     if (event.cause === "switchover") world.sometimes("operator switchover done");
+    if (event.cause === "maintenance") world.sometimes("maintenance of the active station");
     handovers.delete(event.group);
   } else if (event.type === "declaration" && event.to === "down") {
     const { detector } = documentedGroups(fleet).get(event.group) as DocumentedGroup;

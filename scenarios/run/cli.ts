@@ -39,7 +39,7 @@ interface Flags {
 }
 
 /** Fewer seeds than this need not meet every rare situation. */
-const SEEDS_TO_MEET_ALL = 500;
+const SEEDS_TO_MEET_ALL = 2_000;
 /** More failures than this are counted; these are shrunk and kept. */
 const MOST_SHRUNK = 5;
 
