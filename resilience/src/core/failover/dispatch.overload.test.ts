@@ -283,6 +283,6 @@ test("[F10] the active one refuses two fifths whatever the load, the other serve
   const world = new Dispatching();
   for (let source = 0; source < 20; source++) world.serve(1, { source: `source ${source}` }, ANSWER_MS);
   const random = seededRandom("refuses two fifths");
-  offerSources(world, 15_000, ({ station }) => station === world.north && random.next() < 0.4);
+  offerSources(world, 30_000, ({ station }) => station === world.north && random.next() < 0.4);
   assert.equal(world.roles.active, world.south);
 });

@@ -356,6 +356,20 @@ test("[F10] running: overdue at a station that is silent → hedged at once, not
   );
 });
 
+/** The second of two calls is sent `gapMs` after the first, which has just become overdue: is its station in doubt? */
+function isDoubtedAfter(gapMs: number): boolean {
+  const world = served();
+  const first = world.attemptOf(world.submit({ key: "first", source: "known" }));
+  world.advance(gapMs);
+  world.submit({ key: "second", source: "known" });
+  while (!first.isOverdue) world.advance(0.5);
+  return world.north.isDoubted;
+}
+
+test("[F10] running: one is overdue, and the next will be in a moment → in doubt; not where the next has more time", () => {
+  assert.deepEqual([0, 4, 8].map(isDoubtedAfter), [true, true, false]);
+});
+
 test("[F10] running: overdue without a key → never sent a second time", () => {
   const world = served();
   const call = world.submit({ source: "known" });

@@ -123,6 +123,8 @@ const MAX_SHORTAGE_MS = 2_000;
 const NEVER_RAN: ReadonlySet<AttemptEnd["result"]> = new Set(["unreachable", "local-shortage", "stale"]);
 /** A call that waits for room in a retry budget looks again after this long. */
 const BUDGET_RECHECK_MS = 250;
+/** An attempt that is overdue so soon after another one is late already: bounds have room for answers that are under way. */
+const NEXT_LATE_MS = 5;
 /** A tick that is later than this means that this process did not run: answers wait unread, and are read first. */
 const LATE_TICK_MS = 25;
 /** For how long they are given time to be read. */
@@ -1173,7 +1175,10 @@ export class Dispatcher {
     if (!attempt.isOverdue && this.#usual.isKnown(attempt)) {
       attempt.isOverdue = true;
       if (!station.crowding.isBusy(nowMs)) {
-        station.evidence.noteOverdue(startedMs, this.#usual.silentAtMs(attempt, nowMs));
+        const silentAtMs = this.#usual.silentAtMs(attempt, nowMs);
+        station.evidence.noteOverdue(startedMs, silentAtMs);
+        if (!station.evidence.isSilent && this.#isNextLate(attempt, nowMs))
+          station.evidence.noteOverdue(startedMs, silentAtMs);
       }
       this.#look(station, nowMs);
       if (nowMs < this.#usual.lateAtMs(attempt)) return;
@@ -1192,6 +1197,18 @@ export class Dispatcher {
     // Where the station can be asked, that comes first: it takes the call back, or says how it ended.
     if (this.#mayAsk(call)) this.#moveOn(attempt, nowMs);
     else this.#send(call, next, nowMs);
+  }
+
+  /**
+   * Is another one out at its station that will be overdue in a moment? Where calls come quickly, the next few would be sent
+   * to a silent station until it is.
+   */
+  #isNextLate({ station }: Attempt, nowMs: number): boolean {
+    for (const other of station.out) {
+      if (other.isOverdue || other.isUploading || other.isAbandoned || !this.#usual.isKnown(other)) continue;
+      if (this.#usual.lateAtMs(other) <= nowMs + NEXT_LATE_MS) return true;
+    }
+    return false;
   }
 
   /** A few calls that take long must not hold all places where there are hardly any: right after a station became active. */

@@ -78,7 +78,7 @@ test("[F11] nobody has hung up → doubt begins a little before the next likely 
   const patience = new CallerPatience();
   assert.equal(patience.doubtfulFromMs, 490);
   patience.noteAnswered(1_001, 10);
-  assert.equal(patience.doubtfulFromMs, 1_960);
+  assert.equal(patience.doubtfulFromMs, 1_980);
   for (let hangUp = 0; hangUp < 4; hangUp++) patience.noteHangUp(2_000, hangUp);
   assert.equal(patience.doubtfulFromMs, Number.POSITIVE_INFINITY, "known by then");
 });

@@ -30,10 +30,11 @@ const MEMORY_MS = 60_000;
 /** Fewer than this quantile of the callers hung up earlier than the estimate. */
 const QUANTILE = 0.1;
 /**
- * So much of it is kept back: a caller began to wait before its call came here, and its answer is under way for a moment.
- * 40 ms of 2 s.
+ * So much of it is kept back, as a share and in ms at most: a caller began to wait before its call came here, and its answer
+ * is under way for a moment. That takes no longer where callers wait for longer.
  */
-const CAUTION = 0.98;
+const CAUTION = 0.02;
+const MAX_CAUTION_MS = 20;
 /** A caller that waits so much longer than a likely timeout has a longer one. */
 const BEYOND = 1.02;
 /** Answers taken above the estimate, in a row without a hang-up, that end it. */
@@ -87,7 +88,7 @@ export class CallerPatience {
   /** From this age on it is doubtful whether callers still wait; `Infinity` where it is known how long they do. */
   get doubtfulFromMs(): number {
     if (this.#estimateMs !== undefined) return Number.POSITIVE_INFINITY;
-    return this.#likelyMs() * CAUTION;
+    return withCaution(this.#likelyMs());
   }
 
   clear(): void {
@@ -108,6 +109,10 @@ export class CallerPatience {
     const lately = this.#ages.filter((_, place) => nowMs - (this.#atMs[place] as number) <= MEMORY_MS);
     if (lately.length < MIN_HANG_UPS) return undefined;
     lately.sort((one, other) => one - other);
-    return (lately[Math.floor((lately.length - 1) * QUANTILE)] as number) * CAUTION;
+    return withCaution(lately[Math.floor((lately.length - 1) * QUANTILE)] as number);
   }
+}
+
+function withCaution(ms: number): number {
+  return ms - Math.min(ms * CAUTION, MAX_CAUTION_MS);
 }
