@@ -834,7 +834,8 @@ export class Dispatcher {
   #failedAlone(call: Call, { station, startedMs, permit }: Attempt, nowMs: number): void {
     const { source } = call.terms;
     const whose = source.noteFailedAlone(station.number, station.evidence.lastServedMs, nowMs);
-    if (whose === "alike") this.#noteFailedAlike(station, nowMs);
+    // Not only where it was found out: what others failed before it is likely to be of that kind, too.
+    if (whose === "alike") for (const other of this.roles.stations) this.#noteFailedAlike(other, nowMs);
     if (whose !== "unknown") return;
     const several = station.evidence.noteFailed(source, source.hasBeenServedBy(station.number), startedMs, nowMs);
     if (!several || permit === undefined || !source.isServedLately(nowMs)) return;
