@@ -1024,6 +1024,11 @@ export class Dispatcher {
         this.#shed(call, nowMs);
         continue;
       }
+      if (anyUsable && this.#outlook.isLeftOver(call, nowMs)) {
+        this.#queue.remove(call);
+        this.#shed(call, nowMs);
+        continue;
+      }
       const isKnown = anyUsable && !this.roles.active.admission.isTrial;
       const chosen = isKnown ? this.#likelyAwaited(call, nowMs) : this.#chosen(call, nowMs);
       const routed = this.#router.route(chosen, nowMs);
