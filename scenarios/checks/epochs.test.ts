@@ -1,7 +1,7 @@
 /** The check of epochs, at the gateway and at its stations. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Relay } from "../fleet/observer.ts";
+import type { Attempt, Relay } from "../fleet/observer.ts";
 import { epochs } from "./epochs.ts";
 import { HandMade } from "./hand-made.ts";
 
@@ -74,6 +74,29 @@ describe("[F3] [S1] epochs at the gateway", () => {
     made.tell("gatewayEvent", { type: "handover-ended", group: "atlantic", station: "backup", reason: "", atMs: 0 }, 1);
     made.sends(made.command(), "backup");
     assert.deepEqual(made.violated, ["one-active-per-epoch"]);
+  });
+
+  test("a new one may go past an active station that served none of the last three sent, in whatever order they ended", async () => {
+    for (const [unserved, found] of [
+      [3, []],
+      [2, ["one-active-per-epoch"]],
+    ] as const) {
+      const made = new HandMade({}, epochs);
+      const sent = async (): Promise<Attempt> => {
+        await made.at(made.world.nowMs + 10);
+        return made.sends(made.command(), "primary");
+      };
+      const upload = await sent();
+      const served = await sent();
+      const later = [];
+      for (let place = 0; place < unserved; place++) later.push(await sent());
+      made.ends(later[0] as Attempt, "reply", 504);
+      made.ends(upload, "reply", 504);
+      for (const attempt of later.slice(1)) made.ends(attempt, "reply", 504);
+      made.ends(served, "reply", 200);
+      made.sends(made.command(), "backup");
+      assert.deepEqual(made.violated, found, `${unserved} unserved`);
+    }
   });
 
   test("two stations under one epoch", () => {

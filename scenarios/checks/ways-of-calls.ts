@@ -6,7 +6,8 @@
  *   usually takes, or was declared down or replaced for failing with it in hand;
  * - the active station is in doubt (`doubted` … `trusted`), was declared down, is out of service, its circuit is open, or
  *   nobody is fit (`kept`);
- * - the active station has not served three commands since the last one that it served: new ones show whether another does;
+ * - the active station has not served three commands that were sent after the last one that it served: new ones show whether
+ *   another does (when they end does not matter: a long upload may end after later ones);
  * - its gateway abstains after a stall of its own, and so keeps an active station that fails: the role waits, calls do not;
  * - a failback tries the station out (`handover-begun` … `promoted` or `handover-ended`).
  */
@@ -40,7 +41,7 @@ interface Known {
   rests: boolean;
   /** How long its last answers took. */
   readonly answersMs: number[];
-  /** When those were sent that ended without success, since the last success. */
+  /** When those were sent, the latest ones, that ended without success and were sent after all that succeeded. */
   unservedFromMs: number[];
 }
 
@@ -118,7 +119,10 @@ export class WaysOfCalls {
     const { group, station, localMs } = attempt;
     const known = this.#stations.of(group, station);
     if (!this.#served(attempt)) {
-      known.unservedFromMs = [...known.unservedFromMs.slice(1 - WORTH_COMPARING), localMs];
+      // By when they were sent: one that was out for long must not push out one that a success will leave standing.
+      known.unservedFromMs = [...known.unservedFromMs, localMs]
+        .toSorted((one, other) => one - other)
+        .slice(-WORTH_COMPARING);
       return;
     }
     // A late success proves nothing about what was sent after it.

@@ -47,6 +47,11 @@ export const COMPARISON_MUTANTS: readonly Mutant[] = [
         find: "if (attempt.number === 1 && station !== active) active.evidence.noteUnservedBeside();",
         replace: "if (attempt.number < 1 && station !== active) active.evidence.noteUnservedBeside();",
       },
+      // Where nobody has ever served the source, this says the same.
+      {
+        find: 'if (whose === "alike") for (const other of this.roles.stations) this.#noteFailedAlike(other, nowMs);',
+        replace: 'if (whose === "alike") this.#noteFailedAlike(station, nowMs);',
+      },
     ],
     invariants: ["comparisons-are-few"],
     scenario: "wide-swarm",

@@ -127,6 +127,23 @@ test("[F10] calls that cannot be repeated fail at both stations alike → compar
   assert.ok(elsewhere.length <= 2, `${elsewhere.length} at south`);
 });
 
+test("[F10] few calls of many sources fail, of which none was ever served; one that is compared fails at south, too → no change of roles", () => {
+  const world = new Dispatching(SLOW);
+  const fail = (source: number, at: string): void => {
+    world.submit({ source: `route ${source}` });
+    const attempt = world.out[0] as Attempt;
+    assert.equal(attempt.station.name, at);
+    world.advance(20);
+    world.end(attempt, "failed");
+    world.advance(2_000);
+  };
+  for (let source = 1; source <= 7; source++) fail(source, "north");
+  fail(1, "south");
+  fail(8, "north");
+  fail(9, "north");
+  assert.deepEqual([world.told("promoted").length, world.told("doubted").length], [0, 0]);
+});
+
 /** 50 to 150 ms: the first call that is out for longer than any was is so late that others say more. */
 const UNEVEN: Load["fate"] = ({ call }) => ({ result: "served", tookMs: 50 + ((call.id * 37) % 101) });
 

@@ -75,6 +75,18 @@ test("[F11] five times the load for half a second, then what the station does �
   assert.equal(surge.refused.length + after.refused.length, 0);
 });
 
+test("[F11] a lasting overload begins with eight seconds' worth of calls in the queue → they are refused before they have waited for much longer than three, and those who come are answered at once", () => {
+  const world = world100();
+  const before = offer(world, 2_000, 500);
+  offer(world, 3_500, 140);
+  const ends = before.calls.map((call) => world.endOf(call));
+  assert.ok(ends.includes("OVERLOADED") && !ends.includes(undefined), "nobody who came before waits any more");
+  const { calls } = offer(world, 1_000, 140);
+  const answered = calls.filter((call) => String(world.endOf(call)).endsWith("served"));
+  assert.ok(answered.length >= 80, `${answered.length} of ${calls.length} who came in a second were answered in it`);
+  assert.ok(world.dispatcher.waiting <= 5, `${world.dispatcher.waiting} wait`);
+});
+
 test("[F11] a lasting overload that ends → calls wait again, and are served", () => {
   const world = world100();
   offer(world, 5_000, 140);

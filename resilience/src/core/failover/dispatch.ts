@@ -836,7 +836,8 @@ export class Dispatcher {
   #failedAlone(call: Call, { station, startedMs, permit }: Attempt, nowMs: number): void {
     const { source } = call.terms;
     const whose = source.noteFailedAlone(station.number, station.evidence.lastServedMs, nowMs);
-    if (whose === "alike") this.#noteFailedAlike(station, nowMs);
+    // Not only where it was found out: what others failed before it is likely to be of that kind, too.
+    if (whose === "alike") for (const other of this.roles.stations) this.#noteFailedAlike(other, nowMs);
     if (whose !== "unknown") return;
     const several = station.evidence.noteFailed(source, source.hasBeenServedBy(station.number), startedMs, nowMs);
     if (!several || permit === undefined || !source.isServedLately(nowMs)) return;
@@ -1021,6 +1022,11 @@ export class Dispatcher {
         continue;
       }
       if (anyUsable && this.#outlook.limitMs(call) < nowMs + this.#usual.serviceMs) {
+        this.#queue.remove(call);
+        this.#shed(call, nowMs);
+        continue;
+      }
+      if (anyUsable && this.#outlook.isLeftOver(call, nowMs)) {
         this.#queue.remove(call);
         this.#shed(call, nowMs);
         continue;

@@ -59,7 +59,7 @@ test("[F11] a call may wait until its deadline, or as long as callers are known 
 });
 
 test("[F11] more comes than is answered, for two seconds and more → little wait is accepted, and no more once it is over", () => {
-  const { world, outlook } = queued(20);
+  const { world, outlook, patience } = queued(20);
   const run = (forMs: number, offeredEveryMs: number): void => {
     for (const untilMs = world.nowMs + forMs; world.nowMs < untilMs; world.nowMs++) {
       if (world.nowMs % offeredEveryMs === 0) outlook.noteOffered(world.nowMs);
@@ -73,6 +73,17 @@ test("[F11] more comes than is answered, for two seconds and more → little wai
   assert.equal(outlook.isOverloaded(world.nowMs), true);
   const call = world.call({ deadline: world.nowMs + 5_000 });
   assert.equal(outlook.acceptedWaitMs(call, world.nowMs), 100);
+  run(2_990, 10);
+  assert.equal(outlook.isLeftOver(call, world.nowMs), false, "it has not waited for three seconds yet");
+  run(10, 10);
+  assert.equal(outlook.isLeftOver(call, world.nowMs), true, "others come, and could be answered sooner");
+  call.noteVisit(world.north);
+  assert.equal(outlook.isLeftOver(call, world.nowMs), false, "it has been sent, and may have run");
+  const other = world.call({ deadline: world.nowMs + 10_000 });
+  run(3_010, 10);
+  assert.equal(outlook.isLeftOver(other, world.nowMs), true);
+  for (let caller = 0; caller < 4; caller++) patience.noteHangUp(8_000, world.nowMs);
+  assert.equal(outlook.isLeftOver(other, world.nowMs), false, "it is known how long callers wait");
   run(3_000, 100);
   assert.equal(outlook.isOverloaded(world.nowMs), false);
 });

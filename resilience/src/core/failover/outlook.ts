@@ -13,6 +13,11 @@ import type { UsualTimes } from "./usual-times.ts";
 
 /** How many of those who wait will be served is worked out again this often. */
 const SURVEY_INTERVAL_MS = 20;
+/**
+ * Who has waited for so long, a second more than it takes to tell a lasting overload from a surge, and so many times as long
+ * as anybody who is let in later, is left over from before it.
+ */
+const LEFT_OVER = { leastMs: 3_000, ratio: 2 };
 const ENDLESS = Number.POSITIVE_INFINITY;
 
 export interface OutlookParts {
@@ -68,6 +73,18 @@ export class Outlook {
     const { usual } = this.#parts;
     const leftMs = Math.max(0, this.limitMs(call) - nowMs - usual.serviceMs);
     return this.isOverloaded(nowMs) ? Math.min(leftMs, this.#overload.standingMs(this.#leisureMs)) : leftMs;
+  }
+
+  /**
+   * Was `call` let in before it was known that more is asked for than can be done, and for good? As many are answered whoever
+   * goes first: those who come now soon, or those who have waited for long, and may be gone without a sign, later and later.
+   * Where it is known how long callers wait, none of them waits for longer anyway.
+   */
+  isLeftOver(call: Call, nowMs: number): boolean {
+    const waitedMs = nowMs - call.arrivedMs;
+    if (waitedMs < LEFT_OVER.leastMs || call.visits !== undefined) return false;
+    if (this.#parts.patience.estimateMs !== undefined) return false;
+    return waitedMs >= LEFT_OVER.ratio * this.#overload.standingMs(this.#leisureMs) && this.isOverloaded(nowMs);
   }
 
   /** How long the active station takes where nobody waits there: its usual time grows with a queue that it has itself. */

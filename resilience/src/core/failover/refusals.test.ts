@@ -79,6 +79,13 @@ test("[F11] less is given, and hardly anything is refused → load, and soon", (
   assert.equal(refusals.background, 0);
 });
 
+test("[F11] less is given, and only the first ones are refused: its own reserve was empty → load, as soon as that cannot be chance", () => {
+  const refusals = experimenting(10);
+  for (let call = 0; call < 4; call++) refusals.noteRefused(true, 1_000);
+  const [finding, atMs] = find(refusals, 1_000, 1_000);
+  assert.deepEqual([finding, atMs > 1_060, atMs < 1_070], ["load", true, true], `at ${atMs} ms`);
+});
+
 test("[F11] still less is given, and then hardly anything is refused → load", () => {
   const refusals = experimenting(10);
   const [less, firstMs] = find(refusals, 10, 1_000);

@@ -6,8 +6,9 @@
  *   1. Few refusals beside many finished calls are tolerated: {@link QUIET_RATE} of the calls while no limit was
  *      learned, {@link LEARNED_RATE} once one was, with a small reserve for chance. Those above count as load.
  *   2. Where they go on after the limit was lowered, an *experiment* is made: for a short time the station is given
- *      clearly less than it has just finished. One that is overloaded then refuses hardly anything. One that refuses
- *      whatever the load is refuses the same share, and again where it is given still less.
+ *      clearly less than it has just finished. One that is overloaded then refuses hardly anything, or nothing any more
+ *      once its own reserve, empty at first, has filled a little. One that refuses whatever the load is refuses the same
+ *      share, and again where it is given still less.
  *   3. In the first case the limit is what was measured before. In the second case that share is the station's
  *      *background*, and the limit was a mistake.
  *   4. A share that has become much larger although less was given shows nothing: the station has become weaker.
@@ -37,6 +38,10 @@ const MIN_PERIOD_MS = 500;
 /** Hardly anything was refused: so many would have been by now, and not one in so many was. */
 const ENOUGH_EXPECTED = 3;
 const FEW_RATIO = 8;
+/** Nothing is refused any more: so many would have been since the last one was, … */
+const ENOUGH_IN_ROW = 5;
+/** … and that one was among the first of so many: in the midst of them such runs come by chance. */
+const EARLY_RATIO = 10;
 /** In an experiment the station is given this share of what it finished. */
 const EXPERIMENT_SHARE = 0.9;
 /** … and at most this share, or the experiment shows nothing. */
@@ -84,6 +89,8 @@ export class Refusals {
   /** Calls finished and refused since the limit was lowered; those that went out before do not count. */
   #finished = 0;
   #refused = 0;
+  /** How many calls had ended when one was refused last, that one included. */
+  #endedAtRefusal = 0;
   #fromMs = NEVER;
   #experiment: Before | undefined = undefined;
   #experiments = 0;
@@ -130,7 +137,10 @@ export class Refusals {
   noteRefused(isLearned: boolean, nowMs: number): boolean {
     this.#isCalm = false;
     this.#noteEnded(1, isLearned);
-    if (nowMs >= this.#fromMs) this.#refused++;
+    if (nowMs >= this.#fromMs) {
+      this.#refused++;
+      this.#endedAtRefusal = this.#finished + this.#refused;
+    }
     if (this.#reserve < 1 || this.isStrict(nowMs)) return true;
     this.#reserve--;
     return false;
@@ -154,6 +164,7 @@ export class Refusals {
     this.#isCalm = false;
     this.#finished = 0;
     this.#refused = 0;
+    this.#endedAtRefusal = 0;
     this.#fromMs = fromMs;
   }
 
@@ -212,13 +223,21 @@ export class Refusals {
       this.#count(fromMs);
       return perMs;
     }
-    if (expected >= ENOUGH_EXPECTED && this.#refused <= expected / FEW_RATIO) {
+    const isFew = expected >= ENOUGH_EXPECTED && this.#refused <= expected / FEW_RATIO;
+    if (isFew || this.#isOver(before)) {
       // Less than that is refused anyway.
       if (share * FORGET_RATIO < this.#background) this.#background = 0;
       return this.#foundLoad(nowMs, beganMs);
     }
     const isVain = expected >= FEW_RATIO * ENOUGH_EXPECTED || forMs > MAX_EXPERIMENT_MS;
     return isVain ? this.#foundNothing() : undefined;
+  }
+
+  /** Were only the first calls refused, and none of so many since then that it is no chance? */
+  #isOver(before: number): boolean {
+    const ended = this.#finished + this.#refused;
+    const isEarly = ended >= EARLY_RATIO * this.#endedAtRefusal;
+    return isEarly && before * (ended - this.#endedAtRefusal) >= ENOUGH_IN_ROW;
   }
 
   #foundLoad(nowMs: number, beganMs: number): "load" {

@@ -73,10 +73,15 @@ export class Roles {
     return station.isUsable(station === this.#active, nowMs);
   }
 
-  /** Is there a station besides `station` that may take calls and is not in doubt? */
+  /**
+   * Is there a station besides `station` that may take calls and is not in doubt? One of which a single call finds out just now
+   * whether it serves at all is none, where `station` at least answers: that call may take long, and all others would wait for it.
+   */
   hasAlternative(station: Station, nowMs: number): boolean {
+    const isMute = station.evidence.isSilent || station.evidence.isRefusing;
     for (const other of this.stations) {
-      if (other !== station && !other.isDoubted && this.isUsable(other, nowMs)) return true;
+      if (other === station || other.isDoubted || !this.isUsable(other, nowMs)) continue;
+      if (isMute || !other.admission.isTrial || other.admission.working === 0) return true;
     }
     return false;
   }

@@ -45,6 +45,22 @@ test("[F10] where a repeatable call goes, by what is known of the stations", () 
   }
 });
 
+test("[F11] the active one in doubt answers, the other is on trial with one call → the rest do not wait for that call", () => {
+  const { world, router } = begin();
+  doubt(world.north);
+  world.south.admission.beginTrial(0);
+  const call = world.call({ key: "k" });
+  call.noteVisit(world.north);
+  assert.equal(router.route(call, 0)?.name, "south", "it is the call that finds out");
+  world.south.admission.enter(0);
+  Object.assign(world.north, { nextTrialMs: 250 });
+  assert.deepEqual([router.route(call, 1)?.name, router.route(world.call(), 1)?.name], ["north", "north"]);
+  assert.equal(router.opensAtMs(1), 1);
+  for (let late = 0; late < 2; late++) world.north.evidence.noteOverdue(0, 1);
+  assert.equal(router.route(call, 1), undefined, "nothing is sent to a station that answers nothing");
+  assert.equal(router.opensAtMs(1), 250);
+});
+
 test("[F10] doubt → new calls go elsewhere, one repeatable call in 250 ms finds out", () => {
   const { world, router } = begin();
   doubt(world.north);

@@ -96,7 +96,8 @@ export class Router {
       if (station.maintenance !== undefined && !this.#isKept(station)) continue;
       if (anyUsable && !roles.isUsable(station, nowMs)) continue;
       let atMs = station.admitsAtMs(nowMs);
-      const tried = !anyUsable || (station.isDoubted && isAnyTrusted);
+      const isOtherTaken = station === roles.active ? roles.hasAlternative(station, nowMs) : isAnyTrusted;
+      const tried = !anyUsable || (station.isDoubted && isOtherTaken);
       if (tried && !this.#servedLately(station, nowMs) && !this.#isKept(station))
         atMs = Math.max(atMs, station.nextTrialMs);
       opensMs = Math.min(opensMs, atMs);
