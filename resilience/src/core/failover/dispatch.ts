@@ -371,6 +371,7 @@ export class Dispatcher {
     if (attempt.place < 0 || attempt.isUploading === isUploading) return;
     const { admission, lull, crowding } = attempt.station;
     attempt.isUploading = isUploading;
+    attempt.isUpload = true;
     if (!attempt.isSetAside) {
       if (isUploading) admission.uncount();
       else admission.countAgain();
@@ -606,11 +607,15 @@ export class Dispatcher {
     const { breaker } = station.parts;
     const distrusted = nowMs < this.roles.distrustUntilMs;
     const isLost = end.result === "lost" && !isAbandoned && !distrusted;
-    const counts = isLost && !this.#isItsOwnLoss(attempt, nowMs);
+    const counts = isLost && !attempt.isUpload && !this.#isItsOwnLoss(attempt, nowMs);
     if (NEVER_RAN.has(end.result)) call.noteBooked(station);
     switch (end.result) {
       case "lost":
         if (counts) evidence.noteLost(startedMs);
+        // It may be its body that the station will not have: another attempt tells, or another call where there can be none.
+        else if (isLost && attempt.isUpload && !this.#mayResend(call)) {
+          evidence.noteUploadBroken(call.terms.source, startedMs);
+        }
         break;
       case "unreachable":
         if (!isAbandoned && !distrusted) evidence.noteRefused(startedMs);
