@@ -1454,6 +1454,7 @@ export class Dispatcher {
     this.#due.remove(call);
     if (call.charged !== undefined) this.#refund(call);
     this.goodput.noteEnded(outcome);
+    if (outcome === "failed") this.goodput.noteFailedOf(call.terms.source);
     if (outcome === "answered") {
       this.#outlook.noteAnswered(nowMs);
       this.patience.noteAnswered(nowMs - call.arrivedMs, nowMs);
