@@ -120,7 +120,10 @@ function source(wasServed: boolean, isNamed = true): CallSource {
 }
 
 /** One second in which each of `sources` fails ten times, beside `others`; what is told of it. */
-function failing(sources: readonly CallSource[], others: Partial<Record<CallOutcome, number>> = {}): string | undefined {
+function failing(
+  sources: readonly CallSource[],
+  others: Partial<Record<CallOutcome, number>> = {},
+): string | undefined {
   const watch = begun();
   for (const failed of sources) {
     for (let call = 0; call < 10; call++) {
