@@ -376,6 +376,20 @@ test("[F10] running: while its body is being sent, age says nothing → no hedge
   assert.equal(world.told("promoted").length, 0);
 });
 
+test("[F11] long polls fill what a station may work on → set aside after a moment, and quick calls go; quick ones that become slow are not", () => {
+  for (const source of ["polls", "known"]) {
+    const world = new Dispatching({ stations: [{ capacity: { maxWorking: 4 } }, {}] });
+    world.serve(60, { source: "known" });
+    for (let each = 0; each < 4; each++) world.submit({ source });
+    const quick = world.submit({ source: "known" });
+    assert.equal(quick.state.phase, "waiting");
+    world.advance(150);
+    const aside = world.out.filter(({ isSetAside }) => isSetAside).length;
+    assert.deepEqual([aside, quick.state.phase], [source === "polls" ? 4 : 0, "running"], source);
+    assert.deepEqual(world.placesOf(quick), [source === "polls" ? "north" : "south"], "a slow station is in doubt");
+  }
+});
+
 /** `count` calls begin to send long bodies. */
 function upload(world: Dispatching, count: number): void {
   for (let each = 0; each < count; each++) {

@@ -1203,16 +1203,18 @@ export class Dispatcher {
   #setAsideLong(nowMs: number): void {
     this.#longAtMs = ENDLESS;
     for (const station of this.roles.stations) {
-      if (station.admission.spare <= 0) continue;
+      const { isFilled, spare } = station.admission;
+      if (!isFilled && spare <= 0) continue;
       const longMs = Math.max(LONG.leastMs, LONG.ratio * this.#usual.ms(station));
       for (const attempt of station.out) {
         const { source } = attempt.call.terms;
         // One that is as a rule answered sooner shows that its station is slow.
-        const isQuick = source.isKnown && source.overdueAfterMs <= longMs;
+        const isQuick =
+          source.isKnown && (source.overdueAfterMs <= longMs || source.leisureMs(station.number) <= longMs);
         if (attempt.isSetAside || attempt.isUploading || isQuick) continue;
         const atMs = attempt.judgedFromMs + longMs;
         if (nowMs < atMs) this.#longAtMs = Math.min(this.#longAtMs, atMs);
-        else if (station.admission.spare > 0) this.#setAside(attempt);
+        else if (isFilled || station.admission.spare > 0) this.#setAside(attempt);
       }
     }
   }
