@@ -51,7 +51,8 @@ export const commands: z.ZodType<GroupSettings["commands"]> = section({
   /** Default: half of the take-over objective of 30 s, or the deadline where that is less. */
   maxWait: duration(0, HOUR_MS).optional(),
   maxWaiting: wholeNumber(0, 1_000_000).default(10_000),
-  maxConcurrent: wholeNumber(1, 1_000_000).default(256),
+  /** Default: 256 that a station works on, and as many as may wait beside them that take long as a rule. */
+  maxConcurrent: wholeNumber(1, 1_000_000).optional(),
   /** Right where the service executes a key once; `report` where it does not. */
   ambiguousKeyed: oneOf("resend", "report").default("resend"),
   errorBody: trueOrFalse().default(true),
@@ -59,10 +60,11 @@ export const commands: z.ZodType<GroupSettings["commands"]> = section({
   /** Stations cannot be asked by default. */
   keyStatus: keyStatus.optional(),
 })
-  .transform(({ timeout, deadline, maxWait, keyStatus: asked, ...rest }): GroupSettings["commands"] => ({
+  .transform(({ timeout, deadline, maxWait, maxConcurrent, keyStatus: asked, ...rest }): GroupSettings["commands"] => ({
     timeoutMs: timeout ?? deadline,
     deadlineMs: deadline,
     maxWaitMs: maxWait ?? Math.min(15_000, deadline),
+    ...(maxConcurrent === undefined ? { maxConcurrent: 10_000, maxWorking: 256 } : { maxConcurrent }),
     ...rest,
     keyStatus: asked,
   }))

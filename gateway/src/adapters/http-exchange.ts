@@ -68,6 +68,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   #ended = false;
   readonly #isUpload: boolean;
   #isUploading = false;
+  /** It was answered before its body was whole: then the station may close the connection on what is left of it. */
+  #isEarly = false;
 
   /** `isUpload`: the request's body takes time. */
   constructor(station: string, method: string, context: SendContext, limits: ReplyLimits, isUpload = false) {
@@ -109,6 +111,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   ): void {
     // Interim replies (1xx) are for this connection.
     if (status < 200) return;
+    this.#isEarly = this.#isUploading;
     this.#noteUploading(false);
     const raw = strings(controller.rawHeaders);
     if (status === 412) {
@@ -150,6 +153,10 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     this.#ended = true;
     const told = this.#judged(error);
+    // What it has begun to say is its answer, and the caller sees how far that came.
+    if (this.#isEarly && this.#head !== undefined && this.#aborted === undefined && this.#stream === undefined) {
+      this.#beginStream();
+    }
     if (this.#stream !== undefined) this.#stream.destroy(told);
     else this.#fail(told);
   }

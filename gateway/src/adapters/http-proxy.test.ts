@@ -402,3 +402,55 @@ test("uploads that their callers cut leave no mark on the station: no failure, n
   assert.equal((await ask(at.port, "/")).status, 200);
   assert.deepEqual(outcomes, Array(16).fill("ENOUGH"));
 });
+
+/** Ten uploads at once, of 2 MB each, to `path`; how each ended. */
+function tenUploads(port: number, path: string, headers: Record<string, string> = {}): Promise<unknown[]> {
+  const upload = (each: number): Promise<unknown> => {
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    const keyed = headers["idempotency-key"] === undefined ? {} : { "idempotency-key": `${path} ${each}` };
+    const sent = request({ host: "127.0.0.1", port, method: "POST", path, agent: false, headers: keyed });
+    sent.on("error", (error: NodeJS.ErrnoException) => resolve(error.code));
+    sent.on("response", (response) => {
+      resolve(response.statusCode);
+      response.resume();
+    });
+    for (let piece = 0; piece < 32; piece++) sent.write(Buffer.alloc(65_536));
+    sent.end();
+    return promise;
+  };
+  return Promise.all(Array.from({ length: 10 }, (_, each) => upload(each)));
+}
+
+for (const headers of [{}, { "idempotency-key": "k" }]) {
+  const kind = "idempotency-key" in headers ? "keyed" : "unkeyed";
+  test(`[F10] ${kind} uploads that are answered before they are whole → their answers, and nothing is held against the station`, async () => {
+    const serve: RequestListener = (message, response) => {
+      if (message.method === "GET") return void response.end("quick");
+      response.writeHead(413, { connection: "close" }).end("too long");
+    };
+    await using at = await rig(serve);
+    for (let round = 0; round < 3; round++) {
+      assert.deepEqual(await tenUploads(at.port, "/big", headers), Array(10).fill(413));
+    }
+    const statuses = at.group.status.stations;
+    assert.deepEqual([at.group.activeStation, at.group.epoch, statuses[0]?.breaker?.failureRate], ["north", 1, 0]);
+    assert.equal((await ask(at.port, "/")).status, 200);
+  });
+
+  test(`[F10] ${kind} uploads whose connections are reset by both stations → failed, and nobody is replaced`, async () => {
+    const serve: RequestListener = (message, response) => {
+      if (message.method === "GET") return void response.end("quick");
+      message.once("data", () => message.socket.resetAndDestroy()).on("error", () => undefined);
+    };
+    await using at = await rig(serve);
+    // For longer than losses must last to be proof.
+    const untilMs = performance.now() + 1_500;
+    while (performance.now() < untilMs) {
+      assert.deepEqual(await tenUploads(at.port, "/broken", headers), Array(10).fill(502));
+      await pause(100);
+    }
+    const statuses = at.group.status.stations;
+    assert.deepEqual([at.group.activeStation, at.group.epoch, statuses[0]?.breaker?.failureRate], ["north", 1, 0]);
+    assert.equal((await ask(at.port, "/")).status, 200);
+  });
+}

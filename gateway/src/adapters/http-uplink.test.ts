@@ -501,6 +501,58 @@ describe("uploads are told of", () => {
     letGo();
   });
 
+  /** A station that says `answer` at the first bytes of a request, and resets the connection; the body goes on after that. */
+  async function answeredEarly(
+    answer: string,
+  ): Promise<{ readonly at: Target; readonly body: CommandRequest["body"]; readonly after: () => number }> {
+    const reset = Promise.withResolvers<void>();
+    let piecesAfter = 0;
+    const at = await spoken((socket) => {
+      socket.write(answer, () => {
+        socket.resetAndDestroy();
+        reset.resolve();
+      });
+    });
+    async function* read(): AsyncGenerator<Uint8Array> {
+      yield Buffer.from("first");
+      await reset.promise;
+      // In the turn of the reset: these are written, and fail, before anybody can have read the answer.
+      for (; piecesAfter < 20; piecesAfter++) yield MEGABYTE;
+    }
+    return { at, body: { kind: "stream", stream: read(), started: () => false }, after: () => piecesAfter };
+  }
+
+  test("[F10] the station answers and resets the connection, and the next piece cannot be written → its answer", async () => {
+    for (const [head, status] of [
+      ["HTTP/1.1 413 Too Large\r\nContent-Length: 8\r\nConnection: close\r\n\r\n", 413],
+      ["HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n", 200],
+      ["HTTP/1.1 401 No\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n", 401],
+    ] as const) {
+      const early = await answeredEarly(`${head}too long`);
+      await using at = early.at;
+      const told: boolean[] = [];
+      const terms = under({ noteUploading: (isUploading) => told.push(isUploading) });
+      const reply = await at.uplink.send({ ...post(""), body: early.body }, terms);
+      assert.deepEqual([reply.status, await textOf(reply), told], [status, "too long", [true, false]]);
+      assert.ok(early.after() < 20, "what is left of the body is not read for nobody");
+    }
+  });
+
+  test("[F10] the early answer is cut off → its head is the station's answer, and its body ends with an error", async () => {
+    const early = await answeredEarly("HTTP/1.1 413 Too Large\r\nContent-Length: 100\r\n\r\ntoo");
+    await using at = early.at;
+    const reply = await at.uplink.send({ ...post(""), body: early.body }, under());
+    assert.equal(reply.status, 413);
+    await assert.rejects(textOf(reply));
+  });
+
+  test("a station that resets an upload without a word → lost, and not for ever under way", async () => {
+    const early = await answeredEarly("");
+    await using at = early.at;
+    const error = await failure(at.uplink.send({ ...post(""), body: early.body }, under()));
+    assert.deepEqual([wasConnectionLost(error), wasNeverSent(error)], [true, false]);
+  });
+
   test("[F2] a caller that hangs up in mid-upload ends the attempt with its own reason, whatever breaks on the way", async () => {
     const arrived = Promise.withResolvers<void>();
     await using at = await served((message) => {

@@ -12,7 +12,7 @@ import type { Readable } from "node:stream";
 import type { KeyStatus } from "ground-station-failover";
 import { NoStationFitError, TIME_LEFT_HEADER, toGrpcTimeout, toTimeLeftHeader } from "ground-station-failover";
 import type { Dispatcher } from "undici";
-import { Pool } from "undici";
+import { buildConnector, Pool } from "undici";
 import { keyStatusOf, keyStatusPath } from "../fleet/key-status.ts";
 import type { DeadlineHeader, GroupSettings, KeyStatusSettings, StationSettings } from "../fleet/settings.ts";
 import type {
@@ -30,6 +30,7 @@ import type { ReplyLimits } from "./http-exchange.ts";
 import { HttpExchange, STATION_HEADER } from "./http-exchange.ts";
 import { flat, headerValue } from "./http-headers.ts";
 import type { NameCache } from "./name-cache.ts";
+import { readFirst } from "./read-first.ts";
 
 /** Headers that each attempt gets anew, besides the one with the deadline. */
 const PER_ATTEMPT: readonly string[] = [EPOCH_HEADER, TIME_LEFT_HEADER, "grpc-timeout"];
@@ -87,7 +88,13 @@ class HttpUplink implements Uplink, AsyncDisposable {
       pipelining: 1,
       allowH2: false,
       // So that a station that does not answer is known as "never sent" before the attempt's own time is up.
-      connect: { timeout: Math.min(MAX_CONNECT_MS, group.commands.timeoutMs / 2), ...this.#lookup },
+      connect: readFirst(
+        buildConnector({
+          timeout: Math.min(MAX_CONNECT_MS, group.commands.timeoutMs / 2),
+          allowH2: false,
+          ...this.#lookup,
+        }),
+      ),
       // Attempts are bounded by the failover, streams by ReplyStream.
       headersTimeout: 0,
       bodyTimeout: 0,

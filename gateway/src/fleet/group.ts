@@ -104,7 +104,11 @@ export class Group {
       deadlineMs: commands.deadlineMs,
       maxWaitMs: commands.maxWaitMs,
       maxWaiting: commands.maxWaiting,
-      ramp: ({ settings: { capacityPerSecond, burst } }) => ({ capacityPerSecond, burst }),
+      ramp: ({ settings: { capacityPerSecond, burst } }) => ({
+        capacityPerSecond,
+        burst,
+        ...(commands.maxWorking === undefined ? {} : { maxWorking: commands.maxWorking }),
+      }),
       client: {
         timeoutMs: commands.timeoutMs,
         bulkhead: {

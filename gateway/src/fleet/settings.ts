@@ -71,6 +71,8 @@ export interface GroupSettings {
     readonly maxWaiting: number;
     /** At one station at once. */
     readonly maxConcurrent: number;
+    /** … of those that are not known to take long; undefined where the number above is for all. */
+    readonly maxWorking?: number;
     /** What to do with keyed commands that a lost station had in hand. */
     readonly ambiguousKeyed: "resend" | "report";
     /** True: an answer 2xx whose JSON body reports an error is a failure. */

@@ -39,6 +39,8 @@ export interface AdmissionOptions {
   readonly initialConcurrent?: number;
   /** Most calls in flight at any time. Default `Infinity`. */
   readonly maxConcurrent?: number;
+  /** … of those that it works on, as far as is known: not of those that take long as a rule. Default `Infinity`. */
+  readonly maxWorking?: number;
 }
 
 /** What a call says about load: the station finished it, refused it for load, or did not answer it in time. */
@@ -125,6 +127,7 @@ export class Admission {
   readonly capacityPerSecond: number;
   readonly #initialConcurrent: number;
   readonly #maxConcurrent: number;
+  readonly #maxWorking: number;
   readonly #declared: TokenBucket | undefined;
   readonly #learned: TokenBucket = new TokenBucket(Number.POSITIVE_INFINITY);
   #limit: number = Number.POSITIVE_INFINITY;
@@ -182,6 +185,7 @@ export class Admission {
     this.capacityPerSecond = checked(part, "capacityPerSecond", options.capacityPerSecond ?? ENDLESS, CAPACITY);
     this.#initialConcurrent = checked(part, "initialConcurrent", options.initialConcurrent ?? 10, COUNT);
     this.#maxConcurrent = checked(part, "maxConcurrent", options.maxConcurrent ?? ENDLESS, { min: 1, max: ENDLESS });
+    this.#maxWorking = checked(part, "maxWorking", options.maxWorking ?? ENDLESS, { min: 1, max: ENDLESS });
     const burst = options.burst === undefined ? undefined : checked(part, "burst", options.burst, COUNT);
     this.#declared =
       this.capacityPerSecond < ENDLESS ? new TokenBucket(this.capacityPerSecond, true, burst) : undefined;
@@ -243,7 +247,7 @@ export class Admission {
 
   /** The most that may be in flight, whatever bounds it. */
   get mostConcurrent(): number {
-    return Math.min(this.#limit, this.#maxConcurrent);
+    return Math.min(this.#limit, this.#maxConcurrent, this.#maxWorking);
   }
 
   /** Calls a second that may go now; `Infinity` where there is no pace. */
@@ -294,6 +298,11 @@ export class Admission {
     return this.#initialConcurrent - Math.ceil(this.#limit) - this.#uncounted;
   }
 
+  /** Does it work on as many calls as it may? Those that take long as a rule need not count. */
+  get isFilled(): boolean {
+    return this.working >= this.#maxWorking;
+  }
+
   /** May one more call go now? A "no" for load is remembered: somebody waits for the limit. */
   admits(nowMs: number): boolean {
     if (nowMs < this.#pausedUntilMs) return false;
@@ -342,7 +351,9 @@ export class Admission {
   }
 
   #hasRoom(): boolean {
-    return this.working < Math.ceil(this.#limit) + this.#beside && this.#inFlight < this.#maxConcurrent;
+    return (
+      !this.isFilled && this.working < Math.ceil(this.#limit) + this.#beside && this.#inFlight < this.#maxConcurrent
+    );
   }
 
   /** What a call says about load; `usualMs` is the station's usual answer time, `crowd` what its answer times show. */

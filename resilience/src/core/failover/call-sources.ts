@@ -61,13 +61,16 @@ class SourceAt {
 
 /** What is known of one source. */
 export class CallSource {
+  /** False for what names no source, which may be anybody. */
+  readonly isNamed: boolean;
   /** By the stations' numbers. */
   readonly #stations: readonly SourceAt[];
   #slowestMs = 0;
   #agreements = 0;
   #skipped = 0;
 
-  constructor(stations: number) {
+  constructor(stations: number, isNamed = true) {
+    this.isNamed = isNamed;
     this.#stations = Array.from({ length: stations }, () => new SourceAt());
   }
 
@@ -205,7 +208,7 @@ export class CallSources {
   of(name: string): CallSource {
     const known = this.#young.get(name);
     if (known !== undefined) return known;
-    const source = this.#old.get(name) ?? new CallSource(this.#stations);
+    const source = this.#old.get(name) ?? new CallSource(this.#stations, name !== "");
     this.#old.delete(name);
     if (this.#young.size >= MAX_SOURCES) {
       this.#old = this.#young;

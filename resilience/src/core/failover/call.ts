@@ -100,6 +100,8 @@ export class Attempt implements AttemptTerms {
   readonly beginByMs: number = 0;
   /** Its body is still being sent: its age says nothing about the station. */
   isUploading = false;
+  /** Its body takes time, or took it. */
+  isUpload = false;
   /** From when its age counts: when it was sent, or its body was. */
   judgedFromMs = 0;
   /** It has been counted as overdue. */

@@ -390,6 +390,20 @@ test("[F10] running: while its body is being sent, age says nothing → no hedge
   assert.equal(world.told("promoted").length, 0);
 });
 
+test("[F11] long polls fill what a station may work on → set aside after a moment, and quick calls go; quick ones that become slow are not", () => {
+  for (const source of ["polls", "known"]) {
+    const world = new Dispatching({ stations: [{ capacity: { maxWorking: 4 } }, {}] });
+    world.serve(60, { source: "known" });
+    for (let each = 0; each < 4; each++) world.submit({ source });
+    const quick = world.submit({ source: "known" });
+    assert.equal(quick.state.phase, "waiting");
+    world.advance(150);
+    const aside = world.out.filter(({ isSetAside }) => isSetAside).length;
+    assert.deepEqual([aside, quick.state.phase], [source === "polls" ? 4 : 0, "running"], source);
+    assert.deepEqual(world.placesOf(quick), [source === "polls" ? "north" : "south"], "a slow station is in doubt");
+  }
+});
+
 /** `count` calls begin to send long bodies. */
 function upload(world: Dispatching, count: number): void {
   for (let each = 0; each < count; each++) {
@@ -406,6 +420,46 @@ test("[F10] running: a hundred bodies are being sent, and nothing is answered �
     assert.equal(world.submit({ source: "known" }).state.phase, "running");
     world.advance(2);
   }
+});
+
+test("[F10] one route's uploads break while they are sent, for seconds, and nothing else is called → nobody is replaced", () => {
+  const world = served();
+  for (let second = 0; second < 3; second++) {
+    upload(world, 10);
+    world.advance(2);
+    // South, which is given some of them to compare, does no better.
+    for (const attempt of [...world.out]) world.end(attempt, "lost");
+    assert.equal(world.north.isDoubted, false);
+    world.advance(1_000);
+  }
+  assert.deepEqual([world.told("promoted").length, world.north.evidence.isSuspect], [0, false]);
+});
+
+test("[F10] uploads break here while they are sent, and another station takes such ones → it takes over", () => {
+  const world = served();
+  for (let rounds = 0; rounds < 20 && world.told("promoted").length === 0; rounds++) {
+    upload(world, 2);
+    world.advance(2);
+    for (const attempt of [...world.out]) {
+      world.input({ type: "uploading", attempt, isUploading: false });
+      world.end(attempt, attempt.station === world.north ? "lost" : "served");
+    }
+    world.advance(300);
+  }
+  const why = world.told("promoted").flatMap(({ evidence }) => evidence.map(({ detail }) => detail));
+  assert.match(why.join(), /5 of the last 5 commands failed here and were served/);
+});
+
+test("[F10] the same beside other calls that are served → it stays", () => {
+  const world = served();
+  for (let rounds = 0; rounds < 20; rounds++) {
+    upload(world, 2);
+    world.advance(2);
+    for (const attempt of [...world.out]) world.end(attempt, attempt.station === world.north ? "lost" : "served");
+    world.serve(1, { source: "known" });
+    world.advance(300);
+  }
+  assert.equal(world.told("promoted").length, 0);
 });
 
 /** North is given more than it can do for 200 ms, and then answers nothing: after how long it is in doubt. */

@@ -373,6 +373,7 @@ export class Dispatcher {
     if (attempt.place < 0 || attempt.isUploading === isUploading) return;
     const { admission, lull, crowding } = attempt.station;
     attempt.isUploading = isUploading;
+    attempt.isUpload = true;
     if (!attempt.isSetAside) {
       if (isUploading) admission.uncount();
       else admission.countAgain();
@@ -608,11 +609,15 @@ export class Dispatcher {
     const { breaker } = station.parts;
     const distrusted = nowMs < this.roles.distrustUntilMs;
     const isLost = end.result === "lost" && !isAbandoned && !distrusted;
-    const counts = isLost && !this.#isItsOwnLoss(attempt, nowMs);
+    const counts = isLost && !attempt.isUpload && !this.#isItsOwnLoss(attempt, nowMs);
     if (NEVER_RAN.has(end.result)) call.noteBooked(station);
     switch (end.result) {
       case "lost":
         if (counts) evidence.noteLost(startedMs);
+        // It may be its body that the station will not have: another attempt tells, or another call where there can be none.
+        else if (isLost && attempt.isUpload && !this.#mayResend(call)) {
+          evidence.noteUploadBroken(call.terms.source, startedMs);
+        }
         break;
       case "unreachable":
         if (!isAbandoned && !distrusted) evidence.noteRefused(startedMs);
@@ -1221,16 +1226,18 @@ export class Dispatcher {
   #setAsideLong(nowMs: number): void {
     this.#longAtMs = ENDLESS;
     for (const station of this.roles.stations) {
-      if (station.admission.spare <= 0) continue;
+      const { isFilled, spare } = station.admission;
+      if (!isFilled && spare <= 0) continue;
       const longMs = Math.max(LONG.leastMs, LONG.ratio * this.#usual.ms(station));
       for (const attempt of station.out) {
         const { source } = attempt.call.terms;
         // One that is as a rule answered sooner shows that its station is slow.
-        const isQuick = source.isKnown && source.overdueAfterMs <= longMs;
+        const isQuick =
+          source.isKnown && (source.overdueAfterMs <= longMs || source.leisureMs(station.number) <= longMs);
         if (attempt.isSetAside || attempt.isUploading || isQuick) continue;
         const atMs = attempt.judgedFromMs + longMs;
         if (nowMs < atMs) this.#longAtMs = Math.min(this.#longAtMs, atMs);
-        else if (station.admission.spare > 0) this.#setAside(attempt);
+        else if (isFilled || station.admission.spare > 0) this.#setAside(attempt);
       }
     }
   }
@@ -1472,6 +1479,7 @@ export class Dispatcher {
     this.#due.remove(call);
     if (call.charged !== undefined) this.#refund(call);
     this.goodput.noteEnded(outcome);
+    if (outcome === "failed") this.goodput.noteFailedOf(call.terms.source);
     if (outcome === "answered") {
       this.#outlook.noteAnswered(nowMs);
       this.patience.noteAnswered(nowMs - call.arrivedMs, nowMs);

@@ -272,6 +272,7 @@ test("[F10] nothing is held against it → every other question has the answer t
         () => evidence.noteFailedAlike(),
         () => evidence.noteServedElsewhere(startedMs),
         () => evidence.noteUnanswered(source, startedMs),
+        () => evidence.noteUploadBroken(source, startedMs),
         () => evidence.noteServedBeside(source, pick(2) === 0, nowMs),
         () => evidence.noteOverdue(startedMs, nowMs + pick(3)),
         () => evidence.startAfresh(nowMs),

@@ -80,6 +80,7 @@ export class StationEvidence {
   #overdue = 0;
   readonly #unanswered: Uncompared = new Uncompared();
   readonly #failedAlone: Uncompared = new Uncompared();
+  readonly #brokenUploads: Uncompared = new Uncompared();
   #silentAtMs: number = Number.NEGATIVE_INFINITY;
   /** Since when so many are overdue that the station counts as silent; may be yet to come. */
   #silentSinceMs: number = Number.POSITIVE_INFINITY;
@@ -124,6 +125,7 @@ export class StationEvidence {
     this.#silentSinceMs = Number.POSITIVE_INFINITY;
     this.#silentAtMs = Number.NEGATIVE_INFINITY;
     this.#unanswered.clear();
+    this.#brokenUploads.clear();
   }
 
   /** A call of `source` (`wasServed`: before, and here) was refused for load. True if one of those in a row was served. */
@@ -211,14 +213,24 @@ export class StationEvidence {
     this.#unanswered.note(source);
   }
 
+  /**
+   * The connection of a call of `source` broke that had brought a long body, and it cannot be sent again. A station that
+   * will not have a body may close the connection on it, so this says nothing of the station unless another one takes it.
+   */
+  noteUploadBroken(source: object, startedMs: number): void {
+    if (startedMs < this.#beginsMs) return;
+    this.#isClear = false;
+    this.#brokenUploads.note(source);
+  }
+
   /** Are there calls that were not served here and may be compared with new ones? */
   get hasUncompared(): boolean {
-    return this.#unanswered.size > 0 || this.#failedAlone.size > 0;
+    return this.#unanswered.size > 0 || this.#failedAlone.size > 0 || this.#brokenUploads.size > 0;
   }
 
   /** Is it worth finding out whether another station serves a new call of `source`? */
   isWorthComparing(source: object): boolean {
-    return this.#failedAlone.isWorthComparing(source) || this.#unanswered.isWorthComparing(source);
+    return [this.#failedAlone, this.#brokenUploads, this.#unanswered].some((calls) => calls.isWorthComparing(source));
   }
 
   /**
@@ -227,7 +239,8 @@ export class StationEvidence {
    */
   noteServedBeside(source: object, isQuick: boolean, nowMs: number): boolean {
     if (!isQuick) this.#unanswered.clear();
-    const isAgainst = this.#failedAlone.take(source) || this.#unanswered.take(source);
+    const isAgainst =
+      this.#failedAlone.take(source) || this.#brokenUploads.take(source) || this.#unanswered.take(source);
     if (isAgainst) this.noteServedElsewhere(nowMs);
     return isAgainst;
   }
@@ -235,6 +248,7 @@ export class StationEvidence {
   /** Nor did another station serve a new call: it takes as many more that are not served here until that is asked again. */
   noteUnservedBeside(): void {
     this.#failedAlone.clear();
+    this.#brokenUploads.clear();
     this.#unanswered.clear();
   }
 

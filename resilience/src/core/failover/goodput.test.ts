@@ -1,6 +1,7 @@
 /** Collapse is never silent: it is told at once, every ten seconds while it lasts, and when it is over. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { CallSource } from "./call-sources.ts";
 import { type CallOutcome, GoodputWatch } from "./goodput.ts";
 
 /** Runs whole seconds, each with these outcomes; returns what was told, by second. */
@@ -109,6 +110,66 @@ test("[F11] callers who break off their own requests → no collapse, and still 
   }
   assert.deepEqual(run(watch, [{ answered: 1 }]), []);
   assert.equal(watch.totals.hungUp, 10);
+});
+
+/** A source of one station, which has served it or never. */
+function source(wasServed: boolean, isNamed = true): CallSource {
+  const made = new CallSource(1, isNamed);
+  if (wasServed) made.noteServed(0, 10, 0);
+  return made;
+}
+
+/** One second in which each of `sources` fails ten times, beside `others`; what is told of it. */
+function failing(
+  sources: readonly CallSource[],
+  others: Partial<Record<CallOutcome, number>> = {},
+): string | undefined {
+  const watch = begun();
+  for (const failed of sources) {
+    for (let call = 0; call < 10; call++) {
+      watch.noteEnded("failed");
+      watch.noteFailedOf(failed);
+    }
+  }
+  return run(watch, [others])[0]?.[1];
+}
+
+test("[F10] [F11] one client's calls that no station ever served fail → its own, alone or beside others that are served", () => {
+  assert.equal(failing([source(false)]), undefined);
+  assert.equal(failing([source(false)], { answered: 5 }), undefined);
+  assert.equal(failing([source(false), source(false), source(false)], { answered: 1 }), undefined);
+});
+
+test("[F10] [F11] a route that was served before fails → its own while the others are served, and a collapse where it is all there is", () => {
+  assert.equal(failing([source(true)], { answered: 5 }), undefined);
+  assert.equal(failing([source(true)]), "overload");
+  assert.equal(failing([source(true)], { answered: 4 }), "overload", "too few others");
+  assert.equal(failing([source(true), source(true)], { answered: 5 }), "overload");
+});
+
+test("[F11] failures of one client beside others that are refused, late or gone → told", () => {
+  for (const outcome of ["refused", "expired", "hungUp"] as const) {
+    assert.equal(failing([source(false)], { [outcome]: 5 }), "overload", outcome);
+    assert.equal(failing([source(true)], { answered: 2, [outcome]: 5 }), "overload", outcome);
+  }
+});
+
+test("[F11] eight sources fail that were never served, or calls that name none → told", () => {
+  assert.equal(failing(Array.from({ length: 7 }, () => source(false))), undefined);
+  assert.equal(failing(Array.from({ length: 8 }, () => source(false))), "overload");
+  assert.equal(failing(Array.from({ length: 20 }, () => source(false))), "overload");
+  assert.equal(failing([source(false, false)]), "overload");
+  assert.equal(failing([source(true, false)], { answered: 5 }), "overload");
+});
+
+test("[F11] what one source failed in one second says nothing of the next", () => {
+  const watch = begun();
+  const own = source(false);
+  for (let call = 0; call < 10; call++) {
+    watch.noteEnded("failed");
+    watch.noteFailedOf(own);
+  }
+  assert.deepEqual(run(watch, [{}, { failed: 10 }]).at(-1), [2, "overload"]);
 });
 
 test("totals → count from the start, and are not reset by looking", () => {
