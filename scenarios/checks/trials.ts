@@ -1,6 +1,6 @@
 /**
  * How a gateway finds out about a station that may not serve: with as little as it can, and it does find out.
- * - `failback-begins-with-one`: until the station that a failback tries out has served something, or for 2 s where nothing
+ * - `failback-begins-with-one`: until the station that a failback, or a race with a slow one, tries out has served something, or for 2 s where nothing
  *   comes that may be repeated, it is sent one command at a time on that account, and none without a key.
  * - `failback-is-given-up`: where that station fails a command, the failback is over in that instant.
  * - `once-is-not-spent`: a command without a key is not sent to find out whether a station lives that was declared down. Not
@@ -134,7 +134,7 @@ export function trials(fleet: Fleet): FleetObserver {
 }
 
 function noteEvent(event: GatewayEvent, trials: Map<string, Trial>, actives: Map<string, string>, nowMs: number): void {
-  if (event.type === "handover-begun" && event.cause === "failback")
+  if (event.type === "handover-begun" && (event.cause === "failback" || event.cause === "slowness"))
     trials.set(event.group, { station: event.station, begunAtMs: nowMs, out: new Set() });
   else if (event.type === "handover-ended") trials.delete(event.group);
   else if (event.type === "promoted") {

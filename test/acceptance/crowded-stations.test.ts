@@ -74,10 +74,27 @@ test("[F11] a station becomes slower for good, with no more load → it is not t
   // Calls that cannot be hedged: nothing but their own answers says anything of the station.
   const terms = (): Terms => ({ source: "route" });
   world.offer({ forMs: 5_000, perSecond: 100, patienceMs: 2_000, terms });
-  world.workAt("north").model = wide(300);
+  // The other one would be no better.
+  for (const { name } of world.stations) world.workAt(name).model = wide(250);
   const figures = world.offer({ forMs: 20_000, perSecond: 100, patienceMs: 2_000, terms });
   assert.deepEqual([figures.left, figures.refused.length, world.told("capacity-learned").length], [0, 0, 0]);
   assert.equal(world.roles.epoch, 1);
+});
+
+test("[F2] … and the other one is as quick as ever → that one is active within ten seconds, nobody is refused, and it stays", () => {
+  const world = new Crowded([wide(80), wide(80)]);
+  const terms = (): Terms => ({ source: "route" });
+  const load = { perSecond: 100, patienceMs: 2_000, terms };
+  world.offer({ forMs: 10_000, ...load });
+  world.workAt("north").model = wide(300);
+  const figures = world.offer({ forMs: 10_000, ...load });
+  assert.deepEqual(
+    world.told("promoted").map(({ station, cause }) => [station, cause]),
+    [["south", "slowness"]],
+  );
+  const after = world.offer({ forMs: 60_000, ...load });
+  assert.deepEqual([figures.left, figures.refused.length, after.left, after.refused.length], [0, 0, 0, 0]);
+  assert.equal(world.roles.epoch, 2);
 });
 
 for (const slowMs of [120, 170, 200, 240, 300, 600, 1_200]) {

@@ -26,6 +26,11 @@ const ASK_EVERY = 8;
 const LEISURE_DOUBLED_MS = 10_000;
 /** … in steps of so long: of less, nothing is noticed. */
 const LEISURE_STEP_MS = 1;
+/** What it takes in quiet times: as long as its answers of late took at their quickest, forgotten by half in ten minutes, … */
+const QUIET_DOUBLED_MS = 600_000;
+const QUIET_STEP_MS = 1_000;
+/** … smoothed over so many, and unknown before that. */
+const QUIET_ANSWERS = 32;
 /** It has not happened, and nothing has since. */
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -45,6 +50,25 @@ class SourceAt {
   /** The quickest answer of late, and when that was last worked out. */
   leisureMs = NEVER;
   leisureAtMs: number = Number.NEGATIVE_INFINITY;
+  /** Its answer time of late, of how many answers, and the quickest that it has been, with when that was last worked out. */
+  meanMs = 0;
+  answers = 0;
+  quietMs = NEVER;
+  quietAtMs: number = Number.NEGATIVE_INFINITY;
+
+  /** What was learned of quiet times before `quietSinceMs` no longer counts. */
+  noteTook(tookMs: number, nowMs: number, quietSinceMs: number): void {
+    if (this.answers < QUIET_ANSWERS) this.answers++;
+    this.meanMs += (tookMs - this.meanMs) / this.answers;
+    if (this.quietAtMs < quietSinceMs) this.quietMs = NEVER;
+    if (this.answers < QUIET_ANSWERS) return;
+    const sinceMs = nowMs - this.quietAtMs;
+    if (sinceMs >= QUIET_STEP_MS) {
+      if (this.quietMs < NEVER) this.quietMs *= 2 ** (sinceMs / QUIET_DOUBLED_MS);
+      this.quietAtMs = nowMs;
+    }
+    if (this.meanMs < this.quietMs) this.quietMs = this.meanMs;
+  }
 
   leisureSince(sinceMs: number): number {
     return this.leisureAtMs < sinceMs ? NEVER : this.leisureMs;
@@ -96,6 +120,21 @@ export class CallSource {
     this.#slowestMs = tookMs > this.#slowestMs ? tookMs : tookMs + (this.#slowestMs - tookMs) * FADING;
     this.#agreements = 0;
     return beforeMs;
+  }
+
+  /** Station number `station` served a call of this source after `tookMs`; of quiet times before `quietSinceMs` nothing is kept. */
+  noteTook(station: number, tookMs: number, nowMs: number, quietSinceMs: number): void {
+    this.#at(station).noteTook(tookMs, nowMs, quietSinceMs);
+  }
+
+  /** How long station number `station` takes in quiet times; `Infinity` while nobody knows. */
+  quietMs(station: number): number {
+    return this.#at(station).quietMs;
+  }
+
+  /** How long station number `station` takes of late; 0 while nobody knows. */
+  meanMs(station: number): number {
+    return this.#at(station).meanMs;
   }
 
   /**

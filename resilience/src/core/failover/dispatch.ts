@@ -49,6 +49,7 @@ import {
 import { CallQueue } from "./call-queue.ts";
 import { CROWDED, FULL, LEAST_LEISURE_MS } from "./crowding.ts";
 import type { FailoverEvent } from "./events.ts";
+import type { Failback } from "./failback.ts";
 import type { FailoverDecision, PlannedCause, Promotion } from "./failover.ts";
 import { type CallOutcome, GoodputWatch } from "./goodput.ts";
 import { Outlook } from "./outlook.ts";
@@ -56,6 +57,7 @@ import { CallerPatience, RequestCutError } from "./patience.ts";
 import { Reports } from "./reports.ts";
 import type { Roles } from "./roles.ts";
 import { Router } from "./router.ts";
+import { QUICK_AGAIN, timesSlower } from "./slowness.ts";
 import type { Station } from "./station.ts";
 import { STRANGER_RATIO, UsualTimes } from "./usual-times.ts";
 import { codeOf, GIVEN_UP, lastOf, seenEpochOf, unknownAt, verdictOn } from "./verdict.ts";
@@ -165,6 +167,8 @@ export class Dispatcher {
   /** Something was learned since that was worked out. */
   #isWakeStale = true;
   #usualInFlight = 0;
+  /** Calls since the start. */
+  #offered = 0;
   /** When a call that is out may have taken long, and its place be free for one that waits. */
   #longAtMs: number = ENDLESS;
   /** The patience by which waiting calls are ordered. */
@@ -343,6 +347,7 @@ export class Dispatcher {
   /** Returns the attempt that is to be sent, if the call can go at once. */
   #submit(call: Call, nowMs: number): Attempt | undefined {
     this.goodput.noteOffered();
+    this.#offered++;
     this.#outlook.noteOffered(nowMs);
     this.#hedges.deposit(nowMs);
     const late = tooLate("the failover", call.terms.deadline, this.roles.active.parts.minimumTimeLeftMs, nowMs);
@@ -582,7 +587,7 @@ export class Dispatcher {
 
   /** An answer came: how long is usual, and has its station too much to do? */
   #noteTook({ call, station, judgedFromMs }: Attempt, nowMs: number): void {
-    const { admission, answerTimes, crowding } = station;
+    const { admission, answerTimes, crowding, slowness } = station;
     const tookMs = nowMs - judgedFromMs;
     if (admission.isTrial) admission.begin(this.#usualInFlight, nowMs);
     else this.#usualInFlight += (admission.working - this.#usualInFlight) / 64;
@@ -594,9 +599,28 @@ export class Dispatcher {
     const { source } = call;
     if (station.quotas.isCounting) station.quotas.noteServed(source.isRefusedBy(station.number, nowMs));
     const leisureMs = source.noteServed(station.number, knownMs, nowMs, isCrowded, leisureSinceMs);
+    source.noteTook(station.number, tookMs, nowMs, slowness.quietSinceMs);
+    if (nowMs >= slowness.nextLookMs) this.#lookAtSlowness(call, station, nowMs);
     // The first answer of a source has nothing to be measured by.
     crowding.noteServed(knownMs, leisureMs, nowMs);
     if (crowding.isLookDue(nowMs)) this.#lookAtCrowd(station, nowMs);
+  }
+
+  /** Does `station` take much longer than in quiet times, and could another one take its place that does not? */
+  #lookAtSlowness({ source }: Call, station: Station, nowMs: number): void {
+    const { roles } = this;
+    const { slowness, number, crowding } = station;
+    const quietMs = source.quietMs(number);
+    if (quietMs === ENDLESS || station !== roles.active || nowMs < roles.distrustUntilMs) return;
+    slowness.look(timesSlower(source.meanMs(number), quietMs), this.#offered, nowMs);
+    if (!slowness.isRaceDue(nowMs) || crowding.isMounting || crowding.isBusy(nowMs)) return;
+    if (roles.failback !== undefined || !roles.isRunning || !roles.isLeaseHeld(nowMs)) return;
+    const other = this.#router.idleBeside(station, nowMs);
+    if (other === undefined || roles.machine.refusal(other.name, "slowness") !== undefined) return;
+    slowness.noteRace(nowMs);
+    const reason = `${station.name} takes ${slowness.times.toFixed(1)} times as long as in quiet times`;
+    this.#plan(other.name, "slowness", reason, nowMs);
+    this.#isWakeStale = true;
   }
 
   /** What any other end of an attempt says about its station. */
@@ -702,14 +726,28 @@ export class Dispatcher {
   }
 
   /** What the answer to a call says about other stations and attempts. */
-  #noteAnswer({ call, station, judgedFromMs }: Attempt, nowMs: number): void {
+  #noteAnswer(attempt: Attempt, nowMs: number): void {
+    const { call, station, judgedFromMs } = attempt;
     if (call.visits !== undefined) this.#compareVisits(call.visits, station, nowMs);
     else if (this.roles.isAnyBlamedBeside(station)) this.#compare(call, station, judgedFromMs, nowMs);
     if (call.out !== undefined) this.#outrun(call.out, judgedFromMs, nowMs);
-    if (station === this.roles.failback?.to) {
-      this.roles.failback.noteServed(nowMs);
-      this.#isWakeStale = true;
+    if (this.roles.failback !== undefined) this.#noteTried(attempt, this.roles.failback, nowMs);
+  }
+
+  /** An answer came while a station is tried out. */
+  #noteTried({ call, station, judgedFromMs, startedMs }: Attempt, failback: Failback, nowMs: number): void {
+    const { to, race, isCanary } = failback;
+    const tookMs = nowMs - judgedFromMs;
+    const quietMs = call.source.quietMs((race === undefined ? to : this.roles.active).number);
+    if (race !== undefined && quietMs < ENDLESS) {
+      race.noteServed(station === to, timesSlower(tookMs, quietMs), startedMs);
     }
+    if (station !== to) return;
+    this.#isWakeStale = true;
+    if (race === undefined && isCanary && to.slowness.wasReplaced && timesSlower(tookMs, quietMs) >= QUICK_AGAIN) {
+      return this.#endFailback(`${to.name} is still slow`, true, nowMs);
+    }
+    failback.noteServed(nowMs);
   }
 
   /** A call was served that had failed elsewhere before. */
@@ -782,7 +820,11 @@ export class Dispatcher {
     }
     visit.lastStartedMs = startedMs;
     visit.lastPermit = attempt.permit;
-    if (station === this.roles.failback?.to) this.#endFailback(`${station.name} failed a call`, true, nowMs);
+    // In a race the other station has to serve it, first: a call that both fail alike says nothing.
+    const { failback } = this.roles;
+    if (station === failback?.to && failback.race === undefined) {
+      this.#endFailback(`${station.name} failed a call`, true, nowMs);
+    }
     if (call.state.phase !== "running" || call.out !== undefined) return;
     this.#goOn(call, attempt, end, nowMs);
   }
@@ -1349,6 +1391,8 @@ export class Dispatcher {
       else if (decision !== undefined && this.#plan(decision.station, decision.cause, decision.reason, nowMs)) continue;
       break;
     }
+    const lost = roles.failback?.lost(nowMs);
+    if (lost !== undefined) this.#endFailback(lost, false, nowMs);
     if (roles.failback?.isDue(nowMs) === true) this.#finishFailback(nowMs);
   }
 
@@ -1395,7 +1439,8 @@ export class Dispatcher {
     const { failback } = this.roles;
     if (failback === undefined) return;
     this.roles.failback = undefined;
-    if (hasFailed) {
+    // A race is lost without any blame: the idle station has to be there for a real failure.
+    if (hasFailed && failback.race === undefined) {
       this.roles.machine.noteFailed(failback.to.name, nowMs);
       failback.to.startCooldown(reason, nowMs);
       failback.to.probeFailed();

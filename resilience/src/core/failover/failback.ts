@@ -7,9 +7,12 @@
  *   canary ──served──► share 10 % → 20 % → 40 % → 80 % ──► due
  *      │ no repeatable call for a while ──► share          (the promotion itself)
  *      └── anything fails ──► given up
+ *
+ * Leaving a station that has become slow goes the same way, in longer steps: the two race each other (`slowness.ts`).
  */
 import type { Call } from "./call.ts";
 import type { PlannedCause } from "./failover.ts";
+import type { Race } from "./slowness.ts";
 import type { Station } from "./station.ts";
 
 /** How much is asked for: calls in flight at the station that serves, and calls a ms that it serves; 0 where nobody knows. */
@@ -20,6 +23,17 @@ export interface UsualLoad {
 
 const FIRST_SHARE = 0.1;
 const STEP_MS = 250;
+/** A stage of a race takes so long, or so many answer times of the slow station, within bounds. */
+const RACE_STEP_MS = { min: 1_000, max: 5_000 };
+const RACE_STEP_ANSWERS = 3;
+
+/** How it is done: `race` is held where a slow station may be left, which usually answers after `usualMs`. */
+interface Way {
+  readonly quietMs: number;
+  readonly usual: UsualLoad;
+  readonly race?: Race | undefined;
+  readonly usualMs?: number;
+}
 
 export class Failback {
   readonly to: Station;
@@ -29,7 +43,8 @@ export class Failback {
   #share = FIRST_SHARE;
   #offered = 0;
   #nextStepMs: number;
-
+  readonly race: Race | undefined;
+  readonly #stepMs: number;
   readonly #usual: UsualLoad;
 
   /** `quietMs`: for how long it waits for a repeatable call before it takes any; `usual`: what it is to bear in the end. */
@@ -37,13 +52,16 @@ export class Failback {
     to: Station,
     cause: PlannedCause,
     reason: string,
-    { quietMs, usual }: { readonly quietMs: number; readonly usual: UsualLoad },
+    { quietMs, usual, race, usualMs = 0 }: Way,
     nowMs: number,
   ) {
     this.to = to;
     this.cause = cause;
     this.reason = reason;
     this.#usual = usual;
+    this.race = race;
+    const raceStepMs = Math.min(RACE_STEP_MS.max, Math.max(RACE_STEP_MS.min, RACE_STEP_ANSWERS * usualMs));
+    this.#stepMs = race === undefined ? STEP_MS : raceStepMs;
     this.#nextStepMs = nowMs + quietMs;
   }
 
@@ -66,6 +84,16 @@ export class Failback {
     return true;
   }
 
+  /** Why the race is lost, a stage of which is over by now; undefined where it is not, or where there is none. */
+  lost(nowMs: number): string | undefined {
+    const { race } = this;
+    if (race === undefined || this.#stage === "canary" || nowMs < this.#nextStepMs) return undefined;
+    const isLast = 2 * this.#share >= 1;
+    if (!isLast || !race.isOpen(nowMs)) return race.endLap(isLast, nowMs);
+    this.#nextStepMs = Math.min(nowMs + STEP_MS, race.untilMs);
+    return undefined;
+  }
+
   /** It has served a call. */
   noteServed(nowMs: number): void {
     if (this.#stage === "canary") this.#beginShare(nowMs);
@@ -77,7 +105,7 @@ export class Failback {
     if (this.#stage === "canary") this.#beginShare(nowMs);
     else {
       this.#share *= 2;
-      this.#nextStepMs = nowMs + STEP_MS;
+      this.#nextStepMs = nowMs + this.#stepMs;
     }
     return this.#share >= 1;
   }
@@ -86,6 +114,6 @@ export class Failback {
     this.#stage = "share";
     // From here on the share bounds what it is given.
     this.to.admission.begin(this.#usual.inFlight, nowMs, this.to.admission.working, this.#usual.perMs);
-    this.#nextStepMs = nowMs + STEP_MS;
+    this.#nextStepMs = nowMs + this.#stepMs;
   }
 }

@@ -41,7 +41,7 @@ export interface Assessment {
 
 /** Why a station was made active. */
 export type PromotionCause = "failure" | PlannedCause;
-export type PlannedCause = "failback" | "switchover" | "maintenance";
+export type PlannedCause = "failback" | "switchover" | "maintenance" | "slowness";
 
 /** `station` is active from now on. */
 export interface Promotion {
@@ -99,6 +99,13 @@ const NOTHING_KNOWN: Assessment = {
   confirmed: true,
   isProbed: false,
   evidence: [],
+};
+/** What a planned promotion rests on. */
+const KIND_OF: Readonly<Record<PlannedCause, Evidence["kind"]>> = {
+  failback: "heartbeats",
+  switchover: "operator",
+  maintenance: "maintenance",
+  slowness: "calls",
 };
 /** At a thousand promotions a second this lasts for 142,000 years. */
 const HIGHEST_EPOCH_BELIEVED = 2 ** 52;
@@ -186,8 +193,9 @@ export class FailoverMachine {
   refusal(name: string, cause: PlannedCause): string | undefined {
     const station = this.#stationOf(name);
     if (station === this.#active) return `${name} is active already`;
-    if (station.assessment.fit && cause === "failback" && !station.assessment.proven)
-      return `${name} has to prove itself again before failback`;
+    const isOwnIdea = cause === "failback" || cause === "slowness";
+    if (station.assessment.fit && isOwnIdea && !station.assessment.proven)
+      return `${name} has to prove itself again before ${cause === "failback" ? "failback" : "it replaces another"}`;
     if (station.assessment.fit) return undefined;
     const why = station.assessment.evidence.filter((piece) => piece.verdict === "unfit").map((piece) => piece.detail);
     return `${name} is not fit to be active: ${why.length === 0 ? "nothing is known of it yet" : why.join("; ")}`;
@@ -202,7 +210,8 @@ export class FailoverMachine {
     if (refusal !== undefined) return refusal;
     const station = this.#stationOf(name);
     if (cause === "switchover") this.#preferred = station;
-    const kind = cause === "switchover" ? "operator" : cause === "maintenance" ? "maintenance" : "heartbeats";
+    if (cause === "slowness") this.#leaveSlow(this.#active, nowMs);
+    const kind = KIND_OF[cause];
     return this.#promote(
       station,
       cause,
@@ -228,6 +237,12 @@ export class FailoverMachine {
     station.failedAtMs = station.failedAtMs.filter((atMs) => nowMs - atMs <= this.#flapWindowMs);
     station.failedAtMs.push(nowMs);
     if (station.failedAtMs.length > MOST_FAILURES_KEPT) station.failedAtMs.shift();
+  }
+
+  /** It is replaced for being slow: that its heartbeats are well does not say that it is quick again. */
+  #leaveSlow(station: Station, nowMs: number): void {
+    this.noteFailed(station.name, nowMs);
+    station.provenSinceMs = undefined;
   }
 
   #replaceOrKeep(nowMs: number): FailoverDecision | undefined {

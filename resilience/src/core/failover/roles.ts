@@ -8,6 +8,7 @@
  */
 import { Failback, type UsualLoad } from "./failback.ts";
 import type { Assessment, FailoverDecision, FailoverMachine, PlannedCause, Promotion } from "./failover.ts";
+import { Race } from "./slowness.ts";
 import type { Station } from "./station.ts";
 
 export interface RolesOptions {
@@ -115,13 +116,15 @@ export class Roles {
     return station.assess(station === this.#active, confirmed, this.distrustUntilMs, nowMs);
   }
 
-  /** Begins to return to `name`; does nothing while that is under way. */
+  /** Begins to return to `name`, or to race it for being `slowness` the cause; does nothing while that is under way. */
   beginFailback(name: string, cause: PlannedCause, reason: string, usualInFlight: number, nowMs: number): boolean {
     if (this.failback !== undefined) return false;
     const to = this.station(name);
     to.admission.begin(1, nowMs);
     const usual = usualLoad(this.#active, usualInFlight);
-    this.failback = new Failback(to, cause, reason, { quietMs: this.#options.quietMs, usual }, nowMs);
+    const race = cause === "slowness" ? new Race(nowMs) : undefined;
+    const { usualMs } = this.#active.answerTimes;
+    this.failback = new Failback(to, cause, reason, { quietMs: this.#options.quietMs, usual, race, usualMs }, nowMs);
     return true;
   }
 
@@ -140,6 +143,8 @@ export class Roles {
     const active = this.station(station);
     this.#active = active;
     old.demoted(atMs, cause === "failure");
+    active.slowness.restart(cause === "switchover", atMs);
+    old.slowness.wasReplaced = cause === "slowness";
     // As planned, it has borne a share of the calls already.
     const borne = cause === "failure" ? 0 : active.admission.borne;
     active.promoted(Math.max(usualInFlight, borne), atMs, usualLoad(old, usualInFlight).perMs);

@@ -81,6 +81,14 @@ export class Router {
     return this.#roles.stations.some((station) => this.#isFresh(call, station, nowMs));
   }
 
+  /** A station that could take calls of `station`, and has none. */
+  idleBeside(station: Station, nowMs: number): Station | undefined {
+    return this.#roles.stations.find((other) => {
+      if (other === station || other.isDoubted || other.out.size > 0) return false;
+      return this.#roles.isUsable(other, nowMs) && other.admits(nowMs);
+    });
+  }
+
   isAnyUsable(nowMs: number): boolean {
     return this.#roles.stations.some((station) => this.#roles.isUsable(station, nowMs));
   }

@@ -20,6 +20,7 @@ import type { StationEvidence } from "./evidence.ts";
 import type { Assessment, Evidence } from "./failover.ts";
 import { Lull } from "./lull.ts";
 import { Quotas } from "./quotas.ts";
+import { Slowness } from "./slowness.ts";
 
 /** Why a station is out of service on purpose, and until when. */
 export interface Maintenance {
@@ -69,6 +70,7 @@ export class Station {
   readonly crowding: Crowding = new Crowding();
   readonly lull: Lull = new Lull();
   readonly quotas: Quotas = new Quotas();
+  readonly slowness: Slowness = new Slowness();
   readonly out: AttemptsOut<Attempt> = new AttemptsOut();
   maintenance: Maintenance | undefined = undefined;
   liveness: Standing = "unknown";
