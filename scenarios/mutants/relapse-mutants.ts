@@ -124,8 +124,8 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
     edits: [
       { find: "if (!assessment.fit || !assessment.proven) station", replace: "if (!assessment.fit) station" },
       {
-        find: 'if (station.assessment.fit && cause === "failback" && !station.assessment.proven)',
-        replace: 'if (station.assessment.fit && cause === "failback" && station.failedAtMs.length > 99)',
+        find: "if (station.assessment.fit && isOwnIdea && !station.assessment.proven)",
+        replace: "if (station.assessment.fit && isOwnIdea && station.failedAtMs.length > 99)",
       },
     ],
     invariants: ["failback-is-proven"],
