@@ -6,12 +6,12 @@
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
+import { fileURLToPath } from "node:url";
 import {
   bareCandidate,
   type Candidate,
   COCKATIEL,
   cockatielCandidate,
-  failoverCandidate,
   handCandidate,
   OPOSSUM,
   opossumCandidate,
@@ -44,6 +44,9 @@ interface Crowd {
   readonly timers: number;
   readonly startMs: number;
 }
+
+/** V8 compiles the long way of a call through a failover differently from one process to the next. */
+const FAILOVER_PROCESSES = 5;
 
 interface Row {
   readonly name: string;
@@ -114,10 +117,8 @@ async function main(): Promise<void> {
   const refusal = await measure(tripped, refusalLoop, 200, 4);
   for (const candidate of tripped) candidate.end();
   const layers = await measure(layersOfOurs(), successLoop, 60, 4);
-  const failover = [bareCandidate(), ourCandidate(), failoverCandidate()];
-  const moved = await measure(failover, successLoop, 100, 4);
-  const failoverBytes = await bytesPerCall(failover[2] as Candidate, successLoop);
-  for (const candidate of failover) candidate.end();
+  const moved = Array.from({ length: FAILOVER_PROCESSES }, throughFailover);
+  const failoverBytes = median(moved.map(({ bytes: each }) => each));
   const crowd = await crowds();
 
   const bareBytes = bytes.get("bare await") ?? 0;
@@ -127,7 +128,7 @@ async function main(): Promise<void> {
     judge("success: fastest peer / ours, cost added to the await", added(success, fastest, "ours"), "×", 3.5, false),
     judge("failing fast: ours / bare rejected await", ratios(refusal, "ours", "bare await"), "×", 1.8, true),
     judge("allocation per guarded call", [(bytes.get("ours") ?? Number.NaN) - bareBytes], "B", 1_536, true),
-    judge("failover.call / bare await", ratios(moved, "failover", "bare await"), "×", 12, true),
+    judge("failover.call / bare await", moved.map(failoverRatio), "×", 12, true),
     judge("allocation per call through a failover", [failoverBytes - bareBytes], "B", 2_000, true),
     judge(
       `system timers, ${IN_FLIGHT_CALLS} calls in flight`,
@@ -153,10 +154,12 @@ async function main(): Promise<void> {
       ns: Math.round(median(values)),
       "× bare": round(median(ratios(layers, name, "bare await"))),
     })),
-    "Through a failover": table(moved).map((row) => ({
-      ...row,
-      ...(row.name === "failover" ? { "B allocated": Math.round(failoverBytes - bareBytes) } : { "B allocated": "" }),
-    })),
+    [`Through a failover, the middle one of ${FAILOVER_PROCESSES} processes`]: table(middle(moved).rounds).map(
+      (row) => ({
+        ...row,
+        ...(row.name === "failover" ? { "B allocated": Math.round(failoverBytes - bareBytes) } : { "B allocated": "" }),
+      }),
+    ),
     "Calls in flight with 1 s timeouts": [...crowd].map(([name, { calls, timers, startMs }]) => ({
       name,
       calls,
@@ -166,6 +169,25 @@ async function main(): Promise<void> {
   };
   report(answers, tables, (performance.now() - startedMs) / 1_000);
   process.exitCode = answers.every((answer) => answer.pass) ? 0 : 1;
+}
+
+interface ThroughFailover {
+  readonly rounds: Rounds;
+  readonly bytes: number;
+}
+
+function throughFailover(): ThroughFailover {
+  const script = fileURLToPath(new URL("through-failover.ts", import.meta.url));
+  const printed = execFileSync(process.execPath, [...process.execArgv, script], { encoding: "utf8" });
+  const { rounds, bytes } = JSON.parse(printed) as { rounds: [string, number[]][]; bytes: number };
+  return { rounds: new Map(rounds), bytes };
+}
+
+const failoverRatio = ({ rounds }: ThroughFailover): number => median(ratios(rounds, "failover", "bare await"));
+
+function middle(runs: readonly ThroughFailover[]): ThroughFailover {
+  const sorted = runs.toSorted((one, other) => failoverRatio(one) - failoverRatio(other));
+  return sorted[sorted.length >> 1] as ThroughFailover;
 }
 
 function layersOfOurs(): readonly Candidate[] {

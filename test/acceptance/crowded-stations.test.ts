@@ -6,6 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { type Random, seededRandom } from "../../resilience/src/core/random.ts";
 import { Crowded, type CrowdFigures, type StationModel } from "../worlds/crowded.ts";
 import type { Terms } from "../worlds/dispatching.ts";
 
@@ -80,6 +81,54 @@ test("[F11] a station becomes slower for good, with no more load → it is not t
   assert.deepEqual([figures.left, figures.refused.length, world.told("capacity-learned").length], [0, 0, 0]);
   assert.equal(world.roles.epoch, 1);
 });
+
+for (const slowMs of [300, 600]) {
+  test(`[F11] both stations take ${slowMs} ms instead of 80 from one moment to the next → nobody is refused after five seconds`, () => {
+    for (const perSecond of [20, 100, 200]) {
+      const world = new Crowded([wide(80), wide(80)]);
+      const load = { perSecond, patienceMs: 2_000, terms: (): Terms => ({ source: "route" }) };
+      world.offer({ forMs: 10_000, ...load });
+      for (const { name } of world.stations) world.workAt(name).model = wide(slowMs);
+      world.offer({ forMs: 5_000, ...load });
+      const figures = world.offer({ forMs: 20_000, ...load });
+      assert.deepEqual([figures.left, figures.refused.length], [0, 0], `${perSecond}/s`);
+    }
+  });
+}
+
+/** How long services take, in ms: most of them not the same time twice. */
+const DRAWS: Readonly<Record<string, (random: Random) => number>> = {
+  "10 to 200 ms": (random) => 10 + 190 * random.next(),
+  "exponential, 80 ms": (random) => exponential(random, 80),
+  "exponential, 800 ms": (random) => exponential(random, 800),
+  "lognormal, half of all below 40 ms and one in a thousand above 1.6 s": (random) =>
+    40 * Math.exp(1.2 * normal(random)),
+  "from a cache as a rule": (random) => (random.next() < 0.9 ? 5 : 300),
+  "seldom from a cache": (random) => (random.next() < 0.1 ? 2 : 200),
+};
+
+function exponential(random: Random, meanMs: number): number {
+  return -meanMs * Math.log(1 - random.next());
+}
+
+function normal(random: Random): number {
+  return Math.sqrt(-2 * Math.log(1 - random.next())) * Math.cos(2 * Math.PI * random.next());
+}
+
+for (const [what, draw] of Object.entries(DRAWS)) {
+  test(`[F11] answers take ${what}, and the stations have room → nobody is refused, no role changes`, () => {
+    for (const perSecond of [5, 50, 200]) {
+      for (let seed = 1; seed <= 4; seed++) {
+        const random = seededRandom(`${what} ${perSecond} ${seed}`);
+        const model = { ...wide(0), draw: () => draw(random) };
+        const world = new Crowded([model, model]);
+        const figures = world.offer({ forMs: 60_000, perSecond, patienceMs: 60_000 });
+        const told = `${perSecond}/s, seed ${seed}: ${world.told("capacity-learned").length} times a capacity`;
+        assert.deepEqual([figures.refused.length, world.roles.epoch], [0, 1], told);
+      }
+    }
+  });
+}
 
 test("[F2] … and the other one is as quick as ever → that one is active within ten seconds, nobody is refused, and it stays", () => {
   const world = new Crowded([wide(80), wide(80)]);

@@ -13,6 +13,8 @@ export interface StationModel {
   readonly kind: "queue" | "shared";
   readonly workers: number;
   readonly workMs: number;
+  /** The work of one call in ms, where it is not always the same. */
+  readonly draw?: () => number;
   /** Is the work of a caller who has left dropped? Most stations never notice. */
   readonly drops: boolean;
 }
@@ -141,7 +143,8 @@ export class Crowded extends Dispatching {
       if (action?.type === "send") {
         const { attempt } = action;
         const place = this.workAt(attempt.station.name);
-        place.jobs.push({ attempt, leftMs: place.model.workMs });
+        const { workMs, draw } = place.model;
+        place.jobs.push({ attempt, leftMs: draw?.() ?? workMs });
       } else if (action?.type === "recall" && this.out.includes(action.attempt)) {
         const place = this.workAt(action.attempt.station.name);
         if (place.model.drops) place.jobs = place.jobs.filter(({ attempt }) => attempt !== action.attempt);

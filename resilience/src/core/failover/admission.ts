@@ -109,6 +109,9 @@ const LEAST_SHARE = 0.5;
 /** While answers take less than so many times as long as at leisure, that limit is raised by this. */
 const ROOMY = 1.5;
 const ROOMY_STEP = 1.1;
+/** One that did not make answers quicker within this time, or so many answer times, was set by mistake. */
+const VAIN_MS = 10_000;
+const VAIN_ANSWERS = 6;
 /** Too many for that limit: it falls by this share. */
 const CROWDED_STEP = 0.9;
 const UNKNOWN: Crowd = { stretch: 1, leisureMs: 0, isMounting: false, work: () => 0 };
@@ -146,6 +149,9 @@ export class Admission {
   #beside = 0;
   #pausedUntilMs: number = Number.NEGATIVE_INFINITY;
   #roundFromMs: number = Number.NEGATIVE_INFINITY;
+  /** Since when, and whether answers were ever quick again since then. */
+  #byDelayFromMs = 0;
+  #hasHelped = false;
   /** The last sign was that calls are not answered, and not that they are refused. */
   #isBySilence = false;
   /** It was lowered last for calls that may be refused whatever the load is. */
@@ -459,10 +465,26 @@ export class Admission {
   /** Callers left, or more and more is out there. What the station can work on at once is known better than by halving. */
   #lowerUnanswered(to: number, usualMs: number, nowMs: number, crowd: Crowd): void {
     const work = crowd.work(nowMs);
+    if (work > 0 && !this.#isByDelay) {
+      this.#byDelayFromMs = nowMs;
+      this.#hasHelped = false;
+    }
     this.#isByDelay = work > 0;
     const bounded = Math.max(Math.min(to, work * CROWDED_SHARE), work * LEAST_SHARE);
     this.#lower(work > 0 ? bounded : to, usualMs, nowMs);
     this.#setPace(usualMs, crowd);
+  }
+
+  /**
+   * Was a limit set because answers take long, and do they take as long with fewer calls, until none is left that was there
+   * before it? Then the station is slow for another reason, and the limit grows until nobody waits for it.
+   */
+  endVainLimit(usualMs: number, nowMs: number): boolean {
+    const isVain = this.#isByDelay && !this.#hasHelped && this.#limit < ENDLESS;
+    if (!isVain || nowMs < this.#byDelayFromMs + Math.max(VAIN_MS, VAIN_ANSWERS * usualMs)) return false;
+    this.#isByDelay = false;
+    this.#growAgain(usualMs, nowMs);
+    return true;
   }
 
   /** Has the station finished anything lately? */
@@ -646,6 +668,7 @@ export class Admission {
       return;
     }
     if (stretch < FULL) {
+      this.#hasHelped = true;
       // What it did at best is soon given again; more only while there is room.
       const knownWork = Math.min(crowd.work(nowMs) * CROWDED_SHARE, this.#limit * SLOW_START);
       const step = stretch < ROOMY ? ROOMY_STEP : 1;

@@ -22,20 +22,35 @@ const ANSWERED_RATIO = 0.9;
 const AGREEMENTS_TO_TRUST = 8;
 /** … namely for one failure in so many. */
 const ASK_EVERY = 8;
-/** How long an answer takes at leisure: as long as the quickest one of late. That is forgotten by half in this time. */
+/** How long an answer takes at leisure: as its answers took at their quickest, of late. That is forgotten by half in this time, … */
 const LEISURE_DOUBLED_MS = 10_000;
 /** … in steps of so long: of less, nothing is noticed. */
-const LEISURE_STEP_MS = 1;
-/** What it takes in quiet times: as long as its answers of late took at their quickest, forgotten by half in ten minutes, … */
+const LEISURE_STEP_MS = 20;
+/** What it takes in quiet times: the same, forgotten by half in ten minutes, and unknown at first. */
 const QUIET_DOUBLED_MS = 600_000;
 const QUIET_STEP_MS = 1_000;
-/** … smoothed over so many, and unknown before that. */
-const QUIET_ANSWERS = 32;
+/** Both by the mean of about so many answers: single ones are quick by chance, or from a cache. */
+const MEAN_ANSWERS = 32;
+/**
+ * Of a station that begins to serve, quick answers are seen first, and its slow ones later. So it is measured by the first
+ * few calls that it is given, once this share of them is answered, and for so many times as long as they take by nothing else.
+ */
+const EARLY_CALLS = 8;
+const EARLY_ANSWERED = 0.75;
+const YOUNG_ANSWER_TIMES = 5;
+/** Where many of these are never answered, so many other answers will do. */
+const ENOUGH_ANSWERS = 64;
 /** It has not happened, and nothing has since. */
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** After so many refusals for load in a row, of a source that was served before, it is likely that it is the route. */
 const REFUSALS_TO_TRUST = 3;
+
+/**
+ * How a station looks when it serves a call. `idle`: what it takes is what it takes at leisure; `busy`: or a little more;
+ * `crowded`: it takes longer because of what it has to do, so that nothing is learned from slow answers.
+ */
+export type SeenAs = "idle" | "busy" | "crowded";
 
 /** What is known of one source at one station. */
 class SourceAt {
@@ -47,21 +62,87 @@ class SourceAt {
   refusedFromMs = NEVER;
   /** When it last refused the source for load, served since or not. */
   refusedAtMs: number = Number.NEGATIVE_INFINITY;
-  /** The quickest answer of late, and when that was last worked out. */
-  leisureMs = NEVER;
-  leisureAtMs: number = Number.NEGATIVE_INFINITY;
-  /** Its answer time of late, of how many answers, and the quickest that it has been, with when that was last worked out. */
+  /** Since when what follows counts, and when the first call was sent then. */
+  sinceMs: number = Number.NEGATIVE_INFINITY;
+  #firstSentMs = 0;
+  #earlySent = 0;
+  #earlyAnswered = 0;
+  #quickestLog = NEVER;
+  #otherAnswers = 0;
+  isYoung = true;
+  /**
+   * Its answer time of late, and of how many answers: the mean, and the mean of the logarithms. By these it is told whether
+   * answers take longer than they did: a few that take very long, as everywhere, hardly move them.
+   */
   meanMs = 0;
+  #logMean = 0;
   answers = 0;
+  /** Both at their lowest of late, and when that was last worked out. */
+  leisureMs = NEVER;
+  leisureLog = NEVER;
+  #leisureAtMs: number = Number.NEGATIVE_INFINITY;
+  /** The lowest mean in quiet times. */
   quietMs = NEVER;
   quietAtMs: number = Number.NEGATIVE_INFINITY;
 
-  /** What was learned of quiet times before `quietSinceMs` no longer counts. */
-  noteTook(tookMs: number, nowMs: number, quietSinceMs: number): void {
-    if (this.answers < QUIET_ANSWERS) this.answers++;
+  /** A call is sent there. Is it one of the first since `sinceMs`? */
+  noteSent(sinceMs: number, nowMs: number): boolean {
+    if (this.sinceMs !== sinceMs) this.#begin(sinceMs);
+    if (this.#earlySent >= EARLY_CALLS) return false;
+    if (this.#earlySent++ === 0) this.#firstSentMs = nowMs;
+    return true;
+  }
+
+  #begin(sinceMs: number): void {
+    this.sinceMs = sinceMs;
+    this.#earlySent = 0;
+    this.#earlyAnswered = 0;
+    this.#quickestLog = NEVER;
+    this.#otherAnswers = 0;
+    this.isYoung = true;
+    this.answers = 0;
+    this.leisureMs = NEVER;
+    this.leisureLog = NEVER;
+  }
+
+  noteTook(
+    tookMs: number,
+    tookLog: number,
+    isEarly: boolean,
+    crowd: SeenAs,
+    nowMs: number,
+    elsewhereLog = NEVER,
+  ): void {
+    if (isEarly) {
+      this.#earlyAnswered++;
+      if (tookLog < this.#quickestLog) this.#quickestLog = tookLog;
+    } else if (this.#isYoungAt(nowMs) && ++this.#otherAnswers < ENOUGH_ANSWERS) return;
+    if (this.answers < MEAN_ANSWERS) this.answers++;
     this.meanMs += (tookMs - this.meanMs) / this.answers;
+    this.#logMean += (tookLog - this.#logMean) / this.answers;
+    const isMeasured = !isEarly || this.#earlyAnswered >= EARLY_ANSWERED * this.#earlySent;
+    if (this.isYoung && crowd === "idle" ? isMeasured : this.#logMean < this.leisureLog) {
+      // Calls that come all at once crowd it from the first one on: it may be as quick as another station at leisure.
+      const byQuickest = this.isYoung ? Math.max(this.#quickestLog, elsewhereLog) : NEVER;
+      this.leisureLog = Math.min(this.#logMean, byQuickest);
+      this.leisureMs = this.meanMs * Math.exp(this.leisureLog - this.#logMean);
+      this.#leisureAtMs = nowMs;
+    } else if (crowd !== "crowded" && !this.isYoung) this.#fadeLeisure(nowMs);
+  }
+
+  #isYoungAt(nowMs: number): boolean {
+    if (!this.isYoung) return false;
+    const isKnown =
+      this.#earlySent >= EARLY_CALLS &&
+      this.leisureMs < NEVER &&
+      nowMs >= this.#firstSentMs + YOUNG_ANSWER_TIMES * this.meanMs;
+    this.isYoung = !isKnown;
+    return this.isYoung;
+  }
+
+  noteQuiet(nowMs: number, quietSinceMs: number): void {
     if (this.quietAtMs < quietSinceMs) this.quietMs = NEVER;
-    if (this.answers < QUIET_ANSWERS) return;
+    if (this.answers < MEAN_ANSWERS) return;
     const sinceMs = nowMs - this.quietAtMs;
     if (sinceMs >= QUIET_STEP_MS) {
       if (this.quietMs < NEVER) this.quietMs *= 2 ** (sinceMs / QUIET_DOUBLED_MS);
@@ -70,16 +151,14 @@ class SourceAt {
     if (this.meanMs < this.quietMs) this.quietMs = this.meanMs;
   }
 
-  leisureSince(sinceMs: number): number {
-    return this.leisureAtMs < sinceMs ? NEVER : this.leisureMs;
-  }
-
-  fadeLeisure(tookMs: number, beforeMs: number, nowMs: number): void {
-    const fadedMs = nowMs - this.leisureAtMs;
+  #fadeLeisure(nowMs: number): void {
+    const fadedMs = nowMs - this.#leisureAtMs;
     // It fades later, for all of the time that has passed by then.
     if (fadedMs < LEISURE_STEP_MS) return;
-    this.leisureMs = Math.min(tookMs, beforeMs * 2 ** (fadedMs / LEISURE_DOUBLED_MS));
-    this.leisureAtMs = nowMs;
+    const byLog = Math.min(this.#logMean - this.leisureLog, (Math.LN2 * fadedMs) / LEISURE_DOUBLED_MS);
+    this.leisureLog += byLog;
+    this.leisureMs *= Math.exp(byLog);
+    this.#leisureAtMs = nowMs;
   }
 }
 
@@ -102,29 +181,40 @@ export class CallSource {
     return this.#stations[station] as SourceAt;
   }
 
+  /** A call is sent to station number `station`: is it one of the first since `sinceMs`? What was learned of leisure before no longer counts. */
+  noteSent(station: number, sinceMs: number, nowMs: number): boolean {
+    return this.#at(station).noteSent(sinceMs, nowMs);
+  }
+
   /**
-   * Station number `station` served a call of this source after `tookMs`. `isCrowded`: its answers take longer than at
-   * leisure because of what it has to do, so that nothing is learned from slow ones. What was learned before `sinceMs`
-   * no longer counts. Returns what {@link leisureMs} was until now.
+   * Station number `station` served a call of this source after `tookMs`; `isEarly` as {@link noteSent} said.
    */
-  noteServed(station: number, tookMs: number, nowMs: number, isCrowded = false, sinceMs = 0): number {
+  noteServed(
+    station: number,
+    tookMs: number,
+    nowMs: number,
+    isEarly = false,
+    crowd: SeenAs = "idle",
+    tookLog: number = Math.log(tookMs),
+  ): void {
     const at = this.#at(station);
     at.servedAtMs = nowMs;
     at.refusals = 0;
-    const beforeMs = at.leisureSince(sinceMs);
-    if (tookMs > beforeMs && !isCrowded) at.fadeLeisure(tookMs, beforeMs, nowMs);
-    else {
-      at.leisureMs = tookMs < beforeMs ? tookMs : beforeMs;
-      at.leisureAtMs = nowMs;
-    }
+    at.noteTook(tookMs, tookLog, isEarly, crowd, nowMs, at.isYoung ? this.#leisureElsewhere(at) : NEVER);
     this.#slowestMs = tookMs > this.#slowestMs ? tookMs : tookMs + (this.#slowestMs - tookMs) * FADING;
     this.#agreements = 0;
-    return beforeMs;
   }
 
-  /** Station number `station` served a call of this source after `tookMs`; of quiet times before `quietSinceMs` nothing is kept. */
-  noteTook(station: number, tookMs: number, nowMs: number, quietSinceMs: number): void {
-    this.#at(station).noteTook(tookMs, nowMs, quietSinceMs);
+  #leisureElsewhere(at: SourceAt): number {
+    let log = NEVER;
+    for (const other of this.#stations)
+      if (!other.isYoung && other !== at && other.leisureLog < log) log = other.leisureLog;
+    return log;
+  }
+
+  /** Were these quiet times at station number `station`? Of those before `quietSinceMs` nothing is kept. */
+  noteQuiet(station: number, nowMs: number, quietSinceMs: number): void {
+    this.#at(station).noteQuiet(nowMs, quietSinceMs);
   }
 
   /** How long station number `station` takes in quiet times; `Infinity` while nobody knows. */
@@ -211,7 +301,14 @@ export class CallSource {
    * `Infinity` while nobody knows.
    */
   leisureMs(station: number, sinceMs = 0): number {
-    return this.#at(station).leisureSince(sinceMs);
+    const at = this.#at(station);
+    return at.sinceMs < sinceMs ? NEVER : at.leisureMs;
+  }
+
+  /** As {@link leisureMs}, by the mean of the logarithms of answer times in ms. */
+  leisureLog(station: number, sinceMs = 0): number {
+    const at = this.#at(station);
+    return at.sinceMs < sinceMs ? NEVER : at.leisureLog;
   }
 
   /** Two stations gave the same failure: it is the call's own. */

@@ -102,6 +102,8 @@ export class Attempt implements AttemptTerms {
   isUploading = false;
   /** Its body takes time, or took it. */
   isUpload = false;
+  /** It is one of the first of its source since its station began to serve. */
+  isEarly = false;
   /** From when its age counts: when it was sent, or its body was. */
   judgedFromMs = 0;
   /** It has been counted as overdue. */

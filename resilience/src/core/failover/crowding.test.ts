@@ -19,9 +19,10 @@ function flow(crowding: Crowding, fromMs: number, { leisureMs = 100, outStretch 
     if (nowMs % plan.sentEveryMs === 0) crowding.noteSent();
     if (nowMs % plan.servedEveryMs === 0) {
       crowding.noteEnded();
-      crowding.noteServed(plan.tookMs, leisureMs, nowMs);
+      crowding.noteTook(Math.log(plan.tookMs), Math.log(leisureMs), leisureMs);
+      crowding.noteServed(nowMs);
     }
-    if (crowding.isLookDue(nowMs)) crowding.look(outStretch, 10, nowMs);
+    if (crowding.isLookDue(nowMs)) crowding.look(outStretch, Math.max(10, 6 * outStretch), nowMs - plan.tookMs, nowMs);
   }
 }
 
@@ -68,7 +69,7 @@ test("[F11] answers that take less than 20 ms → a multiple of them says nothin
 
 test("[F11] a source that was never answered → says nothing of a crowd", () => {
   const crowding = calm();
-  crowding.noteServed(10_000, Number.POSITIVE_INFINITY, 5_000);
+  crowding.noteServed(5_000);
   assert.equal(crowding.stretch, 1);
 });
 

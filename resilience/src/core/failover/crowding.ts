@@ -21,12 +21,21 @@ export interface Crowd {
   work(nowMs: number): number;
 }
 
+interface Out {
+  readonly outStretch: number;
+  readonly working: number;
+  readonly oldestMs: number;
+}
+
 /** From here on a station is crowded: a queue as long as two services is usual at four fifths of the load. */
 export const CROWDED = 3;
 /** From here on no limit is raised: more calls would only wait there. */
 export const FULL = 2;
 /** Quicker than this is not told apart: what is added is the network, or a busy process here. */
 export const LEAST_LEISURE_MS = 20;
+const LEAST_LOG = Math.log(LEAST_LEISURE_MS);
+const CROWDED_LOG = Math.log(CROWDED);
+const FULL_LOG = Math.log(FULL);
 /** The station is looked at so often, or once in an answer time at leisure where that is longer. */
 const LOOK_MS = 200;
 /** So many looks in a row must show more sent than answered, clearly: by a fifth, and not by chance. */
@@ -34,6 +43,8 @@ const LOOKS = 2;
 const CLEAR_RATIO = 1.2;
 /** … or it has been crowded for so many answer times, in which a tenth more was sent than ended: a station a little too small. */
 const LASTING_ROUNDS = 2;
+/** … when what was sent before has ended, or so many answer times later: one that is never answered ends nothing. */
+const SETTLING_ROUNDS = 6;
 const LASTING_RATIO = 1.1;
 const NONE = { sent: 0, ended: 0, forMs: 0 };
 const RATE_ANSWERS = 16;
@@ -41,21 +52,26 @@ const RATE_MS = 1_000;
 /** The best rate is halved in so long: a station may have become smaller. */
 const RATE_HALVED_MS = 20_000;
 /** Smoothing, as that of answer times; a station that is quick again is believed soon. */
-const SHARE = 1 / 8;
+const SHARE = 1 / 16;
 const QUICK_SHARE = 1 / 2;
+const QUICK_IN_ROW = 3;
 /** However much it has to do, a station that answers nothing is called silent after so long. */
 const MAX_BUSY_MS = 5_000;
 /** Where nothing is answered, only so many times more than it ever did is taken for a crowd, and not for silence. */
 const SILENT_RATIO = 2;
 /** What is out may take longer than what was finished at best. */
 const BUSY_MARGIN = 1.5;
-/** Before so many answers its best rate says nothing. */
+/** Before so many answers its best rate says nothing, … */
 const MIN_ANSWERS = 20;
+/** … nor within so many answer times: at first more is sent than answered in any case. */
+const FIRST_ANSWER_TIMES = 4;
 
 export class Crowding implements Crowd {
-  #stretch = 1;
+  /** The logarithm of how many times as long answers take as at leisure, smoothed; below 0 by chance. */
+  #stretchLog = 0;
   /** The same by answers alone, without what is still out. */
-  #answeredStretch = 1;
+  #answeredLog = 0;
+  #quickInRow = 0;
   #leisureMs = 0;
   #bestPerMs = 0;
   #bestAtMs = 0;
@@ -67,15 +83,23 @@ export class Crowding implements Crowd {
   #served = 0;
   #looksInRow = 0;
   /** What was sent and has ended since its answers began to take several times as long. */
-  #crowded = { sent: 0, ended: 0, forMs: 0 };
+  #crowded = NONE;
+  #crowdedFromMs: number = Number.POSITIVE_INFINITY;
   #answers = 0;
+  /** The last look before the first of them. */
+  #firstLookMs = 0;
   #servedAtMs: number = Number.NEGATIVE_INFINITY;
   #leisureSinceMs = 0;
   /** Until when it has to work on what it was given, as far as can be estimated. */
   #busyUntilMs: number = Number.NEGATIVE_INFINITY;
 
   get stretch(): number {
-    return this.#stretch;
+    return Math.exp(Math.max(0, this.#stretchLog));
+  }
+
+  /** What its answers say about leisure, as far as no limit is the reason for how long they take. */
+  get seenAs(): "idle" | "busy" {
+    return this.#stretchLog < FULL_LOG ? "idle" : "busy";
   }
 
   get leisureMs(): number {
@@ -89,7 +113,7 @@ export class Crowding implements Crowd {
   /** Has it been crowded for two answer times, in which clearly more was sent than ended? */
   get #isLasting(): boolean {
     const { sent, ended, forMs } = this.#crowded;
-    const isLong = forMs >= LASTING_ROUNDS * this.#stretch * this.#leisureMs;
+    const isLong = forMs >= LASTING_ROUNDS * this.stretch * this.#leisureMs;
     return isLong && sent > LASTING_RATIO * ended + Math.sqrt(ended) / 2;
   }
 
@@ -112,16 +136,24 @@ export class Crowding implements Crowd {
     this.#ended++;
   }
 
-  /** A call was served after `tookMs`; `leisureMs` is what its source takes at leisure, `Infinity` where nobody knows. */
-  noteServed(tookMs: number, leisureMs: number, nowMs: number): void {
+  /** A call was served. */
+  noteServed(nowMs: number): void {
     this.#served++;
     this.#answers++;
     this.#servedAtMs = nowMs;
-    if (leisureMs === Number.POSITIVE_INFINITY) return;
+  }
+
+  /**
+   * How long one took, and what its source takes at leisure: as logarithms, because answer times of most services lie between
+   * a tenth and ten times of what is usual; and what it takes at leisure on the average.
+   */
+  noteTook(tookLog: number, leisureLog: number, leisureMs: number): void {
+    const stretchLog = Math.max(tookLog, LEAST_LOG) - Math.max(leisureLog, LEAST_LOG);
+    this.#quickInRow = stretchLog < this.#stretchLog - Math.LN2 ? this.#quickInRow + 1 : 0;
+    const share = this.#quickInRow >= QUICK_IN_ROW ? QUICK_SHARE : SHARE;
+    this.#answeredLog += (stretchLog - this.#answeredLog) * share;
+    this.#stretchLog += (stretchLog - this.#stretchLog) * share;
     const atLeisureMs = leisureMs > LEAST_LEISURE_MS ? leisureMs : LEAST_LEISURE_MS;
-    const stretch = tookMs > atLeisureMs ? tookMs / atLeisureMs : 1;
-    this.#answeredStretch = smoothed(this.#answeredStretch, stretch);
-    this.#stretch = smoothed(this.#stretch, stretch);
     this.#leisureMs += (atLeisureMs - this.#leisureMs) * (this.#leisureMs === 0 ? 1 : SHARE);
   }
 
@@ -132,13 +164,14 @@ export class Crowding implements Crowd {
   }
 
   /**
-   * `working` calls are out, with their bodies, and have been for `outStretch` times as long as they take at leisure. Where
+   * `working` calls are out, with their bodies, the oldest since `oldestMs`, and have been for `outStretch` times as long as they take at leisure. Where
    * more was sent than the station ever finished, that counts as if they were answered so late.
    */
-  look(outStretch: number, working: number, nowMs: number): void {
+  look(outStretch: number, working: number, oldestMs: number, nowMs: number): void {
     const overMs = nowMs - this.#fromMs;
+    if (this.#answers === 0) this.#firstLookMs = nowMs;
     // After a rest, what was counted before it says nothing.
-    if (overMs < 10 * Math.max(LOOK_MS, this.#leisureMs)) this.#weigh(outStretch, working, overMs, nowMs);
+    if (overMs < 10 * Math.max(LOOK_MS, this.#leisureMs)) this.#weigh({ outStretch, working, oldestMs }, overMs, nowMs);
     else {
       this.#looksInRow = 0;
       this.#crowded = NONE;
@@ -169,8 +202,8 @@ export class Crowding implements Crowd {
   /** It begins to serve: what it did before it rested says nothing of now. */
   restart(nowMs: number): void {
     this.#leisureSinceMs = nowMs;
-    this.#stretch = 1;
-    this.#answeredStretch = 1;
+    this.#stretchLog = 0;
+    this.#answeredLog = 0;
     this.#bestPerMs = 0;
     this.#answers = 0;
     this.#looksInRow = 0;
@@ -182,26 +215,41 @@ export class Crowding implements Crowd {
     return this.#bestPerMs * 0.5 ** (Math.max(0, nowMs - this.#bestAtMs) / RATE_HALVED_MS);
   }
 
-  #weigh(outStretch: number, working: number, overMs: number, nowMs: number): void {
-    const isKnown = this.#answers >= MIN_ANSWERS;
+  #weigh({ outStretch, working, oldestMs }: Out, overMs: number, nowMs: number): void {
+    const isKnown = this.#answers >= MIN_ANSWERS && nowMs >= this.#firstLookMs + FIRST_ANSWER_TIMES * this.#leisureMs;
     // Where nothing was answered, it may be silent: that more was sent than it ever did says otherwise.
     const did = this.#ended > 0 || !isKnown ? this.#ended : SILENT_RATIO * this.#perMs(nowMs) * overMs;
-    const isMore = this.#sent > CLEAR_RATIO * did + Math.sqrt(did) / 2;
+    const isMore = this.#sent > CLEAR_RATIO * did + Math.sqrt(did);
     this.#measure(overMs, nowMs);
-    if (isMore && isKnown && outStretch > this.#stretch) this.#stretch = outStretch;
-    const isCrowded = this.#stretch >= CROWDED;
-    const { sent, ended, forMs } = this.#crowded;
-    this.#crowded =
-      isCrowded && isKnown ? { sent: sent + this.#sent, ended: ended + did, forMs: forMs + overMs } : NONE;
+    const leisureWork = this.work(nowMs);
+    // A few calls that take long by chance are no crowd, nor are many that take long as a rule.
+    const out = leisureWork > 0 ? Math.min(outStretch, working / leisureWork) : outStretch;
+    if (isMore && isKnown && Math.log(out) > this.#stretchLog) this.#stretchLog = Math.log(out);
+    const isCrowded = this.#stretchLog >= CROWDED_LOG;
+    this.#noteCrowded(isCrowded && isKnown, did, overMs, oldestMs, nowMs);
     this.#looksInRow = isMore && isCrowded && isKnown ? this.#looksInRow + 1 : 0;
     // Calls come in bunches: what looks like a crowd at a few a second must not hide a silence. Answers show that it is one, or
     // more than chance can bring.
     const most = SILENT_RATIO * this.#perMs(nowMs) * overMs;
     const isFlood = isCrowded && this.#sent > CLEAR_RATIO * most + 2 * Math.sqrt(most) + 4;
-    const isShown = isFlood || (this.#answeredStretch >= CROWDED && isMore) || (isCrowded && this.isBusy(nowMs));
+    const isShown = isFlood || (this.#answeredLog >= CROWDED_LOG && isMore) || (isCrowded && this.isBusy(nowMs));
     if (isShown && isKnown) {
       this.#busy((BUSY_MARGIN * working) / this.#perMs(nowMs), nowMs);
     }
+  }
+
+  /** While a station becomes slower, more is sent than ends in any case: that is over when what was sent before has ended. */
+  #noteCrowded(isCrowded: boolean, did: number, overMs: number, oldestMs: number, nowMs: number): void {
+    if (!isCrowded) {
+      this.#crowded = NONE;
+      this.#crowdedFromMs = Number.POSITIVE_INFINITY;
+      return;
+    }
+    if (this.#crowdedFromMs === Number.POSITIVE_INFINITY) this.#crowdedFromMs = nowMs;
+    const longestMs = SETTLING_ROUNDS * this.stretch * this.#leisureMs;
+    if (oldestMs <= this.#crowdedFromMs && nowMs < this.#crowdedFromMs + longestMs) return;
+    const { sent, ended, forMs } = this.#crowded;
+    this.#crowded = { sent: sent + this.#sent, ended: ended + did, forMs: forMs + overMs };
   }
 
   /** A rate rests on so many answers, or on a second: jobs that share a processor end in bunches. */
@@ -220,8 +268,4 @@ export class Crowding implements Crowd {
   #busy(forMs: number, nowMs: number): void {
     this.#busyUntilMs = Math.max(this.#busyUntilMs, Math.min(nowMs + forMs, this.#servedAtMs + MAX_BUSY_MS));
   }
-}
-
-function smoothed(before: number, stretch: number): number {
-  return before + (stretch - before) * (stretch < before / 2 ? QUICK_SHARE : SHARE);
 }

@@ -485,6 +485,7 @@ export class Dispatcher {
       permit: permit === REFUSED ? undefined : permit,
       beginByMs: call.idempotencyKey === undefined ? ENDLESS : this.#beginByMs(call, station, nowMs),
     });
+    attempt.isEarly = call.source.noteSent(station.number, crowding.leisureSinceMs, nowMs);
     call.state = RUNNING;
     station.out.add(attempt);
     if (call.out !== undefined || call.answerEndsMs !== undefined) this.#join(attempt, nowMs);
@@ -586,23 +587,26 @@ export class Dispatcher {
   }
 
   /** An answer came: how long is usual, and has its station too much to do? */
-  #noteTook({ call, station, judgedFromMs }: Attempt, nowMs: number): void {
+  #noteTook({ call, station, judgedFromMs, isEarly }: Attempt, nowMs: number): void {
     const { admission, answerTimes, crowding, slowness } = station;
     const tookMs = nowMs - judgedFromMs;
     if (admission.isTrial) admission.begin(this.#usualInFlight, nowMs);
     else this.#usualInFlight += (admission.working - this.#usualInFlight) / 64;
     answerTimes.add(tookMs);
     const { leisureSinceMs } = crowding;
-    const isCrowded = admission.isBinding(nowMs) && isCrowdedByLimit(station);
+    const seenAs = admission.isBinding(nowMs) && isCrowdedByLimit(station) ? "crowded" : crowding.seenAs;
     // A source that was answered at once is known, too.
     const knownMs = tookMs > 0 ? tookMs : Number.MIN_VALUE;
     const { source } = call;
     if (station.quotas.isCounting) station.quotas.noteServed(source.isRefusedBy(station.number, nowMs));
-    const leisureMs = source.noteServed(station.number, knownMs, nowMs, isCrowded, leisureSinceMs);
-    source.noteTook(station.number, tookMs, nowMs, slowness.quietSinceMs);
-    if (nowMs >= slowness.nextLookMs) this.#lookAtSlowness(call, station, nowMs);
+    const tookLog = Math.log(knownMs);
     // The first answer of a source has nothing to be measured by.
-    crowding.noteServed(knownMs, leisureMs, nowMs);
+    const leisureLog = source.leisureLog(station.number, leisureSinceMs);
+    if (leisureLog < ENDLESS) crowding.noteTook(tookLog, leisureLog, source.leisureMs(station.number));
+    crowding.noteServed(nowMs);
+    source.noteServed(station.number, knownMs, nowMs, isEarly, seenAs, tookLog);
+    source.noteQuiet(station.number, nowMs, slowness.quietSinceMs);
+    if (nowMs >= slowness.nextLookMs) this.#lookAtSlowness(call, station, nowMs);
     if (crowding.isLookDue(nowMs)) this.#lookAtCrowd(station, nowMs);
   }
 
@@ -680,14 +684,18 @@ export class Dispatcher {
   #lookAtCrowd(station: Station, nowMs: number): void {
     let sum = 0;
     let count = 0;
+    let oldestMs = ENDLESS;
     for (const { call, isUploading, judgedFromMs } of station.out) {
       const leisureMs = call.terms.source.leisureMs(station.number, station.crowding.leisureSinceMs);
       if (isUploading || leisureMs === ENDLESS) continue;
       sum += (nowMs - judgedFromMs) / Math.max(leisureMs, LEAST_LEISURE_MS);
       count++;
+      if (judgedFromMs < oldestMs) oldestMs = judgedFromMs;
     }
     const { admission, crowding } = station;
-    crowding.look(count === 0 ? 0 : (2 * sum) / count, admission.working, nowMs);
+    crowding.look(count === 0 ? 0 : (2 * sum) / count, admission.working, oldestMs, nowMs);
+    // What it took before is not what it takes at leisure now.
+    if (admission.endVainLimit(this.#usual.ms(station), nowMs)) crowding.restart(nowMs);
     if (!crowding.isMounting || admission.limit < ENDLESS) return;
     admission.noteMounting(this.#usual.ms(station), nowMs, crowding);
     if (admission.limit < ENDLESS) this.#event(this.#reports.capacity(station, nowMs));

@@ -40,15 +40,20 @@ test("… with a third more calls than it had while it was quick → that is loa
   assert.equal(slowness.isRaceDue(nowMs), true, "… and with hardly more it is not");
 });
 
+function took(source: CallSource, tookMs: number, nowMs: number, quietSinceMs: number): void {
+  source.noteServed(0, tookMs, nowMs, source.noteSent(0, 0, nowMs));
+  source.noteQuiet(0, nowMs, quietSinceMs);
+}
+
 test("in quiet times: the quickest mean of late, which is unknown at first, doubles in ten minutes, and is kept by source", () => {
   const source = new CallSource(2);
-  for (let nowMs = 0; nowMs < 31; nowMs++) source.noteTook(0, 80, nowMs, 0);
+  for (let nowMs = 0; nowMs < 3_100; nowMs += 100) took(source, 80, nowMs, 0);
   assert.equal(source.quietMs(0), Number.POSITIVE_INFINITY);
-  source.noteTook(0, 80, 31, 0);
+  took(source, 80, 3_100, 0);
   assert.deepEqual([source.quietMs(0), source.quietMs(1)], [80, Number.POSITIVE_INFINITY]);
-  for (let nowMs = 1_000; nowMs <= 601_000; nowMs += 1_000) source.noteTook(0, 800, nowMs, 0);
+  for (let nowMs = 4_000; nowMs <= 603_000; nowMs += 1_000) took(source, 800, nowMs, 0);
   assert.ok(Math.abs(source.quietMs(0) - 160) < 2, `${source.quietMs(0)} ms`);
-  source.noteTook(0, 800, 602_000, 601_500);
+  took(source, 800, 604_000, 603_500);
   assert.ok(source.quietMs(0) > 790, "what was learned before a person made it active no longer counts");
   assert.deepEqual([timesSlower(400, 80), timesSlower(19, 1)], [5, 1]);
 });

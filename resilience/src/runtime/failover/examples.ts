@@ -46,8 +46,9 @@ export function stationExamples(): readonly unknown[] {
     admission.note("finished", 10.25, nowMs, crowding);
     admission.note("overloaded", 10.25, nowMs, crowding);
     crowding.noteSent();
-    crowding.noteServed(30.25, 20.25, nowMs);
-    crowding.look(1.25, 1, nowMs);
+    crowding.noteTook(3.25, 3.125, 20.25);
+    crowding.noteServed(nowMs);
+    crowding.look(1.25, 1, nowMs - 5, nowMs);
     lull.noteEnded(1, nowMs);
     times.add(10.25);
   }
