@@ -137,6 +137,10 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
     edits: [
       { find: "    const { leisureSinceMs } = crowding;\n", replace: "    const leisureSinceMs = 0;\n" },
       {
+        find: "noteSent(station.number, crowding.leisureSinceMs, nowMs)",
+        replace: "noteSent(station.number, 0, nowMs)",
+      },
+      {
         find: "crowding.stretch < (admission.isByDelay || !admission.isLearned ? CROWDED : FULL)",
         replace: "crowding.stretch < CROWDED",
       },
