@@ -186,23 +186,26 @@ export class CallSource {
     return this.#at(station).noteSent(sinceMs, nowMs);
   }
 
-  /**
-   * Station number `station` served a call of this source after `tookMs`; `isEarly` as {@link noteSent} said.
-   */
-  noteServed(
-    station: number,
-    tookMs: number,
-    nowMs: number,
-    isEarly = false,
-    crowd: SeenAs = "idle",
-    tookLog: number = Math.log(tookMs),
-  ): void {
+  /** Station number `station` served a call of this source after `tookMs`. */
+  noteServed(station: number, tookMs: number, nowMs: number): void {
     const at = this.#at(station);
     at.servedAtMs = nowMs;
     at.refusals = 0;
-    at.noteTook(tookMs, tookLog, isEarly, crowd, nowMs, at.isYoung ? this.#leisureElsewhere(at) : NEVER);
     this.#slowestMs = tookMs > this.#slowestMs ? tookMs : tookMs + (this.#slowestMs - tookMs) * FADING;
     this.#agreements = 0;
+  }
+
+  /** … and that is to be learned from; `isEarly` as {@link noteSent} said. */
+  noteTook(
+    station: number,
+    tookMs: number,
+    nowMs: number,
+    isEarly: boolean,
+    crowd: SeenAs,
+    tookLog: number = Math.log(tookMs),
+  ): void {
+    const at = this.#at(station);
+    at.noteTook(tookMs, tookLog, isEarly, crowd, nowMs, at.isYoung ? this.#leisureElsewhere(at) : NEVER);
   }
 
   #leisureElsewhere(at: SourceAt): number {

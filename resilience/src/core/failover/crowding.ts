@@ -67,6 +67,8 @@ const MIN_ANSWERS = 20;
 const FIRST_ANSWER_TIMES = 4;
 
 export class Crowding implements Crowd {
+  /** When the time that an answer took is to be told again. */
+  nextSampleMs: number = Number.NEGATIVE_INFINITY;
   /** The logarithm of how many times as long answers take as at leisure, smoothed; below 0 by chance. */
   #stretchLog = 0;
   /** The same by answers alone, without what is still out. */

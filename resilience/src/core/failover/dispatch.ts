@@ -127,6 +127,8 @@ const NEVER_RAN: ReadonlySet<AttemptEnd["result"]> = new Set(["unreachable", "lo
 const BUDGET_RECHECK_MS = 250;
 /** An attempt that is overdue so soon after another one is late already: bounds have room for answers that are under way. */
 const NEXT_LATE_MS = 5;
+/** How long answers take beside leisure is measured once in this time. */
+const SAMPLE_MS = 0.5;
 /** A tick that is later than this means that this process did not run: answers wait unread, and are read first. */
 const LATE_TICK_MS = 25;
 /** For how long they are given time to be read. */
@@ -587,27 +589,38 @@ export class Dispatcher {
   }
 
   /** An answer came: how long is usual, and has its station too much to do? */
-  #noteTook({ call, station, judgedFromMs, isEarly }: Attempt, nowMs: number): void {
-    const { admission, answerTimes, crowding, slowness } = station;
+  #noteTook(attempt: Attempt, nowMs: number): void {
+    const { call, station, judgedFromMs } = attempt;
+    const { admission, answerTimes, crowding } = station;
     const tookMs = nowMs - judgedFromMs;
     if (admission.isTrial) admission.begin(this.#usualInFlight, nowMs);
     else this.#usualInFlight += (admission.working - this.#usualInFlight) / 64;
     answerTimes.add(tookMs);
-    const { leisureSinceMs } = crowding;
-    const seenAs = admission.isBinding(nowMs) && isCrowdedByLimit(station) ? "crowded" : crowding.seenAs;
     // A source that was answered at once is known, too.
     const knownMs = tookMs > 0 ? tookMs : Number.MIN_VALUE;
     const { source } = call;
     if (station.quotas.isCounting) station.quotas.noteServed(source.isRefusedBy(station.number, nowMs));
-    const tookLog = Math.log(knownMs);
-    // The first answer of a source has nothing to be measured by.
-    const leisureLog = source.leisureLog(station.number, leisureSinceMs);
-    if (leisureLog < ENDLESS) crowding.noteTook(tookLog, leisureLog, source.leisureMs(station.number));
+    source.noteServed(station.number, knownMs, nowMs);
     crowding.noteServed(nowMs);
-    source.noteServed(station.number, knownMs, nowMs, isEarly, seenAs, tookLog);
-    source.noteQuiet(station.number, nowMs, slowness.quietSinceMs);
-    if (nowMs >= slowness.nextLookMs) this.#lookAtSlowness(call, station, nowMs);
+    if (nowMs >= crowding.nextSampleMs || attempt.isEarly) this.#sample(attempt, knownMs, nowMs);
     if (crowding.isLookDue(nowMs)) this.#lookAtCrowd(station, nowMs);
+  }
+
+  /** How long an answer took beside leisure and quiet times. Of those within the same moment one is as good as all. */
+  #sample(attempt: Attempt, tookMs: number, nowMs: number): void {
+    const { call, station, isEarly } = attempt;
+    const { admission, crowding, slowness, number } = station;
+    const { source } = call;
+    const { leisureSinceMs } = crowding;
+    const tookLog = Math.log(tookMs);
+    // The first answer of a source has nothing to be measured by.
+    const leisureLog = source.leisureLog(number, leisureSinceMs);
+    const seenAs = admission.isBinding(nowMs) && isCrowdedByLimit(station) ? "crowded" : crowding.seenAs;
+    if (leisureLog < ENDLESS) crowding.noteTook(tookLog, leisureLog, source.leisureMs(number));
+    crowding.nextSampleMs = nowMs + SAMPLE_MS;
+    source.noteTook(number, tookMs, nowMs, isEarly, seenAs, tookLog);
+    source.noteQuiet(number, nowMs, slowness.quietSinceMs);
+    if (nowMs >= slowness.nextLookMs) this.#lookAtSlowness(call, station, nowMs);
   }
 
   /** Does `station` take much longer than in quiet times, and could another one take its place that does not? */
