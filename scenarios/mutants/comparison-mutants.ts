@@ -13,8 +13,8 @@ export const COMPARISON_MUTANTS: readonly Mutant[] = [
     file: `${FAILOVER}/router.ts`,
     edits: [
       {
-        find: "if (station === active || station.isDoubted || station.out.size > 0) continue;",
-        replace: "if (station === active || station.isDoubted) continue;",
+        find: "if (other === station || other.isDoubted || other.out.size > 0) return false;",
+        replace: "if (other === station || other.isDoubted) return false;",
       },
     ],
     invariants: ["comparisons-are-few"],

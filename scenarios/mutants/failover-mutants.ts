@@ -98,8 +98,8 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
         replace: "      if (nowMs >= (call.waitEndsMs ?? ENDLESS)) {",
       },
       {
-        find: "if (anyUsable && this.#outlook.limitMs(call) < nowMs + this.#usual.serviceMs) {",
-        replace: "if (anyUsable && (call.waitEndsMs ?? ENDLESS) < nowMs) {",
+        find: "const isTooLate = this.#outlook.limitMs(call) < nowMs + this.#usual.serviceMs;",
+        replace: "const isTooLate = (call.waitEndsMs ?? ENDLESS) < nowMs;",
       },
     ],
     invariants: ["sent-before-deadline", "answered-in-time"],

@@ -99,8 +99,8 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
     file: "resilience/src/core/failover/dispatch.ts",
     edits: [
       {
-        find: "if (anyUsable && this.#outlook.limitMs(call) < nowMs + this.#usual.serviceMs) {",
-        replace: "if (anyUsable && call.terms.deadline < nowMs) {",
+        find: "const isTooLate = this.#outlook.limitMs(call) < nowMs + this.#usual.serviceMs;",
+        replace: "const isTooLate = call.terms.deadline < nowMs;",
       },
     ],
     invariants: ["nobody-is-sent-in-vain", "goodput-comes-back"],

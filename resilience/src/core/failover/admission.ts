@@ -138,6 +138,9 @@ export class Admission {
   #isLearned = false;
   /** It was learned from answers that took long, and not from refusals. */
   #isByDelay = false;
+  /** When that was, and whether answers were ever quick again since then. */
+  #byDelayFromMs = 0;
+  #hasHelped = false;
   #growth = SLOW_START;
   /** Calls a ms that another station served before this one: it needs as many at once as come while it answers one. */
   #perMs = 0;
@@ -149,9 +152,6 @@ export class Admission {
   #beside = 0;
   #pausedUntilMs: number = Number.NEGATIVE_INFINITY;
   #roundFromMs: number = Number.NEGATIVE_INFINITY;
-  /** Since when, and whether answers were ever quick again since then. */
-  #byDelayFromMs = 0;
-  #hasHelped = false;
   /** The last sign was that calls are not answered, and not that they are refused. */
   #isBySilence = false;
   /** It was lowered last for calls that may be refused whatever the load is. */
@@ -476,8 +476,8 @@ export class Admission {
   }
 
   /**
-   * Was a limit set because answers take long, and do they take as long with fewer calls, until none is left that was there
-   * before it? Then the station is slow for another reason, and the limit grows until nobody waits for it.
+   * Was a limit set because answers take long, and have they been as slow below it ever since? Then the station is slow for
+   * another reason, and the limit grows until nobody waits for it. Returns whether it was so.
    */
   endVainLimit(usualMs: number, nowMs: number): boolean {
     const isVain = this.#isByDelay && !this.#hasHelped && this.#limit < ENDLESS;

@@ -69,6 +69,7 @@ class SourceAt {
   #earlyAnswered = 0;
   #quickestLog = NEVER;
   #otherAnswers = 0;
+  /** Is it measured by the first calls that it was given, and by no others yet? */
   isYoung = true;
   /**
    * Its answer time of late, and of how many answers: the mean, and the mean of the logarithms. By these it is told whether
@@ -76,14 +77,14 @@ class SourceAt {
    */
   meanMs = 0;
   #logMean = 0;
-  answers = 0;
+  #answers = 0;
   /** Both at their lowest of late, and when that was last worked out. */
   leisureMs = NEVER;
   leisureLog = NEVER;
   #leisureAtMs: number = Number.NEGATIVE_INFINITY;
   /** The lowest mean in quiet times. */
   quietMs = NEVER;
-  quietAtMs: number = Number.NEGATIVE_INFINITY;
+  #quietAtMs: number = Number.NEGATIVE_INFINITY;
 
   /** A call is sent there. Is it one of the first since `sinceMs`? */
   noteSent(sinceMs: number, nowMs: number): boolean {
@@ -100,7 +101,7 @@ class SourceAt {
     this.#quickestLog = NEVER;
     this.#otherAnswers = 0;
     this.isYoung = true;
-    this.answers = 0;
+    this.#answers = 0;
     this.leisureMs = NEVER;
     this.leisureLog = NEVER;
   }
@@ -111,15 +112,15 @@ class SourceAt {
     isEarly: boolean,
     crowd: SeenAs,
     nowMs: number,
-    elsewhereLog = NEVER,
+    elsewhereLog: number,
   ): void {
     if (isEarly) {
       this.#earlyAnswered++;
       if (tookLog < this.#quickestLog) this.#quickestLog = tookLog;
     } else if (this.#isYoungAt(nowMs) && ++this.#otherAnswers < ENOUGH_ANSWERS) return;
-    if (this.answers < MEAN_ANSWERS) this.answers++;
-    this.meanMs += (tookMs - this.meanMs) / this.answers;
-    this.#logMean += (tookLog - this.#logMean) / this.answers;
+    if (this.#answers < MEAN_ANSWERS) this.#answers++;
+    this.meanMs += (tookMs - this.meanMs) / this.#answers;
+    this.#logMean += (tookLog - this.#logMean) / this.#answers;
     const isMeasured = !isEarly || this.#earlyAnswered >= EARLY_ANSWERED * this.#earlySent;
     if (this.isYoung && crowd === "idle" ? isMeasured : this.#logMean < this.leisureLog) {
       // Calls that come all at once crowd it from the first one on: it may be as quick as another station at leisure.
@@ -141,12 +142,12 @@ class SourceAt {
   }
 
   noteQuiet(nowMs: number, quietSinceMs: number): void {
-    if (this.quietAtMs < quietSinceMs) this.quietMs = NEVER;
-    if (this.answers < MEAN_ANSWERS) return;
-    const sinceMs = nowMs - this.quietAtMs;
+    if (this.#quietAtMs < quietSinceMs) this.quietMs = NEVER;
+    if (this.#answers < MEAN_ANSWERS) return;
+    const sinceMs = nowMs - this.#quietAtMs;
     if (sinceMs >= QUIET_STEP_MS) {
       if (this.quietMs < NEVER) this.quietMs *= 2 ** (sinceMs / QUIET_DOUBLED_MS);
-      this.quietAtMs = nowMs;
+      this.#quietAtMs = nowMs;
     }
     if (this.meanMs < this.quietMs) this.quietMs = this.meanMs;
   }
@@ -181,7 +182,10 @@ export class CallSource {
     return this.#stations[station] as SourceAt;
   }
 
-  /** A call is sent to station number `station`: is it one of the first since `sinceMs`? What was learned of leisure before no longer counts. */
+  /**
+   * A call is sent to station number `station`: is it one of the first since `sinceMs`? What was learned of leisure before
+   * that no longer counts.
+   */
   noteSent(station: number, sinceMs: number, nowMs: number): boolean {
     return this.#at(station).noteSent(sinceMs, nowMs);
   }

@@ -43,9 +43,9 @@ const LOOKS = 2;
 const CLEAR_RATIO = 1.2;
 /** … or it has been crowded for so many answer times, in which a tenth more was sent than ended: a station a little too small. */
 const LASTING_ROUNDS = 2;
-/** … when what was sent before has ended, or so many answer times later: one that is never answered ends nothing. */
-const SETTLING_ROUNDS = 6;
 const LASTING_RATIO = 1.1;
+/** … from when all has ended that was sent before, or so many answer times later: one that is never answered ends nothing. */
+const SETTLING_ROUNDS = 6;
 const NONE = { sent: 0, ended: 0, forMs: 0 };
 const RATE_ANSWERS = 16;
 const RATE_MS = 1_000;
@@ -166,8 +166,8 @@ export class Crowding implements Crowd {
   }
 
   /**
-   * `working` calls are out, with their bodies, the oldest since `oldestMs`, and have been for `outStretch` times as long as they take at leisure. Where
-   * more was sent than the station ever finished, that counts as if they were answered so late.
+   * `working` calls are out, with their bodies, the oldest since `oldestMs`, and have been for `outStretch` times as long as
+   * they take at leisure. Where more was sent than the station ever finished, that counts as if they were answered so late.
    */
   look(outStretch: number, working: number, oldestMs: number, nowMs: number): void {
     const overMs = nowMs - this.#fromMs;

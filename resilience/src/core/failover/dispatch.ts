@@ -1089,12 +1089,8 @@ export class Dispatcher {
         this.#expire(call, nowMs);
         continue;
       }
-      if (anyUsable && this.#outlook.limitMs(call) < nowMs + this.#usual.serviceMs) {
-        this.#queue.remove(call);
-        this.#shed(call, nowMs);
-        continue;
-      }
-      if (anyUsable && this.#outlook.isLeftOver(call, nowMs)) {
+      const isTooLate = this.#outlook.limitMs(call) < nowMs + this.#usual.serviceMs;
+      if (anyUsable && (isTooLate || this.#outlook.isLeftOver(call, nowMs))) {
         this.#queue.remove(call);
         this.#shed(call, nowMs);
         continue;

@@ -75,13 +75,12 @@ export class GoodputWatch {
   look(nowMs: number): ({ readonly type: "overload" | "overload-ended" } & OverloadFigures) | undefined {
     const windowMs = nowMs - this.#sinceMs;
     if (windowMs < WINDOW_MS) return undefined;
-    const ownCount = this.#ownFailures();
     const figures = this.#take(nowMs, windowMs);
+    const counted = figures.ended - this.#takeOwnFailures(figures);
     // The first look, or one after a long rest: what was counted belongs to no second.
     if (windowMs > 2 * WINDOW_MS && figures.ended < MIN_CALLS * (windowMs / WINDOW_MS)) {
       return this.#isCollapsed && figures.ended === 0 ? this.#over(figures) : undefined;
     }
-    const counted = figures.ended - ownCount;
     const isPoor = figures.answered < COLLAPSED_RATE * counted;
     const collapsed = isPoor && (counted >= MIN_CALLS || this.#isCollapsed);
     if (!collapsed) return this.#isCollapsed ? this.#over(figures) : undefined;
@@ -93,8 +92,9 @@ export class GoodputWatch {
   }
 
   /** So many of the failures of this second are the callers' own. */
-  #ownFailures(): number {
-    if (this.#failures.size === 0 || this.#failures.size >= MANY_SOURCES) return 0;
+  #takeOwnFailures({ ended, answered }: OverloadFigures): number {
+    const { size } = this.#failures;
+    if (size === 0) return 0;
     let unknown = 0;
     let most = 0;
     for (const [source, count] of this.#failures) {
@@ -103,8 +103,9 @@ export class GoodputWatch {
       if (!source.isKnown) unknown += count;
       else if (count > most) most = count;
     }
-    const { answered, failed, refused, expired, hungUp } = this.#counts;
-    const others = answered + failed + refused + expired + hungUp - unknown - most;
+    this.#failures.clear();
+    if (size >= MANY_SOURCES) return 0;
+    const others = ended - unknown - most;
     return others >= MIN_CALLS && answered >= COLLAPSED_RATE * others ? unknown + most : unknown;
   }
 
@@ -125,7 +126,6 @@ export class GoodputWatch {
     };
     this.#sinceMs = nowMs;
     this.#offered = 0;
-    if (this.#failures.size > 0) this.#failures.clear();
     for (const outcome of OUTCOMES) {
       this.#before[outcome] += counts[outcome];
       counts[outcome] = 0;

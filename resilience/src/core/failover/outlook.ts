@@ -76,9 +76,9 @@ export class Outlook {
   }
 
   /**
-   * Was `call` let in before it was known that more is asked for than can be done, and for good? As many are answered whoever
-   * goes first: those who come now soon, or those who have waited for long, and may be gone without a sign, later and later.
-   * Where it is known how long callers wait, none of them waits for longer anyway.
+   * Was `call` admitted to the queue before the overload was known to last? As many are answered whoever goes first: those
+   * who come now soon, or those who have waited for long, and may be gone without a sign, later and later. Where it is known
+   * how long callers wait, none of them waits for longer anyway.
    */
   isLeftOver(call: Call, nowMs: number): boolean {
     const waitedMs = nowMs - call.arrivedMs;

@@ -125,16 +125,12 @@ export class Router {
 
   /** The station that shows whether calls like this one, which the active one did not serve, are served elsewhere. */
   #toCompare(call: Call, nowMs: number): Station | undefined {
-    const { active, stations } = this.#roles;
+    const { active } = this.#roles;
     if (!active.evidence.isWorthComparing(call.terms.source) || nowMs < this.#nextComparisonMs) return undefined;
     if (call.visits !== undefined) return undefined;
-    for (const station of stations) {
-      if (station === active || station.isDoubted || station.out.size > 0) continue;
-      if (!this.#roles.isUsable(station, nowMs) || !station.admits(nowMs)) continue;
-      this.#nextComparisonMs = nowMs + COMPARISON_INTERVAL_MS;
-      return station;
-    }
-    return undefined;
+    const idle = this.idleBeside(active, nowMs);
+    if (idle !== undefined) this.#nextComparisonMs = nowMs + COMPARISON_INTERVAL_MS;
+    return idle;
   }
 
   #isTrialDue(station: Station, call: Call, nowMs: number): boolean {

@@ -5,9 +5,10 @@
  * of the mix of routes is no change.
  *
  * That it is slow says nothing of whose fault it is: it may have more to do, as any station in its place would. So it does
- * not count where more is asked for than while it was quick; and where it counts, it is only a reason to let the other station race it: a growing share of the calls goes there (`failback.ts`), and both are
- * measured by the same quiet times. The other one wins if it is twice as quick to the end, no slower with most of the
- * calls than with a few, and if this one stays slow although little is left to it. Load would have moved along.
+ * not count where more is asked for than while it was quick; and where it counts, it is only a reason to let the other
+ * station race it: a growing share of the calls goes there (`failback.ts`), and both are measured by the same quiet times.
+ * The other one wins if it is twice as quick to the end, no slower with most of the calls than with a few, and if this one
+ * stays slow although little is left to it. Load would have moved along.
  */
 import { LEAST_LEISURE_MS } from "./crowding.ts";
 
