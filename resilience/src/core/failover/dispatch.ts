@@ -135,8 +135,11 @@ const LATE_TICK_MS = 25;
 const READ_FIRST_MS = 10;
 /** A station that served within this time is alive; a refusal for load then says how much it takes. */
 const SERVING_MS = 1_000;
-/** A call takes long if it is out for so many times the usual answer time, and for at least this long. */
-const LONG = { ratio: 4, leastMs: 100 };
+/**
+ * A call takes long if it is out for so many times the usual answer time, and for at least this long; one that is to find
+ * out whether its station serves at all, for longer.
+ */
+const LONG = { ratio: 4, leastMs: 100, trialMs: 1_000 };
 /** Where nothing tells when the queue can move on, it is looked at again this soon. */
 const QUEUE_RECHECK_MS = 10;
 /** Calls whose callers' patience is unknown are ordered as if it were this long; only the order matters. */
@@ -1281,24 +1284,33 @@ export class Dispatcher {
     return false;
   }
 
-  /** A few calls that take long must not hold all places where there are hardly any: right after a station became active. */
+  /**
+   * Calls that take long must not hold all places where there are few. Slow routes do right after a station became active; calls
+   * that hang at it for good would hold a limit until their deadlines, long after it is well again. One hangs if another was
+   * sent later and is answered; nobody can tell at a station that serves nothing, where one after the other finds that out.
+   */
   #setAsideLong(nowMs: number): void {
     this.#longAtMs = ENDLESS;
     for (const station of this.roles.stations) {
-      const { isFilled, spare } = station.admission;
-      if (!isFilled && spare <= 0) continue;
-      const longMs = Math.max(LONG.leastMs, LONG.ratio * this.#usual.ms(station));
-      for (const attempt of station.out) {
-        const { source } = attempt.call.terms;
-        // One that is as a rule answered sooner shows that its station is slow.
-        const isQuick =
-          source.isKnown && (source.overdueAfterMs <= longMs || source.leisureMs(station.number) <= longMs);
-        if (attempt.isSetAside || attempt.isUploading || isQuick) continue;
+      const { admission, evidence, out } = station;
+      const { isFilled, isTrial } = admission;
+      if (!isFilled && admission.limit === ENDLESS) continue;
+      const longMs = Math.max(isTrial ? LONG.trialMs : LONG.leastMs, LONG.ratio * this.#usual.ms(station));
+      for (const attempt of out) {
+        if (attempt.isSetAside || attempt.isUploading) continue;
+        const isHanging = isTrial || attempt.startedMs < evidence.servedFromMs;
+        if (!isHanging && (this.#isQuick(attempt, longMs) || (!isFilled && admission.spare <= 0))) continue;
         const atMs = attempt.judgedFromMs + longMs;
         if (nowMs < atMs) this.#longAtMs = Math.min(this.#longAtMs, atMs);
-        else if (isFilled || station.admission.spare > 0) this.#setAside(attempt);
+        else this.#setAside(attempt);
       }
     }
+  }
+
+  /** Is it as a rule answered within `longMs`? Then one that takes longer shows that its station is slow. */
+  #isQuick({ station, call }: Attempt, longMs: number): boolean {
+    const { source } = call.terms;
+    return source.isKnown && (source.overdueAfterMs <= longMs || source.leisureMs(station.number) <= longMs);
   }
 
   /** The limit of its station counts it no more: it would take the place of one that could be served. */

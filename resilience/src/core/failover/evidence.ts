@@ -266,6 +266,11 @@ export class StationEvidence {
     return this.#lastServedMs;
   }
 
+  /** When the latest of those that succeeded was sent; `-Infinity` if none did. */
+  get servedFromMs(): number {
+    return this.#servedFromMs;
+  }
+
   /**
    * Is nothing held against the station, so that it is neither in doubt nor failing, and nothing is to be compared? It may
    * still be false for a while after that: until the station serves the next call.
