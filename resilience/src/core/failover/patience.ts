@@ -33,7 +33,7 @@ const QUANTILE = 0.1;
  * So much of it is kept back, as a share and in ms at most: a caller began to wait before its call came here, and its answer
  * is under way for a moment. That takes no longer where callers wait for longer.
  */
-const CAUTION = 0.02;
+const CAUTION = 0.04;
 const MAX_CAUTION_MS = 20;
 /** A caller that waits so much longer than a likely timeout has a longer one. */
 const BEYOND = 1.02;
