@@ -76,7 +76,7 @@ test("[F11] any hang-ups → the estimate is above a few and below nine tenths o
 
 test("[F11] nobody has hung up → doubt begins a little before the next likely timeout above what was taken", () => {
   const patience = new CallerPatience();
-  assert.equal(patience.doubtfulFromMs, 490);
+  assert.equal(patience.doubtfulFromMs, 480);
   patience.noteAnswered(1_001, 10);
   assert.equal(patience.doubtfulFromMs, 1_980);
   for (let hangUp = 0; hangUp < 4; hangUp++) patience.noteHangUp(2_000, hangUp);
@@ -86,7 +86,7 @@ test("[F11] nobody has hung up → doubt begins a little before the next likely 
 test("[F11] a caller still waits clearly after a likely timeout → doubt begins at the next one", () => {
   const patience = new CallerPatience();
   patience.noteWaits(509);
-  assert.equal(patience.doubtfulFromMs, 490, "its hang-up may be under way");
+  assert.equal(patience.doubtfulFromMs, 480, "its hang-up may be under way");
   patience.noteWaits(510);
   assert.equal(patience.doubtfulFromMs, 980);
   patience.noteWaits(31_000);
