@@ -169,6 +169,8 @@ export class CallSource {
   readonly isNamed: boolean;
   /** By the stations' numbers. */
   readonly #stations: readonly SourceAt[];
+  /** The era of a station (`crowding.ts`) of which the first calls have been sent: what is sent in it now is none of them. */
+  settledIn: object | undefined = undefined;
   #slowestMs = 0;
   #agreements = 0;
   #skipped = 0;

@@ -69,6 +69,8 @@ const FIRST_ANSWER_TIMES = 4;
 export class Crowding implements Crowd {
   /** When the time that an answer took is to be told again. */
   nextSampleMs: number = Number.NEGATIVE_INFINITY;
+  /** The time since it began to serve: another object each time. */
+  era: object = {};
   /** The logarithm of how many times as long answers take as at leisure, smoothed; below 0 by chance. */
   #stretchLog = 0;
   /** The same by answers alone, without what is still out. */
@@ -204,6 +206,7 @@ export class Crowding implements Crowd {
   /** It begins to serve: what it did before it rested says nothing of now. */
   restart(nowMs: number): void {
     this.#leisureSinceMs = nowMs;
+    this.era = {};
     this.#stretchLog = 0;
     this.#answeredLog = 0;
     this.#bestPerMs = 0;

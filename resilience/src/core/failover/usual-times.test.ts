@@ -37,7 +37,7 @@ test("[F10] nothing is known → worth a second attempt after a second, never ov
 
 test("[F10] callers are known to wait 500 ms → half of that, and never less than 100 ms", () => {
   for (const [patienceMs, lateMs] of [
-    [500, 245],
+    [500, 240],
     [5_000, 1_000],
     [20, 100],
   ] as const) {
