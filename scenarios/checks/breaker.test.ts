@@ -159,6 +159,23 @@ describe("[S8] [B1] a circuit opens", () => {
     assert.deepEqual(made.violated, ["breaker-trips-when-due"]);
   });
 
+  test("on what another station served while the second attempt of it here was out, or not at all", async () => {
+    for (const isOpened of [true, false]) {
+      const made = new HandMade(DRAFT, breaker);
+      made.starts();
+      for (let time = 0; time < 10; time++) {
+        const command = made.command();
+        await failsFirst(made, command, false);
+        const again = made.sends(command, "primary");
+        made.ends(made.sends(command, "backup"), "reply", 200);
+        made.ends(again, "aborted");
+      }
+      if (isOpened) moves(made, "closed", "open");
+      await passes(made);
+      assert.deepEqual(made.violated, []);
+    }
+  });
+
   test("not at all, although another station served at once what several sources were refused here", async () => {
     const made = new HandMade(DRAFT, breaker);
     made.starts();

@@ -70,6 +70,24 @@ describe("comparisons-are-few", () => {
     }
   });
 
+  test("one that was out when the primary served something uses up none of those that it did not serve after that", async () => {
+    for (const [more, found] of [
+      [3, []],
+      [2, FEW],
+    ] as const) {
+      const made = await failing(3);
+      const success = made.sends(made.command(), "primary");
+      const compared = made.sends(made.command({ kind: "once" }), "backup");
+      await rests(made, 10);
+      made.ends(success, "reply", 200);
+      made.ends(compared, "reply", 200);
+      await fails(made, more);
+      await rests(made, 250);
+      await compares(made);
+      assert.deepEqual(made.violated, found, `${more} more`);
+    }
+  });
+
   test("beside another one that is out there → wrong", async () => {
     const made = await failing(9);
     made.sends(made.command({ kind: "once" }), "backup");

@@ -3,7 +3,9 @@
  * command may go to another station to show whether that one serves it, and that is all that a station which is not active
  * is sent of its own accord (docs/guide/failover.md): one at a time, only while nothing else is out there; one every 250 ms,
  * which is four a second; and each needs three commands in a row that the active station did not serve, of which it uses
- * one up. So after `n` commands that were not served there have been `n` - 2 comparisons that were answered at most.
+ * one up. So after `n` commands that were not served there have been `n` - 2 comparisons that were answered at most. A
+ * success of the active station ends this count, and a comparison that is out then belongs to what came before: its kind of
+ * commands need not be among those that are not served after it, and then it uses none of them up.
  *
  * Judged are commands that no station has had before, and that nothing else sends away from the active station: no doubt,
  * declaration, open circuit, maintenance or failback, no gateway that abstains or that finds nobody fit, and no request of
@@ -45,6 +47,12 @@ class Compared {
 
   constructor(active: string) {
     this.active = active;
+  }
+
+  /** The active station has served something. */
+  beginAnew(): void {
+    this.answered = 0;
+    this.out.clear();
   }
 }
 
@@ -123,7 +131,7 @@ export function comparisons(fleet: Fleet): FleetObserver {
       else {
         // A late success proves nothing about what was sent after it.
         sent.unservedFromMs = sent.unservedFromMs.filter((one) => one > fromMs);
-        if (station === compared.active) compared.answered = 0;
+        if (station === compared.active) compared.beginAnew();
       }
     },
     tick() {

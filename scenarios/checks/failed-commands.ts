@@ -2,7 +2,10 @@
  * Where commands have failed that are at the gateway, for the check of the breakers: a command that another station serves
  * counts against the one that failed it. Of each failure is kept in which period of the station's circuit the attempt
  * began, and whether the failure may have counted already: it may, unless the command was sent on to another station in the
- * same instant, or another attempt of it was out. Which of several sendings of a command failed where cannot be seen.
+ * same instant, or another attempt of it was out. Which of several sendings of a command failed where cannot be seen. Nor
+ * can it be seen whether a gateway has given up the next attempt at the station that had failed the command before: where it
+ * has, the last that is known of that station is that it was silent, which is no failure to its circuit. So a failure counts
+ * or not where such an attempt is still out when another station serves the command.
  */
 import type { Attempt, Command } from "../fleet/observer.ts";
 
@@ -59,9 +62,11 @@ export class FailedCommands {
     const known = this.#commands.get(command);
     if (known === undefined) return [];
     const lost = [...elsewhere(known.failures, station)];
+    const triedAgain = new Set([...known.out].map((attempt) => attempt.station));
     this.#forget(command);
     return lost.map(([name, { period, mayHaveCounted }]) => {
-      return [name, known.visits <= 1 && !mayHaveCounted ? "failure" : "doubtful", period];
+      const isSure = known.visits <= 1 && !mayHaveCounted && !triedAgain.has(name);
+      return [name, isSure ? "failure" : "doubtful", period];
     });
   }
 

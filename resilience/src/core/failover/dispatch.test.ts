@@ -370,6 +370,20 @@ test("[F10] running: one is overdue, and the next will be in a moment → in dou
   assert.deepEqual([0, 4, 8].map(isDoubtedAfter), [true, true, false]);
 });
 
+test("[F10] one is overdue, and the next will be in a moment → no change of roles before it is, though silence is proof at once", () => {
+  const world = served({ stations: [{ commandPath: { unansweredAfterMs: 0 } }, {}] });
+  const first = world.attemptOf(world.submit({ source: "known" }));
+  world.advance(4);
+  const second = world.attemptOf(world.submit({ source: "known" }));
+  while (!first.isOverdue) world.advance(0.5);
+  assert.deepEqual([world.north.isDoubted, world.roles.active], [true, world.north]);
+  while (!second.isOverdue) {
+    assert.equal(world.roles.active, world.north);
+    world.advance(0.5);
+  }
+  assert.equal(world.roles.active, world.south);
+});
+
 test("[F10] running: overdue without a key → never sent a second time", () => {
   const world = served();
   const call = world.submit({ source: "known" });

@@ -1256,10 +1256,8 @@ export class Dispatcher {
     if (!attempt.isOverdue && this.#usual.isKnown(attempt)) {
       attempt.isOverdue = true;
       if (!station.crowding.isBusy(nowMs)) {
-        const silentAtMs = this.#usual.silentAtMs(attempt, nowMs);
-        station.evidence.noteOverdue(startedMs, silentAtMs);
-        if (!station.evidence.isSilent && this.#isNextLate(attempt, nowMs))
-          station.evidence.noteOverdue(startedMs, silentAtMs);
+        station.evidence.noteOverdue(startedMs, this.#usual.silentAtMs(attempt, nowMs));
+        if (!station.evidence.isSilent && this.#isNextLate(attempt, nowMs)) station.evidence.noteNextOverdue(startedMs);
       }
       this.#look(station, nowMs);
       if (nowMs < this.#usual.lateAtMs(attempt)) return;

@@ -47,6 +47,23 @@ test("[F1] attempts overdue while nothing is answered → doubt at once, proof 2
   assert.match(evidence.doubt, /calls became overdue, and nothing is answered/);
 });
 
+test("[F10] one is overdue, and the next will be in a moment → doubt at once; proof only once that one is overdue", () => {
+  const evidence = new StationEvidence();
+  evidence.noteNextOverdue(0);
+  assert.equal(evidence.isClear, true, "next to what?");
+  evidence.noteOverdue(0, 100);
+  evidence.noteNextOverdue(0);
+  assert.deepEqual([evidence.isSilent, evidence.isDoubted], [true, true]);
+  assert.match(evidence.doubt, /a call became overdue, the next is about to/);
+  assert.deepEqual([evidence.isFailing(1e9), evidence.isProvenSilent(1e9)], [false, false]);
+  evidence.noteOverdue(1, 104);
+  assert.match(evidence.doubt, /2 calls became overdue/);
+  assert.deepEqual([evidence.isFailing(353), evidence.isFailing(354)], [false, true]);
+  assert.match(evidence.failing(354) ?? "", /^2 commands became overdue/);
+  evidence.noteAnswer();
+  assert.deepEqual([evidence.isSilent, evidence.isDoubted], [false, false]);
+});
+
 test("[F10] one attempt is overdue → no doubt", () => {
   const evidence = new StationEvidence();
   evidence.noteOverdue(0, 100);
@@ -275,6 +292,7 @@ test("[F10] nothing is held against it → every other question has the answer t
         () => evidence.noteUploadBroken(source, startedMs),
         () => evidence.noteServedBeside(source, pick(2) === 0, nowMs),
         () => evidence.noteOverdue(startedMs, nowMs + pick(3)),
+        () => evidence.noteNextOverdue(startedMs),
         () => evidence.startAfresh(nowMs),
       ];
       (notes[pick(notes.length)] as () => unknown)();

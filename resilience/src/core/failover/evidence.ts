@@ -78,6 +78,8 @@ export class StationEvidence {
   #lastFailedAtMs: number = Number.NEGATIVE_INFINITY;
   #otherFailedAtMs: number = Number.NEGATIVE_INFINITY;
   #overdue = 0;
+  /** Another attempt was about to be overdue when one was. */
+  #isNextOverdue = false;
   readonly #unanswered: Uncompared = new Uncompared();
   readonly #failedAlone: Uncompared = new Uncompared();
   readonly #brokenUploads: Uncompared = new Uncompared();
@@ -123,6 +125,7 @@ export class StationEvidence {
     if (startedMs >= this.#refusedSinceMs) this.#clearRefused();
     this.#overdue = 0;
     this.#silentSinceMs = Number.POSITIVE_INFINITY;
+    this.#isNextOverdue = false;
     this.#silentAtMs = Number.NEGATIVE_INFINITY;
     this.#unanswered.clear();
     this.#brokenUploads.clear();
@@ -261,6 +264,14 @@ export class StationEvidence {
     else if (this.#overdue === DOUBTED_AFTER) this.#silentSinceMs = Math.max(this.#silentAtMs, silentAtMs);
   }
 
+  /**
+   * Beside one that became overdue another will in a moment: enough for a doubt, which costs nothing. It is no proof, which
+   * would change roles: until it is overdue, the other may be answered in its usual time.
+   */
+  noteNextOverdue(startedMs: number): void {
+    if (startedMs >= this.#beginsMs && this.#overdue > 0) this.#isNextOverdue = true;
+  }
+
   /** When an attempt last succeeded; `-Infinity` if never. */
   get lastServedMs(): number {
     return this.#lastServedMs;
@@ -289,9 +300,9 @@ export class StationEvidence {
     return this.isQuestioned || this.#verdicts.length > 0;
   }
 
-  /** Is it silent: are attempts overdue while nothing is answered? */
+  /** Is it silent: are attempts overdue, or about to be, while nothing is answered? */
   get isSilent(): boolean {
-    return this.#overdue >= DOUBTED_AFTER;
+    return this.#overdue >= DOUBTED_AFTER || this.#isNextOverdue;
   }
 
   /** … and has nothing been answered for so long that it is proof? Until then what is out there may be answered yet. */
@@ -313,7 +324,8 @@ export class StationEvidence {
   /** Why it is in doubt, or that it is not, in a few words. */
   get doubt(): string {
     if (this.#refused > 0) return `${this.#refused} connections refused`;
-    if (this.isSilent) return `${this.#overdue} calls became overdue, and nothing is answered`;
+    if (this.#overdue >= DOUBTED_AFTER) return `${this.#overdue} calls became overdue, and nothing is answered`;
+    if (this.isSilent) return "a call became overdue, the next is about to, and nothing is answered";
     if (this.#isRefusingAll) return `${this.#overloadedInRow} calls in a row were refused here, and served elsewhere`;
     if (this.#lost >= DOUBTED_AFTER) return `${this.#lost} calls in a row were sent and not answered`;
     if (this.#lastVerdictsLost())
