@@ -822,7 +822,7 @@ test("[F11] callers who break off their own requests while these wait → nothin
   };
   world.submit({ source: "known" });
   assert.equal(leave(new RequestCutError()), undefined);
-  assert.equal(leave("gone"), 20 * 0.98);
+  assert.equal(leave("gone"), 20 * 0.96);
 });
 
 test("[F3] running: refused for its epoch → ours goes above it, and the call is sent again under the new one", () => {
@@ -982,7 +982,7 @@ test("[F4] overdue where stations can be asked → asked about, once; not sent a
 test("[F4] asked, no answer → sent elsewhere while it can still be served within a likely timeout", () => {
   const world = served({ canAsk: true });
   const call = world.submit({ key: "k", source: "known" });
-  world.advance(460);
+  world.advance(450);
   assert.deepEqual([call.state.phase, world.placesOf(call)], ["asking", ["north"]]);
   world.advance(10);
   assert.deepEqual(
