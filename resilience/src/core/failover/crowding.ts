@@ -38,7 +38,7 @@ const CROWDED_LOG = Math.log(CROWDED);
 const FULL_LOG = Math.log(FULL);
 /** The station is looked at so often, or once in an answer time at leisure where that is longer. */
 const LOOK_MS = 200;
-/** So many looks in a row must show more sent than answered, clearly: by a fifth, and not by chance. */
+/** So many looks in a row must show more sent than answered, and than it ever finished, clearly: by a fifth, and not by chance. */
 const LOOKS = 2;
 const CLEAR_RATIO = 1.2;
 /** … or it has been crowded for so many answer times, in which a tenth more was sent than ended: a station a little too small. */
@@ -176,7 +176,7 @@ export class Crowding implements Crowd {
     if (overMs < 10 * Math.max(LOOK_MS, this.#leisureMs)) this.#weigh({ outStretch, working, oldestMs }, overMs, nowMs);
     else {
       this.#looksInRow = 0;
-      this.#crowded = NONE;
+      this.#beginCrowded(Number.POSITIVE_INFINITY);
       this.#rateOverMs = 0;
       this.#rateServed = 0;
     }
@@ -209,7 +209,7 @@ export class Crowding implements Crowd {
     this.#bestPerMs = 0;
     this.#answers = 0;
     this.#looksInRow = 0;
-    this.#crowded = NONE;
+    this.#beginCrowded(Number.POSITIVE_INFINITY);
     this.#busyUntilMs = Number.NEGATIVE_INFINITY;
   }
 
@@ -229,10 +229,13 @@ export class Crowding implements Crowd {
     if (isMore && isKnown && Math.log(out) > this.#stretchLog) this.#stretchLog = Math.log(out);
     const isCrowded = this.#stretchLog >= CROWDED_LOG;
     this.#noteCrowded(isCrowded && isKnown, did, overMs, oldestMs, nowMs);
-    this.#looksInRow = isMore && isCrowded && isKnown ? this.#looksInRow + 1 : 0;
+    const best = this.#perMs(nowMs) * overMs;
+    // One that has only become slower is given what it always was: more is sent than ends until as much is out as it needs now.
+    const isMoreThanEver = isMore && this.#sent > CLEAR_RATIO * best + 2 * Math.sqrt(best);
+    this.#looksInRow = isMoreThanEver && isCrowded && isKnown ? this.#looksInRow + 1 : 0;
     // Calls come in bunches: what looks like a crowd at a few a second must not hide a silence. Answers show that it is one, or
     // more than chance can bring.
-    const most = SILENT_RATIO * this.#perMs(nowMs) * overMs;
+    const most = SILENT_RATIO * best;
     const isFlood = isCrowded && this.#sent > CLEAR_RATIO * most + 2 * Math.sqrt(most) + 4;
     const isShown = isFlood || (this.#answeredLog >= CROWDED_LOG && isMore) || (isCrowded && this.isBusy(nowMs));
     if (isShown && isKnown) {
@@ -242,16 +245,18 @@ export class Crowding implements Crowd {
 
   /** While a station becomes slower, more is sent than ends in any case: that is over when what was sent before has ended. */
   #noteCrowded(isCrowded: boolean, did: number, overMs: number, oldestMs: number, nowMs: number): void {
-    if (!isCrowded) {
-      this.#crowded = NONE;
-      this.#crowdedFromMs = Number.POSITIVE_INFINITY;
-      return;
-    }
-    if (this.#crowdedFromMs === Number.POSITIVE_INFINITY) this.#crowdedFromMs = nowMs;
+    if (!isCrowded) return this.#beginCrowded(Number.POSITIVE_INFINITY);
+    if (this.#crowdedFromMs === Number.POSITIVE_INFINITY) this.#beginCrowded(nowMs);
     const longestMs = SETTLING_ROUNDS * this.stretch * this.#leisureMs;
     if (oldestMs <= this.#crowdedFromMs && nowMs < this.#crowdedFromMs + longestMs) return;
     const { sent, ended, forMs } = this.#crowded;
     this.#crowded = { sent: sent + this.#sent, ended: ended + did, forMs: forMs + overMs };
+  }
+
+  /** It has been crowded since then; `Infinity` for not at all. */
+  #beginCrowded(fromMs: number): void {
+    this.#crowded = NONE;
+    this.#crowdedFromMs = fromMs;
   }
 
   /** A rate rests on so many answers, or on a second: jobs that share a processor end in bunches. */
