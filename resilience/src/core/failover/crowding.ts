@@ -45,7 +45,7 @@ const CLEAR_RATIO = 1.2;
 const GROWING_RATIO = 1.1;
 const GROWING_MARGIN = 2.5;
 /** … and by less after so many answer times: a station a little too small. */
-const LASTING_ROUNDS = 2;
+const LASTING_ROUNDS = 3;
 const LASTING_MARGIN = 0.4;
 /** It has had time when all has ended that was sent before, or so many answer times later: one that is never answered ends nothing. */
 const SETTLING_ROUNDS = 6;
@@ -90,6 +90,7 @@ export class Crowding implements Crowd {
   /** What was sent and has ended since it began to take several times as long, and the number out could settle. */
   #crowded = NONE;
   #crowdedFromMs: number = Number.POSITIVE_INFINITY;
+  #isSettled = false;
   #answers = 0;
   /** The last look before the first of them. */
   #firstLookMs = 0;
@@ -256,16 +257,17 @@ export class Crowding implements Crowd {
     if (!isCrowded) return this.#beginCrowded(Number.POSITIVE_INFINITY);
     if (this.#crowdedFromMs === Number.POSITIVE_INFINITY) this.#beginCrowded(nowMs);
     const longestMs = SETTLING_ROUNDS * this.stretch * this.#leisureMs;
-    const isSettled = oldestMs > this.#crowdedFromMs || nowMs >= this.#crowdedFromMs + longestMs;
-    if (!isSettled && this.#answeredLog < CROWDED_LOG) return;
     const { sent, ended, forMs } = this.#crowded;
-    this.#crowded = { sent: sent + this.#sent, ended: ended + did, forMs: forMs + overMs };
+    if (this.#isSettled) this.#crowded = { sent: sent + this.#sent, ended: ended + did, forMs: forMs + overMs };
+    this.#isSettled ||= oldestMs > this.#crowdedFromMs || nowMs >= this.#crowdedFromMs + longestMs;
+    this.#isSettled ||= this.#answeredLog >= CROWDED_LOG;
   }
 
   /** It has been crowded since then; `Infinity` for not at all. */
   #beginCrowded(fromMs: number): void {
     this.#crowded = NONE;
     this.#crowdedFromMs = fromMs;
+    this.#isSettled = false;
   }
 
   /** A rate rests on so many answers, or on a second: jobs that share a processor end in bunches. */
