@@ -49,7 +49,7 @@ test("[F11] more is sent than is answered, and answers take long → it mounts w
   assert.ok(crowding.stretch >= CROWDED && crowding.isMounting && crowding.isBusy(5_700));
 });
 
-test("[F11] a fifth more is sent than it can do, at eight a second → it mounts, after three of its answer times", () => {
+test("[F11] a fifth more is sent than it can do, at eight a second → it mounts, after two of its answer times", () => {
   const crowding = new Crowding();
   flow(crowding, 0, { untilMs: 8_000, sentEveryMs: 125, servedEveryMs: 125, tookMs: 100 });
   flow(crowding, 8_000, { untilMs: 16_000, sentEveryMs: 104, servedEveryMs: 125, tookMs: 800, outStretch: 8 });

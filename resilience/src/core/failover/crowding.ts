@@ -45,7 +45,7 @@ const CLEAR_RATIO = 1.2;
 const GROWING_RATIO = 1.1;
 const GROWING_MARGIN = 2.5;
 /** … and by less after so many answer times: a station a little too small. */
-const LASTING_ROUNDS = 3;
+const LASTING_ROUNDS = 2;
 const LASTING_MARGIN = 0.4;
 /** It has had time when all has ended that was sent before, or so many answer times later: one that is never answered ends nothing. */
 const SETTLING_ROUNDS = 6;
