@@ -236,7 +236,7 @@ export class Crowding implements Crowd {
     this.#noteCrowded(isCrowded && isKnown, did, overMs, oldestMs, nowMs);
     const best = this.#perMs(nowMs) * overMs;
     // One that has only become slower is given what it always was.
-    const isMoreThanEver = isMore && this.#sent > CLEAR_RATIO * best + 2 * Math.sqrt(best);
+    const isMoreThanEver = isMore && this.#sent > CLEAR_RATIO * best + 1.5 * Math.sqrt(best);
     this.#looksInRow = isMoreThanEver && isCrowded && isKnown ? this.#looksInRow + 1 : 0;
     // Calls come in bunches: what looks like a crowd at a few a second must not hide a silence. Answers show that it is one, or
     // more than chance can bring.
