@@ -96,6 +96,49 @@ for (const slowMs of [300, 600]) {
   });
 }
 
+for (const patienceMs of [2_500, 10_000]) {
+  test(`[F11] half of a station's calls take 1.7 s more from one moment to the next, callers wait ${patienceMs} ms → hardly any is refused`, () => {
+    const figures = [30, 60, 120, 200].flatMap((perSecond) =>
+      [1, 2, 3, 4].map((seed) => {
+        const random = seededRandom(`half ${perSecond} ${patienceMs} ${seed}`);
+        let isSlow = false;
+        const draw = (): number => 144 + 32 * random.next() + (isSlow && random.next() < 0.5 ? 1_700 : 0);
+        const world = new Crowded([{ ...wide(160), draw }, wide(160)]);
+        // No other one could help.
+        world.declare("south", "down");
+        const load = { perSecond, patienceMs, random, terms: (): Terms => ({ source: "route" }) };
+        world.offer({ forMs: 10_000, ...load });
+        isSlow = true;
+        return { perSecond, seed, ...world.offer({ forMs: 40_000, ...load }) };
+      }),
+    );
+    const hit = figures.filter(({ refused, left }) => refused.length + left > 0);
+    const calls = figures.reduce((sum, run) => sum + run.calls, 0);
+    const lost = hit.reduce((sum, { refused, left }) => sum + refused.length + left, 0);
+    const told = hit.map(
+      (run) => `${run.perSecond}/s, seed ${run.seed}: ${run.refused.length} refused, ${run.left} left`,
+    );
+    // Not none: where nothing was answered by chance for a moment, it is tried out, and its limit begins where it was before.
+    assert.ok(lost <= 0.01 * calls, `${lost} of ${calls}: ${told.join("; ")}`);
+  });
+
+  test(`[F11] six of a station's eight workers stop, callers wait ${patienceMs} ms → its limit is learned within five seconds`, () => {
+    for (const seed of [1, 2, 3, 4]) {
+      const random = seededRandom(`workers ${patienceMs} ${seed}`);
+      const model: StationModel = { kind: "queue", workers: 8, workMs: 80, drops: false };
+      const world = new Crowded([model, model]);
+      world.declare("south", "down");
+      const load = { perSecond: 70, patienceMs, random, terms: (): Terms => ({ source: "route" }) };
+      world.offer({ forMs: 8_000, ...load });
+      world.workAt("north").model = { ...model, workers: 2 };
+      const figures = world.offer({ forMs: 30_000, ...load });
+      const [learned] = world.told("capacity-learned");
+      assert.ok(learned !== undefined && learned.atMs <= 13_000, `seed ${seed}: at ${learned?.atMs}`);
+      assert.ok(goodput(figures, 15) >= 0.8 * 25, `seed ${seed}: ${figures.goodput}`);
+    }
+  });
+}
+
 /** How long services take, in ms: most of them not the same time twice. */
 const DRAWS: Readonly<Record<string, (random: Random) => number>> = {
   "10 to 200 ms": (random) => 10 + 190 * random.next(),

@@ -6,6 +6,7 @@
 
 import { OverloadedError } from "../../resilience/src/core/errors.ts";
 import type { Attempt, Call } from "../../resilience/src/core/failover/call.ts";
+import type { Random } from "../../resilience/src/core/random.ts";
 import { Dispatching, type DispatchingOptions, type Terms } from "./dispatching.ts";
 
 export interface StationModel {
@@ -57,6 +58,8 @@ export interface Offered {
   readonly perSecond: number;
   /** Callers hang up after so long. */
   readonly patienceMs: number;
+  /** Calls come by chance, as from many callers; without it evenly. */
+  readonly random?: Random;
   readonly terms?: (place: number) => Terms;
 }
 
@@ -89,7 +92,7 @@ export class Crowded extends Dispatching {
   }
 
   /** What is offered, and what became of it; the figures count seconds from now. */
-  offer({ forMs, perSecond, patienceMs, terms = keyed }: Offered): CrowdFigures {
+  offer({ forMs, perSecond, patienceMs, random, terms = keyed }: Offered): CrowdFigures {
     const fromMs = this.nowMs;
     const goodput = new Array<number>(Math.ceil(forMs / 1_000)).fill(0);
     const refused: { arrivedMs: number; tookMs: number; retryAfterMs: number }[] = [];
@@ -97,8 +100,14 @@ export class Crowded extends Dispatching {
     let waiting: Call[] = [];
     let calls = 0;
     let left = 0;
+    let nextMs = 0;
     for (let atMs = 0; atMs < forMs; atMs++) {
-      for (; calls < (atMs * perSecond) / 1_000; calls++) waiting.push(this.submit(terms(++this.#sent)));
+      while (nextMs < atMs) {
+        waiting.push(this.submit(terms(++this.#sent)));
+        calls++;
+        if (random === undefined) nextMs = (1_000 * calls) / perSecond;
+        else nextMs -= (1_000 / perSecond) * Math.log(1 - random.next());
+      }
       this.step();
       const still: Call[] = [];
       for (const call of waiting) {

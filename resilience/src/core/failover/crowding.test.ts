@@ -11,6 +11,8 @@ interface Flow {
   readonly tookMs: number;
   readonly leisureMs?: number;
   readonly outStretch?: number;
+  /** Since when the oldest call is out. Default: as long as answers take. */
+  readonly oldestMs?: number;
 }
 
 /** Calls are sent and served evenly, from `fromMs` on, and looked at when that is due. */
@@ -22,7 +24,8 @@ function flow(crowding: Crowding, fromMs: number, { leisureMs = 100, outStretch 
       crowding.noteTook(Math.log(plan.tookMs), Math.log(leisureMs), leisureMs);
       crowding.noteServed(nowMs);
     }
-    if (crowding.isLookDue(nowMs)) crowding.look(outStretch, Math.max(10, 6 * outStretch), nowMs - plan.tookMs, nowMs);
+    const oldestMs = plan.oldestMs ?? nowMs - plan.tookMs;
+    if (crowding.isLookDue(nowMs)) crowding.look(outStretch, Math.max(10, 6 * outStretch), oldestMs, nowMs);
   }
 }
 
@@ -59,6 +62,45 @@ test("[F11] answers take long, and all are answered → a slower station, and no
   const crowding = calm();
   flow(crowding, 5_000, { untilMs: 8_000, sentEveryMs: 20, servedEveryMs: 20, tookMs: 500 });
   assert.deepEqual([crowding.isMounting, crowding.isBusy(8_000)], [false, false]);
+});
+
+/** Of 50 calls a second, so many are answered as ever, and the others are out. */
+const HALF_OUT = { sentEveryMs: 20, servedEveryMs: 40, tookMs: 100, outStretch: 8 };
+
+test("[F11] half of its answers take 1.7 s more from one moment to the next → no crowd, neither before these come nor after", () => {
+  const crowding = calm();
+  flow(crowding, 5_000, { ...HALF_OUT, untilMs: 6_800, oldestMs: 5_000 });
+  assert.equal(crowding.isMounting, false);
+  // The mean of the logarithms of 100 and 1,800.
+  flow(crowding, 6_800, { untilMs: 12_000, sentEveryMs: 20, servedEveryMs: 20, tookMs: 424 });
+  assert.equal(crowding.isMounting, false);
+});
+
+test("[F11] … and still no more end, when all that was sent before has ended → it mounts", () => {
+  const crowding = calm();
+  flow(crowding, 5_000, { ...HALF_OUT, untilMs: 6_800, oldestMs: 5_000 });
+  flow(crowding, 6_800, { ...HALF_OUT, untilMs: 8_200, oldestMs: 6_000 });
+  assert.equal(crowding.isMounting, true);
+});
+
+test("[F11] it finishes a quarter of what it did, and is sent no more than ever → it mounts, as soon as its answers take long", () => {
+  const crowding = calm();
+  flow(crowding, 5_000, {
+    untilMs: 7_000,
+    sentEveryMs: 20,
+    servedEveryMs: 80,
+    tookMs: 500,
+    outStretch: 8,
+    oldestMs: 5_000,
+  });
+  assert.equal(crowding.isMounting, true);
+});
+
+test("[F11] it became slower before a rest, and does again after it → the number out has time to settle again", () => {
+  const crowding = calm();
+  flow(crowding, 5_000, { ...HALF_OUT, untilMs: 5_600, oldestMs: 5_000 });
+  flow(crowding, 9_000, { ...HALF_OUT, untilMs: 11_500, oldestMs: 9_000 });
+  assert.equal(crowding.isMounting, false);
 });
 
 test("[F11] answers that take less than 20 ms → a multiple of them says nothing", () => {

@@ -38,13 +38,16 @@ const CROWDED_LOG = Math.log(CROWDED);
 const FULL_LOG = Math.log(FULL);
 /** The station is looked at so often, or once in an answer time at leisure where that is longer. */
 const LOOK_MS = 200;
-/** So many looks in a row must show more sent than answered, clearly: by a fifth, and not by chance. */
+/** So many looks in a row must show more sent than answered, and than it ever finished, clearly: by a fifth, and not by chance. */
 const LOOKS = 2;
 const CLEAR_RATIO = 1.2;
-/** … or it has been crowded for so many answer times, in which a tenth more was sent than ended: a station a little too small. */
+/** … or more is sent than ends although the number out has had time to settle: by a tenth, and by so many times what chance brings. */
+const GROWING_RATIO = 1.1;
+const GROWING_MARGIN = 2.5;
+/** … and by less after so many answer times: a station a little too small. */
 const LASTING_ROUNDS = 2;
-const LASTING_RATIO = 1.1;
-/** … from when all has ended that was sent before, or so many answer times later: one that is never answered ends nothing. */
+const LASTING_MARGIN = 0.4;
+/** It has had time when all has ended that was sent before, or so many answer times later: one that is never answered ends nothing. */
 const SETTLING_ROUNDS = 6;
 const NONE = { sent: 0, ended: 0, forMs: 0 };
 const RATE_ANSWERS = 16;
@@ -86,9 +89,10 @@ export class Crowding implements Crowd {
   #ended = 0;
   #served = 0;
   #looksInRow = 0;
-  /** What was sent and has ended since its answers began to take several times as long. */
+  /** What was sent and has ended since it began to take several times as long, and the number out could settle. */
   #crowded = NONE;
   #crowdedFromMs: number = Number.POSITIVE_INFINITY;
+  #isSettled = false;
   #answers = 0;
   /** The last look before the first of them. */
   #firstLookMs = 0;
@@ -111,14 +115,15 @@ export class Crowding implements Crowd {
   }
 
   get isMounting(): boolean {
-    return this.#looksInRow >= LOOKS || this.#isLasting;
+    return this.#looksInRow >= LOOKS || this.#isGrowing;
   }
 
-  /** Has it been crowded for two answer times, in which clearly more was sent than ended? */
-  get #isLasting(): boolean {
+  /** Was clearly more sent than ended since the number out could settle? The difference of two counts varies by the root of their sum. */
+  get #isGrowing(): boolean {
     const { sent, ended, forMs } = this.#crowded;
-    const isLong = forMs >= LASTING_ROUNDS * this.stretch * this.#leisureMs;
-    return isLong && sent > LASTING_RATIO * ended + Math.sqrt(ended) / 2;
+    const isLasting = forMs >= LASTING_ROUNDS * this.stretch * this.#leisureMs;
+    const margin = isLasting ? LASTING_MARGIN : GROWING_MARGIN;
+    return sent - GROWING_RATIO * ended > margin * Math.sqrt(sent + ended);
   }
 
   work(nowMs: number): number {
@@ -178,7 +183,7 @@ export class Crowding implements Crowd {
     if (overMs < 10 * Math.max(LOOK_MS, this.#leisureMs)) this.#weigh({ outStretch, working, oldestMs }, overMs, nowMs);
     else {
       this.#looksInRow = 0;
-      this.#crowded = NONE;
+      this.#beginCrowded(Number.POSITIVE_INFINITY);
       this.#rateOverMs = 0;
       this.#rateServed = 0;
     }
@@ -212,7 +217,7 @@ export class Crowding implements Crowd {
     this.#bestPerMs = 0;
     this.#answers = 0;
     this.#looksInRow = 0;
-    this.#crowded = NONE;
+    this.#beginCrowded(Number.POSITIVE_INFINITY);
     this.#busyUntilMs = Number.NEGATIVE_INFINITY;
   }
 
@@ -232,10 +237,13 @@ export class Crowding implements Crowd {
     if (isMore && isKnown && Math.log(out) > this.#stretchLog) this.#stretchLog = Math.log(out);
     const isCrowded = this.#stretchLog >= CROWDED_LOG;
     this.#noteCrowded(isCrowded && isKnown, did, overMs, oldestMs, nowMs);
-    this.#looksInRow = isMore && isCrowded && isKnown ? this.#looksInRow + 1 : 0;
+    const best = this.#perMs(nowMs) * overMs;
+    // One that has only become slower is given what it always was.
+    const isMoreThanEver = isMore && this.#sent > CLEAR_RATIO * best + 1.5 * Math.sqrt(best);
+    this.#looksInRow = isMoreThanEver && isCrowded && isKnown ? this.#looksInRow + 1 : 0;
     // Calls come in bunches: what looks like a crowd at a few a second must not hide a silence. Answers show that it is one, or
     // more than chance can bring.
-    const most = SILENT_RATIO * this.#perMs(nowMs) * overMs;
+    const most = SILENT_RATIO * best;
     const isFlood = isCrowded && this.#sent > CLEAR_RATIO * most + 2 * Math.sqrt(most) + 4;
     const isShown = isFlood || (this.#answeredLog >= CROWDED_LOG && isMore) || (isCrowded && this.isBusy(nowMs));
     if (isShown && isKnown) {
@@ -243,18 +251,26 @@ export class Crowding implements Crowd {
     }
   }
 
-  /** While a station becomes slower, more is sent than ends in any case: that is over when what was sent before has ended. */
+  /**
+   * A station that becomes slower from one moment to the next ends less than is sent until as many are out as it needs now
+   * (Little's law). That is over when what was sent before has ended; or when its answers take long, too: where nothing but
+   * their time has changed, they come as often as ever by then.
+   */
   #noteCrowded(isCrowded: boolean, did: number, overMs: number, oldestMs: number, nowMs: number): void {
-    if (!isCrowded) {
-      this.#crowded = NONE;
-      this.#crowdedFromMs = Number.POSITIVE_INFINITY;
-      return;
-    }
-    if (this.#crowdedFromMs === Number.POSITIVE_INFINITY) this.#crowdedFromMs = nowMs;
+    if (!isCrowded) return this.#beginCrowded(Number.POSITIVE_INFINITY);
+    if (this.#crowdedFromMs === Number.POSITIVE_INFINITY) this.#beginCrowded(nowMs);
     const longestMs = SETTLING_ROUNDS * this.stretch * this.#leisureMs;
-    if (oldestMs <= this.#crowdedFromMs && nowMs < this.#crowdedFromMs + longestMs) return;
     const { sent, ended, forMs } = this.#crowded;
-    this.#crowded = { sent: sent + this.#sent, ended: ended + did, forMs: forMs + overMs };
+    if (this.#isSettled) this.#crowded = { sent: sent + this.#sent, ended: ended + did, forMs: forMs + overMs };
+    this.#isSettled ||= oldestMs > this.#crowdedFromMs || nowMs >= this.#crowdedFromMs + longestMs;
+    this.#isSettled ||= this.#answeredLog >= CROWDED_LOG;
+  }
+
+  /** It has been crowded since then; `Infinity` for not at all. */
+  #beginCrowded(fromMs: number): void {
+    this.#crowded = NONE;
+    this.#crowdedFromMs = fromMs;
+    this.#isSettled = false;
   }
 
   /** A rate rests on so many answers, or on a second: jobs that share a processor end in bunches. */
