@@ -39,8 +39,8 @@ function after(
   return tally.mustFail(10);
 }
 
-function serves(tally: CommandPathTally): void {
-  const attempt = attemptOf(COMMAND as Command, 200);
+function serves(tally: CommandPathTally, localMs = 0): void {
+  const attempt = { ...attemptOf(COMMAND as Command, 200), localMs } as Attempt;
   tally.began(attempt);
   tally.ended(attempt, true, true, 10);
 }
@@ -77,14 +77,16 @@ test("[F1] attempts that are overdue must speak against a station, where their k
 
 test("[F10] commands that are lost in a row must speak against a station, where their kind was ever answered", () => {
   const timedOut = AbortSignal.abort(new AttemptTimeoutError("took too long"));
-  for (const [why, method, isAgainst] of [
+  for (const [why, method, isAgainst, servedFromMs = 0] of [
     ["reset", "GET", false],
     ["reset", "POST", true],
+    ["reset", "POST", true, 30],
     ["timed out", "GET", false],
     ["timed out", "POST", true],
+    ["timed out", "POST", false, 30],
   ] as const) {
     const tally = tallyOf();
-    serves(tally);
+    serves(tally, servedFromMs);
     for (let time = 0; time < 5; time++) {
       const attempt = { ...attemptOf({ ...COMMAND, method } as Command, 0), localMs: 20, judgedFromLocalMs: 20 };
       const end = why === "reset" ? { outcome: "lost" } : { outcome: "aborted", signal: timedOut };
@@ -92,6 +94,6 @@ test("[F10] commands that are lost in a row must speak against a station, where 
       tally.began(lost);
       tally.ended(lost, true, true, 1_100);
     }
-    assert.equal(tally.mustFail(1_100), isAgainst ? "calls are lost" : undefined, `${method} ${why}`);
+    assert.equal(tally.mustFail(1_100), isAgainst ? "calls are lost" : undefined, `${method} ${why}, ${servedFromMs}`);
   }
 });

@@ -130,6 +130,8 @@ export class CommandPathTally {
   #unservedAtMs: number = Number.NEGATIVE_INFINITY;
   #besideCompared = 0;
   #answeredMs: number = Number.NEGATIVE_INFINITY;
+  /** When the latest of those that were served was sent. */
+  #servedFromMs: number = Number.NEGATIVE_INFINITY;
   /** The least time after which an attempt may have been overdue since then; what others answer meanwhile may raise it. */
   #leastLateMs: number = Number.POSITIVE_INFINITY;
   /** Attempts from before count no more. */
@@ -173,7 +175,11 @@ export class CommandPathTally {
       // Whether it was compared with another station is the gateway's business: it counts at most.
       // A kind that was never answered may be lost by its own fault.
       if (end === "failed") this.#failed.add(localMs, false);
-      else if (end === "lost" && counts) this.#lost.add(localMs, surely && this.#usual.knows(command));
+      else if (end === "lost" && counts) {
+        // One that a gateway gave up itself says nothing of now where a later one has been served meanwhile.
+        const isOvertaken = attempt.signal.aborted && localMs < this.#servedFromMs;
+        this.#lost.add(localMs, surely && !isOvertaken && this.#usual.knows(command));
+      }
     }
   }
 
@@ -278,6 +284,7 @@ export class CommandPathTally {
 
   #served({ command, localMs, judgedFromLocalMs }: Attempt, nowMs: number): void {
     for (const row of [this.#lost, this.#failed]) row.served(localMs);
+    this.#servedFromMs = Math.max(this.#servedFromMs, localMs);
     this.#compare(0);
     this.#unserved = 0;
     this.#besideCompared = 0;

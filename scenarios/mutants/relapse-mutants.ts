@@ -48,7 +48,7 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: "    if (!isOwn) station.evidence.noteLost(startedMs);",
+        find: "    if (!isOwn && startedMs >= station.evidence.servedFromMs) station.evidence.noteLost(startedMs);",
         replace: "    station.evidence.noteLost(startedMs);\n    station.evidence.noteLost(startedMs);",
       },
     ],

@@ -332,6 +332,18 @@ test("[F10] running: overdue → hedged at the other station; whichever answers 
   }
 });
 
+test("[F10] running: some hang until their time is up, long after others that were sent later were served → nothing is held against the station", () => {
+  const world = served({ stations: [{ timeoutMs: 5_000 }, { timeoutMs: 5_000 }] });
+  for (let each = 0; each < 5; each++) {
+    world.submit({ source: "known" });
+    world.advance(1);
+  }
+  world.serve(20, { source: "known" });
+  world.advance(5_000);
+  assert.equal(world.out.filter(({ isAbandoned }) => !isAbandoned).length, 0, "their time is up");
+  assert.deepEqual([world.north.evidence.isSuspect, world.told("doubted").length], [false, 1]);
+});
+
 test("attempts are counted by why they were sent", () => {
   const world = served({ stations: [{ timeoutMs: 60_000 }, { timeoutMs: 60_000 }] });
   const before = { ...world.dispatcher.sent };

@@ -1355,7 +1355,8 @@ export class Dispatcher {
     const { call, station, startedMs, permit } = attempt;
     const { breaker } = station.parts;
     const isOwn = this.#isItsOwnLoss(attempt, nowMs);
-    if (!isOwn) station.evidence.noteLost(startedMs);
+    // One that was overtaken long ago by another, which was served, does not say what the station does now.
+    if (!isOwn && startedMs >= station.evidence.servedFromMs) station.evidence.noteLost(startedMs);
     if (permit !== undefined && breaker !== undefined) {
       if (isOwn && !breaker.isProbe(permit)) breaker.release(permit, nowMs);
       else breaker.failure(permit, nowMs);
