@@ -185,22 +185,40 @@ describe("[S8] [B1] a circuit opens", () => {
     assert.deepEqual(made.violated, ["breaker-trips-when-due"]);
   });
 
-  test("on ten attempts, and a failure that may have counted before its station was heard again", async () => {
-    for (const [isSentOn, found] of [
+  test("on nine or ten attempts, and a failure from before its station was heard again, which never counts", async () => {
+    for (const isSentOn of [false, true])
+      for (const [after, found] of [
+        [[200], []],
+        [[], ["breaker-trips-on-evidence"]],
+      ] as const) {
+        const made = new HandMade(DRAFT, breaker);
+        made.starts();
+        await failsFirst(made, bySource(made, 1), false);
+        const command = bySource(made, 2);
+        const served = await failsFirst(made, command, isSentOn);
+        for (const to of ["down", "alive"] as const) made.declared("primary", to === "down" ? "alive" : "down", to);
+        await answers(made, [200, 200, 200, 200, LOST, LOST, LOST, LOST, LOST]);
+        made.ends(served ?? made.sends(command, "backup"), "reply", 200);
+        await answers(made, after);
+        moves(made, "closed", "open");
+        assert.deepEqual(made.violated, found, isSentOn ? "sent on at once" : "not sent on");
+      }
+  });
+
+  test("on ten attempts, of which one was sent before its station was heard again", async () => {
+    for (const [isSentBefore, found] of [
       [false, []],
       [true, ["breaker-trips-on-evidence"]],
     ] as const) {
       const made = new HandMade(DRAFT, breaker);
-      made.starts();
-      await failsFirst(made, bySource(made, 1), false);
-      const command = bySource(made, 2);
-      const served = await failsFirst(made, command, isSentOn);
+      const before = isSentBefore ? made.sends(made.command(), "primary") : undefined;
+      await made.at(made.world.nowMs + 10);
       for (const to of ["down", "alive"] as const) made.declared("primary", to === "down" ? "alive" : "down", to);
-      await answers(made, [200, 200, 200, 200, LOST, LOST, LOST, LOST, LOST]);
-      made.ends(served ?? made.sends(command, "backup"), "reply", 200);
-      await answers(made, [200]);
+      const late = before ?? made.sends(made.command(), "primary");
+      await answers(made, FIVE_FAIL.slice(1));
+      made.ends(late, "lost");
       moves(made, "closed", "open");
-      assert.deepEqual(made.violated, found, isSentOn ? "sent on at once" : "not sent on");
+      assert.deepEqual(made.violated, found, isSentBefore ? "sent before" : "sent after");
     }
   });
 

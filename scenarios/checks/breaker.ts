@@ -4,7 +4,7 @@
  * the pause, and none in it. An attempt counts for the period of the breaker in which it began. Transitions are told by
  * the gateway, with the instants at which they were due, which may be earlier than they are told (ADR 0003). A command that
  * one station failed and another served counts against the first when it is served (`breaker-evidence.ts`). A station that
- * is heard again after it was declared down begins with a closed circuit. Where nobody is fit (`kept`), or every other
+ * is heard again after it was declared down begins with a closed circuit, and with a new period. Where nobody is fit (`kept`), or every other
  * station of the group is down, has a circuit that is not closed or is unfit by its gateway's own word, commands may go to
  * a station although its circuit is open: there is nobody else; what becomes of those is not counted, and which of them
  * is the probe is not known. A probe that is out at a station that is declared down has failed. A failure that is not compared
@@ -29,6 +29,7 @@ import { livingGateway, lookAround } from "./status-round.ts";
 
 type State = "closed" | "open" | "half-open";
 type Transition = (GatewayEvent & { type: "breaker" })["transition"];
+type Declared = Pick<GatewayEvent & { type: "declaration" }, "from" | "to" | "atMs">;
 
 const LEGAL: ReadonlySet<string> = new Set(["closed open", "open half-open", "half-open open", "half-open closed"]);
 /** Not for an operator to set (docs/guide/guarding-a-call.md). */
@@ -99,7 +100,7 @@ export function breaker(fleet: Fleet): FleetObserver {
         for (const { name } of groups.get(event.group)?.stations ?? []) watches.of(event.group, name).nobodyElse();
       } else if (event.type === "promoted") kept.delete(event.group);
       if (event.type === "breaker") watches.of(event.group, event.station).moved(event.transition);
-      else if (event.type === "declaration") watches.of(event.group, event.node).declared(event.from, event.to);
+      else if (event.type === "declaration") watches.of(event.group, event.node).declared(event);
       else if (event.type === "abstention" && event.reason === "late-wake")
         for (const { name } of groups.get(event.group)?.stations ?? [])
           watches.of(event.group, name).distrustUntilMs = event.untilMs;
@@ -246,12 +247,21 @@ class Watch {
     return others;
   }
 
-  declared(from: string, to: string): void {
+  declared({ from, to, atMs }: Declared): void {
     this.#isDown = to === "down";
     if (from !== "down" || to !== "alive") return;
     this.#isBack = true;
     this.#unsettled.clear();
     this.#evidence.clear();
+    // Where it is not closed, that it closes is about to be told.
+    if (this.#state === "closed") this.#beginPeriod(atMs);
+  }
+
+  /** What is out counts no more, unless it was sent at `atMs` or later. */
+  #beginPeriod(atMs: number): void {
+    this.#period++;
+    for (const attempt of this.#out.keys())
+      if (attempt.localMs >= atMs - ROUNDING_MS) this.#out.set(attempt, this.#period);
   }
 
   moved({ from, to, atMs }: Transition): void {

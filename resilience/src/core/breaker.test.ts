@@ -45,6 +45,17 @@ test("[B2] refused callers are told when the next probe is due", () => {
   assert.equal(machine.nextProbeAtMs(1_200), 1_500);
 });
 
+test("[B1] after a reset, what was sent before counts no more, whether it was closed or not", () => {
+  for (const machine of [new BreakerMachine({ minimumVolume: 1 }), tripped()]) {
+    const before = machine.acquire(1_000);
+    machine.reset(1_100);
+    machine.failure(before, 1_200);
+    assert.deepEqual([machine.state(1_200), machine.status(1_200).calls], ["closed", 0]);
+    machine.failure(machine.acquire(1_300), 1_300);
+    assert.equal(machine.state(1_300), "open");
+  }
+});
+
 test("[B3] a probe that says nothing about the service gives its place back", () => {
   const machine = tripped();
   const probe = machine.acquire(1_000);

@@ -145,10 +145,14 @@ export class BreakerMachine {
     return this.#state === "closed";
   }
 
-  /** Closes it at once, and forgets its window: the service behind it has begun a new life. */
+  /**
+   * Closes it at once, and forgets its window: the service behind it has begun a new life. Permits of the old one count no
+   * more, also where it was closed.
+   */
   reset(nowMs: number): void {
     this.#window.clear();
     if (this.#state !== "closed") this.#move("closed", nowMs, "the service was restarted");
+    else this.#generation = ++this.#issued;
   }
 
   /** Does a success have to say when it ended? While closed, only where slow calls are rated. */
