@@ -29,7 +29,6 @@ import { livingGateway, lookAround } from "./status-round.ts";
 
 type State = "closed" | "open" | "half-open";
 type Transition = (GatewayEvent & { type: "breaker" })["transition"];
-type Declared = Pick<GatewayEvent & { type: "declaration" }, "from" | "to" | "atMs">;
 
 const LEGAL: ReadonlySet<string> = new Set(["closed open", "open half-open", "half-open open", "half-open closed"]);
 /** Not for an operator to set (docs/guide/guarding-a-call.md). */
@@ -247,19 +246,20 @@ class Watch {
     return others;
   }
 
-  declared({ from, to, atMs }: Declared): void {
+  declared({ from, to, atMs }: GatewayEvent & { type: "declaration" }): void {
     this.#isDown = to === "down";
     if (from !== "down" || to !== "alive") return;
     this.#isBack = true;
     this.#unsettled.clear();
     this.#evidence.clear();
     // Where it is not closed, that it closes is about to be told.
-    if (this.#state === "closed") this.#beginPeriod(atMs);
+    if (this.#state !== "closed") return;
+    this.#period++;
+    this.#keepFrom(atMs);
   }
 
-  /** What is out counts no more, unless it was sent at `atMs` or later. */
-  #beginPeriod(atMs: number): void {
-    this.#period++;
+  /** What was sent at `atMs` or later, before it was told that a new period has begun, belongs to it. */
+  #keepFrom(atMs: number): void {
     for (const attempt of this.#out.keys())
       if (attempt.localMs >= atMs - ROUNDING_MS) this.#out.set(attempt, this.#period);
   }
@@ -274,20 +274,13 @@ class Watch {
     if (wrong !== undefined) this.#violate(...wrong);
     this.#state = to;
     this.#period++;
-    // What was sent in the step in which it closed, before that was told, belongs to the new period.
-    if (to === "closed")
-      for (const [attempt, period] of this.#out)
-        if (period === this.#period - 1 && attempt.localMs >= atMs) this.#out.set(attempt, this.#period);
     this.#due = undefined;
     this.#probesSucceeded = this.#probesFailed = 0;
     if (to === "open") this.#openUntilMs = atMs + this.#settings.breaker.openDurationMs;
     if (to !== "closed") return;
     this.#evidence.clear();
     if (this.#early !== undefined && atMs <= this.#early.localMs + ROUNDING_MS) this.#early = undefined;
-    // What was let through in that same instant, before the transition was told, belongs to the new period.
-    for (const attempt of this.#out.keys()) {
-      if (attempt.localMs >= atMs - ROUNDING_MS) this.#out.set(attempt, this.#period);
-    }
+    this.#keepFrom(atMs);
   }
 
   /** Time has passed, or something else has happened, since it should have opened. */
@@ -354,9 +347,8 @@ class Watch {
 
   /** A probe that has not reported by the end of its lease counts as failed. */
   #isLeaseOver(atMs: number): boolean {
-    return [...this.#out].some(([{ localMs }, period]) => {
-      return period === this.#period && atMs - localMs >= this.#settings.breaker.openDurationMs - ROUNDING_MS;
-    });
+    const sentByMs = atMs - this.#settings.breaker.openDurationMs + ROUNDING_MS;
+    return [...this.#out].some(([{ localMs }, period]) => period === this.#period && localMs <= sentByMs);
   }
 
   #probed(verdict: Verdict): void {
