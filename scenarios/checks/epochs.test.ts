@@ -99,6 +99,28 @@ describe("[F3] [S1] epochs at the gateway", () => {
     }
   });
 
+  test("new ones may go past an active station that failed five of the last commands and as many as it served, and not past one that failed fewer", () => {
+    for (const [lost, served, found] of [
+      [5, 5, []],
+      [4, 0, ["one-active-per-epoch"]],
+      [5, 9, ["one-active-per-epoch"]],
+    ] as const) {
+      const made = new HandMade({}, epochs);
+      for (let place = 0; place < lost; place++) {
+        const command = made.command();
+        made.arrives(command);
+        made.ends(made.sends(command, "primary"), "reply", 500);
+        made.ends(made.sends(command, "backup"), "reply", 200);
+        // What was sent last was served.
+        made.ends(made.sends(made.command(), "primary"), "reply", place < served ? 200 : 500);
+      }
+      for (let more = lost; more < served; more++) made.ends(made.sends(made.command(), "primary"), "reply", 200);
+      made.ends(made.sends(made.command(), "primary"), "reply", 200);
+      made.sends(made.command(), "backup");
+      assert.deepEqual(made.violated, found, `${lost} lost, ${served} served`);
+    }
+  });
+
   test("two stations under one epoch", () => {
     const made = new HandMade({}, epochs);
     made.sends(made.command(), "primary");

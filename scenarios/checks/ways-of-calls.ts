@@ -8,6 +8,8 @@
  *   nobody is fit (`kept`);
  * - the active station has not served three commands that were sent after the last one that it served: new ones show whether
  *   another does (when they end does not matter: a long upload may end after later ones);
+ * - five or more of the last twenty commands that could be compared, and four in ten of them, failed at the active station and
+ *   were served by another: it is failing, and is replaced as soon as the other one is heard, which may be a beat later;
  * - its gateway abstains after a stall of its own, and so keeps an active station that fails: the role waits, calls do not;
  * - a failback tries the station out (`handover-begun` … `promoted` or `handover-ended`).
  */
@@ -22,6 +24,10 @@ const ANSWERS = 20;
 const REFRESHED_AFTER = 32;
 /** So many commands in a row that are not served are worth a comparison with new ones (`uncompared.ts`). */
 const WORTH_COMPARING = 3;
+/** A station is failing by comparison where of the last so many commands at least so many were lost, and this share (`evidence.ts`). */
+const COMPARED = 20;
+const LEAST_LOST = 5;
+const LOST_RATIO = 0.4;
 /** An overdue attempt has been out for this long at least, however quick its station is (`answer-times.ts`). */
 const LEAST_OVERDUE_MS = 5;
 
@@ -43,6 +49,8 @@ interface Known {
   readonly answersMs: number[];
   /** When those were sent, the latest ones, that ended without success and were sent after all that succeeded. */
   unservedFromMs: number[];
+  /** Commands that it served, since the first that it `lost`: that failed here, and that another station served. */
+  readonly compared: ("served" | "lost")[];
 }
 
 export class WaysOfCalls {
@@ -53,6 +61,7 @@ export class WaysOfCalls {
     rests: false,
     answersMs: [],
     unservedFromMs: [],
+    compared: [],
   }));
   readonly #served: (attempt: Attempt) => boolean;
   /** Attempts whose station was declared down, or replaced for failing, while they were out. */
@@ -81,8 +90,10 @@ export class WaysOfCalls {
     else if (event.type === "abstention" && event.reason === "late-wake") active.abstainsUntilMs = event.untilMs;
     else if (event.type === "handover-begun") active.tried = event.station;
     else if (event.type === "handover-ended") active.tried = undefined;
-    else if (event.type === "promoted") this.#groups.set(event.group, new Active());
-    else if (event.type === "declaration") this.#stations.of(event.group, event.node).down = event.to === "down";
+    else if (event.type === "promoted") {
+      this.#groups.set(event.group, new Active());
+      this.#stations.of(event.group, event.station).compared.length = 0;
+    } else if (event.type === "declaration") this.#stations.of(event.group, event.node).down = event.to === "down";
     else if (event.type === "breaker")
       this.#stations.of(event.group, event.station).circuitOpen = event.transition.to !== "closed";
     else if (event.type === "maintenance")
@@ -125,12 +136,33 @@ export class WaysOfCalls {
         .slice(-WORTH_COMPARING);
       return;
     }
+    this.#compare(attempt);
     // A late success proves nothing about what was sent after it.
     known.unservedFromMs = known.unservedFromMs.filter((fromMs) => fromMs > localMs);
     if (!(tookMs >= 0)) return;
     const { answersMs } = known;
     answersMs.push(tookMs);
     if (answersMs.length > ANSWERS + REFRESHED_AFTER) answersMs.shift();
+  }
+
+  /** `attempt` was served: what does that say of its station, and of those where its command failed? */
+  #compare({ command, group, station }: Attempt): void {
+    const attempts = this.#there.get(command)?.attempts ?? [];
+    const failed = attempts
+      .filter((one) => one.endedAtMs !== undefined && !this.#served(one))
+      .map((one) => one.station);
+    for (const one of new Set([station, ...failed])) {
+      const { compared } = this.#stations.of(group, one);
+      const isLost = one !== station;
+      if (isLost || compared.length > 0) compared.push(isLost ? "lost" : "served");
+      if (compared.length > COMPARED) compared.shift();
+    }
+  }
+
+  #isFailing(group: string, station: string): boolean {
+    const { compared } = this.#stations.of(group, station);
+    const lost = compared.filter((verdict) => verdict === "lost").length;
+    return lost >= Math.max(LEAST_LOST, LOST_RATIO * compared.length);
   }
 
   /** May `attempt` go where it goes, while `active` is the active one? At `nowMs` of its gateway's clock, before {@link began}. */
@@ -153,7 +185,8 @@ export class WaysOfCalls {
   #isSentAway(group: string, station: string, active: string, nowMs: number): boolean {
     const { doubted, kept, tried, abstainsUntilMs } = this.#of(group);
     const { down, circuitOpen, rests } = this.#stations.of(group, active);
-    return doubted || kept || tried === station || nowMs < abstainsUntilMs || down || circuitOpen || rests;
+    if (doubted || kept || tried === station || nowMs < abstainsUntilMs || down || circuitOpen || rests) return true;
+    return this.#isFailing(group, active);
   }
 
   #cameToNothing(attempt: Attempt, nowMs: number): boolean {
