@@ -8,15 +8,17 @@ import { widePlan } from "./wide-world.ts";
 
 /**
  * Twenty commands with a known deadline of 2 s come at 40 s; each ends `afterMs` later without having been sent. Another
- * one was not served `knownForMs` before.
+ * one was not served `knownForMs` before, and the very first one was answered with `first`.
  */
 async function run(
   afterMs: number,
   draft: WideDraft = {},
   knownForMs = 1_000,
   promotedAtMs?: number,
+  first = 200,
 ): Promise<HandMade> {
   const made = new HandMade(widePlan({ group: { patienceMs: 2_000 }, ...draft }), vainWaits);
+  made.ends(made.sends(made.command(), "primary"), "reply", first);
   if (promotedAtMs !== undefined) {
     await made.at(promotedAtMs);
     made.tell("gatewayEvent", { type: "promoted", group: "atlantic", station: "backup" } as never, 1);
@@ -40,6 +42,10 @@ test("all are refused within a tenth of a second → nothing is wrong", async ()
 
 test("all are refused when their time is over → violated", async () => {
   assert.ok((await run(2_000)).violated.includes(INVARIANT));
+});
+
+test("… and nothing was ever served → not judged", async () => {
+  assert.deepEqual((await run(2_000, {}, 1_000, undefined, 504)).violated, []);
 });
 
 test("… and they had arrived before anybody knew, or a station has just become active → not judged", async () => {
@@ -81,6 +87,7 @@ test("no station was well → not judged", async () => {
   ];
   // The chaos ends at 30 s; a station that is back must be known 5 s and twice the patience later, at 39 s.
   const made = new HandMade(widePlan({ group: { patienceMs: 2_000 }, faults }), vainWaits);
+  made.ends(made.sends(made.command(), "primary"), "reply", 200);
   await made.at(30_000);
   const visits = Array.from({ length: 20 }, () => made.arrives(made.command({ patienceMs: 2_000 }), 2_000));
   await made.at(32_000);

@@ -10,7 +10,8 @@
  * Judged if a station has been well for 5 s plus twice the callers' patience, and if the callers' patience (what they tell
  * the gateway, and how long they really wait) and the timeout are long enough for a station at low load: where no attempt
  * can be answered, or the callers of a slow route are gone before it answers and come again and again, stations are kept
- * busy in vain whatever the gateway does, and waiting is as good as anything.
+ * busy in vain whatever the gateway does, and waiting is as good as anything. Nor while no command of the group has been served
+ * at all: where every route is wrong or takes too long, stations look as if they failed, and are tried one command at a time.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Command, FleetObserver, Visit } from "../fleet/observer.ts";
@@ -21,6 +22,7 @@ import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
 import { judged, notJudged } from "./not-judged.ts";
 import { awaitedMs, hasDefaults } from "./quiet-times.ts";
+import { ServedYet } from "./served-yet.ts";
 import { SlidingCount } from "./sliding-count.ts";
 import { wellBetween } from "./stretches.ts";
 import { troubleOf } from "./trouble.ts";
@@ -69,7 +71,9 @@ export function vainWaits(fleet: Fleet): FleetObserver {
   }
   if (groups.size === 0) return {};
   const sent: WeakSet<Command> = new WeakSet();
+  const served = new ServedYet(fleet);
   return {
+    ...served.hears,
     gatewayEvent(event) {
       const watched = event.type === "promoted" ? groups.get(event.group) : undefined;
       if (watched !== undefined) watched.promotedAtMs = world.nowMs;
@@ -89,7 +93,8 @@ export function vainWaits(fleet: Fleet): FleetObserver {
       watched.unsent.add(nowMs);
       if (waitedMs > Math.min(MOST_WAIT_MS, MOST_WAIT_RATIO * (visit.deadlineMs - arrivedAtMs)))
         watched.vain.add(nowMs);
-      judge(fleet, command.group, watched);
+      if (served.has(command.group)) judge(fleet, command.group, watched);
+      else notJudged(world, INVARIANT, "every command so far was wrong");
     },
   };
 }
