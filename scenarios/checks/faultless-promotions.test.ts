@@ -60,6 +60,26 @@ test("every command so far was wrong → not judged", async () => {
   assert.deepEqual(await violated([], 5, "failure", false), []);
 });
 
+test("all that was served had been sent before the first that was wrong → not judged; one was sent after it → violated", async () => {
+  for (const [sentMs, found] of [
+    [16_999, []],
+    [17_001, ["no-role-change-without-fault"]],
+  ] as const) {
+    const made = new HandMade(widePlan({}), faultlessPromotions);
+    await made.at(Math.min(sentMs, 17_000));
+    const early = sentMs < 17_000 ? made.sends(made.command(), "primary") : undefined;
+    await made.at(17_000);
+    const wrong = made.sends(made.command(), "primary");
+    await made.at(17_001);
+    const slow = early ?? made.sends(made.command(), "primary");
+    made.ends(wrong, "reply", 501);
+    made.ends(slow, "reply", 200);
+    await made.at(20_000);
+    made.promoted("backup", "primary", "failure");
+    assert.deepEqual(made.violated, found, `${sentMs}`);
+  }
+});
+
 test("callers leave about when an answer comes, or the deadline is shorter than a route → not judged", async () => {
   const leaving = (patienceMs: number): WideDraft => ({
     group: { callers: { patienceMs, leaves: "closing", retries: 0, retryAfterMs: 100 } },

@@ -4,8 +4,8 @@
  * wrong by their own fault, slow routes, shortages of the gateway's own machine, and pauses of the gateway's process.
  * Not judged: a station that was recently loaded above 70 % of its capacity, settings whose effect cannot be summed up,
  * callers who leave before a command can be answered, and a time in which no command of the group has been served at all
- * yet: where every command so far was wrong, nobody can tell a station that fails everything from callers that ask for
- * nothing else.
+ * yet, or none that was sent after the first that failed: where every command since then was wrong, nobody can tell a station
+ * that fails everything from callers that ask for nothing else.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver } from "../fleet/observer.ts";
@@ -52,7 +52,8 @@ export function faultlessPromotions(fleet: Fleet): FleetObserver {
         .of(group)
         .some((span) => excuses(span, stationNode(group, from), world.nowMs));
       if (struck) return judged(world, INVARIANT);
-      if (!served.has(group)) return notJudged(world, INVARIANT, "every command so far was wrong");
+      if (!served.has(group) || !served.hasSinceFirstFailure(group))
+        return notJudged(world, INVARIANT, "every command so far was wrong");
       const why = evidence.filter(({ verdict }) => verdict === "unfit").map(({ detail }) => detail);
       world.violate(
         INVARIANT,
