@@ -1,15 +1,15 @@
 /**
- * `outage-of-all-ends`: all stations of a group were gone at the same time (crashed, without power), and at least one is
- * back. From 3 s to 5 s after that there are at least half as many successes as sendings, or half of the capacity if more is
+ * `outage-of-all-ends`: all stations of a group were gone at the same time (crashed, without power), or calls hung at all of
+ * them, which are never answered, and at least one is well again. From 3 s to 5 s after that there are at least half as many successes as sendings, or half of the capacity if more is
  * offered: a station that is heard again is used again, whatever was refused while it was gone. Successes are counted by when
  * they come: what was sent in the outage waits in a queue, and those who come meanwhile may be refused.
  */
 import type { Fleet } from "../fleet/fleet.ts";
-import type { FleetObserver } from "../fleet/observer.ts";
+import type { FleetObserver, Sending } from "../fleet/observer.ts";
 import { isWide } from "../fleet/plan.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
-import { isGood, isWithin, longestWaitMs, reasonNot } from "./goodput.ts";
+import { isGood, isWithin, reasonNot } from "./goodput.ts";
 import { judged, notJudged } from "./not-judged.ts";
 import type { Stretch } from "./stretches.ts";
 import { stretchesOf } from "./stretches.ts";
@@ -26,8 +26,6 @@ interface Window {
   readonly stretch: Stretch;
   readonly fromMs: number;
   readonly untilMs: number;
-  /** When every sending of it has ended. */
-  readonly judgedAtMs: number;
   /** Sendings that began within that time. */
   offered: number;
   /** Successes within that time, also of what was sent before. */
@@ -40,15 +38,16 @@ export function outageOfAll(fleet: Fleet): FleetObserver {
     .filter(isWide)
     .flatMap(({ name }) => stretchesOf(fleet, name).flatMap((stretch) => windowOf(fleet, stretch) ?? []));
   if (windows.length === 0) return {};
-  for (const window of windows) world.at(window.judgedAtMs, () => judge(fleet, window));
+  for (const window of windows) world.at(window.untilMs + 1, () => judge(fleet, window));
+  const count = (sending: Sending, as: "offered" | "good"): void => {
+    for (const window of windows) {
+      if (sending.command.group === window.stretch.group && isWithin(window, world.nowMs)) window[as]++;
+    }
+  };
   return {
+    sendingBegan: (sending) => count(sending, "offered"),
     sendingEnded(sending) {
-      for (const window of windows) {
-        const { command, atMs } = sending;
-        if (command.group !== window.stretch.group) continue;
-        if (isGood(sending) && isWithin(window, world.nowMs)) window.good++;
-        if (isWithin(window, atMs)) window.offered++;
-      }
+      if (isGood(sending)) count(sending, "good");
     },
   };
 }
@@ -59,22 +58,21 @@ function windowOf(fleet: Fleet, stretch: Stretch): Window | undefined {
   const { plan } = fleet.group(stretch.group);
   const settings = documentedGroups(fleet).get(stretch.group) as DocumentedGroup;
   const [fromMs, untilMs] = [stretch.fromMs + BACK_MS, stretch.fromMs + UNTIL_MS];
-  const judgedAtMs = untilMs + longestWaitMs(plan, settings) + 1;
-  const isCutShort = judgedAtMs > stretch.untilMs;
+  const isCutShort = untilMs >= stretch.untilMs;
   const why = reasonNot(fleet, stretch, plan, settings) ?? (isCutShort ? "the next fault comes too soon" : undefined);
   if (why !== undefined) {
     notJudged(fleet.world, INVARIANT, why);
     return undefined;
   }
-  return { stretch, fromMs, untilMs, judgedAtMs, offered: 0, good: 0 };
+  return { stretch, fromMs, untilMs, offered: 0, good: 0 };
 }
 
-/** Were the processes gone, so that nothing that was sent to them is left there? */
+/** Were the processes gone, or did they leave unanswered what hung, so that nothing that was sent to them is left there to do? */
 function wereGone(fleet: Fleet, { group, fromMs }: Stretch): boolean {
   const ended = troubleOf(fleet)
     .of(group)
     .filter(({ untilMs }) => untilMs === fromMs);
-  return ended.every(({ fault }) => fault.kind === "crash");
+  return ended.every(({ fault }) => fault.kind === "crash" || (fault.kind === "service" && fault.mode === "hang"));
 }
 
 function judge(fleet: Fleet, { stretch, fromMs, untilMs, offered, good }: Window): void {

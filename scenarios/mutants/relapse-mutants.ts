@@ -161,16 +161,4 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
     ],
     invariants: ["suspicions-clear", "declarations-alternate"],
   },
-  {
-    name: "hanging-is-work",
-    bug: "calls that hang hold the places of a limit, and of the trial that finds out whether a station serves, until their deadlines",
-    file: DISPATCH,
-    edits: [
-      {
-        find: "const isHanging = isTrial || attempt.startedMs < evidence.servedFromMs;",
-        replace: "const isHanging = false;",
-      },
-    ],
-    invariants: ["no-role-change-without-fault", "goodput-comes-back"],
-  },
 ];
