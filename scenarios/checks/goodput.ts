@@ -107,7 +107,7 @@ function windowOf(fleet: Fleet, stretch: Stretch): Judged | undefined {
 }
 
 /** How long a caller of the group waits at most. */
-export function longestWaitMs({ callers, patienceMs }: GroupPlan, { commands }: DocumentedGroup): number {
+function longestWaitMs({ callers, patienceMs }: GroupPlan, { commands }: DocumentedGroup): number {
   return callers?.patienceMs ?? patienceMs ?? commands.deadlineMs;
 }
 

@@ -1,8 +1,9 @@
 /**
  * `outage-of-all-ends`: all stations of a group were gone at the same time (crashed, without power), or calls hung at all of
- * them, which are never answered, and at least one is well again. From 3 s to 5 s after that there are at least half as many successes as sendings, or half of the capacity if more is
- * offered: a station that is heard again is used again, whatever was refused while it was gone. Successes are counted by when
- * they come: what was sent in the outage waits in a queue, and those who come meanwhile may be refused.
+ * them, which are never answered, and at least one is well again. From 3 s to 5 s after that there are at least half as many
+ * successes as sendings, or half of the capacity if more is offered: a station that is heard again is used again, whatever
+ * was refused while it was gone. Successes are counted by when they come: what was sent in the outage waits in a queue, and
+ * those who come meanwhile may be refused.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver, Sending } from "../fleet/observer.ts";
