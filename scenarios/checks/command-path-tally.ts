@@ -15,10 +15,10 @@ import { LEAST_WORTH_A_SECOND_MS, sourceOf } from "./documented.ts";
 /** Instants on one axis differ by rounding. */
 const ROUNDING_MS = 0.001;
 /** Of so many compared commands … */
-const COMPARED = 20;
+export const COMPARED = 20;
 /** … so many, and this share, have failed here and were served elsewhere. */
-const LEAST_LOST = 5;
-const LOST_RATE = 0.4;
+export const LEAST_LOST = 5;
+export const LOST_RATE = 0.4;
 /** So many in a row are more than that share, whatever came before them. */
 const SURELY_LOST = LOST_RATE * COMPARED;
 /** So many attempts have to be overdue. */

@@ -15,6 +15,7 @@
  */
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import type { Attempt, Command } from "../fleet/observer.ts";
+import { COMPARED, LEAST_LOST, LOST_RATE } from "./command-path-tally.ts";
 import { LEAST_WORTH_A_SECOND_MS } from "./documented.ts";
 import { PerStation } from "./per-station.ts";
 
@@ -24,10 +25,6 @@ const ANSWERS = 20;
 const REFRESHED_AFTER = 32;
 /** So many commands in a row that are not served are worth a comparison with new ones (`uncompared.ts`). */
 const WORTH_COMPARING = 3;
-/** A station is failing by comparison where of the last so many commands at least so many were lost, and this share (`evidence.ts`). */
-const COMPARED = 20;
-const LEAST_LOST = 5;
-const LOST_RATIO = 0.4;
 /** An overdue attempt has been out for this long at least, however quick its station is (`answer-times.ts`). */
 const LEAST_OVERDUE_MS = 5;
 
@@ -162,7 +159,7 @@ export class WaysOfCalls {
   #isFailing(group: string, station: string): boolean {
     const { compared } = this.#stations.of(group, station);
     const lost = compared.filter((verdict) => verdict === "lost").length;
-    return lost >= Math.max(LEAST_LOST, LOST_RATIO * compared.length);
+    return lost >= Math.max(LEAST_LOST, LOST_RATE * compared.length);
   }
 
   /** May `attempt` go where it goes, while `active` is the active one? At `nowMs` of its gateway's clock, before {@link began}. */

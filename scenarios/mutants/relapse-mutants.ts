@@ -137,8 +137,8 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
     edits: [
       { find: "    const { leisureSinceMs } = crowding;\n", replace: "    const leisureSinceMs = 0;\n" },
       {
-        find: "noteSent(station.number, crowding.leisureSinceMs, nowMs)",
-        replace: "noteSent(station.number, 0, nowMs)",
+        find: "noteSent(station.number, era, nowMs)",
+        replace: "noteSent(station.number, { sinceMs: 0 }, nowMs)",
       },
       {
         find: "crowding.stretch < (admission.isByDelay || !admission.isLearned ? CROWDED : FULL)",

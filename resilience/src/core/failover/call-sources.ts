@@ -7,6 +7,7 @@
  * Bounded: two generations of at most {@link MAX_SOURCES} each; a source that is used moves to the young one, and when
  * that is full the old one is forgotten. An evicted source is as unknown as a new one, which is the careful side.
  */
+import type { Era } from "./crowding.ts";
 
 /** Sources remembered in each of two generations. */
 const MAX_SOURCES = 256;
@@ -170,7 +171,7 @@ export class CallSource {
   /** By the stations' numbers. */
   readonly #stations: readonly SourceAt[];
   /** The era of a station (`crowding.ts`) of which the first calls have been sent: what is sent in it now is none of them. */
-  settledIn: object | undefined = undefined;
+  settledIn: Era | undefined = undefined;
   #slowestMs = 0;
   #agreements = 0;
   #skipped = 0;
@@ -185,11 +186,13 @@ export class CallSource {
   }
 
   /**
-   * A call is sent to station number `station`: is it one of the first since `sinceMs`? What was learned of leisure before
-   * that no longer counts.
+   * A call is sent to station number `station`, whose era this is: is it one of the first of it? What was learned of leisure
+   * before that no longer counts. Need not be told where the era is the one that it is settled in.
    */
-  noteSent(station: number, sinceMs: number, nowMs: number): boolean {
-    return this.#at(station).noteSent(sinceMs, nowMs);
+  noteSent(station: number, era: Era, nowMs: number): boolean {
+    const isEarly = this.#at(station).noteSent(era.sinceMs, nowMs);
+    if (!isEarly) this.settledIn = era;
+    return isEarly;
   }
 
   /** Station number `station` served a call of this source after `tookMs`. */

@@ -85,14 +85,7 @@ test("[F11] … and still no more end, when all that was sent before has ended �
 
 test("[F11] it finishes a quarter of what it did, and is sent no more than ever → it mounts, as soon as its answers take long", () => {
   const crowding = calm();
-  flow(crowding, 5_000, {
-    untilMs: 7_000,
-    sentEveryMs: 20,
-    servedEveryMs: 80,
-    tookMs: 500,
-    outStretch: 8,
-    oldestMs: 5_000,
-  });
+  flow(crowding, 5_000, { ...HALF_OUT, servedEveryMs: 80, tookMs: 500, untilMs: 7_000, oldestMs: 5_000 });
   assert.equal(crowding.isMounting, true);
 });
 

@@ -21,6 +21,11 @@ export interface Crowd {
   work(nowMs: number): number;
 }
 
+/** A time in which a station has served without a break. */
+export interface Era {
+  readonly sinceMs: number;
+}
+
 interface Out {
   readonly outStretch: number;
   readonly working: number;
@@ -73,7 +78,7 @@ export class Crowding implements Crowd {
   /** When the time that an answer took is to be told again. */
   nextSampleMs: number = Number.NEGATIVE_INFINITY;
   /** The time since it began to serve: another object each time. */
-  era: object = {};
+  era: Era = { sinceMs: 0 };
   /** The logarithm of how many times as long answers take as at leisure, smoothed; below 0 by chance. */
   #stretchLog = 0;
   /** The same by answers alone, without what is still out. */
@@ -97,7 +102,6 @@ export class Crowding implements Crowd {
   /** The last look before the first of them. */
   #firstLookMs = 0;
   #servedAtMs: number = Number.NEGATIVE_INFINITY;
-  #leisureSinceMs = 0;
   /** Until when it has to work on what it was given, as far as can be estimated. */
   #busyUntilMs: number = Number.NEGATIVE_INFINITY;
 
@@ -205,13 +209,12 @@ export class Crowding implements Crowd {
 
   /** When it began to serve: what it took at leisure before may be another time now. */
   get leisureSinceMs(): number {
-    return this.#leisureSinceMs;
+    return this.era.sinceMs;
   }
 
   /** It begins to serve: what it did before it rested says nothing of now. */
   restart(nowMs: number): void {
-    this.#leisureSinceMs = nowMs;
-    this.era = {};
+    this.era = { sinceMs: nowMs };
     this.#stretchLog = 0;
     this.#answeredLog = 0;
     this.#bestPerMs = 0;

@@ -490,7 +490,8 @@ export class Dispatcher {
       permit: permit === REFUSED ? undefined : permit,
       beginByMs: call.idempotencyKey === undefined ? ENDLESS : this.#beginByMs(call, station, nowMs),
     });
-    if (call.source.settledIn !== crowding.era) this.#noteFirstSent(attempt, nowMs);
+    const { era } = crowding;
+    if (call.source.settledIn !== era) attempt.isEarly = call.source.noteSent(station.number, era, nowMs);
     call.state = RUNNING;
     station.out.add(attempt);
     if (call.out !== undefined || call.answerEndsMs !== undefined) this.#join(attempt, nowMs);
@@ -500,14 +501,6 @@ export class Dispatcher {
       this.#due.set(call, atMs > nowMs ? atMs : nowMs);
     }
     return attempt;
-  }
-
-  /** Is `attempt` one of the first of its source since its station began to serve? */
-  #noteFirstSent(attempt: Attempt, nowMs: number): void {
-    const { station, call } = attempt;
-    const { crowding } = station;
-    attempt.isEarly = call.source.noteSent(station.number, crowding.leisureSinceMs, nowMs);
-    if (!attempt.isEarly) call.source.settledIn = crowding.era;
   }
 
   /** `attempt` is not the first of its call, or not the only one. */

@@ -150,7 +150,8 @@ export class Router {
       if ((station.maintenance !== undefined && !isKept) || !station.admits(nowMs)) continue;
       if (isKept || this.#servedLately(station, nowMs)) return station;
       // A command without a key is not spent on finding out whether a station lives that was declared down: its heartbeats tell.
-      // Of one that sends heartbeats, and has not answered commands, nothing else tells. One that is out there already finds out nothing new.
+      // Of one that sends heartbeats, and has not answered commands, nothing else tells. A command that is out there already
+      // would find out nothing new.
       if (nowMs < station.nextTrialMs || station.admission.working > 0 || call.isOutAt(station)) continue;
       if (station.liveness === "down" && !call.terms.isRepeatable && !station.evidence.isRefusing) continue;
       station.nextTrialMs = nowMs + TRIAL_INTERVAL_MS;
