@@ -129,10 +129,14 @@ export function reasonNot(
   const { commands } = settings;
   if (longestWaitMs(plan, settings) < leastMs) return "callers wait less than a command may take";
   if (Math.min(commands.timeoutMs, commands.deadlineMs) < leastMs) return "a timeout below what a command may take";
-  const isSilent = plan.callers?.leaves === "silently" && plan.patienceMs === undefined;
-  if (isSilent && longestWaitMs(plan, settings) < LEAST_SILENT_PATIENCE_MS)
+  if (isSilent(plan) && longestWaitMs(plan, settings) < LEAST_SILENT_PATIENCE_MS)
     return "callers leave without a sign, and soon";
   return undefined;
+}
+
+/** Do its callers leave without closing their connections, and state no patience? */
+export function isSilent({ callers, patienceMs }: GroupPlan): boolean {
+  return callers?.leaves === "silently" && patienceMs === undefined;
 }
 
 function judge({ world }: Fleet, window: Judged): void {

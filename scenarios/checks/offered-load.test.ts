@@ -80,3 +80,23 @@ test("[B2] attempts whose bodies are still being sent are no measure of what is 
     assert.deepEqual(fleet.violated, found);
   }
 });
+
+test("[B2] what hangs at a station is no work, and one call a second may find out", async () => {
+  for (const [isServed, more, found] of [
+    [true, 16, []],
+    [true, 17, ["ramp-after-promotion"]],
+    [false, 1, []],
+    [false, 2, ["ramp-after-promotion"]],
+  ] as const) {
+    const fleet = made();
+    fleet.promoted("backup", "primary", "failure");
+    for (let sent = 0; sent < 9; sent++) fleet.sends(fleet.command(), "backup");
+    await fleet.at(900);
+    const last = fleet.sends(fleet.command(), "backup");
+    if (isServed) fleet.ends(last, "reply", 200);
+    await fleet.at(1_900);
+    for (let sent = 0; sent < more; sent++) fleet.sends(fleet.command(), "backup");
+    await fleet.at(1_910);
+    assert.deepEqual(fleet.violated, found);
+  }
+});

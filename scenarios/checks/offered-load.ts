@@ -3,7 +3,7 @@
  * declares it can take (docs/guide/failover.md: "in any second, retries included"). `ramp-after-promotion`: a station that
  * has just become active begins with ten attempts out, or a quarter more than were out at once anywhere in its group
  * before, those apart whose bodies were still being sent, and gets at most half as many again in each round trip in which
- * one succeeded (what was out before it was declared down and heard again does not count); and no station that declares a
+ * one succeeded (what was out before it was declared down and heard again does not count, nor what hangs there, nor one call a second that finds out whether the station serves again); and no station that declares a
  * capacity gets a second's worth in one burst: a twentieth of it, at least four, and what its pace allows meanwhile. That the
  * ramp also shrinks after refusals is not recounted: what a station can do is judged by `goodput.ts`.
  */
@@ -21,6 +21,8 @@ const FULL_CONCURRENT = 1_000;
 const GROWTH = 1.5;
 /** No round trip is taken to be shorter. */
 const MIN_ROUND_MS = 10;
+/** One that was sent after it was answered, and it is out for so many times as long as that one took, and for this long: it hangs. */
+const HANGING = { ratio: 4, leastMs: 100 };
 /** A burst is judged over this time, and may hold so much of a second's worth, or so many. */
 const PART_MS = 50;
 const BURST_SHARE = 0.05;
@@ -43,6 +45,11 @@ class Door {
   /** All that are out, and the most that ever were and had their bodies sent. */
   readonly allOut: Set<Attempt> = new Set();
   mostOut = 0;
+  /** The latest that one began which succeeded, and how long it took. */
+  servedFromMs = Number.NEGATIVE_INFINITY;
+  servedInMs = 0;
+  /** When one began last, or the ramp did. */
+  begunAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(capacityPerSecond: number) {
     this.capacityPerSecond = capacityPerSecond;
@@ -51,12 +58,31 @@ class Door {
   noteMost(): void {
     if (this.allOut.size > this.mostOut) this.mostOut = Math.max(this.mostOut, working(this.allOut));
   }
+
+  /** One more is out; not counted is one that finds out, as it is alone in its second. */
+  begin(attempt: Attempt): void {
+    const isAlone = attempt.localMs - this.begunAtMs >= 1_000 - ROUNDING_MS;
+    this.begunAtMs = attempt.localMs;
+    if (!isAlone) this.out.add(attempt);
+  }
+
+  noteServed({ localMs }: Attempt, nowMs: number): void {
+    if (localMs < this.servedFromMs) return;
+    this.servedFromMs = localMs;
+    this.servedInMs = nowMs - localMs;
+  }
+
+  /** Of those that began since the ramp did, how many is the station likely to work on? */
+  atWork(nowMs: number): number {
+    const longMs = Math.max(HANGING.leastMs, HANGING.ratio * this.servedInMs);
+    return working(this.out, (attempt) => attempt.localMs < this.servedFromMs && nowMs - attempt.localMs >= longMs);
+  }
 }
 
 /** A body that is being sent is no work of the station yet. */
-function working(out: ReadonlySet<Attempt>): number {
+function working(out: ReadonlySet<Attempt>, hangs: (attempt: Attempt) => boolean = () => false): number {
   let count = 0;
-  for (const { judgedFromLocalMs } of out) if (judgedFromLocalMs < Number.POSITIVE_INFINITY) count++;
+  for (const attempt of out) if (attempt.judgedFromLocalMs < Number.POSITIVE_INFINITY && !hangs(attempt)) count++;
   return count;
 }
 
@@ -68,8 +94,9 @@ export function offeredLoad(fleet: Fleet): FleetObserver {
     const { stations } = groups.get(group) as DocumentedGroup;
     return new Door(stations.find((one) => one.name === station)?.capacityPerSecond ?? Number.POSITIVE_INFINITY);
   });
+  const localNow = (): number => fleet.gateway?.nowMs() ?? world.nowMs;
   const refuseTooMany = (door: Door, group: string, station: string, at: "once" | "last"): void => {
-    const out = working(door.out);
+    const out = door.atWork(localNow());
     if (out <= Math.ceil(door.limit)) return;
     // An attempt that was given up in this very step is told to be over only when the step is.
     if (at === "once") world.at(world.nowMs, () => refuseTooMany(door, group, station, "last"));
@@ -95,6 +122,7 @@ export function offeredLoad(fleet: Fleet): FleetObserver {
         most = Math.max(most, doors.of(event.group, name).mostOut);
       door.limit = Math.max(INITIAL_CONCURRENT, USUAL_SHARE * most);
       door.raisedAtMs = event.atMs;
+      door.begunAtMs = event.atMs;
       door.out.clear();
     },
     attemptBegan(attempt) {
@@ -107,7 +135,7 @@ export function offeredLoad(fleet: Fleet): FleetObserver {
         refuseBurst(fleet, door, attempt);
       }
       if (door.limit === Number.POSITIVE_INFINITY) return;
-      door.out.add(attempt);
+      door.begin(attempt);
       refuseTooMany(door, group, station, "once");
     },
     attemptEnded(attempt) {
@@ -119,7 +147,8 @@ export function offeredLoad(fleet: Fleet): FleetObserver {
       door.out.delete(attempt);
       const { commands } = groups.get(attempt.group) as DocumentedGroup;
       if (!succeeded(attempt, commands.errorBody)) return;
-      const localMs = fleet.gateway?.nowMs() ?? world.nowMs;
+      const localMs = localNow();
+      door.noteServed(attempt, localMs);
       if (localMs - door.raisedAtMs < MIN_ROUND_MS) return;
       door.raisedAtMs = localMs;
       door.limit *= GROWTH;

@@ -3,14 +3,15 @@
  * them, which are never answered, and at least one is well again. From 3 s to 5 s after that there are at least half as many
  * successes as sendings, or half of the capacity if more is offered: a station that is heard again is used again, whatever
  * was refused while it was gone. Successes are counted by when they come: what was sent in the outage waits in a queue, and
- * those who come meanwhile may be refused.
+ * those who come meanwhile may be refused. Where callers leave without a sign, what waits for those who have gone is not told
+ * from the rest, and all of it is later by as long as they wait.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver, Sending } from "../fleet/observer.ts";
 import { isWide } from "../fleet/plan.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
-import { isGood, isWithin, reasonNot } from "./goodput.ts";
+import { isGood, isSilent, isWithin, reasonNot } from "./goodput.ts";
 import { judged, notJudged } from "./not-judged.ts";
 import type { Stretch } from "./stretches.ts";
 import { stretchesOf } from "./stretches.ts";
@@ -58,7 +59,8 @@ function windowOf(fleet: Fleet, stretch: Stretch): Window | undefined {
   if (stretch.outageMs === 0 || !wereGone(fleet, stretch)) return undefined;
   const { plan } = fleet.group(stretch.group);
   const settings = documentedGroups(fleet).get(stretch.group) as DocumentedGroup;
-  const [fromMs, untilMs] = [stretch.fromMs + BACK_MS, stretch.fromMs + UNTIL_MS];
+  const laterMs = isSilent(plan) ? (plan.callers?.patienceMs ?? 0) : 0;
+  const [fromMs, untilMs] = [stretch.fromMs + laterMs + BACK_MS, stretch.fromMs + laterMs + UNTIL_MS];
   const isCutShort = untilMs >= stretch.untilMs;
   const why = reasonNot(fleet, stretch, plan, settings) ?? (isCutShort ? "the next fault comes too soon" : undefined);
   if (why !== undefined) {

@@ -16,7 +16,7 @@ import type { Scenario } from "../scenario.ts";
 import type { BatchProgress } from "./batch.ts";
 import { runBatch } from "./batch.ts";
 import { onlyOf } from "./hear-only.ts";
-import { batchText, failureText, progressText, replayText, traceOf } from "./report-text.ts";
+import { batchText, failureText, furtherText, progressText, replayText, traceOf } from "./report-text.ts";
 
 interface Flags {
   readonly scenario: string;
@@ -127,7 +127,7 @@ async function main(): Promise<number> {
     clearProgress();
     console.log(batchText(flags.scenario, flags.firstSeed, { ...report, dark }));
     for (const one of kept) console.log(failureText(flags.scenario, one));
-    if (report.failed > kept.length) console.log(`… and ${report.failed - kept.length} further seeds failed`);
+    if (report.failed > kept.length) console.log(furtherText(report.failures.slice(kept.length)));
   }
   return report.failed > 0 || dark.length > 0 ? 1 : 0;
 }

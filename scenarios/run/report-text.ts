@@ -53,6 +53,18 @@ export function failureText(scenario: string, { failure, file, smallest, summary
   return lines.join("\n");
 }
 
+/** More than these are counted. */
+const MOST_NAMED = 100;
+
+/** Failures that were not looked into, a line each. */
+export function furtherText(failures: readonly Failure[]): string {
+  const lines = failures
+    .slice(0, MOST_NAMED)
+    .map(({ seed, violation }) => `  seed ${seed}: ${violation.invariant} at ${(violation.atMs / 1_000).toFixed(3)} s`);
+  if (failures.length > MOST_NAMED) lines.push(`  … and ${failures.length - MOST_NAMED} more`);
+  return [`\n${failures.length} further seeds failed:`, ...lines].join("\n");
+}
+
 const VERDICTS: Readonly<Record<ReplayReport["verdict"], string>> = {
   exact: "the same run again, to the bit",
   "same-violation": "violated again, on another way",

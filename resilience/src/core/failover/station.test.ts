@@ -230,8 +230,9 @@ test("[F1] a probe of a half-open circuit is out → that alone speaks against i
   breaker.failure(probe, 702);
   assert.deepEqual(verdict(702), [false, false, true], "its end is news");
   breaker.acquire(1_402);
+  assert.deepEqual(verdict(1_402), [false, true, true]);
   fail(one, 1_403);
-  assert.equal(verdict(1_404)[1], false, "its calls speak against it as well");
+  assert.deepEqual(verdict(1_404), [false, false, true], "its calls speak against it as well, and that is news");
 });
 
 test("[F1] wakes: for proof by time, the end of a cooldown, of maintenance, and the next probe of a circuit", () => {

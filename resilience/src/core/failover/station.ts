@@ -88,8 +88,8 @@ export class Station {
   #replacedFor = "";
   /** Its cooldown began while it was idle, and not because it was replaced. */
   #wasSetAside = false;
-  #assessedFailing = false;
-  #assessedProbed = false;
+  /** What spoke against it when it was assessed, as {@link Station.#against} has it. */
+  #assessedAgainst = 0;
 
   constructor(parts: StationParts) {
     this.parts = parts;
@@ -256,23 +256,22 @@ export class Station {
   /** Takes `assessment` for the verdict from now on. */
   assessed(assessment: Assessment, nowMs: number): void {
     this.assessment = assessment;
-    this.#assessedFailing = this.#isFailing(nowMs);
-    this.#assessedProbed = this.#isProbed(nowMs);
+    this.#assessedAgainst = this.#against(nowMs);
   }
 
   /** Is anything held against it, or was something when it was assessed? */
   get isQuestioned(): boolean {
-    return this.#assessedFailing || this.evidence.isSuspect || this.parts.breaker?.isClosed === false;
+    return this.#assessedAgainst > 0 || this.evidence.isSuspect || this.parts.breaker?.isClosed === false;
   }
 
   /** Is neither anything held against it, nor was something when it was assessed? Most answers leave it so. */
   get isUnsuspected(): boolean {
-    return this.evidence.isClear && !this.#assessedFailing && this.parts.breaker?.isClosed !== false;
+    return this.evidence.isClear && this.#assessedAgainst === 0 && this.parts.breaker?.isClosed !== false;
   }
 
   /** Could the assessment be another one than the last, by what calls have shown since? Cheap: asked after every failure. */
   hasNews(nowMs: number): boolean {
-    return this.#isFailing(nowMs) !== this.#assessedFailing || this.#isProbed(nowMs) !== this.#assessedProbed;
+    return this.#against(nowMs) !== this.#assessedAgainst;
   }
 
   /** When {@link assess} could say something else by time alone; `Infinity` where it could not. */
@@ -292,8 +291,11 @@ export class Station {
     return this.parts.cooldownMs * 2 ** Math.max(0, this.#doublings);
   }
 
-  #isFailing(nowMs: number): boolean {
-    return this.evidence.isFailing(nowMs) || this.isCircuitOpen(nowMs);
+  /** What speaks against it, one bit each: its calls, its circuit, and that a probe of that is out. */
+  #against(nowMs: number): number {
+    const ofCalls = this.evidence.isFailing(nowMs) ? 1 : 0;
+    const ofCircuit = this.isCircuitOpen(nowMs) ? 2 : 0;
+    return ofCalls | ofCircuit | (this.#isProbed(nowMs) ? 4 : 0);
   }
 
   /** Is its circuit half-open, and a probe out? */
