@@ -31,6 +31,12 @@ const SURELY_QUICKER = 0.9;
 const SURELY_LATE_RATIO = 2.5;
 const SURELY_LATE_MS = 20;
 const ENOUGH_ANSWERS = 64;
+/** What is late at most for a gateway, which knows by so many answers how long is usual, and how many of all are before any was seen. */
+const FEWEST_ANSWERS = 20;
+const LATE = { ratio: 1.05, marginMs: 5 };
+const PRIOR = { late: 0.3, seen: 60 };
+/** So small is the chance that what is late in a row is so by accident. */
+const LEAST_CHANCE = 3e-5;
 
 /** How long the stations of a group take to answer. */
 export class UsualAnswers {
@@ -38,6 +44,7 @@ export class UsualAnswers {
   readonly #sources: Set<string> = new Set();
   #slowestMs = 0;
   #answers = 0;
+  #late = 0;
 
   add(tookMs: number, command: Command): void {
     this.#answers++;
@@ -56,6 +63,19 @@ export class UsualAnswers {
   /** Has any command of its kind been answered? Otherwise no gateway takes one for overdue. */
   knows(command: Command): boolean {
     return this.#sources.has(sourceOf(command));
+  }
+
+  /** An attempt has ended, however it did, and was out for so long. */
+  noteOut(forMs: number): void {
+    if (this.#answers < FEWEST_ANSWERS) return;
+    const usualMs = this.leastOverdueMs;
+    if (forMs > Math.max(usualMs * LATE.ratio, usualMs + LATE.marginMs)) this.#late++;
+  }
+
+  /** No gateway needs more late ones in a row to know that they are no accident, by how many are while all is well. */
+  get surelyNoAccident(): number {
+    const share = (PRIOR.late + this.#late) / (PRIOR.seen + this.#answers);
+    return share >= 1 ? Number.POSITIVE_INFINITY : Math.ceil(Math.log(LEAST_CHANCE) / Math.log(share));
   }
 
   /** Every gateway has to take an attempt for overdue that is out for longer; `Infinity` while too little is known. */
@@ -153,6 +173,7 @@ export class CommandPathTally {
    */
   ended(attempt: Attempt, counts: boolean, surely: boolean, nowMs: number): void {
     if (!this.#out.delete(attempt)) return;
+    this.#usual.noteOut(nowMs - attempt.judgedFromLocalMs);
     const { command, localMs } = attempt;
     const end = endOf(attempt, this.#settings);
     // Whatever a reply says, it shows that connections are taken again.
@@ -328,12 +349,13 @@ export class CommandPathTally {
     const { leastOverdueMs, mostOverdueMs: lateMs } = this.#usual;
     let late = 0;
     for (const { command, localMs, judgedFromLocalMs, signal } of this.#out) {
-      if (!this.#usual.knows(command)) continue;
+      // One that was overtaken by another only takes long.
+      if (!this.#usual.knows(command) || localMs < this.#servedFromMs) continue;
       // One that may have been overdue when the station last answered is held against it no more.
       if (judgedFromLocalMs + leastOverdueMs <= this.#answeredMs) continue;
       if (!signal.aborted && localMs >= this.#beginsMs && nowMs - forMs - judgedFromLocalMs >= lateMs) late++;
     }
-    return late >= LEAST_OVERDUE && this.#answeredMs < nowMs - forMs;
+    return late >= Math.max(LEAST_OVERDUE, this.#usual.surelyNoAccident) && this.#answeredMs < nowMs - forMs;
   }
 }
 

@@ -11,6 +11,7 @@ import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver } from "../fleet/observer.ts";
 import type { GroupPlan } from "../fleet/plan.ts";
 import { GATEWAY, isWide, stationNode } from "../fleet/plan.ts";
+import { workOfMost } from "../fleet/work.ts";
 import { comfortOf } from "./comfort.ts";
 import { judged, notJudged } from "./not-judged.ts";
 import { hasDefaults } from "./quiet-times.ts";
@@ -68,7 +69,8 @@ function timesOutByItself(fleet: Fleet, group: string): boolean {
   const { plan } = fleet.group(group);
   const written = fleet.plan.configuration.groups.find(({ name }) => name === group)?.["commands"];
   const { timeout, deadline } = (written ?? {}) as { readonly timeout?: number; readonly deadline?: number };
-  const slowestMs = Math.max(plan.serviceMs, ...(plan.routes ?? []).map(({ serviceMs = 0 }) => serviceMs));
+  const slowestMs =
+    workOfMost(plan, 1) * Math.max(plan.serviceMs, ...(plan.routes ?? []).map(({ serviceMs = 0 }) => serviceMs));
   if (deadline !== undefined && deadline < slowestMs) return true;
   return timeout !== undefined && timeout < SLOWED * slowestMs + (plan.callers?.uploads?.forMs ?? 0);
 }

@@ -12,6 +12,7 @@ import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver, Sending } from "../fleet/observer.ts";
 import type { GroupPlan } from "../fleet/plan.ts";
 import { isWide } from "../fleet/plan.ts";
+import { workOfMost } from "../fleet/work.ts";
 import { comfortOf } from "./comfort.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
@@ -40,6 +41,8 @@ const SENDINGS_OF_GRACE = 2;
 /** A caller must wait for so many times what a command takes of a station at leisure, and for a little more. */
 const LEAST_PATIENCES = 3;
 const LEAST_PATIENCE_MS = 150;
+/** All but one in fifty of them. */
+const MOST = 0.98;
 /** A caller that states no patience and leaves without closing its connection gives the gateway nothing to learn from. */
 const LEAST_SILENT_PATIENCE_MS = 1_000;
 
@@ -125,7 +128,8 @@ export function reasonNot(
   if (fromMs < PACE_KNOWN_MS && dawdles(fleet, group)) return "a station dawdles before its pace is known";
   if (plan.callers?.uploads !== undefined) return "bodies take their time";
   if ((plan.routes ?? []).some(({ serviceMs }) => serviceMs !== undefined)) return "a route is slow";
-  const leastMs = LEAST_PATIENCES * (slownessOf(fleet, group) * meanWorkMs(plan) + 8 * mostMs) + LEAST_PATIENCE_MS;
+  const workMs = meanWorkMs(plan) * workOfMost(plan, MOST);
+  const leastMs = LEAST_PATIENCES * (slownessOf(fleet, group) * workMs + 8 * mostMs) + LEAST_PATIENCE_MS;
   const { commands } = settings;
   if (longestWaitMs(plan, settings) < leastMs) return "callers wait less than a command may take";
   if (Math.min(commands.timeoutMs, commands.deadlineMs) < leastMs) return "a timeout below what a command may take";

@@ -6,6 +6,8 @@ import { World } from "ground-station-failover/sim";
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import { Fleet } from "../fleet/fleet.ts";
 import type { Attempt, Command, FleetObserver, Sending, Visit } from "../fleet/observer.ts";
+import type { GroupPlan } from "../fleet/plan.ts";
+import { usualWorkMs } from "../fleet/work.ts";
 import type { PlanDraft } from "../swarm/written.ts";
 import { planOf } from "../swarm/written.ts";
 
@@ -56,6 +58,7 @@ export class HandMade {
       kind: "keyed",
       method: "POST",
       sentAtMs: this.world.nowMs,
+      workMs: usualWorkMs(this.fleet.plan.groups[0] as GroupPlan, changes.route),
       patienceMs: undefined,
       route: undefined,
       sendings: 1,

@@ -156,11 +156,13 @@ function refuseLeft(fleet: Fleet, noted: Seen, there: readonly Attempt[], { grou
   });
   const status = livingGateway(fleet)?.gateway?.groups.get(group)?.status;
   const waiting = status === undefined ? 0 : status.waiting + status.parked;
-  if (left.length <= waiting) return;
+  // One that was declared down and heard again may have been sent the same command twice.
+  const commandsLeft = new Set(left.map(({ command }) => command)).size;
+  if (commandsLeft <= waiting) return;
   const [{ command, atMs }] = left as [Attempt];
   fleet.world.violate(
     INVARIANT,
-    `${group}: ${from} was replaced, and ${command.id} (${command.kind}), sent to it at ${atMs} ms, stays there; ${left.length} do, and ${waiting} wait`,
+    `${group}: ${from} was replaced, and ${command.id} (${command.kind}), sent to it at ${atMs} ms, stays there; ${commandsLeft} do, and ${waiting} wait`,
   );
 }
 

@@ -2,23 +2,27 @@
  * Quiet times of a group of the wide world: no fault of the plan touches the group, none did in the last 15 s, and its
  * stations have spare capacity. At such times a command takes the time of its work and of its messages, and no longer.
  * Hang-ups, slow uploads, wrong commands and slow routes do not end a quiet time. But a route that takes longer than its
- * commands are waited for is a load of its own: each of them is worked on at every station, as often as its caller asks.
+ * commands are waited for is a load of its own: each of them is worked on at every station, as often as its caller asks. And
+ * where most callers leave before their command is done, a station that is well looks like one that has too much to do.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Sending } from "../fleet/observer.ts";
 import type { GroupPlan } from "../fleet/plan.ts";
 import { isWide } from "../fleet/plan.ts";
+import { mostWorkMs } from "../fleet/work.ts";
 import { comfortOf } from "./comfort.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
 import { troubleOf } from "./trouble.ts";
-import { usualLoadRatio } from "./true-capacity.ts";
+import { meanWorkMs, usualLoadRatio } from "./true-capacity.ts";
 
 /** After a fault, a group needs this time to return to normal. */
 const SETTLED_MS = 15_000;
 /** Stations at half of their capacity on average take at most twice their time for a command. */
 const MOST_BUSY = 0.5;
 const SLOWED = 2;
+/** … and twice as long where several that are much work may be there by chance. */
+const SLOWED_BY_CHANCE = 4;
 /** What a gateway does between two messages takes no time in this world; timers are rounded. */
 const MARGIN_MS = 50;
 /** A connection to be made, a request and its answer. */
@@ -55,7 +59,8 @@ export function quietGroups(fleet: Fleet): Map<string, QuietGroup> {
     const { plan } = fleet.group(settings.name);
     const { quiet, mostMs } = comfortOf(fleet, settings.name);
     const hasRoom = usualLoadRatio(plan, awaitedMs(settings, plan)) <= MOST_BUSY && !isTight(settings, plan);
-    if (isWide(plan) && quiet && hasDefaults(fleet, settings.name) && hasRoom)
+    const hasPatience = (plan.callers?.patienceMs ?? Number.POSITIVE_INFINITY) >= meanWorkMs(plan);
+    if (isWide(plan) && quiet && hasDefaults(fleet, settings.name) && hasRoom && hasPatience)
       found.set(settings.name, { plan, settings, mostMs, timeoutMs: writtenTimeoutMs(fleet, settings.name) });
   }
   return found;
@@ -80,24 +85,28 @@ export function wasQuiet(fleet: Fleet, group: string, fromMs: number, untilMs: n
   return !troubleOf(fleet).touches(group, fromMs - SETTLED_MS, untilMs);
 }
 
+function slowed({ spread }: GroupPlan): number {
+  return spread === undefined ? SLOWED : SLOWED_BY_CHANCE;
+}
+
 /** The longest that `sending` takes at quiet times, its body included, where `stations` are asked one after the other. */
 export function mostAtQuietMs({ plan, mostMs }: QuietGroup, sending: Sending, stations: number): number {
-  const workMs = sending.command.route?.serviceMs ?? plan.serviceMs;
-  const attemptMs = SLOWED * workMs + MESSAGES_OF_AN_ATTEMPT * mostMs;
+  const workMs = mostWorkMs(plan, sending.command.workMs);
+  const attemptMs = slowed(plan) * workMs + MESSAGES_OF_AN_ATTEMPT * mostMs;
   return sending.uploadMs + stations * attemptMs + MESSAGES_OF_AN_ATTEMPT * mostMs + MARGIN_MS;
 }
 
 /** Do the caller, the deadline and the timeout allow `takesMs`? */
 export function isAwaited({ settings, plan, timeoutMs }: QuietGroup, sending: Sending, takesMs: number): boolean {
   const { patienceMs } = sending.command;
-  const workMs = sending.command.route?.serviceMs ?? plan.serviceMs;
+  const workMs = mostWorkMs(plan, sending.command.workMs);
   return (
     takesMs < sending.waitsMs &&
     takesMs < (patienceMs ?? settings.commands.deadlineMs) &&
     // A written timeout that is shorter than the route's work asks for errors, as does a deadline, which bounds the timeout.
     (timeoutMs === undefined
-      ? workMs <= Math.min(ORDINARY_WORK_MS, settings.commands.timeoutMs / SLOWED)
-      : timeoutMs > SLOWED * workMs + sending.uploadMs + 2 * MARGIN_MS)
+      ? workMs <= Math.min(ORDINARY_WORK_MS, settings.commands.timeoutMs / slowed(plan))
+      : timeoutMs > slowed(plan) * workMs + sending.uploadMs + 2 * MARGIN_MS)
   );
 }
 

@@ -38,6 +38,8 @@ export function sentInVain(fleet: Fleet): FleetObserver {
   const groups = new Map(
     fleet.plan.groups
       .filter((plan) => isWide(plan) && plan.routes === undefined && plan.callers?.uploads === undefined)
+      // How long the next command takes is anybody's guess.
+      .filter(({ spread }) => spread === undefined)
       .map((plan) => [plan.name, fresh(plan)]),
   );
   if (groups.size === 0) return {};

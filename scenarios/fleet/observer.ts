@@ -28,6 +28,8 @@ export interface Command {
   readonly patienceMs: number | undefined;
   /** Undefined: the one of all other commands. */
   readonly route: RoutePlan | undefined;
+  /** How much work it is, in ms of a station at leisure; attempts may differ from it by chance (`work.ts`). */
+  readonly workMs: number;
   /** How often its source has sent it. */
   sendings: number;
   /** How often it took effect at the spacecraft. */

@@ -4,6 +4,7 @@
  * it begins; what is left to chance later (the delay of a message) comes from streams of its own.
  */
 import type { DiskFaults, Fault, LinkConditions } from "ground-station-failover/sim";
+import type { WorkSpread } from "./work.ts";
 
 /** A fault of the service behind a station, which no network or machine fault can imitate. Instants and durations in ms. */
 export interface ServiceFault {
@@ -161,6 +162,8 @@ export interface GroupPlan {
   /** How long a station works on a command, and on how many at once. */
   readonly serviceMs: number;
   readonly lanes: number;
+  /** Commands differ in how much work they are. */
+  readonly spread?: WorkSpread;
   /** Sources send for so long and then are all silent for so long, over and over. Absent: they never rest. */
   readonly bursts?: Bursts;
   /** Share of its heartbeats that the path loses on an ordinary day; streams lose nothing then. Default 0. */

@@ -14,6 +14,7 @@ import type { GroupPlan, RoutePlan } from "./plan.ts";
 import { endsAtMs, GATEWAY, groupPort, targetOf } from "./plan.ts";
 import type { WireReply, WireRequest } from "./wire.ts";
 import { lies, WirePool } from "./wire.ts";
+import { usualWorkMs, workFactor } from "./work.ts";
 
 /** Sources send nothing in the last part of a run, so that at its end nothing may be under way. */
 export function quietFromMs(fleet: Fleet): number {
@@ -58,6 +59,7 @@ class Source {
   readonly #pace: { next(): number };
   readonly #routes: { next(): number };
   readonly #uploads: { next(): number };
+  readonly #work: { next(): number };
   readonly #quietFromMs: number;
   #sent = 0;
 
@@ -74,6 +76,7 @@ class Source {
     this.#pace = env.random.fork("pace");
     this.#routes = env.random.fork("routes");
     this.#uploads = env.random.fork("uploads");
+    this.#work = env.random.fork("work");
     this.#quietFromMs = quietFromMs(fleet);
   }
 
@@ -105,6 +108,7 @@ class Source {
     const { readRatio, keyedRatio, patienceMs } = this.#plan;
     const kind: CommandKind =
       draw < readRatio ? "read" : draw < readRatio + (1 - readRatio) * keyedRatio ? "keyed" : "once";
+    const route = this.#route();
     const command: Command = {
       id: `${this.#prefix}${++this.#sent}`,
       group: this.#settings.name,
@@ -112,7 +116,8 @@ class Source {
       method: pick(this.#methods, METHODS[kind]),
       sentAtMs: this.#fleet.world.nowMs,
       patienceMs,
-      route: this.#route(),
+      route,
+      workMs: usualWorkMs(this.#plan, route) * workFactor(this.#plan.spread, "commands", () => this.#work.next()),
       sendings: 0,
       executions: 0,
       told: undefined,

@@ -19,6 +19,7 @@ import { SharedProcessor } from "./shared-processor.ts";
 import { STATION_PORT } from "./sim-uplink.ts";
 import type { WireReply, WireRequest } from "./wire.ts";
 import { serveWire, WirePool } from "./wire.ts";
+import { workFactor } from "./work.ts";
 
 /** Where spacecraft take commands. */
 export const CRAFT_PORT = 9_900;
@@ -96,6 +97,7 @@ class StationProcess {
   readonly #guard: StationGuard;
   readonly #pool: WirePool;
   readonly #strikes: { next(): number };
+  readonly #chances: { next(): number };
   readonly #breaking: BreakingPoint | undefined;
   readonly #admission: StationAdmission | undefined;
   readonly #processor: SharedProcessor | undefined;
@@ -112,6 +114,7 @@ class StationProcess {
     this.#guard = guard;
     this.#pool = new WirePool(env, { node: craftNode(group.name), port: CRAFT_PORT }, CONNECT_TIMEOUT_MS);
     this.#strikes = env.random.fork("service");
+    this.#chances = env.random.fork("work");
     const breaking = plan.breakingPoints?.[name];
     this.#breaking = breaking;
     this.#admission = breaking && new StationAdmission(breaking, env.clock.nowMs());
@@ -130,7 +133,7 @@ class StationProcess {
     if (this.#admission?.accepts(arrivedMs) === false) return this.#refusal();
     const relay = this.#admitted(request, arrivedMs);
     const { route } = relay.command;
-    const workMs = route?.serviceMs ?? this.#plan.serviceMs;
+    const workMs = relay.command.workMs * workFactor(this.#plan.spread, "attempts", () => this.#chances.next());
     await this.#work(workMs, this.#dawdlesMs(fault), gone);
     const slowness = this.#fleet.faults.slowness(this.#node);
     if (slowness > 1) await clock.sleepUntil(clock.nowMs() + (slowness - 1) * workMs);

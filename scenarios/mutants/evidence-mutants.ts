@@ -82,9 +82,9 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: "      const { station } = attempt;\n      if (attempt.isOverdue)",
+        find: "      const { station } = attempt;\n      if (this.#isSwallowed",
         replace:
-          "      const { station } = attempt;\n      station.evidence.noteLost(attempt.startedMs);\n      if (attempt.isOverdue)",
+          "      const { station } = attempt;\n      station.evidence.noteLost(attempt.startedMs);\n      if (this.#isSwallowed",
       },
     ],
     invariants: ["no-role-change-without-fault", "promotes-on-evidence"],
@@ -165,7 +165,7 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
     file: EVIDENCE,
     edits: [
       {
-        find: "    this.#overdue = 0;\n    this.#silentSinceMs = Number.POSITIVE_INFINITY;\n",
+        find: "    this.#late.noteWell();\n    this.#silentSinceMs = Number.POSITIVE_INFINITY;\n",
         replace: "",
       },
     ],
@@ -217,8 +217,8 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
         replace: "    this.#lost++;",
       },
       {
-        find: "    if (startedMs < this.#beginsMs) return;\n    this.#overdue++;",
-        replace: "    this.#overdue++;",
+        find: "    if (startedMs < this.#beginsMs || startedMs < this.#servedFromMs) return;\n    this.#late.note();",
+        replace: "    if (startedMs < this.#servedFromMs) return;\n    this.#late.note();",
       },
       {
         find: "    if (startedMs >= this.#beginsMs) this.#addVerdict(1);",
@@ -242,5 +242,31 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
       },
     ],
     invariants: ["quiet-is-served", "no-role-change-without-fault"],
+  },
+  {
+    name: "the-slowest-are-silence",
+    bug: "calls that are out long after later ones were served speak against their station: the last ones out are always the slowest",
+    file: "resilience/src/core/failover/evidence.ts",
+    edits: [
+      {
+        find: "    if (startedMs < this.#beginsMs || startedMs < this.#servedFromMs) return;\n    this.#late.note();",
+        replace: "    if (startedMs < this.#beginsMs) return;\n    this.#late.note();",
+      },
+    ],
+    invariants: ["no-role-change-without-fault"],
+    scenario: "wide-swarm",
+  },
+  {
+    name: "two-late-are-silence",
+    bug: "two late calls in a row speak against a station, however often calls are late while it is well",
+    file: "resilience/src/core/failover/evidence.ts",
+    edits: [
+      {
+        find: "this.#late.inRow >= DOUBTED_AFTER && this.#late.chance() <= ACCIDENT",
+        replace: "this.#late.inRow >= DOUBTED_AFTER",
+      },
+    ],
+    invariants: ["promotes-on-evidence", "no-role-change-without-fault"],
+    scenario: "wide-swarm",
   },
 ];

@@ -18,7 +18,14 @@ import type {
 } from "../fleet/plan.ts";
 import { GATEWAY } from "../fleet/plan.ts";
 import { drawTimes } from "./faults.ts";
-import { drawBreakingPoint, drawCallers, drawSlowRoute, drawWideLoad, drawWrongRoute } from "./wide-load.ts";
+import {
+  drawBreakingPoint,
+  drawCallers,
+  drawSlowRoute,
+  drawSpread,
+  drawWideLoad,
+  drawWrongRoute,
+} from "./wide-load.ts";
 import { drawWideSettings } from "./wide-settings.ts";
 import { configurationOf } from "./written.ts";
 
@@ -47,6 +54,7 @@ export function drawOrdinaryDay(random: Random): FleetPlan {
     ...(callers.uploads === undefined ? {} : { keyedRatio: bare.keyedRatio / 4, readRatio: bare.readRatio / 2 }),
     callers,
     breakingPoints,
+    ...drawSpread(draws.fork("spread")),
     ...(patienceMs === undefined ? {} : { patienceMs }),
     ...(routes.length === 0 ? {} : { routes }),
   };

@@ -8,7 +8,7 @@ import type { Random } from "ground-station-failover/sim";
 import { between, chance, logUniform, pick } from "ground-station-failover/sim";
 import type { FleetFault, FleetPlan, GroupPlan, Phases, ServiceFault, WrittenConfiguration } from "../fleet/plan.ts";
 import { stationNode } from "../fleet/plan.ts";
-import { drawBreakingPoint, drawCallers, drawWideLoad } from "./wide-load.ts";
+import { drawBreakingPoint, drawCallers, drawSpread, drawWideLoad } from "./wide-load.ts";
 import { drawWideSettings } from "./wide-settings.ts";
 import { configurationOf } from "./written.ts";
 
@@ -29,6 +29,7 @@ export function drawOverload(random: Random): FleetPlan {
     callers,
     ...(patienceMs === undefined ? {} : { patienceMs }),
     breakingPoints: { primary, backup },
+    ...drawSpread(draws.fork("spread")),
   };
   const settings = drawWideSettings(draws.fork("settings"), group);
   const configuration = configurationOf([{ name: GROUP, ...settings }]);

@@ -6,6 +6,7 @@
 import type { Random } from "ground-station-failover/sim";
 import { between, chance, logUniform, pick, wholeBetween } from "ground-station-failover/sim";
 import type { BreakingPoint, CallerHabits, GroupPlan, OwnError, Refusal, RoutePlan } from "../fleet/plan.ts";
+import type { WorkSpread } from "../fleet/work.ts";
 
 /** The sources, the pace and the kinds of commands of a group whose callers are not the careful ones. */
 export function drawWideLoad(random: Random, name: string, commandsPerSecond: number, serviceMs: number): GroupPlan {
@@ -21,6 +22,13 @@ export function drawWideLoad(random: Random, name: string, commandsPerSecond: nu
     lanes: 1_000,
     calm: false,
   };
+}
+
+/** In two of five groups commands differ in how much work they are. */
+export function drawSpread(random: Random): { readonly spread?: WorkSpread } {
+  if (!chance(random, 0.4)) return {};
+  const shape = pick(random, ["even", "exponential", "exponential", "two-kinds", "heavy"] as const);
+  return { spread: { shape, of: pick(random, ["commands", "attempts"] as const) } };
 }
 
 /** A station that is at `loadRatio` of its capacity when it alone has the load of `plan`. */

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { Backoff } from "../../resilience/src/core/backoff.ts";
 import { BreakerMachine, type BreakerOptions } from "../../resilience/src/core/breaker.ts";
+import { Accidents, UsualShare } from "../../resilience/src/core/failover/accidents.ts";
 import { Admission, type AdmissionOptions } from "../../resilience/src/core/failover/admission.ts";
 import {
   type Attempt,
@@ -39,6 +40,13 @@ export interface StationPlan extends Partial<Omit<StationParts, "name" | "number
   readonly budget?: RetryBudgetOptions | false;
 }
 
+/** Hardly anything has ever gone wrong for a long time, so that nothing is an accident. */
+export function neverBefore(): UsualShare {
+  const usual = new UsualShare();
+  while (usual.value > 0) usual.learn(0);
+  return usual;
+}
+
 /** A station that nobody has heard of yet. */
 export function station(number = 0, plan: StationPlan = {}): Station {
   const { capacity, commandPath, breaker, budget, ...given } = plan;
@@ -46,7 +54,8 @@ export function station(number = 0, plan: StationPlan = {}): Station {
     name: ["north", "south", "east", "west"][number] as string,
     role: number === 0 ? "primary" : "backup",
     number,
-    evidence: new StationEvidence(commandPath),
+    evidence: new StationEvidence(commandPath, neverBefore()),
+    left: new Accidents(neverBefore()),
     admission: new Admission(capacity),
     breaker: breaker === false ? undefined : new BreakerMachine({ openDurationMs: 5_000, ...breaker }),
     budget: budget === false ? undefined : new RetryBudgetMachine(budget),

@@ -15,7 +15,10 @@ const MAX_SOURCES = 256;
 const LATELY_MS = 10_000;
 /** The slowest answer fades by this share with each quicker one, so that a route may become quick again. */
 const FADING = 0.98;
-/** The slowest answer and this share of it: later than that, an attempt of this source is overdue. */
+/**
+ * The slowest answer and this share of it: later than that, an attempt of this source is overdue. And more where few answers
+ * are known: the next of `n` is slower than all before with a chance of 1 in `n`.
+ */
 const OVERDUE_RATIO = 1.05;
 /** One that was out for this share of it should have been answered. */
 const ANSWERED_RATIO = 0.9;
@@ -173,6 +176,7 @@ export class CallSource {
   /** The era of a station (`crowding.ts`) of which the first calls have been sent: what is sent in it now is none of them. */
   settledIn: Era | undefined = undefined;
   #slowestMs = 0;
+  #served = 0;
   #agreements = 0;
   #skipped = 0;
 
@@ -200,6 +204,7 @@ export class CallSource {
     const at = this.#at(station);
     at.servedAtMs = nowMs;
     at.refusals = 0;
+    this.#served++;
     this.#slowestMs = tookMs > this.#slowestMs ? tookMs : tookMs + (this.#slowestMs - tookMs) * FADING;
     this.#agreements = 0;
   }
@@ -300,12 +305,12 @@ export class CallSource {
 
   /** An attempt of this source that is out for longer is slow even for its kind; `Infinity` while it is unknown. */
   get overdueAfterMs(): number {
-    return this.#slowestMs === 0 ? Number.POSITIVE_INFINITY : this.#slowestMs * OVERDUE_RATIO;
+    return this.#slowestMs === 0 ? Number.POSITIVE_INFINITY : this.#slowestMs * (OVERDUE_RATIO + 1 / this.#served);
   }
 
   /** Nearly all of its latest answers were there by then; `Infinity` while it is unknown. */
   get answeredByMs(): number {
-    return this.#slowestMs === 0 ? Number.POSITIVE_INFINITY : this.#slowestMs * ANSWERED_RATIO;
+    return this.#slowestMs === 0 ? Number.POSITIVE_INFINITY : this.#slowestMs * (ANSWERED_RATIO + 1 / this.#served);
   }
 
   /**

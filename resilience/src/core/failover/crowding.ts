@@ -93,6 +93,8 @@ export class Crowding implements Crowd {
   #sent = 0;
   #ended = 0;
   #served = 0;
+  /** Callers who left since it last answered. */
+  #left = 0;
   #looksInRow = 0;
   /** What was sent and has ended since it began to take several times as long, and the number out could settle. */
   #crowded = NONE;
@@ -107,6 +109,11 @@ export class Crowding implements Crowd {
 
   get stretch(): number {
     return Math.exp(Math.max(0, this.#stretchLog));
+  }
+
+  /** The same by answers alone: what is still out may take long by chance. */
+  get answeredStretch(): number {
+    return Math.exp(Math.max(0, this.#answeredLog));
   }
 
   /** What its answers say about leisure, as far as no limit is the reason for how long they take. */
@@ -147,6 +154,7 @@ export class Crowding implements Crowd {
   /** A call whose body was sent there has ended, however it did, and its caller had not left. */
   noteEnded(): void {
     this.#ended++;
+    if (this.#left > 0) this.#weighLeft();
   }
 
   /** A call was served. */
@@ -168,6 +176,15 @@ export class Crowding implements Crowd {
     this.#stretchLog += (stretchLog - this.#stretchLog) * share;
     const atLeisureMs = leisureMs > LEAST_LEISURE_MS ? leisureMs : LEAST_LEISURE_MS;
     this.#leisureMs += (atLeisureMs - this.#leisureMs) * (this.#leisureMs === 0 ? 1 : SHARE);
+  }
+
+  /**
+   * Did those who left since the last call ended leave while answers took what they take at leisure, or nearly? Such callers
+   * wait for less than some calls take, and what they asked for is done like all the rest. Otherwise it is a crowd that they left.
+   */
+  #weighLeft(): void {
+    if (this.#answeredLog < FULL_LOG) this.#ended += this.#left;
+    this.#left = 0;
   }
 
   /** Is it time for a look? */
@@ -199,6 +216,7 @@ export class Crowding implements Crowd {
 
   /** A caller left, whose call was out there: the station goes on with it. */
   noteAbandoned(nowMs: number): void {
+    this.#left++;
     if (nowMs < this.#busyUntilMs) this.#busy(this.#busyUntilMs - nowMs + 1 / this.#perMs(nowMs), nowMs);
   }
 
@@ -220,6 +238,7 @@ export class Crowding implements Crowd {
     this.#bestPerMs = 0;
     this.#answers = 0;
     this.#looksInRow = 0;
+    this.#left = 0;
     this.#beginCrowded(Number.POSITIVE_INFINITY);
     this.#busyUntilMs = Number.NEGATIVE_INFINITY;
   }

@@ -140,6 +140,8 @@ const SERVING_MS = 1_000;
  * out whether its station serves at all, for longer.
  */
 const LONG = { ratio: 4, leastMs: 100, trialMs: 1_000 };
+/** Callers who leave are a sign of load where the chance that so many in a row do without it is no higher. */
+const LEFT_CHANCE = 0.003;
 /** Where nothing tells when the queue can move on, it is looked at again this soon. */
 const QUEUE_RECHECK_MS = 10;
 /** Calls whose callers' patience is unknown are ordered as if it were this long; only the order matters. */
@@ -147,7 +149,7 @@ const ORDER_HORIZON_MS = 30_000;
 /** Where deadline and timeout are the same, the deadline is over first: it began while the call was on its way here. */
 const NEARLY = 0.9;
 /** No refusal tells its caller to stay away for longer than this: what a station does changes sooner. */
-const MAX_RETRY_AFTER_MS = 30_000;
+const MAX_RETRY_AFTER_MS = 10_000;
 const ENDLESS = Number.POSITIVE_INFINITY;
 const NOTHING: readonly DispatchAction[] = [];
 
@@ -410,8 +412,8 @@ export class Dispatcher {
     // Nobody waits for what is late: the station has more than it can answer.
     for (const attempt of call.out ?? []) {
       const { station } = attempt;
-      if (attempt.isOverdue) this.#noteLoad(station, "unanswered", nowMs);
-      else this.#crowdedOut(attempt, nowMs);
+      if (this.#isSwallowed(attempt, nowMs)) station.evidence.noteLeft();
+      this.#leftUnanswered(attempt, nowMs);
       station.crowding.noteAbandoned(nowMs);
     }
     this.#settle(call, { error: new CallAbortedError(reason) }, "hungUp", nowMs);
@@ -569,6 +571,9 @@ export class Dispatcher {
     if (permit !== undefined && breaker !== undefined) {
       breaker.success(permit, nowMs, nowMs - attempt.judgedFromMs > breaker.slowCallDurationMs);
     }
+    // Who leaves while too much is asked for is no measure of who leaves otherwise.
+    if (admission.limit === ENDLESS) parts.left.noteWell();
+    else parts.left.forget();
     admission.leave();
     if (call.state === DONE) return false;
     // So it is for most: they failed nowhere, and there is nothing to compare.
@@ -1355,7 +1360,7 @@ export class Dispatcher {
       else breaker.failure(permit, nowMs);
     }
     // Nor is it a sign of load that nobody has ever waited long enough.
-    if (call.terms.source.isKnown) this.#noteLoad(station, "unanswered", nowMs);
+    if (call.terms.source.isKnown) this.#unanswered(station, true, nowMs);
   }
 
   #expire(call: Call, nowMs: number): void {
@@ -1368,8 +1373,7 @@ export class Dispatcher {
       }
       const isTimedOut = !isUploading && !isAbandoned && nowMs - judgedFromMs >= NEARLY * station.parts.timeoutMs;
       if (isTimedOut) this.#noteTimedOut(attempt, nowMs);
-      else if (attempt.isOverdue) this.#noteLoad(station, "unanswered", nowMs);
-      else this.#crowdedOut(attempt, nowMs);
+      else this.#leftUnanswered(attempt, nowMs);
       station.crowding.noteAbandoned(nowMs);
     }
     this.#outOfTime(call, nowMs);
@@ -1386,15 +1390,23 @@ export class Dispatcher {
   }
 
   /**
-   * Nobody waits for `attempt` any more. Was it out for several times as long as its kind takes at leisure, where others are
-   * as slow or nothing is answered? The bounds of what is overdue have followed a station that slows down under load.
+   * Nobody waits for `attempt` any more. Was it overdue, or out for several times as long as its kind takes at leisure? The
+   * bounds of what is overdue have followed a station that slows down under load. That is a sign of load where others are as
+   * slow, or where nothing is answered and no accident explains it: some calls always take long.
    */
-  #crowdedOut({ station, call, isUploading, judgedFromMs, startedMs }: Attempt, nowMs: number): void {
+  #leftUnanswered({ station, call, isUploading, isOverdue, judgedFromMs, startedMs }: Attempt, nowMs: number): void {
     if (isUploading || nowMs < this.roles.distrustUntilMs) return;
     const leisureMs = call.terms.source.leisureMs(station.number, station.crowding.leisureSinceMs);
-    const isLate = nowMs - judgedFromMs >= CROWDED * Math.max(leisureMs, LEAST_LEISURE_MS);
-    const isCrowded = station.crowding.stretch >= CROWDED || station.evidence.lastServedMs < startedMs;
-    if (isLate && isCrowded) this.#noteLoad(station, "unanswered", nowMs);
+    if (!isOverdue && nowMs - judgedFromMs < CROWDED * Math.max(leisureMs, LEAST_LEISURE_MS)) return;
+    this.#unanswered(station, isOverdue || station.evidence.lastServedMs < startedMs, nowMs);
+  }
+
+  /** A call that was given up had been out for long at `station`. `isMute`: nothing else was answered meanwhile, or it is overdue. */
+  #unanswered(station: Station, isMute: boolean, nowMs: number): void {
+    const { parts, crowding } = station;
+    parts.left.note();
+    const isNoAccident = isMute && parts.left.chance() <= LEFT_CHANCE;
+    if (isNoAccident || crowding.answeredStretch >= CROWDED) this.#noteLoad(station, "unanswered", nowMs);
   }
 
   // ── roles ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,8 +1,10 @@
 /** What calls show of a station: doubt moves new calls, proof moves the role, and a success ends what began before it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { neverBefore } from "../../../../test/worlds/dispatching.ts";
 import { ConfigurationError } from "../errors.ts";
 import { seededRandom } from "../random.ts";
+import { UsualShare } from "./accidents.ts";
 import { StationEvidence } from "./evidence.ts";
 
 const SEED: string = process.env["SEED"] ?? "27020034";
@@ -37,7 +39,7 @@ test("[F1] a success of a call sent after the refusals → clears them; one sent
 });
 
 test("[F1] attempts overdue while nothing is answered → doubt at once, proof 250 ms later", () => {
-  const evidence = new StationEvidence();
+  const evidence = new StationEvidence({}, neverBefore());
   while (!evidence.isDoubted) evidence.noteOverdue(0, 100);
   assert.equal(evidence.isSilent, true);
   assert.equal(evidence.nextWakeMs, 350);
@@ -48,7 +50,7 @@ test("[F1] attempts overdue while nothing is answered → doubt at once, proof 2
 });
 
 test("[F10] one is overdue, and the next will be in a moment → doubt at once; proof only once that one is overdue", () => {
-  const evidence = new StationEvidence();
+  const evidence = new StationEvidence({}, neverBefore());
   evidence.noteNextOverdue(0);
   assert.equal(evidence.isClear, true, "next to what?");
   evidence.noteOverdue(0, 100);
@@ -62,6 +64,42 @@ test("[F10] one is overdue, and the next will be in a moment → doubt at once; 
   assert.match(evidence.failing(354) ?? "", /^2 commands became overdue/);
   evidence.noteAnswer();
   assert.deepEqual([evidence.isSilent, evidence.isDoubted], [false, false]);
+});
+
+test("[F10] overdue ones that were overtaken by a call that was served → they only take long; sent after it → silence", () => {
+  const evidence = new StationEvidence({}, neverBefore());
+  evidence.noteServed(100, 150);
+  for (let late = 0; late < 10; late++) evidence.noteOverdue(99, 900);
+  assert.deepEqual([evidence.isClear, evidence.isDoubted, evidence.isFailing(1e9)], [true, false, false]);
+  for (let late = 0; late < 2; late++) evidence.noteOverdue(100, 900);
+  assert.deepEqual([evidence.isDoubted, evidence.isFailing(1_150)], [true, true]);
+});
+
+test("[F10] calls are late while all is well, too → the more often, the more in a row it takes", () => {
+  const fewest = (usual: UsualShare): readonly [doubt: number, proof: number] => {
+    const evidence = new StationEvidence({ unansweredAfterMs: 0 }, usual);
+    let [late, doubt, proof] = [0, 0, 0];
+    while (proof === 0) {
+      evidence.noteOverdue(0, 100);
+      late++;
+      if (doubt === 0 && evidence.isDoubted) doubt = late;
+      if (evidence.isFailing(100)) proof = late;
+    }
+    return [doubt, proof];
+  };
+  const usually = (lateInRow: number, rows: number): UsualShare => {
+    const usual = new UsualShare();
+    const evidence = new StationEvidence({}, usual);
+    for (let row = 0; row < rows; row++) {
+      for (let late = 0; late < lateInRow; late++) evidence.noteOverdue(row, row);
+      evidence.noteServed(row, row);
+    }
+    return usual;
+  };
+  assert.deepEqual(fewest(new UsualShare()), [2, 2], "nobody knows");
+  assert.deepEqual(fewest(usually(0, 400)), [2, 2], "none ever was");
+  assert.deepEqual(fewest(usually(1, 1_000)), [15, 15], "every second one");
+  assert.deepEqual(fewest(usually(3, 1_000)), [37, 37], "three of four");
 });
 
 test("[F10] one attempt is overdue → no doubt", () => {

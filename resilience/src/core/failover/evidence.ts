@@ -13,6 +13,7 @@
  * of evidence at once.
  */
 import { COUNT, checked, DURATION_MS } from "../options.ts";
+import { Accidents, UsualShare } from "./accidents.ts";
 import { MANY_SOURCES, Uncompared } from "./uncompared.ts";
 
 export interface CommandPathOptions {
@@ -38,8 +39,10 @@ const DOUBTED_AFTER_LOST = 3;
 const DOUBTED_AFTER_REFUSED = 8;
 /** … or fewer, where it has served nothing for so long. */
 const REFUSING_MS = 250;
-/** So many overdue or lost attempts in a row put a station in doubt: a doubt costs nothing but the way of new calls. */
+/** So many overdue or lost attempts in a row put a station in doubt: a doubt costs nothing but the way of new calls. Overdue ones … */
 const DOUBTED_AFTER = 2;
+/** … only where the chance of an accident is no higher: where hardly any ever is overdue, two are none. */
+const ACCIDENT = 3e-5;
 /** So many calls in a row that are refused for load, of sources that nobody serves, are the station's and not the calls'. */
 const MIN_OVERLOADED = 8;
 /** Sources that the station has served before, told apart among refusals for load; of others it takes MANY_SOURCES. */
@@ -77,7 +80,8 @@ export class StationEvidence {
   #lastFailed: object | undefined = undefined;
   #lastFailedAtMs: number = Number.NEGATIVE_INFINITY;
   #otherFailedAtMs: number = Number.NEGATIVE_INFINITY;
-  #overdue = 0;
+  /** Attempts that became overdue, or whose callers' time was over, since anything was answered. */
+  readonly #late: Accidents;
   /** Another attempt was about to be overdue when one was. */
   #isNextOverdue = false;
   readonly #unanswered: Uncompared = new Uncompared();
@@ -91,7 +95,9 @@ export class StationEvidence {
   /** Nothing at all is held against it. Kept beside the rest, because every call asks. */
   #isClear = true;
 
-  constructor(options: CommandPathOptions = {}) {
+  /** `usualLate`: how many calls are late while stations are well, learned from all of a group. */
+  constructor(options: CommandPathOptions = {}, usualLate: UsualShare = new UsualShare()) {
+    this.#late = new Accidents(usualLate);
     const part = "commandPath";
     const duration = { ...DURATION_MS, aboveMin: false };
     this.#failingForMs = checked(part, "failingForMs", options.failingForMs ?? 1_000, duration);
@@ -104,7 +110,8 @@ export class StationEvidence {
   noteServed(startedMs: number, nowMs: number): void {
     this.#lastServedMs = nowMs;
     if (startedMs > this.#servedFromMs) this.#servedFromMs = startedMs;
-    if (!this.#isClear) this.#clearBefore(startedMs);
+    if (this.#isClear) this.#late.noteWell();
+    else this.#clearBefore(startedMs);
   }
 
   /** An attempt that was sent at `startedMs` has succeeded: what began before it no longer counts. */
@@ -123,7 +130,7 @@ export class StationEvidence {
    */
   noteAnswer(startedMs: number = Number.NEGATIVE_INFINITY): void {
     if (startedMs >= this.#refusedSinceMs) this.#clearRefused();
-    this.#overdue = 0;
+    this.#late.noteWell();
     this.#silentSinceMs = Number.POSITIVE_INFINITY;
     this.#isNextOverdue = false;
     this.#silentAtMs = Number.NEGATIVE_INFINITY;
@@ -255,13 +262,22 @@ export class StationEvidence {
     this.#unanswered.clear();
   }
 
-  /** An attempt became overdue; from `silentAtMs` on, now or later, that shows that its station is silent. */
+  /**
+   * An attempt became overdue; from `silentAtMs` on, now or later, that shows that its station is silent. One that was
+   * overtaken by another, which was served, only takes long: the last ones out are always the slowest.
+   */
   noteOverdue(startedMs: number, silentAtMs: number): void {
-    if (startedMs < this.#beginsMs) return;
-    this.#overdue++;
+    if (startedMs < this.#beginsMs || startedMs < this.#servedFromMs) return;
+    this.#late.note();
     this.#isClear = false;
-    if (this.#overdue < DOUBTED_AFTER) this.#silentAtMs = Math.max(this.#silentAtMs, silentAtMs);
-    else if (this.#overdue === DOUBTED_AFTER) this.#silentSinceMs = Math.max(this.#silentAtMs, silentAtMs);
+    if (this.#silentSinceMs < Number.POSITIVE_INFINITY) return;
+    this.#silentAtMs = Math.max(this.#silentAtMs, silentAtMs);
+    if (this.#areLate) this.#silentSinceMs = this.#silentAtMs;
+  }
+
+  /** A caller left at an age at which nearly all had been answered. That is held against nobody, and shows how usual it is. */
+  noteLeft(): void {
+    this.#late.noteExcused();
   }
 
   /**
@@ -269,7 +285,8 @@ export class StationEvidence {
    * would change roles: until it is overdue, the other may be answered in its usual time.
    */
   noteNextOverdue(startedMs: number): void {
-    if (startedMs >= this.#beginsMs && this.#overdue > 0) this.#isNextOverdue = true;
+    if (startedMs < this.#beginsMs || startedMs < this.#servedFromMs || this.#late.inRow === 0) return;
+    if (this.#late.chance(1) <= ACCIDENT) this.#isNextOverdue = true;
   }
 
   /** When an attempt last succeeded; `-Infinity` if never. */
@@ -292,7 +309,7 @@ export class StationEvidence {
 
   /** Is something held against the station? */
   get isQuestioned(): boolean {
-    return this.#refused > 0 || this.#lost > 0 || this.#failed > 0 || this.#overdue > 0;
+    return this.#refused > 0 || this.#lost > 0 || this.#failed > 0 || this.#late.inRow > 0;
   }
 
   /** Is something held against the station, or has another station served what this one failed? */
@@ -302,7 +319,7 @@ export class StationEvidence {
 
   /** Is it silent: are attempts overdue, or about to be, while nothing is answered? */
   get isSilent(): boolean {
-    return this.#overdue >= DOUBTED_AFTER || this.#isNextOverdue;
+    return this.#isNextOverdue || this.#areLate;
   }
 
   /** … and has nothing been answered for so long that it is proof? Until then what is out there may be answered yet. */
@@ -324,7 +341,8 @@ export class StationEvidence {
   /** Why it is in doubt, or that it is not, in a few words. */
   get doubt(): string {
     if (this.#refused > 0) return `${this.#refused} connections refused`;
-    if (this.#overdue >= DOUBTED_AFTER) return `${this.#overdue} calls became overdue, and nothing is answered`;
+    if (this.#late.inRow >= DOUBTED_AFTER && this.isSilent)
+      return `${this.#late.inRow} calls became overdue, and nothing is answered`;
     if (this.isSilent) return "a call became overdue, the next is about to, and nothing is answered";
     if (this.#isRefusingAll) return `${this.#overloadedInRow} calls in a row were refused here, and served elsewhere`;
     if (this.#lost >= DOUBTED_AFTER) return `${this.#lost} calls in a row were sent and not answered`;
@@ -354,7 +372,7 @@ export class StationEvidence {
     }
     if (nowMs >= this.#overdueProofMs()) {
       const forMs = Math.round(nowMs - this.#silentSinceMs);
-      return `${this.#overdue} commands became overdue, and nothing has been answered for ${forMs} ms more`;
+      return `${this.#late.inRow} commands became overdue, and nothing has been answered for ${forMs} ms more`;
     }
     if (nowMs >= this.#failureProofMs()) {
       return `all of the last ${this.#failed} commands failed, for ${Math.round(nowMs - this.#failedFromMs)} ms`;
@@ -373,6 +391,7 @@ export class StationEvidence {
   /** Forgets what was held against the station; attempts that were sent before `nowMs` no longer count. */
   startAfresh(nowMs: number): void {
     this.#beginsMs = nowMs;
+    this.#late.forget();
     this.#clearRefused();
     this.#clearLost();
     this.#clearFailed();
@@ -385,6 +404,11 @@ export class StationEvidence {
   /** It failed: that it served before is no reason any more to send it more than a trial. */
   forgetService(): void {
     this.#lastServedMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Are so many late in a row that it is no accident? */
+  get #areLate(): boolean {
+    return this.#late.inRow >= DOUBTED_AFTER && this.#late.chance() <= ACCIDENT;
   }
 
   #overdueProofMs(): number {

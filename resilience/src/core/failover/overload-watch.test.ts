@@ -42,6 +42,14 @@ for (const [what, phases, expected] of [
     ],
     false,
   ],
+  [
+    "a station that refuses some for a second, while its limit is looked for",
+    [
+      [2_000, 200, 230],
+      [3_000, 200, 160],
+    ],
+    false,
+  ],
   ["a station that answers nothing: an outage", [[3_000, 200, 0]], false],
 ] as const) {
   test(`[F11] calls have waited for three seconds, ${what} → ${expected ? "a lasting overload" : "none"}`, () => {

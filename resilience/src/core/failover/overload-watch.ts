@@ -1,7 +1,7 @@
 /**
  * Is more asked for than is answered, and for good? A short surge, or what an outage left behind, is ridden out by waiting:
- * its queue is long, and shrinks. Where calls have waited without a break for two seconds, and in the last of them clearly
- * more came than were answered, waiting mends nothing: a call that is let in displaces another, and all are answered late.
+ * its queue is long, and shrinks. Where calls have waited without a break for two seconds, and in both, and in the last
+ * of them, clearly more came than were answered, waiting mends nothing: a call that is let in displaces another, and all are answered late.
  * Then the queue is kept short instead, so that a refusal is told at once and what is let in is answered soon, whatever
  * callers are willing to wait, which nobody has to know for it.
  *
@@ -88,10 +88,10 @@ export class OverloadWatch {
     const fromMs = this.#isLasting ? begunAtMs : Math.max(queuedSinceMs, begunAtMs);
     const longMs = Math.max(LASTING_MS, LASTING_ROUNDS * usualMs);
     const forMs = nowMs - fromMs;
-    // At few calls a second it takes twice as long to tell an overload from chance.
-    const isClear =
-      forMs >= longMs &&
-      (isClearlyMore(this.#flow, 1, nowMs) || (forMs >= 2 * longMs && isClearlyMore(this.#balance, 0.5, nowMs)));
+    // One poor second is none: while a station's limit is looked for, it refuses now and then. At few calls a second it takes
+    // twice as long to tell an overload from chance.
+    const isSoon = forMs >= longMs && isClearlyMore(this.#flow, 1, nowMs) && isClearlyMore(this.#balance, 0, nowMs);
+    const isClear = isSoon || (forMs >= 2 * longMs && isClearlyMore(this.#balance, 0.5, nowMs));
     this.#isLasting = this.#isLasting ? forMs >= longMs && this.#isMore(nowMs) : isClear;
     return this.#isLasting;
   }

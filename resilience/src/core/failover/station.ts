@@ -11,6 +11,7 @@ import type { BreakerMachine } from "../breaker.ts";
 import type { RetryBudgetMachine } from "../retry-budget.ts";
 import type { Slots } from "../slots.ts";
 import type { Declaration, Standing } from "../supervisor.ts";
+import type { Accidents } from "./accidents.ts";
 import type { Admission } from "./admission.ts";
 import { AnswerTimes } from "./answer-times.ts";
 import { AttemptsOut } from "./attempts-out.ts";
@@ -37,6 +38,8 @@ export interface StationParts {
   readonly number: number;
   readonly evidence: StationEvidence;
   readonly admission: Admission;
+  /** Calls that were out for several times as long as at leisure when their callers left, in a row. */
+  readonly left: Accidents;
   readonly breaker: BreakerMachine | undefined;
   readonly budget: RetryBudgetMachine | undefined;
   /** Slots that others take from as well; undefined where the station has its own bound (`admission`). */

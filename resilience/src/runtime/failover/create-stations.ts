@@ -4,6 +4,7 @@
  * bulkhead common to both would let a failing primary shut the backup out.
  */
 import { ConfigurationError } from "../../core/errors.ts";
+import { Accidents, UsualShare } from "../../core/failover/accidents.ts";
 import { Admission } from "../../core/failover/admission.ts";
 import { StationEvidence } from "../../core/failover/evidence.ts";
 import { Station } from "../../core/failover/station.ts";
@@ -23,6 +24,12 @@ export interface StationHandle<S extends NamedStation> {
   readonly parts: ClientParts<unknown>;
 }
 
+/** What goes wrong while all stations are well: calls that are late, and callers who leave. */
+interface UsualShares {
+  readonly late: UsualShare;
+  readonly left: UsualShare;
+}
+
 /** How long a station's circuit stays open where nothing else is said. */
 const OPEN_DURATION_MS = 5_000;
 
@@ -40,7 +47,8 @@ export function createStations<S extends NamedStation>(
   const stations = stationsOf(options);
   refuseNonsense(options);
   refuseStations(stations.map((station) => station.name));
-  const handles = stations.map((station, number) => createStation(options, station, number, clock));
+  const usual: UsualShares = { late: new UsualShare(), left: new UsualShare() };
+  const handles = stations.map((station, number) => createStation(options, station, number, clock, usual));
   const parts = handles.map((handle) => handle.parts);
   refuseShared(
     "breaker",
@@ -62,6 +70,7 @@ function createStation<S extends NamedStation>(
   station: S,
   number: number,
   clock: Clock,
+  usual: UsualShares,
 ): StationHandle<S> {
   const { parts } = clientOf(options, station, clock);
   const ramp: RampOptions = typeof options.ramp === "function" ? options.ramp(station) : (options.ramp ?? {});
@@ -71,11 +80,12 @@ function createStation<S extends NamedStation>(
     name: station.name,
     role,
     number,
-    evidence: new StationEvidence(options.commandPath),
+    evidence: new StationEvidence(options.commandPath, usual.late),
     admission: new Admission({
       ...ramp,
       maxConcurrent: parts.bulkhead?.slots.maxConcurrent ?? Number.POSITIVE_INFINITY,
     }),
+    left: new Accidents(usual.left),
     breaker: parts.breaker?.machine,
     budget: parts.budget?.machine,
     sharedSlots: parts.bulkhead?.slots,

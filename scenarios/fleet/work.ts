@@ -1,0 +1,45 @@
+/**
+ * How much work single commands are. The mean is what the plan says; queries, caches and pauses of a real service make some
+ * of them several times as much, and callers and gateways see only how long it takes.
+ */
+import type { GroupPlan, RoutePlan } from "./plan.ts";
+
+/**
+ * `even`: from half to one and a half of the mean. `exponential`: most less than the mean, one in fifty four times as much.
+ * `two-kinds`: one in ten is five times as much as each of the others. `heavy`: a Pareto tail of shape 2, up to twenty times.
+ */
+export type WorkShape = "even" | "exponential" | "two-kinds" | "heavy";
+
+/** How the work of a group's commands differs. Absent in a plan: not at all. */
+export interface WorkSpread {
+  readonly shape: WorkShape;
+  /** Is a command more or less work wherever it goes, or does each attempt differ by chance? */
+  readonly of: "commands" | "attempts";
+}
+
+const FACTORS: Readonly<Record<WorkShape, (draw: number) => number>> = {
+  even: (draw) => 0.5 + draw,
+  exponential: (draw) => Math.min(7, -Math.log(1 - draw)),
+  "two-kinds": (draw) => (draw < 0.9 ? 1 : 5) / 1.4,
+  heavy: (draw) => Math.min(20, 0.5 / Math.sqrt(1 - draw)),
+};
+
+/** So many times the mean, for a `draw` from 0 to 1. */
+export function workFactor(spread: WorkSpread | undefined, of: WorkSpread["of"], draw: () => number): number {
+  return spread?.of === of ? FACTORS[spread.shape](draw()) : 1;
+}
+
+/** The work of a command on `route` on average. */
+export function usualWorkMs(plan: GroupPlan, route: RoutePlan | undefined): number {
+  return route?.serviceMs ?? plan.serviceMs;
+}
+
+/** The most that an attempt of a command of `workMs` may be. */
+export function mostWorkMs({ spread }: GroupPlan, workMs: number): number {
+  return spread?.of === "attempts" ? workMs * FACTORS[spread.shape](1) : workMs;
+}
+
+/** So many times the mean is the work of the greatest part of the commands, `share` of them at least. */
+export function workOfMost({ spread }: GroupPlan, share: number): number {
+  return spread === undefined ? 1 : FACTORS[spread.shape](share);
+}
