@@ -102,6 +102,8 @@ const AFTER_EXHAUSTION = 0.85;
 /** From then on its limit is raised at this share of the usual speed: what a failed try costs is more. */
 const AFTER_EXHAUSTION_SPEED = 0.5;
 const LIFT_AFTER_MS = 1_000;
+/** By so much each answer moves the answer time of which a rate is made. */
+const STEADY_SHARE = 1 / 16;
 /** A station that refuses nothing is given so many times the calls that it works on at leisure: it never runs out of work. */
 const CROWDED_SHARE = 1.25;
 /** … and never less than this share of them: callers who left do not hold the limit down. */
@@ -164,6 +166,8 @@ export class Admission {
   #doneBefore = 0;
   #windowFromMs: number = Number.POSITIVE_INFINITY;
   #windowBeforeMs = 0;
+  /** The usual answer time, smoothed once more. */
+  #steadyMs = 0;
   #finishedAtMs: number = Number.NEGATIVE_INFINITY;
   /** Refusals since a call was finished, and how often the station was left alone since then. */
   #refusedInRow = 0;
@@ -362,9 +366,10 @@ export class Admission {
     );
   }
 
-  /** What a call says about load; `usualMs` is the station's usual answer time, `crowd` what its answer times show. */
-  note(sign: LoadSign, usualMs: number, nowMs: number, crowd: Crowd = UNKNOWN): void {
-    if (sign === "finished") return this.noteFinished(usualMs, nowMs, crowd);
+  /** What a call says about load; `lastMs` is the station's usual answer time by the last few answers, `crowd` what its answer times show. */
+  note(sign: LoadSign, lastMs: number, nowMs: number, crowd: Crowd = UNKNOWN): void {
+    if (sign === "finished") return this.noteFinished(lastMs, nowMs, crowd);
+    const usualMs = this.#roundTripMs(lastMs);
     if (nowMs >= this.#roundFromMs + MIN_ROUND_MS) this.#lookAtRound(usualMs, nowMs, crowd);
     this.#noteUnfinished(sign, usualMs, nowMs, crowd);
   }
@@ -374,7 +379,9 @@ export class Admission {
   }
 
   /** As {@link note}, of a call that the station finished. */
-  noteFinished(usualMs: number, nowMs: number, crowd: Crowd): void {
+  noteFinished(lastMs: number, nowMs: number, crowd: Crowd): void {
+    this.#steadyMs += (lastMs - this.#steadyMs) * (this.#steadyMs === 0 ? 1 : STEADY_SHARE);
+    const usualMs = this.#roundTripMs(lastMs);
     if (nowMs >= this.#roundFromMs + MIN_ROUND_MS) this.#lookAtRound(usualMs, nowMs, crowd);
     if (!this.#refusals.isCalm) this.#refusals.noteFinished(this.#limit < ENDLESS, nowMs);
     this.#measure(1, usualMs, nowMs);
@@ -384,6 +391,14 @@ export class Admission {
     this.#rests = 0;
     this.#pausedUntilMs = Number.NEGATIVE_INFINITY;
     if (this.#isBySilence && this.#limit < 1 && crowd.stretch < FULL) this.#answersAgain(usualMs);
+  }
+
+  /**
+   * A limit that follows from refusals is a rate, in calls a round trip: one that is measured with a few answers makes a rate
+   * of it that jumps with each slow one. Where answer times are what the limit follows from, the latest count.
+   */
+  #roundTripMs(lastMs: number): number {
+    return this.#isLearned && !this.#isByDelay && this.#steadyMs > 0 ? this.#steadyMs : lastMs;
   }
 
   #noteUnfinished(sign: Exclude<LoadSign, "finished">, usualMs: number, nowMs: number, crowd: Crowd): void {
