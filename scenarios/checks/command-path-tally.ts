@@ -31,12 +31,12 @@ const SURELY_QUICKER = 0.9;
 const SURELY_LATE_RATIO = 2.5;
 const SURELY_LATE_MS = 20;
 const ENOUGH_ANSWERS = 64;
-/** What is late at most for a gateway, which knows by so many answers how long is usual, and how many of all are before any was seen. */
+/** What is late at most for a gateway, which knows by so many answers how long is usual; and how often one is after one that was not, and after one that was, before any was seen. */
 const FEWEST_ANSWERS = 20;
 const LATE = { ratio: 1.05, marginMs: 5 };
-const PRIOR = { late: 0.3, seen: 60 };
+const PRIOR = { share: 0.005, first: 20, next: 6 };
 /** So small is the chance that what is late in a row is so by accident. */
-const LEAST_CHANCE = 3e-5;
+const LEAST_CHANCE = 1e-6;
 
 /** How long the stations of a group take to answer. */
 export class UsualAnswers {
@@ -74,8 +74,11 @@ export class UsualAnswers {
 
   /** No gateway needs more late ones in a row to know that they are no accident, by how many are while all is well. */
   get surelyNoAccident(): number {
-    const share = (PRIOR.late + this.#late) / (PRIOR.seen + this.#answers);
-    return share >= 1 ? Number.POSITIVE_INFINITY : Math.ceil(Math.log(LEAST_CHANCE) / Math.log(share));
+    const first = PRIOR.share * PRIOR.first + this.#late;
+    const next = PRIOR.share * PRIOR.next + this.#late;
+    const more =
+      Math.log(LEAST_CHANCE / (first / (PRIOR.first + this.#answers))) / Math.log(next / (PRIOR.next + this.#late));
+    return 1 + Math.max(0, Math.ceil(more));
   }
 
   /** Every gateway has to take an attempt for overdue that is out for longer; `Infinity` while too little is known. */

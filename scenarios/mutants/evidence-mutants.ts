@@ -256,17 +256,4 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
     invariants: ["no-role-change-without-fault"],
     scenario: "wide-swarm",
   },
-  {
-    name: "two-late-are-silence",
-    bug: "two late calls in a row speak against a station, however often calls are late while it is well",
-    file: "resilience/src/core/failover/evidence.ts",
-    edits: [
-      {
-        find: "this.#late.inRow >= DOUBTED_AFTER && this.#late.chance() <= ACCIDENT",
-        replace: "this.#late.inRow >= DOUBTED_AFTER",
-      },
-    ],
-    invariants: ["promotes-on-evidence", "no-role-change-without-fault"],
-    scenario: "wide-swarm",
-  },
 ];

@@ -43,7 +43,7 @@ export interface StationPlan extends Partial<Omit<StationParts, "name" | "number
 /** Hardly anything has ever gone wrong for a long time, so that nothing is an accident. */
 export function neverBefore(): UsualShare {
   const usual = new UsualShare();
-  while (usual.value > 0) usual.learn(0);
+  while (!usual.isNone) usual.learn(0);
   return usual;
 }
 

@@ -2,18 +2,20 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Accidents, UsualShare } from "./accidents.ts";
 
-test("[F10] a share of all goes wrong → learned, and so it is known how long a row may be", () => {
+test("[F10] how often one goes wrong, and how often the next one does as well → the chance of a row", () => {
   const usual = new UsualShare();
   const accidents = new Accidents(usual);
-  for (let round = 0; round < 2_000; round++) {
-    if (round % 9 === 0) accidents.note();
+  // After nine that went well one goes wrong, and after every second of those another one.
+  for (let round = 0; round < 6_000; round++) {
+    if (round % 10 === 0) accidents.note();
+    if (round % 20 === 0) accidents.note();
     accidents.noteWell();
   }
-  assert.ok(Math.abs(usual.value - 0.1) < 0.02, `${usual.value}`);
   accidents.note();
-  accidents.note();
-  assert.equal(accidents.inRow, 2);
-  assert.deepEqual([accidents.chance(), accidents.chance(1)], [usual.value ** 2, usual.value ** 3]);
+  assert.equal(accidents.inRow, 1);
+  const [one, two, three] = [accidents.chance(), accidents.chance(1), accidents.chance(2)];
+  assert.ok(Math.abs(one - 0.1) < 0.02, `${one}`);
+  assert.ok(Math.abs(two / one - 0.5) < 0.1 && Math.abs(three / two - two / one) < 1e-9, `${two / one}`);
 });
 
 test("[F10] nothing goes wrong for long → a first one has no chance to be an accident", () => {
@@ -23,18 +25,21 @@ test("[F10] nothing goes wrong for long → a first one has no chance to be an a
   assert.equal(accidents.chance(1), 0);
 });
 
-test("[F10] an outage is no rule: of a thousand in a row four count, and none of a row that is forgotten", () => {
+test("[F10] an outage is no rule: a thousand in a row count as one that went on, and a row that is forgotten not at all", () => {
   const [outage, same, forgotten] = [new UsualShare(), new UsualShare(), new UsualShare()];
   const station = new Accidents(outage);
   for (let more = 0; more < 1_000; more++) station.note();
   station.noteWell();
-  same.learn(4);
-  assert.equal(outage.value, same.value);
+  same.learn(2);
+  assert.deepEqual(
+    [1, 2, 3].map((row) => outage.chance(row)),
+    [1, 2, 3].map((row) => same.chance(row)),
+  );
   const other = new Accidents(forgotten);
   other.note();
   other.noteExcused();
   other.forget();
-  assert.deepEqual([other.inRow, forgotten.value], [0, new UsualShare().value]);
+  assert.deepEqual([other.inRow, forgotten.chance(1)], [0, new UsualShare().chance(1)]);
 });
 
 test("[F10] a station that has served nothing yet → judged by what is usual at the others", () => {
@@ -52,5 +57,5 @@ test("[F10] what went wrong for another reason → is no part of a row, and show
   assert.equal(accidents.inRow, 0);
   accidents.noteWell();
   same.learn(1);
-  assert.equal(usual.value, same.value);
+  assert.equal(usual.chance(1), same.chance(1));
 });

@@ -1,34 +1,56 @@
 /**
  * Is it an accident that several in a row went wrong? Some calls are always out for unusually long, and some callers always
  * leave before their answer comes: where service times vary much, or patience is about as long as they are, every second
- * one. So it is learned which share of all goes wrong while stations are well (`UsualShare`, one for all stations: one that
- * has served nothing yet has none of its own), and a row of `n` has a chance of `share ** n`.
+ * one. So it is learned how often that happens while stations are well (`UsualShare`, one for all stations: one that has
+ * served nothing yet has nothing of its own): how often one goes wrong after another went well, and how often the next one does
+ * as well, because calls that are out at the same time are late together. The chance of a row follows from both.
  *
- * What went wrong is known to have been an accident when the next one goes well. Of a row no more than a few count: an
- * outage is no rule.
+ * What went wrong is known to have been an accident when the next one goes well. However long a row was, it counts as one that
+ * went on: an outage is no rule.
  */
 
 /** As if so many had been seen before the first, of which this share went wrong. */
-const PRIOR = { share: 0.005, seen: 60 };
-/** The share is the mean of about so many. */
-const MEMORY = 512;
-/** Of a row so many count. */
-const MOST_COUNTED = 4;
+const PRIOR = { share: 0.005, first: 20, next: 6 };
+/** Shares are the means of about so many. */
+const MEMORY = { first: 512, next: 64 };
 /** Less than this is none at all, and costs nothing to keep. */
 const LEAST_SHARE = 0.001;
 
-export class UsualShare {
-  #seen = PRIOR.seen;
-  /** From 0 to 1. */
+class Share {
   value: number = PRIOR.share;
+  #seen: number;
+  readonly #memory: number;
 
-  /** So many went wrong, and then one went well. */
-  learn(wrong: number): void {
-    for (let more = Math.min(wrong, MOST_COUNTED); more >= 0; more--) {
-      if (this.#seen < MEMORY) this.#seen++;
-      this.value += ((more > 0 ? 1 : 0) - this.value) / this.#seen;
-    }
-    if (this.value < LEAST_SHARE) this.value = 0;
+  constructor(seen: number, memory: number) {
+    this.#seen = seen;
+    this.#memory = memory;
+  }
+
+  add(isWrong: boolean): void {
+    if (this.#seen < this.#memory) this.#seen++;
+    this.value += ((isWrong ? 1 : 0) - this.value) / this.#seen;
+  }
+}
+
+export class UsualShare {
+  readonly #first: Share = new Share(PRIOR.first, MEMORY.first);
+  readonly #next: Share = new Share(PRIOR.next, MEMORY.next);
+
+  /** Does nothing ever go wrong? */
+  get isNone(): boolean {
+    return this.#first.value === 0;
+  }
+
+  /** The chance that so many in a row go wrong while stations are well, from 0 to 1. */
+  chance(inRow: number): number {
+    return inRow === 0 ? 1 : this.#first.value * this.#next.value ** (inRow - 1);
+  }
+
+  /** So many went wrong in a row, and then one went well. */
+  learn(inRow: number): void {
+    this.#first.add(inRow > 0);
+    if (inRow > 0) this.#next.add(inRow > 1);
+    if (this.#first.value < LEAST_SHARE) this.#first.value = 0;
   }
 }
 
@@ -49,7 +71,7 @@ export class Accidents {
 
   /** The chance that as many in a row go wrong by accident, and `more` besides; from 0 to 1. */
   chance(more = 0): number {
-    return this.#usual.value ** (this.#inRow + more);
+    return this.#usual.chance(this.#inRow + more);
   }
 
   /** One more went wrong. */
@@ -65,7 +87,7 @@ export class Accidents {
   /** One went well. */
   noteWell(): void {
     const wrong = this.#inRow + this.#excused;
-    if (wrong === 0 && this.#usual.value === 0) return;
+    if (wrong === 0 && this.#usual.isNone) return;
     this.#usual.learn(wrong);
     this.forget();
   }

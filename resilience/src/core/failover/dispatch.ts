@@ -572,7 +572,7 @@ export class Dispatcher {
       breaker.success(permit, nowMs, nowMs - attempt.judgedFromMs > breaker.slowCallDurationMs);
     }
     // Who leaves while too much is asked for is no measure of who leaves otherwise.
-    if (admission.limit === ENDLESS) parts.left.noteWell();
+    if (admission.limit === ENDLESS || station.crowding.answeredStretch < FULL) parts.left.noteWell();
     else parts.left.forget();
     admission.leave();
     if (call.state === DONE) return false;

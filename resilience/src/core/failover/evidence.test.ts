@@ -87,19 +87,25 @@ test("[F10] calls are late while all is well, too → the more often, the more i
     }
     return [doubt, proof];
   };
-  const usually = (lateInRow: number, rows: number): UsualShare => {
+  const usually = (share: number): UsualShare => {
     const usual = new UsualShare();
     const evidence = new StationEvidence({}, usual);
-    for (let row = 0; row < rows; row++) {
-      for (let late = 0; late < lateInRow; late++) evidence.noteOverdue(row, row);
-      evidence.noteServed(row, row);
+    const random = seededRandom(SEED);
+    for (let call = 0; call < 5_000; call++) {
+      if (random.next() < share) evidence.noteOverdue(call, call);
+      else evidence.noteServed(call, call);
     }
     return usual;
   };
-  assert.deepEqual(fewest(new UsualShare()), [2, 2], "nobody knows");
-  assert.deepEqual(fewest(usually(0, 400)), [2, 2], "none ever was");
-  assert.deepEqual(fewest(usually(1, 1_000)), [15, 15], "every second one");
-  assert.deepEqual(fewest(usually(3, 1_000)), [37, 37], "three of four");
+  const fewestAre = (share: number, least: number, most: number): void => {
+    const [doubt, proof] = fewest(usually(share));
+    assert.equal(doubt, proof);
+    assert.ok(proof >= least && proof <= most, `SEED=${SEED}: ${proof} where ${share} of all are late`);
+  };
+  assert.deepEqual(fewest(new UsualShare()), [3, 3], "nobody knows");
+  fewestAre(0, 2, 2);
+  fewestAre(0.01, 3, 6);
+  fewestAre(0.5, 15, 30);
 });
 
 test("[F10] one attempt is overdue → no doubt", () => {

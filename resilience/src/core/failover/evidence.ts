@@ -42,7 +42,7 @@ const REFUSING_MS = 250;
 /** So many overdue or lost attempts in a row put a station in doubt: a doubt costs nothing but the way of new calls. Overdue ones … */
 const DOUBTED_AFTER = 2;
 /** … only where the chance of an accident is no higher: where hardly any ever is overdue, two are none. */
-const ACCIDENT = 3e-5;
+const ACCIDENT = 1e-6;
 /** So many calls in a row that are refused for load, of sources that nobody serves, are the station's and not the calls'. */
 const MIN_OVERLOADED = 8;
 /** Sources that the station has served before, told apart among refusals for load; of others it takes MANY_SOURCES. */
@@ -391,7 +391,7 @@ export class StationEvidence {
   /** Forgets what was held against the station; attempts that were sent before `nowMs` no longer count. */
   startAfresh(nowMs: number): void {
     this.#beginsMs = nowMs;
-    this.#late.forget();
+    if (this.#late.inRow > 0) this.#late.noteWell();
     this.#clearRefused();
     this.#clearLost();
     this.#clearFailed();
