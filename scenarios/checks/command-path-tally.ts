@@ -37,6 +37,8 @@ const LATE = { ratio: 1.05, marginMs: 5 };
 const PRIOR = { share: 0.005, first: 20, next: 6 };
 /** So small is the chance that what is late in a row is so by accident. */
 const LEAST_CHANCE = 1e-6;
+/** What happens more rarely never happens. */
+const LEAST_SHARE = 0.001;
 
 /** How long the stations of a group take to answer. */
 export class UsualAnswers {
@@ -74,10 +76,10 @@ export class UsualAnswers {
 
   /** No gateway needs more late ones in a row to know that they are no accident, by how many are while all is well. */
   get surelyNoAccident(): number {
-    const first = PRIOR.share * PRIOR.first + this.#late;
-    const next = PRIOR.share * PRIOR.next + this.#late;
-    const more =
-      Math.log(LEAST_CHANCE / (first / (PRIOR.first + this.#answers))) / Math.log(next / (PRIOR.next + this.#late));
+    const first = (PRIOR.share * PRIOR.first + this.#late) / (PRIOR.first + this.#answers);
+    if (first < LEAST_SHARE) return LEAST_OVERDUE;
+    const next = (PRIOR.share * PRIOR.next + this.#late) / (PRIOR.next + this.#late);
+    const more = Math.log(LEAST_CHANCE / first) / Math.log(next);
     return 1 + Math.max(0, Math.ceil(more));
   }
 

@@ -1308,7 +1308,28 @@ export class Dispatcher {
         if (nowMs < atMs) this.#longAtMs = Math.min(this.#longAtMs, atMs);
         else this.#setAside(attempt);
       }
+      this.#findOut(station, nowMs);
     }
+  }
+
+  /**
+   * A station is full of calls, has answered none for a second, and was sent none for a second: one more finds out whether it
+   * serves again. Otherwise nobody would, until the deadlines of those.
+   */
+  #findOut(station: Station, nowMs: number): void {
+    const { admission, evidence, out } = station;
+    if (admission.working === 0 || admission.working < admission.mostConcurrent) return;
+    const longMs = Math.max(LONG.trialMs, LONG.ratio * this.#usual.ms(station));
+    let oldest: Attempt | undefined;
+    let silentFromMs = evidence.lastServedMs;
+    for (const attempt of out) {
+      if (attempt.isSetAside || attempt.isUploading) continue;
+      oldest ??= attempt;
+      silentFromMs = Math.max(silentFromMs, attempt.judgedFromMs);
+    }
+    if (oldest === undefined) return;
+    if (nowMs >= silentFromMs + longMs) this.#setAside(oldest);
+    else this.#longAtMs = Math.min(this.#longAtMs, silentFromMs + longMs);
   }
 
   /** Is it as a rule answered within `longMs`? Then one that takes longer shows that its station is slow. */
