@@ -4,15 +4,15 @@
  * one has served them. Refused connections and refusals for load say nothing; failures that could not be compared say nothing
  * where they are one source's (`breaker.ts`); a probe's failure always counts. How a breaker slices its window is its own
  * business, so a question is asked of every cut that it may have made: its window covers between nine tenths of its length
- * and all of it. Where it cannot be seen whether an end counted, it counts against a breaker that stays closed as nothing,
- * and for one that opens as a failure.
+ * and all of it. Where it cannot be seen whether an end counted, it counts as what speaks for the breaker: a failure as nothing
+ * where it stays closed, and as a failure where it opens; a success the other way round.
  */
 import type { Attempt } from "../fleet/observer.ts";
 import { endOf } from "./attempt-ends.ts";
 import type { DocumentedGroup } from "./documented.ts";
 
-/** What an end says. `doubtful`: nothing, or a failure. */
-export type Verdict = "success" | "failure" | "doubtful";
+/** What an end says. `doubtful`: nothing, or a failure. `perhaps`: nothing, or a success. */
+export type Verdict = "success" | "failure" | "doubtful" | "perhaps";
 
 const SHORTEST_RATE = 0.9;
 /** Rounded instants. */
@@ -36,6 +36,7 @@ interface Sums {
   calls: number;
   failures: number;
   doubtful: number;
+  perhaps: number;
 }
 
 export class Evidence {
@@ -44,8 +45,8 @@ export class Evidence {
   /** What has left the window, and what has left its shortest form. */
   #first = 0;
   #firstShort = 0;
-  readonly #long: Sums = { calls: 0, failures: 0, doubtful: 0 };
-  readonly #short: Sums = { calls: 0, failures: 0, doubtful: 0 };
+  readonly #long: Sums = none();
+  readonly #short: Sums = none();
 
   constructor(group: DocumentedGroup) {
     this.#group = group;
@@ -54,7 +55,7 @@ export class Evidence {
   clear(): void {
     this.#entries = [];
     this.#first = this.#firstShort = 0;
-    for (const sums of [this.#long, this.#short]) sums.calls = sums.failures = sums.doubtful = 0;
+    for (const sums of [this.#long, this.#short]) Object.assign(sums, none());
   }
 
   add(verdict: Verdict, atMs: number): void {
@@ -67,14 +68,14 @@ export class Evidence {
   /** How many attempts that say something have ended within the window. */
   ended(atMs: number): number {
     this.#trim(atMs);
-    return this.#long.calls + this.#long.doubtful;
+    return this.#long.calls + this.#long.doubtful + this.#long.perhaps;
   }
 
   /** In a sentence why the circuit has to be open after the last end, whatever its slices; undefined where it may be closed. */
   get due(): string | undefined {
     const { failureRateThreshold, minimumVolume, windowMs } = this.#group.breaker;
     const [short, long] = [this.#short, this.#long];
-    const most = long.calls + long.doubtful;
+    const most = long.calls + long.doubtful + long.perhaps;
     if (short.calls < minimumVolume) return undefined;
     if (short.failures >= failureRateThreshold * most)
       return `${short.failures} of ${most} attempts failed within ${windowMs} ms, and at most ${failureRateThreshold} of ${minimumVolume} may`;
@@ -85,7 +86,7 @@ export class Evidence {
   unjustified(pending: readonly Verdict[], atMs: number): string | undefined {
     const { minimumVolume, failureRateThreshold, windowMs } = this.#group.breaker;
     this.#trim(atMs);
-    const sums: Sums = { calls: 0, failures: 0, doubtful: 0 };
+    const sums = none();
     for (const verdict of pending) count(sums, verdict, 1);
     if (this.#justifies(sums)) return undefined;
     const last = this.#entries.at(-1);
@@ -124,9 +125,13 @@ export class Evidence {
   }
 }
 
+function none(): Sums {
+  return { calls: 0, failures: 0, doubtful: 0, perhaps: 0 };
+}
+
 function count(sums: Sums, verdict: Verdict, by: 1 | -1): void {
-  if (verdict === "doubtful") {
-    sums.doubtful += by;
+  if (verdict === "doubtful" || verdict === "perhaps") {
+    sums[verdict] += by;
     return;
   }
   sums.calls += by;

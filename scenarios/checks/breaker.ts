@@ -38,6 +38,13 @@ const TOLD_WITHIN_MS = 50;
 /** The period of an attempt whose end says nothing. */
 const UNCOUNTED = -1;
 const ROUNDING_MS = 1e-6;
+/** What an end says that may not count. */
+const UNSURE: Readonly<Record<Verdict, Verdict>> = {
+  success: "perhaps",
+  failure: "doubtful",
+  doubtful: "doubtful",
+  perhaps: "perhaps",
+};
 /** Another source that failed within this time failed lately (`core/failover/evidence.ts`). */
 const LATELY_MS = 10_000;
 
@@ -123,6 +130,8 @@ class Watch {
   /** What is out, and the period in which it began. */
   readonly #out: Map<Attempt, number> = new Map();
   #state: State = "closed";
+  /** Sent in the instant in which it closed: before or after that, and counted or not. */
+  readonly #sentAtClose: WeakSet<Attempt> = new WeakSet();
   /** Counts transitions. */
   #period = 0;
   #openUntilMs = Number.NEGATIVE_INFINITY;
@@ -204,8 +213,9 @@ class Watch {
       if (mayHaveCounted) this.#unsettled.set(attempt.command, this.#now());
       return failure;
     }
-    const verdict = this.#verdictOn(attempt, isKnown);
-    if (verdict === undefined) return failure;
+    const seen = this.#verdictOn(attempt, isKnown);
+    if (seen === undefined) return failure;
+    const verdict = this.#sentAtClose.delete(attempt) ? UNSURE[seen] : seen;
     if (this.#state === "half-open") this.#probed(verdict);
     this.#add(verdict);
     return failure;
@@ -281,6 +291,7 @@ class Watch {
     this.#evidence.clear();
     if (this.#early !== undefined && atMs <= this.#early.localMs + ROUNDING_MS) this.#early = undefined;
     this.#keepFrom(atMs);
+    for (const [attempt, period] of this.#out) if (period === this.#period) this.#sentAtClose.add(attempt);
   }
 
   /** Time has passed, or something else has happened, since it should have opened. */
