@@ -399,3 +399,30 @@ describe("[S8] [B2] a circuit that was open", () => {
     }
   });
 });
+
+test("[S8] [B2] what was sent in the instant in which the circuit closed may have counted or not, and what was sent later has", async () => {
+  for (const [laterMs, found] of [
+    [0, []],
+    [1, ["breaker-trips-on-evidence"]],
+  ] as const) {
+    const made = new HandMade(DRAFT, breaker);
+    await answers(made, TEN_FAIL);
+    moves(made, "closed", "open");
+    await made.at(made.world.nowMs + 500);
+    moves(made, "open", "half-open");
+    const probe = made.sends(made.command(), "primary");
+    await made.at(made.world.nowMs + 10);
+    const send = (): Attempt[] => Array.from({ length: 4 }, () => made.sends(made.command(), "primary"));
+    const early = laterMs === 0 ? send() : [];
+    made.ends(probe, "reply", 200);
+    moves(made, "half-open", "closed");
+    await made.at(made.world.nowMs + laterMs);
+    const sent = laterMs === 0 ? early : send();
+    await made.at(made.world.nowMs + 10);
+    for (const attempt of sent) made.ends(attempt, "reply", 200);
+    await answers(made, FIVE_FAIL);
+    moves(made, "closed", "open");
+    await passes(made);
+    assert.deepEqual(made.violated, found);
+  }
+});
