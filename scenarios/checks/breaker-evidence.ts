@@ -26,6 +26,11 @@ export function verdictOn(attempt: Attempt, settings: DocumentedGroup, isProbe: 
   return undefined;
 }
 
+/** What an end says that may not count. */
+export function unsure(verdict: Verdict): Verdict {
+  return verdict === "success" || verdict === "perhaps" ? "perhaps" : "doubtful";
+}
+
 interface Entry {
   readonly atMs: number;
   readonly verdict: Verdict;

@@ -11,14 +11,15 @@
  * (the command is not sent on in the same instant, and no other attempt of it is out) may count where several sources have
  * such failures, and never where it is one caller who repeats itself. Where it may have counted, and another station serves
  * the command after all, that may count or not: once, now or then. What is lost may count or not where its kind of command
- * was never answered: it may be its own fault, while others are served.
+ * was never answered: it may be its own fault, while others are served. It is one file because each move and each end of an attempt
+ * is judged by the same period.
  */
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Attempt, Command, FleetObserver } from "../fleet/observer.ts";
 import { endOf, isTimedOut } from "./attempt-ends.ts";
 import type { Verdict } from "./breaker-evidence.ts";
-import { Evidence, verdictOn } from "./breaker-evidence.ts";
+import { Evidence, unsure, verdictOn } from "./breaker-evidence.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups, sourceOf } from "./documented.ts";
 import type { Failure } from "./failed-commands.ts";
@@ -38,13 +39,6 @@ const TOLD_WITHIN_MS = 50;
 /** The period of an attempt whose end says nothing. */
 const UNCOUNTED = -1;
 const ROUNDING_MS = 1e-6;
-/** What an end says that may not count. */
-const UNSURE: Readonly<Record<Verdict, Verdict>> = {
-  success: "perhaps",
-  failure: "doubtful",
-  doubtful: "doubtful",
-  perhaps: "perhaps",
-};
 /** Another source that failed within this time failed lately (`core/failover/evidence.ts`). */
 const LATELY_MS = 10_000;
 
@@ -213,9 +207,8 @@ class Watch {
       if (mayHaveCounted) this.#unsettled.set(attempt.command, this.#now());
       return failure;
     }
-    const seen = this.#verdictOn(attempt, isKnown);
-    if (seen === undefined) return failure;
-    const verdict = this.#sentAtClose.delete(attempt) ? UNSURE[seen] : seen;
+    const verdict = this.#verdictOn(attempt, isKnown);
+    if (verdict === undefined) return failure;
     if (this.#state === "half-open") this.#probed(verdict);
     this.#add(verdict);
     return failure;
@@ -385,6 +378,7 @@ class Watch {
 
   #verdictOn(attempt: Attempt, isKnown: boolean): Verdict | undefined {
     const verdict = verdictOn(attempt, this.#settings, this.#state === "half-open");
+    if (verdict !== undefined && this.#sentAtClose.has(attempt)) return unsure(verdict);
     if (verdict !== "failure" || this.#state !== "closed") return verdict;
     const mayBeItsOwn = !isKnown && endOf(attempt, this.#settings) === "lost";
     return mayBeItsOwn || this.#localMs() < this.distrustUntilMs ? "doubtful" : verdict;
