@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Random, seededRandom } from "../../resilience/src/core/random.ts";
-import { Crowded, type CrowdFigures, type StationModel } from "../worlds/crowded.ts";
+import { Crowded, type CrowdFigures, type StationModel, WRONG } from "../worlds/crowded.ts";
 import type { Terms } from "../worlds/dispatching.ts";
 
 const MODELS: Readonly<Record<string, Omit<StationModel, "drops">>> = {
@@ -63,6 +63,27 @@ for (const [name, model] of Object.entries(MODELS)) {
       });
     }
   }
+}
+
+for (const wrongRatio of [0.5, 0.8]) {
+  test(`[F11] ${100 * wrongRatio} % of the calls are wrong and answered at once, more of the others than can be served → four fifths are goodput`, () => {
+    for (const [name, model] of Object.entries(MODELS)) {
+      const capacity = (model.workers * 1_000) / model.workMs;
+      const world = new Crowded([
+        { ...model, drops: false },
+        { ...model, drops: false },
+      ]);
+      const terms = (number: number): Terms => {
+        const isWrong = Math.floor(number * wrongRatio) > Math.floor((number - 1) * wrongRatio);
+        return isWrong ? { source: "wrong", key: `${WRONG} ${number}` } : { source: "route", key: `k${number}` };
+      };
+      const load = { patienceMs: Math.max(2_000, 5 * model.workMs), terms };
+      world.offer({ forMs: 5 * model.workMs, perSecond: capacity / 2, ...load });
+      const over = world.offer({ forMs: 40_000, perSecond: (2 * capacity) / (1 - wrongRatio), ...load });
+      assert.equal(world.roles.epoch, 1, `${name}: overload is no failure`);
+      assert.ok(goodput(over, 20) >= 0.8 * capacity, `${name}: ${over.goodput} of ${capacity}/s`);
+    }
+  });
 }
 
 /** A station that takes `workMs` however much it is given. */

@@ -20,6 +20,9 @@ export interface StationModel {
   readonly drops: boolean;
 }
 
+/** A call whose key begins so is answered with an error of its own at the next step: it is no work for anybody. */
+export const WRONG = "wrong";
+
 interface Job {
   readonly attempt: Attempt;
   leftMs: number;
@@ -30,6 +33,8 @@ class Workplace {
   model: StationModel;
   isStopped = false;
   jobs: Job[] = [];
+  /** Calls that are wrong. */
+  wrong: Attempt[] = [];
   executed = 0;
 
   constructor(model: StationModel) {
@@ -42,7 +47,8 @@ class Workplace {
     const { kind, workers } = this.model;
     const busy = kind === "queue" ? this.jobs.slice(0, workers) : this.jobs;
     const each = kind === "queue" ? 1 : Math.min(1, workers / Math.max(1, this.jobs.length));
-    const ready: Attempt[] = [];
+    const ready = this.wrong;
+    this.wrong = [];
     for (const job of busy) {
       job.leftMs -= each;
       if (job.leftMs <= 1e-9) ready.push(job.attempt);
@@ -140,7 +146,10 @@ export class Crowded extends Dispatching {
     this.advance(1);
     this.#follow();
     for (const { name } of this.stations) {
-      for (const attempt of this.workAt(name).step()) if (this.out.includes(attempt)) this.end(attempt, "served");
+      const place = this.workAt(name);
+      for (const attempt of place.step()) {
+        if (this.out.includes(attempt)) this.end(attempt, isWrong(attempt) ? "failed" : "served");
+      }
     }
     this.#follow();
   }
@@ -153,7 +162,8 @@ export class Crowded extends Dispatching {
         const { attempt } = action;
         const place = this.workAt(attempt.station.name);
         const { workMs, draw } = place.model;
-        place.jobs.push({ attempt, leftMs: draw?.() ?? workMs });
+        if (isWrong(attempt)) place.wrong.push(attempt);
+        else place.jobs.push({ attempt, leftMs: draw?.() ?? workMs });
       } else if (action?.type === "recall" && this.out.includes(action.attempt)) {
         const place = this.workAt(action.attempt.station.name);
         if (place.model.drops) place.jobs = place.jobs.filter(({ attempt }) => attempt !== action.attempt);
@@ -161,6 +171,10 @@ export class Crowded extends Dispatching {
       }
     }
   }
+}
+
+function isWrong({ call }: Attempt): boolean {
+  return call.idempotencyKey?.startsWith(WRONG) === true;
 }
 
 function keyed(place: number): Terms {

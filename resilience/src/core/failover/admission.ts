@@ -109,11 +109,14 @@ const CROWDED_SHARE = 1.25;
 /** … and never less than this share of them: callers who left do not hold the limit down. */
 const LEAST_SHARE = 0.5;
 /** While answers take less than so many times as long as at leisure, that limit is raised by this. */
-const ROOMY = 1.5;
+const ROOMY = 1.25;
+const SLOW = 1.6;
 const ROOMY_STEP = 1.1;
 /** One that did not make answers quicker within this time, or so many answer times, was set by mistake. */
 const VAIN_MS = 10_000;
 const VAIN_ANSWERS = 6;
+/** They became quicker if they take less than this share, as logarithms, of what they took longer than at leisure. */
+const VAIN_SHARE = 0.5;
 /** Too many for that limit: it falls by this share. */
 const CROWDED_STEP = 0.9;
 const UNKNOWN: Crowd = { stretch: 1, leisureMs: 0, isMounting: false, work: () => 0 };
@@ -142,7 +145,10 @@ export class Admission {
   #isByDelay = false;
   /** When that was, and whether answers were ever quick again since then. */
   #byDelayFromMs = 0;
-  #hasHelped = false;
+  /** How much longer than at leisure answers took when it was learned, and since then: logarithms, the second summed up. */
+  #stretchLogThen = 0;
+  #stretchLogSum = 0;
+  #stretchCount = 0;
   #growth = SLOW_START;
   /** Calls a ms that another station served before this one: it needs as many at once as come while it answers one. */
   #perMs = 0;
@@ -345,6 +351,16 @@ export class Admission {
     if (this.#beside > 0) this.#beside--;
   }
 
+  /**
+   * A call was answered after `tookMs`, and not served: its pace is that of calls that are. Where the limit is one of calls at
+   * once, the rest of its round trip is free for another; where it follows from refusals, what is counted there is calls.
+   */
+  noteAnswered(tookMs: number): void {
+    if (!this.#isByDelay) return;
+    const tripMs = (this.#limit * 1_000) / this.#learned.ratePerSecond;
+    if (tookMs < tripMs) this.#learned.giveBack(1 - tookMs / tripMs);
+  }
+
   /** A call that is out is no work for the station from now on: a limit that was learned from work does not count it. */
   uncount(): void {
     this.#uncounted++;
@@ -481,8 +497,7 @@ export class Admission {
   #lowerUnanswered(to: number, usualMs: number, nowMs: number, crowd: Crowd): void {
     const work = crowd.work(nowMs);
     if (work > 0 && !this.#isByDelay) {
-      this.#byDelayFromMs = nowMs;
-      this.#hasHelped = false;
+      this.#watchDelay(Math.log(crowd.stretch), nowMs);
     }
     this.#isByDelay = work > 0;
     const bounded = Math.max(Math.min(to, work * CROWDED_SHARE), work * LEAST_SHARE);
@@ -495,11 +510,21 @@ export class Admission {
    * another reason, and the limit grows until nobody waits for it. Returns whether it was so.
    */
   endVainLimit(usualMs: number, nowMs: number): boolean {
-    const isVain = this.#isByDelay && !this.#hasHelped && this.#limit < ENDLESS;
-    if (!isVain || nowMs < this.#byDelayFromMs + Math.max(VAIN_MS, VAIN_ANSWERS * usualMs)) return false;
+    if (!this.#isByDelay || this.#limit === ENDLESS) return false;
+    if (nowMs < this.#byDelayFromMs + Math.max(VAIN_MS, VAIN_ANSWERS * usualMs)) return false;
+    const isVain = this.#stretchLogSum > VAIN_SHARE * this.#stretchLogThen * this.#stretchCount;
+    this.#watchDelay(this.#stretchLogThen, nowMs);
+    if (!isVain) return false;
     this.#isByDelay = false;
     this.#growAgain(usualMs, nowMs);
     return true;
+  }
+
+  #watchDelay(stretchLogThen: number, nowMs: number): void {
+    this.#byDelayFromMs = nowMs;
+    this.#stretchLogThen = stretchLogThen;
+    this.#stretchLogSum = 0;
+    this.#stretchCount = 0;
   }
 
   /** Has the station finished anything lately? */
@@ -682,15 +707,16 @@ export class Admission {
       if (stretch < FULL) this.#raise(leisureMs, usualMs, nowMs);
       return;
     }
-    if (stretch < FULL) {
-      this.#hasHelped = true;
+    this.#stretchLogSum += Math.log(stretch);
+    this.#stretchCount++;
+    if (stretch < SLOW) {
       // What it did at best is soon given again; more only while there is room.
       const knownWork = Math.min(crowd.work(nowMs) * CROWDED_SHARE, this.#limit * SLOW_START);
       const step = stretch < ROOMY ? ROOMY_STEP : 1;
       this.#limit = Math.min(Math.max(this.#limit * step, knownWork), this.#maxConcurrent);
     }
-    if (stretch > FULL && nowMs >= this.#loweredAtMs + 2 * Math.max(MIN_ROUND_MS, usualMs)) {
-      this.#lower(Math.max(this.#limit * CROWDED_STEP, crowd.work(nowMs) * LEAST_SHARE), usualMs, nowMs);
+    if (stretch > SLOW && nowMs >= this.#loweredAtMs + 2 * Math.max(MIN_ROUND_MS, usualMs)) {
+      this.#lower(Math.max(this.#limit * CROWDED_STEP, Math.min(this.#limit, crowd.work(nowMs))), usualMs, nowMs);
     }
   }
 

@@ -28,19 +28,30 @@ const AGREEMENTS_TO_TRUST = 8;
 const ASK_EVERY = 8;
 /** How long an answer takes at leisure: as its answers took at their quickest, of late. That is forgotten by half in this time, … */
 const LEISURE_DOUBLED_MS = 10_000;
+/** … or in so many answer times: */
+const LEISURE_DOUBLED_ANSWERS = 16;
 /** … in steps of so long: of less, nothing is noticed. */
 const LEISURE_STEP_MS = 20;
 /** What it takes in quiet times: the same, forgotten by half in ten minutes, and unknown at first. */
 const QUIET_DOUBLED_MS = 600_000;
 const QUIET_STEP_MS = 1_000;
-/** Both by the mean of about so many answers: single ones are quick by chance, or from a cache. */
+/**
+ * Both by the mean of about so many answers: single ones are quick by chance, or from a cache. The more their times differ,
+ * the more it takes: by this factor of the variance of their logarithms, so that chance moves the mean by a sixth.
+ */
 const MEAN_ANSWERS = 32;
+const MOST_MEAN_ANSWERS = 256;
+const PER_VARIANCE = 64;
 /**
  * Of a station that begins to serve, quick answers are seen first, and its slow ones later. So it is measured by the first
  * few calls that it is given, once this share of them is answered, and for so many times as long as they take by nothing else.
  */
-const EARLY_CALLS = 8;
-const EARLY_ANSWERED = 0.75;
+const EARLY_CALLS = 32;
+const EARLY_ANSWERED = 0.95;
+/** … and no fewer than these: so many for each unit of the variance of their logarithms. */
+const LEAST_EARLY = 8;
+const SPREAD = 0.5;
+const EARLY_PER_VARIANCE = 16;
 const YOUNG_ANSWER_TIMES = 5;
 /** Where many of these are never answered, so many other answers will do. */
 const ENOUGH_ANSWERS = 64;
@@ -81,6 +92,8 @@ class SourceAt {
    */
   meanMs = 0;
   #logMean = 0;
+  #logVariance = 0;
+  #lastLog = 0;
   #answers = 0;
   /** Both at their lowest of late, and when that was last worked out. */
   leisureMs = NEVER;
@@ -122,11 +135,21 @@ class SourceAt {
       this.#earlyAnswered++;
       if (tookLog < this.#quickestLog) this.#quickestLog = tookLog;
     } else if (this.#isYoungAt(nowMs) && ++this.#otherAnswers < ENOUGH_ANSWERS) return;
-    if (this.#answers < MEAN_ANSWERS) this.#answers++;
+    const most = Math.min(MOST_MEAN_ANSWERS, Math.max(MEAN_ANSWERS, PER_VARIANCE * this.#logVariance));
+    this.#answers = this.#answers < most ? this.#answers + 1 : most;
+    const offLog = tookLog - this.#logMean;
     this.meanMs += (tookMs - this.meanMs) / this.#answers;
-    this.#logMean += (tookLog - this.#logMean) / this.#answers;
-    const isMeasured = !isEarly || this.#earlyAnswered >= EARLY_ANSWERED * this.#earlySent;
-    if (this.isYoung && crowd === "idle" ? isMeasured : this.#logMean < this.leisureLog) {
+    this.#logMean += offLog / this.#answers;
+    // By what differs from one answer to the next: a station that becomes slower does not vary more for that.
+    const stepLog = tookLog - this.#lastLog;
+    this.#lastLog = tookLog;
+    this.#logVariance += this.#answers <= 1 ? 0 : ((stepLog * stepLog) / 2 - this.#logVariance) / Math.min(this.#answers, MEAN_ANSWERS);
+    const isIdle = crowd === "idle";
+    const isMeasured = !isEarly || this.#areEarlyIn(isIdle);
+    const isUnknown = this.leisureLog === NEVER;
+    // At first quick answers are seen, and slow ones later.
+    const isMore = this.isYoung && isIdle && (isMeasured || this.#logVariance > SPREAD);
+    if (isUnknown ? isMeasured : isMore || this.#logMean < this.leisureLog) {
       // Calls that come all at once crowd it from the first one on: it may be as quick as another station at leisure.
       const byQuickest = this.isYoung ? Math.max(this.#quickestLog, elsewhereLog) : NEVER;
       this.leisureLog = Math.min(this.#logMean, byQuickest);
@@ -135,11 +158,19 @@ class SourceAt {
     } else if (crowd !== "crowded" && !this.isYoung) this.#fadeLeisure(nowMs);
   }
 
+  /** Are so many of the first calls answered that quick ones do not count for more? */
+  #areEarlyIn(isIdle: boolean): boolean {
+    const all = EARLY_ANSWERED * this.#earlySent;
+    if (isIdle) return this.#earlyAnswered >= all;
+    const least = Math.max(LEAST_EARLY, EARLY_PER_VARIANCE * this.#logVariance);
+    return this.#earlyAnswered >= Math.min(least, EARLY_ANSWERED * EARLY_CALLS);
+  }
+
   #isYoungAt(nowMs: number): boolean {
     if (!this.isYoung) return false;
     const isKnown =
       this.#earlySent >= EARLY_CALLS &&
-      this.leisureMs < NEVER &&
+      this.#areEarlyIn(true) &&
       nowMs >= this.#firstSentMs + YOUNG_ANSWER_TIMES * this.meanMs;
     this.isYoung = !isKnown;
     return this.isYoung;
@@ -160,7 +191,8 @@ class SourceAt {
     const fadedMs = nowMs - this.#leisureAtMs;
     // It fades later, for all of the time that has passed by then.
     if (fadedMs < LEISURE_STEP_MS) return;
-    const byLog = Math.min(this.#logMean - this.leisureLog, (Math.LN2 * fadedMs) / LEISURE_DOUBLED_MS);
+    const doubledMs = Math.max(LEISURE_DOUBLED_MS, LEISURE_DOUBLED_ANSWERS * this.leisureMs);
+    const byLog = Math.min(this.#logMean - this.leisureLog, (Math.LN2 * fadedMs) / doubledMs);
     this.leisureLog += byLog;
     this.leisureMs *= Math.exp(byLog);
     this.#leisureAtMs = nowMs;

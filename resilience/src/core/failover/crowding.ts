@@ -41,6 +41,9 @@ export const LEAST_LEISURE_MS = 20;
 const LEAST_LOG = Math.log(LEAST_LEISURE_MS);
 const CROWDED_LOG = Math.log(CROWDED);
 const FULL_LOG = Math.log(FULL);
+/** Such a share of what lies between leisure and the callers' patience, as logarithms. */
+const PATIENCE_SHARE = 0.6;
+const LEAST_CROWDED_LOG = Math.log(1.2);
 /** The station is looked at so often, or once in an answer time at leisure where that is longer. */
 const LOOK_MS = 200;
 /** So many looks in a row must show more sent than answered, and than it ever finished, clearly: by a fifth, and not by chance. */
@@ -55,12 +58,14 @@ const LASTING_MARGIN = 0.4;
 /** It has had time when all has ended that was sent before, or so many answer times later: one that is never answered ends nothing. */
 const SETTLING_ROUNDS = 6;
 const NONE = { sent: 0, ended: 0, forMs: 0 };
-const RATE_ANSWERS = 16;
-const RATE_MS = 1_000;
+const RATE_ANSWERS = 64;
+const RATE_MS = 2_000;
 /** The best rate is halved in so long: a station may have become smaller. */
 const RATE_HALVED_MS = 20_000;
-/** Smoothing, as that of answer times; a station that is quick again is believed soon. */
+/** Smoothing, as that of answer times, and more where these differ much; a station that is quick again is believed soon. */
 const SHARE = 1 / 16;
+const LEAST_SHARE = 1 / 128;
+const PER_VARIANCE = 32;
 const QUICK_SHARE = 1 / 2;
 const QUICK_IN_ROW = 3;
 /** However much it has to do, a station that answers nothing is called silent after so long. */
@@ -81,10 +86,17 @@ export class Crowding implements Crowd {
   era: Era = { sinceMs: 0 };
   /** The logarithm of how many times as long answers take as at leisure, smoothed; below 0 by chance. */
   #stretchLog = 0;
-  /** The same by answers alone, without what is still out. */
+  /** The same by what has ended, without what is still out; and that as of the last answer. */
+  #endedLog = 0;
   #answeredLog = 0;
+  /** How long callers wait, as far as is known. */
+  patienceMs: number = Number.POSITIVE_INFINITY;
+  /** How much single answers differ from it: the mean square. */
+  #variance = 0;
+  #lastLog = 0;
   #quickInRow = 0;
   #leisureMs = 0;
+  #leisureLog = 0;
   #bestPerMs = 0;
   #bestAtMs = 0;
   #rateOverMs = 0;
@@ -108,17 +120,32 @@ export class Crowding implements Crowd {
   #busyUntilMs: number = Number.NEGATIVE_INFINITY;
 
   get stretch(): number {
-    return Math.exp(Math.max(0, this.#stretchLog));
+    return Math.exp(this.#scaled(this.#stretchLog));
   }
 
-  /** The same by answers alone: what is still out may take long by chance. */
+  /** The same as of the last answer: what is out now, and whoever has left since, may wait for another reason. */
   get answeredStretch(): number {
-    return Math.exp(Math.max(0, this.#answeredLog));
+    return Math.exp(this.#scaled(this.#answeredLog));
+  }
+
+  /** Do its answers take twice as long as at leisure, or longer? */
+  get isSlow(): boolean {
+    return this.#stretchLog >= FULL_LOG;
+  }
+
+  /**
+   * Callers who wait for a few times as long as answers take at leisure are gone before answers take {@link CROWDED} times as
+   * long: what they wait is the measure then, as far as answers differ by less anyway.
+   */
+  #scaled(log: number): number {
+    if (log <= 0) return 0;
+    const crowdedLog = Math.max(LEAST_CROWDED_LOG, PATIENCE_SHARE * (Math.log(this.patienceMs) - this.#leisureLog));
+    return crowdedLog >= CROWDED_LOG ? log : (log * CROWDED_LOG) / crowdedLog;
   }
 
   /** What its answers say about leisure, as far as no limit is the reason for how long they take. */
   get seenAs(): "idle" | "busy" {
-    return this.#stretchLog < FULL_LOG ? "idle" : "busy";
+    return this.stretch < FULL ? "idle" : "busy";
   }
 
   get leisureMs(): number {
@@ -129,10 +156,15 @@ export class Crowding implements Crowd {
     return this.#looksInRow >= LOOKS || this.#isGrowing;
   }
 
+  /** How long answers take now. */
+  get #tookMs(): number {
+    return Math.exp(Math.max(0, this.#stretchLog)) * this.#leisureMs;
+  }
+
   /** Was clearly more sent than ended since the number out could settle? The difference of two counts varies by the root of their sum. */
   get #isGrowing(): boolean {
     const { sent, ended, forMs } = this.#crowded;
-    const isLasting = forMs >= LASTING_ROUNDS * this.stretch * this.#leisureMs;
+    const isLasting = forMs >= LASTING_ROUNDS * this.#tookMs;
     const margin = isLasting ? LASTING_MARGIN : GROWING_MARGIN;
     return sent - GROWING_RATIO * ended > margin * Math.sqrt(sent + ended);
   }
@@ -169,13 +201,30 @@ export class Crowding implements Crowd {
    * a tenth and ten times of what is usual; and what it takes at leisure on the average.
    */
   noteTook(tookLog: number, leisureLog: number, leisureMs: number): void {
-    const stretchLog = Math.max(tookLog, LEAST_LOG) - Math.max(leisureLog, LEAST_LOG);
-    this.#quickInRow = stretchLog < this.#stretchLog - Math.LN2 ? this.#quickInRow + 1 : 0;
-    const share = this.#quickInRow >= QUICK_IN_ROW ? QUICK_SHARE : SHARE;
-    this.#answeredLog += (stretchLog - this.#answeredLog) * share;
-    this.#stretchLog += (stretchLog - this.#stretchLog) * share;
+    this.#smooth(tookLog, leisureLog);
+    this.#answeredLog = this.#endedLog;
+    this.#leisureLog += (Math.max(leisureLog, LEAST_LOG) - this.#leisureLog) * (this.#leisureMs === 0 ? 1 : SHARE);
     const atLeisureMs = leisureMs > LEAST_LEISURE_MS ? leisureMs : LEAST_LEISURE_MS;
     this.#leisureMs += (atLeisureMs - this.#leisureMs) * (this.#leisureMs === 0 ? 1 : SHARE);
+  }
+
+  /** A caller left before the answer came: it would have taken longer than that. */
+  noteLeft(tookLog: number, leisureLog: number): void {
+    this.#smooth(tookLog, leisureLog);
+  }
+
+  #smooth(tookLog: number, leisureLog: number): void {
+    const stretchLog = Math.max(tookLog, LEAST_LOG) - Math.max(leisureLog, LEAST_LOG);
+    const stepLog = stretchLog - this.#lastLog;
+    this.#lastLog = stretchLog;
+    this.#variance += ((stepLog * stepLog) / 2 - this.#variance) * SHARE;
+    const offLog = stretchLog - this.#stretchLog;
+    const quickLog = -Math.max(Math.LN2, Math.sqrt(this.#variance));
+    this.#quickInRow = offLog < quickLog ? this.#quickInRow + 1 : 0;
+    const steady = Math.max(LEAST_SHARE, Math.min(SHARE, 1 / (PER_VARIANCE * this.#variance)));
+    const share = this.#quickInRow >= QUICK_IN_ROW ? QUICK_SHARE : steady;
+    this.#stretchLog += offLog * share;
+    this.#endedLog += (stretchLog - this.#endedLog) * share;
   }
 
   /**
@@ -183,7 +232,7 @@ export class Crowding implements Crowd {
    * wait for less than some calls take, and what they asked for is done like all the rest. Otherwise it is a crowd that they left.
    */
   #weighLeft(): void {
-    if (this.#answeredLog < FULL_LOG) this.#ended += this.#left;
+    if (this.answeredStretch < FULL) this.#ended += this.#left;
     this.#left = 0;
   }
 
@@ -225,6 +274,12 @@ export class Crowding implements Crowd {
     return nowMs < this.#busyUntilMs;
   }
 
+  /** Is it no wonder if nothing is answered for a while: has it too much to do, or took its last answers twice as long as at leisure? */
+  mayBeMute(isLimited: boolean, nowMs: number): boolean {
+    if (this.isBusy(nowMs)) return true;
+    return nowMs < this.#servedAtMs + MAX_BUSY_MS && (isLimited || this.answeredStretch >= FULL);
+  }
+
   /** When it began to serve: what it took at leisure before may be another time now. */
   get leisureSinceMs(): number {
     return this.era.sinceMs;
@@ -234,11 +289,18 @@ export class Crowding implements Crowd {
   restart(nowMs: number): void {
     this.era = { sinceMs: nowMs };
     this.#stretchLog = 0;
+    this.#endedLog = 0;
     this.#answeredLog = 0;
     this.#bestPerMs = 0;
     this.#answers = 0;
     this.#looksInRow = 0;
     this.#left = 0;
+    this.#rateOverMs = 0;
+    this.#rateServed = 0;
+    this.#fromMs = nowMs;
+    this.#sent = 0;
+    this.#ended = 0;
+    this.#served = 0;
     this.#beginCrowded(Number.POSITIVE_INFINITY);
     this.#busyUntilMs = Number.NEGATIVE_INFINITY;
   }
@@ -257,7 +319,7 @@ export class Crowding implements Crowd {
     // A few calls that take long by chance are no crowd, nor are many that take long as a rule.
     const out = leisureWork > 0 ? Math.min(outStretch, working / leisureWork) : outStretch;
     if (isMore && isKnown && Math.log(out) > this.#stretchLog) this.#stretchLog = Math.log(out);
-    const isCrowded = this.#stretchLog >= CROWDED_LOG;
+    const isCrowded = this.stretch >= CROWDED;
     this.#noteCrowded(isCrowded && isKnown, did, overMs, oldestMs, nowMs);
     const best = this.#perMs(nowMs) * overMs;
     // One that has only become slower is given what it always was.
@@ -267,7 +329,7 @@ export class Crowding implements Crowd {
     // more than chance can bring.
     const most = SILENT_RATIO * best;
     const isFlood = isCrowded && this.#sent > CLEAR_RATIO * most + 2 * Math.sqrt(most) + 4;
-    const isShown = isFlood || (this.#answeredLog >= CROWDED_LOG && isMore) || (isCrowded && this.isBusy(nowMs));
+    const isShown = isFlood || (this.answeredStretch >= CROWDED && isMore) || (isCrowded && this.isBusy(nowMs));
     if (isShown && isKnown) {
       this.#busy((BUSY_MARGIN * working) / this.#perMs(nowMs), nowMs);
     }
@@ -281,11 +343,11 @@ export class Crowding implements Crowd {
   #noteCrowded(isCrowded: boolean, did: number, overMs: number, oldestMs: number, nowMs: number): void {
     if (!isCrowded) return this.#beginCrowded(Number.POSITIVE_INFINITY);
     if (this.#crowdedFromMs === Number.POSITIVE_INFINITY) this.#beginCrowded(nowMs);
-    const longestMs = SETTLING_ROUNDS * this.stretch * this.#leisureMs;
+    const longestMs = SETTLING_ROUNDS * this.#tookMs;
     const { sent, ended, forMs } = this.#crowded;
     if (this.#isSettled) this.#crowded = { sent: sent + this.#sent, ended: ended + did, forMs: forMs + overMs };
     this.#isSettled ||= oldestMs > this.#crowdedFromMs || nowMs >= this.#crowdedFromMs + longestMs;
-    this.#isSettled ||= this.#answeredLog >= CROWDED_LOG;
+    this.#isSettled ||= this.answeredStretch >= CROWDED;
   }
 
   /** It has been crowded since then; `Infinity` for not at all. */

@@ -632,12 +632,16 @@ test("[F10] running: a deadline far below the timeout is over → nothing is hel
   assert.deepEqual([world.settled.size, world.north.evidence.isSuspect], [20, false]);
 });
 
-test("[F10] running: a route that was never answered runs out of time → no sign of load; one that was → it is", () => {
-  for (const source of ["never answered", "known"]) {
+test("[F10] running: calls of a route that was never answered run out of time → no sign of load; of one that was → it is, and one call is none", () => {
+  for (const [source, calls, isSign] of [
+    ["never answered", 40, false],
+    ["known", 40, true],
+    ["known", 1, false],
+  ] as const) {
     const world = served();
-    world.submit({ source });
+    for (let call = 0; call < calls; call++) world.submit({ source });
     world.advance(1_000);
-    assert.equal(world.north.admission.limit < Number.POSITIVE_INFINITY, source === "known", source);
+    assert.equal(world.north.admission.limit < Number.POSITIVE_INFINITY, isSign, `${calls} ${source}`);
   }
 });
 

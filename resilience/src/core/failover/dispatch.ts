@@ -47,6 +47,7 @@ import {
   WAITING,
 } from "./call.ts";
 import { CallQueue } from "./call-queue.ts";
+import type { SeenAs } from "./call-sources.ts";
 import { CROWDED, FULL, LEAST_LEISURE_MS } from "./crowding.ts";
 import type { FailoverEvent } from "./events.ts";
 import type { Failback } from "./failback.ts";
@@ -408,11 +409,15 @@ export class Dispatcher {
     // Nor is it known how long one has waited whose call was read late, because this process stood still.
     if (!isSending && nowMs >= this.roles.distrustUntilMs) this.patience.noteHangUp(nowMs - call.arrivedMs, nowMs);
     this.#event(this.#reports.patience(this.patience.estimateMs, nowMs));
+    for (const { crowding } of this.roles.stations) crowding.patienceMs = this.patience.estimateMs ?? ENDLESS;
     this.#sortAgain();
     // Nobody waits for what is late: the station has more than it can answer.
     for (const attempt of call.out ?? []) {
       const { station } = attempt;
-      if (this.#isSwallowed(attempt, nowMs)) station.evidence.noteLeft();
+      if (this.#isSwallowed(attempt, nowMs)) {
+        attempt.isOverdue = true;
+        station.evidence.noteOverdue(attempt.startedMs, nowMs);
+      }
       this.#leftUnanswered(attempt, nowMs);
       station.crowding.noteAbandoned(nowMs);
     }
@@ -603,7 +608,8 @@ export class Dispatcher {
     const { admission, answerTimes, crowding } = station;
     const tookMs = nowMs - judgedFromMs;
     if (admission.isTrial) admission.begin(this.#usualInFlight, nowMs);
-    else this.#usualInFlight += (admission.working - this.#usualInFlight) / 64;
+    // What waits at a station that has too much to do is not usual.
+    else if (!crowding.isSlow) this.#usualInFlight += (admission.working - this.#usualInFlight) / 64;
     answerTimes.add(tookMs);
     // A source that was answered at once is known, too.
     const knownMs = tookMs > 0 ? tookMs : Number.MIN_VALUE;
@@ -624,7 +630,7 @@ export class Dispatcher {
     const tookLog = Math.log(tookMs);
     // The first answer of a source has nothing to be measured by.
     const leisureLog = source.leisureLog(number, leisureSinceMs);
-    const seenAs = admission.isBinding(nowMs) && isCrowdedByLimit(station) ? "crowded" : crowding.seenAs;
+    const seenAs = seenAsOf(station, nowMs);
     if (leisureLog < ENDLESS) crowding.noteTook(tookLog, leisureLog, source.leisureMs(number));
     crowding.nextSampleMs = nowMs + SAMPLE_MS;
     source.noteTook(number, tookMs, nowMs, isEarly, seenAs, tookLog);
@@ -651,7 +657,7 @@ export class Dispatcher {
 
   /** What any other end of an attempt says about its station. */
   #bookUnserved(attempt: Attempt, end: AttemptEnd, nowMs: number): void {
-    const { call, station, permit, startedMs, isAbandoned } = attempt;
+    const { call, station, permit, startedMs, judgedFromMs, isAbandoned } = attempt;
     const { evidence } = station;
     const { active } = this.roles;
     // One that was sent there although it was not active, and for no failure elsewhere, was to be compared.
@@ -679,6 +685,7 @@ export class Dispatcher {
       case "failed":
       case "stale":
         evidence.noteAnswer(startedMs);
+        station.admission.noteAnswered(nowMs - judgedFromMs);
         break;
       case "ignored":
       case "local-shortage":
@@ -1253,7 +1260,7 @@ export class Dispatcher {
     const { call, station, startedMs } = attempt;
     if (!attempt.isOverdue && this.#usual.isKnown(attempt)) {
       attempt.isOverdue = true;
-      if (!station.crowding.isBusy(nowMs)) {
+      if (!station.crowding.mayBeMute(station.admission.isByDelay, nowMs)) {
         station.evidence.noteOverdue(startedMs, this.#usual.silentAtMs(attempt, nowMs));
         if (!station.evidence.isSilent && this.#isNextLate(attempt, nowMs)) station.evidence.noteNextOverdue(startedMs);
       }
@@ -1406,7 +1413,7 @@ export class Dispatcher {
    * would never be. What counts is that such calls were answered by then, and that nothing was since it was sent.
    */
   #isSwallowed({ isOverdue, isUploading, station, call, startedMs, judgedFromMs }: Attempt, nowMs: number): boolean {
-    if (isOverdue || isUploading || nowMs < this.roles.distrustUntilMs || station.crowding.isBusy(nowMs)) return false;
+    if (isOverdue || isUploading || nowMs < this.roles.distrustUntilMs || station.crowding.mayBeMute(station.admission.isByDelay, nowMs)) return false;
     return station.evidence.lastServedMs < startedMs && nowMs - judgedFromMs >= call.terms.source.answeredByMs;
   }
 
@@ -1415,19 +1422,36 @@ export class Dispatcher {
    * bounds of what is overdue have followed a station that slows down under load. That is a sign of load where others are as
    * slow, or where nothing is answered and no accident explains it: some calls always take long.
    */
-  #leftUnanswered({ station, call, isUploading, isOverdue, judgedFromMs, startedMs }: Attempt, nowMs: number): void {
+  #leftUnanswered(attempt: Attempt, nowMs: number): void {
+    const { station, call, isUploading, isOverdue, judgedFromMs, startedMs } = attempt;
     if (isUploading || nowMs < this.roles.distrustUntilMs) return;
-    const leisureMs = call.terms.source.leisureMs(station.number, station.crowding.leisureSinceMs);
-    if (!isOverdue && nowMs - judgedFromMs < CROWDED * Math.max(leisureMs, LEAST_LEISURE_MS)) return;
-    this.#unanswered(station, isOverdue || station.evidence.lastServedMs < startedMs, nowMs);
+    const { source } = call.terms;
+    const { crowding, evidence, number } = station;
+    const ageMs = nowMs - judgedFromMs;
+    const leisureMs = source.leisureMs(number, crowding.leisureSinceMs);
+    const isKnown = leisureMs < ENDLESS;
+    if (!isOverdue && ageMs < (isKnown ? Math.max(leisureMs, LEAST_LEISURE_MS) : station.answerTimes.usualMs)) return;
+    this.#noteAge(attempt, ageMs, nowMs);
+    if (isOverdue || isKnown) this.#unanswered(station, isOverdue || evidence.lastServedMs < startedMs, nowMs);
   }
 
   /** A call that was given up had been out for long at `station`. `isMute`: nothing else was answered meanwhile, or it is overdue. */
   #unanswered(station: Station, isMute: boolean, nowMs: number): void {
     const { parts, crowding } = station;
     parts.left.note();
-    const isNoAccident = isMute && parts.left.chance() <= LEFT_CHANCE;
-    if (isNoAccident || crowding.answeredStretch >= CROWDED) this.#noteLoad(station, "unanswered", nowMs);
+    const isNoAccident = isMute && parts.left.inRow >= 3 && parts.left.chance() <= LEFT_CHANCE;
+    const work = crowding.work(nowMs);
+    const isMuch = station.admission.working > 1.2 * work + 1.5 * Math.sqrt(work);
+    if (isMuch && (isNoAccident || crowding.answeredStretch >= CROWDED)) this.#noteLoad(station, "unanswered", nowMs);
+  }
+
+  /** Nobody waits for `attempt` any more, which would have taken longer than `ageMs`. */
+  #noteAge({ call: { source }, station, isEarly }: Attempt, ageMs: number, nowMs: number): void {
+    const { crowding, number } = station;
+    const ageLog = Math.log(ageMs);
+    const leisureLog = source.leisureLog(number, crowding.leisureSinceMs);
+    if (leisureLog < ENDLESS) crowding.noteLeft(ageLog, leisureLog);
+    source.noteTook(number, ageMs, nowMs, isEarly, seenAsOf(station, nowMs), ageLog);
   }
 
   // ── roles ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -1674,8 +1698,9 @@ function reasonToSend(call: Call, station: Station): AttemptReason {
  * Where the limit is in force and answers are still slow, the station has become slower, and the limit is not the reason. A
  * limit that is still growing after a promotion may be the reason, as one may that follows the answer times.
  */
-function isCrowdedByLimit({ admission, crowding }: Station): boolean {
-  return crowding.stretch < (admission.isByDelay || !admission.isLearned ? CROWDED : FULL);
+function seenAsOf({ admission, crowding }: Station, nowMs: number): SeenAs {
+  const isByLimit = admission.isBinding(nowMs) && crowding.stretch < (admission.isLearned ? FULL : CROWDED);
+  return isByLimit || admission.isByDelay ? "crowded" : crowding.seenAs;
 }
 
 /** Nobody waits any more for this attempt to end. */

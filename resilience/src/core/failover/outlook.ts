@@ -90,9 +90,8 @@ export class Outlook {
   /** How long the active station takes where nobody waits there: its usual time grows with a queue that it has itself. */
   get #leisureMs(): number {
     const { roles, usual } = this.#parts;
-    const usualMs = usual.ms(roles.active);
     const { leisureMs } = roles.active.crowding;
-    return leisureMs > 0 ? Math.min(leisureMs, usualMs) : usualMs;
+    return leisureMs > 0 ? leisureMs : usual.ms(roles.active);
   }
 
   /** Is more asked for than can be done, and for good? */

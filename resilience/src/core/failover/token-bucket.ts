@@ -79,6 +79,11 @@ export class TokenBucket {
     this.#sentAtMs[this.#place] = nowMs;
     this.#place = (this.#place + 1) % this.#sentAtMs.length;
   }
+
+  /** Of a call that went, this share was not needed. Only where calls are spread evenly: a strict bucket counts calls. */
+  giveBack(share: number): void {
+    if (this.#ratePerSecond < Number.POSITIVE_INFINITY) this.#fullAtMs -= (share * 1_000) / this.#ratePerSecond;
+  }
 }
 
 const RATE_PER_SECOND = { min: 0, aboveMin: true, max: Number.POSITIVE_INFINITY };
