@@ -37,7 +37,6 @@ test("[F10] an outage is no rule: a thousand in a row count as one that went on,
   );
   const other = new Accidents(forgotten);
   other.note();
-  other.noteExcused();
   other.forget();
   assert.deepEqual([other.inRow, forgotten.chance(1)], [0, new UsualShare().chance(1)]);
 });
@@ -48,14 +47,4 @@ test("[F10] a station that has served nothing yet → judged by what is usual at
   for (let round = 0; round < 1_500; round++) old.noteWell();
   fresh.note();
   assert.equal(fresh.chance(), 0);
-});
-
-test("[F10] what went wrong for another reason → is no part of a row, and shows how often that happens", () => {
-  const [usual, same] = [new UsualShare(), new UsualShare()];
-  const accidents = new Accidents(usual);
-  accidents.noteExcused();
-  assert.equal(accidents.inRow, 0);
-  accidents.noteWell();
-  same.learn(1);
-  assert.equal(usual.chance(1), same.chance(1));
 });

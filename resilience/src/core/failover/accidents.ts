@@ -58,7 +58,6 @@ export class UsualShare {
 export class Accidents {
   readonly #usual: UsualShare;
   #inRow = 0;
-  #excused = 0;
 
   constructor(usual: UsualShare = new UsualShare()) {
     this.#usual = usual;
@@ -79,22 +78,15 @@ export class Accidents {
     this.#inRow++;
   }
 
-  /** One went wrong, and for another reason: it is no part of the row, and shows how often that happens. */
-  noteExcused(): void {
-    this.#excused++;
-  }
-
   /** One went well. */
   noteWell(): void {
-    const wrong = this.#inRow + this.#excused;
-    if (wrong === 0 && this.#usual.isNone) return;
-    this.#usual.learn(wrong);
+    if (this.#inRow === 0 && this.#usual.isNone) return;
+    this.#usual.learn(this.#inRow);
     this.forget();
   }
 
   /** It is not known how the row would have ended: it counts no more. */
   forget(): void {
     this.#inRow = 0;
-    this.#excused = 0;
   }
 }

@@ -23,7 +23,7 @@
  * and Peterson, 1995). It is one file because any sign may move any bound.
  */
 import { COUNT, checked } from "../options.ts";
-import { type Crowd, FULL } from "./crowding.ts";
+import { CROWDED, type Crowd, FULL } from "./crowding.ts";
 import { Refusals } from "./refusals.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
@@ -112,6 +112,8 @@ const LEAST_SHARE = 0.5;
 const ROOMY = 1.25;
 const SLOW = 1.6;
 const ROOMY_STEP = 1.1;
+/** So long after it began to serve, answers that take long are no longer those of what waited for it. */
+const SETTLED_MS = 3_000;
 /** One that did not make answers quicker within this time, or so many answer times, was set by mistake. */
 const VAIN_MS = 10_000;
 const VAIN_ANSWERS = 6;
@@ -703,6 +705,10 @@ export class Admission {
   #adjust(usualMs: number, nowMs: number, crowd: Crowd): void {
     const { stretch } = crowd;
     if (!this.#isByDelay) {
+      const isSettled = nowMs - this.#begunAtMs >= SETTLED_MS;
+      if (isSettled && stretch >= CROWDED && this.#limit > CROWDED_SHARE * crowd.work(nowMs)) {
+        return this.#lowerUnanswered(this.#limit * CROWDED_STEP, usualMs, nowMs, crowd);
+      }
       const leisureMs = crowd.leisureMs > 0 ? Math.min(usualMs, crowd.leisureMs) : usualMs;
       if (stretch < FULL) this.#raise(leisureMs, usualMs, nowMs);
       return;

@@ -143,7 +143,8 @@ class SourceAt {
     // By what differs from one answer to the next: a station that becomes slower does not vary more for that.
     const stepLog = tookLog - this.#lastLog;
     this.#lastLog = tookLog;
-    this.#logVariance += this.#answers <= 1 ? 0 : ((stepLog * stepLog) / 2 - this.#logVariance) / Math.min(this.#answers, MEAN_ANSWERS);
+    this.#logVariance +=
+      this.#answers <= 1 ? 0 : ((stepLog * stepLog) / 2 - this.#logVariance) / Math.min(this.#answers, MEAN_ANSWERS);
     const isIdle = crowd === "idle";
     const isMeasured = !isEarly || this.#areEarlyIn(isIdle);
     const isUnknown = this.leisureLog === NEVER;

@@ -50,6 +50,7 @@ import { CallQueue } from "./call-queue.ts";
 import type { SeenAs } from "./call-sources.ts";
 import { CROWDED, FULL, LEAST_LEISURE_MS } from "./crowding.ts";
 import type { FailoverEvent } from "./events.ts";
+import { ACCIDENT } from "./evidence.ts";
 import type { Failback } from "./failback.ts";
 import type { FailoverDecision, PlannedCause, Promotion } from "./failover.ts";
 import { type CallOutcome, GoodputWatch } from "./goodput.ts";
@@ -143,6 +144,10 @@ const SERVING_MS = 1_000;
 const LONG = { ratio: 4, leastMs: 100, trialMs: 1_000 };
 /** Callers who leave are a sign of load where the chance that so many in a row do without it is no higher. */
 const LEFT_CHANCE = 0.003;
+/** … and not fewer have, … */
+const MANY_LEFT = 3;
+/** … while more is out at their station than it works on at leisure, by more than chance brings. */
+const MUCH_WORK = { ratio: 1.2, deviations: 1.5 };
 /** Where nothing tells when the queue can move on, it is looked at again this soon. */
 const QUEUE_RECHECK_MS = 10;
 /** Calls whose callers' patience is unknown are ordered as if it were this long; only the order matters. */
@@ -624,7 +629,7 @@ export class Dispatcher {
   /** How long an answer took beside leisure and quiet times. Of those within the same moment one is as good as all. */
   #sample(attempt: Attempt, tookMs: number, nowMs: number): void {
     const { call, station, isEarly } = attempt;
-    const { admission, crowding, slowness, number } = station;
+    const { crowding, slowness, number } = station;
     const { source } = call;
     const { leisureSinceMs } = crowding;
     const tookLog = Math.log(tookMs);
@@ -1260,7 +1265,7 @@ export class Dispatcher {
     const { call, station, startedMs } = attempt;
     if (!attempt.isOverdue && this.#usual.isKnown(attempt)) {
       attempt.isOverdue = true;
-      if (!station.crowding.mayBeMute(station.admission.isByDelay, nowMs)) {
+      if (!this.#mayBeMute(station, nowMs)) {
         station.evidence.noteOverdue(startedMs, this.#usual.silentAtMs(attempt, nowMs));
         if (!station.evidence.isSilent && this.#isNextLate(attempt, nowMs)) station.evidence.noteNextOverdue(startedMs);
       }
@@ -1408,12 +1413,17 @@ export class Dispatcher {
     for (const { station } of out) this.#look(station, nowMs);
   }
 
+  /** Is it no wonder if nothing is answered for a while, because the station has too much to do? */
+  #mayBeMute({ crowding, admission }: Station, nowMs: number): boolean {
+    return crowding.mayBeMute(admission.isByDelay, nowMs);
+  }
+
   /**
    * Its caller's time is over before it could be called overdue: a station whose answers have become as slow as callers wait
    * would never be. What counts is that such calls were answered by then, and that nothing was since it was sent.
    */
   #isSwallowed({ isOverdue, isUploading, station, call, startedMs, judgedFromMs }: Attempt, nowMs: number): boolean {
-    if (isOverdue || isUploading || nowMs < this.roles.distrustUntilMs || station.crowding.mayBeMute(station.admission.isByDelay, nowMs)) return false;
+    if (isOverdue || isUploading || nowMs < this.roles.distrustUntilMs || this.#mayBeMute(station, nowMs)) return false;
     return station.evidence.lastServedMs < startedMs && nowMs - judgedFromMs >= call.terms.source.answeredByMs;
   }
 
@@ -1429,20 +1439,26 @@ export class Dispatcher {
     const { crowding, evidence, number } = station;
     const ageMs = nowMs - judgedFromMs;
     const leisureMs = source.leisureMs(number, crowding.leisureSinceMs);
-    const isKnown = leisureMs < ENDLESS;
+    const isKnown = source.isKnown && leisureMs < ENDLESS;
     if (!isOverdue && ageMs < (isKnown ? Math.max(leisureMs, LEAST_LEISURE_MS) : station.answerTimes.usualMs)) return;
-    this.#noteAge(attempt, ageMs, nowMs);
-    if (isOverdue || isKnown) this.#unanswered(station, isOverdue || evidence.lastServedMs < startedMs, nowMs);
+    if (source.isKnown) this.#noteAge(attempt, ageMs, nowMs);
+    if (!isOverdue && !isKnown) return;
+    const isMute = evidence.lastServedMs < startedMs;
+    this.#unanswered(station, isOverdue || isMute, nowMs);
+    const { left } = station.parts;
+    const isSilent = isKnown && isMute && left.chance() <= ACCIDENT && left.inRow >= MANY_LEFT;
+    if (isSilent && !this.#mayBeMute(station, nowMs)) evidence.noteDeserted(left.inRow, startedMs, nowMs);
   }
 
   /** A call that was given up had been out for long at `station`. `isMute`: nothing else was answered meanwhile, or it is overdue. */
   #unanswered(station: Station, isMute: boolean, nowMs: number): void {
-    const { parts, crowding } = station;
+    const { parts, crowding, admission } = station;
     parts.left.note();
-    const isNoAccident = isMute && parts.left.inRow >= 3 && parts.left.chance() <= LEFT_CHANCE;
     const work = crowding.work(nowMs);
-    const isMuch = station.admission.working > 1.2 * work + 1.5 * Math.sqrt(work);
-    if (isMuch && (isNoAccident || crowding.answeredStretch >= CROWDED)) this.#noteLoad(station, "unanswered", nowMs);
+    // As many may be out there by chance at leisure.
+    if (admission.working <= MUCH_WORK.ratio * work + MUCH_WORK.deviations * Math.sqrt(work)) return;
+    const isNoAccident = isMute && parts.left.inRow >= MANY_LEFT && parts.left.chance() <= LEFT_CHANCE;
+    if (isNoAccident || crowding.answeredStretch >= CROWDED) this.#noteLoad(station, "unanswered", nowMs);
   }
 
   /** Nobody waits for `attempt` any more, which would have taken longer than `ageMs`. */

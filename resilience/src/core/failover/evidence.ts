@@ -42,7 +42,7 @@ const REFUSING_MS = 250;
 /** So many overdue or lost attempts in a row put a station in doubt: a doubt costs nothing but the way of new calls. Overdue ones … */
 const DOUBTED_AFTER = 2;
 /** … only where the chance of an accident is no higher: where hardly any ever is overdue, two are none. */
-const ACCIDENT = 1e-6;
+export const ACCIDENT = 1e-6;
 /** So many calls in a row that are refused for load, of sources that nobody serves, are the station's and not the calls'. */
 const MIN_OVERLOADED = 8;
 /** Sources that the station has served before, told apart among refusals for load; of others it takes MANY_SOURCES. */
@@ -84,6 +84,8 @@ export class StationEvidence {
   readonly #late: Accidents;
   /** Another attempt was about to be overdue when one was. */
   #isNextOverdue = false;
+  /** Callers who left since anything was answered, where that is no accident. */
+  #deserted = 0;
   readonly #unanswered: Uncompared = new Uncompared();
   readonly #failedAlone: Uncompared = new Uncompared();
   readonly #brokenUploads: Uncompared = new Uncompared();
@@ -133,6 +135,7 @@ export class StationEvidence {
     this.#late.noteWell();
     this.#silentSinceMs = Number.POSITIVE_INFINITY;
     this.#isNextOverdue = false;
+    this.#deserted = 0;
     this.#silentAtMs = Number.NEGATIVE_INFINITY;
     this.#unanswered.clear();
     this.#brokenUploads.clear();
@@ -275,9 +278,15 @@ export class StationEvidence {
     if (this.#areLate) this.#silentSinceMs = this.#silentAtMs;
   }
 
-  /** A caller left at an age at which nearly all had been answered. That is held against nobody, and shows how usual it is. */
-  noteLeft(): void {
-    this.#late.noteExcused();
+  /**
+   * So many callers have left since anything was answered, the last one's call sent at `startedMs`, that it is no accident:
+   * calls that wait for a limit are out for too short a time to become overdue.
+   */
+  noteDeserted(left: number, startedMs: number, nowMs: number): void {
+    if (startedMs < this.#beginsMs || startedMs < this.#servedFromMs) return;
+    this.#deserted = left;
+    this.#isClear = false;
+    if (nowMs < this.#silentSinceMs) this.#silentSinceMs = nowMs;
   }
 
   /**
@@ -309,7 +318,7 @@ export class StationEvidence {
 
   /** Is something held against the station? */
   get isQuestioned(): boolean {
-    return this.#refused > 0 || this.#lost > 0 || this.#failed > 0 || this.#late.inRow > 0;
+    return this.#refused > 0 || this.#lost > 0 || this.#failed > 0 || this.#late.inRow > 0 || this.#deserted > 0;
   }
 
   /** Is something held against the station, or has another station served what this one failed? */
@@ -319,7 +328,7 @@ export class StationEvidence {
 
   /** Is it silent: are attempts overdue, or about to be, while nothing is answered? */
   get isSilent(): boolean {
-    return this.#isNextOverdue || this.#areLate;
+    return this.#isNextOverdue || this.#areLate || this.#deserted > 0;
   }
 
   /** … and has nothing been answered for so long that it is proof? Until then what is out there may be answered yet. */
@@ -343,6 +352,7 @@ export class StationEvidence {
     if (this.#refused > 0) return `${this.#refused} connections refused`;
     if (this.#late.inRow >= DOUBTED_AFTER && this.isSilent)
       return `${this.#late.inRow} calls became overdue, and nothing is answered`;
+    if (this.#deserted > 0) return `${this.#deserted} callers left, and nothing is answered`;
     if (this.isSilent) return "a call became overdue, the next is about to, and nothing is answered";
     if (this.#isRefusingAll) return `${this.#overloadedInRow} calls in a row were refused here, and served elsewhere`;
     if (this.#lost >= DOUBTED_AFTER) return `${this.#lost} calls in a row were sent and not answered`;
@@ -372,7 +382,9 @@ export class StationEvidence {
     }
     if (nowMs >= this.#overdueProofMs()) {
       const forMs = Math.round(nowMs - this.#silentSinceMs);
-      return `${this.#late.inRow} commands became overdue, and nothing has been answered for ${forMs} ms more`;
+      const what =
+        this.#deserted > 0 ? `${this.#deserted} callers left` : `${this.#late.inRow} commands became overdue`;
+      return `${what}, and nothing has been answered for ${forMs} ms more`;
     }
     if (nowMs >= this.#failureProofMs()) {
       return `all of the last ${this.#failed} commands failed, for ${Math.round(nowMs - this.#failedFromMs)} ms`;
