@@ -141,7 +141,7 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
         replace: "noteSent(station.number, { sinceMs: 0 }, nowMs)",
       },
       {
-        find: "crowding.stretch < (admission.isByDelay || !admission.isLearned ? CROWDED : FULL)",
+        find: "crowding.stretch < (admission.isLearned ? FULL : CROWDED)",
         replace: "crowding.stretch < CROWDED",
       },
     ],
