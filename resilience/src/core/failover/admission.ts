@@ -23,7 +23,7 @@
  * and Peterson, 1995). It is one file because any sign may move any bound.
  */
 import { COUNT, checked } from "../options.ts";
-import { CROWDED, type Crowd, FULL } from "./crowding.ts";
+import { type Crowd, FULL } from "./crowding.ts";
 import { Refusals } from "./refusals.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
@@ -112,13 +112,13 @@ const LEAST_SHARE = 0.5;
 const ROOMY = 1.25;
 const SLOW = 1.6;
 const ROOMY_STEP = 1.1;
-/** So long after it began to serve, answers that take long are no longer those of what waited for it. */
-const SETTLED_MS = 3_000;
 /** One that did not make answers quicker within this time, or so many answer times, was set by mistake. */
 const VAIN_MS = 10_000;
 const VAIN_ANSWERS = 6;
 /** They became quicker if they take less than this share, as logarithms, of what they took longer than at leisure. */
 const VAIN_SHARE = 0.5;
+/** … and are as slow as a limit of this kind allows if they take no longer than so many times that, also as a logarithm. */
+const VAIN_LOG = Math.log(1.9);
 /** Too many for that limit: it falls by this share. */
 const CROWDED_STEP = 0.9;
 const UNKNOWN: Crowd = { stretch: 1, leisureMs: 0, isMounting: false, work: () => 0 };
@@ -514,7 +514,7 @@ export class Admission {
   endVainLimit(usualMs: number, nowMs: number): boolean {
     if (!this.#isByDelay || this.#limit === ENDLESS) return false;
     if (nowMs < this.#byDelayFromMs + Math.max(VAIN_MS, VAIN_ANSWERS * usualMs)) return false;
-    const isVain = this.#stretchLogSum > VAIN_SHARE * this.#stretchLogThen * this.#stretchCount;
+    const isVain = this.#stretchLogSum > Math.max(VAIN_SHARE * this.#stretchLogThen, VAIN_LOG) * this.#stretchCount;
     this.#watchDelay(this.#stretchLogThen, nowMs);
     if (!isVain) return false;
     this.#isByDelay = false;
@@ -705,10 +705,6 @@ export class Admission {
   #adjust(usualMs: number, nowMs: number, crowd: Crowd): void {
     const { stretch } = crowd;
     if (!this.#isByDelay) {
-      const isSettled = nowMs - this.#begunAtMs >= SETTLED_MS;
-      if (isSettled && stretch >= CROWDED && this.#limit > CROWDED_SHARE * crowd.work(nowMs)) {
-        return this.#lowerUnanswered(this.#limit * CROWDED_STEP, usualMs, nowMs, crowd);
-      }
       const leisureMs = crowd.leisureMs > 0 ? Math.min(usualMs, crowd.leisureMs) : usualMs;
       if (stretch < FULL) this.#raise(leisureMs, usualMs, nowMs);
       return;
