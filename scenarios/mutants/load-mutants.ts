@@ -90,18 +90,6 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     scenario: "wide-swarm",
   },
   {
-    name: "newest-first-for-ever",
-    bug: "who came last goes first, and who came first waits until its time is over",
-    file: DISPATCH,
-    edits: [
-      {
-        find: "    return Math.min(terms.deadline, arrivedMs + this.#orderPatienceMs);",
-        replace: "    return -Math.min(terms.deadline, arrivedMs + this.#orderPatienceMs);",
-      },
-    ],
-    invariants: ["nobody-waits-for-nothing", "goodput-comes-back"],
-  },
-  {
     name: "no-early-refusal",
     bug: "calls are let in to wait although they cannot be answered in time, and told so when their time is over",
     file: DISPATCH,
