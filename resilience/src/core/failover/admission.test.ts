@@ -622,3 +622,39 @@ test("[F11] after a promotion answers take more than twice leisure → the limit
   assert.equal(limitAfter(2.5), 20);
   assert.ok(limitAfter(1) > 40, `${limitAfter(1)}`);
 });
+
+test("[F11] below a limit by delay half of the calls are answered at once with an error → they use up nothing of the pace", () => {
+  const wentIn = (isTold: boolean): number => {
+    const admission = new Admission();
+    admission.noteMounting(500, 0, crowd(5));
+    let went = 0;
+    for (let nowMs = 0; nowMs < 1_000; nowMs++) {
+      while (admission.admits(nowMs)) {
+        admission.enter(nowMs);
+        admission.leave();
+        went++;
+        // Every second one is wrong.
+        if (isTold && went % 2 === 0) admission.noteAnswered(0);
+      }
+    }
+    return went;
+  };
+  const [without, told] = [wentIn(false), wentIn(true)];
+  assert.ok(Math.abs(told / without - 2) < 0.1, `${told} and ${without}`);
+});
+
+test("[F11] answers are as slow below a limit by delay as they were when it was set → it is given up, and not where they are quicker", () => {
+  for (const [stretch, isVain] of [
+    [4, true],
+    [2.5, true],
+    [1.4, false],
+  ] as const) {
+    const admission = new Admission();
+    admission.note("unanswered", 500, 0, crowd(4));
+    keepBusy(admission, 0, 9_000, crowd(stretch));
+    assert.equal(admission.endVainLimit(100, 9_000), false, "not before ten seconds");
+    keepBusy(admission, 9_000, 10_100, crowd(stretch));
+    assert.equal(admission.endVainLimit(100, 10_100), isVain, `${stretch}`);
+    assert.equal(admission.isByDelay, !isVain);
+  }
+});

@@ -1,7 +1,7 @@
 /** How a crowd is told from a slow route, a slow station and a silent one, and what a station works on at once. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CROWDED, Crowding } from "./crowding.ts";
+import { CROWDED, Crowding, FULL } from "./crowding.ts";
 
 interface Flow {
   readonly untilMs: number;
@@ -137,4 +137,24 @@ test("[F11] it begins to serve anew → nothing is known", () => {
     [crowding.stretch, crowding.isMounting, crowding.isBusy(6_000), crowding.work(6_000)],
     [1, false, false, 0],
   );
+});
+
+test("[F11] callers wait for twice as long as an answer takes at leisure → answers of 1.6 times leisure are a crowd; without that, they are none", () => {
+  const stretchOf = (patienceMs: number): number => {
+    const crowding = new Crowding();
+    crowding.patienceMs = patienceMs;
+    for (let answer = 0; answer < 100; answer++) crowding.noteTook(Math.log(160), Math.log(100), 100);
+    return crowding.stretch;
+  };
+  assert.ok(stretchOf(200) >= CROWDED, `${stretchOf(200)}`);
+  assert.ok(stretchOf(Number.POSITIVE_INFINITY) < FULL, `${stretchOf(Number.POSITIVE_INFINITY)}`);
+});
+
+test("[F11] callers leave before they are answered → more of a crowd, and what is known of the last answer counts once one is answered", () => {
+  const crowding = new Crowding();
+  for (let answer = 0; answer < 100; answer++) crowding.noteTook(Math.log(100), Math.log(100), 100);
+  for (let call = 0; call < 100; call++) crowding.noteLeft(Math.log(1_000), Math.log(100));
+  assert.ok(crowding.stretch > 5 && crowding.answeredStretch < 1.1, `${crowding.stretch}, ${crowding.answeredStretch}`);
+  crowding.noteTook(Math.log(1_000), Math.log(100), 100);
+  assert.ok(crowding.answeredStretch > 5, `${crowding.answeredStretch}`);
 });

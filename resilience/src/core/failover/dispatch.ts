@@ -47,7 +47,6 @@ import {
   WAITING,
 } from "./call.ts";
 import { CallQueue } from "./call-queue.ts";
-import type { SeenAs } from "./call-sources.ts";
 import { CROWDED, FULL, LEAST_LEISURE_MS } from "./crowding.ts";
 import type { FailoverEvent } from "./events.ts";
 import { ACCIDENT } from "./evidence.ts";
@@ -60,6 +59,7 @@ import { Reports } from "./reports.ts";
 import type { Roles } from "./roles.ts";
 import { Router } from "./router.ts";
 import { QUICK_AGAIN, timesSlower } from "./slowness.ts";
+import type { SeenAs } from "./source-at-station.ts";
 import type { Station } from "./station.ts";
 import { STRANGER_RATIO, UsualTimes } from "./usual-times.ts";
 import { codeOf, GIVEN_UP, lastOf, seenEpochOf, unknownAt, verdictOn } from "./verdict.ts";

@@ -337,6 +337,7 @@ test("[F10] nothing is held against it → every other question has the answer t
         () => evidence.noteServedBeside(source, pick(2) === 0, nowMs),
         () => evidence.noteOverdue(startedMs, nowMs + pick(3)),
         () => evidence.noteNextOverdue(startedMs),
+        () => evidence.noteDeserted(1 + pick(20), startedMs, nowMs),
         () => evidence.startAfresh(nowMs),
       ];
       (notes[pick(notes.length)] as () => unknown)();
@@ -349,4 +350,19 @@ test("[F10] nothing is held against it → every other question has the answer t
     }
   }
   assert.ok(clearAgain > 1_000, `it is often clear again after it was blamed (${clearAgain} times)`);
+});
+
+test("[F10] callers left, which is no accident, and nothing is answered → in doubt, and proof a quarter of a second later; an answer ends it", () => {
+  const evidence = new StationEvidence();
+  evidence.noteServed(0, 5);
+  evidence.noteDeserted(12, 100, 400);
+  evidence.noteDeserted(13, 110, 500);
+  assert.deepEqual([evidence.isDoubted, evidence.doubt], [true, "13 callers left, and nothing is answered"]);
+  assert.deepEqual([evidence.isFailing(649), evidence.isFailing(650)], [false, true]);
+  assert.match(evidence.failing(650) ?? "", /^13 callers left, and nothing has been answered for 250 ms more$/);
+  evidence.noteAnswer(200);
+  assert.deepEqual([evidence.isDoubted, evidence.isFailing(1e9)], [false, false]);
+  evidence.noteServed(600, 700);
+  evidence.noteDeserted(20, 550, 800);
+  assert.equal(evidence.isDoubted, false, "one that was sent later has been served");
 });

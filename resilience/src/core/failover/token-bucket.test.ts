@@ -159,3 +159,19 @@ test("a pace of nothing, below nothing or no number → refused", () => {
     }, ConfigurationError);
   }
 });
+
+test("[F11] half of what a call takes of an even pace is given back → twice as many go", () => {
+  const bucket = new TokenBucket(10);
+  const went: number[] = [];
+  for (let nowMs = 0; nowMs < 10_000; nowMs++) {
+    while (bucket.allows(nowMs)) {
+      bucket.take(nowMs);
+      bucket.giveBack(0.5);
+      went.push(nowMs);
+    }
+  }
+  assert.ok(Math.abs(went.length - 200) <= 2, `${went.length} in 10 s`);
+  const open = new TokenBucket(Number.POSITIVE_INFINITY);
+  open.giveBack(1);
+  assert.equal(open.allows(0), true);
+});

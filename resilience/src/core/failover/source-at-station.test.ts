@@ -1,0 +1,83 @@
+/** What answers take at leisure is learned to a fifth, however much their times vary, and chance makes no crowd. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { seededRandom } from "../random.ts";
+import { type SeenAs, SourceAt } from "./source-at-station.ts";
+
+const SEEDS = 40;
+/** Of an exponential with mean 1, the mean of the logarithms is minus Euler's constant. */
+const EULER = 0.5772;
+
+interface Offered {
+  readonly seed: number;
+  readonly meanMs: number;
+  readonly everyMs: number;
+  readonly isVaried: boolean;
+  readonly answers: number;
+  readonly crowd?: SeenAs;
+}
+
+/** Calls every `everyMs`, each answered after a constant or an exponential time; `answers` of them are told, in their order. */
+function offer(at: SourceAt, { seed, meanMs, everyMs, isVaried, answers, crowd = "idle" }: Offered): void {
+  const random = seededRandom(`source at station ${seed}`);
+  const calls = Array.from({ length: 2 * answers + 100 }, (_, place) => {
+    const tookMs = isVaried ? -meanMs * Math.log(1 - random.next()) : meanMs;
+    return { sentMs: place * everyMs, tookMs, endMs: place * everyMs + tookMs };
+  });
+  const early = new Set(calls.filter(({ sentMs }) => at.noteSent(0, sentMs)));
+  calls.sort((one, other) => one.endMs - other.endMs);
+  for (const call of calls.slice(0, answers)) {
+    at.noteTook(call.tookMs, Math.log(call.tookMs), early.has(call), crowd, call.endMs, Number.POSITIVE_INFINITY);
+  }
+}
+
+/** The root of the mean square of how far the logarithm of leisure is off, over all seeds. */
+function error(offered: Omit<Offered, "seed">): number {
+  let sum = 0;
+  for (let seed = 0; seed < SEEDS; seed++) {
+    const at = new SourceAt();
+    offer(at, { ...offered, seed });
+    sum += (at.leisureLog - Math.log(offered.meanMs) + (offered.isVaried ? EULER : 0)) ** 2;
+  }
+  return Math.sqrt(sum / SEEDS);
+}
+
+test("[F11] constant times → leisure is known exactly, from the first answers on", () => {
+  for (const answers of [40, 400]) {
+    assert.ok(error({ meanMs: 80, everyMs: 50, isVaried: false, answers }) < 0.001, `${answers}`);
+  }
+});
+
+test("[F11] exponential times → leisure is off by less than a third, however many calls are out at once", () => {
+  for (const everyMs of [5, 20, 100]) {
+    const found = error({ meanMs: 80, everyMs, isVaried: true, answers: 400 });
+    assert.ok(found < 0.33, `${found.toFixed(2)}, a call every ${everyMs} ms`);
+  }
+});
+
+test("[F11] callers leave at twice the mean → what is told of them makes leisure no quicker than it is", () => {
+  const at = new SourceAt();
+  const random = seededRandom("leaves");
+  for (let call = 0; call < 300; call++) {
+    const tookMs = Math.min(160, -80 * Math.log(1 - random.next()));
+    at.noteTook(
+      tookMs,
+      Math.log(tookMs),
+      at.noteSent(0, call * 100),
+      "idle",
+      call * 100 + tookMs,
+      Number.POSITIVE_INFINITY,
+    );
+  }
+  // The mean of the lesser of an exponential time and twice its mean.
+  const expected = 80 * (1 - Math.exp(-2));
+  assert.ok(Math.abs(at.meanMs / expected - 1) < 0.2, `${at.meanMs}, expected ${expected}`);
+});
+
+test("[F11] it takes four times as long from now on → the mean follows after some 32 answers: a step is no variance", () => {
+  const at = new SourceAt();
+  for (let call = 0; call < 100; call++) at.noteTook(80, Math.log(80), at.noteSent(0, call), "idle", call, 1);
+  for (let call = 0; call < 64; call++) at.noteTook(320, Math.log(320), false, "crowded", 100 + call, 1);
+  assert.ok(at.meanMs > 250, `${at.meanMs}`);
+  assert.ok(Math.abs(at.leisureMs - 80) < 1, `nothing is learned of leisure in a crowd: ${at.leisureMs}`);
+});
