@@ -82,9 +82,9 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: "      const { station } = attempt;\n      if (this.#isSwallowed",
+        find: "      const { station } = attempt;\n      this.#noteSwallowed",
         replace:
-          "      const { station } = attempt;\n      station.evidence.noteLost(attempt.startedMs);\n      if (this.#isSwallowed",
+          "      const { station } = attempt;\n      station.evidence.noteLost(attempt.startedMs);\n      this.#noteSwallowed",
       },
     ],
     invariants: ["no-role-change-without-fault", "promotes-on-evidence"],

@@ -81,6 +81,7 @@ interface Least {
   readonly mean: number;
 }
 
+/** Fails unless the share of every cell, and that of all on the average, is at least so much. */
 function assertShares(shares: ReadonlyMap<string, number>, { each, eachHasty = each, mean }: Least): void {
   const told = [...shares].map(([name, share]) => `${name}: ${share.toFixed(2)}`).join("; ");
   const found = [...shares.values()].reduce((sum, share) => sum + Math.min(1, share), 0) / shares.size;

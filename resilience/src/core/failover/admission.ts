@@ -19,7 +19,7 @@
  *
  * A station that refuses nothing becomes slow instead. Where its answers show that it is crowded (`crowding.ts`), the limit is
  * what it works on at once when nobody waits there, and a quarter more; from then on the answer times move it: up while
- * they are near those at leisure, down where they are more than twice as long (the delay gradient of TCP Vegas, Brakmo
+ * they are near those at leisure, down where they are clearly longer (the delay gradient of TCP Vegas, Brakmo
  * and Peterson, 1995). It is one file because any sign may move any bound.
  */
 import { COUNT, checked } from "../options.ts";
@@ -110,17 +110,17 @@ const CROWDED_SHARE = 1.25;
 const LEAST_SHARE = 0.5;
 /** While answers take less than so many times as long as at leisure, that limit is raised by this. */
 const ROOMY = 1.25;
-const SLOW = 1.6;
 const ROOMY_STEP = 1.1;
+/** While they take more than so many times as long, it falls by this share, … */
+const SLOW = 1.6;
+const CROWDED_STEP = 0.9;
 /** One that did not make answers quicker within this time, or so many answer times, was set by mistake. */
 const VAIN_MS = 10_000;
 const VAIN_ANSWERS = 6;
 /** They became quicker if they take less than this share, as logarithms, of what they took longer than at leisure. */
 const VAIN_SHARE = 0.5;
-/** … and are as slow as a limit of this kind allows if they take no longer than so many times that, also as a logarithm. */
+/** … and also if they take no longer than so many times as long as at leisure: below such a limit they may. */
 const VAIN_LOG = Math.log(1.9);
-/** Too many for that limit: it falls by this share. */
-const CROWDED_STEP = 0.9;
 const UNKNOWN: Crowd = { stretch: 1, leisureMs: 0, isMounting: false, work: () => 0 };
 /** A station that finished a call within this time does not have to be left alone: that it refuses others is counted. */
 const FINISHED_LATELY_MS = 1_000;
@@ -145,7 +145,7 @@ export class Admission {
   #isLearned = false;
   /** It was learned from answers that took long, and not from refusals. */
   #isByDelay = false;
-  /** When that was, and whether answers were ever quick again since then. */
+  /** When that was, or when it was last looked at whether it helps. */
   #byDelayFromMs = 0;
   /** How much longer than at leisure answers took when it was learned, and since then: logarithms, the second summed up. */
   #stretchLogThen = 0;

@@ -43,6 +43,7 @@ const CROWDED_LOG = Math.log(CROWDED);
 const FULL_LOG = Math.log(FULL);
 /** Such a share of what lies between leisure and the callers' patience, as logarithms. */
 const PATIENCE_SHARE = 0.6;
+/** … and no less than this, whatever their patience. */
 const LEAST_CROWDED_LOG = Math.log(1.2);
 /** The station is looked at so often, or once in an answer time at leisure where that is longer. */
 const LOOK_MS = 200;
@@ -91,7 +92,7 @@ export class Crowding implements Crowd {
   #answeredLog = 0;
   /** How long callers wait, as far as is known. */
   patienceMs: number = Number.POSITIVE_INFINITY;
-  /** How much single answers differ from it: the mean square. */
+  /** How much single answers differ from it: the mean square, by what differs from one to the next. */
   #variance = 0;
   #lastLog = 0;
   #quickInRow = 0;
@@ -123,7 +124,7 @@ export class Crowding implements Crowd {
     return Math.exp(this.#scaled(this.#stretchLog));
   }
 
-  /** The same as of the last answer: what is out now, and whoever has left since, may wait for another reason. */
+  /** The same as of the last answer: what is out now, and callers who have left since, may wait for another reason. */
   get answeredStretch(): number {
     return Math.exp(this.#scaled(this.#answeredLog));
   }
@@ -135,7 +136,7 @@ export class Crowding implements Crowd {
 
   /**
    * Callers who wait for a few times as long as answers take at leisure are gone before answers take {@link CROWDED} times as
-   * long: what they wait is the measure then, as far as answers differ by less anyway.
+   * long: what they wait is the measure then.
    */
   #scaled(log: number): number {
     if (log <= 0) return 0;
@@ -257,13 +258,21 @@ export class Crowding implements Crowd {
     else {
       this.#looksInRow = 0;
       this.#beginCrowded(Number.POSITIVE_INFINITY);
-      this.#rateOverMs = 0;
-      this.#rateServed = 0;
+      this.#beginRate();
     }
+    this.#beginLook(nowMs);
+  }
+
+  #beginLook(nowMs: number): void {
     this.#fromMs = nowMs;
     this.#sent = 0;
     this.#ended = 0;
     this.#served = 0;
+  }
+
+  #beginRate(): void {
+    this.#rateOverMs = 0;
+    this.#rateServed = 0;
   }
 
   /** A caller left, whose call was out there: the station goes on with it. */
@@ -298,12 +307,8 @@ export class Crowding implements Crowd {
     this.#answers = 0;
     this.#looksInRow = 0;
     this.#left = 0;
-    this.#rateOverMs = 0;
-    this.#rateServed = 0;
-    this.#fromMs = nowMs;
-    this.#sent = 0;
-    this.#ended = 0;
-    this.#served = 0;
+    this.#beginRate();
+    this.#beginLook(nowMs);
     this.#beginCrowded(Number.POSITIVE_INFINITY);
     this.#busyUntilMs = Number.NEGATIVE_INFINITY;
   }
@@ -366,8 +371,7 @@ export class Crowding implements Crowd {
     this.#rateServed += this.#served;
     if (this.#rateServed < RATE_ANSWERS && this.#rateOverMs < RATE_MS) return;
     const perMs = this.#rateServed / this.#rateOverMs;
-    this.#rateOverMs = 0;
-    this.#rateServed = 0;
+    this.#beginRate();
     if (perMs < this.#perMs(nowMs)) return;
     this.#bestPerMs = perMs;
     this.#bestAtMs = nowMs;

@@ -419,10 +419,7 @@ export class Dispatcher {
     // Nobody waits for what is late: the station has more than it can answer.
     for (const attempt of call.out ?? []) {
       const { station } = attempt;
-      if (this.#isSwallowed(attempt, nowMs)) {
-        attempt.isOverdue = true;
-        station.evidence.noteOverdue(attempt.startedMs, nowMs);
-      }
+      this.#noteSwallowed(attempt, nowMs);
       this.#leftUnanswered(attempt, nowMs);
       station.crowding.noteAbandoned(nowMs);
     }
@@ -1399,11 +1396,8 @@ export class Dispatcher {
   #expire(call: Call, nowMs: number): void {
     const { out = [] } = call;
     for (const attempt of out) {
-      const { station, isUploading, isAbandoned, judgedFromMs, startedMs } = attempt;
-      if (this.#isSwallowed(attempt, nowMs)) {
-        attempt.isOverdue = true;
-        station.evidence.noteOverdue(startedMs, nowMs);
-      }
+      const { station, isUploading, isAbandoned, judgedFromMs } = attempt;
+      this.#noteSwallowed(attempt, nowMs);
       const isTimedOut = !isUploading && !isAbandoned && nowMs - judgedFromMs >= NEARLY * station.parts.timeoutMs;
       if (isTimedOut) this.#noteTimedOut(attempt, nowMs);
       else this.#leftUnanswered(attempt, nowMs);
@@ -1422,9 +1416,13 @@ export class Dispatcher {
    * Its caller's time is over before it could be called overdue: a station whose answers have become as slow as callers wait
    * would never be. What counts is that such calls were answered by then, and that nothing was since it was sent.
    */
-  #isSwallowed({ isOverdue, isUploading, station, call, startedMs, judgedFromMs }: Attempt, nowMs: number): boolean {
-    if (isOverdue || isUploading || nowMs < this.roles.distrustUntilMs || this.#mayBeMute(station, nowMs)) return false;
-    return station.evidence.lastServedMs < startedMs && nowMs - judgedFromMs >= call.terms.source.answeredByMs;
+  #noteSwallowed(attempt: Attempt, nowMs: number): void {
+    const { isOverdue, isUploading, station, call, startedMs, judgedFromMs } = attempt;
+    const { evidence } = station;
+    if (isOverdue || isUploading || nowMs < this.roles.distrustUntilMs || this.#mayBeMute(station, nowMs)) return;
+    if (evidence.lastServedMs >= startedMs || nowMs - judgedFromMs < call.terms.source.answeredByMs) return;
+    attempt.isOverdue = true;
+    evidence.noteOverdue(startedMs, nowMs);
   }
 
   /**
