@@ -109,9 +109,10 @@ export class Evidence {
     return `${seen}; it takes ${minimumVolume} attempts, and ${failureRateThreshold} of them failed`;
   }
 
-  #justifies({ calls, failures, doubtful }: Sums): boolean {
+  #justifies({ calls, failures, doubtful, perhaps }: Sums): boolean {
     const { minimumVolume, failureRateThreshold } = this.#group.breaker;
-    const all = calls + doubtful;
+    // Of the successes that may count, so many as complete the floor.
+    const all = calls + doubtful + Math.min(perhaps, Math.max(0, minimumVolume - calls - doubtful));
     if (all < minimumVolume || all === 0) return false;
     return (failures + doubtful) / all >= failureRateThreshold;
   }

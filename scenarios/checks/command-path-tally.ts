@@ -78,7 +78,7 @@ export class UsualAnswers {
   get surelyNoAccident(): number {
     const first = (PRIOR.share * PRIOR.first + this.#late) / (PRIOR.first + this.#answers);
     if (first < LEAST_SHARE) return LEAST_OVERDUE;
-    const next = (PRIOR.share * PRIOR.next + this.#late) / (PRIOR.next + this.#late);
+    const next = Math.max(first, (PRIOR.share * PRIOR.next + this.#late) / (PRIOR.next + this.#late));
     const more = Math.log(LEAST_CHANCE / first) / Math.log(next);
     return 1 + Math.max(0, Math.ceil(more));
   }
@@ -227,11 +227,7 @@ export class CommandPathTally {
   /** Has an attempt ended since `fromMs` without being served, or is one out for so long that another station is asked? */
   isUnservedSince(fromMs: number, nowMs: number): boolean {
     if (this.#unservedAtMs >= fromMs) return true;
-    return [...this.#out].some(
-      (attempt) =>
-        attempt.localMs >= fromMs &&
-        (this.#isLate(attempt, nowMs) || nowMs - attempt.judgedFromLocalMs >= LEAST_WORTH_A_SECOND_MS),
-    );
+    return [...this.#out].some((attempt) => attempt.localMs >= fromMs && this.#isLongOut(attempt, nowMs));
   }
 
   /** `command` is over. */
@@ -241,6 +237,8 @@ export class CommandPathTally {
 
   /** Everything held against it is forgotten. */
   startAfresh(nowMs: number): void {
+    // What is late now may be learned as an accident: it was not seen how it would have ended.
+    for (const { judgedFromLocalMs } of this.#out) this.#usual.noteOut(nowMs - judgedFromLocalMs);
     this.#refused.clear();
     this.#lost.clear();
     this.#failed.clear();
@@ -293,9 +291,14 @@ export class CommandPathTally {
   /** The attempt of `command` that was worth a second one elsewhere; undefined where there is none. */
   #outLong(command: Command, nowMs: number): Mark | undefined {
     for (const attempt of this.#out)
-      if (attempt.command === command && nowMs - attempt.judgedFromLocalMs >= LEAST_WORTH_A_SECOND_MS)
+      if (attempt.command === command && this.#isLongOut(attempt, nowMs))
         return { startedMs: attempt.localMs, sure: false };
     return undefined;
+  }
+
+  /** May a second attempt elsewhere be worth it? */
+  #isLongOut(attempt: Attempt, nowMs: number): boolean {
+    return this.#isLate(attempt, nowMs) || nowMs - attempt.judgedFromLocalMs >= LEAST_WORTH_A_SECOND_MS;
   }
 
   #isLate({ judgedFromLocalMs }: Attempt, nowMs: number): boolean {

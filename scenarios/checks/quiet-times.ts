@@ -3,13 +3,14 @@
  * stations have spare capacity. At such times a command takes the time of its work and of its messages, and no longer.
  * Hang-ups, slow uploads, wrong commands and slow routes do not end a quiet time. But a route that takes longer than its
  * commands are waited for is a load of its own: each of them is worked on at every station, as often as its caller asks. And
- * where most callers leave before their command is done, a station that is well looks like one that has too much to do.
+ * where most callers leave before their command is done, a station that is well looks like one that has too much to do. So does
+ * one of which a written timeout ends more than a few commands.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Sending } from "../fleet/observer.ts";
 import type { GroupPlan } from "../fleet/plan.ts";
 import { isWide } from "../fleet/plan.ts";
-import { mostWorkMs } from "../fleet/work.ts";
+import { mostWorkMs, workOfMost } from "../fleet/work.ts";
 import { comfortOf } from "./comfort.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
@@ -25,6 +26,8 @@ const SLOWED = 2;
 const SLOWED_BY_CHANCE = 4;
 /** What a gateway does between two messages takes no time in this world; timers are rounded. */
 const MARGIN_MS = 50;
+/** A timeout that ends more than the rest of the commands is no sign of anything; none at all is needed. */
+const SHARE_IN_TIME = 0.98;
 /** A connection to be made, a request and its answer. */
 const MESSAGES_OF_AN_ATTEMPT = 4;
 
@@ -60,8 +63,10 @@ export function quietGroups(fleet: Fleet): Map<string, QuietGroup> {
     const { quiet, mostMs } = comfortOf(fleet, settings.name);
     const hasRoom = usualLoadRatio(plan, awaitedMs(settings, plan)) <= MOST_BUSY && !isTight(settings, plan);
     const hasPatience = (plan.callers?.patienceMs ?? Number.POSITIVE_INFINITY) >= meanWorkMs(plan);
-    if (isWide(plan) && quiet && hasDefaults(fleet, settings.name) && hasRoom && hasPatience)
-      found.set(settings.name, { plan, settings, mostMs, timeoutMs: writtenTimeoutMs(fleet, settings.name) });
+    const timeoutMs = writtenTimeoutMs(fleet, settings.name);
+    const isRare = timeoutMs === undefined || timeoutMs >= workOfMost(plan, SHARE_IN_TIME) * meanWorkMs(plan);
+    if (isWide(plan) && quiet && hasDefaults(fleet, settings.name) && hasRoom && hasPatience && isRare)
+      found.set(settings.name, { plan, settings, mostMs, timeoutMs });
   }
   return found;
 }
