@@ -48,3 +48,11 @@ test("[F10] a station that has served nothing yet → judged by what is usual at
   fresh.note();
   assert.equal(fresh.chance(), 0);
 });
+
+test("[F10] one in ten goes wrong, and never yet two in a row → two in a row are one in a hundred, and not one in a million", () => {
+  const usual = new UsualShare();
+  for (let call = 0; call < 100; call++) usual.learn(call % 10 === 0 ? 1 : 0);
+  const [one, two, three] = [1, 2, 3].map((inRow) => usual.chance(inRow)) as [number, number, number];
+  assert.ok(one > 0.05 && one < 0.2, `${one}`);
+  assert.ok(two >= one * one && three >= one ** 3, `${two}, ${three}`);
+});

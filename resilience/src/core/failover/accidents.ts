@@ -43,7 +43,11 @@ export class UsualShare {
 
   /** The chance that so many in a row go wrong while stations are well, from 0 to 1. */
   chance(inRow: number): number {
-    return inRow === 0 ? 1 : this.#first.value * this.#next.value ** (inRow - 1);
+    if (inRow === 0) return 1;
+    const first = this.#first.value;
+    const next = this.#next.value;
+    // Where few rows were seen, none may have gone on by chance: after one that went wrong the next does no more rarely.
+    return first * (next > first ? next : first) ** (inRow - 1);
   }
 
   /** So many went wrong in a row, and then one went well. */

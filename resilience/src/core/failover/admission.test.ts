@@ -81,7 +81,7 @@ test("[F6] the limit grows once a round trip, by half at most, however many call
   fill(admission, 0);
   for (let trip = 1; trip <= 8; trip++) {
     const before = admission.limit;
-    const limits = roundTrip(admission, trip * USUAL_MS, 10);
+    const limits = roundTrip(admission, trip * USUAL_MS, Math.floor(before));
     assert.ok(limits.size <= 2, `${[...limits]} in one round trip`);
     assert.ok(admission.limit <= before * 1.5, `${before} → ${admission.limit}`);
   }

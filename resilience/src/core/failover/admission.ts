@@ -24,6 +24,7 @@
  */
 import { COUNT, checked } from "../options.ts";
 import { type Crowd, FULL } from "./crowding.ts";
+import { Filling } from "./filling.ts";
 import { Refusals } from "./refusals.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
@@ -183,6 +184,8 @@ export class Admission {
   /** It has been exhausted since it began to serve: what a refusal costs it is much. */
   #wasExhausted = false;
   readonly #refusals: Refusals = new Refusals();
+  /** While its limit grows for the first time. */
+  #filling: Filling | undefined = undefined;
   /** All refusals in this round trip, and how many calls the station worked on at the first of them. */
   #refusedInRound = 0;
   #loadAtRefusal = 0;
@@ -363,9 +366,10 @@ export class Admission {
     if (tookMs < tripMs) this.#learned.giveBack(1 - tookMs / tripMs);
   }
 
-  /** A call that is out is no work for the station from now on: a limit that was learned from work does not count it. */
-  uncount(): void {
+  /** A call that was sent at `sentMs` is no work for the station from now on: a limit that was learned from work does not count it. */
+  uncount(sentMs: number): void {
     this.#uncounted++;
+    if (this.#beside > 0 && sentMs < this.#begunAtMs) this.#beside--;
   }
 
   /** It is work again, or has ended. */
@@ -477,7 +481,8 @@ export class Admission {
   #rest(usualMs: number, nowMs: number): void {
     if (this.#rests === 0) {
       this.#wasExhausted = true;
-      this.#lower(this.#limit * AFTER_EXHAUSTION, usualMs, nowMs);
+      // Once in a moment is enough: the same refusals may have lowered it just now.
+      if (nowMs > this.#loweredAtMs) this.#lower(this.#limit * AFTER_EXHAUSTION, usualMs, nowMs);
       this.#measureAnew(usualMs, nowMs);
     }
     this.pause(FIRST_REST_MS * 2 ** Math.min(this.#rests++, MAX_DOUBLINGS), nowMs);
@@ -543,6 +548,7 @@ export class Admission {
     this.#beside = 0;
     this.#perMs = 0;
     this.#begunAtMs = nowMs;
+    this.#filling = new Filling(nowMs);
     this.#isLearned = false;
     this.#isByDelay = false;
     this.#isMistakable = false;
@@ -598,6 +604,7 @@ export class Admission {
 
   #lowerTo(to: number, usualMs: number, nowMs: number): void {
     this.#limit = Math.max(to, MIN_LIMIT);
+    this.#filling = undefined;
     this.#loweredTo = this.#limit;
     this.#isLearned = true;
     this.#isMistakable = false;
@@ -705,8 +712,19 @@ export class Admission {
   #adjust(usualMs: number, nowMs: number, crowd: Crowd): void {
     const { stretch } = crowd;
     if (!this.#isByDelay) {
-      const leisureMs = crowd.leisureMs > 0 ? Math.min(usualMs, crowd.leisureMs) : usualMs;
-      if (stretch < FULL) this.#raise(leisureMs, usualMs, nowMs);
+      const isUnknown = crowd.leisureMs === 0;
+      const fullAt = isUnknown ? this.#filling?.fullAt(this.#finished, this.#limit, nowMs) : undefined;
+      const leisureMs = isUnknown ? usualMs : Math.min(usualMs, crowd.leisureMs);
+      if (fullAt !== undefined) {
+        this.#wasExhausted = true;
+        this.#lower(Math.min(this.#limit, fullAt), usualMs, nowMs);
+      } else if (stretch < FULL) {
+        const before = this.#limit;
+        this.#raise(leisureMs, usualMs, nowMs);
+        // What it was seen to work on at once is doubled in leaps: more than that fills a queue before its answers tell.
+        const seenWork = this.#isLearned ? crowd.work(nowMs) : 0;
+        if (seenWork > 0) this.#limit = Math.min(this.#limit, Math.max(before * ROOMY_STEP, seenWork * FULL));
+      }
       return;
     }
     this.#stretchLogSum += Math.log(stretch);

@@ -141,6 +141,11 @@ export class CallSource {
     return this.#at(station).servedAtMs > Number.NEGATIVE_INFINITY;
   }
 
+  /** Has this station served it since `fromMs`? */
+  wasServedSince(station: number, fromMs: number): boolean {
+    return this.#at(station).servedAtMs >= fromMs;
+  }
+
   /** Has any station served it within the last ten seconds? */
   isServedLately(nowMs: number): boolean {
     return this.#stations.some(({ servedAtMs }) => nowMs - servedAtMs <= LATELY_MS);

@@ -344,6 +344,58 @@ test("[F10] running: some hang until their time is up, long after others that we
   assert.deepEqual([world.north.evidence.isSuspect, world.told("doubted").length], [false, 0]);
 });
 
+/** Two calls are out for long, and given up when another one has been served; then two are sent, late and alone. */
+function lateAgain(terms: (place: number, isAgain: boolean) => Terms): Dispatching {
+  const world = served({ stations: [{ timeoutMs: 5_000 }, { timeoutMs: 5_000 }] });
+  const give = (isAgain: boolean): Call[] => [0, 1].map((place) => world.submit(terms(place, isAgain)));
+  const leave = (calls: readonly Call[]): void => {
+    for (const call of calls) world.input({ type: "cancel", call, reason: "gone" });
+  };
+  const first = give(false);
+  world.advance(1);
+  world.serve(1, { source: "known" }, 20);
+  world.advance(60);
+  leave(first);
+  for (const attempt of [...world.out]) world.end(attempt, "ignored");
+  world.serve(20, { source: "known" }, 20);
+  assert.equal(world.told("doubted").length, 0, "others were served meanwhile");
+  const again = give(true);
+  world.advance(100);
+  leave(again);
+  world.advance(1_000);
+  return world;
+}
+
+test("[F10] calls that are late every time, sent again by their callers when nothing else is → no doubt; other calls → a doubt", () => {
+  const cases: [string, (place: number, isAgain: boolean) => Terms, boolean][] = [
+    ["the same keys", (place) => ({ key: `k${place}`, source: "known" }), false],
+    ["other keys", (place, isAgain) => ({ key: `k${place} ${isAgain}`, source: "known" }), true],
+    ["may not be repeated", () => ({ source: "known" }), true],
+  ];
+  for (const [what, terms, isDoubted] of cases) {
+    const world = lateAgain(terms);
+    assert.deepEqual([what, world.told("doubted").some(({ station }) => station === "north")], [what, isDoubted]);
+  }
+});
+
+test("[B1] a station fails a call, is heard again in a new life, and refuses the connection → what another serves then says nothing of that life", () => {
+  const world = served({ stations: [{ breaker: { minimumVolume: 1 } }, {}] });
+  const call = world.submit({ key: "k", source: "known" });
+  world.endCall(call, "failed");
+  world.declare("north", "down");
+  world.declare("north", "alive");
+  assert.equal(world.north.parts.breaker?.status(world.nowMs).calls, 0, "a new life");
+  const places: string[] = [];
+  while (world.endOf(call) === undefined) {
+    const attempt = world.attemptOf(call);
+    places.push(attempt.station.name);
+    world.end(attempt, places.includes("north") && attempt.station !== world.north ? "served" : "unreachable");
+    world.advance(500);
+  }
+  assert.ok(places.includes("north"), places.join());
+  assert.equal(world.north.parts.breaker?.status(world.nowMs).failures, 0);
+});
+
 test("attempts are counted by why they were sent", () => {
   const world = served({ stations: [{ timeoutMs: 60_000 }, { timeoutMs: 60_000 }] });
   const before = { ...world.dispatcher.sent };
@@ -504,7 +556,7 @@ function doubtedAfterMs(uploads: number): number {
 }
 
 test("[F10] running: a busy station falls silent while a hundred bodies are being sent → in doubt as soon as without", () => {
-  assert.ok(doubtedAfterMs(0) < 50);
+  assert.ok(doubtedAfterMs(0) < 60);
   assert.equal(doubtedAfterMs(100), doubtedAfterMs(0));
 });
 

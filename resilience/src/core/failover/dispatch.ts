@@ -148,6 +148,11 @@ const LEFT_CHANCE = 0.003;
 const MANY_LEFT = 3;
 /** … while more is out at their station than it works on at leisure, by more than chance brings. */
 const MUCH_WORK = { ratio: 1.2, deviations: 1.5 };
+/**
+ * So many times quicker than another attempt of its call is one that says something of that one's station, which takes longer
+ * than it ever did, or of which nobody knows how long it takes.
+ */
+const OUTRUN_RATIO = { overdue: 2, stranger: 3 };
 /** Where nothing tells when the queue can move on, it is looked at again this soon. */
 const QUEUE_RECHECK_MS = 10;
 /** Calls whose callers' patience is unknown are ordered as if it were this long; only the order matters. */
@@ -181,7 +186,6 @@ export class Dispatcher {
   #isWakeStale = true;
   #usualInFlight = 0;
   /** Calls since the start. */
-  #offered = 0;
   /** When a call that is out may have taken long, and its place be free for one that waits. */
   #longAtMs: number = ENDLESS;
   /** The patience by which waiting calls are ordered. */
@@ -360,7 +364,6 @@ export class Dispatcher {
   /** Returns the attempt that is to be sent, if the call can go at once. */
   #submit(call: Call, nowMs: number): Attempt | undefined {
     this.goodput.noteOffered();
-    this.#offered++;
     this.#outlook.noteOffered(nowMs);
     this.#hedges.deposit(nowMs);
     const late = tooLate("the failover", call.terms.deadline, this.roles.active.parts.minimumTimeLeftMs, nowMs);
@@ -393,7 +396,7 @@ export class Dispatcher {
     attempt.isUploading = isUploading;
     attempt.isUpload = true;
     if (!attempt.isSetAside) {
-      if (isUploading) admission.uncount();
+      if (isUploading) admission.uncount(attempt.startedMs);
       else admission.countAgain();
     }
     if (isUploading) {
@@ -488,6 +491,7 @@ export class Dispatcher {
     }
     if (sharedSlots !== undefined) sharedSlots.tryTake();
     admission.enter(nowMs);
+    station.sent++;
     station.lull.noteSent();
     // What waited while this process stood still comes at once, and is no crowd.
     if (nowMs >= this.roles.distrustUntilMs) crowding.noteSent();
@@ -646,7 +650,7 @@ export class Dispatcher {
     const { slowness, number, crowding } = station;
     const quietMs = source.quietMs(number);
     if (quietMs === ENDLESS || station !== roles.active || nowMs < roles.distrustUntilMs) return;
-    slowness.look(timesSlower(source.meanMs(number), quietMs), this.#offered, nowMs);
+    slowness.look(timesSlower(source.meanMs(number), quietMs), station.sent, nowMs);
     if (!slowness.isRaceDue(nowMs) || crowding.isMounting || crowding.isBusy(nowMs)) return;
     if (roles.failback !== undefined || !roles.isRunning || !roles.isLeaseHeld(nowMs)) return;
     const other = this.#router.idleBeside(station, nowMs);
@@ -807,8 +811,8 @@ export class Dispatcher {
   }
 
   /**
-   * Attempts that were out for long at stations of which nobody knows what is usual: one that was sent at `fromMs` was
-   * quicker. One that was sent later than that has not had as much time.
+   * Attempts that were out for long at other stations: one that was sent at `fromMs` was quicker. Where the same work takes
+   * longer or shorter by chance, of two attempts one is quicker in any case, but seldom by much.
    */
   #outrun(others: readonly Attempt[], fromMs: number, nowMs: number): void {
     const { failback } = this.roles;
@@ -817,7 +821,10 @@ export class Dispatcher {
       if (station === failback?.to && failback.isCanary && (isHedged || isOverdue)) {
         this.#endFailback(`${station.name} did not answer its first call in time`, true, nowMs);
       }
-      if (!isHedged || isOverdue || isMoved || judgedFromMs > fromMs) continue;
+      const ratio = isOverdue ? OUTRUN_RATIO.overdue : OUTRUN_RATIO.stranger;
+      if (!isHedged || isMoved || (nowMs - fromMs) * ratio > nowMs - judgedFromMs) continue;
+      // All that it answers takes long: that it has too much to do is no failure.
+      if (isOverdue && station.crowding.answeredStretch >= FULL) continue;
       this.#lostComparison({ station, last: "lost", lastStartedMs: startedMs, lastPermit: permit }, nowMs);
     }
   }
@@ -847,25 +854,27 @@ export class Dispatcher {
     if (result === "stale") return this.#stale(attempt, end, nowMs);
     if (result === "local-shortage") return this.#shortage(attempt, end, nowMs);
     const visit = call.noteVisit(station);
-    if (result === "unreachable") {
-      // It never arrived: what the station did with an earlier attempt is what counts.
-      if (visit.attempts === 0) visit.last = result;
-      visit.lastSettlement ??= end.settlement;
-    } else {
-      if (!attempt.isMoved) visit.attempts++;
+    // One that never arrived says nothing, where an earlier attempt did: what the station did with that is what counts.
+    if (result !== "unreachable" || visit.attempts === 0) {
       visit.last = result;
-      visit.wasAsked = false;
       visit.lastSettlement = end.settlement;
+      visit.lastStartedMs = startedMs;
+      visit.lastPermit = attempt.permit;
     }
-    visit.lastStartedMs = startedMs;
-    visit.lastPermit = attempt.permit;
-    // In a race the other station has to serve it, first: a call that both fail alike says nothing.
-    const { failback } = this.roles;
-    if (station === failback?.to && failback.race === undefined) {
-      this.#endFailback(`${station.name} failed a call`, true, nowMs);
+    if (result !== "unreachable") {
+      if (!attempt.isMoved) visit.attempts++;
+      visit.wasAsked = false;
     }
+    this.#notTriedWell(station, nowMs);
     if (call.state.phase !== "running" || call.out !== undefined) return;
     this.#goOn(call, attempt, end, nowMs);
+  }
+
+  /** `station` failed a call. Where a failback tries it out, that is over; in a race the other station has to serve the call, first. */
+  #notTriedWell(station: Station, nowMs: number): void {
+    const { failback } = this.roles;
+    if (station !== failback?.to || failback.race !== undefined) return;
+    this.#endFailback(`${station.name} failed a call`, true, nowMs);
   }
 
   /** A call has failed, and no attempt of it is out: what now? */
@@ -1262,7 +1271,7 @@ export class Dispatcher {
     const { call, station, startedMs } = attempt;
     if (!attempt.isOverdue && this.#usual.isKnown(attempt)) {
       attempt.isOverdue = true;
-      if (!this.#mayBeMute(station, nowMs)) {
+      if (!this.#mayBeMute(station, nowMs) && !isRepetition(attempt)) {
         station.evidence.noteOverdue(startedMs, this.#usual.silentAtMs(attempt, nowMs));
         if (!station.evidence.isSilent && this.#isNextLate(attempt, nowMs)) station.evidence.noteNextOverdue(startedMs);
       }
@@ -1351,7 +1360,7 @@ export class Dispatcher {
   #setAside(attempt: Attempt): void {
     if (attempt.isSetAside) return;
     attempt.isSetAside = true;
-    if (!attempt.isUploading) attempt.station.admission.uncount();
+    if (!attempt.isUploading) attempt.station.admission.uncount(attempt.startedMs);
   }
 
   /** May it be sent again although nobody knows whether it ran? */
@@ -1384,13 +1393,14 @@ export class Dispatcher {
     const { breaker } = station.parts;
     const isOwn = this.#isItsOwnLoss(attempt, nowMs);
     // One that was overtaken long ago by another, which was served, does not say what the station does now.
-    if (!isOwn && startedMs >= station.evidence.servedFromMs) station.evidence.noteLost(startedMs);
+    const isNews = !isOwn && startedMs >= station.evidence.servedFromMs && !isRepetition(attempt);
+    if (isNews) station.evidence.noteLost(startedMs);
     if (permit !== undefined && breaker !== undefined) {
       if (isOwn && !breaker.isProbe(permit)) breaker.release(permit, nowMs);
       else breaker.failure(permit, nowMs);
     }
     // Nor is it a sign of load that nobody has ever waited long enough.
-    if (call.terms.source.isKnown) this.#unanswered(station, true, nowMs);
+    if (call.terms.source.isKnown) this.#unanswered(attempt, true, nowMs);
   }
 
   #expire(call: Call, nowMs: number): void {
@@ -1399,8 +1409,10 @@ export class Dispatcher {
       const { station, isUploading, isAbandoned, judgedFromMs } = attempt;
       this.#noteSwallowed(attempt, nowMs);
       const isTimedOut = !isUploading && !isAbandoned && nowMs - judgedFromMs >= NEARLY * station.parts.timeoutMs;
-      if (isTimedOut) this.#noteTimedOut(attempt, nowMs);
-      else this.#leftUnanswered(attempt, nowMs);
+      if (isTimedOut) {
+        this.#noteTimedOut(attempt, nowMs);
+        this.#notTriedWell(station, nowMs);
+      } else this.#leftUnanswered(attempt, nowMs);
       station.crowding.noteAbandoned(nowMs);
     }
     this.#outOfTime(call, nowMs);
@@ -1421,6 +1433,7 @@ export class Dispatcher {
     const { evidence } = station;
     if (isOverdue || isUploading || nowMs < this.roles.distrustUntilMs || this.#mayBeMute(station, nowMs)) return;
     if (evidence.lastServedMs >= startedMs || nowMs - judgedFromMs < call.terms.source.answeredByMs) return;
+    if (isRepetition(attempt)) return;
     attempt.isOverdue = true;
     evidence.noteOverdue(startedMs, nowMs);
   }
@@ -1442,16 +1455,19 @@ export class Dispatcher {
     if (source.isKnown) this.#noteAge(attempt, ageMs, nowMs);
     if (!isOverdue && !isKnown) return;
     const isMute = evidence.lastServedMs < startedMs;
-    this.#unanswered(station, isOverdue || isMute, nowMs);
+    const isNews = isKnown && isMute && !isRepetition(attempt);
+    this.#unanswered(attempt, isOverdue || isMute, nowMs);
     const { left } = station.parts;
-    const isSilent = isKnown && isMute && left.chance() <= ACCIDENT && left.inRow >= MANY_LEFT;
+    const isSilent = isNews && left.chance() <= ACCIDENT && left.inRow >= MANY_LEFT;
     if (isSilent && !this.#mayBeMute(station, nowMs)) evidence.noteDeserted(left.inRow, startedMs, nowMs);
   }
 
-  /** A call that was given up had been out for long at `station`. `isMute`: nothing else was answered meanwhile, or it is overdue. */
-  #unanswered(station: Station, isMute: boolean, nowMs: number): void {
-    const { parts, crowding, admission } = station;
-    parts.left.note();
+  /** `attempt`, which was given up, had been out for long. `isMute`: nothing else was answered meanwhile, or it is overdue. */
+  #unanswered(attempt: Attempt, isMute: boolean, nowMs: number): void {
+    const { call, station } = attempt;
+    const { parts, crowding, admission, givenUp } = station;
+    if (!isRepetition(attempt)) parts.left.note();
+    givenUp.note(call.terms, nowMs);
     const work = crowding.work(nowMs);
     // As many may be out there by chance at leisure.
     if (admission.working <= MUCH_WORK.ratio * work + MUCH_WORK.deviations * Math.sqrt(work)) return;
@@ -1703,6 +1719,11 @@ function wasLostTwice({ visits = [] }: Call): boolean {
 }
 
 /** Why another attempt of `call` is sent to `station`. */
+/** Is it the same call as one that its station was given before, and that was given up there late? */
+function isRepetition({ call, station, startedMs }: Attempt): boolean {
+  return station.givenUp.has(call.terms, startedMs);
+}
+
 function reasonToSend(call: Call, station: Station): AttemptReason {
   if (call.out?.some((attempt) => !attempt.isMoved) === true) return "hedge";
   return (call.visitAt(station)?.attempts ?? 0) > 0 ? "retry" : "elsewhere";

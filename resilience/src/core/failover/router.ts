@@ -39,7 +39,9 @@ export class Router {
   #routeWithCare(call: Call, nowMs: number): Station | undefined {
     const roles = this.#roles;
     const { active, failback } = roles;
-    if (failback?.takes(call) === true && failback.to.admits(nowMs)) return failback.to;
+    if (failback?.takes(call) === true && roles.isUsable(failback.to, nowMs) && failback.to.admits(nowMs)) {
+      return failback.to;
+    }
     if (roles.isUsable(active, nowMs)) {
       if (!active.isDoubted) {
         const other = active.evidence.hasUncompared ? this.#toCompare(call, nowMs) : undefined;

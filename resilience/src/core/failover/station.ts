@@ -19,6 +19,7 @@ import type { Attempt } from "./call.ts";
 import { Crowding } from "./crowding.ts";
 import type { StationEvidence } from "./evidence.ts";
 import type { Assessment, Evidence } from "./failover.ts";
+import { GivenUp } from "./given-up.ts";
 import { Lull } from "./lull.ts";
 import { Quotas } from "./quotas.ts";
 import { Slowness } from "./slowness.ts";
@@ -75,6 +76,9 @@ export class Station {
   readonly quotas: Quotas = new Quotas();
   readonly slowness: Slowness = new Slowness();
   readonly out: AttemptsOut<Attempt> = new AttemptsOut();
+  readonly givenUp: GivenUp;
+  /** Attempts that were sent there since the start. */
+  sent: number = 0;
   maintenance: Maintenance | undefined = undefined;
   liveness: Standing = "unknown";
   /** Since when it has been suspected of silence, or worse; undefined while it is heard. */
@@ -98,6 +102,7 @@ export class Station {
     this.parts = parts;
     this.name = parts.name;
     this.number = parts.number;
+    this.givenUp = new GivenUp(parts.number);
     this.evidence = parts.evidence;
     this.admission = parts.admission;
   }
