@@ -4,8 +4,9 @@ import { test } from "node:test";
 import { AttemptTimeoutError } from "ground-station-failover";
 import type { Attempt, Command } from "../fleet/observer.ts";
 import { configurationOf } from "../swarm/written.ts";
-import { CommandPathTally, UsualAnswers } from "./command-path-tally.ts";
+import { CommandPathTally } from "./command-path-tally.ts";
 import { documented } from "./documented.ts";
+import { UsualAnswers } from "./usual-answers.ts";
 
 const [WRITTEN] = configurationOf([{ name: "atlantic" }]).groups;
 

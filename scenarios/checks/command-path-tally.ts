@@ -8,9 +8,10 @@
  * of the group: the bounds used here are on either side of what a gateway may learn from the same answers.
  */
 import type { Attempt, Command } from "../fleet/observer.ts";
-import { endOf, isTimedOut } from "./attempt-ends.ts";
+import { type AttemptEnd, endOf, isTimedOut } from "./attempt-ends.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { LEAST_WORTH_A_SECOND_MS, sourceOf } from "./documented.ts";
+import { LEAST_OVERDUE, type UsualAnswers } from "./usual-answers.ts";
 
 /** Instants on one axis differ by rounding. */
 const ROUNDING_MS = 0.001;
@@ -19,77 +20,10 @@ export const COMPARED = 20;
 /** … so many, and this share, have failed here and were served elsewhere. */
 export const LEAST_LOST = 5;
 export const LOST_RATE = 0.4;
+/** Late commands that another station served may be told of together, within this. */
+const BEATEN_MS = 10_000;
 /** So many in a row are more than that share, whatever came before them. */
 const SURELY_LOST = LOST_RATE * COMPARED;
-/** So many attempts have to be overdue. */
-const LEAST_OVERDUE = 2;
-/** Answers that are remembered to tell what is usual. */
-const ANSWERS = 100;
-/** An attempt is overdue once it is out for longer than nearly all of them: at least than this share of the last. */
-const SURELY_QUICKER = 0.9;
-/** And surely overdue where it is out for so many times the slowest answer ever seen, once so many are known. */
-const SURELY_LATE_RATIO = 2.5;
-const SURELY_LATE_MS = 20;
-const ENOUGH_ANSWERS = 64;
-/** What is late at most for a gateway, which knows by so many answers how long is usual; and how often one is after one that was not, and after one that was, before any was seen. */
-const FEWEST_ANSWERS = 20;
-const LATE = { ratio: 1.05, marginMs: 5 };
-const PRIOR = { share: 0.005, first: 20, next: 6 };
-/** So small is the chance that what is late in a row is so by accident. */
-const LEAST_CHANCE = 1e-6;
-/** What happens more rarely never happens. */
-const LEAST_SHARE = 0.001;
-
-/** How long the stations of a group take to answer. */
-export class UsualAnswers {
-  readonly #lastMs: number[] = [];
-  readonly #sources: Set<string> = new Set();
-  #slowestMs = 0;
-  #answers = 0;
-  #late = 0;
-
-  add(tookMs: number, command: Command): void {
-    this.#answers++;
-    this.#sources.add(sourceOf(command));
-    this.#slowestMs = Math.max(this.#slowestMs, tookMs);
-    this.#lastMs.push(tookMs);
-    if (this.#lastMs.length > ANSWERS) this.#lastMs.shift();
-  }
-
-  /** No gateway may take an attempt for overdue that is out for less. */
-  get leastOverdueMs(): number {
-    const sorted = this.#lastMs.toSorted((one, other) => one - other);
-    return sorted[Math.floor(SURELY_QUICKER * (sorted.length - 1))] ?? 0;
-  }
-
-  /** Has any command of its kind been answered? Otherwise no gateway takes one for overdue. */
-  knows(command: Command): boolean {
-    return this.#sources.has(sourceOf(command));
-  }
-
-  /** An attempt has ended, however it did, and was out for so long. */
-  noteOut(forMs: number): void {
-    if (this.#answers < FEWEST_ANSWERS) return;
-    const usualMs = this.leastOverdueMs;
-    if (forMs > Math.max(usualMs * LATE.ratio, usualMs + LATE.marginMs)) this.#late++;
-  }
-
-  /** No gateway needs more late ones in a row to know that they are no accident, by how many are while all is well. */
-  get surelyNoAccident(): number {
-    const first = (PRIOR.share * PRIOR.first + this.#late) / (PRIOR.first + this.#answers);
-    if (first < LEAST_SHARE) return LEAST_OVERDUE;
-    const next = Math.max(first, (PRIOR.share * PRIOR.next + this.#late) / (PRIOR.next + this.#late));
-    const more = Math.log(LEAST_CHANCE / first) / Math.log(next);
-    return 1 + Math.max(0, Math.ceil(more));
-  }
-
-  /** Every gateway has to take an attempt for overdue that is out for longer; `Infinity` while too little is known. */
-  get mostOverdueMs(): number {
-    if (this.#answers < ENOUGH_ANSWERS) return Number.POSITIVE_INFINITY;
-    return SURELY_LATE_RATIO * this.#slowestMs + SURELY_LATE_MS;
-  }
-}
-
 interface Mark {
   readonly startedMs: number;
   /** Must a gateway count it? */
@@ -141,16 +75,22 @@ export class CommandPathTally {
   readonly #lost: InARow = new InARow();
   readonly #failed: InARow = new InARow();
   readonly #out: Set<Attempt> = new Set();
+  /** What was given up here: commands, and sources whose commands may run twice until they are served. */
+  readonly #givenUp: Set<Command | string> = new Set();
   /** Attempts that ended without an answer since the last one. */
   #unanswered: Attempt[] = [];
   /** Commands that failed here and are not over, and when they were sent. `sure`: must a gateway compare it? */
   readonly #failedHere: Map<Command, Mark> = new Map();
   /** 1 for a command that was served elsewhere after it had failed here, 0 for one served here; the newest last. */
   #compared: (0 | 1)[] = [];
+  /** When commands that were out here for long were served elsewhere: each counts when newer ones are answered here in time. */
+  #beatenAtMs: number[] = [];
   /** Of commands that a gateway must have compared, so many in a row failed here and were served elsewhere. */
   #surelyLost = 0;
   /** Commands that were not served here since the last one that was, and how many others were compared with them. */
   #unserved = 0;
+  /** Commands that may have been late here, and that were compared with nothing since. */
+  #late = 0;
   /** When the latest of them ended. */
   #unservedAtMs: number = Number.NEGATIVE_INFINITY;
   #besideCompared = 0;
@@ -180,6 +120,7 @@ export class CommandPathTally {
     if (!this.#out.delete(attempt)) return;
     this.#usual.noteOut(nowMs - attempt.judgedFromLocalMs);
     const { command, localMs } = attempt;
+    if (this.#isLate(attempt, nowMs)) this.#late++;
     const end = endOf(attempt, this.#settings);
     // Whatever a reply says, it shows that connections are taken again.
     if (attempt.outcome === "reply") {
@@ -193,8 +134,14 @@ export class CommandPathTally {
       this.#unservedAtMs = nowMs;
     }
     if (end === "served") this.#served(attempt, nowMs);
-    else if (end === "nothing" || localMs < this.#beginsMs) return;
-    else if (end === "refused") {
+    else if (end !== "nothing" && localMs >= this.#beginsMs) this.#failedAs(end, attempt, counts, surely);
+    if (end === "served" && command.kind === "read") this.#givenUp.delete(sourceOf(command));
+    else if (attempt.signal.aborted) this.#givenUp.add(identityOf(command));
+  }
+
+  #failedAs(end: AttemptEnd, attempt: Attempt, counts: boolean, surely: boolean): void {
+    const { command, localMs } = attempt;
+    if (end === "refused") {
       if (counts) this.#refused.add(localMs, surely);
     } else {
       this.#failedHere.set(command, { startedMs: localMs, sure: isSurelyFailed(attempt) });
@@ -204,9 +151,14 @@ export class CommandPathTally {
       else if (end === "lost" && counts) {
         // One that a gateway gave up itself says nothing of now where a later one has been served meanwhile.
         const isOvertaken = attempt.signal.aborted && localMs < this.#servedFromMs;
-        this.#lost.add(localMs, surely && !isOvertaken && this.#usual.knows(command));
+        this.#lost.add(localMs, surely && !isOvertaken && !this.#isAgain(command) && this.#usual.knows(command));
       }
     }
+  }
+
+  /** May a gateway take it for the repetition of a command that it gave up here before? Then it is no news that it is late. */
+  #isAgain(command: Command): boolean {
+    return this.#givenUp.has(identityOf(command));
   }
 
   /**
@@ -216,6 +168,7 @@ export class CommandPathTally {
   servedElsewhere(served: Attempt, nowMs: number): void {
     const { command, status = 0, lies, signal } = served;
     const failed = this.#failedHere.get(command) ?? this.#outLong(command, nowMs);
+    if (failed !== undefined && !this.#failedHere.has(command)) this.#beatenAtMs.push(nowMs);
     this.#failedHere.delete(command);
     if (failed === undefined) return this.#servedBeside(nowMs);
     if (failed.startedMs < this.#beginsMs) return;
@@ -243,7 +196,9 @@ export class CommandPathTally {
     this.#lost.clear();
     this.#failed.clear();
     this.#compared = [];
+    this.#beatenAtMs = [];
     this.#unserved = 0;
+    this.#late = 0;
     this.#besideCompared = 0;
     this.#surelyLost = 0;
     this.#unanswered = [];
@@ -260,7 +215,7 @@ export class CommandPathTally {
       this.#refused.may(refusalsToDeclare, 0, [], nowMs) ||
       this.#lost.may(minimumFailures, failingForMs, givenUp, nowMs) ||
       this.#failed.may(minimumFailures, failingForMs, [], nowMs) ||
-      this.#isLostByComparison() ||
+      this.#isLostByComparison(nowMs) ||
       this.#isSilent(
         Math.min(this.#leastLateMs, this.#usual.leastOverdueMs),
         this.#settings.commandPath.unansweredAfterMs,
@@ -279,10 +234,12 @@ export class CommandPathTally {
     return undefined;
   }
 
-  /** A gateway may compare as many new commands as were not served here. */
+  /** A gateway may compare as many new commands as were not served here; and one new one with all that were late here. */
   #servedBeside(nowMs: number): void {
     let out = 0;
-    for (const attempt of this.#out) if (nowMs - attempt.judgedFromLocalMs >= LEAST_WORTH_A_SECOND_MS) out++;
+    for (const attempt of this.#out) if (this.#isLongOut(attempt, nowMs)) out++;
+    for (let late = this.#late + out; late > 0; late--) this.#compare(1);
+    this.#late = 0;
     if (this.#besideCompared >= this.#unserved + out) return;
     this.#besideCompared++;
     this.#compare(1);
@@ -331,12 +288,15 @@ export class CommandPathTally {
    * How many successes came before the first failure is not remembered by a gateway, and a command that was refused for
    * load may be none to it: any of the failures may be its first.
    */
-  #isLostByComparison(): boolean {
-    let lost = 0;
+  #isLostByComparison(nowMs: number): boolean {
+    this.#beatenAtMs = this.#beatenAtMs.filter((atMs) => nowMs - atMs <= BEATEN_MS);
+    const beaten = this.#beatenAtMs.length;
+    let lost = beaten;
+    if (lost >= LEAST_LOST) return true;
     for (let place = this.#compared.length - 1; place >= 0; place--) {
       if (this.#compared[place] === 0) continue;
       lost++;
-      if (lost >= LEAST_LOST && lost >= LOST_RATE * (this.#compared.length - place)) return true;
+      if (lost >= LEAST_LOST && lost >= LOST_RATE * (beaten + this.#compared.length - place)) return true;
     }
     return false;
   }
@@ -358,7 +318,7 @@ export class CommandPathTally {
     let late = 0;
     for (const { command, localMs, judgedFromLocalMs, signal } of this.#out) {
       // One that was overtaken by another only takes long.
-      if (!this.#usual.knows(command) || localMs < this.#servedFromMs) continue;
+      if (!this.#usual.knows(command) || localMs < this.#servedFromMs || this.#isAgain(command)) continue;
       // One that may have been overdue when the station last answered is held against it no more.
       if (judgedFromLocalMs + leastOverdueMs <= this.#answeredMs) continue;
       if (!signal.aborted && localMs >= this.#beginsMs && nowMs - forMs - judgedFromLocalMs >= lateMs) late++;
@@ -370,4 +330,9 @@ export class CommandPathTally {
 /** Did it get an answer that every gateway takes for a failure of its station? */
 function isSurelyFailed({ outcome, status, lies, signal }: Attempt): boolean {
   return outcome === "reply" && (status === 500 || lies) && !signal.aborted;
+}
+
+/** What tells it from other commands: one that may run twice and has no key is known by its source. */
+function identityOf(command: Command): Command | string {
+  return command.kind === "read" ? sourceOf(command) : command;
 }

@@ -5,7 +5,8 @@
  * which is four a second; and each needs three commands in a row that the active station did not serve, of which it uses
  * one up. So after `n` commands that were not served there have been `n` - 2 comparisons that were answered at most. A
  * success of the active station ends this count, and a comparison that is out then belongs to what came before: its kind of
- * commands need not be among those that are not served after it, and then it uses none of them up.
+ * commands need not be among those that are not served after it, and then it uses none of them up. Where three of its last forty
+ * were late, answered or not, one needs no more than that.
  *
  * Judged are commands that no station has had before, and that nothing else sends away from the active station: no doubt,
  * declaration, open circuit, maintenance or failback, no gateway that abstains or that finds nobody fit, and no request of
@@ -103,7 +104,7 @@ export function comparisons(fleet: Fleet): FleetObserver {
         ways.isNewAndUnexplained(attempt, active, nowMs) &&
         !isLeftAlone(group, active, nowMs)
       ) {
-        const wrong = wrongWith(attempt, compared, stations, nowMs);
+        const wrong = wrongWith(attempt, compared, stations, ways, nowMs);
         // What explains it may be told in this same step.
         world.at(world.nowMs, () => {
           if (of(group).active !== active || !ways.isNewAndUnexplained(attempt, active, nowMs)) return;
@@ -153,6 +154,7 @@ function wrongWith(
   { group, station }: Attempt,
   { active, lastMs, answered }: Compared,
   stations: PerStation<Sent>,
+  ways: WaysOfCalls,
   nowMs: number,
 ): string | undefined {
   const beside = [...stations.of(group, station).out].filter(({ signal }) => !signal.aborted).length;
@@ -163,6 +165,6 @@ function wrongWith(
   const { out, unservedFromMs } = stations.of(group, active);
   const isLong = ({ judgedFromLocalMs }: Attempt): boolean => nowMs - judgedFromLocalMs >= LEAST_WORTH_A_SECOND_MS;
   const unserved = unservedFromMs.length + [...out].filter(isLong).length;
-  if (answered + WORTH_COMPARING <= unserved) return undefined;
+  if (answered + WORTH_COMPARING <= unserved || ways.areLate(group, active, nowMs)) return undefined;
   return `which is not active, after ${answered} comparisons for ${unserved} commands that ${active} did not serve`;
 }

@@ -14,7 +14,6 @@ import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Command, FleetObserver } from "../fleet/observer.ts";
 import { endOf } from "./attempt-ends.ts";
-import { UsualAnswers } from "./command-path-tally.ts";
 import { knowsBeats } from "./detector.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
@@ -24,6 +23,7 @@ import { wrongs } from "./promotions.ts";
 import type { StatusLook } from "./status-round.ts";
 import { livingGateway, lookAround } from "./status-round.ts";
 import { troubleOf } from "./trouble.ts";
+import { UsualAnswers } from "./usual-answers.ts";
 
 /** What is due by timers happens within this. */
 const LATE_MS = 100;

@@ -3,10 +3,10 @@
  * say, and when it was replaced. Where it cannot be seen whether a gateway knew a thing, there is a word for "surely" and
  * one for "perhaps", and a check uses the one that can accuse nobody wrongly.
  */
-import type { UsualAnswers } from "./command-path-tally.ts";
 import { CommandPathTally } from "./command-path-tally.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import type { Standing } from "./silence.ts";
+import type { UsualAnswers } from "./usual-answers.ts";
 
 /** `FailoverOptions.cooldownMs`, and where its doubling ends. */
 const DOUBT_MS = 5_000;

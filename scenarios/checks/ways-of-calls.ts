@@ -8,6 +8,7 @@
  *   nobody is fit (`kept`);
  * - the active station has not served three commands that were sent after the last one that it served: new ones show whether
  *   another does (when they end does not matter: a long upload may end after later ones);
+ * - of the last forty commands of the active station three were late, answered or not: a new one shows whether another answers sooner;
  * - five or more of the last twenty commands that could be compared, and four in ten of them, failed at the active station and
  *   were served by another: it is failing, and is replaced as soon as the other one is heard, which may be a beat later;
  * - its gateway abstains after a stall of its own, and so keeps an active station that fails: the role waits, calls do not;
@@ -25,6 +26,8 @@ const ANSWERS = 20;
 const REFRESHED_AFTER = 32;
 /** So many commands in a row that are not served are worth a comparison with new ones (`uncompared.ts`). */
 const WORTH_COMPARING = 3;
+/** So many late ones are, among so many (`late-alone.ts`). */
+const LATE = { count: 3, of: 40 };
 /** An overdue attempt has been out for this long at least, however quick its station is (`answer-times.ts`). */
 const LEAST_OVERDUE_MS = 5;
 
@@ -46,6 +49,8 @@ interface Known {
   readonly answersMs: number[];
   /** When those were sent, the latest ones, that ended without success and were sent after all that succeeded. */
   unservedFromMs: number[];
+  /** Of its last attempts that are over, was each late? */
+  readonly late: boolean[];
   /** Commands that it served, since the first that it `lost`: that failed here, and that another station served. */
   readonly compared: ("served" | "lost")[];
 }
@@ -58,6 +63,7 @@ export class WaysOfCalls {
     rests: false,
     answersMs: [],
     unservedFromMs: [],
+    late: [],
     compared: [],
   }));
   readonly #served: (attempt: Attempt) => boolean;
@@ -126,6 +132,8 @@ export class WaysOfCalls {
   ended(attempt: Attempt, tookMs: number): void {
     const { group, station, localMs } = attempt;
     const known = this.#stations.of(group, station);
+    known.late.push(isLate(known, tookMs));
+    if (known.late.length > LATE.of) known.late.shift();
     if (!this.#served(attempt)) {
       // By when they were sent: one that was out for long must not push out one that a success will leave standing.
       known.unservedFromMs = [...known.unservedFromMs, localMs]
@@ -166,10 +174,19 @@ export class WaysOfCalls {
   mayGo({ command, group, station }: Attempt, active: string, nowMs: number): boolean {
     if (this.#isSentAway(group, station, active, nowMs)) return true;
     const { unservedFromMs } = this.#stations.of(group, active);
-    if (unservedFromMs.length + this.#outLong(group, active, nowMs) >= WORTH_COMPARING) return true;
+    const isLong = (forMs: number): boolean => forMs >= LEAST_WORTH_A_SECOND_MS;
+    if (unservedFromMs.length + this.#outLong(group, active, nowMs, isLong) >= WORTH_COMPARING) return true;
+    if (this.areLate(group, active, nowMs)) return true;
     return (this.#there.get(command)?.attempts ?? []).some(
       (one) => one.station !== station && this.#cameToNothing(one, nowMs),
     );
+  }
+
+  /** Are so many of the last commands of `station` late that a new one may show whether another station answers sooner? */
+  areLate(group: string, station: string, nowMs: number): boolean {
+    const known = this.#stations.of(group, station);
+    const over = known.late.filter(Boolean).length;
+    return over + this.#outLong(group, station, nowMs, (forMs) => isLate(known, forMs)) >= LATE.count;
   }
 
   /** Has no station had the command of `attempt` before, and does nothing send commands away from `active`? */
@@ -195,13 +212,13 @@ export class WaysOfCalls {
     return nowMs - attempt.judgedFromLocalMs >= Math.max(LEAST_OVERDUE_MS, Math.min(usualMs, LEAST_WORTH_A_SECOND_MS));
   }
 
-  /** How many attempts have been out at `station` for so long that a second one is worth it. */
-  #outLong(group: string, station: string, nowMs: number): number {
+  /** How many attempts have been out at `station` for long. */
+  #outLong(group: string, station: string, nowMs: number, isLong: (forMs: number) => boolean): number {
     let count = 0;
     for (const { attempts } of this.#there.values())
       for (const one of attempts) {
         const isOut = one.group === group && one.station === station && one.endedAtMs === undefined;
-        if (isOut && nowMs - one.judgedFromLocalMs >= LEAST_WORTH_A_SECOND_MS) count++;
+        if (isOut && isLong(nowMs - one.judgedFromLocalMs)) count++;
       }
     return count;
   }
@@ -216,6 +233,16 @@ export class WaysOfCalls {
     this.#groups.set(group, known);
     return known;
   }
+}
+
+/** Longer than the answers that say what is usual, the first or the last of those that are kept. */
+function isLate({ answersMs }: Known, forMs: number): boolean {
+  if (answersMs.length < ANSWERS || forMs < LEAST_OVERDUE_MS) return false;
+  return forMs > Math.min(mostOf(answersMs.slice(0, ANSWERS)), mostOf(answersMs.slice(-ANSWERS)));
+}
+
+function mostOf(values: readonly number[]): number {
+  return Math.max(0, ...values);
 }
 
 function median(values: readonly number[]): number {

@@ -228,8 +228,8 @@ export const DECISION_MUTANTS: readonly Mutant[] = [
         replace: "if (loser === this.roles.failback?.to && this.waiting < 0) this.#endFailback(",
       },
       {
-        find: "if (station === failback?.to && failback.race === undefined) {",
-        replace: "if (station === failback?.to && failback.race === undefined && this.waiting < 0) {",
+        find: "if (station !== failback?.to || failback.race !== undefined) return;",
+        replace: "if (station !== failback?.to || failback.race !== undefined || this.waiting >= 0) return;",
       },
     ],
     invariants: ["failback-is-given-up"],

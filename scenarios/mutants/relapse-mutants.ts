@@ -9,9 +9,7 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
     name: "unsent-hides-sent",
     bug: "a refused connection takes the place of an earlier failure that may have run",
     file: DISPATCH,
-    edits: [
-      { find: "      if (visit.attempts === 0) visit.last = result;\n", replace: "      visit.last = result;\n" },
-    ],
+    edits: [{ find: 'if (result !== "unreachable" || visit.attempts === 0) {', replace: "if (visit.attempts >= 0) {" }],
     invariants: ["not-executed-is-proven", "failed-is-not-executed"],
   },
   {
@@ -48,8 +46,9 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: "    if (!isOwn && startedMs >= station.evidence.servedFromMs) station.evidence.noteLost(startedMs);",
-        replace: "    station.evidence.noteLost(startedMs);\n    station.evidence.noteLost(startedMs);",
+        find: "    if (isNews) station.evidence.noteLost(startedMs);",
+        replace:
+          "    if (isNews || !isNews) station.evidence.noteLost(startedMs);\n    station.evidence.noteLost(startedMs);",
       },
     ],
     invariants: ["promotes-on-evidence", "no-role-change-without-fault"],

@@ -160,6 +160,65 @@ for (const patienceMs of [2_500, 10_000]) {
   });
 }
 
+/** Calls that may be sent twice, by their keys or because they are idempotent; and calls that may not. */
+const KINDS: Readonly<Record<string, (place: number) => Terms>> = {
+  keyed: (place) => ({ source: `caller ${place % 4}`, key: `k${place}` }),
+  idempotent: (place) => ({ source: `caller ${place % 4}`, isIdempotent: true, isRepeatable: true }),
+  "sent once": (place) => ({ source: `caller ${place % 4}` }),
+};
+
+for (const [kind, terms] of Object.entries(KINDS)) {
+  test(`[F10] half of the primary's calls take longer than their callers wait, and the backup is idle, ${kind} → within five seconds nearly all are served`, () => {
+    for (const [perSecond, patienceMs] of [
+      [10, 1_000],
+      [30, 1_000],
+      [200, 1_000],
+      [30, 2_000],
+    ] as const) {
+      const random = seededRandom(`half beside an idle one ${perSecond} ${patienceMs}`);
+      let isSlow = false;
+      const draw = (): number => 100 + 20 * random.next() + (isSlow && random.next() < 0.5 ? patienceMs + 900 : 0);
+      const world = new Crowded([{ ...wide(110), draw }, wide(110)]);
+      const load = { perSecond, patienceMs, random, terms };
+      world.offer({ forMs: 10_000, ...load });
+      isSlow = true;
+      const first = world.offer({ forMs: 5_000, ...load });
+      const told = `${perSecond}/s, callers wait ${patienceMs} ms`;
+      assert.ok(first.left <= 0.2 * first.calls, `${told}: ${first.left} of ${first.calls} left at first`);
+      const figures = world.offer({ forMs: 10_000, ...load });
+      const lost = figures.left + figures.refused.length;
+      assert.ok(lost <= 0.01 * figures.calls, `${told}: ${lost} of ${figures.calls} lost after that`);
+    }
+  });
+
+  test(`[F10] as many are late as everywhere, beside an idle backup, ${kind} → no change of roles in ten minutes`, () => {
+    for (const [name, draw] of Object.entries(DRAWS)) {
+      const random = seededRandom(`late as everywhere ${name}`);
+      const model: StationModel = { ...wide(100), draw: () => draw(random) };
+      const world = new Crowded([model, model]);
+      world.offer({ forMs: 600_000, perSecond: 10, patienceMs: 5_000, random, terms });
+      assert.equal(world.told("promoted").length, 0, name);
+    }
+  });
+}
+
+test("[F11] more than a primary can do, and the backup is idle: its answers would be quicker → the role does not move", () => {
+  for (const workers of [1, 4, 16]) {
+    for (const [kind, terms] of Object.entries(KINDS)) {
+      for (const model of ["queue", "shared"] as const) {
+        const station: StationModel = { kind: model, workers, workMs: 80, drops: false };
+        const random = seededRandom(`too much beside an idle one ${model} ${kind}`);
+        const world = new Crowded([station, station]);
+        const capacity = (1_000 * workers) / 80;
+        const load = { patienceMs: 2_000, random, terms };
+        world.offer({ forMs: 10_000, perSecond: 0.6 * capacity, ...load });
+        world.offer({ forMs: 20_000, perSecond: 1.5 * capacity, ...load });
+        assert.equal(world.told("promoted").length, 0, `${workers} workers, ${model}, ${kind}`);
+      }
+    }
+  }
+});
+
 /** How long services take, in ms: most of them not the same time twice. */
 const DRAWS: Readonly<Record<string, (random: Random) => number>> = {
   "10 to 200 ms": (random) => 10 + 190 * random.next(),

@@ -241,6 +241,11 @@ export class Admission {
     return this.#isByDelay;
   }
 
+  /** Since when it is such a limit; `-Infinity` where it is none. */
+  get byDelayFromMs(): number {
+    return this.#isByDelay ? this.#byDelayFromMs : Number.NEGATIVE_INFINITY;
+  }
+
   /** Was the limit lowered last for calls of which none was ever served? Then it may be a mistake. */
   get isMistakable(): boolean {
     return this.#isMistakable && this.#limit < ENDLESS;

@@ -90,6 +90,8 @@ export class Crowding implements Crowd {
   /** The same by what has ended, without what is still out; and that as of the last answer. */
   #endedLog = 0;
   #answeredLog = 0;
+  /** The same of those that were answered alone, whatever became of the others. */
+  #servedLog = 0;
   /** How long callers wait, as far as is known. */
   patienceMs: number = Number.POSITIVE_INFINITY;
   /** How much single answers differ from it: the mean square, by what differs from one to the next. */
@@ -127,6 +129,11 @@ export class Crowding implements Crowd {
   /** The same as of the last answer: what is out now, and callers who have left since, may wait for another reason. */
   get answeredStretch(): number {
     return Math.exp(this.#scaled(this.#answeredLog));
+  }
+
+  /** The same of what it has answered: where single calls hang, the others are as quick as ever. */
+  get servedStretch(): number {
+    return Math.exp(this.#scaled(this.#servedLog));
   }
 
   /** Do its answers take twice as long as at leisure, or longer? */
@@ -203,8 +210,9 @@ export class Crowding implements Crowd {
    * a tenth and ten times of what is usual; and what it takes at leisure on the average.
    */
   noteTook(tookLog: number, leisureLog: number, leisureMs: number): void {
-    this.#smooth(tookLog, leisureLog);
+    const stretchLog = this.#smooth(tookLog, leisureLog);
     this.#answeredLog = this.#endedLog;
+    this.#servedLog += (stretchLog - this.#servedLog) * SHARE;
     this.#leisureLog += (Math.max(leisureLog, LEAST_LOG) - this.#leisureLog) * (this.#leisureMs === 0 ? 1 : SHARE);
     const atLeisureMs = leisureMs > LEAST_LEISURE_MS ? leisureMs : LEAST_LEISURE_MS;
     this.#leisureMs += (atLeisureMs - this.#leisureMs) * (this.#leisureMs === 0 ? 1 : SHARE);
@@ -215,7 +223,8 @@ export class Crowding implements Crowd {
     this.#smooth(tookLog, leisureLog);
   }
 
-  #smooth(tookLog: number, leisureLog: number): void {
+  /** Returns how many times as long as at leisure that was, as a logarithm. */
+  #smooth(tookLog: number, leisureLog: number): number {
     const stretchLog = Math.max(tookLog, LEAST_LOG) - Math.max(leisureLog, LEAST_LOG);
     const stepLog = stretchLog - this.#lastLog;
     this.#lastLog = stretchLog;
@@ -229,6 +238,7 @@ export class Crowding implements Crowd {
     const share = this.#quickInRow >= QUICK_IN_ROW ? QUICK_SHARE : steady;
     this.#stretchLog += offLog * share;
     this.#endedLog += (stretchLog - this.#endedLog) * share;
+    return stretchLog;
   }
 
   /**
@@ -303,6 +313,7 @@ export class Crowding implements Crowd {
     this.#stretchLog = 0;
     this.#endedLog = 0;
     this.#answeredLog = 0;
+    this.#servedLog = 0;
     this.#bestPerMs = 0;
     this.#answers = 0;
     this.#looksInRow = 0;

@@ -578,6 +578,7 @@ export class Dispatcher {
     this.#leave(attempt, nowMs);
     this.#noteTook(attempt, nowMs);
     station.evidence.noteServed(attempt.startedMs, nowMs);
+    if (station.evidence.awaitsOvertaking) this.#noteOvertaking(attempt, nowMs);
     admission.noteFinished(this.#usual.ms(station), nowMs, station.crowding);
     if (permit !== undefined && breaker !== undefined) {
       breaker.success(permit, nowMs, nowMs - attempt.judgedFromMs > breaker.slowCallDurationMs);
@@ -606,6 +607,13 @@ export class Dispatcher {
     // Whoever waits for the slot outside of this failover is told, which is not for this machine to do.
     if (sharedSlots !== undefined && !sharedSlots.release()) this.#actions.push({ type: "leave-slot", station });
     takeOut(attempt);
+  }
+
+  /** `attempt` was served at a station at which others are late. */
+  #noteOvertaking({ call, station, startedMs, judgedFromMs, isOverdue }: Attempt, nowMs: number): void {
+    const usualMs = this.#usual.overdueAfterMs(station, call.terms.source);
+    station.evidence.noteOvertaking(startedMs, !isOverdue && nowMs - judgedFromMs <= usualMs);
+    this.#look(station, nowMs);
   }
 
   /** An answer came: how long is usual, and has its station too much to do? */
@@ -805,9 +813,21 @@ export class Dispatcher {
       const isQuick = (nowMs - judgedFromMs) * STRANGER_RATIO <= this.#usual.strangerAfterMs;
       // One that has too much to do answers late: elsewhere it was only quicker.
       const counts = isQuick && !station.crowding.isBusy(nowMs) && !station.admission.isByDelay;
-      if (!station.evidence.noteServedBeside(source, counts, nowMs)) continue;
-      this.#look(station, nowMs);
+      const isAgainst = station.evidence.noteServedBeside(source, counts, nowMs);
+      const usualMs = this.#usual.overdueAfterMs(station, source);
+      const isInTime = usualMs < ENDLESS && nowMs - judgedFromMs <= usualMs;
+      const wasWell = isInTime && !this.#answersLate(station, judgedFromMs, nowMs);
+      const isAgainstLate = station.evidence.noteServedBesideLate(source, wasWell, nowMs);
+      if (isAgainst || isAgainstLate) this.#look(station, nowMs);
     }
+  }
+
+  /**
+   * Has it, or had it when a call was sent at `sentMs`, too much to do, so that elsewhere the call would only be quicker? Then all
+   * that it answers takes long, or did until it was given less.
+   */
+  #answersLate({ crowding, admission }: Station, sentMs: number, nowMs: number): boolean {
+    return crowding.servedStretch >= FULL || crowding.isBusy(nowMs) || sentMs < admission.byDelayFromMs;
   }
 
   /**
@@ -824,7 +844,10 @@ export class Dispatcher {
       const ratio = isOverdue ? OUTRUN_RATIO.overdue : OUTRUN_RATIO.stranger;
       if (!isHedged || isMoved || (nowMs - fromMs) * ratio > nowMs - judgedFromMs) continue;
       // All that it answers takes long: that it has too much to do is no failure.
-      if (isOverdue && station.crowding.answeredStretch >= FULL) continue;
+      if (isOverdue) {
+        if (!this.#answersLate(station, startedMs, nowMs)) station.evidence.noteLate(startedMs);
+        continue;
+      }
       this.#lostComparison({ station, last: "lost", lastStartedMs: startedMs, lastPermit: permit }, nowMs);
     }
   }
@@ -1274,6 +1297,9 @@ export class Dispatcher {
       if (!this.#mayBeMute(station, nowMs) && !isRepetition(attempt)) {
         station.evidence.noteOverdue(startedMs, this.#usual.silentAtMs(attempt, nowMs));
         if (!station.evidence.isSilent && this.#isNextLate(attempt, nowMs)) station.evidence.noteNextOverdue(startedMs);
+      }
+      if (!this.#mayResend(call) && !this.#answersLate(station, startedMs, nowMs)) {
+        station.evidence.noteLate(startedMs, call.terms.source);
       }
       this.#look(station, nowMs);
       if (nowMs < this.#usual.lateAtMs(attempt)) return;

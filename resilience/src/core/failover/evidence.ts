@@ -14,6 +14,8 @@
  */
 import { COUNT, checked, DURATION_MS } from "../options.ts";
 import { Accidents, UsualShare } from "./accidents.ts";
+import { LateAlone } from "./late-alone.ts";
+import { Overtaken } from "./overtaken.ts";
 import { MANY_SOURCES, Uncompared } from "./uncompared.ts";
 
 export interface CommandPathOptions {
@@ -89,6 +91,8 @@ export class StationEvidence {
   readonly #unanswered: Uncompared = new Uncompared();
   readonly #failedAlone: Uncompared = new Uncompared();
   readonly #brokenUploads: Uncompared = new Uncompared();
+  readonly #lateAlone: LateAlone = new LateAlone();
+  readonly #overtaken: Overtaken = new Overtaken();
   #silentAtMs: number = Number.NEGATIVE_INFINITY;
   /** Since when so many are overdue that the station counts as silent; may be yet to come. */
   #silentSinceMs: number = Number.POSITIVE_INFINITY;
@@ -119,11 +123,12 @@ export class StationEvidence {
   /** An attempt that was sent at `startedMs` has succeeded: what began before it no longer counts. */
   #clearBefore(startedMs: number): void {
     this.noteAnswer(startedMs);
+    this.#lateAlone.noteServed();
     if (this.#overloadedInRow > 0) this.#clearOverloaded();
     if (startedMs >= this.#lostSinceMs) this.#clearLost();
     if (startedMs >= this.#failedSinceMs) this.#clearFailed();
     this.#addVerdict(0);
-    this.#isClear = !this.isSuspect && this.#overloadedInRow === 0 && !this.hasUncompared;
+    this.#isClear = !this.isSuspect && this.#overloadedInRow === 0 && !this.hasUncompared && !this.awaitsOvertaking;
   }
 
   /**
@@ -227,6 +232,34 @@ export class StationEvidence {
   }
 
   /**
+   * A call that was sent at `startedMs` is late: one of `source`, which cannot have a second attempt, or one that another station
+   * has served meanwhile (`undefined`). It counts when newer ones have been answered here in time.
+   */
+  noteLate(startedMs: number, source?: object): void {
+    if (startedMs < this.#beginsMs) return;
+    this.#isClear = false;
+    this.#overtaken.note(startedMs, source);
+  }
+
+  /** Are there late calls that newer ones may overtake? */
+  get awaitsOvertaking(): boolean {
+    return this.#overtaken.size > 0;
+  }
+
+  /** A call was served here that was sent at `startedMs`; in time, or late. */
+  noteOvertaking(startedMs: number, isInTime: boolean): void {
+    if (!isInTime) return this.#overtaken.noteAnswered(startedMs);
+    const found = this.#overtaken.noteInTime(startedMs);
+    // Where many are told at once, as many count as were among the last that it was given.
+    const most = Math.max(1, Math.round((VERDICTS * found.length) / (found.length + this.#overtaken.inTime)));
+    let counted = 0;
+    for (const { source } of found) {
+      if (source !== undefined) this.#lateAlone.note(source);
+      else if (counted++ < most) this.noteServedElsewhere(startedMs);
+    }
+  }
+
+  /**
    * The connection of a call of `source` broke that had brought a long body, and it cannot be sent again. A station that
    * will not have a body may close the connection on it, so this says nothing of the station unless another one takes it.
    */
@@ -238,12 +271,14 @@ export class StationEvidence {
 
   /** Are there calls that were not served here and may be compared with new ones? */
   get hasUncompared(): boolean {
-    return this.#unanswered.size > 0 || this.#failedAlone.size > 0 || this.#brokenUploads.size > 0;
+    const { size } = this.#lateAlone;
+    return size > 0 || this.#unanswered.size > 0 || this.#failedAlone.size > 0 || this.#brokenUploads.size > 0;
   }
 
   /** Is it worth finding out whether another station serves a new call of `source`? */
   isWorthComparing(source: object): boolean {
-    return [this.#failedAlone, this.#brokenUploads, this.#unanswered].some((calls) => calls.isWorthComparing(source));
+    const all = [this.#failedAlone, this.#brokenUploads, this.#unanswered, this.#lateAlone];
+    return all.some((calls) => calls.isWorthComparing(source));
   }
 
   /**
@@ -258,11 +293,23 @@ export class StationEvidence {
     return isAgainst;
   }
 
+  /**
+   * Another station served a new call of `source`; `isInTime`: in the time that this one needs for such calls as a rule. True
+   * where that speaks against this one.
+   */
+  noteServedBesideLate(source: object, isInTime: boolean, nowMs: number): boolean {
+    if (!isInTime) this.#lateAlone.clear();
+    const late = this.#lateAlone.take(source, VERDICTS);
+    for (let each = 0; each < late; each++) this.noteServedElsewhere(nowMs);
+    return late > 0;
+  }
+
   /** Nor did another station serve a new call: it takes as many more that are not served here until that is asked again. */
   noteUnservedBeside(): void {
     this.#failedAlone.clear();
     this.#brokenUploads.clear();
     this.#unanswered.clear();
+    this.#lateAlone.clear();
   }
 
   /**
@@ -409,6 +456,8 @@ export class StationEvidence {
     this.#clearFailed();
     this.noteAnswer();
     this.#clearOverloaded();
+    this.#lateAlone.clear();
+    this.#overtaken.clear();
     this.#verdicts = [];
     this.#isClear = true;
   }

@@ -116,6 +116,27 @@ test("[F7] a failback under way → its canary goes to the station that is tried
   assert.equal(router.route(world.call({ key: "k" }), 0)?.name, "south");
 });
 
+test("[F7] a failback to a station whose circuit is open, or half-open with its probe out → it is given nothing", () => {
+  const { world, router } = begin({ stations: [{}, { breaker: { minimumVolume: 1, openDurationMs: 1_000 } }] });
+  const usual = { quietMs: 2_000, usual: { inFlight: 0, perMs: 0 } };
+  world.roles.failback = new Failback(world.south, "failback", "proven", usual, 0);
+  const breaker = world.south.parts.breaker;
+  assert.ok(breaker !== undefined);
+  const places: (string | undefined)[] = [];
+  const look = (nowMs: number): void => {
+    places.push(router.route(world.call({ key: `k${nowMs}` }), nowMs)?.name);
+  };
+  look(0);
+  breaker.failure(breaker.acquire(0), 0);
+  look(500);
+  look(1_000);
+  const probe = breaker.acquire(1_000);
+  look(1_001);
+  breaker.success(probe, 1_002);
+  look(1_002);
+  assert.deepEqual(places, ["south", "north", "south", "north", "south"]);
+});
+
 test("[F11] nobody usable → one call at a time, repeatable, at the station that is still heard, every 250 ms", () => {
   const { world, router } = begin();
   world.declare("north", "down");

@@ -6,6 +6,7 @@
  */
 import type { AnswerTimes } from "./answer-times.ts";
 import type { Attempt, Call } from "./call.ts";
+import type { CallSource } from "./call-sources.ts";
 import type { CallerPatience } from "./patience.ts";
 import type { Roles } from "./roles.ts";
 import type { Station } from "./station.ts";
@@ -54,6 +55,12 @@ export class UsualTimes {
   /** How long a call needs from now on, if the active station takes it. */
   get serviceMs(): number {
     return this.ms(this.#roles.active) * SERVICE_MARGIN;
+  }
+
+  /** Nearly all calls of `source` are answered by `station` in less than this; `Infinity` while nobody knows. */
+  overdueAfterMs(station: Station, source: CallSource): number {
+    const ownMs = this.#timesOf(station).overdueAfterMs();
+    return source.isKnown && source.overdueAfterMs > ownMs ? source.overdueAfterMs : ownMs;
   }
 
   /** When an attempt becomes overdue, or, once it is, worth a second one; `Infinity` once it is both. */
