@@ -168,7 +168,11 @@ export class CommandPathTally {
   servedElsewhere(served: Attempt, nowMs: number): void {
     const { command, status = 0, lies, signal } = served;
     const failed = this.#failedHere.get(command) ?? this.#outLong(command, nowMs);
-    if (failed !== undefined && !this.#failedHere.has(command)) this.#beatenAtMs.push(nowMs);
+    if (failed !== undefined && !this.#failedHere.has(command)) {
+      this.#beatenAtMs.push(nowMs);
+      // It shows as much of those that were late here as a new one would.
+      this.#servedBeside(nowMs);
+    }
     this.#failedHere.delete(command);
     if (failed === undefined) return this.#servedBeside(nowMs);
     if (failed.startedMs < this.#beginsMs) return;
