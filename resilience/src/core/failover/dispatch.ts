@@ -1298,17 +1298,16 @@ export class Dispatcher {
         station.evidence.noteOverdue(startedMs, this.#usual.silentAtMs(attempt, nowMs));
         if (!station.evidence.isSilent && this.#isNextLate(attempt, nowMs)) station.evidence.noteNextOverdue(startedMs);
       }
-      if (!this.#mayResend(call) && !this.#answersLate(station, startedMs, nowMs)) {
-        station.evidence.noteLate(startedMs, call.terms.source);
-      }
       this.#look(station, nowMs);
       if (nowMs < this.#usual.lateAtMs(attempt)) return;
     }
     attempt.isHedged = true;
     // A route that was never answered may need more time than any: a few of its kind would fill a limit learned from others.
     if (!call.terms.source.isKnown && station.admission.isLearned) this.#setAside(attempt);
-    const isCompared = !this.#mayResend(call) && !this.#usual.isKnown(attempt);
-    if (isCompared) station.evidence.noteUnanswered(call.terms.source, startedMs);
+    if (!this.#mayResend(call)) {
+      if (!attempt.isOverdue) station.evidence.noteUnanswered(call.terms.source, startedMs);
+      else if (!this.#answersLate(station, startedMs, nowMs)) station.evidence.noteLate(startedMs, call.terms.source);
+    }
     if (call.state.phase !== "running" || !this.#mayResend(call) || call.out?.length !== 1) return;
     // A station that was replaced and answers nothing is left: that is no second attempt out of impatience.
     if (attempt.isLeft && station.evidence.lastServedMs < startedMs) return this.#moveOn(attempt, nowMs);

@@ -248,7 +248,10 @@ export class StationEvidence {
 
   /** A call was served here that was sent at `startedMs`; in time, or late. */
   noteOvertaking(startedMs: number, isInTime: boolean): void {
-    if (!isInTime) return this.#overtaken.noteAnswered(startedMs);
+    if (!isInTime) {
+      this.#overtaken.noteAnswered(startedMs);
+      return;
+    }
     const found = this.#overtaken.noteInTime(startedMs);
     // Where many are told at once, as many count as were among the last that it was given.
     const most = Math.max(1, Math.round((VERDICTS * found.length) / (found.length + this.#overtaken.inTime)));

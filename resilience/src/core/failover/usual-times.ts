@@ -85,7 +85,9 @@ export class UsualTimes {
     if (call.terms.source.isKnown && overdueAfterMs < ENDLESS) {
       // Nothing is to be hoped for from a station that is silent: what is overdue there goes elsewhere at once.
       const isPatient = isOverdue && !station.evidence.isSilent;
-      return (isPatient ? usual.hedgeAfterMs() : overdueAfterMs) * ratio;
+      const afterMs = (isPatient ? usual.hedgeAfterMs() : overdueAfterMs) * ratio;
+      // What can have no second attempt may be much work; whether it is can only be told by how long its caller waits.
+      return isOverdue && !call.isRepeatable ? Math.max(afterMs, this.strangerAfterMs) : afterMs;
     }
     const afterMs = Math.max(this.strangerAfterMs, this.ms(station) * STRANGER_RATIO);
     return overdueAfterMs < ENDLESS ? Math.max(afterMs, usual.hedgeAfterMs() * ratio) : afterMs;
