@@ -20,8 +20,8 @@ function knowing(answers: number): Known {
   return { world, patience, usual: new UsualTimes(world.roles, patience) };
 }
 
-function sent(world: Dispatching, source = "route"): Attempt {
-  return world.attemptOf(world.submit({ source }));
+function sent(world: Dispatching, source = "route", key?: string): Attempt {
+  return world.attemptOf(world.submit(key === undefined ? { source } : { source, key }));
 }
 
 /** After how long `attempt` is late. */
@@ -49,12 +49,16 @@ test("[F10] callers are known to wait 500 ms → half of that, and never less th
 
 test("[F10] 80 ms are usual → overdue a little later, then worth a second attempt", () => {
   const at = knowing(64);
-  const attempt = sent(at.world);
+  const attempt = sent(at.world, "route", "k");
   const overdueMs = lateAfterMs(at, attempt);
   attempt.isOverdue = true;
   const hedgedMs = lateAfterMs(at, attempt);
   assert.ok(at.usual.isKnown(attempt) && overdueMs > 80 && overdueMs <= 95, `overdue after ${overdueMs}`);
   assert.ok(hedgedMs > overdueMs && hedgedMs <= 120, `hedged after ${hedgedMs}`);
+  const once = sent(at.world);
+  assert.equal(lateAfterMs(at, once), overdueMs);
+  once.isOverdue = true;
+  assert.equal(lateAfterMs(at, once), 1_000, "it may be much work");
 });
 
 test("[F10] a new route at a station that is known → its age is held against nobody", () => {
