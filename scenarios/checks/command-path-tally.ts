@@ -24,6 +24,7 @@ export const LOST_RATE = 0.4;
 const BEATEN_MS = 10_000;
 /** So many in a row are more than that share, whatever came before them. */
 const SURELY_LOST = LOST_RATE * COMPARED;
+
 interface Mark {
   readonly startedMs: number;
   /** Must a gateway count it? */
@@ -89,11 +90,11 @@ export class CommandPathTally {
   #surelyLost = 0;
   /** Commands that were not served here since the last one that was, and how many others were compared with them. */
   #unserved = 0;
-  /** Commands that may have been late here, and that were compared with nothing since. */
-  #late = 0;
   /** When the latest of them ended. */
   #unservedAtMs: number = Number.NEGATIVE_INFINITY;
   #besideCompared = 0;
+  /** Commands that may have been late here, and that were compared with nothing since. */
+  #late = 0;
   #answeredMs: number = Number.NEGATIVE_INFINITY;
   /** When the latest of those that were served was sent. */
   #servedFromMs: number = Number.NEGATIVE_INFINITY;
@@ -167,14 +168,13 @@ export class CommandPathTally {
    */
   servedElsewhere(served: Attempt, nowMs: number): void {
     const { command, status = 0, lies, signal } = served;
-    const failed = this.#failedHere.get(command) ?? this.#outLong(command, nowMs);
-    if (failed !== undefined && !this.#failedHere.has(command)) {
-      this.#beatenAtMs.push(nowMs);
-      // It shows as much of those that were late here as a new one would.
-      this.#servedBeside(nowMs);
-    }
+    const failedHere = this.#failedHere.get(command);
+    const failed = failedHere ?? this.#outLong(command, nowMs);
     this.#failedHere.delete(command);
-    if (failed === undefined) return this.#servedBeside(nowMs);
+    // One that is out here for long shows as much of those that were late as a new one does.
+    if (failedHere === undefined) this.#servedBeside(nowMs);
+    if (failed === undefined) return;
+    if (failedHere === undefined) this.#beatenAtMs.push(nowMs);
     if (failed.startedMs < this.#beginsMs) return;
     this.#compare(1);
     // Which of several sendings of a command failed where cannot be seen; other answers than success may say nothing.

@@ -152,9 +152,9 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     file: "resilience/src/core/failover/admission.ts",
     edits: [
       {
-        find: "  #raise(leisureMs: number, usualMs: number, nowMs: number): void {\n",
+        find: "  #raise(usualMs: number, nowMs: number, crowd: Crowd): void {\n",
         replace:
-          "  #raise(leisureMs: number, usualMs: number, nowMs: number): void {\n    if (this.#isLearned) return;\n",
+          "  #raise(usualMs: number, nowMs: number, crowd: Crowd): void {\n    if (this.#isLearned) return;\n",
       },
       {
         find: "      else if (nowMs - this.#boundAtMs >= Math.max(LIFT_AFTER_MS, 2 * usualMs)) this.#lift();",

@@ -181,7 +181,7 @@ export class Admission {
   /** Refusals since a call was finished, and how often the station was left alone since then. */
   #refusedInRow = 0;
   #rests = 0;
-  /** It has been exhausted since it began to serve: what a refusal costs it is much. */
+  /** Since it began to serve it has been exhausted, or given more than was of any use: what a failed try costs is much. */
   #wasExhausted = false;
   readonly #refusals: Refusals = new Refusals();
   /** While its limit grows for the first time. */
@@ -719,17 +719,10 @@ export class Admission {
     if (!this.#isByDelay) {
       const isUnknown = crowd.leisureMs === 0;
       const fullAt = isUnknown ? this.#filling?.fullAt(this.#finished, this.#limit, nowMs) : undefined;
-      const leisureMs = isUnknown ? usualMs : Math.min(usualMs, crowd.leisureMs);
       if (fullAt !== undefined) {
         this.#wasExhausted = true;
         this.#lower(Math.min(this.#limit, fullAt), usualMs, nowMs);
-      } else if (stretch < FULL) {
-        const before = this.#limit;
-        this.#raise(leisureMs, usualMs, nowMs);
-        // What it was seen to work on at once is doubled in leaps: more than that fills a queue before its answers tell.
-        const seenWork = this.#isLearned ? crowd.work(nowMs) : 0;
-        if (seenWork > 0) this.#limit = Math.min(this.#limit, Math.max(before * ROOMY_STEP, seenWork * FULL));
-      }
+      } else if (stretch < FULL) this.#raise(usualMs, nowMs, crowd);
       return;
     }
     this.#stretchLogSum += Math.log(stretch);
@@ -745,8 +738,9 @@ export class Admission {
     }
   }
 
-  #raise(leisureMs: number, usualMs: number, nowMs: number): void {
+  #raise(usualMs: number, nowMs: number, crowd: Crowd): void {
     if (!this.#isLearned) {
+      const leisureMs = crowd.leisureMs > 0 ? Math.min(usualMs, crowd.leisureMs) : usualMs;
       // One that takes longer at leisure than the station before it needs more calls at once to serve as many. That it takes
       // longer because of what it was given is no reason to give it more.
       const needed = Math.min(this.#perMs * leisureMs * FIRST_SHARE, this.#limit * SLOW_START);
@@ -755,7 +749,11 @@ export class Admission {
       const calmMs = (nowMs - this.#loweredAtMs) * (this.#wasExhausted ? AFTER_EXHAUSTION_SPEED : 1);
       const rounds = (nowMs - this.#roundFromMs) / Math.max(RAISE_ROUND_MS, usualMs);
       const step = Math.min(SLOW_START - 1, PROBE_STEP * (calmMs / 1_000) ** 3);
-      if (calmMs >= PROBE_AFTER_MS) this.#limit *= Math.min(MAX_RAISE, (1 + step) ** rounds);
+      const raise = calmMs >= PROBE_AFTER_MS ? Math.min(MAX_RAISE, (1 + step) ** rounds) : 1;
+      // What it was seen to work on at once is doubled in leaps: more than that fills a queue before its answers tell.
+      const seenWork = crowd.work(nowMs);
+      const most = seenWork > 0 ? Math.max(this.#limit * ROOMY_STEP, seenWork * FULL) : ENDLESS;
+      this.#limit = Math.min(this.#limit * raise, most);
     }
     this.#limit = Math.min(this.#limit, this.#maxConcurrent);
   }

@@ -185,7 +185,6 @@ export class Dispatcher {
   /** Something was learned since that was worked out. */
   #isWakeStale = true;
   #usualInFlight = 0;
-  /** Calls since the start. */
   /** When a call that is out may have taken long, and its place be free for one that waits. */
   #longAtMs: number = ENDLESS;
   /** The patience by which waiting calls are ordered. */
@@ -613,7 +612,6 @@ export class Dispatcher {
   #noteOvertaking({ call, station, startedMs, judgedFromMs, isOverdue }: Attempt, nowMs: number): void {
     const usualMs = this.#usual.overdueAfterMs(station, call.terms.source);
     station.evidence.noteOvertaking(startedMs, !isOverdue && nowMs - judgedFromMs <= usualMs);
-    this.#look(station, nowMs);
   }
 
   /** An answer came: how long is usual, and has its station too much to do? */
@@ -1743,12 +1741,12 @@ function wasLostTwice({ visits = [] }: Call): boolean {
   return visits.length > 1 && visits.every(({ last }) => last === "lost");
 }
 
-/** Why another attempt of `call` is sent to `station`. */
 /** Is it the same call as one that its station was given before, and that was given up there late? */
 function isRepetition({ call, station, startedMs }: Attempt): boolean {
   return station.givenUp.has(call.terms, startedMs);
 }
 
+/** Why another attempt of `call` is sent to `station`. */
 function reasonToSend(call: Call, station: Station): AttemptReason {
   if (call.out?.some((attempt) => !attempt.isMoved) === true) return "hedge";
   return (call.visitAt(station)?.attempts ?? 0) > 0 ? "retry" : "elsewhere";

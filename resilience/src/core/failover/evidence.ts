@@ -253,6 +253,7 @@ export class StationEvidence {
       return;
     }
     const found = this.#overtaken.noteInTime(startedMs);
+    if (found.length === 0) return;
     // Where many are told at once, as many count as were among the last that it was given.
     const most = Math.max(1, Math.round((VERDICTS * found.length) / (found.length + this.#overtaken.inTime)));
     let counted = 0;

@@ -9,12 +9,12 @@ import { Race, Slowness, timesSlower } from "./slowness.ts";
 /** Looks every 100 ms for `forMs`, at so many calls a second; returns when it is over. */
 function looked(slowness: Slowness, times: number, perSecond: number, fromMs: number, forMs: number): number {
   for (let nowMs = fromMs; nowMs < fromMs + forMs; nowMs += 100) {
-    offered += perSecond / 10;
-    slowness.look(times, offered, nowMs);
+    sent += perSecond / 10;
+    slowness.look(times, sent, nowMs);
   }
   return fromMs + forMs;
 }
-let offered = 0;
+let sent = 0;
 
 test("three times as slow as in quiet times for two seconds, with no more calls than then → a race is due, and again after half a minute", () => {
   const slowness = new Slowness();

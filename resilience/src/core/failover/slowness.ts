@@ -5,7 +5,7 @@
  * of the mix of routes is no change.
  *
  * That it is slow says nothing of whose fault it is: it may have more to do, as any station in its place would. So it does
- * not count where more is asked for than while it was quick; and where it counts, it is only a reason to let the other
+ * not count where more is sent there than while it was quick; and where it counts, it is only a reason to let the other
  * station race it: a growing share of the calls goes there (`failback.ts`), and both are measured by the same quiet times.
  * The other one wins if it is twice as quick to the end, no slower with most of the calls than with a few, and if this one
  * stays slow although little is left to it. Load would have moved along.
@@ -25,7 +25,7 @@ const LASTING_MS = 2_000;
 const LOOKS = 10;
 const LOOK_MS = 100;
 const SHARE = 1 / 8;
-/** How much is asked for is counted over this long. It was no load if the station was still quick two of these later, … */
+/** How much is sent there is counted over this long. It was no load if the station was still quick two of these later, … */
 const WINDOW_MS = 2_000;
 /** … and more than so many times that may be; it is halved in ten minutes. */
 const MORE = 1.2;
@@ -56,12 +56,12 @@ export class Slowness {
   #sinceMs = 0;
   #nextRaceMs: number = Number.NEGATIVE_INFINITY;
   #races = 0;
-  /** Calls that were asked for by the beginning of this window, and a ms in the two before it. */
-  #offered = 0;
+  /** Calls that were sent there by the beginning of this window, and a ms in the two before it. */
+  #sent = 0;
   #windowFromMs: number = Number.NEGATIVE_INFINITY;
   #perMs = 0;
   #perMsBefore = 0;
-  /** The most that were asked for while it was quick, a ms. */
+  /** The most that were sent there while it was quick, a ms. */
   #quietPerMs = 0;
   #isLoaded = true;
 
@@ -70,9 +70,9 @@ export class Slowness {
     return this.#times;
   }
 
-  /** Answers of the source at hand take `times` as long as in quiet times; `offered` calls were asked for since the start. */
-  look(times: number, offered: number, nowMs: number): void {
-    if (nowMs >= this.#windowFromMs + WINDOW_MS) this.#endWindow(offered, nowMs);
+  /** Answers of the source at hand take `times` as long as in quiet times; `sent` calls were sent there since the start. */
+  look(times: number, sent: number, nowMs: number): void {
+    if (nowMs >= this.#windowFromMs + WINDOW_MS) this.#endWindow(sent, nowMs);
     this.nextLookMs = nowMs + LOOK_MS;
     this.#times += (times - this.#times) * SHARE;
     if (this.#times < SLOW) this.#looks = 0;
@@ -84,16 +84,16 @@ export class Slowness {
     return !this.#isLoaded && this.#looks >= LOOKS && nowMs >= this.#sinceMs + LASTING_MS && nowMs >= this.#nextRaceMs;
   }
 
-  #endWindow(offered: number, nowMs: number): void {
+  #endWindow(sent: number, nowMs: number): void {
     const overMs = nowMs - this.#windowFromMs;
-    const perMs = (offered - this.#offered) / overMs;
+    const perMs = (sent - this.#sent) / overMs;
     const faded = this.#quietPerMs * 0.5 ** (overMs / HALVED_MS);
     const isQuick = this.#times < QUICK_AGAIN;
     this.#quietPerMs = isQuick && this.#perMsBefore > faded ? this.#perMsBefore : faded;
     this.#isLoaded = perMs > MORE * this.#quietPerMs;
     this.#perMsBefore = this.#perMs;
     this.#perMs = perMs;
-    this.#offered = offered;
+    this.#sent = sent;
     this.#windowFromMs = nowMs;
   }
 
