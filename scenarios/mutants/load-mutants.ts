@@ -153,8 +153,7 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         find: "  #raise(usualMs: number, nowMs: number, crowd: Crowd): void {\n",
-        replace:
-          "  #raise(usualMs: number, nowMs: number, crowd: Crowd): void {\n    if (this.#isLearned) return;\n",
+        replace: "  #raise(usualMs: number, nowMs: number, crowd: Crowd): void {\n    if (this.#isLearned) return;\n",
       },
       {
         find: "      else if (nowMs - this.#boundAtMs >= Math.max(LIFT_AFTER_MS, 2 * usualMs)) this.#lift();",
