@@ -32,6 +32,13 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
     invariants: ["breaker-trips-on-evidence"],
   },
   {
+    name: "given-up-is-an-answer",
+    bug: "an attempt that is given up because nobody knows what became of its call counts as an answer of its station",
+    file: "resilience/src/core/outcome.ts",
+    edits: [{ find: '  "AMBIGUOUS_OUTCOME",\n', replace: "" }],
+    invariants: ["fit-is-promoted"],
+  },
+  {
     name: "circuit-stays-open",
     bug: "the circuit of a station that was down stays open although its heartbeats are back",
     file: "resilience/src/core/failover/station.ts",

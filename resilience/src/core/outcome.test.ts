@@ -138,6 +138,8 @@ test("[R3] a lost connection, an unreachable host seen by a read, and our own er
 test("[F4] a lost connection is known however wrapped, and so is an attempt that timed out", () => {
   assert.ok(wasConnectionLost(new TypeError("fetch failed", { cause: nodeError("ECONNRESET", "read") })));
   assert.ok(wasConnectionLost(new AttemptTimeoutError("late")));
+  // As an attempt is told that is given up at the end of its call: it is no answer of its station.
+  assert.ok(wasConnectionLost(new AmbiguousOutcomeError("it may have run or not")));
   assert.equal(wasConnectionLost(new Error("no")), false);
 });
 

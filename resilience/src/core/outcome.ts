@@ -124,6 +124,7 @@ const CONNECTION_LOST_CODES = new Set([
   "UND_ERR_HEADERS_TIMEOUT",
   "UND_ERR_BODY_TIMEOUT",
   "ATTEMPT_TIMEOUT",
+  "AMBIGUOUS_OUTCOME",
 ]);
 
 /** True where `error`, or what caused it, says that there was no answer: the request may have been executed or not. */
