@@ -144,6 +144,8 @@ export class Admission {
   #limit: number = Number.POSITIVE_INFINITY;
   /** The station has shown how much it takes, since the limit was set. */
   #isLearned = false;
+  /** When it was first lowered for refusals, since it was set. */
+  #refusingFromMs: number = Number.NEGATIVE_INFINITY;
   /** It was learned from answers that took long, and not from refusals. */
   #isByDelay = false;
   /** When that was, or when it was last looked at whether it helps. */
@@ -244,6 +246,11 @@ export class Admission {
   /** Since when it is such a limit; `-Infinity` where it is none. */
   get byDelayFromMs(): number {
     return this.#isByDelay ? this.#byDelayFromMs : Number.NEGATIVE_INFINITY;
+  }
+
+  /** Since when the limit follows from refusals; `-Infinity` where it does not. */
+  get refusingFromMs(): number {
+    return this.#isLearned && !this.#isByDelay ? this.#refusingFromMs : Number.NEGATIVE_INFINITY;
   }
 
   /** Was the limit lowered last for calls of which none was ever served? Then it may be a mistake. */
@@ -452,7 +459,10 @@ export class Admission {
     // While calls are refused, fewer are in flight than the station takes: only what it does says how many that are.
     else if (this.#isLearned && !this.#hasLeapt) return this.#lowerAgain(usualMs, nowMs);
     else {
-      if (!this.#isLearned) this.#loadBefore = load;
+      if (!this.#isLearned) {
+        this.#loadBefore = load;
+        this.#refusingFromMs = nowMs;
+      }
       this.#lower(this.#firstLimit(load * AFTER_REFUSAL, usualMs, nowMs), usualMs, nowMs);
       this.#measureAnew(usualMs, nowMs);
     }
@@ -555,6 +565,7 @@ export class Admission {
     this.#begunAtMs = nowMs;
     this.#filling = new Filling(nowMs);
     this.#isLearned = false;
+    this.#refusingFromMs = Number.NEGATIVE_INFINITY;
     this.#isByDelay = false;
     this.#isMistakable = false;
     this.#learned.ratePerSecond = ENDLESS;

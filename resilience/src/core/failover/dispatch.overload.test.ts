@@ -302,3 +302,27 @@ test("[F10] the active one refuses two fifths whatever the load, the other serve
   }
   assert.ok(replaced >= 17, `within 15 s in ${replaced} of 20 seeds`);
 });
+
+test("[F6] callers of an outage leave after it, at a station that refuses some for load → its limit stays", () => {
+  const world = new Dispatching({ stations: [{ timeoutMs: 60_000 }], maxWaiting: 10_000 });
+  world.serve(60, SOURCE, ANSWER_MS);
+  const lost = Array.from({ length: 10 }, (_, call) => world.submit({ ...SOURCE, key: `lost ${call}` }));
+  world.advance(3_000);
+  const { admission } = world.north;
+  // It serves 100 a second of 150, and refuses the others.
+  let taken = 0;
+  const serveFor = (forMs: number): void => {
+    for (let ms = 0; ms < forMs; ms++) {
+      if (ms % 20 < 3) world.submit({ ...SOURCE, key: `${world.nowMs}` });
+      world.advance(1);
+      for (const attempt of world.out.filter(({ startedMs }) => world.nowMs - startedMs === ANSWER_MS)) {
+        world.end(attempt, taken++ % 3 === 2 ? "overloaded" : "served");
+      }
+    }
+  };
+  serveFor(2_000);
+  const limit = admission.limit;
+  assert.ok(admission.isLearned && limit < 10, `${limit}`);
+  for (const call of lost) world.input({ type: "cancel", call, reason: "gone" });
+  assert.equal(admission.limit, limit);
+});

@@ -1491,6 +1491,8 @@ export class Dispatcher {
     const { parts, crowding, admission, givenUp } = station;
     if (!isRepetition(attempt)) parts.left.note();
     givenUp.note(call.terms, nowMs);
+    // What went out before the station began to refuse is no measure of what it was given since.
+    if (attempt.startedMs < admission.refusingFromMs) return;
     const work = crowding.work(nowMs);
     // As many may be out there by chance at leisure.
     if (admission.working <= MUCH_WORK.ratio * work + MUCH_WORK.deviations * Math.sqrt(work)) return;
