@@ -326,3 +326,21 @@ test("[F6] callers of an outage leave after it, at a station that refuses some f
   for (const call of lost) world.input({ type: "cancel", call, reason: "gone" });
   assert.equal(admission.limit, limit);
 });
+
+test("[F6] nobody knows how long the backup's answers take, and callers of an outage leave before they come → no sign of load", () => {
+  const world = new Dispatching({ stations: [{ timeoutMs: 60_000 }, { timeoutMs: 60_000 }], maxWaiting: 10_000 });
+  world.serve(60, SOURCE, 82);
+  world.declare("south", "down");
+  world.declare("north", "down");
+  const calls = Array.from({ length: 20 }, (_, call) => world.submit({ ...SOURCE, key: `waits ${call}` }));
+  world.advance(1_880);
+  world.declare("south", "alive");
+  const { admission, evidence } = world.south;
+  const { limit } = admission;
+  assert.ok(world.out.filter(({ station }) => station === world.south).length >= 4);
+  // Its first connections take a moment.
+  world.advance(125);
+  for (const call of calls) world.input({ type: "cancel", call, reason: "gone" });
+  assert.equal(admission.limit, limit);
+  assert.equal(evidence.isDoubted, false, evidence.doubt);
+});

@@ -1455,7 +1455,8 @@ export class Dispatcher {
     const { isOverdue, isUploading, station, call, startedMs, judgedFromMs } = attempt;
     const { evidence } = station;
     if (isOverdue || isUploading || nowMs < this.roles.distrustUntilMs || this.#mayBeMute(station, nowMs)) return;
-    if (evidence.lastServedMs >= startedMs || nowMs - judgedFromMs < call.terms.source.answeredByMs) return;
+    if (evidence.lastServedMs >= startedMs) return;
+    if (nowMs - judgedFromMs < this.#usual.answeredByMs(station, call.terms.source)) return;
     if (isRepetition(attempt)) return;
     attempt.isOverdue = true;
     evidence.noteOverdue(startedMs, nowMs);

@@ -63,6 +63,11 @@ export class UsualTimes {
     return source.isKnown && source.overdueAfterMs > ownMs ? source.overdueAfterMs : ownMs;
   }
 
+  /** By when calls of `source` were answered so far; one that has answered none yet since it began to serve may take longer. */
+  answeredByMs({ admission, evidence }: Station, source: CallSource): number {
+    return source.answeredByMs * (evidence.lastServedMs < admission.begunAtMs ? STRANGER_RATIO : 1);
+  }
+
   /** When an attempt becomes overdue, or, once it is, worth a second one; `Infinity` once it is both. */
   lateAtMs(attempt: Attempt): number {
     if (attempt.isHedged) return ENDLESS;
