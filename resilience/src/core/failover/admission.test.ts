@@ -107,12 +107,12 @@ test("[F6] the usual load is known → the limit begins there and grows by a ten
   assert.ok(admission.limit > first && admission.limit <= first * 1.1 ** 3 + 1e-9, String(admission.limit));
 });
 
-test("[F6] the station takes longer than the one before it → the limit grows by half until as many calls a second fit", () => {
+test("[F6] the station takes longer than the one before it → the limit leaps until as many calls a second fit", () => {
   const admission = new Admission();
   // 40 at once at a station that took 100 ms, and this one takes 300.
   admission.begin(40, 0, 0, 40 / 100);
   fill(admission, 0);
-  for (let trip = 1; trip <= 4; trip++) roundTrip(admission, trip * 300, 20, 300);
+  for (let trip = 1; trip <= 2; trip++) roundTrip(admission, trip * 300, 20, 300);
   const needed = 1.25 * 120;
   assert.ok(admission.limit >= needed && admission.limit <= needed * 1.1 + 1e-9, String(admission.limit));
 });
@@ -561,8 +561,15 @@ test("[F11] a station refuses with a hint what it also serves → it counts as f
 });
 
 /** What answer times show: 50 calls a second of 100 ms, five at once. */
-function crowd(stretch: number, work = 5): Crowd {
-  return { stretch, leisureMs: 100, isMounting: false, work: () => work };
+function crowd(stretch: number, work = 5, servedPerMs = 0): Crowd {
+  return {
+    stretch,
+    leisureMs: 100,
+    isMounting: false,
+    servedPerMs: () => servedPerMs,
+    leftSince: 0,
+    work: () => work,
+  };
 }
 
 /** Calls end each 10 ms from `fromMs` on, and others wait for the limit all the time. */
@@ -652,9 +659,32 @@ test("[F11] answers are as slow below a limit by delay as they were when it was 
     const admission = new Admission();
     admission.note("unanswered", 500, 0, crowd(4));
     keepBusy(admission, 0, 9_000, crowd(stretch));
-    assert.equal(admission.endVainLimit(100, 9_000), false, "not before ten seconds");
+    assert.equal(admission.endVainLimit(100, crowd(stretch), 9_000), false, "not before ten seconds");
     keepBusy(admission, 9_000, 10_100, crowd(stretch));
-    assert.equal(admission.endVainLimit(100, 10_100), isVain, `${stretch}`);
+    assert.equal(admission.endVainLimit(100, crowd(stretch), 10_100), isVain, `${stretch}`);
     assert.equal(admission.isByDelay, !isVain);
+  }
+});
+
+test("[F11] a limit by delay: the station finishes a fifth of what it did → given up within a second; as many → it stays", () => {
+  for (const [everyMs, isVain] of [
+    [50, true],
+    [10, false],
+  ] as const) {
+    const admission = new Admission();
+    const shown = crowd(4, 5, 0.1);
+    for (let sent = 0; sent < 30; sent++) admission.enter(0);
+    admission.note("unanswered", 300, 0, shown);
+    assert.equal(admission.limit, 6.25);
+    for (let left = 0; left < 24; left++) admission.leave();
+    let endedMs: number | undefined;
+    for (let nowMs = 0; nowMs < 1_500 && endedMs === undefined; nowMs += everyMs) {
+      while (admission.admits(nowMs)) admission.enter(nowMs);
+      admission.leave();
+      admission.noteFinished(300, nowMs, shown);
+      if (admission.endVainLimit(300, shown, nowMs)) endedMs = nowMs;
+    }
+    assert.equal(endedMs !== undefined, isVain, `one each ${everyMs} ms`);
+    if (isVain) assert.ok(admission.limit >= 30 && !admission.isByDelay, "it goes on from what was out before");
   }
 });

@@ -25,6 +25,7 @@
 import { COUNT, checked } from "../options.ts";
 import { type Crowd, FULL } from "./crowding.ts";
 import { Filling } from "./filling.ts";
+import { LimitWorth } from "./limit-worth.ts";
 import { Refusals } from "./refusals.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
@@ -50,6 +51,8 @@ export type LoadSign = "finished" | "overloaded" | "unanswered";
 const SLOW_START = 1.5;
 /** Where the usual load is known, the limit begins there, and grows by this: more is wanted only to make up for an outage. */
 const GENTLE_START = 1.1;
+/** Where it is known how many calls come, and how long the answers of this station take, it is raised to what follows, by no more than this. */
+const NEED_STEP = 3;
 const FIRST_SHARE = 1.25;
 /** The first refusal lowers the limit to this share of the load. */
 const AFTER_REFUSAL = 0.9;
@@ -118,11 +121,20 @@ const CROWDED_STEP = 0.9;
 /** One that did not make answers quicker within this time, or so many answer times, was set by mistake. */
 const VAIN_MS = 10_000;
 const VAIN_ANSWERS = 6;
+/** Calls wait for the limit if one did within this time, in ms. */
+const BOUND_LATELY_MS = 300;
 /** They became quicker if they take less than this share, as logarithms, of what they took longer than at leisure. */
 const VAIN_SHARE = 0.5;
 /** … and also if they take no longer than so many times as long as at leisure: below such a limit they may. */
 const VAIN_LOG = Math.log(1.9);
-const UNKNOWN: Crowd = { stretch: 1, leisureMs: 0, isMounting: false, work: () => 0 };
+const UNKNOWN: Crowd = {
+  stretch: 1,
+  leisureMs: 0,
+  isMounting: false,
+  servedPerMs: () => 0,
+  leftSince: 0,
+  work: () => 0,
+};
 /** A station that finished a call within this time does not have to be left alone: that it refuses others is counted. */
 const FINISHED_LATELY_MS = 1_000;
 /** The limit is never lower: below one it is a pace, of one call in so many answer times. */
@@ -188,6 +200,8 @@ export class Admission {
   readonly #refusals: Refusals = new Refusals();
   /** While its limit grows for the first time. */
   #filling: Filling | undefined = undefined;
+  /** While it is open whether a limit by delay is worth what it costs. */
+  #worth: LimitWorth | undefined = undefined;
   /** All refusals in this round trip, and how many calls the station worked on at the first of them. */
   #refusedInRound = 0;
   #loadAtRefusal = 0;
@@ -296,9 +310,9 @@ export class Admission {
   /**
    * The station has just become active: it is given a few calls at first, or as many as were in flight elsewhere; `beside`
    * so many that it has already: they came from the station that failed, and new ones do not have to wait for their end;
-   * `perMs` how many calls a ms were served elsewhere, 0 where nobody knows.
+   * `perMs` how many calls a ms were served elsewhere, 0 where nobody knows; by default what it was when it last began.
    */
-  begin(concurrent: number, nowMs: number, beside = 0, perMs = 0): void {
+  begin(concurrent: number, nowMs: number, beside = 0, perMs: number = this.#perMs): void {
     const known = concurrent >= 1;
     this.#limit = Math.min(
       this.#maxConcurrent,
@@ -420,6 +434,7 @@ export class Admission {
     if (!this.#refusals.isCalm) this.#refusals.noteFinished(this.#limit < ENDLESS, nowMs);
     this.#measure(1, usualMs, nowMs);
     this.#finished++;
+    this.#worth?.noteFinished();
     this.#finishedAtMs = nowMs;
     this.#refusedInRow = 0;
     this.#rests = 0;
@@ -520,6 +535,9 @@ export class Admission {
     const work = crowd.work(nowMs);
     if (work > 0 && !this.#isByDelay) {
       this.#watchDelay(Math.log(crowd.stretch), nowMs);
+      const perMs = crowd.servedPerMs(nowMs);
+      this.#worth = perMs > 0 ? new LimitWorth(perMs, this.working + crowd.leftSince, nowMs) : undefined;
+      this.#loadBefore = this.working;
     }
     this.#isByDelay = work > 0;
     const bounded = Math.max(Math.min(to, work * CROWDED_SHARE), work * LEAST_SHARE);
@@ -528,18 +546,31 @@ export class Admission {
   }
 
   /**
-   * Was a limit set because answers take long, and have they been as slow below it ever since? Then the station is slow for
-   * another reason, and the limit grows until nobody waits for it. Returns whether it was so.
+   * Was a limit set because answers take long, and does it make the station finish only fewer calls, or have answers been as
+   * slow below it ever since? Then the station is slow for another reason, and the limit grows until nobody waits for it.
+   * Returns whether it was so.
    */
-  endVainLimit(usualMs: number, nowMs: number): boolean {
+  endVainLimit(usualMs: number, crowd: Crowd, nowMs: number): boolean {
     if (!this.#isByDelay || this.#limit === ENDLESS) return false;
+    if (!this.#costsMore(crowd, nowMs) && !this.#isAsSlow(usualMs, nowMs)) return false;
+    this.#isByDelay = false;
+    this.#growAgain(usualMs, nowMs);
+    this.#filling = new Filling(nowMs);
+    return true;
+  }
+
+  #costsMore({ leftSince }: Crowd, nowMs: number): boolean {
+    const isFilled = this.working <= Math.ceil(this.#limit) && nowMs - this.#boundAtMs < BOUND_LATELY_MS;
+    const verdict = this.#worth?.verdict(isFilled, leftSince, nowMs);
+    if (verdict !== undefined) this.#worth = undefined;
+    return verdict === "in vain";
+  }
+
+  #isAsSlow(usualMs: number, nowMs: number): boolean {
     if (nowMs < this.#byDelayFromMs + Math.max(VAIN_MS, VAIN_ANSWERS * usualMs)) return false;
     const isVain = this.#stretchLogSum > Math.max(VAIN_SHARE * this.#stretchLogThen, VAIN_LOG) * this.#stretchCount;
     this.#watchDelay(this.#stretchLogThen, nowMs);
-    if (!isVain) return false;
-    this.#isByDelay = false;
-    this.#growAgain(usualMs, nowMs);
-    return true;
+    return isVain;
   }
 
   #watchDelay(stretchLogThen: number, nowMs: number): void {
@@ -561,9 +592,9 @@ export class Admission {
 
   #restart(concurrent: number, nowMs: number): void {
     this.#beside = 0;
-    this.#perMs = 0;
     this.#begunAtMs = nowMs;
     this.#filling = new Filling(nowMs);
+    this.#worth = undefined;
     this.#isLearned = false;
     this.#refusingFromMs = Number.NEGATIVE_INFINITY;
     this.#isByDelay = false;
@@ -754,7 +785,7 @@ export class Admission {
       const leisureMs = crowd.leisureMs > 0 ? Math.min(usualMs, crowd.leisureMs) : usualMs;
       // One that takes longer at leisure than the station before it needs more calls at once to serve as many. That it takes
       // longer because of what it was given is no reason to give it more.
-      const needed = Math.min(this.#perMs * leisureMs * FIRST_SHARE, this.#limit * SLOW_START);
+      const needed = Math.min(this.#perMs * leisureMs * FIRST_SHARE, this.#limit * NEED_STEP);
       this.#limit = Math.max(this.#limit * this.#growth, needed);
     } else {
       const calmMs = (nowMs - this.#loweredAtMs) * (this.#wasExhausted ? AFTER_EXHAUSTION_SPEED : 1);

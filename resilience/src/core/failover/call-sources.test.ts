@@ -35,7 +35,7 @@ test("[F11] at leisure: the quickest mean of late, for each station; a slower on
   assert.equal(source.leisureMs(0), Number.POSITIVE_INFINITY);
   const served = (count: number, tookMs: number, nowMs: number, crowd: "idle" | "crowded" = "idle"): void => {
     for (let answer = 0; answer < count; answer++) {
-      source.noteTook(0, tookMs, nowMs, source.noteSent(0, { sinceMs: 0 }, nowMs - tookMs), crowd);
+      source.noteTook(0, tookMs, nowMs, source.noteSent(0, { sinceMs: 0, isShown: false }, nowMs - tookMs), crowd);
     }
   };
   served(40, 80, 0);

@@ -57,7 +57,7 @@ export class CallSource {
    * before that no longer counts. Need not be told where the era is the one that it is settled in.
    */
   noteSent(station: number, era: Era, nowMs: number): boolean {
-    const isEarly = this.#at(station).noteSent(era.sinceMs, nowMs);
+    const isEarly = this.#at(station).noteSent(era, nowMs);
     if (!isEarly) this.settledIn = era;
     return isEarly;
   }

@@ -17,6 +17,10 @@ export interface Crowd {
   readonly leisureMs: number;
   /** More has been sent than was answered, again and again, and answers take several times as long as at leisure. */
   readonly isMounting: boolean;
+  /** How many calls it answers in a ms, by its last answers; 0 where there are few. */
+  servedPerMs(nowMs: number): number;
+  /** Callers who left since it is crowded. */
+  readonly leftSince: number;
   /** How many calls the station works on where nobody waits there; 0 where nothing is known. */
   work(nowMs: number): number;
 }
@@ -24,6 +28,8 @@ export interface Crowd {
 /** A time in which a station has served without a break. */
 export interface Era {
   readonly sinceMs: number;
+  /** It was shown that its answers take as long with fewer calls: how long they take now is what they take at leisure. */
+  readonly isShown: boolean;
 }
 
 interface Out {
@@ -80,11 +86,14 @@ const MIN_ANSWERS = 20;
 /** … nor within so many answer times: at first more is sent than answered in any case. */
 const FIRST_ANSWER_TIMES = 4;
 
+const LAST_SERVED = 32;
+const LEAST_SERVED = 8;
+
 export class Crowding implements Crowd {
   /** When the time that an answer took is to be told again. */
   nextSampleMs: number = Number.NEGATIVE_INFINITY;
   /** The time since it began to serve: another object each time. */
-  era: Era = { sinceMs: 0 };
+  era: Era = { sinceMs: 0, isShown: false };
   /** The logarithm of how many times as long answers take as at leisure, smoothed; below 0 by chance. */
   #stretchLog = 0;
   /** The same by what has ended, without what is still out; and that as of the last answer. */
@@ -106,6 +115,9 @@ export class Crowding implements Crowd {
   #rateServed = 0;
   #fromMs: number = Number.NEGATIVE_INFINITY;
   #sent = 0;
+  /** What was sent in the look before this one, and how long that was. */
+  #sentBefore = 0;
+  #overBeforeMs = 0;
   #ended = 0;
   #served = 0;
   /** Callers who left since it last answered. */
@@ -116,6 +128,9 @@ export class Crowding implements Crowd {
   #crowdedFromMs: number = Number.POSITIVE_INFINITY;
   #isSettled = false;
   #answers = 0;
+  leftSince = 0;
+  /** When the last calls were served. */
+  readonly #servedAt: Float64Array = new Float64Array(LAST_SERVED);
   /** The last look before the first of them. */
   #firstLookMs = 0;
   #servedAtMs: number = Number.NEGATIVE_INFINITY;
@@ -201,6 +216,7 @@ export class Crowding implements Crowd {
   /** A call was served. */
   noteServed(nowMs: number): void {
     this.#served++;
+    this.#servedAt[this.#answers % LAST_SERVED] = nowMs;
     this.#answers++;
     this.#servedAtMs = nowMs;
   }
@@ -274,6 +290,8 @@ export class Crowding implements Crowd {
   }
 
   #beginLook(nowMs: number): void {
+    this.#sentBefore = this.#sent;
+    this.#overBeforeMs = nowMs - this.#fromMs;
     this.#fromMs = nowMs;
     this.#sent = 0;
     this.#ended = 0;
@@ -288,7 +306,15 @@ export class Crowding implements Crowd {
   /** A caller left, whose call was out there: the station goes on with it. */
   noteAbandoned(nowMs: number): void {
     this.#left++;
+    this.leftSince++;
     if (nowMs < this.#busyUntilMs) this.#busy(this.#busyUntilMs - nowMs + 1 / this.#perMs(nowMs), nowMs);
+  }
+
+  servedPerMs(nowMs: number): number {
+    const answers = Math.min(this.#answers, LAST_SERVED);
+    if (answers < LEAST_SERVED) return 0;
+    const sinceMs = this.#servedAt[(this.#answers - answers) % LAST_SERVED] as number;
+    return (answers - 1) / Math.max(1, nowMs - sinceMs);
   }
 
   /** Has it so much to do that it is no wonder if nothing is answered for a while? */
@@ -308,8 +334,8 @@ export class Crowding implements Crowd {
   }
 
   /** It begins to serve: what it did before it rested says nothing of now. */
-  restart(nowMs: number): void {
-    this.era = { sinceMs: nowMs };
+  restart(nowMs: number, isShown = false): void {
+    this.era = { sinceMs: nowMs, isShown };
     this.#stretchLog = 0;
     this.#endedLog = 0;
     this.#answeredLog = 0;
@@ -341,15 +367,16 @@ export class Crowding implements Crowd {
     const isCrowded = this.stretch >= CROWDED;
     this.#noteCrowded(isCrowded && isKnown, did, overMs, oldestMs, nowMs);
     const best = this.#perMs(nowMs) * overMs;
+    const bothMs = overMs + this.#overBeforeMs;
     // One that has only become slower is given what it always was.
     const isMoreThanEver = isMore && this.#sent > CLEAR_RATIO * best + 1.5 * Math.sqrt(best);
     this.#looksInRow = isMoreThanEver && isCrowded && isKnown ? this.#looksInRow + 1 : 0;
-    // Calls come in bunches: what looks like a crowd at a few a second must not hide a silence. Answers show that it is one, or
+    // What was held back in a lull comes all at once after it. Calls come in bunches: what looks like a crowd at a few a second must not hide a silence. Answers show that it is one, or
     // more than chance can bring.
-    const most = SILENT_RATIO * best;
-    const isFlood = isCrowded && this.#sent > CLEAR_RATIO * most + 2 * Math.sqrt(most) + 4;
+    const isFlood =
+      isCrowded && isFloodOf(this.#sent, best) && isFloodOf(this.#sent + this.#sentBefore, (best * bothMs) / overMs);
     const isShown = isFlood || (this.answeredStretch >= CROWDED && isMore) || (isCrowded && this.isBusy(nowMs));
-    if (isShown && isKnown) {
+    if (isShown && isKnown && best > 0) {
       this.#busy((BUSY_MARGIN * working) / this.#perMs(nowMs), nowMs);
     }
   }
@@ -372,6 +399,7 @@ export class Crowding implements Crowd {
   /** It has been crowded since then; `Infinity` for not at all. */
   #beginCrowded(fromMs: number): void {
     this.#crowded = NONE;
+    this.leftSince = 0;
     this.#crowdedFromMs = fromMs;
     this.#isSettled = false;
   }
@@ -380,7 +408,8 @@ export class Crowding implements Crowd {
   #measure(overMs: number, nowMs: number): void {
     this.#rateOverMs += overMs;
     this.#rateServed += this.#served;
-    if (this.#rateServed < RATE_ANSWERS && this.#rateOverMs < RATE_MS) return;
+    const enough = this.#bestPerMs === 0 ? MIN_ANSWERS : RATE_ANSWERS;
+    if (this.#rateServed < enough && this.#rateOverMs < RATE_MS) return;
     const perMs = this.#rateServed / this.#rateOverMs;
     this.#beginRate();
     if (perMs < this.#perMs(nowMs)) return;
@@ -391,4 +420,10 @@ export class Crowding implements Crowd {
   #busy(forMs: number, nowMs: number): void {
     this.#busyUntilMs = Math.max(this.#busyUntilMs, Math.min(nowMs + forMs, this.#servedAtMs + MAX_BUSY_MS));
   }
+}
+
+/** Is `sent` more than twice `did`, beyond what chance brings? */
+function isFloodOf(sent: number, did: number): boolean {
+  const most = SILENT_RATIO * did;
+  return sent > CLEAR_RATIO * most + 2 * Math.sqrt(most) + 4;
 }

@@ -736,7 +736,7 @@ export class Dispatcher {
     const { admission, crowding } = station;
     crowding.look(count === 0 ? 0 : (2 * sum) / count, admission.working, oldestMs, nowMs);
     // What it took before is not what it takes at leisure now.
-    if (admission.endVainLimit(this.#usual.ms(station), nowMs)) crowding.restart(nowMs);
+    if (admission.endVainLimit(this.#usual.ms(station), crowding, nowMs)) crowding.restart(nowMs, true);
     if (!crowding.isMounting || admission.limit < ENDLESS) return;
     admission.noteMounting(this.#usual.ms(station), nowMs, crowding);
     if (admission.limit < ENDLESS) this.#event(this.#reports.capacity(station, nowMs));

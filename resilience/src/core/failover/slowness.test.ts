@@ -41,7 +41,7 @@ test("… with a third more calls than it had while it was quick → that is loa
 });
 
 function took(source: CallSource, tookMs: number, nowMs: number, quietSinceMs: number): void {
-  source.noteTook(0, tookMs, nowMs, source.noteSent(0, { sinceMs: 0 }, nowMs), "idle");
+  source.noteTook(0, tookMs, nowMs, source.noteSent(0, { sinceMs: 0, isShown: false }, nowMs), "idle");
   source.noteQuiet(0, nowMs, quietSinceMs);
 }
 

@@ -4,6 +4,8 @@ import { test } from "node:test";
 import { seededRandom } from "../random.ts";
 import { type SeenAs, SourceAt } from "./source-at-station.ts";
 
+const FIRST = { sinceMs: 0, isShown: false };
+
 const SEEDS = 40;
 /** Of an exponential with mean 1, the mean of the logarithms is minus Euler's constant. */
 const EULER = 0.5772;
@@ -24,7 +26,7 @@ function offer(at: SourceAt, { seed, meanMs, everyMs, isVaried, answers, crowd =
     const tookMs = isVaried ? -meanMs * Math.log(1 - random.next()) : meanMs;
     return { sentMs: place * everyMs, tookMs, endMs: place * everyMs + tookMs };
   });
-  const early = new Set(calls.filter(({ sentMs }) => at.noteSent(0, sentMs)));
+  const early = new Set(calls.filter(({ sentMs }) => at.noteSent(FIRST, sentMs)));
   calls.sort((one, other) => one.endMs - other.endMs);
   for (const call of calls.slice(0, answers)) {
     at.noteTook(call.tookMs, Math.log(call.tookMs), early.has(call), crowd, call.endMs, Number.POSITIVE_INFINITY);
@@ -63,7 +65,7 @@ test("[F11] callers leave at twice the mean → what is told of them makes leisu
     at.noteTook(
       tookMs,
       Math.log(tookMs),
-      at.noteSent(0, call * 100),
+      at.noteSent(FIRST, call * 100),
       "idle",
       call * 100 + tookMs,
       Number.POSITIVE_INFINITY,
@@ -76,8 +78,23 @@ test("[F11] callers leave at twice the mean → what is told of them makes leisu
 
 test("[F11] it takes four times as long from now on → the mean follows after some 32 answers: a step is no variance", () => {
   const at = new SourceAt();
-  for (let call = 0; call < 100; call++) at.noteTook(80, Math.log(80), at.noteSent(0, call), "idle", call, 1);
+  for (let call = 0; call < 100; call++) at.noteTook(80, Math.log(80), at.noteSent(FIRST, call), "idle", call, 1);
   for (let call = 0; call < 64; call++) at.noteTook(320, Math.log(320), false, "crowded", 100 + call, 1);
   assert.ok(at.meanMs > 250, `${at.meanMs}`);
   assert.ok(Math.abs(at.leisureMs - 80) < 1, `nothing is learned of leisure in a crowd: ${at.leisureMs}`);
+});
+
+test("[F11] it was shown that its answers take as long with fewer calls → what they take is what they take at leisure", () => {
+  const random = seededRandom("shown");
+  for (const isShown of [false, true]) {
+    const at = new SourceAt();
+    const era = { sinceMs: 0, isShown };
+    for (let call = 0; call < 32; call++) {
+      const tookMs = -1_000 * Math.log(1 - random.next());
+      at.noteTook(tookMs, Math.log(tookMs), at.noteSent(era, call * 20), "busy", 3_000 + call, Math.log(20));
+    }
+    // The mean of the logarithms of exponential times is that of 561 ms.
+    if (isShown) assert.ok(at.leisureLog > Math.log(350), `${Math.exp(at.leisureLog)} ms`);
+    else assert.ok(at.leisureLog < Math.log(200), `${Math.exp(at.leisureLog)} ms: its first calls may have crowded it`);
+  }
 });

@@ -5,6 +5,8 @@
  * square of what differs from one answer to the next (von Neumann, 1941), which does not grow where the mean itself moves.
  */
 
+import type { Era } from "./crowding.ts";
+
 /** How long an answer takes at leisure: as its answers took at their quickest, of late. That is forgotten by half in this time, … */
 const LEISURE_DOUBLED_MS = 10_000;
 /** … or in so many answer times: */
@@ -61,6 +63,8 @@ export class SourceAt {
   #earlyAnswered = 0;
   #quickestLog: number = NEVER;
   #otherAnswers = 0;
+  /** Is what its answers take what they take at leisure, whatever it is given? */
+  #isShown = false;
   /** Is it measured by the first calls that it was given, and by no others yet? */
   isYoung = true;
   /**
@@ -80,16 +84,17 @@ export class SourceAt {
   quietMs: number = NEVER;
   #quietAtMs: number = Number.NEGATIVE_INFINITY;
 
-  /** A call is sent there. Is it one of the first since `sinceMs`? */
-  noteSent(sinceMs: number, nowMs: number): boolean {
-    if (this.sinceMs !== sinceMs) this.#begin(sinceMs);
+  /** A call is sent there. Is it one of the first of `era`? */
+  noteSent(era: Era, nowMs: number): boolean {
+    if (this.sinceMs !== era.sinceMs) this.#begin(era);
     if (this.#earlySent >= EARLY_CALLS) return false;
     if (this.#earlySent++ === 0) this.#firstSentMs = nowMs;
     return true;
   }
 
-  #begin(sinceMs: number): void {
+  #begin({ sinceMs, isShown }: Era): void {
     this.sinceMs = sinceMs;
+    this.#isShown = isShown;
     this.#earlySent = 0;
     this.#earlyAnswered = 0;
     this.#quickestLog = NEVER;
@@ -129,7 +134,7 @@ export class SourceAt {
     const isMore = this.isYoung && isIdle && (isMeasured || this.#logVariance > SPREAD);
     if (isUnknown ? isMeasured : isMore || this.#logMean < this.leisureLog) {
       // Calls that come all at once crowd it from the first one on: it may be as quick as another station at leisure.
-      const byQuickest = this.isYoung ? Math.max(this.#quickestLog, elsewhereLog) : NEVER;
+      const byQuickest = this.isYoung && !this.#isShown ? Math.max(this.#quickestLog, elsewhereLog) : NEVER;
       this.leisureLog = Math.min(this.#logMean, byQuickest);
       this.leisureMs = this.meanMs * Math.exp(this.leisureLog - this.#logMean);
       this.#leisureAtMs = nowMs;
