@@ -48,14 +48,14 @@ export function neverBefore(): UsualShare {
 }
 
 /** A station that nobody has heard of yet. */
-export function station(number = 0, plan: StationPlan = {}): Station {
+export function station(number = 0, plan: StationPlan = {}, [late, left] = [neverBefore(), neverBefore()]): Station {
   const { capacity, commandPath, breaker, budget, ...given } = plan;
   return new Station({
     name: ["north", "south", "east", "west"][number] as string,
     role: number === 0 ? "primary" : "backup",
     number,
-    evidence: new StationEvidence(commandPath, neverBefore()),
-    left: new Accidents(neverBefore()),
+    evidence: new StationEvidence(commandPath, late),
+    left: new Accidents(left),
     admission: new Admission(capacity),
     breaker: breaker === false ? undefined : new BreakerMachine({ openDurationMs: 5_000, ...breaker }),
     budget: budget === false ? undefined : new RetryBudgetMachine(budget),
@@ -76,6 +76,8 @@ export interface DispatchingOptions extends Partial<Omit<DispatchOptions, "roles
   readonly stations?: readonly StationPlan[];
   readonly failback?: FailbackOptions;
   readonly roles?: Partial<Omit<RolesOptions, "stations" | "machine">>;
+  /** Is it learned from nothing on, as in a new process, how often calls are late or left by accident? Default false. */
+  readonly isNew?: boolean;
   /** Are the stations heard from the start, and is somebody supervising? Default true. */
   readonly alive?: boolean;
 }
@@ -115,8 +117,9 @@ export class Dispatching {
   #calls = 0;
 
   constructor(options: DispatchingOptions = {}) {
-    const { stations = [{}, {}], failback, roles, alive = true, ...given } = options;
-    this.stations = stations.map((plan, number) => station(number, plan));
+    const { stations = [{}, {}], failback, roles, alive = true, isNew = false, ...given } = options;
+    const [late, left] = [new UsualShare(), new UsualShare()];
+    this.stations = stations.map((plan, number) => station(number, plan, isNew ? [late, left] : undefined));
     this.roles = rolesOf(this.stations, failback, roles);
     this.sources = new CallSources(this.stations.length);
     this.dispatcher = new Dispatcher({

@@ -552,7 +552,10 @@ export class Admission {
    */
   endVainLimit(usualMs: number, crowd: Crowd, nowMs: number): boolean {
     if (!this.#isByDelay || this.#limit === ENDLESS) return false;
-    if (!this.#costsMore(crowd, nowMs) && !this.#isAsSlow(usualMs, nowMs)) return false;
+    const costsMore = this.#costsMore(crowd, nowMs);
+    if (!costsMore && !this.#isAsSlow(usualMs, nowMs)) return false;
+    // Only where fewer are finished is it known that it takes as many as before.
+    if (!costsMore) this.#loadBefore = 0;
     this.#isByDelay = false;
     this.#growAgain(usualMs, nowMs);
     this.#filling = new Filling(nowMs);

@@ -6,7 +6,8 @@
  * waits is the product of the last two (Little's law; the "bandwidth-delay product" of BBR, Cardwell et al., 2016).
  *
  * What callers who left have asked for is done all the same by most stations, and answered to nobody. How much of that
- * is still ahead is estimated, because a station that works on it is not silent.
+ * is still ahead is estimated, because a station that works on it is not silent. It is one file because each of these is
+ * weighed by the others.
  */
 
 /** What admission control wants to know of it. */
@@ -408,8 +409,7 @@ export class Crowding implements Crowd {
   #measure(overMs: number, nowMs: number): void {
     this.#rateOverMs += overMs;
     this.#rateServed += this.#served;
-    const enough = this.#bestPerMs === 0 ? MIN_ANSWERS : RATE_ANSWERS;
-    if (this.#rateServed < enough && this.#rateOverMs < RATE_MS) return;
+    if (this.#rateServed < RATE_ANSWERS && this.#rateOverMs < RATE_MS) return;
     const perMs = this.#rateServed / this.#rateOverMs;
     this.#beginRate();
     if (perMs < this.#perMs(nowMs)) return;

@@ -841,6 +841,7 @@ export class Dispatcher {
       }
       const ratio = isOverdue ? OUTRUN_RATIO.overdue : OUTRUN_RATIO.stranger;
       if (!isHedged || isMoved || (nowMs - fromMs) * ratio > nowMs - judgedFromMs) continue;
+      if (!station.evidence.hasShown(nowMs - judgedFromMs, nowMs)) continue;
       // All that it answers takes long: that it has too much to do is no failure.
       if (isOverdue) {
         if (!this.#answersLate(station, startedMs, nowMs)) station.evidence.noteLate(startedMs);

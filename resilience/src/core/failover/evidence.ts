@@ -45,6 +45,9 @@ const REFUSING_MS = 250;
 const DOUBTED_AFTER = 2;
 /** … only where the chance of an accident is no higher: where hardly any ever is overdue, two are none. */
 export const ACCIDENT = 1e-6;
+/** How long calls take is known after so many times that, and no sooner than after so long, in ms. */
+const SHOWN_AFTER = 5;
+const SHOWN_MS = 2_000;
 /** So many calls in a row that are refused for load, of sources that nobody serves, are the station's and not the calls'. */
 const MIN_OVERLOADED = 8;
 /** Sources that the station has served before, told apart among refusals for load; of others it takes MANY_SOURCES. */
@@ -60,6 +63,8 @@ export class StationEvidence {
   /** Attempts that began before this belong to a time that is over. */
   #beginsMs: number = Number.NEGATIVE_INFINITY;
   #lastServedMs: number = Number.NEGATIVE_INFINITY;
+  /** When it was first served of all, and is not forgotten. */
+  #firstServedMs: number = Number.POSITIVE_INFINITY;
   /** When the latest of those that were served was sent. */
   #servedFromMs: number = Number.NEGATIVE_INFINITY;
   #overloadedInRow = 0;
@@ -115,6 +120,7 @@ export class StationEvidence {
   /** An attempt that was sent at `startedMs` has succeeded. */
   noteServed(startedMs: number, nowMs: number): void {
     this.#lastServedMs = nowMs;
+    if (this.#firstServedMs === Number.POSITIVE_INFINITY) this.#firstServedMs = nowMs;
     if (startedMs > this.#servedFromMs) this.#servedFromMs = startedMs;
     if (this.#isClear) this.#late.noteWell();
     else this.#clearBefore(startedMs);
@@ -354,6 +360,15 @@ export class StationEvidence {
     return this.#lastServedMs;
   }
 
+  /**
+   * Has it been seen to serve for long enough to know whether calls take `tookMs` there? Its quick answers come first: what is
+   * slow as a rule has not been seen once when its first call is out for long. One that serves nothing needs no time.
+   */
+  hasShown(tookMs: number, nowMs: number): boolean {
+    if (this.#firstServedMs === Number.POSITIVE_INFINITY) return true;
+    return nowMs - this.#firstServedMs >= Math.max(SHOWN_MS, SHOWN_AFTER * tookMs);
+  }
+
   /** When the latest of those that succeeded was sent; `-Infinity` if none did. */
   get servedFromMs(): number {
     return this.#servedFromMs;
@@ -469,6 +484,7 @@ export class StationEvidence {
   /** It failed: that it served before is no reason any more to send it more than a trial. */
   forgetService(): void {
     this.#lastServedMs = Number.NEGATIVE_INFINITY;
+    this.#firstServedMs = Number.POSITIVE_INFINITY;
   }
 
   /** Are so many late in a row that it is no accident? */
