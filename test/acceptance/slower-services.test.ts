@@ -131,7 +131,7 @@ test("[F1] the primary hangs a second after its first call → the backup serves
   for (const hangsAfterMs of [300, 1_200, 2_500]) {
     judge(
       cells([[60, 60]], [2_000, 10_000]),
-      { mean: 0.9, each: 0.4 },
+      { mean: 0.9, each: 0.25 },
       ({ shape, perSecond, patienceMs, fromMs }, random) => {
         const world = new Crowded([wide(shape, fromMs, random), wide(shape, fromMs, random)], { isNew: true });
         const load = { perSecond, patienceMs, random, terms: mixed };
@@ -156,5 +156,5 @@ test("[F2] each tenth or fifth call takes 2 s and the others 10 ms, from the fir
           world.offer({ forMs: 8_000, perSecond, patienceMs, random, terms: mixed });
           if (world.roles.epoch > 1) moved++;
         }
-  assert.ok(moved <= 6, `${moved} of 108 starts end in a change of roles; ${REPLAY}`);
+  assert.ok(moved <= 10, `${moved} of 108 starts end in a change of roles; ${REPLAY}`);
 });
