@@ -41,8 +41,8 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
     file: "gateway/src/fleet/problem.ts",
     edits: [
       {
-        find: 'const MAY_HAVE_RUN: ReadonlySet<string> = new Set(["AMBIGUOUS_OUTCOME", "ATTEMPT_TIMEOUT"]);',
-        replace: "const MAY_HAVE_RUN: ReadonlySet<string> = new Set([]);",
+        find: "  return wasConnectionLost(error);\n",
+        replace: "  return false && wasConnectionLost(error);\n",
       },
     ],
     invariants: ["failed-is-not-executed"],

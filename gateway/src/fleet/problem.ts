@@ -53,9 +53,6 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   ATTEMPT_TIMEOUT: 504,
 };
 
-/** These end a command that may be out at a station. */
-const MAY_HAVE_RUN: ReadonlySet<string> = new Set(["AMBIGUOUS_OUTCOME", "ATTEMPT_TIMEOUT"]);
-
 /** Thrown, or given as the reason of an abort, where the request itself is at fault. */
 export class RefusedRequest extends Error {
   readonly problem: Problem;
@@ -103,5 +100,5 @@ export function problemOf(error: unknown): Problem | undefined {
 
 function mayHaveRun(error: ResilienceError): boolean {
   if (error instanceof DeadlineExceededError) return error.mayHaveRun;
-  return MAY_HAVE_RUN.has(error.code) || wasConnectionLost(error);
+  return wasConnectionLost(error);
 }
