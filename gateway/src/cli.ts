@@ -14,16 +14,26 @@ import { registerStationCommand } from "./station/command.ts";
 
 /** Runs what `args` ask for; the process ends with the exit code set here, once nothing is left to do. */
 export async function runCommandLine(args: readonly string[]): Promise<void> {
-  // A reader that has seen enough (`gsf status | head`) is no fault.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    process.exit(EXIT.ok);
-  });
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => outputFailed(error, args));
+  // There is nobody left to tell.
+  process.stderr.on("error", () => undefined);
   try {
     await commandLine().parseAsync(args, { from: "user" });
   } catch (error) {
     process.exitCode = exitCodeFor(error);
   }
+}
+
+/** Those that serve until they are told to stop, whoever reads what they say. */
+const SERVING = new Set(["run", "station"]);
+
+/** Standard output takes no more. */
+function outputFailed(error: NodeJS.ErrnoException, args: readonly string[]): void {
+  if (SERVING.has(args[0] ?? "")) return;
+  // A reader that has seen enough (`gsf status | head`) is no fault.
+  if (error.code === "EPIPE") process.exit(EXIT.ok);
+  process.stderr.write(`gsf: standard output cannot be written: ${error.message}\n`);
+  process.exit(EXIT.promiseBroken);
 }
 
 function commandLine(): Command {

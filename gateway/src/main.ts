@@ -23,6 +23,8 @@ import type { GatewaySettings, ListenSettings } from "./fleet/settings.ts";
 
 export interface GatewayOptions {
   readonly log: Log;
+  /** Lines of the log that were lost, since the start. Default: none are. */
+  readonly lostLogLines?: () => number;
   /** What callers of the control listener must show. Default: nothing, but only this machine may ask. */
   readonly controlToken?: string | undefined;
 }
@@ -59,6 +61,7 @@ const FEW_CALLERS = 1_000;
 class GatewayProcess implements RunningGateway {
   readonly #settings: GatewaySettings;
   readonly #log: Log;
+  readonly #lostLogLines: () => number;
   readonly #controlToken: string | undefined;
   readonly #gateway: Gateway;
   readonly #feed: LiveFeed = new LiveFeed({ clock: systemClock, run: randomBytes(4).toString("hex") });
@@ -77,9 +80,10 @@ class GatewayProcess implements RunningGateway {
   #ready = false;
   #closing: Promise<void> | undefined;
 
-  constructor(settings: GatewaySettings, { log, controlToken }: GatewayOptions) {
+  constructor(settings: GatewaySettings, { log, lostLogLines = () => 0, controlToken }: GatewayOptions) {
     this.#settings = settings;
     this.#log = log;
+    this.#lostLogLines = lostLogLines;
     this.#controlToken = controlToken;
     this.#gateway = compose({
       settings,
@@ -99,6 +103,7 @@ class GatewayProcess implements RunningGateway {
       heartbeats: () => this.#heartbeatCounts(),
       probeOf: (group, station) => this.#gateway.groups.get(group)?.probeOf(station),
       lookups: () => this.#names.counts,
+      lostLogLines,
       unserved: () => Object.fromEntries([...this.#proxies].map(([name, { unserved }]) => [name, { ...unserved }])),
     });
     // Whoever only wants to stop it need not look at how it ended.
@@ -132,6 +137,7 @@ class GatewayProcess implements RunningGateway {
         beats: new BeatStreams({ clock: systemClock }),
         metrics: this.#metrics,
         heartbeats: () => this.#heartbeatCounts(),
+        lostLogLines: this.#lostLogLines,
         ready: () => this.#ready,
         nowMs: () => systemClock.nowMs(),
         log,

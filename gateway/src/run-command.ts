@@ -6,7 +6,8 @@
 import { type Command, Option } from "commander";
 import { EXIT } from "./adapters/exit-codes.ts";
 import { shownAddress } from "./adapters/listening.ts";
-import { createLog, LOG_LEVELS, type Log, type LogLevel } from "./adapters/log.ts";
+import { LOG_LEVELS, type LogLevel, processLog } from "./adapters/log.ts";
+import { stopAsked } from "./adapters/process-life.ts";
 import { loadConfiguration } from "./config.ts";
 import { ConfigurationProblems } from "./config-problems.ts";
 import { type RunningGateway, runGateway } from "./main.ts";
@@ -45,41 +46,19 @@ Example:
 
 async function run({ config, json, logLevel }: RunOptions): Promise<void> {
   const { settings, controlToken } = loadConfiguration(config, process.env);
-  const log = createLog({ level: logLevel, json: json || !process.stderr.isTTY });
+  const { log, lost } = processLog(logLevel, json);
   // Whatever nobody caught leaves a state that nobody knows: end, and be started again.
   process.on("uncaughtException", (error) => {
     log.fatal({ err: error }, "this is a fault of ours");
     process.exit(EXIT.internal);
   });
   const asked = stopAsked(log);
-  const gateway = await runGateway(settings, { log, controlToken });
+  const gateway = await runGateway(settings, { log, lostLogLines: lost, controlToken });
   process.stdout.write(`${json ? readyJson(gateway) : readyLine(gateway)}\n`);
   await Promise.race([asked, gateway.stopped]);
   log.info({ drainMs: settings.drainMs }, "stopping: commands in flight may finish");
   await gateway.stop();
   log.info("stopped");
-}
-
-const SIGNALS = ["SIGTERM", "SIGINT"] as const;
-
-/**
- * Resolves when the first signal asks to stop, or when a parent process that holds a channel to us is gone; a second
- * signal ends the process there and then.
- */
-function stopAsked(log: Log): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  let signals = 0;
-  for (const signal of SIGNALS) {
-    process.on(signal, () => {
-      if (++signals > 1) {
-        log.warn({ signal }, "stopping at once: commands in flight are cut");
-        process.exit(signal === "SIGTERM" ? EXIT.terminated : EXIT.interrupted);
-      }
-      resolve();
-    });
-  }
-  if (process.send !== undefined) process.once("disconnect", resolve);
-  return promise;
 }
 
 function readyJson({ addresses }: RunningGateway): string {

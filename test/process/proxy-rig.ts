@@ -18,7 +18,7 @@ import { compose } from "../../gateway/src/compose.ts";
 import type { Group } from "../../gateway/src/fleet/group.ts";
 import type { GroupSettings } from "../../gateway/src/fleet/settings.ts";
 
-const silent = createLog({ level: "silent", json: true });
+const silent = createLog({ level: "silent", json: true, to: { write: () => undefined } });
 
 /** A station of the rig. */
 export interface RigStation {

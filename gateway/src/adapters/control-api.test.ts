@@ -85,6 +85,7 @@ async function controlOf(token?: string): Promise<Fixture> {
     heartbeats: () => ({ accepted: 3 }),
     ready: () => state.ready,
     nowMs: () => clock.nowMs(),
+    lostLogLines: () => 7,
     log: createLog({ level: "info", json: true, to: { write: (line) => void logged.push(line) } }),
   });
   opened.push(control, {

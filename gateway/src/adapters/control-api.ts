@@ -36,6 +36,7 @@ export interface ControlOptions {
   readonly beats: BeatStreams;
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
   readonly heartbeats: () => Readonly<Record<string, number>>;
+  readonly lostLogLines: () => number;
   /** False until everything listens, and again once it stops. */
   readonly ready: () => boolean;
   /** Instants in the status are on this axis. */
@@ -160,11 +161,12 @@ const maintenanceOrder = z.strictObject({
 });
 
 /** What `GET /v1/status` tells. Numbers that are infinite appear as null. */
-function statusOf({ groups, heartbeats, ready, nowMs }: ControlOptions): object {
+function statusOf({ groups, heartbeats, lostLogLines, ready, nowMs }: ControlOptions): object {
   return {
     ready: ready(),
     nowMs: nowMs(),
     heartbeats: heartbeats(),
+    lostLogLines: lostLogLines(),
     groups: Object.fromEntries([...groups].map(([name, group]) => [name, groupStatus(group)])),
   };
 }

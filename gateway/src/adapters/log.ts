@@ -1,9 +1,12 @@
 /**
  * The log: pino's JSON, one object a line, for machines; one readable line for a person at a terminal. It goes to
  * standard error, because standard output belongs to a command's result. Fields that could hold a secret are struck
- * out whatever their value. It does not rotate or ship anything.
+ * out whatever their value. It does not rotate or ship anything, and nobody can stop the process by not reading it
+ * (`log-output.ts`).
  */
-import { type DestinationStream, destination, type Logger, pino } from "pino";
+import { isatty } from "node:tty";
+import { type DestinationStream, type Logger, pino } from "pino";
+import { LogOutput } from "./log-output.ts";
 
 /** The log that everything writes to. */
 export type Log = Logger;
@@ -15,16 +18,41 @@ export interface LogOptions {
   readonly level: LogLevel;
   /** True: JSON, one object a line. False: lines for a person. */
   readonly json: boolean;
-  /** Where lines go. Default: standard error. */
-  readonly to?: DestinationStream;
+  /** Where lines go. */
+  readonly to: DestinationStream;
 }
+
+/** The log of a process, on its standard error. */
+export interface ProcessLog {
+  readonly log: Log;
+  /** Lines that nobody read, or that could not be written, since the start. */
+  readonly lost: () => number;
+}
+
+/** `json`: also where standard error is a terminal. */
+export function processLog(level: LogLevel = "info", json = false): ProcessLog {
+  const isJson = json || !isatty(2);
+  const output = LogOutput.standardError({
+    droppedLine: (lost) => {
+      const line = JSON.stringify({
+        level: "warn",
+        time: new Date().toISOString(),
+        event: "log-lines-lost",
+        lost,
+        msg: LOST,
+      });
+      return isJson ? `${line}\n` : readable(line);
+    },
+  });
+  return { log: createLog({ level, json: isJson, to: output }), lost: () => output.dropped };
+}
+
+const LOST = "lines of this log were lost: nobody read them, or they could not be written";
 
 /** Struck out wherever they stand, at the top or one level down. */
 const SECRET_FIELDS = ["secret", "token", "authorization", "cookie"];
 
 export function createLog({ level, json, to }: LogOptions): Log {
-  // Written at once: a line that explains why the process ended must not be lost with it.
-  const stderr = to ?? destination({ fd: 2, sync: true });
   return pino(
     {
       level,
@@ -33,7 +61,7 @@ export function createLog({ level, json, to }: LogOptions): Log {
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: SECRET_FIELDS.flatMap((field) => [field, `*.${field}`]), censor: "(secret)" },
     },
-    json ? stderr : { write: (line) => stderr.write(readable(line)) },
+    json ? to : { write: (line) => to.write(readable(line)) },
   );
 }
 

@@ -217,6 +217,7 @@ export class KeptCounters {
   readonly heartbeats: Counter<"result">;
   readonly lookups: Counter<"result">;
   readonly unserved: Counter<"group" | "reason">;
+  readonly logLines: Counter;
 
   constructor(registers: Registers) {
     const counter = <Label extends string>(name: string, help: string, ...labelNames: Label[]): Counter<Label> =>
@@ -245,6 +246,7 @@ export class KeptCounters {
       "group",
       "reason",
     );
+    this.logLines = counter("log_lines_lost", "Lines of the log that nobody read, or that could not be written.");
   }
 }
 

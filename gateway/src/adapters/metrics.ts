@@ -30,6 +30,8 @@ export interface MetricsOptions {
   readonly probeOf?: (group: string, station: string) => { readonly isWell: boolean } | undefined;
   /** Lookups of names by how they ended, counted since the start. Default: none are made. */
   readonly lookups?: () => Readonly<Record<string, number>>;
+  /** Lines of the log that were lost, since the start. Default: none are. */
+  readonly lostLogLines?: () => number;
   /** Callers' connections that were not served, by group and why. Default: all are. */
   readonly unserved?: () => Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
@@ -100,8 +102,10 @@ export class GatewayMetrics {
 
   /** Everything, in Prometheus' text format. */
   text(): Promise<string> {
-    const { statusOf, qualityOf, heartbeats, lookups, unserved } = this.#options;
-    const { attempts, calls } = this.#kept;
+    const { statusOf, qualityOf, heartbeats, lookups, lostLogLines, unserved } = this.#options;
+    const { attempts, calls, logLines } = this.#kept;
+    logLines.reset();
+    logLines.inc(lostLogLines?.() ?? 0);
     calls.reset();
     attempts.reset();
     for (const [group, status] of Object.entries(statusOf())) {

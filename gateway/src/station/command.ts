@@ -10,7 +10,8 @@ import { systemClock } from "ground-station-failover";
 import { UserError } from "../adapters/exit-codes.ts";
 import { HeartbeatSender } from "../adapters/heartbeat-sender.ts";
 import { listening, shownAddress } from "../adapters/listening.ts";
-import { createLog, type Log } from "../adapters/log.ts";
+import { type Log, processLog } from "../adapters/log.ts";
+import { stopAsked } from "../adapters/process-life.ts";
 import type { ListenSettings } from "../fleet/settings.ts";
 import { ArrivalClock } from "./arrival-clock.ts";
 import { StationRelay } from "./relay.ts";
@@ -92,9 +93,10 @@ async function runStation(options: StationOptions): Promise<void> {
     arrivals[Symbol.dispose]();
     return relay.close().then(() => process.exit(0));
   });
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
-  obeyParent(faults, stop);
-  beatWhileServiceLives(options, beats, checking.signal);
+  const { log } = processLog();
+  stopAsked(log).then(stop);
+  obeyParent(faults);
+  beatWhileServiceLives(options, beats, log, checking.signal);
   const onwards = relayTo === undefined ? "" : `, relaying to ${relayTo.href}`;
   process.stdout.write(
     `gsf station ${name} listening on http://${shownAddress({ host: listen.host, port })}, beating every ${interval} ms to ${shownAddress(heartbeatTo)}${onwards}\n`,
@@ -102,9 +104,8 @@ async function runStation(options: StationOptions): Promise<void> {
 }
 
 /** Beats while the check passes; from now on where there is nothing to check. */
-function beatWhileServiceLives(options: StationOptions, beats: HeartbeatSender, signal: AbortSignal): void {
+function beatWhileServiceLives(options: StationOptions, beats: HeartbeatSender, log: Log, signal: AbortSignal): void {
   const { name, group, check, relayTo, checkInterval, checkTimeout } = options;
-  const log: Log = createLog({ level: "info", json: !process.stderr.isTTY });
   const at = { group, station: name };
   const asked: Check | undefined = check ? answers(check) : relayTo ? takesConnections(relayTo) : undefined;
   if (asked === undefined) {
@@ -132,15 +133,14 @@ function beatWhileServiceLives(options: StationOptions, beats: HeartbeatSender, 
   }).run(signal);
 }
 
-/** A parent process sets faults over its channel; when it is gone, there is nobody left to stop us. */
-function obeyParent(faults: RelayFaults, stop: () => void): void {
+/** A parent process sets faults over its channel. */
+function obeyParent(faults: RelayFaults): void {
   if (process.send === undefined) return;
   process.on("message", (message: unknown) => {
     const fault = typeof message === "object" && message !== null && "fault" in message ? message.fault : undefined;
     const known = STATION_FAULTS.find((one) => one === fault);
     if (known !== undefined) faults.set(known);
   });
-  process.once("disconnect", stop);
 }
 
 function listenOn(server: StationRelay["server"], { host, port }: ListenSettings): Promise<number> {

@@ -1,0 +1,47 @@
+/**
+ * What ends a process that serves, and what does not. SIGTERM and SIGINT ask it to stop, the second one at once; so does the
+ * end of who started it: a parent that holds a channel to us, `npx`, or the terminal. No other signal that somebody
+ * sends by habit ends it or opens anything: a running service is not what to guess with.
+ */
+import { isatty } from "node:tty";
+import { EXIT } from "./exit-codes.ts";
+import type { Log } from "./log.ts";
+
+const STOPS = ["SIGTERM", "SIGINT"] as const;
+/** What Node does with them: SIGHUP and SIGUSR2 end the process at once, SIGUSR1 opens its inspector to this machine. */
+const IGNORED = { SIGHUP: "restart it to change its configuration", SIGUSR1: "", SIGUSR2: "" } as const;
+/** How often it is looked whether `npx` is still there, in ms. */
+const PARENT_CHECK_MS = 250;
+
+/** Resolves when this process is asked to stop. A second signal ends it there and then. */
+export function stopAsked(log: Log): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let signals = 0;
+  for (const signal of STOPS) {
+    process.on(signal, () => {
+      if (++signals > 1) {
+        log.warn({ signal }, "stopping at once: commands in flight are cut");
+        process.exit(signal === "SIGTERM" ? EXIT.terminated : EXIT.interrupted);
+      }
+      resolve();
+    });
+  }
+  for (const [signal, remedy] of Object.entries(IGNORED)) {
+    // The terminal from which it was started is gone.
+    if (signal === "SIGHUP" && (isatty(0) || isatty(2))) process.on(signal, () => resolve());
+    else process.on(signal, () => log.warn({ signal }, `${signal} is ignored${remedy === "" ? "" : `: ${remedy}`}`));
+  }
+  if (process.send !== undefined) process.once("disconnect", resolve);
+  if (process.env["npm_command"] === "exec") followParent(resolve);
+  return promise;
+}
+
+/** `npx` passes no signal on: ended by one, it leaves what it has started, which would hold its ports for good. */
+function followParent(stop: () => void): void {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    stop();
+  }, PARENT_CHECK_MS).unref();
+}

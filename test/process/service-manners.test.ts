@@ -1,0 +1,139 @@
+/**
+ * `gsf run` and `gsf station` beside readers that stall or are gone, under signals that people send by habit, and started by
+ * `npx`: what serves goes on serving, and what was told to stop leaves nothing behind.
+ */
+import assert from "node:assert/strict";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { constants, openSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { Folder, GsfProcess } from "./gsf-process.ts";
+
+const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
+const PROGRAM = join(REPOSITORY, "gateway/bin/gsf.js");
+
+/** Nobody listens on its stations; each switchover is some lines of log. */
+const FLEET = `
+groups:
+  - name: atlantic
+    listen: 127.0.0.1:0
+    stations:
+      - { name: primary, url: "http://127.0.0.1:9" }
+      - { name: backup, url: "http://127.0.0.1:10" }
+    heartbeat: { kind: http, path: /healthz }
+control: { listen: "127.0.0.1:0" }
+`;
+
+function controlOf(readyLine: string): string {
+  return (JSON.parse(readyLine) as { control: string }).control;
+}
+
+/** Orders so many switchovers: each is refused or carried out, and logged. */
+async function makeLines(control: string, orders: number): Promise<void> {
+  for (let order = 0; order < orders; order++) {
+    const answer = await fetch(`${control}/v1/groups/atlantic/maintenance`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ station: "backup", reason: "x".repeat(450), forMs: 60_000 }),
+      signal: AbortSignal.timeout(30_000),
+    });
+    assert.equal(answer.status, 200);
+    await answer.text();
+  }
+}
+
+/** Runs `gsf run` with standard error on `fd`. */
+async function runWithLogOn(fd: number, folder: Folder): Promise<{ child: ChildProcess; control: string }> {
+  const child = spawn(process.execPath, [PROGRAM, "run", "--config", folder.file("fleet.yaml", FLEET), "--json"], {
+    cwd: REPOSITORY,
+    stdio: ["ignore", "pipe", fd],
+  });
+  let said = "";
+  for await (const piece of child.stdout as NodeJS.ReadableStream) {
+    said += piece;
+    if (said.includes("\n")) break;
+  }
+  return { child, control: controlOf(said) };
+}
+
+function ended(child: ChildProcess): Promise<number | string | null> {
+  return new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) resolve(child.exitCode ?? child.signalCode);
+    child.once("exit", (code, signal) => resolve(code ?? signal));
+  });
+}
+
+test("[G6] nobody reads its log → it serves, counts the lines that are lost, and stops when asked", async () => {
+  using folder = new Folder();
+  const path = join(folder.path, "log");
+  execFileSync("mkfifo", [path]);
+  // Both ends stay open, and nobody reads.
+  const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  const { child, control } = await runWithLogOn(fd, folder);
+  try {
+    for (let rounds = 0; rounds < 20; rounds++) {
+      await makeLines(control, 200);
+      const { lostLogLines } = (await (await fetch(`${control}/v1/status`)).json()) as { lostLogLines: number };
+      if (lostLogLines > 0) break;
+    }
+    assert.equal((await fetch(`${control}/healthz`)).status, 200);
+    const metrics = await (await fetch(`${control}/metrics`)).text();
+    assert.match(metrics, /^gsf_log_lines_lost_total [1-9]/m);
+  } finally {
+    child.kill("SIGTERM");
+  }
+  assert.equal(await ended(child), 0);
+});
+
+test("[G6] the disk of its log is full → it serves, and stops when asked", async () => {
+  using folder = new Folder();
+  const { child, control } = await runWithLogOn(openSync("/dev/full", "w"), folder);
+  try {
+    await makeLines(control, 5);
+    assert.equal((await fetch(`${control}/healthz`)).status, 200);
+  } finally {
+    child.kill("SIGTERM");
+  }
+  assert.equal(await ended(child), 0);
+});
+
+test("[G7] signals that are sent by habit → it goes on, says so, and opens no inspector", async () => {
+  using folder = new Folder();
+  await using gateway = new GsfProcess(["run", "--config", folder.file("fleet.yaml", FLEET), "--json"]);
+  const [line] = await gateway.saying(/^\{"ready":true.*\}$/m);
+  for (const signal of ["SIGHUP", "SIGUSR1", "SIGUSR2"] as const) {
+    gateway.child.kill(signal);
+    await gateway.saying(new RegExp(`${signal} is ignored`));
+  }
+  assert.equal((await fetch(`${controlOf(line)}/healthz`)).status, 200);
+  assert.doesNotMatch(gateway.stderr, /[Dd]ebugger/);
+  gateway.child.kill("SIGTERM");
+  assert.equal((await gateway.ended).code, 0);
+});
+
+test("[G7] npx is ended by a signal → what it started stops, too, and leaves its ports", async () => {
+  using folder = new Folder();
+  const npx = spawn("npx", ["gsf", "run", "--config", folder.file("fleet.yaml", FLEET), "--json"], {
+    cwd: REPOSITORY,
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  let said = "";
+  for await (const piece of npx.stdout) {
+    said += piece;
+    if (said.includes("\n")) break;
+  }
+  const { pid } = JSON.parse(said) as { pid: number };
+  npx.kill("SIGTERM");
+  for (let tries = 0; tries < 600 && isAlive(pid); tries++) await sleep(50);
+  assert.equal(isAlive(pid), false);
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    return !readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z ");
+  } catch {
+    return false;
+  }
+}
