@@ -3,6 +3,7 @@
  * who may not ask at all. The gateway behind it is the real composition with stations that exist only in memory.
  */
 import assert from "node:assert/strict";
+import { connect, type Socket } from "node:net";
 import { after, test } from "node:test";
 import { seededRandom, VirtualClock } from "ground-station-failover/sim";
 import { Agent, request } from "undici";
@@ -286,4 +287,116 @@ test("readyz follows the gateway; healthz only says that the process answers", a
 test("metrics come in Prometheus' text format", async () => {
   const { ask } = await controlOf();
   assert.equal((await ask("/metrics")).text, "gsf_up 1\n");
+});
+
+/** What the listener answers to `text`, until it closes, or as far as an answer's first line where it does not. */
+function raw(port: number, text: string): Promise<string> {
+  return new Promise((resolve) => {
+    let said = "";
+    const socket = connect(port, "127.0.0.1", () => socket.end(text));
+    socket.setTimeout(20_000, () => socket.destroy());
+    socket.on("data", (piece) => {
+      said += piece;
+    });
+    socket.on("error", () => undefined);
+    socket.on("close", () => resolve(said));
+  });
+}
+
+test("[G3] an order in pieces of unknown length is carried out; one that is too long, broken or cut off is refused", async () => {
+  const { control, gateway } = await controlOf();
+  const { port } = control.address;
+  const head =
+    "POST /v1/groups/atlantic/switchover HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n";
+  const body = JSON.stringify({ to: "backup", reason: "a chunked order" });
+  const chunk = (text: string): string => `${text.length.toString(16)}\r\n${text}\r\n`;
+  const chunked = `${head}Transfer-Encoding: chunked\r\n\r\n`;
+  assert.match(
+    await raw(port, `${chunked}${chunk(body.slice(0, 9))}${chunk(body.slice(9))}0\r\n\r\n`),
+    /^HTTP\/1\.1 200 /,
+  );
+  assert.equal(gateway.groups.get("atlantic")?.activeStation, "backup");
+  const tooLong = chunk("x".repeat(10_000)).repeat(3);
+  assert.match(await raw(port, `${chunked}${tooLong}0\r\n\r\n`), /^HTTP\/1\.1 413 /);
+  assert.match(await raw(port, `${chunked}zz\r\n`), /^HTTP\/1\.1 400 /);
+  assert.doesNotMatch(await raw(port, `${chunked}5\r\n{`), /^HTTP\/1\.1 [25]/);
+});
+
+test("[G3] whatever reaches it, and is a request, is answered 2xx or 4xx, and nothing is logged as a fault of ours", async () => {
+  const { control, logged, feed } = await controlOf();
+  const { port } = control.address;
+  const methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "PROPFIND", "QUERY"];
+  const paths = [
+    "/",
+    "/v1/status",
+    "/metrics",
+    "/healthz",
+    "/v1/groups/atlantic/switchover",
+    "/v1/groups/%ff/switchover",
+    "/v1/groups/%2e%2e/maintenance",
+    "//",
+    "/%",
+    "/v1/status?a=%zz",
+    "http://localhost/v1/status",
+    "http://[/",
+    "*",
+    "/\u00e9",
+  ];
+  const more = [
+    "",
+    "Transfer-Encoding: chunked\r\n",
+    "Content-Length: 0\r\n",
+    "Expect: 100-continue\r\n",
+    "Expect: fire\r\n",
+    "Upgrade: websocket\r\nConnection: upgrade\r\n",
+    "Content-Type: application/json\r\nContent-Length: 2\r\n",
+    "Host: \r\n",
+    "Host: a b\r\n",
+    "Host: [::1\r\n",
+    "Authorization: Bearer\r\n",
+    "Last-Event-ID: \u0001x\r\n",
+    "Content-Type: multipart/form-data\r\nContent-Length: 2\r\n",
+    "Range: bytes=0-\r\n",
+    "If-None-Match: *\r\n",
+  ];
+  for (const method of methods)
+    for (const path of paths)
+      for (const fields of more) {
+        const host = fields.startsWith("Host") ? "" : "Host: localhost\r\n";
+        const said = await raw(port, `${method} ${path} HTTP/1.1\r\n${host}Connection: close\r\n${fields}\r\n{}`);
+        assert.match(
+          said,
+          /^HTTP\/1\.1 (?:100 Continue\r\n\r\nHTTP\/1\.1 )?[24]\d\d /,
+          `${method} ${path} ${fields}: ${said.slice(0, 200)}`,
+        );
+      }
+  feed.close();
+  assert.deepEqual(
+    logged.filter((line) => line.includes('"error"')),
+    [],
+  );
+});
+
+test("[G6] more connections that say nothing than there may be → a probe is answered, and readers of events stay", async () => {
+  const { control, feed, clock } = await controlOf();
+  const { port } = control.address;
+  const reader = await fetch(`http://127.0.0.1:${port}/v1/events`);
+  const flood: Socket[] = [];
+  for (let place = 0; place < 1_200; place++) {
+    const socket = connect(port, "127.0.0.1");
+    socket.on("error", () => undefined);
+    flood.push(socket);
+    if (place % 2 === 0) socket.write("GET /healthz HTTP/1.1\r\nHost: loc");
+  }
+  for (let probe = 0; probe < 20; probe++) {
+    assert.match(
+      await raw(port, "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
+      /^HTTP\/1\.1 200 /,
+    );
+  }
+  assert.equal(feed.readers, 1);
+  await clock.advanceBy(15_000);
+  const piece = await reader.body?.getReader().read();
+  assert.match(new TextDecoder().decode(piece?.value), /retry|still here/);
+  for (const socket of flood) socket.destroy();
 });

@@ -7,19 +7,19 @@
  * foreign page cannot send unasked. `/healthz` and `/readyz` are open to all and tell nothing.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { Server } from "node:http";
+import type { IncomingMessage, Server } from "node:http";
 import { STATUS_CODES } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer, type HttpBindings } from "@hono/node-server";
 import { ResilienceError } from "ground-station-failover";
 import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { bearerAuth } from "hono/bearer-auth";
-import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
 import { z } from "zod";
 import type { Group } from "../fleet/group.ts";
 import type { ListenSettings } from "../fleet/settings.ts";
 import type { BeatStreams } from "./beat-streams.ts";
+import { ControlConnections } from "./control-connections.ts";
 import { isLoopback } from "./listening.ts";
 import type { LiveFeed } from "./live-feed.ts";
 import type { Log } from "./log.ts";
@@ -27,7 +27,7 @@ import { PROBLEM_TYPE } from "./problem.ts";
 
 export interface ControlOptions {
   readonly listen: ListenSettings;
-  /** Most connections at once; more are closed as they come. Default 512. */
+  /** Most connections at once; beyond that the one that has been silent for longest is closed. Default 512. */
   readonly maxConnections?: number;
   /** What callers must show; undefined where only this machine may ask. */
   readonly token: string | undefined;
@@ -54,14 +54,23 @@ type Env = { Bindings: HttpBindings };
 const MAX_BODY_BYTES = 16 * 1024;
 /** Dashboards, scrapers and event readers; commands do not come here. */
 const MAX_CONNECTIONS = 512;
+/** A request is a few lines, and comes at once. */
+const SERVER_OPTIONS = { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 1_000 };
+/** An answer that nobody reads for so long, in ms, is cut; events and recordings are never silent for longer than 15 s. */
+const IDLE_MS = 45_000;
 const LONGEST_REASON = 500;
 /** Maintenance ends by itself at the latest after 30 days, or by hand. */
 const LONGEST_MAINTENANCE_MS = 30 * 24 * 3_600_000;
 
 export async function listenForControl(options: ControlOptions): Promise<ControlListener> {
   // Global objects stay as they are: we are not alone in this process.
-  const server = createAdaptorServer({ fetch: controlApp(options).fetch, overrideGlobalObjects: false }) as Server;
-  server.maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
+  const server = createAdaptorServer({
+    fetch: controlApp(options).fetch,
+    overrideGlobalObjects: false,
+    serverOptions: SERVER_OPTIONS,
+  }) as Server;
+  server.timeout = IDLE_MS;
+  new ControlConnections(server, options.maxConnections ?? MAX_CONNECTIONS);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);
   server.listen(options.listen, () => {
@@ -117,7 +126,6 @@ function controlApp(options: ControlOptions): Hono<Env> {
     if (stream === undefined) return problem(503, "there are too many recordings already", { "retry-after": "5" });
     return context.body(stream, 200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
   });
-  app.use("/v1/groups/*", bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLarge }));
   app.post("/v1/groups/:group/switchover", async (context) => {
     const group = groupOf(groups, context.req.param("group"));
     const order = await orderOf(context, switchoverOrder);
@@ -212,8 +220,9 @@ async function orderOf<Order>(context: Context<Env>, schema: z.ZodType<Order>): 
   if (!/^application\/json\s*(;|$)/i.test(type)) throw refusal(415, `the body is ${type}; allowed is application/json`);
   let body: unknown;
   try {
-    body = JSON.parse(await context.req.text());
+    body = JSON.parse(await textOf(context.env.incoming));
   } catch (error) {
+    if (error instanceof HTTPException) throw error;
     throw refusal(400, `the body is not JSON: ${(error as Error).message}`);
   }
   const read = schema.safeParse(body);
@@ -222,6 +231,18 @@ async function orderOf<Order>(context: Context<Env>, schema: z.ZodType<Order>): 
     path.length === 0 ? message : `${path.join(".")}: ${message}`,
   );
   throw refusal(400, sentences.join("; "));
+}
+
+/** Whether its length was told before or not. */
+async function textOf(incoming: IncomingMessage): Promise<string> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of incoming as AsyncIterable<Buffer>) {
+    bytes += piece.length;
+    if (bytes > MAX_BODY_BYTES) throw refusal(413, `the body is too large; allowed are ${MAX_BODY_BYTES} bytes`);
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces).toString("utf8");
 }
 
 /** An order that the group refuses, with its reason, conflicts with how things stand. */
@@ -256,14 +277,10 @@ function fromThisMachine(listenHost: string): MiddlewareHandler {
 
 // ── problems ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-type ProblemStatus = 400 | 403 | 404 | 409 | 415;
+type ProblemStatus = 400 | 403 | 404 | 409 | 413 | 415;
 
 function refusal(status: ProblemStatus, detail: string): HTTPException {
   return new HTTPException(status, { message: detail });
-}
-
-function tooLarge(): Response {
-  return problem(413, `the body is too large; allowed are ${MAX_BODY_BYTES} bytes`);
 }
 
 function problem(status: number, detail: string, headers: Readonly<Record<string, string>> = {}): Response {
