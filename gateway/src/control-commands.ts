@@ -8,6 +8,7 @@ import type { FailoverStatus, StationStatus } from "ground-station-failover";
 import { Agent, request } from "undici";
 import { type ControlAddress, strange, tokenOf, withControlAddress } from "./adapters/control-address.ts";
 import { UserError } from "./adapters/exit-codes.ts";
+import { visibleLines } from "./adapters/visible.ts";
 
 interface ControlOptions extends ControlAddress {
   readonly json: boolean;
@@ -148,5 +149,5 @@ function answerIn(at: URL, status: number, text: string): unknown {
 }
 
 function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${visibleLines(text)}\n`);
 }

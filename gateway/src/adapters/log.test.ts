@@ -33,6 +33,15 @@ test("[G6] what came over the network cannot rewrite a terminal or forge a line"
   assert.equal((lines[0] as string).includes("\u001b"), false);
 });
 
+test("[G6] neither do control characters beyond ASCII, and marks of direction, also in fields and in JSON", () => {
+  for (const json of [true, false]) {
+    const { log, lines } = logTo({ json });
+    log.info({ reason: "\u009b2J and \u202eback" }, "said \u009b2J and \u202eback");
+    assert.doesNotMatch(lines.join(), /[\u009b\u202e]/);
+    if (json) assert.equal(JSON.parse(lines[0] as string).reason, "\u009b2J and \u202eback", "it says the same");
+  }
+});
+
 test("[G6] secrets are struck out", () => {
   for (const json of [true, false]) {
     const { log, lines } = logTo({ json });

@@ -7,6 +7,7 @@
 import { isatty } from "node:tty";
 import { type DestinationStream, type Logger, pino } from "pino";
 import { LogOutput } from "./log-output.ts";
+import { visible } from "./visible.ts";
 
 /** The log that everything writes to. */
 export type Log = Logger;
@@ -61,7 +62,7 @@ export function createLog({ level, json, to }: LogOptions): Log {
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: SECRET_FIELDS.flatMap((field) => [field, `*.${field}`]), censor: "(secret)" },
     },
-    json ? to : { write: (line) => to.write(readable(line)) },
+    { write: (line) => to.write(json ? `${visible(line.trimEnd())}\n` : readable(line)) },
   );
 }
 
@@ -75,10 +76,5 @@ function readable(line: string): string {
 }
 
 function plain(value: unknown): string {
-  return typeof value === "string" && /^[\w./:@+-]+$/.test(value) ? value : JSON.stringify(value);
-}
-
-/** A message may quote what came over the network: control characters could rewrite the terminal. */
-function visible(message: string): string {
-  return message.replace(/\p{Cc}/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
+  return typeof value === "string" && /^[\w./:@+-]+$/.test(value) ? value : visible(JSON.stringify(value));
 }
