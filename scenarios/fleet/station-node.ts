@@ -130,6 +130,7 @@ class StationProcess {
     const arrivedMs = clock.nowMs();
     const admission = this.#guard.admit(request.epoch, request.timeLeftMs, arrivedMs);
     if (admission.type === "stale") return stale(admission.epochSeen);
+    if (admission.type === "absurd") return { label: "400 epoch", status: 400 };
     if (this.#admission?.accepts(arrivedMs) === false) return this.#refusal();
     const relay = this.#admitted(request, arrivedMs);
     const { route } = relay.command;

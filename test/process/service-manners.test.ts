@@ -5,6 +5,8 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { constants, openSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -127,6 +129,38 @@ test("[G7] npx is ended by a signal → what it started stops, too, and leaves i
   npx.kill("SIGTERM");
   for (let tries = 0; tries < 600 && isAlive(pid); tries++) await sleep(50);
   assert.equal(isAlive(pid), false);
+});
+
+/** Answers everything, and refuses `/refuse` as one that has seen an epoch of fifteen digits. */
+async function absurdService(): Promise<AsyncDisposable & { readonly url: string }> {
+  const server = createServer((request, response) => {
+    if (request.url === "/refuse") response.writeHead(412, { "gsf-epoch-seen": "999999999999999" });
+    response.end("done");
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+test("[F3] a service refuses a command with an epoch that cannot be → it is told, not believed, and commands go on", async () => {
+  using folder = new Folder();
+  await using primary = await absurdService();
+  await using backup = await absurdService();
+  const fleet = FLEET.replace("http://127.0.0.1:9", primary.url).replace("http://127.0.0.1:10", backup.url);
+  await using gateway = new GsfProcess(["run", "--config", folder.file("fleet.yaml", fleet), "--json"]);
+  const [line] = await gateway.saying(/^\{"ready":true.*\}$/m);
+  const { groups } = JSON.parse(line) as { groups: { atlantic: { address: string } } };
+  const at = groups.atlantic.address;
+  assert.ok((await fetch(`${at}/refuse`)).status >= 400);
+  await gateway.saying(/999999999999999, which cannot be/);
+  for (let command = 0; command < 5; command++) assert.equal(await (await fetch(`${at}/go`)).text(), "done");
+  const metrics = await (await fetch(`${controlOf(line)}/metrics`)).text();
+  assert.match(metrics, /^gsf_epochs_refused_total\{group="atlantic"\} 1$/m);
 });
 
 function isAlive(pid: number): boolean {

@@ -24,6 +24,7 @@ export function gravityOf(event: GroupEvent): Gravity {
     case "doubted":
     case "local-shortage":
     case "capacity-learned":
+    case "epoch-refused":
       return "warn";
     case "declaration":
       return event.to === "alive" ? "info" : "warn";
@@ -65,6 +66,8 @@ export function sentenceOf(event: GroupEvent): string {
       return event.reason === undefined
         ? `maintenance of ${event.station} ended`
         : `${event.station} is in maintenance: ${event.reason}`;
+    case "epoch-refused":
+      return `a station says that it has seen epoch ${event.epoch}, which cannot be: not believed; who sends commands past this gateway?`;
     case "epoch-adopted":
       return `a station has seen epoch ${event.epoch}; it is ours from now on`;
     case "doubted":

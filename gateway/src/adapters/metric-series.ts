@@ -137,6 +137,7 @@ export class EventCounters {
   readonly kept: Counter<"group">;
   readonly overload: Counter<"group">;
   readonly localShortage: Counter<"group" | "code">;
+  readonly epochsRefused: Counter<"group">;
 
   constructor(registers: Registers) {
     const counter = <Label extends string>(name: string, help: string, ...labelNames: Label[]): Counter<Label> =>
@@ -164,12 +165,18 @@ export class EventCounters {
       "group",
       "code",
     );
+    this.epochsRefused = counter(
+      "epochs_refused",
+      "Events of epochs that stations say they have seen and that cannot be; at most one in 10 s.",
+      "group",
+    );
   }
 
   /** Begins every counter of `group` at 0. */
   begin(group: string, stations: readonly string[]): void {
     this.kept.inc({ group }, 0);
     this.overload.inc({ group }, 0);
+    this.epochsRefused.inc({ group }, 0);
     for (const reason of ABSTENTION_REASONS) this.abstentions.inc({ group, reason }, 0);
     for (const code of [...SHORTAGE_CODES, OTHER_CODE]) this.localShortage.inc({ group, code }, 0);
     for (const station of stations) {

@@ -89,6 +89,8 @@ export class GatewayMetrics {
         return counters.capacityLearned.inc({ group, station: event.station });
       case "overload":
         return counters.overload.inc({ group });
+      case "epoch-refused":
+        return counters.epochsRefused.inc({ group });
       case "local-shortage":
         return counters.localShortage.inc({ group, code: shortageLabel(event.code) });
     }

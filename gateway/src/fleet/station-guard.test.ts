@@ -93,3 +93,12 @@ describe("[R4] [F4] time left at a station", () => {
     });
   });
 });
+
+test("[F3] an epoch that is a million ahead and more cannot be one → refused, and the true ones go on", () => {
+  const guard = new StationGuard();
+  assert.equal(guard.admit(3, undefined, 0).type, "admitted");
+  assert.deepEqual(guard.admit(999_999_999_999_999, undefined, 1), { type: "absurd", most: 1_000_003 });
+  assert.equal(guard.noteEpochSeen(2 ** 50), false);
+  assert.equal(guard.epochSeen, 3);
+  assert.equal(guard.admit(4, undefined, 2).type, "admitted");
+});

@@ -12,8 +12,11 @@
  */
 import { NO_DEADLINE } from "ground-station-failover";
 
-/** May a command that has arrived go on? `stale`: a newer epoch than its own has been seen. */
-type Admission = Admitted | Stale;
+/** An epoch is raised by one with each promotion: one that is further ahead than this is none of a gateway's. */
+const MOST_EPOCHS_AHEAD = 1_000_000;
+
+/** May a command that has arrived go on? `stale`: a newer epoch than its own has been seen; `absurd`: its own cannot be one. */
+type Admission = Admitted | Stale | { readonly type: "absurd"; readonly most: number };
 
 /** It may go on until `deadlineMs`, and while no newer epoch is seen than its own. */
 export interface Admitted {
@@ -45,7 +48,7 @@ export class StationGuard {
    */
   admit(epoch: number | undefined, timeLeftMs: number | undefined, arrivedMs: number): Admission {
     if (this.#isOver(epoch)) return { type: "stale", epochSeen: this.#epochSeen };
-    this.noteEpochSeen(epoch);
+    if (!this.noteEpochSeen(epoch)) return { type: "absurd", most: this.#epochSeen + MOST_EPOCHS_AHEAD };
     return { type: "admitted", epoch, deadlineMs: timeLeftMs === undefined ? NO_DEADLINE : arrivedMs + timeLeftMs };
   }
 
@@ -56,9 +59,15 @@ export class StationGuard {
     return timeLeftMs <= 0 ? { type: "late" } : { type: "in-time", timeLeftMs };
   }
 
-  /** An epoch that was seen elsewhere, such as in a refusal of the service behind. An older one, or none, changes nothing. */
-  noteEpochSeen(epoch: number | undefined): void {
-    this.#epochSeen = Math.max(this.#epochSeen, epoch ?? 0);
+  /**
+   * An epoch that was seen elsewhere, such as in a refusal of the service behind. An older one, or none, changes nothing; nor does
+   * one that is so far ahead that it cannot be one (false): after that every true one would be old.
+   */
+  noteEpochSeen(epoch: number | undefined): boolean {
+    if (epoch === undefined || epoch <= this.#epochSeen) return true;
+    if (epoch > this.#epochSeen + MOST_EPOCHS_AHEAD) return false;
+    this.#epochSeen = epoch;
+    return true;
   }
 
   #isOver(epoch: number | undefined): boolean {

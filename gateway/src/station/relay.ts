@@ -111,6 +111,8 @@ export class StationRelay {
     const leftMs = wholeNumberIn(request, TIME_LEFT_HEADER);
     const admission = this.#guard.admit(epoch, leftMs, arrivedMs);
     if (admission.type === "stale") throw this.#stale(epoch, admission.epochSeen, response);
+    if (admission.type === "absurd")
+      throw new Refusal(400, `${EPOCH_HEADER}: ${epoch} cannot be; at most ${admission.most} is believed`);
     using _timer = clock.at(admission.deadlineMs, () => gone.abort(new Refusal(504, "the deadline passed on the way")));
     const answer = await faults
       .around(() => this.#send(request, response, admission, gone.signal), gone.signal)

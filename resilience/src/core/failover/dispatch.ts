@@ -453,7 +453,9 @@ export class Dispatcher {
   }
 
   #epochSeen(epoch: number, nowMs: number): void {
-    if (!this.roles.machine.noteEpochSeen(epoch)) return;
+    const verdict = this.roles.machine.noteEpochSeen(epoch);
+    if (verdict === "refused") this.#event(this.#reports.epochRefused(epoch, nowMs));
+    if (verdict !== "adopted") return;
     this.#event({ type: "epoch-adopted", epoch: this.roles.epoch, atMs: nowMs });
   }
 

@@ -72,6 +72,7 @@ export type FailoverEvent =
       readonly atMs: number;
     }
   | { readonly type: "epoch-adopted"; readonly epoch: number; readonly atMs: number }
+  | { readonly type: "epoch-refused"; readonly epoch: number; readonly atMs: number }
   | {
       /** New calls go to another station for the moment; the active role stays (`doubted`), or go there again (`trusted`). */
       readonly type: "doubted" | "trusted";

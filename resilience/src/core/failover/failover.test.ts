@@ -191,12 +191,18 @@ test("[F7] each failure within the flap window doubles the hold-down, up to its 
 test("[F3] a newer epoch that a station has seen is gone above; an older one, ours, and nonsense change nothing", () => {
   const at = machine([WELL, WELL]);
   assert.deepEqual(
-    [1, 0, -5, Number.NaN, 1.5, Number.MAX_SAFE_INTEGER].map((epoch) => at.noteEpochSeen(epoch)),
-    new Array(6).fill(false),
+    [1, 0, -5].map((epoch) => at.noteEpochSeen(epoch)),
+    new Array(3).fill("known"),
+  );
+  const absurd = [Number.NaN, 1.5, 1_000_002, 999_999_999_999_999, 2 ** 52, Number.MAX_SAFE_INTEGER];
+  assert.deepEqual(
+    absurd.map((epoch) => at.noteEpochSeen(epoch)),
+    new Array(absurd.length).fill("refused"),
   );
   assert.equal(at.epoch, 1);
-  assert.equal(at.noteEpochSeen(7), true);
+  assert.equal(at.noteEpochSeen(7), "adopted");
   assert.equal(at.epoch, 8);
+  assert.equal(at.noteEpochSeen(1_000_008), "adopted", "a million ahead");
 });
 
 test("[F2] [F3] under random evidence: epochs rise strictly, no silent or unconfirmed station is promoted, keeping is said once", () => {

@@ -107,8 +107,10 @@ const KIND_OF: Readonly<Record<PlannedCause, Evidence["kind"]>> = {
   maintenance: "maintenance",
   slowness: "calls",
 };
-/** At a thousand promotions a second this lasts for 142,000 years. */
-const HIGHEST_EPOCH_BELIEVED = 2 ** 52;
+/** An epoch is raised by one with each promotion: one that is further ahead than this is no epoch of ours. */
+const MOST_EPOCHS_AHEAD = 1_000_000;
+/** The highest of all: the gateway's header holds 15 digits. At a thousand promotions a second it lasts for 31,000 years. */
+const HIGHEST_EPOCH = 999_999_999_999_999;
 /** More failures than this within the flap window change nothing: the hold-down is at its maximum long before. */
 const MOST_FAILURES_KEPT = 16;
 
@@ -160,14 +162,16 @@ export class FailoverMachine {
   }
 
   /**
-   * A station has seen `epoch`. Where it is newer than ours, ours goes above it (true): what was sent under that one,
-   * by whoever this process was before it was restarted, is as old as all the rest from then on.
+   * A station has seen `epoch`. Where it is newer than ours, ours goes above it (`adopted`): what was sent under that one,
+   * by whoever this process was before it was restarted, is as old as all the rest from then on. One that cannot be is
+   * `refused`: believed, a single absurd report would use up all the epochs that there are, for everybody.
    */
-  noteEpochSeen(epoch: number): boolean {
-    // One absurd report must not use up all the epochs there are.
-    if (!Number.isSafeInteger(epoch) || epoch <= this.#epoch || epoch > HIGHEST_EPOCH_BELIEVED) return false;
+  noteEpochSeen(epoch: number): "known" | "adopted" | "refused" {
+    if (epoch <= this.#epoch) return "known";
+    const isPossible = Number.isSafeInteger(epoch) && epoch < HIGHEST_EPOCH && epoch <= this.#epoch + MOST_EPOCHS_AHEAD;
+    if (!isPossible) return "refused";
     this.#epoch = epoch + 1;
-    return true;
+    return "adopted";
   }
 
   /** Replaces what is known of `name`. */

@@ -13,6 +13,7 @@ const PATIENCE_CHANGE = 0.25;
 
 export class Reports {
   #toldShortageMs: number = Number.NEGATIVE_INFINITY;
+  #toldEpochMs: number = Number.NEGATIVE_INFINITY;
   #toldPatienceMs: number | undefined = undefined;
   readonly #toldCapacityMs: Map<Station, number> = new Map();
 
@@ -29,6 +30,13 @@ export class Reports {
     if (nowMs - this.#toldShortageMs < TELL_AGAIN_MS) return undefined;
     this.#toldShortageMs = nowMs;
     return { type: "local-shortage", station: station.name, code, atMs: nowMs };
+  }
+
+  /** A station says that it has seen an epoch that cannot be one. */
+  epochRefused(epoch: number, nowMs: number): FailoverEvent | undefined {
+    if (nowMs - this.#toldEpochMs < TELL_AGAIN_MS) return undefined;
+    this.#toldEpochMs = nowMs;
+    return { type: "epoch-refused", epoch, atMs: nowMs };
   }
 
   /** How long callers wait is believed to be `patienceMs`. */
