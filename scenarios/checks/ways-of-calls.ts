@@ -237,7 +237,9 @@ export class WaysOfCalls {
 
 /** Longer than the answers that say what is usual, the first or the last of those that are kept. */
 function isLate({ answersMs }: Known, forMs: number): boolean {
-  if (answersMs.length < ANSWERS || forMs < LEAST_OVERDUE_MS) return false;
+  if (forMs < LEAST_OVERDUE_MS) return false;
+  // Of a station that has answered little since the start, others tell what is usual: by those it may be late at any time.
+  if (answersMs.length < ANSWERS) return forMs >= LEAST_WORTH_A_SECOND_MS;
   return forMs > Math.min(mostOf(answersMs.slice(0, ANSWERS)), mostOf(answersMs.slice(-ANSWERS)));
 }
 
