@@ -22,6 +22,13 @@ const NEVER_NAMED: ReadonlySet<string> = new Set(["host", "content-length"]);
 /** Ours in both directions: what a caller or a station puts there is not passed on. */
 const OWN_PREFIX = "gsf-";
 
+/**
+ * What CGI, WSGI and PHP read as one of these, because they know no difference between `-` and `_`: nobody has a use for that but who
+ * wants to be taken for us, or for another caller.
+ */
+const TWIN =
+  /^(?:gsf|x[-_]forwarded)[-_]|^(?:forwarded|via|host|idempotency[-_]key|content[-_]length|transfer[-_]encoding|x[-_]deadline[-_]ms)$/;
+
 /** Characters that may not stand in a field value (RFC 9110 §5.5). */
 const FORBIDDEN_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 
@@ -36,6 +43,7 @@ export function endToEnd(raw: RawHeaders, dropped?: ReadonlySet<string>): [name:
     const name = raw[at] as string;
     const lower = name.toLowerCase();
     if (CONNECTION_FIELDS.has(lower) || lower.startsWith(OWN_PREFIX) || dropped?.has(lower) === true) continue;
+    if (lower.includes("_") && TWIN.test(lower)) continue;
     if (named?.has(lower) === true && !NEVER_NAMED.has(lower)) continue;
     kept.push([name, raw[at + 1] as string]);
   }

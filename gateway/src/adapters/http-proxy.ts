@@ -20,6 +20,7 @@ import type { Group } from "../fleet/group.ts";
 import type { Problem } from "../fleet/problem.ts";
 import { INTERNAL, RefusedRequest, refusal } from "../fleet/problem.ts";
 import type { CommandReply, CommandRequest } from "../fleet/uplink.ts";
+import { CallerConnection } from "./caller-connection.ts";
 import { flat, headerValue, pairs } from "./http-headers.ts";
 import type { Log } from "./log.ts";
 import { answerRaw, problemAnswer, titleOf } from "./problem.ts";
@@ -67,8 +68,7 @@ class CommandProxy implements ProxyListener {
   readonly #log: Log;
   readonly #bodyIdleMs: number;
   readonly #server: Server;
-  /** The answers under way on each connection, so that a parser error in the middle of one is not answered over it. */
-  readonly #underWay: WeakMap<Duplex, Set<ServerResponse>> = new WeakMap();
+  readonly #connections: WeakMap<Duplex, CallerConnection> = new WeakMap();
   /** Connections that have been told that what they sent is malformed, and are about to end. */
   readonly #refused: WeakSet<Duplex> = new WeakSet();
   readonly #unserved: UnservedConnections;
@@ -97,9 +97,7 @@ class CommandProxy implements ProxyListener {
     }
     this.#server.on("request", (request, response) => this.#serve(request, response, false));
     this.#server.on("checkContinue", (request, response) => this.#serve(request, response, true));
-    this.#server.on("checkExpectation", (request, response) =>
-      this.#tell(request, response, withoutReply(new RefusedRequest(UNKNOWN))),
-    );
+    this.#server.on("checkExpectation", (request, response) => this.#serve(request, response, false));
     this.#server.on("connect", (_request, socket) => answerRaw(socket, refusal(501, "NOT_SUPPORTED", NO_TUNNELS)));
     this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => this.#malformed(error, socket));
   }
@@ -140,11 +138,10 @@ class CommandProxy implements ProxyListener {
 
   /** One exchange, from a header block to the last byte of its answer. Never rejects. */
   async #serve(message: IncomingMessage, response: ServerResponse, waits: boolean): Promise<void> {
+    const turn = this.#connectionOf(message.socket).arrived(message, response);
+    if (turn !== undefined && !(await turn)) return;
     const caller = new AbortController();
-    const underWay = this.#underWay.get(message.socket) ?? new Set();
-    this.#underWay.set(message.socket, underWay.add(response));
     response.once("close", () => {
-      underWay.delete(response);
       if (!response.writableFinished)
         caller.abort(message.complete ? new Error("the caller hung up") : new RequestCutError());
       if (this.#draining) setImmediate(() => this.#server.closeIdleConnections());
@@ -157,6 +154,14 @@ class CommandProxy implements ProxyListener {
     } catch (error) {
       this.#tell(message, response, withoutReply(error));
     }
+  }
+
+  #connectionOf(socket: Duplex): CallerConnection {
+    const known = this.#connections.get(socket);
+    if (known !== undefined) return known;
+    const connection = new CallerConnection();
+    this.#connections.set(socket, connection);
+    return connection;
   }
 
   /** The request as the group knows it; rejects with {@link RefusedRequest} where it cannot be one. */
@@ -212,7 +217,9 @@ class CommandProxy implements ProxyListener {
 
   /** A connection is not used again while we drain, nor after an answer that came before the request's end. */
   #begin(message: IncomingMessage, response: ServerResponse, reply: Head, headers: string[]): void {
-    if (this.#draining || !message.complete) headers.push("connection", "close");
+    const connection = this.#connectionOf(message.socket);
+    if (this.#draining || !message.complete) connection.endWith(response);
+    if (connection.isLast(response)) headers.push("connection", "close");
     response.writeHead(reply.status, reply.statusText, headers);
   }
 
@@ -251,7 +258,7 @@ class CommandProxy implements ProxyListener {
     this.#log.debug({ group: this.#group.name, method, path, code: problem.code, detail: problem.detail }, "refused");
     const { headers, body } = problemAnswer(problem);
     // What was wrong with this request may be wrong with how the next one would be read.
-    if (error instanceof RefusedRequest && message.complete) headers.push("connection", "close");
+    if (error instanceof RefusedRequest) this.#connectionOf(message.socket).endWith(response);
     this.#begin(message, response, { status: problem.status, statusText: titleOf(problem.status) }, headers);
     this.#finish(message, response, method === "HEAD" ? undefined : body);
   }
@@ -259,12 +266,10 @@ class CommandProxy implements ProxyListener {
   /** What Node's parser will not read, and callers that take too long over their header block. */
   #malformed(error: NodeJS.ErrnoException, socket: Duplex): void {
     if (this.#refused.has(socket)) return;
-    const underWay = [...(this.#underWay.get(socket) ?? [])];
-    // The fault may lie in the body of the one request under way; behind a complete one, an answer would be taken for its.
-    const answerable = underWay.every((response) => !response.headersSent && !response.req.complete);
-    if (error.code === "ECONNRESET" || !socket.writable || underWay.length > 1 || !answerable) {
-      return void socket.destroy();
-    }
+    const connection = this.#connectionOf(socket);
+    if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
+    if (connection.endsUnread()) return;
+    if (!connection.isAnswerable) return void socket.destroy();
     this.#refused.add(socket);
     this.#log.debug({ group: this.#group.name, code: error.code }, "malformed request");
     answerRaw(socket, PARSER_PROBLEMS.get(error.code ?? "") ?? refusal(400, "MALFORMED_REQUEST", error.message));
@@ -277,7 +282,6 @@ type WholeReply = Pick<CommandReply, "status" | "statusText" | "headers" | "trai
 };
 
 const NO_TUNNELS = "CONNECT is not supported: this is a reverse proxy";
-const UNKNOWN = refusal(417, "BAD_HEADER", "Expect: only 100-continue is known");
 const TOO_SLOW = refusal(408, "REQUEST_TOO_SLOW", "the request did not arrive in time");
 const PARSER_PROBLEMS: ReadonlyMap<string, Problem> = new Map([
   [

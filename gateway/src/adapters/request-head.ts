@@ -63,6 +63,19 @@ function refuseShape(message: IncomingMessage): void {
   if (hosts > 1 || (hosts === 0 && !old)) {
     throw refused(400, "BAD_HEADER", `Host: there are ${hosts} of it; exactly one is required`);
   }
+  if (message.httpVersion !== "1.1" && message.httpVersion !== "1.0") {
+    throw refused(505, "NOT_SUPPORTED", `HTTP/${message.httpVersion} is not supported; allowed are 1.1 and 1.0`);
+  }
+  // Icecast's way to say PUT, in a protocol of its own that the parser takes for ours.
+  if (message.method === "SOURCE") throw refused(501, "NOT_SUPPORTED", "SOURCE is no method of HTTP");
+  const host = rawValues(raw, "host")[0];
+  if (host !== undefined && !isHost(host)) {
+    throw refused(400, "BAD_HEADER", `Host: "${host.slice(0, 60)}" is no host, or host and port`);
+  }
+  const expected = rawValues(raw, "expect");
+  if (expected.some((value) => value.toLowerCase() !== "100-continue")) {
+    throw refused(417, "BAD_HEADER", "Expect: only 100-continue is known");
+  }
   const codings = rawValues(raw, "transfer-encoding").join();
   if (codings !== "") {
     if (old) throw refused(400, "BAD_HEADER", "Transfer-Encoding: HTTP/1.0 does not have it");
@@ -74,6 +87,12 @@ function refuseShape(message: IncomingMessage): void {
   if (offered.some((protocol) => !IGNORED_UPGRADE.test(protocol))) {
     throw refused(501, "NOT_SUPPORTED", `Upgrade: ${offered.join().slice(0, 60)} is not supported`);
   }
+}
+
+/** A name, an address or nothing, and a port or none (RFC 9110 §7.2, RFC 3986 §3.2.2). */
+function isHost(value: string): boolean {
+  const parts = /^(?:\[[0-9a-fA-F:.]+\]|(?:[\w.~!$&'()*+,;=-]|%[0-9a-fA-F]{2})*)(?::(\d*))?$/.exec(value);
+  return parts !== null && Number(parts[1] ?? 0) <= 65_535;
 }
 
 function refused(status: number, code: string, detail: string): RefusedRequest {
