@@ -106,3 +106,21 @@ test("a value that could break a header block is found", () => {
       "bad",
     );
 });
+
+test("[G6] twins of our own fields, with `_` for `-`, go no further; others with `_` do", () => {
+  const names = [
+    "gsf_epoch",
+    "GSF_Deadline",
+    "gsf-_x",
+    "x_forwarded_for",
+    "X-Forwarded_Host",
+    "idempotency_key",
+    "x_deadline_ms",
+  ];
+  const others = ["x_request_id", "my_gsf_epoch", "forwarded_by"];
+  const kept = endToEnd([...names, ...others].flatMap((name) => [name, "1"]));
+  assert.deepEqual(
+    kept.map(([name]) => name),
+    others,
+  );
+});
