@@ -85,6 +85,10 @@ export class LogOutput {
     if (!isBegun && this.#waitingBytes + piece.length > this.#maxBytes) return this.#drop();
     this.#waiting.push(piece);
     this.#waitingBytes += piece.length;
+    this.#retryLater();
+  }
+
+  #retryLater(): void {
     this.#timer ??= setTimeout(() => this.#resume(), RETRY_MS).unref();
   }
 
@@ -98,8 +102,7 @@ export class LogOutput {
       if (rest === undefined) this.#waiting.shift();
       else {
         this.#waiting[0] = rest;
-        this.#timer = setTimeout(() => this.#resume(), RETRY_MS).unref();
-        return;
+        return this.#retryLater();
       }
     }
     if (this.#untold > 0) this.#tellDropped();

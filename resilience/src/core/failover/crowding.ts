@@ -87,6 +87,7 @@ const MIN_ANSWERS = 20;
 /** … nor within so many answer times: at first more is sent than answered in any case. */
 const FIRST_ANSWER_TIMES = 4;
 
+/** How many calls it answers now is told by the last of them, and not by fewer than these. */
 const LAST_SERVED = 32;
 const LEAST_SERVED = 8;
 
@@ -372,8 +373,8 @@ export class Crowding implements Crowd {
     // One that has only become slower is given what it always was.
     const isMoreThanEver = isMore && this.#sent > CLEAR_RATIO * best + 1.5 * Math.sqrt(best);
     this.#looksInRow = isMoreThanEver && isCrowded && isKnown ? this.#looksInRow + 1 : 0;
-    // What was held back in a lull comes all at once after it. Calls come in bunches: what looks like a crowd at a few a second must not hide a silence. Answers show that it is one, or
-    // more than chance can bring.
+    // Calls come in bunches, and what was held back in a lull comes all at once after it: what looks like a crowd at a few a second
+    // must not hide a silence. Answers show that it is one, or more than chance can bring.
     const isFlood =
       isCrowded && isFloodOf(this.#sent, best) && isFloodOf(this.#sent + this.#sentBefore, (best * bothMs) / overMs);
     const isShown = isFlood || (this.answeredStretch >= CROWDED && isMore) || (isCrowded && this.isBusy(nowMs));

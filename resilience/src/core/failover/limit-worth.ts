@@ -8,7 +8,7 @@
  * first: most stations work on it although its callers have left.
  */
 
-/** In vain, it would finish this share; it is expected to be at least a third less than that of a limit worth its while. */
+/** Below a limit in vain it finishes this share of what it did before, or less; below one that is worth it, as much. */
 const IN_VAIN_SHARE = 0.5;
 /** Chances of a wrong verdict: a limit given up that was needed is one in fifty, the other way one in twenty. */
 const IN_VAIN_FROM = Math.log(50);
