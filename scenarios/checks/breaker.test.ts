@@ -328,6 +328,22 @@ describe("[S8] [B2] a circuit that was open", () => {
     assert.deepEqual(made.violated, ["breaker-probes-are-bounded"]);
   });
 
+  test("ends its pause early, because what was sent past it was served", async () => {
+    for (const [served, found] of [
+      [9, []],
+      [4, ["breaker-probes-are-bounded"]],
+    ] as const) {
+      const made = new HandMade(DRAFT, breaker);
+      await answers(made, TEN_FAIL);
+      moves(made, "closed", "open");
+      made.tell("gatewayEvent", { type: "kept", group: "atlantic", station: "primary" } as never, 1);
+      await answers(made, [...Array<number>(10 - served).fill(LOST), ...Array<number>(served).fill(200)]);
+      moves(made, "open", "half-open");
+      await passes(made);
+      assert.deepEqual(made.violated, found);
+    }
+  });
+
   test("sends two probes at once; one that was given up is no longer out", async () => {
     const made = await afterPause();
     moves(made, "open", "half-open");

@@ -6,8 +6,8 @@
  * one station failed and another served counts against the first when it is served (`breaker-evidence.ts`). A station that
  * is heard again after it was declared down begins with a closed circuit, and with a new period. Where nobody is fit (`kept`), or every other
  * station of the group is down, has a circuit that is not closed or is unfit by its gateway's own word, commands may go to
- * a station although its circuit is open: there is nobody else; what becomes of those is not counted, and which of them
- * is the probe is not known. A probe that is out at a station that is declared down has failed. A failure that is not compared
+ * a station although its circuit is open: there is nobody else; which of them is the probe is not known, and what becomes of
+ * them can do no more than end the pause, where as many have ended as a closed circuit would be judged by, and few of them failed. A probe that is out at a station that is declared down has failed. A failure that is not compared
  * (the command is not sent on in the same instant, and no other attempt of it is out) may count where several sources have
  * such failures, and never where it is one caller who repeats itself. Where it may have counted, and another station serves
  * the command after all, that may count or not: once, now or then. What is lost may count or not where its kind of command
@@ -128,7 +128,11 @@ class Watch {
   readonly #sentAtClose: WeakSet<Attempt> = new WeakSet();
   /** Counts transitions. */
   #period = 0;
+  #openedMs = Number.NEGATIVE_INFINITY;
   #openUntilMs = Number.NEGATIVE_INFINITY;
+  /** What was sent past it since it opened, and has ended: served, or not. */
+  #servedPast = 0;
+  #lostPast = 0;
   /** Until when its gateway distrusts itself: what is lost until then may count or not. */
   distrustUntilMs: number = Number.NEGATIVE_INFINITY;
   #isDown = false;
@@ -202,6 +206,10 @@ class Watch {
     const hasFailed = endOf(attempt, this.#settings) === "failed";
     const mayHaveCounted = hasFailed && this.#isOneOfSeveral(attempt) && !isElsewhere;
     const failure = { period, mayHaveCounted };
+    if (this.#state === "open" && attempt.localMs >= this.#openedMs - ROUNDING_MS) {
+      if (endOf(attempt, this.#settings) === "served") this.#servedPast++;
+      else this.#lostPast++;
+    }
     if (period !== this.#period) return failure;
     if (hasFailed && this.#state !== "half-open") {
       if (mayHaveCounted) this.#unsettled.set(attempt.command, this.#now());
@@ -279,7 +287,11 @@ class Watch {
     this.#period++;
     this.#due = undefined;
     this.#probesSucceeded = this.#probesFailed = 0;
-    if (to === "open") this.#openUntilMs = atMs + this.#settings.breaker.openDurationMs;
+    if (to === "open") {
+      this.#openedMs = atMs;
+      this.#openUntilMs = atMs + this.#settings.breaker.openDurationMs;
+      this.#servedPast = this.#lostPast = 0;
+    }
     if (to !== "closed") return;
     this.#evidence.clear();
     if (this.#early !== undefined && atMs <= this.#early.localMs + ROUNDING_MS) this.#early = undefined;
@@ -334,7 +346,7 @@ class Watch {
   }
 
   #unjustified(from: State, to: State, atMs: number): [invariant: string, detail: string] | undefined {
-    if (from === "open" && to === "half-open" && atMs < this.#openUntilMs - ROUNDING_MS)
+    if (from === "open" && to === "half-open" && atMs < this.#openUntilMs - ROUNDING_MS && !this.#hasServedPast)
       return [
         "breaker-probes-are-bounded",
         `half-open ${this.#openUntilMs - atMs} ms before its open duration is over`,
@@ -347,6 +359,13 @@ class Watch {
     if (from !== "closed" || to !== "open") return undefined;
     const detail = this.#evidence.unjustified(this.#pending(), this.#localMs());
     return detail === undefined ? undefined : ["breaker-trips-on-evidence", `open, although ${detail}`];
+  }
+
+  /** Have enough been served past the open circuit to end its pause? Of those that were not, some may not have counted. */
+  get #hasServedPast(): boolean {
+    const { minimumVolume, failureRateThreshold } = this.#settings.breaker;
+    const lost = Math.max(0, minimumVolume - this.#servedPast);
+    return lost <= this.#lostPast && lost < failureRateThreshold * minimumVolume;
   }
 
   /** A probe that has not reported by the end of its lease counts as failed. */

@@ -11,10 +11,10 @@ import { ConfigurationError } from "./errors.ts";
 const SEED = Number(process.env["SEED"] ?? 2702003);
 const REPLAY = `seed ${SEED}; replay: SEED=${SEED} node --conditions=@gsf/source --test resilience/src/core/breaker.test.ts`;
 
-/** An open breaker: tripped at 0, its next probe due at 1,000. */
-function tripped(options: BreakerOptions = {}): BreakerMachine {
+/** An open breaker: tripped at 0 by so many failures, its next probe due at 1,000. */
+function tripped(options: BreakerOptions = {}, failures = 1): BreakerMachine {
   const machine = new BreakerMachine({ minimumVolume: 1, openDurationMs: 1_000, ...options });
-  machine.failure(machine.acquire(0), 0);
+  for (let failed = 0; failed < failures; failed++) machine.failure(machine.acquire(0), 0);
   assert.equal(machine.state(0), "open");
   return machine;
 }
@@ -35,6 +35,38 @@ test("[B2] k of n probes: as many successes as needed close it, one failure too 
   bad.failure(probes[1], 1_500);
   assert.equal(bad.state(1_500), "open");
   assert.equal(bad.nextProbeAtMs(1_500), 2_500);
+});
+
+test("[B2] calls made past it because nobody else can serve end its wait, where enough of them succeed", () => {
+  const past = (machine: BreakerMachine, failed: readonly boolean[], slow = false): void => {
+    for (const [at, hasFailed] of failed.entries()) machine.bypassed(at, hasFailed, at + 1, slow);
+  };
+  const well = tripped({ minimumVolume: 4 }, 4);
+  past(well, [true, false, false]);
+  assert.equal(well.state(3), "open");
+  past(well, [false]);
+  assert.equal(well.state(3), "half-open");
+  assert.equal(well.takeTransitions().at(-1)?.rule, "3 of 4 calls made past it succeeded; 1 probe(s) may pass");
+  well.success(well.acquire(4), 5);
+  assert.equal(well.state(5), "closed");
+
+  const ill = tripped({ minimumVolume: 4 }, 4);
+  past(ill, [true, true, false, false]);
+  assert.equal(ill.state(4), "open");
+  past(ill, [false]);
+  assert.equal(ill.state(4), "half-open");
+
+  const slow = tripped({ minimumVolume: 4 }, 4);
+  past(slow, [false, false, false, false], true);
+  assert.equal(slow.state(4), "open");
+
+  // One from before it opened says nothing; nor does any, once it is closed again.
+  const old = tripped({ minimumVolume: 1 });
+  old.bypassed(-1, false, 1);
+  assert.equal(old.state(1), "open");
+  old.success(old.acquire(1_000), 1_001);
+  old.bypassed(1, true, 1_002);
+  assert.equal(old.state(1_002), "closed");
 });
 
 test("[B2] refused callers are told when the next probe is due", () => {

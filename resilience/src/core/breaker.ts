@@ -12,6 +12,8 @@
  *                                  └────────────── │ half-open │ ──────────────────────┘
  *                                                  └───────────┘
  *
+ * Where nobody else can serve, calls are made past an open circuit; enough of them that succeed end its wait as well.
+ *
  * Every permit is stamped with the breaker's generation, which each transition raises; a result of an older
  * generation changes nothing. A probe holds a lease under a number of its own, so that one that hangs cannot wedge the
  * breaker, and one that reports twice or too late cannot answer for another. Excess callers are refused and told when
@@ -104,6 +106,10 @@ export class BreakerMachine {
   #leases: Lease[] = [];
   #probeSuccesses = 0;
   #probeFailures = 0;
+  /** Since it opened: calls without a permit that have ended, and how many of them failed or were slow. */
+  #bypassed = 0;
+  #bypassedFailures = 0;
+  #bypassedSlow = 0;
   #transitions: BreakerTransition[] = [];
   #hasTransitions = false;
 
@@ -208,6 +214,22 @@ export class BreakerMachine {
     }
   }
 
+  /**
+   * A call that got no permit was made at `startedMs` all the same, because nobody else could serve it, and has ended. What it
+   * shows counts: as many as would be judged while closed, of which fewer fail and are slow than open the circuit, end its wait.
+   */
+  bypassed(startedMs: number, hasFailed: boolean, nowMs: number, slow = false): void {
+    if (this.state(nowMs) !== "open" || startedMs < this.#openUntilMs - this.#openDurationMs) return;
+    this.#bypassed++;
+    if (hasFailed) this.#bypassedFailures++;
+    if (slow) this.#bypassedSlow++;
+    const calls = this.#bypassed;
+    if (hasFailed || calls < this.#minimumVolume) return;
+    if (this.#bypassedFailures / calls >= this.#failureRateThreshold) return;
+    if (this.#bypassedSlow / calls >= this.#slowCallRateThreshold) return;
+    this.#halfOpen(nowMs, `${calls - this.#bypassedFailures} of ${calls} calls made past it succeeded`);
+  }
+
   /** The call says nothing about the service (aborted, refused locally, ignored): the permit goes back unjudged. */
   release(permit: Permit, nowMs: number): void {
     if (this.#state !== "closed") this.#returnProbe(permit, nowMs);
@@ -265,10 +287,7 @@ export class BreakerMachine {
   /** Moves on what time alone moves: the end of the open duration, and leases of probes that never reported. */
   #lookAtTime(nowMs: number): void {
     if (this.#state === "open" && nowMs >= this.#openUntilMs) {
-      this.#leases = [];
-      this.#probeSuccesses = 0;
-      this.#probeFailures = 0;
-      this.#move("half-open", nowMs, `open for ${this.#openDurationMs} ms; ${this.#probes} probe(s) may pass`);
+      this.#halfOpen(nowMs, `open for ${this.#openDurationMs} ms`);
     }
     while (this.#state === "half-open" && (this.#leases[0]?.endsMs ?? Number.POSITIVE_INFINITY) <= nowMs) {
       const lease = this.#leases.shift() as Lease;
@@ -307,7 +326,17 @@ export class BreakerMachine {
 
   #reopen(atMs: number, rule: string): void {
     this.#openUntilMs = atMs + this.#openDurationMs;
+    this.#bypassed = 0;
+    this.#bypassedFailures = 0;
+    this.#bypassedSlow = 0;
     this.#move("open", atMs, rule);
+  }
+
+  #halfOpen(nowMs: number, why: string): void {
+    this.#leases = [];
+    this.#probeSuccesses = 0;
+    this.#probeFailures = 0;
+    this.#move("half-open", nowMs, `${why}; ${this.#probes} probe(s) may pass`);
   }
 
   #close(nowMs: number): void {

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Dispatching, type Terms } from "../../../../test/worlds/dispatching.ts";
+import type { BreakerMachine } from "../breaker.ts";
 import { StaleEpochError } from "../errors.ts";
 import type { RetryBudgetMachine } from "../retry-budget.ts";
 import { Slots, Waiter } from "../slots.ts";
@@ -695,6 +696,37 @@ test("[F10] running: calls of a route that was never answered run out of time �
     world.advance(1_000);
     assert.equal(world.north.admission.limit < Number.POSITIVE_INFINITY, isSign, `${calls} ${source}`);
   }
+});
+
+/** Only one station is there, its circuit is open, and four calls are enough to judge it. */
+function onlyWithOpenCircuit(): { world: Dispatching; circuit: BreakerMachine } {
+  const world = served({ stations: [{ breaker: { minimumVolume: 4, openDurationMs: 60_000 } }, {}] });
+  world.declare("south", "down", "alive");
+  const circuit = world.north.parts.breaker;
+  assert.ok(circuit !== undefined);
+  while (circuit.isClosed) circuit.failure(circuit.generation, world.nowMs);
+  return { world, circuit };
+}
+
+test("[B2] the only station serves although its circuit is open → its wait ends, and the next answer closes it", () => {
+  const { world, circuit } = onlyWithOpenCircuit();
+  world.serve(3);
+  assert.equal(circuit.state(world.nowMs), "open");
+  world.serve();
+  assert.equal(circuit.state(world.nowMs), "half-open");
+  world.serve();
+  assert.equal(circuit.state(world.nowMs), "closed");
+});
+
+test("[B2] the only station fails although its circuit is open → its wait goes on", () => {
+  const { world, circuit } = onlyWithOpenCircuit();
+  for (let call = 0; call < 3; call++) {
+    const lost = world.submit({ source: "route" });
+    world.advance(5);
+    world.endCall(lost, "lost");
+    world.serve(1, { source: "route" });
+  }
+  assert.equal(circuit.state(world.nowMs), "open", "3 of 6");
 });
 
 test("[S8] running: attempts run out of time → they count as failures for the circuit", () => {

@@ -581,8 +581,10 @@ export class Dispatcher {
     station.evidence.noteServed(attempt.startedMs, nowMs);
     if (station.evidence.awaitsOvertaking) this.#noteOvertaking(attempt, nowMs);
     admission.noteFinished(this.#usual.ms(station), nowMs, station.crowding);
-    if (permit !== undefined && breaker !== undefined) {
-      breaker.success(permit, nowMs, nowMs - attempt.judgedFromMs > breaker.slowCallDurationMs);
+    if (breaker !== undefined) {
+      const isSlow = nowMs - attempt.judgedFromMs > breaker.slowCallDurationMs;
+      if (permit === undefined) breaker.bypassed(attempt.startedMs, false, nowMs, isSlow);
+      else breaker.success(permit, nowMs, isSlow);
     }
     // Who leaves while too much is asked for is no measure of who leaves otherwise.
     if (admission.limit === ENDLESS || station.crowding.answeredStretch < FULL) parts.left.noteWell();
@@ -705,7 +707,11 @@ export class Dispatcher {
       case "local-shortage":
         break;
     }
-    if (permit === undefined || breaker === undefined) return;
+    if (breaker === undefined) return;
+    if (permit === undefined) {
+      if (counts || end.result === "failed") breaker.bypassed(startedMs, true, nowMs);
+      return;
+    }
     const isProbe = breaker.isProbe(permit);
     if (isProbe && (end.result === "lost" || end.result === "failed")) breaker.failure(permit, nowMs);
     else if (counts) breaker.failure(permit, nowMs);
@@ -1421,8 +1427,10 @@ export class Dispatcher {
     // One that was overtaken long ago by another, which was served, does not say what the station does now.
     const isNews = !isOwn && startedMs >= station.evidence.servedFromMs && !isRepetition(attempt);
     if (isNews) station.evidence.noteLost(startedMs);
-    if (permit !== undefined && breaker !== undefined) {
-      if (isOwn && !breaker.isProbe(permit)) breaker.release(permit, nowMs);
+    if (breaker !== undefined) {
+      if (permit === undefined) {
+        if (!isOwn) breaker.bypassed(startedMs, true, nowMs);
+      } else if (isOwn && !breaker.isProbe(permit)) breaker.release(permit, nowMs);
       else breaker.failure(permit, nowMs);
     }
     // Nor is it a sign of load that nobody has ever waited long enough.
