@@ -12,6 +12,8 @@ export interface Question {
   readonly key?: string;
   /** Bytes of a body of zeros; 0 for none. */
   readonly bytes?: number;
+  /** The body's length is not told before: it comes in chunks. */
+  readonly isChunked?: boolean;
   /** Pace of the body; as fast as it goes where it is not given. */
   readonly bytesPerSecond?: number;
   /** The caller leaves after this long. */
@@ -36,7 +38,8 @@ export function ask(address: string, question: Question): Promise<Reply> {
   const { path, method = "GET", key, bytes = 0, agent, timeoutMs = DEFAULT_TIMEOUT_MS } = question;
   const beganMs = nowMs();
   return new Promise((resolve) => {
-    const headers: Record<string, string | number> = method === "GET" ? {} : { "content-length": bytes };
+    const isSized = method !== "GET" && question.isChunked !== true;
+    const headers: Record<string, string | number> = isSized ? { "content-length": bytes } : {};
     if (key !== undefined) headers["idempotency-key"] = key;
     const request = http.request(`${address}${path}`, { method, headers, agent: agent ?? false }, (response) => {
       let body = "";

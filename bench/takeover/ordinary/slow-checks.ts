@@ -11,6 +11,9 @@ const SOON_MS = 100;
 const UPLOADS = 6;
 /** Larger than what the gateway keeps for sending again (1 MiB), and at this pace longer than any usual timeout. */
 const UPLOAD_BYTES = 5 * MEBIBYTE;
+const TRICKLED_PER_SECOND = 15;
+const TRICKLED_BYTES = 30;
+const TRICKLED_FOR_MS = 12_000;
 const CUT_UPLOADS = 16;
 const CUT_BYTES = 10_000_000;
 const CUT_AFTER_MS = 1_000;
@@ -46,6 +49,30 @@ function slowUploads(isKeyed: boolean): Check {
       }),
   };
 }
+
+const trickled: Check = {
+  name: `${TRICKLED_PER_SECOND}/s of bodies in chunks, ${TRICKLED_BYTES} bytes in 3 s, beside quick requests`,
+  run: (gateway) =>
+    staged(gateway, async (stage) => {
+      const [posts, quick] = await Promise.all([
+        traffic(stage.address, TRICKLED_PER_SECOND, TRICKLED_FOR_MS, () => ({
+          path: "/upload",
+          method: "POST",
+          isChunked: true,
+          bytes: TRICKLED_BYTES,
+          bytesPerSecond: TRICKLED_BYTES / 3,
+        })),
+        traffic(stage.address, 10, TRICKLED_FOR_MS, () => ({ path: "/work?ms=5" })),
+      ]);
+      const isWhole = ({ status, body }: Reply): boolean =>
+        status === 200 && body.includes(`"bytes":${TRICKLED_BYTES}`);
+      return [
+        allAre("bodies: 200, every byte", posts, isWhole),
+        allAre("quick requests: 200", quick, ({ status }) => status === 200),
+        atMost("quick requests: p99", slowest(quick, 0.99), SOON_MS, " ms"),
+      ];
+    }),
+};
 
 const cutUploads: Check = {
   name: `${CUT_UPLOADS} uploads of 10 MB cut by their callers after 1 s`,
@@ -129,6 +156,7 @@ function isHonestAboutTime(reply: Reply): boolean {
 export const slowChecks: readonly Check[] = [
   slowUploads(false),
   slowUploads(true),
+  trickled,
   cutUploads,
   impatient(80),
   impatient(500),
