@@ -292,6 +292,11 @@ class Watch {
       this.#openUntilMs = atMs + this.#settings.breaker.openDurationMs;
       this.#servedPast = this.#lostPast = 0;
     }
+    // What was sent in the instant in which its pause ended early is the probe, or was sent because there is nobody else.
+    if (to === "half-open" && atMs < this.#openUntilMs - ROUNDING_MS) {
+      this.#keepFrom(atMs);
+      this.#uncountedIn = this.#period;
+    }
     if (to !== "closed") return;
     this.#evidence.clear();
     if (this.#early !== undefined && atMs <= this.#early.localMs + ROUNDING_MS) this.#early = undefined;
