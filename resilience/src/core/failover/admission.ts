@@ -106,8 +106,13 @@ const AFTER_EXHAUSTION = 0.85;
 /** From then on its limit is raised at this share of the usual speed: what a failed try costs is more. */
 const AFTER_EXHAUSTION_SPEED = 0.5;
 const LIFT_AFTER_MS = 1_000;
-/** By so much each answer moves the answer time of which a rate is made. */
-const STEADY_SHARE = 1 / 16;
+/**
+ * Where a limit that had grown is refused again, it falls to no less than this share of it at once: what was measured while it
+ * was low is no more than was given. Of fewer calls at once than this, the measure is what counts.
+ */
+const AFTER_GROWTH = 0.88;
+const GROWN = 1.01;
+const FEW_AT_ONCE = 3;
 /** A station that refuses nothing is given so many times the calls that it works on at leisure: it never runs out of work. */
 const CROWDED_SHARE = 1.25;
 /** … and never less than this share of them: callers who left do not hold the limit down. */
@@ -189,8 +194,8 @@ export class Admission {
   #doneBefore = 0;
   #windowFromMs: number = Number.POSITIVE_INFINITY;
   #windowBeforeMs = 0;
-  /** The usual answer time, smoothed once more. */
-  #steadyMs = 0;
+  /** The mean answer time. */
+  #meanMs = 0;
   #finishedAtMs: number = Number.NEGATIVE_INFINITY;
   /** Refusals since a call was finished, and how often the station was left alone since then. */
   #refusedInRow = 0;
@@ -426,9 +431,9 @@ export class Admission {
     if (nowMs >= this.#roundFromMs + this.#tripMs(usualMs, crowd)) this.#endRound(usualMs, nowMs, crowd);
   }
 
-  /** As {@link note}, of a call that the station finished. */
-  noteFinished(lastMs: number, nowMs: number, crowd: Crowd): void {
-    this.#steadyMs += (lastMs - this.#steadyMs) * (this.#steadyMs === 0 ? 1 : STEADY_SHARE);
+  /** As {@link note}, of a call that the station finished; `meanMs`: its mean answer time. */
+  noteFinished(lastMs: number, nowMs: number, crowd: Crowd, meanMs: number = lastMs): void {
+    this.#meanMs = meanMs;
     const usualMs = this.#roundTripMs(lastMs);
     if (nowMs >= this.#roundFromMs + MIN_ROUND_MS) this.#lookAtRound(usualMs, nowMs, crowd);
     if (!this.#refusals.isCalm) this.#refusals.noteFinished(this.#limit < ENDLESS, nowMs);
@@ -443,11 +448,11 @@ export class Admission {
   }
 
   /**
-   * A limit that follows from refusals is a rate, in calls a round trip: one that is measured with a few answers makes a rate
-   * of it that jumps with each slow one. Where answer times are what the limit follows from, the latest count.
+   * A limit that follows from refusals is a rate times the mean answer time (Little's law): one that is measured with a few
+   * answers makes a rate of it that jumps with each slow one. Where answer times are what the limit follows from, the latest count.
    */
   #roundTripMs(lastMs: number): number {
-    return this.#isLearned && !this.#isByDelay && this.#steadyMs > 0 ? this.#steadyMs : lastMs;
+    return this.#isLearned && !this.#isByDelay && this.#meanMs > 0 ? this.#meanMs : lastMs;
   }
 
   #noteUnfinished(sign: Exclude<LoadSign, "finished">, usualMs: number, nowMs: number, crowd: Crowd): void {
@@ -664,13 +669,14 @@ export class Admission {
   }
 
   /**
-   * Still too many are refused: the limit falls to what was measured, as soon as enough was, but never by more than half. Where
-   * nothing was finished since it was lowered, nothing was measured.
+   * Still too many are refused: the limit falls to what was measured, as soon as enough was, but never by more than half, and
+   * by little where it had grown. Where nothing was finished since it was lowered, nothing was measured.
    */
   #lowerAgain(usualMs: number, nowMs: number): void {
     if (!this.#isMeasured(usualMs, nowMs) || this.#finishedAtMs < this.#loweredAtMs) return;
     const done = Math.min(this.#limit, this.#doneInRound(usualMs, nowMs) * RESERVE);
-    const to = Math.max(done, this.#limit * AFTER_SILENCE);
+    const isGrown = this.#limit >= FEW_AT_ONCE && this.#limit > GROWN * this.#loweredTo;
+    const to = Math.max(done, this.#limit * (isGrown ? AFTER_GROWTH : AFTER_SILENCE));
     const isBelowShown = to < this.#shownLimit;
     const lessLimit = this.#refusals.experimentPerMs(isBelowShown, nowMs) * usualMs;
     if (lessLimit >= this.#limit * LEAST_TRIED) {

@@ -21,6 +21,8 @@ const HALVE_AFTER = 1_000;
 const MIN_ANSWERS = 20;
 /** How often the bound is worked out again, in answers. */
 const REFRESH_AFTER = 32;
+/** The mean is of about so many answers. */
+const MEAN_OF = 64;
 /** A bound is so many times its quantile, or so many ms more, whichever is later. To be overdue costs nothing by itself. */
 const OVERDUE = { quantile: 0.99, ratio: 1.05, marginMs: 5 };
 /** A second attempt is work for a station. */
@@ -33,7 +35,9 @@ export class AnswerTimes {
   #sinceRefreshed = REFRESH_AFTER;
   /** The highest bucket that may hold something. */
   #top = 0;
+  #usualMs = 0;
   #meanMs = 0;
+  #answers = 0;
   /** Answers in a row that took less than half of what is usual. */
   #quickInRow = 0;
   #overdueAfterMs: number = Number.POSITIVE_INFINITY;
@@ -52,6 +56,11 @@ export class AnswerTimes {
 
   /** The usual answer time in ms, smoothed by an eighth of each answer (as RFC 6298 smooths round trips); 0 before the first. */
   get usualMs(): number {
+    return this.#usualMs;
+  }
+
+  /** The mean of about the last 64 answer times in ms; 0 before the first. */
+  get meanMs(): number {
     return this.#meanMs;
   }
 
@@ -89,7 +98,9 @@ export class AnswerTimes {
     this.#sinceHalved = 0;
     this.#sinceRefreshed = REFRESH_AFTER;
     this.#top = 0;
+    this.#usualMs = 0;
     this.#meanMs = 0;
+    this.#answers = 0;
   }
 
   #halve(): void {
@@ -106,10 +117,12 @@ export class AnswerTimes {
   }
 
   #average(tookMs: number): void {
-    this.#quickInRow = tookMs < this.#meanMs / 2 ? this.#quickInRow + 1 : 0;
+    if (this.#answers < MEAN_OF) this.#answers++;
+    this.#meanMs += (tookMs - this.#meanMs) / this.#answers;
+    this.#quickInRow = tookMs < this.#usualMs / 2 ? this.#quickInRow + 1 : 0;
     // A station that is quick again after a slow time is believed soon: calls are refused by what is usual.
     const share = this.#quickInRow > 1 ? 2 : 8;
-    this.#meanMs = this.#meanMs === 0 ? tookMs : this.#meanMs + (tookMs - this.#meanMs) / share;
+    this.#usualMs = this.#usualMs === 0 ? tookMs : this.#usualMs + (tookMs - this.#usualMs) / share;
   }
 
   #refresh(): void {

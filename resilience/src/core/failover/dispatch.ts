@@ -574,13 +574,13 @@ export class Dispatcher {
   /** What an attempt that was served says. Is its call to be settled with that? */
   #served(attempt: Attempt, nowMs: number): boolean {
     const { call, station, permit } = attempt;
-    const { admission, parts } = station;
+    const { admission, answerTimes, parts } = station;
     const { breaker } = parts;
     this.#leave(attempt, nowMs);
     this.#noteTook(attempt, nowMs);
     station.evidence.noteServed(attempt.startedMs, nowMs);
     if (station.evidence.awaitsOvertaking) this.#noteOvertaking(attempt, nowMs);
-    admission.noteFinished(this.#usual.ms(station), nowMs, station.crowding);
+    admission.noteFinished(this.#usual.ms(station), nowMs, station.crowding, answerTimes.meanMs);
     if (breaker !== undefined) {
       const isSlow = nowMs - attempt.judgedFromMs > breaker.slowCallDurationMs;
       if (permit === undefined) breaker.bypassed(attempt.startedMs, false, nowMs, isSlow);
@@ -1346,10 +1346,11 @@ export class Dispatcher {
   #setAsideLong(nowMs: number): void {
     this.#longAtMs = ENDLESS;
     for (const station of this.roles.stations) {
-      const { admission, evidence, out } = station;
+      const { admission, answerTimes, evidence, out } = station;
       const { isFilled, isTrial } = admission;
       if (!isFilled && admission.limit === ENDLESS) continue;
-      const longMs = Math.max(isTrial ? LONG.trialMs : LONG.leastMs, LONG.ratio * this.#usual.ms(station));
+      const usualMs = Math.max(answerTimes.meanMs, this.#usual.ms(station));
+      const longMs = Math.max(isTrial ? LONG.trialMs : LONG.leastMs, LONG.ratio * usualMs);
       for (const attempt of out) {
         if (attempt.isSetAside || attempt.isUploading) continue;
         const isHanging = isTrial || attempt.startedMs < evidence.servedFromMs;
