@@ -204,15 +204,15 @@ export class Call<T> implements AttemptOwner {
     if (this.#current !== attempt) return this.#parts.bulkhead?.leave();
     const { classify } = this.#parts;
     if (classify?.result === undefined) return this.#succeed(attempt, value);
-    const judged = judgeResult(classify, value);
-    if (!("outcome" in judged)) this.#fail(attempt, FAILURE, judged);
+    const judged = judgeResult(classify, value, this.clock);
+    if (!("outcome" in judged)) this.#fail(attempt, judged.judged, { error: judged.error });
     else if (judged.outcome === "success") this.#succeed(attempt, value);
     else this.#fail(attempt, judged, { value });
   }
 
   failed(attempt: Attempt, error: unknown): void {
     if (this.#current !== attempt) return this.#parts.bulkhead?.leave();
-    this.#fail(attempt, judgeThrown(this.#parts.classify, error), { error });
+    this.#fail(attempt, judgeThrown(this.#parts.classify, error, this.clock), { error });
   }
 
   #succeed(attempt: Attempt, value: T): void {

@@ -262,6 +262,7 @@ export class SimNode {
         return entry;
       },
       sleepUntil: (atMs, signal) => sleepOn(clock, atMs, signal),
+      wallMs: () => this.clock.wallMs(),
     };
     return clock;
   }

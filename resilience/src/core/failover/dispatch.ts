@@ -22,6 +22,7 @@
 import { REFUSED } from "../breaker.ts";
 import { tooLate } from "../deadline.ts";
 import { DueHeap } from "../due-heap.ts";
+import { codeIn, isError } from "../error-evidence.ts";
 import {
   AttemptTimeoutError,
   CallAbortedError,
@@ -62,7 +63,7 @@ import { QUICK_AGAIN, timesSlower } from "./slowness.ts";
 import type { SeenAs } from "./source-at-station.ts";
 import type { Station } from "./station.ts";
 import { STRANGER_RATIO, UsualTimes } from "./usual-times.ts";
-import { codeOf, GIVEN_UP, lastOf, seenEpochOf, unknownAt, verdictOn } from "./verdict.ts";
+import { GIVEN_UP, lastOf, seenEpochOf, unknownAt, verdictOn } from "./verdict.ts";
 
 export interface DispatchOptions {
   readonly roles: Roles;
@@ -1083,14 +1084,14 @@ export class Dispatcher {
   #shortage({ call, station }: Attempt, end: AttemptEnd, nowMs: number): void {
     if (call.state.phase !== "running" || call.out !== undefined) return;
     const cause = "error" in end.settlement ? end.settlement.error : undefined;
-    this.#event(this.#reports.shortage(station, codeOf(cause), nowMs));
+    this.#event(this.#reports.shortage(station, codeIn(cause), nowMs));
     const delayMs = Math.min(MAX_SHORTAGE_RETRY_MS, SHORTAGE_RETRY_MS * 2 ** Math.min(call.attempts - 1, 10));
     if (nowMs + delayMs < Math.min(call.terms.deadline, call.arrivedMs + MAX_SHORTAGE_MS)) {
       return this.#park(call, delayMs, nowMs);
     }
     // What a station answered, or that it may have run there, is the truth; "nothing was sent" would not be.
     if (call.mayHaveRun || call.visits?.some(({ attempts }) => attempts > 0) === true) return this.#giveUp(call, nowMs);
-    const message = `nothing was sent: this machine lacks a resource (${codeOf(cause)})`;
+    const message = `nothing was sent: this machine lacks a resource (${codeIn(cause)})`;
     const error = new LocalShortageError(message, { cause, retryAfterMs: 1_000 });
     this.#settle(call, { error }, "refused", nowMs);
   }
@@ -1696,7 +1697,7 @@ export class Dispatcher {
   }
 
   #recallAll(attempts: readonly Attempt[], settlement: Settlement): void {
-    const reason = "error" in settlement && settlement.error instanceof Error ? settlement.error : GIVEN_UP;
+    const reason = "error" in settlement && isError(settlement.error) ? settlement.error : GIVEN_UP;
     for (const attempt of attempts) this.#recall(attempt, reason);
   }
 
