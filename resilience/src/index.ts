@@ -57,6 +57,7 @@ export type { PhiAccrualOptions, PhiEstimate } from "./core/phi-accrual.ts";
 export type { Random } from "./core/random.ts";
 export { seededRandom } from "./core/random.ts";
 export type { RetryBudgetOptions, RetryBudgetStatus } from "./core/retry-budget.ts";
+export { retryRefusalOf } from "./core/retry-refusal.ts";
 export type { SlotsStatus } from "./core/slots.ts";
 export type { Declaration, Standing, SupervisorOptions } from "./core/supervisor.ts";
 export { ambientDeadline, deadlineAfter, withDeadline } from "./runtime/ambient-deadline.ts";

@@ -15,7 +15,7 @@
  * | OVERLOADED               | local      | it could not be answered in time, so it was refused early; retry later   |
  * | LOCAL_SHORTAGE           | local      | nothing was sent: this machine lacks a descriptor, port, memory or name  |
  * | ATTEMPT_TIMEOUT          | downstream | one attempt took longer than `timeoutMs`                                 |
- * | RETRY_BUDGET_EXHAUSTED   | downstream | a retry was due and safe, but the budget refused it; `cause` is why      |
+ * | RETRY_BUDGET_EXHAUSTED   | downstream | not thrown: found on what is, by `retryRefusalOf`, and in the event      |
  * | AMBIGUOUS_OUTCOME        | downstream | the call was sent, its station was lost, and nobody can say if it ran    |
  * | STALE_EPOCH              | downstream | a station has already seen a newer epoch than the one this call carries  |
  * | FAULT_INJECTED           | downstream | chaos made this attempt fail; never outside an experiment                |
@@ -218,7 +218,11 @@ export class AttemptTimeoutError extends DownstreamError {
   readonly code: "ATTEMPT_TIMEOUT" = "ATTEMPT_TIMEOUT";
 }
 
-/** A retry was due and safe, but the budget refused it; `cause` is the failure that asked for the retry. */
+/**
+ * A retry was due and safe, but the budget refused it; `cause` is the error that asked for the retry. A call does not reject
+ * with it, because the failure itself says more: see `retryRefusalOf`. Only an attempt that was somebody else's retry from
+ * the start, and never made, ends with it.
+ */
 export class RetryBudgetExhaustedError extends DownstreamError {
   static {
     brand(RetryBudgetExhaustedError, "RetryBudgetExhaustedError");

@@ -32,6 +32,7 @@ import {
   OverloadedError,
 } from "../errors.ts";
 import { RetryBudgetMachine } from "../retry-budget.ts";
+import { noteRetryRefusal, retryRefusal } from "../retry-refusal.ts";
 import type { Declaration } from "../supervisor.ts";
 import type { LoadSign } from "./admission.ts";
 import {
@@ -1038,7 +1039,7 @@ export class Dispatcher {
     this.#afterLoss(call, station, nowMs);
   }
 
-  /** Plans another attempt at `station` after a backoff; false where that is not allowed, affordable or in time. */
+  /** Plans another attempt at `station` after a backoff, or ends the call where its budget refuses; false where that is not allowed or in time. */
   #retry(call: Call, station: Station, hintMs: number | undefined, nowMs: number): boolean {
     const { backoff, budget, maxAttempts, maxRetryAfterMs } = station.parts;
     const tried = call.visitAt(station)?.attempts ?? 0;
@@ -1046,9 +1047,19 @@ export class Dispatcher {
     const delayMs = Math.max(backoff.delayMs(Math.max(1, tried), 0), hintMs ?? 0);
     if (hintMs !== undefined && hintMs > maxRetryAfterMs) return false;
     if (nowMs + delayMs + this.#usual.serviceMs >= call.terms.deadline) return false;
-    if (budget?.withdraw(nowMs) === false) return false;
+    if (budget?.withdraw(nowMs) === false) return this.#refuseRetry(call, station, budget, nowMs);
     if (budget !== undefined) call.charged = station;
     this.#park(call, delayMs, nowMs);
+    return true;
+  }
+
+  /** The budget has no room: the call ends with its failure, on which the refusal is written. True, for that settles it. */
+  #refuseRetry(call: Call, station: Station, budget: RetryBudgetMachine, nowMs: number): true {
+    const verdict = verdictOn(call);
+    const status = budget.status(nowMs);
+    noteRetryRefusal(verdict, retryRefusal(station.name, status, verdict));
+    this.#event(this.#reports.retryRefused(station, status, nowMs));
+    this.#settle(call, verdict, "failed", nowMs);
     return true;
   }
 
@@ -1063,8 +1074,9 @@ export class Dispatcher {
       const isInVain =
         this.#outlook.limitMs(call) < nowMs + BUDGET_RECHECK_MS + this.#usual.serviceMs ||
         this.#outlook.isOverloaded(nowMs);
-      if (!isInVain) this.#park(call, BUDGET_RECHECK_MS, nowMs);
-      return !isInVain;
+      if (isInVain) return this.#refuseRetry(call, station, budget, nowMs);
+      this.#park(call, BUDGET_RECHECK_MS, nowMs);
+      return true;
     }
     if (budget !== undefined) call.charged = station;
     this.#enqueue(call, nowMs);
