@@ -13,6 +13,8 @@ import {
   ConfigurationError,
   httpErrorBody,
   httpStatus,
+  PhiAccrualDetector,
+  PrimaryBackupFailover,
   problemJson,
   ResilientClient,
 } from "ground-station-failover";
@@ -42,6 +44,32 @@ test("[C2] an HTTP preset beside fetch(…).json() → refused with the line to 
       "not retried",
     );
   }
+});
+
+test("[F10] an HTTP preset beside fetch(…).json(), through a failover → refused the same way; no station is held to it", async () => {
+  const clock = new VirtualClock();
+  const detector = new PhiAccrualDetector({ expectedIntervalMs: 100, clock });
+  const failover = new PrimaryBackupFailover({
+    primary: { name: "north" },
+    backup: { name: "south" },
+    detector,
+    clock,
+    client: { classify: httpStatus as Classifier<unknown> },
+  });
+  const sentTo: string[] = [];
+  for (let call = 0; call < BUSY_CALLS; call++) {
+    for (const name of ["north", "south"]) detector.noteHeartbeat(name);
+    const body = failover.call(({ station }) => ({ pass: sentTo.push(station.name) }), { idempotent: true });
+    const error = await clock.runUntilSettled(body.catch((thrown: unknown) => thrown));
+    assert.ok(error instanceof ConfigurationError && error.hazard === "nothing-to-judge", String(error));
+    await clock.advanceBy(100);
+  }
+  assert.deepEqual(
+    sentTo,
+    Array.from({ length: BUSY_CALLS }, () => "north"),
+  );
+  assert.deepEqual([failover.currentActive, failover.epoch], ["primary", 1]);
+  assert.equal(failover.status.stations[0]?.breaker?.failures, 0);
 });
 
 test("[C2] a 404 that a client throws → the caller gets that very error; the circuit stays closed, and nothing is retried", async () => {

@@ -174,7 +174,10 @@ function saysConnectionLost(error: ErrorLike): boolean {
  * `fetch` throws a `TypeError` for a lost connection too; that one has a cause, or says so in its message.
  */
 export function isProgrammingError(error: unknown): boolean {
-  if (!isError(error) || !isOfLanguage(error) || error.cause !== undefined) return false;
+  if (!isError(error) || !isOfLanguage(error)) return false;
+  // Node says so at once, and keeps what the parser said as the cause.
+  if (error.message.startsWith("Failed to parse URL")) return true;
+  if (error.cause !== undefined) return false;
   if ("code" in error) return String(error.code).startsWith("ERR_");
   return !FETCH_FAILED.test(error.message) && systemCodeOf(error) === undefined;
 }
