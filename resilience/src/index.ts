@@ -16,6 +16,7 @@ export {
 export type { DetectionQualityOptions, DetectionQualityStatus } from "./core/detection-quality.ts";
 export { DetectionQualityMachine } from "./core/detection-quality.ts";
 export type { Beat, BeatVerdict } from "./core/detector.ts";
+export { isProgrammingError, wasConnectionLost, wasLocalShortage, wasNeverSent } from "./core/error-evidence.ts";
 export type { ErrorCode } from "./core/errors.ts";
 export {
   AmbiguousOutcomeError,
@@ -44,22 +45,19 @@ export type { CallOutcome } from "./core/failover/goodput.ts";
 export { RequestCutError } from "./core/failover/patience.ts";
 export type { Maintenance } from "./core/failover/station.ts";
 export type { FixedHeartbeatOptions, HeartbeatStatus } from "./core/fixed-heartbeat.ts";
-export type { Classifier, HttpAnswer, Judgement, Outcome } from "./core/outcome.ts";
+export type { Calendar, Classifier, HttpAnswer, Judgement, Outcome } from "./core/outcome.ts";
 export {
   grpcStatus,
   httpErrorBody,
   httpStatus,
-  isProgrammingError,
   problemJson,
   reportsError,
-  wasConnectionLost,
-  wasLocalShortage,
-  wasNeverSent,
 } from "./core/outcome.ts";
 export type { PhiAccrualOptions, PhiEstimate } from "./core/phi-accrual.ts";
 export type { Random } from "./core/random.ts";
 export { seededRandom } from "./core/random.ts";
 export type { RetryBudgetOptions, RetryBudgetStatus } from "./core/retry-budget.ts";
+export { retryRefusalOf } from "./core/retry-refusal.ts";
 export type { SlotsStatus } from "./core/slots.ts";
 export type { Declaration, Standing, SupervisorOptions } from "./core/supervisor.ts";
 export { ambientDeadline, deadlineAfter, withDeadline } from "./runtime/ambient-deadline.ts";

@@ -19,8 +19,12 @@ import { PerStation } from "./per-station.ts";
 import { SlidingCount } from "./sliding-count.ts";
 import { lookAround } from "./status-round.ts";
 
-/** ADR 0004: so many extra attempts a window may hold however few calls it has. */
-const RESERVE = 1;
+/** ADR 0004: so many extra attempts a window may hold however few calls it has, in whole ones: the ratio's at ten calls a second. */
+function reserveOf({ budgetRatio, budgetWindowMs }: DocumentedGroup["retry"]): number {
+  const perWindow = Math.round(budgetRatio * budgetWindowMs * 1e6) / 1e8;
+  return budgetRatio === 0 ? 0 : Math.max(1, Math.floor(perWindow));
+}
+
 /** ADR 0004: a window has so many slices. */
 const SLICES = 20;
 
@@ -117,9 +121,10 @@ export function retriesWithinBudget(fleet: Fleet): FleetObserver {
       }
       if (door.undone.delete(command)) return door.inPlace(localMs);
       door.again(localMs);
-      const { maxAttempts, budgetRatio, budgetWindowMs } = (groups.get(group) as DocumentedGroup).retry;
+      const { retry } = groups.get(group) as DocumentedGroup;
+      const { maxAttempts, budgetRatio, budgetWindowMs } = retry;
       const calls = door.calls.total(localMs);
-      const allowed = maxAttempts === 1 ? 0 : Math.max(budgetRatio * calls, RESERVE);
+      const allowed = maxAttempts === 1 ? 0 : Math.max(budgetRatio * calls, reserveOf(retry));
       const extra = door.extra.total(localMs);
       if (extra <= allowed) return;
       fleet.world.violate(
@@ -163,7 +168,7 @@ function misbooked(
   const mostSent = door.mostExtra.total(nowMs) + door.mostMadeUp.total(nowMs);
   if (sent < fewestSent || sent > mostSent)
     return `its budget knows of ${sent} extra attempts; there were ${fewestSent} to ${mostSent}`;
-  const most = Math.max(retry.budgetRatio * door.callsBefore.total(nowMs), RESERVE);
+  const most = Math.max(retry.budgetRatio * door.callsBefore.total(nowMs), reserveOf(retry));
   return pending + sent > most && pending > 0
     ? `${pending} extra attempts are to come after ${sent}, and at most ${most} were ever allowed`
     : undefined;

@@ -34,7 +34,7 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
   {
     name: "given-up-is-an-answer",
     bug: "an attempt that is given up because nobody knows what became of its call counts as an answer of its station",
-    file: "resilience/src/core/outcome.ts",
+    file: "resilience/src/core/error-evidence.ts",
     edits: [{ find: '  "AMBIGUOUS_OUTCOME",\n', replace: "" }],
     invariants: ["fit-is-promoted"],
   },

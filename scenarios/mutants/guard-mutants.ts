@@ -24,7 +24,7 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: "    if (budget?.withdraw(nowMs) === false) return false;\n    if (budget !== undefined) call.charged = station;\n    this.#park(call, delayMs, nowMs);",
+        find: "    if (budget?.withdraw(nowMs) === false) return this.#refuseRetry(call, station, budget, nowMs);\n    if (budget !== undefined) call.charged = station;\n    this.#park(call, delayMs, nowMs);",
         replace:
           "    if (tried < 2 && budget?.withdraw(nowMs) === false) return false;\n    if (budget !== undefined && tried < 2) call.charged = station;\n    this.#park(call, delayMs, nowMs);",
       },

@@ -101,6 +101,9 @@ function send(at: TwoStations, random: Random): void {
   next();
 }
 
+/** ADR 0004: a window may hold so many extra attempts however few calls it has. */
+const RESERVE = 10;
+
 /**
  * Extra attempts in any budget window (10 s) that ends with one of them, against what the calls in it allow. An attempt is
  * extra where an earlier one of its call came in here; connections that were refused did not, nor did old epochs.
@@ -123,7 +126,8 @@ function budgetBroken(door: readonly Attempt[], staleKeys: ReadonlySet<string>):
       else calls--;
       first++;
     }
-    if (extra && extras > Math.max(0.1 * calls, 1)) return `${extras} extra attempts for ${calls} calls by ${atMs} ms`;
+    if (extra && extras > Math.max(0.1 * calls, RESERVE))
+      return `${extras} extra attempts for ${calls} calls by ${atMs} ms`;
   }
   return undefined;
 }

@@ -93,6 +93,11 @@ export function sentenceOf(event: GroupEvent): string {
         ? "callers wait longer than was believed; how long is unknown again"
         : `callers are believed to hang up after ${Math.round(event.patienceMs)} ms; ` +
             "where commands have to wait, one that could not be answered within that time is refused at once";
+    case "retry-refused":
+      return (
+        `retries at ${event.station} are refused by its budget: ${event.used} of ${event.allowed} extra attempts used ` +
+        `for ${event.calls} commands; what failed is delivered as it is`
+      );
     case "local-shortage":
       return `commands to ${event.station} cannot be sent: this machine lacks a resource (${event.code})`;
   }

@@ -122,6 +122,14 @@ describe("[C2] what a reply means", () => {
     for (const status of [429, 503]) assert.equal(outcome(replied(status)), "overloaded", `${status}`);
     const judged = replyClassifier(true).result?.(replied(503, undefined, [["Retry-After", "2"]]));
     assert.deepEqual(judged, { outcome: "overloaded", retry: true, retryAfterMs: 2_000 });
+    const dated: HeaderList = [
+      ["Retry-After", "Wed, 21 Oct 2015 07:28:02 GMT"],
+      ["Date", "Wed, 21 Oct 2015 07:28:00 GMT"],
+    ];
+    assert.deepEqual(replyClassifier(true).result?.(replied(503, undefined, dated)), judged);
+    const wallMs = (): number => Date.UTC(2015, 9, 21, 7, 28);
+    assert.deepEqual(replyClassifier(true).result?.(replied(503, undefined, dated.slice(0, 1)), { wallMs }), judged);
+    assert.equal(outcome(replied(999)), "failure", "a status that is none is a 5xx (RFC 9110, 15)");
   });
 
   test("a 2xx whose JSON reports an error is a failure, where the group says so", () => {

@@ -86,8 +86,8 @@ function valuesOf(headers: HeaderList, name: string): string[] {
 /** How replies are judged: by status, and where `errorBody` is set also by what a JSON body reports. */
 export function replyClassifier(errorBody: boolean): Classifier<CommandReply> {
   return {
-    result(reply): Judgement {
-      const judged = httpStatus.result?.({ status: reply.status, headers: retryAfterOf(reply) }) as Judgement;
+    result(reply, calendar): Judgement {
+      const judged = httpStatus.result?.({ status: reply.status, headers: hintsOf(reply) }, calendar) as Judgement;
       return judged.outcome === "success" && lies(reply, errorBody) ? { outcome: "failure" } : judged;
     },
   };
@@ -103,9 +103,9 @@ function lies(reply: CommandReply, errorBody: boolean): boolean {
   return errorBody && reply.status < 300 && reportsError(reply.json);
 }
 
-function retryAfterOf(reply: CommandReply): Record<string, string> {
-  const hint = valuesOf(reply.headers, "retry-after")[0];
-  return hint === undefined ? {} : { "retry-after": hint };
+/** What a reply says of when to come back; a date in it is read against the station's own. */
+function hintsOf({ headers }: CommandReply): Record<string, string | undefined> {
+  return { "retry-after": valuesOf(headers, "retry-after")[0], date: valuesOf(headers, "date")[0] };
 }
 
 /** The earliest of all deadlines that its sender says, as the time left until then. */

@@ -50,6 +50,21 @@ test("[H] a Response keeps its status and headers, and its text arrives late but
   assert.equal(clock.nowMs(), 300);
 });
 
+test("[H] a Response of another realm, or of undici's package, is slowed too", async () => {
+  const clock = new VirtualClock();
+  const send = async (): Promise<Response> => {
+    const response = new Response(ReadableStream.from(ENCODED), { headers: { station: "azores" } });
+    const { body, headers, status, statusText } = response;
+    const foreign = { body, headers, status, statusText, arrayBuffer: () => response.arrayBuffer() };
+    return Object.assign(Object.create({ constructor: class Response {} }), foreign) as Response;
+  };
+  assert.equal((await send()) instanceof Response, false, "else this proves nothing");
+  const response = await slow(clock).wrap(send)({});
+  assert.equal(response.headers.get("station"), "azores");
+  assert.equal(await clock.runUntilSettled(response.text()), CHUNKS.join(""));
+  assert.equal(clock.nowMs(), 300);
+});
+
 test("[H] an answer object with a streamed body keeps its other fields", async () => {
   const clock = new VirtualClock();
   const answer = await slow(clock).wrap(async () => ({ status: 200, body: chunks() }))({});

@@ -10,7 +10,7 @@
 export function slowed(answer: unknown, pause: () => Promise<void>): unknown {
   const stream = slowedChunks(answer, pause);
   if (stream !== undefined) return stream;
-  if (answer instanceof Response) {
+  if (isResponse(answer)) {
     if (answer.body === null) return answer;
     const { status, statusText, headers } = answer;
     return new Response(slowedStream(answer.body, pause), { status, statusText, headers });
@@ -21,7 +21,7 @@ export function slowed(answer: unknown, pause: () => Promise<void>): unknown {
 }
 
 function slowedChunks(body: unknown, pause: () => Promise<void>): unknown {
-  if (body instanceof ReadableStream) return slowedStream(body, pause);
+  if (isStream(body)) return slowedStream(body, pause);
   return isAsyncIterable(body) ? slowedIterable(body, pause) : undefined;
 }
 
@@ -52,6 +52,18 @@ async function* slowedIterable(source: AsyncIterable<unknown>, pause: () => Prom
     await pause();
     yield chunk;
   }
+}
+
+/** By what it offers, for each realm has a `ReadableStream` of its own, and undici's package a `Response`. */
+function isStream(value: unknown): value is ReadableStream<Uint8Array> {
+  return typeof value === "object" && value !== null && "getReader" in value && typeof value.getReader === "function";
+}
+
+function isResponse(value: unknown): value is Response {
+  if (typeof value !== "object" || value === null) return false;
+  const { arrayBuffer, body, headers, status } = value as Partial<Response>;
+  const isHead = typeof status === "number" && typeof headers?.get === "function";
+  return isHead && typeof arrayBuffer === "function" && (body === null || isStream(body));
 }
 
 function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {

@@ -15,11 +15,14 @@
  * | OVERLOADED               | local      | it could not be answered in time, so it was refused early; retry later   |
  * | LOCAL_SHORTAGE           | local      | nothing was sent: this machine lacks a descriptor, port, memory or name  |
  * | ATTEMPT_TIMEOUT          | downstream | one attempt took longer than `timeoutMs`                                 |
- * | RETRY_BUDGET_EXHAUSTED   | downstream | a retry was due and safe, but the budget refused it; `cause` is why      |
+ * | RETRY_BUDGET_EXHAUSTED   | downstream | not thrown: found on what is, by `retryRefusalOf`, and in the event      |
  * | AMBIGUOUS_OUTCOME        | downstream | the call was sent, its station was lost, and nobody can say if it ran    |
  * | STALE_EPOCH              | downstream | a station has already seen a newer epoch than the one this call carries  |
  * | FAULT_INJECTED           | downstream | chaos made this attempt fail; never outside an experiment                |
  */
+import { brand } from "./brand.ts";
+
+/** What a caller branches on; each is explained in the table above. */
 export type ErrorCode =
   | "INVALID_CONFIGURATION"
   | "BREAKER_OPEN"
@@ -44,8 +47,15 @@ export interface ErrorDetails {
   readonly retryAfterMs?: number;
 }
 
-/** Root of the family: `error instanceof ResilienceError` is true for all of ours and nothing else. */
+/**
+ * Root of the family: `error instanceof ResilienceError` is true for all of ours and nothing else, whichever copy of this
+ * library made them (see `brand.ts`); so it is for each class below.
+ */
 export abstract class ResilienceError extends Error {
+  static {
+    brand(ResilienceError, "ResilienceError");
+  }
+
   abstract readonly code: ErrorCode;
   abstract readonly origin: "local" | "downstream";
   readonly #retryAfterMs: number | undefined;
@@ -67,16 +77,28 @@ export abstract class ResilienceError extends Error {
  * while it was out (then nobody knows whether it ran). Breakers do not take one of these as a failure, whoever throws it.
  */
 export abstract class LocalRejection extends ResilienceError {
+  static {
+    brand(LocalRejection, "LocalRejection");
+  }
+
   readonly origin: "local" = "local";
 }
 
 /** The service behind us failed, or may have. */
 export abstract class DownstreamError extends ResilienceError {
+  static {
+    brand(DownstreamError, "DownstreamError");
+  }
+
   readonly origin: "downstream" = "downstream";
 }
 
 /** An option is out of range, or options contradict each other; `hazard` names the contradiction where it has a name. */
 export class ConfigurationError extends LocalRejection {
+  static {
+    brand(ConfigurationError, "ConfigurationError");
+  }
+
   readonly code: "INVALID_CONFIGURATION" = "INVALID_CONFIGURATION";
   /** A stable name of the hazard, for example `timeout-exceeds-deadline`; `out-of-range` for a single bad value. */
   readonly hazard: string;
@@ -93,6 +115,10 @@ export class ConfigurationError extends LocalRejection {
  * it has no stack of its own.
  */
 export class BreakerOpenError extends LocalRejection {
+  static {
+    brand(BreakerOpenError, "BreakerOpenError");
+  }
+
   readonly code: "BREAKER_OPEN" = "BREAKER_OPEN";
   readonly #untilRetryMs: () => number;
 
@@ -110,16 +136,28 @@ export class BreakerOpenError extends LocalRejection {
 
 /** No slot is free and the queue is at its bound. */
 export class BulkheadFullError extends LocalRejection {
+  static {
+    brand(BulkheadFullError, "BulkheadFullError");
+  }
+
   readonly code: "BULKHEAD_FULL" = "BULKHEAD_FULL";
 }
 
 /** A waiter was not given a slot within the acquire timeout. */
 export class BulkheadTimeoutError extends LocalRejection {
+  static {
+    brand(BulkheadTimeoutError, "BulkheadTimeoutError");
+  }
+
   readonly code: "BULKHEAD_TIMEOUT" = "BULKHEAD_TIMEOUT";
 }
 
 /** The deadline passed, or would pass before an attempt could finish. */
 export class DeadlineExceededError extends LocalRejection {
+  static {
+    brand(DeadlineExceededError, "DeadlineExceededError");
+  }
+
   readonly code: "DEADLINE_EXCEEDED" = "DEADLINE_EXCEEDED";
   /** Had an attempt reached the service by then? False: nothing was executed, provably. */
   readonly mayHaveRun: boolean;
@@ -132,6 +170,10 @@ export class DeadlineExceededError extends LocalRejection {
 
 /** The caller's signal was aborted. Its name is `AbortError`, as the platform's own; `cause` is the signal's reason. */
 export class CallAbortedError extends LocalRejection {
+  static {
+    brand(CallAbortedError, "CallAbortedError");
+  }
+
   readonly code: "CALL_ABORTED" = "CALL_ABORTED";
 
   constructor(reason: unknown) {
@@ -142,26 +184,50 @@ export class CallAbortedError extends LocalRejection {
 
 /** No station became fit within the wait that the caller allowed. */
 export class NoStationFitError extends LocalRejection {
+  static {
+    brand(NoStationFitError, "NoStationFitError");
+  }
+
   readonly code: "NO_STATION_FIT" = "NO_STATION_FIT";
 }
 
 /** More calls wait than can be answered in time: this one was refused at once instead of being answered too late. */
 export class OverloadedError extends LocalRejection {
+  static {
+    brand(OverloadedError, "OverloadedError");
+  }
+
   readonly code: "OVERLOADED" = "OVERLOADED";
 }
 
 /** Nothing was sent, for want of a resource of this machine (descriptors, ports, memory, a name server); `cause` says which. */
 export class LocalShortageError extends LocalRejection {
+  static {
+    brand(LocalShortageError, "LocalShortageError");
+  }
+
   readonly code: "LOCAL_SHORTAGE" = "LOCAL_SHORTAGE";
 }
 
 /** One attempt took longer than `timeoutMs`. The work may still be running, and holds its slot until it settles. */
 export class AttemptTimeoutError extends DownstreamError {
+  static {
+    brand(AttemptTimeoutError, "AttemptTimeoutError");
+  }
+
   readonly code: "ATTEMPT_TIMEOUT" = "ATTEMPT_TIMEOUT";
 }
 
-/** A retry was due and safe, but the budget refused it; `cause` is the failure that asked for the retry. */
+/**
+ * A retry was due and safe, but the budget refused it; `cause` is the error that asked for the retry. A call does not reject
+ * with it, because the failure itself says more: see `retryRefusalOf`. Only an attempt that was somebody else's retry from
+ * the start, and never made, ends with it.
+ */
 export class RetryBudgetExhaustedError extends DownstreamError {
+  static {
+    brand(RetryBudgetExhaustedError, "RetryBudgetExhaustedError");
+  }
+
   readonly code: "RETRY_BUDGET_EXHAUSTED" = "RETRY_BUDGET_EXHAUSTED";
 }
 
@@ -170,11 +236,19 @@ export class RetryBudgetExhaustedError extends DownstreamError {
  * not. Reported instead of a false failure and instead of a blind re-send.
  */
 export class AmbiguousOutcomeError extends DownstreamError {
+  static {
+    brand(AmbiguousOutcomeError, "AmbiguousOutcomeError");
+  }
+
   readonly code: "AMBIGUOUS_OUTCOME" = "AMBIGUOUS_OUTCOME";
 }
 
 /** A station has already seen a newer epoch than the one this call carries: the sender has been replaced. */
 export class StaleEpochError extends DownstreamError {
+  static {
+    brand(StaleEpochError, "StaleEpochError");
+  }
+
   readonly code: "STALE_EPOCH" = "STALE_EPOCH";
   /** The newest epoch that the station has seen, where it said so. */
   readonly seenEpoch: number | undefined;
@@ -187,5 +261,9 @@ export class StaleEpochError extends DownstreamError {
 
 /** Chaos made this attempt fail on purpose. */
 export class FaultInjectedError extends DownstreamError {
+  static {
+    brand(FaultInjectedError, "FaultInjectedError");
+  }
+
   readonly code: "FAULT_INJECTED" = "FAULT_INJECTED";
 }

@@ -33,6 +33,7 @@ export {
 export type { DetectionQualityOptions, DetectionQualityStatus } from "./detection-quality.ts";
 export { DetectionQualityMachine } from "./detection-quality.ts";
 export type { Beat, BeatVerdict, DetectorMachine, SuspicionSource } from "./detector.ts";
+export { isProgrammingError, wasConnectionLost, wasLocalShortage, wasNeverSent } from "./error-evidence.ts";
 export type { ErrorCode } from "./errors.ts";
 export {
   BulkheadFullError,
@@ -52,17 +53,13 @@ export { CallerPatience } from "./failover/patience.ts";
 export { TokenBucket } from "./failover/token-bucket.ts";
 export type { FixedHeartbeatOptions, HeartbeatStatus } from "./fixed-heartbeat.ts";
 export { FixedHeartbeatMachine } from "./fixed-heartbeat.ts";
-export type { Classifier, HttpAnswer, Judgement, Outcome } from "./outcome.ts";
+export type { Calendar, Classifier, HttpAnswer, Judgement, Outcome } from "./outcome.ts";
 export {
   grpcStatus,
   httpErrorBody,
   httpStatus,
-  isProgrammingError,
   problemJson,
   reportsError,
-  wasConnectionLost,
-  wasLocalShortage,
-  wasNeverSent,
 } from "./outcome.ts";
 export type { PhiAccrualOptions, PhiEstimate } from "./phi-accrual.ts";
 export { PhiAccrualMachine } from "./phi-accrual.ts";

@@ -1,23 +1,20 @@
 /** What classifiers say of answers and errors as services, Node and undici really give them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { AmbiguousOutcomeError, AttemptTimeoutError, BulkheadFullError, ConfigurationError } from "./errors.ts";
+import { BulkheadFullError, ConfigurationError } from "./errors.ts";
 import {
+  type Calendar,
   grpcStatus,
   httpErrorBody,
   httpStatus,
-  isProgrammingError,
   judgeError,
   judgementOf,
   problemJson,
   reportsError,
-  wasConnectionLost,
-  wasLocalShortage,
-  wasNeverSent,
 } from "./outcome.ts";
 
-function nodeError(code: string, syscall?: string): Error {
-  return Object.assign(new Error(code), syscall === undefined ? { code } : { code, syscall });
+function nodeError(code: string): Error {
+  return Object.assign(new Error(code), { code });
 }
 
 test("[C2] [F11] HTTP status → 5xx and 408 fail, 503 and 429 are overloaded, the rest proves life", () => {
@@ -42,10 +39,117 @@ test("[C2] [R1] Retry-After is read from any kind of headers, in any spelling; w
   assert.equal(hintOf(new Map([["retry-after", "2"]])), 2_000);
   assert.equal(hintOf({ "retry-after": "120" }), 120_000);
   assert.equal(hintOf({ "Retry-After": 3 }), 3_000);
-  for (const value of ["", "-1", "1.5", "soon", "NaN", "9".repeat(30), "Wed, 21 Oct 2015 07:28:00 GMT", ["1"], null]) {
+  for (const value of ["", "-1", "1.5", "soon", "NaN", "9".repeat(30), ["1"], null]) {
     assert.equal(hintOf({ "retry-after": value }), undefined);
   }
   assert.equal(hintOf(undefined), undefined);
+});
+
+test("[R1] Retry-After as a date → counted from the answer's own Date, or by the caller's calendar", () => {
+  const hintOf = (headers: object, calendar?: Calendar): unknown =>
+    judgementOf(httpStatus.result?.({ status: 503, headers }, calendar) ?? "success").retryAfterMs;
+  const later = { "Retry-After": "Wed, 21 Oct 2015 07:28:02 GMT " };
+  assert.equal(hintOf({ ...later, Date: "Wed, 21 Oct 2015 07:28:00 GMT" }), 2_000);
+  assert.equal(hintOf(new Headers({ ...later, Date: "Wednesday, 21-Oct-15 07:27:00 GMT" })), 62_000);
+  assert.equal(hintOf(later, { wallMs: () => Date.UTC(2015, 9, 21, 7, 28) }), 2_000);
+  assert.deepEqual([hintOf(later), hintOf(later, {})], [undefined, undefined]);
+});
+
+test("[C2] statusCode, as undici's request and Node have it → judged as status is", () => {
+  assert.deepEqual(httpStatus.result?.({ statusCode: 200 }), { outcome: "success" });
+  assert.deepEqual(httpErrorBody.result?.({ statusCode: 200, body: { error: "x" } }), { outcome: "failure" });
+  const headers = { "retry-after": "3", "content-type": "application/problem+json" };
+  const overloaded = { outcome: "overloaded", retry: true, retryAfterMs: 3_000 };
+  assert.deepEqual(httpStatus.result?.({ statusCode: 503, headers }), overloaded);
+  assert.deepEqual(problemJson.result?.({ statusCode: 200, headers, body: { status: 503 } }), overloaded);
+});
+
+test("[C2] a result without a status → refused by name, with the line to write", () => {
+  const results = [
+    { id: 7 },
+    {},
+    [],
+    "text",
+    "",
+    undefined,
+    null,
+    200,
+    { status: "200" },
+    { status: 0 },
+    { status: 99 },
+  ];
+  for (const { result } of [httpStatus, httpErrorBody, problemJson]) {
+    for (const value of [...results, { status: 1_000 }, { status: Number.NaN }, { status: 200.5 }, Promise.resolve()]) {
+      assert.throws(
+        () => result?.(value as never),
+        (error) =>
+          error instanceof ConfigurationError &&
+          error.hazard === "nothing-to-judge" &&
+          error.message.includes("status: response.status, headers: response.headers, body: await response.json()"),
+        String(value),
+      );
+    }
+  }
+  assert.throws(() => httpStatus.result?.({ id: 7, name: "x" } as never), /the result is an object with id, name;/);
+});
+
+/** As axios 1.x, got 14, ky 1.x, superagent 10, and SDKs throw for a status; recorded. */
+const THROWN: readonly [string, (status: number, headers: object) => object][] = [
+  [
+    "axios",
+    (status, headers) => ({
+      code: "ERR_BAD_REQUEST",
+      status,
+      response: { status, headers: new Headers(headers as never) },
+    }),
+  ],
+  [
+    "got",
+    (statusCode, headers) => ({ code: "ERR_NON_2XX_3XX_RESPONSE", cause: {}, response: { statusCode, headers } }),
+  ],
+  ["ky", (status, headers) => ({ response: new Response(null, { status, headers: headers as never }) })],
+  ["superagent", (status, headers) => ({ status, response: { status, statusCode: status, headers } })],
+  ["an SDK", (status, headers) => ({ status, headers })],
+  ["http-errors", (status, headers) => ({ statusCode: status, headers })],
+];
+
+test("[C2] clients that throw for a status → judged by it, wrapped or not, as answers are", () => {
+  for (const [name, detailsOf] of THROWN) {
+    for (const { error: judge } of [httpStatus, httpErrorBody, problemJson]) {
+      const judged = (status: number, wrap = (error: Error) => error): unknown =>
+        judge?.(wrap(Object.assign(new Error(name), detailsOf(status, { "retry-after": "7" }))));
+      for (const status of [302, 400, 401, 404, 409, 422]) {
+        assert.deepEqual(judged(status), { outcome: "success" }, `${name} ${status}`);
+        assert.deepEqual(
+          judged(status, (cause) => new Error("no pass", { cause })),
+          { outcome: "success" },
+        );
+      }
+      for (const status of [408, 500, 502, 504]) {
+        assert.deepEqual(judged(status), { outcome: "failure", retry: true, retryAfterMs: 7_000 }, `${name} ${status}`);
+      }
+      for (const status of [429, 503]) {
+        assert.deepEqual(judged(status), { outcome: "overloaded", retry: true, retryAfterMs: 7_000 }, name);
+      }
+      assert.deepEqual(judged(501), { outcome: "failure", retry: false, retryAfterMs: 7_000 });
+    }
+  }
+});
+
+test("[C2] thrown with a status below 300, or with none → for something else: judged as any error", () => {
+  const thrown = (details: object): Error => Object.assign(new Error("x"), details);
+  for (const [details, outcome] of [
+    [{ code: "ERR_BAD_RESPONSE", status: 200, response: { status: 200 } }, "failure"],
+    [{ code: "ECONNREFUSED" }, "never-sent"],
+    [{ code: "EMFILE", status: undefined }, "local-shortage"],
+    [{ status: 137 }, "failure"],
+    [{ status: "404" }, "failure"],
+    [{ response: "404" }, "failure"],
+  ] as const) {
+    assert.equal(httpStatus.error?.(thrown(details)), outcome, JSON.stringify(details));
+  }
+  assert.equal(httpStatus.error?.({ status: 404 }), "failure", "no error: a body that was thrown");
+  assert.equal(httpStatus.error?.(new BulkheadFullError("full")), "ignored");
 });
 
 test("[C2] HTTP 200 with an error in the body is a failure; without a parsed body nothing is presumed", () => {
@@ -66,6 +170,11 @@ test("[C2] HTTP 200 with an error in the body is a failure; without a parsed bod
   for (const body of [{ error: null }, { error: 0 }, { errors: [] }, { ok: true }, "error", null, undefined, [], 7]) {
     assert.equal(judge(body), "success", JSON.stringify(body));
   }
+  assert.deepEqual(
+    httpErrorBody.result?.({ status: 200, data: { error: "no contact" } }),
+    { outcome: "failure" },
+    "axios",
+  );
   assert.equal(judge({ error: "unknown satellite" }, 404), "success", "the status already says whose fault it is");
   assert.equal(judge({}, 503), "overloaded");
   assert.equal(judge({ error: "too many" }, 429), "overloaded");
@@ -87,6 +196,11 @@ test("[C2] problem+json is judged by the status in its body, other types as befo
   assert.deepEqual(problemJson.result?.({ status: 200, body: { ok: false } }), { outcome: "failure" });
 });
 
+test("[C2] gRPC: numbers that are none of its codes, as of a DOMException → judged as any error", () => {
+  assert.equal(grpcStatus.error?.(new DOMException("aborted", "AbortError")), "failure");
+  for (const code of [-1, 17, 20, Number.NaN]) assert.equal(grpcStatus.error?.({ code }), "failure");
+});
+
 test("[C2] gRPC: UNAVAILABLE and its like are failures, NOT_FOUND proves life, CANCELLED counts as nothing", () => {
   const outcomeOf = (error: unknown): unknown => {
     const judged = grpcStatus.error?.(error);
@@ -98,49 +212,6 @@ test("[C2] gRPC: UNAVAILABLE and its like are failures, NOT_FOUND proves life, C
   assert.equal(outcomeOf(nodeError("ECONNREFUSED")), "never-sent");
   assert.equal(outcomeOf(new Error("no code")), "failure");
   assert.deepEqual(grpcStatus.error?.({ code: 15 }), { outcome: "failure", retry: false });
-});
-
-test("[R3] never sent is what provably was not: refused or failed while connecting, however wrapped", () => {
-  for (const error of [
-    nodeError("ECONNREFUSED", "connect"),
-    nodeError("EHOSTUNREACH", "connect"),
-    nodeError("ETIMEDOUT", "connect"),
-    nodeError("UND_ERR_CONNECT_TIMEOUT"),
-    new TypeError("fetch failed", { cause: nodeError("ECONNREFUSED", "connect") }),
-    new AggregateError([nodeError("ECONNREFUSED"), nodeError("ENETUNREACH", "connect")]),
-  ]) {
-    assert.ok(wasNeverSent(error), `${error.message}: ${String(error.cause)}`);
-    assert.equal(judgeError(error), "never-sent");
-  }
-});
-
-test("[R3] a lost connection, an unreachable host seen by a read, and our own errors prove nothing", () => {
-  const cyclic = new Error("a");
-  cyclic.cause = cyclic;
-  const nested = new AggregateError([]);
-  nested.errors.push(nested);
-  for (const error of [
-    nodeError("ECONNRESET", "read"),
-    nodeError("EHOSTUNREACH", "read"),
-    nodeError("ETIMEDOUT", "write"),
-    new AggregateError([nodeError("ECONNREFUSED"), nodeError("ECONNRESET")]),
-    new AggregateError([]),
-    new AmbiguousOutcomeError("lost", { cause: nodeError("ECONNREFUSED", "connect") }),
-    cyclic,
-    nested,
-    "ECONNREFUSED",
-    null,
-  ]) {
-    assert.equal(wasNeverSent(error), false, String(error));
-  }
-});
-
-test("[F4] a lost connection is known however wrapped, and so is an attempt that timed out", () => {
-  assert.ok(wasConnectionLost(new TypeError("fetch failed", { cause: nodeError("ECONNRESET", "read") })));
-  assert.ok(wasConnectionLost(new AttemptTimeoutError("late")));
-  // As an attempt is told that is given up at the end of its call: it is no answer of its station.
-  assert.ok(wasConnectionLost(new AmbiguousOutcomeError("it may have run or not")));
-  assert.equal(wasConnectionLost(new Error("no")), false);
 });
 
 test("[B5] our own refusals count as nothing", () => {
@@ -159,92 +230,5 @@ test("a word or a judgement is taken as it is, anything else is refused by name"
       () => judgementOf(said as "success"),
       (error) => error instanceof ConfigurationError && error.hazard === "unknown-outcome",
     );
-  }
-});
-
-const SHORTAGES: readonly [string, string?][] = [
-  ["EMFILE", "connect"],
-  ["EMFILE", "open"],
-  ["ENFILE", "socket"],
-  ["ENOBUFS", "connect"],
-  ["ENOMEM", "connect"],
-  ["EADDRNOTAVAIL", "connect"],
-  ["EAI_AGAIN", "getaddrinfo"],
-  ["EAI_FAIL", "getaddrinfo"],
-  ["EAI_MEMORY", "getaddrinfo"],
-  ["ENOTFOUND", "getaddrinfo"],
-  ["ESERVFAIL", "queryA"],
-  ["ETIMEOUT", "queryA"],
-  ["EMFILE"],
-];
-
-test("[F10] no descriptor, port, memory or name of this machine → local shortage, however wrapped", () => {
-  for (const [code, syscall] of SHORTAGES) {
-    const error = nodeError(code, syscall);
-    for (const wrapped of [
-      error,
-      new TypeError("fetch failed", { cause: error }),
-      new AggregateError([error, nodeError("EADDRNOTAVAIL", "connect")]),
-      new Error("outer", { cause: new AggregateError([error]) }),
-    ]) {
-      assert.ok(wasLocalShortage(wrapped), `${code} of ${syscall}: ${wrapped.message}`);
-      assert.equal(judgeError(wrapped), "local-shortage", `${code} of ${syscall}`);
-    }
-  }
-});
-
-test("[F10] refused, reset, a shortage on an open connection, our own errors → no local shortage", () => {
-  const cyclic = new Error("a");
-  cyclic.cause = cyclic;
-  for (const error of [
-    nodeError("ECONNREFUSED", "connect"),
-    nodeError("ETIMEDOUT", "connect"),
-    nodeError("ECONNRESET", "read"),
-    nodeError("ENOBUFS", "write"),
-    nodeError("ENOMEM", "read"),
-    nodeError("ENOMEM", "writev"),
-    new AggregateError([nodeError("EMFILE", "connect"), nodeError("ECONNREFUSED", "connect")]),
-    new AggregateError([]),
-    new AmbiguousOutcomeError("lost", { cause: nodeError("EMFILE", "connect") }),
-    cyclic,
-    "EMFILE",
-    null,
-    undefined,
-  ]) {
-    assert.equal(wasLocalShortage(error), false, String(error));
-  }
-  assert.equal(judgeError(nodeError("ENOBUFS", "write")), "failure", "the request may be out by then");
-});
-
-test("[F10] an error of the operation's own code, which nothing caused → counts as nothing", () => {
-  for (const error of [
-    new TypeError("Cannot read properties of undefined (reading 'id')"),
-    new ReferenceError("station is not defined"),
-    new RangeError("Invalid array length"),
-    new SyntaxError("Unexpected token < in JSON"),
-    new EvalError("no"),
-    Object.assign(new TypeError("The argument must be a string"), { code: "ERR_INVALID_ARG_TYPE" }),
-  ]) {
-    assert.ok(isProgrammingError(error), error.message);
-    assert.equal(judgeError(error), "ignored");
-  }
-});
-
-test("[F10] fetch's TypeError for a lost connection, with or without a cause → no bug", () => {
-  for (const error of [
-    new TypeError("fetch failed", { cause: nodeError("ECONNRESET", "read") }),
-    new TypeError("terminated", { cause: nodeError("UND_ERR_SOCKET") }),
-    new TypeError("fetch failed"),
-    new TypeError("Failed to fetch"),
-    new TypeError("NetworkError when attempting to fetch resource."),
-    new TypeError("Load failed"),
-    new TypeError("The network connection was lost."),
-    Object.assign(new TypeError("closed"), { code: "ECONNRESET" }),
-    new Error("no contact"),
-    "TypeError",
-    undefined,
-  ]) {
-    assert.equal(isProgrammingError(error), false, String(error));
-    assert.equal(judgeError(error), "failure", String(error));
   }
 });

@@ -3,7 +3,9 @@
  * `{"error": …}` in it), and not every exception is a failure of the service (a caller's 404 proves that it is alive).
  * A classifier says which it is; breaker, budget and failover act on its word and on nothing else.
  */
-import { ConfigurationError, LocalRejection, ResilienceError } from "./errors.ts";
+import { isError, isProgrammingError, wasLocalShortage, wasNeverSent, wasRefusedLocally } from "./error-evidence.ts";
+import { ConfigurationError } from "./errors.ts";
+import { retryAfterMs } from "./retry-after.ts";
 
 /**
  * `success` and `failure` count for or against the service. `overloaded` is a failure that says why: the service refused
@@ -22,117 +24,19 @@ export interface Judgement {
   readonly retry?: boolean;
 }
 
-/** Says what results and errors mean. What a classifier leaves out: every result is a success, every error a failure. */
+/** What a classifier may ask besides: the caller's clock. */
+export interface Calendar {
+  /** Milliseconds since 1970; absent where there is no calendar. */
+  wallMs?(): number;
+}
+
+/**
+ * Says what results and errors mean. What a classifier leaves out: every result is a success, every error a failure. What
+ * it throws is delivered in the result's place and judged as an error: a bug in a classifier is no failure of the service.
+ */
 export interface Classifier<T> {
-  result?(value: T): Outcome | Judgement;
-  error?(error: unknown): Outcome | Judgement;
-}
-
-/** Node and undici codes of errors raised before a byte of the request was sent. */
-const NEVER_SENT_CODES = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"]);
-/** System calls that come before the first byte. `EHOSTUNREACH` of a `read` proves nothing: the request was out by then. */
-const BEFORE_SENDING = new Set(["connect", "getaddrinfo"]);
-/** How far down a chain of causes, or of errors in errors, we look. */
-const DEEPEST_CAUSE = 5;
-
-/**
- * True where `error`, or what caused it, provably kept the request from being sent at all. That is proof for an
- * operation that sends one request; one that sends several must classify its errors itself. Our own errors are no
- * proof, whatever caused them: an *ambiguous outcome* may be caused by a refused connection of its last attempt.
- */
-export function wasNeverSent(error: unknown): boolean {
-  return neverSent(error, 0);
-}
-
-/**
- * Codes of resources that this machine has run out of: descriptors, buffers, memory, ports, or the name server that knew
- * the address. What the service does has no part in them.
- */
-const LOCAL_SHORTAGE_CODES = new Set([
-  "EMFILE",
-  "ENFILE",
-  "ENOBUFS",
-  "ENOMEM",
-  "EADDRNOTAVAIL",
-  "EAI_AGAIN",
-  "EAI_FAIL",
-  "EAI_MEMORY",
-  "ENOTFOUND",
-  "ESERVFAIL",
-  "ETIMEOUT",
-]);
-
-/**
- * True where `error`, or what caused it, is a shortage of this machine that kept the request from being sent: no
- * descriptor, port, memory or name. Retrying elsewhere does not help; it says nothing about the service.
- */
-export function wasLocalShortage(error: unknown): boolean {
-  return localShortage(error, 0);
-}
-
-function localShortage(error: unknown, depth: number): boolean {
-  if (!(error instanceof Error) || error instanceof ResilienceError || depth >= DEEPEST_CAUSE) return false;
-  const named = "code" in error && LOCAL_SHORTAGE_CODES.has(String(error.code));
-  // A file that could not be opened for want of a descriptor was opened by the operation itself: it is as local.
-  if (named) return !("syscall" in error) || !AFTER_SENDING.has(String(error.syscall));
-  if (error instanceof AggregateError && error.errors.length > 0) {
-    return error.errors.every((one) => localShortage(one, depth + 1));
-  }
-  return localShortage(error.cause, depth + 1);
-}
-
-/** System calls on a connection that is open: the request may be out by then. */
-const AFTER_SENDING = new Set(["read", "write", "writev", "recv", "send"]);
-
-/** What engines say of a failed fetch, where they give it no cause. */
-const FETCH_FAILED = /fetch|network|load failed|connection/i;
-
-/**
- * True for an error of the operation's own code: a `TypeError`, `ReferenceError`, `RangeError` or `SyntaxError` that
- * nothing caused. It is a bug of the caller, thrown at once: it says nothing about the service, and no retry mends it.
- * `fetch` throws a `TypeError` for a lost connection too; that one has a cause, or says so in its message.
- */
-export function isProgrammingError(error: unknown): boolean {
-  const isBug =
-    error instanceof TypeError ||
-    error instanceof ReferenceError ||
-    error instanceof RangeError ||
-    error instanceof SyntaxError ||
-    error instanceof EvalError;
-  if (!isBug || error.cause !== undefined) return false;
-  if ("code" in error) return String(error.code).startsWith("ERR_");
-  return !FETCH_FAILED.test(error.message);
-}
-
-function neverSent(error: unknown, depth: number): boolean {
-  if (!(error instanceof Error) || error instanceof ResilienceError || depth >= DEEPEST_CAUSE) return false;
-  if ("code" in error && NEVER_SENT_CODES.has(String(error.code))) return true;
-  if ("syscall" in error && BEFORE_SENDING.has(String(error.syscall))) return true;
-  if (error instanceof AggregateError && error.errors.length > 0) {
-    return error.errors.every((one) => neverSent(one, depth + 1));
-  }
-  return neverSent(error.cause, depth + 1);
-}
-
-/** Node and undici codes of a connection that was lost, or went silent, after the request may have been sent. */
-const CONNECTION_LOST_CODES = new Set([
-  "ECONNRESET",
-  "ECONNABORTED",
-  "EPIPE",
-  "ETIMEDOUT",
-  "UND_ERR_SOCKET",
-  "UND_ERR_HEADERS_TIMEOUT",
-  "UND_ERR_BODY_TIMEOUT",
-  "ATTEMPT_TIMEOUT",
-  "AMBIGUOUS_OUTCOME",
-]);
-
-/** True where `error`, or what caused it, says that there was no answer: the request may have been executed or not. */
-export function wasConnectionLost(error: unknown): boolean {
-  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
-    if ("code" in at && CONNECTION_LOST_CODES.has(String(at.code))) return true;
-  }
-  return false;
+  result?(value: T, calendar?: Calendar): Outcome | Judgement;
+  error?(error: unknown, calendar?: Calendar): Outcome | Judgement;
 }
 
 const OUTCOMES: Readonly<Record<Outcome, Judgement>> = {
@@ -160,52 +64,113 @@ export function judgementOf(said: Outcome | Judgement): Judgement {
  * of this machine as one, a refused connection as never sent.
  */
 export function judgeError(error: unknown): Outcome {
-  if (error instanceof LocalRejection || isProgrammingError(error)) return "ignored";
+  if (wasRefusedLocally(error) || isProgrammingError(error)) return "ignored";
   if (wasLocalShortage(error)) return "local-shortage";
   return wasNeverSent(error) ? "never-sent" : "failure";
 }
 
-/** An HTTP answer as far as a classifier looks at it: `fetch`'s Response, undici's, or your own. */
-export interface HttpAnswer {
-  readonly status: number;
-  readonly headers?: unknown;
-}
+/**
+ * An HTTP answer as far as a classifier looks at it: `fetch`'s Response, undici's, Node's, or your own. `status` or
+ * `statusCode`, whichever there is, is from 100 to 999; above 599 it is none of HTTP's, and judged as a 5xx (RFC 9110, 15).
+ */
+export type HttpAnswer = { readonly headers?: unknown } & (
+  | { readonly status: number }
+  | { readonly statusCode: number }
+);
 
 /**
  * Classifies by HTTP status: 5xx and 408 are failures (501 and 505 not worth a retry), 503 and 429 say that the service
- * is overloaded, the rest proves life.
+ * is overloaded, the rest proves life. Errors of clients that throw for a status (axios, got, ky, superagent) are judged by
+ * it in the same way: a thrown 404 is delivered, and is no failure of the service. A result without a status is refused
+ * with {@link ConfigurationError}.
  */
 export const httpStatus: Classifier<HttpAnswer> = {
-  result: judgeStatus,
+  result: judgeAnswer,
+  error: judgeThrownAnswer,
 };
 
-/** {@link httpStatus}, and a 2xx whose parsed `body` reports an error is a failure too (see {@link reportsError}). */
-export const httpErrorBody: Classifier<HttpAnswer & { readonly body?: unknown }> = {
-  result(answer) {
-    const judged = judgeStatus(answer);
-    if (judged.outcome !== "success") return judged;
-    refuseStream(answer.body);
-    return answer.status < 300 && reportsError(answer.body) ? { outcome: "failure" } : judged;
-  },
+/** An answer with its body, parsed: `body`, or `data` as axios names it. */
+type HttpAnswerWithBody = HttpAnswer & { readonly body?: unknown; readonly data?: unknown };
+
+/** {@link httpStatus}, and a 2xx whose parsed body reports an error is a failure too (see {@link reportsError}). */
+export const httpErrorBody: Classifier<HttpAnswerWithBody> = {
+  result: judgeErrorBody,
+  error: judgeThrownAnswer,
 };
 
 /** {@link httpErrorBody}, and any answer of type `application/problem+json` (RFC 9457) is judged by the status in its body. */
-export const problemJson: Classifier<HttpAnswer & { readonly body?: unknown }> = {
-  result(answer) {
+export const problemJson: Classifier<HttpAnswerWithBody> = {
+  result(answer, calendar) {
+    refuseWithoutStatus(answer);
     const type = headerOf(answer.headers, "content-type");
-    refuseStream(answer.body);
-    const body = asObject(answer.body);
-    if (type?.startsWith("application/problem+json") === true && typeof body?.["status"] === "number") {
-      return judgeStatus({ status: body["status"], headers: answer.headers });
+    const status = asObject(parsedBodyOf(answer))?.["status"];
+    if (type?.startsWith("application/problem+json") === true && isStatus(status)) {
+      return judgeStatus(status, answer.headers, calendar);
     }
-    return httpErrorBody.result?.(answer) ?? "success";
+    return judgeErrorBody(answer, calendar);
   },
+  error: judgeThrownAnswer,
 };
 
+function judgeAnswer(answer: HttpAnswer, calendar?: Calendar): Judgement {
+  return judgeStatus(refuseWithoutStatus(answer), answer.headers, calendar);
+}
+
+function judgeErrorBody(answer: HttpAnswerWithBody, calendar?: Calendar): Judgement {
+  const status = refuseWithoutStatus(answer);
+  const judged = judgeStatus(status, answer.headers, calendar);
+  if (judged.outcome !== "success") return judged;
+  return reportsError(parsedBodyOf(answer)) && status < 300 ? { outcome: "failure" } : judged;
+}
+
+/** How many errors in errors are asked for a status. */
+const MAX_WRAPPERS = 5;
+
+/** By the status of the answer that an error was thrown for, where there was one: below 400 it was thrown for something else. */
+function judgeThrownAnswer(error: unknown, calendar?: Calendar): Outcome | Judgement {
+  for (let at = error, depth = 0; isError(at) && depth < MAX_WRAPPERS; at = at.cause, depth++) {
+    const { response } = at as { readonly response?: unknown };
+    const status = statusOf(response) ?? statusOf(at);
+    if (status === undefined) continue;
+    const headers = asObject(response)?.["headers"] ?? asObject(at)?.["headers"];
+    return status >= 300 ? judgeStatus(status, headers, calendar) : judgeError(error);
+  }
+  return judgeError(error);
+}
+
+/** The status of an answer, whichever of the usual names it has. */
+function statusOf(answer: unknown): number | undefined {
+  const object = asObject(answer);
+  return [object?.["status"], object?.["statusCode"]].find(isStatus);
+}
+
+function isStatus(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 100 && value <= 999;
+}
+
+/** Judging what has no status would count every answer for or against the service, so that is said loudly. */
+function refuseWithoutStatus(answer: unknown): number {
+  const status = statusOf(answer);
+  if (status !== undefined) return status;
+  const is =
+    asObject(answer) === undefined ? String(answer).slice(0, 40) : `an object with ${keysOf(answer as object)}`;
+  throw new ConfigurationError(
+    "nothing-to-judge",
+    `classify: the result is ${is}; an HTTP preset needs its status (100 to 999). Return the answer itself, or write: const response = await fetch(url, { signal }); return { status: response.status, headers: response.headers, body: await response.json() };`,
+  );
+}
+
+function keysOf(object: object): string {
+  const keys = Object.keys(object).slice(0, 5).join(", ");
+  return keys === "" ? "no properties" : keys.slice(0, 80);
+}
+
 /** A body that nobody has read yet reports nothing: judging it would let every lie through, so that is said loudly. */
-function refuseStream(body: unknown): void {
-  const unread = asObject(body);
-  if (unread === undefined || !("getReader" in unread || "pipe" in unread || Symbol.asyncIterator in unread)) return;
+function parsedBodyOf({ body, data }: HttpAnswerWithBody): unknown {
+  const given = body === undefined ? data : body;
+  const unread = asObject(given);
+  if (unread === undefined || !("getReader" in unread || "pipe" in unread || Symbol.asyncIterator in unread))
+    return given;
   throw new ConfigurationError(
     "body-not-parsed",
     "classify: the body is a stream, as in fetch's Response; read it in the operation and return { status, headers, body: await response.json() }.",
@@ -214,12 +179,14 @@ function refuseStream(body: unknown): void {
 
 /** gRPC codes that speak against the service: UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, INTERNAL, UNAVAILABLE, DATA_LOSS. */
 const GRPC_FAILURES = new Set([2, 4, 8, 13, 14, 15]);
+/** UNAUTHENTICATED. Other errors have numbers too: a `DOMException` for one. */
+const LAST_GRPC_CODE = 16;
 
 /** Classifies gRPC errors by their numeric `code` (grpc-js): a NOT_FOUND proves life, an UNAVAILABLE is a failure. */
 export const grpcStatus: Classifier<unknown> = {
   error(error) {
     const code = asObject(error)?.["code"];
-    if (typeof code !== "number") return judgeError(error);
+    if (typeof code !== "number" || !(code >= 0 && code <= LAST_GRPC_CODE)) return judgeError(error);
     if (code === 1) return "ignored";
     return GRPC_FAILURES.has(code) ? { outcome: "failure", retry: code !== 15 } : "success";
   },
@@ -240,18 +207,16 @@ export function reportsError(body: unknown): boolean {
   );
 }
 
-function judgeStatus(answer: HttpAnswer): Judgement {
-  const status = answer.status;
+function judgeStatus(status: number, headers: unknown, calendar: Calendar | undefined): Judgement {
   if (status < 500 && status !== 408 && status !== 429) return { outcome: "success" };
-  const hint = retryAfterMs(headerOf(answer.headers, "retry-after"));
+  const hint = hintOf(headers, calendar);
   const retry = status !== 501 && status !== 505;
   const outcome = status === 503 || status === 429 ? "overloaded" : "failure";
   return hint === undefined ? { outcome, retry } : { outcome, retry, retryAfterMs: hint };
 }
 
-/** `Retry-After` in seconds (RFC 9110 §10.2.3). Its date form needs a calendar, which there is none of here: no hint. */
-function retryAfterMs(value: string | undefined): number | undefined {
-  return value !== undefined && /^\d{1,9}$/.test(value) ? Number(value) * 1_000 : undefined;
+function hintOf(headers: unknown, calendar: Calendar | undefined): number | undefined {
+  return retryAfterMs(headerOf(headers, "retry-after"), headerOf(headers, "date"), () => calendar?.wallMs?.());
 }
 
 function headerOf(headers: unknown, name: string): string | undefined {

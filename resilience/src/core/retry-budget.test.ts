@@ -16,7 +16,7 @@ function after(calls: number, atMs: number, options = {}): RetryBudgetMachine {
 }
 
 test("[R2] an extra attempt is charged before it is sent: those asleep use up the budget", () => {
-  const budget = after(20, 0);
+  const budget = after(20, 0, { reserve: 0 });
   assert.ok(budget.withdraw(0) && budget.withdraw(0));
   assert.equal(budget.withdraw(0), false);
   assert.deepEqual(budget.status(0), { calls: 20, sent: 0, pending: 2, allowed: 2, refused: 1 });
@@ -30,12 +30,30 @@ test("[R2] one that is not sent after all gives its place to another", () => {
 });
 
 test("[R2] traffic that ebbed while a retry slept: it is refused when it wakes, and gives its place back", () => {
-  const budget = after(30, 0);
+  const budget = after(30, 0, { reserve: 1 });
   for (let retry = 0; retry < 3; retry++) assert.ok(budget.withdraw(0));
   assert.ok(budget.send(60_000), "the reserve");
   assert.equal(budget.send(60_000), false);
   assert.equal(budget.send(60_000), false);
   assert.deepEqual(budget.status(60_000), { calls: 0, sent: 1, pending: 0, allowed: 1, refused: 2 });
+});
+
+test("[R2] no reserve given → what the ratio gives at ten calls a second, so that from there on the ratio rules", () => {
+  for (const [options, reserve] of [
+    [{}, 10],
+    [{ windowMs: 1_000 }, 1],
+    [{ windowMs: 100 }, 1],
+    [{ windowMs: 60_000 }, 60],
+    [{ ratio: 0.05 }, 5],
+    [{ ratio: 0.07 }, 7],
+    [{ ratio: 0.055 }, 5],
+    [{ ratio: 1 }, 100],
+    [{ ratio: 0.001 }, 1],
+    [{ ratio: 0 }, 0],
+    [{ ratio: 1, windowMs: 2_000_000_000 }, 1_000_000],
+  ] as const) {
+    assert.equal(new RetryBudgetMachine(options).reserve, reserve, JSON.stringify(options));
+  }
 });
 
 test("[R2] with few calls the reserve rules, and it may be none", () => {

@@ -19,9 +19,19 @@ import { RateWindow } from "./rate-window.ts";
 export interface RetryBudgetOptions {
   /** Extra attempts per call; 0 … 1. Default 0.1: a healthy service has room for a tenth more, an ill one for no more. */
   readonly ratio?: number;
-  /** Length of the sliding window. Default 10,000: one retry per window is 10 % at one call a second. */
+  /**
+   * Length of the sliding window, in ms above 0. Default 10,000: long enough to hold the failures of a moment against the
+   * calls of a minute before, short enough that an outage cannot spend at once what was saved in quiet minutes.
+   */
   readonly windowMs?: number;
-  /** Extra attempts a window may hold however few calls it has; a whole number, may be 0. Default 1. */
+  /**
+   * Extra attempts a window may hold however few calls it has; a whole number from 0. Default what `ratio` gives at ten calls
+   * a second, at least 1, and 0 where `ratio` is 0: 10 for the other defaults, one a second. Below ten calls a second a
+   * tenth of the calls is too coarse to be a budget: at one call a second, 5 % of them failing by chance, 1.8 % reached the
+   * caller with a reserve of 1 and 0.013 % do with 10, as many as without a budget. What it can cost a service is one
+   * attempt a second from each budget; from ten calls a second on the ratio rules. (Finagle's and Linkerd's default is ten a
+   * second, with a ratio of 0.2.)
+   */
   readonly reserve?: number;
 }
 
@@ -36,6 +46,16 @@ export interface RetryBudgetStatus {
 }
 
 const SLICES = 20;
+const MAX_RESERVE = 1_000_000;
+/** Callers of fewer calls a second are quiet: the reserve is theirs. */
+const QUIET_CALLS_PER_SECOND = 10;
+
+/** What the ratio gives at {@link QUIET_CALLS_PER_SECOND}, so that from there on the ratio rules. */
+function defaultReserve(ratio: number, windowMs: number): number {
+  if (ratio === 0) return 0;
+  // Rounded first: 0.07 of 10 s are 7, and not a hair less.
+  return Math.max(1, Math.floor(Number(((ratio * QUIET_CALLS_PER_SECOND * windowMs) / 1_000).toPrecision(12))));
+}
 
 export class RetryBudgetMachine {
   readonly ratio: number;
@@ -51,7 +71,8 @@ export class RetryBudgetMachine {
   constructor(options: RetryBudgetOptions = {}) {
     this.ratio = checked("RetryBudget", "ratio", options.ratio ?? 0.1, { min: 0, max: 1 });
     this.windowMs = checked("RetryBudget", "windowMs", options.windowMs ?? 10_000, DURATION_MS);
-    this.reserve = checked("RetryBudget", "reserve", options.reserve ?? 1, { min: 0, max: 1_000_000, integer: true });
+    const reserve = options.reserve ?? Math.min(MAX_RESERVE, defaultReserve(this.ratio, this.windowMs));
+    this.reserve = checked("RetryBudget", "reserve", reserve, { min: 0, max: MAX_RESERVE, integer: true });
     const sliceMs = this.windowMs / SLICES;
     this.#calls = new RateWindow(this.windowMs, SLICES, 1);
     this.#sent = new RateWindow(this.windowMs + sliceMs, SLICES + 1, 1);

@@ -3,29 +3,36 @@
  * Functions of a client's parts and one attempt; the call's own state does not enter, so that an attempt is booked the
  * same way however its call goes on. Giving the slot back is not done here: it may outlive the call.
  */
-import { LocalRejection } from "../core/errors.ts";
-import type { Classifier, Judgement, Outcome } from "../core/outcome.ts";
+import { wasRefusedLocally } from "../core/error-evidence.ts";
+import type { Calendar, Classifier, Judgement, Outcome } from "../core/outcome.ts";
 import { judgeError, judgementOf } from "../core/outcome.ts";
 import type { Attempt } from "./attempt.ts";
 import type { AttemptListener, ClientParts } from "./client-parts.ts";
 import { guarded } from "./listeners.ts";
 
-/** What a result means; where the classifier throws or says nonsense, that error is a failure in the result's place. */
-export function judgeResult<T>(classify: Classifier<T>, value: T): Judgement | { readonly error: unknown } {
+/** A result that the classifier could not judge: what it threw takes the result's place. */
+export interface Unjudged {
+  readonly error: unknown;
+  /** What that error means: a mistake in how a preset is used and a bug of the classifier say nothing about the service. */
+  readonly judged: Judgement;
+}
+
+/** What a result means. */
+export function judgeResult<T>(classify: Classifier<T>, value: T, calendar: Calendar): Judgement | Unjudged {
   try {
-    return judgementOf(classify.result?.(value) ?? "success");
+    return judgementOf(classify.result?.(value, calendar) ?? "success");
   } catch (error) {
-    return { error };
+    return { error, judged: judgementOf(judgeError(error)) };
   }
 }
 
 /** What an error means. What we refused ourselves is never the service's failure, whatever a classifier says (rule B5). */
-export function judgeThrown<T>(classify: Classifier<T> | undefined, error: unknown): Judgement {
+export function judgeThrown<T>(classify: Classifier<T> | undefined, error: unknown, calendar: Calendar): Judgement {
   try {
-    const said = error instanceof LocalRejection ? "ignored" : classify?.error?.(error);
+    const said = wasRefusedLocally(error) ? "ignored" : classify?.error?.(error, calendar);
     return judgementOf(said ?? judgeError(error));
   } catch {
-    return judgementOf("failure");
+    return judgementOf(judgeError(error));
   }
 }
 

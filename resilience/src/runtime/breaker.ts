@@ -6,9 +6,11 @@
  * What it does not protect from: a service that is slow but answers (set `slowCallDurationMs`), one that answers 200
  * with an error inside (classify results in a client), and load (use a bulkhead and a retry budget).
  */
+import { brand } from "../core/brand.ts";
 import type { BreakerOptions, BreakerState, BreakerStatus, BreakerTransition, Permit } from "../core/breaker.ts";
 import { BreakerMachine, REFUSED } from "../core/breaker.ts";
-import { BreakerOpenError, LocalRejection } from "../core/errors.ts";
+import { wasRefusedLocally } from "../core/error-evidence.ts";
+import { BreakerOpenError } from "../core/errors.ts";
 import type { Clock } from "./clock.ts";
 import { Listeners } from "./listeners.ts";
 import { systemClock } from "./system-clock.ts";
@@ -21,6 +23,10 @@ export interface CircuitBreakerOptions extends BreakerOptions {
 }
 
 export class CircuitBreaker {
+  static {
+    brand(CircuitBreaker, "CircuitBreaker");
+  }
+
   readonly name: string;
   readonly clock: Clock;
   /** @internal For those who compose breakers; call {@link announce} after a change. */
@@ -100,7 +106,7 @@ export class CircuitBreaker {
 
   /**
    * Runs `operation` if the circuit lets it, else rejects with {@link BreakerOpenError}. Any error of the operation is
-   * a failure, except our own refusals ({@link LocalRejection}), which are never booked against the service.
+   * a failure, except our own refusals (`LocalRejection`, wrapped or not), which are never booked against the service.
    */
   async execute<T>(operation: () => PromiseLike<T> | T): Promise<T> {
     const startedMs = this.clock.nowMs();
@@ -113,7 +119,7 @@ export class CircuitBreaker {
       return value;
     } catch (error) {
       const nowMs = this.clock.nowMs();
-      if (error instanceof LocalRejection) this.release(permit, nowMs);
+      if (wasRefusedLocally(error)) this.release(permit, nowMs);
       else this.noteFailure(permit, nowMs, nowMs - startedMs > this.slowCallDurationMs);
       throw error;
     }

@@ -7,6 +7,7 @@
  * Name and idea: Nygard, Release It!, ch. 5 ("Bulkheads").
  */
 
+import { brand } from "../core/brand.ts";
 import type { Deadline } from "../core/deadline.ts";
 import { checkedDeadline, NO_DEADLINE, tooLate } from "../core/deadline.ts";
 import { BulkheadFullError, BulkheadTimeoutError, CallAbortedError } from "../core/errors.ts";
@@ -40,6 +41,10 @@ export interface BulkheadCallOptions {
 }
 
 export class Bulkhead {
+  static {
+    brand(Bulkhead, "Bulkhead");
+  }
+
   readonly name: string;
   readonly acquireTimeoutMs: number;
   readonly clock: Clock;

@@ -55,12 +55,21 @@ test("[C1] a timeout is a timeout at any instant, however the sum of instant and
   }
 });
 
-test("[C2] a classifier that throws, promises or says nonsense: a failure of the attempt, and the call ends", async () => {
-  for (const result of [down, () => "succes", () => Promise.resolve("success"), () => ({})]) {
-    const world = make({ classify: { result: result as () => Outcome }, retry: false });
-    assert.match(String(await run(world, () => "answer")), /Error: down|INVALID_CONFIGURATION/);
-    assert.equal(world.client.breaker?.status.failures, 1);
+test("[C2] a classifier that promises or says nonsense, or has a bug: the call ends with that, and no failure is booked", async () => {
+  const bug = (answer: { headers?: Headers }): unknown => (answer.headers as Headers).get("x");
+  for (const result of [() => "succes", () => Promise.resolve("success"), () => ({}), bug]) {
+    const world = make({ classify: { result: result as () => Outcome } });
+    let sends = 0;
+    const send = (): unknown => ({ send: ++sends });
+    assert.match(String(await run(world, send, { idempotent: true })), /INVALID_CONFIGURATION|^TypeError/);
+    assert.deepEqual([world.client.breaker?.status.calls, sends], [0, 1]);
   }
+});
+
+test("[C2] an error that a classifier throws on purpose is judged as one of the operation; its refusal of an error is not", async () => {
+  const thrower = make({ classify: { result: down }, retry: false });
+  assert.equal(await run(thrower, () => "answer"), "Error: down");
+  assert.equal(thrower.client.breaker?.status.failures, 1);
   for (const error of [down, () => "nonsense"]) {
     const world = make({ classify: { error: error as () => Outcome }, retry: false });
     assert.equal(await run(world, () => Promise.reject(new Error("theirs"))), "Error: theirs");

@@ -18,6 +18,7 @@ import { type Permit, REFUSED } from "../core/breaker.ts";
 import { type Deadline, NO_DEADLINE, tooLate } from "../core/deadline.ts";
 import { AttemptTimeoutError, CallAbortedError, type DeadlineExceededError } from "../core/errors.ts";
 import type { Judgement, Outcome } from "../core/outcome.ts";
+import { noteRetryRefusal } from "../core/retry-refusal.ts";
 import type { Waiter } from "../core/slots.ts";
 import { runIn } from "./ambient-deadline.ts";
 import { Attempt, type AttemptOwner, expiryOf } from "./attempt.ts";
@@ -204,15 +205,15 @@ export class Call<T> implements AttemptOwner {
     if (this.#current !== attempt) return this.#parts.bulkhead?.leave();
     const { classify } = this.#parts;
     if (classify?.result === undefined) return this.#succeed(attempt, value);
-    const judged = judgeResult(classify, value);
-    if (!("outcome" in judged)) this.#fail(attempt, FAILURE, judged);
+    const judged = judgeResult(classify, value, this.clock);
+    if (!("outcome" in judged)) this.#fail(attempt, judged.judged, { error: judged.error });
     else if (judged.outcome === "success") this.#succeed(attempt, value);
     else this.#fail(attempt, judged, { value });
   }
 
   failed(attempt: Attempt, error: unknown): void {
     if (this.#current !== attempt) return this.#parts.bulkhead?.leave();
-    this.#fail(attempt, judgeThrown(this.#parts.classify, error), { error });
+    this.#fail(attempt, judgeThrown(this.#parts.classify, error, this.clock), { error });
   }
 
   #succeed(attempt: Attempt, value: T): void {
@@ -276,11 +277,13 @@ export class Call<T> implements AttemptOwner {
     this.#parts.tell({ type: "retry", attempt: this.#attempts + 1, delayMs });
   }
 
-  /** The budget said no: the failure that asked for the retry stands, and says so. */
+  /** The budget said no: the failure that asked for the retry is delivered, and says so to whoever asks. */
   #refuseRetry(retry: RetryPlan<T>): void {
     const refusal = retry.refusal();
-    this.#parts.tell({ type: "retry-refused", attempt: this.#attempts + 1, reason: refusal.message });
-    this.#deliver(retry.failure !== undefined && "value" in retry.failure ? retry.failure : { error: refusal });
+    const end = retry.failure ?? { error: refusal };
+    noteRetryRefusal(end, refusal);
+    this.#parts.tell({ type: "retry-refused", attempt: this.#attempts + 1, reason: refusal.message, refusal });
+    this.#deliver(end);
   }
 
   /** We refuse to send (again). Where a failure is already in hand, that is what the caller should see. */

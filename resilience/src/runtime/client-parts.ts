@@ -3,6 +3,7 @@
  * has been filled in. It stands apart so that a call knows what it uses without knowing how a client is made.
  */
 import type { Backoff } from "../core/backoff.ts";
+import type { RetryBudgetExhaustedError } from "../core/errors.ts";
 import type { Classifier, Outcome } from "../core/outcome.ts";
 import type { CircuitBreaker } from "./breaker.ts";
 import type { Bulkhead } from "./bulkhead.ts";
@@ -15,7 +16,15 @@ export type AttemptListener = (outcome: Outcome, startedMs: number, endedMs: num
 /** What a client tells those who listen. */
 export type ClientEvent =
   | { readonly type: "retry"; readonly attempt: number; readonly delayMs: number }
-  | { readonly type: "retry-refused"; readonly attempt: number; readonly reason: string };
+  | {
+      /** The budget had no room for it: the call ends with the failure that it has. */
+      readonly type: "retry-refused";
+      readonly attempt: number;
+      /** The budget's numbers, in a sentence. */
+      readonly reason: string;
+      /** The same as an error; its `cause` is the failure, where that is an error. */
+      readonly refusal: RetryBudgetExhaustedError;
+    };
 
 /** What calls need of their client. */
 export interface ClientParts<T> {

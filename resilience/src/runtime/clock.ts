@@ -1,13 +1,18 @@
 /**
  * Time as an argument. Whatever in this library has to know the time or wait for it is given a `Clock`; the system's
- * (`system-clock.ts`) in production, a virtual one (`./sim`) in tests and simulation. There is one monotonic axis and
- * no calendar: setting a wall clock back changes nothing here.
+ * (`system-clock.ts`) in production, a virtual one (`./sim`) in tests and simulation. There is one monotonic axis, on which
+ * everything is decided: setting a wall clock back changes nothing here. The calendar only reads dates that others wrote.
  */
 import { CallAbortedError } from "../core/errors.ts";
 
 export interface Clock {
   /** Milliseconds on one monotonic axis with an origin of its own; fractions allowed; never goes back. */
   nowMs(): number;
+  /**
+   * Milliseconds since 1970, as the machine's calendar has it; may jump. Only for a `Retry-After` that is a date, in an answer
+   * without a `Date` of its own: such a hint is not followed where a clock has no calendar.
+   */
+  wallMs?(): number;
   /**
    * Runs `run` once when the clock has reached `atMs`, never before; at once (in a later task) where it has passed.
    * Runs of the same instant go in the order in which they were asked for. Disposing cancels it. `subject` is handed

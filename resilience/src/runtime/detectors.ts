@@ -3,6 +3,7 @@
  * is a thin face of the pure machine in `core`, which whoever reads the clock anyway can ask with its own `nowMs`.
  * They only measure; what follows from a level is a supervisor's business, or the caller's.
  */
+import { brand } from "../core/brand.ts";
 import type { Beat, BeatVerdict, DetectorMachine } from "../core/detector.ts";
 import { FixedHeartbeatMachine, type FixedHeartbeatOptions, type HeartbeatStatus } from "../core/fixed-heartbeat.ts";
 import { PhiAccrualMachine, type PhiAccrualOptions, type PhiEstimate } from "../core/phi-accrual.ts";
@@ -21,6 +22,10 @@ export interface FailureDetector {
 
 /** A pure machine and the clock it is asked by. */
 export abstract class ClockedDetector<Machine extends DetectorMachine> implements FailureDetector {
+  static {
+    brand(ClockedDetector, "ClockedDetector");
+  }
+
   /** For readers who have the time at hand: same clock, or the levels mean nothing. */
   readonly machine: Machine;
   readonly clock: Clock;

@@ -2,6 +2,7 @@
  * A retry budget for callers: {@link RetryBudgetMachine} bound to a clock. Make one for each downstream and hand it to
  * everything that aims at it (clients, hedges, replays of queued commands): two budgets are twice the storm.
  */
+import { brand } from "../core/brand.ts";
 import type { RetryBudgetOptions, RetryBudgetStatus } from "../core/retry-budget.ts";
 import { RetryBudgetMachine } from "../core/retry-budget.ts";
 import type { Clock } from "./clock.ts";
@@ -13,6 +14,10 @@ export interface SharedRetryBudgetOptions extends RetryBudgetOptions {
 }
 
 export class RetryBudget {
+  static {
+    brand(RetryBudget, "RetryBudget");
+  }
+
   readonly machine: RetryBudgetMachine;
   readonly clock: Clock;
 

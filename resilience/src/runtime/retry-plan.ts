@@ -5,9 +5,9 @@
  * forgets those who sleep lets them all wake into the same second. It waits for nothing itself; `call.ts` does.
  */
 import type { Deadline } from "../core/deadline.ts";
-import type { ErrorDetails } from "../core/errors.ts";
-import { RetryBudgetExhaustedError } from "../core/errors.ts";
+import type { ErrorDetails, RetryBudgetExhaustedError } from "../core/errors.ts";
 import type { Judgement } from "../core/outcome.ts";
+import { retryRefusal } from "../core/retry-refusal.ts";
 import type { ClientParts } from "./client-parts.ts";
 
 /** How a call fails: with an error, or with a result that was judged a failure. */
@@ -77,13 +77,7 @@ export class RetryPlan<T> {
 
   /** The budget's refusal with its numbers; the failure that asked for the retry is its cause. */
   refusal(): RetryBudgetExhaustedError {
-    const { budget, name } = this.#parts;
-    const status = budget?.status;
-    const numbers =
-      status === undefined
-        ? ""
-        : `: ${status.sent + status.pending} of ${status.allowed} extra attempts used for ${status.calls} calls`;
-    return new RetryBudgetExhaustedError(`${name}: retry refused by the budget${numbers}`, causeOf(this.failure));
+    return retryRefusal(this.#parts.name, this.#parts.budget?.status, this.failure);
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * The system's monotonic clock: the one file of the library that names timers and `performance`. All waiting shares a
+ * The system's monotonic clock: the one file of the library that names timers, `performance` and the calendar. All waiting shares a
  * single `setTimeout`, armed for the earliest instant. Cancelling the last wait does not touch that timer at once,
  * because a busy client empties and refills the queue at every call; one `setImmediate` per turn of the event loop
  * looks whether the queue is still empty and then clears it, so an idle process holds no timer and can exit.
@@ -32,6 +32,10 @@ class SystemClock implements Clock {
 
   nowMs(): number {
     return performance.now();
+  }
+
+  wallMs(): number {
+    return Date.now();
   }
 
   at<Subject>(atMs: number, run: (subject: Subject) => void, subject?: Subject): Disposable {

@@ -11,6 +11,7 @@
  */
 import { checked } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
+import { isBytes } from "./bytes.ts";
 import { DiskError } from "./disk-error.ts";
 import type { DiskFaults } from "./disk-faults.ts";
 import { FaultStack, MOST_DISK_BYTES } from "./disk-faults.ts";
@@ -279,6 +280,6 @@ function named(file: string): string {
 
 /** A copy that the caller cannot change any more. */
 function owned(bytes: Uint8Array): Uint8Array {
-  if (!(bytes instanceof Uint8Array)) throw new TypeError(`a file's bytes are a Uint8Array, not ${typeof bytes}`);
+  if (!isBytes(bytes)) throw new TypeError(`a file's bytes are a Uint8Array, not ${typeof bytes}`);
   return Uint8Array.prototype.slice.call(bytes);
 }

@@ -114,7 +114,10 @@ export class SimNode {
     const env = this.#envOf(this.#incarnation);
     this.#dispatchNow(() => {
       const booted = this.#program(env);
-      if (booted instanceof Promise) booted.catch((error: unknown) => this.#world.uncaught(this.name, error));
+      // A promise of any realm; a program that promises nothing is over.
+      if (typeof booted?.then === "function") {
+        booted.then(undefined, (error: unknown) => this.#world.uncaught(this.name, error));
+      }
     });
   }
 
@@ -262,6 +265,7 @@ export class SimNode {
         return entry;
       },
       sleepUntil: (atMs, signal) => sleepOn(clock, atMs, signal),
+      wallMs: () => this.clock.wallMs(),
     };
     return clock;
   }

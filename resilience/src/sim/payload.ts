@@ -5,6 +5,7 @@
  * right, so it counts as noticed by its transport's checksum and is dropped.
  */
 import { ConfigurationError } from "../core/errors.ts";
+import { isBytes } from "./bytes.ts";
 
 /** What can be sent. An object with a `label: string` is shown by that, and by `byteLength: number` weighed. */
 export type Payload = string | Uint8Array | object;
@@ -19,7 +20,7 @@ export function labelOf(payload: Payload): string {
   if (typeof payload === "string") {
     return payload.length <= LABEL_CHARACTERS ? payload : payload.slice(0, LABEL_CHARACTERS);
   }
-  if (payload instanceof Uint8Array) return `${payload.length} bytes #${hashOf(payload)}`;
+  if (isBytes(payload)) return `${payload.length} bytes #${hashOf(payload)}`;
   if (typeof payload !== "object" || payload === null) {
     const got = payload === null ? "null" : typeof payload;
     throw new ConfigurationError(
@@ -45,7 +46,7 @@ export function corrupted(payload: Payload, share: number): Payload | undefined 
     const changed = String.fromCharCode(payload.charCodeAt(place) ^ 1);
     return payload.slice(0, place) + changed + payload.slice(place + 1);
   }
-  if (payload instanceof Uint8Array && payload.length > 0) {
+  if (isBytes(payload) && payload.length > 0) {
     const place = Math.floor(share * payload.length * 8);
     const changed = Uint8Array.from(payload);
     changed[place >> 3] = (changed[place >> 3] as number) ^ (1 << (place & 7));

@@ -8,6 +8,7 @@ import { Dispatching, type Terms } from "../../../../test/worlds/dispatching.ts"
 import type { BreakerMachine } from "../breaker.ts";
 import { StaleEpochError } from "../errors.ts";
 import type { RetryBudgetMachine } from "../retry-budget.ts";
+import { retryRefusalOf } from "../retry-refusal.ts";
 import { Slots, Waiter } from "../slots.ts";
 import type { Attempt, AttemptEnd, AttemptResult, Call } from "./call.ts";
 import type { DispatchAction } from "./dispatch.ts";
@@ -279,6 +280,20 @@ test("[R2] running: retries at one station → no more than its budget, however 
   }
   const sends = toNorth() - before;
   assert.ok(sends > 200 && sends <= 200 + 26, `${sends} attempts for 200 calls`);
+});
+
+test("[R2] running: a retry that the budget refuses → the failure itself, with the refusal on it, and an event", () => {
+  const world = served({ stations: [{ budget: { reserve: 0, ratio: 0 } }, {}] });
+  world.declare("south", "down");
+  const call = world.submit({ key: "k", source: "known" });
+  world.endCall(call, "failed");
+  assert.equal(call.state.phase, "done");
+  const settlement = world.settled.get(call);
+  assert.ok(settlement !== undefined && "error" in settlement);
+  assert.equal((settlement.error as Error).message, "north failed");
+  assert.match(retryRefusalOf(settlement.error)?.message ?? "", /^north: retry refused by the budget: 0 of 0 extra/);
+  const [told] = world.told("retry-refused");
+  assert.deepEqual([told?.station, told?.used, told?.allowed], ["north", 0, 0]);
 });
 
 test("[R2] running: attempts that never leave, now here and now there → a call is on each station's books once", () => {

@@ -22,6 +22,7 @@
 import { REFUSED } from "../breaker.ts";
 import { tooLate } from "../deadline.ts";
 import { DueHeap } from "../due-heap.ts";
+import { codeIn, isError } from "../error-evidence.ts";
 import {
   AttemptTimeoutError,
   CallAbortedError,
@@ -31,6 +32,7 @@ import {
   OverloadedError,
 } from "../errors.ts";
 import { RetryBudgetMachine } from "../retry-budget.ts";
+import { noteRetryRefusal, retryRefusal } from "../retry-refusal.ts";
 import type { Declaration } from "../supervisor.ts";
 import type { LoadSign } from "./admission.ts";
 import {
@@ -62,7 +64,7 @@ import { QUICK_AGAIN, timesSlower } from "./slowness.ts";
 import type { SeenAs } from "./source-at-station.ts";
 import type { Station } from "./station.ts";
 import { STRANGER_RATIO, UsualTimes } from "./usual-times.ts";
-import { codeOf, GIVEN_UP, lastOf, seenEpochOf, unknownAt, verdictOn } from "./verdict.ts";
+import { GIVEN_UP, lastOf, seenEpochOf, unknownAt, verdictOn } from "./verdict.ts";
 
 export interface DispatchOptions {
   readonly roles: Roles;
@@ -1037,7 +1039,7 @@ export class Dispatcher {
     this.#afterLoss(call, station, nowMs);
   }
 
-  /** Plans another attempt at `station` after a backoff; false where that is not allowed, affordable or in time. */
+  /** Plans another attempt at `station` after a backoff, or ends the call where its budget refuses; false where that is not allowed or in time. */
   #retry(call: Call, station: Station, hintMs: number | undefined, nowMs: number): boolean {
     const { backoff, budget, maxAttempts, maxRetryAfterMs } = station.parts;
     const tried = call.visitAt(station)?.attempts ?? 0;
@@ -1045,9 +1047,19 @@ export class Dispatcher {
     const delayMs = Math.max(backoff.delayMs(Math.max(1, tried), 0), hintMs ?? 0);
     if (hintMs !== undefined && hintMs > maxRetryAfterMs) return false;
     if (nowMs + delayMs + this.#usual.serviceMs >= call.terms.deadline) return false;
-    if (budget?.withdraw(nowMs) === false) return false;
+    if (budget?.withdraw(nowMs) === false) return this.#refuseRetry(call, station, budget, nowMs);
     if (budget !== undefined) call.charged = station;
     this.#park(call, delayMs, nowMs);
+    return true;
+  }
+
+  /** The budget has no room: the call ends with its failure, on which the refusal is written. True, for that settles it. */
+  #refuseRetry(call: Call, station: Station, budget: RetryBudgetMachine, nowMs: number): true {
+    const verdict = verdictOn(call);
+    const status = budget.status(nowMs);
+    noteRetryRefusal(verdict, retryRefusal(station.name, status, verdict));
+    this.#event(this.#reports.retryRefused(station, status, nowMs));
+    this.#settle(call, verdict, "failed", nowMs);
     return true;
   }
 
@@ -1062,8 +1074,9 @@ export class Dispatcher {
       const isInVain =
         this.#outlook.limitMs(call) < nowMs + BUDGET_RECHECK_MS + this.#usual.serviceMs ||
         this.#outlook.isOverloaded(nowMs);
-      if (!isInVain) this.#park(call, BUDGET_RECHECK_MS, nowMs);
-      return !isInVain;
+      if (isInVain) return this.#refuseRetry(call, station, budget, nowMs);
+      this.#park(call, BUDGET_RECHECK_MS, nowMs);
+      return true;
     }
     if (budget !== undefined) call.charged = station;
     this.#enqueue(call, nowMs);
@@ -1083,14 +1096,14 @@ export class Dispatcher {
   #shortage({ call, station }: Attempt, end: AttemptEnd, nowMs: number): void {
     if (call.state.phase !== "running" || call.out !== undefined) return;
     const cause = "error" in end.settlement ? end.settlement.error : undefined;
-    this.#event(this.#reports.shortage(station, codeOf(cause), nowMs));
+    this.#event(this.#reports.shortage(station, codeIn(cause), nowMs));
     const delayMs = Math.min(MAX_SHORTAGE_RETRY_MS, SHORTAGE_RETRY_MS * 2 ** Math.min(call.attempts - 1, 10));
     if (nowMs + delayMs < Math.min(call.terms.deadline, call.arrivedMs + MAX_SHORTAGE_MS)) {
       return this.#park(call, delayMs, nowMs);
     }
     // What a station answered, or that it may have run there, is the truth; "nothing was sent" would not be.
     if (call.mayHaveRun || call.visits?.some(({ attempts }) => attempts > 0) === true) return this.#giveUp(call, nowMs);
-    const message = `nothing was sent: this machine lacks a resource (${codeOf(cause)})`;
+    const message = `nothing was sent: this machine lacks a resource (${codeIn(cause)})`;
     const error = new LocalShortageError(message, { cause, retryAfterMs: 1_000 });
     this.#settle(call, { error }, "refused", nowMs);
   }
@@ -1697,7 +1710,7 @@ export class Dispatcher {
   }
 
   #recallAll(attempts: readonly Attempt[], settlement: Settlement): void {
-    const reason = "error" in settlement && settlement.error instanceof Error ? settlement.error : GIVEN_UP;
+    const reason = "error" in settlement && isError(settlement.error) ? settlement.error : GIVEN_UP;
     for (const attempt of attempts) this.#recall(attempt, reason);
   }
 

@@ -101,6 +101,16 @@ export type FailoverEvent =
       readonly atMs: number;
     }
   | {
+      /** A retry at a station was due and safe, and its budget refused it: the call ended with its failure. At most every ten seconds. */
+      readonly type: "retry-refused";
+      readonly station: string;
+      /** Extra attempts of the budget's window, those to come included; how many it allows, and for how many calls. */
+      readonly used: number;
+      readonly allowed: number;
+      readonly calls: number;
+      readonly atMs: number;
+    }
+  | {
       /** What is known of the load that a station can take, or of its callers, has changed. */
       readonly type: "capacity-learned";
       readonly station: string;

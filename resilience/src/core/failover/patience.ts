@@ -10,11 +10,17 @@
  * taken at a higher age, or a caller was seen to wait for longer.
  */
 
+import { brand } from "../brand.ts";
+
 /**
  * Abort a call's signal with this where its caller broke off its own request before it was whole, such as an upload: it
  * was not waiting for an answer yet, so nothing is learned of how long callers wait.
  */
 export class RequestCutError extends Error {
+  static {
+    brand(RequestCutError, "RequestCutError");
+  }
+
   constructor(message = "the caller broke off its request before it was whole") {
     super(message);
     this.name = "RequestCutError";

@@ -28,6 +28,17 @@ test("[F11] a limit that is lowered → told at once, then every ten seconds, fo
   assert.equal(reports.capacity(north, 10_000)?.type, "capacity-learned");
 });
 
+test("[R2] a retry that a budget refuses → told at once with its numbers, then every ten seconds, for each station apart", () => {
+  const reports = new Reports();
+  const [north, south] = [station(0), station(1)];
+  const budget = { calls: 40, sent: 3, pending: 1, allowed: 4, refused: 1 };
+  const told = { type: "retry-refused", station: "north", used: 4, allowed: 4, calls: 40, atMs: 0 };
+  assert.deepEqual(reports.retryRefused(north, budget, 0), told);
+  assert.equal(reports.retryRefused(north, budget, 9_999), undefined);
+  assert.equal(reports.retryRefused(south, budget, 9_999)?.type, "retry-refused");
+  assert.equal(reports.retryRefused(north, budget, 10_000)?.type, "retry-refused");
+});
+
 test("[F10] a shortage → told at once, then every ten seconds, whatever the station", () => {
   const reports = new Reports();
   assert.deepEqual(reports.shortage(station(0), "EMFILE", 0), {

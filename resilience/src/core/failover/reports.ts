@@ -2,6 +2,7 @@
  * What is worth telling of load, patience and shortage, and how often: what changes with every call would fill a log, and
  * what is never told is a silent collapse. Each report is an event, or nothing where it was told a moment ago.
  */
+import type { RetryBudgetStatus } from "../retry-budget.ts";
 import type { FailoverEvent } from "./events.ts";
 import type { GoodputWatch } from "./goodput.ts";
 import type { Station } from "./station.ts";
@@ -16,6 +17,7 @@ export class Reports {
   #toldEpochMs: number = Number.NEGATIVE_INFINITY;
   #toldPatienceMs: number | undefined = undefined;
   readonly #toldCapacityMs: Map<Station, number> = new Map();
+  readonly #toldRefusalMs: Map<Station, number> = new Map();
 
   /** The limit of `station` was lowered. */
   capacity(station: Station, nowMs: number): FailoverEvent | undefined {
@@ -23,6 +25,14 @@ export class Reports {
     this.#toldCapacityMs.set(station, nowMs);
     const { limit, ratePerSecond } = station.admission;
     return { type: "capacity-learned", station: station.name, limit, ratePerSecond, atMs: nowMs };
+  }
+
+  /** The budget of `station` refused a retry. */
+  retryRefused(station: Station, budget: RetryBudgetStatus, nowMs: number): FailoverEvent | undefined {
+    if (nowMs - (this.#toldRefusalMs.get(station) ?? Number.NEGATIVE_INFINITY) < TELL_AGAIN_MS) return undefined;
+    this.#toldRefusalMs.set(station, nowMs);
+    const { sent, pending, allowed, calls } = budget;
+    return { type: "retry-refused", station: station.name, used: sent + pending, allowed, calls, atMs: nowMs };
   }
 
   /** A call to `station` could not be sent for want of a resource of this machine. */

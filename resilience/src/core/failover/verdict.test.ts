@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Dispatching } from "../../../../test/worlds/dispatching.ts";
 import { AmbiguousOutcomeError, AttemptTimeoutError, NoStationFitError, StaleEpochError } from "../errors.ts";
 import type { AttemptResult, Call, Settlement } from "./call.ts";
-import { codeOf, GIVEN_UP, lastOf, seenEpochOf, unknownAt, verdictOn } from "./verdict.ts";
+import { GIVEN_UP, lastOf, seenEpochOf, unknownAt, verdictOn } from "./verdict.ts";
 
 const world = new Dispatching();
 
@@ -77,14 +77,6 @@ test("never sent anywhere → given up; refused connections only → the last of
 test("[F3] the epoch that a refusal names, and 0 where it names none", () => {
   assert.equal(seenEpochOf(new StaleEpochError("old", { seenEpoch: 7 })), 7);
   assert.deepEqual([seenEpochOf(new StaleEpochError("old")), seenEpochOf(reset), seenEpochOf(undefined)], [0, 0, 0]);
-});
-
-test("[F9] the code of an error, or of what caused it; unknown where there is none, or no end", () => {
-  const coded = Object.assign(new Error("x"), { code: "EMFILE" });
-  assert.deepEqual([codeOf(coded), codeOf(new TypeError("fetch failed", { cause: coded }))], ["EMFILE", "EMFILE"]);
-  const cyclic = new Error("a");
-  cyclic.cause = cyclic;
-  assert.deepEqual([codeOf(cyclic), codeOf("EMFILE"), codeOf(undefined)], ["UNKNOWN", "UNKNOWN", "UNKNOWN"]);
 });
 
 test("[F4] a silent station → names it", () => {

@@ -2,7 +2,8 @@
  * What a caller is told of a call that has failed: an answer that there was, or that nobody can say whether it ran; never
  * that it failed where it may have run (rule F4). Only words and types; when to say them is decided in `dispatch.ts`.
  */
-import { AmbiguousOutcomeError, AttemptTimeoutError, NoStationFitError, StaleEpochError } from "../errors.ts";
+import { staleEpochIn } from "../error-evidence.ts";
+import { AmbiguousOutcomeError, AttemptTimeoutError, NoStationFitError } from "../errors.ts";
 import type { Attempt, Call, Settlement } from "./call.ts";
 import type { Station } from "./station.ts";
 
@@ -47,13 +48,5 @@ function lostAt(station: Station | undefined, { terms }: Call, cause: unknown): 
 
 /** The newest epoch that a station has seen, by its refusal; 0 where the error says nothing of it. */
 export function seenEpochOf(error: unknown): number {
-  return error instanceof StaleEpochError ? (error.seenEpoch ?? 0) : 0;
-}
-
-/** The code of the error, or of what caused it. */
-export function codeOf(error: unknown): string {
-  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
-    if ("code" in at) return String(at.code);
-  }
-  return "UNKNOWN";
+  return staleEpochIn(error)?.seenEpoch ?? 0;
 }

@@ -5,12 +5,11 @@
  * in; what they cause is queued, so no input ever arrives in the middle of another.
  */
 import type { BreakerMachine } from "../../core/breaker.ts";
-import { StaleEpochError } from "../../core/errors.ts";
+import { staleEpochIn, wasConnectionLost } from "../../core/error-evidence.ts";
 import type { Attempt, AttemptEnd, Call } from "../../core/failover/call.ts";
 import type { DispatchAction, Dispatcher, DispatchInput } from "../../core/failover/dispatch.ts";
 import type { FailoverEvent } from "../../core/failover/events.ts";
-import type { Classifier, Judgement } from "../../core/outcome.ts";
-import { wasConnectionLost } from "../../core/outcome.ts";
+import type { Calendar, Classifier, Judgement } from "../../core/outcome.ts";
 import { ambientDeadline, runUnder } from "../ambient-deadline.ts";
 import { judgeResult, judgeThrown } from "../booking.ts";
 import type { CircuitBreaker } from "../breaker.ts";
@@ -272,14 +271,15 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   #judge(attempt: FailoverAttempt<S>, value: unknown): void {
     const { classify } = this.#handle(attempt.record.station.number).parts;
     if (classify?.result === undefined) this.#served(attempt.record, value);
-    else this.#ended(attempt, endFromResult(classify, value));
+    else this.#ended(attempt, endFromResult(classify, value, this.clock));
   }
 
   #threw(attempt: FailoverAttempt<S>, error: unknown): void {
     const settlement = { error };
     const { classify } = this.#handle(attempt.record.station.number).parts;
-    const isStale = error instanceof StaleEpochError;
-    this.#ended(attempt, isStale ? { result: "stale", settlement } : endFrom(judgeThrown(classify, error), settlement));
+    const isStale = staleEpochIn(error) !== undefined;
+    const end = (): AttemptEnd => endFrom(judgeThrown(classify, error, this.clock), settlement);
+    this.#ended(attempt, isStale ? { result: "stale", settlement } : end());
   }
 
   #ended({ record }: FailoverAttempt<S>, end: AttemptEnd): void {
@@ -304,9 +304,9 @@ function requestOf<S>(call: Call): FailoverRequest<S, unknown> {
   return call.request as FailoverRequest<S, unknown>;
 }
 
-function endFromResult(classify: Classifier<unknown>, value: unknown): AttemptEnd {
-  const judged = judgeResult(classify, value);
-  return "outcome" in judged ? endFrom(judged, { value }) : { result: "failed", settlement: judged };
+function endFromResult(classify: Classifier<unknown>, value: unknown, calendar: Calendar): AttemptEnd {
+  const judged = judgeResult(classify, value, calendar);
+  return "outcome" in judged ? endFrom(judged, { value }) : endFrom(judged.judged, { error: judged.error });
 }
 
 function endFrom({ outcome, retryAfterMs, retry }: Judgement, settlement: AttemptEnd["settlement"]): AttemptEnd {

@@ -3,7 +3,7 @@
  * commands get through is shown by a command, and nobody wants a caller's to be the first. It says what came of each try
  * and draws no conclusions. Tries of one station do not overlap, and none outlives its interval.
  */
-import { wasLocalShortage } from "../../core/outcome.ts";
+import { wasLocalShortage } from "../../core/error-evidence.ts";
 import type { Clock } from "../clock.ts";
 import type { NamedStation } from "./options.ts";
 

@@ -1,0 +1,81 @@
+/**
+ * `Retry-After` (RFC 9110, 10.2.3): when the service asks to be tried again. It is a number of seconds or an instant. An
+ * instant of the service's calendar means something only beside that same calendar, so it is read against the answer's
+ * own `Date` (6.6.1): two machines whose calendars are a minute apart agree on a difference. Only where an answer has no
+ * `Date` is our own calendar asked. All three forms of an HTTP date are read (5.6.7); what is none of them is no hint.
+ */
+
+const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const DAY = "(?:mon|tue|wed|thu|fri|sat|sun)";
+const LONG_DAY = "(?:monday|tuesday|wednesday|thursday|friday|saturday|sunday)";
+const MONTH = `(?<month>${MONTHS.join("|")})`;
+const TIME = "(?<hour>\\d\\d):(?<minute>\\d\\d):(?<second>\\d\\d)";
+
+/** "Sun, 06 Nov 1994 08:49:37 GMT", and the obsolete "Sunday, 06-Nov-94 08:49:37 GMT" and "Sun Nov  6 08:49:37 1994". */
+const FORMS = [
+  new RegExp(`^${DAY}, (?<day>\\d\\d) ${MONTH} (?<year>\\d{4}) ${TIME} GMT$`, "i"),
+  new RegExp(`^${LONG_DAY}, (?<day>\\d\\d)-${MONTH}-(?<year>\\d\\d) ${TIME} GMT$`, "i"),
+  new RegExp(`^${DAY} ${MONTH} (?<day>[ \\d]\\d) ${TIME} (?<year>\\d{4})$`, "i"),
+];
+/** A two-digit year is the one nearest to now: at most this many years away. */
+const HALF_CENTURY = 50;
+const LONGEST_DATE = 40;
+const DAY_MS = 86_400_000;
+/** Of the Gregorian calendar, on average. */
+const YEAR_MS = 365.2425 * DAY_MS;
+
+/**
+ * Milliseconds until the instant or for the time that `retryAfter` names, 0 where that has passed; undefined where it names
+ * none. `date` is the answer's own `Date`; `wallMs` tells the milliseconds since 1970, and is asked where there is none.
+ */
+export function retryAfterMs(
+  retryAfter: string | undefined,
+  date: string | undefined,
+  wallMs: (() => number | undefined) | undefined,
+): number | undefined {
+  const value = retryAfter?.trim();
+  if (value === undefined || value === "" || value.length > LONGEST_DATE) return undefined;
+  if (/^\d{1,9}$/.test(value)) return Number(value) * 1_000;
+  if (!FORMS.some((form) => form.test(value))) return undefined;
+  const sentMs = date === undefined ? undefined : httpDateMs(date.trim(), wallMs);
+  const fromMs = sentMs ?? wallMs?.();
+  const atMs = fromMs === undefined ? undefined : httpDateMs(value, () => fromMs);
+  return atMs === undefined || fromMs === undefined ? undefined : Math.max(0, atMs - fromMs);
+}
+
+/**
+ * Milliseconds from 1970 to an HTTP date; undefined where `text` is none, or there is no such day. A year of two digits is
+ * the one nearest to `nearMs`, or to 2000 where nothing is known of now.
+ */
+export function httpDateMs(text: string, nearMs?: () => number | undefined): number | undefined {
+  if (text.length > LONGEST_DATE) return undefined;
+  for (const form of FORMS) {
+    const parts = form.exec(text)?.groups;
+    if (parts !== undefined) return instantOf(parts, nearMs);
+  }
+  return undefined;
+}
+
+function instantOf(parts: Record<string, string>, nearMs: (() => number | undefined) | undefined): number | undefined {
+  const [day, hour, minute, second] = [parts["day"], parts["hour"], parts["minute"], parts["second"]].map(Number) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  const month = MONTHS.indexOf((parts["month"] as string).toLowerCase());
+  const year = yearOf(parts["year"] as string, nearMs);
+  // A leap second is allowed, and is the first one of the next minute here.
+  if (hour > 23 || minute > 59 || second > 60) return undefined;
+  if (day < 1 || day > (Date.UTC(year, month + 1) - Date.UTC(year, month)) / DAY_MS) return undefined;
+  return Date.UTC(year, month, day, hour, minute, second);
+}
+
+/** RFC 9110, 5.6.7: two digits that would lie more than 50 years ahead mean the century before. */
+function yearOf(digits: string, nearMs: (() => number | undefined) | undefined): number {
+  if (digits.length > 2) return Number(digits);
+  const near = 1970 + Math.floor((nearMs?.() ?? Date.UTC(2000, 0)) / YEAR_MS);
+  const year = near - (near % 100) + Number(digits);
+  if (year > near + HALF_CENTURY) return year - 100;
+  return year < near - HALF_CENTURY ? year + 100 : year;
+}
