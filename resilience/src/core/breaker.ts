@@ -102,7 +102,7 @@ export class BreakerMachine {
   #generation: Permit = 1;
   #rule = "";
   #openUntilMs = 0;
-  /** While half-open: the probes that are out, oldest first, and how the others went. */
+  /** While half-open: the probes that are out, the one whose lease ends first in front, and how the others went. */
   #leases: Lease[] = [];
   #probeSuccesses = 0;
   #probeFailures = 0;
@@ -233,6 +233,14 @@ export class BreakerMachine {
   /** The call says nothing about the service (aborted, refused locally, ignored): the permit goes back unjudged. */
   release(permit: Permit, nowMs: number): void {
     if (this.#state !== "closed") this.#returnProbe(permit, nowMs);
+  }
+
+  /** The lease of the probe that holds `permit` begins anew: its caller stood still, and could not report. */
+  renewLease(permit: Permit, nowMs: number): void {
+    const place = this.#leases.findIndex((lease) => lease.permit === permit);
+    if (place < 0) return;
+    this.#leases.splice(place, 1);
+    this.#leases.push({ permit, endsMs: nowMs + this.probeLeaseMs });
   }
 
   /** Is `permit` a probe's that is out? */

@@ -11,6 +11,7 @@ import { BreakerMachine, REFUSED } from "../core/breaker.ts";
 import { BreakerOpenError, LocalRejection } from "../core/errors.ts";
 import type { Clock } from "./clock.ts";
 import { Listeners } from "./listeners.ts";
+import { afterWait } from "./read-first.ts";
 import { systemClock } from "./system-clock.ts";
 
 export interface CircuitBreakerOptions extends BreakerOptions {
@@ -106,16 +107,24 @@ export class CircuitBreaker {
     const startedMs = this.clock.nowMs();
     const permit = this.tryAcquire(startedMs);
     if (permit === REFUSED) throw this.refusal(startedMs);
+    let isSlow = false;
+    // A timer and not the time it took: that would count how long this process stood still, too.
+    const timer =
+      this.slowCallDurationMs < Number.POSITIVE_INFINITY
+        ? afterWait(this.clock, this.slowCallDurationMs, (isFair) => {
+            isSlow = isFair;
+          })
+        : undefined;
     try {
       const value = await operation();
-      const nowMs = this.clock.nowMs();
-      this.noteSuccess(permit, nowMs, nowMs - startedMs > this.slowCallDurationMs);
+      this.noteSuccess(permit, this.clock.nowMs(), isSlow);
       return value;
     } catch (error) {
-      const nowMs = this.clock.nowMs();
-      if (error instanceof LocalRejection) this.release(permit, nowMs);
-      else this.noteFailure(permit, nowMs, nowMs - startedMs > this.slowCallDurationMs);
+      if (error instanceof LocalRejection) this.release(permit);
+      else this.noteFailure(permit, this.clock.nowMs(), isSlow);
       throw error;
+    } finally {
+      timer?.[Symbol.dispose]();
     }
   }
 

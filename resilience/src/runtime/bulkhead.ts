@@ -15,6 +15,7 @@ import { Slots, Waiter } from "../core/slots.ts";
 import { ambientDeadline } from "./ambient-deadline.ts";
 import type { Clock } from "./clock.ts";
 import { guarded } from "./listeners.ts";
+import { afterWait } from "./read-first.ts";
 import { systemClock } from "./system-clock.ts";
 
 export interface BulkheadOptions {
@@ -97,7 +98,7 @@ export class Bulkhead {
     if (!this.slots.tryTake()) {
       const priority = checked("Bulkhead", "priority", options?.priority ?? 0, PRIORITY);
       await new Promise<void>((resolve, reject) => {
-        new QueuedCaller(this, priority, signal, deadline, resolve, reject).join(nowMs);
+        new QueuedCaller(this, priority, signal, deadline, resolve, reject).join();
       });
       // Granted, but an abort or the clock may have been faster than this microtask: the slot goes on, unused.
       const refusal = this.#refusalNow(signal, deadline);
@@ -152,9 +153,12 @@ export class Bulkhead {
     );
   }
 
-  /** The refusal for a wait that took too long, with its numbers; remembers that somebody starved. */
-  timeoutError(nowMs: number): BulkheadTimeoutError {
-    this.starvedAtMs = nowMs;
+  /**
+   * The refusal for a wait that took too long, with its numbers. Remembers that somebody starved, unless this process stood
+   * still meanwhile (not `isFair`): slots may have been free without its knowing.
+   */
+  timeoutError(nowMs: number, isFair: boolean): BulkheadTimeoutError {
+    if (isFair) this.starvedAtMs = nowMs;
     return new BulkheadTimeoutError(
       `${this.name}: no slot came free within ${this.acquireTimeoutMs} ms (${this.slots.maxConcurrent} running)`,
     );
@@ -204,11 +208,12 @@ class QueuedCaller extends Waiter {
     this.#reject = reject;
   }
 
-  join(nowMs: number): void {
+  join(): void {
     const { clock, slots, acquireTimeoutMs } = this.#bulkhead;
     if (!slots.enqueue(this)) return this.#reject(this.#bulkhead.fullError());
-    const latestMs = Math.min(nowMs + acquireTimeoutMs, this.#deadline);
-    if (latestMs < NO_DEADLINE) this.#timer = clock.at(latestMs, () => this.#giveUp());
+    if (Math.min(acquireTimeoutMs, this.#deadline) < NO_DEADLINE) {
+      this.#timer = afterWait(clock, acquireTimeoutMs, (isFair) => this.#giveUp(isFair), this.#deadline);
+    }
     this.#signal?.addEventListener("abort", this.#abort, { once: true });
   }
 
@@ -217,10 +222,10 @@ class QueuedCaller extends Waiter {
     this.#resolve();
   }
 
-  #giveUp(): void {
+  #giveUp(isFair: boolean): void {
     const { clock, name } = this.#bulkhead;
     const nowMs = clock.nowMs();
-    this.#leaveWith(tooLate(name, this.#deadline, 0, nowMs) ?? this.#bulkhead.timeoutError(nowMs));
+    this.#leaveWith(tooLate(name, this.#deadline, 0, nowMs) ?? this.#bulkhead.timeoutError(nowMs, isFair));
   }
 
   #leaveWith(error: Error): void {

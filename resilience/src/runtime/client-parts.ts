@@ -31,6 +31,8 @@ export interface ClientParts<T> {
   readonly maxAttempts: number;
   readonly longestHintMs: number;
   readonly slowMs: number;
+  /** When an attempt is first looked at: when it is slow, or when its time is over. */
+  readonly firstLookMs: number;
   readonly starvedMs: number;
   readonly propagateDeadline: boolean;
   readonly onAttempt: AttemptListener | undefined;

@@ -50,8 +50,9 @@ export interface ClientOptions<T = unknown> {
   /** A bulkhead to share, options for one, or false for none. Default none: the right size is yours to know. */
   readonly bulkhead?: Bulkhead | BulkheadOptions | false;
   /**
-   * How long one attempt may take. `Infinity` for no limit. Default 10,000, or `deadlineMs` where that is less. An
-   * attempt that a shorter deadline ends is no failure of the service; the breaker counts it only where it was slow.
+   * How long one attempt may take, in ms. `Infinity` for no limit. Default 10,000, or `deadlineMs` where that is less. An
+   * attempt that a shorter deadline ends is no failure of the service; the breaker counts it only where it was slow. Where this
+   * process stood still when it was over, the attempt is waited for once more, as long as that lasted, `timeoutMs` at most.
    */
   readonly timeoutMs?: number;
   /** How long a call may take in all, waits and retries included, where it brings no deadline of its own. Default: no limit. */
@@ -130,6 +131,7 @@ export class ResilientClient<T = unknown> {
       budget,
     });
     clientsMade++;
+    const slowMs = breaker?.slowCallDurationMs ?? NO_DEADLINE;
     this.parts = {
       name: options.name,
       clock,
@@ -142,7 +144,8 @@ export class ResilientClient<T = unknown> {
       minimumTimeLeftMs,
       maxAttempts,
       longestHintMs: checked(part, "retry.longestHintMs", retry.longestHintMs ?? 60_000, WAIT_MS),
-      slowMs: breaker?.slowCallDurationMs ?? NO_DEADLINE,
+      slowMs,
+      firstLookMs: Math.min(slowMs, timeoutMs),
       starvedMs: bulkhead?.acquireTimeoutMs ?? NO_DEADLINE,
       propagateDeadline: options.propagateDeadline ?? false,
       onAttempt: options.onAttempt,

@@ -5,6 +5,7 @@
 import type { Deadline } from "../../core/deadline.ts";
 import { checked, DURATION_MS } from "../../core/options.ts";
 import type { Clock } from "../clock.ts";
+import { afterWait } from "../read-first.ts";
 import type { KeyStatus } from "./operation.ts";
 
 export type AskForKey<S> = (
@@ -28,10 +29,11 @@ export class OutcomeQuery<S> {
   ask<R>(station: S, idempotencyKey: string, deadline: Deadline): Promise<KeyStatus<R>> {
     const giveUp = new AbortController();
     const answer = Promise.withResolvers<KeyStatus<R>>();
-    const timer = this.#clock.at(Math.min(deadline, this.#clock.nowMs() + this.#timeoutMs), () => {
+    const over = (): void => {
       answer.resolve("unknown");
       giveUp.abort();
-    });
+    };
+    const timer = afterWait(this.#clock, this.#timeoutMs, over, deadline);
     Promise.resolve()
       .then(() => this.#ask(station, idempotencyKey, giveUp.signal))
       .then(
