@@ -21,7 +21,7 @@
  *
  * Sources: Nygard, Release It! (2nd ed., 2018), ch. 5; sliding-window rates as in Hystrix, Polly and resilience4j.
  */
-import { COUNT, checked, DURATION_MS, RATE, WAIT_MS } from "./options.ts";
+import { COUNT, checked, checkNames, DURATION_MS, type Names, RATE, WAIT_MS } from "./options.ts";
 import { RateWindow } from "./rate-window.ts";
 
 export type BreakerState = "closed" | "open" | "half-open";
@@ -81,6 +81,18 @@ interface Lease {
   readonly endsMs: number;
 }
 
+const NAMES: Names<BreakerOptions> = {
+  failureRateThreshold: true,
+  slowCallRateThreshold: true,
+  slowCallDurationMs: true,
+  minimumVolume: true,
+  windowMs: true,
+  openDurationMs: true,
+  halfOpenProbes: true,
+  halfOpenSuccesses: true,
+  probeLeaseMs: true,
+};
+
 const SLICES = 10;
 const CALLS = 0;
 const FAILURES = 1;
@@ -120,6 +132,7 @@ export class BreakerMachine {
 
   constructor(options: BreakerOptions = {}) {
     const part = "CircuitBreaker";
+    checkNames(part, options, NAMES);
     this.#failureRateThreshold = checked(part, "failureRateThreshold", options.failureRateThreshold ?? 0.5, RATE);
     this.#slowCallRateThreshold = checked(part, "slowCallRateThreshold", options.slowCallRateThreshold ?? 0.5, RATE);
     this.slowCallDurationMs = checked(

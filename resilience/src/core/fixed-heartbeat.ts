@@ -9,7 +9,7 @@
 import { BeatOrder, isWellFormed } from "./beat-order.ts";
 import type { Beat, BeatVerdict, DetectorMachine } from "./detector.ts";
 import { ConfigurationError } from "./errors.ts";
-import { COUNT, checked, DURATION_MS } from "./options.ts";
+import { COUNT, checked, checkNames, DURATION_MS, type Names } from "./options.ts";
 
 export interface FixedHeartbeatOptions {
   /** How often a node beats, in ms above 0. Default 1000. It only sets the default of timeoutMs. */
@@ -25,6 +25,12 @@ export interface FixedHeartbeatOptions {
 /** What a fixed heartbeat detector says of a node; `unknown` is one never heard from. */
 export type HeartbeatStatus = "unknown" | "alive" | "suspected" | "down";
 
+const NAMES: Names<FixedHeartbeatOptions> = {
+  intervalMs: true,
+  timeoutMs: true,
+  suspectAfterMs: true,
+  maximumNodes: true,
+};
 /** The level at which `status` turns to suspected. */
 const SUSPECTED_LEVEL = 5;
 /** The level at which `status` turns to down. */
@@ -124,6 +130,7 @@ export class FixedHeartbeatMachine implements DetectorMachine {
 
 function complete(options: FixedHeartbeatOptions): Required<FixedHeartbeatOptions> {
   const part = "FixedHeartbeatDetector";
+  checkNames(part, options, NAMES);
   const intervalMs = checked(part, "intervalMs", options.intervalMs ?? 1000, DURATION_MS);
   const timeoutMs = checked(part, "timeoutMs", options.timeoutMs ?? 3 * intervalMs, DURATION_MS);
   const suspectAfterMs = checked(part, "suspectAfterMs", options.suspectAfterMs ?? (timeoutMs * 5) / 8, DURATION_MS);

@@ -20,7 +20,7 @@ import type { Beat, BeatVerdict, DetectorMachine } from "./detector.ts";
 import { ConfigurationError } from "./errors.ts";
 import { type FitSettings, FittedNode, fitSettings } from "./fitted-node.ts";
 import { type GapModel, type GapModelName, gapModel } from "./gap-model.ts";
-import { COUNT, checked, DURATION_MS } from "./options.ts";
+import { COUNT, checked, checkNames, DURATION_MS, type Names, shown } from "./options.ts";
 
 export interface PhiAccrualOptions {
   /**
@@ -73,6 +73,16 @@ export interface PhiEstimate {
   readonly presumed: boolean;
 }
 
+const NAMES: Names<PhiAccrualOptions> = {
+  model: true,
+  expectedIntervalMs: true,
+  windowSize: true,
+  minimumSamples: true,
+  minimumDeviationMs: true,
+  ceilingMs: true,
+  outageLevel: true,
+  maximumNodes: true,
+};
 /** No default ceiling of the adaptive model is below this. */
 const ADAPTIVE_CEILING_MS = 20_000;
 /** Least deviations in the shortest silence that its level 8 can mean: whoever sets timers looks again that often. */
@@ -191,6 +201,7 @@ function adaptiveMachine(options: Required<PhiAccrualOptions>): AdaptiveMachine 
 
 function complete(options: PhiAccrualOptions): Required<PhiAccrualOptions> {
   const part = "PhiAccrualDetector";
+  checkNames(part, options, NAMES);
   const adaptive = options.model === "adaptive";
   const expectedIntervalMs = checked(part, "expectedIntervalMs", options.expectedIntervalMs ?? 1000, DURATION_MS);
   const windowSize = checked(part, "windowSize", options.windowSize ?? 200, { min: 2, max: 1_000_000, integer: true });
@@ -229,6 +240,6 @@ function checkedModel(model: GapModelName | "adaptive"): GapModelName | "adaptiv
   if (model === "normal" || model === "lognormal" || model === "exponential" || model === "adaptive") return model;
   throw new ConfigurationError(
     "out-of-range",
-    `PhiAccrualDetector: model is ${String(model)}; it must be normal, lognormal, exponential or adaptive.`,
+    `PhiAccrualDetector: model is ${shown(model)}; it must be normal, lognormal, exponential or adaptive.`,
   );
 }

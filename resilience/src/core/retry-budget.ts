@@ -13,7 +13,7 @@
  * Sources: Google SRE book, ch. 21 ("Handling Overload"); Finagle's and tower's retry budgets.
  */
 import { invariant } from "./invariant.ts";
-import { checked, DURATION_MS } from "./options.ts";
+import { checked, checkNames, DURATION_MS, type Names } from "./options.ts";
 import { RateWindow } from "./rate-window.ts";
 
 export interface RetryBudgetOptions {
@@ -35,6 +35,7 @@ export interface RetryBudgetStatus {
   readonly refused: number;
 }
 
+const NAMES: Names<RetryBudgetOptions> = { ratio: true, windowMs: true, reserve: true };
 const SLICES = 20;
 
 export class RetryBudgetMachine {
@@ -49,6 +50,7 @@ export class RetryBudgetMachine {
   #refused = 0;
 
   constructor(options: RetryBudgetOptions = {}) {
+    checkNames("RetryBudget", options, NAMES);
     this.ratio = checked("RetryBudget", "ratio", options.ratio ?? 0.1, { min: 0, max: 1 });
     this.windowMs = checked("RetryBudget", "windowMs", options.windowMs ?? 10_000, DURATION_MS);
     this.reserve = checked("RetryBudget", "reserve", options.reserve ?? 1, { min: 0, max: 1_000_000, integer: true });

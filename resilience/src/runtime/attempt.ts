@@ -86,8 +86,9 @@ export class Attempt implements AttemptContext {
     return this.owner.idempotencyKey;
   }
 
-  timeLeftMs(): number {
-    return timeLeftMs(this.owner.deadline, this.owner.clock.nowMs());
+  /** A function that may be taken out of the context: made when it is asked for, so that a call costs none. */
+  get timeLeftMs(): () => number {
+    return () => timeLeftMs(this.owner.deadline, this.owner.clock.nowMs());
   }
 
   /** @internal From when on its time counts: from its start, or later if this process stood still. */

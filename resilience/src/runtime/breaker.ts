@@ -9,7 +9,8 @@
 import type { BreakerOptions, BreakerState, BreakerStatus, BreakerTransition, Permit } from "../core/breaker.ts";
 import { BreakerMachine, REFUSED } from "../core/breaker.ts";
 import { BreakerOpenError, LocalRejection } from "../core/errors.ts";
-import type { Clock } from "./clock.ts";
+import { checkName, checkObject, noOperation } from "../core/options.ts";
+import { type Clock, checkClock } from "./clock.ts";
 import { Listeners } from "./listeners.ts";
 import { afterWait } from "./read-first.ts";
 import { systemClock } from "./system-clock.ts";
@@ -32,9 +33,13 @@ export class CircuitBreaker {
   #announcing = false;
 
   constructor(options: CircuitBreakerOptions = {}) {
-    this.name = options.name ?? "circuit";
-    this.clock = options.clock ?? systemClock;
-    this.machine = new BreakerMachine(options);
+    checkObject("CircuitBreaker", options);
+    const { name = "circuit", clock = systemClock, ...rules } = options;
+    checkName("CircuitBreaker", "name", name);
+    checkClock("CircuitBreaker", clock);
+    this.name = name;
+    this.clock = clock;
+    this.machine = new BreakerMachine(rules);
   }
 
   /** `open` turns `half-open` by itself once the open duration is over. */
@@ -104,6 +109,7 @@ export class CircuitBreaker {
    * a failure, except our own refusals ({@link LocalRejection}), which are never booked against the service.
    */
   async execute<T>(operation: () => PromiseLike<T> | T): Promise<T> {
+    if (typeof operation !== "function") throw noOperation(this.name, operation);
     const startedMs = this.clock.nowMs();
     const permit = this.tryAcquire(startedMs);
     if (permit === REFUSED) throw this.refusal(startedMs);

@@ -2,10 +2,12 @@
  * One guarded call under everything an operation, a classifier, a signal or a listener can do to it: it ends once, and
  * slot, permit, charge, timer and listener come back whatever happens. Retries and deadlines: `retry-plan.test.ts`.
  */
+
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import { down, endOf, make, nothingIsLeftBehind, onAbort, run, settled } from "../../../test/calls.ts";
+import { deadlineAt } from "../core/deadline.ts";
 import { BulkheadFullError, CallAbortedError } from "../core/errors.ts";
 import type { Outcome } from "../core/outcome.ts";
 import { VirtualClock } from "../sim/virtual-clock.ts";
@@ -233,7 +235,7 @@ test("[K1] a sink or listener that throws takes no slot with it", async () => {
     world.client.begin(() => "value", {}, throwing);
     world.client.begin(() => Promise.reject(new Error("theirs")), {}, throwing);
     // These wait for a slot, and are refused in the step in which another gives it back.
-    world.client.begin(() => "value", { deadline: 0.2 }, throwing);
+    world.client.begin(() => "value", { deadline: deadlineAt(0.2) }, throwing);
     world.client.begin(() => "value", {}, throwing);
     await settled();
     await settled();

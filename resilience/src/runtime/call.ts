@@ -19,7 +19,7 @@ import { type Deadline, NO_DEADLINE, tooLate } from "../core/deadline.ts";
 import { AttemptTimeoutError, CallAbortedError, type DeadlineExceededError } from "../core/errors.ts";
 import type { Judgement, Outcome } from "../core/outcome.ts";
 import type { Waiter } from "../core/slots.ts";
-import { runIn } from "./ambient-deadline.ts";
+import { ambientDeadline, runIn } from "./ambient-deadline.ts";
 import { Attempt, type AttemptOwner, expiryOf } from "./attempt.ts";
 import { book, bookSuccess, isSlow, judgeResult, judgeThrown } from "./booking.ts";
 import { type CallOptions, type CallSink, isRepeatable, type Operation } from "./call-options.ts";
@@ -184,7 +184,7 @@ export class Call<T> implements AttemptOwner {
   /** Whatever the operation does (return a value, throw, return somebody's thenable), its end comes in a later microtask. */
   #invoke(attempt: Attempt): Promise<T> {
     try {
-      const plain = this.#context === undefined && !this.#parts.propagateDeadline;
+      const plain = this.#context === undefined && !this.#parts.propagateDeadline && !this.#outlivesAmbient();
       const pending = plain ? this.#operation(attempt) : this.#runLater(attempt);
       return pending instanceof Promise ? pending : Promise.resolve(pending);
     } catch (error) {
@@ -192,9 +192,15 @@ export class Call<T> implements AttemptOwner {
     }
   }
 
+  /** A deadline of its own may be later than that of the work it is made in: what the operation calls is under its own, too. */
+  #outlivesAmbient(): boolean {
+    return this.#options.deadline !== undefined && ambientDeadline() < this.deadline;
+  }
+
   /** Started by another call's end or by a timer, an attempt still belongs to its own caller. */
   #runLater(attempt: Attempt): PromiseLike<T> | T {
-    const limited = this.#parts.propagateDeadline || this.#context === NOBODY;
+    const hasOwn = this.#options.deadline !== undefined;
+    const limited = this.#parts.propagateDeadline || hasOwn || this.#context === NOBODY;
     return runIn(this.#context, limited ? this.deadline : undefined, () => this.#operation(attempt));
   }
 

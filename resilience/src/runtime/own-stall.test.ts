@@ -3,10 +3,12 @@
  * fire late, and before its sockets are read. Nothing of that may count against the service: not a timeout, not a slow call, not
  * a starved queue, not a probe. What the service does itself still counts, also where this process is always late.
  */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { endOf, settled } from "../../../test/calls.ts";
 import { StallingClock } from "../../../test/worlds/stalling-clock.ts";
+import { deadlineAt } from "../core/deadline.ts";
 import { AttemptTimeoutError } from "../core/errors.ts";
 import { VirtualClock } from "../sim/virtual-clock.ts";
 import { CircuitBreaker } from "./breaker.ts";
@@ -103,7 +105,7 @@ test("[F10] a deadline that passed in the stall → what waits unread is read, a
   ] as const) {
     const { world, clock, answerAfter } = scene();
     const client = new ResilientClient({ name: "uplink", clock, deadlineMs: 100, timeoutMs: 100 });
-    const end = endOf(client.call(answerAfter(answerMs), { deadline: 90 }));
+    const end = endOf(client.call(answerAfter(answerMs), { deadline: deadlineAt(90) }));
     await settled();
     clock.stall(400);
     assert.equal(await world.runUntilSettled(end), expected);
