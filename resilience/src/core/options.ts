@@ -116,7 +116,7 @@ export function checkMethods(
 }
 
 /** Is `given` an object that has every one of `methods`? */
-export function hasMethods(given: unknown, methods: readonly string[]): boolean {
+function hasMethods(given: unknown, methods: readonly string[]): boolean {
   if (typeof given !== "object" || given === null) return false;
   return methods.every((method) => typeof (given as Record<string, unknown>)[method] === "function");
 }

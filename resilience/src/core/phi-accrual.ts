@@ -20,6 +20,7 @@ import type { Beat, BeatVerdict, DetectorMachine } from "./detector.ts";
 import { ConfigurationError } from "./errors.ts";
 import { type FitSettings, FittedNode, fitSettings } from "./fitted-node.ts";
 import { type GapModel, type GapModelName, gapModel } from "./gap-model.ts";
+import { NodeRoom } from "./node-room.ts";
 import { COUNT, checked, checkNames, DURATION_MS, type Names, shown } from "./options.ts";
 
 export interface PhiAccrualOptions {
@@ -59,7 +60,11 @@ export interface PhiAccrualOptions {
   readonly ceilingMs?: number;
   /** A gap that ended after suspicion had reached this level is not learned; above 0, default 8. */
   readonly outageLevel?: number;
-  /** How many nodes are remembered. Beyond it unknown ids are refused, no watched one is evicted. Default 20,000. */
+  /**
+   * How many nodes are remembered; at least 1. When it is full, a new node takes the place of the one that has been silent longest,
+   * if that is past its ceiling: `evictions` counts it, and it reads as never heard from. While none is, beats of new nodes are
+   * `refused`, because forgetting one that lives would be a false alarm. Default 20,000.
+   */
   readonly maximumNodes?: number;
 }
 
@@ -96,6 +101,7 @@ export class PhiAccrualMachine implements DetectorMachine {
   /** Answers everything where the model is `adaptive`. */
   readonly #adaptive: AdaptiveMachine | undefined;
   readonly #nodes: Map<string, FittedNode> = new Map();
+  readonly #room: NodeRoom;
   #newestMs: number = Number.NEGATIVE_INFINITY;
   #askedLevel = Number.NaN;
   #askedReach = Number.NaN;
@@ -103,6 +109,7 @@ export class PhiAccrualMachine implements DetectorMachine {
   constructor(options: PhiAccrualOptions = {}) {
     this.options = complete(options);
     const { model, expectedIntervalMs, minimumDeviationMs } = this.options;
+    this.#room = new NodeRoom(this.options.maximumNodes, this.options.ceilingMs);
     this.#adaptive = model === "adaptive" ? adaptiveMachine(this.options) : undefined;
     this.#model = gapModel(model === "adaptive" ? "normal" : model, expectedIntervalMs, minimumDeviationMs);
     this.#settings = fitSettings(this.#model, this.options.outageLevel, this.options);
@@ -160,6 +167,10 @@ export class PhiAccrualMachine implements DetectorMachine {
     return this.#newestMs;
   }
 
+  get evictions(): number {
+    return (this.#adaptive ?? this.#room).evictions;
+  }
+
   forget(node: string): void {
     this.#adaptive?.forget(node);
     this.#nodes.delete(node);
@@ -175,8 +186,7 @@ export class PhiAccrualMachine implements DetectorMachine {
   }
 
   #meet(node: string, beat: Beat | undefined, nowMs: number): BeatVerdict {
-    if (typeof node !== "string" || !isWellFormed(beat) || this.#nodes.size >= this.options.maximumNodes)
-      return "refused";
+    if (typeof node !== "string" || !isWellFormed(beat) || !this.#room.make(this.#nodes, nowMs)) return "refused";
     this.#nodes.set(node, new FittedNode(this.#settings, beat, nowMs));
     this.#newestMs = nowMs;
     return "counted";

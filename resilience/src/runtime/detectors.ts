@@ -55,6 +55,11 @@ export abstract class ClockedDetector<Machine extends DetectorMachine> implement
     return this.machine.lastHeartbeatMs(node);
   }
 
+  /** How many nodes have been forgotten for want of room (`maximumNodes`), the longest silent first. */
+  get evictions(): number {
+    return this.machine.evictions;
+  }
+
   /** Drops all memory of `node`. */
   forget(node: string): void {
     this.machine.forget(node);
