@@ -6,7 +6,10 @@ import type { Deadline } from "../core/deadline.ts";
 import { checkBoolean, checked, checkNames, checkSignal, type Names, PRIORITY, refusal } from "../core/options.ts";
 import type { AttemptContext } from "./attempt.ts";
 
-/** Work to be guarded. It may be called several times (see {@link CallOptions.idempotent}), each with its own context. */
+/**
+ * Work to be guarded. It may be called several times (see {@link CallOptions.idempotent}), each with its own context. Whatever is
+ * to be bounded happens inside: read an answer's body here, because timeout and deadline end with what this returns.
+ */
 export type Operation<T> = (context: AttemptContext) => PromiseLike<T> | T;
 
 export interface CallOptions {

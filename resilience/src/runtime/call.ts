@@ -27,6 +27,7 @@ import type { ClientParts } from "./client-parts.ts";
 import type { Clock } from "./clock.ts";
 import { afterWait } from "./read-first.ts";
 import { causeOf, type Failure, GIVE_UP, RetryPlan, UNAFFORDABLE } from "./retry-plan.ts";
+import { hasUnreadBody } from "./unread-body.ts";
 
 const expire = (attempt: Attempt): void => attempt.owner.expire(attempt);
 /** The permit where there is no breaker to give one. */
@@ -224,7 +225,16 @@ export class Call<T> implements AttemptOwner {
     this.outcome = "success";
     bookSuccess(this.#parts, attempt);
     this.#parts.bulkhead?.leave();
+    if (this.#parts.unlookedResults > 0) this.#lookAtResult(value);
     this.#sink.resolve(value);
+  }
+
+  #lookAtResult(value: T): void {
+    this.#parts.unlookedResults--;
+    if (!hasUnreadBody(value)) return;
+    this.#parts.unlookedResults = 0;
+    const reason = "neither timeout nor deadline bounds the answer's body: read it inside the operation";
+    this.#parts.tell({ type: "unread-body", reason });
   }
 
   /** It ended, and not with a plain success: booked, its slot given back, and then whatever follows from it. */

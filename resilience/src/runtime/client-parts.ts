@@ -15,7 +15,9 @@ export type AttemptListener = (outcome: Outcome, startedMs: number, endedMs: num
 /** What a client tells those who listen. */
 export type ClientEvent =
   | { readonly type: "retry"; readonly attempt: number; readonly delayMs: number }
-  | { readonly type: "retry-refused"; readonly attempt: number; readonly reason: string };
+  | { readonly type: "retry-refused"; readonly attempt: number; readonly reason: string }
+  /** An operation returned an answer whose body has not been read: nothing bounds that. Told once, of a client's first results. */
+  | { readonly type: "unread-body"; readonly reason: string };
 
 /** What calls need of their client. */
 export interface ClientParts<T> {
@@ -36,5 +38,7 @@ export interface ClientParts<T> {
   readonly starvedMs: number;
   readonly propagateDeadline: boolean;
   readonly onAttempt: AttemptListener | undefined;
+  /** How many more results are looked at for a body that nobody has read. */
+  unlookedResults: number;
   tell(event: ClientEvent): void;
 }

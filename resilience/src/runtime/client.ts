@@ -39,6 +39,7 @@ import { refuseHazards } from "./pipeline-hazards.ts";
 import type { SharedRetryBudgetOptions } from "./retry-budget.ts";
 import { RetryBudget } from "./retry-budget.ts";
 import { hasWholeInstants, systemClock } from "./system-clock.ts";
+import { RESULTS_LOOKED_AT } from "./unread-body.ts";
 
 export interface RetryOptions extends BackoffOptions {
   /** Attempts a call may make in all, the first included; 1 … 100. Default 3. */
@@ -187,6 +188,7 @@ export class ResilientClient<T = unknown> {
       starvedMs: bulkhead?.acquireTimeoutMs ?? NO_DEADLINE,
       propagateDeadline: options.propagateDeadline ?? false,
       onAttempt: options.onAttempt,
+      unlookedResults: RESULTS_LOOKED_AT,
       tell: (event) => {
         if (this.#listeners.any) this.#listeners.tell(event);
       },
@@ -194,7 +196,9 @@ export class ResilientClient<T = unknown> {
   }
 
   /**
-   * Runs `operation` guarded. Resolves with its result (also with one that was judged a failure, once nothing more can
+   * Runs `operation` guarded. What is to be bounded by the timeout and the deadline has to happen inside: an operation that
+   * returns a `Response` of fetch is over when the head has come, and nothing bounds its body (the event `unread-body` says so
+   * once). Resolves with its result (also with one that was judged a failure, once nothing more can
    * be done about it) and rejects with its error, or with one of ours (table in `errors.ts`). Never throws.
    */
   call<R extends T = T>(operation: Operation<R>, options?: CallOptions): Promise<R> {
@@ -228,7 +232,7 @@ export class ResilientClient<T = unknown> {
     return call;
   }
 
-  /** Tells `listener` of retries and of refused ones; dispose to stop. Costs nothing while nobody listens. */
+  /** Tells `listener` of retries, of refused ones, and once of an answer whose body was not read; dispose to stop. Costs nothing while nobody listens. */
   onEvent(listener: (event: ClientEvent) => void): Disposable {
     return this.#listeners.add(listener);
   }
