@@ -15,9 +15,9 @@ const ROOT = `${import.meta.dirname}/../..`;
 
 /** The first TypeScript example of a page, against `url`, with a timeout that is short and no second attempt. */
 function exampleOf(page: string, url: string): string {
-  const [, source] = /```ts\n([\s\S]*?)```/.exec(readFileSync(`${ROOT}/${page}`, "utf8")) ?? [];
+  const source = /```ts\n([\s\S]*?)```/.exec(readFileSync(`${ROOT}/${page}`, "utf8"))?.[1] ?? "";
   assert.ok(
-    source?.includes('"http://127.0.0.1:9001/"') && source.includes("timeoutMs: 1_000"),
+    source.includes('"http://127.0.0.1:9001/"') && source.includes("timeoutMs: 1_000"),
     `${page} has its example`,
   );
   return source
