@@ -54,9 +54,8 @@ export function book<T>(parts: ClientParts<T>, attempt: Attempt, outcome: Outcom
 /** Slow for the breaker: by its own limit, or by starving those who wait for a slot (see `ClientOptions.breaker`). */
 export function isSlow<T>({ starvedMs, bulkhead }: ClientParts<T>, attempt: Attempt, nowMs: number): boolean {
   if (attempt.isSlow) return true;
-  return (
-    bulkhead !== undefined && nowMs - attempt.countsFromMs > starvedMs && bulkhead.starvedAtMs >= attempt.startedMs
-  );
+  if (bulkhead === undefined || bulkhead.starvedAtMs < attempt.startedMs) return false;
+  return nowMs - attempt.countsFromMs > starvedMs;
 }
 
 function tell(onAttempt: AttemptListener, outcome: Outcome, startedMs: number, endedMs: number): void {
