@@ -5,6 +5,7 @@ export type { BreakerOptions, BreakerState, BreakerStatus, BreakerTransition, Pe
 export { REFUSED } from "./core/breaker.ts";
 export type { Deadline } from "./core/deadline.ts";
 export {
+  deadlineAt,
   fromGrpcTimeout,
   fromTimeLeftHeader,
   NO_DEADLINE,
@@ -60,7 +61,7 @@ export type { RetryBudgetOptions, RetryBudgetStatus } from "./core/retry-budget.
 export { retryRefusalOf } from "./core/retry-refusal.ts";
 export type { SlotsStatus } from "./core/slots.ts";
 export type { Declaration, Standing, SupervisorOptions } from "./core/supervisor.ts";
-export { ambientDeadline, deadlineAfter, withDeadline } from "./runtime/ambient-deadline.ts";
+export { ambientDeadline, deadlineAfter, withDeadline, withoutDeadline } from "./runtime/ambient-deadline.ts";
 export type { AttemptContext } from "./runtime/attempt.ts";
 export type { CircuitBreakerOptions } from "./runtime/breaker.ts";
 export { CircuitBreaker } from "./runtime/breaker.ts";

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { FailoverEvent } from "ground-station-failover";
-import { PhiAccrualDetector, PrimaryBackupFailover, seededRandom } from "ground-station-failover";
+import { deadlineAt, PhiAccrualDetector, PrimaryBackupFailover, seededRandom } from "ground-station-failover";
 import { VirtualClock } from "ground-station-failover/sim";
 
 type Fault = "none" | "refuse" | "hang" | "errors" | "lying-200" | "slow";
@@ -111,7 +111,9 @@ for (const fault of ["refuse", "hang", "errors", "lying-200", "slow"] as const) 
       let sent = 0;
       const send = (): void => {
         const key = `c${sent++}`;
-        outcomes.push(at.failover.call(command(key), { idempotencyKey: key, deadline: at.clock.nowMs() + 20_000 }));
+        outcomes.push(
+          at.failover.call(command(key), { idempotencyKey: key, deadline: deadlineAt(at.clock.nowMs() + 20_000) }),
+        );
       };
       const load = (): void => {
         if (sent >= 400) return;

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { NoStationFitError } from "ground-station-failover";
+import { deadlineAt, NoStationFitError } from "ground-station-failover";
 import { isWell } from "../worlds/station.ts";
 import { CLIENT, shown, TwoStations } from "../worlds/two-stations.ts";
 
@@ -106,7 +106,7 @@ for (const perSecond of [2, 20, 200]) {
     at.south.poison.add("poison");
     at.load({ perSecond, forMs: 10_000 });
     await at.clock.advanceBy(3_010);
-    const poison = at.send({ key: "poison", deadline: at.clock.nowMs() + 60_000 });
+    const poison = at.send({ key: "poison", deadline: deadlineAt(at.clock.nowMs() + 60_000) });
     await at.clock.advanceBy(10_000);
     assert.equal(poison.answer?.status, 500, shown([poison]));
     const tookMs = (poison.settledAtMs ?? Number.POSITIVE_INFINITY) - poison.sentAtMs;

@@ -1,7 +1,7 @@
 /** What the simulation found, each as the small test that it comes down to (docs/findings.md tells the stories). */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { wasConnectionLost } from "ground-station-failover";
+import { deadlineAt, wasConnectionLost } from "ground-station-failover";
 import type { Station } from "../worlds/station.ts";
 import { CLIENT, shown, TwoStations } from "../worlds/two-stations.ts";
 
@@ -140,7 +140,7 @@ test("[F4] [R2] a command that comes back to a station which was lost with it â†
     cooldownMs: 100,
   });
   at.north.fault = "hang";
-  const outcomes = Array.from({ length: 4 }, () => at.send({ deadline: at.clock.nowMs() + 20_000 }));
+  const outcomes = Array.from({ length: 4 }, () => at.send({ deadline: deadlineAt(at.clock.nowMs() + 20_000) }));
   await at.clock.advanceBy(100);
   // Nobody serves in between.
   at.south.fault = "refuse";
@@ -164,7 +164,7 @@ test("[F4] a keyed command that was put back into the queue after it reached one
     ambiguousKeyed: "report",
   });
   at.north.fault = "reset";
-  const outcome = at.send({ key: "burn", deadline: at.clock.nowMs() + 10_000 });
+  const outcome = at.send({ key: "burn", deadline: deadlineAt(at.clock.nowMs() + 10_000) });
   await at.clock.advanceBy(200);
   assert.equal(at.north.door.length, 1, "its retry would have gone beyond the declared capacity, so it waits");
   at.north.beats = false;

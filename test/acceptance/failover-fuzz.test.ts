@@ -6,7 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type FailoverOptions, type Random, seededRandom } from "ground-station-failover";
+import { deadlineAt, type FailoverOptions, type Random, seededRandom } from "ground-station-failover";
 import { type Attempt, type Fault, isWell, mostInAnySecond, type Station } from "../worlds/station.ts";
 import { CLIENT, shown, TwoStations, type WorldOptions } from "../worlds/two-stations.ts";
 
@@ -92,7 +92,7 @@ function send(at: TwoStations, random: Random): void {
       if (random.next() < 0.1) at.clock.at(at.clock.nowMs() + between(random, 0, 2_000), () => caller.abort());
       at.send({
         keyed: random.next() < keyedRatio,
-        deadline: at.clock.nowMs() + between(random, 200, LONGEST_DEADLINE_MS),
+        deadline: deadlineAt(at.clock.nowMs() + between(random, 200, LONGEST_DEADLINE_MS)),
         signal: caller.signal,
       });
     }
@@ -176,7 +176,7 @@ for (let run = 0; run < RUNS; run++) {
       assert.equal(budgetBroken(door, at.spacecraft.refused), undefined, `${name}\n${replay}`);
     }
 
-    const after = at.send({ deadline: at.clock.nowMs() + 20_000 });
+    const after = at.send({ deadline: deadlineAt(at.clock.nowMs() + 20_000) });
     await at.clock.advanceBy(20_000);
     assert.ok(after.answer !== undefined && isWell(after.answer), `service after heal\n${shown([after])}\n${replay}`);
     await at.stop();

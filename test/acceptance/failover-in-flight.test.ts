@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type KeyStatus, StaleEpochError } from "ground-station-failover";
+import { deadlineAt, type KeyStatus, StaleEpochError } from "ground-station-failover";
 import type { Station } from "../worlds/station.ts";
 import { CLIENT, shown, TwoStations } from "../worlds/two-stations.ts";
 
@@ -136,7 +136,7 @@ test("[F4] the deadline travels to the next station and does not grow", async ()
   const began = at.clock.nowMs();
   const call = at.failover.call(
     ({ station, timeLeftMs: _, ...context }) => station.send("burn", context.epoch ?? 0, new AbortController().signal),
-    { idempotencyKey: "unused", deadline: began + 10_000 },
+    { idempotencyKey: "unused", deadline: deadlineAt(began + 10_000) },
   );
   await at.clock.runUntilSettled(call);
   at.north.fault = "hang";
@@ -145,7 +145,7 @@ test("[F4] the deadline travels to the next station and does not grow", async ()
       left.push(context.timeLeftMs(), context.deadline);
       return context.station.send("turn", context.epoch, context.signal);
     },
-    { idempotencyKey: "turn", deadline: began + 10_000 },
+    { idempotencyKey: "turn", deadline: deadlineAt(began + 10_000) },
   );
   await lose(at);
   await at.clock.runUntilSettled(hung);
@@ -210,7 +210,7 @@ test("[F3] nothing is sent, first attempt or retry, once the lease is over less 
   at.load({ perSecond: 50, forMs: 4_000, deadlineMs: 20_000 });
   at.north.poison.add("late");
   await at.clock.advanceBy(1_750);
-  const late = at.send({ key: "late", deadline: 20_000 });
+  const late = at.send({ key: "late", deadline: deadlineAt(20_000) });
   await at.clock.advanceBy(1_750);
   assert.deepEqual(
     at.north.door.filter(({ key }) => key === "late").map(({ atMs }) => atMs),
@@ -252,8 +252,8 @@ test("[F4] an operation that asks for a switchover while it is being started →
 test("[F4] an operation that aborts its own call, and listeners that call back in, leave nothing behind", async () => {
   const at = await TwoStations.begin();
   at.failover.onEvent((event) => {
-    if (event.type === "promoted") at.send({ deadline: at.clock.nowMs() + 5_000 });
-    if (event.type === "handover-begun") at.send({ deadline: at.clock.nowMs() + 5_000 });
+    if (event.type === "promoted") at.send({ deadline: deadlineAt(at.clock.nowMs() + 5_000) });
+    if (event.type === "handover-begun") at.send({ deadline: deadlineAt(at.clock.nowMs() + 5_000) });
   });
   const caller = new AbortController();
   const call = at.failover.call(

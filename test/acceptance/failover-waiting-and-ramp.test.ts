@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { test } from "node:test";
-import { withDeadline } from "ground-station-failover";
+import { deadlineAt, withDeadline } from "ground-station-failover";
 import { mostInAnySecond } from "../worlds/station.ts";
 import { CLIENT, shown, TwoStations, type WorldOptions } from "../worlds/two-stations.ts";
 
@@ -24,7 +24,7 @@ async function outage(options: WorldOptions = {}): Promise<TwoStations> {
 test("[F5] calls wait while nobody is fit, each until its own deadline", async () => {
   const at = await outage();
   const began = at.clock.nowMs();
-  const outcomes = [500, 1_000, 60_000].map((ms) => at.send({ deadline: began + ms, keyed: false }));
+  const outcomes = [500, 1_000, 60_000].map((ms) => at.send({ deadline: deadlineAt(began + ms), keyed: false }));
   await at.clock.advanceBy(40_000);
   assert.deepEqual(
     outcomes.map(({ settledAtMs }) => (settledAtMs ?? 0) - began),
@@ -103,7 +103,7 @@ for (const [name, capacityPerSecond, perSecond] of [
 test("[F6] what is in flight at a backup grows with its successes: a slow one is not drowned", async () => {
   const at = await outage({ maxWaitMs: 60_000, client: { ...CLIENT, timeoutMs: 10_000 } });
   at.south.answerMs = 1_000;
-  for (let call = 0; call < 2_000; call++) at.send({ deadline: at.clock.nowMs() + 100_000 });
+  for (let call = 0; call < 2_000; call++) at.send({ deadline: deadlineAt(at.clock.nowMs() + 100_000) });
   await at.clock.advanceBy(1_000);
   at.south.beats = true;
   at.south.fault = "none";
@@ -226,7 +226,7 @@ test("a call that waited runs in its own caller's context and under no deadline 
   const calls = ["first", "second", "third"].map((name, place) =>
     tenant.run(name, () =>
       withDeadline(
-        at.clock.nowMs() + 10_000 * (place + 1),
+        deadlineAt(at.clock.nowMs() + 10_000 * (place + 1)),
         () =>
           at.failover.call(
             async ({ deadline }) => {

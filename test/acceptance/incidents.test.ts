@@ -8,6 +8,7 @@ import { test } from "node:test";
 import {
   Bulkhead,
   BulkheadTimeoutError,
+  deadlineAt,
   httpErrorBody,
   type Operation,
   type Random,
@@ -180,7 +181,7 @@ async function tangle(random: Random): Promise<void> {
     const controller = new AbortController();
     controllers.push(controller);
     const client = clients[Math.floor(random.next() * 2)] as ResilientClient;
-    const deadline = pick(0.3) ? { deadline: clock.nowMs() + random.next() * 100 } : {};
+    const deadline = pick(0.3) ? { deadline: deadlineAt(clock.nowMs() + random.next() * 100) } : {};
     const end = client.call(operation, {
       signal: controller.signal,
       idempotent: pick(0.6),

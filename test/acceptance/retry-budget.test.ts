@@ -181,7 +181,7 @@ test("[R2] a refused retry → the caller gets the error that asked for it; the 
   const [client] = clients as [ResilientClient];
   const events: unknown[] = [];
   client.onEvent((event) =>
-    events.push(event.type === "retry" ? "retry" : [event.attempt, event.reason, event.refusal]),
+    events.push(event.type === "retry-refused" ? [event.attempt, event.reason, event.refusal] : event.type),
   );
   const down = Object.assign(new Error("Request failed with status code 503"), { response: { status: 503 } });
   const error = await clock.runUntilSettled(

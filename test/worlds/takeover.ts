@@ -5,7 +5,7 @@
  * counts, so that a promise which the bench takes minutes to measure is a test of a second.
  */
 import type { FailoverEvent, FailoverOptions, KeyStatus } from "ground-station-failover";
-import { httpErrorBody, PhiAccrualDetector, PrimaryBackupFailover } from "ground-station-failover";
+import { deadlineAt, httpErrorBody, PhiAccrualDetector, PrimaryBackupFailover } from "ground-station-failover";
 import { VirtualClock } from "ground-station-failover/sim";
 
 export type Mode =
@@ -270,7 +270,7 @@ function send(
     idempotencyKey: seen.key,
     source: "127.0.0.1 POST /commands",
     signal: caller.signal,
-    ...(plan.knowsDeadline === true ? { deadline: seen.dueMs + plan.patienceMs } : {}),
+    ...(plan.knowsDeadline === true ? { deadline: deadlineAt(seen.dueMs + plan.patienceMs) } : {}),
   };
   failover
     .call(

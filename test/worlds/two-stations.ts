@@ -3,7 +3,7 @@
  * that the failover's tests share. Everything in it runs on the virtual clock and from one seed.
  */
 import type { CallOptions, FailoverEvent, FailoverOperation, FailoverOptions, Random } from "ground-station-failover";
-import { PhiAccrualDetector, PrimaryBackupFailover, seededRandom } from "ground-station-failover";
+import { deadlineAt, PhiAccrualDetector, PrimaryBackupFailover, seededRandom } from "ground-station-failover";
 import { VirtualClock } from "ground-station-failover/sim";
 import { StallingClock } from "./stalling-clock.ts";
 import { type Answer, isWell, Spacecraft, Station } from "./station.ts";
@@ -130,7 +130,7 @@ export class TwoStations {
     const next = (count: number): void => {
       this.send({
         keyed: chance.next() < (options.keyedRatio ?? 1),
-        ...(options.deadlineMs === undefined ? {} : { deadline: this.clock.nowMs() + options.deadlineMs }),
+        ...(options.deadlineMs === undefined ? {} : { deadline: deadlineAt(this.clock.nowMs() + options.deadlineMs) }),
         ...(options.signal === undefined ? {} : { signal: options.signal }),
       });
       const atMs = beganMs + (count + 1) * gapMs;

@@ -118,7 +118,7 @@ function because(evidence: readonly Evidence[]): string {
   return (against.length > 0 ? against : evidence).map((piece) => piece.detail).join("; ");
 }
 
-function abstained({ reason, lateByMs, atMs, untilMs }: Extract<GroupEvent, { type: "abstention" }>): string {
+function abstained({ reason, lateByMs, atMs, untilMs, error }: Extract<GroupEvent, { type: "abstention" }>): string {
   const forMs = Math.round(untilMs - atMs);
   switch (reason) {
     case "late-wake":
@@ -127,5 +127,7 @@ function abstained({ reason, lateByMs, atMs, untilMs }: Extract<GroupEvent, { ty
       return `nobody at all is heard: this process doubts itself first, and declares nobody down for ${forMs} ms unless somebody is heard before`;
     case "own-shortage":
       return "this machine has no descriptors, ports or memory left to ask for heartbeats: nobody is accused while that lasts";
+    case "detector-error":
+      return `the failure detector throws (${String(error)}): nobody is accused while that lasts`;
   }
 }

@@ -3,7 +3,7 @@
  * station is asked about a key. Each is made in one function, so that what one side comes to offer is passed on in one
  * place.
  */
-import type { CallOptions, FailoverContext, FailoverOptions } from "ground-station-failover";
+import { type CallOptions, deadlineAt, type FailoverContext, type FailoverOptions } from "ground-station-failover";
 import type { CommandTerms } from "./command.ts";
 import type { GroupSettings, StationSettings } from "./settings.ts";
 import type { SendContext, Uplink } from "./uplink.ts";
@@ -41,7 +41,7 @@ export function callOptionsOf(
     signal,
     idempotent,
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-    ...(timeLeftMs === undefined ? {} : { deadline: nowMs + timeLeftMs }),
+    ...(timeLeftMs === undefined ? {} : { deadline: deadlineAt(nowMs + timeLeftMs) }),
     ...(source === undefined ? {} : { source }),
   };
 }

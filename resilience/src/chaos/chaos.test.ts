@@ -259,7 +259,7 @@ test("[H] an operation's synchronous throw and plain value keep their meaning un
 
 test("[H] a disposed Chaos refuses to be set, and unknown settings are refused by name", () => {
   const { chaos } = world();
-  assert.throws(() => chaos.setDrops({ as: "smoke" as "silence" }), /Chaos drops: as is smoke/);
+  assert.throws(() => chaos.setDrops({ as: "smoke" as "silence" }), /Chaos drops: as is "smoke"/);
   assert.throws(() => chaos.setLatency({ ms: 5, probability: -1 }), /Chaos latency: probability is -1/);
   assert.deepEqual(chaos.status, [], "what was refused must not be armed");
   chaos[Symbol.dispose]();

@@ -8,9 +8,10 @@
  * Source: Basiri et al., "Chaos Engineering" (IEEE Software, 2016): minimise the blast radius, and be able to stop.
  */
 import { ConfigurationError } from "../core/errors.ts";
+import { checkFunction, checkMethods, checkNames, type Names, noOperation, shown } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 import { seededRandom } from "../core/random.ts";
-import type { Clock } from "../runtime/clock.ts";
+import { type Clock, checkClock } from "../runtime/clock.ts";
 import { systemClock } from "../runtime/system-clock.ts";
 import type { Distribution } from "./distribution.ts";
 import { durationSource } from "./distribution.ts";
@@ -27,7 +28,7 @@ import {
 } from "./fault.ts";
 import type { FaultStatus } from "./injector.ts";
 import { Injector } from "./injector.ts";
-import type { ScheduleOptions } from "./schedule.ts";
+import { SCHEDULE_NAMES, type ScheduleOptions } from "./schedule.ts";
 
 export interface ChaosOptions {
   /** Default: the stream of the seed "chaos", so that two runs of a program meet the same faults. */
@@ -70,6 +71,17 @@ export interface FaultContext {
   readonly signal?: AbortSignal | undefined;
 }
 
+const NAMES: Names<ChaosOptions> = { random: true, clock: true };
+/** The options of each kind of fault. */
+const FAULT_NAMES: Readonly<Record<FaultKind, Readonly<Record<string, true>>>> = {
+  latency: { ...SCHEDULE_NAMES, ms: true } satisfies Names<LatencyOptions>,
+  drops: { ...SCHEDULE_NAMES, as: true } satisfies Names<DropOptions>,
+  errors: { ...SCHEDULE_NAMES, error: true } satisfies Names<ErrorOptions>,
+  hangs: SCHEDULE_NAMES,
+  "lying-success": { ...SCHEDULE_NAMES, answer: true } satisfies Names<LyingSuccessOptions>,
+  "slow-body": { ...SCHEDULE_NAMES, chunkDelayMs: true } satisfies Names<SlowBodyOptions>,
+};
+
 const lie = (): unknown => ({ status: 200, body: { error: "injected by chaos" } });
 
 export class Chaos implements Disposable {
@@ -80,6 +92,15 @@ export class Chaos implements Disposable {
   #disposed = false;
 
   constructor(options: ChaosOptions = {}) {
+    checkNames("Chaos", options, NAMES);
+    checkMethods(
+      "Chaos",
+      "random",
+      options.random,
+      ["next", "fork"],
+      "a Random, which has next and fork: seededRandom(seed)",
+    );
+    checkClock("Chaos", options.clock);
     const random = options.random ?? seededRandom("chaos");
     const clock = options.clock ?? systemClock;
     const keys = random.fork("keys");
@@ -89,40 +110,57 @@ export class Chaos implements Disposable {
 
   /** Holds requests back before they are sent. Setting a kind again replaces what it was set to. */
   setLatency(options: LatencyOptions): void {
+    checkFault("latency", options);
     this.#set("latency", latency(durationSource("Chaos latency", "ms", options.ms)), options);
   }
 
   /** Fails calls without sending them. */
   setErrors(options: ErrorOptions = {}): void {
+    checkFault("errors", options);
+    checkFunction("Chaos errors", "error", options.error);
     this.#set("errors", failure(options.error), options);
   }
 
   /** Loses requests: the operation does not run, and the caller waits until it gives up or is refused. */
   setDrops(options: DropOptions = {}): void {
+    checkFault("drops", options);
     const as: string = options.as ?? "silence";
     if (as !== "silence" && as !== "refused") {
-      throw new ConfigurationError("out-of-range", `Chaos drops: as is ${as}; it must be "silence" or "refused".`);
+      throw new ConfigurationError(
+        "out-of-range",
+        `Chaos drops: as is ${shown(as)}; it must be "silence" or "refused".`,
+      );
     }
     this.#set("drops", as === "silence" ? lostRequest : refusedConnection, options);
   }
 
   /** Loses answers: the operation runs, and the caller waits until it gives up. */
   setHangs(options: ScheduleOptions = {}): void {
+    checkFault("hangs", options);
     this.#set("hangs", lostAnswer, options);
   }
 
   /** Answers 200 with an error in the body, without running the operation. */
   setLyingSuccess(options: LyingSuccessOptions = {}): void {
+    checkFault("lying-success", options);
+    checkFunction("Chaos lying-success", "answer", options.answer);
     this.#set("lying-success", lyingSuccess(options.answer ?? lie), options);
   }
 
   /** Delays each chunk of a streamed body (which ones: `slow-body.ts`). */
   setSlowBody(options: SlowBodyOptions): void {
+    checkFault("slow-body", options);
     this.#set("slow-body", slowBody(durationSource("Chaos slow-body", "chunkDelayMs", options.chunkDelayMs)), options);
   }
 
   /** Takes off one kind, or all, and ends the waits it has caused: held requests are sent, lost answers delivered. */
   off(kind?: FaultKind): void {
+    if (kind !== undefined && !FAULT_KINDS.includes(kind)) {
+      throw new ConfigurationError(
+        "out-of-range",
+        `Chaos: there is no fault ${shown(kind)}; there are ${FAULT_KINDS.join(", ")}.`,
+      );
+    }
     for (const injector of this.#injectors.values()) {
       if (kind === undefined || injector.kind === kind) injector.disarm();
     }
@@ -148,6 +186,7 @@ export class Chaos implements Disposable {
     operation: (context: Context) => Result,
     key?: string,
   ): (context: Context) => Result | Promise<Awaited<Result>> {
+    if (typeof operation !== "function") throw noOperation("Chaos.wrap", operation);
     return (context) => {
       if (this.#armed.length === 0) return operation(context);
       const send = this.#surround(() => operation(context), context, key);
@@ -180,4 +219,8 @@ export class Chaos implements Disposable {
   #arrange(): void {
     this.#armed = [...this.#injectors.values()].filter((injector) => injector.armed);
   }
+}
+
+function checkFault(kind: FaultKind, options: unknown): void {
+  checkNames(`Chaos ${kind}`, options, FAULT_NAMES[kind]);
 }

@@ -4,7 +4,7 @@
  * tail is for. Every shape draws from the stream it is handed and from nothing else, so the same seed gives the same
  * waits. Sampling by inversion; the normal by Box and Muller (1958). No wait is below zero or above an hour.
  */
-import { checked, DURATION_MS, type Range } from "../core/options.ts";
+import { checked, DURATION_MS, type Range, refusal } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 
 /** The shape of a random duration. A plain number stands for `fixed`. */
@@ -16,6 +16,8 @@ export type Distribution =
   | { readonly shape: "exponential"; readonly meanMs: number }
   /** `tailIndex` above 0: the smaller, the heavier the tail; at 1 and below there is no mean at all. */
   | { readonly shape: "pareto"; readonly minMs: number; readonly tailIndex: number };
+
+const SHAPES: readonly Distribution["shape"][] = ["fixed", "uniform", "normal", "exponential", "pareto"];
 
 /** Draws one duration in milliseconds. */
 export type DurationSource = (random: Random) => number;
@@ -32,6 +34,8 @@ export function durationSource(part: string, option: string, given: number | Dis
 }
 
 function unbounded(part: string, option: string, given: Distribution): DurationSource {
+  if (typeof given !== "object" || given === null)
+    throw refusal(part, option, given, "a number of ms or a distribution");
   switch (given.shape) {
     case "fixed": {
       const ms = checked(part, option, given.ms, WAIT);
@@ -56,6 +60,8 @@ function unbounded(part: string, option: string, given: Distribution): DurationS
       const tailIndex = checked(part, `${option}.tailIndex`, given.tailIndex, { min: 0, aboveMin: true, max: 100 });
       return (random) => minMs / (1 - random.next()) ** (1 / tailIndex);
     }
+    default:
+      throw refusal(part, `${option}.shape`, (given as { shape: unknown }).shape, `one of ${SHAPES.join(", ")}`);
   }
 }
 

@@ -5,7 +5,7 @@
  * share only ever adds victims. What the fault then does is not known here.
  */
 import { ConfigurationError } from "../core/errors.ts";
-import { checked, DURATION_MS } from "../core/options.ts";
+import { checked, checkNames, DURATION_MS, type Names, refusal } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 
 /** A probability that changes from `from` to the schedule's own on a straight line over `overMs`. */
@@ -27,6 +27,9 @@ export interface ScheduleOptions {
   readonly keyShare?: number;
 }
 
+const RAMP_NAMES: Names<Ramp> = { overMs: true, from: true };
+/** @internal Also for faults that take these options among others. */
+export const SCHEDULE_NAMES: Names<ScheduleOptions> = { probability: true, ramp: true, keys: true, keyShare: true };
 const PROBABILITY = { min: 0, max: 1 };
 
 export class Schedule {
@@ -42,6 +45,8 @@ export class Schedule {
   constructor(part: string, options: ScheduleOptions, random: Random, nowMs: number) {
     this.#probability = checked(part, "probability", options.probability ?? 1, PROBABILITY);
     const { ramp, keys, keyShare } = options;
+    if (ramp !== undefined) checkNames(part, ramp, RAMP_NAMES, "ramp");
+    if (keys !== undefined && !Array.isArray(keys)) throw refusal(part, "keys", keys, "an array of texts");
     this.#overMs = ramp === undefined ? 0 : checked(part, "ramp.overMs", ramp.overMs, DURATION_MS);
     this.#from = ramp === undefined ? 0 : checked(part, "ramp.from", ramp.from ?? 0, PROBABILITY);
     this.#armedAtMs = nowMs;

@@ -11,6 +11,7 @@ import { AdaptiveNode, type AdaptiveSettings } from "./adaptive-node.ts";
 import { isWellFormed } from "./beat-order.ts";
 import type { Beat, BeatVerdict, DetectorMachine } from "./detector.ts";
 import { HOURLY_LEVEL } from "./level-scale.ts";
+import { NodeRoom } from "./node-room.ts";
 
 /**
  * The level at which the adaptive model expects so many mistakes an hour a node: 8 for one, 9.38 for one a day. For rates
@@ -22,13 +23,13 @@ export function levelForMistakes(perHour: number): number {
 
 export class AdaptiveMachine implements DetectorMachine {
   readonly #settings: AdaptiveSettings;
-  readonly #maximumNodes: number;
+  readonly #room: NodeRoom;
   readonly #nodes: Map<string, AdaptiveNode> = new Map();
   #newestMs: number = Number.NEGATIVE_INFINITY;
 
   constructor(settings: AdaptiveSettings, maximumNodes: number) {
     this.#settings = settings;
-    this.#maximumNodes = maximumNodes;
+    this.#room = new NodeRoom(maximumNodes, settings.ceilingMs);
   }
 
   noteHeartbeat(node: string, beat: Beat | undefined, nowMs: number): BeatVerdict {
@@ -74,6 +75,10 @@ export class AdaptiveMachine implements DetectorMachine {
     return this.#newestMs;
   }
 
+  get evictions(): number {
+    return this.#room.evictions;
+  }
+
   forget(node: string): void {
     this.#nodes.delete(node);
   }
@@ -85,7 +90,7 @@ export class AdaptiveMachine implements DetectorMachine {
   }
 
   #meet(node: string, beat: Beat | undefined, nowMs: number): BeatVerdict {
-    if (typeof node !== "string" || !isWellFormed(beat) || this.#nodes.size >= this.#maximumNodes) return "refused";
+    if (typeof node !== "string" || !isWellFormed(beat) || !this.#room.make(this.#nodes, nowMs)) return "refused";
     const state = new AdaptiveNode(this.#settings, beat?.sequence, nowMs);
     state.order.note(beat, false);
     this.#newestMs = nowMs;

@@ -63,7 +63,7 @@ test("a cap below the base, a shrinking factor and an unknown jitter are refused
   assert.throws(() => new Backoff({ factor: 0.9 }, random), ConfigurationError);
   assert.throws(
     () => new Backoff({ jitter: "some" as "full" }, random),
-    /jitter is some; it must be one of full, equal/,
+    /jitter is "some"; it must be one of full, equal/,
   );
 });
 

@@ -4,7 +4,7 @@
  * "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015), who measured full jitter to need the fewest calls.
  */
 import { ConfigurationError } from "./errors.ts";
-import { checked, DURATION_MS } from "./options.ts";
+import { checked, checkNames, DURATION_MS, type Names, shown } from "./options.ts";
 import type { Random } from "./random.ts";
 
 export interface BackoffOptions {
@@ -18,6 +18,9 @@ export interface BackoffOptions {
   readonly jitter?: "full" | "equal" | "decorrelated" | "none";
 }
 
+/** @internal Also for those who take these options among others. */
+export const BACKOFF_NAMES: Names<BackoffOptions> = { baseMs: true, capMs: true, factor: true, jitter: true };
+
 export class Backoff {
   readonly #baseMs: number;
   readonly #capMs: number;
@@ -26,6 +29,7 @@ export class Backoff {
   readonly #random: Random;
 
   constructor(options: BackoffOptions, random: Random) {
+    checkNames("backoff", options, BACKOFF_NAMES);
     this.#baseMs = checked("backoff", "baseMs", options.baseMs ?? 100, DURATION_MS);
     this.#capMs = checked("backoff", "capMs", options.capMs ?? Math.max(10_000, this.#baseMs), {
       ...DURATION_MS,
@@ -67,6 +71,6 @@ function checkedJitter<J extends string>(jitter: J): J {
   if (JITTERS.includes(jitter)) return jitter;
   throw new ConfigurationError(
     "out-of-range",
-    `backoff: jitter is ${jitter}; it must be one of ${JITTERS.join(", ")}.`,
+    `backoff: jitter is ${shown(jitter)}; it must be one of ${JITTERS.join(", ")}.`,
   );
 }

@@ -21,7 +21,7 @@
  *
  * Sources: Nygard, Release It! (2nd ed., 2018), ch. 5; sliding-window rates as in Hystrix, Polly and resilience4j.
  */
-import { COUNT, checked, DURATION_MS, RATE, WAIT_MS } from "./options.ts";
+import { COUNT, checked, checkNames, DURATION_MS, type Names, RATE, WAIT_MS } from "./options.ts";
 import { RateWindow } from "./rate-window.ts";
 
 export type BreakerState = "closed" | "open" | "half-open";
@@ -81,6 +81,18 @@ interface Lease {
   readonly endsMs: number;
 }
 
+const NAMES: Names<BreakerOptions> = {
+  failureRateThreshold: true,
+  slowCallRateThreshold: true,
+  slowCallDurationMs: true,
+  minimumVolume: true,
+  windowMs: true,
+  openDurationMs: true,
+  halfOpenProbes: true,
+  halfOpenSuccesses: true,
+  probeLeaseMs: true,
+};
+
 const SLICES = 10;
 const CALLS = 0;
 const FAILURES = 1;
@@ -102,7 +114,7 @@ export class BreakerMachine {
   #generation: Permit = 1;
   #rule = "";
   #openUntilMs = 0;
-  /** While half-open: the probes that are out, oldest first, and how the others went. */
+  /** While half-open: the probes that are out, the one whose lease ends first in front, and how the others went. */
   #leases: Lease[] = [];
   #probeSuccesses = 0;
   #probeFailures = 0;
@@ -120,6 +132,7 @@ export class BreakerMachine {
 
   constructor(options: BreakerOptions = {}) {
     const part = "CircuitBreaker";
+    checkNames(part, options, NAMES);
     this.#failureRateThreshold = checked(part, "failureRateThreshold", options.failureRateThreshold ?? 0.5, RATE);
     this.#slowCallRateThreshold = checked(part, "slowCallRateThreshold", options.slowCallRateThreshold ?? 0.5, RATE);
     this.slowCallDurationMs = checked(
@@ -233,6 +246,14 @@ export class BreakerMachine {
   /** The call says nothing about the service (aborted, refused locally, ignored): the permit goes back unjudged. */
   release(permit: Permit, nowMs: number): void {
     if (this.#state !== "closed") this.#returnProbe(permit, nowMs);
+  }
+
+  /** The lease of the probe that holds `permit` begins anew: its caller stood still, and could not report. */
+  renewLease(permit: Permit, nowMs: number): void {
+    const place = this.#leases.findIndex((lease) => lease.permit === permit);
+    if (place < 0) return;
+    this.#leases.splice(place, 1);
+    this.#leases.push({ permit, endsMs: nowMs + this.probeLeaseMs });
   }
 
   /** Is `permit` a probe's that is out? */

@@ -21,14 +21,14 @@ const CALENDAR_MS = 1_800_000_000_000;
 test("[R4] calendar time and NaN are refused by name; the past, the future and none are instants", () => {
   for (const deadline of [CALENDAR_MS, Number.NaN, 2e11]) {
     assert.throws(
-      () => checkedDeadline(deadline, 1_000),
+      () => checkedDeadline(deadline, 1_000, true),
       (error) => error instanceof ConfigurationError && error.hazard === "deadline-not-on-this-clock",
     );
   }
   for (const deadline of [-5, 0, 5_000, Number.NEGATIVE_INFINITY, NO_DEADLINE]) {
-    assert.equal(checkedDeadline(deadline, 1_000), deadline);
+    assert.equal(checkedDeadline(deadline, 1_000, true), deadline);
   }
-  assert.equal(checkedDeadline(CALENDAR_MS + 5, CALENDAR_MS), CALENDAR_MS + 5, "a clock that counts from 1970");
+  assert.equal(checkedDeadline(CALENDAR_MS + 5, CALENDAR_MS, true), CALENDAR_MS + 5, "a clock that counts from 1970");
 });
 
 test("[R4] the time left is never below zero, and what could not finish is refused with its numbers", () => {

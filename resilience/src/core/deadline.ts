@@ -5,12 +5,24 @@
  * `grpc-timeout` header (gRPC over HTTP/2 protocol: at most 8 digits and a unit) or as plain milliseconds.
  */
 import { ConfigurationError, DeadlineExceededError } from "./errors.ts";
+import { refusal, shown } from "./options.ts";
 
-/** An instant in milliseconds on the axis of the clock in use; `Infinity` means none. */
-export type Deadline = number;
+declare const INSTANT: unique symbol;
+
+/**
+ * An instant in milliseconds on the axis of the clock in use; `Infinity` means none. A type of its own, so that nobody hands in
+ * a duration: `deadlineAfter(5_000)` makes one that is five seconds away, {@link deadlineAt} one of a number worked out by hand.
+ */
+export type Deadline = number & { readonly [INSTANT]: true };
 
 /** No deadline. */
-export const NO_DEADLINE: Deadline = Number.POSITIVE_INFINITY;
+export const NO_DEADLINE: Deadline = Number.POSITIVE_INFINITY as Deadline;
+
+/** The deadline at `instantMs` on the axis of the clock in use, worked out by hand: `deadlineAt(clock.nowMs() + 5_000)`. */
+export function deadlineAt(instantMs: number): Deadline {
+  if (typeof instantMs === "number" && !Number.isNaN(instantMs)) return instantMs as Deadline;
+  throw refusal("deadlineAt", "instantMs", instantMs, "an instant in milliseconds on the axis of a clock");
+}
 
 /** Header in which the time left travels as whole milliseconds. */
 export const TIME_LEFT_HEADER = "x-deadline-ms";
@@ -22,14 +34,14 @@ export const TIME_LEFT_HEADER = "x-deadline-ms";
 const CALENDAR_TIME_MS = 1e11;
 
 /** Milliseconds left at `nowMs`, never below zero. */
-export function timeLeftMs(deadline: Deadline, nowMs: number): number {
+export function timeLeftMs(deadline: number, nowMs: number): number {
   return deadline > nowMs ? deadline - nowMs : 0;
 }
 
 /** The refusal for an attempt that could not finish: less than `minimumMs` left. Undefined where it may start. */
 export function tooLate(
   name: string,
-  deadline: Deadline,
+  deadline: number,
   minimumMs: number,
   nowMs: number,
 ): DeadlineExceededError | undefined {
@@ -42,12 +54,25 @@ function notStarted(name: string, leftMs: number, minimumMs: number): DeadlineEx
   return new DeadlineExceededError(`${name}: the deadline leaves ${Math.max(0, leftMs)} ms${needed}; not started`);
 }
 
-/** Returns `deadline`, or throws {@link ConfigurationError} where it is no instant of this clock's axis. */
-export function checkedDeadline(deadline: Deadline, nowMs: number): Deadline {
-  if (deadline - nowMs < CALENDAR_TIME_MS || deadline === NO_DEADLINE) return deadline;
-  throw new ConfigurationError(
+/**
+ * Returns `deadline`, or throws {@link ConfigurationError} where it is no instant of this clock's axis. `areWhole`: may instants of
+ * this clock be whole numbers? Where not, as with the system's, a whole number is a duration that was handed in by mistake.
+ */
+export function checkedDeadline(deadline: number, nowMs: number, areWhole: boolean): Deadline {
+  if (typeof deadline === "number" && (deadline - nowMs < CALENDAR_TIME_MS || deadline === NO_DEADLINE)) {
+    if (areWhole || !Number.isInteger(deadline)) return deadline as Deadline;
+  }
+  throw notAnInstant(deadline, nowMs);
+}
+
+function notAnInstant(deadline: unknown, nowMs: number): ConfigurationError {
+  const isDuration = typeof deadline === "number" && deadline - nowMs < CALENDAR_TIME_MS;
+  const advice = isDuration
+    ? `not a duration: for ${deadline} ms from now write deadlineAfter(${deadline})`
+    : "not calendar time: use deadlineAfter(ms)";
+  return new ConfigurationError(
     "deadline-not-on-this-clock",
-    `deadline is ${String(deadline)}; it must be an instant on the client's monotonic clock (now ${nowMs}), not calendar time: use deadlineAfter(ms).`,
+    `deadline is ${shown(deadline)}; it must be an instant on the client's monotonic clock (now ${nowMs}), ${advice}.`,
   );
 }
 

@@ -16,7 +16,10 @@ export interface Beat {
   readonly incarnation?: number;
 }
 
-/** What became of a heartbeat: `counted` proves life; the others change nothing. */
+/**
+ * What became of a heartbeat: `counted` proves life; the others change nothing. `refused`: it is malformed, or it comes from a
+ * new node while as many as may be remembered are alive.
+ */
 export type BeatVerdict = "counted" | "duplicate" | "reordered" | "old-incarnation" | "refused";
 
 /** What a supervisor needs of a detector. */
@@ -48,4 +51,6 @@ export interface DetectorMachine extends SuspicionSource {
   lastHeartbeatMs(node: string): number | undefined;
   /** Drops all memory of `node`. */
   forget(node: string): void;
+  /** How many nodes have been forgotten for want of room (`maximumNodes`). */
+  readonly evictions: number;
 }

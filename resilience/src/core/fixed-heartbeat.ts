@@ -9,7 +9,8 @@
 import { BeatOrder, isWellFormed } from "./beat-order.ts";
 import type { Beat, BeatVerdict, DetectorMachine } from "./detector.ts";
 import { ConfigurationError } from "./errors.ts";
-import { COUNT, checked, DURATION_MS } from "./options.ts";
+import { NodeRoom } from "./node-room.ts";
+import { COUNT, checked, checkNames, DURATION_MS, type Names } from "./options.ts";
 
 export interface FixedHeartbeatOptions {
   /** How often a node beats, in ms above 0. Default 1000. It only sets the default of timeoutMs. */
@@ -18,17 +19,30 @@ export interface FixedHeartbeatOptions {
   readonly timeoutMs?: number;
   /** Silence in ms after which a node is suspected, below timeoutMs. Default 5/8 of it: one beat is clearly overdue. */
   readonly suspectAfterMs?: number;
-  /** How many nodes are remembered. Beyond it unknown ids are refused, no watched one is evicted. Default 20,000. */
+  /**
+   * How many nodes are remembered; at least 1. When it is full, a new node takes the place of the one that has been silent longest,
+   * if that is silent for `timeoutMs` and 20 intervals: `evictions` counts it, and it reads as never heard from. While none is, beats of new nodes are
+   * `refused`, because forgetting one that lives would be a false alarm. Default 20,000.
+   */
   readonly maximumNodes?: number;
 }
 
 /** What a fixed heartbeat detector says of a node; `unknown` is one never heard from. */
 export type HeartbeatStatus = "unknown" | "alive" | "suspected" | "down";
 
+const NAMES: Names<FixedHeartbeatOptions> = {
+  intervalMs: true,
+  timeoutMs: true,
+  suspectAfterMs: true,
+  maximumNodes: true,
+};
 /** The level at which `status` turns to suspected. */
 const SUSPECTED_LEVEL = 5;
 /** The level at which `status` turns to down. */
 const DOWN_LEVEL = 8;
+
+/** So many intervals of silence, as long as other detectors' ceilings, and a node may be forgotten for want of room. */
+const GONE_INTERVALS = 20;
 
 class NodeState {
   readonly order: BeatOrder = new BeatOrder();
@@ -43,18 +57,20 @@ export class FixedHeartbeatMachine implements DetectorMachine {
   /** The options in force, defaults filled in. */
   readonly options: Required<FixedHeartbeatOptions>;
   readonly #nodes: Map<string, NodeState> = new Map();
+  readonly #room: NodeRoom;
   #newestMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: FixedHeartbeatOptions = {}) {
     this.options = complete(options);
+    const { maximumNodes, timeoutMs, intervalMs } = this.options;
+    this.#room = new NodeRoom(maximumNodes, Math.max(timeoutMs, GONE_INTERVALS * intervalMs));
   }
 
   noteHeartbeat(node: string, beat: Beat | undefined, nowMs: number): BeatVerdict {
     if (!Number.isFinite(nowMs)) return "refused";
     let state = this.#nodes.get(node);
     if (state === undefined) {
-      const full = this.#nodes.size >= this.options.maximumNodes;
-      if (typeof node !== "string" || !isWellFormed(beat) || full) return "refused";
+      if (typeof node !== "string" || !isWellFormed(beat) || !this.#room.make(this.#nodes, nowMs)) return "refused";
       state = new NodeState(nowMs);
       this.#nodes.set(node, state);
     }
@@ -117,6 +133,10 @@ export class FixedHeartbeatMachine implements DetectorMachine {
     return this.#newestMs;
   }
 
+  get evictions(): number {
+    return this.#room.evictions;
+  }
+
   forget(node: string): void {
     this.#nodes.delete(node);
   }
@@ -124,6 +144,7 @@ export class FixedHeartbeatMachine implements DetectorMachine {
 
 function complete(options: FixedHeartbeatOptions): Required<FixedHeartbeatOptions> {
   const part = "FixedHeartbeatDetector";
+  checkNames(part, options, NAMES);
   const intervalMs = checked(part, "intervalMs", options.intervalMs ?? 1000, DURATION_MS);
   const timeoutMs = checked(part, "timeoutMs", options.timeoutMs ?? 3 * intervalMs, DURATION_MS);
   const suspectAfterMs = checked(part, "suspectAfterMs", options.suspectAfterMs ?? (timeoutMs * 5) / 8, DURATION_MS);

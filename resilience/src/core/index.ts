@@ -22,6 +22,7 @@ export type { CalibrationGoal, CalibrationOptions } from "./calibration-goal.ts"
 export type { SilenceFigures } from "./calibration-trial.ts";
 export type { Deadline } from "./deadline.ts";
 export {
+  deadlineAt,
   fromGrpcTimeout,
   fromTimeLeftHeader,
   NO_DEADLINE,

@@ -1,9 +1,11 @@
 /**
- * Range checks for constructors: a refused option names the part, the option, the value it got and what is allowed.
- * NaN, strings and absent values are refused like any other value out of range. Contradictions between options are not
- * its business (see `pipeline-hazards.ts`).
+ * Checks of options, for callers without types: a refused option names the part, the option, the value it got and what is
+ * allowed; a name that is no option is refused with the one it was probably meant to be. NaN, text and absent values are
+ * refused like any other value out of range. Contradictions between options are not its business (see
+ * `pipeline-hazards.ts`).
  */
 import { ConfigurationError } from "./errors.ts";
+import { nearestName } from "./nearest-name.ts";
 
 /** Bounds of a numeric option. Both ends belong to the range unless `aboveMin` says otherwise. */
 export interface Range {
@@ -36,8 +38,113 @@ export function checked(part: string, option: string, value: number, range: Rang
   if (inside) return value;
   const kind = range.integer === true ? "a whole number" : "a number";
   const low = range.aboveMin === true ? `above ${range.min}` : `from ${range.min}`;
-  throw new ConfigurationError(
-    "out-of-range",
-    `${part}: ${option} is ${String(value)}; it must be ${kind} ${low} up to ${range.max}.`,
-  );
+  throw refusal(part, option, value, `${kind} ${low} up to ${range.max}`);
+}
+
+/** What a part is given itself, in words. */
+const OWN_OPTIONS = "its options object";
+
+/** The names of all options in `Options`: the compiler says where one is missing or too much. */
+export type Names<Options> = { readonly [Name in keyof Options]-?: true };
+
+/**
+ * Throws {@link ConfigurationError} where `given` is no object, or has a field that is none of `names`. `option`: where it was
+ * given, for example `retry`; default: the options of `part` themselves.
+ */
+export function checkNames(
+  part: string,
+  given: unknown,
+  names: Readonly<Record<string, true>>,
+  option: string = OWN_OPTIONS,
+): void {
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    throw refusal(part, option, given, `an object with any of ${Object.keys(names).join(", ")}`);
+  }
+  for (const name of Object.keys(given)) {
+    if (Object.hasOwn(names, name)) continue;
+    const meant = nearestName(name, Object.keys(names));
+    const advice = meant === undefined ? `there are ${Object.keys(names).join(", ")}.` : `did you mean ${meant}?`;
+    const where = option === OWN_OPTIONS ? name : `${option}.${name}`;
+    throw new ConfigurationError("unknown-option", `${part}: there is no option ${where}; ${advice}`);
+  }
+}
+
+/** Throws {@link ConfigurationError} where `given`, the options of `part`, is no object. */
+export function checkObject(part: string, given: unknown, option: string = OWN_OPTIONS): void {
+  if (typeof given !== "object" || given === null || Array.isArray(given))
+    throw refusal(part, option, given, "an object");
+}
+
+/** The refusal of what was handed in to be run. */
+export function noOperation(part: string, given: unknown): ConfigurationError {
+  return new ConfigurationError("no-operation", `${part}: the operation is ${shown(given)}; it must be a function.`);
+}
+
+/** Throws {@link ConfigurationError} where `given` is something, but no function. */
+export function checkFunction(part: string, option: string, given: unknown): void {
+  if (given !== undefined && typeof given !== "function") throw refusal(part, option, given, "a function");
+}
+
+/** Throws {@link ConfigurationError} where `given` is something, but neither true nor false. */
+export function checkBoolean(part: string, option: string, given: unknown): void {
+  if (given !== undefined && typeof given !== "boolean") throw refusal(part, option, given, "true or false");
+}
+
+/** Throws {@link ConfigurationError} where `given` is no text, or an empty one. */
+export function checkName(part: string, option: string, given: unknown): void {
+  if (typeof given !== "string" || given === "") throw refusal(part, option, given, "a text that is not empty");
+}
+
+/** Throws {@link ConfigurationError} where `given` cannot tell of an abort. */
+export function checkSignal(part: string, given: unknown, option: string = "signal"): void {
+  const what = "an AbortSignal (the signal of an AbortController, not the controller)";
+  checkMethods(part, option, given ?? null, ["addEventListener", "removeEventListener"], what);
+  if (typeof (given as { aborted?: unknown }).aborted !== "boolean") throw refusal(part, option, given, what);
+}
+
+/**
+ * Throws {@link ConfigurationError} where `given` is something, but has not every one of `methods`; `what` it must be, in words.
+ */
+export function checkMethods(
+  part: string,
+  option: string,
+  given: unknown,
+  methods: readonly string[],
+  what: string,
+): void {
+  if (given !== undefined && !hasMethods(given, methods)) throw refusal(part, option, given, what);
+}
+
+/** Is `given` an object that has every one of `methods`? */
+function hasMethods(given: unknown, methods: readonly string[]): boolean {
+  if (typeof given !== "object" || given === null) return false;
+  return methods.every((method) => typeof (given as Record<string, unknown>)[method] === "function");
+}
+
+/** The refusal of an option: its name, the value it got, and what it must be. */
+export function refusal(part: string, option: string, given: unknown, allowed: string): ConfigurationError {
+  const is = given === undefined ? "is missing" : `is ${shown(given)}`;
+  return new ConfigurationError("out-of-range", `${part}: ${option} ${is}; it must be ${allowed}.`);
+}
+
+/** Longer values are cut where they are shown. */
+const LONGEST_SHOWN = 60;
+
+/** `value` as it would be written in code: text in quotes. Never throws. */
+export function shown(value: unknown): string {
+  switch (typeof value) {
+    case "string": {
+      const text = JSON.stringify(value);
+      return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
+    }
+    case "function":
+      return "a function";
+    case "object":
+      if (value === null) return "null";
+      return Array.isArray(value) ? "an array" : "an object";
+    case "bigint":
+      return `${value}n`;
+    default:
+      return String(value);
+  }
 }

@@ -155,7 +155,7 @@ test("options out of range are refused with their name and value", () => {
     [{ expectedIntervalMs: 50, ceilingMs: 50 }, /ceilingMs is 50/],
     [{ outageLevel: -1 }, /outageLevel is -1/],
     [{ maximumNodes: 0.5 }, /maximumNodes is 0.5/],
-    [{ model: "gamma" as "normal" }, /model is gamma/],
+    [{ model: "gamma" as "normal" }, /model is "gamma"/],
   ];
   for (const [options, message] of refused) {
     assert.throws(

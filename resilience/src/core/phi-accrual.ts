@@ -20,7 +20,8 @@ import type { Beat, BeatVerdict, DetectorMachine } from "./detector.ts";
 import { ConfigurationError } from "./errors.ts";
 import { type FitSettings, FittedNode, fitSettings } from "./fitted-node.ts";
 import { type GapModel, type GapModelName, gapModel } from "./gap-model.ts";
-import { COUNT, checked, DURATION_MS } from "./options.ts";
+import { NodeRoom } from "./node-room.ts";
+import { COUNT, checked, checkNames, DURATION_MS, type Names, shown } from "./options.ts";
 
 export interface PhiAccrualOptions {
   /**
@@ -59,7 +60,11 @@ export interface PhiAccrualOptions {
   readonly ceilingMs?: number;
   /** A gap that ended after suspicion had reached this level is not learned; above 0, default 8. */
   readonly outageLevel?: number;
-  /** How many nodes are remembered. Beyond it unknown ids are refused, no watched one is evicted. Default 20,000. */
+  /**
+   * How many nodes are remembered; at least 1. When it is full, a new node takes the place of the one that has been silent longest,
+   * if that is past its ceiling: `evictions` counts it, and it reads as never heard from. While none is, beats of new nodes are
+   * `refused`, because forgetting one that lives would be a false alarm. Default 20,000.
+   */
   readonly maximumNodes?: number;
 }
 
@@ -73,6 +78,16 @@ export interface PhiEstimate {
   readonly presumed: boolean;
 }
 
+const NAMES: Names<PhiAccrualOptions> = {
+  model: true,
+  expectedIntervalMs: true,
+  windowSize: true,
+  minimumSamples: true,
+  minimumDeviationMs: true,
+  ceilingMs: true,
+  outageLevel: true,
+  maximumNodes: true,
+};
 /** No default ceiling of the adaptive model is below this. */
 const ADAPTIVE_CEILING_MS = 20_000;
 /** Least deviations in the shortest silence that its level 8 can mean: whoever sets timers looks again that often. */
@@ -86,6 +101,7 @@ export class PhiAccrualMachine implements DetectorMachine {
   /** Answers everything where the model is `adaptive`. */
   readonly #adaptive: AdaptiveMachine | undefined;
   readonly #nodes: Map<string, FittedNode> = new Map();
+  readonly #room: NodeRoom;
   #newestMs: number = Number.NEGATIVE_INFINITY;
   #askedLevel = Number.NaN;
   #askedReach = Number.NaN;
@@ -93,6 +109,7 @@ export class PhiAccrualMachine implements DetectorMachine {
   constructor(options: PhiAccrualOptions = {}) {
     this.options = complete(options);
     const { model, expectedIntervalMs, minimumDeviationMs } = this.options;
+    this.#room = new NodeRoom(this.options.maximumNodes, this.options.ceilingMs);
     this.#adaptive = model === "adaptive" ? adaptiveMachine(this.options) : undefined;
     this.#model = gapModel(model === "adaptive" ? "normal" : model, expectedIntervalMs, minimumDeviationMs);
     this.#settings = fitSettings(this.#model, this.options.outageLevel, this.options);
@@ -150,6 +167,10 @@ export class PhiAccrualMachine implements DetectorMachine {
     return this.#newestMs;
   }
 
+  get evictions(): number {
+    return (this.#adaptive ?? this.#room).evictions;
+  }
+
   forget(node: string): void {
     this.#adaptive?.forget(node);
     this.#nodes.delete(node);
@@ -165,8 +186,7 @@ export class PhiAccrualMachine implements DetectorMachine {
   }
 
   #meet(node: string, beat: Beat | undefined, nowMs: number): BeatVerdict {
-    if (typeof node !== "string" || !isWellFormed(beat) || this.#nodes.size >= this.options.maximumNodes)
-      return "refused";
+    if (typeof node !== "string" || !isWellFormed(beat) || !this.#room.make(this.#nodes, nowMs)) return "refused";
     this.#nodes.set(node, new FittedNode(this.#settings, beat, nowMs));
     this.#newestMs = nowMs;
     return "counted";
@@ -191,6 +211,7 @@ function adaptiveMachine(options: Required<PhiAccrualOptions>): AdaptiveMachine 
 
 function complete(options: PhiAccrualOptions): Required<PhiAccrualOptions> {
   const part = "PhiAccrualDetector";
+  checkNames(part, options, NAMES);
   const adaptive = options.model === "adaptive";
   const expectedIntervalMs = checked(part, "expectedIntervalMs", options.expectedIntervalMs ?? 1000, DURATION_MS);
   const windowSize = checked(part, "windowSize", options.windowSize ?? 200, { min: 2, max: 1_000_000, integer: true });
@@ -229,6 +250,6 @@ function checkedModel(model: GapModelName | "adaptive"): GapModelName | "adaptiv
   if (model === "normal" || model === "lognormal" || model === "exponential" || model === "adaptive") return model;
   throw new ConfigurationError(
     "out-of-range",
-    `PhiAccrualDetector: model is ${String(model)}; it must be normal, lognormal, exponential or adaptive.`,
+    `PhiAccrualDetector: model is ${shown(model)}; it must be normal, lognormal, exponential or adaptive.`,
   );
 }

@@ -13,7 +13,7 @@
  * Sources: Google SRE book, ch. 21 ("Handling Overload"); Finagle's and tower's retry budgets.
  */
 import { invariant } from "./invariant.ts";
-import { checked, DURATION_MS } from "./options.ts";
+import { checked, checkNames, DURATION_MS, type Names } from "./options.ts";
 import { RateWindow } from "./rate-window.ts";
 
 export interface RetryBudgetOptions {
@@ -45,6 +45,7 @@ export interface RetryBudgetStatus {
   readonly refused: number;
 }
 
+const NAMES: Names<RetryBudgetOptions> = { ratio: true, windowMs: true, reserve: true };
 const SLICES = 20;
 const MAX_RESERVE = 1_000_000;
 /** Callers of fewer calls a second are quiet: the reserve is theirs. */
@@ -69,6 +70,7 @@ export class RetryBudgetMachine {
   #refused = 0;
 
   constructor(options: RetryBudgetOptions = {}) {
+    checkNames("RetryBudget", options, NAMES);
     this.ratio = checked("RetryBudget", "ratio", options.ratio ?? 0.1, { min: 0, max: 1 });
     this.windowMs = checked("RetryBudget", "windowMs", options.windowMs ?? 10_000, DURATION_MS);
     const reserve = options.reserve ?? Math.min(MAX_RESERVE, defaultReserve(this.ratio, this.windowMs));

@@ -3,7 +3,7 @@
  * detector it reads; durations are what keeps a discrete statement from following every twitch of a continuous level.
  */
 import { ConfigurationError } from "./errors.ts";
-import { checked, DURATION_MS, WAIT_MS } from "./options.ts";
+import { checked, checkNames, DURATION_MS, type Names, WAIT_MS } from "./options.ts";
 
 export interface SupervisorOptions {
   /** Level from which on a node is suspected: no new traffic, but not yet down. Default 5. */
@@ -31,9 +31,23 @@ export interface SupervisorOptions {
   readonly ceilingMs?: number;
 }
 
+const NAMES: Names<SupervisorOptions> = {
+  suspectThreshold: true,
+  declareThreshold: true,
+  clearThreshold: true,
+  sustainMs: true,
+  minimumDwellMs: true,
+  flapWindowMs: true,
+  maximumDwellMs: true,
+  gracePeriodMs: true,
+  recheckMs: true,
+  ceilingMs: true,
+};
+
 /** Fills in defaults and refuses what is out of range or contradicts itself. */
 export function completeSupervisorOptions(options: SupervisorOptions): Required<SupervisorOptions> {
   const part = "LivenessSupervisor";
+  checkNames(part, options, NAMES);
   const levels = { min: 0, aboveMin: true, max: Number.MAX_VALUE };
   const endless = { min: 0, aboveMin: true, max: Number.POSITIVE_INFINITY };
   const suspectThreshold = checked(part, "suspectThreshold", options.suspectThreshold ?? 5, levels);

@@ -7,8 +7,9 @@
 import { AsyncLocalStorage, type AsyncResource } from "node:async_hooks";
 import type { Deadline } from "../core/deadline.ts";
 import { checkedDeadline, NO_DEADLINE } from "../core/deadline.ts";
+import { refusal } from "../core/options.ts";
 import type { Clock } from "./clock.ts";
-import { systemClock } from "./system-clock.ts";
+import { hasWholeInstants, systemClock } from "./system-clock.ts";
 
 const ambient = new AsyncLocalStorage<Deadline>();
 
@@ -18,11 +19,29 @@ export function ambientDeadline(): Deadline {
 }
 
 /**
- * Runs `work` under `deadline`, or under the ambient one where that is earlier: a deadline never grows. Throws
- * `ConfigurationError` where `deadline` is no instant of `clock`'s axis (default: the system's monotonic clock).
+ * Runs `work` under `deadline`, or under the ambient one where that is earlier: a deadline never grows on its way. Everything that
+ * `work` starts is under it, for as long as it lives: what is to outlive the request (a poller that is started with the first
+ * one, a cache that is filled for all) goes into {@link withoutDeadline}. A call that is given a `deadline` of its own obeys that
+ * one alone. Throws `ConfigurationError` where `deadline` is no instant of `clock`'s axis (default: the system's monotonic clock).
  */
 export function withDeadline<R>(deadline: Deadline, work: () => R, clock: Clock = systemClock): R {
-  return ambient.run(Math.min(checkedDeadline(deadline, clock.nowMs()), ambientDeadline()), work);
+  checkWork("withDeadline", work);
+  const own = checkedDeadline(deadline, clock.nowMs(), hasWholeInstants(clock));
+  const inherited = ambientDeadline();
+  return ambient.run(own < inherited ? own : inherited, work);
+}
+
+/**
+ * Runs `work`, and everything that it starts, under no deadline: for what outlives the request in which it happens to begin, such
+ * as a poller, a pool of connections or a cache that are made when they are first needed.
+ */
+export function withoutDeadline<R>(work: () => R): R {
+  checkWork("withoutDeadline", work);
+  return ambient.run(NO_DEADLINE, work);
+}
+
+function checkWork(part: string, work: unknown): void {
+  if (typeof work !== "function") throw refusal(part, "the work", work, "a function");
 }
 
 /** Runs `work` under exactly `deadline`, whatever the context it is called from: for work that was queued elsewhere. */
@@ -38,5 +57,11 @@ export function runIn<R>(context: AsyncResource | undefined, deadline: Deadline 
 
 /** The instant `ms` milliseconds from now on `clock` (default: the system's monotonic clock). */
 export function deadlineAfter(ms: number, clock: Clock = systemClock): Deadline {
-  return clock.nowMs() + ms;
+  if (typeof ms !== "number" || Number.isNaN(ms)) throw refusal("deadlineAfter", "ms", ms, "a number of milliseconds");
+  return (clock.nowMs() + ms) as Deadline;
+}
+
+/** The earlier of an instant on the client's clock and a deadline. */
+export function earlier(instantMs: number, deadline: Deadline): Deadline {
+  return instantMs < deadline ? (instantMs as Deadline) : deadline;
 }

@@ -11,6 +11,7 @@ import { timeLeftMs } from "../core/deadline.ts";
 import type { ErrorDetails } from "../core/errors.ts";
 import { AttemptTimeoutError, DeadlineExceededError } from "../core/errors.ts";
 import type { Clock } from "./clock.ts";
+import { isStall } from "./read-first.ts";
 
 /** What an operation is told about the attempt it makes. */
 export interface AttemptContext {
@@ -44,8 +45,11 @@ export class Attempt implements AttemptContext {
   readonly permit: Permit;
   /** @internal */
   readonly startedMs: number;
-  /** @internal Its time was up while this process did not run: answers were read before it was judged. */
-  wasReadFirst = false;
+  /** @internal It took longer than its breaker allows, with this process running all the while. */
+  isSlow = false;
+  /** What has arrived by the present instant is being read, before the attempt is judged by it. */
+  #isReading = false;
+  #stall: Stall | undefined = undefined;
   #listening: Listening | undefined = undefined;
   #reason: Error | undefined = undefined;
 
@@ -82,8 +86,61 @@ export class Attempt implements AttemptContext {
     return this.owner.idempotencyKey;
   }
 
-  timeLeftMs(): number {
-    return timeLeftMs(this.owner.deadline, this.owner.clock.nowMs());
+  /** A function that may be taken out of the context: made when it is asked for, so that a call costs none. */
+  get timeLeftMs(): () => number {
+    return () => timeLeftMs(this.owner.deadline, this.owner.clock.nowMs());
+  }
+
+  /** @internal From when on its time counts: from its start, or later if this process stood still. */
+  get countsFromMs(): number {
+    return this.#stall?.countsFromMs ?? this.startedMs;
+  }
+
+  /**
+   * @internal Its timer has fired. Returns when to look again: after a stall, to read what has arrived, or because it is slow
+   * now and not over yet. Undefined where its time is over.
+   */
+  lookAgainMs(times: AttemptTimes, nowMs: number): number | undefined {
+    const { slowMs, timeoutMs } = times;
+    const endsAtMs = this.#endsAtMs(timeoutMs);
+    const slowAtMs = this.isSlow ? Number.POSITIVE_INFINITY : (this.#stall?.endedMs ?? this.startedMs) + slowMs;
+    const isEnd = endsAtMs <= slowAtMs;
+    if (this.#isReading) {
+      this.#isReading = false;
+      if (isEnd) return undefined;
+      this.isSlow = true;
+      return endsAtMs;
+    }
+    const lateMs = nowMs - Math.min(slowAtMs, endsAtMs);
+    if (isStall(lateMs, isEnd ? timeoutMs : slowMs)) {
+      this.#noteStall(lateMs, isEnd, nowMs);
+      const againMs = Math.min(isEnd ? Number.POSITIVE_INFINITY : nowMs + slowMs, this.#endsAtMs(timeoutMs));
+      if (againMs > nowMs && this.stalls <= MAX_STALLS) return againMs;
+    }
+    this.#isReading = true;
+    return nowMs;
+  }
+
+  #endsAtMs(timeoutMs: number): number {
+    return Math.min(this.countsFromMs + timeoutMs, this.deadline);
+  }
+
+  /** It is taken to have stopped as long before the instant asked for as it went on after it, at most since the start. */
+  #noteStall(lateMs: number, isEnd: boolean, nowMs: number): void {
+    const stalls = this.stalls + 1;
+    const countsFromMs = stalls > MAX_STALLS ? this.countsFromMs : Math.min(nowMs, this.countsFromMs + 2 * lateMs);
+    this.#stall = { stalls, endedMs: nowMs, countsFromMs, isEnd };
+  }
+
+  /** @internal How often its timer has said that this process stood still. */
+  get stalls(): number {
+    return this.#stall?.stalls ?? 0;
+  }
+
+  /** @internal Did the service have `timeoutMs` for it? Unknown, and so no, where this process stood still when they were over. */
+  hadItsTime(timeoutMs: number, nowMs: number): boolean {
+    const stall = this.#stall;
+    return stall === undefined || !stall.isEnd || stall.stalls > MAX_STALLS || stall.endedMs + timeoutMs <= nowMs;
   }
 
   /** @internal Tells the operation, if it listens, that nobody waits for it any more. Runs the operation's listeners. */
@@ -95,15 +152,41 @@ export class Attempt implements AttemptContext {
 
 /** Why an attempt of a client is ended by time: its timeout, or the deadline where that is earlier, with the `cause` of its call. */
 export function expiryOf(
-  { attempt, startedMs, deadline }: Attempt,
+  attempt: Attempt,
   { name, timeoutMs }: { readonly name: string; readonly timeoutMs: number },
   cause: ErrorDetails,
+  nowMs: number,
 ): AttemptTimeoutError | DeadlineExceededError {
-  const which = `${name}: attempt ${attempt}`;
+  const which = `${name}: attempt ${attempt.attempt}`;
   // The same sum as when it was sent, and not the time it took: rounding must not make a deadline of a timeout.
-  if (startedMs + timeoutMs <= deadline) return new AttemptTimeoutError(`${which} took longer than ${timeoutMs} ms`);
+  if (attempt.countsFromMs + timeoutMs <= attempt.deadline) {
+    const own = attempt.hadItsTime(timeoutMs, nowMs)
+      ? ""
+      : "; this process stood still meanwhile, so it does not count against the service";
+    return new AttemptTimeoutError(`${which} took longer than ${timeoutMs} ms${own}`);
+  }
   return new DeadlineExceededError(`${which} was not over by the deadline`, { ...cause, mayHaveRun: true });
 }
+
+/** The times of a client by which its attempts are judged. */
+interface AttemptTimes {
+  readonly slowMs: number;
+  readonly timeoutMs: number;
+}
+
+/** What is known of this process having stood still during an attempt. */
+interface Stall {
+  /** How often the attempt's timer was late. */
+  readonly stalls: number;
+  /** When it was the last time. */
+  readonly endedMs: number;
+  readonly countsFromMs: number;
+  /** Was it the end of the attempt that the timer was late for? */
+  readonly isEnd: boolean;
+}
+
+/** After so many late timers an attempt is judged by the clock: else a process that is always late would wait for ever. */
+const MAX_STALLS = 3;
 
 /** What only an operation that asked for its signal needs. */
 interface Listening {

@@ -45,7 +45,7 @@ export function bookSuccess<T>(parts: ClientParts<T>, attempt: Attempt): void {
   const starved = bulkhead !== undefined && bulkhead.starvedAtMs >= attempt.startedMs;
   const timed = starved || onAttempt !== undefined || breaker?.timesCalls === true;
   const endedMs = timed ? parts.clock.nowMs() : attempt.startedMs;
-  breaker?.noteSuccess(attempt.permit, endedMs, timed && isSlow(parts, attempt.startedMs, endedMs));
+  breaker?.noteSuccess(attempt.permit, endedMs, timed && isSlow(parts, attempt, endedMs));
   if (onAttempt !== undefined) tell(onAttempt, "success", attempt.startedMs, endedMs);
 }
 
@@ -59,10 +59,10 @@ export function book<T>(parts: ClientParts<T>, attempt: Attempt, outcome: Outcom
 }
 
 /** Slow for the breaker: by its own limit, or by starving those who wait for a slot (see `ClientOptions.breaker`). */
-export function isSlow<T>(parts: ClientParts<T>, startedMs: number, nowMs: number): boolean {
-  const { slowMs, starvedMs, bulkhead } = parts;
-  const tookMs = nowMs - startedMs;
-  return tookMs > slowMs || (tookMs > starvedMs && bulkhead !== undefined && bulkhead.starvedAtMs >= startedMs);
+export function isSlow<T>({ starvedMs, bulkhead }: ClientParts<T>, attempt: Attempt, nowMs: number): boolean {
+  if (attempt.isSlow) return true;
+  if (bulkhead === undefined || bulkhead.starvedAtMs < attempt.startedMs) return false;
+  return nowMs - attempt.countsFromMs > starvedMs;
 }
 
 function tell(onAttempt: AttemptListener, outcome: Outcome, startedMs: number, endedMs: number): void {

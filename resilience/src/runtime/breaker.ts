@@ -11,8 +11,10 @@ import type { BreakerOptions, BreakerState, BreakerStatus, BreakerTransition, Pe
 import { BreakerMachine, REFUSED } from "../core/breaker.ts";
 import { wasRefusedLocally } from "../core/error-evidence.ts";
 import { BreakerOpenError } from "../core/errors.ts";
-import type { Clock } from "./clock.ts";
+import { checkName, checkObject, noOperation } from "../core/options.ts";
+import { type Clock, checkClock } from "./clock.ts";
 import { Listeners } from "./listeners.ts";
+import { afterWait } from "./read-first.ts";
 import { systemClock } from "./system-clock.ts";
 
 export interface CircuitBreakerOptions extends BreakerOptions {
@@ -37,9 +39,13 @@ export class CircuitBreaker {
   #announcing = false;
 
   constructor(options: CircuitBreakerOptions = {}) {
-    this.name = options.name ?? "circuit";
-    this.clock = options.clock ?? systemClock;
-    this.machine = new BreakerMachine(options);
+    checkObject("CircuitBreaker", options);
+    const { name = "circuit", clock = systemClock, ...rules } = options;
+    checkName("CircuitBreaker", "name", name);
+    checkClock("CircuitBreaker", clock);
+    this.name = name;
+    this.clock = clock;
+    this.machine = new BreakerMachine(rules);
   }
 
   /** `open` turns `half-open` by itself once the open duration is over. */
@@ -109,19 +115,28 @@ export class CircuitBreaker {
    * a failure, except our own refusals (`LocalRejection`, wrapped or not), which are never booked against the service.
    */
   async execute<T>(operation: () => PromiseLike<T> | T): Promise<T> {
+    if (typeof operation !== "function") throw noOperation(this.name, operation);
     const startedMs = this.clock.nowMs();
     const permit = this.tryAcquire(startedMs);
     if (permit === REFUSED) throw this.refusal(startedMs);
+    let isSlow = false;
+    // A timer and not the time it took: that would count how long this process stood still, too.
+    const timer =
+      this.slowCallDurationMs < Number.POSITIVE_INFINITY
+        ? afterWait(this.clock, this.slowCallDurationMs, (isFair) => {
+            isSlow = isFair;
+          })
+        : undefined;
     try {
       const value = await operation();
-      const nowMs = this.clock.nowMs();
-      this.noteSuccess(permit, nowMs, nowMs - startedMs > this.slowCallDurationMs);
+      this.noteSuccess(permit, this.clock.nowMs(), isSlow);
       return value;
     } catch (error) {
-      const nowMs = this.clock.nowMs();
-      if (wasRefusedLocally(error)) this.release(permit, nowMs);
-      else this.noteFailure(permit, nowMs, nowMs - startedMs > this.slowCallDurationMs);
+      if (wasRefusedLocally(error)) this.release(permit);
+      else this.noteFailure(permit, this.clock.nowMs(), isSlow);
       throw error;
+    } finally {
+      timer?.[Symbol.dispose]();
     }
   }
 

@@ -1,8 +1,10 @@
 /** The bulkhead for callers: every way in, every way out, and the slot that always comes back. */
+
 import assert from "node:assert/strict";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";
+import { type Deadline, deadlineAt } from "../core/deadline.ts";
 import {
   BulkheadFullError,
   BulkheadTimeoutError,
@@ -60,13 +62,13 @@ test("[K1] BULKHEAD_TIMEOUT: nobody waits longer than the acquire timeout, and a
 test("[K1] [R4] nobody waits past the deadline, given or ambient, and nothing starts after it", async () => {
   const { clock, bulkhead } = make({ acquireTimeoutMs: 1_000, maxQueue: 2 });
   await assert.rejects(
-    bulkhead.execute(() => assert.fail("started"), { deadline: 0 }),
+    bulkhead.execute(() => assert.fail("started"), { deadline: deadlineAt(0) }),
     DeadlineExceededError,
   );
   hold(bulkhead);
   const waiting = [
-    bulkhead.execute(() => assert.fail("started"), { deadline: 50 }),
-    withDeadline(50, () => bulkhead.execute(() => assert.fail("started")), clock),
+    bulkhead.execute(() => assert.fail("started"), { deadline: deadlineAt(50) }),
+    withDeadline(deadlineAt(50), () => bulkhead.execute(() => assert.fail("started")), clock),
   ];
   const rejected = Promise.all(waiting.map((one) => assert.rejects(one, DeadlineExceededError)));
   await clock.advanceBy(50);
@@ -76,7 +78,7 @@ test("[K1] [R4] nobody waits past the deadline, given or ambient, and nothing st
 
 test("[R4] a deadline or priority that is none is refused, and takes no slot", async () => {
   const { bulkhead } = make({ acquireTimeoutMs: 10 });
-  for (const deadline of [Number.NaN, 1.8e12]) {
+  for (const deadline of [Number.NaN, 1.8e12] as Deadline[]) {
     await assert.rejects(
       bulkhead.execute(() => 1, { deadline }),
       ConfigurationError,

@@ -11,12 +11,23 @@ import { brand } from "../core/brand.ts";
 import type { Deadline } from "../core/deadline.ts";
 import { checkedDeadline, NO_DEADLINE, tooLate } from "../core/deadline.ts";
 import { BulkheadFullError, BulkheadTimeoutError, CallAbortedError } from "../core/errors.ts";
-import { COUNT, checked, PRIORITY, WAIT_MS } from "../core/options.ts";
+import {
+  COUNT,
+  checked,
+  checkName,
+  checkNames,
+  checkSignal,
+  type Names,
+  noOperation,
+  PRIORITY,
+  WAIT_MS,
+} from "../core/options.ts";
 import { Slots, Waiter } from "../core/slots.ts";
-import { ambientDeadline } from "./ambient-deadline.ts";
-import type { Clock } from "./clock.ts";
+import { ambientDeadline, runUnder } from "./ambient-deadline.ts";
+import { type Clock, checkClock } from "./clock.ts";
 import { guarded } from "./listeners.ts";
-import { systemClock } from "./system-clock.ts";
+import { afterWait } from "./read-first.ts";
+import { hasWholeInstants, systemClock } from "./system-clock.ts";
 
 export interface BulkheadOptions {
   /** How many operations may run at once; at least 1. */
@@ -36,9 +47,18 @@ export interface BulkheadCallOptions {
   readonly signal?: AbortSignal;
   /** Higher goes first. Default 0. */
   readonly priority?: number;
-  /** Not started after this instant, nor waited for. Default: the ambient deadline, if any; the earlier of the two counts. */
+  /** Not started after this instant, nor waited for. Default: the ambient deadline, if any. One that is given counts alone. */
   readonly deadline?: Deadline;
 }
+
+const NAMES: Names<BulkheadOptions> = {
+  maxConcurrent: true,
+  acquireTimeoutMs: true,
+  maxQueue: true,
+  name: true,
+  clock: true,
+};
+const CALL_NAMES: Names<BulkheadCallOptions> = { signal: true, priority: true, deadline: true };
 
 export class Bulkhead {
   static {
@@ -56,7 +76,10 @@ export class Bulkhead {
   #returning = 0;
 
   constructor(options: BulkheadOptions) {
+    checkNames("Bulkhead", options, NAMES);
     this.name = options.name ?? "bulkhead";
+    checkName("Bulkhead", "name", this.name);
+    checkClock("Bulkhead", options.clock);
     this.clock = options.clock ?? systemClock;
     const maxConcurrent = checked("Bulkhead", "maxConcurrent", options.maxConcurrent, COUNT);
     this.acquireTimeoutMs = checked("Bulkhead", "acquireTimeoutMs", options.acquireTimeoutMs ?? 0, WAIT_MS);
@@ -92,17 +115,22 @@ export class Bulkhead {
    * {@link DeadlineExceededError} where the deadline passed before it could start.
    */
   async execute<T>(operation: (signal?: AbortSignal) => PromiseLike<T> | T, options?: BulkheadCallOptions): Promise<T> {
+    if (typeof operation !== "function") throw noOperation(this.name, operation);
+    if (options !== undefined) checkNames(this.name, options, CALL_NAMES);
     const signal = options?.signal;
+    if (signal !== undefined) checkSignal(this.name, signal);
     const nowMs = this.clock.nowMs();
-    const own = options?.deadline === undefined ? NO_DEADLINE : checkedDeadline(options.deadline, nowMs);
-    const deadline = Math.min(own, ambientDeadline());
+    const deadline =
+      options?.deadline === undefined
+        ? ambientDeadline()
+        : checkedDeadline(options.deadline, nowMs, hasWholeInstants(this.clock));
     if (signal?.aborted === true) throw new CallAbortedError(signal.reason);
     const late = tooLate(this.name, deadline, 0, nowMs);
     if (late !== undefined) throw late;
     if (!this.slots.tryTake()) {
       const priority = checked("Bulkhead", "priority", options?.priority ?? 0, PRIORITY);
       await new Promise<void>((resolve, reject) => {
-        new QueuedCaller(this, priority, signal, deadline, resolve, reject).join(nowMs);
+        new QueuedCaller(this, priority, signal, deadline, resolve, reject).join();
       });
       // Granted, but an abort or the clock may have been faster than this microtask: the slot goes on, unused.
       const refusal = this.#refusalNow(signal, deadline);
@@ -111,7 +139,9 @@ export class Bulkhead {
         throw refusal;
       }
     }
-    return this.#run(operation, signal);
+    // Later only where it was given: what the operation calls is under it, too.
+    const outlivesAmbient = ambientDeadline() < deadline;
+    return this.#run(outlivesAmbient ? (heeded) => runUnder(deadline, () => operation(heeded)) : operation, signal);
   }
 
   #refusalNow(signal: AbortSignal | undefined, deadline: Deadline): Error | undefined {
@@ -157,9 +187,12 @@ export class Bulkhead {
     );
   }
 
-  /** The refusal for a wait that took too long, with its numbers; remembers that somebody starved. */
-  timeoutError(nowMs: number): BulkheadTimeoutError {
-    this.starvedAtMs = nowMs;
+  /**
+   * The refusal for a wait that took too long, with its numbers. Remembers that somebody starved, unless this process stood
+   * still meanwhile (not `isFair`): slots may have been free without its knowing.
+   */
+  timeoutError(nowMs: number, isFair: boolean): BulkheadTimeoutError {
+    if (isFair) this.starvedAtMs = nowMs;
     return new BulkheadTimeoutError(
       `${this.name}: no slot came free within ${this.acquireTimeoutMs} ms (${this.slots.maxConcurrent} running)`,
     );
@@ -209,11 +242,12 @@ class QueuedCaller extends Waiter {
     this.#reject = reject;
   }
 
-  join(nowMs: number): void {
+  join(): void {
     const { clock, slots, acquireTimeoutMs } = this.#bulkhead;
     if (!slots.enqueue(this)) return this.#reject(this.#bulkhead.fullError());
-    const latestMs = Math.min(nowMs + acquireTimeoutMs, this.#deadline);
-    if (latestMs < NO_DEADLINE) this.#timer = clock.at(latestMs, () => this.#giveUp());
+    if (Math.min(acquireTimeoutMs, this.#deadline) < NO_DEADLINE) {
+      this.#timer = afterWait(clock, acquireTimeoutMs, (isFair) => this.#giveUp(isFair), this.#deadline);
+    }
     this.#signal?.addEventListener("abort", this.#abort, { once: true });
   }
 
@@ -222,10 +256,10 @@ class QueuedCaller extends Waiter {
     this.#resolve();
   }
 
-  #giveUp(): void {
+  #giveUp(isFair: boolean): void {
     const { clock, name } = this.#bulkhead;
     const nowMs = clock.nowMs();
-    this.#leaveWith(tooLate(name, this.#deadline, 0, nowMs) ?? this.#bulkhead.timeoutError(nowMs));
+    this.#leaveWith(tooLate(name, this.#deadline, 0, nowMs) ?? this.#bulkhead.timeoutError(nowMs, isFair));
   }
 
   #leaveWith(error: Error): void {

@@ -2,11 +2,12 @@
  * One guarded call under everything an operation, a classifier, a signal or a listener can do to it: it ends once, and
  * slot, permit, charge, timer and listener come back whatever happens. Retries and deadlines: `retry-plan.test.ts`.
  */
+
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import { down, endOf, make, nothingIsLeftBehind, onAbort, run, settled } from "../../../test/calls.ts";
-import { StallingClock } from "../../../test/worlds/stalling-clock.ts";
+import { deadlineAt } from "../core/deadline.ts";
 import { BulkheadFullError, CallAbortedError } from "../core/errors.ts";
 import type { Outcome } from "../core/outcome.ts";
 import { VirtualClock } from "../sim/virtual-clock.ts";
@@ -243,7 +244,7 @@ test("[K1] a sink or listener that throws takes no slot with it", async () => {
     world.client.begin(() => "value", {}, throwing);
     world.client.begin(() => Promise.reject(new Error("theirs")), {}, throwing);
     // These wait for a slot, and are refused in the step in which another gives it back.
-    world.client.begin(() => "value", { deadline: 0.2 }, throwing);
+    world.client.begin(() => "value", { deadline: deadlineAt(0.2) }, throwing);
     world.client.begin(() => "value", {}, throwing);
     await settled();
     await settled();
@@ -334,31 +335,4 @@ test("[F10] this machine has no descriptor → retried even without a key, and n
   };
   assert.equal(await run(world, operation), "answer");
   assert.deepEqual([runs, world.client.breaker?.status.failures], [3, 0]);
-});
-
-/** Thirty calls are out at a service that answers after `answerMs` of the world's time, and this process stands still. */
-async function standStill(answerMs: number): Promise<{ readonly ends: unknown[]; readonly client: ResilientClient }> {
-  const world = new VirtualClock();
-  const clock = new StallingClock(world);
-  const client = new ResilientClient({ name: "uplink", clock, timeoutMs: 100, retry: false });
-  const answer = async (): Promise<string> => {
-    await world.sleepUntil(world.nowMs() + answerMs);
-    return "answer";
-  };
-  const ends = Promise.all(Array.from({ length: 30 }, () => endOf(client.call(answer))));
-  await settled();
-  clock.stall(400);
-  return { ends: await world.runUntilSettled(ends), client };
-}
-
-test("[F10] an event loop that stalled 400 ms → answers that wait unread are read, no timeout is booked", async () => {
-  const { ends, client } = await standStill(5);
-  assert.deepEqual([...new Set(ends)], ["answer"]);
-  assert.deepEqual([client.breaker?.state, client.breaker?.status.failures], ["closed", 0]);
-});
-
-test("[F10] an event loop that stalled, and nothing waits unread → the timeout is booked 10 ms later", async () => {
-  const { ends, client } = await standStill(60_000);
-  assert.deepEqual([...new Set(ends)], ["ATTEMPT_TIMEOUT"]);
-  assert.equal(client.breaker?.state, "open");
 });

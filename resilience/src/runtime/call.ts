@@ -20,22 +20,20 @@ import { AttemptTimeoutError, CallAbortedError, type DeadlineExceededError } fro
 import type { Judgement, Outcome } from "../core/outcome.ts";
 import { noteRetryRefusal } from "../core/retry-refusal.ts";
 import type { Waiter } from "../core/slots.ts";
-import { runIn } from "./ambient-deadline.ts";
+import { ambientDeadline, runIn } from "./ambient-deadline.ts";
 import { Attempt, type AttemptOwner, expiryOf } from "./attempt.ts";
 import { book, bookSuccess, isSlow, judgeResult, judgeThrown } from "./booking.ts";
 import { type CallOptions, type CallSink, isRepeatable, type Operation } from "./call-options.ts";
 import type { ClientParts } from "./client-parts.ts";
 import type { Clock } from "./clock.ts";
+import { afterWait } from "./read-first.ts";
 import { causeOf, type Failure, GIVE_UP, RetryPlan, UNAFFORDABLE } from "./retry-plan.ts";
+import { hasUnreadBody } from "./unread-body.ts";
 
 const expire = (attempt: Attempt): void => attempt.owner.expire(attempt);
 /** The permit where there is no breaker to give one. */
 const UNGUARDED: Permit = -1;
 const FAILURE: Judgement = { outcome: "failure" };
-/** A timer that is later than this says that this process did not run. */
-const LATE_TIMER_MS = 25;
-/** For how long what came meanwhile is read before anything is judged. */
-const READ_FIRST_MS = 10;
 /** The async context of attempts whose caller's was not kept: better nobody's than somebody else's. */
 const NOBODY = new AsyncResource("ResilientClient");
 
@@ -131,8 +129,9 @@ export class Call<T> implements AttemptOwner {
     this.#waiter = bulkhead.enqueue(this, this.#options.priority ?? 0);
     if (this.#waiter === undefined) return this.#refuse(bulkhead.fullError());
     this.#context ??= new AsyncResource("ResilientClient.call");
-    const latestMs = Math.min(nowMs + bulkhead.acquireTimeoutMs, this.deadline);
-    if (latestMs < NO_DEADLINE) this.#timer = this.clock.at(latestMs, () => this.#giveUpWaiting());
+    const { acquireTimeoutMs } = bulkhead;
+    if (Math.min(acquireTimeoutMs, this.deadline) === NO_DEADLINE) return;
+    this.#timer = afterWait(this.clock, acquireTimeoutMs, (isFair) => this.#giveUpWaiting(isFair), this.deadline);
   }
 
   /** The slot this call waited for is its own from now on. */
@@ -146,9 +145,9 @@ export class Call<T> implements AttemptOwner {
     this.#refuse(late);
   }
 
-  #giveUpWaiting(): void {
+  #giveUpWaiting(isFair: boolean): void {
     const nowMs = this.clock.nowMs();
-    this.#refuse(this.#tooLate(nowMs) ?? this.#parts.bulkhead?.timeoutError(nowMs));
+    this.#refuse(this.#tooLate(nowMs) ?? this.#parts.bulkhead?.timeoutError(nowMs, isFair));
   }
 
   /** Rule R4: an attempt that could not finish is not started. */
@@ -158,7 +157,7 @@ export class Call<T> implements AttemptOwner {
 
   /** Holds a slot. Takes the permit, charges the budget and sends: nothing in between could wait. */
   #send(nowMs: number): void {
-    const { breaker, budget, bulkhead, timeoutMs } = this.#parts;
+    const { breaker, budget, bulkhead, firstLookMs } = this.#parts;
     const permit = breaker?.tryAcquire(nowMs) ?? UNGUARDED;
     // A listener of the breaker may have ended this call in that step.
     if (permit === REFUSED || this.#settled) {
@@ -176,8 +175,8 @@ export class Call<T> implements AttemptOwner {
     this.#reached++;
     const attempt = new Attempt(this, this.#attempts, permit, nowMs);
     this.#current = attempt;
-    const endMs = Math.min(nowMs + timeoutMs, this.deadline);
-    if (endMs < NO_DEADLINE) this.#timer = this.clock.at(endMs, expire, attempt);
+    const lookMs = Math.min(nowMs + firstLookMs, this.deadline);
+    if (lookMs < NO_DEADLINE) this.#timer = this.clock.at(lookMs, expire, attempt);
     this.#invoke(attempt).then(
       (value) => this.succeeded(attempt, value),
       (error) => this.failed(attempt, error),
@@ -187,7 +186,7 @@ export class Call<T> implements AttemptOwner {
   /** Whatever the operation does (return a value, throw, return somebody's thenable), its end comes in a later microtask. */
   #invoke(attempt: Attempt): Promise<T> {
     try {
-      const plain = this.#context === undefined && !this.#parts.propagateDeadline;
+      const plain = this.#context === undefined && !this.#parts.propagateDeadline && !this.#outlivesAmbient();
       const pending = plain ? this.#operation(attempt) : this.#runLater(attempt);
       return pending instanceof Promise ? pending : Promise.resolve(pending);
     } catch (error) {
@@ -195,9 +194,15 @@ export class Call<T> implements AttemptOwner {
     }
   }
 
+  /** A deadline of its own may be later than that of the work it is made in: what the operation calls is under its own, too. */
+  #outlivesAmbient(): boolean {
+    return this.#options.deadline !== undefined && ambientDeadline() < this.deadline;
+  }
+
   /** Started by another call's end or by a timer, an attempt still belongs to its own caller. */
   #runLater(attempt: Attempt): PromiseLike<T> | T {
-    const limited = this.#parts.propagateDeadline || this.#context === NOBODY;
+    const hasOwn = this.#options.deadline !== undefined;
+    const limited = this.#parts.propagateDeadline || hasOwn || this.#context === NOBODY;
     return runIn(this.#context, limited ? this.deadline : undefined, () => this.#operation(attempt));
   }
 
@@ -221,7 +226,16 @@ export class Call<T> implements AttemptOwner {
     this.outcome = "success";
     bookSuccess(this.#parts, attempt);
     this.#parts.bulkhead?.leave();
+    if (this.#parts.unlookedResults > 0) this.#lookAtResult(value);
     this.#sink.resolve(value);
+  }
+
+  #lookAtResult(value: T): void {
+    this.#parts.unlookedResults--;
+    if (!hasUnreadBody(value)) return;
+    this.#parts.unlookedResults = 0;
+    const reason = "neither timeout nor deadline bounds the answer's body: read it inside the operation";
+    this.#parts.tell({ type: "unread-body", reason });
   }
 
   /** It ended, and not with a plain success: booked, its slot given back, and then whatever follows from it. */
@@ -231,33 +245,35 @@ export class Call<T> implements AttemptOwner {
     const nowMs = this.clock.nowMs();
     if (judged.outcome === "never-sent" || judged.outcome === "local-shortage") this.#reached--;
     this.outcome = judged.outcome;
-    book(this.#parts, attempt, judged.outcome, nowMs, isSlow(this.#parts, attempt.startedMs, nowMs));
+    book(this.#parts, attempt, judged.outcome, nowMs, isSlow(this.#parts, attempt, nowMs));
     this.#parts.bulkhead?.leave();
     if (judged.outcome === "success" || judged.outcome === "ignored") this.#deliver(failure);
     else this.#afterFailure(nowMs, judged, failure);
   }
 
-  /** The timeout or the deadline, whichever is earlier. The slot stays taken until the work settles. */
+  /** The timeout or the deadline, whichever is earlier, if it is that. The slot stays taken until the work settles. */
   expire(attempt: Attempt): void {
-    const lateMs = this.clock.nowMs() - Math.min(attempt.startedMs + this.#parts.timeoutMs, this.deadline);
-    // This process did not run in the meantime: answers may wait unread, and are read first.
-    if (lateMs > LATE_TIMER_MS && !attempt.wasReadFirst) {
-      attempt.wasReadFirst = true;
-      this.#timer = this.clock.at(this.clock.nowMs() + READ_FIRST_MS, expire, attempt);
-      return;
-    }
+    const nowMs = this.clock.nowMs();
+    const againMs = attempt.lookAgainMs(this.#parts, nowMs);
+    if (againMs !== undefined) return this.#lookAgain(attempt, againMs, nowMs);
     this.#timer = this.#current = undefined;
     this.#context ??= attempt.context ?? NOBODY;
-    const nowMs = this.clock.nowMs();
-    const error = expiryOf(attempt, this.#parts, causeOf(this.#retry?.failure));
+    const error = expiryOf(attempt, this.#parts, causeOf(this.#retry?.failure), nowMs);
     const timedOut = error instanceof AttemptTimeoutError;
-    const slow = timedOut || isSlow(this.#parts, attempt.startedMs, nowMs);
+    // What this process has slept through is nobody's failure.
+    const slow = attempt.hadItsTime(this.#parts.timeoutMs, nowMs) && (timedOut || isSlow(this.#parts, attempt, nowMs));
     this.outcome = slow ? "failure" : "ignored";
     book(this.#parts, attempt, this.outcome, nowMs, slow);
     attempt.giveUp(error);
     if (timedOut) return this.#afterFailure(nowMs, FAILURE, { error });
     if (!slow) this.#expiredSinceMs = attempt.startedMs;
     this.#deliver({ error });
+  }
+
+  #lookAgain(attempt: Attempt, atMs: number, nowMs: number): void {
+    // A probe that this process has slept through keeps its permit.
+    if (attempt.stalls > 0) this.#parts.breaker?.machine.renewLease(attempt.permit, nowMs);
+    this.#timer = this.clock.at(atMs, expire, attempt);
   }
 
   #afterFailure(nowMs: number, judged: Judgement, failure: Failure<T>): void {

@@ -24,7 +24,9 @@ export type ClientEvent =
       readonly reason: string;
       /** The same as an error; its `cause` is the failure, where that is an error. */
       readonly refusal: RetryBudgetExhaustedError;
-    };
+    }
+  /** An operation returned an answer whose body has not been read: nothing bounds that. Told once, of a client's first results. */
+  | { readonly type: "unread-body"; readonly reason: string };
 
 /** What calls need of their client. */
 export interface ClientParts<T> {
@@ -40,8 +42,12 @@ export interface ClientParts<T> {
   readonly maxAttempts: number;
   readonly longestHintMs: number;
   readonly slowMs: number;
+  /** When an attempt is first looked at: when it is slow, or when its time is over. */
+  readonly firstLookMs: number;
   readonly starvedMs: number;
   readonly propagateDeadline: boolean;
   readonly onAttempt: AttemptListener | undefined;
+  /** How many more results are looked at for a body that nobody has read. */
+  unlookedResults: number;
   tell(event: ClientEvent): void;
 }

@@ -5,27 +5,41 @@
  * the hazard named, instead of being discovered at three in the morning.
  */
 import type { BackoffOptions } from "../core/backoff.ts";
-import { Backoff } from "../core/backoff.ts";
+import { BACKOFF_NAMES, Backoff } from "../core/backoff.ts";
 import { checkedDeadline, NO_DEADLINE } from "../core/deadline.ts";
-import { ConfigurationError } from "../core/errors.ts";
-import { COUNT, checked, DURATION_MS, PRIORITY, WAIT_MS } from "../core/options.ts";
+import {
+  COUNT,
+  checkBoolean,
+  checked,
+  checkFunction,
+  checkMethods,
+  checkName,
+  checkNames,
+  checkObject,
+  DURATION_MS,
+  type Names,
+  noOperation,
+  refusal,
+  WAIT_MS,
+} from "../core/options.ts";
 import type { Classifier } from "../core/outcome.ts";
 import type { Random } from "../core/random.ts";
 import { seededRandom } from "../core/random.ts";
-import { ambientDeadline } from "./ambient-deadline.ts";
+import { ambientDeadline, earlier } from "./ambient-deadline.ts";
 import type { CircuitBreakerOptions } from "./breaker.ts";
 import { CircuitBreaker } from "./breaker.ts";
 import type { BulkheadOptions } from "./bulkhead.ts";
 import { Bulkhead } from "./bulkhead.ts";
 import { Call } from "./call.ts";
-import type { CallOptions, CallSink, Operation } from "./call-options.ts";
+import { type CallOptions, type CallSink, checkCallOptions, type Operation } from "./call-options.ts";
 import type { AttemptListener, ClientEvent, ClientParts } from "./client-parts.ts";
-import type { Clock } from "./clock.ts";
+import { type Clock, checkClock } from "./clock.ts";
 import { Listeners } from "./listeners.ts";
 import { refuseHazards } from "./pipeline-hazards.ts";
 import type { SharedRetryBudgetOptions } from "./retry-budget.ts";
 import { RetryBudget } from "./retry-budget.ts";
-import { systemClock } from "./system-clock.ts";
+import { hasWholeInstants, systemClock } from "./system-clock.ts";
+import { RESULTS_LOOKED_AT } from "./unread-body.ts";
 
 export interface RetryOptions extends BackoffOptions {
   /** Attempts a call may make in all, the first included; 1 … 100. Default 3. */
@@ -50,8 +64,9 @@ export interface ClientOptions<T = unknown> {
   /** A bulkhead to share, options for one, or false for none. Default none: the right size is yours to know. */
   readonly bulkhead?: Bulkhead | BulkheadOptions | false;
   /**
-   * How long one attempt may take. `Infinity` for no limit. Default 10,000, or `deadlineMs` where that is less. An
-   * attempt that a shorter deadline ends is no failure of the service; the breaker counts it only where it was slow.
+   * How long one attempt may take, in ms. `Infinity` for no limit. Default 10,000, or `deadlineMs` where that is less. An
+   * attempt that a shorter deadline ends is no failure of the service; the breaker counts it only where it was slow. Where this
+   * process stood still when it was over, the attempt is waited for once more, as long as that lasted, `timeoutMs` at most.
    */
   readonly timeoutMs?: number;
   /** How long a call may take in all, waits and retries included, where it brings no deadline of its own. Default: no limit. */
@@ -72,6 +87,29 @@ export interface ClientOptions<T = unknown> {
   readonly random?: Random;
 }
 
+const NAMES: Names<ClientOptions> = {
+  name: true,
+  breaker: true,
+  bulkhead: true,
+  timeoutMs: true,
+  deadlineMs: true,
+  minimumTimeLeftMs: true,
+  retry: true,
+  classify: true,
+  propagateDeadline: true,
+  onAttempt: true,
+  clock: true,
+  random: true,
+};
+const RETRY_NAMES: Names<RetryOptions> = {
+  ...BACKOFF_NAMES,
+  maxAttempts: true,
+  budget: true,
+  attemptsBelow: true,
+  longestHintMs: true,
+};
+const CLASSIFIER_NAMES: Names<Classifier<unknown>> = { result: true, error: true };
+
 const NO_OPTIONS: CallOptions = {};
 let clientsMade = 0;
 
@@ -86,10 +124,11 @@ export class ResilientClient<T = unknown> {
   readonly parts: ClientParts<T>;
   readonly #clock: Clock;
   readonly #deadlineMs: number;
+  readonly #hasWholeInstants: boolean;
   readonly #listeners: Listeners<ClientEvent> = new Listeners();
 
   constructor(options: ClientOptions<T>) {
-    const part = `ResilientClient ${options.name}`;
+    const part = checkOptions(options);
     const clock = options.clock ?? systemClock;
     const limitMs = { ...WAIT_MS, aboveMin: true };
     const deadlineMs = checked(part, "deadlineMs", options.deadlineMs ?? NO_DEADLINE, limitMs);
@@ -98,22 +137,23 @@ export class ResilientClient<T = unknown> {
       ...DURATION_MS,
       aboveMin: false,
     });
-    const retry: RetryOptions = options.retry === false ? { maxAttempts: 1 } : (options.retry ?? {});
-    const maxAttempts = checked(part, "retry.maxAttempts", retry.maxAttempts ?? 3, { ...COUNT, max: 100 });
-    const below = retry.attemptsBelow ?? 1;
+    const { budget: givenBudget, attemptsBelow: below = 1, longestHintMs: hintMs, ...again } = retryOf(part, options);
+    const { maxAttempts: givenAttempts, ...waits } = again;
+    const maxAttempts = checked(part, "retry.maxAttempts", givenAttempts ?? 3, { ...COUNT, max: 100 });
     const attemptsBelow = checked(
       part,
       "retry.attemptsBelow",
-      typeof below === "number" ? below : below.maxAttempts,
+      typeof below === "object" && below !== null ? below.maxAttempts : below,
       COUNT,
     );
     this.name = options.name;
     this.#clock = clock;
     this.#deadlineMs = deadlineMs;
+    this.#hasWholeInstants = hasWholeInstants(clock);
     this.maxAttempts = maxAttempts * attemptsBelow;
-    const breaker = breakerOf(options, clock, timeoutMs);
-    const bulkhead = bulkheadOf(options, clock);
-    const budget = maxAttempts === 1 ? undefined : budgetOf(retry, clock);
+    const breaker = breakerOf(part, options, clock, timeoutMs);
+    const bulkhead = bulkheadOf(part, options, clock);
+    const budget = budgetOf(part, givenBudget, clock, maxAttempts);
     this.breaker = breaker;
     this.bulkhead = bulkhead;
     this.budget = budget;
@@ -124,28 +164,31 @@ export class ResilientClient<T = unknown> {
       minimumTimeLeftMs,
       maxAttempts,
       attemptsBelow,
-      baseMs: retry.baseMs,
+      baseMs: waits.baseMs,
       breaker,
       bulkhead,
       budget,
     });
     clientsMade++;
+    const slowMs = breaker?.slowCallDurationMs ?? NO_DEADLINE;
     this.parts = {
       name: options.name,
       clock,
       breaker,
       bulkhead,
       budget,
-      backoff: new Backoff(retry, options.random ?? seededRandom(`${options.name}/${clientsMade}/${clock.nowMs()}`)),
+      backoff: new Backoff(waits, options.random ?? seededRandom(`${options.name}/${clientsMade}/${clock.nowMs()}`)),
       classify: options.classify,
       timeoutMs,
       minimumTimeLeftMs,
       maxAttempts,
-      longestHintMs: checked(part, "retry.longestHintMs", retry.longestHintMs ?? 60_000, WAIT_MS),
-      slowMs: breaker?.slowCallDurationMs ?? NO_DEADLINE,
+      longestHintMs: checked(part, "retry.longestHintMs", hintMs ?? 60_000, WAIT_MS),
+      slowMs,
+      firstLookMs: Math.min(slowMs, timeoutMs),
       starvedMs: bulkhead?.acquireTimeoutMs ?? NO_DEADLINE,
       propagateDeadline: options.propagateDeadline ?? false,
       onAttempt: options.onAttempt,
+      unlookedResults: RESULTS_LOOKED_AT,
       tell: (event) => {
         if (this.#listeners.any) this.#listeners.tell(event);
       },
@@ -153,13 +196,15 @@ export class ResilientClient<T = unknown> {
   }
 
   /**
-   * Runs `operation` guarded. Resolves with its result (also with one that was judged a failure, once nothing more can
+   * Runs `operation` guarded. What is to be bounded by the timeout and the deadline has to happen inside: an operation that
+   * returns a `Response` of fetch is over when the head has come, and nothing bounds its body (the event `unread-body` says so
+   * once). Resolves with its result (also with one that was judged a failure, once nothing more can
    * be done about it) and rejects with its error, or with one of ours (table in `errors.ts`). Never throws.
    */
   call<R extends T = T>(operation: Operation<R>, options?: CallOptions): Promise<R> {
     // The executor's own throw (a bad argument) rejects.
     return new Promise<R>((resolve, reject) => {
-      this.begin<R>(operation, options ?? NO_OPTIONS, { resolve, reject });
+      this.begin<R>(operation, options === undefined ? NO_OPTIONS : options, { resolve, reject });
     });
   }
 
@@ -170,21 +215,16 @@ export class ResilientClient<T = unknown> {
    * Throws {@link ConfigurationError} where an argument is none; `sink` is told nothing then.
    */
   begin<R extends T = T>(operation: Operation<R>, options: CallOptions, sink: CallSink<R>, charged?: boolean): Call<R> {
-    if (typeof operation !== "function") {
-      throw new ConfigurationError(
-        "no-operation",
-        `${this.name}: the operation is ${String(operation)}, not a function.`,
-      );
-    }
-    if (options.priority !== undefined) checked(this.name, "priority", options.priority, PRIORITY);
+    if (typeof operation !== "function") throw noOperation(this.name, operation);
+    checkCallOptions(this.name, options);
     const nowMs = this.#clock.nowMs();
-    const own = options.deadline === undefined ? nowMs + this.#deadlineMs : checkedDeadline(options.deadline, nowMs);
-    const inherited = ambientDeadline();
     const call = new Call<R>(
       this.parts as ClientParts<unknown> as ClientParts<R>,
       operation,
       options,
-      own < inherited ? own : inherited,
+      options.deadline === undefined
+        ? earlier(nowMs + this.#deadlineMs, ambientDeadline())
+        : checkedDeadline(options.deadline, nowMs, this.#hasWholeInstants),
       sink,
       charged,
     );
@@ -192,15 +232,55 @@ export class ResilientClient<T = unknown> {
     return call;
   }
 
-  /** Tells `listener` of retries and of refused ones; dispose to stop. Costs nothing while nobody listens. */
+  /** Tells `listener` of retries, of refused ones, and once of an answer whose body was not read; dispose to stop. Costs nothing while nobody listens. */
   onEvent(listener: (event: ClientEvent) => void): Disposable {
     return this.#listeners.add(listener);
   }
 }
 
-function breakerOf<T>(options: ClientOptions<T>, clock: Clock, timeoutMs: number): CircuitBreaker | undefined {
+/** Refuses what is no option, or of another kind; numbers are checked where they are used. Returns the client's name in errors. */
+function checkOptions<T>(options: ClientOptions<T>): string {
+  checkNames("ResilientClient", options, NAMES);
+  checkName("ResilientClient", "name", options.name);
+  const part = `ResilientClient ${options.name}`;
+  const { classify, random } = options;
+  checkClock(part, options.clock);
+  checkMethods(part, "random", random, ["next", "fork"], "a Random, which has next and fork: seededRandom(seed)");
+  checkFunction(part, "onAttempt", options.onAttempt);
+  checkBoolean(part, "propagateDeadline", options.propagateDeadline);
+  if (classify !== undefined) checkClassifier(part, classify);
+  return part;
+}
+
+function checkClassifier(part: string, classify: unknown): void {
+  if (typeof classify !== "object" || classify === null) {
+    const what =
+      "an object whose functions say what a result and an error mean: { result: (answer) => … }, or a preset such as httpStatus";
+    throw refusal(part, "classify", classify, what);
+  }
+  checkNames(part, classify, CLASSIFIER_NAMES, "classify");
+  const { result, error } = classify as Classifier<unknown>;
+  checkFunction(part, "classify.result", result);
+  checkFunction(part, "classify.error", error);
+}
+
+function retryOf<T>(part: string, { retry }: ClientOptions<T>): RetryOptions {
+  if (retry === undefined) return {};
+  if (retry === false) return { maxAttempts: 1 };
+  if (typeof retry !== "object") throw refusal(part, "retry", retry, "options such as { maxAttempts: 3 }, or false");
+  checkNames(part, retry, RETRY_NAMES, "retry");
+  return retry;
+}
+
+function breakerOf<T>(
+  part: string,
+  options: ClientOptions<T>,
+  clock: Clock,
+  timeoutMs: number,
+): CircuitBreaker | undefined {
   const given = options.breaker ?? {};
   if (given === false || given instanceof CircuitBreaker) return given === false ? undefined : given;
+  if (typeof given !== "object") throw refusal(part, "breaker", given, "a CircuitBreaker, options for one, or false");
   const openDurationMs = given.openDurationMs ?? 30_000;
   // A probe may take its whole timeout; one that has none is not waited for longer than the circuit was open.
   const longestAttemptMs = timeoutMs === Number.POSITIVE_INFINITY ? 0 : Math.min(timeoutMs, DURATION_MS.max);
@@ -212,14 +292,23 @@ function breakerOf<T>(options: ClientOptions<T>, clock: Clock, timeoutMs: number
   });
 }
 
-function bulkheadOf<T>(options: ClientOptions<T>, clock: Clock): Bulkhead | undefined {
+function bulkheadOf<T>(part: string, options: ClientOptions<T>, clock: Clock): Bulkhead | undefined {
   const given = options.bulkhead ?? false;
   if (given === false || given instanceof Bulkhead) return given === false ? undefined : given;
+  if (typeof given !== "object") {
+    throw refusal(part, "bulkhead", given, "a Bulkhead, options such as { maxConcurrent: 50 }, or false");
+  }
   return new Bulkhead({ name: options.name, clock, ...given });
 }
 
-function budgetOf(retry: RetryOptions, clock: Clock): RetryBudget | undefined {
-  const given = retry.budget ?? {};
-  if (given === false || given instanceof RetryBudget) return given === false ? undefined : given;
+function budgetOf(
+  part: string,
+  given: RetryOptions["budget"] = {},
+  clock: Clock,
+  maxAttempts: number,
+): RetryBudget | undefined {
+  if (given === false || given instanceof RetryBudget) return given === false || maxAttempts === 1 ? undefined : given;
+  checkObject(part, given, "retry.budget");
+  if (maxAttempts === 1) return undefined;
   return new RetryBudget({ clock, ...given });
 }

@@ -4,6 +4,7 @@
  * everything is decided: setting a wall clock back changes nothing here. The calendar only reads dates that others wrote.
  */
 import { CallAbortedError } from "../core/errors.ts";
+import { checkMethods } from "../core/options.ts";
 
 export interface Clock {
   /** Milliseconds on one monotonic axis with an origin of its own; fractions allowed; never goes back. */
@@ -22,6 +23,12 @@ export interface Clock {
   at<Subject>(atMs: number, run: (subject: Subject) => void, subject: Subject): Disposable;
   /** Resolves when the clock has reached `atMs`; rejects with {@link CallAbortedError} within a tick of an abort. */
   sleepUntil(atMs: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** Throws `ConfigurationError` where `clock`, an option of `part`, is something, but no clock. */
+export function checkClock(part: string, clock: unknown): void {
+  const what = "a Clock, which has nowMs, at and sleepUntil: systemClock, or a VirtualClock in tests";
+  checkMethods(part, "clock", clock, ["nowMs", "at", "sleepUntil"], what);
 }
 
 /** `Clock.sleepUntil` in terms of `Clock.at`: shared by every clock, leaves no listener and no timer behind. */

@@ -6,8 +6,9 @@
 import { brand } from "../core/brand.ts";
 import type { Beat, BeatVerdict, DetectorMachine } from "../core/detector.ts";
 import { FixedHeartbeatMachine, type FixedHeartbeatOptions, type HeartbeatStatus } from "../core/fixed-heartbeat.ts";
+import { checkObject } from "../core/options.ts";
 import { PhiAccrualMachine, type PhiAccrualOptions, type PhiEstimate } from "../core/phi-accrual.ts";
-import type { Clock } from "./clock.ts";
+import { type Clock, checkClock } from "./clock.ts";
 import { systemClock } from "./system-clock.ts";
 
 /** What a detector of anybody's making has to offer. */
@@ -32,6 +33,7 @@ export abstract class ClockedDetector<Machine extends DetectorMachine> implement
 
   /** `clock` defaults to the system's monotonic one. */
   constructor(machine: Machine, clock: Clock = systemClock) {
+    checkClock(this.constructor.name, clock);
     this.machine = machine;
     this.clock = clock;
   }
@@ -58,6 +60,11 @@ export abstract class ClockedDetector<Machine extends DetectorMachine> implement
     return this.machine.lastHeartbeatMs(node);
   }
 
+  /** How many nodes have been forgotten for want of room (`maximumNodes`), the longest silent first. */
+  get evictions(): number {
+    return this.machine.evictions;
+  }
+
   /** Drops all memory of `node`. */
   forget(node: string): void {
     this.machine.forget(node);
@@ -67,7 +74,9 @@ export abstract class ClockedDetector<Machine extends DetectorMachine> implement
 /** Learns how regular each node's heartbeats are; levels are phi. See `core/phi-accrual.ts` for what it learns. */
 export class PhiAccrualDetector extends ClockedDetector<PhiAccrualMachine> {
   constructor(options: PhiAccrualOptions & { readonly clock?: Clock } = {}) {
-    super(new PhiAccrualMachine(options), options.clock);
+    checkObject("PhiAccrualDetector", options);
+    const { clock, ...rules } = options;
+    super(new PhiAccrualMachine(rules), clock);
   }
 
   /** What is fitted to the gaps of `node` at present; undefined for a node never heard from. */
@@ -79,7 +88,9 @@ export class PhiAccrualDetector extends ClockedDetector<PhiAccrualMachine> {
 /** Two fixed silences: one to suspect, one to call a node down. Level 5 is the first, level 8 the second. */
 export class FixedHeartbeatDetector extends ClockedDetector<FixedHeartbeatMachine> {
   constructor(options: FixedHeartbeatOptions & { readonly clock?: Clock } = {}) {
-    super(new FixedHeartbeatMachine(options), options.clock);
+    checkObject("FixedHeartbeatDetector", options);
+    const { clock, ...rules } = options;
+    super(new FixedHeartbeatMachine(rules), clock);
   }
 
   status(node: string): HeartbeatStatus {

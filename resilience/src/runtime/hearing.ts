@@ -5,6 +5,8 @@
  * the observer first. It compares instants and keeps no beats; who must wait, and for how long, the supervisor says.
  */
 
+import { checkMethods } from "../core/options.ts";
+
 /** A supervisor's share of what is heard. */
 export interface Ear {
   /** When anybody was last heard from here; -Infinity if never. */
@@ -25,6 +27,8 @@ export class Hearing {
 
   /** Takes `ear`, which lives on the same clock as all others, in until the answer is disposed. */
   add(ear: Ear): Disposable {
+    const what = "an object with newestMs and expected, as a supervisor has";
+    checkMethods("Hearing.add", "the ear", ear ?? null, ["newestMs", "expected"], what);
     this.#ears.add(ear);
     this.#lookedAtMs = Number.NEGATIVE_INFINITY;
     return { [Symbol.dispose]: () => this.#ears.delete(ear) };

@@ -3,11 +3,14 @@
  * back in, add or remove listeners, and one that throws stops neither the others nor the call that it was told about;
  * its error surfaces as an uncaught exception, as with the platform's own event targets.
  */
+import { refusal } from "../core/options.ts";
+
 export class Listeners<Event> {
   #entries: ReadonlyArray<{ readonly listener: (event: Event) => void }> = [];
 
   /** The same listener added twice is told twice; disposing ends the one that it was returned for. */
   add(listener: (event: Event) => void): Disposable {
+    if (typeof listener !== "function") throw refusal("a listener", "it", listener, "a function");
     const added = { listener };
     this.#entries = [...this.#entries, added];
     return {

@@ -3,9 +3,10 @@
  * everything that aims at it (clients, hedges, replays of queued commands): two budgets are twice the storm.
  */
 import { brand } from "../core/brand.ts";
+import { checkObject } from "../core/options.ts";
 import type { RetryBudgetOptions, RetryBudgetStatus } from "../core/retry-budget.ts";
 import { RetryBudgetMachine } from "../core/retry-budget.ts";
-import type { Clock } from "./clock.ts";
+import { type Clock, checkClock } from "./clock.ts";
 import { systemClock } from "./system-clock.ts";
 
 export interface SharedRetryBudgetOptions extends RetryBudgetOptions {
@@ -22,8 +23,11 @@ export class RetryBudget {
   readonly clock: Clock;
 
   constructor(options: SharedRetryBudgetOptions = {}) {
-    this.clock = options.clock ?? systemClock;
-    this.machine = new RetryBudgetMachine(options);
+    checkObject("RetryBudget", options);
+    const { clock = systemClock, ...rules } = options;
+    checkClock("RetryBudget", clock);
+    this.clock = clock;
+    this.machine = new RetryBudgetMachine(rules);
   }
 
   /** A call's first attempt is being sent. */

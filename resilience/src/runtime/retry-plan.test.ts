@@ -2,10 +2,12 @@
  * What follows a failure, seen through a client: what is sent again and what never is, how long it waits, in whose
  * context it runs, and what a deadline does to all of it.
  */
+
 import assert from "node:assert/strict";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { test } from "node:test";
 import { down, endOf, make, nothingIsLeftBehind, onAbort, refused, run, settled } from "../../../test/calls.ts";
+import { type Deadline, deadlineAt } from "../core/deadline.ts";
 import { wasNeverSent } from "../core/error-evidence.ts";
 import { type ErrorCode, ResilienceError } from "../core/errors.ts";
 import type { Classifier } from "../core/outcome.ts";
@@ -25,7 +27,7 @@ test("[R4] deadline and timeout at the same instant: a timeout, so that the brea
 test("[R4] DEADLINE_EXCEEDED: a deadline shorter than the timeout ends the attempt, and is no failure of the service", async () => {
   const world = make();
   let told: unknown;
-  const deadline = world.clock.nowMs() + 60;
+  const deadline = deadlineAt(world.clock.nowMs() + 60);
   const operation: Operation<unknown> = async (context) => {
     assert.equal(context.timeLeftMs(), deadline - world.clock.nowMs());
     await onAbort(context.signal);
@@ -39,7 +41,7 @@ test("[R4] DEADLINE_EXCEEDED: a deadline shorter than the timeout ends the attem
 
 test("[B6] an attempt that the deadline ends after the slow limit counts against the service", async () => {
   const world = make({ breaker: { slowCallDurationMs: 40 } });
-  await run(world, ({ signal }) => onAbort(signal), { deadline: world.clock.nowMs() + 60 });
+  await run(world, ({ signal }) => onAbort(signal), { deadline: deadlineAt(world.clock.nowMs() + 60) });
   assert.equal(world.client.breaker?.status.slow, 1);
 });
 
@@ -54,9 +56,12 @@ test("[R4] a deadline in the past, now, too near, or none at all: not started", 
     [Number.NaN, "INVALID_CONFIGURATION"],
     [1_800_000_000_000, "INVALID_CONFIGURATION"],
   ] as const) {
-    assert.equal(await run(world, never, { deadline }), code, String(deadline));
+    assert.equal(await run(world, never, { deadline: deadline as Deadline }), code, String(deadline));
   }
-  assert.equal(await endOf(withDeadline(10, () => world.client.call(never), world.clock)), "DEADLINE_EXCEEDED");
+  assert.equal(
+    await endOf(withDeadline(deadlineAt(10), () => world.client.call(never), world.clock)),
+    "DEADLINE_EXCEEDED",
+  );
   assert.equal(await run(world, never, { priority: Number.NaN }), "INVALID_CONFIGURATION");
 });
 
@@ -67,7 +72,10 @@ test("[R4] a retry that could not finish by the deadline is not made: the failur
     attempts++;
     return down();
   };
-  assert.equal(await run(world, operation, { idempotent: true, deadline: world.clock.nowMs() + 10 }), "Error: down");
+  assert.equal(
+    await run(world, operation, { idempotent: true, deadline: deadlineAt(world.clock.nowMs() + 10) }),
+    "Error: down",
+  );
   assert.equal(attempts, 1);
 });
 
@@ -137,7 +145,10 @@ test("[R1] a hint of the service is waited for; one beyond the deadline or the l
   const tookMs = async (retryAfterMs: number, deadlineMs?: number): Promise<number> => {
     const world = make({ classify: hint(retryAfterMs) });
     const startedMs = world.clock.nowMs();
-    const options = { idempotent: true, ...(deadlineMs === undefined ? {} : { deadline: startedMs + deadlineMs }) };
+    const options = {
+      idempotent: true,
+      ...(deadlineMs === undefined ? {} : { deadline: deadlineAt(startedMs + deadlineMs) }),
+    };
     await run(world, down, options);
     return Math.round(world.clock.nowMs() - startedMs);
   };
@@ -186,7 +197,7 @@ test("[R4] after a timeout of an operation that asked for no signal, the retry r
   const world = make();
   const seen: unknown[] = [];
   const hung = Promise.withResolvers<void>();
-  const deadline = world.clock.nowMs() + 1_000;
+  const deadline = deadlineAt(world.clock.nowMs() + 1_000);
   const operation: Operation<unknown> = ({ attempt }) => {
     seen.push(tenant.getStore(), ambientDeadline());
     return attempt === 1 ? hung.promise : "done";
@@ -218,7 +229,7 @@ test("[R4] with propagateDeadline, clients used by the operation end by its dead
 test("[R2] the last attempt's deadline keeps the failure before it as cause", async () => {
   const { clock, client } = make();
   const operation: Operation<unknown> = ({ attempt, signal }) => (attempt === 1 ? down() : onAbort(signal));
-  const call = client.call(operation, { idempotent: true, deadline: clock.nowMs() + 50 });
+  const call = client.call(operation, { idempotent: true, deadline: deadlineAt(clock.nowMs() + 50) });
   const error: unknown = await clock.runUntilSettled(call).catch((thrown: unknown) => thrown);
   assert.ok(error instanceof ResilienceError && error.code === "DEADLINE_EXCEEDED");
   assert.ok(error.cause instanceof Error && error.cause.message === "down");

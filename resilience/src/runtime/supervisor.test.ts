@@ -6,6 +6,7 @@ import type { Declaration } from "../core/supervisor.ts";
 import { VirtualClock } from "../sim/virtual-clock.ts";
 import type { Clock } from "./clock.ts";
 import { type FailureDetector, PhiAccrualDetector } from "./detectors.ts";
+import { PrimaryBackupFailover } from "./failover/failover.ts";
 import { type Abstention, LivenessSupervisor, type LivenessSupervisorOptions } from "./supervisor.ts";
 
 /** A clock of a process that can be stopped: while it is, time passes and nothing runs. */
@@ -245,21 +246,6 @@ test("listeners are told after all changes are in force, and may watch, unwatch 
   await running;
 });
 
-test("what a listener throws ends the run with it, and leaves no timer", async () => {
-  const clock = new VirtualClock();
-  const { supervisor, running } = scene(clock, {
-    gracePeriodMs: 100,
-    onDeclaration: () => {
-      throw new Error("listener broke");
-    },
-  });
-  supervisor.watch("a");
-  const failed = assert.rejects(running, /listener broke/);
-  await clock.advanceBy(200);
-  await failed;
-  assert.equal(clock.pending, 0);
-});
-
 test("[D6] a detector of one's own needs the three methods only, and is polled", async () => {
   const clock = new VirtualClock();
   let level = Number.POSITIVE_INFINITY;
@@ -310,6 +296,136 @@ test("who cannot ask, for want of something of its own, accuses nobody until it 
   await clock.advanceBy(500);
   assert.equal(supervisor.standing("a"), "down", "nothing is lacking any more, and it is still silent");
   assert.throws(() => supervisor.abstain(-1), ConfigurationError);
+  stop.abort();
+  await running;
+});
+
+/** Runs `work`, and returns what surfaced as an uncaught exception meanwhile. */
+async function surfacing(work: () => Promise<void>): Promise<string[]> {
+  const surfaced: string[] = [];
+  const listeners = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException");
+  process.on("uncaughtException", (error) => surfaced.push(error.message));
+  try {
+    await work();
+  } finally {
+    process.removeAllListeners("uncaughtException");
+    for (const listener of listeners) process.on("uncaughtException", listener);
+  }
+  return surfaced;
+}
+
+test("[D7] a listener that throws surfaces, and the supervisor goes on", async () => {
+  const clock = new StoppableClock();
+  const seen: string[] = [];
+  const surfaced = await surfacing(async () => {
+    const { detector, stop, running } = scene(clock, {
+      onDeclaration: ({ to }) => {
+        seen.push(to);
+        throw new Error(to);
+      },
+      onAbstention: ({ reason }) => {
+        throw new Error(reason);
+      },
+    });
+    const watching = new LivenessSupervisor({
+      detector,
+      onDeclaration: ({ to }) => {
+        seen.push(to);
+        throw new Error(to);
+      },
+    });
+    watching.watch("a");
+    const watch = watching.run(stop.signal);
+    await beat(detector, clock.inner, 10);
+    await clock.inner.advanceBy(5_000);
+    await beat(detector, clock.inner, 60);
+    stop.abort();
+    await Promise.all([running, watch]);
+  });
+  assert.deepEqual(seen, ["alive", "suspected", "down", "alive"]);
+  assert.deepEqual(surfaced, seen);
+});
+
+test("[D7] a detector that throws → nobody is accused, told once while it lasts, and watching goes on", async () => {
+  const clock = new VirtualClock();
+  let broken = false;
+  let level = 0;
+  const detector: FailureDetector = {
+    noteHeartbeat: () => undefined,
+    suspicionLevel: () => {
+      if (broken) throw new Error("no table");
+      return level;
+    },
+    isAlive: () => true,
+  };
+  const seen: Declaration[] = [];
+  const told: Abstention[] = [];
+  const stop = new AbortController();
+  const supervisor = new LivenessSupervisor({
+    detector,
+    clock,
+    onDeclaration: (declaration) => seen.push(declaration),
+    onAbstention: (abstention) => told.push(abstention),
+  });
+  supervisor.watch("a");
+  const running = supervisor.run(stop.signal);
+  await clock.advanceBy(100);
+  assert.deepEqual([supervisor.standing("a"), told.length], ["alive", 0]);
+  broken = true;
+  await clock.advanceBy(60_000);
+  assert.equal(supervisor.standing("a"), "alive", "a bug in the detector is no evidence against a node");
+  assert.deepEqual(
+    told.map(({ reason, error }) => [reason, String(error)]),
+    [["detector-error", "Error: no table"]],
+  );
+  broken = false;
+  level = 10;
+  await clock.advanceBy(500);
+  assert.equal(supervisor.standing("a"), "down", "it goes on where the detector does");
+  level = 0;
+  await clock.advanceBy(5_000);
+  broken = true;
+  await clock.advanceBy(100);
+  assert.equal(told.length, 2, "told again when it begins again");
+  assert.equal(supervisor.abstentions, 2);
+  stop.abort();
+  await running;
+});
+
+test("[D7] through a failover: a detector, a lease and a note that throw end no process and no status", async () => {
+  const clock = new VirtualClock();
+  let broken = false;
+  const word = <T>(value: T): T => {
+    if (broken) throw new Error("broken");
+    return value;
+  };
+  const events: string[] = [];
+  const failover = new PrimaryBackupFailover({
+    primary: { name: "a" },
+    backup: { name: "b" },
+    clock,
+    detector: { noteHeartbeat: () => undefined, suspicionLevel: () => word(0), isAlive: () => true },
+    heartbeatNote: () => word("answered 200"),
+    lease: { validUntilMs: () => word(Number.POSITIVE_INFINITY) },
+    maxWaitMs: 100,
+  });
+  failover.onEvent((event) => events.push(event.type === "abstention" ? event.reason : event.type));
+  const stop = new AbortController();
+  const running = failover.run(stop.signal);
+  await clock.advanceBy(200);
+  assert.equal(await failover.call(() => "ran"), "ran");
+  const surfaced = await surfacing(async () => {
+    broken = true;
+    await clock.advanceBy(1_000);
+    assert.equal(failover.status.stations[0]?.level, Number.POSITIVE_INFINITY);
+    assert.equal(failover.currentActive, "primary");
+    assert.ok(events.includes("detector-error"), events.join());
+    broken = false;
+    await clock.advanceBy(1_000);
+  });
+  assert.ok(surfaced.every((message) => message === "broken"));
+  assert.equal(await failover.call(() => "ran"), "ran");
   stop.abort();
   await running;
 });

@@ -11,7 +11,16 @@
  */
 import type { SuspicionSource } from "../core/detector.ts";
 import { ConfigurationError } from "../core/errors.ts";
-import { checked, DURATION_MS } from "../core/options.ts";
+import {
+  checked,
+  checkFunction,
+  checkMethods,
+  checkName,
+  checkObject,
+  checkSignal,
+  DURATION_MS,
+  refusal,
+} from "../core/options.ts";
 import {
   type Accusation,
   type Declaration,
@@ -19,9 +28,10 @@ import {
   SupervisorMachine,
   type SupervisorOptions,
 } from "../core/supervisor.ts";
-import type { Clock } from "./clock.ts";
+import { type Clock, checkClock } from "./clock.ts";
 import { ClockedDetector, type FailureDetector } from "./detectors.ts";
 import { Hearing } from "./hearing.ts";
+import { guarded } from "./listeners.ts";
 import { systemClock } from "./system-clock.ts";
 
 /** The supervisor has reason to distrust itself, and makes no accusation for a while. */
@@ -29,30 +39,35 @@ export interface Abstention {
   /**
    * `late-wake`: its process stood still; nobody is suspected or declared down. `everybody-silent`: nobody at all is heard;
    * nobody is declared down, unless somebody else is heard again before, which proves that it hears. `own-shortage`: its
-   * machine lacks what asking for heartbeats takes; nobody is suspected or declared down.
+   * machine lacks what asking for heartbeats takes; nobody is suspected or declared down. `detector-error`: the detector
+   * throws; nobody is suspected or declared down until it has been asked without that.
    */
-  readonly reason: "late-wake" | "everybody-silent" | "own-shortage";
+  readonly reason: "late-wake" | "everybody-silent" | "own-shortage" | "detector-error";
   readonly atMs: number;
   /** How much later than planned it woke. */
   readonly lateByMs: number;
-  /** Until when it accuses nobody, at the latest. */
+  /** Until when it accuses nobody, at the latest; for `detector-error`, until the detector is asked again. */
   readonly untilMs: number;
+  /** What the detector threw; only for `detector-error`. */
+  readonly error?: unknown;
 }
 
 export interface LivenessSupervisorOptions extends SupervisorOptions {
   /**
    * Whose levels are read. One of this library is waited on by timers; one of your own with just the three methods of
-   * {@link FailureDetector} is polled every recheckMs.
+   * {@link FailureDetector} is polled every recheckMs. Where one throws, that is no evidence against a node: the supervisor
+   * abstains, reason `detector-error`, and asks again after recheckMs.
    */
   readonly detector: FailureDetector;
   /** Default: the detector's clock if it has one, otherwise the system's. */
   readonly clock?: Clock;
   /**
    * Told of each change of standing after all of them are in force; it may watch, unwatch and ask. `together`: all that
-   * were found in the same look, this one among them, for whoever must not act on half of the news.
+   * were found in the same look, this one among them, for whoever must not act on half of the news. What it throws surfaces
+   * as an uncaught exception, and stops nothing.
    */
   readonly onDeclaration?: (declaration: Declaration, together: readonly Declaration[]) => void;
-  /** Told of each abstention. */
+  /** Told of each abstention. What a listener throws surfaces as an uncaught exception, and stops nothing. */
   readonly onAbstention?: (abstention: Abstention) => void;
   /**
    * How much later than planned in ms a wake may come before the supervisor abstains, for as long as it was late. Default
@@ -88,7 +103,7 @@ export class LivenessSupervisor {
   readonly #longestAbstentionMs: number;
   readonly #onDeclaration: LivenessSupervisorOptions["onDeclaration"];
   readonly #onAbstention: ((abstention: Abstention) => void) | undefined;
-  #fail: ((reason: unknown) => void) | undefined;
+  #isRunning = false;
   #timer: Disposable | undefined;
   #plannedMs: number = Number.POSITIVE_INFINITY;
   /** The event loop goes round once more before somebody is accused. */
@@ -98,26 +113,42 @@ export class LivenessSupervisor {
   #abstentionsInRow = 0;
   #abstentions = 0;
   #shortUntilMs: number = Number.NEGATIVE_INFINITY;
+  /** What the detector has thrown since it was last asked without that; and has that been told? */
+  #detectorError: { readonly error: unknown; isTold: boolean } | undefined;
   readonly #wakeUp = (): void => this.#wake();
 
   constructor(options: LivenessSupervisorOptions) {
-    const { detector } = options;
+    checkObject("LivenessSupervisor", options);
+    const {
+      detector,
+      clock: givenClock,
+      hearing,
+      stallToleranceMs = 50,
+      longestAbstentionMs = 1_000,
+      onDeclaration,
+      onAbstention,
+      ...rules
+    } = options;
+    checkDetector("LivenessSupervisor", detector);
+    checkClock("LivenessSupervisor", givenClock);
+    checkFunction("LivenessSupervisor", "onDeclaration", onDeclaration);
+    checkFunction("LivenessSupervisor", "onAbstention", onAbstention);
+    checkMethods("LivenessSupervisor", "hearing", hearing, ["add", "isSilentSince"], "a Hearing");
     const own = detector instanceof ClockedDetector ? detector.clock : undefined;
-    if (own !== undefined && options.clock !== undefined && options.clock !== own) {
+    if (own !== undefined && givenClock !== undefined && givenClock !== own) {
       throw new ConfigurationError(
         "two-clocks",
         "LivenessSupervisor: clock is not the detector's clock; leave it out.",
       );
     }
-    this.#clock = options.clock ?? own ?? systemClock;
-    this.#detector = sourceOf(detector);
-    this.#machine = new SupervisorMachine(this.#detector, options);
-    this.#hearing = options.hearing ?? new Hearing();
-    const { stallToleranceMs = 50, longestAbstentionMs = 1_000 } = options;
+    this.#clock = givenClock ?? own ?? systemClock;
+    this.#detector = sourceOf(detector, (error) => this.#noteDetectorError(error));
+    this.#machine = new SupervisorMachine(this.#detector, rules);
+    this.#hearing = hearing ?? new Hearing();
     this.#stallToleranceMs = checked("LivenessSupervisor", "stallToleranceMs", stallToleranceMs, DURATION_MS);
     this.#longestAbstentionMs = checked("LivenessSupervisor", "longestAbstentionMs", longestAbstentionMs, DURATION_MS);
-    this.#onDeclaration = options.onDeclaration;
-    this.#onAbstention = options.onAbstention;
+    this.#onDeclaration = onDeclaration;
+    this.#onAbstention = onAbstention;
   }
 
   /** How often it has abstained. */
@@ -137,11 +168,12 @@ export class LivenessSupervisor {
     this.#machine.abstainUntil(untilMs);
     if (!begins) return;
     this.#abstentions++;
-    this.#onAbstention?.({ reason: "own-shortage", atMs: nowMs, lateByMs: 0, untilMs });
+    this.#tell({ reason: "own-shortage", atMs: nowMs, lateByMs: 0, untilMs });
   }
 
   /** Begins to watch `node`; its grace period starts now. */
   watch(node: string): void {
+    checkName("LivenessSupervisor", "the node to watch", node);
     const nowMs = this.#clock.nowMs();
     this.#machine.watch(node, nowMs);
     this.#arm(nowMs);
@@ -158,35 +190,27 @@ export class LivenessSupervisor {
   }
 
   /**
-   * Watches until `signal` is aborted, then resolves and leaves no timer behind. Rejects, and stops watching, with what a
-   * listener throws: a supervisor whose word does not arrive must not look as if it were at work.
+   * Watches until `signal` is aborted, then resolves and leaves no timer behind. Rejects where `signal` is none, or it is
+   * running already.
    */
-  run(signal: AbortSignal): Promise<void> {
-    if (this.#fail !== undefined) {
-      return Promise.reject(
-        new ConfigurationError("already-running", "LivenessSupervisor: run was called while running."),
-      );
+  async run(signal: AbortSignal): Promise<void> {
+    if (this.#isRunning) {
+      throw new ConfigurationError("already-running", "LivenessSupervisor: run was called while running.");
     }
-    if (signal.aborted) return Promise.resolve();
+    checkSignal("LivenessSupervisor.run", signal);
+    if (signal.aborted) return;
+    this.#isRunning = true;
     const ear = this.#hearing.add({
       newestMs: () => this.#detector.newestHeartbeatMs?.() ?? Number.POSITIVE_INFINITY,
       expected: () => this.#machine.expected,
     });
-    return new Promise<void>((resolve, reject) => {
-      const stop = (): void => {
+    await new Promise<void>((resolve) => {
+      const abort = (): void => {
         ear[Symbol.dispose]();
-        signal.removeEventListener("abort", abort);
-        this.#fail = undefined;
+        this.#isRunning = false;
         this.#reading = false;
         this.#disarm();
-      };
-      const abort = (): void => {
-        stop();
         resolve();
-      };
-      this.#fail = (reason) => {
-        stop();
-        reject(reason);
       };
       signal.addEventListener("abort", abort, { once: true });
       this.#arm(this.#clock.nowMs());
@@ -194,7 +218,7 @@ export class LivenessSupervisor {
   }
 
   #arm(nowMs: number): void {
-    if (this.#fail === undefined) return;
+    if (!this.#isRunning) return;
     // Overdue: that it comes late is yet to be noticed.
     if (this.#timer !== undefined && this.#plannedMs < nowMs) return;
     const wakeMs = this.#machine.nextWakeMs(nowMs);
@@ -219,6 +243,7 @@ export class LivenessSupervisor {
     const lateByMs = nowMs - this.#plannedMs;
     this.#disarm();
     const late = this.#abstainIfLate(lateByMs, nowMs);
+    const failedBefore = this.#detectorError;
     const accusations = this.#machine.accusations(nowMs);
     if (accusations.length > 0 && !this.#reading) {
       this.#reading = true;
@@ -230,13 +255,32 @@ export class LivenessSupervisor {
     if (late === undefined && !this.#machine.isAbstaining(nowMs)) this.#abstentionsInRow = 0;
     const abstention = late ?? this.#doubtHearing(accusations, lateByMs, nowMs);
     const declarations = this.#machine.evaluate(nowMs);
+    // It was asked twice without throwing.
+    if (this.#detectorError === failedBefore) this.#detectorError = undefined;
     this.#arm(nowMs);
-    try {
-      if (abstention !== undefined) this.#onAbstention?.(abstention);
-      for (const declaration of declarations) this.#onDeclaration?.(declaration, declarations);
-    } catch (error) {
-      this.#fail?.(error);
-    }
+    if (abstention !== undefined) this.#tell(abstention);
+    this.#tellDetectorError(nowMs);
+    for (const declaration of declarations) guarded(() => this.#onDeclaration?.(declaration, declarations));
+  }
+
+  /** A detector that throws says nothing of a node: nobody is accused before it has been asked again. */
+  #noteDetectorError(error: unknown): void {
+    this.#machine.abstainUntil(this.#clock.nowMs() + this.#machine.options.recheckMs);
+    this.#detectorError = { error, isTold: this.#detectorError?.isTold === true };
+  }
+
+  /** Told once, for as long as it throws whenever it is asked. */
+  #tellDetectorError(nowMs: number): void {
+    if (this.#detectorError === undefined || this.#detectorError.isTold) return;
+    const { error } = this.#detectorError;
+    this.#detectorError.isTold = true;
+    this.#abstentions++;
+    const untilMs = nowMs + this.#machine.options.recheckMs;
+    this.#tell({ reason: "detector-error", atMs: nowMs, lateByMs: 0, untilMs, error });
+  }
+
+  #tell(abstention: Abstention): void {
+    guarded(() => this.#onAbstention?.(abstention));
   }
 
   #abstainIfLate(lateByMs: number, nowMs: number): Abstention | undefined {
@@ -294,8 +338,28 @@ export class LivenessSupervisor {
   }
 }
 
-/** One that cannot tell when anybody was last heard is taken to hear, so that it never doubts that. */
-function sourceOf(detector: FailureDetector): SuspicionSource {
+/** Throws `ConfigurationError` where `detector`, an option of `part`, is none. */
+export function checkDetector(part: string, detector: unknown): void {
+  const methods = ["noteHeartbeat", "suspicionLevel", "isAlive"];
+  const what = "a FailureDetector, which has noteHeartbeat, suspicionLevel and isAlive: new PhiAccrualDetector()";
+  if (detector === undefined) throw refusal(part, "detector", detector, what);
+  checkMethods(part, "detector", detector, methods, what);
+}
+
+/**
+ * One that cannot tell when anybody was last heard is taken to hear, so that it never doubts that. `failed` is told what one of
+ * somebody else's making throws; it knows nothing then.
+ */
+function sourceOf(detector: FailureDetector, failed: (error: unknown) => void): SuspicionSource {
   if (detector instanceof ClockedDetector) return detector.machine;
-  return { suspicionLevel: (node) => detector.suspicionLevel(node) };
+  return {
+    suspicionLevel(node) {
+      try {
+        return detector.suspicionLevel(node);
+      } catch (error) {
+        failed(error);
+        return Number.POSITIVE_INFINITY;
+      }
+    },
+  };
 }

@@ -5,10 +5,11 @@
  * the level could be reached, and distrusts itself after a stall, as a supervisor does. It declares nothing: no dwell,
  * no flap damping, no grace period; a node never heard from is not told of.
  */
+import { checked, checkNames, type Names, refusal } from "../core/options.ts";
 import type { Declaration } from "../core/supervisor.ts";
 import type { Clock } from "./clock.ts";
 import type { FailureDetector } from "./detectors.ts";
-import { LivenessSupervisor } from "./supervisor.ts";
+import { checkDetector, LivenessSupervisor } from "./supervisor.ts";
 
 /** A node's level has crossed a consumer's threshold. */
 export interface Crossing {
@@ -36,19 +37,37 @@ export interface SuspicionWatchOptions {
   readonly recheckMs?: number;
   /** For how long in ms nobody is told of after this process stood still, at most. Default 1000: see LivenessSupervisor. */
   readonly longestAbstentionMs?: number;
+  /** What it throws surfaces as an uncaught exception, and stops nothing. */
   readonly onCrossing: (crossing: Crossing) => void;
 }
+
+const NAMES: Names<SuspicionWatchOptions> = {
+  detector: true,
+  clock: true,
+  threshold: true,
+  clearThreshold: true,
+  recheckMs: true,
+  longestAbstentionMs: true,
+  onCrossing: true,
+};
 
 export class SuspicionWatch {
   readonly threshold: number;
   readonly #supervisor: LivenessSupervisor;
   readonly #onCrossing: (crossing: Crossing) => void;
 
-  constructor({ threshold = 3, clearThreshold = threshold / 2, onCrossing, ...options }: SuspicionWatchOptions) {
+  constructor(options: SuspicionWatchOptions) {
+    checkNames("SuspicionWatch", options, NAMES);
+    const { threshold = 3, clearThreshold = threshold / 2, onCrossing, detector, ...others } = options;
+    checkDetector("SuspicionWatch", detector);
+    if (typeof onCrossing !== "function") throw refusal("SuspicionWatch", "onCrossing", onCrossing, "a function");
+    checked("SuspicionWatch", "threshold", threshold, { min: 0, aboveMin: true, max: Number.MAX_VALUE });
+    checked("SuspicionWatch", "clearThreshold", clearThreshold, { min: 0, aboveMin: true, max: threshold });
     this.threshold = threshold;
     this.#onCrossing = onCrossing;
     this.#supervisor = new LivenessSupervisor({
-      ...options,
+      ...others,
+      detector,
       suspectThreshold: threshold,
       clearThreshold,
       // What a supervisor suspects is told; what it declares, at the detector's ceiling, is no news.
@@ -73,7 +92,7 @@ export class SuspicionWatch {
     return standing === "suspected" || standing === "down";
   }
 
-  /** Watches until `signal` is aborted, then resolves and leaves no timer behind; rejects with what a listener throws. */
+  /** Watches until `signal` is aborted, then resolves and leaves no timer behind. */
   run(signal: AbortSignal): Promise<void> {
     return this.#supervisor.run(signal);
   }

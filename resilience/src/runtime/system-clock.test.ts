@@ -68,3 +68,11 @@ test("[R4] a run is nobody's: it does not see the async context of whoever armed
   await promise;
   assert.deepEqual(seen, [undefined, undefined]);
 });
+
+test("[R4] no instant of the system's clock is a whole number, so that a duration is known for what it is", () => {
+  for (let turn = 0; turn < 100_000; turn++) {
+    const nowMs = systemClock.nowMs();
+    assert.ok(!Number.isInteger(nowMs), String(nowMs));
+    assert.ok(!Number.isInteger(nowMs + 5_000));
+  }
+});

@@ -18,6 +18,13 @@ const { performance } = globalThis;
 /** The longest wait `setTimeout` takes; longer ones are waited for in several steps. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
+/**
+ * By how much its axis is moved. What `performance.now()` says is a whole number of nanoseconds; moved by a quarter of a
+ * microsecond less a little, no instant is a whole number of milliseconds, so a whole number that is handed in as a deadline is
+ * known for what it is: a duration.
+ */
+const OFFSET_MS = 2 ** -12;
+
 class SystemClock implements Clock {
   readonly #nobody: AsyncResource = new AsyncResource("SystemClock");
   readonly #queue: TimerQueue = new TimerQueue(() => this.#lookLater());
@@ -31,7 +38,7 @@ class SystemClock implements Clock {
   };
 
   nowMs(): number {
-    return performance.now();
+    return performance.now() + OFFSET_MS;
   }
 
   wallMs(): number {
@@ -53,7 +60,7 @@ class SystemClock implements Clock {
     if (atMs === Number.POSITIVE_INFINITY) return;
     this.#armedForMs = atMs;
     // Rounded up, because Node cuts fractions off: never early.
-    this.#timer = setTimeout(this.#fire, Math.min(Math.max(1, Math.ceil(atMs - performance.now())), LONGEST_TIMER_MS));
+    this.#timer = setTimeout(this.#fire, Math.min(Math.max(1, Math.ceil(atMs - this.nowMs())), LONGEST_TIMER_MS));
   }
 
   #disarm(): void {
@@ -65,7 +72,7 @@ class SystemClock implements Clock {
   #runDue(): void {
     this.#timer = undefined;
     this.#armedForMs = Number.POSITIVE_INFINITY;
-    const nowMs = performance.now();
+    const nowMs = this.nowMs();
     try {
       // At most as many as were waiting when the timer fired: a run that asks for the past again cannot hold the loop.
       for (let left = this.#queue.size; left > 0; left--) {
@@ -87,3 +94,8 @@ class SystemClock implements Clock {
 
 /** The clock everything uses unless it is given another one. */
 export const systemClock: Clock = new SystemClock();
+
+/** May instants of `clock` be whole numbers? Not those of the system's. */
+export function hasWholeInstants(clock: Clock): boolean {
+  return clock !== systemClock;
+}

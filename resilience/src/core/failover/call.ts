@@ -14,7 +14,6 @@
  * Attempts are kept apart from the state: a call that waits or asks may still have an attempt out that answers in the
  * end. The rules of what may move are in `dispatch.ts`.
  */
-import type { Deadline } from "../deadline.ts";
 import type { Due } from "../due-heap.ts";
 import type { CallSource } from "./call-sources.ts";
 import type { Station } from "./station.ts";
@@ -150,7 +149,7 @@ export interface Visit {
 }
 
 export interface CallTerms {
-  readonly deadline: Deadline;
+  readonly deadline: number;
   readonly idempotencyKey: string | undefined;
   /** May it be sent again although it may have run? */
   readonly isRepeatable: boolean;
@@ -161,7 +160,7 @@ export interface CallTerms {
 
 export class Call implements CallTerms, Due {
   readonly id: number = 0;
-  readonly deadline: Deadline = 0;
+  readonly deadline: number = 0;
   readonly idempotencyKey: string | undefined;
   readonly isRepeatable: boolean;
   readonly isIdempotent: boolean;

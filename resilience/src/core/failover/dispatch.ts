@@ -584,7 +584,9 @@ export class Dispatcher {
     if (station.evidence.awaitsOvertaking) this.#noteOvertaking(attempt, nowMs);
     admission.noteFinished(this.#usual.ms(station), nowMs, station.crowding, answerTimes.meanMs);
     if (breaker !== undefined) {
-      const isSlow = nowMs - attempt.judgedFromMs > breaker.slowCallDurationMs;
+      // What was read late, because this process stood still, says nothing of how long it took.
+      const isTimed = nowMs >= this.roles.distrustUntilMs;
+      const isSlow = isTimed && nowMs - attempt.judgedFromMs > breaker.slowCallDurationMs;
       if (permit === undefined) breaker.bypassed(attempt.startedMs, false, nowMs, isSlow);
       else breaker.success(permit, nowMs, isSlow);
     }

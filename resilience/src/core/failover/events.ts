@@ -30,10 +30,12 @@ export type FailoverEvent =
     } & Declaration)
   | {
       readonly type: "abstention";
-      readonly reason: "late-wake" | "everybody-silent" | "own-shortage";
+      readonly reason: "late-wake" | "everybody-silent" | "own-shortage" | "detector-error";
       readonly atMs: number;
       readonly lateByMs: number;
       readonly untilMs: number;
+      /** What the detector threw; only for `detector-error`. */
+      readonly error?: unknown;
     }
   | {
       readonly type: "promoted";

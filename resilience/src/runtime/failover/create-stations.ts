@@ -8,12 +8,14 @@ import { Accidents, UsualShare } from "../../core/failover/accidents.ts";
 import { Admission } from "../../core/failover/admission.ts";
 import { StationEvidence } from "../../core/failover/evidence.ts";
 import { Station } from "../../core/failover/station.ts";
-import { checked, WAIT_MS } from "../../core/options.ts";
-import { CircuitBreaker } from "../breaker.ts";
+import { checked, refusal, shown, WAIT_MS } from "../../core/options.ts";
+import { CircuitBreaker, type CircuitBreakerOptions } from "../breaker.ts";
 import { ResilientClient } from "../client.ts";
 import type { ClientParts } from "../client-parts.ts";
 import type { Clock } from "../clock.ts";
-import type { FailoverOptions, NamedStation, RampOptions } from "./options.ts";
+import { guarded } from "../listeners.ts";
+import { checkRamp } from "./option-checks.ts";
+import type { FailoverOptions, NamedStation, RampOptions, StationClientOptions } from "./options.ts";
 
 /** A station as the driver sees it. */
 export interface StationHandle<S extends NamedStation> {
@@ -74,6 +76,7 @@ function createStation<S extends NamedStation>(
 ): StationHandle<S> {
   const { parts } = clientOf(options, station, clock);
   const ramp: RampOptions = typeof options.ramp === "function" ? options.ramp(station) : (options.ramp ?? {});
+  checkRamp(ramp);
   const { heartbeatNote } = options;
   const role = number === 0 ? "primary" : "backup";
   const machine = new Station({
@@ -96,26 +99,41 @@ function createStation<S extends NamedStation>(
     maxRetryAfterMs: parts.longestHintMs,
     cooldownMs: checked("PrimaryBackupFailover", "cooldownMs", options.cooldownMs ?? 5_000, WAIT_MS),
     needsProof: options.probe !== undefined,
-    heartbeatNote: heartbeatNote && (() => heartbeatNote(station.name)),
+    heartbeatNote: heartbeatNote && (() => noteOf(heartbeatNote, station.name)),
   });
   return { station, role, machine, parts };
+}
+
+/** What is to be read beside a station's heartbeats: nothing where asking for it throws. */
+function noteOf(heartbeatNote: (station: string) => string | undefined, station: string): string | undefined {
+  let note: string | undefined;
+  guarded(() => {
+    note = heartbeatNote(station);
+  });
+  return note;
 }
 
 /** A client makes the parts and refuses settings that contradict each other; calls do not go through it. */
 function clientOf<S extends NamedStation>(options: FailoverOptions<S>, station: S, clock: Clock): ResilientClient {
   const given = typeof options.client === "function" ? options.client(station) : (options.client ?? {});
+  if (typeof given !== "object" || given === null) throw refusal("PrimaryBackupFailover", "client", given, "an object");
   const { breaker } = given;
   return new ResilientClient({
     // The failover's deadline is its stations' too: a timeout that would outlast it is refused.
     ...(options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }),
     ...given,
-    ...(breaker === false || breaker instanceof CircuitBreaker
-      ? {}
-      : { breaker: { openDurationMs: OPEN_DURATION_MS, ...breaker } }),
+    ...(breaker === undefined || isOptions(breaker)
+      ? { breaker: { openDurationMs: OPEN_DURATION_MS, ...breaker } }
+      : {}),
     name: station.name,
     clock,
     ...(options.random === undefined ? {} : { random: options.random.fork(station.name) }),
   });
+}
+
+/** Options for a breaker, and not one, or none; anything else is for the client to refuse. */
+function isOptions(breaker: StationClientOptions["breaker"]): breaker is CircuitBreakerOptions {
+  return typeof breaker === "object" && breaker !== null && !(breaker instanceof CircuitBreaker);
 }
 
 /** Words that a caller without types could have mistyped, and numbers that would mean "never". */
@@ -126,7 +144,7 @@ function refuseNonsense<S extends NamedStation>(options: FailoverOptions<S>): vo
   ] as const;
   for (const [option, word, allowed] of words) {
     if ((allowed as readonly string[]).includes(word)) continue;
-    const message = `PrimaryBackupFailover: ${option} is ${String(word)}; it must be ${allowed.join(" or ")}.`;
+    const message = `PrimaryBackupFailover: ${option} is ${shown(word)}; it must be ${allowed.join(" or ")}.`;
     throw new ConfigurationError("out-of-range", message);
   }
   checked("PrimaryBackupFailover", "lease.marginMs", options.lease?.marginMs ?? 0, WAIT_MS);

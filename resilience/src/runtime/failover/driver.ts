@@ -252,7 +252,9 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   #run(call: Call, context: FailoverAttempt<S>): unknown {
     if (call.id !== this.#entering) return this.#runLater(requestOf<S>(call), context);
     this.#entering = NOBODY;
-    return requestOf<S>(call).operation(context);
+    const request = requestOf<S>(call);
+    if (!request.outlivesAmbient) return request.operation(context);
+    return runUnder(context.deadline, () => request.operation(context));
   }
 
   #runLater(request: FailoverRequest<S, unknown>, context: FailoverAttempt<S>): unknown {

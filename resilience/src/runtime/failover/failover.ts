@@ -15,26 +15,26 @@ import { Dispatcher } from "../../core/failover/dispatch.ts";
 import type { FailoverEvent } from "../../core/failover/events.ts";
 import { FailoverMachine } from "../../core/failover/failover.ts";
 import { Roles } from "../../core/failover/roles.ts";
-import { COUNT, checked, DURATION_MS, WAIT_MS } from "../../core/options.ts";
-import { ambientDeadline } from "../ambient-deadline.ts";
-import type { CallOptions } from "../call-options.ts";
+import { COUNT, checked, checkSignal, DURATION_MS, noOperation, WAIT_MS } from "../../core/options.ts";
+import { ambientDeadline, earlier } from "../ambient-deadline.ts";
+import { type CallOptions, checkCallOptions } from "../call-options.ts";
 import type { Clock } from "../clock.ts";
 import { ClockedDetector } from "../detectors.ts";
-import { Listeners } from "../listeners.ts";
+import { guarded, Listeners } from "../listeners.ts";
 import { LivenessSupervisor } from "../supervisor.ts";
-import { systemClock } from "../system-clock.ts";
+import { hasWholeInstants, systemClock } from "../system-clock.ts";
 import { createStations, type StationHandle } from "./create-stations.ts";
 import { FailoverDriver } from "./driver.ts";
 import { stationExamples } from "./examples.ts";
 import type { FailoverOperation } from "./operation.ts";
-import type { FailoverOptions, FailoverStatus, NamedStation, StationStatus } from "./options.ts";
+import { checkFailoverOptions } from "./option-checks.ts";
+import type { FailoverOptions, FailoverStatus, Lease, NamedStation, StationStatus } from "./options.ts";
 import { OutcomeQuery } from "./outcome-query.ts";
 import { Prober } from "./prober.ts";
 import { FailoverRequest } from "./request.ts";
 
 const PART = "PrimaryBackupFailover";
 const NO_OPTIONS: CallOptions = {};
-const NO_OPERATION = "PrimaryBackupFailover: call needs an operation, a function, as its first argument.";
 /** The take-over objective. */
 const DEFAULT_MAX_WAIT_MS = 30_000;
 
@@ -51,12 +51,15 @@ export class PrimaryBackupFailover<S extends NamedStation> {
   /** Calls that name no source. */
   readonly #noSource: CallSource;
   readonly #deadlineMs: number;
+  readonly #hasWholeInstants: boolean;
   #calls = 0;
 
   constructor(options: FailoverOptions<S>) {
+    checkFailoverOptions(options);
     this.#options = options;
     this.#clock = options.clock ?? (options.detector instanceof ClockedDetector ? options.detector.clock : systemClock);
     this.#deadlineMs = checked(PART, "deadlineMs", options.deadlineMs ?? NO_DEADLINE, { ...WAIT_MS, aboveMin: true });
+    this.#hasWholeInstants = hasWholeInstants(this.#clock);
     const examples = stationExamples();
     this.#stations = createStations(options, this.#clock);
     this.#sources = new CallSources(this.#stations.length);
@@ -118,6 +121,7 @@ export class PrimaryBackupFailover<S extends NamedStation> {
   async run(signal: AbortSignal): Promise<void> {
     if (this.#roles.isRunning)
       throw new ConfigurationError("already-running", `${PART}: run was called while running.`);
+    checkSignal(`${PART}.run`, signal);
     if (signal.aborted) return;
     this.#driver.input({ type: "supervised", isRunning: true });
     try {
@@ -145,22 +149,26 @@ export class PrimaryBackupFailover<S extends NamedStation> {
     resolve: (value: R) => void,
     reject: (error: unknown) => void,
   ): void {
-    if (typeof operation !== "function") throw new ConfigurationError("no-operation", NO_OPERATION);
+    if (typeof operation !== "function") throw noOperation(PART, operation);
+    if (options !== NO_OPTIONS) checkCallOptions(PART, options);
     const { signal, deadline, source } = options;
     // An empty key names nothing.
     const key = options.idempotencyKey === "" ? undefined : options.idempotencyKey;
     const isIdempotent = options.idempotent === true;
     const nowMs = this.#clock.nowMs();
-    const own = deadline === undefined ? nowMs + this.#deadlineMs : checkedDeadline(deadline, nowMs);
     if (signal?.aborted === true) throw new CallAbortedError(signal.reason);
     const terms: CallTerms = {
-      deadline: Math.min(own, ambientDeadline()),
+      deadline:
+        deadline === undefined
+          ? earlier(nowMs + this.#deadlineMs, ambientDeadline())
+          : checkedDeadline(deadline, nowMs, this.#hasWholeInstants),
       idempotencyKey: key,
       isRepeatable: isIdempotent || key !== undefined,
       isIdempotent,
       source: source === undefined ? this.#noSource : this.#sources.of(source),
     };
     const request = new FailoverRequest<S, R>(operation, resolve, reject);
+    if (deadline !== undefined) request.outlivesAmbient = ambientDeadline() < deadline;
     const call = new Call(++this.#calls, terms, nowMs, request);
     if (signal !== undefined) request.listen(signal, call, this.#driver);
     this.#driver.submit(call, nowMs);
@@ -228,7 +236,7 @@ export class PrimaryBackupFailover<S extends NamedStation> {
       role,
       active: machine === this.#roles.active,
       standing: machine.liveness,
-      level: this.#options.detector.suspicionLevel(machine.name),
+      level: this.#levelOf(machine.name),
       assessment: this.#roles.assess(machine, nowMs),
       inFlight: machine.out.size,
       breaker: parts.breaker?.status,
@@ -243,6 +251,15 @@ export class PrimaryBackupFailover<S extends NamedStation> {
     };
   }
 
+  /** A detector of somebody else's making that throws knows nothing; the supervisor says so. */
+  #levelOf(name: string): number {
+    try {
+      return this.#options.detector.suspicionLevel(name);
+    } catch {
+      return Number.POSITIVE_INFINITY;
+    }
+  }
+
   #makeRoles(): Roles {
     const { detector, failback, lease, initialEpoch, probe } = this.#options;
     const [primary, ...others] = this.#stations.map(({ station }) => station.name) as [string, ...string[]];
@@ -250,7 +267,7 @@ export class PrimaryBackupFailover<S extends NamedStation> {
       stations: this.#stations.map(({ machine }) => machine),
       machine: new FailoverMachine([primary, ...others], initialEpoch ?? 1, failback),
       lastHeardMs: (name) => (detector instanceof ClockedDetector ? detector.lastHeartbeatMs(name) : undefined),
-      leaseEndsMs: lease && (() => lease.validUntilMs() - (lease.marginMs ?? 0)),
+      leaseEndsMs: lease && (() => endOf(lease)),
       automatic: failback?.mode === "automatic",
       probes: probe !== undefined,
       quietMs: checked(PART, "failback.canaryWaitMs", failback?.canaryWaitMs ?? 2_000, {
@@ -300,4 +317,13 @@ export class PrimaryBackupFailover<S extends NamedStation> {
     for (const { station } of this.#stations) supervisor.watch(station.name);
     return supervisor;
   }
+}
+
+/** Until when `lease` may be used. One that throws, or names no instant, is not held: nothing is sent on the word of nobody. */
+function endOf(lease: Lease): number {
+  let untilMs = Number.NEGATIVE_INFINITY;
+  guarded(() => {
+    untilMs = lease.validUntilMs();
+  });
+  return untilMs > Number.NEGATIVE_INFINITY ? untilMs - (lease.marginMs ?? 0) : Number.NEGATIVE_INFINITY;
 }

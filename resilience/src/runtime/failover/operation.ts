@@ -25,6 +25,7 @@ export interface FailoverContext<S> extends AttemptContext {
   noteUploading(isUploading: boolean): void;
 }
 
+/** As an operation of a client: what is to be bounded, such as reading an answer's body, happens inside. */
 export type FailoverOperation<S, R> = (context: FailoverContext<S>) => PromiseLike<R> | R;
 
 /** What a station says of a key it was asked about: it ran (with its result), it did not and will not, or it cannot say. */

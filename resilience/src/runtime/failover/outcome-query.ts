@@ -2,9 +2,9 @@
  * Asks a lost station what became of a command that it had in hand (rule F4). It may be dead, so the question is short:
  * no answer in time, or one that makes no sense, is `unknown`.
  */
-import type { Deadline } from "../../core/deadline.ts";
 import { checked, DURATION_MS } from "../../core/options.ts";
 import type { Clock } from "../clock.ts";
+import { afterWait } from "../read-first.ts";
 import type { KeyStatus } from "./operation.ts";
 
 export type AskForKey<S> = (
@@ -25,13 +25,14 @@ export class OutcomeQuery<S> {
   }
 
   /** Never rejects. */
-  ask<R>(station: S, idempotencyKey: string, deadline: Deadline): Promise<KeyStatus<R>> {
+  ask<R>(station: S, idempotencyKey: string, deadline: number): Promise<KeyStatus<R>> {
     const giveUp = new AbortController();
     const answer = Promise.withResolvers<KeyStatus<R>>();
-    const timer = this.#clock.at(Math.min(deadline, this.#clock.nowMs() + this.#timeoutMs), () => {
+    const over = (): void => {
       answer.resolve("unknown");
       giveUp.abort();
-    });
+    };
+    const timer = afterWait(this.#clock, this.#timeoutMs, over, deadline);
     Promise.resolve()
       .then(() => this.#ask(station, idempotencyKey, giveUp.signal))
       .then(

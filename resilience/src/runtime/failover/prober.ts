@@ -5,6 +5,7 @@
  */
 import { wasLocalShortage } from "../../core/error-evidence.ts";
 import type { Clock } from "../clock.ts";
+import { afterWait } from "../read-first.ts";
 import type { NamedStation } from "./options.ts";
 
 export type Probe<S> = (station: S, signal: AbortSignal) => PromiseLike<unknown>;
@@ -33,7 +34,7 @@ export class Prober<S extends NamedStation> {
   tryIfDue(stations: readonly S[], nowMs: number): void {
     if (nowMs < this.#nextMs || stations.length === 0) return;
     this.#nextMs = nowMs + this.#intervalMs;
-    for (const station of stations) if (!this.#out.has(station.name)) this.#try(station, nowMs);
+    for (const station of stations) if (!this.#out.has(station.name)) this.#try(station);
   }
 
   /** Gives up on every try that is out; what they still say is not heard. */
@@ -41,12 +42,13 @@ export class Prober<S extends NamedStation> {
     for (const giveUp of [...this.#out.values()]) giveUp.abort();
   }
 
-  #try(station: S, nowMs: number): void {
+  #try(station: S): void {
     const giveUp = new AbortController();
     this.#out.set(station.name, giveUp);
-    const timer = this.#clock.at(nowMs + this.#intervalMs, () => {
+    const timer = afterWait(this.#clock, this.#intervalMs, (isFair) => {
       giveUp.abort();
-      this.#told(station, false);
+      // A try that this process has slept through says nothing of the station.
+      if (isFair) this.#told(station, false);
     });
     const end = (): void => {
       timer[Symbol.dispose]();

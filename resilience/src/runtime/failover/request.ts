@@ -23,6 +23,8 @@ export class FailoverRequest<S, R> extends AsyncResource {
   readonly reject: (error: unknown) => void;
   /** Listens to its caller's signal; undefined where there is none. */
   #hangUp: HangUp | undefined = undefined;
+  /** Its deadline is its own, and later than that of the work it is made in: what the operation calls is under it, too. */
+  outlivesAmbient = false;
 
   constructor(operation: FailoverOperation<S, R>, resolve: (value: R) => void, reject: (error: unknown) => void) {
     // Its default, which takes longer to find where it is not given.
@@ -106,23 +108,24 @@ export class FailoverAttempt<S> implements FailoverContext<S> {
   }
 
   get deadline(): Deadline {
-    return this.record.call.terms.deadline;
+    return this.record.call.terms.deadline as Deadline;
   }
 
   get idempotencyKey(): string | undefined {
     return this.record.call.terms.idempotencyKey;
   }
 
-  timeLeftMs(): number {
-    return timeLeftMs(this.deadline, this.#owner.clock.nowMs());
+  /** A function that may be taken out of the context: made when it is asked for, so that a call costs none. */
+  get timeLeftMs(): () => number {
+    return () => timeLeftMs(this.deadline, this.#owner.clock.nowMs());
   }
 
-  beginWithinMs(): number {
-    return Math.max(0, Math.min(this.timeLeftMs(), this.record.beginByMs - this.#owner.clock.nowMs()));
+  get beginWithinMs(): () => number {
+    return () => Math.max(0, Math.min(this.timeLeftMs(), this.record.beginByMs - this.#owner.clock.nowMs()));
   }
 
-  noteUploading(isUploading: boolean): void {
-    this.#owner.uploading(this.record, isUploading);
+  get noteUploading(): (isUploading: boolean) => void {
+    return (isUploading) => this.#owner.uploading(this.record, isUploading);
   }
 
   /** Nobody waits for it any more. Runs the operation's abort listeners. */

@@ -1,0 +1,34 @@
+/**
+ * What a misspelt name was probably meant to be, by Levenshtein's edit distance (1966) regardless of case: one edit for
+ * every three letters is forgiven, at least two. It only words a suggestion; nothing is ever corrected silently.
+ */
+
+/** The one of `names` nearest to `given`, if any is near. */
+export function nearestName(given: string, names: Iterable<string>): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Math.max(2, Math.floor(given.length / 3)) + 1;
+  for (const name of names) {
+    const distance = editDistance(given.toLowerCase(), name.toLowerCase());
+    if (distance < bestDistance && distance < name.length) [best, bestDistance] = [name, distance];
+  }
+  return best;
+}
+
+/** Longer words are not compared: the work grows with the square. */
+const LONGEST_COMPARED = 64;
+
+function editDistance(from: string, to: string): number {
+  if (from.length > LONGEST_COMPARED || to.length > LONGEST_COMPARED) return Number.POSITIVE_INFINITY;
+  let row = Array.from({ length: to.length + 1 }, (_, column) => column);
+  for (let line = 1; line <= from.length; line++) {
+    const next = [line];
+    for (let column = 1; column <= to.length; column++) {
+      const changed = from[line - 1] === to[column - 1] ? 0 : 1;
+      next.push(
+        Math.min((row[column] as number) + 1, (next[column - 1] as number) + 1, (row[column - 1] as number) + changed),
+      );
+    }
+    row = next;
+  }
+  return row[to.length] as number;
+}

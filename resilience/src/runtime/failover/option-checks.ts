@@ -1,0 +1,100 @@
+/**
+ * What a failover refuses for callers without types: names that are no option, and values of another kind. Numbers are checked
+ * where they are used, stations and words that contradict each other in `create-stations.ts`.
+ */
+import type { AdmissionOptions } from "../../core/failover/admission.ts";
+import type { CommandPathOptions } from "../../core/failover/evidence.ts";
+import { checkFunction, checkMethods, checkNames, checkObject, type Names, refusal } from "../../core/options.ts";
+import { checkClock } from "../clock.ts";
+import { checkDetector } from "../supervisor.ts";
+import type { FailoverOptions, Lease, NamedStation, RampOptions } from "./options.ts";
+
+const PART = "PrimaryBackupFailover";
+
+const NAMES: Names<FailoverOptions<NamedStation>> = {
+  primary: true,
+  backup: true,
+  backups: true,
+  detector: true,
+  supervisor: true,
+  client: true,
+  ramp: true,
+  commandPath: true,
+  failback: true,
+  cooldownMs: true,
+  probe: true,
+  probeIntervalMs: true,
+  keyStatus: true,
+  keyStatusTimeoutMs: true,
+  ambiguousKeyed: true,
+  deadlineMs: true,
+  maxWaitMs: true,
+  maxWaiting: true,
+  heartbeatNote: true,
+  initialEpoch: true,
+  lease: true,
+  clock: true,
+  random: true,
+};
+const COMMAND_PATH_NAMES: Names<CommandPathOptions> = {
+  failingForMs: true,
+  minimumFailures: true,
+  refusalsToDeclare: true,
+  unansweredAfterMs: true,
+};
+const FAILBACK_NAMES: Names<NonNullable<FailoverOptions<NamedStation>["failback"]>> = {
+  mode: true,
+  holdDownMs: true,
+  flapWindowMs: true,
+  maximumHoldDownMs: true,
+  canaryWaitMs: true,
+};
+const RAMP_NAMES: Names<Omit<AdmissionOptions, "maxConcurrent">> = {
+  capacityPerSecond: true,
+  burst: true,
+  initialConcurrent: true,
+  maxWorking: true,
+};
+const LEASE_NAMES: Names<Lease> = { validUntilMs: true, marginMs: true };
+
+/** Throws `ConfigurationError` where `options` are none, or hold what is no option, or a value of another kind. */
+export function checkFailoverOptions<S extends NamedStation>(options: FailoverOptions<S>): void {
+  checkNames(PART, options, NAMES);
+  checkObject(PART, options.primary, "primary");
+  if (options.backup !== undefined) checkObject(PART, options.backup, "backup");
+  if (options.backups !== undefined) checkBackups(options.backups);
+  checkDetector(PART, options.detector);
+  checkClock(PART, options.clock);
+  checkMethods(
+    PART,
+    "random",
+    options.random,
+    ["next", "fork"],
+    "a Random, which has next and fork: seededRandom(seed)",
+  );
+  for (const name of ["probe", "keyStatus", "heartbeatNote"] as const) checkFunction(PART, name, options[name]);
+  const { supervisor, client, ramp, commandPath, failback, lease } = options;
+  if (supervisor !== undefined) checkObject(PART, supervisor, "supervisor");
+  if (typeof client !== "function" && client !== undefined) checkObject(PART, client, "client");
+  if (typeof ramp !== "function" && ramp !== undefined) checkRamp(ramp);
+  if (commandPath !== undefined) checkNames(PART, commandPath, COMMAND_PATH_NAMES, "commandPath");
+  if (failback !== undefined) checkNames(PART, failback, FAILBACK_NAMES, "failback");
+  if (lease !== undefined) checkLease(lease);
+}
+
+/** Throws `ConfigurationError` where what a station may be given is no such thing. */
+export function checkRamp(ramp: RampOptions): void {
+  checkNames(PART, ramp, RAMP_NAMES, "ramp");
+}
+
+function checkBackups(backups: unknown): void {
+  if (!Array.isArray(backups)) throw refusal(PART, "backups", backups, "an array of stations");
+  for (const [place, backup] of backups.entries()) checkObject(PART, backup, `backups[${place}]`);
+}
+
+function checkLease(lease: Lease): void {
+  checkObject(PART, lease, "lease");
+  // It may be an instance of a class of its holder's: other fields are its own business.
+  if (Object.getPrototypeOf(lease) === Object.prototype) checkNames(PART, lease, LEASE_NAMES, "lease");
+  checkMethods(PART, "lease", lease, ["validUntilMs"], "a Lease, which has validUntilMs");
+}

@@ -1,0 +1,220 @@
+/**
+ * Callers without types: whatever is handed to a public constructor or function of the library that is not what it takes is
+ * refused at once, by an error that names the option, shows the value and says what is allowed. Nothing is ignored silently,
+ * and nobody sees a TypeError from inside.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Chaos } from "../chaos/chaos.ts";
+import { ConfigurationError } from "../core/errors.ts";
+import { deadlineAfter, withDeadline } from "./ambient-deadline.ts";
+import { CircuitBreaker } from "./breaker.ts";
+import { Bulkhead } from "./bulkhead.ts";
+import { ResilientClient } from "./client.ts";
+import { FixedHeartbeatDetector, PhiAccrualDetector } from "./detectors.ts";
+import { PrimaryBackupFailover } from "./failover/failover.ts";
+import { Hearing } from "./hearing.ts";
+import { RetryBudget } from "./retry-budget.ts";
+import { LivenessSupervisor } from "./supervisor.ts";
+import { SuspicionWatch } from "./suspicion-watch.ts";
+
+/** Anything at all: what a caller without types may write. */
+// biome-ignore lint/suspicious/noExplicitAny: the point of this file
+type Any = any;
+
+type Case = readonly [what: () => unknown, said: RegExp];
+
+const detector = new PhiAccrualDetector();
+const stations = { primary: { name: "a" }, backup: { name: "b" }, detector };
+const client = (options?: Any): unknown => new ResilientClient({ name: "north", ...options });
+const failover = (options?: Any): unknown => new PrimaryBackupFailover({ ...stations, ...options });
+const make = (Part: Any, ...given: Any[]): unknown => new Part(...given);
+
+function refuses(cases: readonly Case[]): void {
+  for (const [what, said] of cases) {
+    assert.throws(what, (error) => {
+      assert.ok(error instanceof ConfigurationError, `${String(error)}, not ${said}`);
+      assert.match(error.message, said);
+      return true;
+    });
+  }
+}
+
+test("[C5] a client: names that are no option, and values of another kind → refused, and what was meant is said", () => {
+  refuses([
+    [
+      () => make(ResilientClient),
+      /^ResilientClient: its options object is missing; it must be an object with any of name,/,
+    ],
+    [() => make(ResilientClient, "north"), /its options object is "north"/],
+    [() => make(ResilientClient, {}), /^ResilientClient: name is missing; it must be a text that is not empty\.$/],
+    [() => client({ name: 5 }), /name is 5/],
+    [() => client({ timeout: 5 }), /^ResilientClient: there is no option timeout; did you mean timeoutMs\?$/],
+    [() => client({ timeoutMs: "1000" }), /^ResilientClient north: timeoutMs is "1000"; it must be a number above 0/],
+    [() => client({ deadlineMs: null, timeoutMs: 5n }), /timeoutMs is 5n/],
+    [() => client({ retry: 3 }), /retry is 3; it must be options such as \{ maxAttempts: 3 \}, or false\.$/],
+    [() => client({ retry: true }), /retry is true/],
+    [() => client({ retry: null }), /retry is null/],
+    [() => client({ retry: { attempts: 3 } }), /there is no option retry\.attempts; there are .*maxAttempts/],
+    [() => client({ retry: { maxAttempt: 3 } }), /there is no option retry\.maxAttempt; did you mean maxAttempts\?/],
+    [() => client({ retry: { jitter: true } }), /jitter is true/],
+    [() => client({ retry: { budget: 5 } }), /retry\.budget is 5/],
+    [() => client({ retry: { budget: { ration: 1 } } }), /there is no option ration; did you mean ratio\?/],
+    [() => client({ retry: { attemptsBelow: null } }), /retry\.attemptsBelow is null/],
+    [() => client({ breaker: true }), /breaker is true; it must be a CircuitBreaker, options for one, or false\.$/],
+    [() => client({ breaker: { openDuration: 5 } }), /there is no option openDuration; did you mean openDurationMs\?/],
+    [
+      () => client({ bulkhead: 50 }),
+      /bulkhead is 50; it must be a Bulkhead, options such as \{ maxConcurrent: 50 \}, or false\.$/,
+    ],
+    [() => client({ bulkhead: {} }), /^Bulkhead: maxConcurrent is missing/],
+    [
+      () => client({ classify: () => "success" }),
+      /classify is a function; it must be an object whose functions .*httpStatus\.$/,
+    ],
+    [
+      () => client({ classify: { results: () => "success" } }),
+      /there is no option classify\.results; did you mean result\?/,
+    ],
+    [() => client({ classify: { result: "success" } }), /classify\.result is "success"; it must be a function/],
+    [() => client({ propagateDeadline: "yes" }), /propagateDeadline is "yes"; it must be true or false/],
+    [() => client({ onAttempt: {} }), /onAttempt is an object; it must be a function/],
+    [() => client({ clock: Date }), /clock is a function; it must be a Clock/],
+    [() => client({ random: Math.sqrt }), /random is a function; it must be a Random/],
+  ]);
+});
+
+test("[C5] the options of a call → refused by the promise, never by a TypeError from inside", async () => {
+  const guarded = new ResilientClient({ name: "north", retry: false });
+  const through = new PrimaryBackupFailover(stations);
+  const bulkhead = new Bulkhead({ maxConcurrent: 1 });
+  const nothing = (): string => assert.fail("started");
+  const calls: readonly ((operation: Any, options?: Any) => Promise<unknown>)[] = [
+    (operation, options) => guarded.call(operation, options),
+    (operation, options) => through.call(operation, options),
+    (operation, options) => bulkhead.execute(operation, options),
+  ];
+  for (const call of calls) {
+    await assert.rejects(call("nothing"), { code: "INVALID_CONFIGURATION", message: /the operation is "nothing"/ });
+    for (const [options, said] of [
+      [{ signal: {} }, /signal is an object; it must be an AbortSignal/],
+      [{ signal: new AbortController() }, /the signal of an AbortController, not the controller/],
+      [{ signal: null }, /signal is null/],
+      [{ priorty: 5 }, /there is no option .*priorty; did you mean priority\?/],
+      [{ timeoutMs: 5 }, /there is no option .*timeoutMs/],
+      [{ deadline: "5000" }, /deadline is "5000"/],
+      [5, /options.* is 5; it must be an object/],
+      [null, /options.* is null; it must be an object/],
+    ] as const) {
+      await assert.rejects(call(nothing, options), { code: "INVALID_CONFIGURATION", message: said });
+    }
+  }
+  for (const call of calls.slice(0, 2)) {
+    for (const [options, said] of [
+      [{ idempotent: "yes" }, /idempotent is "yes"; it must be true or false/],
+      [{ idempotencyKey: 5 }, /idempotencyKey is 5; it must be a text/],
+      [{ source: {} }, /source is an object; it must be a text/],
+      [{ priority: "high" }, /priority is "high"/],
+    ] as const) {
+      await assert.rejects(call(nothing, options), { code: "INVALID_CONFIGURATION", message: said });
+    }
+  }
+  assert.equal(await guarded.call(() => "ran", { signal: undefined as Any, idempotencyKey: undefined as Any }), "ran");
+});
+
+test("[C5] the parts by themselves", () => {
+  refuses([
+    [() => make(CircuitBreaker, null), /CircuitBreaker: its options object is null/],
+    [() => make(CircuitBreaker, { name: "" }), /name is ""/],
+    [() => make(CircuitBreaker, { minVolume: 5 }), /there is no option minVolume; .*minimumVolume/],
+    [() => new CircuitBreaker().onTransition("x" as Any), /it is "x"; it must be a function/],
+    [() => make(Bulkhead), /Bulkhead: its options object is missing/],
+    [() => make(Bulkhead, { maxConcurent: 5 }), /did you mean maxConcurrent\?/],
+    [() => make(Bulkhead, { maxConcurrent: "5" }), /maxConcurrent is "5"; it must be a whole number/],
+    [() => make(RetryBudget, 5), /RetryBudget: its options object is 5/],
+    [() => make(RetryBudget, { window: 5 }), /did you mean windowMs\?/],
+    [() => make(PhiAccrualDetector, 5), /PhiAccrualDetector: its options object is 5/],
+    [() => make(PhiAccrualDetector, { expectedInterval: 5 }), /did you mean expectedIntervalMs\?/],
+    [() => make(PhiAccrualDetector, { model: "adaptve" }), /model is "adaptve"/],
+    [() => make(PhiAccrualDetector, { clock: {} }), /PhiAccrualDetector: clock is an object; it must be a Clock/],
+    [() => make(FixedHeartbeatDetector, { interval: 5 }), /did you mean intervalMs\?/],
+    [() => make(LivenessSupervisor), /LivenessSupervisor: its options object is missing/],
+    [() => make(LivenessSupervisor, {}), /LivenessSupervisor: detector is missing; it must be a FailureDetector/],
+    [() => make(LivenessSupervisor, { detector: {} }), /detector is an object; it must be a FailureDetector/],
+    [
+      () => make(LivenessSupervisor, { detector, threshold: 5 }),
+      /there is no option threshold; there are suspectThreshold/,
+    ],
+    [() => make(LivenessSupervisor, { detector, onDeclaration: 5 }), /onDeclaration is 5/],
+    [() => make(LivenessSupervisor, { detector, hearing: {} }), /hearing is an object; it must be a Hearing/],
+    [() => new LivenessSupervisor({ detector }).watch(undefined as Any), /the node to watch is missing/],
+    [() => make(SuspicionWatch), /SuspicionWatch: its options object is missing/],
+    [() => make(SuspicionWatch, { detector }), /onCrossing is missing; it must be a function/],
+    [() => make(SuspicionWatch, { onCrossing: () => undefined }), /SuspicionWatch: detector is missing/],
+    [() => make(SuspicionWatch, { detector, onCrossing: () => 1, threshold: "3" }), /threshold is "3"/],
+    [() => new Hearing().add({} as Any), /the ear is an object/],
+    [() => withDeadline("5000" as Any, () => 1), /deadline is "5000"/],
+    [() => withDeadline(deadlineAfter(50), 5 as Any), /the work is 5; it must be a function/],
+    [() => deadlineAfter("5000" as Any), /deadlineAfter: ms is "5000"/],
+    [() => deadlineAfter(Number.NaN), /deadlineAfter: ms is NaN/],
+  ]);
+});
+
+test("[C5] a failover: its own options, and those of its parts", async () => {
+  refuses([
+    [() => make(PrimaryBackupFailover), /PrimaryBackupFailover: its options object is missing/],
+    [() => failover({ primary: undefined }), /primary is missing; it must be an object/],
+    [() => failover({ primary: "a" }), /primary is "a"/],
+    [() => failover({ backups: { name: "c" } }), /backups is an object; it must be an array of stations/],
+    [() => failover({ backups: ["c"] }), /backups\[0\] is "c"/],
+    [() => failover({ detector: undefined }), /detector is missing; it must be a FailureDetector/],
+    [() => failover({ detector: { isAlive: () => true } }), /detector is an object; it must be a FailureDetector/],
+    [() => failover({ detectors: detector }), /there is no option detectors; did you mean detector\?/],
+    [() => failover({ client: 5 }), /client is 5/],
+    [() => failover({ client: () => 5 }), /client is 5/],
+    [() => failover({ client: { timeout: 5 } }), /there is no option timeout; did you mean timeoutMs\?/],
+    [() => failover({ client: { breaker: true } }), /breaker is true/],
+    [() => failover({ ramp: { capacity: 5 } }), /there is no option ramp\.capacity; .*capacityPerSecond/],
+    [() => failover({ ramp: () => ({ bursts: 5 }) }), /there is no option ramp\.bursts; did you mean burst\?/],
+    [
+      () => failover({ commandPath: { minFailures: 5 } }),
+      /there is no option commandPath\.minFailures; .*minimumFailures/,
+    ],
+    [() => failover({ failback: { mode: "auto" } }), /failback\.mode is "auto"; it must be manual or automatic/],
+    [() => failover({ failback: { holdDown: 5 } }), /there is no option failback\.holdDown; did you mean holdDownMs\?/],
+    [() => failover({ failback: "automatic" }), /failback is "automatic"/],
+    [() => failover({ supervisor: { suspectTreshold: 5 } }), /did you mean suspectThreshold\?/],
+    [() => failover({ lease: {} }), /lease is an object; it must be a Lease/],
+    [() => failover({ probe: "x" }), /probe is "x"; it must be a function/],
+    [() => failover({ ambiguousKeyed: "re-send" }), /ambiguousKeyed is "re-send"/],
+  ]);
+  const made = new PrimaryBackupFailover(stations);
+  for (const signal of [undefined, {}, new AbortController()] as Any[]) {
+    await assert.rejects(made.run(signal), { code: "INVALID_CONFIGURATION", message: /signal is .*AbortSignal/ });
+    await assert.rejects(new LivenessSupervisor({ detector }).run(signal), { code: "INVALID_CONFIGURATION" });
+  }
+});
+
+test("[H] chaos: misspelt experiments would inject something else, or nothing", () => {
+  const chaos = new Chaos();
+  refuses([
+    [() => make(Chaos, { seed: 5 }), /Chaos: there is no option seed; there are random, clock\./],
+    [() => make(Chaos, { random: 5 }), /random is 5; it must be a Random/],
+    [() => chaos.setLatency(5 as Any), /Chaos latency: its options object is 5/],
+    [() => chaos.setLatency({ ms: "5" } as Any), /ms is "5"; it must be a number of ms or a distribution/],
+    [() => chaos.setLatency({ ms: { shape: "gaussian" } } as Any), /ms\.shape is "gaussian"; it must be one of fixed/],
+    [
+      () => chaos.setLatency({ ms: 5, probabilty: 1 } as Any),
+      /Chaos latency: there is no option probabilty; did you mean probability\?/,
+    ],
+    [() => chaos.setErrors({ error: "down" } as Any), /Chaos errors: error is "down"; it must be a function/],
+    [() => chaos.setHangs({ keys: "north" } as Any), /keys is "north"; it must be an array/],
+    [() => chaos.setHangs({ ramp: { forMs: 5 } } as Any), /there is no option ramp\.forMs/],
+    [() => chaos.setDrops({ as: true } as Any), /as is true/],
+    [() => chaos.setLyingSuccess({ answer: {} } as Any), /answer is an object; it must be a function/],
+    [() => chaos.setSlowBody({ chunkDelay: 5 } as Any), /did you mean chunkDelayMs\?/],
+    [() => chaos.off("latencies" as Any), /there is no fault "latencies"/],
+    [() => chaos.wrap("x" as Any), /Chaos\.wrap: the operation is "x"/],
+  ]);
+  assert.deepEqual(chaos.status, [], "nothing that was refused is set");
+});
