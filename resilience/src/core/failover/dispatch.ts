@@ -499,7 +499,7 @@ export class Dispatcher {
     if (crowding.isLookDue(nowMs)) this.#lookAtCrowd(station, nowMs);
     const permit = breaker === undefined ? REFUSED : breaker.acquire(nowMs);
     const attempt = new Attempt(call, station, {
-      epoch: this.roles.epoch,
+      epoch: this.roles.machine.useEpoch(),
       startedMs: nowMs,
       permit: permit === REFUSED ? undefined : permit,
       beginByMs: call.idempotencyKey === undefined ? ENDLESS : this.#beginByMs(call, station, nowMs),
