@@ -5,6 +5,8 @@
  */
 export type { Random } from "../core/random.ts";
 export { seededRandom } from "../core/random.ts";
+export type { AssertSeedsOptions } from "./assert-seeds.ts";
+export { assertSeeds } from "./assert-seeds.ts";
 export type { Connection, NetworkErrorCode } from "./connection.ts";
 export { NetworkError } from "./connection.ts";
 export type { Address } from "./direction.ts";

@@ -46,7 +46,7 @@ export interface Violation {
   readonly step: number;
 }
 
-/** Looks at something that must hold; a sentence where it does not. */
+/** Looks at something that must hold; a sentence where it does not. It is not awaited: a promise is refused. */
 export type Check = () => string | undefined;
 
 /** Whose process runs. One for all worlds: each further one would stay in every async context for good. */
@@ -186,10 +186,7 @@ export class World {
   /** Makes the checks for the end of a run; none where something was found wrong already. */
   verify(): void {
     if (this.violations.length > 0) return;
-    for (const { invariant, check } of this.#atEnd) {
-      const detail = check();
-      if (detail !== undefined) this.violate(invariant, detail);
-    }
+    for (const { invariant, check } of this.#atEnd) this.#look(invariant, check);
   }
 
   /** The async context of `node`'s processes, to be given to `enter`: made once, because making one costs a map. */
@@ -281,10 +278,17 @@ export class World {
   }
 
   #check(): void {
-    for (const { invariant, check } of this.#always) {
-      const detail = check();
-      if (detail !== undefined) this.violate(invariant, detail);
-    }
+    for (const { invariant, check } of this.#always) this.#look(invariant, check);
+  }
+
+  #look(invariant: string, check: Check): void {
+    const detail: unknown = check();
+    if (detail === undefined) return;
+    if (typeof detail === "string") return this.violate(invariant, detail);
+    const what = typeof detail === "object" && detail !== null ? `a ${detail.constructor?.name ?? "object"}` : detail;
+    throw new TypeError(
+      `the check "${invariant}" gave ${String(what)}: it gives a sentence, or undefined where all is well, and is not awaited`,
+    );
   }
 
   #setTraps(): () => void {
