@@ -1,5 +1,6 @@
 /** The supervisor at work on a virtual clock: timers, its own stalls, listeners that reach back, detectors of others. */
 import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import { ConfigurationError } from "../core/errors.ts";
 import type { Declaration } from "../core/supervisor.ts";
@@ -164,6 +165,84 @@ test("[D7] a process that is always late still declares in the end", async () =>
   assert.equal(supervisor.abstentions, 3);
   stop.abort();
   await running;
+});
+
+test("[D7] it reads what waits before each accusation, and not before the first one only", async () => {
+  const clock = new VirtualClock();
+  const { detector, supervisor, seen, stop, running } = scene(clock);
+  supervisor.watch("a");
+  await beat(detector, clock, 100);
+  for (let round = 0; round < 3; round++) {
+    const accusedMs = detector.whenLevel("a", 5) as number;
+    await clock.advanceTo(accusedMs - 0.01);
+    // The supervisor's timer for this instant was asked for before, so it runs first; then the socket is read.
+    clock.at(accusedMs, () => detector.noteHeartbeat("a"));
+    await clock.advanceTo(accusedMs);
+    await clock.advanceBy(10);
+    assert.deepEqual(told(seen), ["a: unknown -> alive"], `round ${round}`);
+    await beat(detector, clock, 20);
+  }
+  stop.abort();
+  await running;
+});
+
+test("[D7] a process that stands still every now and then → it abstains each time, however often that was", async () => {
+  const clock = new StoppableClock();
+  const { detector, supervisor, seen, stop, running } = scene(clock, { longestAbstentionMs: 50 });
+  supervisor.watch("a");
+  await beat(detector, clock.inner, 100);
+  for (let stall = 1; stall <= 8; stall++) {
+    clock.stopFor(400);
+    await clock.inner.advanceTo(clock.inner.nextAtMs);
+    assert.equal(supervisor.abstentions, stall);
+    await beat(detector, clock.inner, 40);
+  }
+  assert.deepEqual(told(seen), ["a: unknown -> alive"]);
+  stop.abort();
+  await running;
+});
+
+test("[C4] it was stopped while it read before an accusation → run again, it reads before the next one", async () => {
+  const clock = new VirtualClock();
+  const { detector, supervisor, seen, stop, running } = scene(clock);
+  supervisor.watch("a");
+  await beat(detector, clock, 100);
+  const accusedMs = detector.whenLevel("a", 5) as number;
+  await clock.advanceTo(accusedMs - 0.01);
+  clock.at(accusedMs, () => stop.abort());
+  await clock.advanceTo(accusedMs);
+  await running;
+  detector.noteHeartbeat("a");
+  const again = new AbortController();
+  const rerunning = supervisor.run(again.signal);
+  await beat(detector, clock, 20);
+  const nextMs = detector.whenLevel("a", 5) as number;
+  await clock.advanceTo(nextMs - 0.01);
+  clock.at(nextMs, () => detector.noteHeartbeat("a"));
+  await clock.advanceTo(nextMs + 10);
+  assert.deepEqual(told(seen), ["a: unknown -> alive"]);
+  again.abort();
+  await rerunning;
+});
+
+test("[C4] run and stopped a thousand times on one signal's life → no listener is left", async () => {
+  const clock = new VirtualClock();
+  const supervisor = new LivenessSupervisor({
+    detector: new PhiAccrualDetector({ clock, expectedIntervalMs: 50 }),
+    gracePeriodMs: 1,
+    onDeclaration: () => {
+      throw new Error("it ends here");
+    },
+  });
+  const { signal } = new AbortController();
+  for (let run = 0; run < 10; run++) {
+    supervisor.watch("a");
+    const running = assert.rejects(supervisor.run(signal), /it ends here/);
+    await clock.advanceBy(10);
+    await running;
+    supervisor.unwatch("a");
+  }
+  assert.equal(getEventListeners(signal, "abort").length, 0);
 });
 
 /** A process without a free moment: its timers run at the end of each turn of its event loop. */
