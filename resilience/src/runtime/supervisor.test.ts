@@ -202,7 +202,7 @@ test("[D7] a process that stands still every now and then → it abstains each t
   await running;
 });
 
-test("[C4] it was stopped while it read before an accusation → run again, it reads before the next one", async () => {
+test("[C4] it was stopped while it read before an accusation → run again, it reads before that accusation all the same", async () => {
   const clock = new VirtualClock();
   const { detector, supervisor, seen, stop, running } = scene(clock);
   supervisor.watch("a");
@@ -212,20 +212,17 @@ test("[C4] it was stopped while it read before an accusation → run again, it r
   clock.at(accusedMs, () => stop.abort());
   await clock.advanceTo(accusedMs);
   await running;
-  detector.noteHeartbeat("a");
   const again = new AbortController();
   const rerunning = supervisor.run(again.signal);
-  await beat(detector, clock, 20);
-  const nextMs = detector.whenLevel("a", 5) as number;
-  await clock.advanceTo(nextMs - 0.01);
-  clock.at(nextMs, () => detector.noteHeartbeat("a"));
-  await clock.advanceTo(nextMs + 10);
+  // Its first look is at this instant, and accuses; then the socket is read.
+  clock.at(accusedMs, () => detector.noteHeartbeat("a"));
+  await clock.advanceBy(10);
   assert.deepEqual(told(seen), ["a: unknown -> alive"]);
   again.abort();
   await rerunning;
 });
 
-test("[C4] run and stopped a thousand times on one signal's life → no listener is left", async () => {
+test("[C4] run and ended ten times on one signal's life → no listener is left", async () => {
   const clock = new VirtualClock();
   const supervisor = new LivenessSupervisor({
     detector: new PhiAccrualDetector({ clock, expectedIntervalMs: 50 }),
@@ -389,6 +386,55 @@ test("who cannot ask, for want of something of its own, accuses nobody until it 
   await clock.advanceBy(500);
   assert.equal(supervisor.standing("a"), "down", "nothing is lacking any more, and it is still silent");
   assert.throws(() => supervisor.abstain(-1), ConfigurationError);
+  stop.abort();
+  await running;
+});
+
+test("[D7] short of something for long, then for a moment, again and again → told once while the longest lasts", async () => {
+  const clock = new VirtualClock();
+  const abstentions: Abstention[] = [];
+  const { supervisor, stop, running } = scene(clock, { onAbstention: (abstention) => abstentions.push(abstention) });
+  supervisor.abstain(1_000);
+  for (let time = 0; time < 8; time++) {
+    await clock.advanceBy(100);
+    supervisor.abstain(10);
+  }
+  assert.equal(abstentions.length, 1);
+  await clock.advanceBy(300);
+  supervisor.abstain(10);
+  assert.equal(abstentions.length, 2);
+  stop.abort();
+  await running;
+});
+
+test("[D7] [D11] nobody is heard, and the ceiling comes before as long again → in doubt until the ceiling, then down", async () => {
+  const clock = new VirtualClock();
+  const abstentions: Abstention[] = [];
+  const seen: Declaration[] = [];
+  const detector = new PhiAccrualDetector({ clock, expectedIntervalMs: 50, minimumDeviationMs: 50, ceilingMs: 400 });
+  const supervisor = new LivenessSupervisor({
+    detector,
+    onAbstention: (abstention) => abstentions.push(abstention),
+    onDeclaration: (declaration) => seen.push(declaration),
+  });
+  const stop = new AbortController();
+  const running = supervisor.run(stop.signal);
+  for (const node of ["a", "b"]) supervisor.watch(node);
+  for (let beats = 0; beats < 100; beats++) {
+    for (const node of ["a", "b"]) detector.noteHeartbeat(node);
+    await clock.advanceBy(50);
+  }
+  const lastMs = clock.nowMs() - 50;
+  await clock.advanceBy(1_000);
+  const [doubt] = abstentions;
+  assert.ok(doubt !== undefined && doubt.reason === "everybody-silent");
+  assert.ok(2 * (doubt.atMs - lastMs) > 400, `accused after ${doubt.atMs - lastMs} ms`);
+  assert.equal(doubt.untilMs, lastMs + 400);
+  const down = seen.filter(({ to }) => to === "down").map(({ node, atMs }) => [node, Math.round(atMs - lastMs)]);
+  assert.deepEqual(down, [
+    ["a", 400],
+    ["b", 400],
+  ]);
   stop.abort();
   await running;
 });

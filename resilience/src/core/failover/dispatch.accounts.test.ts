@@ -76,16 +76,23 @@ describe("[F10] what failed counts from when it was sent, not from when it ended
       world.declare("north", "down");
       world.declare("north", "alive");
     };
-    for (const terms of [{ source: "known" }, { source: "never answered" }] satisfies Terms[]) {
-      const world = served();
-      world.declare("south", "down");
-      const call = world.submit({ ...terms, deadline: world.nowMs + 1_500 });
-      world.advance(5);
-      back(world);
-      world.advance(2_000);
-      assert.equal(world.endOf(call), "ATTEMPT_TIMEOUT");
-      assert.deepEqual([world.north.evidence.isQuestioned, world.north.evidence.hasUncompared], [false, false]);
-    }
+    // By when its caller's time is up: before it could be overdue, after that, and long after.
+    for (const afterMs of [25, 400, 2_000])
+      for (const source of ["known", "never answered"]) {
+        const world = served({ stations: [{ timeoutMs: 5_000 }, {}] });
+        world.declare("south", "down");
+        const call = world.submit({ source, deadline: world.nowMs + afterMs });
+        world.advance(5);
+        back(world);
+        world.advance(afterMs);
+        assert.equal(world.endOf(call), "DEADLINE_EXCEEDED");
+        const { isQuestioned, hasUncompared, awaitsOvertaking } = world.north.evidence;
+        assert.deepEqual(
+          [isQuestioned, hasUncompared, awaitsOvertaking],
+          [false, false, false],
+          `${source}, ${afterMs}`,
+        );
+      }
   });
 });
 
@@ -234,6 +241,42 @@ describe("[R2] what is charged and booked", () => {
       [0, 0],
     );
     assert.equal(world.south.parts.budget?.status(world.nowMs).calls, 1);
+  });
+});
+
+describe("[R1] how often one call goes to one station that is alone", () => {
+  for (const result of ["failed", "overloaded", "lost"] as const) {
+    test(`${result} each time, and no budget bounds it → as often as maxAttempts says, and its last failure is told`, () => {
+      const world = served({ stations: [{ budget: false, maxAttempts: 3 }, {}] });
+      world.declare("south", "down");
+      const call = world.submit({ key: "k", source: "known" });
+      let attempts = 0;
+      for (let ms = 0; ms < 5_000 && world.endOf(call) === undefined; ms++) {
+        if (world.placesOf(call).length > 0) {
+          attempts++;
+          world.endCall(call, result);
+        }
+        world.advance(1);
+      }
+      assert.equal(attempts, 3);
+      assert.ok(world.endOf(call) !== undefined);
+    });
+  }
+
+  test("a station's answer is told, and not that a later try was refused a connection", () => {
+    const world = served();
+    world.declare("south", "down");
+    const call = world.submit({ key: "k", source: "known", deadline: world.nowMs + 400 });
+    world.endCall(call, "failed");
+    world.advance(20);
+    world.endCall(call, "unreachable");
+    for (let ms = 0; ms < 400; ms++) {
+      world.advance(1);
+      for (const attempt of [...world.out]) world.end(attempt, "unreachable");
+    }
+    const end = world.settled.get(call);
+    assert.ok(end !== undefined && "error" in end && end.error instanceof Error);
+    assert.match(`${end.error.message} ${String(end.error.cause)}`, /north failed/);
   });
 });
 

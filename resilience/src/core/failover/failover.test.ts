@@ -188,6 +188,26 @@ test("[F7] each failure within the flap window doubles the hold-down, up to its 
   assert.equal(at.holdDownMs("north", 30_000 + 100_001), 1_000, "forgotten after the window");
 });
 
+test("[F7] replaced for being slow → it has to prove itself anew, and that counts among its failures", () => {
+  const at = machine([WELL, WELL], { mode: "automatic", holdDownMs: 1_000 });
+  for (const [round, holdDownMs] of [
+    [1, 1_000],
+    [2, 2_000],
+  ] as const) {
+    const nowMs = round * 10_000;
+    assert.equal(typeof at.handOver("south", "slowness", "slow", nowMs), "object");
+    assert.equal(at.nextWakeMs(), Number.POSITIVE_INFINITY, "its heartbeats do not say that it is quick again");
+    at.assess("north", WELL, nowMs + 500);
+    assert.equal(at.nextWakeMs(), nowMs + 500 + holdDownMs);
+    at.handOver("north", "failback", "due", at.nextWakeMs());
+  }
+  const unproven = machine([WELL, UNPROVEN]);
+  assert.match(
+    String(unproven.handOver("south", "slowness", "slow", 1)),
+    /has to prove itself again before it replaces/,
+  );
+});
+
 test("[F3] a newer epoch that a station has seen is gone above; an older one, and nonsense, change nothing", () => {
   const at = machine([WELL, WELL]);
   assert.deepEqual(
