@@ -208,6 +208,14 @@ test("[F7] replaced for being slow → it has to prove itself anew, and that cou
   );
 });
 
+test("[F7] nobody goes back by itself to a station that has not proved itself; on request it may be done", () => {
+  const at = machine([UNPROVEN, WELL]);
+  assert.equal(typeof at.handOver("south", "switchover", "drill", 1), "object");
+  assert.equal(at.handOver("north", "failback", "due", 2), "north has to prove itself again before failback");
+  assert.equal(at.refusal("north", "switchover"), undefined);
+  assert.equal(at.refusal("north", "maintenance"), undefined);
+});
+
 test("[F3] a newer epoch that a station has seen is gone above; an older one, and nonsense, change nothing", () => {
   const at = machine([WELL, WELL]);
   assert.deepEqual(
