@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Dispatching, type Terms } from "../../../../test/worlds/dispatching.ts";
+import { DeadlineExceededError, StaleEpochError } from "../errors.ts";
 import type { AttemptResult } from "./call.ts";
 import { RequestCutError } from "./patience.ts";
 
@@ -280,6 +281,61 @@ describe("[R1] how often one call goes to one station that is alone", () => {
   });
 });
 
+describe("[R3] [F4] a call went on without an attempt that turns out never to have arrived", () => {
+  for (const result of ["unreachable", "stale", "local-shortage"] as const) {
+    test(`${result} in the end, and nobody else took it → its caller is told that it did not run`, () => {
+      const world = served();
+      const call = world.submit({ key: "k", source: "known", deadline: world.nowMs + 300 });
+      world.advance(5);
+      const first = world.attemptOf(call);
+      world.declare("north", "down");
+      assert.deepEqual(world.placesOf(call), ["north", "south"]);
+      world.endCall(call, "unreachable");
+      world.declare("south", "down");
+      world.advance(5);
+      for (const attempt of world.out.filter((one) => one !== first)) world.end(attempt, "unreachable");
+      const isCountedLost = (): boolean => call.visits?.some(({ last }) => last === "lost") === true;
+      assert.equal(isCountedLost(), true);
+      world.end(first, result);
+      assert.equal(isCountedLost(), false);
+      for (let ms = 0; ms < 300; ms++) {
+        for (const attempt of [...world.out]) world.end(attempt, "unreachable");
+        world.advance(1);
+      }
+      const end = world.settled.get(call);
+      assert.ok(end !== undefined && "error" in end && end.error instanceof DeadlineExceededError);
+      assert.equal(end.error.mayHaveRun, false);
+    });
+  }
+
+  test("another attempt there was lost → it may have run all the same", () => {
+    const world = served();
+    world.declare("south", "down");
+    const call = world.submit({ key: "k", source: "known", deadline: world.nowMs + 2_000 });
+    world.endCall(call, "lost");
+    world.advance(50);
+    const second = world.attemptOf(call);
+    world.declare("north", "down");
+    world.end(second, "unreachable");
+    assert.equal(call.mayHaveRun, true);
+  });
+
+  test("its station was asked about it, and it turns out never to have arrived before the answer comes → as the answer says", () => {
+    const world = served({ canAsk: true });
+    const call = world.submit({ key: "k", source: "known" });
+    world.advance(5);
+    const first = world.attemptOf(call);
+    world.declare("north", "down");
+    assert.equal(call.state.phase, "asking");
+    world.end(first, "unreachable");
+    world.input({ type: "answered", call, answer: { ran: false } });
+    assert.deepEqual(world.placesOf(call), ["south"]);
+    assert.equal(call.visitAt(world.north)?.attempts, 0);
+    world.endCall(call, "served");
+    assert.equal(world.endOf(call), "south served");
+  });
+});
+
 describe("[F3] the epoch of an attempt is that of the instant at which it is sent", () => {
   test("adopted while the call waits, or between two attempts of it → it goes under the new one", () => {
     const world = new Dispatching({
@@ -334,5 +390,62 @@ describe("[F5] maxWaitMs counts from the first wait", () => {
       world.input({ type: "cancel", call, reason: new RequestCutError() });
     }
     assert.equal(world.dispatcher.patience.estimateMs, undefined);
+  });
+});
+
+describe("[R1] [R4] a hint to come back", () => {
+  /** What becomes of a call that its only station answers with a failure and this hint; its deadline is 500 ms off. */
+  function hinted(retryAfterMs: number, maxRetryAfterMs = 60_000): unknown {
+    const world = served({ stations: [{ maxRetryAfterMs }, {}] });
+    world.declare("south", "down");
+    const call = world.submit({ key: "k", source: "known", deadline: world.nowMs + 500 });
+    world.endCall(call, "failed", { retryAfterMs });
+    return world.endOf(call) ?? call.state.phase;
+  }
+
+  test("in time, and not longer than it is waited for → it is waited for", () => {
+    assert.equal(hinted(100), "parked");
+  });
+
+  test("after the deadline, or longer than it is waited for → the failure is delivered at once", () => {
+    assert.equal(hinted(499), "north failed");
+    assert.equal(hinted(100, 99), "north failed");
+  });
+});
+
+describe("what is counted, and for how long", () => {
+  test("[F3] refused for its epoch again and again, a newer one each time → given up after three more: another gateway is at work", () => {
+    const world = new Dispatching();
+    const call = world.submit({ key: "k" });
+    let attempts = 0;
+    while (world.endOf(call) === undefined && attempts < 50) {
+      attempts++;
+      const seenEpoch = world.attemptOf(call).epoch + 1;
+      world.endCall(call, "stale", { settlement: { error: new StaleEpochError("older", { seenEpoch }) } });
+    }
+    assert.deepEqual([world.endOf(call), attempts], ["STALE_EPOCH", 4]);
+  });
+
+  test("[F7] a failback whose canary fails → counts as a failure of that station: its hold-down doubles", () => {
+    const world = new Dispatching({ failback: { mode: "automatic", holdDownMs: 1_000 } });
+    world.declare("north", "down");
+    world.declare("north", "alive");
+    assert.equal(world.roles.active, world.south);
+    assert.equal(world.roles.machine.holdDownMs("north", world.nowMs), 1_000);
+    world.advance(1_000);
+    assert.equal(world.roles.failback?.to, world.north);
+    const canary = world.submit({ key: "k" });
+    assert.deepEqual(world.placesOf(canary), ["north"]);
+    world.endCall(canary, "lost");
+    assert.equal(world.roles.failback, undefined);
+    assert.equal(world.roles.machine.holdDownMs("north", world.nowMs), 2_000);
+  });
+
+  test("an answer that says nothing of the station is an answer all the same", () => {
+    const world = new Dispatching();
+    const before = { ...world.dispatcher.goodput.totals };
+    world.endCall(world.submit(), "ignored");
+    const { totals } = world.dispatcher.goodput;
+    assert.deepEqual([totals.answered - before.answered, totals.failed - before.failed], [1, 0]);
   });
 });
