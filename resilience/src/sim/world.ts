@@ -79,6 +79,8 @@ export class World {
   readonly #outside: AsyncResource = new AsyncResource("World");
   readonly #always: { readonly invariant: string; readonly check: Check }[] = [];
   readonly #atEnd: { readonly invariant: string; readonly check: Check }[] = [];
+  /** What is yet to hold. */
+  readonly #within: Set<{ readonly invariant: string; readonly check: Check }> = new Set();
   #nowMs = 0;
   #steps = 0;
   #stepsAtInstant = 0;
@@ -143,6 +145,23 @@ export class World {
   /** `check` is made once, when a run has reached its end without a violation. */
   atEnd(invariant: string, check: Check): void {
     this.#atEnd.push({ invariant, check });
+  }
+
+  /**
+   * `check` must hold (give undefined) at some instant within `forMs` from now on, and is made after every step until it does:
+   * for what recovers, such as a system after `healAll`. Where it does not, its last sentence is the violation. Like any other
+   * event it falls due only if the run lasts for as long.
+   */
+  within(invariant: string, forMs: number, check: Check): void {
+    checked("World", "forMs", forMs, WAIT_MS);
+    const sinceMs = this.#nowMs;
+    const entry = { invariant, check };
+    this.#within.add(entry);
+    this.at(sinceMs + forMs, () => {
+      if (!this.#within.delete(entry)) return;
+      const detail = sentenceOf(invariant, check());
+      if (detail !== undefined) this.violate(invariant, `${detail}, ${forMs} ms after ${sinceMs} ms`);
+    });
   }
 
   /** `invariant` does not hold: written down now; the run stops after this step, for good. */
@@ -279,16 +298,13 @@ export class World {
 
   #check(): void {
     for (const { invariant, check } of this.#always) this.#look(invariant, check);
+    for (const entry of this.#within)
+      if (sentenceOf(entry.invariant, entry.check()) === undefined) this.#within.delete(entry);
   }
 
   #look(invariant: string, check: Check): void {
-    const detail: unknown = check();
-    if (detail === undefined) return;
-    if (typeof detail === "string") return this.violate(invariant, detail);
-    const what = typeof detail === "object" && detail !== null ? `a ${detail.constructor?.name ?? "object"}` : detail;
-    throw new TypeError(
-      `the check "${invariant}" gave ${String(what)}: it gives a sentence, or undefined where all is well, and is not awaited`,
-    );
+    const detail = sentenceOf(invariant, check());
+    if (detail !== undefined) this.violate(invariant, detail);
   }
 
   #setTraps(): () => void {
@@ -299,4 +315,13 @@ export class World {
       onUncaught: (error) => this.uncaught((inside.getStore() ?? this.#entered)?.name ?? "world", error),
     });
   }
+}
+
+/** What a check gave, which is somebody else's code: a sentence, or undefined where all is well. */
+function sentenceOf(invariant: string, given: unknown): string | undefined {
+  if (given === undefined || typeof given === "string") return given;
+  const what = typeof given === "object" && given !== null ? `a ${given.constructor?.name ?? "object"}` : String(given);
+  throw new TypeError(
+    `the check "${invariant}" gave ${what}: it gives a sentence, or undefined where all is well, and is not awaited`,
+  );
 }
