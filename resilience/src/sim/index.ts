@@ -49,6 +49,8 @@ export type { DoorMode } from "./machine.ts";
 export type { Network, NodeNetwork } from "./network.ts";
 export type { CrashKind, NodeEnv, NodeOptions, Program, SimNode } from "./node.ts";
 export type { Payload } from "./payload.ts";
+export type { RegisterOperation } from "./register-history.ts";
+export { unexplained } from "./register-history.ts";
 export type { ReplayFile, ReplayReport, ReplayVerdict } from "./replay.ts";
 export { parseReplay, REPLAY_FORMAT, replay, writeReplay } from "./replay.ts";
 export type { DiagramOptions } from "./sequence-diagram.ts";
