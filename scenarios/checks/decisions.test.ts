@@ -238,7 +238,11 @@ describe("[F7] automatic failback, by what is written and what happened", () => 
   const SETTINGS = { failback: { mode: "automatic", holdDown: "2s" } } as const;
 
   /** The primary falls silent at 1 s and is heard again at 3 s; then time passes, looked at four times a second. */
-  async function backAgain(sections: WrittenSections, untilMs: number, at: (fleet: HandMade) => void = () => undefined) {
+  async function backAgain(
+    sections: WrittenSections,
+    untilMs: number,
+    at: (fleet: HandMade) => void = () => undefined,
+  ) {
     const fleet = made(sections);
     startGateway(fleet);
     for (const station of ["primary", "backup"]) fleet.declared(station, "suspected", "alive");
