@@ -42,6 +42,7 @@ export type { AttemptReason } from "./core/failover/call.ts";
 export type { FailoverEvent, OverloadFigures } from "./core/failover/events.ts";
 export type { CommandPathOptions } from "./core/failover/evidence.ts";
 export type { Assessment, Evidence, FailbackOptions, PlannedCause, PromotionCause } from "./core/failover/failover.ts";
+export { MAX_EPOCHS_AHEAD } from "./core/failover/failover.ts";
 export type { CallOutcome } from "./core/failover/goodput.ts";
 export { RequestCutError } from "./core/failover/patience.ts";
 export type { Maintenance } from "./core/failover/station.ts";

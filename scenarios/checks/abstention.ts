@@ -1,8 +1,10 @@
 /**
  * A gateway that stood still distrusts itself first [D7]: the heartbeats that came meanwhile are unread, and what looks
  * like silence is its own. So after a stall that one of its wakes must have fallen into, it abstains before it accuses
- * anybody, and for as long as it said that it would. That it stood still is seen here from outside. What
- * becomes of one that hears nobody is said in `hearing.ts`.
+ * anybody, and for as long as it said that it would. That it stood still is seen here from outside. Nor does it abstain for
+ * longer than a sign of life of its stations takes, by what is written (`abstention-is-short`), or without having been
+ * stopped, slowed or given another clock (`abstains-with-reason`). What becomes of one that hears nobody is said in
+ * `hearing.ts`.
  */
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import type { Fleet } from "../fleet/fleet.ts";
@@ -43,6 +45,7 @@ export function abstention(fleet: Fleet): FleetObserver {
   /** Stations of which a heartbeat has counted. */
   const heard = new PerStation(() => ({ ever: false }));
   const groups = documentedGroups(fleet);
+  const trouble = troubleOf(fleet);
   for (const [name, group] of groups) longest.set(name, looksWithinMs(group.detector) * DRIFT + TOLERANCE_MS);
   const doubtOf = (group: string): Doubt => {
     const doubt = doubts.get(group) ?? { atMs: [], untilMs: Number.NEGATIVE_INFINITY };
@@ -82,6 +85,18 @@ export function abstention(fleet: Fleet): FleetObserver {
       if (event.type === "abstention" && event.reason === "late-wake") {
         const doubt = doubtOf(event.group);
         doubt.untilMs = event.untilMs;
+        const { heartbeat } = groups.get(event.group) as DocumentedGroup;
+        const mostMs = Math.max(LEAST_MS, signOfLifeMs(heartbeat));
+        if (event.untilMs - event.atMs > mostMs + ROUNDING_MS)
+          world.violate(
+            "abstention-is-short",
+            `${event.group}: it abstains for ${event.untilMs - event.atMs} ms; a sign of life takes ${mostMs} at most`,
+          );
+        if (!trouble.disturbsGatewayLately(world.nowMs))
+          world.violate(
+            "abstains-with-reason",
+            `${event.group}: it says that it was ${event.lateByMs} ms late, and nothing stopped or slowed it`,
+          );
         if (event.untilMs < event.atMs + LEAST_MS)
           world.violate(
             "abstention-is-kept",
@@ -98,6 +113,11 @@ export function abstention(fleet: Fleet): FleetObserver {
       stall = { fromMs: nowMs - stall.toMs <= LOOK_MS ? stall.fromMs : nowMs, toMs: nowMs };
     },
   };
+}
+
+/** How long it may take until a station that is alive is heard: one interval, or an answer where heartbeats are pulled. */
+function signOfLifeMs({ kind, intervalMs, timeoutMs }: DocumentedGroup["heartbeat"]): number {
+  return kind === "http" ? Math.max(intervalMs, timeoutMs) : intervalMs;
 }
 
 /** From one look to the next, and a little rounding. */

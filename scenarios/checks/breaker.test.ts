@@ -401,6 +401,23 @@ describe("[S8] [B2] a circuit that was open", () => {
     }
   });
 
+  test("is still said to be open when its open duration is over → violated", async () => {
+    for (const [afterMs, found] of [
+      [400, []],
+      [600, ["breaker-pause-ends"]],
+    ] as const) {
+      const made = new HandMade(DRAFT, breaker);
+      const process = startGateway(made);
+      await answers(made, TEN_FAIL);
+      moves(made, "closed", "open");
+      const atlantic = { status: { stations: [{ name: "primary", breaker: { state: "open" } }] } };
+      made.fleet.gateway = { ...process, gateway: { groups: new Map([["atlantic", atlantic]]) } as never };
+      await made.at(made.world.nowMs + afterMs);
+      made.tell("tick");
+      assert.deepEqual(made.violated, found);
+    }
+  });
+
   test("closes unproven, or opens again for nothing, or skips a state", async () => {
     for (const [from, to] of [
       ["half-open", "closed"],

@@ -11,7 +11,8 @@
  * (the command is not sent on in the same instant, and no other attempt of it is out) may count where several sources have
  * such failures, and never where it is one caller who repeats itself. Where it may have counted, and another station serves
  * the command after all, that may count or not: once, now or then. What is lost may count or not where its kind of command
- * was never answered: it may be its own fault, while others are served. It is one file because each move and each end of an attempt
+ * was never answered: it may be its own fault, while others are served. The pause has an end, too: from the instant on at which
+ * it is over by what is written, whoever asks is told that a probe may pass. It is one file because each move and each end of an attempt
  * is judged by the same period.
  */
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
@@ -328,12 +329,20 @@ class Watch {
         "breaker-counts-its-own",
         `it counts ${breaker.calls} calls, and ${ended} have ended since it closed`,
       );
+    this.#pauseEnds(breaker?.state, process.nowMs());
     if (breaker?.state !== "half-open" || this.#state !== "half-open") return;
     this.#probesAreLeased(breaker.nextProbeAtMs ?? 0);
     if (this.#wantedOf(this.#period) > 0) return;
     const waitMs = (breaker.nextProbeAtMs ?? 0) - process.nowMs();
     if (waitMs > ROUNDING_MS)
       this.#violate("breaker-probes-return", `half-open, no probe is out, and the next may pass only in ${waitMs} ms`);
+  }
+
+  /** By what is written, and by the transition that was told. */
+  #pauseEnds(state: string | undefined, nowMs: number): void {
+    const lateMs = nowMs - this.#openUntilMs;
+    if (state !== "open" || this.#state !== "open" || lateMs <= ROUNDING_MS) return;
+    this.#violate("breaker-pause-ends", `still open ${lateMs} ms after its open duration is over`);
   }
 
   /** A probe that is out has its place for as long as the circuit stays open, at least. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import type { WrittenSections } from "../swarm/written.ts";
 import { configurationOf } from "../swarm/written.ts";
 import { decisions } from "./decisions.ts";
@@ -232,4 +232,60 @@ test("[F1] an unfit active station stays only while a probe of its circuit is ou
     await fleet.at(10_200);
     assert.deepEqual(fleet.violated, found, `${state}, ${kind}`);
   }
+});
+
+describe("[F7] automatic failback, by what is written and what happened", () => {
+  const SETTINGS = { failback: { mode: "automatic", holdDown: "2s" } } as const;
+
+  /** The primary falls silent at 1 s and is heard again at 3 s; then time passes, looked at four times a second. */
+  async function backAgain(
+    sections: WrittenSections,
+    untilMs: number,
+    at: (fleet: HandMade) => void = () => undefined,
+  ) {
+    const fleet = made(sections);
+    startGateway(fleet);
+    for (const station of ["primary", "backup"]) fleet.declared(station, "suspected", "alive");
+    await fleet.at(1_000);
+    fleet.declared("primary", "suspected", "down");
+    await fleet.at(1_010);
+    fleet.tell("beatCounted", "atlantic", "backup");
+    fleet.promoted("backup", "primary", "failure");
+    await fleet.at(3_000);
+    fleet.declared("primary", "down", "alive");
+    for (let nowMs = 3_250; nowMs <= untilMs; nowMs += 250) {
+      await fleet.at(nowMs);
+      at(fleet);
+      fleet.tell("tick");
+    }
+    return fleet.violated.filter((invariant) => invariant === "failback-comes");
+  }
+  // A station that was replaced is in doubt for 5 s; then come the hold-down, and the time that what is due may take.
+  const DUE_MS = 1_000 + 5_000 + 2_000 + 4_000;
+
+  test("does not come although the primary has been well for its hold-down → violated, whatever the gateway says of itself", async () => {
+    assert.deepEqual(await backAgain(SETTINGS, DUE_MS), []);
+    assert.deepEqual(await backAgain(SETTINGS, DUE_MS + 1_000), ["failback-comes"]);
+  });
+
+  test("a longer one is written, it is manual, or no probe has succeeded → fine", async () => {
+    const longer = { failback: { mode: "automatic", holdDown: "60s" } } as const;
+    for (const sections of [longer, { failback: { mode: "manual" } }, { ...SETTINGS, probePath: "/ready" }] as const)
+      assert.deepEqual(await backAgain(sections, DUE_MS + 10_000), []);
+  });
+
+  test("each failure that was told doubles it", async () => {
+    let isAgain = false;
+    const ended = (fleet: HandMade): void => {
+      if (isAgain) return;
+      isAgain = true;
+      const event = { group: "atlantic", station: "primary", reason: "", atMs: fleet.world.nowMs } as const;
+      fleet.tell("gatewayEvent", { type: "handover-begun", cause: "failback", ...event }, 1);
+      fleet.tell("gatewayEvent", { type: "handover-ended", ...event }, 1);
+    };
+    isAgain = false;
+    assert.deepEqual(await backAgain(SETTINGS, DUE_MS + 1_000, ended), []);
+    isAgain = false;
+    assert.deepEqual(await backAgain(SETTINGS, DUE_MS + 3_000, ended), ["failback-comes"]);
+  });
 });

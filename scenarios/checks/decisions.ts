@@ -6,7 +6,8 @@
  *   else speaks against it.
  * - `maintenance-is-kept`: who was taken out of service is so until the time is over, and not a moment longer.
  * - `prefers-whom-it-should`: failback returns to the primary, or to whom a person switched over to last.
- * - `failback-comes`: where it is automatic, it does not wait for longer than the hold-down of a station proven well.
+ * - `failback-comes`: where it is automatic, it does not wait for longer than the hold-down of a station proven well: as it is
+ *   written, doubled with each failure that was told, and proven by what happened, not by what the gateway says of itself.
  * - `abstention-is-kept`: while it distrusts itself, a gateway replaces nobody for failing.
  */
 import type { FailoverStatus } from "ground-station-failover";
@@ -17,6 +18,7 @@ import { endOf } from "./attempt-ends.ts";
 import { knowsBeats } from "./detector.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
+import { holdDownMs } from "./hold-down.ts";
 import { KnownStation } from "./known-station.ts";
 import type { Promoted } from "./promotions.ts";
 import { wrongs } from "./promotions.ts";
@@ -27,7 +29,7 @@ import { UsualAnswers } from "./usual-answers.ts";
 
 /** What is due by timers happens within this. */
 const LATE_MS = 100;
-/** A look at a group comes once in a second; and its drain may take two. */
+/** What begins a failback is looked at once in 250 ms, and what is due may wait for as long as the gateway distrusts itself. */
 const BACK_MS = 4_000;
 /** Instants on one axis differ by rounding. */
 const ROUNDING_MS = 0.001;
@@ -45,6 +47,10 @@ class Known {
   distrustUntilMs: number = Number.NEGATIVE_INFINITY;
   /** Since when, by what each look showed, failback has been possible; undefined while it is not. */
   backSinceMs: number | undefined = undefined;
+  /** Is a station tried out, which is to become active? */
+  isHandingOver = false;
+  /** When each station was replaced, or a failback to it was given up: each may double its hold-down. */
+  readonly #failedAtMs: Map<string, number[]> = new Map();
   /** Counts promotions, handovers and abstentions. */
   changes = 0;
 
@@ -63,6 +69,25 @@ class Known {
 
   of(station: string): KnownStation {
     return this.stations.get(station) as KnownStation;
+  }
+
+  perhapsFailed(station: string, nowMs: number): void {
+    this.#failedAtMs.set(station, [...(this.#failedAtMs.get(station) ?? []), nowMs]);
+  }
+
+  /** For how long failback waits for the preferred station at most, once that is proven well. */
+  longestHoldDownMs(nowMs: number): number {
+    return holdDownMs(this.settings, this.#failedAtMs.get(this.preferred) ?? [], nowMs);
+  }
+
+  /** Is everything there for a failback, but the time? */
+  mayGoBack(nowMs: number): boolean {
+    const { settings, active, preferred, isHandingOver } = this;
+    if (settings.failback.mode !== "automatic" || active === preferred || isHandingOver) return false;
+    const to = this.of(preferred);
+    // Where stations are probed, the last word has to be that of a probe.
+    const isProven = !settings.probes || (!to.unproven && to.lastProbe !== "ill");
+    return isProven && to.surelyFit(nowMs) && this.of(active).surelyFit(nowMs);
   }
 }
 
@@ -126,6 +151,7 @@ export function decisions(fleet: Fleet): FleetObserver {
     tick() {
       for (const group of groups.values()) group.lookAtIdle(localMs());
       const look = lookAround(fleet);
+      for (const group of groups.values()) lookAtFailback(fleet, group, localMs());
       if (look === undefined || disturbed(fleet)) return;
       const group = of(look.group);
       for (const wrong of misfits(look, group)) world.violate(...wrong);
@@ -138,7 +164,8 @@ export function decisions(fleet: Fleet): FleetObserver {
 
 function noted(fleet: Fleet, group: Known, event: GatewayEvent, nowMs: number): void {
   // What lasts for less than from one look to the next makes a station prove itself anew all the same.
-  if (event.type === "maintenance" || event.type === "declaration") group.backSinceMs = undefined;
+  const { type } = event;
+  if (type === "maintenance" || type === "declaration" || type === "breaker") group.backSinceMs = undefined;
   if (event.type === "abstention" && event.reason === "late-wake") {
     group.distrustUntilMs = event.untilMs;
     group.backSinceMs = undefined;
@@ -149,9 +176,12 @@ function noted(fleet: Fleet, group: Known, event: GatewayEvent, nowMs: number): 
   else if (event.type === "declaration") group.of(event.node).declared(event.to, nowMs);
   else if (event.type === "handover-begun") {
     group.changes++;
+    group.isHandingOver = true;
     if (event.cause === "failback") group.of(event.station).triedOut(nowMs);
   } else if (event.type === "handover-ended") {
     group.changes++;
+    group.isHandingOver = false;
+    group.perhapsFailed(event.station, nowMs);
     group.of(event.station).failbackEnded(nowMs);
   } else if (event.type === "promoted") promoted(fleet, group, event, nowMs);
 }
@@ -176,6 +206,8 @@ function promoted(fleet: Fleet, group: Known, event: Promoted, nowMs: number): v
     );
   group.changes++;
   group.backSinceMs = undefined;
+  group.isHandingOver = false;
+  group.perhapsFailed(event.from, nowMs);
   if (event.cause === "switchover") group.preferred = event.station;
   const forCalls = event.evidence.some(
     ({ kind, verdict, detail }) =>
@@ -201,14 +233,6 @@ function whoseCircuit(invariant: string, { from, station, evidence }: Promoted, 
 /** What a status says that cannot be. */
 function* misfits({ group, status, process }: StatusLook, known: Known): Iterable<[string, string]> {
   const nowMs = process.nowMs();
-  const heldMs = nowMs - (known.backSinceMs ?? nowMs);
-  known.backSinceMs = mayGoBack(status, known) ? (known.backSinceMs ?? nowMs) : undefined;
-  const { holdDownMs } = status.stations.find(({ name }) => name === status.preferred) ?? { holdDownMs: 0 };
-  if (heldMs > holdDownMs + BACK_MS)
-    yield [
-      "failback-comes",
-      `${group}: ${status.preferred} is proven well for ${heldMs} ms, its hold-down is ${holdDownMs}`,
-    ];
   if (status.preferred !== known.preferred)
     yield [
       "prefers-whom-it-should",
@@ -225,11 +249,17 @@ function* misfits({ group, status, process }: StatusLook, known: Known): Iterabl
   }
 }
 
-/** Is everything there for a failback, but the time? */
-function mayGoBack({ active, preferred, handover, stations }: FailoverStatus, { settings }: Known): boolean {
-  if (settings.failback.mode !== "automatic" || active === preferred || handover !== undefined) return false;
-  const fit = stations.find(({ name }) => name === active)?.assessment.fit === true;
-  return fit && stations.find(({ name }) => name === preferred)?.assessment.proven === true;
+/** Does a failback come that everything is there for? */
+function lookAtFailback(fleet: Fleet, group: Known, nowMs: number): void {
+  const heldMs = nowMs - (group.backSinceMs ?? nowMs);
+  group.backSinceMs = !disturbed(fleet) && group.mayGoBack(nowMs) ? (group.backSinceMs ?? nowMs) : undefined;
+  const longestMs = group.longestHoldDownMs(nowMs);
+  if (group.backSinceMs === undefined || heldMs <= longestMs + BACK_MS) return;
+  group.backSinceMs = undefined;
+  fleet.world.violate(
+    "failback-comes",
+    `${group.settings.name}: ${group.preferred} has been well for ${heldMs} ms, its hold-down is ${longestMs} at most`,
+  );
 }
 
 /** Should somebody else be active, by a gateway that may decide? */

@@ -191,7 +191,8 @@ describe("[D7] a gateway that stood still", () => {
     );
   };
   const stalled = async (): Promise<HandMade> => {
-    const made = new HandMade(DRAFT, abstention);
+    const faults = [{ kind: "pause", node: GATEWAY, atMs: 0, forMs: 950 }] as const;
+    const made = new HandMade({ ...DRAFT, faults }, abstention);
     startGateway(made);
     made.world.nodeOf(GATEWAY).pause(950);
     for (let atMs = 0; atMs < 950; atMs += 100) {
@@ -220,5 +221,33 @@ describe("[D7] a gateway that stood still", () => {
     abstains(made, 1_000);
     declares(made, "alive", "suspected");
     assert.deepEqual(made.violated, ["abstention-is-kept"]);
+  });
+
+  test("abstains for one interval of the heartbeats → fine; for longer → violated", async () => {
+    const made = await stalled();
+    abstains(made, 1_000);
+    assert.deepEqual(made.violated, []);
+    abstains(made, 1_001);
+    assert.deepEqual(made.violated, ["abstention-is-short"]);
+  });
+
+  test("where heartbeats are pulled, an answer may take longer than the interval → so may it abstain", async () => {
+    const heartbeat = { kind: "http", path: "/health", interval: 100, timeout: 400 } as const;
+    const configuration = configurationOf([{ name: "atlantic", heartbeat }]);
+    const faults = [{ kind: "pause", node: GATEWAY, atMs: 0, forMs: 950 }] as const;
+    for (const [forMs, found] of [
+      [400, []],
+      [401, ["abstention-is-short"]],
+    ] as const) {
+      const made = await new HandMade({ configuration, faults }, abstention).at(950);
+      abstains(made, 950 + forMs);
+      assert.deepEqual(made.violated, found);
+    }
+  });
+
+  test("abstains although nothing stopped or slowed it → violated", async () => {
+    const made = await new HandMade(DRAFT, abstention).at(1_000);
+    abstains(made, 1_050);
+    assert.deepEqual(made.violated, ["abstains-with-reason"]);
   });
 });

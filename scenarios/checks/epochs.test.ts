@@ -1,9 +1,11 @@
 /** The check of epochs, at the gateway and at its stations. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { Group } from "../../gateway/src/fleet/group.ts";
 import type { Attempt, Relay } from "../fleet/observer.ts";
 import { epochs } from "./epochs.ts";
 import { HandMade } from "./hand-made.ts";
+import { startGateway } from "./hand-made-gateway.ts";
 
 function promoted(made: HandMade, station: string, from: string, epoch: number): void {
   const { nowMs } = made.world;
@@ -139,6 +141,55 @@ describe("[F3] [S1] epochs at the gateway", () => {
     promoted(made, "backup", "primary", 2);
     made.sends(made.command(), "primary");
     assert.deepEqual(made.violated, ["epoch-rises"]);
+  });
+});
+
+/** A gateway that heard `seen` of its stations at 1 s, one after the other, and was at `epoch` from then on; looked at at 2 s. */
+async function heard(seen: readonly number[], sentUnder: readonly number[], epoch: number): Promise<readonly string[]> {
+  const made = new HandMade({}, epochs);
+  const { gateway } = startGateway(made);
+  const group = gateway.groups.get("atlantic") as Group;
+  for (const epoch of sentUnder) made.sends(made.command(), "primary", { epoch });
+  await made.at(1_000);
+  if (epoch > 1) {
+    group.noteHeartbeat("primary", { sequence: 1, incarnation: 1 }, epoch - 1);
+    made.tell("gatewayEvent", { type: "epoch-adopted", group: "atlantic", epoch: group.epoch, atMs: 1_000 }, 1);
+  }
+  assert.equal(group.epoch, epoch);
+  for (const [place, epochSeen] of seen.entries()) {
+    const beat = {
+      group: "atlantic",
+      station: "primary",
+      session: "s",
+      challenge: "c",
+      sequence: 2 + place,
+      sentAtMs: 0,
+    };
+    made.tell("beatCounted", "atlantic", "primary", { ...beat, epochSeen });
+  }
+  await made.at(2_000);
+  made.tell("tick");
+  return made.violated;
+}
+
+describe("[F3] what a restarted gateway learns of its stations", () => {
+  test("it goes above what they have seen, whoever lags behind → nothing is wrong", async () => {
+    assert.deepEqual(await heard([2, 3], [], 4), []);
+    assert.deepEqual(await heard([0], [], 1), [], "they have seen nothing");
+    assert.deepEqual(await heard([1], [1], 1), [], "what they have seen was its own");
+  });
+
+  test("it heard of 2, adopted 3, and takes the 3 of another station for its own → violated", async () => {
+    assert.deepEqual(await heard([2, 3], [], 3), ["epochs-are-learnt"]);
+  });
+
+  test("it begins at 1, as the one before it did, of which a station tells → violated", async () => {
+    assert.deepEqual(await heard([1], [], 1), ["epochs-are-learnt"]);
+  });
+
+  test("it goes to what they have seen and not above, or learns nothing → violated", async () => {
+    assert.deepEqual(await heard([3], [], 3), ["epochs-are-learnt"]);
+    assert.deepEqual(await heard([7], [], 1), ["epochs-are-learnt"]);
   });
 });
 

@@ -21,6 +21,8 @@ interface Numbered {
   /** Who was active under each epoch. */
   readonly stations: Map<number, string>;
   newestSent: number;
+  /** Under which epochs this process has sent anything: a station that has seen one of these may have it from there. */
+  readonly sentUnder: Set<number>;
   /** What heartbeats have told asks for this one at least. */
   newestHeard: number;
 }
@@ -75,8 +77,9 @@ export function epochs(fleet: Fleet): FleetObserver {
     beatCounted(group, _station, beat) {
       const of = numbered(group);
       const seen = beat?.epochSeen ?? 0;
-      // One that this process has not reached itself was sent under by another: ours has to be newer.
-      of.newestHeard = Math.max(of.newestHeard, seen > of.epoch ? seen + 1 : seen);
+      // Asked of what was really sent: what the gateway says of its own epoch may have been raised by this heartbeat already.
+      const isForeign = seen > 0 && !of.sentUnder.has(seen);
+      of.newestHeard = Math.max(of.newestHeard, isForeign ? seen + 1 : seen);
     },
     tick() {
       const look = lookAround(fleet);
@@ -104,7 +107,7 @@ export function epochs(fleet: Fleet): FleetObserver {
 /** A gateway begins with epoch 1 and the first station. */
 function begun(fleet: Fleet, name: string): Numbered {
   const active = fleet.group(name).settings.stations[0]?.name ?? "";
-  return { epoch: 1, active, stations: new Map([[1, active]]), newestSent: 0, newestHeard: 0 };
+  return { epoch: 1, active, stations: new Map([[1, active]]), newestSent: 0, sentUnder: new Set(), newestHeard: 0 };
 }
 
 function noteRise(fleet: Fleet, of: Numbered, event: GatewayEvent & { type: "promoted" | "epoch-adopted" }): void {
@@ -138,4 +141,5 @@ function noteAttempt({ world }: Fleet, of: Numbered, ways: WaysOfCalls, attempt:
   if (epoch < newest)
     world.violate("epoch-rises", `${group}: ${command.id} goes to ${station} under epoch ${epoch} after ${newest}`);
   of.newestSent = Math.max(of.newestSent, epoch);
+  of.sentUnder.add(epoch);
 }

@@ -47,6 +47,14 @@ describe("[D7] a gateway that hears nobody", () => {
     assert.deepEqual(made.violated, []);
   });
 
+  test("doubts until the ceiling of the last that it heard → fine; for longer → violated", async () => {
+    const made = await silentSince(["primary", "backup"], 300);
+    doubts(made, 1_000);
+    assert.deepEqual(made.violated, []);
+    doubts(made, 1_001);
+    assert.deepEqual(made.violated, ["doubt-is-short"]);
+  });
+
   test("declares at once", async () => {
     const made = await silentSince(["primary", "backup"], 300);
     declares(made, "primary", "down", 300);

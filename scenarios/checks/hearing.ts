@@ -2,7 +2,8 @@
  * A gateway that hears nobody at all suspects itself before the stations [D7]: where at least two are counted on, and no
  * heartbeat of anybody has counted since the accused fell silent, it says so first and declares nobody for as long as it
  * said, unless somebody is heard again before. A silence past the detector's ceiling is declared all the same. Nor does it
- * doubt itself while any group's stations are heard.
+ * doubt itself while any group's stations are heard, or for longer than until the last of them to fall silent is past its
+ * ceiling (`doubt-is-short`).
  */
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import type { Fleet } from "../fleet/fleet.ts";
@@ -59,6 +60,12 @@ export function hearing(fleet: Fleet): FleetObserver {
   const beatsKnown = [...groups.values()].every((group) => knowsBeats(fleet, group));
   const begunDoubt = ({ group, atMs, untilMs }: Abstention): void => {
     doubts.set(group, { sinceMs: atMs, untilMs });
+    const { ceilingMs } = (groups.get(group) as DocumentedGroup).detector;
+    if (beatsKnown && untilMs > newestMs + ceilingMs + ROUNDING_MS)
+      world.violate(
+        "doubt-is-short",
+        `${group}: it doubts its hearing until ${untilMs}; it heard somebody at ${newestMs} last, and the ceiling is ${ceilingMs} ms`,
+      );
     if (
       beatsKnown &&
       newestMs > atMs - hearsWithinMs(groups.get(group) as DocumentedGroup) &&

@@ -26,6 +26,7 @@ import { offeredLoad } from "./offered-load.ts";
 import { once } from "./once.ts";
 import { ordinaryErrors } from "./ordinary-errors.ts";
 import { outageOfAll } from "./outage-of-all.ts";
+import { pulls } from "./pulls.ts";
 import { queues } from "./queues.ts";
 import { retriesAreSpread } from "./retries-are-spread.ts";
 import { retriesWithinBudget } from "./retries-within-budget.ts";
@@ -54,6 +55,7 @@ export function checksOf(fleet: Fleet): FleetObserver[] {
     suspicionFits(fleet),
     abstention(fleet),
     hearing(fleet),
+    pulls(fleet),
     retriesWithinBudget(fleet),
     retriesAreSpread(fleet),
     offeredLoad(fleet),

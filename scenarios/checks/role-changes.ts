@@ -15,6 +15,7 @@ import { calmGroups } from "./calm-neighbour.ts";
 import { comfortOf } from "./comfort.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
+import { holdDownMs } from "./hold-down.ts";
 import { SlidingCount } from "./sliding-count.ts";
 import type { Span } from "./trouble.ts";
 import { troubleOf } from "./trouble.ts";
@@ -24,9 +25,6 @@ const FAILBACK = "failback-holds-down";
 /** `SupervisorOptions`: declarations within this time of each other double the dwell, up to this. */
 const FLAP_WINDOW_MS = 60_000;
 const LONGEST_DWELL_MS = 30_000;
-/** `FailbackOptions`. */
-const FAILED_WITHIN_MS = 600_000;
-const LONGEST_HOLD_DOWN_MS = 600_000;
 /** `FailoverOptions.doubtMs`: a station that failed calls is not promoted again for 5 s, then 10, 20, 40, 80. */
 const MOST_DOUBTS_A_MINUTE = 5;
 const LEAST_SILENCE_MS = 50;
@@ -83,21 +81,19 @@ function refuseInCalm({ world }: Fleet, event: GatewayEvent): void {
 
 function heldDown(
   { world }: Fleet,
-  { failback }: DocumentedGroup,
+  settings: DocumentedGroup,
   failedAtMs: readonly number[],
   wellSinceMs: number,
   { atMs, group, station }: Promoted,
 ): void {
-  if (failback.mode === "manual")
+  if (settings.failback.mode === "manual")
     return world.violate(FAILBACK, `${group}: back to ${station}, and nobody asked for it`);
   const lastMs = Math.max(wellSinceMs, failedAtMs.at(-1) ?? Number.NEGATIVE_INFINITY);
-  const failures = failedAtMs.filter((failedMs) => atMs - failedMs <= FAILED_WITHIN_MS).length;
-  const longestMs = Math.max(LONGEST_HOLD_DOWN_MS, failback.holdDownMs);
-  const holdDownMs = Math.min(longestMs, failback.holdDownMs * 2 ** Math.max(0, failures - 1));
-  if (atMs - lastMs >= holdDownMs - ROUNDING_MS) return;
+  const leastMs = holdDownMs(settings, failedAtMs, atMs);
+  if (atMs - lastMs >= leastMs - ROUNDING_MS) return;
   world.violate(
     FAILBACK,
-    `${group}: back to ${station} ${atMs - lastMs} ms after it failed or was heard again, before its hold-down of ${holdDownMs} ms`,
+    `${group}: back to ${station} ${atMs - lastMs} ms after it failed or was heard again, before its hold-down of ${leastMs} ms`,
   );
 }
 

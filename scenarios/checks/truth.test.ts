@@ -51,6 +51,26 @@ describe("[S2] [S6] what sources are told", () => {
     assert.deepEqual(made.violated, ["answered-with-the-truth", "answered-with-the-truth"]);
   });
 
+  test("told that it may have run: one of its attempts may have → fine; each was refused a connection → violated", () => {
+    for (const [outcome, found] of [
+      ["lost", []],
+      ["aborted", []],
+      ["reply", []],
+      [undefined, []],
+      ["never-sent", ["unknown-is-possible"]],
+      ["stale", ["unknown-is-possible"]],
+    ] as const) {
+      const made = new HandMade({}, truth);
+      const command = made.command();
+      const visit = made.arrives(command);
+      made.ends(made.sends(command, "primary"), "never-sent");
+      const attempt = made.sends(command, "backup");
+      if (outcome !== undefined) made.ends(attempt, outcome, outcome === "reply" ? 504 : undefined);
+      made.tell("commandAnswered", visit, "AMBIGUOUS_OUTCOME", undefined, true);
+      assert.deepEqual(made.violated, found, outcome);
+    }
+  });
+
   test("told that it has not run, before it ran and after", () => {
     const made = new HandMade({}, truth);
     const before = made.command();

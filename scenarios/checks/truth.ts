@@ -1,7 +1,8 @@
 /**
  * What sources are told, held against what happened: at the spacecraft, where commands take effect, and at the stations,
- * whose answers a gateway passes on. A gateway may say "I do not know"; it may never say what is not so. Nothing here
- * asks whether it could have done better, only whether its word is good.
+ * whose answers a gateway passes on. A gateway may say "I do not know", but only of a command that may have reached a
+ * station (`unknown-is-possible`: whoever is told that has to find out, or must not try again); it may never say what is not
+ * so. Nothing here asks whether it could have done better, only whether its word is good.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Attempt, Command, Execution, FleetObserver } from "../fleet/observer.ts";
@@ -42,9 +43,14 @@ export function truth(fleet: Fleet): FleetObserver {
       of.visits++;
       known.set(command, of);
     },
-    commandAnswered({ command }) {
+    commandAnswered({ command }, code, _retryAfterMs, outcomeUnknown = false) {
       const of = known.get(command);
       if (of === undefined) return;
+      if (outcomeUnknown && of.mayHaveRun === undefined && of.out === 0)
+        world.violate(
+          "unknown-is-possible",
+          `${command.kind} ${command.id}: answered ${code}, it may have been executed; nothing of it ever reached a station`,
+        );
       of.visits--;
       forgetIfOver(command, of);
     },

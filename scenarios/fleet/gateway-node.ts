@@ -92,7 +92,7 @@ async function answered(
   const answer = await answerTo(group, { ...requestOf(request), body }, signal);
   visit.answeredAtMs = fleet.world.nowMs;
   const problem = answer.type === "problem" ? answer.problem : undefined;
-  fleet.observers.tell("commandAnswered", visit, problem?.code, problem?.retryAfterMs);
+  fleet.observers.tell("commandAnswered", visit, problem?.code, problem?.retryAfterMs, problem?.outcomeUnknown);
   if (answer.type === "caller-gone") throw answer.error;
   if (answer.type === "reply") {
     const { status, json } = answer.reply;

@@ -140,8 +140,11 @@ export interface FleetObserver {
   gatewayStarted?(process: GatewayProcess): void;
   gatewayCrashed?(process: GatewayProcess): void;
   commandArrived?(visit: Visit): void;
-  /** `code` where the gateway itself answers, and when it asks its caller to come back, if it says so. */
-  commandAnswered?(visit: Visit, code?: string, retryAfterMs?: number): void;
+  /**
+   * `code` where the gateway itself answers, when it asks its caller to come back, if it says so, and whether it says that
+   * the command may have been executed.
+   */
+  commandAnswered?(visit: Visit, code?: string, retryAfterMs?: number, outcomeUnknown?: boolean): void;
   attemptBegan?(attempt: Attempt): void;
   attemptEnded?(attempt: Attempt): void;
   /** The way to a station itself has refused to send, because the body was gone; at `localMs` of the gateway's clock. */
@@ -155,6 +158,10 @@ export interface FleetObserver {
   executed?(execution: Execution): void;
   /** A heartbeat was admitted by the gateway; `beat` where it was pushed. */
   beatCounted?(group: string, station: string, beat?: StationBeat): void;
+  /** The gateway asks a station for a heartbeat that is pulled, where nothing else asks for the same page. */
+  pulled?(group: string, station: string): void;
+  /** What it asked has ended; `isRefused`: nobody took the connection. */
+  pullEnded?(group: string, station: string, isRefused: boolean): void;
   /** The gateway answers `beat` with a challenge. */
   challenged?(group: string, station: string, beat: StationBeat): void;
   /** A station takes in a challenge to `beat` of its session, the newest that it has sent being `sentSequence`. */

@@ -98,13 +98,19 @@ export class SimUplink implements Uplink {
   async probe({ path, expect }: HealthPage, signal: AbortSignal): Promise<number> {
     const { observers } = this.#fleet;
     let status: number;
+    const isPull = path === this.#beatPath && path !== this.#probePath;
+    if (isPull) observers.tell("pulled", this.#group, this.name);
+    let isRefused = false;
     try {
       ({ status } = await this.#pool.exchange({ label: `GET ${path}`, method: "GET", target: path }, signal));
       if (!expect.some(([first, last]) => status >= first && status <= last))
         throw new UnexpectedStatusError(this.name, path, status);
     } catch (error) {
+      isRefused = (error as Partial<WireError>).code === "ECONNREFUSED";
       if (path === this.#probePath) observers.tell("probed", this.#group, this.name, false);
       throw error;
+    } finally {
+      if (isPull) observers.tell("pullEnded", this.#group, this.name, isRefused);
     }
     if (path === this.#beatPath) observers.tell("beatCounted", this.#group, this.name);
     if (path === this.#probePath && !signal.aborted) observers.tell("probed", this.#group, this.name, true);

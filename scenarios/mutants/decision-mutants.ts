@@ -8,7 +8,7 @@ export const DECISION_MUTANTS: readonly Mutant[] = [
     name: "epoch-not-raised",
     bug: "a promotion does not raise the epoch",
     file: `${FAILOVER}/failover.ts`,
-    edits: [{ find: "    this.#epoch++;\n", replace: "" }],
+    edits: [{ find: "    this.#setEpoch(this.#epoch + 1);\n", replace: "" }],
     invariants: ["epoch-rises", "one-active-per-epoch"],
   },
   {
@@ -90,8 +90,20 @@ export const DECISION_MUTANTS: readonly Mutant[] = [
     name: "epoch-not-adopted",
     bug: "a restarted gateway does not learn the epoch that stations have seen",
     file: `${FAILOVER}/failover.ts`,
-    edits: [{ find: "    this.#epoch = epoch + 1;\n", replace: "" }],
+    edits: [{ find: "    this.#setEpoch(epoch + 1);\n", replace: "" }],
     invariants: ["epoch-rises", "serves-after-heal"],
+  },
+  {
+    name: "equal-epoch-taken-for-own",
+    bug: "an epoch equal to its own is taken for its own, though nothing was sent under it",
+    file: `${FAILOVER}/failover.ts`,
+    edits: [
+      {
+        find: "return epoch < this.#epoch || (epoch === this.#epoch && this.#isEpochUsed);",
+        replace: "return epoch <= this.#epoch;",
+      },
+    ],
+    invariants: ["epochs-are-learnt"],
   },
   {
     name: "beats-teach-no-epoch",
@@ -215,7 +227,12 @@ export const DECISION_MUTANTS: readonly Mutant[] = [
     name: "epoch-kept-at-switchover",
     bug: "a planned switchover does not raise the epoch",
     file: `${FAILOVER}/failover.ts`,
-    edits: [{ find: "    this.#epoch++;\n", replace: '    if (cause !== "switchover") this.#epoch++;\n' }],
+    edits: [
+      {
+        find: "    this.#setEpoch(this.#epoch + 1);\n",
+        replace: '    if (cause !== "switchover") this.#setEpoch(this.#epoch + 1);\n',
+      },
+    ],
     invariants: ["epoch-rises", "one-active-per-epoch"],
   },
   {

@@ -217,4 +217,16 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
     ],
     invariants: ["suspicion-fits-the-beats", "declaration-when-due"],
   },
+  {
+    name: "ticks-made-up",
+    bug: "heartbeats that a stall has swallowed are asked for all at once after it",
+    file: "gateway/src/fleet/station-prober.ts",
+    edits: [
+      {
+        find: "dueMs += everyMs * (1 + Math.floor(Math.max(0, clock.nowMs() - dueMs) / everyMs));",
+        replace: "dueMs += everyMs;",
+      },
+    ],
+    invariants: ["pulls-are-not-made-up"],
+  },
 ];

@@ -277,4 +277,11 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
     ],
     invariants: ["in-flight-within-limit", "offered-within-capacity"],
   },
+  {
+    name: "moved-counts-as-lost",
+    bug: "a command that went on without its attempt may have run, although that attempt never arrived",
+    file: DISPATCH,
+    edits: [{ find: "    if (attempt.isMoved && NEVER_RAN.has(result)) undoLoss(call, station);\n", replace: "" }],
+    invariants: ["unknown-is-possible"],
+  },
 ];

@@ -10,10 +10,7 @@
  *
  * It has no clock, no socket and no words for callers: whoever asks it brings the times and says what became of it.
  */
-import { NO_DEADLINE } from "ground-station-failover";
-
-/** An epoch is raised by one with each promotion: one that is further ahead than this is none of a gateway's. */
-const MOST_EPOCHS_AHEAD = 1_000_000;
+import { MAX_EPOCHS_AHEAD, NO_DEADLINE } from "ground-station-failover";
 
 /** May a command that has arrived go on? `stale`: a newer epoch than its own has been seen; `absurd`: its own cannot be one. */
 type Admission = Admitted | Stale | { readonly type: "absurd"; readonly most: number };
@@ -48,7 +45,7 @@ export class StationGuard {
    */
   admit(epoch: number | undefined, timeLeftMs: number | undefined, arrivedMs: number): Admission {
     if (this.#isOver(epoch)) return { type: "stale", epochSeen: this.#epochSeen };
-    if (!this.noteEpochSeen(epoch)) return { type: "absurd", most: this.#epochSeen + MOST_EPOCHS_AHEAD };
+    if (!this.noteEpochSeen(epoch)) return { type: "absurd", most: this.#epochSeen + MAX_EPOCHS_AHEAD };
     return { type: "admitted", epoch, deadlineMs: timeLeftMs === undefined ? NO_DEADLINE : arrivedMs + timeLeftMs };
   }
 
@@ -65,7 +62,7 @@ export class StationGuard {
    */
   noteEpochSeen(epoch: number | undefined): boolean {
     if (epoch === undefined || epoch <= this.#epochSeen) return true;
-    if (epoch > this.#epochSeen + MOST_EPOCHS_AHEAD) return false;
+    if (epoch > this.#epochSeen + MAX_EPOCHS_AHEAD) return false;
     this.#epochSeen = epoch;
     return true;
   }

@@ -167,6 +167,45 @@ test("[B6] slow successes open it, and the transition says so with its numbers",
   assert.equal(machine.status(20).slow, 15);
 });
 
+test("[B1] closed after an outage → it counts anew: what opened it is forgotten, and the floor holds again", () => {
+  const machine = new BreakerMachine({ minimumVolume: 4, openDurationMs: 1_000 });
+  for (let call = 0; call < 3; call++) machine.failure(machine.acquire(0), 0);
+  assert.equal(machine.state(0), "closed", "three of four that are needed");
+  machine.failure(machine.acquire(0), 0);
+  assert.equal(machine.state(0), "open");
+  machine.success(machine.acquire(1_000), 1_001);
+  assert.deepEqual(
+    [machine.state(1_001), machine.status(1_001).calls, machine.status(1_001).failures],
+    ["closed", 0, 0],
+  );
+  for (let call = 0; call < 3; call++) machine.failure(machine.acquire(1_002), 1_002);
+  assert.equal(machine.state(1_002), "closed");
+});
+
+test("[B2] a probe succeeded before the circuit opened again → it does not count for the next round", () => {
+  const machine = tripped({ halfOpenProbes: 2, halfOpenSuccesses: 2 });
+  machine.success(machine.acquire(1_000), 1_001);
+  machine.failure(machine.acquire(1_002), 1_003);
+  assert.equal(machine.state(1_003), "open");
+  machine.success(machine.acquire(2_003), 2_004);
+  assert.equal(machine.state(2_004), "half-open");
+  machine.success(machine.acquire(2_005), 2_006);
+  assert.equal(machine.state(2_006), "closed");
+});
+
+test("[B6] beyond the floor, a slow success opens it, and a failure that was slow counts as slow, too", () => {
+  const slow = new BreakerMachine({ minimumVolume: 2, slowCallRateThreshold: 0.5 });
+  for (const isSlow of [false, false, true]) slow.success(slow.acquire(0), 0, isSlow);
+  assert.equal(slow.state(0), "closed");
+  slow.success(slow.acquire(1), 1, true);
+  assert.equal(slow.state(1), "open");
+  const failing = new BreakerMachine({ minimumVolume: 4, failureRateThreshold: 1, slowCallRateThreshold: 0.5 });
+  for (let call = 0; call < 2; call++) failing.success(failing.acquire(0), 0);
+  for (let call = 0; call < 2; call++) failing.failure(failing.acquire(0), 0, true);
+  assert.deepEqual([failing.state(0), failing.status(0).slow], ["open", 2]);
+  assert.match(failing.status(0).rule, /2 of 4 calls were slow/);
+});
+
 test("[B7] a wall clock set back changes nothing: the open duration neither restarts nor ends early", () => {
   const machine = tripped();
   assert.equal(machine.state(-3_600_000), "open");

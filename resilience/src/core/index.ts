@@ -49,7 +49,7 @@ export { AnswerTimes } from "./failover/answer-times.ts";
 export type { CommandPathOptions } from "./failover/evidence.ts";
 export { StationEvidence } from "./failover/evidence.ts";
 export type { Assessment, Evidence, FailbackOptions, FailoverDecision, Promotion } from "./failover/failover.ts";
-export { FailoverMachine } from "./failover/failover.ts";
+export { FailoverMachine, MAX_EPOCHS_AHEAD } from "./failover/failover.ts";
 export { CallerPatience } from "./failover/patience.ts";
 export { TokenBucket } from "./failover/token-bucket.ts";
 export type { FixedHeartbeatOptions, HeartbeatStatus } from "./fixed-heartbeat.ts";

@@ -69,6 +69,26 @@ test("sending or refunding what was never withdrawn stops at once", () => {
   assert.throws(() => budget.send(0), InvariantViolation);
 });
 
+test("[R2] an extra attempt counts for a whole window, wherever in its slice it was sent", () => {
+  const budget = new RetryBudgetMachine({ ratio: 0, reserve: 1, windowMs: 1_000 });
+  assert.ok(budget.withdraw(49) && budget.send(49));
+  assert.equal(budget.withdraw(1_040), false, "991 ms later");
+  assert.ok(budget.withdraw(1_100));
+});
+
+test("[R2] what is stopped before it left is taken off the books it stood on", () => {
+  const budget = after(10, 0, { reserve: 0 });
+  assert.ok(budget.withdraw(0) && budget.send(0));
+  budget.retract(true, 0);
+  assert.deepEqual([budget.status(0).calls, budget.status(0).sent], [10, 0]);
+  budget.retract(false, 0);
+  assert.deepEqual([budget.status(0).calls, budget.status(0).sent], [9, 0]);
+});
+
+test("status: what is allowed is a number of whole attempts", () => {
+  assert.equal(after(19, 0).status(0).allowed, 1);
+});
+
 test("options out of range are refused", () => {
   for (const options of [{ ratio: -0.1 }, { ratio: 1.1 }, { windowMs: 0 }, { reserve: 0.5 }, { reserve: -1 }]) {
     assert.throws(() => new RetryBudgetMachine(options), ConfigurationError);

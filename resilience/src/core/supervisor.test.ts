@@ -48,6 +48,31 @@ test("[D6] suspect, declare and clear have thresholds of their own", () => {
   assert.deepEqual(at(1e300, 10), ["alive -> down"], "at once, where the level is high at once");
 });
 
+test("[D6] down → looked at again when its dwell is over, not before; and only those who are heard are counted on", () => {
+  const { at, supervisor } = dialled({ minimumDwellMs: 1_000, recheckMs: 50 });
+  assert.equal(supervisor.expected, 0);
+  at(0, 0);
+  assert.equal(supervisor.expected, 1);
+  at(5, 1);
+  assert.equal(supervisor.expected, 1, "suspected, and still counted on");
+  at(9, 2);
+  assert.deepEqual([supervisor.expected, supervisor.nextWakeMs(2)], [0, 1_002]);
+  at(9, 1_002);
+  assert.equal(supervisor.nextWakeMs(1_002), 1_052);
+});
+
+test("[D7] heard of, long ago, while it abstains → neither down nor alive: nothing is known of it", () => {
+  const source: SuspicionSource = { suspicionLevel: () => 0, lastHeartbeatMs: () => 0 };
+  const supervisor = new SupervisorMachine(source, { ceilingMs: 1_000 });
+  supervisor.watch("a", 0);
+  supervisor.abstainUntil(3_000);
+  assert.deepEqual(supervisor.evaluate(2_000), []);
+  assert.deepEqual(
+    supervisor.evaluate(3_000).map(({ to }) => to),
+    ["down"],
+  );
+});
+
 test("[D6] a level around a threshold makes one declaration, not one a look", () => {
   const { at } = dialled();
   at(0, 0);

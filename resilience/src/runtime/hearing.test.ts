@@ -226,3 +226,22 @@ test("[D7] beats that wait in the socket are read before anybody is accused, how
     ["a alive"],
   );
 });
+
+test("[D7] a supervisor that was stopped is no ear any more → what its nodes say does not comfort the others", async () => {
+  for (const isStopped of [true, false]) {
+    const clock = new VirtualClock();
+    const hearing = new Hearing();
+    const stop = new AbortController();
+    const [other, own] = [new Watch(clock, ["c", "d"]), new Watch(clock, ["a", "b"], { hearing })];
+    const listening = new LivenessSupervisor({ detector: other.detector, hearing });
+    for (const node of ["c", "d"]) listening.watch(node);
+    const running = listening.run(stop.signal);
+    await clock.advanceBy(10_000);
+    if (isStopped) stop.abort();
+    own.silent.add("a").add("b");
+    await clock.advanceBy(2_000);
+    assert.equal(own.abstentions.length > 0, isStopped);
+    stop.abort();
+    await running;
+  }
+});

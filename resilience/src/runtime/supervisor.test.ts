@@ -1,5 +1,6 @@
 /** The supervisor at work on a virtual clock: timers, its own stalls, listeners that reach back, detectors of others. */
 import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import { ConfigurationError } from "../core/errors.ts";
 import type { Declaration } from "../core/supervisor.ts";
@@ -165,6 +166,81 @@ test("[D7] a process that is always late still declares in the end", async () =>
   assert.equal(supervisor.abstentions, 3);
   stop.abort();
   await running;
+});
+
+test("[D7] it reads what waits before each accusation, and not before the first one only", async () => {
+  const clock = new VirtualClock();
+  const { detector, supervisor, seen, stop, running } = scene(clock);
+  supervisor.watch("a");
+  await beat(detector, clock, 100);
+  for (let round = 0; round < 3; round++) {
+    const accusedMs = detector.whenLevel("a", 5) as number;
+    await clock.advanceTo(accusedMs - 0.01);
+    // The supervisor's timer for this instant was asked for before, so it runs first; then the socket is read.
+    clock.at(accusedMs, () => detector.noteHeartbeat("a"));
+    await clock.advanceTo(accusedMs);
+    await clock.advanceBy(10);
+    assert.deepEqual(told(seen), ["a: unknown -> alive"], `round ${round}`);
+    await beat(detector, clock, 20);
+  }
+  stop.abort();
+  await running;
+});
+
+test("[D7] a process that stands still every now and then → it abstains each time, however often that was", async () => {
+  const clock = new StoppableClock();
+  const { detector, supervisor, seen, stop, running } = scene(clock, { longestAbstentionMs: 50 });
+  supervisor.watch("a");
+  await beat(detector, clock.inner, 100);
+  for (let stall = 1; stall <= 8; stall++) {
+    clock.stopFor(400);
+    await clock.inner.advanceTo(clock.inner.nextAtMs);
+    assert.equal(supervisor.abstentions, stall);
+    await beat(detector, clock.inner, 40);
+  }
+  assert.deepEqual(told(seen), ["a: unknown -> alive"]);
+  stop.abort();
+  await running;
+});
+
+test("[C4] it was stopped while it read before an accusation → run again, it reads before that accusation all the same", async () => {
+  const clock = new VirtualClock();
+  const { detector, supervisor, seen, stop, running } = scene(clock);
+  supervisor.watch("a");
+  await beat(detector, clock, 100);
+  const accusedMs = detector.whenLevel("a", 5) as number;
+  await clock.advanceTo(accusedMs - 0.01);
+  clock.at(accusedMs, () => stop.abort());
+  await clock.advanceTo(accusedMs);
+  await running;
+  const again = new AbortController();
+  const rerunning = supervisor.run(again.signal);
+  // Its first look is at this instant, and accuses; then the socket is read.
+  clock.at(accusedMs, () => detector.noteHeartbeat("a"));
+  await clock.advanceBy(10);
+  assert.deepEqual(told(seen), ["a: unknown -> alive"]);
+  again.abort();
+  await rerunning;
+});
+
+test("[C4] run and ended ten times on one signal's life → no listener is left", async () => {
+  const clock = new VirtualClock();
+  const supervisor = new LivenessSupervisor({
+    detector: new PhiAccrualDetector({ clock, expectedIntervalMs: 50 }),
+    gracePeriodMs: 1,
+    onDeclaration: () => {
+      throw new Error("it ends here");
+    },
+  });
+  const { signal } = new AbortController();
+  for (let run = 0; run < 10; run++) {
+    supervisor.watch("a");
+    const running = assert.rejects(supervisor.run(signal), /it ends here/);
+    await clock.advanceBy(10);
+    await running;
+    supervisor.unwatch("a");
+  }
+  assert.equal(getEventListeners(signal, "abort").length, 0);
 });
 
 /** A process without a free moment: its timers run at the end of each turn of its event loop. */
@@ -426,6 +502,55 @@ test("[D7] through a failover: a detector, a lease and a note that throw end no 
   });
   assert.ok(surfaced.every((message) => message === "broken"));
   assert.equal(await failover.call(() => "ran"), "ran");
+  stop.abort();
+  await running;
+});
+
+test("[D7] short of something for long, then for a moment, again and again → told once while the longest lasts", async () => {
+  const clock = new VirtualClock();
+  const abstentions: Abstention[] = [];
+  const { supervisor, stop, running } = scene(clock, { onAbstention: (abstention) => abstentions.push(abstention) });
+  supervisor.abstain(1_000);
+  for (let time = 0; time < 8; time++) {
+    await clock.advanceBy(100);
+    supervisor.abstain(10);
+  }
+  assert.equal(abstentions.length, 1);
+  await clock.advanceBy(300);
+  supervisor.abstain(10);
+  assert.equal(abstentions.length, 2);
+  stop.abort();
+  await running;
+});
+
+test("[D7] [D11] nobody is heard, and the ceiling comes before as long again → in doubt until the ceiling, then down", async () => {
+  const clock = new VirtualClock();
+  const abstentions: Abstention[] = [];
+  const seen: Declaration[] = [];
+  const detector = new PhiAccrualDetector({ clock, expectedIntervalMs: 50, minimumDeviationMs: 50, ceilingMs: 400 });
+  const supervisor = new LivenessSupervisor({
+    detector,
+    onAbstention: (abstention) => abstentions.push(abstention),
+    onDeclaration: (declaration) => seen.push(declaration),
+  });
+  const stop = new AbortController();
+  const running = supervisor.run(stop.signal);
+  for (const node of ["a", "b"]) supervisor.watch(node);
+  for (let beats = 0; beats < 100; beats++) {
+    for (const node of ["a", "b"]) detector.noteHeartbeat(node);
+    await clock.advanceBy(50);
+  }
+  const lastMs = clock.nowMs() - 50;
+  await clock.advanceBy(1_000);
+  const [doubt] = abstentions;
+  assert.ok(doubt !== undefined && doubt.reason === "everybody-silent");
+  assert.ok(2 * (doubt.atMs - lastMs) > 400, `accused after ${doubt.atMs - lastMs} ms`);
+  assert.equal(doubt.untilMs, lastMs + 400);
+  const down = seen.filter(({ to }) => to === "down").map(({ node, atMs }) => [node, Math.round(atMs - lastMs)]);
+  assert.deepEqual(down, [
+    ["a", 400],
+    ["b", 400],
+  ]);
   stop.abort();
   await running;
 });

@@ -104,7 +104,7 @@ test("[S1] a plan that is drawn from anything but its stream is caught", async (
   const unsteady: Simulation = {
     name: "unsteady",
     plan: () => ({ faults: [drawn++] }),
-    build: () => undefined,
+    build: (world) => void world.at(0, () => undefined),
     untilMs: 1,
   };
   const { failures } = await explore(unsteady, { seeds: 1, checkDeterminismRate: 1 });
@@ -151,8 +151,53 @@ test("a simulation that throws is a violation with a plan; one without a plan is
   await assert.rejects(runOnce(classy, { seed: 3 }), /plan\.faults\[0\] is a Map/);
 });
 
+test("an async build, or an async check → refused with what to do; its own error reaches nobody else", async () => {
+  const given = { name: "async", plan: () => ({ faults: [] }), untilMs: 10 };
+  for (const fails of [false, true]) {
+    const build = async (world: World): Promise<void> => {
+      world.at(5, () => undefined);
+      await Promise.resolve();
+      if (fails) throw new Error("too late");
+    };
+    const { violation } = await runOnce({ ...given, build: build as Simulation["build"] }, { seed: 1 });
+    assert.equal(violation?.invariant, SIMULATION_BROKEN);
+    assert.match(violation?.detail ?? "", /build returned a promise, and is not awaited/);
+  }
+  for (const when of ["always", "atEnd"] as const) {
+    const check = async (): Promise<undefined> => undefined;
+    const checked = nothing((world) => world[when]("sound", check as never));
+    const { violation } = await runOnce(checked, { seed: 1 });
+    assert.equal(violation?.invariant, SIMULATION_BROKEN);
+    assert.match(violation?.detail ?? "", /the check "sound" gave a Promise: it gives a sentence, or undefined/);
+  }
+});
+
+test("a world that tests nothing is not clean: nothing happens, or a machine is never started", async () => {
+  const empty: Simulation = { name: "empty", plan: () => ({ faults: [] }), build: () => undefined, untilMs: 10 };
+  const { failed, failures } = await explore(empty, { seeds: 3 });
+  assert.equal(failed, 3);
+  assert.equal(failures[0]?.violation.invariant, SIMULATION_BROKEN);
+  assert.match(failures[0]?.violation.detail ?? "", /nothing happened in 10 ms but build itself/);
+
+  const asleep = nothing((world) => {
+    world.node("up", () => undefined).start();
+    world.node("asleep", () => undefined);
+  });
+  const { violation } = await runOnce(asleep, { seed: 1 });
+  assert.match(violation?.detail ?? "", /nobody ever started asleep: call start\(\)/);
+  const later = nothing((world) => {
+    const node = world.node("later", () => undefined);
+    world.at(7, () => node.start());
+  });
+  assert.equal((await runOnce(later, { seed: 1 })).violation, undefined);
+});
+
 test("simulations of different plans can stand in one list", async () => {
-  const short: Simulation<Draws> = { ...lottery, untilMs: ({ faults }) => faults.length, simplify: (plan) => [plan] };
+  const short: Simulation<Draws> = {
+    ...lottery,
+    untilMs: ({ faults }) => 300 * faults.length,
+    simplify: (plan) => [plan],
+  };
   const all: readonly Simulation[] = [short, nothing(() => undefined)];
   for (const simulation of all) assert.equal((await explore(simulation, { seeds: 1 })).failed, 0);
 });
@@ -190,6 +235,11 @@ test("nothing of a run stays but its failure", async () => {
   assert.ok(worlds.length === 50 && alive <= 1, `${alive} of ${worlds.length} worlds are still in memory`);
 });
 
+/** A world in which one thing happens, and what `build` says. */
 function nothing(build: Simulation["build"]): Simulation {
-  return { name: "nothing", plan: () => ({ faults: [] }), build, untilMs: 10 };
+  const withOne: Simulation["build"] = (world, plan) => {
+    world.at(5, () => undefined);
+    build(world, plan);
+  };
+  return { name: "nothing", plan: () => ({ faults: [] }), build: withOne, untilMs: 10 };
 }

@@ -5,6 +5,8 @@
  */
 export type { Random } from "../core/random.ts";
 export { seededRandom } from "../core/random.ts";
+export type { AssertSeedsOptions } from "./assert-seeds.ts";
+export { assertSeeds } from "./assert-seeds.ts";
 export type { Connection, NetworkErrorCode } from "./connection.ts";
 export { NetworkError } from "./connection.ts";
 export type { Address } from "./direction.ts";
@@ -47,6 +49,8 @@ export type { DoorMode } from "./machine.ts";
 export type { Network, NodeNetwork } from "./network.ts";
 export type { CrashKind, NodeEnv, NodeOptions, Program, SimNode } from "./node.ts";
 export type { Payload } from "./payload.ts";
+export type { RegisterOperation } from "./register-history.ts";
+export { unexplained } from "./register-history.ts";
 export type { ReplayFile, ReplayReport, ReplayVerdict } from "./replay.ts";
 export { parseReplay, REPLAY_FORMAT, replay, writeReplay } from "./replay.ts";
 export type { DiagramOptions } from "./sequence-diagram.ts";

@@ -66,6 +66,14 @@ export class NodeClock {
     this.#rate = rate;
   }
 
+  /** Its machine boots: the monotonic axis begins at `localMs`, the rate stays, and so does the calendar. */
+  reboot(localMs: number): void {
+    const wallMs = this.wallMs();
+    this.#anchorTrueMs = this.#trueNowMs();
+    this.#anchorLocalMs = this.#floorMs = localMs;
+    this.#wallOffsetMs = wallMs - localMs;
+  }
+
   /** Somebody sets the calendar forward, or back where `byMs` is negative. */
   stepWall(byMs: number): void {
     this.#wallOffsetMs += byMs;

@@ -408,3 +408,37 @@ test("settings that are none are refused with the value, and nothing changes", (
   assert.deepEqual([node.paused, node.costMs, node.clock.rate], [false, 0, 1]);
   assert.deepEqual([...world.nodes.keys()], ["a"]);
 });
+
+test("a power loss, and its clock begins at boot → 0 again, with the calendar where it was; a killed process finds it as it was", async () => {
+  const seen: [incarnation: number, nowMs: number, wallMs: number][] = [];
+  const { world, node } = worldOf(
+    (env) => {
+      seen.push([env.incarnation, env.clock.nowMs(), env.wallMs()]);
+      env.clock.at(env.clock.nowMs() + 10, () => seen.push([env.incarnation, env.clock.nowMs(), env.wallMs()]));
+    },
+    { clockOffsetMs: 5_000, clockBeginsAtBoot: true },
+  );
+  const wallMs = node.clock.wallMs();
+  world.at(100, () => node.crash("kill"));
+  world.at(200, () => node.start());
+  world.at(300, () => node.crash("power"));
+  world.at(400, () => node.start());
+  await runTo(world, 500);
+  assert.deepEqual(seen, [
+    [1, 5_000, wallMs],
+    [1, 5_010, wallMs + 10],
+    [2, 5_200, wallMs + 200],
+    [2, 5_210, wallMs + 210],
+    [3, 0, wallMs + 400],
+    [3, 10, wallMs + 410],
+  ]);
+});
+
+test("a power loss, and nothing is said of its clock → it goes on", async () => {
+  const bootedAtMs: number[] = [];
+  const { world, node } = worldOf((env) => void bootedAtMs.push(env.clock.nowMs()));
+  world.at(300, () => node.crash("power"));
+  world.at(400, () => node.start());
+  await runTo(world, 500);
+  assert.deepEqual(bootedAtMs, [0, 400]);
+});

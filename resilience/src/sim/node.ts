@@ -47,6 +47,11 @@ export interface NodeOptions {
   readonly clockOffsetMs?: number;
   /** Rate of its clocks; 1.0002 gains 200 ppm. Default 1. */
   readonly clockRate?: number;
+  /**
+   * Does its monotonic clock begin at 0 again when it starts after a power loss, as that of a real machine does? An instant
+   * that was written to disk before then means nothing. Default false: it goes on, as where only the process was killed.
+   */
+  readonly clockBeginsAtBoot?: boolean;
 }
 
 export class SimNode {
@@ -56,6 +61,7 @@ export class SimNode {
   readonly #world: World;
   readonly #program: Program;
   readonly #context: AsyncResource;
+  readonly #clockBeginsAtBoot: boolean;
   #incarnation = 0;
   #up = false;
   #powered = false;
@@ -78,6 +84,7 @@ export class SimNode {
     checked("node", "clockOffsetMs", offsetMs, INSTANT_MS);
     this.clock = new NodeClock(() => world.nowMs, offsetMs, WALL_BEGINS_MS + world.nowMs);
     if (options.clockRate !== undefined) this.clock.setRate(options.clockRate);
+    this.#clockBeginsAtBoot = options.clockBeginsAtBoot ?? false;
     this.#loop = new EventLoop(this.clock);
     this.disk = new SimDisk(world, this, world.random.fork(`disk/${name}`));
   }
@@ -108,6 +115,7 @@ export class SimNode {
   /** Starts its program as a new incarnation. Does nothing where it is up. */
   start(): void {
     if (this.#up) return;
+    if (this.#clockBeginsAtBoot && !this.#powered && this.#incarnation > 0) this.clock.reboot(0);
     this.#up = this.#powered = true;
     this.#incarnation++;
     this.#world.trace.note(this.#world.nowMs, this.name, "start", `incarnation ${this.#incarnation}`);

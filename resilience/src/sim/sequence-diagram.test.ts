@@ -57,6 +57,28 @@ test("arrows, losses, crashes, pauses and restarts are drawn, and what did not h
   ]);
 });
 
+const FOUND_AT_THE_END = recorded((trace) => {
+  trace.note(0, "gateway", "start", "incarnation 1");
+  trace.note(3_000, "station", "crash", "power");
+  trace.message(3_100, "drop", "gateway", "station", "command 1");
+  trace.message(9_000, "send", "gateway", "station", "command 2");
+  trace.note(60_000, "world", "violation", "all-arrive: command 1 never did");
+});
+
+test("found wrong at the end, long after the last thing happened → what happened last is drawn, not nothing", () => {
+  const [heading, ...rows] = drawn(FOUND_AT_THE_END);
+  assert.match(heading ?? "", /gateway +station/);
+  assert.match(rows.join("\n"), /9\.000000 .*send: command 2/);
+  assert.doesNotMatch(rows.join("\n"), /crash/);
+});
+
+test("`fromMs` → the picture begins there, whatever happened since", () => {
+  const text = drawn(FOUND_AT_THE_END, { fromMs: 3_000 }).join("\n");
+  assert.match(text, /3\.000000 .*station: crash power/);
+  assert.doesNotMatch(text, /start/);
+  assert.match(text, /VIOLATION at 60\.000000 s/);
+});
+
 test("a message that is told of twice is drawn once, and one of the same words that is still under way as well", () => {
   const records = recorded((trace) => {
     trace.message(1, "send", "a", "b", "beat");

@@ -16,8 +16,16 @@ import type { TraceRecord } from "./trace.ts";
 import { cut, placeText, printable, secondsText } from "./trace-text.ts";
 
 export interface DiagramOptions {
-  /** How much of the end is shown, in milliseconds. Default 5,000: what one screen holds of a quiet system. */
+  /**
+   * How much of the end is shown, in milliseconds, back from the last thing that happened before the violation. Default
+   * 5,000: what one screen holds of a quiet system.
+   */
   readonly lastMs?: number;
+  /**
+   * Where it begins, in milliseconds of true time; takes the place of `lastMs`. A violation that was seen only at the end
+   * (`atEnd`) began long before that: give the instant of the plan's first fault.
+   */
+  readonly fromMs?: number;
   /** Which nodes get a column, from left to right. Default: the eight that occur most, in order of appearance. */
   readonly nodes?: readonly string[];
 }
@@ -65,8 +73,10 @@ interface Selection {
 }
 
 function selected(records: readonly TraceRecord[], options: DiagramOptions): Selection {
-  const endMs = records.at(-1)?.atMs ?? 0;
-  const recent = records.filter((record) => record.atMs >= endMs - (options.lastMs ?? 5_000));
+  // What is found wrong at the end of a run may be found long after the last thing that happened.
+  const endMs = (records.findLast((record) => !isViolation(record)) ?? records.at(-1))?.atMs ?? 0;
+  const fromMs = options.fromMs ?? endMs - (options.lastMs ?? 5_000);
+  const recent = records.filter((record) => record.atMs >= fromMs);
   const { nodes, hidden } = columnsFor(recent, options.nodes);
   const shown = new Set(nodes);
   const inColumns = withoutToldTwice(recent).filter(

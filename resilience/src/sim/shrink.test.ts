@@ -123,10 +123,13 @@ test("a bound ends it early, says so, and gives the best so far", async () => {
 });
 
 test("a run that did not fail, or does not fail again, cannot be shrunk", async () => {
-  const calm = await runOnce(workshop, { seed: 1, plan: { faults: [], workers: 1, untilMs: 10 } });
+  const calm = await runOnce(workshop, {
+    seed: 1,
+    plan: { faults: [{ what: "trifle", atMs: 1, forMs: 1 }], workers: 1, untilMs: 10 },
+  });
   await assert.rejects(shrink(workshop, calm), /nothing to shrink/);
   const failed = await runOnce(workshop, { seed: 1 });
-  const mended: Simulation<Workshop> = { ...workshop, build: () => undefined };
+  const mended: Simulation<Workshop> = { ...workshop, build: (world) => void world.at(1, () => undefined) };
   await assert.rejects(shrink(mended, failed), /did not violate "no-fire" when it was run again/);
 });
 

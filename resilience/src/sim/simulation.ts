@@ -6,7 +6,8 @@
  *
  * A run has one end: nothing was violated, or the first violation. An error of the simulation's own `build`, `untilMs`
  * or checks is the violation `simulation-broken`, because it has a plan and can be shrunk and replayed like any other;
- * an error of `plan` rejects, because then there is nothing to replay.
+ * an error of `plan` rejects, because then there is nothing to replay. A world that tests nothing is broken, too: one in
+ * which nothing happens, or that has a machine which nobody ever starts, would be clean under every seed.
  */
 import type { Random } from "../core/random.ts";
 import { seededRandom } from "../core/random.ts";
@@ -28,7 +29,10 @@ export interface Simulation<Plan extends FaultPlan = FaultPlan> {
    * can stand for "for ever"), no classes, no functions. Frozen before it is used.
    */
   plan(random: Random): Plan;
-  /** Makes the nodes, the load, the checks and the faults, and starts what is to run. Called as the first event. */
+  /**
+   * Makes the nodes, the load, the checks and the faults, and starts what is to run. Called as the first event, and not
+   * awaited: what takes time belongs into a node's program, or into `world.at`. A promise is refused.
+   */
   build(world: World, plan: Plan): void;
   /** How long a run lasts, in simulated milliseconds. */
   readonly untilMs: number | LengthOf<Plan>;
@@ -92,7 +96,7 @@ export async function runOnce<Plan extends FaultPlan>(
   const broken = (error: unknown): void => world.violate(SIMULATION_BROKEN, textOf(error));
   world.at(0, () => {
     try {
-      simulation.build(world, plan);
+      refusePromise(simulation.build(world, plan));
     } catch (error) {
       broken(error);
     }
@@ -100,6 +104,8 @@ export async function runOnce<Plan extends FaultPlan>(
   try {
     await world.run(untilMsOf(simulation, plan));
     world.verify();
+    const idle = whyIdle(world);
+    if (idle !== undefined) broken(idle);
   } catch (error) {
     broken(error);
   }
@@ -117,6 +123,25 @@ export async function runOnce<Plan extends FaultPlan>(
     met: world.met,
     records: world.trace.records,
   };
+}
+
+/** An async `build` would go on after the run has begun, in nobody's event, and its error would reach nobody. */
+function refusePromise(made: unknown): void {
+  if (typeof (made as PromiseLike<unknown> | undefined)?.then !== "function") return;
+  // What it comes to is nobody's any more.
+  (made as PromiseLike<unknown>).then(undefined, () => undefined);
+  throw new TypeError(
+    "build returned a promise, and is not awaited: make it a plain function; what takes time belongs into a node's program, or into world.at",
+  );
+}
+
+/** Why this world has tested nothing, in a sentence; undefined where it has, or where something was found wrong. */
+function whyIdle(world: World): string | undefined {
+  if (world.violations.length > 0) return undefined;
+  const asleep = [...world.nodes.values()].filter(({ incarnation }) => incarnation === 0).map(({ name }) => name);
+  if (asleep.length > 0) return `nobody ever started ${asleep.join(", ")}: call start() on what world.node gives you`;
+  if (world.steps > 1) return undefined;
+  return `nothing happened in ${world.nowMs} ms but build itself: start a node, or ask for something with world.at`;
 }
 
 const cpuUsage: typeof process.cpuUsage = process.cpuUsage.bind(process);

@@ -349,3 +349,44 @@ test("[S1] a world in a worker thread is the same world", async () => {
   await world.run(1_000);
   assert.deepEqual(there, { hash: world.trace.hash, violations: ["no-real-world", "uncaught-error"] });
 });
+
+test("`within`: it holds in time, if only for one event → fine; never, or too late → violated when the time is over", async () => {
+  for (const [holdsFromMs, holdsUntilMs, found] of [
+    [0, 1_000, undefined],
+    [300, 301, undefined],
+    [500, 1_000, undefined],
+    [501, 1_000, "it is off, 400 ms after 100 ms"],
+    [0, 50, "it is off, 400 ms after 100 ms"],
+  ] as const) {
+    const world = new World({ seed: 1 });
+    let isOn = false;
+    let looks = 0;
+    for (let atMs = 0; atMs < 1_000; atMs++) {
+      world.at(atMs, () => {
+        isOn = atMs >= holdsFromMs && atMs < holdsUntilMs;
+      });
+    }
+    world.at(100, () =>
+      world.within("is-on", 400, () => {
+        looks++;
+        return isOn ? undefined : "it is off";
+      }),
+    );
+    await world.run(900);
+    const [violation] = world.violations;
+    assert.equal(violation?.detail, found);
+    if (violation !== undefined) assert.equal(violation.atMs, 500);
+    assert.ok(looks <= 402, `${looks} looks: it is not asked once it has held`);
+  }
+});
+
+test("`within`: the run ends before its time is over → nothing is said; a check that is none → refused", async () => {
+  const world = new World({ seed: 1 });
+  world.at(0, () => world.within("is-on", 400, () => "it is off"));
+  await world.run(399);
+  assert.deepEqual(world.violations, []);
+  const broken = new World({ seed: 1 });
+  broken.at(0, () => broken.within("is-on", 400, (() => false) as never));
+  await assert.rejects(broken.run(10), /the check "is-on" gave false: it gives a sentence, or undefined/);
+  assert.throws(() => broken.within("is-on", -1, () => undefined), /forMs is -1/);
+});

@@ -46,7 +46,7 @@ export interface Violation {
   readonly step: number;
 }
 
-/** Looks at something that must hold; a sentence where it does not. */
+/** Looks at something that must hold; a sentence where it does not. It is not awaited: a promise is refused. */
 export type Check = () => string | undefined;
 
 /** Whose process runs. One for all worlds: each further one would stay in every async context for good. */
@@ -79,6 +79,8 @@ export class World {
   readonly #outside: AsyncResource = new AsyncResource("World");
   readonly #always: { readonly invariant: string; readonly check: Check }[] = [];
   readonly #atEnd: { readonly invariant: string; readonly check: Check }[] = [];
+  /** What is yet to hold. */
+  readonly #within: Set<{ readonly invariant: string; readonly check: Check }> = new Set();
   #nowMs = 0;
   #steps = 0;
   #stepsAtInstant = 0;
@@ -145,6 +147,23 @@ export class World {
     this.#atEnd.push({ invariant, check });
   }
 
+  /**
+   * `check` must hold (give undefined) at some instant within `forMs` from now on, and is made after every step until it does:
+   * for what recovers, such as a system after `healAll`. Where it does not, its last sentence is the violation. Like any other
+   * event it falls due only if the run lasts for as long.
+   */
+  within(invariant: string, forMs: number, check: Check): void {
+    checked("World", "forMs", forMs, WAIT_MS);
+    const sinceMs = this.#nowMs;
+    const entry = { invariant, check };
+    this.#within.add(entry);
+    this.at(sinceMs + forMs, () => {
+      if (!this.#within.delete(entry)) return;
+      const detail = sentenceOf(invariant, check());
+      if (detail !== undefined) this.violate(invariant, `${detail}, ${forMs} ms after ${sinceMs} ms`);
+    });
+  }
+
   /** `invariant` does not hold: written down now; the run stops after this step, for good. */
   violate(invariant: string, detail: string): void {
     this.#stopped = true;
@@ -186,10 +205,7 @@ export class World {
   /** Makes the checks for the end of a run; none where something was found wrong already. */
   verify(): void {
     if (this.violations.length > 0) return;
-    for (const { invariant, check } of this.#atEnd) {
-      const detail = check();
-      if (detail !== undefined) this.violate(invariant, detail);
-    }
+    for (const { invariant, check } of this.#atEnd) this.#look(invariant, check);
   }
 
   /** The async context of `node`'s processes, to be given to `enter`: made once, because making one costs a map. */
@@ -281,10 +297,14 @@ export class World {
   }
 
   #check(): void {
-    for (const { invariant, check } of this.#always) {
-      const detail = check();
-      if (detail !== undefined) this.violate(invariant, detail);
-    }
+    for (const { invariant, check } of this.#always) this.#look(invariant, check);
+    for (const entry of this.#within)
+      if (sentenceOf(entry.invariant, entry.check()) === undefined) this.#within.delete(entry);
+  }
+
+  #look(invariant: string, check: Check): void {
+    const detail = sentenceOf(invariant, check());
+    if (detail !== undefined) this.violate(invariant, detail);
   }
 
   #setTraps(): () => void {
@@ -295,4 +315,13 @@ export class World {
       onUncaught: (error) => this.uncaught((inside.getStore() ?? this.#entered)?.name ?? "world", error),
     });
   }
+}
+
+/** What a check gave, which is somebody else's code: a sentence, or undefined where all is well. */
+function sentenceOf(invariant: string, given: unknown): string | undefined {
+  if (given === undefined || typeof given === "string") return given;
+  const what = typeof given === "object" && given !== null ? `a ${given.constructor?.name ?? "object"}` : String(given);
+  throw new TypeError(
+    `the check "${invariant}" gave ${what}: it gives a sentence, or undefined where all is well, and is not awaited`,
+  );
 }

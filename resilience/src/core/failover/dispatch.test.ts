@@ -950,6 +950,15 @@ test("[F3] running: refused for its epoch → ours goes above it, and the call i
   assert.equal(world.endOf(call), "north served");
 });
 
+test("[F3] a station has seen our epoch: nothing was sent under it → ours goes above; something was → it is ours", () => {
+  const world = new Dispatching();
+  world.input({ type: "epoch-seen", epoch: 1 });
+  const call = world.submit();
+  assert.deepEqual([world.roles.epoch, world.attemptOf(call).epoch], [2, 2]);
+  world.input({ type: "epoch-seen", epoch: 2 });
+  assert.deepEqual([world.roles.epoch, world.told("epoch-adopted").length], [2, 1]);
+});
+
 test("[F3] refused again and again although no newer epoch is told → delivered: another gateway is at work", () => {
   const world = new Dispatching();
   const call = world.submit({ key: "k" });

@@ -501,7 +501,7 @@ export class Dispatcher {
     if (crowding.isLookDue(nowMs)) this.#lookAtCrowd(station, nowMs);
     const permit = breaker === undefined ? REFUSED : breaker.acquire(nowMs);
     const attempt = new Attempt(call, station, {
-      epoch: this.roles.epoch,
+      epoch: this.roles.machine.useEpoch(),
       startedMs: nowMs,
       permit: permit === REFUSED ? undefined : permit,
       beginByMs: call.idempotencyKey === undefined ? ENDLESS : this.#beginByMs(call, station, nowMs),
@@ -885,6 +885,7 @@ export class Dispatcher {
   #failed(attempt: Attempt, end: AttemptEnd, nowMs: number): void {
     const { call, station, startedMs } = attempt;
     const { result } = end;
+    if (attempt.isMoved && NEVER_RAN.has(result)) undoLoss(call, station);
     if (result === "stale") return this.#stale(attempt, end, nowMs);
     if (result === "local-shortage") return this.#shortage(attempt, end, nowMs);
     const visit = call.noteVisit(station);
@@ -1030,7 +1031,7 @@ export class Dispatcher {
     if (answer === "unknown" && !this.#mayResend(call)) return this.#giveUp(call, nowMs);
     if (answer !== "unknown") {
       // It did not run there and never will: that attempt is undone.
-      visit.attempts--;
+      if (visit.attempts > 0) visit.attempts--;
       visit.last = undefined;
       for (const attempt of [...(call.out ?? [])]) {
         if (attempt.station !== station) continue;
@@ -1764,6 +1765,16 @@ export class Dispatcher {
 
 function retryAfterMs(waitMs: number): number {
   return Math.ceil(Math.min(waitMs, MAX_RETRY_AFTER_MS));
+}
+
+/**
+ * An attempt that was counted as lost, because the call went on without it, has turned out never to have arrived: without it
+ * the call may have reached nobody, and its caller is not to be told that it may have run.
+ */
+function undoLoss(call: Call, station: Station): void {
+  const visit = call.noteVisit(station);
+  if (visit.attempts > 0) visit.attempts--;
+  if (visit.attempts === 0) visit.last = undefined;
 }
 
 /** Was it lost at two stations? Where nobody knows its kind, that is likely to be its own: a third attempt would end no better. */

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Dispatching } from "../../../../test/worlds/dispatching.ts";
 import { Failback } from "./failback.ts";
+import { Race } from "./slowness.ts";
 
 const world = new Dispatching();
 const repeatable = world.call({ key: "k" });
@@ -58,4 +59,34 @@ test("[F7] no repeatable call comes → after the quiet time it takes any", () =
   assert.equal(failback.takes(single), false);
   assert.equal(failback.isDue(2_000), false);
   assert.ok(Math.abs(share(failback) - 0.1) <= 0.002);
+});
+
+test("[F6] [F7] the canary is served → from then on it is given as much as was out at the other, not one call at a time", () => {
+  const idle = new Dispatching();
+  idle.south.admission.begin(1, 0);
+  const failback = new Failback(
+    idle.south,
+    "failback",
+    "proven",
+    { quietMs: 2_000, usual: { inFlight: 40, perMs: 1 } },
+    0,
+  );
+  const before = idle.south.admission.limit;
+  failback.noteServed(100);
+  const after = idle.south.admission.limit;
+  assert.ok(after > before && after >= 40, `${before}, then ${after}`);
+});
+
+test("[F7] a race with a slow station → each stage takes three of its answer times, from 1 to 5 s", () => {
+  for (const [usualMs, stepMs] of [
+    [10, 1_000],
+    [500, 1_500],
+    [9_000, 5_000],
+  ] as const) {
+    const usual = { inFlight: 0, perMs: 0 };
+    const race = new Race(0);
+    const failback = new Failback(world.north, "slowness", "slow", { quietMs: 2_000, usual, race, usualMs }, 0);
+    failback.noteServed(100);
+    assert.equal(failback.nextStepMs, 100 + stepMs, `${usualMs} ms`);
+  }
 });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConfigurationError } from "../errors.ts";
 import { seededRandom } from "../random.ts";
-import { type Assessment, type Evidence, FailoverMachine } from "./failover.ts";
+import { type Assessment, type Evidence, FailoverMachine, MAX_EPOCHS_AHEAD } from "./failover.ts";
 
 const SEED: string = process.env["SEED"] ?? "27020034";
 const REPLAY = `SEED=${SEED} node --conditions=@gsf/source --test resilience/src/core/failover.test.ts`;
@@ -188,13 +188,41 @@ test("[F7] each failure within the flap window doubles the hold-down, up to its 
   assert.equal(at.holdDownMs("north", 30_000 + 100_001), 1_000, "forgotten after the window");
 });
 
-test("[F3] a newer epoch that a station has seen is gone above; an older one, ours, and nonsense change nothing", () => {
+test("[F7] replaced for being slow → it has to prove itself anew, and that counts among its failures", () => {
+  const at = machine([WELL, WELL], { mode: "automatic", holdDownMs: 1_000 });
+  for (const [round, holdDownMs] of [
+    [1, 1_000],
+    [2, 2_000],
+  ] as const) {
+    const nowMs = round * 10_000;
+    assert.equal(typeof at.handOver("south", "slowness", "slow", nowMs), "object");
+    assert.equal(at.nextWakeMs(), Number.POSITIVE_INFINITY, "its heartbeats do not say that it is quick again");
+    at.assess("north", WELL, nowMs + 500);
+    assert.equal(at.nextWakeMs(), nowMs + 500 + holdDownMs);
+    at.handOver("north", "failback", "due", at.nextWakeMs());
+  }
+  const unproven = machine([WELL, UNPROVEN]);
+  assert.match(
+    String(unproven.handOver("south", "slowness", "slow", 1)),
+    /has to prove itself again before it replaces/,
+  );
+});
+
+test("[F7] nobody goes back by itself to a station that has not proved itself; on request it may be done", () => {
+  const at = machine([UNPROVEN, WELL]);
+  assert.equal(typeof at.handOver("south", "switchover", "drill", 1), "object");
+  assert.equal(at.handOver("north", "failback", "due", 2), "north has to prove itself again before failback");
+  assert.equal(at.refusal("north", "switchover"), undefined);
+  assert.equal(at.refusal("north", "maintenance"), undefined);
+});
+
+test("[F3] a newer epoch that a station has seen is gone above; an older one, and nonsense, change nothing", () => {
   const at = machine([WELL, WELL]);
   assert.deepEqual(
-    [1, 0, -5].map((epoch) => at.noteEpochSeen(epoch)),
-    new Array(3).fill("known"),
+    [0, -5].map((epoch) => at.noteEpochSeen(epoch)),
+    new Array(2).fill("known"),
   );
-  const absurd = [Number.NaN, 1.5, 1_000_002, 999_999_999_999_999, 2 ** 52, Number.MAX_SAFE_INTEGER];
+  const absurd = [Number.NaN, 1.5, 2 + MAX_EPOCHS_AHEAD, 999_999_999_999_999, 2 ** 52, Number.MAX_SAFE_INTEGER];
   assert.deepEqual(
     absurd.map((epoch) => at.noteEpochSeen(epoch)),
     new Array(absurd.length).fill("refused"),
@@ -202,7 +230,24 @@ test("[F3] a newer epoch that a station has seen is gone above; an older one, ou
   assert.equal(at.epoch, 1);
   assert.equal(at.noteEpochSeen(7), "adopted");
   assert.equal(at.epoch, 8);
-  assert.equal(at.noteEpochSeen(1_000_008), "adopted", "a million ahead");
+  assert.equal(at.noteEpochSeen(8 + MAX_EPOCHS_AHEAD), "adopted", "a million ahead");
+});
+
+test("[F3] our own epoch was seen before anything was sent under it → another sent under it, and ours goes above", () => {
+  const at = machine([WELL, WELL]);
+  assert.deepEqual([at.isEpochKnown(1), at.noteEpochSeen(1), at.epoch], [false, "adopted", 2]);
+  assert.equal(at.useEpoch(), 2);
+  assert.deepEqual([at.isEpochKnown(2), at.noteEpochSeen(2), at.epoch], [true, "known", 2], "it may have it from us");
+  at.assess("north", DOUBTFUL, 1);
+  assert.equal(at.decide(1)?.type, "promote");
+  assert.deepEqual([at.epoch, at.noteEpochSeen(3), at.epoch], [3, "adopted", 4], "so after a promotion");
+});
+
+test("[F3] restarted: a lagging station has seen 2, another 3, which the killed predecessor used → ours goes above both", () => {
+  const at = machine([WELL, WELL]);
+  assert.deepEqual([at.noteEpochSeen(2), at.epoch], ["adopted", 3]);
+  assert.deepEqual([at.noteEpochSeen(3), at.epoch], ["adopted", 4]);
+  assert.deepEqual([at.noteEpochSeen(2), at.noteEpochSeen(3), at.epoch], ["known", "known", 4]);
 });
 
 test("[F2] [F3] under random evidence: epochs rise strictly, no silent or unconfirmed station is promoted, keeping is said once", () => {

@@ -107,8 +107,8 @@ const KIND_OF: Readonly<Record<PlannedCause, Evidence["kind"]>> = {
   maintenance: "maintenance",
   slowness: "calls",
 };
-/** An epoch is raised by one with each promotion: one that is further ahead than this is no epoch of ours. */
-const MOST_EPOCHS_AHEAD = 1_000_000;
+/** An epoch is raised by one with each promotion: one that is further ahead than this cannot be one. Stations hold to it, too. */
+export const MAX_EPOCHS_AHEAD = 1_000_000;
 /** The highest of all: the gateway's header holds 15 digits. At a thousand promotions a second it lasts for 31,000 years. */
 const HIGHEST_EPOCH = 999_999_999_999_999;
 /** More failures than this within the flap window change nothing: the hold-down is at its maximum long before. */
@@ -123,6 +123,8 @@ export class FailoverMachine {
   #active: Station;
   #preferred: Station;
   #epoch: number;
+  /** Has anything been sent under it by this process? */
+  #isEpochUsed = false;
   #keeping = false;
 
   /** `names` in order of priority, the primary first. */
@@ -161,16 +163,31 @@ export class FailoverMachine {
     return this.#preferred.name;
   }
 
+  /** The epoch of an attempt that is sent now. A station that has seen it may have it from this process from then on. */
+  useEpoch(): number {
+    this.#isEpochUsed = true;
+    return this.#epoch;
+  }
+
   /**
-   * A station has seen `epoch`. Where it is newer than ours, ours goes above it (`adopted`): what was sent under that one,
-   * by whoever this process was before it was restarted, is as old as all the rest from then on. One that cannot be is
+   * Can a station have seen `epoch` without any other process having sent under ours, or a newer one? An epoch equal to
+   * ours, under which nothing was sent yet, is that of whoever this process was before it was restarted: what that one sent
+   * under it may still be under way, and would not be told from what this one sends.
+   */
+  isEpochKnown(epoch: number): boolean {
+    return epoch < this.#epoch || (epoch === this.#epoch && this.#isEpochUsed);
+  }
+
+  /**
+   * A station has seen `epoch`. Where it is not known, ours goes above it (`adopted`): what was sent under that one, by
+   * whoever this process was before it was restarted, is as old as all the rest from then on. One that cannot be is
    * `refused`: believed, a single absurd report would use up all the epochs that there are, for everybody.
    */
   noteEpochSeen(epoch: number): "known" | "adopted" | "refused" {
-    if (epoch <= this.#epoch) return "known";
-    const isPossible = Number.isSafeInteger(epoch) && epoch < HIGHEST_EPOCH && epoch <= this.#epoch + MOST_EPOCHS_AHEAD;
+    if (this.isEpochKnown(epoch)) return "known";
+    const isPossible = Number.isSafeInteger(epoch) && epoch < HIGHEST_EPOCH && epoch <= this.#epoch + MAX_EPOCHS_AHEAD;
     if (!isPossible) return "refused";
-    this.#epoch = epoch + 1;
+    this.#setEpoch(epoch + 1);
     return "adopted";
   }
 
@@ -294,9 +311,14 @@ export class FailoverMachine {
   #promote(station: Station, cause: PromotionCause, evidence: readonly Evidence[], nowMs: number): Promotion {
     const from = this.#active.name;
     this.#active = station;
-    this.#epoch++;
+    this.#setEpoch(this.#epoch + 1);
     this.#keeping = false;
     return { type: "promote", station: station.name, from, epoch: this.#epoch, atMs: nowMs, cause, evidence };
+  }
+
+  #setEpoch(epoch: number): void {
+    this.#epoch = epoch;
+    this.#isEpochUsed = false;
   }
 
   #stationOf(name: string): Station {

@@ -121,6 +121,18 @@ test("[F7] made active all the same, because nobody was fit → its cooldown is 
   assert.equal(one.isUsable(false, 11_999), false, "it failed again soon");
 });
 
+test("[F11] promoted, or heard again after it was down → the next call that finds out whether it serves may go at once", () => {
+  const one = heard();
+  one.nextTrialMs = 9_000;
+  one.promoted(0, 100);
+  assert.equal(one.nextTrialMs, 100);
+  one.nextTrialMs = 9_000;
+  declare(one, "down", 200);
+  assert.equal(one.nextTrialMs, 9_000);
+  declare(one, "alive", 300);
+  assert.equal(one.nextTrialMs, 300);
+});
+
 test("[F7] demoted on request while well → no cooldown, no probe, nothing is held against it", () => {
   const one = heard({ needsProof: true });
   one.evidence.noteRefused(0);

@@ -210,9 +210,12 @@ export class PrimaryBackupFailover<S extends NamedStation> {
     this.#supervisor.abstain(forMs);
   }
 
-  /** A station reports the newest epoch that it has seen: ours goes above it, so that a restarted sender is not refused for ever. */
+  /**
+   * A station reports the newest epoch that it has seen. Where that is not one under which this process may have sent, ours
+   * goes above it: a restarted sender is not refused for ever, and what the one before it still has under way is refused.
+   */
   noteEpochSeen(epoch: number): void {
-    if (epoch > this.#roles.epoch) this.#driver.input({ type: "epoch-seen", epoch });
+    if (!this.#roles.machine.isEpochKnown(epoch)) this.#driver.input({ type: "epoch-seen", epoch });
   }
 
   /** Tells `listener` what happens, with numbers and evidence; dispose to stop. */

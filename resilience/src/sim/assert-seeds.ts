@@ -1,0 +1,109 @@
+/**
+ * A simulation as a test: runs it under many seeds and throws where one of them fails, with all that whoever reads the
+ * failing test needs: what did not hold, the smallest case, its picture, and one line that brings it back. So a file of
+ * `node --test` needs no more than `test("payments", () => assertSeeds(simulation, { seeds: 200 }))`.
+ *
+ * It uses one core, as `explore` does; the test runner runs files side by side, each of which can take a range of seeds.
+ */
+import { ConfigurationError } from "../core/errors.ts";
+import { type ExploreOptions, type ExploreReport, explore } from "./explore.ts";
+import { writeReplay } from "./replay.ts";
+import { sequenceDiagram } from "./sequence-diagram.ts";
+import { shrink } from "./shrink.ts";
+import { type FaultPlan, type RunReport, runOnce, type Simulation } from "./simulation.ts";
+
+export interface AssertSeedsOptions extends Omit<ExploreOptions, "stopAtFirst" | "onProgress"> {
+  /** At most so many runs that look for a smaller case; 0 for none. Default 200. */
+  readonly shrinkRuns?: number;
+  /** Is given the text of the replay file of a failure (`writeReplay`), to be kept. Default: it is not written. */
+  readonly onFailure?: (replayFile: string, seed: number) => void;
+  /**
+   * Runs only this seed. Default: the environment variable `SEED`, where it is set. (It is read when the run begins, outside
+   * the world.)
+   */
+  readonly only?: number | undefined;
+}
+
+/**
+ * Resolves with what was explored where no seed failed and every situation of `simulation.sometimes` was met; rejects with
+ * an `Error` whose message says what failed otherwise. One seed alone (`SEED=7`) need not meet any situation.
+ */
+export async function assertSeeds<Plan extends FaultPlan>(
+  simulation: Simulation<Plan>,
+  options: AssertSeedsOptions,
+): Promise<ExploreReport> {
+  const { shrinkRuns = 200, onFailure, only = seedOf(process.env["SEED"]), ...given } = options;
+  const chosen = only === undefined ? {} : { seeds: 1, firstSeed: only };
+  const report = await explore(simulation, { ...given, ...chosen, stopAtFirst: true });
+  const [failure] = report.failures;
+  if (failure !== undefined) {
+    const tieBreak = given.tieBreak === undefined ? {} : { tieBreak: given.tieBreak };
+    const failed = await runOnce(simulation, { seed: failure.seed, ...tieBreak });
+    throw new Error(await textOf(simulation, failed, failure.violation, shrinkRuns, onFailure));
+  }
+  if (only === undefined && report.dark.length > 0) {
+    throw new Error(
+      `${simulation.name}: ${report.runs} seeds, none failed, and none met: ${report.dark.join(", ")}. More seeds, or other faults, have to, or that is not tested`,
+    );
+  }
+  return report;
+}
+
+async function textOf<Plan extends FaultPlan>(
+  simulation: Simulation<Plan>,
+  failed: RunReport<Plan>,
+  { invariant, detail }: { readonly invariant: string; readonly detail: string },
+  shrinkRuns: number,
+  onFailure: AssertSeedsOptions["onFailure"],
+): Promise<string> {
+  const seed = Number(failed.seed);
+  const lines = [`${simulation.name}, seed ${seed}: ${invariant}: ${detail}`];
+  let report = failed;
+  // A run that does not repeat (`deterministic`) has no violation of its own, and nothing can be left out of it.
+  if (failed.violation !== undefined && shrinkRuns > 0) {
+    try {
+      const smaller = await shrink(simulation, failed, { maxRuns: shrinkRuns });
+      report = smaller.report;
+      lines.push(smaller.summary);
+    } catch (error) {
+      lines.push(`no smaller case: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  if (report.violation !== undefined) {
+    onFailure?.(writeReplay(report), seed);
+    lines.push("", sequenceDiagram(report.records, pictureOf(report)));
+  }
+  lines.push(
+    `again: SEED=${seed} node ${process.execArgv
+      .filter(isKept)
+      .map((flag) => `${flag} `)
+      .join("")}--test ${testFile()}`,
+  );
+  return lines.join("\n");
+}
+
+/** What was seen wrong only at the end began with the first fault. */
+function pictureOf({ plan, records, violation, simulatedMs }: RunReport): { readonly fromMs?: number } {
+  const lastMs = records.findLast(({ kind }) => kind !== "violation")?.atMs ?? 0;
+  const isAtEnd = violation !== undefined && violation.atMs >= simulatedMs && violation.atMs > lastMs;
+  const firstMs = Math.min(...plan.faults.map((fault) => Number((fault as { readonly atMs?: unknown }).atMs)));
+  return isAtEnd && Number.isFinite(firstMs) ? { fromMs: firstMs } : {};
+}
+
+/** Conditions and loaders that the run was started with belong to it; what the test runner adds for itself does not. */
+function isKept(flag: string): boolean {
+  return /^--(conditions|import|loader|experimental-|require)/.test(flag);
+}
+
+function testFile(): string {
+  const [, file = "FILE"] = process.argv;
+  const here = `${process.cwd()}/`;
+  return file.startsWith(here) ? file.slice(here.length) : file;
+}
+
+function seedOf(text: string | undefined): number | undefined {
+  if (text === undefined || text === "") return undefined;
+  const seed = Number(text);
+  if (Number.isSafeInteger(seed)) return seed;
+  throw new ConfigurationError("out-of-range", `SEED is "${text.slice(0, 40)}"; it must be a whole number.`);
+}
