@@ -549,7 +549,7 @@ test("whatever a configuration may say, the library takes", () => {
     const parts = {
       clock: new VirtualClock(),
       random,
-      newChallenge: () => "",
+      challengeOf: () => "",
       uplink: () => ({ name: "", send: () => Promise.reject(), probe: () => Promise.reject() }),
     };
     assert.doesNotThrow(

@@ -10,6 +10,7 @@ import { BeatStreams } from "./adapters/beat-streams.ts";
 import { type ControlListener, listenForControl } from "./adapters/control-api.ts";
 import { type ConnectionLimits, connectionLimits, ownDescriptors } from "./adapters/descriptors.ts";
 import { type GroupEvent, gravityOf, sentenceOf } from "./adapters/event-sentence.ts";
+import { challengesOf } from "./adapters/heartbeat-codec.ts";
 import { listenForCommands, type ProxyListener } from "./adapters/http-proxy.ts";
 import { httpUplink } from "./adapters/http-uplink.ts";
 import { listening } from "./adapters/listening.ts";
@@ -89,7 +90,7 @@ class GatewayProcess implements RunningGateway {
       settings,
       clock: systemClock,
       random: seededRandom(randomBytes(16).toString("hex")),
-      newChallenge: () => randomBytes(16).toString("hex"),
+      challengeOf: challengesOf(randomBytes(32)),
       uplink: (group, station) => {
         const uplink = httpUplink(group, station, { names: this.#names });
         this.#opened.push(uplink);
@@ -102,6 +103,7 @@ class GatewayProcess implements RunningGateway {
       qualityOf: () => this.#gateway.quality(),
       heartbeats: () => this.#heartbeatCounts(),
       probeOf: (group, station) => this.#gateway.groups.get(group)?.probeOf(station),
+      isInConflict: (group, station) => this.#gateway.groups.get(group)?.conflictOf(station) !== undefined,
       lookups: () => this.#names.counts,
       lostLogLines,
       unserved: () => Object.fromEntries([...this.#proxies].map(([name, { unserved }]) => [name, { ...unserved }])),

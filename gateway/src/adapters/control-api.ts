@@ -197,6 +197,7 @@ function groupStatus(group: Group): object {
       url: urls.get(station.name),
       phi: level,
       lastProbe: group.probeOf(station.name),
+      nameConflict: group.conflictOf(station.name),
     })),
   };
 }

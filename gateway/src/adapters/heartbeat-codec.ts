@@ -39,6 +39,7 @@ const FIXED_BYTES = 32;
 const MAC_BYTES = 32;
 const MAX_NAME_BYTES = 128;
 const MAX_TOKEN_BYTES = 64;
+const CHALLENGE_BYTES = 16;
 const MALFORMED: Decoded = { type: "malformed" };
 const FORGED: Decoded = { type: "forged" };
 
@@ -93,6 +94,12 @@ export class HeartbeatCodec {
       .update(datagram.subarray(0, datagram.length - MAC_BYTES))
       .digest();
   }
+}
+
+/** Challenges under `key`, which nobody else has: 128 bits of HMAC-SHA256 of their subject. */
+export function challengesOf(key: Uint8Array): (subject: string) => string {
+  const secret = createSecretKey(key);
+  return (subject) => createHmac("sha256", secret).update(subject).digest().toString("base64url", 0, CHALLENGE_BYTES);
 }
 
 function fieldsOf(datagram: Buffer): HeartbeatMessage | undefined {

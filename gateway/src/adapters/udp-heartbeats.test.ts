@@ -1,5 +1,6 @@
 /** Heartbeats over real datagrams: a station joins, beats, restarts and outlives its gateway; noise is counted. */
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { describe, test } from "node:test";
@@ -7,7 +8,7 @@ import { systemClock } from "ground-station-failover";
 import { pino } from "pino";
 import type { BeatAdmission, StationBeat } from "../fleet/heartbeat-sessions.ts";
 import { HeartbeatSessions } from "../fleet/heartbeat-sessions.ts";
-import { HeartbeatCodec } from "./heartbeat-codec.ts";
+import { challengesOf, HeartbeatCodec } from "./heartbeat-codec.ts";
 import type { HeartbeatListener } from "./udp-heartbeats.ts";
 import { HeartbeatSender, listenForHeartbeats } from "./udp-heartbeats.ts";
 
@@ -21,16 +22,14 @@ interface Receiving extends AsyncDisposable {
   until(wanted: (all: readonly [StationBeat, BeatAdmission | undefined][]) => boolean): Promise<void>;
 }
 
-let challenges = 0;
-
 async function receiving(port = 0): Promise<Receiving> {
-  const sessions = new HeartbeatSessions(["atlantic/north"], () => `challenge-${++challenges}`);
+  const sessions = new HeartbeatSessions([["atlantic/north", 10]], challengesOf(randomBytes(32)));
   const all: [StationBeat, BeatAdmission | undefined][] = [];
   const waiting = new Set<() => void>();
   const lines: string[] = [];
   const gateway = {
-    receiveBeat(beat: StationBeat): BeatAdmission | undefined {
-      const admission = sessions.admit(beat, systemClock.nowMs());
+    receiveBeat(beat: StationBeat, from: string): BeatAdmission | undefined {
+      const admission = sessions.admit(beat, systemClock.nowMs(), from);
       all.push([beat, admission]);
       for (const look of waiting) look();
       return admission;
@@ -156,6 +155,7 @@ describe("[G6] pushed heartbeats", () => {
       accepted: 0,
       challenged: 1,
       replayed: 0,
+      conflicting: 0,
       unknown: 3,
       malformed: 6,
       forged: 3,

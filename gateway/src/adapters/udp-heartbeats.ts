@@ -10,6 +10,7 @@ import type { BeatAdmission, StationBeat } from "../fleet/heartbeat-sessions.ts"
 import type { ListenSettings } from "../fleet/settings.ts";
 import type { HeartbeatMessage } from "./heartbeat-codec.ts";
 import { HeartbeatCodec } from "./heartbeat-codec.ts";
+import { shownAddress } from "./listening.ts";
 import type { Log } from "./log.ts";
 
 export { HeartbeatSender } from "./heartbeat-sender.ts";
@@ -22,6 +23,8 @@ interface HeartbeatCounters {
   readonly challenged: number;
   /** Seen before, or late. */
   readonly replayed: number;
+  /** Of a station as which two processes send heartbeats: they prove no life. */
+  readonly conflicting: number;
   /** Signed correctly, by a station that no group has. */
   readonly unknown: number;
   /** Not of the layout, or not a beat. */
@@ -50,7 +53,7 @@ const LOG_EVERY_MS = 1_000;
 
 /** Listens for heartbeats and hands them to `gateway`; rejects with the system's error where it cannot. */
 export async function listenForHeartbeats(
-  gateway: { receiveBeat(beat: StationBeat): BeatAdmission | undefined },
+  gateway: { receiveBeat(beat: StationBeat, from: string): BeatAdmission | undefined },
   { listen, secret, log }: HeartbeatListenerOptions,
 ): Promise<HeartbeatListener> {
   const codec = new HeartbeatCodec(secret);
@@ -83,7 +86,10 @@ export async function listenForHeartbeats(
 
 type Kind = keyof HeartbeatCounters;
 
-const SENTENCES: Readonly<Record<Exclude<Kind, "accepted">, string>> = {
+/** Datagrams that are not heartbeats as they should be. A name conflict is an event, which is logged where it is told. */
+type Dropped = Exclude<Kind, "accepted" | "conflicting">;
+
+const SENTENCES: Readonly<Record<Dropped, string>> = {
   challenged: "a station begins a session: challenged",
   replayed: "a heartbeat was seen before, or came late: dropped",
   unknown: "a heartbeat of a station that is not configured: dropped",
@@ -96,18 +102,19 @@ class Receiver {
     accepted: 0,
     challenged: 0,
     replayed: 0,
+    conflicting: 0,
     unknown: 0,
     malformed: 0,
     forged: 0,
   };
-  readonly #gateway: { receiveBeat(beat: StationBeat): BeatAdmission | undefined };
+  readonly #gateway: { receiveBeat(beat: StationBeat, from: string): BeatAdmission | undefined };
   readonly #codec: HeartbeatCodec;
   readonly #socket: Socket;
   readonly #log: Log;
   readonly #loggedAtMs: Map<Kind, number> = new Map();
 
   constructor(
-    gateway: { receiveBeat(beat: StationBeat): BeatAdmission | undefined },
+    gateway: { receiveBeat(beat: StationBeat, from: string): BeatAdmission | undefined },
     codec: HeartbeatCodec,
     socket: Socket,
     log: Log,
@@ -122,10 +129,12 @@ class Receiver {
     const decoded = this.#codec.decode(datagram);
     if (decoded.type === "forged") return this.#dropped("forged", from);
     if (decoded.type !== "beat") return this.#dropped("malformed", from);
-    const admission = this.#gateway.receiveBeat(decoded);
+    const admission = this.#gateway.receiveBeat(decoded, shownAddress({ host: from.address, port: from.port }));
     if (admission === undefined) return this.#dropped("unknown", from, decoded);
     if (admission.type === "beat") {
       this.counters.accepted++;
+    } else if (admission.type === "name-conflict") {
+      this.counters.conflicting++;
     } else if (admission.type === "replay") {
       this.#dropped("replayed", from, decoded);
     } else {
@@ -140,7 +149,7 @@ class Receiver {
     this.#socket.send(answer, from.port, from.address, () => undefined);
   }
 
-  #dropped(kind: Exclude<Kind, "accepted">, from: RemoteInfo, beat?: StationBeat): void {
+  #dropped(kind: Dropped, from: RemoteInfo, beat?: StationBeat): void {
     const count = ++this.counters[kind];
     const nowMs = performance.now();
     if (nowMs - (this.#loggedAtMs.get(kind) ?? Number.NEGATIVE_INFINITY) < LOG_EVERY_MS) return;
