@@ -32,7 +32,7 @@ export function groupOf(written: WrittenGroup): GroupSettings {
 }
 
 function stationsOf({ stations, heartbeat }: WrittenGroup): StationSettings[] {
-  return stations.map(({ heartbeat: own, ...station }) => {
+  return stations.map(({ heartbeat: own, secretFile: _files, secretEnv: _variables, ...station }) => {
     const page = heartbeat.kind === "http" ? healthPageOf(station.url, heartbeat.page, own) : undefined;
     return page === undefined ? station : { ...station, healthPage: page };
   });

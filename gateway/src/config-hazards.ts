@@ -42,7 +42,7 @@ export function reportHazards(configuration: WrittenConfiguration, unknown: read
   }
   reportListeners(configuration, groups, report);
   reportControl(configuration, report);
-  reportSources(configuration, report);
+  reportSources(configuration, groups, report);
 }
 
 interface PlacedGroup {
@@ -190,14 +190,41 @@ function reportControl({ control }: WrittenConfiguration, report: Report): void 
     );
 }
 
-function reportSources({ control, heartbeats }: WrittenConfiguration, report: Report): void {
+function reportSources(
+  { control, heartbeats }: WrittenConfiguration,
+  groups: readonly PlacedGroup[],
+  report: Report,
+): void {
+  const keyless = groups.filter(({ group, path }) => reportOwnSecrets(group, path, report));
   if (control?.tokenFile !== undefined && control.tokenEnv !== undefined)
     report(["control", "tokenEnv"], "there is control.tokenFile too; keep one of them");
   if (heartbeats === undefined || heartbeats === null) return;
   if (heartbeats.secretFile !== undefined && heartbeats.secretEnv !== undefined)
     report(["heartbeats", "secretEnv"], "there is heartbeats.secretFile too; keep one of them");
-  if (heartbeats.secretFile === undefined && heartbeats.secretEnv === undefined)
-    report(["heartbeats"], "heartbeats are signed: give secretFile (a path, relative to this file) or secretEnv");
+  const isShared = heartbeats.secretFile !== undefined || heartbeats.secretEnv !== undefined;
+  if (!isShared && (keyless.length > 0 || groups.every(({ group }) => group.heartbeat?.kind !== "udp")))
+    report(
+      ["heartbeats"],
+      "heartbeats are signed: give secretFile (a path, relative to this file) or secretEnv, here or for each station",
+    );
+}
+
+/** True where a station of this group signs with the secret of all. */
+function reportOwnSecrets({ heartbeat, stations }: WrittenGroup, path: FieldPath, report: Report): boolean {
+  let needsShared = false;
+  for (const [place, station] of stations.entries()) {
+    const field = [...path, "stations", place];
+    const hasFile = station?.secretFile !== undefined;
+    const hasVariable = station?.secretEnv !== undefined;
+    if (hasFile && hasVariable) report([...field, "secretEnv"], "this station has a secretFile too; keep one of them");
+    if (heartbeat?.kind === "http" && (hasFile || hasVariable))
+      report(
+        [...field, hasFile ? "secretFile" : "secretEnv"],
+        "stations of this group are asked for their health page (kind: http) and sign nothing; leave it out",
+      );
+    if (heartbeat?.kind === "udp" && !hasFile && !hasVariable) needsShared = true;
+  }
+  return needsShared;
 }
 
 function isSection(value: unknown): boolean {

@@ -54,6 +54,15 @@ export function text(what: string): z.ZodType<string> {
   return value(what, (given) => (typeof given === "string" && given.trim() !== "" ? given : undefined));
 }
 
+/** One text, or a list of at most `max` of them. */
+export function oneOrMore(what: string, max: number): z.ZodType<readonly string[]> {
+  return value(`${what}, or a list of at most ${max}`, (given) => {
+    const texts: unknown[] = Array.isArray(given) ? given : [given];
+    const sound = texts.every((text): text is string => typeof text === "string" && text.trim() !== "");
+    return sound && texts.length > 0 && texts.length <= max ? texts : undefined;
+  });
+}
+
 /** Where to listen. Without a host: on all IPv4 addresses of the machine. */
 export function listenAddress(): z.ZodType<ListenSettings> {
   return value("host:port, such as 127.0.0.1:8080, :8080 (all addresses) or [::1]:8080 (in quotes)", (given) => {

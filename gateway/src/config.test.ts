@@ -3,7 +3,7 @@
  * are told at once, at their lines.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -16,7 +16,13 @@ import { loadConfiguration, parseConfiguration } from "./config.ts";
 import { ConfigurationProblems } from "./config-problems.ts";
 
 const SECRET = "0123456789abcdef0123456789abcdef";
-const files: Record<string, string> = { "beat.secret": `${SECRET}\n`, "short.secret": "hunter2" };
+const files: Record<string, string | Buffer> = {
+  "beat.secret": `${SECRET}\n`,
+  "short.secret": "hunter2",
+  "binary.secret": Buffer.alloc(32, 0x80),
+};
+
+const shared = (...secrets: string[]) => ({ shared: secrets.map((secret) => Buffer.from(secret)), own: new Map() });
 
 const MINIMAL = `
 groups:
@@ -58,7 +64,7 @@ test("a group needs a name, an address and two stations; everything else has a d
   const { settings, controlToken } = read(MINIMAL);
   assert.equal(controlToken, undefined);
   assert.deepEqual(settings.control, { host: "127.0.0.1", port: 7070 });
-  assert.deepEqual(settings.heartbeats, { listen: { host: "127.0.0.1", port: 7071 }, secret: SECRET });
+  assert.deepEqual(settings.heartbeats, { listen: { host: "127.0.0.1", port: 7071 }, secrets: shared(SECRET) });
   assert.equal(settings.drainMs, 10_000);
   const group = settings.groups[0];
   assert.deepEqual(group?.listen, { host: "127.0.0.1", port: 8080 });
@@ -405,15 +411,16 @@ test("pushed heartbeats need a listener and a secret", () => {
   );
   assert.match(
     told(MINIMAL.replace("beat.secret", "none")).join(),
-    /heartbeats\.secretFile: cannot read none: there is no such file; make it .* openssl rand -hex 32 > none$/,
+    /heartbeats\.secretFile: cannot read none: there is no such file; make it .* \(umask 077; openssl rand -hex 32 > none\)$/,
   );
   assert.match(
     told(MINIMAL.replace("secretFile: beat.secret", "secretEnv: BEATS")).join(),
     /there is no environment variable BEATS; set it, for example with: export BEATS="\$\(openssl rand -hex 32\)"/,
   );
-  assert.equal(
-    read(MINIMAL.replace("secretFile: beat.secret", "secretEnv: BEATS"), { BEATS: SECRET }).settings.heartbeats?.secret,
-    SECRET,
+  assert.deepEqual(
+    read(MINIMAL.replace("secretFile: beat.secret", "secretEnv: BEATS"), { BEATS: SECRET }).settings.heartbeats
+      ?.secrets,
+    shared(SECRET),
   );
 });
 
@@ -428,6 +435,65 @@ test("a secret that can be guessed is refused, and never shown", () => {
   const lines = told(MINIMAL.replace("beat.secret", "short.secret"));
   assert.match(lines.join(), /it has 7 bytes; allowed are at least 16/);
   assert.doesNotMatch(lines.join(), /hunter2/);
+});
+
+test("[C15] secrets may be several, and a station's own; those are bytes, and text without the white space around it", () => {
+  const next = SECRET.toUpperCase();
+  const secrets = (source: string): unknown =>
+    read(source, { NEXT: ` ${next} `, OLD: SECRET }).settings.heartbeats?.secrets;
+  const binary = Buffer.alloc(32, 0x80);
+  assert.deepEqual(secrets(MINIMAL.replace("beat.secret", "[beat.secret, binary.secret]")), {
+    shared: [Buffer.from(SECRET), binary],
+    own: new Map(),
+  });
+  const own = MINIMAL.replace("beat.secret", "binary.secret").replace(':9001"', ':9001", secretEnv: [NEXT, OLD]');
+  assert.deepEqual(secrets(own), {
+    shared: [binary],
+    own: new Map([["atlantic/primary", [Buffer.from(next), Buffer.from(SECRET)]]]),
+  });
+});
+
+test("[C15] where every station has a secret of its own, there need be none for all", () => {
+  const source = MINIMAL.replace(':9001"', ':9001", secretFile: beat.secret')
+    .replace(':9002"', ':9002", secretFile: [binary.secret]')
+    .replace("{ secretFile: beat.secret }", "{ listen: ':7071' }");
+  assert.deepEqual(read(source).settings.heartbeats?.secrets, {
+    shared: [],
+    own: new Map([
+      ["atlantic/primary", [Buffer.from(SECRET)]],
+      ["atlantic/backup", [Buffer.alloc(32, 0x80)]],
+    ]),
+  });
+  assert.deepEqual(Object.keys(read(source).settings.groups[0]?.stations[0] ?? {}), [
+    "name",
+    "url",
+    "capacityPerSecond",
+  ]);
+  assert.match(
+    told(source.replace(", secretFile: [binary.secret]", "")).join(),
+    /heartbeats: heartbeats are signed: give secretFile .* or for each station/,
+  );
+});
+
+test("[C15] secrets that cannot be meant or used are refused at their field", () => {
+  const own = (fields: string, source = MINIMAL): string => source.replace(':9001"', `:9001", ${fields}`);
+  const at = "groups\\[0\\]\\.stations\\[0\\]";
+  for (const [source, expected] of [
+    [own("secretFile: none"), `${at}\\.secretFile: cannot read none`],
+    [own("secretFile: [beat.secret, short.secret]"), `${at}\\.secretFile\\[1\\]: it has 7 bytes`],
+    [own("secretFile: []"), `${at}\\.secretFile: a list is not allowed; allowed is the path of a file, or a list`],
+    [own("secretFile: [a, b, c, d, e]"), `${at}\\.secretFile: a list is not allowed; .* at most 4`],
+    [own("secretFile: a, secretEnv: B"), `${at}\\.secretEnv: this station has a secretFile too`],
+    [own("secretEnv: LATIN"), `${at}\\.secretEnv: LATIN does not hold text in UTF-8; give a file instead`],
+    [
+      own("secretFile: beat.secret").replace("stations:", "heartbeat: { kind: http, path: / }\n    stations:"),
+      `${at}\\.secretFile: stations of this group are asked`,
+    ],
+  ] as const) {
+    const lines = told(source, { LATIN: "0123456789abcde\uFFFD", B: SECRET }).join("\n");
+    assert.match(lines, new RegExp(`^fleet\\.yaml:\\d+:\\d+ ${expected}`, "m"));
+    assert.doesNotMatch(lines, /hunter2|0123456789/);
+  }
 });
 
 test("a control token comes from its file, and must fit into a header", () => {
@@ -469,7 +535,19 @@ test("a file that cannot be read says why", () => {
     fails(join(directory, "latin.yaml"), /not text in UTF-8/);
     writeFileSync(join(directory, "fleet.yaml"), MINIMAL);
     writeFileSync(join(directory, "beat.secret"), SECRET);
-    assert.equal(loadConfiguration(join(directory, "fleet.yaml"), {}).settings.heartbeats?.secret, SECRET);
+    chmodSync(join(directory, "beat.secret"), 0o644);
+    const loaded = loadConfiguration(join(directory, "fleet.yaml"), {});
+    assert.deepEqual(loaded.settings.heartbeats?.secrets, shared(SECRET));
+    if (process.platform !== "win32")
+      assert.match(loaded.warnings.join(), /can read .*beat\.secret \(mode 0644\): chmod 600/);
+    chmodSync(join(directory, "beat.secret"), 0o600);
+    assert.deepEqual(loadConfiguration(join(directory, "fleet.yaml"), {}).warnings, []);
+    assert.deepEqual(loaded.heartbeatSecrets.files, [join(directory, "beat.secret")]);
+    writeFileSync(join(directory, "beat.secret"), Buffer.alloc(20, 0xff));
+    assert.deepEqual(loaded.heartbeatSecrets.read().shared, [Buffer.alloc(20, 0xff)]);
+    writeFileSync(join(directory, "beat.secret"), "short");
+    assert.throws(() => loaded.heartbeatSecrets.read(), /heartbeats\.secretFile: it has 5 bytes/);
+    if (process.platform !== "win32") fails("/dev/zero", /has more than \d+ bytes/);
   } finally {
     rmSync(directory, { recursive: true });
   }

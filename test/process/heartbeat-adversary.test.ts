@@ -91,7 +91,7 @@ control: { listen: "127.0.0.1:0" }
     const sender = new HeartbeatSender({
       group: GROUP,
       station,
-      secret: SECRET,
+      secrets: [Buffer.from(SECRET)],
       target: { host: this.heartbeats.host, port },
       intervalMs: 50,
       epochSeen: () => 0,
@@ -173,7 +173,7 @@ control: { listen: "127.0.0.1:0" }
 const standing = (status: Status, name: string): string | undefined =>
   status.groups[GROUP].stations.find((station) => station.name === name)?.standing;
 
-const codec = new HeartbeatCodec(SECRET);
+const codec = new HeartbeatCodec({ shared: [Buffer.from(SECRET)], own: new Map() });
 /** What somebody may have recorded of sessions of before: `challenge` is empty in their opening beats. */
 const recorded = (session: string, challenge: string, sequence: number): Buffer =>
   codec.encode({

@@ -30,7 +30,7 @@ interface Ground {
 async function ground(context: TestContext): Promise<Ground> {
   const directory = mkdtempSync(join(tmpdir(), "gsf-station-"));
   const secretFile = join(directory, "secret");
-  writeFileSync(secretFile, "0123456789abcdef0123456789abcdef");
+  writeFileSync(secretFile, "0123456789abcdef0123456789abcdef", { mode: 0o600 });
   const ear = createSocket("udp4");
   ear.bind(0, "127.0.0.1");
   await once(ear, "listening");

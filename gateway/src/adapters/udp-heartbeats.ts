@@ -4,10 +4,11 @@
  * noise on the network cannot become noise in the log. Only a correctly signed datagram of a known station is ever
  * answered, and never with more bytes than it had plus a challenge: nothing here can be used to reflect traffic at others.
  */
+import type { KeyObject } from "node:crypto";
 import type { RemoteInfo, Socket } from "node:dgram";
 import { createSocket } from "node:dgram";
 import type { BeatAdmission, StationBeat } from "../fleet/heartbeat-sessions.ts";
-import type { ListenSettings } from "../fleet/settings.ts";
+import type { HeartbeatSecrets, ListenSettings } from "../fleet/settings.ts";
 import type { HeartbeatMessage } from "./heartbeat-codec.ts";
 import { HeartbeatCodec } from "./heartbeat-codec.ts";
 import { shownAddress } from "./listening.ts";
@@ -29,7 +30,7 @@ interface HeartbeatCounters {
   readonly unknown: number;
   /** Not of the layout, or not a beat. */
   readonly malformed: number;
-  /** Of the layout, but not signed with the secret. */
+  /** Of the layout, but not signed with a secret of its station. */
   readonly forged: number;
 }
 
@@ -38,12 +39,14 @@ export interface HeartbeatListener extends AsyncDisposable {
   readonly address: { readonly host: string; readonly port: number };
   /** The counts of the moment. */
   readonly counters: HeartbeatCounters;
+  /** Verifies with `secrets` from the next datagram on. Sessions go on. */
+  useSecrets(secrets: HeartbeatSecrets): void;
 }
 
 export interface HeartbeatListenerOptions {
   readonly listen: ListenSettings;
-  /** Shared with the stations. Never logged. */
-  readonly secret: string;
+  /** Shared with the stations. */
+  readonly secrets: HeartbeatSecrets;
   readonly log: Log;
 }
 
@@ -54,9 +57,9 @@ const LOG_EVERY_MS = 1_000;
 /** Listens for heartbeats and hands them to `gateway`; rejects with the system's error where it cannot. */
 export async function listenForHeartbeats(
   gateway: { receiveBeat(beat: StationBeat, from: string): BeatAdmission | undefined },
-  { listen, secret, log }: HeartbeatListenerOptions,
+  { listen, secrets, log }: HeartbeatListenerOptions,
 ): Promise<HeartbeatListener> {
-  const codec = new HeartbeatCodec(secret);
+  const codec = new HeartbeatCodec(secrets);
   const socket = createSocket({
     type: listen.host.includes(":") ? "udp6" : "udp4",
     recvBufferSize: RECEIVE_BUFFER_BYTES,
@@ -80,6 +83,7 @@ export async function listenForHeartbeats(
     get counters() {
       return { ...receiver.counters };
     },
+    useSecrets: (next) => codec.use(next),
     [Symbol.asyncDispose]: () => new Promise<void>((closed) => socket.close(() => closed())),
   };
 }
@@ -94,7 +98,7 @@ const SENTENCES: Readonly<Record<Dropped, string>> = {
   replayed: "a heartbeat was seen before, or came late: dropped",
   unknown: "a heartbeat of a station that is not configured: dropped",
   malformed: "a datagram that is no heartbeat: dropped",
-  forged: "a heartbeat signed with another secret: dropped",
+  forged: "a heartbeat signed with none of its station's secrets: dropped",
 };
 
 class Receiver {
@@ -128,23 +132,24 @@ class Receiver {
   receive(datagram: Buffer, from: RemoteInfo): void {
     const decoded = this.#codec.decode(datagram);
     if (decoded.type === "forged") return this.#dropped("forged", from);
-    if (decoded.type !== "beat") return this.#dropped("malformed", from);
-    const admission = this.#gateway.receiveBeat(decoded, shownAddress({ host: from.address, port: from.port }));
-    if (admission === undefined) return this.#dropped("unknown", from, decoded);
+    if (decoded.type === "malformed" || decoded.message.type !== "beat") return this.#dropped("malformed", from);
+    const { message: beat, key } = decoded;
+    const admission = this.#gateway.receiveBeat(beat, shownAddress({ host: from.address, port: from.port }));
+    if (admission === undefined) return this.#dropped("unknown", from, beat);
     if (admission.type === "beat") {
       this.counters.accepted++;
     } else if (admission.type === "name-conflict") {
       this.counters.conflicting++;
     } else if (admission.type === "replay") {
-      this.#dropped("replayed", from, decoded);
+      this.#dropped("replayed", from, beat);
     } else {
-      this.#dropped("challenged", from, decoded);
-      this.#challenge(decoded, admission.challenge, from);
+      this.#dropped("challenged", from, beat);
+      this.#challenge(beat, key, admission.challenge, from);
     }
   }
 
-  #challenge(beat: HeartbeatMessage, challenge: string, from: RemoteInfo): void {
-    const answer = this.#codec.encode({ ...beat, type: "challenge", challenge, sentAtMs: 0, epochSeen: 0 });
+  #challenge(beat: HeartbeatMessage, key: KeyObject, challenge: string, from: RemoteInfo): void {
+    const answer = this.#codec.encode({ ...beat, type: "challenge", challenge, sentAtMs: 0, epochSeen: 0 }, key);
     // A station that cannot be reached does not answer; that is all there is to know.
     this.#socket.send(answer, from.port, from.address, () => undefined);
   }
