@@ -8,6 +8,9 @@ import type { ListenSettings } from "./fleet/settings.ts";
 import type { HeaderList, StatusRange } from "./fleet/uplink.ts";
 import { nearest } from "./nearest-name.ts";
 
+/** So many problems are told of one file; the others are counted. Nobody mends more at once, and each takes its time to find. */
+export const MAX_PROBLEMS = 100;
+
 /** A length of time, in milliseconds once read. A bare number counts milliseconds. */
 export function duration(minMs: number, maxMs: number): z.ZodType<number> {
   const allowed = `a duration from ${shownDuration(minMs)} to ${shownDuration(maxMs)}, such as 50ms, 1s or 2m`;
@@ -169,7 +172,11 @@ export function section<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<
   return z.strictObject(shape, {
     error: (issue) => {
       // One line for each unknown field; config-problems.ts takes them apart again.
-      if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownField(key, fields)).join("\n");
+      if (issue.code === "unrecognized_keys")
+        return issue.keys
+          .slice(0, MAX_PROBLEMS)
+          .map((key) => unknownField(key, fields))
+          .join("\n");
       const got = issue.input === undefined ? "it is missing" : `${shown(issue.input)} is not allowed`;
       return `${got}; allowed is a section with the fields ${fields.join(", ")}`;
     },

@@ -520,6 +520,62 @@ test("an alias bomb is refused instead of expanded", () => {
   assert.match(told(bomb.join("\n")).join(), /alias/);
 });
 
+test("[G6] a file that stands for more than a configuration can be is refused at once, with the bound", () => {
+  const list = (item: string, count: number): string => Array(count).fill(item).join(", ");
+  const cases: [source: string, expected: RegExp][] = [
+    // 100,000 aliases of a large anchor, and 15 MB of short names, took minutes.
+    [
+      `x: &a [${list("1", 1_000)}]\ngroups: [${list("*a", 2_000)}]`,
+      /^fleet\.yaml:2:\d+ with its aliases .* 500000 names/,
+    ],
+    [`x: &a 1\ngroups: [${list("*a", 100_000)}]`, /^fleet\.yaml:2:\d+ it has more than 10000 aliases/],
+    [`x: &a { b: [${list("1", 999)}] }\ngroups:\n${"  - { <<: *a }\n".repeat(1_000)}`, /with its aliases resolved/],
+    [
+      Array.from({ length: 300_000 }, (_, place) => `k${place}: 1\n`).join(""),
+      /^fleet\.yaml it has more than 1000000 words/,
+    ],
+    [`groups: ${"[".repeat(5_000)}${"]".repeat(5_000)}`, /^fleet\.yaml:1:\d+ sections .* more than 32 deep/],
+    [Array.from({ length: 200 }, (_, depth) => `${" ".repeat(depth)}a:\n`).join(""), /more than 32 deep/],
+    ["groups: &a [*a]", /^fleet\.yaml:1:13 this alias stands inside of what it stands for/],
+    ["groups: [*b]", /^fleet\.yaml:1:10 there is no anchor &b before it/],
+    ["groups: []\n---\ngroups: []", /^fleet\.yaml:2:1 a second document begins here/],
+  ];
+  for (const [source, expected] of cases) {
+    const [line, ...more] = told(source);
+    assert.match(line ?? "", expected);
+    assert.equal(more.length, 0, more[0]);
+  }
+});
+
+test("[G6] of many problems the first hundred are told, and the others counted", () => {
+  for (const source of [
+    `groups: [${Array(30_000).fill("1").join(", ")}]`,
+    `${MINIMAL}${Array.from({ length: 20_000 }, (_, place) => `k${place}: 1\n`).join("")}`,
+    "a: 1\n".repeat(1_000),
+    `groups: [${"]".repeat(1_000)}`,
+  ]) {
+    const lines = told(source);
+    assert.equal(lines.length, 101, lines[0]);
+    assert.match(lines.at(-1) as string, /^and \d+ more$/);
+  }
+});
+
+test("[G6] anchors may be used in each of thousands of groups", () => {
+  const groups = Array.from({ length: 2_000 }, (_, place) => {
+    const stations = `[{ name: a, url: "http://a${place}:1" }, { name: b, url: "http://b${place}:1" }]`;
+    return `  - { name: g${place}, listen: "127.0.0.1:${place + 1}", stations: ${stations}, commands: *slow, <<: *all }\n`;
+  });
+  const source = `groups:\n${groups.join("")}`
+    .replace("*slow", "&slow { timeout: 3s }")
+    .replace("<<: *all", "<<: &all { heartbeat: { kind: http, path: / } }");
+  const { settings } = read(source);
+  assert.equal(settings.groups.length, 2_000);
+  assert.deepEqual(
+    [settings.groups[1_999]?.commands.timeoutMs, settings.groups[1_999]?.heartbeat.kind],
+    [3_000, "http"],
+  );
+});
+
 test("a file that cannot be read says why", () => {
   const directory = mkdtempSync(join(tmpdir(), "gsf-config-"));
   try {

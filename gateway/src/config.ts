@@ -1,11 +1,10 @@
 /**
- * From a configuration file to settings: reads YAML (and so JSON), fills in defaults, looks secrets up, and refuses
+ * From a configuration file to settings: reads YAML (and so JSON, see `config-yaml.ts`), fills in defaults, looks secrets up, and refuses
  * what is wrong, all of it at once and each at its line. What fields there are is in `config-schema.ts`, which of them
  * contradict each other in `config-hazards.ts`. Secrets come from a file or the environment and never stand in the
  * configuration itself, which gets copied into tickets and repositories.
  */
 import { dirname, resolve } from "node:path";
-import { type Document, LineCounter, parseDocument } from "yaml";
 import { readAtMost } from "./adapters/bounded-file.ts";
 import { UserError } from "./adapters/exit-codes.ts";
 import { openTo, readSecretFile } from "./adapters/secret-file.ts";
@@ -21,6 +20,8 @@ import {
   reasonOf,
   type SecretSources,
 } from "./config-secrets.ts";
+import { MAX_PROBLEMS } from "./config-values.ts";
+import { readYaml } from "./config-yaml.ts";
 import type { GatewaySettings, HeartbeatSecrets } from "./fleet/settings.ts";
 
 /** A configuration that can be run. */
@@ -38,10 +39,8 @@ export interface Configuration {
   };
 }
 
-/** A larger file is refused unread: a thousand groups written in full are a tenth of it. */
-const MAX_FILE_BYTES = 16 * 1024 ** 2;
-/** How often anchors may be used, for example by each of 10,000 groups. Bounds what a file can expand to. */
-const MAX_ALIASES = 100_000;
+/** A larger file is refused unread: a thousand groups written in full are a fifth of it. */
+const MAX_FILE_BYTES = 4 * 1024 ** 2;
 
 /** Reads the file at `path`; paths in it are relative to it. Throws {@link ConfigurationProblems}. */
 export function loadConfiguration(path: string, environment: SecretSources["environment"]): Configuration {
@@ -59,24 +58,16 @@ export function loadConfiguration(path: string, environment: SecretSources["envi
 
 /** As {@link loadConfiguration}, from the text of a file called `name`. */
 export function parseConfiguration(source: string, name: string, secrets: SecretSources): Configuration {
-  const lines = new LineCounter();
-  const document = parseDocument(source, { lineCounter: lines, prettyErrors: false, merge: true });
-  if (document.errors.length > 0) {
-    const problems = document.errors.map(({ pos, code, message }) => {
-      const { line, col } = lines.linePos(pos[0]);
-      const sentence = code === "DUPLICATE_KEY" ? saidTwice(source.slice(pos[0])) : `this is not YAML: ${message}`;
-      return { field: "", line, column: col, sentence };
-    });
-    throw new ConfigurationProblems(name, problems);
-  }
+  const { data, document, lines } = readYaml(source, name);
   const problems: ConfigurationProblem[] = [];
+  let found = 0;
   const report = (path: FieldPath, sentence: string, at?: "name" | "value"): void => {
-    problems.push(problemAt(document, lines, path, sentence, at));
+    if (++found <= MAX_PROBLEMS) problems.push(problemAt(document, lines, path, sentence, at));
   };
-  const written = readFields(plainData(document, name), report);
+  const written = readFields(data, report);
   const heartbeats = heartbeatSecrets(written, secrets, report);
   const token = controlToken(written, secrets, report);
-  if (problems.length > 0) throw new ConfigurationProblems(name, problems);
+  if (found > 0) throw new ConfigurationProblems(name, problems, found);
   const files = heartbeatSecretFiles(written);
   const { tokenFile } = written.control;
   const openFiles = new Set(tokenFile === undefined ? files : [...files, tokenFile]);
@@ -86,22 +77,6 @@ export function parseConfiguration(source: string, name: string, secrets: Secret
     warnings: [...openFiles].map((file) => secrets.openTo?.(file)).filter((warning) => warning !== undefined),
     heartbeatSecrets: { files, read: () => readAgain(written, secrets) },
   };
-}
-
-/** The sentence for a field that its section has already; `source` begins with the field's name. */
-function saidTwice(source: string): string {
-  const name = /^"[^"\n]*"|^'[^'\n]*'|^[^\s:,]+/.exec(source)?.[0] ?? "a field";
-  return `${name} stands twice in the same section; keep one of them`;
-}
-
-/** The document without its notation; anchors are resolved here. */
-function plainData(document: Document, name: string): unknown {
-  try {
-    return document.toJS({ maxAliasCount: MAX_ALIASES });
-  } catch (error) {
-    const sentence = `this is not YAML: ${(error as Error).message}`;
-    throw new ConfigurationProblems(name, [{ field: "", line: undefined, column: undefined, sentence }]);
-  }
 }
 
 type Report = (path: FieldPath, sentence: string, at?: "name" | "value") => void;
@@ -120,7 +95,7 @@ function readFields(document: unknown, report: Report): WrittenConfiguration {
     if (issue.code !== "unrecognized_keys") report(issue.path, issue.message);
     else {
       const sentences = issue.message.split("\n");
-      for (const [place, key] of issue.keys.entries()) report([...issue.path, key], sentences[place] as string, "name");
+      for (const [place, key] of issue.keys.entries()) report([...issue.path, key], sentences[place] ?? "", "name");
     }
   }
   const written = partly as WrittenConfiguration;

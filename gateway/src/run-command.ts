@@ -61,7 +61,10 @@ async function run({ config, json, logLevel }: RunOptions): Promise<void> {
       gateway.useHeartbeatSecrets(heartbeatSecrets.read());
       log.info("secrets of heartbeats were read again: those are valid now");
     } catch (error) {
-      log.error({ why: (error as Error).message }, "secrets of heartbeats have changed and cannot be used: those of before stay valid");
+      log.error(
+        { why: (error as Error).message },
+        "secrets of heartbeats have changed and cannot be used: those of before stay valid",
+      );
     }
   });
   process.stdout.write(`${json ? readyJson(gateway) : readyLine(gateway)}\n`);

@@ -194,7 +194,10 @@ function followSecrets(paths: readonly string[], beats: HeartbeatSender, log: Lo
       beats.useSecrets(secretsIn(paths));
       log.info("secrets were read again: the first signs heartbeats from now on");
     } catch (error) {
-      log.error({ why: (error as Error).message }, "secrets have changed and cannot be used: those of before stay in use");
+      log.error(
+        { why: (error as Error).message },
+        "secrets have changed and cannot be used: those of before stay in use",
+      );
     }
   });
 }
