@@ -50,6 +50,8 @@ export interface WrittenGroup
   readonly heartbeat: WrittenHeartbeat;
   readonly detector: WrittenDetector;
   readonly probePath?: string | undefined;
+  /** How long a take-over may take, in ms. */
+  readonly objective: number;
 }
 
 interface WrittenStation extends Omit<StationSettings, "healthPage"> {
@@ -208,6 +210,8 @@ const group = section({
   name: plainName(),
   listen: listenAddress(),
   stations: list(station, "stations (the primary first, then its backups)", 2),
+  /** What the incident's takeover had to keep; see `objectiveHarm` in config-hazards.ts. */
+  objective: duration(1_000, HOUR_MS).default(30_000),
   heartbeat,
   detector,
   commands,

@@ -204,7 +204,7 @@ heartbeats: { secretFile: beat.secret }
   assert.deepEqual(lines, [
     'fleet.yaml:2:11 groups[0].name: "at lantic" is not allowed; allowed is 1 to 63 letters, digits, dots, dashes and underscores, beginning with a letter or digit',
     "fleet.yaml:3:13 groups[0].listen: 8080 is not allowed; allowed is host:port, such as 127.0.0.1:8080, :8080 (all addresses) or [::1]:8080 (in quotes)",
-    "fleet.yaml:4:5 groups[0].stattions: there is no such field (did you mean stations?); allowed are name, listen, stations, heartbeat, detector, commands, retry, breaker, commandPath, failback, probePath, limits",
+    "fleet.yaml:4:5 groups[0].stattions: there is no such field (did you mean stations?); allowed are name, listen, stations, objective, heartbeat, detector, commands, retry, breaker, commandPath, failback, probePath, limits",
     'fleet.yaml:6:31 groups[0].stations[0].url: "ftp://x" is not allowed; allowed is http://host:port or https://host:port, without path, query or password',
     "fleet.yaml:7:17 groups[0].stations[1].name: groups[0].stations[0].name is the same; names must differ",
     'fleet.yaml:9:16 groups[0].commands.timeout: "10 parsecs" is not allowed; allowed is a duration from 1ms to 1h, such as 50ms, 1s or 2m',
@@ -378,6 +378,110 @@ test("the deadline header and the question for a key have defaults; half-told on
     refused('{ keyStatus: { path: "/{key}", trustGet: true } }'),
     /keyStatus\.trustGet: it says how far a GET is trusted; with method: DELETE/,
   );
+});
+
+test("[F8] what may take longer than a take-over is refused, with its terms; the objective is the group's", () => {
+  const lines = (fields: string): string => told(MINIMAL.replace("stations:", `${fields}\n    stations:`)).join("\n");
+  assert.match(
+    lines("detector: { ceiling: 60s }"),
+    /^fleet\.yaml:5:\d+ groups\[0\]\.detector\.ceiling: a silence is declared for certain only after 1m \(detector\.ceiling 1m\), and a take-over may take 30s \(objective\)/,
+  );
+  assert.match(
+    lines("detector: { ceiling: 20s, sustain: 11s }"),
+    /only after 31s \(detector\.ceiling 20s and detector\.sustain 11s\)/,
+  );
+  assert.match(
+    lines("heartbeat: { kind: udp, interval: 2s }"),
+    /heartbeat\.interval: .* only after 40s \(detector\.ceiling 40s, which follows from heartbeats every 2s\)/,
+  );
+  assert.match(lines("heartbeat: { kind: http, path: /, interval: 7s }"), /heartbeat\.interval: .* 35s/);
+  for (const fine of [
+    "detector: { ceiling: 30s }",
+    "detector: { ceiling: 60s }\n    objective: 1m",
+    "heartbeat: { kind: udp, interval: 2s }\n    detector: { ceiling: 10s }",
+    "heartbeat: { kind: http, path: /, interval: 6s }",
+  ])
+    assert.equal(lines(fine), "", fine);
+  assert.match(lines("detector: { ceiling: 5s }\n    objective: 4s"), /a take-over may take 4s/);
+});
+
+test("[G6] addresses that nobody can have, or reach, are refused", () => {
+  const refused = (field: string, from: string, to: string, source = MINIMAL): void => {
+    const lines = told(source.replace(from, to));
+    assert.ok(lines[0]?.includes(` ${field}: `) && lines[0].includes("is not allowed"), `${to}: ${lines[0]}`);
+  };
+  for (const address of ["256.1.1.1:80", "a..b:80", "127.1:80", "0x7f.1:80", '"a\\n:80"']) {
+    refused("groups[0].listen", "127.0.0.1:8080", address);
+    refused("control.listen", "groups:", `control: { listen: ${address} }\ngroups:`);
+    refused("heartbeats.listen", "{ secretFile", `{ listen: ${address}, secretFile`);
+  }
+  const urls = [
+    "http://a:0",
+    "http://a..b:80",
+    "http://256.1.1.1",
+    "http://a\\n:80",
+    "http://a\\t",
+    "http:a",
+    "http://0.0.0.0:9",
+    "http://[::]:9",
+  ];
+  const asked = MINIMAL.replace("stations:", "heartbeat: { kind: http, path: / }\n    stations:");
+  for (const url of urls) {
+    refused("groups[0].stations[0].url", "http://127.0.0.1:9001", url);
+    refused("groups[0].stations[0].heartbeat.url", '9001"', `9001", heartbeat: { url: "${url}" }`, asked);
+  }
+  for (const host of ["a..b", "256.1.1.1", "a:99999", "a b", ":80"])
+    refused("groups[0].heartbeat.host", "path: /", `path: /, host: "${host}"`, asked);
+});
+
+test("two stations at one address are refused in any spelling, and so is a station that is the gateway", () => {
+  const urls = (primary: string, backup: string, listen = "127.0.0.1:8080"): string =>
+    told(
+      MINIMAL.replace("http://127.0.0.1:9001", primary)
+        .replace("http://127.0.0.1:9002", backup)
+        .replace("127.0.0.1:8080", `"${listen}"`),
+    ).join("\n");
+  for (const [primary, backup] of [
+    ["http://LOCALHOST:81", "http://localhost:81"],
+    ["http://localhost:81", "http://127.0.0.1:81"],
+    ["http://localhost.:81", "http://[::1]:81"],
+    ["http://A/", "http://a:80"],
+    ["http://a.", "http://a"],
+    ["http://a:443", "https://a"],
+    ["http://[::ffff:127.0.0.1]:81", "http://127.0.0.1:81"],
+    ["http://127.1:81", "http://0x7f.1:81"],
+  ] as const)
+    assert.match(
+      urls(primary, backup),
+      /stations\[1\]\.url: .*stations\[0\]\.url is the same, or leads/,
+      `${primary} ${backup}`,
+    );
+  for (const [primary, backup] of [
+    ["http://127.0.0.1:81", "http://127.0.0.2:81"],
+    ["http://127.0.0.1:81", "http://[::1]:81"],
+    ["http://a:81", "http://a.b:81"],
+    ["http://a:81", "https://a"],
+  ] as const)
+    assert.equal(urls(primary, backup), "", `${primary} ${backup}`);
+  for (const [listen, url] of [
+    ["127.0.0.1:8080", "http://[::ffff:127.0.0.1]:8080"],
+    ["127.0.0.1:8080", "http://localhost.:8080"],
+    ["LOCALHOST:8080", "http://127.0.0.1:8080"],
+    ["[::]:8080", "http://[::1]:8080"],
+    [":8080", "http://127.9:8080"],
+    ["[::ffff:127.0.0.1]:8080", "http://127.0.0.1:8080"],
+    ["10.0.0.1:8080", "http://[::ffff:a00:1]:8080"],
+  ] as const)
+    assert.match(
+      urls(url, "http://b:1", listen),
+      /this is groups\[0\]\.listen: the gateway would send/,
+      `${listen} ${url}`,
+    );
+  assert.equal(urls("http://127.0.0.2:8080", "http://b:1"), "");
+  const control = (listen: string): string => told(`${MINIMAL}control: { listen: "${listen}" }`).join();
+  assert.match(control("LocalHost:8080"), /groups\[0\]\.listen: 127\.0\.0\.1:8080 is taken by control\.listen/);
+  for (const listen of ["LOCALHOST:7070", "localhost.:7070", "[::ffff:127.0.0.1]:7070"])
+    assert.equal(control(listen), "");
 });
 
 test("two groups cannot share a name or a port, and no group can have the gateway as its station", () => {
@@ -642,10 +746,10 @@ test("whatever a configuration may say, the library takes", () => {
         threshold: pick(1, 8, 100),
         suspectThreshold: pick(0.1, 5, 100),
         clearThreshold: pick(0.01, 2, 100),
-        sustain: pick("0ms", "1h"),
+        sustain: pick("0ms", "30m"),
         minimumDwell: pick("0ms", "1h"),
         gracePeriod: pick("0ms", "1h"),
-        ...pick({}, { minimumDeviation: pick("1ms", "1h"), ceiling: pick("10ms", "1h") }),
+        ...pick({}, { minimumDeviation: pick("1ms", "1h"), ceiling: pick("10ms", "30m") }),
       },
       commands: {
         timeout: pick("1ms", "1s", "1h"),
@@ -675,6 +779,7 @@ test("whatever a configuration may say, the library takes", () => {
         unansweredAfter: pick("0ms", "1h"),
       },
       failback: { mode: pick("manual", "automatic"), holdDown: pick("0ms", "24h") },
+      objective: "1h",
     };
     const source = JSON.stringify({ groups: [group], heartbeats: { secretFile: "beat.secret" } });
     // Contradictions are refused here already; what is not must be taken there.

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { httpUrlIn } from "./addresses.ts";
 import { UserError } from "./exit-codes.ts";
 
 export interface ControlAddress {
@@ -38,6 +39,7 @@ export function strange(at: URL): UserError {
 }
 
 function controlUrl(text: string): URL {
-  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return new URL(text);
+  const url = httpUrlIn(text);
+  if (url !== undefined) return url;
   throw new InvalidArgumentError("allowed is an address such as http://127.0.0.1:7070.");
 }

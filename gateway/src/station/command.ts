@@ -6,6 +6,15 @@
 import type { AddressInfo } from "node:net";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { systemClock } from "ground-station-failover";
+import {
+  addressOf,
+  httpUrlIn,
+  isEverywhere,
+  isLoopback,
+  isSameHost,
+  listenAddressIn,
+  targetAddressIn,
+} from "../adapters/addresses.ts";
 import { UserError } from "../adapters/exit-codes.ts";
 import { HeartbeatSender } from "../adapters/heartbeat-sender.ts";
 import { listening, shownAddress } from "../adapters/listening.ts";
@@ -44,9 +53,9 @@ export function registerStationCommand(program: Command): void {
     .description("beat for a service, and relay commands to it")
     .requiredOption("--name <name>", "the station's name in the gateway's configuration")
     .requiredOption("--group <name>", "the group it belongs to")
-    .requiredOption("--listen <host:port>", "where to answer GET /healthz, and to take commands", addressOf)
-    .option("--relay-to <url>", "carry commands on to this HTTP service", urlOf)
-    .requiredOption("--heartbeat-to <host:port>", "where the gateway takes heartbeats", targetOf)
+    .requiredOption("--listen <host:port>", "where to answer GET /healthz, and to take commands", listenIn)
+    .option("--relay-to <url>", "carry commands on to this HTTP service", urlIn)
+    .requiredOption("--heartbeat-to <host:port>", "where the gateway takes heartbeats", targetIn)
     .requiredOption(
       "--secret-file <path>",
       "the file with the secret that signs heartbeats; given again: secrets that the gateway may sign with, too",
@@ -55,7 +64,7 @@ export function registerStationCommand(program: Command): void {
     .addOption(
       new Option("--interval <duration>", "time between two heartbeats").argParser(durationOf).default(50, "50ms"),
     )
-    .option("--check <url>", "beat only while this page of the service answers 2xx or 3xx", urlOf)
+    .option("--check <url>", "beat only while this page of the service answers 2xx or 3xx", urlIn)
     .addOption(
       new Option("--check-interval <duration>", "time between two checks").argParser(durationOf).default(200, "200ms"),
     )
@@ -77,6 +86,7 @@ Example:
 
 async function runStation(options: StationOptions): Promise<void> {
   const { name, group, listen, heartbeatTo, interval, relayTo } = options;
+  refuseItself(options);
   const secrets = secretsIn(options.secretFile);
   const arrivals = new ArrivalClock(systemClock);
   const faults = new RelayFaults(name, systemClock);
@@ -202,26 +212,36 @@ function followSecrets(paths: readonly string[], beats: HeartbeatSender, log: Lo
   });
 }
 
-function addressOf(text: string): ListenSettings {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:/]+)):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[3]);
-  if (match === null || port > 65_535) {
-    throw new InvalidArgumentError("allowed is host:port, for example 127.0.0.1:9001 (port 0 takes any free one).");
-  }
-  return { host: (match[1] ?? match[2]) as string, port };
+function listenIn(text: string): ListenSettings {
+  const address = listenAddressIn(text);
+  if (address !== undefined) return address;
+  throw new InvalidArgumentError("allowed is host:port, for example 127.0.0.1:9001 (port 0 takes any free one).");
 }
 
-function targetOf(text: string): ListenSettings {
-  const target = addressOf(text);
-  if (target.port === 0) throw new InvalidArgumentError("nobody takes heartbeats at port 0; allowed is 1 to 65535.");
-  return target;
+function targetIn(text: string): ListenSettings {
+  const target = targetAddressIn(text);
+  if (target !== undefined) return target;
+  throw new InvalidArgumentError(
+    "allowed is host:port of the gateway's heartbeats.listen, port 1 to 65535, for example 10.0.0.1:7071.",
+  );
 }
 
-function urlOf(text: string): URL {
-  if (!URL.canParse(text) || !/^https?:\/\//i.test(text)) {
-    throw new InvalidArgumentError("allowed is the address of a service, for example http://127.0.0.1:8080.");
-  }
-  return new URL(text);
+function urlIn(text: string): URL {
+  const url = httpUrlIn(text);
+  if (url !== undefined) return url;
+  throw new InvalidArgumentError("allowed is the address of a service, for example http://127.0.0.1:8080.");
+}
+
+/** A relay to itself would carry each command round until its time is up. */
+function refuseItself({ listen, relayTo }: StationOptions): void {
+  if (relayTo === undefined) return;
+  const { host, port } = addressOf(relayTo);
+  const isOwn = isSameHost(host, listen.host) || (isEverywhere(listen.host) && isLoopback(host));
+  if (port === listen.port && isOwn)
+    throw new UserError(
+      "usage",
+      `--relay-to ${relayTo.href} is --listen ${shownAddress(listen)}: it would relay to itself`,
+    );
 }
 
 function durationOf(text: string): number {
