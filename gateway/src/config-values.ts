@@ -4,7 +4,7 @@
  * the sentence is shown, and at which line, is not known here.
  */
 import { z } from "zod";
-import { httpUrlIn, listenAddressIn } from "./adapters/addresses.ts";
+import { listenAddressIn, serviceUrlIn } from "./adapters/addresses.ts";
 import type { ListenSettings } from "./fleet/settings.ts";
 import type { HeaderList, StatusRange } from "./fleet/uplink.ts";
 import { nearest } from "./nearest-name.ts";
@@ -77,7 +77,7 @@ export function listenAddress(): z.ZodType<ListenSettings> {
 /** The base address of a service: scheme, host and port, because path and query are the caller's. */
 export function serviceUrl(): z.ZodType<string> {
   return value("http://host:port or https://host:port, without path, query or password", (given) => {
-    const url = typeof given === "string" ? httpUrlIn(given) : undefined;
+    const url = typeof given === "string" ? serviceUrlIn(given) : undefined;
     if (url === undefined) return undefined;
     const plain = url.pathname === "/" && url.search === "" && url.hash === "" && url.username + url.password === "";
     return plain ? url.origin : undefined;
@@ -94,7 +94,7 @@ export function requestPath(): z.ZodType<string> {
 /** The whole address of a page: what is left out of a {@link serviceUrl} is allowed, but for a password. */
 export function pageUrl(): z.ZodType<string> {
   return value("a whole address, such as http://10.0.0.5:9990/healthz, without fragment or password", (given) => {
-    const url = typeof given === "string" ? httpUrlIn(given) : undefined;
+    const url = typeof given === "string" ? serviceUrlIn(given) : undefined;
     return url !== undefined && url.hash + url.username + url.password === "" ? url.href : undefined;
   });
 }

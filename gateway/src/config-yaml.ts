@@ -17,8 +17,8 @@ export interface YamlFile {
   readonly lines: LineCounter;
 }
 
-/** Words, marks and white space. A group written in full has about 350: so 2,800 of those, or 10,000 that say little. */
-const MAX_TOKENS = 1_000_000;
+/** Words, marks and white space. A group written in full has about 350: so 1,400 of those, or 5,000 that say little. */
+const MAX_TOKENS = 500_000;
 /** A configuration is six deep. */
 const MAX_NESTING = 32;
 /** For example one in each of 10,000 groups. */

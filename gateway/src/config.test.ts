@@ -629,14 +629,14 @@ test("[G6] a file that stands for more than a configuration can be is refused at
   const cases: [source: string, expected: RegExp][] = [
     // 100,000 aliases of a large anchor, and 15 MB of short names, took minutes.
     [
-      `x: &a [${list("1", 1_000)}]\ngroups: [${list("*a", 2_000)}]`,
+      `x: &a [${list("1", 1_000)}]\ngroups: [${list("*a", 600)}]`,
       /^fleet\.yaml:2:\d+ with its aliases .* 500000 names/,
     ],
-    [`x: &a 1\ngroups: [${list("*a", 100_000)}]`, /^fleet\.yaml:2:\d+ it has more than 10000 aliases/],
-    [`x: &a { b: [${list("1", 999)}] }\ngroups:\n${"  - { <<: *a }\n".repeat(1_000)}`, /with its aliases resolved/],
+    [`x: &a 1\ngroups: [${list("*a", 20_000)}]`, /^fleet\.yaml:2:\d+ it has more than 10000 aliases/],
+    [`x: &a { b: [${list("1", 999)}] }\ngroups:\n${"  - { <<: *a }\n".repeat(600)}`, /with its aliases resolved/],
     [
-      Array.from({ length: 300_000 }, (_, place) => `k${place}: 1\n`).join(""),
-      /^fleet\.yaml it has more than 1000000 words/,
+      Array.from({ length: 130_000 }, (_, place) => `k${place}: 1\n`).join(""),
+      /^fleet\.yaml it has more than 500000 words/,
     ],
     [`groups: ${"[".repeat(5_000)}${"]".repeat(5_000)}`, /^fleet\.yaml:1:\d+ sections .* more than 32 deep/],
     [Array.from({ length: 200 }, (_, depth) => `${" ".repeat(depth)}a:\n`).join(""), /more than 32 deep/],

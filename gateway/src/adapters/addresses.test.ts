@@ -9,6 +9,7 @@ import {
   isLoopback,
   isSameHost,
   listenAddressIn,
+  serviceUrlIn,
   targetAddressIn,
 } from "./addresses.ts";
 
@@ -64,7 +65,7 @@ describe("[G6] addresses", () => {
       ["https://[::1]:8443/x?y", "https://[::1]:8443/x?y"],
       ["http://127.1:9001", "http://127.0.0.1:9001/"],
     ] as const)
-      assert.equal(httpUrlIn(text)?.href, href);
+      assert.equal(serviceUrlIn(text)?.href, href);
     for (const text of [
       ...[
         "http://a:0",
@@ -98,7 +99,9 @@ describe("[G6] addresses", () => {
         "http://0/",
       ],
     ])
-      assert.equal(httpUrlIn(text), undefined, JSON.stringify(text));
+      assert.equal(serviceUrlIn(text), undefined, JSON.stringify(text));
+    assert.equal(httpUrlIn("http://0.0.0.0:7070")?.port, "7070");
+    assert.equal(httpUrlIn("http://a\n"), undefined);
   });
 
   test("spellings of one host are one, others are not", () => {

@@ -23,7 +23,16 @@ export function targetAddressIn(text: string): ListenSettings | undefined {
   return address === undefined || address.port === 0 || isEverywhere(address.host) ? undefined : address;
 }
 
-/** A URL of HTTP to which a connection is possible; undefined where it is none. */
+/** The URL of a service to which this process is to connect; undefined where that is not possible. */
+export function serviceUrlIn(text: string): URL | undefined {
+  const url = httpUrlIn(text);
+  return url !== undefined && !isEverywhere(bare(url.hostname)) ? url : undefined;
+}
+
+/**
+ * A URL of HTTP; undefined where it is none. `0.0.0.0` is one: a gateway that listens there says so, and systems take it for
+ * their loopback.
+ */
 export function httpUrlIn(text: string): URL | undefined {
   // The parser drops line breaks and tabs, takes \ for /, and adds slashes that are missing.
   if (!/^https?:\/\/[^\s\\\p{Cc}/]+/iu.test(text) || /[\s\\\p{Cc}]/u.test(text) || !URL.canParse(text))
@@ -31,7 +40,7 @@ export function httpUrlIn(text: string): URL | undefined {
   const url = new URL(text);
   const host = bare(url.hostname);
   const isPossible = isIPv6(host) || isHost(host);
-  return isPossible && url.port !== "0" && !isEverywhere(host) ? url : undefined;
+  return isPossible && url.port !== "0" ? url : undefined;
 }
 
 /** Is `text` an IPv4 address, or a name that DNS or a hosts file can have? */

@@ -8,11 +8,11 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { systemClock } from "ground-station-failover";
 import {
   addressOf,
-  httpUrlIn,
   isEverywhere,
   isLoopback,
   isSameHost,
   listenAddressIn,
+  serviceUrlIn,
   targetAddressIn,
 } from "../adapters/addresses.ts";
 import { UserError } from "../adapters/exit-codes.ts";
@@ -227,7 +227,7 @@ function targetIn(text: string): ListenSettings {
 }
 
 function urlIn(text: string): URL {
-  const url = httpUrlIn(text);
+  const url = serviceUrlIn(text);
   if (url !== undefined) return url;
   throw new InvalidArgumentError("allowed is the address of a service, for example http://127.0.0.1:8080.");
 }
