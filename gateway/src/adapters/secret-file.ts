@@ -3,7 +3,7 @@
  * because a secret that everybody on the machine can read is none. A file that changes is read again, so that a secret can be
  * replaced while heartbeats go on.
  */
-import { statSync, unwatchFile, watchFile } from "node:fs";
+import { statSync } from "node:fs";
 import { readAtMost } from "./bounded-file.ts";
 
 /** HMAC-SHA256 keys and bearer tokens below 128 bits can be guessed. */
@@ -49,16 +49,30 @@ export function openTo(path: string): string | undefined {
 
 const OTHERS_READ = 0o044;
 
-/** Calls `onChange` within about {@link LOOK_EVERY_MS} of a change of one of the files, until it is disposed. Keeps no process alive. */
+/** Calls `onChange` at most {@link LOOK_EVERY_MS} after a change of one of the files, until it is disposed. Keeps no process alive. */
 export function watchSecretFiles(paths: Iterable<string>, onChange: () => void): Disposable {
   const watched = [...new Set(paths)];
-  // Looks at the file by its name, so that one that is replaced by another (`mv`) is seen as well.
-  for (const path of watched) watchFile(path, { interval: LOOK_EVERY_MS, persistent: false }, onChange);
-  return {
-    [Symbol.dispose]() {
-      for (const path of watched) unwatchFile(path, onChange);
-    },
-  };
+  // By its name, so that one that is replaced by another (`mv`) is seen as well, and from now on: a watch of the system
+  // begins some time later.
+  const look = (): string => watched.map(markOf).join("\n");
+  let last = look();
+  const timer = setInterval(() => {
+    const now = look();
+    if (now === last) return;
+    last = now;
+    onChange();
+  }, LOOK_EVERY_MS).unref();
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+/** Differs for a file that was written or replaced. */
+function markOf(path: string): string {
+  try {
+    const { dev, ino, size, mtimeMs, ctimeMs } = statSync(path);
+    return `${dev} ${ino} ${size} ${mtimeMs} ${ctimeMs}`;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? "";
+  }
 }
 
 const LOOK_EVERY_MS = 1_000;
