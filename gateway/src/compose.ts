@@ -18,8 +18,8 @@ export interface GatewayParts {
   readonly random: Random;
   /** The way to a station. */
   readonly uplink: (group: GroupSettings, station: StationSettings) => Uplink;
-  /** Unpredictable text of at least 64 bits: heartbeat replay protection hangs on it. */
-  readonly newChallenge: () => string;
+  /** Text that nobody can guess, the same for one subject: replay protection of heartbeats, see `HeartbeatSessions`. */
+  readonly challengeOf: (subject: string) => string;
   /** Told how each command of a group ended (see `CommandListener`). Default: nobody is told. */
   readonly onCommand?: (group: string, outcome: string, elapsedMs: number) => void;
 }
@@ -30,8 +30,11 @@ export type GatewayEvent = GroupEvent & { readonly group: string };
 export interface Gateway {
   readonly settings: GatewaySettings;
   readonly groups: ReadonlyMap<string, Group>;
-  /** Takes in a heartbeat whose signature has been verified; returns the challenge to send back, if one is due. */
-  receiveBeat(beat: StationBeat): BeatAdmission | undefined;
+  /**
+   * Takes in a heartbeat whose signature has been verified, and says what follows; undefined where there is no such
+   * station. `from` is where it came from, for people to read. Default: nothing is said of that.
+   */
+  receiveBeat(beat: StationBeat, from?: string): BeatAdmission | undefined;
   status(): Record<string, FailoverStatus>;
   /** How well silence has been judged, by group and station. */
   quality(): Record<string, Readonly<Record<string, DetectionQualityStatus>>>;
@@ -40,7 +43,7 @@ export interface Gateway {
   run(signal: AbortSignal): Promise<void>;
 }
 
-export function compose({ settings, clock, random, uplink, newChallenge, onCommand }: GatewayParts): Gateway {
+export function compose({ settings, clock, random, uplink, challengeOf, onCommand }: GatewayParts): Gateway {
   const hearing = new Hearing();
   const groups = new Map(
     settings.groups.map((group) => [
@@ -56,16 +59,17 @@ export function compose({ settings, clock, random, uplink, newChallenge, onComma
     ]),
   );
   const pushed = settings.groups.filter((group) => group.heartbeat.kind === "udp");
-  const stationsOf = (group: GroupSettings): string[] =>
-    group.stations.map((station) => `${group.name}/${station.name}`);
-  const sessions = new HeartbeatSessions(pushed.flatMap(stationsOf), newChallenge);
+  const stationsOf = (group: GroupSettings): [string, number][] =>
+    group.stations.map((station) => [`${group.name}/${station.name}`, group.heartbeat.intervalMs]);
+  const sessions = new HeartbeatSessions(pushed.flatMap(stationsOf), challengeOf);
   return {
     settings,
     groups,
-    receiveBeat(beat) {
-      const admission = sessions.admit(beat, clock.nowMs());
-      if (admission?.type === "beat")
-        groups.get(beat.group)?.noteHeartbeat(beat.station, admission.beat, beat.epochSeen);
+    receiveBeat(beat, from) {
+      const admission = sessions.admit(beat, clock.nowMs(), from);
+      const group = groups.get(beat.group);
+      if (admission?.type === "beat") group?.noteHeartbeat(beat.station, admission.beat, beat.epochSeen);
+      else if (admission?.type === "name-conflict") group?.noteNameConflict(beat.station, admission);
       return admission;
     },
     status: () => Object.fromEntries([...groups].map(([name, group]) => [name, group.status])),

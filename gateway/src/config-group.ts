@@ -14,8 +14,9 @@ export function groupOf(written: WrittenGroup): GroupSettings {
   const { minimumDeviationMs, ceilingMs: writtenCeilingMs, gracePeriodMs, ...supervisor } = rest;
   const { kind, intervalMs } = written.heartbeat;
   const ceilingMs = writtenCeilingMs ?? ceilingOf(kind, intervalMs);
+  const { objective: _checked, ...others } = written;
   return {
-    ...written,
+    ...others,
     stations: stationsOf(written),
     heartbeat: heartbeatOf(written),
     detector: {
@@ -32,7 +33,7 @@ export function groupOf(written: WrittenGroup): GroupSettings {
 }
 
 function stationsOf({ stations, heartbeat }: WrittenGroup): StationSettings[] {
-  return stations.map(({ heartbeat: own, ...station }) => {
+  return stations.map(({ heartbeat: own, secretFile: _files, secretEnv: _variables, ...station }) => {
     const page = heartbeat.kind === "http" ? healthPageOf(station.url, heartbeat.page, own) : undefined;
     return page === undefined ? station : { ...station, healthPage: page };
   });
@@ -49,7 +50,7 @@ function heartbeatOf({ heartbeat }: WrittenGroup): HeartbeatSettings {
  * is no use to learn that it happens. Datagrams are lost one by one: 20 intervals. A probe that is lost on the way is
  * sent again by TCP, so that five which stay unanswered are no accident. A second at least: shorter stalls are ordinary.
  */
-function ceilingOf(kind: Kind, intervalMs: number): number {
+export function ceilingOf(kind: Kind, intervalMs: number): number {
   return Math.max(1_000, (kind === "http" ? 5 : 20) * intervalMs);
 }
 

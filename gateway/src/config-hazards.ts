@@ -4,7 +4,9 @@
  * could order. Each is reported at the field to change. It runs even if other fields are wrong, so that one start
  * tells everything; a value that could not be read is then of another type, and no comparison holds for it.
  */
-import { isLoopback, shownAddress } from "./adapters/listening.ts";
+import { addressOf, hostsOf, isEverywhere, isLoopback, isSameHost } from "./adapters/addresses.ts";
+import { shownAddress } from "./adapters/listening.ts";
+import { ceilingOf } from "./config-group.ts";
 import { MIN_TIMEOUT_MS, reportHealthPages, writtenPageOf } from "./config-heartbeat.ts";
 import type { WrittenConfiguration, WrittenGroup } from "./config-schema.ts";
 import { shownDuration } from "./config-values.ts";
@@ -24,7 +26,7 @@ export function reportHazards(configuration: WrittenConfiguration, unknown: read
     .filter(([, group]) => Array.isArray(group?.stations))
     .map(([place, group]) => ({ group, path: ["groups", place] }));
   reportTwins(
-    groups.map(({ group, path }) => ({ value: group.name, path: [...path, "name"] })),
+    groups.map(({ group, path }) => ({ value: [group.name], path: [...path, "name"] })),
     (first) => `${first} is the same; names must differ`,
     report,
   );
@@ -42,7 +44,7 @@ export function reportHazards(configuration: WrittenConfiguration, unknown: read
   }
   reportListeners(configuration, groups, report);
   reportControl(configuration, report);
-  reportSources(configuration, report);
+  reportSources(configuration, groups, report);
 }
 
 interface PlacedGroup {
@@ -100,6 +102,14 @@ const GROUP_HAZARDS: readonly GroupHazard[] = [
         : undefined,
   },
   {
+    field: ["detector", "ceiling"],
+    harm: (group) => (group.detector.ceilingMs === undefined ? undefined : objectiveHarm(group)),
+  },
+  {
+    field: ["heartbeat", "interval"],
+    harm: (group) => (group.detector.ceilingMs === undefined ? objectiveHarm(group) : undefined),
+  },
+  {
     field: ["detector", "windowSize"],
     harm: ({ detector: { model, windowSize } }) =>
       windowSize !== undefined && model === "adaptive"
@@ -129,11 +139,38 @@ const GROUP_HAZARDS: readonly GroupHazard[] = [
   },
 ];
 
+/** A station that has fallen silent is declared for certain only at the ceiling: the other station begins after that. */
+function objectiveHarm({ detector, heartbeat, objective }: WrittenGroup): string | undefined {
+  const { ceilingMs, sustainMs } = detector;
+  const { kind, intervalMs } = heartbeat;
+  const silenceMs = ceilingMs ?? ceilingOf(kind, intervalMs);
+  const isLate = silenceMs + sustainMs > objective;
+  if (!isLate) return undefined;
+  const sustained = sustainMs > 0 ? ` and detector.sustain ${shownDuration(sustainMs)}` : "";
+  const derived = ceilingMs === undefined ? `, which follows from heartbeats every ${shownDuration(intervalMs)}` : "";
+  return (
+    `a silence is declared for certain only after ${shownDuration(silenceMs + sustainMs)} ` +
+    `(detector.ceiling ${shownDuration(silenceMs)}${derived}${sustained}), and a take-over may take ` +
+    `${shownDuration(objective)} (objective); allowed is less, or a larger objective`
+  );
+}
+
 function reportStations({ stations }: WrittenGroup, path: FieldPath, report: Report): void {
-  const all = (field: "name" | "url"): Placed<unknown>[] =>
-    stations.map((station, place) => ({ value: station?.[field], path: [...path, "stations", place, field] }));
-  reportTwins(all("name"), (first) => `${first} is the same; names must differ`, report);
-  reportTwins(all("url"), (first) => `${first} is the same; a station cannot be its own backup`, report);
+  const all = (field: "name" | "url", keysOf: (text: string) => readonly string[]): Placed<readonly string[]>[] =>
+    stations.map((station, place) => {
+      const text: unknown = station?.[field];
+      return { value: typeof text === "string" ? keysOf(text) : [], path: [...path, "stations", place, field] };
+    });
+  reportTwins(
+    all("name", (name) => [name]),
+    (first) => `${first} is the same; names must differ`,
+    report,
+  );
+  reportTwins(
+    all("url", placesOf),
+    (first) => `${first} is the same, or leads to the same address; a station cannot be its own backup`,
+    report,
+  );
   for (const [place, station] of stations.entries()) {
     if (station?.burst !== undefined && station.capacityPerSecond === Number.POSITIVE_INFINITY)
       report([...path, "stations", place, "burst"], BURST_OF_NOTHING);
@@ -159,7 +196,7 @@ function reportListeners(configuration: WrittenConfiguration, groups: readonly P
     for (const [place, station] of group.stations.entries()) {
       if (typeof station?.url !== "string") continue;
       const ownAt = (url: string): FieldPath | undefined => {
-        const { host, port } = addressOf(url);
+        const { host, port } = addressOf(new URL(url));
         return onPort.get(port)?.find(({ value }) => leadsTo(value, host))?.path;
       };
       const own = ownAt(station.url);
@@ -190,14 +227,41 @@ function reportControl({ control }: WrittenConfiguration, report: Report): void 
     );
 }
 
-function reportSources({ control, heartbeats }: WrittenConfiguration, report: Report): void {
+function reportSources(
+  { control, heartbeats }: WrittenConfiguration,
+  groups: readonly PlacedGroup[],
+  report: Report,
+): void {
+  const keyless = groups.filter(({ group, path }) => reportOwnSecrets(group, path, report));
   if (control?.tokenFile !== undefined && control.tokenEnv !== undefined)
     report(["control", "tokenEnv"], "there is control.tokenFile too; keep one of them");
   if (heartbeats === undefined || heartbeats === null) return;
   if (heartbeats.secretFile !== undefined && heartbeats.secretEnv !== undefined)
     report(["heartbeats", "secretEnv"], "there is heartbeats.secretFile too; keep one of them");
-  if (heartbeats.secretFile === undefined && heartbeats.secretEnv === undefined)
-    report(["heartbeats"], "heartbeats are signed: give secretFile (a path, relative to this file) or secretEnv");
+  const isShared = heartbeats.secretFile !== undefined || heartbeats.secretEnv !== undefined;
+  if (!isShared && (keyless.length > 0 || groups.every(({ group }) => group.heartbeat?.kind !== "udp")))
+    report(
+      ["heartbeats"],
+      "heartbeats are signed: give secretFile (a path, relative to this file) or secretEnv, here or for each station",
+    );
+}
+
+/** True where a station of this group signs with the secret of all. */
+function reportOwnSecrets({ heartbeat, stations }: WrittenGroup, path: FieldPath, report: Report): boolean {
+  let needsShared = false;
+  for (const [place, station] of stations.entries()) {
+    const field = [...path, "stations", place];
+    const hasFile = station?.secretFile !== undefined;
+    const hasVariable = station?.secretEnv !== undefined;
+    if (hasFile && hasVariable) report([...field, "secretEnv"], "this station has a secretFile too; keep one of them");
+    if (heartbeat?.kind === "http" && (hasFile || hasVariable))
+      report(
+        [...field, hasFile ? "secretFile" : "secretEnv"],
+        "stations of this group are asked for their health page (kind: http) and sign nothing; leave it out",
+      );
+    if (heartbeat?.kind === "udp" && !hasFile && !hasVariable) needsShared = true;
+  }
+  return needsShared;
 }
 
 function isSection(value: unknown): boolean {
@@ -209,37 +273,35 @@ interface Placed<Value> {
   readonly path: FieldPath;
 }
 
-function reportTwins(all: readonly Placed<unknown>[], sentence: (first: string) => string, report: Report): void {
-  const seen = new Map<string, FieldPath>();
-  for (const { value, path } of all) {
-    if (typeof value !== "string") continue;
-    const first = seen.get(value);
-    if (first === undefined) seen.set(value, path);
-    else report(path, sentence(shownPath(first)));
+/** Reports each of `all` that has a value in common with one before it. */
+function reportTwins(
+  all: readonly Placed<readonly unknown[]>[],
+  sentence: (first: string) => string,
+  report: Report,
+): void {
+  const seen = new Map<unknown, FieldPath>();
+  for (const { value: values, path } of all) {
+    const known = values.filter((value) => typeof value === "string");
+    const first = known.map((value) => seen.get(value)).find((one) => one !== undefined);
+    if (first !== undefined) report(path, sentence(shownPath(first)));
+    for (const value of known) if (!seen.has(value)) seen.set(value, path);
   }
+}
+
+/** Host and port to which `url` may lead, in their only spelling. */
+function placesOf(url: string): string[] {
+  const { host, port } = addressOf(new URL(url));
+  return hostsOf(host).map((one) => `${one} ${port}`);
 }
 
 /** Would the operating system refuse the second of two listeners on one port? */
 function collide(one: ListenSettings, other: ListenSettings): boolean {
-  return EVERYWHERE.has(one.host) || EVERYWHERE.has(other.host) || plainHost(one.host) === plainHost(other.host);
+  return isEverywhere(one.host) || isEverywhere(other.host) || isSameHost(one.host, other.host);
 }
 
 /** Does `host` lead to this listener, on its port? What other names this machine goes by is not known here. */
 function leadsTo(listen: ListenSettings, host: string): boolean {
-  return host === plainHost(listen.host) || (EVERYWHERE.has(listen.host) && isLoopback(host));
-}
-
-function addressOf(url: string): ListenSettings {
-  const { protocol, hostname, port } = new URL(url);
-  const host = plainHost(hostname.replace(/^\[|\]$/g, ""));
-  return { host, port: Number(port === "" ? DEFAULT_PORTS[protocol] : port) };
-}
-
-const EVERYWHERE = new Set(["0.0.0.0", "::"]);
-const DEFAULT_PORTS: Readonly<Record<string, number>> = { "http:": 80, "https:": 443 };
-
-function plainHost(host: string): string {
-  return host === "localhost" ? "127.0.0.1" : host.toLowerCase();
+  return isSameHost(host, listen.host) || (isEverywhere(listen.host) && isLoopback(host));
 }
 
 /** As a person writes it: `groups[0].stations`. */

@@ -5,6 +5,7 @@
  * stations, a page of the gateway's own.
  */
 import { z } from "zod";
+import { addressOf, hostsOf } from "./adapters/addresses.ts";
 import type { FieldPath, Report } from "./config-hazards.ts";
 import {
   duration,
@@ -148,14 +149,15 @@ export function reportHealthPages({ heartbeat, stations }: PulledStations, path:
       );
       return;
     }
-    const key = JSON.stringify([page.origin, page.path, page.headers]);
-    const twin = seen.get(key);
+    const at = addressOf(new URL(page.origin ?? station.url));
+    const keys = hostsOf(at.host).map((host) => JSON.stringify([host, at.port, page.path, page.headers]));
+    const twin = keys.map((key) => seen.get(key)).find((one) => one !== undefined);
     if (twin !== undefined)
       report(
         station.heartbeat === undefined ? [...path, "heartbeat"] : own(place),
         `${page.origin}${page.path} is the page of stations[${twin}] and of stations[${place}]: it cannot tell which of them is alive`,
       );
-    seen.set(key, place);
+    for (const key of keys) seen.set(key, place);
   }
 }
 

@@ -22,12 +22,14 @@ export interface ConfigurationProblem {
 export class ConfigurationProblems extends UserError {
   readonly problems: readonly ConfigurationProblem[];
 
-  constructor(file: string, problems: readonly ConfigurationProblem[]) {
+  /** `count`: how many there are, where only the first are in `problems`. */
+  constructor(file: string, problems: readonly ConfigurationProblem[], count: number = problems.length) {
     const ordered = problems.toSorted(
       (one, other) => (one.line ?? 0) - (other.line ?? 0) || (one.column ?? 0) - (other.column ?? 0),
     );
-    const count = ordered.length === 1 ? "1 problem" : `${ordered.length} problems`;
-    super("configuration", `${file} has ${count}:\n${ordered.map((one) => `  ${shownProblem(file, one)}`).join("\n")}`);
+    const shown = ordered.map((one) => `\n  ${shownProblem(file, one)}`).join("");
+    const more = count > ordered.length ? `\n  and ${count - ordered.length} more` : "";
+    super("configuration", `${file} has ${count === 1 ? "1 problem" : `${count} problems`}:${shown}${more}`);
     this.name = "ConfigurationProblems";
     this.problems = ordered;
   }

@@ -4,6 +4,7 @@
  * in `config-hazards.ts`.
  */
 import type { z } from "zod";
+import { MAX_SECRETS } from "./adapters/secret-file.ts";
 import { commands } from "./config-commands.ts";
 import { heartbeat, stationHeartbeat, type WrittenHealthPage, type WrittenHeartbeat } from "./config-heartbeat.ts";
 import {
@@ -12,6 +13,7 @@ import {
   list,
   listenAddress,
   oneOf,
+  oneOrMore,
   plainName,
   requestPath,
   section,
@@ -35,8 +37,8 @@ export interface WrittenConfiguration {
   readonly heartbeats?:
     | {
         readonly listen: ListenSettings;
-        readonly secretFile?: string | undefined;
-        readonly secretEnv?: string | undefined;
+        readonly secretFile?: readonly string[] | undefined;
+        readonly secretEnv?: readonly string[] | undefined;
       }
     | undefined;
   readonly drain: GatewaySettings["drainMs"];
@@ -48,11 +50,15 @@ export interface WrittenGroup
   readonly heartbeat: WrittenHeartbeat;
   readonly detector: WrittenDetector;
   readonly probePath?: string | undefined;
+  /** How long a take-over may take, in ms. */
+  readonly objective: number;
 }
 
 interface WrittenStation extends Omit<StationSettings, "healthPage"> {
   /** Instead of what the group's section says of the page. */
   readonly heartbeat?: WrittenHealthPage | undefined;
+  readonly secretFile?: readonly string[] | undefined;
+  readonly secretEnv?: readonly string[] | undefined;
 }
 
 /** Detector and supervisor in one section: to an operator they are one thing. */
@@ -72,6 +78,11 @@ const KIBIBYTE = 1_024;
 const MEBIBYTE = 1_024 ** 2;
 const GIBIBYTE = 1_024 ** 3;
 
+/** One place of a secret, or several while one secret replaces another. */
+function secretPlaces(what: string): z.ZodType<readonly string[]> {
+  return oneOrMore(what, MAX_SECRETS);
+}
+
 const station = section({
   name: plainName(),
   url: serviceUrl(),
@@ -80,6 +91,9 @@ const station = section({
   capacityPerSecond: decimal(1, 1e9).default(Number.POSITIVE_INFINITY),
   /** Default: a twentieth of a second's commands, and no second holds more than capacityPerSecond. */
   burst: wholeNumber(1, 1_000_000).optional(),
+  /** Default: `heartbeats.secretFile` or `secretEnv`, with which any station can beat for any other. */
+  secretFile: secretPlaces("the path of a file").optional(),
+  secretEnv: secretPlaces("the name of an environment variable").optional(),
 });
 
 /**
@@ -196,6 +210,8 @@ const group = section({
   name: plainName(),
   listen: listenAddress(),
   stations: list(station, "stations (the primary first, then its backups)", 2),
+  /** What the incident's takeover had to keep; see `objectiveHarm` in config-hazards.ts. */
+  objective: duration(1_000, HOUR_MS).default(30_000),
   heartbeat,
   detector,
   commands,
@@ -207,8 +223,6 @@ const group = section({
   limits,
 });
 
-const environmentName = text("the name of an environment variable");
-
 export const configurationSchema: z.ZodType<WrittenConfiguration> = section({
   groups: list(group, "groups", 1),
   control: section({
@@ -216,13 +230,13 @@ export const configurationSchema: z.ZodType<WrittenConfiguration> = section({
     listen: listenAddress().default({ host: "127.0.0.1", port: 7070 }),
     allowRemote: trueOrFalse().default(false),
     tokenFile: text("the path of a file").optional(),
-    tokenEnv: environmentName.optional(),
+    tokenEnv: text("the name of an environment variable").optional(),
   }).prefault({}),
   heartbeats: section({
     /** Loopback; stations on other machines need an address that they can reach. */
     listen: listenAddress().default({ host: "127.0.0.1", port: 7071 }),
-    secretFile: text("the path of a file").optional(),
-    secretEnv: environmentName.optional(),
+    secretFile: secretPlaces("the path of a file").optional(),
+    secretEnv: secretPlaces("the name of an environment variable").optional(),
   }).optional(),
   /** Longer than most commands take, shorter than the 30 s after which service supervisors kill. */
   drain: duration(0, HOUR_MS).default(10_000),

@@ -4,9 +4,13 @@
  * the sentence is shown, and at which line, is not known here.
  */
 import { z } from "zod";
+import { listenAddressIn, serviceUrlIn } from "./adapters/addresses.ts";
 import type { ListenSettings } from "./fleet/settings.ts";
 import type { HeaderList, StatusRange } from "./fleet/uplink.ts";
 import { nearest } from "./nearest-name.ts";
+
+/** So many problems are told of one file; the others are counted. Nobody mends more at once, and each takes its time to find. */
+export const MAX_PROBLEMS = 100;
 
 /** A length of time, in milliseconds once read. A bare number counts milliseconds. */
 export function duration(minMs: number, maxMs: number): z.ZodType<number> {
@@ -54,24 +58,29 @@ export function text(what: string): z.ZodType<string> {
   return value(what, (given) => (typeof given === "string" && given.trim() !== "" ? given : undefined));
 }
 
+/** One text, or a list of at most `max` of them. */
+export function oneOrMore(what: string, max: number): z.ZodType<readonly string[]> {
+  return value(`${what}, or a list of at most ${max}`, (given) => {
+    const texts: unknown[] = Array.isArray(given) ? given : [given];
+    const sound = texts.every((text): text is string => typeof text === "string" && text.trim() !== "");
+    return sound && texts.length > 0 && texts.length <= max ? texts : undefined;
+  });
+}
+
 /** Where to listen. Without a host: on all IPv4 addresses of the machine. */
 export function listenAddress(): z.ZodType<ListenSettings> {
-  return value("host:port, such as 127.0.0.1:8080, :8080 (all addresses) or [::1]:8080 (in quotes)", (given) => {
-    const parts =
-      typeof given === "string" ? /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]*)):(\d{1,5})$/.exec(given) : null;
-    const port = within(Number(parts?.[3]), 0, 65_535);
-    if (parts === null || port === undefined) return undefined;
-    return { host: parts[1] ?? (parts[2] === "" ? "0.0.0.0" : (parts[2] as string)), port };
-  });
+  return value("host:port, such as 127.0.0.1:8080, :8080 (all addresses) or [::1]:8080 (in quotes)", (given) =>
+    typeof given === "string" ? listenAddressIn(given) : undefined,
+  );
 }
 
 /** The base address of a service: scheme, host and port, because path and query are the caller's. */
 export function serviceUrl(): z.ZodType<string> {
   return value("http://host:port or https://host:port, without path, query or password", (given) => {
-    if (typeof given !== "string" || !URL.canParse(given)) return undefined;
-    const url = new URL(given);
+    const url = typeof given === "string" ? serviceUrlIn(given) : undefined;
+    if (url === undefined) return undefined;
     const plain = url.pathname === "/" && url.search === "" && url.hash === "" && url.username + url.password === "";
-    return plain && /^https?:$/.test(url.protocol) && url.hostname !== "" ? url.origin : undefined;
+    return plain ? url.origin : undefined;
   });
 }
 
@@ -85,17 +94,17 @@ export function requestPath(): z.ZodType<string> {
 /** The whole address of a page: what is left out of a {@link serviceUrl} is allowed, but for a password. */
 export function pageUrl(): z.ZodType<string> {
   return value("a whole address, such as http://10.0.0.5:9990/healthz, without fragment or password", (given) => {
-    if (typeof given !== "string" || !URL.canParse(given)) return undefined;
-    const { protocol, hash, username, password, hostname, href } = new URL(given);
-    return /^https?:$/.test(protocol) && hostname !== "" && hash + username + password === "" ? href : undefined;
+    const url = typeof given === "string" ? serviceUrlIn(given) : undefined;
+    return url !== undefined && url.hash + url.username + url.password === "" ? url.href : undefined;
   });
 }
 
 /** What goes into a Host field: a name or address, with or without a port. */
 export function hostName(): z.ZodType<string> {
-  return value("a host name with or without a port, such as uplink.example:8443", (given) =>
-    typeof given === "string" && /^([A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?$/.test(given) ? given : undefined,
-  );
+  return value("a host name with or without a port, such as uplink.example:8443", (given) => {
+    if (typeof given !== "string" || given.startsWith(":")) return undefined;
+    return listenAddressIn(/:\d+$/.test(given) && !given.endsWith("]") ? given : `${given}:1`) && given;
+  });
 }
 
 /** The name of a header field, but none of `taken` (in lower case). */
@@ -160,7 +169,11 @@ export function section<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<
   return z.strictObject(shape, {
     error: (issue) => {
       // One line for each unknown field; config-problems.ts takes them apart again.
-      if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownField(key, fields)).join("\n");
+      if (issue.code === "unrecognized_keys")
+        return issue.keys
+          .slice(0, MAX_PROBLEMS)
+          .map((key) => unknownField(key, fields))
+          .join("\n");
       const got = issue.input === undefined ? "it is missing" : `${shown(issue.input)} is not allowed`;
       return `${got}; allowed is a section with the fields ${fields.join(", ")}`;
     },

@@ -3,7 +3,7 @@
  * are told at once, at their lines.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -16,7 +16,13 @@ import { loadConfiguration, parseConfiguration } from "./config.ts";
 import { ConfigurationProblems } from "./config-problems.ts";
 
 const SECRET = "0123456789abcdef0123456789abcdef";
-const files: Record<string, string> = { "beat.secret": `${SECRET}\n`, "short.secret": "hunter2" };
+const files: Record<string, string | Buffer> = {
+  "beat.secret": `${SECRET}\n`,
+  "short.secret": "hunter2",
+  "binary.secret": Buffer.alloc(32, 0x80),
+};
+
+const shared = (...secrets: string[]) => ({ shared: secrets.map((secret) => Buffer.from(secret)), own: new Map() });
 
 const MINIMAL = `
 groups:
@@ -58,7 +64,7 @@ test("a group needs a name, an address and two stations; everything else has a d
   const { settings, controlToken } = read(MINIMAL);
   assert.equal(controlToken, undefined);
   assert.deepEqual(settings.control, { host: "127.0.0.1", port: 7070 });
-  assert.deepEqual(settings.heartbeats, { listen: { host: "127.0.0.1", port: 7071 }, secret: SECRET });
+  assert.deepEqual(settings.heartbeats, { listen: { host: "127.0.0.1", port: 7071 }, secrets: shared(SECRET) });
   assert.equal(settings.drainMs, 10_000);
   const group = settings.groups[0];
   assert.deepEqual(group?.listen, { host: "127.0.0.1", port: 8080 });
@@ -198,7 +204,7 @@ heartbeats: { secretFile: beat.secret }
   assert.deepEqual(lines, [
     'fleet.yaml:2:11 groups[0].name: "at lantic" is not allowed; allowed is 1 to 63 letters, digits, dots, dashes and underscores, beginning with a letter or digit',
     "fleet.yaml:3:13 groups[0].listen: 8080 is not allowed; allowed is host:port, such as 127.0.0.1:8080, :8080 (all addresses) or [::1]:8080 (in quotes)",
-    "fleet.yaml:4:5 groups[0].stattions: there is no such field (did you mean stations?); allowed are name, listen, stations, heartbeat, detector, commands, retry, breaker, commandPath, failback, probePath, limits",
+    "fleet.yaml:4:5 groups[0].stattions: there is no such field (did you mean stations?); allowed are name, listen, stations, objective, heartbeat, detector, commands, retry, breaker, commandPath, failback, probePath, limits",
     'fleet.yaml:6:31 groups[0].stations[0].url: "ftp://x" is not allowed; allowed is http://host:port or https://host:port, without path, query or password',
     "fleet.yaml:7:17 groups[0].stations[1].name: groups[0].stations[0].name is the same; names must differ",
     'fleet.yaml:9:16 groups[0].commands.timeout: "10 parsecs" is not allowed; allowed is a duration from 1ms to 1h, such as 50ms, 1s or 2m',
@@ -374,6 +380,110 @@ test("the deadline header and the question for a key have defaults; half-told on
   );
 });
 
+test("[F8] what may take longer than a take-over is refused, with its terms; the objective is the group's", () => {
+  const lines = (fields: string): string => told(MINIMAL.replace("stations:", `${fields}\n    stations:`)).join("\n");
+  assert.match(
+    lines("detector: { ceiling: 60s }"),
+    /^fleet\.yaml:5:\d+ groups\[0\]\.detector\.ceiling: a silence is declared for certain only after 1m \(detector\.ceiling 1m\), and a take-over may take 30s \(objective\)/,
+  );
+  assert.match(
+    lines("detector: { ceiling: 20s, sustain: 11s }"),
+    /only after 31s \(detector\.ceiling 20s and detector\.sustain 11s\)/,
+  );
+  assert.match(
+    lines("heartbeat: { kind: udp, interval: 2s }"),
+    /heartbeat\.interval: .* only after 40s \(detector\.ceiling 40s, which follows from heartbeats every 2s\)/,
+  );
+  assert.match(lines("heartbeat: { kind: http, path: /, interval: 7s }"), /heartbeat\.interval: .* 35s/);
+  for (const fine of [
+    "detector: { ceiling: 30s }",
+    "detector: { ceiling: 60s }\n    objective: 1m",
+    "heartbeat: { kind: udp, interval: 2s }\n    detector: { ceiling: 10s }",
+    "heartbeat: { kind: http, path: /, interval: 6s }",
+  ])
+    assert.equal(lines(fine), "", fine);
+  assert.match(lines("detector: { ceiling: 5s }\n    objective: 4s"), /a take-over may take 4s/);
+});
+
+test("[G6] addresses that nobody can have, or reach, are refused", () => {
+  const refused = (field: string, from: string, to: string, source = MINIMAL): void => {
+    const lines = told(source.replace(from, to));
+    assert.ok(lines[0]?.includes(` ${field}: `) && lines[0].includes("is not allowed"), `${to}: ${lines[0]}`);
+  };
+  for (const address of ["256.1.1.1:80", "a..b:80", "127.1:80", "0x7f.1:80", '"a\\n:80"']) {
+    refused("groups[0].listen", "127.0.0.1:8080", address);
+    refused("control.listen", "groups:", `control: { listen: ${address} }\ngroups:`);
+    refused("heartbeats.listen", "{ secretFile", `{ listen: ${address}, secretFile`);
+  }
+  const urls = [
+    "http://a:0",
+    "http://a..b:80",
+    "http://256.1.1.1",
+    "http://a\\n:80",
+    "http://a\\t",
+    "http:a",
+    "http://0.0.0.0:9",
+    "http://[::]:9",
+  ];
+  const asked = MINIMAL.replace("stations:", "heartbeat: { kind: http, path: / }\n    stations:");
+  for (const url of urls) {
+    refused("groups[0].stations[0].url", "http://127.0.0.1:9001", url);
+    refused("groups[0].stations[0].heartbeat.url", '9001"', `9001", heartbeat: { url: "${url}" }`, asked);
+  }
+  for (const host of ["a..b", "256.1.1.1", "a:99999", "a b", ":80"])
+    refused("groups[0].heartbeat.host", "path: /", `path: /, host: "${host}"`, asked);
+});
+
+test("two stations at one address are refused in any spelling, and so is a station that is the gateway", () => {
+  const urls = (primary: string, backup: string, listen = "127.0.0.1:8080"): string =>
+    told(
+      MINIMAL.replace("http://127.0.0.1:9001", primary)
+        .replace("http://127.0.0.1:9002", backup)
+        .replace("127.0.0.1:8080", `"${listen}"`),
+    ).join("\n");
+  for (const [primary, backup] of [
+    ["http://LOCALHOST:81", "http://localhost:81"],
+    ["http://localhost:81", "http://127.0.0.1:81"],
+    ["http://localhost.:81", "http://[::1]:81"],
+    ["http://A/", "http://a:80"],
+    ["http://a.", "http://a"],
+    ["http://a:443", "https://a"],
+    ["http://[::ffff:127.0.0.1]:81", "http://127.0.0.1:81"],
+    ["http://127.1:81", "http://0x7f.1:81"],
+  ] as const)
+    assert.match(
+      urls(primary, backup),
+      /stations\[1\]\.url: .*stations\[0\]\.url is the same, or leads/,
+      `${primary} ${backup}`,
+    );
+  for (const [primary, backup] of [
+    ["http://127.0.0.1:81", "http://127.0.0.2:81"],
+    ["http://127.0.0.1:81", "http://[::1]:81"],
+    ["http://a:81", "http://a.b:81"],
+    ["http://a:81", "https://a"],
+  ] as const)
+    assert.equal(urls(primary, backup), "", `${primary} ${backup}`);
+  for (const [listen, url] of [
+    ["127.0.0.1:8080", "http://[::ffff:127.0.0.1]:8080"],
+    ["127.0.0.1:8080", "http://localhost.:8080"],
+    ["LOCALHOST:8080", "http://127.0.0.1:8080"],
+    ["[::]:8080", "http://[::1]:8080"],
+    [":8080", "http://127.9:8080"],
+    ["[::ffff:127.0.0.1]:8080", "http://127.0.0.1:8080"],
+    ["10.0.0.1:8080", "http://[::ffff:a00:1]:8080"],
+  ] as const)
+    assert.match(
+      urls(url, "http://b:1", listen),
+      /this is groups\[0\]\.listen: the gateway would send/,
+      `${listen} ${url}`,
+    );
+  assert.equal(urls("http://127.0.0.2:8080", "http://b:1"), "");
+  const control = (listen: string): string => told(`${MINIMAL}control: { listen: "${listen}" }`).join();
+  assert.match(control("LocalHost:8080"), /groups\[0\]\.listen: 127\.0\.0\.1:8080 is taken by control\.listen/);
+  for (const listen of ["LOCALHOST:7070", "localhost.:7070", "[::ffff:127.0.0.1]:7070"])
+    assert.equal(control(listen), "");
+});
+
 test("two groups cannot share a name or a port, and no group can have the gateway as its station", () => {
   const second = (text: string): string => MINIMAL.replace("heartbeats:", `  - ${text}\nheartbeats:`);
   const stations = (url: string): string => `stations: [{ name: a, url: "${url}" }, { name: b, url: "http://b:1" }]`;
@@ -405,15 +515,16 @@ test("pushed heartbeats need a listener and a secret", () => {
   );
   assert.match(
     told(MINIMAL.replace("beat.secret", "none")).join(),
-    /heartbeats\.secretFile: cannot read none: there is no such file; make it .* openssl rand -hex 32 > none$/,
+    /heartbeats\.secretFile: cannot read none: there is no such file; make it .* \(umask 077; openssl rand -hex 32 > none\)$/,
   );
   assert.match(
     told(MINIMAL.replace("secretFile: beat.secret", "secretEnv: BEATS")).join(),
     /there is no environment variable BEATS; set it, for example with: export BEATS="\$\(openssl rand -hex 32\)"/,
   );
-  assert.equal(
-    read(MINIMAL.replace("secretFile: beat.secret", "secretEnv: BEATS"), { BEATS: SECRET }).settings.heartbeats?.secret,
-    SECRET,
+  assert.deepEqual(
+    read(MINIMAL.replace("secretFile: beat.secret", "secretEnv: BEATS"), { BEATS: SECRET }).settings.heartbeats
+      ?.secrets,
+    shared(SECRET),
   );
 });
 
@@ -428,6 +539,65 @@ test("a secret that can be guessed is refused, and never shown", () => {
   const lines = told(MINIMAL.replace("beat.secret", "short.secret"));
   assert.match(lines.join(), /it has 7 bytes; allowed are at least 16/);
   assert.doesNotMatch(lines.join(), /hunter2/);
+});
+
+test("[C15] secrets may be several, and a station's own; those are bytes, and text without the white space around it", () => {
+  const next = SECRET.toUpperCase();
+  const secrets = (source: string): unknown =>
+    read(source, { NEXT: ` ${next} `, OLD: SECRET }).settings.heartbeats?.secrets;
+  const binary = Buffer.alloc(32, 0x80);
+  assert.deepEqual(secrets(MINIMAL.replace("beat.secret", "[beat.secret, binary.secret]")), {
+    shared: [Buffer.from(SECRET), binary],
+    own: new Map(),
+  });
+  const own = MINIMAL.replace("beat.secret", "binary.secret").replace(':9001"', ':9001", secretEnv: [NEXT, OLD]');
+  assert.deepEqual(secrets(own), {
+    shared: [binary],
+    own: new Map([["atlantic/primary", [Buffer.from(next), Buffer.from(SECRET)]]]),
+  });
+});
+
+test("[C15] where every station has a secret of its own, there need be none for all", () => {
+  const source = MINIMAL.replace(':9001"', ':9001", secretFile: beat.secret')
+    .replace(':9002"', ':9002", secretFile: [binary.secret]')
+    .replace("{ secretFile: beat.secret }", "{ listen: ':7071' }");
+  assert.deepEqual(read(source).settings.heartbeats?.secrets, {
+    shared: [],
+    own: new Map([
+      ["atlantic/primary", [Buffer.from(SECRET)]],
+      ["atlantic/backup", [Buffer.alloc(32, 0x80)]],
+    ]),
+  });
+  assert.deepEqual(Object.keys(read(source).settings.groups[0]?.stations[0] ?? {}), [
+    "name",
+    "url",
+    "capacityPerSecond",
+  ]);
+  assert.match(
+    told(source.replace(", secretFile: [binary.secret]", "")).join(),
+    /heartbeats: heartbeats are signed: give secretFile .* or for each station/,
+  );
+});
+
+test("[C15] secrets that cannot be meant or used are refused at their field", () => {
+  const own = (fields: string, source = MINIMAL): string => source.replace(':9001"', `:9001", ${fields}`);
+  const at = "groups\\[0\\]\\.stations\\[0\\]";
+  for (const [source, expected] of [
+    [own("secretFile: none"), `${at}\\.secretFile: cannot read none`],
+    [own("secretFile: [beat.secret, short.secret]"), `${at}\\.secretFile\\[1\\]: it has 7 bytes`],
+    [own("secretFile: []"), `${at}\\.secretFile: a list is not allowed; allowed is the path of a file, or a list`],
+    [own("secretFile: [a, b, c, d, e]"), `${at}\\.secretFile: a list is not allowed; .* at most 4`],
+    [own("secretFile: a, secretEnv: B"), `${at}\\.secretEnv: this station has a secretFile too`],
+    [own("secretEnv: LATIN"), `${at}\\.secretEnv: LATIN does not hold text in UTF-8; give a file instead`],
+    [
+      own("secretFile: beat.secret").replace("stations:", "heartbeat: { kind: http, path: / }\n    stations:"),
+      `${at}\\.secretFile: stations of this group are asked`,
+    ],
+  ] as const) {
+    const lines = told(source, { LATIN: "0123456789abcde\uFFFD", B: SECRET }).join("\n");
+    assert.match(lines, new RegExp(`^fleet\\.yaml:\\d+:\\d+ ${expected}`, "m"));
+    assert.doesNotMatch(lines, /hunter2|0123456789/);
+  }
 });
 
 test("a control token comes from its file, and must fit into a header", () => {
@@ -454,6 +624,62 @@ test("an alias bomb is refused instead of expanded", () => {
   assert.match(told(bomb.join("\n")).join(), /alias/);
 });
 
+test("[G6] a file that stands for more than a configuration can be is refused at once, with the bound", () => {
+  const list = (item: string, count: number): string => Array(count).fill(item).join(", ");
+  const cases: [source: string, expected: RegExp][] = [
+    // 100,000 aliases of a large anchor, and 15 MB of short names, took minutes.
+    [
+      `x: &a [${list("1", 1_000)}]\ngroups: [${list("*a", 600)}]`,
+      /^fleet\.yaml:2:\d+ with its aliases .* 500000 names/,
+    ],
+    [`x: &a 1\ngroups: [${list("*a", 20_000)}]`, /^fleet\.yaml:2:\d+ it has more than 10000 aliases/],
+    [`x: &a { b: [${list("1", 999)}] }\ngroups:\n${"  - { <<: *a }\n".repeat(600)}`, /with its aliases resolved/],
+    [
+      Array.from({ length: 130_000 }, (_, place) => `k${place}: 1\n`).join(""),
+      /^fleet\.yaml it has more than 500000 words/,
+    ],
+    [`groups: ${"[".repeat(5_000)}${"]".repeat(5_000)}`, /^fleet\.yaml:1:\d+ sections .* more than 32 deep/],
+    [Array.from({ length: 200 }, (_, depth) => `${" ".repeat(depth)}a:\n`).join(""), /more than 32 deep/],
+    ["groups: &a [*a]", /^fleet\.yaml:1:13 this alias stands inside of what it stands for/],
+    ["groups: [*b]", /^fleet\.yaml:1:10 there is no anchor &b before it/],
+    ["groups: []\n---\ngroups: []", /^fleet\.yaml:2:1 a second document begins here/],
+  ];
+  for (const [source, expected] of cases) {
+    const [line, ...more] = told(source);
+    assert.match(line ?? "", expected);
+    assert.equal(more.length, 0, more[0]);
+  }
+});
+
+test("[G6] of many problems the first hundred are told, and the others counted", () => {
+  for (const source of [
+    `groups: [${Array(30_000).fill("1").join(", ")}]`,
+    `${MINIMAL}${Array.from({ length: 20_000 }, (_, place) => `k${place}: 1\n`).join("")}`,
+    "a: 1\n".repeat(1_000),
+    `groups: [${"]".repeat(1_000)}`,
+  ]) {
+    const lines = told(source);
+    assert.equal(lines.length, 101, lines[0]);
+    assert.match(lines.at(-1) as string, /^and \d+ more$/);
+  }
+});
+
+test("[G6] anchors may be used in each of thousands of groups", () => {
+  const groups = Array.from({ length: 2_000 }, (_, place) => {
+    const stations = `[{ name: a, url: "http://a${place}:1" }, { name: b, url: "http://b${place}:1" }]`;
+    return `  - { name: g${place}, listen: "127.0.0.1:${place + 1}", stations: ${stations}, commands: *slow, <<: *all }\n`;
+  });
+  const source = `groups:\n${groups.join("")}`
+    .replace("*slow", "&slow { timeout: 3s }")
+    .replace("<<: *all", "<<: &all { heartbeat: { kind: http, path: / } }");
+  const { settings } = read(source);
+  assert.equal(settings.groups.length, 2_000);
+  assert.deepEqual(
+    [settings.groups[1_999]?.commands.timeoutMs, settings.groups[1_999]?.heartbeat.kind],
+    [3_000, "http"],
+  );
+});
+
 test("a file that cannot be read says why", () => {
   const directory = mkdtempSync(join(tmpdir(), "gsf-config-"));
   try {
@@ -469,7 +695,19 @@ test("a file that cannot be read says why", () => {
     fails(join(directory, "latin.yaml"), /not text in UTF-8/);
     writeFileSync(join(directory, "fleet.yaml"), MINIMAL);
     writeFileSync(join(directory, "beat.secret"), SECRET);
-    assert.equal(loadConfiguration(join(directory, "fleet.yaml"), {}).settings.heartbeats?.secret, SECRET);
+    chmodSync(join(directory, "beat.secret"), 0o644);
+    const loaded = loadConfiguration(join(directory, "fleet.yaml"), {});
+    assert.deepEqual(loaded.settings.heartbeats?.secrets, shared(SECRET));
+    if (process.platform !== "win32")
+      assert.match(loaded.warnings.join(), /can read .*beat\.secret \(mode 0644\): chmod 600/);
+    chmodSync(join(directory, "beat.secret"), 0o600);
+    assert.deepEqual(loadConfiguration(join(directory, "fleet.yaml"), {}).warnings, []);
+    assert.deepEqual(loaded.heartbeatSecrets.files, [join(directory, "beat.secret")]);
+    writeFileSync(join(directory, "beat.secret"), Buffer.alloc(20, 0xff));
+    assert.deepEqual(loaded.heartbeatSecrets.read().shared, [Buffer.alloc(20, 0xff)]);
+    writeFileSync(join(directory, "beat.secret"), "short");
+    assert.throws(() => loaded.heartbeatSecrets.read(), /heartbeats\.secretFile: it has 5 bytes/);
+    if (process.platform !== "win32") fails("/dev/zero", /has more than \d+ bytes/);
   } finally {
     rmSync(directory, { recursive: true });
   }
@@ -508,10 +746,10 @@ test("whatever a configuration may say, the library takes", () => {
         threshold: pick(1, 8, 100),
         suspectThreshold: pick(0.1, 5, 100),
         clearThreshold: pick(0.01, 2, 100),
-        sustain: pick("0ms", "1h"),
+        sustain: pick("0ms", "30m"),
         minimumDwell: pick("0ms", "1h"),
         gracePeriod: pick("0ms", "1h"),
-        ...pick({}, { minimumDeviation: pick("1ms", "1h"), ceiling: pick("10ms", "1h") }),
+        ...pick({}, { minimumDeviation: pick("1ms", "1h"), ceiling: pick("10ms", "30m") }),
       },
       commands: {
         timeout: pick("1ms", "1s", "1h"),
@@ -541,6 +779,7 @@ test("whatever a configuration may say, the library takes", () => {
         unansweredAfter: pick("0ms", "1h"),
       },
       failback: { mode: pick("manual", "automatic"), holdDown: pick("0ms", "24h") },
+      objective: "1h",
     };
     const source = JSON.stringify({ groups: [group], heartbeats: { secretFile: "beat.secret" } });
     // Contradictions are refused here already; what is not must be taken there.
@@ -549,7 +788,7 @@ test("whatever a configuration may say, the library takes", () => {
     const parts = {
       clock: new VirtualClock(),
       random,
-      newChallenge: () => "",
+      challengeOf: () => "",
       uplink: () => ({ name: "", send: () => Promise.reject(), probe: () => Promise.reject() }),
     };
     assert.doesNotThrow(

@@ -10,6 +10,7 @@ import { BeatStreams } from "./adapters/beat-streams.ts";
 import { type ControlListener, listenForControl } from "./adapters/control-api.ts";
 import { type ConnectionLimits, connectionLimits, ownDescriptors } from "./adapters/descriptors.ts";
 import { type GroupEvent, gravityOf, sentenceOf } from "./adapters/event-sentence.ts";
+import { challengesOf } from "./adapters/heartbeat-codec.ts";
 import { listenForCommands, type ProxyListener } from "./adapters/http-proxy.ts";
 import { httpUplink } from "./adapters/http-uplink.ts";
 import { listening } from "./adapters/listening.ts";
@@ -19,7 +20,7 @@ import { GatewayMetrics } from "./adapters/metrics.ts";
 import { NameCache, type NameChange } from "./adapters/name-cache.ts";
 import { type HeartbeatListener, listenForHeartbeats } from "./adapters/udp-heartbeats.ts";
 import { compose, type Gateway } from "./compose.ts";
-import type { GatewaySettings, ListenSettings } from "./fleet/settings.ts";
+import type { GatewaySettings, HeartbeatSecrets, ListenSettings } from "./fleet/settings.ts";
 
 export interface GatewayOptions {
   readonly log: Log;
@@ -41,6 +42,8 @@ export interface RunningGateway extends AsyncDisposable {
   readonly stopped: Promise<void>;
   /** Takes nothing new, lets commands in flight finish for at most `drainMs`, then closes everything. */
   stop(): Promise<void>;
+  /** Verifies heartbeats with `secrets` from now on; does nothing where it listens for none. */
+  useHeartbeatSecrets(secrets: HeartbeatSecrets): void;
 }
 
 /** Resolves when everything listens. Rejects with a `UserError` where an address cannot be had, with nothing left open. */
@@ -89,7 +92,7 @@ class GatewayProcess implements RunningGateway {
       settings,
       clock: systemClock,
       random: seededRandom(randomBytes(16).toString("hex")),
-      newChallenge: () => randomBytes(16).toString("hex"),
+      challengeOf: challengesOf(randomBytes(32)),
       uplink: (group, station) => {
         const uplink = httpUplink(group, station, { names: this.#names });
         this.#opened.push(uplink);
@@ -102,6 +105,7 @@ class GatewayProcess implements RunningGateway {
       qualityOf: () => this.#gateway.quality(),
       heartbeats: () => this.#heartbeatCounts(),
       probeOf: (group, station) => this.#gateway.groups.get(group)?.probeOf(station),
+      isInConflict: (group, station) => this.#gateway.groups.get(group)?.conflictOf(station) !== undefined,
       lookups: () => this.#names.counts,
       lostLogLines,
       unserved: () => Object.fromEntries([...this.#proxies].map(([name, { unserved }]) => [name, { ...unserved }])),
@@ -144,9 +148,9 @@ class GatewayProcess implements RunningGateway {
       }),
     );
     if (heartbeats !== undefined) {
-      const { listen, secret } = heartbeats;
+      const { listen, secrets } = heartbeats;
       this.#heartbeats = await this.#open("heartbeats", listen, () =>
-        listenForHeartbeats(this.#gateway, { listen, secret, log }),
+        listenForHeartbeats(this.#gateway, { listen, secrets, log }),
       );
     }
     for (const [name, group] of this.#gateway.groups) {
@@ -166,6 +170,10 @@ class GatewayProcess implements RunningGateway {
     this.#ready = false;
     const draining = [...this.#proxies.values()].map((proxy) => proxy.drain(this.#settings.drainMs));
     return Promise.all(draining).then(() => this[Symbol.asyncDispose]());
+  }
+
+  useHeartbeatSecrets(secrets: HeartbeatSecrets): void {
+    this.#heartbeats?.useSecrets(secrets);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -8,6 +8,7 @@ import { EXIT } from "./adapters/exit-codes.ts";
 import { shownAddress } from "./adapters/listening.ts";
 import { LOG_LEVELS, type LogLevel, processLog } from "./adapters/log.ts";
 import { stopAsked } from "./adapters/process-life.ts";
+import { watchSecretFiles } from "./adapters/secret-file.ts";
 import { loadConfiguration } from "./config.ts";
 import { ConfigurationProblems } from "./config-problems.ts";
 import { type RunningGateway, runGateway } from "./main.ts";
@@ -45,8 +46,9 @@ Example:
 }
 
 async function run({ config, json, logLevel }: RunOptions): Promise<void> {
-  const { settings, controlToken } = loadConfiguration(config, process.env);
+  const { settings, controlToken, warnings, heartbeatSecrets } = loadConfiguration(config, process.env);
   const { log, lost } = processLog(logLevel, json);
+  for (const warning of warnings) log.warn(warning);
   // Whatever nobody caught leaves a state that nobody knows: end, and be started again.
   process.on("uncaughtException", (error) => {
     log.fatal({ err: error }, "this is a fault of ours");
@@ -54,6 +56,17 @@ async function run({ config, json, logLevel }: RunOptions): Promise<void> {
   });
   const asked = stopAsked(log);
   const gateway = await runGateway(settings, { log, lostLogLines: lost, controlToken });
+  watchSecretFiles(heartbeatSecrets.files, () => {
+    try {
+      gateway.useHeartbeatSecrets(heartbeatSecrets.read());
+      log.info("secrets of heartbeats were read again: those are valid now");
+    } catch (error) {
+      log.error(
+        { why: (error as Error).message },
+        "secrets of heartbeats have changed and cannot be used: those of before stay valid",
+      );
+    }
+  });
   process.stdout.write(`${json ? readyJson(gateway) : readyLine(gateway)}\n`);
   await Promise.race([asked, gateway.stopped]);
   log.info({ drainMs: settings.drainMs }, "stopping: commands in flight may finish");
@@ -88,11 +101,12 @@ function readyLine({ addresses }: RunningGateway): string {
 
 function checkConfig(file: string, { json }: { readonly json: boolean }): void {
   try {
-    const { settings } = loadConfiguration(file, process.env);
+    const { settings, warnings } = loadConfiguration(file, process.env);
     const stations = settings.groups.reduce((sum, group) => sum + group.stations.length, 0);
-    const found = { valid: true, groups: settings.groups.length, stations };
+    const found = { valid: true, groups: settings.groups.length, stations, warnings };
     const counted = `${found.groups} ${found.groups === 1 ? "group" : "groups"}, ${stations} stations`;
     process.stdout.write(json ? `${JSON.stringify(found)}\n` : `${file} is valid: ${counted}\n`);
+    if (!json) for (const warning of warnings) process.stderr.write(`gsf: ${warning}\n`);
   } catch (error) {
     if (!json || !(error instanceof ConfigurationProblems)) throw error;
     process.stdout.write(`${JSON.stringify({ valid: false, problems: error.problems })}\n`);

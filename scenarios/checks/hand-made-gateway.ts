@@ -16,7 +16,7 @@ export function startGateway(made: HandMade): GatewayProcess {
     clock: world.clock,
     random: world.random.fork("gateway"),
     uplink: (_group, station) => silentUplink(station.name),
-    newChallenge: () => "challenge",
+    challengeOf: () => "challenge",
   });
   const node = world.nodes.get(GATEWAY) ?? world.node(GATEWAY, () => undefined);
   node.crash();

@@ -30,7 +30,7 @@ export function gatewayProgram(fleet: Fleet): Program {
       clock: env.clock,
       random: env.random.fork("gateway"),
       uplink: (group, station) => new SimUplink(fleet, env, group, station),
-      newChallenge: () => challenges.next().toString(36).slice(2),
+      challengeOf: (subject) => challenges.fork(subject).next().toString(36).slice(2),
     });
     const process: GatewayProcess = {
       incarnation: env.incarnation,

@@ -68,6 +68,8 @@ export interface GroupDraft extends WrittenSections {
 }
 
 const STATION_NAMES: readonly string[] = ["primary", "backup", "backup-2", "backup-3"];
+/** Worlds have slow heartbeats, too, and paths that lose many: longer than any ceiling that is drawn or follows from an interval. */
+const OBJECTIVE = "10m";
 const FIRST_LISTEN_PORT = 8_080;
 const STATION_URL_PORT = 9_001;
 /** The variable in which the fleet's world keeps its secret. */
@@ -84,6 +86,7 @@ function writtenGroup({ name, stations = 2, capacityPerSecond, ...sections }: Gr
   return {
     name,
     listen: `127.0.0.1:${FIRST_LISTEN_PORT + place}`,
+    ...(sections.heartbeat?.interval === undefined && sections.detector === undefined ? {} : { objective: OBJECTIVE }),
     stations: names.map((station, rank) => ({
       name: station,
       url: `http://10.0.${place}.${rank + 1}:${STATION_URL_PORT}`,

@@ -34,7 +34,7 @@ async function run(endMs: number, how: "refuses" | "hangs", answerMs: () => numb
     settings: parseConfiguration(SOURCE, "fleet.yaml", { environment: {}, readFile: () => "" }).settings,
     clock,
     random: seededRandom(1),
-    newChallenge: () => "unused",
+    challengeOf: () => "unused",
     uplink: (_group, { name }) => ({
       name,
       send: () => Promise.reject(new Error("no commands here")),

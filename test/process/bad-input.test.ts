@@ -70,6 +70,7 @@ test("[G6] wrong configuration: exit code 3, every problem with its line", async
       valid: true,
       groups: 1,
       stations: 2,
+      warnings: [],
     },
   );
 });

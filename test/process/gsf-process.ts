@@ -86,7 +86,7 @@ export class Folder implements Disposable {
   /** Writes a file, and returns its path. */
   file(name: string, text: string): string {
     const path = join(this.path, name);
-    writeFileSync(path, text);
+    writeFileSync(path, text, { mode: 0o600 });
     return path;
   }
 

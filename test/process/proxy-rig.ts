@@ -137,7 +137,7 @@ export async function rig(
     clock: systemClock,
     random: seededRandom(1),
     uplink: (group, station) => started.use(httpUplink(group, station)),
-    newChallenge: () => "unused",
+    challengeOf: () => "unused",
   });
   const group = gateway.groups.get("atlantic") as Group;
   for (const { name } of settings.stations) group.noteHeartbeat(name, { sequence: 1 }, 0);

@@ -30,7 +30,7 @@ interface Ground {
 async function ground(context: TestContext): Promise<Ground> {
   const directory = mkdtempSync(join(tmpdir(), "gsf-station-"));
   const secretFile = join(directory, "secret");
-  writeFileSync(secretFile, "0123456789abcdef0123456789abcdef");
+  writeFileSync(secretFile, "0123456789abcdef0123456789abcdef", { mode: 0o600 });
   const ear = createSocket("udp4");
   ear.bind(0, "127.0.0.1");
   await once(ear, "listening");
@@ -185,6 +185,7 @@ test("[G6] bad flags, a missing secret and a busy port end it with a sentence an
   const busy = new URL(at.serviceUrl).host;
   const cases: ReadonlyArray<readonly [code: number, says: RegExp, args: readonly string[]]> = [
     [2, /--listen.*host:port/s, [...common, "--listen", "nowhere", "--secret-file", at.secretFile]],
+    [2, /--listen.*host:port/s, [...common, "--listen", "256.1.1.1:80", "--secret-file", at.secretFile]],
     [
       2,
       /--interval.*5ms to 60s/s,
@@ -194,6 +195,24 @@ test("[G6] bad flags, a missing secret and a busy port end it with a sentence an
       2,
       /--heartbeat-to.*1 to 65535/s,
       ["--name", "n", "--group", "g", "--listen", "a:0", "--heartbeat-to", "a:0", "--secret-file", "s"],
+    ],
+    ...["http://a:0", "http://a..b", "http:\\\\a", "http://0.0.0.0:1"].map(
+      (url) =>
+        [
+          2,
+          /--relay-to.*address of a service/s,
+          [...common, "--listen", "a:1", "--relay-to", url, "--secret-file", "s"],
+        ] as const,
+    ),
+    [
+      2,
+      /--check.*address of a service/s,
+      [...common, "--listen", "a:1", "--check", "http://a\t:1", "--secret-file", "s"],
+    ],
+    [
+      2,
+      /it would relay to itself/,
+      [...common, "--listen", ":9001", "--relay-to", "http://localhost:9001", "--secret-file", at.secretFile],
     ],
     [3, /secret-file .*missing/, [...common, "--listen", "127.0.0.1:0", "--secret-file", `${at.secretFile}-missing`]],
     [4, /port is in use/, [...common, "--listen", busy, "--secret-file", at.secretFile]],

@@ -2,9 +2,10 @@
  * Where a running gateway is asked and what it is shown: the options that every subcommand has that talks to one. The
  * token is read from a file or the environment, never from the command line, which other users of a machine can see.
  */
-import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { httpUrlIn } from "./addresses.ts";
 import { UserError } from "./exit-codes.ts";
+import { readSecretFile, secretIn } from "./secret-file.ts";
 
 export interface ControlAddress {
   readonly control: URL;
@@ -25,11 +26,17 @@ export function withControlAddress(command: Command): Command {
 /** What to show the gateway; undefined where there is nothing to show. */
 export function tokenOf({ tokenFile }: ControlAddress): string | undefined {
   if (tokenFile === undefined) return process.env["GSF_CONTROL_TOKEN"];
+  let token: string;
   try {
-    return readFileSync(tokenFile, "utf8").trim();
+    token = secretIn(readSecretFile(tokenFile)).toString("utf8");
   } catch (error) {
     throw new UserError("usage", `--token-file ${tokenFile}: ${(error as Error).message}`);
   }
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  throw new UserError(
+    "usage",
+    `--token-file ${tokenFile}: it holds no token; allowed are letters, digits and . _ ~ + / - =`,
+  );
 }
 
 /** Something answered that is no gateway's control listener. */
@@ -38,6 +45,7 @@ export function strange(at: URL): UserError {
 }
 
 function controlUrl(text: string): URL {
-  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return new URL(text);
+  const url = httpUrlIn(text);
+  if (url !== undefined) return url;
   throw new InvalidArgumentError("allowed is an address such as http://127.0.0.1:7070.");
 }

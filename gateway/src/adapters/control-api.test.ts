@@ -62,7 +62,7 @@ async function controlOf(token?: string): Promise<Fixture> {
     settings,
     clock,
     random: seededRandom(1),
-    newChallenge: () => "unused",
+    challengeOf: () => "unused",
     uplink: (_group, station) => ({
       name: station.name,
       send: () => Promise.reject(new Error("no commands here")),

@@ -18,9 +18,9 @@ import { HTTPException } from "hono/http-exception";
 import { z } from "zod";
 import type { Group } from "../fleet/group.ts";
 import type { ListenSettings } from "../fleet/settings.ts";
+import { isLoopback } from "./addresses.ts";
 import type { BeatStreams } from "./beat-streams.ts";
 import { ControlConnections } from "./control-connections.ts";
-import { isLoopback } from "./listening.ts";
 import type { LiveFeed } from "./live-feed.ts";
 import type { Log } from "./log.ts";
 import { PROBLEM_TYPE } from "./problem.ts";
@@ -197,6 +197,7 @@ function groupStatus(group: Group): object {
       url: urls.get(station.name),
       phi: level,
       lastProbe: group.probeOf(station.name),
+      nameConflict: group.conflictOf(station.name),
     })),
   };
 }

@@ -17,6 +17,7 @@ export function gravityOf(event: GroupEvent): Gravity {
       return "error";
     case "promoted":
     case "abstention":
+    case "name-conflict":
       return "warn";
     case "overload":
       // Where nothing waits and nothing was refused, it is the callers who leave.
@@ -47,6 +48,13 @@ export function sentenceOf(event: GroupEvent): string {
       return `heartbeats of ${event.station} are missing: phi ${shownLevel(event.level)}`;
     case "heartbeats-back":
       return `heartbeats of ${event.station} are there again: phi ${shownLevel(event.level)}`;
+    case "name-conflict":
+      return (
+        `two processes send heartbeats as ${event.station}, from ${event.between.join(" and ")}: ` +
+        "neither proves that it lives; stop the one that is not this station, or give it its own --name"
+      );
+    case "name-conflict-ended":
+      return `only one process sends heartbeats as ${event.station} again: they count`;
     case "probe":
       return `the health page of ${event.station} is ${event.isWell ? "well again" : "not well"}: ${event.text}`;
     case "promoted":

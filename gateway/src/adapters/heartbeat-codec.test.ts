@@ -3,10 +3,17 @@ import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import type { HeartbeatMessage } from "./heartbeat-codec.ts";
+import type { HeartbeatSecrets } from "../fleet/settings.ts";
+import type { Decoded, HeartbeatMessage } from "./heartbeat-codec.ts";
 import { HeartbeatCodec, MAX_DATAGRAM_BYTES } from "./heartbeat-codec.ts";
 
-const codec = new HeartbeatCodec("a shared secret");
+/** One secret for all. */
+const shared = (...secrets: string[]): HeartbeatSecrets => ({
+  shared: secrets.map((secret) => Buffer.from(secret)),
+  own: new Map(),
+});
+
+const codec = new HeartbeatCodec(shared("a shared secret"));
 const BEAT: HeartbeatMessage = {
   type: "beat",
   group: "atlantic",
@@ -17,6 +24,9 @@ const BEAT: HeartbeatMessage = {
   sentAtMs: 1.5,
   epochSeen: 7,
 };
+
+const messageIn = (decoded: Decoded): HeartbeatMessage | undefined =>
+  decoded.type === "message" ? decoded.message : undefined;
 
 /** Any property that fails names its seed; put it into `seed` to see it again. */
 const seed = 20_270_203;
@@ -48,7 +58,7 @@ describe("[G6] heartbeat datagrams", () => {
     const texts = "0861746c616e746963" + "056e6f727468" + "03732d31" + "00";
     const whole = signed(Buffer.from(fixed + texts, "hex"));
     assert.equal(codec.encode(BEAT).toString("hex"), whole.toString("hex"));
-    assert.deepEqual(codec.decode(whole), BEAT);
+    assert.deepEqual(messageIn(codec.decode(whole)), BEAT);
   });
 
   test("what is encoded is decoded as it was, within 512 bytes", () => {
@@ -56,7 +66,7 @@ describe("[G6] heartbeat datagrams", () => {
       fc.property(messages, (message) => {
         const datagram = codec.encode(message);
         assert.ok(datagram.length <= MAX_DATAGRAM_BYTES);
-        assert.deepEqual(codec.decode(datagram), { ...message, sentAtMs: message.sentAtMs + 0 });
+        assert.deepEqual(messageIn(codec.decode(datagram)), { ...message, sentAtMs: message.sentAtMs + 0 });
       }),
       runs,
     );
@@ -97,8 +107,8 @@ describe("[G6] heartbeat datagrams", () => {
         plain[at] = byte;
         const decoded = codec.decode(signed(Buffer.from(plain)));
         // Whatever is still of the layout says exactly what it says: it encodes to the same bytes again.
-        if (decoded.type === "beat" || decoded.type === "challenge") {
-          assert.equal(codec.encode(decoded).toString("hex"), signed(Buffer.from(plain)).toString("hex"));
+        if (decoded.type === "message") {
+          assert.equal(codec.encode(decoded.message).toString("hex"), signed(Buffer.from(plain)).toString("hex"));
         }
       }),
       runs,
@@ -106,7 +116,7 @@ describe("[G6] heartbeat datagrams", () => {
   });
 
   test("another secret is forged, another version is malformed", () => {
-    assert.equal(new HeartbeatCodec("another secret").decode(codec.encode(BEAT)).type, "forged");
+    assert.equal(new HeartbeatCodec(shared("another secret")).decode(codec.encode(BEAT)).type, "forged");
     const newer = Buffer.from(codec.encode(BEAT).subarray(0, -32));
     newer[4] = 2;
     assert.equal(codec.decode(signed(newer)).type, "malformed");
@@ -122,6 +132,42 @@ describe("[G6] heartbeat datagrams", () => {
       { epochSeen: 1.5 },
     ];
     for (const change of refusals) assert.throws(() => codec.encode({ ...BEAT, ...change }), RangeError);
-    assert.throws(() => new HeartbeatCodec(""), RangeError);
+    assert.throws(() => new HeartbeatCodec(shared("")), RangeError);
+    assert.throws(() => new HeartbeatCodec(shared()).encode(BEAT), RangeError);
+  });
+
+  test("[C15] a station with a secret of its own is believed under that only, and no other station is", () => {
+    const own = new Map([["atlantic/north", [Buffer.from("north's own")]]]);
+    const gateway = new HeartbeatCodec({ ...shared("a shared secret"), own });
+    const north = new HeartbeatCodec(shared("north's own"));
+    const under = (signer: HeartbeatCodec, change: Partial<HeartbeatMessage>): string =>
+      gateway.decode(signer.encode({ ...BEAT, ...change })).type;
+    assert.equal(under(north, {}), "message");
+    assert.equal(under(codec, {}), "forged", "the shared secret is not north's");
+    assert.equal(under(codec, { station: "south" }), "message");
+    assert.equal(under(north, { station: "south" }), "forged", "north cannot beat for south");
+    assert.equal(under(north, { group: "pacific" }), "forged", "nor for a station of its name elsewhere");
+    const onlyOwn = new HeartbeatCodec({ shared: [], own });
+    assert.equal(onlyOwn.decode(codec.encode({ ...BEAT, station: "south" })).type, "forged");
+  });
+
+  test("[C15] all secrets of a list are valid, the first signs, and an answer is signed as what it answers", () => {
+    const rotating = new HeartbeatCodec(shared("of tomorrow", "a shared secret"));
+    const old = rotating.decode(codec.encode(BEAT));
+    assert.ok(old.type === "message");
+    assert.equal(codec.decode(rotating.encode(BEAT, old.key)).type, "message");
+    assert.equal(codec.decode(rotating.encode(BEAT)).type, "forged");
+    const next = new HeartbeatCodec(shared("of tomorrow"));
+    assert.equal(next.decode(rotating.encode(BEAT)).type, "message");
+    rotating.use(shared("of tomorrow"));
+    assert.equal(rotating.decode(codec.encode(BEAT)).type, "forged");
+  });
+
+  test("[C15] secrets are bytes: two that are no text and differ in one of them are two", () => {
+    const [one, other] = [0x80, 0x81].map(
+      (byte) => new HeartbeatCodec({ shared: [Buffer.alloc(32, byte)], own: new Map() }),
+    );
+    assert.equal(one?.decode(one.encode(BEAT)).type, "message");
+    assert.equal(one?.decode((other as HeartbeatCodec).encode(BEAT)).type, "forged");
   });
 });

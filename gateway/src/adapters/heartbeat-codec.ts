@@ -12,14 +12,18 @@
  *   24      8      epochSeen, unsigned: the newest epoch that the station has seen; 0 in a challenge
  *   32      …      group, station, session, challenge: each 1 byte of length and that many of UTF-8. Group, station:
  *                  1 to 128 bytes. Session: 1 to 64. Challenge: 0 to 64; empty in a beat before one was handed out
- *   end-32  32     HMAC-SHA256 of everything before it, under the shared secret (UTF-8)
+ *   end-32  32     HMAC-SHA256 of everything before it, under the station's secret: its bytes, text without the white
+ *                  space around it
  *
- * The signature is checked before the fields are looked at, in constant time (FIPS 198-1). Replays are not detected here
- * (see `fleet/heartbeat-sessions.ts`), and nothing is encrypted.
+ * A station may have a secret of its own, and several secrets while one replaces another. Of an unverified datagram nothing is used
+ * but its layout and the names, which say under which secrets it may be signed; the signature is compared in
+ * constant time (FIPS 198-1). A challenge is signed with the secret that signed the beat. Replays are not detected here (see
+ * `fleet/heartbeat-sessions.ts`), and nothing is encrypted.
  */
 import type { KeyObject } from "node:crypto";
 import { createHmac, createSecretKey, timingSafeEqual } from "node:crypto";
 import type { StationBeat } from "../fleet/heartbeat-sessions.ts";
+import type { HeartbeatSecrets } from "../fleet/settings.ts";
 
 /** Longest datagram that is sent or accepted; well under what any path carries in one piece. */
 export const MAX_DATAGRAM_BYTES = 512;
@@ -29,8 +33,11 @@ export interface HeartbeatMessage extends StationBeat {
   readonly type: "beat" | "challenge";
 }
 
-/** A datagram as understood, or why it is not: not of this layout, or not signed with this secret. */
-export type Decoded = HeartbeatMessage | { readonly type: "malformed" } | { readonly type: "forged" };
+/** A datagram as understood, with the key that signed it, or why it is not: not of this layout, or not signed with a secret of its station. */
+export type Decoded =
+  | { readonly type: "message"; readonly message: HeartbeatMessage; readonly key: KeyObject }
+  | { readonly type: "malformed" }
+  | { readonly type: "forged" };
 
 const MAGIC = Buffer.from("GSFB");
 const VERSION = 1;
@@ -39,20 +46,32 @@ const FIXED_BYTES = 32;
 const MAC_BYTES = 32;
 const MAX_NAME_BYTES = 128;
 const MAX_TOKEN_BYTES = 64;
+const CHALLENGE_BYTES = 16;
 const MALFORMED: Decoded = { type: "malformed" };
 const FORGED: Decoded = { type: "forged" };
 
-/** Signs and verifies under one secret, which it does not show. */
+/** Signs and verifies under secrets that it does not show. */
 export class HeartbeatCodec {
-  readonly #key: KeyObject;
+  #shared: readonly KeyObject[] = [];
+  #own: ReadonlyMap<string, readonly KeyObject[]> = new Map();
 
-  constructor(secret: string) {
-    if (secret === "") throw new RangeError("the heartbeat secret is empty");
-    this.#key = createSecretKey(Buffer.from(secret, "utf8"));
+  constructor(secrets: HeartbeatSecrets) {
+    this.use(secrets);
   }
 
-  /** The datagram of `message`; throws {@link RangeError} where a field does not fit the layout. */
-  encode(message: HeartbeatMessage): Buffer {
+  /** Signs and verifies under `secrets` from the next datagram on; throws {@link RangeError} where one is empty. */
+  use({ shared, own }: HeartbeatSecrets): void {
+    const sharedKeys = shared.map(keyOf);
+    this.#own = new Map([...own].map(([station, secrets]) => [station, secrets.map(keyOf)]));
+    this.#shared = sharedKeys;
+  }
+
+  /**
+   * The datagram of `message`, signed with `key`; throws {@link RangeError} where a field does not fit the layout.
+   * Default: the first secret of the station.
+   */
+  encode(message: HeartbeatMessage, key: KeyObject | undefined = this.#keysOf(message)[0]): Buffer {
+    if (key === undefined) throw new RangeError(`there is no secret for ${message.group}/${message.station}`);
     const texts = [
       text("group", message.group, 1, MAX_NAME_BYTES),
       text("station", message.station, 1, MAX_NAME_BYTES),
@@ -74,7 +93,7 @@ export class HeartbeatCodec {
       bytes.copy(datagram, at + 1);
       at += 1 + bytes.length;
     }
-    this.#mac(datagram).copy(datagram, at);
+    mac(datagram, key).copy(datagram, at);
     return datagram;
   }
 
@@ -84,15 +103,34 @@ export class HeartbeatCodec {
     if (length < FIXED_BYTES + 4 + MAC_BYTES || length > MAX_DATAGRAM_BYTES) return MALFORMED;
     if (!datagram.subarray(0, 4).equals(MAGIC) || datagram[4] !== VERSION) return MALFORMED;
     if (datagram.readUInt16BE(6) !== length) return MALFORMED;
-    if (!timingSafeEqual(this.#mac(datagram), datagram.subarray(length - MAC_BYTES))) return FORGED;
-    return fieldsOf(datagram) ?? MALFORMED;
+    const message = fieldsOf(datagram);
+    if (message === undefined) return MALFORMED;
+    const signature = datagram.subarray(length - MAC_BYTES);
+    for (const key of this.#keysOf(message))
+      if (timingSafeEqual(mac(datagram, key), signature)) return { type: "message", message, key };
+    return FORGED;
   }
 
-  #mac(datagram: Buffer): Buffer {
-    return createHmac("sha256", this.#key)
-      .update(datagram.subarray(0, datagram.length - MAC_BYTES))
-      .digest();
+  #keysOf({ group, station }: Pick<HeartbeatMessage, "group" | "station">): readonly KeyObject[] {
+    return (this.#own.size === 0 ? undefined : this.#own.get(`${group}/${station}`)) ?? this.#shared;
   }
+}
+
+function keyOf(secret: Uint8Array): KeyObject {
+  if (secret.length === 0) throw new RangeError("a heartbeat secret is empty");
+  return createSecretKey(secret);
+}
+
+function mac(datagram: Buffer, key: KeyObject): Buffer {
+  return createHmac("sha256", key)
+    .update(datagram.subarray(0, datagram.length - MAC_BYTES))
+    .digest();
+}
+
+/** Challenges under `key`, which nobody else has: 128 bits of HMAC-SHA256 of their subject. */
+export function challengesOf(key: Uint8Array): (subject: string) => string {
+  const secret = createSecretKey(key);
+  return (subject) => createHmac("sha256", secret).update(subject).digest().toString("base64url", 0, CHALLENGE_BYTES);
 }
 
 function fieldsOf(datagram: Buffer): HeartbeatMessage | undefined {

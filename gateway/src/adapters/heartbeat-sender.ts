@@ -15,8 +15,8 @@ import { HeartbeatCodec } from "./heartbeat-codec.ts";
 export interface HeartbeatSenderOptions {
   readonly group: string;
   readonly station: string;
-  /** Shared with the gateway. */
-  readonly secret: string;
+  /** Shared with the gateway, at least one: the first signs heartbeats, and challenges may be signed with any. */
+  readonly secrets: readonly Uint8Array[];
   /** The gateway's heartbeat listener. A name is looked up again every 10 seconds. */
   readonly target: { readonly host: string; readonly port: number };
   readonly intervalMs: number;
@@ -41,10 +41,15 @@ export class HeartbeatSender {
 
   constructor(options: HeartbeatSenderOptions) {
     this.#options = options;
-    this.#codec = new HeartbeatCodec(options.secret);
+    this.#codec = new HeartbeatCodec({ shared: options.secrets, own: new Map() });
     const { group, station, intervalMs } = options;
     const session = randomBytes(16).toString("base64url");
     this.#beats = new StationHeartbeats({ group, station, session, intervalMs });
+  }
+
+  /** From the next beat on signs with the first of `secrets`. The session goes on. */
+  useSecrets(secrets: readonly Uint8Array[]): void {
+    this.#codec.use({ shared: secrets, own: new Map() });
   }
 
   /** Beats from now on. Does nothing where it beats already. */
@@ -103,7 +108,8 @@ export class HeartbeatSender {
 
   #answer(datagram: Buffer): void {
     const decoded = this.#codec.decode(datagram);
-    if (decoded.type === "challenge" && this.#beats.noteChallenge(decoded)) this.#beat();
+    if (decoded.type !== "message" || decoded.message.type !== "challenge") return;
+    if (this.#beats.noteChallenge(decoded.message)) this.#beat();
   }
 
   /** Keeps the last address that was found while a lookup fails or takes its time. */

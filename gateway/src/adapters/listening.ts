@@ -5,11 +5,6 @@
 import type { ListenSettings } from "../fleet/settings.ts";
 import { UserError } from "./exit-codes.ts";
 
-/** True where only this machine can reach `host`. */
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
-}
-
 export function shownAddress({ host, port }: ListenSettings): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

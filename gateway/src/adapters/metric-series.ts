@@ -51,6 +51,7 @@ export class StationGauges {
   readonly budgetAllowed: StationGauge;
   readonly budgetRefused: StationGauge;
   readonly probeWell: StationGauge;
+  readonly nameConflict: StationGauge;
   readonly standing: StationGauge<"standing">;
   readonly breaker: StationGauge<"state">;
 
@@ -74,6 +75,10 @@ export class StationGauges {
     this.budgetAllowed = gauge("retry_budget_allowed", "Extra attempts that the window allows.");
     this.budgetRefused = gauge("retry_budget_refused", "Extra attempts refused since the start.");
     this.probeWell = gauge("probe_well", "1 while the newest probe of its health page was answered as expected.");
+    this.nameConflict = gauge(
+      "name_conflict",
+      "1 while two processes send heartbeats as it, which prove no life then.",
+    );
     this.standing = gauge("standing", "1 for its liveness: unknown, alive, suspected or down.", "standing");
     this.breaker = gauge("breaker_state", "1 for the state of its circuit breaker.", "state");
   }
@@ -133,6 +138,7 @@ export class EventCounters {
   readonly transitions: Counter<"group" | "station" | "to">;
   readonly doubted: Counter<"group" | "station">;
   readonly capacityLearned: Counter<"group" | "station">;
+  readonly nameConflicts: Counter<"group" | "station">;
   readonly abstentions: Counter<"group" | "reason">;
   readonly kept: Counter<"group">;
   readonly overload: Counter<"group">;
@@ -149,6 +155,12 @@ export class EventCounters {
     this.capacityLearned = counter(
       "capacity_learned",
       "Events that said that a station is given less; at most one in 10 s.",
+      "group",
+      "station",
+    );
+    this.nameConflicts = counter(
+      "name_conflicts",
+      "Times that two processes began to send heartbeats as one station.",
       "group",
       "station",
     );
@@ -186,6 +198,7 @@ export class EventCounters {
       for (const to of BREAKER_STATES) this.transitions.inc({ ...at, to }, 0);
       this.doubted.inc(at, 0);
       this.capacityLearned.inc(at, 0);
+      this.nameConflicts.inc(at, 0);
     }
   }
 }

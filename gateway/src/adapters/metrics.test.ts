@@ -26,7 +26,7 @@ test("states are read when asked for; declarations, promotions and commands are 
     settings,
     clock,
     random: seededRandom(1),
-    newChallenge: () => "unused",
+    challengeOf: () => "unused",
     uplink: (_group, station) => ({
       name: station.name,
       send: () => Promise.reject(new Error("no commands here")),
@@ -97,7 +97,7 @@ function unused() {
     settings,
     clock: new VirtualClock(),
     random: seededRandom(1),
-    newChallenge: () => "unused",
+    challengeOf: () => "unused",
     uplink: (_group, station) => ({
       name: station.name,
       send: () => Promise.reject(new Error("no commands here")),
@@ -131,6 +131,8 @@ const FROM_THE_START = [
   'gsf_breaker_transitions_total{group="atlantic",station="primary",to="half-open"}',
   'gsf_doubted_total{group="atlantic",station="primary"}',
   'gsf_capacity_learned_total{group="atlantic",station="backup"}',
+  'gsf_name_conflicts_total{group="atlantic",station="primary"}',
+  'gsf_station_name_conflict{group="atlantic",station="primary"}',
   'gsf_abstentions_total{group="atlantic",reason="late-wake"}',
   'gsf_nobody_fit_total{group="atlantic"}',
   'gsf_overload_total{group="atlantic"}',
@@ -164,6 +166,8 @@ test("each event is counted where its series began", async () => {
   const figures = { windowMs: 1_000, offered: 9, ended: 9, answered: 1, failed: 0, refused: 8, expired: 0, hungUp: 0 };
   metrics.noteEvent({ ...at, type: "doubted", reason: "silent" });
   metrics.noteEvent({ ...at, type: "capacity-learned", limit: 5, ratePerSecond: 60 });
+  metrics.noteEvent({ ...at, type: "name-conflict", between: ["10.0.0.1:1", "10.0.0.2:2"] });
+  metrics.noteEvent({ ...at, type: "name-conflict-ended", between: ["10.0.0.1:1", "10.0.0.2:2"] });
   metrics.noteEvent({ ...at, type: "local-shortage", code: "EMFILE" });
   metrics.noteEvent({ ...at, type: "local-shortage", code: "E_NEVER_HEARD_OF" });
   metrics.noteEvent({
@@ -180,6 +184,7 @@ test("each event is counted where its series began", async () => {
   for (const series of [
     'gsf_doubted_total{group="atlantic",station="primary"}',
     'gsf_capacity_learned_total{group="atlantic",station="primary"}',
+    'gsf_name_conflicts_total{group="atlantic",station="primary"}',
     'gsf_local_shortage_total{group="atlantic",code="EMFILE"}',
     'gsf_local_shortage_total{group="atlantic",code="other"}',
     'gsf_overload_total{group="atlantic"}',

@@ -28,6 +28,8 @@ export interface MetricsOptions {
   readonly heartbeats: () => Readonly<Record<string, number>>;
   /** What the newest probe of a station came to. Default: nobody is probed. */
   readonly probeOf?: (group: string, station: string) => { readonly isWell: boolean } | undefined;
+  /** Do two processes send heartbeats as a station? Default: nowhere. */
+  readonly isInConflict?: (group: string, station: string) => boolean;
   /** Lookups of names by how they ended, counted since the start. Default: none are made. */
   readonly lookups?: () => Readonly<Record<string, number>>;
   /** Lines of the log that were lost, since the start. Default: none are. */
@@ -87,6 +89,8 @@ export class GatewayMetrics {
         return counters.doubted.inc({ group, station: event.station });
       case "capacity-learned":
         return counters.capacityLearned.inc({ group, station: event.station });
+      case "name-conflict":
+        return counters.nameConflicts.inc({ group, station: event.station });
       case "overload":
         return counters.overload.inc({ group });
       case "epoch-refused":
@@ -152,6 +156,7 @@ export class GatewayMetrics {
     const gauges = this.#stations;
     const probe = this.#options.probeOf?.(at.group, at.station);
     if (probe !== undefined) gauges.probeWell.set(at, probe.isWell ? 1 : 0);
+    gauges.nameConflict.set(at, this.#options.isInConflict?.(at.group, at.station) === true ? 1 : 0);
     gauges.level.set(at, status.level);
     gauges.active.set(at, status.active ? 1 : 0);
     gauges.fit.set(at, status.assessment.fit ? 1 : 0);

@@ -1,5 +1,6 @@
 /** Heartbeats over real datagrams: a station joins, beats, restarts and outlives its gateway; noise is counted. */
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { describe, test } from "node:test";
@@ -7,12 +8,17 @@ import { systemClock } from "ground-station-failover";
 import { pino } from "pino";
 import type { BeatAdmission, StationBeat } from "../fleet/heartbeat-sessions.ts";
 import { HeartbeatSessions } from "../fleet/heartbeat-sessions.ts";
-import { HeartbeatCodec } from "./heartbeat-codec.ts";
+import type { HeartbeatSecrets } from "../fleet/settings.ts";
+import { challengesOf, HeartbeatCodec } from "./heartbeat-codec.ts";
 import type { HeartbeatListener } from "./udp-heartbeats.ts";
 import { HeartbeatSender, listenForHeartbeats } from "./udp-heartbeats.ts";
 
 const SECRET = "a shared secret";
-const codec = new HeartbeatCodec(SECRET);
+const shared = (...secrets: string[]): HeartbeatSecrets => ({
+  shared: secrets.map((secret) => Buffer.from(secret)),
+  own: new Map(),
+});
+const codec = new HeartbeatCodec(shared(SECRET));
 
 interface Receiving extends AsyncDisposable {
   readonly listener: HeartbeatListener;
@@ -21,23 +27,25 @@ interface Receiving extends AsyncDisposable {
   until(wanted: (all: readonly [StationBeat, BeatAdmission | undefined][]) => boolean): Promise<void>;
 }
 
-let challenges = 0;
-
 async function receiving(port = 0): Promise<Receiving> {
-  const sessions = new HeartbeatSessions(["atlantic/north"], () => `challenge-${++challenges}`);
+  const sessions = new HeartbeatSessions([["atlantic/north", 10]], challengesOf(randomBytes(32)));
   const all: [StationBeat, BeatAdmission | undefined][] = [];
   const waiting = new Set<() => void>();
   const lines: string[] = [];
   const gateway = {
-    receiveBeat(beat: StationBeat): BeatAdmission | undefined {
-      const admission = sessions.admit(beat, systemClock.nowMs());
+    receiveBeat(beat: StationBeat, from: string): BeatAdmission | undefined {
+      const admission = sessions.admit(beat, systemClock.nowMs(), from);
       all.push([beat, admission]);
       for (const look of waiting) look();
       return admission;
     },
   };
   const log = pino({ level: "debug" }, { write: (line: string) => lines.push(line) });
-  const listener = await listenForHeartbeats(gateway, { listen: { host: "127.0.0.1", port }, secret: SECRET, log });
+  const listener = await listenForHeartbeats(gateway, {
+    listen: { host: "127.0.0.1", port },
+    secrets: shared(SECRET),
+    log,
+  });
   return {
     listener,
     lines,
@@ -62,7 +70,7 @@ function sender(
   const made = new HeartbeatSender({
     group: "atlantic",
     station: "north",
-    secret: SECRET,
+    secrets: [Buffer.from(SECRET)],
     target: { host: "127.0.0.1", port },
     intervalMs: 10,
     epochSeen: () => 3,
@@ -142,7 +150,7 @@ describe("[G6] pushed heartbeats", () => {
     } as const;
     const noise = [
       Buffer.from("hello"),
-      new HeartbeatCodec("another secret").encode({ ...beat, sequence: 1 }),
+      new HeartbeatCodec(shared("another secret")).encode({ ...beat, sequence: 1 }),
       codec.encode({ ...beat, type: "challenge", sequence: 1 }),
       codec.encode({ ...beat, station: "nobody", sequence: 1 }),
     ];
@@ -156,13 +164,15 @@ describe("[G6] pushed heartbeats", () => {
       accepted: 0,
       challenged: 1,
       replayed: 0,
+      conflicting: 0,
       unknown: 3,
       malformed: 6,
       forged: 3,
     });
     assert.equal(answers.length, 1);
     const [answer] = answers.map((datagram) => codec.decode(datagram));
-    assert.ok(answer?.type === "challenge" && answer.session === "s" && answer.sequence === 9);
+    assert.ok(answer?.type === "message" && answer.message.type === "challenge");
+    assert.deepEqual([answer.message.session, answer.message.sequence], ["s", 9]);
     assert.equal(at.lines.length, 4, at.lines.join(""));
     assert.ok(!at.lines.join("").includes(SECRET));
   });
@@ -182,8 +192,9 @@ describe("[G6] pushed heartbeats", () => {
       for (const old of recorded) relay.send(old, from.port, from.address);
     });
     upstream.on("message", (datagram) => {
-      const message = codec.decode(datagram);
-      assert.ok(message.type === "challenge");
+      const decoded = codec.decode(datagram);
+      assert.ok(decoded.type === "message" && decoded.message.type === "challenge");
+      const { message } = decoded;
       // The same station's challenge, of before: signed truly, and worth nothing.
       recorded.push(codec.encode({ ...message, challenge: "an old one" }));
       if (station !== undefined) relay.send(datagram, station.port, station.address);
@@ -195,6 +206,40 @@ describe("[G6] pushed heartbeats", () => {
     upstream.close();
     relay.close();
     assert.ok(at.listener.counters.challenged <= 3, JSON.stringify(at.listener.counters));
+  });
+
+  test("[C15] secrets are replaced while a station beats, and it misses no beat", async () => {
+    await using at = await receiving();
+    using north = sender(at.listener.address.port);
+    let beats = 0;
+    const goOn = (): Promise<void> => {
+      beats += 20;
+      return at.until((all) => counted(all, 1) >= beats);
+    };
+    await goOn();
+    at.listener.useSecrets(shared(SECRET, "of tomorrow"));
+    await goOn();
+    north.useSecrets([Buffer.from("of tomorrow")]);
+    await goOn();
+    at.listener.useSecrets(shared("of tomorrow"));
+    await goOn();
+    const sequences: number[] = [];
+    await at.until((all) => {
+      sequences.splice(0, sequences.length, ...all.map(([beat]) => beat.sequence));
+      return counted(all, 1) >= beats;
+    });
+    assert.deepEqual(
+      sequences,
+      sequences.map((_sequence, place) => place + 1),
+      "each beat was verified",
+    );
+    const { forged, challenged } = at.listener.counters;
+    assert.equal(forged, 0);
+    assert.ok(challenged <= 2, "one session from the first to the last");
+    at.listener.useSecrets(shared(SECRET));
+    const { accepted } = at.listener.counters;
+    north.useSecrets([Buffer.from(SECRET)]);
+    await at.until(() => at.listener.counters.accepted > accepted + 3);
   });
 
   test("a port that is taken is an error with the system's code", async () => {

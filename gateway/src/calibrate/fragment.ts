@@ -11,7 +11,12 @@ const INTERVALS_MS = { min: 5, max: 60_000 };
 /** The adaptive model's level for one mistake an hour: from there on a station is suspected. */
 const ONE_AN_HOUR: number = levelForMistakes(1);
 
+/** How long a take-over may take where a group does not say it, in ms; see `objective` in the guide. */
+const OBJECTIVE_MS = 30_000;
+
 export interface ConfigurationFragment {
+  /** Only where the group's default would refuse the ceiling. */
+  readonly objective?: string;
   readonly heartbeat: { readonly kind: "udp"; readonly interval: string };
   readonly detector: {
     readonly model: string;
@@ -28,6 +33,7 @@ export function fragmentOf(recommendation: DetectorRecommendation): Configuratio
   const { model, windowSize, threshold, intervalMs, minimumDeviationMs, ceilingMs } = recommendation;
   const adaptive = model === "adaptive";
   return {
+    ...(ceilingMs > OBJECTIVE_MS ? { objective: exactDuration(ceilingMs) } : {}),
     heartbeat: { kind: "udp", interval: exactDuration(intervalMs) },
     detector: {
       // A fixed timeout is a ceiling below a threshold that nothing reaches; the model then does not matter.
@@ -43,8 +49,9 @@ export function fragmentOf(recommendation: DetectorRecommendation): Configuratio
 }
 
 /** As text for the file; `kind` is a guess, because a trace does not tell it. */
-export function fragmentYaml({ heartbeat, detector }: ConfigurationFragment): string {
+export function fragmentYaml({ objective, heartbeat, detector }: ConfigurationFragment): string {
   return [
+    ...(objective === undefined ? [] : [`objective: ${objective} # so long a take-over may take`]),
     "heartbeat:",
     `  kind: ${heartbeat.kind} # keep yours; http needs its path too`,
     `  interval: ${heartbeat.interval}`,

@@ -21,5 +21,14 @@ interface ProbeChanged extends LastProbe {
   readonly station: string;
 }
 
+/** Two processes send heartbeats as one station, so that these prove no life; or only one does again. */
+interface NameConflictChanged {
+  readonly type: "name-conflict" | "name-conflict-ended";
+  readonly station: string;
+  /** Where they send from. */
+  readonly between: readonly [string, string];
+  readonly atMs: number;
+}
+
 /** What happens in a group. */
-export type GroupEvent = FailoverEvent | HeartbeatsMissing | ProbeChanged;
+export type GroupEvent = FailoverEvent | HeartbeatsMissing | ProbeChanged | NameConflictChanged;

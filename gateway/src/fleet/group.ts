@@ -16,6 +16,7 @@ import type { CommandTerms } from "./command.ts";
 import { outcomeOf, replyClassifier } from "./command.ts";
 import { callOptionsOf, keyStatusOptions, type LinkedStation, sendContextOf, signOfLifeMs } from "./group-calls.ts";
 import type { GroupEvent } from "./group-events.ts";
+import type { NameConflict } from "./heartbeat-sessions.ts";
 import type { GroupSettings, StationSettings } from "./settings.ts";
 import { type LastProbe, StationProber } from "./station-prober.ts";
 import type { CommandReply, CommandRequest, Uplink } from "./uplink.ts";
@@ -29,6 +30,14 @@ export type CommandListener = (outcome: string, elapsedMs: number) => void;
 
 /** Told of each heartbeat as it is noted, whatever the detector makes of it; `beat` is undefined for an answered probe. */
 export type BeatListener = (station: string, beat: Beat | undefined, arrivalMs: number) => void;
+
+/** Two processes send heartbeats as one station. */
+export interface NameConflictStatus {
+  /** Where they send from. */
+  readonly between: readonly [string, string];
+  /** When that was first seen, on the axis of the group's clock. */
+  readonly sinceMs: number;
+}
 
 export interface GroupParts {
   readonly settings: GroupSettings;
@@ -52,6 +61,8 @@ export class Group {
   readonly #ownListeners: Set<(event: GroupEvent) => void> = new Set();
   readonly #quality: ReadonlyMap<string, DetectionQualityMachine>;
   readonly #stations: ReadonlyMap<string, LinkedStation>;
+  /** By station, also after it is over, until a heartbeat counts again. */
+  readonly #conflicts: Map<string, NameConflictStatus & NameConflict> = new Map();
   /** None where heartbeats are pushed. */
   readonly #probers: ReadonlyMap<string, StationProber>;
 
@@ -98,7 +109,7 @@ export class Group {
         : {
             probe: (station: LinkedStation, signal: AbortSignal) => station.uplink.probe(healthPage(probePath), signal),
           }),
-      heartbeatNote: (name) => this.lastProbe(name),
+      heartbeatNote: (name) => this.#heartbeatNote(name),
       ...keyStatusOptions(commands.keyStatus),
       ambiguousKeyed: commands.ambiguousKeyed,
       deadlineMs: commands.deadlineMs,
@@ -168,6 +179,7 @@ export class Group {
   /** A heartbeat of a station, already authenticated. Undefined where there is no such station here. */
   noteHeartbeat(station: string, beat: Beat, epochSeen: number): BeatVerdict | undefined {
     if (!this.#stations.has(station)) return undefined;
+    this.#endConflict(station);
     const verdict = this.#detector.noteHeartbeat(station, beat);
     if (verdict === "counted") {
       this.#quality.get(station)?.noteHeartbeat(beat.incarnation, this.#clock.nowMs());
@@ -177,14 +189,24 @@ export class Group {
     return verdict;
   }
 
+  /** A heartbeat that proves no life, because two processes send such as `station`. */
+  noteNameConflict(station: string, conflict: NameConflict): void {
+    const atMs = this.#clock.nowMs();
+    const known = this.conflictOf(station);
+    this.#conflicts.set(station, { ...conflict, sinceMs: known?.sinceMs ?? atMs });
+    if (known === undefined) this.#tellOwn({ type: "name-conflict", station, between: conflict.between, atMs });
+  }
+
+  /** Which processes send heartbeats as `station`, while more than one does. */
+  conflictOf(station: string): NameConflictStatus | undefined {
+    const conflict = this.#conflicts.get(station);
+    if (conflict === undefined || this.#clock.nowMs() >= conflict.untilMs) return undefined;
+    return { between: conflict.between, sinceMs: conflict.sinceMs };
+  }
+
   /** What the newest probe of `station`'s health page came to; undefined where it is not probed, or was not yet. */
   probeOf(station: string): LastProbe | undefined {
     return this.#probers.get(station)?.last;
-  }
-
-  /** {@link probeOf} in words, for evidence. */
-  lastProbe(station: string): string | undefined {
-    return this.probeOf(station)?.text;
   }
 
   /** Tells of every heartbeat from now on, until it is disposed. A listener must not throw. */
@@ -216,6 +238,22 @@ export class Group {
   async run(signal: AbortSignal): Promise<void> {
     const probing = [...this.#probers.values()].map((prober) => prober.run(signal));
     await Promise.all([this.#failover.run(signal), this.#log.run(signal), ...probing]);
+  }
+
+  /** What else is known of a station's heartbeats, for evidence. */
+  #heartbeatNote(station: string): string | undefined {
+    const between = this.conflictOf(station)?.between;
+    return between === undefined
+      ? this.probeOf(station)?.text
+      : `heartbeats come from ${between.join(" and ")}, and prove nothing`;
+  }
+
+  #endConflict(station: string): void {
+    const conflict = this.#conflicts.get(station);
+    if (conflict === undefined) return;
+    this.#conflicts.delete(station);
+    const { between } = conflict;
+    this.#tellOwn({ type: "name-conflict-ended", station, between, atMs: this.#clock.nowMs() });
   }
 
   #makeProbers(): ReadonlyMap<string, StationProber> {

@@ -140,12 +140,20 @@ export interface ListenSettings {
   readonly port: number;
 }
 
+/** What signs heartbeats. All secrets of a list are valid, so that one can replace another. Never logged. */
+export interface HeartbeatSecrets {
+  /** Of stations that have none of their own. */
+  readonly shared: readonly Uint8Array[];
+  /** Of the others, by `group/station`; the shared ones are not valid for them. */
+  readonly own: ReadonlyMap<string, readonly Uint8Array[]>;
+}
+
 export interface GatewaySettings {
   readonly groups: readonly GroupSettings[];
   /** Where status, switchover, events and metrics are served. */
   readonly control: ListenSettings;
   /** Where signed heartbeats arrive; undefined where no group is pushed to. */
-  readonly heartbeats: { readonly listen: ListenSettings; readonly secret: string } | undefined;
+  readonly heartbeats: { readonly listen: ListenSettings; readonly secrets: HeartbeatSecrets } | undefined;
   /** How long a graceful stop waits for commands in flight. */
   readonly drainMs: number;
 }

@@ -62,7 +62,7 @@ describe("[G6] what a station's heartbeats say", () => {
     const own = heartbeats();
     let nowMs = 0;
     for (let gateway = 0; gateway < 2; gateway++) {
-      const at = new HeartbeatSessions(["atlantic/north"], () => `challenge of gateway ${gateway}`);
+      const at = new HeartbeatSessions([["atlantic/north", 50]], () => `challenge of gateway ${gateway}`);
       const opening = own.next(0, ++nowMs);
       const told = at.admit(opening, nowMs);
       assert.ok(told?.type === "challenge");

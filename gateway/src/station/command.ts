@@ -3,15 +3,31 @@
  * relays commands to it. It runs beside the service it stands for. A parent process that started it (a demo, a drill) may set a fault in
  * it and sees it end when that parent is gone; started from a shell, it ends on SIGINT or SIGTERM.
  */
-import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { systemClock } from "ground-station-failover";
+import {
+  addressOf,
+  isEverywhere,
+  isLoopback,
+  isSameHost,
+  listenAddressIn,
+  serviceUrlIn,
+  targetAddressIn,
+} from "../adapters/addresses.ts";
 import { UserError } from "../adapters/exit-codes.ts";
 import { HeartbeatSender } from "../adapters/heartbeat-sender.ts";
 import { listening, shownAddress } from "../adapters/listening.ts";
 import { type Log, processLog } from "../adapters/log.ts";
 import { stopAsked } from "../adapters/process-life.ts";
+import {
+  MAX_SECRETS,
+  MIN_SECRET_BYTES,
+  openTo,
+  readSecretFile,
+  secretIn,
+  watchSecretFiles,
+} from "../adapters/secret-file.ts";
 import type { ListenSettings } from "../fleet/settings.ts";
 import { ArrivalClock } from "./arrival-clock.ts";
 import { StationRelay } from "./relay.ts";
@@ -24,7 +40,7 @@ interface StationOptions {
   readonly listen: ListenSettings;
   readonly relayTo?: URL;
   readonly heartbeatTo: ListenSettings;
-  readonly secretFile: string;
+  readonly secretFile: readonly string[];
   readonly interval: number;
   readonly check?: URL;
   readonly checkInterval: number;
@@ -37,14 +53,18 @@ export function registerStationCommand(program: Command): void {
     .description("beat for a service, and relay commands to it")
     .requiredOption("--name <name>", "the station's name in the gateway's configuration")
     .requiredOption("--group <name>", "the group it belongs to")
-    .requiredOption("--listen <host:port>", "where to answer GET /healthz, and to take commands", addressOf)
-    .option("--relay-to <url>", "carry commands on to this HTTP service", urlOf)
-    .requiredOption("--heartbeat-to <host:port>", "where the gateway takes heartbeats", targetOf)
-    .requiredOption("--secret-file <path>", "the file with the secret that signs heartbeats")
+    .requiredOption("--listen <host:port>", "where to answer GET /healthz, and to take commands", listenIn)
+    .option("--relay-to <url>", "carry commands on to this HTTP service", urlIn)
+    .requiredOption("--heartbeat-to <host:port>", "where the gateway takes heartbeats", targetIn)
+    .requiredOption(
+      "--secret-file <path>",
+      "the file with the secret that signs heartbeats; given again: secrets that the gateway may sign with, too",
+      (path: string, before: readonly string[] = []) => [...before, path],
+    )
     .addOption(
       new Option("--interval <duration>", "time between two heartbeats").argParser(durationOf).default(50, "50ms"),
     )
-    .option("--check <url>", "beat only while this page of the service answers 2xx or 3xx", urlOf)
+    .option("--check <url>", "beat only while this page of the service answers 2xx or 3xx", urlIn)
     .addOption(
       new Option("--check-interval <duration>", "time between two checks").argParser(durationOf).default(200, "200ms"),
     )
@@ -66,7 +86,8 @@ Example:
 
 async function runStation(options: StationOptions): Promise<void> {
   const { name, group, listen, heartbeatTo, interval, relayTo } = options;
-  const secret = secretIn(options.secretFile);
+  refuseItself(options);
+  const secrets = secretsIn(options.secretFile);
   const arrivals = new ArrivalClock(systemClock);
   const faults = new RelayFaults(name, systemClock);
   const relay = new StationRelay({ name, relayTo, clock: systemClock, arrivals, faults });
@@ -80,7 +101,7 @@ async function runStation(options: StationOptions): Promise<void> {
   const beats = new HeartbeatSender({
     group,
     station: name,
-    secret,
+    secrets,
     target: heartbeatTo,
     intervalMs: interval,
     epochSeen: () => relay.epochSeen,
@@ -94,6 +115,8 @@ async function runStation(options: StationOptions): Promise<void> {
     return relay.close().then(() => process.exit(0));
   });
   const { log } = processLog();
+  for (const warning of options.secretFile.map(openTo)) if (warning !== undefined) log.warn(warning);
+  followSecrets(options.secretFile, beats, log);
   stopAsked(log).then(stop);
   obeyParent(faults);
   beatWhileServiceLives(options, beats, log, checking.signal);
@@ -151,42 +174,74 @@ function listenOn(server: StationRelay["server"], { host, port }: ListenSettings
 }
 
 const MISSING_SECRET =
-  "there is no such file; it holds the same secret as the gateway's heartbeats.secretFile (a new one: openssl rand -hex 32)";
+  "there is no such file; it holds the same secret as the gateway's heartbeats.secretFile (a new one: umask 077; openssl rand -hex 32)";
 
-function secretIn(path: string): string {
-  let secret: string;
-  try {
-    secret = readFileSync(path, "utf8").trim();
-  } catch (error) {
-    const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
-    const reason = isMissing ? MISSING_SECRET : (error as Error).message;
-    throw new UserError("configuration", `--secret-file ${path}: ${reason}`);
-  }
-  const bytes = Buffer.byteLength(secret);
-  if (bytes >= 16) return secret;
-  throw new UserError("configuration", `--secret-file ${path}: it has ${bytes} bytes; allowed are at least 16`);
+function secretsIn(paths: readonly string[]): Uint8Array[] {
+  if (paths.length > MAX_SECRETS)
+    throw new UserError("usage", `--secret-file is given ${paths.length} times; allowed are at most ${MAX_SECRETS}`);
+  return paths.map((path) => {
+    let secret: Buffer;
+    try {
+      secret = secretIn(readSecretFile(path));
+    } catch (error) {
+      const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
+      const reason = isMissing ? MISSING_SECRET : (error as Error).message;
+      throw new UserError("configuration", `--secret-file ${path}: ${reason}`);
+    }
+    if (secret.length >= MIN_SECRET_BYTES) return secret;
+    const { length } = secret;
+    throw new UserError(
+      "configuration",
+      `--secret-file ${path}: it has ${length} bytes; allowed are at least ${MIN_SECRET_BYTES}`,
+    );
+  });
 }
 
-function addressOf(text: string): ListenSettings {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:/]+)):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[3]);
-  if (match === null || port > 65_535) {
-    throw new InvalidArgumentError("allowed is host:port, for example 127.0.0.1:9001 (port 0 takes any free one).");
-  }
-  return { host: (match[1] ?? match[2]) as string, port };
+/** Signs with what the files hold, also when that changes. Heartbeats go on meanwhile. */
+function followSecrets(paths: readonly string[], beats: HeartbeatSender, log: Log): void {
+  watchSecretFiles(paths, () => {
+    try {
+      beats.useSecrets(secretsIn(paths));
+      log.info("secrets were read again: the first signs heartbeats from now on");
+    } catch (error) {
+      log.error(
+        { why: (error as Error).message },
+        "secrets have changed and cannot be used: those of before stay in use",
+      );
+    }
+  });
 }
 
-function targetOf(text: string): ListenSettings {
-  const target = addressOf(text);
-  if (target.port === 0) throw new InvalidArgumentError("nobody takes heartbeats at port 0; allowed is 1 to 65535.");
-  return target;
+function listenIn(text: string): ListenSettings {
+  const address = listenAddressIn(text);
+  if (address !== undefined) return address;
+  throw new InvalidArgumentError("allowed is host:port, for example 127.0.0.1:9001 (port 0 takes any free one).");
 }
 
-function urlOf(text: string): URL {
-  if (!URL.canParse(text) || !/^https?:\/\//i.test(text)) {
-    throw new InvalidArgumentError("allowed is the address of a service, for example http://127.0.0.1:8080.");
-  }
-  return new URL(text);
+function targetIn(text: string): ListenSettings {
+  const target = targetAddressIn(text);
+  if (target !== undefined) return target;
+  throw new InvalidArgumentError(
+    "allowed is host:port of the gateway's heartbeats.listen, port 1 to 65535, for example 10.0.0.1:7071.",
+  );
+}
+
+function urlIn(text: string): URL {
+  const url = serviceUrlIn(text);
+  if (url !== undefined) return url;
+  throw new InvalidArgumentError("allowed is the address of a service, for example http://127.0.0.1:8080.");
+}
+
+/** A relay to itself would carry each command round until its time is up. */
+function refuseItself({ listen, relayTo }: StationOptions): void {
+  if (relayTo === undefined) return;
+  const { host, port } = addressOf(relayTo);
+  const isOwn = isSameHost(host, listen.host) || (isEverywhere(listen.host) && isLoopback(host));
+  if (port === listen.port && isOwn)
+    throw new UserError(
+      "usage",
+      `--relay-to ${relayTo.href} is --listen ${shownAddress(listen)}: it would relay to itself`,
+    );
 }
 
 function durationOf(text: string): number {
