@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";
+import { deadlineAt } from "../../core/deadline.ts";
 import { VirtualClock } from "../../sim/virtual-clock.ts";
 import { PhiAccrualDetector } from "../detectors.ts";
 import { PrimaryBackupFailover } from "./failover.ts";
@@ -27,7 +28,7 @@ test("[C4] a thousand calls on one long-lived signal, served, failed or refused 
   for (let call = 0; call < 1_000; call++) {
     const end = failover.call(() => (call % 2 === 0 ? Promise.resolve(call) : Promise.reject(new Error("no"))), {
       signal,
-      ...(call % 10 === 9 ? { deadline: 1_000 } : {}),
+      ...(call % 10 === 9 ? { deadline: deadlineAt(1_000) } : {}),
     });
     assert.equal(getEventListeners(signal, "abort").length <= 1, true);
     await clock.runUntilSettled(end.catch(() => undefined));
@@ -50,7 +51,7 @@ test("[C4] calls due earlier and earlier, and some that end → one timer; none 
   const ends: Promise<unknown>[] = [];
   for (let call = 0; call < 50; call++) {
     // Nothing else falls due before these: an attempt is worth a second one after a second.
-    const deadline = 1_000 + 900 - call * 10;
+    const deadline = deadlineAt(1_000 + 900 - call * 10);
     ends.push(failover.call(() => new Promise(() => undefined), { deadline }).catch(() => undefined));
     assert.equal(clock.pending, 1);
   }
@@ -63,8 +64,10 @@ test("[C4] calls due earlier and earlier, and some that end → one timer; none 
 test("[R4] another call's timer is set for later → each ends at its own deadline, to the millisecond", async () => {
   const clock = new VirtualClock(1_000);
   const failover = failoverOn(clock);
-  const endedAtMs = async (deadline: number): Promise<number> => {
-    await failover.call(() => new Promise(() => undefined), { deadline }).catch(() => undefined);
+  const endedAtMs = async (deadlineMs: number): Promise<number> => {
+    await failover
+      .call(() => new Promise(() => undefined), { deadline: deadlineAt(deadlineMs) })
+      .catch(() => undefined);
     return clock.nowMs();
   };
   const deadlines = [3_000, 1_500, 2_500, 1_501, 4_000];
