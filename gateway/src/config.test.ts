@@ -113,7 +113,7 @@ test("durations, sizes and addresses are read as people write them", () => {
     "listen: 127.0.0.1:8080",
     `listen: "[::1]:8080"
     heartbeat: { kind: http, interval: 2s, path: "/healthz?deep=1" }
-    commands: { timeout: 1.5s, deadline: 2m, maxWait: 250 }
+    commands: { timeout: 1.5s, deadline: 2m, maxWait: 250, keepAlive: 1.5s }
     detector: { model: lognormal, windowSize: 50 }
     limits: { request: 2MiB, replay: 64KiB, reply: 1000 }
     probePath: /ready`,
@@ -138,6 +138,7 @@ test("durations, sizes and addresses are read as people write them", () => {
   assert.equal(group?.commands.timeoutMs, 1_500);
   assert.equal(group?.commands.deadlineMs, 120_000);
   assert.equal(group?.commands.maxWaitMs, 250);
+  assert.equal(group?.commands.keepAliveMs, 1_500);
   assert.deepEqual(group?.limits, { requestBytes: 2_097_152, replayBytes: 65_536, replyBytes: 1_000 });
   assert.equal(group?.probePath, "/ready");
   assert.deepEqual(read(MINIMAL.replace("127.0.0.1:8080", ":8080")).settings.groups[0]?.listen, {
@@ -202,7 +203,7 @@ heartbeats: { secretFile: beat.secret }
     'fleet.yaml:6:31 groups[0].stations[0].url: "ftp://x" is not allowed; allowed is http://host:port or https://host:port, without path, query or password',
     "fleet.yaml:7:17 groups[0].stations[1].name: groups[0].stations[0].name is the same; names must differ",
     'fleet.yaml:9:16 groups[0].commands.timeout: "10 parsecs" is not allowed; allowed is a duration from 1ms to 1h, such as 50ms, 1s or 2m',
-    "fleet.yaml:10:7 groups[0].commands.timeoutMs: there is no such field (did you mean timeout?); allowed are timeout, deadline, maxWait, maxWaiting, maxConcurrent, ambiguousKeyed, errorBody, deadlineHeader, keyStatus",
+    "fleet.yaml:10:7 groups[0].commands.timeoutMs: there is no such field (did you mean timeout?); allowed are timeout, deadline, maxWait, maxWaiting, maxConcurrent, ambiguousKeyed, errorBody, deadlineHeader, keepAlive, keyStatus",
     "fleet.yaml:11:33 groups[0].detector.clearThreshold: 9 is not below detector.suspectThreshold (8): a station would be suspected and cleared at once",
     "fleet.yaml:12:1 drane: there is no such field (did you mean drain?); allowed are groups, control, heartbeats, drain",
   ]);

@@ -19,7 +19,7 @@ import type { GroupEvent } from "./group-events.ts";
 import type { GroupSettings, StationSettings } from "./settings.ts";
 import { type LastProbe, StationProber } from "./station-prober.ts";
 import type { CommandReply, CommandRequest, Uplink } from "./uplink.ts";
-import { healthPage } from "./uplink.ts";
+import { healthPage, UnreadableReplyError } from "./uplink.ts";
 
 /**
  * Told how a command ended: `outcome` is the class of the reply (`2xx`) or the code of the error that its caller got;
@@ -157,8 +157,9 @@ export class Group {
   /** Sends `request` to the active station, under `terms`; `signal` is the caller hanging up. */
   handle(request: CommandRequest, terms: CommandTerms, signal: AbortSignal): Promise<CommandReply> {
     const nowMs = this.#clock.nowMs();
+    const resendsKeyed = this.settings.commands.ambiguousKeyed === "resend";
     const reply = this.#failover.call(
-      (context) => context.station.uplink.send(request, sendContextOf(context)),
+      (context) => context.station.uplink.send(request, sendContextOf(context, terms, resendsKeyed)),
       callOptionsOf(terms, signal, nowMs),
     );
     this.#tell(reply, nowMs);
@@ -279,7 +280,12 @@ export class Group {
     const ended = (outcome: string): void => onCommand(outcome, this.#clock.nowMs() - startedMs);
     reply.then(
       (answer) => ended(outcomeOf(answer, this.settings.commands.errorBody)),
-      (error: unknown) => ended(error instanceof ResilienceError ? error.code : "STATION_UNREACHABLE"),
+      (error: unknown) =>
+        ended(
+          error instanceof ResilienceError || error instanceof UnreadableReplyError
+            ? error.code
+            : "STATION_UNREACHABLE",
+        ),
     );
   }
 }

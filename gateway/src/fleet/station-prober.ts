@@ -8,7 +8,7 @@
  * begins. It decides nothing: whether the station is alive is the detector's to say, from the heartbeats.
  */
 import type { Clock } from "ground-station-failover";
-import { UnexpectedStatusError } from "./uplink.ts";
+import { UnexpectedStatusError, UnreadableReplyError } from "./uplink.ts";
 
 /** What the newest probe of a station came to. */
 export interface LastProbe {
@@ -184,6 +184,7 @@ const MAX_TEXT = 120;
 
 function inWords(error: unknown): string {
   if (error instanceof UnexpectedStatusError) return `answered ${error.status}`;
+  if (error instanceof UnreadableReplyError) return `its answer cannot be read: ${error.why}`;
   const words = WORDS.get(knownCode(error) ?? "");
   return words ?? (error instanceof Error ? error.message : String(error)).slice(0, MAX_TEXT);
 }

@@ -19,8 +19,10 @@ import {
   toTimeLeftHeader,
   wasNeverSent,
 } from "ground-station-failover";
-import { Pool } from "undici";
+import { buildConnector, Pool } from "undici";
 import { endToEnd, flat, rawValues } from "../adapters/http-headers.ts";
+import { KEPT, StationConnections } from "../adapters/station-connection.ts";
+import { REPLY_HEADER_BYTES, whyUnreadable } from "../adapters/unreadable-reply.ts";
 import type { Admitted } from "../fleet/station-guard.ts";
 import { StationGuard } from "../fleet/station-guard.ts";
 import { EPOCH_HEADER, EPOCH_SEEN_HEADER, NOT_SENT, OUTCOME_HEADER } from "../fleet/uplink.ts";
@@ -63,13 +65,14 @@ export class StationRelay {
   readonly counts: RelayCounts = { inFlight: 0, relayed: 0, droppedLate: 0, refusedHere: 0, refusedThere: 0 };
   readonly #options: RelayOptions;
   readonly #pool: Pool | undefined;
+  readonly #connections: StationConnections = new StationConnections();
   readonly #guard: StationGuard = new StationGuard();
 
   constructor(options: RelayOptions) {
     this.#options = options;
     const { relayTo } = options;
     // Deadlines end waits here, not the client's own idea of patience.
-    this.#pool = relayTo === undefined ? undefined : new Pool(relayTo.origin, { headersTimeout: 0, bodyTimeout: 0 });
+    this.#pool = relayTo === undefined ? undefined : servicePool(relayTo, this.#connections);
     this.server = createServer((request, response) => this.#receive(request, response));
   }
 
@@ -144,6 +147,8 @@ export class StationRelay {
       throw new Refusal(504, "the deadline passed before the command could be relayed");
     }
     signal.throwIfAborted();
+    // Nothing is repeated here, whatever its sender allows.
+    this.#connections.closeDoubtful();
     this.counts.relayed++;
     const hasBody = request.headers["content-length"] !== undefined || "transfer-encoding" in request.headers;
     const { statusCode, headers, body } = await (this.#pool as Pool).request({
@@ -194,6 +199,17 @@ export class StationRelay {
   }
 }
 
+function servicePool({ origin }: URL, connections: StationConnections): Pool {
+  return new Pool(origin, {
+    allowH2: false,
+    connect: connections.by(buildConnector({ allowH2: false })),
+    ...KEPT,
+    maxHeaderSize: REPLY_HEADER_BYTES,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  });
+}
+
 /** Why a command is not relayed, and with which status that is said. */
 class Refusal extends Error {
   readonly status: number;
@@ -230,11 +246,17 @@ function refuse(response: ServerResponse, error: unknown): void {
   }
   const injected = error instanceof FaultInjectedError;
   const status = error instanceof Refusal ? error.status : injected ? 500 : 502;
-  const detail = error instanceof Error ? error.message : String(error);
+  const detail = inWords(error);
   if (status === 502 && wasNeverSent(error)) response.setHeader(OUTCOME_HEADER, NOT_SENT);
   response
     .writeHead(status, { "content-type": "application/problem+json", connection: "close" })
     .end(`${JSON.stringify({ title: "not relayed", status, detail })}\n`);
+}
+
+function inWords(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const why = whyUnreadable(error, false);
+  return why === undefined ? error.message : `the service's reply cannot be read: ${why}`;
 }
 
 /** A header that is a whole number, or undefined where there is none. */
