@@ -7,6 +7,7 @@ import type { z } from "zod";
 import { commands } from "./config-commands.ts";
 import { heartbeat, stationHeartbeat, type WrittenHealthPage, type WrittenHeartbeat } from "./config-heartbeat.ts";
 import {
+  addressRange,
   decimal,
   duration,
   list,
@@ -195,6 +196,8 @@ const limits = section({
 const group = section({
   name: plainName(),
   listen: listenAddress(),
+  /** Nobody is believed by default: whoever reaches the listener could be anybody. */
+  trustedProxies: list(addressRange(), "addresses or ranges of addresses", 0).optional(),
   stations: list(station, "stations (the primary first, then its backups)", 2),
   heartbeat,
   detector,

@@ -4,6 +4,7 @@
  * the sentence is shown, and at which line, is not known here.
  */
 import { z } from "zod";
+import { isAddressRange } from "./adapters/trusted-proxies.ts";
 import type { ListenSettings } from "./fleet/settings.ts";
 import type { HeaderList, StatusRange } from "./fleet/uplink.ts";
 import { nearest } from "./nearest-name.ts";
@@ -63,6 +64,13 @@ export function listenAddress(): z.ZodType<ListenSettings> {
     if (parts === null || port === undefined) return undefined;
     return { host: parts[1] ?? (parts[2] === "" ? "0.0.0.0" : (parts[2] as string)), port };
   });
+}
+
+/** An address or a range of addresses, such as `10.0.0.0/8`. */
+export function addressRange(): z.ZodType<string> {
+  return value("an address or a range of addresses, such as 10.0.0.7, 10.0.0.0/8 or 2001:db8::/32", (given) =>
+    typeof given === "string" && isAddressRange(given) ? given : undefined,
+  );
 }
 
 /** The base address of a service: scheme, host and port, because path and query are the caller's. */

@@ -23,9 +23,11 @@ import type { CommandReply, CommandRequest } from "../fleet/uplink.ts";
 import { CallerConnection } from "./caller-connection.ts";
 import { flat, headerValue, pairs } from "./http-headers.ts";
 import type { Log } from "./log.ts";
+import { LoopGuard } from "./loop-guard.ts";
 import { answerRaw, problemAnswer, titleOf } from "./problem.ts";
 import { refuseTooLarge, requestBody } from "./request-body.ts";
-import { deadlineOf, requestHead } from "./request-head.ts";
+import { deadlineOf, type RequestWay, requestHead } from "./request-head.ts";
+import { TrustedProxies } from "./trusted-proxies.ts";
 import { UnservedConnections, type UnservedCounts } from "./unserved-connections.ts";
 
 export interface ProxyListener extends AsyncDisposable {
@@ -33,12 +35,16 @@ export interface ProxyListener extends AsyncDisposable {
   readonly address: { readonly host: string; readonly port: number };
   /** Connections that were not served, since the start. */
   readonly unserved: UnservedCounts;
+  /** By which it knows requests that have been here before. */
+  readonly loop: LoopGuard;
   /** Stops accepting, lets what is in flight finish for at most `withinMs`, then cuts what is left. */
   drain(withinMs: number): Promise<void>;
 }
 
 export interface ProxyOptions {
   readonly log: Log;
+  /** Shared with what goes out to the group's stations otherwise. Default: one of its own. */
+  readonly loop?: LoopGuard;
   /** Most connections of callers at once; more are closed as they come. Default: as many as the system gives. */
   readonly maxConnections?: number;
   /** How long a caller may take over its header block. Default 10,000: nobody types one. */
@@ -64,7 +70,9 @@ export async function listenForCommands(group: Group, options: ProxyOptions): Pr
 }
 
 class CommandProxy implements ProxyListener {
+  readonly loop: LoopGuard;
   readonly #group: Group;
+  readonly #way: RequestWay;
   readonly #log: Log;
   readonly #bodyIdleMs: number;
   readonly #server: Server;
@@ -74,8 +82,11 @@ class CommandProxy implements ProxyListener {
   readonly #unserved: UnservedConnections;
   #draining = false;
 
-  constructor(group: Group, { log, headersMs = 10_000, bodyIdleMs = 30_000, maxConnections }: ProxyOptions) {
+  constructor(group: Group, options: ProxyOptions) {
+    const { log, loop = new LoopGuard(), headersMs = 10_000, bodyIdleMs = 30_000, maxConnections } = options;
     this.#group = group;
+    this.loop = loop;
+    this.#way = { loop, proxies: new TrustedProxies(group.settings.trustedProxies) };
     this.#log = log;
     this.#unserved = new UnservedConnections(group.name, log);
     this.#bodyIdleMs = bodyIdleMs;
@@ -171,7 +182,7 @@ class CommandProxy implements ProxyListener {
     waits: boolean,
     caller: AbortController,
   ): Promise<CommandRequest> {
-    const head = requestHead(message);
+    const head = requestHead(message, this.#way);
     const { limits, commands } = this.#group.settings;
     const deadlineMs = deadlineOf(message, commands.deadlineHeader);
     refuseTooLarge(message, limits.requestBytes);

@@ -35,6 +35,7 @@ import { deadlineText } from "./deadline-header.ts";
 import type { ReplyLimits } from "./http-exchange.ts";
 import { HttpExchange, STATION_HEADER } from "./http-exchange.ts";
 import { flat, headerValue } from "./http-headers.ts";
+import { LOOP_HEADER, LoopGuard } from "./loop-guard.ts";
 import type { NameCache } from "./name-cache.ts";
 import { KEPT, StationConnections } from "./station-connection.ts";
 import { REPLY_HEADER_BYTES, whyUnreadable } from "./unreadable-reply.ts";
@@ -47,10 +48,12 @@ const MAX_CONNECT_MS = 1_000;
 /** A reply of unknown length that is not whole after this time is streamed. */
 const MAX_WHOLE_MS = 500;
 
-/** What all uplinks of a process share. */
+/** What uplinks of a process share: all of them the names, those of a group what tells their loops. */
 export interface UplinkParts {
   /** Default: each connection asks the system's resolver. */
   readonly names?: NameCache;
+  /** Its name goes along with what is no caller's command. Default: one of the uplink's own. */
+  readonly loop?: LoopGuard;
 }
 
 /** An uplink to `station`, with the limits and times of `group`. Dispose it to close its connections. */
@@ -68,6 +71,7 @@ class HttpUplink implements Uplink, AsyncDisposable {
   readonly #connections: StationConnections = new StationConnections();
   readonly #servername: string | null;
   readonly #origin: string;
+  readonly #loop: LoopGuard;
   /** By origin: a station has one health page, and perhaps a probe path at its own address. */
   readonly #probes: Map<string, ProbePool> = new Map();
   readonly #limits: ReplyLimits;
@@ -76,11 +80,12 @@ class HttpUplink implements Uplink, AsyncDisposable {
   readonly #keyStatus: KeyStatusSettings | undefined;
   readonly #lookup: { readonly lookup?: LookupFunction };
 
-  constructor(group: GroupSettings, station: StationSettings, { names }: UplinkParts) {
+  constructor(group: GroupSettings, station: StationSettings, { names, loop = new LoopGuard() }: UplinkParts) {
     const url = new URL(station.url);
     this.name = station.name;
     this.#servername = servernameOf(url);
     this.#origin = url.origin;
+    this.#loop = loop;
     this.#lookup = names === undefined ? {} : { lookup: names.lookup };
     this.#deadline = group.commands.deadlineHeader;
     this.#perAttempt = new Set([...PER_ATTEMPT, this.#deadline.name.toLowerCase()]);
@@ -159,7 +164,8 @@ class HttpUplink implements Uplink, AsyncDisposable {
   async probe(page: HealthPage, signal: AbortSignal): Promise<number> {
     const { path, headers, expect } = page;
     const { pool, servername, connections } = this.#probesAt(page.origin ?? this.#origin);
-    const options = { path, method: "GET", headers: flat(headers), signal, servername } as const;
+    const fields = flat([...headers, [LOOP_HEADER, this.#loop.name]]);
+    const options = { path, method: "GET", headers: fields, signal, servername } as const;
     connections.closeDoubtful();
     const { statusCode, body } = await pool.request(options).catch((error: Error) => {
       const why = whyUnreadable(error, false);
@@ -176,7 +182,7 @@ class HttpUplink implements Uplink, AsyncDisposable {
     const { statusCode, body } = await this.#pool.request({
       method: asked.method,
       path: keyStatusPath(asked, key),
-      headers: { accept: "application/json" },
+      headers: { accept: "application/json", [LOOP_HEADER]: this.#loop.name },
       signal,
     });
     const text = await textWithin(body, this.#limits.wholeBytes);

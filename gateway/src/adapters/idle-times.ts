@@ -5,10 +5,12 @@
  * survived. A new connection costs one round trip, and has been idle for no time.
  */
 
-/** Known before anything is: no server that keeps connections at all closes them sooner. */
-const SURVIVED_AT_FIRST_MS = 200;
-/** A connection that the station closed is remembered for so long: it may have been a restart. */
+/** Taken for known before anything is: the shortest default of servers in common use (gunicorn's). Many keep 5 s, proxies a minute. */
+const SURVIVED_AT_FIRST_MS = 2_000;
+/** A connection that the station closed is remembered for so long, unless it goes on closing them so soon: it may have been a restart. */
 const CLOSED_FOR_MS = 300_000;
+/** Idle for up to so many times as long is closed as soon. */
+const AS_SOON = 1.5;
 
 export class IdleTimes {
   #survivedMs = SURVIVED_AT_FIRST_MS;
@@ -22,8 +24,9 @@ export class IdleTimes {
 
   /** The station closed a connection that had been idle for `idleMs`. */
   noteClosed(idleMs: number, nowMs: number): void {
-    if (idleMs > this.#closedMs && nowMs - this.#closedAtMs < CLOSED_FOR_MS) return;
-    this.#closedMs = idleMs;
+    const isRemembered = nowMs - this.#closedAtMs < CLOSED_FOR_MS;
+    if (isRemembered && idleMs > AS_SOON * this.#closedMs) return;
+    this.#closedMs = isRemembered ? Math.min(this.#closedMs, idleMs) : idleMs;
     this.#closedAtMs = nowMs;
   }
 

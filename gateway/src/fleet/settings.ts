@@ -40,6 +40,8 @@ export interface GroupSettings {
   readonly name: string;
   /** Where callers connect. */
   readonly listen: ListenSettings;
+  /** Addresses and ranges (CIDR) of proxies in front, whose word about the caller counts. Default: none. */
+  readonly trustedProxies?: readonly string[] | undefined;
   /** In order of priority, the primary first; at least two. */
   readonly stations: readonly StationSettings[];
   readonly heartbeat: HeartbeatSettings;
