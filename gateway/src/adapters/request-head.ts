@@ -25,13 +25,17 @@ export interface RequestWay {
   readonly loop: LoopGuard;
 }
 
-/** The head of `message`; throws {@link RefusedRequest}. */
-export function requestHead(
-  message: IncomingMessage,
-  { proxies, loop }: RequestWay,
-): Omit<CommandRequest, "body" | "timeLeftMs"> {
+/** A head that can be passed on truthfully. */
+export interface SoundHead {
+  readonly method: string;
+  readonly target: string;
+  /** Without what belongs to the connection. Host is that of an absolute target, if it came as one. */
+  readonly headers: [name: string, value: string][];
+}
+
+/** The head of `message` as it goes on, for those that add nothing to it; throws {@link RefusedRequest}. */
+export function soundHead(message: IncomingMessage): SoundHead {
   refuseShape(message);
-  loop.refuseReturned(message.rawHeaders);
   const { method, url } = message as { method: string; url: string };
   const at = targetOf(method, url);
   if (at === undefined) {
@@ -41,10 +45,20 @@ export function requestHead(
   const bad = unsendable(headers);
   if (bad !== undefined) throw refused(400, "BAD_HEADER", `${bad}: there are control characters in it`);
   if (at.authority !== undefined) setHost(headers, at.authority);
+  return { method, target: at.target, headers };
+}
+
+/** The head of `message` as the group knows it; throws {@link RefusedRequest}. */
+export function requestHead(
+  message: IncomingMessage,
+  { proxies, loop }: RequestWay,
+): Omit<CommandRequest, "body" | "timeLeftMs"> {
+  const { method, target, headers } = soundHead(message);
+  loop.refuseReturned(message.rawHeaders);
   const caller = callerOf(message);
   headers.push([LOOP_HEADER, loop.name]);
   const origin = { caller, protocol: "http", isTrusted: proxies.has(caller) } as const;
-  return { method, target: at.target, headers: withForwarded(headers, origin), caller };
+  return { method, target, headers: withForwarded(headers, origin), caller };
 }
 
 /** HTTP/1.0 may come without one. */
