@@ -18,6 +18,7 @@ import type { Log } from "./adapters/log.ts";
 import { LoopGuard } from "./adapters/loop-guard.ts";
 import { GatewayMetrics } from "./adapters/metrics.ts";
 import { NameCache, type NameChange } from "./adapters/name-cache.ts";
+import { NameLookup } from "./adapters/name-lookup.ts";
 import { type HeartbeatListener, listenForHeartbeats } from "./adapters/udp-heartbeats.ts";
 import { compose, type Gateway } from "./compose.ts";
 import type { GatewaySettings, ListenSettings } from "./fleet/settings.ts";
@@ -70,6 +71,7 @@ class GatewayProcess implements RunningGateway {
   readonly #names: NameCache = new NameCache({
     nowMs: () => systemClock.nowMs(),
     onChange: (change) => this.#noteName(change),
+    resolve: new NameLookup({ clock: systemClock }).resolve,
   });
   readonly #supervision: AbortController = new AbortController();
   readonly #stopped: PromiseWithResolvers<void> = Promise.withResolvers();
