@@ -14,6 +14,7 @@ import {
 } from "ground-station-failover";
 import type { CommandTerms } from "./command.ts";
 import { outcomeOf, replyClassifier } from "./command.ts";
+import { agoInWords } from "./failure-words.ts";
 import { callOptionsOf, keyStatusOptions, type LinkedStation, sendContextOf, signOfLifeMs } from "./group-calls.ts";
 import type { GroupEvent } from "./group-events.ts";
 import type { GroupSettings, StationSettings } from "./settings.ts";
@@ -183,9 +184,10 @@ export class Group {
     return this.#probers.get(station)?.last;
   }
 
-  /** {@link probeOf} in words, for evidence. */
+  /** {@link probeOf} in words and with its age, for evidence. */
   lastProbe(station: string): string | undefined {
-    return this.probeOf(station)?.text;
+    const probe = this.probeOf(station);
+    return probe && `last probe: ${probe.text}, ${agoInWords(this.#clock.nowMs() - probe.atMs)}`;
   }
 
   /** Tells of every heartbeat from now on, until it is disposed. A listener must not throw. */

@@ -19,7 +19,7 @@ import {
   toTimeLeftHeader,
   wasNeverSent,
 } from "ground-station-failover";
-import { buildConnector, Pool } from "undici";
+import { Pool } from "undici";
 import type { CallerConnection } from "../adapters/caller-connection.ts";
 import { endToEnd, flat, rawValues } from "../adapters/http-headers.ts";
 import { LOOP_HEADER, LoopGuard } from "../adapters/loop-guard.ts";
@@ -34,6 +34,7 @@ import { StationGuard } from "../fleet/station-guard.ts";
 import { EPOCH_HEADER, EPOCH_SEEN_HEADER, NOT_SENT, OUTCOME_HEADER } from "../fleet/uplink.ts";
 import type { ArrivalClock } from "./arrival-clock.ts";
 import type { RelayAnswer, RelayFaults } from "./relay-faults.ts";
+import { connectService } from "./service-names.ts";
 
 /** A command that arrived here, and the answer that it is to get. `waits`: its sender waits for `100 Continue`. */
 interface Exchange {
@@ -240,7 +241,7 @@ export class StationRelay {
 function servicePool({ origin }: URL, connections: StationConnections): Pool {
   return new Pool(origin, {
     allowH2: false,
-    connect: connections.by(buildConnector({ allowH2: false })),
+    connect: connections.by(connectService()),
     ...KEPT,
     maxHeaderSize: REPLY_HEADER_BYTES,
     headersTimeout: 0,
