@@ -176,7 +176,7 @@ const MAX_HOSTS_BYTES = 1_024 ** 2;
 let hosts: { readonly asOfMs: number; readonly byName: ReadonlyMap<string, LookupAddress[]> } | undefined;
 
 /** What the hosts file says of `host`. It is read again when it has changed. */
-export function byHostsFile(host: string): LookupAddress[] {
+function byHostsFile(host: string): LookupAddress[] {
   try {
     const { mtimeMs, size } = statSync(HOSTS_FILE);
     if (hosts?.asOfMs !== mtimeMs) {

@@ -32,7 +32,7 @@ export interface HeaderLimits {
 }
 
 /** 32 KiB: what nginx and Apache accept by default is less. 256 fields: more than twice what Apache and HAProxy accept. */
-export const CALLERS_LIMITS: HeaderLimits = { bytes: 32 * 1_024, fields: 256 };
+const CALLERS_LIMITS: HeaderLimits = { bytes: 32 * 1_024, fields: 256 };
 /** What the gateway takes it adds to: a station takes that, too. */
 export const RELAYED_LIMITS: HeaderLimits = {
   bytes: CALLERS_LIMITS.bytes + 4 * 1_024,
