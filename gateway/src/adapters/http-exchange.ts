@@ -18,7 +18,7 @@ import { EPOCH_HEADER, EPOCH_SEEN_HEADER, NOT_SENT, OUTCOME_HEADER, UnreadableRe
 import { endToEnd, headerValue, isJson, rawValues, unsendable } from "./http-headers.ts";
 import { ReplyStream } from "./reply-stream.ts";
 import { type Departing, noteDeparting, type StationConnection } from "./station-connection.ts";
-import { whyUnreadable } from "./unreadable-reply.ts";
+import { whyTooLarge, whyUnreadable } from "./unreadable-reply.ts";
 
 /** Header by which a caller learns which station answered. */
 export const STATION_HEADER = "gsf-station";
@@ -86,13 +86,9 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
     else context.signal.addEventListener("abort", this);
   }
 
-  /**
-   * Did a used connection end without a byte of the answer? Then the station is likely to have closed it for being idle, and
-   * the command never to have been read.
-   */
+  /** Had the station closed the connection for being idle, so that the command is likely never to have been read? */
   get wasOnStaleConnection(): boolean {
-    const connection = this.#connection;
-    return this.#aborted === undefined && connection?.isReused === true && connection.isUnanswered;
+    return this.#aborted === undefined && this.#connection?.wasStale === true;
   }
 
   /** Nobody waits for this attempt any more. (It listens itself: no closure.) */
@@ -131,6 +127,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
     this.#isEarly = this.#isUploading;
     this.#noteUploading(false);
     const raw = strings(controller.rawHeaders);
+    const excess = whyTooLarge(raw);
+    if (excess !== undefined) return this.#unreadable(controller, excess);
     if (status === 412) {
       const seen = rawValues(raw, EPOCH_SEEN_HEADER)[0];
       if (seen !== undefined) return this.#stale(controller, seen);

@@ -138,6 +138,21 @@ test("[F4] a used connection that ends within an answer is not sent again here",
   assert.deepEqual(read, ["1.1", "1.2"]);
 });
 
+test("[F4] a used connection that ends later than a round trip takes was no accident of idleness", async (t) => {
+  const { uplink, read } = await station(
+    t,
+    (socket, _connection, request) => {
+      if (request === 1) socket.write(OK);
+      else setTimeout(() => socket.destroy(), 1_100);
+    },
+    { timeoutMs: 10_000 },
+  );
+  await uplink.send(command("GET"), REPEATABLE);
+  await free();
+  assert.ok(wasConnectionLost(await failure(uplink.send(command("GET"), REPEATABLE))));
+  assert.deepEqual(read, ["1.1", "1.2"]);
+});
+
 test("[F4] where nobody listens any more, the first attempt may have run, and is not called never sent", async (t) => {
   const at = await station(t, (socket, _connection, request) => {
     if (request === 1) socket.write(OK);

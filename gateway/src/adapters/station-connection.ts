@@ -60,6 +60,9 @@ export class StationConnections {
   }
 }
 
+/** No round trip is longer, but by a machine that stands still. What ends later had been read. */
+const ROUND_TRIP_MS = 1_000;
+
 export class StationConnection {
   readonly #socket: Socket;
   readonly #idle: Set<StationConnection>;
@@ -67,6 +70,8 @@ export class StationConnection {
   readonly #interim: InterimReplies = new InterimReplies();
   #requests = 0;
   #isUnanswered = true;
+  /** When its last request began. */
+  #begunAtMs = 0;
   /** When its last reply was complete. */
   #idleSinceMs = 0;
   /** For how long it was idle before the request that is under way. */
@@ -86,14 +91,12 @@ export class StationConnection {
     BY_SOCKET.set(socket, this);
   }
 
-  /** Has an earlier request gone out on it? */
-  get isReused(): boolean {
-    return this.#requests > 1;
-  }
-
-  /** Not a byte has come since the last request on it began. */
-  get isUnanswered(): boolean {
-    return this.#isUnanswered;
+  /**
+   * Did it end because it had been idle, for all that can be seen from here? An earlier request had gone out on it, and it ended
+   * within a round trip of the last one, without a byte of an answer. Asked when it has ended.
+   */
+  get wasStale(): boolean {
+    return this.#requests > 1 && this.#isUnanswered && performance.now() - this.#begunAtMs < ROUND_TRIP_MS;
   }
 
   idleForMs(nowMs: number): number {
@@ -106,7 +109,9 @@ export class StationConnection {
 
   /** A request is about to be written. */
   begin(): void {
-    if (this.#idle.delete(this)) this.#wasIdleMs = this.idleForMs(performance.now());
+    const nowMs = performance.now();
+    if (this.#idle.delete(this)) this.#wasIdleMs = this.idleForMs(nowMs);
+    this.#begunAtMs = nowMs;
     this.#requests++;
     this.#isUnanswered = true;
     this.#interim.begin();

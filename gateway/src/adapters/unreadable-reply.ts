@@ -7,11 +7,25 @@ import { errors } from "undici";
 /** Longest header block of a reply. */
 export const REPLY_HEADER_BYTES: number = 64 * 1_024;
 
+/** Most fields of a reply: a caller's client may drop what comes behind its own count without a word (Node's is 2,000). */
+const REPLY_FIELDS = 512;
+
+/** Why these fields, name and value one after the other, are too much; undefined where they are not. The parser counts no separators. */
+export function whyTooLarge(raw: readonly { readonly length: number }[]): string | undefined {
+  if (raw.length / 2 > REPLY_FIELDS) return `its header has more than ${REPLY_FIELDS} fields`;
+  let bytes = 0;
+  // A colon, a blank and the end of the line for each field.
+  for (const { length } of raw) bytes += length + 2;
+  return bytes > REPLY_HEADER_BYTES ? TOO_LONG : undefined;
+}
+
 /** What the parser says of an end that came too early: the connection was lost. */
 const ENDED = /Invalid EOF state/;
 
+const TOO_LONG = `its header is longer than ${REPLY_HEADER_BYTES} bytes`;
+
 const WORDS: ReadonlyMap<string, string> = new Map([
-  ["UND_ERR_HEADERS_OVERFLOW", `its header is longer than ${REPLY_HEADER_BYTES} bytes`],
+  ["UND_ERR_HEADERS_OVERFLOW", TOO_LONG],
   // undici asserts what it takes for granted, for example that a status is not below 100 and that 101 comes with an upgrade.
   ["ERR_ASSERTION", "its status is not allowed there"],
   ["bad response", "it comes where none is due"],
