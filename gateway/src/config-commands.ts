@@ -57,15 +57,18 @@ export const commands: z.ZodType<GroupSettings["commands"]> = section({
   ambiguousKeyed: oneOf("resend", "report").default("resend"),
   errorBody: trueOrFalse().default(true),
   deadlineHeader,
+  /** Default: what the station says (`Keep-Alive: timeout=5`), less half a second; 4 s where it says nothing, because most servers keep 5 s. */
+  keepAlive: duration(1, HOUR_MS).optional(),
   /** Stations cannot be asked by default. */
   keyStatus: keyStatus.optional(),
 })
-  .transform(({ timeout, deadline, maxWait, maxConcurrent, keyStatus: asked, ...rest }): GroupSettings["commands"] => ({
+  .transform(({ timeout, deadline, maxWait, maxConcurrent, keepAlive, keyStatus: asked, ...rest }) => ({
     timeoutMs: timeout ?? deadline,
     deadlineMs: deadline,
     maxWaitMs: maxWait ?? Math.min(15_000, deadline),
     ...(maxConcurrent === undefined ? { maxConcurrent: 10_000, maxWorking: 256 } : { maxConcurrent }),
     ...rest,
+    ...(keepAlive === undefined ? {} : { keepAliveMs: keepAlive }),
     keyStatus: asked,
   }))
   .prefault({});

@@ -8,6 +8,7 @@ import { MAX_SECRETS } from "./adapters/secret-file.ts";
 import { commands } from "./config-commands.ts";
 import { heartbeat, stationHeartbeat, type WrittenHealthPage, type WrittenHeartbeat } from "./config-heartbeat.ts";
 import {
+  addressRange,
   decimal,
   duration,
   list,
@@ -209,6 +210,8 @@ const limits = section({
 const group = section({
   name: plainName(),
   listen: listenAddress(),
+  /** Nobody is believed by default: whoever reaches the listener could be anybody. */
+  trustedProxies: list(addressRange(), "addresses or ranges of addresses", 0).optional(),
   stations: list(station, "stations (the primary first, then its backups)", 2),
   /** What the incident's takeover had to keep; see `objectiveHarm` in config-hazards.ts. */
   objective: duration(1_000, HOUR_MS).default(30_000),

@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { listenAddressIn, serviceUrlIn } from "./adapters/addresses.ts";
+import { isAddressRange } from "./adapters/trusted-proxies.ts";
 import type { ListenSettings } from "./fleet/settings.ts";
 import type { HeaderList, StatusRange } from "./fleet/uplink.ts";
 import { nearest } from "./nearest-name.ts";
@@ -71,6 +72,13 @@ export function oneOrMore(what: string, max: number): z.ZodType<readonly string[
 export function listenAddress(): z.ZodType<ListenSettings> {
   return value("host:port, such as 127.0.0.1:8080, :8080 (all addresses) or [::1]:8080 (in quotes)", (given) =>
     typeof given === "string" ? listenAddressIn(given) : undefined,
+  );
+}
+
+/** An address or a range of addresses, such as `10.0.0.0/8`. */
+export function addressRange(): z.ZodType<string> {
+  return value("an address or a range of addresses, such as 10.0.0.7, 10.0.0.0/8 or 2001:db8::/32", (given) =>
+    typeof given === "string" && isAddressRange(given) ? given : undefined,
   );
 }
 

@@ -119,7 +119,7 @@ test("durations, sizes and addresses are read as people write them", () => {
     "listen: 127.0.0.1:8080",
     `listen: "[::1]:8080"
     heartbeat: { kind: http, interval: 2s, path: "/healthz?deep=1" }
-    commands: { timeout: 1.5s, deadline: 2m, maxWait: 250 }
+    commands: { timeout: 1.5s, deadline: 2m, maxWait: 250, keepAlive: 1.5s }
     detector: { model: lognormal, windowSize: 50 }
     limits: { request: 2MiB, replay: 64KiB, reply: 1000 }
     probePath: /ready`,
@@ -144,6 +144,7 @@ test("durations, sizes and addresses are read as people write them", () => {
   assert.equal(group?.commands.timeoutMs, 1_500);
   assert.equal(group?.commands.deadlineMs, 120_000);
   assert.equal(group?.commands.maxWaitMs, 250);
+  assert.equal(group?.commands.keepAliveMs, 1_500);
   assert.deepEqual(group?.limits, { requestBytes: 2_097_152, replayBytes: 65_536, replyBytes: 1_000 });
   assert.equal(group?.probePath, "/ready");
   assert.deepEqual(read(MINIMAL.replace("127.0.0.1:8080", ":8080")).settings.groups[0]?.listen, {
@@ -204,11 +205,11 @@ heartbeats: { secretFile: beat.secret }
   assert.deepEqual(lines, [
     'fleet.yaml:2:11 groups[0].name: "at lantic" is not allowed; allowed is 1 to 63 letters, digits, dots, dashes and underscores, beginning with a letter or digit',
     "fleet.yaml:3:13 groups[0].listen: 8080 is not allowed; allowed is host:port, such as 127.0.0.1:8080, :8080 (all addresses) or [::1]:8080 (in quotes)",
-    "fleet.yaml:4:5 groups[0].stattions: there is no such field (did you mean stations?); allowed are name, listen, stations, objective, heartbeat, detector, commands, retry, breaker, commandPath, failback, probePath, limits",
+    "fleet.yaml:4:5 groups[0].stattions: there is no such field (did you mean stations?); allowed are name, listen, trustedProxies, stations, objective, heartbeat, detector, commands, retry, breaker, commandPath, failback, probePath, limits",
     'fleet.yaml:6:31 groups[0].stations[0].url: "ftp://x" is not allowed; allowed is http://host:port or https://host:port, without path, query or password',
     "fleet.yaml:7:17 groups[0].stations[1].name: groups[0].stations[0].name is the same; names must differ",
     'fleet.yaml:9:16 groups[0].commands.timeout: "10 parsecs" is not allowed; allowed is a duration from 1ms to 1h, such as 50ms, 1s or 2m',
-    "fleet.yaml:10:7 groups[0].commands.timeoutMs: there is no such field (did you mean timeout?); allowed are timeout, deadline, maxWait, maxWaiting, maxConcurrent, ambiguousKeyed, errorBody, deadlineHeader, keyStatus",
+    "fleet.yaml:10:7 groups[0].commands.timeoutMs: there is no such field (did you mean timeout?); allowed are timeout, deadline, maxWait, maxWaiting, maxConcurrent, ambiguousKeyed, errorBody, deadlineHeader, keepAlive, keyStatus",
     "fleet.yaml:11:33 groups[0].detector.clearThreshold: 9 is not below detector.suspectThreshold (8): a station would be suspected and cleared at once",
     "fleet.yaml:12:1 drane: there is no such field (did you mean drain?); allowed are groups, control, heartbeats, drain",
   ]);

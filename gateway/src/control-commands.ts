@@ -9,6 +9,7 @@ import { Agent, request } from "undici";
 import { type ControlAddress, strange, tokenOf, withControlAddress } from "./adapters/control-address.ts";
 import { UserError } from "./adapters/exit-codes.ts";
 import { visibleLines } from "./adapters/visible.ts";
+import { agoInWords } from "./fleet/failure-words.ts";
 
 interface ControlOptions extends ControlAddress {
   readonly json: boolean;
@@ -61,7 +62,7 @@ async function switchover(
 
 type StationView = Omit<StationStatus, "level"> & {
   readonly phi: number | null;
-  readonly lastProbe?: { readonly isWell: boolean; readonly text: string };
+  readonly lastProbe?: { readonly isWell: boolean; readonly text: string; readonly ageMs: number };
 };
 type GroupView = Omit<FailoverStatus, "stations"> & { readonly stations: readonly StationView[] };
 
@@ -74,7 +75,9 @@ function groupLines(name: string, group: GroupView): string[] {
       `${station.role.padEnd(7)} ${station.standing.padEnd(9)} phi ${phi(station.phi).padStart(7)}`,
       `${station.inFlight} in flight`,
       ...(station.breaker === undefined ? [] : [`circuit ${station.breaker.state}`]),
-      ...(station.lastProbe === undefined ? [] : [`probe: ${station.lastProbe.text}`]),
+      ...(station.lastProbe === undefined
+        ? []
+        : [`probe: ${station.lastProbe.text}, ${agoInWords(station.lastProbe.ageMs)}`]),
       ...(station.ramp.ramping ? [`ramping, ${rounded(station.ramp.limit)} at once`] : []),
       ...(station.doubted ? ["in doubt: new commands avoid it"] : []),
     ];

@@ -16,8 +16,10 @@ import { httpUplink } from "./adapters/http-uplink.ts";
 import { listening } from "./adapters/listening.ts";
 import { LiveFeed } from "./adapters/live-feed.ts";
 import type { Log } from "./adapters/log.ts";
+import { LoopGuard } from "./adapters/loop-guard.ts";
 import { GatewayMetrics } from "./adapters/metrics.ts";
 import { NameCache, type NameChange } from "./adapters/name-cache.ts";
+import { NameLookup } from "./adapters/name-lookup.ts";
 import { type HeartbeatListener, listenForHeartbeats } from "./adapters/udp-heartbeats.ts";
 import { compose, type Gateway } from "./compose.ts";
 import type { GatewaySettings, HeartbeatSecrets, ListenSettings } from "./fleet/settings.ts";
@@ -72,12 +74,15 @@ class GatewayProcess implements RunningGateway {
   readonly #names: NameCache = new NameCache({
     nowMs: () => systemClock.nowMs(),
     onChange: (change) => this.#noteName(change),
+    resolve: new NameLookup({ clock: systemClock }).resolve,
   });
   readonly #supervision: AbortController = new AbortController();
   readonly #stopped: PromiseWithResolvers<void> = Promise.withResolvers();
   /** What has to be closed, in the order in which it was opened. */
   readonly #opened: AsyncDisposable[] = [];
   readonly #proxies: Map<string, ProxyListener> = new Map();
+  /** By the name of a group. */
+  readonly #loops: Map<string, LoopGuard> = new Map();
   #control: ControlListener | undefined;
   #heartbeats: HeartbeatListener | undefined;
   #ready = false;
@@ -94,7 +99,7 @@ class GatewayProcess implements RunningGateway {
       random: seededRandom(randomBytes(16).toString("hex")),
       challengeOf: challengesOf(randomBytes(32)),
       uplink: (group, station) => {
-        const uplink = httpUplink(group, station, { names: this.#names });
+        const uplink = httpUplink(group, station, { names: this.#names, loop: this.#loopOf(group.name) });
         this.#opened.push(uplink);
         return uplink;
       },
@@ -158,7 +163,7 @@ class GatewayProcess implements RunningGateway {
       this.#proxies.set(
         name,
         await this.#open(`group ${name}`, listen, () =>
-          listenForCommands(group, { log, maxConnections: limits.callers }),
+          listenForCommands(group, { log, loop: this.#loopOf(name), maxConnections: limits.callers }),
         ),
       );
     }
@@ -202,6 +207,12 @@ class GatewayProcess implements RunningGateway {
     const part = await listening(what, at, open);
     this.#opened.push(part);
     return part;
+  }
+
+  #loopOf(group: string): LoopGuard {
+    const known = this.#loops.get(group) ?? new LoopGuard();
+    this.#loops.set(group, known);
+    return known;
   }
 
   #note(event: GroupEvent): void {

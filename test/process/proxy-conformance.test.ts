@@ -101,8 +101,8 @@ describe("what passes through", () => {
     assert.deepEqual(valuesOf(seen.rawHeaders, "connection"), ["keep-alive"]);
   });
 
-  test("[F3] what is added: epoch, time left, who asked", async () => {
-    await using at = await rig(mirror);
+  test("[F3] what is added: epoch, time left, who asked, for a caller that is a trusted proxy", async () => {
+    await using at = await rig(mirror, { trustedProxies: ["127.0.0.0/8"] });
     const { rawHeaders } = await mirrored(at.port, "/", {
       headers: { host: "sat.example", "x-forwarded-for": "192.0.2.7", "x-forwarded-proto": "https", via: "1.0 front" },
     });
@@ -113,6 +113,18 @@ describe("what passes through", () => {
     assert.deepEqual(valuesOf(rawHeaders, "via"), ["1.0 front", "1.1 gsf"]);
     const left = Number(valuesOf(rawHeaders, "x-deadline-ms")[0]);
     assert.ok(left > 0 && left <= 20_000, `the group's deadline, less the time taken: ${left}`);
+  });
+
+  test("[G6] what any other caller says of itself is replaced", async () => {
+    await using at = await rig(mirror);
+    const claims = { "x-forwarded-for": "192.0.2.7", "x-forwarded-proto": "https", "x-real-ip": "192.0.2.7" };
+    const { rawHeaders } = await mirrored(at.port, "/", {
+      headers: { host: "sat.example", ...claims, forwarded: "for=192.0.2.7;proto=https", "x-forwarded-host": "bank" },
+    });
+    assert.deepEqual(valuesOf(rawHeaders, "x-forwarded-for"), ["127.0.0.1"]);
+    assert.deepEqual(valuesOf(rawHeaders, "x-forwarded-proto"), ["http"]);
+    assert.deepEqual(valuesOf(rawHeaders, "x-forwarded-host"), ["sat.example"]);
+    for (const gone of ["forwarded", "x-real-ip"]) assert.deepEqual(valuesOf(rawHeaders, gone), [], gone);
   });
 
   test("[R4] the caller's own time left goes on, less the time taken here", async () => {

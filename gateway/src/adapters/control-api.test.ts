@@ -138,9 +138,11 @@ test("[G3] status tells who serves, the evidence, phi and its thresholds; nothin
   assert.equal(atlantic.stations[0].url, "http://127.0.0.1:9001");
   assert.equal(atlantic.stations[0].standing, "alive");
   assert.deepEqual(
-    { ...atlantic.stations[0].lastProbe, atMs: "any" },
-    { isWell: true, text: "HTTP 200 in 0 ms", atMs: "any" },
+    { ...atlantic.stations[0].lastProbe, atMs: "any", ageMs: "any" },
+    { isWell: true, text: "HTTP 200 in 0 ms", atMs: "any", ageMs: "any" },
   );
+  const { atMs, ageMs } = atlantic.stations[0].lastProbe;
+  assert.equal(ageMs, Math.round(json.nowMs - atMs));
   assert.ok(atlantic.stations[0].phi >= 0 && atlantic.stations[0].phi < 2, String(atlantic.stations[0].phi));
   assert.equal(atlantic.stations[0].ramp.limit, null);
   assert.equal(atlantic.stations[0].breaker.state, "closed");

@@ -18,6 +18,7 @@ import { HTTPException } from "hono/http-exception";
 import { z } from "zod";
 import type { Group } from "../fleet/group.ts";
 import type { ListenSettings } from "../fleet/settings.ts";
+import type { LastProbe } from "../fleet/station-prober.ts";
 import { isLoopback } from "./addresses.ts";
 import type { BeatStreams } from "./beat-streams.ts";
 import { ControlConnections } from "./control-connections.ts";
@@ -175,11 +176,11 @@ function statusOf({ groups, heartbeats, lostLogLines, ready, nowMs }: ControlOpt
     nowMs: nowMs(),
     heartbeats: heartbeats(),
     lostLogLines: lostLogLines(),
-    groups: Object.fromEntries([...groups].map(([name, group]) => [name, groupStatus(group)])),
+    groups: Object.fromEntries([...groups].map(([name, group]) => [name, groupStatus(group, nowMs())])),
   };
 }
 
-function groupStatus(group: Group): object {
+function groupStatus(group: Group, nowMs: number): object {
   const { detector, supervisor, heartbeat, commands, stations } = group.settings;
   const status = group.status;
   const urls = new Map(stations.map((station) => [station.name, station.url]));
@@ -196,10 +197,14 @@ function groupStatus(group: Group): object {
       ...station,
       url: urls.get(station.name),
       phi: level,
-      lastProbe: group.probeOf(station.name),
+      lastProbe: withAge(group.probeOf(station.name), nowMs),
       nameConflict: group.conflictOf(station.name),
     })),
   };
+}
+
+function withAge(probe: LastProbe | undefined, nowMs: number): (LastProbe & { readonly ageMs: number }) | undefined {
+  return probe && { ...probe, ageMs: Math.max(0, Math.round(nowMs - probe.atMs)) };
 }
 
 function groupOf(groups: ReadonlyMap<string, Group>, name: string): Group {

@@ -14,9 +14,11 @@ import type { StaleEpochError as StaleEpoch } from "ground-station-failover";
 import { StaleEpochError, wasConnectionLost, wasNeverSent } from "ground-station-failover";
 import type { Dispatcher } from "undici";
 import type { CommandReply, HeaderList, SendContext } from "../fleet/uplink.ts";
-import { EPOCH_HEADER, EPOCH_SEEN_HEADER, NOT_SENT, OUTCOME_HEADER } from "../fleet/uplink.ts";
-import { endToEnd, headerValue, isJson, rawValues } from "./http-headers.ts";
+import { EPOCH_HEADER, EPOCH_SEEN_HEADER, NOT_SENT, OUTCOME_HEADER, UnreadableReplyError } from "../fleet/uplink.ts";
+import { endToEnd, headerValue, isJson, rawValues, unsendable } from "./http-headers.ts";
 import { ReplyStream } from "./reply-stream.ts";
+import { type Departing, noteDeparting, type StationConnection } from "./station-connection.ts";
+import { whyTooLarge, whyUnreadable } from "./unreadable-reply.ts";
 
 /** Header by which a caller learns which station answered. */
 export const STATION_HEADER = "gsf-station";
@@ -51,7 +53,7 @@ class ReplyLostError extends Error {
   }
 }
 
-export class HttpExchange implements Dispatcher.DispatchHandler {
+export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
   readonly reply: Promise<CommandReply>;
   readonly #station: string;
   readonly #method: string;
@@ -59,6 +61,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   readonly #limits: ReplyLimits;
   readonly #sink: PromiseWithResolvers<CommandReply> = Promise.withResolvers();
   #controller: Dispatcher.DispatchController | undefined = undefined;
+  #connection: StationConnection | undefined = undefined;
   #aborted: Error | undefined = undefined;
   #head: Head | undefined = undefined;
   #chunks: Uint8Array[] = [];
@@ -83,6 +86,11 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     else context.signal.addEventListener("abort", this);
   }
 
+  /** Had the station closed the connection for being idle, so that the command is likely never to have been read? */
+  get wasOnStaleConnection(): boolean {
+    return this.#aborted === undefined && this.#connection?.wasStale === true;
+  }
+
   /** Nobody waits for this attempt any more. (It listens itself: no closure.) */
   handleEvent(): void {
     const reason: unknown = this.#context.signal.reason;
@@ -96,6 +104,11 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     this.#controller = controller;
     if (this.#aborted !== undefined) return controller.abort(this.#aborted);
     this.#noteUploading(this.#isUpload);
+    noteDeparting(this);
+  }
+
+  onConnection(connection: StationConnection): void {
+    this.#connection = connection;
   }
 
   /** The whole request, body included, has been handed to the system. */
@@ -114,6 +127,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     this.#isEarly = this.#isUploading;
     this.#noteUploading(false);
     const raw = strings(controller.rawHeaders);
+    const excess = whyTooLarge(raw);
+    if (excess !== undefined) return this.#unreadable(controller, excess);
     if (status === 412) {
       const seen = rawValues(raw, EPOCH_SEEN_HEADER)[0];
       if (seen !== undefined) return this.#stale(controller, seen);
@@ -121,10 +136,12 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     if (status === 502 && rawValues(raw, OUTCOME_HEADER)[0] === NOT_SENT) return this.#notSent(controller);
     const codings = rawValues(raw, "transfer-encoding");
     if (codings.length > 0 && codings.join().trim().toLowerCase() !== "chunked") {
-      return controller.abort(new Error(`the transfer coding "${codings.join()}" is not understood`));
+      return this.#unreadable(controller, `its transfer coding is ${codings.join()}; only chunked is understood`);
     }
     // Where both frame a message, Content-Length is wrong (RFC 9112 §6.3).
     const headers = endToEnd(raw, codings.length > 0 ? CONTENT_LENGTH : undefined);
+    const bad = unsendable(headers);
+    if (bad !== undefined) return this.#unreadable(controller, `there are control characters in ${bad}`);
     headers.push([STATION_HEADER, this.#station], [EPOCH_HEADER, String(this.#context.epoch)]);
     this.#head = { status, statusText: printable(statusText), headers };
     this.#chooseHow(status, headers);
@@ -164,6 +181,9 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   /** Until undici reports the start of a request, not a byte of it was written; after that, nobody knows. */
   #judged(error: Error): Error {
     if (this.#controller === undefined) return wasNeverSent(error) ? error : new NotSentError(this.#station, error);
+    if (error instanceof UnreadableReplyError) return error;
+    const why = whyUnreadable(error, this.#head !== undefined);
+    if (why !== undefined) return new UnreadableReplyError(this.#station, why);
     const lost = wasConnectionLost(error) && !wasNeverSent(error);
     return lost ? error : new ReplyLostError(this.#station, error);
   }
@@ -174,6 +194,10 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     const error = new NotSentError(this.#station, refused);
     this.#fail(error);
     controller.abort(error);
+  }
+
+  #unreadable(controller: Dispatcher.DispatchController, why: string): void {
+    controller.abort(new UnreadableReplyError(this.#station, why));
   }
 
   #stale(controller: Dispatcher.DispatchController, seen: string): void {

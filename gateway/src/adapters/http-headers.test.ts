@@ -36,15 +36,16 @@ test("what frames or routes a message cannot be named away, and nobody speaks fo
   ]);
 });
 
-test("who asked is added at the end of what was said before, and claims of a front are kept", () => {
+const TRUSTED = { caller: "3.3.3.3", protocol: "http", isTrusted: true } as const;
+
+test("who asked is added at the end of what a trusted proxy said, and its claims are kept", () => {
   const added = withForwarded(
     [
       ["X-Forwarded-For", "1.1.1.1"],
       ["Host", "h"],
       ["x-forwarded-for", "2.2.2.2"],
     ],
-    "3.3.3.3",
-    "http",
+    TRUSTED,
   );
   assert.deepEqual(added, [
     ["Host", "h"],
@@ -59,13 +60,35 @@ test("who asked is added at the end of what was said before, and claims of a fro
       ["X-Forwarded-Host", "front"],
       ["Host", "h"],
     ],
-    "3.3.3.3",
-    "http",
+    TRUSTED,
   );
   assert.deepEqual(
     kept.map(([name]) => name),
     ["X-Forwarded-Proto", "X-Forwarded-Host", "Host", "x-forwarded-for", "via"],
   );
+});
+
+test("[G6] what any other caller says of itself is replaced, in every field that is read for it", () => {
+  const said = ["X-Forwarded-For", "x-forwarded-proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Anything"];
+  const more = ["Forwarded", "X-Real-IP", "True-Client-IP", "X-Client-Ip", "CF-Connecting-IP", "X-Cluster-Client-IP"];
+  const headers = [...said, ...more, "Host", "x-own"].map((name): [string, string] => [name, "claimed"]);
+  assert.deepEqual(withForwarded(headers, { ...TRUSTED, isTrusted: false }), [
+    ["Host", "claimed"],
+    ["x-own", "claimed"],
+    ["x-forwarded-for", "3.3.3.3"],
+    ["x-forwarded-proto", "http"],
+    ["x-forwarded-host", "claimed"],
+    ["via", "1.1 gsf"],
+  ]);
+});
+
+test("a trusted proxy's Forwarded is added to, and none is made up (RFC 7239)", () => {
+  const of = (caller: string) => withForwarded([["Forwarded", "for=1.1.1.1;proto=https"]], { ...TRUSTED, caller });
+  const values = (list: ReturnType<typeof of>) =>
+    list.filter(([name]) => name.toLowerCase() === "forwarded").map(([, value]) => value);
+  assert.deepEqual(values(of("3.3.3.3")), ["for=1.1.1.1;proto=https", "for=3.3.3.3"]);
+  assert.deepEqual(values(of("2001:db8::1")), ["for=1.1.1.1;proto=https", 'for="[2001:db8::1]"']);
+  assert.deepEqual(values(withForwarded([["Host", "h"]], TRUSTED)), []);
 });
 
 test("targets: paths as they are, absolute ones split, anything else refused", () => {
@@ -76,7 +99,17 @@ test("targets: paths as they are, absolute ones split, anything else refused", (
   assert.deepEqual(targetOf("GET", "HTTPS://h"), { target: "/", authority: "h" });
   assert.deepEqual(targetOf("GET", "http://h?b"), { target: "/?b", authority: "h" });
   assert.deepEqual(targetOf("OPTIONS", "http://h"), { target: "*", authority: "h" });
-  for (const bad of ["*", "a/b", "ftp://h/", "http:///a", "http://user@h/", ""])
+  for (const bad of [
+    "*",
+    "a/b",
+    "ftp://h/",
+    "http:///a",
+    "http://user@h/",
+    "http://[::1/",
+    "http://h:99999/",
+    "http://a\u00e9/",
+    "",
+  ])
     assert.equal(targetOf("GET", bad), undefined, bad);
 });
 

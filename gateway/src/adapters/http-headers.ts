@@ -16,8 +16,8 @@ const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
   "upgrade",
 ]);
 
-/** Naming these in Connection would take away what frames or routes the message: they stay. */
-const NEVER_NAMED: ReadonlySet<string> = new Set(["host", "content-length"]);
+/** Naming these in Connection would take away what frames or routes the message, or tells that it goes round: they stay. */
+const NEVER_NAMED: ReadonlySet<string> = new Set(["host", "content-length", "cdn-loop", "via"]);
 
 /** Ours in both directions: what a caller or a station puts there is not passed on. */
 const OWN_PREFIX = "gsf-";
@@ -89,20 +89,46 @@ export function pairs(headers: HeaderList): [name: string, value: string][] {
   return headers.map(([name, value]) => [name, value]);
 }
 
+/** What proxies say of the caller in front of them, besides `x-forwarded-…`. */
+const OF_CALLER: ReadonlySet<string> = new Set([
+  ...["forwarded", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "cf-connecting-ip"],
+]);
+
+/** From where a request came. */
+export interface Origin {
+  readonly caller: string;
+  readonly protocol: "http" | "https";
+  /** Is the caller a proxy whose word counts? */
+  readonly isTrusted: boolean;
+}
+
 /**
- * Adds what tells a station who asked: the caller's address goes to the end of X-Forwarded-For (only that last entry is
- * our word; those before are the caller's), X-Forwarded-Proto and -Host are set where nobody in front of us has, Via
- * gets an entry of its own.
+ * Adds what tells a station who asked. The word of a trusted proxy is kept, and added to: the caller's address goes to the end of
+ * X-Forwarded-For (and of Forwarded, where it sent one), X-Forwarded-Proto and -Host are set where it has not. What any other caller
+ * says of itself is replaced. Via gets an entry of its own.
  */
-export function withForwarded(headers: [string, string][], caller: string, protocol: "http" | "https"): HeaderList {
-  const before = headers.filter(([name]) => name.toLowerCase() === "x-forwarded-for").map(([, value]) => value);
-  const kept = before.length === 0 ? headers : headers.filter(([name]) => name.toLowerCase() !== "x-forwarded-for");
+export function withForwarded(headers: [string, string][], { caller, protocol, isTrusted }: Origin): HeaderList {
+  const before = isTrusted ? valuesOf(headers, "x-forwarded-for") : [];
+  const kept = headers.filter(([name]) => {
+    const lower = name.toLowerCase();
+    return isTrusted ? lower !== "x-forwarded-for" : !OF_CALLER.has(lower) && !lower.startsWith("x-forwarded-");
+  });
   kept.push(["x-forwarded-for", [...before, caller].join(", ")]);
+  if (headerValue(kept, "forwarded") !== undefined) kept.push(["forwarded", `for=${forwardedNode(caller)}`]);
   if (headerValue(kept, "x-forwarded-proto") === undefined) kept.push(["x-forwarded-proto", protocol]);
   const host = headerValue(kept, "host");
   if (host !== undefined && headerValue(kept, "x-forwarded-host") === undefined) kept.push(["x-forwarded-host", host]);
   kept.push(["via", "1.1 gsf"]);
   return kept;
+}
+
+function valuesOf(headers: HeaderList, name: string): string[] {
+  return headers.filter(([spelt]) => spelt.toLowerCase() === name).map(([, value]) => value);
+}
+
+/** RFC 7239 §6: IPv6 stands in brackets and quotes. */
+function forwardedNode(caller: string): string {
+  return caller.includes(":") ? `"[${caller}]"` : caller;
 }
 
 /** A request target as it goes on, and the host it names itself (absolute form only). */
@@ -122,9 +148,15 @@ export function targetOf(method: string, url: string): Target | undefined {
   if (absolute === null) return undefined;
   const [, authority, rest] = absolute as unknown as [string, string, string];
   // A name and password before the host would end up in Host (RFC 9110 §4.2.4).
-  if (authority.includes("@")) return undefined;
+  if (authority.includes("@") || !isHost(authority)) return undefined;
   if (rest === "" && method === "OPTIONS") return { target: "*", authority };
   return { target: rest.startsWith("/") ? rest : `/${rest}`, authority };
+}
+
+/** A name, an address or nothing, and a port or none (RFC 9110 §7.2, RFC 3986 §3.2.2). */
+export function isHost(value: string): boolean {
+  const parts = /^(?:\[[0-9a-fA-F:.]+\]|(?:[\w.~!$&'()*+,;=-]|%[0-9a-fA-F]{2})*)(?::(\d*))?$/.exec(value);
+  return parts !== null && Number(parts[1] ?? 0) <= 65_535;
 }
 
 /** True for `application/json` and any `+json` type, parameters or not. */

@@ -140,16 +140,18 @@ describe("limits", () => {
     assert.match(await askRaw(at.port, "GET / HTTP/1.1\r\nHost: a\r\nX-Slow: "), /^HTTP\/1.1 408 /);
   });
 
-  test("many header fields are all passed on", async () => {
+  test("many header fields are all passed on, and too many are refused", async () => {
     let count = 0;
     await using at = await rig((message, response) => {
       count = message.rawHeaders.filter((name) => name === "a").length;
       response.end();
     });
-    at.stations[0].server.maxHeadersCount = 0;
-    const headers = ["host", "h", ...Array.from({ length: 2_300 }, () => ["a", "1"]).flat()];
+    const headers = ["host", "h", ...Array.from({ length: 250 }, () => ["a", "1"]).flat()];
     assert.equal((await ask(at.port, "/", { headers })).status, 200);
-    assert.equal(count, 2_300);
+    assert.equal(count, 250);
+    // Node drops what comes behind the first 2,000 without a word.
+    const more = ["host", "h", ...Array.from({ length: 2_300 }, () => ["a", "1"]).flat()];
+    assert.equal((await ask(at.port, "/", { headers: more })).status, 431);
   });
 
   test("a caller that does not take its answer is not waited for", async () => {

@@ -1,31 +1,29 @@
 /**
  * Where a group's callers connect: a reverse proxy for HTTP/1.1 on node:http that passes a request to the group and the
- * station's reply back, changed only as a proxy must (see `http-headers.ts` and docs/guide/proxying.md). Framing is left
- * to Node's strict parser: what it finds ambiguous (both Content-Length and Transfer-Encoding, bare line feeds, folded
- * fields) is refused, because a message that two servers read differently is how requests are smuggled.
+ * station's reply back, changed only as a proxy must (see `http-headers.ts` and docs/guide/proxying.md). Requests are read
+ * strictly (`request-server.ts`).
  *
  * Times are bounded here only until a request is complete: a header block has `headersMs`, a body that is read whole may
  * stand still for `bodyIdleMs`. From there on the command's own deadline rules. It does not upgrade connections,
  * forward request trailers or speak HTTP/2.
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import { createServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { CallAbortedError, RequestCutError } from "ground-station-failover";
 import type { NoReply } from "../fleet/answer.ts";
 import { answerTo, withoutReply } from "../fleet/answer.ts";
 import type { Group } from "../fleet/group.ts";
-import type { Problem } from "../fleet/problem.ts";
-import { INTERNAL, RefusedRequest, refusal } from "../fleet/problem.ts";
+import { INTERNAL, RefusedRequest } from "../fleet/problem.ts";
 import type { CommandReply, CommandRequest } from "../fleet/uplink.ts";
-import { CallerConnection } from "./caller-connection.ts";
 import { flat, headerValue, pairs } from "./http-headers.ts";
 import type { Log } from "./log.ts";
-import { answerRaw, problemAnswer, titleOf } from "./problem.ts";
+import { LoopGuard } from "./loop-guard.ts";
+import { problemAnswer, titleOf } from "./problem.ts";
 import { refuseTooLarge, requestBody } from "./request-body.ts";
-import { deadlineOf, requestHead } from "./request-head.ts";
+import { deadlineOf, type RequestWay, requestHead } from "./request-head.ts";
+import { RequestServer, TOO_SLOW } from "./request-server.ts";
+import { TrustedProxies } from "./trusted-proxies.ts";
 import { UnservedConnections, type UnservedCounts } from "./unserved-connections.ts";
 
 export interface ProxyListener extends AsyncDisposable {
@@ -33,12 +31,16 @@ export interface ProxyListener extends AsyncDisposable {
   readonly address: { readonly host: string; readonly port: number };
   /** Connections that were not served, since the start. */
   readonly unserved: UnservedCounts;
+  /** By which it knows requests that have been here before. */
+  readonly loop: LoopGuard;
   /** Stops accepting, lets what is in flight finish for at most `withinMs`, then cuts what is left. */
   drain(withinMs: number): Promise<void>;
 }
 
 export interface ProxyOptions {
   readonly log: Log;
+  /** Shared with what goes out to the group's stations otherwise. Default: one of its own. */
+  readonly loop?: LoopGuard;
   /** Most connections of callers at once; more are closed as they come. Default: as many as the system gives. */
   readonly maxConnections?: number;
   /** How long a caller may take over its header block. Default 10,000: nobody types one. */
@@ -47,10 +49,6 @@ export interface ProxyOptions {
   readonly bodyIdleMs?: number;
 }
 
-/** Longest header block of a request: what nginx and Apache accept by default is less. */
-const REQUEST_HEADER_BYTES = 32 * 1_024;
-/** How long an idle caller's connection is kept. 75 s is nginx's: longer than most callers keep one, so that they close first. */
-const KEEP_ALIVE_MS = 75_000;
 /** A request may take this long to arrive in all, or the group's deadline where that is longer. */
 const REQUEST_MS = 300_000;
 /** After an answer that came before the request's end, its rest is read for this long, so that the answer is not lost. */
@@ -64,42 +62,35 @@ export async function listenForCommands(group: Group, options: ProxyOptions): Pr
 }
 
 class CommandProxy implements ProxyListener {
+  readonly loop: LoopGuard;
   readonly #group: Group;
+  readonly #way: RequestWay;
   readonly #log: Log;
   readonly #bodyIdleMs: number;
   readonly #server: Server;
-  readonly #connections: WeakMap<Duplex, CallerConnection> = new WeakMap();
-  /** Connections that have been told that what they sent is malformed, and are about to end. */
-  readonly #refused: WeakSet<Duplex> = new WeakSet();
+  readonly #requests: RequestServer;
   readonly #unserved: UnservedConnections;
   #draining = false;
 
-  constructor(group: Group, { log, headersMs = 10_000, bodyIdleMs = 30_000, maxConnections }: ProxyOptions) {
+  constructor(group: Group, options: ProxyOptions) {
+    const { log, loop = new LoopGuard(), headersMs = 10_000, bodyIdleMs = 30_000, maxConnections } = options;
     this.#group = group;
+    this.loop = loop;
+    this.#way = { loop, proxies: new TrustedProxies(group.settings.trustedProxies) };
     this.#log = log;
     this.#unserved = new UnservedConnections(group.name, log);
     this.#bodyIdleMs = bodyIdleMs;
-    this.#server = createServer({
-      maxHeaderSize: REQUEST_HEADER_BYTES,
-      headersTimeout: headersMs,
-      requestTimeout: Math.max(REQUEST_MS, group.settings.commands.deadlineMs, headersMs),
-      connectionsCheckingInterval: Math.min(1_000, headersMs),
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      // Refused with a problem of our own.
-      requireHostHeader: false,
-      noDelay: true,
+    this.#requests = new RequestServer({
+      serve: (message, response, waits) => void this.#serve(message, response, waits),
+      onMalformed: ({ code }) => this.#log.debug({ group: group.name, code }, "malformed request"),
+      headersMs,
+      requestMs: Math.max(REQUEST_MS, group.settings.commands.deadlineMs),
     });
-    // Node drops what goes beyond its count without a word; the size is limit enough.
-    this.#server.maxHeadersCount = 0;
+    this.#server = this.#requests.server;
     if (maxConnections !== undefined && maxConnections < Number.POSITIVE_INFINITY) {
       this.#server.maxConnections = maxConnections;
       this.#server.on("drop", () => this.#unserved.note("refused", { maxConnections }));
     }
-    this.#server.on("request", (request, response) => this.#serve(request, response, false));
-    this.#server.on("checkContinue", (request, response) => this.#serve(request, response, true));
-    this.#server.on("checkExpectation", (request, response) => this.#serve(request, response, false));
-    this.#server.on("connect", (_request, socket) => answerRaw(socket, refusal(501, "NOT_SUPPORTED", NO_TUNNELS)));
-    this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => this.#malformed(error, socket));
   }
 
   get unserved(): UnservedCounts {
@@ -138,8 +129,6 @@ class CommandProxy implements ProxyListener {
 
   /** One exchange, from a header block to the last byte of its answer. Never rejects. */
   async #serve(message: IncomingMessage, response: ServerResponse, waits: boolean): Promise<void> {
-    const turn = this.#connectionOf(message.socket).arrived(message, response);
-    if (turn !== undefined && !(await turn)) return;
     const caller = new AbortController();
     response.once("close", () => {
       if (!response.writableFinished)
@@ -156,14 +145,6 @@ class CommandProxy implements ProxyListener {
     }
   }
 
-  #connectionOf(socket: Duplex): CallerConnection {
-    const known = this.#connections.get(socket);
-    if (known !== undefined) return known;
-    const connection = new CallerConnection();
-    this.#connections.set(socket, connection);
-    return connection;
-  }
-
   /** The request as the group knows it; rejects with {@link RefusedRequest} where it cannot be one. */
   async #received(
     message: IncomingMessage,
@@ -171,7 +152,8 @@ class CommandProxy implements ProxyListener {
     waits: boolean,
     caller: AbortController,
   ): Promise<CommandRequest> {
-    const head = requestHead(message);
+    this.#requests.refuseTooMuch(message);
+    const head = requestHead(message, this.#way);
     const { limits, commands } = this.#group.settings;
     const deadlineMs = deadlineOf(message, commands.deadlineHeader);
     refuseTooLarge(message, limits.requestBytes);
@@ -217,7 +199,7 @@ class CommandProxy implements ProxyListener {
 
   /** A connection is not used again while we drain, nor after an answer that came before the request's end. */
   #begin(message: IncomingMessage, response: ServerResponse, reply: Head, headers: string[]): void {
-    const connection = this.#connectionOf(message.socket);
+    const connection = this.#requests.connectionOf(message.socket);
     if (this.#draining || !message.complete) connection.endWith(response);
     if (connection.isLast(response)) headers.push("connection", "close");
     response.writeHead(reply.status, reply.statusText, headers);
@@ -258,21 +240,9 @@ class CommandProxy implements ProxyListener {
     this.#log.debug({ group: this.#group.name, method, path, code: problem.code, detail: problem.detail }, "refused");
     const { headers, body } = problemAnswer(problem);
     // What was wrong with this request may be wrong with how the next one would be read.
-    if (error instanceof RefusedRequest) this.#connectionOf(message.socket).endWith(response);
+    if (error instanceof RefusedRequest) this.#requests.connectionOf(message.socket).endWith(response);
     this.#begin(message, response, { status: problem.status, statusText: titleOf(problem.status) }, headers);
     this.#finish(message, response, method === "HEAD" ? undefined : body);
-  }
-
-  /** What Node's parser will not read, and callers that take too long over their header block. */
-  #malformed(error: NodeJS.ErrnoException, socket: Duplex): void {
-    if (this.#refused.has(socket)) return;
-    const connection = this.#connectionOf(socket);
-    if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
-    if (connection.endsUnread()) return;
-    if (!connection.isAnswerable) return void socket.destroy();
-    this.#refused.add(socket);
-    this.#log.debug({ group: this.#group.name, code: error.code }, "malformed request");
-    answerRaw(socket, PARSER_PROBLEMS.get(error.code ?? "") ?? refusal(400, "MALFORMED_REQUEST", error.message));
   }
 }
 
@@ -280,17 +250,6 @@ type Head = Pick<CommandReply, "status" | "statusText">;
 type WholeReply = Pick<CommandReply, "status" | "statusText" | "headers" | "trailers"> & {
   readonly body: { readonly bytes: Uint8Array };
 };
-
-const NO_TUNNELS = "CONNECT is not supported: this is a reverse proxy";
-const TOO_SLOW = refusal(408, "REQUEST_TOO_SLOW", "the request did not arrive in time");
-const PARSER_PROBLEMS: ReadonlyMap<string, Problem> = new Map([
-  [
-    "HPE_HEADER_OVERFLOW",
-    refusal(431, "HEADERS_TOO_LARGE", `allowed are ${REQUEST_HEADER_BYTES} bytes of header fields`),
-  ],
-  ["HPE_CHUNK_EXTENSIONS_OVERFLOW", refusal(413, "REQUEST_TOO_LARGE", "the chunk extensions are too long")],
-  ["ERR_HTTP_REQUEST_TIMEOUT", TOO_SLOW],
-]);
 
 /** Ends a connection so that nobody takes what came over it for complete, even where only its end would say so. */
 function cut(socket: Socket): void {

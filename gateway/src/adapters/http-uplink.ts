@@ -10,7 +10,13 @@
 import type { LookupFunction } from "node:net";
 import type { Readable } from "node:stream";
 import type { KeyStatus } from "ground-station-failover";
-import { NoStationFitError, TIME_LEFT_HEADER, toGrpcTimeout, toTimeLeftHeader } from "ground-station-failover";
+import {
+  NoStationFitError,
+  TIME_LEFT_HEADER,
+  toGrpcTimeout,
+  toTimeLeftHeader,
+  wasNeverSent,
+} from "ground-station-failover";
 import type { Dispatcher } from "undici";
 import { buildConnector, Pool } from "undici";
 import { keyStatusOf, keyStatusPath } from "../fleet/key-status.ts";
@@ -24,13 +30,15 @@ import type {
   SendContext,
   Uplink,
 } from "../fleet/uplink.ts";
-import { EPOCH_HEADER, UnexpectedStatusError } from "../fleet/uplink.ts";
+import { EPOCH_HEADER, UnexpectedStatusError, UnreadableReplyError } from "../fleet/uplink.ts";
 import { deadlineText } from "./deadline-header.ts";
 import type { ReplyLimits } from "./http-exchange.ts";
 import { HttpExchange, STATION_HEADER } from "./http-exchange.ts";
 import { flat, headerValue } from "./http-headers.ts";
+import { LOOP_HEADER, LoopGuard } from "./loop-guard.ts";
 import type { NameCache } from "./name-cache.ts";
-import { readFirst } from "./read-first.ts";
+import { KEPT, StationConnections } from "./station-connection.ts";
+import { REPLY_HEADER_BYTES, whyUnreadable } from "./unreadable-reply.ts";
 
 /** Headers that each attempt gets anew, besides the one with the deadline. */
 const PER_ATTEMPT: readonly string[] = [EPOCH_HEADER, TIME_LEFT_HEADER, "grpc-timeout"];
@@ -40,13 +48,12 @@ const MAX_CONNECT_MS = 1_000;
 /** A reply of unknown length that is not whole after this time is streamed. */
 const MAX_WHOLE_MS = 500;
 
-/** Longest header block of a reply. */
-const REPLY_HEADER_BYTES = 64 * 1_024;
-
-/** What all uplinks of a process share. */
+/** What uplinks of a process share: all of them the names, those of a group what tells their loops. */
 export interface UplinkParts {
   /** Default: each connection asks the system's resolver. */
   readonly names?: NameCache;
+  /** Its name goes along with what is no caller's command. Default: one of the uplink's own. */
+  readonly loop?: LoopGuard;
 }
 
 /** An uplink to `station`, with the limits and times of `group`. Dispose it to close its connections. */
@@ -61,8 +68,10 @@ export function httpUplink(
 class HttpUplink implements Uplink, AsyncDisposable {
   readonly name: string;
   readonly #pool: Pool;
+  readonly #connections: StationConnections = new StationConnections();
   readonly #servername: string | null;
   readonly #origin: string;
+  readonly #loop: LoopGuard;
   /** By origin: a station has one health page, and perhaps a probe path at its own address. */
   readonly #probes: Map<string, ProbePool> = new Map();
   readonly #limits: ReplyLimits;
@@ -71,11 +80,12 @@ class HttpUplink implements Uplink, AsyncDisposable {
   readonly #keyStatus: KeyStatusSettings | undefined;
   readonly #lookup: { readonly lookup?: LookupFunction };
 
-  constructor(group: GroupSettings, station: StationSettings, { names }: UplinkParts) {
+  constructor(group: GroupSettings, station: StationSettings, { names, loop = new LoopGuard() }: UplinkParts) {
     const url = new URL(station.url);
     this.name = station.name;
     this.#servername = servernameOf(url);
     this.#origin = url.origin;
+    this.#loop = loop;
     this.#lookup = names === undefined ? {} : { lookup: names.lookup };
     this.#deadline = group.commands.deadlineHeader;
     this.#perAttempt = new Set([...PER_ATTEMPT, this.#deadline.name.toLowerCase()]);
@@ -88,7 +98,7 @@ class HttpUplink implements Uplink, AsyncDisposable {
       pipelining: 1,
       allowH2: false,
       // So that a station that does not answer is known as "never sent" before the attempt's own time is up.
-      connect: readFirst(
+      connect: this.#connections.by(
         buildConnector({
           timeout: Math.min(MAX_CONNECT_MS, group.commands.timeoutMs / 2),
           allowH2: false,
@@ -99,6 +109,7 @@ class HttpUplink implements Uplink, AsyncDisposable {
       headersTimeout: 0,
       bodyTimeout: 0,
       maxHeaderSize: REPLY_HEADER_BYTES,
+      ...keptFor(group.commands.keepAliveMs),
     });
   }
 
@@ -107,6 +118,31 @@ class HttpUplink implements Uplink, AsyncDisposable {
     if (body.kind === "stream" && body.started()) {
       return Promise.reject(new NoStationFitError("the body was streamed, and cannot be sent a second time"));
     }
+    if (context.isRepeatable !== true || body.kind === "stream") {
+      this.#connections.closeDoubtful();
+      return this.#exchange(request, context).reply;
+    }
+    const startedMs = performance.now();
+    const exchange = this.#exchange(request, context);
+    return exchange.reply.catch((error: Error) => {
+      if (!exchange.wasOnStaleConnection) throw error;
+      return this.#sendAgain(request, laterBy(performance.now() - startedMs, context), error);
+    });
+  }
+
+  /**
+   * Once, on a new connection: the one that was used had been closed by the station (RFC 9112 §9.3.1). `lost` is how that ended,
+   * which stays the truth where nothing can be sent now.
+   */
+  #sendAgain(request: CommandRequest, context: SendContext, lost: Error): Promise<CommandReply> {
+    this.#connections.closeIdle();
+    return this.#exchange(request, context).reply.catch((error: Error) => {
+      throw wasNeverSent(error) ? lost : error;
+    });
+  }
+
+  #exchange(request: CommandRequest, context: SendContext): HttpExchange {
+    const { body } = request;
     const isLong = body.kind === "bytes" && body.bytes.length > UPLOAD_BYTES;
     const isUpload = isLong || body.kind === "stream";
     const exchange = new HttpExchange(this.name, request.method, context, this.#limits, isUpload);
@@ -122,14 +158,19 @@ class HttpUplink implements Uplink, AsyncDisposable {
       servername: this.#servername,
     };
     if (!context.signal.aborted) this.#pool.dispatch(options, exchange);
-    return exchange.reply;
+    return exchange;
   }
 
   async probe(page: HealthPage, signal: AbortSignal): Promise<number> {
     const { path, headers, expect } = page;
-    const { pool, servername } = this.#probesAt(page.origin ?? this.#origin);
-    const options = { path, method: "GET", headers: flat(headers), signal, servername } as const;
-    const { statusCode, body } = await pool.request(options);
+    const { pool, servername, connections } = this.#probesAt(page.origin ?? this.#origin);
+    const fields = flat([...headers, [LOOP_HEADER, this.#loop.name]]);
+    const options = { path, method: "GET", headers: fields, signal, servername } as const;
+    connections.closeDoubtful();
+    const { statusCode, body } = await pool.request(options).catch((error: Error) => {
+      const why = whyUnreadable(error, false);
+      throw why === undefined ? error : new UnreadableReplyError(this.name, why);
+    });
     await body.dump({ limit: PROBE_BODY_BYTES, signal });
     if (expect.some(([first, last]) => statusCode >= first && statusCode <= last)) return statusCode;
     throw new UnexpectedStatusError(this.name, path, statusCode);
@@ -141,7 +182,7 @@ class HttpUplink implements Uplink, AsyncDisposable {
     const { statusCode, body } = await this.#pool.request({
       method: asked.method,
       path: keyStatusPath(asked, key),
-      headers: { accept: "application/json" },
+      headers: { accept: "application/json", [LOOP_HEADER]: this.#loop.name },
       signal,
     });
     const text = await textWithin(body, this.#limits.wholeBytes);
@@ -184,14 +225,17 @@ class HttpUplink implements Uplink, AsyncDisposable {
   #probesAt(origin: string): ProbePool {
     const known = this.#probes.get(origin);
     if (known !== undefined) return known;
+    const connections = new StationConnections();
     const probes = {
+      connections,
       pool: new Pool(origin, {
         connections: PROBE_CONNECTIONS,
         // The system repeats a lost SYN after 1, 3 and 7 s: a new connection is sooner there than an old attempt.
-        connect: { timeout: PROBE_CONNECT_MS, ...this.#lookup },
+        connect: connections.by(buildConnector({ timeout: PROBE_CONNECT_MS, allowH2: false, ...this.#lookup })),
         headersTimeout: 0,
         bodyTimeout: 0,
         allowH2: false,
+        ...KEPT,
       }),
       servername: servernameOf(new URL(origin)),
     };
@@ -202,7 +246,20 @@ class HttpUplink implements Uplink, AsyncDisposable {
 
 interface ProbePool {
   readonly pool: Pool;
+  readonly connections: StationConnections;
   readonly servername: string | null;
+}
+
+/** For how long an idle connection is kept; undefined where the station's word holds, or 4 s where it says nothing. */
+function keptFor(keepAliveMs: number | undefined): Pool.Options {
+  if (keepAliveMs === undefined) return KEPT;
+  return { ...KEPT, keepAliveTimeout: keepAliveMs, keepAliveMaxTimeout: keepAliveMs };
+}
+
+/** `context`, so much later. */
+function laterBy(ms: number, context: SendContext): SendContext {
+  const { timeLeftMs, beginWithinMs = timeLeftMs } = context;
+  return { ...context, timeLeftMs: Math.max(0, timeLeftMs - ms), beginWithinMs: Math.max(0, beginWithinMs - ms) };
 }
 
 /** The probes of a station that may be out at once: two for heartbeats, one of its command path. */

@@ -9,14 +9,9 @@
  *
  * It is for `connect`: an address is not tried here, and a wrong one is replaced only by the next lookup that is answered.
  */
-import { type LookupAddress, lookup } from "node:dns";
+import type { LookupAddress } from "node:dns";
 import type { LookupFunction } from "node:net";
-
-/** Looks `host` up once, all its addresses. */
-export type Resolve = (
-  host: string,
-  done: (error: NodeJS.ErrnoException | null, found: LookupAddress[]) => void,
-) => void;
+import type { Resolve } from "./name-lookup.ts";
 
 /** `failed`: lookups of a name fail, and what was known is used; `recovered`: they are answered again. */
 export interface NameChange {
@@ -32,8 +27,8 @@ export interface NameCacheOptions {
   readonly nowMs: () => number;
   /** Told once when lookups of a known name begin to fail, and once when they are answered again. */
   readonly onChange: (change: NameChange) => void;
-  /** Default: the system's resolver. */
-  readonly resolve?: Resolve;
+  /** Looks a name up; ends within a bound of its own (`name-lookup.ts`). */
+  readonly resolve: Resolve;
 }
 
 /** How long an address is used without looking it up again: below what most records say, above what a burst needs. */
@@ -59,10 +54,10 @@ export class NameCache {
   readonly #onChange: (change: NameChange) => void;
   readonly #resolve: Resolve;
   readonly #entries: Map<string, Entry> = new Map();
-  /** Lookups under way, and who waits for them: one a name, because a lookup takes one of few threads. */
+  /** Lookups under way, and who waits for them: one a name. */
   readonly #underWay: Map<string, Waiter[]> = new Map();
 
-  constructor({ nowMs, onChange, resolve = systemResolve }: NameCacheOptions) {
+  constructor({ nowMs, onChange, resolve }: NameCacheOptions) {
     this.#nowMs = nowMs;
     this.#onChange = onChange;
     this.#resolve = resolve;
@@ -135,8 +130,4 @@ function plain(addresses: readonly LookupAddress[]): string[] {
 function notFound(host: string): NodeJS.ErrnoException {
   const details = { code: "ENOTFOUND", syscall: "getaddrinfo", hostname: host };
   return Object.assign(new Error(`getaddrinfo ENOTFOUND ${host}`), details);
-}
-
-function systemResolve(host: string, done: Waiter): void {
-  lookup(host, { all: true }, (error, found) => done(error, found ?? []));
 }

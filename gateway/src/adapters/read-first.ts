@@ -6,22 +6,11 @@
  * answer that the station's own reset has overtaken on the network.
  */
 import type { Socket } from "node:net";
-import type { buildConnector } from "undici";
-
-/** As `connect`, with sockets that are read first. */
-export function readFirst(connect: buildConnector.connector): buildConnector.connector {
-  return (options, done) =>
-    connect(options, (...result) => {
-      const [, socket] = result;
-      // undici leaves it out where it failed, whatever the type says.
-      if (socket != null) keepBackWriteErrors(socket);
-      done(...result);
-    });
-}
 
 type Written = (error?: Error | null) => void;
 
-function keepBackWriteErrors(socket: Socket): void {
+/** From now on a failed write counts only once `socket` is read to its end. */
+export function keepBackWriteErrors(socket: Socket): void {
   const write = socket._write.bind(socket);
   const writeMany = socket._writev?.bind(socket);
   socket._write = (chunk, encoding, done) => write(chunk, encoding, afterReading(socket, done));

@@ -9,7 +9,9 @@ import { RefusedRequest, refusal } from "../fleet/problem.ts";
 import type { DeadlineHeader } from "../fleet/settings.ts";
 import type { CommandRequest } from "../fleet/uplink.ts";
 import { ALLOWED_DEADLINES, readDeadline } from "./deadline-header.ts";
-import { endToEnd, rawValues, targetOf, unsendable, withForwarded } from "./http-headers.ts";
+import { endToEnd, isHost, rawValues, targetOf, unsendable, withForwarded } from "./http-headers.ts";
+import { LOOP_HEADER, type LoopGuard } from "./loop-guard.ts";
+import type { TrustedProxies } from "./trusted-proxies.ts";
 
 /** Expect is answered here; Trailer announces what is not passed on. */
 const NOT_PASSED_ON: ReadonlySet<string> = new Set(["expect", "trailer"]);
@@ -17,8 +19,22 @@ const NOT_PASSED_ON: ReadonlySet<string> = new Set(["expect", "trailer"]);
 /** Other ways to say the same: an offer of them may be ignored, and clients make it unasked (RFC 9110 §7.8). */
 const IGNORED_UPGRADE = /^\s*(h2c|http\/|tls\/)/i;
 
-/** The head of `message`; throws {@link RefusedRequest}. */
-export function requestHead(message: IncomingMessage): Omit<CommandRequest, "body" | "timeLeftMs"> {
+/** What a listener knows of the way by which requests come. */
+export interface RequestWay {
+  readonly proxies: TrustedProxies;
+  readonly loop: LoopGuard;
+}
+
+/** A head that can be passed on truthfully. */
+export interface SoundHead {
+  readonly method: string;
+  readonly target: string;
+  /** Without what belongs to the connection. Host is that of an absolute target, if it came as one. */
+  readonly headers: [name: string, value: string][];
+}
+
+/** The head of `message` as it goes on, for those that add nothing to it; throws {@link RefusedRequest}. */
+export function soundHead(message: IncomingMessage): SoundHead {
   refuseShape(message);
   const { method, url } = message as { method: string; url: string };
   const at = targetOf(method, url);
@@ -28,11 +44,28 @@ export function requestHead(message: IncomingMessage): Omit<CommandRequest, "bod
   const headers = endToEnd(message.rawHeaders, NOT_PASSED_ON);
   const bad = unsendable(headers);
   if (bad !== undefined) throw refused(400, "BAD_HEADER", `${bad}: there are control characters in it`);
-  if (at.authority !== undefined) {
-    for (const field of headers) if (field[0].toLowerCase() === "host") field[1] = at.authority;
-  }
+  if (at.authority !== undefined) setHost(headers, at.authority);
+  return { method, target: at.target, headers };
+}
+
+/** The head of `message` as the group knows it; throws {@link RefusedRequest}. */
+export function requestHead(
+  message: IncomingMessage,
+  { proxies, loop }: RequestWay,
+): Omit<CommandRequest, "body" | "timeLeftMs"> {
+  const { method, target, headers } = soundHead(message);
+  loop.refuseReturned(message.rawHeaders);
   const caller = callerOf(message);
-  return { method, target: at.target, headers: withForwarded(headers, caller, "http"), caller };
+  headers.push([LOOP_HEADER, loop.name]);
+  const origin = { caller, protocol: "http", isTrusted: proxies.has(caller) } as const;
+  return { method, target, headers: withForwarded(headers, origin), caller };
+}
+
+/** HTTP/1.0 may come without one. */
+function setHost(headers: [string, string][], authority: string): void {
+  const host = headers.find(([name]) => name.toLowerCase() === "host");
+  if (host === undefined) headers.unshift(["host", authority]);
+  else host[1] = authority;
 }
 
 /**
@@ -87,12 +120,6 @@ function refuseShape(message: IncomingMessage): void {
   if (offered.some((protocol) => !IGNORED_UPGRADE.test(protocol))) {
     throw refused(501, "NOT_SUPPORTED", `Upgrade: ${offered.join().slice(0, 60)} is not supported`);
   }
-}
-
-/** A name, an address or nothing, and a port or none (RFC 9110 §7.2, RFC 3986 §3.2.2). */
-function isHost(value: string): boolean {
-  const parts = /^(?:\[[0-9a-fA-F:.]+\]|(?:[\w.~!$&'()*+,;=-]|%[0-9a-fA-F]{2})*)(?::(\d*))?$/.exec(value);
-  return parts !== null && Number(parts[1] ?? 0) <= 65_535;
 }
 
 function refused(status: number, code: string, detail: string): RefusedRequest {

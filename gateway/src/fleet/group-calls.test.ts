@@ -35,8 +35,19 @@ test("what an uplink is told of an attempt: within which it may begin is not all
     beginWithinMs: () => 250,
     noteUploading: (isUploading: boolean) => uploading.push(isUploading),
   };
-  const { noteUploading, ...rest } = sendContextOf(context as never as FailoverContext<LinkedStation>);
-  assert.deepEqual(rest, { epoch: 7, idempotencyKey: "k", timeLeftMs: 900, beginWithinMs: 250, signal });
+  const keyed = { idempotent: false, idempotencyKey: "k", timeLeftMs: undefined };
+  const given = context as never as FailoverContext<LinkedStation>;
+  assert.equal(sendContextOf(given, keyed, false).isRepeatable, false);
+  assert.equal(sendContextOf(given, { ...keyed, idempotent: true }, false).isRepeatable, true);
+  const { noteUploading, ...rest } = sendContextOf(given, keyed, true);
+  assert.deepEqual(rest, {
+    isRepeatable: true,
+    epoch: 7,
+    idempotencyKey: "k",
+    timeLeftMs: 900,
+    beginWithinMs: 250,
+    signal,
+  });
   noteUploading?.(true);
   noteUploading?.(false);
   assert.deepEqual(uploading, [true, false]);

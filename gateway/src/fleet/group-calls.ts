@@ -46,9 +46,14 @@ export function callOptionsOf(
   };
 }
 
-/** What an uplink is told of the attempt that it makes. */
-export function sendContextOf(context: FailoverContext<LinkedStation>): SendContext {
+/** What an uplink is told of the attempt that it makes; a keyed command may be sent again where `resendsKeyed`. */
+export function sendContextOf(
+  context: FailoverContext<LinkedStation>,
+  { idempotent, idempotencyKey }: CommandTerms,
+  resendsKeyed: boolean,
+): SendContext {
   return {
+    isRepeatable: idempotent || (idempotencyKey !== undefined && resendsKeyed),
     epoch: context.epoch,
     idempotencyKey: context.idempotencyKey,
     timeLeftMs: context.timeLeftMs(),

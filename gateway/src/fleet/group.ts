@@ -14,13 +14,14 @@ import {
 } from "ground-station-failover";
 import type { CommandTerms } from "./command.ts";
 import { outcomeOf, replyClassifier } from "./command.ts";
+import { agoInWords } from "./failure-words.ts";
 import { callOptionsOf, keyStatusOptions, type LinkedStation, sendContextOf, signOfLifeMs } from "./group-calls.ts";
 import type { GroupEvent } from "./group-events.ts";
 import type { NameConflict } from "./heartbeat-sessions.ts";
 import type { GroupSettings, StationSettings } from "./settings.ts";
 import { type LastProbe, StationProber } from "./station-prober.ts";
 import type { CommandReply, CommandRequest, Uplink } from "./uplink.ts";
-import { healthPage } from "./uplink.ts";
+import { healthPage, UnreadableReplyError } from "./uplink.ts";
 
 /**
  * Told how a command ended: `outcome` is the class of the reply (`2xx`) or the code of the error that its caller got;
@@ -168,8 +169,9 @@ export class Group {
   /** Sends `request` to the active station, under `terms`; `signal` is the caller hanging up. */
   handle(request: CommandRequest, terms: CommandTerms, signal: AbortSignal): Promise<CommandReply> {
     const nowMs = this.#clock.nowMs();
+    const resendsKeyed = this.settings.commands.ambiguousKeyed === "resend";
     const reply = this.#failover.call(
-      (context) => context.station.uplink.send(request, sendContextOf(context)),
+      (context) => context.station.uplink.send(request, sendContextOf(context, terms, resendsKeyed)),
       callOptionsOf(terms, signal, nowMs),
     );
     this.#tell(reply, nowMs);
@@ -243,9 +245,9 @@ export class Group {
   /** What else is known of a station's heartbeats, for evidence. */
   #heartbeatNote(station: string): string | undefined {
     const between = this.conflictOf(station)?.between;
-    return between === undefined
-      ? this.probeOf(station)?.text
-      : `heartbeats come from ${between.join(" and ")}, and prove nothing`;
+    if (between !== undefined) return `heartbeats come from ${between.join(" and ")}, and prove nothing`;
+    const probe = this.probeOf(station);
+    return probe && `last probe: ${probe.text}, ${agoInWords(this.#clock.nowMs() - probe.atMs)}`;
   }
 
   #endConflict(station: string): void {
@@ -317,7 +319,12 @@ export class Group {
     const ended = (outcome: string): void => onCommand(outcome, this.#clock.nowMs() - startedMs);
     reply.then(
       (answer) => ended(outcomeOf(answer, this.settings.commands.errorBody)),
-      (error: unknown) => ended(error instanceof ResilienceError ? error.code : "STATION_UNREACHABLE"),
+      (error: unknown) =>
+        ended(
+          error instanceof ResilienceError || error instanceof UnreadableReplyError
+            ? error.code
+            : "STATION_UNREACHABLE",
+        ),
     );
   }
 }

@@ -12,6 +12,7 @@
  * | DEADLINE_EXCEEDED         | 504    | the command's time was up                                                |
  * | ATTEMPT_TIMEOUT           | 504    | the station took too long                                                |
  * | AMBIGUOUS_OUTCOME         | 502    | the station was lost with the command, which may not be sent again       |
+ * | UNREADABLE_REPLY          | 502    | the station's answer is not HTTP, or its head is too long                |
  * | STATION_UNREACHABLE       | 502    | it failed in a way that none of the above names                          |
  * | INTERNAL_ERROR            | 500    | a fault of the gateway's own; its log says which                         |
  */
@@ -22,6 +23,7 @@ import {
   wasConnectionLost,
   wasNeverSent,
 } from "ground-station-failover";
+import { UnreadableReplyError } from "./uplink.ts";
 
 export interface Problem {
   readonly status: number;
@@ -84,6 +86,7 @@ export function problemOf(error: unknown): Problem | undefined {
   if (wasNeverSent(error)) return { status: 503, code: "NO_STATION_FIT", detail, retryAfterMs: RETRY_AFTER_MS };
   // Systems and clients give their errors codes; what has none is a fault of ours, and its words are for our log.
   if (!isCoded(error)) return INTERNAL;
+  if (error instanceof UnreadableReplyError) return { status: 502, code: error.code, detail, outcomeUnknown: true };
   if (!(error instanceof ResilienceError)) {
     return { status: 502, code: "STATION_UNREACHABLE", detail, outcomeUnknown: wasConnectionLost(error) };
   }

@@ -40,6 +40,8 @@ export interface GroupSettings {
   readonly name: string;
   /** Where callers connect. */
   readonly listen: ListenSettings;
+  /** Addresses and ranges (CIDR) of proxies in front, whose word about the caller counts. Default: none. */
+  readonly trustedProxies?: readonly string[] | undefined;
   /** In order of priority, the primary first; at least two. */
   readonly stations: readonly StationSettings[];
   readonly heartbeat: HeartbeatSettings;
@@ -79,6 +81,8 @@ export interface GroupSettings {
     readonly errorBody: boolean;
     /** How the instant goes along at which a command is worth nothing any more. */
     readonly deadlineHeader: DeadlineHeader;
+    /** How long an idle connection to a station is kept. Default: as long as the station says, or 4 s where it says nothing. */
+    readonly keepAliveMs?: number | undefined;
     /** How a station is asked what became of a key; undefined where it cannot be. */
     readonly keyStatus: KeyStatusSettings | undefined;
   };

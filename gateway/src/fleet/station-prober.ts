@@ -8,7 +8,7 @@
  * begins. It decides nothing: whether the station is alive is the detector's to say, from the heartbeats.
  */
 import type { Clock } from "ground-station-failover";
-import { UnexpectedStatusError } from "./uplink.ts";
+import { failureInWords, knownCode } from "./failure-words.ts";
 
 /** What the newest probe of a station came to. */
 export interface LastProbe {
@@ -125,7 +125,7 @@ export class StationProber {
         if (probe.giveUp.signal.aborted) return ended(false, `no answer in ${Math.round(timeoutMs)} ms`);
         const code = knownCode(error);
         if (this.#isOurs(code)) onOwnShortage();
-        ended(false, inWords(error), code);
+        ended(false, failureInWords(error), code);
       },
     );
   }
@@ -146,27 +146,6 @@ export class StationProber {
   }
 }
 
-/** Codes of the system and of undici that have plain words. */
-const WORDS: ReadonlyMap<string, string> = new Map([
-  ["ECONNREFUSED", "connection refused"],
-  ["ECONNRESET", "connection reset"],
-  ["EPIPE", "connection reset"],
-  ["UND_ERR_SOCKET", "connection closed before the answer"],
-  ["UND_ERR_CONNECT_TIMEOUT", "no connection in time"],
-  ["ETIMEDOUT", "no connection in time"],
-  ["EHOSTUNREACH", "no route to the host"],
-  ["ENETUNREACH", "no route to the network"],
-  ["ENOTFOUND", "the host name is not known"],
-  ["EAI_AGAIN", "the name server does not answer"],
-  ["EAI_FAIL", "the name server cannot answer"],
-  ["ESERVFAIL", "the name server cannot answer"],
-  ["EMFILE", "this process has no file descriptors left"],
-  ["ENFILE", "this machine has no file descriptors left"],
-  ["ENOBUFS", "this machine has no buffers left"],
-  ["ENOMEM", "this machine has no memory left"],
-  ["EADDRNOTAVAIL", "this machine has no ports left"],
-]);
-
 /** What this machine lacks. */
 const OWN_SHORTAGES: ReadonlySet<string> = new Set([
   ...["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOTAVAIL"],
@@ -178,20 +157,3 @@ const OWN_SHORTAGES: ReadonlySet<string> = new Set([
  * they are cut off. After that it is the station's: its name is gone, and nobody reaches it.
  */
 const NAME_GONE_AFTER_MS = 10_000;
-
-/** Longest text of an error that has no words of ours. */
-const MAX_TEXT = 120;
-
-function inWords(error: unknown): string {
-  if (error instanceof UnexpectedStatusError) return `answered ${error.status}`;
-  const words = WORDS.get(knownCode(error) ?? "");
-  return words ?? (error instanceof Error ? error.message : String(error)).slice(0, MAX_TEXT);
-}
-
-/** The first code that has words, of the error or of what caused it. */
-function knownCode(error: unknown): string | undefined {
-  for (let at = error; at instanceof Error; at = at.cause) {
-    if ("code" in at && WORDS.has(String(at.code))) return String(at.code);
-  }
-  return undefined;
-}

@@ -57,6 +57,8 @@ export interface SendContext {
   readonly timeLeftMs: number;
   /** Within which the station may still begin; never more than the time left, which it is by default. */
   readonly beginWithinMs?: number;
+  /** May it be sent again although it may have run? Default: no. */
+  readonly isRepeatable?: boolean;
   /** Aborted when nobody waits for this attempt any more. */
   readonly signal: AbortSignal;
   /**
@@ -100,6 +102,19 @@ export class UnexpectedStatusError extends Error {
   }
 }
 
+/** A station has answered with something that cannot be read. The command may have run; the connection was not lost. */
+export class UnreadableReplyError extends Error {
+  readonly code: "UNREADABLE_REPLY" = "UNREADABLE_REPLY";
+  readonly why: string;
+
+  /** `why` in words; without a cause, which could look like a lost connection. */
+  constructor(station: string, why: string) {
+    super(`${station}: its reply cannot be read: ${why}`);
+    this.name = "UnreadableReplyError";
+    this.why = why;
+  }
+}
+
 /** Header by which every command carries its epoch. */
 export const EPOCH_HEADER = "gsf-epoch";
 /** Header by which a station that refuses an older epoch (status 412) says which newest one it has seen. */
@@ -112,8 +127,8 @@ export const NOT_SENT = "not-sent";
 /**
  * The way to one station.
  * `send` resolves once the reply can be judged (status and headers, and the body if it is small). It rejects with an
- * error whose code says whether anything was sent (`ECONNREFUSED` and the like: it was not), and with the library's
- * `StaleEpochError` where the station refuses the epoch.
+ * error whose code says whether anything was sent (`ECONNREFUSED` and the like: it was not), with the library's
+ * `StaleEpochError` where the station refuses the epoch, and with `UnreadableReplyError` where it answers nonsense.
  */
 export interface Uplink {
   readonly name: string;

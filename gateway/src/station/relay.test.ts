@@ -190,3 +190,19 @@ test("[H] slow: commands are executed at once and answered late; health gives up
   faults.set("none");
   assert.equal((await slow).statusCode, 200);
 });
+
+test("[G1] interim replies of the service are skipped, and one that cannot be read is a 502 that says why", async (t) => {
+  let said = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone";
+  const { url, service } = await setting(t);
+  service.removeAllListeners("request").on("request", ({ socket }: IncomingMessage) => socket.write(said, "latin1"));
+  for (let count = 0; count < 2; count++) {
+    const answer = await request(url);
+    assert.deepEqual([answer.statusCode, await answer.body.text()], [200, "done"]);
+  }
+  for (const bad of ["HTTP/1.1 200 OK\r\nx-a: \x01\r\n\r\n", "HTTP/1.1 101 X\r\n\r\n", "SSH-2.0-OpenSSH_9.2\r\n"]) {
+    said = bad;
+    const answer = await request(url, { method: "POST", body: "x" });
+    assert.equal(answer.statusCode, 502);
+    assert.match(await answer.body.text(), /the service's reply cannot be read/);
+  }
+});

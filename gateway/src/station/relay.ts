@@ -7,7 +7,7 @@
  * What it decides is decided in `fleet/station-guard.ts`; here it is said in HTTP. It is a plain HTTP/1.1 relay: no
  * upgrades, no trailers, no caching.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
 import {
   type Clock,
@@ -20,12 +20,29 @@ import {
   wasNeverSent,
 } from "ground-station-failover";
 import { Pool } from "undici";
+import type { CallerConnection } from "../adapters/caller-connection.ts";
 import { endToEnd, flat, rawValues } from "../adapters/http-headers.ts";
+import { LOOP_HEADER, LoopGuard } from "../adapters/loop-guard.ts";
+import { problemAnswer } from "../adapters/problem.ts";
+import { type SoundHead, soundHead } from "../adapters/request-head.ts";
+import { RELAYED_LIMITS, RequestServer } from "../adapters/request-server.ts";
+import { KEPT, StationConnections } from "../adapters/station-connection.ts";
+import { REPLY_HEADER_BYTES, whyUnreadable } from "../adapters/unreadable-reply.ts";
+import { RefusedRequest } from "../fleet/problem.ts";
 import type { Admitted } from "../fleet/station-guard.ts";
 import { StationGuard } from "../fleet/station-guard.ts";
 import { EPOCH_HEADER, EPOCH_SEEN_HEADER, NOT_SENT, OUTCOME_HEADER } from "../fleet/uplink.ts";
 import type { ArrivalClock } from "./arrival-clock.ts";
 import type { RelayAnswer, RelayFaults } from "./relay-faults.ts";
+import { connectService } from "./service-names.ts";
+
+/** A command that arrived here, and the answer that it is to get. `waits`: its sender waits for `100 Continue`. */
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly connection: CallerConnection;
+  readonly waits: boolean;
+}
 
 export interface RelayOptions {
   /** Every answer says through which station it came. */
@@ -54,7 +71,11 @@ const STATION_HEADER = "x-served-by";
 /** A gateway's deadline as an instant, which holds on every hop; under another name it goes on by itself. */
 const DEADLINE_HEADER = "gsf-deadline";
 /** What this hop says anew, or its client by itself. */
-const SAID_ANEW: ReadonlySet<string> = new Set(["host", "expect", "trailer", TIME_LEFT_HEADER]);
+const SAID_ANEW: ReadonlySet<string> = new Set(["host", TIME_LEFT_HEADER]);
+/** How long a header block may take to arrive. */
+const HEADERS_MS = 10_000;
+/** How long a request may take to arrive in all. Its deadline is shorter; this is for those that have none. */
+const MAX_REQUEST_MS = 3_600_000;
 /** How long the path behind may take to answer a health check. */
 const HEALTH_TIMEOUT_MS = 1_000;
 
@@ -63,14 +84,24 @@ export class StationRelay {
   readonly counts: RelayCounts = { inFlight: 0, relayed: 0, droppedLate: 0, refusedHere: 0, refusedThere: 0 };
   readonly #options: RelayOptions;
   readonly #pool: Pool | undefined;
+  readonly #connections: StationConnections = new StationConnections();
   readonly #guard: StationGuard = new StationGuard();
+  readonly #requests: RequestServer;
+  readonly #loop: LoopGuard = new LoopGuard();
 
   constructor(options: RelayOptions) {
     this.#options = options;
     const { relayTo } = options;
     // Deadlines end waits here, not the client's own idea of patience.
-    this.#pool = relayTo === undefined ? undefined : new Pool(relayTo.origin, { headersTimeout: 0, bodyTimeout: 0 });
-    this.server = createServer((request, response) => this.#receive(request, response));
+    this.#pool = relayTo === undefined ? undefined : servicePool(relayTo, this.#connections);
+    this.#requests = new RequestServer({
+      serve: (request, response, waits) => this.#receive(request, response, waits),
+      headersMs: HEADERS_MS,
+      // A body may take as long as the deadline of its command.
+      requestMs: MAX_REQUEST_MS,
+      limits: RELAYED_LIMITS,
+    });
+    this.server = this.#requests.server;
   }
 
   /** The newest epoch that a command, or the service behind, has shown. */
@@ -85,7 +116,7 @@ export class StationRelay {
     await this.#pool?.destroy();
   }
 
-  #receive(request: IncomingMessage, response: ServerResponse): void {
+  #receive(request: IncomingMessage, response: ServerResponse, waits: boolean): void {
     // Read now: later turns of the loop know less about when this arrived.
     const arrivedMs = this.#options.arrivals.earliestMs();
     const gone = new AbortController();
@@ -94,18 +125,18 @@ export class StationRelay {
     });
     response.setHeader(STATION_HEADER, this.#options.name);
     this.counts.inFlight++;
+    const connection = this.#requests.connectionOf(request.socket);
+    const exchange: Exchange = { request, response, connection, waits };
     const health = request.method === "GET" && request.url?.split("?")[0] === "/healthz";
-    const work = health ? this.#health(response, gone.signal) : this.#relay(request, response, arrivedMs, gone);
-    work.catch((error: unknown) => refuse(response, error)).finally(() => this.counts.inFlight--);
+    const work = health ? this.#health(response, gone.signal) : this.#relay(exchange, arrivedMs, gone);
+    work.catch((error: unknown) => refuse(exchange, error)).finally(() => this.counts.inFlight--);
   }
 
-  async #relay(
-    request: IncomingMessage,
-    response: ServerResponse,
-    arrivedMs: number,
-    gone: AbortController,
-  ): Promise<void> {
+  async #relay(exchange: Exchange, arrivedMs: number, gone: AbortController): Promise<void> {
     const { clock, faults } = this.#options;
+    const { request, response, connection } = exchange;
+    const head = this.#soundHead(request);
+    if (head.target === "*") return void response.writeHead(204).end();
     if (this.#pool === undefined) throw new Refusal(404, "this station beats for a service and relays nothing");
     const epoch = wholeNumberIn(request, EPOCH_HEADER);
     const leftMs = wholeNumberIn(request, TIME_LEFT_HEADER);
@@ -115,12 +146,22 @@ export class StationRelay {
       throw new Refusal(400, `${EPOCH_HEADER}: ${epoch} cannot be; at most ${admission.most} is believed`);
     using _timer = clock.at(admission.deadlineMs, () => gone.abort(new Refusal(504, "the deadline passed on the way")));
     const answer = await faults
-      .around(() => this.#send(request, response, admission, gone.signal), gone.signal)
+      .around(() => this.#send(head, exchange, admission, gone.signal), gone.signal)
       .catch(
         // Whoever ended the wait knows why better than the wait does.
         (error: unknown) => Promise.reject(gone.signal.reason instanceof Refusal ? gone.signal.reason : error),
       );
+    // The rest of what it did not wait for is not read: where the next request begins is not known.
+    if (!request.complete || connection.isLast(response)) endWith(exchange);
     await deliver(answer, response, gone.signal);
+  }
+
+  /** The head of `request`, as strictly as the gateway reads it; throws `RefusedRequest`. */
+  #soundHead(request: IncomingMessage): SoundHead {
+    this.#requests.refuseTooMuch(request);
+    const head = soundHead(request);
+    this.#loop.refuseReturned(request.rawHeaders);
+    return head;
   }
 
   #stale(epoch: number | undefined, epochSeen: number, response: ServerResponse): Refusal {
@@ -131,8 +172,8 @@ export class StationRelay {
 
   /** The one place from which a command leaves; its epoch and its deadline are looked at last of all. */
   async #send(
-    request: IncomingMessage,
-    response: ServerResponse,
+    head: SoundHead,
+    { request, response, waits }: Exchange,
     admission: Admitted,
     signal: AbortSignal,
   ): Promise<RelayAnswer> {
@@ -144,12 +185,15 @@ export class StationRelay {
       throw new Refusal(504, "the deadline passed before the command could be relayed");
     }
     signal.throwIfAborted();
+    // Nothing is repeated here, whatever its sender allows.
+    this.#connections.closeDoubtful();
     this.counts.relayed++;
+    if (waits) response.writeContinue();
     const hasBody = request.headers["content-length"] !== undefined || "transfer-encoding" in request.headers;
     const { statusCode, headers, body } = await (this.#pool as Pool).request({
-      method: request.method ?? "GET",
-      path: `${relayTo?.pathname.replace(/\/$/, "")}${request.url}`,
-      headers: headersOnwards(request, departure.timeLeftMs),
+      method: head.method,
+      path: `${relayTo?.pathname.replace(/\/$/, "")}${head.target}`,
+      headers: [...headersOnwards(head, request, departure.timeLeftMs), LOOP_HEADER, this.#loop.name],
       body: hasBody ? request : null,
       responseHeaders: "raw",
       signal,
@@ -194,6 +238,17 @@ export class StationRelay {
   }
 }
 
+function servicePool({ origin }: URL, connections: StationConnections): Pool {
+  return new Pool(origin, {
+    allowH2: false,
+    connect: connections.by(connectService()),
+    ...KEPT,
+    maxHeaderSize: REPLY_HEADER_BYTES,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  });
+}
+
 /** Why a command is not relayed, and with which status that is said. */
 class Refusal extends Error {
   readonly status: number;
@@ -205,10 +260,12 @@ class Refusal extends Error {
 }
 
 /** What of a command's headers goes on: key, epoch and deadline as they came, the time left as it is now. */
-function headersOnwards(request: IncomingMessage, leftMs: number): string[] {
-  const headers = endToEnd(request.rawHeaders, SAID_ANEW).map(([name, value]): [string, string] =>
-    name.toLowerCase() === "grpc-timeout" ? [name, toGrpcTimeout(leftMs)] : [name, value],
-  );
+function headersOnwards(head: SoundHead, request: IncomingMessage, leftMs: number): string[] {
+  const headers = head.headers
+    .filter(([name]) => !SAID_ANEW.has(name.toLowerCase()))
+    .map(([name, value]): [string, string] =>
+      name.toLowerCase() === "grpc-timeout" ? [name, toGrpcTimeout(leftMs)] : [name, value],
+    );
   for (const name of [EPOCH_HEADER, DEADLINE_HEADER]) {
     const value = request.headers[name];
     if (value !== undefined) headers.push([name, String(value)]);
@@ -223,18 +280,33 @@ async function deliver(answer: RelayAnswer, response: ServerResponse, signal: Ab
   else await pipeline(answer.body, response, { signal });
 }
 
-function refuse(response: ServerResponse, error: unknown): void {
-  if (response.headersSent || response.destroyed) {
-    response.destroy();
-    return;
+/** Nothing behind it is served. */
+function endWith({ connection, response }: Exchange): void {
+  connection.endWith(response);
+  response.setHeader("connection", "close");
+}
+
+function refuse(exchange: Exchange, error: unknown): void {
+  const { response } = exchange;
+  if (response.headersSent || response.destroyed) return void response.destroy();
+  endWith(exchange);
+  if (error instanceof RefusedRequest) {
+    const { headers, body } = problemAnswer(error.problem);
+    return void response.writeHead(error.problem.status, headers).end(body);
   }
   const injected = error instanceof FaultInjectedError;
   const status = error instanceof Refusal ? error.status : injected ? 500 : 502;
-  const detail = error instanceof Error ? error.message : String(error);
+  const detail = inWords(error);
   if (status === 502 && wasNeverSent(error)) response.setHeader(OUTCOME_HEADER, NOT_SENT);
   response
-    .writeHead(status, { "content-type": "application/problem+json", connection: "close" })
+    .writeHead(status, { "content-type": "application/problem+json" })
     .end(`${JSON.stringify({ title: "not relayed", status, detail })}\n`);
+}
+
+function inWords(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const why = whyUnreadable(error, false);
+  return why === undefined ? error.message : `the service's reply cannot be read: ${why}`;
 }
 
 /** A header that is a whole number, or undefined where there is none. */

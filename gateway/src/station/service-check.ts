@@ -12,6 +12,9 @@
 import { connect } from "node:net";
 import type { Clock } from "ground-station-failover";
 import { Pool } from "undici";
+import { KEPT, StationConnections } from "../adapters/station-connection.ts";
+import { failureInWords } from "../fleet/failure-words.ts";
+import { connectService, lookupService } from "./service-names.ts";
 
 /** Asks once; resolves where the service lives, else rejects with the reason. Rejects too once `signal` is aborted. */
 export type Check = (signal: AbortSignal) => Promise<void>;
@@ -57,7 +60,7 @@ export class ServiceCheck {
       return undefined;
     } catch (error) {
       if (late.signal.aborted) return `no answer in ${timeoutMs} ms`;
-      return error instanceof Error ? error.message : String(error);
+      return failureInWords(error);
     }
   }
 
@@ -71,8 +74,11 @@ export class ServiceCheck {
 
 /** GET `url`: an answer 2xx or 3xx shows that the service lives. */
 export function answers(url: URL): Check {
-  const pool = new Pool(url.origin, { connections: 1, connect: { timeout: CONNECT_MS } });
+  const connections = new StationConnections();
+  const connect = connections.by(connectService(CONNECT_MS));
+  const pool = new Pool(url.origin, { connections: 1, allowH2: false, connect, ...KEPT });
   return async (signal) => {
+    connections.closeDoubtful();
     const { statusCode, body } = await pool.request({ method: "GET", path: `${url.pathname}${url.search}`, signal });
     await body.dump({ limit: BODY_BYTES, signal });
     if (statusCode < 200 || statusCode >= 400) throw new Error(`${url.href} answered ${statusCode}`);
@@ -85,7 +91,7 @@ export function takesConnections(url: URL): Check {
   const host = url.hostname.replace(/^\[|\]$/g, "");
   return (signal) =>
     new Promise((resolve, reject) => {
-      const socket = connect({ host, port, signal });
+      const socket = connect({ host, port, signal, lookup: lookupService });
       socket.once("error", reject);
       socket.once("connect", () => {
         socket.destroy();

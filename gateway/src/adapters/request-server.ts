@@ -1,0 +1,128 @@
+/**
+ * A server of HTTP/1.1 that reads requests strictly, for the gateway's listeners and for stations: what one of them refuses, the other
+ * does not take either. Framing is left to Node's parser: what it finds ambiguous (both Content-Length and Transfer-Encoding, bare
+ * line feeds, folded fields) is refused, because a message that two servers read differently is how requests are smuggled. The
+ * requests of a connection are served one after the other (`caller-connection.ts`); what cannot be read is answered with a problem.
+ *
+ * Node counts neither the separators of fields nor, above 2,000, the fields themselves; both are bounded here. What it does not show
+ * is the size that a chunk says: one that is longer than what follows is waited for, until its sender closes or is too slow.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { type Problem, RefusedRequest, refusal } from "../fleet/problem.ts";
+import { CallerConnection } from "./caller-connection.ts";
+import { answerRaw } from "./problem.ts";
+
+export interface RequestServerOptions {
+  /** Serves one request, in its turn. `waits`: its sender waits for `100 Continue`. */
+  readonly serve: (message: IncomingMessage, response: ServerResponse, waits: boolean) => void;
+  /** Told of what could not be read, once a connection. */
+  readonly onMalformed?: (error: NodeJS.ErrnoException) => void;
+  /** How long a header block may take to arrive, in ms. */
+  readonly headersMs: number;
+  /** How long a request may take to arrive in all, in ms. */
+  readonly requestMs: number;
+  readonly limits?: HeaderLimits;
+}
+
+export interface HeaderLimits {
+  /** Bytes of the request line and all fields, with what stands between them. */
+  readonly bytes: number;
+  readonly fields: number;
+}
+
+/** 32 KiB: what nginx and Apache accept by default is less. 256 fields: more than twice what Apache and HAProxy accept. */
+const CALLERS_LIMITS: HeaderLimits = { bytes: 32 * 1_024, fields: 256 };
+/** What the gateway takes it adds to: a station takes that, too. */
+export const RELAYED_LIMITS: HeaderLimits = {
+  bytes: CALLERS_LIMITS.bytes + 4 * 1_024,
+  fields: CALLERS_LIMITS.fields + 32,
+};
+
+/** How long an idle caller's connection is kept. 75 s is nginx's: longer than most callers keep one, so that they close first. */
+const KEEP_ALIVE_MS = 75_000;
+
+export class RequestServer {
+  readonly server: Server;
+  readonly #options: RequestServerOptions;
+  readonly #limits: HeaderLimits;
+  readonly #connections: WeakMap<Duplex, CallerConnection> = new WeakMap();
+  /** Connections that have been told that what they sent is malformed, and are about to end. */
+  readonly #refused: WeakSet<Duplex> = new WeakSet();
+
+  constructor(options: RequestServerOptions) {
+    const { headersMs, requestMs, limits = CALLERS_LIMITS } = options;
+    this.#options = options;
+    this.#limits = limits;
+    this.server = createServer({
+      maxHeaderSize: limits.bytes,
+      headersTimeout: headersMs,
+      requestTimeout: Math.max(requestMs, headersMs),
+      connectionsCheckingInterval: Math.min(1_000, headersMs),
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      // Refused with a problem of our own.
+      requireHostHeader: false,
+      noDelay: true,
+    });
+    // Node drops what goes beyond its count without a word; they are counted in `refuseTooMuch`.
+    this.server.maxHeadersCount = 0;
+    this.server.on("request", (request, response) => this.#arrived(request, response, false));
+    this.server.on("checkContinue", (request, response) => this.#arrived(request, response, true));
+    this.server.on("checkExpectation", (request, response) => this.#arrived(request, response, false));
+    this.server.on("connect", (_request, socket) => answerRaw(socket, refusal(501, "NOT_SUPPORTED", NO_TUNNELS)));
+    this.server.on("clientError", (error: NodeJS.ErrnoException, socket) => this.#malformed(error, socket));
+  }
+
+  connectionOf(socket: Duplex): CallerConnection {
+    const known = this.#connections.get(socket);
+    if (known !== undefined) return known;
+    const connection = new CallerConnection();
+    this.#connections.set(socket, connection);
+    return connection;
+  }
+
+  /** Throws {@link RefusedRequest} where the head of `message` is larger than allowed. */
+  refuseTooMuch({ rawHeaders, url = "", method = "" }: IncomingMessage): void {
+    const { bytes, fields } = this.#limits;
+    if (rawHeaders.length / 2 > fields) throw new RefusedRequest(tooLarge(`${fields} header fields`));
+    let length = method.length + url.length + " HTTP/1.1\r\n\r\n".length;
+    // A colon, a blank and the end of the line for each field.
+    for (const part of rawHeaders) length += part.length + 2;
+    if (length > bytes) throw new RefusedRequest(tooLarge(`${bytes} bytes of header fields`));
+  }
+
+  #arrived(message: IncomingMessage, response: ServerResponse, waits: boolean): void {
+    const turn = this.connectionOf(message.socket).arrived(message, response);
+    if (turn === undefined) this.#options.serve(message, response, waits);
+    else turn.then((isServed) => isServed && this.#options.serve(message, response, waits));
+  }
+
+  /** What Node's parser will not read, and callers that take too long over their header block. */
+  #malformed(error: NodeJS.ErrnoException, socket: Duplex): void {
+    if (this.#refused.has(socket)) return;
+    const connection = this.connectionOf(socket);
+    if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
+    if (connection.endsUnread()) return;
+    if (!connection.isAnswerable) return void socket.destroy();
+    this.#refused.add(socket);
+    this.#options.onMalformed?.(error);
+    answerRaw(socket, this.#problemOf(error));
+  }
+
+  #problemOf({ code = "", message }: NodeJS.ErrnoException): Problem {
+    if (code === "HPE_HEADER_OVERFLOW") return tooLarge(`${this.#limits.bytes} bytes of header fields`);
+    return PARSER_PROBLEMS.get(code) ?? refusal(400, "MALFORMED_REQUEST", message);
+  }
+}
+
+export const TOO_SLOW: Problem = refusal(408, "REQUEST_TOO_SLOW", "the request did not arrive in time");
+
+const NO_TUNNELS = "CONNECT is not supported: this is a reverse proxy";
+const PARSER_PROBLEMS: ReadonlyMap<string, Problem> = new Map([
+  ["HPE_CHUNK_EXTENSIONS_OVERFLOW", refusal(413, "REQUEST_TOO_LARGE", "the chunk extensions are too long")],
+  ["ERR_HTTP_REQUEST_TIMEOUT", TOO_SLOW],
+]);
+
+function tooLarge(most: string): Problem {
+  return refusal(431, "HEADERS_TOO_LARGE", `allowed are ${most}`);
+}

@@ -1,0 +1,166 @@
+/**
+ * Connections to a station, as far as undici tells too little of them: is this a used one, has a byte of the answer come since its
+ * request began, for how long has that one been idle? A station may close an idle connection at the very moment at which a request
+ * goes out on it. That is likely where a used connection ends without a byte, and avoided by `idle-times.ts`. What comes in is made
+ * readable where undici would not read it (`interim-replies.ts`, `read-first.ts`).
+ *
+ *   new ──begin──► busy ──end──► idle ──begin──► busy …      (any of them) ──► closed
+ *
+ * undici tells by its diagnostic channels on which connection a request goes out (`undici:client:sendHeaders`, after it has reported
+ * the request's start and before it writes the first byte), and when its reply is complete (`undici:request:trailers`).
+ */
+import { subscribe } from "node:diagnostics_channel";
+import type { Socket } from "node:net";
+import type { buildConnector } from "undici";
+import { IdleTimes } from "./idle-times.ts";
+import { InterimReplies } from "./interim-replies.ts";
+import { keepBackWriteErrors } from "./read-first.ts";
+
+/** A request that is told on which connection it goes out. */
+export interface Departing {
+  onConnection(connection: StationConnection): void;
+}
+
+/** How pools keep the connections of {@link StationConnections}. A station that says for how long it keeps them is to close them last. */
+export const KEPT: { readonly keepAliveTimeoutThreshold: number } = { keepAliveTimeoutThreshold: 500 };
+
+/** The connections of one pool. */
+export class StationConnections {
+  /** The one that has been idle for longest first. */
+  readonly #idle: Set<StationConnection> = new Set();
+  readonly #times: IdleTimes = new IdleTimes();
+
+  /** As `connect`, with connections that are known here. */
+  by(connect: buildConnector.connector): buildConnector.connector {
+    return (options, done) =>
+      connect(options, (...result) => {
+        const [, socket] = result;
+        // undici leaves it out where it failed, whatever the type says.
+        if (socket != null) new StationConnection(socket, this.#idle, this.#times);
+        done(...result);
+      });
+  }
+
+  /** Closes what has been idle for too long to take a command that may be sent once only. To be called just before it is sent. */
+  closeDoubtful(): void {
+    const nowMs = performance.now();
+    this.#closeIdle(this.#times.safeMs(nowMs), nowMs);
+  }
+
+  /** Closes what is idle: the next command gets a new connection. */
+  closeIdle(): void {
+    this.#closeIdle(Number.NEGATIVE_INFINITY, performance.now());
+  }
+
+  #closeIdle(longerThanMs: number, nowMs: number): void {
+    for (const connection of this.#idle) {
+      if (connection.idleForMs(nowMs) <= longerThanMs) return;
+      connection.close();
+    }
+  }
+}
+
+/** No round trip is longer, but by a machine that stands still. What ends later had been read. */
+const ROUND_TRIP_MS = 1_000;
+
+export class StationConnection {
+  readonly #socket: Socket;
+  readonly #idle: Set<StationConnection>;
+  readonly #times: IdleTimes;
+  readonly #interim: InterimReplies = new InterimReplies();
+  #requests = 0;
+  #isUnanswered = true;
+  /** When its last request began. */
+  #begunAtMs = 0;
+  /** When its last reply was complete. */
+  #idleSinceMs = 0;
+  /** For how long it was idle before the request that is under way. */
+  #wasIdleMs = 0;
+
+  constructor(socket: Socket, idle: Set<StationConnection>, times: IdleTimes) {
+    this.#socket = socket;
+    this.#idle = idle;
+    this.#times = times;
+    keepBackWriteErrors(socket);
+    const push = socket.push.bind(socket);
+    socket.push = (chunk: Uint8Array | null, encoding?: BufferEncoding) => {
+      if (chunk !== null) this.#arrived(chunk);
+      return push(chunk, encoding);
+    };
+    socket.once("close", () => this.#closed());
+    BY_SOCKET.set(socket, this);
+  }
+
+  /**
+   * Did it end because it had been idle, for all that can be seen from here? An earlier request had gone out on it, and it ended
+   * within a round trip of the last one, without a byte of an answer. Asked when it has ended.
+   */
+  get wasStale(): boolean {
+    return this.#requests > 1 && this.#isUnanswered && performance.now() - this.#begunAtMs < ROUND_TRIP_MS;
+  }
+
+  idleForMs(nowMs: number): number {
+    return nowMs - this.#idleSinceMs;
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  /** A request is about to be written. */
+  begin(): void {
+    const nowMs = performance.now();
+    if (this.#idle.delete(this)) this.#wasIdleMs = this.idleForMs(nowMs);
+    this.#begunAtMs = nowMs;
+    this.#requests++;
+    this.#isUnanswered = true;
+    this.#interim.begin();
+  }
+
+  /** The reply is complete. */
+  end(): void {
+    // One that is closed behind its reply was not kept at all.
+    if (this.#socket.destroyed || this.#socket.readableEnded) return;
+    this.#idleSinceMs = performance.now();
+    this.#idle.add(this);
+  }
+
+  #arrived(chunk: Uint8Array): void {
+    if (this.#isUnanswered && this.#requests > 1) this.#times.noteSurvived(this.#wasIdleMs);
+    this.#isUnanswered = false;
+    this.#interim.take(chunk);
+  }
+
+  #closed(): void {
+    if (!this.#idle.delete(this)) return;
+    const nowMs = performance.now();
+    const { readableEnded, errored } = this.#socket;
+    const isByStation = readableEnded || (errored as NodeJS.ErrnoException | null)?.code === "ECONNRESET";
+    if (isByStation) this.#times.noteClosed(this.idleForMs(nowMs), nowMs);
+    else this.#times.noteSurvived(this.idleForMs(nowMs));
+  }
+}
+
+const BY_SOCKET: WeakMap<object, StationConnection> = new WeakMap();
+const BY_REQUEST: WeakMap<object, StationConnection> = new WeakMap();
+let departing: Departing | undefined;
+
+/** `request` has been started: it is told on which connection, before its first byte is written. */
+export function noteDeparting(request: Departing): void {
+  departing = request;
+}
+
+subscribe("undici:client:sendHeaders", (message) => {
+  const { request, socket } = message as { readonly request: object; readonly socket: object };
+  const told = departing;
+  departing = undefined;
+  const connection = BY_SOCKET.get(socket);
+  if (connection === undefined) return;
+  BY_REQUEST.set(request, connection);
+  connection.begin();
+  told?.onConnection(connection);
+});
+
+subscribe("undici:request:trailers", (message) => {
+  BY_REQUEST.get((message as { readonly request: object }).request)?.end();
+});

@@ -1,0 +1,71 @@
+/**
+ * Why a service could not be asked, in plain words: what ends a search is "its certificate has expired", and not
+ * `CERT_HAS_EXPIRED`. For probes, for a station's check of its service, and for whatever else asks a page.
+ */
+import { UnexpectedStatusError, UnreadableReplyError } from "./uplink.ts";
+
+const UNKNOWN_AUTHORITY =
+  "its certificate is of an authority that is not known here; name its file in NODE_EXTRA_CA_CERTS, or have the service send the whole chain";
+const SELF_SIGNED = "its certificate is self-signed; name its file in NODE_EXTRA_CA_CERTS";
+const NO_TLS = "it does not speak TLS there; is it http and not https?";
+
+/** Codes of the system, of undici and of OpenSSL that have plain words. */
+const WORDS: ReadonlyMap<string, string> = new Map([
+  ["ECONNREFUSED", "connection refused"],
+  ["ECONNRESET", "connection reset"],
+  ["EPIPE", "connection reset"],
+  ["UND_ERR_SOCKET", "connection closed before the answer"],
+  ["UND_ERR_CONNECT_TIMEOUT", "no connection in time"],
+  ["ETIMEDOUT", "no connection in time"],
+  ["EHOSTUNREACH", "no route to the host"],
+  ["ENETUNREACH", "no route to the network"],
+  ["ENOTFOUND", "the host name is not known"],
+  ["EAI_AGAIN", "the name server does not answer"],
+  ["EAI_FAIL", "the name server cannot answer"],
+  ["ESERVFAIL", "the name server cannot answer"],
+  ["EMFILE", "this process has no file descriptors left"],
+  ["ENFILE", "this machine has no file descriptors left"],
+  ["ENOBUFS", "this machine has no buffers left"],
+  ["ENOMEM", "this machine has no memory left"],
+  ["EADDRNOTAVAIL", "this machine has no ports left"],
+  ["CERT_HAS_EXPIRED", "its certificate has expired"],
+  ["CERT_NOT_YET_VALID", "its certificate is not valid yet; is the time of day right here and there?"],
+  ["CERT_REVOKED", "its certificate has been revoked"],
+  ["DEPTH_ZERO_SELF_SIGNED_CERT", SELF_SIGNED],
+  ["SELF_SIGNED_CERT_IN_CHAIN", UNKNOWN_AUTHORITY],
+  ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", UNKNOWN_AUTHORITY],
+  ["UNABLE_TO_GET_ISSUER_CERT", UNKNOWN_AUTHORITY],
+  ["UNABLE_TO_GET_ISSUER_CERT_LOCALLY", UNKNOWN_AUTHORITY],
+  ["ERR_TLS_CERT_ALTNAME_INVALID", "its certificate is for another host name than that of its url"],
+  ["ERR_TLS_HANDSHAKE_TIMEOUT", "the TLS handshake did not end in time"],
+  ["ERR_SSL_WRONG_VERSION_NUMBER", NO_TLS],
+  ["ERR_SSL_PACKET_LENGTH_TOO_LONG", NO_TLS],
+  ["ERR_SSL_HTTP_REQUEST", NO_TLS],
+  ["EPROTO", "the TLS handshake failed"],
+]);
+
+/** Longest text of an error that has no words of ours. */
+const MAX_TEXT = 120;
+
+export function failureInWords(error: unknown): string {
+  if (error instanceof UnexpectedStatusError) return `answered ${error.status}`;
+  if (error instanceof UnreadableReplyError) return `its answer cannot be read: ${error.why}`;
+  const words = WORDS.get(knownCode(error) ?? "");
+  return words ?? (error instanceof Error ? error.message : String(error)).slice(0, MAX_TEXT);
+}
+
+/** The first code that has words, of the error or of what caused it. */
+export function knownCode(error: unknown): string | undefined {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if ("code" in at && WORDS.has(String(at.code))) return String(at.code);
+    // Where several addresses were tried, the last one's failure is as good as any.
+    const last: unknown = at instanceof AggregateError ? at.errors.at(-1) : undefined;
+    if (last !== undefined && knownCode(last) !== undefined) return knownCode(last);
+  }
+  return undefined;
+}
+
+/** How long ago something was, for people. */
+export function agoInWords(ms: number): string {
+  return ms < 1_000 ? `${Math.round(ms)} ms ago` : `${Math.round(ms / 1_000)} s ago`;
+}
