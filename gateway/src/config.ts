@@ -172,6 +172,8 @@ function settingsOf(written: WrittenConfiguration, secret: string): GatewaySetti
     groups: written.groups.map(groupOf),
     control: written.control.listen,
     heartbeats: heartbeats === undefined ? undefined : { listen: heartbeats.listen, secret },
+    callers: written.callers,
+    drainDelayMs: written.drainDelay,
     drainMs: written.drain,
   };
 }

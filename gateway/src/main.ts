@@ -10,15 +10,17 @@ import { BeatStreams } from "./adapters/beat-streams.ts";
 import { type ControlListener, listenForControl } from "./adapters/control-api.ts";
 import { type ConnectionLimits, connectionLimits, ownDescriptors } from "./adapters/descriptors.ts";
 import { type GroupEvent, gravityOf, sentenceOf } from "./adapters/event-sentence.ts";
-import { listenForCommands, type ProxyListener } from "./adapters/http-proxy.ts";
+import { type ListenerFigures, listenForCommands, type ProxyListener } from "./adapters/http-proxy.ts";
 import { httpUplink } from "./adapters/http-uplink.ts";
 import { listening } from "./adapters/listening.ts";
 import { LiveFeed } from "./adapters/live-feed.ts";
 import type { Log } from "./adapters/log.ts";
 import { GatewayMetrics } from "./adapters/metrics.ts";
 import { NameCache, type NameChange } from "./adapters/name-cache.ts";
+import { memoryForCallers } from "./adapters/own-memory.ts";
 import { type HeartbeatListener, listenForHeartbeats } from "./adapters/udp-heartbeats.ts";
 import { compose, type Gateway } from "./compose.ts";
+import { HeldMemory } from "./fleet/held-memory.ts";
 import type { GatewaySettings, ListenSettings } from "./fleet/settings.ts";
 
 export interface GatewayOptions {
@@ -39,6 +41,8 @@ export interface RunningGateway extends AsyncDisposable {
   };
   /** Resolves when it has stopped as asked; rejects where supervision broke, which is a fault of ours. */
   readonly stopped: Promise<void>;
+  /** Says that it is not ready any more, and goes on accepting commands for `forMs`; each connection ends with its answer. */
+  announceStop(forMs: number): Promise<void>;
   /** Takes nothing new, lets commands in flight finish for at most `drainMs`, then closes everything. */
   stop(): Promise<void>;
 }
@@ -64,7 +68,8 @@ class GatewayProcess implements RunningGateway {
   readonly #lostLogLines: () => number;
   readonly #controlToken: string | undefined;
   readonly #gateway: Gateway;
-  readonly #feed: LiveFeed = new LiveFeed({ clock: systemClock, run: randomBytes(4).toString("hex") });
+  readonly #memory: HeldMemory;
+  readonly #feed: LiveFeed;
   readonly #metrics: GatewayMetrics;
   readonly #names: NameCache = new NameCache({
     nowMs: () => systemClock.nowMs(),
@@ -85,6 +90,10 @@ class GatewayProcess implements RunningGateway {
     this.#log = log;
     this.#lostLogLines = lostLogLines;
     this.#controlToken = controlToken;
+    const { maxMemoryBytes: maxBytes = memoryForCallers(), addressRatio: callerRatio } = settings.callers;
+    this.#memory = new HeldMemory({ maxBytes, callerRatio });
+    const run = randomBytes(4).toString("hex");
+    this.#feed = new LiveFeed({ clock: systemClock, run, memory: this.#memory });
     this.#gateway = compose({
       settings,
       clock: systemClock,
@@ -104,7 +113,8 @@ class GatewayProcess implements RunningGateway {
       probeOf: (group, station) => this.#gateway.groups.get(group)?.probeOf(station),
       lookups: () => this.#names.counts,
       lostLogLines,
-      unserved: () => Object.fromEntries([...this.#proxies].map(([name, { unserved }]) => [name, { ...unserved }])),
+      listeners: () => this.#listeners(),
+      memory: () => this.#memory.status,
     });
     // Whoever only wants to stop it need not look at how it ended.
     this.#stopped.promise.catch(() => undefined);
@@ -134,8 +144,10 @@ class GatewayProcess implements RunningGateway {
         token: this.#controlToken,
         groups: this.#gateway.groups,
         feed: this.#feed,
-        beats: new BeatStreams({ clock: systemClock }),
+        beats: new BeatStreams({ clock: systemClock, memory: this.#memory }),
         metrics: this.#metrics,
+        memory: this.#memory,
+        listeners: () => this.#listeners(),
         heartbeats: () => this.#heartbeatCounts(),
         lostLogLines: this.#lostLogLines,
         ready: () => this.#ready,
@@ -149,17 +161,25 @@ class GatewayProcess implements RunningGateway {
         listenForHeartbeats(this.#gateway, { listen, secret, log }),
       );
     }
+    const { maxConnections = limits.callers, addressRatio: callerRatio, ...uploads } = this.#settings.callers;
+    const options = {
+      ...{ log, memory: this.#memory, callerRatio },
+      maxConnections: Math.min(maxConnections, limits.callers),
+      minUploadBytesPerSecond: uploads.minUploadBytesPerSecond,
+      maxUploadPauseMs: uploads.maxUploadPauseMs,
+    };
     for (const [name, group] of this.#gateway.groups) {
       const { listen } = group.settings;
-      this.#proxies.set(
-        name,
-        await this.#open(`group ${name}`, listen, () =>
-          listenForCommands(group, { log, maxConnections: limits.callers }),
-        ),
-      );
+      this.#proxies.set(name, await this.#open(`group ${name}`, listen, () => listenForCommands(group, options)));
     }
     this.#gateway.run(this.#supervision.signal).catch((error: unknown) => this.#broke(error));
     this.#ready = true;
+  }
+
+  announceStop(forMs: number): Promise<void> {
+    this.#ready = false;
+    for (const proxy of this.#proxies.values()) proxy.retire();
+    return systemClock.sleepUntil(systemClock.nowMs() + forMs);
   }
 
   stop(): Promise<void> {
@@ -226,6 +246,10 @@ class GatewayProcess implements RunningGateway {
     this.#log.error({ err: error }, "supervision broke; stopping, because nobody would be promoted any more");
     this.#stopped.reject(error);
     this[Symbol.asyncDispose]();
+  }
+
+  #listeners(): Readonly<Record<string, ListenerFigures>> {
+    return Object.fromEntries(this.#proxies);
   }
 
   #heartbeatCounts(): Readonly<Record<string, number>> {

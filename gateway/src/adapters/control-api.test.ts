@@ -9,6 +9,7 @@ import { seededRandom, VirtualClock } from "ground-station-failover/sim";
 import { Agent, request } from "undici";
 import { compose, type Gateway } from "../compose.ts";
 import { parseConfiguration } from "../config.ts";
+import { HeldMemory } from "../fleet/held-memory.ts";
 import { BeatStreams } from "./beat-streams.ts";
 import { type ControlListener, listenForControl } from "./control-api.ts";
 import { LiveFeed } from "./live-feed.ts";
@@ -82,6 +83,8 @@ async function controlOf(token?: string): Promise<Fixture> {
     groups: gateway.groups,
     feed,
     beats: new BeatStreams({ clock }),
+    memory: new HeldMemory({ maxBytes: 64 * 1_024 ** 2 }),
+    listeners: () => ({}),
     metrics: { contentType: "text/plain", text: async () => "gsf_up 1\n" },
     heartbeats: () => ({ accepted: 3 }),
     ready: () => state.ready,

@@ -25,7 +25,10 @@ export function gravityOf(event: GroupEvent): Gravity {
     case "local-shortage":
     case "capacity-learned":
     case "epoch-refused":
+    case "memory-used-up":
       return "warn";
+    case "streams-cut":
+      return event.reason === "down" ? "warn" : "info";
     case "declaration":
       return event.to === "alive" ? "info" : "warn";
     case "breaker":
@@ -93,6 +96,16 @@ export function sentenceOf(event: GroupEvent): string {
         ? "callers wait longer than was believed; how long is unknown again"
         : `callers are believed to hang up after ${Math.round(event.patienceMs)} ms; ` +
             "where commands have to wait, one that could not be answered within that time is refused at once";
+    case "memory-used-up":
+      return (
+        `commands are refused for want of memory (${event.refused} since this was last told): ` +
+        `${event.heldBytes} of ${event.maxBytes} bytes are held, ${event.callerBytes} of them for ${event.caller}`
+      );
+    case "streams-cut":
+      return (
+        `${event.streams} replies that ${event.station} was streaming were cut: ` +
+        (event.reason === "down" ? "it is down" : "another station serves in its place")
+      );
     case "local-shortage":
       return `commands to ${event.station} cannot be sent: this machine lacks a resource (${event.code})`;
   }

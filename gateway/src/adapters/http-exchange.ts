@@ -13,10 +13,12 @@
 import type { StaleEpochError as StaleEpoch } from "ground-station-failover";
 import { StaleEpochError, wasConnectionLost, wasNeverSent } from "ground-station-failover";
 import type { Dispatcher } from "undici";
-import type { CommandReply, HeaderList, SendContext } from "../fleet/uplink.ts";
+import type { MemoryRoom } from "../fleet/held-memory.ts";
+import type { CommandReply, CommandRequest, HeaderList, SendContext } from "../fleet/uplink.ts";
 import { EPOCH_HEADER, EPOCH_SEEN_HEADER, NOT_SENT, OUTCOME_HEADER } from "../fleet/uplink.ts";
 import { endToEnd, headerValue, isJson, rawValues } from "./http-headers.ts";
 import { ReplyStream } from "./reply-stream.ts";
+import { STREAM_BYTES } from "./request-body.ts";
 
 /** Header by which a caller learns which station answered. */
 export const STATION_HEADER = "gsf-station";
@@ -29,6 +31,7 @@ export interface ReplyLimits {
 }
 
 type Head = Pick<CommandReply, "status" | "statusText" | "headers">;
+type Asked = Pick<CommandRequest, "method" | "room">;
 
 /** Something broke before a byte was written. `syscall` is how the library knows it. */
 class NotSentError extends Error {
@@ -55,6 +58,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   readonly reply: Promise<CommandReply>;
   readonly #station: string;
   readonly #method: string;
+  readonly #room: MemoryRoom | undefined;
   readonly #context: SendContext;
   readonly #limits: ReplyLimits;
   readonly #sink: PromiseWithResolvers<CommandReply> = Promise.withResolvers();
@@ -72,9 +76,10 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   #isEarly = false;
 
   /** `isUpload`: the request's body takes time. */
-  constructor(station: string, method: string, context: SendContext, limits: ReplyLimits, isUpload = false) {
+  constructor(station: string, request: Asked, context: SendContext, limits: ReplyLimits, isUpload = false) {
     this.#station = station;
-    this.#method = method;
+    this.#method = request.method;
+    this.#room = request.room;
     this.#context = context;
     this.#limits = limits;
     this.#isUpload = isUpload;
@@ -137,7 +142,9 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     }
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;
-    if (this.#bytes > this.#limits.wholeBytes) this.#beginStream();
+    this.#room?.takeAnyway("replies", chunk.length);
+    // Where memory is short, it is passed on instead: it cannot be judged or replaced then, but it is not lost.
+    if (this.#bytes > this.#limits.wholeBytes || this.#room?.isFull === true) this.#beginStream();
   }
 
   onResponseEnd(controller: Dispatcher.DispatchController): void {
@@ -200,7 +207,10 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   #beginStream(): void {
     const controller = this.#controller as Dispatcher.DispatchController;
     const stream = new ReplyStream({
-      resume: () => controller.resume(),
+      resume: () => {
+        this.#giveBack();
+        controller.resume();
+      },
       abort: (reason) => {
         if (!this.#ended) controller.abort(reason);
       },
@@ -208,7 +218,9 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     this.#stream = stream;
     for (const chunk of this.#chunks) if (!stream.arrived(chunk)) controller.pause();
     this.#chunks = [];
+    this.#room?.takeAnyway("replies", STREAM_BYTES);
     this.#settle();
+    this.#context.noteStreaming?.(stream);
     const body = { kind: "stream", stream, trailers: () => stream.trailers() } as const;
     this.#sink.resolve({ ...(this.#head as Head), body, json: undefined, trailers: [] });
   }
@@ -220,8 +232,15 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   }
 
   #fail(error: Error): void {
+    this.#giveBack();
     this.#settle();
     this.#sink.reject(error);
+  }
+
+  /** What was read before it was failed, or streamed, is gone, or on its way to its reader. */
+  #giveBack(): void {
+    this.#room?.giveBack("replies", this.#bytes);
+    this.#bytes = 0;
   }
 
   #settle(): void {

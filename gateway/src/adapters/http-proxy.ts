@@ -4,9 +4,10 @@
  * to Node's strict parser: what it finds ambiguous (both Content-Length and Transfer-Encoding, bare line feeds, folded
  * fields) is refused, because a message that two servers read differently is how requests are smuggled.
  *
- * Times are bounded here only until a request is complete: a header block has `headersMs`, a body that is read whole may
- * stand still for `bodyIdleMs`. From there on the command's own deadline rules. It does not upgrade connections,
- * forward request trailers or speak HTTP/2.
+ * Times are bounded here only until a request is complete: a header block has `headersMs`, a body must come at a least rate
+ * (`upload-pace.ts`). From there on the command's own deadline rules. Memory is bounded by what all listeners of a process
+ * share (`held-memory.ts`), connections by a number for each listener, and of both one address has its part. It does not
+ * upgrade connections, forward request trailers or speak HTTP/2.
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer } from "node:http";
@@ -17,35 +18,66 @@ import { CallAbortedError, RequestCutError } from "ground-station-failover";
 import type { NoReply } from "../fleet/answer.ts";
 import { answerTo, withoutReply } from "../fleet/answer.ts";
 import type { Group } from "../fleet/group.ts";
+import { HeldMemory, type MemoryRoom } from "../fleet/held-memory.ts";
 import type { Problem } from "../fleet/problem.ts";
-import { INTERNAL, RefusedRequest, refusal } from "../fleet/problem.ts";
+import { INTERNAL, NoRoomError, RefusedRequest, refusal } from "../fleet/problem.ts";
 import type { CommandReply, CommandRequest } from "../fleet/uplink.ts";
+import type { UploadPace } from "../fleet/upload-pace.ts";
+import { callerOf } from "./caller-address.ts";
 import { CallerConnection } from "./caller-connection.ts";
+import { CallerConnections } from "./caller-connections.ts";
 import { flat, headerValue, pairs } from "./http-headers.ts";
 import type { Log } from "./log.ts";
 import { answerRaw, problemAnswer, titleOf } from "./problem.ts";
-import { refuseTooLarge, requestBody } from "./request-body.ts";
+import { expectBody, requestBody, takeRoom } from "./request-body.ts";
 import { deadlineOf, requestHead } from "./request-head.ts";
 import { UnservedConnections, type UnservedCounts } from "./unserved-connections.ts";
+import { UploadTimer } from "./upload-timer.ts";
 
-export interface ProxyListener extends AsyncDisposable {
-  /** Where it listens; the port is the one that was taken where 0 was asked for. */
-  readonly address: { readonly host: string; readonly port: number };
+/** What a listener counts. */
+export interface ListenerFigures {
   /** Connections that were not served, since the start. */
   readonly unserved: UnservedCounts;
+  /** Connections that are open, and how many may be. */
+  readonly connections: { readonly open: number; readonly max: number };
+  /** Requests that came too slowly, since the start, by what did not come. */
+  readonly tooSlow: TooSlowCounts;
+}
+
+export interface ProxyListener extends ListenerFigures, AsyncDisposable {
+  /** Where it listens; the port is the one that was taken where 0 was asked for. */
+  readonly address: { readonly host: string; readonly port: number };
+  /** From now on each connection ends with its answer, so that callers move to others; new ones are still accepted. */
+  retire(): void;
   /** Stops accepting, lets what is in flight finish for at most `withinMs`, then cuts what is left. */
   drain(withinMs: number): Promise<void>;
 }
 
 export interface ProxyOptions {
   readonly log: Log;
+  /** Where what is held for callers is counted and bounded. Default: one without a bound. */
+  readonly memory?: HeldMemory;
   /** Most connections of callers at once; more are closed as they come. Default: as many as the system gives. */
   readonly maxConnections?: number;
+  /** The part of them that one address may have while nobody else is connected. Default 0.75. */
+  readonly callerRatio?: number;
   /** How long a caller may take over its header block. Default 10,000: nobody types one. */
   readonly headersMs?: number;
-  /** How long a body that is read whole, or an answer that is not taken, may stand still. Default 30,000. */
-  readonly bodyIdleMs?: number;
+  /** Least rate at which a body must come in the long run; 0: only pauses count. Default 1,024: a twentieth of a slow phone's. */
+  readonly minUploadBytesPerSecond?: number;
+  /** How long a body may stand still. Default 30,000: longer than a phone is without a cell. */
+  readonly maxUploadPauseMs?: number;
+  /** How long an answer that is not taken may stand still. Default 30,000. */
+  readonly answerIdleMs?: number;
 }
+
+export interface TooSlowCounts {
+  readonly head: number;
+  readonly body: number;
+}
+
+/** What a command takes besides its bodies and its header block: its connection, its exchange, its attempts. Measured: 25 to 50 KB. */
+const EXCHANGE_BYTES = 32 * 1_024;
 
 /** Longest header block of a request: what nginx and Apache accept by default is less. */
 const REQUEST_HEADER_BYTES = 32 * 1_024;
@@ -66,19 +98,29 @@ export async function listenForCommands(group: Group, options: ProxyOptions): Pr
 class CommandProxy implements ProxyListener {
   readonly #group: Group;
   readonly #log: Log;
-  readonly #bodyIdleMs: number;
+  readonly #answerIdleMs: number;
+  readonly #memory: HeldMemory;
+  readonly #uploads: UploadTimer;
   readonly #server: Server;
   readonly #connections: WeakMap<Duplex, CallerConnection> = new WeakMap();
   /** Connections that have been told that what they sent is malformed, and are about to end. */
   readonly #refused: WeakSet<Duplex> = new WeakSet();
   readonly #unserved: UnservedConnections;
+  readonly #open: CallerConnections;
+  readonly #tooSlow: { head: number; body: number } = { head: 0, body: 0 };
+  #retiring = false;
   #draining = false;
 
-  constructor(group: Group, { log, headersMs = 10_000, bodyIdleMs = 30_000, maxConnections }: ProxyOptions) {
+  constructor(group: Group, options: ProxyOptions) {
+    const { log, memory = new HeldMemory(), headersMs = 10_000, answerIdleMs = 30_000 } = options;
+    const { maxConnections: max = Number.POSITIVE_INFINITY, callerRatio = 0.75 } = options;
+    const { minUploadBytesPerSecond = 1_024, maxUploadPauseMs: maxPauseMs = 30_000 } = options;
     this.#group = group;
     this.#log = log;
+    this.#memory = memory;
     this.#unserved = new UnservedConnections(group.name, log);
-    this.#bodyIdleMs = bodyIdleMs;
+    this.#uploads = new UploadTimer({ minBytesPerSecond: minUploadBytesPerSecond, maxPauseMs });
+    this.#answerIdleMs = answerIdleMs;
     this.#server = createServer({
       maxHeaderSize: REQUEST_HEADER_BYTES,
       headersTimeout: headersMs,
@@ -91,10 +133,7 @@ class CommandProxy implements ProxyListener {
     });
     // Node drops what goes beyond its count without a word; the size is limit enough.
     this.#server.maxHeadersCount = 0;
-    if (maxConnections !== undefined && maxConnections < Number.POSITIVE_INFINITY) {
-      this.#server.maxConnections = maxConnections;
-      this.#server.on("drop", () => this.#unserved.note("refused", { maxConnections }));
-    }
+    this.#open = new CallerConnections(this.#server, { max, callerRatio }, this.#unserved);
     this.#server.on("request", (request, response) => this.#serve(request, response, false));
     this.#server.on("checkContinue", (request, response) => this.#serve(request, response, true));
     this.#server.on("checkExpectation", (request, response) => this.#serve(request, response, false));
@@ -104,6 +143,15 @@ class CommandProxy implements ProxyListener {
 
   get unserved(): UnservedCounts {
     return this.#unserved.counts;
+  }
+
+  get connections(): ProxyListener["connections"] {
+    const { open, max } = this.#open;
+    return { open, max };
+  }
+
+  get tooSlow(): TooSlowCounts {
+    return this.#tooSlow;
   }
 
   get address(): { readonly host: string; readonly port: number } {
@@ -122,7 +170,12 @@ class CommandProxy implements ProxyListener {
     return promise;
   }
 
+  retire(): void {
+    this.#retiring = true;
+  }
+
   async drain(withinMs: number): Promise<void> {
+    this.#retiring = true;
     this.#draining = true;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     const cut = setTimeout(() => this.#server.closeAllConnections(), withinMs);
@@ -134,6 +187,7 @@ class CommandProxy implements ProxyListener {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeAllConnections();
     await closed;
+    this.#uploads[Symbol.dispose]();
   }
 
   /** One exchange, from a header block to the last byte of its answer. Never rejects. */
@@ -141,13 +195,17 @@ class CommandProxy implements ProxyListener {
     const turn = this.#connectionOf(message.socket).arrived(message, response);
     if (turn !== undefined && !(await turn)) return;
     const caller = new AbortController();
+    const room = this.#memory.roomFor(callerOf(message.socket.remoteAddress));
+    const pace = this.#uploads.begin(() => this.#endSlow(response, caller));
     response.once("close", () => {
+      room.release();
+      pace.end();
       if (!response.writableFinished)
         caller.abort(message.complete ? new Error("the caller hung up") : new RequestCutError());
       if (this.#draining) setImmediate(() => this.#server.closeIdleConnections());
     });
     try {
-      const request = await this.#received(message, response, waits, caller);
+      const request = await this.#received(message, response, waits, { caller, room, pace });
       const answer = await answerTo(this.#group, request, caller.signal);
       if (answer.type === "reply") await this.#passBack(message, response, answer.reply);
       else this.#tell(message, response, answer);
@@ -169,22 +227,28 @@ class CommandProxy implements ProxyListener {
     message: IncomingMessage,
     response: ServerResponse,
     waits: boolean,
-    caller: AbortController,
+    { caller, room, pace }: Exchange,
   ): Promise<CommandRequest> {
     const head = requestHead(message);
     const { limits, commands } = this.#group.settings;
     const deadlineMs = deadlineOf(message, commands.deadlineHeader);
-    refuseTooLarge(message, limits.requestBytes);
+    const terms = { limits, room, isKeyed: headerValue(head.headers, "idempotency-key") !== undefined };
+    takeRoom(room, EXCHANGE_BYTES + headBytes(message));
+    const expected = expectBody(message, terms);
     if (waits) response.writeContinue();
-    message.socket.setTimeout(this.#bodyIdleMs);
-    message.once("timeout", () => caller.abort(new RefusedRequest(TOO_SLOW)));
-    const keyed = headerValue(head.headers, "idempotency-key") !== undefined;
-    const body = await requestBody(message, limits, keyed, caller);
-    message.socket.setTimeout(0);
+    const body = await requestBody(message, expected, terms, pace, caller);
     // Now, because reading the body took time; the wall clock is read here and nowhere later.
     return deadlineMs === undefined
-      ? { ...head, body }
-      : { ...head, body, timeLeftMs: Math.max(0, deadlineMs - Date.now()) };
+      ? { ...head, body, room }
+      : { ...head, body, room, timeLeftMs: Math.max(0, deadlineMs - Date.now()) };
+  }
+
+  /** The body of a request comes too slowly: nobody waits for it any more, and no station is to blame. */
+  #endSlow(response: ServerResponse, caller: AbortController): void {
+    // Its answer is under way: what is left of the request does not matter any more.
+    if (response.headersSent || caller.signal.aborted) return;
+    this.#tooSlow.body++;
+    caller.abort(new RefusedRequest(TOO_SLOW));
   }
 
   async #passBack(message: IncomingMessage, response: ServerResponse, reply: CommandReply): Promise<void> {
@@ -215,10 +279,10 @@ class CommandProxy implements ProxyListener {
     this.#finish(message, response, bodiless ? undefined : bytes);
   }
 
-  /** A connection is not used again while we drain, nor after an answer that came before the request's end. */
+  /** A connection is not used again once we are to stop, nor after an answer that came before the request's end. */
   #begin(message: IncomingMessage, response: ServerResponse, reply: Head, headers: string[]): void {
     const connection = this.#connectionOf(message.socket);
-    if (this.#draining || !message.complete) connection.endWith(response);
+    if (this.#retiring || !message.complete) connection.endWith(response);
     if (connection.isLast(response)) headers.push("connection", "close");
     response.writeHead(reply.status, reply.statusText, headers);
   }
@@ -228,7 +292,7 @@ class CommandProxy implements ProxyListener {
     if (message.complete || message.destroyed) {
       response.end(last);
       // A caller that does not take its answer is not waited for; Node sets its own time again once it has.
-      if (response.writableLength > 0) message.socket.setTimeout(this.#bodyIdleMs);
+      if (response.writableLength > 0) message.socket.setTimeout(this.#answerIdleMs);
       return;
     }
     if (last !== undefined) response.write(last);
@@ -250,6 +314,7 @@ class CommandProxy implements ProxyListener {
       return;
     }
     const { problem } = noReply;
+    if (error instanceof NoRoomError) this.#group.noteNoRoom(error);
     if (problem === INTERNAL) this.#log.error({ err: error, group: this.#group.name }, "a fault in the gateway");
     if (response.headersSent) return cut(message.socket);
     const { method, url } = message;
@@ -270,6 +335,7 @@ class CommandProxy implements ProxyListener {
     if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
     if (connection.endsUnread()) return;
     if (!connection.isAnswerable) return void socket.destroy();
+    if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") this.#tooSlow.head++;
     this.#refused.add(socket);
     this.#log.debug({ group: this.#group.name, code: error.code }, "malformed request");
     answerRaw(socket, PARSER_PROBLEMS.get(error.code ?? "") ?? refusal(400, "MALFORMED_REQUEST", error.message));
@@ -277,6 +343,14 @@ class CommandProxy implements ProxyListener {
 }
 
 type Head = Pick<CommandReply, "status" | "statusText">;
+
+/** What goes along with a request until its answer has gone. */
+interface Exchange {
+  readonly caller: AbortController;
+  readonly room: MemoryRoom;
+  readonly pace: UploadPace;
+}
+
 type WholeReply = Pick<CommandReply, "status" | "statusText" | "headers" | "trailers"> & {
   readonly body: { readonly bytes: Uint8Array };
 };
@@ -291,6 +365,12 @@ const PARSER_PROBLEMS: ReadonlyMap<string, Problem> = new Map([
   ["HPE_CHUNK_EXTENSIONS_OVERFLOW", refusal(413, "REQUEST_TOO_LARGE", "the chunk extensions are too long")],
   ["ERR_HTTP_REQUEST_TIMEOUT", TOO_SLOW],
 ]);
+
+function headBytes({ rawHeaders, url = "" }: IncomingMessage): number {
+  let bytes = url.length;
+  for (const part of rawHeaders) bytes += part.length;
+  return bytes;
+}
 
 /** Ends a connection so that nobody takes what came over it for complete, even where only its end would say so. */
 function cut(socket: Socket): void {

@@ -8,6 +8,7 @@ import type { IncomingMessage } from "node:http";
 import { RefusedRequest, refusal } from "../fleet/problem.ts";
 import type { DeadlineHeader } from "../fleet/settings.ts";
 import type { CommandRequest } from "../fleet/uplink.ts";
+import { plainAddress } from "./caller-address.ts";
 import { ALLOWED_DEADLINES, readDeadline } from "./deadline-header.ts";
 import { endToEnd, rawValues, targetOf, unsendable, withForwarded } from "./http-headers.ts";
 
@@ -31,7 +32,7 @@ export function requestHead(message: IncomingMessage): Omit<CommandRequest, "bod
   if (at.authority !== undefined) {
     for (const field of headers) if (field[0].toLowerCase() === "host") field[1] = at.authority;
   }
-  const caller = callerOf(message);
+  const caller = plainAddress(message.socket.remoteAddress);
   return { method, target: at.target, headers: withForwarded(headers, caller, "http"), caller };
 }
 
@@ -50,10 +51,6 @@ export function deadlineOf(message: IncomingMessage, { name, format }: DeadlineH
   if (epochMs !== undefined) return epochMs;
   const allowed = ALLOWED_DEADLINES[format];
   throw refused(400, "BAD_HEADER", `${name}: "${value.slice(0, 40)}" is not allowed; allowed are ${allowed}`);
-}
-
-function callerOf(message: IncomingMessage): string {
-  return message.socket.remoteAddress?.replace(/^::ffff:/, "") ?? "unknown";
 }
 
 function refuseShape(message: IncomingMessage): void {

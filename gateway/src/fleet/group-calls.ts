@@ -6,7 +6,7 @@
 import type { CallOptions, FailoverContext, FailoverOptions } from "ground-station-failover";
 import type { CommandTerms } from "./command.ts";
 import type { GroupSettings, StationSettings } from "./settings.ts";
-import type { SendContext, Uplink } from "./uplink.ts";
+import type { ByteStream, SendContext, Uplink } from "./uplink.ts";
 
 /** A station as the failover sees it: a name and the way to it. */
 export interface LinkedStation {
@@ -47,7 +47,10 @@ export function callOptionsOf(
 }
 
 /** What an uplink is told of the attempt that it makes. */
-export function sendContextOf(context: FailoverContext<LinkedStation>): SendContext {
+export function sendContextOf(
+  context: FailoverContext<LinkedStation>,
+  onStream: (station: string, stream: ByteStream) => void,
+): SendContext {
   return {
     epoch: context.epoch,
     idempotencyKey: context.idempotencyKey,
@@ -55,5 +58,6 @@ export function sendContextOf(context: FailoverContext<LinkedStation>): SendCont
     beginWithinMs: context.beginWithinMs(),
     signal: context.signal,
     noteUploading: (isUploading) => context.noteUploading(isUploading),
+    noteStreaming: (stream) => onStream(context.station.name, stream),
   };
 }
