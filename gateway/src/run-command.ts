@@ -7,6 +7,7 @@ import { type Command, Option } from "commander";
 import { EXIT } from "./adapters/exit-codes.ts";
 import { shownAddress } from "./adapters/listening.ts";
 import { LOG_LEVELS, type LogLevel, processLog } from "./adapters/log.ts";
+import { LogOutput } from "./adapters/log-output.ts";
 import { stopAsked } from "./adapters/process-life.ts";
 import { loadConfiguration } from "./config.ts";
 import { ConfigurationProblems } from "./config-problems.ts";
@@ -55,7 +56,7 @@ async function run({ config, json, logLevel }: RunOptions): Promise<void> {
   });
   const asked = stopAsked(log);
   const gateway = await runGateway(settings, { log, lostLogLines: lost, controlToken });
-  process.stdout.write(`${json ? readyJson(gateway) : readyLine(gateway)}\n`);
+  LogOutput.standardOutput().write(`${json ? readyJson(gateway) : readyLine(gateway)}\n`);
   const asker = await Promise.race([asked, gateway.stopped]);
   const { drainDelayMs, drainMs } = settings;
   // A person does not want to wait, and whoever is gone has taken its balancer along.

@@ -11,6 +11,7 @@ import { UserError } from "../adapters/exit-codes.ts";
 import { HeartbeatSender } from "../adapters/heartbeat-sender.ts";
 import { listening, shownAddress } from "../adapters/listening.ts";
 import { type Log, processLog } from "../adapters/log.ts";
+import { LogOutput } from "../adapters/log-output.ts";
 import { stopAsked } from "../adapters/process-life.ts";
 import type { ListenSettings } from "../fleet/settings.ts";
 import { ArrivalClock } from "./arrival-clock.ts";
@@ -98,7 +99,7 @@ async function runStation(options: StationOptions): Promise<void> {
   obeyParent(faults);
   beatWhileServiceLives(options, beats, log, checking.signal);
   const onwards = relayTo === undefined ? "" : `, relaying to ${relayTo.href}`;
-  process.stdout.write(
+  LogOutput.standardOutput().write(
     `gsf station ${name} listening on http://${shownAddress({ host: listen.host, port })}, beating every ${interval} ms to ${shownAddress(heartbeatTo)}${onwards}\n`,
   );
 }
