@@ -207,6 +207,31 @@ describe("[G10] memory", () => {
   });
 });
 
+test("[G10] requests without end on one connection → only so many are read, and those are answered", async () => {
+  const first = Promise.withResolvers<ServerResponse>();
+  const serve: RequestListener = (message, response) =>
+    message.url === "/first" ? first.resolve(response) : void response.end("next");
+  await using at = await rig(serve);
+  const socket = connect(at.port, "127.0.0.1").on("error", () => undefined);
+  let answers = "";
+  socket.on("data", (bytes: Buffer) => {
+    answers += bytes.toString("latin1");
+  });
+  socket.write("GET /first HTTP/1.1\r\nHost: a\r\n\r\n");
+  const response = await first.promise;
+  // More than the system's buffers take.
+  socket.write(Buffer.from("GET /next HTTP/1.1\r\nHost: a\r\n\r\n".repeat(1_000_000)));
+  // Reading all of it would take seconds, and hundreds of megabytes.
+  for (let before = -1; before !== socket.bytesWritten - socket.writableLength; await pause(500))
+    before = socket.bytesWritten - socket.writableLength;
+  assert.ok(socket.writableLength > 1_000_000, `${socket.writableLength} bytes are not taken`);
+  const closed = new Promise((resolve) => socket.once("close", resolve));
+  response.end("first");
+  await closed;
+  assert.match(answers, /\r\n\r\nfirst/);
+  assert.ok(at.stations[0].received() <= 66, `${at.stations[0].received()}`);
+});
+
 describe("[G10] connections", () => {
   test("one address beyond its share → closed and counted; another is served", async () => {
     const { serve } = holding();

@@ -193,7 +193,7 @@ class CommandProxy implements ProxyListener {
   /** One exchange, from a header block to the last byte of its answer. Never rejects. */
   async #serve(message: IncomingMessage, response: ServerResponse, waits: boolean): Promise<void> {
     const turn = this.#connectionOf(message.socket).arrived(message, response);
-    if (turn !== undefined && !(await turn)) return;
+    if (turn !== undefined && !(await turn)) return stopReading(message.socket);
     const caller = new AbortController();
     const room = this.#memory.roomFor(callerOf(message.socket.remoteAddress));
     const pace = this.#uploads.begin(() => this.#endSlow(response, caller));
@@ -365,6 +365,16 @@ const PARSER_PROBLEMS: ReadonlyMap<string, Problem> = new Map([
   ["HPE_CHUNK_EXTENSIONS_OVERFLOW", refusal(413, "REQUEST_TOO_LARGE", "the chunk extensions are too long")],
   ["ERR_HTTP_REQUEST_TIMEOUT", TOO_SLOW],
 ]);
+
+/**
+ * What comes behind a request that is not served is not served either: reading on would keep it all in memory until the answers
+ * before it have gone. To Node's parser, which reads from the handle itself, a paused socket means nothing; a listener for its
+ * data makes it read from the socket.
+ */
+function stopReading(socket: Socket): void {
+  if (socket.isPaused()) return;
+  socket.on("data", () => undefined).pause();
+}
 
 function headBytes({ rawHeaders, url = "" }: IncomingMessage): number {
   let bytes = url.length;
