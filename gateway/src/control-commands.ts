@@ -63,6 +63,7 @@ async function switchover(
 
 type StationView = Omit<StationStatus, "level"> & {
   readonly phi: number | null;
+  readonly streams: number;
   readonly lastProbe?: { readonly isWell: boolean; readonly text: string };
 };
 type GroupView = Omit<FailoverStatus, "stations"> & {
@@ -77,7 +78,7 @@ function groupLines(name: string, group: GroupView): string[] {
     const mark = station.active ? "*" : " ";
     const facts = [
       `${station.role.padEnd(7)} ${station.standing.padEnd(9)} phi ${phi(station.phi).padStart(7)}`,
-      `${station.inFlight} in flight`,
+      `${station.inFlight} in flight${station.streams === 0 ? "" : ` (${station.streams} streaming)`}`,
       ...(station.breaker === undefined ? [] : [`circuit ${station.breaker.state}`]),
       ...(station.lastProbe === undefined ? [] : [`probe: ${station.lastProbe.text}`]),
       ...(station.ramp.ramping ? [`ramping, ${rounded(station.ramp.limit)} at once`] : []),
