@@ -71,7 +71,7 @@ export interface ProxyOptions {
   readonly answerIdleMs?: number;
 }
 
-export interface TooSlowCounts {
+interface TooSlowCounts {
   readonly head: number;
   readonly body: number;
 }

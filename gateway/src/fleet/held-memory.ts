@@ -7,8 +7,7 @@
 import { FairShare, type ShareRefusal } from "./fair-share.ts";
 
 /** What is held: bodies of requests, replies of stations, events for their readers, recorded heartbeats, answers of the control listener. */
-export const HELD_KINDS = ["requests", "replies", "events", "recordings", "control"] as const;
-export type HeldKind = (typeof HELD_KINDS)[number];
+export type HeldKind = "requests" | "replies" | "events" | "recordings" | "control";
 
 /** Why something is not held: it is more than one caller may ever hold, too little is free, or this caller has its share. */
 export type RoomRefusal = "too-large" | ShareRefusal;
