@@ -2,9 +2,9 @@
  * The whole gateway from its arguments, with no socket, timer or entropy of its own: production hands it sockets
  * (`main.ts`), a simulation hands it a world. It only constructs and connects.
  */
-import type { Clock, DetectionQualityStatus, FailoverStatus, Random } from "ground-station-failover";
+import type { Clock, DetectionQualityStatus, Random } from "ground-station-failover";
 import { Hearing } from "ground-station-failover";
-import { Group } from "./fleet/group.ts";
+import { Group, type GroupStatus } from "./fleet/group.ts";
 import type { GroupEvent } from "./fleet/group-events.ts";
 import type { BeatAdmission, StationBeat } from "./fleet/heartbeat-sessions.ts";
 import { HeartbeatSessions } from "./fleet/heartbeat-sessions.ts";
@@ -35,7 +35,7 @@ export interface Gateway {
    * station. `from` is where it came from, for people to read. Default: nothing is said of that.
    */
   receiveBeat(beat: StationBeat, from?: string): BeatAdmission | undefined;
-  status(): Record<string, FailoverStatus>;
+  status(): Record<string, GroupStatus>;
   /** How well silence has been judged, by group and station. */
   quality(): Record<string, Readonly<Record<string, DetectionQualityStatus>>>;
   onEvent(listener: (event: GatewayEvent) => void): Disposable;
@@ -53,6 +53,7 @@ export function compose({ settings, clock, random, uplink, challengeOf, onComman
         clock,
         random: random.fork(group.name),
         hearing,
+        drainMs: settings.drainMs,
         uplinkOf: (station) => uplink(group, station),
         onCommand: onCommand && ((outcome, elapsedMs) => onCommand(group.name, outcome, elapsedMs)),
       }),

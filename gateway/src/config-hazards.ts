@@ -42,6 +42,7 @@ export function reportHazards(configuration: WrittenConfiguration, unknown: read
     if (group.heartbeat.kind === "udp" && configuration.heartbeats === undefined && !isMisspelt)
       report(path, NOBODY_LISTENS);
   }
+  reportMemory(configuration, groups, report);
   reportListeners(configuration, groups, report);
   reportControl(configuration, report);
   reportSources(configuration, groups, report);
@@ -176,6 +177,24 @@ function reportStations({ stations }: WrittenGroup, path: FieldPath, report: Rep
       report([...path, "stations", place, "burst"], BURST_OF_NOTHING);
   }
 }
+
+/** A body that may be kept must fit into what is held for one address, beside the command itself. */
+function reportMemory({ callers }: WrittenConfiguration, groups: readonly PlacedGroup[], report: Report): void {
+  const { maxMemoryBytes, addressRatio } = callers ?? {};
+  if (typeof maxMemoryBytes !== "number" || typeof addressRatio !== "number") return;
+  const most = Math.floor(maxMemoryBytes * addressRatio) - COMMAND_BYTES;
+  for (const { group, path } of groups) {
+    const replayBytes = group.limits?.replayBytes;
+    if (typeof replayBytes !== "number" || replayBytes <= most) continue;
+    report(
+      [...path, "limits", "replay"],
+      `${replayBytes} bytes is more than callers.maxMemory and callers.addressRatio leave for one address (${most} bytes): such a body would always be refused`,
+    );
+  }
+}
+
+/** Objects and the longest header block of a command. */
+const COMMAND_BYTES = 64 * 1_024;
 
 /** TCP listeners must not share a port, and no station may be one of them. */
 function reportListeners(configuration: WrittenConfiguration, groups: readonly PlacedGroup[], report: Report): void {

@@ -24,7 +24,13 @@ import {
   trueOrFalse,
   wholeNumber,
 } from "./config-values.ts";
-import type { GatewaySettings, GroupSettings, ListenSettings, StationSettings } from "./fleet/settings.ts";
+import type {
+  CallerBounds,
+  GatewaySettings,
+  GroupSettings,
+  ListenSettings,
+  StationSettings,
+} from "./fleet/settings.ts";
 
 /** A configuration as written: values read, and defaults filled in that do not depend on other fields. */
 export interface WrittenConfiguration {
@@ -42,6 +48,8 @@ export interface WrittenConfiguration {
         readonly secretEnv?: readonly string[] | undefined;
       }
     | undefined;
+  readonly callers: CallerBounds;
+  readonly drainDelay: GatewaySettings["drainDelayMs"];
   readonly drain: GatewaySettings["drainMs"];
 }
 
@@ -226,6 +234,29 @@ const group = section({
   limits,
 });
 
+const callers = section({
+  /** Default: see `own-memory.ts`. The least is some hundred commands without a body. */
+  maxMemory: size(4 * MEBIBYTE, 1_024 * GIBIBYTE).optional(),
+  /** Default: see `descriptors.ts`. */
+  maxConnections: wholeNumber(1, 1_000_000).optional(),
+  /** One address may be a balancer with everybody behind it, which must not be throttled; and it may be one caller that asks too much. */
+  addressRatio: decimal(0.01, 1).default(0.75),
+  /** A twentieth of what a slow phone sends, and twice what Apache's mod_reqtimeout asks for. */
+  minUploadRate: size(0, MEBIBYTE).default(KIBIBYTE),
+  /** Longer than a phone is without a cell. */
+  maxUploadPause: duration(100, HOUR_MS).default(30_000),
+})
+  .transform(
+    ({ maxMemory, minUploadRate, maxUploadPause, ...rest }): CallerBounds => ({
+      maxMemoryBytes: maxMemory,
+      maxConnections: rest.maxConnections,
+      addressRatio: rest.addressRatio,
+      minUploadBytesPerSecond: minUploadRate,
+      maxUploadPauseMs: maxUploadPause,
+    }),
+  )
+  .prefault({});
+
 export const configurationSchema: z.ZodType<WrittenConfiguration> = section({
   groups: list(group, "groups", 1),
   control: section({
@@ -241,6 +272,9 @@ export const configurationSchema: z.ZodType<WrittenConfiguration> = section({
     secretFile: secretPlaces("the path of a file").optional(),
     secretEnv: secretPlaces("the name of an environment variable").optional(),
   }).optional(),
+  callers,
+  /** Two looks of a balancer that looks every two seconds, and one to spare. With `drain` half of the 30 s that supervisors give. */
+  drainDelay: duration(0, HOUR_MS).default(5_000),
   /** Longer than most commands take, shorter than the 30 s after which service supervisors kill. */
   drain: duration(0, HOUR_MS).default(10_000),
 });

@@ -65,7 +65,14 @@ test("a group needs a name, an address and two stations; everything else has a d
   assert.equal(controlToken, undefined);
   assert.deepEqual(settings.control, { host: "127.0.0.1", port: 7070 });
   assert.deepEqual(settings.heartbeats, { listen: { host: "127.0.0.1", port: 7071 }, secrets: shared(SECRET) });
-  assert.equal(settings.drainMs, 10_000);
+  assert.deepEqual([settings.drainDelayMs, settings.drainMs], [5_000, 10_000]);
+  assert.deepEqual(settings.callers, {
+    maxMemoryBytes: undefined,
+    maxConnections: undefined,
+    addressRatio: 0.75,
+    minUploadBytesPerSecond: 1_024,
+    maxUploadPauseMs: 30_000,
+  });
   const group = settings.groups[0];
   assert.deepEqual(group?.listen, { host: "127.0.0.1", port: 8080 });
   assert.deepEqual(group?.stations[1], {
@@ -211,8 +218,33 @@ heartbeats: { secretFile: beat.secret }
     'fleet.yaml:9:16 groups[0].commands.timeout: "10 parsecs" is not allowed; allowed is a duration from 1ms to 1h, such as 50ms, 1s or 2m',
     "fleet.yaml:10:7 groups[0].commands.timeoutMs: there is no such field (did you mean timeout?); allowed are timeout, deadline, maxWait, maxWaiting, maxConcurrent, ambiguousKeyed, errorBody, deadlineHeader, keepAlive, keyStatus",
     "fleet.yaml:11:33 groups[0].detector.clearThreshold: 9 is not below detector.suspectThreshold (8): a station would be suspected and cleared at once",
-    "fleet.yaml:12:1 drane: there is no such field (did you mean drain?); allowed are groups, control, heartbeats, drain",
+    "fleet.yaml:12:1 drane: there is no such field (did you mean drain?); allowed are groups, control, heartbeats, callers, drainDelay, drain",
   ]);
+});
+
+test("[G10] what callers may take is read, and refused where no body could be kept", () => {
+  const callers =
+    "callers: { maxMemory: 64MiB, maxConnections: 500, addressRatio: 1, minUploadRate: 4KiB, maxUploadPause: 1m }";
+  assert.deepEqual(read(`${MINIMAL}${callers}`).settings.callers, {
+    maxMemoryBytes: 67_108_864,
+    maxConnections: 500,
+    addressRatio: 1,
+    minUploadBytesPerSecond: 4_096,
+    maxUploadPauseMs: 60_000,
+  });
+  const limited = MINIMAL.replace("heartbeats:", "    limits: { replay: 8MiB }\nheartbeats:");
+  assert.deepEqual(told(`${limited}callers: { maxMemory: 8MiB }`), [
+    "fleet.yaml:8:23 groups[0].limits.replay: 8388608 bytes is more than callers.maxMemory and callers.addressRatio leave for one address (6225920 bytes): such a body would always be refused",
+  ]);
+  assert.deepEqual(
+    told(`${MINIMAL}callers: { maxMemory: 1MiB, addressRatio: 0, minUploadRate: 1Gib, maxUploadPause: 0 }`),
+    [
+      'fleet.yaml:9:23 callers.maxMemory: "1MiB" is not allowed; allowed is a size from 4MiB to 1024GiB, such as 64KiB or 1MiB',
+      "fleet.yaml:9:43 callers.addressRatio: 0 is not allowed; allowed is a number from 0.01 to 1",
+      'fleet.yaml:9:61 callers.minUploadRate: "1Gib" is not allowed; allowed is a size from 0B to 1MiB, such as 64KiB or 1MiB',
+      "fleet.yaml:9:83 callers.maxUploadPause: 0 is not allowed; allowed is a duration from 100ms to 1h, such as 50ms, 1s or 2m",
+    ],
+  );
 });
 
 test("one station is refused: there is nobody to take over", () => {

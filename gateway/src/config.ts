@@ -112,6 +112,8 @@ function settingsOf(written: WrittenConfiguration, secrets: HeartbeatSecrets): G
     groups: written.groups.map(groupOf),
     control: written.control.listen,
     heartbeats: heartbeats === undefined ? undefined : { listen: heartbeats.listen, secrets },
+    callers: written.callers,
+    drainDelayMs: written.drainDelay,
     drainMs: written.drain,
   };
 }

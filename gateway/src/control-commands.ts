@@ -10,6 +10,7 @@ import { type ControlAddress, strange, tokenOf, withControlAddress } from "./ada
 import { UserError } from "./adapters/exit-codes.ts";
 import { visibleLines } from "./adapters/visible.ts";
 import { agoInWords } from "./fleet/failure-words.ts";
+import type { HeldMemoryStatus } from "./fleet/held-memory.ts";
 
 interface ControlOptions extends ControlAddress {
   readonly json: boolean;
@@ -43,9 +44,10 @@ function withControl(command: Command): Command {
 async function status(options: ControlOptions): Promise<void> {
   const answer = await ask(options, "GET", "/v1/status");
   if (options.json) return print(JSON.stringify(answer));
-  const { groups } = answer as { groups?: Record<string, GroupView> };
+  const { groups, memory } = answer as { groups?: Record<string, GroupView>; memory?: HeldMemoryStatus };
   if (groups === undefined) throw strange(options.control);
   for (const [name, group] of Object.entries(groups)) print(groupLines(name, group).join("\n"));
+  if (memory !== undefined) print(memoryLine(memory));
 }
 
 async function switchover(
@@ -62,18 +64,22 @@ async function switchover(
 
 type StationView = Omit<StationStatus, "level"> & {
   readonly phi: number | null;
+  readonly streams: number;
   readonly lastProbe?: { readonly isWell: boolean; readonly text: string; readonly ageMs: number };
 };
-type GroupView = Omit<FailoverStatus, "stations"> & { readonly stations: readonly StationView[] };
+type GroupView = Omit<FailoverStatus, "stations"> & {
+  readonly stations: readonly StationView[];
+  readonly connections?: { readonly open: number; readonly max: number | null };
+};
 
 function groupLines(name: string, group: GroupView): string[] {
-  const { active, epoch, waiting, parked, overloaded, patienceMs, stations } = group;
+  const { active, epoch, waiting, parked, connections, overloaded, patienceMs, stations } = group;
   const width = Math.max(...stations.map((station) => station.name.length));
   const lines = stations.flatMap((station) => {
     const mark = station.active ? "*" : " ";
     const facts = [
       `${station.role.padEnd(7)} ${station.standing.padEnd(9)} phi ${phi(station.phi).padStart(7)}`,
-      `${station.inFlight} in flight`,
+      `${station.inFlight} in flight${station.streams === 0 ? "" : ` (${station.streams} streaming)`}`,
       ...(station.breaker === undefined ? [] : [`circuit ${station.breaker.state}`]),
       ...(station.lastProbe === undefined
         ? []
@@ -87,10 +93,30 @@ function groupLines(name: string, group: GroupView): string[] {
   });
   const facts = [
     `${name}: ${active} serves, epoch ${epoch}, ${waiting + parked} commands waiting`,
+    ...(connections === undefined ? [] : [shownConnections(connections)]),
     ...(overloaded ? ["overloaded"] : []),
     ...(typeof patienceMs === "number" ? [`callers wait ${Math.round(patienceMs)} ms`] : []),
   ];
   return [facts.join(", "), ...lines];
+}
+
+/** `12.5 of 512.0 MiB held for callers, 3.1 of it for 10.0.0.7`, and what was refused since the start. */
+function memoryLine({ heldBytes, maxBytes, largest, refused }: HeldMemoryStatus): string {
+  const times = Object.values(refused).reduce((sum, count) => sum + count, 0);
+  const facts = [
+    `memory: ${mebibytes(heldBytes)} of ${mebibytes(maxBytes)} MiB held`,
+    ...(largest === undefined ? [] : [`${mebibytes(largest.heldBytes)} of it for ${largest.caller}`]),
+    ...(times === 0 ? [] : [`refused ${times} times`]),
+  ];
+  return facts.join(", ");
+}
+
+function shownConnections({ open, max }: NonNullable<GroupView["connections"]>): string {
+  return max === null ? `${open} connections` : `${open} of ${max} connections`;
+}
+
+function mebibytes(bytes: number | null): string {
+  return bytes === null ? "any" : (bytes / 1_024 ** 2).toFixed(1);
 }
 
 /** A limit below ten has a decimal that matters. */

@@ -11,7 +11,7 @@ import { type ControlListener, listenForControl } from "./adapters/control-api.t
 import { type ConnectionLimits, connectionLimits, ownDescriptors } from "./adapters/descriptors.ts";
 import { type GroupEvent, gravityOf, sentenceOf } from "./adapters/event-sentence.ts";
 import { challengesOf } from "./adapters/heartbeat-codec.ts";
-import { listenForCommands, type ProxyListener } from "./adapters/http-proxy.ts";
+import { type ListenerFigures, listenForCommands, type ProxyListener } from "./adapters/http-proxy.ts";
 import { httpUplink } from "./adapters/http-uplink.ts";
 import { listening } from "./adapters/listening.ts";
 import { LiveFeed } from "./adapters/live-feed.ts";
@@ -20,8 +20,10 @@ import { LoopGuard } from "./adapters/loop-guard.ts";
 import { GatewayMetrics } from "./adapters/metrics.ts";
 import { NameCache, type NameChange } from "./adapters/name-cache.ts";
 import { NameLookup } from "./adapters/name-lookup.ts";
+import { memoryForCallers } from "./adapters/own-memory.ts";
 import { type HeartbeatListener, listenForHeartbeats } from "./adapters/udp-heartbeats.ts";
 import { compose, type Gateway } from "./compose.ts";
+import { HeldMemory } from "./fleet/held-memory.ts";
 import type { GatewaySettings, HeartbeatSecrets, ListenSettings } from "./fleet/settings.ts";
 
 export interface GatewayOptions {
@@ -42,6 +44,8 @@ export interface RunningGateway extends AsyncDisposable {
   };
   /** Resolves when it has stopped as asked; rejects where supervision broke, which is a fault of ours. */
   readonly stopped: Promise<void>;
+  /** Says that it is not ready any more, and goes on accepting commands for `forMs`; each connection ends with its answer. */
+  announceStop(forMs: number): Promise<void>;
   /** Takes nothing new, lets commands in flight finish for at most `drainMs`, then closes everything. */
   stop(): Promise<void>;
   /** Verifies heartbeats with `secrets` from now on; does nothing where it listens for none. */
@@ -69,7 +73,8 @@ class GatewayProcess implements RunningGateway {
   readonly #lostLogLines: () => number;
   readonly #controlToken: string | undefined;
   readonly #gateway: Gateway;
-  readonly #feed: LiveFeed = new LiveFeed({ clock: systemClock, run: randomBytes(4).toString("hex") });
+  readonly #memory: HeldMemory;
+  readonly #feed: LiveFeed;
   readonly #metrics: GatewayMetrics;
   readonly #names: NameCache = new NameCache({
     nowMs: () => systemClock.nowMs(),
@@ -93,6 +98,10 @@ class GatewayProcess implements RunningGateway {
     this.#log = log;
     this.#lostLogLines = lostLogLines;
     this.#controlToken = controlToken;
+    const { maxMemoryBytes: maxBytes = memoryForCallers(), addressRatio: callerRatio } = settings.callers;
+    this.#memory = new HeldMemory({ maxBytes, callerRatio });
+    const run = randomBytes(4).toString("hex");
+    this.#feed = new LiveFeed({ clock: systemClock, run, memory: this.#memory });
     this.#gateway = compose({
       settings,
       clock: systemClock,
@@ -113,7 +122,8 @@ class GatewayProcess implements RunningGateway {
       isInConflict: (group, station) => this.#gateway.groups.get(group)?.conflictOf(station) !== undefined,
       lookups: () => this.#names.counts,
       lostLogLines,
-      unserved: () => Object.fromEntries([...this.#proxies].map(([name, { unserved }]) => [name, { ...unserved }])),
+      listeners: () => this.#listeners(),
+      memory: () => this.#memory.status,
     });
     // Whoever only wants to stop it need not look at how it ended.
     this.#stopped.promise.catch(() => undefined);
@@ -143,8 +153,10 @@ class GatewayProcess implements RunningGateway {
         token: this.#controlToken,
         groups: this.#gateway.groups,
         feed: this.#feed,
-        beats: new BeatStreams({ clock: systemClock }),
+        beats: new BeatStreams({ clock: systemClock, memory: this.#memory }),
         metrics: this.#metrics,
+        memory: this.#memory,
+        listeners: () => this.#listeners(),
         heartbeats: () => this.#heartbeatCounts(),
         lostLogLines: this.#lostLogLines,
         ready: () => this.#ready,
@@ -158,17 +170,26 @@ class GatewayProcess implements RunningGateway {
         listenForHeartbeats(this.#gateway, { listen, secrets, log }),
       );
     }
+    const { maxConnections = limits.callers, addressRatio: callerRatio, ...uploads } = this.#settings.callers;
+    const options = {
+      ...{ log, memory: this.#memory, callerRatio },
+      maxConnections: Math.min(maxConnections, limits.callers),
+      minUploadBytesPerSecond: uploads.minUploadBytesPerSecond,
+      maxUploadPauseMs: uploads.maxUploadPauseMs,
+    };
     for (const [name, group] of this.#gateway.groups) {
       const { listen } = group.settings;
-      this.#proxies.set(
-        name,
-        await this.#open(`group ${name}`, listen, () =>
-          listenForCommands(group, { log, loop: this.#loopOf(name), maxConnections: limits.callers }),
-        ),
-      );
+      const open = () => listenForCommands(group, { ...options, loop: this.#loopOf(name) });
+      this.#proxies.set(name, await this.#open(`group ${name}`, listen, open));
     }
     this.#gateway.run(this.#supervision.signal).catch((error: unknown) => this.#broke(error));
     this.#ready = true;
+  }
+
+  announceStop(forMs: number): Promise<void> {
+    this.#ready = false;
+    for (const proxy of this.#proxies.values()) proxy.retire();
+    return systemClock.sleepUntil(systemClock.nowMs() + forMs);
   }
 
   stop(): Promise<void> {
@@ -245,6 +266,10 @@ class GatewayProcess implements RunningGateway {
     this.#log.error({ err: error }, "supervision broke; stopping, because nobody would be promoted any more");
     this.#stopped.reject(error);
     this[Symbol.asyncDispose]();
+  }
+
+  #listeners(): Readonly<Record<string, ListenerFigures>> {
+    return Object.fromEntries(this.#proxies);
   }
 
   #heartbeatCounts(): Readonly<Record<string, number>> {

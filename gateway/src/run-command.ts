@@ -7,6 +7,7 @@ import { type Command, Option } from "commander";
 import { EXIT } from "./adapters/exit-codes.ts";
 import { shownAddress } from "./adapters/listening.ts";
 import { LOG_LEVELS, type LogLevel, processLog } from "./adapters/log.ts";
+import { LogOutput } from "./adapters/log-output.ts";
 import { stopAsked } from "./adapters/process-life.ts";
 import { watchSecretFiles } from "./adapters/secret-file.ts";
 import { loadConfiguration } from "./config.ts";
@@ -30,7 +31,8 @@ export function registerRunCommands(program: Command): void {
       "after",
       `
 Prints one line on standard output when everything listens; logs to standard error, as JSON unless it is a terminal.
-The first SIGTERM or SIGINT lets commands in flight finish (at most \`drain\`), the second stops at once.
+After SIGTERM, /readyz says 503 and commands are still accepted for \`drainDelay\`. Then, or after SIGINT at once,
+commands in flight may finish (at most \`drain\`). A second signal stops at once.
 
 Example:
   $ gsf run --config fleet.yaml`,
@@ -67,9 +69,15 @@ async function run({ config, json, logLevel }: RunOptions): Promise<void> {
       );
     }
   });
-  process.stdout.write(`${json ? readyJson(gateway) : readyLine(gateway)}\n`);
-  await Promise.race([asked, gateway.stopped]);
-  log.info({ drainMs: settings.drainMs }, "stopping: commands in flight may finish");
+  LogOutput.standardOutput().write(`${json ? readyJson(gateway) : readyLine(gateway)}\n`);
+  const asker = await Promise.race([asked, gateway.stopped]);
+  const { drainDelayMs, drainMs } = settings;
+  // A person does not want to wait, and whoever is gone has taken its balancer along.
+  if (asker === "supervisor" && drainDelayMs > 0) {
+    log.info({ drainDelayMs }, "stopping: /readyz says so, and commands are still accepted for a while");
+    await gateway.announceStop(drainDelayMs);
+  }
+  log.info({ drainMs }, "stopping: commands in flight may finish");
   await gateway.stop();
   log.info("stopped");
 }

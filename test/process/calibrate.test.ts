@@ -4,9 +4,12 @@
  * and a configuration that the gateway takes.
  */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
@@ -380,6 +383,58 @@ test("[D10] a running gateway's heartbeats are recorded, and the recording is a 
   const after = await gsf([...record, "--record", nobody]);
   assert.deepEqual([after.code, /is the gateway running\?/.test(after.stderr)], [5, true]);
   assert.equal(existsSync(nobody), false);
+});
+
+/** A gateway that records 200 heartbeats at once, and then says nothing more. */
+async function talkative(): Promise<AsyncDisposable & { readonly port: number }> {
+  const server = createServer((_request, response) => {
+    response.write(`${JSON.stringify({ recording: "atlantic" })}\n`);
+    for (let beat = 0; beat < 200; beat++)
+      response.write(`${JSON.stringify({ node: "primary", arrival: beat * 50 })}\n`);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+test("[D10] the disk is full in the middle of a recording → it says so, and the file holds whole lines", async () => {
+  await using gateway = await talkative();
+  using folder = new Folder();
+  const out = join(folder.path, "beats.csv");
+  // Four blocks of 512 bytes, or of 1,024: less than 200 heartbeats take. At its end it writes, and has no room.
+  const limited = `ulimit -f 4; exec "$0" "$@"`;
+  const program = join(import.meta.dirname, "../../gateway/bin/gsf.js");
+  const options = [
+    "--control",
+    `http://127.0.0.1:${gateway.port}`,
+    "--group",
+    "atlantic",
+    "--record",
+    out,
+    "--for",
+    "1s",
+  ];
+  const child = spawn("sh", ["-c", limited, process.execPath, program, "calibrate", ...options], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let said = "";
+  child.stderr.on("data", (piece: Buffer) => {
+    said += piece;
+  });
+  const [code] = (await once(child, "close")) as [number | null];
+  assert.equal(code, 1, said);
+  const kept = Number(
+    /cannot write .*beats\.csv: EFBIG.*; .*beats\.csv holds the (\d+) heartbeats until then/.exec(said)?.[1],
+  );
+  const lines = readFileSync(out, "utf8").split("\n");
+  assert.deepEqual([lines.length, lines.at(-1)], [kept + 2, ""], said);
+  for (const line of lines.slice(1, -1)) assert.match(line, /^primary,\d+,,,$/);
+  assert.ok(kept > 50 && kept < 200, `${kept}`);
 });
 
 test("[D10] Ctrl-C ends a recording, and what was recorded is kept", async () => {

@@ -126,7 +126,7 @@ test("[G7] the first SIGTERM lets a command in flight finish, refuses new ones, 
   await using primary = await Service.open("primary");
   await using backup = await Service.open("backup");
   using folder = new Folder();
-  const config = folder.file("fleet.yaml", configuration(primary, backup, "drain: 60s"));
+  const config = folder.file("fleet.yaml", configuration(primary, backup, "drainDelay: 0s\ndrain: 60s"));
   await using gateway = await startGateway(config);
   const address = gateway.ready.groups["atlantic"]?.address as string;
   const inFlight = fetch(`${address}/slow`);
@@ -141,6 +141,46 @@ test("[G7] the first SIGTERM lets a command in flight finish, refuses new ones, 
   assert.equal(code, 0, stderr);
 });
 
+/** One look of a balancer, and what it then sends on a connection of its own. */
+async function balancerRound(control: string, address: string): Promise<[ready: number, answer: string]> {
+  const ready = (await fetch(`${control}/readyz`)).status;
+  const answer = await fetch(`${address}/`, { headers: { connection: "close" } });
+  return [ready, await answer.text()];
+}
+
+test("[G7] SIGTERM → /readyz says so at once, commands are accepted for `drainDelay`, and then no more", async () => {
+  await using primary = await Service.open("primary");
+  await using backup = await Service.open("backup");
+  using folder = new Folder();
+  const config = folder.file("fleet.yaml", configuration(primary, backup, "drainDelay: 3s"));
+  await using gateway = await startGateway(config);
+  const { control, groups } = gateway.ready;
+  const address = groups["atlantic"]?.address as string;
+  assert.deepEqual(await balancerRound(control, address), [200, "primary"]);
+  gateway.child.kill("SIGTERM");
+  await gateway.saying(/commands are still accepted for a while/);
+  const saidMs = performance.now();
+  assert.deepEqual(await balancerRound(control, address), [503, "primary"]);
+  assert.equal((await fetch(`${control}/healthz`)).status, 200);
+  const kept = await fetch(`${address}/`);
+  assert.equal(kept.headers.get("connection"), "close");
+  await kept.text();
+  await gateway.saying(/commands in flight may finish/);
+  assert.ok(performance.now() - saidMs > 2_500, "it did wait");
+  await assert.rejects(fetch(`${address}/`), "nothing new is accepted");
+  assert.equal((await gateway.ended).code, 0);
+});
+
+test("[G7] SIGINT → no delay", async () => {
+  await using primary = await Service.open("primary");
+  await using backup = await Service.open("backup");
+  using folder = new Folder();
+  const config = folder.file("fleet.yaml", configuration(primary, backup, "drainDelay: 1h"));
+  await using gateway = await startGateway(config);
+  gateway.child.kill("SIGINT");
+  assert.equal((await gateway.ended).code, 0);
+});
+
 test("[G7] a second signal stops at once, whatever is in flight", async () => {
   for (const [signal, code] of [
     ["SIGTERM", 143],
@@ -149,12 +189,12 @@ test("[G7] a second signal stops at once, whatever is in flight", async () => {
     await using primary = await Service.open("primary");
     await using backup = await Service.open("backup");
     using folder = new Folder();
-    const config = folder.file("fleet.yaml", configuration(primary, backup, "drain: 60s"));
+    const config = folder.file("fleet.yaml", configuration(primary, backup, "drainDelay: 60s\ndrain: 60s"));
     await using gateway = await startGateway(config);
     const cut = assert.rejects(fetch(`${gateway.ready.groups["atlantic"]?.address}/slow`));
     await primary.holding();
     gateway.child.kill(signal);
-    await gateway.saying(/stopping: commands in flight may finish/);
+    await gateway.saying(/stopping: /);
     gateway.child.kill(signal);
     assert.equal((await gateway.ended).code, code);
     await cut;

@@ -18,6 +18,7 @@ const CONTRACT = `
 /** What is no part of the minimum file: a control port of its own, because several gateways run at once here. */
 const BESIDE = (place: Place): string => `
 control: { listen: "127.0.0.1:${place.controlPort}" }
+drainDelay: 0s
 drain: 1s
 `;
 

@@ -78,6 +78,7 @@ groups:
       - { name: backup, url: "http://${host("backup")}:${ports[1]}" }
     heartbeat: { kind: http, path: /health }
 control: { listen: "127.0.0.1:0" }
+drainDelay: 0s
 drain: 1s
 `,
       );

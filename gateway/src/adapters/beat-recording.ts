@@ -1,7 +1,7 @@
 /**
  * Records a group's heartbeats from a running gateway into a trace file (`beat-streams.ts` is the other end). What is
  * written is CSV that `gsf calibrate --trace` reads; a file that exists is not touched. However it ends, by time, by
- * signal or because the gateway went away, the file holds whole lines and no holes.
+ * signal, because the gateway went away or the disk is full, the file holds whole lines and no holes.
  */
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { createInterface } from "node:readline";
@@ -50,17 +50,15 @@ export async function recordBeats(options: BeatRecordingOptions): Promise<BeatRe
   });
   const recording = new Recording(file, onProgress);
   try {
-    await follow(options, recording);
-    await recording.flush();
+    await follow(options, recording).finally(() => recording.flush());
   } catch (error) {
-    await recording.flush();
     if (recording.beats === 0) await rm(path);
     if (error instanceof UserError) throw error;
     const kept = recording.beats === 0 ? "" : `; ${path} holds the ${recording.beats} heartbeats until then`;
-    throw new UserError(
-      "unreachable",
-      `${options.control.origin} ended the recording: ${(error as Error).message}${kept}`,
-    );
+    const reason = (error as Error).message;
+    if (error instanceof UnwritableError)
+      throw new UserError("promiseBroken", `cannot write ${path}: ${reason}${kept}`);
+    throw new UserError("unreachable", `${options.control.origin} ended the recording: ${reason}${kept}`);
   } finally {
     await file.close();
   }
@@ -90,8 +88,8 @@ async function follow({ control, token, group, forMs, signal }: BeatRecordingOpt
     }
     if (!ends.aborted) throw new Error("the connection was closed");
   } catch (error) {
-    if (ends.aborted) return;
-    if (error instanceof UserError || to.begun) throw error;
+    if (ends.aborted && !(error instanceof UnwritableError)) return;
+    if (error instanceof UserError || error instanceof UnwritableError || to.begun) throw error;
     const reason = (error as Error).message;
     throw new UserError("unreachable", `no answer from ${at.origin}: ${reason}; is the gateway running? (--control)`);
   } finally {
@@ -107,6 +105,7 @@ class Recording {
   readonly #stations: Set<string> = new Set();
   readonly #startedMs: number = systemClock.nowMs();
   #text = "";
+  #fileBytes = 0;
 
   constructor(file: FileHandle, onProgress: (beats: number) => void) {
     this.#file = file;
@@ -132,16 +131,34 @@ class Recording {
     if (this.#text.length >= WRITE_CHARACTERS) await this.flush();
   }
 
+  /** Writes what waits. Where not all of it can be written, the file keeps the whole lines of it, and no part of another. */
   async flush(): Promise<void> {
-    const text = this.#text;
+    const bytes = Buffer.from(this.#text);
     this.#text = "";
-    if (text !== "") await this.#file.write(text);
+    let written = 0;
+    try {
+      while (written < bytes.length) written += (await this.#file.write(bytes, written)).bytesWritten;
+    } catch (error) {
+      const whole = bytes.subarray(0, written).lastIndexOf("\n") + 1;
+      // The first line is no heartbeat.
+      this.beats = Math.max(0, this.beats - linesIn(bytes.subarray(whole)));
+      await this.#file.truncate(this.#fileBytes + whole);
+      throw new UnwritableError((error as Error).message);
+    }
+    this.#fileBytes += bytes.length;
   }
 
   summary(): BeatRecording {
     const { beats } = this;
     return { beats, stations: this.#stations.size, elapsedMs: systemClock.nowMs() - this.#startedMs };
   }
+}
+
+/** The file takes no more. */
+class UnwritableError extends Error {}
+
+function linesIn(bytes: Buffer): number {
+  return bytes.toString("latin1").split("\n").length - 1;
 }
 
 function parsed(line: string): { readonly recording: string } | RecordedBeat | undefined {

@@ -9,6 +9,7 @@ import { seededRandom, VirtualClock } from "ground-station-failover/sim";
 import { Agent, request } from "undici";
 import { compose, type Gateway } from "../compose.ts";
 import { parseConfiguration } from "../config.ts";
+import { HeldMemory } from "../fleet/held-memory.ts";
 import { BeatStreams } from "./beat-streams.ts";
 import { type ControlListener, listenForControl } from "./control-api.ts";
 import { LiveFeed } from "./live-feed.ts";
@@ -32,6 +33,7 @@ interface Fixture {
   readonly silent: Set<string>;
   readonly state: { ready: boolean };
   readonly logged: string[];
+  readonly memory: HeldMemory;
   ask(path: string, options?: Asked): Promise<Answer>;
 }
 interface Asked {
@@ -76,12 +78,15 @@ async function controlOf(token?: string): Promise<Fixture> {
   await clock.advanceBy(5_000);
   const logged: string[] = [];
   const state = { ready: true };
+  const memory = new HeldMemory({ maxBytes: 64 * 1_024 ** 2 });
   const control = await listenForControl({
     listen: { host: "127.0.0.1", port: 0 },
     token,
     groups: gateway.groups,
     feed,
     beats: new BeatStreams({ clock }),
+    memory,
+    listeners: () => ({}),
     metrics: { contentType: "text/plain", text: async () => "gsf_up 1\n" },
     heartbeats: () => ({ accepted: 3 }),
     ready: () => state.ready,
@@ -106,7 +111,7 @@ async function controlOf(token?: string): Promise<Fixture> {
     const json = text !== "" && /json/.test(String(answer.headers["content-type"])) ? JSON.parse(text) : undefined;
     return { status: answer.statusCode, headers: answer.headers, text, json };
   };
-  return { control, gateway, feed, clock, silent, state, logged, ask };
+  return { control, gateway, feed, clock, silent, state, logged, memory, ask };
 }
 
 function order(body: unknown, type = "application/json"): Asked {
@@ -124,6 +129,22 @@ function assertProblem(answer: Answer, status: number, detail: RegExp): void {
   assert.equal(typeof answer.json.title, "string");
   assert.match(answer.json.detail, detail);
 }
+
+test("[G10] callers hold all that they may → the status says so; answers that nobody takes have a bound of their own", async () => {
+  const { ask, memory } = await controlOf();
+  memory.roomFor("127.0.0.1").takeAnyway("requests", 64 * 1_024 ** 2);
+  const { status, json } = await ask("/v1/status");
+  assert.equal(status, 200);
+  assert.deepEqual(json.memory.largest, { caller: "127.0.0.1", heldBytes: 64 * 1_024 ** 2 });
+  assert.equal((await ask("/metrics")).status, 200);
+  const untaken = memory.roomFor("127.0.0.1");
+  untaken.takeAnyway("control", 64 * 1_024 ** 2);
+  assertProblem(await ask("/v1/status"), 503, /answers that nobody takes/);
+  assert.equal((await ask("/healthz")).status, 200);
+  untaken.release();
+  assert.equal((await ask("/v1/status")).status, 200);
+  while (memory.status.held.control > 0) await new Promise(setImmediate);
+});
 
 test("[G3] status tells who serves, the evidence, phi and its thresholds; nothing infinite breaks it", async () => {
   const { ask, silent, clock } = await controlOf();

@@ -17,11 +17,14 @@ import { bearerAuth } from "hono/bearer-auth";
 import { HTTPException } from "hono/http-exception";
 import { z } from "zod";
 import type { Group } from "../fleet/group.ts";
+import type { HeldMemory } from "../fleet/held-memory.ts";
 import type { ListenSettings } from "../fleet/settings.ts";
 import type { LastProbe } from "../fleet/station-prober.ts";
 import { isLoopback } from "./addresses.ts";
 import type { BeatStreams } from "./beat-streams.ts";
+import { callerOf } from "./caller-address.ts";
 import { ControlConnections } from "./control-connections.ts";
+import type { ListenerFigures } from "./http-proxy.ts";
 import type { LiveFeed } from "./live-feed.ts";
 import type { Log } from "./log.ts";
 import { PROBLEM_TYPE } from "./problem.ts";
@@ -35,6 +38,9 @@ export interface ControlOptions {
   readonly groups: ReadonlyMap<string, Group>;
   readonly feed: LiveFeed;
   readonly beats: BeatStreams;
+  /** Where what answers take is counted, and what is told of it. */
+  readonly memory: HeldMemory;
+  readonly listeners: () => Readonly<Record<string, ListenerFigures>>;
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
   readonly heartbeats: () => Readonly<Record<string, number>>;
   readonly lostLogLines: () => number;
@@ -55,6 +61,8 @@ type Env = { Bindings: HttpBindings };
 const MAX_BODY_BYTES = 16 * 1024;
 /** Dashboards, scrapers and event readers; commands do not come here. */
 const MAX_CONNECTIONS = 512;
+/** Answers that are on their way: a few of the largest, which tell of 10,000 stations. */
+const MAX_ANSWERS_BYTES = 64 * 1_024 ** 2;
 /** A request is a few lines, and comes at once. */
 const SERVER_OPTIONS = { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 1_000 };
 /** An answer that nobody reads for so long, in ms, is cut; events and recordings are never silent for longer than 15 s. */
@@ -104,11 +112,13 @@ function controlApp(options: ControlOptions): Hono<Env> {
     ready() ? context.json({ status: "ready" }) : problem(503, "starting, or stopping: commands are not accepted"),
   );
   app.use("*", options.token === undefined ? fromThisMachine(options.listen.host) : withToken(options.token));
-  app.get("/v1/status", (context) => context.json(statusOf(options)));
+  app.get("/v1/status", (context) => counted(context, options, JSON.stringify(statusOf(options)), "application/json"));
   app.get("/v1/events", (context) => {
     // Hono answers HEAD with the GET route: a stream that nobody would ever read.
     if (context.req.method === "HEAD") return problem(405, "allowed here is GET", { allow: "GET" });
-    const stream = feed.open(context.req.header("last-event-id"), () => context.env.incoming.socket.destroy());
+    const { socket } = context.env.incoming;
+    const caller = callerOf(socket.remoteAddress);
+    const stream = feed.open(context.req.header("last-event-id"), caller, () => socket.destroy());
     if (stream === undefined)
       return problem(503, "there are too many readers of events already", { "retry-after": "5" });
     return context.body(stream, 200, {
@@ -117,13 +127,12 @@ function controlApp(options: ControlOptions): Hono<Env> {
       "x-accel-buffering": "no",
     });
   });
-  app.get("/metrics", async (context) =>
-    context.body(await metrics.text(), 200, { "content-type": metrics.contentType }),
-  );
+  app.get("/metrics", async (context) => counted(context, options, await metrics.text(), metrics.contentType));
   app.get("/v1/groups/:group/beats", (context) => {
     if (context.req.method === "HEAD") return problem(405, "allowed here is GET", { allow: "GET" });
     const group = groupOf(groups, context.req.param("group"));
-    const stream = options.beats.open(group, () => context.env.incoming.socket.destroy());
+    const { socket } = context.env.incoming;
+    const stream = options.beats.open(group, callerOf(socket.remoteAddress), () => socket.destroy());
     if (stream === undefined) return problem(503, "there are too many recordings already", { "retry-after": "5" });
     return context.body(stream, 200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
   });
@@ -149,6 +158,19 @@ function controlApp(options: ControlOptions): Hono<Env> {
   return app;
 }
 
+/**
+ * An answer of some length, which is held until it is taken: slow readers of many of them could take all memory. It has a bound
+ * of its own, because the status must be told also when callers hold all that they may.
+ */
+function counted({ env }: Context<Env>, { memory }: ControlOptions, text: string, type: string): Response {
+  const room = memory.roomFor(callerOf(env.incoming.socket.remoteAddress));
+  if (memory.status.held.control + text.length > MAX_ANSWERS_BYTES)
+    return problem(503, "answers that nobody takes fill the memory for answers", { "retry-after": "1" });
+  room.takeAnyway("control", text.length);
+  env.outgoing.once("close", () => room.release());
+  return new Response(text, { headers: { "content-type": type } });
+}
+
 const METHODS: ReadonlyMap<string, string> = new Map([
   ["/v1/status", "GET, HEAD"],
   ["/v1/events", "GET"],
@@ -170,22 +192,26 @@ const maintenanceOrder = z.strictObject({
 });
 
 /** What `GET /v1/status` tells. Numbers that are infinite appear as null. */
-function statusOf({ groups, heartbeats, lostLogLines, ready, nowMs }: ControlOptions): object {
+function statusOf({ groups, heartbeats, lostLogLines, memory, listeners, ready, nowMs }: ControlOptions): object {
+  const figures = listeners();
   return {
     ready: ready(),
     nowMs: nowMs(),
     heartbeats: heartbeats(),
     lostLogLines: lostLogLines(),
-    groups: Object.fromEntries([...groups].map(([name, group]) => [name, groupStatus(group, nowMs())])),
+    memory: memory.status,
+    groups: Object.fromEntries([...groups].map(([name, group]) => [name, groupStatus(group, figures[name], nowMs())])),
   };
 }
 
-function groupStatus(group: Group, nowMs: number): object {
+function groupStatus(group: Group, figures: ListenerFigures | undefined, nowMs: number): object {
   const { detector, supervisor, heartbeat, commands, stations } = group.settings;
   const status = group.status;
   const urls = new Map(stations.map((station) => [station.name, station.url]));
   return {
     ...status,
+    connections: figures && { ...figures.connections, unserved: figures.unserved },
+    tooSlow: figures?.tooSlow,
     thresholds: {
       clear: supervisor.clearThreshold,
       suspect: supervisor.suspectThreshold,

@@ -26,7 +26,10 @@ export function gravityOf(event: GroupEvent): Gravity {
     case "local-shortage":
     case "capacity-learned":
     case "epoch-refused":
+    case "memory-used-up":
       return "warn";
+    case "streams-cut":
+      return event.reason === "down" ? "warn" : "info";
     case "declaration":
       return event.to === "alive" ? "info" : "warn";
     case "breaker":
@@ -83,32 +86,54 @@ export function sentenceOf(event: GroupEvent): string {
     case "trusted":
       return `new commands go to ${event.station} again: ${event.reason}`;
     case "overload":
-      return (
-        `only ${event.answered} of ${event.ended} commands that ended in ${Math.round(event.windowMs)} ms were answered well ` +
-        `(${event.failed} failed, ${event.refused} refused, ${event.expired} out of time, ${event.hungUp} hung up); ` +
-        `${event.waiting} wait, ${event.inFlight} are at ${event.station}, limit ${shownLimit(event.limit)}` +
-        (event.patienceMs === undefined ? "" : `, callers wait ${Math.round(event.patienceMs)} ms`)
-      );
+      return overloaded(event);
     case "overload-ended":
       return `${event.answered} of ${event.ended} commands that ended were answered well again`;
     case "capacity-learned":
-      return (
-        `${event.station} takes no more for the moment: it is given ${shownLimit(event.limit)} commands at once` +
-        (event.ratePerSecond < Number.POSITIVE_INFINITY ? `, ${shownLimit(event.ratePerSecond)} a second` : "")
-      );
+      return limited(event);
     case "patience-learned":
-      return event.patienceMs === undefined
-        ? "callers wait longer than was believed; how long is unknown again"
-        : `callers are believed to hang up after ${Math.round(event.patienceMs)} ms; ` +
-            "where commands have to wait, one that could not be answered within that time is refused at once";
+      return patient(event);
     case "retry-refused":
       return (
         `retries at ${event.station} are refused by its budget: ${event.used} of ${event.allowed} extra attempts used ` +
         `for ${event.calls} commands; what failed is delivered as it is`
       );
+    case "memory-used-up":
+      return (
+        `commands are refused for want of memory (${event.refused} since this was last told): ` +
+        `${event.heldBytes} of ${event.maxBytes} bytes are held, ${event.callerBytes} of them for ${event.caller}`
+      );
+    case "streams-cut":
+      return (
+        `${event.streams} replies that ${event.station} was streaming were cut: ` +
+        (event.reason === "down" ? "it is down" : "another station serves in its place")
+      );
     case "local-shortage":
       return `commands to ${event.station} cannot be sent: this machine lacks a resource (${event.code})`;
   }
+}
+
+function overloaded(event: Extract<GroupEvent, { type: "overload" }>): string {
+  return (
+    `only ${event.answered} of ${event.ended} commands that ended in ${Math.round(event.windowMs)} ms were answered well ` +
+    `(${event.failed} failed, ${event.refused} refused, ${event.expired} out of time, ${event.hungUp} hung up); ` +
+    `${event.waiting} wait, ${event.inFlight} are at ${event.station}, limit ${shownLimit(event.limit)}` +
+    (event.patienceMs === undefined ? "" : `, callers wait ${Math.round(event.patienceMs)} ms`)
+  );
+}
+
+function patient(event: Extract<GroupEvent, { type: "patience-learned" }>): string {
+  return event.patienceMs === undefined
+    ? "callers wait longer than was believed; how long is unknown again"
+    : `callers are believed to hang up after ${Math.round(event.patienceMs)} ms; ` +
+        "where commands have to wait, one that could not be answered within that time is refused at once";
+}
+
+function limited(event: Extract<GroupEvent, { type: "capacity-learned" }>): string {
+  return (
+    `${event.station} takes no more for the moment: it is given ${shownLimit(event.limit)} commands at once` +
+    (event.ratePerSecond < Number.POSITIVE_INFINITY ? `, ${shownLimit(event.ratePerSecond)} a second` : "")
+  );
 }
 
 function shownLimit(limit: number): string {

@@ -13,10 +13,12 @@
 import type { StaleEpochError as StaleEpoch } from "ground-station-failover";
 import { StaleEpochError, wasConnectionLost, wasNeverSent } from "ground-station-failover";
 import type { Dispatcher } from "undici";
-import type { CommandReply, HeaderList, SendContext } from "../fleet/uplink.ts";
+import type { MemoryRoom } from "../fleet/held-memory.ts";
+import type { CommandReply, CommandRequest, HeaderList, SendContext } from "../fleet/uplink.ts";
 import { EPOCH_HEADER, EPOCH_SEEN_HEADER, NOT_SENT, OUTCOME_HEADER, UnreadableReplyError } from "../fleet/uplink.ts";
 import { endToEnd, headerValue, isJson, rawValues, unsendable } from "./http-headers.ts";
 import { ReplyStream } from "./reply-stream.ts";
+import { STREAM_BYTES } from "./request-body.ts";
 import { type Departing, noteDeparting, type StationConnection } from "./station-connection.ts";
 import { whyTooLarge, whyUnreadable } from "./unreadable-reply.ts";
 
@@ -31,6 +33,7 @@ export interface ReplyLimits {
 }
 
 type Head = Pick<CommandReply, "status" | "statusText" | "headers">;
+type Asked = Pick<CommandRequest, "method" | "room">;
 
 /** Something broke before a byte was written. `syscall` is how the library knows it. */
 class NotSentError extends Error {
@@ -57,6 +60,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
   readonly reply: Promise<CommandReply>;
   readonly #station: string;
   readonly #method: string;
+  readonly #room: MemoryRoom | undefined;
   readonly #context: SendContext;
   readonly #limits: ReplyLimits;
   readonly #sink: PromiseWithResolvers<CommandReply> = Promise.withResolvers();
@@ -75,9 +79,10 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
   #isEarly = false;
 
   /** `isUpload`: the request's body takes time. */
-  constructor(station: string, method: string, context: SendContext, limits: ReplyLimits, isUpload = false) {
+  constructor(station: string, request: Asked, context: SendContext, limits: ReplyLimits, isUpload = false) {
     this.#station = station;
-    this.#method = method;
+    this.#method = request.method;
+    this.#room = request.room;
     this.#context = context;
     this.#limits = limits;
     this.#isUpload = isUpload;
@@ -154,7 +159,9 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
     }
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;
-    if (this.#bytes > this.#limits.wholeBytes) this.#beginStream();
+    this.#room?.takeAnyway("replies", chunk.length);
+    // Where memory is short, it is passed on instead: it cannot be judged or replaced then, but it is not lost.
+    if (this.#bytes > this.#limits.wholeBytes || this.#room?.isFull === true) this.#beginStream();
   }
 
   onResponseEnd(controller: Dispatcher.DispatchController): void {
@@ -224,7 +231,10 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
   #beginStream(): void {
     const controller = this.#controller as Dispatcher.DispatchController;
     const stream = new ReplyStream({
-      resume: () => controller.resume(),
+      resume: () => {
+        this.#giveBack();
+        controller.resume();
+      },
       abort: (reason) => {
         if (!this.#ended) controller.abort(reason);
       },
@@ -232,7 +242,9 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
     this.#stream = stream;
     for (const chunk of this.#chunks) if (!stream.arrived(chunk)) controller.pause();
     this.#chunks = [];
+    this.#room?.takeAnyway("replies", STREAM_BYTES);
     this.#settle();
+    this.#context.noteStreaming?.(stream);
     const body = { kind: "stream", stream, trailers: () => stream.trailers() } as const;
     this.#sink.resolve({ ...(this.#head as Head), body, json: undefined, trailers: [] });
   }
@@ -244,8 +256,15 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
   }
 
   #fail(error: Error): void {
+    this.#giveBack();
     this.#settle();
     this.#sink.reject(error);
+  }
+
+  /** What was read before it was failed, or streamed, is gone, or on its way to its reader. */
+  #giveBack(): void {
+    this.#room?.giveBack("replies", this.#bytes);
+    this.#bytes = 0;
   }
 
   #settle(): void {

@@ -9,7 +9,7 @@ import { Agent, request } from "node:http";
 import { connect, type Socket } from "node:net";
 import { describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { ask, askRaw, type Rig, rig } from "../../../test/process/proxy-rig.ts";
+import { ask, askRaw, type Changes, type Rig, rig } from "../../../test/process/proxy-rig.ts";
 
 function echo(message: IncomingMessage, response: ServerResponse): void {
   message.pipe(response);
@@ -158,7 +158,7 @@ describe("limits", () => {
     await using at = await rig(
       (_message, response) => response.end(Buffer.alloc(8 * 1_024 ** 2)),
       { limits: { replyBytes: 16 * 1_024 ** 2 } },
-      { bodyIdleMs: 100 },
+      { answerIdleMs: 100 },
     );
     const socket = connect(at.port, "127.0.0.1");
     socket.on("error", () => undefined);
@@ -171,7 +171,7 @@ describe("limits", () => {
   });
 
   test("a body that stands still is answered with 408, and never becomes a command", async () => {
-    await using at = await rig(echo, {}, { bodyIdleMs: 100 });
+    await using at = await rig(echo, {}, { maxUploadPauseMs: 100 });
     const answer = await askRaw(at.port, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc");
     assert.match(answer, /^HTTP\/1.1 408 /);
     assert.match(answer, /REQUEST_TOO_SLOW/);
@@ -265,6 +265,37 @@ describe("[F11] what is learned of how long callers wait, from four who leave wh
   test("their uploads are whole, and nobody has read them yet → how long they waited", async () => {
     assert.equal(typeof (await learned(`${head}Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n`)), "number");
   });
+});
+
+test("a station that streams a reply is declared down → its caller sees a broken body, not an end", async () => {
+  const streams: ServerResponse[] = [];
+  const changes: Changes = {
+    heartbeat: { kind: "udp", intervalMs: 50 },
+    detector: { model: "normal", threshold: 8, logThreshold: 3, minimumDeviationMs: 50, ceilingMs: 500 },
+    supervisor: { suspectThreshold: 5, clearThreshold: 2, sustainMs: 0, minimumDwellMs: 0, gracePeriodMs: 60_000 },
+  };
+  await using at = await rig((_message, response) => {
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    response.write("data: 1\n\n");
+    streams.push(response);
+  }, changes);
+  // The backup is heard all the time; of the primary only this is.
+  let sequence = 2;
+  const beat = (name: string): void => void at.group.noteHeartbeat(name, { sequence: sequence++ }, 0);
+  beat("north");
+  const beating = setInterval(() => beat("south"), 20);
+  try {
+    const sent = request({ host: "127.0.0.1", port: at.port, path: "/events", agent: false });
+    sent.on("error", () => undefined).end();
+    const [message] = (await once(sent, "response")) as [IncomingMessage];
+    message.resume();
+    const [error] = (await once(message, "error")) as [NodeJS.ErrnoException];
+    assert.equal(error.code, "ECONNRESET");
+    assert.equal(message.complete, false);
+    assert.equal(at.group.activeStation, "south");
+  } finally {
+    clearInterval(beating);
+  }
 });
 
 describe("[G7] draining", () => {

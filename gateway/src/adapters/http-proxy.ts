@@ -3,9 +3,10 @@
  * station's reply back, changed only as a proxy must (see `http-headers.ts` and docs/guide/proxying.md). Requests are read
  * strictly (`request-server.ts`).
  *
- * Times are bounded here only until a request is complete: a header block has `headersMs`, a body that is read whole may
- * stand still for `bodyIdleMs`. From there on the command's own deadline rules. It does not upgrade connections,
- * forward request trailers or speak HTTP/2.
+ * Times are bounded here only until a request is complete: a header block has `headersMs`, a body must come at a least rate
+ * (`upload-pace.ts`). From there on the command's own deadline rules. Memory is bounded by what all listeners of a process
+ * share (`held-memory.ts`), connections by a number for each listener, and of both one address has its part. It does not
+ * upgrade connections, forward request trailers or speak HTTP/2.
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
@@ -14,25 +15,40 @@ import { CallAbortedError, RequestCutError } from "ground-station-failover";
 import type { NoReply } from "../fleet/answer.ts";
 import { answerTo, withoutReply } from "../fleet/answer.ts";
 import type { Group } from "../fleet/group.ts";
-import { INTERNAL, RefusedRequest } from "../fleet/problem.ts";
+import { HeldMemory, type MemoryRoom } from "../fleet/held-memory.ts";
+import { INTERNAL, NoRoomError, RefusedRequest } from "../fleet/problem.ts";
 import type { CommandReply, CommandRequest } from "../fleet/uplink.ts";
+import type { UploadPace } from "../fleet/upload-pace.ts";
+import { callerOf } from "./caller-address.ts";
+import { CallerConnections } from "./caller-connections.ts";
 import { flat, headerValue, pairs } from "./http-headers.ts";
 import type { Log } from "./log.ts";
 import { LoopGuard } from "./loop-guard.ts";
 import { problemAnswer, titleOf } from "./problem.ts";
-import { refuseTooLarge, requestBody } from "./request-body.ts";
+import { expectBody, requestBody, takeRoom } from "./request-body.ts";
 import { deadlineOf, type RequestWay, requestHead } from "./request-head.ts";
 import { RequestServer, TOO_SLOW } from "./request-server.ts";
 import { TrustedProxies } from "./trusted-proxies.ts";
 import { UnservedConnections, type UnservedCounts } from "./unserved-connections.ts";
+import { UploadTimer } from "./upload-timer.ts";
 
-export interface ProxyListener extends AsyncDisposable {
-  /** Where it listens; the port is the one that was taken where 0 was asked for. */
-  readonly address: { readonly host: string; readonly port: number };
+/** What a listener counts. */
+export interface ListenerFigures {
   /** Connections that were not served, since the start. */
   readonly unserved: UnservedCounts;
+  /** Connections that are open, and how many may be. */
+  readonly connections: { readonly open: number; readonly max: number };
+  /** Requests that came too slowly, since the start, by what did not come. */
+  readonly tooSlow: TooSlowCounts;
+}
+
+export interface ProxyListener extends ListenerFigures, AsyncDisposable {
+  /** Where it listens; the port is the one that was taken where 0 was asked for. */
+  readonly address: { readonly host: string; readonly port: number };
   /** By which it knows requests that have been here before. */
   readonly loop: LoopGuard;
+  /** From now on each connection ends with its answer, so that callers move to others; new ones are still accepted. */
+  retire(): void;
   /** Stops accepting, lets what is in flight finish for at most `withinMs`, then cuts what is left. */
   drain(withinMs: number): Promise<void>;
 }
@@ -41,14 +57,29 @@ export interface ProxyOptions {
   readonly log: Log;
   /** Shared with what goes out to the group's stations otherwise. Default: one of its own. */
   readonly loop?: LoopGuard;
+  /** Where what is held for callers is counted and bounded. Default: one without a bound. */
+  readonly memory?: HeldMemory;
   /** Most connections of callers at once; more are closed as they come. Default: as many as the system gives. */
   readonly maxConnections?: number;
+  /** The part of them that one address may have while nobody else is connected. Default 0.75. */
+  readonly callerRatio?: number;
   /** How long a caller may take over its header block. Default 10,000: nobody types one. */
   readonly headersMs?: number;
-  /** How long a body that is read whole, or an answer that is not taken, may stand still. Default 30,000. */
-  readonly bodyIdleMs?: number;
+  /** Least rate at which a body must come in the long run; 0: only pauses count. Default 1,024: a twentieth of a slow phone's. */
+  readonly minUploadBytesPerSecond?: number;
+  /** How long a body may stand still. Default 30,000: longer than a phone is without a cell. */
+  readonly maxUploadPauseMs?: number;
+  /** How long an answer that is not taken may stand still. Default 30,000. */
+  readonly answerIdleMs?: number;
 }
 
+interface TooSlowCounts {
+  readonly head: number;
+  readonly body: number;
+}
+
+/** What a command takes besides its bodies and its header block: its connection, its exchange, its attempts. Measured: 25 to 50 KB. */
+const EXCHANGE_BYTES = 32 * 1_024;
 /** A request may take this long to arrive in all, or the group's deadline where that is longer. */
 const REQUEST_MS = 300_000;
 /** After an answer that came before the request's end, its rest is read for this long, so that the answer is not lost. */
@@ -66,35 +97,59 @@ class CommandProxy implements ProxyListener {
   readonly #group: Group;
   readonly #way: RequestWay;
   readonly #log: Log;
-  readonly #bodyIdleMs: number;
+  readonly #answerIdleMs: number;
+  readonly #memory: HeldMemory;
+  readonly #uploads: UploadTimer;
   readonly #server: Server;
   readonly #requests: RequestServer;
   readonly #unserved: UnservedConnections;
+  readonly #open: CallerConnections;
+  readonly #tooSlow: { head: number; body: number } = { head: 0, body: 0 };
+  #retiring = false;
   #draining = false;
 
   constructor(group: Group, options: ProxyOptions) {
-    const { log, loop = new LoopGuard(), headersMs = 10_000, bodyIdleMs = 30_000, maxConnections } = options;
+    const {
+      log,
+      loop = new LoopGuard(),
+      memory = new HeldMemory(),
+      headersMs = 10_000,
+      answerIdleMs = 30_000,
+    } = options;
+    const { maxConnections: max = Number.POSITIVE_INFINITY, callerRatio = 0.75 } = options;
+    const { minUploadBytesPerSecond = 1_024, maxUploadPauseMs: maxPauseMs = 30_000 } = options;
     this.#group = group;
     this.loop = loop;
     this.#way = { loop, proxies: new TrustedProxies(group.settings.trustedProxies) };
     this.#log = log;
+    this.#memory = memory;
     this.#unserved = new UnservedConnections(group.name, log);
-    this.#bodyIdleMs = bodyIdleMs;
+    this.#uploads = new UploadTimer({ minBytesPerSecond: minUploadBytesPerSecond, maxPauseMs });
+    this.#answerIdleMs = answerIdleMs;
     this.#requests = new RequestServer({
       serve: (message, response, waits) => void this.#serve(message, response, waits),
-      onMalformed: ({ code }) => this.#log.debug({ group: group.name, code }, "malformed request"),
+      onMalformed: ({ code }) => {
+        if (code === "ERR_HTTP_REQUEST_TIMEOUT") this.#tooSlow.head++;
+        this.#log.debug({ group: group.name, code }, "malformed request");
+      },
       headersMs,
       requestMs: Math.max(REQUEST_MS, group.settings.commands.deadlineMs),
     });
     this.#server = this.#requests.server;
-    if (maxConnections !== undefined && maxConnections < Number.POSITIVE_INFINITY) {
-      this.#server.maxConnections = maxConnections;
-      this.#server.on("drop", () => this.#unserved.note("refused", { maxConnections }));
-    }
+    this.#open = new CallerConnections(this.#server, { max, callerRatio }, this.#unserved);
   }
 
   get unserved(): UnservedCounts {
     return this.#unserved.counts;
+  }
+
+  get connections(): ProxyListener["connections"] {
+    const { open, max } = this.#open;
+    return { open, max };
+  }
+
+  get tooSlow(): TooSlowCounts {
+    return this.#tooSlow;
   }
 
   get address(): { readonly host: string; readonly port: number } {
@@ -113,7 +168,12 @@ class CommandProxy implements ProxyListener {
     return promise;
   }
 
+  retire(): void {
+    this.#retiring = true;
+  }
+
   async drain(withinMs: number): Promise<void> {
+    this.#retiring = true;
     this.#draining = true;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     const cut = setTimeout(() => this.#server.closeAllConnections(), withinMs);
@@ -125,18 +185,23 @@ class CommandProxy implements ProxyListener {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeAllConnections();
     await closed;
+    this.#uploads[Symbol.dispose]();
   }
 
   /** One exchange, from a header block to the last byte of its answer. Never rejects. */
   async #serve(message: IncomingMessage, response: ServerResponse, waits: boolean): Promise<void> {
     const caller = new AbortController();
+    const room = this.#memory.roomFor(callerOf(message.socket.remoteAddress));
+    const pace = this.#uploads.begin(() => this.#endSlow(response, caller));
     response.once("close", () => {
+      room.release();
+      pace.end();
       if (!response.writableFinished)
         caller.abort(message.complete ? new Error("the caller hung up") : new RequestCutError());
       if (this.#draining) setImmediate(() => this.#server.closeIdleConnections());
     });
     try {
-      const request = await this.#received(message, response, waits, caller);
+      const request = await this.#received(message, response, waits, { caller, room, pace });
       const answer = await answerTo(this.#group, request, caller.signal);
       if (answer.type === "reply") await this.#passBack(message, response, answer.reply);
       else this.#tell(message, response, answer);
@@ -150,23 +215,29 @@ class CommandProxy implements ProxyListener {
     message: IncomingMessage,
     response: ServerResponse,
     waits: boolean,
-    caller: AbortController,
+    { caller, room, pace }: Exchange,
   ): Promise<CommandRequest> {
     this.#requests.refuseTooMuch(message);
     const head = requestHead(message, this.#way);
     const { limits, commands } = this.#group.settings;
     const deadlineMs = deadlineOf(message, commands.deadlineHeader);
-    refuseTooLarge(message, limits.requestBytes);
+    const terms = { limits, room, isKeyed: headerValue(head.headers, "idempotency-key") !== undefined };
+    takeRoom(room, EXCHANGE_BYTES + headBytes(message));
+    const expected = expectBody(message, terms);
     if (waits) response.writeContinue();
-    message.socket.setTimeout(this.#bodyIdleMs);
-    message.once("timeout", () => caller.abort(new RefusedRequest(TOO_SLOW)));
-    const keyed = headerValue(head.headers, "idempotency-key") !== undefined;
-    const body = await requestBody(message, limits, keyed, caller);
-    message.socket.setTimeout(0);
+    const body = await requestBody(message, expected, terms, pace, caller);
     // Now, because reading the body took time; the wall clock is read here and nowhere later.
     return deadlineMs === undefined
-      ? { ...head, body }
-      : { ...head, body, timeLeftMs: Math.max(0, deadlineMs - Date.now()) };
+      ? { ...head, body, room }
+      : { ...head, body, room, timeLeftMs: Math.max(0, deadlineMs - Date.now()) };
+  }
+
+  /** The body of a request comes too slowly: nobody waits for it any more, and no station is to blame. */
+  #endSlow(response: ServerResponse, caller: AbortController): void {
+    // Its answer is under way: what is left of the request does not matter any more.
+    if (response.headersSent || caller.signal.aborted) return;
+    this.#tooSlow.body++;
+    caller.abort(new RefusedRequest(TOO_SLOW));
   }
 
   async #passBack(message: IncomingMessage, response: ServerResponse, reply: CommandReply): Promise<void> {
@@ -197,10 +268,10 @@ class CommandProxy implements ProxyListener {
     this.#finish(message, response, bodiless ? undefined : bytes);
   }
 
-  /** A connection is not used again while we drain, nor after an answer that came before the request's end. */
+  /** A connection is not used again once we are to stop, nor after an answer that came before the request's end. */
   #begin(message: IncomingMessage, response: ServerResponse, reply: Head, headers: string[]): void {
     const connection = this.#requests.connectionOf(message.socket);
-    if (this.#draining || !message.complete) connection.endWith(response);
+    if (this.#retiring || !message.complete) connection.endWith(response);
     if (connection.isLast(response)) headers.push("connection", "close");
     response.writeHead(reply.status, reply.statusText, headers);
   }
@@ -210,7 +281,7 @@ class CommandProxy implements ProxyListener {
     if (message.complete || message.destroyed) {
       response.end(last);
       // A caller that does not take its answer is not waited for; Node sets its own time again once it has.
-      if (response.writableLength > 0) message.socket.setTimeout(this.#bodyIdleMs);
+      if (response.writableLength > 0) message.socket.setTimeout(this.#answerIdleMs);
       return;
     }
     if (last !== undefined) response.write(last);
@@ -232,6 +303,7 @@ class CommandProxy implements ProxyListener {
       return;
     }
     const { problem } = noReply;
+    if (error instanceof NoRoomError) this.#group.noteNoRoom(error);
     if (problem === INTERNAL) this.#log.error({ err: error, group: this.#group.name }, "a fault in the gateway");
     if (response.headersSent) return cut(message.socket);
     const { method, url } = message;
@@ -247,9 +319,23 @@ class CommandProxy implements ProxyListener {
 }
 
 type Head = Pick<CommandReply, "status" | "statusText">;
+
+/** What goes along with a request until its answer has gone. */
+interface Exchange {
+  readonly caller: AbortController;
+  readonly room: MemoryRoom;
+  readonly pace: UploadPace;
+}
+
 type WholeReply = Pick<CommandReply, "status" | "statusText" | "headers" | "trailers"> & {
   readonly body: { readonly bytes: Uint8Array };
 };
+
+function headBytes({ rawHeaders, url = "" }: IncomingMessage): number {
+  let bytes = url.length;
+  for (const part of rawHeaders) bytes += part.length;
+  return bytes;
+}
 
 /** Ends a connection so that nobody takes what came over it for complete, even where only its end would say so. */
 function cut(socket: Socket): void {

@@ -145,7 +145,7 @@ class HttpUplink implements Uplink, AsyncDisposable {
     const { body } = request;
     const isLong = body.kind === "bytes" && body.bytes.length > UPLOAD_BYTES;
     const isUpload = isLong || body.kind === "stream";
-    const exchange = new HttpExchange(this.name, request.method, context, this.#limits, isUpload);
+    const exchange = new HttpExchange(this.name, request, context, this.#limits, isUpload);
     const headers = this.#headersOf(request, context);
     if (isLong && headerValue(request.headers, "content-length") === undefined) {
       headers.push("content-length", String(body.bytes.length));

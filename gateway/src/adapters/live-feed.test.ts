@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "ground-station-failover/sim";
+import { HeldMemory } from "../fleet/held-memory.ts";
 import type { GroupEvent } from "./event-sentence.ts";
 import { LiveFeed, type LiveFeedOptions } from "./live-feed.ts";
 
@@ -50,7 +51,7 @@ const never = (): void => assert.fail("this reader keeps up and must not be drop
 test("a reader gets what happens from now on, with an id and a sentence", async () => {
   const { feed } = feedOf();
   feed.publish(adopted(1), NOON);
-  const client = new Client(feed.open(undefined, never));
+  const client = new Client(feed.open(undefined, "10.0.0.1", never));
   feed.publish(adopted(2), NOON);
   const text = await client.until(/"epoch":2/);
   assert.doesNotMatch(text, /"epoch":1,/);
@@ -66,7 +67,7 @@ test("a reader gets what happens from now on, with an id and a sentence", async 
 test("a reader that comes back goes on after the last event it has seen", async () => {
   const { feed } = feedOf();
   for (const epoch of [1, 2, 3]) feed.publish(adopted(epoch), NOON);
-  const client = new Client(feed.open("a1-1", never));
+  const client = new Client(feed.open("a1-1", "10.0.0.1", never));
   const text = await client.until(/id: a1-3/);
   assert.match(text, /id: a1-2\n[\s\S]*id: a1-3\n/);
   assert.doesNotMatch(text, /id: a1-1\n|event: gap/);
@@ -76,7 +77,7 @@ test("a reader that comes back goes on after the last event it has seen", async 
 test("a reader from before a restart gets everything of this run", async () => {
   const { feed } = feedOf();
   feed.publish(adopted(1), NOON);
-  const client = new Client(feed.open("b7-99", never));
+  const client = new Client(feed.open("b7-99", "10.0.0.1", never));
   await client.until(/id: a1-1/);
   feed.close();
 });
@@ -84,7 +85,7 @@ test("a reader from before a restart gets everything of this run", async () => {
 test("what the ring no longer holds is told as a gap", async () => {
   const { feed } = feedOf({ kept: 3 });
   for (let epoch = 1; epoch <= 10; epoch++) feed.publish(adopted(epoch), NOON);
-  const client = new Client(feed.open("a1-2", never));
+  const client = new Client(feed.open("a1-2", "10.0.0.1", never));
   const text = await client.until(/id: a1-10/);
   assert.match(text, /event: gap\ndata: \{"missed":5\}\n/);
   assert.match(text, /id: a1-8\n/);
@@ -95,9 +96,9 @@ test("what the ring no longer holds is told as a gap", async () => {
 test("a reader that does not read is dropped once the ring has overtaken it, and only that one", async () => {
   const { feed } = feedOf({ kept: 4 });
   let dropped = 0;
-  const slow = feed.open(undefined, () => dropped++);
+  const slow = feed.open(undefined, "10.0.0.1", () => dropped++);
   assert.ok(slow !== undefined);
-  const brisk = new Client(feed.open(undefined, never));
+  const brisk = new Client(feed.open(undefined, "10.0.0.1", never));
   for (let epoch = 1; epoch <= 20; epoch++) {
     feed.publish(adopted(epoch), NOON);
     await brisk.until(new RegExp(`id: a1-${epoch}\n`));
@@ -110,7 +111,7 @@ test("a reader that does not read is dropped once the ring has overtaken it, and
 test("silence is filled with comments, by a timer that lives only while somebody reads", async () => {
   const { feed, clock } = feedOf({ silenceMs: 15_000 });
   assert.equal(clock.pending, 0);
-  const client = new Client(feed.open(undefined, never));
+  const client = new Client(feed.open(undefined, "10.0.0.1", never));
   await client.once();
   const comment = client.until(/still here/);
   await clock.advanceBy(15_000);
@@ -120,14 +121,40 @@ test("silence is filled with comments, by a timer that lives only while somebody
   assert.equal(clock.pending, 0);
 });
 
+test("[G10] long events → a bound in bytes, too, and readers that were overtaken by it are told what they missed", async () => {
+  const memory = new HeldMemory({ maxBytes: 10 * 1_024 ** 2 });
+  const { feed } = feedOf({ keptBytes: 10_000, memory });
+  const long = (epoch: number): GroupEvent =>
+    ({
+      ...adopted(epoch),
+      type: "handover-begun",
+      station: "s",
+      cause: "failback",
+      reason: "x".repeat(900),
+    }) as GroupEvent;
+  for (let epoch = 1; epoch <= 100; epoch++) feed.publish(long(epoch), NOON);
+  const held = memory.status.held.events;
+  assert.ok(held > 5_000 && held <= 10_000, `${held}`);
+  const client = new Client(feed.open("a1-1", "10.0.0.1", never));
+  assert.match(await client.until(/"epoch":100/), /event: gap\ndata: \{"missed":9\d\}/);
+  assert.equal(memory.status.largest?.caller, "10.0.0.1");
+  await client.leave();
+  assert.equal(memory.status.heldBytes, held);
+  for (let epoch = 1; epoch <= 100; epoch++) feed.publish(adopted(epoch), NOON);
+  assert.ok(memory.status.held.events <= 10_000);
+});
+
 test("there is a bound on readers, and closing ends them all", async () => {
   const { feed, clock } = feedOf({ maxReaders: 2 });
-  const clients = [new Client(feed.open(undefined, never)), new Client(feed.open(undefined, never))];
-  assert.equal(feed.open(undefined, never), undefined);
+  const clients = [
+    new Client(feed.open(undefined, "10.0.0.1", never)),
+    new Client(feed.open(undefined, "10.0.0.2", never)),
+  ];
+  assert.equal(feed.open(undefined, "10.0.0.1", never), undefined);
   await clients[0]?.leave();
-  clients[0] = new Client(feed.open(undefined, never));
+  clients[0] = new Client(feed.open(undefined, "10.0.0.1", never));
   feed.close();
   for (const client of clients) while (!client.ended) await client.once();
   assert.equal(clock.pending, 0);
-  assert.equal(feed.open(undefined, never), undefined);
+  assert.equal(feed.open(undefined, "10.0.0.1", never), undefined);
 });

@@ -5,6 +5,7 @@
  * taking silence for death. Ids begin with a name of this run, so that one from before a restart is not misread.
  */
 import type { Clock } from "ground-station-failover";
+import { HeldMemory, type MemoryRoom } from "../fleet/held-memory.ts";
 import { type GroupEvent, gravityOf, sentenceOf } from "./event-sentence.ts";
 import { type FeedReader, FeedReaders } from "./feed-readers.ts";
 
@@ -12,8 +13,12 @@ export interface LiveFeedOptions {
   readonly clock: Clock;
   /** Tells runs apart; letters and digits. */
   readonly run: string;
+  /** Where the memory that it takes is counted. Default: nobody counts. */
+  readonly memory?: HeldMemory;
   /** How many events are kept. Default 1,000: hours of a quiet fleet, the whole of an incident. */
   readonly kept?: number;
+  /** … and how many bytes of them. Default 4 MiB: a thousand long ones. */
+  readonly keptBytes?: number;
   /** How many may read at once. Default 64. */
   readonly maxReaders?: number;
   /** How long there may be silence, in ms. Default 15,000: below the idle timeout of every common proxy. */
@@ -23,25 +28,44 @@ export interface LiveFeedOptions {
 interface Reader extends FeedReader {
   /** Number of the next event it is to get. */
   next: number;
+  readonly room: MemoryRoom;
 }
 
-/** So many events go out in one piece at most. */
-const BATCH = 64;
+/** So many bytes go out in one piece, and one event more. */
+const PIECE_BYTES = 64 * 1_024;
+/** What a reader that does not read holds: one piece that waits for it, and one on its way. */
+const READER_BYTES = 2 * PIECE_BYTES;
+/** The holder of the events that are kept for all. */
+const EVERYBODY = "all readers of events";
 const RETRY_MS = 1_000;
 
 export class LiveFeed {
   readonly #run: string;
   readonly #kept: number;
   readonly #readers: FeedReaders<Reader>;
+  readonly #keptBytes: number;
+  readonly #memory: HeldMemory;
+  readonly #room: MemoryRoom;
   /** The ring: event n stands at n % kept. Numbers begin at 1. */
   readonly #frames: string[] = [];
+  #bytes = 0;
+  /** Number of the oldest event that is still kept. */
+  #oldest = 1;
   #last = 0;
 
-  constructor({ clock, run, kept = 1_000, maxReaders = 64, silenceMs = 15_000 }: LiveFeedOptions) {
+  constructor(options: LiveFeedOptions) {
+    const { clock, run, kept = 1_000, keptBytes = 4 * 1_024 ** 2, maxReaders = 64, silenceMs = 15_000 } = options;
+    const { memory = new HeldMemory() } = options;
     this.#run = run;
     this.#kept = kept;
-    const serve = (reader: Reader): void => this.#serve(reader);
-    this.#readers = new FeedReaders({ clock, maxReaders, silenceMs, comment: ": still here\n\n", serve });
+    this.#keptBytes = keptBytes;
+    this.#memory = memory;
+    this.#room = memory.roomFor(EVERYBODY);
+    this.#readers = new FeedReaders({
+      ...{ clock, maxReaders, silenceMs, comment: ": still here\n\n" },
+      serve: (reader) => this.#serve(reader),
+      onLeave: (reader) => reader.room.release(),
+    });
   }
 
   get readers(): number {
@@ -50,8 +74,7 @@ export class LiveFeed {
 
   /** Tells all readers; `at` is the time of day. */
   publish(event: GroupEvent, at: Date): void {
-    const number = ++this.#last;
-    const id = `${this.#run}-${number}`;
+    const id = `${this.#run}-${this.#last + 1}`;
     const data = JSON.stringify({
       id,
       at: at.toISOString(),
@@ -59,7 +82,7 @@ export class LiveFeed {
       sentence: sentenceOf(event),
       ...event,
     });
-    this.#frames[number % this.#kept] = `id: ${id}\nevent: ${event.type}\ndata: ${data}\n\n`;
+    this.#keep(`id: ${id}\nevent: ${event.type}\ndata: ${data}\n\n`);
     for (const reader of this.#readers.all) {
       if (reader.next < this.#oldest) this.#readers.drop(reader);
       else this.#serve(reader);
@@ -67,19 +90,23 @@ export class LiveFeed {
   }
 
   /**
-   * A stream of what happens from now on, or since `lastEventId`. Undefined where there are too many readers already.
-   * `drop` cuts the connection of a reader that does not keep up.
+   * A stream of what happens from now on, or since `lastEventId`, for a reader at the address `caller`. Undefined where there are
+   * too many readers already. `drop` cuts the connection of a reader that does not keep up.
    */
-  open(lastEventId: string | undefined, drop: () => void): ReadableStream<Uint8Array> | undefined {
+  open(lastEventId: string | undefined, caller: string, drop: () => void): ReadableStream<Uint8Array> | undefined {
+    const room = this.#memory.roomFor(caller);
+    room.takeAnyway("events", READER_BYTES);
     const since = this.#placeOf(lastEventId);
     const next = Math.max(since + 1, this.#oldest);
     const missed = next - since - 1;
     const gap = missed > 0 ? `event: gap\ndata: ${JSON.stringify({ missed })}\n\n` : "";
-    return this.#readers.open((controller) => {
-      const reader: Reader = { controller, next, wake: undefined, drop };
+    const stream = this.#readers.open((controller) => {
+      const reader: Reader = { controller, next, wake: undefined, drop, room };
       this.#readers.give(reader, `retry: ${RETRY_MS}\n\n${gap}`);
       return reader;
     });
+    if (stream === undefined) room.release();
+    return stream;
   }
 
   /** Ends all streams. */
@@ -87,9 +114,23 @@ export class LiveFeed {
     this.#readers.close();
   }
 
-  /** Number of the oldest event that is still kept. */
-  get #oldest(): number {
-    return Math.max(1, this.#last - this.#kept + 1);
+  #keep(frame: string): void {
+    while (this.#oldest <= this.#last && (this.#isFull || this.#bytes + frame.length > this.#keptBytes)) this.#forget();
+    this.#frames[++this.#last % this.#kept] = frame;
+    this.#bytes += frame.length;
+    this.#room.takeAnyway("events", frame.length);
+  }
+
+  get #isFull(): boolean {
+    return this.#last - this.#oldest + 1 >= this.#kept;
+  }
+
+  #forget(): void {
+    const place = this.#oldest++ % this.#kept;
+    const { length } = this.#frames[place] as string;
+    this.#frames[place] = "";
+    this.#bytes -= length;
+    this.#room.giveBack("events", length);
   }
 
   /** The number after which a reader wants to go on. One of another run has seen nothing of this one. */
@@ -102,9 +143,8 @@ export class LiveFeed {
   /** Hands a reader that waits what there is for it. */
   #serve(reader: Reader): void {
     if (reader.wake === undefined || reader.next > this.#last) return;
-    const end = Math.min(this.#last, reader.next + BATCH - 1);
     let piece = "";
-    while (reader.next <= end) piece += this.#frames[reader.next++ % this.#kept];
+    while (reader.next <= this.#last && piece.length < PIECE_BYTES) piece += this.#frames[reader.next++ % this.#kept];
     this.#readers.give(reader, piece);
   }
 }

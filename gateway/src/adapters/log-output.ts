@@ -22,6 +22,7 @@ const RETRY_MS = 50;
 /** At the end of the process a reader gets this much time for what is left, in ms. */
 const FLUSH_MS = 250;
 const FLUSH_STEP_MS = 5;
+const STANDARD_OUTPUT = 1;
 const STANDARD_ERROR = 2;
 
 export class LogOutput {
@@ -43,9 +44,12 @@ export class LogOutput {
 
   /** The standard error of this process; what is left at its end is written then, for a moment. */
   static standardError(options: LogOutputOptions): LogOutput {
-    const output = new LogOutput(neverBlocking(), options);
-    process.once("exit", () => output.flush());
-    return output;
+    return flushedAtExit(new LogOutput(neverBlocking(STANDARD_ERROR), options));
+  }
+
+  /** The standard output of a process that serves: a terminal that was stopped (Ctrl-S) must not stop the process. */
+  static standardOutput(): LogOutput {
+    return flushedAtExit(new LogOutput(neverBlocking(STANDARD_OUTPUT)));
   }
 
   write(line: string): void {
@@ -127,22 +131,27 @@ export class LogOutput {
   }
 }
 
+function flushedAtExit(output: LogOutput): LogOutput {
+  process.once("exit", () => output.flush());
+  return output;
+}
+
 /**
- * A descriptor for what standard error is open on that gives up instead of waiting. Terminals and pipes are opened once more, so
+ * A descriptor for what `fd` is open on that gives up instead of waiting. Terminals and pipes are opened once more, so
  * that whoever shares them is not changed with it. What cannot be is left to Node, which does not wait for sockets and pipes.
  */
-function neverBlocking(): number {
-  const found = fstatSync(STANDARD_ERROR);
-  if (found.isFile()) return STANDARD_ERROR;
+function neverBlocking(fd: typeof STANDARD_OUTPUT | typeof STANDARD_ERROR): number {
+  const found = fstatSync(fd);
+  if (found.isFile()) return fd;
   try {
-    if (found.isFIFO() || isatty(STANDARD_ERROR)) {
+    if (found.isFIFO() || isatty(fd)) {
       const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants;
-      return openSync(`/proc/self/fd/${STANDARD_ERROR}`, O_WRONLY | O_NONBLOCK | O_NOCTTY);
+      return openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY);
     }
   } catch {
     // Another user's, or no such folder.
   }
   // Looked at once, it is set so.
-  process.stderr.on("error", () => undefined);
-  return STANDARD_ERROR;
+  (fd === STANDARD_OUTPUT ? process.stdout : process.stderr).on("error", () => undefined);
+  return fd;
 }

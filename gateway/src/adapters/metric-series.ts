@@ -3,7 +3,9 @@
  * the configuration and every word of its labels: a series that first appears with 1 shows no increase, so the first
  * event would be missed. What has not been measured has no series. No word of a caller becomes a label.
  */
+
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { STREAM_ENDS } from "../fleet/open-streams.ts";
 
 export type StationLabels = { readonly group: string; readonly station: string };
 type Registers = Registry[];
@@ -21,12 +23,12 @@ const SHORTAGE_CODES: ReadonlySet<string> = new Set([
   ...["EAI_AGAIN", "EAI_FAIL", "EAI_MEMORY", "ENOTFOUND", "ESERVFAIL", "ETIMEOUT"],
 ]);
 const OTHER_CODE = "other";
-/** How commands end: class of the reply, or code of the error that the caller gets. */
-const OUTCOMES = [
+/** How commands end: class of the reply, or code of the error that the caller gets; any other is counted as `other`. */
+const OUTCOMES: ReadonlySet<string> = new Set([
   ...["2xx", "3xx", "4xx", "5xx", "error-body"],
   ...["NO_STATION_FIT", "OVERLOADED", "LOCAL_SHORTAGE", "DEADLINE_EXCEEDED", "CALL_ABORTED"],
-  ...["AMBIGUOUS_OUTCOME", "ATTEMPT_TIMEOUT", "STALE_EPOCH", "STATION_UNREACHABLE"],
-];
+  ...["AMBIGUOUS_OUTCOME", "ATTEMPT_TIMEOUT", "STALE_EPOCH", "STATION_UNREACHABLE", OTHER_CODE],
+]);
 /** From a local service's answer to the default deadline of a command. */
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30];
 
@@ -35,12 +37,18 @@ export function shortageLabel(code: string): string {
   return SHORTAGE_CODES.has(code) ? code : OTHER_CODE;
 }
 
+/** The label value under which the end of a command is counted. */
+export function outcomeLabel(outcome: string): string {
+  return OUTCOMES.has(outcome) ? outcome : OTHER_CODE;
+}
+
 export class StationGauges {
   readonly level: StationGauge;
   readonly active: StationGauge;
   readonly fit: StationGauge;
   readonly doubted: StationGauge;
   readonly inFlight: StationGauge;
+  readonly streams: StationGauge;
   readonly usualAnswer: StationGauge;
   readonly overdueAfter: StationGauge;
   readonly ramping: StationGauge;
@@ -64,7 +72,11 @@ export class StationGauges {
     this.active = gauge("active", "1 for the station that serves now.");
     this.fit = gauge("fit", "1 for a station that may be active.");
     this.doubted = gauge("doubted", "1 while new commands avoid it where another station can take them.");
-    this.inFlight = gauge("commands_in_flight", "Commands that are out at it.");
+    this.inFlight = gauge(
+      "commands_in_flight",
+      "Commands that are out at it, those whose replies it streams included.",
+    );
+    this.streams = gauge("streams_open", "Replies that it is streaming.");
     this.usualAnswer = gauge("usual_answer_seconds", "How long it usually takes to answer, smoothed.");
     this.overdueAfter = gauge("overdue_after_seconds", "An attempt that is out for longer is overdue.");
     this.ramping = gauge("ramping", "1 while the commands in flight at it are limited by what it is known to take.");
@@ -143,6 +155,7 @@ export class EventCounters {
   readonly kept: Counter<"group">;
   readonly overload: Counter<"group">;
   readonly localShortage: Counter<"group" | "code">;
+  readonly streamsCut: Counter<"group" | "station" | "reason">;
   readonly epochsRefused: Counter<"group">;
 
   constructor(registers: Registers) {
@@ -177,6 +190,13 @@ export class EventCounters {
       "group",
       "code",
     );
+    this.streamsCut = counter(
+      "streams_cut",
+      "Replies that were still streaming when their station was declared down, or some time after it was replaced.",
+      "group",
+      "station",
+      "reason",
+    );
     this.epochsRefused = counter(
       "epochs_refused",
       "Events of epochs that stations say they have seen and that cannot be; at most one in 10 s.",
@@ -196,6 +216,7 @@ export class EventCounters {
       for (const to of DECLARED) this.declarations.inc({ ...at, to }, 0);
       for (const cause of PROMOTION_CAUSES) this.promotions.inc({ ...at, cause }, 0);
       for (const to of BREAKER_STATES) this.transitions.inc({ ...at, to }, 0);
+      for (const reason of STREAM_ENDS) this.streamsCut.inc({ ...at, reason }, 0);
       this.doubted.inc(at, 0);
       this.capacityLearned.inc(at, 0);
       this.nameConflicts.inc(at, 0);
@@ -237,6 +258,8 @@ export class KeptCounters {
   readonly heartbeats: Counter<"result">;
   readonly lookups: Counter<"result">;
   readonly unserved: Counter<"group" | "reason">;
+  readonly tooSlow: Counter<"group" | "part">;
+  readonly refusedRoom: Counter<"reason">;
   readonly logLines: Counter;
 
   constructor(registers: Registers) {
@@ -262,11 +285,56 @@ export class KeptCounters {
     );
     this.unserved = counter(
       "connections_unserved",
-      "Callers' connections that were closed unserved: refused (too many) or failed (the system gave none).",
+      "Callers' connections that were closed unserved: refused (too many), caller (too many of one address) or failed (the system gave none).",
       "group",
       "reason",
     );
+    this.tooSlow = counter(
+      "requests_too_slow",
+      "Requests that were refused because their head or their body came too slowly.",
+      "group",
+      "part",
+    );
+    this.refusedRoom = counter(
+      "memory_refused",
+      "Times that memory was refused to callers, by why: total (all is taken), caller (its address has its share), too-large.",
+      "reason",
+    );
     this.logLines = counter("log_lines_lost", "Lines of the log that nobody read, or that could not be written.");
+  }
+}
+
+/** What callers take of this process. */
+export class CallerGauges {
+  readonly memory: Gauge<"kind">;
+  readonly maxMemory: Gauge;
+  readonly connections: Gauge<"group">;
+  readonly maxConnections: Gauge<"group">;
+
+  constructor(registers: Registers) {
+    this.memory = new Gauge({
+      name: "gsf_memory_held_bytes",
+      help: "Bytes held for callers: requests, replies, events, recordings, control.",
+      labelNames: ["kind"],
+      registers,
+    });
+    this.maxMemory = new Gauge({
+      name: "gsf_memory_max_bytes",
+      help: "Bytes that may be held for callers at once.",
+      registers,
+    });
+    this.connections = new Gauge({
+      name: "gsf_group_connections",
+      help: "Connections of callers that are open.",
+      labelNames: ["group"],
+      registers,
+    });
+    this.maxConnections = new Gauge({
+      name: "gsf_group_connections_max",
+      help: "Connections of callers that may be open at once; +Inf for no bound.",
+      labelNames: ["group"],
+      registers,
+    });
   }
 }
 

@@ -2,10 +2,12 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import type { FailoverStatus, StationStatus } from "ground-station-failover";
+import type { StationStatus } from "ground-station-failover";
 import { seededRandom, VirtualClock } from "ground-station-failover/sim";
 import { compose } from "../compose.ts";
 import { parseConfiguration } from "../config.ts";
+import type { GroupStatus } from "../fleet/group.ts";
+import { HeldMemory } from "../fleet/held-memory.ts";
 import { GatewayMetrics } from "./metrics.ts";
 
 const SOURCE = `
@@ -104,24 +106,34 @@ function unused() {
       probe: () => Promise.resolve(200),
     }),
   });
-  const now: { group: Partial<FailoverStatus>; station: Partial<StationStatus> } = { group: {}, station: {} };
-  const statusOf = (): Record<string, FailoverStatus> => {
-    const status = gateway.status()["atlantic"] as FailoverStatus;
+  const now: { group: Partial<GroupStatus>; station: Partial<StationStatus> } = { group: {}, station: {} };
+  const statusOf = (): Record<string, GroupStatus> => {
+    const status = gateway.status()["atlantic"] as GroupStatus;
     return {
       atlantic: { ...status, ...now.group, stations: status.stations.map((one) => ({ ...one, ...now.station })) },
     };
+  };
+  const memory = new HeldMemory({ maxBytes: 1_000 });
+  const listeners = {
+    atlantic: {
+      unserved: { refused: 1, caller: 2, failed: 0 },
+      connections: { open: 3, max: Number.POSITIVE_INFINITY },
+      tooSlow: { head: 4, body: 5 },
+    },
   };
   const metrics = new GatewayMetrics({
     statusOf,
     qualityOf: () => gateway.quality(),
     heartbeats: () => ({}),
+    memory: () => memory.status,
+    listeners: () => listeners,
   });
   const read = async (series: string): Promise<number | undefined> => {
     const lines = (await metrics.text()).split("\n");
     const value = lines.find((line) => line.startsWith(`${series} `))?.split(" ")[1];
     return value === undefined ? undefined : Number(value === "+Inf" ? "Infinity" : value);
   };
-  return { metrics, now, read };
+  return { metrics, now, memory, read };
 }
 
 const FROM_THE_START = [
@@ -133,6 +145,8 @@ const FROM_THE_START = [
   'gsf_capacity_learned_total{group="atlantic",station="backup"}',
   'gsf_name_conflicts_total{group="atlantic",station="primary"}',
   'gsf_station_name_conflict{group="atlantic",station="primary"}',
+  'gsf_streams_cut_total{group="atlantic",station="primary",reason="down"}',
+  'gsf_streams_cut_total{group="atlantic",station="backup",reason="replaced"}',
   'gsf_abstentions_total{group="atlantic",reason="late-wake"}',
   'gsf_nobody_fit_total{group="atlantic"}',
   'gsf_overload_total{group="atlantic"}',
@@ -168,6 +182,8 @@ test("each event is counted where its series began", async () => {
   metrics.noteEvent({ ...at, type: "capacity-learned", limit: 5, ratePerSecond: 60 });
   metrics.noteEvent({ ...at, type: "name-conflict", between: ["10.0.0.1:1", "10.0.0.2:2"] });
   metrics.noteEvent({ ...at, type: "name-conflict-ended", between: ["10.0.0.1:1", "10.0.0.2:2"] });
+  metrics.noteEvent({ ...at, type: "streams-cut", reason: "down", streams: 3 });
+  assert.equal(await read('gsf_streams_cut_total{group="atlantic",station="primary",reason="down"}'), 3);
   metrics.noteEvent({ ...at, type: "local-shortage", code: "EMFILE" });
   metrics.noteEvent({ ...at, type: "local-shortage", code: "E_NEVER_HEARD_OF" });
   metrics.noteEvent({
@@ -192,6 +208,25 @@ test("each event is counted where its series began", async () => {
   ])
     assert.equal(await read(series), 1, series);
   assert.equal(await read('gsf_doubted_total{group="atlantic",station="backup"}'), 0);
+});
+
+test("[G10] what callers take is shown, and what was refused to them", async () => {
+  const { memory, read } = unused();
+  for (const reason of ["total", "caller", "too-large"])
+    assert.equal(await read(`gsf_memory_refused_total{reason="${reason}"}`), 0);
+  const room = memory.roomFor("10.0.0.1");
+  room.take("requests", 500);
+  room.takeAnyway("replies", 100);
+  memory.roomFor("10.0.0.2").take("requests", 700);
+  assert.equal(await read('gsf_memory_held_bytes{kind="requests"}'), 500);
+  assert.equal(await read('gsf_memory_held_bytes{kind="replies"}'), 100);
+  assert.equal(await read('gsf_memory_held_bytes{kind="events"}'), 0);
+  assert.equal(await read("gsf_memory_max_bytes"), 1_000);
+  assert.equal(await read('gsf_memory_refused_total{reason="total"}'), 1);
+  assert.equal(await read('gsf_group_connections{group="atlantic"}'), 3);
+  assert.equal(await read('gsf_group_connections_max{group="atlantic"}'), Number.POSITIVE_INFINITY);
+  assert.equal(await read('gsf_connections_unserved_total{group="atlantic",reason="caller"}'), 2);
+  assert.equal(await read('gsf_requests_too_slow_total{group="atlantic",part="body"}'), 5);
 });
 
 test("what was learned is shown in seconds, and not while it is unknown", async () => {

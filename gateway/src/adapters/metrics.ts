@@ -3,15 +3,20 @@
  * commands) is counted as it happens. Labels hold names from the configuration and words from fixed lists, so the number
  * of series is bounded by the configuration. The series themselves are listed in `metric-series.ts`.
  */
-import type { DetectionQualityStatus, FailoverStatus, StationStatus } from "ground-station-failover";
+import type { DetectionQualityStatus } from "ground-station-failover";
 import { type Counter, collectDefaultMetrics, Registry } from "prom-client";
+import type { GroupStatus } from "../fleet/group.ts";
+import { HeldMemory, type HeldMemoryStatus } from "../fleet/held-memory.ts";
 import type { GroupEvent } from "./event-sentence.ts";
+import type { ListenerFigures } from "./http-proxy.ts";
 import {
   BREAKER_STATES,
+  CallerGauges,
   CommandSeries,
   EventCounters,
   GroupGauges,
   KeptCounters,
+  outcomeLabel,
   QualityGauges,
   STANDINGS,
   StationGauges,
@@ -21,7 +26,7 @@ import {
 
 export interface MetricsOptions {
   /** Also asked once at the start, for the names of the groups and stations whose counters begin at 0. */
-  readonly statusOf: () => Readonly<Record<string, FailoverStatus>>;
+  readonly statusOf: () => Readonly<Record<string, GroupStatus>>;
   /** How well silence has been judged, by group and station. */
   readonly qualityOf: () => Readonly<Record<string, Readonly<Record<string, DetectionQualityStatus>>>>;
   /** Heartbeats by what became of them, counted since the start. */
@@ -34,8 +39,10 @@ export interface MetricsOptions {
   readonly lookups?: () => Readonly<Record<string, number>>;
   /** Lines of the log that were lost, since the start. Default: none are. */
   readonly lostLogLines?: () => number;
-  /** Callers' connections that were not served, by group and why. Default: all are. */
-  readonly unserved?: () => Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** What the listener of each group counts. Default: nobody listens. */
+  readonly listeners?: () => Readonly<Record<string, ListenerFigures>>;
+  /** What is held for callers. Default: nothing is. */
+  readonly memory?: () => HeldMemoryStatus;
 }
 
 export class GatewayMetrics {
@@ -47,6 +54,7 @@ export class GatewayMetrics {
   readonly #events: EventCounters;
   readonly #commands: CommandSeries;
   readonly #kept: KeptCounters;
+  readonly #callers: CallerGauges;
 
   constructor(options: MetricsOptions) {
     this.#options = options;
@@ -58,6 +66,7 @@ export class GatewayMetrics {
     this.#events = new EventCounters(registers);
     this.#commands = new CommandSeries(registers);
     this.#kept = new KeptCounters(registers);
+    this.#callers = new CallerGauges(registers);
     for (const [group, { stations }] of Object.entries(options.statusOf())) {
       this.#events.begin(
         group,
@@ -95,6 +104,8 @@ export class GatewayMetrics {
         return counters.overload.inc({ group });
       case "epoch-refused":
         return counters.epochsRefused.inc({ group });
+      case "streams-cut":
+        return counters.streamsCut.inc({ group, station: event.station, reason: event.reason }, event.streams);
       case "local-shortage":
         return counters.localShortage.inc({ group, code: shortageLabel(event.code) });
     }
@@ -102,13 +113,13 @@ export class GatewayMetrics {
 
   /** A command ended: `outcome` is the class of its reply (`2xx`), `error-body`, or the code of the error that its caller got. */
   noteCommand(group: string, outcome: string, elapsedMs: number): void {
-    this.#commands.ended.inc({ group, outcome });
+    this.#commands.ended.inc({ group, outcome: outcomeLabel(outcome) });
     this.#commands.seconds.observe({ group }, elapsedMs / 1_000);
   }
 
   /** Everything, in Prometheus' text format. */
   text(): Promise<string> {
-    const { statusOf, qualityOf, heartbeats, lookups, lostLogLines, unserved } = this.#options;
+    const { statusOf, qualityOf, heartbeats, lookups, lostLogLines } = this.#options;
     const { attempts, calls, logLines } = this.#kept;
     logLines.reset();
     logLines.inc(lostLogLines?.() ?? 0);
@@ -124,13 +135,27 @@ export class GatewayMetrics {
       for (const [station, quality] of Object.entries(stations)) this.#readQuality({ group, station }, quality);
     readCounts(this.#kept.heartbeats, heartbeats());
     readCounts(this.#kept.lookups, lookups?.() ?? {});
-    this.#kept.unserved.reset();
-    for (const [group, counts] of Object.entries(unserved?.() ?? {}))
-      for (const [reason, count] of Object.entries(counts)) this.#kept.unserved.inc({ group, reason }, count);
+    this.#readCallers();
     return this.#registry.metrics();
   }
 
-  #readGroup(group: string, { epoch, waiting, parked, overloaded, patienceMs }: FailoverStatus): void {
+  #readCallers(): void {
+    const { unserved, tooSlow, refusedRoom } = this.#kept;
+    const { memory = noMemory, listeners } = this.#options;
+    for (const counter of [unserved, tooSlow, refusedRoom]) counter.reset();
+    for (const [group, figures] of Object.entries(listeners?.() ?? {})) {
+      this.#callers.connections.set({ group }, figures.connections.open);
+      this.#callers.maxConnections.set({ group }, figures.connections.max);
+      for (const [reason, count] of Object.entries(figures.unserved)) unserved.inc({ group, reason }, count);
+      for (const [part, count] of Object.entries(figures.tooSlow)) tooSlow.inc({ group, part }, count);
+    }
+    const { held, maxBytes, refused } = memory();
+    this.#callers.maxMemory.set(maxBytes);
+    for (const [kind, bytes] of Object.entries(held)) this.#callers.memory.set({ kind }, bytes);
+    for (const [reason, count] of Object.entries(refused)) refusedRoom.inc({ reason }, count);
+  }
+
+  #readGroup(group: string, { epoch, waiting, parked, overloaded, patienceMs }: GroupStatus): void {
     const gauges = this.#groups;
     gauges.epoch.set({ group }, epoch);
     gauges.waiting.set({ group }, waiting);
@@ -152,7 +177,10 @@ export class GatewayMetrics {
     if (lastDetectionMs !== undefined) lastDetection.set(at, lastDetectionMs / 1_000);
   }
 
-  #readStation(at: StationLabels, { breaker, budget, ramp, usualAnswerMs, overdueAfterMs, ...status }: StationStatus) {
+  #readStation(
+    at: StationLabels,
+    { breaker, budget, ramp, usualAnswerMs, overdueAfterMs, ...status }: GroupStatus["stations"][number],
+  ) {
     const gauges = this.#stations;
     const probe = this.#options.probeOf?.(at.group, at.station);
     if (probe !== undefined) gauges.probeWell.set(at, probe.isWell ? 1 : 0);
@@ -162,6 +190,7 @@ export class GatewayMetrics {
     gauges.fit.set(at, status.assessment.fit ? 1 : 0);
     gauges.doubted.set(at, status.doubted ? 1 : 0);
     gauges.inFlight.set(at, status.inFlight);
+    gauges.streams.set(at, status.streams);
     if (usualAnswerMs > 0) gauges.usualAnswer.set(at, usualAnswerMs / 1_000);
     if (overdueAfterMs < Number.POSITIVE_INFINITY) gauges.overdueAfter.set(at, overdueAfterMs / 1_000);
     gauges.ramping.set(at, ramp.ramping ? 1 : 0);
@@ -177,6 +206,10 @@ export class GatewayMetrics {
     gauges.budgetAllowed.set(at, budget.allowed);
     gauges.budgetRefused.set(at, budget.refused);
   }
+}
+
+function noMemory(): HeldMemoryStatus {
+  return new HeldMemory().status;
 }
 
 /** Replaces what `counter` shows by the counts of the moment. */

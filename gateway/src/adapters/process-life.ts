@@ -8,14 +8,17 @@ import { EXIT } from "./exit-codes.ts";
 import type { Log } from "./log.ts";
 
 const STOPS = ["SIGTERM", "SIGINT"] as const;
+
+/** Who asks it to stop: a supervisor (SIGTERM), a person at a terminal, or the end of who started it. */
+export type StopAsker = "supervisor" | "person" | "parent";
 /** What Node does with them: SIGHUP and SIGUSR2 end the process at once, SIGUSR1 opens its inspector to this machine. */
 const IGNORED = { SIGHUP: "restart it to change its configuration", SIGUSR1: "", SIGUSR2: "" } as const;
 /** How often it is looked whether `npx` is still there, in ms. */
 const PARENT_CHECK_MS = 250;
 
 /** Resolves when this process is asked to stop. A second signal ends it there and then. */
-export function stopAsked(log: Log): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
+export function stopAsked(log: Log): Promise<StopAsker> {
+  const { promise, resolve } = Promise.withResolvers<StopAsker>();
   let signals = 0;
   for (const signal of STOPS) {
     process.on(signal, () => {
@@ -23,16 +26,16 @@ export function stopAsked(log: Log): Promise<void> {
         log.warn({ signal }, "stopping at once: commands in flight are cut");
         process.exit(signal === "SIGTERM" ? EXIT.terminated : EXIT.interrupted);
       }
-      resolve();
+      resolve(signal === "SIGTERM" ? "supervisor" : "person");
     });
   }
   for (const [signal, remedy] of Object.entries(IGNORED)) {
     // The terminal from which it was started is gone.
-    if (signal === "SIGHUP" && (isatty(0) || isatty(2))) process.on(signal, () => resolve());
+    if (signal === "SIGHUP" && (isatty(0) || isatty(2))) process.on(signal, () => resolve("person"));
     else process.on(signal, () => log.warn({ signal }, `${signal} is ignored${remedy === "" ? "" : `: ${remedy}`}`));
   }
-  if (process.send !== undefined) process.once("disconnect", resolve);
-  if (process.env["npm_command"] === "exec") followParent(resolve);
+  if (process.send !== undefined) process.once("disconnect", () => resolve("parent"));
+  if (process.env["npm_command"] === "exec") followParent(() => resolve("parent"));
   return promise;
 }
 

@@ -8,6 +8,7 @@ import type { IncomingMessage } from "node:http";
 import { RefusedRequest, refusal } from "../fleet/problem.ts";
 import type { DeadlineHeader } from "../fleet/settings.ts";
 import type { CommandRequest } from "../fleet/uplink.ts";
+import { plainAddress } from "./caller-address.ts";
 import { ALLOWED_DEADLINES, readDeadline } from "./deadline-header.ts";
 import { endToEnd, isHost, rawValues, targetOf, unsendable, withForwarded } from "./http-headers.ts";
 import { LOOP_HEADER, type LoopGuard } from "./loop-guard.ts";
@@ -55,7 +56,7 @@ export function requestHead(
 ): Omit<CommandRequest, "body" | "timeLeftMs"> {
   const { method, target, headers } = soundHead(message);
   loop.refuseReturned(message.rawHeaders);
-  const caller = callerOf(message);
+  const caller = plainAddress(message.socket.remoteAddress);
   headers.push([LOOP_HEADER, loop.name]);
   const origin = { caller, protocol: "http", isTrusted: proxies.has(caller) } as const;
   return { method, target, headers: withForwarded(headers, origin), caller };
@@ -83,10 +84,6 @@ export function deadlineOf(message: IncomingMessage, { name, format }: DeadlineH
   if (epochMs !== undefined) return epochMs;
   const allowed = ALLOWED_DEADLINES[format];
   throw refused(400, "BAD_HEADER", `${name}: "${value.slice(0, 40)}" is not allowed; allowed are ${allowed}`);
-}
-
-function callerOf(message: IncomingMessage): string {
-  return message.socket.remoteAddress?.replace(/^::ffff:/, "") ?? "unknown";
 }
 
 function refuseShape(message: IncomingMessage): void {

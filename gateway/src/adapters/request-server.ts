@@ -8,6 +8,7 @@
  * is the size that a chunk says: one that is longer than what follows is waited for, until its sender closes or is too slow.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Problem, RefusedRequest, refusal } from "../fleet/problem.ts";
 import { CallerConnection } from "./caller-connection.ts";
@@ -94,7 +95,11 @@ export class RequestServer {
   #arrived(message: IncomingMessage, response: ServerResponse, waits: boolean): void {
     const turn = this.connectionOf(message.socket).arrived(message, response);
     if (turn === undefined) this.#options.serve(message, response, waits);
-    else turn.then((isServed) => isServed && this.#options.serve(message, response, waits));
+    else
+      turn.then((isServed) => {
+        if (isServed) this.#options.serve(message, response, waits);
+        else stopReading(message.socket);
+      });
   }
 
   /** What Node's parser will not read, and callers that take too long over their header block. */
@@ -122,6 +127,16 @@ const PARSER_PROBLEMS: ReadonlyMap<string, Problem> = new Map([
   ["HPE_CHUNK_EXTENSIONS_OVERFLOW", refusal(413, "REQUEST_TOO_LARGE", "the chunk extensions are too long")],
   ["ERR_HTTP_REQUEST_TIMEOUT", TOO_SLOW],
 ]);
+
+/**
+ * What comes behind a request that is not served is not served either: reading on would keep it all in memory until the answers
+ * before it have gone. To Node's parser, which reads from the handle itself, a paused socket means nothing; a listener for its
+ * data makes it read from the socket.
+ */
+function stopReading(socket: Socket): void {
+  if (socket.isPaused()) return;
+  socket.on("data", () => undefined).pause();
+}
 
 function tooLarge(most: string): Problem {
   return refusal(431, "HEADERS_TOO_LARGE", `allowed are ${most}`);

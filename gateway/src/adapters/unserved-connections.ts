@@ -8,6 +8,8 @@ import type { Log } from "./log.ts";
 export interface UnservedCounts {
   /** There were as many as allowed already. */
   readonly refused: number;
+  /** Its address had its share of them already. */
+  readonly caller: number;
   /** The system could not hand them over, for example for want of descriptors. */
   readonly failed: number;
 }
@@ -16,12 +18,14 @@ const TELL_EVERY_MS = 1_000;
 
 const SENTENCES: Readonly<Record<keyof UnservedCounts, string>> = {
   refused:
-    "a caller's connection was refused: there are as many as this process has descriptors for; raise its limit (ulimit -n)",
+    "a caller's connection was refused: there are as many as allowed; raise callers.maxConnections, or this process's descriptors (ulimit -n)",
+  caller:
+    "a caller's connection was refused: its address has its share of them; raise callers.maxConnections or callers.addressRatio",
   failed: "a caller's connection could not be accepted",
 };
 
 export class UnservedConnections {
-  readonly counts: Record<keyof UnservedCounts, number> = { refused: 0, failed: 0 };
+  readonly counts: Record<keyof UnservedCounts, number> = { refused: 0, caller: 0, failed: 0 };
   readonly #group: string;
   readonly #log: Log;
   #toldAtMs = Number.NEGATIVE_INFINITY;

@@ -1,5 +1,6 @@
 /** What a group and the library tell each other about a call: field by field, and nothing where nothing is said. */
 import assert from "node:assert/strict";
+import { Readable } from "node:stream";
 import { test } from "node:test";
 import type { FailoverContext } from "ground-station-failover";
 import type { LinkedStation } from "./group-calls.ts";
@@ -36,10 +37,12 @@ test("what an uplink is told of an attempt: within which it may begin is not all
     noteUploading: (isUploading: boolean) => uploading.push(isUploading),
   };
   const keyed = { idempotent: false, idempotencyKey: "k", timeLeftMs: undefined };
+  const streams: unknown[] = [];
+  const onStream = (...stream: readonly unknown[]): unknown => streams.push(stream);
   const given = context as never as FailoverContext<LinkedStation>;
-  assert.equal(sendContextOf(given, keyed, false).isRepeatable, false);
-  assert.equal(sendContextOf(given, { ...keyed, idempotent: true }, false).isRepeatable, true);
-  const { noteUploading, ...rest } = sendContextOf(given, keyed, true);
+  assert.equal(sendContextOf(given, keyed, false, onStream).isRepeatable, false);
+  assert.equal(sendContextOf(given, { ...keyed, idempotent: true }, false, onStream).isRepeatable, true);
+  const { noteUploading, noteStreaming, ...rest } = sendContextOf(given, keyed, true, onStream);
   assert.deepEqual(rest, {
     isRepeatable: true,
     epoch: 7,
@@ -51,6 +54,9 @@ test("what an uplink is told of an attempt: within which it may begin is not all
   noteUploading?.(true);
   noteUploading?.(false);
   assert.deepEqual(uploading, [true, false]);
+  const stream = Readable.from([]);
+  noteStreaming?.(stream as never);
+  assert.deepEqual(streams, [["north", stream]]);
 });
 
 test("how long a sign of life may take: an interval, or an answer where heartbeats are pulled and that takes longer", () => {

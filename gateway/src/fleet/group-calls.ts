@@ -6,7 +6,7 @@
 import { type CallOptions, deadlineAt, type FailoverContext, type FailoverOptions } from "ground-station-failover";
 import type { CommandTerms } from "./command.ts";
 import type { GroupSettings, StationSettings } from "./settings.ts";
-import type { SendContext, Uplink } from "./uplink.ts";
+import type { ByteStream, SendContext, Uplink } from "./uplink.ts";
 
 /** A station as the failover sees it: a name and the way to it. */
 export interface LinkedStation {
@@ -51,6 +51,7 @@ export function sendContextOf(
   context: FailoverContext<LinkedStation>,
   { idempotent, idempotencyKey }: CommandTerms,
   resendsKeyed: boolean,
+  onStream: (station: string, stream: ByteStream) => void,
 ): SendContext {
   return {
     isRepeatable: idempotent || (idempotencyKey !== undefined && resendsKeyed),
@@ -60,5 +61,6 @@ export function sendContextOf(
     beginWithinMs: context.beginWithinMs(),
     signal: context.signal,
     noteUploading: (isUploading) => context.noteUploading(isUploading),
+    noteStreaming: (stream) => onStream(context.station.name, stream),
   };
 }

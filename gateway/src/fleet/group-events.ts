@@ -3,6 +3,8 @@
  * For logs, feeds and metrics.
  */
 import type { FailoverEvent } from "ground-station-failover";
+import type { RoomFigures, RoomRefusal } from "./held-memory.ts";
+import type { StreamsCut } from "./open-streams.ts";
 import type { LastProbe } from "./station-prober.ts";
 
 /** Heartbeats of a station are missing, or there again, by the level at which that is told of; nothing follows from it. */
@@ -30,5 +32,20 @@ interface NameConflictChanged {
   readonly atMs: number;
 }
 
+/** Commands were refused because nothing more may be held for their callers; told now and then. */
+interface MemoryUsedUp extends RoomFigures {
+  readonly type: "memory-used-up";
+  readonly reason: RoomRefusal;
+  /** So many were since this was last told. */
+  readonly refused: number;
+  readonly atMs: number;
+}
+
 /** What happens in a group. */
-export type GroupEvent = FailoverEvent | HeartbeatsMissing | ProbeChanged | NameConflictChanged;
+export type GroupEvent =
+  | FailoverEvent
+  | HeartbeatsMissing
+  | ProbeChanged
+  | NameConflictChanged
+  | MemoryUsedUp
+  | StreamsCut;

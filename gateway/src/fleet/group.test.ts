@@ -246,10 +246,10 @@ describe("[R2] what a group says of the retry budget", () => {
       retry: { maxAttempts: 2, baseMs: 10, budgetRatio: 0.5, budgetWindowMs: 3_000 },
     });
     await at.passes(1_000);
-    await at.serves(10);
+    await at.serves(40);
     await at.passes(2_700);
     const { budget } = at.station("north");
-    assert.deepEqual([budget?.calls, budget?.allowed], [10, 5]);
+    assert.deepEqual([budget?.calls, budget?.allowed], [40, 20]);
     await at.passes(400);
     assert.equal(at.station("north").budget?.calls, 0);
   });

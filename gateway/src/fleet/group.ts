@@ -3,7 +3,15 @@
  * of heartbeats, a failover that decides which station is active and what becomes of commands, and an uplink per station
  * that carries them there. It knows no socket and no clock of its own.
  */
-import type { Beat, BeatVerdict, Clock, DetectionQualityStatus, FailoverStatus, Random } from "ground-station-failover";
+import type {
+  Beat,
+  BeatVerdict,
+  Clock,
+  DetectionQualityStatus,
+  FailoverStatus,
+  Random,
+  StationStatus,
+} from "ground-station-failover";
 import {
   DetectionQualityMachine,
   Hearing,
@@ -18,9 +26,11 @@ import { agoInWords } from "./failure-words.ts";
 import { callOptionsOf, keyStatusOptions, type LinkedStation, sendContextOf, signOfLifeMs } from "./group-calls.ts";
 import type { GroupEvent } from "./group-events.ts";
 import type { NameConflict } from "./heartbeat-sessions.ts";
+import { OpenStreams } from "./open-streams.ts";
+import type { NoRoomError } from "./problem.ts";
 import type { GroupSettings, StationSettings } from "./settings.ts";
 import { type LastProbe, StationProber } from "./station-prober.ts";
-import type { CommandReply, CommandRequest, Uplink } from "./uplink.ts";
+import type { ByteStream, CommandReply, CommandRequest, Uplink } from "./uplink.ts";
 import { healthPage, UnreadableReplyError } from "./uplink.ts";
 
 /**
@@ -47,9 +57,19 @@ export interface GroupParts {
   readonly random: Random;
   /** What all groups of this process hear. Default: what this one does. */
   readonly hearing?: Hearing;
+  /** How long a station that was replaced may go on with replies that it streams. Default 10,000. */
+  readonly drainMs?: number;
   /** Default: nobody is told. */
   readonly onCommand?: CommandListener | undefined;
 }
+
+/** What a group says of itself: as its failover does, with the replies that each station streams. */
+export type GroupStatus = Omit<FailoverStatus, "stations"> & {
+  readonly stations: readonly (StationStatus & { readonly streams: number })[];
+};
+
+/** What happens often is told this often at most. */
+const TELL_AGAIN_MS = 10_000;
 
 export class Group {
   readonly settings: GroupSettings;
@@ -64,11 +84,16 @@ export class Group {
   readonly #stations: ReadonlyMap<string, LinkedStation>;
   /** By station, also after it is over, until a heartbeat counts again. */
   readonly #conflicts: Map<string, NameConflictStatus & NameConflict> = new Map();
+  readonly #streams: OpenStreams;
+  /** Commands refused for want of memory since that was last told. */
+  #noRoom: { refused: number; readonly toldMs: number } = { refused: 0, toldMs: Number.NEGATIVE_INFINITY };
   /** None where heartbeats are pushed. */
   readonly #probers: ReadonlyMap<string, StationProber>;
 
-  constructor({ settings, uplinkOf, clock, random, hearing = new Hearing(), onCommand }: GroupParts) {
+  constructor(parts: GroupParts) {
+    const { settings, uplinkOf, clock, random, hearing = new Hearing(), drainMs = 10_000, onCommand } = parts;
     this.settings = settings;
+    this.#streams = new OpenStreams({ clock, drainMs, onCut: (event) => this.#tellOwn(event) });
     this.#clock = clock;
     this.#onCommand = onCommand;
     const { model, windowSize, minimumDeviationMs, ceilingMs } = settings.detector;
@@ -141,6 +166,7 @@ export class Group {
     this.#failover.onEvent((event) => {
       if (event.type === "declaration" && event.to === "down" && event.silentForMs !== undefined)
         this.#quality.get(event.node)?.noteDown(event.silentForMs, event.atMs);
+      this.#streams.note(event, this.activeStation);
     });
   }
 
@@ -162,16 +188,31 @@ export class Group {
     return this.#failover.epoch;
   }
 
-  get status(): FailoverStatus {
-    return this.#failover.status;
+  /** Commands in flight include those whose replies still stream. */
+  get status(): GroupStatus {
+    const status = this.#failover.status;
+    const stations = status.stations.map((station) => {
+      const streams = this.#streams.countAt(station.name);
+      return { ...station, inFlight: station.inFlight + streams, streams };
+    });
+    return { ...status, stations };
   }
 
   /** Sends `request` to the active station, under `terms`; `signal` is the caller hanging up. */
   handle(request: CommandRequest, terms: CommandTerms, signal: AbortSignal): Promise<CommandReply> {
     const nowMs = this.#clock.nowMs();
     const resendsKeyed = this.settings.commands.ambiguousKeyed === "resend";
-    const reply = this.#failover.call(
-      (context) => context.station.uplink.send(request, sendContextOf(context, terms, resendsKeyed)),
+    const onStream = (station: string, stream: ByteStream): void => {
+      this.#streams.add(station, stream);
+      // Another attempt's reply may be the answer; nobody would read this one.
+      const unused = (): unknown => stream.destroy(new Error("another reply was the answer"));
+      const settled = ({ body }: CommandReply): unknown =>
+        body.kind === "stream" && body.stream === stream ? undefined : unused();
+      // An uplink may tell of it before there is a promise of the reply.
+      queueMicrotask(() => reply.then(settled, unused));
+    };
+    const reply: Promise<CommandReply> = this.#failover.call(
+      (context) => context.station.uplink.send(request, sendContextOf(context, terms, resendsKeyed, onStream)),
       callOptionsOf(terms, signal, nowMs),
     );
     this.#tell(reply, nowMs);
@@ -236,9 +277,19 @@ export class Group {
     };
   }
 
+  /** A command was refused because nothing more may be held for its caller: an event says so, at most one in 10 s. */
+  noteNoRoom({ refusal: reason, figures }: NoRoomError): void {
+    const atMs = this.#clock.nowMs();
+    this.#noRoom.refused++;
+    if (atMs - this.#noRoom.toldMs < TELL_AGAIN_MS) return;
+    this.#tellOwn({ type: "memory-used-up", reason, ...figures, refused: this.#noRoom.refused, atMs });
+    this.#noRoom = { refused: 0, toldMs: atMs };
+  }
+
   /** Supervises, and pulls heartbeats where they are pulled, until `signal` is aborted. */
   async run(signal: AbortSignal): Promise<void> {
     const probing = [...this.#probers.values()].map((prober) => prober.run(signal));
+    using _streams = this.#streams;
     await Promise.all([this.#failover.run(signal), this.#log.run(signal), ...probing]);
   }
 

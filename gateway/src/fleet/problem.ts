@@ -8,6 +8,7 @@
  * | NO_STATION_FIT            | 503    | nobody could take it in time; try again after Retry-After                |
  * | OVERLOADED                | 503    | it could not be answered in time; refused early, come back after Retry-After |
  * | LOCAL_SHORTAGE            | 503    | nothing was sent: the gateway's machine lacks a resource                 |
+ * | MEMORY_USED_UP            | 503    | nothing was sent: as much is held for callers as may be; try again after Retry-After |
  * | STALE_EPOCH               | 503    | this gateway has been replaced; nothing was executed                     |
  * | DEADLINE_EXCEEDED         | 504    | the command's time was up                                                |
  * | ATTEMPT_TIMEOUT           | 504    | the station took too long                                                |
@@ -23,6 +24,7 @@ import {
   wasConnectionLost,
   wasNeverSent,
 } from "ground-station-failover";
+import type { RoomFigures, RoomRefusal } from "./held-memory.ts";
 import { UnreadableReplyError } from "./uplink.ts";
 
 export interface Problem {
@@ -73,6 +75,34 @@ function isCoded(error: unknown): boolean {
 /** A problem that the request itself causes. */
 export function refusal(status: number, code: string, detail: string): Problem {
   return { status, code, detail };
+}
+
+/** Nothing more may be held in memory for a request. */
+export class NoRoomError extends RefusedRequest {
+  readonly refusal: RoomRefusal;
+  readonly figures: RoomFigures;
+
+  /** `bytes` more were asked for. */
+  constructor(refusal: RoomRefusal, bytes: number, figures: RoomFigures) {
+    super(noRoom(refusal, bytes, figures));
+    this.name = "NoRoomError";
+    this.refusal = refusal;
+    this.figures = figures;
+  }
+}
+
+function noRoom(
+  refusal: RoomRefusal,
+  bytes: number,
+  { caller, callerBytes, heldBytes, maxBytes }: RoomFigures,
+): Problem {
+  if (refusal === "too-large") {
+    const detail = `it takes ${bytes} bytes of memory; callers.maxMemory is ${maxBytes} bytes, for all callers together`;
+    return { status: 413, code: "REQUEST_TOO_LARGE", detail };
+  }
+  const share = refusal === "caller" ? `, ${callerBytes} of them for ${caller}, which has its share` : "";
+  const detail = `not sent: it takes ${bytes} bytes of memory, and ${heldBytes} of ${maxBytes} are held already${share}`;
+  return { status: 503, code: "MEMORY_USED_UP", detail, retryAfterMs: RETRY_AFTER_MS };
 }
 
 /** What to tell the caller about `error`; undefined where the caller is gone, and there is nobody to tell. */

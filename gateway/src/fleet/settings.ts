@@ -152,12 +152,30 @@ export interface HeartbeatSecrets {
   readonly own: ReadonlyMap<string, readonly Uint8Array[]>;
 }
 
+/** What callers may take of this process: all together, and those of one address. */
+export interface CallerBounds {
+  /** Most bytes held for them; undefined for a part of the memory that this process may have. */
+  readonly maxMemoryBytes: number | undefined;
+  /** Most connections of each group's listener; undefined for as many as there are descriptors for. */
+  readonly maxConnections: number | undefined;
+  /** The part of each of these that one address may have while no other has any. */
+  readonly addressRatio: number;
+  /** Least rate at which a request's body must come in the long run; 0: only pauses count. */
+  readonly minUploadBytesPerSecond: number;
+  /** How long a body may stand still. */
+  readonly maxUploadPauseMs: number;
+}
+
 export interface GatewaySettings {
   readonly groups: readonly GroupSettings[];
   /** Where status, switchover, events and metrics are served. */
   readonly control: ListenSettings;
   /** Where signed heartbeats arrive; undefined where no group is pushed to. */
   readonly heartbeats: { readonly listen: ListenSettings; readonly secrets: HeartbeatSecrets } | undefined;
-  /** How long a graceful stop waits for commands in flight. */
+  /** What callers may take of this process. */
+  readonly callers: CallerBounds;
+  /** How long a graceful stop goes on accepting commands, so that balancers can see that it stops. */
+  readonly drainDelayMs: number;
+  /** How long a graceful stop waits for commands in flight, and a replaced station may go on with replies that it streams. */
   readonly drainMs: number;
 }

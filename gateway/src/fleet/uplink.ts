@@ -5,6 +5,7 @@
  */
 
 import type { KeyStatus } from "ground-station-failover";
+import type { MemoryRoom } from "./held-memory.ts";
 
 /** Name and value as they stood on the wire, in order, duplicates kept. */
 export type HeaderList = ReadonlyArray<readonly [name: string, value: string]>;
@@ -29,12 +30,22 @@ export interface CommandRequest {
   readonly caller?: string;
   /** Time left until the instant that its sender says, as of now; at least 0. Undefined where it says none. */
   readonly timeLeftMs?: number;
+  /** Where the memory that its replies take is counted. Default: nobody counts. */
+  readonly room?: MemoryRoom;
+}
+
+/** A body that is read while it comes. */
+export interface ByteStream extends AsyncIterable<Uint8Array> {
+  /** Ends it; its reader gets `reason` as an error. */
+  destroy(reason: Error): unknown;
+  /** Told when it is over, however it ended. */
+  once(event: "close", listener: () => void): unknown;
 }
 
 /** A reply's body: `bytes` when it was read whole, else a stream that the receiver must read to its end or destroy. */
 type ReplyBody =
   | { readonly kind: "bytes"; readonly bytes: Uint8Array }
-  | { readonly kind: "stream"; readonly stream: AsyncIterable<Uint8Array>; trailers(): HeaderList };
+  | { readonly kind: "stream"; readonly stream: ByteStream; trailers(): HeaderList };
 
 /** What a station answers, hop-by-hop headers already taken out. */
 export interface CommandReply {
@@ -67,6 +78,8 @@ export interface SendContext {
    * while its body goes out.
    */
   readonly noteUploading?: (isUploading: boolean) => void;
+  /** Told of a reply that is not read whole, before `send` resolves with it. */
+  readonly noteStreaming?: (stream: ByteStream) => void;
 }
 
 /** HTTP statuses from the first to the last, both included. */

@@ -19,6 +19,7 @@ import { UserError } from "../adapters/exit-codes.ts";
 import { HeartbeatSender } from "../adapters/heartbeat-sender.ts";
 import { listening, shownAddress } from "../adapters/listening.ts";
 import { type Log, processLog } from "../adapters/log.ts";
+import { LogOutput } from "../adapters/log-output.ts";
 import { stopAsked } from "../adapters/process-life.ts";
 import {
   MAX_SECRETS,
@@ -121,7 +122,7 @@ async function runStation(options: StationOptions): Promise<void> {
   obeyParent(faults);
   beatWhileServiceLives(options, beats, log, checking.signal);
   const onwards = relayTo === undefined ? "" : `, relaying to ${relayTo.href}`;
-  process.stdout.write(
+  LogOutput.standardOutput().write(
     `gsf station ${name} listening on http://${shownAddress({ host: listen.host, port })}, beating every ${interval} ms to ${shownAddress(heartbeatTo)}${onwards}\n`,
   );
 }
