@@ -7,6 +7,7 @@ import { seededRandom } from "./random.ts";
 
 const SETTINGS = {
   expectedIntervalMs: 1000,
+  intervalTold: false,
   minimumSamples: 4,
   leastScaleMs: 2,
   leastSilenceMs: 8,

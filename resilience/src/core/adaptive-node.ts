@@ -4,6 +4,7 @@
  * is out of the ordinary. After a mistake the deadlines are stretched for a few beats, because where one beat was late the
  * next may be (a step up costs one mistake, not ten). A silence several times the deadline is set apart as an outage
  * and remembered when the third comes within the memory. In the first beats deadlines are held to a few typical gaps.
+ * Beats that a path or a queue held back arrive together when it lets them go: they prove life and teach nothing else.
  */
 import { type AdaptiveContext, ArrivalContext } from "./adaptive-context.ts";
 import { BeatOrder } from "./beat-order.ts";
@@ -19,8 +20,13 @@ const SLOW_BEATS = 4096;
 const STEADY_SHARE = 0.9;
 /** Kinds of traffic that the slow contexts tell apart. */
 const KINDS = 6;
-/** Beats for which deadlines stay stretched after a mistake. */
+/** Beats for which deadlines stay stretched after a mistake, and for the time in which so many usually come. */
 const CAUTION_BEATS = 32;
+/** After an overdue silence a gap below this share of the mean lies between two beats that were held back and released together. */
+const RELEASED_SHARE = 1 / 4;
+/** They come within this share of the silence, and those that waited for the observer within this much of its first. */
+const RELEASED_WITHIN = 1 / 4;
+const RELEASED_AT_FIRST_MS = 1_000;
 /** A silence this many deadlines long is an outage until there are three; so much is caution's first stretch at most. */
 const OUTAGE_DEADLINES = 4;
 const FIRST_STRETCH = 3;
@@ -50,6 +56,8 @@ const FLOOR_LEVEL = 5;
 /** What all nodes of a detector share. */
 export interface AdaptiveSettings {
   readonly expectedIntervalMs: number;
+  /** Whether that was told, and is no guess. */
+  readonly intervalTold: boolean;
   readonly minimumSamples: number;
   readonly leastScaleMs: number;
   readonly leastSilenceMs: number;
@@ -72,6 +80,12 @@ export class AdaptiveNode {
   readonly #view: Float64Array = new Float64Array([0, 0, 1, 1, 1, 0]);
   #cautionMs = 0;
   #cautionBeats = 0;
+  #cautionUntilMs = 0;
+  /** Gaps below the first, until the second, lie between beats that were held back. */
+  #releasedGapMs: number;
+  #releasedUntilMs: number;
+  /** Whether the schedules have lost their place since, because the silence was not learned from. */
+  #placeLost = true;
   #mistakesInRow = 0;
   #rowMs = 0;
   readonly #setApartMs: number[] = [];
@@ -89,6 +103,8 @@ export class AdaptiveNode {
     this.#sequence = sequence;
     this.#view[LAST] = nowMs;
     this.#fadedAtMs = nowMs;
+    this.#releasedGapMs = settings.intervalTold ? RELEASED_SHARE * settings.expectedIntervalMs : settings.leastScaleMs;
+    this.#releasedUntilMs = nowMs + RELEASED_AT_FIRST_MS;
     for (const context of this.#arrivals) context.presume(settings.expectedIntervalMs, settings.leastScaleMs);
     this.#begin(nowMs);
     this.#fit();
@@ -131,7 +147,9 @@ export class AdaptiveNode {
   /** Takes in a beat that proves life. `adjacent`: no beat between was lost; `restart`: its sender began anew. */
   hear(sequence: number | undefined, adjacent: boolean, restart: boolean, nowMs: number): void {
     const silenceMs = nowMs - this.lastMs;
+    if (!restart && this.#isReleased(silenceMs, nowMs)) return this.#bear(sequence, nowMs);
     const deadlineMs = this.silenceMs(HOURLY_LEVEL);
+    if (silenceMs >= deadlineMs) this.#expectReleased(silenceMs, nowMs);
     const steps = sequence === undefined || this.#sequence === undefined ? 0 : sequence - this.#sequence;
     this.#view[LAST] = nowMs;
     this.#sequence = sequence;
@@ -148,6 +166,32 @@ export class AdaptiveNode {
     if (nowMs - this.#fadedAtMs > MEMORY_MS / FADES_PER_MEMORY) this.#fade(nowMs);
   }
 
+  /** Whether the beat that ends this silence was held back together with the one before. */
+  #isReleased(silenceMs: number, nowMs: number): boolean {
+    if (nowMs >= this.#releasedUntilMs) return false;
+    if (silenceMs >= 0 && silenceMs < this.#releasedGapMs) return true;
+    this.#releasedUntilMs = Number.NEGATIVE_INFINITY;
+    return false;
+  }
+
+  /** A silence was overdue: the beats that it had room for may arrive together now. */
+  #expectReleased(silenceMs: number, nowMs: number): void {
+    this.#releasedGapMs = RELEASED_SHARE * this.#quick.meanMs;
+    this.#releasedUntilMs = nowMs + RELEASED_WITHIN * silenceMs;
+    this.#placeLost = silenceMs >= this.#settings.ceilingMs;
+  }
+
+  /** A beat that proves life and nothing else. The schedules see its number with the next one that was not held back. */
+  #bear(sequence: number | undefined, nowMs: number): void {
+    this.#view[LAST] = nowMs;
+    if (this.#placeLost) {
+      this.#sequence = sequence;
+      for (const context of this.#schedules) context.resume(nowMs);
+    }
+    this.#begin(nowMs);
+    this.#look();
+  }
+
   #learn(silenceMs: number, deadlineMs: number, adjacent: boolean, nowMs: number): void {
     const mistaken = silenceMs >= deadlineMs;
     const excused = !mistaken && this.#cautionBeats > 0;
@@ -158,7 +202,7 @@ export class AdaptiveNode {
       for (const context of this.#schedules)
         if (context.samples > SCHEDULE_SAMPLES) context.judge(nowMs, silenceMs, excused);
     }
-    this.#noteMistake(mistaken, silenceMs, deadlineMs, adjacent);
+    this.#noteMistake(mistaken, silenceMs, deadlineMs, adjacent, nowMs);
     if (!adjacent || outage) return;
     if (this.#beats < EARLY_BEATS && silenceMs > 0) {
       this.#gaps++;
@@ -186,15 +230,17 @@ export class AdaptiveNode {
     return true;
   }
 
-  #noteMistake(mistaken: boolean, silenceMs: number, deadlineMs: number, adjacent: boolean): void {
+  #noteMistake(mistaken: boolean, silenceMs: number, deadlineMs: number, adjacent: boolean, nowMs: number): void {
     const recent = this.#cautionBeats > 0;
-    if (recent && --this.#cautionBeats === 0) this.#nextFit = this.#beats;
+    if (recent) this.#cautionBeats = Math.max(this.#cautionBeats - 1, nowMs < this.#cautionUntilMs ? 1 : 0);
+    if (recent && this.#cautionBeats === 0) this.#nextFit = this.#beats;
     if (!mistaken) {
       this.#mistakesInRow = 0;
       return;
     }
     this.#cautionMs = recent ? SECOND_STRETCH * silenceMs : Math.min(2 * silenceMs, FIRST_STRETCH * deadlineMs);
     this.#cautionBeats = CAUTION_BEATS;
+    this.#cautionUntilMs = nowMs + CAUTION_BEATS * this.#quick.meanMs;
     this.#nextFit = this.#beats;
     if (!adjacent) return;
     this.#rowMs = this.#mistakesInRow === 0 ? silenceMs : this.#rowMs + silenceMs;

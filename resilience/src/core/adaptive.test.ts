@@ -149,6 +149,42 @@ test("[D5] the gap of an outage is not learned, short or long, and the next cras
   }
 });
 
+/** Beats that a path held back arrive together, then it goes on: how often it was suspected from their first on. */
+function released(line: Line, count: number, apartMs: number): number {
+  line.beats(1, 50 * count, 0);
+  line.mistakes = 0;
+  return line.beats(count - 1, apartMs, apartMs / 10).beats(200, 50, 10).mistakes;
+}
+
+test("[D5] a backlog that is released teaches nothing: the node is not suspected again", () => {
+  for (const numbered of [true, false])
+    for (const known of [200, 6_000])
+      for (const count of [8, 40, 1_200])
+        for (const apartMs of [0.1, 3, 20])
+          for (let life = 0; life < 3; life++) {
+            if (count === 1_200 && apartMs === 20) continue; // Three minutes at another pace are a change of traffic.
+            const line = new Line(`backlog ${known} ${count} ${apartMs} ${life}`, {}, numbered).beats(known, 50, 10);
+            const again = released(line, count, apartMs);
+            assert.equal(again, 0, `${count} beats ${apartMs} ms apart after ${known}; SEED=${SEED}`);
+          }
+});
+
+test("[D5] a backlog that waited for the observer's first look teaches nothing either", () => {
+  for (const [options, apartMs] of [
+    [{}, 0.1],
+    [{ expectedIntervalMs: 50 }, 0.1],
+    [{ expectedIntervalMs: 50 }, 5],
+  ] as const) {
+    const line = new Line(`first backlog ${apartMs}`, options).beats(40, apartMs, apartMs / 10).beats(200, 50, 10);
+    assert.equal(line.mistakes, 0, `${apartMs} ms apart, ${JSON.stringify(options)}; SEED=${SEED}`);
+  }
+});
+
+test("[D9] a sender that beats ten times as often after an overdue silence is followed within three seconds", () => {
+  const line = new Line("faster").beats(2_000, 50, 2).beats(1, 2_000, 0).beats(600, 5, 0.2);
+  assert.ok(line.deadlineMs() < 50, `${line.deadlineMs()} ms; SEED=${SEED}`);
+});
+
 test("[D9] a step up costs at most two mistakes, and a step down is followed within ten seconds", () => {
   for (const [meanMs, deviationMs] of [
     [100, 20],

@@ -66,6 +66,15 @@ test("[D5] without either, the third of a rising row after an outage is a restar
   assert.deepEqual(read(numbered(100, 5, 6, 101, 7), true), ["next", "reordered", "reordered", "next", "reordered"]);
 });
 
+test("[D5] incarnations told → no row of replayed beats is a restart, the next incarnation is", () => {
+  for (const incarnation of [0, 3]) {
+    const beats = [100, 5, 6, 7, 8, 9, 101].map((sequence) => ({ sequence, incarnation }));
+    const first = incarnation === 0 ? "next" : "restart";
+    assert.deepEqual(read(beats, true), [first, ...Array.from({ length: 5 }, () => "reordered"), "next"]);
+    assert.deepEqual(read([...beats, { sequence: 0, incarnation: incarnation + 1 }], true).at(-1), "restart");
+  }
+});
+
 test("[D5] malformed numbers are refused and change nothing", () => {
   const order = new BeatOrder();
   order.note({ sequence: 3 }, false);

@@ -4,8 +4,9 @@
  *
  * A sender that restarts counts from the beginning again. Best it says so with a higher `incarnation`. Without one, a
  * lower number is taken as a restart only if it was sent later than anything seen (`sentAtMs`), or if it is the third
- * of a rising row after a silence that already counts as an outage. That last rule can be fooled by whoever replays
- * three recorded beats of a silent node, authentic though they are: senders on open networks should carry incarnations.
+ * of a rising row after a silence that already counts as an outage. That last rule can be fooled by replaying three
+ * recorded beats of a silent node, authentic though they are, so it does not hold for a sender that tells its incarnation:
+ * senders on open networks should.
  */
 import type { Beat } from "./detector.ts";
 
@@ -21,6 +22,8 @@ const NEVER = Number.NEGATIVE_INFINITY;
 
 export class BeatOrder {
   #incarnation = 0;
+  /** Whether the sender tells its incarnation: then a restart has a higher one, and a lower number is none. */
+  #tellsIncarnation = false;
   /** Highest number of this incarnation; -1 before the first. */
   #sequence = -1;
   #latestSentAtMs: number = NEVER;
@@ -35,6 +38,7 @@ export class BeatOrder {
     // A sender that does not tell its incarnation has incarnation 0, so one that once told it has to go on doing so.
     const incarnation = beat.incarnation ?? 0;
     if (incarnation < this.#incarnation) return "old-incarnation";
+    if (beat.incarnation !== undefined) this.#tellsIncarnation = true;
     if (incarnation > this.#incarnation) {
       this.#incarnation = incarnation;
       return this.#restart(beat);
@@ -64,7 +68,7 @@ export class BeatOrder {
     if (sentLater) return this.#restart(beat);
     this.#lowRow = this.#lowRow > 0 && sequence > this.#lowSequence ? this.#lowRow + 1 : 1;
     this.#lowSequence = sequence;
-    if (afterOutage && this.#lowRow >= RESTART_ROW) return this.#restart(beat);
+    if (afterOutage && !this.#tellsIncarnation && this.#lowRow >= RESTART_ROW) return this.#restart(beat);
     return sequence === this.#sequence ? "duplicate" : "reordered";
   }
 }

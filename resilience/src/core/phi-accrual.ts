@@ -110,7 +110,7 @@ export class PhiAccrualMachine implements DetectorMachine {
     this.options = complete(options);
     const { model, expectedIntervalMs, minimumDeviationMs } = this.options;
     this.#room = new NodeRoom(this.options.maximumNodes, this.options.ceilingMs);
-    this.#adaptive = model === "adaptive" ? adaptiveMachine(this.options) : undefined;
+    this.#adaptive = model === "adaptive" ? adaptiveMachine(this.options, options) : undefined;
     this.#model = gapModel(model === "adaptive" ? "normal" : model, expectedIntervalMs, minimumDeviationMs);
     this.#settings = fitSettings(this.#model, this.options.outageLevel, this.options);
   }
@@ -202,11 +202,20 @@ export class PhiAccrualMachine implements DetectorMachine {
   }
 }
 
-function adaptiveMachine(options: Required<PhiAccrualOptions>): AdaptiveMachine {
+function adaptiveMachine(options: Required<PhiAccrualOptions>, told: PhiAccrualOptions): AdaptiveMachine {
   const { expectedIntervalMs, minimumSamples, minimumDeviationMs, ceilingMs, maximumNodes } = options;
   const leastSilenceMs = Math.min(ADAPTIVE_LEAST_DEVIATIONS * minimumDeviationMs, ceilingMs);
-  const settings = { expectedIntervalMs, minimumSamples, leastScaleMs: minimumDeviationMs, leastSilenceMs, ceilingMs };
-  return new AdaptiveMachine(settings, maximumNodes);
+  return new AdaptiveMachine(
+    {
+      expectedIntervalMs,
+      intervalTold: told.expectedIntervalMs !== undefined,
+      minimumSamples,
+      leastScaleMs: minimumDeviationMs,
+      leastSilenceMs,
+      ceilingMs,
+    },
+    maximumNodes,
+  );
 }
 
 function complete(options: PhiAccrualOptions): Required<PhiAccrualOptions> {
