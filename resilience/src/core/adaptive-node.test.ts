@@ -12,6 +12,7 @@ const SETTINGS = {
   leastScaleMs: 2,
   leastSilenceMs: 8,
   ceilingMs: 20_000,
+  ceilingTold: true,
 } as const;
 
 /** A node that has heard 5,000 beats on a grid of 50 ms, each up to 20 ms late. */

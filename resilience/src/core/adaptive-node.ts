@@ -10,8 +10,10 @@ import { type AdaptiveContext, ArrivalContext } from "./adaptive-context.ts";
 import { BeatOrder } from "./beat-order.ts";
 import { HOURLY_LEVEL, levelOf, ordersOf } from "./level-scale.ts";
 import { ScheduleContext } from "./schedule-context.ts";
+import { SilenceCap } from "./silence-cap.ts";
 import { SilenceHistogram } from "./silence-histogram.ts";
 import { TailCurve } from "./tail-curve.ts";
+import { isLong, UntoldCeiling } from "./untold-ceiling.ts";
 
 /** Beats over which the contexts learn mean and deviation. */
 const QUICK_BEATS = 20;
@@ -44,14 +46,20 @@ const CHOOSE_EVERY = 32;
 const MEMORY_MS = 16 * 3_600_000;
 const FADES_PER_MEMORY = 32;
 const SHORTEST_MS = 1e-3;
+const NEVER = Number.POSITIVE_INFINITY;
 
-/** Places in a node's view: last arrival; from there to z = 0; a unit of z; stretch; orders at level 8; level at z = 0. */
+/**
+ * Places in a node's view: last arrival; from there to z = 0; a unit of z; stretch; orders at level 8; level at z = 0; the cap's
+ * silences for the level of ten mistakes an hour, from which on it counts, and for level 8. Eight numbers, because V8 keeps no more inside an array object.
+ */
 const LAST = 0;
 const AHEAD = 1;
 const SCALE = 2;
 const STRETCH = 3;
 const HOURLY_ORDERS = 4;
 const FLOOR_LEVEL = 5;
+const CAP_FROM = 6;
+const CAP = 7;
 
 /** What all nodes of a detector share. */
 export interface AdaptiveSettings {
@@ -62,12 +70,15 @@ export interface AdaptiveSettings {
   readonly leastScaleMs: number;
   readonly leastSilenceMs: number;
   readonly ceilingMs: number;
+  /** Whether that was told; if not, it is raised for senders that are slower than it. */
+  readonly ceilingTold: boolean;
 }
 
 export class AdaptiveNode {
   readonly order: BeatOrder = new BeatOrder();
   readonly #settings: AdaptiveSettings;
-  readonly #store: Float32Array = SilenceHistogram.store(KINDS + 1);
+  readonly #store: Float32Array = SilenceHistogram.store(KINDS + 2);
+  readonly #cap: SilenceCap;
   readonly #slow: ArrivalContext = new ArrivalContext(new SilenceHistogram(this.#store, 0, KINDS), SLOW_BEATS);
   readonly #quick: ArrivalContext = new ArrivalContext(new SilenceHistogram(this.#store, KINDS, 1), QUICK_BEATS);
   readonly #arrivals: readonly ArrivalContext[] = [this.#slow, this.#quick];
@@ -77,7 +88,7 @@ export class AdaptiveNode {
   #asked: AdaptiveContext = this.#quick;
   readonly #curve: TailCurve = new TailCurve();
   /** What a query needs, side by side: queries for many nodes are bound by memory, not by arithmetic. */
-  readonly #view: Float64Array = new Float64Array([0, 0, 1, 1, 1, 0]);
+  readonly #view: Float64Array = new Float64Array([0, 0, 1, 1, 1, 0, NEVER, NEVER]);
   #cautionMs = 0;
   #cautionBeats = 0;
   #cautionUntilMs = 0;
@@ -94,12 +105,16 @@ export class AdaptiveNode {
   /** Gaps of the first beats and the sum of their logarithms: the geometric mean bears an odd one. */
   #gaps = 0;
   #gapLogarithms = 0;
+  #ceilingMs: number;
+  #untoldCeiling: UntoldCeiling | undefined;
   #nextFit = 1;
   #nextChoice = 1;
   #fadedAtMs: number;
 
   constructor(settings: AdaptiveSettings, sequence: number | undefined, nowMs: number) {
     this.#settings = settings;
+    this.#ceilingMs = settings.ceilingMs;
+    this.#cap = new SilenceCap(new SilenceHistogram(this.#store, KINDS + 1, 1));
     this.#sequence = sequence;
     this.#view[LAST] = nowMs;
     this.#fadedAtMs = nowMs;
@@ -115,16 +130,23 @@ export class AdaptiveNode {
     return this.#view[LAST] as number;
   }
 
+  /** Silence from which on any level is reached. */
+  get ceilingMs(): number {
+    return this.#ceilingMs;
+  }
+
   /** The level of a silence that lasts until `nowMs`, ceiling and floor aside. */
   level(nowMs: number): number {
     const view = this.#view;
     const silenceMs = Math.max(0, nowMs - (view[LAST] as number));
     const placeMs = silenceMs / (view[STRETCH] as number);
     const aheadMs = view[AHEAD] as number;
-    const level =
+    let level =
       placeMs < aheadMs
         ? ((view[FLOOR_LEVEL] as number) * placeMs) / aheadMs
         : levelOf(this.#curve.ordersAt((placeMs - aheadMs) / (view[SCALE] as number)), view[HOURLY_ORDERS] as number);
+    if (silenceMs >= (view[CAP_FROM] as number))
+      level = Math.max(level, SilenceCap.level(silenceMs, view[CAP_FROM] as number, view[CAP] as number));
     return Math.min(level, (HOURLY_LEVEL * silenceMs) / this.#settings.leastSilenceMs);
   }
 
@@ -135,8 +157,10 @@ export class AdaptiveNode {
     let placeMs = view[AHEAD] as number;
     if (level < floorLevel) placeMs = Math.max(placeMs, 0) * (Math.max(level, 0) / floorLevel);
     else placeMs += (view[SCALE] as number) * this.#curve.zAtOrders(ordersOf(level, view[HOURLY_ORDERS] as number));
+    const capMs = SilenceCap.silenceMs(level, view[CAP_FROM] as number, view[CAP] as number);
+    const silenceMs = Math.min(placeMs * (view[STRETCH] as number), capMs);
     const leastMs = (this.#settings.leastSilenceMs * level) / HOURLY_LEVEL;
-    return Math.min(Math.max(placeMs * (view[STRETCH] as number), leastMs, 0), this.#settings.ceilingMs);
+    return Math.min(Math.max(silenceMs, leastMs, 0), this.#ceilingMs);
   }
 
   /** The gaps' mean, the deviation in use, and how many samples it rests on. */
@@ -154,9 +178,10 @@ export class AdaptiveNode {
     this.#view[LAST] = nowMs;
     this.#sequence = sequence;
     this.#beats++;
-    const usable = !restart && silenceMs >= 0 && silenceMs < this.#settings.ceilingMs;
+    if (adjacent) this.#fitCeiling(silenceMs);
+    const usable = !restart && silenceMs >= 0 && silenceMs < this.#ceilingMs;
     if (usable) this.#learn(silenceMs, deadlineMs, adjacent, nowMs);
-    if (silenceMs >= this.#settings.ceilingMs && !restart) for (const context of this.#schedules) context.resume(nowMs);
+    if (silenceMs >= this.#ceilingMs && !restart) for (const context of this.#schedules) context.resume(nowMs);
     else this.#learnSchedule(usable ? steps : 0, nowMs);
     this.#compare();
     this.#begin(nowMs);
@@ -178,7 +203,7 @@ export class AdaptiveNode {
   #expectReleased(silenceMs: number, nowMs: number): void {
     this.#releasedGapMs = RELEASED_SHARE * this.#quick.meanMs;
     this.#releasedUntilMs = nowMs + RELEASED_WITHIN * silenceMs;
-    this.#placeLost = silenceMs >= this.#settings.ceilingMs;
+    this.#placeLost = silenceMs >= this.#ceilingMs;
   }
 
   /** A beat that proves life and nothing else. The schedules see its number with the next one that was not held back. */
@@ -192,12 +217,21 @@ export class AdaptiveNode {
     this.#look();
   }
 
+  /** A ceiling that was not told is raised for a sender that is slower than it allows for. */
+  #fitCeiling(gapMs: number): void {
+    const { ceilingTold, ceilingMs } = this.#settings;
+    if (ceilingTold || (this.#untoldCeiling === undefined && !isLong(gapMs, ceilingMs))) return;
+    this.#untoldCeiling ??= new UntoldCeiling(ceilingMs);
+    this.#ceilingMs = this.#untoldCeiling.after(gapMs);
+  }
+
   #learn(silenceMs: number, deadlineMs: number, adjacent: boolean, nowMs: number): void {
     const mistaken = silenceMs >= deadlineMs;
     const excused = !mistaken && this.#cautionBeats > 0;
     const outage = silenceMs >= OUTAGE_DEADLINES * deadlineMs;
     const presuming = this.#quick.samples < this.#settings.minimumSamples;
     if (!presuming && (!outage || this.#recurs(silenceMs, nowMs))) {
+      this.#cap.remember(silenceMs, this.#quick.meanMs, this.#settings.leastScaleMs);
       for (const context of this.#arrivals) context.judge(nowMs, silenceMs, excused);
       for (const context of this.#schedules)
         if (context.samples > SCHEDULE_SAMPLES) context.judge(nowMs, silenceMs, excused);
@@ -223,6 +257,7 @@ export class AdaptiveNode {
       apart.push(silenceMs);
       return false;
     }
+    for (const pastMs of apart) this.#cap.remember(pastMs, this.#quick.meanMs, this.#settings.leastScaleMs);
     for (const context of [...this.#arrivals, ...this.#schedules]) {
       for (const pastMs of apart) context.remember((pastMs - this.#quick.meanMs) / context.scaleMs, pastMs);
     }
@@ -291,6 +326,7 @@ export class AdaptiveNode {
     this.#nextFit = this.#beats + Math.min(Math.max(1, this.#beats >> 2), FIT_EVERY);
     for (const contexts of [this.#arrivals, this.#schedules])
       for (const context of contexts) context.refit(this.#curve, this.#quick.meanMs);
+    this.#cap.fit();
     this.#choose(true);
   }
 
@@ -324,9 +360,12 @@ export class AdaptiveNode {
     view[SCALE] = this.#asked.scaleMs;
     view[FLOOR_LEVEL] = levelOf(this.#curve.floorOrders, view[HOURLY_ORDERS] as number);
     view[STRETCH] = 1;
+    view[CAP] = NEVER;
     if (this.#beats < EARLY_BEATS) this.#limitScale();
     if (this.#cautionBeats > 0)
       view[STRETCH] = Math.max(1, this.#cautionMs / Math.max(this.silenceMs(HOURLY_LEVEL), SHORTEST_MS));
+    view[CAP] = this.#cautionBeats > 0 ? Math.max(this.#cap.hourlyMs, this.#cautionMs) : this.#cap.hourlyMs;
+    view[CAP_FROM] = (view[CAP] as number) / this.#cap.ratio;
   }
 
   #limitScale(): void {
@@ -341,6 +380,7 @@ export class AdaptiveNode {
   #fade(nowMs: number): void {
     this.#fadedAtMs = nowMs;
     const share = Math.exp(-1 / FADES_PER_MEMORY);
+    this.#cap.fade(share);
     for (const context of [...this.#arrivals, ...this.#schedules]) context.fade(share);
   }
 }

@@ -223,6 +223,33 @@ test("[D9] long silences that recur are no outages but the network, and are wait
   assert.ok(line.mistakes <= 4, `${line.mistakes} of 60 such silences were mistaken; SEED=${SEED}`);
 });
 
+test("[D9] calm traffic with rare long stalls that becomes rough → no deadline beyond what silences ask for", () => {
+  for (const numbered of [true, false]) {
+    const line = new Line(`blind ${numbered}`, {}, numbered);
+    for (let round = 0; round < 30; round++) line.beats(2_000, 50, 2).beats(1, 500, 20);
+    let longestMs = 0;
+    for (let beat = 0; beat < 400; beat++) longestMs = Math.max(longestMs, line.beats(1, 50, 25).deadlineMs());
+    // A quarter more than the best fixed timeout, a bin, and the stretch after a mistake.
+    assert.ok(longestMs < 1_600, `${longestMs} ms; SEED=${SEED}`);
+  }
+});
+
+test("[D11] untold ceiling and half a minute between beats → it is raised, and falls back when the sender hurries", () => {
+  const line = new Line("slow").beats(300, 30_000, 1_000);
+  assert.ok(line.mistakes <= 8, `${line.mistakes} mistakes in 300 beats; SEED=${SEED}`);
+  assert.ok(line.deadlineMs(Number.MAX_VALUE) > 500_000);
+  line.beats(3, 50, 2);
+  assert.equal(Math.round(line.deadlineMs(Number.MAX_VALUE)), 20_000);
+});
+
+test("[D11] a ceiling that was told is never raised, nor an untold one by lone outages", () => {
+  const told = new Line("told", { ceilingMs: 20_000 }).beats(20, 30_000, 1_000);
+  assert.equal(told.mistakes, 20);
+  const line = new Line("lone outages");
+  for (let outage = 0; outage < 5; outage++) line.beats(3, 50, 2).beats(1, 60_000, 0);
+  assert.equal(Math.round(line.deadlineMs(Number.MAX_VALUE)), 20_000);
+});
+
 test("[D9] nodes and options have bounds", () => {
   const machine = new PhiAccrualMachine({ model: "adaptive", maximumNodes: 1 });
   assert.equal(machine.noteHeartbeat("a", undefined, 0), "counted");

@@ -47,7 +47,7 @@ export class AdaptiveMachine implements DetectorMachine {
   suspicionLevel(node: string, nowMs: number): number {
     const state = this.#nodes.get(node);
     if (state === undefined) return Number.POSITIVE_INFINITY;
-    if (nowMs >= state.lastMs + this.#settings.ceilingMs) return Number.MAX_VALUE;
+    if (nowMs >= state.lastMs + state.ceilingMs) return Number.MAX_VALUE;
     return state.level(nowMs);
   }
 

@@ -8,7 +8,7 @@
 /** The level at which one mistake an hour is to be expected. */
 export const HOURLY_LEVEL = 8;
 /** From here on levels count mistakes an hour. */
-const RATE_LEVEL = 7;
+export const RATE_LEVEL = 7;
 /** Up to here a level is plain phi, for a slow sender up to a share of the orders that mean one mistake an hour. */
 const PLAIN_LEVEL = 2;
 const KNEE_SHARE = 0.4;

@@ -55,7 +55,8 @@ export interface PhiAccrualOptions {
   readonly minimumDeviationMs?: number;
   /**
    * Silence in ms from which on any threshold is reached, whatever was learned. Default 20 times expectedIntervalMs; for
-   * `adaptive` no less than 20 s, because bursts of loss last that long on networks that are alive.
+   * `adaptive` no less than 20 s, because bursts of loss last that long on networks that are alive; there a default is raised to
+   * 20 gaps of a sender whose gaps are longer than half of it.
    */
   readonly ceilingMs?: number;
   /** A gap that ended after suspicion had reached this level is not learned; above 0, default 8. */
@@ -213,6 +214,7 @@ function adaptiveMachine(options: Required<PhiAccrualOptions>, told: PhiAccrualO
       leastScaleMs: minimumDeviationMs,
       leastSilenceMs,
       ceilingMs,
+      ceilingTold: told.ceilingMs !== undefined,
     },
     maximumNodes,
   );

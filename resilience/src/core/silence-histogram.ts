@@ -120,6 +120,16 @@ export class SilenceHistogram {
     }
   }
 
+  /** The z that `rank` silences of a kind lie above. */
+  longest(kind: number, rank: number): number {
+    const row = this.#first + kind * ROW;
+    blended.set(this.#store.subarray(row, row + BINS));
+    let above = 0;
+    let bin = BINS - 1;
+    for (; bin > 0 && above + (blended[bin] as number) < rank; bin--) above += blended[bin] as number;
+    return bin === 0 ? 0 : zAt(placeAbove(bin, above, rank));
+  }
+
   /**
    * Describes the curve of exceedance of a kind, blended with a little of the others, or of all kinds alike where `kind`
    * is undefined. Answers how many silences an hour has; `gapMs` is a typical one, for as long as there are hardly any.
@@ -213,3 +223,6 @@ function octavesAt(place: number): number {
 function zAt(place: number): number {
   return KNEE * (2 ** octavesAt(place) - 1);
 }
+
+/** Longer silences are not told apart. */
+export const LONGEST_Z: number = zAt(BINS - 1);
