@@ -35,6 +35,9 @@ export function trafficLines(traffic: TrafficSummary, outageMs: number): string[
     `  lost       ${lossSentence(traffic)}`,
     `  besides    ${besides(traffic, outageMs)}`,
     ...(gaps.p50Ms < 1 ? ["  note       the gaps are below 1 ms: are the times in another unit? (--unit s)"] : []),
+    ...(traffic.clockWentBack > 0
+      ? ["  note       lines out of order are taken for a clock that went back, and tear holes: sort them by arrival"]
+      : []),
   ];
 }
 

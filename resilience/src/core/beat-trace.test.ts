@@ -1,7 +1,7 @@
 /** The condensed trace: what proves life is kept with its gap, what does not is counted, and nothing grows without bound. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BeatTrace, MOST_TRACE_NODES } from "./beat-trace.ts";
+import { BeatTrace, MOST_TRACE_NODES, NodeTrace } from "./beat-trace.ts";
 import type { Beat } from "./detector.ts";
 
 interface Step {
@@ -105,4 +105,10 @@ test("[D10] hostile input: not a number, more nodes than there is room for", () 
   assert.equal(trace.add("one more", {}, 0), "too-many-nodes");
   assert.equal(trace.add("n0", {}, 50), "counted");
   assert.equal(trace.beats, MOST_TRACE_NODES + 1);
+});
+
+test("[D10] arrivals given out of order → counted, also where their numbers make them stragglers", () => {
+  const node = new NodeTrace();
+  for (const sequence of [0, 1, 3, 2, 4, 6, 5, 7]) node.add({ sequence }, 1_000 + 50 * sequence);
+  assert.deepEqual([node.clockWentBack, node.reordered], [2, 2]);
 });

@@ -54,6 +54,7 @@ export class NodeTrace {
   duplicates = 0;
   reordered = 0;
   restarts = 0;
+  /** Arrivals that lie before the one given last: the clock went back, or the trace is not in order. */
   clockWentBack = 0;
   /** Whether any beat carries a sequence number: only then can loss be told from lateness. */
   numbered = false;
@@ -68,13 +69,14 @@ export class NodeTrace {
     const gapMs = arrivalMs - this.lastMs;
     const succession = this.#order.note(beat, gapMs >= OUTAGE_GAPS * this.#meanGapMs);
     if (succession === "refused") return succession;
+    // Also for a beat that is old by its number: then the lines of the trace are out of order, and its gap is missing.
+    if (gapMs < 0) this.clockWentBack++;
     if (succession === "duplicate") this.duplicates++;
     if (succession === "reordered" || succession === "old-incarnation") this.reordered++;
     if (succession !== "next" && succession !== "skip" && succession !== "restart") return succession;
     const first = this.beats === 0;
     const missing = succession === "skip" ? (beat.sequence as number) - this.#sequence - 1 : 0;
     if (succession === "restart" && !first) this.restarts++;
-    if (gapMs < 0) this.clockWentBack++;
     const broken = first || succession === "restart" || gapMs < 0 || missing >= BREAK;
     this.#append(arrivalMs, broken ? BREAK : missing, beat.sentAtMs);
     if (!broken)

@@ -214,3 +214,12 @@ test("[D10] a trace with hardly a gap is refused", () => {
     (error) => error instanceof ConfigurationError && /199 gaps.*at least 200/.test(error.message),
   );
 });
+
+test("[D10] arrivals that all have the same time → the refusal says so, not that there are too few", () => {
+  const trace = new BeatTrace();
+  for (let beat = 0; beat < 3 * FEWEST_GAPS; beat++) trace.add("a", { sequence: beat }, 1_000);
+  assert.throws(
+    () => calibrate(trace, { detectWithinMs: 1_000, falseAlarms: 1, perMs: HOUR_MS }),
+    (error) => error instanceof ConfigurationError && /all 599 gaps .* are 0 ms long/.test(error.message),
+  );
+});

@@ -136,10 +136,16 @@ export function* calibrationSteps(
   const goal = calibrationGoal(options);
   const traffic = summarizeTraffic(trace, goal);
   const gaps = traffic.beats - traffic.nodes - traffic.restarts - traffic.outages.count;
-  if (gaps < FEWEST_GAPS || !(traffic.intervalMs > 0)) {
+  if (gaps < FEWEST_GAPS) {
     throw new ConfigurationError(
       "trace-too-small",
       `Calibration: the trace has ${Math.max(0, gaps)} gaps between heartbeats; it must have at least ${FEWEST_GAPS}.`,
+    );
+  }
+  if (!(traffic.intervalMs > 0)) {
+    throw new ConfigurationError(
+      "trace-too-small",
+      `Calibration: all ${gaps} gaps between heartbeats are 0 ms long; the times of arrival must rise, with a resolution finer than the gaps.`,
     );
   }
   const refuse = (why: CalibrationRefusal["why"], tried: readonly Tried[]): CalibrationResult => {
