@@ -86,7 +86,7 @@ test("[R2] what is stopped before it left is taken off the books it stood on", (
 });
 
 test("status: what is allowed is a number of whole attempts", () => {
-  assert.equal(after(19, 0).status(0).allowed, 1);
+  assert.equal(after(19, 0, { reserve: 0 }).status(0).allowed, 1);
 });
 
 test("options out of range are refused", () => {
