@@ -78,7 +78,7 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
     file: "resilience/src/runtime/failover/request.ts",
     edits: [
       {
-        find: "    return this.record.call.terms.deadline;",
+        find: "    return this.record.call.terms.deadline as Deadline;",
         replace: "    return this.record.call.terms.deadline + (this.record.number - 1) * 30_000;",
       },
     ],

@@ -275,13 +275,13 @@ test("a list with something in it that makes no sense is refused whole, before t
   refused(null, /faults\[1\]: it is null; it must be an object/);
   refused({ kind: "flood", node: "a", atMs: 1 }, /faults\[1\]: kind is "flood"; it must be one of crash, pause/);
   refused({ ...sound, atMs: -1 }, /faults\[1\]: atMs is -1/);
-  refused({ ...sound, atMs: undefined }, /faults\[1\]: atMs is undefined/);
+  refused({ ...sound, atMs: undefined }, /faults\[1\]: atMs is missing/);
   refused({ ...sound, forMs: Number.NaN }, /faults\[1\]: forMs is NaN/);
   refused({ ...sound, node: "z" }, /there is no node "z" in this world; there are a, b, c/);
   refused({ ...sound, how: "softly" }, /faults\[1\]: how is "softly"; it must be one of kill, power/);
   refused({ kind: "slow", node: "a", costMs: -1, atMs: 1 }, /costMs is -1/);
   refused({ kind: "drift", node: "a", rate: 0, atMs: 1 }, /rate is 0/);
-  refused({ kind: "wall-step", node: "a", byMs: "far", atMs: 1 }, /byMs is far/);
+  refused({ kind: "wall-step", node: "a", byMs: "far", atMs: 1 }, /byMs is "far"/);
   refused({ kind: "door", node: "a", mode: "ajar", atMs: 1 }, /mode is "ajar"/);
   refused({ kind: "door", node: "a", mode: "silent", port: 0, atMs: 1 }, /port is 0/);
   refused({ kind: "link", from: "a", to: "z", conditions: {}, atMs: 1 }, /there is no node "z"/);
