@@ -168,8 +168,8 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
     file: BREAKER,
     edits: [
       {
-        find: "this.#leases.push({ permit, endsMs: nowMs + this.probeLeaseMs });",
-        replace: "this.#leases.push({ permit, endsMs: Number.POSITIVE_INFINITY });",
+        find: "++this.#issued;\n    this.#leases.push({ permit, endsMs: nowMs + this.probeLeaseMs });",
+        replace: "++this.#issued;\n    this.#leases.push({ permit, endsMs: Number.POSITIVE_INFINITY });",
       },
       {
         find: "const place = permit === this.#generation ? 0 : this.#leases.findIndex((lease) => lease.permit === permit);",
