@@ -466,7 +466,7 @@ test("[F10] a call waits for room in the retry budget, and the other station is 
   const fails = (status: number): Route => {
     return (context) => day.answers(context.station.name === "north" ? { status } : OK)(context);
   };
-  await day.load(10, 100, "10.0.0.1 GET /orders", fails(500));
+  await day.load(10, 500, "10.0.0.1 GET /orders", fails(500));
   const waiting = day.send("10.0.0.1 GET /orders", fails(503));
   await clock.advanceBy(500);
   assert.deepEqual([waiting.answer, waiting.error], [undefined, undefined]);
