@@ -72,15 +72,6 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
     invariants: ["counts-agree", "everything-returns"],
   },
   {
-    name: "budget-forgets-the-planned",
-    bug: "retries that are planned and not sent yet do not count when the next is planned",
-    file: BUDGET,
-    edits: [
-      { find: "this.#sent.total(0, nowMs) + this.#pending + 1 <=", replace: "this.#sent.total(0, nowMs) + 1 <=" },
-    ],
-    invariants: ["budget-keeps-books"],
-  },
-  {
     name: "ghosts-in-the-queue",
     bug: "a caller that gives up keeps its place in the queue",
     file: DISPATCH,
