@@ -289,8 +289,12 @@ export class Group {
   /** Supervises, and pulls heartbeats where they are pulled, until `signal` is aborted. */
   async run(signal: AbortSignal): Promise<void> {
     const probing = [...this.#probers.values()].map((prober) => prober.run(signal));
-    using _streams = this.#streams;
-    await Promise.all([this.#failover.run(signal), this.#log.run(signal), ...probing]);
+    try {
+      await Promise.all([this.#failover.run(signal), this.#log.run(signal), ...probing]);
+    } finally {
+      // Not `using`: the simulation runs this source as it stands on Node 22, which does not know it.
+      this.#streams[Symbol.dispose]();
+    }
   }
 
   /** What else is known of a station's heartbeats, for evidence. */
