@@ -4,6 +4,7 @@
  * could order. Each is reported at the field to change. It runs even if other fields are wrong, so that one start
  * tells everything; a value that could not be read is then of another type, and no comparison holds for it.
  */
+import { nearestName } from "ground-station-failover/core";
 import { addressOf, hostsOf, isEverywhere, isLoopback, isSameHost } from "./adapters/addresses.ts";
 import { shownAddress } from "./adapters/listening.ts";
 import { ceilingOf } from "./config-group.ts";
@@ -11,7 +12,6 @@ import { MIN_TIMEOUT_MS, reportHealthPages, writtenPageOf } from "./config-heart
 import type { WrittenConfiguration, WrittenGroup } from "./config-schema.ts";
 import { shownDuration } from "./config-values.ts";
 import type { ListenSettings } from "./fleet/settings.ts";
-import { nearest } from "./nearest-name.ts";
 
 /** Where in the file, as a list of field names and places in lists. */
 export type FieldPath = readonly PropertyKey[];
@@ -38,7 +38,7 @@ export function reportHazards(configuration: WrittenConfiguration, unknown: read
       if (sentence !== undefined) report([...path, ...field], sentence);
     }
     reportHealthPages(group, path, report);
-    const isMisspelt = unknown.some((name) => nearest(name, ["heartbeat", "heartbeats"]) !== undefined);
+    const isMisspelt = unknown.some((name) => nearestName(name, ["heartbeat", "heartbeats"]) !== undefined);
     if (group.heartbeat.kind === "udp" && configuration.heartbeats === undefined && !isMisspelt)
       report(path, NOBODY_LISTENS);
   }

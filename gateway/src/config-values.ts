@@ -3,12 +3,12 @@
  * writes (`50ms`, `1MiB`, `[::1]:80`) and, where it cannot, says what it got and what is allowed in one sentence; where
  * the sentence is shown, and at which line, is not known here.
  */
+import { nearestName } from "ground-station-failover/core";
 import { z } from "zod";
 import { listenAddressIn, serviceUrlIn } from "./adapters/addresses.ts";
 import { isAddressRange } from "./adapters/trusted-proxies.ts";
 import type { ListenSettings } from "./fleet/settings.ts";
 import type { HeaderList, StatusRange } from "./fleet/uplink.ts";
-import { nearest } from "./nearest-name.ts";
 
 /** So many problems are told of one file; the others are counted. Nobody mends more at once, and each takes its time to find. */
 export const MAX_PROBLEMS = 100;
@@ -253,7 +253,7 @@ function value<T>(allowed: string, read: (given: unknown) => T | undefined): z.Z
 }
 
 function unknownField(field: string, fields: readonly string[]): string {
-  const meant = nearest(field, fields);
+  const meant = nearestName(field, fields);
   const guess = meant === undefined ? "" : ` (did you mean ${meant}?)`;
   return `there is no such field${guess}; allowed are ${fields.join(", ")}`;
 }

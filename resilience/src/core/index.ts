@@ -54,6 +54,7 @@ export { CallerPatience } from "./failover/patience.ts";
 export { TokenBucket } from "./failover/token-bucket.ts";
 export type { FixedHeartbeatOptions, HeartbeatStatus } from "./fixed-heartbeat.ts";
 export { FixedHeartbeatMachine } from "./fixed-heartbeat.ts";
+export { nearestName } from "./nearest-name.ts";
 export type { Calendar, Classifier, HttpAnswer, Judgement, Outcome } from "./outcome.ts";
 export {
   grpcStatus,

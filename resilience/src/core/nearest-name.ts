@@ -3,7 +3,7 @@
  * every three letters is forgiven, at least two. It only words a suggestion; nothing is ever corrected silently.
  */
 
-/** The one of `names` nearest to `given`, if any is near. */
+/** The one of `names` nearest to `given`, for a suggestion; undefined where none is near, or `given` has more than 64 letters. */
 export function nearestName(given: string, names: Iterable<string>): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(2, Math.floor(given.length / 3)) + 1;
