@@ -3,7 +3,8 @@
  * again, whatever patience they state and whatever deadline is written.
  * - Offered load at most 0.9 of the capacity of the weakest station that is well: at least 0.9 of the sendings succeed.
  * - Offered load above that: the goodput is at least 0.8 of that capacity. It is counted by when the answers come: where a long
- *   queue gives way to a short one, stations do all they can while those who come meanwhile are refused.
+ *   queue gives way to a short one, stations do all they can while those who come meanwhile are refused. Where each refusal
+ *   costs a station as much as a command, it is 0.75: what it takes is found out by refusals alone.
  *
  * A sending succeeds if its answer arrives while its caller still waits. An error that is the command's own counts as a
  * success; an error of the gateway or of a station does not. Every sending counts, also a repetition: repetitions are load.
@@ -34,6 +35,7 @@ const BACKLOG_PER_OUTAGE = 3;
 const BORNE_RATIO = 0.9;
 const LEAST_SERVED_RATIO = 0.9;
 const LEAST_OF_CAPACITY_RATIO = 0.8;
+const LEAST_AT_DEAR_REFUSALS_RATIO = 0.75;
 /** Shorter stretches, or fewer sendings, say nothing: a burst more or less. */
 const LEAST_MS = 2_000;
 const FEWEST_SENDINGS = 20;
@@ -52,6 +54,8 @@ interface Judged {
   readonly untilMs: number;
   /** Of the weakest station that is well, a second. */
   readonly capacity: number;
+  /** What share of that is due where more is offered. */
+  readonly leastRatio: number;
   offered: number;
   good: number;
   /** Successes while the stretch is judged, also of what was sent before. */
@@ -106,7 +110,9 @@ function windowOf(fleet: Fleet, stretch: Stretch): Judged | undefined {
   }
   const declared = settings.stations.map(({ capacityPerSecond }) => capacityPerSecond);
   const capacity = Math.min(...stretch.well.map((station) => capacityOf(plan, station)), ...declared);
-  return { stretch, fromMs, untilMs, capacity, offered: 0, good: 0, answered: 0, left: 0, refused: 0 };
+  const isDear = stretch.well.some((station) => (plan.breakingPoints?.[station]?.refusal?.costRatio ?? 0) >= 1);
+  const leastRatio = isDear ? LEAST_AT_DEAR_REFUSALS_RATIO : LEAST_OF_CAPACITY_RATIO;
+  return { stretch, fromMs, untilMs, capacity, leastRatio, offered: 0, good: 0, answered: 0, left: 0, refused: 0 };
 }
 
 /** How long a caller of the group waits at most. */
@@ -144,11 +150,11 @@ export function isSilent({ callers, patienceMs }: GroupPlan): boolean {
 }
 
 function judge({ world }: Fleet, window: Judged): void {
-  const { stretch, fromMs, untilMs, capacity, offered, left, refused } = window;
+  const { stretch, fromMs, untilMs, capacity, leastRatio, offered, left, refused } = window;
   if (offered < FEWEST_SENDINGS) return notJudged(world, INVARIANT, "few commands");
   const seconds = (untilMs - fromMs) / 1_000;
   const borne = offered / seconds <= BORNE_RATIO * capacity;
-  const due = borne ? LEAST_SERVED_RATIO * offered : LEAST_OF_CAPACITY_RATIO * Math.min(capacity * seconds, offered);
+  const due = borne ? LEAST_SERVED_RATIO * offered : leastRatio * Math.min(capacity * seconds, offered);
   const good = borne ? window.good : window.answered;
   judged(world, borne ? INVARIANT : `${INVARIANT} above capacity`);
   if (good >= due - SENDINGS_OF_GRACE) return;

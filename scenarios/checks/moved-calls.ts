@@ -4,7 +4,7 @@
  *   answered) keeps no command that may be repeated for itself. Each of them that has no attempt elsewhere goes to another
  *   station in that instant, or waits for one, or is answered. The attempt at the silent station may still be answered. One
  *   that the new active station has had as often as it may (`retry.maxAttempts`) has nothing else to hope for, and stays. So
- *   does one whose time is over sooner than others of its group took of late. Where the station that was promoted is unfit in
+ *   does one whose time is over, or whose caller leaves, sooner than others of its group took of late. Where the station that was promoted is unfit in
  *   that same instant, there is nowhere to go.
  * - `stays-while-answered`: a station that still answers, or is left as planned, keeps what is out there: no attempt is ended
  *   by the promotion, because the command can finish where it is.
@@ -35,8 +35,8 @@ interface Seen {
   readonly out: Set<Attempt>;
   /** Stations that commands without an answer have reached, once for each attempt. */
   readonly reached: Map<Command, string[]>;
-  /** Commands that have no answer, and how many sendings of them. */
-  readonly open: Map<Command, number>;
+  /** Commands that have no answer, how many sendings of them, and when the last one came. */
+  readonly open: Map<Command, { readonly sendings: number; readonly atMs: number }>;
   readonly down: Set<string>;
   /** How long the last commands that were served took. */
   readonly tookMs: number[];
@@ -88,15 +88,15 @@ export function movedCalls(fleet: Fleet): FleetObserver {
     },
     commandArrived({ command }) {
       const { open } = of(command.group);
-      open.set(command, (open.get(command) ?? 0) + 1);
+      open.set(command, { sendings: (open.get(command)?.sendings ?? 0) + 1, atMs: world.nowMs });
     },
     commandAnswered({ command, incarnation }) {
       const { open } = of(command.group);
-      const visits = incarnation === running ? (open.get(command) ?? 1) : 2;
-      if (visits <= 1) {
-        open.delete(command);
-        of(command.group).reached.delete(command);
-      } else if (incarnation === running) open.set(command, visits - 1);
+      if (incarnation !== running) return;
+      const { sendings, atMs } = open.get(command) ?? { sendings: 1, atMs: world.nowMs };
+      if (sendings > 1) return void open.set(command, { sendings: sendings - 1, atMs });
+      open.delete(command);
+      of(command.group).reached.delete(command);
     },
     attemptBegan: (attempt) => void of(attempt.group).out.add(attempt),
     attemptEnded(attempt) {
@@ -138,6 +138,7 @@ function isSilent({ from, evidence }: Promoted, { down }: Seen): boolean {
 /** Of commands that were out `there`, more are nowhere else than can wait. */
 function refuseLeft(fleet: Fleet, noted: Seen, there: readonly Attempt[], { group, from, station }: Promoted): void {
   const { commands, retry } = documentedGroups(fleet).get(group) as DocumentedGroup;
+  const patienceMs = fleet.group(group).plan.callers?.patienceMs ?? Number.POSITIVE_INFINITY;
   // Where a report is wanted, a keyed command goes nowhere: `lost-calls.ts` says what its source is told.
   const reports = commands.ambiguousKeyed === "report";
   const isUsedUp = (command: Command): boolean =>
@@ -149,7 +150,7 @@ function refuseLeft(fleet: Fleet, noted: Seen, there: readonly Attempt[], { grou
       command.kind === "once" ||
       (command.kind === "keyed" && reports) ||
       endedAtMs !== undefined ||
-      !noted.open.has(command) ||
+      (noted.open.get(command)?.atMs ?? Number.NEGATIVE_INFINITY) + patienceMs < nextMs ||
       isUsedUp(command)
     )
       return false;

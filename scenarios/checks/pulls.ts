@@ -29,6 +29,9 @@ interface Pulled {
   /** When the newest began, newest last. */
   readonly atMs: number[];
   out: number;
+  /** Was the last one to end refused? */
+  isRefused: boolean;
+  /** When that was last so. */
   refusedAtMs: number;
   /** Since when the next one has never had to wait for an answer; undefined before the first. */
   freeSinceMs: number | undefined;
@@ -41,6 +44,7 @@ export function pulls(fleet: Fleet): FleetObserver {
   const stations = new PerStation<Pulled>(() => ({
     atMs: [],
     out: 0,
+    isRefused: false,
     refusedAtMs: Number.NEGATIVE_INFINITY,
     freeSinceMs: undefined,
   }));
@@ -83,7 +87,8 @@ export function pulls(fleet: Fleet): FleetObserver {
     pullEnded(group, station, isRefused) {
       const of = stations.of(group, station);
       of.out = Math.max(0, of.out - 1);
-      if (isRefused) of.refusedAtMs = localMs();
+      if (isRefused || of.isRefused) of.refusedAtMs = localMs();
+      of.isRefused = isRefused;
     },
     tick() {
       if (livingGateway(fleet) === undefined) return;

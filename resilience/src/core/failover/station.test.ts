@@ -167,6 +167,7 @@ test("[F7] a cooldown starts → what it served before is forgotten, and it is g
   fail(one, 1);
   one.setAsideIfFailing(1);
   assert.deepEqual([one.evidence.isRefusing, one.evidence.lastServedMs], [false, Number.NEGATIVE_INFINITY]);
+  assert.equal(one.admission.isTrial, true);
 });
 
 test("[F7] a probe that succeeds → ends the cooldown and the need of one; a probe that fails → needs one", () => {

@@ -203,6 +203,8 @@ export class Station {
     this.#cooldownUntilMs = nowMs + this.#currentCooldownMs;
     this.#replacedFor = reason;
     this.#wasSetAside = false;
+    // Time alone does not mend it: what is sent there after that finds out first whether it serves.
+    this.admission.beginTrial(nowMs);
   }
 
   /** A probe of its command path succeeded, while it was idle. */

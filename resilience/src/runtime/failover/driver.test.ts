@@ -73,3 +73,29 @@ test("[R4] another call's timer is set for later → each ends at its own deadli
   const deadlines = [3_000, 1_500, 2_500, 1_501, 4_000];
   assert.deepEqual(await clock.runUntilSettled(Promise.all(deadlines.map(endedAtMs))), deadlines);
 });
+
+test("[F9] a circuit opens, and its station is replaced for that in the same step → the circuit is told first", async () => {
+  const clock = new VirtualClock(1_000);
+  const detector = new PhiAccrualDetector({ clock, expectedIntervalMs: 50 });
+  const failover = new PrimaryBackupFailover<Named>({
+    primary: { name: "north" },
+    backup: { name: "south" },
+    detector,
+    client: { timeoutMs: 500, breaker: { minimumVolume: 2, openDurationMs: 600_000 } },
+  });
+  const told: string[] = [];
+  failover.onEvent((event) => {
+    if (event.type === "breaker") told.push(`${event.station} ${event.transition.to}`);
+    else if (event.type === "promoted") told.push(`promoted ${event.station}`);
+  });
+  const supervised = new AbortController();
+  const supervision = failover.run(supervised.signal);
+  for (let beat = 0; beat < 40; beat++) {
+    for (const node of ["north", "south"]) detector.noteHeartbeat(node);
+    if (beat === 20 || beat === 21) failover.call(() => new Promise(() => undefined)).catch(() => undefined);
+    await clock.advanceBy(50);
+  }
+  assert.deepEqual(told, ["north open", "promoted south"]);
+  supervised.abort();
+  await clock.runUntilSettled(supervision);
+});

@@ -227,6 +227,8 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
       case "leave-slot":
         return this.#handle(action.station.number).parts.bulkhead?.leave();
       case "event":
+        // A circuit's change is told before the decision that it led to.
+        this.#announce();
         return this.#listeners.tell(action.event);
     }
   }
