@@ -103,8 +103,6 @@ const FIRST_REST_MS = 100;
 const MAX_DOUBLINGS = 3;
 /** … and given this share of what it was given before. */
 const AFTER_EXHAUSTION = 0.85;
-/** … and this, where that was still more than it can do, and is not a few calls at once. */
-const AFTER_MORE = 0.7;
 /** From then on its limit is raised at this share of the usual speed: what a failed try costs is more. */
 const AFTER_EXHAUSTION_SPEED = 0.5;
 const LIFT_AFTER_MS = 1_000;
@@ -517,11 +515,9 @@ export class Admission {
   /** It is exhausted: it is left alone for a moment, and given less from then on. An answer from it ends the rest. */
   #rest(usualMs: number, nowMs: number): void {
     if (this.#rests === 0) {
-      const isAgain = this.#wasExhausted && this.#limit >= FEW_AT_ONCE && this.#limit <= GROWN * this.#loweredTo;
       this.#wasExhausted = true;
-      const share = isAgain ? AFTER_MORE : AFTER_EXHAUSTION;
       // Once in a moment is enough: the same refusals may have lowered it just now.
-      if (nowMs > this.#loweredAtMs) this.#lower(this.#limit * share, usualMs, nowMs);
+      if (nowMs > this.#loweredAtMs) this.#lower(this.#limit * AFTER_EXHAUSTION, usualMs, nowMs);
       this.#measureAnew(usualMs, nowMs);
     }
     this.pause(FIRST_REST_MS * 2 ** Math.min(this.#rests++, MAX_DOUBLINGS), nowMs);

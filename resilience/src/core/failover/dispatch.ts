@@ -1121,7 +1121,7 @@ export class Dispatcher {
   #enqueue(call: Call, nowMs: number): void {
     call.state = WAITING;
     call.waitEndsMs ??= nowMs + this.#options.maxWaitMs;
-    if (this.#queue.size === 0) this.#outlook.noteQueued(nowMs);
+    this.#outlook.noteQueued(this.#queue.size === 0, nowMs);
     this.#queue.add(call, this.#orderOf(call));
     this.#rest(call, call.waitEndsMs);
   }

@@ -16,7 +16,7 @@ function queued(waiting: number, maxConcurrent = 4) {
   const queue = new CallQueue();
   const usual = new UsualTimes(world.roles, patience);
   const outlook = new Outlook({ roles: world.roles, router: new Router(world.roles), queue, usual, patience });
-  outlook.noteQueued(world.nowMs);
+  outlook.noteQueued(true, world.nowMs);
   for (let call = 0; call < waiting; call++) {
     const own = world.call({ deadline: world.nowMs + 10_000 });
     queue.add(own, own.terms.deadline);
@@ -86,6 +86,23 @@ test("[F11] more comes than is answered, for two seconds and more → little wai
   assert.equal(outlook.isLeftOver(other, world.nowMs), false, "it is known how long callers wait");
   run(3_000, 100);
   assert.equal(outlook.isOverloaded(world.nowMs), false);
+});
+
+test("[F11] a short queue is empty for a moment now and then → the overload lasts; where nobody waits for longer, it has to last anew", () => {
+  for (const [breakMs, isLasting] of [
+    [100, true],
+    [101, false],
+  ] as const) {
+    const { world, outlook } = queued(20);
+    for (const untilMs = world.nowMs + 3_000; world.nowMs < untilMs; world.nowMs++) {
+      if (world.nowMs % 10 === 0) outlook.noteOffered(world.nowMs);
+      if (world.nowMs % 25 === 0) outlook.noteAnswered(world.nowMs);
+    }
+    outlook.noteQueued(false, world.nowMs);
+    world.nowMs += breakMs;
+    outlook.noteQueued(true, world.nowMs);
+    assert.equal(outlook.isOverloaded(world.nowMs), isLasting, `${breakMs} ms`);
+  }
 });
 
 test("[F11] lasting overload, and answers take four times as long as at leisure → the accepted wait does not grow with them", () => {

@@ -18,6 +18,8 @@ const SURVEY_INTERVAL_MS = 20;
  * as anybody who is let in later, is left over from before it.
  */
 const LEFT_OVER = { leastMs: 3_000, ratio: 2 };
+/** Where the next call waits so soon after the last one, that nobody did in between is chance: a short queue is empty now and then. */
+const BREAK_MS = 100;
 const ENDLESS = Number.POSITIVE_INFINITY;
 
 export interface OutlookParts {
@@ -31,8 +33,9 @@ export interface OutlookParts {
 export class Outlook {
   readonly #parts: OutlookParts;
   readonly #overload: OverloadWatch = new OverloadWatch();
-  /** Since when calls have waited without a break. */
+  /** Since when calls have waited without a break to speak of, and when the last one began to. */
   #queuedSinceMs = 0;
+  #queuedAtMs: number = Number.NEGATIVE_INFINITY;
   /** How many of those who waited at `atMs` would be served in time, and how many they were. */
   #survey = { atMs: Number.NEGATIVE_INFINITY, servable: 0, waiting: 0 };
 
@@ -48,9 +51,10 @@ export class Outlook {
     this.#overload.noteAnswered(nowMs);
   }
 
-  /** The first call begins to wait. */
-  noteQueued(nowMs: number): void {
-    this.#queuedSinceMs = nowMs;
+  /** A call begins to wait; `isFirst`: no other does. */
+  noteQueued(isFirst: boolean, nowMs: number): void {
+    if (isFirst && nowMs - this.#queuedAtMs > BREAK_MS) this.#queuedSinceMs = nowMs;
+    this.#queuedAtMs = nowMs;
   }
 
   /** By when a call's caller wants its answer, as far as anybody knows. */
