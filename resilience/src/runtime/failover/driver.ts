@@ -227,8 +227,8 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
       case "leave-slot":
         return this.#handle(action.station.number).parts.bulkhead?.leave();
       case "event":
-        // A circuit's change is told after the declaration that it follows from, and before the decision that it leads to.
-        if (action.event.type !== "declaration") this.#announce();
+        // A circuit's change is told after what it follows from, and before the decision that it leads to.
+        if (action.event.type === "promoted" || action.event.type === "kept") this.#announce();
         return this.#listeners.tell(action.event);
     }
   }
