@@ -181,6 +181,8 @@ export class Call implements CallTerms, Due {
   booked: Station[] | undefined = undefined;
   /** While it is not running: when it is looked at again. */
   restsUntilMs = 0;
+  /** It fell due on a tick that was late, and was given time to read what waited unread. */
+  wasReadFirst = false;
   /** When its wait for a station ends; undefined before it has waited. */
   waitEndsMs: number | undefined = undefined;
   /** When the wait for an attempt that is out ends before the deadline, because another would be of no use; or undefined. */

@@ -1368,6 +1368,42 @@ test("[F2] stopped while calls are out → nothing timed out meanwhile is held a
   assert.deepEqual([...new Set(calls.map((call) => world.endOf(call)))], ["north served"]);
 });
 
+test("[F2] stopped while calls are out → none of them is slow; of a station that takes as long, all are", () => {
+  for (const [isStall, slow] of [
+    [true, 0],
+    [false, 8],
+  ] as const) {
+    const world = served({ stations: [{ breaker: { slowCallDurationMs: 100, minimumVolume: 50 } }, {}] });
+    const calls = Array.from({ length: 8 }, () => world.submit({ source: "known" }));
+    if (isStall) world.nowMs += 400;
+    else world.advance(400);
+    for (const call of calls) world.endCall(call, "served");
+    assert.equal(world.north.parts.breaker?.status(world.nowMs).slow, slow);
+  }
+});
+
+test("[F2] stopped until a wait, a timeout or a deadline is over → what waits unread is read first, once", () => {
+  const cases: [ConstructorParameters<typeof Dispatching>[0], Terms, number, string][] = [
+    [{ maxWaitMs: 200, stations: [{ capacity: { maxConcurrent: 1 } }, {}] }, {}, 200, "NO_STATION_FIT"],
+    [{ stations: [{ timeoutMs: 300 }, {}] }, {}, 200, "ATTEMPT_TIMEOUT"],
+    [{}, { deadline: 300 }, 10, "DEADLINE_EXCEEDED"],
+  ];
+  for (const [options, { deadline }, againMs, end] of cases) {
+    const world = served(options);
+    world.submit({ source: "known" });
+    const call = world.submit(deadline === undefined ? {} : { deadline: world.nowMs + deadline });
+    world.nowMs += 500;
+    for (let late = 0; world.endOf(call) === undefined; late++) {
+      assert.ok(late < 3, "one that is always late waits for ever");
+      world.input({ type: "tick", lateByMs: 200 });
+      assert.equal(world.endOf(call) === undefined, late === 0, `${end}: at tick ${late}`);
+      if (late === 0) assert.equal(world.dispatcher.nextWakeMs(world.nowMs) <= world.nowMs + againMs, true, end);
+      world.nowMs += againMs + 100;
+    }
+    assert.equal(world.endOf(call), end);
+  }
+});
+
 // ── load ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 test("[F11] patience is known and the queue is longer → refused early, with when to come back", () => {

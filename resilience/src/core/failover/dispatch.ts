@@ -135,8 +135,10 @@ const NEXT_LATE_MS = 5;
 const SAMPLE_MS = 0.5;
 /** A tick that is later than this means that this process did not run: answers wait unread, and are read first. */
 const LATE_TICK_MS = 25;
-/** For how long they are given time to be read. */
+/** They are given time to be read: so long where the deadline is over, and as long as the tick was late elsewhere, … */
 const READ_FIRST_MS = 10;
+/** … because requests may not have been written either, but no longer than this. */
+const MOST_READ_FIRST_MS = 250;
 /** A station that served within this time is alive; a refusal for load then says how much it takes. */
 const SERVING_MS = 1_000;
 /**
@@ -193,6 +195,8 @@ export class Dispatcher {
   #orderPatienceMs = ORDER_HORIZON_MS;
   readonly #reports: Reports = new Reports();
   readonly #doubted: Set<Station> = new Set();
+  /** Until then what is read may have waited unread: this process stood still. */
+  #untimedUntilMs: number = Number.NEGATIVE_INFINITY;
 
   constructor(options: DispatchOptions) {
     this.#options = options;
@@ -275,7 +279,9 @@ export class Dispatcher {
    * station was usable; and where a tick is late, this process stood still, and calls may wait unread.
    */
   #noteWaits(nowMs: number): void {
-    if (this.#queue.size > 0 || nowMs - this.#due.nextMs > LATE_TICK_MS) this.#noteAwaited(nowMs);
+    const lateByMs = nowMs - this.#due.nextMs;
+    if (lateByMs > LATE_TICK_MS) this.#untimedUntilMs = nowMs + Math.min(lateByMs, MOST_READ_FIRST_MS);
+    if (this.#queue.size > 0 || lateByMs > LATE_TICK_MS) this.#noteAwaited(nowMs);
   }
 
   #noteAwaited(nowMs: number): void {
@@ -462,7 +468,7 @@ export class Dispatcher {
   }
 
   #tick(lateByMs: number, nowMs: number): void {
-    const readUntilMs = lateByMs > LATE_TICK_MS ? nowMs + READ_FIRST_MS : nowMs;
+    const readUntilMs = lateByMs > LATE_TICK_MS ? nowMs + Math.min(lateByMs, MOST_READ_FIRST_MS) : nowMs;
     // What falls due again at this same instant waits for the next tick.
     for (let left = this.#due.size; left > 0; left--) {
       const call = this.#due.takeDue(nowMs);
@@ -513,7 +519,7 @@ export class Dispatcher {
     if (call.out !== undefined || call.answerEndsMs !== undefined) this.#join(attempt, nowMs);
     else {
       call.out = [attempt];
-      const atMs = Math.min(call.deadline, timeoutAtMs(attempt), this.#usual.lateAtMs(attempt));
+      const atMs = Math.min(call.deadline, this.#lookAtMs(attempt, nowMs));
       this.#due.set(call, atMs > nowMs ? atMs : nowMs);
     }
     return attempt;
@@ -585,7 +591,7 @@ export class Dispatcher {
     admission.noteFinished(this.#usual.ms(station), nowMs, station.crowding, answerTimes.meanMs);
     if (breaker !== undefined) {
       // What was read late, because this process stood still, says nothing of how long it took.
-      const isTimed = nowMs >= this.roles.distrustUntilMs;
+      const isTimed = nowMs >= this.roles.distrustUntilMs && nowMs >= this.#untimedUntilMs;
       const isSlow = isTimed && nowMs - attempt.judgedFromMs > breaker.slowCallDurationMs;
       if (permit === undefined) breaker.bypassed(attempt.startedMs, false, nowMs, isSlow);
       else breaker.success(permit, nowMs, isSlow);
@@ -1259,25 +1265,30 @@ export class Dispatcher {
     let atMs = deadline;
     if (answerEndsMs !== undefined && answerEndsMs < atMs) atMs = answerEndsMs;
     if (out !== undefined) {
-      for (let place = 0; place < out.length; place++) atMs = Math.min(atMs, this.#lookAtMs(out[place] as Attempt));
+      for (let place = 0; place < out.length; place++)
+        atMs = Math.min(atMs, this.#lookAtMs(out[place] as Attempt, nowMs));
     }
     this.#due.set(call, atMs > nowMs ? atMs : nowMs);
   }
 
-  /** When `attempt` is late, or out of time. */
-  #lookAtMs(attempt: Attempt): number {
+  /** When `attempt` is slow for the circuit, late, or out of time. */
+  #lookAtMs(attempt: Attempt, nowMs: number): number {
     if (attempt.isUploading || attempt.isAbandoned) return ENDLESS;
-    return Math.min(timeoutAtMs(attempt), this.#usual.lateAtMs(attempt));
+    const atMs = Math.min(timeoutAtMs(attempt), this.#usual.lateAtMs(attempt));
+    const { breaker } = attempt.station.parts;
+    if (breaker === undefined || breaker.slowCallDurationMs === ENDLESS) return atMs;
+    // Nothing is done then, but a tick that is late tells that it was this process that took so long.
+    const slowAtMs = attempt.judgedFromMs + breaker.slowCallDurationMs;
+    return slowAtMs > nowMs && slowAtMs < atMs ? slowAtMs : atMs;
   }
 
   #fellDue(call: Call, readUntilMs: number, nowMs: number): void {
     const { state, terms } = call;
     if (state.phase === "done") return;
-    if (nowMs >= terms.deadline && readUntilMs <= nowMs) return this.#expire(call, nowMs);
-    if (state.phase === "running") return this.#runningFellDue(call, readUntilMs, nowMs);
-    if (nowMs >= terms.deadline || (nowMs >= call.timeoutAtMs && readUntilMs > nowMs)) {
-      return this.#due.set(call, readUntilMs);
-    }
+    if (readUntilMs > nowMs && this.#readsFirst(call, readUntilMs, nowMs)) return;
+    call.wasReadFirst = false;
+    if (nowMs >= terms.deadline) return this.#expire(call, nowMs);
+    if (state.phase === "running") return this.#runningFellDue(call, nowMs);
     // It goes on without them, and still their time runs out.
     this.#timeOut(call, nowMs);
     if (nowMs < call.restsUntilMs) return this.#rest(call, call.restsUntilMs);
@@ -1294,8 +1305,19 @@ export class Dispatcher {
     }
   }
 
-  #runningFellDue(call: Call, readUntilMs: number, nowMs: number): void {
-    if (readUntilMs > nowMs) return this.#due.set(call, readUntilMs);
+  /** This process stood still: what waits unread may be its answer, or make room for it. Once: else one that is always late would wait for ever. */
+  #readsFirst(call: Call, readUntilMs: number, nowMs: number): boolean {
+    const { phase } = call.state;
+    const isOver = nowMs >= call.terms.deadline;
+    const isJudged = isOver || phase === "running" || phase === "waiting" || nowMs >= call.timeoutAtMs;
+    if (!isJudged || call.wasReadFirst) return false;
+    call.wasReadFirst = true;
+    const leastMs = nowMs + READ_FIRST_MS;
+    this.#due.set(call, isOver ? leastMs : Math.max(leastMs, Math.min(readUntilMs, call.terms.deadline)));
+    return true;
+  }
+
+  #runningFellDue(call: Call, nowMs: number): void {
     if (nowMs >= (call.answerEndsMs ?? ENDLESS)) {
       return this.#mayResend(call) ? this.#outOfTime(call, nowMs) : this.#giveUp(call, nowMs);
     }
