@@ -7,6 +7,7 @@ import type { DetectorMachine, Random } from "ground-station-failover/core";
 import { NormalDraws } from "./draws.ts";
 import { quantile } from "./quality.ts";
 import type { Regime, Sender } from "./regimes.ts";
+import { record } from "./trace.ts";
 
 const NODE = "a";
 const LEVEL = 8;
@@ -62,6 +63,52 @@ export function bootstrap(
     withinBoundRate: detections.filter((detectionMs) => detectionMs <= boundMs).length / lives,
     falseStartRate: falseStarts / lives,
   };
+}
+
+export interface Starts {
+  /** Share of starts that were suspected wrongly within the first hundred beats. */
+  readonly suspectedRate: number;
+  /** Mistakes at level 8 in the first hour, on average. */
+  readonly mistakes: number;
+  /** Share of starts in whose first hour a living sender was declared as the gateway declares (level 12, its floor and ceiling). */
+  readonly declaredRate: number;
+}
+
+const FIRST_BEATS = 100;
+const FIRST_HOUR_MS = 3_600_000;
+const GATEWAY_LEVEL = 12;
+
+/** Fresh detectors in their first hour; `gatewayOf` makes one with the gateway's settings for an interval. */
+export function starts(
+  regime: Regime,
+  sender: Sender,
+  machineOf: () => DetectorMachine,
+  gatewayOf: (intervalMs: number) => DetectorMachine,
+  lives: number,
+  random: Random,
+): Starts {
+  let suspected = 0;
+  let mistakes = 0;
+  let declared = 0;
+  for (let life = 0; life < lives; life++) {
+    const trace = record(regime, sender, FIRST_HOUR_MS / 3_600_000, `${random.next()}`);
+    const [machine, gateway] = [machineOf(), gatewayOf(regime.intervalMs)];
+    let [early, promoted] = [false, false];
+    trace.arrivalMs.forEach((nowMs, place) => {
+      const beat = { sequence: trace.sequence[place] as number };
+      const wasHeard = machine.lastHeartbeatMs(NODE) !== undefined;
+      const [level, gatewayLevel] = [machine.suspicionLevel(NODE, nowMs), gateway.suspicionLevel(NODE, nowMs)];
+      const counted = machine.noteHeartbeat(NODE, beat, nowMs) === "counted";
+      gateway.noteHeartbeat(NODE, beat, nowMs);
+      if (!(wasHeard && counted)) return;
+      if (level >= LEVEL) mistakes++;
+      early ||= level >= LEVEL && place < FIRST_BEATS;
+      promoted ||= gatewayLevel >= GATEWAY_LEVEL;
+    });
+    if (early) suspected++;
+    if (promoted) declared++;
+  }
+  return { suspectedRate: suspected / lives, mistakes: mistakes / lives, declaredRate: declared / lives };
 }
 
 /** A numbered sender with normal gaps (renewal) or normal delays on a grid (periodic), whose parameters may be changed. */

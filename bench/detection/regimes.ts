@@ -1,5 +1,5 @@
 /**
- * The traffic that every detector is judged on: eight kinds of path and sender (bootstrap and outage are in episodes.ts), each as a stream of beats drawn from a
+ * The traffic that every detector is judged on: kinds of path and sender (bootstrap and outage are in episodes.ts), each as a stream of beats drawn from a
  * seed. A `renewal` sender waits a gap after its last beat; a `periodic` one keeps to a grid and the path adds the
  * jitter. What differs between regimes is the gap, the delay, what is lost and when the sender stands still.
  *
@@ -51,9 +51,29 @@ interface Traffic {
   /** Stalls of the sender: mean time between them and how long one lasts. */
   readonly stallEveryMs?: number;
   stallMs?(draws: NormalDraws): number;
+  /** Stalls that do not come evenly: a stream of them, in order, for one sender. Takes the place of the two above. */
+  stalls?(draws: NormalDraws, random: Random): () => Stall;
   /** Holes in the path: what is sent before the hole ends arrives at its end or never. */
   readonly holeEveryMs?: number;
   holeMs?(random: Random): number;
+}
+
+/** The sender does nothing from one instant to the other. */
+interface Stall {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** Stalls at random instants, as `stallEveryMs` and `stallMs` say. */
+function evenStalls(traffic: Traffic, draws: NormalDraws, chance: Random): () => Stall {
+  let toMs = 0;
+  return () => {
+    const { stallEveryMs } = traffic;
+    if (stallEveryMs === undefined) return { fromMs: Number.POSITIVE_INFINITY, toMs: Number.POSITIVE_INFINITY };
+    const fromMs = toMs + exponential(chance, stallEveryMs);
+    toMs = fromMs + (traffic.stallMs?.(draws) ?? 0);
+    return { fromMs, toMs };
+  };
 }
 
 function senderOf(traffic: Traffic, sender: Sender, random: Random): () => SentBeat {
@@ -62,18 +82,14 @@ function senderOf(traffic: Traffic, sender: Sender, random: Random): () => SentB
   const beat: SentBeat = { dueMs: 0, sentMs: 0, delayMs: 0, lost: false };
   let dueMs = 0;
   let losing = 0;
-  let stallFromMs =
-    traffic.stallEveryMs === undefined ? Number.POSITIVE_INFINITY : exponential(chance, traffic.stallEveryMs);
-  let stallToMs = stallFromMs + (traffic.stallMs?.(draws) ?? 0);
+  const nextStall = traffic.stalls?.(draws, chance) ?? evenStalls(traffic, draws, chance);
+  let stall = nextStall();
   let holeFromMs = traffic.holeEveryMs ?? Number.POSITIVE_INFINITY;
   let holeToMs = holeFromMs + (traffic.holeMs?.(chance) ?? 0);
   return () => {
-    while (dueMs > stallToMs) {
-      stallFromMs = stallToMs + exponential(chance, traffic.stallEveryMs ?? 1);
-      stallToMs = stallFromMs + (traffic.stallMs?.(draws) ?? 0);
-    }
+    while (dueMs > stall.toMs) stall = nextStall();
     beat.dueMs = dueMs;
-    beat.sentMs = dueMs >= stallFromMs ? stallToMs : dueMs;
+    beat.sentMs = dueMs >= stall.fromMs ? stall.toMs : dueMs;
     // A timer that comes late fires once; a periodic sender then goes on at the next point of its grid.
     if (sender === "renewal") dueMs = beat.sentMs + Math.max(1, traffic.gapMs(beat.sentMs, draws));
     else {
@@ -154,6 +170,46 @@ const diurnal = (nowMs: number): { meanMs: number; deviationMs: number } => ({
   deviationMs: 5 + 20 * busy(nowMs),
 });
 
+const FIFTY_TWO = { meanMs: 50, deviationMs: 2 } as const;
+const FIFTY_THREE = { meanMs: 50, deviationMs: 3 } as const;
+const FIFTY_THIRTY = { meanMs: 50, deviationMs: 30 } as const;
+/** Rough for the last two minutes of ten. */
+const jitterFlip = (nowMs: number): typeof FIFTY_THREE | typeof FIFTY_THIRTY =>
+  nowMs % 600_000 >= 480_000 ? FIFTY_THIRTY : FIFTY_THREE;
+
+/**
+ * A container whose share of the processor is used up (Linux CFS bandwidth control, periods of 100 ms): spells of 5 s and more, every
+ * ten minutes or so, in which it often stands still to the end of the period, and seldom for some periods more.
+ */
+function throttling(_draws: NormalDraws, random: Random): () => Stall {
+  const PERIOD_MS = 100;
+  let atMs = 0;
+  let spellEndsMs = 0;
+  return () => {
+    do {
+      if (atMs >= spellEndsMs) {
+        atMs += exponential(random, 600_000);
+        spellEndsMs = atMs + 5_000 + exponential(random, 40_000);
+      }
+      atMs += PERIOD_MS;
+    } while (random.next() < 0.4);
+    const fromMs = atMs - PERIOD_MS * (0.2 + 0.6 * random.next());
+    if (random.next() < 0.03) atMs += PERIOD_MS * Math.ceil(exponential(random, 2.5));
+    return { fromMs, toMs: atMs };
+  };
+}
+
+/** A collector of generations: short pauses every few seconds, long ones every few minutes. */
+function generations(draws: NormalDraws, random: Random): () => Stall {
+  let atMs = 0;
+  return () => {
+    const fromMs = atMs + exponential(random, 3_000);
+    const medianMs = random.next() < 1 / 80 ? 400 : 25;
+    atMs = fromMs + medianMs * Math.exp(0.5 * draws.next());
+    return { fromMs, toMs: atMs };
+  };
+}
+
 /** Slant range over a ten-minute pass: 5 ms overhead, 15 ms at the horizon. */
 function slantDelayMs(nowMs: number): number {
   const place = ((nowMs / 600_000) % 1) * 2 - 1;
@@ -216,4 +272,31 @@ export const REGIMES: readonly Regime[] = [
     }),
     { truth: diurnal },
   ),
+  regime(
+    "cfs",
+    "gaps N(50, 2) ms; every ten minutes a container is throttled for some seconds, to the end of periods of 100 ms",
+    80,
+    normalTraffic(50, () => FIFTY_TWO, { stalls: throttling }),
+  ),
+  regime("jitter-flips", "N(50, 3) for eight minutes, N(50, 30) for the next two", 60, normalTraffic(50, jitterFlip), {
+    truth: jitterFlip,
+  }),
+  regime(
+    "generations",
+    "gaps N(50, 3) ms; the sender stalls for some 25 ms every 3 s, for some 400 ms every four minutes",
+    80,
+    normalTraffic(50, () => FIFTY_THREE, { stalls: generations }),
+  ),
+  regime("two-paths", "100 ms beats over two paths by turns of chance, 20 and 120 ms long", 100, {
+    intervalMs: 100,
+    gapMs: (_nowMs, draws) => 100 + 2 * draws.next(),
+    delayMs: (_nowMs, draws, random) => (random.next() < 0.5 ? 20 : 120) + Math.abs(2 * draws.next()),
+    lossRate: () => 1e-6,
+  }),
+  regime("half-minute", "gaps N(30, 1) s, longer than the least ceiling", 4_000, {
+    intervalMs: 30_000,
+    gapMs: (_nowMs, draws) => 30_000 + 1_000 * draws.next(),
+    delayMs: (_nowMs, draws, _random, sender) => (sender === "renewal" ? 40 : 3_000 + 700 * draws.next()),
+    lossRate: () => 1e-4,
+  }),
 ];

@@ -2,7 +2,7 @@
  * What was found, for people: the tables in Markdown (which the terminal prints as well), and for the adaptive model
  * a verdict against each target it is held to. Detection times are in milliseconds, p50 over all crashes.
  */
-import type { Bootstrap, Outage, Step } from "./episodes.ts";
+import type { Bootstrap, Outage, Starts, Step } from "./episodes.ts";
 import { ADAPTIVE, isOracle, oracleP50Ms, type Row, type Study } from "./study.ts";
 
 /** Episodes of one detector under one sender. */
@@ -10,6 +10,7 @@ export interface Lives {
   readonly detector: string;
   readonly sender: string;
   readonly bootstraps: readonly (Bootstrap & { readonly regime: string })[];
+  readonly starts: readonly (Starts & { readonly regime: string })[];
   readonly outage: Outage;
   readonly steps: readonly (Step & { readonly kind: string })[];
 }
@@ -98,7 +99,15 @@ function adaptiveTable(studies: readonly Study[]): string {
 export function lifeTables(lives: readonly Lives[]): string {
   const boots: Cells[] = [];
   const others: Cells[] = [];
-  for (const { detector, sender, bootstraps, outage, steps } of lives) {
+  const firstHours: Cells[] = [];
+  for (const { detector, sender, bootstraps, starts, outage, steps } of lives) {
+    for (const one of starts)
+      firstHours.push([
+        `${detector}, ${sender}, ${one.regime}`,
+        percent(one.suspectedRate),
+        digits(one.mistakes),
+        percent(one.declaredRate),
+      ]);
     for (const one of bootstraps)
       boots.push([
         `${detector}, ${sender}, ${one.regime}`,
@@ -120,6 +129,8 @@ export function lifeTables(lives: readonly Lives[]): string {
   return [
     "## Five beats, then a crash\n",
     markdown(["", "T_D p50", "T_D p99", "bound", "within", "false starts"], boots),
+    "## The first hour of a fresh detector\n",
+    markdown(["", "suspected in 100 beats", "mistakes at level 8", "declared by the gateway"], firstHours),
     "## Outage and steps\n",
     markdown(["", "what", "found"], others),
   ].join("\n");

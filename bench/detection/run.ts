@@ -17,7 +17,7 @@ import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { PhiAccrualMachine, seededRandom } from "ground-station-failover/core";
 import { tradeOffChart } from "./chart.ts";
-import { bootstrap, outage, STEPS, step } from "./episodes.ts";
+import { bootstrap, outage, STEPS, starts, step } from "./episodes.ts";
 import { REGIMES } from "./regimes.ts";
 import { type Lives, lifeTables, tables, verdicts, verdictTable } from "./report.ts";
 import { ADAPTIVE, type Study, study } from "./study.ts";
@@ -83,9 +83,20 @@ function livesOf(sender: (typeof SENDERS)[number], seed: string, quick: boolean)
       regime: regime.name,
       ...bootstrap(regime, sender, machineOf, quick ? 200 : 5_000, random.fork(regime.name)),
     })),
+    starts: REGIMES.map((regime) => ({
+      regime: regime.name,
+      ...starts(regime, sender, machineOf, gatewayMachine, quick ? 2 : 20, random.fork(`starts ${regime.name}`)),
+    })),
     outage: outage(sender, machineOf, count, random),
     steps: STEPS.map((kind) => ({ kind: kind.name, ...step(kind, sender, machineOf, count, random) })),
   };
+}
+
+/** As the gateway sets its detector up for heartbeats this far apart (ADR 0013). */
+function gatewayMachine(intervalMs: number): PhiAccrualMachine {
+  const minimumDeviationMs = Math.max(20, (intervalMs + 150) / 10);
+  const ceilingMs = Math.max(1_000, 20 * intervalMs);
+  return new PhiAccrualMachine({ model: "adaptive", expectedIntervalMs: intervalMs, minimumDeviationMs, ceilingMs });
 }
 
 function printThroughput(): void {

@@ -31,7 +31,7 @@ const TARGETS: Readonly<Record<Model, Targets>> = {
   normal: PLAIN,
   lognormal: PLAIN,
   exponential: PLAIN,
-  adaptive: { beatsPerSecond: 5e5, queriesPerSecond: 2e6, bytesPerNode: 8704 },
+  adaptive: { beatsPerSecond: 5e5, queriesPerSecond: 2e6, bytesPerNode: 8832 },
 };
 
 const NODES = 10_000;

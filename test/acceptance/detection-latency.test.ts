@@ -106,3 +106,58 @@ test("[D11] past the ceiling silence is declared, whatever was learned", async (
   const { latencyMs } = await crash(detector, clock, () => 399 * random.next(), 400);
   assert.ok(Math.abs(latencyMs - 400) <= 1, `declared after ${latencyMs} ms; ${REPLAY}`);
 });
+
+/** Declarations of the gateway's kind (ADR 0013) at 50 ms beats; `stallMs` says how much longer than 50 ms a gap is. */
+async function watched(beats: number, stallMs: (sequence: number) => number, name: string): Promise<readonly number[]> {
+  const random = seededRandom(SEED).fork(name);
+  const clock = new VirtualClock();
+  const detector = new PhiAccrualDetector({
+    clock,
+    model: "adaptive",
+    expectedIntervalMs: 50,
+    minimumDeviationMs: 20,
+    ceilingMs: 1_000,
+  });
+  const silencesMs: number[] = [];
+  const supervisor = new LivenessSupervisor({
+    detector,
+    declareThreshold: 12,
+    onDeclaration: ({ to, atMs }) => {
+      if (to === "down") silencesMs.push(atMs - (detector.machine.lastHeartbeatMs("a") as number));
+    },
+  });
+  const stop = new AbortController();
+  const running = supervisor.run(stop.signal);
+  supervisor.watch("a");
+  for (let sequence = 0; sequence < beats; sequence++) {
+    await clock.advanceBy(47 + 6 * random.next() + stallMs(sequence));
+    detector.noteHeartbeat("a", { sequence });
+  }
+  await clock.advanceBy(2_000);
+  stop.abort();
+  await running;
+  return silencesMs;
+}
+
+test("[D9] a death 2 s to 10 min after the start → declared in at most twice the steady time", async () => {
+  const afterMs = async (seconds: number): Promise<number> => {
+    const silencesMs = await watched(20 * seconds, () => 0, `dead after ${seconds}`);
+    assert.equal(silencesMs.length, 1, `${silencesMs}; ${REPLAY}`);
+    return silencesMs[0] as number;
+  };
+  const steadyMs = await afterMs(4_500);
+  for (const seconds of [2, 10, 60, 600]) {
+    const ratio = (await afterMs(seconds)) / steadyMs;
+    assert.ok(ratio <= 1.8, `${seconds} s after the start ${ratio} times ${steadyMs} ms; ${REPLAY}`);
+  }
+});
+
+test("[D9] a sender that stalls for some 400 ms every three minutes → declared once at most in its first hour", async () => {
+  for (let life = 0; life < 4; life++) {
+    const random = seededRandom(SEED).fork(`stalls ${life}`);
+    const stallMs = (sequence: number): number => (sequence % 3_600 === 1_800 ? 250 + 300 * random.next() : 0);
+    // The last one is its death.
+    const mistakes = (await watched(72_000, stallMs, `life ${life}`)).length - 1;
+    assert.ok(mistakes <= 1, `${mistakes} mistakes in life ${life}; ${REPLAY}`);
+  }
+});

@@ -5,12 +5,13 @@
  * next may be (a step up costs one mistake, not ten). A silence several times the deadline is set apart as an outage
  * and remembered when the third comes within the memory. In the first beats deadlines are held to a few typical gaps.
  * Beats that a path or a queue held back arrive together when it lets them go: they prove life and teach nothing else.
+ * It is one file because every beat touches all of this in one order, and every query reads what the last beat laid out.
  */
 import { type AdaptiveContext, ArrivalContext } from "./adaptive-context.ts";
 import { BeatOrder } from "./beat-order.ts";
-import { HOURLY_LEVEL, levelOf, ordersOf } from "./level-scale.ts";
+import { HOURLY_LEVEL, levelOf, ordersOf, RATE_LEVEL } from "./level-scale.ts";
 import { ScheduleContext } from "./schedule-context.ts";
-import { SilenceCap } from "./silence-cap.ts";
+import { SilenceBounds } from "./silence-bounds.ts";
 import { SilenceHistogram } from "./silence-histogram.ts";
 import { TailCurve } from "./tail-curve.ts";
 import { isLong, UntoldCeiling } from "./untold-ceiling.ts";
@@ -78,7 +79,7 @@ export class AdaptiveNode {
   readonly order: BeatOrder = new BeatOrder();
   readonly #settings: AdaptiveSettings;
   readonly #store: Float32Array = SilenceHistogram.store(KINDS + 2);
-  readonly #cap: SilenceCap;
+  readonly #bounds: SilenceBounds;
   readonly #slow: ArrivalContext = new ArrivalContext(new SilenceHistogram(this.#store, 0, KINDS), SLOW_BEATS);
   readonly #quick: ArrivalContext = new ArrivalContext(new SilenceHistogram(this.#store, KINDS, 1), QUICK_BEATS);
   readonly #arrivals: readonly ArrivalContext[] = [this.#slow, this.#quick];
@@ -114,7 +115,7 @@ export class AdaptiveNode {
   constructor(settings: AdaptiveSettings, sequence: number | undefined, nowMs: number) {
     this.#settings = settings;
     this.#ceilingMs = settings.ceilingMs;
-    this.#cap = new SilenceCap(new SilenceHistogram(this.#store, KINDS + 1, 1));
+    this.#bounds = new SilenceBounds(new SilenceHistogram(this.#store, KINDS + 1, 1));
     this.#sequence = sequence;
     this.#view[LAST] = nowMs;
     this.#fadedAtMs = nowMs;
@@ -137,8 +138,39 @@ export class AdaptiveNode {
 
   /** The level of a silence that lasts until `nowMs`, ceiling and floor aside. */
   level(nowMs: number): number {
+    const silenceMs = Math.max(0, nowMs - (this.#view[LAST] as number));
+    const level = this.#presentLevel(silenceMs);
+    if (level <= RATE_LEVEL || this.#beats < EARLY_BEATS) return level;
+    return Math.min(
+      level,
+      this.#bounds.mostLevel(silenceMs, (partMs) => this.#proportionalLevel(partMs)),
+    );
+  }
+
+  /** The silence that reaches `level`, at most the ceiling. */
+  silenceMs(level: number): number {
+    const presentMs = this.#presentMs(level);
+    if (level <= RATE_LEVEL || this.#beats < EARLY_BEATS) return Math.min(presentMs, this.#ceilingMs);
+    const watchedMs = this.#bounds.leastMs(level, this.#proportionalMs(level, presentMs));
+    return Math.min(Math.max(presentMs, watchedMs), this.#ceilingMs);
+  }
+
+  /** What the bounds may lengthen: no more than in proportion to level 8, because a tail of few silences is too long already. */
+  #proportionalMs(level: number, presentMs: number): number {
+    if (level <= HOURLY_LEVEL) return presentMs;
+    return Math.min(presentMs, (level / HOURLY_LEVEL) * this.#presentMs(HOURLY_LEVEL));
+  }
+
+  /** The inverse of {@link #proportionalMs}. */
+  #proportionalLevel(silenceMs: number): number {
+    const level = this.#presentLevel(silenceMs);
+    const hourlyMs = this.#presentMs(HOURLY_LEVEL);
+    return silenceMs < hourlyMs ? level : Math.max(level, (HOURLY_LEVEL * silenceMs) / hourlyMs);
+  }
+
+  /** The level of a silence by the traffic of the present, whatever was watched. */
+  #presentLevel(silenceMs: number): number {
     const view = this.#view;
-    const silenceMs = Math.max(0, nowMs - (view[LAST] as number));
     const placeMs = silenceMs / (view[STRETCH] as number);
     const aheadMs = view[AHEAD] as number;
     let level =
@@ -146,21 +178,21 @@ export class AdaptiveNode {
         ? ((view[FLOOR_LEVEL] as number) * placeMs) / aheadMs
         : levelOf(this.#curve.ordersAt((placeMs - aheadMs) / (view[SCALE] as number)), view[HOURLY_ORDERS] as number);
     if (silenceMs >= (view[CAP_FROM] as number))
-      level = Math.max(level, SilenceCap.level(silenceMs, view[CAP_FROM] as number, view[CAP] as number));
+      level = Math.max(level, SilenceBounds.level(silenceMs, view[CAP_FROM] as number, view[CAP] as number));
     return Math.min(level, (HOURLY_LEVEL * silenceMs) / this.#settings.leastSilenceMs);
   }
 
-  /** The silence that reaches `level`, at most the ceiling. */
-  silenceMs(level: number): number {
+  /** The inverse of {@link #presentLevel}. */
+  #presentMs(level: number): number {
     const view = this.#view;
     const floorLevel = view[FLOOR_LEVEL] as number;
     let placeMs = view[AHEAD] as number;
     if (level < floorLevel) placeMs = Math.max(placeMs, 0) * (Math.max(level, 0) / floorLevel);
     else placeMs += (view[SCALE] as number) * this.#curve.zAtOrders(ordersOf(level, view[HOURLY_ORDERS] as number));
-    const capMs = SilenceCap.silenceMs(level, view[CAP_FROM] as number, view[CAP] as number);
+    const capMs = SilenceBounds.silenceMs(level, view[CAP_FROM] as number, view[CAP] as number);
     const silenceMs = Math.min(placeMs * (view[STRETCH] as number), capMs);
     const leastMs = (this.#settings.leastSilenceMs * level) / HOURLY_LEVEL;
-    return Math.min(Math.max(silenceMs, leastMs, 0), this.#ceilingMs);
+    return Math.max(silenceMs, leastMs, 0);
   }
 
   /** The gaps' mean, the deviation in use, and how many samples it rests on. */
@@ -231,7 +263,7 @@ export class AdaptiveNode {
     const outage = silenceMs >= OUTAGE_DEADLINES * deadlineMs;
     const presuming = this.#quick.samples < this.#settings.minimumSamples;
     if (!presuming && (!outage || this.#recurs(silenceMs, nowMs))) {
-      this.#cap.remember(silenceMs, this.#quick.meanMs, this.#settings.leastScaleMs);
+      this.#bounds.remember(silenceMs, this.#quick.meanMs, this.#settings.leastScaleMs);
       for (const context of this.#arrivals) context.judge(nowMs, silenceMs, excused);
       for (const context of this.#schedules)
         if (context.samples > SCHEDULE_SAMPLES) context.judge(nowMs, silenceMs, excused);
@@ -257,7 +289,7 @@ export class AdaptiveNode {
       apart.push(silenceMs);
       return false;
     }
-    for (const pastMs of apart) this.#cap.remember(pastMs, this.#quick.meanMs, this.#settings.leastScaleMs);
+    for (const pastMs of apart) this.#bounds.remember(pastMs, this.#quick.meanMs, this.#settings.leastScaleMs);
     for (const context of [...this.#arrivals, ...this.#schedules]) {
       for (const pastMs of apart) context.remember((pastMs - this.#quick.meanMs) / context.scaleMs, pastMs);
     }
@@ -326,7 +358,7 @@ export class AdaptiveNode {
     this.#nextFit = this.#beats + Math.min(Math.max(1, this.#beats >> 2), FIT_EVERY);
     for (const contexts of [this.#arrivals, this.#schedules])
       for (const context of contexts) context.refit(this.#curve, this.#quick.meanMs);
-    this.#cap.fit();
+    this.#bounds.fit();
     this.#choose(true);
   }
 
@@ -364,8 +396,8 @@ export class AdaptiveNode {
     if (this.#beats < EARLY_BEATS) this.#limitScale();
     if (this.#cautionBeats > 0)
       view[STRETCH] = Math.max(1, this.#cautionMs / Math.max(this.silenceMs(HOURLY_LEVEL), SHORTEST_MS));
-    view[CAP] = this.#cautionBeats > 0 ? Math.max(this.#cap.hourlyMs, this.#cautionMs) : this.#cap.hourlyMs;
-    view[CAP_FROM] = (view[CAP] as number) / this.#cap.ratio;
+    view[CAP] = this.#cautionBeats > 0 ? Math.max(this.#bounds.hourlyMs, this.#cautionMs) : this.#bounds.hourlyMs;
+    view[CAP_FROM] = (view[CAP] as number) / this.#bounds.ratio;
   }
 
   #limitScale(): void {
@@ -380,7 +412,7 @@ export class AdaptiveNode {
   #fade(nowMs: number): void {
     this.#fadedAtMs = nowMs;
     const share = Math.exp(-1 / FADES_PER_MEMORY);
-    this.#cap.fade(share);
+    this.#bounds.fade(share);
     for (const context of [...this.#arrivals, ...this.#schedules]) context.fade(share);
   }
 }

@@ -236,7 +236,7 @@ test("[D9] calm traffic with rare long stalls that becomes rough → no deadline
 
 test("[D11] untold ceiling and half a minute between beats → it is raised, and falls back when the sender hurries", () => {
   const line = new Line("slow").beats(300, 30_000, 1_000);
-  assert.ok(line.mistakes <= 8, `${line.mistakes} mistakes in 300 beats; SEED=${SEED}`);
+  assert.ok(line.mistakes <= 12, `${line.mistakes} mistakes in 300 beats; SEED=${SEED}`);
   assert.ok(line.deadlineMs(Number.MAX_VALUE) > 500_000);
   line.beats(3, 50, 2);
   assert.equal(Math.round(line.deadlineMs(Number.MAX_VALUE)), 20_000);
@@ -248,6 +248,43 @@ test("[D11] a ceiling that was told is never raised, nor an untold one by lone o
   const line = new Line("lone outages");
   for (let outage = 0; outage < 5; outage++) line.beats(3, 50, 2).beats(1, 60_000, 0);
   assert.equal(Math.round(line.deadlineMs(Number.MAX_VALUE)), 20_000);
+});
+
+/** As the gateway sets its detector up (ADR 0013). */
+function gatewayOptions(intervalMs: number): PhiAccrualOptions {
+  const minimumDeviationMs = Math.max(20, (intervalMs + 150) / 10);
+  return { expectedIntervalMs: intervalMs, minimumDeviationMs, ceilingMs: Math.max(1_000, 20 * intervalMs) };
+}
+
+test("[D9] few hours were watched → the gateway's declaration takes at most 1.8 times as long as after five hours", () => {
+  for (const intervalMs of [50, 200]) {
+    const options = gatewayOptions(intervalMs);
+    const steady = new Line("steady", options).beats((5 * 3_600_000) / intervalMs, intervalMs, intervalMs / 25);
+    for (let life = 0; life < 10; life++) {
+      const young = new Line(`young ${life}`, options).beats(20, intervalMs, intervalMs / 25);
+      for (const beats of [0, 20, 40, 240, 2_700]) {
+        const ratio = young.beats(beats, intervalMs, intervalMs / 25).deadlineMs(12) / steady.deadlineMs(12);
+        assert.ok(ratio <= 1.8, `${ratio} times ${steady.deadlineMs(12)} ms at ${young.nowMs} ms; SEED=${SEED}`);
+      }
+    }
+  }
+});
+
+test("[D9] ordinary stalls in the first hour → at most one declared at 12, few mistakes at 8", () => {
+  for (let life = 0; life < 8; life++) {
+    const line = new Line(`first hour ${life}`, gatewayOptions(50));
+    const random = seededRandom(SEED).fork(`stalls ${life}`);
+    let declared = 0;
+    for (let stall = 0; stall < 24; stall++) {
+      line.beats(3_000, 50, 3);
+      const silenceMs = 250 + 300 * random.next();
+      if (silenceMs >= line.deadlineMs(12)) declared++;
+      line.nowMs += silenceMs;
+      line.arrive();
+    }
+    assert.ok(declared <= 1, `${declared} of 24 stalls declared at level 12; SEED=${SEED}`);
+    assert.ok(line.mistakes <= 12, `${line.mistakes} mistakes; SEED=${SEED}`);
+  }
 });
 
 test("[D9] nodes and options have bounds", () => {

@@ -123,11 +123,13 @@ export class SilenceHistogram {
   /** The z that `rank` silences of a kind lie above. */
   longest(kind: number, rank: number): number {
     const row = this.#first + kind * ROW;
-    blended.set(this.#store.subarray(row, row + BINS));
     let above = 0;
-    let bin = BINS - 1;
-    for (; bin > 0 && above + (blended[bin] as number) < rank; bin--) above += blended[bin] as number;
-    return bin === 0 ? 0 : zAt(placeAbove(bin, above, rank));
+    for (let bin = BINS - 1; bin > 0; bin--) {
+      const count = this.#store[row + bin] as number;
+      if (above + count >= rank) return zAt(placeAbove(bin, above, count, rank));
+      above += count;
+    }
+    return 0;
   }
 
   /**
@@ -172,7 +174,7 @@ function describe(curve: TailCurve, total: number): void {
   let bin = highest;
   for (; bin > 0 && above + (blended[bin] as number) < fitted; bin--) above += blended[bin] as number;
   // Hill: the mean of log(x / x at the threshold) over the longest silences.
-  const threshold = bin === 0 ? 1 : placeAbove(bin, above, fitted);
+  const threshold = bin === 0 ? 1 : placeAbove(bin, above, blended[bin] as number, fitted);
   const from = octavesAt(threshold);
   // Those in the threshold's own bin lie evenly between it and the bin's upper edge.
   let excess = (Math.max(0, fitted - above) * (octavesAt(bin + 1) - from)) / 2;
@@ -191,7 +193,7 @@ function trace(curve: TailCurve, index: number, anchored: number, highest: numbe
   for (let bin = highest; bin > 0; bin--) {
     const count = blended[bin] as number;
     while (above + count >= wanted && count > 0) {
-      curve.point(zAt(placeAbove(bin, above, wanted)), -Math.log10(wanted / total));
+      curve.point(zAt(placeAbove(bin, above, count, wanted)), -Math.log10(wanted / total));
       wanted *= 10 ** ORDERS_PER_POINT;
     }
     above += count;
@@ -199,10 +201,10 @@ function trace(curve: TailCurve, index: number, anchored: number, highest: numbe
   curve.end(above > 0 && total > 0 ? -Math.log10(Math.min(above / total, 0.98)) : Math.log10(2));
 }
 
-/** The place inside `bin` that `wanted` silences lie above, where `above` lie above the bin: a straight line in logarithms. */
-function placeAbove(bin: number, above: number, wanted: number): number {
+/** The place inside `bin`, which has `count`, that `wanted` silences lie above, where `above` lie above the bin: a straight line in logarithms. */
+function placeAbove(bin: number, above: number, count: number, wanted: number): number {
   const least = Math.max(above, LEAST_ABOVE);
-  const most = above + (blended[bin] as number);
+  const most = above + count;
   if (wanted <= least || most <= least) return bin + 1;
   return bin + 1 - Math.min(1, Math.log(wanted / least) / Math.log(most / least));
 }
