@@ -140,7 +140,7 @@ test("[D10] JSON lines, seconds and dates are traces too", async () => {
 test("[D10] broken lines are counted and told with their numbers, and are not fatal", async () => {
   using folder = new Folder();
   const lines = csv(3_000).split("\n");
-  lines.splice(5, 0, "primary,soon,3", "nonsense", ",1,2", "primary,1e999,2");
+  lines.splice(5, 0, "primary,soon,3", "nonsense", ",1,2", '"primary,1050000,2');
   lines.splice(100, 0, ...Array.from({ length: 20 }, () => "primary,,"));
   const { code, stdout } = await gsf([
     ...["calibrate", "--trace", folder.file("beats.csv", lines.join("\n"))],
@@ -150,7 +150,7 @@ test("[D10] broken lines are counted and told with their numbers, and are not fa
   assert.match(stdout, /24 broken lines left out:\n {4}line 6: arrival is neither a number nor a date/);
   assert.match(stdout, /line 7: it has 1 columns/);
   assert.match(stdout, /line 8: node is not/);
-  assert.match(stdout, /line 9: arrival/);
+  assert.match(stdout, /line 9: a quote is not closed/);
   assert.match(stdout, /… and 19 more/);
 });
 
@@ -172,6 +172,10 @@ test("[D10] a trace that cannot be used: exit code 2, and what, where and what i
     ],
     [folder.file("few.csv", csv(50)), /few\.csv: .*has \d+ gaps.*at least 200/],
     [folder.file("nodes.csv", csv(500, ["a", "b"])), /no heartbeat of node "c"; it has some of a, b/, "--node", "c"],
+    [
+      folder.file("twice.csv", csv(500).replace("arrival,sequence", "arrival,timestamp")),
+      /twice\.csv: line 1: its header has two columns for arrival, "arrival" and "timestamp"; rename/,
+    ],
     ["/dev/zero", /it is a device/],
   ];
   const ended = await Promise.all(

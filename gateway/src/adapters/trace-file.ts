@@ -127,7 +127,8 @@ class LineReader {
     const format = this.#format;
     const reading = format.read(text.endsWith("\r") ? text.slice(0, -1) : text);
     if (reading === undefined) return;
-    if (reading !== true) return this.#wrong(reading);
+    if (typeof reading === "string") return this.#wrong(reading);
+    if (reading !== true) throw unusable(this.#path, `line ${this.lines}: ${reading.unusable}`);
     const { node, arrivalMs } = format.line;
     if (this.#onlyNode !== undefined && node !== this.#onlyNode) {
       this.#otherNodes++;

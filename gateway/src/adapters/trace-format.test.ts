@@ -10,7 +10,7 @@ function read(lines: readonly string[], unitMs = 1): Array<Partial<TraceLine> | 
     const reading = format.read(line);
     if (reading === true)
       found.push(Object.fromEntries(Object.entries(format.line).filter(([, value]) => value !== undefined)));
-    else if (reading !== undefined) found.push(reading);
+    else if (reading !== undefined) found.push(typeof reading === "string" ? reading : reading.unusable);
   }
   return found;
 }
@@ -29,8 +29,38 @@ test("[D10] a header names the columns in any order, their units, and others tha
   ]);
   assert.deepEqual(read(["timestamp", "5"]), [{ node: "trace", arrivalMs: 5 }]);
   assert.deepEqual(read(["arrivalMs,node", "5,a"], 1_000), [{ node: "a", arrivalMs: 5 }]);
-  assert.deepEqual(read(["node,sequence", "a,5"]), ["the header has no column for arrival"]);
-  assert.deepEqual(read(["node,station", "a,5"])[0], "the header has two columns for node");
+});
+
+test("[D10] a header that cannot be used → the whole file is refused, with the columns that it names", () => {
+  const refusal = (header: string): unknown => new TraceFormat(1).read(header);
+  for (const [header, says] of [
+    ["node,arrival,timestamp", /two columns for arrival, "arrival" and "timestamp"; rename .* "other_timestamp"/],
+    ["station,node,arrival", /two columns for node, "station" and "node"/],
+    ["arrival_ms,arrival_s,node", /two columns for arrival, "arrival_ms" and "arrival_s"/],
+    ["node,sequence", /no column for arrival: "node", "sequence"/],
+    ['node,"arrival,sequence', /in its header a quote is not closed/],
+  ] as const) {
+    const found = refusal(header);
+    assert.ok(typeof found === "object", header);
+    assert.match((found as { unusable: string }).unusable, says);
+  }
+});
+
+test("[D10] a renamed column, as the refusal says, is left alone", () => {
+  assert.deepEqual(read(["node,arrival,other_timestamp", "a,5,9"]), [{ node: "a", arrivalMs: 5 }]);
+});
+
+test("[D10] an open quote, or text beside a quote → a broken line, and never a node's name", () => {
+  const odd = ['"a,1', '"a""b,1', 'a"b,1', '"a"b,1', 'a,"1', 'a,1,"2', '"', 'a,1,2,3,"'];
+  for (const [place, reason] of read(["a,1", ...odd]).entries())
+    if (place > 0) assert.match(String(reason), /quote is not closed/, odd[place - 1]);
+  assert.deepEqual(read(['"a ""b""","1",""']), [{ node: 'a "b"', arrivalMs: 1 }]);
+});
+
+test("[D10] a JSON line with two fields for one column → the reason names both", () => {
+  const [first, second] = read(['{"arrival":1,"timestamp":2}', '{"arrival":1,"timestamp":null}']);
+  assert.match(String(first), /two fields for arrival, "arrival" and "timestamp"/);
+  assert.deepEqual(second, { node: "trace", arrivalMs: 1 });
 });
 
 test("[D10] JSON lines, a gateway's stream among them", () => {

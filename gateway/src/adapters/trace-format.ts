@@ -1,7 +1,8 @@
 /**
  * How a line of a trace file is read: CSV with or without a header, or JSON lines. Which of them a file is shows in its
  * first line, and so does the unit of its times: plain numbers count milliseconds unless the header (`arrival_s`) or the
- * user says otherwise, ISO 8601 dates need no unit. A line that cannot be read gives a reason, never an exception.
+ * user says otherwise, ISO 8601 dates need no unit. A line that cannot be read gives a reason, never an exception. A header that
+ * cannot be used is told apart: nothing after it can be read, and the lines below it must not be taken for a file without one.
  *
  * CSV is RFC 4180 without line breaks inside quotes: an identifier or a number never has one.
  */
@@ -25,8 +26,11 @@ export interface TraceLine {
   incarnation: number | undefined;
 }
 
-/** `true`: the line says something, and it is in `line`. `undefined`: it says nothing (a header, a comment). Else why it cannot be read. */
-type Reading = true | undefined | string;
+/**
+ * `true`: the line says something, and it is in `line`. `undefined`: it says nothing (a header, a comment). Else why it cannot be
+ * read, or why nothing of the file can be.
+ */
+type Reading = true | undefined | string | { readonly unusable: string };
 
 const COLUMNS = ["node", "arrival", "sequence", "sent", "incarnation"] as const;
 type Column = (typeof COLUMNS)[number];
@@ -52,6 +56,8 @@ const BLANK = 32;
 /** Names of fields that are remembered. */
 const MOST_NAMES = 100;
 const LONGEST_NODE = 200;
+/** A name of a column or field is told up to so many characters. */
+const LONGEST_NAME = 40;
 /** The node of a file that has no column for it. */
 const ONLY_NODE = "trace";
 
@@ -87,7 +93,7 @@ export class TraceFormat {
     if (this.#kind === undefined) {
       this.#kind = /^\s*\{/.test(text) ? "json" : "csv";
       if (this.#kind === "csv") {
-        const header = this.#readHeader(cellsOf(text, []));
+        const header = this.#readHeader(text);
         if (header !== false) return header;
       }
     }
@@ -95,24 +101,30 @@ export class TraceFormat {
   }
 
   /** Undefined where it is a header and was taken in, false where it is none, else what is wrong with it. */
-  #readHeader(cells: readonly string[]): undefined | false | string {
+  #readHeader(text: string): undefined | false | { readonly unusable: string } {
+    const cells = cellsOf(text, []);
+    if (cells === undefined)
+      return text.replaceAll('"', "").split(",").some(columnOf) ? { unusable: `in its header ${OPEN_QUOTE}` } : false;
     const names = cells.map(columnOf);
     if (names.every((name) => name === undefined)) return false;
     const places = { node: -1, arrival: -1, sequence: -1, sent: -1, incarnation: -1 };
     for (const [place, name] of names.entries()) {
       if (name === undefined) continue;
-      if (places[name.column] >= 0) return `the header has two columns for ${name.column}`;
+      const other = places[name.column];
+      if (other >= 0) return { unusable: twoColumns(name.column, cells[other] as string, cells[place] as string) };
       places[name.column] = place;
       if (name.column === "arrival" || name.column === "sent") this.#units[name.column] = name.unitMs ?? this.#unitMs;
     }
+    if (places.arrival < 0)
+      return { unusable: `its header has no column for arrival: ${cells.map(quoted).join(", ")}` };
     this.#places = places;
     return undefined;
   }
 
   #readCsv(text: string): Reading {
     const places = this.#places;
-    if (places.arrival < 0) return "the header has no column for arrival";
     const cells = cellsOf(text, this.#cells);
+    if (cells === undefined) return OPEN_QUOTE;
     if (cells.length <= places.arrival)
       return `it has ${cells.length} columns; arrival would be number ${places.arrival + 1}`;
     return this.#take(
@@ -135,10 +147,14 @@ export class TraceFormat {
     // The first line of a gateway's own stream.
     if ("recording" in fields) return undefined;
     const found: Partial<Record<Column, unknown>> = {};
+    const names: Partial<Record<Column, string>> = {};
     for (const name in fields) {
       const known = this.#columnNamed(name);
       const value = fields[name];
       if (known === undefined || value === null) continue;
+      const other = names[known.column];
+      if (other !== undefined) return twoFields(known.column, other, name);
+      names[known.column] = name;
       found[known.column] = value;
       if (known.column === "arrival" || known.column === "sent")
         this.#units[known.column] = known.unitMs ?? this.#unitMs;
@@ -233,8 +249,24 @@ function isCount(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0;
 }
 
-/** The cells of a line, put into `cells`, without the blanks round them. */
-function cellsOf(text: string, cells: string[]): readonly string[] {
+const OPEN_QUOTE =
+  'a quote is not closed, or text follows it; write "..." round a whole cell, and "" for a quote inside';
+
+function twoColumns(column: Column, one: string, other: string): string {
+  return `its header has two columns for ${column}, ${quoted(one)} and ${quoted(other)}; rename the one that is not meant, such as to ${quoted(`other_${other}`)}`;
+}
+
+function twoFields(column: Column, one: string, other: string): string {
+  return `it has two fields for ${column}, ${quoted(one)} and ${quoted(other)}; rename the one that is not meant`;
+}
+
+/** As a file has it, without what a terminal would obey, and not at any length. */
+function quoted(name: string): string {
+  return JSON.stringify(name.replaceAll(/\p{C}/gu, "?").slice(0, LONGEST_NAME));
+}
+
+/** The cells of a line, put into `cells`, without the blanks round them; undefined where a quote is not closed. */
+function cellsOf(text: string, cells: string[]): readonly string[] | undefined {
   cells.length = 0;
   if (text.includes('"')) return quotedCells(text, cells);
   let from = 0;
@@ -249,9 +281,13 @@ function cellsOf(text: string, cells: string[]): readonly string[] {
   }
 }
 
-function quotedCells(text: string, cells: string[]): readonly string[] {
-  for (const match of text.matchAll(/(?:^|,)\s*(?:"((?:[^"]|"")*)"\s*(?=,|$)|([^,]*))/g)) {
+/** RFC 4180: a quote stands only round a whole cell, and twice inside one. */
+function quotedCells(text: string, cells: string[]): readonly string[] | undefined {
+  const cell = /\s*(?:"((?:[^"]|"")*)"\s*|([^,"]*))(,|$)/y;
+  for (;;) {
+    const match = cell.exec(text);
+    if (match === null) return undefined;
     cells.push(match[1]?.replaceAll('""', '"') ?? (match[2] as string).trim());
+    if (match[3] === "") return cells;
   }
-  return cells;
 }

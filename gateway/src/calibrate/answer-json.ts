@@ -4,7 +4,7 @@
 import type { CalibrationResult, TradeOffCurve } from "ground-station-failover/core";
 import type { TraceFile } from "../adapters/trace-file.ts";
 import { fragmentOf, fragmentYaml } from "./fragment.ts";
-import { helpSentences, whySentence } from "./report.ts";
+import { helpSentences, noteSentences, whySentence } from "./report.ts";
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -25,6 +25,7 @@ export function resultJson(
       outagesFromMs: goal.outageMs,
     },
     traffic,
+    notes: noteSentences(traffic),
   };
   const tradeOff = curves.map(curveJson);
   if (result.type === "impossible") {

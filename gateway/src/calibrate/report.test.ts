@@ -1,8 +1,8 @@
-/** The sentences of a calibration: a trace whose lines are out of order is told to be sorted. */
+/** The sentences of a calibration: what a reader should know of a trace before believing what rests on it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BeatTrace, calibrate } from "ground-station-failover/core";
-import { trafficLines } from "./report.ts";
+import { noteSentences, trafficLines } from "./report.ts";
 
 function linesOf(swapped: boolean): string {
   const trace = new BeatTrace();
@@ -17,4 +17,15 @@ function linesOf(swapped: boolean): string {
 test("[D10] lines out of order → a hint to sort them; in order → none", () => {
   assert.match(linesOf(true), /lines out of order .* sort them by arrival/);
   assert.doesNotMatch(linesOf(false), /sort/);
+});
+
+test("[D10] a trace of one night → a note says how much of the day it covers; of a whole day → none", () => {
+  const notesOf = (hours: number): string => {
+    const trace = new BeatTrace();
+    for (let beat = 0; beat < hours * 360; beat++) trace.add("a", { sequence: beat }, 10_000 * beat);
+    const { traffic } = calibrate(trace, { detectWithinMs: 60_000, falseAlarms: 1, perMs: 3_600_000 });
+    return noteSentences(traffic).join("\n");
+  };
+  assert.match(notesOf(8), /covers 8h of the 24h of a day: .* record a whole day/);
+  assert.equal(notesOf(24), "");
 });

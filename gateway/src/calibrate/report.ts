@@ -34,12 +34,28 @@ export function trafficLines(traffic: TrafficSummary, outageMs: number): string[
       `longest ${shownDuration(gaps.longestMs)}; mean ${shownDuration(gaps.meanMs)}, deviation ${shownDuration(gaps.deviationMs)}`,
     `  lost       ${lossSentence(traffic)}`,
     `  besides    ${besides(traffic, outageMs)}`,
-    ...(gaps.p50Ms < 1 ? ["  note       the gaps are below 1 ms: are the times in another unit? (--unit s)"] : []),
-    ...(traffic.clockWentBack > 0
-      ? ["  note       lines out of order are taken for a clock that went back, and tear holes: sort them by arrival"]
+    ...noteSentences(traffic).map((note) => `  note       ${note}`),
+  ];
+}
+
+/** What its reader should know before believing anything that rests on this traffic. */
+export function noteSentences({ gaps, clockWentBack, dayCoveredMs }: TrafficSummary): string[] {
+  return [
+    ...(gaps.p50Ms < 1 ? ["the gaps are below 1 ms: are the times in another unit? (--unit s)"] : []),
+    ...(clockWentBack > 0
+      ? ["lines out of order are taken for a clock that went back, and tear holes: sort them by arrival"]
+      : []),
+    ...(dayCoveredMs < WHOLE_DAY_MS
+      ? [
+          `the trace covers ${shownDuration(dayCoveredMs)} of the 24h of a day: what comes at other hours, such as a backup or the ` +
+            "day's peak, is not in it; record a whole day, better a week",
+        ]
       : []),
   ];
 }
+
+/** A recording of a day that was begun late, or paused for a while, is one. */
+const WHOLE_DAY_MS = 23 * 3_600_000;
 
 function lossSentence({ loss }: TrafficSummary): string {
   if (loss === undefined) return "not known: the trace has no sequence numbers, so lost beats and late ones look alike";

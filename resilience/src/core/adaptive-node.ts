@@ -16,8 +16,12 @@ import { SilenceHistogram } from "./silence-histogram.ts";
 import { TailCurve } from "./tail-curve.ts";
 import { isLong, UntoldCeiling } from "./untold-ceiling.ts";
 
-/** Beats over which the contexts learn mean and deviation. */
-const QUICK_BEATS = 20;
+/**
+ * Beats over which the contexts learn mean and deviation. Quick is as short as a deviation can be learned from: what is left of a
+ * ten times larger one is below it after 2 ln 10 times as many beats. Measured against 20, which waits a sixth longer 64 beats
+ * after traffic has grown calm, and makes up to five times the mistakes where one beat in ten comes by a slower path.
+ */
+const QUICK_BEATS = 12;
 const SLOW_BEATS = 4096;
 /** The quick contexts, whose deadlines waver, are asked only where they are shorter by this: else their luck would decide. */
 const STEADY_SHARE = 0.9;

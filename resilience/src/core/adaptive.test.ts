@@ -209,10 +209,10 @@ test("[D9] a step up costs at most two mistakes, and a step down is followed wit
   }
 });
 
-/** Over the next 20 beats, because a single deadline rests on a deviation of as many. */
-function medianDeadlineMs(line: Line): number {
-  const deadlines = Array.from({ length: 21 }, () => line.beats(1, 50, 10).deadlineMs());
-  return deadlines.sort((one, other) => one - other)[10] as number;
+/** Over the next beats, because a single deadline rests on a deviation of a few. */
+function medianDeadlineMs(line: Line, beats: number = 21, meanMs: number = 50, deviationMs: number = 10): number {
+  const deadlines = Array.from({ length: beats }, () => line.beats(1, meanMs, deviationMs).deadlineMs());
+  return deadlines.sort((one, other) => one - other)[beats >> 1] as number;
 }
 
 test("[D9] long silences that recur are no outages but the network, and are waited for", () => {
@@ -294,4 +294,41 @@ test("[D9] nodes and options have bounds", () => {
   machine.forget("a");
   assert.equal(machine.noteHeartbeat("b", undefined, 0), "counted");
   assert.throws(() => new PhiAccrualMachine({ model: "adaptiv" as "adaptive" }), ConfigurationError);
+});
+
+test("[D9] two paths, one beat in ten by the slow one → no more mistakes than were promised", () => {
+  const hours = 12;
+  let mistakes = 0;
+  for (let life = 0; life < 4; life++) {
+    const random = seededRandom(SEED).fork(`paths ${life}`);
+    const line = new Line(`paths ${life}`);
+    const hear = (forMs: number): void => {
+      for (const endMs = line.nowMs + forMs; line.nowMs < endMs; line.arrive())
+        line.nowMs += (random.next() < 0.1 ? 120 : 20) + random.next();
+    };
+    hear(600_000);
+    line.mistakes = 0;
+    hear((hours / 4) * 3_600_000);
+    mistakes += line.mistakes;
+  }
+  assert.ok(mistakes <= 1.35 * hours, `${mistakes} mistakes in ${hours} hours; SEED=${SEED}`);
+});
+
+test("[D9] traffic grows calm again → after 64 beats the deadline is at most a third longer than before", () => {
+  const steps: ReadonlyArray<Readonly<Record<"low" | "high", readonly [number, number]>>> = [
+    { low: [50, 10], high: [100, 20] },
+    { low: [50, 5], high: [50, 50] },
+    { low: [100, 5], high: [100, 50] },
+  ];
+  const ratios: number[] = [];
+  for (const { low, high } of steps) {
+    for (let life = 0; life < 12; life++) {
+      const line = new Line(`calm again ${low} ${high} ${life}`).beats(20_000, ...low);
+      const beforeMs = medianDeadlineMs(line, 21, ...low);
+      line.beats(3_000, ...high).beats(62, ...low);
+      ratios.push(medianDeadlineMs(line, 5, ...low) / beforeMs);
+    }
+  }
+  const ratio = ratios.sort((one, other) => one - other)[ratios.length >> 1] as number;
+  assert.ok(ratio < 4 / 3, `${ratio} times as long as before; SEED=${SEED}`);
 });

@@ -61,8 +61,11 @@ function traceOf(gap: Gap, lossRate: number, beats: number, seed: string): BeatT
 
 type Recommended = Extract<CalibrationResult, { type: "recommended" }>;
 
-/** False alarms per ms of what was recommended, on beats that it has not seen. */
-function freshRate({ recommendation }: Recommended, gap: Gap, lossRate: number, beats: number, seed: string): number {
+/** False alarms of what was recommended, on beats that it has not seen. */
+function freshAlarms(
+  { recommendation }: Recommended,
+  beats: Iterable<readonly [number, number]>,
+): { alarms: number; watchedMs: number } {
   const { model, windowSize, minimumDeviationMs, intervalMs, ceilingMs, threshold } = recommendation;
   const machine = new PhiAccrualMachine({
     model: model as GapModelName,
@@ -72,13 +75,18 @@ function freshRate({ recommendation }: Recommended, gap: Gap, lossRate: number, 
     ceilingMs,
   });
   let alarms = 0;
-  let endMs = 0;
-  for (const [sequence, atMs] of arrivals(gap, lossRate, beats, seed)) {
-    if (endMs > 0 && machine.suspicionLevel("a", atMs) >= threshold) alarms++;
+  let watchedMs = 0;
+  for (const [sequence, atMs] of beats) {
+    if (watchedMs > 0 && machine.suspicionLevel("a", atMs) >= threshold) alarms++;
     machine.noteHeartbeat("a", { sequence }, atMs);
-    endMs = atMs;
+    watchedMs = atMs;
   }
-  return alarms / endMs;
+  return { alarms, watchedMs };
+}
+
+function freshRate(result: Recommended, gap: Gap, lossRate: number, beats: number, seed: string): number {
+  const { alarms, watchedMs } = freshAlarms(result, arrivals(gap, lossRate, beats, seed));
+  return alarms / watchedMs;
 }
 
 for (const [name, { gap, lossRate, goal }] of Object.entries(REGIMES)) {
@@ -95,6 +103,32 @@ for (const [name, { gap, lossRate, goal }] of Object.entries(REGIMES)) {
     );
   });
 }
+
+/** Beats every 50 ms through a Gilbert-Elliott channel: one loss in a thousand, and bursts of three on average. */
+function* burstyArrivals(beats: number, seed: string): Generator<readonly [number, number]> {
+  const random = seededRandom(seed);
+  let isBad = false;
+  for (let beat = 0; beat < beats; beat++) {
+    isBad = random.next() < (isBad ? 2 / 3 : 5e-4);
+    if (random.next() >= (isBad ? 1 : 0.001)) yield [beat, 50 * beat + Math.max(0, 20 + 4 * normal(random))];
+  }
+}
+
+test("[D10] losses in bursts: what is recommended keeps its promise on a continuation of the same process", () => {
+  let alarms = 0;
+  let watchedMs = 0;
+  for (let seed = 0; seed < 4; seed++) {
+    const trace = new BeatTrace();
+    for (const [sequence, atMs] of burstyArrivals(72_000, `bursts ${seed}`)) trace.add("a", { sequence }, atMs);
+    const result = calibrate(trace, { detectWithinMs: 3_000, falseAlarms: 1, perMs: 24 * HOUR_MS });
+    assert.equal(result.type, "recommended", JSON.stringify({ ...result, curves: [] }));
+    const fresh = freshAlarms(result, burstyArrivals(700_000, `bursts continued ${seed}`));
+    alarms += fresh.alarms;
+    watchedMs += fresh.watchedMs;
+  }
+  const allowed = watchedMs / (24 * HOUR_MS);
+  assert.ok(alarms <= allowed + 1, `${alarms} alarms where ${allowed} are allowed`);
+});
 
 test("[D10] a trace that is long enough proves the rate, and the threshold is no higher than it has to be", () => {
   const { gap } = REGIMES["intra-region"] as (typeof REGIMES)[string];

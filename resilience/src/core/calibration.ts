@@ -21,7 +21,7 @@ import { type CalibrationGoal, type CalibrationOptions, calibrationGoal } from "
 import { alarmRates, type Selection, type SelectionTerms, selectThreshold } from "./calibration-selection.ts";
 import { CalibrationTrial, type SilenceFigures } from "./calibration-trial.ts";
 import { ConfigurationError } from "./errors.ts";
-import { lostBeatsIn, lostRunsPerMs } from "./lost-runs.ts";
+import { LostRuns, lostBeatsIn } from "./lost-runs.ts";
 import { poissonUpperBound } from "./poisson-bounds.ts";
 import { summarizeTraffic, type TrafficSummary } from "./traffic-summary.ts";
 
@@ -105,7 +105,8 @@ interface Tried {
 function addedTo(
   trial: CalibrationTrial,
   fixed: CalibrationTrial,
-  traffic: TrafficSummary,
+  lostRuns: LostRuns,
+  { intervalMs }: TrafficSummary,
   goal: CalibrationGoal,
 ): (level: number) => number {
   const { confidence, detectWithinMs } = goal;
@@ -115,7 +116,7 @@ function addedTo(
       trial === fixed
         ? (detectWithinMs * level) / FIXED_DOWN_LEVEL
         : Math.min(trial.silence(level).p50Ms, detectWithinMs);
-    return ceiling + lostRunsPerMs(traffic, lostBeatsIn(silenceMs, traffic.intervalMs), confidence);
+    return ceiling + lostRuns.perMs(lostBeatsIn(silenceMs, intervalMs));
   };
 }
 
@@ -189,12 +190,13 @@ function* tryOut(
   const oneStretchIn = Math.ceil(trace.beats / BEATS_FOR_ALL);
   const total = 1 + learning.length + (oneStretchIn > 1 ? FINALISTS : 0);
   let done = 0;
+  const lostRuns = new LostRuns(traffic, goal.confidence);
   let ceiling: CalibrationTrial | undefined;
   const attempt = (candidate: DetectorCandidate, sampled: number): Tried => {
     const trial = new CalibrationTrial(candidate.machine(), trace, goal, sampled);
     for (const [name, node] of trace.nodes) trial.replay(name, node);
     ceiling ??= trial;
-    const terms = { ...goal, addedPerMs: addedTo(trial, ceiling, traffic, goal) };
+    const terms = { ...goal, addedPerMs: addedTo(trial, ceiling, lostRuns, traffic, goal) };
     done = Math.min(done + 1, total);
     return { candidate, trial, terms, selection: selectThreshold(trial, candidate.levels, terms) };
   };

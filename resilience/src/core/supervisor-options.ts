@@ -16,9 +16,12 @@ export interface SupervisorOptions {
   readonly sustainMs?: number;
   /** How long in ms a node that was declared down stays so at least. Default 1000. 0 switches flap damping off too. */
   readonly minimumDwellMs?: number;
-  /** Flap damping: each declaration of a node at most this long in ms after its last one doubles its dwell. Default 60,000. */
+  /**
+   * Flap damping, in ms: each declaration of a node at most this long after its last one doubles its dwell; and a node suspected five
+   * times within it stays suspected until it has been quiet for twice the usual time between these. Default 60,000.
+   */
   readonly flapWindowMs?: number;
-  /** Where the doubling ends, in ms, from minimumDwellMs to flapWindowMs. Default 30,000, or whichever bound is nearer. */
+  /** The longest that either damping takes, in ms, from minimumDwellMs to flapWindowMs. Default 30,000, or whichever bound is nearer. */
   readonly maximumDwellMs?: number;
   /** How long in ms a watched node may be never heard from before it is declared down. Default 5000. */
   readonly gracePeriodMs?: number;

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { SuspicionSource } from "./detector.ts";
 import { ConfigurationError } from "./errors.ts";
+import { FixedHeartbeatMachine } from "./fixed-heartbeat.ts";
 import { PhiAccrualMachine } from "./phi-accrual.ts";
 import { type Random, seededRandom } from "./random.ts";
 import { type Declaration, SupervisorMachine, type SupervisorOptions } from "./supervisor.ts";
@@ -304,5 +305,82 @@ test("contradicting options are refused by name", () => {
       () => new SupervisorMachine(new Dial(), options),
       (error) => error instanceof ConfigurationError && message.test(error.message),
     );
+  }
+});
+
+/** Changes in a minute of a node that beats every second and pauses for 2.5 s, when it is suspected, after each `beats` of them. */
+function flapping(beats: number): Declaration[] {
+  const machine = new FixedHeartbeatMachine();
+  const supervisor = new SupervisorMachine(machine);
+  supervisor.watch("a", 0);
+  const found: Declaration[] = [];
+  let beatAtMs = 0;
+  let sequence = 0;
+  for (let nowMs = 0; nowMs < 60_000; nowMs += 10) {
+    if (nowMs >= beatAtMs) {
+      machine.noteHeartbeat("a", { sequence }, nowMs);
+      sequence++;
+      beatAtMs += sequence % beats === 0 ? 2_500 : 1_000;
+    }
+    found.push(...supervisor.evaluate(nowMs));
+  }
+  return found;
+}
+
+test("[D6] a node that is suspected again and again stays suspected until it is quiet", () => {
+  for (const beats of [1, 2, 4, 8]) {
+    const found = flapping(beats);
+    assert.ok(found.length > 6 && found.length <= 11, `${beats} beats: ${found.length} changes in a minute`);
+    assert.equal(found.at(-1)?.to, "suspected");
+  }
+});
+
+test("[D6] a node suspected four times in a minute is cleared by one beat each time; by the fifth, when it is quiet", () => {
+  const { at, supervisor, dial } = dialled();
+  at(0, 0);
+  for (const nowMs of [2_000, 4_000, 6_000, 8_000]) {
+    assert.deepEqual(at(5, nowMs), ["alive -> suspected"]);
+    assert.deepEqual(at(0, nowMs + 1), ["suspected -> alive"]);
+  }
+  assert.deepEqual(at(5, 10_000), ["alive -> suspected"]);
+  assert.deepEqual(at(0, 10_001), []);
+  assert.deepEqual(at(4, 12_000), [], "not clear, and not suspicious either");
+  assert.deepEqual(at(0, 14_000), []);
+  dial.level = 0;
+  const [cleared] = supervisor.evaluate(14_001);
+  assert.equal(
+    cleared?.rule,
+    "suspicion 0 is below the clear threshold 2, and has been quiet for 4000 of 4000 ms after 5 suspicions",
+  );
+  assert.deepEqual(at(5, 100_000), ["alive -> suspected"]);
+  assert.deepEqual(at(0, 100_001), ["suspected -> alive"], "a minute later all is forgiven");
+});
+
+test("[D6] suspicious again while it has to be quiet → it begins anew; without a dwell there is no damping", () => {
+  const { at } = dialled();
+  at(0, 0);
+  for (const nowMs of [10, 20, 30, 40]) assert.equal(at(5, nowMs).length + at(0, nowMs + 1).length, 2);
+  at(5, 50);
+  assert.deepEqual(at(0, 51), []);
+  assert.deepEqual(at(6, 1_050), []);
+  assert.deepEqual(at(0, 1_051), []);
+  assert.deepEqual(at(0, 2_050), []);
+  assert.deepEqual(at(0, 2_051), ["suspected -> alive"], "a second, the minimum dwell");
+  const undamped = dialled({ minimumDwellMs: 0 });
+  undamped.at(0, 0);
+  for (let nowMs = 1; nowMs < 20; nowMs += 2) {
+    undamped.at(5, nowMs);
+    assert.deepEqual(undamped.at(0, nowMs + 1), ["suspected -> alive"]);
+  }
+});
+
+test("[D6] outages, however many → what ends them is the dwell, and no suspicion of them", () => {
+  const { at } = dialled({ maximumDwellMs: 1_000 });
+  at(0, 0);
+  for (let round = 0; round < 8; round++) {
+    at(5, round * 2_000 + 1);
+    at(9, round * 2_000 + 2);
+    assert.deepEqual(at(0, round * 2_000 + 1_001), []);
+    assert.deepEqual(at(0, round * 2_000 + 1_002), ["down -> alive"]);
   }
 });

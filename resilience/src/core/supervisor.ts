@@ -1,7 +1,7 @@
 /**
  * From suspicion to declarations. A detector's level is continuous and cheap; that a node is down is a discrete and dear
  * statement, on which stations are promoted. So a declaration needs a level that stays high, clearing needs one that is
- * clearly low, and a node that keeps coming and going is kept down longer each time.
+ * clearly low, a node that keeps coming and going is kept down longer each time, and one that flaps is suspected until it is quiet.
  *
  *              level < suspect                  level >= declare, for sustainMs; or silent for ceilingMs
  *   unknown ------------------> alive --------+------------------------------------------------> down
@@ -50,6 +50,12 @@ export interface Accusation {
 /** No wake needs to be nearer than the millisecond to which instants have to agree. */
 const RESOLUTION_MS = 1;
 
+/**
+ * So many suspicions within flapWindowMs make a node one that flaps. Fewer are cleared by one beat, because it proves that the node
+ * lives, and a healthy one has about one a minute where suspicion is cheap (the adaptive model's level 5).
+ */
+const FLAPPING_SUSPICIONS = 5;
+
 class Watched {
   readonly node: string;
   readonly graceEndsMs: number;
@@ -60,6 +66,12 @@ class Watched {
   declaredAtMs: number = Number.NEGATIVE_INFINITY;
   /** How often in a row the dwell was doubled. */
   flaps = 0;
+  /** When its level last rose to the suspect threshold, newest last; at most {@link FLAPPING_SUSPICIONS}. */
+  readonly suspectedAtMs: number[] = [];
+  /** Since when it has been seen below the suspect threshold again; Infinity while it is suspicious. */
+  quietSinceMs: number = Number.NEGATIVE_INFINITY;
+  /** How long it has to be quiet until it is clear; 0 unless it flaps. */
+  quietMs = 0;
   /** No change can fall due before this instant, unless the node is heard from. */
   wakeAtMs: number;
 
@@ -173,6 +185,7 @@ export class SupervisorMachine {
 
   #judge(watched: Watched, nowMs: number): Declaration | undefined {
     const look = this.#see(watched, nowMs);
+    this.#noteSuspicion(watched, look.level, nowMs);
     const from = watched.standing;
     const to = this.#target(watched, look, nowMs);
     if (to === from) {
@@ -182,6 +195,10 @@ export class SupervisorMachine {
     const rule = this.#rule(watched, look, to, nowMs);
     watched.standing = to;
     if (to === "down") this.#damp(watched, nowMs);
+    if (to === "alive") {
+      watched.quietMs = 0;
+      watched.quietSinceMs = Math.min(watched.quietSinceMs, nowMs);
+    }
     watched.wakeAtMs = this.#wakeFor(watched, look, nowMs);
     const silentForMs = look.lastMs === undefined ? undefined : nowMs - look.lastMs;
     return { node: watched.node, from, to, atMs: nowMs, level: look.level, silentForMs, rule };
@@ -196,6 +213,30 @@ export class SupervisorMachine {
     if (look.level < this.options.declareThreshold || abstaining) watched.aboveSinceMs = Number.POSITIVE_INFINITY;
     else if (heardSince || nowMs < watched.aboveSinceMs) watched.aboveSinceMs = nowMs;
     return look;
+  }
+
+  /**
+   * Counts how often a node's level has risen to the suspect threshold lately. One that keeps doing so would be alive again with
+   * each beat, dozens of times a minute. It has to be quiet for twice the usual time between its suspicions instead, within the
+   * bounds of the dwell.
+   */
+  #noteSuspicion(watched: Watched, level: number, nowMs: number): void {
+    if (watched.standing === "down") return;
+    if (level < this.options.suspectThreshold) {
+      watched.quietSinceMs = Math.min(watched.quietSinceMs, nowMs);
+      return;
+    }
+    if (watched.quietSinceMs === Number.POSITIVE_INFINITY || this.isAbstaining(nowMs)) return;
+    watched.quietSinceMs = Number.POSITIVE_INFINITY;
+    const { minimumDwellMs, maximumDwellMs, flapWindowMs } = this.options;
+    if (minimumDwellMs === 0) return;
+    const times = watched.suspectedAtMs;
+    times.push(nowMs);
+    while (times.length > FLAPPING_SUSPICIONS) times.shift();
+    const lastedMs = nowMs - (times[0] as number);
+    const flaps = times.length === FLAPPING_SUSPICIONS && lastedMs <= flapWindowMs;
+    const twiceUsualMs = (2 * lastedMs) / (FLAPPING_SUSPICIONS - 1);
+    watched.quietMs = flaps ? Math.min(Math.max(twiceUsualMs, minimumDwellMs), maximumDwellMs) : 0;
   }
 
   #look(node: string, nowMs: number): Look {
@@ -217,9 +258,13 @@ export class SupervisorMachine {
     const withheld = nowMs < this.#withholdUntilMs && look.level < Number.MAX_VALUE;
     const sustained = nowMs >= watched.aboveSinceMs + this.options.sustainMs && !withheld;
     if (!abstaining && (pastCeiling || sustained)) return "down";
-    if (standing === "suspected") return clear ? "alive" : "suspected";
+    if (standing === "suspected") return clear && this.#isQuiet(watched, nowMs) ? "alive" : "suspected";
     if (look.level < suspectThreshold) return pastCeiling ? standing : "alive";
     return abstaining ? standing : "suspected";
+  }
+
+  #isQuiet({ quietMs, quietSinceMs }: Watched, nowMs: number): boolean {
+    return quietMs === 0 || nowMs >= quietSinceMs + quietMs;
   }
 
   #isPastCeiling(look: Look, nowMs: number): boolean {
@@ -276,6 +321,11 @@ export class SupervisorMachine {
     if (!look.heard) return `never heard from within the grace period of ${gracePeriodMs} ms`;
     const level = `suspicion ${shown(look.level)}`;
     const silent = look.lastMs === undefined ? "" : ` after ${shown(nowMs - look.lastMs)} ms of silence`;
+    const { quietMs, quietSinceMs, suspectedAtMs } = watched;
+    const quiet =
+      watched.standing !== "suspected" || quietMs === 0
+        ? ""
+        : `, and has been quiet for ${shown(nowMs - quietSinceMs)} of ${shown(quietMs)} ms after ${suspectedAtMs.length} suspicions`;
     switch (to) {
       case "down": {
         if (this.#isPastCeiling(look, nowMs)) return `${level}${silent}, past the ceiling of ${ceilingMs} ms`;
@@ -287,7 +337,7 @@ export class SupervisorMachine {
       default:
         if (watched.standing === "unknown")
           return `heard from, ${level} is below the suspect threshold ${suspectThreshold}`;
-        return `${level} is below the clear threshold ${clearThreshold}`;
+        return `${level} is below the clear threshold ${clearThreshold}${quiet}`;
     }
   }
 }

@@ -57,6 +57,23 @@ test("[D10] outages are told apart, and several nodes are added up", () => {
   near(watchedMs, 2 * 9_900, 1e-9);
 });
 
+test("[D10] nights without the days between → eight hours of the day are covered, whatever the clock's zero", () => {
+  const hourMs = 3_600_000;
+  for (const zeroMs of [0, -5.5 * hourMs, 1.8e12 + 7 * hourMs]) {
+    const trace = new BeatTrace();
+    for (let night = 0; night < 3; night++)
+      for (let beat = 0; beat < 8 * 360; beat++) trace.add("a", {}, zeroMs + night * 24 * hourMs + beat * 10_000);
+    const { dayCoveredMs } = summarizeTraffic(trace, { outageMs: hourMs });
+    near(dayCoveredMs, 8 * hourMs, 0.005);
+  }
+  const day = new BeatTrace();
+  for (let beat = 0; beat < 26 * 12; beat++) day.add("a", {}, beat * 300_000);
+  assert.equal(summarizeTraffic(day, ALL).dayCoveredMs, 24 * hourMs);
+  const short = new BeatTrace();
+  for (let beat = 0; beat < 100; beat++) short.add("a", {}, 59_000 + beat * 50);
+  assert.equal(summarizeTraffic(short, ALL).dayCoveredMs, 99 * 50);
+});
+
 test("[D10] a trace without a gap gives zeros", () => {
   const trace = new BeatTrace();
   trace.add("a", {}, 5);

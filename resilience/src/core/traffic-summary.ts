@@ -24,6 +24,11 @@ export interface TrafficSummary {
   readonly spanMs: number;
   /** Time during which nodes were watched, added up over nodes, without outages: what rates are counted over. */
   readonly watchedMs: number;
+  /**
+   * How much of a day's 24 hours was watched on at least one day, to the minute, in ms: 8 h for a trace of one night or of many.
+   * Causes that come at other hours (a backup, the day's peak) are not in it.
+   */
+  readonly dayCoveredMs: number;
   /** How often the senders beat, as far as the trace tells. */
   readonly intervalMs: number;
   readonly gaps: GapQuantiles;
@@ -54,6 +59,8 @@ export interface LossSummary {
 /** Longer runs are counted as this long. */
 export const LONGEST_COUNTED_RUN = 64;
 
+const MINUTE_MS = 60_000;
+const MINUTES_OF_DAY = 1_440;
 const STEPS_PER_E = 1_000;
 const SHORTEST_MS = 1e-3;
 const HISTOGRAM_STEPS: number = 30 * STEPS_PER_E;
@@ -107,9 +114,31 @@ class Tally {
   }
 }
 
+/** Minutes of the day in which anything was watched; the day begins wherever the trace's clock has a multiple of 24 h. */
+class DayCover {
+  readonly #seen: Uint8Array = new Uint8Array(MINUTES_OF_DAY);
+  #lastMinute = Number.NaN;
+
+  /** Takes in the watched time of `gapMs` that ended at `arrivalMs`. */
+  note(arrivalMs: number, gapMs: number): void {
+    const last = Math.floor(arrivalMs / MINUTE_MS);
+    const first = Math.floor((arrivalMs - gapMs) / MINUTE_MS);
+    // Most gaps end in the minute that is marked already.
+    if (last === this.#lastMinute && first === last) return;
+    this.#lastMinute = last;
+    for (let minute = Math.max(first, last - MINUTES_OF_DAY); minute <= last; minute++)
+      this.#seen[((minute % MINUTES_OF_DAY) + MINUTES_OF_DAY) % MINUTES_OF_DAY] = 1;
+  }
+
+  get coveredMs(): number {
+    return this.#seen.reduce((minutes, seen) => minutes + seen, 0) * MINUTE_MS;
+  }
+}
+
 /** Looks through all of `trace`; throws nothing, and gives zeros where there is no gap. */
 export function summarizeTraffic(trace: BeatTrace, { outageMs }: Pick<CalibrationGoal, "outageMs">): TrafficSummary {
   const tally = new Tally();
+  const day = new DayCover();
   let numbered = false;
   const counts = { duplicates: 0, reordered: 0, restarts: 0, clockWentBack: 0 };
   let firstMs = Number.POSITIVE_INFINITY;
@@ -122,10 +151,14 @@ export function summarizeTraffic(trace: BeatTrace, { outageMs }: Pick<Calibratio
     counts.clockWentBack += node.clockWentBack;
     firstMs = Math.min(firstMs, node.firstMs);
     lastMs = Math.max(lastMs, node.lastMs);
-    node.forEach(({ gapMs, missing }) => {
+    node.forEach(({ arrivalMs, gapMs, missing }) => {
       if (Number.isNaN(gapMs)) return;
-      if (gapMs < outageMs) tally.noteGap(gapMs, missing);
-      else tally.noteOutage(gapMs);
+      if (gapMs >= outageMs) {
+        tally.noteOutage(gapMs);
+        return;
+      }
+      tally.noteGap(gapMs, missing);
+      day.note(arrivalMs, gapMs);
     });
   }
   const { gaps, lost, runs } = tally;
@@ -134,6 +167,8 @@ export function summarizeTraffic(trace: BeatTrace, { outageMs }: Pick<Calibratio
     beats: trace.beats,
     spanMs: trace.beats === 0 ? 0 : lastMs - firstMs,
     watchedMs: tally.watchedMs,
+    // A minute that was watched in part counts whole, and no more time of the day is covered than was watched.
+    dayCoveredMs: Math.min(day.coveredMs, tally.watchedMs),
     intervalMs: intervalOf(tally),
     gaps: {
       meanMs: tally.meanMs,
