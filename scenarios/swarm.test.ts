@@ -10,7 +10,8 @@ import { parseConfiguration } from "../gateway/src/config.ts";
 import { ConfigurationProblems } from "../gateway/src/config-problems.ts";
 import type { GatewaySettings } from "../gateway/src/fleet/settings.ts";
 import type { FleetFault, FleetPlan } from "./fleet/plan.ts";
-import { GATEWAY, healedAtMs, isWide, stationNode } from "./fleet/plan.ts";
+import { endsAtMs, GATEWAY, healedAtMs, isWide, stationNode, verifyFromMs } from "./fleet/plan.ts";
+import { QUIET_MARGIN_MS } from "./fleet/source-node.ts";
 import { MISTAKE_NAMES, withMistakes } from "./swarm/broken.ts";
 import { configurationOf } from "./swarm/written.ts";
 import { drawKind, swarm } from "./swarm.ts";
@@ -91,6 +92,16 @@ test("every group keeps a station, every spacecraft and source its machine, and 
       assert.ok(fault.node === GATEWAY || groups.has(group), `seed ${seed}: ${fault.node}`);
       assert.ok(!/^(craft|source)/.test(machine ?? ""), `seed ${seed}: ${JSON.stringify(fault)}`);
     }
+  });
+});
+
+test("sources go on for seconds after the healing, whatever deadline is written: or nothing is verified", () => {
+  eachPlan((plan, seed) => {
+    const deadlines = parsed(JSON.stringify(plan.configuration)).groups.map(({ commands }) => commands.deadlineMs);
+    const forMs = endsAtMs(plan) - verifyFromMs(plan) - Math.max(...deadlines) - QUIET_MARGIN_MS;
+    // On an ordinary day nothing is to be healed.
+    const leastMs = drawKind(planRandom(seed)) === "ordinary" ? 1_000 : 5_000;
+    assert.ok(forMs >= leastMs, `seed ${seed}: ${forMs} ms`);
   });
 });
 

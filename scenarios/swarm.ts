@@ -5,9 +5,11 @@
  * for ever, drain, and a verification in which every command must be served.
  *
  *   kind of seed   share   what happens
- *   overload        20 %   what is left after a loss has little room, or none, and callers do not wait for ever
+ *   overload        20 %   what is left after a loss has little room, or none, and callers do not wait for ever; or there is
+ *                          room, and stations become 5 to 20 times slower for good
  *   ordinary        20 %   every station is well: errors of single commands, slow routes, uploads, callers who hang up,
- *                          a machine of our own without descriptors, ports or names
+ *                          a machine of our own without descriptors, ports or names; or a few callers come together, and
+ *                          then nobody for a while
  *
  * In these most operators write the least that there is. The other six of ten:
  *

@@ -20,6 +20,7 @@ import { goodput } from "./goodput.ts";
 import { handoverEnds } from "./handover-ends.ts";
 import { hearing } from "./hearing.ts";
 import { learnedPatience } from "./learned-patience.ts";
+import { loneWaits } from "./lone-waits.ts";
 import { lostCalls } from "./lost-calls.ts";
 import { movedCalls } from "./moved-calls.ts";
 import { offeredLoad } from "./offered-load.ts";
@@ -60,6 +61,7 @@ export function checksOf(fleet: Fleet): FleetObserver[] {
     retriesAreSpread(fleet),
     offeredLoad(fleet),
     queues(fleet),
+    loneWaits(fleet),
     decisions(fleet),
     roleChanges(fleet),
     calmNeighbour(fleet),

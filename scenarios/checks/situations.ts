@@ -54,4 +54,5 @@ export const FLEET_SITUATIONS: readonly string[] = [
   "judged: outage-of-all-ends",
   "judged: patience-is-true",
   "judged: quiet-is-served",
+  "judged: waiting-goes-by-itself",
 ];
