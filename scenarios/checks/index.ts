@@ -40,6 +40,7 @@ import { suspicionFits } from "./suspicion-fits.ts";
 import { takeOver } from "./take-over.ts";
 import { trials } from "./trials.ts";
 import { truth } from "./truth.ts";
+import { twins } from "./twins.ts";
 import { vainWaits } from "./vain-waits.ts";
 
 /** The checks of a run, told in this order. */
@@ -52,6 +53,7 @@ export function checksOf(fleet: Fleet): FleetObserver[] {
     slots(fleet),
     breaker(fleet),
     challenges(fleet),
+    twins(fleet),
     detector(fleet),
     suspicionFits(fleet),
     abstention(fleet),
