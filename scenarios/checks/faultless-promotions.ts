@@ -65,7 +65,7 @@ export function faultlessPromotions(fleet: Fleet): FleetObserver {
 }
 
 /** A written timeout or deadline that is shorter than a command's work, or has become so, makes attempts fail on purpose. */
-function timesOutByItself(fleet: Fleet, group: string): boolean {
+export function timesOutByItself(fleet: Fleet, group: string): boolean {
   const { plan } = fleet.group(group);
   const written = fleet.plan.configuration.groups.find(({ name }) => name === group)?.["commands"];
   const { timeout, deadline } = (written ?? {}) as { readonly timeout?: number; readonly deadline?: number };
