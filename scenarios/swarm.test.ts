@@ -10,7 +10,8 @@ import { parseConfiguration } from "../gateway/src/config.ts";
 import { ConfigurationProblems } from "../gateway/src/config-problems.ts";
 import type { GatewaySettings } from "../gateway/src/fleet/settings.ts";
 import type { FleetFault, FleetPlan } from "./fleet/plan.ts";
-import { GATEWAY, healedAtMs, isWide, stationNode } from "./fleet/plan.ts";
+import { endsAtMs, GATEWAY, healedAtMs, isWide, stationNode, verifyFromMs } from "./fleet/plan.ts";
+import { QUIET_MARGIN_MS } from "./fleet/source-node.ts";
 import { MISTAKE_NAMES, withMistakes } from "./swarm/broken.ts";
 import { configurationOf } from "./swarm/written.ts";
 import { drawKind, swarm } from "./swarm.ts";
@@ -94,6 +95,16 @@ test("every group keeps a station, every spacecraft and source its machine, and 
   });
 });
 
+test("sources go on for seconds after the healing, whatever deadline is written: or nothing is verified", () => {
+  eachPlan((plan, seed) => {
+    const deadlines = parsed(JSON.stringify(plan.configuration)).groups.map(({ commands }) => commands.deadlineMs);
+    const forMs = endsAtMs(plan) - verifyFromMs(plan) - Math.max(...deadlines) - QUIET_MARGIN_MS;
+    // On an ordinary day nothing is to be healed.
+    const leastMs = drawKind(planRandom(seed)) === "ordinary" ? 1_000 : 5_000;
+    assert.ok(forMs >= leastMs, `seed ${seed}: ${forMs} ms`);
+  });
+});
+
 test("nothing touches a calm group, nor the gateway beside one", () => {
   let calm = 0;
   eachPlan((plan, seed) => {
@@ -112,12 +123,17 @@ test("nothing touches a calm group, nor the gateway beside one", () => {
 test("two seeds in five are of the wide world; of the others one in five loses one primary, and few suffer more", () => {
   const narrow = { storm: 0, pressure: 0, "calm-neighbour": 0, loss: 0, relapse: 0, healthy: 0 };
   const counts = { ...narrow, overload: 0, ordinary: 0 };
-  const besides = { stalls: 0, halfWell: 0 };
+  const besides = { stalls: 0, halfWell: 0, twins: 0 };
   eachPlan(({ faults, lostForEver, configuration }, seed) => {
     const kind = drawKind(planRandom(seed));
     counts[kind]++;
     const endless = faults.filter((fault) => !("forMs" in fault));
-    if (kind === "healthy") assert.equal(faults.length, 0, `seed ${seed}`);
+    if (kind === "healthy") {
+      const [twin, ...losses] = faults;
+      assert.ok(twin === undefined || twin.kind === "twin", `seed ${seed}`);
+      assert.deepEqual(lostForEver, losses.flatMap(nodesIn), `seed ${seed}`);
+      if (twin !== undefined) besides.twins++;
+    }
     if (kind === "loss") {
       const [first] = configuration.groups;
       const stalls = faults.filter((fault) => fault.kind === "pause" && fault.node === GATEWAY);
@@ -143,6 +159,7 @@ test("two seeds in five are of the wide world; of the others one in five loses o
     JSON.stringify(counts),
   );
   assert.ok(besides.stalls < loss / 3, `${besides.stalls} of ${loss}`);
+  assert.ok(besides.twins > 0 && besides.twins < healthy / 2, `${besides.twins} of ${healthy}`);
   assert.ok(besides.halfWell > 0 && besides.halfWell < relapse / 2, `${besides.halfWell} of ${relapse}`);
 });
 

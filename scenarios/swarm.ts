@@ -5,9 +5,11 @@
  * for ever, drain, and a verification in which every command must be served.
  *
  *   kind of seed   share   what happens
- *   overload        20 %   what is left after a loss has little room, or none, and callers do not wait for ever
+ *   overload        20 %   what is left after a loss has little room, or none, and callers do not wait for ever; or there is
+ *                          room, and stations become 5 to 20 times slower for good
  *   ordinary        20 %   every station is well: errors of single commands, slow routes, uploads, callers who hang up,
- *                          a machine of our own without descriptors, ports or names
+ *                          a machine of our own without descriptors, ports or names; or a few callers come together, and
+ *                          then nobody for a while
  *
  * In these most operators write the least that there is. The other six of ten:
  *
@@ -16,13 +18,14 @@
  *   calm neighbour   5 %   the same, beside a group that nothing touches
  *   loss            20 %   one primary is lost for ever, and nothing else; in some the gateway stands still just then
  *   relapse         10 %   an outage that heals, then a loss for ever
- *   healthy         10 %   nothing goes wrong, so nothing may happen
+ *   healthy         10 %   nothing goes wrong, so nothing may happen; but in some a second process sends heartbeats as the
+ *                          primary
  */
 import type { Random, Simulation } from "ground-station-failover/sim";
 import { between, chance, logUniform, pick, shuffled, wholeBetween } from "ground-station-failover/sim";
 import { FLEET_SITUATIONS } from "./checks/situations.ts";
 import { buildFleet } from "./fleet/fleet.ts";
-import type { FleetFault, FleetPlan, GroupPlan, WrittenConfiguration } from "./fleet/plan.ts";
+import type { FleetFault, FleetPlan, GroupPlan, Phases, WrittenConfiguration } from "./fleet/plan.ts";
 import { endsAtMs, GATEWAY, sourceNode, stationNode } from "./fleet/plan.ts";
 import { drawBroken } from "./swarm/broken.ts";
 import { drawAllFaults } from "./swarm/faults.ts";
@@ -35,7 +38,15 @@ import { drawPhases, recoveryMs } from "./swarm/phases.ts";
 import { drawPressingFaults } from "./swarm/pressing-faults.ts";
 import { drawModestSettings, drawSettings, drawTightSettings } from "./swarm/settings.ts";
 import { simplerPlans } from "./swarm/simpler.ts";
-import { drawHalfWell, drawLoss, drawOwnStall, drawRelapse, LONGEST_OUTAGE_MS } from "./swarm/single-fault.ts";
+import type { Victim } from "./swarm/single-fault.ts";
+import {
+  drawHalfWell,
+  drawLoss,
+  drawOwnStall,
+  drawRelapse,
+  drawTwin,
+  LONGEST_OUTAGE_MS,
+} from "./swarm/single-fault.ts";
 import type { Surroundings } from "./swarm/surroundings.ts";
 import { drawClockRates, drawSurroundings, PLAIN } from "./swarm/surroundings.ts";
 import type { WrittenSections } from "./swarm/written.ts";
@@ -73,6 +84,8 @@ export function drawKind(random: Random, width: Width = "all"): KindOfSeed {
   return share < 0.9 ? "relapse" : "healthy";
 }
 
+/** Share of the healthy seeds with pushed heartbeats in which a second process sends them, too. */
+const TWIN_SHARE = 0.3;
 /** Share of the seeds that are of the wide world. */
 const WIDE_SHARE = 0.4;
 const NAMES: readonly string[] = ["atlantic", "baltic", "caspian"];
@@ -107,7 +120,7 @@ function drawPlan(random: Random, width: Width): FleetPlan {
   const first = configuration.groups[0] as WrittenConfiguration["groups"][number];
   const victim = { group: first.name, station: first.stations[0]?.name as string };
   const phases = drawPhases(random.fork("phases"), configuration, kind);
-  if (kind === "healthy") return planOf(random, fleet, { phases, faults: [], calm: () => true });
+  if (kind === "healthy") return drawHealthy(random, fleet, phases, victim);
   const loss = drawLoss(random.fork("loss"), victim, phases.warmUpMs);
   return planOf(random, fleet, {
     phases,
@@ -115,6 +128,17 @@ function drawPlan(random: Random, width: Width): FleetPlan {
     lostForEver: [stationNode(victim.group, victim.station)],
     calm: (name) => name !== victim.group,
   });
+}
+
+/** Nothing goes wrong, but that the primary may have a twin; where it is struck beside its twin, it is lost for ever. */
+function drawHealthy(random: Random, fleet: Fleet, phases: Phases, victim: Victim): FleetPlan {
+  const draws = random.fork("twin");
+  const group = fleet.configuration.groups[0] as WrittenSections;
+  const hasTwin = group.heartbeat?.kind !== "http" && chance(draws, TWIN_SHARE);
+  if (!hasTwin) return planOf(random, fleet, { phases, faults: [], calm: () => true });
+  const faults = drawTwin(draws, victim, phases.warmUpMs, phases.warmUpMs + phases.chaosMs);
+  const lostForEver = faults.length > 1 ? [stationNode(victim.group, victim.station)] : [];
+  return planOf(random, fleet, { phases, faults, lostForEver, calm: (name) => name !== victim.group });
 }
 
 /**

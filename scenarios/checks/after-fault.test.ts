@@ -12,6 +12,7 @@ import { endsAtMs } from "../fleet/plan.ts";
 import type { WrittenSections } from "../swarm/written.ts";
 import { configurationOf, planOf } from "../swarm/written.ts";
 import { afterHeal } from "./after-heal.ts";
+import { claimsUnfit } from "./claims-unfit.ts";
 import { HandMade } from "./hand-made.ts";
 import { loneFaults } from "./lone-faults.ts";
 import { takeOver } from "./take-over.ts";
@@ -115,6 +116,16 @@ test("[L2] a second fault is watched as well, and one that is not alone is not",
 
 test("[L2] a gateway after whose fault nobody else serves is seen", async () => {
   const { violated } = await ran(plan([LOST], ["atlantic/primary"]), takeOver, lonelyGateway);
+  assert.deepEqual(violated, ["takes-over"]);
+});
+
+test("[L2] a gateway that calls every station unfit, of which nothing ever failed → is watched all the same", async () => {
+  const check = (fleet: Fleet): FleetObserver => {
+    fleet.world.at(8_000, () => claimsUnfit(fleet));
+    return takeOver(fleet);
+  };
+  const { violated, met } = await ran(plan([LOST], ["atlantic/primary"]), check, lonelyGateway);
+  assert.equal(met.get("take-over watched"), 1);
   assert.deepEqual(violated, ["takes-over"]);
 });
 

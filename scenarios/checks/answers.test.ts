@@ -9,6 +9,7 @@ import { planOf } from "../swarm/written.ts";
 import { answeredInTime, sourcesAreTold } from "./answers.ts";
 import { calmNeighbour } from "./calm-neighbour.ts";
 import { HandMade } from "./hand-made.ts";
+import { startGateway } from "./hand-made-gateway.ts";
 import { queues } from "./queues.ts";
 
 const SHORT = planOf({ phases: { warmUpMs: 3_000, chaosMs: 1_000, drainMs: 1_000, verifyMs: 36_000 } });
@@ -49,6 +50,24 @@ test("[L1] a command that nobody answers is missed at its deadline", async () =>
 
 test("[B3] a command that is open and nowhere is missed at once", async () => {
   assert.deepEqual(await withLostCommand(queues), ["queues-are-bounded"]);
+});
+
+test("[L5] a command waits, and its gateway calls the station unfit → an excuse only where something failed there", async () => {
+  for (const hasFailed of [true, false]) {
+    const made = new HandMade({}, queues);
+    const process = startGateway(made);
+    const primary = { name: "primary", active: true, assessment: { fit: false }, breaker: undefined, inFlight: 0 };
+    const stations = [{ ...primary, ramp: { inFlight: 0, limit: 10 } }];
+    const status = { waiting: 1, parked: 0, active: "primary", stations };
+    made.fleet.gateway = { ...process, gateway: { groups: new Map([["atlantic", { status }]]) } as never };
+    made.declared("primary", "suspected", "alive");
+    if (hasFailed) made.ends(made.sends(made.command(), "primary"), "reply", 500);
+    made.arrives(made.command());
+    made.tell("tick");
+    await made.at(1_400);
+    made.tell("tick");
+    assert.deepEqual(made.violated, hasFailed ? [] : ["waiting-moves"], `failed: ${hasFailed}`);
+  }
 });
 
 test("[L1] every source is told something in the end", async () => {

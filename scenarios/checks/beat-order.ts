@@ -1,6 +1,6 @@
 /**
  * Which heartbeats may still prove that their sender lives: within a session only newer ones than any before, and none of
- * a session that another has followed. What an adversary has recorded, or a network delivers twice, fails one of the two.
+ * a session that another has followed, unless two processes send them under one name. What an adversary has recorded, or a network delivers twice, fails one of the two.
  */
 import type { StationBeat } from "../../gateway/src/fleet/heartbeat-sessions.ts";
 
@@ -9,6 +9,12 @@ export class BeatOrder {
   #sequence = 0;
   /** Sessions that have been followed by others; one for each restart of the station. */
   readonly #over: Set<string> = new Set();
+  readonly #mayReturn: boolean;
+
+  /** `mayReturn`: the station has a twin, so that a session comes back beside another. */
+  constructor(mayReturn = false) {
+    this.#mayReturn = mayReturn;
+  }
 
   /** Takes `beat`, which a gateway has counted; says why it should not have. */
   note({ session, sequence, challenge }: StationBeat): string | undefined {
@@ -21,6 +27,8 @@ export class BeatOrder {
     if (this.#session !== undefined) this.#over.add(this.#session);
     this.#session = session;
     this.#sequence = sequence;
-    return this.#over.has(session) ? `beat ${sequence} of ${session} counts, which is over` : undefined;
+    return this.#over.has(session) && !this.#mayReturn
+      ? `beat ${sequence} of ${session} counts, which is over`
+      : undefined;
   }
 }

@@ -3,13 +3,14 @@
  * was made; once one is taken, every later one has to be about a beat that was sent after that. What somebody recorded
  * and plays again, or a network delivers twice or late, fails this, and would lock the station out of its own group.
  * `accepted-is-not-challenged`: which ones a gateway may send. Beats of a session that has answered count, and nothing that
- * anybody else sends makes the same gateway ask that session again.
+ * anybody else sends makes the same gateway ask that session again; but for a twin of the station, which answers its own.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver } from "../fleet/observer.ts";
+import { hasTwin } from "../fleet/plan.ts";
 import { PerStation } from "./per-station.ts";
 
-export function challenges({ world }: Fleet): FleetObserver {
+export function challenges({ world, plan }: Fleet): FleetObserver {
   /** The last beat of each station that counted. */
   const counted = new PerStation(() => ({ session: "", challenge: "" }));
   /** The session of each station, and the newest beat that it had sent when it took a challenge. */
@@ -24,7 +25,7 @@ export function challenges({ world }: Fleet): FleetObserver {
     },
     challenged(group, station, { session, challenge, sequence }) {
       const last = counted.of(group, station);
-      if (session === last.session && challenge === last.challenge)
+      if (session === last.session && challenge === last.challenge && !hasTwin(plan, group, station))
         world.violate(
           "accepted-is-not-challenged",
           `${group}/${station}: beat ${sequence} of ${session} is challenged, and carries what has been accepted`,

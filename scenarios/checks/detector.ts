@@ -7,7 +7,7 @@
 import type { StationBeat } from "../../gateway/src/fleet/heartbeat-sessions.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver, GatewayProcess } from "../fleet/observer.ts";
-import { GATEWAY } from "../fleet/plan.ts";
+import { GATEWAY, hasTwin } from "../fleet/plan.ts";
 import { BeatOrder } from "./beat-order.ts";
 import { comfortOf } from "./comfort.ts";
 import type { DocumentedGroup } from "./documented.ts";
@@ -55,7 +55,7 @@ export function detector(fleet: Fleet): FleetObserver {
   const stations = new PerStation((name, station): Watched => {
     const group = groups.get(name) as DocumentedGroup;
     const silence = new Silence(group, least.get(name) as LeastSilences, process?.nowMs() ?? 0);
-    const order = new BeatOrder();
+    const order = new BeatOrder(hasTwin(fleet.plan, name, station));
     const beatsKnown = knowsBeats(fleet, group);
     return { name: `${name}/${station}`, group, beatsKnown, silence, order, level: Number.NaN, levelBeats: -1 };
   });

@@ -13,6 +13,8 @@ import type { WrittenGroup } from "../fleet/plan.ts";
  */
 export const WORTH_A_SECOND_MS = 1_000;
 export const LEAST_WORTH_A_SECOND_MS = 100;
+/** `commands.deadline`. */
+export const DEFAULT_DEADLINE_MS = 30_000;
 
 /** Durations in ms. */
 export interface DocumentedGroup {
@@ -83,7 +85,7 @@ export function documented(written: WrittenGroup): DocumentedGroup {
   const adaptive = model !== "normal" && model !== "lognormal" && model !== "exponential";
   const threshold = number(detector["threshold"], adaptive ? 12 : 8);
   const commands = section(written, "commands");
-  const deadlineMs = duration(commands["deadline"], 30_000);
+  const deadlineMs = duration(commands["deadline"], DEFAULT_DEADLINE_MS);
   const retry = section(written, "retry");
   const breaker = section(written, "breaker");
   const commandPath = section(written, "commandPath");

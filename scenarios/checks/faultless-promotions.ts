@@ -19,7 +19,7 @@ import { ServedYet } from "./served-yet.ts";
 import { SlidingCount } from "./sliding-count.ts";
 import type { Span } from "./trouble.ts";
 import { nodesOf, troubleOf } from "./trouble.ts";
-import { capacityOf } from "./true-capacity.ts";
+import { capacityOf, slownessOf } from "./true-capacity.ts";
 
 const INVARIANT = "no-role-change-without-fault";
 /** For so long after it a fault may still lead to a promotion: silences and windows have to fill. */
@@ -64,13 +64,13 @@ export function faultlessPromotions(fleet: Fleet): FleetObserver {
   };
 }
 
-/** A written timeout or deadline that is shorter than a command's work makes attempts fail on purpose. */
-function timesOutByItself(fleet: Fleet, group: string): boolean {
+/** A written timeout or deadline that is shorter than a command's work, or has become so, makes attempts fail on purpose. */
+export function timesOutByItself(fleet: Fleet, group: string): boolean {
   const { plan } = fleet.group(group);
   const written = fleet.plan.configuration.groups.find(({ name }) => name === group)?.["commands"];
   const { timeout, deadline } = (written ?? {}) as { readonly timeout?: number; readonly deadline?: number };
-  const slowestMs =
-    workOfMost(plan, 1) * Math.max(plan.serviceMs, ...(plan.routes ?? []).map(({ serviceMs = 0 }) => serviceMs));
+  const workMs = Math.max(plan.serviceMs, ...(plan.routes ?? []).map(({ serviceMs = 0 }) => serviceMs));
+  const slowestMs = slownessOf(fleet, group) * workOfMost(plan, 1) * workMs;
   if (deadline !== undefined && deadline < slowestMs) return true;
   return timeout !== undefined && timeout < SLOWED * slowestMs + (plan.callers?.uploads?.forMs ?? 0);
 }

@@ -20,6 +20,7 @@ import { goodput } from "./goodput.ts";
 import { handoverEnds } from "./handover-ends.ts";
 import { hearing } from "./hearing.ts";
 import { learnedPatience } from "./learned-patience.ts";
+import { loneWaits } from "./lone-waits.ts";
 import { lostCalls } from "./lost-calls.ts";
 import { movedCalls } from "./moved-calls.ts";
 import { offeredLoad } from "./offered-load.ts";
@@ -39,6 +40,7 @@ import { suspicionFits } from "./suspicion-fits.ts";
 import { takeOver } from "./take-over.ts";
 import { trials } from "./trials.ts";
 import { truth } from "./truth.ts";
+import { twins } from "./twins.ts";
 import { vainWaits } from "./vain-waits.ts";
 
 /** The checks of a run, told in this order. */
@@ -51,6 +53,7 @@ export function checksOf(fleet: Fleet): FleetObserver[] {
     slots(fleet),
     breaker(fleet),
     challenges(fleet),
+    twins(fleet),
     detector(fleet),
     suspicionFits(fleet),
     abstention(fleet),
@@ -60,6 +63,7 @@ export function checksOf(fleet: Fleet): FleetObserver[] {
     retriesAreSpread(fleet),
     offeredLoad(fleet),
     queues(fleet),
+    loneWaits(fleet),
     decisions(fleet),
     roleChanges(fleet),
     calmNeighbour(fleet),

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { claimsUnfit } from "./claims-unfit.ts";
 import { HandMade } from "./hand-made.ts";
 import { startGateway } from "./hand-made-gateway.ts";
 import { movedCalls } from "./moved-calls.ts";
@@ -33,6 +34,26 @@ test("[F3] what stays there alone is seen", async () => {
   fleet.promoted("backup", "primary", "failure");
   await fleet.at(10);
   assert.deepEqual(fleet.violated, ["moves-what-was-in-flight"]);
+});
+
+test("[F3] nothing goes on, and the gateway calls the new station unfit → an excuse only where something failed there", async () => {
+  for (const [hasFailed, found] of [
+    [true, []],
+    [false, ["moves-what-was-in-flight"]],
+  ] as const) {
+    const fleet = new HandMade({}, movedCalls);
+    startGateway(fleet);
+    claimsUnfit(fleet.fleet);
+    fleet.declared("backup", "suspected", "alive");
+    fleet.ends(fleet.sends(fleet.command(), "backup"), "reply", hasFailed ? 500 : 200);
+    const command = fleet.command({ kind: "read" });
+    fleet.arrives(command);
+    fleet.sends(command, "primary");
+    fleet.declared("primary", "alive", "down");
+    fleet.promoted("backup", "primary", "failure");
+    await fleet.at(10);
+    assert.deepEqual(fleet.violated, found, `failed: ${hasFailed}`);
+  }
 });
 
 test("[F3] what has no time left for another answer stays, and what has is seen", async () => {

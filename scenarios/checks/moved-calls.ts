@@ -5,7 +5,7 @@
  *   station in that instant, or waits for one, or is answered. The attempt at the silent station may still be answered. One
  *   that the new active station has had as often as it may (`retry.maxAttempts`) has nothing else to hope for, and stays. So
  *   does one whose time is over, or whose caller leaves, sooner than others of its group took of late. Where the station that was promoted is unfit in
- *   that same instant, there is nowhere to go.
+ *   that same instant, by its gateway's word and by something that is known from outside (`surely-fit.ts`), there is nowhere to go.
  * - `stays-while-answered`: a station that still answers, or is left as planned, keeps what is out there: no attempt is ended
  *   by the promotion, because the command can finish where it is.
  * - `moves-what-was-in-flight` also where more commands are parked after a promotion than were waiting at it, were moved by
@@ -20,6 +20,7 @@ import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
 import { succeeded } from "./offered-load.ts";
 import { livingGateway, lookAround } from "./status-round.ts";
+import { SurelyFit } from "./surely-fit.ts";
 
 const INVARIANT = "moves-what-was-in-flight";
 /** So many of the latest answers say how long the next may take: a quarter longer than any of them. */
@@ -50,17 +51,11 @@ interface Seen {
 export function movedCalls(fleet: Fleet): FleetObserver {
   const { world } = fleet;
   const groups = documentedGroups(fleet);
+  const surelyFit = new SurelyFit(fleet);
   let running = 1;
   let seen: Map<string, Seen> = new Map();
   const of = (group: string): Seen => {
-    const known = seen.get(group) ?? {
-      out: new Set(),
-      reached: new Map(),
-      open: new Map(),
-      down: new Set(),
-      tookMs: [],
-      mayBeParked: undefined,
-    };
+    const known = seen.get(group) ?? fresh();
     seen.set(group, known);
     return known;
   };
@@ -71,7 +66,7 @@ export function movedCalls(fleet: Fleet): FleetObserver {
     noted.mayBeParked = event.waiting + event.inFlight;
     if (event.cause === "failure" && isSilent(event, noted)) {
       // Who goes on does so before the step is over.
-      world.at(world.nowMs, () => refuseLeft(fleet, noted, there, event));
+      world.at(world.nowMs, () => refuseLeft(fleet, noted, there, event, surelyFit.has(group, event.station)));
     } else world.at(world.nowMs, () => refuseEnded(fleet, there, event));
   };
   const declared = ({ group, node, to }: Extract<GatewayEvent, { readonly type: "declaration" }>): void => {
@@ -82,8 +77,9 @@ export function movedCalls(fleet: Fleet): FleetObserver {
     for (const { station, signal } of noted.out) if (station === node && !signal.aborted) noted.mayBeParked++;
   };
   return {
-    gatewayStarted({ incarnation }) {
-      running = incarnation;
+    gatewayStarted(process) {
+      surelyFit.hears.gatewayStarted(process);
+      running = process.incarnation;
       seen = new Map();
     },
     commandArrived({ command }) {
@@ -98,8 +94,12 @@ export function movedCalls(fleet: Fleet): FleetObserver {
       open.delete(command);
       of(command.group).reached.delete(command);
     },
-    attemptBegan: (attempt) => void of(attempt.group).out.add(attempt),
+    attemptBegan(attempt) {
+      surelyFit.hears.attemptBegan(attempt);
+      of(attempt.group).out.add(attempt);
+    },
     attemptEnded(attempt) {
+      surelyFit.hears.attemptEnded(attempt);
       if (attempt.incarnation < running) return;
       const noted = of(attempt.group);
       noted.out.delete(attempt);
@@ -112,7 +112,8 @@ export function movedCalls(fleet: Fleet): FleetObserver {
         if (noted.tookMs.length > LATEST) noted.tookMs.shift();
       } else if (noted.mayBeParked !== undefined) noted.mayBeParked++;
     },
-    gatewayEvent(event) {
+    gatewayEvent(event, incarnation) {
+      surelyFit.hears.gatewayEvent(event, incarnation);
       if (event.type === "declaration") declared(event);
       else if (event.type === "promoted") promoted(event);
     },
@@ -130,13 +131,24 @@ export function movedCalls(fleet: Fleet): FleetObserver {
   };
 }
 
+function fresh(): Seen {
+  const [out, reached, open, down] = [new Set<Attempt>(), new Map(), new Map(), new Set<string>()];
+  return { out, reached, open, down, tookMs: [], mayBeParked: undefined };
+}
+
 /** Is nothing heard of the station that is replaced, by heartbeats or by what is said of its calls? */
 function isSilent({ from, evidence }: Promoted, { down }: Seen): boolean {
   return down.has(from) || evidence.some(({ kind, detail }) => kind === "calls" && OVERDUE.test(detail));
 }
 
 /** Of commands that were out `there`, more are nowhere else than can wait. */
-function refuseLeft(fleet: Fleet, noted: Seen, there: readonly Attempt[], { group, from, station }: Promoted): void {
+function refuseLeft(
+  fleet: Fleet,
+  noted: Seen,
+  there: readonly Attempt[],
+  { group, from, station }: Promoted,
+  isFit: boolean,
+): void {
   const { commands, retry } = documentedGroups(fleet).get(group) as DocumentedGroup;
   const patienceMs = fleet.group(group).plan.callers?.patienceMs ?? Number.POSITIVE_INFINITY;
   // Where a report is wanted, a keyed command goes nowhere: `lost-calls.ts` says what its source is told.
@@ -157,7 +169,7 @@ function refuseLeft(fleet: Fleet, noted: Seen, there: readonly Attempt[], { grou
     return ![...noted.out].some((other) => other.command === command && other.station !== from);
   });
   const status = livingGateway(fleet)?.gateway?.groups.get(group)?.status;
-  if (status?.stations.some(({ active, assessment }) => active && !assessment.fit) === true) return;
+  if (!isFit && status?.stations.some(({ active, assessment }) => active && !assessment.fit) === true) return;
   const waiting = status === undefined ? 0 : status.waiting + status.parked;
   // One that was declared down and heard again may have been sent the same command twice.
   const commandsLeft = new Set(left.map(({ command }) => command)).size;

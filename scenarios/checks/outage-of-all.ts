@@ -4,10 +4,12 @@
  * successes as sendings, or half of the capacity if more is offered: a station that is heard again is used again, whatever
  * was refused while it was gone. Successes are counted by when they come: what was sent in the outage waits in a queue, and
  * those who come meanwhile may be refused. Where callers leave without a sign, what waits for those who have gone is not told
- * from the rest, and all of it is later by as long as they wait.
+ * from the rest: all of it is later by as long as they wait, and by as long as it takes to work off what came in the outage
+ * beside what comes meanwhile.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver, Sending } from "../fleet/observer.ts";
+import type { GroupPlan } from "../fleet/plan.ts";
 import { isWide } from "../fleet/plan.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
@@ -59,7 +61,7 @@ function windowOf(fleet: Fleet, stretch: Stretch): Window | undefined {
   if (stretch.outageMs === 0 || !wereGone(fleet, stretch)) return undefined;
   const { plan } = fleet.group(stretch.group);
   const settings = documentedGroups(fleet).get(stretch.group) as DocumentedGroup;
-  const laterMs = isSilent(plan) ? (plan.callers?.patienceMs ?? 0) : 0;
+  const laterMs = isSilent(plan) ? (plan.callers?.patienceMs ?? 0) + backlogMs(plan, stretch) : 0;
   const [fromMs, untilMs] = [stretch.fromMs + laterMs + BACK_MS, stretch.fromMs + laterMs + UNTIL_MS];
   const isCutShort = untilMs >= stretch.untilMs;
   const why = reasonNot(fleet, stretch, plan, settings) ?? (isCutShort ? "the next fault comes too soon" : undefined);
@@ -68,6 +70,12 @@ function windowOf(fleet: Fleet, stretch: Stretch): Window | undefined {
     return undefined;
   }
   return { stretch, fromMs, untilMs, offered: 0, good: 0 };
+}
+
+/** How long the weakest station works on what came in the outage, beside what comes meanwhile; Infinity where it never ends. */
+function backlogMs(plan: GroupPlan, { well, outageMs }: Stretch): number {
+  const load = plan.commandsPerSecond / Math.min(...well.map((station) => capacityOf(plan, station)));
+  return load < 1 ? (outageMs * load) / (1 - load) : Number.POSITIVE_INFINITY;
 }
 
 /** Were the processes gone, or did they leave unanswered what hung, so that nothing that was sent to them is left there to do? */

@@ -5,7 +5,8 @@
  * many may wait bounds those that come, and one that a station was given is not refused for it. `waiting-moves`:
  * while commands wait, the active station is fit, its circuit lets one pass and it has room, something is sent within
  * little more than a second; `held-moves`: the same for commands that are parked, while the retry budget has room for one
- * of them.
+ * of them. That the station is unfit is the gateway's word, and counts only where something that is known from outside may
+ * speak for it (`surely-fit.ts`). What room there is, the gateway alone knows: `lone-waits.ts` does not ask it, where nothing is out.
  */
 import type { FailoverStatus } from "ground-station-failover";
 import type { Fleet } from "../fleet/fleet.ts";
@@ -15,6 +16,7 @@ import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
 import type { StatusLook } from "./status-round.ts";
 import { lookAround } from "./status-round.ts";
+import { SurelyFit } from "./surely-fit.ts";
 import { troubleOf } from "./trouble.ts";
 
 /** For so long something could have been sent and was not; a second in which a declared capacity is used up may pass. */
@@ -33,6 +35,7 @@ interface Seen {
 export function queues(fleet: Fleet): FleetObserver {
   const settingsOf = documentedGroups(fleet);
   const trouble = troubleOf(fleet);
+  const surelyFit = new SurelyFit(fleet);
   let seen: Map<string, Seen> = new Map();
   const of = (group: string): Seen => seen.get(group) as Seen;
   const forget = (): void => {
@@ -43,19 +46,25 @@ export function queues(fleet: Fleet): FleetObserver {
   forget();
   let running = 0;
   return {
-    gatewayStarted({ incarnation }) {
-      running = incarnation;
+    gatewayStarted(process) {
+      surelyFit.hears.gatewayStarted(process);
+      running = process.incarnation;
       forget();
     },
     commandArrived: ({ command }) => of(command.group).door.arrived(command),
     commandAnswered({ command, incarnation }) {
       if (incarnation === running) of(command.group).door.answered(command);
     },
-    gatewayEvent: (event) => of(event.group).door.heard(event),
+    gatewayEvent(event, incarnation) {
+      surelyFit.hears.gatewayEvent(event, incarnation);
+      of(event.group).door.heard(event);
+    },
     attemptEnded(attempt) {
+      surelyFit.hears.attemptEnded(attempt);
       if (attempt.incarnation === running) of(attempt.group).door.ended(attempt);
     },
     attemptBegan(attempt) {
+      surelyFit.hears.attemptBegan(attempt);
       const seen = of(attempt.group);
       seen.door.began(attempt);
       seen.waitsSinceMs = seen.heldSinceMs = NEVER;
@@ -68,7 +77,7 @@ export function queues(fleet: Fleet): FleetObserver {
       refuseStrays(fleet, settings, look.status, seen.door);
       const { nowMs } = fleet.world;
       const { waiting, parked, active } = look.status;
-      const station = trouble.disturbsGatewayLately(nowMs) ? undefined : open(look, settings);
+      const station = trouble.disturbsGatewayLately(nowMs) ? undefined : open(look, settings, surelyFit);
       const waits = waiting > 0 && station !== undefined;
       const isHeld = parked > 0 && station !== undefined && mayRepeat(station, settings);
       seen.waitsSinceMs = waits ? Math.min(seen.waitsSinceMs, nowMs) : NEVER;
@@ -100,13 +109,18 @@ function refuseStrays({ world }: Fleet, { name }: DocumentedGroup, status: Failo
 type StationStatus = FailoverStatus["stations"][number];
 
 /** The active station, where a command could be sent to it now. */
-function open({ status, process }: StatusLook, { commands }: DocumentedGroup): StationStatus | undefined {
+function open(
+  { group, status, process }: StatusLook,
+  { commands }: DocumentedGroup,
+  surelyFit: SurelyFit,
+): StationStatus | undefined {
   const active = status.stations.find((station) => station.active);
   if (active === undefined) return undefined;
-  const { assessment, breaker, ramp, inFlight } = active;
+  const { name, assessment, breaker, ramp, inFlight } = active;
   const passes = breaker === undefined || (breaker.nextProbeAtMs ?? 0) <= process.nowMs();
   const room = ramp.inFlight < ramp.limit && inFlight < commands.maxConcurrent;
-  return assessment.fit && passes && room ? active : undefined;
+  const isFit = assessment.fit || surelyFit.has(group, name);
+  return isFit && passes && room ? active : undefined;
 }
 
 /** Is there room for one more attempt at `station` of a command that has been there? */

@@ -4,7 +4,8 @@
  * Hang-ups, slow uploads, wrong commands and slow routes do not end a quiet time. But a route that takes longer than its
  * commands are waited for is a load of its own: each of them is worked on at every station, as often as its caller asks. And
  * where most callers leave before their command is done, a station that is well looks like one that has too much to do. So does
- * one of which a written timeout ends more than a few commands.
+ * one of which a written timeout ends more than a few commands. Where a station has become slower for good, a command takes as
+ * long as there.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Sending } from "../fleet/observer.ts";
@@ -15,10 +16,12 @@ import { comfortOf } from "./comfort.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
 import { troubleOf } from "./trouble.ts";
-import { meanWorkMs, usualLoadRatio } from "./true-capacity.ts";
+import { meanWorkMs, slownessOf, usualLoadRatio } from "./true-capacity.ts";
 
 /** After a fault, a group needs this time to return to normal. */
 const SETTLED_MS = 15_000;
+/** … and this after a station has become slower for good: that it is not crowded is found out by trying, which takes a while. */
+const PACE_KNOWN_MS = 30_000;
 /** Stations at half of their capacity on average take at most twice their time for a command. */
 const MOST_BUSY = 0.5;
 const SLOWED = 2;
@@ -35,6 +38,8 @@ export interface QuietGroup {
   readonly plan: GroupPlan;
   readonly settings: DocumentedGroup;
   readonly mostMs: number;
+  /** How many times as long as usual its slowest station takes in the end. */
+  readonly slowness: number;
   /** Undefined where the operator has left it to the gateway. */
   readonly timeoutMs: number | undefined;
 }
@@ -66,7 +71,7 @@ export function quietGroups(fleet: Fleet): Map<string, QuietGroup> {
     const timeoutMs = writtenTimeoutMs(fleet, settings.name);
     const isRare = timeoutMs === undefined || timeoutMs >= workOfMost(plan, SHARE_IN_TIME) * meanWorkMs(plan);
     if (isWide(plan) && quiet && hasDefaults(fleet, settings.name) && hasRoom && hasPatience && isRare)
-      found.set(settings.name, { plan, settings, mostMs, timeoutMs });
+      found.set(settings.name, { plan, settings, mostMs, timeoutMs, slowness: slownessOf(fleet, settings.name) });
   }
   return found;
 }
@@ -87,22 +92,27 @@ export function hasDefaults({ plan }: Fleet, name: string): boolean {
 
 /** Was nothing wrong from a while before `fromMs` until `untilMs`? */
 export function wasQuiet(fleet: Fleet, group: string, fromMs: number, untilMs: number): boolean {
-  return !troubleOf(fleet).touches(group, fromMs - SETTLED_MS, untilMs);
+  const isPaceKnown = fleet.plan.faults.every(
+    (fault) => fault.kind !== "slowdown" || fault.group !== group || fault.atMs + PACE_KNOWN_MS < fromMs,
+  );
+  return isPaceKnown && !troubleOf(fleet).touches(group, fromMs - SETTLED_MS, untilMs);
 }
 
-function slowed({ spread }: GroupPlan): number {
-  return spread === undefined ? SLOWED : SLOWED_BY_CHANCE;
+function slowed({ plan: { spread }, slowness }: QuietGroup): number {
+  return slowness * (spread === undefined ? SLOWED : SLOWED_BY_CHANCE);
 }
 
 /** The longest that `sending` takes at quiet times, its body included, where `stations` are asked one after the other. */
-export function mostAtQuietMs({ plan, mostMs }: QuietGroup, sending: Sending, stations: number): number {
+export function mostAtQuietMs(group: QuietGroup, sending: Sending, stations: number): number {
+  const { plan, mostMs } = group;
   const workMs = mostWorkMs(plan, sending.command.workMs);
-  const attemptMs = slowed(plan) * workMs + MESSAGES_OF_AN_ATTEMPT * mostMs;
+  const attemptMs = slowed(group) * workMs + MESSAGES_OF_AN_ATTEMPT * mostMs;
   return sending.uploadMs + stations * attemptMs + MESSAGES_OF_AN_ATTEMPT * mostMs + MARGIN_MS;
 }
 
 /** Do the caller, the deadline and the timeout allow `takesMs`? */
-export function isAwaited({ settings, plan, timeoutMs }: QuietGroup, sending: Sending, takesMs: number): boolean {
+export function isAwaited(group: QuietGroup, sending: Sending, takesMs: number): boolean {
+  const { settings, plan, timeoutMs } = group;
   const { patienceMs } = sending.command;
   const workMs = mostWorkMs(plan, sending.command.workMs);
   return (
@@ -110,8 +120,8 @@ export function isAwaited({ settings, plan, timeoutMs }: QuietGroup, sending: Se
     takesMs < (patienceMs ?? settings.commands.deadlineMs) &&
     // A written timeout that is shorter than the route's work asks for errors, as does a deadline, which bounds the timeout.
     (timeoutMs === undefined
-      ? workMs <= Math.min(ORDINARY_WORK_MS, settings.commands.timeoutMs / slowed(plan))
-      : timeoutMs > slowed(plan) * workMs + sending.uploadMs + 2 * MARGIN_MS)
+      ? workMs <= Math.min(ORDINARY_WORK_MS, settings.commands.timeoutMs / slowed(group))
+      : timeoutMs > slowed(group) * workMs + sending.uploadMs + 2 * MARGIN_MS)
   );
 }
 

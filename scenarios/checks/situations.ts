@@ -34,6 +34,8 @@ export const FLEET_SITUATIONS: readonly string[] = [
   "epoch adopted after gateway restart",
   "fenced",
   "heartbeat replayed",
+  "judged: twins-are-told",
+  "name conflict",
   // Phases, and what is watched only now and then.
   "calm group beside a troubled one",
   "calm group watched",
@@ -54,4 +56,5 @@ export const FLEET_SITUATIONS: readonly string[] = [
   "judged: outage-of-all-ends",
   "judged: patience-is-true",
   "judged: quiet-is-served",
+  "judged: waiting-goes-by-itself",
 ];

@@ -5,6 +5,7 @@ import { buildFleet } from "../fleet/fleet.ts";
 import { gatewayProgram } from "../fleet/gateway-node.ts";
 import { endsAtMs } from "../fleet/plan.ts";
 import { configurationOf, planOf } from "../swarm/written.ts";
+import { claimsUnfit } from "./claims-unfit.ts";
 import { HandMade } from "./hand-made.ts";
 import { trials } from "./trials.ts";
 
@@ -115,7 +116,7 @@ describe("once-is-not-spent", () => {
 });
 
 /** A primary hangs for a while in a group with reads and keyed commands. `spoil`: its gateway's status says that it is in doubt ever after. */
-async function doubted(spoil: boolean): Promise<string[]> {
+async function doubted(spoil: boolean, claims = false): Promise<string[]> {
   const world = new World({ seed: 11 });
   const plan = planOf({
     phases: { warmUpMs: 5_000, chaosMs: 10_000, drainMs: 10_000, verifyMs: 40_000 },
@@ -136,6 +137,7 @@ async function doubted(spoil: boolean): Promise<string[]> {
       });
     });
   }
+  if (claims) world.at(8_000, () => claimsUnfit(fleet, { doubted: true }));
   await world.run(endsAtMs(plan));
   return world.violations.map(({ invariant }) => invariant);
 }
@@ -147,5 +149,9 @@ describe("doubt-ends", () => {
 
   test("one that is in doubt for half a minute although commands come is seen", async () => {
     assert.deepEqual(await doubted(true), ["doubt-ends"]);
+  });
+
+  test("… also where its gateway calls it unfit, which is no excuse of a station that is well", async () => {
+    assert.deepEqual(await doubted(false, true), ["doubt-ends"]);
   });
 });

@@ -5,7 +5,8 @@
  * - `failback-is-given-up`: where that station fails a command, the failback is over in that instant.
  * - `once-is-not-spent`: a command without a key is not sent to find out whether a station lives that was declared down. Not
  *   where it refuses connections, nor where it served a moment ago.
- * - `doubt-ends`: at the end of a run nobody is in doubt who has been well for long, where there were commands to try it with.
+ * - `doubt-ends`: at the end of a run nobody is in doubt who has been well for long, by the plan, where there were commands to
+ *   try it with, and the written timeout lets a command end. (That a gateway says of a station that it is fit ends an excuse in these checks, and never is one.)
  */
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import type { Fleet } from "../fleet/fleet.ts";
@@ -13,6 +14,7 @@ import type { Attempt, FleetObserver } from "../fleet/observer.ts";
 import { endsAtMs, healedAtMs, stationNode } from "../fleet/plan.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
+import { timesOutByItself } from "./faultless-promotions.ts";
 import { succeeded } from "./offered-load.ts";
 import { PerStation } from "./per-station.ts";
 import { livingGateway, lookAround } from "./status-round.ts";
@@ -196,7 +198,7 @@ function refuseLasting(fleet: Fleet, group: string, { sinceMs, chances }: Doubt)
   const active = livingGateway(fleet)
     ?.gateway.groups.get(group)
     ?.status.stations.find((station) => station.active);
-  if (active?.doubted !== true || active.standing !== "alive" || !active.assessment.fit) return;
+  if (active?.doubted !== true || timesOutByItself(fleet, group)) return;
   if (plan.lostForEver.includes(stationNode(group, active.name))) return;
   if (endsAtMs(plan) - healedAtMs(plan) < SETTLED_MS || endsAtMs(plan) - sinceMs < DOUBTED_MS) return;
   if (chances < FEWEST_TO_TRY_WITH) return;

@@ -96,7 +96,7 @@ export function overlaps(spans: readonly Span[], fromMs: number, untilMs: number
 export function nodesOf(fault: FleetFault): readonly string[] {
   if ("node" in fault) return [fault.node];
   if ("from" in fault) return [fault.from, fault.to];
-  const isOfStation = fault.kind === "service" || fault.kind === "slowdown";
+  const isOfStation = fault.kind === "service" || fault.kind === "slowdown" || fault.kind === "twin";
   return isOfStation ? [stationNode(fault.group, fault.station)] : [];
 }
 

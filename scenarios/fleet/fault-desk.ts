@@ -8,13 +8,13 @@ import { checkFaults } from "ground-station-failover/sim";
 import type { Fleet } from "./fleet.ts";
 import type { HeartbeatMessage } from "./heartbeat-messages.ts";
 import { HEARTBEAT_PORT } from "./heartbeat-messages.ts";
-import type { FleetFault, OperatorAction, Replayed, ServiceFault, Shortage, Slowdown, Surge } from "./plan.ts";
-import { ADVERSARY, GATEWAY, healedAtMs, stationNode } from "./plan.ts";
+import type { FleetFault, OperatorAction, Replayed, ServiceFault, Shortage, Slowdown, Surge, Twin } from "./plan.ts";
+import { ADVERSARY, GATEWAY, healedAtMs, stationNode, twinNode } from "./plan.ts";
 import { WireError } from "./wire.ts";
 
 const OURS: ReadonlySet<string> = new Set([
   ...["service", "operator", "replayed-beats", "replayed-challenges"],
-  ...["surge", "slowdown", "shortage"],
+  ...["surge", "slowdown", "shortage", "twin"],
 ]);
 
 /** Does the engine know how to do this? */
@@ -141,6 +141,7 @@ export class FaultDesk {
     else if (fault.kind === "slowdown") this.#slowDown(fault);
     else if (fault.kind === "operator") this.#operate(fault);
     else if (fault.kind === "shortage") this.#runShort(fault);
+    else if (fault.kind === "twin") this.#doubled(fault);
     else this.#replay(fault);
   }
 
@@ -161,6 +162,13 @@ export class FaultDesk {
     const { world } = this.#fleet;
     this.#shortages.add(fault);
     world.at(world.nowMs + fault.forMs, () => this.#shortages.delete(fault));
+  }
+
+  #doubled({ group, station, forMs }: Twin): void {
+    const { world } = this.#fleet;
+    const node = world.nodeOf(twinNode(group, station));
+    node.start();
+    world.at(world.nowMs + forMs, () => node.crash());
   }
 
   #operate(asked: OperatorAction): void {

@@ -22,9 +22,19 @@ import { gatewayProgram } from "./gateway-node.ts";
 import type { Command, FleetObserver, GatewayProcess } from "./observer.ts";
 import { LOOK_EVERY_MS, Observers } from "./observer.ts";
 import type { FleetPlan, GroupPlan } from "./plan.ts";
-import { ADVERSARY, craftNode, endsAtMs, GATEWAY, healedAtMs, sourceNode, stationNode } from "./plan.ts";
+import {
+  ADVERSARY,
+  craftNode,
+  endsAtMs,
+  GATEWAY,
+  hasTwin,
+  healedAtMs,
+  sourceNode,
+  stationNode,
+  twinNode,
+} from "./plan.ts";
 import { sourceProgram } from "./source-node.ts";
-import { stationProgram } from "./station-node.ts";
+import { stationProgram, twinProgram } from "./station-node.ts";
 
 /** A world under construction or running, as its parts and its checks see it. */
 export class Fleet {
@@ -99,6 +109,9 @@ function nodesOf(fleet: Fleet, gateway: Program): SimNode[] {
     nodes.push(world.node(craftNode(settings.name), craftProgram(fleet, settings.name)));
     for (const station of settings.stations) {
       nodes.push(world.node(stationNode(settings.name, station.name), stationProgram(fleet, settings, station, plan)));
+      // It begins with its fault.
+      if (hasTwin(fleet.plan, settings.name, station.name))
+        world.node(twinNode(settings.name, station.name), twinProgram(fleet, settings, station));
     }
     for (let source = 0; source < plan.sources; source++) {
       nodes.push(world.node(sourceNode(settings.name, source), sourceProgram(fleet, settings, plan, source)));

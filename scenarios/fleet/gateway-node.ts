@@ -67,7 +67,7 @@ function receiveBeats(fleet: Fleet, env: NodeEnv, gateway: Gateway): void {
       const answer = challengeMessage(message.beat, admission.challenge);
       fleet.faults.record(stationNode(message.beat.group, message.beat.station), answer);
       env.network.send(from, answer, HEARTBEAT_PORT);
-    } else fleet.world.sometimes("heartbeat replayed");
+    } else fleet.world.sometimes(admission?.type === "name-conflict" ? "name conflict" : "heartbeat replayed");
   });
 }
 

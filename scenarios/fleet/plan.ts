@@ -80,8 +80,17 @@ export interface Slowdown {
   readonly factor: number;
 }
 
+/** A second process sends heartbeats as a station (a copied unit file), from a machine of its own. It takes no commands. */
+export interface Twin {
+  readonly kind: "twin";
+  readonly group: string;
+  readonly station: string;
+  readonly atMs: number;
+  readonly forMs: number;
+}
+
 /** All that can go wrong in the fleet's world. Faults of machines, links, doors and disks are the engine's. */
-export type FleetFault = Fault | ServiceFault | OperatorAction | Replayed | Surge | Slowdown | Shortage;
+export type FleetFault = Fault | ServiceFault | OperatorAction | Replayed | Surge | Slowdown | Shortage | Twin;
 
 /** What one station can take, and what it does beyond that. */
 export interface BreakingPoint {
@@ -232,6 +241,11 @@ export interface WrittenGroup {
   readonly [section: string]: unknown;
 }
 
+/** Does a second process ever send heartbeats as this station? */
+export function hasTwin({ faults }: FleetPlan, group: string, station: string): boolean {
+  return faults.some((fault) => fault.kind === "twin" && fault.group === group && fault.station === station);
+}
+
 /** When the chaos ends and everything but `lostForEver` is healed. */
 export function healedAtMs({ phases }: FleetPlan): number {
   return phases.warmUpMs + phases.chaosMs;
@@ -251,6 +265,7 @@ export function endsAtMs(plan: FleetPlan): number {
 export const GATEWAY = "gateway";
 export const ADVERSARY = "adversary";
 export const stationNode = (group: string, station: string): string => `${group}/${station}`;
+export const twinNode = (group: string, station: string): string => `${group}/${station}-twin`;
 export const craftNode = (group: string): string => `${group}/craft`;
 export const sourceNode = (group: string, place: number): string => `${group}/source-${place + 1}`;
 

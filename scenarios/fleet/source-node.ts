@@ -22,7 +22,8 @@ export function quietFromMs(fleet: Fleet): number {
   return endsAtMs(fleet.plan) - longestMs - QUIET_MARGIN_MS;
 }
 
-const QUIET_MARGIN_MS = 5_000;
+/** … so long before its end, besides the longest deadline. */
+export const QUIET_MARGIN_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 1_000;
 /** Over the gateway's own deadline, so that its answer is heard if there is one. */
 const PATIENCE_MARGIN_MS = 2_000;

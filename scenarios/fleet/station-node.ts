@@ -40,6 +40,11 @@ export function stationProgram(
   };
 }
 
+/** A twin of the station: it only sends heartbeats. */
+export function twinProgram(fleet: Fleet, group: GroupSettings, { name }: StationSettings): Program {
+  return (env) => beat(fleet, env, group, name, new StationGuard(), 0);
+}
+
 function beat(
   fleet: Fleet,
   env: NodeEnv,

@@ -224,6 +224,27 @@ export const DECISION_MUTANTS: readonly Mutant[] = [
     invariants: ["old-beats-prove-nothing"],
   },
   {
+    name: "twins-taken-for-one",
+    bug: "two processes that send heartbeats under one name are taken for one that begins again and again",
+    file: "gateway/src/fleet/heartbeat-sessions.ts",
+    edits: [
+      {
+        find: "if (nowMs - at.returnedAtMs <= quietMs) at.conflict =",
+        replace: "if (nowMs < at.returnedAtMs) at.conflict =",
+      },
+    ],
+    invariants: ["twins-are-told", "twins-prove-nothing"],
+    scenario: "narrow-swarm",
+  },
+  {
+    name: "twin-hides-a-death",
+    bug: "a conflict of names is over with the next heartbeat: the twin of a station that has died proves its life at once",
+    file: "gateway/src/fleet/heartbeat-sessions.ts",
+    edits: [{ find: "untilMs: nowMs + quietMs };", replace: "untilMs: nowMs + quietMs / 20 };" }],
+    invariants: ["twins-prove-nothing"],
+    scenario: "narrow-swarm",
+  },
+  {
     name: "epoch-kept-at-switchover",
     bug: "a planned switchover does not raise the epoch",
     file: `${FAILOVER}/failover.ts`,

@@ -249,6 +249,7 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
       },
     ],
     invariants: ["quiet-is-served", "no-role-change-without-fault"],
+    scenario: "wide-swarm",
   },
   {
     name: "the-slowest-are-silence",

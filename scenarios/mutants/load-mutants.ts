@@ -31,6 +31,19 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     scenario: "wide-swarm",
   },
   {
+    name: "limit-never-lowered",
+    bug: "refusals never lower what a station is given",
+    file: ADMISSION,
+    edits: [
+      {
+        find: "    this.#limit = Math.max(to, MIN_LIMIT);",
+        replace: "    if (!this.#isBySilence && to < this.#limit) return;\n    this.#limit = Math.max(to, MIN_LIMIT);",
+      },
+    ],
+    invariants: ["goodput-comes-back"],
+    scenario: "wide-swarm",
+  },
+  {
     name: "hint-pauses-a-serving-station",
     bug: "a station that refuses one call with Retry-After gets none at all for so long, although it serves others",
     file: ADMISSION,
@@ -233,5 +246,18 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     file: "resilience/src/core/failover/lull.ts",
     edits: [{ find: "    return nowMs < this.endsAtMs(usualMs);", replace: "    return nowMs >= 0;" }],
     invariants: ["held-moves", "waiting-moves", "goodput-comes-back", "quiet-is-served", "fit-is-promoted"],
+  },
+  {
+    name: "queue-opens-unnoticed",
+    bug: "nobody is woken when the queue could move on: what waits goes when somebody else comes by",
+    file: DISPATCH,
+    edits: [
+      {
+        find: "return this.#queue.size > 0 ? Math.min(this.#decideAtMs, this.#queueOpensAtMs(nowMs)) : this.#decideAtMs;",
+        replace: "return this.#decideAtMs;",
+      },
+    ],
+    invariants: ["waiting-goes-by-itself"],
+    scenario: "wide-swarm",
   },
 ];

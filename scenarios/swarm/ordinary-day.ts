@@ -7,6 +7,7 @@
  */
 import type { Random } from "ground-station-failover/sim";
 import { between, chance, logUniform, pick, wholeBetween } from "ground-station-failover/sim";
+import { DEFAULT_DEADLINE_MS } from "../checks/documented.ts";
 import type {
   BreakingPoint,
   CallerHabits,
@@ -18,6 +19,7 @@ import type {
 } from "../fleet/plan.ts";
 import { GATEWAY } from "../fleet/plan.ts";
 import { drawTimes } from "./faults.ts";
+import { drawLoneCallers } from "./lone-callers.ts";
 import {
   drawBreakingPoint,
   drawCallers,
@@ -30,10 +32,12 @@ import { drawWideSettings } from "./wide-settings.ts";
 import { configurationOf } from "./written.ts";
 
 const GROUP = "atlantic";
-const DEFAULT_DEADLINE_MS = 15_000;
+/** Share of the seeds in which a few callers come together, and then nobody. */
+const LONE_SHARE = 1 / 15;
 const QUIET_MS = 5_000;
 
 export function drawOrdinaryDay(random: Random): FleetPlan {
+  if (chance(random.fork("lone"), LONE_SHARE)) return drawLoneCallers(random.fork("lone-callers"));
   const draws = random.fork("ordinary");
   const rates = draws.fork("rates");
   const day = pick(draws.fork("day"), DAYS);

@@ -2,10 +2,12 @@
  * Seeds in which the remaining capacity is small or too small: the primary is lost, fails, hangs or slows down, for a while
  * or for ever; or both stations are gone for some seconds; or the load rises up to five times; or the primary has become
  * slower for good when it is made active again. The backup has a breaking point, and callers have limited patience.
- * `goodput-comes-back` says what is expected.
+ * In some seeds there is room for everything, and one station, or each, answers 5 to 20 times slower from some instant on, any
+ * number of commands at once: no limit makes that quicker. `goodput-comes-back` says what is expected.
  */
 import type { Random } from "ground-station-failover/sim";
 import { between, chance, logUniform, pick } from "ground-station-failover/sim";
+import { DEFAULT_DEADLINE_MS } from "../checks/documented.ts";
 import type { FleetFault, FleetPlan, GroupPlan, Phases, ServiceFault, WrittenConfiguration } from "../fleet/plan.ts";
 import { stationNode } from "../fleet/plan.ts";
 import { drawBreakingPoint, drawCallers, drawSpread, drawWideLoad } from "./wide-load.ts";
@@ -13,17 +15,21 @@ import { drawWideSettings } from "./wide-settings.ts";
 import { configurationOf } from "./written.ts";
 
 const GROUP = "atlantic";
+/** Where stations have room, their capacity is so many times what it is elsewhere. */
+const ROOM = 20;
 
 export function drawOverload(random: Random): FleetPlan {
   const draws = random.fork("overload");
   const rates = draws.fork("rates");
   const slowdown = drawSlowdown(draws.fork("slowdown"));
+  const hasRoom = slowdown !== undefined && slowdown.awayMs === undefined;
   const usual = { perSecond: logUniform(rates, 6, 40), serviceMs: logUniform(rates, 20, 300) };
   const { perSecond, serviceMs } = slowdown ?? usual;
   const bare = drawWideLoad(draws, GROUP, perSecond, serviceMs);
   const { callers, patienceMs } = drawPatience(draws.fork("callers"), bare.serviceMs * (slowdown?.factor ?? 1));
-  const primary = drawBreakingPoint(draws.fork("primary"), bare, between(rates, 0.3, 0.8));
-  const backup = drawBreakingPoint(draws.fork("backup"), bare, drawBackupLoad(rates));
+  const loads = [between(rates, 0.3, 0.8), drawBackupLoad(rates)].map((ratio) => (hasRoom ? ratio / ROOM : ratio));
+  const primary = drawBreakingPoint(draws.fork("primary"), bare, loads[0] as number);
+  const backup = drawBreakingPoint(draws.fork("backup"), bare, loads[1] as number);
   const group: GroupPlan = {
     ...bare,
     callers,
@@ -36,8 +42,7 @@ export function drawOverload(random: Random): FleetPlan {
   // A third of the faults come before the gateway knows its stations well.
   const warmUp = draws.fork("warm-up");
   const warmUpMs = Math.round(chance(warmUp, 0.35) ? between(warmUp, 1_000, 6_000) : between(warmUp, 6_000, 10_000));
-  const trigger =
-    slowdown === undefined ? drawTrigger(draws.fork("trigger"), warmUpMs) : awayAndBack(slowdown, warmUpMs);
+  const trigger = drawTrigger(draws.fork("trigger"), slowdown, warmUpMs);
   const { faults, lostForEver = [], lastsMs } = trigger;
   const phases = phasesOf(warmUpMs, lastsMs, callers.patienceMs, configuration);
   return {
@@ -70,23 +75,25 @@ interface DrawnSlowdown {
   readonly perSecond: number;
   readonly serviceMs: number;
   readonly factor: number;
-  /** How long the backup is active. */
-  readonly awayMs: number;
+  /** How long the backup is active meanwhile; undefined where stations become slower under the load, and have room for it. */
+  readonly awayMs: number | undefined;
 }
 
-/** One seed in sixteen. */
+/** One seed in eight; in half of these the station is away meanwhile. */
 function drawSlowdown(random: Random): DrawnSlowdown | undefined {
-  if (!chance(random, 1 / 16)) return undefined;
+  const what = random.next();
+  if (what >= 1 / 8) return undefined;
+  const isAway = what < 1 / 16;
   return {
-    perSecond: logUniform(random, 30, 100),
-    serviceMs: logUniform(random, 60, 300),
-    factor: Number(between(random, 1.5, 5).toPrecision(2)),
-    awayMs: Math.round(between(random, 1_000, 4_000)),
+    perSecond: logUniform(random, isAway ? 30 : 3, 100),
+    serviceMs: isAway ? logUniform(random, 60, 300) : logUniform(random, 5, 100),
+    factor: Number((isAway ? between(random, 1.5, 5) : logUniform(random, 5, 20)).toPrecision(2)),
+    awayMs: isAway ? Math.round(between(random, 1_000, 4_000)) : undefined,
   };
 }
 
 /** An operator makes the backup active, the primary becomes slower for good, and the operator makes it active again. */
-function awayAndBack({ factor, awayMs }: DrawnSlowdown, atMs: number): Trigger {
+function awayAndBack(factor: number, awayMs: number, atMs: number): Trigger {
   const asked = { kind: "operator", group: GROUP, action: "switchover" } as const;
   return {
     faults: [
@@ -96,6 +103,15 @@ function awayAndBack({ factor, awayMs }: DrawnSlowdown, atMs: number): Trigger {
     ],
     lastsMs: awayMs,
   };
+}
+
+/** The primary becomes slower for good, in some seeds the backup as well, at the same instant or later. */
+function slowerForGood(random: Random, factor: number, atMs: number): Trigger {
+  const laterMs = pick(random, [undefined, undefined, 0, Math.round(between(random, 500, 8_000))]);
+  const slower = { kind: "slowdown", group: GROUP, factor } as const;
+  const primary: FleetFault = { ...slower, station: "primary", atMs };
+  if (laterMs === undefined) return { faults: [primary], lastsMs: 100 };
+  return { faults: [primary, { ...slower, station: "backup", atMs: atMs + laterMs }], lastsMs: laterMs + 100 };
 }
 
 interface Trigger {
@@ -116,7 +132,13 @@ const FAILING: readonly ServiceFault["mode"][] = [
   "hang-after",
 ];
 
-function drawTrigger(random: Random, atMs: number): Trigger {
+function drawTrigger(random: Random, slowdown: DrawnSlowdown | undefined, atMs: number): Trigger {
+  if (slowdown === undefined) return drawLosses(random, atMs);
+  const { factor, awayMs } = slowdown;
+  return awayMs === undefined ? slowerForGood(random, factor, atMs) : awayAndBack(factor, awayMs, atMs);
+}
+
+function drawLosses(random: Random, atMs: number): Trigger {
   const what = random.next();
   const forMs = Math.round(logUniform(random, 1_000, 8_000));
   if (what < 0.1) {
@@ -160,7 +182,7 @@ const QUIET_MS = 5_000;
 const BACK_MS = 5_000;
 
 function phasesOf(warmUpMs: number, lastsMs: number, patienceMs: number, { groups }: WrittenConfiguration): Phases {
-  const { deadline = 15_000 } = (groups[0]?.["commands"] ?? {}) as { readonly deadline?: number };
+  const { deadline = DEFAULT_DEADLINE_MS } = (groups[0]?.["commands"] ?? {}) as { readonly deadline?: number };
   return {
     warmUpMs,
     chaosMs: lastsMs + 100,

@@ -6,6 +6,7 @@
  */
 import type { Random } from "ground-station-failover/sim";
 import { between, logUniform } from "ground-station-failover/sim";
+import { DEFAULT_DEADLINE_MS } from "../checks/documented.ts";
 import type { Phases, WrittenConfiguration, WrittenGroup } from "../fleet/plan.ts";
 import type { WrittenSections } from "./written.ts";
 
@@ -19,7 +20,9 @@ type NarrowKind = "storm" | "pressure" | "calm-neighbour" | "loss" | "relapse" |
 const DEFAULTS = {
   dwell: 1_000,
   grace: 5_000,
-  deadline: 15_000,
+  deadline: DEFAULT_DEADLINE_MS,
+  /** Nothing waits for longer (`maxWait`). */
+  wait: 15_000,
   openDuration: 5_000,
   window: 10_000,
   holdDown: 30_000,
@@ -50,7 +53,7 @@ export function recoveryMs(configuration: WrittenConfiguration, chaosMs: number)
     // Each declaration doubles the dwell of the one before, which had to be over: all together they fill the chaos.
     const dwellMs = dwell === 0 ? 0 : Math.min(LONGEST_DWELL_MS, chaosMs + 2 * dwell);
     const knownMs = Math.max(dwellMs, gracePeriod) + sustain + 4 * interval;
-    const servedMs = Math.max(knownMs + openDuration, window, deadlineMsOf(group) + 3_000);
+    const servedMs = Math.max(knownMs + openDuration, window, longestWaitMs(group) + 3_000);
     return Math.ceil(servedMs + 3_000 + failbackMs(group));
   });
 }
@@ -68,6 +71,10 @@ function leastWarmUpMs(group: WrittenGroup): number {
 
 function deadlineMsOf(group: WrittenGroup): number {
   return Number(sectionsOf(group).commands?.deadline ?? DEFAULTS.deadline);
+}
+
+function longestWaitMs(group: WrittenGroup): number {
+  return Number(sectionsOf(group).commands?.deadline ?? DEFAULTS.wait);
 }
 
 function longest(configuration: WrittenConfiguration, ofGroup: (group: WrittenGroup) => number): number {

@@ -78,6 +78,23 @@ export function drawOwnStall(random: Random, loss: FleetFault): FleetFault[] {
   return [{ kind: "pause", node: GATEWAY, atMs, forMs: Math.round(logUniform(random, 200, 3_000)) }];
 }
 
+/**
+ * A second process sends heartbeats as `victim` until the chaos ends; in half of the seeds the true station loses its power, or
+ * stands still, while it does.
+ */
+export function drawTwin(random: Random, victim: Victim, fromMs: number, untilMs: number): FleetFault[] {
+  const atMs = Math.round(between(random, fromMs, (fromMs + untilMs) / 2));
+  const twin: FleetFault = { kind: "twin", ...victim, atMs, forMs: Math.ceil(untilMs - atMs) };
+  if (chance(random, 0.5)) return [twin];
+  const times = { atMs: Math.round(between(random, (atMs + untilMs) / 2, untilMs - 1)) };
+  const how = pick(random, ["power", "pause"] as const);
+  const struck = node(victim);
+  return [
+    twin,
+    how === "power" ? { kind: "crash", node: struck, how, ...times } : { kind: how, node: struck, ...times },
+  ];
+}
+
 /** How long an outage that heals lasts at most. */
 export const LONGEST_OUTAGE_MS = 20_000;
 

@@ -597,6 +597,19 @@ test("[F11] more and more is out there, and there is no limit → what the stati
   assert.equal(stranger.limit, Number.POSITIVE_INFINITY, "nobody knows what it does");
 });
 
+test("[F11] a station with hardly any work becomes slow → one call at a time is never too many", () => {
+  const admission = new Admission();
+  admission.noteMounting(500, 1_000, crowd(5, 0.2));
+  assert.equal(admission.limit, 1, "and not a quarter of a call");
+  for (let nowMs = 2_000; nowMs < 12_000; nowMs += 100) {
+    if (admission.admits(nowMs)) admission.enter(nowMs);
+    assert.equal(admission.admits(nowMs), false, "others wait for the limit");
+    admission.leave();
+    admission.note("finished", 500, nowMs, crowd(5, 0.2));
+    assert.equal(admission.limit, 1, "however slow it is");
+  }
+});
+
 test("[F11] callers leave a crowded station → down to what it works on, and never below half of it", () => {
   const admission = new Admission();
   for (let call = 0; call < 200; call++) admission.enter(0);

@@ -115,7 +115,9 @@ const GROWN = 1.01;
 const FEW_AT_ONCE = 3;
 /** A station that refuses nothing is given so many times the calls that it works on at leisure: it never runs out of work. */
 const CROWDED_SHARE = 1.25;
-/** … and never less than this share of them: callers who left do not hold the limit down. */
+/** … and never less than one: a call that is alone at its station waits for no other. */
+const LEAST_BY_DELAY = 1;
+/** … nor less than this share of them: callers who left do not hold the limit down. */
 const LEAST_SHARE = 0.5;
 /** While answers take less than so many times as long as at leisure, that limit is raised by this. */
 const ROOMY = 1.25;
@@ -545,7 +547,7 @@ export class Admission {
       this.#loadBefore = this.working;
     }
     this.#isByDelay = work > 0;
-    const bounded = Math.max(Math.min(to, work * CROWDED_SHARE), work * LEAST_SHARE);
+    const bounded = Math.max(Math.min(to, work * CROWDED_SHARE), work * LEAST_SHARE, LEAST_BY_DELAY);
     this.#lower(work > 0 ? bounded : to, usualMs, nowMs);
     this.#setPace(usualMs, crowd);
   }
@@ -785,7 +787,8 @@ export class Admission {
       this.#limit = Math.min(Math.max(this.#limit * step, knownWork), this.#maxConcurrent);
     }
     if (stretch > SLOW && nowMs >= this.#loweredAtMs + 2 * Math.max(MIN_ROUND_MS, usualMs)) {
-      this.#lower(Math.max(this.#limit * CROWDED_STEP, Math.min(this.#limit, crowd.work(nowMs))), usualMs, nowMs);
+      const least = Math.max(crowd.work(nowMs), LEAST_BY_DELAY);
+      this.#lower(Math.max(this.#limit * CROWDED_STEP, Math.min(this.#limit, least)), usualMs, nowMs);
     }
   }
 
