@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { levelForMistakes } from "./adaptive.ts";
 import { ConfigurationError } from "./errors.ts";
+import { RATE_LEVEL } from "./level-scale.ts";
 import { PhiAccrualMachine, type PhiAccrualOptions } from "./phi-accrual.ts";
 import { type Random, seededRandom } from "./random.ts";
 
@@ -210,8 +211,8 @@ test("[D9] a step up costs at most two mistakes, and a step down is followed wit
 });
 
 /** Over the next beats, because a single deadline rests on a deviation of a few. */
-function medianDeadlineMs(line: Line, beats: number = 21, meanMs: number = 50, deviationMs: number = 10): number {
-  const deadlines = Array.from({ length: beats }, () => line.beats(1, meanMs, deviationMs).deadlineMs());
+function medianDeadlineMs(line: Line, beats = 21, meanMs = 50, deviationMs = 10, level = 8): number {
+  const deadlines = Array.from({ length: beats }, () => line.beats(1, meanMs, deviationMs).deadlineMs(level));
   return deadlines.sort((one, other) => one - other)[beats >> 1] as number;
 }
 
@@ -314,21 +315,22 @@ test("[D9] two paths, one beat in ten by the slow one → no more mistakes than 
   assert.ok(mistakes <= 1.35 * hours, `${mistakes} mistakes in ${hours} hours; SEED=${SEED}`);
 });
 
-test("[D9] traffic grows calm again → after 64 beats the deadline is at most a third longer than before", () => {
+test("[D9] traffic grows calm again → after 64 beats the deadline is at most a fifth longer than before", () => {
   const steps: ReadonlyArray<Readonly<Record<"low" | "high", readonly [number, number]>>> = [
     { low: [50, 10], high: [100, 20] },
     { low: [50, 5], high: [50, 50] },
     { low: [100, 5], high: [100, 50] },
   ];
   const ratios: number[] = [];
+  // Above that level, what was seen in few hours lengthens the deadline as well.
   for (const { low, high } of steps) {
     for (let life = 0; life < 12; life++) {
       const line = new Line(`calm again ${low} ${high} ${life}`).beats(20_000, ...low);
-      const beforeMs = medianDeadlineMs(line, 21, ...low);
+      const beforeMs = medianDeadlineMs(line, 21, ...low, RATE_LEVEL);
       line.beats(3_000, ...high).beats(62, ...low);
-      ratios.push(medianDeadlineMs(line, 5, ...low) / beforeMs);
+      ratios.push(medianDeadlineMs(line, 5, ...low, RATE_LEVEL) / beforeMs);
     }
   }
   const ratio = ratios.sort((one, other) => one - other)[ratios.length >> 1] as number;
-  assert.ok(ratio < 4 / 3, `${ratio} times as long as before; SEED=${SEED}`);
+  assert.ok(ratio < 6 / 5, `${ratio} times as long as before; SEED=${SEED}`);
 });
