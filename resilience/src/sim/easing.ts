@@ -1,7 +1,7 @@
 /**
- * Easier versions of a failing plan, for shrinking: the same faults, but shorter and with rounder numbers, and a shorter
- * run. It knows nothing of what the faults mean: `forMs` is a duration in every fault, `untilMs` the length of a run
- * where a plan has one, and any other number may as well be a rounder one. It only proposes; whoever runs the proposals
+ * Easier versions of a failing plan, for shrinking: the same faults, but earlier, shorter and with rounder numbers, and a
+ * shorter run. It knows nothing of what the faults mean: `atMs` is an instant and `forMs` a duration in every fault, `untilMs`
+ * the length of a run where a plan has one, and any other number may as well be a rounder one. It only proposes; whoever runs the proposals
  * answers which of them still fail, and the next proposal goes on from there.
  */
 import type { FaultPlan } from "./simulation.ts";
@@ -21,6 +21,41 @@ export function* easierFaults<Plan extends FaultPlan>(plan: Plan): Proposals<Pla
       next = attempts.next(fails);
     }
   }
+}
+
+/**
+ * The faults earlier, but none before `fromMs`: all of them together, so that what lies between them stays; then each by
+ * itself. Boldly to `fromMs` at once, or else by halves of the way there, as far as it goes.
+ */
+export function* earlierFaults<Plan extends FaultPlan>(plan: Plan, fromMs: number): Proposals<Plan> {
+  let current = plan;
+  const places = [...plan.faults.keys()].filter((index) => instantOf(plan.faults[index]) !== undefined);
+  const groups = places.length > 1 ? [places, ...places.map((index) => [index])] : [places];
+  for (const group of groups) {
+    let firstMs = Math.min(...group.map((index) => instantOf(current.faults[index]) as number));
+    // What is left of the way is what failed to go; a whole number where that is possible.
+    let refusedMs: number | undefined;
+    for (let halvings = 0; halvings < MOST_HALVINGS; halvings++) {
+      const toMs = refusedMs === undefined ? fromMs : Math.floor((refusedMs + firstMs) / 2);
+      if (!(toMs >= fromMs && toMs < firstMs) || toMs === refusedMs) break;
+      const faults = current.faults.map((fault, index) =>
+        group.includes(index) ? replaced(fault, ["atMs"], (instantOf(fault) as number) - (firstMs - toMs)) : fault,
+      );
+      const candidate = { ...current, faults };
+      if (yield candidate) {
+        current = candidate;
+        firstMs = toMs;
+      } else refusedMs = toMs;
+    }
+  }
+}
+
+/** How often the way to an earlier instant is halved: to a thousandth of it. */
+const MOST_HALVINGS = 10;
+
+function instantOf(fault: unknown): number | undefined {
+  const atMs = typeof fault === "object" && fault !== null && "atMs" in fault ? fault.atMs : undefined;
+  return typeof atMs === "number" ? atMs : undefined;
 }
 
 /** An earlier end; nothing where the plan does not say when it ends. What comes after `violatedAtMs` is not needed. */
