@@ -40,6 +40,7 @@ export function scenarioFrom({ expect, ...draft }: ScenarioDraft): Scenario {
   return {
     ...draft,
     untilMs: endsAtMs,
+    faultsFromMs: ({ phases }) => phases.warmUpMs,
     build(world, plan) {
       const fleet = buildFleet(world, plan);
       for (const observer of expect(fleet)) fleet.observers.add(observer);

@@ -65,6 +65,7 @@ function swarmOf(name: string, width: Width): Simulation<FleetPlan> {
     plan: (random) => drawPlan(random, width),
     build: (world, plan) => void buildFleet(world, plan),
     untilMs: endsAtMs,
+    faultsFromMs: ({ phases }) => phases.warmUpMs,
     ...(width === "all" ? { sometimes: FLEET_SITUATIONS } : {}),
     simplify: simplerPlans,
   };

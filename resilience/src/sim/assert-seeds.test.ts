@@ -1,7 +1,7 @@
 /** A simulation as a test: what the one who reads the failure is told, and when it is green. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { assertSeeds } from "./assert-seeds.ts";
+import { assertSeeds, flagsOf } from "./assert-seeds.ts";
 import { type Fault, inject } from "./fault.ts";
 import { parseReplay, replay } from "./replay.ts";
 import type { Simulation } from "./simulation.ts";
@@ -71,6 +71,63 @@ test("a seed fails → what did not hold, the smallest case, its picture from th
   assert.equal((await replay(asking(false), parseReplay(files[0] ?? "", "kept"))).verdict, "exact");
   const again = await messageOf(assertSeeds(asking(false), { seeds: 500, only: Number(seed), shrinkRuns: 0 }));
   assert.match(again, new RegExp(`^asking, seed ${seed}: is-answered`));
+});
+
+test("seen at the end of a run in which something happens all the time → its picture still begins at the fault", async () => {
+  for (const [untilMs, everyMs] of [
+    [20_000, 200],
+    [20_050, 200],
+    [600_000, 100],
+  ] as const) {
+    const periodic: Simulation<Plan> = {
+      name: "periodic",
+      untilMs,
+      plan: () => ({ faults: [{ kind: "crash", node: "a", how: "kill", atMs: 1_000, forMs: 500 }] }),
+      build(world, { faults }) {
+        let starts = 0;
+        for (const name of ["a", "b"]) {
+          const node = world.node(name, ({ clock, note }) => {
+            if (name === "a") starts++;
+            const tick = (): void => {
+              note("tick");
+              clock.at(clock.nowMs() + everyMs, tick);
+            };
+            tick();
+          });
+          node.start();
+        }
+        inject(world, faults);
+        world.atEnd("started-once", () => (starts === 1 ? undefined : `started ${starts} times`));
+      },
+    };
+    for (const shrinkRuns of [0, 200]) {
+      const message = await messageOf(assertSeeds(periodic, { seeds: 1, shrinkRuns, only: undefined }));
+      assert.match(message, /a: crash kill/, `${untilMs} ms, ${shrinkRuns} runs`);
+      assert.ok(message.split("\n").length < 450, "and has an end");
+      assert.equal(/\d+ rows are not shown/.test(message), untilMs === 600_000);
+    }
+  }
+});
+
+test("the line that runs it again has the flags without which the file may not load, and none of the test runner's", () => {
+  const given = [
+    "--test-isolation=process",
+    "--experimental-addon-modules",
+    "--node-snapshot",
+    "--conditions=@gsf/source",
+  ];
+  assert.deepEqual(flagsOf([...given, "--no-warnings", "--conditions", "@gsf/source"]), ["--conditions=@gsf/source"]);
+  assert.deepEqual(flagsOf(["-C", "a", "--import", "./b.mjs", "-r", "c", "--loader=d"]), [
+    "--conditions=a",
+    "--import=./b.mjs",
+    "--require=c",
+    "--experimental-loader=d",
+  ]);
+  assert.deepEqual(flagsOf(["--experimental-vm-modules", "--no-experimental-strip-types"]), [
+    "--experimental-vm-modules",
+    "--no-experimental-strip-types",
+  ]);
+  assert.deepEqual(flagsOf([]), []);
 });
 
 test("no seed fails, and each situation was met → what was explored", async () => {

@@ -71,29 +71,45 @@ async function textOf<Plan extends FaultPlan>(
   }
   if (report.violation !== undefined) {
     onFailure?.(writeReplay(report), seed);
-    lines.push("", sequenceDiagram(report.records, pictureOf(report)));
+    lines.push("", await pictureOf(simulation, report));
   }
-  lines.push(
-    `again: SEED=${seed} node ${process.execArgv
-      .filter(isKept)
-      .map((flag) => `${flag} `)
-      .join("")}--test ${testFile()}`,
-  );
+  lines.push(`again: SEED=${seed} node ${[...flagsOf(process.execArgv), "--test", testFile()].join(" ")}`);
   return lines.join("\n");
 }
 
-/** What was seen wrong only at the end began with the first fault. */
-function pictureOf({ plan, records, violation, simulatedMs }: RunReport): { readonly fromMs?: number } {
-  const lastMs = records.findLast(({ kind }) => kind !== "violation")?.atMs ?? 0;
-  const isAtEnd = violation !== undefined && violation.atMs >= simulatedMs && violation.atMs > lastMs;
-  const firstMs = Math.min(...plan.faults.map((fault) => Number((fault as { readonly atMs?: unknown }).atMs)));
-  return isAtEnd && Number.isFinite(firstMs) ? { fromMs: firstMs } : {};
+/** What was seen wrong only at the end began with the first fault: the picture begins there, however long ago that is. */
+async function pictureOf<Plan extends FaultPlan>(
+  simulation: Simulation<Plan>,
+  report: RunReport<Plan>,
+): Promise<string> {
+  const { seed, tieBreak, plan, seenAtEnd, records } = report;
+  const firstMs = Math.min(...plan.faults.map((fault) => Number((fault as { readonly atMs?: unknown } | null)?.atMs)));
+  if (!seenAtEnd || !Number.isFinite(firstMs)) return sequenceDiagram(records);
+  const whole = await runOnce(simulation, { seed, tieBreak, plan, traceRecords: Number.POSITIVE_INFINITY });
+  return sequenceDiagram(whole.records, { fromMs: firstMs });
 }
 
-/** Conditions and loaders that the run was started with belong to it; what the test runner adds for itself does not. */
-function isKept(flag: string): boolean {
-  return /^--(conditions|import|loader|experimental-|require)/.test(flag);
+/** Flags without which the file may not load, or not the same. What the test runner hands down besides is its own. */
+const WITH_A_VALUE = /^(--conditions|-C|--import|--loader|--experimental-loader|--require|-r)(=.*)?$/s;
+const WITHOUT =
+  /^--(no-)?experimental-(strip-types|transform-types|vm-modules|wasm-modules|detect-module|require-module)$/;
+
+/** Those of `given` that belong into the line which runs a file again, each once, as one word. */
+export function flagsOf(given: readonly string[]): string[] {
+  const kept = new Set<string>();
+  for (const [place, flag] of given.entries()) {
+    const [, name, value] = WITH_A_VALUE.exec(flag) ?? [];
+    if (name !== undefined) kept.add(`${LONG[name] ?? name}${value ?? `=${given[place + 1]}`}`);
+    else if (WITHOUT.test(flag)) kept.add(flag);
+  }
+  return [...kept];
 }
+
+const LONG: Readonly<Record<string, string>> = {
+  "-C": "--conditions",
+  "-r": "--require",
+  "--loader": "--experimental-loader",
+};
 
 function testFile(): string {
   const [, file = "FILE"] = process.argv;

@@ -23,7 +23,8 @@ export interface DiagramOptions {
   readonly lastMs?: number;
   /**
    * Where it begins, in milliseconds of true time; takes the place of `lastMs`. A violation that was seen only at the end
-   * (`atEnd`) began long before that: give the instant of the plan's first fault.
+   * (`atEnd`) began long before that: give the instant of the plan's first fault. Of more than 400 rows it leaves out those in
+   * the middle.
    */
   readonly fromMs?: number;
   /** Which nodes get a column, from left to right. Default: the eight that occur most, in order of appearance. */
@@ -32,11 +33,18 @@ export interface DiagramOptions {
 
 /** A picture in plain text, at most about 170 characters wide and 400 rows long. */
 export function sequenceDiagram(records: readonly TraceRecord[], options: DiagramOptions = {}): string {
-  const { rows, nodes, remarks } = selected(records, options);
+  const { rows, nodes, remarks, leftOut } = selected(records, options);
   const columns = new Columns(nodes);
   const lines = [columns.heading()];
   let lastMs = rows[0]?.atMs ?? 0;
-  for (const record of rows) {
+  for (const [place, record] of rows.entries()) {
+    if (isLeftOut(place, leftOut)) {
+      // What is left out still says who is up afterwards.
+      columns.row(record);
+      if (place === FIRST_ROWS) lines.push(columns.leftOut(leftOut));
+      lastMs = record.atMs;
+      continue;
+    }
     if (record.atMs - lastMs >= GAP_MS) lines.push(columns.gap(lastMs, record.atMs));
     lastMs = record.atMs;
     lines.push(columns.row(record));
@@ -51,10 +59,11 @@ export function sequenceDiagram(records: readonly TraceRecord[], options: Diagra
 
 /** The same for Mermaid (mermaid.js.org), for issues and documents that draw it. */
 export function mermaidDiagram(records: readonly TraceRecord[], options: DiagramOptions = {}): string {
-  const { rows, nodes, remarks } = selected(records, options);
+  const { rows, nodes, remarks, leftOut } = selected(records, options);
   const words = (text: string): string => cut(printable(text), 60).replace(/[#;<>&"]/g, " ");
   const lines = nodes.map((name, index) => `  participant n${index} as ${words(name)}`);
-  for (const record of rows) {
+  for (const [place, record] of rows.entries()) {
+    if (isLeftOut(place, leftOut)) continue;
     const from = nodes.indexOf(record.node);
     const to = record.peer === undefined ? -1 : nodes.indexOf(record.peer);
     const time = secondsText(record.atMs);
@@ -68,6 +77,8 @@ export function mermaidDiagram(records: readonly TraceRecord[], options: Diagram
 interface Selection {
   readonly rows: readonly TraceRecord[];
   readonly nodes: readonly string[];
+  /** So many of `rows` are left out, after the first {@link FIRST_ROWS}. */
+  readonly leftOut: number;
   /** What the picture leaves out. */
   readonly remarks: readonly string[];
 }
@@ -87,9 +98,16 @@ function selected(records: readonly TraceRecord[], options: DiagramOptions): Sel
     const names = cut(hidden.map(printable).join(", "), 100);
     remarks.push(`Not shown: ${hidden.length} more node(s), ${names}. Choose columns with "nodes".`);
   }
-  const above = inColumns.length - MOST_ROWS;
-  if (above > 0) remarks.push(`Not shown: ${above} earlier row(s). The whole is in the text trace.`);
-  return { rows: inColumns.slice(-MOST_ROWS), nodes, remarks };
+  const above = Math.max(0, inColumns.length - MOST_ROWS);
+  const isFromTheStart = options.fromMs !== undefined;
+  const which = isFromTheStart ? "row(s) in the middle" : "earlier row(s)";
+  if (above > 0) remarks.push(`Not shown: ${above} ${which}. The whole is in the text trace.`);
+  if (isFromTheStart) return { rows: inColumns, nodes, remarks, leftOut: above };
+  return { rows: inColumns.slice(-MOST_ROWS), nodes, remarks, leftOut: 0 };
+}
+
+function isLeftOut(place: number, leftOut: number): boolean {
+  return place >= FIRST_ROWS && place < FIRST_ROWS + leftOut;
 }
 
 function columnsFor(records: readonly TraceRecord[], wanted: readonly string[] | undefined) {
@@ -146,6 +164,10 @@ class Columns {
   gap(fromMs: number, toMs: number): string {
     const lives = this.#cells(fromMs).join("").replace(/\S/g, "⋮");
     return `${"⋮".padStart(TIME_WIDTH)}  ${lives}  ${((toMs - fromMs) / 1000).toFixed(1)} s`;
+  }
+
+  leftOut(rows: number): string {
+    return `${"⋮".padStart(TIME_WIDTH)}  ${" ".repeat(this.#width * this.#nodes.length)}  ${rows} rows are not shown`;
   }
 
   row(record: TraceRecord): string {
@@ -230,6 +252,8 @@ const MOST_COLUMNS = 8;
 const MOST_WIDTH = 96;
 const MOST_WORDS = 60;
 const MOST_ROWS = 400;
+/** So many of them show how it began, where something in the middle is left out. */
+const FIRST_ROWS = 200;
 const MOST_VIOLATIONS = 5;
 /** A detail may carry a stack; this much of it says where. */
 const MOST_VIOLATION_LINES = 12;

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { earlierEnds, easierFaults, type Proposals } from "./easing.ts";
+import { earlierEnds, earlierFaults, easierFaults, type Proposals } from "./easing.ts";
+import { explore } from "./explore.ts";
+import { type Fault, inject } from "./fault.ts";
+import { drawFaults } from "./fault-swarm.ts";
+import type { NodeEnv } from "./node.ts";
 import { shrink } from "./shrink.ts";
 import type { Simulation } from "./simulation.ts";
 import { runOnce } from "./simulation.ts";
@@ -17,7 +21,7 @@ interface Workshop {
   readonly untilMs: number;
 }
 
-/** It burns where a spark falls while oil is on the floor; it floods where a pipe bursts. Forty small things happen, too. */
+/** It burns where a spark falls while oil is on the floor, which has to soak in for 100 ms; it floods where a pipe bursts. Forty small things happen, too. */
 const workshop: Simulation<Workshop> = {
   name: "workshop",
   plan: (random) => {
@@ -32,11 +36,12 @@ const workshop: Simulation<Workshop> = {
     return { faults: trifles.toSpliced(31, 0, spark).toSpliced(7, 0, oil), workers: 12, untilMs: 5_000 };
   },
   build: (world, { faults, workers }) => {
-    let oilUntilMs = 0;
+    let [soakedMs, oilUntilMs] = [0, 0];
     for (const { what, atMs, forMs } of faults) {
       world.at(atMs, () => {
-        if (what === "oil") oilUntilMs = world.nowMs + forMs;
-        if (what === "spark" && world.nowMs < oilUntilMs && workers >= 3) world.violate("no-fire", `${atMs}`);
+        if (what === "oil") [soakedMs, oilUntilMs] = [world.nowMs + 100, world.nowMs + forMs];
+        const burns = world.nowMs >= soakedMs && world.nowMs < oilUntilMs;
+        if (what === "spark" && burns && workers >= 3) world.violate("no-fire", `${atMs}`);
         if (what === "burst") world.violate("no-flood", "wet");
       });
     }
@@ -48,7 +53,7 @@ const workshop: Simulation<Workshop> = {
   },
 };
 
-test("[S1] a failing run is shrunk to the faults that it takes, with short times and round numbers", async () => {
+test("[S1] a failing run is shrunk to the faults that it takes, early, with short times and round numbers", async () => {
   const failed = await runOnce(workshop, { seed: 1 });
   const told: number[] = [];
   const shrunk = await shrink(workshop, failed, { onProgress: ({ faults }) => void told.push(faults) });
@@ -57,15 +62,64 @@ test("[S1] a failing run is shrunk to the faults that it takes, with short times
     ["oil", "spark"],
   );
   const [oil, spark] = shrunk.plan.faults as [Accident, Accident];
-  assert.deepEqual([oil.atMs, oil.forMs, spark.atMs], [100, 500, 500], "half as long would not do");
+  assert.deepEqual([oil.atMs, spark.atMs], [0, 100], "earlier would not do");
+  assert.ok(oil.forMs > 100 && oil.forMs <= 200, `${oil.forMs} ms: half as long would not do`);
   assert.equal(spark.forMs, 1, "how long a spark lasts does not matter");
   assert.equal(shrunk.plan.workers, 3);
-  assert.equal(shrunk.plan.untilMs, 500);
+  assert.equal(shrunk.plan.untilMs, 100);
   assert.match(shrunk.summary, /^42 → 2 faults in \d+ runs$/);
   assert.ok(shrunk.finished && shrunk.runs < 150, `${shrunk.runs} runs`);
   assert.deepEqual([told.length, told.at(-1)], [shrunk.runs, 2]);
   const again = await runOnce(workshop, { seed: 1, plan: shrunk.plan, tieBreak: shrunk.report.tieBreak });
   assert.deepEqual([again.violation, again.hash], [shrunk.report.violation, shrunk.report.hash]);
+});
+
+test("the simulation says from when on things may go wrong → no fault is moved to before that", async () => {
+  const warm: Simulation<Workshop> = { ...workshop, faultsFromMs: ({ workers }) => 80 + workers };
+  const { plan } = await shrink(warm, await runOnce(warm, { seed: 1 }));
+  const [oil, spark] = plan.faults as [Accident, Accident];
+  assert.ok(oil.atMs >= 83 && oil.atMs < 93, `${oil.atMs} ms`);
+  assert.ok(spark.atMs - oil.atMs >= 100 && spark.atMs < 220, `${spark.atMs} ms`);
+});
+
+test("[S1] a fault that could come at any time is found at the beginning, in a run as short as that", async () => {
+  const watched: Simulation<{ readonly faults: readonly Fault[] }> = {
+    name: "watched",
+    plan: (random) => ({ faults: drawFaults(random, { nodes: ["a", "b"], fromMs: 20_000, untilMs: 50_000 }) }),
+    build: (world, { faults }) => {
+      for (const [name, other] of [
+        ["a", "b"],
+        ["b", "a"],
+      ] as const) {
+        const program = ({ clock, network }: NodeEnv): void => {
+          const beat = (): void => {
+            network.send({ node: other, port: 1 }, "alive");
+            clock.at(clock.nowMs() + 100, beat);
+          };
+          let lastMs = clock.nowMs();
+          network.onDatagram(1, () => {
+            if (clock.nowMs() - lastMs > 2_500) world.violate("no-gap", `${name} heard nothing`);
+            lastMs = clock.nowMs();
+          });
+          clock.at(clock.nowMs(), beat);
+        };
+        world.node(name, program);
+      }
+      for (const node of world.nodes.values()) node.start();
+      inject(world, faults);
+    },
+    untilMs: 60_000,
+  };
+  const { failures } = await explore(watched, { seeds: 50, stopAtFirst: true });
+  const failed = await runOnce(watched, { seed: failures[0]?.seed as number });
+  assert.equal(failed.violation?.invariant, "no-gap");
+  const { plan, report, summary } = await shrink(watched, failed);
+  assert.deepEqual(
+    plan.faults.map(({ atMs }) => atMs),
+    [0],
+    summary,
+  );
+  assert.ok(report.steps < 200 && failed.steps > 600, `${failed.steps} → ${report.steps} steps`);
 });
 
 test("no plan is run twice", async () => {
@@ -151,6 +205,14 @@ test("proposals go on from what was accepted, and end", () => {
   ]);
   assert.deepEqual(rejected(easierFaults(plan)), 3 + 2 + 2);
   assert.deepEqual(last(easierFaults({ faults: [{ forMs: 9 }, { forMs: 5 }] })).faults, [{ forMs: 1 }, { forMs: 1 }]);
+  const instants = (faults: readonly unknown[]): unknown[] => faults.map((fault) => (fault as { atMs: unknown }).atMs);
+  const spread = { faults: [{ atMs: 500 }, { atMs: 800.5 }, "odd", { atMs: 90 }] };
+  assert.deepEqual(instants(last(earlierFaults(spread, 100)).faults), [100, 100, undefined, 90]);
+  const together = earlierFaults(spread, 100).next().value as typeof spread;
+  assert.deepEqual(instants(together.faults), [100, 400.5, undefined, 90], "what lies between them stays");
+  assert.equal(rejected(earlierFaults({ faults: [{ atMs: 1_000 }] }, 0)), 5, "to 0, 500, 750, 875 and 937");
+  assert.equal(rejected(earlierFaults({ faults: ["odd", { atMs: 0 }, { atMs: Number.NaN }] }, 0)), 0);
+  assert.deepEqual(last(easierFaults({ faults: [{ atMs: 4_567 }] })).faults, [{ atMs: 4_000 }], "not rounded up");
   assert.equal(last(earlierEnds(plan, 40.2)).untilMs, 15);
   assert.equal(rejected(earlierEnds(plan, 99)), 3);
   assert.equal(rejected(earlierEnds({ faults: [] }, 5)), 0);

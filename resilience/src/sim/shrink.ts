@@ -1,14 +1,14 @@
 /**
  * From a run that fails in a crowd of faults to the few that it takes: the fault list is halved, quartered and so on
  * down to single faults, each time asking whether the rest still fails (delta debugging: Zeller and Hildebrandt, 2002,
- * in its greedy form); then what is left is made shorter and rounder, the simulation's own simplifications are tried,
- * and the run is cut short. "Still fails" means the same invariant, not the same sentence.
+ * in its greedy form); then what is left is moved earlier and made shorter and rounder, the simulation's own
+ * simplifications are tried, and the run is cut short. "Still fails" means the same invariant, not the same sentence.
  *
  * Every candidate is a whole run of its own from the same seed, so this works only where a run repeats, and the result
  * is a smallest plan (leave out any one fault and it passes), not the smallest there is.
  */
 import { COUNT, checked, WAIT_MS } from "../core/options.ts";
-import { earlierEnds, easierFaults, type Proposals } from "./easing.ts";
+import { earlierEnds, earlierFaults, easierFaults, type Proposals } from "./easing.ts";
 import type { FaultPlan, RunReport, Simulation } from "./simulation.ts";
 import { runOnce } from "./simulation.ts";
 
@@ -58,7 +58,8 @@ export async function shrink<Plan extends FaultPlan>(
   do {
     before = search.plan;
     await search.leaveOutFaults();
-    await search.follow(easierFaults(search.plan));
+    await search.follow(earlierFaults(search.plan, search.faultsFromMs));
+    await search.follow(easierFaults(search.plan, search.faultsFromMs));
     await search.simplify();
     await search.follow(earlierEnds(search.plan, search.best.violation?.atMs ?? 0));
   } while (search.plan !== before && !search.spent);
@@ -93,6 +94,12 @@ class Search<Plan extends FaultPlan> {
 
   get plan(): Plan {
     return this.best.plan;
+  }
+
+  /** No fault is moved to before this instant. */
+  get faultsFromMs(): number {
+    const { faultsFromMs = 0 } = this.#simulation;
+    return typeof faultsFromMs === "number" ? faultsFromMs : faultsFromMs(this.plan);
   }
 
   /** No run is left of what was allowed. */

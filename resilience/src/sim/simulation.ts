@@ -36,13 +36,18 @@ export interface Simulation<Plan extends FaultPlan = FaultPlan> {
   build(world: World, plan: Plan): void;
   /** How long a run lasts, in simulated milliseconds. */
   readonly untilMs: number | LengthOf<Plan>;
+  /**
+   * Shrinking moves no fault to before this instant, in simulated milliseconds: a warm-up for example, during which the checks
+   * take it for granted that nothing goes wrong. Default 0.
+   */
+  readonly faultsFromMs?: number | LengthOf<Plan>;
   /** Situations of `world.sometimes` that a batch of runs must meet at least once, or it has not tested them. */
   readonly sometimes?: readonly string[];
   /** Smaller plans than this one, the boldest first. Shrinking tries them; each must be a plan that `build` takes. */
   simplify?(plan: Plan): Iterable<Plan>;
 }
 
-/** How long a run of this plan lasts. Taken from a method, so that simulations of different plans fit into one list. */
+/** A time that follows from the plan. Taken from a method, so that simulations of different plans fit into one list. */
 type LengthOf<Plan> = { of(plan: Plan): number }["of"];
 
 /** Which of several events of one instant comes first: the one asked for first, or a drawn one. */
@@ -67,6 +72,8 @@ export interface RunReport<Plan extends FaultPlan = FaultPlan> {
   readonly tieBreak: TieBreak;
   /** The first thing that did not hold; absent where all did. */
   readonly violation?: Violation;
+  /** Was it seen only by a check of the end (`atEnd`)? What caused it may be long past then. */
+  readonly seenAtEnd: boolean;
   /** Digest of all that happened: two runs with one hash are one run. */
   readonly hash: string;
   /** Events. */
@@ -101,8 +108,10 @@ export async function runOnce<Plan extends FaultPlan>(
       broken(error);
     }
   });
+  let seenAtEnd = false;
   try {
     await world.run(untilMsOf(simulation, plan));
+    seenAtEnd = world.violations.length === 0;
     world.verify();
     const idle = whyIdle(world);
     if (idle !== undefined) broken(idle);
@@ -116,6 +125,7 @@ export async function runOnce<Plan extends FaultPlan>(
     plan,
     tieBreak,
     ...(violation === undefined ? {} : { violation }),
+    seenAtEnd: seenAtEnd && violation !== undefined,
     hash: world.trace.hash,
     steps: world.steps,
     simulatedMs: world.nowMs,
