@@ -6,11 +6,12 @@
  * It uses one core, as `explore` does; the test runner runs files side by side, each of which can take a range of seeds.
  */
 import { ConfigurationError } from "../core/errors.ts";
+import { checked, checkFunction, checkNames, type Names, type Range, refusal } from "../core/options.ts";
 import { type ExploreOptions, type ExploreReport, explore } from "./explore.ts";
 import { writeReplay } from "./replay.ts";
 import { sequenceDiagram } from "./sequence-diagram.ts";
 import { shrink } from "./shrink.ts";
-import { type FaultPlan, type RunReport, runOnce, type Simulation } from "./simulation.ts";
+import { checkSimulation, type FaultPlan, type RunReport, runOnce, type Simulation } from "./simulation.ts";
 
 export interface AssertSeedsOptions extends Omit<ExploreOptions, "stopAtFirst" | "onProgress"> {
   /** At most so many runs that look for a smaller case; 0 for none. Default 200. */
@@ -24,6 +25,17 @@ export interface AssertSeedsOptions extends Omit<ExploreOptions, "stopAtFirst" |
   readonly only?: number | undefined;
 }
 
+const RUNS: Range = { min: 0, max: 2 ** 31 - 1, integer: true };
+const OPTIONS: Names<AssertSeedsOptions> = {
+  seeds: true,
+  firstSeed: true,
+  checkDeterminismRate: true,
+  tieBreak: true,
+  shrinkRuns: true,
+  onFailure: true,
+  only: true,
+};
+
 /**
  * Resolves with what was explored where no seed failed and every situation of `simulation.sometimes` was met; rejects with
  * an `Error` whose message says what failed otherwise. One seed alone (`SEED=7`) need not meet any situation.
@@ -32,6 +44,12 @@ export async function assertSeeds<Plan extends FaultPlan>(
   simulation: Simulation<Plan>,
   options: AssertSeedsOptions,
 ): Promise<ExploreReport> {
+  checkSimulation("assertSeeds", simulation);
+  checkNames("assertSeeds", options, OPTIONS);
+  checked("assertSeeds", "shrinkRuns", options.shrinkRuns ?? 0, RUNS);
+  checkFunction("assertSeeds", "onFailure", options.onFailure);
+  if (options.only !== undefined && !Number.isSafeInteger(options.only))
+    throw refusal("assertSeeds", "only", options.only, "a whole number");
   const { shrinkRuns = 200, onFailure, only = seedOf(process.env["SEED"]), ...given } = options;
   const chosen = only === undefined ? {} : { seeds: 1, firstSeed: only };
   const report = await explore(simulation, { ...given, ...chosen, stopAtFirst: true });
@@ -42,8 +60,10 @@ export async function assertSeeds<Plan extends FaultPlan>(
     throw new Error(await textOf(simulation, failed, failure.violation, shrinkRuns, onFailure));
   }
   if (only === undefined && report.dark.length > 0) {
+    const others = [...report.met.keys()].filter((situation) => !simulation.sometimes?.includes(situation));
+    const met = others.length > 0 ? ` (what was met is not in simulation.sometimes: ${others.join(", ")})` : "";
     throw new Error(
-      `${simulation.name}: ${report.runs} seeds, none failed, and none met: ${report.dark.join(", ")}. More seeds, or other faults, have to, or that is not tested`,
+      `${simulation.name}: ${report.runs} seeds, none failed, and none met: ${report.dark.join(", ")}. More seeds, or other faults, have to, or that is not tested${met}`,
     );
   }
   return report;

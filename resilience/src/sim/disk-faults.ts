@@ -4,7 +4,8 @@
  * Plain data, so that a list of faults can be written into a replay. What a crash does to a disk is in `disk.ts`.
  */
 import { ConfigurationError } from "../core/errors.ts";
-import { checked } from "../core/options.ts";
+import { nearestName } from "../core/nearest-name.ts";
+import { checked, type Names } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 import { checkDelay, type Delay, type DelaySource, delaySource } from "./link.ts";
 
@@ -107,7 +108,22 @@ export function checkDiskFaults(faults: Partial<DiskFaults>): void {
         if (typeof value === "boolean") break;
         throw new ConfigurationError("out-of-range", `disk: stalled is ${String(value)}; it must be true or false.`);
       default:
-        throw new ConfigurationError("unknown-option", `disk: there is no fault "${name}".`);
+        throw noSuchFault(name);
     }
   }
+}
+
+const NAMES: Names<DiskFaults> = {
+  latency: true,
+  readErrorRate: true,
+  writeErrorRate: true,
+  syncErrorRate: true,
+  freeBytes: true,
+  stalled: true,
+};
+
+function noSuchFault(name: string): ConfigurationError {
+  const meant = nearestName(name, Object.keys(NAMES));
+  const advice = meant === undefined ? `there are ${Object.keys(NAMES).join(", ")}.` : `did you mean ${meant}?`;
+  return new ConfigurationError("unknown-option", `disk: there is no fault "${name}"; ${advice}`);
 }

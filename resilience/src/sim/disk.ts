@@ -135,6 +135,7 @@ export class SimDisk {
    */
   impose(faults: Partial<DiskFaults>): Disposable {
     const lift = this.#faults.impose(faults, this.#files.usedBytes, this.#world.nowMs);
+    this.#world.strike();
     this.#note(`fault on: ${JSON.stringify(faults)}`);
     return {
       [Symbol.dispose]: (): void => {

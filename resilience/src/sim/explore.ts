@@ -6,10 +6,11 @@
  * Nothing of a run is kept but its failure, so that ten thousand runs need no more memory than ten. It uses one core;
  * several processes can each take a range of seeds.
  */
-import { COUNT, checked } from "../core/options.ts";
+import { COUNT, checkBoolean, checked, checkFunction, checkNames, type Names } from "../core/options.ts";
 import { seededRandom } from "../core/random.ts";
+import { checkTieBreak } from "./given.ts";
 import type { FaultPlan, RunOptions, RunReport, Simulation, TieBreak } from "./simulation.ts";
-import { runOnce } from "./simulation.ts";
+import { checkSimulation, runOnce } from "./simulation.ts";
 import type { TraceRecord } from "./trace.ts";
 import type { Violation } from "./world.ts";
 
@@ -75,11 +76,25 @@ const RANGE_OF_SEEDS = { min: Number.MIN_SAFE_INTEGER, max: Number.MAX_SAFE_INTE
 /** Trace records kept of a run that nobody will look at. */
 const FEW_RECORDS = 16;
 
+const OPTIONS: Names<ExploreOptions> = {
+  seeds: true,
+  firstSeed: true,
+  stopAtFirst: true,
+  onProgress: true,
+  checkDeterminismRate: true,
+  tieBreak: true,
+};
+
 /** Runs `simulation` with `seeds` seeds, one after another. */
 export async function explore<Plan extends FaultPlan>(
   simulation: Simulation<Plan>,
   options: ExploreOptions,
 ): Promise<ExploreReport> {
+  checkSimulation("explore", simulation);
+  checkNames("explore", options, OPTIONS);
+  checkFunction("explore", "onProgress", options.onProgress);
+  checkBoolean("explore", "stopAtFirst", options.stopAtFirst);
+  checkTieBreak("explore", options.tieBreak);
   const seeds = checked("explore", "seeds", options.seeds, COUNT);
   const firstSeed = checked("explore", "firstSeed", options.firstSeed ?? 1, RANGE_OF_SEEDS);
   const rate = checked("explore", "checkDeterminismRate", options.checkDeterminismRate ?? 0.02, RANGE_OF_RATE);

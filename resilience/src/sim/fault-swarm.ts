@@ -8,7 +8,8 @@
  * knows nothing of what a system can survive: whoever calls it says which nodes, families and times are fair.
  */
 import { ConfigurationError } from "../core/errors.ts";
-import { checked } from "../core/options.ts";
+import { nearestName } from "../core/nearest-name.ts";
+import { checked, checkNames, type Names, refusal } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 import { chance } from "./draws.ts";
 import type { Fault } from "./fault.ts";
@@ -34,15 +35,33 @@ export interface SwarmOptions {
 /** All families, in the order in which their faults stand in a list. */
 export const FAULT_FAMILIES: readonly FaultFamily[] = Object.keys(FAMILIES) as FaultFamily[];
 
+const OPTIONS: Names<SwarmOptions> = {
+  nodes: true,
+  links: true,
+  fromMs: true,
+  untilMs: true,
+  families: true,
+  pinned: true,
+  foreverRate: true,
+};
+
 /** A plain list of faults, family by family, for `inject`. The same stream and options give the same list. */
 export function drawFaults(random: Random, options: SwarmOptions): Fault[] {
+  if (typeof random?.fork !== "function") throw refusal("drawFaults", "random", random, "a stream of chance (Random)");
+  checkNames("drawFaults", options, OPTIONS);
+  for (const option of ["nodes", "links", "families", "pinned"] as const) {
+    const given = options[option];
+    if (!Array.isArray(given) && (option === "nodes" || given !== undefined))
+      throw refusal("drawFaults", option, given, "a list");
+  }
   const { nodes, links, families = FAULT_FAMILIES, pinned = [] } = options;
   if (nodes.length === 0)
     throw new ConfigurationError("out-of-range", "drawFaults: nodes is empty; name at least one.");
   for (const family of [...families, ...pinned]) {
     if (Object.hasOwn(FAMILIES, family)) continue;
-    const known = FAULT_FAMILIES.join(", ");
-    throw new ConfigurationError("out-of-range", `drawFaults: there is no family "${family}"; there are ${known}.`);
+    const meant = nearestName(String(family), FAULT_FAMILIES);
+    const advice = meant === undefined ? `there are ${FAULT_FAMILIES.join(", ")}.` : `did you mean "${meant}"?`;
+    throw new ConfigurationError("out-of-range", `drawFaults: there is no family "${family}"; ${advice}`);
   }
   const fromMs = checked("drawFaults", "fromMs", options.fromMs, { min: 0, max: LATEST_MS });
   const untilMs = checked("drawFaults", "untilMs", options.untilMs, { min: fromMs, max: LATEST_MS, aboveMin: true });

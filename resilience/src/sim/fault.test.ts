@@ -286,7 +286,7 @@ test("a list with something in it that makes no sense is refused whole, before t
   refused({ kind: "door", node: "a", mode: "silent", port: 0, atMs: 1 }, /port is 0/);
   refused({ kind: "link", from: "a", to: "z", conditions: {}, atMs: 1 }, /there is no node "z"/);
   refused({ kind: "link", from: "a", to: "a", conditions: {}, atMs: 1 }, /another node/);
-  refused({ kind: "link", from: "a", to: "b", atMs: 1 }, /conditions is undefined; it must be an object/);
+  refused({ kind: "link", from: "a", to: "b", atMs: 1 }, /conditions is missing; it must be an object/);
   refused({ kind: "link", from: "a", to: "b", conditions: { lossRate: 2 }, atMs: 1 }, /faults\[1\]: lossRate is 2/);
   refused({ kind: "link", from: "a", to: "b", conditions: { lost: 1 }, atMs: 1 }, /there is no condition "lost"/);
   refused({ kind: "disk", node: "a", conditions: { freeBytes: -1 }, atMs: 1 }, /freeBytes is -1/);

@@ -7,8 +7,7 @@
  * Faults that overlap add up: a node is up again when the last of its crashes is over, costs add up, clock rates
  * multiply, and what is imposed on links and disks combines as those say. Taking one away leaves exactly the others.
  */
-import { ConfigurationError } from "../core/errors.ts";
-import { checked, type Range } from "../core/options.ts";
+import { checked, checkNames, type Names, type Range, refusal } from "../core/options.ts";
 import { checkDiskFaults, type DiskFaults } from "./disk-faults.ts";
 import { type InForce, NodeFaults } from "./fault-effects.ts";
 import { checkedConditions, type LinkConditions } from "./link.ts";
@@ -94,6 +93,7 @@ export type Fault =
 
 /** Throws where `faults` has something in it that makes no sense in `world`: an unknown kind, node or number. */
 export function checkFaults(world: World, faults: readonly Fault[]): void {
+  if (!Array.isArray(faults)) throw refusal("inject", "faults", faults, "a list of faults");
   for (const [index, fault] of faults.entries()) assertSound(world, fault, `faults[${index}]`);
 }
 
@@ -147,7 +147,12 @@ class Ledger {
   schedule(fault: Fault): void {
     const entry: Entry = { fault };
     this.#entries.add(entry);
-    entry.next = this.#world.at(fault.atMs, () => this.#begin(entry));
+    entry.next = this.#world.at(fault.atMs, (begun: Entry) => this.#begin(begun), entry);
+  }
+
+  /** Those that have not begun. */
+  waiting(): readonly Fault[] {
+    return [...this.#entries].filter(({ inForce }) => inForce === undefined).map(({ fault }) => fault);
   }
 
   /** Links first and crashes last: a program that starts finds its surroundings healed. */
@@ -160,11 +165,17 @@ class Ledger {
 
   #begin(entry: Entry): void {
     const { fault } = entry;
+    this.#world.aside();
     this.#note(fault, "fault");
     entry.inForce = this.#effects.begin(fault);
     const forMs = fault.kind === "wall-step" ? 0 : (fault.forMs ?? Number.POSITIVE_INFINITY);
     if (forMs === Number.POSITIVE_INFINITY) delete entry.next;
-    else entry.next = this.#world.at(this.#world.nowMs + forMs, () => this.#end(entry));
+    else entry.next = this.#world.at(this.#world.nowMs + forMs, (over: Entry) => this.#over(over), entry);
+  }
+
+  #over(entry: Entry): void {
+    this.#world.aside();
+    this.#end(entry);
   }
 
   #end(entry: Entry): void {
@@ -193,6 +204,23 @@ function ledgerOf(world: World): Ledger {
   return ledger;
 }
 
+/** Were faults injected into `world`, or ended by `healAll`? */
+export function isInjected(world: World): boolean {
+  return ledgers.has(world);
+}
+
+/** What was injected into `world` and has not begun. */
+export function waitingFaults(world: World): readonly Fault[] {
+  return ledgers.get(world)?.waiting() ?? [];
+}
+
+/** Does `given`, of a plan, look like one of the engine's faults? */
+export function isFault(given: unknown): given is Fault {
+  if (typeof given !== "object" || given === null) return false;
+  const { kind, atMs, node, from } = given as Readonly<Record<string, unknown>>;
+  return KINDS.includes(kind as string) && typeof atMs === "number" && typeof (node ?? from) === "string";
+}
+
 function touches(fault: Fault, core: ReadonlySet<string>): boolean {
   if (fault.kind !== "link") return core.has(fault.node);
   return [fault.from, fault.to].every((end) => end === "*" || core.has(end));
@@ -207,6 +235,7 @@ const PORT: Range = { min: 1, max: 65_535, integer: true };
 function assertSound(world: World, fault: Fault, where: string): void {
   if (typeof fault !== "object" || fault === null) throw refusal(where, "it", fault, "an object");
   oneOf(where, "kind", fault.kind, KINDS);
+  checkNames(where, fault, FIELDS[fault.kind]);
   checked(where, "atMs", fault.atMs, INSTANT);
   if (fault.kind !== "wall-step") checked(where, "forMs", fault.forMs ?? 0, INSTANT);
   if (fault.kind === "link") {
@@ -238,7 +267,19 @@ function assertSound(world: World, fault: Fault, where: string): void {
   }
 }
 
-const KINDS: readonly string[] = ["crash", "pause", "slow", "drift", "wall-step", "link", "door", "disk"];
+const PERIOD = { kind: true, atMs: true, forMs: true } as const;
+/** What each kind has: a field that is misspelt would be a fault without it, which lasts for ever for example. */
+const FIELDS: { readonly [Kind in Fault["kind"]]: Names<Extract<Fault, { readonly kind: Kind }>> } = {
+  crash: { ...PERIOD, node: true, how: true },
+  pause: { ...PERIOD, node: true },
+  slow: { ...PERIOD, node: true, costMs: true },
+  drift: { ...PERIOD, node: true, rate: true },
+  "wall-step": { kind: true, atMs: true, node: true, byMs: true },
+  link: { ...PERIOD, from: true, to: true, conditions: true },
+  door: { ...PERIOD, node: true, mode: true, port: true },
+  disk: { ...PERIOD, node: true, conditions: true },
+};
+const KINDS: readonly string[] = Object.keys(FIELDS);
 
 function assertConditions(where: string, conditions: unknown): void {
   if (typeof conditions !== "object" || conditions === null)
@@ -247,11 +288,4 @@ function assertConditions(where: string, conditions: unknown): void {
 
 function oneOf(where: string, field: string, value: unknown, allowed: readonly string[]): void {
   if (!allowed.includes(value as string)) throw refusal(where, field, value, `one of ${allowed.join(", ")}`);
-}
-
-function refusal(where: string, field: string, value: unknown, allowed: string): Error {
-  return new ConfigurationError(
-    "out-of-range",
-    `${where}: ${field} is ${JSON.stringify(value)}; it must be ${allowed}.`,
-  );
 }

@@ -92,6 +92,7 @@ export class Network {
     this.#checkPair("impose", from, to);
     const fault = { from, to, conditions: checkedConditions("impose", conditions), sinceMs: this.#world.nowMs };
     this.#faults.add(fault);
+    this.#world.strike();
     this.#refresh(from, to);
     return {
       [Symbol.dispose]: () => {
@@ -112,6 +113,7 @@ export class Network {
     if (port !== undefined) checked("imposeDoor", "port", port, PORT);
     const door = { node, mode, port };
     this.#doors.add(door);
+    this.#world.strike();
     return { [Symbol.dispose]: () => void this.#doors.delete(door) };
   }
 

@@ -8,7 +8,7 @@
  * is dropped. A restart runs the same program again, as a new incarnation, with nothing but what was durable.
  */
 import type { AsyncResource } from "node:async_hooks";
-import { checked, type Range, WAIT_MS } from "../core/options.ts";
+import { checkBoolean, checked, checkNames, type Names, type Range, WAIT_MS } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { sleepOn } from "../runtime/clock.ts";
@@ -54,6 +54,8 @@ export interface NodeOptions {
   readonly clockBeginsAtBoot?: boolean;
 }
 
+const OPTIONS: Names<NodeOptions> = { clockOffsetMs: true, clockRate: true, clockBeginsAtBoot: true };
+
 export class SimNode {
   readonly name: string;
   readonly clock: NodeClock;
@@ -76,6 +78,8 @@ export class SimNode {
   #readingsOfStep = 0;
 
   constructor(world: World, name: string, program: Program, options: NodeOptions = {}) {
+    checkNames("world.node", options, OPTIONS);
+    checkBoolean("world.node", "clockBeginsAtBoot", options.clockBeginsAtBoot);
     this.#world = world;
     this.name = name;
     this.#program = program;
@@ -135,6 +139,7 @@ export class SimNode {
    */
   crash(kind: CrashKind = "kill"): void {
     if (kind === "power" ? !this.#powered : !this.#up) return;
+    this.#world.strike();
     this.#world.trace.note(this.#world.nowMs, this.name, "crash", kind);
     this.#up = false;
     this.#powered = kind === "kill";
@@ -153,6 +158,7 @@ export class SimNode {
     checked("node", "pause", forMs, WAIT_MS);
     if (!this.#up) return;
     this.#stoppedUntilMs = Math.max(this.#stoppedUntilMs, this.#world.nowMs + forMs);
+    this.#world.strike();
     this.#world.trace.note(this.#world.nowMs, this.name, "pause", `${forMs} ms`);
     this.#arm();
   }
@@ -168,12 +174,14 @@ export class SimNode {
   /** From now on each event costs it `costMs` of time, during which it does nothing else. 0 for a fast one. */
   slow(costMs: number): void {
     this.#costMs = checked("node", "slow", costMs, COST_MS);
+    this.#world.strike();
     this.#world.trace.note(this.#world.nowMs, this.name, "slow", `${costMs} ms an event`);
   }
 
   /** Changes the rate of its clocks. */
   drift(rate: number): void {
     this.clock.setRate(rate);
+    this.#world.strike();
     this.#world.trace.note(this.#world.nowMs, this.name, "drift", `rate ${rate}`);
     this.#arm();
   }
@@ -181,6 +189,7 @@ export class SimNode {
   /** Sets its calendar. The monotonic clock does not notice. */
   stepWall(byMs: number): void {
     this.clock.stepWall(checked("node", "stepWall", byMs, INSTANT_MS));
+    this.#world.strike();
     this.#world.trace.note(this.#world.nowMs, this.name, "wall-step", `${byMs} ms`);
   }
 

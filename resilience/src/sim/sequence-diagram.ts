@@ -12,6 +12,7 @@
  * It shows what was recorded and concludes nothing. A message that was sent and of which nothing further is recorded is
  * drawn as still under way; one whose fate is recorded is drawn once, when it met it.
  */
+import { checkNames, type Names, refusal } from "../core/options.ts";
 import type { TraceRecord } from "./trace.ts";
 import { cut, placeText, printable, secondsText } from "./trace-text.ts";
 
@@ -83,7 +84,11 @@ interface Selection {
   readonly remarks: readonly string[];
 }
 
+const OPTIONS: Names<DiagramOptions> = { lastMs: true, fromMs: true, nodes: true };
+
 function selected(records: readonly TraceRecord[], options: DiagramOptions): Selection {
+  if (!Array.isArray(records)) throw refusal("sequenceDiagram", "records", records, "a list of trace records");
+  checkNames("sequenceDiagram", options, OPTIONS);
   // What is found wrong at the end of a run may be found long after the last thing that happened.
   const endMs = (records.findLast((record) => !isViolation(record)) ?? records.at(-1))?.atMs ?? 0;
   const fromMs = options.fromMs ?? endMs - (options.lastMs ?? 5_000);

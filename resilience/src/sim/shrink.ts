@@ -7,10 +7,10 @@
  * Every candidate is a whole run of its own from the same seed, so this works only where a run repeats, and the result
  * is a smallest plan (leave out any one fault and it passes), not the smallest there is.
  */
-import { COUNT, checked, WAIT_MS } from "../core/options.ts";
+import { COUNT, checked, checkFunction, checkNames, checkObject, type Names, WAIT_MS } from "../core/options.ts";
 import { earlierEnds, earlierFaults, easierFaults, type Proposals } from "./easing.ts";
 import type { FaultPlan, RunReport, Simulation } from "./simulation.ts";
-import { runOnce } from "./simulation.ts";
+import { checkSimulation, runOnce } from "./simulation.ts";
 
 export interface ShrinkOptions {
   /** At most so many runs. Default 500: forty faults of ten numbers each come to their end well before it. */
@@ -43,6 +43,8 @@ export interface ShrinkReport<Plan extends FaultPlan = FaultPlan> {
   readonly summary: string;
 }
 
+const OPTIONS: Names<ShrinkOptions> = { maxRuns: true, maxCpuMs: true, onProgress: true };
+
 /**
  * Finds a smaller plan that violates the same invariant as `failed`. Rejects where `failed` has no violation, and where
  * the run does not fail again in the same way, since nothing can be concluded from a run that does not repeat.
@@ -52,6 +54,10 @@ export async function shrink<Plan extends FaultPlan>(
   failed: RunReport<Plan>,
   options: ShrinkOptions = {},
 ): Promise<ShrinkReport<Plan>> {
+  checkSimulation("shrink", simulation);
+  checkObject("shrink", failed, "failed");
+  checkNames("shrink", options, OPTIONS);
+  checkFunction("shrink", "onProgress", options.onProgress);
   const search = new Search(simulation, failed, options);
   await search.begin();
   let before: Plan;

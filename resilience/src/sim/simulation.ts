@@ -6,11 +6,15 @@
  *
  * A run has one end: nothing was violated, or the first violation. An error of the simulation's own `build`, `untilMs`
  * or checks is the violation `simulation-broken`, because it has a plan and can be shrunk and replayed like any other;
- * an error of `plan` rejects, because then there is nothing to replay. A world that tests nothing is broken, too: one in
- * which nothing happens, or that has a machine which nobody ever starts, would be clean under every seed.
+ * an error of `plan` rejects, because then there is nothing to replay. A world that tests nothing is broken, too
+ * (`idle-world.ts`). A simulation, or options, with a name or a type that is none is refused before anything runs.
  */
+import { checkFunction, checkName, checkObject, type Names, refusal } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 import { seededRandom } from "../core/random.ts";
+import { checkSeed, checkTieBreak } from "./given.ts";
+import { whyIdle } from "./idle-world.ts";
+import { refuseMisspelt } from "./misspelt.ts";
 import type { TraceRecord } from "./trace.ts";
 import type { Violation } from "./world.ts";
 import { World } from "./world.ts";
@@ -96,8 +100,10 @@ export async function runOnce<Plan extends FaultPlan>(
   options: RunOptions<Plan>,
 ): Promise<RunReport<Plan>> {
   const cpuBeganMs = cpuNowMs();
+  checkSimulation("runOnce", simulation);
+  checkRunOptions(options);
   const { seed, traceRecords } = options;
-  const plan = options.plan === undefined ? drawnPlan(simulation, seed) : plainData("plan", options.plan);
+  const plan = options.plan === undefined ? drawnPlan(simulation, seed) : planOf(options.plan);
   const tieBreak = options.tieBreak ?? tieBreakOf(seed);
   const world = new World(traceRecords === undefined ? { seed, tieBreak } : { seed, tieBreak, traceRecords });
   const broken = (error: unknown): void => world.violate(SIMULATION_BROKEN, textOf(error));
@@ -110,10 +116,11 @@ export async function runOnce<Plan extends FaultPlan>(
   });
   let seenAtEnd = false;
   try {
-    await world.run(untilMsOf(simulation, plan));
+    const untilMs = untilMsOf(simulation, plan);
+    await world.run(untilMs);
     seenAtEnd = world.violations.length === 0;
     world.verify();
-    const idle = whyIdle(world);
+    const idle = whyIdle(world, plan, untilMs);
     if (idle !== undefined) broken(idle);
   } catch (error) {
     broken(error);
@@ -145,15 +152,6 @@ function refusePromise(made: unknown): void {
   );
 }
 
-/** Why this world has tested nothing, in a sentence; undefined where it has, or where something was found wrong. */
-function whyIdle(world: World): string | undefined {
-  if (world.violations.length > 0) return undefined;
-  const asleep = [...world.nodes.values()].filter(({ incarnation }) => incarnation === 0).map(({ name }) => name);
-  if (asleep.length > 0) return `nobody ever started ${asleep.join(", ")}: call start() on what world.node gives you`;
-  if (world.steps > 1) return undefined;
-  return `nothing happened in ${world.nowMs} ms but build itself: start a node, or ask for something with world.at`;
-}
-
 const cpuUsage: typeof process.cpuUsage = process.cpuUsage.bind(process);
 
 /** CPU time of this process so far: what a run costs, however busy the machine is with others. */
@@ -164,10 +162,17 @@ function cpuNowMs(): number {
 
 function drawnPlan<Plan extends FaultPlan>(simulation: Simulation<Plan>, seed: number | string): Plan {
   try {
-    return plainData("plan", simulation.plan(seededRandom(seed).fork("plan")));
+    return planOf(simulation.plan(seededRandom(seed).fork("plan")));
   } catch (cause) {
     throw new Error(`simulation "${simulation.name}" has no plan for seed ${seed}: ${String(cause)}`, { cause });
   }
+}
+
+/** A frozen copy of `given`, which is a plan. */
+function planOf<Plan extends FaultPlan>(given: Plan): Plan {
+  const plan: Partial<FaultPlan> | null = plainData("plan", given);
+  if (Array.isArray(plan?.faults)) return plan as Plan;
+  throw refusal("plan", "faults", plan?.faults, "a list, which may be empty");
 }
 
 function tieBreakOf(seed: number | string): TieBreak {
@@ -178,6 +183,42 @@ function untilMsOf<Plan extends FaultPlan>(simulation: Simulation<Plan>, plan: P
   const untilMs = typeof simulation.untilMs === "number" ? simulation.untilMs : simulation.untilMs(plan);
   if (untilMs >= 0 && untilMs < Number.POSITIVE_INFINITY) return untilMs;
   throw new RangeError(`untilMs is ${untilMs}; a run lasts from 0 up to a finite number of milliseconds`);
+}
+
+const NAMES: Names<Simulation> = {
+  name: true,
+  plan: true,
+  build: true,
+  untilMs: true,
+  faultsFromMs: true,
+  sometimes: true,
+  simplify: true,
+};
+
+/** Throws unless `given` is a simulation, in form. It may have fields of its own, but none that is nearly one of these. */
+export function checkSimulation<Plan extends FaultPlan>(part: string, given: Simulation<Plan>): void {
+  checkObject(part, given, "simulation");
+  refuseMisspelt(`${part}: simulation`, given, NAMES);
+  const { name, plan, build, untilMs, faultsFromMs, sometimes, simplify } = given;
+  checkName(part, "simulation.name", name);
+  for (const [option, run] of Object.entries({ plan, build }))
+    if (typeof run !== "function") throw refusal(part, `simulation.${option}`, run, "a function");
+  checkFunction(part, "simulation.simplify", simplify);
+  for (const [option, time] of Object.entries({ untilMs, faultsFromMs: faultsFromMs ?? 0 }))
+    if (typeof time !== "number" && typeof time !== "function")
+      throw refusal(part, `simulation.${option}`, time, "a number, or a function of the plan");
+  if (sometimes !== undefined && !(Array.isArray(sometimes) && sometimes.every((one) => typeof one === "string")))
+    throw refusal(part, "simulation.sometimes", sometimes, "a list of texts");
+}
+
+const RUN_OPTIONS: Names<RunOptions> = { seed: true, plan: true, tieBreak: true, traceRecords: true };
+
+/** What is run again may be more than its options: a failure, a report. */
+function checkRunOptions<Plan extends FaultPlan>(given: RunOptions<Plan>): void {
+  checkObject("runOnce", given);
+  refuseMisspelt("runOnce", given, RUN_OPTIONS);
+  checkSeed("runOnce", given.seed);
+  checkTieBreak("runOnce", given.tieBreak);
 }
 
 function textOf(error: unknown): string {

@@ -9,12 +9,14 @@
  * The world knows nothing of the code in it; what must hold is said by `always`, `atEnd` and `violate`.
  */
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
-import { COUNT, checked, WAIT_MS } from "../core/options.ts";
+import { COUNT, checkBoolean, checked, checkName, checkNames, type Names, refusal, WAIT_MS } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 import { seededRandom } from "../core/random.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { sleepOn } from "../runtime/clock.ts";
-import { TimerQueue } from "../runtime/timer-queue.ts";
+import { type QueuedRun, TimerQueue } from "../runtime/timer-queue.ts";
+import { type Deadline, Deadlines } from "./deadlines.ts";
+import { checkCheck, checkSeed, checkTieBreak, detailOf, requireFunction, sentenceOf } from "./given.ts";
 import { asTask, asTasks, canDrain, drainMicrotasks } from "./microtasks.ts";
 import { Network } from "./network.ts";
 import type { NodeOptions, Program } from "./node.ts";
@@ -49,6 +51,15 @@ export interface Violation {
 /** Looks at something that must hold; a sentence where it does not. It is not awaited: a promise is refused. */
 export type Check = () => string | undefined;
 
+const OPTIONS: Names<WorldOptions> = {
+  seed: true,
+  tieBreak: true,
+  traceRecords: true,
+  maxStepsPerInstant: true,
+  traps: true,
+  taskPerStep: true,
+};
+
 /** Whose process runs. One for all worlds: each further one would stay in every async context for good. */
 const inside: AsyncLocalStorage<SimNode> = new AsyncLocalStorage();
 /** What follows the first is seldom news; code in a loop that does it again and again must not fill the memory. */
@@ -79,10 +90,13 @@ export class World {
   readonly #outside: AsyncResource = new AsyncResource("World");
   readonly #always: { readonly invariant: string; readonly check: Check }[] = [];
   readonly #atEnd: { readonly invariant: string; readonly check: Check }[] = [];
-  /** What is yet to hold. */
-  readonly #within: Set<{ readonly invariant: string; readonly check: Check }> = new Set();
+  readonly #deadlines: Deadlines = new Deadlines();
+  /** What was asked for by whoever makes the world, before its first event was over. */
+  readonly #askedAtFirst: QueuedRun[] = [];
   #nowMs = 0;
   #steps = 0;
+  #asides = 0;
+  #isStruck = false;
   #stepsAtInstant = 0;
   #running = false;
   /** The last whose process was entered in this step. */
@@ -90,7 +104,11 @@ export class World {
   #stopped = false;
 
   constructor(options: WorldOptions) {
-    this.seed = String(options.seed);
+    checkNames("World", options, OPTIONS);
+    this.seed = String(checkSeed("World", options.seed));
+    checkTieBreak("World", options.tieBreak);
+    checkBoolean("World", "traps", options.traps);
+    checkBoolean("World", "taskPerStep", options.taskPerStep);
     this.random = seededRandom(this.seed);
     this.#ties = options.tieBreak === "drawn" ? this.random.fork("ties") : undefined;
     this.#maxStepsPerInstant = checked("World", "maxStepsPerInstant", options.maxStepsPerInstant ?? 100_000, COUNT);
@@ -111,12 +129,24 @@ export class World {
     return this.#steps;
   }
 
+  /** Events of the engine itself so far (`aside`). */
+  get asides(): number {
+    return this.#asides;
+  }
+
+  /** Did anything go wrong with a node, a disk or the network so far (`strike`)? */
+  get isStruck(): boolean {
+    return this.#isStruck;
+  }
+
   get nodes(): ReadonlyMap<string, SimNode> {
     return this.#nodes;
   }
 
   /** A machine called `name` with `program` to run on it; it starts when `start` is called. */
   node(name: string, program: Program, options?: NodeOptions): SimNode {
+    checkName("world.node", "name", name);
+    requireFunction("world.node", "program", program);
     if (this.#nodes.has(name)) throw new Error(`there is a node "${name}" already`);
     const node = new SimNode(this, name, program, options);
     this.#nodes.set(name, node);
@@ -133,44 +163,83 @@ export class World {
 
   /** Runs `run` at `atMs` of true time, outside every process; now where that has passed. */
   at<Subject>(atMs: number, run: (subject: Subject) => void, subject?: Subject): Disposable {
+    if (typeof atMs !== "number" || Number.isNaN(atMs)) throw refusal("world.at", "atMs", atMs, "a number");
+    requireFunction("world.at", "run", run);
     const order = this.#ties === undefined ? undefined : Math.floor(this.#ties.next() * 2 ** 32);
-    return this.#queue.add(Math.max(atMs, this.#nowMs), run, subject as Subject, order);
+    const entry = this.#queue.add(Math.max(atMs, this.#nowMs), run, subject as Subject, order);
+    // The parts of the world give a subject, or are at work for a process.
+    if (this.#steps <= 1 && subject === undefined && inside.getStore() === undefined) this.#askedAtFirst.push(entry);
+    return entry;
   }
 
   /** `check` is made after every step. Keep it O(1): there are a hundred thousand. */
   always(invariant: string, check: Check): void {
+    checkCheck("world.always", invariant, check);
     this.#always.push({ invariant, check });
   }
 
   /** `check` is made once, when a run has reached its end without a violation. */
   atEnd(invariant: string, check: Check): void {
+    checkCheck("world.atEnd", invariant, check);
     this.#atEnd.push({ invariant, check });
   }
 
   /**
    * `check` must hold (give undefined) at some instant within `forMs` from now on, and is made after every step until it does:
    * for what recovers, such as a system after `healAll`. Where it does not, its last sentence is the violation. Like any other
-   * event it falls due only if the run lasts for as long.
+   * event it falls due only if the run lasts for as long; a simulation whose run does not is broken (`runOnce`).
    */
   within(invariant: string, forMs: number, check: Check): void {
     checked("World", "forMs", forMs, WAIT_MS);
+    checkCheck("world.within", invariant, check);
     const sinceMs = this.#nowMs;
-    const entry = { invariant, check };
-    this.#within.add(entry);
-    this.at(sinceMs + forMs, () => {
-      if (!this.#within.delete(entry)) return;
-      const detail = sentenceOf(invariant, check());
+    const deadline = { invariant, check, untilMs: sinceMs + forMs };
+    this.#deadlines.add(deadline);
+    const judge = (): void => {
+      this.aside();
+      const detail = this.#deadlines.judge(deadline);
       if (detail !== undefined) this.violate(invariant, `${detail}, ${forMs} ms after ${sinceMs} ms`);
-    });
+    };
+    this.at(deadline.untilMs, judge, this);
   }
 
-  /** `invariant` does not hold: written down now; the run stops after this step, for good. */
+  /** What `within` asked for that neither held nor was judged so far, where nothing of that name was. */
+  unjudged(): readonly Deadline[] {
+    return this.#deadlines.unjudged();
+  }
+
+  /** The earliest instant that was asked for when the world was made and that has not come; undefined where all have. */
+  unreachedMs(): number | undefined {
+    const waiting = this.#askedAtFirst.filter(({ duePlace, dueAtMs }) => duePlace >= 0 && dueAtMs > this.#nowMs);
+    const earliestMs = waiting.reduce(
+      (soonestMs, { dueAtMs }) => Math.min(soonestMs, dueAtMs),
+      Number.POSITIVE_INFINITY,
+    );
+    return earliestMs === Number.POSITIVE_INFINITY ? undefined : earliestMs;
+  }
+
+  /** This step is the engine's own: a fault begins or ends, a time is over. Nothing of the system has happened in it. */
+  aside(): void {
+    this.#asides++;
+  }
+
+  /** Something goes wrong with a node, a disk or the network. For those. */
+  strike(): void {
+    this.#isStruck = true;
+  }
+
+  /**
+   * `invariant` does not hold: written down now; the run stops after this step, for good. Never throws, as it is called beside
+   * the code under test: without a name it is `unnamed`.
+   */
   violate(invariant: string, detail: string): void {
     this.#stopped = true;
     if (this.violations.length >= MOST_VIOLATIONS) return;
-    this.violations.push({ invariant, detail, atMs: this.#nowMs, step: this.#steps });
+    const name = typeof invariant === "string" && invariant !== "" ? invariant : "unnamed";
+    const text = typeof detail === "string" ? detail : detailOf(detail);
+    this.violations.push({ invariant: name, detail: text, atMs: this.#nowMs, step: this.#steps });
     // Only its first line: what follows may be a stack, which names folders of this machine.
-    this.trace.note(this.#nowMs, "world", "violation", `${invariant}: ${detail.split("\n", 1)[0]}`);
+    this.trace.note(this.#nowMs, "world", "violation", `${name}: ${text.split("\n", 1)[0]}`);
   }
 
   /** A rare situation has occurred: a batch of runs in which it never does has not tested what it claims to. */
@@ -298,8 +367,7 @@ export class World {
 
   #check(): void {
     for (const { invariant, check } of this.#always) this.#look(invariant, check);
-    for (const entry of this.#within)
-      if (sentenceOf(entry.invariant, entry.check()) === undefined) this.#within.delete(entry);
+    this.#deadlines.look();
   }
 
   #look(invariant: string, check: Check): void {
@@ -315,13 +383,4 @@ export class World {
       onUncaught: (error) => this.uncaught((inside.getStore() ?? this.#entered)?.name ?? "world", error),
     });
   }
-}
-
-/** What a check gave, which is somebody else's code: a sentence, or undefined where all is well. */
-function sentenceOf(invariant: string, given: unknown): string | undefined {
-  if (given === undefined || typeof given === "string") return given;
-  const what = typeof given === "object" && given !== null ? `a ${given.constructor?.name ?? "object"}` : String(given);
-  throw new TypeError(
-    `the check "${invariant}" gave ${what}: it gives a sentence, or undefined where all is well, and is not awaited`,
-  );
 }
