@@ -126,7 +126,8 @@ test("a field of a fault that is misspelt → refused with the name that was mea
     { kind: "pause", node: "a", atMs: 10, forms: 100 },
     /faults\[0\]: there is no option forms; did you mean forMs/,
   );
-  refused({ kind: "wall-step", node: "a", atMs: 10, byMs: 1, forMs: 1 }, /no option forMs/);
+  refused({ kind: "wall-step", node: "a", atMs: 10, byM: 1 }, /no option byM; did you mean byMs/);
+  inject(world, [{ kind: "wall-step", node: "a", atMs: 10, byMs: 1, forMs: 1 } as Fault]);
   refused(
     { kind: "disk", node: "a", atMs: 1, conditions: { stuck: true } },
     /disk: there is no fault "stuck"; there are/,
