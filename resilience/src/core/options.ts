@@ -6,6 +6,7 @@
  */
 import { ConfigurationError } from "./errors.ts";
 import { nearestName } from "./nearest-name.ts";
+import { itemsOf } from "./unknown-value.ts";
 
 /** Bounds of a numeric option. Both ends belong to the range unless `aboveMin` says otherwise. */
 export interface Range {
@@ -141,7 +142,7 @@ export function shown(value: unknown): string {
       return "a function";
     case "object":
       if (value === null) return "null";
-      return Array.isArray(value) ? "an array" : "an object";
+      return itemsOf(value, 0) === undefined ? "an object" : "an array";
     case "bigint":
       return `${value}n`;
     default:

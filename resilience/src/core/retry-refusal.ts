@@ -6,6 +6,7 @@
  */
 import { RetryBudgetExhaustedError } from "./errors.ts";
 import type { RetryBudgetStatus } from "./retry-budget.ts";
+import { propertyOf } from "./unknown-value.ts";
 
 const REFUSAL: unique symbol = Symbol.for("ground-station-failover/retry-refusal");
 
@@ -43,7 +44,6 @@ export function noteRetryRefusal(failure: Failure, refusal: RetryBudgetExhausted
  * again keeps its latest.
  */
 export function retryRefusalOf(failure: unknown): RetryBudgetExhaustedError | undefined {
-  if (typeof failure !== "object" || failure === null) return undefined;
-  const refusal = (failure as { readonly [REFUSAL]?: unknown })[REFUSAL];
+  const refusal = propertyOf(failure, REFUSAL);
   return refusal instanceof RetryBudgetExhaustedError ? refusal : undefined;
 }

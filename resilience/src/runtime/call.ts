@@ -218,7 +218,9 @@ export class Call<T> implements AttemptOwner {
 
   failed(attempt: Attempt, error: unknown): void {
     if (this.#current !== attempt) return this.#parts.bulkhead?.leave();
-    this.#fail(attempt, judgeThrown(this.#parts.classify, error, this.clock), { error });
+    const judged = judgeThrown(this.#parts.classify, error, this.clock);
+    if ("outcome" in judged) this.#fail(attempt, judged, { error });
+    else this.#fail(attempt, judged.judged, { error: judged.error });
   }
 
   #succeed(attempt: Attempt, value: T): void {

@@ -5,13 +5,12 @@
  * meant to take long, so it tells those who listen (`unread-body`), once, looking at its first results only: the library speaks
  * to nobody who did not ask, and calls pay nothing for it.
  */
+import { hasProperty, propertyOf } from "../core/unknown-value.ts";
 
 /** How many results of a client are looked at: the first may have no body. */
 export const RESULTS_LOOKED_AT = 10;
 
 /** Has `result`, as a `Response` of fetch, a stream for a body that nobody has begun to read? */
 export function hasUnreadBody(result: unknown): boolean {
-  if (typeof result !== "object" || result === null || !("bodyUsed" in result) || !("body" in result)) return false;
-  const { bodyUsed, body } = result;
-  return bodyUsed === false && typeof body === "object" && body !== null && "getReader" in body;
+  return propertyOf(result, "bodyUsed") === false && hasProperty(propertyOf(result, "body"), "getReader");
 }

@@ -104,11 +104,12 @@ function createStation<S extends NamedStation>(
   return { station, role, machine, parts };
 }
 
-/** What is to be read beside a station's heartbeats: nothing where asking for it throws. */
+/** What is to be read beside a station's heartbeats: nothing where asking for it throws, or what is said is no text. */
 function noteOf(heartbeatNote: (station: string) => string | undefined, station: string): string | undefined {
   let note: string | undefined;
   guarded(() => {
-    note = heartbeatNote(station);
+    const said: unknown = heartbeatNote(station);
+    if (typeof said === "string") note = said;
   });
   return note;
 }

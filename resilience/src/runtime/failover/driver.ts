@@ -279,11 +279,12 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   }
 
   #threw(attempt: FailoverAttempt<S>, error: unknown): void {
-    const settlement = { error };
     const { classify } = this.#handle(attempt.record.station.number).parts;
     const isStale = staleEpochIn(error) !== undefined;
-    const end = (): AttemptEnd => endFrom(judgeThrown(classify, error, this.clock), settlement);
-    this.#ended(attempt, isStale ? { result: "stale", settlement } : end());
+    this.#ended(
+      attempt,
+      isStale ? { result: "stale", settlement: { error } } : endFromError(classify, error, this.clock),
+    );
   }
 
   #ended({ record }: FailoverAttempt<S>, end: AttemptEnd): void {
@@ -311,6 +312,11 @@ function requestOf<S>(call: Call): FailoverRequest<S, unknown> {
 function endFromResult(classify: Classifier<unknown>, value: unknown, calendar: Calendar): AttemptEnd {
   const judged = judgeResult(classify, value, calendar);
   return "outcome" in judged ? endFrom(judged, { value }) : endFrom(judged.judged, { error: judged.error });
+}
+
+function endFromError(classify: Classifier<unknown> | undefined, error: unknown, calendar: Calendar): AttemptEnd {
+  const judged = judgeThrown(classify, error, calendar);
+  return "outcome" in judged ? endFrom(judged, { error }) : endFrom(judged.judged, { error: judged.error });
 }
 
 function endFrom({ outcome, retryAfterMs, retry }: Judgement, settlement: AttemptEnd["settlement"]): AttemptEnd {

@@ -3,6 +3,7 @@
  * no answer in time, or one that makes no sense, is `unknown`.
  */
 import { checked, DURATION_MS } from "../../core/options.ts";
+import { propertyOf, UNREADABLE } from "../../core/unknown-value.ts";
 import type { Clock } from "../clock.ts";
 import { afterWait } from "../read-first.ts";
 import type { KeyStatus } from "./operation.ts";
@@ -36,7 +37,7 @@ export class OutcomeQuery<S> {
     Promise.resolve()
       .then(() => this.#ask(station, idempotencyKey, giveUp.signal))
       .then(
-        (said) => answer.resolve(isKeyStatus<R>(said) ? said : "unknown"),
+        (said) => answer.resolve(keyStatusOf<R>(said)),
         () => answer.resolve("unknown"),
       )
       .finally(() => timer[Symbol.dispose]());
@@ -44,6 +45,10 @@ export class OutcomeQuery<S> {
   }
 }
 
-function isKeyStatus<R>(said: unknown): said is KeyStatus<R> {
-  return typeof said === "object" && said !== null && "ran" in said && typeof said.ran === "boolean";
+/** What was said, read once: what cannot be read says nothing. */
+function keyStatusOf<R>(said: unknown): KeyStatus<R> {
+  const ran = propertyOf(said, "ran");
+  if (ran === false) return { ran };
+  const result = propertyOf(said, "result");
+  return ran === true && result !== UNREADABLE ? { ran, result: result as R } : "unknown";
 }
