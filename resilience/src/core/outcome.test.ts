@@ -39,6 +39,18 @@ test("[C2] [R1] Retry-After is read from any kind of headers, in any spelling; w
   assert.equal(hintOf(new Map([["retry-after", "2"]])), 2_000);
   assert.equal(hintOf({ "retry-after": "120" }), 120_000);
   assert.equal(hintOf({ "Retry-After": 3 }), 3_000);
+  assert.equal(hintOf({ "retry-after": ["2", "3"] }), 3_000, "sent twice, as Node and undici tell it");
+  assert.equal(hintOf({ "retry-after": [4] }), 4_000);
+  assert.equal(
+    hintOf(
+      new Headers([
+        ["retry-after", "5"],
+        ["retry-after", "3"],
+      ]),
+    ),
+    5_000,
+    "as fetch tells it",
+  );
   for (const value of ["", "-1", "1.5", "soon", "NaN", ["soon"], null]) {
     assert.equal(hintOf({ "retry-after": value }), undefined);
   }

@@ -239,12 +239,8 @@ function judgeStatus(status: number, headers: unknown, calendar: Calendar | unde
 }
 
 function hintOf(headers: unknown, calendar: Calendar | undefined): number | undefined {
-  const date = textsOf(headerOf(headers, "date"))[0];
-  const hints = textsOf(headerOf(headers, "retry-after")).map((text) =>
-    retryAfterMs(text, date, () => calendar?.wallMs?.()),
-  );
-  // Of several, as of a service and a proxy before it: before the longest is over, one of them is known not to want it.
-  return hints.reduce((longest, hint) => (hint === undefined || hint < (longest ?? 0) ? longest : hint), undefined);
+  const retryAfter = textsOf(headerOf(headers, "retry-after")).join(",");
+  return retryAfterMs(retryAfter, textsOf(headerOf(headers, "date"))[0], () => calendar?.wallMs?.());
 }
 
 /** A field as it may come: undefined, a text, a number or (where it was sent several times) an array of those. */

@@ -6,7 +6,7 @@
  */
 import { AsyncLocalStorage, type AsyncResource } from "node:async_hooks";
 import type { Deadline } from "../core/deadline.ts";
-import { checkedDeadline, NO_DEADLINE } from "../core/deadline.ts";
+import { checkedDeadline, deadlineIn, NO_DEADLINE } from "../core/deadline.ts";
 import { refusal } from "../core/options.ts";
 import type { Clock } from "./clock.ts";
 import { hasWholeInstants, systemClock } from "./system-clock.ts";
@@ -55,10 +55,13 @@ export function runIn<R>(context: AsyncResource | undefined, deadline: Deadline 
   return context === undefined ? limited() : context.runInAsyncScope(limited);
 }
 
-/** The instant `ms` milliseconds from now on `clock` (default: the system's monotonic clock). */
+/**
+ * The instant `ms` milliseconds from now on `clock` (default: the system's monotonic clock). More than three years (1e11 ms), as the
+ * longest times on the wire stand for, are no deadline.
+ */
 export function deadlineAfter(ms: number, clock: Clock = systemClock): Deadline {
   if (typeof ms !== "number" || Number.isNaN(ms)) throw refusal("deadlineAfter", "ms", ms, "a number of milliseconds");
-  return (clock.nowMs() + ms) as Deadline;
+  return deadlineIn(ms, clock.nowMs());
 }
 
 /** The earlier of an instant on the client's clock and a deadline. */
