@@ -5,8 +5,9 @@
  */
 import { brand } from "../core/brand.ts";
 import type { Beat, BeatVerdict, DetectorMachine } from "../core/detector.ts";
+import type { ConfigurationError } from "../core/errors.ts";
 import { FixedHeartbeatMachine, type FixedHeartbeatOptions, type HeartbeatStatus } from "../core/fixed-heartbeat.ts";
-import { checkObject } from "../core/options.ts";
+import { checkNames, type Names, optionsOf, refusal } from "../core/options.ts";
 import { PhiAccrualMachine, type PhiAccrualOptions, type PhiEstimate } from "../core/phi-accrual.ts";
 import { type Clock, checkClock } from "./clock.ts";
 import { systemClock } from "./system-clock.ts";
@@ -38,21 +39,32 @@ export abstract class ClockedDetector<Machine extends DetectorMachine> implement
     this.clock = clock;
   }
 
-  /** Takes in a heartbeat that has just arrived and says what became of it; only `counted` proves life. */
+  /**
+   * Takes in a heartbeat that has just arrived and says what became of it; only `counted` proves life. Throws
+   * `ConfigurationError` where `beat` is no object, or has a field that is none of a {@link Beat}'s.
+   */
   noteHeartbeat(node: string, beat?: Beat): BeatVerdict {
+    checkNode("noteHeartbeat", node);
+    if (beat !== undefined) checkBeat(beat);
     return this.machine.noteHeartbeat(node, beat, this.clock.nowMs());
   }
 
   suspicionLevel(node: string): number {
+    checkNode("suspicionLevel", node);
     return this.machine.suspicionLevel(node, this.clock.nowMs());
   }
 
   isAlive(node: string, threshold: number): boolean {
+    checkNode("isAlive", node);
+    // Everything but NaN is a threshold; comparing with something else would be false, whatever the node does.
+    if (typeof threshold !== "number" || Number.isNaN(threshold)) throw noLevel("isAlive: threshold", threshold);
     return this.machine.isAlive(node, threshold, this.clock.nowMs());
   }
 
   /** When `node` reaches `level` if it stays silent, on the clock's axis; undefined for a node never heard from. */
   whenLevel(node: string, level: number): number | undefined {
+    checkNode("whenLevel", node);
+    if (typeof level !== "number" || Number.isNaN(level)) throw noLevel("whenLevel: level", level);
     return this.machine.whenLevel(node, level);
   }
 
@@ -71,11 +83,38 @@ export abstract class ClockedDetector<Machine extends DetectorMachine> implement
   }
 }
 
+const BEAT_NAMES: Names<Beat> = { sequence: true, sentAtMs: true, incarnation: true };
+
+/** Names are compared one by one, because it is done for every heartbeat. */
+function checkBeat(beat: Beat): void {
+  if (typeof beat === "object" && beat !== null && !Array.isArray(beat)) {
+    let known = 0;
+    for (const name in beat) {
+      if (name !== "sequence" && name !== "sentAtMs" && name !== "incarnation") return refuseBeat(beat);
+      known++;
+    }
+    // One without any is unnumbered, or a thing that holds its fields in another way.
+    if (known > 0) return;
+  }
+  refuseBeat(beat);
+}
+
+function refuseBeat(beat: unknown): void {
+  checkNames("noteHeartbeat", beat, BEAT_NAMES, "beat");
+}
+
+function checkNode(method: string, node: unknown): void {
+  if (typeof node !== "string") throw refusal(method, "node", node, "a text");
+}
+
+function noLevel(option: string, given: unknown): ConfigurationError {
+  return refusal("detector", option, given, "a level of suspicion, such as 8");
+}
+
 /** Learns how regular each node's heartbeats are; levels are phi. See `core/phi-accrual.ts` for what it learns. */
 export class PhiAccrualDetector extends ClockedDetector<PhiAccrualMachine> {
   constructor(options: PhiAccrualOptions & { readonly clock?: Clock } = {}) {
-    checkObject("PhiAccrualDetector", options);
-    const { clock, ...rules } = options;
+    const { clock, ...rules } = optionsOf("PhiAccrualDetector", options);
     super(new PhiAccrualMachine(rules), clock);
   }
 
@@ -88,8 +127,7 @@ export class PhiAccrualDetector extends ClockedDetector<PhiAccrualMachine> {
 /** Two fixed silences: one to suspect, one to call a node down. Level 5 is the first, level 8 the second. */
 export class FixedHeartbeatDetector extends ClockedDetector<FixedHeartbeatMachine> {
   constructor(options: FixedHeartbeatOptions & { readonly clock?: Clock } = {}) {
-    checkObject("FixedHeartbeatDetector", options);
-    const { clock, ...rules } = options;
+    const { clock, ...rules } = optionsOf("FixedHeartbeatDetector", options);
     super(new FixedHeartbeatMachine(rules), clock);
   }
 

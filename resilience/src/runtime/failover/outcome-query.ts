@@ -2,7 +2,6 @@
  * Asks a lost station what became of a command that it had in hand (rule F4). It may be dead, so the question is short:
  * no answer in time, or one that makes no sense, is `unknown`.
  */
-import { checked, DURATION_MS } from "../../core/options.ts";
 import { propertyOf, UNREADABLE } from "../../core/unknown-value.ts";
 import type { Clock } from "../clock.ts";
 import { afterWait } from "../read-first.ts";
@@ -21,7 +20,7 @@ export class OutcomeQuery<S> {
 
   constructor(clock: Clock, timeoutMs: number, ask: AskForKey<S>) {
     this.#clock = clock;
-    this.#timeoutMs = checked("PrimaryBackupFailover", "keyStatusTimeoutMs", timeoutMs, DURATION_MS);
+    this.#timeoutMs = timeoutMs;
     this.#ask = ask;
   }
 
