@@ -22,6 +22,13 @@ export interface FailureDetector {
   isAlive(node: string, threshold: number): boolean;
 }
 
+const BEAT_NAMES: Names<Beat> = { sequence: true, sentAtMs: true, incarnation: true };
+/**
+ * Names stand in the caller's code, so a wrong one shows at once; looking at all of every heartbeat's would cost as much as
+ * taking it in.
+ */
+const BEATS_CHECKED = 256;
+
 /** A pure machine and the clock it is asked by. */
 export abstract class ClockedDetector<Machine extends DetectorMachine> implements FailureDetector {
   static {
@@ -31,6 +38,8 @@ export abstract class ClockedDetector<Machine extends DetectorMachine> implement
   /** For readers who have the time at hand: same clock, or the levels mean nothing. */
   readonly machine: Machine;
   readonly clock: Clock;
+  /** Of how many more heartbeats the names are looked at. */
+  #beatsToCheck = BEATS_CHECKED;
 
   /** `clock` defaults to the system's monotonic one. */
   constructor(machine: Machine, clock: Clock = systemClock) {
@@ -41,11 +50,15 @@ export abstract class ClockedDetector<Machine extends DetectorMachine> implement
 
   /**
    * Takes in a heartbeat that has just arrived and says what became of it; only `counted` proves life. Throws
-   * `ConfigurationError` where `beat` is no object, or has a field that is none of a {@link Beat}'s.
+   * `ConfigurationError` where `beat` is no object, or has a field that is none of a {@link Beat}'s; names are
+   * looked at in a detector's first heartbeats, and in all that have no number.
    */
   noteHeartbeat(node: string, beat?: Beat): BeatVerdict {
     checkNode("noteHeartbeat", node);
-    if (beat !== undefined) checkBeat(beat);
+    if (beat !== undefined && (this.#beatsToCheck > 0 || beat?.sequence === undefined)) {
+      this.#beatsToCheck--;
+      checkNames("noteHeartbeat", beat, BEAT_NAMES, "beat");
+    }
     return this.machine.noteHeartbeat(node, beat, this.clock.nowMs());
   }
 
@@ -81,26 +94,6 @@ export abstract class ClockedDetector<Machine extends DetectorMachine> implement
   forget(node: string): void {
     this.machine.forget(node);
   }
-}
-
-const BEAT_NAMES: Names<Beat> = { sequence: true, sentAtMs: true, incarnation: true };
-
-/** Names are compared one by one, because it is done for every heartbeat. */
-function checkBeat(beat: Beat): void {
-  if (typeof beat === "object" && beat !== null && !Array.isArray(beat)) {
-    let known = 0;
-    for (const name in beat) {
-      if (name !== "sequence" && name !== "sentAtMs" && name !== "incarnation") return refuseBeat(beat);
-      known++;
-    }
-    // One without any is unnumbered, or a thing that holds its fields in another way.
-    if (known > 0) return;
-  }
-  refuseBeat(beat);
-}
-
-function refuseBeat(beat: unknown): void {
-  checkNames("noteHeartbeat", beat, BEAT_NAMES, "beat");
 }
 
 function checkNode(method: string, node: unknown): void {
