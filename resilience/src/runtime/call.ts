@@ -28,7 +28,7 @@ import type { ClientParts } from "./client-parts.ts";
 import type { Clock } from "./clock.ts";
 import { afterWait } from "./read-first.ts";
 import { causeOf, type Failure, GIVE_UP, RetryPlan, UNAFFORDABLE } from "./retry-plan.ts";
-import { hasUnreadBody } from "./unread-body.ts";
+import { hasUnreadBody, UNREAD_BODY_REASON } from "./unread-body.ts";
 
 const expire = (attempt: Attempt): void => attempt.owner.expire(attempt);
 /** The permit where there is no breaker to give one. */
@@ -236,8 +236,7 @@ export class Call<T> implements AttemptOwner {
     this.#parts.unlookedResults--;
     if (!hasUnreadBody(value)) return;
     this.#parts.unlookedResults = 0;
-    const reason = "neither timeout nor deadline bounds the answer's body: read it inside the operation";
-    this.#parts.tell({ type: "unread-body", reason });
+    this.#parts.tell({ type: "unread-body", reason: UNREAD_BODY_REASON });
   }
 
   /** It ended, and not with a plain success: booked, its slot given back, and then whatever follows from it. */

@@ -198,8 +198,8 @@ export class ResilientClient<T = unknown> {
 
   /**
    * Runs `operation` guarded. What is to be bounded by the timeout and the deadline has to happen inside: an operation that
-   * returns a `Response` of fetch is over when the head has come, and nothing bounds its body (the event `unread-body` says so
-   * once). Resolves with its result (also with one that was judged a failure, once nothing more can
+   * returns a `Response` of fetch, or a stream, is over when the head has come, and nothing bounds its body (the event
+   * `unread-body` says so once). Resolves with its result (also with one that was judged a failure, once nothing more can
    * be done about it) and rejects with its error, or with one of ours (table in `errors.ts`). Never throws.
    */
   call<R extends T = T>(operation: Operation<R>, options?: CallOptions): Promise<R> {
