@@ -150,3 +150,20 @@ test("[R4] functions may be taken out of an attempt's context", async () => {
   );
   assert.deepEqual(await inFailover, [500, 500]);
 });
+
+test("[R4] work that yields would not be done under any deadline → refused", () => {
+  function* yields(): Generator<number> {
+    yield 1;
+  }
+  async function* yieldsLater(): AsyncGenerator<number> {
+    yield 1;
+  }
+  for (const work of [yields, yieldsLater]) {
+    const said = {
+      code: "INVALID_CONFIGURATION",
+      message: /the work is a function; it must be a function that does it/,
+    };
+    assert.throws(() => withoutDeadline<unknown>(work), said);
+    assert.throws(() => withDeadline<unknown>(deadlineAfter(50), work), said);
+  }
+});

@@ -11,7 +11,23 @@ import { refusal } from "../core/options.ts";
 import type { Clock } from "./clock.ts";
 import { hasWholeInstants, systemClock } from "./system-clock.ts";
 
-const ambient = new AsyncLocalStorage<Deadline>();
+/**
+ * One for all copies of this library in this realm: a handler that uses one version bounds the calls of a client of another,
+ * for the system's clock is the same axis in all. The number is raised if what is stored ever changes. Realms (Jest's test
+ * files, `vm` contexts) and threads have a storage of their own; there, hand the deadline on.
+ */
+const STORAGE: unique symbol = Symbol.for("ground-station-failover/ambient-deadline/1");
+
+function sharedStorage(): AsyncLocalStorage<Deadline> {
+  const realm = globalThis as { [STORAGE]?: AsyncLocalStorage<Deadline> };
+  const known = realm[STORAGE];
+  if (known !== undefined) return known;
+  const storage = new AsyncLocalStorage<Deadline>();
+  Object.defineProperty(realm, STORAGE, { value: storage });
+  return storage;
+}
+
+const ambient = sharedStorage();
 
 /** The deadline of the work this code runs under; {@link NO_DEADLINE} where nobody set one. */
 export function ambientDeadline(): Deadline {
@@ -40,8 +56,14 @@ export function withoutDeadline<R>(work: () => R): R {
   return ambient.run(NO_DEADLINE, work);
 }
 
+const GENERATORS: ReadonlySet<string> = new Set(["[object GeneratorFunction]", "[object AsyncGeneratorFunction]"]);
+
 function checkWork(part: string, work: unknown): void {
   if (typeof work !== "function") throw refusal(part, "the work", work, "a function");
+  // It would hand out an iterator and do nothing; what it does later is under the deadline of whoever iterates.
+  if (GENERATORS.has(Object.prototype.toString.call(work))) {
+    throw refusal(part, "the work", work, "a function that does it, and not one that yields (function*)");
+  }
 }
 
 /** Runs `work` under exactly `deadline`, whatever the context it is called from: for work that was queued elsewhere. */

@@ -18,7 +18,7 @@ import { type Permit, REFUSED } from "../core/breaker.ts";
 import { type Deadline, NO_DEADLINE, tooLate } from "../core/deadline.ts";
 import { AttemptTimeoutError, CallAbortedError, type DeadlineExceededError } from "../core/errors.ts";
 import type { Judgement, Outcome } from "../core/outcome.ts";
-import { noteRetryRefusal } from "../core/retry-refusal.ts";
+import { forgetOlderRefusal, noteRetryRefusal, refusalsWritten } from "../core/retry-refusal.ts";
 import type { Waiter } from "../core/slots.ts";
 import { ambientDeadline, runIn } from "./ambient-deadline.ts";
 import { Attempt, type AttemptOwner, expiryOf } from "./attempt.ts";
@@ -53,6 +53,7 @@ export class Call<T> implements AttemptOwner {
   /** Where attempts run that another call's end or a timer starts. */
   #context: AsyncResource | undefined = undefined;
   #expiredSinceMs: number | undefined = undefined;
+  readonly #refusalsBefore = refusalsWritten();
   /** Attempts that may have reached the service. */
   #reached = 0;
   #settled = false;
@@ -229,6 +230,7 @@ export class Call<T> implements AttemptOwner {
     bookSuccess(this.#parts, attempt);
     this.#parts.bulkhead?.leave();
     if (this.#parts.unlookedResults > 0) this.#lookAtResult(value);
+    forgetOlderRefusal(value, this.#refusalsBefore);
     this.#sink.resolve(value);
   }
 
@@ -311,6 +313,7 @@ export class Call<T> implements AttemptOwner {
   #deliver(end: Failure<T>): void {
     if (this.#settled) return;
     this.#close();
+    forgetOlderRefusal("value" in end ? end.value : end.error, this.#refusalsBefore);
     if ("value" in end) this.#sink.resolve(end.value);
     else this.#sink.reject(end.error);
   }
