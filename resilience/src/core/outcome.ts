@@ -8,7 +8,7 @@ import { ConfigurationError, type ErrorDetails } from "./errors.ts";
 import { shown } from "./options.ts";
 import { retryAfterMs } from "./retry-after.ts";
 import { isStatus, judgeLinks, statusOf, thrownAnswerOf } from "./thrown-answer.ts";
-import { hasProperty, itemsOf, propertyOf, readOf, textOf } from "./unknown-value.ts";
+import { hasProperty, itemsOf, propertyOf, readOf, textOf, UNREADABLE } from "./unknown-value.ts";
 
 /**
  * `success` and `failure` count for or against the service. `overloaded` is a failure that says why: the service refused
@@ -80,7 +80,8 @@ function unknownOutcome(said: unknown, details: ErrorDetails | undefined): Confi
     // It is not waited for, so nobody else hears it reject: that would end the process.
     Promise.resolve(said).catch(() => undefined);
   } else if (hasProperty(said, "outcome")) {
-    is = `the outcome ${shown(propertyOf(said, "outcome"))}`;
+    const outcome = propertyOf(said, "outcome");
+    is = outcome === UNREADABLE ? "an outcome that cannot be read" : `the outcome ${shown(outcome)}`;
   }
   const message = `classify said ${is}; it must say, and not promise, one of ${outcomes}.`;
   return new ConfigurationError("unknown-outcome", message, details);

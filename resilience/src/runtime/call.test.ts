@@ -113,6 +113,7 @@ test("[C2] a classifier says of an error what is no outcome → refused by name,
     [() => ({ outcome: "failure", retryAfterMs: "100" }), /classify said retryAfterMs "100"; it must be a number/],
     [() => ({ outcome: "failure", retry: "no" }), /classify said retry "no"; it must be true or false/],
     [() => ({}), /classify said an object/],
+    [() => Object.defineProperty({}, "outcome", { get: down }), /classify said an outcome that cannot be read/],
     [() => 5, /classify said 5/],
   ];
   for (const [error, message] of wrong) {
