@@ -8,6 +8,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   httpStatus,
+  PhiAccrualDetector,
+  PrimaryBackupFailover,
   type Random,
   ResilientClient,
   RetryBudget,
@@ -241,4 +243,47 @@ test("[R2] a call aborted while it backs off gives its charge back", async () =>
   controller.abort();
   await rejected;
   assert.equal(budget.status.pending, 0);
+});
+
+test("[R2] the same error or result, handed out again → a refusal is that of its call, not of an earlier one", async () => {
+  for (const kind of ["client", "failover"] as const) {
+    const clock = new VirtualClock();
+    const options = { classify: httpStatus, retry: { budget: { ratio: 0, reserve: 0 } } };
+    const client = new ResilientClient({ name: "north", clock, ...options });
+    const detector = new PhiAccrualDetector({ clock });
+    const stations = { primary: { name: "a" }, backup: { name: "b" } };
+    const failover = new PrimaryBackupFailover({ ...stations, detector, client: options });
+    const refuses = (operation: () => { status: number }): Promise<unknown> =>
+      clock.runUntilSettled(client.call(operation, { idempotent: true }).catch((error: unknown) => error));
+    const later = (operation: () => { status: number }): Promise<unknown> => {
+      const call = kind === "client" ? client.call(operation) : failover.call(operation);
+      return clock.runUntilSettled(call.catch((error: unknown) => error));
+    };
+    const error = new Error("down");
+    const fails = (): never => {
+      throw error;
+    };
+    assert.equal(await refuses(fails), error);
+    assert.ok(retryRefusalOf(error) !== undefined);
+    assert.equal(await later(fails), error);
+    assert.equal(retryRefusalOf(error), undefined, `${kind}: this call was not to be retried`);
+    const answer = { status: 500 };
+    assert.equal(await refuses(() => answer), answer);
+    assert.ok(retryRefusalOf(answer) !== undefined);
+    answer.status = 200;
+    assert.equal(await later(() => answer), answer);
+    assert.equal(retryRefusalOf(answer), undefined, `${kind}: this call succeeded`);
+  }
+});
+
+test("[R2] a call inside a call was refused its retry → found on what the outer one ends with", async () => {
+  const clock = new VirtualClock();
+  const inner = new ResilientClient({ name: "inner", clock, retry: { budget: { ratio: 0, reserve: 0 } } });
+  const outer = new ResilientClient({ name: "outer", clock, retry: false });
+  const error = new Error("down");
+  const fails = (): Promise<never> => inner.call(() => Promise.reject(error), { idempotent: true });
+  for (let call = 0; call < 3; call++) {
+    await clock.runUntilSettled(assert.rejects(outer.call(fails), error));
+    assert.match(retryRefusalOf(error)?.message ?? "", /inner: retry refused/);
+  }
 });

@@ -126,3 +126,16 @@ test("a detector that another copy made → its clock is the supervisor's, and i
 test("[F11] an upload that its caller broke off, by another copy's reason → says nothing about patience", () => {
   assert.ok(new theirs.RequestCutError() instanceof ours.RequestCutError);
 });
+
+test("[R4] a deadline set through one copy → obeyed by a client of the other, and taken off by the other's withoutDeadline", async () => {
+  const call = (): Promise<number> =>
+    new ours.ResilientClient({ name: "north" }).call(({ deadline }) => Promise.resolve(deadline));
+  const deadline = theirs.deadlineAfter(60_000);
+  assert.equal(await theirs.withDeadline(deadline, call), deadline);
+  assert.equal(ours.withDeadline(deadline, theirs.ambientDeadline), deadline);
+  assert.equal(
+    ours.withDeadline(deadline, () => theirs.withoutDeadline(ours.ambientDeadline)),
+    ours.NO_DEADLINE,
+  );
+  assert.equal(ours.ambientDeadline(), ours.NO_DEADLINE);
+});

@@ -108,6 +108,8 @@ export function sentenceOf(event: GroupEvent): string {
         `${event.streams} replies that ${event.station} was streaming were cut: ` +
         (event.reason === "down" ? "it is down" : "another station serves in its place")
       );
+    case "unread-body":
+      return `${event.station} answered with a body that was not read: ${event.reason}`;
     case "local-shortage":
       return `commands to ${event.station} cannot be sent: this machine lacks a resource (${event.code})`;
   }

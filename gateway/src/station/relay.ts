@@ -317,7 +317,7 @@ function wholeNumberIn(request: IncomingMessage, name: string): number | undefin
   if (value === undefined) {
     throw new Refusal(
       400,
-      `${name}: "${String(text).slice(0, 40)}" is none; allowed is a whole number of 1 to 15 digits`,
+      `${name}: "${String(text).slice(0, 40)}" is none; allowed is a whole number, at most 9007199254740991`,
     );
   }
   return value;

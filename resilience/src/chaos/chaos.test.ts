@@ -5,7 +5,10 @@ import { test } from "node:test";
 import { CallAbortedError, ConfigurationError, FaultInjectedError } from "../core/errors.ts";
 import { judgeError, reportsError } from "../core/outcome.ts";
 import { seededRandom } from "../core/random.ts";
+import type { AttemptContext } from "../runtime/attempt.ts";
 import { ResilientClient } from "../runtime/client.ts";
+import { PhiAccrualDetector } from "../runtime/detectors.ts";
+import { PrimaryBackupFailover } from "../runtime/failover/failover.ts";
 import { VirtualClock } from "../sim/virtual-clock.ts";
 import { Chaos } from "./chaos.ts";
 import type { FaultKind } from "./fault.ts";
@@ -267,4 +270,22 @@ test("[H] a disposed Chaos refuses to be set, and unknown settings are refused b
     () => chaos.setErrors(),
     (error) => error instanceof ConfigurationError && error.hazard === "chaos-disposed",
   );
+});
+
+test("[H] the guide's example: its operation says that it is called by a client, or is wrapped in place → its signal is never undefined", async () => {
+  using chaos = new Chaos();
+  const client = new ResilientClient({ name: "north" });
+  // Not run against the world: that this compiles, under exactOptionalPropertyTypes, is the test.
+  const call = chaos.wrap(
+    async ({ signal }: AttemptContext) => (await fetch("data:,text", { signal })).text(),
+    "north",
+  );
+  assert.equal(await client.call(call, { idempotent: true }), "text");
+  assert.equal(await client.call(chaos.wrap(async ({ signal }) => (await fetch("data:,x", { signal })).text())), "x");
+  const failover = new PrimaryBackupFailover({
+    primary: { name: "a" },
+    backup: { name: "b" },
+    detector: new PhiAccrualDetector(),
+  });
+  assert.equal(await failover.call(chaos.wrap(({ station }) => station.name)), "a");
 });

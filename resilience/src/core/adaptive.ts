@@ -12,13 +12,16 @@ import { isWellFormed } from "./beat-order.ts";
 import type { Beat, BeatVerdict, DetectorMachine } from "./detector.ts";
 import { HOURLY_LEVEL } from "./level-scale.ts";
 import { NodeRoom } from "./node-room.ts";
+import { checked } from "./options.ts";
 
 /**
  * The level at which the adaptive model expects so many mistakes an hour a node: 8 for one, 9.38 for one a day. For rates
- * of at most ten an hour, and for senders that beat every six minutes or oftener.
+ * of at most ten an hour, and for senders that beat every six minutes or oftener. Throws `ConfigurationError` where `perHour` is
+ * no number above 0.
  */
 export function levelForMistakes(perHour: number): number {
-  return HOURLY_LEVEL - Math.log10(perHour);
+  const range = { min: 0, aboveMin: true, max: Number.MAX_VALUE };
+  return HOURLY_LEVEL - Math.log10(checked("levelForMistakes", "perHour", perHour, range));
 }
 
 export class AdaptiveMachine implements DetectorMachine {

@@ -8,6 +8,7 @@
  * is known by identity as usual. A kind is a contract: rename it when its class changes in a way
  * that another copy could not work with.
  */
+import { hasProperty, readOf } from "./unknown-value.ts";
 
 /** A class; only its prototype and its identity matter. */
 interface Type {
@@ -25,9 +26,9 @@ export function brand(type: Type, kind: string): void {
   Object.defineProperty(type, Symbol.hasInstance, { value: hasInstance });
 }
 
-/** `value instanceof this`, for classes that were branded and for those that extend one. */
+/** `value instanceof this`, for classes that were branded and for those that extend one. Never throws, whatever `value` is. */
 function hasInstance(this: Type, value: unknown): boolean {
   const symbol = brands.get(this);
-  if (symbol === undefined) return Function.prototype[Symbol.hasInstance].call(this as never, value);
-  return typeof value === "object" && value !== null && symbol in value;
+  if (symbol !== undefined) return hasProperty(value, symbol);
+  return readOf(() => Function.prototype[Symbol.hasInstance].call(this as never, value)) === true;
 }

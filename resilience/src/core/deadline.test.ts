@@ -4,6 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import {
   checkedDeadline,
+  deadlineIn,
   fromGrpcTimeout,
   fromTimeLeftHeader,
   NO_DEADLINE,
@@ -63,6 +64,48 @@ test("[R4] on the wire the time left never grows, and loses at most one in its l
     assert.ok(plain <= leftMs && plain > leftMs - 1, `${leftMs} became ${plain}; ${REPLAY}`);
   });
   fc.assert(property, { seed: SEED, numRuns: 500 });
+});
+
+test("[R4] our own words for no deadline come back as none, and so does whatever lies beyond all clocks", () => {
+  const grpc = fromGrpcTimeout(toGrpcTimeout(NO_DEADLINE)) as number;
+  const plain = fromTimeLeftHeader(toTimeLeftHeader(NO_DEADLINE)) as number;
+  for (const ms of [grpc, plain, NO_DEADLINE, 1e11, 999_999_999_999, 999_999_999_999_999]) {
+    assert.equal(deadlineIn(ms, 1_000), NO_DEADLINE, String(ms));
+  }
+  assert.equal(deadlineIn(99_999_999_999, 0), 99_999_999_999);
+  assert.equal(deadlineIn(-5, 1_000), 995);
+});
+
+test("[R4] a time left that is no number is refused, not written on the wire", () => {
+  for (const [write, part] of [
+    [toGrpcTimeout, "toGrpcTimeout"],
+    [toTimeLeftHeader, "toTimeLeftHeader"],
+  ] as const) {
+    for (const leftMs of [Number.NaN, "x", "5000", 5n, undefined, null, {}]) {
+      assert.throws(
+        () => write(leftMs as number),
+        (error) =>
+          error instanceof ConfigurationError &&
+          error.message.includes(`${part}: the time left `) &&
+          /a number of milli/.test(error.message),
+      );
+    }
+  }
+});
+
+test("[R4] on a clock without whole instants, what has passed and is whole microseconds is a duration; a rounded instant too", () => {
+  const nowMs = 9_000 + 1e-4 + 2 ** -12;
+  for (const deadline of [1_500.5, 0.001, 8_999.999, -1_500.5, 1_500, 14_000, 0]) {
+    assert.throws(
+      () => checkedDeadline(deadline, nowMs, false),
+      /not a duration nor a rounded instant/,
+      String(deadline),
+    );
+    assert.equal(checkedDeadline(deadline, nowMs, true), deadline);
+  }
+  for (const deadline of [nowMs - 1_500.5, nowMs, nowMs + 5_000, 9_500.25, Number.NEGATIVE_INFINITY, NO_DEADLINE]) {
+    assert.equal(checkedDeadline(deadline, nowMs, false), deadline);
+  }
 });
 
 test("[R4] a header that is no whole number of milliseconds is none", () => {

@@ -54,21 +54,33 @@ function notStarted(name: string, leftMs: number, minimumMs: number): DeadlineEx
   return new DeadlineExceededError(`${name}: the deadline leaves ${Math.max(0, leftMs)} ms${needed}; not started`);
 }
 
+/** The deadline `ms` milliseconds after `nowMs`; none where that is further ahead than clocks go, as the longest times on the wire are. */
+export function deadlineIn(ms: number, nowMs: number): Deadline {
+  return ms < CALENDAR_TIME_MS ? ((nowMs + ms) as Deadline) : NO_DEADLINE;
+}
+
 /**
  * Returns `deadline`, or throws {@link ConfigurationError} where it is no instant of this clock's axis. `areWhole`: may instants of
- * this clock be whole numbers? Where not, as with the system's, a whole number is a duration that was handed in by mistake.
+ * this clock be whole numbers? Where not, as with the system's, a whole number is a duration that was handed in by mistake, or
+ * an instant that was rounded, which looks the same. So is a number of whole microseconds that has passed; one that has not may
+ * be an instant of `performance.now()`, which is the same axis.
  */
 export function checkedDeadline(deadline: number, nowMs: number, areWhole: boolean): Deadline {
   if (typeof deadline === "number" && (deadline - nowMs < CALENDAR_TIME_MS || deadline === NO_DEADLINE)) {
-    if (areWhole || !Number.isInteger(deadline)) return deadline as Deadline;
+    if (areWhole || !looksLikeDuration(deadline, nowMs)) return deadline as Deadline;
   }
   throw notAnInstant(deadline, nowMs);
+}
+
+function looksLikeDuration(deadline: number, nowMs: number): boolean {
+  if (deadline > nowMs) return Number.isInteger(deadline);
+  return Number.isFinite(deadline) && Math.round(deadline * 1_000) / 1_000 === deadline;
 }
 
 function notAnInstant(deadline: unknown, nowMs: number): ConfigurationError {
   const isDuration = typeof deadline === "number" && deadline - nowMs < CALENDAR_TIME_MS;
   const advice = isDuration
-    ? `not a duration: for ${deadline} ms from now write deadlineAfter(${deadline})`
+    ? `not a duration nor a rounded instant: for ${deadline} ms from now write deadlineAfter(${deadline})`
     : "not calendar time: use deadlineAfter(ms)";
   return new ConfigurationError(
     "deadline-not-on-this-clock",
@@ -85,8 +97,17 @@ const GRPC_UNITS: ReadonlyArray<readonly [unit: string, ms: number]> = [
   ["H", 3_600_000],
 ];
 
-/** The `grpc-timeout` value for a time left: the finest unit that fits 8 digits, rounded down so that it never grows. */
+function checkLeft(part: string, leftMs: unknown): void {
+  if (typeof leftMs === "number" && !Number.isNaN(leftMs)) return;
+  throw refusal(part, "the time left", leftMs, "a number of milliseconds; Infinity for no deadline");
+}
+
+/**
+ * The `grpc-timeout` value for a time left: the finest unit that fits 8 digits, rounded down so that it never grows. Throws
+ * {@link ConfigurationError} where it is no number.
+ */
 export function toGrpcTimeout(leftMs: number): string {
+  checkLeft("toGrpcTimeout", leftMs);
   for (const [unit, ms] of GRPC_UNITS) {
     // Rounded to a nanosecond first, so that 5 ms reads 5000000n and not 4999999n.
     const amount = Math.floor(Number((Math.max(0, leftMs) / ms).toFixed(6)));
@@ -103,12 +124,18 @@ export function fromGrpcTimeout(text: string): number | undefined {
   return unit === undefined ? undefined : Number(match[1]) * unit[1];
 }
 
-/** The {@link TIME_LEFT_HEADER} value for a time left: whole milliseconds, rounded down. */
+/**
+ * The {@link TIME_LEFT_HEADER} value for a time left: whole milliseconds, rounded down, 2⁵³ − 1 for no deadline. Throws
+ * {@link ConfigurationError} where it is no number.
+ */
 export function toTimeLeftHeader(leftMs: number): string {
+  checkLeft("toTimeLeftHeader", leftMs);
   return String(Math.floor(Math.max(0, Math.min(leftMs, Number.MAX_SAFE_INTEGER))));
 }
 
 /** Milliseconds of a {@link TIME_LEFT_HEADER} value, or undefined where the text is none. */
 export function fromTimeLeftHeader(text: string): number | undefined {
-  return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+  const ms = /^\d{1,16}$/.test(text) ? Number(text) : undefined;
+  // 2⁵³ − 1 is what we write ourselves for none.
+  return ms !== undefined && ms <= Number.MAX_SAFE_INTEGER ? ms : undefined;
 }

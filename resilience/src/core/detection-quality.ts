@@ -8,7 +8,7 @@
  * Memory is fixed and a beat costs O(1): quantiles come from counts in buckets 5 % wide, halved now and then so that
  * old habits fade. It cannot tell a cut network that heals soon from a false alarm, and counts both.
  */
-import { checked, DURATION_MS } from "./options.ts";
+import { checked, checkNames, DURATION_MS, type Names } from "./options.ts";
 
 export interface DetectionQualityOptions {
   /** Heard again within this time in ms after a declaration, without a restart: a mistake. Default 10,000. */
@@ -30,6 +30,7 @@ export interface DetectionQualityStatus {
   readonly lastDetectionMs: number | undefined;
 }
 
+const NAMES: Names<DetectionQualityOptions> = { mistakeWithinMs: true };
 /** The newest gaps weigh this share in mean and deviation. */
 const WEIGHT = 1 / 200;
 const SHORTEST_MS = 0.1;
@@ -57,6 +58,7 @@ export class DetectionQualityMachine {
   #hour = Number.NEGATIVE_INFINITY;
 
   constructor(options: DetectionQualityOptions = {}) {
+    checkNames("DetectionQuality", options, NAMES);
     const withinMs = options.mistakeWithinMs ?? 10_000;
     this.#mistakeWithinMs = checked("DetectionQuality", "mistakeWithinMs", withinMs, DURATION_MS);
   }

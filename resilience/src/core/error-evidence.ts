@@ -6,12 +6,16 @@
  * Errors are read by their properties and never by `instanceof`: one made in another realm (Jest, a `vm` context, a
  * frame) has another `Error`, and every client and engine has its own classes. Node, undici and Bun say a code; Deno says
  * a name, or a sentence of its HTTP client (hyper) that ends in the system's number; browsers say a sentence and no cause.
- * What is not understood here proves nothing: it counts as a failure, and is not taken for safe to send again.
+ * What is not understood here proves nothing: it counts as a failure, and is not taken for safe to send again. So does what
+ * cannot even be read: no error, however made, throws out of here (`unknown-value.ts`).
  */
 import { ResilienceError, StaleEpochError } from "./errors.ts";
+import { hasProperty, itemsOf, propertyOf, readOf, textOf } from "./unknown-value.ts";
 
 /** How far down a chain of causes, or of errors in errors, we look. */
 const MAX_DEPTH = 5;
+/** How many errors are looked at in all: aggregates of aggregates prove nothing beyond that. */
+const MAX_LINKS = 256;
 /** An aggregate of more errors than this proves nothing. A name has a few addresses, and a call a few attempts. */
 const MAX_MEMBERS = 64;
 
@@ -104,24 +108,14 @@ const BUGS = new Set(["TypeError", "ReferenceError", "RangeError", "SyntaxError"
 /** What engines say of a failed fetch, where they give it no cause. */
 const FETCH_FAILED = /fetch|network|load failed|connection|connect to|error sending request|client error|terminated/i;
 
-/** An error of any realm and making. */
-interface ErrorLike {
-  readonly name?: unknown;
-  readonly message?: unknown;
-  readonly code?: unknown;
-  readonly syscall?: unknown;
-  readonly cause?: unknown;
-  readonly errors?: unknown;
-}
-
 /**
  * True for an error of any realm. A plain object with a `code` is none, for it may be the body of an answer: a service
  * that reports `{"code": "ECONNREFUSED"}` was reached.
  */
 export function isError(value: unknown): value is Error {
   if (typeof value !== "object" || value === null) return false;
-  if (Object.prototype.toString.call(value) === "[object Error]") return true;
-  return "stack" in value && typeof value.stack === "string" && "message" in value && typeof value.message === "string";
+  if (readOf(() => Object.prototype.toString.call(value)) === "[object Error]") return true;
+  return textOf(value, "stack") !== undefined && textOf(value, "message") !== undefined;
 }
 
 /**
@@ -133,12 +127,12 @@ export function wasNeverSent(error: unknown): boolean {
   return proves(error, saysNeverSent);
 }
 
-function saysNeverSent(error: ErrorLike): boolean | undefined {
+function saysNeverSent(error: Error): boolean | undefined {
   if (error instanceof ResilienceError) return false;
   const code = systemCodeOf(error);
   if (code !== undefined && NEVER_SENT_CODES.has(code)) return true;
-  if (BEFORE_SENDING.has(String(error.syscall))) return true;
-  return NEVER_SENT_SENTENCE.test(String(error.message)) ? true : undefined;
+  if (BEFORE_SENDING.has(textOf(error, "syscall") ?? "")) return true;
+  return NEVER_SENT_SENTENCE.test(textOf(error, "message") ?? "") ? true : undefined;
 }
 
 /**
@@ -149,12 +143,12 @@ export function wasLocalShortage(error: unknown): boolean {
   return proves(error, saysLocalShortage);
 }
 
-function saysLocalShortage(error: ErrorLike): boolean | undefined {
+function saysLocalShortage(error: Error): boolean | undefined {
   if (error instanceof ResilienceError) return false;
   const code = systemCodeOf(error);
   // A file that could not be opened for want of a descriptor was opened by the operation itself: it is as local.
-  if (code !== undefined && LOCAL_SHORTAGE_CODES.has(code)) return !AFTER_SENDING.has(String(error.syscall));
-  return LOCAL_SHORTAGE_SENTENCE.test(String(error.message)) ? true : undefined;
+  if (code !== undefined && LOCAL_SHORTAGE_CODES.has(code)) return !AFTER_SENDING.has(textOf(error, "syscall") ?? "");
+  return LOCAL_SHORTAGE_SENTENCE.test(textOf(error, "message") ?? "") ? true : undefined;
 }
 
 /** True where `error`, or what caused it, says that there was no answer: the request may have been executed or not. */
@@ -162,10 +156,10 @@ export function wasConnectionLost(error: unknown): boolean {
   return linksOf(error).some(saysConnectionLost);
 }
 
-function saysConnectionLost(error: ErrorLike): boolean {
+function saysConnectionLost(error: Error): boolean {
   const code = systemCodeOf(error);
   if (code !== undefined && CONNECTION_LOST_CODES.has(code)) return true;
-  return CONNECTION_LOST_SENTENCE.test(String(error.message));
+  return CONNECTION_LOST_SENTENCE.test(textOf(error, "message") ?? "");
 }
 
 /**
@@ -175,20 +169,25 @@ function saysConnectionLost(error: ErrorLike): boolean {
  */
 export function isProgrammingError(error: unknown): boolean {
   if (!isError(error) || !isOfLanguage(error)) return false;
+  const message = textOf(error, "message");
+  // The language's own can be read: this one was made, or changed, by somebody else.
+  if (message === undefined || textOf(error, "name") === undefined) return false;
   // Node says so at once, and keeps what the parser said as the cause.
-  if (error.message.startsWith("Failed to parse URL")) return true;
-  if (error.cause !== undefined) return false;
-  if ("code" in error) return String(error.code).startsWith("ERR_");
-  return !FETCH_FAILED.test(error.message) && systemCodeOf(error) === undefined;
+  if (message.startsWith("Failed to parse URL")) return true;
+  if (propertyOf(error, "cause") !== undefined) return false;
+  if (hasProperty(error, "code")) return textOf(error, "code")?.startsWith("ERR_") === true;
+  return !FETCH_FAILED.test(message) && systemCodeOf(error) === undefined;
 }
 
 /** Is it one of the language's own, by the name that its prototype or a prototype of that has, in whatever realm? */
 function isOfLanguage(error: object): boolean {
-  let at: unknown = Object.getPrototypeOf(error);
+  let at = readOf(() => Object.getPrototypeOf(error));
   for (let depth = 0; typeof at === "object" && at !== null && depth < MAX_DEPTH; depth++) {
+    const type = at;
     // By its descriptor: some prototypes have a getter that refuses to be asked (a `DOMException`'s).
-    if (BUGS.has(Object.getOwnPropertyDescriptor(at, "name")?.value)) return true;
-    at = Object.getPrototypeOf(at);
+    const name = readOf(() => Object.getOwnPropertyDescriptor(type, "name")?.value);
+    if (BUGS.has(name as string)) return true;
+    at = readOf(() => Object.getPrototypeOf(type));
   }
   return false;
 }
@@ -198,7 +197,9 @@ function isOfLanguage(error: object): boolean {
  * a client of ours may wrap what it refuses.
  */
 export function wasRefusedLocally(error: unknown): boolean {
-  return proves(error, (link) => (link instanceof ResilienceError ? link.origin === "local" : undefined));
+  return proves(error, (link) =>
+    link instanceof ResilienceError ? propertyOf(link, "origin") === "local" : undefined,
+  );
 }
 
 /** A station's refusal of an old epoch, in `error` or in what caused it. */
@@ -209,44 +210,55 @@ export function staleEpochIn(error: unknown): StaleEpochError | undefined {
 /** The code of the error, or of what caused it; "UNKNOWN" where there is none. */
 export function codeIn(error: unknown): string {
   for (const link of linksOf(error)) {
-    const code = systemCodeOf(link) ?? ("code" in link ? String(link.code) : undefined);
-    if (code !== undefined) return code;
+    const code = systemCodeOf(link) ?? propertyOf(link, "code");
+    if (typeof code === "string" || typeof code === "number") return String(code);
   }
   return "UNKNOWN";
 }
 
 /** What the error itself says, else what its members all say, else what its cause says; false where nothing is said. */
-function proves(error: unknown, says: (error: ErrorLike) => boolean | undefined, depth = 0): boolean {
-  if (depth >= MAX_DEPTH || !isError(error)) return false;
+function proves(error: unknown, says: (error: Error) => boolean | undefined): boolean {
+  return provesWithin({ links: MAX_LINKS }, error, says, 0);
+}
+
+function provesWithin(
+  left: { links: number },
+  error: unknown,
+  says: (error: Error) => boolean | undefined,
+  depth: number,
+): boolean {
+  if (depth >= MAX_DEPTH || !isError(error) || left.links-- <= 0) return false;
   const said = says(error);
   if (said !== undefined) return said;
   const members = membersOf(error);
-  if (members === undefined) return proves(error.cause, says, depth + 1);
-  return members.length <= MAX_MEMBERS && members.every((member) => proves(member, says, depth + 1));
+  if (members === undefined) return provesWithin(left, propertyOf(error, "cause"), says, depth + 1);
+  return members.length <= MAX_MEMBERS && members.every((member) => provesWithin(left, member, says, depth + 1));
 }
 
 /** The error and what it was made of, the outermost first: its members, its cause, and theirs. */
-function linksOf(error: unknown): readonly ErrorLike[] {
-  const links: Set<ErrorLike> = new Set();
+function linksOf(error: unknown): readonly Error[] {
+  const links: Set<Error> = new Set();
   const add = (values: readonly unknown[]): void => {
     for (const value of values) if (isError(value) && links.size < MAX_MEMBERS) links.add(value);
   };
   add([error]);
   // A set goes on with what is added to it meanwhile, and holds each error once, so a ring ends.
-  for (const link of links) add([...(membersOf(link) ?? []), link.cause]);
+  for (const link of links) add([...(membersOf(link) ?? []), propertyOf(link, "cause")]);
   return [...links];
 }
 
 /** The errors in an `AggregateError`, of whatever realm. Other lists of that name (a form's mistakes) are none. */
-function membersOf({ errors }: ErrorLike): readonly unknown[] | undefined {
-  return Array.isArray(errors) && errors.length > 0 && errors.slice(0, MAX_MEMBERS).every(isError) ? errors : undefined;
+export function membersOf(error: unknown): readonly Error[] | undefined {
+  const members = itemsOf(propertyOf(error, "errors"), MAX_MEMBERS + 1);
+  return members !== undefined && members.length > 0 && members.every(isError) ? members : undefined;
 }
 
 /** What the system said: a code, or a name or a number that stands for one. */
-function systemCodeOf(error: ErrorLike): string | undefined {
-  if (typeof error.code === "string") return error.code;
-  const named = CODE_OF_NAME.get(String(error.name));
+function systemCodeOf(error: Error): string | undefined {
+  const code = textOf(error, "code");
+  if (code !== undefined) return code;
+  const named = CODE_OF_NAME.get(textOf(error, "name") ?? "");
   if (named !== undefined) return named;
-  const number = /\(os error (\d{1,5})\)/.exec(String(error.message))?.[1];
+  const number = /\(os error (\d{1,5})\)/.exec(textOf(error, "message") ?? "")?.[1];
   return number === undefined ? undefined : CODE_OF_NUMBER.get(Number(number));
 }

@@ -103,8 +103,8 @@ export class ConfigurationError extends LocalRejection {
   /** A stable name of the hazard, for example `timeout-exceeds-deadline`; `out-of-range` for a single bad value. */
   readonly hazard: string;
 
-  constructor(hazard: string, message: string) {
-    super(message);
+  constructor(hazard: string, message: string, details?: ErrorDetails) {
+    super(message, details);
     this.hazard = hazard;
   }
 }

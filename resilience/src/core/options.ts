@@ -6,6 +6,7 @@
  */
 import { ConfigurationError } from "./errors.ts";
 import { nearestName } from "./nearest-name.ts";
+import { readOf } from "./unknown-value.ts";
 
 /** Bounds of a numeric option. Both ends belong to the range unless `aboveMin` says otherwise. */
 export interface Range {
@@ -57,11 +58,10 @@ export function checkNames(
   names: Readonly<Record<string, true>>,
   option: string = OWN_OPTIONS,
 ): void {
-  if (typeof given !== "object" || given === null || Array.isArray(given)) {
-    throw refusal(part, option, given, `an object with any of ${Object.keys(names).join(", ")}`);
-  }
-  for (const name of Object.keys(given)) {
-    if (Object.hasOwn(names, name)) continue;
+  if (!isOptions(given)) throw refusal(part, option, given, `an object with any of ${Object.keys(names).join(", ")}`);
+  // Inherited ones too; what somebody gave to all objects was not given to this one.
+  for (const name in given) {
+    if (Object.hasOwn(names, name) || (name in Object.prototype && !Object.hasOwn(given, name))) continue;
     const meant = nearestName(name, Object.keys(names));
     const advice = meant === undefined ? `there are ${Object.keys(names).join(", ")}.` : `did you mean ${meant}?`;
     const where = option === OWN_OPTIONS ? name : `${option}.${name}`;
@@ -69,10 +69,36 @@ export function checkNames(
   }
 }
 
-/** Throws {@link ConfigurationError} where `given`, the options of `part`, is no object. */
-export function checkObject(part: string, given: unknown, option: string = OWN_OPTIONS): void {
+/** Throws {@link ConfigurationError} where `given` is no object. */
+export function checkObject(part: string, given: unknown, option: string): void {
   if (typeof given !== "object" || given === null || Array.isArray(given))
     throw refusal(part, option, given, "an object");
+}
+
+/**
+ * The options of a part, to be taken apart: `given` itself, or a copy where it inherits some, which taking apart would lose.
+ * Throws {@link ConfigurationError} where it is no object with options.
+ */
+export function optionsOf<Options extends object>(part: string, given: Options, option: string = OWN_OPTIONS): Options {
+  if (!isOptions(given)) throw refusal(part, option, given, "an object");
+  let inherited: Partial<Options> | undefined;
+  for (const name in given) {
+    if (!Object.hasOwn(given, name) && !(name in Object.prototype)) inherited = { ...inherited, [name]: given[name] };
+  }
+  return inherited === undefined ? given : { ...inherited, ...given };
+}
+
+/** Can `given` hold options? A `Map`, a date, a promise (of an async function) or an array has other ways to hold things, or none. */
+function isOptions(given: unknown): given is object {
+  if (typeof given !== "object" || given === null) return false;
+  const tag = tagOf(given);
+  return tag === "Object" || tag === "Module";
+}
+
+/** What kind of object it is, by its own word: "Object", "Map", "Promise", … */
+function tagOf(given: object): string {
+  const tag = readOf(() => Object.prototype.toString.call(given));
+  return typeof tag === "string" ? tag.slice("[object ".length, -1) : "Object";
 }
 
 /** The refusal of what was handed in to be run. */
@@ -127,6 +153,11 @@ export function refusal(part: string, option: string, given: unknown, allowed: s
   return new ConfigurationError("out-of-range", `${part}: ${option} ${is}; it must be ${allowed}.`);
 }
 
+function aKind(tag: string): string {
+  const isPlain = tag === "Object" || tag === "Array";
+  return `${/^[AEIOU]/.test(tag) ? "an" : "a"} ${isPlain ? tag.toLowerCase() : tag.slice(0, LONGEST_SHOWN)}`;
+}
+
 /** Longer values are cut where they are shown. */
 const LONGEST_SHOWN = 60;
 
@@ -141,7 +172,7 @@ export function shown(value: unknown): string {
       return "a function";
     case "object":
       if (value === null) return "null";
-      return Array.isArray(value) ? "an array" : "an object";
+      return aKind(tagOf(value));
     case "bigint":
       return `${value}n`;
     default:

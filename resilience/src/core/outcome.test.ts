@@ -39,7 +39,19 @@ test("[C2] [R1] Retry-After is read from any kind of headers, in any spelling; w
   assert.equal(hintOf(new Map([["retry-after", "2"]])), 2_000);
   assert.equal(hintOf({ "retry-after": "120" }), 120_000);
   assert.equal(hintOf({ "Retry-After": 3 }), 3_000);
-  for (const value of ["", "-1", "1.5", "soon", "NaN", "9".repeat(30), ["1"], null]) {
+  assert.equal(hintOf({ "retry-after": ["2", "3"] }), 3_000, "sent twice, as Node and undici tell it");
+  assert.equal(hintOf({ "retry-after": [4] }), 4_000);
+  assert.equal(
+    hintOf(
+      new Headers([
+        ["retry-after", "5"],
+        ["retry-after", "3"],
+      ]),
+    ),
+    5_000,
+    "as fetch tells it",
+  );
+  for (const value of ["", "-1", "1.5", "soon", "NaN", ["soon"], null]) {
     assert.equal(hintOf({ "retry-after": value }), undefined);
   }
   assert.equal(hintOf(undefined), undefined);
@@ -111,6 +123,14 @@ const THROWN: readonly [string, (status: number, headers: object) => object][] =
   ["superagent", (status, headers) => ({ status, response: { status, statusCode: status, headers } })],
   ["an SDK", (status, headers) => ({ status, headers })],
   ["http-errors", (status, headers) => ({ statusCode: status, headers })],
+  ["the AWS SDK v3", (httpStatusCode, headers) => ({ $metadata: { httpStatusCode }, $response: { headers }, headers })],
+  ["its raw answer", (statusCode, headers) => ({ $fault: "client", $response: { statusCode, headers } })],
+  ["Elasticsearch", (statusCode, headers) => ({ meta: { statusCode, headers } })],
+  ["Boom", (statusCode, headers) => ({ isBoom: true, output: { statusCode, headers } })],
+  ["tRPC", (httpStatus, headers) => ({ data: { httpStatus, code: "X" }, headers })],
+  ["Kubernetes", (code, headers) => ({ code, headers, body: {} })],
+  ["the text of a status line", (status, headers) => ({ status: String(status), headers })],
+  ["Apollo", (statusCode, headers) => ({ networkError: Object.assign(new Error("x"), { statusCode, headers }) })],
 ];
 
 test("[C2] clients that throw for a status → judged by it, wrapped or not, as answers are", () => {
@@ -136,6 +156,57 @@ test("[C2] clients that throw for a status → judged by it, wrapped or not, as 
   }
 });
 
+test("[C2] a Response that is thrown, or the cause of an error → judged as the answer it is", () => {
+  const answers = (status: number): readonly unknown[] => {
+    const response = new Response(null, { status, headers: { "retry-after": "7" } });
+    return [
+      response,
+      new Error("HTTP", { cause: response }),
+      new Error("a", { cause: new Error("b", { cause: response }) }),
+    ];
+  };
+  for (const { error: judge } of [httpStatus, httpErrorBody, problemJson]) {
+    for (const error of answers(404)) assert.deepEqual(judge?.(error), { outcome: "success" });
+    for (const error of answers(503)) {
+      assert.deepEqual(judge?.(error), { outcome: "overloaded", retry: true, retryAfterMs: 7_000 });
+    }
+    for (const error of answers(200)) assert.equal(judge?.(error), "failure", "thrown for something else");
+  }
+  assert.deepEqual(httpStatus.error?.(new Error("HTTP", { cause: { status: 404 } })), { outcome: "success" });
+});
+
+test("[C2] an AggregateError of errors with a status → judged by it where they agree, else as any error", () => {
+  const thrown = (status: number): Error => Object.assign(new Error("x"), { status });
+  const refused = nodeError("ECONNREFUSED");
+  for (const [errors, judged] of [
+    [[thrown(404), thrown(410)], { outcome: "success" }],
+    [[thrown(501), thrown(500)], { outcome: "failure", retry: true }],
+    [[thrown(503), thrown(429)], { outcome: "overloaded", retry: true }],
+    [[new AggregateError([thrown(404)]), new Error("w", { cause: thrown(404) })], { outcome: "success" }],
+    [[thrown(404), thrown(500)], "failure"],
+    [[thrown(404), refused], "failure"],
+    [[thrown(404), new Error("x")], "failure"],
+    [[refused, refused], "never-sent"],
+  ] as const) {
+    const error = new AggregateError(errors);
+    assert.deepEqual(httpStatus.error?.(error), judged);
+    assert.deepEqual(httpStatus.error?.(new Error("wrapped", { cause: error })), judged);
+  }
+});
+
+test("[C2] errors in rings, or a million of them in each other → an answer at once", () => {
+  const ring = new Error("ring");
+  ring.cause = ring;
+  let deep: Error = nodeError("ECONNREFUSED");
+  for (let depth = 0; depth < 4; depth++) deep = new AggregateError(new Array(60).fill(deep));
+  for (const { error: judge } of [httpStatus, grpcStatus]) {
+    assert.equal(judge?.(ring), "failure");
+    const startedMs = performance.now();
+    judge?.(deep);
+    assert.ok(performance.now() - startedMs < 1_000);
+  }
+});
+
 test("[C2] thrown with a status below 300, or with none → for something else: judged as any error", () => {
   const thrown = (details: object): Error => Object.assign(new Error("x"), details);
   for (const [details, outcome] of [
@@ -143,7 +214,7 @@ test("[C2] thrown with a status below 300, or with none → for something else: 
     [{ code: "ECONNREFUSED" }, "never-sent"],
     [{ code: "EMFILE", status: undefined }, "local-shortage"],
     [{ status: 137 }, "failure"],
-    [{ status: "404" }, "failure"],
+    [{ status: "40" }, "failure"],
     [{ response: "404" }, "failure"],
   ] as const) {
     assert.equal(httpStatus.error?.(thrown(details)), outcome, JSON.stringify(details));
@@ -212,6 +283,16 @@ test("[C2] gRPC: UNAVAILABLE and its like are failures, NOT_FOUND proves life, C
   assert.equal(outcomeOf(nodeError("ECONNREFUSED")), "never-sent");
   assert.equal(outcomeOf(new Error("no code")), "failure");
   assert.deepEqual(grpcStatus.error?.({ code: 15 }), { outcome: "failure", retry: false });
+  const notFound = Object.assign(new Error("5 NOT_FOUND"), { code: 5 });
+  const unavailable = Object.assign(new Error("14 UNAVAILABLE"), { code: 14 });
+  for (const wrap of [
+    (cause: Error) => new Error("wrapped", { cause }),
+    (cause: Error) => Object.assign(new Error("wrapped", { cause }), { code: "E_STATION" }),
+    (error: Error) => new AggregateError([error, error]),
+  ]) {
+    assert.deepEqual([outcomeOf(wrap(notFound)), outcomeOf(wrap(unavailable))], ["success", "failure"]);
+  }
+  assert.equal(outcomeOf(new AggregateError([notFound, unavailable])), "failure");
 });
 
 test("[B5] our own refusals count as nothing", () => {
@@ -220,8 +301,16 @@ test("[B5] our own refusals count as nothing", () => {
 });
 
 test("a word or a judgement is taken as it is, anything else is refused by name", () => {
-  const judged = { outcome: "failure", retryAfterMs: 5 } as const;
-  assert.equal(judgementOf(judged), judged);
+  for (const details of [{ retryAfterMs: 5 }, { retry: false }, { retry: true, retryAfterMs: 0 }, {}]) {
+    assert.deepEqual(judgementOf({ outcome: "failure", ...details }), { outcome: "failure", ...details });
+  }
+  for (const retryAfterMs of [Number.NaN, -1, undefined, null as never]) {
+    assert.deepEqual(
+      judgementOf({ outcome: "overloaded", retryAfterMs } as never),
+      { outcome: "overloaded" },
+      "no hint",
+    );
+  }
   for (const outcome of ["success", "failure", "overloaded", "ignored", "never-sent", "local-shortage"] as const) {
     assert.deepEqual(judgementOf(outcome), { outcome });
   }

@@ -3,9 +3,12 @@
  * `{"error": …}` in it), and not every exception is a failure of the service (a caller's 404 proves that it is alive).
  * A classifier says which it is; breaker, budget and failover act on its word and on nothing else.
  */
-import { isError, isProgrammingError, wasLocalShortage, wasNeverSent, wasRefusedLocally } from "./error-evidence.ts";
-import { ConfigurationError } from "./errors.ts";
+import { isProgrammingError, wasLocalShortage, wasNeverSent, wasRefusedLocally } from "./error-evidence.ts";
+import { ConfigurationError, type ErrorDetails } from "./errors.ts";
+import { shown } from "./options.ts";
 import { retryAfterMs } from "./retry-after.ts";
+import { isStatus, judgeLinks, statusOf, thrownAnswerOf } from "./thrown-answer.ts";
+import { hasProperty, itemsOf, propertyOf, readOf, textOf, UNREADABLE } from "./unknown-value.ts";
 
 /**
  * `success` and `failure` count for or against the service. `overloaded` is a failure that says why: the service refused
@@ -31,8 +34,11 @@ export interface Calendar {
 }
 
 /**
- * Says what results and errors mean. What a classifier leaves out: every result is a success, every error a failure. What
- * it throws is delivered in the result's place and judged as an error: a bug in a classifier is no failure of the service.
+ * Says what results and errors mean, as a word or a {@link Judgement}; saying nothing (undefined) means the default: every
+ * result is a success, every error a failure. A bug in a classifier is no failure of the service: what `result` throws is
+ * delivered in the result's place, counts as nothing and is not retried, and what `error` throws changes nothing, the error
+ * is judged as without it. What is none of the outcomes (a misspelt word, a boolean, a promise) is refused with
+ * {@link ConfigurationError}, delivered in the place of result or error; its `cause` is the error.
  */
 export interface Classifier<T> {
   result?(value: T, calendar?: Calendar): Outcome | Judgement;
@@ -48,15 +54,43 @@ const OUTCOMES: Readonly<Record<Outcome, Judgement>> = {
   "local-shortage": { outcome: "local-shortage" },
 };
 
-/** What a classifier said, as a judgement; throws {@link ConfigurationError} where it is none of the outcomes. */
-export function judgementOf(said: Outcome | Judgement): Judgement {
-  const outcome = typeof said === "object" ? said.outcome : said;
-  const judged = Object.hasOwn(OUTCOMES, outcome) ? OUTCOMES[outcome] : undefined;
-  if (judged !== undefined) return typeof said === "object" ? said : judged;
-  throw new ConfigurationError(
-    "unknown-outcome",
-    `classify said ${String(outcome)}; it must say, and not promise, one of ${Object.keys(OUTCOMES).join(", ")}.`,
-  );
+/**
+ * What a classifier said, as a judgement; throws {@link ConfigurationError} where it is none of the outcomes, with `details`.
+ * Read here and nowhere else, because reading it may throw, too.
+ */
+export function judgementOf(said: Outcome | Judgement, details?: ErrorDetails): Judgement {
+  const outcome = typeof said === "string" ? said : textOf(said, "outcome");
+  if (outcome === undefined || !Object.hasOwn(OUTCOMES, outcome)) throw unknownOutcome(said, details);
+  const judged = OUTCOMES[outcome as Outcome];
+  if (typeof said === "string" || outcome === "success" || outcome === "ignored") return judged;
+  const hintMs = propertyOf(said, "retryAfterMs") ?? undefined;
+  const retry = propertyOf(said, "retry") ?? undefined;
+  if (hintMs !== undefined && typeof hintMs !== "number") throw badDetail("retryAfterMs", hintMs, details);
+  if (retry !== undefined && typeof retry !== "boolean") throw badDetail("retry", retry, details);
+  // NaN and what is negative, as of a header that is missing or an instant that has passed, is no hint.
+  const hint = hintMs !== undefined && hintMs >= 0 ? { retryAfterMs: hintMs } : undefined;
+  return retry === undefined ? { ...judged, ...hint } : { ...judged, retry, ...hint };
+}
+
+function unknownOutcome(said: unknown, details: ErrorDetails | undefined): ConfigurationError {
+  const outcomes = Object.keys(OUTCOMES).join(", ");
+  let is = shown(said);
+  if (hasProperty(said, "then")) {
+    is = "a promise";
+    // It is not waited for, so nobody else hears it reject: that would end the process.
+    Promise.resolve(said).catch(() => undefined);
+  } else if (hasProperty(said, "outcome")) {
+    const outcome = propertyOf(said, "outcome");
+    is = outcome === UNREADABLE ? "an outcome that cannot be read" : `the outcome ${shown(outcome)}`;
+  }
+  const message = `classify said ${is}; it must say, and not promise, one of ${outcomes}.`;
+  return new ConfigurationError("unknown-outcome", message, details);
+}
+
+function badDetail(name: string, value: unknown, details: ErrorDetails | undefined): ConfigurationError {
+  const allowed = name === "retry" ? "true or false" : "a number of milliseconds";
+  const message = `classify said ${name} ${shown(value)}; it must be ${allowed}.`;
+  return new ConfigurationError("unknown-outcome", message, details);
 }
 
 /**
@@ -80,9 +114,9 @@ export type HttpAnswer = { readonly headers?: unknown } & (
 
 /**
  * Classifies by HTTP status: 5xx and 408 are failures (501 and 505 not worth a retry), 503 and 429 say that the service
- * is overloaded, the rest proves life. Errors of clients that throw for a status (axios, got, ky, superagent) are judged by
- * it in the same way: a thrown 404 is delivered, and is no failure of the service. A result without a status is refused
- * with {@link ConfigurationError}.
+ * is overloaded, the rest proves life. Errors of clients that throw for a status (axios, got, ky, superagent, the AWS SDK and
+ * others: see `thrown-answer.ts`) are judged by it in the same way, and so is a thrown `Response`: a thrown 404 is delivered,
+ * and is no failure of the service. A result without a status is refused with {@link ConfigurationError}.
  */
 export const httpStatus: Classifier<HttpAnswer> = {
   result: judgeAnswer,
@@ -102,7 +136,7 @@ export const httpErrorBody: Classifier<HttpAnswerWithBody> = {
 export const problemJson: Classifier<HttpAnswerWithBody> = {
   result(answer, calendar) {
     refuseWithoutStatus(answer);
-    const type = headerOf(answer.headers, "content-type");
+    const type = textsOf(headerOf(answer.headers, "content-type"))[0];
     const status = asObject(parsedBodyOf(answer))?.["status"];
     if (type?.startsWith("application/problem+json") === true && isStatus(status)) {
       return judgeStatus(status, answer.headers, calendar);
@@ -123,29 +157,17 @@ function judgeErrorBody(answer: HttpAnswerWithBody, calendar?: Calendar): Judgem
   return reportsError(parsedBodyOf(answer)) && status < 300 ? { outcome: "failure" } : judged;
 }
 
-/** How many errors in errors are asked for a status. */
-const MAX_WRAPPERS = 5;
+/** Of an error that was thrown for something else than the status of its answer. */
+const NOT_FOR_STATUS: Judgement = { outcome: "failure" };
 
-/** By the status of the answer that an error was thrown for, where there was one: below 400 it was thrown for something else. */
+/** By the status of the answer that an error was thrown for, where there was one: below 300 it was thrown for something else. */
 function judgeThrownAnswer(error: unknown, calendar?: Calendar): Outcome | Judgement {
-  for (let at = error, depth = 0; isError(at) && depth < MAX_WRAPPERS; at = at.cause, depth++) {
-    const { response } = at as { readonly response?: unknown };
-    const status = statusOf(response) ?? statusOf(at);
-    if (status === undefined) continue;
-    const headers = asObject(response)?.["headers"] ?? asObject(at)?.["headers"];
-    return status >= 300 ? judgeStatus(status, headers, calendar) : judgeError(error);
-  }
-  return judgeError(error);
-}
-
-/** The status of an answer, whichever of the usual names it has. */
-function statusOf(answer: unknown): number | undefined {
-  const object = asObject(answer);
-  return [object?.["status"], object?.["statusCode"]].find(isStatus);
-}
-
-function isStatus(value: unknown): value is number {
-  return typeof value === "number" && Number.isInteger(value) && value >= 100 && value <= 999;
+  const judged = judgeLinks(error, (link, isThrown) => {
+    const answer = thrownAnswerOf(link, isThrown);
+    if (answer === undefined) return undefined;
+    return answer.status < 300 ? NOT_FOR_STATUS : judgeStatus(answer.status, answer.headers, calendar);
+  });
+  return judged === undefined || judged === NOT_FOR_STATUS ? judgeError(error) : judged;
 }
 
 /** Judging what has no status would count every answer for or against the service, so that is said loudly. */
@@ -161,8 +183,8 @@ function refuseWithoutStatus(answer: unknown): number {
 }
 
 function keysOf(object: object): string {
-  const keys = Object.keys(object).slice(0, 5).join(", ");
-  return keys === "" ? "no properties" : keys.slice(0, 80);
+  const keys = readOf(() => Object.keys(object).slice(0, 5).join(", "));
+  return typeof keys === "string" && keys !== "" ? keys.slice(0, 80) : "no properties";
 }
 
 /** A body that nobody has read yet reports nothing: judging it would let every lie through, so that is said loudly. */
@@ -182,15 +204,17 @@ const GRPC_FAILURES = new Set([2, 4, 8, 13, 14, 15]);
 /** UNAUTHENTICATED. Other errors have numbers too: a `DOMException` for one. */
 const LAST_GRPC_CODE = 16;
 
-/** Classifies gRPC errors by their numeric `code` (grpc-js): a NOT_FOUND proves life, an UNAVAILABLE is a failure. */
+/** Classifies gRPC errors by their numeric `code` (grpc-js), wrapped or not: a NOT_FOUND proves life, an UNAVAILABLE is a failure. */
 export const grpcStatus: Classifier<unknown> = {
-  error(error) {
-    const code = asObject(error)?.["code"];
-    if (typeof code !== "number" || !(code >= 0 && code <= LAST_GRPC_CODE)) return judgeError(error);
-    if (code === 1) return "ignored";
-    return GRPC_FAILURES.has(code) ? { outcome: "failure", retry: code !== 15 } : "success";
-  },
+  error: (error) => judgeLinks(error, judgeGrpcCode) ?? judgeError(error),
 };
+
+function judgeGrpcCode(link: object): Judgement | undefined {
+  const code = propertyOf(link, "code");
+  if (typeof code !== "number" || !(code >= 0 && code <= LAST_GRPC_CODE)) return undefined;
+  if (code === 1) return { outcome: "ignored" };
+  return GRPC_FAILURES.has(code) ? { outcome: "failure", retry: code !== 15 } : { outcome: "success" };
+}
 
 /** True where a parsed body says in one of the usual ways that the call failed: `error`, `errors`, `success` or `ok` false, `status` "error". */
 export function reportsError(body: unknown): boolean {
@@ -216,15 +240,23 @@ function judgeStatus(status: number, headers: unknown, calendar: Calendar | unde
 }
 
 function hintOf(headers: unknown, calendar: Calendar | undefined): number | undefined {
-  return retryAfterMs(headerOf(headers, "retry-after"), headerOf(headers, "date"), () => calendar?.wallMs?.());
+  const retryAfter = textsOf(headerOf(headers, "retry-after")).join(",");
+  return retryAfterMs(retryAfter, textsOf(headerOf(headers, "date"))[0], () => calendar?.wallMs?.());
 }
 
-function headerOf(headers: unknown, name: string): string | undefined {
+/** A field as it may come: undefined, a text, a number or (where it was sent several times) an array of those. */
+function headerOf(headers: unknown, name: string): unknown {
   const bag = asObject(headers);
   if (bag === undefined) return undefined;
-  const get = bag["get"];
-  const value: unknown = typeof get === "function" ? get.call(headers, name) : fieldOf(bag, name);
-  return typeof value === "string" || typeof value === "number" ? String(value) : undefined;
+  return readOf(() => (typeof bag["get"] === "function" ? bag["get"].call(headers, name) : fieldOf(bag, name)));
+}
+
+/** So many values of one field are read. */
+const MAX_VALUES = 8;
+
+function textsOf(field: unknown): string[] {
+  const values = itemsOf(field, MAX_VALUES) ?? [field];
+  return values.filter((value) => typeof value === "string" || typeof value === "number").map(String);
 }
 
 /** Field names of HTTP have no case; a plain object's may be spelt in any. */

@@ -7,6 +7,8 @@
  * every JavaScript engine draws the same numbers. Not for secrets.
  */
 
+import { refusal } from "./options.ts";
+
 /** A stream of pseudo-random numbers. */
 export interface Random {
   /** The next number, uniform in [0, 1), with 32 bits of resolution. */
@@ -15,9 +17,10 @@ export interface Random {
   fork(name: string): Random;
 }
 
-/** A stream fixed by `seed`: any string, or a finite number. */
+/** A stream fixed by `seed`: any string, or a finite number. Throws `ConfigurationError` where it is neither. */
 export function seededRandom(seed: number | string): Random {
-  return new Sfc32(String(seed));
+  if (typeof seed === "string" || Number.isFinite(seed)) return new Sfc32(String(seed));
+  throw refusal("seededRandom", "seed", seed, "a text or a finite number");
 }
 
 class Sfc32 implements Random {

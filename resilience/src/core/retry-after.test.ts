@@ -73,6 +73,32 @@ test("seconds, with blanks round them → that long; our calendar is not asked",
   assert.equal(retryAfterMs("0", undefined, never), 0);
 });
 
+test("seconds of any number of digits → that long; what is too large means 2³¹ seconds", () => {
+  const hint = (text: string): unknown => retryAfterMs(text, undefined, undefined);
+  assert.equal(hint("0000000000002"), 2_000);
+  assert.equal(hint("1796040000"), 1_796_040_000_000);
+  for (const text of ["9999999999", "9".repeat(30), "9".repeat(400), "9".repeat(8_000)]) {
+    assert.equal(hint(text), 2 ** 31 * 1_000, `${text.length} digits`);
+  }
+});
+
+test("several, as a service and a proxy before it say them → the longest that is one", () => {
+  const now = (): number => EXAMPLE_MS;
+  const inTenSeconds = "Sun, 06 Nov 1994 08:49:47 GMT";
+  for (const [text, ms] of [
+    ["2, 3", 3_000],
+    ["3,2", 3_000],
+    ["2, soon", 2_000],
+    [", 2,", 2_000],
+    ["0, 0", 0],
+    [`2, ${inTenSeconds}`, 10_000],
+    [`${inTenSeconds}, 20`, 20_000],
+    [`${inTenSeconds}, Sunday, 06-Nov-94 08:49:57 GMT, Sun Nov  6 08:49:40 1994`, 20_000],
+  ] as const) {
+    assert.equal(retryAfterMs(text, undefined, now), ms, text);
+  }
+});
+
 test("what is neither → no hint", () => {
   const now = (): number => EXAMPLE_MS;
   for (const value of [
@@ -86,7 +112,10 @@ test("what is neither → no hint", () => {
     "1e3",
     "soon",
     "NaN",
-    "9".repeat(30),
+    "soon, later",
+    ",",
+    ",".repeat(20),
+    `${"soon, ".repeat(100)}2`,
     "1994-11-06T08:49:37Z",
     "06 Nov 1994 08:49:37 GMT",
     "Sun, 06 Nov 1994 08:49:37",

@@ -3,6 +3,9 @@
  * instant of the service's calendar means something only beside that same calendar, so it is read against the answer's
  * own `Date` (6.6.1): two machines whose calendars are a minute apart agree on a difference. Only where an answer has no
  * `Date` is our own calendar asked. All three forms of an HTTP date are read (5.6.7); what is none of them is no hint.
+ *
+ * There should be one of it. Where a service and a proxy before it both say one, they arrive as a list (5.3), and the longest
+ * counts: before it is over, one of the two is known not to want the retry.
  */
 
 const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
@@ -20,13 +23,20 @@ const FORMS = [
 /** A two-digit year is the one nearest to now: at most this many years away. */
 const HALF_CENTURY = 50;
 const LONGEST_DATE = 40;
+/** A list of a few; a longer text is no hint. */
+const LONGEST_LIST = 320;
+/** A number of seconds may have any number of digits; one too large to handle means 2³¹ seconds (RFC 9111, 1.2.2). */
+const MAX_SECONDS = 2 ** 31;
+/** A member of a list; the comma behind the name of a day is its own. */
+const MEMBER = new RegExp(`\\s*(?:(?:${LONG_DAY}|${DAY}),)?[^,]+`, "gi");
 const DAY_MS = 86_400_000;
 /** Of the Gregorian calendar, on average. */
 const YEAR_MS = 365.2425 * DAY_MS;
 
 /**
- * Milliseconds until the instant or for the time that `retryAfter` names, 0 where that has passed; undefined where it names
- * none. `date` is the answer's own `Date`; `wallMs` tells the milliseconds since 1970, and is asked where there is none.
+ * Milliseconds until the instant or for the time that `retryAfter` names, 0 where that has passed; the longest where it is a
+ * list, undefined where it names none. `date` is the answer's own `Date`; `wallMs` tells the milliseconds since 1970, and is
+ * asked where there is none.
  */
 export function retryAfterMs(
   retryAfter: string | undefined,
@@ -34,9 +44,30 @@ export function retryAfterMs(
   wallMs: (() => number | undefined) | undefined,
 ): number | undefined {
   const value = retryAfter?.trim();
-  if (value === undefined || value === "" || value.length > LONGEST_DATE) return undefined;
-  if (/^\d{1,9}$/.test(value)) return Number(value) * 1_000;
-  if (!FORMS.some((form) => form.test(value))) return undefined;
+  if (value === undefined || value === "") return undefined;
+  if (SECONDS.test(value)) return secondsInMs(value);
+  if (value.length > LONGEST_LIST) return undefined;
+  let longestMs: number | undefined;
+  for (const member of value.match(MEMBER) ?? []) {
+    const hintMs = hintIn(member.trim(), date, wallMs);
+    if (hintMs !== undefined && hintMs >= (longestMs ?? 0)) longestMs = hintMs;
+  }
+  return longestMs;
+}
+
+const SECONDS = /^\d+$/;
+
+function secondsInMs(digits: string): number {
+  return Math.min(Number(digits), MAX_SECONDS) * 1_000;
+}
+
+function hintIn(
+  value: string,
+  date: string | undefined,
+  wallMs: (() => number | undefined) | undefined,
+): number | undefined {
+  if (SECONDS.test(value)) return secondsInMs(value);
+  if (value.length > LONGEST_DATE || !FORMS.some((form) => form.test(value))) return undefined;
   const sentMs = date === undefined ? undefined : httpDateMs(date.trim(), wallMs);
   const fromMs = sentMs ?? wallMs?.();
   const atMs = fromMs === undefined ? undefined : httpDateMs(value, () => fromMs);

@@ -80,6 +80,11 @@ export class RetryBudgetMachine {
     this.#sent = new RateWindow(this.windowMs + sliceMs, SLICES + 1, 1);
   }
 
+  /** Withdrawn, and neither sent nor refunded yet. */
+  get pending(): number {
+    return this.#pending;
+  }
+
   /** A call's first attempt is being sent. */
   deposit(nowMs: number): void {
     this.#calls.count(nowMs);

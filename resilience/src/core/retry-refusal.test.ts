@@ -3,7 +3,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import { RetryBudgetExhaustedError } from "./errors.ts";
-import { noteRetryRefusal, retryRefusal, retryRefusalOf } from "./retry-refusal.ts";
+import {
+  forgetOlderRefusal,
+  noteRetryRefusal,
+  refusalsWritten,
+  retryRefusal,
+  retryRefusalOf,
+} from "./retry-refusal.ts";
 
 const BUDGET = { calls: 1, sent: 0, pending: 1, allowed: 1, refused: 3 };
 const refusal = retryRefusal("north", BUDGET, undefined);
@@ -35,6 +41,18 @@ test("[R2] the latest refusal counts, where an error is thrown again", () => {
   noteRetryRefusal({ error: again }, new RetryBudgetExhaustedError("earlier"));
   noteRetryRefusal({ error: again }, refusal);
   assert.equal(retryRefusalOf(again), refusal);
+});
+
+test("[R2] an object that is handed out again → an older refusal is taken off, its own and a later one stay", () => {
+  const again = new Error("down");
+  noteRetryRefusal({ error: again }, refusal);
+  const before = refusalsWritten();
+  noteRetryRefusal({ error: new Error("another") }, refusal);
+  forgetOlderRefusal(again, before - 1);
+  assert.equal(retryRefusalOf(again), refusal, "written after that");
+  forgetOlderRefusal(again, before);
+  assert.equal(retryRefusalOf(again), undefined);
+  for (const nothing of [undefined, "text", new Error("x")]) forgetOlderRefusal(nothing, before);
 });
 
 test("[R2] what takes no property is left as it is", () => {

@@ -6,6 +6,7 @@
  */
 import { RetryBudgetExhaustedError } from "./errors.ts";
 import type { RetryBudgetStatus } from "./retry-budget.ts";
+import { propertyOf, readOf } from "./unknown-value.ts";
 
 const REFUSAL: unique symbol = Symbol.for("ground-station-failover/retry-refusal");
 
@@ -26,24 +27,42 @@ export function retryRefusal(
   return new RetryBudgetExhaustedError(`${name}: retry refused by the budget${numbers}`, details);
 }
 
+/** How many refusals have been written by this copy of the library, and which was the latest on each object. */
+let written = 0;
+const numbers: WeakMap<object, number> = new WeakMap();
+
+/** How many refusals have been written so far: kept at a call's start, it tells older ones from its own. */
+export function refusalsWritten(): number {
+  return written;
+}
+
+/**
+ * Takes a refusal off `given`, the error or result of a call that began when `before` had been written: an object that an
+ * operation hands out again and again would answer for an earlier call. One that an inner call wrote meanwhile stays.
+ */
+export function forgetOlderRefusal(given: unknown, before: number): void {
+  if (before === 0 || typeof given !== "object" || given === null) return;
+  const number = numbers.get(given);
+  if (number === undefined || number > before) return;
+  numbers.delete(given);
+  readOf(() => Reflect.deleteProperty(given, REFUSAL));
+}
+
 /** Writes `refusal` on the error or result that a caller is given. */
 export function noteRetryRefusal(failure: Failure, refusal: RetryBudgetExhaustedError): void {
   const given = "value" in failure ? failure.value : failure.error;
   if (typeof given !== "object" || given === null) return;
-  try {
-    Reflect.defineProperty(given, REFUSAL, { value: refusal, configurable: true });
-  } catch {
-    // A proxy may refuse by throwing; it is the caller's, and delivered as it is.
-  }
+  // A proxy may refuse by throwing; it is the caller's, and delivered as it is.
+  readOf(() => Reflect.defineProperty(given, REFUSAL, { value: refusal, configurable: true }));
+  numbers.set(given, ++written);
 }
 
 /**
  * The refusal of a retry that `failure` asked for: `failure` is what a call rejected with, or the result it resolved with.
- * Its message has the budget's numbers. Undefined where no retry was refused. An error that an operation throws again and
- * again keeps its latest.
+ * Its message has the budget's numbers. Undefined where no retry was refused. Of an object that is
+ * handed out again and again, it is that of the latest call.
  */
 export function retryRefusalOf(failure: unknown): RetryBudgetExhaustedError | undefined {
-  if (typeof failure !== "object" || failure === null) return undefined;
-  const refusal = (failure as { readonly [REFUSAL]?: unknown })[REFUSAL];
+  const refusal = propertyOf(failure, REFUSAL);
   return refusal instanceof RetryBudgetExhaustedError ? refusal : undefined;
 }

@@ -34,7 +34,7 @@ export interface SupervisorOptions {
   readonly ceilingMs?: number;
 }
 
-const NAMES: Names<SupervisorOptions> = {
+export const SUPERVISOR_NAMES: Names<SupervisorOptions> = {
   suspectThreshold: true,
   declareThreshold: true,
   clearThreshold: true,
@@ -50,7 +50,7 @@ const NAMES: Names<SupervisorOptions> = {
 /** Fills in defaults and refuses what is out of range or contradicts itself. */
 export function completeSupervisorOptions(options: SupervisorOptions): Required<SupervisorOptions> {
   const part = "LivenessSupervisor";
-  checkNames(part, options, NAMES);
+  checkNames(part, options, SUPERVISOR_NAMES);
   const levels = { min: 0, aboveMin: true, max: Number.MAX_VALUE };
   const endless = { min: 0, aboveMin: true, max: Number.POSITIVE_INFINITY };
   const suspectThreshold = checked(part, "suspectThreshold", options.suspectThreshold ?? 5, levels);

@@ -3,7 +3,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { endOf } from "../../../test/calls.ts";
-import { type Deadline, deadlineAt, NO_DEADLINE } from "../core/deadline.ts";
+import {
+  type Deadline,
+  deadlineAt,
+  fromGrpcTimeout,
+  fromTimeLeftHeader,
+  NO_DEADLINE,
+  toGrpcTimeout,
+} from "../core/deadline.ts";
 import { ConfigurationError } from "../core/errors.ts";
 import { VirtualClock } from "../sim/virtual-clock.ts";
 import { ambientDeadline, deadlineAfter, withDeadline, withoutDeadline } from "./ambient-deadline.ts";
@@ -113,7 +120,16 @@ test("[R4] a duration in place of an instant is refused on the system's clock, a
   for (const deadline of [NO_DEADLINE, deadlineAfter(60_000), deadlineAt(systemClock.nowMs() + 60_000)]) {
     assert.equal(await client.call(() => "ran", { deadline }), "ran");
   }
-  await assert.rejects(client.call(never, { deadline: deadlineAfter(-60_000) }), { code: "DEADLINE_EXCEEDED" });
+  for (const deadline of [0.5, -1_500.5]) {
+    await assert.rejects(client.call(never, { deadline: deadline as Deadline }), { code: "INVALID_CONFIGURATION" });
+  }
+  for (const ms of [-60_000, -0.5]) {
+    await assert.rejects(client.call(never, { deadline: deadlineAfter(ms) }), { code: "DEADLINE_EXCEEDED" });
+  }
+  for (const ms of [fromGrpcTimeout(toGrpcTimeout(NO_DEADLINE)), fromTimeLeftHeader("9".repeat(15)), 1e11]) {
+    const deadline = deadlineAfter(ms as number);
+    assert.equal(await client.call((context) => context.deadline, { deadline }), NO_DEADLINE);
+  }
   assert.throws(() => deadlineAt("5000" as never), { code: "INVALID_CONFIGURATION" });
 });
 
@@ -133,4 +149,21 @@ test("[R4] functions may be taken out of an attempt's context", async () => {
     { deadline },
   );
   assert.deepEqual(await inFailover, [500, 500]);
+});
+
+test("[R4] work that yields would not be done under any deadline → refused", () => {
+  function* yields(): Generator<number> {
+    yield 1;
+  }
+  async function* yieldsLater(): AsyncGenerator<number> {
+    yield 1;
+  }
+  for (const work of [yields, yieldsLater]) {
+    const said = {
+      code: "INVALID_CONFIGURATION",
+      message: /the work is a function; it must be a function that does it/,
+    };
+    assert.throws(() => withoutDeadline<unknown>(work), said);
+    assert.throws(() => withDeadline<unknown>(deadlineAfter(50), work), said);
+  }
 });

@@ -6,12 +6,28 @@
  */
 import { AsyncLocalStorage, type AsyncResource } from "node:async_hooks";
 import type { Deadline } from "../core/deadline.ts";
-import { checkedDeadline, NO_DEADLINE } from "../core/deadline.ts";
+import { checkedDeadline, deadlineIn, NO_DEADLINE } from "../core/deadline.ts";
 import { refusal } from "../core/options.ts";
 import type { Clock } from "./clock.ts";
 import { hasWholeInstants, systemClock } from "./system-clock.ts";
 
-const ambient = new AsyncLocalStorage<Deadline>();
+/**
+ * One for all copies of this library in this realm: a handler that uses one version bounds the calls of a client of another,
+ * for the system's clock is the same axis in all. The number is raised if what is stored ever changes. Realms (Jest's test
+ * files, `vm` contexts) and threads have a storage of their own; there, hand the deadline on.
+ */
+const STORAGE: unique symbol = Symbol.for("ground-station-failover/ambient-deadline/1");
+
+function sharedStorage(): AsyncLocalStorage<Deadline> {
+  const realm = globalThis as { [STORAGE]?: AsyncLocalStorage<Deadline> };
+  const known = realm[STORAGE];
+  if (known !== undefined) return known;
+  const storage = new AsyncLocalStorage<Deadline>();
+  Object.defineProperty(realm, STORAGE, { value: storage });
+  return storage;
+}
+
+const ambient = sharedStorage();
 
 /** The deadline of the work this code runs under; {@link NO_DEADLINE} where nobody set one. */
 export function ambientDeadline(): Deadline {
@@ -40,8 +56,14 @@ export function withoutDeadline<R>(work: () => R): R {
   return ambient.run(NO_DEADLINE, work);
 }
 
+const GENERATORS: ReadonlySet<string> = new Set(["[object GeneratorFunction]", "[object AsyncGeneratorFunction]"]);
+
 function checkWork(part: string, work: unknown): void {
   if (typeof work !== "function") throw refusal(part, "the work", work, "a function");
+  // It would hand out an iterator and do nothing; what it does later is under the deadline of whoever iterates.
+  if (GENERATORS.has(Object.prototype.toString.call(work))) {
+    throw refusal(part, "the work", work, "a function that does it, and not one that yields (function*)");
+  }
 }
 
 /** Runs `work` under exactly `deadline`, whatever the context it is called from: for work that was queued elsewhere. */
@@ -55,10 +77,13 @@ export function runIn<R>(context: AsyncResource | undefined, deadline: Deadline 
   return context === undefined ? limited() : context.runInAsyncScope(limited);
 }
 
-/** The instant `ms` milliseconds from now on `clock` (default: the system's monotonic clock). */
+/**
+ * The instant `ms` milliseconds from now on `clock` (default: the system's monotonic clock). More than three years (1e11 ms), as the
+ * longest times on the wire stand for, are no deadline.
+ */
 export function deadlineAfter(ms: number, clock: Clock = systemClock): Deadline {
   if (typeof ms !== "number" || Number.isNaN(ms)) throw refusal("deadlineAfter", "ms", ms, "a number of milliseconds");
-  return (clock.nowMs() + ms) as Deadline;
+  return deadlineIn(ms, clock.nowMs());
 }
 
 /** The earlier of an instant on the client's clock and a deadline. */

@@ -10,29 +10,48 @@ import type { Attempt } from "./attempt.ts";
 import type { AttemptListener, ClientParts } from "./client-parts.ts";
 import { guarded } from "./listeners.ts";
 
-/** A result that the classifier could not judge: what it threw takes the result's place. */
+/** The classifier has a bug, or said what means nothing: what it threw, or our refusal, takes the place of result or error. */
 export interface Unjudged {
   readonly error: unknown;
-  /** What that error means: a mistake in how a preset is used and a bug of the classifier say nothing about the service. */
+  /** It says nothing about the service, and trying again would not mend it. */
   readonly judged: Judgement;
 }
+
+const IGNORED: Judgement = judgementOf("ignored");
 
 /** What a result means. */
 export function judgeResult<T>(classify: Classifier<T>, value: T, calendar: Calendar): Judgement | Unjudged {
   try {
     return judgementOf(classify.result?.(value, calendar) ?? "success");
   } catch (error) {
-    return { error, judged: judgementOf(judgeError(error)) };
+    return { error, judged: IGNORED };
   }
 }
 
 /** What an error means. What we refused ourselves is never the service's failure, whatever a classifier says (rule B5). */
-export function judgeThrown<T>(classify: Classifier<T> | undefined, error: unknown, calendar: Calendar): Judgement {
+export function judgeThrown<T>(
+  classify: Classifier<T> | undefined,
+  error: unknown,
+  calendar: Calendar,
+): Judgement | Unjudged {
+  if (wasRefusedLocally(error)) return IGNORED;
   try {
-    const said = wasRefusedLocally(error) ? "ignored" : classify?.error?.(error, calendar);
-    return judgementOf(said ?? judgeError(error));
+    return judgementOf(saidOf(classify, error, calendar) ?? judgeError(error), { cause: error });
+  } catch (refusal) {
+    return { error: refusal, judged: IGNORED };
+  }
+}
+
+/** What the classifier says of an error; nothing where it throws: the service's failure stays one, whatever bug it meets. */
+function saidOf<T>(
+  classify: Classifier<T> | undefined,
+  error: unknown,
+  calendar: Calendar,
+): Outcome | Judgement | undefined {
+  try {
+    return classify?.error?.(error, calendar);
   } catch {
-    return judgementOf(judgeError(error));
+    return undefined;
   }
 }
 

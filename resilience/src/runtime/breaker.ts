@@ -11,7 +11,7 @@ import type { BreakerOptions, BreakerState, BreakerStatus, BreakerTransition, Pe
 import { BreakerMachine, REFUSED } from "../core/breaker.ts";
 import { wasRefusedLocally } from "../core/error-evidence.ts";
 import { BreakerOpenError } from "../core/errors.ts";
-import { checkName, checkObject, noOperation } from "../core/options.ts";
+import { checkName, noOperation, optionsOf } from "../core/options.ts";
 import { type Clock, checkClock } from "./clock.ts";
 import { Listeners } from "./listeners.ts";
 import { afterWait } from "./read-first.ts";
@@ -39,8 +39,7 @@ export class CircuitBreaker {
   #announcing = false;
 
   constructor(options: CircuitBreakerOptions = {}) {
-    checkObject("CircuitBreaker", options);
-    const { name = "circuit", clock = systemClock, ...rules } = options;
+    const { name = "circuit", clock = systemClock, ...rules } = optionsOf("CircuitBreaker", options);
     checkName("CircuitBreaker", "name", name);
     checkClock("CircuitBreaker", clock);
     this.name = name;

@@ -119,6 +119,7 @@ export class Bulkhead {
     if (options !== undefined) checkNames(this.name, options, CALL_NAMES);
     const signal = options?.signal;
     if (signal !== undefined) checkSignal(this.name, signal);
+    const priority = checked("Bulkhead", "priority", options?.priority ?? 0, PRIORITY);
     const nowMs = this.clock.nowMs();
     const deadline =
       options?.deadline === undefined
@@ -128,7 +129,6 @@ export class Bulkhead {
     const late = tooLate(this.name, deadline, 0, nowMs);
     if (late !== undefined) throw late;
     if (!this.slots.tryTake()) {
-      const priority = checked("Bulkhead", "priority", options?.priority ?? 0, PRIORITY);
       await new Promise<void>((resolve, reject) => {
         new QueuedCaller(this, priority, signal, deadline, resolve, reject).join();
       });

@@ -54,7 +54,13 @@ const NAMES: Names<CallOptions> = {
 export function checkCallOptions(part: string, options: CallOptions): void {
   if (typeof options !== "object" || options === null)
     throw refusal(part, "the options of a call", options, "an object");
-  for (const name in options) if (!isOption(name)) checkNames(part, options, NAMES, "options of a call");
+  let known = 0;
+  for (const name in options) {
+    if (isOption(name)) known++;
+    else checkNames(part, options, NAMES, "options of a call");
+  }
+  // None at all, or something that holds them in another way, such as a Map.
+  if (known === 0) checkNames(part, options, NAMES, "options of a call");
   const { signal, idempotencyKey, idempotent, source, priority } = options;
   if (signal !== undefined) checkSignal(part, signal);
   if (priority !== undefined) checked(part, "priority", priority, PRIORITY);

@@ -8,7 +8,7 @@ import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import { down, endOf, make, nothingIsLeftBehind, onAbort, run, settled } from "../../../test/calls.ts";
 import { deadlineAt } from "../core/deadline.ts";
-import { BulkheadFullError, CallAbortedError } from "../core/errors.ts";
+import { BulkheadFullError, CallAbortedError, ConfigurationError } from "../core/errors.ts";
 import type { Outcome } from "../core/outcome.ts";
 import { VirtualClock } from "../sim/virtual-clock.ts";
 import type { AttemptContext } from "./attempt.ts";
@@ -67,15 +67,76 @@ test("[C2] a classifier that promises or says nonsense, or has a bug: the call e
   }
 });
 
-test("[C2] an error that a classifier throws on purpose is judged as one of the operation; its refusal of an error is not", async () => {
-  const thrower = make({ classify: { result: down }, retry: false });
-  assert.equal(await run(thrower, () => "answer"), "Error: down");
-  assert.equal(thrower.client.breaker?.status.failures, 1);
-  for (const error of [down, () => "nonsense"]) {
-    const world = make({ classify: { error: error as () => Outcome }, retry: false });
-    assert.equal(await run(world, () => Promise.reject(new Error("theirs"))), "Error: theirs");
-    assert.equal(world.client.breaker?.status.failures, 1);
+test("[C2] whatever a classifier throws → no failure of the service and not retried; the service's own failure stays one", async () => {
+  class ZodError extends Error {}
+  const bugs = [
+    new ZodError("id"),
+    new assert.AssertionError({ message: "id" }),
+    "text",
+    undefined,
+    new TypeError("x"),
+  ];
+  for (const bug of bugs) {
+    const result = (): never => {
+      throw bug;
+    };
+    const world = make({ classify: { result } });
+    let sends = 0;
+    for (let call = 0; call < 20; call++) {
+      const answer = world.client.call(() => ({ send: ++sends }), { idempotent: true });
+      const thrown = await world.clock.runUntilSettled(
+        answer.then(
+          () => assert.fail(),
+          (error: unknown) => ({ error }),
+        ),
+      );
+      assert.equal(thrown.error, bug);
+    }
+    assert.deepEqual([world.client.breaker?.status.calls, sends], [0, 20]);
   }
+  const judgesErrors = make({ classify: { error: down }, retry: false });
+  assert.equal(await run(judgesErrors, () => Promise.reject(new Error("theirs"))), "Error: theirs");
+  assert.equal(judgesErrors.client.breaker?.status.failures, 1);
+});
+
+test("[C2] a classifier says of an error what is no outcome → refused by name, with the error as its cause; nothing booked", async () => {
+  const rejects = async (): Promise<never> => {
+    throw new Error("a promise that nobody hears");
+  };
+  const wrong: readonly [said: () => unknown, message: RegExp][] = [
+    [() => "sucess", /classify said "sucess"; it must say, and not promise, one of success, failure/],
+    [() => true, /classify said true/],
+    [() => false, /classify said false/],
+    [async () => "success", /classify said a promise/],
+    [rejects, /classify said a promise/],
+    [() => ({ outcome: "sucess" }), /classify said the outcome "sucess"/],
+    [() => ({ outcome: "failure", retryAfterMs: "100" }), /classify said retryAfterMs "100"; it must be a number/],
+    [() => ({ outcome: "failure", retry: "no" }), /classify said retry "no"; it must be true or false/],
+    [() => ({}), /classify said an object/],
+    [() => Object.defineProperty({}, "outcome", { get: down }), /classify said an outcome that cannot be read/],
+    [() => 5, /classify said 5/],
+  ];
+  for (const [error, message] of wrong) {
+    const world = make({ classify: { error: error as () => Outcome } });
+    const theirs = new Error("theirs");
+    let sends = 0;
+    const operation = (): never => {
+      sends++;
+      throw theirs;
+    };
+    const call = world.client.call(operation, { idempotent: true });
+    await world.clock.runUntilSettled(
+      assert.rejects(call, (said) => {
+        assert.ok(said instanceof ConfigurationError && said.hazard === "unknown-outcome", String(said));
+        assert.match(said.message, message);
+        return said.cause === theirs;
+      }),
+    );
+    assert.deepEqual([world.client.breaker?.status.calls, sends], [0, 1]);
+  }
+});
+
+test("[C2] a classifier says nothing → results are successes, errors failures", async () => {
   const silent = make({ classify: { result: () => undefined as never, error: () => undefined as never } });
   assert.equal(await run(silent, () => "answer"), "answer");
   assert.equal(await run(silent, down), "Error: down");

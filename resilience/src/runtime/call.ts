@@ -18,7 +18,7 @@ import { type Permit, REFUSED } from "../core/breaker.ts";
 import { type Deadline, NO_DEADLINE, tooLate } from "../core/deadline.ts";
 import { AttemptTimeoutError, CallAbortedError, type DeadlineExceededError } from "../core/errors.ts";
 import type { Judgement, Outcome } from "../core/outcome.ts";
-import { noteRetryRefusal } from "../core/retry-refusal.ts";
+import { forgetOlderRefusal, noteRetryRefusal, refusalsWritten } from "../core/retry-refusal.ts";
 import type { Waiter } from "../core/slots.ts";
 import { ambientDeadline, runIn } from "./ambient-deadline.ts";
 import { Attempt, type AttemptOwner, expiryOf } from "./attempt.ts";
@@ -28,7 +28,7 @@ import type { ClientParts } from "./client-parts.ts";
 import type { Clock } from "./clock.ts";
 import { afterWait } from "./read-first.ts";
 import { causeOf, type Failure, GIVE_UP, RetryPlan, UNAFFORDABLE } from "./retry-plan.ts";
-import { hasUnreadBody } from "./unread-body.ts";
+import { hasUnreadBody, UNREAD_BODY_REASON } from "./unread-body.ts";
 
 const expire = (attempt: Attempt): void => attempt.owner.expire(attempt);
 /** The permit where there is no breaker to give one. */
@@ -53,6 +53,7 @@ export class Call<T> implements AttemptOwner {
   /** Where attempts run that another call's end or a timer starts. */
   #context: AsyncResource | undefined = undefined;
   #expiredSinceMs: number | undefined = undefined;
+  readonly #refusalsBefore = refusalsWritten();
   /** Attempts that may have reached the service. */
   #reached = 0;
   #settled = false;
@@ -218,7 +219,9 @@ export class Call<T> implements AttemptOwner {
 
   failed(attempt: Attempt, error: unknown): void {
     if (this.#current !== attempt) return this.#parts.bulkhead?.leave();
-    this.#fail(attempt, judgeThrown(this.#parts.classify, error, this.clock), { error });
+    const judged = judgeThrown(this.#parts.classify, error, this.clock);
+    if ("outcome" in judged) this.#fail(attempt, judged, { error });
+    else this.#fail(attempt, judged.judged, { error: judged.error });
   }
 
   #succeed(attempt: Attempt, value: T): void {
@@ -227,6 +230,7 @@ export class Call<T> implements AttemptOwner {
     bookSuccess(this.#parts, attempt);
     this.#parts.bulkhead?.leave();
     if (this.#parts.unlookedResults > 0) this.#lookAtResult(value);
+    forgetOlderRefusal(value, this.#refusalsBefore);
     this.#sink.resolve(value);
   }
 
@@ -234,8 +238,7 @@ export class Call<T> implements AttemptOwner {
     this.#parts.unlookedResults--;
     if (!hasUnreadBody(value)) return;
     this.#parts.unlookedResults = 0;
-    const reason = "neither timeout nor deadline bounds the answer's body: read it inside the operation";
-    this.#parts.tell({ type: "unread-body", reason });
+    this.#parts.tell({ type: "unread-body", reason: UNREAD_BODY_REASON });
   }
 
   /** It ended, and not with a plain success: booked, its slot given back, and then whatever follows from it. */
@@ -310,6 +313,7 @@ export class Call<T> implements AttemptOwner {
   #deliver(end: Failure<T>): void {
     if (this.#settled) return;
     this.#close();
+    forgetOlderRefusal("value" in end ? end.value : end.error, this.#refusalsBefore);
     if ("value" in end) this.#sink.resolve(end.value);
     else this.#sink.reject(end.error);
   }

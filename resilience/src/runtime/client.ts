@@ -15,10 +15,10 @@ import {
   checkMethods,
   checkName,
   checkNames,
-  checkObject,
   DURATION_MS,
   type Names,
   noOperation,
+  optionsOf,
   refusal,
   WAIT_MS,
 } from "../core/options.ts";
@@ -87,7 +87,8 @@ export interface ClientOptions<T = unknown> {
   readonly random?: Random;
 }
 
-const NAMES: Names<ClientOptions> = {
+/** Of a client; a failover gives its stations the same, but for what it says itself. */
+export const CLIENT_NAMES: Names<ClientOptions> = {
   name: true,
   breaker: true,
   bulkhead: true,
@@ -197,8 +198,8 @@ export class ResilientClient<T = unknown> {
 
   /**
    * Runs `operation` guarded. What is to be bounded by the timeout and the deadline has to happen inside: an operation that
-   * returns a `Response` of fetch is over when the head has come, and nothing bounds its body (the event `unread-body` says so
-   * once). Resolves with its result (also with one that was judged a failure, once nothing more can
+   * returns a `Response` of fetch, or a stream, is over when the head has come, and nothing bounds its body (the event
+   * `unread-body` says so once). Resolves with its result (also with one that was judged a failure, once nothing more can
    * be done about it) and rejects with its error, or with one of ours (table in `errors.ts`). Never throws.
    */
   call<R extends T = T>(operation: Operation<R>, options?: CallOptions): Promise<R> {
@@ -240,7 +241,7 @@ export class ResilientClient<T = unknown> {
 
 /** Refuses what is no option, or of another kind; numbers are checked where they are used. Returns the client's name in errors. */
 function checkOptions<T>(options: ClientOptions<T>): string {
-  checkNames("ResilientClient", options, NAMES);
+  checkNames("ResilientClient", options, CLIENT_NAMES);
   checkName("ResilientClient", "name", options.name);
   const part = `ResilientClient ${options.name}`;
   const { classify, random } = options;
@@ -269,7 +270,7 @@ function retryOf<T>(part: string, { retry }: ClientOptions<T>): RetryOptions {
   if (retry === false) return { maxAttempts: 1 };
   if (typeof retry !== "object") throw refusal(part, "retry", retry, "options such as { maxAttempts: 3 }, or false");
   checkNames(part, retry, RETRY_NAMES, "retry");
-  return retry;
+  return optionsOf(part, retry, "retry");
 }
 
 function breakerOf<T>(
@@ -281,14 +282,15 @@ function breakerOf<T>(
   const given = options.breaker ?? {};
   if (given === false || given instanceof CircuitBreaker) return given === false ? undefined : given;
   if (typeof given !== "object") throw refusal(part, "breaker", given, "a CircuitBreaker, options for one, or false");
-  const openDurationMs = given.openDurationMs ?? 30_000;
+  const rules = optionsOf(part, given, "breaker");
+  const openDurationMs = rules.openDurationMs ?? 30_000;
   // A probe may take its whole timeout; one that has none is not waited for longer than the circuit was open.
   const longestAttemptMs = timeoutMs === Number.POSITIVE_INFINITY ? 0 : Math.min(timeoutMs, DURATION_MS.max);
   return new CircuitBreaker({
     name: options.name,
     clock,
     probeLeaseMs: Math.max(openDurationMs, longestAttemptMs),
-    ...given,
+    ...rules,
   });
 }
 
@@ -298,7 +300,7 @@ function bulkheadOf<T>(part: string, options: ClientOptions<T>, clock: Clock): B
   if (typeof given !== "object") {
     throw refusal(part, "bulkhead", given, "a Bulkhead, options such as { maxConcurrent: 50 }, or false");
   }
-  return new Bulkhead({ name: options.name, clock, ...given });
+  return new Bulkhead({ name: options.name, clock, ...optionsOf(part, given, "bulkhead") });
 }
 
 function budgetOf(
@@ -308,7 +310,6 @@ function budgetOf(
   maxAttempts: number,
 ): RetryBudget | undefined {
   if (given === false || given instanceof RetryBudget) return given === false || maxAttempts === 1 ? undefined : given;
-  checkObject(part, given, "retry.budget");
-  if (maxAttempts === 1) return undefined;
-  return new RetryBudget({ clock, ...given });
+  const budget = new RetryBudget({ clock, ...optionsOf(part, given, "retry.budget") });
+  return maxAttempts === 1 ? undefined : budget;
 }

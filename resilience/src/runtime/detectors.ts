@@ -5,8 +5,9 @@
  */
 import { brand } from "../core/brand.ts";
 import type { Beat, BeatVerdict, DetectorMachine } from "../core/detector.ts";
+import type { ConfigurationError } from "../core/errors.ts";
 import { FixedHeartbeatMachine, type FixedHeartbeatOptions, type HeartbeatStatus } from "../core/fixed-heartbeat.ts";
-import { checkObject } from "../core/options.ts";
+import { checkNames, type Names, optionsOf, refusal } from "../core/options.ts";
 import { PhiAccrualMachine, type PhiAccrualOptions, type PhiEstimate } from "../core/phi-accrual.ts";
 import { type Clock, checkClock } from "./clock.ts";
 import { systemClock } from "./system-clock.ts";
@@ -21,6 +22,13 @@ export interface FailureDetector {
   isAlive(node: string, threshold: number): boolean;
 }
 
+const BEAT_NAMES: Names<Beat> = { sequence: true, sentAtMs: true, incarnation: true };
+/**
+ * Names stand in the caller's code, so a wrong one shows at once; looking at all of every heartbeat's would cost as much as
+ * taking it in.
+ */
+const BEATS_CHECKED = 256;
+
 /** A pure machine and the clock it is asked by. */
 export abstract class ClockedDetector<Machine extends DetectorMachine> implements FailureDetector {
   static {
@@ -30,6 +38,8 @@ export abstract class ClockedDetector<Machine extends DetectorMachine> implement
   /** For readers who have the time at hand: same clock, or the levels mean nothing. */
   readonly machine: Machine;
   readonly clock: Clock;
+  /** Of how many more heartbeats the names are looked at. */
+  #beatsToCheck = BEATS_CHECKED;
 
   /** `clock` defaults to the system's monotonic one. */
   constructor(machine: Machine, clock: Clock = systemClock) {
@@ -38,21 +48,36 @@ export abstract class ClockedDetector<Machine extends DetectorMachine> implement
     this.clock = clock;
   }
 
-  /** Takes in a heartbeat that has just arrived and says what became of it; only `counted` proves life. */
+  /**
+   * Takes in a heartbeat that has just arrived and says what became of it; only `counted` proves life. Throws
+   * `ConfigurationError` where `beat` is no object, or has a field that is none of a {@link Beat}'s; names are
+   * looked at in a detector's first heartbeats, and in all that have no number.
+   */
   noteHeartbeat(node: string, beat?: Beat): BeatVerdict {
+    checkNode("noteHeartbeat", node);
+    if (beat !== undefined && (this.#beatsToCheck > 0 || beat?.sequence === undefined)) {
+      this.#beatsToCheck--;
+      checkNames("noteHeartbeat", beat, BEAT_NAMES, "beat");
+    }
     return this.machine.noteHeartbeat(node, beat, this.clock.nowMs());
   }
 
   suspicionLevel(node: string): number {
+    checkNode("suspicionLevel", node);
     return this.machine.suspicionLevel(node, this.clock.nowMs());
   }
 
   isAlive(node: string, threshold: number): boolean {
+    checkNode("isAlive", node);
+    // Everything but NaN is a threshold; comparing with something else would be false, whatever the node does.
+    if (typeof threshold !== "number" || Number.isNaN(threshold)) throw noLevel("isAlive: threshold", threshold);
     return this.machine.isAlive(node, threshold, this.clock.nowMs());
   }
 
   /** When `node` reaches `level` if it stays silent, on the clock's axis; undefined for a node never heard from. */
   whenLevel(node: string, level: number): number | undefined {
+    checkNode("whenLevel", node);
+    if (typeof level !== "number" || Number.isNaN(level)) throw noLevel("whenLevel: level", level);
     return this.machine.whenLevel(node, level);
   }
 
@@ -71,11 +96,18 @@ export abstract class ClockedDetector<Machine extends DetectorMachine> implement
   }
 }
 
+function checkNode(method: string, node: unknown): void {
+  if (typeof node !== "string") throw refusal(method, "node", node, "a text");
+}
+
+function noLevel(option: string, given: unknown): ConfigurationError {
+  return refusal("detector", option, given, "a level of suspicion, such as 8");
+}
+
 /** Learns how regular each node's heartbeats are; levels are phi. See `core/phi-accrual.ts` for what it learns. */
 export class PhiAccrualDetector extends ClockedDetector<PhiAccrualMachine> {
   constructor(options: PhiAccrualOptions & { readonly clock?: Clock } = {}) {
-    checkObject("PhiAccrualDetector", options);
-    const { clock, ...rules } = options;
+    const { clock, ...rules } = optionsOf("PhiAccrualDetector", options);
     super(new PhiAccrualMachine(rules), clock);
   }
 
@@ -88,8 +120,7 @@ export class PhiAccrualDetector extends ClockedDetector<PhiAccrualMachine> {
 /** Two fixed silences: one to suspect, one to call a node down. Level 5 is the first, level 8 the second. */
 export class FixedHeartbeatDetector extends ClockedDetector<FixedHeartbeatMachine> {
   constructor(options: FixedHeartbeatOptions & { readonly clock?: Clock } = {}) {
-    checkObject("FixedHeartbeatDetector", options);
-    const { clock, ...rules } = options;
+    const { clock, ...rules } = optionsOf("FixedHeartbeatDetector", options);
     super(new FixedHeartbeatMachine(rules), clock);
   }
 

@@ -6,7 +6,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Chaos } from "../chaos/chaos.ts";
+import { levelForMistakes } from "../core/adaptive.ts";
+import { DetectionQualityMachine } from "../core/detection-quality.ts";
 import { ConfigurationError } from "../core/errors.ts";
+import { seededRandom } from "../core/random.ts";
+import { VirtualClock } from "../sim/virtual-clock.ts";
 import { deadlineAfter, withDeadline } from "./ambient-deadline.ts";
 import { CircuitBreaker } from "./breaker.ts";
 import { Bulkhead } from "./bulkhead.ts";
@@ -61,6 +65,21 @@ test("[C5] a client: names that are no option, and values of another kind → re
     [() => client({ retry: { budget: 5 } }), /retry\.budget is 5/],
     [() => client({ retry: { budget: { ration: 1 } } }), /there is no option ration; did you mean ratio\?/],
     [() => client({ retry: { attemptsBelow: null } }), /retry\.attemptsBelow is null/],
+    [() => client({ retry: { maxAttempts: 1, budget: { junk: 1 } } }), /there is no option junk; there are ratio/],
+    [() => client({ retry: [] }), /retry is an array/],
+    [() => client({ retry: Object.create({ maxAttempt: 3 }) }), /there is no option retry\.maxAttempt; did you mean/],
+    [() => client({ breaker: [] }), /breaker is an array; it must be an object/],
+    [() => client({ breaker: new Map([["openDurationMs", 5]]) }), /breaker is a Map/],
+    [() => client({ breaker: new Date() }), /breaker is a Date/],
+    [() => client({ breaker: Promise.resolve({}) }), /breaker is a Promise/],
+    [() => client({ breaker: Object.create({ openDuration: 5 }) }), /there is no option openDuration; did you mean/],
+    [() => client({ bulkhead: new Map([["maxConcurrent", 5]]) }), /bulkhead is a Map/],
+    [() => client({ bulkhead: [] }), /bulkhead is an array/],
+    [() => client({ classify: new Map() }), /classify is a Map/],
+    [
+      () => make(ResilientClient, Object.create({ name: "x", timeout: 5 })),
+      /there is no option timeout; did you mean timeoutMs/,
+    ],
     [() => client({ breaker: true }), /breaker is true; it must be a CircuitBreaker, options for one, or false\.$/],
     [() => client({ breaker: { openDuration: 5 } }), /there is no option openDuration; did you mean openDurationMs\?/],
     [
@@ -103,6 +122,12 @@ test("[C5] the options of a call → refused by the promise, never by a TypeErro
       [{ priorty: 5 }, /there is no option .*priorty; did you mean priority\?/],
       [{ timeoutMs: 5 }, /there is no option .*timeoutMs/],
       [{ deadline: "5000" }, /deadline is "5000"/],
+      [[], /options.* is an array; it must be an object/],
+      [["x"], /options.* is an array/],
+      [new Map([["idempotent", true]]), /options.* is a Map/],
+      [Promise.resolve({}), /options.* is a Promise/],
+      [Object.create({ priorty: 5 }), /there is no option .*priorty; did you mean priority\?/],
+      [{ priority: "1" }, /priority is "1"; it must be a number/],
       [5, /options.* is 5; it must be an object/],
       [null, /options.* is null; it must be an object/],
     ] as const) {
@@ -118,6 +143,9 @@ test("[C5] the options of a call → refused by the promise, never by a TypeErro
     ] as const) {
       await assert.rejects(call(nothing, options), { code: "INVALID_CONFIGURATION", message: said });
     }
+  }
+  for (const options of [{}, Object.create(null), Object.create({ idempotent: true }), undefined]) {
+    for (const call of calls.slice(0, 2)) assert.equal(await call(() => "ran", options), "ran");
   }
   assert.equal(await guarded.call(() => "ran", { signal: undefined as Any, idempotencyKey: undefined as Any }), "ran");
 });
@@ -138,6 +166,20 @@ test("[C5] the parts by themselves", () => {
     [() => make(PhiAccrualDetector, { model: "adaptve" }), /model is "adaptve"/],
     [() => make(PhiAccrualDetector, { clock: {} }), /PhiAccrualDetector: clock is an object; it must be a Clock/],
     [() => make(FixedHeartbeatDetector, { interval: 5 }), /did you mean intervalMs\?/],
+    [() => make(PhiAccrualDetector, new Map()), /PhiAccrualDetector: its options object is a Map/],
+    [() => make(DetectionQualityMachine, { mistakesWithinMs: 5 }), /did you mean mistakeWithinMs\?/],
+    [() => make(DetectionQualityMachine, 5), /DetectionQuality: its options object is 5/],
+    [() => new RetryBudget().refund(), /RetryBudget\.refund: no attempt is withdrawn; call withdraw first/],
+    [() => new RetryBudget().send(), /RetryBudget\.send: no attempt is withdrawn/],
+    ...["x", 0, -1, Number.NaN, undefined].map(
+      (perHour): Case => [
+        () => levelForMistakes(perHour as Any),
+        /levelForMistakes: perHour is .*must be a number above 0/,
+      ],
+    ),
+    ...[undefined, null, {}, Number.NaN].map(
+      (seed): Case => [() => seededRandom(seed as Any), /seededRandom: seed is .*must be a text or a finite number/],
+    ),
     [() => make(LivenessSupervisor), /LivenessSupervisor: its options object is missing/],
     [() => make(LivenessSupervisor, {}), /LivenessSupervisor: detector is missing; it must be a FailureDetector/],
     [() => make(LivenessSupervisor, { detector: {} }), /detector is an object; it must be a FailureDetector/],
@@ -160,6 +202,92 @@ test("[C5] the parts by themselves", () => {
   ]);
 });
 
+test("[C5] what a detector is told and asked → refused; a heartbeat's misspelt number would count every copy", () => {
+  for (const asked of [new PhiAccrualDetector(), new FixedHeartbeatDetector()] as Any[]) {
+    refuses([
+      [() => asked.noteHeartbeat("a", { sequnce: 9 }), /there is no option beat\.sequnce; did you mean sequence\?/],
+      [() => asked.noteHeartbeat("a", { sequence: 9, incarnaton: 1 }), /did you mean incarnation\?/],
+      [() => asked.noteHeartbeat("a", 9), /beat is 9; it must be an object with any of sequence/],
+      [() => asked.noteHeartbeat("a", [9]), /beat is an array/],
+      [() => asked.noteHeartbeat("a", new Map([["sequence", 9]])), /beat is a Map/],
+      [() => asked.noteHeartbeat("a", Promise.resolve({ sequence: 9 })), /beat is a Promise/],
+      [() => asked.noteHeartbeat(5), /noteHeartbeat: node is 5; it must be a text/],
+      [() => asked.noteHeartbeat(undefined), /noteHeartbeat: node is missing/],
+      [() => asked.suspicionLevel(5), /suspicionLevel: node is 5/],
+      [() => asked.isAlive(5, 8), /isAlive: node is 5/],
+      [() => asked.isAlive("a"), /isAlive: threshold is missing; it must be a level of suspicion/],
+      [() => asked.isAlive("a", "8"), /isAlive: threshold is "8"/],
+      [() => asked.isAlive("a", Number.NaN), /isAlive: threshold is NaN/],
+      [() => asked.whenLevel("a", "8"), /whenLevel: level is "8"/],
+    ]);
+    assert.equal(asked.suspicionLevel("a"), Number.POSITIVE_INFINITY, "nothing that was refused counted");
+    for (const beat of [undefined, {}, { sequence: 1 }, { sequence: 2, sentAtMs: 5, incarnation: undefined }]) {
+      assert.equal(asked.noteHeartbeat("a", beat), "counted");
+    }
+    assert.equal(
+      asked.noteHeartbeat("a", { sequence: -1 }),
+      "refused",
+      "what a sender got wrong is no mistake of the caller",
+    );
+  }
+});
+
+test("[C5] options that are inherited → obeyed, wherever they are given", () => {
+  const inheriting = (options: object): Any => Object.create(options);
+  const retry = inheriting({ maxAttempts: 5 });
+  const made = make(ResilientClient, inheriting({ name: "north", retry, breaker: inheriting({ name: "mine" }) }));
+  const { maxAttempts, breaker } = made as ResilientClient;
+  assert.deepEqual([maxAttempts, breaker?.name], [5, "mine"]);
+  assert.equal((make(CircuitBreaker, inheriting({ name: "x" })) as CircuitBreaker).name, "x");
+  assert.equal((make(Bulkhead, inheriting({ maxConcurrent: 3 })) as Bulkhead).slots.maxConcurrent, 3);
+  assert.equal((make(RetryBudget, inheriting({ reserve: 3 })) as RetryBudget).machine.reserve, 3);
+});
+
+test("[C5] what somebody gives to all objects was not given to options", async () => {
+  Object.defineProperty(Object.prototype, "pollution", {
+    value: 1,
+    enumerable: true,
+    configurable: true,
+    writable: true,
+  });
+  try {
+    const made = client() as ResilientClient;
+    assert.equal(await made.call(() => "ran", { idempotent: true }), "ran");
+    assert.equal(new PhiAccrualDetector().noteHeartbeat("a", { sequence: 1 }), "counted");
+  } finally {
+    Reflect.deleteProperty(Object.prototype, "pollution");
+  }
+});
+
+test("[C5] a detector that promises a level, or says none → told as its error, and nobody is accused", async () => {
+  for (const suspicionLevel of [async () => 9, () => Promise.reject(new Error("x")), () => "9", () => Number.NaN]) {
+    const clock = new VirtualClock();
+    const abstentions: Any[] = [];
+    const declared: unknown[] = [];
+    const broken: Any = { noteHeartbeat() {}, suspicionLevel, isAlive: () => true };
+    const supervisor = new LivenessSupervisor({
+      detector: broken,
+      clock,
+      gracePeriodMs: 100,
+      onDeclaration: (declaration) => declared.push(declaration),
+      onAbstention: (abstention) => abstentions.push(abstention),
+    });
+    supervisor.watch("a");
+    const controller = new AbortController();
+    const running = supervisor.run(controller.signal);
+    await clock.advanceBy(1_000);
+    controller.abort();
+    await running;
+    assert.deepEqual([abstentions.length, abstentions[0].reason, declared], [1, "detector-error", []]);
+    assert.match(
+      abstentions[0].error.message,
+      /suspicionLevel\("a"\) is .*; it must be a number, and no promise of one/,
+    );
+    const made = new PrimaryBackupFailover({ ...stations, detector: broken, clock });
+    assert.equal(made.status.stations[0]?.level, Number.POSITIVE_INFINITY);
+  }
+});
+
 test("[C5] a failover: its own options, and those of its parts", async () => {
   refuses([
     [() => make(PrimaryBackupFailover), /PrimaryBackupFailover: its options object is missing/],
@@ -172,6 +300,19 @@ test("[C5] a failover: its own options, and those of its parts", async () => {
     [() => failover({ detectors: detector }), /there is no option detectors; did you mean detector\?/],
     [() => failover({ client: 5 }), /client is 5/],
     [() => failover({ client: () => 5 }), /client is 5/],
+    [() => failover({ client: async () => ({ timeoutMs: 50 }) }), /client is a Promise; it must be an object/],
+    [() => failover({ client: [] }), /client is an array/],
+    [() => failover({ client: () => new Map() }), /client is a Map/],
+    [
+      () => failover({ client: { name: "x" } }),
+      /PrimaryBackupFailover client: there is no option name; there are breaker/,
+    ],
+    [() => failover({ client: () => ({ clock: 5 }) }), /there is no option clock/],
+    [() => failover({ client: { breaker: new Map() } }), /client\.breaker is a Map/],
+    [() => failover({ ramp: async () => ({ burst: 5 }) }), /ramp is a Promise; it must be an object/],
+    [() => failover({ supervisor: [] }), /supervisor is an array/],
+    [() => failover({ supervisor: { onDeclaration: () => 1 } }), /there is no option supervisor\.onDeclaration/],
+    [() => failover({ keyStatusTimeoutMs: "x" }), /keyStatusTimeoutMs is "x"/],
     [() => failover({ client: { timeout: 5 } }), /there is no option timeout; did you mean timeoutMs\?/],
     [() => failover({ client: { breaker: true } }), /breaker is true/],
     [() => failover({ ramp: { capacity: 5 } }), /there is no option ramp\.capacity; .*capacityPerSecond/],

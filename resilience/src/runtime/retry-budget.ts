@@ -3,7 +3,8 @@
  * everything that aims at it (clients, hedges, replays of queued commands): two budgets are twice the storm.
  */
 import { brand } from "../core/brand.ts";
-import { checkObject } from "../core/options.ts";
+import { ConfigurationError } from "../core/errors.ts";
+import { optionsOf } from "../core/options.ts";
 import type { RetryBudgetOptions, RetryBudgetStatus } from "../core/retry-budget.ts";
 import { RetryBudgetMachine } from "../core/retry-budget.ts";
 import { type Clock, checkClock } from "./clock.ts";
@@ -23,8 +24,7 @@ export class RetryBudget {
   readonly clock: Clock;
 
   constructor(options: SharedRetryBudgetOptions = {}) {
-    checkObject("RetryBudget", options);
-    const { clock = systemClock, ...rules } = options;
+    const { clock = systemClock, ...rules } = optionsOf("RetryBudget", options);
     checkClock("RetryBudget", clock);
     this.clock = clock;
     this.machine = new RetryBudgetMachine(rules);
@@ -45,14 +45,25 @@ export class RetryBudget {
     return this.machine.withdraw(nowMs);
   }
 
-  /** A withdrawn attempt goes out now; false where the window no longer has room for it. */
+  /**
+   * A withdrawn attempt goes out now; false where the window no longer has room for it. Throws `ConfigurationError` where none
+   * is withdrawn.
+   */
   send(nowMs: number = this.clock.nowMs()): boolean {
+    this.#refuseUnlessPending("send");
     return this.machine.send(nowMs);
   }
 
-  /** A withdrawn attempt will not be sent. */
+  /** A withdrawn attempt will not be sent. Throws `ConfigurationError` where none is withdrawn. */
   refund(): void {
+    this.#refuseUnlessPending("refund");
     this.machine.refund();
+  }
+
+  #refuseUnlessPending(method: string): void {
+    if (this.machine.pending > 0) return;
+    const message = `RetryBudget.${method}: no attempt is withdrawn; call withdraw first, and send or refund once for each true`;
+    throw new ConfigurationError("nothing-withdrawn", `${message}.`);
   }
 
   get status(): RetryBudgetStatus {

@@ -16,9 +16,9 @@ import {
   checkFunction,
   checkMethods,
   checkName,
-  checkObject,
   checkSignal,
   DURATION_MS,
+  optionsOf,
   refusal,
 } from "../core/options.ts";
 import {
@@ -118,7 +118,6 @@ export class LivenessSupervisor {
   readonly #wakeUp = (): void => this.#wake();
 
   constructor(options: LivenessSupervisorOptions) {
-    checkObject("LivenessSupervisor", options);
     const {
       detector,
       clock: givenClock,
@@ -128,7 +127,7 @@ export class LivenessSupervisor {
       onDeclaration,
       onAbstention,
       ...rules
-    } = options;
+    } = optionsOf("LivenessSupervisor", options);
     checkDetector("LivenessSupervisor", detector);
     checkClock("LivenessSupervisor", givenClock);
     checkFunction("LivenessSupervisor", "onDeclaration", onDeclaration);
@@ -355,11 +354,20 @@ function sourceOf(detector: FailureDetector, failed: (error: unknown) => void): 
   return {
     suspicionLevel(node) {
       try {
-        return detector.suspicionLevel(node);
+        return levelOf(detector, node);
       } catch (error) {
         failed(error);
         return Number.POSITIVE_INFINITY;
       }
     },
   };
+}
+
+/** The level that `detector` says; throws what it throws, and `ConfigurationError` where it says none, or promises one. */
+export function levelOf(detector: FailureDetector, node: string): number {
+  const level: unknown = detector.suspicionLevel(node);
+  if (typeof level === "number" && !Number.isNaN(level)) return level;
+  // Nobody else hears it reject.
+  if (level instanceof Promise) level.catch(() => undefined);
+  throw refusal("detector", `suspicionLevel("${node}")`, level, "a number, and no promise of one");
 }

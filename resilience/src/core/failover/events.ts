@@ -121,4 +121,11 @@ export type FailoverEvent =
       readonly ratePerSecond: number;
       readonly atMs: number;
     }
+  | {
+      /** An operation returned an answer whose body has not been read: nothing bounds that. Told once, of the first results. */
+      readonly type: "unread-body";
+      readonly station: string;
+      readonly reason: string;
+      readonly atMs: number;
+    }
   | { readonly type: "patience-learned"; readonly patienceMs: number | undefined; readonly atMs: number };

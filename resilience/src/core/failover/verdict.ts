@@ -4,6 +4,7 @@
  */
 import { staleEpochIn } from "../error-evidence.ts";
 import { AmbiguousOutcomeError, AttemptTimeoutError, NoStationFitError } from "../errors.ts";
+import { propertyOf } from "../unknown-value.ts";
 import type { Attempt, Call, Settlement } from "./call.ts";
 import type { Station } from "./station.ts";
 
@@ -48,5 +49,6 @@ function lostAt(station: Station | undefined, { terms }: Call, cause: unknown): 
 
 /** The newest epoch that a station has seen, by its refusal; 0 where the error says nothing of it. */
 export function seenEpochOf(error: unknown): number {
-  return staleEpochIn(error)?.seenEpoch ?? 0;
+  const seen = propertyOf(staleEpochIn(error), "seenEpoch");
+  return typeof seen === "number" ? seen : 0;
 }

@@ -8,14 +8,14 @@ import { Accidents, UsualShare } from "../../core/failover/accidents.ts";
 import { Admission } from "../../core/failover/admission.ts";
 import { StationEvidence } from "../../core/failover/evidence.ts";
 import { Station } from "../../core/failover/station.ts";
-import { checked, refusal, shown, WAIT_MS } from "../../core/options.ts";
+import { checked, optionsOf, shown, WAIT_MS } from "../../core/options.ts";
 import { CircuitBreaker, type CircuitBreakerOptions } from "../breaker.ts";
 import { ResilientClient } from "../client.ts";
 import type { ClientParts } from "../client-parts.ts";
 import type { Clock } from "../clock.ts";
 import { guarded } from "../listeners.ts";
-import { checkRamp } from "./option-checks.ts";
-import type { FailoverOptions, NamedStation, RampOptions, StationClientOptions } from "./options.ts";
+import { checkedClient, checkedRamp } from "./option-checks.ts";
+import type { FailoverOptions, NamedStation, StationClientOptions } from "./options.ts";
 
 /** A station as the driver sees it. */
 export interface StationHandle<S extends NamedStation> {
@@ -32,6 +32,7 @@ interface UsualShares {
   readonly left: UsualShare;
 }
 
+const PART = "PrimaryBackupFailover";
 /** How long a station's circuit stays open where nothing else is said. */
 const OPEN_DURATION_MS = 5_000;
 
@@ -75,8 +76,7 @@ function createStation<S extends NamedStation>(
   usual: UsualShares,
 ): StationHandle<S> {
   const { parts } = clientOf(options, station, clock);
-  const ramp: RampOptions = typeof options.ramp === "function" ? options.ramp(station) : (options.ramp ?? {});
-  checkRamp(ramp);
+  const ramp = checkedRamp(typeof options.ramp === "function" ? options.ramp(station) : (options.ramp ?? {}));
   const { heartbeatNote } = options;
   const role = number === 0 ? "primary" : "backup";
   const machine = new Station({
@@ -104,26 +104,26 @@ function createStation<S extends NamedStation>(
   return { station, role, machine, parts };
 }
 
-/** What is to be read beside a station's heartbeats: nothing where asking for it throws. */
+/** What is to be read beside a station's heartbeats: nothing where asking for it throws, or what is said is no text. */
 function noteOf(heartbeatNote: (station: string) => string | undefined, station: string): string | undefined {
   let note: string | undefined;
   guarded(() => {
-    note = heartbeatNote(station);
+    const said: unknown = heartbeatNote(station);
+    if (typeof said === "string") note = said;
   });
   return note;
 }
 
 /** A client makes the parts and refuses settings that contradict each other; calls do not go through it. */
 function clientOf<S extends NamedStation>(options: FailoverOptions<S>, station: S, clock: Clock): ResilientClient {
-  const given = typeof options.client === "function" ? options.client(station) : (options.client ?? {});
-  if (typeof given !== "object" || given === null) throw refusal("PrimaryBackupFailover", "client", given, "an object");
+  const given = checkedClient(typeof options.client === "function" ? options.client(station) : (options.client ?? {}));
   const { breaker } = given;
   return new ResilientClient({
     // The failover's deadline is its stations' too: a timeout that would outlast it is refused.
     ...(options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }),
     ...given,
     ...(breaker === undefined || isOptions(breaker)
-      ? { breaker: { openDurationMs: OPEN_DURATION_MS, ...breaker } }
+      ? { breaker: { openDurationMs: OPEN_DURATION_MS, ...optionsOf(PART, breaker ?? {}, "client.breaker") } }
       : {}),
     name: station.name,
     clock,

@@ -15,6 +15,7 @@ import { judgeResult, judgeThrown } from "../booking.ts";
 import type { CircuitBreaker } from "../breaker.ts";
 import type { Clock } from "../clock.ts";
 import { guarded, type Listeners } from "../listeners.ts";
+import { hasUnreadBody, RESULTS_LOOKED_AT, UNREAD_BODY_REASON } from "../unread-body.ts";
 import type { StationHandle } from "./create-stations.ts";
 import { callExamples, NOBODY } from "./examples.ts";
 import type { NamedStation } from "./options.ts";
@@ -49,6 +50,8 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   readonly #circuits: readonly BreakerMachine[];
   /** Does any station say that a result may be a failure? */
   readonly #judgesResults: boolean;
+  /** How many more results are looked at for a body that nobody has read. */
+  #unlookedResults = RESULTS_LOOKED_AT;
   #inputs: Input[] = [];
   #isBusy = false;
   /** When to look next; the timer is set for then, or for an earlier instant. */
@@ -268,8 +271,17 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   }
 
   #answered(attempt: FailoverAttempt<S>, value: unknown): void {
+    if (this.#unlookedResults > 0) this.#lookAtResult(attempt, value);
     if (this.#judgesResults) this.#judge(attempt, value);
     else this.#served(attempt.record, value);
+  }
+
+  #lookAtResult({ record }: FailoverAttempt<S>, value: unknown): void {
+    this.#unlookedResults--;
+    if (!hasUnreadBody(value)) return;
+    this.#unlookedResults = 0;
+    const station = record.station.name;
+    this.input((atMs) => this.#listeners.tell({ type: "unread-body", station, reason: UNREAD_BODY_REASON, atMs }));
   }
 
   #judge(attempt: FailoverAttempt<S>, value: unknown): void {
@@ -279,11 +291,12 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   }
 
   #threw(attempt: FailoverAttempt<S>, error: unknown): void {
-    const settlement = { error };
     const { classify } = this.#handle(attempt.record.station.number).parts;
     const isStale = staleEpochIn(error) !== undefined;
-    const end = (): AttemptEnd => endFrom(judgeThrown(classify, error, this.clock), settlement);
-    this.#ended(attempt, isStale ? { result: "stale", settlement } : end());
+    this.#ended(
+      attempt,
+      isStale ? { result: "stale", settlement: { error } } : endFromError(classify, error, this.clock),
+    );
   }
 
   #ended({ record }: FailoverAttempt<S>, end: AttemptEnd): void {
@@ -311,6 +324,11 @@ function requestOf<S>(call: Call): FailoverRequest<S, unknown> {
 function endFromResult(classify: Classifier<unknown>, value: unknown, calendar: Calendar): AttemptEnd {
   const judged = judgeResult(classify, value, calendar);
   return "outcome" in judged ? endFrom(judged, { value }) : endFrom(judged.judged, { error: judged.error });
+}
+
+function endFromError(classify: Classifier<unknown> | undefined, error: unknown, calendar: Calendar): AttemptEnd {
+  const judged = judgeThrown(classify, error, calendar);
+  return "outcome" in judged ? endFrom(judged, { error }) : endFrom(judged.judged, { error: judged.error });
 }
 
 function endFrom({ outcome, retryAfterMs, retry }: Judgement, settlement: AttemptEnd["settlement"]): AttemptEnd {

@@ -21,7 +21,7 @@ import { type CallOptions, checkCallOptions } from "../call-options.ts";
 import type { Clock } from "../clock.ts";
 import { ClockedDetector } from "../detectors.ts";
 import { guarded, Listeners } from "../listeners.ts";
-import { LivenessSupervisor } from "../supervisor.ts";
+import { LivenessSupervisor, levelOf } from "../supervisor.ts";
 import { hasWholeInstants, systemClock } from "../system-clock.ts";
 import { createStations, type StationHandle } from "./create-stations.ts";
 import { FailoverDriver } from "./driver.ts";
@@ -257,7 +257,7 @@ export class PrimaryBackupFailover<S extends NamedStation> {
   /** A detector of somebody else's making that throws knows nothing; the supervisor says so. */
   #levelOf(name: string): number {
     try {
-      return this.#options.detector.suspicionLevel(name);
+      return levelOf(this.#options.detector, name);
     } catch {
       return Number.POSITIVE_INFINITY;
     }
@@ -282,8 +282,8 @@ export class PrimaryBackupFailover<S extends NamedStation> {
 
   #makeDriver(examples: readonly unknown[]): FailoverDriver<S> {
     const { keyStatus, keyStatusTimeoutMs, probe, probeIntervalMs } = this.#options;
-    const query =
-      keyStatus === undefined ? undefined : new OutcomeQuery<S>(this.#clock, keyStatusTimeoutMs ?? 250, keyStatus);
+    const timeoutMs = checked(PART, "keyStatusTimeoutMs", keyStatusTimeoutMs ?? 250, DURATION_MS);
+    const query = keyStatus === undefined ? undefined : new OutcomeQuery<S>(this.#clock, timeoutMs, keyStatus);
     const driver = new FailoverDriver<S>({
       clock: this.#clock,
       dispatcher: this.#dispatcher,

@@ -4,10 +4,20 @@
  */
 import type { AdmissionOptions } from "../../core/failover/admission.ts";
 import type { CommandPathOptions } from "../../core/failover/evidence.ts";
-import { checkFunction, checkMethods, checkNames, checkObject, type Names, refusal } from "../../core/options.ts";
+import {
+  checkFunction,
+  checkMethods,
+  checkNames,
+  checkObject,
+  type Names,
+  optionsOf,
+  refusal,
+} from "../../core/options.ts";
+import { SUPERVISOR_NAMES } from "../../core/supervisor-options.ts";
+import { CLIENT_NAMES } from "../client.ts";
 import { checkClock } from "../clock.ts";
 import { checkDetector } from "../supervisor.ts";
-import type { FailoverOptions, Lease, NamedStation, RampOptions } from "./options.ts";
+import type { FailoverOptions, Lease, NamedStation, RampOptions, StationClientOptions } from "./options.ts";
 
 const PART = "PrimaryBackupFailover";
 
@@ -55,6 +65,13 @@ const RAMP_NAMES: Names<Omit<AdmissionOptions, "maxConcurrent">> = {
   initialConcurrent: true,
   maxWorking: true,
 };
+const { name: _name, clock: _clock, random: _random, ...STATION_CLIENT_NAMES } = CLIENT_NAMES;
+const SUPERVISION_NAMES: Names<NonNullable<FailoverOptions<NamedStation>["supervisor"]>> = {
+  ...SUPERVISOR_NAMES,
+  stallToleranceMs: true,
+  longestAbstentionMs: true,
+  hearing: true,
+};
 const LEASE_NAMES: Names<Lease> = { validUntilMs: true, marginMs: true };
 
 /** Throws `ConfigurationError` where `options` are none, or hold what is no option, or a value of another kind. */
@@ -74,17 +91,25 @@ export function checkFailoverOptions<S extends NamedStation>(options: FailoverOp
   );
   for (const name of ["probe", "keyStatus", "heartbeatNote"] as const) checkFunction(PART, name, options[name]);
   const { supervisor, client, ramp, commandPath, failback, lease } = options;
-  if (supervisor !== undefined) checkObject(PART, supervisor, "supervisor");
-  if (typeof client !== "function" && client !== undefined) checkObject(PART, client, "client");
-  if (typeof ramp !== "function" && ramp !== undefined) checkRamp(ramp);
+  if (supervisor !== undefined) checkNames(PART, supervisor, SUPERVISION_NAMES, "supervisor");
+  if (typeof client !== "function" && client !== undefined) checkedClient(client);
+  if (typeof ramp !== "function" && ramp !== undefined) checkedRamp(ramp);
   if (commandPath !== undefined) checkNames(PART, commandPath, COMMAND_PATH_NAMES, "commandPath");
   if (failback !== undefined) checkNames(PART, failback, FAILBACK_NAMES, "failback");
   if (lease !== undefined) checkLease(lease);
 }
 
-/** Throws `ConfigurationError` where what a station may be given is no such thing. */
-export function checkRamp(ramp: RampOptions): void {
+/** What a station may be given; throws `ConfigurationError` where it is no such thing. */
+export function checkedRamp(ramp: RampOptions): RampOptions {
   checkNames(PART, ramp, RAMP_NAMES, "ramp");
+  return optionsOf(PART, ramp, "ramp");
+}
+
+/** How a station is called; throws `ConfigurationError` where it is no such thing, or what the failover says itself. */
+export function checkedClient(client: StationClientOptions): StationClientOptions {
+  const options = optionsOf(PART, client, "client");
+  checkNames(`${PART} client`, options, STATION_CLIENT_NAMES);
+  return options;
 }
 
 function checkBackups(backups: unknown): void {

@@ -2,7 +2,7 @@
  * Asks a lost station what became of a command that it had in hand (rule F4). It may be dead, so the question is short:
  * no answer in time, or one that makes no sense, is `unknown`.
  */
-import { checked, DURATION_MS } from "../../core/options.ts";
+import { propertyOf, UNREADABLE } from "../../core/unknown-value.ts";
 import type { Clock } from "../clock.ts";
 import { afterWait } from "../read-first.ts";
 import type { KeyStatus } from "./operation.ts";
@@ -20,7 +20,7 @@ export class OutcomeQuery<S> {
 
   constructor(clock: Clock, timeoutMs: number, ask: AskForKey<S>) {
     this.#clock = clock;
-    this.#timeoutMs = checked("PrimaryBackupFailover", "keyStatusTimeoutMs", timeoutMs, DURATION_MS);
+    this.#timeoutMs = timeoutMs;
     this.#ask = ask;
   }
 
@@ -36,7 +36,7 @@ export class OutcomeQuery<S> {
     Promise.resolve()
       .then(() => this.#ask(station, idempotencyKey, giveUp.signal))
       .then(
-        (said) => answer.resolve(isKeyStatus<R>(said) ? said : "unknown"),
+        (said) => answer.resolve(keyStatusOf<R>(said)),
         () => answer.resolve("unknown"),
       )
       .finally(() => timer[Symbol.dispose]());
@@ -44,6 +44,10 @@ export class OutcomeQuery<S> {
   }
 }
 
-function isKeyStatus<R>(said: unknown): said is KeyStatus<R> {
-  return typeof said === "object" && said !== null && "ran" in said && typeof said.ran === "boolean";
+/** What was said, read once: what cannot be read says nothing. */
+function keyStatusOf<R>(said: unknown): KeyStatus<R> {
+  const ran = propertyOf(said, "ran");
+  if (ran === false) return { ran };
+  const result = propertyOf(said, "result");
+  return ran === true && result !== UNREADABLE ? { ran, result: result as R } : "unknown";
 }

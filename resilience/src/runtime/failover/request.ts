@@ -6,6 +6,7 @@ import { AsyncResource, executionAsyncId } from "node:async_hooks";
 import type { Deadline } from "../../core/deadline.ts";
 import { timeLeftMs } from "../../core/deadline.ts";
 import type { Attempt, Call, Settlement } from "../../core/failover/call.ts";
+import { forgetOlderRefusal, refusalsWritten } from "../../core/retry-refusal.ts";
 import type { Clock } from "../clock.ts";
 import type { FailoverContext, FailoverOperation } from "./operation.ts";
 
@@ -21,6 +22,7 @@ export class FailoverRequest<S, R> extends AsyncResource {
   readonly operation: FailoverOperation<S, R>;
   readonly resolve: (value: R) => void;
   readonly reject: (error: unknown) => void;
+  readonly #refusalsBefore = refusalsWritten();
   /** Listens to its caller's signal; undefined where there is none. */
   #hangUp: HangUp | undefined = undefined;
   /** Its deadline is its own, and later than that of the work it is made in: what the operation calls is under it, too. */
@@ -43,11 +45,13 @@ export class FailoverRequest<S, R> extends AsyncResource {
   settle(settlement: Settlement): void {
     if ("value" in settlement) return this.fulfil(settlement.value as R);
     this.#hangUp?.ignore();
+    forgetOlderRefusal(settlement.error, this.#refusalsBefore);
     this.reject(settlement.error);
   }
 
   fulfil(value: R): void {
     this.#hangUp?.ignore();
+    forgetOlderRefusal(value, this.#refusalsBefore);
     this.resolve(value);
   }
 }
