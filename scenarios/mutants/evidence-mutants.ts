@@ -131,8 +131,8 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
         replace: "",
       },
       {
-        find: "const readUntilMs = lateByMs > LATE_TICK_MS ? nowMs + READ_FIRST_MS : nowMs;",
-        replace: "const readUntilMs = lateByMs > LATE_TICK_MS ? nowMs - READ_FIRST_MS : nowMs;",
+        find: "nowMs + Math.min(lateByMs, MOST_READ_FIRST_MS) : nowMs;\n    // What falls due",
+        replace: "nowMs - READ_FIRST_MS : nowMs;\n    // What falls due",
       },
     ],
     invariants: ["abstention-is-kept", "no-role-change-without-fault"],
