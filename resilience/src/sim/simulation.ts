@@ -215,7 +215,7 @@ const RUN_OPTIONS: Names<RunOptions> = { seed: true, plan: true, tieBreak: true,
 
 /** What is run again may be more than its options: a failure, a report. */
 function checkRunOptions<Plan extends FaultPlan>(given: RunOptions<Plan>): void {
-  checkObject("runOnce", given, "options");
+  checkObject("runOnce", given, "its options object");
   refuseMisspelt("runOnce", given, RUN_OPTIONS);
   checkSeed("runOnce", given.seed);
   checkTieBreak("runOnce", given.tieBreak);
