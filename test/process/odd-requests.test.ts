@@ -38,7 +38,15 @@ before(async () => {
   const arrivals = open.use(new ArrivalClock(systemClock));
   const relayTo = new URL(`http://127.0.0.1:${(service.address() as AddressInfo).port}`);
   const faults = new RelayFaults("north", systemClock);
-  const relay = new StationRelay({ name: "north", relayTo, clock: systemClock, arrivals, faults });
+  const relay = new StationRelay({
+    group: "atlantic",
+    name: "north",
+    secrets: [],
+    relayTo,
+    clock: systemClock,
+    arrivals,
+    faults,
+  });
   relay.server.listen(0, "127.0.0.1");
   await once(relay.server, "listening");
   open.defer(async () => {
