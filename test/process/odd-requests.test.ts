@@ -8,6 +8,7 @@ import { createServer, type RequestListener } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { after, before, test } from "node:test";
 import { systemClock } from "ground-station-failover";
+import { EpochProofs } from "../../gateway/src/adapters/epoch-proof.ts";
 import { ArrivalClock } from "../../gateway/src/station/arrival-clock.ts";
 import { StationRelay } from "../../gateway/src/station/relay.ts";
 import { RelayFaults } from "../../gateway/src/station/relay-faults.ts";
@@ -27,6 +28,7 @@ const serve: RequestListener = (message, response) => {
   message.on("error", () => undefined);
 };
 
+const SECRET = Buffer.from("the secret of the station north");
 const ports: { name: string; port: number }[] = [];
 const open = new AsyncDisposableStack();
 after(() => open.disposeAsync());
@@ -41,7 +43,7 @@ before(async () => {
   const relay = new StationRelay({
     group: "atlantic",
     name: "north",
-    secrets: [],
+    secrets: [SECRET],
     relayTo,
     clock: systemClock,
     arrivals,
@@ -196,8 +198,13 @@ test("[G1] what the gateway takes, the relay takes with what the gateway adds", 
   const [, relay] = ports;
   served = [];
   const fields = `x: ${"a".repeat(32_000)}\r\n`;
-  const { statuses, text } = await send(relay?.port as number, get(`${fields}gsf-epoch: 1\r\nvia: 1.1 gsf\r\n`), {
-    answers: 1,
-  });
+  const proof = new EpochProofs({ shared: [SECRET], own: new Map() }).of({ group: "atlantic", station: "north" }, 1);
+  const { statuses, text } = await send(
+    relay?.port as number,
+    get(`${fields}gsf-epoch: 1\r\ngsf-epoch-proof: ${proof}\r\nvia: 1.1 gsf\r\n`),
+    {
+      answers: 1,
+    },
+  );
   assert.deepEqual([statuses, served], [[200], ["GET /x"]], text);
 });
