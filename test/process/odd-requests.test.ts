@@ -102,6 +102,8 @@ const ABC = "3\r\nabc\r\n0\r\n\r\n";
 
 const TAKEN: Readonly<Record<string, readonly [text: string, reaches: string]>> = {
   plain: [get(), "GET /x"],
+  "blanks before the target": [`GET   /x HTTP/1.1\r\n${HOST}\r\n`, "GET /x"],
+  "a backslash in a query": [get("", "/x?y=\\z"), "GET /x?y=\\z"],
   chunks: [chunks(ABC), "POST /x abc"],
   "a blank behind the coding": [chunks(ABC, " chunked "), "POST /x abc"],
   "a tab before the coding": [chunks(ABC, "\tchunked"), "POST /x abc"],
@@ -129,6 +131,14 @@ for (const [name, [text, reaches]] of Object.entries(TAKEN)) {
 const REFUSED: Readonly<Record<string, readonly [text: string, status: number, ends?: boolean]>> = {
   "no Host": ["GET /x HTTP/1.1\r\n\r\n", 400],
   "two Hosts": [get(HOST), 400],
+  "a Host with colons in brackets": ["GET /x HTTP/1.1\r\nHost: [:::::::]\r\n\r\n", 400],
+  "a Host with dots in brackets": ["GET /x HTTP/1.1\r\nHost: [1.2.3.4]\r\n\r\n", 400],
+  "a fragment": [get("", "/x#y"), 400],
+  "a fragment in a query": [get("", "/x?y#z"), 400],
+  "a fragment in an absolute target": [get("", "http://b.example/x#y"), 400],
+  "a backslash in a path": [get("", "/x\\..\\y"), 400],
+  "a backslash in an absolute target": [get("", "http://b.example/x\\y"), 400],
+  "a backslash behind a host": [get("", "http://b.example\\@c/x"), 400],
   "a Host beyond ASCII": ["GET /x HTTP/1.1\r\nHost: \xc3\xa9\r\n\r\n", 400],
   "a Host with a path": ["GET /x HTTP/1.1\r\nHost: a/b\r\n\r\n", 400],
   "an absolute target whose host is none": [get("", "http://[::1/x"), 400],
@@ -191,6 +201,26 @@ test("[G6] what comes behind a request that ends its connection is not served, a
     served = [];
     const { statuses, ended } = await send(at.port, `${get()}\x00\x01\r\n\r\n`, {});
     assert.deepEqual([statuses, ended, served], [[200], true, ["GET /x"]], at.name);
+  }
+});
+
+test("[G1] CONNECT behind whole requests → their answers come first, each with its own status, and the connection ends", async () => {
+  const tunnel = "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n";
+  for (const { name, port } of ports) {
+    for (const before of [1, 2, 3]) {
+      served = [];
+      const posts = Array.from({ length: before }, (_, place) => post("Content-Length: 1\r\n", `${place}`)).join("");
+      const { ended, text } = await send(port, `${posts}${tunnel}${get()}`, {});
+      const statuses = [...text.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => Number(status));
+      assert.deepEqual(statuses, Array(before).fill(200), `${name}: ${text}`);
+      assert.ok(ended, name);
+      assert.deepEqual(
+        served,
+        Array.from({ length: before }, (_, place) => `POST /x ${place}`),
+        name,
+      );
+    }
+    assert.deepEqual((await send(port, tunnel, {})).statuses, [501], name);
   }
 });
 

@@ -20,6 +20,11 @@ export class CallerConnection {
     return this.#isOver && this.#due.at(-1) === response;
   }
 
+  /** Is there a request that has not been answered to its end? */
+  get isDue(): boolean {
+    return this.#due.length > 0;
+  }
+
   /** Has nothing come behind `response` yet? */
   isNewest(response: ServerResponse): boolean {
     return !this.#hasUnserved && this.#due.at(-1) === response;

@@ -598,3 +598,20 @@ test("[F3] each attempt proves its epoch to its station, and to no other; what a
   assert.deepEqual(proofs.slice(2), [undefined, undefined]);
   server.close();
 });
+
+test("[R4] the header with the deadline is the gateway's in every spelling", async () => {
+  let seen: IncomingMessage["headers"] = {};
+  const server = createServer(({ headers }, response) => {
+    seen = headers;
+    response.end();
+  });
+  await using at = await uplinkTo(server, 1_000, { deadlineHeader: { name: "X-Valid-Until", format: "epoch-ms" } });
+  const twins = ["x-valid-until", "x_valid_until", "x.valid.until", "X_Valid-Until"];
+  const headers = twins.map((name): [string, string] => [name, "1"]);
+  await at.uplink.send(get("/", headers), under({ timeLeftMs: 5_000 }));
+  assert.deepEqual(
+    Object.keys(seen).filter((name) => name.includes("valid")),
+    ["x-valid-until"],
+  );
+  assert.notEqual(seen["x-valid-until"], "1");
+});

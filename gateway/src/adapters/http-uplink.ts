@@ -35,7 +35,7 @@ import { deadlineText } from "./deadline-header.ts";
 import { EPOCH_PROOF_HEADER, type EpochProofs } from "./epoch-proof.ts";
 import type { ReplyLimits } from "./http-exchange.ts";
 import { HttpExchange, STATION_HEADER } from "./http-exchange.ts";
-import { flat, headerValue } from "./http-headers.ts";
+import { flat, folded, headerValue } from "./http-headers.ts";
 import { LOOP_HEADER, LoopGuard } from "./loop-guard.ts";
 import type { NameCache } from "./name-cache.ts";
 import { KEPT, StationConnections } from "./station-connection.ts";
@@ -93,7 +93,7 @@ class HttpUplink implements Uplink, AsyncDisposable {
     this.#proofOf = (epoch) => epochs?.of({ group: group.name, station: station.name }, epoch);
     this.#lookup = names === undefined ? {} : { lookup: names.lookup };
     this.#deadline = group.commands.deadlineHeader;
-    this.#perAttempt = new Set([...PER_ATTEMPT, this.#deadline.name.toLowerCase()]);
+    this.#perAttempt = new Set([...PER_ATTEMPT, folded(this.#deadline.name.toLowerCase())]);
     this.#keyStatus = group.commands.keyStatus;
     this.#limits = {
       wholeBytes: group.limits.replyBytes,
@@ -210,7 +210,7 @@ class HttpUplink implements Uplink, AsyncDisposable {
     for (const [name, value] of request.headers) {
       const lower = name.toLowerCase();
       if (lower === "grpc-timeout") grpc = true;
-      if (this.#perAttempt.has(lower)) continue;
+      if (this.#perAttempt.has(folded(lower))) continue;
       if (lower === "idempotency-key") keyed = true;
       headers.push(name, value);
     }

@@ -54,6 +54,7 @@ export class RequestServer {
   readonly #options: RequestServerOptions;
   readonly #limits: HeaderLimits;
   readonly #connections: WeakMap<Duplex, CallerConnection> = new WeakMap();
+  readonly #open: Set<Socket> = new Set();
   /** Connections that have been told that what they sent is malformed, and are about to end. */
   readonly #refused: WeakSet<Duplex> = new WeakSet();
 
@@ -73,11 +74,23 @@ export class RequestServer {
     });
     // One more than is allowed, because some versions of Node drop what goes beyond their count without a word.
     this.server.maxHeadersCount = limits.fields + 1;
+    this.server.on("connection", (socket: Socket) => {
+      this.#open.add(socket);
+      socket.once("close", () => this.#open.delete(socket));
+    });
     this.server.on("request", (request, response) => this.#arrived(request, response, false));
     this.server.on("checkContinue", (request, response) => this.#arrived(request, response, true));
     this.server.on("checkExpectation", (request, response) => this.#arrived(request, response, false));
-    this.server.on("connect", (_request, socket) => answerRaw(socket, refusal(501, "NOT_SUPPORTED", NO_TUNNELS)));
+    this.server.on("connect", (_request, socket) => this.#tunnelAsked(socket));
     this.server.on("clientError", (error: NodeJS.ErrnoException, socket) => this.#malformed(error, socket));
+  }
+
+  /** Ends every connection now: with a reset where an answer is due, because an answer without a length looks whole where it ends otherwise. */
+  cutAll(): void {
+    for (const socket of this.#open) {
+      if (this.connectionOf(socket).isDue) socket.resetAndDestroy();
+      else socket.destroy();
+    }
   }
 
   connectionOf(socket: Duplex): CallerConnection {
@@ -116,6 +129,13 @@ export class RequestServer {
     });
   }
 
+  /** Node reads no request behind a CONNECT. The answers of those before it come first, and end the connection. */
+  #tunnelAsked(socket: Duplex): void {
+    if (!this.connectionOf(socket).endsUnread()) return answerRaw(socket, NO_TUNNELS);
+    // Read and forgotten, so that a reset does not overtake the answers. Nobody else listens for errors any more.
+    socket.on("error", () => undefined).resume();
+  }
+
   /** What Node's parser will not read, and callers that take too long over their header block. */
   #malformed(error: NodeJS.ErrnoException, socket: Duplex): void {
     if (this.#refused.has(socket)) return;
@@ -137,7 +157,7 @@ export class RequestServer {
 
 export const TOO_SLOW: Problem = refusal(408, "REQUEST_TOO_SLOW", "the request did not arrive in time");
 
-const NO_TUNNELS = "CONNECT is not supported: this is a reverse proxy";
+const NO_TUNNELS: Problem = refusal(501, "NOT_SUPPORTED", "CONNECT is not supported: this is a reverse proxy");
 const PARSER_PROBLEMS: ReadonlyMap<string, Problem> = new Map([
   ["HPE_CHUNK_EXTENSIONS_OVERFLOW", refusal(413, "REQUEST_TOO_LARGE", "the chunk extensions are too long")],
   ["ERR_HTTP_REQUEST_TIMEOUT", TOO_SLOW],
