@@ -177,14 +177,14 @@ class CommandProxy implements ProxyListener {
     this.#retiring = true;
     this.#draining = true;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    const cut = setTimeout(() => this.#server.closeAllConnections(), withinMs);
+    const cut = setTimeout(() => this.#requests.cutAll(), withinMs);
     await closed;
     clearTimeout(cut);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    this.#server.closeAllConnections();
+    this.#requests.cutAll();
     await closed;
     this.#uploads[Symbol.dispose]();
   }

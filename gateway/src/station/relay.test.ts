@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { type AddressInfo, connect } from "node:net";
 import { type TestContext, test } from "node:test";
 import { systemClock } from "ground-station-failover";
 import { request } from "undici";
@@ -34,6 +34,7 @@ interface Setting {
   /** What reached the service behind the station. */
   readonly seen: Seen[];
   readonly service: Server;
+  readonly relay: StationRelay;
 }
 
 async function listenOn(server: Server): Promise<string> {
@@ -70,7 +71,7 @@ async function setting(context: TestContext, status = 200, headers: Record<strin
     service.close();
     service.closeAllConnections();
   });
-  return { url, faults, seen, service };
+  return { url, faults, seen, service, relay };
 }
 
 test("a command goes on as it came: method, path, query, body and key; headers of one connection stay behind", async (t) => {
@@ -241,5 +242,24 @@ test("[G1] interim replies of the service are skipped, and one that cannot be re
     const answer = await request(url, { method: "POST", body: "x" });
     assert.equal(answer.statusCode, 502);
     assert.match(await answer.body.text(), /the service's reply cannot be read/);
+  }
+});
+
+test("[G7] an answer that breaks off, or is cut when the relay ends → a reset, also for a caller of HTTP/1.0", async (t) => {
+  for (const how of ["breaks off", "cut"]) {
+    const { url, service, relay } = await setting(t);
+    const begun = Promise.withResolvers<ServerResponse>();
+    service.removeAllListeners("request").on("request", (_message, response: ServerResponse) => {
+      response.writeHead(200, { "content-type": "text/event-stream" }).write("data: 1\n\n");
+      begun.resolve(response);
+    });
+    const socket = connect(Number(new URL(url).port), "127.0.0.1");
+    const ended = once(socket, "close");
+    socket.write("GET / HTTP/1.0\r\n\r\n");
+    await once(socket, "data");
+    if (how === "cut") await relay.close();
+    else (await begun.promise).socket?.resetAndDestroy();
+    socket.resume();
+    await assert.rejects(ended, { code: "ECONNRESET" }, how);
   }
 });

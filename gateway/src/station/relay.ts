@@ -132,7 +132,7 @@ export class StationRelay {
   /** Stops listening and cuts what is still under way. */
   async close(): Promise<void> {
     this.server.close();
-    this.server.closeAllConnections();
+    this.#requests.cutAll();
     await this.#pool?.destroy();
   }
 
@@ -306,8 +306,10 @@ function headersOnwards(head: SoundHead, request: IncomingMessage, leftMs: numbe
 
 async function deliver(answer: RelayAnswer, response: ServerResponse, signal: AbortSignal): Promise<void> {
   response.writeHead(answer.status, [...answer.headers]);
-  if (typeof answer.body === "string") response.end(answer.body);
-  else await pipeline(answer.body, response, { signal });
+  if (typeof answer.body === "string") return void response.end(answer.body);
+  // Where it breaks off, `refuse` ends it.
+  await pipeline(answer.body, response, { signal, end: false });
+  response.end();
 }
 
 /** Nothing behind it is served. */
@@ -318,7 +320,8 @@ function endWith({ connection, response }: Exchange): void {
 
 function refuse(exchange: Exchange, error: unknown): void {
   const { response } = exchange;
-  if (response.headersSent || response.destroyed) return void response.destroy();
+  // Nobody is to take what has gone out for complete, even where only the end of the connection would say so.
+  if (response.headersSent || response.destroyed) return void exchange.request.socket.resetAndDestroy();
   endWith(exchange);
   if (error instanceof RefusedRequest) {
     const { headers, body } = problemAnswer(error.problem);
