@@ -112,6 +112,8 @@ export class RequestServer {
   }
 
   #arrived(message: IncomingMessage, response: ServerResponse, waits: boolean): void {
+    // The piece in which the request stood that was one too many is parsed to its end.
+    if (message.socket.destroyed) return;
     const connection = this.connectionOf(message.socket);
     const turn = connection.arrived(message, response);
     if (turn === undefined) return this.#options.serve(message, response, waits);
