@@ -9,6 +9,7 @@ import { seededRandom, systemClock } from "ground-station-failover";
 import { BeatStreams } from "./adapters/beat-streams.ts";
 import { type ControlListener, listenForControl } from "./adapters/control-api.ts";
 import { type ConnectionLimits, connectionLimits, ownDescriptors } from "./adapters/descriptors.ts";
+import { EpochProofs } from "./adapters/epoch-proof.ts";
 import { type GroupEvent, gravityOf, sentenceOf } from "./adapters/event-sentence.ts";
 import { challengesOf } from "./adapters/heartbeat-codec.ts";
 import { type ListenerFigures, listenForCommands, type ProxyListener } from "./adapters/http-proxy.ts";
@@ -81,6 +82,7 @@ class GatewayProcess implements RunningGateway {
     onChange: (change) => this.#noteName(change),
     resolve: new NameLookup({ clock: systemClock }).resolve,
   });
+  readonly #epochs: EpochProofs;
   readonly #supervision: AbortController = new AbortController();
   readonly #stopped: PromiseWithResolvers<void> = Promise.withResolvers();
   /** What has to be closed, in the order in which it was opened. */
@@ -98,6 +100,7 @@ class GatewayProcess implements RunningGateway {
     this.#log = log;
     this.#lostLogLines = lostLogLines;
     this.#controlToken = controlToken;
+    this.#epochs = new EpochProofs(settings.heartbeats?.secrets ?? { shared: [], own: new Map() });
     const { maxMemoryBytes: maxBytes = memoryForCallers(), addressRatio: callerRatio } = settings.callers;
     this.#memory = new HeldMemory({ maxBytes, callerRatio });
     const run = randomBytes(4).toString("hex");
@@ -108,7 +111,8 @@ class GatewayProcess implements RunningGateway {
       random: seededRandom(randomBytes(16).toString("hex")),
       challengeOf: challengesOf(randomBytes(32)),
       uplink: (group, station) => {
-        const uplink = httpUplink(group, station, { names: this.#names, loop: this.#loopOf(group.name) });
+        const loop = this.#loopOf(group.name);
+        const uplink = httpUplink(group, station, { names: this.#names, loop, epochs: this.#epochs });
         this.#opened.push(uplink);
         return uplink;
       },
@@ -200,6 +204,7 @@ class GatewayProcess implements RunningGateway {
 
   useHeartbeatSecrets(secrets: HeartbeatSecrets): void {
     this.#heartbeats?.useSecrets(secrets);
+    this.#epochs.use(secrets);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -90,6 +90,8 @@ function beat(
 }
 
 const NO_SUCH: WireReply = { label: "502", status: 502 };
+/** In this world commands come from gateways only. */
+const isProven = (): boolean => true;
 const OUT_OF_TIME: WireReply = { label: "504 late", status: 504 };
 
 class StationProcess {
@@ -133,9 +135,9 @@ class StationProcess {
     if (!request.target.startsWith("/commands/")) return this.#health(fault);
     if (body !== undefined) await body;
     const arrivedMs = clock.nowMs();
-    const admission = this.#guard.admit(request.epoch, request.timeLeftMs, arrivedMs);
+    const admission = this.#guard.admit(request.epoch, request.timeLeftMs, arrivedMs, isProven);
     if (admission.type === "stale") return stale(admission.epochSeen);
-    if (admission.type === "absurd") return { label: "400 epoch", status: 400 };
+    if (admission.type === "unproven") return { label: "403 epoch", status: 403 };
     if (this.#admission?.accepts(arrivedMs) === false) return this.#refusal();
     const relay = this.#admitted(request, arrivedMs);
     const { route } = relay.command;

@@ -8,6 +8,7 @@ import { createServer, type RequestListener } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { after, before, test } from "node:test";
 import { systemClock } from "ground-station-failover";
+import { EpochProofs } from "../../gateway/src/adapters/epoch-proof.ts";
 import { ArrivalClock } from "../../gateway/src/station/arrival-clock.ts";
 import { StationRelay } from "../../gateway/src/station/relay.ts";
 import { RelayFaults } from "../../gateway/src/station/relay-faults.ts";
@@ -27,6 +28,7 @@ const serve: RequestListener = (message, response) => {
   message.on("error", () => undefined);
 };
 
+const SECRET = Buffer.from("the secret of the station north");
 const ports: { name: string; port: number }[] = [];
 const open = new AsyncDisposableStack();
 after(() => open.disposeAsync());
@@ -38,7 +40,15 @@ before(async () => {
   const arrivals = open.use(new ArrivalClock(systemClock));
   const relayTo = new URL(`http://127.0.0.1:${(service.address() as AddressInfo).port}`);
   const faults = new RelayFaults("north", systemClock);
-  const relay = new StationRelay({ name: "north", relayTo, clock: systemClock, arrivals, faults });
+  const relay = new StationRelay({
+    group: "atlantic",
+    name: "north",
+    secrets: [SECRET],
+    relayTo,
+    clock: systemClock,
+    arrivals,
+    faults,
+  });
   relay.server.listen(0, "127.0.0.1");
   await once(relay.server, "listening");
   open.defer(async () => {
@@ -92,6 +102,8 @@ const ABC = "3\r\nabc\r\n0\r\n\r\n";
 
 const TAKEN: Readonly<Record<string, readonly [text: string, reaches: string]>> = {
   plain: [get(), "GET /x"],
+  "blanks before the target": [`GET   /x HTTP/1.1\r\n${HOST}\r\n`, "GET /x"],
+  "a backslash in a query": [get("", "/x?y=\\z"), "GET /x?y=\\z"],
   chunks: [chunks(ABC), "POST /x abc"],
   "a blank behind the coding": [chunks(ABC, " chunked "), "POST /x abc"],
   "a tab before the coding": [chunks(ABC, "\tchunked"), "POST /x abc"],
@@ -119,6 +131,14 @@ for (const [name, [text, reaches]] of Object.entries(TAKEN)) {
 const REFUSED: Readonly<Record<string, readonly [text: string, status: number, ends?: boolean]>> = {
   "no Host": ["GET /x HTTP/1.1\r\n\r\n", 400],
   "two Hosts": [get(HOST), 400],
+  "a Host with colons in brackets": ["GET /x HTTP/1.1\r\nHost: [:::::::]\r\n\r\n", 400],
+  "a Host with dots in brackets": ["GET /x HTTP/1.1\r\nHost: [1.2.3.4]\r\n\r\n", 400],
+  "a fragment": [get("", "/x#y"), 400],
+  "a fragment in a query": [get("", "/x?y#z"), 400],
+  "a fragment in an absolute target": [get("", "http://b.example/x#y"), 400],
+  "a backslash in a path": [get("", "/x\\..\\y"), 400],
+  "a backslash in an absolute target": [get("", "http://b.example/x\\y"), 400],
+  "a backslash behind a host": [get("", "http://b.example\\@c/x"), 400],
   "a Host beyond ASCII": ["GET /x HTTP/1.1\r\nHost: \xc3\xa9\r\n\r\n", 400],
   "a Host with a path": ["GET /x HTTP/1.1\r\nHost: a/b\r\n\r\n", 400],
   "an absolute target whose host is none": [get("", "http://[::1/x"), 400],
@@ -184,12 +204,37 @@ test("[G6] what comes behind a request that ends its connection is not served, a
   }
 });
 
+test("[G1] CONNECT behind whole requests → their answers come first, each with its own status, and the connection ends", async () => {
+  const tunnel = "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n";
+  for (const { name, port } of ports) {
+    for (const before of [1, 2, 3]) {
+      served = [];
+      const posts = Array.from({ length: before }, (_, place) => post("Content-Length: 1\r\n", `${place}`)).join("");
+      const { ended, text } = await send(port, `${posts}${tunnel}${get()}`, {});
+      const statuses = [...text.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => Number(status));
+      assert.deepEqual(statuses, Array(before).fill(200), `${name}: ${text}`);
+      assert.ok(ended, name);
+      assert.deepEqual(
+        served,
+        Array.from({ length: before }, (_, place) => `POST /x ${place}`),
+        name,
+      );
+    }
+    assert.deepEqual((await send(port, tunnel, {})).statuses, [501], name);
+  }
+});
+
 test("[G1] what the gateway takes, the relay takes with what the gateway adds", async () => {
   const [, relay] = ports;
   served = [];
   const fields = `x: ${"a".repeat(32_000)}\r\n`;
-  const { statuses, text } = await send(relay?.port as number, get(`${fields}gsf-epoch: 1\r\nvia: 1.1 gsf\r\n`), {
-    answers: 1,
-  });
+  const proof = new EpochProofs({ shared: [SECRET], own: new Map() }).of({ group: "atlantic", station: "north" }, 1);
+  const { statuses, text } = await send(
+    relay?.port as number,
+    get(`${fields}gsf-epoch: 1\r\ngsf-epoch-proof: ${proof}\r\nvia: 1.1 gsf\r\n`),
+    {
+      answers: 1,
+    },
+  );
   assert.deepEqual([statuses, served], [[200], ["GET /x"]], text);
 });

@@ -123,6 +123,36 @@ test("[G6] thousands of requests on one connection → the first are served, and
   assert.equal(done.filter((line) => line.startsWith("GET")).length, statuses.length);
 });
 
+test("[G6] requests on one connection that are more than one piece → each is read in its turn, and all are answered", async () => {
+  const field = `x: ${"a".repeat(4_000)}\r\n`;
+  const paths = Array.from({ length: 200 }, (_, place) => `/number-${place}`);
+  const text = paths.map((path) => `GET ${path} HTTP/1.1\r\n${HOST}${field}\r\n`).join("");
+  const { statuses } = await send(`${post("/slow-first")}${text}`, 201);
+  assert.deepEqual(statuses, Array(201).fill(200));
+  assert.deepEqual(
+    done.filter((line) => line.startsWith("GET")),
+    paths.map((path) => `GET ${path}`),
+  );
+});
+
+for (const more of ["", "Connection: close\r\n"]) {
+  test(`[G6] a long body behind a slow request is read in its turn ${more}`.trim(), async () => {
+    const bytes = 3_000_000;
+    const long = `POST /long HTTP/1.1\r\n${HOST}${more}Content-Length: ${bytes}\r\n\r\n${"b".repeat(bytes)}`;
+    const { statuses } = await send(`GET /slow-one HTTP/1.1\r\n${HOST}\r\n${long}`, 2);
+    assert.deepEqual(statuses, [200, 200]);
+    assert.deepEqual(
+      done.map((line) => [line.slice(0, 12), line.length]),
+      [
+        ["GET /slow-on", 13],
+        ["end /slow-on", 13],
+        ["POST /long b", 11 + bytes],
+        ["end /long", 9],
+      ],
+    );
+  });
+}
+
 test("[G6] a Host that is none, another protocol and other expectations are refused, and reach nobody", async () => {
   for (const host of ["u:p@evil", "evil/p?x", "a b", "a:99999x", "\u00e9", "a:99999", "[::1", "a:-1"]) {
     const { statuses, closed } = await send(Buffer.from(`GET /host HTTP/1.1\r\nHost: ${host}\r\n\r\n`, "latin1"));

@@ -5,17 +5,29 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 
-/** Requests that wait behind one that is being served; whoever sends more is answered these, and then cut. */
+/** Requests that wait behind one that is being served; whoever sends more in one piece is answered these, and then cut. */
 const MOST_WAITING = 64;
 
 export class CallerConnection {
   /** The answers that are due, in their order. */
   readonly #due: ServerResponse[] = [];
   #isOver = false;
+  /** Has something come that will not be served? */
+  #hasUnserved = false;
 
   /** Is `response` the last one on this connection? */
   isLast(response: ServerResponse): boolean {
     return this.#isOver && this.#due.at(-1) === response;
+  }
+
+  /** Is there a request that has not been answered to its end? */
+  get isDue(): boolean {
+    return this.#due.length > 0;
+  }
+
+  /** Has nothing come behind `response` yet? */
+  isNewest(response: ServerResponse): boolean {
+    return !this.#hasUnserved && this.#due.at(-1) === response;
   }
 
   /** `response` is the last one: what came behind it is not served. */
@@ -29,9 +41,9 @@ export class CallerConnection {
    * then?
    */
   arrived(message: IncomingMessage, response: ServerResponse): Promise<boolean> | undefined {
-    if (this.#isOver) return NEVER;
-    if (this.#due.length > MOST_WAITING) {
-      this.#isOver = true;
+    if (this.#due.length > MOST_WAITING) this.#isOver = true;
+    if (this.#isOver) {
+      this.#hasUnserved = true;
       return NEVER;
     }
     const before = this.#due.at(-1);

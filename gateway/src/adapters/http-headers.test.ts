@@ -1,6 +1,7 @@
 /** Header fields and targets on their way through a proxy, case by case. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { HeaderList } from "../fleet/uplink.ts";
 import { endToEnd, isJson, targetOf, unsendable, withForwarded } from "./http-headers.ts";
 
 test("fields of the connection stay behind, named ones too, and the rest keeps order, spelling and duplicates", () => {
@@ -93,7 +94,7 @@ test("a trusted proxy's Forwarded is added to, and none is made up (RFC 7239)", 
 
 test("targets: paths as they are, absolute ones split, anything else refused", () => {
   const path = (target: string) => ({ target, authority: undefined });
-  assert.deepEqual(targetOf("GET", "/a/../b//%2f?x#y"), path("/a/../b//%2f?x#y"));
+  assert.deepEqual(targetOf("GET", "/a/../b//%2f?x\\y"), path("/a/../b//%2f?x\\y"));
   assert.deepEqual(targetOf("OPTIONS", "*"), path("*"));
   assert.deepEqual(targetOf("GET", "http://h:1/a?b"), { target: "/a?b", authority: "h:1" });
   assert.deepEqual(targetOf("GET", "HTTPS://h"), { target: "/", authority: "h" });
@@ -105,6 +106,12 @@ test("targets: paths as they are, absolute ones split, anything else refused", (
     "ftp://h/",
     "http:///a",
     "http://user@h/",
+    "/a#b",
+    "/a?b#",
+    "/a\\b",
+    "http://h/#b",
+    "http://h\\b/",
+    "http://[:::::::]/",
     "http://[::1/",
     "http://h:99999/",
     "http://a\u00e9/",
@@ -156,4 +163,29 @@ test("[G6] twins of our own fields, with `_` for `-`, go no further; others with
     kept.map(([name]) => name),
     others,
   );
+});
+
+test("[G6] what proxies say of callers: twins go no further in any spelling, and plain ones are a trusted proxy's only", () => {
+  const said = [
+    ...["x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "cf-connecting-ip", "x-forwarded"],
+    ...["fastly-client-ip", "x-envoy-external-address", "wl-proxy-client-ip", "x-original-host", "front-end-https"],
+    ...["x-forwarded-for", "x-forwarded-server", "forwarded", "x-original-url", "proxy"],
+  ];
+  const ours = ["grpc-timeout", "cdn-loop", "x-deadline-ms", "gsf-epoch", "idempotency-key", "content-length", "via"];
+  const names = (headers: HeaderList): string[] => headers.map(([name]) => name);
+  for (const name of [...said, ...ours].filter((name) => name.includes("-"))) {
+    for (const sign of ["_", ".", "~", "!"]) {
+      const twins = [name.replaceAll("-", sign), name.replace("-", sign), name.toUpperCase().replaceAll("-", sign)];
+      for (const twin of twins) assert.deepEqual(endToEnd([twin, "6.6.6.6"]), [], twin);
+    }
+  }
+  const added = ["x-forwarded-for", "x-forwarded-proto", "via"];
+  for (const name of said) {
+    const from = (isTrusted: boolean): string[] =>
+      names(withForwarded(endToEnd([name, "6.6.6.6"]), { caller: "10.0.0.1", protocol: "http", isTrusted }));
+    assert.deepEqual(from(false), added, name);
+    if (name !== "x-forwarded-for") assert.ok(from(true).includes(name), name);
+  }
+  for (const name of ["x-own", "x_own", "content_type", "user.agent", "xforwardedfor", "x-ip", "proxy-authorization"])
+    assert.deepEqual(names(endToEnd([name, "1"])), [name]);
 });

@@ -4,6 +4,7 @@
  * Names, order and duplicates of everything else are kept as they stood on the wire. It judges no values but those by
  * which a message is framed or routed.
  */
+import { isIPv6 } from "node:net";
 import type { HeaderList } from "../fleet/uplink.ts";
 
 /** Fields that end at this connection, whatever the Connection field says (RFC 9110 §7.6.1). */
@@ -22,12 +23,51 @@ const NEVER_NAMED: ReadonlySet<string> = new Set(["host", "content-length", "cdn
 /** Ours in both directions: what a caller or a station puts there is not passed on. */
 const OWN_PREFIX = "gsf-";
 
+/** What proxies say of the caller in front of them, and of what it asked for, besides `x-forwarded-…`. A caller that is none says it of itself. */
+const OF_CALLER: ReadonlySet<string> = new Set([
+  ...["forwarded", "x-forwarded", "forwarded-for", "x-original-forwarded-for", "x-real-ip", "client-ip", "x-client-ip"],
+  ...["x-cluster-client-ip", "true-client-ip", "x-remote-ip", "x-remote-addr", "x-originating-ip", "x-proxyuser-ip"],
+  ...["proxy-client-ip", "wl-proxy-client-ip", "cf-connecting-ip", "cf-connecting-ipv6", "cf-pseudo-ipv4"],
+  ...["fastly-client-ip", "x-envoy-external-address", "x-appengine-user-ip", "x-azure-clientip", "x-azure-socketip"],
+  ...["ali-cdn-real-ip", "cdn-src-ip", "x-host", "x-original-host", "x-original-url", "x-rewrite-url", "x-scheme"],
+  ...["x-url-scheme", "front-end-https", "proxy"],
+]);
+
+/** What frames a message, names its command, or says how it has come and how long it is worth something. */
+const OF_MESSAGE: ReadonlySet<string> = new Set([
+  ...[
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "via",
+    "cdn-loop",
+    "idempotency-key",
+    "x-deadline-ms",
+    "grpc-timeout",
+  ],
+]);
+
 /**
- * What CGI, WSGI and PHP read as one of these, because they know no difference between `-` and `_`: nobody has a use for that but who
- * wants to be taken for us, or for another caller.
+ * A name in lower case as CGI, WSGI, PHP and the like read it: they know no difference between `-` and `_`, some none between that and any
+ * other sign.
  */
-const TWIN =
-  /^(?:gsf|x[-_]forwarded)[-_]|^(?:forwarded|via|host|idempotency[-_]key|content[-_]length|transfer[-_]encoding|x[-_]deadline[-_]ms)$/;
+export function folded(lower: string): string {
+  return SIGN.test(lower) ? lower.replace(SIGNS, "-") : lower;
+}
+
+const SIGN = /[^a-z0-9-]/;
+const SIGNS = /[^a-z0-9-]/g;
+
+/** Is it read as one of these, and spelt otherwise? Nobody has a use for that but who wants to be taken for us, or for another caller. */
+function isTwin(lower: string): boolean {
+  const name = folded(lower);
+  if (name === lower) return false;
+  return name.startsWith(OWN_PREFIX) || isOfCaller(name) || OF_MESSAGE.has(name);
+}
+
+function isOfCaller(lower: string): boolean {
+  return lower.startsWith("x-forwarded-") || OF_CALLER.has(lower);
+}
 
 /** Characters that may not stand in a field value (RFC 9110 §5.5). */
 const FORBIDDEN_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
@@ -43,7 +83,7 @@ export function endToEnd(raw: RawHeaders, dropped?: ReadonlySet<string>): [name:
     const name = raw[at] as string;
     const lower = name.toLowerCase();
     if (CONNECTION_FIELDS.has(lower) || lower.startsWith(OWN_PREFIX) || dropped?.has(lower) === true) continue;
-    if (lower.includes("_") && TWIN.test(lower)) continue;
+    if (isTwin(lower)) continue;
     if (named?.has(lower) === true && !NEVER_NAMED.has(lower)) continue;
     kept.push([name, raw[at + 1] as string]);
   }
@@ -89,11 +129,6 @@ export function pairs(headers: HeaderList): [name: string, value: string][] {
   return headers.map(([name, value]) => [name, value]);
 }
 
-/** What proxies say of the caller in front of them, besides `x-forwarded-…`. */
-const OF_CALLER: ReadonlySet<string> = new Set([
-  ...["forwarded", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "cf-connecting-ip"],
-]);
-
 /** From where a request came. */
 export interface Origin {
   readonly caller: string;
@@ -111,7 +146,7 @@ export function withForwarded(headers: [string, string][], { caller, protocol, i
   const before = isTrusted ? valuesOf(headers, "x-forwarded-for") : [];
   const kept = headers.filter(([name]) => {
     const lower = name.toLowerCase();
-    return isTrusted ? lower !== "x-forwarded-for" : !OF_CALLER.has(lower) && !lower.startsWith("x-forwarded-");
+    return isTrusted ? lower !== "x-forwarded-for" : !isOfCaller(lower);
   });
   kept.push(["x-forwarded-for", [...before, caller].join(", ")]);
   if (headerValue(kept, "forwarded") !== undefined) kept.push(["forwarded", `for=${forwardedNode(caller)}`]);
@@ -142,9 +177,11 @@ export interface Target {
  * path and query, its authority replaces Host (RFC 9112 §3.2.2). Undefined for a target that is neither.
  */
 export function targetOf(method: string, url: string): Target | undefined {
+  // No target has a fragment (RFC 9112 §3.2), and some servers read a backslash in a path as a slash.
+  if (url.includes("#") || /^[^?]*\\/.test(url)) return undefined;
   if (url.startsWith("/")) return { target: url, authority: undefined };
   if (url === "*") return method === "OPTIONS" ? { target: "*", authority: undefined } : undefined;
-  const absolute = /^https?:\/\/([^/?#]+)([^#]*)$/i.exec(url);
+  const absolute = /^https?:\/\/([^/?]+)(.*)$/i.exec(url);
   if (absolute === null) return undefined;
   const [, authority, rest] = absolute as unknown as [string, string, string];
   // A name and password before the host would end up in Host (RFC 9110 §4.2.4).
@@ -155,8 +192,10 @@ export function targetOf(method: string, url: string): Target | undefined {
 
 /** A name, an address or nothing, and a port or none (RFC 9110 §7.2, RFC 3986 §3.2.2). */
 export function isHost(value: string): boolean {
-  const parts = /^(?:\[[0-9a-fA-F:.]+\]|(?:[\w.~!$&'()*+,;=-]|%[0-9a-fA-F]{2})*)(?::(\d*))?$/.exec(value);
-  return parts !== null && Number(parts[1] ?? 0) <= 65_535;
+  const parts = /^(?:\[([0-9a-fA-F:.]+)\]|(?:[\w.~!$&'()*+,;=-]|%[0-9a-fA-F]{2})*)(?::(\d*))?$/.exec(value);
+  if (parts === null) return false;
+  const [, address, port] = parts;
+  return (address === undefined || isIPv6(address)) && Number(port ?? 0) <= 65_535;
 }
 
 /** True for `application/json` and any `+json` type, parameters or not. */

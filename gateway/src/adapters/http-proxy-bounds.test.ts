@@ -232,6 +232,64 @@ test("[G10] requests without end on one connection → only so many are read, an
   assert.ok(at.stations[0].received() <= 66, `${at.stations[0].received()}`);
 });
 
+describe("[G10] heads that wait behind a slow request", () => {
+  const head = `GET /quick HTTP/1.1\r\nHost: a\r\n${`a: ${"b".repeat(115)}\r\n`.repeat(250)}\r\n`;
+  const slow = "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n";
+
+  test("one piece is read and counted, the rest is not read; each is answered in its turn", {
+    timeout: 60_000,
+  }, async () => {
+    const { serve, keys, answer } = holding();
+    const memory = new HeldMemory();
+    await using at = await rig(serve, {}, { memory });
+    const socket = connect(at.port, "127.0.0.1");
+    let answers = "";
+    socket.on("data", (bytes: Buffer) => {
+      answers += bytes.toString("latin1");
+    });
+    // The station takes no heads as large as these.
+    const count = (): number => answers.split(/HTTP\/1\.1 (?:200|431)/).length - 1;
+    socket.write(slow + head.repeat(63));
+    await until(() => keys.size > 0 && memory.status.heldBytes > 32 * 1_024 + head.length);
+    const { heldBytes } = memory.status;
+    assert.ok(heldBytes < 32 * 1_024 + 4 * 2 * head.length, `${heldBytes} bytes for what is at most three heads`);
+    answer(Buffer.from("slow"));
+    await until(() => count() === 64);
+    socket.destroy();
+    await until(() => memory.status.heldBytes === 0);
+  });
+
+  test("no memory for them → the connection is cut and an event tells it; nothing stays counted", async () => {
+    const { serve, keys } = holding();
+    const memory = new HeldMemory({ maxBytes: 64 * 1_024 });
+    await using at = await rig(serve, {}, { memory });
+    const events: string[] = [];
+    at.group.onEvent(({ type }) => events.push(type));
+    const socket = connect(at.port, "127.0.0.1");
+    const cut = once(socket, "error");
+    socket.write(slow);
+    await until(() => keys.size > 0);
+    socket.write(head.repeat(63));
+    const [error] = (await cut) as [NodeJS.ErrnoException];
+    assert.match(error.code ?? "", /^(ECONNRESET|EPIPE)$/);
+    assert.deepEqual(
+      events.filter((type) => type === "memory-used-up"),
+      ["memory-used-up"],
+    );
+    await until(() => memory.status.heldBytes === 0);
+  });
+
+  test("thousands of fields are refused before they are kept", async () => {
+    const { serve, keys } = holding();
+    await using at = await rig(serve);
+    const many = `GET /many HTTP/1.1\r\nHost: a\r\n${"a:\r\n".repeat(8_000)}\r\n`;
+    const answer = await askRaw(at.port, many);
+    assert.match(answer, /^HTTP\/1\.1 431 /);
+    assert.match(answer, /256 (header )?fields/);
+    assert.equal(keys.size, 0);
+  });
+});
+
 describe("[G10] connections", () => {
   test("one address beyond its share → closed and counted; another is served", async () => {
     const { serve } = holding();

@@ -487,3 +487,22 @@ for (const headers of [{}, { "idempotency-key": "k" }]) {
     assert.equal((await ask(at.port, "/")).status, 200);
   });
 }
+
+test("[G7] the end of drain cuts a stream → a reset, also for a caller of HTTP/1.0, to whom its end would look whole", async () => {
+  for (const version of ["1.0", "1.1"]) {
+    await using at = await rig((_message, response) => {
+      response.writeHead(200, { "content-type": "text/event-stream" }).write("data: 1\n\n");
+    });
+    const socket = connect(at.port, "127.0.0.1");
+    const ended = once(socket, "close");
+    socket.write(`GET / HTTP/${version}\r\nHost: a\r\n\r\n`);
+    await new Promise<void>((resolve) => {
+      let text = "";
+      socket.on("data", (bytes: Buffer) => {
+        text += bytes.toString("latin1");
+        if (text.includes("data: 1")) resolve();
+      });
+    });
+    await Promise.all([at.proxy.drain(20), assert.rejects(ended, { code: "ECONNRESET" }, version)]);
+  }
+});

@@ -13,6 +13,7 @@ import { StaleEpochError, wasConnectionLost, wasNeverSent } from "ground-station
 import { type Changes, groupSettings } from "../../../test/process/proxy-rig.ts";
 import type { CommandReply, CommandRequest, SendContext, Uplink } from "../fleet/uplink.ts";
 import { healthPage, UnexpectedStatusError, UnreadableReplyError } from "../fleet/uplink.ts";
+import { EPOCH_PROOF_HEADER, EpochProofs, EpochVerifier } from "./epoch-proof.ts";
 import { httpUplink } from "./http-uplink.ts";
 
 interface Target extends AsyncDisposable {
@@ -574,4 +575,43 @@ describe("uploads are told of", () => {
     assert.equal(await sending, hungUp);
     assert.deepEqual(told, [true]);
   });
+});
+
+test("[F3] each attempt proves its epoch to its station, and to no other; what a station is not known for is not proved", async () => {
+  const seen: IncomingMessage["headers"][] = [];
+  const server = createServer(({ headers }, response) => {
+    seen.push(headers);
+    response.end();
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const settings = groupSettings([(server.address() as AddressInfo).port]);
+  const station = settings.stations[0] as (typeof settings.stations)[0];
+  const secret = Buffer.from("the secret of this station");
+  for (const shared of [[secret], []]) {
+    const epochs = new EpochProofs({ shared, own: new Map() });
+    await using uplink = httpUplink(settings, station, { epochs });
+    for (const epoch of [7, 8]) await uplink.send(get("/"), under({ epoch }));
+  }
+  const verifier = new EpochVerifier({ group: settings.name, station: station.name }, [secret]);
+  const proofs = seen.map((headers) => headers[EPOCH_PROOF_HEADER] as string | undefined);
+  assert.deepEqual([verifier.isProven(7, proofs[0]), verifier.isProven(8, proofs[1])], [true, true]);
+  assert.deepEqual(proofs.slice(2), [undefined, undefined]);
+  server.close();
+});
+
+test("[R4] the header with the deadline is the gateway's in every spelling", async () => {
+  let seen: IncomingMessage["headers"] = {};
+  const server = createServer(({ headers }, response) => {
+    seen = headers;
+    response.end();
+  });
+  await using at = await uplinkTo(server, 1_000, { deadlineHeader: { name: "X-Valid-Until", format: "epoch-ms" } });
+  const twins = ["x-valid-until", "x_valid_until", "x.valid.until", "X_Valid-Until"];
+  const headers = twins.map((name): [string, string] => [name, "1"]);
+  await at.uplink.send(get("/", headers), under({ timeLeftMs: 5_000 }));
+  assert.deepEqual(
+    Object.keys(seen).filter((name) => name.includes("valid")),
+    ["x-valid-until"],
+  );
+  assert.notEqual(seen["x-valid-until"], "1");
 });

@@ -32,9 +32,10 @@ import type {
 } from "../fleet/uplink.ts";
 import { EPOCH_HEADER, UnexpectedStatusError, UnreadableReplyError } from "../fleet/uplink.ts";
 import { deadlineText } from "./deadline-header.ts";
+import { EPOCH_PROOF_HEADER, type EpochProofs } from "./epoch-proof.ts";
 import type { ReplyLimits } from "./http-exchange.ts";
 import { HttpExchange, STATION_HEADER } from "./http-exchange.ts";
-import { flat, headerValue } from "./http-headers.ts";
+import { flat, folded, headerValue } from "./http-headers.ts";
 import { LOOP_HEADER, LoopGuard } from "./loop-guard.ts";
 import type { NameCache } from "./name-cache.ts";
 import { KEPT, StationConnections } from "./station-connection.ts";
@@ -54,6 +55,8 @@ export interface UplinkParts {
   readonly names?: NameCache;
   /** Its name goes along with what is no caller's command. Default: one of the uplink's own. */
   readonly loop?: LoopGuard;
+  /** Proves to a station that an epoch is the gateway's. Default: nothing does, and a relay believes none. */
+  readonly epochs?: EpochProofs;
 }
 
 /** An uplink to `station`, with the limits and times of `group`. Dispose it to close its connections. */
@@ -72,6 +75,7 @@ class HttpUplink implements Uplink, AsyncDisposable {
   readonly #servername: string | null;
   readonly #origin: string;
   readonly #loop: LoopGuard;
+  readonly #proofOf: (epoch: number) => string | undefined;
   /** By origin: a station has one health page, and perhaps a probe path at its own address. */
   readonly #probes: Map<string, ProbePool> = new Map();
   readonly #limits: ReplyLimits;
@@ -80,15 +84,16 @@ class HttpUplink implements Uplink, AsyncDisposable {
   readonly #keyStatus: KeyStatusSettings | undefined;
   readonly #lookup: { readonly lookup?: LookupFunction };
 
-  constructor(group: GroupSettings, station: StationSettings, { names, loop = new LoopGuard() }: UplinkParts) {
+  constructor(group: GroupSettings, station: StationSettings, { names, loop = new LoopGuard(), epochs }: UplinkParts) {
     const url = new URL(station.url);
     this.name = station.name;
     this.#servername = servernameOf(url);
     this.#origin = url.origin;
     this.#loop = loop;
+    this.#proofOf = (epoch) => epochs?.of({ group: group.name, station: station.name }, epoch);
     this.#lookup = names === undefined ? {} : { lookup: names.lookup };
     this.#deadline = group.commands.deadlineHeader;
-    this.#perAttempt = new Set([...PER_ATTEMPT, this.#deadline.name.toLowerCase()]);
+    this.#perAttempt = new Set([...PER_ATTEMPT, folded(this.#deadline.name.toLowerCase())]);
     this.#keyStatus = group.commands.keyStatus;
     this.#limits = {
       wholeBytes: group.limits.replyBytes,
@@ -205,11 +210,13 @@ class HttpUplink implements Uplink, AsyncDisposable {
     for (const [name, value] of request.headers) {
       const lower = name.toLowerCase();
       if (lower === "grpc-timeout") grpc = true;
-      if (this.#perAttempt.has(lower)) continue;
+      if (this.#perAttempt.has(folded(lower))) continue;
       if (lower === "idempotency-key") keyed = true;
       headers.push(name, value);
     }
     headers.push(EPOCH_HEADER, String(context.epoch));
+    const proof = this.#proofOf(context.epoch);
+    if (proof !== undefined) headers.push(EPOCH_PROOF_HEADER, proof);
     if (!keyed && context.idempotencyKey !== undefined) headers.push("idempotency-key", context.idempotencyKey);
     const { timeLeftMs, beginWithinMs = timeLeftMs } = context;
     const hasDeadline = timeLeftMs < Number.POSITIVE_INFINITY;

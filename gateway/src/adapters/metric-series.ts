@@ -6,6 +6,7 @@
 
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import { STREAM_ENDS } from "../fleet/open-streams.ts";
+import { ENDING_CODES } from "../fleet/problem.ts";
 
 export type StationLabels = { readonly group: string; readonly station: string };
 type Registers = Registry[];
@@ -26,8 +27,8 @@ const OTHER_CODE = "other";
 /** How commands end: class of the reply, or code of the error that the caller gets; any other is counted as `other`. */
 const OUTCOMES: ReadonlySet<string> = new Set([
   ...["2xx", "3xx", "4xx", "5xx", "error-body"],
-  ...["NO_STATION_FIT", "OVERLOADED", "LOCAL_SHORTAGE", "DEADLINE_EXCEEDED", "CALL_ABORTED"],
-  ...["AMBIGUOUS_OUTCOME", "ATTEMPT_TIMEOUT", "STALE_EPOCH", "STATION_UNREACHABLE", OTHER_CODE],
+  ...ENDING_CODES,
+  OTHER_CODE,
 ]);
 /** From a local service's answer to the default deadline of a command. */
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30];

@@ -160,6 +160,21 @@ const FROM_THE_START = [
   'gsf_command_duration_seconds_count{group="atlantic"}',
 ];
 
+test("every code that a caller can get at the end of a command has a series of its own", async () => {
+  const { metrics, read } = unused();
+  const table =
+    readFileSync(new URL("../fleet/problem.ts", import.meta.url), "utf8").match(/^ \* \| [A-Z_]{4,} /gm) ?? [];
+  const codes = table.map((row) => row.replace(/[ *|]/g, ""));
+  assert.ok(codes.length >= 11 && codes.includes("UNREADABLE_REPLY"), codes.join());
+  for (const code of [...codes, "REQUEST_TOO_SLOW", "REQUEST_TOO_LARGE", "CALL_ABORTED"]) {
+    const series = `gsf_commands_total{group="atlantic",outcome="${code}"}`;
+    assert.equal(await read(series), 0, code);
+    metrics.noteCommand("atlantic", code, 1);
+    assert.equal(await read(series), 1, code);
+  }
+  assert.equal(await read('gsf_commands_total{group="atlantic",outcome="other"}'), 0);
+});
+
 test("a gateway that nobody has used → every counter exists at 0", async () => {
   const { read } = unused();
   for (const series of FROM_THE_START) assert.equal(await read(series), 0, series);

@@ -4,7 +4,11 @@
  * line feeds, folded fields) is refused, because a message that two servers read differently is how requests are smuggled. The
  * requests of a connection are served one after the other (`caller-connection.ts`); what cannot be read is answered with a problem.
  *
- * Node counts neither the separators of fields nor, above 2,000, the fields themselves; both are bounded here. What it does not show
+ * Node reads on while a request is being served, and would keep the heads of all that come behind it. Here a connection with a request
+ * that waits is not read until that one's turn has come, so that there are never more than one piece of it (64 KiB) has, and these
+ * are counted.
+ *
+ * Node does not count the separators of fields; they are counted here. What it does not show
  * is the size that a chunk says: one that is longer than what follows is waited for, until its sender closes or is too slow.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -17,6 +21,8 @@ import { answerRaw } from "./problem.ts";
 export interface RequestServerOptions {
   /** Serves one request, in its turn. `waits`: its sender waits for `100 Continue`. */
   readonly serve: (message: IncomingMessage, response: ServerResponse, waits: boolean) => void;
+  /** Takes memory for a request that waits for its turn, until it is disposed; undefined where there is none. Default: there always is. */
+  readonly takeRoom?: (message: IncomingMessage) => Disposable | undefined;
   /** Told of what could not be read, once a connection. */
   readonly onMalformed?: (error: NodeJS.ErrnoException) => void;
   /** How long a header block may take to arrive, in ms. */
@@ -48,6 +54,7 @@ export class RequestServer {
   readonly #options: RequestServerOptions;
   readonly #limits: HeaderLimits;
   readonly #connections: WeakMap<Duplex, CallerConnection> = new WeakMap();
+  readonly #open: Set<Socket> = new Set();
   /** Connections that have been told that what they sent is malformed, and are about to end. */
   readonly #refused: WeakSet<Duplex> = new WeakSet();
 
@@ -65,13 +72,25 @@ export class RequestServer {
       requireHostHeader: false,
       noDelay: true,
     });
-    // Node drops what goes beyond its count without a word; they are counted in `refuseTooMuch`.
-    this.server.maxHeadersCount = 0;
+    // One more than is allowed, because some versions of Node drop what goes beyond their count without a word.
+    this.server.maxHeadersCount = limits.fields + 1;
+    this.server.on("connection", (socket: Socket) => {
+      this.#open.add(socket);
+      socket.once("close", () => this.#open.delete(socket));
+    });
     this.server.on("request", (request, response) => this.#arrived(request, response, false));
     this.server.on("checkContinue", (request, response) => this.#arrived(request, response, true));
     this.server.on("checkExpectation", (request, response) => this.#arrived(request, response, false));
-    this.server.on("connect", (_request, socket) => answerRaw(socket, refusal(501, "NOT_SUPPORTED", NO_TUNNELS)));
+    this.server.on("connect", (_request, socket) => this.#tunnelAsked(socket));
     this.server.on("clientError", (error: NodeJS.ErrnoException, socket) => this.#malformed(error, socket));
+  }
+
+  /** Ends every connection now: with a reset where an answer is due, because an answer without a length looks whole where it ends otherwise. */
+  cutAll(): void {
+    for (const socket of this.#open) {
+      if (this.connectionOf(socket).isDue) socket.resetAndDestroy();
+      else socket.destroy();
+    }
   }
 
   connectionOf(socket: Duplex): CallerConnection {
@@ -93,13 +112,30 @@ export class RequestServer {
   }
 
   #arrived(message: IncomingMessage, response: ServerResponse, waits: boolean): void {
-    const turn = this.connectionOf(message.socket).arrived(message, response);
-    if (turn === undefined) this.#options.serve(message, response, waits);
-    else
-      turn.then((isServed) => {
-        if (isServed) this.#options.serve(message, response, waits);
-        else stopReading(message.socket);
-      });
+    // The piece in which the request stood that was one too many is parsed to its end.
+    if (message.socket.destroyed) return;
+    const connection = this.connectionOf(message.socket);
+    const turn = connection.arrived(message, response);
+    if (turn === undefined) return this.#options.serve(message, response, waits);
+    const room = this.#options.takeRoom === undefined ? ENDLESS : this.#options.takeRoom(message);
+    if (room === undefined) return void message.socket.resetAndDestroy();
+    message.once("close", () => room[Symbol.dispose]());
+    // Not in the middle of the piece that is being parsed.
+    process.nextTick(() => stopReading(message.socket));
+    turn.then((isServed) => {
+      // Node keeps it until the answers before it have gone.
+      if (!isServed) return;
+      room[Symbol.dispose]();
+      if (connection.isNewest(response)) message.socket.resume();
+      this.#options.serve(message, response, waits);
+    });
+  }
+
+  /** Node reads no request behind a CONNECT. The answers of those before it come first, and end the connection. */
+  #tunnelAsked(socket: Duplex): void {
+    if (!this.connectionOf(socket).endsUnread()) return answerRaw(socket, NO_TUNNELS);
+    // Read and forgotten, so that a reset does not overtake the answers. Nobody else listens for errors any more.
+    socket.on("error", () => undefined).resume();
   }
 
   /** What Node's parser will not read, and callers that take too long over their header block. */
@@ -115,28 +151,31 @@ export class RequestServer {
   }
 
   #problemOf({ code = "", message }: NodeJS.ErrnoException): Problem {
-    if (code === "HPE_HEADER_OVERFLOW") return tooLarge(`${this.#limits.bytes} bytes of header fields`);
+    const { bytes, fields } = this.#limits;
+    if (code === "HPE_HEADER_OVERFLOW") return tooLarge(`${bytes} bytes of header fields, and ${fields} fields`);
     return PARSER_PROBLEMS.get(code) ?? refusal(400, "MALFORMED_REQUEST", message);
   }
 }
 
 export const TOO_SLOW: Problem = refusal(408, "REQUEST_TOO_SLOW", "the request did not arrive in time");
 
-const NO_TUNNELS = "CONNECT is not supported: this is a reverse proxy";
+const NO_TUNNELS: Problem = refusal(501, "NOT_SUPPORTED", "CONNECT is not supported: this is a reverse proxy");
 const PARSER_PROBLEMS: ReadonlyMap<string, Problem> = new Map([
   ["HPE_CHUNK_EXTENSIONS_OVERFLOW", refusal(413, "REQUEST_TOO_LARGE", "the chunk extensions are too long")],
   ["ERR_HTTP_REQUEST_TIMEOUT", TOO_SLOW],
 ]);
 
 /**
- * What comes behind a request that is not served is not served either: reading on would keep it all in memory until the answers
- * before it have gone. To Node's parser, which reads from the handle itself, a paused socket means nothing; a listener for its
- * data makes it read from the socket.
+ * What comes behind a request that waits is not read: all of it would be kept in memory until the answers before it have gone. To
+ * Node's parser, which reads from the handle itself, a paused socket means nothing; a listener for its data makes it read from the socket.
  */
 function stopReading(socket: Socket): void {
-  if (socket.isPaused()) return;
-  socket.on("data", () => undefined).pause();
+  if (socket.listeners("data").includes(readFromSocket)) socket.pause();
+  else socket.on("data", readFromSocket).pause();
 }
+
+const readFromSocket = (): void => undefined;
+const ENDLESS: Disposable = { [Symbol.dispose]: () => undefined };
 
 function tooLarge(most: string): Problem {
   return refusal(431, "HEADERS_TOO_LARGE", `allowed are ${most}`);

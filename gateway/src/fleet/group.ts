@@ -17,7 +17,6 @@ import {
   Hearing,
   PhiAccrualDetector,
   PrimaryBackupFailover,
-  ResilienceError,
   SuspicionWatch,
 } from "ground-station-failover";
 import type { CommandTerms } from "./command.ts";
@@ -27,11 +26,11 @@ import { callOptionsOf, keyStatusOptions, type LinkedStation, sendContextOf, sig
 import type { GroupEvent } from "./group-events.ts";
 import type { NameConflict } from "./heartbeat-sessions.ts";
 import { OpenStreams } from "./open-streams.ts";
-import type { NoRoomError } from "./problem.ts";
+import { endingCodeOf, type NoRoomError } from "./problem.ts";
 import type { GroupSettings, StationSettings } from "./settings.ts";
 import { type LastProbe, StationProber } from "./station-prober.ts";
 import type { ByteStream, CommandReply, CommandRequest, Uplink } from "./uplink.ts";
-import { healthPage, UnreadableReplyError } from "./uplink.ts";
+import { healthPage } from "./uplink.ts";
 
 /**
  * Told how a command ended: `outcome` is the class of the reply (`2xx`) or the code of the error that its caller got;
@@ -374,12 +373,7 @@ export class Group {
     const ended = (outcome: string): void => onCommand(outcome, this.#clock.nowMs() - startedMs);
     reply.then(
       (answer) => ended(outcomeOf(answer, this.settings.commands.errorBody)),
-      (error: unknown) =>
-        ended(
-          error instanceof ResilienceError || error instanceof UnreadableReplyError
-            ? error.code
-            : "STATION_UNREACHABLE",
-        ),
+      (error: unknown) => ended(endingCodeOf(error)),
     );
   }
 }

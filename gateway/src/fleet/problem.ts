@@ -57,6 +57,18 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   ATTEMPT_TIMEOUT: 504,
 };
 
+/** With which a command can end where there is no reply: each is counted by itself. Of those that a request is refused with, what shows only on the way. */
+export const ENDING_CODES: readonly string[] = [
+  ...["NO_STATION_FIT", "OVERLOADED", "LOCAL_SHORTAGE", "MEMORY_USED_UP", "STALE_EPOCH", "DEADLINE_EXCEEDED"],
+  ...["ATTEMPT_TIMEOUT", "AMBIGUOUS_OUTCOME", "UNREADABLE_REPLY", "STATION_UNREACHABLE", "INTERNAL_ERROR"],
+  ...["REQUEST_TOO_LARGE", "REQUEST_TOO_SLOW", "CALL_ABORTED"],
+];
+
+/** The code with which a command that ended with `error` is counted: the one that its caller got, or that it hung up. */
+export function endingCodeOf(error: unknown): string {
+  return problemOf(error)?.code ?? "CALL_ABORTED";
+}
+
 /** Thrown, or given as the reason of an abort, where the request itself is at fault. */
 export class RefusedRequest extends Error {
   readonly problem: Problem;

@@ -4,6 +4,7 @@
  * worth nothing to its source any more, and is dropped. Time left counts from the arrival, and is looked at last of all:
  *
  *   arrived ──admit──► stale                       refused
+ *                ├───► unproven                    refused
  *                └───► admitted ──beforeSending──► stale      refused: a newer epoch was seen while it waited here
  *                                          ├─────► late       dropped
  *                                          └─────► in-time    sent, with the time left
@@ -12,8 +13,8 @@
  */
 import { MAX_EPOCHS_AHEAD, NO_DEADLINE } from "ground-station-failover";
 
-/** May a command that has arrived go on? `stale`: a newer epoch than its own has been seen; `absurd`: its own cannot be one. */
-type Admission = Admitted | Stale | { readonly type: "absurd"; readonly most: number };
+/** May a command that has arrived go on? `stale`: a newer epoch than its own has been seen; `unproven`: its own is newer, and may be made up. */
+type Admission = Admitted | Stale | { readonly type: "unproven" };
 
 /** It may go on until `deadlineMs`, and while no newer epoch is seen than its own. */
 export interface Admitted {
@@ -32,6 +33,8 @@ type Departure = { readonly type: "in-time"; readonly timeLeftMs: number } | { r
 
 export class StationGuard {
   #epochSeen = 0;
+  /** The newest that a gateway has proved. */
+  #epochProven = 0;
 
   /** The newest epoch that a command, or the service behind, has shown; 0 before any has. */
   get epochSeen(): number {
@@ -41,11 +44,22 @@ export class StationGuard {
   /**
    * Judges a command that arrived at `arrivedMs`; its epoch counts as seen from then on, even if the command is dropped
    * later. `epoch`: undefined where it carries none, which is never stale. `timeLeftMs`: as it came, at least 0;
-   * undefined where its source waits for ever.
+   * undefined where its source waits for ever. `isProven`: does the epoch come from a gateway for certain? One that is newer than
+   * the newest seen is believed from a gateway only, and then however far ahead it is: what one station believes, each other
+   * station, which may have seen nothing yet, has to believe after a take-over.
    */
-  admit(epoch: number | undefined, timeLeftMs: number | undefined, arrivedMs: number): Admission {
+  admit(
+    epoch: number | undefined,
+    timeLeftMs: number | undefined,
+    arrivedMs: number,
+    isProven: (epoch: number) => boolean,
+  ): Admission {
     if (this.#isOver(epoch)) return { type: "stale", epochSeen: this.#epochSeen };
-    if (!this.noteEpochSeen(epoch)) return { type: "absurd", most: this.#epochSeen + MAX_EPOCHS_AHEAD };
+    if (epoch !== undefined && epoch > this.#epochSeen) {
+      if (!isProven(epoch)) return { type: "unproven" };
+      this.#epochSeen = epoch;
+      this.#epochProven = epoch;
+    }
     return { type: "admitted", epoch, deadlineMs: timeLeftMs === undefined ? NO_DEADLINE : arrivedMs + timeLeftMs };
   }
 
@@ -57,14 +71,13 @@ export class StationGuard {
   }
 
   /**
-   * An epoch that was seen elsewhere, such as in a refusal of the service behind. An older one, or none, changes nothing; nor does
-   * one that is so far ahead that it cannot be one (false): after that every true one would be old.
+   * An epoch that was seen elsewhere, such as in a refusal of the service behind, which proves nothing. An older one, or none, changes
+   * nothing; nor does one that is so far ahead of what gateways have proved that it cannot be one: every true one would be old then,
+   * and no gateway would go above it, because gateways keep to the same bound.
    */
-  noteEpochSeen(epoch: number | undefined): boolean {
-    if (epoch === undefined || epoch <= this.#epochSeen) return true;
-    if (epoch > this.#epochSeen + MAX_EPOCHS_AHEAD) return false;
+  noteEpochSeen(epoch: number | undefined): void {
+    if (epoch === undefined || epoch <= this.#epochSeen || epoch > this.#epochProven + MAX_EPOCHS_AHEAD) return;
     this.#epochSeen = epoch;
-    return true;
   }
 
   #isOver(epoch: number | undefined): boolean {

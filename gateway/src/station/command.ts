@@ -91,7 +91,7 @@ async function runStation(options: StationOptions): Promise<void> {
   const secrets = secretsIn(options.secretFile);
   const arrivals = new ArrivalClock(systemClock);
   const faults = new RelayFaults(name, systemClock);
-  const relay = new StationRelay({ name, relayTo, clock: systemClock, arrivals, faults });
+  const relay = new StationRelay({ group, name, secrets, relayTo, clock: systemClock, arrivals, faults });
   const port = await listening(`station ${name}`, listen, () => listenOn(relay.server, listen)).catch(
     (error: unknown) => {
       // Its timer would keep the process from ending.
@@ -117,7 +117,7 @@ async function runStation(options: StationOptions): Promise<void> {
   });
   const { log } = processLog();
   for (const warning of options.secretFile.map(openTo)) if (warning !== undefined) log.warn(warning);
-  followSecrets(options.secretFile, beats, log);
+  followSecrets(options.secretFile, [beats, relay], log);
   stopAsked(log).then(stop);
   obeyParent(faults);
   beatWhileServiceLives(options, beats, log, checking.signal);
@@ -198,11 +198,12 @@ function secretsIn(paths: readonly string[]): Uint8Array[] {
   });
 }
 
-/** Signs with what the files hold, also when that changes. Heartbeats go on meanwhile. */
-function followSecrets(paths: readonly string[], beats: HeartbeatSender, log: Log): void {
+/** Signs and verifies with what the files hold, also when that changes. Heartbeats go on meanwhile. */
+function followSecrets(paths: readonly string[], users: readonly (HeartbeatSender | StationRelay)[], log: Log): void {
   watchSecretFiles(paths, () => {
     try {
-      beats.useSecrets(secretsIn(paths));
+      const secrets = secretsIn(paths);
+      for (const user of users) user.useSecrets(secrets);
       log.info("secrets were read again: the first signs heartbeats from now on");
     } catch (error) {
       log.error(

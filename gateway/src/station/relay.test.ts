@@ -1,13 +1,25 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { type AddressInfo, connect } from "node:net";
 import { type TestContext, test } from "node:test";
 import { systemClock } from "ground-station-failover";
 import { request } from "undici";
+import { EPOCH_PROOF_HEADER, EpochProofs } from "../adapters/epoch-proof.ts";
 import { ArrivalClock } from "./arrival-clock.ts";
 import { StationRelay } from "./relay.ts";
 import { RelayFaults } from "./relay-faults.ts";
+
+const SECRET = Buffer.from("the secret of the station north");
+const proofs = new EpochProofs({ shared: [SECRET], own: new Map() });
+
+/** What a gateway sends with a command of `epoch`. */
+function ofEpoch(epoch: number): Record<string, string> {
+  return {
+    "gsf-epoch": `${epoch}`,
+    [EPOCH_PROOF_HEADER]: proofs.of({ group: "atlantic", station: "north" }, epoch) ?? "",
+  };
+}
 
 interface Seen {
   readonly method: string;
@@ -22,6 +34,7 @@ interface Setting {
   /** What reached the service behind the station. */
   readonly seen: Seen[];
   readonly service: Server;
+  readonly relay: StationRelay;
 }
 
 async function listenOn(server: Server): Promise<string> {
@@ -42,7 +55,15 @@ async function setting(context: TestContext, status = 200, headers: Record<strin
   const relayTo = new URL("/base/", await listenOn(service));
   const arrivals = new ArrivalClock(systemClock);
   const faults = new RelayFaults("north", systemClock);
-  const relay = new StationRelay({ name: "north", relayTo, clock: systemClock, arrivals, faults });
+  const relay = new StationRelay({
+    group: "atlantic",
+    name: "north",
+    secrets: [SECRET],
+    relayTo,
+    clock: systemClock,
+    arrivals,
+    faults,
+  });
   const url = await listenOn(relay.server);
   context.after(async () => {
     arrivals[Symbol.dispose]();
@@ -50,7 +71,7 @@ async function setting(context: TestContext, status = 200, headers: Record<strin
     service.close();
     service.closeAllConnections();
   });
-  return { url, faults, seen, service };
+  return { url, faults, seen, service, relay };
 }
 
 test("a command goes on as it came: method, path, query, body and key; headers of one connection stay behind", async (t) => {
@@ -59,7 +80,7 @@ test("a command goes on as it came: method, path, query, body and key; headers o
     method: "PUT",
     headers: {
       "idempotency-key": "k-1",
-      "gsf-epoch": "3",
+      ...ofEpoch(3),
       "x-own": "kept",
       te: "trailers",
       "proxy-connection": "keep-alive",
@@ -76,6 +97,7 @@ test("a command goes on as it came: method, path, query, body and key; headers o
   );
   assert.equal(first.headers["idempotency-key"], "k-1");
   assert.equal(first.headers["gsf-epoch"], "3");
+  assert.equal(first.headers[EPOCH_PROOF_HEADER], undefined);
   assert.equal(first.headers["x-own"], "kept");
   assert.equal(first.headers["te"], undefined);
   assert.equal(first.headers["proxy-connection"], undefined);
@@ -94,11 +116,11 @@ test("[R4] the time left that goes on is less than what came, and grpc-timeout s
 test("[F3] an older epoch than the newest seen is refused with 412 and the newest, and is not relayed", async (t) => {
   const { url, seen } = await setting(t);
   for (const [epoch, status] of [
-    ["5", 200],
-    ["4", 412],
-    ["5", 200],
+    [5, 200],
+    [4, 412],
+    [5, 200],
   ] as const) {
-    const answer = await request(url, { headers: { "gsf-epoch": epoch } });
+    const answer = await request(url, { headers: ofEpoch(epoch) });
     await answer.body.dump();
     assert.equal(answer.statusCode, status);
     if (status === 412) assert.equal(answer.headers["gsf-epoch-seen"], "5");
@@ -109,12 +131,28 @@ test("[F3] an older epoch than the newest seen is refused with 412 and the newes
 test("[F3] a refusal of the service behind is passed on, and its epoch is known here from then on", async (t) => {
   const { url, seen } = await setting(t, 412, { "gsf-epoch-seen": "9" });
   for (let round = 0; round < 2; round++) {
-    const answer = await request(url, { headers: { "gsf-epoch": "8" } });
+    const answer = await request(url, { headers: ofEpoch(8) });
     await answer.body.dump();
     assert.equal(answer.statusCode, 412);
     assert.equal(answer.headers["gsf-epoch-seen"], "9");
   }
   assert.equal(seen.length, 1, "the second was refused here");
+});
+
+test("[F3] a newer epoch without its proof is refused with 403, and the gateway's commands go on", async (t) => {
+  const { url, seen } = await setting(t);
+  const ask = async (headers: Record<string, string>): Promise<number> => {
+    const answer = await request(url, { headers });
+    await answer.body.dump();
+    return answer.statusCode;
+  };
+  assert.equal(await ask({ "gsf-epoch": "1000000" }), 403, "a fresh relay");
+  assert.equal(await ask(ofEpoch(1)), 200);
+  for (const epoch of ["2", "1000000", "999999999999999"])
+    for (const proof of [undefined, "", ofEpoch(1)[EPOCH_PROOF_HEADER] as string])
+      assert.equal(await ask({ "gsf-epoch": epoch, ...(proof !== undefined && { [EPOCH_PROOF_HEADER]: proof }) }), 403);
+  assert.equal(seen.length, 1, "none of these reached the service");
+  for (const epoch of [1, 2, 1_000_002, 999_999_999_999_999]) assert.equal(await ask(ofEpoch(epoch)), 200, `${epoch}`);
 });
 
 test("[F4] a command whose deadline has passed is dropped and never reaches the service", async (t) => {
@@ -204,5 +242,24 @@ test("[G1] interim replies of the service are skipped, and one that cannot be re
     const answer = await request(url, { method: "POST", body: "x" });
     assert.equal(answer.statusCode, 502);
     assert.match(await answer.body.text(), /the service's reply cannot be read/);
+  }
+});
+
+test("[G7] an answer that breaks off, or is cut when the relay ends → a reset, also for a caller of HTTP/1.0", async (t) => {
+  for (const how of ["breaks off", "cut"]) {
+    const { url, service, relay } = await setting(t);
+    const begun = Promise.withResolvers<ServerResponse>();
+    service.removeAllListeners("request").on("request", (_message, response: ServerResponse) => {
+      response.writeHead(200, { "content-type": "text/event-stream" }).write("data: 1\n\n");
+      begun.resolve(response);
+    });
+    const socket = connect(Number(new URL(url).port), "127.0.0.1");
+    const ended = once(socket, "close");
+    socket.write("GET / HTTP/1.0\r\n\r\n");
+    await once(socket, "data");
+    if (how === "cut") await relay.close();
+    else (await begun.promise).socket?.resetAndDestroy();
+    socket.resume();
+    await assert.rejects(ended, { code: "ECONNRESET" }, how);
   }
 });

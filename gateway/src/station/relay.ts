@@ -1,7 +1,7 @@
 /**
  * A station as an uplink: it carries commands on to the service behind it (in the demo, the spacecraft; any HTTP service
  * will do) and answers back. It keeps two promises of its own: a command of an older epoch than the newest it has seen
- * is refused (412), and a command whose deadline has passed is dropped (504), counted from its arrival even if the
+ * is refused (412; a newer one has to be proved, or it is refused with 403), and a command whose deadline has passed is dropped (504), counted from its arrival even if the
  * station was stopped in between. It never repeats a command: that is for those who know the whole picture.
  *
  * What it decides is decided in `fleet/station-guard.ts`; here it is said in HTTP. It is a plain HTTP/1.1 relay: no
@@ -21,6 +21,7 @@ import {
 } from "ground-station-failover";
 import { Pool } from "undici";
 import type { CallerConnection } from "../adapters/caller-connection.ts";
+import { EPOCH_PROOF_HEADER, EpochVerifier } from "../adapters/epoch-proof.ts";
 import { endToEnd, flat, rawValues } from "../adapters/http-headers.ts";
 import { LOOP_HEADER, LoopGuard } from "../adapters/loop-guard.ts";
 import { problemAnswer } from "../adapters/problem.ts";
@@ -45,8 +46,11 @@ interface Exchange {
 }
 
 export interface RelayOptions {
+  readonly group: string;
   /** Every answer says through which station it came. */
   readonly name: string;
+  /** With one of these a gateway proves that an epoch is its own. */
+  readonly secrets: readonly Uint8Array[];
   /** Where commands go; undefined for a station that only beats. */
   readonly relayTo: URL | undefined;
   readonly clock: Clock;
@@ -64,6 +68,8 @@ export interface RelayCounts {
   refusedHere: number;
   /** Relayed, and refused by the service behind because it had seen a newer epoch. */
   refusedThere: number;
+  /** Refused because it came with a newer epoch that no gateway had proved. */
+  refusedUnproven: number;
 }
 
 /** Header by which an answer says through which station it came. (The gateway passes it on; `gsf-` headers end there.) */
@@ -81,17 +87,26 @@ const HEALTH_TIMEOUT_MS = 1_000;
 
 export class StationRelay {
   readonly server: Server;
-  readonly counts: RelayCounts = { inFlight: 0, relayed: 0, droppedLate: 0, refusedHere: 0, refusedThere: 0 };
+  readonly counts: RelayCounts = {
+    inFlight: 0,
+    relayed: 0,
+    droppedLate: 0,
+    refusedHere: 0,
+    refusedThere: 0,
+    refusedUnproven: 0,
+  };
   readonly #options: RelayOptions;
   readonly #pool: Pool | undefined;
   readonly #connections: StationConnections = new StationConnections();
   readonly #guard: StationGuard = new StationGuard();
+  readonly #epochs: EpochVerifier;
   readonly #requests: RequestServer;
   readonly #loop: LoopGuard = new LoopGuard();
 
   constructor(options: RelayOptions) {
     this.#options = options;
-    const { relayTo } = options;
+    const { group, name: station, relayTo, secrets } = options;
+    this.#epochs = new EpochVerifier({ group, station }, secrets);
     // Deadlines end waits here, not the client's own idea of patience.
     this.#pool = relayTo === undefined ? undefined : servicePool(relayTo, this.#connections);
     this.#requests = new RequestServer({
@@ -109,10 +124,15 @@ export class StationRelay {
     return this.#guard.epochSeen;
   }
 
+  /** Believes epochs that are proved with one of `secrets` from now on. */
+  useSecrets(secrets: readonly Uint8Array[]): void {
+    this.#epochs.use(secrets);
+  }
+
   /** Stops listening and cuts what is still under way. */
   async close(): Promise<void> {
     this.server.close();
-    this.server.closeAllConnections();
+    this.#requests.cutAll();
     await this.#pool?.destroy();
   }
 
@@ -140,10 +160,11 @@ export class StationRelay {
     if (this.#pool === undefined) throw new Refusal(404, "this station beats for a service and relays nothing");
     const epoch = wholeNumberIn(request, EPOCH_HEADER);
     const leftMs = wholeNumberIn(request, TIME_LEFT_HEADER);
-    const admission = this.#guard.admit(epoch, leftMs, arrivedMs);
+    const admission = this.#guard.admit(epoch, leftMs, arrivedMs, (newer) =>
+      this.#epochs.isProven(newer, rawValues(request.rawHeaders, EPOCH_PROOF_HEADER)[0]),
+    );
     if (admission.type === "stale") throw this.#stale(epoch, admission.epochSeen, response);
-    if (admission.type === "absurd")
-      throw new Refusal(400, `${EPOCH_HEADER}: ${epoch} cannot be; at most ${admission.most} is believed`);
+    if (admission.type === "unproven") throw this.#unproven(epoch);
     using _timer = clock.at(admission.deadlineMs, () => gone.abort(new Refusal(504, "the deadline passed on the way")));
     const answer = await faults
       .around(() => this.#send(head, exchange, admission, gone.signal), gone.signal)
@@ -168,6 +189,15 @@ export class StationRelay {
     this.counts.refusedHere++;
     response.setHeader(EPOCH_SEEN_HEADER, String(epochSeen));
     return new Refusal(412, `epoch ${epoch} is over; the newest seen is ${epochSeen}`);
+  }
+
+  #unproven(epoch: number | undefined): Refusal {
+    this.counts.refusedUnproven++;
+    return new Refusal(
+      403,
+      `${EPOCH_HEADER}: ${epoch} is newer than ${this.epochSeen}, the newest seen, and no gateway has proved it; ` +
+        `${EPOCH_PROOF_HEADER} has to be signed with this station's secret, which is in the gateway's configuration, too`,
+    );
   }
 
   /** The one place from which a command leaves; its epoch and its deadline are looked at last of all. */
@@ -276,8 +306,10 @@ function headersOnwards(head: SoundHead, request: IncomingMessage, leftMs: numbe
 
 async function deliver(answer: RelayAnswer, response: ServerResponse, signal: AbortSignal): Promise<void> {
   response.writeHead(answer.status, [...answer.headers]);
-  if (typeof answer.body === "string") response.end(answer.body);
-  else await pipeline(answer.body, response, { signal });
+  if (typeof answer.body === "string") return void response.end(answer.body);
+  // Where it breaks off, `refuse` ends it.
+  await pipeline(answer.body, response, { signal, end: false });
+  response.end();
 }
 
 /** Nothing behind it is served. */
@@ -288,7 +320,8 @@ function endWith({ connection, response }: Exchange): void {
 
 function refuse(exchange: Exchange, error: unknown): void {
   const { response } = exchange;
-  if (response.headersSent || response.destroyed) return void response.destroy();
+  // Nobody is to take what has gone out for complete, even where only the end of the connection would say so.
+  if (response.headersSent || response.destroyed) return void exchange.request.socket.resetAndDestroy();
   endWith(exchange);
   if (error instanceof RefusedRequest) {
     const { headers, body } = problemAnswer(error.problem);
