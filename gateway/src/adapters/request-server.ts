@@ -24,6 +24,10 @@ export interface RequestServerOptions {
   /** How long a request may take to arrive in all, in ms. */
   readonly requestMs: number;
   readonly limits?: HeaderLimits;
+  /** Requests of a connection that may wait behind one that is being served. Default 64. */
+  readonly maxWaiting?: number;
+  /** How much is read of a connection before it is looked whether more is wanted, in bytes. Default: as much as comes, 64 KiB. */
+  readonly pieceBytes?: number;
 }
 
 export interface HeaderLimits {
@@ -67,6 +71,10 @@ export class RequestServer {
     });
     // Node drops what goes beyond its count without a word; they are counted in `refuseTooMuch`.
     this.server.maxHeadersCount = 0;
+    if (options.pieceBytes !== undefined) {
+      const { pieceBytes } = options;
+      this.server.on("connection", (socket: Socket) => readInPieces(socket, pieceBytes));
+    }
     this.server.on("request", (request, response) => this.#arrived(request, response, false));
     this.server.on("checkContinue", (request, response) => this.#arrived(request, response, true));
     this.server.on("checkExpectation", (request, response) => this.#arrived(request, response, false));
@@ -77,7 +85,7 @@ export class RequestServer {
   connectionOf(socket: Duplex): CallerConnection {
     const known = this.#connections.get(socket);
     if (known !== undefined) return known;
-    const connection = new CallerConnection();
+    const connection = new CallerConnection(this.#options.maxWaiting);
     this.#connections.set(socket, connection);
     return connection;
   }
@@ -95,6 +103,7 @@ export class RequestServer {
   #arrived(message: IncomingMessage, response: ServerResponse, waits: boolean): void {
     const turn = this.connectionOf(message.socket).arrived(message, response);
     if (turn === undefined) this.#options.serve(message, response, waits);
+    else if (turn === "never") stopReading(message.socket);
     else
       turn.then((isServed) => {
         if (isServed) this.#options.serve(message, response, waits);
@@ -130,13 +139,41 @@ const PARSER_PROBLEMS: ReadonlyMap<string, Problem> = new Map([
 
 /**
  * What comes behind a request that is not served is not served either: reading on would keep it all in memory until the answers
- * before it have gone. To Node's parser, which reads from the handle itself, a paused socket means nothing; a listener for its
- * data makes it read from the socket.
+ * before it have gone.
  */
 function stopReading(socket: Socket): void {
+  unread.add(socket);
   if (socket.isPaused()) return;
-  socket.on("data", () => undefined).pause();
+  readFromSocket(socket);
+  socket.pause();
 }
+
+/** Of which nothing is read any more. */
+const unread: WeakSet<Socket> = new WeakSet();
+
+/**
+ * Hands what comes on `socket` to the parser in pieces of at most `bytes`. A read of 64 KiB can hold some thousand requests: Node makes
+ * objects for each of them before anybody can say stop, and an error for each when the connection closes, so that a few such
+ * connections stop the process for seconds. (It resumes a paused socket after each request that it reads: hence the pieces that are dropped.)
+ */
+function readInPieces(socket: Socket, bytes: number): void {
+  const push = socket.push.bind(socket);
+  socket.push = (chunk: Buffer | null, encoding) => {
+    if (chunk === null) return push(chunk);
+    let wantsMore = true;
+    for (let at = 0; at < chunk.length && !unread.has(socket); at += bytes)
+      wantsMore = push(chunk.subarray(at, at + bytes), encoding);
+    return wantsMore && !unread.has(socket);
+  };
+  readFromSocket(socket);
+}
+
+/** Node's parser reads from the handle itself, past a paused socket; a listener for its data makes it read from the socket. */
+function readFromSocket(socket: Socket): void {
+  if (!socket.listeners("data").includes(nothing)) socket.on("data", nothing);
+}
+
+function nothing(): void {}
 
 function tooLarge(most: string): Problem {
   return refusal(431, "HEADERS_TOO_LARGE", `allowed are ${most}`);
