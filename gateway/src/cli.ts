@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { ConfigurationError } from "ground-station-failover";
 import { EXIT, UserError } from "./adapters/exit-codes.ts";
+import { type Begun, obeyLater } from "./adapters/process-life.ts";
 import { visible } from "./adapters/visible.ts";
 import { registerCalibrateCommand } from "./calibrate/command.ts";
 import { ConfigurationProblems } from "./config-problems.ts";
@@ -14,8 +15,12 @@ import { registerDemoCommands } from "./demo/command.ts";
 import { registerRunCommands } from "./run-command.ts";
 import { registerStationCommand } from "./station/command.ts";
 
-/** Runs what `args` ask for; the process ends with the exit code set here, once nothing is left to do. */
-export async function runCommandLine(args: readonly string[]): Promise<void> {
+/**
+ * Runs what `args` ask for; the process ends with the exit code set here, once nothing is left to do. `begun`: what was found while
+ * the program was being loaded.
+ */
+export async function runCommandLine(args: readonly string[], begun?: Begun): Promise<void> {
+  if (begun !== undefined) obeyLater(begun);
   process.stdout.on("error", (error: NodeJS.ErrnoException) => outputFailed(error, args));
   // There is nobody left to tell.
   process.stderr.on("error", () => undefined);

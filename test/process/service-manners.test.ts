@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { constants, openSync, readFileSync } from "node:fs";
+import { closeSync, constants, openSync, readFileSync, writeSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -112,6 +112,56 @@ test("[G7] signals that are sent by habit → it goes on, says so, and opens no 
   assert.doesNotMatch(gateway.stderr, /[Dd]ebugger/);
   gateway.child.kill("SIGTERM");
   assert.equal((await gateway.ended).code, 0);
+});
+
+/** A pipe at `path` from which a starting process reads: sends it all `signals` while it waits, then what it waits for. */
+async function signalWhileReading(path: string, child: ChildProcess, signals: readonly NodeJS.Signals[], text: string) {
+  let pipe: number | undefined;
+  while (pipe === undefined) {
+    assert.ok(child.exitCode === null && child.signalCode === null, "it ended before it read the file");
+    try {
+      pipe = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
+    } catch {
+      // Nobody reads yet.
+      await sleep(10);
+    }
+  }
+  for (const signal of signals) child.kill(signal);
+  writeSync(pipe, text);
+  closeSync(pipe);
+}
+
+test("[G7] signals that are sent by habit during the start → it starts all the same, says so, and opens no inspector", async () => {
+  using folder = new Folder();
+  const fifo = (name: string): string => {
+    const path = join(folder.path, name);
+    execFileSync("mkfifo", ["-m", "600", path]);
+    return path;
+  };
+  const signals = ["SIGHUP", "SIGUSR1", "SIGUSR2"] as const;
+  const station = [
+    "station",
+    "--group",
+    "a",
+    "--name",
+    "b",
+    "--listen",
+    "127.0.0.1:0",
+    "--heartbeat-to",
+    "127.0.0.1:9",
+  ];
+  for (const [args, path, text, ready] of [
+    [["run", "--json", "--config"], fifo("fleet.yaml"), FLEET, /^\{"ready":true/m],
+    [[...station, "--secret-file"], fifo("secret"), "a secret of many bytes", /^gsf station b listening/m],
+  ] as const) {
+    await using started = new GsfProcess([...args, path]);
+    await signalWhileReading(path, started.child, signals, text);
+    await started.saying(ready);
+    for (const signal of signals) await started.saying(new RegExp(`${signal} is ignored`));
+    assert.doesNotMatch(started.stderr, /[Dd]ebugger/);
+    started.child.kill("SIGTERM");
+    assert.equal((await started.ended).code, 0);
+  }
 });
 
 test("[G7] npx is ended by a signal → what it started stops, too, and leaves its ports", async () => {
