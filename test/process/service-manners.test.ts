@@ -3,7 +3,7 @@
  * `npx`: what serves goes on serving, and what was told to stop leaves nothing behind.
  */
 import assert from "node:assert/strict";
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { closeSync, constants, openSync, readFileSync, writeSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -51,12 +51,16 @@ async function runWithLogOn(fd: number, folder: Folder): Promise<{ child: ChildP
     cwd: REPOSITORY,
     stdio: ["ignore", "pipe", fd],
   });
+  return { child, control: controlOf(await firstLine(child)) };
+}
+
+async function firstLine(child: ChildProcess): Promise<string> {
   let said = "";
   for await (const piece of child.stdout as NodeJS.ReadableStream) {
     said += piece;
     if (said.includes("\n")) break;
   }
-  return { child, control: controlOf(said) };
+  return said;
 }
 
 function ended(child: ChildProcess): Promise<number | string | null> {
@@ -94,6 +98,38 @@ test("[G6] the disk of its log is full → it serves, and stops when asked", asy
   try {
     await makeLines(control, 5);
     assert.equal((await fetch(`${control}/healthz`)).status, 200);
+  } finally {
+    child.kill("SIGTERM");
+  }
+  assert.equal(await ended(child), 0);
+});
+
+/** Starts its arguments with standard error on a datagram socket that nobody reads, and passes SIGTERM on; who does not obey is killed. */
+const UNREAD_DATAGRAMS = `
+import signal, socket, subprocess, sys
+ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+child = subprocess.Popen(sys.argv[1:], stderr=theirs)
+def stop(*_):
+    child.terminate()
+    signal.signal(signal.SIGALRM, lambda *_: child.kill())
+    signal.alarm(20)
+signal.signal(signal.SIGTERM, stop)
+sys.exit(child.wait())
+`;
+
+test("[G6] standard error is a datagram socket that nobody reads → it serves, counts lost lines, and ends when told to", async (t) => {
+  if (spawnSync("python3", ["-c", "pass"]).status !== 0) return t.skip("needs python3: Node has no such sockets");
+  using folder = new Folder();
+  const args = [PROGRAM, "run", "--config", folder.file("fleet.yaml", FLEET), "--json"];
+  const child = spawn("python3", ["-c", UNREAD_DATAGRAMS, process.execPath, ...args], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  try {
+    const control = controlOf(await firstLine(child));
+    const standsStill = sleep(60_000, undefined, { ref: false }).then(() => assert.fail("it stands still"));
+    await Promise.race([makeLines(control, 400), standsStill]);
+    const { lostLogLines } = (await (await fetch(`${control}/v1/status`)).json()) as { lostLogLines: number };
+    assert.ok(lostLogLines >= 400, `${lostLogLines} lines lost`);
   } finally {
     child.kill("SIGTERM");
   }
