@@ -6,15 +6,21 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { ConfigurationError } from "ground-station-failover";
 import { EXIT, UserError } from "./adapters/exit-codes.ts";
-import { visibleLines } from "./adapters/visible.ts";
+import { type Begun, obeyLater } from "./adapters/process-life.ts";
+import { visible } from "./adapters/visible.ts";
 import { registerCalibrateCommand } from "./calibrate/command.ts";
+import { ConfigurationProblems } from "./config-problems.ts";
 import { registerControlCommands } from "./control-commands.ts";
 import { registerDemoCommands } from "./demo/command.ts";
 import { registerRunCommands } from "./run-command.ts";
 import { registerStationCommand } from "./station/command.ts";
 
-/** Runs what `args` ask for; the process ends with the exit code set here, once nothing is left to do. */
-export async function runCommandLine(args: readonly string[]): Promise<void> {
+/**
+ * Runs what `args` ask for; the process ends with the exit code set here, once nothing is left to do. `begun`: what was found while
+ * the program was being loaded.
+ */
+export async function runCommandLine(args: readonly string[], begun?: Begun): Promise<void> {
+  if (begun !== undefined) obeyLater(begun);
   process.stdout.on("error", (error: NodeJS.ErrnoException) => outputFailed(error, args));
   // There is nobody left to tell.
   process.stderr.on("error", () => undefined);
@@ -69,11 +75,13 @@ function exitCodeFor(error: unknown): number {
   // Commander has printed its own sentence already; asked-for help and version are no errors.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (error instanceof UserError) {
-    process.stderr.write(`gsf: ${visibleLines(error.message)}\n`);
+    // Of several problems each has a line of its own.
+    const message = error instanceof ConfigurationProblems ? error.message : visible(error.message);
+    process.stderr.write(`gsf: ${message}\n`);
     return EXIT[error.ending];
   }
   if (error instanceof ConfigurationError) {
-    process.stderr.write(`gsf: ${visibleLines(error.message)}\n`);
+    process.stderr.write(`gsf: ${visible(error.message)}\n`);
     return EXIT.configuration;
   }
   process.stderr.write(`gsf: this is a fault of ours, please report it\n${(error as Error)?.stack ?? String(error)}\n`);

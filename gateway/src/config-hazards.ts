@@ -5,7 +5,7 @@
  * tells everything; a value that could not be read is then of another type, and no comparison holds for it.
  */
 import { nearestName } from "ground-station-failover/core";
-import { addressOf, hostsOf, isEverywhere, isLoopback, isSameHost } from "./adapters/addresses.ts";
+import { addressOf, hostsOf, isEverywhere, isLoopback, isSameHost, mayBeLoopback } from "./adapters/addresses.ts";
 import { shownAddress } from "./adapters/listening.ts";
 import { ceilingOf } from "./config-group.ts";
 import { MIN_TIMEOUT_MS, reportHealthPages, writtenPageOf } from "./config-heartbeat.ts";
@@ -320,7 +320,7 @@ function collide(one: ListenSettings, other: ListenSettings): boolean {
 
 /** Does `host` lead to this listener, on its port? What other names this machine goes by is not known here. */
 function leadsTo(listen: ListenSettings, host: string): boolean {
-  return isSameHost(host, listen.host) || (isEverywhere(listen.host) && isLoopback(host));
+  return isSameHost(host, listen.host) || (isEverywhere(listen.host) && mayBeLoopback(host));
 }
 
 /** As a person writes it: `groups[0].stations`. */

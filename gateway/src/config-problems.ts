@@ -6,6 +6,7 @@
 import type { Document, LineCounter, Node } from "yaml";
 import { isAlias, isMap, isScalar, isSeq } from "yaml";
 import { UserError } from "./adapters/exit-codes.ts";
+import { visibleLines } from "./adapters/visible.ts";
 import type { FieldPath } from "./config-hazards.ts";
 import { shownPath } from "./config-hazards.ts";
 
@@ -27,9 +28,12 @@ export class ConfigurationProblems extends UserError {
     const ordered = problems.toSorted(
       (one, other) => (one.line ?? 0) - (other.line ?? 0) || (one.column ?? 0) - (other.column ?? 0),
     );
-    const shown = ordered.map((one) => `\n  ${shownProblem(file, one)}`).join("");
-    const more = count > ordered.length ? `\n  and ${count - ordered.length} more` : "";
-    super("configuration", `${file} has ${count === 1 ? "1 problem" : `${count} problems`}:${shown}${more}`);
+    const lines = [
+      `${file} has ${count === 1 ? "1 problem" : `${count} problems`}:`,
+      ...ordered.map((one) => `  ${shownProblem(file, one)}`),
+      ...(count > ordered.length ? [`  and ${count - ordered.length} more`] : []),
+    ];
+    super("configuration", visibleLines(lines));
     this.name = "ConfigurationProblems";
     this.problems = ordered;
   }

@@ -94,8 +94,8 @@ export function serviceUrl(): z.ZodType<string> {
 
 /** A path to ask for, query allowed. */
 export function requestPath(): z.ZodType<string> {
-  return value("a path beginning with /, such as /healthz", (given) =>
-    typeof given === "string" && /^\/[\x21-\x7e]*$/.test(given) ? given : undefined,
+  return value("a path beginning with /, without #, such as /healthz", (given) =>
+    typeof given === "string" && PATH.test(given) ? given : undefined,
   );
 }
 
@@ -115,12 +115,17 @@ export function hostName(): z.ZodType<string> {
   });
 }
 
-/** The name of a header field, but none of `taken` (in lower case). */
+/**
+ * The name of a header field, but none of `taken` (in lower case), and none that means something to everybody, which a number in it
+ * would break. Names with `_` are dropped or mixed up with those with `-` by servers of CGI's descent.
+ */
 export function headerName(taken: ReadonlySet<string>): z.ZodType<string> {
-  const allowed = `the name of a header field, such as x-deadline, but none of ${[...taken].join(", ")}`;
-  return value(allowed, (given) =>
-    typeof given === "string" && HEADER_NAME.test(given) && !taken.has(given.toLowerCase()) ? given : undefined,
-  );
+  const allowed = `the name of a header field of its own, such as x-deadline or gsf-deadline, without _; none that has a meaning already, such as ${[...taken].slice(0, 3).join(", ")}, content-type or via`;
+  return value(allowed, (given) => {
+    if (typeof given !== "string" || !HEADER_NAME.test(given) || given.includes("_")) return undefined;
+    const name = given.toLowerCase();
+    return taken.has(name) || (COMMON.test(name) && name !== "gsf-deadline") ? undefined : given;
+  });
 }
 
 /** Header fields by name. Those that frame a message or belong to a connection are not a person's to set. */
@@ -136,31 +141,43 @@ export function headerFields(): z.ZodType<HeaderList> {
   });
 }
 
-/** HTTP statuses: `200`, `200-299`, or a list of such. */
+/** HTTP statuses that end an answer: `200`, `200-299`, or a list of such. */
 export function statuses(): z.ZodType<readonly StatusRange[]> {
-  return value("a status, a range such as 200-299, or a list of them, from 100 to 599", (given) => {
+  return value("a status, a range such as 200-299, or a list of them, from 200 to 599", (given) => {
     const ranges = (Array.isArray(given) ? given : [given]).map(statusRange);
     return ranges.length > 0 && ranges.every((range) => range !== undefined) ? ranges : undefined;
   });
 }
 
 function statusRange(given: unknown): StatusRange | undefined {
-  const parts = /^([1-5]\d\d)(?:-([1-5]\d\d))?$/.exec(String(given));
+  const parts = /^([2-5]\d\d)(?:-([2-5]\d\d))?$/.exec(String(given));
   const [first, last] = [Number(parts?.[1]), Number(parts?.[2] ?? parts?.[1])];
   return parts !== null && first <= last ? [first, last] : undefined;
 }
 
+/** A fragment is never sent. */
+const PATH = /^\/[\x21\x22\x24-\x7e]*$/;
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/;
 export const FRAMING: ReadonlySet<string> = new Set([
   ...["host", "connection", "content-length", "transfer-encoding", "expect", "upgrade", "keep-alive", "te", "trailer"],
 ]);
 
+/** Of HTTP itself (RFC 9110, 9111, 9112), of proxies, of browsers, of ours. */
+const COMMON = new RegExp(
+  `^(?:${[
+    "(?:accept|access-control|content|cross-origin|gsf|if|proxy|sec|x-forwarded|x-envoy|x-b3|x-content-type)-.*",
+    "accept|age|allow|alt-svc|authorization|authentication-info|b3|baggage|cache-control|cdn-loop|clear-site-data|cookie2?",
+    "date|dnt|early-data|etag|expires|forwarded|from|last-event-id|last-modified|link|location|max-forwards|origin|pragma",
+    "prefer|priority|range|referer|refresh|retry-after|server|server-timing|set-cookie2?|strict-transport-security",
+    "traceparent|tracestate|user-agent|vary|via|warning|www-authenticate|x-client-ip|x-http-method-override|x-real-ip",
+    "x-frame-options|x-powered-by|x-request-id|x-requested-with|constructor|prototype",
+  ].join("|")})$`,
+);
+
 /** A path in which `{key}` stands for an idempotency key. */
 export function keyedPath(): z.ZodType<string> {
   return value("a path beginning with / in which {key} stands once for the key, such as /commands/{key}", (given) =>
-    typeof given === "string" && /^\/[\x21-\x7e]*$/.test(given) && given.split("{key}").length === 2
-      ? given
-      : undefined,
+    typeof given === "string" && PATH.test(given) && given.split("{key}").length === 2 ? given : undefined,
   );
 }
 

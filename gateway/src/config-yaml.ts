@@ -60,14 +60,20 @@ class Reading {
     const parser = new Parser(this.lines.addNewLine);
     this.lines.addNewLine(0);
     const tokens: CST.Token[] = [];
-    let count = 0;
+    this.#refuseTooMany();
     for (const token of new Lexer().lex(this.#source)) {
-      if (++count > MAX_TOKENS) throw this.problem(undefined, TOO_MANY_TOKENS);
       for (const done of parser.next(token)) tokens.push(done);
       if (parser.stack.length > 2 * MAX_NESTING) throw this.problem(parser.offset, TOO_DEEP);
     }
     for (const done of parser.end()) tokens.push(done);
     return tokens;
+  }
+
+  /** Counted on their own first, because to parse them takes most of the time. */
+  #refuseTooMany(): void {
+    let count = 0;
+    for (const _token of new Lexer().lex(this.#source))
+      if (++count > MAX_TOKENS) throw this.problem(undefined, TOO_MANY_TOKENS);
   }
 
   /** Repeated names are looked for later: the composer compares each name of a section with all before it. */

@@ -467,6 +467,30 @@ test("[G6] addresses that nobody can have, or reach, are refused", () => {
     refused("groups[0].heartbeat.host", "path: /", `path: /, host: "${host}"`, asked);
 });
 
+test("[G6] values that are never right are refused at their field", () => {
+  const group = (more: string): string[] => told(MINIMAL.replace("    stations:", `    ${more}\n    stations:`));
+  const name = (field: string): string => `commands: { deadlineHeader: { name: "${field}" } }`;
+  const refused = [
+    ..."cdn-loop via forwarded x-forwarded-for x-forwarded-any authorization cookie content-type date".split(" "),
+    ..."__proto__ x_deadline If-Match Range gsf-foo X-Real-IP proxy-authorization sec-x accept constructor".split(" "),
+  ];
+  for (const [more, field] of [
+    ["probePath: '/a#b'", "probePath"],
+    ["commands: { keyStatus: { path: '/{key}#b' } }", "commands.keyStatus.path"],
+    ...["100", "100-199", "[200, 101]", "199-299"].map((expect) => [
+      `heartbeat: { kind: http, path: /h, expect: ${expect} }`,
+      "heartbeat.expect",
+    ]),
+    ...refused.map((one) => [name(one), "commands.deadlineHeader.name"]),
+  ] as [string, string][])
+    assert.ok(
+      group(more).some((problem) => problem.includes(`groups[0].${field}: `)),
+      more,
+    );
+  for (const one of ["gsf-deadline", "X-Deadline", "x-valid-until", "deadline"])
+    assert.deepEqual(group(name(one)), [], one);
+});
+
 test("two stations at one address are refused in any spelling, and so is a station that is the gateway", () => {
   const urls = (primary: string, backup: string, listen = "127.0.0.1:8080"): string =>
     told(
@@ -482,7 +506,7 @@ test("two stations at one address are refused in any spelling, and so is a stati
     ["http://a.", "http://a"],
     ["http://a:443", "https://a"],
     ["http://[::ffff:127.0.0.1]:81", "http://127.0.0.1:81"],
-    ["http://127.1:81", "http://0x7f.1:81"],
+    ["http://ip6-localhost:81", "http://[::1]:81"],
   ] as const)
     assert.match(
       urls(primary, backup),
@@ -501,7 +525,7 @@ test("two stations at one address are refused in any spelling, and so is a stati
     ["127.0.0.1:8080", "http://localhost.:8080"],
     ["LOCALHOST:8080", "http://127.0.0.1:8080"],
     ["[::]:8080", "http://[::1]:8080"],
-    [":8080", "http://127.9:8080"],
+    [":8080", "http://127.0.0.9:8080"],
     ["[::ffff:127.0.0.1]:8080", "http://127.0.0.1:8080"],
     ["10.0.0.1:8080", "http://[::ffff:a00:1]:8080"],
   ] as const)

@@ -46,7 +46,7 @@ async function status(options: ControlOptions): Promise<void> {
   if (options.json) return print(JSON.stringify(answer));
   const { groups, memory } = answer as { groups?: Record<string, GroupView>; memory?: HeldMemoryStatus };
   if (groups === undefined) throw strange(options.control);
-  for (const [name, group] of Object.entries(groups)) print(groupLines(name, group).join("\n"));
+  for (const [name, group] of Object.entries(groups)) print(...groupLines(name, group));
   if (memory !== undefined) print(memoryLine(memory));
 }
 
@@ -177,6 +177,7 @@ function answerIn(at: URL, status: number, text: string): unknown {
   throw new UserError(ending, `the gateway refused (${status}): ${detail ?? text}`);
 }
 
-function print(text: string): void {
-  process.stdout.write(`${visibleLines(text)}\n`);
+/** Each of `lines` is one, whatever a reason or a station's answer in it holds. */
+function print(...lines: readonly string[]): void {
+  process.stdout.write(`${visibleLines(lines)}\n`);
 }

@@ -10,6 +10,7 @@ import { LOG_LEVELS, type LogLevel, processLog } from "./adapters/log.ts";
 import { LogOutput } from "./adapters/log-output.ts";
 import { stopAsked } from "./adapters/process-life.ts";
 import { watchSecretFiles } from "./adapters/secret-file.ts";
+import { visible } from "./adapters/visible.ts";
 import { loadConfiguration } from "./config.ts";
 import { ConfigurationProblems } from "./config-problems.ts";
 import { type RunningGateway, runGateway } from "./main.ts";
@@ -113,8 +114,8 @@ function checkConfig(file: string, { json }: { readonly json: boolean }): void {
     const stations = settings.groups.reduce((sum, group) => sum + group.stations.length, 0);
     const found = { valid: true, groups: settings.groups.length, stations, warnings };
     const counted = `${found.groups} ${found.groups === 1 ? "group" : "groups"}, ${stations} stations`;
-    process.stdout.write(json ? `${JSON.stringify(found)}\n` : `${file} is valid: ${counted}\n`);
-    if (!json) for (const warning of warnings) process.stderr.write(`gsf: ${warning}\n`);
+    process.stdout.write(json ? `${JSON.stringify(found)}\n` : `${visible(file)} is valid: ${counted}\n`);
+    if (!json) for (const warning of warnings) process.stderr.write(`gsf: ${visible(warning)}\n`);
   } catch (error) {
     if (!json || !(error instanceof ConfigurationProblems)) throw error;
     process.stdout.write(`${JSON.stringify({ valid: false, problems: error.problems })}\n`);

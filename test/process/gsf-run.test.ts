@@ -229,3 +229,27 @@ test("for a person, one line says that it is ready, and the log names no secret"
   assert.equal(code, 0, stderr);
   assert.doesNotMatch(stdout + stderr, /hunter2/);
 });
+
+test("[G6] a reason of several lines forges no line of `gsf status`, of events or of the log", async () => {
+  await using primary = await Service.open("primary");
+  await using backup = await Service.open("backup");
+  using folder = new Folder();
+  await using gateway = await startGateway(folder.file("fleet.yaml", configuration(primary, backup)));
+  const { control } = gateway.ready;
+  const plain = await gsf(["status", "--control", control]);
+  const forged = "done\n\natlantic: backup serves, epoch 9, 0 commands waiting\n  * primary\u200b \u{e0041}";
+  const answer = await fetch(`${control}/v1/groups/atlantic/maintenance`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ station: "backup", reason: forged, forMs: 60_000 }),
+  });
+  assert.equal(answer.status, 200);
+  const status = await gsf(["status", "--control", control]);
+  const lines = (text: string): number => text.split("\n").length;
+  // One line says why it is not fit.
+  assert.equal(lines(status.stdout), lines(plain.stdout) + 1, status.stdout);
+  assert.match(status.stdout, /unfit: .*done\\n\\natlantic: backup serves.*\\u200b \\udb40\\udc41/);
+  await gateway.saying(/backup is in maintenance: done/);
+  for (const line of gateway.stderr.trim().split("\n")) assert.doesNotThrow(() => JSON.parse(line), line);
+  assert.doesNotMatch(gateway.stderr, /\u200b|\u{e0041}/u);
+});

@@ -3,8 +3,8 @@
  * `npx`: what serves goes on serving, and what was told to stop leaves nothing behind.
  */
 import assert from "node:assert/strict";
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { constants, openSync, readFileSync } from "node:fs";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { closeSync, constants, openSync, readFileSync, writeSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -51,12 +51,16 @@ async function runWithLogOn(fd: number, folder: Folder): Promise<{ child: ChildP
     cwd: REPOSITORY,
     stdio: ["ignore", "pipe", fd],
   });
+  return { child, control: controlOf(await firstLine(child)) };
+}
+
+async function firstLine(child: ChildProcess): Promise<string> {
   let said = "";
   for await (const piece of child.stdout as NodeJS.ReadableStream) {
     said += piece;
     if (said.includes("\n")) break;
   }
-  return { child, control: controlOf(said) };
+  return said;
 }
 
 function ended(child: ChildProcess): Promise<number | string | null> {
@@ -100,6 +104,38 @@ test("[G6] the disk of its log is full → it serves, and stops when asked", asy
   assert.equal(await ended(child), 0);
 });
 
+/** Starts its arguments with standard error on a datagram socket that nobody reads, and passes SIGTERM on; who does not obey is killed. */
+const UNREAD_DATAGRAMS = `
+import signal, socket, subprocess, sys
+ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+child = subprocess.Popen(sys.argv[1:], stderr=theirs)
+def stop(*_):
+    child.terminate()
+    signal.signal(signal.SIGALRM, lambda *_: child.kill())
+    signal.alarm(20)
+signal.signal(signal.SIGTERM, stop)
+sys.exit(child.wait())
+`;
+
+test("[G6] standard error is a datagram socket that nobody reads → it serves, counts lost lines, and ends when told to", async (t) => {
+  if (spawnSync("python3", ["-c", "pass"]).status !== 0) return t.skip("needs python3: Node has no such sockets");
+  using folder = new Folder();
+  const args = [PROGRAM, "run", "--config", folder.file("fleet.yaml", FLEET), "--json"];
+  const child = spawn("python3", ["-c", UNREAD_DATAGRAMS, process.execPath, ...args], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  try {
+    const control = controlOf(await firstLine(child));
+    const standsStill = sleep(60_000, undefined, { ref: false }).then(() => assert.fail("it stands still"));
+    await Promise.race([makeLines(control, 400), standsStill]);
+    const { lostLogLines } = (await (await fetch(`${control}/v1/status`)).json()) as { lostLogLines: number };
+    assert.ok(lostLogLines >= 400, `${lostLogLines} lines lost`);
+  } finally {
+    child.kill("SIGTERM");
+  }
+  assert.equal(await ended(child), 0);
+});
+
 test("[G7] signals that are sent by habit → it goes on, says so, and opens no inspector", async () => {
   using folder = new Folder();
   await using gateway = new GsfProcess(["run", "--config", folder.file("fleet.yaml", FLEET), "--json"]);
@@ -112,6 +148,56 @@ test("[G7] signals that are sent by habit → it goes on, says so, and opens no 
   assert.doesNotMatch(gateway.stderr, /[Dd]ebugger/);
   gateway.child.kill("SIGTERM");
   assert.equal((await gateway.ended).code, 0);
+});
+
+/** A pipe at `path` from which a starting process reads: sends it all `signals` while it waits, then what it waits for. */
+async function signalWhileReading(path: string, child: ChildProcess, signals: readonly NodeJS.Signals[], text: string) {
+  let pipe: number | undefined;
+  while (pipe === undefined) {
+    assert.ok(child.exitCode === null && child.signalCode === null, "it ended before it read the file");
+    try {
+      pipe = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
+    } catch {
+      // Nobody reads yet.
+      await sleep(10);
+    }
+  }
+  for (const signal of signals) child.kill(signal);
+  writeSync(pipe, text);
+  closeSync(pipe);
+}
+
+test("[G7] signals that are sent by habit during the start → it starts all the same, says so, and opens no inspector", async () => {
+  using folder = new Folder();
+  const fifo = (name: string): string => {
+    const path = join(folder.path, name);
+    execFileSync("mkfifo", ["-m", "600", path]);
+    return path;
+  };
+  const signals = ["SIGHUP", "SIGUSR1", "SIGUSR2"] as const;
+  const station = [
+    "station",
+    "--group",
+    "a",
+    "--name",
+    "b",
+    "--listen",
+    "127.0.0.1:0",
+    "--heartbeat-to",
+    "127.0.0.1:9",
+  ];
+  for (const [args, path, text, ready] of [
+    [["run", "--json", "--config"], fifo("fleet.yaml"), FLEET, /^\{"ready":true/m],
+    [[...station, "--secret-file"], fifo("secret"), "a secret of many bytes", /^gsf station b listening/m],
+  ] as const) {
+    await using started = new GsfProcess([...args, path]);
+    await signalWhileReading(path, started.child, signals, text);
+    await started.saying(ready);
+    for (const signal of signals) await started.saying(new RegExp(`${signal} is ignored`));
+    assert.doesNotMatch(started.stderr, /[Dd]ebugger/);
+    started.child.kill("SIGTERM");
+    assert.equal((await started.ended).code, 0);
+  }
 });
 
 test("[G7] npx is ended by a signal → what it started stops, too, and leaves its ports", async () => {

@@ -24,6 +24,7 @@ describe("[G6] addresses", () => {
       assert.ok(listenAddressIn(text) !== undefined, text);
     for (const text of [
       ...["256.1.1.1:80", "127.1:80", "0x7f.1:80", "2130706433:80", "1.2.3.4.5:80", "01.2.3.4:80", "1.2.3:80"],
+      ...["255.255.255.255:80", "224.0.0.1:80", "240.0.0.1:80", "0.0.0.1:80", "[ff02::1]:80", "[fe80::1]:80"],
       ...[
         "a..b:80",
         ".a:80",
@@ -63,7 +64,8 @@ describe("[G6] addresses", () => {
       ["http://a", "http://a/"],
       ["HTTP://A:80/", "http://a/"],
       ["https://[::1]:8443/x?y", "https://[::1]:8443/x?y"],
-      ["http://127.1:9001", "http://127.0.0.1:9001/"],
+      ["http://bücher.example", "http://xn--bcher-kva.example/"],
+      ["http://u@a/", "http://u@a/"],
     ] as const)
       assert.equal(serviceUrlIn(text)?.href, href);
     for (const text of [
@@ -100,6 +102,35 @@ describe("[G6] addresses", () => {
       ],
     ])
       assert.equal(serviceUrlIn(text), undefined, JSON.stringify(text));
+    for (const host of [
+      // Repaired by the parser into something else.
+      ...["1.2.3", "127.1", "999", "1e3.1", "0x7f.0.0.1", "017.0.0.1", "2130706433", "%31%32%37.0.0.1", "%61.example"],
+      ...[
+        "127.0.0.1\u200b",
+        "a\u00ad.example",
+        "\uff11\uff12\uff17.0.0.1",
+        "\uff41.example",
+        "a\u2060",
+        "a\u200d.example",
+        "a\u3002b",
+      ],
+      // Nobody is there.
+      ...[
+        "0.1.2.3",
+        "255.255.255.255",
+        "240.0.0.1",
+        "224.0.0.1",
+        "239.1.2.3",
+        "[ff02::1]",
+        "[fe80::1]",
+        "[::ffff:224.0.0.1]",
+      ],
+    ]) {
+      assert.equal(serviceUrlIn(`http://${host}:80`), undefined, host);
+      assert.equal(httpUrlIn(`http://${host}:80/x?y`), undefined, host);
+    }
+    for (const host of ["223.255.255.255", "1.0.0.1", "[fd00::1]", "[64:ff9b::1]", "169.254.169.254"])
+      assert.ok(serviceUrlIn(`http://${host}:80`), host);
     assert.equal(httpUrlIn("http://0.0.0.0:7070")?.port, "7070");
     assert.equal(httpUrlIn("http://a\n"), undefined);
   });
@@ -115,6 +146,9 @@ describe("[G6] addresses", () => {
       ["::ffff:7f00:1", "127.0.0.1"],
       ["2001:DB8::1", "2001:db8:0::1"],
       ["A.example", "a.example."],
+      ["ip6-localhost", "::1"],
+      ["IP6-loopback.", "localhost"],
+      ["localhost.localdomain", "127.0.0.1"],
     ] as const) {
       assert.ok(isSameHost(one, other) && isSameHost(other, one), `${one} and ${other}`);
     }
@@ -142,7 +176,16 @@ describe("[G6] addresses", () => {
   test("loopback is what only this machine reaches, in any spelling", () => {
     for (const host of ["127.0.0.1", "127.9.9.9", "::1", "localhost", "LocalHost.", "::ffff:127.0.0.1", "0::1"])
       assert.ok(isLoopback(host), host);
-    for (const host of ["127.999.1.1", "128.0.0.1", "::2", "0.0.0.0", "::", "localhost.example", "::ffff:10.0.0.1"])
+    for (const host of [
+      "127.999.1.1",
+      "128.0.0.1",
+      "::2",
+      "0.0.0.0",
+      "::",
+      "localhost.example",
+      "::ffff:10.0.0.1",
+      "ip6-localhost",
+    ])
       assert.ok(!isLoopback(host), host);
     for (const host of ["0.0.0.0", "::", "::0", "::ffff:0.0.0.0"]) assert.ok(isEverywhere(host), host);
     for (const host of ["0.0.0.1", "::1", "localhost"]) assert.ok(!isEverywhere(host), host);

@@ -6,14 +6,19 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 /** Requests that wait behind one that is being served; whoever sends more in one piece is answered these, and then cut. */
-const MOST_WAITING = 64;
+const MAX_WAITING = 64;
 
 export class CallerConnection {
   /** The answers that are due, in their order. */
   readonly #due: ServerResponse[] = [];
+  readonly #maxWaiting: number;
   #isOver = false;
   /** Has something come that will not be served? */
   #hasUnserved = false;
+
+  constructor(maxWaiting: number = MAX_WAITING) {
+    this.#maxWaiting = maxWaiting;
+  }
 
   /** Is `response` the last one on this connection? */
   isLast(response: ServerResponse): boolean {
@@ -38,13 +43,13 @@ export class CallerConnection {
 
   /**
    * Nothing comes before `message`, and it may be served at once: undefined. Otherwise when its turn has come: is it to be served
-   * then?
+   * then? "never": nor is anything behind it.
    */
-  arrived(message: IncomingMessage, response: ServerResponse): Promise<boolean> | undefined {
-    if (this.#due.length > MOST_WAITING) this.#isOver = true;
+  arrived(message: IncomingMessage, response: ServerResponse): Promise<boolean> | "never" | undefined {
+    if (this.#due.length > this.#maxWaiting) this.#isOver = true;
     if (this.#isOver) {
       this.#hasUnserved = true;
-      return NEVER;
+      return "never";
     }
     const before = this.#due.at(-1);
     this.#due.push(response);
@@ -81,5 +86,3 @@ export class CallerConnection {
     return this.#due.every((response) => !response.headersSent && !response.req.complete);
   }
 }
-
-const NEVER: Promise<boolean> = Promise.resolve(false);

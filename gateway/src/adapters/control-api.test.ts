@@ -34,6 +34,8 @@ interface Fixture {
   readonly state: { ready: boolean };
   readonly logged: string[];
   readonly memory: HeldMemory;
+  /** How often the metrics were made. */
+  readonly made: { metrics: number };
   ask(path: string, options?: Asked): Promise<Answer>;
 }
 interface Asked {
@@ -79,6 +81,7 @@ async function controlOf(token?: string): Promise<Fixture> {
   const logged: string[] = [];
   const state = { ready: true };
   const memory = new HeldMemory({ maxBytes: 64 * 1_024 ** 2 });
+  const made = { metrics: 0 };
   const control = await listenForControl({
     listen: { host: "127.0.0.1", port: 0 },
     token,
@@ -87,7 +90,7 @@ async function controlOf(token?: string): Promise<Fixture> {
     beats: new BeatStreams({ clock }),
     memory,
     listeners: () => ({}),
-    metrics: { contentType: "text/plain", text: async () => "gsf_up 1\n" },
+    metrics: { contentType: "text/plain", text: async () => `gsf_up ${Math.min(1, ++made.metrics)}\n` },
     heartbeats: () => ({ accepted: 3 }),
     ready: () => state.ready,
     nowMs: () => clock.nowMs(),
@@ -111,7 +114,7 @@ async function controlOf(token?: string): Promise<Fixture> {
     const json = text !== "" && /json/.test(String(answer.headers["content-type"])) ? JSON.parse(text) : undefined;
     return { status: answer.statusCode, headers: answer.headers, text, json };
   };
-  return { control, gateway, feed, clock, silent, state, logged, memory, ask };
+  return { control, gateway, feed, clock, silent, state, logged, memory, made, ask };
 }
 
 function order(body: unknown, type = "application/json"): Asked {
@@ -422,4 +425,70 @@ test("[G6] more connections that say nothing than there may be → a probe is an
   const piece = await reader.body?.getReader().read();
   assert.match(new TextDecoder().decode(piece?.value), /retry|still here/);
   for (const socket of flood) socket.destroy();
+});
+
+test("[G6] 20 connections ask 1,000 times each and take nothing → little is made, probes are answered, and nothing once they closed", async () => {
+  const { control, made, ask } = await controlOf();
+  const { port } = control.address;
+  const flood = Array.from({ length: 20 }, () => {
+    const socket = connect(port, "127.0.0.1");
+    socket.on("error", () => undefined);
+    socket.write("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(1_000));
+    return socket.pause();
+  });
+  for (let probe = 0; probe < 50; probe++) assert.equal((await ask("/healthz")).status, 200);
+  assert.equal((await ask("/v1/status")).status, 200);
+  assert.ok(made.metrics >= 1 && made.metrics <= 20 * 5, `made ${made.metrics} times`);
+  for (const socket of flood) socket.destroy();
+  for (let probe = 0; probe < 50; probe++) await ask("/healthz");
+  const before = made.metrics;
+  await ask("/metrics");
+  assert.equal(made.metrics, before + 1);
+});
+
+test("[G6] requests on one connection are answered one after the other; the first few of many, and the connection ends", async () => {
+  const { control, made } = await controlOf();
+  const { port } = control.address;
+  const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+  const order = JSON.stringify({ to: "backup", reason: "first" });
+  const post = `POST /v1/groups/atlantic/switchover HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${order.length}\r\n\r\n${order}`;
+  const said = await raw(
+    port,
+    `${post}${get("/v1/status")}${get("/healthz")}GET /x HTTP/1.1\r\n\r\n${get("/metrics")}`,
+  );
+  assert.deepEqual(
+    [...said.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => status),
+    ["200", "200", "200", "400"],
+  );
+  assert.match(said, /"epoch":2\}[\s\S]*"active":"backup"[\s\S]*"status":"alive"/);
+  assert.equal(made.metrics, 0);
+  const many = await raw(port, get("/healthz").repeat(5_000));
+  const answers = many.split("HTTP/1.1 200").length - 1;
+  assert.ok(answers >= 1 && answers <= 20, `${answers} answers`);
+});
+
+test("[G3] probes of HTTP/1.0, without a Host or with an empty one, are answered; a Host that is none or missing is refused", async () => {
+  const { control, state } = await controlOf();
+  const { port } = control.address;
+  const status = async (text: string): Promise<string | undefined> =>
+    /^HTTP\/1\.1 (\d{3})/.exec(await raw(port, text))?.[1];
+  for (const path of [
+    "/healthz",
+    "/readyz",
+    "/readyz?from=balancer",
+    "http://gateway/readyz",
+    "/v1/status",
+    "/metrics",
+  ]) {
+    assert.equal(await status(`GET ${path} HTTP/1.0\r\n\r\n`), "200", path);
+    assert.equal(await status(`HEAD ${path} HTTP/1.0\r\n\r\n`), "200", path);
+    assert.equal(await status(`GET ${path} HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n`), "200", path);
+    assert.equal(await status(`GET ${path} HTTP/1.1\r\n\r\n`), "400", path);
+    assert.equal(await status(`GET ${path} HTTP/1.1\r\nHost: a b\r\n\r\n`), "400", path);
+    assert.equal(await status(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n`), "400", path);
+  }
+  state.ready = false;
+  assert.equal(await status("GET /readyz HTTP/1.0\r\n\r\n"), "503");
+  assert.equal(await status("GET /healthz HTTP/1.0\r\n\r\n"), "200");
+  assert.equal(await status("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n"), "501");
 });

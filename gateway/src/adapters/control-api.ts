@@ -7,10 +7,11 @@
  * foreign page cannot send unasked. `/healthz` and `/readyz` are open to all and tell nothing.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { IncomingMessage, Server } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { STATUS_CODES } from "node:http";
-import type { AddressInfo } from "node:net";
-import { createAdaptorServer, type HttpBindings } from "@hono/node-server";
+import type { AddressInfo, Socket } from "node:net";
+import { getRequestListener, type HttpBindings } from "@hono/node-server";
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { ResilienceError } from "ground-station-failover";
 import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { bearerAuth } from "hono/bearer-auth";
@@ -23,11 +24,12 @@ import type { LastProbe } from "../fleet/station-prober.ts";
 import { isLoopback } from "./addresses.ts";
 import type { BeatStreams } from "./beat-streams.ts";
 import { callerOf } from "./caller-address.ts";
-import { ControlConnections } from "./control-connections.ts";
+import { ControlServer } from "./control-server.ts";
 import type { ListenerFigures } from "./http-proxy.ts";
 import type { LiveFeed } from "./live-feed.ts";
 import type { Log } from "./log.ts";
 import { PROBLEM_TYPE } from "./problem.ts";
+import { SharedAnswer } from "./shared-answer.ts";
 
 export interface ControlOptions {
   readonly listen: ListenSettings;
@@ -63,23 +65,17 @@ const MAX_BODY_BYTES = 16 * 1024;
 const MAX_CONNECTIONS = 512;
 /** Answers that are on their way: a few of the largest, which tell of 10,000 stations. */
 const MAX_ANSWERS_BYTES = 64 * 1_024 ** 2;
-/** A request is a few lines, and comes at once. */
-const SERVER_OPTIONS = { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 1_000 };
-/** An answer that nobody reads for so long, in ms, is cut; events and recordings are never silent for longer than 15 s. */
-const IDLE_MS = 45_000;
 const LONGEST_REASON = 500;
 /** Maintenance ends by itself at the latest after 30 days, or by hand. */
 const LONGEST_MAINTENANCE_MS = 30 * 24 * 3_600_000;
 
 export async function listenForControl(options: ControlOptions): Promise<ControlListener> {
-  // Global objects stay as they are: we are not alone in this process.
-  const server = createAdaptorServer({
-    fetch: controlApp(options).fetch,
-    overrideGlobalObjects: false,
-    serverOptions: SERVER_OPTIONS,
-  }) as Server;
-  server.timeout = IDLE_MS;
-  new ControlConnections(server, options.maxConnections ?? MAX_CONNECTIONS);
+  const { server } = new ControlServer({
+    maxConnections: options.maxConnections ?? MAX_CONNECTIONS,
+    isReady: options.ready,
+    // Global objects stay as they are: we are not alone in this process. A request of HTTP/1.0 need not name a host.
+    serve: getRequestListener(controlApp(options).fetch, { overrideGlobalObjects: false, hostname: "localhost" }),
+  });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);
   server.listen(options.listen, () => {
@@ -103,16 +99,14 @@ export async function listenForControl(options: ControlOptions): Promise<Control
 
 /** The routes, without a socket. */
 function controlApp(options: ControlOptions): Hono<Env> {
-  const { groups, feed, metrics, ready, log } = options;
+  const { groups, feed, metrics, log } = options;
+  const statusAnswer = new SharedAnswer(() => JSON.stringify(statusOf(options)));
+  const metricsAnswer = new SharedAnswer(() => metrics.text());
   const app = new Hono<Env>();
   app.onError((error, context) => problemAnswer(error, context, log));
   app.notFound(() => problem(404, "there is no such path; see docs/guide/configuration.md for those that there are"));
-  app.get("/healthz", (context) => context.json({ status: "alive" }));
-  app.get("/readyz", (context) =>
-    ready() ? context.json({ status: "ready" }) : problem(503, "starting, or stopping: commands are not accepted"),
-  );
   app.use("*", options.token === undefined ? fromThisMachine(options.listen.host) : withToken(options.token));
-  app.get("/v1/status", (context) => counted(context, options, JSON.stringify(statusOf(options)), "application/json"));
+  app.get("/v1/status", (context) => shared(context, options, statusAnswer, "application/json"));
   app.get("/v1/events", (context) => {
     // Hono answers HEAD with the GET route: a stream that nobody would ever read.
     if (context.req.method === "HEAD") return problem(405, "allowed here is GET", { allow: "GET" });
@@ -121,19 +115,21 @@ function controlApp(options: ControlOptions): Hono<Env> {
     const stream = feed.open(context.req.header("last-event-id"), caller, () => socket.destroy());
     if (stream === undefined)
       return problem(503, "there are too many readers of events already", { "retry-after": "5" });
+    endWithReader(socket);
     return context.body(stream, 200, {
       "content-type": "text/event-stream",
       "cache-control": "no-store",
       "x-accel-buffering": "no",
     });
   });
-  app.get("/metrics", async (context) => counted(context, options, await metrics.text(), metrics.contentType));
+  app.get("/metrics", (context) => shared(context, options, metricsAnswer, metrics.contentType));
   app.get("/v1/groups/:group/beats", (context) => {
     if (context.req.method === "HEAD") return problem(405, "allowed here is GET", { allow: "GET" });
     const group = groupOf(groups, context.req.param("group"));
     const { socket } = context.env.incoming;
     const stream = options.beats.open(group, callerOf(socket.remoteAddress), () => socket.destroy());
     if (stream === undefined) return problem(503, "there are too many recordings already", { "retry-after": "5" });
+    endWithReader(socket);
     return context.body(stream, 200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
   });
   app.post("/v1/groups/:group/switchover", async (context) => {
@@ -162,13 +158,27 @@ function controlApp(options: ControlOptions): Hono<Env> {
  * An answer of some length, which is held until it is taken: slow readers of many of them could take all memory. It has a bound
  * of its own, because the status must be told also when callers hold all that they may.
  */
-function counted({ env }: Context<Env>, { memory }: ControlOptions, text: string, type: string): Response {
-  const room = memory.roomFor(callerOf(env.incoming.socket.remoteAddress));
-  if (memory.status.held.control + text.length > MAX_ANSWERS_BYTES)
+async function shared(
+  { env: { incoming, outgoing } }: Context<Env>,
+  { memory }: ControlOptions,
+  answer: SharedAnswer,
+  type: string,
+): Promise<Response> {
+  const bytes = await answer.get();
+  if (outgoing.destroyed) return RESPONSE_ALREADY_SENT;
+  const room = memory.roomFor(callerOf(incoming.socket.remoteAddress));
+  if (memory.status.held.control + bytes.length > MAX_ANSWERS_BYTES)
     return problem(503, "answers that nobody takes fill the memory for answers", { "retry-after": "1" });
-  room.takeAnyway("control", text.length);
-  env.outgoing.once("close", () => room.release());
-  return new Response(text, { headers: { "content-type": type } });
+  room.takeAnyway("control", bytes.length);
+  outgoing.once("close", () => room.release());
+  // Node leaves the bytes out of the answer to a HEAD.
+  outgoing.writeHead(200, { "content-type": type, "content-length": bytes.length }).end(bytes);
+  return RESPONSE_ALREADY_SENT;
+}
+
+/** A stream ends when its reader says that it has said all: it is gone, or nobody could tell. */
+function endWithReader(socket: Socket): void {
+  socket.once("end", () => socket.destroy());
 }
 
 const METHODS: ReadonlyMap<string, string> = new Map([
@@ -300,6 +310,8 @@ function withToken(token: string): MiddlewareHandler {
 function fromThisMachine(listenHost: string): MiddlewareHandler {
   return async (context, next) => {
     const host = context.req.header("host") ?? "";
+    // HTTP/1.0 has none. A browser, which is what this is against, always names one.
+    if (host === "") return next();
     const name = /^(?:\[([^\]]+)\]|([^:]+))(?::\d+)?$/.exec(host);
     const named = (name?.[1] ?? name?.[2] ?? "").toLowerCase();
     if (isLoopback(named) || named === listenHost) return next();

@@ -3,7 +3,7 @@
  * for longest. Refusing the newest instead would let anybody who opens connections and says nothing keep a balancer's probe
  * out. Those whose answer has begun, such as readers of events, keep their place.
  */
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
 export class ControlConnections {
@@ -14,19 +14,18 @@ export class ControlConnections {
   constructor(server: Server, most: number) {
     this.#most = most;
     server.on("connection", (socket: Socket) => this.#opened(socket));
-    server.on("request", ({ socket }: IncomingMessage, response: ServerResponse) => this.#asked(socket, response));
+  }
+
+  /** `socket` has spoken, and is the last to be closed. */
+  asked(socket: Socket, response: ServerResponse): void {
+    if (!this.#open.delete(socket)) return;
+    this.#open.set(socket, response);
   }
 
   #opened(socket: Socket): void {
     if (this.#open.size >= this.#most && !this.#makeRoom()) return void socket.destroy();
     this.#open.set(socket, undefined);
     socket.once("close", () => this.#open.delete(socket));
-  }
-
-  /** It has spoken, and is the last to be closed. */
-  #asked(socket: Socket, response: ServerResponse): void {
-    this.#open.delete(socket);
-    this.#open.set(socket, response);
   }
 
   #makeRoom(): boolean {

@@ -4,6 +4,7 @@
  */
 import type { Evidence } from "ground-station-failover";
 import type { GroupEvent as Happened } from "../fleet/group-events.ts";
+import { visible } from "./visible.ts";
 
 /** An event of a group. */
 export type GroupEvent = Happened & { readonly group: string };
@@ -41,7 +42,12 @@ export function gravityOf(event: GroupEvent): Gravity {
   }
 }
 
+/** In one line, whatever a reason or a station's answer in it holds. */
 export function sentenceOf(event: GroupEvent): string {
+  return visible(told(event));
+}
+
+function told(event: GroupEvent): string {
   switch (event.type) {
     case "declaration":
       return `${event.node} is ${event.to} (was ${event.from}): ${event.rule}`;

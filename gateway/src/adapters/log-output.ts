@@ -7,6 +7,7 @@
  * Regular files are written to as they are: they take everything at once, or refuse.
  */
 import { constants, fstatSync, openSync, writeSync } from "node:fs";
+import { Socket } from "node:net";
 import { isatty } from "node:tty";
 
 export interface LogOutputOptions {
@@ -24,6 +25,8 @@ const FLUSH_MS = 250;
 const FLUSH_STEP_MS = 5;
 const STANDARD_OUTPUT = 1;
 const STANDARD_ERROR = 2;
+/** No descriptor: what is written there is refused at once. */
+const NOWHERE = -1;
 
 export class LogOutput {
   /** Lines that were lost, since the start. */
@@ -138,7 +141,8 @@ function flushedAtExit(output: LogOutput): LogOutput {
 
 /**
  * A descriptor for what `fd` is open on that gives up instead of waiting. Terminals and pipes are opened once more, so
- * that whoever shares them is not changed with it. What cannot be is left to Node, which does not wait for sockets and pipes.
+ * that whoever shares them is not changed with it. What cannot be is left to Node, which does not wait for pipes and sockets of
+ * streams. To other sockets (datagrams) nothing is written: each line counts as lost.
  */
 function neverBlocking(fd: typeof STANDARD_OUTPUT | typeof STANDARD_ERROR): number {
   const found = fstatSync(fd);
@@ -152,6 +156,8 @@ function neverBlocking(fd: typeof STANDARD_OUTPUT | typeof STANDARD_ERROR): numb
     // Another user's, or no such folder.
   }
   // Looked at once, it is set so.
-  (fd === STANDARD_OUTPUT ? process.stdout : process.stderr).on("error", () => undefined);
-  return fd;
+  const stream = fd === STANDARD_OUTPUT ? process.stdout : process.stderr;
+  stream.on("error", () => undefined);
+  // A socket that Node makes no stream of was not set so either: a write waits for the reader, for ever where there is none.
+  return found.isSocket() && !(stream instanceof Socket) ? NOWHERE : fd;
 }

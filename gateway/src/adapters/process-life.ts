@@ -16,23 +16,43 @@ const IGNORED = { SIGHUP: "restart it to change its configuration", SIGUSR1: "",
 /** How often it is looked whether `npx` is still there, in ms. */
 const PARENT_CHECK_MS = 250;
 
+/** How a process began, before there was anybody to obey signals. */
+export interface Begun {
+  /** Those that came; more may be added. */
+  readonly signals: readonly string[];
+  /** Asked at once: a terminal that is gone is none any more. */
+  readonly hasTerminal: boolean;
+}
+
+let begun: Begun | undefined;
+
+/** `stopAsked` obeys what came before it was called. */
+export function obeyLater(before: Begun): void {
+  begun = before;
+}
+
 /** Resolves when this process is asked to stop. A second signal ends it there and then. */
 export function stopAsked(log: Log): Promise<StopAsker> {
   const { promise, resolve } = Promise.withResolvers<StopAsker>();
-  let signals = 0;
+  let asked = 0;
   for (const signal of STOPS) {
     process.on(signal, () => {
-      if (++signals > 1) {
+      if (++asked > 1) {
         log.warn({ signal }, "stopping at once: commands in flight are cut");
         process.exit(signal === "SIGTERM" ? EXIT.terminated : EXIT.interrupted);
       }
       resolve(signal === "SIGTERM" ? "supervisor" : "person");
     });
   }
+  const { signals: held, hasTerminal } = begun ?? { signals: [], hasTerminal: isatty(0) || isatty(2) };
   for (const [signal, remedy] of Object.entries(IGNORED)) {
-    // The terminal from which it was started is gone.
-    if (signal === "SIGHUP" && (isatty(0) || isatty(2))) process.on(signal, () => resolve("person"));
-    else process.on(signal, () => log.warn({ signal }, `${signal} is ignored${remedy === "" ? "" : `: ${remedy}`}`));
+    const obey = (): void => {
+      // The terminal from which it was started is gone.
+      if (signal === "SIGHUP" && hasTerminal) resolve("person");
+      else log.warn({ signal }, `${signal} is ignored${remedy === "" ? "" : `: ${remedy}`}`);
+    };
+    process.on(signal, obey);
+    if (held.includes(signal)) obey();
   }
   if (process.send !== undefined) process.once("disconnect", () => resolve("parent"));
   if (process.env["npm_command"] === "exec") followParent(() => resolve("parent"));

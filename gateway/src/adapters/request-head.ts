@@ -86,18 +86,16 @@ export function deadlineOf(message: IncomingMessage, { name, format }: DeadlineH
   throw refused(400, "BAD_HEADER", `${name}: "${value.slice(0, 40)}" is not allowed; allowed are ${allowed}`);
 }
 
-function refuseShape(message: IncomingMessage): void {
+/** Refuses what no listener takes: another version of HTTP, a Host that is none, an expectation that is not known. */
+export function refuseHead(message: IncomingMessage): void {
   const raw = message.rawHeaders;
   const hosts = rawValues(raw, "host").length;
-  const old = message.httpVersionMajor < 1 || message.httpVersion === "1.0";
-  if (hosts > 1 || (hosts === 0 && !old)) {
+  if (hosts > 1 || (hosts === 0 && !isOld(message))) {
     throw refused(400, "BAD_HEADER", `Host: there are ${hosts} of it; exactly one is required`);
   }
   if (message.httpVersion !== "1.1" && message.httpVersion !== "1.0") {
     throw refused(505, "NOT_SUPPORTED", `HTTP/${message.httpVersion} is not supported; allowed are 1.1 and 1.0`);
   }
-  // Icecast's way to say PUT, in a protocol of its own that the parser takes for ours.
-  if (message.method === "SOURCE") throw refused(501, "NOT_SUPPORTED", "SOURCE is no method of HTTP");
   const host = rawValues(raw, "host")[0];
   if (host !== undefined && !isHost(host)) {
     throw refused(400, "BAD_HEADER", `Host: "${host.slice(0, 60)}" is no host, or host and port`);
@@ -106,9 +104,20 @@ function refuseShape(message: IncomingMessage): void {
   if (expected.some((value) => value.toLowerCase() !== "100-continue")) {
     throw refused(417, "BAD_HEADER", "Expect: only 100-continue is known");
   }
+}
+
+function isOld({ httpVersionMajor, httpVersion }: IncomingMessage): boolean {
+  return httpVersionMajor < 1 || httpVersion === "1.0";
+}
+
+function refuseShape(message: IncomingMessage): void {
+  refuseHead(message);
+  const raw = message.rawHeaders;
+  // Icecast's way to say PUT, in a protocol of its own that the parser takes for ours.
+  if (message.method === "SOURCE") throw refused(501, "NOT_SUPPORTED", "SOURCE is no method of HTTP");
   const codings = rawValues(raw, "transfer-encoding").join();
   if (codings !== "") {
-    if (old) throw refused(400, "BAD_HEADER", "Transfer-Encoding: HTTP/1.0 does not have it");
+    if (isOld(message)) throw refused(400, "BAD_HEADER", "Transfer-Encoding: HTTP/1.0 does not have it");
     if (codings.trim().toLowerCase() !== "chunked") {
       throw refused(501, "NOT_SUPPORTED", "Transfer-Encoding: only chunked is supported");
     }

@@ -30,6 +30,10 @@ export interface RequestServerOptions {
   /** How long a request may take to arrive in all, in ms. */
   readonly requestMs: number;
   readonly limits?: HeaderLimits;
+  /** Requests of a connection that may wait behind one that is being served. Default 64. */
+  readonly maxWaiting?: number;
+  /** How much is read of a connection before it is looked whether more is wanted, in bytes. Default: as much as comes, 64 KiB. */
+  readonly pieceBytes?: number;
 }
 
 export interface HeaderLimits {
@@ -78,6 +82,10 @@ export class RequestServer {
       this.#open.add(socket);
       socket.once("close", () => this.#open.delete(socket));
     });
+    if (options.pieceBytes !== undefined) {
+      const { pieceBytes } = options;
+      this.server.on("connection", (socket: Socket) => readInPieces(socket, pieceBytes));
+    }
     this.server.on("request", (request, response) => this.#arrived(request, response, false));
     this.server.on("checkContinue", (request, response) => this.#arrived(request, response, true));
     this.server.on("checkExpectation", (request, response) => this.#arrived(request, response, false));
@@ -96,7 +104,7 @@ export class RequestServer {
   connectionOf(socket: Duplex): CallerConnection {
     const known = this.#connections.get(socket);
     if (known !== undefined) return known;
-    const connection = new CallerConnection();
+    const connection = new CallerConnection(this.#options.maxWaiting);
     this.#connections.set(socket, connection);
     return connection;
   }
@@ -120,8 +128,10 @@ export class RequestServer {
     const room = this.#options.takeRoom === undefined ? ENDLESS : this.#options.takeRoom(message);
     if (room === undefined) return void message.socket.resetAndDestroy();
     message.once("close", () => room[Symbol.dispose]());
+    if (turn === "never") unread.add(message.socket);
     // Not in the middle of the piece that is being parsed.
     process.nextTick(() => stopReading(message.socket));
+    if (turn === "never") return;
     turn.then((isServed) => {
       // Node keeps it until the answers before it have gone.
       if (!isServed) return;
@@ -170,12 +180,38 @@ const PARSER_PROBLEMS: ReadonlyMap<string, Problem> = new Map([
  * Node's parser, which reads from the handle itself, a paused socket means nothing; a listener for its data makes it read from the socket.
  */
 function stopReading(socket: Socket): void {
-  if (socket.listeners("data").includes(readFromSocket)) socket.pause();
-  else socket.on("data", readFromSocket).pause();
+  readFromSocket(socket);
+  socket.pause();
 }
 
-const readFromSocket = (): void => undefined;
 const ENDLESS: Disposable = { [Symbol.dispose]: () => undefined };
+
+/** Of which nothing more is served: pieces of it that have not been parsed are dropped. */
+const unread: WeakSet<Socket> = new WeakSet();
+
+/**
+ * Hands what comes on `socket` to the parser in pieces of at most `bytes`. A read of 64 KiB can hold some thousand requests: Node makes
+ * objects for each of them before anybody can say stop, and an error for each when the connection closes, so that a few such
+ * connections stop the process for seconds. (It resumes a paused socket after each request that it reads: hence the pieces that are dropped.)
+ */
+function readInPieces(socket: Socket, bytes: number): void {
+  const push = socket.push.bind(socket);
+  socket.push = (chunk: Buffer | null, encoding) => {
+    if (chunk === null) return push(chunk);
+    let wantsMore = true;
+    for (let at = 0; at < chunk.length && !unread.has(socket); at += bytes)
+      wantsMore = push(chunk.subarray(at, at + bytes), encoding);
+    return wantsMore && !unread.has(socket);
+  };
+  readFromSocket(socket);
+}
+
+/** Node's parser reads from the handle itself, past a paused socket; a listener for its data makes it read from the socket. */
+function readFromSocket(socket: Socket): void {
+  if (!socket.listeners("data").includes(nothing)) socket.on("data", nothing);
+}
+
+function nothing(): void {}
 
 function tooLarge(most: string): Problem {
   return refusal(431, "HEADERS_TOO_LARGE", `allowed are ${most}`);

@@ -9,9 +9,9 @@ import { systemClock } from "ground-station-failover";
 import {
   addressOf,
   isEverywhere,
-  isLoopback,
   isSameHost,
   listenAddressIn,
+  mayBeLoopback,
   serviceUrlIn,
   targetAddressIn,
 } from "../adapters/addresses.ts";
@@ -238,7 +238,7 @@ function urlIn(text: string): URL {
 function refuseItself({ listen, relayTo }: StationOptions): void {
   if (relayTo === undefined) return;
   const { host, port } = addressOf(relayTo);
-  const isOwn = isSameHost(host, listen.host) || (isEverywhere(listen.host) && isLoopback(host));
+  const isOwn = isSameHost(host, listen.host) || (isEverywhere(listen.host) && mayBeLoopback(host));
   if (port === listen.port && isOwn)
     throw new UserError(
       "usage",
