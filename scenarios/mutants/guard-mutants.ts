@@ -100,7 +100,7 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
     bug: "a running call is not looked at when its deadline passes",
     file: DISPATCH,
     edits: [
-      { find: "Math.min(call.deadline, timeoutAtMs(attempt),", replace: "Math.min(timeoutAtMs(attempt)," },
+      { find: "Math.min(call.deadline, this.#lookAtMs(attempt, nowMs))", replace: "this.#lookAtMs(attempt, nowMs)" },
       { find: "let atMs = deadline;", replace: "let atMs = answerEndsMs === undefined ? ENDLESS : deadline;" },
     ],
     invariants: ["answered-in-time"],
