@@ -355,6 +355,7 @@ function headBytes({ rawHeaders, url = "" }: IncomingMessage): number {
 }
 
 /** Ends a connection so that nobody takes what came over it for complete, even where only its end would say so. */
-function cut(socket: Socket): void {
-  socket.resetAndDestroy();
+function cut(socket: Socket | null): void {
+  // A request whose caller has gone has forgotten its connection.
+  socket?.resetAndDestroy();
 }

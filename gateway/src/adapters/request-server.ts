@@ -121,22 +121,23 @@ export class RequestServer {
 
   #arrived(message: IncomingMessage, response: ServerResponse, waits: boolean): void {
     // The piece in which the request stood that was one too many is parsed to its end.
-    if (message.socket.destroyed) return;
-    const connection = this.connectionOf(message.socket);
+    const { socket } = message;
+    if (socket.destroyed) return;
+    const connection = this.connectionOf(socket);
     const turn = connection.arrived(message, response);
     if (turn === undefined) return this.#options.serve(message, response, waits);
     const room = this.#options.takeRoom === undefined ? ENDLESS : this.#options.takeRoom(message);
-    if (room === undefined) return void message.socket.resetAndDestroy();
+    if (room === undefined) return void socket.resetAndDestroy();
     message.once("close", () => room[Symbol.dispose]());
-    if (turn === "never") unread.add(message.socket);
+    if (turn === "never") unread.add(socket);
     // Not in the middle of the piece that is being parsed.
-    process.nextTick(() => stopReading(message.socket));
+    process.nextTick(() => stopReading(socket));
     if (turn === "never") return;
     turn.then((isServed) => {
       // Node keeps it until the answers before it have gone.
       if (!isServed) return;
       room[Symbol.dispose]();
-      if (connection.isNewest(response)) message.socket.resume();
+      if (connection.isNewest(response)) socket.resume();
       this.#options.serve(message, response, waits);
     });
   }

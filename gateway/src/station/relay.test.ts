@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { type TestContext, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { systemClock } from "ground-station-failover";
 import { request } from "undici";
 import { EPOCH_PROOF_HEADER, EpochProofs } from "../adapters/epoch-proof.ts";
@@ -227,6 +228,21 @@ test("[H] slow: commands are executed at once and answered late; health gives up
   assert.equal(seen.filter(({ body }) => body === "x").length, 1);
   faults.set("none");
   assert.equal((await slow).statusCode, 200);
+});
+
+test("callers hang up while their answers are awaited → the station goes on with the others", async (t) => {
+  const { url, faults, seen, relay } = await setting(t);
+  faults.set("slow");
+  const left = new AbortController();
+  const calls = Array.from({ length: 3 }, () => request(url, { method: "POST", body: "x", signal: left.signal }));
+  const ends = Promise.allSettled(calls);
+  while (seen.length < calls.length) await setTimeout(5);
+  left.abort();
+  await ends;
+  while (relay.counts.inFlight > 0) await setTimeout(5);
+  faults.set("none");
+  const answer = await request(url);
+  assert.deepEqual([answer.statusCode, await answer.body.text()], [200, "done"]);
 });
 
 test("[G1] interim replies of the service are skipped, and one that cannot be read is a 502 that says why", async (t) => {

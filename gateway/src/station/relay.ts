@@ -8,6 +8,7 @@
  * upgrades, no trailers, no caching.
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { pipeline } from "node:stream/promises";
 import {
   type Clock,
@@ -40,6 +41,8 @@ import { connectService } from "./service-names.ts";
 /** A command that arrived here, and the answer that it is to get. `waits`: its sender waits for `100 Continue`. */
 interface Exchange {
   readonly request: IncomingMessage;
+  /** Its connection: a request that was cut off forgets it. */
+  readonly socket: Socket;
   readonly response: ServerResponse;
   readonly connection: CallerConnection;
   readonly waits: boolean;
@@ -145,8 +148,9 @@ export class StationRelay {
     });
     response.setHeader(STATION_HEADER, this.#options.name);
     this.counts.inFlight++;
-    const connection = this.#requests.connectionOf(request.socket);
-    const exchange: Exchange = { request, response, connection, waits };
+    const { socket } = request;
+    const connection = this.#requests.connectionOf(socket);
+    const exchange: Exchange = { request, socket, response, connection, waits };
     const health = request.method === "GET" && request.url?.split("?")[0] === "/healthz";
     const work = health ? this.#health(response, gone.signal) : this.#relay(exchange, arrivedMs, gone);
     work.catch((error: unknown) => refuse(exchange, error)).finally(() => this.counts.inFlight--);
@@ -321,7 +325,7 @@ function endWith({ connection, response }: Exchange): void {
 function refuse(exchange: Exchange, error: unknown): void {
   const { response } = exchange;
   // Nobody is to take what has gone out for complete, even where only the end of the connection would say so.
-  if (response.headersSent || response.destroyed) return void exchange.request.socket.resetAndDestroy();
+  if (response.headersSent || response.destroyed) return void exchange.socket.resetAndDestroy();
   endWith(exchange);
   if (error instanceof RefusedRequest) {
     const { headers, body } = problemAnswer(error.problem);
