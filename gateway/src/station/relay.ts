@@ -1,8 +1,9 @@
 /**
  * A station as an uplink: it carries commands on to the service behind it (in the demo, the spacecraft; any HTTP service
  * will do) and answers back. It keeps two promises of its own: a command of an older epoch than the newest it has seen
- * is refused (412; a newer one has to be proved, or it is refused with 403), and a command whose deadline has passed is dropped (504), counted from its arrival even if the
- * station was stopped in between. It never repeats a command: that is for those who know the whole picture.
+ * is refused (412; a newer one has to be proved, or it is refused with 403), and a command whose deadline has passed is
+ * dropped (504), counted from its arrival even if the station was stopped in between. It never repeats a command: that
+ * is for those who know the whole picture.
  *
  * What it decides is decided in `fleet/station-guard.ts`; here it is said in HTTP. It is a plain HTTP/1.1 relay: no
  * upgrades, no trailers, no caching.

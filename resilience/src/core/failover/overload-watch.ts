@@ -1,7 +1,7 @@
 /**
  * Is more asked for than is answered, and for good? A short surge, or what an outage left behind, is ridden out by waiting:
- * its queue is long, and shrinks. Where calls have waited without a break for two seconds, and in both, and in the last
- * of them, clearly more came than were answered, waiting mends nothing: a call that is let in displaces another, and all are answered late.
+ * its queue is long, and shrinks. Where calls have waited for two seconds without a break to speak of, and in both, and in
+ * the last of them, clearly more came than were answered, waiting mends nothing: a call that is let in displaces another, and all are answered late.
  * Then the queue is kept short instead, so that a refusal is told at once and what is let in is answered soon, whatever
  * callers are willing to wait, which nobody has to know for it.
  *

@@ -14,7 +14,7 @@ import { ResilientClient } from "../client.ts";
 import type { ClientParts } from "../client-parts.ts";
 import type { Clock } from "../clock.ts";
 import { guarded } from "../listeners.ts";
-import { checkedClient, checkedRamp } from "./option-checks.ts";
+import { checkedClient, checkedRamp, PART } from "./option-checks.ts";
 import type { FailoverOptions, NamedStation, StationClientOptions } from "./options.ts";
 
 /** A station as the driver sees it. */
@@ -32,7 +32,6 @@ interface UsualShares {
   readonly left: UsualShare;
 }
 
-const PART = "PrimaryBackupFailover";
 /** How long a station's circuit stays open where nothing else is said. */
 const OPEN_DURATION_MS = 5_000;
 
@@ -97,7 +96,7 @@ function createStation<S extends NamedStation>(
     timeoutMs: parts.timeoutMs,
     minimumTimeLeftMs: parts.minimumTimeLeftMs,
     maxRetryAfterMs: parts.longestHintMs,
-    cooldownMs: checked("PrimaryBackupFailover", "cooldownMs", options.cooldownMs ?? 5_000, WAIT_MS),
+    cooldownMs: checked(PART, "cooldownMs", options.cooldownMs ?? 5_000, WAIT_MS),
     needsProof: options.probe !== undefined,
     heartbeatNote: heartbeatNote && (() => noteOf(heartbeatNote, station.name)),
   });
@@ -147,7 +146,7 @@ function refuseNonsense<S extends NamedStation>(options: FailoverOptions<S>): vo
     const message = `PrimaryBackupFailover: ${option} is ${shown(word)}; it must be ${allowed.join(" or ")}.`;
     throw new ConfigurationError("out-of-range", message);
   }
-  checked("PrimaryBackupFailover", "lease.marginMs", options.lease?.marginMs ?? 0, WAIT_MS);
+  checked(PART, "lease.marginMs", options.lease?.marginMs ?? 0, WAIT_MS);
 }
 
 function refuseStations(names: readonly string[]): void {

@@ -27,13 +27,12 @@ import { createStations, type StationHandle } from "./create-stations.ts";
 import { FailoverDriver } from "./driver.ts";
 import { stationExamples } from "./examples.ts";
 import type { FailoverOperation } from "./operation.ts";
-import { checkFailoverOptions } from "./option-checks.ts";
+import { checkFailoverOptions, PART } from "./option-checks.ts";
 import type { FailoverOptions, FailoverStatus, Lease, NamedStation, StationStatus } from "./options.ts";
 import { OutcomeQuery } from "./outcome-query.ts";
 import { Prober } from "./prober.ts";
 import { FailoverRequest } from "./request.ts";
 
-const PART = "PrimaryBackupFailover";
 const NO_OPTIONS: CallOptions = {};
 /** The take-over objective. */
 const DEFAULT_MAX_WAIT_MS = 30_000;

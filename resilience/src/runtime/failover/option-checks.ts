@@ -19,7 +19,8 @@ import { checkClock } from "../clock.ts";
 import { checkDetector } from "../supervisor.ts";
 import type { FailoverOptions, Lease, NamedStation, RampOptions, StationClientOptions } from "./options.ts";
 
-const PART = "PrimaryBackupFailover";
+/** As what errors speak of the failover. */
+export const PART = "PrimaryBackupFailover";
 
 const NAMES: Names<FailoverOptions<NamedStation>> = {
   primary: true,
