@@ -131,8 +131,8 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
         replace: "",
       },
       {
-        find: "nowMs + Math.min(lateByMs, MOST_READ_FIRST_MS) : nowMs;\n    // What falls due",
-        replace: "nowMs - READ_FIRST_MS : nowMs;\n    // What falls due",
+        find: "const readUntilMs = readUntil(lateByMs, nowMs);",
+        replace: "const readUntilMs = nowMs;",
       },
     ],
     invariants: ["abstention-is-kept", "no-role-change-without-fault"],

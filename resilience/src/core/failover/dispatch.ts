@@ -280,7 +280,7 @@ export class Dispatcher {
    */
   #noteWaits(nowMs: number): void {
     const lateByMs = nowMs - this.#due.nextMs;
-    if (lateByMs > LATE_TICK_MS) this.#untimedUntilMs = nowMs + Math.min(lateByMs, MOST_READ_FIRST_MS);
+    if (lateByMs > LATE_TICK_MS) this.#untimedUntilMs = readUntil(lateByMs, nowMs);
     if (this.#queue.size > 0 || lateByMs > LATE_TICK_MS) this.#noteAwaited(nowMs);
   }
 
@@ -468,7 +468,7 @@ export class Dispatcher {
   }
 
   #tick(lateByMs: number, nowMs: number): void {
-    const readUntilMs = lateByMs > LATE_TICK_MS ? nowMs + Math.min(lateByMs, MOST_READ_FIRST_MS) : nowMs;
+    const readUntilMs = readUntil(lateByMs, nowMs);
     // What falls due again at this same instant waits for the next tick.
     for (let left = this.#due.size; left > 0; left--) {
       const call = this.#due.takeDue(nowMs);
@@ -1783,6 +1783,11 @@ export class Dispatcher {
   #event(event: FailoverEvent | undefined): void {
     if (event !== undefined) this.#actions.push({ type: "event", event });
   }
+}
+
+/** Until when what waits unread is read first, where a tick is `lateByMs` late. */
+function readUntil(lateByMs: number, nowMs: number): number {
+  return lateByMs > LATE_TICK_MS ? nowMs + Math.min(lateByMs, MOST_READ_FIRST_MS) : nowMs;
 }
 
 function retryAfterMs(waitMs: number): number {
