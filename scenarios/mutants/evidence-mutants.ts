@@ -184,11 +184,23 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: '    if (whose !== "unknown") return;\n    const several = station.evidence.noteFailed(source, source.hasBeenServedBy(station.number), startedMs, nowMs);',
+        find: '    if (whose !== "unknown") return;\n    if (!call.isRepeatable) station.evidence.noteFailedForGood(source, startedMs);\n    const several = station.evidence.noteFailed(source, source.hasBeenServedBy(station.number), startedMs, nowMs);',
         replace: "    const several = station.evidence.noteFailed(source, true, startedMs, nowMs);",
       },
     ],
     invariants: ["no-role-change-without-fault"],
+  },
+  {
+    name: "some-failures-are-no-news",
+    bug: "a station that fails half of the commands that may not run twice, and serves the rest, is compared with nobody",
+    file: DISPATCH,
+    edits: [
+      {
+        find: "    if (!call.isRepeatable) station.evidence.noteFailedForGood(source, startedMs);\n",
+        replace: "",
+      },
+    ],
+    invariants: ["goodput-comes-back"],
   },
   {
     name: "comparison-needs-a-thousand",

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Dispatching, type DispatchingOptions, type Terms } from "../../../../test/worlds/dispatching.ts";
+import { seededRandom } from "../random.ts";
 import type { Attempt } from "./call.ts";
 
 const SLOW: DispatchingOptions = { stations: [{ timeoutMs: 30_000 }, { timeoutMs: 30_000 }] };
@@ -125,6 +126,36 @@ test("[F10] calls that cannot be repeated fail at both stations alike → compar
   assert.deepEqual([world.told("promoted").length, world.told("doubted").length], [0, 0]);
   const elsewhere = world.actions.filter((action) => action.type === "send" && action.attempt.station === world.south);
   assert.ok(elsewhere.length <= 2, `${elsewhere.length} at south`);
+});
+
+/** Fails every second call or so at the stations of these names. */
+function failsHalf(names: readonly string[]): Load["fate"] {
+  const random = seededRandom("half");
+  const failing = new Map<Attempt, boolean>();
+  return (attempt) => {
+    if (!failing.has(attempt)) failing.set(attempt, random.next() < 0.5);
+    const fails = failing.get(attempt) === true && names.includes(attempt.station.name);
+    return { result: fails ? "failed" : "served", tookMs: 20 };
+  };
+}
+
+test("[F10] the primary fails half of the calls that cannot be repeated, and serves the rest → new ones show that the backup serves them, and it is promoted", () => {
+  for (const everyMs of [33, 100]) {
+    const world = new Dispatching(SLOW);
+    offer(world, { everyMs, forMs: 5_000, fate: () => ({ result: "served", tookMs: 20 }) });
+    const failsFromMs = world.nowMs;
+    offer(world, { everyMs, forMs: 8_000, fate: failsHalf(["north"]) });
+    const [promoted, ...more] = world.told("promoted");
+    assert.deepEqual([promoted?.station, more.length], ["south", 0]);
+    const afterMs = (promoted?.atMs ?? Number.POSITIVE_INFINITY) - failsFromMs;
+    assert.ok(afterMs < 6_000, `after ${afterMs} ms, a call every ${everyMs} ms`);
+  }
+});
+
+test("[F10] half of the calls that cannot be repeated fail at either station → nobody is blamed", () => {
+  const world = new Dispatching(SLOW);
+  offer(world, { everyMs: 33, forMs: 60_000, fate: failsHalf(["north", "south"]) });
+  assert.deepEqual([world.told("promoted").length, world.told("doubted").length], [0, 0]);
 });
 
 test("[F10] few calls of many sources fail, of which none was ever served; one that is compared fails at south, too → no change of roles", () => {

@@ -755,9 +755,11 @@ export class Dispatcher {
     crowding.look(count === 0 ? 0 : (2 * sum) / count, admission.working, oldestMs, nowMs);
     // What it took before is not what it takes at leisure now.
     if (admission.endVainLimit(this.#usual.ms(station), crowding, nowMs)) crowding.restart(nowMs, true);
-    if (!crowding.isMounting || admission.limit < ENDLESS) return;
-    admission.noteMounting(this.#usual.ms(station), nowMs, crowding);
-    if (admission.limit < ENDLESS) this.#event(this.#reports.capacity(station, nowMs));
+    const wasLearned = admission.isLearned;
+    if (admission.limit < ENDLESS) {
+      if (crowding.answeredStretch >= CROWDED) admission.noteCrowded(this.#usual.ms(station), nowMs, crowding);
+    } else if (crowding.isMounting) admission.noteMounting(this.#usual.ms(station), nowMs, crowding);
+    if (admission.isLearned && !wasLearned) this.#event(this.#reports.capacity(station, nowMs));
   }
 
   /** A refusal for load shows what the station takes, unless it is one route that is always refused. */
@@ -975,6 +977,7 @@ export class Dispatcher {
     // Not only where it was found out: what others failed before it is likely to be of that kind, too.
     if (whose === "alike") for (const other of this.roles.stations) this.#noteFailedAlike(other, nowMs);
     if (whose !== "unknown") return;
+    if (!call.isRepeatable) station.evidence.noteFailedForGood(source, startedMs);
     const several = station.evidence.noteFailed(source, source.hasBeenServedBy(station.number), startedMs, nowMs);
     if (!several || permit === undefined || !source.isServedLately(nowMs)) return;
     station.parts.breaker?.failure(permit, nowMs);
@@ -1557,7 +1560,7 @@ export class Dispatcher {
     const ageLog = Math.log(ageMs);
     const leisureLog = source.leisureLog(number, crowding.leisureSinceMs);
     if (leisureLog < ENDLESS) crowding.noteLeft(ageLog, leisureLog);
-    source.noteTook(number, ageMs, nowMs, isEarly, seenAsOf(station, nowMs), ageLog);
+    source.noteLeft(number, ageMs, nowMs, isEarly, seenAsOf(station, nowMs), ageLog);
   }
 
   // ── roles ───────────────────────────────────────────────────────────────────────────────────────────────────────
