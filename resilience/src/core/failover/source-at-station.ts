@@ -120,9 +120,9 @@ export class SourceAt {
     const isUnknown = this.leisureLog === NEVER;
     // At first quick answers are seen, and slow ones later.
     const isMore = this.isYoung && isIdle && (isMeasured || this.#logVariance > SPREAD);
-    const isLess = this.#logMean < this.leisureLog || presumedLog < this.leisureLog;
-    if (isUnknown ? isMeasured || presumedLog < NEVER : isMore || isLess) {
-      this.leisureLog = Math.min(this.#logMean, presumedLog);
+    const seenLog = isMeasured || presumedLog === NEVER ? Math.min(this.#logMean, presumedLog) : presumedLog;
+    if (isUnknown ? isMeasured || presumedLog < NEVER : isMore || seenLog < this.leisureLog) {
+      this.leisureLog = seenLog;
       this.leisureMs = this.meanMs * Math.exp(this.leisureLog - this.#logMean);
       this.#leisureAtMs = nowMs;
     } else if (crowd !== "crowded" && !this.isYoung) this.#fadeLeisure(nowMs);
