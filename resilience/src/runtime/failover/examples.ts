@@ -33,7 +33,7 @@ export function callExamples<S extends NamedStation>(owner: RequestOwner): reado
   const request = new FailoverRequest<S, unknown>(nothing, nothing, nothing);
   const call = new Call(NOBODY, terms, 0.5, request);
   call.dueAtMs = 0.5;
-  const attempt = new Attempt(call, {} as Station, { epoch: 1, startedMs: 0.5, permit: 1, beginByMs: 0.5 });
+  const attempt = new Attempt(call, {} as Station, 1, 0.5);
   return [call, attempt, new FailoverAttempt(attempt, {} as S, "primary", owner)];
 }
 
@@ -52,7 +52,8 @@ export function stationExamples(): readonly unknown[] {
   for (let nowMs = 0.5; nowMs < 5_000; nowMs += 150.25) {
     admission.note("finished", 10.25, nowMs, crowding);
     // Twice: only the first refusal makes its measurements begin anew.
-    if (nowMs < 1_000) for (let refusal = 0; refusal < 2; refusal++) admission.note("overloaded", 10.25, nowMs, crowding);
+    if (nowMs < 1_000)
+      for (let refusal = 0; refusal < 2; refusal++) admission.note("overloaded", 10.25, nowMs, crowding);
     crowding.noteSent();
     crowding.noteTook(3.25, 3.125, 20.25);
     crowding.noteServed(nowMs);
