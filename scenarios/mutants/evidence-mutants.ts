@@ -102,8 +102,13 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
     file: USUAL_TIMES,
     edits: [
       {
-        find: "    if (isSourceKnown && sourceMs > afterMs) afterMs = sourceMs;",
-        replace: "    if (isSourceKnown && sourceMs < afterMs) afterMs = sourceMs;",
+        find: "(isUsual ? usualMs : this",
+        replace:
+          "(isUsual ? Math.min(attempt.call.source.overdueAfterMs, attempt.station.answerTimes.overdueAfterMs()) : this",
+      },
+      {
+        find: "return source.isKnown ? Math.max(source.overdueAfterMs, afterMs) : afterMs;",
+        replace: "return source.isKnown ? Math.min(source.overdueAfterMs, afterMs) : afterMs;",
       },
     ],
     invariants: ["no-role-change-without-fault", "promotes-on-evidence"],

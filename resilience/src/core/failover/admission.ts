@@ -446,7 +446,7 @@ export class Admission {
     this.#refusedInRow = 0;
     this.#rests = 0;
     this.#pausedUntilMs = Number.NEGATIVE_INFINITY;
-    if (this.#isBySilence && this.#limit < 1 && crowd.stretch < FULL) this.#answersAgain(usualMs);
+    if (this.#isBySilence) this.#mayAnswerAgain(usualMs, crowd);
   }
 
   /**
@@ -526,8 +526,9 @@ export class Admission {
     this.#beginRound(nowMs);
   }
 
-  /** It answered nothing for a while, and answers as quickly as at leisure now: one at a time is no risk. */
-  #answersAgain(usualMs: number): void {
+  /** It answered nothing for a while. Where it answers as quickly as at leisure now, one at a time is no risk. */
+  #mayAnswerAgain(usualMs: number, crowd: Crowd): void {
+    if (this.#limit >= 1 || crowd.stretch >= FULL) return;
     this.#limit = 1;
     this.#setPace(usualMs);
   }

@@ -273,7 +273,7 @@ export class Crowding implements Crowd {
   /** Is it time for a look? */
   isLookDue(nowMs: number): boolean {
     const overMs = nowMs - this.#fromMs;
-    return overMs >= LOOK_MS && overMs >= this.#leisureMs;
+    return overMs >= Math.max(LOOK_MS, this.#leisureMs);
   }
 
   /**

@@ -280,11 +280,11 @@ export class Dispatcher {
    */
   #noteWaits(nowMs: number): void {
     const lateByMs = nowMs - this.#due.nextMs;
-    if (lateByMs > LATE_TICK_MS) this.#untimedUntilMs = readUntil(lateByMs, nowMs);
-    if (this.#queue.size > 0 || lateByMs > LATE_TICK_MS) this.#noteAwaited(nowMs);
+    if (lateByMs > LATE_TICK_MS || this.#queue.size > 0) this.#noteAwaited(lateByMs, nowMs);
   }
 
-  #noteAwaited(nowMs: number): void {
+  #noteAwaited(lateByMs: number, nowMs: number): void {
+    if (lateByMs > LATE_TICK_MS) this.#untimedUntilMs = readUntil(lateByMs, nowMs);
     for (const { admission } of this.roles.stations) admission.noteAwaited(nowMs);
   }
 
@@ -506,12 +506,9 @@ export class Dispatcher {
     if (nowMs >= this.roles.distrustUntilMs) crowding.noteSent();
     if (crowding.isLookDue(nowMs)) this.#lookAtCrowd(station, nowMs);
     const permit = breaker === undefined ? REFUSED : breaker.acquire(nowMs);
-    const attempt = new Attempt(call, station, {
-      epoch: this.roles.machine.useEpoch(),
-      startedMs: nowMs,
-      permit: permit === REFUSED ? undefined : permit,
-      beginByMs: call.idempotencyKey === undefined ? ENDLESS : this.#beginByMs(call, station, nowMs),
-    });
+    const attempt = new Attempt(call, station, this.roles.machine.useEpoch(), nowMs);
+    if (permit !== REFUSED) attempt.permit = permit;
+    if (call.idempotencyKey !== undefined) attempt.beginByMs = this.#beginByMs(call, station, nowMs);
     const { era } = crowding;
     if (call.source.settledIn !== era) attempt.isEarly = call.source.noteSent(station.number, era, nowMs);
     call.state = RUNNING;
@@ -590,9 +587,7 @@ export class Dispatcher {
     if (station.evidence.awaitsOvertaking) this.#noteOvertaking(attempt, nowMs);
     admission.noteFinished(this.#usual.ms(station), nowMs, station.crowding, answerTimes.meanMs);
     if (breaker !== undefined) {
-      // What was read late, because this process stood still, says nothing of how long it took.
-      const isTimed = nowMs >= this.roles.distrustUntilMs && nowMs >= this.#untimedUntilMs;
-      const isSlow = isTimed && nowMs - attempt.judgedFromMs > breaker.slowCallDurationMs;
+      const isSlow = nowMs - attempt.judgedFromMs > station.slowMs && this.#isTimed(nowMs);
       if (permit === undefined) breaker.bypassed(attempt.startedMs, false, nowMs, isSlow);
       else breaker.success(permit, nowMs, isSlow);
     }
@@ -606,6 +601,11 @@ export class Dispatcher {
     const isPlain = call.visits === undefined && call.out === undefined && roles.failback === undefined;
     if (!isPlain || roles.isAnyBlamedBeside(station)) this.#noteAnswer(attempt, nowMs);
     return true;
+  }
+
+  /** What is read late, because this process stood still, says nothing of how long it took. */
+  #isTimed(nowMs: number): boolean {
+    return nowMs >= this.roles.distrustUntilMs && nowMs >= this.#untimedUntilMs;
   }
 
   /** It is out no more. Only its place among the calls in flight is left last of all. */
@@ -1277,11 +1277,10 @@ export class Dispatcher {
   /** When `attempt` is slow for the circuit, late, or out of time. */
   #lookAtMs(attempt: Attempt, nowMs: number): number {
     if (attempt.isUploading || attempt.isAbandoned) return ENDLESS;
-    const atMs = Math.min(timeoutAtMs(attempt), this.#usual.lateAtMs(attempt));
-    const { breaker } = attempt.station.parts;
-    if (breaker === undefined || breaker.slowCallDurationMs === ENDLESS) return atMs;
+    const { judgedFromMs, station } = attempt;
+    const atMs = Math.min(judgedFromMs + station.parts.timeoutMs, this.#usual.lateAtMs(attempt));
     // Nothing is done then, but a tick that is late tells that it was this process that took so long.
-    const slowAtMs = attempt.judgedFromMs + breaker.slowCallDurationMs;
+    const slowAtMs = judgedFromMs + station.slowMs;
     return slowAtMs > nowMs && slowAtMs < atMs ? slowAtMs : atMs;
   }
 
