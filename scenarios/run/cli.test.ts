@@ -93,7 +93,19 @@ test("[S1] [S3] a failing seed is shrunk, kept, and comes back from its file to 
   assert.match(found.stdout, /violates executed-once at [\d.]+ s/);
   assert.match(found.stdout, /shrunk: \d+ → \d+ faults?/);
   assert.match(found.stdout, /npm run sim -- --replay .*executed-once\.json/);
-  const name = readdirSync(folder).find((one) => one.endsWith("executed-once.json")) as string;
+  const [name, ...others] = readdirSync(folder).filter((one) => one.endsWith("executed-once.json")) as [string];
+  const [seed] = /\d+/.exec(name) as [string];
+  const only = await copy.simulate(
+    "--seeds",
+    "1",
+    "--first-seed",
+    seed,
+    "--no-keep",
+    "--failures",
+    join(folder, "none"),
+  );
+  assert.match(only.stdout, new RegExp(`seed ${seed}: executed-once at [\\d.]+ s`));
+  assert.deepEqual([only.code, others.length, readdirSync(folder).includes("none")], [1, 0, false]);
   const file = join(folder, name);
   const again = await copy.simulate("--replay", file);
   assert.equal(again.code, 1);
