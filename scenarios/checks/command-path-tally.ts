@@ -22,6 +22,14 @@ export const LEAST_LOST = 5;
 export const LOST_RATE = 0.4;
 /** Late commands that another station served may be told of together, within this. */
 const BEATEN_MS = 10_000;
+/** Of so many of its last commands a station may have failed a share, … */
+const LAST_COMMANDS = 40;
+/** … which its gateway counts a little otherwise, … */
+const RATE_ROUNDING = 0.15;
+const MOST_RATE = 0.95;
+/** … and which counts where so few would be served elsewhere by chance (`fails-some.ts`): at a station that is well so many times fewer fail. */
+const FEWER = 8;
+const SHOWN = Math.log(20_000);
 /** So many in a row are more than that share, whatever came before them. */
 const SURELY_LOST = LOST_RATE * COMPARED;
 
@@ -95,6 +103,9 @@ export class CommandPathTally {
   #besideCompared = 0;
   /** Commands that may have been late here, and that were compared with nothing since. */
   #late = 0;
+  /** Of its last commands, was each not served; and how clearly new ones that others served show that this is its own fault. */
+  readonly #unservedLast: boolean[] = [];
+  #likelihood = 0;
   #answeredMs: number = Number.NEGATIVE_INFINITY;
   /** When the latest of those that were served was sent. */
   #servedFromMs: number = Number.NEGATIVE_INFINITY;
@@ -130,6 +141,8 @@ export class CommandPathTally {
     }
     // One that was given up here, because another station answered first, was overdue until then.
     else if (!attempt.ours || this.#isLate(attempt, nowMs)) this.#unanswered.push(attempt);
+    this.#unservedLast.push(end !== "served");
+    if (this.#unservedLast.length > LAST_COMMANDS) this.#unservedLast.shift();
     if (end !== "served") {
       this.#unserved++;
       this.#unservedAtMs = nowMs;
@@ -204,6 +217,8 @@ export class CommandPathTally {
     this.#unserved = 0;
     this.#late = 0;
     this.#besideCompared = 0;
+    this.#unservedLast.length = 0;
+    this.#likelihood = 0;
     this.#surelyLost = 0;
     this.#unanswered = [];
     this.#beginsMs = nowMs;
@@ -244,9 +259,17 @@ export class CommandPathTally {
     for (const attempt of this.#out) if (this.#isLongOut(attempt, nowMs)) out++;
     for (let late = this.#late + out; late > 0; late--) this.#compare(1);
     this.#late = 0;
+    this.#weighShare();
     if (this.#besideCompared >= this.#unserved + out) return;
     this.#besideCompared++;
     this.#compare(1);
+  }
+
+  /** … and one new one, after others, with the share of the last ones that it failed. */
+  #weighShare(): void {
+    const unserved = this.#unservedLast.filter(Boolean).length;
+    const rate = Math.min(MOST_RATE, unserved / this.#unservedLast.length + RATE_ROUNDING);
+    this.#likelihood = unserved === 0 ? 0 : this.#likelihood + Math.log((1 - rate / FEWER) / (1 - rate));
   }
 
   /** The attempt of `command` that was worth a second one elsewhere; undefined where there is none. */
@@ -296,7 +319,7 @@ export class CommandPathTally {
     this.#beatenAtMs = this.#beatenAtMs.filter((atMs) => nowMs - atMs <= BEATEN_MS);
     const beaten = this.#beatenAtMs.length;
     let lost = beaten;
-    if (lost >= LEAST_LOST) return true;
+    if (lost >= LEAST_LOST || this.#likelihood >= SHOWN) return true;
     for (let place = this.#compared.length - 1; place >= 0; place--) {
       if (this.#compared[place] === 0) continue;
       lost++;

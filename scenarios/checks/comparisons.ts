@@ -6,7 +6,7 @@
  * one up. So after `n` commands that were not served there have been `n` - 2 comparisons that were answered at most. A
  * success of the active station ends this count, and a comparison that is out then belongs to what came before: its kind of
  * commands need not be among those that are not served after it, and then it uses none of them up. Where three of its last forty
- * were late, answered or not, one needs no more than that.
+ * were late, answered or not, or it serves some and fails some, one needs no more than that.
  *
  * Judged are commands that no station has had before, and that nothing else sends away from the active station: no doubt,
  * declaration, open circuit, maintenance or failback, no gateway that abstains or that finds nobody fit (where something known from outside may speak for that: `surely-fit.ts`), and no request of
@@ -159,6 +159,6 @@ function wrongWith(
   const { out, unservedFromMs } = stations.of(group, active);
   const isLong = ({ judgedFromLocalMs }: Attempt): boolean => nowMs - judgedFromLocalMs >= LEAST_WORTH_A_SECOND_MS;
   const unserved = unservedFromMs.length + [...out].filter(isLong).length;
-  if (answered + WORTH_COMPARING <= unserved || ways.areLate(group, active, nowMs)) return undefined;
+  if (answered + WORTH_COMPARING <= unserved || ways.areAmiss(group, active, nowMs)) return undefined;
   return `which is not active, after ${answered} comparisons for ${unserved} commands that ${active} did not serve`;
 }

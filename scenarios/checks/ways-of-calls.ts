@@ -9,6 +9,8 @@
  * - the active station has not served three commands that were sent after the last one that it served: new ones show whether
  *   another does (when they end does not matter: a long upload may end after later ones);
  * - of the last forty commands of the active station three were late, answered or not: a new one shows whether another answers sooner;
+ * - of these it served some, and failed three, and nearly one in five, that may not run twice: a new one shows whether another
+ *   station serves such;
  * - five or more of the last twenty commands that could be compared, and four in ten of them, failed at the active station and
  *   were served by another: it is failing, and is replaced as soon as the other one is heard, which may be a beat later;
  * - its gateway abstains after a stall of its own, and so keeps an active station that fails: the role waits, calls do not;
@@ -32,6 +34,8 @@ const REFRESHED_AFTER = 32;
 const WORTH_COMPARING = 3;
 /** So many late ones are, among so many (`late-alone.ts`). */
 const LATE = { count: 3, of: 40 };
+/** So many failures are of commands that may not run twice, beside others that are served, from the first of them on; and this share (`fails-some.ts`, by its own count). */
+const FAILED = { count: 3, rate: 0.15 };
 /** An overdue attempt has been out for this long at least, however quick its station is (`answer-times.ts`). */
 const LEAST_OVERDUE_MS = 5;
 
@@ -53,8 +57,9 @@ interface Known {
   readonly answersMs: number[];
   /** When those were sent, the latest ones, that ended without success and were sent after all that succeeded. */
   unservedFromMs: number[];
-  /** Of its last attempts that are over, was each late? */
+  /** Of its last attempts that are over, was each late; and was it served, or failed for good? */
   readonly late: boolean[];
+  readonly failed: boolean[];
   /** Commands that it served, since the first that it `lost`: that failed here, and that another station served. */
   readonly compared: ("served" | "lost")[];
 }
@@ -68,6 +73,7 @@ export class WaysOfCalls {
     answersMs: [],
     unservedFromMs: [],
     late: [],
+    failed: [],
     compared: [],
   }));
   readonly #surelyFit: SurelyFit;
@@ -151,7 +157,9 @@ export class WaysOfCalls {
     this.#surelyFit.hears.attemptEnded(attempt);
     const known = this.#stations.of(group, station);
     known.late.push(isLate(known, tookMs));
-    if (known.late.length > LATE.of) known.late.shift();
+    const isServed = this.#served(attempt);
+    if (isServed || (attempt.outcome === "reply" && attempt.command.kind === "once")) known.failed.push(!isServed);
+    for (const last of [known.late, known.failed]) if (last.length > LATE.of) last.shift();
     if (!this.#served(attempt)) {
       // By when they were sent: one that was out for long must not push out one that a success will leave standing.
       known.unservedFromMs = [...known.unservedFromMs, localMs]
@@ -194,17 +202,18 @@ export class WaysOfCalls {
     const { unservedFromMs } = this.#stations.of(group, active);
     const isLong = (forMs: number): boolean => forMs >= LEAST_WORTH_A_SECOND_MS;
     if (unservedFromMs.length + this.#outLong(group, active, nowMs, isLong) >= WORTH_COMPARING) return true;
-    if (this.areLate(group, active, nowMs)) return true;
+    if (this.areAmiss(group, active, nowMs)) return true;
     return (this.#there.get(command)?.attempts ?? []).some(
       (one) => one.station !== station && this.#cameToNothing(one, nowMs),
     );
   }
 
-  /** Are so many of the last commands of `station` late that a new one may show whether another station answers sooner? */
-  areLate(group: string, station: string, nowMs: number): boolean {
+  /** Are so many of the last commands of `station` late, or some of them not served, that a new one may show whether another does better? */
+  areAmiss(group: string, station: string, nowMs: number): boolean {
     const known = this.#stations.of(group, station);
     const over = known.late.filter(Boolean).length;
-    return over + this.#outLong(group, station, nowMs, (forMs) => isLate(known, forMs)) >= LATE.count;
+    const late = over + this.#outLong(group, station, nowMs, (forMs) => isLate(known, forMs));
+    return late >= LATE.count || failsSome(known);
   }
 
   /** Has no station had the command of `attempt` before, and does nothing send commands away from `active`? */
@@ -259,6 +268,13 @@ function isLate({ answersMs }: Known, forMs: number): boolean {
   // Of a station that has answered little since the start, others tell what is usual: by those it may be late at any time.
   if (answersMs.length < ANSWERS) return forMs >= LEAST_WORTH_A_SECOND_MS;
   return forMs > Math.min(mostOf(answersMs.slice(0, ANSWERS)), mostOf(answersMs.slice(-ANSWERS)));
+}
+
+/** Did it fail a share of its last commands, from the first failure on, and serve others? */
+function failsSome({ failed }: Known): boolean {
+  const last = failed.slice(failed.indexOf(true));
+  const count = last.filter(Boolean).length;
+  return count >= FAILED.count && count < last.length && count >= FAILED.rate * last.length;
 }
 
 function mostOf(values: readonly number[]): number {

@@ -102,8 +102,13 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
     file: USUAL_TIMES,
     edits: [
       {
-        find: "    if (isSourceKnown && sourceMs > afterMs) afterMs = sourceMs;",
-        replace: "    if (isSourceKnown && sourceMs < afterMs) afterMs = sourceMs;",
+        find: "(isUsual ? usualMs : this",
+        replace:
+          "(isUsual ? Math.min(attempt.call.source.overdueAfterMs, attempt.station.answerTimes.overdueAfterMs()) : this",
+      },
+      {
+        find: "return source.isKnown ? Math.max(source.overdueAfterMs, afterMs) : afterMs;",
+        replace: "return source.isKnown ? Math.min(source.overdueAfterMs, afterMs) : afterMs;",
       },
     ],
     invariants: ["no-role-change-without-fault", "promotes-on-evidence"],
@@ -184,11 +189,23 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: '    if (whose !== "unknown") return;\n    const several = station.evidence.noteFailed(source, source.hasBeenServedBy(station.number), startedMs, nowMs);',
+        find: '    if (whose !== "unknown") return;\n    if (!call.isRepeatable) station.evidence.noteFailedForGood(source, startedMs);\n    const several = station.evidence.noteFailed(source, source.hasBeenServedBy(station.number), startedMs, nowMs);',
         replace: "    const several = station.evidence.noteFailed(source, true, startedMs, nowMs);",
       },
     ],
     invariants: ["no-role-change-without-fault"],
+  },
+  {
+    name: "some-failures-are-no-news",
+    bug: "a station that fails half of the commands that may not run twice, and serves the rest, is compared with nobody",
+    file: DISPATCH,
+    edits: [
+      {
+        find: "    if (!call.isRepeatable) station.evidence.noteFailedForGood(source, startedMs);\n",
+        replace: "",
+      },
+    ],
+    invariants: ["goodput-comes-back"],
   },
   {
     name: "comparison-needs-a-thousand",

@@ -169,10 +169,10 @@ export class Admission {
   #isByDelay = false;
   /** When that was, or when it was last looked at whether it helps. */
   #byDelayFromMs = 0;
-  /** How much longer than at leisure answers took when it was learned, and since then: logarithms, the second summed up. */
-  #stretchLogThen = 0;
-  #stretchLogSum = 0;
-  #stretchCount = 0;
+  /** How long answers took when it was learned, and since then: logarithms, the second summed up. */
+  #tookLogThen = 0;
+  #tookLogSum = 0;
+  #tookCount = 0;
   #growth = SLOW_START;
   /** Calls a ms that another station served before this one: it needs as many at once as come while it answers one. */
   #perMs = 0;
@@ -446,7 +446,7 @@ export class Admission {
     this.#refusedInRow = 0;
     this.#rests = 0;
     this.#pausedUntilMs = Number.NEGATIVE_INFINITY;
-    if (this.#isBySilence && this.#limit < 1 && crowd.stretch < FULL) this.#answersAgain(usualMs);
+    if (this.#isBySilence) this.#mayAnswerAgain(usualMs, crowd);
   }
 
   /**
@@ -526,8 +526,9 @@ export class Admission {
     this.#beginRound(nowMs);
   }
 
-  /** It answered nothing for a while, and answers as quickly as at leisure now: one at a time is no risk. */
-  #answersAgain(usualMs: number): void {
+  /** It answered nothing for a while. Where it answers as quickly as at leisure now, one at a time is no risk. */
+  #mayAnswerAgain(usualMs: number, crowd: Crowd): void {
+    if (this.#limit >= 1 || crowd.stretch >= FULL) return;
     this.#limit = 1;
     this.#setPace(usualMs);
   }
@@ -537,11 +538,20 @@ export class Admission {
     if (this.#limit === ENDLESS && crowd.work(nowMs) > 0) this.#lowerUnanswered(ENDLESS, usualMs, nowMs, crowd);
   }
 
+  /**
+   * Calls wait for a limit that the station has not shown, and its answers take several times as long as at leisure: it grew
+   * before they told. Then what the station works on at once is the limit, too.
+   */
+  noteCrowded(usualMs: number, nowMs: number, crowd: Crowd): void {
+    if (this.#isLearned || this.isTrial || !this.isBinding(nowMs)) return;
+    if (crowd.work(nowMs) > 0) this.#lowerUnanswered(this.#limit, usualMs, nowMs, crowd);
+  }
+
   /** Callers left, or more and more is out there. What the station can work on at once is known better than by halving. */
   #lowerUnanswered(to: number, usualMs: number, nowMs: number, crowd: Crowd): void {
     const work = crowd.work(nowMs);
     if (work > 0 && !this.#isByDelay) {
-      this.#watchDelay(Math.log(crowd.stretch), nowMs);
+      this.#watchDelay(tookLogOf(crowd), nowMs);
       const perMs = crowd.servedPerMs(nowMs);
       this.#worth = perMs > 0 ? new LimitWorth(perMs, this.working + crowd.leftSince, nowMs) : undefined;
       this.#loadBefore = this.working;
@@ -560,7 +570,7 @@ export class Admission {
   endVainLimit(usualMs: number, crowd: Crowd, nowMs: number): boolean {
     if (!this.#isByDelay || this.#limit === ENDLESS) return false;
     const costsMore = this.#costsMore(crowd, nowMs);
-    if (!costsMore && !this.#isAsSlow(usualMs, nowMs)) return false;
+    if (!costsMore && !this.#isAsSlow(usualMs, nowMs, crowd)) return false;
     // Only where fewer are finished is it known that it takes as many as before.
     if (!costsMore) this.#loadBefore = 0;
     this.#isByDelay = false;
@@ -576,18 +586,22 @@ export class Admission {
     return verdict === "in vain";
   }
 
-  #isAsSlow(usualMs: number, nowMs: number): boolean {
+  /** Both are measured by what is known of leisure now: when the limit was learned, that may have been a guess. */
+  #isAsSlow(usualMs: number, nowMs: number, { leisureMs }: Crowd): boolean {
     if (nowMs < this.#byDelayFromMs + Math.max(VAIN_MS, VAIN_ANSWERS * usualMs)) return false;
-    const isVain = this.#stretchLogSum > Math.max(VAIN_SHARE * this.#stretchLogThen, VAIN_LOG) * this.#stretchCount;
-    this.#watchDelay(this.#stretchLogThen, nowMs);
+    const leisureLog = Math.log(leisureMs);
+    const longerThen = this.#tookLogThen - leisureLog;
+    const longerSince = this.#tookLogSum - leisureLog * this.#tookCount;
+    const isVain = longerSince > Math.max(VAIN_SHARE * longerThen, VAIN_LOG) * this.#tookCount;
+    this.#watchDelay(this.#tookLogThen, nowMs);
     return isVain;
   }
 
-  #watchDelay(stretchLogThen: number, nowMs: number): void {
+  #watchDelay(tookLogThen: number, nowMs: number): void {
     this.#byDelayFromMs = nowMs;
-    this.#stretchLogThen = stretchLogThen;
-    this.#stretchLogSum = 0;
-    this.#stretchCount = 0;
+    this.#tookLogThen = tookLogThen;
+    this.#tookLogSum = 0;
+    this.#tookCount = 0;
   }
 
   /** Has the station finished anything lately? */
@@ -778,8 +792,8 @@ export class Admission {
       } else if (stretch < FULL) this.#raise(usualMs, nowMs, crowd);
       return;
     }
-    this.#stretchLogSum += Math.log(stretch);
-    this.#stretchCount++;
+    this.#tookLogSum += tookLogOf(crowd);
+    this.#tookCount++;
     if (stretch < SLOW) {
       // What it did at best is soon given again; more only while there is room.
       const knownWork = Math.min(crowd.work(nowMs) * CROWDED_SHARE, this.#limit * SLOW_START);
@@ -829,6 +843,11 @@ export class Admission {
     const pace = this.#isLearned && tripMs > 0 ? (this.#limit * 1_000) / tripMs : ENDLESS;
     this.#learned.ratePerSecond = Math.max(MIN_RATE_PER_SECOND, pace);
   }
+}
+
+/** The logarithm of how long answers take of late. */
+function tookLogOf({ stretch, leisureMs }: Crowd): number {
+  return Math.log(stretch * leisureMs);
 }
 
 const ENDLESS = Number.POSITIVE_INFINITY;

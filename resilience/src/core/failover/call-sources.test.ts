@@ -2,6 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CallSource, CallSources } from "./call-sources.ts";
+import { beginEra } from "./crowding.ts";
+
+const FIRST = beginEra(0, false);
 
 test("[F10] a source that was served → counts as served by that station for ten seconds", () => {
   const source = new CallSource(2);
@@ -35,7 +38,7 @@ test("[F11] at leisure: the quickest mean of late, for each station; a slower on
   assert.equal(source.leisureMs(0), Number.POSITIVE_INFINITY);
   const served = (count: number, tookMs: number, nowMs: number, crowd: "idle" | "crowded" = "idle"): void => {
     for (let answer = 0; answer < count; answer++) {
-      source.noteTook(0, tookMs, nowMs, source.noteSent(0, { sinceMs: 0, isShown: false }, nowMs - tookMs), crowd);
+      source.noteTook(0, tookMs, nowMs, source.noteSent(0, FIRST, nowMs - tookMs), crowd);
     }
   };
   served(40, 80, 0);

@@ -82,13 +82,24 @@ export class CallSource {
     tookLog: number = Math.log(tookMs),
   ): void {
     const at = this.#at(station);
-    at.noteTook(tookMs, tookLog, isEarly, crowd, nowMs, at.isYoung ? this.#leisureElsewhere(at) : NEVER);
+    if (at.isYoung) at.noteBeside(tookLog, this.#leisureElsewhere(at));
+    at.noteTook(tookMs, tookLog, isEarly, crowd, nowMs, this.#presumedLog(at));
+  }
+
+  /** A caller left before station number `station` answered, which would have taken longer than `ageMs`. */
+  noteLeft(station: number, ageMs: number, nowMs: number, isEarly: boolean, crowd: SeenAs, ageLog: number): void {
+    const at = this.#at(station);
+    const presumedLog = at.leisureLog === NEVER ? NEVER : this.#presumedLog(at);
+    at.noteTook(ageMs, ageLog, isEarly, crowd, nowMs, presumedLog);
+  }
+
+  #presumedLog(at: SourceAt): number {
+    return at.isYoung ? at.presumedLog(this.#leisureElsewhere(at)) : NEVER;
   }
 
   #leisureElsewhere(at: SourceAt): number {
     let log = NEVER;
-    for (const other of this.#stations)
-      if (!other.isYoung && other !== at && other.leisureLog < log) log = other.leisureLog;
+    for (const other of this.#stations) if (other !== at && other.leisureLog < log) log = other.leisureLog;
     return log;
   }
 

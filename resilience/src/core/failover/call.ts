@@ -74,29 +74,21 @@ export const RUNNING: CallState = { phase: "running" };
 export const PARKED: CallState = { phase: "parked" };
 export const DONE: CallState = { phase: "done" };
 
-/** Under what an attempt is sent. */
-export interface AttemptTerms {
-  readonly epoch: number;
-  readonly startedMs: number;
-  /** The breaker's permit; undefined where it is sent without one. */
-  readonly permit: number | undefined;
-  /** From this instant on the station is not to begin to work on it: the call has gone elsewhere by then. */
-  readonly beginByMs: number;
-}
-
 /**
  * An attempt that is out. (Its numbers begin as 0, as those of a call do: a field that was undefined first is slower to V8 than
  * one that only ever held numbers.)
  */
-export class Attempt implements AttemptTerms {
+export class Attempt {
   readonly call: Call;
   readonly station: Station;
   /** 1 for the call's first attempt anywhere, 2 for its second, … */
   readonly number: number = 0;
   readonly epoch: number = 0;
   readonly startedMs: number = 0;
-  readonly permit: number | undefined;
-  readonly beginByMs: number = 0;
+  /** The breaker's permit; undefined where it is sent without one. */
+  permit: number | undefined = undefined;
+  /** From this instant on the station is not to begin to work on it: the call has gone elsewhere by then. */
+  beginByMs: number = Number.POSITIVE_INFINITY;
   /** Its body is still being sent: its age says nothing about the station. */
   isUploading = false;
   /** Its body takes time, or took it. */
@@ -122,15 +114,13 @@ export class Attempt implements AttemptTerms {
   /** The driver's context of it. */
   context: unknown = undefined;
 
-  constructor(call: Call, station: Station, terms: AttemptTerms) {
+  constructor(call: Call, station: Station, epoch: number, startedMs: number) {
     this.call = call;
     this.station = station;
     this.number = ++call.attempts;
-    this.epoch = terms.epoch;
-    this.startedMs = terms.startedMs;
-    this.judgedFromMs = terms.startedMs;
-    this.permit = terms.permit;
-    this.beginByMs = terms.beginByMs;
+    this.epoch = epoch;
+    this.startedMs = startedMs;
+    this.judgedFromMs = startedMs;
   }
 }
 

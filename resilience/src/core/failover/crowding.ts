@@ -31,6 +31,8 @@ export interface Era {
   readonly sinceMs: number;
   /** It was shown that its answers take as long with fewer calls: how long they take now is what they take at leisure. */
   readonly isShown: boolean;
+  /** How many times as long as at leisure elsewhere its quickest answer took, as a logarithm: nobody knows that of a new one. */
+  quickestLog: number;
 }
 
 interface Out {
@@ -95,7 +97,7 @@ export class Crowding implements Crowd {
   /** When the time that an answer took is to be told again. */
   nextSampleMs: number = Number.NEGATIVE_INFINITY;
   /** The time since it began to serve: another object each time. */
-  era: Era = { sinceMs: 0, isShown: false };
+  era: Era = beginEra(0, false);
   /** The logarithm of how many times as long answers take as at leisure, smoothed; below 0 by chance. */
   #stretchLog = 0;
   /** The same by what has ended, without what is still out; and that as of the last answer. */
@@ -271,7 +273,7 @@ export class Crowding implements Crowd {
   /** Is it time for a look? */
   isLookDue(nowMs: number): boolean {
     const overMs = nowMs - this.#fromMs;
-    return overMs >= LOOK_MS && overMs >= this.#leisureMs;
+    return overMs >= Math.max(LOOK_MS, this.#leisureMs);
   }
 
   /**
@@ -316,7 +318,8 @@ export class Crowding implements Crowd {
     const answers = Math.min(this.#answers, LAST_SERVED);
     if (answers < LEAST_SERVED) return 0;
     const sinceMs = this.#servedAt[(this.#answers - answers) % LAST_SERVED] as number;
-    return (answers - 1) / Math.max(1, nowMs - sinceMs);
+    // Those that were sent all at once are answered all at once, and many a ms for that moment.
+    return Math.min((answers - 1) / Math.max(1, nowMs - sinceMs), this.#perMs(nowMs));
   }
 
   /** Has it so much to do that it is no wonder if nothing is answered for a while? */
@@ -337,7 +340,7 @@ export class Crowding implements Crowd {
 
   /** It begins to serve: what it did before it rested says nothing of now. */
   restart(nowMs: number, isShown = false): void {
-    this.era = { sinceMs: nowMs, isShown };
+    this.era = beginEra(nowMs, isShown);
     this.#stretchLog = 0;
     this.#endedLog = 0;
     this.#answeredLog = 0;
@@ -421,6 +424,10 @@ export class Crowding implements Crowd {
   #busy(forMs: number, nowMs: number): void {
     this.#busyUntilMs = Math.max(this.#busyUntilMs, Math.min(nowMs + forMs, this.#servedAtMs + MAX_BUSY_MS));
   }
+}
+
+export function beginEra(sinceMs: number, isShown: boolean): Era {
+  return { sinceMs, isShown, quickestLog: Number.POSITIVE_INFINITY };
 }
 
 /** Is `sent` more than twice `did`, beyond what chance brings? */

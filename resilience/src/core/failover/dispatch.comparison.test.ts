@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Dispatching, type DispatchingOptions, type Terms } from "../../../../test/worlds/dispatching.ts";
+import { seededRandom } from "../random.ts";
 import type { Attempt } from "./call.ts";
 
 const SLOW: DispatchingOptions = { stations: [{ timeoutMs: 30_000 }, { timeoutMs: 30_000 }] };
@@ -125,6 +126,89 @@ test("[F10] calls that cannot be repeated fail at both stations alike → compar
   assert.deepEqual([world.told("promoted").length, world.told("doubted").length], [0, 0]);
   const elsewhere = world.actions.filter((action) => action.type === "send" && action.attempt.station === world.south);
   assert.ok(elsewhere.length <= 2, `${elsewhere.length} at south`);
+});
+
+test("[F10] a quiet group, and one caller whose calls fail on a new route each time, at either station → no role moves, and others do not wait", () => {
+  for (const [othersEveryMs, failsEveryMs] of [
+    [1_500, 20],
+    [5_000, 20],
+    [5_000, 100],
+    [5_000, 500],
+  ] as const) {
+    const world = new Dispatching(SLOW);
+    world.serve(60, { source: "others" }, 20);
+    const others: ReturnType<Dispatching["submit"]>[] = [];
+    for (let ms = 0; ms < 60_000; ms++) {
+      if (ms % failsEveryMs === 0) world.submit({ source: `scanner /${ms}` });
+      if (ms % othersEveryMs === 0) others.push(world.submit({ source: "others", key: `k${ms}` }));
+      world.advance(1);
+      for (const attempt of world.out.filter(({ startedMs }) => world.nowMs - startedMs >= 10))
+        world.end(attempt, others.includes(attempt.call) ? "served" : "failed");
+    }
+    const load = `others every ${othersEveryMs} ms, failures every ${failsEveryMs} ms`;
+    assert.deepEqual([world.told("promoted").length, world.told("kept").length], [0, 0], load);
+    assert.ok(
+      others.slice(0, -1).every((call) => call.attempts === 1 && world.endOf(call) === "north served"),
+      load,
+    );
+  }
+});
+
+/** Fails every second call or so at the stations of these names. */
+function failsHalf(names: readonly string[]): Load["fate"] {
+  const random = seededRandom("half");
+  const failing = new Map<Attempt, boolean>();
+  return (attempt) => {
+    if (!failing.has(attempt)) failing.set(attempt, random.next() < 0.5);
+    const fails = failing.get(attempt) === true && names.includes(attempt.station.name);
+    return { result: fails ? "failed" : "served", tookMs: 20 };
+  };
+}
+
+test("[F10] the primary fails half of the calls that cannot be repeated, and serves the rest → new ones show that the backup serves them, and it is promoted", () => {
+  for (const everyMs of [33, 100]) {
+    const world = new Dispatching(SLOW);
+    offer(world, { everyMs, forMs: 5_000, fate: () => ({ result: "served", tookMs: 20 }) });
+    const failsFromMs = world.nowMs;
+    offer(world, { everyMs, forMs: 8_000, fate: failsHalf(["north"]) });
+    const [promoted, ...more] = world.told("promoted");
+    assert.deepEqual([promoted?.station, more.length], ["south", 0]);
+    const afterMs = (promoted?.atMs ?? Number.POSITIVE_INFINITY) - failsFromMs;
+    assert.ok(afterMs < 6_000, `after ${afterMs} ms, a call every ${everyMs} ms`);
+  }
+});
+
+test("[F10] at a few calls a second half of them hang, and few may have a second attempt → new calls show that the backup answers, and hardly any caller waits in vain", () => {
+  const patienceMs = 2_000;
+  for (const seed of Array.from({ length: 16 }, (_, place) => `s${place}`)) {
+    const random = seededRandom(seed);
+    const world = new Dispatching(SLOW);
+    const fates = new Map<Attempt, number>();
+    const hangs = (rate: number): Load["fate"] => {
+      return (attempt) => {
+        const isHung = attempt.station.name === "north" && random.next() < rate;
+        const tookMs = fates.get(attempt) ?? (isHung ? Number.POSITIVE_INFINITY : -100 * Math.log(1 - random.next()));
+        fates.set(attempt, tookMs);
+        return { result: "served", tookMs };
+      };
+    };
+    const terms = (place: number): Terms => ({
+      source: `caller ${place % 2}`,
+      key: `${world.nowMs}`,
+      deadline: world.nowMs + patienceMs,
+    });
+    offer(world, { everyMs: 167, forMs: 8_000, terms, patienceMs, fate: hangs(0) });
+    const fromMs = world.nowMs;
+    offer(world, { everyMs: 167, forMs: 30_000, terms, patienceMs, fate: hangs(0.5) });
+    const all = [...world.settled].filter(([{ arrivedMs }]) => arrivedMs >= fromMs).length;
+    assert.ok(served(world, fromMs) >= 0.85 * all, `${served(world, fromMs)} of ${all} are answered, seed ${seed}`);
+  }
+});
+
+test("[F10] half of the calls that cannot be repeated fail at either station → nobody is blamed", () => {
+  const world = new Dispatching(SLOW);
+  offer(world, { everyMs: 33, forMs: 60_000, fate: failsHalf(["north", "south"]) });
+  assert.deepEqual([world.told("promoted").length, world.told("doubted").length], [0, 0]);
 });
 
 test("[F10] few calls of many sources fail, of which none was ever served; one that is compared fails at south, too → no change of roles", () => {

@@ -206,14 +206,14 @@ function promoteShared(parallelism: number, workMs: number, perSecond: number): 
 }
 
 test("[F6] [F11] a backup that is too small and refuses nothing → its own crowd does not let it be given more and more", () => {
-  for (const [load, parallelism] of [
-    [1.4, 8],
-    [2, 8],
-    [1.1, 16],
+  for (const [load, parallelism, times] of [
+    [1.4, 8, 2],
+    [2, 8, 2],
+    [1.1, 16, 4.5],
   ] as const) {
     const mostPerSecond = (parallelism * 1_000) / 130;
     const { mostOut, answered } = promoteShared(parallelism, 130, load * mostPerSecond);
-    assert.ok(mostOut <= 4.5 * parallelism, `${mostOut} at once, and it works on ${parallelism}`);
+    assert.ok(mostOut <= times * parallelism, `${mostOut} at once, and it works on ${parallelism}`);
     assert.ok(answered >= 0.95 * 5 * mostPerSecond, `${answered} in five seconds, and it can do ${5 * mostPerSecond}`);
   }
 });

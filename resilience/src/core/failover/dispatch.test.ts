@@ -1527,3 +1527,10 @@ test("[F11] a late call of a route that was never answered holds no place of a l
   world.endCall(slow, "served");
   assert.deepEqual([admission.inFlight, admission.working], [0, 0]);
 });
+
+test("[F9] the only station refuses connections → a call that goes once more has been nowhere, like one that was never sent", () => {
+  const world = new Dispatching({ stations: [{}] });
+  const call = world.submit({ source: "route" });
+  world.end(world.out[0] as Attempt, "unreachable");
+  assert.deepEqual([call.attempts, call.visits], [2, undefined]);
+});

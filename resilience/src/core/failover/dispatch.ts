@@ -279,11 +279,11 @@ export class Dispatcher {
    */
   #noteWaits(nowMs: number): void {
     const lateByMs = nowMs - this.#due.nextMs;
-    if (lateByMs > LATE_TICK_MS) this.#untimedUntilMs = readUntil(lateByMs, nowMs);
-    if (this.#queue.size > 0 || lateByMs > LATE_TICK_MS) this.#noteAwaited(nowMs);
+    if (lateByMs > LATE_TICK_MS || this.#queue.size > 0) this.#noteAwaited(lateByMs, nowMs);
   }
 
-  #noteAwaited(nowMs: number): void {
+  #noteAwaited(lateByMs: number, nowMs: number): void {
+    if (lateByMs > LATE_TICK_MS) this.#untimedUntilMs = readUntil(lateByMs, nowMs);
     for (const { admission } of this.roles.stations) admission.noteAwaited(nowMs);
   }
 
@@ -505,12 +505,9 @@ export class Dispatcher {
     if (nowMs >= this.roles.distrustUntilMs) crowding.noteSent();
     if (crowding.isLookDue(nowMs)) this.#lookAtCrowd(station, nowMs);
     const permit = breaker === undefined ? REFUSED : breaker.acquire(nowMs);
-    const attempt = new Attempt(call, station, {
-      epoch: this.roles.machine.useEpoch(),
-      startedMs: nowMs,
-      permit: permit === REFUSED ? undefined : permit,
-      beginByMs: call.idempotencyKey === undefined ? ENDLESS : this.#beginByMs(call, station, nowMs),
-    });
+    const attempt = new Attempt(call, station, this.roles.machine.useEpoch(), nowMs);
+    if (permit !== REFUSED) attempt.permit = permit;
+    if (call.idempotencyKey !== undefined) attempt.beginByMs = this.#beginByMs(call, station, nowMs);
     const { era } = crowding;
     if (call.source.settledIn !== era) attempt.isEarly = call.source.noteSent(station.number, era, nowMs);
     call.state = RUNNING;
@@ -589,9 +586,7 @@ export class Dispatcher {
     if (station.evidence.awaitsOvertaking) this.#noteOvertaking(attempt, nowMs);
     admission.noteFinished(this.#usual.ms(station), nowMs, station.crowding, answerTimes.meanMs);
     if (breaker !== undefined) {
-      // What was read late, because this process stood still, says nothing of how long it took.
-      const isTimed = nowMs >= this.roles.distrustUntilMs && nowMs >= this.#untimedUntilMs;
-      const isSlow = isTimed && nowMs - attempt.judgedFromMs > breaker.slowCallDurationMs;
+      const isSlow = nowMs - attempt.judgedFromMs > station.slowMs && this.#isTimed(nowMs);
       if (permit === undefined) breaker.bypassed(attempt.startedMs, false, nowMs, isSlow);
       else breaker.success(permit, nowMs, isSlow);
     }
@@ -605,6 +600,11 @@ export class Dispatcher {
     const isPlain = call.visits === undefined && call.out === undefined && roles.failback === undefined;
     if (!isPlain || roles.isAnyBlamedBeside(station)) this.#noteAnswer(attempt, nowMs);
     return true;
+  }
+
+  /** What is read late, because this process stood still, says nothing of how long it took. */
+  #isTimed(nowMs: number): boolean {
+    return nowMs >= this.roles.distrustUntilMs && nowMs >= this.#untimedUntilMs;
   }
 
   /** It is out no more. Only its place among the calls in flight is left last of all. */
@@ -686,7 +686,11 @@ export class Dispatcher {
     const { evidence } = station;
     const { active } = this.roles;
     // One that was sent there although it was not active, and for no failure elsewhere, was to be compared.
-    if (attempt.number === 1 && station !== active) active.evidence.noteUnservedBeside();
+    if (attempt.number === 1 && station !== active) {
+      active.evidence.noteUnservedBeside();
+      // A source that no station ever served is likely to fail anywhere.
+      if (end.result === "failed") for (const other of this.roles.stations) this.#noteFailedAlike(other, nowMs);
+    }
     const { breaker } = station.parts;
     const distrusted = nowMs < this.roles.distrustUntilMs;
     const isLost = end.result === "lost" && !isAbandoned && !distrusted;
@@ -754,9 +758,11 @@ export class Dispatcher {
     crowding.look(count === 0 ? 0 : (2 * sum) / count, admission.working, oldestMs, nowMs);
     // What it took before is not what it takes at leisure now.
     if (admission.endVainLimit(this.#usual.ms(station), crowding, nowMs)) crowding.restart(nowMs, true);
-    if (!crowding.isMounting || admission.limit < ENDLESS) return;
-    admission.noteMounting(this.#usual.ms(station), nowMs, crowding);
-    if (admission.limit < ENDLESS) this.#event(this.#reports.capacity(station, nowMs));
+    const wasLearned = admission.isLearned;
+    if (admission.limit < ENDLESS) {
+      if (crowding.answeredStretch >= CROWDED) admission.noteCrowded(this.#usual.ms(station), nowMs, crowding);
+    } else if (crowding.isMounting) admission.noteMounting(this.#usual.ms(station), nowMs, crowding);
+    if (admission.isLearned && !wasLearned) this.#event(this.#reports.capacity(station, nowMs));
   }
 
   /** A refusal for load shows what the station takes, unless it is one route that is always refused. */
@@ -929,6 +935,7 @@ export class Dispatcher {
       const next = this.#router.next(call, nowMs);
       if (next !== undefined && this.#mayGoTo(call, next)) return this.#send(call, next, nowMs);
       call.visits = call.visits?.filter((visit) => visit.last !== "unreachable" || visit.attempts > 0);
+      if (call.visits?.length === 0) call.visits = undefined;
       return this.#enqueue(call, nowMs);
     }
     if (!isRepeatable) {
@@ -975,6 +982,7 @@ export class Dispatcher {
     // Not only where it was found out: what others failed before it is likely to be of that kind, too.
     if (whose === "alike") for (const other of this.roles.stations) this.#noteFailedAlike(other, nowMs);
     if (whose !== "unknown") return;
+    if (!call.isRepeatable) station.evidence.noteFailedForGood(source, startedMs);
     const several = station.evidence.noteFailed(source, source.hasBeenServedBy(station.number), startedMs, nowMs);
     if (!several || permit === undefined || !source.isServedLately(nowMs)) return;
     station.parts.breaker?.failure(permit, nowMs);
@@ -1275,11 +1283,10 @@ export class Dispatcher {
   /** When `attempt` is slow for the circuit, late, or out of time. */
   #lookAtMs(attempt: Attempt, nowMs: number): number {
     if (attempt.isUploading || attempt.isAbandoned) return ENDLESS;
-    const atMs = Math.min(timeoutAtMs(attempt), this.#usual.lateAtMs(attempt));
-    const { breaker } = attempt.station.parts;
-    if (breaker === undefined || breaker.slowCallDurationMs === ENDLESS) return atMs;
+    const { judgedFromMs, station } = attempt;
+    const atMs = Math.min(judgedFromMs + station.parts.timeoutMs, this.#usual.lateAtMs(attempt));
     // Nothing is done then, but a tick that is late tells that it was this process that took so long.
-    const slowAtMs = attempt.judgedFromMs + breaker.slowCallDurationMs;
+    const slowAtMs = judgedFromMs + station.slowMs;
     return slowAtMs > nowMs && slowAtMs < atMs ? slowAtMs : atMs;
   }
 
@@ -1350,19 +1357,24 @@ export class Dispatcher {
     attempt.isHedged = true;
     // A route that was never answered may need more time than any: a few of its kind would fill a limit learned from others.
     if (!call.terms.source.isKnown && station.admission.isLearned) this.#setAside(attempt);
-    if (!this.#mayResend(call)) {
-      if (!attempt.isOverdue) station.evidence.noteUnanswered(call.terms.source, startedMs);
-      else if (!this.#answersLate(station, startedMs, nowMs)) station.evidence.noteLate(startedMs, call.terms.source);
-    }
+    if (!this.#mayResend(call)) this.#lateAlone(attempt, nowMs);
     if (call.state.phase !== "running" || !this.#mayResend(call) || call.out?.length !== 1) return;
     // A station that was replaced and answers nothing is left: that is no second attempt out of impatience.
     if (attempt.isLeft && station.evidence.lastServedMs < startedMs) return this.#moveOn(attempt, nowMs);
     const next = this.#router.next(call, nowMs);
-    if (next === undefined || !this.#hedges.withdraw(nowMs)) return;
+    if (next === undefined) return;
+    if (!this.#hedges.withdraw(nowMs)) return this.#lateAlone(attempt, nowMs);
     this.#hedges.send(nowMs);
     // Where the station can be asked, that comes first: it takes the call back, or says how it ended.
     if (this.#mayAsk(call)) this.#moveOn(attempt, nowMs);
     else this.#send(call, next, nowMs);
+  }
+
+  /** `attempt` is late, and has no second one: new calls show whether another station answers such as it sooner. */
+  #lateAlone({ call, station, startedMs, isOverdue }: Attempt, nowMs: number): void {
+    const { source } = call.terms;
+    if (!isOverdue) station.evidence.noteUnanswered(source, startedMs);
+    else if (!this.#answersLate(station, startedMs, nowMs)) station.evidence.noteLate(startedMs, source);
   }
 
   /**
@@ -1558,7 +1570,7 @@ export class Dispatcher {
     const ageLog = Math.log(ageMs);
     const leisureLog = source.leisureLog(number, crowding.leisureSinceMs);
     if (leisureLog < ENDLESS) crowding.noteLeft(ageLog, leisureLog);
-    source.noteTook(number, ageMs, nowMs, isEarly, seenAsOf(station, nowMs), ageLog);
+    source.noteLeft(number, ageMs, nowMs, isEarly, seenAsOf(station, nowMs), ageLog);
   }
 
   // ── roles ───────────────────────────────────────────────────────────────────────────────────────────────────────

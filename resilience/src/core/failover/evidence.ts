@@ -14,6 +14,7 @@
  */
 import { COUNT, checked, DURATION_MS } from "../options.ts";
 import { Accidents, UsualShare } from "./accidents.ts";
+import { FailsSome } from "./fails-some.ts";
 import { LateAlone } from "./late-alone.ts";
 import { Overtaken } from "./overtaken.ts";
 import { MANY_SOURCES, Uncompared } from "./uncompared.ts";
@@ -52,6 +53,11 @@ const SHOWN_MS = 2_000;
 const MIN_OVERLOADED = 8;
 /** Sources that the station has served before, told apart among refusals for load; of others it takes MANY_SOURCES. */
 const MIN_SOURCES = 2;
+/**
+ * Failures that are not compared are proof if they are of so many sources: with fewer, another station is asked first, where
+ * there is one (`uncompared.ts`).
+ */
+const PROVEN_SOURCES = MANY_SOURCES + 2;
 /** Another source that failed within this time failed lately. */
 const LATELY_MS = 10_000;
 
@@ -97,7 +103,16 @@ export class StationEvidence {
   readonly #failedAlone: Uncompared = new Uncompared();
   readonly #brokenUploads: Uncompared = new Uncompared();
   readonly #lateAlone: LateAlone = new LateAlone();
+  readonly #failsSome: FailsSome = new FailsSome();
   readonly #overtaken: Overtaken = new Overtaken();
+  /** What new calls at another station may be compared with. */
+  readonly #comparable = [
+    this.#failedAlone,
+    this.#brokenUploads,
+    this.#unanswered,
+    this.#lateAlone,
+    this.#failsSome,
+  ] as const;
   #silentAtMs: number = Number.NEGATIVE_INFINITY;
   /** Since when so many are overdue that the station counts as silent; may be yet to come. */
   #silentSinceMs: number = Number.POSITIVE_INFINITY;
@@ -130,6 +145,7 @@ export class StationEvidence {
   #clearBefore(startedMs: number): void {
     this.noteAnswer(startedMs);
     this.#lateAlone.noteServed();
+    this.#failsSome.noteServed();
     if (this.#overloadedInRow > 0) this.#clearOverloaded();
     if (startedMs >= this.#lostSinceMs) this.#clearLost();
     if (startedMs >= this.#failedSinceMs) this.#clearFailed();
@@ -209,9 +225,16 @@ export class StationEvidence {
     this.#failedSinceMs = Math.min(this.#failedSinceMs, startedMs);
     this.#failedFromMs = Math.min(this.#failedFromMs, nowMs);
     if (wasServed) this.#failsWhatItServed = true;
-    if (this.#failedSources.size < MANY_SOURCES) this.#failedSources.add(source);
+    if (this.#failedSources.size < PROVEN_SOURCES) this.#failedSources.add(source);
     this.#failedAlone.note(source);
     return nowMs - this.#otherFailedAtMs <= LATELY_MS;
+  }
+
+  /** A command of `source` was answered with a failure, and may not run twice: others are served here, or are not. */
+  noteFailedForGood(source: object, startedMs: number): void {
+    if (startedMs < this.#beginsMs) return;
+    this.#isClear = false;
+    this.#failsSome.note(source);
   }
 
   /**
@@ -281,14 +304,12 @@ export class StationEvidence {
 
   /** Are there calls that were not served here and may be compared with new ones? */
   get hasUncompared(): boolean {
-    const { size } = this.#lateAlone;
-    return size > 0 || this.#unanswered.size > 0 || this.#failedAlone.size > 0 || this.#brokenUploads.size > 0;
+    return this.#comparable.some(({ size }) => size > 0);
   }
 
   /** Is it worth finding out whether another station serves a new call of `source`? */
   isWorthComparing(source: object): boolean {
-    const all = [this.#failedAlone, this.#brokenUploads, this.#unanswered, this.#lateAlone];
-    return all.some((calls) => calls.isWorthComparing(source));
+    return this.#comparable.some((calls) => calls.isWorthComparing(source));
   }
 
   /**
@@ -299,8 +320,9 @@ export class StationEvidence {
     if (!isQuick) this.#unanswered.clear();
     const isAgainst =
       this.#failedAlone.take(source) || this.#brokenUploads.take(source) || this.#unanswered.take(source);
-    if (isAgainst) this.noteServedElsewhere(nowMs);
-    return isAgainst;
+    const failed = Math.max(isAgainst ? 1 : 0, this.#failsSome.noteServedBeside(source, VERDICTS));
+    for (let each = 0; each < failed; each++) this.noteServedElsewhere(nowMs);
+    return failed > 0;
   }
 
   /**
@@ -320,6 +342,7 @@ export class StationEvidence {
     this.#brokenUploads.clear();
     this.#unanswered.clear();
     this.#lateAlone.clear();
+    this.#failsSome.noteFailedBeside();
   }
 
   /**
@@ -476,6 +499,7 @@ export class StationEvidence {
     this.noteAnswer();
     this.#clearOverloaded();
     this.#lateAlone.clear();
+    this.#failsSome.clear();
     this.#overtaken.clear();
     this.#verdicts = [];
     this.#isClear = true;
@@ -497,7 +521,7 @@ export class StationEvidence {
   }
 
   #failureProofMs(): number {
-    const isDiverse = this.#failsWhatItServed || this.#failedSources.size >= MANY_SOURCES;
+    const isDiverse = this.#failsWhatItServed || this.#failedSources.size >= PROVEN_SOURCES;
     return isDiverse && this.#failed >= this.#minimumFailures
       ? this.#failedFromMs + this.#failingForMs
       : Number.POSITIVE_INFINITY;

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { Dispatching, type DispatchingOptions, type Terms } from "../../../../test/worlds/dispatching.ts";
 import type { Attempt } from "./call.ts";
 import { CallSource } from "./call-sources.ts";
+import { beginEra } from "./crowding.ts";
 import { Race, Slowness, timesSlower } from "./slowness.ts";
 
 /** Looks every 100 ms for `forMs`, at so many calls a second; returns when it is over. */
@@ -15,6 +16,7 @@ function looked(slowness: Slowness, times: number, perSecond: number, fromMs: nu
   return fromMs + forMs;
 }
 let sent = 0;
+const FIRST = beginEra(0, false);
 
 test("three times as slow as in quiet times for two seconds, with no more calls than then → a race is due, and again after half a minute", () => {
   const slowness = new Slowness();
@@ -41,7 +43,7 @@ test("… with a third more calls than it had while it was quick → that is loa
 });
 
 function took(source: CallSource, tookMs: number, nowMs: number, quietSinceMs: number): void {
-  source.noteTook(0, tookMs, nowMs, source.noteSent(0, { sinceMs: 0, isShown: false }, nowMs), "idle");
+  source.noteTook(0, tookMs, nowMs, source.noteSent(0, FIRST, nowMs), "idle");
   source.noteQuiet(0, nowMs, quietSinceMs);
 }
 

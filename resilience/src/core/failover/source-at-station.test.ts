@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../random.ts";
+import { beginEra } from "./crowding.ts";
 import { type SeenAs, SourceAt } from "./source-at-station.ts";
 
-const FIRST = { sinceMs: 0, isShown: false };
-
+const FIRST = beginEra(0, false);
 const SEEDS = 40;
 /** Of an exponential with mean 1, the mean of the logarithms is minus Euler's constant. */
 const EULER = 0.5772;
@@ -78,8 +78,10 @@ test("[F11] callers leave at twice the mean → what is told of them makes leisu
 
 test("[F11] it takes four times as long from now on → the mean follows after some 32 answers: a step is no variance", () => {
   const at = new SourceAt();
-  for (let call = 0; call < 100; call++) at.noteTook(80, Math.log(80), at.noteSent(FIRST, call), "idle", call, 1);
-  for (let call = 0; call < 64; call++) at.noteTook(320, Math.log(320), false, "crowded", 100 + call, 1);
+  for (let call = 0; call < 100; call++)
+    at.noteTook(80, Math.log(80), at.noteSent(FIRST, call), "idle", call, Number.POSITIVE_INFINITY);
+  for (let call = 0; call < 64; call++)
+    at.noteTook(320, Math.log(320), false, "crowded", 100 + call, Number.POSITIVE_INFINITY);
   assert.ok(at.meanMs > 250, `${at.meanMs}`);
   assert.ok(Math.abs(at.leisureMs - 80) < 1, `nothing is learned of leisure in a crowd: ${at.leisureMs}`);
 });
@@ -88,10 +90,12 @@ test("[F11] it was shown that its answers take as long with fewer calls → what
   const random = seededRandom("shown");
   for (const isShown of [false, true]) {
     const at = new SourceAt();
-    const era = { sinceMs: 0, isShown };
+    const era = beginEra(0, isShown);
     for (let call = 0; call < 32; call++) {
       const tookMs = -1_000 * Math.log(1 - random.next());
-      at.noteTook(tookMs, Math.log(tookMs), at.noteSent(era, call * 20), "busy", 3_000 + call, Math.log(20));
+      const isEarly = at.noteSent(era, call * 20);
+      at.noteBeside(Math.log(tookMs), Math.log(20));
+      at.noteTook(tookMs, Math.log(tookMs), isEarly, "busy", 3_000 + call, at.presumedLog(Math.log(20)));
     }
     // The mean of the logarithms of exponential times is that of 561 ms.
     if (isShown) assert.ok(at.leisureLog > Math.log(350), `${Math.exp(at.leisureLog)} ms`);

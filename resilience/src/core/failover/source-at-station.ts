@@ -61,10 +61,8 @@ export class SourceAt {
   #firstSentMs = 0;
   #earlySent = 0;
   #earlyAnswered = 0;
-  #quickestLog: number = NEVER;
+  #era: Era | undefined = undefined;
   #otherAnswers = 0;
-  /** Is what its answers take what they take at leisure, whatever it is given? */
-  #isShown = false;
   /** Is it measured by the first calls that it was given, and by no others yet? */
   isYoung = true;
   /**
@@ -92,12 +90,11 @@ export class SourceAt {
     return true;
   }
 
-  #begin({ sinceMs, isShown }: Era): void {
-    this.sinceMs = sinceMs;
-    this.#isShown = isShown;
+  #begin(era: Era): void {
+    this.sinceMs = era.sinceMs;
+    this.#era = era;
     this.#earlySent = 0;
     this.#earlyAnswered = 0;
-    this.#quickestLog = NEVER;
     this.#otherAnswers = 0;
     this.isYoung = true;
     this.#answers = 0;
@@ -105,18 +102,9 @@ export class SourceAt {
     this.leisureLog = NEVER;
   }
 
-  noteTook(
-    tookMs: number,
-    tookLog: number,
-    isEarly: boolean,
-    crowd: SeenAs,
-    nowMs: number,
-    elsewhereLog: number,
-  ): void {
-    if (isEarly) {
-      this.#earlyAnswered++;
-      if (tookLog < this.#quickestLog) this.#quickestLog = tookLog;
-    } else if (this.#isYoungAt(nowMs) && ++this.#otherAnswers < ENOUGH_ANSWERS) return;
+  noteTook(tookMs: number, tookLog: number, isEarly: boolean, crowd: SeenAs, nowMs: number, presumedLog: number): void {
+    if (isEarly) this.#earlyAnswered++;
+    else if (this.#isYoungAt(nowMs) && ++this.#otherAnswers < ENOUGH_ANSWERS) return;
     const most = Math.min(MOST_MEAN_ANSWERS, Math.max(MEAN_ANSWERS, PER_VARIANCE * this.#logVariance));
     this.#answers = this.#answers < most ? this.#answers + 1 : most;
     const offLog = tookLog - this.#logMean;
@@ -132,13 +120,28 @@ export class SourceAt {
     const isUnknown = this.leisureLog === NEVER;
     // At first quick answers are seen, and slow ones later.
     const isMore = this.isYoung && isIdle && (isMeasured || this.#logVariance > SPREAD);
-    if (isUnknown ? isMeasured : isMore || this.#logMean < this.leisureLog) {
-      // Calls that come all at once crowd it from the first one on: it may be as quick as another station at leisure.
-      const byQuickest = this.isYoung && !this.#isShown ? Math.max(this.#quickestLog, elsewhereLog) : NEVER;
-      this.leisureLog = Math.min(this.#logMean, byQuickest);
+    const seenLog = isMeasured || presumedLog === NEVER ? Math.min(this.#logMean, presumedLog) : presumedLog;
+    if (isUnknown ? isMeasured || presumedLog < NEVER : isMore || seenLog < this.leisureLog) {
+      this.leisureLog = seenLog;
       this.leisureMs = this.meanMs * Math.exp(this.leisureLog - this.#logMean);
       this.#leisureAtMs = nowMs;
     } else if (crowd !== "crowded" && !this.isYoung) this.#fadeLeisure(nowMs);
+  }
+
+  /**
+   * What it may take at leisure, beside what it takes elsewhere: calls that come all at once crowd a station from the first one
+   * on, and nobody sees it at leisure then. The quickest answer of any source tells the most of it; `Infinity` before that.
+   */
+  presumedLog(elsewhereLog: number): number {
+    const era = this.#era;
+    if (era === undefined || era.isShown || !this.isYoung || elsewhereLog === NEVER) return NEVER;
+    return elsewhereLog + Math.max(0, era.quickestLog);
+  }
+
+  /** An answer came, which takes so long elsewhere. */
+  noteBeside(tookLog: number, elsewhereLog: number): void {
+    const era = this.#era;
+    if (era !== undefined && tookLog - elsewhereLog < era.quickestLog) era.quickestLog = tookLog - elsewhereLog;
   }
 
   /** Are so many of the first calls answered that quick ones do not count for more? */

@@ -77,6 +77,8 @@ export class Station {
   readonly slowness: Slowness = new Slowness();
   readonly out: AttemptsOut<Attempt> = new AttemptsOut();
   readonly givenUp: GivenUp;
+  /** A call that takes longer is slow for its circuit; `Infinity` where none is. */
+  readonly slowMs: number;
   /** Attempts that were sent there since the start. */
   sent: number = 0;
   maintenance: Maintenance | undefined = undefined;
@@ -103,6 +105,7 @@ export class Station {
     this.name = parts.name;
     this.number = parts.number;
     this.givenUp = new GivenUp(parts.number);
+    this.slowMs = parts.breaker?.slowCallDurationMs ?? Number.POSITIVE_INFINITY;
     this.evidence = parts.evidence;
     this.admission = parts.admission;
   }

@@ -71,19 +71,21 @@ export class UsualTimes {
   /** When an attempt becomes overdue, or, once it is, worth a second one; `Infinity` once it is both. */
   lateAtMs(attempt: Attempt): number {
     if (attempt.isHedged) return ENDLESS;
-    const sourceMs = attempt.call.source.overdueAfterMs;
-    const isSourceKnown = sourceMs < ENDLESS;
-    const ownMs = attempt.station.answerTimes.overdueAfterMs();
-    const isUsual = isSourceKnown && ownMs < ENDLESS && !attempt.isOverdue;
-    let afterMs = isUsual ? ownMs : this.#lateAfterMs(attempt);
-    if (isSourceKnown && sourceMs > afterMs) afterMs = sourceMs;
-    const lateMs = attempt.judgedFromMs + afterMs;
-    const { distrustUntilMs } = this.#roles;
-    return lateMs > distrustUntilMs ? lateMs : distrustUntilMs;
+    const usualMs = Math.max(attempt.call.source.overdueAfterMs, attempt.station.answerTimes.overdueAfterMs());
+    const isUsual = usualMs < ENDLESS && !attempt.isOverdue;
+    const lateMs = attempt.judgedFromMs + (isUsual ? usualMs : this.#lateAfterMs(attempt));
+    return Math.max(lateMs, this.#roles.distrustUntilMs);
   }
 
-  /** How long an attempt may be out by its station alone, whatever its source needs. */
-  #lateAfterMs({ station, call, isOverdue }: Attempt): number {
+  /** How long an attempt may be out where that is not known of its station or its source, or where it is overdue. */
+  #lateAfterMs(attempt: Attempt): number {
+    const { source } = attempt.call;
+    const afterMs = this.#lateThereAfterMs(attempt);
+    return source.isKnown ? Math.max(source.overdueAfterMs, afterMs) : afterMs;
+  }
+
+  /** … by its station alone, whatever its source needs. */
+  #lateThereAfterMs({ station, call, isOverdue }: Attempt): number {
     const usual = this.#timesOf(station);
     const overdueAfterMs = usual.overdueAfterMs();
     const ratio = usual === station.answerTimes ? 1 : STRANGER_RATIO;

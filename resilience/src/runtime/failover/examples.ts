@@ -11,6 +11,7 @@ import { Attempt, Call } from "../../core/failover/call.ts";
 import { CallSource } from "../../core/failover/call-sources.ts";
 import { Crowding } from "../../core/failover/crowding.ts";
 import { Lull } from "../../core/failover/lull.ts";
+import { Slowness } from "../../core/failover/slowness.ts";
 import type { Station } from "../../core/failover/station.ts";
 import type { NamedStation } from "./options.ts";
 import { FailoverAttempt, FailoverRequest, type RequestOwner } from "./request.ts";
@@ -21,13 +22,18 @@ export const NOBODY = 0;
 /** One object of each class that calls are made of. */
 export function callExamples<S extends NamedStation>(owner: RequestOwner): readonly unknown[] {
   const source = new CallSource(1);
-  source.noteServed(0, 0.5, 0.5);
+  // Answer times that differ much: the number of answers that a mean is of is a fraction then.
+  for (let answer = 0; answer < 100; answer++) {
+    const tookMs = answer % 2 === 0 ? 0.5 : 50.5;
+    source.noteServed(0, tookMs, answer + 0.5);
+    source.noteTook(0, tookMs, answer + 0.5, false, "idle");
+  }
   const terms = { deadline: 0.5, idempotencyKey: undefined, isRepeatable: true, isIdempotent: true, source };
   const nothing = (): void => {};
   const request = new FailoverRequest<S, unknown>(nothing, nothing, nothing);
   const call = new Call(NOBODY, terms, 0.5, request);
   call.dueAtMs = 0.5;
-  const attempt = new Attempt(call, {} as Station, { epoch: 1, startedMs: 0.5, permit: 1, beginByMs: 0.5 });
+  const attempt = new Attempt(call, {} as Station, 1, 0.5);
   return [call, attempt, new FailoverAttempt(attempt, {} as S, "primary", owner)];
 }
 
@@ -39,18 +45,22 @@ export function stationExamples(): readonly unknown[] {
   const admission = new Admission();
   const crowding = new Crowding();
   const lull = new Lull();
+  const slowness = new Slowness();
   const times = new AnswerTimes();
   admission.begin(1.5, 0.5, 0.5, 0.5);
   crowding.restart(0.5);
   for (let nowMs = 0.5; nowMs < 5_000; nowMs += 150.25) {
     admission.note("finished", 10.25, nowMs, crowding);
-    admission.note("overloaded", 10.25, nowMs, crowding);
+    // Twice: only the first refusal makes its measurements begin anew.
+    if (nowMs < 1_000)
+      for (let refusal = 0; refusal < 2; refusal++) admission.note("overloaded", 10.25, nowMs, crowding);
     crowding.noteSent();
     crowding.noteTook(3.25, 3.125, 20.25);
     crowding.noteServed(nowMs);
     crowding.look(1.25, 1, nowMs - 5, nowMs);
     lull.noteEnded(1, nowMs);
+    slowness.look(1.25, Math.floor(nowMs), nowMs);
     times.add(10.25);
   }
-  return [admission, crowding, lull, times];
+  return [admission, crowding, lull, slowness, times];
 }
