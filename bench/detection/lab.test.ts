@@ -7,7 +7,7 @@ import { bootstrap } from "./episodes.ts";
 import { crashInstants, ReferenceRun } from "./quality.ts";
 import { REFERENCES } from "./references.ts";
 import { REGIMES } from "./regimes.ts";
-import { tables, verdicts } from "./report.ts";
+import { tables, verdicts, verdictTable } from "./report.ts";
 import { ADAPTIVE, oracleP50Ms, study } from "./study.ts";
 import { freshArrivals, record } from "./trace.ts";
 
@@ -63,6 +63,24 @@ test("[D8] a study is deterministic, its tables and picture are whole", () => {
   assert.match(picture, /^<svg [^>]+>[\s\S]+<\/svg>\n$/);
   assert.equal(picture.match(/<polyline/g)?.length, one.rows.length);
   assert.doesNotMatch(picture, /NaN|Infinity/);
+});
+
+test("[D8] a part of the detectors → a report that claims no more than the part shows", () => {
+  const reportOf = (detector: string): string => {
+    const studies = [study(regime("diurnal"), "periodic", { seed: "7", crashes: 100, share: 0.01, detector })];
+    const text = `${tables(studies)}\n${verdictTable(verdicts(studies, []))}`;
+    assert.doesNotMatch(text, /NaN|Infinity|undefined/);
+    return text;
+  };
+  assert.match(reportOf("adaptive"), /every published detector.*\| none of them was run \| not judged \|/);
+  assert.match(reportOf("adaptive"), /## Targets: \d of 1 met, 1 not judged/);
+  // "phi normal 1000", "phi normal, ours", … but not the adaptive model.
+  const others = reportOf("phi");
+  assert.doesNotMatch(others, /The adaptive model, untuned|\| target \|/);
+  assert.match(others, /## Targets: none/);
+  const some = reportOf("p");
+  assert.match(some, /every published detector.*; \d of \d+ were run \| (not judged|MISSED) \|/);
+  assert.match(some, /\| phi normal 1000 \|/);
 });
 
 test("[D4] [D9] five beats, then a crash: within three base timeouts, no false starts", () => {

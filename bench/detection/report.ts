@@ -18,7 +18,8 @@ export interface Lives {
 export interface Verdict {
   readonly target: string;
   readonly found: string;
-  readonly met: boolean;
+  /** `not judged`: the run left out what the target speaks of. */
+  readonly met: boolean | "not judged";
 }
 
 type Cells = readonly (string | number)[];
@@ -44,7 +45,8 @@ export function tables(studies: readonly Study[]): string {
     parts.push(`## ${sender === "renewal" ? "Renewal" : "Periodic"} sender: T_D p50 (p99) at one mistake a day\n`);
     parts.push(rateTable(these, (row) => row.daily));
   }
-  parts.push("## The adaptive model, untuned\n", adaptiveTable(studies));
+  if (studies.some((one) => adaptiveRow(one) !== undefined))
+    parts.push("## The adaptive model, untuned\n", adaptiveTable(studies));
   return parts.join("\n");
 }
 
@@ -66,7 +68,7 @@ function rateTable(studies: readonly Study[], pick: (row: Row) => Row["hourly"])
 function adaptiveTable(studies: readonly Study[]): string {
   const lines: Cells[] = [];
   for (const one of studies) {
-    const row = one.rows.find(({ detector }) => detector === ADAPTIVE);
+    const row = adaptiveRow(one);
     if (row === undefined) continue;
     const oracle = oracleP50Ms(one);
     const { mistakesPerHour, meanMistakeMs, queryAccuracy, detectionP50Ms } = row.hourly;
@@ -94,6 +96,10 @@ function adaptiveTable(studies: readonly Study[]): string {
     "mistakes/day at level 9.38",
   ];
   return markdown(heads, lines);
+}
+
+function adaptiveRow({ rows }: Study): Row | undefined {
+  return rows.find(({ detector }) => detector === ADAPTIVE);
 }
 
 export function lifeTables(lives: readonly Lives[]): string {
@@ -140,7 +146,7 @@ export function lifeTables(lives: readonly Lives[]): string {
 export function verdicts(studies: readonly Study[], lives: readonly Lives[]): readonly Verdict[] {
   const found: Verdict[] = [];
   for (const one of studies) {
-    const row = one.rows.find(({ detector }) => detector === ADAPTIVE);
+    const row = adaptiveRow(one);
     if (row === undefined) continue;
     const where = `${one.regime}, ${one.sender}`;
     const rate = row.hourly.mistakesPerHour;
@@ -159,15 +165,22 @@ export function verdicts(studies: readonly Study[], lives: readonly Lives[]): re
   return found;
 }
 
-function againstPublished({ rows }: Study, row: Row, where: string): Verdict {
+/** A part of the published detectors cannot show that the adaptive model beats them all; each of them can show that not. */
+function againstPublished({ rows, leftOut = [] }: Study, row: Row, where: string): Verdict {
+  const target = `${where}: better than every published detector tuned in hindsight`;
   const published = rows.filter(({ detector, tuned }) => tuned === "hindsight" && !isOracle(detector));
-  const best = published.reduce((one, other) =>
-    other.hourly.detectionP50Ms < one.hourly.detectionP50Ms ? other : one,
+  const [first, ...others] = published;
+  if (first === undefined) return { target, found: "none of them was run", met: "not judged" };
+  const best = others.reduce(
+    (one, other) => (other.hourly.detectionP50Ms < one.hourly.detectionP50Ms ? other : one),
+    first,
   );
+  const isBetter = row.hourly.detectionP50Ms < best.hourly.detectionP50Ms;
+  const ran = leftOut.length > 0 ? `; ${published.length} of ${published.length + leftOut.length} were run` : "";
   return {
-    target: `${where}: better than every published detector tuned in hindsight`,
-    found: `${Math.round(row.hourly.detectionP50Ms)} ms; ${best.detector} ${Math.round(best.hourly.detectionP50Ms)} ms`,
-    met: row.hourly.detectionP50Ms < best.hourly.detectionP50Ms,
+    target,
+    found: `${Math.round(row.hourly.detectionP50Ms)} ms; ${best.detector} ${Math.round(best.hourly.detectionP50Ms)} ms${ran}`,
+    met: isBetter && leftOut.length > 0 ? "not judged" : isBetter,
   };
 }
 
@@ -202,8 +215,13 @@ function lifeVerdicts({ sender, bootstraps, outage, steps }: Lives): Verdict[] {
 }
 
 export function verdictTable(found: readonly Verdict[]): string {
-  const lines = found.map(({ target, found: what, met }): Cells => [target, what, met ? "met" : "MISSED"]);
-  return `## Targets: ${found.filter(({ met }) => met).length} of ${found.length} met\n\n${markdown(["target", "found", ""], lines)}`;
+  if (found.length === 0) return "## Targets: none, because they are the adaptive model's, which was not run\n";
+  const words = (met: Verdict["met"]): string => (met === "not judged" ? met : met ? "met" : "MISSED");
+  const lines = found.map(({ target, found: what, met }): Cells => [target, what, words(met)]);
+  const judged = found.filter(({ met }) => met !== "not judged");
+  const others = judged.length < found.length ? `, ${found.length - judged.length} not judged` : "";
+  const heading = `## Targets: ${judged.filter(({ met }) => met).length} of ${judged.length} met${others}`;
+  return `${heading}\n\n${markdown(["target", "found", ""], lines)}`;
 }
 
 function markdown(heads: readonly string[], lines: readonly Cells[]): string {

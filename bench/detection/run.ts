@@ -20,7 +20,7 @@ import { tradeOffChart } from "./chart.ts";
 import { bootstrap, outage, STEPS, starts, step } from "./episodes.ts";
 import { REGIMES } from "./regimes.ts";
 import { type Lives, lifeTables, tables, verdicts, verdictTable } from "./report.ts";
-import { ADAPTIVE, type Study, study } from "./study.ts";
+import { ADAPTIVE, DETECTORS, type Study, study } from "./study.ts";
 import { throughputs, throughputTable, throughputVerdicts } from "./throughput.ts";
 
 const SENDERS = ["renewal", "periodic"] as const;
@@ -41,10 +41,12 @@ function main(): void {
   const { seed, regime: only, detector, quick, write } = values;
   if (values.throughput) return printThroughput();
   const startedMs = performance.now();
-  const head = headOf(seed, quick);
+  const head = headOf(seed, quick, only, detector);
   const regimes = REGIMES.filter(({ name }) => name.includes(only ?? ""));
   if (regimes.length === 0)
     throw new Error(`No regime contains "${only}": ${REGIMES.map(({ name }) => name).join(", ")}.`);
+  if (!DETECTORS.some((name) => name.includes(detector ?? "")))
+    throw new Error(`No detector contains "${detector}": ${DETECTORS.join(", ")}.`);
   const studies: Study[] = [];
   for (const regime of regimes) {
     for (const sender of SENDERS) {
@@ -69,7 +71,7 @@ function main(): void {
       `${JSON.stringify({ head, studies, lives, found }, rounded, 1)}\n`,
     );
   }
-  if (whole && !quick && found.some(({ met }) => !met)) process.exitCode = 1;
+  if (whole && !quick && found.some(({ met }) => met === false)) process.exitCode = 1;
 }
 
 function livesOf(sender: (typeof SENDERS)[number], seed: string, quick: boolean): Lives {
@@ -103,11 +105,11 @@ function printThroughput(): void {
   const measured = throughputs();
   const found = throughputVerdicts(measured);
   console.log([throughputTable(measured), verdictTable(found)].join("\n"));
-  if (found.some(({ met }) => !met)) process.exitCode = 1;
+  if (found.some(({ met }) => met === false)) process.exitCode = 1;
 }
 
-/** Seed, commit and kind of machine; nothing here depends on how fast it is. */
-function headOf(seed: string, quick: boolean): string {
+/** Seed, commit, kind of machine and what was left out; nothing here depends on how fast the machine is. */
+function headOf(seed: string, quick: boolean, regime: string | undefined, detector: string | undefined): string {
   let commit = "unknown";
   try {
     commit = execFileSync("git", ["describe", "--always", "--dirty"], { encoding: "utf8" }).trim();
@@ -115,7 +117,11 @@ function headOf(seed: string, quick: boolean): string {
     // Not in a checkout.
   }
   const kind = `${cpus()[0]?.model ?? "unknown"}, Node ${process.version}`;
-  return `Seed ${seed}, commit ${commit}, ${kind}${quick ? ", --quick: too little traffic to believe" : ""}.\n`;
+  const parts = [`Seed ${seed}`, `commit ${commit}`, kind];
+  if (quick) parts.push("--quick: too little traffic to believe");
+  if (regime !== undefined) parts.push(`only regimes with "${regime}"`);
+  if (detector !== undefined) parts.push(`only detectors with "${detector}" and the oracles`);
+  return `${parts.join(", ")}.\n`;
 }
 
 /** Six digits are more than the sampling error leaves. */

@@ -42,6 +42,8 @@ export interface Study {
   readonly lost: number;
   readonly crashes: number;
   readonly rows: readonly Row[];
+  /** Published detectors that were not asked for. */
+  readonly leftOut?: readonly string[];
 }
 
 export interface StudyOptions {
@@ -60,9 +62,14 @@ export function study(regime: Regime, sender: Sender, options: StudyOptions): St
   const crashesMs = crashInstants(trace, options.crashes, random);
   const wanted = (name: string): boolean => name.includes(options.detector ?? "");
   const rows: Row[] = [];
+  const leftOut: string[] = [];
   for (const [detector, make] of REFERENCES) {
     const reference = make(trace);
-    if (reference === undefined || !(wanted(detector) || isOracle(detector))) continue;
+    if (reference === undefined) continue;
+    if (!wanted(detector) && !isOracle(detector)) {
+      leftOut.push(detector);
+      continue;
+    }
     const run = new ReferenceRun(trace, crashesMs, reference);
     const at = (rate: number): Quality => run.quality(run.knobFor(rate));
     const [hourly, daily] = [at(HOURLY), at(DAILY)];
@@ -78,8 +85,20 @@ export function study(regime: Regime, sender: Sender, options: StudyOptions): St
     rows.push({ detector, tuned: "untuned", hourly, daily, atHourlyP50Ms: p50AtRate(curve, HOURLY), curve });
   }
   const { arrivalMs, lost } = trace;
-  return { regime: regime.name, sender, hours, beats: arrivalMs.length, lost, crashes: options.crashes, rows };
+  return {
+    regime: regime.name,
+    sender,
+    hours,
+    beats: arrivalMs.length,
+    lost,
+    crashes: options.crashes,
+    rows,
+    ...(leftOut.length > 0 ? { leftOut } : {}),
+  };
 }
+
+/** Every detector that a study knows; `--detector` picks from them. */
+export const DETECTORS: readonly string[] = [...REFERENCES.keys(), NORMAL, ADAPTIVE];
 
 export function isOracle(detector: string): boolean {
   return detector.startsWith("oracle") || detector === "fixed timeout";

@@ -6,6 +6,7 @@ import { AttemptTimeoutError } from "ground-station-failover";
 import type { Attempt, Command } from "../fleet/observer.ts";
 import { configurationOf } from "../swarm/written.ts";
 import { breaker } from "./breaker.ts";
+import { claimsUnfit } from "./claims-unfit.ts";
 import { HandMade } from "./hand-made.ts";
 import { startGateway } from "./hand-made-gateway.ts";
 
@@ -398,6 +399,38 @@ describe("[S8] [B2] a circuit that was open", () => {
       made.sends(made.command(), "primary");
       await passes(made);
       assert.deepEqual(made.violated, fit ? ["breaker-probes-are-bounded"] : []);
+    }
+  });
+
+  test("lets all through, and its gateway calls the other station unfit → an excuse only where something failed there", async () => {
+    for (const hasFailed of [true, false]) {
+      const made = new HandMade(DRAFT, breaker);
+      startGateway(made);
+      claimsUnfit(made.fleet);
+      made.declared("backup", "suspected", "alive");
+      if (hasFailed) made.ends(made.sends(made.command(), "backup"), "reply", 500);
+      await answers(made, TEN_FAIL);
+      moves(made, "closed", "open");
+      made.sends(made.command(), "primary");
+      await passes(made);
+      assert.deepEqual(made.violated, hasFailed ? [] : ["breaker-probes-are-bounded"], `failed: ${hasFailed}`);
+    }
+  });
+
+  test("nobody was fit, and its gateway calls the active station unfit ever after → over once that is heard, and nothing failed", async () => {
+    for (const isHeard of [true, false]) {
+      const made = new HandMade(DRAFT, breaker);
+      startGateway(made);
+      claimsUnfit(made.fleet);
+      made.tell("gatewayEvent", { type: "kept", group: "atlantic", station: "primary" } as never, 1);
+      if (isHeard) made.declared("primary", "suspected", "alive");
+      made.tell("tick");
+      await answers(made, TEN_FAIL);
+      made.declared("backup", "suspected", "alive");
+      moves(made, "closed", "open");
+      made.sends(made.command(), "primary");
+      await passes(made);
+      assert.deepEqual(made.violated, isHeard ? ["breaker-probes-are-bounded"] : [], `heard: ${isHeard}`);
     }
   });
 

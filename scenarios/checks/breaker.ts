@@ -5,7 +5,8 @@
  * the gateway, with the instants at which they were due, which may be earlier than they are told (ADR 0003). A command that
  * one station failed and another served counts against the first when it is served (`breaker-evidence.ts`). A station that
  * is heard again after it was declared down begins with a closed circuit, and with a new period. Where nobody is fit (`kept`), or every other
- * station of the group is down, has a circuit that is not closed or is unfit by its gateway's own word, commands may go to
+ * station of the group is down, has a circuit that is not closed or is unfit by its gateway's own word (which counts where
+ * something that is known from outside may speak for it: `surely-fit.ts`), commands may go to
  * a station although its circuit is open: there is nobody else; which of them is the probe is not known, and what becomes of
  * them can do no more than end the pause, where as many have ended as a closed circuit would be judged by, and few of them failed. A probe that is out at a station that is declared down has failed. A failure that is not compared
  * (the command is not sent on in the same instant, and no other attempt of it is out) may count where several sources have
@@ -28,6 +29,7 @@ import { FailedCommands } from "./failed-commands.ts";
 import { PerStation } from "./per-station.ts";
 import type { StatusLook } from "./status-round.ts";
 import { livingGateway, lookAround } from "./status-round.ts";
+import { SurelyFit } from "./surely-fit.ts";
 
 type State = "closed" | "open" | "half-open";
 type Transition = (GatewayEvent & { type: "breaker" })["transition"];
@@ -48,6 +50,7 @@ export function breaker(fleet: Fleet): FleetObserver {
   const watches = new PerStation(
     (group, station) => new Watch(fleet, `${group}/${station}`, groups.get(group) as DocumentedGroup),
   );
+  const surelyFit = new SurelyFit(fleet);
   const failed = new FailedCommands();
   /** Groups and sources of which any station has served a command. */
   const known: Set<string> = new Set();
@@ -59,12 +62,16 @@ export function breaker(fleet: Fleet): FleetObserver {
     const others = stations.filter(({ name }) => name !== station && watches.of(group, name).isInService);
     if (kept.has(group) || others.length === 0) return true;
     const status = livingGateway(fleet)?.gateway.groups.get(group)?.status;
-    const isFit = (name: string): boolean => status?.stations.find((one) => one.name === name)?.assessment.fit ?? true;
-    return others.every(({ name }) => !isFit(name));
+    const isFit = ({ name }: { readonly name: string }): boolean => {
+      const one = status?.stations.find((each) => each.name === name);
+      return one === undefined || surelyFit.isFit(group, one);
+    };
+    return !others.some(isFit);
   };
   return {
-    gatewayStarted({ incarnation }) {
-      running = incarnation;
+    gatewayStarted(process) {
+      surelyFit.hears.gatewayStarted(process);
+      running = process.incarnation;
       kept.clear();
       watches.clear();
       failed.clear();
@@ -77,6 +84,7 @@ export function breaker(fleet: Fleet): FleetObserver {
       if (incarnation === running) failed.answered(command);
     },
     attemptBegan(attempt) {
+      surelyFit.hears.attemptBegan(attempt);
       const { command, group, station } = attempt;
       const watch = watches.of(group, station);
       for (const [one, failure] of failed.began(attempt))
@@ -84,6 +92,7 @@ export function breaker(fleet: Fleet): FleetObserver {
       watch.began(attempt, !watch.isClosed && hasNobodyElse(attempt));
     },
     attemptEnded(attempt) {
+      surelyFit.hears.attemptEnded(attempt);
       const { group, station, incarnation, command } = attempt;
       const isKnown = known.has(`${group} ${sourceOf(command)}`);
       const failure = watches.of(group, station).ended(attempt, failed.ended(attempt), isKnown);
@@ -95,7 +104,8 @@ export function breaker(fleet: Fleet): FleetObserver {
         for (const [one, verdict, period] of failed.served(attempt)) watches.of(group, one).compared(verdict, period);
       else if (end !== "refused") failed.outdated(attempt);
     },
-    gatewayEvent(event) {
+    gatewayEvent(event, incarnation) {
+      surelyFit.hears.gatewayEvent(event, incarnation);
       if (event.type === "kept") {
         kept.add(event.group);
         for (const { name } of groups.get(event.group)?.stations ?? []) watches.of(event.group, name).nobodyElse();
@@ -111,7 +121,8 @@ export function breaker(fleet: Fleet): FleetObserver {
       const look = lookAround(fleet);
       if (look === undefined) return;
       for (const station of look.status.stations) watches.of(look.group, station.name).looked(look);
-      if (look.status.stations.some(({ active, assessment }) => active && assessment.fit)) kept.delete(look.group);
+      const isFit = look.status.stations.some((station) => station.active && surelyFit.isFit(look.group, station));
+      if (isFit) kept.delete(look.group);
     },
   };
 }

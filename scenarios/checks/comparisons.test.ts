@@ -1,8 +1,10 @@
 /** What a station that is not active is sent to compare it with the active one. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { claimsUnfit } from "./claims-unfit.ts";
 import { comparisons } from "./comparisons.ts";
 import { HandMade } from "./hand-made.ts";
+import { startGateway } from "./hand-made-gateway.ts";
 
 const FEW = ["comparisons-are-few"];
 
@@ -46,6 +48,36 @@ describe("comparisons-are-few", () => {
       const made = await failing(count);
       await compares(made);
       assert.deepEqual(made.violated, found, `${count}`);
+    }
+  });
+
+  test("none was unserved, and its gateway calls the primary unfit → an excuse only where something came to nothing there", async () => {
+    for (const hasFailed of [true, false]) {
+      const made = new HandMade({}, comparisons);
+      startGateway(made);
+      claimsUnfit(made.fleet);
+      made.declared("primary", "suspected", "alive");
+      if (hasFailed) await fails(made, 1);
+      await compares(made);
+      assert.deepEqual(made.violated, hasFailed ? [] : FEW, `failed: ${hasFailed}`);
+    }
+  });
+
+  test("nobody was fit, and its gateway calls the primary unfit ever after → over once that is heard again, and nothing failed", async () => {
+    for (const isHeard of [true, false]) {
+      const made = new HandMade({}, comparisons);
+      startGateway(made);
+      claimsUnfit(made.fleet);
+      made.tell(
+        "gatewayEvent",
+        { type: "kept", group: "atlantic", station: "primary", epoch: 1, atMs: 0, evidence: [] },
+        1,
+      );
+      if (isHeard) made.declared("primary", "suspected", "alive");
+      await rests(made, 10);
+      made.tell("tick");
+      await compares(made);
+      assert.deepEqual(made.violated, isHeard ? FEW : [], `heard: ${isHeard}`);
     }
   });
 

@@ -9,7 +9,7 @@
  * were late, answered or not, or it serves some and fails some, one needs no more than that.
  *
  * Judged are commands that no station has had before, and that nothing else sends away from the active station: no doubt,
- * declaration, open circuit, maintenance or failback, no gateway that abstains or that finds nobody fit, and no request of
+ * declaration, open circuit, maintenance or failback, no gateway that abstains or that finds nobody fit (where something known from outside may speak for that: `surely-fit.ts`), and no request of
  * the active station to be left alone (`Retry-After`). Some of these are told after what follows from them, in the same step.
  */
 import type { Fleet } from "../fleet/fleet.ts";
@@ -62,7 +62,7 @@ export function comparisons(fleet: Fleet): FleetObserver {
   const settings = documentedGroups(fleet);
   const served = (attempt: Attempt): boolean =>
     succeeded(attempt, (settings.get(attempt.group) as DocumentedGroup).commands.errorBody);
-  const ways = new WaysOfCalls(served);
+  const ways = new WaysOfCalls(fleet, served);
   const stations = new PerStation(() => new Sent());
   const groups: Map<string, Compared> = new Map();
   const of = (group: string): Compared => {
@@ -73,11 +73,12 @@ export function comparisons(fleet: Fleet): FleetObserver {
   let running = 1;
   const localMs = (): number => fleet.gateway?.nowMs() ?? world.nowMs;
   const isLeftAlone = (group: string, active: string, nowMs: number): boolean =>
-    nowMs - stations.of(group, active).refusedAtMs <= LONGEST_PAUSE_MS || !isFit(fleet, group, active);
+    nowMs - stations.of(group, active).refusedAtMs <= LONGEST_PAUSE_MS ||
+    ways.mayBeUnfit(group, active, livingGateway(fleet)?.gateway.groups.get(group)?.status);
   return {
-    gatewayStarted({ incarnation }) {
-      running = incarnation;
-      ways.clear();
+    gatewayStarted(process) {
+      running = process.incarnation;
+      ways.clear(process);
       stations.clear();
       groups.clear();
     },
@@ -137,16 +138,9 @@ export function comparisons(fleet: Fleet): FleetObserver {
     },
     tick() {
       const look = lookAround(fleet);
-      const active = look?.status.stations.find((station) => station.active);
-      if (look !== undefined && active?.assessment.fit === true) ways.fitAgain(look.group);
+      if (look !== undefined) ways.looked(look);
     },
   };
-}
-
-/** Is the active station fit, by its gateway's own word? */
-function isFit(fleet: Fleet, group: string, active: string): boolean {
-  const status = livingGateway(fleet)?.gateway.groups.get(group)?.status;
-  return status?.stations.find(({ name }) => name === active)?.assessment.fit ?? true;
 }
 
 /** Why a comparison must not go at `nowMs`, in words; undefined where it may. */

@@ -234,6 +234,36 @@ test("[F1] an unfit active station stays only while a probe of its circuit is ou
   }
 });
 
+test("[F1] the active station is given up, and its gateway says that it is fit, or that the other is not → an excuse only where something failed there", async () => {
+  for (const [claimed, hasFailed, found] of [
+    [{ primary: false, backup: false }, false, ["fit-is-promoted"]],
+    [{ primary: false, backup: false }, true, []],
+    [{ primary: true, backup: true }, false, ["fit-is-promoted"]],
+    [{ primary: true, backup: false }, true, []],
+  ] as const) {
+    const fleet = made();
+    const process = startGateway(fleet);
+    const stations = (["primary", "backup"] as const).map((name) => ({
+      ...{ name, active: name === "primary", breaker: undefined, standing: "alive" },
+      assessment: { fit: claimed[name], confirmed: claimed[name], evidence: [] },
+    }));
+    const status = { active: "primary", preferred: "primary", stations };
+    fleet.fleet.gateway = { ...process, gateway: { groups: new Map([["atlantic", { status }]]) } as never };
+    for (const name of ["primary", "backup"]) fleet.declared(name, "suspected", "alive");
+    if (hasFailed) await ends(fleet, 2, "never-sent", undefined, "backup");
+    fleet.declared("primary", "alive", "down");
+    const looks = async (): Promise<readonly string[]> => {
+      await fleet.at(fleet.world.nowMs + 10_000);
+      fleet.tell("tick");
+      await fleet.at(fleet.world.nowMs + 200);
+      return fleet.violated;
+    };
+    if (!claimed.backup) assert.deepEqual(await looks(), [], "the backup has not been heard since");
+    beat(fleet, "backup");
+    assert.deepEqual(await looks(), found, JSON.stringify([claimed, hasFailed]));
+  }
+});
+
 describe("[F7] automatic failback, by what is written and what happened", () => {
   const SETTINGS = { failback: { mode: "automatic", holdDown: "2s" } } as const;
 

@@ -1,9 +1,9 @@
 /**
  * Who is active, and why. Of every station it is kept what its gateway can know (`known-station.ts`), and each promotion is
  * held against that (`promotions.ts`); between promotions, from the status of the moment:
- * - `fit-is-promoted`: an active station that is unfit by the gateway's own account, or whose calls have come to nothing by
- *   ours, does not stay active while another is fit; but it may while a probe of its half-open circuit is out, and nothing
- *   else speaks against it.
+ * - `fit-is-promoted`: an active station that is unfit by the gateway's own account, that is declared down, out of service
+ *   or whose circuit is open, or whose calls have come to nothing by ours, does not stay active while another is fit, by the
+ *   gateway's account or by ours; but it may while a probe of its half-open circuit is out, and nothing else speaks against it.
  * - `maintenance-is-kept`: who was taken out of service is so until the time is over, and not a moment longer.
  * - `prefers-whom-it-should`: failback returns to the primary, or to whom a person switched over to last.
  * - `failback-comes`: where it is automatic, it does not wait for longer than the hold-down of a station proven well: as it is
@@ -21,7 +21,7 @@ import { documentedGroups } from "./documented.ts";
 import { holdDownMs } from "./hold-down.ts";
 import { KnownStation } from "./known-station.ts";
 import type { Promoted } from "./promotions.ts";
-import { wrongs } from "./promotions.ts";
+import { heardSince, wrongs } from "./promotions.ts";
 import type { StatusLook } from "./status-round.ts";
 import { livingGateway, lookAround } from "./status-round.ts";
 import { troubleOf } from "./trouble.ts";
@@ -269,11 +269,20 @@ function isDue({ status, process }: StatusLook, known: Known): boolean {
   const active = status.stations.find((station) => station.active);
   if (active === undefined) return false;
   const isUnfit = !active.assessment.fit && !isProbed(active);
-  if (!isUnfit && known.of(active.name).tally.mustFail(nowMs) === undefined) return false;
+  const toLeave = known.of(active.name);
+  if (!isUnfit && !toLeave.surelyGivenUp(nowMs) && toLeave.tally.mustFail(nowMs) === undefined) return false;
   return status.stations.some(
-    ({ active: itself, standing, assessment }) =>
-      !itself && standing === "alive" && assessment.fit && assessment.confirmed,
+    ({ name, active: itself, standing, assessment }) =>
+      !itself &&
+      ((standing === "alive" && assessment.fit && assessment.confirmed) || surelyReplaces(name, known, nowMs)),
   );
+}
+
+/** May `name` surely be made active, and has it been heard since the active station fell silent, if that is silent? */
+function surelyReplaces(name: string, known: Known, nowMs: number): boolean {
+  const [from, to] = [known.of(known.active), known.of(name)];
+  const isConfirmed = from.silentSinceMs === undefined || (known.beatsKnown && heardSince(to, from));
+  return to.surelyFit(nowMs) && isConfirmed;
 }
 
 /** Is a probe of its circuit out, and is that all? How long it may be out is the breaker's business (`breaker.ts`). */
@@ -290,9 +299,10 @@ function stillDue(fleet: Fleet, { group, process, status }: StatusLook, known: K
     .filter(({ active }) => active)
     .flatMap(({ assessment }) => assessment.evidence.filter(({ verdict }) => verdict === "unfit"))
     .map(({ detail }) => detail);
+  const ours = known.of(now.active).tally.mustFail(process.nowMs()) ?? "down, out of service, or its circuit open";
   fleet.world.violate(
     "fit-is-promoted",
-    `${group}: ${status.active} stays active (${why.join("; ") || known.of(now.active).tally.mustFail(process.nowMs())}), and another station is fit`,
+    `${group}: ${status.active} stays active (${why.join("; ") || ours}), and another station is fit`,
   );
 }
 

@@ -31,7 +31,7 @@ export function epochs(fleet: Fleet): FleetObserver {
   const { world } = fleet;
   const groups: Map<string, Numbered> = new Map();
   const settings = documentedGroups(fleet);
-  const ways = new WaysOfCalls((attempt) =>
+  const ways = new WaysOfCalls(fleet, (attempt) =>
     succeeded(attempt, settings.get(attempt.group)?.commands.errorBody ?? true),
   );
   const localMs = (): number => fleet.gateway?.nowMs() ?? world.nowMs;
@@ -61,10 +61,10 @@ export function epochs(fleet: Fleet): FleetObserver {
     newest.epoch = Math.max(newest.epoch, epoch);
   };
   return {
-    gatewayStarted({ incarnation }) {
-      running = incarnation;
+    gatewayStarted(process) {
+      running = process.incarnation;
       groups.clear();
-      ways.clear();
+      ways.clear(process);
     },
     commandArrived: ({ command }) => ways.arrived(command),
     commandAnswered({ command, incarnation }) {
@@ -85,8 +85,7 @@ export function epochs(fleet: Fleet): FleetObserver {
       const look = lookAround(fleet);
       if (look === undefined) return;
       refuseUnlearnt(fleet, numbered(look.group), look);
-      const active = look.status.stations.find(({ active }) => active);
-      if (active?.assessment.fit === true) ways.fitAgain(look.group);
+      ways.looked(look);
     },
     attemptBegan(attempt) {
       noteAttempt(fleet, numbered(attempt.group), ways, attempt, localMs());

@@ -114,10 +114,15 @@ export class KnownStation {
 
   /** May it surely not be made active while somebody else is fit? */
   surelyUnfit(nowMs: number): boolean {
-    if (this.standing !== "alive" || nowMs < this.restsUntilMs) return true;
-    // That it is half-open is told when somebody asks.
-    if (this.circuit === "open" && nowMs < this.#openUntilMs - ROUNDING_MS) return true;
+    if (this.standing !== "alive" || this.surelyGivenUp(nowMs)) return true;
     return !this.#probes && nowMs < this.#surelyInDoubtUntilMs - ROUNDING_MS;
+  }
+
+  /** May it surely not stay active while somebody else is fit? */
+  surelyGivenUp(nowMs: number): boolean {
+    if (this.standing === "down" || nowMs < this.restsUntilMs) return true;
+    // That it is half-open is told when somebody asks.
+    return this.circuit === "open" && nowMs < this.#openUntilMs - ROUNDING_MS;
   }
 
   /** May it surely be made active? */

@@ -62,7 +62,8 @@ export function* wrongs(event: Promoted, scene: Scene): Iterable<NonNullable<Wro
   }
 }
 
-function heardSince({ lastBeatMs }: KnownStation, { silentSinceMs }: KnownStation): boolean {
+/** Has one been heard since the other fell silent, if that one is? Where it is known what counted. */
+export function heardSince({ lastBeatMs }: KnownStation, { silentSinceMs }: KnownStation): boolean {
   return silentSinceMs === undefined || lastBeatMs > silentSinceMs;
 }
 

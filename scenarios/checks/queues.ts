@@ -116,11 +116,10 @@ function open(
 ): StationStatus | undefined {
   const active = status.stations.find((station) => station.active);
   if (active === undefined) return undefined;
-  const { name, assessment, breaker, ramp, inFlight } = active;
+  const { breaker, ramp, inFlight } = active;
   const passes = breaker === undefined || (breaker.nextProbeAtMs ?? 0) <= process.nowMs();
   const room = ramp.inFlight < ramp.limit && inFlight < commands.maxConcurrent;
-  const isFit = assessment.fit || surelyFit.has(group, name);
-  return isFit && passes && room ? active : undefined;
+  return surelyFit.isFit(group, active) && passes && room ? active : undefined;
 }
 
 /** Is there room for one more attempt at `station` of a command that has been there? */

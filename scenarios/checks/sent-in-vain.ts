@@ -5,7 +5,8 @@
  * have had less time left than their mere work takes.
  *
  * Judged where the gateway knows by when an answer is of use and how long a command takes, and nothing has stopped it. Not
- * where it calls nobody fit: then somebody has to find out who serves again.
+ * where it calls nobody fit, and something that is known from outside may speak for that (`surely-fit.ts`): then somebody
+ * has to find out who serves again.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Command, FleetObserver, Visit } from "../fleet/observer.ts";
@@ -14,6 +15,7 @@ import { isWide } from "../fleet/plan.ts";
 import { judged } from "./not-judged.ts";
 import { SlidingCount } from "./sliding-count.ts";
 import { livingGateway } from "./status-round.ts";
+import { SurelyFit } from "./surely-fit.ts";
 import { troubleOf } from "./trouble.ts";
 import { knowsDeadline } from "./vain-waits.ts";
 
@@ -43,10 +45,12 @@ export function sentInVain(fleet: Fleet): FleetObserver {
       .map((plan) => [plan.name, fresh(plan)]),
   );
   if (groups.size === 0) return {};
+  const surelyFit = new SurelyFit(fleet);
   /** Commands that were not sent yet, as they came. */
   const waiting: Map<Command, Visit> = new Map();
   return {
-    gatewayStarted() {
+    gatewayStarted(process) {
+      surelyFit.hears.gatewayStarted(process);
       waiting.clear();
       for (const [name, { plan }] of groups) groups.set(name, fresh(plan));
     },
@@ -54,18 +58,23 @@ export function sentInVain(fleet: Fleet): FleetObserver {
       if (groups.has(visit.command.group)) waiting.set(visit.command, visit);
     },
     commandAnswered: ({ command }) => void waiting.delete(command),
-    attemptEnded({ group, outcome, status = 0 }) {
+    gatewayEvent: surelyFit.hears.gatewayEvent,
+    attemptEnded(attempt) {
+      surelyFit.hears.attemptEnded(attempt);
+      const { group, outcome, status = 0 } = attempt;
       const watched = groups.get(group);
       if (watched !== undefined && outcome === "reply" && status === 200) watched.answers++;
     },
-    attemptBegan({ command, group, localMs }) {
+    attemptBegan(attempt) {
+      surelyFit.hears.attemptBegan(attempt);
+      const { command, group, localMs } = attempt;
       const visit = waiting.get(command);
       const watched = groups.get(group);
       waiting.delete(command);
       if (visit === undefined || watched === undefined || watched.answers < ENOUGH_ANSWERS) return;
       const { nowMs } = world;
       if (nowMs - visit.arrivedAtMs < AT_ONCE_MS || !knowsDeadline(fleet, visit)) return;
-      if (troubleOf(fleet).disturbsGateway(nowMs - WINDOW_MS, nowMs) || !isSomebodyFit(fleet, group)) return;
+      if (troubleOf(fleet).disturbsGateway(nowMs - WINDOW_MS, nowMs) || !isSomebodyFit(fleet, group, surelyFit)) return;
       judged(world, INVARIANT);
       if (visit.deadlineLocalMs - localMs >= TOO_LITTLE * watched.plan.serviceMs) return;
       watched.vain.add(nowMs);
@@ -79,10 +88,10 @@ export function sentInVain(fleet: Fleet): FleetObserver {
   };
 }
 
-/** By the gateway's own word. Before it runs there is none. */
-function isSomebodyFit(fleet: Fleet, group: string): boolean {
+/** By the gateway's own word, or by all that it can know. Before it runs there is no word of it. */
+function isSomebodyFit(fleet: Fleet, group: string, surelyFit: SurelyFit): boolean {
   const stations = livingGateway(fleet)?.gateway.groups.get(group)?.status.stations;
-  return stations === undefined || stations.some(({ assessment }) => assessment.fit);
+  return stations === undefined || stations.some((station) => surelyFit.isFit(group, station));
 }
 
 function fresh(plan: GroupPlan): Watched {

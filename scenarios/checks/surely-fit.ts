@@ -4,6 +4,7 @@
  * side counts, so this is narrow: a station that was ever replaced, or of which anything under this gateway process came to
  * nothing or took long, is none of these, although it may be fit.
  */
+import type { FailoverStatus } from "ground-station-failover";
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Attempt, FleetObserver } from "../fleet/observer.ts";
@@ -11,6 +12,8 @@ import { endOf } from "./attempt-ends.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups, LEAST_WORTH_A_SECOND_MS } from "./documented.ts";
 import { PerStation } from "./per-station.ts";
+
+type StationStatus = Pick<FailoverStatus["stations"][number], "name" | "assessment">;
 
 interface Seen {
   alive: boolean;
@@ -48,6 +51,11 @@ export class SurelyFit {
     if (!alive || marked || failed) return false;
     const { nowMs } = this.#fleet.world;
     return [...out].every(({ atMs }) => nowMs - atMs < LEAST_WORTH_A_SECOND_MS);
+  }
+
+  /** Is `station` fit, by its gateway's own word or by all that this one can know? */
+  isFit(group: string, { name, assessment }: StationStatus): boolean {
+    return assessment.fit || this.has(group, name);
   }
 
   #heard(event: GatewayEvent): void {

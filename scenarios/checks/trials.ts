@@ -60,7 +60,7 @@ export function trials(fleet: Fleet): FleetObserver {
   const served = (attempt: Attempt): boolean =>
     succeeded(attempt, (groups.get(attempt.group) as DocumentedGroup).commands.errorBody);
   // The failback itself is no reason here: what nothing else explains is on its account.
-  const ways = new WaysOfCalls(served);
+  const ways = new WaysOfCalls(fleet, served);
   const doors = new PerStation(() => new Door());
   const actives: Map<string, string> = new Map();
   const trials: Map<string, Trial> = new Map();
@@ -70,9 +70,9 @@ export function trials(fleet: Fleet): FleetObserver {
   let running = 0;
   const localMs = (): number => fleet.gateway?.nowMs() ?? world.nowMs;
   return {
-    gatewayStarted({ incarnation }) {
-      running = incarnation;
-      ways.clear();
+    gatewayStarted(process) {
+      running = process.incarnation;
+      ways.clear(process);
       doors.clear();
       trials.clear();
       underWay.clear();
@@ -124,7 +124,7 @@ export function trials(fleet: Fleet): FleetObserver {
       const look = lookAround(fleet);
       if (look === undefined) return;
       const active = look.status.stations.find((station) => station.active);
-      if (active?.assessment.fit === true) ways.fitAgain(look.group);
+      ways.looked(look);
       if (active?.doubted !== true) doubts.delete(look.group);
       else if (!doubts.has(look.group))
         doubts.set(look.group, { sinceMs: world.nowMs, chances: 0, lastChanceMs: Number.NEGATIVE_INFINITY });

@@ -27,6 +27,8 @@ const LEAST_SHARE = 0.001;
 /** How long the stations of a group take to answer. */
 export class UsualAnswers {
   readonly #lastMs: number[] = [];
+  /** The same, the quickest first: it is asked for more often than one is added. */
+  readonly #sortedMs: number[] = [];
   readonly #sources: Set<string> = new Set();
   #slowestMs = 0;
   #answers = 0;
@@ -37,13 +39,14 @@ export class UsualAnswers {
     this.#sources.add(sourceOf(command));
     this.#slowestMs = Math.max(this.#slowestMs, tookMs);
     this.#lastMs.push(tookMs);
-    if (this.#lastMs.length > ANSWERS) this.#lastMs.shift();
+    this.#sortedMs.splice(placeOf(tookMs, this.#sortedMs), 0, tookMs);
+    if (this.#lastMs.length <= ANSWERS) return;
+    this.#sortedMs.splice(placeOf(this.#lastMs.shift() as number, this.#sortedMs), 1);
   }
 
   /** No gateway may take an attempt for overdue that is out for less. */
   get leastOverdueMs(): number {
-    const sorted = this.#lastMs.toSorted((one, other) => one - other);
-    return sorted[Math.floor(SURELY_QUICKER * (sorted.length - 1))] ?? 0;
+    return this.#sortedMs[Math.floor(SURELY_QUICKER * (this.#sortedMs.length - 1))] ?? 0;
   }
 
   /** Has any command of its kind been answered? Otherwise no gateway takes one for overdue. */
@@ -72,4 +75,15 @@ export class UsualAnswers {
     if (this.#answers < ENOUGH_ANSWERS) return Number.POSITIVE_INFINITY;
     return SURELY_LATE_RATIO * this.#slowestMs + SURELY_LATE_MS;
   }
+}
+
+/** The place of the first of `sorted` that is not less than `value`. */
+function placeOf(value: number, sorted: readonly number[]): number {
+  let [from, to] = [0, sorted.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((sorted[middle] as number) < value) from = middle + 1;
+    else to = middle;
+  }
+  return from;
 }

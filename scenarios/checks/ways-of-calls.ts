@@ -5,7 +5,7 @@
  * - another station has had the command: refused it, failed it, lost it, has been silent about it for longer than it
  *   usually takes, or was declared down or replaced for failing with it in hand;
  * - the active station is in doubt (`doubted` … `trusted`), was declared down, is out of service, its circuit is open, or
- *   nobody is fit (`kept`);
+ *   nobody is fit (`kept`, until the active station is fit again, by its gateway's word or surely: `surely-fit.ts`);
  * - the active station has not served three commands that were sent after the last one that it served: new ones show whether
  *   another does (when they end does not matter: a long upload may end after later ones);
  * - of the last forty commands of the active station three were late, answered or not: a new one shows whether another answers sooner;
@@ -16,11 +16,15 @@
  * - its gateway abstains after a stall of its own, and so keeps an active station that fails: the role waits, calls do not;
  * - a failback tries the station out (`handover-begun` … `promoted` or `handover-ended`).
  */
+import type { FailoverStatus } from "ground-station-failover";
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
-import type { Attempt, Command } from "../fleet/observer.ts";
+import type { Fleet } from "../fleet/fleet.ts";
+import type { Attempt, Command, GatewayProcess } from "../fleet/observer.ts";
 import { COMPARED, LEAST_LOST, LOST_RATE } from "./command-path-tally.ts";
 import { LEAST_WORTH_A_SECOND_MS } from "./documented.ts";
 import { PerStation } from "./per-station.ts";
+import type { StatusLook } from "./status-round.ts";
+import { SurelyFit } from "./surely-fit.ts";
 
 /** Of so many answers of a station, half were quicker than an attempt that is taken for overdue. */
 const ANSWERS = 20;
@@ -72,6 +76,7 @@ export class WaysOfCalls {
     failed: [],
     compared: [],
   }));
+  readonly #surelyFit: SurelyFit;
   readonly #served: (attempt: Attempt) => boolean;
   /** Attempts whose station was declared down, or replaced for failing, while they were out. */
   readonly #left: WeakSet<Attempt> = new WeakSet();
@@ -79,17 +84,21 @@ export class WaysOfCalls {
   readonly #there: Map<Command, { visits: number; readonly attempts: Attempt[] }> = new Map();
 
   /** `served`: has this attempt succeeded? */
-  constructor(served: (attempt: Attempt) => boolean) {
+  constructor(fleet: Fleet, served: (attempt: Attempt) => boolean) {
+    this.#surelyFit = new SurelyFit(fleet);
     this.#served = served;
   }
 
-  clear(): void {
+  /** Another gateway process runs from now on. */
+  clear(process: GatewayProcess): void {
+    this.#surelyFit.hears.gatewayStarted(process);
     this.#groups.clear();
     this.#stations.clear();
     this.#there.clear();
   }
 
   heard(event: GatewayEvent): void {
+    this.#surelyFit.hears.gatewayEvent(event, 0);
     if (event.type === "promoted" && event.cause === "failure") this.#leave(event.group, event.from);
     if (event.type === "declaration" && event.to === "down") this.#leave(event.group, event.node);
     const active = this.#of(event.group);
@@ -121,14 +130,22 @@ export class WaysOfCalls {
   }
 
   began(attempt: Attempt): void {
+    this.#surelyFit.hears.attemptBegan(attempt);
     const there = this.#there.get(attempt.command);
     if (there === undefined) this.#there.set(attempt.command, { visits: 1, attempts: [attempt] });
     else there.attempts.push(attempt);
   }
 
-  /** The active station of `group` is fit: what was said of that nobody is, is over. */
-  fitAgain(group: string): void {
-    this.#of(group).kept = false;
+  /** Where the active station is fit, that nobody was is over. */
+  looked({ group, status }: StatusLook): void {
+    if (status.stations.some((station) => station.active && this.#surelyFit.isFit(group, station)))
+      this.#of(group).kept = false;
+  }
+
+  /** May `active` be unfit, by its gateway's own word and by something that is known from outside? */
+  mayBeUnfit(group: string, active: string, status: FailoverStatus | undefined): boolean {
+    const station = status?.stations.find(({ name }) => name === active);
+    return station !== undefined && !this.#surelyFit.isFit(group, station);
   }
 
   /**
@@ -137,6 +154,7 @@ export class WaysOfCalls {
    */
   ended(attempt: Attempt, tookMs: number): void {
     const { group, station, localMs } = attempt;
+    this.#surelyFit.hears.attemptEnded(attempt);
     const known = this.#stations.of(group, station);
     known.late.push(isLate(known, tookMs));
     const isServed = this.#served(attempt);

@@ -44,8 +44,8 @@ export const COMPARISON_MUTANTS: readonly Mutant[] = [
     file: `${FAILOVER}/dispatch.ts`,
     edits: [
       {
-        find: "if (attempt.number === 1 && station !== active) active.evidence.noteUnservedBeside();",
-        replace: "if (attempt.number < 1 && station !== active) active.evidence.noteUnservedBeside();",
+        find: "    if (attempt.number === 1 && station !== active) {\n      active.evidence.noteUnservedBeside();",
+        replace: "    if (attempt.number < 1 && station !== active) {\n      active.evidence.noteUnservedBeside();",
       },
       // Where nobody has ever served the source, this says the same.
       {

@@ -73,6 +73,8 @@ export class SourceCopy implements Disposable {
   simulate(...flags: string[]): Promise<Ended> {
     const child = spawn(process.execPath, ["--conditions=@gsf/source", "scenarios/run/cli.ts", ...flags], {
       cwd: this.folder,
+      // Of one planted bug to the next, one file is another.
+      env: { ...process.env, NODE_COMPILE_CACHE: join(this.folder, "compile-cache") },
       stdio: ["ignore", "pipe", "pipe"],
     });
     let stdout = "";

@@ -28,7 +28,7 @@ export interface Missed {
 export interface HuntOptions {
   readonly firstSeed: number;
   readonly seeds: number;
-  /** Runs that shrinking may take. */
+  /** Runs that shrinking may take; 0: how small the case can be is not asked. */
   readonly shrinkRuns: number;
 }
 
@@ -61,7 +61,8 @@ export async function hunt(mutant: Mutant, copy: SourceCopy, options: HuntOption
         String(options.seeds),
         "--json",
       ],
-      ...["--determinism", "0", "--shrink-runs", String(options.shrinkRuns)],
+      ...["--determinism", "0"],
+      ...(options.shrinkRuns === 0 ? ["--no-keep"] : ["--shrink-runs", String(options.shrinkRuns)]),
       // What else it breaks is not what it is hunted for, and must not end the run before that.
       ...["--until", ...mutant.invariants, "--only", ...mutant.invariants],
     );

@@ -42,7 +42,9 @@ describe("npm run sim", () => {
 
   test("runs the same seeds to the same end on one core and on two", async () => {
     const [one, two] = await Promise.all(
-      ["1", "2"].map((jobs) => sim("--seeds", "25", "--jobs", jobs, "--determinism", "0", "--json")),
+      ["1", "2"].map((jobs) =>
+        sim("--seeds", "25", "--first-seed", "18", "--jobs", jobs, "--determinism", "0", "--json"),
+      ),
     );
     const facts = ({ stdout }: Ended): unknown => {
       const { cpuMs: _, ...rest } = JSON.parse(stdout) as { cpuMs: number; met: object };
@@ -93,7 +95,19 @@ test("[S1] [S3] a failing seed is shrunk, kept, and comes back from its file to 
   assert.match(found.stdout, /violates executed-once at [\d.]+ s/);
   assert.match(found.stdout, /shrunk: \d+ → \d+ faults?/);
   assert.match(found.stdout, /npm run sim -- --replay .*executed-once\.json/);
-  const name = readdirSync(folder).find((one) => one.endsWith("executed-once.json")) as string;
+  const [name, ...others] = readdirSync(folder).filter((one) => one.endsWith("executed-once.json")) as [string];
+  const [seed] = /\d+/.exec(name) as [string];
+  const only = await copy.simulate(
+    "--seeds",
+    "1",
+    "--first-seed",
+    seed,
+    "--no-keep",
+    "--failures",
+    join(folder, "none"),
+  );
+  assert.match(only.stdout, new RegExp(`seed ${seed}: executed-once at [\\d.]+ s`));
+  assert.deepEqual([only.code, others.length, readdirSync(folder).includes("none")], [1, 0, false]);
   const file = join(folder, name);
   const again = await copy.simulate("--replay", file);
   assert.equal(again.code, 1);

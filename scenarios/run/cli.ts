@@ -29,6 +29,7 @@ interface Flags {
   readonly determinism: number;
   readonly shrink: boolean;
   readonly shrinkRuns: number;
+  readonly keep: boolean;
   readonly mayBeDark: boolean;
   readonly failures: string;
   readonly replay?: string;
@@ -46,7 +47,7 @@ const MOST_SHRUNK = 5;
 /** What is said of a batch of seeds says nothing of one replay, and the other way round: it is refused, not ignored. */
 const OF_A_BATCH = [
   ...["scenario", "seeds", "firstSeed", "jobs", "until", "stopAtFirst", "determinism"],
-  ...["shrink", "shrinkRuns", "mayBeDark", "failures", "json"],
+  ...["shrink", "shrinkRuns", "keep", "mayBeDark", "failures", "json"],
 ];
 const OF_A_REPLAY = ["replay", "trace", "last"];
 
@@ -62,6 +63,7 @@ const program = new Command("npm run sim --")
   .option("--determinism <rate>", "share of the seeds that run twice and must be the same", share, 0.02)
   .option("--no-shrink", "do not look for a smaller case")
   .option("--shrink-runs <n>", "how many runs looking for one may take", wholeNumber(1), 500)
+  .option("--no-keep", "only say what failed: nothing is run again, shrunk or kept")
   .option("--may-be-dark", "do not ask that every rare situation is met", false)
   .option("--failures <folder>", "where failing runs are kept", "sim-failures")
   .addOption(new Option("--replay <file>", "run a kept failure again and show what happened").conflicts(OF_A_BATCH))
@@ -96,7 +98,7 @@ async function main(): Promise<number> {
   const meant = report.failures.filter(({ violation }) => flags.until.includes(violation.invariant));
   const shown = flags.until.length > 0 ? meant.slice(0, 1) : report.failures.slice(0, MOST_SHRUNK);
   const kept = [];
-  for (const failure of shown) {
+  for (const failure of flags.keep ? shown : []) {
     const found = await runOnce(scenario, { seed: failure.seed, tieBreak: failure.tieBreak });
     const repeats = found.violation?.invariant === failure.violation.invariant;
     const smaller = flags.shrink && repeats ? await shrink(scenario, found, { maxRuns: flags.shrinkRuns }) : undefined;
@@ -119,7 +121,7 @@ async function main(): Promise<number> {
         firstSeed: flags.firstSeed,
         ...rest,
         seen,
-        failures: kept,
+        failures: flags.keep ? kept : shown.map((failure) => ({ failure })),
         met: Object.fromEntries(met),
       }),
     );

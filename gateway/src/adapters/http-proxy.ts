@@ -11,7 +11,7 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { pipeline } from "node:stream/promises";
-import { CallAbortedError, RequestCutError } from "ground-station-failover";
+import { CallAbortedError, RequestCutError, ResilienceError } from "ground-station-failover";
 import type { NoReply } from "../fleet/answer.ts";
 import { answerTo, withoutReply } from "../fleet/answer.ts";
 import type { Group } from "../fleet/group.ts";
@@ -321,13 +321,20 @@ class CommandProxy implements ProxyListener {
     const { method, url } = message;
     // Without the query: it may hold what nobody should read in a log.
     const path = url?.replace(/\?.*/s, "");
-    this.#log.debug({ group: this.#group.name, method, path, code: problem.code, detail: problem.detail }, "refused");
+    const { code, detail } = problem;
+    this.#log.debug({ group: this.#group.name, method, path, code, detail, ...causeOf(error) }, "refused");
     const { headers, body } = problemAnswer(problem);
     // What was wrong with this request may be wrong with how the next one would be read.
     if (error instanceof RefusedRequest) this.#requests.connectionOf(message.socket).endWith(response);
     this.#begin(message, response, { status: problem.status, statusText: titleOf(problem.status) }, headers);
     this.#finish(message, response, method === "HEAD" ? undefined : body);
   }
+}
+
+/** For the log, with the addresses that a caller is not told. */
+function causeOf(error: unknown): { readonly cause?: string } {
+  const cause = error instanceof ResilienceError && error.cause !== undefined ? error.cause : undefined;
+  return cause === undefined ? {} : { cause: cause instanceof Error ? cause.message : String(cause) };
 }
 
 type Head = Pick<CommandReply, "status" | "statusText">;

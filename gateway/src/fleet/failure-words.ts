@@ -50,8 +50,12 @@ const MAX_TEXT = 120;
 export function failureInWords(error: unknown): string {
   if (error instanceof UnexpectedStatusError) return `answered ${error.status}`;
   if (error instanceof UnreadableReplyError) return `its answer cannot be read: ${error.why}`;
-  const words = WORDS.get(knownCode(error) ?? "");
-  return words ?? (error instanceof Error ? error.message : String(error)).slice(0, MAX_TEXT);
+  return knownWords(error) ?? (error instanceof Error ? error.message : String(error)).slice(0, MAX_TEXT);
+}
+
+/** The plain words for what the system or a client said; undefined where there are none. No address is in them. */
+export function knownWords(error: unknown): string | undefined {
+  return WORDS.get(knownCode(error) ?? "");
 }
 
 /** The first code that has words, of the error or of what caused it. */

@@ -16,9 +16,11 @@ import { problemOf, RefusedRequest, refusal } from "./problem.ts";
 test("[C3] every error has its status and keeps its code; unknown outcomes say so", () => {
   const reset = Object.assign(new Error("reset"), { code: "ECONNRESET" });
   const refused = Object.assign(new Error("refused"), { code: "ECONNREFUSED" });
+  const timedOut = Object.assign(new Error("timed out"), { code: "ETIMEDOUT", syscall: "connect" });
   const cases: [Error, number, string, boolean][] = [
     [new NoStationFitError("x"), 503, "NO_STATION_FIT", false],
     [new NoStationFitError("x", { cause: reset }), 503, "NO_STATION_FIT", true],
+    [new NoStationFitError("x", { cause: timedOut }), 503, "NO_STATION_FIT", false],
     [new OverloadedError("x"), 503, "OVERLOADED", false],
     [new LocalShortageError("x"), 503, "LOCAL_SHORTAGE", false],
     [new StaleEpochError("x"), 503, "STALE_EPOCH", false],
@@ -40,6 +42,29 @@ test("[C3] every error has its status and keeps its code; unknown outcomes say s
     if (code === "INTERNAL_ERROR") assert.doesNotMatch(problem?.detail ?? "", /ours/);
     assert.equal(problem?.status === 503, problem?.retryAfterMs !== undefined, `${code}: 503 says when to come back`);
   }
+});
+
+test("[C3] where nothing was sent its caller is told how the last try ended, and no address of ours", () => {
+  const system = (syscall: string, code: string): Error =>
+    Object.assign(new Error(`${syscall} ${code} 10.1.2.3:8080`), { code, syscall });
+  const within = "no station could take the call within 15000 ms (maxWaitMs); north: down";
+  const cases: [Error, string][] = [
+    [
+      new NoStationFitError(within, { cause: system("connect", "ECONNREFUSED") }),
+      `${within}; the last try: connection refused`,
+    ],
+    [new NoStationFitError(within, { cause: system("connect", "EACCES") }), within],
+    [new NoStationFitError(within), within],
+    [
+      new DeadlineExceededError("by its deadline", { cause: system("connect", "ETIMEDOUT") }),
+      "by its deadline; the last try: no connection in time",
+    ],
+    [new DeadlineExceededError("no answer", { cause: system("read", "ECONNRESET"), mayHaveRun: true }), "no answer"],
+    [system("connect", "ECONNREFUSED"), "connection refused"],
+    [system("connect", "EACCES"), "connect EACCES"],
+    [system("read", "ECONNRESET"), "connection reset"],
+  ];
+  for (const [error, detail] of cases) assert.equal(problemOf(error)?.detail, detail);
 });
 
 test("a caller that is gone is told nothing; a request that was refused on the way says why", () => {

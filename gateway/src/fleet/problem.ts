@@ -24,6 +24,7 @@ import {
   wasConnectionLost,
   wasNeverSent,
 } from "ground-station-failover";
+import { knownWords } from "./failure-words.ts";
 import type { RoomFigures, RoomRefusal } from "./held-memory.ts";
 import { UnreadableReplyError } from "./uplink.ts";
 
@@ -123,7 +124,7 @@ export function problemOf(error: unknown): Problem | undefined {
   if (error instanceof CallAbortedError) {
     return error.cause instanceof RefusedRequest ? error.cause.problem : undefined;
   }
-  const detail = error instanceof Error ? error.message : String(error);
+  const detail = detailOf(error);
   // However the failover put it: nothing was sent, and it may be tried again.
   if (wasNeverSent(error)) return { status: 503, code: "NO_STATION_FIT", detail, retryAfterMs: RETRY_AFTER_MS };
   // Systems and clients give their errors codes; what has none is a fault of ours, and its words are for our log.
@@ -143,7 +144,24 @@ export function problemOf(error: unknown): Problem | undefined {
   };
 }
 
+/** The sentence for the caller. What a system or a client says names addresses of ours: those are for the log. */
+function detailOf(error: unknown): string {
+  if (error instanceof ResilienceError) return withCause(error);
+  const words = knownWords(error);
+  if (words !== undefined) return words;
+  if (error instanceof Error && "syscall" in error && "code" in error) return `${error.syscall} ${error.code}`;
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Where nothing was sent, how the last try ended, if there is a plain word for it. */
+function withCause({ message, origin, cause }: ResilienceError): string {
+  const words = origin === "local" && wasNeverSent(cause) ? knownWords(cause) : undefined;
+  return words === undefined ? message : `${message}; the last try: ${words}`;
+}
+
 function mayHaveRun(error: ResilienceError): boolean {
   if (error instanceof DeadlineExceededError) return error.mayHaveRun;
+  // "connect ETIMEDOUT" reads like a lost connection; it was none yet.
+  if (error.origin === "local" && wasNeverSent(error.cause)) return false;
   return wasConnectionLost(error);
 }

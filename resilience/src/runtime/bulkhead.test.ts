@@ -167,10 +167,11 @@ test("[K1] a hundred thousand waiting operations that throw at once overflow not
   const { bulkhead } = make({ acquireTimeoutMs: Number.POSITIVE_INFINITY, maxQueue: count });
   const release = hold(bulkhead);
   let refused = 0;
+  const error = new Error("at once");
   const all = Array.from({ length: count }, () =>
     bulkhead
       .execute(() => {
-        throw new Error("at once");
+        throw error;
       })
       .catch(() => refused++),
   );

@@ -164,6 +164,8 @@ export class Call implements CallTerms, Due {
   /** Where it has been; undefined before its first failure. */
   visits: Visit[] | undefined = undefined;
   attempts = 0;
+  /** How its last attempt that did no work ended: told to its caller where it had no other end. */
+  lastRefusal: unknown = undefined;
   staleRefusals = 0;
   /** Station whose retry budget has been charged for an attempt that is yet to come. */
   charged: Station | undefined = undefined;

@@ -128,6 +128,32 @@ test("[F10] calls that cannot be repeated fail at both stations alike → compar
   assert.ok(elsewhere.length <= 2, `${elsewhere.length} at south`);
 });
 
+test("[F10] a quiet group, and one caller whose calls fail on a new route each time, at either station → no role moves, and others do not wait", () => {
+  for (const [othersEveryMs, failsEveryMs] of [
+    [1_500, 20],
+    [5_000, 20],
+    [5_000, 100],
+    [5_000, 500],
+  ] as const) {
+    const world = new Dispatching(SLOW);
+    world.serve(60, { source: "others" }, 20);
+    const others: ReturnType<Dispatching["submit"]>[] = [];
+    for (let ms = 0; ms < 60_000; ms++) {
+      if (ms % failsEveryMs === 0) world.submit({ source: `scanner /${ms}` });
+      if (ms % othersEveryMs === 0) others.push(world.submit({ source: "others", key: `k${ms}` }));
+      world.advance(1);
+      for (const attempt of world.out.filter(({ startedMs }) => world.nowMs - startedMs >= 10))
+        world.end(attempt, others.includes(attempt.call) ? "served" : "failed");
+    }
+    const load = `others every ${othersEveryMs} ms, failures every ${failsEveryMs} ms`;
+    assert.deepEqual([world.told("promoted").length, world.told("kept").length], [0, 0], load);
+    assert.ok(
+      others.slice(0, -1).every((call) => call.attempts === 1 && world.endOf(call) === "north served"),
+      load,
+    );
+  }
+});
+
 /** Fails every second call or so at the stations of these names. */
 function failsHalf(names: readonly string[]): Load["fate"] {
   const random = seededRandom("half");

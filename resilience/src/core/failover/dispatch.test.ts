@@ -54,6 +54,40 @@ test("[F5] waiting: every station refuses connections until maxWaitMs is over �
   const end = world.settled.get(call);
   assert.ok(end !== undefined && "error" in end && end.error instanceof Error);
   assert.match(end.error.message, /no station could take the call within 500 ms/);
+  assert.match(String(end.error.cause), /(north|south) unreachable/);
+});
+
+test("[C3] [F9] waiting: no station takes it → the cause is how its own last attempt ended; the message says what is known of the stations", () => {
+  const errorOf = (world: Dispatching, call: Call): Error => {
+    const end = world.settled.get(call);
+    assert.ok(end !== undefined && "error" in end && end.error instanceof Error);
+    return end.error;
+  };
+  for (const [result, text] of [
+    ["unreachable", "ECONNREFUSED"],
+    ["stale", "has seen"],
+    ["local-shortage", "EMFILE"],
+  ] as const) {
+    for (const deadline of [100, undefined]) {
+      const world = new Dispatching({ maxWaitMs: 200 });
+      const call = world.submit(deadline === undefined ? {} : { deadline });
+      for (const name of ["north", "south"]) world.declare(name, "down");
+      world.endCall(call, result, { settlement: { error: new Error(text) } });
+      world.advance(400);
+      const error = errorOf(world, call);
+      assert.equal(world.endOf(call), deadline === undefined ? "NO_STATION_FIT" : "DEADLINE_EXCEEDED", result);
+      assert.match(String(error.cause), new RegExp(text));
+      assert.equal((error as { mayHaveRun?: boolean }).mayHaveRun ?? false, false);
+    }
+  }
+  const world = new Dispatching({ maxWaitMs: 200, maxWaiting: 1 });
+  for (const name of ["north", "south"]) world.declare(name, "down");
+  const [waiting, refused] = [world.submit(), world.submit()];
+  world.advance(200);
+  for (const call of [waiting, refused]) {
+    assert.match(errorOf(world, call).message, /; north: down; south: down$/);
+    assert.equal("cause" in errorOf(world, call), false);
+  }
 });
 
 test("[F5] [R4] waiting: its deadline or maxWaitMs is over → told that, and that it did not run", () => {
@@ -1492,4 +1526,11 @@ test("[F11] a late call of a route that was never answered holds no place of a l
   assert.deepEqual([admission.inFlight, admission.working], [1, 0], "an upload changes nothing");
   world.endCall(slow, "served");
   assert.deepEqual([admission.inFlight, admission.working], [0, 0]);
+});
+
+test("[F9] the only station refuses connections → a call that goes once more has been nowhere, like one that was never sent", () => {
+  const world = new Dispatching({ stations: [{}] });
+  const call = world.submit({ source: "route" });
+  world.end(world.out[0] as Attempt, "unreachable");
+  assert.deepEqual([call.attempts, call.visits], [2, undefined]);
 });

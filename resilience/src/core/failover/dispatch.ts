@@ -28,7 +28,6 @@ import {
   CallAbortedError,
   DeadlineExceededError,
   LocalShortageError,
-  NoStationFitError,
   OverloadedError,
 } from "../errors.ts";
 import { RetryBudgetMachine } from "../retry-budget.ts";
@@ -64,7 +63,7 @@ import { QUICK_AGAIN, timesSlower } from "./slowness.ts";
 import type { SeenAs } from "./source-at-station.ts";
 import type { Station } from "./station.ts";
 import { STRANGER_RATIO, UsualTimes } from "./usual-times.ts";
-import { GIVEN_UP, lastOf, seenEpochOf, unknownAt, verdictOn } from "./verdict.ts";
+import { GIVEN_UP, lastOf, noStationFit, seenEpochOf, unknownAt, verdictOn } from "./verdict.ts";
 
 export interface DispatchOptions {
   readonly roles: Roles;
@@ -386,7 +385,7 @@ export class Dispatcher {
   #letIn(call: Call, nowMs: number): void {
     if (this.#queue.size >= this.#options.maxWaiting) {
       const message = `${this.#queue.size} calls wait already for a station to take them (maxWaiting)`;
-      return this.#settle(call, { error: new NoStationFitError(message) }, "refused", nowMs);
+      return this.#settle(call, { error: noStationFit(message, this.roles, call.lastRefusal) }, "refused", nowMs);
     }
     const waitMs = this.#outlook.expectedWaitMs(nowMs);
     if (waitMs > this.#outlook.acceptedWaitMs(call, nowMs)) {
@@ -687,7 +686,11 @@ export class Dispatcher {
     const { evidence } = station;
     const { active } = this.roles;
     // One that was sent there although it was not active, and for no failure elsewhere, was to be compared.
-    if (attempt.number === 1 && station !== active) active.evidence.noteUnservedBeside();
+    if (attempt.number === 1 && station !== active) {
+      active.evidence.noteUnservedBeside();
+      // A source that no station ever served is likely to fail anywhere.
+      if (end.result === "failed") for (const other of this.roles.stations) this.#noteFailedAlike(other, nowMs);
+    }
     const { breaker } = station.parts;
     const distrusted = nowMs < this.roles.distrustUntilMs;
     const isLost = end.result === "lost" && !isAbandoned && !distrusted;
@@ -894,6 +897,7 @@ export class Dispatcher {
     const { call, station, startedMs } = attempt;
     const { result } = end;
     if (attempt.isMoved && NEVER_RAN.has(result)) undoLoss(call, station);
+    if (NEVER_RAN.has(result) && "error" in end.settlement) call.lastRefusal = end.settlement.error;
     if (result === "stale") return this.#stale(attempt, end, nowMs);
     if (result === "local-shortage") return this.#shortage(attempt, end, nowMs);
     const visit = call.noteVisit(station);
@@ -931,6 +935,7 @@ export class Dispatcher {
       const next = this.#router.next(call, nowMs);
       if (next !== undefined && this.#mayGoTo(call, next)) return this.#send(call, next, nowMs);
       call.visits = call.visits?.filter((visit) => visit.last !== "unreachable" || visit.attempts > 0);
+      if (call.visits?.length === 0) call.visits = undefined;
       return this.#enqueue(call, nowMs);
     }
     if (!isRepeatable) {
@@ -1253,7 +1258,8 @@ export class Dispatcher {
     const mayHaveRun = call.mayHaveRun;
     const last = lastOf(call);
     if (!mayHaveRun && last !== undefined && "value" in last) return this.#settle(call, last, "expired", nowMs);
-    const cause = last !== undefined && "error" in last ? { cause: last.error } : {};
+    const error = last === undefined ? call.lastRefusal : "error" in last ? last.error : undefined;
+    const cause = error === undefined ? {} : { cause: error };
     const message = mayHaveRun
       ? "there was no answer by the deadline: the call may have run or not"
       : "no station could take the call by its deadline";
@@ -1303,7 +1309,7 @@ export class Dispatcher {
       this.#queue.remove(call);
       if (lastOf(call) !== undefined) return this.#giveUp(call, nowMs);
       const message = `no station could take the call within ${this.#options.maxWaitMs} ms (maxWaitMs)`;
-      this.#settle(call, { error: new NoStationFitError(message) }, "expired", nowMs);
+      this.#settle(call, { error: noStationFit(message, this.roles, call.lastRefusal) }, "expired", nowMs);
     }
   }
 

@@ -8,7 +8,7 @@ import { UsualShare } from "./accidents.ts";
 import { StationEvidence } from "./evidence.ts";
 
 const SEED: string = process.env["SEED"] ?? "27020034";
-const SOURCES = [{}, {}, {}, {}, {}, {}, {}, {}] as const;
+const SOURCES = [{}, {}, {}, {}, {}, {}, {}, {}, {}, {}] as const;
 
 test("[F10] nothing held against it → neither in doubt nor failing, and nothing to wake for", () => {
   const evidence = new StationEvidence();
@@ -181,22 +181,22 @@ test("[F10] one command in fifty fails at random → no proof in ten thousand; h
   assert.ok(proofs(0.5, 10_000) > 500, `SEED=${SEED}`);
 });
 
-test("[F10] a thousand failures of one source that nobody compared, and some of six others → proof of nothing", () => {
+test("[F10] a thousand failures of one source that nobody compared, and some of eight others → proof of nothing", () => {
   const evidence = new StationEvidence();
   for (let call = 0; call < 1_000; call++) evidence.noteFailed(SOURCES[0], false, call, call);
   assert.deepEqual([evidence.isFailing(1e9), evidence.isDoubted], [false, false]);
-  for (const source of SOURCES.slice(1, 7)) evidence.noteFailed(source, false, 1_000, 1_000);
-  assert.equal(evidence.isFailing(1e9), false, "seven methods and routes of one client");
-  evidence.noteFailed(SOURCES[7], false, 1_000, 1_000);
+  for (const source of SOURCES.slice(1, 9)) evidence.noteFailed(source, false, 1_000, 1_000);
+  assert.equal(evidence.isFailing(1e9), false, "nine methods and routes of one client");
+  evidence.noteFailed(SOURCES[9], false, 1_000, 1_000);
   assert.equal(evidence.isFailing(1_000), true);
 });
 
-test("[F10] failures of eight sources, nothing served for a second → proof; with a success between → none", () => {
+test("[F10] failures of ten sources, nothing served for a second → proof; with a success between → none", () => {
   const evidence = new StationEvidence();
-  for (let call = 0; call < 8; call++) evidence.noteFailed(SOURCES[call] as object, false, call, call);
+  for (let call = 0; call < 10; call++) evidence.noteFailed(SOURCES[call] as object, false, call, call);
   assert.equal(evidence.nextWakeMs, 1_000);
   assert.deepEqual([evidence.isFailing(999), evidence.isFailing(1_000)], [false, true]);
-  assert.equal(evidence.failing(1_500), "all of the last 8 commands failed, for 1500 ms");
+  assert.equal(evidence.failing(1_500), "all of the last 10 commands failed, for 1500 ms");
   evidence.noteServed(0, 1_500);
   assert.equal(evidence.isFailing(1e9), false);
 });
@@ -212,13 +212,13 @@ test("[F10] one source that the station has served before, then five failures fo
 
 test("[F10] failures that took long → last from the first answer, and not from when it was sent", () => {
   const evidence = new StationEvidence();
-  for (let call = 0; call < 8; call++) evidence.noteFailed(SOURCES[call] as object, false, 0, 2_000);
+  for (let call = 0; call < 10; call++) evidence.noteFailed(SOURCES[call] as object, false, 0, 2_000);
   assert.deepEqual([evidence.isFailing(2_999), evidence.isFailing(3_000)], [false, true]);
 });
 
 test("[F10] a success sent before the failures began → does not clear them", () => {
   const evidence = new StationEvidence();
-  for (let call = 0; call < 8; call++) evidence.noteFailed(SOURCES[call] as object, false, 100, 100);
+  for (let call = 0; call < 10; call++) evidence.noteFailed(SOURCES[call] as object, false, 100, 100);
   evidence.noteServed(99, 2_000);
   assert.equal(evidence.isFailing(2_000), true);
 });
@@ -226,16 +226,16 @@ test("[F10] a success sent before the failures began → does not clear them", (
 test("[F10] a failure that ends after one that was sent later, and served → no more evidence than if it had ended before", () => {
   const evidence = new StationEvidence();
   evidence.noteServed(100, 110);
-  for (let call = 0; call < 8; call++) evidence.noteFailed(SOURCES[call] as object, false, 99, 2_000);
+  for (let call = 0; call < 10; call++) evidence.noteFailed(SOURCES[call] as object, false, 99, 2_000);
   assert.equal(evidence.isFailing(1e9), false);
-  for (let call = 0; call < 8; call++) evidence.noteFailed(SOURCES[call] as object, false, 100, 2_000);
+  for (let call = 0; call < 10; call++) evidence.noteFailed(SOURCES[call] as object, false, 100, 2_000);
   assert.equal(evidence.isFailing(3_000), true);
 });
 
 test("[F10] another station gives the same failure → the row begins anew, unless this one served such calls before", () => {
   for (const wasServed of [false, true]) {
     const evidence = new StationEvidence();
-    for (let call = 0; call < 8; call++) evidence.noteFailed(SOURCES[call] as object, wasServed, call, call);
+    for (let call = 0; call < 10; call++) evidence.noteFailed(SOURCES[call] as object, wasServed, call, call);
     evidence.noteFailedAlike();
     assert.equal(evidence.isFailing(2_000), wasServed);
   }

@@ -53,6 +53,11 @@ const SHOWN_MS = 2_000;
 const MIN_OVERLOADED = 8;
 /** Sources that the station has served before, told apart among refusals for load; of others it takes MANY_SOURCES. */
 const MIN_SOURCES = 2;
+/**
+ * Failures that are not compared are proof if they are of so many sources: with fewer, another station is asked first, where
+ * there is one (`uncompared.ts`).
+ */
+const PROVEN_SOURCES = MANY_SOURCES + 2;
 /** Another source that failed within this time failed lately. */
 const LATELY_MS = 10_000;
 
@@ -220,7 +225,7 @@ export class StationEvidence {
     this.#failedSinceMs = Math.min(this.#failedSinceMs, startedMs);
     this.#failedFromMs = Math.min(this.#failedFromMs, nowMs);
     if (wasServed) this.#failsWhatItServed = true;
-    if (this.#failedSources.size < MANY_SOURCES) this.#failedSources.add(source);
+    if (this.#failedSources.size < PROVEN_SOURCES) this.#failedSources.add(source);
     this.#failedAlone.note(source);
     return nowMs - this.#otherFailedAtMs <= LATELY_MS;
   }
@@ -516,7 +521,7 @@ export class StationEvidence {
   }
 
   #failureProofMs(): number {
-    const isDiverse = this.#failsWhatItServed || this.#failedSources.size >= MANY_SOURCES;
+    const isDiverse = this.#failsWhatItServed || this.#failedSources.size >= PROVEN_SOURCES;
     return isDiverse && this.#failed >= this.#minimumFailures
       ? this.#failedFromMs + this.#failingForMs
       : Number.POSITIVE_INFINITY;

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Dispatching } from "../../../../test/worlds/dispatching.ts";
 import { AmbiguousOutcomeError, AttemptTimeoutError, NoStationFitError, StaleEpochError } from "../errors.ts";
 import type { AttemptResult, Call, Settlement } from "./call.ts";
-import { GIVEN_UP, lastOf, seenEpochOf, unknownAt, verdictOn } from "./verdict.ts";
+import { GIVEN_UP, lastOf, noStationFit, seenEpochOf, unknownAt, verdictOn } from "./verdict.ts";
 
 const world = new Dispatching();
 
@@ -72,6 +72,23 @@ test("never sent anywhere → given up; refused connections only → the last of
   assert.ok(GIVEN_UP instanceof NoStationFitError);
   const refused = { error: new Error("refused") };
   assert.equal(verdictOn(after(["unreachable"], [refused])), refused);
+});
+
+test("[F9] no station took it → what is known of each in a word; no evidence → who is active", () => {
+  const at = new Dispatching({ stations: [{}, {}, {}] });
+  assert.equal(
+    noStationFit("full", at.roles, undefined).message,
+    "full; north: active, takes no more now; south: in reserve; east: in reserve",
+  );
+  at.declare("north", "down");
+  at.input({ type: "maintenance", station: at.south, reason: "for a patch", untilMs: Number.POSITIVE_INFINITY });
+  at.declare("south", "down");
+  const error = noStationFit("full", at.roles, reset);
+  assert.equal(error.message, "full; north: down; south: down and in maintenance; east: active, takes no more now");
+  assert.equal(error.cause, reset);
+  const unheard = new Dispatching({ alive: false });
+  unheard.input({ type: "supervised", isRunning: true });
+  assert.match(noStationFit("full", unheard.roles, undefined).message, /; south: not heard$/);
 });
 
 test("[F3] the epoch that a refusal names, and 0 where it names none", () => {

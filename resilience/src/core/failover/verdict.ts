@@ -6,6 +6,8 @@ import { staleEpochIn } from "../error-evidence.ts";
 import { AmbiguousOutcomeError, AttemptTimeoutError, NoStationFitError } from "../errors.ts";
 import { propertyOf } from "../unknown-value.ts";
 import type { Attempt, Call, Settlement } from "./call.ts";
+import type { Evidence } from "./failover.ts";
+import type { Roles } from "./roles.ts";
 import type { Station } from "./station.ts";
 
 /** The reason of an attempt that is ended because its call is over, or goes on elsewhere. */
@@ -29,6 +31,34 @@ export function verdictOn(call: Call): Settlement {
 export function lastOf({ visits = [] }: Call): Settlement | undefined {
   const answer = visits.findLast((visit) => visit.last === "failed" || visit.last === "overloaded");
   return answer?.lastSettlement ?? visits.at(-1)?.lastSettlement;
+}
+
+/** What speaks against a station, in a word or two: the whole evidence is in the status and in the events. */
+const AGAINST: Readonly<Record<Evidence["kind"], string>> = {
+  heartbeats: "not heard",
+  calls: "failing calls",
+  breaker: "circuit open",
+  probe: "not probed",
+  "own-stall": "not judged",
+  maintenance: "in maintenance",
+  operator: "taken out",
+};
+
+/** No station took the call; `why` is the bound that was reached, `lastRefusal` how its last attempt ended, if it had one. */
+export function noStationFit(why: string, { stations, active }: Roles, lastRefusal: unknown): NoStationFitError {
+  const states = stations.map((station) => `${station.name}: ${stateOf(station, station === active)}`);
+  const message = `${why}; ${states.join("; ")}`;
+  return new NoStationFitError(message, lastRefusal === undefined ? {} : { cause: lastRefusal });
+}
+
+function stateOf({ assessment, liveness }: Station, isActive: boolean): string {
+  const against = new Set<string>();
+  for (const { kind, verdict } of assessment?.evidence ?? []) {
+    if (verdict !== "unfit") continue;
+    against.add(kind === "heartbeats" && liveness !== "unknown" ? liveness : AGAINST[kind]);
+  }
+  if (against.size > 0) return [...against].join(" and ");
+  return isActive ? "active, takes no more now" : "in reserve";
 }
 
 /** Its station is silent, and nothing has come back of it so far. */
