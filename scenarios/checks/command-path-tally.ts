@@ -194,6 +194,11 @@ export class CommandPathTally {
     if (failed.sure && command.sendings === 1 && status < 300 && !lies && !signal.aborted) this.#surelyLost++;
   }
 
+  /** When the latest of its calls that were served was sent; `-Infinity` where none was. */
+  get servedFromMs(): number {
+    return this.#servedFromMs;
+  }
+
   /** Has an attempt ended since `fromMs` without being served, or is one out for so long that another station is asked? */
   isUnservedSince(fromMs: number, nowMs: number): boolean {
     if (this.#unservedAtMs >= fromMs) return true;

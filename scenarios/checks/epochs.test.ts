@@ -123,6 +123,26 @@ describe("[F3] [S1] epochs at the gateway", () => {
     }
   });
 
+  test("new ones may go past an active station that fails a share of those that may not run twice, whatever it did before, and not past one that fails fewer", () => {
+    for (const [before, between, found] of [
+      [0, 2, []],
+      [36, 2, []],
+      [0, 12, ["one-active-per-epoch"]],
+    ] as const) {
+      const made = new HandMade({}, epochs);
+      const ends = (kind: "once" | "keyed", status: number): void =>
+        made.ends(made.sends(made.command({ kind }), "primary"), "reply", status);
+      ends("once", 500);
+      for (let place = 0; place < before; place++) ends("keyed", 200);
+      for (let failure = 0; failure < 3; failure++) {
+        ends("once", 500);
+        for (let place = 0; place < between; place++) ends("keyed", 200);
+      }
+      made.sends(made.command(), "backup");
+      assert.deepEqual(made.violated, found, `${before} served before, ${between} between`);
+    }
+  });
+
   test("two stations under one epoch", () => {
     const made = new HandMade({}, epochs);
     made.sends(made.command(), "primary");

@@ -32,6 +32,7 @@ export class KnownStation {
   /** Since when a failback tries it out; undefined while none does. */
   #triedFromMs: number | undefined = undefined;
   #replaced = 0;
+  #replacedAtMs: number | undefined = undefined;
   #perhapsInDoubtUntilMs = Number.NEGATIVE_INFINITY;
   #surelyInDoubtUntilMs = Number.NEGATIVE_INFINITY;
 
@@ -85,6 +86,7 @@ export class KnownStation {
   replaced(cause: string, forCalls: boolean, nowMs: number): void {
     this.tally.startAfresh(nowMs);
     this.#perhapsSetAside(nowMs);
+    this.#replacedAtMs = nowMs;
     if (forCalls) this.#surelyInDoubtUntilMs = nowMs + DOUBT_MS;
     if (cause !== "failure") return;
     this.unproven = true;
@@ -125,8 +127,11 @@ export class KnownStation {
     return this.circuit === "open" && nowMs < this.#openUntilMs - ROUNDING_MS;
   }
 
-  /** May it surely be made active? */
+  /** May it surely be made active? One that was replaced, and has not served the last call that it was given since, may be set aside for it. */
   surelyFit(nowMs: number): boolean {
+    const { tally } = this;
+    const fromMs = this.#replacedAtMs === undefined ? undefined : Math.max(this.#replacedAtMs, tally.servedFromMs);
+    if (fromMs !== undefined && tally.isUnservedSince(fromMs, nowMs)) return false;
     return this.standing === "alive" && this.circuit === "closed" && !this.perhapsUnfit(nowMs);
   }
 

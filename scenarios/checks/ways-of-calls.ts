@@ -34,7 +34,7 @@ const REFRESHED_AFTER = 32;
 const WORTH_COMPARING = 3;
 /** So many late ones are, among so many (`late-alone.ts`). */
 const LATE = { count: 3, of: 40 };
-/** So many failures are of commands that may not run twice, beside others that are served, from the first of them on; and this share (`fails-some.ts`, by its own count). */
+/** So many failures are of commands that may not run twice, beside others that are served, from any of them on; and this share (`fails-some.ts`, by its own count). */
 const FAILED = { count: 3, rate: 0.15 };
 /** An overdue attempt has been out for this long at least, however quick its station is (`answer-times.ts`). */
 const LEAST_OVERDUE_MS = 5;
@@ -270,11 +270,13 @@ function isLate({ answersMs }: Known, forMs: number): boolean {
   return forMs > Math.min(mostOf(answersMs.slice(0, ANSWERS)), mostOf(answersMs.slice(-ANSWERS)));
 }
 
-/** Did it fail a share of its last commands, from the first failure on, and serve others? */
+/** Did it fail a share of its last commands, from any failure on, and serve others? A gateway forgets what came before few failures. */
 function failsSome({ failed }: Known): boolean {
-  const last = failed.slice(failed.indexOf(true));
-  const count = last.filter(Boolean).length;
-  return count >= FAILED.count && count < last.length && count >= FAILED.rate * last.length;
+  return failed.some((isFailure, place) => {
+    const last = isFailure ? failed.slice(place) : [];
+    const count = last.filter(Boolean).length;
+    return count >= FAILED.count && count < last.length && count >= FAILED.rate * last.length;
+  });
 }
 
 function mostOf(values: readonly number[]): number {
