@@ -246,8 +246,8 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
     file: DISPATCH,
     edits: [
       {
-        find: "    if (!this.#hedges.withdraw(nowMs)) return this.#lateAlone(attempt, nowMs);\n    this.#hedges.send(nowMs);\n",
-        replace: "",
+        find: "    if (next === undefined || !this.#hedges.withdraw(nowMs)) return;\n    this.#hedges.send(nowMs);\n",
+        replace: "    if (next === undefined) return;\n",
       },
     ],
     invariants: ["second-attempts-are-few"],

@@ -31,8 +31,9 @@ export interface Era {
   readonly sinceMs: number;
   /** It was shown that its answers take as long with fewer calls: how long they take now is what they take at leisure. */
   readonly isShown: boolean;
-  /** How many times as long as at leisure elsewhere its quickest answer took, as a logarithm: nobody knows that of a new one. */
-  quickestLog: number;
+  /** How many answers were compared with what they take at leisure elsewhere, and how many times as long they took: the mean logarithm. */
+  compared: number;
+  besideLog: number;
 }
 
 interface Out {
@@ -427,7 +428,7 @@ export class Crowding implements Crowd {
 }
 
 export function beginEra(sinceMs: number, isShown: boolean): Era {
-  return { sinceMs, isShown, quickestLog: Number.POSITIVE_INFINITY };
+  return { sinceMs, isShown, compared: 0, besideLog: 0 };
 }
 
 /** Is `sent` more than twice `did`, beyond what chance brings? */

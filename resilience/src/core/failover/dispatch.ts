@@ -1357,24 +1357,19 @@ export class Dispatcher {
     attempt.isHedged = true;
     // A route that was never answered may need more time than any: a few of its kind would fill a limit learned from others.
     if (!call.terms.source.isKnown && station.admission.isLearned) this.#setAside(attempt);
-    if (!this.#mayResend(call)) this.#lateAlone(attempt, nowMs);
+    if (!this.#mayResend(call)) {
+      if (!attempt.isOverdue) station.evidence.noteUnanswered(call.terms.source, startedMs);
+      else if (!this.#answersLate(station, startedMs, nowMs)) station.evidence.noteLate(startedMs, call.terms.source);
+    }
     if (call.state.phase !== "running" || !this.#mayResend(call) || call.out?.length !== 1) return;
     // A station that was replaced and answers nothing is left: that is no second attempt out of impatience.
     if (attempt.isLeft && station.evidence.lastServedMs < startedMs) return this.#moveOn(attempt, nowMs);
     const next = this.#router.next(call, nowMs);
-    if (next === undefined) return;
-    if (!this.#hedges.withdraw(nowMs)) return this.#lateAlone(attempt, nowMs);
+    if (next === undefined || !this.#hedges.withdraw(nowMs)) return;
     this.#hedges.send(nowMs);
     // Where the station can be asked, that comes first: it takes the call back, or says how it ended.
     if (this.#mayAsk(call)) this.#moveOn(attempt, nowMs);
     else this.#send(call, next, nowMs);
-  }
-
-  /** `attempt` is late, and has no second one: new calls show whether another station answers such as it sooner. */
-  #lateAlone({ call, station, startedMs, isOverdue }: Attempt, nowMs: number): void {
-    const { source } = call.terms;
-    if (!isOverdue) station.evidence.noteUnanswered(source, startedMs);
-    else if (!this.#answersLate(station, startedMs, nowMs)) station.evidence.noteLate(startedMs, source);
   }
 
   /**
