@@ -103,8 +103,8 @@ export class CommandPathTally {
   #besideCompared = 0;
   /** Commands that may have been late here, and that were compared with nothing since. */
   #late = 0;
-  /** Of its last commands, was each not served; and how clearly new ones that others served show that this is its own fault. */
-  readonly #unservedLast: boolean[] = [];
+  /** Of its last commands, did each fail for good; and how clearly new ones that others served show that this is its own fault. */
+  readonly #failedLast: boolean[] = [];
   #likelihood = 0;
   #answeredMs: number = Number.NEGATIVE_INFINITY;
   /** When the latest of those that were served was sent. */
@@ -141,8 +141,7 @@ export class CommandPathTally {
     }
     // One that was given up here, because another station answered first, was overdue until then.
     else if (!attempt.ours || this.#isLate(attempt, nowMs)) this.#unanswered.push(attempt);
-    this.#unservedLast.push(end !== "served");
-    if (this.#unservedLast.length > LAST_COMMANDS) this.#unservedLast.shift();
+    if (end === "served" || (end === "failed" && command.kind === "once")) this.#noteShare(end === "failed");
     if (end !== "served") {
       this.#unserved++;
       this.#unservedAtMs = nowMs;
@@ -186,7 +185,7 @@ export class CommandPathTally {
     this.#failedHere.delete(command);
     // One that is out here for long shows as much of those that were late as a new one does.
     if (failedHere === undefined) this.#servedBeside(nowMs);
-    if (failed === undefined) return;
+    if (failed === undefined) return this.#weighShare();
     if (failedHere === undefined) this.#beatenAtMs.push(nowMs);
     if (failed.startedMs < this.#beginsMs) return;
     this.#compare(1);
@@ -222,7 +221,7 @@ export class CommandPathTally {
     this.#unserved = 0;
     this.#late = 0;
     this.#besideCompared = 0;
-    this.#unservedLast.length = 0;
+    this.#failedLast.length = 0;
     this.#likelihood = 0;
     this.#surelyLost = 0;
     this.#unanswered = [];
@@ -264,17 +263,21 @@ export class CommandPathTally {
     for (const attempt of this.#out) if (this.#isLongOut(attempt, nowMs)) out++;
     for (let late = this.#late + out; late > 0; late--) this.#compare(1);
     this.#late = 0;
-    this.#weighShare();
     if (this.#besideCompared >= this.#unserved + out) return;
     this.#besideCompared++;
     this.#compare(1);
   }
 
-  /** … and one new one, after others, with the share of the last ones that it failed. */
+  #noteShare(isFailure: boolean): void {
+    this.#failedLast.push(isFailure);
+    if (this.#failedLast.length > LAST_COMMANDS) this.#failedLast.shift();
+  }
+
+  /** One new command, after others, with the share of those that may not run twice that failed here. */
   #weighShare(): void {
-    const unserved = this.#unservedLast.filter(Boolean).length;
-    const rate = Math.min(MOST_RATE, unserved / this.#unservedLast.length + RATE_ROUNDING);
-    this.#likelihood = unserved === 0 ? 0 : this.#likelihood + Math.log((1 - rate / FEWER) / (1 - rate));
+    const failed = this.#failedLast.filter(Boolean).length;
+    const rate = Math.min(MOST_RATE, failed / this.#failedLast.length + RATE_ROUNDING);
+    this.#likelihood = failed === 0 ? 0 : this.#likelihood + Math.log((1 - rate / FEWER) / (1 - rate));
   }
 
   /** The attempt of `command` that was worth a second one elsewhere; undefined where there is none. */
