@@ -180,7 +180,7 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
           "    this.roles.active.evidence.noteLost(nowMs);\n    if (call.visits !== undefined) return this.#outOfTime(call, nowMs);\n",
       },
     ],
-    invariants: ["promotes-on-evidence", "no-role-change-without-fault"],
+    invariants: ["promotes-on-evidence", "no-role-change-without-fault", "comparisons-are-few"],
   },
   {
     name: "aborts-count-as-failures",
