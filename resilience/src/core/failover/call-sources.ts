@@ -82,19 +82,16 @@ export class CallSource {
     tookLog: number = Math.log(tookMs),
   ): void {
     const at = this.#at(station);
-    if (at.isYoung) at.noteBeside(tookLog, this.#leisureElsewhere(at));
-    at.noteTook(tookMs, tookLog, isEarly, crowd, nowMs, this.#presumedLog(at));
+    const elsewhereLog = at.isYoung ? this.#leisureElsewhere(at) : NEVER;
+    at.noteBeside(tookLog, elsewhereLog);
+    at.noteTook(tookMs, tookLog, isEarly, crowd, nowMs, at.presumedLog(elsewhereLog));
   }
 
   /** A caller left before station number `station` answered, which would have taken longer than `ageMs`. */
   noteLeft(station: number, ageMs: number, nowMs: number, isEarly: boolean, crowd: SeenAs, ageLog: number): void {
     const at = this.#at(station);
-    const presumedLog = at.leisureLog === NEVER ? NEVER : this.#presumedLog(at);
-    at.noteTook(ageMs, ageLog, isEarly, crowd, nowMs, presumedLog);
-  }
-
-  #presumedLog(at: SourceAt): number {
-    return at.isYoung ? at.presumedLog(this.#leisureElsewhere(at)) : NEVER;
+    const elsewhereLog = at.isYoung && at.leisureLog < NEVER ? this.#leisureElsewhere(at) : NEVER;
+    at.noteTook(ageMs, ageLog, isEarly, crowd, nowMs, at.presumedLog(elsewhereLog));
   }
 
   #leisureElsewhere(at: SourceAt): number {

@@ -61,7 +61,7 @@ export class FailsSome {
     return Math.round(rate * calls);
   }
 
-  /** Another station failed such a call, too. */
+  /** Another station did not serve such a call either. */
   noteFailedBeside(): void {
     if (this.#failed.size === 0) return;
     this.#likelihood -= Math.log(FEWER);
