@@ -10,6 +10,8 @@
  * weighed by the others.
  */
 
+import { BesideLog } from "./beside-log.ts";
+
 /** What admission control wants to know of it. */
 export interface Crowd {
   /** How many times as long answers take as at leisure, smoothed; 1 where nothing is known. */
@@ -31,9 +33,8 @@ export interface Era {
   readonly sinceMs: number;
   /** It was shown that its answers take as long with fewer calls: how long they take now is what they take at leisure. */
   readonly isShown: boolean;
-  /** How many answers were compared with what they take at leisure elsewhere, and how many times as long they took: the mean logarithm. */
-  compared: number;
-  besideLog: number;
+  /** How many times as long they take as those of another station at leisure. */
+  readonly beside: BesideLog;
 }
 
 interface Out {
@@ -428,7 +429,7 @@ export class Crowding implements Crowd {
 }
 
 export function beginEra(sinceMs: number, isShown: boolean): Era {
-  return { sinceMs, isShown, compared: 0, besideLog: 0 };
+  return { sinceMs, isShown, beside: new BesideLog() };
 }
 
 /** Is `sent` more than twice `did`, beyond what chance brings? */

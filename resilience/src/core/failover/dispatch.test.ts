@@ -446,6 +446,30 @@ test("[B1] a station fails a call, is heard again in a new life, and refuses the
   assert.equal(world.north.parts.breaker?.status(world.nowMs).failures, 0);
 });
 
+/** North refuses connections, and south, in its cooldown, fails every so many calls: after how many it takes over. */
+function takesOverAfter(fails: number): number | undefined {
+  const world = new Dispatching();
+  world.south.startCooldown("it failed before", world.nowMs);
+  let served = 0;
+  for (let call = 1; call <= 100 && world.nowMs < 4_900; call++) {
+    world.submit({ source: `caller ${call}` });
+    world.advance(20);
+    for (const attempt of [...world.out]) {
+      if (attempt.station === world.north) world.end(attempt, "unreachable");
+      else world.end(attempt, ++served % fails === 0 ? "failed" : "served");
+    }
+    if (world.roles.active === world.south) return served;
+    world.advance(20);
+  }
+  return undefined;
+}
+
+test("[F1] nobody is usable, and a station in its cooldown serves what it is sent → it takes over after eight, and not while it fails some", () => {
+  const after = takesOverAfter(1_000) ?? 0;
+  assert.ok(after >= 8 && after <= 10, `${after}`);
+  assert.equal(takesOverAfter(2), undefined);
+});
+
 test("attempts are counted by why they were sent", () => {
   const world = served({ stations: [{ timeoutMs: 60_000 }, { timeoutMs: 60_000 }] });
   const before = { ...world.dispatcher.sent };

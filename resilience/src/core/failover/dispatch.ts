@@ -595,8 +595,9 @@ export class Dispatcher {
     else parts.left.forget();
     admission.leave();
     if (call.state === DONE) return false;
-    // So it is for most: they failed nowhere, and there is nothing to compare.
     const { roles } = this;
+    if (station !== roles.active && station.servedInCooldown(nowMs)) this.#needsDecision = true;
+    // So it is for most: they failed nowhere, and there is nothing to compare.
     const isPlain = call.visits === undefined && call.out === undefined && roles.failback === undefined;
     if (!isPlain || roles.isAnyBlamedBeside(station)) this.#noteAnswer(attempt, nowMs);
     return true;

@@ -32,8 +32,6 @@ const EARLY_ANSWERED = 0.95;
 /** … and no fewer than these: so many for each unit of the variance of their logarithms. */
 const LEAST_EARLY = 8;
 const EARLY_PER_VARIANCE = 16;
-/** So many answers of a station that begins to serve are compared with those elsewhere. */
-const FIRST_ANSWERS = 8;
 /** Answers differ much from this variance on: single ones, and the first few, say little. */
 const SPREAD = 0.5;
 const YOUNG_ANSWER_TIMES = 5;
@@ -132,20 +130,18 @@ export class SourceAt {
 
   /**
    * What it may take at leisure, beside what it takes elsewhere: calls that come all at once crowd a station more and more from the
-   * first one on, and nobody sees it at leisure then. Its first few answers, of any source, tell the most of it; `Infinity` before.
+   * first one on, and nobody sees it at leisure then. Its first few answers, of any source, tell the most of it, unless quicker
+   * ones follow (`beside-log.ts`); `Infinity` before.
    */
   presumedLog(elsewhereLog: number): number {
     const era = this.#era;
-    if (era === undefined || era.isShown || !this.isYoung || era.compared < FIRST_ANSWERS) return NEVER;
-    return elsewhereLog + Math.max(0, era.besideLog);
+    if (era === undefined || era.isShown || !this.isYoung) return NEVER;
+    return elsewhereLog + Math.max(0, era.beside.value);
   }
 
   /** An answer came, which takes so long at leisure elsewhere; `Infinity` where nobody knows. */
   noteBeside(tookLog: number, elsewhereLog: number): void {
-    const era = this.#era;
-    if (era === undefined || era.compared >= FIRST_ANSWERS || elsewhereLog === NEVER) return;
-    era.compared++;
-    era.besideLog += (tookLog - elsewhereLog - era.besideLog) / era.compared;
+    if (elsewhereLog < NEVER) this.#era?.beside.note(tookLog - elsewhereLog);
   }
 
   /** Are so many of the first calls answered that quick ones do not count for more? */

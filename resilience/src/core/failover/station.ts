@@ -63,6 +63,8 @@ export interface StationParts {
 /** A station that fails again within this many times its cooldown is replaced for twice as long, so many times. */
 const COOLDOWN_MEMORY = 6;
 const MAX_DOUBLINGS = 4;
+/** One that serves so many calls in its cooldown, sent there because nobody else was usable, serves again. */
+const SERVES_AGAIN = 8;
 
 export class Station {
   readonly parts: StationParts;
@@ -97,6 +99,7 @@ export class Station {
   #replacedFor = "";
   /** Its cooldown began while it was idle, and not because it was replaced. */
   #wasSetAside = false;
+  #servedInCooldown = 0;
   /** What spoke against it when it was assessed, as {@link Station.#against} has it. */
   #assessedAgainst = 0;
 
@@ -206,8 +209,17 @@ export class Station {
     this.#cooldownUntilMs = nowMs + this.#currentCooldownMs;
     this.#replacedFor = reason;
     this.#wasSetAside = false;
+    this.#servedInCooldown = 0;
     // Time alone does not mend it: what is sent there after that finds out first whether it serves.
     this.admission.beginTrial(nowMs);
+  }
+
+  /** It served a call. True if that ends its cooldown. */
+  servedInCooldown(nowMs: number): boolean {
+    if (nowMs >= this.#cooldownUntilMs || ++this.#servedInCooldown < SERVES_AGAIN || !this.evidence.isClear)
+      return false;
+    this.#cooldownUntilMs = nowMs;
+    return true;
   }
 
   /** A probe of its command path succeeded, while it was idle. */
