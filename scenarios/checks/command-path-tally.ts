@@ -109,6 +109,8 @@ export class CommandPathTally {
   #answeredMs: number = Number.NEGATIVE_INFINITY;
   /** When the latest of those that were served was sent. */
   #servedFromMs: number = Number.NEGATIVE_INFINITY;
+  /** How many attempts have been served there. */
+  served = 0;
   /** The least time after which an attempt may have been overdue since then; what others answer meanwhile may raise it. */
   #leastLateMs: number = Number.POSITIVE_INFINITY;
   /** Attempts from before count no more. */
@@ -306,6 +308,7 @@ export class CommandPathTally {
   #served({ command, localMs, judgedFromLocalMs }: Attempt, nowMs: number): void {
     for (const row of [this.#lost, this.#failed]) row.served(localMs);
     this.#servedFromMs = Math.max(this.#servedFromMs, localMs);
+    this.served++;
     this.#compare(0);
     this.#unserved = 0;
     this.#besideCompared = 0;

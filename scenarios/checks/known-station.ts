@@ -11,6 +11,8 @@ import type { UsualAnswers } from "./usual-answers.ts";
 /** `FailoverOptions.cooldownMs`, and where its doubling ends. */
 const DOUBT_MS = 5_000;
 const LONGEST_DOUBT_MS = 80_000;
+/** So many calls that it serves meanwhile end its cooldown. */
+const SERVES_AGAIN = 8;
 /** Instants on one axis differ by rounding. */
 const ROUNDING_MS = 0.001;
 
@@ -35,6 +37,8 @@ export class KnownStation {
   #replacedAtMs: number | undefined = undefined;
   #perhapsInDoubtUntilMs = Number.NEGATIVE_INFINITY;
   #surelyInDoubtUntilMs = Number.NEGATIVE_INFINITY;
+  /** How many calls it had served when its doubt began. */
+  #servedBefore = 0;
 
   constructor(settings: DocumentedGroup, usual: UsualAnswers) {
     this.tally = new CommandPathTally(settings, usual);
@@ -88,6 +92,7 @@ export class KnownStation {
     this.#perhapsSetAside(nowMs);
     this.#replacedAtMs = nowMs;
     if (forCalls) this.#surelyInDoubtUntilMs = nowMs + DOUBT_MS;
+    this.#servedBefore = this.tally.served;
     if (cause !== "failure") return;
     this.unproven = true;
     this.lastProbe = undefined;
@@ -117,7 +122,8 @@ export class KnownStation {
   /** May it surely not be made active while somebody else is fit? */
   surelyUnfit(nowMs: number): boolean {
     if (this.standing !== "alive" || this.surelyGivenUp(nowMs)) return true;
-    return !this.#probes && nowMs < this.#surelyInDoubtUntilMs - ROUNDING_MS;
+    if (this.#probes || this.tally.served - this.#servedBefore >= SERVES_AGAIN) return false;
+    return nowMs < this.#surelyInDoubtUntilMs - ROUNDING_MS;
   }
 
   /** May it surely not stay active while somebody else is fit? */
