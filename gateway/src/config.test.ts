@@ -598,7 +598,7 @@ test("a secret that can be guessed is refused, and never shown", () => {
   assert.doesNotMatch(lines.join(), /hunter2/);
 });
 
-test("[C15] secrets may be several, and a station's own; those are bytes, and text without the white space around it", () => {
+test("[G6] secrets may be several, and a station's own; those are bytes, and text without the white space around it", () => {
   const next = SECRET.toUpperCase();
   const secrets = (source: string): unknown =>
     read(source, { NEXT: ` ${next} `, OLD: SECRET }).settings.heartbeats?.secrets;
@@ -614,7 +614,7 @@ test("[C15] secrets may be several, and a station's own; those are bytes, and te
   });
 });
 
-test("[C15] where every station has a secret of its own, there need be none for all", () => {
+test("[G6] where every station has a secret of its own, there need be none for all", () => {
   const source = MINIMAL.replace(':9001"', ':9001", secretFile: beat.secret')
     .replace(':9002"', ':9002", secretFile: [binary.secret]')
     .replace("{ secretFile: beat.secret }", "{ listen: ':7071' }");
@@ -636,7 +636,7 @@ test("[C15] where every station has a secret of its own, there need be none for 
   );
 });
 
-test("[C15] secrets that cannot be meant or used are refused at their field", () => {
+test("[G6] secrets that cannot be meant or used are refused at their field", () => {
   const own = (fields: string, source = MINIMAL): string => source.replace(':9001"', `:9001", ${fields}`);
   const at = "groups\\[0\\]\\.stations\\[0\\]";
   for (const [source, expected] of [

@@ -88,14 +88,14 @@ const KINDS: Readonly<Record<string, FleetFault>> = {
 };
 
 for (const [name, fault] of Object.entries(KINDS)) {
-  test(`[L2] the backup takes over in time after: ${name}`, async () => {
+  test(`[S2] the backup takes over in time after: ${name}`, async () => {
     const { violated, met } = await ran(plan([fault], ["atlantic/primary"]), takeOver);
     assert.deepEqual(violated, []);
     assert.equal(met.get("take-over watched"), 1);
   });
 }
 
-test("[L2] with the manual's defaults the bound is within the objective of 30 s", () => {
+test("[S2] with the manual's defaults the bound is within the objective of 30 s", () => {
   for (const fault of Object.values(KINDS)) {
     const { fleet } = new HandMade(plan([fault], ["atlantic/primary"]), () => ({}));
     const [lone] = loneFaults(fleet);
@@ -103,7 +103,7 @@ test("[L2] with the manual's defaults the bound is within the objective of 30 s"
   }
 });
 
-test("[L2] a second fault is watched as well, and one that is not alone is not", () => {
+test("[S2] a second fault is watched as well, and one that is not alone is not", () => {
   const first: FleetFault = { kind: "pause", node: "atlantic/primary", atMs: 2_000, forMs: 3_000 };
   const second: FleetFault = { ...LOST, atMs: 18_000 };
   const watched = (faults: FleetFault[]): boolean[] => {
@@ -114,12 +114,12 @@ test("[L2] a second fault is watched as well, and one that is not alone is not",
   assert.deepEqual(watched([first, second, { ...first, node: "atlantic/backup", atMs: 18_500 }]).includes(true), false);
 });
 
-test("[L2] a gateway after whose fault nobody else serves is seen", async () => {
+test("[S2] a gateway after whose fault nobody else serves is seen", async () => {
   const { violated } = await ran(plan([LOST], ["atlantic/primary"]), takeOver, lonelyGateway);
   assert.deepEqual(violated, ["takes-over"]);
 });
 
-test("[L2] a gateway that calls every station unfit, of which nothing ever failed → is watched all the same", async () => {
+test("[S2] a gateway that calls every station unfit, of which nothing ever failed → is watched all the same", async () => {
   const check = (fleet: Fleet): FleetObserver => {
     fleet.world.at(8_000, () => claimsUnfit(fleet));
     return takeOver(fleet);
@@ -129,19 +129,19 @@ test("[L2] a gateway that calls every station unfit, of which nothing ever faile
   assert.deepEqual(violated, ["takes-over"]);
 });
 
-test("[L1] [L4] [L6] after a fault that heals everything is well again", async () => {
+test("[S2] after a fault that heals everything is well again", async () => {
   const { violated } = await ran(plan([{ ...LOST, forMs: 8_000 }], []), afterHeal);
   assert.deepEqual(violated, []);
 });
 
-test("[L6] a gateway that hears nothing after the heal still suspects everybody", async () => {
+test("[S2] a gateway that hears nothing after the heal still suspects everybody", async () => {
   const made = plan([], []);
   const longer = { ...made, phases: { ...made.phases, verifyMs: 60_000 } };
   const { violated } = await ran(longer, afterHeal, deafGateway);
   assert.ok(violated.includes("suspicions-clear") || violated.includes("serves-after-heal"), String(violated));
 });
 
-test("[L1] a command of the verify phase that is not served is seen, unless its connection was dead", async () => {
+test("[S2] a command of the verify phase that is not served is seen, unless its connection was dead", async () => {
   const made = plan([], []);
   const fleet = new HandMade({ ...made, phases: { ...made.phases, verifyMs: 60_000 } }, afterHeal);
   fleet.starts();

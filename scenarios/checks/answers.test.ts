@@ -38,13 +38,13 @@ async function undisturbed(check: (fleet: Fleet) => FleetObserver): Promise<stri
   return world.violations.map(({ invariant }) => invariant);
 }
 
-test("[L1] [B3] a fleet on an ordinary day answers in time and keeps nothing", async () => {
+test("[S2] [B3] a fleet on an ordinary day answers in time and keeps nothing", async () => {
   for (const check of [answeredInTime, sourcesAreTold, queues, calmNeighbour]) {
     assert.deepEqual(await undisturbed(check), []);
   }
 });
 
-test("[L1] a command that nobody answers is missed at its deadline", async () => {
+test("[S2] a command that nobody answers is missed at its deadline", async () => {
   assert.deepEqual(await withLostCommand(answeredInTime), ["answered-in-time"]);
 });
 
@@ -52,7 +52,7 @@ test("[B3] a command that is open and nowhere is missed at once", async () => {
   assert.deepEqual(await withLostCommand(queues), ["queues-are-bounded"]);
 });
 
-test("[L5] a command waits, and its gateway calls the station unfit → an excuse only where something failed there", async () => {
+test("[S2] a command waits, and its gateway calls the station unfit → an excuse only where something failed there", async () => {
   for (const hasFailed of [true, false]) {
     const made = new HandMade({}, queues);
     const process = startGateway(made);
@@ -70,7 +70,7 @@ test("[L5] a command waits, and its gateway calls the station unfit → an excus
   }
 });
 
-test("[L1] every source is told something in the end", async () => {
+test("[S2] every source is told something in the end", async () => {
   const fleet = new HandMade({}, sourcesAreTold);
   const told = fleet.command();
   const forgotten = fleet.command();

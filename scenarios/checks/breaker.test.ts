@@ -90,7 +90,7 @@ async function afterPause(): Promise<HandMade> {
   return made;
 }
 
-describe("[S8] [B1] a circuit opens", () => {
+describe("[B1] a circuit opens", () => {
   test("where half of ten failed", async () => {
     const made = new HandMade(DRAFT, breaker);
     await answers(made, FIVE_FAIL);
@@ -275,7 +275,7 @@ describe("[S8] [B1] a circuit opens", () => {
   });
 });
 
-describe("[S8] [B2] a circuit that was open", () => {
+describe("[B2] a circuit that was open", () => {
   test("closes after a probe, and counts anew", async () => {
     const made = await afterPause();
     moves(made, "open", "half-open");
@@ -466,7 +466,7 @@ describe("[S8] [B2] a circuit that was open", () => {
   });
 });
 
-test("[S8] [B2] what was sent in the instant in which the circuit closed may have counted or not, and what was sent later has", async () => {
+test("[B2] what was sent in the instant in which the circuit closed may have counted or not, and what was sent later has", async () => {
   for (const [laterMs, found] of [
     [0, []],
     [1, ["breaker-trips-on-evidence"]],

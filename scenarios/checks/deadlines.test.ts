@@ -9,7 +9,7 @@ import { startGateway } from "./hand-made-gateway.ts";
 
 const ONE_SECOND = configurationOf([{ name: "atlantic", commands: { timeout: 1_000 } }]);
 
-describe("[R4] [S7] deadlines at the gateway", () => {
+describe("[R4] deadlines at the gateway", () => {
   test("a retry has less time than the attempt before it", async () => {
     const made = new HandMade({}, deadlines);
     const command = made.command();

@@ -47,7 +47,7 @@ function heard(): HandMade {
   return made;
 }
 
-describe("[S10] [D6] declarations", () => {
+describe("[D6] declarations", () => {
   test("after silence that held, and cleared after the dwell by a beat", async () => {
     const made = await heard().at(90);
     declares(made, "alive", "suspected");
@@ -156,7 +156,7 @@ test("[D5] beats that were counted, or of a session that is over, count no more"
   assert.deepEqual(counted([3, "one"], [1, "two"], [4, "one"]), ["old-beats-prove-nothing"]);
 });
 
-describe("[S10] [D1] levels", () => {
+describe("[D1] levels", () => {
   test("never heard from is beyond measure; a beat that only the check heard is missed", () => {
     const made = new HandMade(DRAFT, detector);
     startGateway(made);

@@ -17,7 +17,7 @@ function promoted(made: HandMade, station: string, from: string, epoch: number):
   );
 }
 
-describe("[F3] [S1] epochs at the gateway", () => {
+describe("[F3] [S2] epochs at the gateway", () => {
   test("attempts follow the promotions that were told", () => {
     const made = new HandMade({}, epochs);
     made.sends(made.command(), "primary");

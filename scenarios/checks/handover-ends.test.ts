@@ -25,11 +25,11 @@ async function switched(spoil: (fleet: Fleet) => void): Promise<string[]> {
   return world.violations.map(({ invariant }) => invariant);
 }
 
-test("[L5] a switchover is over when calls have had their time", async () => {
+test("[S2] a switchover is over when calls have had their time", async () => {
   assert.deepEqual(await switched(() => undefined), []);
 });
 
-test("[L5] one that is not over then is seen", async () => {
+test("[S2] one that is not over then is seen", async () => {
   for (const [cause, found] of [
     ["switchover", "switchover-is-prompt"],
     ["failback", "handover-ends"],

@@ -21,18 +21,18 @@ async function waitsFor(
   return fleet.violated;
 }
 
-test("[L5] a command waits alone, longer than anything but a bug explains", async () => {
+test("[S2] a command waits alone, longer than anything but a bug explains", async () => {
   assert.deepEqual(await waitsFor(2_400, {}, () => {}), []);
   assert.deepEqual(await waitsFor(2_600, {}, () => {}), BROKEN);
 });
 
-test("[L5] a declared capacity may let it wait for its turn", async () => {
+test("[S2] a declared capacity may let it wait for its turn", async () => {
   const configuration = configurationOf([{ name: "atlantic", capacityPerSecond: 1 }]);
   assert.deepEqual(await waitsFor(3_400, { configuration }, () => {}), []);
   assert.deepEqual(await waitsFor(3_600, { configuration }, () => {}), BROKEN);
 });
 
-test("[L5] what is out, or has been sent, or came a moment ago, or a fault, may be what it waits for", async () => {
+test("[S2] what is out, or has been sent, or came a moment ago, or a fault, may be what it waits for", async () => {
   const out = await waitsFor(5_000, {}, (fleet) => void fleet.sends(fleet.command(), "primary"));
   assert.deepEqual(out, []);
   const ended = await waitsFor(5_000, {}, (fleet) => fleet.ends(fleet.sends(fleet.command(), "primary"), "reply", 200));
@@ -46,7 +46,7 @@ test("[L5] what is out, or has been sent, or came a moment ago, or a fault, may 
   assert.deepEqual(await waitsFor(5_000, { faults }, () => {}), []);
 });
 
-test("[L5] one that was sent once waits for its turn in the retry budget, and an answered one for nothing", async () => {
+test("[S2] one that was sent once waits for its turn in the retry budget, and an answered one for nothing", async () => {
   const fleet = new HandMade({}, loneWaits);
   fleet.starts();
   const [tried, answered] = [fleet.command(), fleet.command()];

@@ -10,7 +10,7 @@ const DRAFT = {
   configuration: configurationOf([{ name: "atlantic", commands: { maxConcurrent: 2, maxWaiting: 3 } }]),
 };
 
-describe("[K2] [S9] attempts out at a station", () => {
+describe("[K2] attempts out at a station", () => {
   test("as many as may be, at each station, and again when they are over", () => {
     const made = new HandMade(DRAFT, slots);
     const [first] = [made.sends(made.command(), "primary"), made.sends(made.command(), "primary")];
@@ -27,7 +27,7 @@ describe("[K2] [S9] attempts out at a station", () => {
   });
 });
 
-test("[F5] [S9] commands that wait to be sent: as many as may, twice, and one", () => {
+test("[F5] commands that wait to be sent: as many as may, twice, and one", () => {
   const made = new HandMade(DRAFT, slots);
   const visits = Array.from({ length: 7 }, () => made.arrives(made.command()));
   made.tell("tick");
@@ -44,7 +44,7 @@ test("[F5] [S9] commands that wait to be sent: as many as may, twice, and one", 
   assert.equal(made.violated.length, 1);
 });
 
-describe("[S9] what a gateway says of itself", () => {
+describe("[K2] what a gateway says of itself", () => {
   test("it must know of every command that is there", () => {
     const made = new HandMade(DRAFT, slots);
     startGateway(made);

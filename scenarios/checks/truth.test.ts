@@ -16,7 +16,7 @@ function executed(made: HandMade, command: Command, epoch: number | undefined = 
   made.tell("executed", { command, group: command.group, station: "primary", epoch, atMs: made.world.nowMs });
 }
 
-describe("[S2] [S6] what sources are told", () => {
+describe("[S2] what sources are told", () => {
   test("a command that was sent, executed and acknowledged is nothing to complain of", () => {
     const made = new HandMade({}, truth);
     const command = made.command();
@@ -105,7 +105,7 @@ describe("[S2] [S6] what sources are told", () => {
   });
 });
 
-describe("[S1] [S3] what spacecraft execute", () => {
+describe("[F3] [S2] what spacecraft execute", () => {
   test("twice", () => {
     const made = new HandMade({}, truth);
     const command = made.command();

@@ -20,19 +20,19 @@ async function violated(faults: readonly FleetFault[], toldAtMs: number, beatAtM
   return made.violated;
 }
 
-test("[F8] a second process sends heartbeats as a station → it is told within a moment", async () => {
+test("[G6] a second process sends heartbeats as a station → it is told within a moment", async () => {
   assert.deepEqual(await violated([TWIN], 5_500, 1_000), []);
   assert.deepEqual(await violated([TWIN], 9_000, 1_000), ["twins-are-told"]);
   assert.deepEqual(await violated([], 9_000, 1_000), [], "there is none");
 });
 
-test("[F8] two processes send heartbeats under one name → none of them counts while both do", async () => {
+test("[G6] two processes send heartbeats under one name → none of them counts while both do", async () => {
   assert.deepEqual(await violated([TWIN], 5_500, 5_200), [], "nobody can know so soon");
   assert.deepEqual(await violated([TWIN], 5_500, 20_000), ["twins-prove-nothing"]);
   assert.deepEqual(await violated([TWIN], 5_500, 50_000), [], "the twin is gone for long");
 });
 
-test("[F8] the true station dies beside its twin → for 10 s the twin proves nothing", async () => {
+test("[G6] the true station dies beside its twin → for 10 s the twin proves nothing", async () => {
   assert.deepEqual(await violated([TWIN, DEATH], 5_500, 24_000), ["twins-prove-nothing"]);
   assert.deepEqual(await violated([TWIN, DEATH], 5_500, 25_500), []);
 });

@@ -211,7 +211,7 @@ for (const [flood, next] of [
   ["recorded beats from the middle of sessions", (count: number) => recorded(`old${count % 9}`, "of before", count)],
   ["garbage", (count: number) => Buffer.alloc(1 + (count % 512), count)],
 ] as const) {
-  test(`[A7] ${flood}, 2,400 a second from 50 ports: a station that starts is heard, and stays`, LIMIT, async () => {
+  test(`[G6] ${flood}, 2,400 a second from 50 ports: a station that starts is heard, and stays`, LIMIT, async () => {
     await using ground = await Ground.begin();
     ground.beats("backup");
     const path = new Path(ground, await ground.socket(), await ground.socket());

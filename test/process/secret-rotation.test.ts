@@ -1,5 +1,5 @@
 /**
- * [C15] Secrets of heartbeats at real processes: a station's secret is replaced while it beats, as the guide says, and no
+ * [G6] Secrets of heartbeats at real processes: a station's secret is replaced while it beats, as the guide says, and no
  * beat is missed; a secret of one station signs for no other; files that others can read are told of at the start.
  */
 import assert from "node:assert/strict";

@@ -136,7 +136,7 @@ describe("[G6] heartbeat datagrams", () => {
     assert.throws(() => new HeartbeatCodec(shared()).encode(BEAT), RangeError);
   });
 
-  test("[C15] a station with a secret of its own is believed under that only, and no other station is", () => {
+  test("[G6] a station with a secret of its own is believed under that only, and no other station is", () => {
     const own = new Map([["atlantic/north", [Buffer.from("north's own")]]]);
     const gateway = new HeartbeatCodec({ ...shared("a shared secret"), own });
     const north = new HeartbeatCodec(shared("north's own"));
@@ -151,7 +151,7 @@ describe("[G6] heartbeat datagrams", () => {
     assert.equal(onlyOwn.decode(codec.encode({ ...BEAT, station: "south" })).type, "forged");
   });
 
-  test("[C15] all secrets of a list are valid, the first signs, and an answer is signed as what it answers", () => {
+  test("[G6] all secrets of a list are valid, the first signs, and an answer is signed as what it answers", () => {
     const rotating = new HeartbeatCodec(shared("of tomorrow", "a shared secret"));
     const old = rotating.decode(codec.encode(BEAT));
     assert.ok(old.type === "message");
@@ -163,7 +163,7 @@ describe("[G6] heartbeat datagrams", () => {
     assert.equal(rotating.decode(codec.encode(BEAT)).type, "forged");
   });
 
-  test("[C15] secrets are bytes: two that are no text and differ in one of them are two", () => {
+  test("[G6] secrets are bytes: two that are no text and differ in one of them are two", () => {
     const [one, other] = [0x80, 0x81].map(
       (byte) => new HeartbeatCodec({ shared: [Buffer.alloc(32, byte)], own: new Map() }),
     );

@@ -237,7 +237,7 @@ test("[F4] commands.keepAlive bounds for how long an idle connection is kept, wh
   assert.equal(ended.length, 1);
 });
 
-test("[A1] a probe takes no connection that has been idle for long either", async (t) => {
+test("[G6] a probe takes no connection that has been idle for long either", async (t) => {
   const { uplink, read } = await station(t, oncePerConnection);
   const { signal } = new AbortController();
   await uplink.probe(healthPage("/"), signal);

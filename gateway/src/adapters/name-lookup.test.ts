@@ -52,7 +52,7 @@ class System {
   }
 }
 
-test("[A6] a lookup is answered, and one that fails tells its code", async () => {
+test("[G6] a lookup is answered, and one that fails tells its code", async () => {
   const at = new System();
   at.ask("north.example");
   await at.clock.advanceTo(10);
@@ -61,7 +61,7 @@ test("[A6] a lookup is answered, and one that fails tells its code", async () =>
   assert.deepEqual(at.told, ["5 north.example 10.0.0.5", "10 hang.example ENOTFOUND"]);
 });
 
-test("[A6] names of a server that hangs end after five seconds, and are told as such", async () => {
+test("[G6] names of a server that hangs end after five seconds, and are told as such", async () => {
   const at = new System();
   for (let number = 0; number < 20; number++) at.ask(`hang-${number}.example`);
   await at.clock.advanceTo(10_000);
@@ -70,7 +70,7 @@ test("[A6] names of a server that hangs end after five seconds, and are told as 
   assert.equal(at.most, 2, "never more than the system has threads for lookups");
 });
 
-test("[A6] another name is answered meanwhile: directly at first, and by a thread once it is known who hangs", async () => {
+test("[G6] another name is answered meanwhile: directly at first, and by a thread once it is known who hangs", async () => {
   const at = new System((host) => (host.startsWith("hang") ? [] : [ADDRESS]));
   for (const host of ["hang-1.example", "hang-2.example", "south.example"]) at.ask(host);
   await at.clock.advanceTo(100);
@@ -90,7 +90,7 @@ test("[A6] another name is answered meanwhile: directly at first, and by a threa
   assert.equal(at.told.at(-1), "2005 east.example 10.0.0.5");
 });
 
-test("[A6] what the name servers do not find is left to the system, and found by it", async () => {
+test("[G6] what the name servers do not find is left to the system, and found by it", async () => {
   const at = new System();
   at.ask("hang");
   await at.clock.advanceTo(1_000);
@@ -100,7 +100,7 @@ test("[A6] what the name servers do not find is left to the system, and found by
   assert.deepEqual(at.told, ["1000 hang 10.0.0.5"]);
 });
 
-test("[A6] one name takes one thread, however often it is asked for, also after nobody waits for it any more", async () => {
+test("[G6] one name takes one thread, however often it is asked for, also after nobody waits for it any more", async () => {
   const at = new System();
   for (const atMs of [0, 4_000, 6_000, 12_000]) {
     await at.clock.advanceTo(atMs);
@@ -117,7 +117,7 @@ test("[A6] one name takes one thread, however often it is asked for, also after 
   ]);
 });
 
-test("[A6] a name that has answered in time hangs no more", async () => {
+test("[G6] a name that has answered in time hangs no more", async () => {
   const at = new System();
   at.ask("hang-1.example");
   await at.clock.advanceTo(1_000);
@@ -129,7 +129,7 @@ test("[A6] a name that has answered in time hangs no more", async () => {
   assert.deepEqual([...at.threads.keys()], ["hang-1.example", "hang-2.example"]);
 });
 
-test("[A6] a name of the hosts file needs no thread and nobody's answer", async () => {
+test("[G6] a name of the hosts file needs no thread and nobody's answer", async () => {
   const local = (host: string): LookupAddress[] => (host === "south" ? [{ address: "127.0.0.7", family: 4 }] : []);
   const at = new System(() => [], local);
   for (const host of ["hang-1", "hang-2", "south"]) at.ask(host);

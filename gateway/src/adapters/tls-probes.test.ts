@@ -54,7 +54,7 @@ async function said(t: TestContext, server: Server): Promise<string[]> {
   );
 }
 
-test("[A1] a certificate that is signed by itself is told as such", async (t) => {
+test("[G6] a certificate that is signed by itself is told as such", async (t) => {
   const words = await said(
     t,
     createTlsServer({ key: KEY, cert: CERTIFICATE }, (_request, response) => response.end()),
@@ -63,7 +63,7 @@ test("[A1] a certificate that is signed by itself is told as such", async (t) =>
     assert.match(text, /^its certificate is self-signed; name its file in NODE_EXTRA_CA_CERTS$/);
 });
 
-test("[A1] a service without TLS is told as such", async (t) => {
+test("[G6] a service without TLS is told as such", async (t) => {
   const words = await said(
     t,
     createServer((_request, response) => response.end()),

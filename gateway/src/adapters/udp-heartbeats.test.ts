@@ -208,7 +208,7 @@ describe("[G6] pushed heartbeats", () => {
     assert.ok(at.listener.counters.challenged <= 3, JSON.stringify(at.listener.counters));
   });
 
-  test("[C15] secrets are replaced while a station beats, and it misses no beat", async () => {
+  test("[G6] secrets are replaced while a station beats, and it misses no beat", async () => {
     await using at = await receiving();
     using north = sender(at.listener.address.port);
     let beats = 0;

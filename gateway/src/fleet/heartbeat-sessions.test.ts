@@ -72,7 +72,7 @@ describe("[G6] heartbeat sessions", () => {
     assert.equal(at.admit(beat("s1", late.challenge, 2), 20)?.type, "challenge");
   });
 
-  test("[A7] recordings played 2,400 times a second keep no station from joining, nor one that has joined from beating", () => {
+  test("[G6] recordings played 2,400 times a second keep no station from joining, nor one that has joined from beating", () => {
     const at = sessions();
     let nowMs = 0;
     let played = 0;

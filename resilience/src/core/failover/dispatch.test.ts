@@ -251,7 +251,7 @@ test("[F10] a route that always fails, beside one that is served now and then �
   assert.equal(world.told("promoted").length, 0);
 });
 
-test("[S8] a failure that counts by itself, and is served elsewhere later → the circuit counts it once", () => {
+test("[B1] a failure that counts by itself, and is served elsewhere later → the circuit counts it once", () => {
   const world = served({ stations: [{ breaker: { minimumVolume: 1_000 } }, { capacity: { maxConcurrent: 1 } }] });
   world.serve(1, { source: "other" });
   world.declare("south", "down");
@@ -803,7 +803,7 @@ test("[B2] the only station fails although its circuit is open → its wait goes
   assert.equal(circuit.state(world.nowMs), "open", "3 of 6");
 });
 
-test("[S8] running: attempts run out of time → they count as failures for the circuit", () => {
+test("[B1] running: attempts run out of time → they count as failures for the circuit", () => {
   const world = new Dispatching({ stations: [{ breaker: { minimumVolume: 3 } }, {}] });
   const { north } = world;
   world.submit();
@@ -930,7 +930,7 @@ test("[F11] too late for a new attempt, one is out, and callers are known to lea
   assert.equal(world.endOf(call), "DEADLINE_EXCEEDED");
 });
 
-test("[S8] waiting, its deadline is over after nearly a timeout, and an input comes before the tick → counts as lost", () => {
+test("[B1] waiting, its deadline is over after nearly a timeout, and an input comes before the tick → counts as lost", () => {
   const { world, call } = waitsWhileOut();
   world.nowMs = call.terms.deadline;
   world.input({ type: "epoch-seen", epoch: 0 });
