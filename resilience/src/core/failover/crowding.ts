@@ -94,6 +94,8 @@ const FIRST_ANSWER_TIMES = 4;
 /** How many calls it answers now is told by the last of them, and not by fewer than these. */
 const LAST_SERVED = 32;
 const LEAST_SERVED = 8;
+/** How long answers took elsewhere before a station began to serve still says something of it after so long. */
+const LATELY_MS = 10_000;
 
 export class Crowding implements Crowd {
   /** When the time that an answer took is to be told again. */
@@ -342,7 +344,9 @@ export class Crowding implements Crowd {
 
   /** It begins to serve: what it did before it rested says nothing of now. */
   restart(nowMs: number, isShown = false): void {
-    this.era = beginEra(nowMs, isShown);
+    // What was sent there one by one, while another station served, is the best that is known of leisure.
+    const isLate = nowMs - this.#servedAtMs > LATELY_MS;
+    this.era = beginEra(nowMs, isShown, isLate ? new BesideLog() : this.era.beside);
     this.#stretchLog = 0;
     this.#endedLog = 0;
     this.#answeredLog = 0;
@@ -428,8 +432,8 @@ export class Crowding implements Crowd {
   }
 }
 
-export function beginEra(sinceMs: number, isShown: boolean): Era {
-  return { sinceMs, isShown, beside: new BesideLog() };
+export function beginEra(sinceMs: number, isShown: boolean, beside: BesideLog = new BesideLog()): Era {
+  return { sinceMs, isShown, beside };
 }
 
 /** Is `sent` more than twice `did`, beyond what chance brings? */

@@ -1534,7 +1534,7 @@ export class Dispatcher {
     const ageMs = nowMs - judgedFromMs;
     const leisureMs = source.leisureMs(number, crowding.leisureSinceMs);
     const isKnown = source.isKnown && leisureMs < ENDLESS;
-    if (!isOverdue && ageMs < (isKnown ? Math.max(leisureMs, LEAST_LEISURE_MS) : station.answerTimes.usualMs)) return;
+    if (!isOverdue && ageMs < (isKnown ? Math.max(leisureMs, LEAST_LEISURE_MS) : this.#usual.ms(station))) return;
     if (source.isKnown) this.#noteAge(attempt, ageMs, nowMs);
     if (!isOverdue && !isKnown) return;
     const isMute = evidence.lastServedMs < startedMs;

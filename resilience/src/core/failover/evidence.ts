@@ -432,8 +432,16 @@ export class StationEvidence {
 
   /** Should new calls go elsewhere, if they can? */
   get isDoubted(): boolean {
-    if (this.#refused > 0 || this.#lost >= DOUBTED_AFTER || this.#isRefusingAll) return true;
-    return this.isSilent || this.#lastVerdictsLost();
+    return this.#isRefusingAll || this.#isDoubtedOtherwise;
+  }
+
+  /** … and is that because it refuses them for load, and for nothing else? Then it can take as many as it is given time for. */
+  get isDoubtedForLoad(): boolean {
+    return this.#isRefusingAll && !this.#isDoubtedOtherwise;
+  }
+
+  get #isDoubtedOtherwise(): boolean {
+    return this.#refused > 0 || this.#lost >= DOUBTED_AFTER || this.isSilent || this.#lastVerdictsLost();
   }
 
   /** Why it is in doubt, or that it is not, in a few words. */

@@ -59,6 +59,8 @@ export class Router {
       if (station === active || (station.isDoubted && isAnyTrusted) || !roles.isUsable(station, nowMs)) continue;
       if (station.admits(nowMs)) return station;
     }
+    // The others have no room: what this one can take it may have.
+    if (active.evidence.isDoubtedForLoad && roles.isUsable(active, nowMs) && active.admits(nowMs)) return active;
     return this.isAnyUsable(nowMs) ? undefined : this.#failOpen(call, nowMs);
   }
 

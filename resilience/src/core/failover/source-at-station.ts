@@ -104,7 +104,10 @@ export class SourceAt {
 
   noteTook(tookMs: number, tookLog: number, isEarly: boolean, crowd: SeenAs, nowMs: number, presumedLog: number): void {
     if (isEarly) this.#earlyAnswered++;
-    else if (this.#isYoungAt(nowMs) && ++this.#otherAnswers < ENOUGH_ANSWERS) return;
+    else if (this.#isYoungAt(nowMs)) {
+      if (++this.#otherAnswers < ENOUGH_ANSWERS) return;
+      this.isYoung = false;
+    }
     const most = Math.min(MOST_MEAN_ANSWERS, Math.max(MEAN_ANSWERS, PER_VARIANCE * this.#logVariance));
     this.#answers = this.#answers < most ? this.#answers + 1 : most;
     const offLog = tookLog - this.#logMean;
