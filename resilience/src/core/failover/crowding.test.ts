@@ -158,3 +158,19 @@ test("[F11] callers leave before they are answered → more of a crowd, and what
   crowding.noteTook(Math.log(1_000), Math.log(100), 100);
   assert.ok(crowding.answeredStretch > 5, `${crowding.answeredStretch}`);
 });
+
+test("[F11] a station takes over for which others were compared with it a moment ago → these count for its leisure; long ago they do not", () => {
+  for (const [laterMs, isKnown] of [
+    [5_000, true],
+    [15_000, false],
+  ] as const) {
+    const crowding = new Crowding();
+    for (let answer = 0; answer < 4; answer++) crowding.era.beside.note(Math.log(2));
+    crowding.noteServed(1_000);
+    crowding.restart(1_000 + laterMs);
+    assert.deepEqual(
+      [crowding.era.sinceMs, crowding.era.beside.value < Number.POSITIVE_INFINITY],
+      [1_000 + laterMs, isKnown],
+    );
+  }
+});

@@ -204,6 +204,27 @@ test("[F10] a route is refused for load at one station only, and served by the o
   assert.deepEqual([world.dispatcher.waiting, world.north.admission.limit], [0, Number.POSITIVE_INFINITY]);
 });
 
+test("[F6] [F10] north is in doubt because it refuses for load what south serves, and south has no room → north gets what it can take", () => {
+  const world = new Dispatching({ stations: [{}, { capacity: { maxConcurrent: 1 } }] });
+  world.serve(20, { source: "known" }, 20);
+  for (let call = 0; call < 12 && !world.north.isDoubted; call++) {
+    const refused = world.submit({ source: "known", key: `r${call}` });
+    world.endCall(refused, "overloaded");
+    world.endCall(refused, "served");
+    world.advance(100);
+  }
+  assert.deepEqual([world.north.isDoubted, world.north.evidence.isDoubtedForLoad], [true, true]);
+  world.advance(1_000);
+  const calls = [
+    world.submit({ source: "known" }),
+    world.submit({ source: "known" }),
+    world.submit({ source: "known" }),
+  ];
+  world.advance(1_000);
+  const stations = calls.map((call) => world.out.find((attempt) => attempt.call === call)?.station.name);
+  assert.deepEqual(stations.slice(0, 2).sort(), ["north", "south"]);
+});
+
 /** Eight callers of a route that is always refused are the first that come: taken for load. */
 function refusedFromTheStart(): Dispatching {
   const world = new Dispatching({ stations: [{}] });

@@ -118,3 +118,26 @@ test("[F11] the first answers of exponential times are no quicker than they are 
   }
   assert.ok(Math.abs(sum / 200 - (Math.log(1_000) - EULER)) < 0.25, `${Math.exp(sum / 200)} ms, expected 561`);
 });
+
+test("[F11] none of its first calls is ever answered → after 64 others it is no longer judged by them, and leisure that was taken to be too short follows", () => {
+  const at = new SourceAt();
+  for (let call = 0; call < 32; call++) at.noteSent(FIRST, call);
+  let nowMs = 1_000;
+  const answered = (count: number): void => {
+    for (let call = 0; call < count; call++, nowMs += 100) {
+      at.noteTook(
+        300,
+        Math.log(300),
+        at.noteSent(FIRST, nowMs),
+        "busy",
+        nowMs,
+        at.isYoung ? Math.log(150) : Number.POSITIVE_INFINITY,
+      );
+    }
+  };
+  answered(63);
+  assert.deepEqual([at.isYoung, at.leisureMs], [true, Number.POSITIVE_INFINITY]);
+  answered(200);
+  assert.equal(at.isYoung, false);
+  assert.ok(at.leisureMs > 250, `${at.leisureMs}`);
+});
