@@ -137,7 +137,7 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
       { find: "    const { leisureSinceMs } = crowding;\n", replace: "    const leisureSinceMs = 0;\n" },
       {
         find: "noteSent(station.number, era, nowMs)",
-        replace: "noteSent(station.number, { sinceMs: 0 }, nowMs)",
+        replace: "noteSent(station.number, { ...era, sinceMs: 0 }, nowMs)",
       },
       {
         find: "crowding.stretch < (admission.isLearned ? FULL : CROWDED)",
