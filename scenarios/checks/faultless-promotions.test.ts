@@ -80,6 +80,15 @@ test("all that was served had been sent before the first that was wrong → not 
   }
 });
 
+test("the station it is replaced by is a hundred times slower than usual since long ago, longer than callers wait → not judged; for callers who wait → violated", async () => {
+  const slow = { kind: "slowdown", group: "atlantic", station: "backup", factor: 100, atMs: 1_000 } as const;
+  const callers = (patienceMs: number): WideDraft => ({
+    group: { callers: { patienceMs, leaves: "closing", retries: 0, retryAfterMs: 100 } },
+  });
+  assert.deepEqual(await violated([slow], 5, "failure", true, callers(1_000)), []);
+  assert.deepEqual(await violated([slow], 5, "failure", true, callers(60_000)), ["no-role-change-without-fault"]);
+});
+
 test("callers leave about when an answer comes, or the deadline is shorter than a route → not judged", async () => {
   const leaving = (patienceMs: number): WideDraft => ({
     group: { callers: { patienceMs, leaves: "closing", retries: 0, retryAfterMs: 100 } },

@@ -46,7 +46,8 @@ export function faultlessPromotions(fleet: Fleet): FleetObserver {
       if (load === undefined) return;
       const { quiet, mostMs } = comfortOf(fleet, group);
       if (!quiet || !hasDefaults(fleet, group)) return notJudged(world, INVARIANT, "settings of its own");
-      if (leavesTooSoon(fleet.group(group).plan, mostMs)) return notJudged(world, INVARIANT, "callers leave too soon");
+      if (leavesTooSoon(fleet.group(group).plan, slownessOf(fleet, group), mostMs))
+        return notJudged(world, INVARIANT, "callers leave too soon");
       if (timesOutByItself(fleet, group)) return notJudged(world, INVARIANT, "a timeout below what a command takes");
       if (load.wasTooMuch(from, world.nowMs)) return notJudged(world, INVARIANT, "loaded");
       const struck = troubleOf(fleet)
@@ -75,9 +76,9 @@ export function timesOutByItself(fleet: Fleet, group: string): boolean {
   return timeout !== undefined && timeout < SLOWED * slowestMs + (plan.callers?.uploads?.forMs ?? 0);
 }
 
-/** Callers who leave about when an answer comes see none of a station that is well, as of one that has stopped. */
-function leavesTooSoon({ serviceMs, callers }: GroupPlan, mostMs: number): boolean {
-  return callers !== undefined && callers.patienceMs < serviceMs + 8 * mostMs;
+/** Callers who leave about when an answer comes, at its slowest, see none of a station that is well, as of one that has stopped. */
+function leavesTooSoon({ serviceMs, callers }: GroupPlan, slowness: number, mostMs: number): boolean {
+  return callers !== undefined && callers.patienceMs < slowness * serviceMs + 8 * mostMs;
 }
 
 /** What callers ask of a group, and when it was last too much for which of its stations. */

@@ -67,11 +67,13 @@ export function quietGroups(fleet: Fleet): Map<string, QuietGroup> {
     const { plan } = fleet.group(settings.name);
     const { quiet, mostMs } = comfortOf(fleet, settings.name);
     const hasRoom = usualLoadRatio(plan, awaitedMs(settings, plan)) <= MOST_BUSY && !isTight(settings, plan);
-    const hasPatience = (plan.callers?.patienceMs ?? Number.POSITIVE_INFINITY) >= meanWorkMs(plan);
+    const slowness = slownessOf(fleet, settings.name);
+    // A station that has become slower than its callers wait serves nobody, whatever it answers.
+    const hasPatience = (plan.callers?.patienceMs ?? Number.POSITIVE_INFINITY) >= slowness * meanWorkMs(plan);
     const timeoutMs = writtenTimeoutMs(fleet, settings.name);
     const isRare = timeoutMs === undefined || timeoutMs >= workOfMost(plan, SHARE_IN_TIME) * meanWorkMs(plan);
     if (isWide(plan) && quiet && hasDefaults(fleet, settings.name) && hasRoom && hasPatience && isRare)
-      found.set(settings.name, { plan, settings, mostMs, timeoutMs, slowness: slownessOf(fleet, settings.name) });
+      found.set(settings.name, { plan, settings, mostMs, timeoutMs, slowness });
   }
   return found;
 }

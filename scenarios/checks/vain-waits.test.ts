@@ -48,6 +48,14 @@ test("… and nothing was ever served → not judged", async () => {
   assert.deepEqual((await run(2_000, {}, 1_000, undefined, 504)).violated, []);
 });
 
+test("… and a station has become so slow that no attempt is answered before its caller leaves → not judged; ten per cent slower → violated", async () => {
+  const slower = (factor: number): WideDraft => ({
+    faults: [{ kind: "slowdown", group: "atlantic", station: "primary", factor, atMs: 1_000 }],
+  });
+  const [lost, borne] = [await run(2_000, slower(100)), await run(2_000, slower(1.1))];
+  assert.deepEqual([lost.violated.includes(INVARIANT), borne.violated.includes(INVARIANT)], [false, true]);
+});
+
 test("… and they had arrived before anybody knew, or a station has just become active → not judged", async () => {
   for (const [knownForMs, promotedAtMs] of [
     [999, undefined],

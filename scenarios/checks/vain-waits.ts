@@ -8,7 +8,7 @@
  * it takes. (How many are served then is the matter of `goodput-comes-back`.)
  *
  * Judged if a station has been well for 5 s plus twice the callers' patience, and if the callers' patience (what they tell
- * the gateway, and how long they really wait) and the timeout are long enough for a station at low load: where no attempt
+ * the gateway, and how long they really wait) and the timeout are long enough for a station at low load, in its slowest time: where no attempt
  * can be answered, or the callers of a slow route are gone before it answers and come again and again, stations are kept
  * busy in vain whatever the gateway does, and waiting is as good as anything. Nor while no command of the group has been served
  * at all: where every route is wrong or takes too long, stations look as if they failed, and are tried one command at a time.
@@ -26,7 +26,7 @@ import { ServedYet } from "./served-yet.ts";
 import { SlidingCount } from "./sliding-count.ts";
 import { wellBetween } from "./stretches.ts";
 import { troubleOf } from "./trouble.ts";
-import { meanWorkMs } from "./true-capacity.ts";
+import { meanWorkMs, slownessOf } from "./true-capacity.ts";
 
 const INVARIANT = "nobody-waits-for-nothing";
 const WINDOW_MS = 2_000;
@@ -129,7 +129,7 @@ export function knowsDeadline(fleet: Fleet, { command }: Visit): boolean {
 function isWatched(fleet: Fleet, plan: GroupPlan): boolean {
   if (!isWide(plan) || plan.breakingPoints === undefined) return false;
   const { quiet, mostMs } = comfortOf(fleet, plan.name);
-  const neededMs = 3 * (meanWorkMs(plan) + 8 * mostMs);
+  const neededMs = 3 * (slownessOf(fleet, plan.name) * meanWorkMs(plan) + 8 * mostMs);
   const settings = documentedGroups(fleet).get(plan.name) as DocumentedGroup;
   const why =
     !quiet || !hasDefaults(fleet, plan.name)
