@@ -34,7 +34,7 @@ export interface Era {
   /** It was shown that its answers take as long with fewer calls: how long they take now is what they take at leisure. */
   readonly isShown: boolean;
   /** How many times as long they take as those of another station at leisure. */
-  readonly beside: BesideLog;
+  beside: BesideLog;
 }
 
 interface Out {
@@ -95,7 +95,7 @@ const FIRST_ANSWER_TIMES = 4;
 const LAST_SERVED = 32;
 const LEAST_SERVED = 8;
 /** How long answers took elsewhere before a station began to serve still says something of it after so long. */
-const LATELY_MS = 10_000;
+const LATELY_MS = 2_000;
 
 export class Crowding implements Crowd {
   /** When the time that an answer took is to be told again. */
@@ -359,6 +359,11 @@ export class Crowding implements Crowd {
     this.#beginLook(nowMs);
     this.#beginCrowded(Number.POSITIVE_INFINITY);
     this.#busyUntilMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** It no longer serves: what it did until now says nothing of what it will do when it serves again. */
+  end(): void {
+    this.era.beside = new BesideLog();
   }
 
   #perMs(nowMs: number): number {

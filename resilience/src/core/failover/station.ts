@@ -177,6 +177,7 @@ export class Station {
    * (`failed`). What calls showed is forgotten: an idle station has no success to outweigh it.
    */
   demoted(nowMs: number, failed: boolean): void {
+    this.crowding.end();
     if (failed) this.needsProbe = this.parts.needsProof;
     const failing = this.evidence.failing(nowMs) ?? this.#circuitOpen(nowMs);
     this.evidence.startAfresh(nowMs);
