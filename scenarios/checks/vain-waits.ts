@@ -8,8 +8,8 @@
  * it takes. (How many are served then is the matter of `goodput-comes-back`.)
  *
  * Judged if a station has been well for 5 s plus twice the callers' patience, and if the callers' patience (what they tell
- * the gateway, and how long they really wait) and the timeout are long enough for a station at low load, in its slowest time: where no attempt
- * can be answered, or the callers of a slow route are gone before it answers and come again and again, stations are kept
+ * the gateway, and how long they really wait) and the timeout are long enough for a station at low load, at its slowest:
+ * where no attempt can be answered, or the callers of a slow route are gone before it answers and come again and again, stations are kept
  * busy in vain whatever the gateway does, and waiting is as good as anything. Nor while no command of the group has been served
  * at all: where every route is wrong or takes too long, stations look as if they failed, and are tried one command at a time.
  */

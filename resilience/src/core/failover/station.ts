@@ -215,7 +215,7 @@ export class Station {
     this.admission.beginTrial(nowMs);
   }
 
-  /** It served a call. True if that ends its cooldown. */
+  /** It served a call while another station was active. True if that ends its cooldown. */
   servedInCooldown(nowMs: number): boolean {
     if (nowMs >= this.#cooldownUntilMs || ++this.#servedInCooldown < SERVES_AGAIN || !this.evidence.isClear)
       return false;
