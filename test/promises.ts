@@ -14,7 +14,7 @@ const TITLE = /(?:\b(?:test|it|describe|suite)\(\s*|^\s*)["'`]((?:\[[A-Z]+\d+\] 
 const ROW = /^\| ([A-Z]+\d+) \| ([^|]*) \|.*\|$/gm;
 
 /** Which files test each rule. */
-export function testedBy(): Map<string, string[]> {
+function testedBy(): Map<string, string[]> {
   const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "*.test.ts"], {
     cwd: root,
     encoding: "utf8",
@@ -30,8 +30,13 @@ export function testedBy(): Map<string, string[]> {
   return rules;
 }
 
-/** The page as it should be, and the rules that it defines. */
-export function promises(): { readonly text: string; readonly due: string; readonly rules: readonly string[] } {
+/** The page as it is and as it should be, the rules that it defines, and those that tests name. */
+export function promises(): {
+  readonly text: string;
+  readonly due: string;
+  readonly rules: readonly string[];
+  readonly tested: readonly string[];
+} {
   const text = readFileSync(page, "utf8");
   const tested = testedBy();
   const rules = [...text.matchAll(ROW)].map(([, rule = ""]) => rule);
@@ -39,7 +44,7 @@ export function promises(): { readonly text: string; readonly due: string; reado
     ROW,
     (_, rule: string, promise: string) => `| ${rule} | ${promise} | ${links(tested.get(rule))} |`,
   );
-  return { text, due, rules };
+  return { text, due, rules, tested: [...tested.keys()] };
 }
 
 function links(files: readonly string[] = []): string {
