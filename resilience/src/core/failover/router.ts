@@ -42,7 +42,8 @@ export class Router {
     if (failback?.takes(call) === true && roles.isUsable(failback.to, nowMs) && failback.to.admits(nowMs)) {
       return failback.to;
     }
-    if (roles.isUsable(active, nowMs)) {
+    const isActiveUsable = roles.isUsable(active, nowMs);
+    if (isActiveUsable) {
       if (!active.isDoubted) {
         const other = active.evidence.hasUncompared ? this.#toCompare(call, nowMs) : undefined;
         if (other !== undefined) return other;
@@ -60,7 +61,7 @@ export class Router {
       if (station.admits(nowMs)) return station;
     }
     // The others have no room: what this one can take it may have.
-    if (active.evidence.isDoubtedForLoad && roles.isUsable(active, nowMs) && active.admits(nowMs)) return active;
+    if (isActiveUsable && active.evidence.isDoubtedForLoad && active.admits(nowMs)) return active;
     return this.isAnyUsable(nowMs) ? undefined : this.#failOpen(call, nowMs);
   }
 
