@@ -23,7 +23,7 @@
  */
 import type { Random, Simulation } from "ground-station-failover/sim";
 import { between, chance, logUniform, pick, shuffled, wholeBetween } from "ground-station-failover/sim";
-import { FLEET_SITUATIONS } from "./checks/situations.ts";
+import { FLEET_SITUATIONS } from "./checks/failover/situations.ts";
 import { buildFleet } from "./fleet/fleet.ts";
 import type { FleetFault, FleetPlan, GroupPlan, Phases, WrittenConfiguration } from "./fleet/plan.ts";
 import { endsAtMs, GATEWAY, sourceNode, stationNode } from "./fleet/plan.ts";

@@ -5,7 +5,13 @@ import { chmodSync, rmSync } from "node:fs";
 
 const at = (path) => new URL(`../${path}`, import.meta.url);
 for (const workspace of ["resilience", "gateway"]) rmSync(at(`${workspace}/dist`), { recursive: true, force: true });
-const projects = ["resilience/src", "resilience/src/chaos", "resilience/src/sim", "gateway/src"];
+const projects = [
+  "resilience/src",
+  "resilience/src/calibration",
+  "resilience/src/chaos",
+  "resilience/src/sim",
+  "gateway/src",
+];
 execFileSync(process.execPath, [at("node_modules/typescript/bin/tsc").pathname, "-b", ...projects], {
   cwd: at("."),
   stdio: "inherit",

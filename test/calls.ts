@@ -6,9 +6,9 @@ import assert from "node:assert/strict";
 import { afterEach } from "node:test";
 import { ResilienceError } from "../resilience/src/core/errors.ts";
 import { seededRandom } from "../resilience/src/core/random.ts";
-import type { CallOptions, Operation } from "../resilience/src/runtime/call-options.ts";
-import { type ClientOptions, ResilientClient } from "../resilience/src/runtime/client.ts";
-import { VirtualClock } from "../resilience/src/sim/virtual-clock.ts";
+import type { CallOptions, Operation } from "../resilience/src/runtime/guard/call-options.ts";
+import { type ClientOptions, ResilientClient } from "../resilience/src/runtime/guard/client.ts";
+import { VirtualClock } from "../resilience/src/sim/kernel/virtual-clock.ts";
 
 export interface World {
   readonly clock: VirtualClock;

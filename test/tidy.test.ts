@@ -24,6 +24,7 @@ const text = (path: string): string => readFileSync(join(root, path), "utf8");
 /** Which rooms a room may import, besides itself. Packages and node built-ins are the walls' other half, below. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   "resilience/core": [],
+  "resilience/calibration": ["resilience/core"],
   "resilience/runtime": ["resilience/core"],
   "resilience/chaos": ["resilience/core", "resilience/runtime"],
   "resilience/sim": ["resilience/core", "resilience/runtime"],
@@ -33,17 +34,19 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "gateway/station": ["gateway/fleet", "gateway/adapters"],
   "gateway/demo": ["gateway/fleet", "gateway/adapters", "gateway/station"],
   "gateway/calibrate": ["gateway/fleet", "gateway/adapters"],
+  "gateway/config": ["gateway/fleet", "gateway/adapters"],
   "gateway/compose": ["gateway/fleet"],
   gateway: [
     "gateway/fleet",
     "gateway/adapters",
+    "gateway/config",
     "gateway/station",
     "gateway/demo",
     "gateway/calibrate",
     "gateway/compose",
   ],
-  // Worlds run what ships: `gateway` is for the configuration's parser, `gateway/demo` for the spacecraft.
-  scenarios: ["gateway", "gateway/compose", "gateway/fleet", "gateway/demo"],
+  // Worlds run what ships: `gateway/config` is for the configuration's parser, `gateway/demo` for the spacecraft.
+  scenarios: ["gateway/config", "gateway/compose", "gateway/fleet", "gateway/demo"],
 };
 
 function roomOf(path: string): string {
@@ -74,10 +77,10 @@ test("a source file opens by saying what it is", () => {
   );
 });
 
-test("every core file has a test beside it", () => {
+test("every file of core and calibration has a test beside it", () => {
   const untested = shipped.filter(
     (path) =>
-      path.startsWith("resilience/src/core/") &&
+      /^resilience\/src\/(core|calibration)\//.test(path) &&
       !path.endsWith("/index.ts") &&
       /\bexport (abstract )?(class|function|const)\b/.test(text(path)) &&
       !existsSync(join(root, path.replace(/\.ts$/, ".test.ts"))),
@@ -115,7 +118,7 @@ test("rooms import only the rooms that the picture allows", () => {
 test("the library imports nothing but itself and node's AsyncLocalStorage; its traps, what they trap", () => {
   for (const path of shipped.filter((one) => one.startsWith("resilience/"))) {
     const foreign = importsOf(path).filter((specifier) => !specifier.startsWith("."));
-    const allowed = /\/sim\/(traps|real-world)\.ts$/.test(path) ? /^node:/ : /^node:async_hooks$/;
+    const allowed = /\/sim\/kernel\/(traps|real-world)\.ts$/.test(path) ? /^node:/ : /^node:async_hooks$/;
     assert.deepEqual(
       foreign.filter((specifier) => !allowed.test(specifier)),
       [],
@@ -142,7 +145,7 @@ test("compose only constructs and connects: at most 150 lines", () => {
 });
 
 /** The clock, and the traps that keep a world from touching it. */
-const NAMES_TIMERS = /\/(system-clock|sim\/(traps|real-world))\.ts$/;
+const NAMES_TIMERS = /\/(system-clock|sim\/kernel\/(traps|real-world))\.ts$/;
 
 test("only system-clock.ts names timers and performance in the library", () => {
   for (const path of shipped.filter((one) => one.startsWith("resilience/") && !NAMES_TIMERS.test(one))) {
@@ -173,6 +176,30 @@ test("every test file that the docs name exists", () => {
       /`((?:test|resilience|gateway|bench|examples)\/[\w./-]+\.(?:ts|mjs|py|json|yaml))`/g,
     )) {
       assert.ok(existsSync(join(root, match[1] as string)), `${path} names ${match[1]}`);
+    }
+  }
+});
+
+test("every file that ARCHITECTURE names by its room exists", () => {
+  for (const [, named] of text("ARCHITECTURE.md").matchAll(/`((?:core|runtime|sim|fleet|adapters)\/[\w./-]+)`/g)) {
+    const there = tracked.some(
+      (path) => path.replace(/^(resilience|gateway)\/src\//, "").replace(/\.ts$/, "") === named,
+    );
+    const folder = tracked.some((path) => path.replace(/^(resilience|gateway)\/src\//, "").startsWith(`${named}/`));
+    assert.ok(
+      there || folder || tracked.some((path) => path.endsWith(`src/${named}`)),
+      `ARCHITECTURE.md names ${named}`,
+    );
+  }
+});
+
+test("every file that a comment names exists", () => {
+  const names = new Set(tracked.map((path) => path.slice(path.lastIndexOf("/") + 1)));
+  for (const path of shipped) {
+    for (const [comment] of text(path).matchAll(/\/\*\*[\s\S]*?\*\/|\/\/.*/g)) {
+      for (const [, named] of comment.matchAll(/`(?:[\w./-]+\/)?([\w-]+\.(?:ts|md))`/g)) {
+        assert.ok(names.has(named as string), `${path} names ${named}`);
+      }
     }
   }
 });

@@ -5,11 +5,11 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { ConfigurationError } from "ground-station-failover";
-import { EXIT, UserError } from "./adapters/exit-codes.ts";
-import { type Begun, obeyLater } from "./adapters/process-life.ts";
-import { visible } from "./adapters/visible.ts";
+import { EXIT, UserError } from "./adapters/process/exit-codes.ts";
+import { type Begun, obeyLater } from "./adapters/process/process-life.ts";
+import { visible } from "./adapters/telemetry/visible.ts";
 import { registerCalibrateCommand } from "./calibrate/command.ts";
-import { ConfigurationProblems } from "./config-problems.ts";
+import { ConfigurationProblems } from "./config/problems.ts";
 import { registerControlCommands } from "./control-commands.ts";
 import { registerDemoCommands } from "./demo/command.ts";
 import { registerRunCommands } from "./run-command.ts";

@@ -6,9 +6,9 @@
 import type { Command } from "commander";
 import type { FailoverStatus, StationStatus } from "ground-station-failover";
 import { Agent, request } from "undici";
-import { type ControlAddress, strange, tokenOf, withControlAddress } from "./adapters/control-address.ts";
-import { UserError } from "./adapters/exit-codes.ts";
-import { visibleLines } from "./adapters/visible.ts";
+import { type ControlAddress, strange, tokenOf, withControlAddress } from "./adapters/control/control-address.ts";
+import { UserError } from "./adapters/process/exit-codes.ts";
+import { visibleLines } from "./adapters/telemetry/visible.ts";
 import { agoInWords } from "./fleet/failure-words.ts";
 import type { HeldMemoryStatus } from "./fleet/held-memory.ts";
 

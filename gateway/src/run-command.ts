@@ -4,15 +4,15 @@
  * standard error. It holds no business of its own.
  */
 import { type Command, Option } from "commander";
-import { EXIT } from "./adapters/exit-codes.ts";
-import { shownAddress } from "./adapters/listening.ts";
-import { LOG_LEVELS, type LogLevel, processLog } from "./adapters/log.ts";
-import { LogOutput } from "./adapters/log-output.ts";
-import { stopAsked } from "./adapters/process-life.ts";
-import { watchSecretFiles } from "./adapters/secret-file.ts";
-import { visible } from "./adapters/visible.ts";
-import { loadConfiguration } from "./config.ts";
-import { ConfigurationProblems } from "./config-problems.ts";
+import { EXIT } from "./adapters/process/exit-codes.ts";
+import { shownAddress } from "./adapters/process/listening.ts";
+import { stopAsked } from "./adapters/process/process-life.ts";
+import { watchSecretFiles } from "./adapters/process/secret-file.ts";
+import { LOG_LEVELS, type LogLevel, processLog } from "./adapters/telemetry/log.ts";
+import { LogOutput } from "./adapters/telemetry/log-output.ts";
+import { visible } from "./adapters/telemetry/visible.ts";
+import { loadConfiguration } from "./config/config.ts";
+import { ConfigurationProblems } from "./config/problems.ts";
 import { type RunningGateway, runGateway } from "./main.ts";
 
 interface RunOptions {

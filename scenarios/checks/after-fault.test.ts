@@ -11,11 +11,11 @@ import type { FleetFault, FleetPlan } from "../fleet/plan.ts";
 import { endsAtMs } from "../fleet/plan.ts";
 import type { WrittenSections } from "../swarm/written.ts";
 import { configurationOf, planOf } from "../swarm/written.ts";
-import { afterHeal } from "./after-heal.ts";
 import { claimsUnfit } from "./claims-unfit.ts";
+import { loneFaults } from "./detection/lone-faults.ts";
+import { afterHeal } from "./failover/after-heal.ts";
+import { takeOver } from "./failover/take-over.ts";
 import { HandMade } from "./hand-made.ts";
-import { loneFaults } from "./lone-faults.ts";
-import { takeOver } from "./take-over.ts";
 
 const LOST: FleetFault = { kind: "crash", how: "power", node: "atlantic/primary", atMs: 12_000 };
 

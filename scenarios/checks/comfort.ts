@@ -2,16 +2,16 @@
  * What a group's plan promises while nothing is wrong: how long a command takes at most, how long a healthy station is
  * silent at most, and whether its settings bear both. A promise to serve, or to accuse nobody, holds where they do; where
  * they do not (a timeout below the round trip, a detector that one late beat sets off), a group is simply not watched
- * for it. All are upper ends of sums whose terms are in the plan; delays have upper ends themselves (`resilience/src/sim/draws.ts`).
+ * for it. All are upper ends of sums whose terms are in the plan; delays have upper ends themselves (`resilience/src/sim/faults/draws.ts`).
  */
 import type { Delay, LinkConditions } from "ground-station-failover/sim";
 import { HEALTHY_LINK } from "ground-station-failover/sim";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { GroupPlan } from "../fleet/plan.ts";
 import { isWide } from "../fleet/plan.ts";
+import { bornMs } from "./detection/model-bounds.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
-import { bornMs } from "./model-bounds.ts";
 
 export interface Comfort {
   /** The slowest message between two machines. Infinity where the plan's network has no upper end. */

@@ -12,8 +12,8 @@
  */
 import type { NodeEnv, Program, SimNode, World } from "ground-station-failover/sim";
 import { inject } from "ground-station-failover/sim";
-import { parseConfiguration } from "../../gateway/src/config.ts";
-import { ConfigurationProblems } from "../../gateway/src/config-problems.ts";
+import { parseConfiguration } from "../../gateway/src/config/config.ts";
+import { ConfigurationProblems } from "../../gateway/src/config/problems.ts";
 import type { GatewaySettings, GroupSettings } from "../../gateway/src/fleet/settings.ts";
 import { checksOf } from "../checks/index.ts";
 import { craftProgram } from "./craft-node.ts";

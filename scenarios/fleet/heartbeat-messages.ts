@@ -1,5 +1,5 @@
 /**
- * Heartbeats on the simulated wire. In production `gateway/src/adapters/heartbeat-codec.ts` puts them into signed bytes;
+ * Heartbeats on the simulated wire. In production `gateway/src/adapters/heartbeats/heartbeat-codec.ts` puts them into signed bytes;
  * here they travel as they are, so that everything that is not signature and layout is the code that ships. A corrupted
  * one is dropped on the way, as a signature would have it.
  */

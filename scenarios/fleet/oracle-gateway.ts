@@ -6,8 +6,8 @@
  */
 import type { NodeEnv, Program } from "ground-station-failover/sim";
 import type { CommandRequest, RequestBody } from "../../gateway/src/fleet/uplink.ts";
+import { capacityOf, meanWorkMs } from "../checks/load/true-capacity.ts";
 import { nodesOf, overlaps, troubleOf } from "../checks/trouble.ts";
-import { capacityOf, meanWorkMs } from "../checks/true-capacity.ts";
 import type { Fleet } from "./fleet.ts";
 import type { HangUp } from "./hang-up.ts";
 import { signalOf } from "./hang-up.ts";

@@ -34,7 +34,7 @@ export const COMPARISON_MUTANTS: readonly Mutant[] = [
   {
     name: "compared-after-one",
     bug: "one command that was not served is enough for a comparison",
-    file: `${FAILOVER}/uncompared.ts`,
+    file: `${FAILOVER}/evidence/uncompared.ts`,
     edits: [{ find: "const WORTH_COMPARING = 3;", replace: "const WORTH_COMPARING = 1;" }],
     invariants: ["comparisons-are-few", "one-active-per-epoch"],
   },
@@ -59,7 +59,7 @@ export const COMPARISON_MUTANTS: readonly Mutant[] = [
   {
     name: "compared-once-served",
     bug: "a success does not end what may be compared",
-    file: `${FAILOVER}/evidence.ts`,
+    file: `${FAILOVER}/evidence/evidence.ts`,
     edits: [{ find: "    this.#failedAlone.clear();\n  }\n}", replace: "  }\n}" }],
     invariants: ["comparisons-are-few", "one-active-per-epoch"],
   },

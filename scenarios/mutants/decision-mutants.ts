@@ -33,7 +33,7 @@ export const DECISION_MUTANTS: readonly Mutant[] = [
   {
     name: "no-hysteresis",
     bug: "what is below the clear threshold for an instant is alive again, and there is no dwell",
-    file: "resilience/src/core/supervisor.ts",
+    file: "resilience/src/core/detection/supervisor.ts",
     edits: [
       {
         find: "const clear = look.level < clearThreshold && !pastCeiling;",
@@ -196,7 +196,7 @@ export const DECISION_MUTANTS: readonly Mutant[] = [
   {
     name: "refusals-ever",
     bug: "refused connections are counted, whatever came between them",
-    file: `${FAILOVER}/evidence.ts`,
+    file: `${FAILOVER}/evidence/evidence.ts`,
     edits: [{ find: "    if (startedMs >= this.#refusedSinceMs) this.#clearRefused();\n", replace: "" }],
     invariants: ["promotes-on-evidence", "fit-again", "serves-after-heal"],
   },

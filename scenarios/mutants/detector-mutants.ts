@@ -1,16 +1,16 @@
 /** Planted bugs in who is declared down, and when. */
 import type { Mutant } from "./mutant.ts";
 
-const PHI = "resilience/src/core/phi-accrual.ts";
-const NODE = "resilience/src/core/fitted-node.ts";
-const SUPERVISOR = "resilience/src/core/supervisor.ts";
-const RUNTIME_SUPERVISOR = "resilience/src/runtime/supervisor.ts";
+const PHI = "resilience/src/core/detection/phi-accrual.ts";
+const NODE = "resilience/src/core/detection/fitted-node.ts";
+const SUPERVISOR = "resilience/src/core/detection/supervisor.ts";
+const RUNTIME_SUPERVISOR = "resilience/src/runtime/detection/supervisor.ts";
 
 export const DETECTOR_MUTANTS: readonly Mutant[] = [
   {
     name: "tuned-for-another-network",
     bug: "four minutes to declare",
-    file: "gateway/src/config-group.ts",
+    file: "gateway/src/config/group.ts",
     edits: [
       {
         find: 'return Math.max(1_000, (kind === "http" ? 5 : 20) * intervalMs);',
@@ -83,7 +83,7 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
   {
     name: "wrong-gap-leaves",
     bug: "another gap than the oldest leaves the window",
-    file: "resilience/src/core/arrival-window.ts",
+    file: "resilience/src/core/detection/arrival-window.ts",
     edits: [
       {
         find: "tally(this.#cells, this.#first, LEAVING, place, -1);",
@@ -195,7 +195,7 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
   {
     name: "cleared-too-soon",
     bug: "below the threshold that suspects is as good as below the one that clears",
-    file: "resilience/src/core/supervisor.ts",
+    file: "resilience/src/core/detection/supervisor.ts",
     edits: [
       {
         find: "const clear = look.level < clearThreshold && !pastCeiling;",

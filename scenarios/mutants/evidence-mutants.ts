@@ -5,14 +5,14 @@
 import type { Mutant } from "./mutant.ts";
 
 const DISPATCH = "resilience/src/core/failover/dispatch.ts";
-const EVIDENCE = "resilience/src/core/failover/evidence.ts";
-const USUAL_TIMES = "resilience/src/core/failover/usual-times.ts";
+const EVIDENCE = "resilience/src/core/failover/evidence/evidence.ts";
+const USUAL_TIMES = "resilience/src/core/failover/learned/usual-times.ts";
 
 export const EVIDENCE_MUTANTS: readonly Mutant[] = [
   {
     name: "silence-after-timeout",
     bug: "attempts are never overdue: silence counts only when they time out",
-    file: "resilience/src/core/failover/answer-times.ts",
+    file: "resilience/src/core/failover/learned/answer-times.ts",
     edits: [
       { find: "const known = this.#total >= MIN_ANSWERS;", replace: "const known = this.#total >= 1e9 * MIN_ANSWERS;" },
     ],
@@ -34,7 +34,7 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
   {
     name: "given-up-is-an-answer",
     bug: "an attempt that is given up because nobody knows what became of its call counts as an answer of its station",
-    file: "resilience/src/core/error-evidence.ts",
+    file: "resilience/src/core/outcomes/error-evidence.ts",
     edits: [{ find: '  "AMBIGUOUS_OUTCOME",\n', replace: "" }],
     invariants: ["fit-is-promoted"],
   },
@@ -210,7 +210,7 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
   {
     name: "comparison-needs-a-thousand",
     bug: "what the other station served counts only after a thousand failures",
-    file: "resilience/src/core/failover/evidence.ts",
+    file: "resilience/src/core/failover/evidence/evidence.ts",
     edits: [
       {
         find: "const VERDICTS = 20;",
@@ -230,7 +230,7 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
   {
     name: "late-results-count",
     bug: "results of calls from before a station was promoted, or heard again, count in its new time",
-    file: "resilience/src/core/failover/evidence.ts",
+    file: "resilience/src/core/failover/evidence/evidence.ts",
     edits: [
       {
         find: "    if (startedMs < this.#beginsMs) return;\n    this.#refused++;",
@@ -258,7 +258,7 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
   {
     name: "a-second-is-enough",
     bug: "an attempt may take a second where nothing is written, however long commands take here",
-    file: "gateway/src/config-commands.ts",
+    file: "gateway/src/config/commands.ts",
     edits: [
       {
         find: "timeoutMs: timeout ?? deadline,",
@@ -271,7 +271,7 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
   {
     name: "the-slowest-are-silence",
     bug: "calls that are out long after later ones were served speak against their station: the last ones out are always the slowest",
-    file: "resilience/src/core/failover/evidence.ts",
+    file: "resilience/src/core/failover/evidence/evidence.ts",
     edits: [
       {
         find: "    if (startedMs < this.#beginsMs || startedMs < this.#servedFromMs) return;\n    this.#late.note();",

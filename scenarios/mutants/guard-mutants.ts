@@ -1,8 +1,8 @@
 /** Planted bugs in what guards one call: breaker, bulkhead, retries and their budget. */
 import type { Mutant } from "./mutant.ts";
 
-const BREAKER = "resilience/src/core/breaker.ts";
-const BUDGET = "resilience/src/core/retry-budget.ts";
+const BREAKER = "resilience/src/core/guard/breaker.ts";
+const BUDGET = "resilience/src/core/guard/retry-budget.ts";
 const DISPATCH = "resilience/src/core/failover/dispatch.ts";
 
 export const GUARD_MUTANTS: readonly Mutant[] = [
@@ -118,7 +118,7 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
   {
     name: "breaker-never-forgets",
     bug: "the window is not a window: failures of an hour ago count",
-    file: "resilience/src/core/rate-window.ts",
+    file: "resilience/src/core/guard/rate-window.ts",
     edits: [
       {
         find: "for (let step = 1; step <= elapsed; step++)",
@@ -234,7 +234,7 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
   {
     name: "open-for-nothing",
     bug: "an open circuit is half-open at once",
-    file: "resilience/src/core/breaker.ts",
+    file: "resilience/src/core/guard/breaker.ts",
     edits: [
       {
         find: "this.#openUntilMs = atMs + this.#openDurationMs;",
@@ -246,7 +246,7 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
   {
     name: "permit-kept-on-abort",
     bug: "a probe that is aborted keeps its permit",
-    file: "resilience/src/core/breaker.ts",
+    file: "resilience/src/core/guard/breaker.ts",
     edits: [
       {
         find: 'if (this.#state !== "closed") this.#returnProbe(permit, nowMs);',
@@ -258,7 +258,7 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
   {
     name: "everybody-in-step",
     bug: "back-off without jitter",
-    file: "resilience/src/core/backoff.ts",
+    file: "resilience/src/core/guard/backoff.ts",
     edits: [
       {
         find: "        return this.#random.next() * bound;",

@@ -5,10 +5,10 @@
  */
 import type { Mutant } from "./mutant.ts";
 
-const ADMISSION = "resilience/src/core/failover/admission.ts";
+const ADMISSION = "resilience/src/core/failover/admission/admission.ts";
 const DISPATCH = "resilience/src/core/failover/dispatch.ts";
-const PATIENCE = "resilience/src/core/failover/patience.ts";
-const OUTLOOK = "resilience/src/core/failover/outlook.ts";
+const PATIENCE = "resilience/src/core/failover/learned/patience.ts";
+const OUTLOOK = "resilience/src/core/failover/overload/outlook.ts";
 /** An exhausted station is not left alone. */
 const NO_REST = [
   { find: "if (this.#refusesAll(usualMs, nowMs)) return this.#rest(usualMs, nowMs);", replace: "" },
@@ -129,7 +129,7 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
   {
     name: "collapse-untold",
     bug: "no event tells that goodput has collapsed",
-    file: "resilience/src/core/failover/goodput.ts",
+    file: "resilience/src/core/failover/overload/goodput.ts",
     edits: [
       { find: "    if (!isNews) return undefined;", replace: "    if (!isNews || windowMs > 0) return undefined;" },
     ],
@@ -162,7 +162,7 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
   {
     name: "limit-never-raised",
     bug: "a limit that was lowered is never raised again",
-    file: "resilience/src/core/failover/admission.ts",
+    file: "resilience/src/core/failover/admission/admission.ts",
     edits: [
       {
         find: "  #raise(usualMs: number, nowMs: number, crowd: Crowd): void {\n",
@@ -243,7 +243,7 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
   {
     name: "lull-without-end",
     bug: "calls are held back in a lull for as long as no answer comes",
-    file: "resilience/src/core/failover/lull.ts",
+    file: "resilience/src/core/failover/learned/lull.ts",
     edits: [{ find: "    return nowMs < this.endsAtMs(usualMs);", replace: "    return nowMs >= 0;" }],
     invariants: ["held-moves", "waiting-moves", "goodput-comes-back", "quiet-is-served", "fit-is-promoted"],
   },

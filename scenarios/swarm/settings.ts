@@ -6,8 +6,8 @@
  */
 import type { Random } from "ground-station-failover/sim";
 import { between, chance, logUniform, pick, wholeBetween } from "ground-station-failover/sim";
+import { leastReach } from "../checks/detection/model-bounds.ts";
 import { documented } from "../checks/documented.ts";
-import { leastReach } from "../checks/model-bounds.ts";
 import type { GroupPlan } from "../fleet/plan.ts";
 import type { Demands } from "./load.ts";
 import { demandsOf } from "./load.ts";

@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PhiAccrualMachine, type PhiAccrualOptions } from "../../resilience/src/core/phi-accrual.ts";
+import { PhiAccrualMachine, type PhiAccrualOptions } from "../../resilience/src/core/detection/phi-accrual.ts";
 import { seededRandom } from "../../resilience/src/core/random.ts";
 import { intraRegionGapMs } from "../traffic.ts";
 

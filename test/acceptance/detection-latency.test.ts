@@ -5,15 +5,15 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Declaration } from "../../resilience/src/core/detection/supervisor.ts";
 import { type Random, seededRandom } from "../../resilience/src/core/random.ts";
-import type { Declaration } from "../../resilience/src/core/supervisor.ts";
 import {
   type ClockedDetector,
   FixedHeartbeatDetector,
   PhiAccrualDetector,
-} from "../../resilience/src/runtime/detectors.ts";
-import { LivenessSupervisor } from "../../resilience/src/runtime/supervisor.ts";
-import { VirtualClock } from "../../resilience/src/sim/virtual-clock.ts";
+} from "../../resilience/src/runtime/detection/detectors.ts";
+import { LivenessSupervisor } from "../../resilience/src/runtime/detection/supervisor.ts";
+import { VirtualClock } from "../../resilience/src/sim/kernel/virtual-clock.ts";
 import { crossRegionGapMs, intraRegionGapMs } from "../traffic.ts";
 
 const SEED: string = process.env["SEED"] ?? "27020032";

@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Accidents, UsualShare } from "../../resilience/src/core/failover/accidents.ts";
-import { StationEvidence } from "../../resilience/src/core/failover/evidence.ts";
+import { Accidents, UsualShare } from "../../resilience/src/core/failover/evidence/accidents.ts";
+import { StationEvidence } from "../../resilience/src/core/failover/evidence/evidence.ts";
 import { seededRandom } from "../../resilience/src/core/random.ts";
 import { Crowded, type StationModel } from "../worlds/crowded.ts";
 

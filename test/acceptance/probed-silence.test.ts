@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom, VirtualClock } from "ground-station-failover/sim";
 import { compose, type GatewayEvent } from "../../gateway/src/compose.ts";
-import { parseConfiguration } from "../../gateway/src/config.ts";
+import { parseConfiguration } from "../../gateway/src/config/config.ts";
 
 const SOURCE = `
 groups:

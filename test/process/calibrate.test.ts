@@ -15,7 +15,7 @@ import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { seededRandom } from "ground-station-failover";
-import { parseConfiguration } from "../../gateway/src/config.ts";
+import { parseConfiguration } from "../../gateway/src/config/config.ts";
 import { Folder, GsfProcess, gsf } from "./gsf-process.ts";
 
 /** Beats of about 50 ms with some jitter, as CSV with a header. */

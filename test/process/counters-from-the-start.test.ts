@@ -9,8 +9,8 @@ import { type IncomingMessage, type RequestListener, request, type ServerRespons
 import { connect } from "node:net";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { createLog } from "../../gateway/src/adapters/log.ts";
-import { parseConfiguration } from "../../gateway/src/config.ts";
+import { createLog } from "../../gateway/src/adapters/telemetry/log.ts";
+import { parseConfiguration } from "../../gateway/src/config/config.ts";
 import { type RunningGateway, runGateway } from "../../gateway/src/main.ts";
 import { type RigStation, rigStation } from "./proxy-rig.ts";
 

@@ -9,8 +9,8 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { systemClock } from "ground-station-failover";
-import { HeartbeatCodec } from "../../gateway/src/adapters/heartbeat-codec.ts";
-import { HeartbeatSender } from "../../gateway/src/adapters/heartbeat-sender.ts";
+import { HeartbeatCodec } from "../../gateway/src/adapters/heartbeats/heartbeat-codec.ts";
+import { HeartbeatSender } from "../../gateway/src/adapters/heartbeats/heartbeat-sender.ts";
 import { Folder, GsfProcess } from "./gsf-process.ts";
 
 /** A test that waits in vain ends. Starting three processes alone can take a minute where the machine has others to serve. */

@@ -8,7 +8,7 @@ import { createServer, type RequestListener } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { after, before, test } from "node:test";
 import { systemClock } from "ground-station-failover";
-import { EpochProofs } from "../../gateway/src/adapters/epoch-proof.ts";
+import { EpochProofs } from "../../gateway/src/adapters/stations/epoch-proof.ts";
 import { ArrivalClock } from "../../gateway/src/station/arrival-clock.ts";
 import { StationRelay } from "../../gateway/src/station/relay.ts";
 import { RelayFaults } from "../../gateway/src/station/relay-faults.ts";

@@ -10,10 +10,10 @@ import type { AddressInfo } from "node:net";
 import { connect } from "node:net";
 import { seededRandom, systemClock } from "ground-station-failover";
 
-import type { ProxyListener, ProxyOptions } from "../../gateway/src/adapters/http-proxy.ts";
-import { listenForCommands } from "../../gateway/src/adapters/http-proxy.ts";
-import { httpUplink } from "../../gateway/src/adapters/http-uplink.ts";
-import { createLog } from "../../gateway/src/adapters/log.ts";
+import type { ProxyListener, ProxyOptions } from "../../gateway/src/adapters/callers/http-proxy.ts";
+import { listenForCommands } from "../../gateway/src/adapters/callers/http-proxy.ts";
+import { httpUplink } from "../../gateway/src/adapters/stations/http-uplink.ts";
+import { createLog } from "../../gateway/src/adapters/telemetry/log.ts";
 import { compose } from "../../gateway/src/compose.ts";
 import type { Group } from "../../gateway/src/fleet/group.ts";
 import type { GroupSettings } from "../../gateway/src/fleet/settings.ts";

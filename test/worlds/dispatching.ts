@@ -4,10 +4,8 @@
  * attempt that is recalled is not forgotten before it has ended.
  */
 import assert from "node:assert/strict";
-import { Backoff } from "../../resilience/src/core/backoff.ts";
-import { BreakerMachine, type BreakerOptions } from "../../resilience/src/core/breaker.ts";
-import { Accidents, UsualShare } from "../../resilience/src/core/failover/accidents.ts";
-import { Admission, type AdmissionOptions } from "../../resilience/src/core/failover/admission.ts";
+import type { Standing } from "../../resilience/src/core/detection/supervisor.ts";
+import { Admission, type AdmissionOptions } from "../../resilience/src/core/failover/admission/admission.ts";
 import {
   type Attempt,
   type AttemptEnd,
@@ -16,7 +14,6 @@ import {
   type CallTerms,
   type Settlement,
 } from "../../resilience/src/core/failover/call.ts";
-import { type CallSource, CallSources } from "../../resilience/src/core/failover/call-sources.ts";
 import {
   type DispatchAction,
   Dispatcher,
@@ -24,13 +21,16 @@ import {
   type DispatchOptions,
 } from "../../resilience/src/core/failover/dispatch.ts";
 import type { FailoverEvent } from "../../resilience/src/core/failover/events.ts";
-import { type CommandPathOptions, StationEvidence } from "../../resilience/src/core/failover/evidence.ts";
+import { Accidents, UsualShare } from "../../resilience/src/core/failover/evidence/accidents.ts";
+import { type CommandPathOptions, StationEvidence } from "../../resilience/src/core/failover/evidence/evidence.ts";
 import { type FailbackOptions, FailoverMachine } from "../../resilience/src/core/failover/failover.ts";
+import { type CallSource, CallSources } from "../../resilience/src/core/failover/learned/call-sources.ts";
 import { Roles, type RolesOptions } from "../../resilience/src/core/failover/roles.ts";
 import { Station, type StationParts } from "../../resilience/src/core/failover/station.ts";
+import { Backoff } from "../../resilience/src/core/guard/backoff.ts";
+import { BreakerMachine, type BreakerOptions } from "../../resilience/src/core/guard/breaker.ts";
+import { RetryBudgetMachine, type RetryBudgetOptions } from "../../resilience/src/core/guard/retry-budget.ts";
 import { seededRandom } from "../../resilience/src/core/random.ts";
-import { RetryBudgetMachine, type RetryBudgetOptions } from "../../resilience/src/core/retry-budget.ts";
-import type { Standing } from "../../resilience/src/core/supervisor.ts";
 
 export interface StationPlan extends Partial<Omit<StationParts, "name" | "number" | "role" | "breaker" | "budget">> {
   readonly capacity?: AdmissionOptions;

@@ -1,8 +1,8 @@
 /**
  * A calibration as one JSON object, for programs: everything that the sentences say, durations in ms, rates per day.
  */
-import type { CalibrationResult, TradeOffCurve } from "ground-station-failover/core";
-import type { TraceFile } from "../adapters/trace-file.ts";
+import type { CalibrationResult, TradeOffCurve } from "ground-station-failover/calibration";
+import type { TraceFile } from "../adapters/heartbeats/trace-file.ts";
 import { fragmentOf, fragmentYaml } from "./fragment.ts";
 import { helpSentences, noteSentences, whySentence } from "./report.ts";
 

@@ -1,17 +1,17 @@
 /**
  * `gsf calibrate`: from a recorded trace to a detector's configuration, or to the reason why there is none; and with
- * `--record` from a running gateway to a trace. The arithmetic is the library's (`core/calibration`); here are the
+ * `--record` from a running gateway to a trace. The arithmetic is the library's (`ground-station-failover/calibration`); here are the
  * options, the progress of long work on standard error, and what is printed.
  */
 import { writeFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { ConfigurationError, systemClock } from "ground-station-failover";
-import { type CalibrationResult, calibrationSteps } from "ground-station-failover/core";
-import { recordBeats } from "../adapters/beat-recording.ts";
-import { type ControlAddress, tokenOf, withControlAddress } from "../adapters/control-address.ts";
-import { EXIT, UserError } from "../adapters/exit-codes.ts";
-import { readTraceFile, type TraceFile } from "../adapters/trace-file.ts";
-import { TIME_UNITS } from "../adapters/trace-format.ts";
+import { type CalibrationResult, calibrationSteps } from "ground-station-failover/calibration";
+import { type ControlAddress, tokenOf, withControlAddress } from "../adapters/control/control-address.ts";
+import { recordBeats } from "../adapters/heartbeats/beat-recording.ts";
+import { readTraceFile, type TraceFile } from "../adapters/heartbeats/trace-file.ts";
+import { TIME_UNITS } from "../adapters/heartbeats/trace-format.ts";
+import { EXIT, UserError } from "../adapters/process/exit-codes.ts";
 import { durationFlag, percent, type Rate, rateFlag, shownDuration, shownRate, whole } from "./amounts.ts";
 import { resultJson } from "./answer-json.ts";
 import { refusalOfGateway } from "./fragment.ts";

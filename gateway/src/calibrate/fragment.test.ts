@@ -1,8 +1,8 @@
 /** The configuration fragment: whatever is recommended, the gateway's own parser takes it and reads the same numbers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { DetectorRecommendation } from "ground-station-failover/core";
-import { parseConfiguration } from "../config.ts";
+import type { DetectorRecommendation } from "ground-station-failover/calibration";
+import { parseConfiguration } from "../config/config.ts";
 import { fragmentOf, fragmentYaml, refusalOfGateway } from "./fragment.ts";
 
 const GOOD: DetectorRecommendation = {

@@ -3,7 +3,8 @@
  * recovery keep the places that the defaults give them: between nothing and a declaration 5 of 8 and 2 of 8; where levels
  * are rates of mistakes, one an hour and what the model calls ordinary.
  */
-import { type DetectorRecommendation, levelForMistakes } from "ground-station-failover/core";
+import type { DetectorRecommendation } from "ground-station-failover/calibration";
+import { levelForMistakes } from "ground-station-failover/core";
 import { shownDuration } from "./amounts.ts";
 
 /** Heartbeats that the gateway takes, in ms. */

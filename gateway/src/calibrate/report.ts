@@ -2,8 +2,8 @@
  * What a calibration found, as sentences: what the traffic looks like, what to configure and how well that does, how far
  * it is proven, or why it is not possible and what would help. Every number that is a bound says so.
  */
-import type { CalibrationResult, TrafficSummary } from "ground-station-failover/core";
-import type { TraceFile } from "../adapters/trace-file.ts";
+import type { CalibrationResult, TrafficSummary } from "ground-station-failover/calibration";
+import type { TraceFile } from "../adapters/heartbeats/trace-file.ts";
 import { percent, shownDuration, shownRate, threeDigits, whole } from "./amounts.ts";
 import { fragmentOf, fragmentYaml } from "./fragment.ts";
 

@@ -3,7 +3,7 @@
  * model, that of its best window. Rates are on a logarithmic scale. Where no false alarm was seen, a line goes on as the upper
  * bound that continuing the tail gives, and is drawn differently.
  */
-import type { CalibrationResult, TradeOffCurve } from "ground-station-failover/core";
+import type { CalibrationResult, TradeOffCurve } from "ground-station-failover/calibration";
 
 export interface DrawnPoint {
   readonly silenceMs: number;

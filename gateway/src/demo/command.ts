@@ -4,7 +4,7 @@
  */
 import { type Command, Option } from "commander";
 import { systemClock } from "ground-station-failover";
-import { EXIT } from "../adapters/exit-codes.ts";
+import { EXIT } from "../adapters/process/exit-codes.ts";
 import { ChildFailure } from "./children.ts";
 import { DEMO_FAULTS, type DemoFault } from "./faults.ts";
 import { FleetProcesses } from "./fleet-processes.ts";

@@ -4,7 +4,7 @@ import { PassThrough } from "node:stream";
 import { test } from "node:test";
 import { seededRandom, VirtualClock } from "ground-station-failover/sim";
 import { compose } from "../compose.ts";
-import { parseConfiguration } from "../config.ts";
+import { parseConfiguration } from "../config/config.ts";
 import type { Group } from "./group.ts";
 import type { GroupEvent } from "./group-events.ts";
 import type { CommandReply, SendContext } from "./uplink.ts";

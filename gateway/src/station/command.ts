@@ -6,6 +6,7 @@
 import type { AddressInfo } from "node:net";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { systemClock } from "ground-station-failover";
+import { HeartbeatSender } from "../adapters/heartbeats/heartbeat-sender.ts";
 import {
   addressOf,
   isEverywhere,
@@ -14,13 +15,10 @@ import {
   mayBeLoopback,
   serviceUrlIn,
   targetAddressIn,
-} from "../adapters/addresses.ts";
-import { UserError } from "../adapters/exit-codes.ts";
-import { HeartbeatSender } from "../adapters/heartbeat-sender.ts";
-import { listening, shownAddress } from "../adapters/listening.ts";
-import { type Log, processLog } from "../adapters/log.ts";
-import { LogOutput } from "../adapters/log-output.ts";
-import { stopAsked } from "../adapters/process-life.ts";
+} from "../adapters/process/addresses.ts";
+import { UserError } from "../adapters/process/exit-codes.ts";
+import { listening, shownAddress } from "../adapters/process/listening.ts";
+import { stopAsked } from "../adapters/process/process-life.ts";
 import {
   MAX_SECRETS,
   MIN_SECRET_BYTES,
@@ -28,7 +26,9 @@ import {
   readSecretFile,
   secretIn,
   watchSecretFiles,
-} from "../adapters/secret-file.ts";
+} from "../adapters/process/secret-file.ts";
+import { type Log, processLog } from "../adapters/telemetry/log.ts";
+import { LogOutput } from "../adapters/telemetry/log-output.ts";
 import type { ListenSettings } from "../fleet/settings.ts";
 import { ArrivalClock } from "./arrival-clock.ts";
 import { StationRelay } from "./relay.ts";

@@ -6,7 +6,7 @@ import { type TestContext, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { systemClock } from "ground-station-failover";
 import { request } from "undici";
-import { EPOCH_PROOF_HEADER, EpochProofs } from "../adapters/epoch-proof.ts";
+import { EPOCH_PROOF_HEADER, EpochProofs } from "../adapters/stations/epoch-proof.ts";
 import { ArrivalClock } from "./arrival-clock.ts";
 import { StationRelay } from "./relay.ts";
 import { RelayFaults } from "./relay-faults.ts";

@@ -22,15 +22,15 @@ import {
   wasNeverSent,
 } from "ground-station-failover";
 import { Pool } from "undici";
-import type { CallerConnection } from "../adapters/caller-connection.ts";
-import { EPOCH_PROOF_HEADER, EpochVerifier } from "../adapters/epoch-proof.ts";
-import { endToEnd, flat, rawValues } from "../adapters/http-headers.ts";
-import { LOOP_HEADER, LoopGuard } from "../adapters/loop-guard.ts";
-import { problemAnswer } from "../adapters/problem.ts";
-import { type SoundHead, soundHead } from "../adapters/request-head.ts";
-import { RELAYED_LIMITS, RequestServer } from "../adapters/request-server.ts";
-import { KEPT, StationConnections } from "../adapters/station-connection.ts";
-import { REPLY_HEADER_BYTES, whyUnreadable } from "../adapters/unreadable-reply.ts";
+import type { CallerConnection } from "../adapters/http/caller-connection.ts";
+import { endToEnd, flat, rawValues } from "../adapters/http/http-headers.ts";
+import { LOOP_HEADER, LoopGuard } from "../adapters/http/loop-guard.ts";
+import { problemAnswer } from "../adapters/http/problem.ts";
+import { type SoundHead, soundHead } from "../adapters/http/request-head.ts";
+import { RELAYED_LIMITS, RequestServer } from "../adapters/http/request-server.ts";
+import { EPOCH_PROOF_HEADER, EpochVerifier } from "../adapters/stations/epoch-proof.ts";
+import { KEPT, StationConnections } from "../adapters/stations/station-connection.ts";
+import { REPLY_HEADER_BYTES, whyUnreadable } from "../adapters/stations/unreadable-reply.ts";
 import { RefusedRequest } from "../fleet/problem.ts";
 import type { Admitted } from "../fleet/station-guard.ts";
 import { StationGuard } from "../fleet/station-guard.ts";

@@ -12,7 +12,7 @@
 import { connect } from "node:net";
 import type { Clock } from "ground-station-failover";
 import { Pool } from "undici";
-import { KEPT, StationConnections } from "../adapters/station-connection.ts";
+import { KEPT, StationConnections } from "../adapters/stations/station-connection.ts";
 import { failureInWords } from "../fleet/failure-words.ts";
 import { connectService, lookupService } from "./service-names.ts";
 

@@ -5,8 +5,8 @@
  */
 import { systemClock } from "ground-station-failover";
 import { buildConnector } from "undici";
-import { NameCache } from "../adapters/name-cache.ts";
-import { NameLookup } from "../adapters/name-lookup.ts";
+import { NameCache } from "../adapters/stations/name-cache.ts";
+import { NameLookup } from "../adapters/stations/name-lookup.ts";
 
 const names: NameCache = new NameCache({
   nowMs: () => systemClock.nowMs(),

@@ -3,13 +3,13 @@ import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import { CallAbortedError, ConfigurationError, FaultInjectedError } from "../core/errors.ts";
-import { judgeError, reportsError } from "../core/outcome.ts";
+import { judgeError, reportsError } from "../core/outcomes/outcome.ts";
 import { seededRandom } from "../core/random.ts";
-import type { AttemptContext } from "../runtime/attempt.ts";
-import { ResilientClient } from "../runtime/client.ts";
-import { PhiAccrualDetector } from "../runtime/detectors.ts";
+import { PhiAccrualDetector } from "../runtime/detection/detectors.ts";
 import { PrimaryBackupFailover } from "../runtime/failover/failover.ts";
-import { VirtualClock } from "../sim/virtual-clock.ts";
+import type { AttemptContext } from "../runtime/guard/attempt.ts";
+import { ResilientClient } from "../runtime/guard/client.ts";
+import { VirtualClock } from "../sim/kernel/virtual-clock.ts";
 import { Chaos } from "./chaos.ts";
 import type { FaultKind } from "./fault.ts";
 

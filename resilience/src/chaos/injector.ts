@@ -6,7 +6,7 @@
  */
 import { CallAbortedError } from "../core/errors.ts";
 import type { Random } from "../core/random.ts";
-import type { Clock } from "../runtime/clock.ts";
+import type { Clock } from "../runtime/time/clock.ts";
 import type { Fault, FaultKind } from "./fault.ts";
 import { Schedule, type ScheduleOptions } from "./schedule.ts";
 

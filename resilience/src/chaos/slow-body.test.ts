@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CallAbortedError } from "../core/errors.ts";
-import { VirtualClock } from "../sim/virtual-clock.ts";
+import { VirtualClock } from "../sim/kernel/virtual-clock.ts";
 import { Chaos } from "./chaos.ts";
 
 const CHUNKS = ["range ", "and ", "range rate"];

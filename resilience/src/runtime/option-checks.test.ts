@@ -6,21 +6,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Chaos } from "../chaos/chaos.ts";
-import { levelForMistakes } from "../core/adaptive.ts";
-import { DetectionQualityMachine } from "../core/detection-quality.ts";
+import { levelForMistakes } from "../core/detection/adaptive/adaptive.ts";
+import { DetectionQualityMachine } from "../core/detection/detection-quality.ts";
 import { ConfigurationError } from "../core/errors.ts";
 import { seededRandom } from "../core/random.ts";
-import { VirtualClock } from "../sim/virtual-clock.ts";
-import { deadlineAfter, withDeadline } from "./ambient-deadline.ts";
-import { CircuitBreaker } from "./breaker.ts";
-import { Bulkhead } from "./bulkhead.ts";
-import { ResilientClient } from "./client.ts";
-import { FixedHeartbeatDetector, PhiAccrualDetector } from "./detectors.ts";
+import { VirtualClock } from "../sim/kernel/virtual-clock.ts";
+import { FixedHeartbeatDetector, PhiAccrualDetector } from "./detection/detectors.ts";
+import { Hearing } from "./detection/hearing.ts";
+import { LivenessSupervisor } from "./detection/supervisor.ts";
+import { SuspicionWatch } from "./detection/suspicion-watch.ts";
 import { PrimaryBackupFailover } from "./failover/failover.ts";
-import { Hearing } from "./hearing.ts";
-import { RetryBudget } from "./retry-budget.ts";
-import { LivenessSupervisor } from "./supervisor.ts";
-import { SuspicionWatch } from "./suspicion-watch.ts";
+import { CircuitBreaker } from "./guard/breaker.ts";
+import { Bulkhead } from "./guard/bulkhead.ts";
+import { ResilientClient } from "./guard/client.ts";
+import { RetryBudget } from "./guard/retry-budget.ts";
+import { deadlineAfter, withDeadline } from "./time/ambient-deadline.ts";
 
 /** Anything at all: what a caller without types may write. */
 // biome-ignore lint/suspicious/noExplicitAny: the point of this file

@@ -10,12 +10,12 @@ import { endOf, settled } from "../../../test/calls.ts";
 import { StallingClock } from "../../../test/worlds/stalling-clock.ts";
 import { deadlineAt } from "../core/deadline.ts";
 import { AttemptTimeoutError } from "../core/errors.ts";
-import { VirtualClock } from "../sim/virtual-clock.ts";
-import { CircuitBreaker } from "./breaker.ts";
-import { Bulkhead } from "./bulkhead.ts";
-import { type ClientOptions, ResilientClient } from "./client.ts";
+import { VirtualClock } from "../sim/kernel/virtual-clock.ts";
 import { Prober } from "./failover/prober.ts";
-import { afterWait } from "./read-first.ts";
+import { CircuitBreaker } from "./guard/breaker.ts";
+import { Bulkhead } from "./guard/bulkhead.ts";
+import { type ClientOptions, ResilientClient } from "./guard/client.ts";
+import { afterWait } from "./time/read-first.ts";
 
 interface Scene {
   readonly world: VirtualClock;

@@ -7,6 +7,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { make, nothingIsLeftBehind } from "../../../test/calls.ts";
 import { UNREADABLE_ERRORS } from "../../../test/unreadable.ts";
+import { StaleEpochError } from "../core/errors.ts";
+import { seenEpochOf } from "../core/failover/verdict.ts";
+import { retryRefusalOf } from "../core/guard/retry-refusal.ts";
 import {
   codeIn,
   isError,
@@ -16,16 +19,13 @@ import {
   wasLocalShortage,
   wasNeverSent,
   wasRefusedLocally,
-} from "../core/error-evidence.ts";
-import { StaleEpochError } from "../core/errors.ts";
-import { seenEpochOf } from "../core/failover/verdict.ts";
-import { grpcStatus, httpErrorBody, httpStatus, judgeError, problemJson } from "../core/outcome.ts";
-import { retryRefusalOf } from "../core/retry-refusal.ts";
-import { VirtualClock } from "../sim/virtual-clock.ts";
-import { CircuitBreaker } from "./breaker.ts";
-import { Bulkhead } from "./bulkhead.ts";
-import { PhiAccrualDetector } from "./detectors.ts";
+} from "../core/outcomes/error-evidence.ts";
+import { grpcStatus, httpErrorBody, httpStatus, judgeError, problemJson } from "../core/outcomes/outcome.ts";
+import { VirtualClock } from "../sim/kernel/virtual-clock.ts";
+import { PhiAccrualDetector } from "./detection/detectors.ts";
 import { PrimaryBackupFailover } from "./failover/failover.ts";
+import { CircuitBreaker } from "./guard/breaker.ts";
+import { Bulkhead } from "./guard/bulkhead.ts";
 
 nothingIsLeftBehind();
 

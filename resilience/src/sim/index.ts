@@ -5,15 +5,18 @@
  */
 export type { Random } from "../core/random.ts";
 export { seededRandom } from "../core/random.ts";
-export type { AssertSeedsOptions } from "./assert-seeds.ts";
-export { assertSeeds } from "./assert-seeds.ts";
-export type { Connection, NetworkErrorCode } from "./connection.ts";
-export { NetworkError } from "./connection.ts";
-export type { Address } from "./direction.ts";
-export type { Disk, RotPlace } from "./disk.ts";
-export type { DiskErrorCode } from "./disk-error.ts";
-export { DiskError } from "./disk-error.ts";
-export type { DiskFaults } from "./disk-faults.ts";
+export type { AssertSeedsOptions } from "./explore/assert-seeds.ts";
+export { assertSeeds } from "./explore/assert-seeds.ts";
+export type { ExploreOptions, ExploreProgress, ExploreReport, Failure } from "./explore/explore.ts";
+export { DETERMINISTIC, explore } from "./explore/explore.ts";
+export type { RegisterOperation } from "./explore/register-history.ts";
+export { unexplained } from "./explore/register-history.ts";
+export type { ReplayFile, ReplayReport, ReplayVerdict } from "./explore/replay.ts";
+export { parseReplay, REPLAY_FORMAT, replay, writeReplay } from "./explore/replay.ts";
+export type { DiagramOptions } from "./explore/sequence-diagram.ts";
+export { mermaidDiagram, sequenceDiagram } from "./explore/sequence-diagram.ts";
+export type { ShrinkOptions, ShrinkProgress, ShrinkReport } from "./explore/shrink.ts";
+export { shrink } from "./explore/shrink.ts";
 export {
   between,
   chance,
@@ -25,9 +28,7 @@ export {
   pick,
   shuffled,
   wholeBetween,
-} from "./draws.ts";
-export type { ExploreOptions, ExploreProgress, ExploreReport, Failure } from "./explore.ts";
-export { DETERMINISTIC, explore } from "./explore.ts";
+} from "./faults/draws.ts";
 export type {
   CrashFault,
   DiskFault,
@@ -38,29 +39,28 @@ export type {
   PauseFault,
   SlowFault,
   WallStepFault,
-} from "./fault.ts";
-export { checkFaults, healAll, inject } from "./fault.ts";
-export type { FaultFamily, Link } from "./fault-families.ts";
-export type { SwarmOptions } from "./fault-swarm.ts";
-export { drawFaults, FAULT_FAMILIES } from "./fault-swarm.ts";
-export type { BurstDelay, Delay, LinkConditions, PlainDelay } from "./link.ts";
-export { HEALTHY_LINK } from "./link.ts";
-export type { DoorMode } from "./machine.ts";
-export type { Network, NodeNetwork } from "./network.ts";
-export type { CrashKind, NodeEnv, NodeOptions, Program, SimNode } from "./node.ts";
-export type { Payload } from "./payload.ts";
-export type { RegisterOperation } from "./register-history.ts";
-export { unexplained } from "./register-history.ts";
-export type { ReplayFile, ReplayReport, ReplayVerdict } from "./replay.ts";
-export { parseReplay, REPLAY_FORMAT, replay, writeReplay } from "./replay.ts";
-export type { DiagramOptions } from "./sequence-diagram.ts";
-export { mermaidDiagram, sequenceDiagram } from "./sequence-diagram.ts";
-export type { ShrinkOptions, ShrinkProgress, ShrinkReport } from "./shrink.ts";
-export { shrink } from "./shrink.ts";
-export type { FaultPlan, RunOptions, RunReport, Simulation, TieBreak } from "./simulation.ts";
-export { runOnce, SIMULATION_BROKEN } from "./simulation.ts";
-export type { Trace, TraceRecord } from "./trace.ts";
-export { traceJsonl, traceText } from "./trace-text.ts";
-export { VirtualClock } from "./virtual-clock.ts";
-export type { Check, Violation, WorldOptions } from "./world.ts";
-export { World } from "./world.ts";
+} from "./faults/fault.ts";
+export { checkFaults, healAll, inject } from "./faults/fault.ts";
+export type { FaultFamily, Link } from "./faults/fault-families.ts";
+export type { SwarmOptions } from "./faults/fault-swarm.ts";
+export { drawFaults, FAULT_FAMILIES } from "./faults/fault-swarm.ts";
+export type { CrashKind, NodeEnv, NodeOptions, Program, SimNode } from "./kernel/node.ts";
+export type { FaultPlan, RunOptions, RunReport, Simulation, TieBreak } from "./kernel/simulation.ts";
+export { runOnce, SIMULATION_BROKEN } from "./kernel/simulation.ts";
+export type { Trace, TraceRecord } from "./kernel/trace.ts";
+export { traceJsonl, traceText } from "./kernel/trace-text.ts";
+export { VirtualClock } from "./kernel/virtual-clock.ts";
+export type { Check, Violation, WorldOptions } from "./kernel/world.ts";
+export { World } from "./kernel/world.ts";
+export type { Connection, NetworkErrorCode } from "./network/connection.ts";
+export { NetworkError } from "./network/connection.ts";
+export type { Address } from "./network/direction.ts";
+export type { BurstDelay, Delay, LinkConditions, PlainDelay } from "./network/link.ts";
+export { HEALTHY_LINK } from "./network/link.ts";
+export type { DoorMode } from "./network/machine.ts";
+export type { Network, NodeNetwork } from "./network/network.ts";
+export type { Payload } from "./network/payload.ts";
+export type { Disk, RotPlace } from "./storage/disk.ts";
+export type { DiskErrorCode } from "./storage/disk-error.ts";
+export { DiskError } from "./storage/disk-error.ts";
+export type { DiskFaults } from "./storage/disk-faults.ts";

@@ -15,7 +15,7 @@
  * end. The rules of what may move are in `dispatch.ts`.
  */
 import type { Due } from "../due-heap.ts";
-import type { CallSource } from "./call-sources.ts";
+import type { CallSource } from "./learned/call-sources.ts";
 import type { Station } from "./station.ts";
 
 /** How something ends for the caller: with a value, which may be a failure's, or with an error. */

@@ -7,7 +7,7 @@ import { describe, test } from "node:test";
 import { Dispatching, type Terms } from "../../../../test/worlds/dispatching.ts";
 import { DeadlineExceededError, StaleEpochError } from "../errors.ts";
 import type { AttemptResult } from "./call.ts";
-import { RequestCutError } from "./patience.ts";
+import { RequestCutError } from "./learned/patience.ts";
 
 /** A world in which both stations have served, so that what is usual is known. */
 function served(options: ConstructorParameters<typeof Dispatching>[0] = {}): Dispatching {

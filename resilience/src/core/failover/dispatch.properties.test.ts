@@ -7,8 +7,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Dispatching } from "../../../../test/worlds/dispatching.ts";
+import { Slots } from "../guard/slots.ts";
 import { InvariantViolation } from "../invariant.ts";
-import { Slots } from "../slots.ts";
 import type { Attempt, AttemptResult, Call } from "./call.ts";
 import type { DispatchAction } from "./dispatch.ts";
 

@@ -5,14 +5,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Dispatching, type Terms } from "../../../../test/worlds/dispatching.ts";
-import type { BreakerMachine } from "../breaker.ts";
 import { StaleEpochError } from "../errors.ts";
-import type { RetryBudgetMachine } from "../retry-budget.ts";
-import { retryRefusalOf } from "../retry-refusal.ts";
-import { Slots, Waiter } from "../slots.ts";
+import type { BreakerMachine } from "../guard/breaker.ts";
+import type { RetryBudgetMachine } from "../guard/retry-budget.ts";
+import { retryRefusalOf } from "../guard/retry-refusal.ts";
+import { Slots, Waiter } from "../guard/slots.ts";
 import type { Attempt, AttemptEnd, AttemptResult, Call } from "./call.ts";
 import type { DispatchAction } from "./dispatch.ts";
-import { RequestCutError } from "./patience.ts";
+import { RequestCutError } from "./learned/patience.ts";
 
 const types = (actions: readonly DispatchAction[]): string[] =>
   actions.map((action) => (action.type === "event" ? action.event.type : action.type));

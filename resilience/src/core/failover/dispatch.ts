@@ -19,10 +19,10 @@
  * known to wait, is refused as soon as that is known. Everything that waits is in one queue (`call-queue.ts`) and leaves
  * it at the pace of the station's admission control (`admission.ts`).
  */
-import { REFUSED } from "../breaker.ts";
+
 import { tooLate } from "../deadline.ts";
+import type { Declaration } from "../detection/supervisor.ts";
 import { DueHeap } from "../due-heap.ts";
-import { codeIn, isError } from "../error-evidence.ts";
 import {
   AttemptTimeoutError,
   CallAbortedError,
@@ -30,10 +30,12 @@ import {
   LocalShortageError,
   OverloadedError,
 } from "../errors.ts";
-import { RetryBudgetMachine } from "../retry-budget.ts";
-import { noteRetryRefusal, retryRefusal } from "../retry-refusal.ts";
-import type { Declaration } from "../supervisor.ts";
-import type { LoadSign } from "./admission.ts";
+import { REFUSED } from "../guard/breaker.ts";
+import { RetryBudgetMachine } from "../guard/retry-budget.ts";
+import { noteRetryRefusal, retryRefusal } from "../guard/retry-refusal.ts";
+import { codeIn, isError } from "../outcomes/error-evidence.ts";
+import type { LoadSign } from "./admission/admission.ts";
+import { CROWDED, FULL, LEAST_LEISURE_MS } from "./admission/crowding.ts";
 import {
   Attempt,
   type AttemptEnd,
@@ -48,21 +50,20 @@ import {
   WAITING,
 } from "./call.ts";
 import { CallQueue } from "./call-queue.ts";
-import { CROWDED, FULL, LEAST_LEISURE_MS } from "./crowding.ts";
 import type { FailoverEvent } from "./events.ts";
-import { ACCIDENT } from "./evidence.ts";
+import { ACCIDENT } from "./evidence/evidence.ts";
 import type { Failback } from "./failback.ts";
 import type { FailoverDecision, PlannedCause, Promotion } from "./failover.ts";
-import { type CallOutcome, GoodputWatch } from "./goodput.ts";
-import { Outlook } from "./outlook.ts";
-import { CallerPatience, RequestCutError } from "./patience.ts";
+import { CallerPatience, RequestCutError } from "./learned/patience.ts";
+import { QUICK_AGAIN, timesSlower } from "./learned/slowness.ts";
+import type { SeenAs } from "./learned/source-at-station.ts";
+import { STRANGER_RATIO, UsualTimes } from "./learned/usual-times.ts";
+import { type CallOutcome, GoodputWatch } from "./overload/goodput.ts";
+import { Outlook } from "./overload/outlook.ts";
 import { Reports } from "./reports.ts";
 import type { Roles } from "./roles.ts";
 import { Router } from "./router.ts";
-import { QUICK_AGAIN, timesSlower } from "./slowness.ts";
-import type { SeenAs } from "./source-at-station.ts";
 import type { Station } from "./station.ts";
-import { STRANGER_RATIO, UsualTimes } from "./usual-times.ts";
 import { GIVEN_UP, lastOf, noStationFit, seenEpochOf, unknownAt, verdictOn } from "./verdict.ts";
 
 export interface DispatchOptions {

@@ -2,8 +2,9 @@
  * What a failover tells: each event with the numbers and the evidence behind it. All instants are on the failover's
  * clock.
  */
-import type { BreakerTransition } from "../breaker.ts";
-import type { Declaration } from "../supervisor.ts";
+
+import type { Declaration } from "../detection/supervisor.ts";
+import type { BreakerTransition } from "../guard/breaker.ts";
 import type { Evidence, PlannedCause, PromotionCause } from "./failover.ts";
 
 /** Numbers of one second in which less than half of the calls that ended were answered well. */

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Dispatching } from "../../../../test/worlds/dispatching.ts";
 import { Failback } from "./failback.ts";
-import { Race } from "./slowness.ts";
+import { Race } from "./learned/slowness.ts";
 
 const world = new Dispatching();
 const repeatable = world.call({ key: "k" });

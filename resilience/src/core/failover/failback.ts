@@ -12,7 +12,7 @@
  */
 import type { Call } from "./call.ts";
 import type { PlannedCause } from "./failover.ts";
-import type { Race } from "./slowness.ts";
+import type { Race } from "./learned/slowness.ts";
 import type { Station } from "./station.ts";
 
 /** How much is asked for: calls in flight at the station that serves, and calls a ms that it serves; 0 where nobody knows. */

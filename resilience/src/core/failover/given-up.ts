@@ -7,7 +7,7 @@
  * source sent before, until that source is served again. Any other call is a new one: nobody repeats it unasked.
  */
 import type { CallTerms } from "./call.ts";
-import type { CallSource } from "./call-sources.ts";
+import type { CallSource } from "./learned/call-sources.ts";
 
 /** So many are remembered: more than are out at once at most stations. The oldest is forgotten first. */
 const MOST = 256;

@@ -8,7 +8,7 @@
  */
 import { Failback, type UsualLoad } from "./failback.ts";
 import type { Assessment, FailoverDecision, FailoverMachine, PlannedCause, Promotion } from "./failover.ts";
-import { Race } from "./slowness.ts";
+import { Race } from "./learned/slowness.ts";
 import type { Station } from "./station.ts";
 
 export interface RolesOptions {

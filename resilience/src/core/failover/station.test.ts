@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { station } from "../../../../test/worlds/dispatching.ts";
-import type { BreakerMachine } from "../breaker.ts";
-import { Slots } from "../slots.ts";
-import type { Standing } from "../supervisor.ts";
+import type { Standing } from "../detection/supervisor.ts";
+import type { BreakerMachine } from "../guard/breaker.ts";
+import { Slots } from "../guard/slots.ts";
 import type { Station } from "./station.ts";
 
 const NEVER = Number.NEGATIVE_INFINITY;

@@ -6,23 +6,24 @@
  * Three questions are asked of it, from cheap to dear. *May a call go there now?* (admission.) *Is it usable, and is it in
  * doubt?* (decides where one call goes.) *Is it eligible?* (decides who is active.)
  */
-import type { Backoff } from "../backoff.ts";
-import type { BreakerMachine } from "../breaker.ts";
-import type { RetryBudgetMachine } from "../retry-budget.ts";
-import type { Slots } from "../slots.ts";
-import type { Declaration, Standing } from "../supervisor.ts";
-import type { Accidents } from "./accidents.ts";
-import type { Admission } from "./admission.ts";
-import { AnswerTimes } from "./answer-times.ts";
+
+import type { Declaration, Standing } from "../detection/supervisor.ts";
+import type { Backoff } from "../guard/backoff.ts";
+import type { BreakerMachine } from "../guard/breaker.ts";
+import type { RetryBudgetMachine } from "../guard/retry-budget.ts";
+import type { Slots } from "../guard/slots.ts";
+import type { Admission } from "./admission/admission.ts";
+import { Crowding } from "./admission/crowding.ts";
+import { Quotas } from "./admission/quotas.ts";
 import { AttemptsOut } from "./attempts-out.ts";
 import type { Attempt } from "./call.ts";
-import { Crowding } from "./crowding.ts";
-import type { StationEvidence } from "./evidence.ts";
+import type { Accidents } from "./evidence/accidents.ts";
+import type { StationEvidence } from "./evidence/evidence.ts";
 import type { Assessment, Evidence } from "./failover.ts";
 import { GivenUp } from "./given-up.ts";
-import { Lull } from "./lull.ts";
-import { Quotas } from "./quotas.ts";
-import { Slowness } from "./slowness.ts";
+import { AnswerTimes } from "./learned/answer-times.ts";
+import { Lull } from "./learned/lull.ts";
+import { Slowness } from "./learned/slowness.ts";
 
 /** Why a station is out of service on purpose, and until when. */
 export interface Maintenance {

@@ -2,8 +2,9 @@
  * What a caller is told of a call that has failed: an answer that there was, or that nobody can say whether it ran; never
  * that it failed where it may have run (rule F4). Only words and types; when to say them is decided in `dispatch.ts`.
  */
-import { staleEpochIn } from "../error-evidence.ts";
+
 import { AmbiguousOutcomeError, AttemptTimeoutError, NoStationFitError } from "../errors.ts";
+import { staleEpochIn } from "../outcomes/error-evidence.ts";
 import { propertyOf } from "../unknown-value.ts";
 import type { Attempt, Call, Settlement } from "./call.ts";
 import type { Evidence } from "./failover.ts";

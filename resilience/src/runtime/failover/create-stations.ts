@@ -4,16 +4,16 @@
  * bulkhead common to both would let a failing primary shut the backup out.
  */
 import { ConfigurationError } from "../../core/errors.ts";
-import { Accidents, UsualShare } from "../../core/failover/accidents.ts";
-import { Admission } from "../../core/failover/admission.ts";
-import { StationEvidence } from "../../core/failover/evidence.ts";
+import { Admission } from "../../core/failover/admission/admission.ts";
+import { Accidents, UsualShare } from "../../core/failover/evidence/accidents.ts";
+import { StationEvidence } from "../../core/failover/evidence/evidence.ts";
 import { Station } from "../../core/failover/station.ts";
 import { checked, optionsOf, shown, WAIT_MS } from "../../core/options.ts";
-import { CircuitBreaker, type CircuitBreakerOptions } from "../breaker.ts";
-import { ResilientClient } from "../client.ts";
-import type { ClientParts } from "../client-parts.ts";
-import type { Clock } from "../clock.ts";
+import { CircuitBreaker, type CircuitBreakerOptions } from "../guard/breaker.ts";
+import { ResilientClient } from "../guard/client.ts";
+import type { ClientParts } from "../guard/client-parts.ts";
 import { guarded } from "../listeners.ts";
+import type { Clock } from "../time/clock.ts";
 import { checkedClient, checkedRamp, PART } from "./option-checks.ts";
 import type { FailoverOptions, NamedStation, StationClientOptions } from "./options.ts";
 

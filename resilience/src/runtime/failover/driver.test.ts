@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import { deadlineAt } from "../../core/deadline.ts";
-import { VirtualClock } from "../../sim/virtual-clock.ts";
-import { PhiAccrualDetector } from "../detectors.ts";
+import { VirtualClock } from "../../sim/kernel/virtual-clock.ts";
+import { PhiAccrualDetector } from "../detection/detectors.ts";
 import { PrimaryBackupFailover } from "./failover.ts";
 
 interface Named {

@@ -4,18 +4,19 @@
  * from each is done before the next: operations are run, promises settled, listeners told. All of these may call back
  * in; what they cause is queued, so no input ever arrives in the middle of another.
  */
-import type { BreakerMachine } from "../../core/breaker.ts";
-import { staleEpochIn, wasConnectionLost } from "../../core/error-evidence.ts";
+
 import type { Attempt, AttemptEnd, Call } from "../../core/failover/call.ts";
 import type { DispatchAction, Dispatcher, DispatchInput } from "../../core/failover/dispatch.ts";
 import type { FailoverEvent } from "../../core/failover/events.ts";
-import type { Calendar, Classifier, Judgement } from "../../core/outcome.ts";
-import { ambientDeadline, runUnder } from "../ambient-deadline.ts";
-import { judgeResult, judgeThrown } from "../booking.ts";
-import type { CircuitBreaker } from "../breaker.ts";
-import type { Clock } from "../clock.ts";
+import type { BreakerMachine } from "../../core/guard/breaker.ts";
+import { staleEpochIn, wasConnectionLost } from "../../core/outcomes/error-evidence.ts";
+import type { Calendar, Classifier, Judgement } from "../../core/outcomes/outcome.ts";
+import { judgeResult, judgeThrown } from "../guard/booking.ts";
+import type { CircuitBreaker } from "../guard/breaker.ts";
+import { hasUnreadBody, RESULTS_LOOKED_AT, UNREAD_BODY_REASON } from "../guard/unread-body.ts";
 import { guarded, type Listeners } from "../listeners.ts";
-import { hasUnreadBody, RESULTS_LOOKED_AT, UNREAD_BODY_REASON } from "../unread-body.ts";
+import { ambientDeadline, runUnder } from "../time/ambient-deadline.ts";
+import type { Clock } from "../time/clock.ts";
 import type { StationHandle } from "./create-stations.ts";
 import { callExamples, NOBODY } from "./examples.ts";
 import type { NamedStation } from "./options.ts";

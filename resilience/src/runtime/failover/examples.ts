@@ -5,13 +5,13 @@
  * object of a class alive, which is so of calls whenever none is in flight. The next calls would be several times as slow,
  * and take half as much memory again. So one object of each class is kept, and the numbers in it are fractions.
  */
-import { Admission } from "../../core/failover/admission.ts";
-import { AnswerTimes } from "../../core/failover/answer-times.ts";
+import { Admission } from "../../core/failover/admission/admission.ts";
+import { Crowding } from "../../core/failover/admission/crowding.ts";
 import { Attempt, Call } from "../../core/failover/call.ts";
-import { CallSource } from "../../core/failover/call-sources.ts";
-import { Crowding } from "../../core/failover/crowding.ts";
-import { Lull } from "../../core/failover/lull.ts";
-import { Slowness } from "../../core/failover/slowness.ts";
+import { AnswerTimes } from "../../core/failover/learned/answer-times.ts";
+import { CallSource } from "../../core/failover/learned/call-sources.ts";
+import { Lull } from "../../core/failover/learned/lull.ts";
+import { Slowness } from "../../core/failover/learned/slowness.ts";
 import type { Station } from "../../core/failover/station.ts";
 import type { NamedStation } from "./options.ts";
 import { FailoverAttempt, FailoverRequest, type RequestOwner } from "./request.ts";

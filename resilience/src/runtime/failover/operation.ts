@@ -3,7 +3,7 @@
  * epoch, and what a station may say of a command that it was asked about. The context is an attempt's own, with the
  * station added.
  */
-import type { AttemptContext } from "../attempt.ts";
+import type { AttemptContext } from "../guard/attempt.ts";
 
 /** What an operation is told about the attempt it makes through the failover. */
 export interface FailoverContext<S> extends AttemptContext {

@@ -2,8 +2,10 @@
  * What a failover refuses for callers without types: names that are no option, and values of another kind. Numbers are checked
  * where they are used, stations and words that contradict each other in `create-stations.ts`.
  */
-import type { AdmissionOptions } from "../../core/failover/admission.ts";
-import type { CommandPathOptions } from "../../core/failover/evidence.ts";
+
+import { SUPERVISOR_NAMES } from "../../core/detection/supervisor-options.ts";
+import type { AdmissionOptions } from "../../core/failover/admission/admission.ts";
+import type { CommandPathOptions } from "../../core/failover/evidence/evidence.ts";
 import {
   checkFunction,
   checkMethods,
@@ -13,10 +15,9 @@ import {
   optionsOf,
   refusal,
 } from "../../core/options.ts";
-import { SUPERVISOR_NAMES } from "../../core/supervisor-options.ts";
-import { CLIENT_NAMES } from "../client.ts";
-import { checkClock } from "../clock.ts";
-import { checkDetector } from "../supervisor.ts";
+import { checkDetector } from "../detection/supervisor.ts";
+import { CLIENT_NAMES } from "../guard/client.ts";
+import { checkClock } from "../time/clock.ts";
 import type { FailoverOptions, Lease, NamedStation, RampOptions, StationClientOptions } from "./options.ts";
 
 /** As what errors speak of the failover. */

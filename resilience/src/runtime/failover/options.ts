@@ -2,21 +2,22 @@
  * What a failover is given, what it tells, and what it shows: options with their ranges and reasons, events with the
  * numbers and evidence behind them, and the status of the moment.
  */
-import type { BreakerStatus } from "../../core/breaker.ts";
-import type { AdmissionOptions } from "../../core/failover/admission.ts";
+
+import type { Standing, SupervisorOptions } from "../../core/detection/supervisor.ts";
+import type { AdmissionOptions } from "../../core/failover/admission/admission.ts";
 import type { AttemptReason } from "../../core/failover/call.ts";
-import type { CommandPathOptions } from "../../core/failover/evidence.ts";
+import type { CommandPathOptions } from "../../core/failover/evidence/evidence.ts";
 import type { Assessment, FailbackOptions } from "../../core/failover/failover.ts";
-import type { CallOutcome } from "../../core/failover/goodput.ts";
+import type { CallOutcome } from "../../core/failover/overload/goodput.ts";
 import type { Maintenance } from "../../core/failover/station.ts";
+import type { BreakerStatus } from "../../core/guard/breaker.ts";
+import type { RetryBudgetStatus } from "../../core/guard/retry-budget.ts";
+import type { SlotsStatus } from "../../core/guard/slots.ts";
 import type { Random } from "../../core/random.ts";
-import type { RetryBudgetStatus } from "../../core/retry-budget.ts";
-import type { SlotsStatus } from "../../core/slots.ts";
-import type { Standing, SupervisorOptions } from "../../core/supervisor.ts";
-import type { ClientOptions } from "../client.ts";
-import type { Clock } from "../clock.ts";
-import type { FailureDetector } from "../detectors.ts";
-import type { LivenessSupervisorOptions } from "../supervisor.ts";
+import type { FailureDetector } from "../detection/detectors.ts";
+import type { LivenessSupervisorOptions } from "../detection/supervisor.ts";
+import type { ClientOptions } from "../guard/client.ts";
+import type { Clock } from "../time/clock.ts";
 import type { AskForKey } from "./outcome-query.ts";
 
 /** A station is whatever you need to reach it, with a name of its own. */

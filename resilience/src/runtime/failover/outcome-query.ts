@@ -3,8 +3,8 @@
  * no answer in time, or one that makes no sense, is `unknown`.
  */
 import { propertyOf, UNREADABLE } from "../../core/unknown-value.ts";
-import type { Clock } from "../clock.ts";
-import { afterWait } from "../read-first.ts";
+import type { Clock } from "../time/clock.ts";
+import { afterWait } from "../time/read-first.ts";
 import type { KeyStatus } from "./operation.ts";
 
 export type AskForKey<S> = (

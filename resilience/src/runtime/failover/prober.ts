@@ -3,9 +3,9 @@
  * commands get through is shown by a command, and nobody wants a caller's to be the first. It says what came of each try
  * and draws no conclusions. Tries of one station do not overlap, and none outlives its interval.
  */
-import { wasLocalShortage } from "../../core/error-evidence.ts";
-import type { Clock } from "../clock.ts";
-import { afterWait } from "../read-first.ts";
+import { wasLocalShortage } from "../../core/outcomes/error-evidence.ts";
+import type { Clock } from "../time/clock.ts";
+import { afterWait } from "../time/read-first.ts";
 import type { NamedStation } from "./options.ts";
 
 export type Probe<S> = (station: S, signal: AbortSignal) => PromiseLike<unknown>;

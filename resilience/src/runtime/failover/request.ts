@@ -6,8 +6,8 @@ import { AsyncResource, executionAsyncId } from "node:async_hooks";
 import type { Deadline } from "../../core/deadline.ts";
 import { timeLeftMs } from "../../core/deadline.ts";
 import type { Attempt, Call, Settlement } from "../../core/failover/call.ts";
-import { forgetOlderRefusal, refusalsWritten } from "../../core/retry-refusal.ts";
-import type { Clock } from "../clock.ts";
+import { forgetOlderRefusal, refusalsWritten } from "../../core/guard/retry-refusal.ts";
+import type { Clock } from "../time/clock.ts";
 import type { FailoverContext, FailoverOperation } from "./operation.ts";
 
 /** What requests need of their driver. */

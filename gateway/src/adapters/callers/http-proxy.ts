@@ -1,0 +1,368 @@
+/**
+ * Where a group's callers connect: a reverse proxy for HTTP/1.1 on node:http that passes a request to the group and the
+ * station's reply back, changed only as a proxy must (see `http-headers.ts` and docs/guide/proxying.md). Requests are read
+ * strictly (`request-server.ts`).
+ *
+ * Times are bounded here only until a request is complete: a header block has `headersMs`, a body must come at a least rate
+ * (`upload-pace.ts`). From there on the command's own deadline rules. Memory is bounded by what all listeners of a process
+ * share (`held-memory.ts`), connections by a number for each listener, and of both one address has its part. It does not
+ * upgrade connections, forward request trailers or speak HTTP/2.
+ */
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { pipeline } from "node:stream/promises";
+import { CallAbortedError, RequestCutError, ResilienceError } from "ground-station-failover";
+import type { NoReply } from "../../fleet/answer.ts";
+import { answerTo, withoutReply } from "../../fleet/answer.ts";
+import type { Group } from "../../fleet/group.ts";
+import { HeldMemory, type MemoryRoom } from "../../fleet/held-memory.ts";
+import { INTERNAL, NoRoomError, RefusedRequest } from "../../fleet/problem.ts";
+import type { CommandReply, CommandRequest } from "../../fleet/uplink.ts";
+import type { UploadPace } from "../../fleet/upload-pace.ts";
+import { callerOf } from "../http/caller-address.ts";
+import { flat, headerValue, pairs } from "../http/http-headers.ts";
+import { LoopGuard } from "../http/loop-guard.ts";
+import { problemAnswer, titleOf } from "../http/problem.ts";
+import { deadlineOf, type RequestWay, requestHead } from "../http/request-head.ts";
+import { RequestServer, TOO_SLOW } from "../http/request-server.ts";
+import { TrustedProxies } from "../http/trusted-proxies.ts";
+import type { Log } from "../telemetry/log.ts";
+import { CallerConnections } from "./caller-connections.ts";
+import { expectBody, requestBody, takeRoom } from "./request-body.ts";
+import { UnservedConnections, type UnservedCounts } from "./unserved-connections.ts";
+import { UploadTimer } from "./upload-timer.ts";
+
+/** What a listener counts. */
+export interface ListenerFigures {
+  /** Connections that were not served, since the start. */
+  readonly unserved: UnservedCounts;
+  /** Connections that are open, and how many may be. */
+  readonly connections: { readonly open: number; readonly max: number };
+  /** Requests that came too slowly, since the start, by what did not come. */
+  readonly tooSlow: TooSlowCounts;
+}
+
+export interface ProxyListener extends ListenerFigures, AsyncDisposable {
+  /** Where it listens; the port is the one that was taken where 0 was asked for. */
+  readonly address: { readonly host: string; readonly port: number };
+  /** By which it knows requests that have been here before. */
+  readonly loop: LoopGuard;
+  /** From now on each connection ends with its answer, so that callers move to others; new ones are still accepted. */
+  retire(): void;
+  /** Stops accepting, lets what is in flight finish for at most `withinMs`, then cuts what is left. */
+  drain(withinMs: number): Promise<void>;
+}
+
+export interface ProxyOptions {
+  readonly log: Log;
+  /** Shared with what goes out to the group's stations otherwise. Default: one of its own. */
+  readonly loop?: LoopGuard;
+  /** Where what is held for callers is counted and bounded. Default: one without a bound. */
+  readonly memory?: HeldMemory;
+  /** Most connections of callers at once; more are closed as they come. Default: as many as the system gives. */
+  readonly maxConnections?: number;
+  /** The part of them that one address may have while nobody else is connected. Default 0.75. */
+  readonly callerRatio?: number;
+  /** How long a caller may take over its header block. Default 10,000: nobody types one. */
+  readonly headersMs?: number;
+  /** Least rate at which a body must come in the long run; 0: only pauses count. Default 1,024: a twentieth of a slow phone's. */
+  readonly minUploadBytesPerSecond?: number;
+  /** How long a body may stand still. Default 30,000: longer than a phone is without a cell. */
+  readonly maxUploadPauseMs?: number;
+  /** How long an answer that is not taken may stand still. Default 30,000. */
+  readonly answerIdleMs?: number;
+}
+
+interface TooSlowCounts {
+  readonly head: number;
+  readonly body: number;
+}
+
+/** What a command takes besides its bodies and its header block: its connection, its exchange, its attempts. Measured: 25 to 50 KB. */
+const EXCHANGE_BYTES = 32 * 1_024;
+/** A request may take this long to arrive in all, or the group's deadline where that is longer. */
+const REQUEST_MS = 300_000;
+/** After an answer that came before the request's end, its rest is read for this long, so that the answer is not lost. */
+const LINGER_MS = 1_000;
+
+/** Listens for callers of `group`; rejects with the system's error where it cannot. */
+export async function listenForCommands(group: Group, options: ProxyOptions): Promise<ProxyListener> {
+  const proxy = new CommandProxy(group, options);
+  await proxy.listen();
+  return proxy;
+}
+
+class CommandProxy implements ProxyListener {
+  readonly loop: LoopGuard;
+  readonly #group: Group;
+  readonly #way: RequestWay;
+  readonly #log: Log;
+  readonly #answerIdleMs: number;
+  readonly #memory: HeldMemory;
+  readonly #uploads: UploadTimer;
+  readonly #server: Server;
+  readonly #requests: RequestServer;
+  readonly #unserved: UnservedConnections;
+  readonly #open: CallerConnections;
+  readonly #tooSlow: { head: number; body: number } = { head: 0, body: 0 };
+  #retiring = false;
+  #draining = false;
+
+  constructor(group: Group, options: ProxyOptions) {
+    const {
+      log,
+      loop = new LoopGuard(),
+      memory = new HeldMemory(),
+      headersMs = 10_000,
+      answerIdleMs = 30_000,
+    } = options;
+    const { maxConnections: max = Number.POSITIVE_INFINITY, callerRatio = 0.75 } = options;
+    const { minUploadBytesPerSecond = 1_024, maxUploadPauseMs: maxPauseMs = 30_000 } = options;
+    this.#group = group;
+    this.loop = loop;
+    this.#way = { loop, proxies: new TrustedProxies(group.settings.trustedProxies) };
+    this.#log = log;
+    this.#memory = memory;
+    this.#unserved = new UnservedConnections(group.name, log);
+    this.#uploads = new UploadTimer({ minBytesPerSecond: minUploadBytesPerSecond, maxPauseMs });
+    this.#answerIdleMs = answerIdleMs;
+    this.#requests = new RequestServer({
+      serve: (message, response, waits) => void this.#serve(message, response, waits),
+      takeRoom: (message) => this.#roomToWait(message),
+      onMalformed: ({ code }) => {
+        if (code === "ERR_HTTP_REQUEST_TIMEOUT") this.#tooSlow.head++;
+        this.#log.debug({ group: group.name, code }, "malformed request");
+      },
+      headersMs,
+      requestMs: Math.max(REQUEST_MS, group.settings.commands.deadlineMs),
+    });
+    this.#server = this.#requests.server;
+    this.#open = new CallerConnections(this.#server, { max, callerRatio }, this.#unserved);
+  }
+
+  get unserved(): UnservedCounts {
+    return this.#unserved.counts;
+  }
+
+  get connections(): ProxyListener["connections"] {
+    const { open, max } = this.#open;
+    return { open, max };
+  }
+
+  get tooSlow(): TooSlowCounts {
+    return this.#tooSlow;
+  }
+
+  get address(): { readonly host: string; readonly port: number } {
+    const { address, port } = this.#server.address() as AddressInfo;
+    return { host: address, port };
+  }
+
+  listen(): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#server.once("error", reject);
+    this.#server.listen(this.#group.settings.listen, () => {
+      this.#server.off("error", reject);
+      this.#server.on("error", (error) => this.#unserved.note("failed", { err: error }));
+      resolve();
+    });
+    return promise;
+  }
+
+  retire(): void {
+    this.#retiring = true;
+  }
+
+  async drain(withinMs: number): Promise<void> {
+    this.#retiring = true;
+    this.#draining = true;
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const cut = setTimeout(() => this.#requests.cutAll(), withinMs);
+    await closed;
+    clearTimeout(cut);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#requests.cutAll();
+    await closed;
+    this.#uploads[Symbol.dispose]();
+  }
+
+  /** One exchange, from a header block to the last byte of its answer. Never rejects. */
+  async #serve(message: IncomingMessage, response: ServerResponse, waits: boolean): Promise<void> {
+    const caller = new AbortController();
+    const room = this.#memory.roomFor(callerOf(message.socket.remoteAddress));
+    const pace = this.#uploads.begin(() => this.#endSlow(response, caller));
+    response.once("close", () => {
+      room.release();
+      pace.end();
+      if (!response.writableFinished)
+        caller.abort(message.complete ? new Error("the caller hung up") : new RequestCutError());
+      if (this.#draining) setImmediate(() => this.#server.closeIdleConnections());
+    });
+    try {
+      const request = await this.#received(message, response, waits, { caller, room, pace });
+      const answer = await answerTo(this.#group, request, caller.signal);
+      if (answer.type === "reply") await this.#passBack(message, response, answer.reply);
+      else this.#tell(message, response, answer);
+    } catch (error) {
+      this.#tell(message, response, withoutReply(error));
+    }
+  }
+
+  #roomToWait(message: IncomingMessage): Disposable | undefined {
+    const room = this.#memory.roomFor(callerOf(message.socket.remoteAddress));
+    try {
+      takeRoom(room, waitingBytes(message));
+    } catch (error) {
+      if (error instanceof NoRoomError) this.#group.noteNoRoom(error);
+      return undefined;
+    }
+    return { [Symbol.dispose]: () => room.release() };
+  }
+
+  /** The request as the group knows it; rejects with {@link RefusedRequest} where it cannot be one. */
+  async #received(
+    message: IncomingMessage,
+    response: ServerResponse,
+    waits: boolean,
+    { caller, room, pace }: Exchange,
+  ): Promise<CommandRequest> {
+    this.#requests.refuseTooMuch(message);
+    const head = requestHead(message, this.#way);
+    const { limits, commands } = this.#group.settings;
+    const deadlineMs = deadlineOf(message, commands.deadlineHeader);
+    const terms = { limits, room, isKeyed: headerValue(head.headers, "idempotency-key") !== undefined };
+    takeRoom(room, EXCHANGE_BYTES + headBytes(message));
+    const expected = expectBody(message, terms);
+    if (waits) response.writeContinue();
+    const body = await requestBody(message, expected, terms, pace, caller);
+    // Now, because reading the body took time; the wall clock is read here and nowhere later.
+    return deadlineMs === undefined
+      ? { ...head, body, room }
+      : { ...head, body, room, timeLeftMs: Math.max(0, deadlineMs - Date.now()) };
+  }
+
+  /** The body of a request comes too slowly: nobody waits for it any more, and no station is to blame. */
+  #endSlow(response: ServerResponse, caller: AbortController): void {
+    // Its answer is under way: what is left of the request does not matter any more.
+    if (response.headersSent || caller.signal.aborted) return;
+    this.#tooSlow.body++;
+    caller.abort(new RefusedRequest(TOO_SLOW));
+  }
+
+  async #passBack(message: IncomingMessage, response: ServerResponse, reply: CommandReply): Promise<void> {
+    const { body } = reply;
+    if (body.kind === "bytes") return this.#answer(message, response, { ...reply, body });
+    this.#begin(message, response, reply, flat(reply.headers));
+    // Event streams may say nothing for long: their head goes out now.
+    response.flushHeaders();
+    try {
+      await pipeline(body.stream, response, { end: false });
+    } catch (error) {
+      // The head is out: all that is left is to make sure that nobody takes this for a complete reply.
+      this.#log.debug({ err: error, group: this.#group.name }, "a streamed reply broke off");
+      return cut(message.socket);
+    }
+    response.addTrailers(pairs(body.trailers()));
+    this.#finish(message, response);
+  }
+
+  #answer(message: IncomingMessage, response: ServerResponse, reply: WholeReply): void {
+    const headers = flat(reply.headers);
+    const { bytes } = reply.body;
+    const bodiless = message.method === "HEAD" || reply.status === 204 || reply.status === 304;
+    const framed = bodiless || reply.trailers.length > 0 || headerValue(reply.headers, "content-length") !== undefined;
+    if (!framed) headers.push("content-length", String(bytes.length));
+    this.#begin(message, response, reply, headers);
+    if (reply.trailers.length > 0) response.addTrailers(pairs(reply.trailers));
+    this.#finish(message, response, bodiless ? undefined : bytes);
+  }
+
+  /** A connection is not used again once we are to stop, nor after an answer that came before the request's end. */
+  #begin(message: IncomingMessage, response: ServerResponse, reply: Head, headers: string[]): void {
+    const connection = this.#requests.connectionOf(message.socket);
+    if (this.#retiring || !message.complete) connection.endWith(response);
+    if (connection.isLast(response)) headers.push("connection", "close");
+    response.writeHead(reply.status, reply.statusText, headers);
+  }
+
+  /** Ends the answer; where the request has not ended yet, reads on for a moment, or a reset could overtake the answer. */
+  #finish(message: IncomingMessage, response: ServerResponse, last?: Uint8Array): void {
+    if (message.complete || message.destroyed) {
+      response.end(last);
+      // A caller that does not take its answer is not waited for; Node sets its own time again once it has.
+      if (response.writableLength > 0) message.socket.setTimeout(this.#answerIdleMs);
+      return;
+    }
+    if (last !== undefined) response.write(last);
+    const end = (): void => {
+      clearTimeout(timer);
+      response.end();
+    };
+    const timer = setTimeout(end, LINGER_MS);
+    message.once("end", end).once("close", end);
+    // Whoever was reading it has stopped; what still comes is read and forgotten.
+    message.removeAllListeners("readable").resume();
+  }
+
+  /** Answers with a problem, if there is somebody left to answer. */
+  #tell(message: IncomingMessage, response: ServerResponse, noReply: NoReply): void {
+    const { error } = noReply;
+    if (noReply.type === "caller-gone" || response.destroyed || message.socket.destroyed) {
+      if (!(error instanceof CallAbortedError)) this.#log.debug({ err: error, group: this.#group.name }, "no answer");
+      return;
+    }
+    const { problem } = noReply;
+    if (error instanceof NoRoomError) this.#group.noteNoRoom(error);
+    if (problem === INTERNAL) this.#log.error({ err: error, group: this.#group.name }, "a fault in the gateway");
+    if (response.headersSent) return cut(message.socket);
+    const { method, url } = message;
+    // Without the query: it may hold what nobody should read in a log.
+    const path = url?.replace(/\?.*/s, "");
+    const { code, detail } = problem;
+    this.#log.debug({ group: this.#group.name, method, path, code, detail, ...causeOf(error) }, "refused");
+    const { headers, body } = problemAnswer(problem);
+    // What was wrong with this request may be wrong with how the next one would be read.
+    if (error instanceof RefusedRequest) this.#requests.connectionOf(message.socket).endWith(response);
+    this.#begin(message, response, { status: problem.status, statusText: titleOf(problem.status) }, headers);
+    this.#finish(message, response, method === "HEAD" ? undefined : body);
+  }
+}
+
+/** For the log, with the addresses that a caller is not told. */
+function causeOf(error: unknown): { readonly cause?: string } {
+  const cause = error instanceof ResilienceError && error.cause !== undefined ? error.cause : undefined;
+  return cause === undefined ? {} : { cause: cause instanceof Error ? cause.message : String(cause) };
+}
+
+type Head = Pick<CommandReply, "status" | "statusText">;
+
+/** What goes along with a request until its answer has gone. */
+interface Exchange {
+  readonly caller: AbortController;
+  readonly room: MemoryRoom;
+  readonly pace: UploadPace;
+}
+
+type WholeReply = Pick<CommandReply, "status" | "statusText" | "headers" | "trailers"> & {
+  readonly body: { readonly bytes: Uint8Array };
+};
+
+/** Measured: 1.5 KB for a request without fields, twice that until it is collected; each field's two strings have heads of their own. */
+function waitingBytes(message: IncomingMessage): number {
+  return 4 * 1_024 + 48 * message.rawHeaders.length + headBytes(message);
+}
+
+function headBytes({ rawHeaders, url = "" }: IncomingMessage): number {
+  let bytes = url.length;
+  for (const part of rawHeaders) bytes += part.length;
+  return bytes;
+}
+
+/** Ends a connection so that nobody takes what came over it for complete, even where only its end would say so. */
+function cut(socket: Socket | null): void {
+  // A request whose caller has gone has forgotten its connection.
+  socket?.resetAndDestroy();
+}

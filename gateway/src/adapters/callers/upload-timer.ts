@@ -1,0 +1,40 @@
+/**
+ * The clock of a listener's uploads (`fleet/upload-pace.ts`): one timer for all of them, which runs while any caller is waited
+ * for. Time in which this process itself stood still is not held against callers: what they sent meanwhile is not read yet.
+ */
+import { type UploadPace, type UploadPaceOptions, UploadPaces } from "../../fleet/upload-pace.ts";
+
+const MAX_STEP_MS = 1_000;
+
+export class UploadTimer implements Disposable {
+  readonly #paces: UploadPaces;
+  readonly #stepMs: number;
+  #timer: NodeJS.Timeout | undefined;
+  #lastMs = 0;
+
+  constructor(options: UploadPaceOptions) {
+    this.#paces = new UploadPaces(options);
+    this.#stepMs = Math.min(MAX_STEP_MS, Math.ceil(options.maxPauseMs / 10));
+  }
+
+  /** An upload begins; `onTooSlow` is called once where it is too slow. */
+  begin(onTooSlow: () => void): UploadPace {
+    if (this.#timer === undefined) {
+      this.#lastMs = performance.now();
+      this.#timer = setInterval(() => this.#step(), this.#stepMs).unref();
+    }
+    return this.#paces.begin(onTooSlow);
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #step(): void {
+    const nowMs = performance.now();
+    this.#paces.elapse(Math.min(nowMs - this.#lastMs, 2 * this.#stepMs));
+    this.#lastMs = nowMs;
+    if (this.#paces.waiting === 0) this[Symbol.dispose]();
+  }
+}

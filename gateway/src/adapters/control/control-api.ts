@@ -1,0 +1,348 @@
+/**
+ * The control listener: what the gateway knows, told to people and programs, and the few things that they may order.
+ * Every answer is JSON, every error `application/problem+json` (RFC 9457) with a sentence that says what is allowed.
+ *
+ * Who may ask: with a token, whoever shows it. Without one only this machine may, and because a browser on this machine
+ * can be talked into asking (DNS rebinding), the Host header must name this machine; orders must be JSON, which a
+ * foreign page cannot send unasked. `/healthz` and `/readyz` are open to all and tell nothing.
+ */
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import { STATUS_CODES } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { getRequestListener, type HttpBindings } from "@hono/node-server";
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import { ResilienceError } from "ground-station-failover";
+import { type Context, Hono, type MiddlewareHandler } from "hono";
+import { bearerAuth } from "hono/bearer-auth";
+import { HTTPException } from "hono/http-exception";
+import { z } from "zod";
+import type { Group } from "../../fleet/group.ts";
+import type { HeldMemory } from "../../fleet/held-memory.ts";
+import type { ListenSettings } from "../../fleet/settings.ts";
+import type { LastProbe } from "../../fleet/station-prober.ts";
+import type { ListenerFigures } from "../callers/http-proxy.ts";
+import type { BeatStreams } from "../heartbeats/beat-streams.ts";
+import { callerOf } from "../http/caller-address.ts";
+import { PROBLEM_TYPE } from "../http/problem.ts";
+import { isLoopback } from "../process/addresses.ts";
+import type { Log } from "../telemetry/log.ts";
+import { ControlServer } from "./control-server.ts";
+import type { LiveFeed } from "./live-feed.ts";
+import { SharedAnswer } from "./shared-answer.ts";
+
+export interface ControlOptions {
+  readonly listen: ListenSettings;
+  /** Most connections at once; beyond that the one that has been silent for longest is closed. Default 512. */
+  readonly maxConnections?: number;
+  /** What callers must show; undefined where only this machine may ask. */
+  readonly token: string | undefined;
+  readonly groups: ReadonlyMap<string, Group>;
+  readonly feed: LiveFeed;
+  readonly beats: BeatStreams;
+  /** Where what answers take is counted, and what is told of it. */
+  readonly memory: HeldMemory;
+  readonly listeners: () => Readonly<Record<string, ListenerFigures>>;
+  readonly metrics: { readonly contentType: string; text(): Promise<string> };
+  readonly heartbeats: () => Readonly<Record<string, number>>;
+  readonly lostLogLines: () => number;
+  /** False until everything listens, and again once it stops. */
+  readonly ready: () => boolean;
+  /** Instants in the status are on this axis. */
+  readonly nowMs: () => number;
+  readonly log: Log;
+}
+
+export interface ControlListener extends AsyncDisposable {
+  readonly address: ListenSettings;
+}
+
+type Env = { Bindings: HttpBindings };
+
+/** An order is a few words. */
+const MAX_BODY_BYTES = 16 * 1024;
+/** Dashboards, scrapers and event readers; commands do not come here. */
+const MAX_CONNECTIONS = 512;
+/** Answers that are on their way: a few of the largest, which tell of 10,000 stations. */
+const MAX_ANSWERS_BYTES = 64 * 1_024 ** 2;
+const LONGEST_REASON = 500;
+/** Maintenance ends by itself at the latest after 30 days, or by hand. */
+const LONGEST_MAINTENANCE_MS = 30 * 24 * 3_600_000;
+
+export async function listenForControl(options: ControlOptions): Promise<ControlListener> {
+  const { server } = new ControlServer({
+    maxConnections: options.maxConnections ?? MAX_CONNECTIONS,
+    isReady: options.ready,
+    // Global objects stay as they are: we are not alone in this process. A request of HTTP/1.0 need not name a host.
+    serve: getRequestListener(controlApp(options).fetch, { overrideGlobalObjects: false, hostname: "localhost" }),
+  });
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  server.listen(options.listen, () => {
+    server.off("error", reject);
+    server.on("error", (error) => options.log.error({ err: error }, "control listener failed"));
+    resolve();
+  });
+  await promise;
+  const { address: host, port } = server.address() as AddressInfo;
+  return {
+    address: { host, port },
+    async [Symbol.asyncDispose]() {
+      options.feed.close();
+      options.beats.close();
+      const closed = new Promise<void>((done) => server.close(() => done()));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+/** The routes, without a socket. */
+function controlApp(options: ControlOptions): Hono<Env> {
+  const { groups, feed, metrics, log } = options;
+  const statusAnswer = new SharedAnswer(() => JSON.stringify(statusOf(options)));
+  const metricsAnswer = new SharedAnswer(() => metrics.text());
+  const app = new Hono<Env>();
+  app.onError((error, context) => problemAnswer(error, context, log));
+  app.notFound(() => problem(404, "there is no such path; see docs/guide/configuration.md for those that there are"));
+  app.use("*", options.token === undefined ? fromThisMachine(options.listen.host) : withToken(options.token));
+  app.get("/v1/status", (context) => shared(context, options, statusAnswer, "application/json"));
+  app.get("/v1/events", (context) => {
+    // Hono answers HEAD with the GET route: a stream that nobody would ever read.
+    if (context.req.method === "HEAD") return problem(405, "allowed here is GET", { allow: "GET" });
+    const { socket } = context.env.incoming;
+    const caller = callerOf(socket.remoteAddress);
+    const stream = feed.open(context.req.header("last-event-id"), caller, () => socket.destroy());
+    if (stream === undefined)
+      return problem(503, "there are too many readers of events already", { "retry-after": "5" });
+    endWithReader(socket);
+    return context.body(stream, 200, {
+      "content-type": "text/event-stream",
+      "cache-control": "no-store",
+      "x-accel-buffering": "no",
+    });
+  });
+  app.get("/metrics", (context) => shared(context, options, metricsAnswer, metrics.contentType));
+  app.get("/v1/groups/:group/beats", (context) => {
+    if (context.req.method === "HEAD") return problem(405, "allowed here is GET", { allow: "GET" });
+    const group = groupOf(groups, context.req.param("group"));
+    const { socket } = context.env.incoming;
+    const stream = options.beats.open(group, callerOf(socket.remoteAddress), () => socket.destroy());
+    if (stream === undefined) return problem(503, "there are too many recordings already", { "retry-after": "5" });
+    endWithReader(socket);
+    return context.body(stream, 200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
+  });
+  app.post("/v1/groups/:group/switchover", async (context) => {
+    const group = groupOf(groups, context.req.param("group"));
+    const order = await orderOf(context, switchoverOrder);
+    refuseUnknown(group, "to", order.to);
+    const epoch = await carriedOut(group.switchover(order.to, order.reason));
+    log.info({ group: group.name, to: order.to, reason: order.reason, epoch }, "switchover on request");
+    return context.json({ group: group.name, active: group.activeStation, epoch });
+  });
+  app.post("/v1/groups/:group/maintenance", async (context) => {
+    const group = groupOf(groups, context.req.param("group"));
+    const { station, reason, forMs } = await orderOf(context, maintenanceOrder);
+    refuseUnknown(group, "station", station);
+    group.setMaintenance(station, reason ?? undefined, forMs);
+    log.info({ group: group.name, station, reason, forMs }, "maintenance on request");
+    return context.json({ group: group.name, station, reason, active: group.activeStation, epoch: group.epoch });
+  });
+  for (const [path, allowed] of METHODS) {
+    app.all(path, () => problem(405, `allowed here is ${allowed}`, { allow: allowed }));
+  }
+  return app;
+}
+
+/**
+ * An answer of some length, which is held until it is taken: slow readers of many of them could take all memory. It has a bound
+ * of its own, because the status must be told also when callers hold all that they may.
+ */
+async function shared(
+  { env: { incoming, outgoing } }: Context<Env>,
+  { memory }: ControlOptions,
+  answer: SharedAnswer,
+  type: string,
+): Promise<Response> {
+  const bytes = await answer.get();
+  if (outgoing.destroyed) return RESPONSE_ALREADY_SENT;
+  const room = memory.roomFor(callerOf(incoming.socket.remoteAddress));
+  if (memory.status.held.control + bytes.length > MAX_ANSWERS_BYTES)
+    return problem(503, "answers that nobody takes fill the memory for answers", { "retry-after": "1" });
+  room.takeAnyway("control", bytes.length);
+  outgoing.once("close", () => room.release());
+  // Node leaves the bytes out of the answer to a HEAD.
+  outgoing.writeHead(200, { "content-type": type, "content-length": bytes.length }).end(bytes);
+  return RESPONSE_ALREADY_SENT;
+}
+
+/** A stream ends when its reader says that it has said all: it is gone, or nobody could tell. */
+function endWithReader(socket: Socket): void {
+  socket.once("end", () => socket.destroy());
+}
+
+const METHODS: ReadonlyMap<string, string> = new Map([
+  ["/v1/status", "GET, HEAD"],
+  ["/v1/events", "GET"],
+  ["/metrics", "GET, HEAD"],
+  ["/healthz", "GET, HEAD"],
+  ["/readyz", "GET, HEAD"],
+  ["/v1/groups/:group/beats", "GET"],
+  ["/v1/groups/:group/switchover", "POST"],
+  ["/v1/groups/:group/maintenance", "POST"],
+]);
+
+const reason = z.string().trim().min(1).max(LONGEST_REASON);
+const switchoverOrder = z.strictObject({ to: z.string(), reason });
+const maintenanceOrder = z.strictObject({
+  station: z.string(),
+  /** Null ends it. */
+  reason: reason.nullable(),
+  forMs: z.number().positive().max(LONGEST_MAINTENANCE_MS).default(LONGEST_MAINTENANCE_MS),
+});
+
+/** What `GET /v1/status` tells. Numbers that are infinite appear as null. */
+function statusOf({ groups, heartbeats, lostLogLines, memory, listeners, ready, nowMs }: ControlOptions): object {
+  const figures = listeners();
+  return {
+    ready: ready(),
+    nowMs: nowMs(),
+    heartbeats: heartbeats(),
+    lostLogLines: lostLogLines(),
+    memory: memory.status,
+    groups: Object.fromEntries([...groups].map(([name, group]) => [name, groupStatus(group, figures[name], nowMs())])),
+  };
+}
+
+function groupStatus(group: Group, figures: ListenerFigures | undefined, nowMs: number): object {
+  const { detector, supervisor, heartbeat, commands, stations } = group.settings;
+  const status = group.status;
+  const urls = new Map(stations.map((station) => [station.name, station.url]));
+  return {
+    ...status,
+    connections: figures && { ...figures.connections, unserved: figures.unserved },
+    tooSlow: figures?.tooSlow,
+    thresholds: {
+      clear: supervisor.clearThreshold,
+      suspect: supervisor.suspectThreshold,
+      declare: detector.threshold,
+    },
+    heartbeat: { kind: heartbeat.kind, intervalMs: heartbeat.intervalMs },
+    ambiguousKeyed: commands.ambiguousKeyed,
+    stations: status.stations.map(({ level, ...station }) => ({
+      ...station,
+      url: urls.get(station.name),
+      phi: level,
+      lastProbe: withAge(group.probeOf(station.name), nowMs),
+      nameConflict: group.conflictOf(station.name),
+    })),
+  };
+}
+
+function withAge(probe: LastProbe | undefined, nowMs: number): (LastProbe & { readonly ageMs: number }) | undefined {
+  return probe && { ...probe, ageMs: Math.max(0, Math.round(nowMs - probe.atMs)) };
+}
+
+function groupOf(groups: ReadonlyMap<string, Group>, name: string): Group {
+  const group = groups.get(name);
+  if (group === undefined)
+    throw refusal(404, `there is no group "${name}"; there are ${[...groups.keys()].join(", ")}`);
+  return group;
+}
+
+function refuseUnknown(group: Group, field: string, station: string): void {
+  const names = group.settings.stations.map(({ name }) => name);
+  if (!names.includes(station))
+    throw refusal(400, `${field}: there is no station "${station}" in ${group.name}; there are ${names.join(", ")}`);
+}
+
+/** The body of an order; throws a problem that names the field at fault. */
+async function orderOf<Order>(context: Context<Env>, schema: z.ZodType<Order>): Promise<Order> {
+  const type = context.req.header("content-type") ?? "nothing";
+  if (!/^application\/json\s*(;|$)/i.test(type)) throw refusal(415, `the body is ${type}; allowed is application/json`);
+  let body: unknown;
+  try {
+    body = JSON.parse(await textOf(context.env.incoming));
+  } catch (error) {
+    if (error instanceof HTTPException) throw error;
+    throw refusal(400, `the body is not JSON: ${(error as Error).message}`);
+  }
+  const read = schema.safeParse(body);
+  if (read.success) return read.data;
+  const sentences = read.error.issues.map(({ path, message }) =>
+    path.length === 0 ? message : `${path.join(".")}: ${message}`,
+  );
+  throw refusal(400, sentences.join("; "));
+}
+
+/** Whether its length was told before or not. */
+async function textOf(incoming: IncomingMessage): Promise<string> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of incoming as AsyncIterable<Buffer>) {
+    bytes += piece.length;
+    if (bytes > MAX_BODY_BYTES) throw refusal(413, `the body is too large; allowed are ${MAX_BODY_BYTES} bytes`);
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces).toString("utf8");
+}
+
+/** An order that the group refuses, with its reason, conflicts with how things stand. */
+async function carriedOut<Result>(order: Promise<Result>): Promise<Result> {
+  try {
+    return await order;
+  } catch (error) {
+    if (error instanceof ResilienceError) throw refusal(409, error.message);
+    throw error;
+  }
+}
+
+// ── who may ask ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Compares digests, so that neither content nor length of the token shows in how long it takes. */
+function withToken(token: string): MiddlewareHandler {
+  const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
+  const expected = digest(token);
+  return bearerAuth({ verifyToken: (given) => timingSafeEqual(digest(given), expected) });
+}
+
+/** The Host header must name this machine, on whatever port: a tunnel may have another. */
+function fromThisMachine(listenHost: string): MiddlewareHandler {
+  return async (context, next) => {
+    const host = context.req.header("host") ?? "";
+    // HTTP/1.0 has none. A browser, which is what this is against, always names one.
+    if (host === "") return next();
+    const name = /^(?:\[([^\]]+)\]|([^:]+))(?::\d+)?$/.exec(host);
+    const named = (name?.[1] ?? name?.[2] ?? "").toLowerCase();
+    if (isLoopback(named) || named === listenHost) return next();
+    throw refusal(403, `the Host header says "${host.slice(0, 80)}"; allowed is localhost or a loopback address`);
+  };
+}
+
+// ── problems ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+type ProblemStatus = 400 | 403 | 404 | 409 | 413 | 415;
+
+function refusal(status: ProblemStatus, detail: string): HTTPException {
+  return new HTTPException(status, { message: detail });
+}
+
+function problem(status: number, detail: string, headers: Readonly<Record<string, string>> = {}): Response {
+  const body = JSON.stringify({ type: "about:blank", title: STATUS_CODES[status], status, detail });
+  return new Response(body, {
+    status,
+    headers: { ...headers, "content-type": PROBLEM_TYPE, "cache-control": "no-store" },
+  });
+}
+
+function problemAnswer(error: Error, context: Context, log: Log): Response {
+  if (error instanceof HTTPException) {
+    const challenge = error.res?.headers.get("www-authenticate");
+    if (challenge === null || challenge === undefined) return problem(error.status, error.message);
+    return problem(error.status, "allowed is: Authorization: Bearer <the token of control.tokenFile>", {
+      "www-authenticate": challenge,
+    });
+  }
+  log.error({ err: error, path: context.req.path }, "control request failed");
+  return problem(500, "this is a fault of the gateway; its log says more");
+}

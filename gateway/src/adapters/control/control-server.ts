@@ -1,0 +1,109 @@
+/**
+ * The socket of the control listener: from connections to requests that may be served. It reads as strictly as the callers'
+ * listener (`request-server.ts`), one request at a time of each connection, so that nothing is done for a connection that is closed or
+ * does not take its answers. A balancer's probe, `/healthz` or `/readyz`, is answered here at once; everything else takes its
+ * turn (`control-turns.ts`), so that a flood of questions takes time neither from probes nor from commands.
+ */
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { type Problem, RefusedRequest, refusal } from "../../fleet/problem.ts";
+import { targetOf } from "../http/http-headers.ts";
+import { problemAnswer, titleOf } from "../http/problem.ts";
+import { refuseHead } from "../http/request-head.ts";
+import { RequestServer } from "../http/request-server.ts";
+import { ControlConnections } from "./control-connections.ts";
+import { ControlTurns } from "./control-turns.ts";
+
+export interface ControlServerOptions {
+  /** Most connections at once. */
+  readonly maxConnections: number;
+  /** What `/readyz` says. */
+  readonly isReady: () => boolean;
+  /** Answers what is no probe. */
+  readonly serve: (message: IncomingMessage, response: ServerResponse) => void;
+}
+
+/** A request is a few lines, and comes at once. */
+const HEADERS_MS = 5_000;
+const REQUEST_MS = 10_000;
+/** Nobody asks much ahead; what is read ahead costs memory, and time when the connection closes. */
+const MAX_WAITING = 4;
+/** Less than ten requests. */
+const PIECE_BYTES = 256;
+/** An answer that nobody reads for so long, in ms, is cut; events and recordings are never silent for longer than 15 s. */
+const IDLE_MS = 45_000;
+
+export class ControlServer {
+  readonly #options: ControlServerOptions;
+  readonly #requests: RequestServer;
+  readonly #connections: ControlConnections;
+  readonly #turns: ControlTurns = new ControlTurns();
+
+  constructor(options: ControlServerOptions) {
+    this.#options = options;
+    this.#requests = new RequestServer({
+      serve: (message, response, waits) => this.#serve(message, response, waits),
+      headersMs: HEADERS_MS,
+      requestMs: REQUEST_MS,
+      maxWaiting: MAX_WAITING,
+      pieceBytes: PIECE_BYTES,
+    });
+    this.server.timeout = IDLE_MS;
+    // Who has said all that it has to say (`printf … | nc`) may still wait for the answer, which need not be ready at once.
+    Object.assign(this.server, { httpAllowHalfOpen: true });
+    this.#connections = new ControlConnections(this.server, options.maxConnections);
+  }
+
+  get server(): Server {
+    return this.#requests.server;
+  }
+
+  #serve(message: IncomingMessage, response: ServerResponse, waits: boolean): void {
+    const { socket } = message;
+    const connection = this.#requests.connectionOf(socket);
+    this.#connections.asked(socket, response);
+    if (connection.isLast(response)) response.shouldKeepAlive = false;
+    // Its head may be out before it is known that nothing more is served.
+    response.once("finish", () => {
+      if (connection.isLast(response)) socket.end();
+    });
+    try {
+      this.#requests.refuseTooMuch(message);
+      refuseHead(message);
+    } catch (error) {
+      if (!(error instanceof RefusedRequest)) throw error;
+      connection.endWith(response);
+      response.shouldKeepAlive = false;
+      return answer(response, error.problem);
+    }
+    const probe = probeOf(message);
+    if (probe !== undefined) return this.#answerProbe(response, probe);
+    this.#turns.take(response, () => {
+      if (waits) response.writeContinue();
+      this.#options.serve(message, response);
+    });
+  }
+
+  #answerProbe(response: ServerResponse, probe: Probe): void {
+    if (probe === "/readyz" && !this.#options.isReady()) return answer(response, NOT_READY);
+    response.writeHead(200, ALIVE_HEADERS).end(probe === "/readyz" ? READY : ALIVE);
+  }
+}
+
+const PROBES = ["/healthz", "/readyz"] as const;
+type Probe = (typeof PROBES)[number];
+
+function probeOf({ method = "", url = "" }: IncomingMessage): Probe | undefined {
+  if (method !== "GET" && method !== "HEAD") return undefined;
+  const path = targetOf(method, url)?.target.replace(/\?.*/s, "");
+  return PROBES.find((probe) => probe === path);
+}
+
+const ALIVE_HEADERS = { "content-type": "application/json", "cache-control": "no-store" };
+const ALIVE = JSON.stringify({ status: "alive" });
+const READY = JSON.stringify({ status: "ready" });
+const NOT_READY: Problem = refusal(503, "NOT_READY", "starting, or stopping: commands are not accepted");
+
+function answer(response: ServerResponse, problem: Problem): void {
+  const { headers, body } = problemAnswer(problem);
+  response.writeHead(problem.status, titleOf(problem.status), headers).end(body);
+}

@@ -1,0 +1,55 @@
+/**
+ * A problem on the wire: `application/problem+json` (RFC 9457), with when to come back in `Retry-After` and an outcome
+ * that nobody knows as `gsf-outcome: unknown`. Which problem a caller is told is decided in `fleet/problem.ts`.
+ */
+import type { Duplex } from "node:stream";
+import type { Problem } from "../../fleet/problem.ts";
+import { OUTCOME_HEADER } from "../../fleet/uplink.ts";
+
+/** Media type of a problem. */
+export const PROBLEM_TYPE = "application/problem+json";
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  408: "Request Timeout",
+  413: "Content Too Large",
+  417: "Expectation Failed",
+  431: "Request Header Fields Too Large",
+  500: "Internal Server Error",
+  501: "Not Implemented",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+  505: "HTTP Version Not Supported",
+  508: "Loop Detected",
+};
+
+/** The phrase that goes with a status we answer with. */
+export function titleOf(status: number): string {
+  return TITLES[status] ?? "";
+}
+
+/** A problem as an answer: its fields, name and value one after the other, and its body. */
+export function problemAnswer(problem: Problem): { headers: string[]; body: Buffer } {
+  const { status, code, detail, retryAfterMs, outcomeUnknown } = problem;
+  const body = Buffer.from(JSON.stringify({ type: "about:blank", title: titleOf(status), status, code, detail }));
+  const headers = ["content-type", PROBLEM_TYPE, "content-length", String(body.length), "cache-control", "no-store"];
+  if (retryAfterMs !== undefined) headers.push("retry-after", String(Math.max(1, Math.ceil(retryAfterMs / 1_000))));
+  if (outcomeUnknown === true) headers.push(OUTCOME_HEADER, "unknown");
+  return { headers, body };
+}
+
+/** How long a connection that is being closed may still send; closed at once, it could lose the answer to a reset. */
+const LINGER_MS = 1_000;
+
+/** Answers on a connection that has no request to answer, and closes it. */
+export function answerRaw(socket: Duplex, problem: Problem): void {
+  const { headers, body } = problemAnswer(problem);
+  let head = `HTTP/1.1 ${problem.status} ${titleOf(problem.status)}\r\nconnection: close\r\n`;
+  for (let at = 0; at + 1 < headers.length; at += 2) head += `${headers[at]}: ${headers[at + 1]}\r\n`;
+  socket.on("error", () => undefined);
+  socket.end(Buffer.concat([Buffer.from(`${head}\r\n`), body]));
+  socket.resume();
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once("close", () => clearTimeout(timer));
+}

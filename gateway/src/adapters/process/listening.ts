@@ -1,0 +1,43 @@
+/**
+ * Addresses to listen on, and why one could not be had, in a sentence that names the listener, the address and what to
+ * do. The system's own words for it (`EADDRINUSE`) are for those who know them already.
+ */
+import type { ListenSettings } from "../../fleet/settings.ts";
+import { UserError } from "./exit-codes.ts";
+
+export function shownAddress({ host, port }: ListenSettings): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Runs `open`; where that fails because of the address, rejects with a {@link UserError} that says what to do. */
+export async function listening<Listener>(
+  what: string,
+  at: ListenSettings,
+  open: () => Promise<Listener>,
+): Promise<Listener> {
+  try {
+    return await open();
+  } catch (error) {
+    const reason = WHY.get(codeOf(error) ?? "");
+    if (reason === undefined) throw error;
+    throw new UserError("cannotListen", `listen ${shownAddress(at)} (${what}): ${reason}`);
+  }
+}
+
+const WHY: ReadonlyMap<string, string> = new Map([
+  ["EADDRINUSE", "the port is in use by another program; stop it, or choose another port (0 takes any free one)"],
+  ["EACCES", "this user may not listen there; choose a port above 1023, or give the program the right to"],
+  ["EPERM", "this user may not listen there; choose a port above 1023, or give the program the right to"],
+  ["EADDRNOTAVAIL", "this machine has no such address; choose one of its own, or 0.0.0.0 for all of them"],
+  ["EAFNOSUPPORT", "this machine does not speak that kind of address; choose an IPv4 address"],
+  ["ENOTFOUND", "the host name is not known; write an address, such as 127.0.0.1"],
+  ["EAI_AGAIN", "the host name could not be looked up; write an address, such as 127.0.0.1"],
+]);
+
+/** The system's code, also where the error has been wrapped. */
+function codeOf(error: unknown): string | undefined {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if ("code" in at && typeof at.code === "string") return at.code;
+  }
+  return undefined;
+}

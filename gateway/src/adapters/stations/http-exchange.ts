@@ -1,0 +1,307 @@
+/**
+ * One request on its way to a station and its reply on the way back, as undici's dispatch tells of it. Its states:
+ *
+ *   connecting ──start──► sent ──head──► reading whole ──end──► reply (bytes)
+ *       │                  │                  │ too long, or too slow
+ *       │ never sent       │ may have run     ▼
+ *       ▼                  ▼              streaming ──head handed out──► reply (stream)
+ *     error              error
+ *
+ * A body that is read whole and breaks off is an error, and the command is repeated where that is safe; one that is
+ * streamed and breaks off ends its stream with an error.
+ */
+import type { StaleEpochError as StaleEpoch } from "ground-station-failover";
+import { StaleEpochError, wasConnectionLost, wasNeverSent } from "ground-station-failover";
+import type { Dispatcher } from "undici";
+import type { MemoryRoom } from "../../fleet/held-memory.ts";
+import type { CommandReply, CommandRequest, HeaderList, SendContext } from "../../fleet/uplink.ts";
+import { EPOCH_HEADER, EPOCH_SEEN_HEADER, NOT_SENT, OUTCOME_HEADER, UnreadableReplyError } from "../../fleet/uplink.ts";
+import { STREAM_BYTES } from "../callers/request-body.ts";
+import { endToEnd, headerValue, isJson, rawValues, unsendable } from "../http/http-headers.ts";
+import { ReplyStream } from "./reply-stream.ts";
+import { type Departing, noteDeparting, type StationConnection } from "./station-connection.ts";
+import { whyTooLarge, whyUnreadable } from "./unreadable-reply.ts";
+
+/** Header by which a caller learns which station answered. */
+export const STATION_HEADER = "gsf-station";
+
+export interface ReplyLimits {
+  /** A longer body is streamed. */
+  readonly wholeBytes: number;
+  /** A JSON body of unknown length that is not complete after this long is streamed: it may never end. */
+  readonly wholeWithinMs: number;
+}
+
+type Head = Pick<CommandReply, "status" | "statusText" | "headers">;
+type Asked = Pick<CommandRequest, "method" | "room">;
+
+/** Something broke before a byte was written. `syscall` is how the library knows it. */
+class NotSentError extends Error {
+  readonly code: string;
+  readonly syscall: "connect" = "connect";
+
+  constructor(station: string, cause: Error) {
+    super(`${station}: nothing was sent: ${cause.message}`, { cause });
+    this.code = codeOf(cause);
+  }
+}
+
+/** The request was out when the exchange broke off. */
+class ReplyLostError extends Error {
+  readonly code: "ECONNRESET" = "ECONNRESET";
+
+  /** A cause that looks like "never sent" is told in words only: it would be taken for proof. */
+  constructor(station: string, cause: Error) {
+    super(`${station}: no complete reply: ${cause.message}`, wasNeverSent(cause) ? {} : { cause });
+  }
+}
+
+export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
+  readonly reply: Promise<CommandReply>;
+  readonly #station: string;
+  readonly #method: string;
+  readonly #room: MemoryRoom | undefined;
+  readonly #context: SendContext;
+  readonly #limits: ReplyLimits;
+  readonly #sink: PromiseWithResolvers<CommandReply> = Promise.withResolvers();
+  #controller: Dispatcher.DispatchController | undefined = undefined;
+  #connection: StationConnection | undefined = undefined;
+  #aborted: Error | undefined = undefined;
+  #head: Head | undefined = undefined;
+  #chunks: Uint8Array[] = [];
+  #bytes = 0;
+  #stream: ReplyStream | undefined = undefined;
+  #patience: NodeJS.Timeout | undefined = undefined;
+  #ended = false;
+  readonly #isUpload: boolean;
+  #isUploading = false;
+  /** It was answered before its body was whole: then the station may close the connection on what is left of it. */
+  #isEarly = false;
+
+  /** `isUpload`: the request's body takes time. */
+  constructor(station: string, request: Asked, context: SendContext, limits: ReplyLimits, isUpload = false) {
+    this.#station = station;
+    this.#method = request.method;
+    this.#room = request.room;
+    this.#context = context;
+    this.#limits = limits;
+    this.#isUpload = isUpload;
+    this.reply = this.#sink.promise;
+    if (context.signal.aborted) this.handleEvent();
+    else context.signal.addEventListener("abort", this);
+  }
+
+  /** Had the station closed the connection for being idle, so that the command is likely never to have been read? */
+  get wasOnStaleConnection(): boolean {
+    return this.#aborted === undefined && this.#connection?.wasStale === true;
+  }
+
+  /** Nobody waits for this attempt any more. (It listens itself: no closure.) */
+  handleEvent(): void {
+    const reason: unknown = this.#context.signal.reason;
+    this.#aborted = reason instanceof Error ? reason : new Error("nobody waits for this attempt any more");
+    this.#fail(this.#aborted);
+    this.#controller?.abort(this.#aborted);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    if (this.#controller !== undefined) return controller.abort(new Error("it was about to be sent a second time"));
+    this.#controller = controller;
+    if (this.#aborted !== undefined) return controller.abort(this.#aborted);
+    this.#noteUploading(this.#isUpload);
+    noteDeparting(this);
+  }
+
+  onConnection(connection: StationConnection): void {
+    this.#connection = connection;
+  }
+
+  /** The whole request, body included, has been handed to the system. */
+  onRequestSent(): void {
+    this.#noteUploading(false);
+  }
+
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    _headers: unknown,
+    statusText?: string,
+  ): void {
+    // Interim replies (1xx) are for this connection.
+    if (status < 200) return;
+    this.#isEarly = this.#isUploading;
+    this.#noteUploading(false);
+    const raw = strings(controller.rawHeaders);
+    const excess = whyTooLarge(raw);
+    if (excess !== undefined) return this.#unreadable(controller, excess);
+    if (status === 412) {
+      const seen = rawValues(raw, EPOCH_SEEN_HEADER)[0];
+      if (seen !== undefined) return this.#stale(controller, seen);
+    }
+    if (status === 502 && rawValues(raw, OUTCOME_HEADER)[0] === NOT_SENT) return this.#notSent(controller);
+    const codings = rawValues(raw, "transfer-encoding");
+    if (codings.length > 0 && codings.join().trim().toLowerCase() !== "chunked") {
+      return this.#unreadable(controller, `its transfer coding is ${codings.join()}; only chunked is understood`);
+    }
+    // Where both frame a message, Content-Length is wrong (RFC 9112 §6.3).
+    const headers = endToEnd(raw, codings.length > 0 ? CONTENT_LENGTH : undefined);
+    const bad = unsendable(headers);
+    if (bad !== undefined) return this.#unreadable(controller, `there are control characters in ${bad}`);
+    headers.push([STATION_HEADER, this.#station], [EPOCH_HEADER, String(this.#context.epoch)]);
+    this.#head = { status, statusText: printable(statusText), headers };
+    this.#chooseHow(status, headers);
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
+    if (this.#stream !== undefined) {
+      if (!this.#stream.arrived(chunk)) controller.pause();
+      return;
+    }
+    this.#chunks.push(chunk);
+    this.#bytes += chunk.length;
+    this.#room?.takeAnyway("replies", chunk.length);
+    // Where memory is short, it is passed on instead: it cannot be judged or replaced then, but it is not lost.
+    if (this.#bytes > this.#limits.wholeBytes || this.#room?.isFull === true) this.#beginStream();
+  }
+
+  onResponseEnd(controller: Dispatcher.DispatchController): void {
+    this.#ended = true;
+    const trailers = endToEnd(strings(controller.rawTrailers));
+    if (this.#stream !== undefined) return this.#stream.ended(trailers);
+    const head = this.#head as Head;
+    const bytes = this.#chunks.length === 1 ? (this.#chunks[0] as Uint8Array) : Buffer.concat(this.#chunks);
+    this.#settle();
+    this.#sink.resolve({ ...head, body: { kind: "bytes", bytes }, json: parsed(head.headers, bytes), trailers });
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#ended = true;
+    const told = this.#judged(error);
+    // What it has begun to say is its answer, and the caller sees how far that came.
+    if (this.#isEarly && this.#head !== undefined && this.#aborted === undefined && this.#stream === undefined) {
+      this.#beginStream();
+    }
+    if (this.#stream !== undefined) this.#stream.destroy(told);
+    else this.#fail(told);
+  }
+
+  /** Until undici reports the start of a request, not a byte of it was written; after that, nobody knows. */
+  #judged(error: Error): Error {
+    if (this.#controller === undefined) return wasNeverSent(error) ? error : new NotSentError(this.#station, error);
+    if (error instanceof UnreadableReplyError) return error;
+    const why = whyUnreadable(error, this.#head !== undefined);
+    if (why !== undefined) return new UnreadableReplyError(this.#station, why);
+    const lost = wasConnectionLost(error) && !wasNeverSent(error);
+    return lost ? error : new ReplyLostError(this.#station, error);
+  }
+
+  /** The station's relay has it, and the service behind it took no connection. */
+  #notSent(controller: Dispatcher.DispatchController): void {
+    const refused = Object.assign(new Error("its service takes no connection"), { code: "ECONNREFUSED" });
+    const error = new NotSentError(this.#station, refused);
+    this.#fail(error);
+    controller.abort(error);
+  }
+
+  #unreadable(controller: Dispatcher.DispatchController, why: string): void {
+    controller.abort(new UnreadableReplyError(this.#station, why));
+  }
+
+  #stale(controller: Dispatcher.DispatchController, seen: string): void {
+    const details = /^\d{1,15}$/.test(seen) ? { seenEpoch: Number(seen) } : {};
+    const sentence = `${this.#station} refuses epoch ${this.#context.epoch}: it has seen ${seen.slice(0, 20)}`;
+    const error: StaleEpoch = new StaleEpochError(sentence, details);
+    this.#fail(error);
+    controller.abort(error);
+  }
+
+  /** Whole, if that is known to be short; JSON and errors too while they look short; anything else is streamed. */
+  #chooseHow(status: number, headers: HeaderList): void {
+    if (this.#method === "HEAD" || status === 204 || status === 304) return;
+    const length = headerValue(headers, "content-length");
+    if (length !== undefined) {
+      if (Number(length) > this.#limits.wholeBytes) this.#beginStream();
+      return;
+    }
+    const failure = status >= 500 || status === 408 || status === 429;
+    if (!failure && !isJson(headerValue(headers, "content-type"))) return this.#beginStream();
+    this.#patience = setTimeout(() => this.#beginStream(), this.#limits.wholeWithinMs);
+  }
+
+  #beginStream(): void {
+    const controller = this.#controller as Dispatcher.DispatchController;
+    const stream = new ReplyStream({
+      resume: () => {
+        this.#giveBack();
+        controller.resume();
+      },
+      abort: (reason) => {
+        if (!this.#ended) controller.abort(reason);
+      },
+    });
+    this.#stream = stream;
+    for (const chunk of this.#chunks) if (!stream.arrived(chunk)) controller.pause();
+    this.#chunks = [];
+    this.#room?.takeAnyway("replies", STREAM_BYTES);
+    this.#settle();
+    this.#context.noteStreaming?.(stream);
+    const body = { kind: "stream", stream, trailers: () => stream.trailers() } as const;
+    this.#sink.resolve({ ...(this.#head as Head), body, json: undefined, trailers: [] });
+  }
+
+  #noteUploading(isUploading: boolean): void {
+    if (isUploading === this.#isUploading) return;
+    this.#isUploading = isUploading;
+    this.#context.noteUploading?.(isUploading);
+  }
+
+  #fail(error: Error): void {
+    this.#giveBack();
+    this.#settle();
+    this.#sink.reject(error);
+  }
+
+  /** What was read before it was failed, or streamed, is gone, or on its way to its reader. */
+  #giveBack(): void {
+    this.#room?.giveBack("replies", this.#bytes);
+    this.#bytes = 0;
+  }
+
+  #settle(): void {
+    clearTimeout(this.#patience);
+    this.#context.signal.removeEventListener("abort", this);
+  }
+}
+
+const CONTENT_LENGTH: ReadonlySet<string> = new Set(["content-length"]);
+
+/** undici hands raw headers over as bytes; on the wire they are Latin-1. */
+function strings(raw: Dispatcher.DispatchController["rawHeaders"]): string[] {
+  if (!Array.isArray(raw)) return [];
+  return raw.map((part) => (typeof part === "string" ? part : part.toString("latin1")));
+}
+
+/** A reason phrase that can be sent on; one that cannot means nothing to anybody. */
+function printable(statusText: string | undefined): string {
+  return statusText !== undefined && /^[\t\x20-\x7e]*$/.test(statusText) ? statusText : "";
+}
+
+/** The JSON in a body; undefined where it is of another type, compressed, or broken. */
+function parsed(headers: HeaderList, bytes: Uint8Array): unknown {
+  const coding = headerValue(headers, "content-encoding");
+  if (bytes.length === 0 || (coding !== undefined && coding.trim().toLowerCase() !== "identity")) return undefined;
+  if (!isJson(headerValue(headers, "content-type"))) return undefined;
+  try {
+    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The first code down the chain of causes: what the system said outweighs who passed it on. */
+function codeOf(error: Error): string {
+  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
+    if ("code" in at) return String(at.code);
+  }
+  return "UNKNOWN";
+}

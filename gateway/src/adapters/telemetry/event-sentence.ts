@@ -1,0 +1,174 @@
+/**
+ * What happened in a group, in one sentence with its numbers: for the log, for the event feed, and for whoever is woken
+ * at night. The event itself travels beside it for programs to read.
+ */
+import type { Evidence } from "ground-station-failover";
+import type { GroupEvent as Happened } from "../../fleet/group-events.ts";
+import { visible } from "./visible.ts";
+
+/** An event of a group. */
+export type GroupEvent = Happened & { readonly group: string };
+
+/** How much a person should care. */
+export type Gravity = "info" | "warn" | "error";
+
+export function gravityOf(event: GroupEvent): Gravity {
+  switch (event.type) {
+    case "kept":
+      return "error";
+    case "promoted":
+    case "abstention":
+    case "name-conflict":
+      return "warn";
+    case "overload":
+      // Where nothing waits and nothing was refused, it is the callers who leave.
+      return event.waiting > 0 || event.refused > 0 ? "error" : "warn";
+    case "doubted":
+    case "local-shortage":
+    case "capacity-learned":
+    case "epoch-refused":
+    case "memory-used-up":
+      return "warn";
+    case "streams-cut":
+      return event.reason === "down" ? "warn" : "info";
+    case "declaration":
+      return event.to === "alive" ? "info" : "warn";
+    case "breaker":
+      return event.transition.to === "open" ? "warn" : "info";
+    case "probe":
+      return event.isWell ? "info" : "warn";
+    default:
+      return "info";
+  }
+}
+
+/** In one line, whatever a reason or a station's answer in it holds. */
+export function sentenceOf(event: GroupEvent): string {
+  return visible(told(event));
+}
+
+function told(event: GroupEvent): string {
+  switch (event.type) {
+    case "declaration":
+      return `${event.node} is ${event.to} (was ${event.from}): ${event.rule}`;
+    case "abstention":
+      return abstained(event);
+    case "heartbeats-missing":
+      return `heartbeats of ${event.station} are missing: phi ${shownLevel(event.level)}`;
+    case "heartbeats-back":
+      return `heartbeats of ${event.station} are there again: phi ${shownLevel(event.level)}`;
+    case "name-conflict":
+      return (
+        `two processes send heartbeats as ${event.station}, from ${event.between.join(" and ")}: ` +
+        "neither proves that it lives; stop the one that is not this station, or give it its own --name"
+      );
+    case "name-conflict-ended":
+      return `only one process sends heartbeats as ${event.station} again: they count`;
+    case "probe":
+      return `the health page of ${event.station} is ${event.isWell ? "well again" : "not well"}: ${event.text}`;
+    case "promoted":
+      return (
+        `${event.station} is active in place of ${event.from} (${event.cause}), epoch ${event.epoch}: ` +
+        `${because(event.evidence)}; ${event.waiting} commands waiting, ${event.inFlight} still out at ${event.from}`
+      );
+    case "kept":
+      return `nobody is fit; ${event.station} stays active: ${because(event.evidence)}`;
+    case "breaker":
+      return `circuit of ${event.station} is ${event.transition.to}: ${event.transition.rule}`;
+    case "handover-begun":
+      return `handing over to ${event.station} (${event.cause}): ${event.reason}`;
+    case "handover-ended":
+      return `handover to ${event.station} ended: ${event.reason}`;
+    case "maintenance":
+      return event.reason === undefined
+        ? `maintenance of ${event.station} ended`
+        : `${event.station} is in maintenance: ${event.reason}`;
+    case "epoch-refused":
+      return `a station says that it has seen epoch ${event.epoch}, which cannot be: not believed; who sends commands past this gateway?`;
+    case "epoch-adopted":
+      return `a station has seen epoch ${event.epoch}; it is ours from now on`;
+    case "doubted":
+      return `new commands avoid ${event.station} for the moment: ${event.reason}`;
+    case "trusted":
+      return `new commands go to ${event.station} again: ${event.reason}`;
+    case "overload":
+      return overloaded(event);
+    case "overload-ended":
+      return `${event.answered} of ${event.ended} commands that ended were answered well again`;
+    case "capacity-learned":
+      return limited(event);
+    case "patience-learned":
+      return patient(event);
+    case "retry-refused":
+      return (
+        `retries at ${event.station} are refused by its budget: ${event.used} of ${event.allowed} extra attempts used ` +
+        `for ${event.calls} commands; what failed is delivered as it is`
+      );
+    case "memory-used-up":
+      return (
+        `commands are refused for want of memory (${event.refused} since this was last told): ` +
+        `${event.heldBytes} of ${event.maxBytes} bytes are held, ${event.callerBytes} of them for ${event.caller}`
+      );
+    case "streams-cut":
+      return (
+        `${event.streams} replies that ${event.station} was streaming were cut: ` +
+        (event.reason === "down" ? "it is down" : "another station serves in its place")
+      );
+    case "unread-body":
+      return `${event.station} answered with a body that was not read: ${event.reason}`;
+    case "local-shortage":
+      return `commands to ${event.station} cannot be sent: this machine lacks a resource (${event.code})`;
+  }
+}
+
+function overloaded(event: Extract<GroupEvent, { type: "overload" }>): string {
+  return (
+    `only ${event.answered} of ${event.ended} commands that ended in ${Math.round(event.windowMs)} ms were answered well ` +
+    `(${event.failed} failed, ${event.refused} refused, ${event.expired} out of time, ${event.hungUp} hung up); ` +
+    `${event.waiting} wait, ${event.inFlight} are at ${event.station}, limit ${shownLimit(event.limit)}` +
+    (event.patienceMs === undefined ? "" : `, callers wait ${Math.round(event.patienceMs)} ms`)
+  );
+}
+
+function patient(event: Extract<GroupEvent, { type: "patience-learned" }>): string {
+  return event.patienceMs === undefined
+    ? "callers wait longer than was believed; how long is unknown again"
+    : `callers are believed to hang up after ${Math.round(event.patienceMs)} ms; ` +
+        "where commands have to wait, one that could not be answered within that time is refused at once";
+}
+
+function limited(event: Extract<GroupEvent, { type: "capacity-learned" }>): string {
+  return (
+    `${event.station} takes no more for the moment: it is given ${shownLimit(event.limit)} commands at once` +
+    (event.ratePerSecond < Number.POSITIVE_INFINITY ? `, ${shownLimit(event.ratePerSecond)} a second` : "")
+  );
+}
+
+function shownLimit(limit: number): string {
+  return limit < Number.POSITIVE_INFINITY ? String(Math.round(limit * 10) / 10) : "none";
+}
+
+/** A silence past the ceiling is as suspicious as can be, whatever was learned. */
+function shownLevel(level: number): string {
+  return level > 1e15 ? "beyond measure" : level.toFixed(1);
+}
+
+/** What speaks against a station; where nothing does (a person decided), what speaks for another. */
+function because(evidence: readonly Evidence[]): string {
+  const against = evidence.filter((piece) => piece.verdict === "unfit");
+  return (against.length > 0 ? against : evidence).map((piece) => piece.detail).join("; ");
+}
+
+function abstained({ reason, lateByMs, atMs, untilMs, error }: Extract<GroupEvent, { type: "abstention" }>): string {
+  const forMs = Math.round(untilMs - atMs);
+  switch (reason) {
+    case "late-wake":
+      return `this process woke ${Math.round(lateByMs)} ms late and accuses nobody for ${forMs} ms`;
+    case "everybody-silent":
+      return `nobody at all is heard: this process doubts itself first, and declares nobody down for ${forMs} ms unless somebody is heard before`;
+    case "own-shortage":
+      return "this machine has no descriptors, ports or memory left to ask for heartbeats: nobody is accused while that lasts";
+    case "detector-error":
+      return `the failure detector throws (${String(error)}): nobody is accused while that lasts`;
+  }
+}

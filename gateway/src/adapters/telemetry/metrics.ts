@@ -1,0 +1,219 @@
+/**
+ * What Prometheus is told. States are read off the groups when somebody asks; only what cannot be read later (events,
+ * commands) is counted as it happens. Labels hold names from the configuration and words from fixed lists, so the number
+ * of series is bounded by the configuration. The series themselves are listed in `metric-series.ts`.
+ */
+import type { DetectionQualityStatus } from "ground-station-failover";
+import { type Counter, collectDefaultMetrics, Registry } from "prom-client";
+import type { GroupStatus } from "../../fleet/group.ts";
+import { HeldMemory, type HeldMemoryStatus } from "../../fleet/held-memory.ts";
+import type { ListenerFigures } from "../callers/http-proxy.ts";
+import type { GroupEvent } from "./event-sentence.ts";
+import {
+  BREAKER_STATES,
+  CallerGauges,
+  CommandSeries,
+  EventCounters,
+  GroupGauges,
+  KeptCounters,
+  outcomeLabel,
+  QualityGauges,
+  STANDINGS,
+  StationGauges,
+  type StationLabels,
+  shortageLabel,
+} from "./metric-series.ts";
+
+export interface MetricsOptions {
+  /** Also asked once at the start, for the names of the groups and stations whose counters begin at 0. */
+  readonly statusOf: () => Readonly<Record<string, GroupStatus>>;
+  /** How well silence has been judged, by group and station. */
+  readonly qualityOf: () => Readonly<Record<string, Readonly<Record<string, DetectionQualityStatus>>>>;
+  /** Heartbeats by what became of them, counted since the start. */
+  readonly heartbeats: () => Readonly<Record<string, number>>;
+  /** What the newest probe of a station came to. Default: nobody is probed. */
+  readonly probeOf?: (group: string, station: string) => { readonly isWell: boolean } | undefined;
+  /** Do two processes send heartbeats as a station? Default: nowhere. */
+  readonly isInConflict?: (group: string, station: string) => boolean;
+  /** Lookups of names by how they ended, counted since the start. Default: none are made. */
+  readonly lookups?: () => Readonly<Record<string, number>>;
+  /** Lines of the log that were lost, since the start. Default: none are. */
+  readonly lostLogLines?: () => number;
+  /** What the listener of each group counts. Default: nobody listens. */
+  readonly listeners?: () => Readonly<Record<string, ListenerFigures>>;
+  /** What is held for callers. Default: nothing is. */
+  readonly memory?: () => HeldMemoryStatus;
+}
+
+export class GatewayMetrics {
+  readonly #registry: Registry = new Registry();
+  readonly #options: MetricsOptions;
+  readonly #stations: StationGauges;
+  readonly #quality: QualityGauges;
+  readonly #groups: GroupGauges;
+  readonly #events: EventCounters;
+  readonly #commands: CommandSeries;
+  readonly #kept: KeptCounters;
+  readonly #callers: CallerGauges;
+
+  constructor(options: MetricsOptions) {
+    this.#options = options;
+    const registers = [this.#registry];
+    collectDefaultMetrics({ register: this.#registry });
+    this.#stations = new StationGauges(registers);
+    this.#quality = new QualityGauges(registers);
+    this.#groups = new GroupGauges(registers);
+    this.#events = new EventCounters(registers);
+    this.#commands = new CommandSeries(registers);
+    this.#kept = new KeptCounters(registers);
+    this.#callers = new CallerGauges(registers);
+    for (const [group, { stations }] of Object.entries(options.statusOf())) {
+      this.#events.begin(
+        group,
+        stations.map(({ name }) => name),
+      );
+      this.#commands.begin(group);
+    }
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  noteEvent(event: GroupEvent): void {
+    const { group } = event;
+    const counters = this.#events;
+    switch (event.type) {
+      case "declaration":
+        return counters.declarations.inc({ group, station: event.node, to: event.to });
+      case "promoted":
+        return counters.promotions.inc({ group, station: event.station, cause: event.cause });
+      case "breaker":
+        return counters.transitions.inc({ group, station: event.station, to: event.transition.to });
+      case "abstention":
+        return counters.abstentions.inc({ group, reason: event.reason });
+      case "kept":
+        return counters.kept.inc({ group });
+      case "doubted":
+        return counters.doubted.inc({ group, station: event.station });
+      case "capacity-learned":
+        return counters.capacityLearned.inc({ group, station: event.station });
+      case "name-conflict":
+        return counters.nameConflicts.inc({ group, station: event.station });
+      case "overload":
+        return counters.overload.inc({ group });
+      case "epoch-refused":
+        return counters.epochsRefused.inc({ group });
+      case "streams-cut":
+        return counters.streamsCut.inc({ group, station: event.station, reason: event.reason }, event.streams);
+      case "local-shortage":
+        return counters.localShortage.inc({ group, code: shortageLabel(event.code) });
+    }
+  }
+
+  /** A command ended: `outcome` is the class of its reply (`2xx`), `error-body`, or the code of the error that its caller got. */
+  noteCommand(group: string, outcome: string, elapsedMs: number): void {
+    this.#commands.ended.inc({ group, outcome: outcomeLabel(outcome) });
+    this.#commands.seconds.observe({ group }, elapsedMs / 1_000);
+  }
+
+  /** Everything, in Prometheus' text format. */
+  text(): Promise<string> {
+    const { statusOf, qualityOf, heartbeats, lookups, lostLogLines } = this.#options;
+    const { attempts, calls, logLines } = this.#kept;
+    logLines.reset();
+    logLines.inc(lostLogLines?.() ?? 0);
+    calls.reset();
+    attempts.reset();
+    for (const [group, status] of Object.entries(statusOf())) {
+      this.#readGroup(group, status);
+      for (const [how, count] of Object.entries(status.ended)) calls.inc({ group, how }, count);
+      for (const [why, count] of Object.entries(status.attempts)) attempts.inc({ group, why }, count);
+      for (const station of status.stations) this.#readStation({ group, station: station.name }, station);
+    }
+    for (const [group, stations] of Object.entries(qualityOf()))
+      for (const [station, quality] of Object.entries(stations)) this.#readQuality({ group, station }, quality);
+    readCounts(this.#kept.heartbeats, heartbeats());
+    readCounts(this.#kept.lookups, lookups?.() ?? {});
+    this.#readCallers();
+    return this.#registry.metrics();
+  }
+
+  #readCallers(): void {
+    const { unserved, tooSlow, refusedRoom } = this.#kept;
+    const { memory = noMemory, listeners } = this.#options;
+    for (const counter of [unserved, tooSlow, refusedRoom]) counter.reset();
+    for (const [group, figures] of Object.entries(listeners?.() ?? {})) {
+      this.#callers.connections.set({ group }, figures.connections.open);
+      this.#callers.maxConnections.set({ group }, figures.connections.max);
+      for (const [reason, count] of Object.entries(figures.unserved)) unserved.inc({ group, reason }, count);
+      for (const [part, count] of Object.entries(figures.tooSlow)) tooSlow.inc({ group, part }, count);
+    }
+    const { held, maxBytes, refused } = memory();
+    this.#callers.maxMemory.set(maxBytes);
+    for (const [kind, bytes] of Object.entries(held)) this.#callers.memory.set({ kind }, bytes);
+    for (const [reason, count] of Object.entries(refused)) refusedRoom.inc({ reason }, count);
+  }
+
+  #readGroup(group: string, { epoch, waiting, parked, overloaded, patienceMs }: GroupStatus): void {
+    const gauges = this.#groups;
+    gauges.epoch.set({ group }, epoch);
+    gauges.waiting.set({ group }, waiting);
+    gauges.parked.set({ group }, parked);
+    gauges.overloaded.set({ group }, overloaded ? 1 : 0);
+    if (patienceMs === undefined) gauges.patience.remove({ group });
+    else gauges.patience.set({ group }, patienceMs / 1_000);
+  }
+
+  /** What is not known has no series, so that nobody takes a zero for a measurement. */
+  #readQuality(at: StationLabels, quality: DetectionQualityStatus): void {
+    const { mean, deviation, gap, falsePositives, lastDetection } = this.#quality;
+    const { meanMs, deviationMs, p50Ms, p99Ms, p999Ms, lastDetectionMs } = quality;
+    if (meanMs !== undefined) mean.set(at, meanMs / 1_000);
+    if (deviationMs !== undefined) deviation.set(at, deviationMs / 1_000);
+    for (const [quantile, ms] of Object.entries({ "0.5": p50Ms, "0.99": p99Ms, "0.999": p999Ms }))
+      if (ms !== undefined) gap.set({ ...at, quantile }, ms / 1_000);
+    falsePositives.set(at, quality.falsePositivesPerDay);
+    if (lastDetectionMs !== undefined) lastDetection.set(at, lastDetectionMs / 1_000);
+  }
+
+  #readStation(
+    at: StationLabels,
+    { breaker, budget, ramp, usualAnswerMs, overdueAfterMs, ...status }: GroupStatus["stations"][number],
+  ) {
+    const gauges = this.#stations;
+    const probe = this.#options.probeOf?.(at.group, at.station);
+    if (probe !== undefined) gauges.probeWell.set(at, probe.isWell ? 1 : 0);
+    gauges.nameConflict.set(at, this.#options.isInConflict?.(at.group, at.station) === true ? 1 : 0);
+    gauges.level.set(at, status.level);
+    gauges.active.set(at, status.active ? 1 : 0);
+    gauges.fit.set(at, status.assessment.fit ? 1 : 0);
+    gauges.doubted.set(at, status.doubted ? 1 : 0);
+    gauges.inFlight.set(at, status.inFlight);
+    gauges.streams.set(at, status.streams);
+    if (usualAnswerMs > 0) gauges.usualAnswer.set(at, usualAnswerMs / 1_000);
+    if (overdueAfterMs < Number.POSITIVE_INFINITY) gauges.overdueAfter.set(at, overdueAfterMs / 1_000);
+    gauges.ramping.set(at, ramp.ramping ? 1 : 0);
+    gauges.rampLimit.set(at, ramp.limit);
+    gauges.rampRate.set(at, ramp.ratePerSecond);
+    for (const standing of STANDINGS) gauges.standing.set({ ...at, standing }, status.standing === standing ? 1 : 0);
+    if (breaker !== undefined) {
+      for (const state of BREAKER_STATES) gauges.breaker.set({ ...at, state }, breaker.state === state ? 1 : 0);
+      gauges.failureRate.set(at, breaker.failureRate);
+    }
+    if (budget === undefined) return;
+    gauges.budgetUsed.set(at, budget.sent + budget.pending);
+    gauges.budgetAllowed.set(at, budget.allowed);
+    gauges.budgetRefused.set(at, budget.refused);
+  }
+}
+
+function noMemory(): HeldMemoryStatus {
+  return new HeldMemory().status;
+}
+
+/** Replaces what `counter` shows by the counts of the moment. */
+function readCounts(counter: Counter<"result">, counts: Readonly<Record<string, number>>): void {
+  counter.reset();
+  for (const [result, count] of Object.entries(counts)) counter.inc({ result }, count);
+}

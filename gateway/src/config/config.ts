@@ -1,0 +1,135 @@
+/**
+ * From a configuration file to settings: reads YAML (and so JSON, see `yaml.ts`), fills in defaults, looks secrets up, and refuses
+ * what is wrong, all of it at once and each at its line. What fields there are is in `schema.ts`, which of them
+ * contradict each other in `hazards.ts`. Secrets come from a file or the environment and never stand in the
+ * configuration itself, which gets copied into tickets and repositories.
+ */
+import { dirname, resolve } from "node:path";
+import { readAtMost } from "../adapters/process/bounded-file.ts";
+import { UserError } from "../adapters/process/exit-codes.ts";
+import { openTo, readSecretFile } from "../adapters/process/secret-file.ts";
+import type { GatewaySettings, HeartbeatSecrets } from "../fleet/settings.ts";
+import { groupOf } from "./group.ts";
+import { type FieldPath, reportHazards } from "./hazards.ts";
+import { type ConfigurationProblem, ConfigurationProblems, problemAt } from "./problems.ts";
+import { configurationSchema, type WrittenConfiguration } from "./schema.ts";
+import {
+  controlToken,
+  heartbeatSecretFiles,
+  heartbeatSecrets,
+  readAgain,
+  reasonOf,
+  type SecretSources,
+} from "./secrets.ts";
+import { MAX_PROBLEMS } from "./values.ts";
+import { readYaml } from "./yaml.ts";
+
+/** A configuration that can be run. */
+export interface Configuration {
+  readonly settings: GatewaySettings;
+  /** What callers of the control listener must show; undefined where they need nothing. */
+  readonly controlToken: string | undefined;
+  /** What is no reason to refuse it and ought to be mended: one sentence each. */
+  readonly warnings: readonly string[];
+  readonly heartbeatSecrets: {
+    /** Where they are read from; those of the environment cannot change. */
+    readonly files: readonly string[];
+    /** Reads them again. Throws a {@link UserError} that says why one cannot be used. */
+    read(): HeartbeatSecrets;
+  };
+}
+
+/** A larger file is refused unread: a thousand groups written in full are a fifth of it. */
+const MAX_FILE_BYTES = 4 * 1024 ** 2;
+
+/** Reads the file at `path`; paths in it are relative to it. Throws {@link ConfigurationProblems}. */
+export function loadConfiguration(path: string, environment: SecretSources["environment"]): Configuration {
+  const directory = dirname(resolve(path));
+  const source = readText(path);
+  const at = (name: string): string => resolve(directory, name);
+  const read = parseConfiguration(source, path, {
+    environment,
+    readFile: (name) => readSecretFile(at(name)),
+    openTo: (name) => openTo(at(name)),
+  });
+  const files = read.heartbeatSecrets.files.map(at);
+  return { ...read, heartbeatSecrets: { ...read.heartbeatSecrets, files } };
+}
+
+/** As {@link loadConfiguration}, from the text of a file called `name`. */
+export function parseConfiguration(source: string, name: string, secrets: SecretSources): Configuration {
+  const { data, document, lines } = readYaml(source, name);
+  const problems: ConfigurationProblem[] = [];
+  let found = 0;
+  const report = (path: FieldPath, sentence: string, at?: "name" | "value"): void => {
+    if (++found <= MAX_PROBLEMS) problems.push(problemAt(document, lines, path, sentence, at));
+  };
+  const written = readFields(data, report);
+  const heartbeats = heartbeatSecrets(written, secrets, report);
+  const token = controlToken(written, secrets, report);
+  if (found > 0) throw new ConfigurationProblems(name, problems, found);
+  const files = heartbeatSecretFiles(written);
+  const { tokenFile } = written.control;
+  const openFiles = new Set(tokenFile === undefined ? files : [...files, tokenFile]);
+  return {
+    settings: settingsOf(written, heartbeats),
+    controlToken: token,
+    warnings: [...openFiles].map((file) => secrets.openTo?.(file)).filter((warning) => warning !== undefined),
+    heartbeatSecrets: { files, read: () => readAgain(written, secrets) },
+  };
+}
+
+type Report = (path: FieldPath, sentence: string, at?: "name" | "value") => void;
+
+/** The fields as far as they can be read; what cannot is reported. */
+function readFields(document: unknown, report: Report): WrittenConfiguration {
+  let partly: unknown;
+  const schema = configurationSchema.superRefine(
+    (written) => {
+      partly = written;
+    },
+    { when: () => true },
+  );
+  const result = schema.safeParse(document);
+  for (const issue of result.error?.issues ?? []) {
+    if (issue.code !== "unrecognized_keys") report(issue.path, issue.message);
+    else {
+      const sentences = issue.message.split("\n");
+      for (const [place, key] of issue.keys.entries()) report([...issue.path, key], sentences[place] ?? "", "name");
+    }
+  }
+  const written = partly as WrittenConfiguration;
+  const unknown = (result.error?.issues ?? []).flatMap((issue) =>
+    issue.code === "unrecognized_keys" ? issue.keys : [],
+  );
+  reportHazards(written, unknown, report);
+  return written;
+}
+
+function settingsOf(written: WrittenConfiguration, secrets: HeartbeatSecrets): GatewaySettings {
+  const { heartbeats } = written;
+  return {
+    groups: written.groups.map(groupOf),
+    control: written.control.listen,
+    heartbeats: heartbeats === undefined ? undefined : { listen: heartbeats.listen, secrets },
+    callers: written.callers,
+    drainDelayMs: written.drainDelay,
+    drainMs: written.drain,
+  };
+}
+
+function readText(path: string): string {
+  let bytes: Buffer | undefined;
+  try {
+    bytes = readAtMost(path, MAX_FILE_BYTES);
+  } catch (error) {
+    throw new UserError("configuration", `cannot read ${path}: ${reasonOf(error)}`);
+  }
+  if (bytes === undefined)
+    throw new UserError("configuration", `${path} has more than ${MAX_FILE_BYTES} bytes, which are allowed at most`);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new UserError("configuration", `${path} is not text in UTF-8`);
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * How a group learns that its stations are alive, as written in its configuration: pushed datagrams, or a health page
+ * that is asked for. What is said of the page may be said for the group, and differently for a station; here the two
+ * are laid over each other, and what cannot be meant is reported: an address given twice over, one page for two
+ * stations, a page of the gateway's own.
+ */
+import { z } from "zod";
+import { addressOf, hostsOf } from "../adapters/process/addresses.ts";
+import { GOOD_STATUSES, type HeaderList, type HealthPage, type StatusRange } from "../fleet/uplink.ts";
+import type { FieldPath, Report } from "./hazards.ts";
+import { duration, headerFields, hostName, pageUrl, requestPath, section, statuses, wholeNumber } from "./values.ts";
+
+/** What is said of a health page; the rest is the group's word, then the station's own address. */
+export interface WrittenHealthPage {
+  readonly url?: string | undefined;
+  readonly port?: number | undefined;
+  readonly path?: string | undefined;
+  readonly host?: string | undefined;
+  readonly headers?: HeaderList | undefined;
+  readonly expect?: readonly StatusRange[] | undefined;
+}
+
+export type WrittenHeartbeat =
+  | { readonly kind: "udp"; readonly intervalMs: number }
+  | {
+      readonly kind: "http";
+      readonly intervalMs: number;
+      readonly timeoutMs: number;
+      readonly page: WrittenHealthPage;
+    };
+
+/** An answer may take this long although the interval is shorter. */
+export const MIN_TIMEOUT_MS = 1_000;
+
+const pageFields = {
+  url: pageUrl().optional(),
+  port: wholeNumber(1, 65_535).optional(),
+  path: requestPath().optional(),
+  host: hostName().optional(),
+  headers: headerFields().optional(),
+  expect: statuses().optional(),
+};
+
+/** `stations[].heartbeat`. */
+export const stationHeartbeat: z.ZodType<WrittenHealthPage> = section(pageFields);
+
+/** 50 ms is the fastest path planned for (the incident's detector was tuned for one ten times as slow). */
+const pushedHeartbeat = section({ kind: z.literal("udp"), interval: duration(5, 60_000).default(50) }).transform(
+  ({ kind, interval }): WrittenHeartbeat => ({ kind, intervalMs: interval }),
+);
+
+const pulledHeartbeat = section({
+  kind: z.literal("http"),
+  /** Five probes a second are no load for any service, and five missed ones are known within a second. */
+  interval: duration(10, 60_000).default(200),
+  /** Default: a second, because a page that is slow once is alive; a longer interval leaves as much time. */
+  timeout: duration(1, 60_000).optional(),
+  ...pageFields,
+}).transform(
+  ({ kind, interval, timeout, ...page }): WrittenHeartbeat => ({
+    kind,
+    intervalMs: interval,
+    timeoutMs: timeout ?? Math.max(interval, MIN_TIMEOUT_MS),
+    page,
+  }),
+);
+
+/** `heartbeat` of a group. */
+export const heartbeat: z.ZodType<WrittenHeartbeat> = z
+  .discriminatedUnion("kind", [pushedHeartbeat, pulledHeartbeat], {
+    error: "allowed are kind: udp (signed datagrams from gsf station) and kind: http (requests to a path)",
+  })
+  .prefault({ kind: "udp" });
+
+/** The page of the station at `url`: its own word first, then the group's. Undefined where nobody says a path. */
+export function healthPageOf(
+  url: string,
+  group: WrittenHealthPage,
+  own: WrittenHealthPage = {},
+): HealthPage | undefined {
+  const at = new URL(url);
+  let path: string | undefined;
+  for (const said of [group, own]) {
+    if (said.url !== undefined) {
+      const whole = new URL(said.url);
+      at.protocol = whole.protocol;
+      at.host = whole.host;
+      at.port = whole.port;
+      path = `${whole.pathname}${whole.search}`;
+    }
+    if (said.port !== undefined) at.port = String(said.port);
+    path = said.path ?? path;
+  }
+  if (path === undefined) return undefined;
+  const host = own.host ?? group.host;
+  const named = new Map(
+    [...(group.headers ?? []), ...(own.headers ?? [])].map(([name, text]) => [name.toLowerCase(), text]),
+  );
+  const headers: HeaderList = [...(host === undefined ? [] : [["host", host] as const]), ...named];
+  return { origin: at.origin, path, headers, expect: own.expect ?? group.expect ?? GOOD_STATUSES };
+}
+
+interface PulledStations {
+  readonly heartbeat: WrittenHeartbeat;
+  readonly stations: readonly { readonly url: string; readonly heartbeat?: WrittenHealthPage | undefined }[];
+}
+
+/** The page of the station at `place`; undefined also where what is written of it cannot be read. */
+export function writtenPageOf({ heartbeat, stations }: PulledStations, place: number): HealthPage | undefined {
+  const station = stations[place];
+  if (heartbeat?.kind !== "http" || station === undefined || typeof station.url !== "string") return undefined;
+  if (!isRead(heartbeat.page) || !isRead(station.heartbeat ?? {})) return undefined;
+  return healthPageOf(station.url, heartbeat.page, station.heartbeat);
+}
+
+/** Reports what cannot be meant by what a group, at `path` in the file, says of its stations' pages. */
+export function reportHealthPages({ heartbeat, stations }: PulledStations, path: FieldPath, report: Report): void {
+  const own = (place: number): FieldPath => [...path, "stations", place, "heartbeat"];
+  if (heartbeat.kind === "udp") {
+    for (const [place, station] of stations.entries())
+      if (station?.heartbeat !== undefined)
+        report(
+          own(place),
+          "stations of this group push heartbeats (kind: udp); a page is asked for with heartbeat: { kind: http } of the group",
+        );
+    return;
+  }
+  // Other values than these are reported where they are read.
+  if (heartbeat.kind !== "http" || !isRead(heartbeat.page)) return;
+  reportSaidTwice(heartbeat.page, [...path, "heartbeat"], report);
+  const seen = new Map<string, number>();
+  for (const [place, station] of stations.entries()) {
+    if (typeof station?.url !== "string" || !isRead(station.heartbeat ?? {})) continue;
+    reportSaidTwice(station.heartbeat ?? {}, own(place), report);
+    const page = healthPageOf(station.url, heartbeat.page, station.heartbeat);
+    if (page === undefined) {
+      report(
+        [...path, "heartbeat", "path"],
+        "it is missing; allowed is a path beginning with /, such as /healthz, or a url for each station",
+      );
+      return;
+    }
+    const at = addressOf(new URL(page.origin ?? station.url));
+    const keys = hostsOf(at.host).map((host) => JSON.stringify([host, at.port, page.path, page.headers]));
+    const twin = keys.map((key) => seen.get(key)).find((one) => one !== undefined);
+    if (twin !== undefined)
+      report(
+        station.heartbeat === undefined ? [...path, "heartbeat"] : own(place),
+        `${page.origin}${page.path} is the page of stations[${twin}] and of stations[${place}]: it cannot tell which of them is alive`,
+      );
+    for (const key of keys) seen.set(key, place);
+  }
+}
+
+function isRead(page: WrittenHealthPage | undefined): page is WrittenHealthPage {
+  if (page === undefined) return false;
+  const { url, headers } = page;
+  return (url === undefined || typeof url === "string") && (headers === undefined || Array.isArray(headers));
+}
+
+function reportSaidTwice({ url, port, path: page }: WrittenHealthPage, path: FieldPath, report: Report): void {
+  if (url === undefined) return;
+  if (port !== undefined) report([...path, "port"], "url says the port already; keep one of them");
+  if (page !== undefined) report([...path, "path"], "url says the path already; keep one of them");
+}

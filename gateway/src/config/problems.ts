@@ -1,0 +1,84 @@
+/**
+ * What is wrong with a configuration file, and where: `fleet.yaml:12:5 groups[0].stations: …`. Positions come from the
+ * YAML document's own tree; a field that is missing is reported at the section that should have it, one that comes
+ * through an alias at the place where it is written.
+ */
+import type { Document, LineCounter, Node } from "yaml";
+import { isAlias, isMap, isScalar, isSeq } from "yaml";
+import { UserError } from "../adapters/process/exit-codes.ts";
+import { visibleLines } from "../adapters/telemetry/visible.ts";
+import type { FieldPath } from "./hazards.ts";
+import { shownPath } from "./hazards.ts";
+
+/** One thing that is wrong: the field, where it stands in the file, and what is allowed. */
+export interface ConfigurationProblem {
+  readonly field: string;
+  /** Counted from 1; undefined where the whole file is meant. */
+  readonly line: number | undefined;
+  readonly column: number | undefined;
+  readonly sentence: string;
+}
+
+/** A configuration cannot be used; the message has a line for each of its problems, in the order of the file. */
+export class ConfigurationProblems extends UserError {
+  readonly problems: readonly ConfigurationProblem[];
+
+  /** `count`: how many there are, where only the first are in `problems`. */
+  constructor(file: string, problems: readonly ConfigurationProblem[], count: number = problems.length) {
+    const ordered = problems.toSorted(
+      (one, other) => (one.line ?? 0) - (other.line ?? 0) || (one.column ?? 0) - (other.column ?? 0),
+    );
+    const lines = [
+      `${file} has ${count === 1 ? "1 problem" : `${count} problems`}:`,
+      ...ordered.map((one) => `  ${shownProblem(file, one)}`),
+      ...(count > ordered.length ? [`  and ${count - ordered.length} more`] : []),
+    ];
+    super("configuration", visibleLines(lines));
+    this.name = "ConfigurationProblems";
+    this.problems = ordered;
+  }
+}
+
+/** The problem `sentence` at `path` of `document`; `at` says whether the field's name or its value is meant. */
+export function problemAt(
+  document: Document,
+  lines: LineCounter,
+  path: FieldPath,
+  sentence: string,
+  at: "name" | "value" = "value",
+): ConfigurationProblem {
+  const offset = offsetOf(document, path, at);
+  const position = offset === undefined ? undefined : lines.linePos(offset);
+  return { field: shownPath(path), line: position?.line, column: position?.col, sentence };
+}
+
+function shownProblem(file: string, { field, line, column, sentence }: ConfigurationProblem): string {
+  const where = line === undefined ? file : `${file}:${line}:${column}`;
+  return field === "" ? `${where} ${sentence}` : `${where} ${field}: ${sentence}`;
+}
+
+function offsetOf(document: Document, path: FieldPath, at: "name" | "value"): number | undefined {
+  let node = resolved(document, document.contents);
+  let offset = node?.range?.[0];
+  for (const [depth, step] of path.entries()) {
+    let next: Node | null | undefined;
+    if (isMap(node)) {
+      const pair = node.items.find(({ key }) => (isScalar(key) ? String(key.value) : undefined) === String(step));
+      const key = isScalar(pair?.key) ? pair.key : undefined;
+      next = pair?.value as Node | null | undefined;
+      // An empty value has no place of its own: its name stands for it.
+      const named = depth === path.length - 1 && (at === "name" || next?.range === undefined);
+      offset = (named ? key?.range?.[0] : (next?.range?.[0] ?? key?.range?.[0])) ?? offset;
+    } else if (isSeq(node)) {
+      next = node.items[Number(step)] as Node | undefined;
+      offset = next?.range?.[0] ?? offset;
+    }
+    if (next === undefined || next === null) break;
+    node = resolved(document, next);
+  }
+  return offset;
+}
+
+function resolved(document: Document, node: Node | null | undefined): Node | undefined {
+  return (isAlias(node) ? node.resolve(document) : node) ?? undefined;
+}

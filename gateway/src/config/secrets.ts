@@ -1,0 +1,174 @@
+/**
+ * Secrets that a configuration names: what signs heartbeats, for all stations or for one, and the token of the control
+ * listener. They stand in files or the environment. No secret appears in a message. Those of heartbeats that stand in files can be read
+ * again while the gateway runs, so that they can be replaced.
+ */
+import { UserError } from "../adapters/process/exit-codes.ts";
+import { MIN_SECRET_BYTES, secretIn } from "../adapters/process/secret-file.ts";
+import type { HeartbeatSecrets } from "../fleet/settings.ts";
+import type { FieldPath } from "./hazards.ts";
+import { shownPath } from "./hazards.ts";
+import type { WrittenConfiguration } from "./schema.ts";
+
+/** Where secrets are looked up. */
+export interface SecretSources {
+  /** Reads a file, given as it stands in the configuration. Throws the system's error where it cannot. */
+  readonly readFile: (path: string) => Uint8Array | string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Why others than its owner can read a file, and the remedy; undefined where they cannot. Default: they cannot. */
+  readonly openTo?: (path: string) => string | undefined;
+}
+
+/** Where the secret at fault is named, and what is wrong with it. */
+type Report = (path: FieldPath, sentence: string) => void;
+
+/** Fields of a section that name files or variables, as far as they could be read. */
+interface Named {
+  readonly path: FieldPath;
+  readonly word: "secret" | "token";
+  readonly files: readonly string[];
+  readonly variables: readonly string[];
+}
+
+/** The secrets that sign heartbeats; what cannot be used is reported. */
+export function heartbeatSecrets(
+  written: WrittenConfiguration,
+  sources: SecretSources,
+  report: Report,
+): HeartbeatSecrets {
+  const shared = lookUp(sharedOf(written), sources, report);
+  const own = new Map(
+    ownOf(written).map(([station, named]): [string, Uint8Array[]] => [station, lookUp(named, sources, report)]),
+  );
+  return { shared, own };
+}
+
+/** The same secrets, read from their files again; throws a {@link UserError} that says why one cannot be used. */
+export function readAgain(written: WrittenConfiguration, sources: SecretSources): HeartbeatSecrets {
+  return heartbeatSecrets(written, sources, (path, sentence) => {
+    throw new UserError("configuration", `${shownPath(path)}: ${sentence}`);
+  });
+}
+
+/** The files from which secrets of heartbeats are read, as they stand in the configuration. */
+export function heartbeatSecretFiles(written: WrittenConfiguration): string[] {
+  return [sharedOf(written), ...ownOf(written).map(([, named]) => named)].flatMap(({ files }) => files);
+}
+
+/** The control listener's token; what cannot be used is reported. */
+export function controlToken(
+  written: WrittenConfiguration,
+  sources: SecretSources,
+  report: Report,
+): string | undefined {
+  const { tokenFile, tokenEnv } = written?.control ?? {};
+  const [bytes] = lookUp({ path: ["control"], word: "token", ...both(tokenFile, tokenEnv) }, sources, report);
+  const token = bytes && Buffer.from(bytes).toString("utf8");
+  if (token !== undefined && !/^[A-Za-z0-9._~+/-]+=*$/.test(token)) {
+    const field = tokenFile === undefined ? "tokenEnv" : "tokenFile";
+    report(["control", field], "the token may hold only letters, digits and . _ ~ + / - (RFC 6750), = at its end");
+  }
+  return token;
+}
+
+function sharedOf(written: WrittenConfiguration): Named {
+  const { secretFile, secretEnv } = written?.heartbeats ?? {};
+  return { path: ["heartbeats"], word: "secret", ...both(secretFile, secretEnv) };
+}
+
+/** By `group/station`: stations that have secrets of their own. */
+function ownOf(written: WrittenConfiguration): [string, Named][] {
+  if (!Array.isArray(written?.groups)) return [];
+  return [...(written as WrittenConfiguration).groups.entries()].flatMap(([groupPlace, group]) => {
+    if (!Array.isArray(group?.stations)) return [];
+    return [...group.stations.entries()].flatMap(([place, station]): [string, Named][] => {
+      const named = both(station?.secretFile, station?.secretEnv);
+      if (named.files.length + named.variables.length === 0) return [];
+      const path = ["groups", groupPlace, "stations", place];
+      return [[`${group.name}/${station.name}`, { path, word: "secret", ...named }]];
+    });
+  });
+}
+
+/** Where both are named, one of them is reported elsewhere. */
+function both(files: unknown, variables: unknown): { files: string[]; variables: string[] } {
+  const texts = (value: unknown): string[] =>
+    (Array.isArray(value) ? value : [value]).filter((text) => typeof text === "string");
+  return { files: texts(files), variables: texts(variables) };
+}
+
+function lookUp({ path, word, files, variables }: Named, sources: SecretSources, report: Report): Uint8Array[] {
+  const secrets: Uint8Array[] = [];
+  const take = (field: FieldPath, bytes: Uint8Array | undefined): void => {
+    if (bytes === undefined) return;
+    const secret = secretIn(bytes);
+    if (secret.length < MIN_SECRET_BYTES)
+      report(
+        field,
+        `it has ${secret.length} bytes; allowed are at least ${MIN_SECRET_BYTES}, for example from: openssl rand -hex 32`,
+      );
+    secrets.push(secret);
+  };
+  const at = (field: string, all: readonly string[], place: number): FieldPath =>
+    all.length === 1 ? [...path, field] : [...path, field, place];
+  for (const [place, file] of files.entries()) {
+    const field = at(`${word}File`, files, place);
+    take(
+      field,
+      fileBytes(file, sources, (sentence) => report(field, sentence)),
+    );
+  }
+  for (const [place, variable] of variables.entries()) {
+    const field = at(`${word}Env`, variables, place);
+    take(
+      field,
+      variableBytes(variable, sources, (sentence) => report(field, sentence)),
+    );
+  }
+  return secrets;
+}
+
+function fileBytes(
+  file: string,
+  { readFile }: SecretSources,
+  report: (sentence: string) => void,
+): Uint8Array | undefined {
+  try {
+    return Buffer.from(readFile(file) as string);
+  } catch (error) {
+    const remedy = isMissing(error)
+      ? `; make it (its path is relative to this configuration), for example with: (umask 077; openssl rand -hex 32 > ${file})`
+      : "";
+    report(`cannot read ${file}: ${reasonOf(error)}${remedy}`);
+    return undefined;
+  }
+}
+
+function variableBytes(
+  name: string,
+  { environment }: SecretSources,
+  report: (sentence: string) => void,
+): Uint8Array | undefined {
+  const text = environment[name];
+  if (text === undefined)
+    report(
+      `there is no environment variable ${name}; set it, for example with: export ${name}="$(openssl rand -hex 32)"`,
+    );
+  // What is not UTF-8 reaches this process with its bytes replaced by this character, and different secrets alike.
+  else if (text.includes("\uFFFD")) report(`${name} does not hold text in UTF-8; give a file instead`);
+  else return Buffer.from(text, "utf8");
+  return undefined;
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "ENOENT";
+}
+
+/** Why a file cannot be read, in words. */
+export function reasonOf(error: unknown): string {
+  if (isMissing(error)) return "there is no such file";
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === "EACCES") return "this user may not read it";
+  if (code === "EISDIR") return "it is a directory";
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,48 @@
+/**
+ * What a calibration is to reach: how soon silence has to be declared, and how seldom a living node may be declared
+ * down. Both are promises about one node; a trace of twelve nodes watches twelve at once, and its time counts twelvefold.
+ */
+import { checked, DURATION_MS } from "../core/options.ts";
+
+export interface CalibrationOptions {
+  /** Silence in ms after a node's last heartbeat within which it has to be declared down, above 0. No default. */
+  readonly detectWithinMs: number;
+  /** How many false alarms of one node are bearable in `perMs`, above 0. No default. */
+  readonly falseAlarms: number;
+  /** In ms, above 0. No default. */
+  readonly perMs: number;
+  /** Confidence of every bound, from 0.5 to below 1. Default 0.95, the custom. */
+  readonly confidence?: number;
+  /**
+   * Silences of this length in ms or more are presumed to have been real outages, which a detector ought to declare,
+   * and are not counted as false alarms. Default ten times detectWithinMs: shorter ones are what it must bear.
+   */
+  readonly outageMs?: number;
+}
+
+export interface CalibrationGoal {
+  readonly detectWithinMs: number;
+  /** Bearable false alarms of one node per ms. */
+  readonly alarmsPerMs: number;
+  readonly confidence: number;
+  readonly outageMs: number;
+}
+
+/** Fills in defaults and refuses what is out of range. */
+export function calibrationGoal(options: CalibrationOptions): CalibrationGoal {
+  const part = "Calibration";
+  const amount = { min: 0, aboveMin: true, max: Number.MAX_SAFE_INTEGER };
+  const detectWithinMs = checked(part, "detectWithinMs", options.detectWithinMs, DURATION_MS);
+  const falseAlarms = checked(part, "falseAlarms", options.falseAlarms, amount);
+  const perMs = checked(part, "perMs", options.perMs, amount);
+  return {
+    detectWithinMs,
+    alarmsPerMs: falseAlarms / perMs,
+    confidence: checked(part, "confidence", options.confidence ?? 0.95, { min: 0.5, max: 0.999_999 }),
+    outageMs: checked(part, "outageMs", options.outageMs ?? 10 * detectWithinMs, {
+      min: detectWithinMs,
+      aboveMin: true,
+      max: Number.MAX_SAFE_INTEGER,
+    }),
+  };
+}

@@ -1,0 +1,104 @@
+/**
+ * The adaptive suspicion machine: one setting for all networks. Instead of fitting a family of distributions it
+ * remembers for hours how long silences have really been, and says how many mistakes an hour a deadline would mean:
+ * level 8 is one mistake an hour to be expected and each level ten times fewer than the one below, from 7 (ten an hour)
+ * upwards; up to level 2 the level is plain phi. What a node is like is in adaptive-node.ts, how it is remembered in silence-histogram.ts.
+ *
+ * It assumes that the silences of the coming hours resemble those of the last sixteen, up to place and unit. It cannot
+ * tell a burst of loss from a crash before it is over, and no rate of mistakes is promised for the first hour.
+ */
+
+import { checked } from "../../options.ts";
+import { isWellFormed } from "../beat-order.ts";
+import type { Beat, BeatVerdict, DetectorMachine } from "../detector.ts";
+import { NodeRoom } from "../node-room.ts";
+import { AdaptiveNode, type AdaptiveSettings } from "./adaptive-node.ts";
+import { HOURLY_LEVEL } from "./level-scale.ts";
+
+/**
+ * The level at which the adaptive model expects so many mistakes an hour a node: 8 for one, 9.38 for one a day. For rates
+ * of at most ten an hour, and for senders that beat every six minutes or oftener. Throws `ConfigurationError` where `perHour` is
+ * no number above 0.
+ */
+export function levelForMistakes(perHour: number): number {
+  const range = { min: 0, aboveMin: true, max: Number.MAX_VALUE };
+  return HOURLY_LEVEL - Math.log10(checked("levelForMistakes", "perHour", perHour, range));
+}
+
+export class AdaptiveMachine implements DetectorMachine {
+  readonly #settings: AdaptiveSettings;
+  readonly #room: NodeRoom;
+  readonly #nodes: Map<string, AdaptiveNode> = new Map();
+  #newestMs: number = Number.NEGATIVE_INFINITY;
+
+  constructor(settings: AdaptiveSettings, maximumNodes: number) {
+    this.#settings = settings;
+    this.#room = new NodeRoom(maximumNodes, settings.ceilingMs);
+  }
+
+  noteHeartbeat(node: string, beat: Beat | undefined, nowMs: number): BeatVerdict {
+    if (!Number.isFinite(nowMs)) return "refused";
+    const state = this.#nodes.get(node);
+    if (state === undefined) return this.#meet(node, beat, nowMs);
+    const outage = nowMs - state.lastMs >= state.silenceMs(HOURLY_LEVEL);
+    const succession = state.order.note(beat, outage);
+    if (succession !== "next" && succession !== "skip" && succession !== "restart") return succession;
+    this.#newestMs = nowMs;
+    state.hear(beat?.sequence, succession === "next", succession === "restart", nowMs);
+    return "counted";
+  }
+
+  suspicionLevel(node: string, nowMs: number): number {
+    const state = this.#nodes.get(node);
+    if (state === undefined) return Number.POSITIVE_INFINITY;
+    if (nowMs >= state.lastMs + state.ceilingMs) return Number.MAX_VALUE;
+    return state.level(nowMs);
+  }
+
+  isAlive(node: string, threshold: number, nowMs: number): boolean {
+    return this.suspicionLevel(node, nowMs) < threshold;
+  }
+
+  whenLevel(node: string, level: number): number | undefined {
+    const state = this.#nodes.get(node);
+    if (state === undefined) return undefined;
+    if (!(level <= Number.MAX_VALUE)) return Number.POSITIVE_INFINITY;
+    return state.lastMs + state.silenceMs(level);
+  }
+
+  shortestSilenceMs(level: number): number {
+    const { leastSilenceMs, ceilingMs } = this.#settings;
+    return Math.min(ceilingMs, Math.max(0, (leastSilenceMs * level) / HOURLY_LEVEL));
+  }
+
+  lastHeartbeatMs(node: string): number | undefined {
+    return this.#nodes.get(node)?.lastMs;
+  }
+
+  newestHeartbeatMs(): number {
+    return this.#newestMs;
+  }
+
+  get evictions(): number {
+    return this.#room.evictions;
+  }
+
+  forget(node: string): void {
+    this.#nodes.delete(node);
+  }
+
+  estimate(node: string): { location: number; scale: number; samples: number; presumed: boolean } | undefined {
+    const estimate = this.#nodes.get(node)?.estimate();
+    if (estimate === undefined) return undefined;
+    return { ...estimate, presumed: estimate.samples < this.#settings.minimumSamples };
+  }
+
+  #meet(node: string, beat: Beat | undefined, nowMs: number): BeatVerdict {
+    if (typeof node !== "string" || !isWellFormed(beat) || !this.#room.make(this.#nodes, nowMs)) return "refused";
+    const state = new AdaptiveNode(this.#settings, beat?.sequence, nowMs);
+    state.order.note(beat, false);
+    this.#newestMs = nowMs;
+    this.#nodes.set(node, state);
+    return "counted";
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * The fixed heartbeat detector: silent for `suspectAfterMs` is suspected, silent for `timeoutMs` is down. Nothing is
+ * learned, so it is exactly as good as its two numbers, and as easily wrong: a timeout made for a slow path is what
+ * cost four minutes in the incident. Use it where the path is known and its behaviour must be plain to everybody.
+ *
+ * Its level is a scale of convenience, not a probability: 5 at suspectAfterMs and 8 at timeoutMs, straight lines
+ * between and past them, so that thresholds meant for a phi detector's levels say the same here as `status` does.
+ */
+
+import { ConfigurationError } from "../errors.ts";
+import { COUNT, checked, checkNames, DURATION_MS, type Names } from "../options.ts";
+import { BeatOrder, isWellFormed } from "./beat-order.ts";
+import type { Beat, BeatVerdict, DetectorMachine } from "./detector.ts";
+import { NodeRoom } from "./node-room.ts";
+
+export interface FixedHeartbeatOptions {
+  /** How often a node beats, in ms above 0. Default 1000. It only sets the default of timeoutMs. */
+  readonly intervalMs?: number;
+  /** Silence in ms after which a node is down. Default three intervals: two beats may be lost. */
+  readonly timeoutMs?: number;
+  /** Silence in ms after which a node is suspected, below timeoutMs. Default 5/8 of it: one beat is clearly overdue. */
+  readonly suspectAfterMs?: number;
+  /**
+   * How many nodes are remembered; at least 1. When it is full, a new node takes the place of the one that has been silent longest,
+   * if that is silent for `timeoutMs` and 20 intervals: `evictions` counts it, and it reads as never heard from. While none is, beats of new nodes are
+   * `refused`, because forgetting one that lives would be a false alarm. Default 20,000.
+   */
+  readonly maximumNodes?: number;
+}
+
+/** What a fixed heartbeat detector says of a node; `unknown` is one never heard from. */
+export type HeartbeatStatus = "unknown" | "alive" | "suspected" | "down";
+
+const NAMES: Names<FixedHeartbeatOptions> = {
+  intervalMs: true,
+  timeoutMs: true,
+  suspectAfterMs: true,
+  maximumNodes: true,
+};
+/** The level at which `status` turns to suspected. */
+const SUSPECTED_LEVEL = 5;
+/** The level at which `status` turns to down. */
+const DOWN_LEVEL = 8;
+
+/** So many intervals of silence, as long as other detectors' ceilings, and a node may be forgotten for want of room. */
+const GONE_INTERVALS = 20;
+
+class NodeState {
+  readonly order: BeatOrder = new BeatOrder();
+  lastMs: number;
+
+  constructor(lastMs: number) {
+    this.lastMs = lastMs;
+  }
+}
+
+export class FixedHeartbeatMachine implements DetectorMachine {
+  /** The options in force, defaults filled in. */
+  readonly options: Required<FixedHeartbeatOptions>;
+  readonly #nodes: Map<string, NodeState> = new Map();
+  readonly #room: NodeRoom;
+  #newestMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: FixedHeartbeatOptions = {}) {
+    this.options = complete(options);
+    const { maximumNodes, timeoutMs, intervalMs } = this.options;
+    this.#room = new NodeRoom(maximumNodes, Math.max(timeoutMs, GONE_INTERVALS * intervalMs));
+  }
+
+  noteHeartbeat(node: string, beat: Beat | undefined, nowMs: number): BeatVerdict {
+    if (!Number.isFinite(nowMs)) return "refused";
+    let state = this.#nodes.get(node);
+    if (state === undefined) {
+      if (typeof node !== "string" || !isWellFormed(beat) || !this.#room.make(this.#nodes, nowMs)) return "refused";
+      state = new NodeState(nowMs);
+      this.#nodes.set(node, state);
+    }
+    const succession = state.order.note(beat, nowMs >= state.lastMs + this.options.timeoutMs);
+    if (succession !== "next" && succession !== "skip" && succession !== "restart") return succession;
+    state.lastMs = nowMs;
+    this.#newestMs = nowMs;
+    return "counted";
+  }
+
+  status(node: string, nowMs: number): HeartbeatStatus {
+    const state = this.#nodes.get(node);
+    if (state === undefined) return "unknown";
+    if (nowMs >= state.lastMs + this.options.timeoutMs) return "down";
+    return nowMs >= state.lastMs + this.options.suspectAfterMs ? "suspected" : "alive";
+  }
+
+  suspicionLevel(node: string, nowMs: number): number {
+    const state = this.#nodes.get(node);
+    if (state === undefined) return Number.POSITIVE_INFINITY;
+    const { suspectAfterMs, timeoutMs } = this.options;
+    const silenceMs = nowMs > state.lastMs ? nowMs - state.lastMs : 0;
+    // The same sums as in `status`, so that rounding cannot make the two disagree.
+    if (nowMs >= state.lastMs + timeoutMs) {
+      return Math.min(Math.max(DOWN_LEVEL, (silenceMs / timeoutMs) * DOWN_LEVEL), Number.MAX_VALUE);
+    }
+    if (nowMs >= state.lastMs + suspectAfterMs) {
+      const share = Math.max(0, silenceMs - suspectAfterMs) / (timeoutMs - suspectAfterMs);
+      return SUSPECTED_LEVEL + share * (DOWN_LEVEL - SUSPECTED_LEVEL);
+    }
+    return (silenceMs / suspectAfterMs) * SUSPECTED_LEVEL;
+  }
+
+  isAlive(node: string, threshold: number, nowMs: number): boolean {
+    return this.suspicionLevel(node, nowMs) < threshold;
+  }
+
+  whenLevel(node: string, level: number): number | undefined {
+    const state = this.#nodes.get(node);
+    return state === undefined ? undefined : state.lastMs + this.shortestSilenceMs(level);
+  }
+
+  /** As {@link SuspicionSource.shortestSilenceMs}: here one silence for all nodes. Infinity for a level of Infinity. */
+  shortestSilenceMs(level: number): number {
+    const { suspectAfterMs, timeoutMs } = this.options;
+    if (level <= 0) return 0;
+    if (level <= SUSPECTED_LEVEL) return (level / SUSPECTED_LEVEL) * suspectAfterMs;
+    if (level <= DOWN_LEVEL) {
+      const share = (level - SUSPECTED_LEVEL) / (DOWN_LEVEL - SUSPECTED_LEVEL);
+      return suspectAfterMs + share * (timeoutMs - suspectAfterMs);
+    }
+    return level <= Number.MAX_VALUE ? (level / DOWN_LEVEL) * timeoutMs : Number.POSITIVE_INFINITY;
+  }
+
+  lastHeartbeatMs(node: string): number | undefined {
+    return this.#nodes.get(node)?.lastMs;
+  }
+
+  newestHeartbeatMs(): number {
+    return this.#newestMs;
+  }
+
+  get evictions(): number {
+    return this.#room.evictions;
+  }
+
+  forget(node: string): void {
+    this.#nodes.delete(node);
+  }
+}
+
+function complete(options: FixedHeartbeatOptions): Required<FixedHeartbeatOptions> {
+  const part = "FixedHeartbeatDetector";
+  checkNames(part, options, NAMES);
+  const intervalMs = checked(part, "intervalMs", options.intervalMs ?? 1000, DURATION_MS);
+  const timeoutMs = checked(part, "timeoutMs", options.timeoutMs ?? 3 * intervalMs, DURATION_MS);
+  const suspectAfterMs = checked(part, "suspectAfterMs", options.suspectAfterMs ?? (timeoutMs * 5) / 8, DURATION_MS);
+  if (suspectAfterMs >= timeoutMs) {
+    throw new ConfigurationError(
+      "suspect-after-timeout",
+      `${part}: suspectAfterMs is ${suspectAfterMs}; it must be below timeoutMs, which is ${timeoutMs}.`,
+    );
+  }
+  const maximumNodes = checked(part, "maximumNodes", options.maximumNodes ?? 20_000, COUNT);
+  return { intervalMs, timeoutMs, suspectAfterMs, maximumNodes };
+}

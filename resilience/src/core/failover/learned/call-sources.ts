@@ -1,0 +1,249 @@
+/**
+ * What is remembered of each source of calls: who calls, and which route (`CallOptions.source`). A station is judged by
+ * what happens to many, so one caller that repeats a request which always fails must not count as many, and a route
+ * that always takes five seconds is not overdue after a tenth of one. Per source: when each station last served it and
+ * first failed it, the slowest of its latest answers, and how often its failures turned out to be its own.
+ *
+ * Bounded: two generations of at most {@link MAX_SOURCES} each; a source that is used moves to the young one, and when
+ * that is full the old one is forgotten. An evicted source is as unknown as a new one, which is the careful side.
+ */
+import type { Era } from "../admission/crowding.ts";
+import { NEVER, type SeenAs, SourceAt } from "./source-at-station.ts";
+
+/** Sources remembered in each of two generations. */
+const MAX_SOURCES = 256;
+/** A station has served or refused a source lately if it did so within this time. */
+const LATELY_MS = 10_000;
+/** The slowest answer fades by this share with each quicker one, so that a route may become quick again. */
+const FADING = 0.98;
+/**
+ * The slowest answer and this share of it: later than that, an attempt of this source is overdue. And more where few answers
+ * are known: the next of `n` is slower than all before with a chance of 1 in `n`.
+ */
+const OVERDUE_RATIO = 1.05;
+/** One that was out for this share of it should have been answered. */
+const ANSWERED_RATIO = 0.9;
+/** After so many failures in a row that were the same at two stations, the other station is asked less often. */
+const AGREEMENTS_TO_TRUST = 8;
+/** … namely for one failure in so many. */
+const ASK_EVERY = 8;
+/** After so many refusals for load in a row, of a source that was served before, it is likely that it is the route. */
+const REFUSALS_TO_TRUST = 3;
+
+/** What is known of one source. */
+export class CallSource {
+  /** False for what names no source, which may be anybody. */
+  readonly isNamed: boolean;
+  /** By the stations' numbers. */
+  readonly #stations: readonly SourceAt[];
+  /** The era of a station (`crowding.ts`) of which the first calls have been sent: what is sent in it now is none of them. */
+  settledIn: Era | undefined = undefined;
+  #slowestMs = 0;
+  #served = 0;
+  #agreements = 0;
+  #skipped = 0;
+
+  constructor(stations: number, isNamed = true) {
+    this.isNamed = isNamed;
+    this.#stations = Array.from({ length: stations }, () => new SourceAt());
+  }
+
+  #at(station: number): SourceAt {
+    return this.#stations[station] as SourceAt;
+  }
+
+  /**
+   * A call is sent to station number `station`, whose era this is: is it one of the first of it? What was learned of leisure
+   * before that no longer counts. Need not be told where the era is the one that it is settled in.
+   */
+  noteSent(station: number, era: Era, nowMs: number): boolean {
+    const isEarly = this.#at(station).noteSent(era, nowMs);
+    if (!isEarly) this.settledIn = era;
+    return isEarly;
+  }
+
+  /** Station number `station` served a call of this source after `tookMs`. */
+  noteServed(station: number, tookMs: number, nowMs: number): void {
+    const at = this.#at(station);
+    at.servedAtMs = nowMs;
+    at.refusals = 0;
+    this.#served++;
+    this.#slowestMs = tookMs > this.#slowestMs ? tookMs : tookMs + (this.#slowestMs - tookMs) * FADING;
+    this.#agreements = 0;
+  }
+
+  /** … and that is to be learned from; `isEarly` as {@link noteSent} said. */
+  noteTook(
+    station: number,
+    tookMs: number,
+    nowMs: number,
+    isEarly: boolean,
+    crowd: SeenAs,
+    tookLog: number = Math.log(tookMs),
+  ): void {
+    const at = this.#at(station);
+    const elsewhereLog = at.isYoung ? this.#leisureElsewhere(at) : NEVER;
+    at.noteBeside(tookLog, elsewhereLog);
+    at.noteTook(tookMs, tookLog, isEarly, crowd, nowMs, at.presumedLog(elsewhereLog));
+  }
+
+  /** A caller left before station number `station` answered, which would have taken longer than `ageMs`. */
+  noteLeft(station: number, ageMs: number, nowMs: number, isEarly: boolean, crowd: SeenAs, ageLog: number): void {
+    const at = this.#at(station);
+    const elsewhereLog = at.isYoung && at.leisureLog < NEVER ? this.#leisureElsewhere(at) : NEVER;
+    at.noteTook(ageMs, ageLog, isEarly, crowd, nowMs, at.presumedLog(elsewhereLog));
+  }
+
+  #leisureElsewhere(at: SourceAt): number {
+    let log = NEVER;
+    for (const other of this.#stations) if (other !== at && other.leisureLog < log) log = other.leisureLog;
+    return log;
+  }
+
+  /** Were these quiet times at station number `station`? Of those before `quietSinceMs` nothing is kept. */
+  noteQuiet(station: number, nowMs: number, quietSinceMs: number): void {
+    this.#at(station).noteQuiet(nowMs, quietSinceMs);
+  }
+
+  /** How long station number `station` takes in quiet times; `Infinity` while nobody knows. */
+  quietMs(station: number): number {
+    return this.#at(station).quietMs;
+  }
+
+  /** How long station number `station` takes of late; 0 while nobody knows. */
+  meanMs(station: number): number {
+    return this.#at(station).meanMs;
+  }
+
+  /**
+   * Station number `station`, which last served a call of any source at `lastServedMs`, refused one of this source for load.
+   * True where it is likely that the route is always refused there, and the station well: it has served others since it
+   * refused this source first, and this one never, or not at any of the last three times.
+   */
+  noteRefused(station: number, lastServedMs: number, nowMs: number): boolean {
+    const at = this.#at(station);
+    if (at.refusals++ === 0) at.refusedFromMs = nowMs;
+    at.refusedAtMs = nowMs;
+    if (lastServedMs <= at.refusedFromMs) return false;
+    return at.refusals >= REFUSALS_TO_TRUST || !this.hasBeenServedBy(station);
+  }
+
+  /** Has this station refused it for load within the last ten seconds? */
+  isRefusedBy(station: number, nowMs: number): boolean {
+    return nowMs - this.#at(station).refusedAtMs <= LATELY_MS;
+  }
+
+  /** Has another station refused it for load, too, and none ever answered it? Then that is its own answer. */
+  isRefusedAlike(station: number): boolean {
+    if (this.isKnown) return false;
+    return this.#stations.some(({ refusals }, other) => other !== station && refusals > 0);
+  }
+
+  /** Has this station served it within the last ten seconds? */
+  isServedBy(station: number, nowMs: number): boolean {
+    return nowMs - this.#at(station).servedAtMs <= LATELY_MS;
+  }
+
+  /** Has this station ever served it, as far as is remembered? */
+  hasBeenServedBy(station: number): boolean {
+    return this.#at(station).servedAtMs > Number.NEGATIVE_INFINITY;
+  }
+
+  /** Has this station served it since `fromMs`? */
+  wasServedSince(station: number, fromMs: number): boolean {
+    return this.#at(station).servedAtMs >= fromMs;
+  }
+
+  /** Has any station served it within the last ten seconds? */
+  isServedLately(nowMs: number): boolean {
+    return this.#stations.some(({ servedAtMs }) => nowMs - servedAtMs <= LATELY_MS);
+  }
+
+  /**
+   * Station number `station`, which last served a call of any source at `lastServedMs`, failed or lost one of this source, and
+   * it was not compared. Whose failure is it? Where nobody has ever served the source, it is its `own` if this station has
+   * served others since it failed the source first, and `alike` if another station has failed the source, too.
+   */
+  noteFailedAlone(station: number, lastServedMs: number, nowMs: number): "alike" | "own" | "unknown" {
+    const at = this.#at(station);
+    const firstMs = at.failedFromMs;
+    const elsewhere = this.#stations.some(({ failedFromMs }, other) => other !== station && failedFromMs < NEVER);
+    if (firstMs === NEVER) at.failedFromMs = nowMs;
+    if (this.isKnown) return "unknown";
+    if (lastServedMs > firstMs) return "own";
+    return elsewhere ? "alike" : "unknown";
+  }
+
+  /** Has any station ever answered it? Otherwise nobody knows how long it takes. */
+  get isKnown(): boolean {
+    return this.#slowestMs > 0;
+  }
+
+  /** An attempt of this source that is out for longer is slow even for its kind; `Infinity` while it is unknown. */
+  get overdueAfterMs(): number {
+    return this.#slowestMs === 0 ? Number.POSITIVE_INFINITY : this.#slowestMs * (OVERDUE_RATIO + 1 / this.#served);
+  }
+
+  /** Nearly all of its latest answers were there by then; `Infinity` while it is unknown. */
+  get answeredByMs(): number {
+    return this.#slowestMs === 0 ? Number.POSITIVE_INFINITY : this.#slowestMs * (ANSWERED_RATIO + 1 / this.#served);
+  }
+
+  /**
+   * How long station number `station` takes at leisure to answer this source, in ms, by what it did since `sinceMs`;
+   * `Infinity` while nobody knows.
+   */
+  leisureMs(station: number, sinceMs = 0): number {
+    const at = this.#at(station);
+    return at.sinceMs < sinceMs ? NEVER : at.leisureMs;
+  }
+
+  /** As {@link leisureMs}, by the mean of the logarithms of answer times in ms. */
+  leisureLog(station: number, sinceMs = 0): number {
+    const at = this.#at(station);
+    return at.sinceMs < sinceMs ? NEVER : at.leisureLog;
+  }
+
+  /** Two stations gave the same failure: it is the call's own. */
+  noteAgreement(): void {
+    this.#agreements++;
+    this.#skipped = 0;
+  }
+
+  /** Would asking another station only double the load? True for most failures of a source whose failures are its own. */
+  skipsComparison(): boolean {
+    if (this.#agreements < AGREEMENTS_TO_TRUST) return false;
+    this.#skipped = (this.#skipped + 1) % ASK_EVERY;
+    return this.#skipped !== 0;
+  }
+}
+
+export class CallSources {
+  readonly #stations: number;
+  #young: Map<string, CallSource> = new Map();
+  #old: Map<string, CallSource> = new Map();
+
+  /** `stations`: how many stations there are. */
+  constructor(stations: number) {
+    this.#stations = stations;
+  }
+
+  /** How many sources are remembered. */
+  get size(): number {
+    return this.#young.size + this.#old.size;
+  }
+
+  /** What is known of `name`; nothing yet for a new one. */
+  of(name: string): CallSource {
+    const known = this.#young.get(name);
+    if (known !== undefined) return known;
+    const source = this.#old.get(name) ?? new CallSource(this.#stations, name !== "");
+    this.#old.delete(name);
+    if (this.#young.size >= MAX_SOURCES) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    this.#young.set(name, source);
+    return source;
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * How long to wait before trying again. Exponential growth keeps a struggling service from being asked at a constant
+ * rate; jitter keeps callers that failed together from coming back together. Forms and names after Brooker,
+ * "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015), who measured full jitter to need the fewest calls.
+ */
+import { ConfigurationError } from "../errors.ts";
+import { checked, checkNames, DURATION_MS, type Names, shown } from "../options.ts";
+import type { Random } from "../random.ts";
+
+export interface BackoffOptions {
+  /** Upper bound of the first wait. Default 100. */
+  readonly baseMs?: number;
+  /** Upper bound of every wait that we choose ourselves. Default 10,000, or `baseMs` where that is more. */
+  readonly capMs?: number;
+  /** Growth from one wait's bound to the next; at least 1. Default 2. */
+  readonly factor?: number;
+  /** `full`: uniform in [0, bound]. `equal`: half fixed, half uniform. `decorrelated`: uniform between base and three times the last wait. `none`: the bound itself, for tests. Default `full`. */
+  readonly jitter?: "full" | "equal" | "decorrelated" | "none";
+}
+
+/** @internal Also for those who take these options among others. */
+export const BACKOFF_NAMES: Names<BackoffOptions> = { baseMs: true, capMs: true, factor: true, jitter: true };
+
+export class Backoff {
+  readonly #baseMs: number;
+  readonly #capMs: number;
+  readonly #factor: number;
+  readonly #jitter: "full" | "equal" | "decorrelated" | "none";
+  readonly #random: Random;
+
+  constructor(options: BackoffOptions, random: Random) {
+    checkNames("backoff", options, BACKOFF_NAMES);
+    this.#baseMs = checked("backoff", "baseMs", options.baseMs ?? 100, DURATION_MS);
+    this.#capMs = checked("backoff", "capMs", options.capMs ?? Math.max(10_000, this.#baseMs), {
+      ...DURATION_MS,
+      min: this.#baseMs,
+      aboveMin: false,
+    });
+    this.#factor = checked("backoff", "factor", options.factor ?? 2, { min: 1, max: 100 });
+    this.#jitter = checkedJitter(options.jitter ?? "full");
+    this.#random = random;
+  }
+
+  /** The longest possible wait before the retry that follows attempt number `attempt` (1 …). */
+  boundMs(attempt: number): number {
+    if (this.#jitter === "decorrelated") return Math.min(this.#capMs, this.#baseMs * 3 ** attempt);
+    return Math.min(this.#capMs, this.#baseMs * this.#factor ** (attempt - 1));
+  }
+
+  /** The wait before the retry that follows attempt number `attempt` (1 …); `lastMs` is the wait before this one, 0 if none. */
+  delayMs(attempt: number, lastMs: number): number {
+    const bound = this.boundMs(attempt);
+    switch (this.#jitter) {
+      case "none":
+        return bound;
+      case "full":
+        return this.#random.next() * bound;
+      case "equal":
+        return bound / 2 + (this.#random.next() * bound) / 2;
+      case "decorrelated": {
+        const top = Math.min(this.#capMs, Math.max(this.#baseMs, lastMs) * 3);
+        return this.#baseMs + this.#random.next() * (top - this.#baseMs);
+      }
+    }
+  }
+}
+
+const JITTERS: readonly string[] = ["full", "equal", "decorrelated", "none"];
+
+function checkedJitter<J extends string>(jitter: J): J {
+  if (JITTERS.includes(jitter)) return jitter;
+  throw new ConfigurationError(
+    "out-of-range",
+    `backoff: jitter is ${shown(jitter)}; it must be one of ${JITTERS.join(", ")}.`,
+  );
+}

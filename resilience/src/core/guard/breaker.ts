@@ -1,0 +1,378 @@
+/**
+ * The circuit breaker as a pure machine. It rates failures over a sliding time window, with a floor of calls under
+ * which it does not judge: fifty failures are a day at one station and a second at another, but half of all calls is
+ * half of all calls (incident CN-2702-003 tripped on a count).
+ *
+ *                       failure rate or slow rate reached, floor reached
+ *            ┌────────┐ ─────────────────────────────────────────────────► ┌──────┐
+ *            │ closed │                                                    │ open │ ◄──┐
+ *            └────────┘ ◄──────────┐                                       └──────┘    │ a probe fails,
+ *                                  │ enough probes                    open duration    │ or its lease
+ *                                  │ succeed       ┌───────────┐ ◄──────── over ┘      │ ends
+ *                                  └────────────── │ half-open │ ──────────────────────┘
+ *                                                  └───────────┘
+ *
+ * Where nobody else can serve, calls are made past an open circuit; enough of them that succeed end its wait as well.
+ *
+ * Every permit is stamped with the breaker's generation, which each transition raises; a result of an older
+ * generation changes nothing. A probe holds a lease under a number of its own, so that one that hangs cannot wedge the
+ * breaker, and one that reports twice or too late cannot answer for another. Excess callers are refused and told when
+ * the next probe is due; nobody is parked. There is no timer: time is looked at when asked.
+ *
+ * Sources: Nygard, Release It! (2nd ed., 2018), ch. 5; sliding-window rates as in Hystrix, Polly and resilience4j.
+ */
+import { COUNT, checked, checkNames, DURATION_MS, type Names, RATE, WAIT_MS } from "../options.ts";
+import { RateWindow } from "./rate-window.ts";
+
+export type BreakerState = "closed" | "open" | "half-open";
+
+export interface BreakerOptions {
+  /** Share of failed calls in the window at which the circuit opens; above 0, at most 1. Default 0.5. */
+  readonly failureRateThreshold?: number;
+  /** Share of slow calls at which it opens; above 0, at most 1. Default 0.5; without effect unless calls are timed. */
+  readonly slowCallRateThreshold?: number;
+  /** Calls longer than this are slow. Default `Infinity`: no call is. A client sets its own default (see there). */
+  readonly slowCallDurationMs?: number;
+  /** Calls that the window must hold before it is judged: 5 of 5 is an accident. At least 1. Default 20. */
+  readonly minimumVolume?: number;
+  /** Length of the sliding window. Default 10,000: long against a burst, short against a take-over. */
+  readonly windowMs?: number;
+  /** How long the circuit stays open before it lets a probe through. Default 30,000. */
+  readonly openDurationMs?: number;
+  /** How many probes may be out at once while half-open. Default 1. */
+  readonly halfOpenProbes?: number;
+  /** How many of them must succeed for the circuit to close; at most `halfOpenProbes`. Default: all. */
+  readonly halfOpenSuccesses?: number;
+  /** How long a probe may take to report before it counts as failed. Default: `openDurationMs`. */
+  readonly probeLeaseMs?: number;
+}
+
+/** A permit to call: the generation it was given in; a probe's is a number of its own. {@link REFUSED} where there is none. */
+export type Permit = number;
+
+/** No permit: the circuit is open, or all probes are out. */
+export const REFUSED: Permit = 0;
+
+/** A transition, with the numbers that caused it. */
+export interface BreakerTransition {
+  readonly from: BreakerState;
+  readonly to: BreakerState;
+  readonly atMs: number;
+  /** Which rule moved it, in a sentence with its numbers. */
+  readonly rule: string;
+}
+
+/** What the window holds and what follows; a copy, for status pages and logs. */
+export interface BreakerStatus {
+  readonly state: BreakerState;
+  readonly calls: number;
+  readonly failures: number;
+  readonly slow: number;
+  readonly failureRate: number;
+  /** Which rule brought it into this state, in a sentence with its numbers; empty before the first transition. */
+  readonly rule: string;
+  /** Instant from which a probe may pass; undefined while closed. */
+  readonly nextProbeAtMs: number | undefined;
+}
+
+/** A probe that is out. */
+interface Lease {
+  readonly permit: Permit;
+  readonly endsMs: number;
+}
+
+const NAMES: Names<BreakerOptions> = {
+  failureRateThreshold: true,
+  slowCallRateThreshold: true,
+  slowCallDurationMs: true,
+  minimumVolume: true,
+  windowMs: true,
+  openDurationMs: true,
+  halfOpenProbes: true,
+  halfOpenSuccesses: true,
+  probeLeaseMs: true,
+};
+
+const SLICES = 10;
+const CALLS = 0;
+const FAILURES = 1;
+const SLOW = 2;
+
+export class BreakerMachine {
+  readonly #failureRateThreshold: number;
+  readonly #slowCallRateThreshold: number;
+  readonly #minimumVolume: number;
+  readonly #windowMs: number;
+  readonly #openDurationMs: number;
+  readonly #probes: number;
+  readonly #probesNeeded: number;
+  readonly #window: RateWindow;
+
+  #state: BreakerState = "closed";
+  /** The last number given out, to a generation or to a probe: no two ever share one. */
+  #issued: Permit = 1;
+  #generation: Permit = 1;
+  #rule = "";
+  #openUntilMs = 0;
+  /** While half-open: the probes that are out, the one whose lease ends first in front, and how the others went. */
+  #leases: Lease[] = [];
+  #probeSuccesses = 0;
+  #probeFailures = 0;
+  /** Since it opened: calls without a permit that have ended, and how many of them failed or were slow. */
+  #bypassed = 0;
+  #bypassedFailures = 0;
+  #bypassedSlow = 0;
+  #transitions: BreakerTransition[] = [];
+  #hasTransitions = false;
+
+  /** Calls longer than this are slow. */
+  readonly slowCallDurationMs: number;
+  /** How long a probe may take to report before it counts as failed. */
+  readonly probeLeaseMs: number;
+
+  constructor(options: BreakerOptions = {}) {
+    const part = "CircuitBreaker";
+    checkNames(part, options, NAMES);
+    this.#failureRateThreshold = checked(part, "failureRateThreshold", options.failureRateThreshold ?? 0.5, RATE);
+    this.#slowCallRateThreshold = checked(part, "slowCallRateThreshold", options.slowCallRateThreshold ?? 0.5, RATE);
+    this.slowCallDurationMs = checked(
+      part,
+      "slowCallDurationMs",
+      options.slowCallDurationMs ?? Number.POSITIVE_INFINITY,
+      WAIT_MS,
+    );
+    this.#minimumVolume = checked(part, "minimumVolume", options.minimumVolume ?? 20, COUNT);
+    this.#windowMs = checked(part, "windowMs", options.windowMs ?? 10_000, DURATION_MS);
+    this.#openDurationMs = checked(part, "openDurationMs", options.openDurationMs ?? 30_000, DURATION_MS);
+    this.#probes = checked(part, "halfOpenProbes", options.halfOpenProbes ?? 1, { ...COUNT, max: 1_000 });
+    this.#probesNeeded = checked(part, "halfOpenSuccesses", options.halfOpenSuccesses ?? this.#probes, {
+      ...COUNT,
+      max: this.#probes,
+    });
+    this.probeLeaseMs = checked(part, "probeLeaseMs", options.probeLeaseMs ?? this.#openDurationMs, DURATION_MS);
+    this.#window = new RateWindow(this.#windowMs, SLICES, 3);
+  }
+
+  /** The state at `nowMs`: an open circuit is half-open as soon as its duration is over. */
+  state(nowMs: number): BreakerState {
+    if (this.#state !== "closed") this.#lookAtTime(nowMs);
+    return this.#state;
+  }
+
+  /** Is it closed, as far as was looked? Reading costs nothing. */
+  get isClosed(): boolean {
+    return this.#state === "closed";
+  }
+
+  /**
+   * Closes it at once, and forgets its window: the service behind it has begun a new life. Permits of the old one count no
+   * more, also where it was closed.
+   */
+  reset(nowMs: number): void {
+    this.#window.clear();
+    if (this.#state !== "closed") this.#move("closed", nowMs, "the service was restarted");
+    else this.#generation = ++this.#issued;
+  }
+
+  /** Does a success have to say when it ended? While closed, only where slow calls are rated. */
+  get timesCalls(): boolean {
+    return this.#state !== "closed" || this.slowCallDurationMs < Number.POSITIVE_INFINITY;
+  }
+
+  /** Would a permit be given at `nowMs`? Changes nothing and takes nothing. */
+  peek(nowMs: number): boolean {
+    if (this.#state === "closed") return true;
+    this.#lookAtTime(nowMs);
+    return this.#state === "half-open" && this.#freeProbes() > 0;
+  }
+
+  /** Takes a permit; it must be returned through {@link success}, {@link failure} or {@link release}. */
+  acquire(nowMs: number): Permit {
+    return this.#state === "closed" ? this.#generation : this.#acquireProbe(nowMs);
+  }
+
+  #acquireProbe(nowMs: number): Permit {
+    if (!this.peek(nowMs)) return REFUSED;
+    const permit = ++this.#issued;
+    this.#leases.push({ permit, endsMs: nowMs + this.probeLeaseMs });
+    return permit;
+  }
+
+  /** The call succeeded. `slow`: it took longer than {@link slowCallDurationMs}, or left waiters starving. */
+  success(permit: Permit, nowMs: number, slow = false): void {
+    if (this.#state !== "closed" || permit !== this.#generation) return this.#probeSucceeded(permit, nowMs);
+    const calls = this.#window.count(nowMs);
+    if (slow) this.#window.add(SLOW, nowMs);
+    // A success can reach the floor of calls, and so be what lets earlier failures be judged. Beyond the floor it can
+    // not: older successes that slide out of the window must not open the circuit in the middle of newer ones.
+    if (slow || calls === this.#minimumVolume) this.#judge(nowMs);
+  }
+
+  #probeSucceeded(permit: Permit, nowMs: number): void {
+    if (!this.#returnProbe(permit, nowMs)) return;
+    this.#probeSuccesses++;
+    if (this.#probeSuccesses >= this.#probesNeeded) this.#close(nowMs);
+  }
+
+  /** The call failed. */
+  failure(permit: Permit, nowMs: number, slow = false): void {
+    if (this.#state === "closed" && permit === this.#generation) {
+      this.#window.add(CALLS, nowMs);
+      this.#window.add(FAILURES, nowMs);
+      if (slow) this.#window.add(SLOW, nowMs);
+      this.#judge(nowMs);
+    } else if (this.#returnProbe(permit, nowMs)) {
+      this.#probeFailures++;
+      if (this.#probeFailures > this.#probes - this.#probesNeeded) this.#reopen(nowMs, "a probe failed");
+    }
+  }
+
+  /**
+   * A call that got no permit was made at `startedMs` all the same, because nobody else could serve it, and has ended. What it
+   * shows counts: as many as would be judged while closed, of which fewer fail and are slow than open the circuit, end its wait.
+   */
+  bypassed(startedMs: number, hasFailed: boolean, nowMs: number, slow = false): void {
+    if (this.state(nowMs) !== "open" || startedMs < this.#openUntilMs - this.#openDurationMs) return;
+    this.#bypassed++;
+    if (hasFailed) this.#bypassedFailures++;
+    if (slow) this.#bypassedSlow++;
+    const calls = this.#bypassed;
+    if (hasFailed || calls < this.#minimumVolume) return;
+    if (this.#bypassedFailures / calls >= this.#failureRateThreshold) return;
+    if (this.#bypassedSlow / calls >= this.#slowCallRateThreshold) return;
+    this.#halfOpen(nowMs, `${calls - this.#bypassedFailures} of ${calls} calls made past it succeeded`);
+  }
+
+  /** The call says nothing about the service (aborted, refused locally, ignored): the permit goes back unjudged. */
+  release(permit: Permit, nowMs: number): void {
+    if (this.#state !== "closed") this.#returnProbe(permit, nowMs);
+  }
+
+  /** The lease of the probe that holds `permit` begins anew: its caller stood still, and could not report. */
+  renewLease(permit: Permit, nowMs: number): void {
+    const place = this.#leases.findIndex((lease) => lease.permit === permit);
+    if (place < 0) return;
+    this.#leases.splice(place, 1);
+    this.#leases.push({ permit, endsMs: nowMs + this.probeLeaseMs });
+  }
+
+  /** Is `permit` a probe's that is out? */
+  isProbe(permit: Permit): boolean {
+    return this.#leases.some((lease) => lease.permit === permit);
+  }
+
+  /** For callers that kept no permit: stands for any call while closed, and for the oldest probe while half-open. */
+  get generation(): Permit {
+    return this.#generation;
+  }
+
+  /** Instant from which a probe may pass: the end of the open duration, or of the earliest lease when all are out. */
+  nextProbeAtMs(nowMs: number): number {
+    if (this.state(nowMs) === "open") return this.#openUntilMs;
+    if (this.#state === "half-open" && this.#freeProbes() <= 0) return this.#leases[0]?.endsMs ?? nowMs;
+    return nowMs;
+  }
+
+  status(nowMs: number): BreakerStatus {
+    const state = this.state(nowMs);
+    const calls = this.#window.total(CALLS, nowMs);
+    const failures = this.#window.total(FAILURES, nowMs);
+    return {
+      state,
+      calls,
+      failures,
+      slow: this.#window.total(SLOW, nowMs),
+      failureRate: calls === 0 ? 0 : failures / calls,
+      rule: this.#rule,
+      nextProbeAtMs: state === "closed" ? undefined : this.nextProbeAtMs(nowMs),
+    };
+  }
+
+  /** True where {@link takeTransitions} has something to tell. */
+  get hasTransitions(): boolean {
+    return this.#hasTransitions;
+  }
+
+  /** Transitions since this was last asked, oldest first. */
+  takeTransitions(): readonly BreakerTransition[] {
+    const taken = this.#transitions;
+    this.#transitions = [];
+    this.#hasTransitions = false;
+    return taken;
+  }
+
+  #freeProbes(): number {
+    return this.#probes - this.#leases.length - this.#probeSuccesses - this.#probeFailures;
+  }
+
+  /** Moves on what time alone moves: the end of the open duration, and leases of probes that never reported. */
+  #lookAtTime(nowMs: number): void {
+    if (this.#state === "open" && nowMs >= this.#openUntilMs) {
+      this.#halfOpen(nowMs, `open for ${this.#openDurationMs} ms`);
+    }
+    while (this.#state === "half-open" && (this.#leases[0]?.endsMs ?? Number.POSITIVE_INFINITY) <= nowMs) {
+      const lease = this.#leases.shift() as Lease;
+      this.#probeFailures++;
+      if (this.#probeFailures > this.#probes - this.#probesNeeded) {
+        this.#reopen(lease.endsMs, `a probe did not report within its lease of ${this.probeLeaseMs} ms`);
+        this.#lookAtTime(nowMs);
+      }
+    }
+  }
+
+  #returnProbe(permit: Permit, nowMs: number): boolean {
+    this.#lookAtTime(nowMs);
+    if (this.#state !== "half-open") return false;
+    const place = permit === this.#generation ? 0 : this.#leases.findIndex((lease) => lease.permit === permit);
+    return place >= 0 && this.#leases.splice(place, 1).length > 0;
+  }
+
+  #judge(nowMs: number): void {
+    const calls = this.#window.total(CALLS, nowMs);
+    if (calls < this.#minimumVolume) return;
+    const failures = this.#window.total(FAILURES, nowMs);
+    const slow = this.#window.total(SLOW, nowMs);
+    if (failures / calls >= this.#failureRateThreshold) {
+      this.#reopen(
+        nowMs,
+        `${failures} of ${calls} calls failed in ${this.#windowMs} ms (threshold ${this.#failureRateThreshold})`,
+      );
+    } else if (slow / calls >= this.#slowCallRateThreshold) {
+      this.#reopen(
+        nowMs,
+        `${slow} of ${calls} calls were slow in ${this.#windowMs} ms (threshold ${this.#slowCallRateThreshold})`,
+      );
+    }
+  }
+
+  #reopen(atMs: number, rule: string): void {
+    this.#openUntilMs = atMs + this.#openDurationMs;
+    this.#bypassed = 0;
+    this.#bypassedFailures = 0;
+    this.#bypassedSlow = 0;
+    this.#move("open", atMs, rule);
+  }
+
+  #halfOpen(nowMs: number, why: string): void {
+    this.#leases = [];
+    this.#probeSuccesses = 0;
+    this.#probeFailures = 0;
+    this.#move("half-open", nowMs, `${why}; ${this.#probes} probe(s) may pass`);
+  }
+
+  #close(nowMs: number): void {
+    this.#window.clear();
+    this.#move("closed", nowMs, `${this.#probeSuccesses} of ${this.#probes} probe(s) succeeded`);
+  }
+
+  #move(to: BreakerState, atMs: number, rule: string): void {
+    this.#generation = ++this.#issued;
+    this.#rule = rule;
+    this.#hasTransitions = true;
+    if (this.#transitions.length < MOST_TRANSITIONS_KEPT) this.#transitions.push({ from: this.#state, to, atMs, rule });
+    this.#state = to;
+  }
+}
+
+/** Nobody may be asking: what is kept for them is bounded. */
+const MOST_TRANSITIONS_KEPT = 64;

@@ -1,0 +1,99 @@
+/**
+ * Counts over a sliding time window, as a ring of slices. Time is cut into slices of equal width; a count goes into the
+ * slice of its instant, and reading first empties every slice that has left the window, all of them, also after an hour
+ * without a call (a ring that only moves on when written to still shows the failures of an hour ago). The window
+ * therefore covers between `windowMs` minus one slice and `windowMs`; totals of all slices but the newest are kept beside
+ * the ring, so that reading is O(1) and counting writes to one place. An instant before the newest slice counts in the
+ * newest: the axis is monotonic, and a clock that went back can neither revive old counts nor lose new ones.
+ */
+import { COUNT, checked, DURATION_MS } from "../options.ts";
+
+export class RateWindow {
+  readonly #sliceMs: number;
+  readonly #slices: number;
+  readonly #series: number;
+  readonly #counts: Float64Array;
+  /** Of all slices but the newest. */
+  readonly #older: Float64Array;
+  /**
+   * What every call counts is the first series: its newest slice, and the sum of its older ones, are kept here, so that
+   * counting it touches no array.
+   */
+  #firstNewest = 0;
+  #firstOlder = 0;
+  /** Number of the newest slice on the axis (floor of instant / width), and its place in the ring. */
+  #newest = Number.NEGATIVE_INFINITY;
+  #offset = 0;
+  /** Instant at which the newest slice ends: until then nothing has to be worked out. */
+  #newestEndsMs = Number.NEGATIVE_INFINITY;
+
+  /** `series`: how many kinds of things are counted, addressed 0 … series − 1. */
+  constructor(windowMs: number, slices: number, series: number) {
+    this.#slices = checked("RateWindow", "slices", slices, { ...COUNT, max: 10_000 });
+    this.#series = checked("RateWindow", "series", series, { ...COUNT, max: 100 });
+    this.#sliceMs = checked("RateWindow", "windowMs", windowMs, DURATION_MS) / slices;
+    this.#counts = new Float64Array(slices * series);
+    this.#older = new Float64Array(series);
+  }
+
+  /** Counts `amount` more of `series` at `nowMs`. */
+  add(series: number, nowMs: number, amount = 1): void {
+    if (nowMs >= this.#newestEndsMs) this.#moveTo(nowMs);
+    if (series === 0) this.#firstNewest += amount;
+    else this.#counts[this.#offset + series] = (this.#counts[this.#offset + series] as number) + amount;
+  }
+
+  /** Counts one more of the first series at `nowMs`; returns how many of it the window holds. */
+  count(nowMs: number): number {
+    if (nowMs >= this.#newestEndsMs) this.#moveTo(nowMs);
+    return this.#firstOlder + ++this.#firstNewest;
+  }
+
+  /** How many of `series` the window holds at `nowMs`. */
+  total(series: number, nowMs: number): number {
+    if (nowMs >= this.#newestEndsMs) this.#moveTo(nowMs);
+    if (series === 0) return this.#firstOlder + this.#firstNewest;
+    return (this.#older[series] as number) + (this.#counts[this.#offset + series] as number);
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.#counts.fill(0);
+    this.#older.fill(0);
+    this.#firstNewest = 0;
+    this.#firstOlder = 0;
+  }
+
+  #moveTo(nowMs: number): void {
+    const slice = Math.floor(nowMs / this.#sliceMs);
+    const elapsed = slice - this.#newest;
+    this.#counts[this.#offset] = this.#firstNewest;
+    if (elapsed >= this.#slices) this.clear();
+    else if (elapsed > 0) {
+      for (let series = 0; series < this.#series; series++) this.#addOlder(series, this.#offset + series, 1);
+      for (let step = 1; step <= elapsed; step++) this.#empty(ringPlace(this.#newest + step, this.#slices));
+    }
+    this.#newest = slice;
+    this.#offset = ringPlace(slice, this.#slices) * this.#series;
+    this.#firstNewest = this.#counts[this.#offset] as number;
+    this.#firstOlder = this.#older[0] as number;
+    this.#newestEndsMs = (slice + 1) * this.#sliceMs;
+  }
+
+  #empty(ring: number): void {
+    for (let series = 0; series < this.#series; series++) {
+      const place = ring * this.#series + series;
+      this.#addOlder(series, place, -1);
+      this.#counts[place] = 0;
+    }
+  }
+
+  #addOlder(series: number, place: number, times: 1 | -1): void {
+    this.#older[series] = (this.#older[series] as number) + times * (this.#counts[place] as number);
+  }
+}
+
+function ringPlace(slice: number, slices: number): number {
+  const rest = slice % slices;
+  return rest < 0 ? rest + slices : rest;
+}

@@ -1,0 +1,143 @@
+/**
+ * Admission to a bounded number of slots, as a pure machine: who runs, who waits, who is next. A slot that is given
+ * back goes straight to the first waiter inside the same step, so a newcomer can never take it from under somebody who
+ * was already accepted, and the number of running calls never passes the bound. Waiters leave in FIFO order within a
+ * priority, higher priorities first; the queue is bounded; any waiter can leave early in O(1).
+ */
+
+import { invariant } from "../invariant.ts";
+import { COUNT, checked, PRIORITY } from "../options.ts";
+
+/** A place in the queue. Whoever waits extends this; the links belong to {@link Slots}. */
+export abstract class Waiter {
+  /** Higher goes first. */
+  readonly priority: number;
+  /** @internal */
+  level: Level | undefined = undefined;
+  /** @internal */
+  previous: Waiter | undefined = undefined;
+  /** @internal */
+  next: Waiter | undefined = undefined;
+
+  constructor(priority: number) {
+    this.priority = checked("Waiter", "priority", priority, PRIORITY);
+  }
+
+  /** The slot is this waiter's from now on: called by the runtime, in the step in which another gave it back. */
+  abstract granted(): void;
+}
+
+/** What is taken, and how much there is; a copy, for status pages. */
+export interface SlotsStatus {
+  readonly running: number;
+  readonly maxConcurrent: number;
+  readonly waiting: number;
+  readonly maxQueue: number;
+}
+
+interface Level {
+  readonly priority: number;
+  first: Waiter | undefined;
+  last: Waiter | undefined;
+}
+
+/** Empty levels kept for the next waiter; beyond these they go, so that priorities without end cost no memory. */
+const MOST_EMPTY_LEVELS = 8;
+
+export class Slots {
+  readonly maxConcurrent: number;
+  readonly maxQueue: number;
+  #running = 0;
+  #waiting = 0;
+  /** Highest priority first. */
+  readonly #levels: Level[] = [];
+
+  constructor(maxConcurrent: number, maxQueue: number) {
+    this.maxConcurrent = checked("Slots", "maxConcurrent", maxConcurrent, COUNT);
+    this.maxQueue = checked("Slots", "maxQueue", maxQueue, { ...COUNT, min: 0 });
+  }
+
+  get running(): number {
+    return this.#running;
+  }
+
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  get status(): SlotsStatus {
+    return {
+      running: this.#running,
+      maxConcurrent: this.maxConcurrent,
+      waiting: this.#waiting,
+      maxQueue: this.maxQueue,
+    };
+  }
+
+  /** Takes a slot if one is free. Where somebody waits, none is. */
+  tryTake(): boolean {
+    if (this.#running >= this.maxConcurrent) return false;
+    this.#running++;
+    return true;
+  }
+
+  /** Queues `waiter`; false where the queue is at its bound. */
+  enqueue(waiter: Waiter): boolean {
+    invariant(waiter.level === undefined, "a waiter stands in one queue, once");
+    if (this.#waiting >= this.maxQueue) return false;
+    const level = this.#levelOf(waiter.priority);
+    waiter.level = level;
+    waiter.previous = level.last;
+    if (level.last === undefined) level.first = waiter;
+    else level.last.next = waiter;
+    level.last = waiter;
+    this.#waiting++;
+    return true;
+  }
+
+  /** Takes `waiter` out of the queue; false where it is not in it (any more). */
+  remove(waiter: Waiter): boolean {
+    const level = waiter.level;
+    if (level === undefined) return false;
+    if (waiter.previous === undefined) level.first = waiter.next;
+    else waiter.previous.next = waiter.next;
+    if (waiter.next === undefined) level.last = waiter.previous;
+    else waiter.next.previous = waiter.previous;
+    waiter.level = undefined;
+    waiter.previous = undefined;
+    waiter.next = undefined;
+    this.#waiting--;
+    if (level.first === undefined && this.#levels.length > MOST_EMPTY_LEVELS) {
+      this.#levels.splice(this.#levels.indexOf(level), 1);
+    }
+    return true;
+  }
+
+  /** Gives a slot back where nobody waits for it; false where somebody does, and nothing was done. */
+  release(): boolean {
+    invariant(this.#running > 0, "a slot that is given back was taken");
+    if (this.#waiting > 0) return false;
+    this.#running--;
+    return true;
+  }
+
+  /** Gives a slot back; returns the waiter that owns it from now on, or undefined where the slot became free. */
+  giveBack(): Waiter | undefined {
+    if (this.release()) return undefined;
+    const waiter = this.#levels.find((level) => level.first !== undefined)?.first;
+    if (waiter !== undefined) this.remove(waiter);
+    return waiter;
+  }
+
+  #levelOf(priority: number): Level {
+    let place = 0;
+    for (; place < this.#levels.length; place++) {
+      const level = this.#levels[place] as Level;
+      if (level.priority === priority) return level;
+      if (level.priority < priority) break;
+    }
+    const made: Level = { priority, first: undefined, last: undefined };
+    this.#levels.splice(place, 0, made);
+    return made;
+  }
+}

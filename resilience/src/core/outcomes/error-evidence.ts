@@ -1,0 +1,264 @@
+/**
+ * What an error proves about the request that it ended: that the request was never sent, that this machine lacked
+ * something, that the connection was lost and nobody knows, or that the operation itself has a bug. Clients wrap what the
+ * system said, so the whole chain of causes is read, and the members of an `AggregateError`.
+ *
+ * Errors are read by their properties and never by `instanceof`: one made in another realm (Jest, a `vm` context, a
+ * frame) has another `Error`, and every client and engine has its own classes. Node, undici and Bun say a code; Deno says
+ * a name, or a sentence of its HTTP client (hyper) that ends in the system's number; browsers say a sentence and no cause.
+ * What is not understood here proves nothing: it counts as a failure, and is not taken for safe to send again. So does what
+ * cannot even be read: no error, however made, throws out of here (`unknown-value.ts`).
+ */
+import { ResilienceError, StaleEpochError } from "../errors.ts";
+import { hasProperty, itemsOf, propertyOf, readOf, textOf } from "../unknown-value.ts";
+
+/** How far down a chain of causes, or of errors in errors, we look. */
+const MAX_DEPTH = 5;
+/** How many errors are looked at in all: aggregates of aggregates prove nothing beyond that. */
+const MAX_LINKS = 256;
+/** An aggregate of more errors than this proves nothing. A name has a few addresses, and a call a few attempts. */
+const MAX_MEMBERS = 64;
+
+/** Codes of errors that were raised before a byte of the request was sent. */
+const NEVER_SENT_CODES = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "UND_ERR_CONNECT_TIMEOUT",
+  // Bun
+  "ConnectionRefused",
+  "FailedToOpenSocket",
+]);
+/** System calls that come before the first byte. `EHOSTUNREACH` of a `read` proves nothing: the request was out by then. */
+const BEFORE_SENDING = new Set(["connect", "getaddrinfo"]);
+/** Hyper, which Deno's `fetch` is built on: the connection, TLS included, did not come about. */
+const NEVER_SENT_SENTENCE = /\bclient error \(Connect\)|\berror trying to connect\b/;
+
+/**
+ * Codes of resources that this machine has run out of: descriptors, buffers, memory, ports, or the name server that knew
+ * the address. What the service does has no part in them.
+ */
+const LOCAL_SHORTAGE_CODES = new Set([
+  "EMFILE",
+  "ENFILE",
+  "ENOBUFS",
+  "ENOMEM",
+  "EADDRNOTAVAIL",
+  "EAI_AGAIN",
+  "EAI_FAIL",
+  "EAI_MEMORY",
+  "ENOTFOUND",
+  "ESERVFAIL",
+  "ETIMEOUT",
+]);
+/** System calls on a connection that is open: the request may be out by then. */
+const AFTER_SENDING = new Set(["read", "write", "writev", "recv", "send"]);
+/** Hyper: the name could not be resolved. */
+const LOCAL_SHORTAGE_SENTENCE = /\bdns error\b/;
+
+/** Codes of a connection that was lost, or went silent, after the request may have been sent. */
+const CONNECTION_LOST_CODES = new Set([
+  "ECONNRESET",
+  "ECONNABORTED",
+  "EPIPE",
+  "ETIMEDOUT",
+  "UND_ERR_SOCKET",
+  "UND_ERR_HEADERS_TIMEOUT",
+  "UND_ERR_BODY_TIMEOUT",
+  "ATTEMPT_TIMEOUT",
+  "AMBIGUOUS_OUTCOME",
+  // Bun
+  "ConnectionClosed",
+  "ConnectionReset",
+]);
+/** Hyper: the connection was there, and ended before the answer did. */
+const CONNECTION_LOST_SENTENCE =
+  /\bclient error \(SendRequest\)|\bconnection closed before message completed\b|\berror reading a body\b/;
+
+/** Deno's classes for what the system said, by their names. */
+const CODE_OF_NAME: ReadonlyMap<string, string> = new Map([
+  ["ConnectionRefused", "ECONNREFUSED"],
+  ["ConnectionReset", "ECONNRESET"],
+  ["ConnectionAborted", "ECONNABORTED"],
+  ["BrokenPipe", "EPIPE"],
+  ["TimedOut", "ETIMEDOUT"],
+  ["AddrNotAvailable", "EADDRNOTAVAIL"],
+]);
+
+/** The numbers of Linux, of macOS and the BSDs, and of Windows, as Rust prints them: "Connection refused (os error 111)". */
+const CODE_OF_NUMBER: ReadonlyMap<number, string> = new Map(
+  (
+    [
+      ["ECONNREFUSED", 111, 61, 10061],
+      ["ECONNRESET", 104, 54, 10054],
+      ["ECONNABORTED", 103, 53, 10053],
+      ["ETIMEDOUT", 110, 60, 10060],
+      ["EPIPE", 32],
+      ["EMFILE", 24, 10024],
+      ["ENFILE", 23],
+      ["ENOMEM", 12],
+      ["ENOBUFS", 105, 55, 10055],
+      ["EADDRNOTAVAIL", 99, 49, 10049],
+    ] as const
+  ).flatMap(([code, ...numbers]) => numbers.map((number) => [number, code] as const)),
+);
+
+/** Names of the errors that the language itself throws at a bug. */
+const BUGS = new Set(["TypeError", "ReferenceError", "RangeError", "SyntaxError", "EvalError"]);
+/** What engines say of a failed fetch, where they give it no cause. */
+const FETCH_FAILED = /fetch|network|load failed|connection|connect to|error sending request|client error|terminated/i;
+
+/**
+ * True for an error of any realm. A plain object with a `code` is none, for it may be the body of an answer: a service
+ * that reports `{"code": "ECONNREFUSED"}` was reached.
+ */
+export function isError(value: unknown): value is Error {
+  if (typeof value !== "object" || value === null) return false;
+  if (readOf(() => Object.prototype.toString.call(value)) === "[object Error]") return true;
+  return textOf(value, "stack") !== undefined && textOf(value, "message") !== undefined;
+}
+
+/**
+ * True where `error`, or what caused it, provably kept the request from being sent at all. That is proof for an
+ * operation that sends one request; one that sends several must classify its errors itself. Our own errors are no
+ * proof, whatever caused them: an *ambiguous outcome* may be caused by a refused connection of its last attempt.
+ */
+export function wasNeverSent(error: unknown): boolean {
+  return proves(error, saysNeverSent);
+}
+
+function saysNeverSent(error: Error): boolean | undefined {
+  if (error instanceof ResilienceError) return false;
+  const code = systemCodeOf(error);
+  if (code !== undefined && NEVER_SENT_CODES.has(code)) return true;
+  if (BEFORE_SENDING.has(textOf(error, "syscall") ?? "")) return true;
+  return NEVER_SENT_SENTENCE.test(textOf(error, "message") ?? "") ? true : undefined;
+}
+
+/**
+ * True where `error`, or what caused it, is a shortage of this machine that kept the request from being sent: no
+ * descriptor, port, memory or name. Retrying elsewhere does not help; it says nothing about the service.
+ */
+export function wasLocalShortage(error: unknown): boolean {
+  return proves(error, saysLocalShortage);
+}
+
+function saysLocalShortage(error: Error): boolean | undefined {
+  if (error instanceof ResilienceError) return false;
+  const code = systemCodeOf(error);
+  // A file that could not be opened for want of a descriptor was opened by the operation itself: it is as local.
+  if (code !== undefined && LOCAL_SHORTAGE_CODES.has(code)) return !AFTER_SENDING.has(textOf(error, "syscall") ?? "");
+  return LOCAL_SHORTAGE_SENTENCE.test(textOf(error, "message") ?? "") ? true : undefined;
+}
+
+/** True where `error`, or what caused it, says that there was no answer: the request may have been executed or not. */
+export function wasConnectionLost(error: unknown): boolean {
+  return linksOf(error).some(saysConnectionLost);
+}
+
+function saysConnectionLost(error: Error): boolean {
+  const code = systemCodeOf(error);
+  if (code !== undefined && CONNECTION_LOST_CODES.has(code)) return true;
+  return CONNECTION_LOST_SENTENCE.test(textOf(error, "message") ?? "");
+}
+
+/**
+ * True for an error of the operation's own code: a `TypeError`, `ReferenceError`, `RangeError` or `SyntaxError` that
+ * nothing caused. It is a bug of the caller, thrown at once: it says nothing about the service, and no retry mends it.
+ * `fetch` throws a `TypeError` for a lost connection too; that one has a cause, or says so in its message.
+ */
+export function isProgrammingError(error: unknown): boolean {
+  if (!isError(error) || !isOfLanguage(error)) return false;
+  const message = textOf(error, "message");
+  // The language's own can be read: this one was made, or changed, by somebody else.
+  if (message === undefined || textOf(error, "name") === undefined) return false;
+  // Node says so at once, and keeps what the parser said as the cause.
+  if (message.startsWith("Failed to parse URL")) return true;
+  if (propertyOf(error, "cause") !== undefined) return false;
+  if (hasProperty(error, "code")) return textOf(error, "code")?.startsWith("ERR_") === true;
+  return !FETCH_FAILED.test(message) && systemCodeOf(error) === undefined;
+}
+
+/** Is it one of the language's own, by the name that its prototype or a prototype of that has, in whatever realm? */
+function isOfLanguage(error: object): boolean {
+  let at = readOf(() => Object.getPrototypeOf(error));
+  for (let depth = 0; typeof at === "object" && at !== null && depth < MAX_DEPTH; depth++) {
+    const type = at;
+    // By its descriptor: some prototypes have a getter that refuses to be asked (a `DOMException`'s).
+    const name = readOf(() => Object.getOwnPropertyDescriptor(type, "name")?.value);
+    if (BUGS.has(name as string)) return true;
+    at = readOf(() => Object.getPrototypeOf(type));
+  }
+  return false;
+}
+
+/**
+ * True for a refusal of ours (`LocalRejection`), and for an error that was caused by nothing else: an operation that uses
+ * a client of ours may wrap what it refuses.
+ */
+export function wasRefusedLocally(error: unknown): boolean {
+  return proves(error, (link) =>
+    link instanceof ResilienceError ? propertyOf(link, "origin") === "local" : undefined,
+  );
+}
+
+/** A station's refusal of an old epoch, in `error` or in what caused it. */
+export function staleEpochIn(error: unknown): StaleEpochError | undefined {
+  return linksOf(error).find((link): link is StaleEpochError => link instanceof StaleEpochError);
+}
+
+/** The code of the error, or of what caused it; "UNKNOWN" where there is none. */
+export function codeIn(error: unknown): string {
+  for (const link of linksOf(error)) {
+    const code = systemCodeOf(link) ?? propertyOf(link, "code");
+    if (typeof code === "string" || typeof code === "number") return String(code);
+  }
+  return "UNKNOWN";
+}
+
+/** What the error itself says, else what its members all say, else what its cause says; false where nothing is said. */
+function proves(error: unknown, says: (error: Error) => boolean | undefined): boolean {
+  return provesWithin({ links: MAX_LINKS }, error, says, 0);
+}
+
+function provesWithin(
+  left: { links: number },
+  error: unknown,
+  says: (error: Error) => boolean | undefined,
+  depth: number,
+): boolean {
+  if (depth >= MAX_DEPTH || !isError(error) || left.links-- <= 0) return false;
+  const said = says(error);
+  if (said !== undefined) return said;
+  const members = membersOf(error);
+  if (members === undefined) return provesWithin(left, propertyOf(error, "cause"), says, depth + 1);
+  return members.length <= MAX_MEMBERS && members.every((member) => provesWithin(left, member, says, depth + 1));
+}
+
+/** The error and what it was made of, the outermost first: its members, its cause, and theirs. */
+function linksOf(error: unknown): readonly Error[] {
+  const links: Set<Error> = new Set();
+  const add = (values: readonly unknown[]): void => {
+    for (const value of values) if (isError(value) && links.size < MAX_MEMBERS) links.add(value);
+  };
+  add([error]);
+  // A set goes on with what is added to it meanwhile, and holds each error once, so a ring ends.
+  for (const link of links) add([...(membersOf(link) ?? []), propertyOf(link, "cause")]);
+  return [...links];
+}
+
+/** The errors in an `AggregateError`, of whatever realm. Other lists of that name (a form's mistakes) are none. */
+export function membersOf(error: unknown): readonly Error[] | undefined {
+  const members = itemsOf(propertyOf(error, "errors"), MAX_MEMBERS + 1);
+  return members !== undefined && members.length > 0 && members.every(isError) ? members : undefined;
+}
+
+/** What the system said: a code, or a name or a number that stands for one. */
+function systemCodeOf(error: Error): string | undefined {
+  const code = textOf(error, "code");
+  if (code !== undefined) return code;
+  const named = CODE_OF_NAME.get(textOf(error, "name") ?? "");
+  if (named !== undefined) return named;
+  const number = /\(os error (\d{1,5})\)/.exec(textOf(error, "message") ?? "")?.[1];
+  return number === undefined ? undefined : CODE_OF_NUMBER.get(Number(number));
+}

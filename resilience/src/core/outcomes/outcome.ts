@@ -1,0 +1,276 @@
+/**
+ * What an attempt's end means. An exception is not the only way to fail (HTTP 503 is a value, and so is HTTP 200 with
+ * `{"error": …}` in it), and not every exception is a failure of the service (a caller's 404 proves that it is alive).
+ * A classifier says which it is; breaker, budget and failover act on its word and on nothing else.
+ */
+
+import { ConfigurationError, type ErrorDetails } from "../errors.ts";
+import { shown } from "../options.ts";
+import { hasProperty, itemsOf, propertyOf, readOf, textOf, UNREADABLE } from "../unknown-value.ts";
+import { isProgrammingError, wasLocalShortage, wasNeverSent, wasRefusedLocally } from "./error-evidence.ts";
+import { retryAfterMs } from "./retry-after.ts";
+import { isStatus, judgeLinks, statusOf, thrownAnswerOf } from "./thrown-answer.ts";
+
+/**
+ * `success` and `failure` count for or against the service. `overloaded` is a failure that says why: the service refused
+ * the call for load (503, 429). `ignored` counts as nothing and is not retried. Two provably did not reach the service,
+ * and are always safe to try again: `never-sent`, because the service did not take the connection, and
+ * `local-shortage`, for want of a descriptor, port or name of this machine, which says nothing about the service.
+ */
+export type Outcome = "success" | "failure" | "overloaded" | "ignored" | "never-sent" | "local-shortage";
+
+/** An outcome with what else the answer said. */
+export interface Judgement {
+  readonly outcome: Outcome;
+  /** The service's own hint (`Retry-After`): a retry waits at least this long. */
+  readonly retryAfterMs?: number;
+  /** False: a failure that trying again cannot mend, for example 501. Default true. */
+  readonly retry?: boolean;
+}
+
+/** What a classifier may ask besides: the caller's clock. */
+export interface Calendar {
+  /** Milliseconds since 1970; absent where there is no calendar. */
+  wallMs?(): number;
+}
+
+/**
+ * Says what results and errors mean, as a word or a {@link Judgement}; saying nothing (undefined) means the default: every
+ * result is a success, every error a failure. A bug in a classifier is no failure of the service: what `result` throws is
+ * delivered in the result's place, counts as nothing and is not retried, and what `error` throws changes nothing, the error
+ * is judged as without it. What is none of the outcomes (a misspelt word, a boolean, a promise) is refused with
+ * {@link ConfigurationError}, delivered in the place of result or error; its `cause` is the error.
+ */
+export interface Classifier<T> {
+  result?(value: T, calendar?: Calendar): Outcome | Judgement;
+  error?(error: unknown, calendar?: Calendar): Outcome | Judgement;
+}
+
+const OUTCOMES: Readonly<Record<Outcome, Judgement>> = {
+  success: { outcome: "success" },
+  failure: { outcome: "failure" },
+  overloaded: { outcome: "overloaded" },
+  ignored: { outcome: "ignored" },
+  "never-sent": { outcome: "never-sent" },
+  "local-shortage": { outcome: "local-shortage" },
+};
+
+/**
+ * What a classifier said, as a judgement; throws {@link ConfigurationError} where it is none of the outcomes, with `details`.
+ * Read here and nowhere else, because reading it may throw, too.
+ */
+export function judgementOf(said: Outcome | Judgement, details?: ErrorDetails): Judgement {
+  const outcome = typeof said === "string" ? said : textOf(said, "outcome");
+  if (outcome === undefined || !Object.hasOwn(OUTCOMES, outcome)) throw unknownOutcome(said, details);
+  const judged = OUTCOMES[outcome as Outcome];
+  if (typeof said === "string" || outcome === "success" || outcome === "ignored") return judged;
+  const hintMs = propertyOf(said, "retryAfterMs") ?? undefined;
+  const retry = propertyOf(said, "retry") ?? undefined;
+  if (hintMs !== undefined && typeof hintMs !== "number") throw badDetail("retryAfterMs", hintMs, details);
+  if (retry !== undefined && typeof retry !== "boolean") throw badDetail("retry", retry, details);
+  // NaN and what is negative, as of a header that is missing or an instant that has passed, is no hint.
+  const hint = hintMs !== undefined && hintMs >= 0 ? { retryAfterMs: hintMs } : undefined;
+  return retry === undefined ? { ...judged, ...hint } : { ...judged, retry, ...hint };
+}
+
+function unknownOutcome(said: unknown, details: ErrorDetails | undefined): ConfigurationError {
+  const outcomes = Object.keys(OUTCOMES).join(", ");
+  let is = shown(said);
+  if (hasProperty(said, "then")) {
+    is = "a promise";
+    // It is not waited for, so nobody else hears it reject: that would end the process.
+    Promise.resolve(said).catch(() => undefined);
+  } else if (hasProperty(said, "outcome")) {
+    const outcome = propertyOf(said, "outcome");
+    is = outcome === UNREADABLE ? "an outcome that cannot be read" : `the outcome ${shown(outcome)}`;
+  }
+  const message = `classify said ${is}; it must say, and not promise, one of ${outcomes}.`;
+  return new ConfigurationError("unknown-outcome", message, details);
+}
+
+function badDetail(name: string, value: unknown, details: ErrorDetails | undefined): ConfigurationError {
+  const allowed = name === "retry" ? "true or false" : "a number of milliseconds";
+  const message = `classify said ${name} ${shown(value)}; it must be ${allowed}.`;
+  return new ConfigurationError("unknown-outcome", message, details);
+}
+
+/**
+ * The classifier for errors where none is given: our own refusals and bugs of the operation count as nothing, a shortage
+ * of this machine as one, a refused connection as never sent.
+ */
+export function judgeError(error: unknown): Outcome {
+  if (wasRefusedLocally(error) || isProgrammingError(error)) return "ignored";
+  if (wasLocalShortage(error)) return "local-shortage";
+  return wasNeverSent(error) ? "never-sent" : "failure";
+}
+
+/**
+ * An HTTP answer as far as a classifier looks at it: `fetch`'s Response, undici's, Node's, or your own. `status` or
+ * `statusCode`, whichever there is, is from 100 to 999; above 599 it is none of HTTP's, and judged as a 5xx (RFC 9110, 15).
+ */
+export type HttpAnswer = { readonly headers?: unknown } & (
+  | { readonly status: number }
+  | { readonly statusCode: number }
+);
+
+/**
+ * Classifies by HTTP status: 5xx and 408 are failures (501 and 505 not worth a retry), 503 and 429 say that the service
+ * is overloaded, the rest proves life. Errors of clients that throw for a status (axios, got, ky, superagent, the AWS SDK and
+ * others: see `thrown-answer.ts`) are judged by it in the same way, and so is a thrown `Response`: a thrown 404 is delivered,
+ * and is no failure of the service. A result without a status is refused with {@link ConfigurationError}.
+ */
+export const httpStatus: Classifier<HttpAnswer> = {
+  result: judgeAnswer,
+  error: judgeThrownAnswer,
+};
+
+/** An answer with its body, parsed: `body`, or `data` as axios names it. */
+type HttpAnswerWithBody = HttpAnswer & { readonly body?: unknown; readonly data?: unknown };
+
+/** {@link httpStatus}, and a 2xx whose parsed body reports an error is a failure too (see {@link reportsError}). */
+export const httpErrorBody: Classifier<HttpAnswerWithBody> = {
+  result: judgeErrorBody,
+  error: judgeThrownAnswer,
+};
+
+/** {@link httpErrorBody}, and any answer of type `application/problem+json` (RFC 9457) is judged by the status in its body. */
+export const problemJson: Classifier<HttpAnswerWithBody> = {
+  result(answer, calendar) {
+    refuseWithoutStatus(answer);
+    const type = textsOf(headerOf(answer.headers, "content-type"))[0];
+    const status = asObject(parsedBodyOf(answer))?.["status"];
+    if (type?.startsWith("application/problem+json") === true && isStatus(status)) {
+      return judgeStatus(status, answer.headers, calendar);
+    }
+    return judgeErrorBody(answer, calendar);
+  },
+  error: judgeThrownAnswer,
+};
+
+function judgeAnswer(answer: HttpAnswer, calendar?: Calendar): Judgement {
+  return judgeStatus(refuseWithoutStatus(answer), answer.headers, calendar);
+}
+
+function judgeErrorBody(answer: HttpAnswerWithBody, calendar?: Calendar): Judgement {
+  const status = refuseWithoutStatus(answer);
+  const judged = judgeStatus(status, answer.headers, calendar);
+  if (judged.outcome !== "success") return judged;
+  return reportsError(parsedBodyOf(answer)) && status < 300 ? { outcome: "failure" } : judged;
+}
+
+/** Of an error that was thrown for something else than the status of its answer. */
+const NOT_FOR_STATUS: Judgement = { outcome: "failure" };
+
+/** By the status of the answer that an error was thrown for, where there was one: below 300 it was thrown for something else. */
+function judgeThrownAnswer(error: unknown, calendar?: Calendar): Outcome | Judgement {
+  const judged = judgeLinks(error, (link, isThrown) => {
+    const answer = thrownAnswerOf(link, isThrown);
+    if (answer === undefined) return undefined;
+    return answer.status < 300 ? NOT_FOR_STATUS : judgeStatus(answer.status, answer.headers, calendar);
+  });
+  return judged === undefined || judged === NOT_FOR_STATUS ? judgeError(error) : judged;
+}
+
+/** Judging what has no status would count every answer for or against the service, so that is said loudly. */
+function refuseWithoutStatus(answer: unknown): number {
+  const status = statusOf(answer);
+  if (status !== undefined) return status;
+  const is =
+    asObject(answer) === undefined ? String(answer).slice(0, 40) : `an object with ${keysOf(answer as object)}`;
+  throw new ConfigurationError(
+    "nothing-to-judge",
+    `classify: the result is ${is}; an HTTP preset needs its status (100 to 999). Return the answer itself, or write: const response = await fetch(url, { signal }); return { status: response.status, headers: response.headers, body: await response.json() };`,
+  );
+}
+
+function keysOf(object: object): string {
+  const keys = readOf(() => Object.keys(object).slice(0, 5).join(", "));
+  return typeof keys === "string" && keys !== "" ? keys.slice(0, 80) : "no properties";
+}
+
+/** A body that nobody has read yet reports nothing: judging it would let every lie through, so that is said loudly. */
+function parsedBodyOf({ body, data }: HttpAnswerWithBody): unknown {
+  const given = body === undefined ? data : body;
+  const unread = asObject(given);
+  if (unread === undefined || !("getReader" in unread || "pipe" in unread || Symbol.asyncIterator in unread))
+    return given;
+  throw new ConfigurationError(
+    "body-not-parsed",
+    "classify: the body is a stream, as in fetch's Response; read it in the operation and return { status, headers, body: await response.json() }.",
+  );
+}
+
+/** gRPC codes that speak against the service: UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, INTERNAL, UNAVAILABLE, DATA_LOSS. */
+const GRPC_FAILURES = new Set([2, 4, 8, 13, 14, 15]);
+/** UNAUTHENTICATED. Other errors have numbers too: a `DOMException` for one. */
+const LAST_GRPC_CODE = 16;
+
+/** Classifies gRPC errors by their numeric `code` (grpc-js), wrapped or not: a NOT_FOUND proves life, an UNAVAILABLE is a failure. */
+export const grpcStatus: Classifier<unknown> = {
+  error: (error) => judgeLinks(error, judgeGrpcCode) ?? judgeError(error),
+};
+
+function judgeGrpcCode(link: object): Judgement | undefined {
+  const code = propertyOf(link, "code");
+  if (typeof code !== "number" || !(code >= 0 && code <= LAST_GRPC_CODE)) return undefined;
+  if (code === 1) return { outcome: "ignored" };
+  return GRPC_FAILURES.has(code) ? { outcome: "failure", retry: code !== 15 } : { outcome: "success" };
+}
+
+/** True where a parsed body says in one of the usual ways that the call failed: `error`, `errors`, `success` or `ok` false, `status` "error". */
+export function reportsError(body: unknown): boolean {
+  const object = asObject(body);
+  if (object === undefined) return false;
+  const errors = object["errors"];
+  return (
+    isPresent(object["error"]) ||
+    (Array.isArray(errors) ? errors.length > 0 : isPresent(errors)) ||
+    object["success"] === false ||
+    object["ok"] === false ||
+    object["status"] === "error" ||
+    object["status"] === "failed"
+  );
+}
+
+function judgeStatus(status: number, headers: unknown, calendar: Calendar | undefined): Judgement {
+  if (status < 500 && status !== 408 && status !== 429) return { outcome: "success" };
+  const hint = hintOf(headers, calendar);
+  const retry = status !== 501 && status !== 505;
+  const outcome = status === 503 || status === 429 ? "overloaded" : "failure";
+  return hint === undefined ? { outcome, retry } : { outcome, retry, retryAfterMs: hint };
+}
+
+function hintOf(headers: unknown, calendar: Calendar | undefined): number | undefined {
+  const retryAfter = textsOf(headerOf(headers, "retry-after")).join(",");
+  return retryAfterMs(retryAfter, textsOf(headerOf(headers, "date"))[0], () => calendar?.wallMs?.());
+}
+
+/** A field as it may come: undefined, a text, a number or (where it was sent several times) an array of those. */
+function headerOf(headers: unknown, name: string): unknown {
+  const bag = asObject(headers);
+  if (bag === undefined) return undefined;
+  return readOf(() => (typeof bag["get"] === "function" ? bag["get"].call(headers, name) : fieldOf(bag, name)));
+}
+
+/** So many values of one field are read. */
+const MAX_VALUES = 8;
+
+function textsOf(field: unknown): string[] {
+  const values = itemsOf(field, MAX_VALUES) ?? [field];
+  return values.filter((value) => typeof value === "string" || typeof value === "number").map(String);
+}
+
+/** Field names of HTTP have no case; a plain object's may be spelt in any. */
+function fieldOf(bag: Record<string, unknown>, name: string): unknown {
+  if (name in bag) return bag[name];
+  const spelt = Object.keys(bag).find((key) => key.toLowerCase() === name);
+  return spelt === undefined ? undefined : bag[spelt];
+}
+
+function asObject(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined;
+}
+
+function isPresent(value: unknown): boolean {
+  return value !== undefined && value !== null && value !== false && value !== "" && value !== 0;
+}

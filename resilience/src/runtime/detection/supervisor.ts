@@ -1,0 +1,373 @@
+/**
+ * The supervisor at work: it watches nodes through a detector and tells of each change of standing. One timer waits for
+ * the next instant at which silence could lead to a declaration; there is no polling where the detector can tell that
+ * instant, and no timer while nothing is watched.
+ *
+ * It distrusts itself first, in three ways. A wake that comes much later than planned means that this process, not the
+ * node, stood still: it abstains until every node has had its turn. Before any accusation the event loop goes round once
+ * more, because timers run before sockets are read, and a beat may wait there. And where nobody at all has been heard
+ * since the accused fell silent (`hearing.ts`), it waits as long again before it declares. It cannot tell a cut network
+ * from lost stations; that wait is bounded, because they can be lost together.
+ */
+import type { SuspicionSource } from "../../core/detection/detector.ts";
+import {
+  type Accusation,
+  type Declaration,
+  type Standing,
+  SupervisorMachine,
+  type SupervisorOptions,
+} from "../../core/detection/supervisor.ts";
+import { ConfigurationError } from "../../core/errors.ts";
+import {
+  checked,
+  checkFunction,
+  checkMethods,
+  checkName,
+  checkSignal,
+  DURATION_MS,
+  optionsOf,
+  refusal,
+} from "../../core/options.ts";
+import { guarded } from "../listeners.ts";
+import { type Clock, checkClock } from "../time/clock.ts";
+import { systemClock } from "../time/system-clock.ts";
+import { ClockedDetector, type FailureDetector } from "./detectors.ts";
+import { Hearing } from "./hearing.ts";
+
+/** The supervisor has reason to distrust itself, and makes no accusation for a while. */
+export interface Abstention {
+  /**
+   * `late-wake`: its process stood still; nobody is suspected or declared down. `everybody-silent`: nobody at all is heard;
+   * nobody is declared down, unless somebody else is heard again before, which proves that it hears. `own-shortage`: its
+   * machine lacks what asking for heartbeats takes; nobody is suspected or declared down. `detector-error`: the detector
+   * throws; nobody is suspected or declared down until it has been asked without that.
+   */
+  readonly reason: "late-wake" | "everybody-silent" | "own-shortage" | "detector-error";
+  readonly atMs: number;
+  /** How much later than planned it woke. */
+  readonly lateByMs: number;
+  /** Until when it accuses nobody, at the latest; for `detector-error`, until the detector is asked again. */
+  readonly untilMs: number;
+  /** What the detector threw; only for `detector-error`. */
+  readonly error?: unknown;
+}
+
+export interface LivenessSupervisorOptions extends SupervisorOptions {
+  /**
+   * Whose levels are read. One of this library is waited on by timers; one of your own with just the three methods of
+   * {@link FailureDetector} is polled every recheckMs. Where one throws, that is no evidence against a node: the supervisor
+   * abstains, reason `detector-error`, and asks again after recheckMs.
+   */
+  readonly detector: FailureDetector;
+  /** Default: the detector's clock if it has one, otherwise the system's. */
+  readonly clock?: Clock;
+  /**
+   * Told of each change of standing after all of them are in force; it may watch, unwatch and ask. `together`: all that
+   * were found in the same look, this one among them, for whoever must not act on half of the news. What it throws surfaces
+   * as an uncaught exception, and stops nothing.
+   */
+  readonly onDeclaration?: (declaration: Declaration, together: readonly Declaration[]) => void;
+  /** Told of each abstention. What a listener throws surfaces as an uncaught exception, and stops nothing. */
+  readonly onAbstention?: (abstention: Abstention) => void;
+  /**
+   * How much later than planned in ms a wake may come before the supervisor abstains, for as long as it was late. Default
+   * 50: one beat of the fastest path planned for; what waits in the socket after a shorter stall is read before anybody
+   * is accused.
+   */
+  readonly stallToleranceMs?: number;
+  /**
+   * For how long in ms it abstains after a late wake at most; recheckMs at least. Default 1000: give the interval of the
+   * beats, so that each node has had its turn, and a real loss is declared one interval late.
+   */
+  readonly longestAbstentionMs?: number;
+  /** What is heard in this process. Share one among all its supervisors. Default: what this one hears. */
+  readonly hearing?: Hearing;
+}
+
+/** Somebody accused of silence: since when, and when the detector's ceiling is reached. */
+interface Silent {
+  readonly node: string;
+  readonly lastMs: number;
+  readonly ceilingMs: number;
+}
+
+/** Late wakes in a row that it abstains for. After them it judges, or a process that is always late would never declare. */
+const ABSTENTIONS_IN_A_ROW = 3;
+
+export class LivenessSupervisor {
+  readonly #machine: SupervisorMachine;
+  readonly #clock: Clock;
+  readonly #detector: SuspicionSource;
+  readonly #hearing: Hearing;
+  readonly #stallToleranceMs: number;
+  readonly #longestAbstentionMs: number;
+  readonly #onDeclaration: LivenessSupervisorOptions["onDeclaration"];
+  readonly #onAbstention: ((abstention: Abstention) => void) | undefined;
+  #isRunning = false;
+  #timer: Disposable | undefined;
+  #plannedMs: number = Number.POSITIVE_INFINITY;
+  /** The event loop goes round once more before somebody is accused. */
+  #reading = false;
+  /** The present doubt whether it hears at all: since when, and until when at most. */
+  #deaf: { readonly sinceMs: number; readonly untilMs: number } | undefined;
+  #abstentionsInRow = 0;
+  #abstentions = 0;
+  #shortUntilMs: number = Number.NEGATIVE_INFINITY;
+  /** What the detector has thrown since it was last asked without that; and has that been told? */
+  #detectorError: { readonly error: unknown; isTold: boolean } | undefined;
+  readonly #wakeUp = (): void => this.#wake();
+
+  constructor(options: LivenessSupervisorOptions) {
+    const {
+      detector,
+      clock: givenClock,
+      hearing,
+      stallToleranceMs = 50,
+      longestAbstentionMs = 1_000,
+      onDeclaration,
+      onAbstention,
+      ...rules
+    } = optionsOf("LivenessSupervisor", options);
+    checkDetector("LivenessSupervisor", detector);
+    checkClock("LivenessSupervisor", givenClock);
+    checkFunction("LivenessSupervisor", "onDeclaration", onDeclaration);
+    checkFunction("LivenessSupervisor", "onAbstention", onAbstention);
+    checkMethods("LivenessSupervisor", "hearing", hearing, ["add", "isSilentSince"], "a Hearing");
+    const own = detector instanceof ClockedDetector ? detector.clock : undefined;
+    if (own !== undefined && givenClock !== undefined && givenClock !== own) {
+      throw new ConfigurationError(
+        "two-clocks",
+        "LivenessSupervisor: clock is not the detector's clock; leave it out.",
+      );
+    }
+    this.#clock = givenClock ?? own ?? systemClock;
+    this.#detector = sourceOf(detector, (error) => this.#noteDetectorError(error));
+    this.#machine = new SupervisorMachine(this.#detector, rules);
+    this.#hearing = hearing ?? new Hearing();
+    this.#stallToleranceMs = checked("LivenessSupervisor", "stallToleranceMs", stallToleranceMs, DURATION_MS);
+    this.#longestAbstentionMs = checked("LivenessSupervisor", "longestAbstentionMs", longestAbstentionMs, DURATION_MS);
+    this.#onDeclaration = onDeclaration;
+    this.#onAbstention = onAbstention;
+  }
+
+  /** How often it has abstained. */
+  get abstentions(): number {
+    return this.#abstentions;
+  }
+
+  /**
+   * Abstains for `forMs` from now (0 or more), reason `own-shortage`: heartbeats that are asked for could not be, for want of
+   * a descriptor, a port or memory. The caller says so at each such attempt; it is told as one abstention while it lasts.
+   */
+  abstain(forMs: number): void {
+    const nowMs = this.#clock.nowMs();
+    const untilMs = nowMs + checked("LivenessSupervisor", "forMs", forMs, DURATION_MS);
+    const begins = nowMs >= this.#shortUntilMs;
+    this.#shortUntilMs = Math.max(this.#shortUntilMs, untilMs);
+    this.#machine.abstainUntil(untilMs);
+    if (!begins) return;
+    this.#abstentions++;
+    this.#tell({ reason: "own-shortage", atMs: nowMs, lateByMs: 0, untilMs });
+  }
+
+  /** Begins to watch `node`; its grace period starts now. */
+  watch(node: string): void {
+    checkName("LivenessSupervisor", "the node to watch", node);
+    const nowMs = this.#clock.nowMs();
+    this.#machine.watch(node, nowMs);
+    this.#arm(nowMs);
+  }
+
+  unwatch(node: string): void {
+    this.#machine.unwatch(node);
+    this.#arm(this.#clock.nowMs());
+  }
+
+  /** What was last declared of `node`; `unknown` before that, and for a node that is not watched. */
+  standing(node: string): Standing {
+    return this.#machine.standing(node);
+  }
+
+  /**
+   * Watches until `signal` is aborted, then resolves and leaves no timer behind. Rejects where `signal` is none, or it is
+   * running already.
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    if (this.#isRunning) {
+      throw new ConfigurationError("already-running", "LivenessSupervisor: run was called while running.");
+    }
+    checkSignal("LivenessSupervisor.run", signal);
+    if (signal.aborted) return;
+    this.#isRunning = true;
+    const ear = this.#hearing.add({
+      newestMs: () => this.#detector.newestHeartbeatMs?.() ?? Number.POSITIVE_INFINITY,
+      expected: () => this.#machine.expected,
+    });
+    await new Promise<void>((resolve) => {
+      const abort = (): void => {
+        ear[Symbol.dispose]();
+        this.#isRunning = false;
+        this.#reading = false;
+        this.#disarm();
+        resolve();
+      };
+      signal.addEventListener("abort", abort, { once: true });
+      this.#arm(this.#clock.nowMs());
+    });
+  }
+
+  #arm(nowMs: number): void {
+    if (!this.#isRunning) return;
+    // Overdue: that it comes late is yet to be noticed.
+    if (this.#timer !== undefined && this.#plannedMs < nowMs) return;
+    const wakeMs = this.#machine.nextWakeMs(nowMs);
+    if (wakeMs === this.#plannedMs && this.#timer !== undefined) return;
+    this.#disarm();
+    if (wakeMs < Number.POSITIVE_INFINITY) this.#wakeAt(wakeMs);
+  }
+
+  #wakeAt(atMs: number): void {
+    this.#plannedMs = atMs;
+    this.#timer = this.#clock.at(atMs, this.#wakeUp);
+  }
+
+  #disarm(): void {
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = undefined;
+    this.#plannedMs = Number.POSITIVE_INFINITY;
+  }
+
+  #wake(): void {
+    const nowMs = this.#clock.nowMs();
+    const lateByMs = nowMs - this.#plannedMs;
+    this.#disarm();
+    const late = this.#abstainIfLate(lateByMs, nowMs);
+    const failedBefore = this.#detectorError;
+    const accusations = this.#machine.accusations(nowMs);
+    if (accusations.length > 0 && !this.#reading) {
+      this.#reading = true;
+      this.#wakeAt(nowMs);
+      return;
+    }
+    this.#reading = false;
+    // A row ends where it could judge, not with any wake on time: the look that would accuse may be the late one each time.
+    if (late === undefined && !this.#machine.isAbstaining(nowMs)) this.#abstentionsInRow = 0;
+    const abstention = late ?? this.#doubtHearing(accusations, lateByMs, nowMs);
+    const declarations = this.#machine.evaluate(nowMs);
+    // It was asked twice without throwing.
+    if (this.#detectorError === failedBefore) this.#detectorError = undefined;
+    this.#arm(nowMs);
+    if (abstention !== undefined) this.#tell(abstention);
+    this.#tellDetectorError(nowMs);
+    for (const declaration of declarations) guarded(() => this.#onDeclaration?.(declaration, declarations));
+  }
+
+  /** A detector that throws says nothing of a node: nobody is accused before it has been asked again. */
+  #noteDetectorError(error: unknown): void {
+    this.#machine.abstainUntil(this.#clock.nowMs() + this.#machine.options.recheckMs);
+    this.#detectorError = { error, isTold: this.#detectorError?.isTold === true };
+  }
+
+  /** Told once, for as long as it throws whenever it is asked. */
+  #tellDetectorError(nowMs: number): void {
+    if (this.#detectorError === undefined || this.#detectorError.isTold) return;
+    const { error } = this.#detectorError;
+    this.#detectorError.isTold = true;
+    this.#abstentions++;
+    const untilMs = nowMs + this.#machine.options.recheckMs;
+    this.#tell({ reason: "detector-error", atMs: nowMs, lateByMs: 0, untilMs, error });
+  }
+
+  #tell(abstention: Abstention): void {
+    guarded(() => this.#onAbstention?.(abstention));
+  }
+
+  #abstainIfLate(lateByMs: number, nowMs: number): Abstention | undefined {
+    if (lateByMs <= this.#stallToleranceMs) return undefined;
+    if (this.#abstentionsInRow === ABSTENTIONS_IN_A_ROW) return undefined;
+    this.#abstentionsInRow++;
+    this.#abstentions++;
+    const { recheckMs } = this.#machine.options;
+    const untilMs = nowMs + Math.max(recheckMs, Math.min(lateByMs, this.#longestAbstentionMs));
+    this.#machine.abstainUntil(untilMs);
+    return { reason: "late-wake", atMs: nowMs, lateByMs, untilMs };
+  }
+
+  /**
+   * Withholds declarations while nobody at all is heard: for as long again as the last of the accused to fall silent has
+   * been silent, not past the detector's ceiling. One wait for all, once for each time that everybody falls silent; whoever
+   * is heard ends it. Says so when it begins.
+   */
+  #doubtHearing(accusations: readonly Accusation[], lateByMs: number, nowMs: number): Abstention | undefined {
+    const accused = this.#lastToFallSilent(accusations, nowMs);
+    if (accused === undefined) return undefined;
+    const { node, lastMs, ceilingMs } = accused;
+    const begins = this.#deaf === undefined || this.#hearing.newestMs(nowMs) > this.#deaf.sinceMs;
+    if (begins) {
+      const silent = this.#hearing.isSilentSince(this.#wouldHaveSpokenMs(node, lastMs, nowMs), nowMs);
+      this.#deaf = silent ? { sinceMs: nowMs, untilMs: Math.min(nowMs + (nowMs - lastMs), ceilingMs) } : undefined;
+    }
+    const { recheckMs } = this.#machine.options;
+    // Looked at again in between: whoever is heard meanwhile ends the wait.
+    this.#machine.withholdUntil(this.#deaf === undefined ? nowMs : Math.min(nowMs + recheckMs, this.#deaf.untilMs));
+    if (!begins || this.#deaf === undefined) return undefined;
+    this.#abstentions++;
+    return { reason: "everybody-silent", atMs: nowMs, lateByMs: Math.max(0, lateByMs), untilMs: this.#deaf.untilMs };
+  }
+
+  /** Of those who are to be declared down; who has reached the detector's ceiling is declared without doubt. */
+  #lastToFallSilent(accusations: readonly Accusation[], nowMs: number): Silent | undefined {
+    let last: Silent | undefined;
+    for (const { node, to, lastMs } of accusations) {
+      if (to !== "down" || lastMs === undefined || lastMs <= (last?.lastMs ?? Number.NEGATIVE_INFINITY)) continue;
+      const ceilingMs = this.#detector.whenLevel?.(node, Number.MAX_VALUE) ?? Number.POSITIVE_INFINITY;
+      if (ceilingMs > nowMs) last = { node, lastMs, ceilingMs };
+    }
+    return last;
+  }
+
+  /**
+   * By when others like `node`, silent since `lastMs`, would have spoken once more if they lived. If all fell silent
+   * together, each had spoken for the last time within one interval of that one; an interval is over when its next beat was
+   * clearly missing, and at half of its silence anyway.
+   */
+  #wouldHaveSpokenMs(node: string, lastMs: number, nowMs: number): number {
+    const missingMs = this.#detector.whenLevel?.(node, this.#machine.options.clearThreshold) ?? lastMs;
+    return Math.max(missingMs, lastMs + (nowMs - lastMs) / 2);
+  }
+}
+
+/** Throws `ConfigurationError` where `detector`, an option of `part`, is none. */
+export function checkDetector(part: string, detector: unknown): void {
+  const methods = ["noteHeartbeat", "suspicionLevel", "isAlive"];
+  const what = "a FailureDetector, which has noteHeartbeat, suspicionLevel and isAlive: new PhiAccrualDetector()";
+  if (detector === undefined) throw refusal(part, "detector", detector, what);
+  checkMethods(part, "detector", detector, methods, what);
+}
+
+/**
+ * One that cannot tell when anybody was last heard is taken to hear, so that it never doubts that. `failed` is told what one of
+ * somebody else's making throws; it knows nothing then.
+ */
+function sourceOf(detector: FailureDetector, failed: (error: unknown) => void): SuspicionSource {
+  if (detector instanceof ClockedDetector) return detector.machine;
+  return {
+    suspicionLevel(node) {
+      try {
+        return levelOf(detector, node);
+      } catch (error) {
+        failed(error);
+        return Number.POSITIVE_INFINITY;
+      }
+    },
+  };
+}
+
+/** The level that `detector` says; throws what it throws, and `ConfigurationError` where it says none, or promises one. */
+export function levelOf(detector: FailureDetector, node: string): number {
+  const level: unknown = detector.suspicionLevel(node);
+  if (typeof level === "number" && !Number.isNaN(level)) return level;
+  // Nobody else hears it reject.
+  if (level instanceof Promise) level.catch(() => undefined);
+  throw refusal("detector", `suspicionLevel("${node}")`, level, "a number, and no promise of one");
+}

@@ -1,0 +1,114 @@
+/**
+ * One consumer of a detector with a threshold of its own: told when a node's level of suspicion has reached it, and when
+ * the node is clearly heard again. So several of them can read one detector, each acting at its own level: log at 3,
+ * send no new traffic at 5, and leave declaring, which is dear, to a supervisor at 8. It sleeps until the instant at which
+ * the level could be reached, and distrusts itself after a stall, as a supervisor does. It declares nothing: no dwell,
+ * no flap damping, no grace period; a node never heard from is not told of.
+ */
+
+import type { Declaration } from "../../core/detection/supervisor.ts";
+import { checked, checkNames, type Names, refusal } from "../../core/options.ts";
+import type { Clock } from "../time/clock.ts";
+import type { FailureDetector } from "./detectors.ts";
+import { checkDetector, LivenessSupervisor } from "./supervisor.ts";
+
+/** A node's level has crossed a consumer's threshold. */
+export interface Crossing {
+  readonly node: string;
+  /** `reached`: at or above it; `cleared`: below the clear level again. */
+  readonly to: "reached" | "cleared";
+  /** The threshold. */
+  readonly threshold: number;
+  /** The level at that instant. */
+  readonly level: number;
+  readonly silentForMs: number | undefined;
+  readonly atMs: number;
+}
+
+export interface SuspicionWatchOptions {
+  /** Whose levels are read; it may be shared with a supervisor and other watches. */
+  readonly detector: FailureDetector;
+  /** Default: the detector's clock if it has one, otherwise the system's. */
+  readonly clock?: Clock;
+  /** The level at which this consumer wants to be told, above 0. Default 3: one silence in a thousand, worth a line in a log. */
+  readonly threshold?: number;
+  /** Below this level a node is clearly heard again; below the threshold. Default half of it, so that it is not told of each twitch. */
+  readonly clearThreshold?: number;
+  /** How often in ms a node that is missed is looked at for its return. Default 50. */
+  readonly recheckMs?: number;
+  /** For how long in ms nobody is told of after this process stood still, at most. Default 1000: see LivenessSupervisor. */
+  readonly longestAbstentionMs?: number;
+  /** What it throws surfaces as an uncaught exception, and stops nothing. */
+  readonly onCrossing: (crossing: Crossing) => void;
+}
+
+const NAMES: Names<SuspicionWatchOptions> = {
+  detector: true,
+  clock: true,
+  threshold: true,
+  clearThreshold: true,
+  recheckMs: true,
+  longestAbstentionMs: true,
+  onCrossing: true,
+};
+
+export class SuspicionWatch {
+  readonly threshold: number;
+  readonly #supervisor: LivenessSupervisor;
+  readonly #onCrossing: (crossing: Crossing) => void;
+
+  constructor(options: SuspicionWatchOptions) {
+    checkNames("SuspicionWatch", options, NAMES);
+    const { threshold = 3, clearThreshold = threshold / 2, onCrossing, detector, ...others } = options;
+    checkDetector("SuspicionWatch", detector);
+    if (typeof onCrossing !== "function") throw refusal("SuspicionWatch", "onCrossing", onCrossing, "a function");
+    checked("SuspicionWatch", "threshold", threshold, { min: 0, aboveMin: true, max: Number.MAX_VALUE });
+    checked("SuspicionWatch", "clearThreshold", clearThreshold, { min: 0, aboveMin: true, max: threshold });
+    this.threshold = threshold;
+    this.#onCrossing = onCrossing;
+    this.#supervisor = new LivenessSupervisor({
+      ...others,
+      detector,
+      suspectThreshold: threshold,
+      clearThreshold,
+      // What a supervisor suspects is told; what it declares, at the detector's ceiling, is no news.
+      declareThreshold: Number.MAX_VALUE,
+      minimumDwellMs: 0,
+      gracePeriodMs: Number.POSITIVE_INFINITY,
+      onDeclaration: (declaration) => this.#tell(declaration),
+    });
+  }
+
+  watch(node: string): void {
+    this.#supervisor.watch(node);
+  }
+
+  unwatch(node: string): void {
+    this.#supervisor.unwatch(node);
+  }
+
+  /** Has the level of `node` reached the threshold, and not been cleared since? */
+  isReached(node: string): boolean {
+    const standing = this.#supervisor.standing(node);
+    return standing === "suspected" || standing === "down";
+  }
+
+  /** Watches until `signal` is aborted, then resolves and leaves no timer behind. */
+  run(signal: AbortSignal): Promise<void> {
+    return this.#supervisor.run(signal);
+  }
+
+  #tell({ node, from, to, level, silentForMs, atMs }: Declaration): void {
+    const missed = from === "suspected" || from === "down";
+    const misses = to === "suspected" || to === "down";
+    if (missed === misses) return;
+    this.#onCrossing({
+      node,
+      to: misses ? "reached" : "cleared",
+      threshold: this.threshold,
+      level,
+      silentForMs,
+      atMs,
+    });
+  }
+}

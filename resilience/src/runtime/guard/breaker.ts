@@ -1,0 +1,178 @@
+/**
+ * The circuit breaker for callers: {@link BreakerMachine} bound to a clock. Guard an operation with `execute`, or take
+ * a permit with `tryAcquire` and return it with what became of the call. There is no timer behind it: an open circuit
+ * becomes half-open when somebody looks after its duration, so an idle breaker costs nothing.
+ *
+ * What it does not protect from: a service that is slow but answers (set `slowCallDurationMs`), one that answers 200
+ * with an error inside (classify results in a client), and load (use a bulkhead and a retry budget).
+ */
+import { brand } from "../../core/brand.ts";
+import { BreakerOpenError } from "../../core/errors.ts";
+import type {
+  BreakerOptions,
+  BreakerState,
+  BreakerStatus,
+  BreakerTransition,
+  Permit,
+} from "../../core/guard/breaker.ts";
+import { BreakerMachine, REFUSED } from "../../core/guard/breaker.ts";
+import { checkName, noOperation, optionsOf } from "../../core/options.ts";
+import { wasRefusedLocally } from "../../core/outcomes/error-evidence.ts";
+import { Listeners } from "../listeners.ts";
+import { type Clock, checkClock } from "../time/clock.ts";
+import { afterWait } from "../time/read-first.ts";
+import { systemClock } from "../time/system-clock.ts";
+
+export interface CircuitBreakerOptions extends BreakerOptions {
+  /** Appears in errors. Default "circuit". */
+  readonly name?: string;
+  /** Default: the system's monotonic clock. */
+  readonly clock?: Clock;
+}
+
+export class CircuitBreaker {
+  static {
+    brand(CircuitBreaker, "CircuitBreaker");
+  }
+
+  readonly name: string;
+  readonly clock: Clock;
+  /** @internal For those who compose breakers; call {@link announce} after a change. */
+  readonly machine: BreakerMachine;
+  readonly #listeners: Listeners<BreakerTransition> = new Listeners();
+  #refusal: BreakerOpenError | undefined;
+  #refusalGeneration: Permit = REFUSED;
+  #announcing = false;
+
+  constructor(options: CircuitBreakerOptions = {}) {
+    const { name = "circuit", clock = systemClock, ...rules } = optionsOf("CircuitBreaker", options);
+    checkName("CircuitBreaker", "name", name);
+    checkClock("CircuitBreaker", clock);
+    this.name = name;
+    this.clock = clock;
+    this.machine = new BreakerMachine(rules);
+  }
+
+  /** `open` turns `half-open` by itself once the open duration is over. */
+  get state(): BreakerState {
+    return this.machine.state(this.clock.nowMs());
+  }
+
+  /** Numbers of the window, for status pages and logs. */
+  get status(): BreakerStatus {
+    return this.machine.status(this.clock.nowMs());
+  }
+
+  get slowCallDurationMs(): number {
+    return this.machine.slowCallDurationMs;
+  }
+
+  /** Does {@link noteSuccess} have to be told the instant at which the call ended, rather than began? */
+  get timesCalls(): boolean {
+    return this.machine.timesCalls;
+  }
+
+  get probeLeaseMs(): number {
+    return this.machine.probeLeaseMs;
+  }
+
+  /**
+   * May a call go out now? True takes a permit, to be returned by exactly one of {@link noteSuccess},
+   * {@link noteFailure} and {@link release}. A caller with several calls in flight keeps the permit itself
+   * ({@link tryAcquire}) so that a late result is booked to the generation it belongs to.
+   */
+  allow(): boolean {
+    return this.tryAcquire() !== REFUSED;
+  }
+
+  /** Takes a permit; {@link REFUSED} (0) where there is none. */
+  tryAcquire(nowMs: number = this.clock.nowMs()): Permit {
+    const permit = this.machine.acquire(nowMs);
+    this.announce();
+    return permit;
+  }
+
+  /** Would {@link tryAcquire} give a permit now? Takes none, and tells no listener: that is for who acts on it. */
+  peek(nowMs: number = this.clock.nowMs()): boolean {
+    return this.machine.peek(nowMs);
+  }
+
+  /** The call succeeded. `slow`: longer than `slowCallDurationMs`. Without `permit`, the current generation's. */
+  noteSuccess(permit: Permit = this.machine.generation, nowMs: number = this.clock.nowMs(), slow = false): void {
+    this.machine.success(permit, nowMs, slow);
+    this.announce();
+  }
+
+  /** The service failed the call. Without `permit`, the current generation's. */
+  noteFailure(permit: Permit = this.machine.generation, nowMs: number = this.clock.nowMs(), slow = false): void {
+    this.machine.failure(permit, nowMs, slow);
+    this.announce();
+  }
+
+  /** The call says nothing about the service (aborted, refused by ourselves): gives the permit back unjudged. */
+  release(permit: Permit = this.machine.generation, nowMs: number = this.clock.nowMs()): void {
+    this.machine.release(permit, nowMs);
+    this.announce();
+  }
+
+  /**
+   * Runs `operation` if the circuit lets it, else rejects with {@link BreakerOpenError}. Any error of the operation is
+   * a failure, except our own refusals (`LocalRejection`, wrapped or not), which are never booked against the service.
+   */
+  async execute<T>(operation: () => PromiseLike<T> | T): Promise<T> {
+    if (typeof operation !== "function") throw noOperation(this.name, operation);
+    const startedMs = this.clock.nowMs();
+    const permit = this.tryAcquire(startedMs);
+    if (permit === REFUSED) throw this.refusal(startedMs);
+    let isSlow = false;
+    // A timer and not the time it took: that would count how long this process stood still, too.
+    const timer =
+      this.slowCallDurationMs < Number.POSITIVE_INFINITY
+        ? afterWait(this.clock, this.slowCallDurationMs, (isFair) => {
+            isSlow = isFair;
+          })
+        : undefined;
+    try {
+      const value = await operation();
+      this.noteSuccess(permit, this.clock.nowMs(), isSlow);
+      return value;
+    } catch (error) {
+      if (wasRefusedLocally(error)) this.release(permit);
+      else this.noteFailure(permit, this.clock.nowMs(), isSlow);
+      throw error;
+    } finally {
+      timer?.[Symbol.dispose]();
+    }
+  }
+
+  /** The error that refused callers get: one for a whole open period, because building it costs more than refusing. */
+  refusal(nowMs: number): BreakerOpenError {
+    if (this.#refusal === undefined || this.#refusalGeneration !== this.machine.generation) {
+      this.#refusalGeneration = this.machine.generation;
+      const state = this.machine.state(nowMs);
+      const why =
+        state === "open" ? `is open: ${this.machine.status(nowMs).rule}` : "is half-open and all its probes are out";
+      this.#refusal = new BreakerOpenError(`${this.name} ${why}`, () => {
+        const laterMs = this.clock.nowMs();
+        return Math.max(0, this.machine.nextProbeAtMs(laterMs) - laterMs);
+      });
+    }
+    return this.#refusal;
+  }
+
+  /** Tells `listener` of each transition, after it; dispose to stop. A listener may call back into the breaker. */
+  onTransition(listener: (transition: BreakerTransition) => void): Disposable {
+    return this.#listeners.add(listener);
+  }
+
+  /** @internal Tells listeners of the transitions that they have not heard of. */
+  announce(): void {
+    if (!this.machine.hasTransitions || this.#announcing) return;
+    // A listener that causes the next transition does not overtake those who have yet to hear of this one.
+    this.#announcing = true;
+    while (this.machine.hasTransitions) {
+      for (const transition of this.machine.takeTransitions()) this.#listeners.tell(transition);
+    }
+    this.#announcing = false;
+  }
+}

@@ -1,0 +1,275 @@
+/**
+ * The bulkhead: a bounded number of calls at once, a bounded queue of callers who wait a bounded time. One saturated
+ * downstream then costs its own callers their wait and nobody else anything. A slot is held until the work has really
+ * settled, also when its caller has stopped waiting: a limit of two that runs ten after timeouts limits nothing.
+ * What it does not protect from: work that never settles keeps its slot for ever (have it heed its signal).
+ *
+ * Name and idea: Nygard, Release It!, ch. 5 ("Bulkheads").
+ */
+
+import { brand } from "../../core/brand.ts";
+import type { Deadline } from "../../core/deadline.ts";
+import { checkedDeadline, NO_DEADLINE, tooLate } from "../../core/deadline.ts";
+import { BulkheadFullError, BulkheadTimeoutError, CallAbortedError } from "../../core/errors.ts";
+import { Slots, Waiter } from "../../core/guard/slots.ts";
+import {
+  COUNT,
+  checked,
+  checkName,
+  checkNames,
+  checkSignal,
+  type Names,
+  noOperation,
+  PRIORITY,
+  WAIT_MS,
+} from "../../core/options.ts";
+import { guarded } from "../listeners.ts";
+import { ambientDeadline, runUnder } from "../time/ambient-deadline.ts";
+import { type Clock, checkClock } from "../time/clock.ts";
+import { afterWait } from "../time/read-first.ts";
+import { hasWholeInstants, systemClock } from "../time/system-clock.ts";
+
+export interface BulkheadOptions {
+  /** How many operations may run at once; at least 1. */
+  readonly maxConcurrent: number;
+  /** How long a caller may wait for a slot; 0: not at all. Default 0: shedding at once is the honest default. */
+  readonly acquireTimeoutMs?: number;
+  /** How many callers may wait. Default: as many as may run, or 0 where nobody may wait. */
+  readonly maxQueue?: number;
+  /** Appears in errors. Default "bulkhead". */
+  readonly name?: string;
+  /** Default: the system's monotonic clock. */
+  readonly clock?: Clock;
+}
+
+export interface BulkheadCallOptions {
+  /** Aborting takes effect at once: in the queue the caller leaves it; later `operation` is given this signal to heed. */
+  readonly signal?: AbortSignal;
+  /** Higher goes first. Default 0. */
+  readonly priority?: number;
+  /** Not started after this instant, nor waited for. Default: the ambient deadline, if any. One that is given counts alone. */
+  readonly deadline?: Deadline;
+}
+
+const NAMES: Names<BulkheadOptions> = {
+  maxConcurrent: true,
+  acquireTimeoutMs: true,
+  maxQueue: true,
+  name: true,
+  clock: true,
+};
+const CALL_NAMES: Names<BulkheadCallOptions> = { signal: true, priority: true, deadline: true };
+
+export class Bulkhead {
+  static {
+    brand(Bulkhead, "Bulkhead");
+  }
+
+  readonly name: string;
+  readonly acquireTimeoutMs: number;
+  readonly clock: Clock;
+  /** The admission machine. Public for those who compose bulkheads, as the client does; use {@link execute} otherwise. */
+  readonly slots: Slots;
+  /** When a caller last left the queue because no slot came free in time. */
+  starvedAtMs: number = Number.NEGATIVE_INFINITY;
+  /** Slots given back and not handed on yet. */
+  #returning = 0;
+
+  constructor(options: BulkheadOptions) {
+    checkNames("Bulkhead", options, NAMES);
+    this.name = options.name ?? "bulkhead";
+    checkName("Bulkhead", "name", this.name);
+    checkClock("Bulkhead", options.clock);
+    this.clock = options.clock ?? systemClock;
+    const maxConcurrent = checked("Bulkhead", "maxConcurrent", options.maxConcurrent, COUNT);
+    this.acquireTimeoutMs = checked("Bulkhead", "acquireTimeoutMs", options.acquireTimeoutMs ?? 0, WAIT_MS);
+    const mayWait = this.acquireTimeoutMs > 0 ? maxConcurrent : 0;
+    const maxQueue = checked("Bulkhead", "maxQueue", options.maxQueue ?? mayWait, { ...COUNT, min: 0 });
+    this.slots = new Slots(maxConcurrent, this.acquireTimeoutMs > 0 ? maxQueue : 0);
+  }
+
+  get running(): number {
+    return this.slots.running;
+  }
+
+  get waiting(): number {
+    return this.slots.waiting;
+  }
+
+  /**
+   * Gives a slot back; if somebody waits, it is theirs before this returns. A waiter that gives it back at once (its
+   * circuit is open) does so while this runs: handing over in a loop and not each inside the other, because a hundred
+   * thousand of them would overflow the stack.
+   */
+  leave(): void {
+    if (this.#returning++ > 0) return;
+    do {
+      const next = this.slots.giveBack();
+      if (next !== undefined) handOver(next);
+    } while (--this.#returning > 0);
+  }
+
+  /**
+   * Runs `operation` in a slot. Rejects with {@link BulkheadFullError} where the queue is at its bound,
+   * {@link BulkheadTimeoutError} where no slot came free in time, {@link CallAbortedError} on an abort,
+   * {@link DeadlineExceededError} where the deadline passed before it could start.
+   */
+  async execute<T>(operation: (signal?: AbortSignal) => PromiseLike<T> | T, options?: BulkheadCallOptions): Promise<T> {
+    if (typeof operation !== "function") throw noOperation(this.name, operation);
+    if (options !== undefined) checkNames(this.name, options, CALL_NAMES);
+    const signal = options?.signal;
+    if (signal !== undefined) checkSignal(this.name, signal);
+    const priority = checked("Bulkhead", "priority", options?.priority ?? 0, PRIORITY);
+    const nowMs = this.clock.nowMs();
+    const deadline =
+      options?.deadline === undefined
+        ? ambientDeadline()
+        : checkedDeadline(options.deadline, nowMs, hasWholeInstants(this.clock));
+    if (signal?.aborted === true) throw new CallAbortedError(signal.reason);
+    const late = tooLate(this.name, deadline, 0, nowMs);
+    if (late !== undefined) throw late;
+    if (!this.slots.tryTake()) {
+      await new Promise<void>((resolve, reject) => {
+        new QueuedCaller(this, priority, signal, deadline, resolve, reject).join();
+      });
+      // Granted, but an abort or the clock may have been faster than this microtask: the slot goes on, unused.
+      const refusal = this.#refusalNow(signal, deadline);
+      if (refusal !== undefined) {
+        this.leave();
+        throw refusal;
+      }
+    }
+    // Later only where it was given: what the operation calls is under it, too.
+    const outlivesAmbient = ambientDeadline() < deadline;
+    return this.#run(outlivesAmbient ? (heeded) => runUnder(deadline, () => operation(heeded)) : operation, signal);
+  }
+
+  #refusalNow(signal: AbortSignal | undefined, deadline: Deadline): Error | undefined {
+    if (signal?.aborted === true) return new CallAbortedError(signal.reason);
+    return tooLate(this.name, deadline, 0, this.clock.nowMs());
+  }
+
+  /** The slot comes back when the work settles; the caller of an aborted signal does not wait for that. */
+  #run<T>(operation: (signal?: AbortSignal) => PromiseLike<T> | T, signal: AbortSignal | undefined): Promise<T> {
+    const work = this.#settle(operation, signal);
+    if (signal === undefined) return work;
+    return new Promise((resolve, reject) => {
+      const abort = (): void => reject(new CallAbortedError(signal.reason));
+      const done = (): void => signal.removeEventListener("abort", abort);
+      signal.addEventListener("abort", abort, { once: true });
+      if (signal.aborted) abort();
+      work.then(resolve, reject).then(done);
+    });
+  }
+
+  async #settle<T>(
+    operation: (signal?: AbortSignal) => PromiseLike<T> | T,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
+    try {
+      return await operation(signal);
+    } finally {
+      this.leave();
+    }
+  }
+
+  /** A place in the queue for `owner`, for those who compose bulkheads; undefined where the queue is at its bound. */
+  enqueue(owner: { granted(): void }, priority: number): Waiter | undefined {
+    const waiter = new WaiterFor(owner, priority);
+    return this.slots.enqueue(waiter) ? waiter : undefined;
+  }
+
+  /** The refusal for a full queue, with its numbers. */
+  fullError(): BulkheadFullError {
+    const { maxConcurrent, maxQueue } = this.slots;
+    return new BulkheadFullError(
+      `${this.name} is full: ${maxConcurrent} running, ${this.slots.waiting} of at most ${maxQueue} waiting`,
+    );
+  }
+
+  /**
+   * The refusal for a wait that took too long, with its numbers. Remembers that somebody starved, unless this process stood
+   * still meanwhile (not `isFair`): slots may have been free without its knowing.
+   */
+  timeoutError(nowMs: number, isFair: boolean): BulkheadTimeoutError {
+    if (isFair) this.starvedAtMs = nowMs;
+    return new BulkheadTimeoutError(
+      `${this.name}: no slot came free within ${this.acquireTimeoutMs} ms (${this.slots.maxConcurrent} running)`,
+    );
+  }
+}
+
+class WaiterFor extends Waiter {
+  readonly #owner: { granted(): void };
+
+  constructor(owner: { granted(): void }, priority: number) {
+    super(priority);
+    this.#owner = owner;
+  }
+
+  override granted(): void {
+    this.#owner.granted();
+  }
+}
+
+function handOver(next: Waiter): void {
+  guarded(() => next.granted());
+}
+
+/** A caller of {@link Bulkhead.execute} that has to wait. */
+class QueuedCaller extends Waiter {
+  readonly #bulkhead: Bulkhead;
+  readonly #signal: AbortSignal | undefined;
+  readonly #deadline: Deadline;
+  readonly #resolve: () => void;
+  readonly #reject: (error: Error) => void;
+  #timer: Disposable | undefined;
+  readonly #abort = (): void => this.#leaveWith(new CallAbortedError(this.#signal?.reason));
+
+  constructor(
+    bulkhead: Bulkhead,
+    priority: number,
+    signal: AbortSignal | undefined,
+    deadline: Deadline,
+    resolve: () => void,
+    reject: (error: Error) => void,
+  ) {
+    super(priority);
+    this.#bulkhead = bulkhead;
+    this.#signal = signal;
+    this.#deadline = deadline;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  join(): void {
+    const { clock, slots, acquireTimeoutMs } = this.#bulkhead;
+    if (!slots.enqueue(this)) return this.#reject(this.#bulkhead.fullError());
+    if (Math.min(acquireTimeoutMs, this.#deadline) < NO_DEADLINE) {
+      this.#timer = afterWait(clock, acquireTimeoutMs, (isFair) => this.#giveUp(isFair), this.#deadline);
+    }
+    this.#signal?.addEventListener("abort", this.#abort, { once: true });
+  }
+
+  override granted(): void {
+    this.#stopWaiting();
+    this.#resolve();
+  }
+
+  #giveUp(isFair: boolean): void {
+    const { clock, name } = this.#bulkhead;
+    const nowMs = clock.nowMs();
+    this.#leaveWith(tooLate(name, this.#deadline, 0, nowMs) ?? this.#bulkhead.timeoutError(nowMs, isFair));
+  }
+
+  #leaveWith(error: Error): void {
+    if (!this.#bulkhead.slots.remove(this)) return;
+    this.#stopWaiting();
+    this.#reject(error);
+  }
+
+  #stopWaiting(): void {
+    this.#timer?.[Symbol.dispose]();
+    this.#signal?.removeEventListener("abort", this.#abort);
+  }
+}

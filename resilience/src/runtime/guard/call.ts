@@ -1,0 +1,335 @@
+/**
+ * One guarded call as a small state machine driven by callbacks, so that the success path is one promise, one timer
+ * entry and no abort controller. Its states, and what can end each:
+ *
+ *   waiting for a slot ──granted──► running ──success──► done
+ *     │ wait over, deadline,          │ failure, timeout          ▲
+ *     │ abort                         ▼                           │ no retry allowed, safe or affordable;
+ *     └──────────► done          deciding ──────────────────────► ┘ deadline; abort
+ *                                     │ budget withdrawn
+ *                  running ◄─slot─ backing off
+ *
+ * Order (rule C1): deadline → breaker peek → slot → permit and send in one synchronous step → attempt under timeout →
+ * classify → note, release → withdraw → back off → again. No slot is held while backing off and no permit while
+ * waiting for a slot, so breaker and bulkhead cannot wait for each other.
+ */
+import { AsyncResource } from "node:async_hooks";
+import { type Deadline, NO_DEADLINE, tooLate } from "../../core/deadline.ts";
+import { AttemptTimeoutError, CallAbortedError, type DeadlineExceededError } from "../../core/errors.ts";
+import { type Permit, REFUSED } from "../../core/guard/breaker.ts";
+import { forgetOlderRefusal, noteRetryRefusal, refusalsWritten } from "../../core/guard/retry-refusal.ts";
+import type { Waiter } from "../../core/guard/slots.ts";
+import type { Judgement, Outcome } from "../../core/outcomes/outcome.ts";
+import { ambientDeadline, runIn } from "../time/ambient-deadline.ts";
+import type { Clock } from "../time/clock.ts";
+import { afterWait } from "../time/read-first.ts";
+import { Attempt, type AttemptOwner, expiryOf } from "./attempt.ts";
+import { book, bookSuccess, isSlow, judgeResult, judgeThrown } from "./booking.ts";
+import { type CallOptions, type CallSink, isRepeatable, type Operation } from "./call-options.ts";
+import type { ClientParts } from "./client-parts.ts";
+import { causeOf, type Failure, GIVE_UP, RetryPlan, UNAFFORDABLE } from "./retry-plan.ts";
+import { hasUnreadBody, UNREAD_BODY_REASON } from "./unread-body.ts";
+
+const expire = (attempt: Attempt): void => attempt.owner.expire(attempt);
+/** The permit where there is no breaker to give one. */
+const UNGUARDED: Permit = -1;
+const FAILURE: Judgement = { outcome: "failure" };
+/** The async context of attempts whose caller's was not kept: better nobody's than somebody else's. */
+const NOBODY = new AsyncResource("ResilientClient");
+
+export class Call<T> implements AttemptOwner {
+  readonly #parts: ClientParts<T>;
+  readonly #operation: Operation<T>;
+  readonly #options: CallOptions;
+  readonly #sink: CallSink<T>;
+  readonly deadline: Deadline;
+  /** How the last attempt ended; undefined before that. */
+  outcome: Outcome | undefined = undefined;
+  #attempts = 0;
+  #current: Attempt | undefined = undefined;
+  #timer: Disposable | undefined = undefined;
+  #waiter: Waiter | undefined = undefined;
+  #retry: RetryPlan<T> | undefined = undefined;
+  /** Where attempts run that another call's end or a timer starts. */
+  #context: AsyncResource | undefined = undefined;
+  #expiredSinceMs: number | undefined = undefined;
+  readonly #refusalsBefore = refusalsWritten();
+  /** Attempts that may have reached the service. */
+  #reached = 0;
+  #settled = false;
+
+  constructor(
+    parts: ClientParts<T>,
+    operation: Operation<T>,
+    options: CallOptions,
+    deadline: Deadline,
+    sink: CallSink<T>,
+    charged: boolean | undefined,
+  ) {
+    this.#parts = parts;
+    this.#operation = operation;
+    this.#options = options;
+    this.#sink = sink;
+    this.deadline = deadline;
+    if (charged !== undefined) this.#retry = new RetryPlan(parts, charged);
+  }
+
+  get clock(): Clock {
+    return this.#parts.clock;
+  }
+
+  get idempotencyKey(): string | undefined {
+    return this.#options.idempotencyKey;
+  }
+
+  /** Has an attempt gone out that may have reached the service? */
+  get sent(): boolean {
+    return this.#reached > 0;
+  }
+
+  /** When the attempt began that is out, or that the deadline ended without a verdict; undefined where there is none. */
+  get unansweredSinceMs(): number | undefined {
+    return this.#current?.startedMs ?? this.#expiredSinceMs;
+  }
+
+  /** The failure that a retry was to mend; undefined where none was planned. */
+  get failure(): Failure<T> | undefined {
+    return this.#retry?.failure;
+  }
+
+  start(nowMs: number): void {
+    const signal = this.#options.signal;
+    if (signal?.aborted === true) return this.#deliver({ error: new CallAbortedError(signal.reason) });
+    signal?.addEventListener("abort", this);
+    this.#enter(nowMs);
+  }
+
+  /** The caller's signal was aborted. (`Call` listens itself: no closure a call.) */
+  handleEvent(): void {
+    this.cancel(new CallAbortedError(this.#options.signal?.reason));
+  }
+
+  /** Ends the call now with `error`, whatever it waits for. An attempt that is out is told, and keeps its slot until it settles. */
+  cancel(error: Error): void {
+    if (this.#settled) return;
+    const attempt = this.#current;
+    this.#close();
+    if (attempt !== undefined) {
+      this.#parts.breaker?.release(attempt.permit, this.clock.nowMs());
+      attempt.giveUp(error);
+    }
+    this.#sink.reject(error);
+  }
+
+  #enter(nowMs: number): void {
+    const { breaker, bulkhead } = this.#parts;
+    const late = this.#tooLate(nowMs);
+    if (late !== undefined) return this.#refuse(late);
+    if (breaker?.peek(nowMs) === false) return this.#refuse(breaker.refusal(nowMs));
+    if (bulkhead === undefined || bulkhead.slots.tryTake()) return this.#send(nowMs);
+    this.#waiter = bulkhead.enqueue(this, this.#options.priority ?? 0);
+    if (this.#waiter === undefined) return this.#refuse(bulkhead.fullError());
+    this.#context ??= new AsyncResource("ResilientClient.call");
+    const { acquireTimeoutMs } = bulkhead;
+    if (Math.min(acquireTimeoutMs, this.deadline) === NO_DEADLINE) return;
+    this.#timer = afterWait(this.clock, acquireTimeoutMs, (isFair) => this.#giveUpWaiting(isFair), this.deadline);
+  }
+
+  /** The slot this call waited for is its own from now on. */
+  granted(): void {
+    this.#waiter = undefined;
+    this.#stopTimer();
+    const nowMs = this.clock.nowMs();
+    const late = this.#tooLate(nowMs);
+    if (late === undefined) return this.#send(nowMs);
+    this.#parts.bulkhead?.leave();
+    this.#refuse(late);
+  }
+
+  #giveUpWaiting(isFair: boolean): void {
+    const nowMs = this.clock.nowMs();
+    this.#refuse(this.#tooLate(nowMs) ?? this.#parts.bulkhead?.timeoutError(nowMs, isFair));
+  }
+
+  /** Rule R4: an attempt that could not finish is not started. */
+  #tooLate(nowMs: number): DeadlineExceededError | undefined {
+    return tooLate(this.#parts.name, this.deadline, this.#parts.minimumTimeLeftMs, nowMs);
+  }
+
+  /** Holds a slot. Takes the permit, charges the budget and sends: nothing in between could wait. */
+  #send(nowMs: number): void {
+    const { breaker, budget, bulkhead, firstLookMs } = this.#parts;
+    const permit = breaker?.tryAcquire(nowMs) ?? UNGUARDED;
+    // A listener of the breaker may have ended this call in that step.
+    if (permit === REFUSED || this.#settled) {
+      breaker?.release(permit, nowMs);
+      bulkhead?.leave();
+      return this.#refuse(breaker?.refusal(nowMs));
+    }
+    if (this.#retry === undefined) budget?.deposit(nowMs);
+    else if (!this.#retry.spend(nowMs)) {
+      breaker?.release(permit, nowMs);
+      bulkhead?.leave();
+      return this.#refuseRetry(this.#retry);
+    }
+    this.#attempts++;
+    this.#reached++;
+    const attempt = new Attempt(this, this.#attempts, permit, nowMs);
+    this.#current = attempt;
+    const lookMs = Math.min(nowMs + firstLookMs, this.deadline);
+    if (lookMs < NO_DEADLINE) this.#timer = this.clock.at(lookMs, expire, attempt);
+    this.#invoke(attempt).then(
+      (value) => this.succeeded(attempt, value),
+      (error) => this.failed(attempt, error),
+    );
+  }
+
+  /** Whatever the operation does (return a value, throw, return somebody's thenable), its end comes in a later microtask. */
+  #invoke(attempt: Attempt): Promise<T> {
+    try {
+      const plain = this.#context === undefined && !this.#parts.propagateDeadline && !this.#outlivesAmbient();
+      const pending = plain ? this.#operation(attempt) : this.#runLater(attempt);
+      return pending instanceof Promise ? pending : Promise.resolve(pending);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** A deadline of its own may be later than that of the work it is made in: what the operation calls is under its own, too. */
+  #outlivesAmbient(): boolean {
+    return this.#options.deadline !== undefined && ambientDeadline() < this.deadline;
+  }
+
+  /** Started by another call's end or by a timer, an attempt still belongs to its own caller. */
+  #runLater(attempt: Attempt): PromiseLike<T> | T {
+    const hasOwn = this.#options.deadline !== undefined;
+    const limited = this.#parts.propagateDeadline || hasOwn || this.#context === NOBODY;
+    return runIn(this.#context, limited ? this.deadline : undefined, () => this.#operation(attempt));
+  }
+
+  succeeded(attempt: Attempt, value: T): void {
+    if (this.#current !== attempt) return this.#parts.bulkhead?.leave();
+    const { classify } = this.#parts;
+    if (classify?.result === undefined) return this.#succeed(attempt, value);
+    const judged = judgeResult(classify, value, this.clock);
+    if (!("outcome" in judged)) this.#fail(attempt, judged.judged, { error: judged.error });
+    else if (judged.outcome === "success") this.#succeed(attempt, value);
+    else this.#fail(attempt, judged, { value });
+  }
+
+  failed(attempt: Attempt, error: unknown): void {
+    if (this.#current !== attempt) return this.#parts.bulkhead?.leave();
+    const judged = judgeThrown(this.#parts.classify, error, this.clock);
+    if ("outcome" in judged) this.#fail(attempt, judged, { error });
+    else this.#fail(attempt, judged.judged, { error: judged.error });
+  }
+
+  #succeed(attempt: Attempt, value: T): void {
+    this.#close();
+    this.outcome = "success";
+    bookSuccess(this.#parts, attempt);
+    this.#parts.bulkhead?.leave();
+    if (this.#parts.unlookedResults > 0) this.#lookAtResult(value);
+    forgetOlderRefusal(value, this.#refusalsBefore);
+    this.#sink.resolve(value);
+  }
+
+  #lookAtResult(value: T): void {
+    this.#parts.unlookedResults--;
+    if (!hasUnreadBody(value)) return;
+    this.#parts.unlookedResults = 0;
+    this.#parts.tell({ type: "unread-body", reason: UNREAD_BODY_REASON });
+  }
+
+  /** It ended, and not with a plain success: booked, its slot given back, and then whatever follows from it. */
+  #fail(attempt: Attempt, judged: Judgement, failure: Failure<T>): void {
+    this.#stopTimer();
+    this.#current = undefined;
+    const nowMs = this.clock.nowMs();
+    if (judged.outcome === "never-sent" || judged.outcome === "local-shortage") this.#reached--;
+    this.outcome = judged.outcome;
+    book(this.#parts, attempt, judged.outcome, nowMs, isSlow(this.#parts, attempt, nowMs));
+    this.#parts.bulkhead?.leave();
+    if (judged.outcome === "success" || judged.outcome === "ignored") this.#deliver(failure);
+    else this.#afterFailure(nowMs, judged, failure);
+  }
+
+  /** The timeout or the deadline, whichever is earlier, if it is that. The slot stays taken until the work settles. */
+  expire(attempt: Attempt): void {
+    const nowMs = this.clock.nowMs();
+    const againMs = attempt.lookAgainMs(this.#parts, nowMs);
+    if (againMs !== undefined) return this.#lookAgain(attempt, againMs, nowMs);
+    this.#timer = this.#current = undefined;
+    this.#context ??= attempt.context ?? NOBODY;
+    const error = expiryOf(attempt, this.#parts, causeOf(this.#retry?.failure), nowMs);
+    const timedOut = error instanceof AttemptTimeoutError;
+    // What this process has slept through is nobody's failure.
+    const slow = attempt.hadItsTime(this.#parts.timeoutMs, nowMs) && (timedOut || isSlow(this.#parts, attempt, nowMs));
+    this.outcome = slow ? "failure" : "ignored";
+    book(this.#parts, attempt, this.outcome, nowMs, slow);
+    attempt.giveUp(error);
+    if (timedOut) return this.#afterFailure(nowMs, FAILURE, { error });
+    if (!slow) this.#expiredSinceMs = attempt.startedMs;
+    this.#deliver({ error });
+  }
+
+  #lookAgain(attempt: Attempt, atMs: number, nowMs: number): void {
+    // A probe that this process has slept through keeps its permit.
+    if (attempt.stalls > 0) this.#parts.breaker?.machine.renewLease(attempt.permit, nowMs);
+    this.#timer = this.clock.at(atMs, expire, attempt);
+  }
+
+  #afterFailure(nowMs: number, judged: Judgement, failure: Failure<T>): void {
+    if (this.#settled) return;
+    this.#retry ??= new RetryPlan(this.#parts, false);
+    const retry = this.#retry;
+    const neverSent = judged.outcome === "never-sent" || judged.outcome === "local-shortage";
+    retry.noteFailure(failure, neverSent && this.#reached > 0);
+    const delayMs = retry.next(this.#attempts, isRepeatable(this.#options), judged, this.deadline, nowMs);
+    if (delayMs === GIVE_UP) return this.#deliver(retry.failure ?? failure);
+    if (delayMs === UNAFFORDABLE) return this.#refuseRetry(retry);
+    this.#context ??= new AsyncResource("ResilientClient.call");
+    this.#timer = this.clock.at(nowMs + delayMs, () => {
+      this.#timer = undefined;
+      this.#enter(this.clock.nowMs());
+    });
+    this.#parts.tell({ type: "retry", attempt: this.#attempts + 1, delayMs });
+  }
+
+  /** The budget said no: the failure that asked for the retry is delivered, and says so to whoever asks. */
+  #refuseRetry(retry: RetryPlan<T>): void {
+    const refusal = retry.refusal();
+    const end = retry.failure ?? { error: refusal };
+    noteRetryRefusal(end, refusal);
+    this.#parts.tell({ type: "retry-refused", attempt: this.#attempts + 1, reason: refusal.message, refusal });
+    this.#deliver(end);
+  }
+
+  /** We refuse to send (again). Where a failure is already in hand, that is what the caller should see. */
+  #refuse(refusal: Error | undefined): void {
+    this.#deliver(this.#retry?.failure ?? { error: refusal });
+  }
+
+  #deliver(end: Failure<T>): void {
+    if (this.#settled) return;
+    this.#close();
+    forgetOlderRefusal("value" in end ? end.value : end.error, this.#refusalsBefore);
+    if ("value" in end) this.#sink.resolve(end.value);
+    else this.#sink.reject(end.error);
+  }
+
+  /** From here on nothing can end this call another way; it leaves no timer, listener, charge or place in a queue behind. */
+  #close(): void {
+    this.#settled = true;
+    this.#current = undefined;
+    this.#stopTimer();
+    if (this.#waiter !== undefined) this.#parts.bulkhead?.slots.remove(this.#waiter);
+    this.#retry?.refund();
+    this.#options.signal?.removeEventListener("abort", this);
+  }
+
+  #stopTimer(): void {
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = undefined;
+  }
+}

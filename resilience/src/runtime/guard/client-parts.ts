@@ -1,0 +1,54 @@
+/**
+ * What calls need of their client, and whom they tell: the parts that one downstream's calls share, after every default
+ * has been filled in. It stands apart so that a call knows what it uses without knowing how a client is made.
+ */
+
+import type { RetryBudgetExhaustedError } from "../../core/errors.ts";
+import type { Backoff } from "../../core/guard/backoff.ts";
+import type { Classifier, Outcome } from "../../core/outcomes/outcome.ts";
+import type { Clock } from "../time/clock.ts";
+import type { CircuitBreaker } from "./breaker.ts";
+import type { Bulkhead } from "./bulkhead.ts";
+import type { RetryBudget } from "./retry-budget.ts";
+
+/** Told how an attempt ended, and when it began and ended. */
+export type AttemptListener = (outcome: Outcome, startedMs: number, endedMs: number) => void;
+
+/** What a client tells those who listen. */
+export type ClientEvent =
+  | { readonly type: "retry"; readonly attempt: number; readonly delayMs: number }
+  | {
+      /** The budget had no room for it: the call ends with the failure that it has. */
+      readonly type: "retry-refused";
+      readonly attempt: number;
+      /** The budget's numbers, in a sentence. */
+      readonly reason: string;
+      /** The same as an error; its `cause` is the failure, where that is an error. */
+      readonly refusal: RetryBudgetExhaustedError;
+    }
+  /** An operation returned an answer whose body has not been read: nothing bounds that. Told once, of a client's first results. */
+  | { readonly type: "unread-body"; readonly reason: string };
+
+/** What calls need of their client. */
+export interface ClientParts<T> {
+  readonly name: string;
+  readonly clock: Clock;
+  readonly breaker: CircuitBreaker | undefined;
+  readonly bulkhead: Bulkhead | undefined;
+  readonly budget: RetryBudget | undefined;
+  readonly backoff: Backoff;
+  readonly classify: Classifier<T> | undefined;
+  readonly timeoutMs: number;
+  readonly minimumTimeLeftMs: number;
+  readonly maxAttempts: number;
+  readonly longestHintMs: number;
+  readonly slowMs: number;
+  /** When an attempt is first looked at: when it is slow, or when its time is over. */
+  readonly firstLookMs: number;
+  readonly starvedMs: number;
+  readonly propagateDeadline: boolean;
+  readonly onAttempt: AttemptListener | undefined;
+  /** How many more results are looked at for a body that nobody has read. */
+  unlookedResults: number;
+  tell(event: ClientEvent): void;
+}

@@ -1,0 +1,316 @@
+/**
+ * The resilient client: deadline, circuit breaker, bulkhead, timeout, retry and retry budget composed in the one order
+ * in which they cannot hurt each other (drawn in `call.ts`). One client stands for one downstream; whoever calls that
+ * downstream shares it. Combinations of settings that are known to do harm are refused when the client is made, with
+ * the hazard named, instead of being discovered at three in the morning.
+ */
+
+import { checkedDeadline, NO_DEADLINE } from "../../core/deadline.ts";
+import type { BackoffOptions } from "../../core/guard/backoff.ts";
+import { BACKOFF_NAMES, Backoff } from "../../core/guard/backoff.ts";
+import {
+  COUNT,
+  checkBoolean,
+  checked,
+  checkFunction,
+  checkMethods,
+  checkName,
+  checkNames,
+  DURATION_MS,
+  type Names,
+  noOperation,
+  optionsOf,
+  refusal,
+  WAIT_MS,
+} from "../../core/options.ts";
+import type { Classifier } from "../../core/outcomes/outcome.ts";
+import type { Random } from "../../core/random.ts";
+import { seededRandom } from "../../core/random.ts";
+import { Listeners } from "../listeners.ts";
+import { ambientDeadline, earlier } from "../time/ambient-deadline.ts";
+import { type Clock, checkClock } from "../time/clock.ts";
+import { hasWholeInstants, systemClock } from "../time/system-clock.ts";
+import type { CircuitBreakerOptions } from "./breaker.ts";
+import { CircuitBreaker } from "./breaker.ts";
+import type { BulkheadOptions } from "./bulkhead.ts";
+import { Bulkhead } from "./bulkhead.ts";
+import { Call } from "./call.ts";
+import { type CallOptions, type CallSink, checkCallOptions, type Operation } from "./call-options.ts";
+import type { AttemptListener, ClientEvent, ClientParts } from "./client-parts.ts";
+import { refuseHazards } from "./pipeline-hazards.ts";
+import type { SharedRetryBudgetOptions } from "./retry-budget.ts";
+import { RetryBudget } from "./retry-budget.ts";
+import { RESULTS_LOOKED_AT } from "./unread-body.ts";
+
+export interface RetryOptions extends BackoffOptions {
+  /** Attempts a call may make in all, the first included; 1 … 100. Default 3. */
+  readonly maxAttempts?: number;
+  /** The budget of this downstream: one to share, options for one of its own, or false for none. Default: one of its own. */
+  readonly budget?: RetryBudget | SharedRetryBudgetOptions | false;
+  /** How many attempts the operation itself makes at its own downstream (its maxAttempts, or its client). Default 1: it does not retry. */
+  readonly attemptsBelow?: number | { readonly maxAttempts: number };
+  /** The longest hint of the service (`Retry-After`) that is waited for; after a longer one the failure is delivered at once. Default 60,000: who answers a caller later than that, answers nobody. */
+  readonly longestHintMs?: number;
+}
+
+export interface ClientOptions<T = unknown> {
+  /** Names the downstream in errors and events. */
+  readonly name: string;
+  /**
+   * A breaker to share, options for one, or false for none. Default: one with its defaults. Beside its own
+   * `slowCallDurationMs`, a call counts as slow when it took longer than the bulkhead's acquire timeout while others
+   * gave up waiting meanwhile: within the timeout, yet too slow for those in the queue to be served.
+   */
+  readonly breaker?: CircuitBreaker | CircuitBreakerOptions | false;
+  /** A bulkhead to share, options for one, or false for none. Default none: the right size is yours to know. */
+  readonly bulkhead?: Bulkhead | BulkheadOptions | false;
+  /**
+   * How long one attempt may take, in ms. `Infinity` for no limit. Default 10,000, or `deadlineMs` where that is less. An
+   * attempt that a shorter deadline ends is no failure of the service; the breaker counts it only where it was slow. Where this
+   * process stood still when it was over, the attempt is waited for once more, as long as that lasted, `timeoutMs` at most.
+   */
+  readonly timeoutMs?: number;
+  /** How long a call may take in all, waits and retries included, where it brings no deadline of its own. Default: no limit. */
+  readonly deadlineMs?: number;
+  /** An attempt that has less than this until its deadline is not started, because it could not finish. Default 0. */
+  readonly minimumTimeLeftMs?: number;
+  /** Retries of calls that are safe to repeat; false for none. Default: up to 3 attempts, full jitter, 10 % budget. */
+  readonly retry?: RetryOptions | false;
+  /** What results and errors mean. Default: results are successes, errors failures. */
+  readonly classify?: Classifier<T>;
+  /** Run operations under their deadline, so that clients they use inherit it (costs about five awaits a call). Default false. */
+  readonly propagateDeadline?: boolean;
+  /** Told how each attempt ended. */
+  readonly onAttempt?: AttemptListener;
+  /** Default: the system's monotonic clock. */
+  readonly clock?: Clock;
+  /** Chance for jitter. Default: a stream seeded from the clock and the client's place in line. */
+  readonly random?: Random;
+}
+
+/** Of a client; a failover gives its stations the same, but for what it says itself. */
+export const CLIENT_NAMES: Names<ClientOptions> = {
+  name: true,
+  breaker: true,
+  bulkhead: true,
+  timeoutMs: true,
+  deadlineMs: true,
+  minimumTimeLeftMs: true,
+  retry: true,
+  classify: true,
+  propagateDeadline: true,
+  onAttempt: true,
+  clock: true,
+  random: true,
+};
+const RETRY_NAMES: Names<RetryOptions> = {
+  ...BACKOFF_NAMES,
+  maxAttempts: true,
+  budget: true,
+  attemptsBelow: true,
+  longestHintMs: true,
+};
+const CLASSIFIER_NAMES: Names<Classifier<unknown>> = { result: true, error: true };
+
+const NO_OPTIONS: CallOptions = {};
+let clientsMade = 0;
+
+export class ResilientClient<T = unknown> {
+  readonly name: string;
+  readonly breaker: CircuitBreaker | undefined;
+  readonly bulkhead: Bulkhead | undefined;
+  readonly budget: RetryBudget | undefined;
+  /** Attempts that one call may cause at the end of the line: its own times those below. */
+  readonly maxAttempts: number;
+  /** @internal What its calls share; for the failover, which makes its own calls. */
+  readonly parts: ClientParts<T>;
+  readonly #clock: Clock;
+  readonly #deadlineMs: number;
+  readonly #hasWholeInstants: boolean;
+  readonly #listeners: Listeners<ClientEvent> = new Listeners();
+
+  constructor(options: ClientOptions<T>) {
+    const part = checkOptions(options);
+    const clock = options.clock ?? systemClock;
+    const limitMs = { ...WAIT_MS, aboveMin: true };
+    const deadlineMs = checked(part, "deadlineMs", options.deadlineMs ?? NO_DEADLINE, limitMs);
+    const timeoutMs = checked(part, "timeoutMs", options.timeoutMs ?? Math.min(10_000, deadlineMs), limitMs);
+    const minimumTimeLeftMs = checked(part, "minimumTimeLeftMs", options.minimumTimeLeftMs ?? 0, {
+      ...DURATION_MS,
+      aboveMin: false,
+    });
+    const { budget: givenBudget, attemptsBelow: below = 1, longestHintMs: hintMs, ...again } = retryOf(part, options);
+    const { maxAttempts: givenAttempts, ...waits } = again;
+    const maxAttempts = checked(part, "retry.maxAttempts", givenAttempts ?? 3, { ...COUNT, max: 100 });
+    const attemptsBelow = checked(
+      part,
+      "retry.attemptsBelow",
+      typeof below === "object" && below !== null ? below.maxAttempts : below,
+      COUNT,
+    );
+    this.name = options.name;
+    this.#clock = clock;
+    this.#deadlineMs = deadlineMs;
+    this.#hasWholeInstants = hasWholeInstants(clock);
+    this.maxAttempts = maxAttempts * attemptsBelow;
+    const breaker = breakerOf(part, options, clock, timeoutMs);
+    const bulkhead = bulkheadOf(part, options, clock);
+    const budget = budgetOf(part, givenBudget, clock, maxAttempts);
+    this.breaker = breaker;
+    this.bulkhead = bulkhead;
+    this.budget = budget;
+    refuseHazards(part, {
+      clock,
+      timeoutMs,
+      deadlineMs,
+      minimumTimeLeftMs,
+      maxAttempts,
+      attemptsBelow,
+      baseMs: waits.baseMs,
+      breaker,
+      bulkhead,
+      budget,
+    });
+    clientsMade++;
+    const slowMs = breaker?.slowCallDurationMs ?? NO_DEADLINE;
+    this.parts = {
+      name: options.name,
+      clock,
+      breaker,
+      bulkhead,
+      budget,
+      backoff: new Backoff(waits, options.random ?? seededRandom(`${options.name}/${clientsMade}/${clock.nowMs()}`)),
+      classify: options.classify,
+      timeoutMs,
+      minimumTimeLeftMs,
+      maxAttempts,
+      longestHintMs: checked(part, "retry.longestHintMs", hintMs ?? 60_000, WAIT_MS),
+      slowMs,
+      firstLookMs: Math.min(slowMs, timeoutMs),
+      starvedMs: bulkhead?.acquireTimeoutMs ?? NO_DEADLINE,
+      propagateDeadline: options.propagateDeadline ?? false,
+      onAttempt: options.onAttempt,
+      unlookedResults: RESULTS_LOOKED_AT,
+      tell: (event) => {
+        if (this.#listeners.any) this.#listeners.tell(event);
+      },
+    };
+  }
+
+  /**
+   * Runs `operation` guarded. What is to be bounded by the timeout and the deadline has to happen inside: an operation that
+   * returns a `Response` of fetch, or a stream, is over when the head has come, and nothing bounds its body (the event
+   * `unread-body` says so once). Resolves with its result (also with one that was judged a failure, once nothing more can
+   * be done about it) and rejects with its error, or with one of ours (table in `errors.ts`). Never throws.
+   */
+  call<R extends T = T>(operation: Operation<R>, options?: CallOptions): Promise<R> {
+    // The executor's own throw (a bad argument) rejects.
+    return new Promise<R>((resolve, reject) => {
+      this.begin<R>(operation, options === undefined ? NO_OPTIONS : options, { resolve, reject });
+    });
+  }
+
+  /**
+   * As {@link call}, telling `sink` instead of a promise; the call can be watched and ended through what is returned.
+   * `charged`: undefined for a call of its own; true where it is an extra attempt that has been withdrawn from the budget,
+   * false where it takes the place of an attempt that is on the books and came to nothing.
+   * Throws {@link ConfigurationError} where an argument is none; `sink` is told nothing then.
+   */
+  begin<R extends T = T>(operation: Operation<R>, options: CallOptions, sink: CallSink<R>, charged?: boolean): Call<R> {
+    if (typeof operation !== "function") throw noOperation(this.name, operation);
+    checkCallOptions(this.name, options);
+    const nowMs = this.#clock.nowMs();
+    const call = new Call<R>(
+      this.parts as ClientParts<unknown> as ClientParts<R>,
+      operation,
+      options,
+      options.deadline === undefined
+        ? earlier(nowMs + this.#deadlineMs, ambientDeadline())
+        : checkedDeadline(options.deadline, nowMs, this.#hasWholeInstants),
+      sink,
+      charged,
+    );
+    call.start(nowMs);
+    return call;
+  }
+
+  /** Tells `listener` of retries, of refused ones, and once of an answer whose body was not read; dispose to stop. Costs nothing while nobody listens. */
+  onEvent(listener: (event: ClientEvent) => void): Disposable {
+    return this.#listeners.add(listener);
+  }
+}
+
+/** Refuses what is no option, or of another kind; numbers are checked where they are used. Returns the client's name in errors. */
+function checkOptions<T>(options: ClientOptions<T>): string {
+  checkNames("ResilientClient", options, CLIENT_NAMES);
+  checkName("ResilientClient", "name", options.name);
+  const part = `ResilientClient ${options.name}`;
+  const { classify, random } = options;
+  checkClock(part, options.clock);
+  checkMethods(part, "random", random, ["next", "fork"], "a Random, which has next and fork: seededRandom(seed)");
+  checkFunction(part, "onAttempt", options.onAttempt);
+  checkBoolean(part, "propagateDeadline", options.propagateDeadline);
+  if (classify !== undefined) checkClassifier(part, classify);
+  return part;
+}
+
+function checkClassifier(part: string, classify: unknown): void {
+  if (typeof classify !== "object" || classify === null) {
+    const what =
+      "an object whose functions say what a result and an error mean: { result: (answer) => … }, or a preset such as httpStatus";
+    throw refusal(part, "classify", classify, what);
+  }
+  checkNames(part, classify, CLASSIFIER_NAMES, "classify");
+  const { result, error } = classify as Classifier<unknown>;
+  checkFunction(part, "classify.result", result);
+  checkFunction(part, "classify.error", error);
+}
+
+function retryOf<T>(part: string, { retry }: ClientOptions<T>): RetryOptions {
+  if (retry === undefined) return {};
+  if (retry === false) return { maxAttempts: 1 };
+  if (typeof retry !== "object") throw refusal(part, "retry", retry, "options such as { maxAttempts: 3 }, or false");
+  checkNames(part, retry, RETRY_NAMES, "retry");
+  return optionsOf(part, retry, "retry");
+}
+
+function breakerOf<T>(
+  part: string,
+  options: ClientOptions<T>,
+  clock: Clock,
+  timeoutMs: number,
+): CircuitBreaker | undefined {
+  const given = options.breaker ?? {};
+  if (given === false || given instanceof CircuitBreaker) return given === false ? undefined : given;
+  if (typeof given !== "object") throw refusal(part, "breaker", given, "a CircuitBreaker, options for one, or false");
+  const rules = optionsOf(part, given, "breaker");
+  const openDurationMs = rules.openDurationMs ?? 30_000;
+  // A probe may take its whole timeout; one that has none is not waited for longer than the circuit was open.
+  const longestAttemptMs = timeoutMs === Number.POSITIVE_INFINITY ? 0 : Math.min(timeoutMs, DURATION_MS.max);
+  return new CircuitBreaker({
+    name: options.name,
+    clock,
+    probeLeaseMs: Math.max(openDurationMs, longestAttemptMs),
+    ...rules,
+  });
+}
+
+function bulkheadOf<T>(part: string, options: ClientOptions<T>, clock: Clock): Bulkhead | undefined {
+  const given = options.bulkhead ?? false;
+  if (given === false || given instanceof Bulkhead) return given === false ? undefined : given;
+  if (typeof given !== "object") {
+    throw refusal(part, "bulkhead", given, "a Bulkhead, options such as { maxConcurrent: 50 }, or false");
+  }
+  return new Bulkhead({ name: options.name, clock, ...optionsOf(part, given, "bulkhead") });
+}
+
+function budgetOf(
+  part: string,
+  given: RetryOptions["budget"] = {},
+  clock: Clock,
+  maxAttempts: number,
+): RetryBudget | undefined {
+  if (given === false || given instanceof RetryBudget) return given === false || maxAttempts === 1 ? undefined : given;
+  const budget = new RetryBudget({ clock, ...optionsOf(part, given, "retry.budget") });
+  return maxAttempts === 1 ? undefined : budget;
+}

@@ -1,0 +1,72 @@
+/**
+ * A retry budget for callers: {@link RetryBudgetMachine} bound to a clock. Make one for each downstream and hand it to
+ * everything that aims at it (clients, hedges, replays of queued commands): two budgets are twice the storm.
+ */
+import { brand } from "../../core/brand.ts";
+import { ConfigurationError } from "../../core/errors.ts";
+import type { RetryBudgetOptions, RetryBudgetStatus } from "../../core/guard/retry-budget.ts";
+import { RetryBudgetMachine } from "../../core/guard/retry-budget.ts";
+import { optionsOf } from "../../core/options.ts";
+import { type Clock, checkClock } from "../time/clock.ts";
+import { systemClock } from "../time/system-clock.ts";
+
+export interface SharedRetryBudgetOptions extends RetryBudgetOptions {
+  /** Default: the system's monotonic clock. */
+  readonly clock?: Clock;
+}
+
+export class RetryBudget {
+  static {
+    brand(RetryBudget, "RetryBudget");
+  }
+
+  readonly machine: RetryBudgetMachine;
+  readonly clock: Clock;
+
+  constructor(options: SharedRetryBudgetOptions = {}) {
+    const { clock = systemClock, ...rules } = optionsOf("RetryBudget", options);
+    checkClock("RetryBudget", clock);
+    this.clock = clock;
+    this.machine = new RetryBudgetMachine(rules);
+  }
+
+  /** A call's first attempt is being sent. */
+  deposit(nowMs: number = this.clock.nowMs()): void {
+    this.machine.deposit(nowMs);
+  }
+
+  /** An attempt booked at this same instant (`extra`: as an extra one) was stopped before it left. */
+  retract(extra: boolean, nowMs: number = this.clock.nowMs()): void {
+    this.machine.retract(extra, nowMs);
+  }
+
+  /** Charges one extra attempt, before its backoff; true must be followed by {@link send} or {@link refund}. */
+  withdraw(nowMs: number = this.clock.nowMs()): boolean {
+    return this.machine.withdraw(nowMs);
+  }
+
+  /**
+   * A withdrawn attempt goes out now; false where the window no longer has room for it. Throws `ConfigurationError` where none
+   * is withdrawn.
+   */
+  send(nowMs: number = this.clock.nowMs()): boolean {
+    this.#refuseUnlessPending("send");
+    return this.machine.send(nowMs);
+  }
+
+  /** A withdrawn attempt will not be sent. Throws `ConfigurationError` where none is withdrawn. */
+  refund(): void {
+    this.#refuseUnlessPending("refund");
+    this.machine.refund();
+  }
+
+  #refuseUnlessPending(method: string): void {
+    if (this.machine.pending > 0) return;
+    const message = `RetryBudget.${method}: no attempt is withdrawn; call withdraw first, and send or refund once for each true`;
+    throw new ConfigurationError("nothing-withdrawn", `${message}.`);
+  }
+
+  get status(): RetryBudgetStatus {
+    return this.machine.status(this.clock.nowMs());
+  }
+}

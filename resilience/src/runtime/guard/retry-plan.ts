@@ -1,0 +1,87 @@
+/**
+ * What a call that has failed needs to remember and decide: whether trying again is safe, in time and affordable, how
+ * long to wait before it, and what it has been charged for. Made only after a failure, so that a call which succeeds at
+ * once carries none of it. An attempt is charged to the budget before its backoff and not after it: a budget that
+ * forgets those who sleep lets them all wake into the same second. It waits for nothing itself; `call.ts` does.
+ */
+import type { Deadline } from "../../core/deadline.ts";
+import type { ErrorDetails, RetryBudgetExhaustedError } from "../../core/errors.ts";
+import { retryRefusal } from "../../core/guard/retry-refusal.ts";
+import type { Judgement } from "../../core/outcomes/outcome.ts";
+import type { ClientParts } from "./client-parts.ts";
+
+/** How a call fails: with an error, or with a result that was judged a failure. */
+export type Failure<T> = { readonly error: unknown } | { readonly value: T };
+
+/** No attempt follows: it would not be safe, not mend anything, or not be in time. */
+export const GIVE_UP = "give up";
+/** An attempt was due, but the budget has no room for it. */
+export const UNAFFORDABLE = "unaffordable";
+
+export class RetryPlan<T> {
+  readonly #parts: ClientParts<T>;
+  /** The failure that a retry is to mend; undefined while the call is itself an extra attempt of somebody else's. */
+  failure: Failure<T> | undefined = undefined;
+  /** The budget has been charged for an attempt that is not sent yet. */
+  #charged: boolean;
+  #lastDelayMs = 0;
+
+  constructor(parts: ClientParts<T>, charged: boolean) {
+    this.#parts = parts;
+    this.#charged = charged;
+  }
+
+  /**
+   * An attempt has failed. One that never arrived after another that may have (`unsentAfterSent`) does not take the
+   * place of that one's failure: its "connection refused" would be taken for proof that nothing was executed.
+   */
+  noteFailure(failure: Failure<T>, unsentAfterSent: boolean): void {
+    if (!unsentAfterSent || this.failure === undefined) this.failure = failure;
+  }
+
+  /** The wait before the attempt that follows attempt number `attempts`, charged already; or why there is none. */
+  next(
+    attempts: number,
+    repeatable: boolean,
+    judged: Judgement,
+    deadline: Deadline,
+    nowMs: number,
+  ): number | typeof GIVE_UP | typeof UNAFFORDABLE {
+    const { backoff, budget, longestHintMs, maxAttempts, minimumTimeLeftMs } = this.#parts;
+    const safe = repeatable || judged.outcome === "never-sent" || judged.outcome === "local-shortage";
+    if (!safe || judged.retry === false || attempts >= maxAttempts) return GIVE_UP;
+    let delayMs = backoff.delayMs(attempts, this.#lastDelayMs);
+    const hintMs = judged.retryAfterMs;
+    if (hintMs !== undefined && hintMs > delayMs) delayMs = hintMs;
+    if (delayMs === hintMs && hintMs > longestHintMs) return GIVE_UP;
+    if (nowMs + delayMs + minimumTimeLeftMs >= deadline) return GIVE_UP;
+    if (budget?.withdraw(nowMs) === false) return UNAFFORDABLE;
+    this.#charged = true;
+    this.#lastDelayMs = delayMs;
+    return delayMs;
+  }
+
+  /** Turns the charge into an attempt that is sent now; false where the window no longer has room for it. */
+  spend(nowMs: number): boolean {
+    if (!this.#charged) return true;
+    this.#charged = false;
+    return this.#parts.budget?.send(nowMs) !== false;
+  }
+
+  /** The attempt that was charged for will not be sent. Does nothing where none is. */
+  refund(): void {
+    if (!this.#charged) return;
+    this.#charged = false;
+    this.#parts.budget?.refund();
+  }
+
+  /** The budget's refusal with its numbers; the failure that asked for the retry is its cause. */
+  refusal(): RetryBudgetExhaustedError {
+    return retryRefusal(this.#parts.name, this.#parts.budget?.status, this.failure);
+  }
+}
+
+/** The error of a failure as the cause of another; a result is no cause. */
+export function causeOf<T>(failure: Failure<T> | undefined): ErrorDetails {
+  return failure !== undefined && "error" in failure ? { cause: failure.error } : {};
+}

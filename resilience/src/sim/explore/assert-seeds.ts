@@ -1,0 +1,145 @@
+/**
+ * A simulation as a test: runs it under many seeds and throws where one of them fails, with all that whoever reads the
+ * failing test needs: what did not hold, the smallest case, its picture, and one line that brings it back. So a file of
+ * `node --test` needs no more than `test("payments", () => assertSeeds(simulation, { seeds: 200 }))`.
+ *
+ * It uses one core, as `explore` does; the test runner runs files side by side, each of which can take a range of seeds.
+ */
+import { ConfigurationError } from "../../core/errors.ts";
+import { checked, checkFunction, checkNames, type Names, type Range, refusal } from "../../core/options.ts";
+import { checkSimulation, type FaultPlan, type RunReport, runOnce, type Simulation } from "../kernel/simulation.ts";
+import { type ExploreOptions, type ExploreReport, explore } from "./explore.ts";
+import { writeReplay } from "./replay.ts";
+import { sequenceDiagram } from "./sequence-diagram.ts";
+import { shrink } from "./shrink.ts";
+
+export interface AssertSeedsOptions extends Omit<ExploreOptions, "stopAtFirst" | "onProgress"> {
+  /** At most so many runs that look for a smaller case; 0 for none. Default 200. */
+  readonly shrinkRuns?: number;
+  /** Is given the text of the replay file of a failure (`writeReplay`), to be kept. Default: it is not written. */
+  readonly onFailure?: (replayFile: string, seed: number) => void;
+  /**
+   * Runs only this seed. Default: the environment variable `SEED`, where it is set. (It is read when the run begins, outside
+   * the world.)
+   */
+  readonly only?: number | undefined;
+}
+
+const RUNS: Range = { min: 0, max: 2 ** 31 - 1, integer: true };
+const OPTIONS: Names<AssertSeedsOptions> = {
+  seeds: true,
+  firstSeed: true,
+  checkDeterminismRate: true,
+  tieBreak: true,
+  shrinkRuns: true,
+  onFailure: true,
+  only: true,
+};
+
+/**
+ * Resolves with what was explored where no seed failed and every situation of `simulation.sometimes` was met; rejects with
+ * an `Error` whose message says what failed otherwise. One seed alone (`SEED=7`) need not meet any situation.
+ */
+export async function assertSeeds<Plan extends FaultPlan>(
+  simulation: Simulation<Plan>,
+  options: AssertSeedsOptions,
+): Promise<ExploreReport> {
+  checkSimulation("assertSeeds", simulation);
+  checkNames("assertSeeds", options, OPTIONS);
+  checked("assertSeeds", "shrinkRuns", options.shrinkRuns ?? 0, RUNS);
+  checkFunction("assertSeeds", "onFailure", options.onFailure);
+  if (options.only !== undefined && !Number.isSafeInteger(options.only))
+    throw refusal("assertSeeds", "only", options.only, "a whole number");
+  const { shrinkRuns = 200, onFailure, only = seedOf(process.env["SEED"]), ...given } = options;
+  const chosen = only === undefined ? {} : { seeds: 1, firstSeed: only };
+  const report = await explore(simulation, { ...given, ...chosen, stopAtFirst: true });
+  const [failure] = report.failures;
+  if (failure !== undefined) {
+    const tieBreak = given.tieBreak === undefined ? {} : { tieBreak: given.tieBreak };
+    const failed = await runOnce(simulation, { seed: failure.seed, ...tieBreak });
+    throw new Error(await textOf(simulation, failed, failure.violation, shrinkRuns, onFailure));
+  }
+  if (only === undefined && report.dark.length > 0) {
+    const others = [...report.met.keys()].filter((situation) => !simulation.sometimes?.includes(situation));
+    const met = others.length > 0 ? ` (what was met is not in simulation.sometimes: ${others.join(", ")})` : "";
+    throw new Error(
+      `${simulation.name}: ${report.runs} seeds, none failed, and none met: ${report.dark.join(", ")}. More seeds, or other faults, have to, or that is not tested${met}`,
+    );
+  }
+  return report;
+}
+
+async function textOf<Plan extends FaultPlan>(
+  simulation: Simulation<Plan>,
+  failed: RunReport<Plan>,
+  { invariant, detail }: { readonly invariant: string; readonly detail: string },
+  shrinkRuns: number,
+  onFailure: AssertSeedsOptions["onFailure"],
+): Promise<string> {
+  const seed = Number(failed.seed);
+  const lines = [`${simulation.name}, seed ${seed}: ${invariant}: ${detail}`];
+  let report = failed;
+  // A run that does not repeat (`deterministic`) has no violation of its own, and nothing can be left out of it.
+  if (failed.violation !== undefined && shrinkRuns > 0) {
+    try {
+      const smaller = await shrink(simulation, failed, { maxRuns: shrinkRuns });
+      report = smaller.report;
+      lines.push(smaller.summary);
+    } catch (error) {
+      lines.push(`no smaller case: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  if (report.violation !== undefined) {
+    onFailure?.(writeReplay(report), seed);
+    lines.push("", await pictureOf(simulation, report));
+  }
+  lines.push(`again: SEED=${seed} node ${[...flagsOf(process.execArgv), "--test", testFile()].join(" ")}`);
+  return lines.join("\n");
+}
+
+/** What was seen wrong only at the end began with the first fault: the picture begins there, however long ago that is. */
+async function pictureOf<Plan extends FaultPlan>(
+  simulation: Simulation<Plan>,
+  report: RunReport<Plan>,
+): Promise<string> {
+  const { seed, tieBreak, plan, seenAtEnd, records } = report;
+  const firstMs = Math.min(...plan.faults.map((fault) => Number((fault as { readonly atMs?: unknown } | null)?.atMs)));
+  if (!seenAtEnd || !Number.isFinite(firstMs)) return sequenceDiagram(records);
+  const whole = await runOnce(simulation, { seed, tieBreak, plan, traceRecords: Number.POSITIVE_INFINITY });
+  return sequenceDiagram(whole.records, { fromMs: firstMs });
+}
+
+/** Flags without which the file may not load, or not the same. What the test runner hands down besides is its own. */
+const WITH_A_VALUE = /^(--conditions|-C|--import|--loader|--experimental-loader|--require|-r)(=.*)?$/s;
+const WITHOUT =
+  /^--(no-)?experimental-(strip-types|transform-types|vm-modules|wasm-modules|detect-module|require-module)$/;
+
+/** Those of `given` that belong into the line which runs a file again, each once, as one word. */
+export function flagsOf(given: readonly string[]): string[] {
+  const kept = new Set<string>();
+  for (const [place, flag] of given.entries()) {
+    const [, name, value] = WITH_A_VALUE.exec(flag) ?? [];
+    if (name !== undefined) kept.add(`${LONG[name] ?? name}${value ?? `=${given[place + 1]}`}`);
+    else if (WITHOUT.test(flag)) kept.add(flag);
+  }
+  return [...kept];
+}
+
+const LONG: Readonly<Record<string, string>> = {
+  "-C": "--conditions",
+  "-r": "--require",
+  "--loader": "--experimental-loader",
+};
+
+function testFile(): string {
+  const [, file = "FILE"] = process.argv;
+  const here = `${process.cwd()}/`;
+  return file.startsWith(here) ? file.slice(here.length) : file;
+}
+
+function seedOf(text: string | undefined): number | undefined {
+  if (text === undefined || text === "") return undefined;
+  const seed = Number(text);
+  if (Number.isSafeInteger(seed)) return seed;
+  throw new ConfigurationError("out-of-range", `SEED is "${text.slice(0, 40)}"; it must be a whole number.`);
+}

@@ -1,0 +1,108 @@
+/**
+ * What a simulation asks of chance, besides a number in [0, 1): a coin, a whole number, one of a list, a waiting time.
+ * Each function takes exactly one number from the stream that it is given (`shuffled`: one less than there are items),
+ * whatever comes out, so that a changed option does not move the draws that follow it.
+ *
+ * Logarithm and exponential are made here of + - * / alone. Those are the same on every machine (IEEE 754), whereas the
+ * language leaves the last digit of `Math.log` and `Math.exp` to the engine, and one digit is enough to end a replay.
+ */
+import { ConfigurationError } from "../../core/errors.ts";
+import type { Random } from "../../core/random.ts";
+
+/** True with chance `rate`, from 0 (never) to 1 (always). */
+export function chance(random: Random, rate: number): boolean {
+  return random.next() < rate;
+}
+
+/** Uniform in [min, max). */
+export function between(random: Random, min: number, max: number): number {
+  return min + random.next() * (max - min);
+}
+
+/** A whole number from `min` to `max`, both included, each as likely. */
+export function wholeBetween(random: Random, min: number, max: number): number {
+  return min + Math.floor(random.next() * (max - min + 1));
+}
+
+/** One of `list`, each as likely; throws where there is none. */
+export function pick<Item>(random: Random, list: readonly Item[]): Item {
+  if (list.length === 0) throw new ConfigurationError("out-of-range", "pick: the list is empty; it must have an item.");
+  return list[Math.floor(random.next() * list.length)] as Item;
+}
+
+/** The items of `list` in an order in which every order is as likely; `list` stays as it is. */
+export function shuffled<Item>(random: Random, list: readonly Item[]): Item[] {
+  const items = [...list];
+  for (let last = items.length - 1; last > 0; last--) {
+    const other = Math.floor(random.next() * (last + 1));
+    [items[last], items[other]] = [items[other] as Item, items[last] as Item];
+  }
+  return items;
+}
+
+/** Exponentially distributed with that mean: gaps between things that happen independently. At most 22.2 means. */
+export function exponential(random: Random, mean: number): number {
+  return exponentialAt(random.next(), mean);
+}
+
+/**
+ * Pareto: never below `min`, and the chance to exceed x falls only as (min / x)^shape. Rare values are huge: with shape 1
+ * one in a thousand is a thousand times `min`. `cap` bounds them.
+ */
+export function pareto(random: Random, min: number, shape: number, cap: number): number {
+  return paretoAt(random.next(), min, shape, cap);
+}
+
+/** As likely between 1 and 10 as between 10 and 100: for strengths that go from harmless to absurd. `min` above 0. */
+export function logUniform(random: Random, min: number, max: number): number {
+  const low = naturalLog(min);
+  return naturalExp(low + random.next() * (naturalLog(max) - low));
+}
+
+/** The value below which a share of all exponential draws lie; `share` in [0, 1). */
+export function exponentialAt(share: number, mean: number): number {
+  return -naturalLog(1 - share) * mean;
+}
+
+/** The value below which a share of all Pareto draws lie; `share` in [0, 1). */
+export function paretoAt(share: number, min: number, shape: number, cap: number): number {
+  const value = min * naturalExp(-naturalLog(1 - share) / shape);
+  return value < cap ? value : cap;
+}
+
+const { LN2 } = Math;
+const SQRT_HALF = Math.SQRT1_2;
+
+/** Natural logarithm of a finite number above 0, within 1e-15 of the true one, relative or absolute. */
+export function naturalLog(value: number): number {
+  if (!(value > 0 && value < Number.POSITIVE_INFINITY)) {
+    throw new ConfigurationError("out-of-range", `naturalLog: value is ${value}; it must be finite and above 0.`);
+  }
+  // value = mantissa × 2^exponent with a mantissa round 1; scaling by two is exact.
+  let mantissa = value;
+  let exponent = 0;
+  for (; mantissa < SQRT_HALF; exponent--) mantissa *= 2;
+  for (; mantissa > 2 * SQRT_HALF; exponent++) mantissa /= 2;
+  // ln m = 2 artanh s = 2 (s + s³/3 + s⁵/5 + …) with s = (m − 1) / (m + 1), |s| ≤ 0.172: twelve terms are 1e-19 short.
+  const ratio = (mantissa - 1) / (mantissa + 1);
+  const square = ratio * ratio;
+  let sum = 0;
+  for (let odd = 23; odd >= 1; odd -= 2) sum = sum * square + 1 / odd;
+  return exponent * LN2 + 2 * ratio * sum;
+}
+
+/** e to the power of `value`, relative error within 1e-13 up to ±700; 0 below, Infinity above what a double can hold. */
+export function naturalExp(value: number): number {
+  if (Number.isNaN(value))
+    throw new ConfigurationError("out-of-range", "naturalExp: value is NaN; it must be a number.");
+  if (value > 710) return Number.POSITIVE_INFINITY;
+  if (value < -746) return 0;
+  // e^value = 2^doublings × e^rest with |rest| ≤ ln 2 / 2, where sixteen terms of the series are 1e-21 short.
+  const doublings = Math.round(value / LN2);
+  const rest = value - doublings * LN2;
+  let result = 1;
+  for (let term = 16; term >= 1; term--) result = 1 + (result * rest) / term;
+  for (let left = doublings; left > 0; left--) result *= 2;
+  for (let left = doublings; left < 0; left++) result /= 2;
+  return result;
+}

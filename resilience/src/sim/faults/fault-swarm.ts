@@ -1,0 +1,81 @@
+/**
+ * Draws a fault list for one seed. A run in which everything goes wrong a little hides what a run shows in which one
+ * thing goes wrong badly, so each family of faults is off in four seeds of ten, and where it is on, its strength (how
+ * many, how long, how bad) is drawn from harmless to absurd, each order of magnitude as likely as the next (swarm testing:
+ * Groce et al., ISSTA 2012; swizzling is FoundationDB's: links stop one by one and come back in another order).
+ *
+ * Each family has a stream of its own, so that a new family or a changed one leaves the others' faults as they were. It
+ * knows nothing of what a system can survive: whoever calls it says which nodes, families and times are fair.
+ */
+import { ConfigurationError } from "../../core/errors.ts";
+import { nearestName } from "../../core/nearest-name.ts";
+import { checked, checkNames, type Names, refusal } from "../../core/options.ts";
+import type { Random } from "../../core/random.ts";
+import { chance } from "./draws.ts";
+import type { Fault } from "./fault.ts";
+import { FAMILIES, type FaultFamily, type Link, Stage } from "./fault-families.ts";
+
+export interface SwarmOptions {
+  /** The names of the nodes that may suffer. At least one. */
+  readonly nodes: readonly string[];
+  /** Directions that may suffer; an empty list for none. Default: all between `nodes`. */
+  readonly links?: readonly Link[];
+  /** No fault begins before this instant, */
+  readonly fromMs: number;
+  /** and none lasts beyond this one, except those that last for ever. What a clog, a delay or a narrow line holds may come later still. */
+  readonly untilMs: number;
+  /** Which families there are. Default: all. */
+  readonly families?: readonly FaultFamily[];
+  /** Families that are on in every seed. Default: none. */
+  readonly pinned?: readonly FaultFamily[];
+  /** Share of the faults that never end by themselves (`healAll` ends them), 0 … 1. Default 0.05. */
+  readonly foreverRate?: number;
+}
+
+/** All families, in the order in which their faults stand in a list. */
+export const FAULT_FAMILIES: readonly FaultFamily[] = Object.keys(FAMILIES) as FaultFamily[];
+
+const OPTIONS: Names<SwarmOptions> = {
+  nodes: true,
+  links: true,
+  fromMs: true,
+  untilMs: true,
+  families: true,
+  pinned: true,
+  foreverRate: true,
+};
+
+/** A plain list of faults, family by family, for `inject`. The same stream and options give the same list. */
+export function drawFaults(random: Random, options: SwarmOptions): Fault[] {
+  if (typeof random?.fork !== "function") throw refusal("drawFaults", "random", random, "a stream of chance (Random)");
+  checkNames("drawFaults", options, OPTIONS);
+  for (const option of ["nodes", "links", "families", "pinned"] as const) {
+    const given = options[option];
+    if (!Array.isArray(given) && (option === "nodes" || given !== undefined))
+      throw refusal("drawFaults", option, given, "a list");
+  }
+  const { nodes, links, families = FAULT_FAMILIES, pinned = [] } = options;
+  if (nodes.length === 0)
+    throw new ConfigurationError("out-of-range", "drawFaults: nodes is empty; name at least one.");
+  for (const family of [...families, ...pinned]) {
+    if (Object.hasOwn(FAMILIES, family)) continue;
+    const meant = nearestName(String(family), FAULT_FAMILIES);
+    const advice = meant === undefined ? `there are ${FAULT_FAMILIES.join(", ")}.` : `did you mean "${meant}"?`;
+    throw new ConfigurationError("out-of-range", `drawFaults: there is no family "${family}"; ${advice}`);
+  }
+  const fromMs = checked("drawFaults", "fromMs", options.fromMs, { min: 0, max: LATEST_MS });
+  const untilMs = checked("drawFaults", "untilMs", options.untilMs, { min: fromMs, max: LATEST_MS, aboveMin: true });
+  const foreverRate = checked("drawFaults", "foreverRate", options.foreverRate ?? 0.05, { min: 0, max: 1 });
+  const faults: Fault[] = [];
+  for (const family of FAULT_FAMILIES) {
+    const draws = random.fork(`faults/${family}`);
+    const off = chance(draws, OFF_RATE) || !families.includes(family);
+    if (off && !pinned.includes(family)) continue;
+    faults.push(...FAMILIES[family](new Stage(draws, { nodes, links, fromMs, untilMs, foreverRate })));
+  }
+  return faults;
+}
+
+/** A family is off in this share of the seeds: then the others are seen without it. */
+const OFF_RATE = 0.4;
+const LATEST_MS: number = Number.MAX_SAFE_INTEGER;

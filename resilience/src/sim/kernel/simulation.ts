@@ -1,0 +1,251 @@
+/**
+ * What somebody simulates, in a form that can be run thousands of times, shrunk and replayed: a plan (everything that
+ * chance decides about the shape of a run, as plain data) and a function that builds the world from it. The plan is
+ * drawn first and is complete before anything runs, so that leaving out one fault of it leaves the rest as it was; that
+ * is what makes a failure of twenty faults one of three.
+ *
+ * A run has one end: nothing was violated, or the first violation. An error of the simulation's own `build`, `untilMs`
+ * or checks is the violation `simulation-broken`, because it has a plan and can be shrunk and replayed like any other;
+ * an error of `plan` rejects, because then there is nothing to replay. A world that tests nothing is broken, too
+ * (`idle-world.ts`). A simulation, or options, with a name or a type that is none is refused before anything runs.
+ */
+import { checkFunction, checkName, checkObject, type Names, refusal } from "../../core/options.ts";
+import type { Random } from "../../core/random.ts";
+import { seededRandom } from "../../core/random.ts";
+import { checkSeed, checkTieBreak } from "./given.ts";
+import { whyIdle } from "./idle-world.ts";
+import { refuseMisspelt } from "./misspelt.ts";
+import type { TraceRecord } from "./trace.ts";
+import type { Violation } from "./world.ts";
+import { World } from "./world.ts";
+
+/** What the tools ask of a plan: a list of faults, any of which may be left out. All else in it is the simulation's. */
+export interface FaultPlan {
+  readonly faults: readonly unknown[];
+}
+
+/** Somebody's system, the load on it, what happens to it and what must hold. */
+export interface Simulation<Plan extends FaultPlan = FaultPlan> {
+  /** Says which simulation a replay file belongs to. Do not reuse it for another. */
+  readonly name: string;
+  /**
+   * Draws everything that differs from run to run: faults, rates, sizes, settings. Plain JSON data: no Infinity (null
+   * can stand for "for ever"), no classes, no functions. Frozen before it is used.
+   */
+  plan(random: Random): Plan;
+  /**
+   * Makes the nodes, the load, the checks and the faults, and starts what is to run. Called as the first event, and not
+   * awaited: what takes time belongs into a node's program, or into `world.at`. A promise is refused.
+   */
+  build(world: World, plan: Plan): void;
+  /** How long a run lasts, in simulated milliseconds. */
+  readonly untilMs: number | LengthOf<Plan>;
+  /**
+   * Shrinking moves no fault to before this instant, in simulated milliseconds: a warm-up for example, during which the checks
+   * take it for granted that nothing goes wrong. Default 0.
+   */
+  readonly faultsFromMs?: number | LengthOf<Plan>;
+  /** Situations of `world.sometimes` that a batch of runs must meet at least once, or it has not tested them. */
+  readonly sometimes?: readonly string[];
+  /** Smaller plans than this one, the boldest first. Shrinking tries them; each must be a plan that `build` takes. */
+  simplify?(plan: Plan): Iterable<Plan>;
+}
+
+/** A time that follows from the plan. Taken from a method, so that simulations of different plans fit into one list. */
+type LengthOf<Plan> = { of(plan: Plan): number }["of"];
+
+/** Which of several events of one instant comes first: the one asked for first, or a drawn one. */
+export type TieBreak = "asked" | "drawn";
+
+export interface RunOptions<Plan extends FaultPlan = FaultPlan> {
+  /** Everything that chance decides follows from it. */
+  readonly seed: number | string;
+  /** Replaces the plan that the seed would give; the other streams of the world still come from the seed. */
+  readonly plan?: Plan;
+  /** Default: the seed decides, half and half, so that the seed alone says how a run goes. */
+  readonly tieBreak?: TieBreak;
+  /** How many of the newest trace records are kept; Infinity for all. Default: as the world's. */
+  readonly traceRecords?: number;
+}
+
+/** All there is to say about one run. */
+export interface RunReport<Plan extends FaultPlan = FaultPlan> {
+  readonly simulation: string;
+  readonly seed: number | string;
+  readonly plan: Plan;
+  readonly tieBreak: TieBreak;
+  /** The first thing that did not hold; absent where all did. */
+  readonly violation?: Violation;
+  /** Was it seen only by a check of the end (`atEnd`)? What caused it may be long past then. */
+  readonly seenAtEnd: boolean;
+  /** Digest of all that happened: two runs with one hash are one run. */
+  readonly hash: string;
+  /** Events. */
+  readonly steps: number;
+  readonly simulatedMs: number;
+  /** CPU time of the process while it ran. The one number here that differs from run to run. */
+  readonly cpuMs: number;
+  /** How often each situation of `world.sometimes` was met. */
+  readonly met: ReadonlyMap<string, number>;
+  /** The newest records of the trace, oldest first. */
+  readonly records: readonly TraceRecord[];
+}
+
+/** The invariant that is violated where the simulation itself throws. */
+export const SIMULATION_BROKEN = "simulation-broken";
+
+/** Runs `simulation` once. Never rejects for what happens in the world; see the top of this file. */
+export async function runOnce<Plan extends FaultPlan>(
+  simulation: Simulation<Plan>,
+  options: RunOptions<Plan>,
+): Promise<RunReport<Plan>> {
+  const cpuBeganMs = cpuNowMs();
+  checkSimulation("runOnce", simulation);
+  checkRunOptions(options);
+  const { seed, traceRecords } = options;
+  const plan = options.plan === undefined ? drawnPlan(simulation, seed) : planOf(options.plan);
+  const tieBreak = options.tieBreak ?? tieBreakOf(seed);
+  const world = new World(traceRecords === undefined ? { seed, tieBreak } : { seed, tieBreak, traceRecords });
+  const broken = (error: unknown): void => world.violate(SIMULATION_BROKEN, textOf(error));
+  world.at(0, () => {
+    try {
+      refusePromise(simulation.build(world, plan));
+    } catch (error) {
+      broken(error);
+    }
+  });
+  let seenAtEnd = false;
+  try {
+    const untilMs = untilMsOf(simulation, plan);
+    await world.run(untilMs);
+    seenAtEnd = world.violations.length === 0;
+    world.verify();
+    const idle = whyIdle(world, plan, untilMs);
+    if (idle !== undefined) broken(idle);
+  } catch (error) {
+    broken(error);
+  }
+  const violation = world.violations[0];
+  return {
+    simulation: simulation.name,
+    seed,
+    plan,
+    tieBreak,
+    ...(violation === undefined ? {} : { violation }),
+    seenAtEnd: seenAtEnd && violation !== undefined,
+    hash: world.trace.hash,
+    steps: world.steps,
+    simulatedMs: world.nowMs,
+    cpuMs: cpuNowMs() - cpuBeganMs,
+    met: world.met,
+    records: world.trace.records,
+  };
+}
+
+/** An async `build` would go on after the run has begun, in nobody's event, and its error would reach nobody. */
+function refusePromise(made: unknown): void {
+  if (typeof (made as PromiseLike<unknown> | undefined)?.then !== "function") return;
+  // What it comes to is nobody's any more.
+  (made as PromiseLike<unknown>).then(undefined, () => undefined);
+  throw new TypeError(
+    "build returned a promise, and is not awaited: make it a plain function; what takes time belongs into a node's program, or into world.at",
+  );
+}
+
+const cpuUsage: typeof process.cpuUsage = process.cpuUsage.bind(process);
+
+/** CPU time of this process so far: what a run costs, however busy the machine is with others. */
+function cpuNowMs(): number {
+  const { user, system } = cpuUsage();
+  return (user + system) / 1_000;
+}
+
+function drawnPlan<Plan extends FaultPlan>(simulation: Simulation<Plan>, seed: number | string): Plan {
+  try {
+    return planOf(simulation.plan(seededRandom(seed).fork("plan")));
+  } catch (cause) {
+    throw new Error(`simulation "${simulation.name}" has no plan for seed ${seed}: ${String(cause)}`, { cause });
+  }
+}
+
+/** A frozen copy of `given`, which is a plan. */
+function planOf<Plan extends FaultPlan>(given: Plan): Plan {
+  const plan: Partial<FaultPlan> | null = plainData("plan", given);
+  if (Array.isArray(plan?.faults)) return plan as Plan;
+  throw refusal("plan", "faults", plan?.faults, "a list, which may be empty");
+}
+
+function tieBreakOf(seed: number | string): TieBreak {
+  return seededRandom(seed).fork("tie-break").next() < 0.5 ? "asked" : "drawn";
+}
+
+function untilMsOf<Plan extends FaultPlan>(simulation: Simulation<Plan>, plan: Plan): number {
+  const untilMs = typeof simulation.untilMs === "number" ? simulation.untilMs : simulation.untilMs(plan);
+  if (untilMs >= 0 && untilMs < Number.POSITIVE_INFINITY) return untilMs;
+  throw new RangeError(`untilMs is ${untilMs}; a run lasts from 0 up to a finite number of milliseconds`);
+}
+
+const NAMES: Names<Simulation> = {
+  name: true,
+  plan: true,
+  build: true,
+  untilMs: true,
+  faultsFromMs: true,
+  sometimes: true,
+  simplify: true,
+};
+
+/** Throws unless `given` is a simulation, in form. It may have fields of its own, but none that is nearly one of these. */
+export function checkSimulation<Plan extends FaultPlan>(part: string, given: Simulation<Plan>): void {
+  checkObject(part, given, "simulation");
+  refuseMisspelt(`${part}: simulation`, given, NAMES);
+  const { name, plan, build, untilMs, faultsFromMs, sometimes, simplify } = given;
+  checkName(part, "simulation.name", name);
+  for (const [option, run] of Object.entries({ plan, build }))
+    if (typeof run !== "function") throw refusal(part, `simulation.${option}`, run, "a function");
+  checkFunction(part, "simulation.simplify", simplify);
+  for (const [option, time] of Object.entries({ untilMs, faultsFromMs: faultsFromMs ?? 0 }))
+    if (typeof time !== "number" && typeof time !== "function")
+      throw refusal(part, `simulation.${option}`, time, "a number, or a function of the plan");
+  if (sometimes !== undefined && !(Array.isArray(sometimes) && sometimes.every((one) => typeof one === "string")))
+    throw refusal(part, "simulation.sometimes", sometimes, "a list of texts");
+}
+
+const RUN_OPTIONS: Names<RunOptions> = { seed: true, plan: true, tieBreak: true, traceRecords: true };
+
+/** What is run again may be more than its options: a failure, a report. */
+function checkRunOptions<Plan extends FaultPlan>(given: RunOptions<Plan>): void {
+  checkObject("runOnce", given, "its options object");
+  refuseMisspelt("runOnce", given, RUN_OPTIONS);
+  checkSeed("runOnce", given.seed);
+  checkTieBreak("runOnce", given.tieBreak);
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** A frozen copy of `value`, the same that comes back from a replay file; refuses what JSON would lose without a word. */
+function plainData<T>(where: string, value: T): T {
+  return copyOf(where, value) as T;
+}
+
+function copyOf(where: string, value: unknown): unknown {
+  if (value === null || typeof value === "string" || typeof value === "boolean") return value;
+  if (typeof value === "number" && Number.isFinite(value)) return value === 0 ? 0 : value;
+  if (Array.isArray(value)) return Object.freeze(value.map((item, index) => copyOf(`${where}[${index}]`, item)));
+  if (typeof value === "object") {
+    const prototype: unknown = Object.getPrototypeOf(value);
+    if (prototype === Object.prototype || prototype === null) return copyOfRecord(where, value);
+  }
+  const shown = typeof value === "object" ? `a ${value.constructor.name}` : String(value);
+  throw new TypeError(`${where} is ${shown}; a plan is plain JSON data (null can stand for "for ever")`);
+}
+
+function copyOfRecord(where: string, value: object): object {
+  const copy: [string, unknown][] = [];
+  for (const [key, item] of Object.entries(value)) {
+    if (item !== undefined) copy.push([key, copyOf(`${where}.${key}`, item)]);
+  }
+  return Object.freeze(Object.fromEntries(copy));
+}

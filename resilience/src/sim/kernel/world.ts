@@ -1,0 +1,395 @@
+/**
+ * A world made from one seed: machines with clocks and disks, a network between them, and time that moves from event to
+ * event. The code under test is the code that ships; only what it is given differs. Pop the earliest event, run it, let
+ * every promise that this settled finish, look at what must always hold, then the next: nothing runs beside anything
+ * else, so the same seed gives the same run, to the bit.
+ *
+ * What is found wrong is written down first and stops the loop afterwards, because an error thrown into the code under
+ * test ends in that code's own `catch` (the ideas: FoundationDB's simulator, TigerBeetle's VOPR, turmoil, madsim).
+ * The world knows nothing of the code in it; what must hold is said by `always`, `atEnd` and `violate`.
+ */
+import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
+import {
+  COUNT,
+  checkBoolean,
+  checked,
+  checkName,
+  checkNames,
+  type Names,
+  refusal,
+  WAIT_MS,
+} from "../../core/options.ts";
+import type { Random } from "../../core/random.ts";
+import { seededRandom } from "../../core/random.ts";
+import type { Clock } from "../../runtime/time/clock.ts";
+import { sleepOn } from "../../runtime/time/clock.ts";
+import { type QueuedRun, TimerQueue } from "../../runtime/time/timer-queue.ts";
+import { Network } from "../network/network.ts";
+import { type Deadline, Deadlines } from "./deadlines.ts";
+import { checkCheck, checkSeed, checkTieBreak, detailOf, requireFunction, sentenceOf } from "./given.ts";
+import { asTask, asTasks, canDrain, drainMicrotasks } from "./microtasks.ts";
+import type { NodeOptions, Program } from "./node.ts";
+import { SimNode } from "./node.ts";
+import { Trace } from "./trace.ts";
+import { setTraps } from "./traps.ts";
+
+export interface WorldOptions {
+  /** Everything that chance decides follows from it. */
+  readonly seed: number | string;
+  /** Which of several events of one instant comes first: the one asked for first, or a drawn one. Default `asked`. */
+  readonly tieBreak?: "asked" | "drawn";
+  /** How many of the newest trace records are kept; Infinity for a replay. Default 2,000. */
+  readonly traceRecords?: number;
+  /** More events than this at one instant are a loop that never lets time pass, or a huge backlog. Default 100,000. */
+  readonly maxStepsPerInstant?: number;
+  /** Fail a run that touches real time, entropy, sockets or timers. Default true; without, uncaught errors are the host's. */
+  readonly traps?: boolean;
+  /** Take a task of the event loop for each step: slower, and the same run. Default: where the engine leaves no choice. */
+  readonly taskPerStep?: boolean;
+}
+
+/** Something that must hold did not. */
+export interface Violation {
+  /** The name of what must hold. */
+  readonly invariant: string;
+  readonly detail: string;
+  readonly atMs: number;
+  readonly step: number;
+}
+
+/** Looks at something that must hold; a sentence where it does not. It is not awaited: a promise is refused. */
+export type Check = () => string | undefined;
+
+const OPTIONS: Names<WorldOptions> = {
+  seed: true,
+  tieBreak: true,
+  traceRecords: true,
+  maxStepsPerInstant: true,
+  traps: true,
+  taskPerStep: true,
+};
+
+/** Whose process runs. One for all worlds: each further one would stay in every async context for good. */
+const inside: AsyncLocalStorage<SimNode> = new AsyncLocalStorage();
+/** What follows the first is seldom news; code in a loop that does it again and again must not fill the memory. */
+const MOST_VIOLATIONS = 1_000;
+/** Steps taken in one task of the event loop, before the rest of the process gets a turn. */
+const STEPS_PER_TASK = 100_000;
+/** The same, where each step is a task. */
+const STEPS_PER_BATCH = 500;
+
+export class World {
+  readonly seed: string;
+  /** Fork it by purpose. */
+  readonly random: Random;
+  readonly trace: Trace;
+  readonly network: Network;
+  /** True time, for faults, workloads and checks. Processes have clocks of their own. */
+  readonly clock: Clock;
+  readonly violations: Violation[] = [];
+  /** How often each rare situation was met (`sometimes`). */
+  readonly met: Map<string, number> = new Map();
+  readonly #nodes: Map<string, SimNode> = new Map();
+  readonly #queue: TimerQueue = new TimerQueue();
+  readonly #ties: Random | undefined;
+  readonly #maxStepsPerInstant: number;
+  readonly #traps: boolean;
+  readonly #taskPerStep: boolean;
+  /** The async context of whoever made the world. A drain in which a next tick threw would leave another behind. */
+  readonly #outside: AsyncResource = new AsyncResource("World");
+  readonly #always: { readonly invariant: string; readonly check: Check }[] = [];
+  readonly #atEnd: { readonly invariant: string; readonly check: Check }[] = [];
+  readonly #deadlines: Deadlines = new Deadlines();
+  /** What was asked for by whoever makes the world, before its first event was over. */
+  readonly #askedAtFirst: QueuedRun[] = [];
+  #nowMs = 0;
+  #steps = 0;
+  #asides = 0;
+  #isStruck = false;
+  #stepsAtInstant = 0;
+  #running = false;
+  /** The last whose process was entered in this step. */
+  #entered: SimNode | undefined;
+  #stopped = false;
+
+  constructor(options: WorldOptions) {
+    checkNames("World", options, OPTIONS);
+    this.seed = String(checkSeed("World", options.seed));
+    checkTieBreak("World", options.tieBreak);
+    checkBoolean("World", "traps", options.traps);
+    checkBoolean("World", "taskPerStep", options.taskPerStep);
+    this.random = seededRandom(this.seed);
+    this.#ties = options.tieBreak === "drawn" ? this.random.fork("ties") : undefined;
+    this.#maxStepsPerInstant = checked("World", "maxStepsPerInstant", options.maxStepsPerInstant ?? 100_000, COUNT);
+    this.#traps = options.traps ?? true;
+    this.#taskPerStep = options.taskPerStep ?? false;
+    this.trace = new Trace({ keep: options.traceRecords ?? 2_000 });
+    this.network = new Network(this);
+    const at = this.at.bind(this);
+    this.clock = { nowMs: () => this.#nowMs, at, sleepUntil: (atMs, signal) => sleepOn({ at }, atMs, signal) };
+  }
+
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  /** Events so far. */
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** Events of the engine itself so far (`aside`). */
+  get asides(): number {
+    return this.#asides;
+  }
+
+  /** Did anything go wrong with a node, a disk or the network so far (`strike`)? */
+  get isStruck(): boolean {
+    return this.#isStruck;
+  }
+
+  get nodes(): ReadonlyMap<string, SimNode> {
+    return this.#nodes;
+  }
+
+  /** A machine called `name` with `program` to run on it; it starts when `start` is called. */
+  node(name: string, program: Program, options?: NodeOptions): SimNode {
+    checkName("world.node", "name", name);
+    requireFunction("world.node", "program", program);
+    if (this.#nodes.has(name)) throw new Error(`there is a node "${name}" already`);
+    const node = new SimNode(this, name, program, options);
+    this.#nodes.set(name, node);
+    return node;
+  }
+
+  /** The node of that name; throws where there is none. */
+  nodeOf(name: string): SimNode {
+    const node = this.#nodes.get(name);
+    if (node === undefined)
+      throw new Error(`there is no node "${name}" in this world; there are ${[...this.#nodes.keys()].join(", ")}`);
+    return node;
+  }
+
+  /** Runs `run` at `atMs` of true time, outside every process; now where that has passed. */
+  at<Subject>(atMs: number, run: (subject: Subject) => void, subject?: Subject): Disposable {
+    if (typeof atMs !== "number" || Number.isNaN(atMs)) throw refusal("world.at", "atMs", atMs, "a number");
+    requireFunction("world.at", "run", run);
+    const order = this.#ties === undefined ? undefined : Math.floor(this.#ties.next() * 2 ** 32);
+    const entry = this.#queue.add(Math.max(atMs, this.#nowMs), run, subject as Subject, order);
+    // The parts of the world give a subject, or are at work for a process.
+    if (this.#steps <= 1 && subject === undefined && inside.getStore() === undefined) this.#askedAtFirst.push(entry);
+    return entry;
+  }
+
+  /** `check` is made after every step. Keep it O(1): there are a hundred thousand. */
+  always(invariant: string, check: Check): void {
+    checkCheck("world.always", invariant, check);
+    this.#always.push({ invariant, check });
+  }
+
+  /** `check` is made once, when a run has reached its end without a violation. */
+  atEnd(invariant: string, check: Check): void {
+    checkCheck("world.atEnd", invariant, check);
+    this.#atEnd.push({ invariant, check });
+  }
+
+  /**
+   * `check` must hold (give undefined) at some instant within `forMs` from now on, and is made after every step until it does:
+   * for what recovers, such as a system after `healAll`. Where it does not, its last sentence is the violation. Like any other
+   * event it falls due only if the run lasts for as long; a simulation whose run does not is broken (`runOnce`).
+   */
+  within(invariant: string, forMs: number, check: Check): void {
+    checked("World", "forMs", forMs, WAIT_MS);
+    checkCheck("world.within", invariant, check);
+    const sinceMs = this.#nowMs;
+    const deadline = { invariant, check, untilMs: sinceMs + forMs };
+    this.#deadlines.add(deadline);
+    const judge = (): void => {
+      this.aside();
+      const detail = this.#deadlines.judge(deadline);
+      if (detail !== undefined) this.violate(invariant, `${detail}, ${forMs} ms after ${sinceMs} ms`);
+    };
+    this.at(deadline.untilMs, judge, this);
+  }
+
+  /** What `within` asked for that neither held nor was judged so far, where nothing of that name was. */
+  unjudged(): readonly Deadline[] {
+    return this.#deadlines.unjudged();
+  }
+
+  /** The earliest instant that was asked for when the world was made and that has not come; undefined where all have. */
+  unreachedMs(): number | undefined {
+    const waiting = this.#askedAtFirst.filter(({ duePlace, dueAtMs }) => duePlace >= 0 && dueAtMs > this.#nowMs);
+    const earliestMs = waiting.reduce(
+      (soonestMs, { dueAtMs }) => Math.min(soonestMs, dueAtMs),
+      Number.POSITIVE_INFINITY,
+    );
+    return earliestMs === Number.POSITIVE_INFINITY ? undefined : earliestMs;
+  }
+
+  /** This step is the engine's own: a fault begins or ends, a time is over. Nothing of the system has happened in it. */
+  aside(): void {
+    this.#asides++;
+  }
+
+  /** Something goes wrong with a node, a disk or the network. For those. */
+  strike(): void {
+    this.#isStruck = true;
+  }
+
+  /**
+   * `invariant` does not hold: written down now; the run stops after this step, for good. Never throws, as it is called beside
+   * the code under test: without a name it is `unnamed`.
+   */
+  violate(invariant: string, detail: string): void {
+    this.#stopped = true;
+    if (this.violations.length >= MOST_VIOLATIONS) return;
+    const name = typeof invariant === "string" && invariant !== "" ? invariant : "unnamed";
+    const text = typeof detail === "string" ? detail : detailOf(detail);
+    this.violations.push({ invariant: name, detail: text, atMs: this.#nowMs, step: this.#steps });
+    // Only its first line: what follows may be a stack, which names folders of this machine.
+    this.trace.note(this.#nowMs, "world", "violation", `${name}: ${text.split("\n", 1)[0]}`);
+  }
+
+  /** A rare situation has occurred: a batch of runs in which it never does has not tested what it claims to. */
+  sometimes(situation: string): void {
+    this.met.set(situation, (this.met.get(situation) ?? 0) + 1);
+  }
+
+  /** Ends this run after this step. The next call of `run` goes on from there. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /**
+   * Moves time to `untilMs`, event by event; ends early at the first violation or `stop`, or where nothing is left to
+   * happen. May be called again to go on, except after a violation. Rejects where a check throws, or a run is under way.
+   * An event that never ends (a loop, promises without a wait among them) hangs it, unless its code looks at its clock.
+   */
+  async run(untilMs: number): Promise<void> {
+    checked("World", "untilMs", untilMs, WAIT_MS);
+    if (this.#running) throw new Error("this world is running already: wait for that run before the next");
+    this.#running = true;
+    this.#stopped = this.violations.length > 0;
+    try {
+      const byHand = !this.#taskPerStep && (await canDrain());
+      while (await (byHand ? asTask(() => this.#manySteps(untilMs)) : this.#manyTasks(untilMs)));
+    } finally {
+      this.#running = false;
+    }
+    if (!this.#stopped && untilMs > this.#nowMs && untilMs < Number.POSITIVE_INFINITY) this.#nowMs = untilMs;
+  }
+
+  /** Makes the checks for the end of a run; none where something was found wrong already. */
+  verify(): void {
+    if (this.violations.length > 0) return;
+    for (const { invariant, check } of this.#atEnd) this.#look(invariant, check);
+  }
+
+  /** The async context of `node`'s processes, to be given to `enter`: made once, because making one costs a map. */
+  contextOf(node: SimNode): AsyncResource {
+    return inside.run(node, () => new AsyncResource("SimNode"));
+  }
+
+  /** Runs `event` as the process on `node`. For nodes. */
+  enter(node: SimNode, context: AsyncResource, event: () => void): void {
+    this.#entered = node;
+    try {
+      context.runInAsyncScope(event);
+    } catch (error) {
+      this.uncaught(node.name, error);
+    }
+  }
+
+  /**
+   * Whoever asks for something of `node` is its own process, or the world. Anything else has leaked from one process
+   * into another, through a variable of a module for example, and could not happen between real ones.
+   */
+  assertInside(node: SimNode): void {
+    const user = inside.getStore();
+    if (user === undefined || user === node) return;
+    const { stack } = new Error("used here");
+    this.violate("processes-share-nothing", `${user.name} used what was given to ${node.name}\n${stack}`);
+  }
+
+  /** An error that nobody caught: a real process would have died of it. */
+  uncaught(node: string, error: unknown): void {
+    this.violate("uncaught-error", `${node}: ${error instanceof Error ? error.stack : String(error)}`);
+  }
+
+  #manySteps(untilMs: number): boolean {
+    const unset = this.#setTraps();
+    try {
+      for (let left = STEPS_PER_TASK; left > 0; left--) {
+        if (!this.#step(untilMs)) return false;
+        this.#outside.runInAsyncScope(drainMicrotasks);
+        this.#check();
+      }
+      return true;
+    } finally {
+      unset();
+    }
+  }
+
+  /** The same, where microtasks are not drained by hand. */
+  #manyTasks(untilMs: number): Promise<boolean> {
+    let unset = (): void => undefined;
+    let stepped: boolean | undefined;
+    const begin = (): void => {
+      unset = this.#setTraps();
+    };
+    const step = (): void => {
+      if (stepped === true) this.#check();
+      if (stepped !== false) stepped = this.#step(untilMs);
+    };
+    return asTasks([begin, ...Array<() => void>(STEPS_PER_BATCH).fill(step)], () => {
+      try {
+        if (stepped === true) this.#check();
+      } finally {
+        unset();
+      }
+      return stepped === true;
+    });
+  }
+
+  /** Runs the earliest event; false where there is none before `untilMs`, or the run is over. */
+  #step(untilMs: number): boolean {
+    const nextMs = this.#queue.nextAtMs;
+    if (this.#stopped || nextMs > untilMs || nextMs === Number.POSITIVE_INFINITY) return false;
+    if (nextMs > this.#nowMs) {
+      this.#nowMs = nextMs;
+      this.#stepsAtInstant = 0;
+    } else if (++this.#stepsAtInstant > this.#maxStepsPerInstant) {
+      this.violate("time-passes", `${this.#maxStepsPerInstant} events at ${nextMs} ms: a loop without a delay`);
+      return false;
+    }
+    this.#steps++;
+    this.#entered = undefined;
+    this.trace.step(nextMs);
+    try {
+      this.#queue.takeDue(nextMs)?.run();
+    } catch (error) {
+      this.uncaught("world", error);
+    }
+    return true;
+  }
+
+  #check(): void {
+    for (const { invariant, check } of this.#always) this.#look(invariant, check);
+    this.#deadlines.look();
+  }
+
+  #look(invariant: string, check: Check): void {
+    const detail = sentenceOf(invariant, check());
+    if (detail !== undefined) this.violate(invariant, detail);
+  }
+
+  #setTraps(): () => void {
+    if (!this.#traps) return () => undefined;
+    return setTraps({
+      onTouch: (what, stack) => this.violate("no-real-world", `${what} was used inside the world\n${stack}`),
+      // Node 22 has no context for an error out of a microtask.
+      onUncaught: (error) => this.uncaught((inside.getStore() ?? this.#entered)?.name ?? "world", error),
+    });
+  }
+}

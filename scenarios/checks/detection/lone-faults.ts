@@ -1,0 +1,246 @@
+/**
+ * The faults of a plan after which a backup must take over in a time that can be summed up: one that stops a station
+ * serving altogether, for longer than the sum, while nothing else is wrong with its group. Earlier faults may have come
+ * and gone, so that the second outage is watched as well as the first.
+ *
+ *   silence        the beats stop: power, kill, pause, the way back cut, both ways cut
+ *   command path   the beats go on: the way there cut or held, a service that fails everything
+ */
+import type { Fleet } from "../../fleet/fleet.ts";
+import { GATEWAY, stationNode } from "../../fleet/plan.ts";
+import { comfortOf } from "../comfort.ts";
+import type { DocumentedGroup } from "../documented.ts";
+import { documentedGroups, WORTH_A_SECOND_MS } from "../documented.ts";
+import type { Span } from "../trouble.ts";
+import { overlaps, troubleOf } from "../trouble.ts";
+import { declaredWithinMs } from "./model-bounds.ts";
+
+export interface LoneFault {
+  readonly group: string;
+  readonly station: string;
+  readonly atMs: number;
+  /** Within this time a command that was sent after the fault has been served by another station. */
+  readonly boundMs: number;
+  /** The terms of that sum, in words. */
+  readonly terms: string;
+  /** Has the group been in trouble before? */
+  readonly again: boolean;
+}
+
+/** After trouble, beats and attempts of this long have shown that it is over. */
+const SETTLED_MS = 2_000;
+/** `LivenessSupervisor`: how often a station that is not alive is looked at. */
+const RECHECK_MS = 50;
+/** Where fewer commands than this may be repeated, nobody can say when the next one comes. */
+const LEAST_REPEATABLE = 0.2;
+/** What is less likely than this does not happen in a run. */
+const UNLIKELY = 1e-6;
+/** So many answers tell what is usual, so many attempts have to be overdue, and are so after so many times the slowest. */
+const ENOUGH_ANSWERS = 64;
+const OVERDUE_ATTEMPTS = 2;
+const OVERDUE_RATIO = 1.6;
+/** Modes of a service in which everything is answered, however wrongly. */
+const ANSWERS: ReadonlySet<string> = new Set(["errors", "busy", "errors-after", "lying-200"]);
+/** A station that is promoted is not held back by anything for longer (held calls are looked at this often). */
+const LOOK_MS = 250;
+
+/** The lone faults of `fleet`'s plan, in its order. */
+export function loneFaults(fleet: Fleet): LoneFault[] {
+  const trouble = troubleOf(fleet);
+  if (!trouble.leavesGatewayAlone) return [];
+  const rests = new Set(fleet.plan.groups.filter(({ bursts }) => bursts !== undefined).map(({ name }) => name));
+  const found: LoneFault[] = [];
+  for (const settings of documentedGroups(fleet).values()) {
+    const spans = trouble.of(settings.name);
+    const comfort = comfortOf(fleet, settings.name);
+    // Where sources rest, nobody can say when the next command comes.
+    if (!comfort.quiet || !comfort.serves || rests.has(settings.name)) continue;
+    for (const span of spans) {
+      const lone = loneFault(fleet, settings, span, spans);
+      if (lone !== undefined) found.push(lone);
+    }
+  }
+  return found;
+}
+
+function loneFault(fleet: Fleet, settings: DocumentedGroup, span: Span, spans: readonly Span[]): LoneFault | undefined {
+  const { name: group } = settings;
+  const struck = settings.stations.find(({ name }) => stopsServing(span, group, name, settings));
+  if (struck === undefined) return undefined;
+  const others = spans.filter((other) => other !== span);
+  const before = others.filter(({ fromMs }) => fromMs <= span.fromMs);
+  const waits = waitsOf(
+    fleet,
+    settings,
+    span,
+    struck.name,
+    before.every((other) => isCleanOutage(other, settings)),
+  );
+  if (waits === undefined) return undefined;
+  const boundMs = sumMs(waits);
+  const { fromMs, untilMs } = span;
+  if (untilMs < fromMs + boundMs || overlaps(others, fromMs - settledMs(settings, before), fromMs + boundMs))
+    return undefined;
+  const terms = waits.map(({ what, ms }) => `${what} ${Math.round(ms)}`).join(" + ");
+  return { group, station: struck.name, atMs: fromMs, boundMs, terms, again: before.length > 0 };
+}
+
+/** Somebody who was replaced lately may still be kept down, in doubt or in maintenance; with no trouble before, nobody is. */
+function settledMs({ breaker, detector }: DocumentedGroup, before: readonly Span[]): number {
+  if (before.length === 0) return 0;
+  return SETTLED_MS + 2 * detector.minimumDwellMs + breaker.openDurationMs;
+}
+
+interface Wait {
+  readonly what: string;
+  readonly ms: number;
+}
+
+function waitsOf(
+  fleet: Fleet,
+  settings: DocumentedGroup,
+  span: Span,
+  station: string,
+  unlearnt: boolean,
+): Wait[] | undefined {
+  const { plan } = fleet.group(settings.name);
+  const { latencyMs } = comfortOf(fleet, settings.name);
+  const silent = stopsBeats(span, settings.name, station);
+  const silence = silent ? silenceWaits(fleet, settings, unlearnt) : commandPathWaits(fleet, settings, span);
+  const refused = span.fault.kind === "crash" && span.fault.how === "kill" ? refusalWaits(fleet, settings) : undefined;
+  const noticed = refused !== undefined && silence !== undefined && sumMs(refused) < sumMs(silence) ? refused : silence;
+  if (noticed === undefined) return undefined;
+  const gapMs = (1.5 * plan.sources * 1_000) / plan.commandsPerSecond;
+  return [...noticed, { what: "the next command", ms: gapMs }, { what: "its way", ms: 2 * latencyMs + LOOK_MS }];
+}
+
+/** Silence is declared at the ceiling, or by what the beats before it were like, and the backup is heard once more. */
+function silenceWaits(fleet: Fleet, group: DocumentedGroup, unlearnt: boolean): Wait[] {
+  const { detector } = group;
+  const { silenceMs } = comfortOf(fleet, group.name);
+  const declaredMs = unlearnt ? declaredWithinMs(group, silenceMs) : detector.ceilingMs;
+  return [
+    { what: "silence", ms: 1.1 * declaredMs + silenceMs },
+    { what: "sustain", ms: 1.1 * detector.sustainMs + 2 * RECHECK_MS },
+    { what: "a beat of the backup", ms: silenceMs + RECHECK_MS },
+  ];
+}
+
+/**
+ * A station that answers with failures: the next command that may be repeated is served elsewhere, whoever is active. One
+ * that answers nothing: two attempts become overdue, and a little later its silence is proof, once it is known what is
+ * usual; before that, so many attempts in a row run out of time, for so long.
+ */
+function commandPathWaits(
+  fleet: Fleet,
+  { name, commands, commandPath }: DocumentedGroup,
+  span: Span,
+): Wait[] | undefined {
+  const { plan } = fleet.group(name);
+  const { attemptMs } = comfortOf(fleet, name);
+  const { failingForMs, minimumFailures, unansweredAfterMs } = commandPath;
+  const known = (span.fromMs / 1_000) * (plan.commandsPerSecond / 1.5) >= ENOUGH_ANSWERS;
+  if (span.fault.kind === "service") {
+    const share = plan.readRatio + (1 - plan.readRatio) * plan.keyedRatio;
+    if (share < LEAST_REPEATABLE) return undefined;
+    const tries = Math.ceil(Math.log(UNLIKELY) / Math.log(1 - Math.min(share, 0.999)));
+    const waits = [
+      { what: "a command that may be repeated", ms: 1.1 * arrivalsMs(fleet, name, tries) },
+      { what: "its failure", ms: 1.1 * attemptMs + RECHECK_MS },
+    ];
+    if (known || ANSWERS.has(span.fault.mode)) return waits;
+    return [...waits, { what: "an answer, until a second attempt is made", ms: WORTH_A_SECOND_MS + RECHECK_MS }];
+  }
+  if (known)
+    return [
+      { what: "commands that are not answered", ms: 1.1 * arrivalsMs(fleet, name, OVERDUE_ATTEMPTS + 1) },
+      { what: "until they are overdue", ms: OVERDUE_RATIO * attemptMs + RECHECK_MS },
+      { what: "unanswered for", ms: 1.1 * unansweredAfterMs + RECHECK_MS },
+    ];
+  const waitMs = Math.min(commands.timeoutMs, commands.deadlineMs);
+  // An attempt whose caller or deadline ends it is not lost by its station.
+  if (waitMs < commands.timeoutMs || (plan.patienceMs ?? Number.POSITIVE_INFINITY) <= commands.timeoutMs)
+    return undefined;
+  const roundsOfAttempts = Math.ceil(minimumFailures / commands.maxConcurrent) + 1;
+  return [
+    { what: "commands that fail", ms: 1.1 * arrivalsMs(fleet, name, minimumFailures) },
+    { what: "their timeouts", ms: 1.1 * roundsOfAttempts * waitMs },
+    { what: "failing for", ms: 1.1 * failingForMs + RECHECK_MS },
+  ];
+}
+
+/** Where the process is gone and the machine is not, connections are refused, and so many of them in a row are proof. */
+function refusalWaits(fleet: Fleet, { name, commandPath }: DocumentedGroup): Wait[] {
+  const { mostMs, silenceMs } = comfortOf(fleet, name);
+  return [
+    { what: "commands that are refused", ms: 1.1 * arrivalsMs(fleet, name, commandPath.refusalsToDeclare + 1) },
+    { what: "their way", ms: 1.1 * 4 * mostMs },
+    { what: "a beat of the backup", ms: silenceMs + RECHECK_MS },
+  ];
+}
+
+/** In what time so many commands come at least: each source sends one in one and a half times its pace. */
+function arrivalsMs(fleet: Fleet, group: string, commands: number): number {
+  const { commandsPerSecond, sources } = fleet.group(group).plan;
+  const rounds = Math.ceil(commands / sources) + 1;
+  return (rounds * 1.5 * sources * 1_000) / commandsPerSecond;
+}
+
+function sumMs(waits: readonly Wait[]): number {
+  return waits.reduce((sum, { ms }) => sum + ms, 0);
+}
+
+/** Does it end all service of `station`, and only of that one? */
+function stopsServing({ fault }: Span, group: string, station: string, { commands }: DocumentedGroup): boolean {
+  const node = stationNode(group, station);
+  switch (fault.kind) {
+    case "crash":
+    case "pause":
+      return fault.node === node;
+    case "link": {
+      const between = [fault.from, fault.to];
+      return (
+        between.includes(node) &&
+        between.includes(GATEWAY) &&
+        (fault.conditions.cut === true || fault.conditions.held === true)
+      );
+    }
+    case "service":
+      return (
+        fault.group === group &&
+        fault.station === station &&
+        fault.rate === 1 &&
+        failsAlways(fault.mode, fault.delayMs ?? 0, commands)
+      );
+    default:
+      return false;
+  }
+}
+
+function failsAlways(mode: string, delayMs: number, { errorBody, timeoutMs }: DocumentedGroup["commands"]): boolean {
+  if (mode === "slow") return delayMs > 1.5 * timeoutMs;
+  return mode !== "lying-200" || errorBody;
+}
+
+/** Do its heartbeats end, too? Only where that is certain. */
+function stopsBeats({ fault }: Span, group: string, station: string): boolean {
+  if (fault.kind === "crash" || fault.kind === "pause") return true;
+  return fault.kind === "link" && fault.from === stationNode(group, station);
+}
+
+/**
+ * Nothing of it is learnt as an ordinary gap: a silence that was declared, or none at all. A pushed beat that is lost leaves
+ * a gap in the sequence; where stations are asked instead, an answer that fails or comes late leaves only the gap.
+ */
+export function isCleanOutage(
+  { fault, fromMs, untilMs }: Span,
+  { name, detector, heartbeat }: DocumentedGroup,
+): boolean {
+  if (fault.kind === "operator" || fault.kind === "surge") return true;
+  const long = untilMs - fromMs > 2 * detector.ceilingMs;
+  if (fault.kind === "pause") return fault.node.startsWith(`${name}/`) && long;
+  if (fault.kind === "crash") return heartbeat.kind === "udp" || long;
+  if (heartbeat.kind === "http") return false;
+  if (fault.kind === "link") return fault.conditions.cut === true && Object.keys(fault.conditions).length === 1;
+  return fault.kind === "service";
+}

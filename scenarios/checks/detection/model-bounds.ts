@@ -1,0 +1,85 @@
+/**
+ * What a group's detector can say at all, from its settings alone, whatever it has learned: how long the shortest silence
+ * is that reaches a level, how high the level of a silence is at most, and when a silence after ordinary beats is
+ * declared at the latest. Each model has bounds of its own (docs/guide/detection.md); where the manual gives none, the
+ * answer is the widest one, which holds for everything.
+ *
+ *   normal                   the narrowest and the widest fit that the settings allow
+ *   adaptive                 no silence shorter than ten least deviations, or the ceiling, reaches level 8, others in proportion
+ *   lognormal, exponential   only the ceiling
+ */
+import type { DocumentedGroup } from "../documented.ts";
+import { deviationsAt, levelAt, levelReachedAt } from "./suspicion.ts";
+
+/** `detector.minimumDeviation` under the adaptive model. */
+const ADAPTIVE_DEVIATIONS = 10;
+const ADAPTIVE_LEVEL = 8;
+
+type Detector = DocumentedGroup["detector"];
+
+/** The shortest silence in ms that can reach `level`. */
+export function leastSilenceMs({ model, minimumDeviationMs, ceilingMs }: Detector, level: number): number {
+  if (model === "normal") return Math.min(deviationsAt(level) * minimumDeviationMs, ceilingMs);
+  if (model !== "adaptive") return 0;
+  return Math.min((adaptiveLeastMs({ minimumDeviationMs, ceilingMs }) * level) / ADAPTIVE_LEVEL, ceilingMs);
+}
+
+/** Nobody who is alive goes unlooked at for longer: there is no level to be reached sooner. */
+export function looksWithinMs(detector: Detector): number {
+  const told = detector.model === "normal" || detector.model === "adaptive";
+  return told ? leastSilenceMs(detector, detector.suspectThreshold) : detector.ceilingMs;
+}
+
+/** Whether `level` is within what `silentMs` of silence, short of the ceiling, can mean; else the most that it can. */
+export function levelAboveBound(
+  { model, minimumDeviationMs, ceilingMs }: Detector,
+  level: number,
+  silentMs: number,
+): number | undefined {
+  if (model === "normal") {
+    const deviations = silentMs / minimumDeviationMs;
+    return level <= levelReachedAt(deviations) ? undefined : above(level, levelAt(deviations));
+  }
+  if (model !== "adaptive") return undefined;
+  return above(level, (silentMs * ADAPTIVE_LEVEL) / adaptiveLeastMs({ minimumDeviationMs, ceilingMs }));
+}
+
+function adaptiveLeastMs({
+  minimumDeviationMs,
+  ceilingMs,
+}: Pick<Detector, "minimumDeviationMs" | "ceilingMs">): number {
+  return Math.min(ADAPTIVE_DEVIATIONS * minimumDeviationMs, ceilingMs);
+}
+
+/** Relative; the checks' own sums are no better. */
+const LEVEL_ROUNDING = 1e-6;
+
+function above(level: number, most: number): number | undefined {
+  return level <= most + LEVEL_ROUNDING * (1 + most) ? undefined : most;
+}
+
+/** How long a silence lasts at most until it reaches the threshold, where beats were never further apart than `silenceMs`. */
+export function declaredWithinMs({ detector, heartbeat }: DocumentedGroup, silenceMs: number): number {
+  const { model, threshold, minimumDeviationMs, ceilingMs } = detector;
+  if (model !== "normal") return ceilingMs;
+  // Beats spread by less than their longest silence; a window that is not full yet is presumed to spread by half of its mean.
+  const spreadMs = Math.max(minimumDeviationMs, silenceMs / 2, heartbeat.intervalMs / 2);
+  return Math.min(ceilingMs, silenceMs + mostReach(threshold) * spreadMs);
+}
+
+/** How long a silence is borne at least, where beats come `intervalMs` apart at least. */
+export function bornMs(detector: Detector, intervalMs: number): number {
+  const { model, threshold, minimumDeviationMs, ceilingMs } = detector;
+  if (model !== "normal") return leastSilenceMs(detector, threshold);
+  return Math.min(ceilingMs, intervalMs + leastReach(threshold) * minimumDeviationMs);
+}
+
+/** At least so many deviations out lies a level of suspicion, which is -log10 of a normal tail. */
+export function leastReach(level: number): number {
+  return Math.sqrt(4.6 * level) - 0.87;
+}
+
+/** At most so many deviations out lies a level of suspicion. */
+function mostReach(level: number): number {
+  return Math.sqrt(4.61 * level);
+}

@@ -1,0 +1,137 @@
+/**
+ * What the phi detector should make of a station's heartbeats, worked out once more from the manual (docs/guide/detection.md)
+ * and the beats that counted: a window of the last gaps, of which outages, lost beats and restarts are none; until enough
+ * is known a presumption; three outages in a row are a slower sender. Sums are plain, because a run is short, and the level
+ * is the check's own (`suspicion.ts`). It knows nothing of how the detector keeps its window.
+ *
+ * That is the normal model. The others are the library's own once more ({@link ShadowModel}): what they make of beats
+ * their own tests and `bench/detection` say; that the gateway tells them of the right beats, and asks them as it was set
+ * up to, is seen here.
+ */
+import { PhiAccrualMachine } from "ground-station-failover/core";
+import type { StationBeat } from "../../../gateway/src/fleet/heartbeat-sessions.ts";
+import type { DocumentedGroup } from "../documented.ts";
+import { deviationsAt, levelAt, levelBelowMean } from "./suspicion.ts";
+
+/** Not for an operator to set (`PhiAccrualOptions`). */
+const ENOUGH = 50;
+const SLOWER_FOR_GOOD = 3;
+const OUTAGE_DEVIATIONS: number = deviationsAt(8);
+/** A time this close to a limit, as a share of it, could be taken either way. */
+const CLOSE = 1e-9;
+
+/** What is known of one station's silence, beside its gateway. */
+export interface Shadow {
+  /** A heartbeat counted at `nowMs`; `beat` where it was pushed. */
+  note(beat: StationBeat | undefined, nowMs: number): void;
+  /** How suspicious its silence is at `nowMs`; undefined where that is not known here. */
+  levelAt(nowMs: number): number | undefined;
+}
+
+export function shadowOf(group: DocumentedGroup): Shadow {
+  return group.detector.model === "normal" ? new ShadowFit(group) : new ShadowModel(group);
+}
+
+const STATION = "station";
+
+class ShadowModel implements Shadow {
+  readonly #machine: PhiAccrualMachine;
+  #session = "";
+  #incarnation = 0;
+
+  constructor({ heartbeat, detector }: DocumentedGroup) {
+    const { model, windowSize, minimumDeviationMs, ceilingMs } = detector;
+    const expectedIntervalMs = heartbeat.intervalMs;
+    this.#machine = new PhiAccrualMachine({ model, windowSize, minimumDeviationMs, ceilingMs, expectedIntervalMs });
+  }
+
+  note(beat: StationBeat | undefined, nowMs: number): void {
+    if (beat !== undefined && beat.session !== this.#session) {
+      this.#session = beat.session;
+      this.#incarnation++;
+    }
+    const told = beat && { sequence: beat.sequence, incarnation: this.#incarnation };
+    this.#machine.noteHeartbeat(STATION, told, nowMs);
+  }
+
+  levelAt(nowMs: number): number | undefined {
+    const level = this.#machine.suspicionLevel(STATION, nowMs);
+    return level === Number.POSITIVE_INFINITY ? undefined : level;
+  }
+}
+
+class ShadowFit implements Shadow {
+  readonly #intervalMs: number;
+  readonly #leastDeviationMs: number;
+  readonly #ceilingMs: number;
+  readonly #window: number;
+  readonly #gaps: number[] = [];
+  #lastMs: number | undefined = undefined;
+  #session = "";
+  #sequence = 0;
+  #outagesInRow = 0;
+  #meanMs: number;
+  #deviationMs: number;
+  /** Gaps have come since it was fitted. */
+  #stale = false;
+  /** Rounding may have decided otherwise in the detector. */
+  #unsure = false;
+
+  constructor({ heartbeat, detector }: DocumentedGroup) {
+    this.#intervalMs = heartbeat.intervalMs;
+    this.#leastDeviationMs = detector.minimumDeviationMs;
+    this.#ceilingMs = detector.ceilingMs;
+    this.#window = detector.windowSize;
+    this.#meanMs = this.#intervalMs;
+    this.#deviationMs = Math.max(this.#intervalMs / 2, this.#leastDeviationMs);
+  }
+
+  note(beat: StationBeat | undefined, nowMs: number): void {
+    const gapMs = nowMs - (this.#lastMs ?? Number.NaN);
+    const inOrder = beat === undefined || (beat.session === this.#session && beat.sequence === this.#sequence + 1);
+    this.#lastMs = nowMs;
+    this.#session = beat?.session ?? "";
+    this.#sequence = beat?.sequence ?? 0;
+    if (!inOrder || !(gapMs >= 0 && gapMs < this.#ceilingMs)) return;
+    this.#outagesInRow = this.#isOutage(gapMs) ? this.#outagesInRow + 1 : 0;
+    if (this.#outagesInRow > 0 && this.#outagesInRow < SLOWER_FOR_GOOD) return;
+    if (this.#outagesInRow === SLOWER_FOR_GOOD) this.#gaps.length = 0;
+    this.#gaps.push(gapMs);
+    if (this.#gaps.length > this.#window) this.#gaps.shift();
+    this.#stale = true;
+  }
+
+  levelAt(nowMs: number): number | undefined {
+    if (this.#lastMs === undefined || this.#unsure) return undefined;
+    const silenceMs = Math.max(0, nowMs - this.#lastMs);
+    if (Math.abs(silenceMs / this.#ceilingMs - 1) < CLOSE) return undefined;
+    if (silenceMs > this.#ceilingMs) return Number.MAX_VALUE;
+    this.#fit();
+    const deviations = (silenceMs - this.#meanMs) / this.#deviationMs;
+    return deviations < 0 ? levelBelowMean(-deviations) : levelAt(deviations);
+  }
+
+  #isOutage(gapMs: number): boolean {
+    // Under any fit at all: most gaps need none to be worked out.
+    if (gapMs < OUTAGE_DEVIATIONS * this.#leastDeviationMs) return false;
+    this.#fit();
+    const outageMs = Math.min(this.#meanMs + OUTAGE_DEVIATIONS * this.#deviationMs, this.#ceilingMs);
+    if (Math.abs(gapMs / outageMs - 1) < CLOSE) this.#unsure = true;
+    return gapMs >= outageMs;
+  }
+
+  #fit(): void {
+    if (!this.#stale) return;
+    this.#stale = false;
+    const gaps = this.#gaps;
+    let sum = 0;
+    for (const gap of gaps) sum += gap;
+    const mean = sum / gaps.length;
+    let squares = 0;
+    for (const gap of gaps) squares += (gap - mean) ** 2;
+    const deviation = Math.max(Math.sqrt(squares / gaps.length), this.#leastDeviationMs);
+    const enough = gaps.length >= Math.min(ENOUGH, this.#window);
+    this.#meanMs = enough ? mean : Math.max(mean, this.#intervalMs);
+    this.#deviationMs = enough ? deviation : Math.max(deviation, this.#meanMs / 2);
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * Two processes that send heartbeats under one station's name, of which nobody can tell which one is the station.
+ * - `twins-are-told`: a moment after both do, an event tells so.
+ * - `twins-prove-nothing`: from then on no heartbeat of either counts, nor for a while after one of them has fallen silent: a
+ *   twin must not hide that the true station has died.
+ * Judged while nothing but the twin touches the group, and then until a while after the station itself is struck.
+ */
+import type { Fleet } from "../../fleet/fleet.ts";
+import type { FleetObserver } from "../../fleet/observer.ts";
+import type { Twin } from "../../fleet/plan.ts";
+import { stationNode } from "../../fleet/plan.ts";
+import { comfortOf } from "../comfort.ts";
+import type { DocumentedGroup } from "../documented.ts";
+import { documentedGroups } from "../documented.ts";
+import { judged } from "../not-judged.ts";
+import type { Span } from "../trouble.ts";
+import { nodesOf, troubleOf } from "../trouble.ts";
+
+/** Each of them is challenged and accepted twice, a beat of its own and two messages each time. */
+const TURNS = 6;
+const MARGIN_MS = 500;
+/** docs/guide/detection.md: one has to be alone for so long, or for so many intervals, before heartbeats count again. */
+const ALONE_MS = 10_000;
+const ALONE_INTERVALS = 5;
+
+interface Watched {
+  readonly twin: Twin;
+  readonly toldByMs: number;
+  /** Until when no beat may count. */
+  readonly untilMs: number;
+  told: boolean;
+}
+
+export function twins(fleet: Fleet): FleetObserver {
+  const { world } = fleet;
+  const watched = [...documentedGroups(fleet).values()].flatMap((group) =>
+    fleet.plan.faults.flatMap((fault) =>
+      fault.kind === "twin" && fault.group === group.name ? (watchedOf(fleet, group, fault) ?? []) : [],
+    ),
+  );
+  for (const one of watched) world.at(one.toldByMs, () => refuseUntold(fleet, one));
+  return watched.length === 0
+    ? {}
+    : {
+        gatewayEvent(event) {
+          if (event.type !== "name-conflict") return;
+          for (const one of watched)
+            if (isOf(one, event.group, event.station)) one.told ||= world.nowMs >= one.twin.atMs;
+        },
+        beatCounted(group, station) {
+          const { nowMs } = world;
+          const one = watched.find(
+            (each) => isOf(each, group, station) && nowMs > each.toldByMs && nowMs < each.untilMs,
+          );
+          if (one === undefined) return;
+          world.violate(
+            "twins-prove-nothing",
+            `${group}/${station}: a heartbeat counts at ${nowMs} ms; two processes send them since ${one.twin.atMs} ms, and none may count before ${one.untilMs} ms`,
+          );
+        },
+      };
+}
+
+function isOf({ twin }: Watched, group: string, station: string): boolean {
+  return twin.group === group && twin.station === station;
+}
+
+/** Undefined where something else comes between, or too soon. */
+function watchedOf(fleet: Fleet, group: DocumentedGroup, twin: Twin): Watched | undefined {
+  const { mostMs, quiet } = comfortOf(fleet, group.name);
+  const { intervalMs } = group.heartbeat;
+  const toldByMs = twin.atMs + TURNS * (2 * intervalMs + 3 * mostMs) + MARGIN_MS;
+  const others = troubleOf(fleet)
+    .of(group.name)
+    .filter(({ fault, untilMs }) => fault !== twin && untilMs > twin.atMs);
+  if (!quiet || group.heartbeat.kind !== "udp" || others.some(({ fromMs }) => fromMs <= toldByMs)) return undefined;
+  const endMs = Math.min(twin.atMs + twin.forMs, ...others.map(({ fromMs }) => fromMs));
+  // What strikes the station alone ends the conflict a while later; of everything else nobody can say what follows.
+  const node = stationNode(group.name, twin.station);
+  const isAlone = ({ fault, fromMs }: Span): boolean => fromMs > endMs || nodesOf(fault).every((one) => one === node);
+  const aloneMs = Math.max(ALONE_MS, ALONE_INTERVALS * intervalMs) - 2 * intervalMs;
+  const nextMs = Math.min(...others.filter(({ fromMs }) => fromMs > endMs).map(({ fromMs }) => fromMs));
+  const untilMs = others.every(isAlone) ? Math.min(endMs + aloneMs, nextMs) : endMs;
+  return { twin, toldByMs, untilMs, told: false };
+}
+
+function refuseUntold({ world }: Fleet, { twin, told }: Watched): void {
+  judged(world, "twins-are-told");
+  if (told) return;
+  world.violate(
+    "twins-are-told",
+    `${twin.group}/${twin.station}: two processes send heartbeats as it since ${twin.atMs} ms, and nothing tells so`,
+  );
+}

@@ -1,0 +1,48 @@
+/**
+ * B5: a group that nothing touches notices nothing of what happens to others behind the same gateway. Every command of
+ * its sources is acknowledged, and within the time that its plan promises: messages, connections, a wait for a lane, the
+ * service itself. Watched where the plan says that the group is calm, leaves the gateway's process alone, and would
+ * serve every command in time on any day (`comfort.ts`).
+ */
+import type { Fleet } from "../../fleet/fleet.ts";
+import type { FleetObserver } from "../../fleet/observer.ts";
+import { isWide } from "../../fleet/plan.ts";
+import { comfortOf } from "../comfort.ts";
+import { troubleOf } from "../trouble.ts";
+
+/** The groups of `fleet` that nothing touches, and in which nobody healthy is ever accused. */
+export function calmGroups(fleet: Fleet): Set<string> {
+  const trouble = troubleOf(fleet);
+  if (!trouble.leavesGatewayAlone) return new Set();
+  const calm = fleet.plan.groups.filter(
+    (group) => !isWide(group) && trouble.of(group.name).length === 0 && comfortOf(fleet, group.name).quiet,
+  );
+  return new Set(calm.map(({ name }) => name));
+}
+
+export function calmNeighbour(fleet: Fleet): FleetObserver {
+  const { world } = fleet;
+  const calm = calmGroups(fleet);
+  const latencyMs = new Map<string, number>();
+  for (const { name } of fleet.plan.groups) {
+    const comfort = comfortOf(fleet, name);
+    if (calm.has(name) && comfort.serves) latencyMs.set(name, comfort.latencyMs);
+  }
+  if (latencyMs.size === 0) return {};
+  if (calm.size < fleet.plan.groups.length) world.sometimes("calm group beside a troubled one");
+  return {
+    commandTold(command) {
+      const { group, id, kind, told, sentAtMs, toldAtMs = sentAtMs, answer } = command;
+      const mostMs = latencyMs.get(group);
+      if (mostMs === undefined) return;
+      const tookMs = toldAtMs - sentAtMs;
+      if (told !== "acknowledged")
+        world.violate("calm-neighbour", `${id} (${kind}) was told ${told} (${answer}), and nothing touches ${group}`);
+      else if (tookMs > mostMs)
+        world.violate(
+          "calm-neighbour",
+          `${id} (${kind}) took ${tookMs} ms, at most ${mostMs} ms in ${group}, which nothing touches`,
+        );
+    },
+  };
+}

@@ -1,0 +1,312 @@
+/**
+ * Who is active, and why. Of every station it is kept what its gateway can know (`known-station.ts`), and each promotion is
+ * held against that (`promotions.ts`); between promotions, from the status of the moment:
+ * - `fit-is-promoted`: an active station that is unfit by the gateway's own account, that is declared down, out of service
+ *   or whose circuit is open, or whose calls have come to nothing by ours, does not stay active while another is fit, by the
+ *   gateway's account or by ours; but it may while a probe of its half-open circuit is out, and nothing else speaks against it.
+ * - `maintenance-is-kept`: who was taken out of service is so until the time is over, and not a moment longer.
+ * - `prefers-whom-it-should`: failback returns to the primary, or to whom a person switched over to last.
+ * - `failback-comes`: where it is automatic, it does not wait for longer than the hold-down of a station proven well: as it is
+ *   written, doubled with each failure that was told, and proven by what happened, not by what the gateway says of itself.
+ * - `abstention-is-kept`: while it distrusts itself, a gateway replaces nobody for failing.
+ */
+import type { FailoverStatus } from "ground-station-failover";
+import type { GatewayEvent } from "../../../gateway/src/compose.ts";
+import type { Fleet } from "../../fleet/fleet.ts";
+import type { Command, FleetObserver } from "../../fleet/observer.ts";
+import { endOf } from "../calls/attempt-ends.ts";
+import { UsualAnswers } from "../calls/usual-answers.ts";
+import { knowsBeats } from "../detection/detector.ts";
+import type { DocumentedGroup } from "../documented.ts";
+import { documentedGroups } from "../documented.ts";
+import type { StatusLook } from "../status-round.ts";
+import { livingGateway, lookAround } from "../status-round.ts";
+import { troubleOf } from "../trouble.ts";
+import { holdDownMs } from "./hold-down.ts";
+import { KnownStation } from "./known-station.ts";
+import type { Promoted } from "./promotions.ts";
+import { heardSince, wrongs } from "./promotions.ts";
+
+/** What is due by timers happens within this. */
+const LATE_MS = 100;
+/** What begins a failback is looked at once in 250 ms, and what is due may wait for as long as the gateway distrusts itself. */
+const BACK_MS = 4_000;
+/** Instants on one axis differ by rounding. */
+const ROUNDING_MS = 0.001;
+
+/** A group under one gateway process. */
+class Known {
+  readonly settings: DocumentedGroup;
+  readonly beatsKnown: boolean;
+  readonly stations: ReadonlyMap<string, KnownStation>;
+  preferred: string;
+  active: string;
+  /** How often each command is at the gateway. */
+  readonly visits: Map<Command, number> = new Map();
+  /** Until when its gateway distrusts itself. */
+  distrustUntilMs: number = Number.NEGATIVE_INFINITY;
+  /** Since when, by what each look showed, failback has been possible; undefined while it is not. */
+  backSinceMs: number | undefined = undefined;
+  /** Is a station tried out, which is to become active? */
+  isHandingOver = false;
+  /** When each station was replaced, or a failback to it was given up: each may double its hold-down. */
+  readonly #failedAtMs: Map<string, number[]> = new Map();
+  /** Counts promotions, handovers and abstentions. */
+  changes = 0;
+
+  constructor(settings: DocumentedGroup, beatsKnown: boolean) {
+    this.settings = settings;
+    this.beatsKnown = beatsKnown;
+    const usual = new UsualAnswers();
+    this.stations = new Map(settings.stations.map(({ name }) => [name, new KnownStation(settings, usual)]));
+    this.preferred = settings.stations[0]?.name ?? "";
+    this.active = this.preferred;
+  }
+
+  lookAtIdle(nowMs: number): void {
+    for (const [name, known] of this.stations) if (name !== this.active) known.lookAtIdle(nowMs);
+  }
+
+  of(station: string): KnownStation {
+    return this.stations.get(station) as KnownStation;
+  }
+
+  perhapsFailed(station: string, nowMs: number): void {
+    this.#failedAtMs.set(station, [...(this.#failedAtMs.get(station) ?? []), nowMs]);
+  }
+
+  /** For how long failback waits for the preferred station at most, once that is proven well. */
+  longestHoldDownMs(nowMs: number): number {
+    return holdDownMs(this.settings, this.#failedAtMs.get(this.preferred) ?? [], nowMs);
+  }
+
+  /** Is everything there for a failback, but the time? */
+  mayGoBack(nowMs: number): boolean {
+    const { settings, active, preferred, isHandingOver } = this;
+    if (settings.failback.mode !== "automatic" || active === preferred || isHandingOver) return false;
+    const to = this.of(preferred);
+    // Where stations are probed, the last word has to be that of a probe.
+    const isProven = !settings.probes || (!to.unproven && to.lastProbe !== "ill");
+    return isProven && to.surelyFit(nowMs) && this.of(active).surelyFit(nowMs);
+  }
+}
+
+export function decisions(fleet: Fleet): FleetObserver {
+  const { world } = fleet;
+  const settingsOf = documentedGroups(fleet);
+  let groups: Map<string, Known> = new Map();
+  const begin = (): void => {
+    groups = new Map(
+      [...settingsOf].map(([name, settings]) => [name, new Known(settings, knowsBeats(fleet, settings))]),
+    );
+  };
+  begin();
+  const of = (group: string): Known => groups.get(group) as Known;
+  const visitsOf = (command: Command): number => of(command.group).visits.get(command) ?? 0;
+  const localMs = (): number => fleet.gateway?.nowMs() ?? world.nowMs;
+  return {
+    gatewayStarted: begin,
+    beatCounted: (group, station) => {
+      of(group).of(station).lastBeatMs = localMs();
+    },
+    probed(group, station, well) {
+      const known = of(group);
+      known.of(station).probed(well);
+      // Its proof is lost and the hold-down begins anew, even if the next probe succeeds before the next look.
+      if (!well && station === known.preferred) known.backSinceMs = undefined;
+    },
+    commandArrived: ({ command }) => void of(command.group).visits.set(command, visitsOf(command) + 1),
+    commandAnswered({ command }) {
+      const { visits } = of(command.group);
+      const left = visitsOf(command) - 1;
+      if (left > 0) visits.set(command, left);
+      else visits.delete(command);
+      // Where its source has sent it twice, the other sending of it goes on.
+      if (left > 0) return;
+      for (const known of of(command.group).stations.values()) known.tally.over(command);
+    },
+    attemptBegan: (attempt) => of(attempt.group).of(attempt.station).tally.began(attempt),
+    attemptEnded(attempt) {
+      const group = of(attempt.group);
+      const { tally } = group.of(attempt.station);
+      // Before it, too: an answer ends the silence for which a station may have been set aside a moment ago.
+      group.lookAtIdle(localMs());
+      tally.ended(attempt, localMs() >= group.distrustUntilMs, !disturbed(fleet), localMs());
+      group.lookAtIdle(localMs());
+      if (endOf(attempt, group.settings) !== "served") return;
+      for (const known of group.stations.values())
+        if (known.tally !== tally) known.tally.servedElsewhere(attempt, localMs());
+      group.lookAtIdle(localMs());
+    },
+    operated({ group, station, action, forMs = 0 }) {
+      if (action !== "maintenance") return;
+      const { restsUntilMs } = of(group).of(station);
+      if (Math.abs(restsUntilMs - localMs() - forMs) > ROUNDING_MS)
+        world.violate(
+          "maintenance-is-kept",
+          `${group}/${station} was taken out of service for ${forMs} ms, and is until ${restsUntilMs}; it is ${localMs()}`,
+        );
+    },
+    gatewayEvent: (event) => noted(fleet, of(event.group), event, localMs()),
+    tick() {
+      for (const group of groups.values()) group.lookAtIdle(localMs());
+      const look = lookAround(fleet);
+      for (const group of groups.values()) lookAtFailback(fleet, group, localMs());
+      if (look === undefined || disturbed(fleet)) return;
+      const group = of(look.group);
+      for (const wrong of misfits(look, group)) world.violate(...wrong);
+      if (!isDue(look, group)) return;
+      const { changes } = group;
+      world.at(world.nowMs + LATE_MS, () => stillDue(fleet, look, group, changes));
+    },
+  };
+}
+
+function noted(fleet: Fleet, group: Known, event: GatewayEvent, nowMs: number): void {
+  // What lasts for less than from one look to the next makes a station prove itself anew all the same.
+  const { type } = event;
+  if (type === "maintenance" || type === "declaration" || type === "breaker") group.backSinceMs = undefined;
+  if (event.type === "abstention" && event.reason === "late-wake") {
+    group.distrustUntilMs = event.untilMs;
+    group.backSinceMs = undefined;
+    group.changes++;
+  } else if (event.type === "breaker") group.of(event.station).circuitMoved(event.transition.to, event.transition.atMs);
+  else if (event.type === "maintenance")
+    group.of(event.station).restsUntilMs = event.reason === undefined ? Number.NEGATIVE_INFINITY : event.untilMs;
+  else if (event.type === "declaration") group.of(event.node).declared(event.to, nowMs);
+  else if (event.type === "handover-begun") {
+    group.changes++;
+    group.isHandingOver = true;
+    if (event.cause === "failback") group.of(event.station).triedOut(nowMs);
+  } else if (event.type === "handover-ended") {
+    group.changes++;
+    group.isHandingOver = false;
+    group.perhapsFailed(event.station, nowMs);
+    group.of(event.station).failbackEnded(nowMs);
+  } else if (event.type === "promoted") promoted(fleet, group, event, nowMs);
+}
+
+function promoted(fleet: Fleet, group: Known, event: Promoted, nowMs: number): void {
+  const { stations, beatsKnown, settings } = group;
+  group.lookAtIdle(nowMs);
+  group.active = event.station;
+  for (const [invariant, detail] of wrongs(event, { stations, beatsKnown, probes: settings.probes, nowMs })) {
+    const speaksAgainst = whoseCircuit(invariant, event, group);
+    if (speaksAgainst.length === 0) fleet.world.violate(invariant, detail);
+    // That a circuit opened may be told right after the promotion that follows from it.
+    else
+      fleet.world.at(fleet.world.nowMs, () => {
+        if (!speaksAgainst.some((name) => group.of(name).opened(nowMs))) fleet.world.violate(invariant, detail);
+      });
+  }
+  if (event.cause === "failure" && nowMs < group.distrustUntilMs)
+    fleet.world.violate(
+      "abstention-is-kept",
+      `${event.group}: ${event.from} is replaced for failing; its gateway abstains until ${group.distrustUntilMs}`,
+    );
+  group.changes++;
+  group.backSinceMs = undefined;
+  group.isHandingOver = false;
+  group.perhapsFailed(event.from, nowMs);
+  if (event.cause === "switchover") group.preferred = event.station;
+  const forCalls = event.evidence.some(
+    ({ kind, verdict, detail }) =>
+      (kind === "calls" || kind === "breaker") &&
+      verdict === "unfit" &&
+      detail.startsWith(`${event.from}: `) &&
+      !detail.includes("not promoted again for"),
+  );
+  group.of(event.from).replaced(event.cause, forCalls, nowMs);
+  group.of(event.station).becameActive(nowMs);
+}
+
+/** Whose circuit would excuse it, had it just opened: that of who was replaced for it, or of those who were passed over. */
+function whoseCircuit(invariant: string, { from, station, evidence }: Promoted, { stations }: Known): string[] {
+  if (invariant === "promotes-on-evidence") {
+    return evidence.some(({ kind, verdict }) => kind === "breaker" && verdict === "unfit") ? [from] : [];
+  }
+  if (invariant !== "promotes-the-first-fit") return [];
+  const names = [...stations.keys()];
+  return names.slice(0, names.indexOf(station)).filter((name) => name !== from);
+}
+
+/** What a status says that cannot be. */
+function* misfits({ group, status, process }: StatusLook, known: Known): Iterable<[string, string]> {
+  const nowMs = process.nowMs();
+  if (status.preferred !== known.preferred)
+    yield [
+      "prefers-whom-it-should",
+      `${group}: failback would return to ${status.preferred}, not to ${known.preferred}`,
+    ];
+  for (const { name, maintenance } of status.stations) {
+    const { restsUntilMs } = known.of(name);
+    const rests = maintenance !== undefined;
+    if (rests ? nowMs > restsUntilMs + LATE_MS : nowMs < restsUntilMs - LATE_MS)
+      yield [
+        "maintenance-is-kept",
+        `${group}/${name} is ${rests ? "" : "not "}out of service at ${nowMs}; on request it is until ${restsUntilMs}`,
+      ];
+  }
+}
+
+/** Does a failback come that everything is there for? */
+function lookAtFailback(fleet: Fleet, group: Known, nowMs: number): void {
+  const heldMs = nowMs - (group.backSinceMs ?? nowMs);
+  group.backSinceMs = !disturbed(fleet) && group.mayGoBack(nowMs) ? (group.backSinceMs ?? nowMs) : undefined;
+  const longestMs = group.longestHoldDownMs(nowMs);
+  if (group.backSinceMs === undefined || heldMs <= longestMs + BACK_MS) return;
+  group.backSinceMs = undefined;
+  fleet.world.violate(
+    "failback-comes",
+    `${group.settings.name}: ${group.preferred} has been well for ${heldMs} ms, its hold-down is ${longestMs} at most`,
+  );
+}
+
+/** Should somebody else be active, by a gateway that may decide? */
+function isDue({ status, process }: StatusLook, known: Known): boolean {
+  const nowMs = process.nowMs();
+  if (status.handover !== undefined || nowMs < known.distrustUntilMs) return false;
+  const active = status.stations.find((station) => station.active);
+  if (active === undefined) return false;
+  const isUnfit = !active.assessment.fit && !isProbed(active);
+  const toLeave = known.of(active.name);
+  if (!isUnfit && !toLeave.surelyGivenUp(nowMs) && toLeave.tally.mustFail(nowMs) === undefined) return false;
+  return status.stations.some(
+    ({ name, active: itself, standing, assessment }) =>
+      !itself &&
+      ((standing === "alive" && assessment.fit && assessment.confirmed) || surelyReplaces(name, known, nowMs)),
+  );
+}
+
+/** May `name` surely be made active, and has it been heard since the active station fell silent, if that is silent? */
+function surelyReplaces(name: string, known: Known, nowMs: number): boolean {
+  const [from, to] = [known.of(known.active), known.of(name)];
+  const isConfirmed = from.silentSinceMs === undefined || (known.beatsKnown && heardSince(to, from));
+  return to.surelyFit(nowMs) && isConfirmed;
+}
+
+/** Is a probe of its circuit out, and is that all? How long it may be out is the breaker's business (`breaker.ts`). */
+function isProbed({ breaker, assessment }: FailoverStatus["stations"][number]): boolean {
+  const others = assessment.evidence.filter(({ kind, verdict }) => verdict === "unfit" && kind !== "breaker");
+  return breaker?.state === "half-open" && others.length === 0;
+}
+
+function stillDue(fleet: Fleet, { group, process, status }: StatusLook, known: Known, changes: number): void {
+  if (livingGateway(fleet) !== process || disturbed(fleet) || known.changes !== changes) return;
+  const now = process.gateway.groups.get(group)?.status;
+  if (now === undefined || !isDue({ group, process, status: now }, known)) return;
+  const why = now.stations
+    .filter(({ active }) => active)
+    .flatMap(({ assessment }) => assessment.evidence.filter(({ verdict }) => verdict === "unfit"))
+    .map(({ detail }) => detail);
+  const ours = known.of(now.active).tally.mustFail(process.nowMs()) ?? "down, out of service, or its circuit open";
+  fleet.world.violate(
+    "fit-is-promoted",
+    `${group}: ${status.active} stays active (${why.join("; ") || ours}), and another station is fit`,
+  );
+}
+
+function disturbed(fleet: Fleet): boolean {
+  const { nowMs } = fleet.world;
+  return livingGateway(fleet) === undefined || troubleOf(fleet).disturbsGatewayLately(nowMs);
+}

@@ -1,0 +1,144 @@
+/**
+ * Epochs at each door that they pass: the gateway that numbers its active stations, every attempt it sends, and every
+ * station, which must refuse what is older than the newest it has seen. Spacecraft refuse old epochs too and so hide
+ * what goes wrong before them; that is why each layer is watched for itself. What two processes of a gateway number alike
+ * is no fault (a new one begins at 1 and learns; ADR 0007), so all of this is for one process.
+ */
+import type { GatewayEvent } from "../../../gateway/src/compose.ts";
+import type { Fleet } from "../../fleet/fleet.ts";
+import type { Attempt, FleetObserver, Relay } from "../../fleet/observer.ts";
+import { documentedGroups } from "../documented.ts";
+import { succeeded } from "../load/offered-load.ts";
+import { PerStation } from "../per-station.ts";
+import type { StatusLook } from "../status-round.ts";
+import { lookAround } from "../status-round.ts";
+import { WaysOfCalls } from "./ways-of-calls.ts";
+
+/** A group under one gateway process, from what its events said. */
+interface Numbered {
+  epoch: number;
+  active: string;
+  /** Who was active under each epoch. */
+  readonly stations: Map<number, string>;
+  newestSent: number;
+  /** Under which epochs this process has sent anything: a station that has seen one of these may have it from there. */
+  readonly sentUnder: Set<number>;
+  /** What heartbeats have told asks for this one at least. */
+  newestHeard: number;
+}
+
+export function epochs(fleet: Fleet): FleetObserver {
+  const { world } = fleet;
+  const groups: Map<string, Numbered> = new Map();
+  const settings = documentedGroups(fleet);
+  const ways = new WaysOfCalls(fleet, (attempt) =>
+    succeeded(attempt, settings.get(attempt.group)?.commands.errorBody ?? true),
+  );
+  const localMs = (): number => fleet.gateway?.nowMs() ?? world.nowMs;
+  let running = 1;
+  const admitted = new PerStation(() => ({ incarnation: 0, epoch: 0 }));
+  const numbered = (name: string): Numbered => {
+    const group = groups.get(name) ?? begun(fleet, name);
+    groups.set(name, group);
+    return group;
+  };
+  const newestAt = ({ group, station, incarnation }: Relay): { incarnation: number; epoch: number } => {
+    const seen = admitted.of(group, station);
+    if (seen.incarnation !== incarnation) {
+      seen.incarnation = incarnation;
+      seen.epoch = 0;
+    }
+    return seen;
+  };
+  const refuseOld = (relay: Relay, what: string): void => {
+    const newest = newestAt(relay);
+    const { command, epoch = 0, group, station } = relay;
+    if (epoch < newest.epoch)
+      world.violate(
+        "stations-refuse-old-epochs",
+        `${group}/${station} ${what} ${command.id} of epoch ${epoch} after epoch ${newest.epoch}`,
+      );
+    newest.epoch = Math.max(newest.epoch, epoch);
+  };
+  return {
+    gatewayStarted(process) {
+      running = process.incarnation;
+      groups.clear();
+      ways.clear(process);
+    },
+    commandArrived: ({ command }) => ways.arrived(command),
+    commandAnswered({ command, incarnation }) {
+      if (incarnation === running) ways.answered(command);
+    },
+    gatewayEvent(event) {
+      ways.heard(event);
+      if (event.type === "promoted" || event.type === "epoch-adopted") noteRise(fleet, numbered(event.group), event);
+    },
+    beatCounted(group, _station, beat) {
+      const of = numbered(group);
+      const seen = beat?.epochSeen ?? 0;
+      // Asked of what was really sent: what the gateway says of its own epoch may have been raised by this heartbeat already.
+      const isForeign = seen > 0 && !of.sentUnder.has(seen);
+      of.newestHeard = Math.max(of.newestHeard, isForeign ? seen + 1 : seen);
+    },
+    tick() {
+      const look = lookAround(fleet);
+      if (look === undefined) return;
+      refuseUnlearnt(fleet, numbered(look.group), look);
+      ways.looked(look);
+    },
+    attemptBegan(attempt) {
+      noteAttempt(fleet, numbered(attempt.group), ways, attempt, localMs());
+      ways.began(attempt);
+    },
+    attemptEnded(attempt) {
+      if (attempt.incarnation === running) ways.ended(attempt, localMs() - attempt.judgedFromLocalMs);
+    },
+    relayAdmitted: (relay) => refuseOld(relay, "let in"),
+    relaySent: (relay) => refuseOld(relay, "carried on"),
+    relayRefused(relay, epochSeen) {
+      const newest = newestAt(relay);
+      newest.epoch = Math.max(newest.epoch, epochSeen);
+    },
+  };
+}
+
+/** A gateway begins with epoch 1 and the first station. */
+function begun(fleet: Fleet, name: string): Numbered {
+  const active = fleet.group(name).settings.stations[0]?.name ?? "";
+  return { epoch: 1, active, stations: new Map([[1, active]]), newestSent: 0, sentUnder: new Set(), newestHeard: 0 };
+}
+
+function noteRise(fleet: Fleet, of: Numbered, event: GatewayEvent & { type: "promoted" | "epoch-adopted" }): void {
+  const { group, epoch } = event;
+  if (!(epoch > of.epoch))
+    fleet.world.violate("epoch-rises", `${group}: ${event.type} with epoch ${epoch} after ${of.epoch}`);
+  of.epoch = epoch;
+  if (event.type === "promoted") of.active = event.station;
+  of.stations.set(epoch, of.active);
+}
+
+/** What a station has seen and told is behind the gateway from then on. */
+function refuseUnlearnt({ world }: Fleet, { newestHeard }: Numbered, { group, status }: StatusLook): void {
+  if (status.epoch >= newestHeard) return;
+  world.violate(
+    "epochs-are-learnt",
+    `${group}: after what heartbeats told it has to be at epoch ${newestHeard} at least, and the gateway is at ${status.epoch}`,
+  );
+}
+
+function noteAttempt({ world }: Fleet, of: Numbered, ways: WaysOfCalls, attempt: Attempt, nowMs: number): void {
+  const { group, station, epoch, command } = attempt;
+  const active = of.stations.get(epoch);
+  if (active === undefined) of.stations.set(epoch, station);
+  else if (active !== station && !ways.mayGo(attempt, active, nowMs))
+    world.violate(
+      "one-active-per-epoch",
+      `${group}: ${command.id} goes to ${station} under epoch ${epoch}, which is ${active}'s, and nothing speaks against that one`,
+    );
+  const newest = Math.max(of.newestSent, of.epoch);
+  if (epoch < newest)
+    world.violate("epoch-rises", `${group}: ${command.id} goes to ${station} under epoch ${epoch} after ${newest}`);
+  of.newestSent = Math.max(of.newestSent, epoch);
+  of.sentUnder.add(epoch);
+}

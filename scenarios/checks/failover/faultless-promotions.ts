@@ -1,0 +1,114 @@
+/**
+ * `no-role-change-without-fault`: in the wide world a station is replaced for failing only if a fault of the plan strikes
+ * it, or did so in the last 15 s. These are not faults of a station: slow callers, callers that hang up, commands that are
+ * wrong by their own fault, slow routes, shortages of the gateway's own machine, and pauses of the gateway's process.
+ * Not judged: a station that was recently loaded above 70 % of its capacity, settings whose effect cannot be summed up,
+ * callers who leave before a command can be answered, and a time in which no command of the group has been served at all
+ * yet, or none that was sent after the first that failed: where every command since then was wrong, nobody can tell a station
+ * that fails everything from callers that ask for nothing else.
+ */
+import type { Fleet } from "../../fleet/fleet.ts";
+import type { FleetObserver } from "../../fleet/observer.ts";
+import type { GroupPlan } from "../../fleet/plan.ts";
+import { GATEWAY, isWide, stationNode } from "../../fleet/plan.ts";
+import { workOfMost } from "../../fleet/work.ts";
+import { ServedYet } from "../calls/served-yet.ts";
+import { comfortOf } from "../comfort.ts";
+import { hasDefaults } from "../load/quiet-times.ts";
+import { capacityOf, slownessOf } from "../load/true-capacity.ts";
+import { judged, notJudged } from "../not-judged.ts";
+import { SlidingCount } from "../sliding-count.ts";
+import type { Span } from "../trouble.ts";
+import { nodesOf, troubleOf } from "../trouble.ts";
+
+const INVARIANT = "no-role-change-without-fault";
+/** For so long after it a fault may still lead to a promotion: silences and windows have to fill. */
+const LATELY_MS = 15_000;
+const LOAD_OVER_MS = 3_000;
+/** What takes twice its time is still no fault of a station that has work to do. */
+const SLOWED = 2;
+/** A station at more than this share of its capacity may be too slow for its callers. */
+const MOST_LOADED = 0.7;
+
+export function faultlessPromotions(fleet: Fleet): FleetObserver {
+  const { world } = fleet;
+  const wide = fleet.plan.groups.filter(isWide);
+  const loads = new Map(wide.map((plan) => [plan.name, new Load(plan)]));
+  if (wide.length === 0) return {};
+  const served = new ServedYet(fleet);
+  return {
+    ...served.hears,
+    sendingBegan: ({ command }) => loads.get(command.group)?.note(world.nowMs),
+    gatewayEvent(event) {
+      if (event.type !== "promoted" || event.cause !== "failure") return;
+      const { group, station, from, evidence } = event;
+      const load = loads.get(group);
+      if (load === undefined) return;
+      const { quiet, mostMs } = comfortOf(fleet, group);
+      if (!quiet || !hasDefaults(fleet, group)) return notJudged(world, INVARIANT, "settings of its own");
+      if (leavesTooSoon(fleet.group(group).plan, slownessOf(fleet, group), mostMs))
+        return notJudged(world, INVARIANT, "callers leave too soon");
+      if (timesOutByItself(fleet, group)) return notJudged(world, INVARIANT, "a timeout below what a command takes");
+      if (load.wasTooMuch(from, world.nowMs)) return notJudged(world, INVARIANT, "loaded");
+      const struck = troubleOf(fleet)
+        .of(group)
+        .some((span) => excuses(span, stationNode(group, from), world.nowMs));
+      if (struck) return judged(world, INVARIANT);
+      if (!served.has(group) || !served.hasSinceFirstFailure(group))
+        return notJudged(world, INVARIANT, "every command so far was wrong");
+      const why = evidence.filter(({ verdict }) => verdict === "unfit").map(({ detail }) => detail);
+      world.violate(
+        INVARIANT,
+        `${group}: ${station} replaced ${from} (${why.join("; ")}), and nothing is wrong with it`,
+      );
+    },
+  };
+}
+
+/** A written timeout or deadline that is shorter than a command's work, or has become so, makes attempts fail on purpose. */
+export function timesOutByItself(fleet: Fleet, group: string): boolean {
+  const { plan } = fleet.group(group);
+  const written = fleet.plan.configuration.groups.find(({ name }) => name === group)?.["commands"];
+  const { timeout, deadline } = (written ?? {}) as { readonly timeout?: number; readonly deadline?: number };
+  const workMs = Math.max(plan.serviceMs, ...(plan.routes ?? []).map(({ serviceMs = 0 }) => serviceMs));
+  const slowestMs = slownessOf(fleet, group) * workOfMost(plan, 1) * workMs;
+  if (deadline !== undefined && deadline < slowestMs) return true;
+  return timeout !== undefined && timeout < SLOWED * slowestMs + (plan.callers?.uploads?.forMs ?? 0);
+}
+
+/** Callers who leave about when an answer comes, at its slowest, see none of a station that is well, as of one that has stopped. */
+function leavesTooSoon({ serviceMs, callers }: GroupPlan, slowness: number, mostMs: number): boolean {
+  return callers !== undefined && callers.patienceMs < slowness * serviceMs + 8 * mostMs;
+}
+
+/** What callers ask of a group, and when it was last too much for which of its stations. */
+class Load {
+  readonly #plan: GroupPlan;
+  readonly #sendings: SlidingCount = new SlidingCount(LOAD_OVER_MS);
+  readonly #tooMuchAtMs: Map<string, number> = new Map();
+
+  constructor(plan: GroupPlan) {
+    this.#plan = plan;
+  }
+
+  note(nowMs: number): void {
+    this.#sendings.add(nowMs);
+    const perSecond = this.#sendings.total(nowMs) / (LOAD_OVER_MS / 1_000);
+    for (const station of Object.keys(this.#plan.breakingPoints ?? {})) {
+      if (perSecond > MOST_LOADED * capacityOf(this.#plan, station)) this.#tooMuchAtMs.set(station, nowMs);
+    }
+  }
+
+  wasTooMuch(station: string, nowMs: number): boolean {
+    return (this.#tooMuchAtMs.get(station) ?? Number.NEGATIVE_INFINITY) > nowMs - LATELY_MS;
+  }
+}
+
+/** Is this a fault of the station `node` that is in force at `nowMs`, or was lately? */
+function excuses({ fault, fromMs, untilMs }: Span, node: string, nowMs: number): boolean {
+  if (fault.kind === "shortage" || fault.kind === "surge") return false;
+  if (fault.kind === "pause" && fault.node === GATEWAY) return false;
+  if (fromMs > nowMs || untilMs < nowMs - LATELY_MS) return false;
+  const nodes = nodesOf(fault);
+  return nodes.length === 0 || nodes.some((one) => one === node || one === GATEWAY || one === "*");
+}

@@ -1,0 +1,36 @@
+/**
+ * `fit-again`: what calls have shown of a station is not held against it for ever. An idle station gets no calls, so no
+ * success can outweigh old failures there; at the end of a run nothing but a doubt with an end may keep a living, healed
+ * station that nobody has called since from being taken for fit.
+ */
+import type { Fleet } from "../../fleet/fleet.ts";
+import type { FleetObserver } from "../../fleet/observer.ts";
+import { endsAtMs, healedAtMs, stationNode } from "../../fleet/plan.ts";
+import { livingGateway } from "../status-round.ts";
+
+/** Long enough that whatever was out when everything was healed has ended. */
+const SETTLED_MS = 20_000;
+
+export function fitAgain(fleet: Fleet): FleetObserver {
+  const { plan, world } = fleet;
+  const called: Map<string, number> = new Map();
+  return {
+    attemptEnded({ group, station }) {
+      called.set(stationNode(group, station), world.nowMs);
+    },
+    ended() {
+      const groups = livingGateway(fleet)?.gateway.groups ?? new Map();
+      for (const [name, group] of groups) {
+        for (const { name: station, active, assessment } of group.status.stations) {
+          const node = stationNode(name, station);
+          if (active || plan.lostForEver.includes(node)) continue;
+          if (endsAtMs(plan) - Math.max(healedAtMs(plan), called.get(node) ?? 0) < SETTLED_MS) continue;
+          for (const { kind, verdict, detail } of assessment.evidence) {
+            if (kind !== "calls" || verdict !== "unfit" || detail.includes("not promoted again for")) continue;
+            world.violate("fit-again", `${node} is idle and well, and cannot be promoted: ${detail}`);
+          }
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,147 @@
+/**
+ * One station as its gateway can know it, kept from outside: what was declared of it, what its circuit, its calls and people
+ * say, and when it was replaced. Where it cannot be seen whether a gateway knew a thing, there is a word for "surely" and
+ * one for "perhaps", and a check uses the one that can accuse nobody wrongly.
+ */
+import { CommandPathTally } from "../calls/command-path-tally.ts";
+import type { UsualAnswers } from "../calls/usual-answers.ts";
+import type { Standing } from "../detection/silence.ts";
+import type { DocumentedGroup } from "../documented.ts";
+
+/** `FailoverOptions.cooldownMs`, and where its doubling ends. */
+const DOUBT_MS = 5_000;
+const LONGEST_DOUBT_MS = 80_000;
+/** So many calls that it serves meanwhile end its cooldown. */
+const SERVES_AGAIN = 8;
+/** Instants on one axis differ by rounding. */
+const ROUNDING_MS = 0.001;
+
+export class KnownStation {
+  readonly tally: CommandPathTally;
+  readonly #probes: boolean;
+  readonly #openDurationMs: number;
+  standing: Standing = "unknown";
+  circuit: "closed" | "open" | "half-open" = "closed";
+  #openUntilMs = Number.NEGATIVE_INFINITY;
+  /** On the gateway's clock, until when it is out of service on request; -Infinity where it is not. */
+  restsUntilMs: number = Number.NEGATIVE_INFINITY;
+  /** When it was last heard of, and when it was first suspected since then to be silent. */
+  lastBeatMs: number = Number.NEGATIVE_INFINITY;
+  silentSinceMs: number | undefined = undefined;
+  /** Was it replaced for failing, and no probe of it has succeeded since? */
+  unproven = false;
+  lastProbe: "well" | "ill" | undefined = undefined;
+  /** Since when a failback tries it out; undefined while none does. */
+  #triedFromMs: number | undefined = undefined;
+  #replaced = 0;
+  #replacedAtMs: number | undefined = undefined;
+  #perhapsInDoubtUntilMs = Number.NEGATIVE_INFINITY;
+  #surelyInDoubtUntilMs = Number.NEGATIVE_INFINITY;
+  /** How many calls it had served when its doubt began. */
+  #servedBefore = 0;
+
+  constructor(settings: DocumentedGroup, usual: UsualAnswers) {
+    this.tally = new CommandPathTally(settings, usual);
+    this.#probes = settings.probes;
+    this.#openDurationMs = settings.breaker.openDurationMs;
+  }
+
+  declared(to: Standing, nowMs: number): void {
+    if (this.standing === "down" && to === "alive") {
+      this.tally.startAfresh(nowMs);
+      this.#surelyInDoubtUntilMs = Number.NEGATIVE_INFINITY;
+      // Its circuit closes with that, which is told a moment later.
+      this.#openUntilMs = Number.NEGATIVE_INFINITY;
+    }
+    this.standing = to;
+    if (to === "alive") this.silentSinceMs = undefined;
+    else this.silentSinceMs ??= nowMs;
+  }
+
+  circuitMoved(to: "closed" | "open" | "half-open", atMs: number): void {
+    this.circuit = to;
+    if (to === "open") this.#openUntilMs = atMs + this.#openDurationMs;
+  }
+
+  /** Did its circuit open at `nowMs`? */
+  opened(nowMs: number): boolean {
+    return this.circuit === "open" && Math.abs(this.#openUntilMs - this.#openDurationMs - nowMs) <= ROUNDING_MS;
+  }
+
+  /** It is idle, and calls that it was given may speak against it: then it may be set aside, as after a replacement. */
+  lookAtIdle(nowMs: number): void {
+    if (nowMs < this.#perhapsInDoubtUntilMs || !this.tally.mayFail(nowMs)) return;
+    this.#perhapsSetAside(nowMs);
+  }
+
+  /** A failback to it begins, and gives it calls. */
+  triedOut(nowMs: number): void {
+    this.#triedFromMs = nowMs;
+  }
+
+  /** That failback is off. Where it did not serve a call that it was given, it may be set aside: one call is enough. */
+  failbackEnded(nowMs: number): void {
+    const fromMs = this.#triedFromMs;
+    this.#triedFromMs = undefined;
+    if (fromMs !== undefined && this.tally.isUnservedSince(fromMs, nowMs)) this.#perhapsSetAside(nowMs);
+  }
+
+  /** Another took its place; `forCalls`: because its calls failed. */
+  replaced(cause: string, forCalls: boolean, nowMs: number): void {
+    this.tally.startAfresh(nowMs);
+    this.#perhapsSetAside(nowMs);
+    this.#replacedAtMs = nowMs;
+    if (forCalls) this.#surelyInDoubtUntilMs = nowMs + DOUBT_MS;
+    this.#servedBefore = this.tally.served;
+    if (cause !== "failure") return;
+    this.unproven = true;
+    this.lastProbe = undefined;
+  }
+
+  /** It was made active, whatever it had failed before: nobody was fit. That is over, then. */
+  becameActive(nowMs: number): void {
+    this.#triedFromMs = undefined;
+    this.tally.startAfresh(nowMs);
+    this.#surelyInDoubtUntilMs = Number.NEGATIVE_INFINITY;
+  }
+
+  probed(well: boolean): void {
+    this.lastProbe = well ? "well" : "ill";
+    if (well) this.unproven = false;
+  }
+
+  /**
+   * Is something known that speaks against it as the active one? A circuit that is half-open passes nobody while its probe
+   * is out, and what opened it has not been disproved.
+   */
+  perhapsUnfit(nowMs: number): boolean {
+    if (this.standing === "down" || this.circuit !== "closed" || nowMs < this.restsUntilMs) return true;
+    return nowMs < this.#perhapsInDoubtUntilMs || this.tally.mayFail(nowMs);
+  }
+
+  /** May it surely not be made active while somebody else is fit? */
+  surelyUnfit(nowMs: number): boolean {
+    if (this.standing !== "alive" || this.surelyGivenUp(nowMs)) return true;
+    if (this.#probes || this.tally.served - this.#servedBefore >= SERVES_AGAIN) return false;
+    return nowMs < this.#surelyInDoubtUntilMs - ROUNDING_MS;
+  }
+
+  /** May it surely not stay active while somebody else is fit? */
+  surelyGivenUp(nowMs: number): boolean {
+    if (this.standing === "down" || nowMs < this.restsUntilMs) return true;
+    // That it is half-open is told when somebody asks.
+    return this.circuit === "open" && nowMs < this.#openUntilMs - ROUNDING_MS;
+  }
+
+  /** May it surely be made active? One that was replaced, and has not served the last call that it was given since, may be set aside for it. */
+  surelyFit(nowMs: number): boolean {
+    const { tally } = this;
+    const fromMs = this.#replacedAtMs === undefined ? undefined : Math.max(this.#replacedAtMs, tally.servedFromMs);
+    if (fromMs !== undefined && tally.isUnservedSince(fromMs, nowMs)) return false;
+    return this.standing === "alive" && this.circuit === "closed" && !this.perhapsUnfit(nowMs);
+  }
+
+  #perhapsSetAside(nowMs: number): void {
+    this.#perhapsInDoubtUntilMs = nowMs + Math.min(LONGEST_DOUBT_MS, DOUBT_MS * 2 ** this.#replaced++);
+  }
+}

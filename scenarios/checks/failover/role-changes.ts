@@ -1,0 +1,168 @@
+/**
+ * B4: who is active changes for a reason, and not too often.
+ * - In a group that nothing touches nobody is declared down, nobody is promoted, and no circuit opens.
+ * - Elsewhere a promotion for failure follows trouble that touched its group no longer ago than what a gateway remembers
+ *   (`memoryMs`). A station that is dead for good excuses only what follows its death. Not judged where a station is to be
+ *   called silent as soon as two commands are late (`unansweredAfter` below 50 ms): that happens on any day.
+ * - Of failures there are at most so many role changes a minute as dwells and doubts leave room for.
+ * - `failback-holds-down`: going back happens only where it is automatic, and only after the hold-down since the station
+ *   failed or was silent last, which doubles with each of its failures.
+ */
+import type { GatewayEvent } from "../../../gateway/src/compose.ts";
+import type { Fleet } from "../../fleet/fleet.ts";
+import type { FleetObserver } from "../../fleet/observer.ts";
+import { comfortOf } from "../comfort.ts";
+import type { DocumentedGroup } from "../documented.ts";
+import { documentedGroups } from "../documented.ts";
+import { SlidingCount } from "../sliding-count.ts";
+import type { Span } from "../trouble.ts";
+import { troubleOf } from "../trouble.ts";
+import { calmGroups } from "./calm-neighbour.ts";
+import { holdDownMs } from "./hold-down.ts";
+
+const INVARIANT = "no-needless-role-change";
+const FAILBACK = "failback-holds-down";
+/** `SupervisorOptions`: declarations within this time of each other double the dwell, up to this. */
+const FLAP_WINDOW_MS = 60_000;
+const LONGEST_DWELL_MS = 30_000;
+/** `FailoverOptions.doubtMs`: a station that failed calls is not promoted again for 5 s, then 10, 20, 40, 80. */
+const MOST_DOUBTS_A_MINUTE = 5;
+const LEAST_SILENCE_MS = 50;
+/** Instants on one axis differ by rounding. */
+const ROUNDING_MS = 0.001;
+
+export function roleChanges(fleet: Fleet): FleetObserver {
+  const calm = calmGroups(fleet);
+  const groups = documentedGroups(fleet);
+  if (calm.size > 0) fleet.world.sometimes("calm group watched");
+  /** When each station was replaced for failing, oldest first. */
+  let failures: Map<string, number[]> = new Map();
+  let changes: Map<string, SlidingCount> = new Map();
+  /** Since when each station has been held to be alive without a break. */
+  let wellSinceMs: Map<string, number> = new Map();
+  const failuresOf = (group: string, station: string): number[] => failures.get(`${group}/${station}`) ?? [];
+  return {
+    gatewayStarted() {
+      failures = new Map();
+      wellSinceMs = new Map();
+      changes = new Map([...groups.keys()].map((name) => [name, new SlidingCount(60_000)]));
+    },
+    gatewayEvent(event) {
+      const settings = groups.get(event.group) as DocumentedGroup;
+      if (calm.has(event.group)) refuseInCalm(fleet, event);
+      if (event.type === "declaration" && event.to === "alive")
+        wellSinceMs.set(`${event.group}/${event.node}`, event.atMs);
+      if (event.type !== "promoted") return;
+      const { group, station, from, cause, atMs } = event;
+      const wellMs = wellSinceMs.get(`${group}/${station}`) ?? Number.NEGATIVE_INFINITY;
+      if (cause === "failback") heldDown(fleet, settings, failuresOf(group, station), wellMs, event);
+      if (cause !== "failure") return;
+      failures.set(`${group}/${from}`, [...failuresOf(group, from), atMs]);
+      if (settings.commandPath.unansweredAfterMs >= LEAST_SILENCE_MS) refuseUncaused(fleet, settings, event);
+      refuseTooOften(fleet, settings, changes.get(event.group) as SlidingCount, event);
+    },
+  };
+}
+
+type Promoted = Extract<GatewayEvent, { readonly type: "promoted" }>;
+
+function refuseInCalm({ world }: Fleet, event: GatewayEvent): void {
+  if (event.type === "declaration" && event.to === "down") {
+    world.violate(INVARIANT, `${event.node} was declared down (${event.rule}), and nothing touches ${event.group}`);
+  } else if (event.type === "promoted") {
+    world.violate(INVARIANT, `${event.station} was promoted for ${event.cause}, and nothing touches ${event.group}`);
+  } else if (event.type === "breaker" && event.transition.to === "open") {
+    world.violate(
+      INVARIANT,
+      `the circuit of ${event.station} opened (${event.transition.rule}), and nothing touches ${event.group}`,
+    );
+  }
+}
+
+function heldDown(
+  { world }: Fleet,
+  settings: DocumentedGroup,
+  failedAtMs: readonly number[],
+  wellSinceMs: number,
+  { atMs, group, station }: Promoted,
+): void {
+  if (settings.failback.mode === "manual")
+    return world.violate(FAILBACK, `${group}: back to ${station}, and nobody asked for it`);
+  const lastMs = Math.max(wellSinceMs, failedAtMs.at(-1) ?? Number.NEGATIVE_INFINITY);
+  const leastMs = holdDownMs(settings, failedAtMs, atMs);
+  if (atMs - lastMs >= leastMs - ROUNDING_MS) return;
+  world.violate(
+    FAILBACK,
+    `${group}: back to ${station} ${atMs - lastMs} ms after it failed or was heard again, before its hold-down of ${leastMs} ms`,
+  );
+}
+
+/**
+ * How long after trouble is over it can still lead to a promotion: what the breaker's window, a command under way and a
+ * failing path remember, how long a silence takes to be declared, and how long what was refused meanwhile stays closed.
+ */
+function memoryMs({ breaker, commands, commandPath, detector, heartbeat }: DocumentedGroup): number {
+  const silenceMs = detector.ceilingMs + detector.sustainMs + 3 * heartbeat.intervalMs;
+  return (
+    10_000 + breaker.windowMs + breaker.openDurationMs + 2 * commands.deadlineMs + commandPath.failingForMs + silenceMs
+  );
+}
+
+function refuseUncaused(fleet: Fleet, settings: DocumentedGroup, { group, station, from, evidence }: Promoted): void {
+  const { nowMs } = fleet.world;
+  const { quiet, serves } = comfortOf(fleet, group);
+  // Started together, stations have their grace period to be heard from.
+  if (!quiet || !serves) return;
+  const sinceMs = nowMs - memoryMs(settings);
+  if (
+    troubleOf(fleet)
+      .of(group)
+      .some((span) => span.fromMs <= nowMs && excusesUntilMs(span) >= sinceMs)
+  )
+    return;
+  const why = evidence.filter(({ verdict }) => verdict === "unfit").map(({ detail }) => detail);
+  fleet.world.violate(
+    INVARIANT,
+    `${group}: ${station} replaced ${from} (${why.join("; ")}), and nothing has touched the group for ${memoryMs(settings)} ms`,
+  );
+}
+
+/** Who is dead for good fails only once. */
+function excusesUntilMs({ fault, fromMs, untilMs }: Span): number {
+  return fault.kind === "crash" && untilMs === Number.POSITIVE_INFINITY ? fromMs : untilMs;
+}
+
+function refuseTooOften(
+  fleet: Fleet,
+  settings: DocumentedGroup,
+  lately: SlidingCount,
+  { group, atMs }: Promoted,
+): void {
+  lately.add(atMs);
+  // A probe that succeeds ends every doubt, and without a dwell silence may come and go as it likes.
+  if (settings.probes || settings.detector.minimumDwellMs < 1) return;
+  // Each replacement needs a declaration or a doubt; where nobody is fit, one declaration can lead to two.
+  const most =
+    settings.stations.length * (2 * mostDeclarations(settings.detector.minimumDwellMs) + MOST_DOUBTS_A_MINUTE);
+  const changes = lately.total(atMs);
+  if (changes > most)
+    fleet.world.violate(
+      INVARIANT,
+      `${group}: ${changes} role changes in a minute for failures; dwells and doubts leave room for ${most}`,
+    );
+}
+
+/** How often a station can be declared down in a minute, if each dwell is twice the last. */
+function mostDeclarations(minimumDwellMs: number): number {
+  let declarations = 1;
+  let sumMs = 0;
+  for (
+    let dwellMs = minimumDwellMs;
+    sumMs + dwellMs <= FLAP_WINDOW_MS;
+    dwellMs = Math.min(2 * dwellMs, LONGEST_DWELL_MS)
+  ) {
+    sumMs += dwellMs;
+    declarations++;
+  }
+  return declarations;
+}

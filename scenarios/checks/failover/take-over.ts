@@ -1,0 +1,66 @@
+/**
+ * L2, `takes-over`: after a fault that ends all service of the active station, and while nothing else is wrong, another
+ * station serves a command that was sent after it, within the sum of what the manual says has to happen first: the
+ * silence (or the failing commands) that is waited for, sustained as written, one more beat of the backup, the next
+ * command and its way. All terms come from the plan and the manual (`lone-faults.ts`), none from the code. A fault is not watched
+ * where no other station is fit at its instant: by the gateway's word, and only where nothing that is known from outside speaks
+ * against that word (`surely-fit.ts`).
+ */
+import type { Fleet } from "../../fleet/fleet.ts";
+import type { FleetObserver } from "../../fleet/observer.ts";
+import { endsAtMs } from "../../fleet/plan.ts";
+import { quietFromMs } from "../../fleet/source-node.ts";
+import type { LoneFault } from "../detection/lone-faults.ts";
+import { loneFaults } from "../detection/lone-faults.ts";
+import type { DocumentedGroup } from "../documented.ts";
+import { documentedGroups } from "../documented.ts";
+import { succeeded } from "../load/offered-load.ts";
+import { livingGateway } from "../status-round.ts";
+import { SurelyFit } from "./surely-fit.ts";
+
+export function takeOver(fleet: Fleet): FleetObserver {
+  const { world } = fleet;
+  const groups = documentedGroups(fleet);
+  const surelyFit = new SurelyFit(fleet);
+  /** Faults after which nobody has served yet. */
+  const waiting: Set<LoneFault> = new Set();
+  const latestMs = Math.min(quietFromMs(fleet), endsAtMs(fleet.plan));
+  for (const fault of loneFaults(fleet)) {
+    if (fault.atMs + fault.boundMs > latestMs) continue;
+    world.at(fault.atMs, () => {
+      if (!isActiveWithBackup(fleet, fault, surelyFit)) return;
+      waiting.add(fault);
+      world.sometimes(fault.again ? "take-over watched after an earlier fault" : "take-over watched");
+    });
+    world.at(fault.atMs + fault.boundMs, () => {
+      if (waiting.has(fault)) world.violate("takes-over", sentence(fault));
+    });
+  }
+  return {
+    ...surelyFit.hears,
+    attemptEnded(attempt) {
+      surelyFit.hears.attemptEnded(attempt);
+      if (waiting.size === 0) return;
+      const { commands } = groups.get(attempt.group) as DocumentedGroup;
+      if (!succeeded(attempt, commands.errorBody)) return;
+      for (const fault of waiting) {
+        const elsewhere = attempt.group === fault.group && attempt.station !== fault.station;
+        if (elsewhere && attempt.command.sentAtMs >= fault.atMs) waiting.delete(fault);
+      }
+    },
+  };
+}
+
+/** Does the fault strike whom commands go to, and is there somebody else who is well at this instant? */
+function isActiveWithBackup(fleet: Fleet, { group, station }: LoneFault, surelyFit: SurelyFit): boolean {
+  const status = livingGateway(fleet)?.gateway.groups.get(group)?.status;
+  if (status === undefined || status.active !== station || status.handover !== undefined) return false;
+  const active = status.stations.find(({ name }) => name === station);
+  const isFit = ({ name, standing, maintenance, assessment }: (typeof status.stations)[number]): boolean =>
+    surelyFit.has(group, name) || (standing === "alive" && maintenance === undefined && assessment.fit);
+  return active?.standing === "alive" && status.stations.some((one) => one.name !== station && isFit(one));
+}
+
+function sentence({ group, station, atMs, boundMs, terms }: LoneFault): string {
+  return `${group}: ${station} was lost at ${atMs} ms, and nobody else has served a command since; it should take ${Math.round(boundMs)} ms at most (${terms})`;
+}

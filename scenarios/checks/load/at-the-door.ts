@@ -1,0 +1,97 @@
+/**
+ * The commands that are at one group of the gateway, and the attempts of them that are out, counted at the doors where
+ * commands come in and attempts go out. A command may have two attempts out (a hedge), and one whose station fell silent
+ * may wait for another station while its attempt there is still listened to. So what waits is known between two bounds,
+ * which are the same number as long as neither is the case.
+ */
+import type { GatewayEvent } from "../../../gateway/src/compose.ts";
+import type { Attempt, Command } from "../../fleet/observer.ts";
+
+/** A command at the gateway. */
+interface AtTheDoor {
+  visits: number;
+  readonly out: Set<Attempt>;
+  attempted: boolean;
+}
+
+export class Door {
+  readonly #commands: Map<Command, AtTheDoor> = new Map();
+  readonly #out: Map<string, Set<Attempt>> = new Map();
+  /** Attempts whose station was declared down, or replaced for failing, while they were out. */
+  readonly #left: Set<Attempt> = new Set();
+  /** Sendings that have come in and are not answered. */
+  visits = 0;
+  /** Commands of which no attempt has been made. */
+  untried = 0;
+
+  arrived(command: Command): void {
+    this.visits++;
+    const known = this.#commands.get(command);
+    if (known !== undefined) known.visits++;
+    else {
+      this.#commands.set(command, { visits: 1, out: new Set(), attempted: false });
+      this.untried++;
+    }
+  }
+
+  answered(command: Command): void {
+    const known = this.#commands.get(command);
+    if (known === undefined) return;
+    this.visits--;
+    if (--known.visits > 0) return;
+    this.#commands.delete(command);
+    if (!known.attempted) this.untried--;
+  }
+
+  /** How many are out at its station from now on. */
+  began(attempt: Attempt): number {
+    const known = this.#commands.get(attempt.command);
+    if (known?.attempted === false) {
+      known.attempted = true;
+      this.untried--;
+    }
+    known?.out.add(attempt);
+    const there = this.#out.get(attempt.station) ?? new Set();
+    this.#out.set(attempt.station, there.add(attempt));
+    return there.size;
+  }
+
+  ended(attempt: Attempt): void {
+    this.#commands.get(attempt.command)?.out.delete(attempt);
+    this.#out.get(attempt.station)?.delete(attempt);
+    this.#left.delete(attempt);
+  }
+
+  heard(event: GatewayEvent): void {
+    const station =
+      event.type === "declaration" && event.to === "down"
+        ? event.node
+        : event.type === "promoted" && event.cause === "failure"
+          ? event.from
+          : undefined;
+    if (station === undefined) return;
+    for (const attempt of this.#out.get(station) ?? []) this.#left.add(attempt);
+  }
+
+  /** All attempts out at `station`, wanted or not. */
+  outAt(station: string): number {
+    return this.#out.get(station)?.size ?? 0;
+  }
+
+  /** By station, how many attempts are out. */
+  get out(): [station: string, attempts: number][] {
+    return [...this.#out].map(([station, attempts]) => [station, attempts.size]);
+  }
+
+  /** How many commands wait or are parked, at least and at most. */
+  waiting(): { readonly least: number; readonly most: number } {
+    let [least, most] = [this.visits, this.visits];
+    for (const { visits, out } of this.#commands.values()) {
+      const wanted = [...out].filter(({ signal }) => !signal.aborted);
+      if (wanted.length === 0) continue;
+      least -= Math.min(visits, wanted.length);
+      if (wanted.some((attempt) => !this.#left.has(attempt))) most--;
+    }
+    return { least, most };
+  }
+}
