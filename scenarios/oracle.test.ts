@@ -10,7 +10,7 @@ import { badRoutes } from "./checks/calls/bad-routes.ts";
 import { ordinaryErrors } from "./checks/calls/ordinary-errors.ts";
 import { goodput } from "./checks/load/goodput.ts";
 import { outageOfAll } from "./checks/load/outage-of-all.ts";
-import { buildFleet } from "./fleet/fleet.ts";
+import { buildFleet } from "./fleet/build.ts";
 import { oracleProgram } from "./fleet/oracle-gateway.ts";
 import type { FleetPlan } from "./fleet/plan.ts";
 import { wideSwarm } from "./swarm.ts";

@@ -5,8 +5,8 @@
  * top of the general ones in `checks/`, under names of their own.
  */
 import type { Random, Simulation } from "ground-station-failover/sim";
+import { buildFleet } from "./fleet/build.ts";
 import type { Fleet } from "./fleet/fleet.ts";
-import { buildFleet } from "./fleet/fleet.ts";
 import type { FleetObserver } from "./fleet/observer.ts";
 import type { FleetPlan } from "./fleet/plan.ts";
 import { endsAtMs } from "./fleet/plan.ts";

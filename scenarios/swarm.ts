@@ -24,7 +24,7 @@
 import type { Random, Simulation } from "ground-station-failover/sim";
 import { between, chance, logUniform, pick, shuffled, wholeBetween } from "ground-station-failover/sim";
 import { FLEET_SITUATIONS } from "./checks/failover/situations.ts";
-import { buildFleet } from "./fleet/fleet.ts";
+import { buildFleet } from "./fleet/build.ts";
 import type { FleetFault, FleetPlan, GroupPlan, Phases, WrittenConfiguration } from "./fleet/plan.ts";
 import { endsAtMs, GATEWAY, sourceNode, stationNode } from "./fleet/plan.ts";
 import { drawBroken } from "./swarm/broken.ts";

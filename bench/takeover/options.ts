@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { CASE_NAMES, caseNamed } from "./cases.ts";
-import { FRONTS, frontNamed } from "./fronts/front.ts";
+import { FRONTS, frontNamed } from "./fronts/fronts.ts";
 import { type Cell, cellsOf, matrixCells, quickCells } from "./matrix.ts";
 import { DEFAULT_SETTING, type Setting } from "./setting.ts";
 

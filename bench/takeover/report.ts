@@ -4,7 +4,7 @@
  */
 import { CASES } from "./cases.ts";
 import type { Figures } from "./figures.ts";
-import { isOurs } from "./fronts/front.ts";
+import { isOurs } from "./fronts/fronts.ts";
 import type { Row, Spread } from "./rows.ts";
 import { nameOf } from "./setting.ts";
 import { type Verdict, verdictsOf } from "./verdicts.ts";

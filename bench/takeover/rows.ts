@@ -5,7 +5,7 @@
 import { CASE_NAMES } from "./cases.ts";
 import type { Figures } from "./figures.ts";
 import type { Floor } from "./floor.ts";
-import { FRONTS } from "./fronts/front.ts";
+import { FRONTS } from "./fronts/fronts.ts";
 import type { RunOutcome } from "./one-run.ts";
 import { nameOf, type Setting } from "./setting.ts";
 

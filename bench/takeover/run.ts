@@ -12,7 +12,7 @@ import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { caseNamed } from "./cases.ts";
 import { fromJson, toJson } from "./exact-json.ts";
-import { isOurs } from "./fronts/front.ts";
+import { isOurs } from "./fronts/fronts.ts";
 import { isInstalled, machine, productOf, sentenceOf } from "./machine.ts";
 import type { Cell } from "./matrix.ts";
 import type { Plan, RunOutcome } from "./one-run.ts";

@@ -58,7 +58,8 @@ export {
   wasLocalShortage,
   wasNeverSent,
 } from "./core/outcomes/error-evidence.ts";
-export type { Calendar, Classifier, HttpAnswer, Judgement, Outcome } from "./core/outcomes/outcome.ts";
+export type { Judgement, Outcome } from "./core/outcomes/judgement.ts";
+export type { Calendar, Classifier, HttpAnswer } from "./core/outcomes/outcome.ts";
 export {
   grpcStatus,
   httpErrorBody,

@@ -3,12 +3,23 @@
  * sources that send more. It also sees to it that all that is to be healed is healed: no fault of a node that belongs to
  * the core outlives the chaos, whatever the plan says.
  */
-import type { Fault } from "ground-station-failover/sim";
+import type { Fault, NodeEnv, World } from "ground-station-failover/sim";
 import { checkFaults } from "ground-station-failover/sim";
-import type { Fleet } from "./fleet.ts";
+import type { GroupSettings } from "../../gateway/src/fleet/settings.ts";
 import type { HeartbeatMessage } from "./heartbeat-messages.ts";
 import { HEARTBEAT_PORT } from "./heartbeat-messages.ts";
-import type { FleetFault, OperatorAction, Replayed, ServiceFault, Shortage, Slowdown, Surge, Twin } from "./plan.ts";
+import type { GatewayProcess, Observers } from "./observer.ts";
+import type {
+  FleetFault,
+  FleetPlan,
+  OperatorAction,
+  Replayed,
+  ServiceFault,
+  Shortage,
+  Slowdown,
+  Surge,
+  Twin,
+} from "./plan.ts";
 import { ADVERSARY, GATEWAY, healedAtMs, stationNode, twinNode } from "./plan.ts";
 import { WireError } from "./wire.ts";
 
@@ -27,8 +38,18 @@ const RECORDED = 64;
 /** What it can play. */
 const RECORDINGS = { "replayed-beats": "beat", "replayed-challenges": "challenge" } as const;
 
+/** The fleet that the faults strike. */
+interface StruckFleet {
+  readonly world: World;
+  readonly plan: FleetPlan;
+  readonly observers: Observers;
+  readonly gateway: GatewayProcess | undefined;
+  readonly adversary: NodeEnv | undefined;
+  group(name: string): { readonly settings: GroupSettings };
+}
+
 export class FaultDesk {
-  readonly #fleet: Fleet;
+  readonly #fleet: StruckFleet;
   readonly #services: Map<string, Set<ServiceFault>> = new Map();
   readonly #surges: Map<string, Set<Surge>> = new Map();
   readonly #slowdowns: Map<string, number> = new Map();
@@ -38,7 +59,7 @@ export class FaultDesk {
   /** By kind of message and station. */
   readonly #recorded: Map<string, HeartbeatMessage[]> = new Map();
 
-  constructor(fleet: Fleet) {
+  constructor(fleet: StruckFleet) {
     this.#fleet = fleet;
     this.#recording = fleet.plan.faults.some(({ kind }) => kind in RECORDINGS);
   }

@@ -1,42 +1,16 @@
 /**
- * The fleet's world: the gateway that ships, in front of several groups of stations with a spacecraft behind each, and
- * the sources that command them, all from one plan. Only the adapters are replaced: `compose`, the parser of the
- * configuration, the station's guard and heartbeats, and everything below them are the files that run in production.
- *
- *   source ──► gateway ──► station ──► spacecraft       each a process on a machine of its own,
- *                 ▲            │                        with the simulated network between them
- *                 └─heartbeats─┘
- *
- * There is one gateway, because several need a shared lease; it may crash and begin again. A lease store and durable
- * journals get nodes and disks here when the product has them.
+ * A fleet, as its parts and its checks see it: the plan, the settings that its gateway got, who looks on, what is broken now,
+ * and the commands of its sources. How one is made of a plan stands in `build.ts`.
  */
-import type { NodeEnv, Program, SimNode, World } from "ground-station-failover/sim";
-import { inject } from "ground-station-failover/sim";
+import type { NodeEnv, World } from "ground-station-failover/sim";
 import { parseConfiguration } from "../../gateway/src/config/config.ts";
-import { ConfigurationProblems } from "../../gateway/src/config/problems.ts";
 import type { GatewaySettings, GroupSettings } from "../../gateway/src/fleet/settings.ts";
-import { checksOf } from "../checks/index.ts";
-import { craftProgram } from "./craft-node.ts";
 import { FaultDesk } from "./fault-desk.ts";
-import { gatewayProgram } from "./gateway-node.ts";
-import type { Command, FleetObserver, GatewayProcess } from "./observer.ts";
-import { LOOK_EVERY_MS, Observers } from "./observer.ts";
+import type { Command, GatewayProcess } from "./observer.ts";
+import { Observers } from "./observer.ts";
 import type { FleetPlan, GroupPlan } from "./plan.ts";
-import {
-  ADVERSARY,
-  craftNode,
-  endsAtMs,
-  GATEWAY,
-  hasTwin,
-  healedAtMs,
-  sourceNode,
-  stationNode,
-  twinNode,
-} from "./plan.ts";
-import { sourceProgram } from "./source-node.ts";
-import { stationProgram, twinProgram } from "./station-node.ts";
 
-/** A world under construction or running, as its parts and its checks see it. */
+/** A world under construction or running. */
 export class Fleet {
   readonly world: World;
   readonly plan: FleetPlan;
@@ -53,7 +27,7 @@ export class Fleet {
   constructor(world: World, plan: FleetPlan) {
     this.world = world;
     this.plan = plan;
-    this.settings = parsed(JSON.stringify(plan.configuration));
+    this.settings = parsedSettings(JSON.stringify(plan.configuration));
     this.faults = new FaultDesk(this);
   }
 
@@ -66,76 +40,10 @@ export class Fleet {
   }
 }
 
-/** What may stand in for the gateway, and what is checked then: to see what another one makes of the same plan. */
-export interface Stand {
-  readonly gateway: (fleet: Fleet) => Program;
-  readonly checks: (fleet: Fleet) => readonly FleetObserver[];
-}
-
-const OURS: Stand = { gateway: gatewayProgram, checks: checksOf };
-
-/** Makes everything in `world` that `plan` names, starts it, and has it checked. */
-export function buildFleet(world: World, plan: FleetPlan, { gateway, checks }: Stand = OURS): Fleet {
-  const fleet = new Fleet(world, plan);
-  for (const check of checks(fleet)) fleet.observers.add(check);
-  refusesBroken(fleet);
-  if (plan.disks !== undefined) for (const node of world.nodes.values()) node.disk.impose(plan.disks);
-  world.network.setDefaults(plan.network);
-  for (const node of nodesOf(fleet, gateway(fleet))) {
-    const rate = plan.clockRates[node.name];
-    if (rate !== undefined) node.drift(rate);
-    node.start();
-  }
-  inject(world, fleet.faults.ofTheEngine());
-  fleet.faults.schedule();
-  const tick = (): void => {
-    fleet.observers.tell("tick");
-    world.at(world.nowMs + LOOK_EVERY_MS, tick);
-  };
-  world.at(LOOK_EVERY_MS, tick);
-  world.at(healedAtMs(plan), () => world.trace.note(world.nowMs, "world", "healed", ""));
-  world.at(endsAtMs(plan), () => fleet.observers.tell("ended"));
-  return fleet;
-}
-
-function nodesOf(fleet: Fleet, gateway: Program): SimNode[] {
-  const { world } = fleet;
-  const adversary = world.node(ADVERSARY, (env) => {
-    fleet.adversary = env;
-  });
-  const nodes = [adversary, world.node(GATEWAY, gateway)];
-  for (const [place, settings] of fleet.settings.groups.entries()) {
-    const plan = fleet.plan.groups[place] as GroupPlan;
-    nodes.push(world.node(craftNode(settings.name), craftProgram(fleet, settings.name)));
-    for (const station of settings.stations) {
-      nodes.push(world.node(stationNode(settings.name, station.name), stationProgram(fleet, settings, station, plan)));
-      // It begins with its fault.
-      if (hasTwin(fleet.plan, settings.name, station.name))
-        world.node(twinNode(settings.name, station.name), twinProgram(fleet, settings, station));
-    }
-    for (let source = 0; source < plan.sources; source++) {
-      nodes.push(world.node(sourceNode(settings.name, source), sourceProgram(fleet, settings, plan, source)));
-    }
-  }
-  return nodes;
-}
-
 const SECRET = "GSF_HEARTBEAT_SECRET";
 
-function parsed(text: string): GatewaySettings {
+/** What the gateway makes of a configuration; throws its problems. */
+export function parsedSettings(text: string): GatewaySettings {
   const environment = { [SECRET]: "a secret of more than sixteen bytes" };
   return parseConfiguration(text, "plan", { environment, readFile: () => "" }).settings;
-}
-
-/** Everything wrong on purpose is refused, with a sentence, before anything runs on it. */
-function refusesBroken({ world, plan }: Fleet): void {
-  for (const text of plan.brokenConfigurations) {
-    try {
-      parsed(text);
-      world.violate("broken-settings-refused", `accepted: ${text}`);
-    } catch (error) {
-      world.sometimes("broken settings refused");
-      if (!(error instanceof ConfigurationProblems)) throw error;
-    }
-  }
 }

@@ -4,7 +4,19 @@
  * it begins; what is left to chance later (the delay of a message) comes from streams of its own.
  */
 import type { DiskFaults, Fault, LinkConditions } from "ground-station-failover/sim";
-import type { WorkSpread } from "./work.ts";
+
+/**
+ * `even`: from half to one and a half of the mean. `exponential`: most less than the mean, one in fifty four times as much.
+ * `two-kinds`: one in ten is five times as much as each of the others. `heavy`: a Pareto tail of shape 2, up to twenty times.
+ */
+export type WorkShape = "even" | "exponential" | "two-kinds" | "heavy";
+
+/** How the work of a group's commands differs. Absent in a plan: not at all. */
+export interface WorkSpread {
+  readonly shape: WorkShape;
+  /** Is a command more or less work wherever it goes, or does each attempt differ by chance? */
+  readonly of: "commands" | "attempts";
+}
 
 /** A fault of the service behind a station, which no network or machine fault can imitate. Instants and durations in ms. */
 export interface ServiceFault {

@@ -5,7 +5,7 @@ import { World } from "ground-station-failover/sim";
 import type { WideDraft } from "../checks/wide-world.ts";
 import { WRONG, widePlan } from "../checks/wide-world.ts";
 import { planOf } from "../swarm/written.ts";
-import { buildFleet } from "./fleet.ts";
+import { buildFleet } from "./build.ts";
 import { gatewayProgram } from "./gateway-node.ts";
 import type { Attempt, FleetObserver, Sending } from "./observer.ts";
 

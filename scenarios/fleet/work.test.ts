@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "ground-station-failover/sim";
-import type { WorkShape } from "./work.ts";
+import type { WorkShape } from "./plan.ts";
 import { mostWorkMs, workFactor } from "./work.ts";
 
 const SEED = process.env["SEED"] ?? "11";

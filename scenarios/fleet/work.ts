@@ -2,20 +2,7 @@
  * How much work single commands are. The mean is what the plan says; queries, caches and pauses of a real service make some
  * of them several times as much, and callers and gateways see only how long it takes.
  */
-import type { GroupPlan, RoutePlan } from "./plan.ts";
-
-/**
- * `even`: from half to one and a half of the mean. `exponential`: most less than the mean, one in fifty four times as much.
- * `two-kinds`: one in ten is five times as much as each of the others. `heavy`: a Pareto tail of shape 2, up to twenty times.
- */
-export type WorkShape = "even" | "exponential" | "two-kinds" | "heavy";
-
-/** How the work of a group's commands differs. Absent in a plan: not at all. */
-export interface WorkSpread {
-  readonly shape: WorkShape;
-  /** Is a command more or less work wherever it goes, or does each attempt differ by chance? */
-  readonly of: "commands" | "attempts";
-}
+import type { GroupPlan, RoutePlan, WorkShape, WorkSpread } from "./plan.ts";
 
 const FACTORS: Readonly<Record<WorkShape, (draw: number) => number>> = {
   even: (draw) => 0.5 + draw,

@@ -6,8 +6,9 @@
 import type { World } from "ground-station-failover/sim";
 import { runOnce } from "ground-station-failover/sim";
 import { reasonsOf } from "../expectations.ts";
-import type { Fleet, Stand } from "../fleet/fleet.ts";
-import { buildFleet } from "../fleet/fleet.ts";
+import type { Stand } from "../fleet/build.ts";
+import { buildFleet } from "../fleet/build.ts";
+import type { Fleet } from "../fleet/fleet.ts";
 import { gatewayProgram } from "../fleet/gateway-node.ts";
 import type { FleetPlan, WrittenConfiguration } from "../fleet/plan.ts";
 import { endsAtMs, stationNode } from "../fleet/plan.ts";

@@ -13,7 +13,7 @@ export const COMPARISON_MUTANTS: readonly Mutant[] = [
     file: `${FAILOVER}/router.ts`,
     edits: [
       {
-        find: "if (other === station || other.isDoubted || other.out.size > 0) return false;",
+        find: "if (other === station || other.isDoubted || other.inFlight > 0) return false;",
         replace: "if (other === station || other.isDoubted) return false;",
       },
     ],

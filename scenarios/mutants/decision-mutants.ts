@@ -175,7 +175,7 @@ export const DECISION_MUTANTS: readonly Mutant[] = [
     file: `${FAILOVER}/failback.ts`,
     edits: [
       {
-        find: 'if (this.#stage === "canary") return call.terms.isRepeatable && this.to.out.size === 0;',
+        find: 'if (this.#stage === "canary") return call.terms.isRepeatable && this.to.inFlight === 0;',
         replace: 'if (this.#stage === "canary") return call.id >= 0;',
       },
     ],

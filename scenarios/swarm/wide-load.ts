@@ -5,8 +5,15 @@
  */
 import type { Random } from "ground-station-failover/sim";
 import { between, chance, logUniform, pick, wholeBetween } from "ground-station-failover/sim";
-import type { BreakingPoint, CallerHabits, GroupPlan, OwnError, Refusal, RoutePlan } from "../fleet/plan.ts";
-import type { WorkSpread } from "../fleet/work.ts";
+import type {
+  BreakingPoint,
+  CallerHabits,
+  GroupPlan,
+  OwnError,
+  Refusal,
+  RoutePlan,
+  WorkSpread,
+} from "../fleet/plan.ts";
 
 /** The sources, the pace and the kinds of commands of a group whose callers are not the careful ones. */
 export function drawWideLoad(random: Random, name: string, commandsPerSecond: number, serviceMs: number): GroupPlan {

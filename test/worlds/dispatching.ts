@@ -11,9 +11,9 @@ import {
   type AttemptEnd,
   type AttemptResult,
   Call,
-  type CallTerms,
   type Settlement,
 } from "../../resilience/src/core/failover/call.ts";
+import type { CallTerms } from "../../resilience/src/core/failover/call-terms.ts";
 import {
   type DispatchAction,
   Dispatcher,

@@ -1,13 +1,10 @@
 /**
  * A front is what stands between the callers and the two stations: one foreign program and the file that configures it.
- * A front is told the addresses and the numbers of the run and returns what to start; the bench starts and ends it. Adding a
- * front means adding an entry to `FRONTS`. Callers' connections must stay open while idle, `Idempotency-Key` must be passed
+ * A front is told the addresses and the numbers of the run and returns what to start; the bench starts and ends it. Those
+ * that there are stand in `fronts.ts`. Callers' connections must stay open while idle, `Idempotency-Key` must be passed
  * on, and nobody but the two stations may be used.
  */
 import type { Setting } from "../setting.ts";
-import { gsfContract, gsfMinimum, gsfTuned } from "./gsf.ts";
-import { haproxy, haproxyTuned } from "./haproxy.ts";
-import { nginx } from "./nginx.ts";
 
 export interface StationAddress {
   /** Host and port where commands go. */
@@ -38,24 +35,3 @@ export interface Program {
 }
 
 export type Front = (place: Place) => Program;
-
-export const FRONTS: Readonly<Record<string, Front>> = {
-  "gsf-minimum": gsfMinimum,
-  "gsf-tuned": gsfTuned,
-  "gsf-minimum+contract": gsfContract,
-  haproxy,
-  "haproxy-tuned": haproxyTuned,
-  nginx,
-};
-
-/** The front of that name, or an error that lists the names. */
-export function frontNamed(name: string): Front {
-  const found = FRONTS[name];
-  if (found === undefined) throw new Error(`There is no front ${name}; they are ${Object.keys(FRONTS).join(", ")}.`);
-  return found;
-}
-
-/** True for the fronts whose promises are judged; the others are compared with. */
-export function isOurs(front: string): boolean {
-  return front.startsWith("gsf-");
-}

@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { DEFAULT_SETTING, type Setting } from "../setting.ts";
-import { FRONTS, frontNamed, isOurs, type Program } from "./front.ts";
+import type { Program } from "./front.ts";
+import { FRONTS, frontNamed, isOurs } from "./fronts.ts";
 
 const gateway = fileURLToPath(new URL("../../..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "fronts-"));

@@ -9,8 +9,9 @@ import { readAtMost } from "../adapters/process/bounded-file.ts";
 import { UserError } from "../adapters/process/exit-codes.ts";
 import { openTo, readSecretFile } from "../adapters/process/secret-file.ts";
 import type { GatewaySettings, HeartbeatSecrets } from "../fleet/settings.ts";
+import type { FieldPath } from "./field-path.ts";
 import { groupOf } from "./group.ts";
-import { type FieldPath, reportHazards } from "./hazards.ts";
+import { reportHazards } from "./hazards.ts";
 import { type ConfigurationProblem, ConfigurationProblems, problemAt } from "./problems.ts";
 import { configurationSchema, type WrittenConfiguration } from "./schema.ts";
 import {

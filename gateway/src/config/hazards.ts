@@ -15,16 +15,11 @@ import {
 } from "../adapters/process/addresses.ts";
 import { shownAddress } from "../adapters/process/listening.ts";
 import type { ListenSettings } from "../fleet/settings.ts";
+import { type FieldPath, type Report, shownPath } from "./field-path.ts";
 import { ceilingOf } from "./group.ts";
 import { MIN_TIMEOUT_MS, reportHealthPages, writtenPageOf } from "./heartbeat.ts";
 import type { WrittenConfiguration, WrittenGroup } from "./schema.ts";
 import { shownDuration } from "./values.ts";
-
-/** Where in the file, as a list of field names and places in lists. */
-export type FieldPath = readonly PropertyKey[];
-
-/** Tells of one hazard, at the field to change. */
-export type Report = (path: FieldPath, sentence: string) => void;
 
 /** `unknown`: the names of fields that there are not. One of them may be meant for a section that seems to be missing. */
 export function reportHazards(configuration: WrittenConfiguration, unknown: readonly string[], report: Report): void {
@@ -328,11 +323,4 @@ function collide(one: ListenSettings, other: ListenSettings): boolean {
 /** Does `host` lead to this listener, on its port? What other names this machine goes by is not known here. */
 function leadsTo(listen: ListenSettings, host: string): boolean {
   return isSameHost(host, listen.host) || (isEverywhere(listen.host) && mayBeLoopback(host));
-}
-
-/** As a person writes it: `groups[0].stations`. */
-export function shownPath(path: FieldPath): string {
-  return path
-    .map((step, place) => (typeof step === "number" ? `[${step}]` : `${place === 0 ? "" : "."}${String(step)}`))
-    .join("");
 }

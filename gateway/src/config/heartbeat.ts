@@ -7,7 +7,7 @@
 import { z } from "zod";
 import { addressOf, hostsOf } from "../adapters/process/addresses.ts";
 import { GOOD_STATUSES, type HeaderList, type HealthPage, type StatusRange } from "../fleet/uplink.ts";
-import type { FieldPath, Report } from "./hazards.ts";
+import type { FieldPath, Report } from "./field-path.ts";
 import { duration, headerFields, hostName, pageUrl, requestPath, section, statuses, wholeNumber } from "./values.ts";
 
 /** What is said of a health page; the rest is the group's word, then the station's own address. */

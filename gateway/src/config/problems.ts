@@ -7,8 +7,8 @@ import type { Document, LineCounter, Node } from "yaml";
 import { isAlias, isMap, isScalar, isSeq } from "yaml";
 import { UserError } from "../adapters/process/exit-codes.ts";
 import { visibleLines } from "../adapters/telemetry/visible.ts";
-import type { FieldPath } from "./hazards.ts";
-import { shownPath } from "./hazards.ts";
+import type { FieldPath } from "./field-path.ts";
+import { shownPath } from "./field-path.ts";
 
 /** One thing that is wrong: the field, where it stands in the file, and what is allowed. */
 export interface ConfigurationProblem {

@@ -6,8 +6,8 @@
 import { UserError } from "../adapters/process/exit-codes.ts";
 import { MIN_SECRET_BYTES, secretIn } from "../adapters/process/secret-file.ts";
 import type { HeartbeatSecrets } from "../fleet/settings.ts";
-import type { FieldPath } from "./hazards.ts";
-import { shownPath } from "./hazards.ts";
+import type { FieldPath } from "./field-path.ts";
+import { shownPath } from "./field-path.ts";
 import type { WrittenConfiguration } from "./schema.ts";
 
 /** Where secrets are looked up. */

@@ -4,7 +4,6 @@
  */
 import type { FailoverEvent } from "ground-station-failover";
 import type { RoomFigures, RoomRefusal } from "./held-memory.ts";
-import type { StreamsCut } from "./open-streams.ts";
 import type { LastProbe } from "./station-prober.ts";
 
 /** Heartbeats of a station are missing, or there again, by the level at which that is told of; nothing follows from it. */
@@ -38,6 +37,19 @@ interface MemoryUsedUp extends RoomFigures {
   readonly reason: RoomRefusal;
   /** So many were since this was last told. */
   readonly refused: number;
+  readonly atMs: number;
+}
+
+/** Why streams were ended: their station is down, or another one serves in its place. */
+export const STREAM_ENDS = ["down", "replaced"] as const;
+export type StreamEnd = (typeof STREAM_ENDS)[number];
+
+/** Streams were ended before their time. */
+export interface StreamsCut {
+  readonly type: "streams-cut";
+  readonly station: string;
+  readonly reason: StreamEnd;
+  readonly streams: number;
   readonly atMs: number;
 }
 

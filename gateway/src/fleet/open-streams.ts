@@ -6,21 +6,8 @@
  * its reader must not take for the end of the body. What streams is not repeated: its caller has seen a part of it.
  */
 import type { Clock } from "ground-station-failover";
-import type { GroupEvent } from "./group-events.ts";
+import type { GroupEvent, StreamEnd, StreamsCut } from "./group-events.ts";
 import type { ByteStream } from "./uplink.ts";
-
-/** Why streams were ended: their station is down, or another one serves in its place. */
-export const STREAM_ENDS = ["down", "replaced"] as const;
-export type StreamEnd = (typeof STREAM_ENDS)[number];
-
-/** Streams were ended before their time. */
-export interface StreamsCut {
-  readonly type: "streams-cut";
-  readonly station: string;
-  readonly reason: StreamEnd;
-  readonly streams: number;
-  readonly atMs: number;
-}
 
 export interface OpenStreamsOptions {
   readonly clock: Clock;

@@ -50,7 +50,8 @@ export type { SlotsStatus } from "./guard/slots.ts";
 export { Slots, Waiter } from "./guard/slots.ts";
 export { nearestName } from "./nearest-name.ts";
 export { isProgrammingError, wasConnectionLost, wasLocalShortage, wasNeverSent } from "./outcomes/error-evidence.ts";
-export type { Calendar, Classifier, HttpAnswer, Judgement, Outcome } from "./outcomes/outcome.ts";
+export type { Judgement, Outcome } from "./outcomes/judgement.ts";
+export type { Calendar, Classifier, HttpAnswer } from "./outcomes/outcome.ts";
 export {
   grpcStatus,
   httpErrorBody,

@@ -17,6 +17,8 @@ export type { DiagramOptions } from "./explore/sequence-diagram.ts";
 export { mermaidDiagram, sequenceDiagram } from "./explore/sequence-diagram.ts";
 export type { ShrinkOptions, ShrinkProgress, ShrinkReport } from "./explore/shrink.ts";
 export { shrink } from "./explore/shrink.ts";
+export type { FaultPlan, RunOptions, RunReport, Simulation, TieBreak } from "./explore/simulation.ts";
+export { runOnce, SIMULATION_BROKEN } from "./explore/simulation.ts";
 export {
   between,
   chance,
@@ -40,17 +42,17 @@ export type {
   SlowFault,
   WallStepFault,
 } from "./faults/fault.ts";
-export { checkFaults, healAll, inject } from "./faults/fault.ts";
+export { checkFaults } from "./faults/fault.ts";
 export type { FaultFamily, Link } from "./faults/fault-families.ts";
 export type { SwarmOptions } from "./faults/fault-swarm.ts";
 export { drawFaults, FAULT_FAMILIES } from "./faults/fault-swarm.ts";
-export type { CrashKind, NodeEnv, NodeOptions, Program, SimNode } from "./kernel/node.ts";
-export type { FaultPlan, RunOptions, RunReport, Simulation, TieBreak } from "./kernel/simulation.ts";
-export { runOnce, SIMULATION_BROKEN } from "./kernel/simulation.ts";
+export { healAll, inject } from "./faults/inject.ts";
+export type { Check, CrashKind } from "./kernel/kernel.ts";
+export type { NodeEnv, NodeOptions, Program, SimNode } from "./kernel/node.ts";
 export type { Trace, TraceRecord } from "./kernel/trace.ts";
 export { traceJsonl, traceText } from "./kernel/trace-text.ts";
 export { VirtualClock } from "./kernel/virtual-clock.ts";
-export type { Check, Violation, WorldOptions } from "./kernel/world.ts";
+export type { Violation, WorldOptions } from "./kernel/world.ts";
 export { World } from "./kernel/world.ts";
 export type { Connection, NetworkErrorCode } from "./network/connection.ts";
 export { NetworkError } from "./network/connection.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { World } from "ground-station-failover/sim";
+import { buildFleet } from "../../fleet/build.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
-import { buildFleet } from "../../fleet/fleet.ts";
 import { gatewayProgram } from "../../fleet/gateway-node.ts";
 import { planOf } from "../../swarm/written.ts";
 import { HandMade } from "../hand-made.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { World } from "ground-station-failover/sim";
-import { buildFleet } from "../../fleet/fleet.ts";
+import { buildFleet } from "../../fleet/build.ts";
 import { gatewayProgram } from "../../fleet/gateway-node.ts";
 import { endsAtMs } from "../../fleet/plan.ts";
 import { configurationOf, planOf } from "../../swarm/written.ts";

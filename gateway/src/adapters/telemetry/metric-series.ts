@@ -5,7 +5,7 @@
  */
 
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
-import { STREAM_ENDS } from "../../fleet/open-streams.ts";
+import { STREAM_ENDS } from "../../fleet/group-events.ts";
 import { ENDING_CODES } from "../../fleet/problem.ts";
 
 export type StationLabels = { readonly group: string; readonly station: string };

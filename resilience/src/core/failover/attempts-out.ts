@@ -1,36 +1,39 @@
 /**
- * The attempts that are out at a station, in no order. Each knows its place, so that adding and removing one costs
+ * The attempts that are out, by station, in no order. Each knows its place, so that adding and removing one costs
  * nothing: a `Set` that is filled and emptied with every call spends more time on its own table than the call takes.
  */
+import type { Attempt } from "./call.ts";
+import type { Station } from "./station.ts";
 
-/** Something with a place in the list; -1 while it is not in one. */
-interface Placed {
-  place: number;
-}
+export class AttemptsOut {
+  /** By the stations' numbers. */
+  readonly #at: readonly Attempt[][];
 
-export class AttemptsOut<Attempt extends Placed> implements Iterable<Attempt> {
-  readonly #attempts: Attempt[] = [];
-
-  get size(): number {
-    return this.#attempts.length;
+  constructor(stations: number) {
+    this.#at = Array.from({ length: stations }, () => []);
   }
 
   add(attempt: Attempt): void {
-    attempt.place = this.#attempts.length;
-    this.#attempts.push(attempt);
+    const { station } = attempt;
+    const attempts = this.at(station);
+    attempt.place = attempts.length;
+    station.inFlight = attempts.push(attempt);
   }
 
   remove(attempt: Attempt): void {
-    const { place } = attempt;
+    const { place, station } = attempt;
     if (place < 0) return;
     attempt.place = -1;
-    const last = this.#attempts.pop() as Attempt;
-    if (place === this.#attempts.length) return;
-    this.#attempts[place] = last;
+    const attempts = this.at(station);
+    const last = attempts.pop() as Attempt;
+    station.inFlight = attempts.length;
+    if (place === attempts.length) return;
+    attempts[place] = last;
     last.place = place;
   }
 
-  [Symbol.iterator](): IterableIterator<Attempt> {
-    return this.#attempts[Symbol.iterator]();
+  /** Those at `station`. The list changes with every add and remove. */
+  at(station: Station): Attempt[] {
+    return this.#at[station.number] as Attempt[];
   }
 }

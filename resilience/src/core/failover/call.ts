@@ -15,6 +15,7 @@
  * end. The rules of what may move are in `dispatch.ts`.
  */
 import type { Due } from "../due-heap.ts";
+import type { CallTerms } from "./call-terms.ts";
 import type { CallSource } from "./learned/call-sources.ts";
 import type { Station } from "./station.ts";
 
@@ -136,16 +137,6 @@ export interface Visit {
   lastSettlement: Settlement | undefined;
   /** The station has been asked what became of it. */
   wasAsked: boolean;
-}
-
-export interface CallTerms {
-  readonly deadline: number;
-  readonly idempotencyKey: string | undefined;
-  /** May it be sent again although it may have run? */
-  readonly isRepeatable: boolean;
-  /** Was it declared idempotent, so that running it twice does no harm, whatever its key? */
-  readonly isIdempotent: boolean;
-  readonly source: CallSource;
 }
 
 export class Call implements CallTerms, Due {

@@ -319,7 +319,7 @@ function check(world: Checked): void {
   assert.equal(dispatcher.parked, phases.parked + phases.asking, "parked are those that are parked or asking");
   for (const one of world.stations) {
     const out = world.out.filter((attempt) => attempt.station === one).length;
-    assert.equal(one.out.size, out, `${one.name}: attempts that are out`);
+    assert.equal(one.inFlight, out, `${one.name}: attempts that are out`);
     assert.equal(one.admission.inFlight, out, `${one.name}: in flight`);
     assert.equal(world.slots[one.number]?.running ?? out, out, `${one.name}: slots`);
   }

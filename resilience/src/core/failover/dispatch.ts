@@ -36,6 +36,7 @@ import { noteRetryRefusal, retryRefusal } from "../guard/retry-refusal.ts";
 import { codeIn, isError } from "../outcomes/error-evidence.ts";
 import type { LoadSign } from "./admission/admission.ts";
 import { CROWDED, FULL, LEAST_LEISURE_MS } from "./admission/crowding.ts";
+import { AttemptsOut } from "./attempts-out.ts";
 import {
   Attempt,
   type AttemptEnd,
@@ -175,6 +176,7 @@ export class Dispatcher {
   readonly #options: DispatchOptions;
   readonly #router: Router;
   readonly #queue: CallQueue = new CallQueue();
+  readonly #out: AttemptsOut;
   readonly #usual: UsualTimes;
   readonly #outlook: Outlook;
   readonly #due: DueHeap<Call> = new DueHeap();
@@ -202,6 +204,7 @@ export class Dispatcher {
     this.#options = options;
     this.roles = options.roles;
     this.#router = new Router(options.roles);
+    this.#out = new AttemptsOut(options.roles.stations.length);
     this.#usual = new UsualTimes(options.roles, this.patience);
     const { roles, patience } = this;
     this.#outlook = new Outlook({ roles, router: this.#router, queue: this.#queue, usual: this.#usual, patience });
@@ -453,7 +456,7 @@ export class Dispatcher {
     station.declared(declaration);
     if (declaration.from !== "down" || declaration.to !== "alive") return;
     // What is out from before it was down is likely to be lost with it, and has no end that tells so.
-    for (const attempt of station.out) this.#setAside(attempt);
+    for (const attempt of this.#out.at(station)) this.#setAside(attempt);
     // Its heartbeats say that it serves again: as after a promotion, it is given what is usual, and no trial first.
     if (station === this.roles.active && station.admission.isTrial) {
       station.admission.begin(this.#usualInFlight, nowMs);
@@ -512,7 +515,7 @@ export class Dispatcher {
     const { era } = crowding;
     if (call.source.settledIn !== era) attempt.isEarly = call.source.noteSent(station.number, era, nowMs);
     call.state = RUNNING;
-    station.out.add(attempt);
+    this.#out.add(attempt);
     if (call.out !== undefined || call.answerEndsMs !== undefined) this.#join(attempt, nowMs);
     else {
       call.out = [attempt];
@@ -613,7 +616,7 @@ export class Dispatcher {
   #leave(attempt: Attempt, nowMs: number): void {
     const { station } = attempt;
     const { admission, crowding } = station;
-    station.out.remove(attempt);
+    this.#out.remove(attempt);
     if (attempt.isUploading || attempt.isSetAside) admission.countAgain();
     if (!attempt.isUploading && !attempt.isAbandoned) crowding.noteEnded();
     station.lull.noteEnded(admission.working - 1, nowMs);
@@ -749,7 +752,7 @@ export class Dispatcher {
     let sum = 0;
     let count = 0;
     let oldestMs = ENDLESS;
-    for (const { call, isUploading, judgedFromMs } of station.out) {
+    for (const { call, isUploading, judgedFromMs } of this.#out.at(station)) {
       const leisureMs = call.terms.source.leisureMs(station.number, station.crowding.leisureSinceMs);
       if (isUploading || leisureMs === ENDLESS) continue;
       sum += (nowMs - judgedFromMs) / Math.max(leisureMs, LEAST_LEISURE_MS);
@@ -1379,7 +1382,7 @@ export class Dispatcher {
    * to a silent station until it is.
    */
   #isNextLate({ station }: Attempt, nowMs: number): boolean {
-    for (const other of station.out) {
+    for (const other of this.#out.at(station)) {
       if (other.isOverdue || other.isUploading || other.isAbandoned || !this.#usual.isKnown(other)) continue;
       if (this.#usual.lateAtMs(other) <= nowMs + NEXT_LATE_MS) return true;
     }
@@ -1394,12 +1397,12 @@ export class Dispatcher {
   #setAsideLong(nowMs: number): void {
     this.#longAtMs = ENDLESS;
     for (const station of this.roles.stations) {
-      const { admission, answerTimes, evidence, out } = station;
+      const { admission, answerTimes, evidence } = station;
       const { isFilled, isTrial } = admission;
       if (!isFilled && admission.limit === ENDLESS) continue;
       const usualMs = Math.max(answerTimes.meanMs, this.#usual.ms(station));
       const longMs = Math.max(isTrial ? LONG.trialMs : LONG.leastMs, LONG.ratio * usualMs);
-      for (const attempt of out) {
+      for (const attempt of this.#out.at(station)) {
         if (attempt.isSetAside || attempt.isUploading) continue;
         const isHanging = isTrial || attempt.startedMs < evidence.servedFromMs;
         if (!isHanging && (this.#isQuick(attempt, longMs) || (!isFilled && admission.spare <= 0))) continue;
@@ -1416,12 +1419,12 @@ export class Dispatcher {
    * serves again. Otherwise nobody would, until the deadlines of those.
    */
   #findOut(station: Station, nowMs: number): void {
-    const { admission, evidence, out } = station;
+    const { admission, evidence } = station;
     if (admission.working === 0 || admission.working < admission.mostConcurrent) return;
     const longMs = Math.max(LONG.trialMs, LONG.ratio * this.#usual.ms(station));
     let oldest: Attempt | undefined;
     let silentFromMs = evidence.lastServedMs;
-    for (const attempt of out) {
+    for (const attempt of this.#out.at(station)) {
       if (attempt.isSetAside || attempt.isUploading) continue;
       oldest ??= attempt;
       silentFromMs = Math.max(silentFromMs, attempt.judgedFromMs);
@@ -1655,7 +1658,7 @@ export class Dispatcher {
     const { roles } = this;
     const old = roles.station(decision.from);
     const silent = old.liveness === "down" || old.evidence.isProvenSilent(nowMs);
-    const inFlight = old.out.size;
+    const inFlight = old.inFlight;
     const { lastServedMs } = old.evidence;
     roles.carryOut(decision, this.#usualInFlight);
     // Both begin afresh: a doubt from before must not hide the next one.
@@ -1670,7 +1673,7 @@ export class Dispatcher {
 
   /** Calls at a station that has served nothing since they were sent go on as soon as they are worth a second attempt. */
   #moveUnanswered(station: Station, lastServedMs: number, nowMs: number): void {
-    for (const attempt of [...station.out]) {
+    for (const attempt of [...this.#out.at(station)]) {
       const { call, startedMs, isAbandoned, isHedged, isUploading } = attempt;
       if (isAbandoned || isUploading || startedMs <= lastServedMs || !this.#mayResend(call)) continue;
       attempt.isLeft = true;
@@ -1680,7 +1683,7 @@ export class Dispatcher {
 
   /** `station` is silent: what is out there goes elsewhere where that is safe, and may still be answered meanwhile. */
   #moveAll(station: Station, nowMs: number): void {
-    for (const attempt of [...station.out]) {
+    for (const attempt of [...this.#out.at(station)]) {
       const { call } = attempt;
       if (attempt.isAbandoned || call.state.phase !== "running" || call.isOutBeside(station)) continue;
       if (!this.#mayResend(call) && !this.#asks(call, station)) {

@@ -77,7 +77,7 @@ export class Failback {
 
   /** Does `call` go to the station that is to become active? */
   takes(call: Call): boolean {
-    if (this.#stage === "canary") return call.terms.isRepeatable && this.to.out.size === 0;
+    if (this.#stage === "canary") return call.terms.isRepeatable && this.to.inFlight === 0;
     this.#offered += this.#share;
     if (this.#offered < 1) return false;
     this.#offered -= 1;

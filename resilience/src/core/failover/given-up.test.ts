@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Dispatching, type Terms } from "../../../../test/worlds/dispatching.ts";
-import type { CallTerms } from "./call.ts";
+import type { CallTerms } from "./call-terms.ts";
 import { GivenUp } from "./given-up.ts";
 
 const world = new Dispatching();

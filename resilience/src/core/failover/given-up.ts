@@ -6,7 +6,7 @@
  * A call with a key is the same as another with that key. Without one, a call that may be repeated may be the one that its
  * source sent before, until that source is served again. Any other call is a new one: nobody repeats it unasked.
  */
-import type { CallTerms } from "./call.ts";
+import type { CallTerms } from "./call-terms.ts";
 import type { CallSource } from "./learned/call-sources.ts";
 
 /** So many are remembered: more than are out at once at most stations. The oldest is forgotten first. */

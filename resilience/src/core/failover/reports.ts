@@ -70,7 +70,7 @@ export class Reports {
     const { type, ...numbers } = figures;
     if (type === "overload-ended") return { type, ...numbers };
     const { limit, ratePerSecond } = active.admission;
-    const { name: station, out } = active;
-    return { type, ...numbers, station, waiting, inFlight: out.size, limit, ratePerSecond, patienceMs };
+    const { name: station, inFlight } = active;
+    return { type, ...numbers, station, waiting, inFlight, limit, ratePerSecond, patienceMs };
   }
 }

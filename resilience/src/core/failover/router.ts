@@ -89,7 +89,7 @@ export class Router {
   /** A station that could take calls of `station`, and has none. */
   idleBeside(station: Station, nowMs: number): Station | undefined {
     return this.#roles.stations.find((other) => {
-      if (other === station || other.isDoubted || other.out.size > 0) return false;
+      if (other === station || other.isDoubted || other.inFlight > 0) return false;
       return this.#roles.isUsable(other, nowMs) && other.admits(nowMs);
     });
   }

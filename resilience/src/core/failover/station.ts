@@ -15,8 +15,6 @@ import type { Slots } from "../guard/slots.ts";
 import type { Admission } from "./admission/admission.ts";
 import { Crowding } from "./admission/crowding.ts";
 import { Quotas } from "./admission/quotas.ts";
-import { AttemptsOut } from "./attempts-out.ts";
-import type { Attempt } from "./call.ts";
 import type { Accidents } from "./evidence/accidents.ts";
 import type { StationEvidence } from "./evidence/evidence.ts";
 import type { Assessment, Evidence } from "./failover.ts";
@@ -78,10 +76,11 @@ export class Station {
   readonly lull: Lull = new Lull();
   readonly quotas: Quotas = new Quotas();
   readonly slowness: Slowness = new Slowness();
-  readonly out: AttemptsOut<Attempt> = new AttemptsOut();
   readonly givenUp: GivenUp;
   /** A call that takes longer is slow for its circuit; `Infinity` where none is. */
   readonly slowMs: number;
+  /** Attempts that are out there; kept by `attempts-out.ts`. */
+  inFlight = 0;
   /** Attempts that were sent there since the start. */
   sent: number = 0;
   maintenance: Maintenance | undefined = undefined;

@@ -8,25 +8,9 @@ import { ConfigurationError, type ErrorDetails } from "../errors.ts";
 import { shown } from "../options.ts";
 import { hasProperty, itemsOf, propertyOf, readOf, textOf, UNREADABLE } from "../unknown-value.ts";
 import { isProgrammingError, wasLocalShortage, wasNeverSent, wasRefusedLocally } from "./error-evidence.ts";
+import type { Judgement, Outcome } from "./judgement.ts";
 import { retryAfterMs } from "./retry-after.ts";
 import { isStatus, judgeLinks, statusOf, thrownAnswerOf } from "./thrown-answer.ts";
-
-/**
- * `success` and `failure` count for or against the service. `overloaded` is a failure that says why: the service refused
- * the call for load (503, 429). `ignored` counts as nothing and is not retried. Two provably did not reach the service,
- * and are always safe to try again: `never-sent`, because the service did not take the connection, and
- * `local-shortage`, for want of a descriptor, port or name of this machine, which says nothing about the service.
- */
-export type Outcome = "success" | "failure" | "overloaded" | "ignored" | "never-sent" | "local-shortage";
-
-/** An outcome with what else the answer said. */
-export interface Judgement {
-  readonly outcome: Outcome;
-  /** The service's own hint (`Retry-After`): a retry waits at least this long. */
-  readonly retryAfterMs?: number;
-  /** False: a failure that trying again cannot mend, for example 501. Default true. */
-  readonly retry?: boolean;
-}
 
 /** What a classifier may ask besides: the caller's clock. */
 export interface Calendar {

@@ -8,7 +8,7 @@
 
 import { propertyOf } from "../unknown-value.ts";
 import { isError, membersOf } from "./error-evidence.ts";
-import type { Judgement } from "./outcome.ts";
+import type { Judgement } from "./judgement.ts";
 
 /** How far down a chain of causes, or of errors in errors, is looked. */
 const MAX_DEPTH = 5;

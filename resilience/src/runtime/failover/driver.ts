@@ -10,7 +10,8 @@ import type { DispatchAction, Dispatcher, DispatchInput } from "../../core/failo
 import type { FailoverEvent } from "../../core/failover/events.ts";
 import type { BreakerMachine } from "../../core/guard/breaker.ts";
 import { staleEpochIn, wasConnectionLost } from "../../core/outcomes/error-evidence.ts";
-import type { Calendar, Classifier, Judgement } from "../../core/outcomes/outcome.ts";
+import type { Judgement } from "../../core/outcomes/judgement.ts";
+import type { Calendar, Classifier } from "../../core/outcomes/outcome.ts";
 import { judgeResult, judgeThrown } from "../guard/booking.ts";
 import type { CircuitBreaker } from "../guard/breaker.ts";
 import { hasUnreadBody, RESULTS_LOOKED_AT, UNREAD_BODY_REASON } from "../guard/unread-body.ts";

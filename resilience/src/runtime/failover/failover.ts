@@ -9,7 +9,8 @@
  */
 import { checkedDeadline, NO_DEADLINE } from "../../core/deadline.ts";
 import { CallAbortedError, ConfigurationError, NoStationFitError } from "../../core/errors.ts";
-import { Call, type CallTerms } from "../../core/failover/call.ts";
+import { Call } from "../../core/failover/call.ts";
+import type { CallTerms } from "../../core/failover/call-terms.ts";
 import { Dispatcher } from "../../core/failover/dispatch.ts";
 import type { FailoverEvent } from "../../core/failover/events.ts";
 import { FailoverMachine } from "../../core/failover/failover.ts";
@@ -240,7 +241,7 @@ export class PrimaryBackupFailover<S extends NamedStation> {
       standing: machine.liveness,
       level: this.#levelOf(machine.name),
       assessment: this.#roles.assess(machine, nowMs),
-      inFlight: machine.out.size,
+      inFlight: machine.inFlight,
       breaker: parts.breaker?.status,
       budget: parts.budget?.status,
       bulkhead: parts.bulkhead?.slots.status,

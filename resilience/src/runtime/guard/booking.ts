@@ -4,7 +4,8 @@
  * same way however its call goes on. Giving the slot back is not done here: it may outlive the call.
  */
 import { wasRefusedLocally } from "../../core/outcomes/error-evidence.ts";
-import type { Calendar, Classifier, Judgement, Outcome } from "../../core/outcomes/outcome.ts";
+import type { Judgement, Outcome } from "../../core/outcomes/judgement.ts";
+import type { Calendar, Classifier } from "../../core/outcomes/outcome.ts";
 import { judgeError, judgementOf } from "../../core/outcomes/outcome.ts";
 import { guarded } from "../listeners.ts";
 import type { Attempt } from "./attempt.ts";

@@ -19,7 +19,7 @@ import { AttemptTimeoutError, CallAbortedError, type DeadlineExceededError } fro
 import { type Permit, REFUSED } from "../../core/guard/breaker.ts";
 import { forgetOlderRefusal, noteRetryRefusal, refusalsWritten } from "../../core/guard/retry-refusal.ts";
 import type { Waiter } from "../../core/guard/slots.ts";
-import type { Judgement, Outcome } from "../../core/outcomes/outcome.ts";
+import type { Judgement, Outcome } from "../../core/outcomes/judgement.ts";
 import { ambientDeadline, runIn } from "../time/ambient-deadline.ts";
 import type { Clock } from "../time/clock.ts";
 import { afterWait } from "../time/read-first.ts";

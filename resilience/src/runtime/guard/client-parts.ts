@@ -5,7 +5,8 @@
 
 import type { RetryBudgetExhaustedError } from "../../core/errors.ts";
 import type { Backoff } from "../../core/guard/backoff.ts";
-import type { Classifier, Outcome } from "../../core/outcomes/outcome.ts";
+import type { Outcome } from "../../core/outcomes/judgement.ts";
+import type { Classifier } from "../../core/outcomes/outcome.ts";
 import type { Clock } from "../time/clock.ts";
 import type { CircuitBreaker } from "./breaker.ts";
 import type { Bulkhead } from "./bulkhead.ts";

@@ -7,7 +7,7 @@
 import type { Deadline } from "../../core/deadline.ts";
 import type { ErrorDetails, RetryBudgetExhaustedError } from "../../core/errors.ts";
 import { retryRefusal } from "../../core/guard/retry-refusal.ts";
-import type { Judgement } from "../../core/outcomes/outcome.ts";
+import type { Judgement } from "../../core/outcomes/judgement.ts";
 import type { ClientParts } from "./client-parts.ts";
 
 /** How a call fails: with an error, or with a result that was judged a failure. */

@@ -1,10 +1,11 @@
 /** A simulation as a test: what the one who reads the failure is told, and when it is green. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Fault, inject } from "../faults/fault.ts";
-import type { Simulation } from "../kernel/simulation.ts";
+import type { Fault } from "../faults/fault.ts";
+import { inject } from "../faults/inject.ts";
 import { assertSeeds, flagsOf } from "./assert-seeds.ts";
 import { parseReplay, replay } from "./replay.ts";
+import type { Simulation } from "./simulation.ts";
 
 interface Plan {
   readonly faults: readonly Fault[];

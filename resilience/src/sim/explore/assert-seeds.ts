@@ -7,11 +7,11 @@
  */
 import { ConfigurationError } from "../../core/errors.ts";
 import { checked, checkFunction, checkNames, type Names, type Range, refusal } from "../../core/options.ts";
-import { checkSimulation, type FaultPlan, type RunReport, runOnce, type Simulation } from "../kernel/simulation.ts";
 import { type ExploreOptions, type ExploreReport, explore } from "./explore.ts";
 import { writeReplay } from "./replay.ts";
 import { sequenceDiagram } from "./sequence-diagram.ts";
 import { shrink } from "./shrink.ts";
+import { checkSimulation, type FaultPlan, type RunReport, runOnce, type Simulation } from "./simulation.ts";
 
 export interface AssertSeedsOptions extends Omit<ExploreOptions, "stopAtFirst" | "onProgress"> {
   /** At most so many runs that look for a smaller case; 0 for none. Default 200. */

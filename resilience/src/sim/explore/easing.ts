@@ -4,7 +4,7 @@
  * the length of a run where a plan has one, and any other number may as well be a rounder one. It only proposes; whoever
  * runs the proposals answers which of them still fail, and the next proposal goes on from there.
  */
-import type { FaultPlan } from "../kernel/simulation.ts";
+import type { FaultPlan } from "./simulation.ts";
 
 /** Proposals; the answer to each is whether it still fails. */
 export type Proposals<Plan> = Generator<Plan, void, boolean>;

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import type { Simulation } from "../kernel/simulation.ts";
-import { runOnce, SIMULATION_BROKEN } from "../kernel/simulation.ts";
 import type { World } from "../kernel/world.ts";
 import { DETERMINISTIC, explore } from "./explore.ts";
+import type { Simulation } from "./simulation.ts";
+import { runOnce, SIMULATION_BROKEN } from "./simulation.ts";
 
 interface Draws {
   readonly faults: readonly { readonly atMs: number }[];

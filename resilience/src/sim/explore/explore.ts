@@ -9,10 +9,10 @@
 import { COUNT, checkBoolean, checked, checkFunction, checkNames, type Names } from "../../core/options.ts";
 import { seededRandom } from "../../core/random.ts";
 import { checkTieBreak } from "../kernel/given.ts";
-import type { FaultPlan, RunOptions, RunReport, Simulation, TieBreak } from "../kernel/simulation.ts";
-import { checkSimulation, runOnce } from "../kernel/simulation.ts";
 import type { TraceRecord } from "../kernel/trace.ts";
 import type { Violation } from "../kernel/world.ts";
+import type { FaultPlan, RunOptions, RunReport, Simulation, TieBreak } from "./simulation.ts";
+import { checkSimulation, runOnce } from "./simulation.ts";
 
 export interface ExploreOptions {
   /** How many seeds; at least 1. */

@@ -5,14 +5,15 @@
  */
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
-import { type Fault, inject } from "../faults/fault.ts";
+import type { Fault } from "../faults/fault.ts";
 import { drawFaults } from "../faults/fault-swarm.ts";
+import { inject } from "../faults/inject.ts";
 import type { NodeEnv } from "../kernel/node.ts";
-import { type RunReport, runOnce, type Simulation } from "../kernel/simulation.ts";
 import type { World } from "../kernel/world.ts";
 import { explore } from "./explore.ts";
 import { parseReplay, replay, writeReplay } from "./replay.ts";
 import { shrink } from "./shrink.ts";
+import { type RunReport, runOnce, type Simulation } from "./simulation.ts";
 
 interface Plan {
   readonly faults: readonly Fault[];

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Simulation } from "../kernel/simulation.ts";
-import { runOnce } from "../kernel/simulation.ts";
 import { parseReplay, replay, writeReplay } from "./replay.ts";
+import type { Simulation } from "./simulation.ts";
+import { runOnce } from "./simulation.ts";
 
 interface Days {
   readonly faults: readonly { readonly atMs: number; readonly rain: number }[];

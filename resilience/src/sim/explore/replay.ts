@@ -6,8 +6,8 @@
  * takes belongs to V8, so the file names the versions. A file is somebody else's text: every field is checked here, and
  * what the plan itself may hold is checked by the simulation that builds from it.
  */
-import type { FaultPlan, RunReport, Simulation, TieBreak } from "../kernel/simulation.ts";
-import { runOnce } from "../kernel/simulation.ts";
+import type { FaultPlan, RunReport, Simulation, TieBreak } from "./simulation.ts";
+import { runOnce } from "./simulation.ts";
 
 /** The format that is written and read here; raised when a file of the old one could be misread. */
 export const REPLAY_FORMAT = 1;

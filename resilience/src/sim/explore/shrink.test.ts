@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Fault, inject } from "../faults/fault.ts";
+import type { Fault } from "../faults/fault.ts";
 import { drawFaults } from "../faults/fault-swarm.ts";
+import { inject } from "../faults/inject.ts";
 import type { NodeEnv } from "../kernel/node.ts";
-import type { Simulation } from "../kernel/simulation.ts";
-import { runOnce } from "../kernel/simulation.ts";
 import { earlierEnds, earlierFaults, easierFaults, type Proposals } from "./easing.ts";
 import { explore } from "./explore.ts";
 import { shrink } from "./shrink.ts";
+import type { Simulation } from "./simulation.ts";
+import { runOnce } from "./simulation.ts";
 
 interface Accident {
   readonly what: string;

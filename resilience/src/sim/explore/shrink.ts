@@ -8,9 +8,9 @@
  * is a smallest plan (leave out any one fault and it passes), not the smallest there is.
  */
 import { COUNT, checked, checkFunction, checkNames, checkObject, type Names, WAIT_MS } from "../../core/options.ts";
-import type { FaultPlan, RunReport, Simulation } from "../kernel/simulation.ts";
-import { checkSimulation, runOnce } from "../kernel/simulation.ts";
 import { earlierEnds, earlierFaults, easierFaults, type Proposals } from "./easing.ts";
+import type { FaultPlan, RunReport, Simulation } from "./simulation.ts";
+import { checkSimulation, runOnce } from "./simulation.ts";
 
 export interface ShrinkOptions {
   /** At most so many runs. Default 500: forty faults of ten numbers each come to their end well before it. */

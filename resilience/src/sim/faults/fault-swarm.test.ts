@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../../core/random.ts";
 import { World } from "../kernel/world.ts";
-import { type Fault, inject, type LinkFault } from "./fault.ts";
+import type { Fault, LinkFault } from "./fault.ts";
 import type { FaultFamily } from "./fault-families.ts";
 import { drawFaults, FAULT_FAMILIES, type SwarmOptions } from "./fault-swarm.ts";
+import { inject } from "./inject.ts";
 
 const NODES = ["a", "b", "c", "d"];
 const DAY = { nodes: NODES, fromMs: 1_000, untilMs: 61_000 };

@@ -1,18 +1,13 @@
 /**
  * Faults as data: what goes wrong, with whom, when and for how long, as a plain list that is complete before the run
  * begins. A list can be written to a file, shrunk one entry at a time, and read by a human at 3 AM; a fault decided on
- * the way by a coin cannot. `inject` makes a world suffer a list, `healAll` ends what is left of it (the two phases of
- * TigerBeetle's VOPR: anything may break, then a core heals for good and must recover).
- *
- * Faults that overlap add up: a node is up again when the last of its crashes is over, costs add up, clock rates
- * multiply, and what is imposed on links and disks combines as those say. Taking one away leaves exactly the others.
+ * the way by a coin cannot. A list is carried out by `inject.ts`.
  */
 import { checked, checkNames, type Names, type Range, refusal } from "../../core/options.ts";
-import type { CrashKind } from "../kernel/node.ts";
+import type { CrashKind } from "../kernel/kernel.ts";
 import type { World } from "../kernel/world.ts";
 import { checkedConditions, type LinkConditions } from "../network/link.ts";
 import { checkDiskFaults, type DiskFaults } from "../storage/disk-faults.ts";
-import { type InForce, NodeFaults } from "./fault-effects.ts";
 
 interface Moment {
   /** When it begins, in milliseconds of true time from the beginning of the world. */
@@ -97,133 +92,11 @@ export function checkFaults(world: World, faults: readonly Fault[]): void {
   for (const [index, fault] of faults.entries()) assertSound(world, fault, `faults[${index}]`);
 }
 
-/**
- * Schedules each of `faults` in `world`: its begin and its end. Refuses a list with something in it that makes no
- * sense, so call it when all nodes have been made. May be called again: all faults of a world know of each other.
- */
-export function inject(world: World, faults: readonly Fault[]): void {
-  checkFaults(world, faults);
-  const ledger = ledgerOf(world);
-  for (const fault of faults) ledger.schedule(fault);
-}
-
-/**
- * Heals `core` (default: all nodes) for good: whatever was injected and touches it ends now, or never begins; those of
- * its nodes that are down start again, and those that are stopped go on. A link belongs to the core where both of its
- * ends do, so that a broken link to a node outside stays broken. The event that a slow node is at still takes what it
- * cost when it began, and what is injected afterwards begins as it says.
- */
-export function healAll(world: World, core: Iterable<string> = world.nodes.keys()): void {
-  const healed = new Set(core);
-  for (const name of healed) world.nodeOf(name);
-  world.trace.note(world.nowMs, "world", "heal", [...healed].join(", "));
-  ledgerOf(world).heal(healed);
-  for (const name of healed) {
-    const node = world.nodeOf(name);
-    if (node.paused) node.resume();
-    if (node.incarnation > 0) node.start();
-  }
-}
-
-/** A fault that is to begin, or has begun and is not over. */
-interface Entry {
-  readonly fault: Fault;
-  /** Its begin or its end, whichever is next; absent where it never ends. */
-  next?: Disposable;
-  inForce?: InForce;
-}
-
-/** The faults of one world that have not ended. */
-class Ledger {
-  readonly #world: World;
-  readonly #effects: NodeFaults;
-  readonly #entries: Set<Entry> = new Set();
-
-  constructor(world: World) {
-    this.#world = world;
-    this.#effects = new NodeFaults(world);
-  }
-
-  schedule(fault: Fault): void {
-    const entry: Entry = { fault };
-    this.#entries.add(entry);
-    entry.next = this.#world.at(fault.atMs, (begun: Entry) => this.#begin(begun), entry);
-  }
-
-  /** Those that have not begun. */
-  waiting(): readonly Fault[] {
-    return [...this.#entries].filter(({ inForce }) => inForce === undefined).map(({ fault }) => fault);
-  }
-
-  /** Links first and crashes last: a program that starts finds its surroundings healed. */
-  heal(core: ReadonlySet<string>): void {
-    const touching = [...this.#entries].filter(({ fault }) => touches(fault, core));
-    for (const entry of touching) entry.next?.[Symbol.dispose]();
-    for (const entry of touching) if (entry.fault.kind !== "crash") this.#end(entry);
-    for (const entry of touching) if (entry.fault.kind === "crash") this.#end(entry);
-  }
-
-  #begin(entry: Entry): void {
-    const { fault } = entry;
-    this.#world.aside();
-    this.#note(fault, "fault");
-    entry.inForce = this.#effects.begin(fault);
-    const forMs = fault.kind === "wall-step" ? 0 : (fault.forMs ?? Number.POSITIVE_INFINITY);
-    if (forMs === Number.POSITIVE_INFINITY) delete entry.next;
-    else entry.next = this.#world.at(this.#world.nowMs + forMs, (over: Entry) => this.#over(over), entry);
-  }
-
-  #over(entry: Entry): void {
-    this.#world.aside();
-    this.#end(entry);
-  }
-
-  #end(entry: Entry): void {
-    this.#entries.delete(entry);
-    if (entry.inForce === undefined) return;
-    if (entry.fault.kind !== "wall-step") this.#note(entry.fault, "fault-over");
-    entry.inForce.end();
-  }
-
-  #note(fault: Fault, kind: string): void {
-    const { kind: what, atMs: _at, ...rest } = fault;
-    const { node = "world", ...details }: { node?: string; readonly [detail: string]: unknown } = rest;
-    const words = Object.entries(details).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
-    this.#world.trace.note(this.#world.nowMs, node, kind, [what, ...words].join(" "));
-  }
-}
-
-/** Worlds do not know of faults; this does, for as long as the world lives. */
-const ledgers: WeakMap<World, Ledger> = new WeakMap();
-
-function ledgerOf(world: World): Ledger {
-  const known = ledgers.get(world);
-  if (known !== undefined) return known;
-  const ledger = new Ledger(world);
-  ledgers.set(world, ledger);
-  return ledger;
-}
-
-/** Were faults injected into `world`, or ended by `healAll`? */
-export function isInjected(world: World): boolean {
-  return ledgers.has(world);
-}
-
-/** What was injected into `world` and has not begun. */
-export function waitingFaults(world: World): readonly Fault[] {
-  return ledgers.get(world)?.waiting() ?? [];
-}
-
 /** Does `given`, of a plan, look like one of the engine's faults? */
 export function isFault(given: unknown): given is Fault {
   if (typeof given !== "object" || given === null) return false;
   const { kind, atMs, node, from } = given as Readonly<Record<string, unknown>>;
   return KINDS.includes(kind as string) && typeof atMs === "number" && typeof (node ?? from) === "string";
-}
-
-function touches(fault: Fault, core: ReadonlySet<string>): boolean {
-  if (fault.kind !== "link") return core.has(fault.node);
-  return [fault.from, fault.to].every((end) => end === "*" || core.has(end));
 }
 
 const INSTANT: Range = { min: 0, max: Number.MAX_SAFE_INTEGER };

@@ -4,7 +4,7 @@
  * was: a workload that asks for the same again and again is in the middle of one at every end.
  */
 import { sentenceOf } from "./given.ts";
-import type { Check } from "./world.ts";
+import type { Check } from "./kernel.ts";
 
 export interface Deadline {
   readonly invariant: string;

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../../core/random.ts";
-import type { CrashKind, NodeEnv, NodeOptions, Program, SimNode } from "./node.ts";
+import type { CrashKind } from "./kernel.ts";
+import type { NodeEnv, NodeOptions, Program, SimNode } from "./node.ts";
 import { World } from "./world.ts";
 
 /** A world in which `program` is up as "a", on a machine whose clocks are right. */

@@ -12,11 +12,11 @@ import { checkBoolean, checked, checkNames, type Names, type Range, WAIT_MS } fr
 import type { Random } from "../../core/random.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import { sleepOn } from "../../runtime/time/clock.ts";
-import type { NodeNetwork } from "../network/network.ts";
+import type { Network, NodeNetwork } from "../network/network.ts";
 import { type Disk, SimDisk } from "../storage/disk.ts";
 import { EventLoop } from "./event-loop.ts";
+import type { CrashKind, Host, Kernel } from "./kernel.ts";
 import { NodeClock } from "./node-clock.ts";
-import type { World } from "./world.ts";
 
 /** What a process is given: all that it may touch. */
 export interface NodeEnv {
@@ -39,9 +39,6 @@ export interface NodeEnv {
 /** A program: started with what it may touch. It runs until it crashes; what it wants to happen later it asks its clock for. */
 export type Program = (env: NodeEnv) => void | Promise<void>;
 
-/** `kill`: the process ends and the machine lives, so its peers are told. `power`: nobody is told anything. */
-export type CrashKind = "kill" | "power";
-
 export interface NodeOptions {
   /** How far its monotonic clock stands from true time at first. Default: drawn from 0 to 1e6, as machines boot at different times. */
   readonly clockOffsetMs?: number;
@@ -56,11 +53,22 @@ export interface NodeOptions {
 
 const OPTIONS: Names<NodeOptions> = { clockOffsetMs: true, clockRate: true, clockBeginsAtBoot: true };
 
-export class SimNode {
+/** What a node needs of its world besides. */
+interface NodeWorld extends Kernel {
+  readonly network: Network;
+  /** Events so far. */
+  readonly steps: number;
+  contextOf(node: SimNode): AsyncResource;
+  enter(node: SimNode, context: AsyncResource, event: () => void): void;
+  uncaught(node: string, error: unknown): void;
+  violate(invariant: string, detail: string): void;
+}
+
+export class SimNode implements Host {
   readonly name: string;
   readonly clock: NodeClock;
   readonly disk: SimDisk;
-  readonly #world: World;
+  readonly #world: NodeWorld;
   readonly #program: Program;
   readonly #context: AsyncResource;
   readonly #clockBeginsAtBoot: boolean;
@@ -77,7 +85,7 @@ export class SimNode {
   #readings = 0;
   #readingsOfStep = 0;
 
-  constructor(world: World, name: string, program: Program, options: NodeOptions = {}) {
+  constructor(world: NodeWorld, name: string, program: Program, options: NodeOptions = {}) {
     checkNames("world.node", options, OPTIONS);
     checkBoolean("world.node", "clockBeginsAtBoot", options.clockBeginsAtBoot);
     this.#world = world;

@@ -27,6 +27,7 @@ import { type QueuedRun, TimerQueue } from "../../runtime/time/timer-queue.ts";
 import { Network } from "../network/network.ts";
 import { type Deadline, Deadlines } from "./deadlines.ts";
 import { checkCheck, checkSeed, checkTieBreak, detailOf, requireFunction, sentenceOf } from "./given.ts";
+import type { Check, Host, Kernel } from "./kernel.ts";
 import { asTask, asTasks, canDrain, drainMicrotasks } from "./microtasks.ts";
 import type { NodeOptions, Program } from "./node.ts";
 import { SimNode } from "./node.ts";
@@ -57,9 +58,6 @@ export interface Violation {
   readonly step: number;
 }
 
-/** Looks at something that must hold; a sentence where it does not. It is not awaited: a promise is refused. */
-export type Check = () => string | undefined;
-
 const OPTIONS: Names<WorldOptions> = {
   seed: true,
   tieBreak: true,
@@ -78,7 +76,7 @@ const STEPS_PER_TASK = 100_000;
 /** The same, where each step is a task. */
 const STEPS_PER_BATCH = 500;
 
-export class World {
+export class World implements Kernel {
   readonly seed: string;
   /** Fork it by purpose. */
   readonly random: Random;
@@ -305,7 +303,7 @@ export class World {
    * Whoever asks for something of `node` is its own process, or the world. Anything else has leaked from one process
    * into another, through a variable of a module for example, and could not happen between real ones.
    */
-  assertInside(node: SimNode): void {
+  assertInside(node: Host): void {
     const user = inside.getStore();
     if (user === undefined || user === node) return;
     const { stack } = new Error("used here");

@@ -9,9 +9,8 @@
  * resets at once; Linux would first deliver what the process had handed over.
  */
 
-import type { World } from "../kernel/world.ts";
-import type { Address, NetworkCounts } from "./direction.ts";
-import type { Machine } from "./machine.ts";
+import type { Host, Kernel } from "../kernel/kernel.ts";
+import type { Address, Direction, NetworkCounts } from "./direction.ts";
 import { NetworkError, type NetworkErrorCode } from "./network-error.ts";
 import { labelOf, type Payload } from "./payload.ts";
 import { Stream, type StreamSegment } from "./stream.ts";
@@ -39,6 +38,22 @@ export interface Connection {
   reset(): void;
 }
 
+/** A machine as the ends of its connections see it. */
+export interface ConnectedMachine {
+  readonly name: string;
+  readonly node: Host;
+  readonly powered: boolean;
+  readonly powerLosses: number;
+  /** The connections that end here. */
+  readonly ends: Set<ConnectionEnd>;
+  mayAct(incarnation: number): boolean;
+  directionTo(far: string): Direction;
+  /** `asker` asks for a connection. False where no answer gets through to it. */
+  knock(asker: ConnectionEnd): boolean;
+  /** Tells `asker` that there is nothing here for it. False where that does not get through. */
+  answerReset(asker: ConnectionEnd): boolean;
+}
+
 /** Nobody waits longer for a connection. Linux gives up after six further tries, at about two minutes. */
 const CONNECT_TIMEOUT_MS = 120_000;
 
@@ -51,10 +66,10 @@ interface Opening {
 
 export class ConnectionEnd implements Connection {
   readonly peer: Address;
-  readonly #world: World;
+  readonly #world: Kernel;
   readonly #counts: NetworkCounts;
-  readonly #machine: Machine;
-  readonly #far: Machine;
+  readonly #machine: ConnectedMachine;
+  readonly #far: ConnectedMachine;
   readonly #incarnation: number;
   readonly #port: number;
   /** How often its machine had lost power when this began. */
@@ -77,7 +92,7 @@ export class ConnectionEnd implements Connection {
   };
 
   /** Called by machines. `opening` where it still has to be granted by the other side. */
-  constructor(world: World, counts: NetworkCounts, near: NearEnd, far: Machine, farPort: number) {
+  constructor(world: Kernel, counts: NetworkCounts, near: NearEnd, far: ConnectedMachine, farPort: number) {
     this.#world = world;
     this.#counts = counts;
     this.#machine = near.machine;
@@ -149,7 +164,7 @@ export class ConnectionEnd implements Connection {
   }
 
   /** Where it was asked from. */
-  get near(): { readonly machine: Machine; readonly port: number } {
+  get near(): { readonly machine: ConnectedMachine; readonly port: number } {
     return { machine: this.#machine, port: this.#port };
   }
 
@@ -280,7 +295,7 @@ export class ConnectionEnd implements Connection {
 
 /** Where an end is. */
 export interface NearEnd {
-  readonly machine: Machine;
+  readonly machine: ConnectedMachine;
   readonly incarnation: number;
   readonly port: number;
 }

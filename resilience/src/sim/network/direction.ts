@@ -8,7 +8,7 @@
  * is lost too. Holding is looked at when it leaves. It knows nothing of ports, processes and connections.
  */
 import type { Random } from "../../core/random.ts";
-import type { World } from "../kernel/world.ts";
+import type { Kernel } from "../kernel/kernel.ts";
 import type { CombinedConditions } from "./link.ts";
 import { corrupted, labelOf, type Payload, weightBytes } from "./payload.ts";
 
@@ -74,7 +74,7 @@ export class Direction {
   readonly from: string;
   readonly to: string;
   readonly random: Random;
-  readonly #world: World;
+  readonly #world: Kernel;
   readonly #counts: NetworkCounts;
   readonly #arrive: (packet: Packet) => void;
   #conditions: CombinedConditions;
@@ -86,7 +86,7 @@ export class Direction {
   readonly #luck = { loss: 0, delay: 0, corruption: 0, place: 0, reorder: 0, lateness: 0, duplicate: 0, echo: 0 };
 
   constructor(
-    world: World,
+    world: Kernel,
     ends: { readonly from: string; readonly to: string },
     random: Random,
     conditions: CombinedConditions,

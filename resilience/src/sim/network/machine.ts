@@ -4,9 +4,8 @@
  * nothing. Ports and connections belong to the incarnation that asked for them and are gone with it.
  */
 
-import type { CrashKind, SimNode } from "../kernel/node.ts";
-import type { World } from "../kernel/world.ts";
-import { type Connection, ConnectionEnd } from "./connection.ts";
+import type { CrashKind, Host, Kernel } from "../kernel/kernel.ts";
+import { type ConnectedMachine, type Connection, ConnectionEnd } from "./connection.ts";
 import type { Address, Direction, NetworkCounts, Packet } from "./direction.ts";
 import { NetworkError } from "./network-error.ts";
 import type { Payload } from "./payload.ts";
@@ -30,20 +29,20 @@ interface Reader<Receive> {
 const FIRST_OWN_PORT = 49_152;
 const PORTS = 65_536;
 
-export class Machine {
+export class Machine implements ConnectedMachine {
   readonly name: string;
-  readonly node: SimNode;
+  readonly node: Host;
   /** The connections that end here. */
   readonly ends: Set<ConnectionEnd> = new Set();
   powerLosses = 0;
-  readonly #world: World;
+  readonly #world: Kernel;
   readonly #around: Surroundings;
   readonly #directions: Map<string, Direction> = new Map();
   readonly #datagrams: Map<number, Reader<(payload: Payload, from: Address) => void>> = new Map();
   readonly #listeners: Map<number, Reader<(connection: Connection) => void>> = new Map();
   #nextPort = FIRST_OWN_PORT;
 
-  constructor(world: World, node: SimNode, around: Surroundings) {
+  constructor(world: Kernel, node: Host, around: Surroundings) {
     this.#world = world;
     this.node = node;
     this.name = node.name;
@@ -96,7 +95,7 @@ export class Machine {
   }
 
   /** An end of a new connection, from here to `to` on `far`. */
-  connect(incarnation: number, far: Machine, to: Address): ConnectionEnd {
+  connect(incarnation: number, far: ConnectedMachine, to: Address): ConnectionEnd {
     const port = this.#nextPort;
     this.#nextPort = port + 1 < PORTS ? port + 1 : FIRST_OWN_PORT;
     return new ConnectionEnd(this.#world, this.#around.counts, { machine: this, incarnation, port }, far, to.port);

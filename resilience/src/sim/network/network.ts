@@ -8,8 +8,7 @@
  */
 import { ConfigurationError } from "../../core/errors.ts";
 import { checked, type Range } from "../../core/options.ts";
-import type { CrashKind, SimNode } from "../kernel/node.ts";
-import type { World } from "../kernel/world.ts";
+import type { CrashKind, Host, Kernel } from "../kernel/kernel.ts";
 import type { Connection } from "./connection.ts";
 import { type Address, Direction, type NetworkCounts, type Packet } from "./direction.ts";
 import {
@@ -57,7 +56,7 @@ interface DoorFault {
 export class Network {
   /** How often what happened, for reports and checks. */
   readonly counts: Readonly<NetworkCounts>;
-  readonly #world: World;
+  readonly #world: Kernel;
   readonly #counts: NetworkCounts = { ...NOTHING_YET };
   readonly #machines: Map<string, Machine> = new Map();
   readonly #directions: Map<string, Direction> = new Map();
@@ -66,7 +65,7 @@ export class Network {
   readonly #doors: Set<DoorFault> = new Set();
   #defaults: LinkConditions = HEALTHY_LINK;
 
-  constructor(world: World) {
+  constructor(world: Kernel) {
     this.#world = world;
     this.counts = this.#counts;
   }
@@ -118,7 +117,7 @@ export class Network {
   }
 
   /** The network as `incarnation` on `node` has it. Called by the node. */
-  of(node: SimNode, incarnation: number): NodeNetwork {
+  of(node: Host, incarnation: number): NodeNetwork {
     const machine = this.#machine(node.name);
     return {
       send: (to, payload, fromPort = 0) => {

@@ -7,7 +7,7 @@
  * this one, and there is no window, so that a sender is never told to wait.
  */
 
-import type { World } from "../kernel/world.ts";
+import type { Kernel } from "../kernel/kernel.ts";
 import type { Direction, Segment } from "./direction.ts";
 import { type Payload, weightBytes } from "./payload.ts";
 
@@ -39,7 +39,7 @@ const FIRST_WAIT_TO_OPEN_MS = 1_000;
 const GIVE_UP_MS = 60_000;
 
 export class Stream {
-  readonly #world: World;
+  readonly #world: Kernel;
   readonly #direction: Direction;
   readonly #sender: Sender;
   /** What has not arrived: a chain, because mostly it is one segment or none. */
@@ -54,7 +54,7 @@ export class Stream {
   /** Its sender is no more: what is under way arrives or does not, nothing is tried again. */
   #abandoned = false;
 
-  constructor(world: World, direction: Direction, sender: Sender) {
+  constructor(world: Kernel, direction: Direction, sender: Sender) {
     this.#world = world;
     this.#direction = direction;
     this.#sender = sender;

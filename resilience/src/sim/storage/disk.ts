@@ -13,8 +13,7 @@ import { checked } from "../../core/options.ts";
 import type { Random } from "../../core/random.ts";
 import { exponentialAt } from "../faults/draws.ts";
 import { isBytes } from "../kernel/bytes.ts";
-import type { CrashKind, SimNode } from "../kernel/node.ts";
-import type { World } from "../kernel/world.ts";
+import type { CrashKind, Host, Kernel } from "../kernel/kernel.ts";
 import { DiskError } from "./disk-error.ts";
 import type { DiskFaults } from "./disk-faults.ts";
 import { FaultStack, MOST_DISK_BYTES } from "./disk-faults.ts";
@@ -88,8 +87,8 @@ interface Operation {
 }
 
 export class SimDisk {
-  readonly #world: World;
-  readonly #node: SimNode;
+  readonly #world: Kernel;
+  readonly #node: Host;
   readonly #random: Random;
   readonly #files: FileSystem = new FileSystem();
   readonly #calls: SystemCalls;
@@ -100,7 +99,7 @@ export class SimDisk {
   #held: Operation[] = [];
   #rots = 0;
 
-  constructor(world: World, node: SimNode, random: Random) {
+  constructor(world: Kernel, node: Host, random: Random) {
     this.#world = world;
     this.#node = node;
     this.#random = random;

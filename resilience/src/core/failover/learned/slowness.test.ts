@@ -203,14 +203,14 @@ test("[F2] both become ten times as slow → found out with a few calls, each ti
 
 test("[F2] more calls make the primary slow, as they would the backup → no race; with no more calls the race shows it", () => {
   const world = new Steady();
-  const crowd: Takes = ({ station }) => 80 * Math.max(1, (station.out.size / 20) ** 0.8);
+  const crowd: Takes = ({ station }) => 80 * Math.max(1, (station.inFlight / 20) ** 0.8);
   world.offer(QUIET_MS, 100, crowd);
   world.offer(30_000, 350, crowd);
   assert.ok(world.north.slowness.times > 3, `${world.north.slowness.times} times as slow`);
   assert.deepEqual([world.moves, world.told("handover-begun").length], [[], 0]);
   const heavier = new Steady();
   const work = ramp(80 * 2.2, 20_000);
-  const takes: Takes = ({ station }, nowMs) => work(nowMs) * Math.max(1, (station.out.size / 20) ** 0.5);
+  const takes: Takes = ({ station }, nowMs) => work(nowMs) * Math.max(1, (station.inFlight / 20) ** 0.5);
   heavier.offer(QUIET_MS + 60_000, 200, takes);
   assert.ok(heavier.told("handover-begun").length >= 1, "it is slow, and nobody asked for more");
   assert.deepEqual(heavier.moves, []);

@@ -4,10 +4,11 @@ import { test } from "node:test";
 import { assertSeeds } from "../explore/assert-seeds.ts";
 import { explore } from "../explore/explore.ts";
 import { shrink } from "../explore/shrink.ts";
-import { type Fault, healAll, inject } from "../faults/fault.ts";
+import type { Fault } from "../faults/fault.ts";
 import { drawFaults } from "../faults/fault-swarm.ts";
+import { healAll, inject } from "../faults/inject.ts";
+import { World } from "../kernel/world.ts";
 import { type FaultPlan, runOnce, SIMULATION_BROKEN, type Simulation } from "./simulation.ts";
-import { World } from "./world.ts";
 
 const PAUSE: Fault = { kind: "pause", node: "a", atMs: 10, forMs: 10 };
 

@@ -12,12 +12,12 @@
 import { checkFunction, checkName, checkObject, type Names, refusal } from "../../core/options.ts";
 import type { Random } from "../../core/random.ts";
 import { seededRandom } from "../../core/random.ts";
-import { checkSeed, checkTieBreak } from "./given.ts";
+import { checkSeed, checkTieBreak } from "../kernel/given.ts";
+import { refuseMisspelt } from "../kernel/misspelt.ts";
+import type { TraceRecord } from "../kernel/trace.ts";
+import type { Violation } from "../kernel/world.ts";
+import { World } from "../kernel/world.ts";
 import { whyIdle } from "./idle-world.ts";
-import { refuseMisspelt } from "./misspelt.ts";
-import type { TraceRecord } from "./trace.ts";
-import type { Violation } from "./world.ts";
-import { World } from "./world.ts";
 
 /** What the tools ask of a plan: a list of faults, any of which may be left out. All else in it is the simulation's. */
 export interface FaultPlan {
@@ -120,7 +120,7 @@ export async function runOnce<Plan extends FaultPlan>(
     await world.run(untilMs);
     seenAtEnd = world.violations.length === 0;
     world.verify();
-    const idle = whyIdle(world, plan, untilMs);
+    const idle = whyIdle(world, plan.faults, untilMs);
     if (idle !== undefined) broken(idle);
   } catch (error) {
     broken(error);

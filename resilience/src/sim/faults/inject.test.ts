@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeEnv, Program } from "../kernel/node.ts";
 import { World } from "../kernel/world.ts";
-import { type Fault, healAll, inject } from "./fault.ts";
+import type { Fault } from "./fault.ts";
+import { healAll, inject } from "./inject.ts";
 
 /** A world of idle nodes a, b and c. */
 function worldOf(program: Program = () => undefined): World {

@@ -3,12 +3,12 @@
  * never started, the plan's faults were never injected, or something was to happen or to be judged after its end. Such a
  * world would be clean under every seed, and its author would believe it.
  */
-import { isFault, isInjected, waitingFaults } from "../faults/fault.ts";
-import type { FaultPlan } from "./simulation.ts";
-import type { World } from "./world.ts";
+import { isFault } from "../faults/fault.ts";
+import { isInjected, waitingFaults } from "../faults/inject.ts";
+import type { World } from "../kernel/world.ts";
 
-/** A sentence; undefined where `world`, made from `plan` and run up to `untilMs`, has tested something, or found something wrong. */
-export function whyIdle(world: World, { faults }: FaultPlan, untilMs: number): string | undefined {
+/** A sentence; undefined where `world`, made for `faults` and run up to `untilMs`, has tested something, or found something wrong. */
+export function whyIdle(world: World, faults: readonly unknown[], untilMs: number): string | undefined {
   if (world.violations.length > 0) return undefined;
   const asleep = [...world.nodes.values()].filter(({ incarnation }) => incarnation === 0).map(({ name }) => name);
   if (asleep.length > 0) return `nobody ever started ${asleep.join(", ")}: call start() on what world.node gives you`;
