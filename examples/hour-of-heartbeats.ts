@@ -3,7 +3,7 @@
  * thousand lost. Write it to a file and ask `gsf calibrate` what it makes of it (docs/guide/calibration.md). An argument
  * makes it shorter: so many heartbeats.
  */
-import { seededRandom } from "ground-station-failover/core";
+import { seededRandom } from "ground-station-failover";
 
 const INTERVAL_MS = 50;
 const DEVIATION_MS = 10;

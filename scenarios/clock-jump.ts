@@ -10,7 +10,7 @@
  * Expected: nothing. Durations are measured on the monotonic clock of one machine, and no instant of one machine is ever
  * compared with that of another.
  */
-import type { Random } from "ground-station-failover/sim";
+import type { Random } from "ground-station-failover";
 import { between, pick } from "ground-station-failover/sim";
 import { nothingHappens, served } from "./expectations.ts";
 import type { FleetFault, FleetPlan } from "./fleet/plan.ts";

@@ -12,7 +12,7 @@
  *
  * Expected: what the general checks say, and that everything is served again soon after healing.
  */
-import type { Random } from "ground-station-failover/sim";
+import type { Random } from "ground-station-failover";
 import { pick } from "ground-station-failover/sim";
 import { served } from "./expectations.ts";
 import type { FleetPlan } from "./fleet/plan.ts";

@@ -12,7 +12,7 @@
  *
  * Expected: at most four role changes, one of them for good, and service for all of the time but the first moment of each.
  */
-import type { Random } from "ground-station-failover/sim";
+import type { Random } from "ground-station-failover";
 import { between } from "ground-station-failover/sim";
 import { roleChangesAtMost, served } from "./expectations.ts";
 import type { FleetFault, FleetPlan } from "./fleet/plan.ts";

@@ -10,7 +10,7 @@
  * Expected: nothing. No declaration, no promotion, no circuit that opens, no command that fails. Every alarm of such a
  * day is a false one, and a detector that raises one a day will be turned off.
  */
-import type { Random } from "ground-station-failover/sim";
+import type { Random } from "ground-station-failover";
 import { between } from "ground-station-failover/sim";
 import { nothingHappens, served } from "./expectations.ts";
 import type { FleetFault, FleetPlan } from "./fleet/plan.ts";

@@ -4,7 +4,8 @@
  * checks that hold it (the shape of etcd raft's `testdata`: prose, picture, commands, expected). Its own checks come on
  * top of the general ones in `checks/`, under names of their own.
  */
-import type { Random, Simulation } from "ground-station-failover/sim";
+import type { Random } from "ground-station-failover";
+import type { Simulation } from "ground-station-failover/sim";
 import { buildFleet } from "./fleet/build.ts";
 import type { Fleet } from "./fleet/fleet.ts";
 import type { FleetObserver } from "./fleet/observer.ts";

@@ -4,8 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Random } from "ground-station-failover/sim";
-import { runOnce, seededRandom } from "ground-station-failover/sim";
+import type { Random } from "ground-station-failover";
+import { seededRandom } from "ground-station-failover";
+import { runOnce } from "ground-station-failover/sim";
 import { parseConfiguration } from "../gateway/src/config/config.ts";
 import { ConfigurationProblems } from "../gateway/src/config/problems.ts";
 import type { GatewaySettings } from "../gateway/src/fleet/settings.ts";

@@ -21,7 +21,8 @@
  *   healthy         10 %   nothing goes wrong, so nothing may happen; but in some a second process sends heartbeats as the
  *                          primary
  */
-import type { Random, Simulation } from "ground-station-failover/sim";
+import type { Random } from "ground-station-failover";
+import type { Simulation } from "ground-station-failover/sim";
 import { between, chance, logUniform, pick, shuffled, wholeBetween } from "ground-station-failover/sim";
 import { FLEET_SITUATIONS } from "./checks/failover/situations.ts";
 import { buildFleet } from "./fleet/build.ts";

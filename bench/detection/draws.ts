@@ -1,5 +1,5 @@
 /** The distributions that traffic is drawn from. Each takes its uniform numbers from a seeded stream: same seed, same trace. */
-import type { Random } from "ground-station-failover/core";
+import type { Random } from "ground-station-failover";
 
 /** Standard normal numbers by the polar method, two a round. */
 export class NormalDraws {

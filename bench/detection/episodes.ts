@@ -3,7 +3,9 @@
  * minute of outage and a crash soon after it, a step up and a step down, a network that has become eight times slower
  * for good. Each episode is drawn anew from the seed; the level asked for is 8 throughout.
  */
-import type { DetectorMachine, Random } from "ground-station-failover/core";
+
+import type { Random } from "ground-station-failover";
+import type { DetectorMachine } from "ground-station-failover/core";
 import { NormalDraws } from "./draws.ts";
 import { quantile } from "./quality.ts";
 import type { Regime, Sender } from "./regimes.ts";

@@ -1,7 +1,8 @@
 /** The laboratory itself: same seed, same numbers; and on traffic whose answer is known it measures that answer. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PhiAccrualMachine, seededRandom } from "ground-station-failover/core";
+import { seededRandom } from "ground-station-failover";
+import { PhiAccrualMachine } from "ground-station-failover/core";
 import { tradeOffChart } from "./chart.ts";
 import { bootstrap } from "./episodes.ts";
 import { crashInstants, ReferenceRun } from "./quality.ts";

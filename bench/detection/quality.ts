@@ -6,7 +6,7 @@
  * A crash is an instant drawn evenly over the trace: beats sent before it arrive, later ones do not, so the deadline
  * that holds is that of the last fresh beat sent before it. A crash that falls into a mistake is detected in no time.
  */
-import type { Random } from "ground-station-failover/core";
+import type { Random } from "ground-station-failover";
 import { criticalKnob, deadlineMs, type Reference } from "./references.ts";
 import { freshArrivals, type Trace } from "./trace.ts";
 

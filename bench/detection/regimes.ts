@@ -7,7 +7,7 @@
  * beats (deviation 0.19), round trip 283 ms (27, at least 270), 0.4 % lost, in 814 bursts a week of up to 1093 beats. The
  * published mean of 28 beats a burst with that longest one is met by Pareto lengths of shape 1.08, cut at 1093.
  */
-import type { Random } from "ground-station-failover/core";
+import type { Random } from "ground-station-failover";
 import { exponential, NormalDraws, pareto } from "./draws.ts";
 
 export type Sender = "renewal" | "periodic";

@@ -3,7 +3,9 @@
  * tuned in hindsight on the very trace, so each shows the best it could have done; the library's detectors run with
  * their defaults, at levels that were fixed beforehand.
  */
-import { levelForMistakes, PhiAccrualMachine, type Random, seededRandom } from "ground-station-failover/core";
+
+import { type Random, seededRandom } from "ground-station-failover";
+import { levelForMistakes, PhiAccrualMachine } from "ground-station-failover/core";
 import { runMachine } from "./machine-run.ts";
 import { crashInstants, type Quality, ReferenceRun } from "./quality.ts";
 import { REFERENCES } from "./references.ts";

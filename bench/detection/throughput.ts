@@ -7,7 +7,8 @@
  */
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { PhiAccrualMachine, type PhiAccrualOptions, seededRandom } from "ground-station-failover/core";
+import { type PhiAccrualOptions, seededRandom } from "ground-station-failover";
+import { PhiAccrualMachine } from "ground-station-failover/core";
 import type { Verdict } from "./report.ts";
 
 export type Model = NonNullable<PhiAccrualOptions["model"]>;

@@ -4,7 +4,7 @@
  * `fresh` is the usual reading of it: arrivals whose number is higher than any before. They alone prove life, for every
  * detector alike, and a mistake is a silence between two of them that outlasts a deadline.
  */
-import { type Random, seededRandom } from "ground-station-failover/core";
+import { type Random, seededRandom } from "ground-station-failover";
 import type { Regime, Sender } from "./regimes.ts";
 
 export interface Trace {

@@ -2,8 +2,9 @@
  * The whole gateway from its arguments, with no socket, timer or entropy of its own: production hands it sockets
  * (`main.ts`), a simulation hands it a world. It only constructs and connects.
  */
-import type { Clock, DetectionQualityStatus, Random } from "ground-station-failover";
+import type { Clock, Random } from "ground-station-failover";
 import { Hearing } from "ground-station-failover";
+import type { DetectionQualityStatus } from "ground-station-failover/core";
 import { Group, type GroupStatus } from "./fleet/group.ts";
 import type { GroupEvent } from "./fleet/group-events.ts";
 import type { BeatAdmission, StationBeat } from "./fleet/heartbeat-sessions.ts";

@@ -11,9 +11,6 @@ export {
   toGrpcTimeout,
   toTimeLeftHeader,
 } from "./core/deadline.ts";
-export { levelForMistakes } from "./core/detection/adaptive/adaptive.ts";
-export type { DetectionQualityOptions, DetectionQualityStatus } from "./core/detection/detection-quality.ts";
-export { DetectionQualityMachine } from "./core/detection/detection-quality.ts";
 export type { Beat, BeatVerdict } from "./core/detection/detector.ts";
 export type { FixedHeartbeatOptions, HeartbeatStatus } from "./core/detection/fixed-heartbeat.ts";
 export type { PhiAccrualOptions, PhiEstimate } from "./core/detection/phi-accrual.ts";
@@ -42,7 +39,6 @@ export type { AttemptReason } from "./core/failover/call.ts";
 export type { FailoverEvent, OverloadFigures } from "./core/failover/events.ts";
 export type { CommandPathOptions } from "./core/failover/evidence/evidence.ts";
 export type { Assessment, Evidence, FailbackOptions, PlannedCause, PromotionCause } from "./core/failover/failover.ts";
-export { MAX_EPOCHS_AHEAD } from "./core/failover/failover.ts";
 export { RequestCutError } from "./core/failover/learned/patience.ts";
 export type { CallOutcome } from "./core/failover/overload/goodput.ts";
 export type { Maintenance } from "./core/failover/station.ts";
@@ -60,13 +56,7 @@ export {
 } from "./core/outcomes/error-evidence.ts";
 export type { Judgement, Outcome } from "./core/outcomes/judgement.ts";
 export type { Calendar, Classifier, HttpAnswer } from "./core/outcomes/outcome.ts";
-export {
-  grpcStatus,
-  httpErrorBody,
-  httpStatus,
-  problemJson,
-  reportsError,
-} from "./core/outcomes/outcome.ts";
+export { grpcStatus, httpErrorBody, httpStatus, problemJson } from "./core/outcomes/outcome.ts";
 export type { Random } from "./core/random.ts";
 export { seededRandom } from "./core/random.ts";
 export type { FailureDetector } from "./runtime/detection/detectors.ts";
@@ -93,7 +83,7 @@ export type { CircuitBreakerOptions } from "./runtime/guard/breaker.ts";
 export { CircuitBreaker } from "./runtime/guard/breaker.ts";
 export type { BulkheadCallOptions, BulkheadOptions } from "./runtime/guard/bulkhead.ts";
 export { Bulkhead } from "./runtime/guard/bulkhead.ts";
-export type { CallOptions, CallSink, Operation } from "./runtime/guard/call-options.ts";
+export type { CallOptions, Operation } from "./runtime/guard/call-options.ts";
 export type { ClientOptions, RetryOptions } from "./runtime/guard/client.ts";
 export { ResilientClient } from "./runtime/guard/client.ts";
 export type { AttemptListener, ClientEvent } from "./runtime/guard/client-parts.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { seededRandom } from "ground-station-failover/sim";
+import { seededRandom } from "ground-station-failover";
 import { SlidingCount } from "./sliding-count.ts";
 
 test("what is older than the window, to the instant, does not count", () => {

@@ -4,7 +4,8 @@
  * what a careful caller does, and no more. What it is told is what the checks compare with the truth.
  */
 
-import type { NodeEnv, Program, Random } from "ground-station-failover/sim";
+import type { Random } from "ground-station-failover";
+import type { NodeEnv, Program } from "ground-station-failover/sim";
 import { pick } from "ground-station-failover/sim";
 import type { GroupSettings } from "../../gateway/src/fleet/settings.ts";
 import type { Fleet } from "./fleet.ts";

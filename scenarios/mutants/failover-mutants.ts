@@ -120,7 +120,8 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         find: "    for (const attempt of [...this.#out.at(station)]) {\n      const { call } = attempt;\n",
-        replace: "    for (const attempt of [...this.#out.at(station)].slice(0, 0)) {\n      const { call } = attempt;\n",
+        replace:
+          "    for (const attempt of [...this.#out.at(station)].slice(0, 0)) {\n      const { call } = attempt;\n",
       },
     ],
     invariants: ["moves-what-was-in-flight", "takes-over", "answered-in-time"],

@@ -3,7 +3,7 @@
  * misspelt to two groups on one port, and the parser must refuse each of them. Some take two at once, because a reader
  * that stops at the first mistake, or forgives one beside another, is a defect too.
  */
-import type { Random } from "ground-station-failover/sim";
+import type { Random } from "ground-station-failover";
 import { chance, pick, wholeBetween } from "ground-station-failover/sim";
 import type { WrittenConfiguration } from "../fleet/plan.ts";
 

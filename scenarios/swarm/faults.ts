@@ -3,7 +3,8 @@
  * fleet's own (services that fail, people who act, recorded heartbeats, surges). Spacecraft and sources keep their
  * machines; their links may suffer. A seed has few families or many; what each does follows from a stream of its own.
  */
-import type { Fault, FaultFamily, Link, Random } from "ground-station-failover/sim";
+import type { Random } from "ground-station-failover";
+import type { Fault, FaultFamily, Link } from "ground-station-failover/sim";
 import {
   between,
   chance,

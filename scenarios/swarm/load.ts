@@ -3,7 +3,7 @@
  * twice to twenty times as much: without faults everybody serves in time, and a surge, a slow service or a fleet of
  * retries can still drown them. The sums here are upper ends, so that settings can be chosen which bear them.
  */
-import type { Random } from "ground-station-failover/sim";
+import type { Random } from "ground-station-failover";
 import { between, chance, logUniform, pick, wholeBetween } from "ground-station-failover/sim";
 import type { GroupPlan } from "../fleet/plan.ts";
 import type { Surroundings } from "./surroundings.ts";

@@ -3,7 +3,7 @@
  * second as it is declared, and then nobody comes for a while. Each of the rest has to go by the clock alone: no other command
  * comes by, and no answer, that would make a gateway look at what waits.
  */
-import type { Random } from "ground-station-failover/sim";
+import type { Random } from "ground-station-failover";
 import { between, pick, wholeBetween } from "ground-station-failover/sim";
 import { DEFAULT_DEADLINE_MS } from "../checks/documented.ts";
 import type { FleetPlan, GroupPlan } from "../fleet/plan.ts";

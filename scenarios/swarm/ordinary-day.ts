@@ -5,7 +5,7 @@
  * reason for a role change, and none of it may harm other requests. In one seed of ten a station fails as well; most
  * checks cannot judge that.
  */
-import type { Random } from "ground-station-failover/sim";
+import type { Random } from "ground-station-failover";
 import { between, chance, logUniform, pick, wholeBetween } from "ground-station-failover/sim";
 import { DEFAULT_DEADLINE_MS } from "../checks/documented.ts";
 import type {

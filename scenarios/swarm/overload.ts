@@ -5,7 +5,7 @@
  * In some seeds there is room for everything, and one station, or each, answers 5 to 20 times slower from some instant on, any
  * number of commands at once: no limit makes that quicker. `goodput-comes-back` says what is expected.
  */
-import type { Random } from "ground-station-failover/sim";
+import type { Random } from "ground-station-failover";
 import { between, chance, logUniform, pick } from "ground-station-failover/sim";
 import { DEFAULT_DEADLINE_MS } from "../checks/documented.ts";
 import type { FleetFault, FleetPlan, GroupPlan, Phases, ServiceFault, WrittenConfiguration } from "../fleet/plan.ts";

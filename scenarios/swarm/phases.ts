@@ -4,7 +4,7 @@
  * circuit that is open, a window that remembers failures), the other has room for commands that must all be served, and
  * for their deadlines.
  */
-import type { Random } from "ground-station-failover/sim";
+import type { Random } from "ground-station-failover";
 import { between, logUniform } from "ground-station-failover/sim";
 import { DEFAULT_DEADLINE_MS } from "../checks/documented.ts";
 import type { Phases, WrittenConfiguration, WrittenGroup } from "../fleet/plan.ts";

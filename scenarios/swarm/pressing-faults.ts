@@ -3,7 +3,8 @@
  * process that falls over in the middle of it, heartbeats that flutter, a gateway that stands still. What decides there is
  * how attempts end, one by one.
  */
-import type { LinkFault, PauseFault, Random } from "ground-station-failover/sim";
+import type { Random } from "ground-station-failover";
+import type { LinkFault, PauseFault } from "ground-station-failover/sim";
 import { between, logUniform, pick, wholeBetween } from "ground-station-failover/sim";
 import type { FleetFault, ServiceFault } from "../fleet/plan.ts";
 import { GATEWAY, stationNode } from "../fleet/plan.ts";

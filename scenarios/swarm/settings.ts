@@ -4,7 +4,7 @@
  * operator knows the network and the load, so a healthy day stays one under any of these settings: a draw that the
  * network could not bear is moved to the nearest one that it can, and a section is left out only where its defaults fit.
  */
-import type { Random } from "ground-station-failover/sim";
+import type { Random } from "ground-station-failover";
 import { between, chance, logUniform, pick, wholeBetween } from "ground-station-failover/sim";
 import { leastReach } from "../checks/detection/model-bounds.ts";
 import { documented } from "../checks/documented.ts";

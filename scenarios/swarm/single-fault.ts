@@ -3,7 +3,7 @@
  * clock; or an outage that heals and then a loss for ever, so that a detector which has taken the outage for a habit is
  * late. Whatever can end a primary's service is here, from a machine without power to one that answers 200 and lies.
  */
-import type { Random } from "ground-station-failover/sim";
+import type { Random } from "ground-station-failover";
 import { between, chance, logUniform, pick } from "ground-station-failover/sim";
 import type { FleetFault } from "../fleet/plan.ts";
 import { craftNode, GATEWAY, stationNode } from "../fleet/plan.ts";

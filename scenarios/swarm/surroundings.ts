@@ -3,7 +3,8 @@
  * long a message is under way at most, and how many heartbeats in a row go missing. Every delay drawn here has an upper
  * end, because a world in which nothing is wrong must be one in which nothing may happen.
  */
-import type { LinkConditions, PlainDelay, Random } from "ground-station-failover/sim";
+import type { Random } from "ground-station-failover";
+import type { LinkConditions, PlainDelay } from "ground-station-failover/sim";
 import { between, chance, logUniform, naturalLog, pick } from "ground-station-failover/sim";
 
 export interface Surroundings {

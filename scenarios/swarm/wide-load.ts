@@ -3,7 +3,7 @@
  * routes with a behavior of their own. The ranges are wider than what the checks can judge; a check counts what it could
  * not judge, by reason.
  */
-import type { Random } from "ground-station-failover/sim";
+import type { Random } from "ground-station-failover";
 import { between, chance, logUniform, pick, wholeBetween } from "ground-station-failover/sim";
 import type {
   BreakingPoint,

@@ -3,7 +3,7 @@
  * heartbeat. A quarter add a deadline, a timeout or a declared capacity. The rest change everything, and little can be
  * promised for their groups.
  */
-import type { Random } from "ground-station-failover/sim";
+import type { Random } from "ground-station-failover";
 import { chance, logUniform, pick } from "ground-station-failover/sim";
 import type { GroupPlan } from "../fleet/plan.ts";
 import type { DrawnSettings } from "./settings.ts";

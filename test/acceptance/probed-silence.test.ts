@@ -4,7 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { seededRandom, VirtualClock } from "ground-station-failover/sim";
+import { seededRandom } from "ground-station-failover";
+import { VirtualClock } from "ground-station-failover/sim";
 import { compose, type GatewayEvent } from "../../gateway/src/compose.ts";
 import { parseConfiguration } from "../../gateway/src/config/config.ts";
 

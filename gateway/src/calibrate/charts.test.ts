@@ -1,8 +1,8 @@
 /** The trade-off as characters and as a picture: what is drawn lies inside, and whatever is given, it is well-formed. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { seededRandom } from "ground-station-failover";
 import { BeatTrace, type CalibrationResult, calibrate } from "ground-station-failover/calibration";
-import { seededRandom } from "ground-station-failover/core";
 import { svgChart } from "./svg-chart.ts";
 import { terminalChart } from "./terminal-chart.ts";
 import { type TradeOff, tradeOffOf } from "./trade-off.ts";

@@ -5,7 +5,8 @@
  *
  * Whatever is not a 2xx without an error body by the deadline is an error here. It never sends a command again.
  */
-import { type Clock, reportsError, TIME_LEFT_HEADER, toTimeLeftHeader } from "ground-station-failover";
+import { type Clock, TIME_LEFT_HEADER, toTimeLeftHeader } from "ground-station-failover";
+import { reportsError } from "ground-station-failover/core";
 import { Pool } from "undici";
 import type { CommandRecord } from "./sums.ts";
 

@@ -5,13 +5,8 @@
  * key says.
  */
 import type { Classifier, Judgement } from "ground-station-failover";
-import {
-  fromGrpcTimeout,
-  fromTimeLeftHeader,
-  httpStatus,
-  reportsError,
-  TIME_LEFT_HEADER,
-} from "ground-station-failover";
+import { fromGrpcTimeout, fromTimeLeftHeader, httpStatus, TIME_LEFT_HEADER } from "ground-station-failover";
+import { reportsError } from "ground-station-failover/core";
 import type { CommandReply, CommandRequest, HeaderList } from "./uplink.ts";
 
 /** Methods that ask and do not act: repeating one does no harm. */

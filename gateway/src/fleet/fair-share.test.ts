@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { seededRandom } from "ground-station-failover/sim";
+import { seededRandom } from "ground-station-failover";
 import { FairShare } from "./fair-share.ts";
 
 /** Takes one at a time until nothing more is given; how many that were, and why it ended. */

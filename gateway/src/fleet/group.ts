@@ -3,22 +3,10 @@
  * of heartbeats, a failover that decides which station is active and what becomes of commands, and an uplink per station
  * that carries them there. It knows no socket and no clock of its own.
  */
-import type {
-  Beat,
-  BeatVerdict,
-  Clock,
-  DetectionQualityStatus,
-  FailoverStatus,
-  Random,
-  StationStatus,
-} from "ground-station-failover";
-import {
-  DetectionQualityMachine,
-  Hearing,
-  PhiAccrualDetector,
-  PrimaryBackupFailover,
-  SuspicionWatch,
-} from "ground-station-failover";
+import type { Beat, BeatVerdict, Clock, FailoverStatus, Random, StationStatus } from "ground-station-failover";
+import { Hearing, PhiAccrualDetector, PrimaryBackupFailover, SuspicionWatch } from "ground-station-failover";
+import type { DetectionQualityStatus } from "ground-station-failover/core";
+import { DetectionQualityMachine } from "ground-station-failover/core";
 import type { CommandTerms } from "./command.ts";
 import { outcomeOf, replyClassifier } from "./command.ts";
 import { agoInWords } from "./failure-words.ts";

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import { test } from "node:test";
-import { seededRandom, VirtualClock } from "ground-station-failover/sim";
+import { seededRandom } from "ground-station-failover";
+import { VirtualClock } from "ground-station-failover/sim";
 import { compose } from "../compose.ts";
 import { parseConfiguration } from "../config/config.ts";
 import type { Group } from "./group.ts";

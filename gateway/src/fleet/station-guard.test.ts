@@ -1,7 +1,7 @@
 /** Which commands a station carries on: none of an epoch that is over, none whose time is up. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { MAX_EPOCHS_AHEAD } from "ground-station-failover";
+import { MAX_EPOCHS_AHEAD } from "ground-station-failover/core";
 import { StationGuard } from "./station-guard.ts";
 
 const proven = (): boolean => true;

@@ -11,7 +11,9 @@
  *
  * It has no clock, no socket and no words for callers: whoever asks it brings the times and says what became of it.
  */
-import { MAX_EPOCHS_AHEAD, NO_DEADLINE } from "ground-station-failover";
+
+import { NO_DEADLINE } from "ground-station-failover";
+import { MAX_EPOCHS_AHEAD } from "ground-station-failover/core";
 
 /** May a command that has arrived go on? `stale`: a newer epoch than its own has been seen; `unproven`: its own is newer, and may be made up. */
 type Admission = Admitted | Stale | { readonly type: "unproven" };

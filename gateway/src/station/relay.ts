@@ -15,12 +15,12 @@ import {
   type Clock,
   FaultInjectedError,
   fromTimeLeftHeader,
-  reportsError,
   TIME_LEFT_HEADER,
   toGrpcTimeout,
   toTimeLeftHeader,
   wasNeverSent,
 } from "ground-station-failover";
+import { reportsError } from "ground-station-failover/core";
 import { Pool } from "undici";
 import type { CallerConnection } from "../adapters/http/caller-connection.ts";
 import { endToEnd, flat, rawValues } from "../adapters/http/http-headers.ts";

@@ -239,8 +239,8 @@ test("[C5] options that are inherited → obeyed, wherever they are given", () =
   const { maxAttempts, breaker } = made as ResilientClient;
   assert.deepEqual([maxAttempts, breaker?.name], [5, "mine"]);
   assert.equal((make(CircuitBreaker, inheriting({ name: "x" })) as CircuitBreaker).name, "x");
-  assert.equal((make(Bulkhead, inheriting({ maxConcurrent: 3 })) as Bulkhead).slots.maxConcurrent, 3);
-  assert.equal((make(RetryBudget, inheriting({ reserve: 3 })) as RetryBudget).machine.reserve, 3);
+  assert.equal((make(Bulkhead, inheriting({ maxConcurrent: 3 })) as Bulkhead).status.maxConcurrent, 3);
+  assert.equal((make(RetryBudget, inheriting({ reserve: 3 })) as RetryBudget).status.allowed, 3);
 });
 
 test("[C5] what somebody gives to all objects was not given to options", async () => {

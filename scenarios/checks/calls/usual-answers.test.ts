@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { seededRandom } from "ground-station-failover/sim";
+import { seededRandom } from "ground-station-failover";
 import { HandMade } from "../hand-made.ts";
 import { UsualAnswers } from "./usual-answers.ts";
 

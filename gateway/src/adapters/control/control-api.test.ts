@@ -5,7 +5,8 @@
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { after, test } from "node:test";
-import { seededRandom, VirtualClock } from "ground-station-failover/sim";
+import { seededRandom } from "ground-station-failover";
+import { VirtualClock } from "ground-station-failover/sim";
 import { Agent, request } from "undici";
 import { compose, type Gateway } from "../../compose.ts";
 import { parseConfiguration } from "../../config/config.ts";

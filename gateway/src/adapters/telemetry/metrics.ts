@@ -3,7 +3,7 @@
  * commands) is counted as it happens. Labels hold names from the configuration and words from fixed lists, so the number
  * of series is bounded by the configuration. The series themselves are listed in `metric-series.ts`.
  */
-import type { DetectionQualityStatus } from "ground-station-failover";
+import type { DetectionQualityStatus } from "ground-station-failover/core";
 import { type Counter, collectDefaultMetrics, Registry } from "prom-client";
 import type { GroupStatus } from "../../fleet/group.ts";
 import { HeldMemory, type HeldMemoryStatus } from "../../fleet/held-memory.ts";

@@ -63,15 +63,17 @@ export class CircuitBreaker {
     return this.machine.status(this.clock.nowMs());
   }
 
+  /** @internal */
   get slowCallDurationMs(): number {
     return this.machine.slowCallDurationMs;
   }
 
-  /** Does {@link noteSuccess} have to be told the instant at which the call ended, rather than began? */
+  /** @internal Does {@link noteSuccess} have to be told the instant at which the call ended, rather than began? */
   get timesCalls(): boolean {
     return this.machine.timesCalls;
   }
 
+  /** @internal */
   get probeLeaseMs(): number {
     return this.machine.probeLeaseMs;
   }
@@ -145,7 +147,7 @@ export class CircuitBreaker {
     }
   }
 
-  /** The error that refused callers get: one for a whole open period, because building it costs more than refusing. */
+  /** @internal The error that refused callers get: one for a whole open period, because building it costs more than refusing. */
   refusal(nowMs: number): BreakerOpenError {
     if (this.#refusal === undefined || this.#refusalGeneration !== this.machine.generation) {
       this.#refusalGeneration = this.machine.generation;

@@ -196,6 +196,6 @@ test("options out of range are refused; waiting without time to wait means no qu
   assert.throws(() => make({ maxConcurrent: 0 }), ConfigurationError);
   assert.throws(() => make({ acquireTimeoutMs: -1 }), ConfigurationError);
   assert.throws(() => make({ maxQueue: 1.5 }), ConfigurationError);
-  assert.equal(make({ maxQueue: 5 }).bulkhead.slots.maxQueue, 0);
-  assert.equal(make({ maxConcurrent: 4, acquireTimeoutMs: 1 }).bulkhead.slots.maxQueue, 4);
+  assert.equal(make({ maxQueue: 5 }).bulkhead.status.maxQueue, 0);
+  assert.equal(make({ maxConcurrent: 4, acquireTimeoutMs: 1 }).bulkhead.status.maxQueue, 4);
 });

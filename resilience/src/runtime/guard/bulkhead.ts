@@ -11,7 +11,7 @@ import { brand } from "../../core/brand.ts";
 import type { Deadline } from "../../core/deadline.ts";
 import { checkedDeadline, NO_DEADLINE, tooLate } from "../../core/deadline.ts";
 import { BulkheadFullError, BulkheadTimeoutError, CallAbortedError } from "../../core/errors.ts";
-import { Slots, Waiter } from "../../core/guard/slots.ts";
+import { Slots, type SlotsStatus, Waiter } from "../../core/guard/slots.ts";
 import {
   COUNT,
   checked,
@@ -68,9 +68,9 @@ export class Bulkhead {
   readonly name: string;
   readonly acquireTimeoutMs: number;
   readonly clock: Clock;
-  /** The admission machine. Public for those who compose bulkheads, as the client does; use {@link execute} otherwise. */
+  /** @internal The admission machine, for clients and failovers. */
   readonly slots: Slots;
-  /** When a caller last left the queue because no slot came free in time. */
+  /** @internal When a caller last left the queue because no slot came free in time. */
   starvedAtMs: number = Number.NEGATIVE_INFINITY;
   /** Slots given back and not handed on yet. */
   #returning = 0;
@@ -88,16 +88,23 @@ export class Bulkhead {
     this.slots = new Slots(maxConcurrent, this.acquireTimeoutMs > 0 ? maxQueue : 0);
   }
 
+  /** Calls that hold a slot. */
   get running(): number {
     return this.slots.running;
   }
 
+  /** Calls that wait for one. */
   get waiting(): number {
     return this.slots.waiting;
   }
 
+  /** Slots taken and free, and who waits: for status pages. */
+  get status(): SlotsStatus {
+    return this.slots.status;
+  }
+
   /**
-   * Gives a slot back; if somebody waits, it is theirs before this returns. A waiter that gives it back at once (its
+   * @internal Gives a slot back; if somebody waits, it is theirs before this returns. A waiter that gives it back at once (its
    * circuit is open) does so while this runs: handing over in a loop and not each inside the other, because a hundred
    * thousand of them would overflow the stack.
    */
@@ -173,13 +180,13 @@ export class Bulkhead {
     }
   }
 
-  /** A place in the queue for `owner`, for those who compose bulkheads; undefined where the queue is at its bound. */
+  /** @internal A place in the queue for `owner`; undefined where the queue is at its bound. */
   enqueue(owner: { granted(): void }, priority: number): Waiter | undefined {
     const waiter = new WaiterFor(owner, priority);
     return this.slots.enqueue(waiter) ? waiter : undefined;
   }
 
-  /** The refusal for a full queue, with its numbers. */
+  /** @internal The refusal for a full queue, with its numbers. */
   fullError(): BulkheadFullError {
     const { maxConcurrent, maxQueue } = this.slots;
     return new BulkheadFullError(
@@ -188,7 +195,7 @@ export class Bulkhead {
   }
 
   /**
-   * The refusal for a wait that took too long, with its numbers. Remembers that somebody starved, unless this process stood
+   * @internal The refusal for a wait that took too long, with its numbers. Remembers that somebody starved, unless this process stood
    * still meanwhile (not `isFair`): slots may have been free without its knowing.
    */
   timeoutError(nowMs: number, isFair: boolean): BulkheadTimeoutError {

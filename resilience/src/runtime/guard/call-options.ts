@@ -90,9 +90,3 @@ export function isRepeatable(options: CallOptions): boolean {
   // An empty key names nothing.
   return options.idempotent === true || (options.idempotencyKey ?? "") !== "";
 }
-
-/** Where a call's end goes: a promise's two functions, or the failover. */
-export interface CallSink<T> {
-  resolve(value: T): void;
-  reject(error: unknown): void;
-}

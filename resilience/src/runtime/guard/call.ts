@@ -19,13 +19,13 @@ import { AttemptTimeoutError, CallAbortedError, type DeadlineExceededError } fro
 import { type Permit, REFUSED } from "../../core/guard/breaker.ts";
 import { forgetOlderRefusal, noteRetryRefusal, refusalsWritten } from "../../core/guard/retry-refusal.ts";
 import type { Waiter } from "../../core/guard/slots.ts";
-import type { Judgement, Outcome } from "../../core/outcomes/judgement.ts";
+import type { Judgement } from "../../core/outcomes/judgement.ts";
 import { ambientDeadline, runIn } from "../time/ambient-deadline.ts";
 import type { Clock } from "../time/clock.ts";
 import { afterWait } from "../time/read-first.ts";
 import { Attempt, type AttemptOwner, expiryOf } from "./attempt.ts";
 import { book, bookSuccess, isSlow, judgeResult, judgeThrown } from "./booking.ts";
-import { type CallOptions, type CallSink, isRepeatable, type Operation } from "./call-options.ts";
+import { type CallOptions, isRepeatable, type Operation } from "./call-options.ts";
 import type { ClientParts } from "./client-parts.ts";
 import { causeOf, type Failure, GIVE_UP, RetryPlan, UNAFFORDABLE } from "./retry-plan.ts";
 import { hasUnreadBody, UNREAD_BODY_REASON } from "./unread-body.ts";
@@ -41,10 +41,9 @@ export class Call<T> implements AttemptOwner {
   readonly #parts: ClientParts<T>;
   readonly #operation: Operation<T>;
   readonly #options: CallOptions;
-  readonly #sink: CallSink<T>;
+  readonly #resolve: (value: T) => void;
+  readonly #reject: (error: unknown) => void;
   readonly deadline: Deadline;
-  /** How the last attempt ended; undefined before that. */
-  outcome: Outcome | undefined = undefined;
   #attempts = 0;
   #current: Attempt | undefined = undefined;
   #timer: Disposable | undefined = undefined;
@@ -52,7 +51,6 @@ export class Call<T> implements AttemptOwner {
   #retry: RetryPlan<T> | undefined = undefined;
   /** Where attempts run that another call's end or a timer starts. */
   #context: AsyncResource | undefined = undefined;
-  #expiredSinceMs: number | undefined = undefined;
   readonly #refusalsBefore = refusalsWritten();
   /** Attempts that may have reached the service. */
   #reached = 0;
@@ -63,15 +61,15 @@ export class Call<T> implements AttemptOwner {
     operation: Operation<T>,
     options: CallOptions,
     deadline: Deadline,
-    sink: CallSink<T>,
-    charged: boolean | undefined,
+    resolve: (value: T) => void,
+    reject: (error: unknown) => void,
   ) {
     this.#parts = parts;
     this.#operation = operation;
     this.#options = options;
-    this.#sink = sink;
+    this.#resolve = resolve;
+    this.#reject = reject;
     this.deadline = deadline;
-    if (charged !== undefined) this.#retry = new RetryPlan(parts, charged);
   }
 
   get clock(): Clock {
@@ -82,21 +80,6 @@ export class Call<T> implements AttemptOwner {
     return this.#options.idempotencyKey;
   }
 
-  /** Has an attempt gone out that may have reached the service? */
-  get sent(): boolean {
-    return this.#reached > 0;
-  }
-
-  /** When the attempt began that is out, or that the deadline ended without a verdict; undefined where there is none. */
-  get unansweredSinceMs(): number | undefined {
-    return this.#current?.startedMs ?? this.#expiredSinceMs;
-  }
-
-  /** The failure that a retry was to mend; undefined where none was planned. */
-  get failure(): Failure<T> | undefined {
-    return this.#retry?.failure;
-  }
-
   start(nowMs: number): void {
     const signal = this.#options.signal;
     if (signal?.aborted === true) return this.#deliver({ error: new CallAbortedError(signal.reason) });
@@ -104,21 +87,20 @@ export class Call<T> implements AttemptOwner {
     this.#enter(nowMs);
   }
 
-  /** The caller's signal was aborted. (`Call` listens itself: no closure a call.) */
+  /**
+   * The caller's signal was aborted: ends the call now, whatever it waits for. An attempt that is out is told, and keeps its slot
+   * until it settles. (`Call` listens itself: no closure a call.)
+   */
   handleEvent(): void {
-    this.cancel(new CallAbortedError(this.#options.signal?.reason));
-  }
-
-  /** Ends the call now with `error`, whatever it waits for. An attempt that is out is told, and keeps its slot until it settles. */
-  cancel(error: Error): void {
     if (this.#settled) return;
+    const error = new CallAbortedError(this.#options.signal?.reason);
     const attempt = this.#current;
     this.#close();
     if (attempt !== undefined) {
       this.#parts.breaker?.release(attempt.permit, this.clock.nowMs());
       attempt.giveUp(error);
     }
-    this.#sink.reject(error);
+    this.#reject(error);
   }
 
   #enter(nowMs: number): void {
@@ -226,12 +208,11 @@ export class Call<T> implements AttemptOwner {
 
   #succeed(attempt: Attempt, value: T): void {
     this.#close();
-    this.outcome = "success";
     bookSuccess(this.#parts, attempt);
     this.#parts.bulkhead?.leave();
     if (this.#parts.unlookedResults > 0) this.#lookAtResult(value);
     forgetOlderRefusal(value, this.#refusalsBefore);
-    this.#sink.resolve(value);
+    this.#resolve(value);
   }
 
   #lookAtResult(value: T): void {
@@ -247,7 +228,6 @@ export class Call<T> implements AttemptOwner {
     this.#current = undefined;
     const nowMs = this.clock.nowMs();
     if (judged.outcome === "never-sent" || judged.outcome === "local-shortage") this.#reached--;
-    this.outcome = judged.outcome;
     book(this.#parts, attempt, judged.outcome, nowMs, isSlow(this.#parts, attempt, nowMs));
     this.#parts.bulkhead?.leave();
     if (judged.outcome === "success" || judged.outcome === "ignored") this.#deliver(failure);
@@ -265,11 +245,9 @@ export class Call<T> implements AttemptOwner {
     const timedOut = error instanceof AttemptTimeoutError;
     // What this process has slept through is nobody's failure.
     const slow = attempt.hadItsTime(this.#parts.timeoutMs, nowMs) && (timedOut || isSlow(this.#parts, attempt, nowMs));
-    this.outcome = slow ? "failure" : "ignored";
-    book(this.#parts, attempt, this.outcome, nowMs, slow);
+    book(this.#parts, attempt, slow ? "failure" : "ignored", nowMs, slow);
     attempt.giveUp(error);
     if (timedOut) return this.#afterFailure(nowMs, FAILURE, { error });
-    if (!slow) this.#expiredSinceMs = attempt.startedMs;
     this.#deliver({ error });
   }
 
@@ -281,7 +259,7 @@ export class Call<T> implements AttemptOwner {
 
   #afterFailure(nowMs: number, judged: Judgement, failure: Failure<T>): void {
     if (this.#settled) return;
-    this.#retry ??= new RetryPlan(this.#parts, false);
+    this.#retry ??= new RetryPlan(this.#parts);
     const retry = this.#retry;
     const neverSent = judged.outcome === "never-sent" || judged.outcome === "local-shortage";
     retry.noteFailure(failure, neverSent && this.#reached > 0);
@@ -314,8 +292,8 @@ export class Call<T> implements AttemptOwner {
     if (this.#settled) return;
     this.#close();
     forgetOlderRefusal("value" in end ? end.value : end.error, this.#refusalsBefore);
-    if ("value" in end) this.#sink.resolve(end.value);
-    else this.#sink.reject(end.error);
+    if ("value" in end) this.#resolve(end.value);
+    else this.#reject(end.error);
   }
 
   /** From here on nothing can end this call another way; it leaves no timer, listener, charge or place in a queue behind. */

@@ -35,7 +35,7 @@ import { CircuitBreaker } from "./breaker.ts";
 import type { BulkheadOptions } from "./bulkhead.ts";
 import { Bulkhead } from "./bulkhead.ts";
 import { Call } from "./call.ts";
-import { type CallOptions, type CallSink, checkCallOptions, type Operation } from "./call-options.ts";
+import { type CallOptions, checkCallOptions, type Operation } from "./call-options.ts";
 import type { AttemptListener, ClientEvent, ClientParts } from "./client-parts.ts";
 import { refuseHazards } from "./pipeline-hazards.ts";
 import type { SharedRetryBudgetOptions } from "./retry-budget.ts";
@@ -206,32 +206,16 @@ export class ResilientClient<T = unknown> {
   call<R extends T = T>(operation: Operation<R>, options?: CallOptions): Promise<R> {
     // The executor's own throw (a bad argument) rejects.
     return new Promise<R>((resolve, reject) => {
-      this.begin<R>(operation, options === undefined ? NO_OPTIONS : options, { resolve, reject });
+      if (typeof operation !== "function") throw noOperation(this.name, operation);
+      if (options !== undefined) checkCallOptions(this.name, options);
+      const nowMs = this.#clock.nowMs();
+      const deadline =
+        options?.deadline === undefined
+          ? earlier(nowMs + this.#deadlineMs, ambientDeadline())
+          : checkedDeadline(options.deadline, nowMs, this.#hasWholeInstants);
+      const parts = this.parts as ClientParts<unknown> as ClientParts<R>;
+      new Call<R>(parts, operation, options ?? NO_OPTIONS, deadline, resolve, reject).start(nowMs);
     });
-  }
-
-  /**
-   * As {@link call}, telling `sink` instead of a promise; the call can be watched and ended through what is returned.
-   * `charged`: undefined for a call of its own; true where it is an extra attempt that has been withdrawn from the budget,
-   * false where it takes the place of an attempt that is on the books and came to nothing.
-   * Throws {@link ConfigurationError} where an argument is none; `sink` is told nothing then.
-   */
-  begin<R extends T = T>(operation: Operation<R>, options: CallOptions, sink: CallSink<R>, charged?: boolean): Call<R> {
-    if (typeof operation !== "function") throw noOperation(this.name, operation);
-    checkCallOptions(this.name, options);
-    const nowMs = this.#clock.nowMs();
-    const call = new Call<R>(
-      this.parts as ClientParts<unknown> as ClientParts<R>,
-      operation,
-      options,
-      options.deadline === undefined
-        ? earlier(nowMs + this.#deadlineMs, ambientDeadline())
-        : checkedDeadline(options.deadline, nowMs, this.#hasWholeInstants),
-      sink,
-      charged,
-    );
-    call.start(nowMs);
-    return call;
   }
 
   /** Tells `listener` of retries, of refused ones, and once of an answer whose body was not read; dispose to stop. Costs nothing while nobody listens. */

@@ -20,6 +20,7 @@ export class RetryBudget {
     brand(RetryBudget, "RetryBudget");
   }
 
+  /** @internal For the failover, which asks it itself. */
   readonly machine: RetryBudgetMachine;
   readonly clock: Clock;
 
@@ -33,11 +34,6 @@ export class RetryBudget {
   /** A call's first attempt is being sent. */
   deposit(nowMs: number = this.clock.nowMs()): void {
     this.machine.deposit(nowMs);
-  }
-
-  /** An attempt booked at this same instant (`extra`: as an extra one) was stopped before it left. */
-  retract(extra: boolean, nowMs: number = this.clock.nowMs()): void {
-    this.machine.retract(extra, nowMs);
   }
 
   /** Charges one extra attempt, before its backoff; true must be followed by {@link send} or {@link refund}. */

@@ -101,20 +101,6 @@ test("[R3] only what is safe is sent again: idempotent, keyed, or never sent; an
   assert.equal(await sendsOf(({ attempt }) => (attempt === 1 ? refused() : down()), {}), 2, "the second was sent");
 });
 
-test("[R3] [F4] a call knows whether an attempt may have reached the service", async () => {
-  for (const [operation, sent] of [
-    [refused, false],
-    [down, true],
-    [({ attempt }: AttemptContext) => (attempt === 2 ? refused() : down()), true],
-  ] as const) {
-    const { clock, client } = make();
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    const call = client.begin(operation, { idempotent: true }, { resolve, reject });
-    await clock.runUntilSettled(endOf(promise));
-    assert.equal(call.sent, sent);
-  }
-});
-
 test("[F4] a refused connection after an attempt that may have run proves nothing: the earlier failure is delivered", async () => {
   const lost = (): never => {
     throw Object.assign(new Error("socket hang up"), { code: "ECONNRESET" });

@@ -20,15 +20,14 @@ export const UNAFFORDABLE = "unaffordable";
 
 export class RetryPlan<T> {
   readonly #parts: ClientParts<T>;
-  /** The failure that a retry is to mend; undefined while the call is itself an extra attempt of somebody else's. */
+  /** The failure that a retry is to mend. */
   failure: Failure<T> | undefined = undefined;
   /** The budget has been charged for an attempt that is not sent yet. */
-  #charged: boolean;
+  #charged = false;
   #lastDelayMs = 0;
 
-  constructor(parts: ClientParts<T>, charged: boolean) {
+  constructor(parts: ClientParts<T>) {
     this.#parts = parts;
-    this.#charged = charged;
   }
 
   /**
