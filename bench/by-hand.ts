@@ -1,12 +1,14 @@
 /**
- * The same policies as one guarded call of ours, written by hand into one async function: what a good engineer would
- * write who needs exactly this once. It is the yardstick for what a library may cost. The habits that make it fast are
- * the same as ours (one timer for all, no controller and no error on success, the clock read once, rings of counts).
+ * The same policies as one guarded call of ours, written by hand into one async function: what a
+ * good engineer would write who needs exactly this once. It is the yardstick for what a library may
+ * cost. The habits that make it fast are the same as ours (one timer for all, no controller and no
+ * error on success, the clock read once, rings of counts).
  *
- * What it lacks, and ours has: it frees a slot at the timeout although the work may still run; results from before a
- * trip count after it; half-open lets one probe pass but a hung probe wedges it; a timeout may come 10 ms late and each
- * sweep visits every call in flight; there is no abort signal, no acquire timeout, no classification, no events; sleeping
- * retries are forgotten by the budget; one downstream, one set of options, no tests.
+ * What it lacks, and ours has: it frees a slot at the timeout although the work may still run;
+ * results from before a trip count after it; half-open lets one probe pass but a hung probe wedges
+ * it; a timeout may come 10 ms late and each sweep visits every call in flight; there is no abort
+ * signal, no acquire timeout, no classification, no events; sleeping retries are forgotten by the
+ * budget; one downstream, one set of options, no tests.
  */
 const TIMEOUT_MS = 1_000;
 const DEADLINE_MS = 5_000;

@@ -1,9 +1,9 @@
 /**
- * Everything that is compared, each set to the same policy: at most 100 at once, one second a try, three tries with
- * exponential backoff, a circuit that opens at half of at least 20 calls over ten seconds and stays open for 30 s.
- * The peers are composed as their documentation says, and where it leaves a choice, the cheaper one was taken for them:
- * opossum keeps no percentiles, and neither retries what its own circuit refused. They have no deadline and no retry
- * budget, so they do less.
+ * Everything that is compared, each set to the same policy: at most 100 at once, one second a try,
+ * three tries with exponential backoff, a circuit that opens at half of at least 20 calls over ten
+ * seconds and stays open for 30 s. The peers are composed as their documentation says, and where it
+ * leaves a choice, the cheaper one was taken for them: opossum keeps no percentiles, and neither
+ * retries what its own circuit refused. They have no deadline and no retry budget, so they do less.
  */
 import {
   bulkhead,
@@ -34,7 +34,9 @@ export interface Candidate {
   readonly name: string;
   /** One guarded call of `work`. */
   readonly call: (work: Work) => Promise<number>;
-  /** Opens the circuit of a candidate that has made no calls, for longer than the benchmark runs. */
+  /**
+   * Opens the circuit of a candidate that has made no calls, for longer than the benchmark runs.
+   */
   readonly trip: () => Promise<void>;
   /** Gives back timers of its own. */
   readonly end: () => void;

@@ -1,7 +1,8 @@
 /**
- * How the benchmark measures. Candidates take turns in many short rounds, so that whatever else the machine does hits
- * all of them; each round gives one ratio per pair, and the median of those ratios is judged, never a quotient of two
- * separate averages. Allocation is the growth of the heap over a run so short that no collection falls into it.
+ * How the benchmark measures. Candidates take turns in many short rounds, so that whatever else the
+ * machine does hits all of them; each round gives one ratio per pair, and the median of those
+ * ratios is judged, never a quotient of two separate averages. Allocation is the growth of the heap
+ * over a run so short that no collection falls into it.
  */
 import type { Candidate, Work } from "./candidates.ts";
 
@@ -11,7 +12,10 @@ export type Rounds = ReadonlyMap<string, readonly number[]>;
 /** Runs `times` calls one after another. */
 export type Loop = (candidate: Candidate, times: number) => Promise<void>;
 
-/** The work everybody guards: a promise that is settled already, so that what is left is the guard's own cost. */
+/**
+ * The work everybody guards: a promise that is settled already, so that what is left is the guard's
+ * own cost.
+ */
 export const settledWork: Work = async () => 42;
 
 export const successLoop: Loop = async (candidate, times) => {
@@ -30,7 +34,10 @@ export const refusalLoop: Loop = async (candidate, times) => {
   if (refused !== times) throw new Error(`${candidate.name}: ${times - refused} of ${times} calls were not refused`);
 };
 
-/** Work that takes a turn of the event loop, 64 callers at once: closer to a service, further from the guard's own cost. */
+/**
+ * Work that takes a turn of the event loop, 64 callers at once: closer to a service, further from
+ * the guard's own cost.
+ */
 export const concurrentLoop: Loop = async (candidate, times) => {
   const later: Work = () => new Promise((resolve) => setImmediate(resolve, 42));
   for (let call = 0; call < times; call += 64) {
@@ -88,7 +95,10 @@ export function ratios(rounds: Rounds, over: string, under: string): readonly nu
   return (rounds.get(over) ?? []).map((ns, round) => ns / (below[round] ?? Number.NaN));
 }
 
-/** Bytes that one call of `loop` allocates, the loop itself and the work included; needs `--expose-gc`. */
+/**
+ * Bytes that one call of `loop` allocates, the loop itself and the work included; needs
+ * `--expose-gc`.
+ */
 export async function bytesPerCall(candidate: Candidate, loop: Loop): Promise<number> {
   const collect = globalThis.gc;
   if (collect === undefined) throw new Error("run with --expose-gc (npm run bench)");
@@ -104,10 +114,16 @@ export async function bytesPerCall(candidate: Candidate, loop: Loop): Promise<nu
   return median(samples);
 }
 
-/** 1,000 calls at a few hundred bytes to a few kilobytes stay below the young generation's size: nothing is collected between. */
+/**
+ * 1,000 calls at a few hundred bytes to a few kilobytes stay below the young generation's size:
+ * nothing is collected between.
+ */
 const ALLOCATION_CALLS = 1_000;
 
-/** How many system timers `calls` calls in flight hold, and what they take in memory and time to start. */
+/**
+ * How many system timers `calls` calls in flight hold, and what they take in memory and time to
+ * start.
+ */
 export async function inFlight(candidate: Candidate, calls: number): Promise<{ timers: number; startMs: number }> {
   const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
   await turn();

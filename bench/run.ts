@@ -1,7 +1,8 @@
 /**
- * What does a guarded call cost? One run answers all questions of bench/README.md, judges the answers against their
- * targets, prints a table (`--json`: one object; `--write`: also results/guarded-call.md) and ends with code 1 where a
- * target is missed. How it measures is in measure.ts, what is compared in candidates.ts.
+ * What does a guarded call cost? One run answers all questions of bench/README.md, judges the
+ * answers against their targets, prints a table (`--json`: one object; `--write`: also
+ * results/guarded-call.md) and ends with code 1 where a target is missed. How it measures is in
+ * measure.ts, what is compared in candidates.ts.
  */
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -45,7 +46,9 @@ interface Crowd {
   readonly startMs: number;
 }
 
-/** V8 compiles the long way of a call through a failover differently from one process to the next. */
+/**
+ * V8 compiles the long way of a call through a failover differently from one process to the next.
+ */
 const FAILOVER_PROCESSES = 5;
 
 interface Row {

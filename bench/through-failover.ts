@@ -1,6 +1,7 @@
 /**
- * What a call through a failover costs, measured in a process of its own: `run.ts` starts several, because V8 compiles so
- * long a way differently from one process to the next. Prints one JSON object: rounds by candidate, and bytes.
+ * What a call through a failover costs, measured in a process of its own: `run.ts` starts several,
+ * because V8 compiles so long a way differently from one process to the next. Prints one JSON
+ * object: rounds by candidate, and bytes.
  */
 import { bareCandidate, failoverCandidate, ourCandidate } from "./candidates.ts";
 import { bytesPerCall, measure, successLoop } from "./measure.ts";

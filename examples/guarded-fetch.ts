@@ -1,6 +1,7 @@
 /**
- * A guarded HTTP call: timeout, breaker, bulkhead, retry within a budget, and a 200 that carries an error is a failure.
- * Runs against a small unreliable service of its own, so that it can be tried anywhere.
+ * A guarded HTTP call: timeout, breaker, bulkhead, retry within a budget, and a 200 that carries an
+ * error is a failure. Runs against a small unreliable service of its own, so that it can be tried
+ * anywhere.
  */
 import { once } from "node:events";
 import { createServer } from "node:http";

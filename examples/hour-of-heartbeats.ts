@@ -1,7 +1,7 @@
 /**
- * An hour of heartbeats as CSV, for a first calibration: one every 50 ms, arriving with a deviation of 10 ms, one in a
- * thousand lost. Write it to a file and ask `gsf calibrate` what it makes of it (docs/guide/calibration.md). An argument
- * makes it shorter: so many heartbeats.
+ * An hour of heartbeats as CSV, for a first calibration: one every 50 ms, arriving with a deviation
+ * of 10 ms, one in a thousand lost. Write it to a file and ask `gsf calibrate` what it makes of it
+ * (docs/guide/calibration.md). An argument makes it shorter: so many heartbeats.
  */
 import { seededRandom } from "ground-station-failover";
 

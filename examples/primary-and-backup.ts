@@ -1,6 +1,7 @@
 /**
- * Primary and backup behind one call: the primary stops beating and hangs, the backup takes over, and every command
- * still gets its answer. On the virtual clock, so that twenty seconds of operations take a moment and always end alike.
+ * Primary and backup behind one call: the primary stops beating and hangs, the backup takes over,
+ * and every command still gets its answer. On the virtual clock, so that twenty seconds of
+ * operations take a moment and always end alike.
  */
 import { PhiAccrualDetector, PrimaryBackupFailover } from "ground-station-failover";
 import { VirtualClock } from "ground-station-failover/sim";

@@ -1,7 +1,8 @@
 /**
- * Somebody's own client and server in a world made from a seed. The client pays, and pays again where it hears nothing;
- * the server books what it is told. Everybody has written this bug once: a reply that is lost at the wrong moment is
- * booked twice. The world finds it, takes away every fault that it does not need, and says which seed shows it.
+ * Somebody's own client and server in a world made from a seed. The client pays, and pays again
+ * where it hears nothing; the server books what it is told. Everybody has written this bug once: a
+ * reply that is lost at the wrong moment is booked twice. The world finds it, takes away every
+ * fault that it does not need, and says which seed shows it.
  */
 import type { Fault, NodeEnv, Simulation } from "ground-station-failover/sim";
 import { drawFaults, explore, inject, runOnce, sequenceDiagram, shrink } from "ground-station-failover/sim";

@@ -1,16 +1,19 @@
 /**
- * Half a cable: what one side says arrives, what the other side says does not. Two groups, one for each half.
+ * Half a cable: what one side says arrives, what the other side says does not. Two groups, one for
+ * each half.
  *
  *   deaf     gateway ──✗──► primary      commands never arrive; heartbeats do, every 50 ms, and prove nothing
  *            gateway ◄───── primary
  *   mute     gateway ─────► primary      commands arrive and are executed; the answers are lost,
  *            gateway ◄──✗── primary      and so are the heartbeats
  *
- * The deaf primary is alive by every heartbeat; only the calls show that it is of no use. The mute one goes on executing
- * what it has in hand while the backup is asked to do the same, so that only the spacecraft, which executes a key once
- * and refuses the older epoch, keeps a command from taking effect twice.
+ * The deaf primary is alive by every heartbeat; only the calls show that it is of no use. The mute
+ * one goes on executing what it has in hand while the backup is asked to do the same, so that only
+ * the spacecraft, which executes a key once and refuses the older epoch, keeps a command from
+ * taking effect twice.
  *
- * Expected: both backups take over within seconds, no command takes effect twice, and everything is served afterwards.
+ * Expected: both backups take over within seconds, no command takes effect twice, and everything is
+ * served afterwards.
  */
 import { served, servedAgain, takenOver } from "./expectations.ts";
 import type { Fleet } from "./fleet/fleet.ts";

@@ -1,14 +1,15 @@
 /**
- * Clocks that go wrong on every machine at once. Calendars are set forward and back, by seconds and by days, as happens
- * when time synchronisation comes back after an outage; and the clocks of all machines run apart, by up to two seconds
- * in a hundred, which is far more than quartz does and not more than what virtual machines have been seen to do.
+ * Clocks that go wrong on every machine at once. Calendars are set forward and back, by seconds and
+ * by days, as happens when time synchronisation comes back after an outage; and the clocks of all
+ * machines run apart, by up to two seconds in a hundred, which is far more than quartz does and not
+ * more than what virtual machines have been seen to do.
  *
  *   calendar    ──┐     ┌────         the calendar jumps; nothing may be measured with it
  *                 └─────┘
  *   monotonic   ⟋                     never goes back, and may run fast or slow
  *
- * Expected: nothing. Durations are measured on the monotonic clock of one machine, and no instant of one machine is ever
- * compared with that of another.
+ * Expected: nothing. Durations are measured on the monotonic clock of one machine, and no instant
+ * of one machine is ever compared with that of another.
  */
 import type { Random } from "ground-station-failover";
 import { between, pick } from "ground-station-failover/sim";

@@ -1,7 +1,8 @@
 /**
- * What several scenarios expect, as observers: that nothing happens, that commands are served, that roles change no more
- * often than told. Each takes the sentence's numbers as arguments and violates under the name that its scenario gives.
- * They look at what sources and spacecraft saw, not at what the gateway says of itself, except for its role changes.
+ * What several scenarios expect, as observers: that nothing happens, that commands are served, that
+ * roles change no more often than told. Each takes the sentence's numbers as arguments and violates
+ * under the name that its scenario gives. They look at what sources and spacecraft saw, not at what
+ * the gateway says of itself, except for its role changes.
  */
 import type { Evidence } from "ground-station-failover";
 import type { GatewayEvent } from "../gateway/src/compose.ts";
@@ -55,8 +56,9 @@ export function served(fleet: Fleet, invariant: string, withinMs: number, comman
 }
 
 /**
- * Somebody serves again soon after the fault: of all commands sent after `faultAtMs`, one is acknowledged by
- * `withinMs` after it. With ten commands a second that is when service is back; with few, up to one gap later.
+ * Somebody serves again soon after the fault: of all commands sent after `faultAtMs`, one is
+ * acknowledged by `withinMs` after it. With ten commands a second that is when service is back;
+ * with few, up to one gap later.
  */
 export function servedAgain(fleet: Fleet, faultAtMs: number, withinMs: number, group?: string): FleetObserver {
   const { world } = fleet;

@@ -1,16 +1,19 @@
 /**
- * A link that cannot make up its mind: the primary is cut off for two seconds, back for a few, and gone again, for two
- * minutes. A gateway that follows it moves the service with every turn, and each move costs somebody an answer.
+ * A link that cannot make up its mind: the primary is cut off for two seconds, back for a few, and
+ * gone again, for two minutes. A gateway that follows it moves the service with every turn, and
+ * each move costs somebody an answer.
  *
  *   primary   ──╲__╱────╲__╱────╲__╱────╲__╱──────────────────────────────
  *   active    primary ► backup ··· hold-down ··· (primary ► backup ··· twice as long ···) ► primary
  *
- * Failback is automatic here, after five seconds of proven health. A return that turns out to be a mistake doubles the
- * hold-down, so that a link that is up for less than that is not trusted again: one move when it first fails, at most one
- * mistake (there and back), and one return when it is well for good. With a link that stays up for longer than ten
- * seconds there would be more; this one does not.
+ * Failback is automatic here, after five seconds of proven health. A return that turns out to be a
+ * mistake doubles the hold-down, so that a link that is up for less than that is not trusted again:
+ * one move when it first fails, at most one mistake (there and back), and one return when it is
+ * well for good. With a link that stays up for longer than ten seconds there would be more; this
+ * one does not.
  *
- * Expected: at most four role changes, one of them for good, and service for all of the time but the first moment of each.
+ * Expected: at most four role changes, one of them for good, and service for all of the time but
+ * the first moment of each.
  */
 import type { Random } from "ground-station-failover";
 import { between } from "ground-station-failover/sim";

@@ -1,7 +1,8 @@
 /**
- * The deadlock inside a resilience layer: the breaker's probe needs a slot of the pool, the pool's only slot is held by
- * a call that hangs, and the breaker waits for its probe. Everything here is chosen so that the two meet all the time:
- * one slot, a service that hangs, a circuit that is half-open every second, and nobody to go to.
+ * The deadlock inside a resilience layer: the breaker's probe needs a slot of the pool, the pool's
+ * only slot is held by a call that hangs, and the breaker waits for its probe. Everything here is
+ * chosen so that the two meet all the time: one slot, a service that hangs, a circuit that is
+ * half-open every second, and nobody to go to.
  *
  *   breaker   closed ──► open ─1 s─► half-open ──► probe ··· needs a slot
  *   pool      one slot: ├─ hangs 500 ms ─┤  each call gives it back only when it has really ended
@@ -9,8 +10,8 @@
  *
  * This is the third of the failures that resilience layers are known to have missed.
  *
- * Expected: probes go on as long as the service hangs, at the pace of the open duration, and as soon as it does not
- * everything is served.
+ * Expected: probes go on as long as the service hangs, at the pace of the open duration, and as
+ * soon as it does not everything is served.
  */
 import { served } from "./expectations.ts";
 import type { Fleet } from "./fleet/fleet.ts";
@@ -22,7 +23,10 @@ import { configurationOf, planOf } from "./swarm/written.ts";
 const BACKUP_LOST_AT_MS = 12_000;
 const HANGS_AT_MS = 15_000;
 const HEALED_AT_MS = 45_000;
-/** Open for one second, a probe of half a second, and as much again for what hung at the moment of healing. */
+/**
+ * Open for one second, a probe of half a second, and as much again for what hung at the moment of
+ * healing.
+ */
 const SERVES_AFTER_MS = 3_000;
 const PROBED_WITHIN_MS = 3_000;
 

@@ -1,6 +1,6 @@
 /**
- * Incident CN-2702-003, on two gateways. The primary's uplink died at 11:23Z and never came back; the backup should have
- * carried the traffic within 30 s, and took 8 minutes.
+ * Incident CN-2702-003, on two gateways. The primary's uplink died at 11:23Z and never came back;
+ * the backup should have carried the traffic within 30 s, and took 8 minutes.
  *
  *   sources ──► gateway ──✗──► primary ──► spacecraft        nine commands a minute; a source waits 40 s,
  *                     └──────► backup ─────────┘             hangs up, and sends it again, three times
@@ -11,9 +11,9 @@
  *              the sources give up. 11:31 service.
  *   ours       11:23:00.3 declared and promoted; the next command is served.
  *
- * The three reasons stand with their numbers in what `present` prints: a detector tuned for another path, a breaker that
- * counts, and retries without a budget after a promotion without a ramp. `incident/legacy-gateway.ts` is that day's
- * gateway; the checks of this scenario run on ours.
+ * The three reasons stand with their numbers in what `present` prints: a detector tuned for another
+ * path, a breaker that counts, and retries without a budget after a promotion without a ramp.
+ * `incident/legacy-gateway.ts` is that day's gateway; the checks of this scenario run on ours.
  */
 import { served, takenOver } from "./expectations.ts";
 import { allTimelines, FAULT_AT_MS, GROUP, incidentPlan } from "./incident/both-systems.ts";

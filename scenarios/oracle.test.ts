@@ -1,6 +1,7 @@
 /**
- * The checks of the wide world can be satisfied: a gateway that knows the plan and does nothing clever (`oracle-gateway.ts`)
- * violates none of them. What is found here is a false alarm of a check.
+ * The checks of the wide world can be satisfied: a gateway that knows the plan and does nothing
+ * clever (`oracle-gateway.ts`) violates none of them. What is found here is a false alarm of a
+ * check.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

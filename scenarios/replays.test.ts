@@ -1,7 +1,8 @@
 /**
- * The replays of the wide world are whole: each is in the table of its folder, can be read, is of an invariant of that world, and
- * holds a plan of which a fleet can be made; and every such invariant has one. That nothing is violated in them any more
- * is asked by `sample.test.ts`, which runs them.
+ * The replays of the wide world are whole: each is in the table of its folder, can be read, is of
+ * an invariant of that world, and holds a plan of which a fleet can be made; and every such
+ * invariant has one. That nothing is violated in them any more is asked by `sample.test.ts`, which
+ * runs them.
  */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";

@@ -1,17 +1,19 @@
 /**
- * What makes a small failure a large one: everybody tries again. First half of the primary's answers are errors, so that
- * every second command wants a retry; then it loses power while the sources, nervous, send four times as much.
+ * What makes a small failure a large one: everybody tries again. First half of the primary's
+ * answers are errors, so that every second command wants a retry; then it loses power while the
+ * sources, nervous, send four times as much.
  *
  *   load      ───50/s───────────────────────────╔══200/s══╗───50/s───
  *   primary   ────────╔══every second fails══╗───✗
  *   backup                                        ─── 120/s is all it takes ───
  *
- * The service could carry neither: retries without a budget would double the load of a service that is ill already, and
- * the backlog of the take-over would come on top of the surge. The circuit is set not to open, so that the budget alone
- * is between the failure and the storm.
+ * The service could carry neither: retries without a budget would double the load of a service that
+ * is ill already, and the backlog of the take-over would come on top of the surge. The circuit is
+ * set not to open, so that the budget alone is between the failure and the storm.
  *
- * Expected: at the primary's door at most a tenth more attempts than commands, at the backup's door never more in a
- * second than it declares, and service as usual as soon as the surge and its backlog are over.
+ * Expected: at the primary's door at most a tenth more attempts than commands, at the backup's door
+ * never more in a second than it declares, and service as usual as soon as the surge and its
+ * backlog are over.
  */
 import { served, servedAgain, takenOver } from "./expectations.ts";
 import type { Fleet } from "./fleet/fleet.ts";
@@ -26,7 +28,10 @@ const LOST_AT_MS = 30_000;
 const SURGE_FOR_MS = 10_000;
 const COMMANDS_PER_SECOND = 50;
 const CAPACITY_PER_SECOND = 120;
-/** Of the surge some 90 a second wait, and some 60 a second of them are worked off besides the usual load. */
+/**
+ * Of the surge some 90 a second wait, and some 60 a second of them are worked off besides the usual
+ * load.
+ */
 const BACKLOG_GONE_AFTER_MS = SURGE_FOR_MS + 20_000;
 const BUDGET_RATIO = 0.1;
 

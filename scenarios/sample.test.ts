@@ -1,6 +1,7 @@
 /**
- * [S2] A fixed sample of the swarm's seeds and of the narrow swarm's, which differ where stations may break, and every
- * failure that was ever mended: nothing may be violated. The whole batch is `npm run sim -- --seeds 2000`.
+ * [S2] A fixed sample of the swarm's seeds and of the narrow swarm's, which differ where stations
+ * may break, and every failure that was ever mended: nothing may be violated. The whole batch is
+ * `npm run sim -- --seeds 2000`.
  */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";

@@ -1,8 +1,9 @@
 /**
- * What a scenario is: a simulation of the fleet that can be read before it is run. Prose says what happened once or is
- * feared to happen, a timeline says what the plan does and when, and the expected outcome stands in words beside the
- * checks that hold it (the shape of etcd raft's `testdata`: prose, picture, commands, expected). Its own checks come on
- * top of the general ones in `checks/`, under names of their own.
+ * What a scenario is: a simulation of the fleet that can be read before it is run. Prose says what
+ * happened once or is feared to happen, a timeline says what the plan does and when, and the
+ * expected outcome stands in words beside the checks that hold it (the shape of etcd raft's
+ * `testdata`: prose, picture, commands, expected). Its own checks come on top of the general ones
+ * in `checks/`, under names of their own.
  */
 import type { Random } from "ground-station-failover";
 import type { Simulation } from "ground-station-failover/sim";
@@ -25,7 +26,9 @@ export interface Scenario extends Simulation<FleetPlan> {
   readonly timeline: readonly Moment[];
   /** What must come of it, a sentence each. */
   readonly expected: readonly string[];
-  /** Runs it from `seed` and tells what happened, where there is more to tell than whether all held. */
+  /**
+   * Runs it from `seed` and tells what happened, where there is more to tell than whether all held.
+   */
   present?(seed: number | string): Promise<string>;
 }
 

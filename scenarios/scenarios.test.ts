@@ -1,6 +1,6 @@
 /**
- * Each named scenario from a few seeds, and the incident on both gateways from many. The swarm has a test of its own,
- * and so has the sweep over all faults.
+ * Each named scenario from a few seeds, and the incident on both gateways from many. The swarm has
+ * a test of its own, and so has the sweep over all faults.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -38,7 +38,8 @@ test("[S4] the incident: the old settings take about eight minutes, ours seconds
     const about = `seed ${seed}: npm run sim -- --scenario incident-cn-2702-003 --first-seed ${seed} --seeds 1`;
     assertThatDay(old, about);
     assert.ok((ours.promotedMs ?? Number.POSITIVE_INFINITY) < 5_000, about);
-    // The first command after the fault may itself come later than the fault by a gap; it then takes what it always takes.
+    // The first command after the fault may itself come later than the fault by a gap; it then
+    // takes what it always takes.
     assert.ok(ours.steadyMs < 30_000, `${about}\nours was steady after ${ours.steadyMs} ms`);
     assert.ok(ours.slowestMs < 5_000 && ours.givenUp === 0, about);
     assert.ok(ours.offeredPeakPerSecond <= ours.capacityPerSecond + 1, about);

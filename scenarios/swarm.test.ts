@@ -1,6 +1,7 @@
 /**
- * The swarm's plans: plain data, fair to the system (a core that can serve is left, nothing touches what is called calm,
- * a healthy world is one), configurations that are accepted or refused as they should be, and runs that repeat exactly.
+ * The swarm's plans: plain data, fair to the system (a core that can serve is left, nothing touches
+ * what is called calm, a healthy world is one), configurations that are accepted or refused as they
+ * should be, and runs that repeat exactly.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

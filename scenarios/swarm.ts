@@ -1,8 +1,9 @@
 /**
- * The swarm: each seed another fleet on another network, with other settings, another load and other things going wrong
- * (swarm testing: what is left out matters as much as what is there). Everything is drawn before the run, each concern
- * from a stream of its own, and stands in the plan as data: phases are warm-up, chaos, healing of all that is not lost
- * for ever, drain, and a verification in which every command must be served.
+ * The swarm: each seed another fleet on another network, with other settings, another load and
+ * other things going wrong (swarm testing: what is left out matters as much as what is there).
+ * Everything is drawn before the run, each concern from a stream of its own, and stands in the plan
+ * as data: phases are warm-up, chaos, healing of all that is not lost for ever, drain, and a
+ * verification in which every command must be served.
  *
  *   kind of seed   share   what happens
  *   overload        20 %   what is left after a loss has little room, or none, and callers do not wait for ever; or there is
@@ -72,7 +73,10 @@ function swarmOf(name: string, width: Width): Simulation<FleetPlan> {
   };
 }
 
-/** Which kind the seed of `random` is. A seed that two of the swarms have in common is the same in both. */
+/**
+ * Which kind the seed of `random` is. A seed that two of the swarms have in common is the same in
+ * both.
+ */
 export function drawKind(random: Random, width: Width = "all"): KindOfSeed {
   const wide = random.fork("wide").next();
   const isWide = width === "wide" || (width === "all" && wide < WIDE_SHARE);
@@ -132,7 +136,10 @@ function drawPlan(random: Random, width: Width): FleetPlan {
   });
 }
 
-/** Nothing goes wrong, but that the primary may have a twin; where it is struck beside its twin, it is lost for ever. */
+/**
+ * Nothing goes wrong, but that the primary may have a twin; where it is struck beside its twin, it
+ * is lost for ever.
+ */
 function drawHealthy(random: Random, fleet: Fleet, phases: Phases, victim: Victim): FleetPlan {
   const draws = random.fork("twin");
   const group = fleet.configuration.groups[0] as WrittenSections;
@@ -144,8 +151,8 @@ function drawHealthy(random: Random, fleet: Fleet, phases: Phases, victim: Victi
 }
 
 /**
- * An outage of the primary that heals, in some seeds by halves only at first; when it is over and proven, the station that is active
- * then is lost.
+ * An outage of the primary that heals, in some seeds by halves only at first; when it is over and
+ * proven, the station that is active then is lost.
  */
 function relapse(random: Random, fleet: Fleet): FleetPlan {
   const draws = random.fork("relapse");
@@ -209,7 +216,10 @@ function drawPressure(random: Random, fleet: Fleet): FleetPlan {
   });
 }
 
-/** Where there is nobody to move to, a circuit has to open, probe and close in the middle of the traffic. */
+/**
+ * Where there is nobody to move to, a circuit has to open, probe and close in the middle of the
+ * traffic.
+ */
 function drawAllButOne(random: Random, { groups }: WrittenConfiguration): string[] {
   const some = chance(random, 0.6);
   const lost = groups.flatMap(({ name, stations }) =>

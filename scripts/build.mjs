@@ -1,5 +1,5 @@
-// Builds what is published: JavaScript, declarations and maps of both packages, from nothing, so that no file of an
-// older build can slip into a tarball.
+// Builds what is published: JavaScript, declarations and maps of both packages, from nothing, so
+// that no file of an older build can slip into a tarball.
 import { execFileSync } from "node:child_process";
 import { chmodSync, rmSync } from "node:fs";
 

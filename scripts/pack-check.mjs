@@ -1,6 +1,6 @@
-// Tries the published packages as a stranger gets them: builds, packs, lints the tarballs (publint, attw), installs
-// both into an empty folder outside the repository, and runs an example and `gsf --help` there under plain Node,
-// without the repository's source condition.
+// Tries the published packages as a stranger gets them: builds, packs, lints the tarballs (publint,
+// attw), installs both into an empty folder outside the repository, and runs an example and
+// `gsf --help` there under plain Node, without the repository's source condition.
 import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -28,7 +28,8 @@ try {
   writeFileSync(join(home, "package.json"), '{ "name": "stranger", "private": true, "type": "module" }\n');
   run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", ...tarballs], home);
   for (const example of ["guarded-fetch.ts", "primary-and-backup.ts", "simulate-your-own.ts"]) {
-    // What a stranger has is JavaScript or a build step; Node strips the types of a file outside node_modules.
+    // What a stranger has is JavaScript or a build step; Node strips the types of a file outside
+    // node_modules.
     copyFileSync(join(root, "examples", example), join(home, example));
     console.log(run(process.execPath, [example], home).trimEnd());
   }

@@ -1,5 +1,6 @@
-// Stops with a sentence when the running Node is too old. npm scripts run on the Node of the `node` dev
-// dependency; when its install script was skipped, they silently fall back to the system's, and this says so.
+// Stops with a sentence when the running Node is too old. npm scripts run on the Node of the `node`
+// dev dependency; when its install script was skipped, they silently fall back to the system's, and
+// this says so.
 const wanted = Number(process.argv[2] ?? 24);
 const actual = Number(process.versions.node.split(".")[0]);
 if (actual < wanted) {

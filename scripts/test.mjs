@@ -1,8 +1,9 @@
 // Runs the tests: `npm run test:only`, or with files or patterns of your own after `--`.
 //
-// `node --test` alone starts its files in the order of their names, one fewer at once than there are cores: on two cores
-// one is idle, and a long file that comes last runs by itself. Here as many run at once as there are cores, and those that
-// take longest begin. What one process has compiled, and stripped of its types, the next one reads from a cache.
+// `node --test` alone starts its files in the order of their names, one fewer at once than there
+// are cores: on two cores one is idle, and a long file that comes last runs by itself. Here as many
+// run at once as there are cores, and those that take longest begin. What one process has compiled,
+// and stripped of its types, the next one reads from a cache.
 import { globSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
@@ -13,8 +14,9 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const PATTERNS = ["resilience/src", "gateway/src", "scenarios", "test", "bench"].map((room) => `${room}/**/*.test.ts`);
 /**
- * What is started first, in this order: the longest file; those that wait for processes and sockets more than they compute,
- * so that they wait while it computes; and the other long ones. What takes a second or two fills up the end.
+ * What is started first, in this order: the longest file; those that wait for processes and sockets
+ * more than they compute, so that they wait while it computes; and the other long ones. What takes
+ * a second or two fills up the end.
  */
 const FIRST = [
   "scenarios/mutants/found.test.ts",

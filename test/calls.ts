@@ -1,6 +1,7 @@
 /**
- * What tests of guarded calls share: a client on a virtual clock, how a call ended as one word, and the check that
- * nothing is left behind. Every world that a test makes is checked after it, so that no test can forget to.
+ * What tests of guarded calls share: a client on a virtual clock, how a call ended as one word, and
+ * the check that nothing is left behind. Every world that a test makes is checked after it, so that
+ * no test can forget to.
  */
 import assert from "node:assert/strict";
 import { afterEach } from "node:test";
@@ -17,7 +18,10 @@ export interface World {
 
 let worlds: World[] = [];
 
-/** A client with two slots, a timeout of 100 ms, retries after 10 and 20 ms, and a budget that refuses nothing. */
+/**
+ * A client with two slots, a timeout of 100 ms, retries after 10 and 20 ms, and a budget that
+ * refuses nothing.
+ */
 export function make(options: Partial<ClientOptions> = {}): World {
   const clock = new VirtualClock(0.1);
   const client = new ResilientClient({
@@ -33,7 +37,10 @@ export function make(options: Partial<ClientOptions> = {}): World {
   return { clock, client };
 }
 
-/** To be called once in a test file: after each test, every slot, charge and timer of its worlds must have come back. */
+/**
+ * To be called once in a test file: after each test, every slot, charge and timer of its worlds
+ * must have come back.
+ */
 export function nothingIsLeftBehind(): void {
   afterEach(() => {
     for (const { clock, client } of worlds) {

@@ -1,6 +1,7 @@
 /**
- * What the library exports, door by door, read off its sources: the names that callers may import, and nothing else. Run as a
- * program (`npm run doors`) it writes them to `test/doors.json`, where a change of them shows in review.
+ * What the library exports, door by door, read off its sources: the names that callers may import,
+ * and nothing else. Run as a program (`npm run doors`) it writes them to `test/doors.json`, where a
+ * change of them shows in review.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -17,7 +18,10 @@ interface Manifest {
   readonly exports: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
-/** The doors in `resilience/package.json`, by the name that is imported. Doors export by name and do nothing else. */
+/**
+ * The doors in `resilience/package.json`, by the name that is imported. Doors export by name and do
+ * nothing else.
+ */
 export function doorsNow(): Record<string, Door> {
   const manifest = JSON.parse(readFileSync(inLibrary("package.json"), "utf8")) as Manifest;
   return Object.fromEntries(

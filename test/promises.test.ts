@@ -1,4 +1,7 @@
-/** Every rule that a test names is defined in `docs/promises.md`, and every rule there is tested where the page says. */
+/**
+ * Every rule that a test names is defined in `docs/promises.md`, and every rule there is tested
+ * where the page says.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { promises } from "./promises.ts";

@@ -1,6 +1,6 @@
 /**
- * The page of promises (`docs/promises.md`) beside the names that tests carry: `npm run promises` writes where each rule is
- * tested.
+ * The page of promises (`docs/promises.md`) beside the names that tests carry: `npm run promises`
+ * writes where each rule is tested.
  */
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -9,7 +9,10 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const page = join(root, "docs/promises.md");
-/** `test("[F10] [R2] …`, and the like with a template; also a title that stands on a line of its own. */
+/**
+ * `test("[F10] [R2] …`, and the like with a template; also a title that stands on a line of its
+ * own.
+ */
 const TITLE = /(?:\b(?:test|it|describe|suite)\(\s*|^\s*)["'`]((?:\[[A-Z]+\d+\] ?)+)/gm;
 const ROW = /^\| ([A-Z]+\d+) \| ([^|]*) \|.*\|$/gm;
 

@@ -1,7 +1,8 @@
 /**
- * The laws of the house that no compiler or linter knows, read off the tree: how long a file may be, that it says what
- * it is, that every core file has a test, that doors name what they let out, that no drawer of odds and ends appears,
- * and the import table in words (the compiler's project references enforce it, this says it readably).
+ * The laws of the house that no compiler or linter knows, read off the tree: how long a file may
+ * be, that it says what it is, that every core file has a test, that doors name what they let out,
+ * that no drawer of odds and ends appears, and the import table in words (the compiler's project
+ * references enforce it, this says it readably).
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -21,7 +22,10 @@ const sources = tracked.filter((path) => /^((resilience|gateway)\/src|scenarios)
 const shipped = sources.filter((path) => !path.endsWith(".test.ts"));
 const text = (path: string): string => readFileSync(join(root, path), "utf8");
 
-/** Which rooms a room may import, besides itself. Packages and node built-ins are the walls' other half, below. */
+/**
+ * Which rooms a room may import, besides itself. Packages and node built-ins are the walls' other
+ * half, below.
+ */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   "resilience/core": [],
   "resilience/calibration": ["resilience/core"],
@@ -45,7 +49,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "gateway/calibrate",
     "gateway/compose",
   ],
-  // Worlds run what ships: `gateway/config` is for the configuration's parser, `gateway/demo` for the spacecraft.
+  // Worlds run what ships: `gateway/config` is for the configuration's parser, `gateway/demo` for
+  // the spacecraft.
   scenarios: ["gateway/config", "gateway/compose", "gateway/fleet", "gateway/demo"],
 };
 
@@ -62,12 +67,30 @@ function importsOf(path: string): string[] {
   );
 }
 
-/** The law on length serves one purpose: a file is one thing. Functions have a bound of their own (the linter's 70 lines). */
+/**
+ * The law on length serves one purpose: a file is one thing. Functions have a bound of their own
+ * (the linter's 70 lines).
+ */
 test("a source file above 400 lines says in its header why it is one thing", () => {
   const unexplained = shipped
     .map((path) => [path, text(path).split("\n").length - 1] as const)
-    .filter(([path, lines]) => lines > 400 && !/^(#!.*\n)?\/\*\*[^/]*\bone file\b/.test(text(path)));
+    .filter(
+      ([path, lines]) => lines > 400 && !/^(#!.*\n)?\/\*\*(?:(?!\*\/)[\s\S])*?\bone[\s*]+file\b/.test(text(path)),
+    );
   assert.deepEqual(unexplained, []);
+});
+
+test("comments wrap at 100 columns, but for pictures and tables", () => {
+  const tooLong = tracked
+    .filter((path) => path.endsWith(".ts"))
+    .flatMap((path) =>
+      text(path)
+        .split("\n")
+        .map((line) => [path, line] as const),
+    )
+    // A line of prose: one space behind the sign of the comment, and no table.
+    .filter(([, line]) => line.length > 100 && /^ *(\*|\/\/) [^\s|─]/.test(line) && !/biome-ignore/.test(line));
+  assert.deepEqual(tooLong, []);
 });
 
 test("a source file opens by saying what it is", () => {

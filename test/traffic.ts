@@ -1,4 +1,7 @@
-/** Seeded heartbeat traffic for tests: gaps drawn from the regimes that the acceptance figures are stated for. */
+/**
+ * Seeded heartbeat traffic for tests: gaps drawn from the regimes that the acceptance figures are
+ * stated for.
+ */
 import type { Random } from "../resilience/src/core/random.ts";
 
 /** One draw of a standard normal variable (Box and Muller). */

@@ -1,6 +1,7 @@
 /**
- * Errors that cannot be read, in every way that we know of: properties of other kinds than those of an error, objects without
- * a prototype (as `querystring.parse` and GraphQL make them), getters and traps that throw, a proxy that was revoked.
+ * Errors that cannot be read, in every way that we know of: properties of other kinds than those of
+ * an error, objects without a prototype (as `querystring.parse` and GraphQL make them), getters and
+ * traps that throw, a proxy that was revoked.
  */
 
 const refuse = (): never => {

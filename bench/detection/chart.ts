@@ -1,6 +1,7 @@
 /**
- * A trade-off picture as plain SVG: mistakes an hour across (logarithmic, rarer to the right), detection time p50
- * up (logarithmic), one line a detector. No library: axes, lines and a legend are forty lines.
+ * A trade-off picture as plain SVG: mistakes an hour across (logarithmic, rarer to the right),
+ * detection time p50 up (logarithmic), one line a detector. No library: axes, lines and a legend
+ * are forty lines.
  */
 import { ADAPTIVE, type Study } from "./study.ts";
 

@@ -1,4 +1,7 @@
-/** The distributions that traffic is drawn from. Each takes its uniform numbers from a seeded stream: same seed, same trace. */
+/**
+ * The distributions that traffic is drawn from. Each takes its uniform numbers from a seeded
+ * stream: same seed, same trace.
+ */
 import type { Random } from "ground-station-failover";
 
 /** Standard normal numbers by the polar method, two a round. */

@@ -1,7 +1,8 @@
 /**
- * What a long average hides, told in short lives of many detectors: the first five beats and a crash (bootstrap), a
- * minute of outage and a crash soon after it, a step up and a step down, a network that has become eight times slower
- * for good. Each episode is drawn anew from the seed; the level asked for is 8 throughout.
+ * What a long average hides, told in short lives of many detectors: the first five beats and a
+ * crash (bootstrap), a minute of outage and a crash soon after it, a step up and a step down, a
+ * network that has become eight times slower for good. Each episode is drawn anew from the seed;
+ * the level asked for is 8 throughout.
  */
 
 import type { Random } from "ground-station-failover";
@@ -13,7 +14,10 @@ import { record } from "./trace.ts";
 
 const NODE = "a";
 const LEVEL = 8;
-/** A base timeout is three intervals, as on the intra-region path of the incident (50 ms beats, 150 ms timeout). */
+/**
+ * A base timeout is three intervals, as on the intra-region path of the incident (50 ms beats, 150
+ * ms timeout).
+ */
 const BASE_TIMEOUT_INTERVALS = 3;
 
 export interface Bootstrap {
@@ -72,7 +76,10 @@ export interface Starts {
   readonly suspectedRate: number;
   /** Mistakes at level 8 in the first hour, on average. */
   readonly mistakes: number;
-  /** Share of starts in whose first hour a living sender was declared as the gateway declares (level 12, its floor and ceiling). */
+  /**
+   * Share of starts in whose first hour a living sender was declared as the gateway declares (level
+   * 12, its floor and ceiling).
+   */
   readonly declaredRate: number;
 }
 
@@ -80,7 +87,10 @@ const FIRST_BEATS = 100;
 const FIRST_HOUR_MS = 3_600_000;
 const GATEWAY_LEVEL = 12;
 
-/** Fresh detectors in their first hour; `gatewayOf` makes one with the gateway's settings for an interval. */
+/**
+ * Fresh detectors in their first hour; `gatewayOf` makes one with the gateway's settings for an
+ * interval.
+ */
 export function starts(
   regime: Regime,
   sender: Sender,
@@ -113,7 +123,10 @@ export function starts(
   return { suspectedRate: suspected / lives, mistakes: mistakes / lives, declaredRate: declared / lives };
 }
 
-/** A numbered sender with normal gaps (renewal) or normal delays on a grid (periodic), whose parameters may be changed. */
+/**
+ * A numbered sender with normal gaps (renewal) or normal delays on a grid (periodic), whose
+ * parameters may be changed.
+ */
 class Stage {
   readonly machine: DetectorMachine;
   readonly #draws: NormalDraws;
@@ -159,13 +172,19 @@ class Stage {
 }
 
 export interface Outage {
-  /** Typical silence to the deadline before the outage, in the first second after it, and from then to ten seconds. */
+  /**
+   * Typical silence to the deadline before the outage, in the first second after it, and from then
+   * to ten seconds.
+   */
   readonly beforeMs: number;
   readonly firstSecondMs: number;
   readonly laterMs: number;
 }
 
-/** N(50, 10) for ten minutes, nothing for a minute, then beats again: how soon would a crash be noticed now? */
+/**
+ * N(50, 10) for ten minutes, nothing for a minute, then beats again: how soon would a crash be
+ * noticed now?
+ */
 export function outage(sender: Sender, machineOf: () => DetectorMachine, lives: number, random: Random): Outage {
   const before: number[] = [];
   const first: number[] = [];

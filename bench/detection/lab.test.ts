@@ -1,4 +1,7 @@
-/** The laboratory itself: same seed, same numbers; and on traffic whose answer is known it measures that answer. */
+/**
+ * The laboratory itself: same seed, same numbers; and on traffic whose answer is known it measures
+ * that answer.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "ground-station-failover";
@@ -41,7 +44,8 @@ test("[D8] a fixed timeout on N(50, 10): T_D at one mistake an hour is what arit
   const reference = REFERENCES.get("fixed timeout")?.(trace);
   assert.ok(reference !== undefined);
   const run = new ReferenceRun(trace, crashesMs, reference);
-  // One gap in 72,000 is longer than 50 + 4.19 * 10 ms; a crash falls on average half a (length-biased) gap after a beat.
+  // One gap in 72,000 is longer than 50 + 4.19 * 10 ms; a crash falls on average half a
+  // (length-biased) gap after a beat.
   const { knob, detectionP50Ms, mistakesPerHour, meanMistakeMs, queryAccuracy } = run.quality(run.knobFor(1));
   assert.ok(Math.abs(knob - 91.9) < 2.5, `timeout ${knob}`);
   assert.ok(Math.abs(detectionP50Ms - (knob + 2 - 25)) < 2, `T_D ${detectionP50Ms}`);

@@ -1,7 +1,8 @@
 /**
- * A detector of the library on a trace, as its users would run it: every arrival is noted, duplicates and stragglers
- * included, and the deadline at a level is what `whenLevel` says. Levels at which curves are drawn are fixed beforehand;
- * a beat that comes at a level above one of them is a mistake there.
+ * A detector of the library on a trace, as its users would run it: every arrival is noted,
+ * duplicates and stragglers included, and the deadline at a level is what `whenLevel` says. Levels
+ * at which curves are drawn are fixed beforehand; a beat that comes at a level above one of them is
+ * a mistake there.
  */
 import type { DetectorMachine } from "ground-station-failover/core";
 import { type Quality, summary, WARM_UP_MS } from "./quality.ts";

@@ -1,10 +1,12 @@
 /**
- * How good is a detector on a trace, in the words of W. Chen, S. Toueg, M. Aguilera, "On the quality of service of
- * failure detectors", 2002: detection time T_D (from crash to lasting suspicion), mistake rate (suspicions of a living
- * node per time), mistake duration (until it is believed again) and query accuracy (share of time without a mistake).
+ * How good is a detector on a trace, in the words of W. Chen, S. Toueg, M. Aguilera, "On the
+ * quality of service of failure detectors", 2002: detection time T_D (from crash to lasting
+ * suspicion), mistake rate (suspicions of a living node per time), mistake duration (until it is
+ * believed again) and query accuracy (share of time without a mistake).
  *
- * A crash is an instant drawn evenly over the trace: beats sent before it arrive, later ones do not, so the deadline
- * that holds is that of the last fresh beat sent before it. A crash that falls into a mistake is detected in no time.
+ * A crash is an instant drawn evenly over the trace: beats sent before it arrive, later ones do
+ * not, so the deadline that holds is that of the last fresh beat sent before it. A crash that falls
+ * into a mistake is detected in no time.
  */
 import type { Random } from "ground-station-failover";
 import { criticalKnob, deadlineMs, type Reference } from "./references.ts";
@@ -34,7 +36,10 @@ export function crashInstants(trace: Trace, count: number, random: Random): Floa
   return instants.sort();
 }
 
-/** Walks the fresh arrivals; `visit` is told each arrival, the one after it, and which crashes lie between their sending. */
+/**
+ * Walks the fresh arrivals; `visit` is told each arrival, the one after it, and which crashes lie
+ * between their sending.
+ */
 function walk(
   trace: Trace,
   crashesMs: Float64Array,

@@ -1,13 +1,14 @@
 /**
- * The published detectors that ours is held against, each written from its paper, for the laboratory only. All of them
- * say the same thing in the end: the next beat is overdue past a deadline that one knob moves. So each is reduced to
- * where its deadline starts (`baseMs`) and what a unit of the knob is worth at present (`scale`): the deadline is
- * base + knob * scale, or for the lognormal base + exp(location + knob * scale). That a beat came late enough to be a
- * mistake is then a statement about one number, the knob at which it would just have been in time, and a single pass
- * over a trace serves every setting of the knob.
+ * The published detectors that ours is held against, each written from its paper, for the
+ * laboratory only. All of them say the same thing in the end: the next beat is overdue past a
+ * deadline that one knob moves. So each is reduced to where its deadline starts (`baseMs`) and what
+ * a unit of the knob is worth at present (`scale`): the deadline is base + knob * scale, or for the
+ * lognormal base + exp(location + knob * scale). That a beat came late enough to be a mistake is
+ * then a statement about one number, the knob at which it would just have been in time, and a
+ * single pass over a trace serves every setting of the knob.
  *
- * All read fresh arrivals only. None has a floor, an acceptable pause or a ceiling: those are tuning, and every knob
- * here is tuned in hindsight anyway.
+ * All read fresh arrivals only. None has a floor, an acceptable pause or a ceiling: those are
+ * tuning, and every knob here is tuned in hindsight anyway.
  */
 import { ArrivalWindow } from "ground-station-failover/core";
 import type { Trace } from "./trace.ts";
@@ -34,7 +35,10 @@ export function criticalKnob(reference: Reference, arrivalMs: number): number {
   return (Math.log(Math.max(beyondMs, 1e-9)) - reference.location) / Math.max(reference.scale, 1e-9);
 }
 
-/** A fixed silence since the last beat. Tuned in hindsight on the trace itself it is also the oracle of renewal senders. */
+/**
+ * A fixed silence since the last beat. Tuned in hindsight on the trace itself it is also the oracle
+ * of renewal senders.
+ */
 class FixedTimeout implements Reference {
   baseMs = 0;
   readonly scale = 1;
@@ -44,7 +48,10 @@ class FixedTimeout implements Reference {
   }
 }
 
-/** Hayashibara et al. 2004: normal distribution over the last gaps; the knob is the deviate at the threshold phi. */
+/**
+ * Hayashibara et al. 2004: normal distribution over the last gaps; the knob is the deviate at the
+ * threshold phi.
+ */
 class PhiNormal implements Reference {
   baseMs = 0;
   scale = 1;
@@ -68,9 +75,9 @@ class PhiNormal implements Reference {
 }
 
 /**
- * Akka's and Pekko's form: the logistic approximation phi = -log10(e / (1 + e)), e = exp(-y (1.5976 + 0.070566 y^2)).
- * It is a rising function of the same deviate y, so its curve can only differ by the floor under the deviation, 100 ms
- * as published; that floor is what is measured here.
+ * Akka's and Pekko's form: the logistic approximation phi = -log10(e / (1 + e)), e = exp(-y (1.5976
+ * + 0.070566 y^2)). It is a rising function of the same deviate y, so its curve can only differ by
+ * the floor under the deviation, 100 ms as published; that floor is what is measured here.
  */
 class PhiPekko extends PhiNormal {
   protected override fit(arrivalMs: number): void {
@@ -79,7 +86,10 @@ class PhiPekko extends PhiNormal {
   }
 }
 
-/** Cassandra's form: exponential distribution, phi = silence / mean * log10(e), over the last 1000 gaps. */
+/**
+ * Cassandra's form: exponential distribution, phi = silence / mean * log10(e), over the last 1000
+ * gaps.
+ */
 class PhiExponential extends PhiNormal {
   protected override fit(arrivalMs: number): void {
     this.baseMs = arrivalMs;
@@ -88,9 +98,9 @@ class PhiExponential extends PhiNormal {
 }
 
 /**
- * Chen, Toueg, Aguilera 2002, NFD-E: the next arrival is expected at the mean of (arrival - number * interval) over the
- * last beats, plus the interval times its number; the knob is the safety margin alpha. The interval is what the sender
- * was told to use.
+ * Chen, Toueg, Aguilera 2002, NFD-E: the next arrival is expected at the mean of (arrival - number
+ * * interval) over the last beats, plus the interval times its number; the knob is the safety
+ * margin alpha. The interval is what the sender was told to use.
  */
 class ChenExpected implements Reference {
   baseMs = 0;
@@ -110,8 +120,9 @@ class ChenExpected implements Reference {
 }
 
 /**
- * Bertier, Marin, Sens 2002: Chen's expectation with Jacobson's margin: error = arrival - expected - delay,
- * delay += gamma error, spread += gamma (|error| - spread), margin = delay + phi spread, gamma 0.1; the knob is phi.
+ * Bertier, Marin, Sens 2002: Chen's expectation with Jacobson's margin: error = arrival - expected
+ * - delay, delay += gamma error, spread += gamma (|error| - spread), margin = delay + phi spread,
+ * gamma 0.1; the knob is phi.
  */
 class Bertier implements Reference {
   baseMs = 0;
@@ -138,7 +149,10 @@ class Bertier implements Reference {
   }
 }
 
-/** Tomsic, Sens, Garcia, Arantes, Sopena 2015, 2W-FD: the later of two of Chen's expectations, windows 1 and 1000. */
+/**
+ * Tomsic, Sens, Garcia, Arantes, Sopena 2015, 2W-FD: the later of two of Chen's expectations,
+ * windows 1 and 1000.
+ */
 class TwoWindows implements Reference {
   baseMs = 0;
   readonly scale = 1;
@@ -158,8 +172,9 @@ class TwoWindows implements Reference {
 }
 
 /**
- * Satzger, Pietzowski, Trumler, Ungerer 2007: the empirical distribution of the last 1000 gaps, stretched by a factor,
- * because past its longest gap it knows nothing. The knob is the factor over the 99th percentile.
+ * Satzger, Pietzowski, Trumler, Ungerer 2007: the empirical distribution of the last 1000 gaps,
+ * stretched by a factor, because past its longest gap it knows nothing. The knob is the factor over
+ * the 99th percentile.
  */
 class EmpiricalQuantile implements Reference {
   baseMs = 0;
@@ -223,7 +238,10 @@ class Lognormal implements Reference {
   }
 }
 
-/** Knows the sender's grid to the last digit: a margin past the next beat's true instant. Only for periodic senders. */
+/**
+ * Knows the sender's grid to the last digit: a margin past the next beat's true instant. Only for
+ * periodic senders.
+ */
 class ScheduleOracle implements Reference {
   baseMs = 0;
   readonly scale = 1;
@@ -241,7 +259,10 @@ class ScheduleOracle implements Reference {
 /** What the path of a periodic sender takes before jitter, where regimes tell their truth. */
 const PATH_MS = 30;
 
-/** Knows how traffic is distributed at each instant, for regimes where that changes: a deviate past the true mean. */
+/**
+ * Knows how traffic is distributed at each instant, for regimes where that changes: a deviate past
+ * the true mean.
+ */
 class StateOracle implements Reference {
   baseMs = 0;
   scale = 1;

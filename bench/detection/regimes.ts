@@ -1,18 +1,23 @@
 /**
- * The traffic that every detector is judged on: kinds of path and sender (bootstrap and outage are in episodes.ts), each as a stream of beats drawn from a
- * seed. A `renewal` sender waits a gap after its last beat; a `periodic` one keeps to a grid and the path adds the
- * jitter. What differs between regimes is the gap, the delay, what is lost and when the sender stands still.
+ * The traffic that every detector is judged on: kinds of path and sender (bootstrap and outage are
+ * in episodes.ts), each as a stream of beats drawn from a seed. A `renewal` sender waits a gap
+ * after its last beat; a `periodic` one keeps to a grid and the path adds the jitter. What differs
+ * between regimes is the gap, the delay, what is lost and when the sender stands still.
  *
- * WAN: the figures of N. Hayashibara et al., "The phi accrual failure detector", 2004, section 5: 103.5 ms between
- * beats (deviation 0.19), round trip 283 ms (27, at least 270), 0.4 % lost, in 814 bursts a week of up to 1093 beats. The
- * published mean of 28 beats a burst with that longest one is met by Pareto lengths of shape 1.08, cut at 1093.
+ * WAN: the figures of N. Hayashibara et al., "The phi accrual failure detector", 2004, section 5:
+ * 103.5 ms between beats (deviation 0.19), round trip 283 ms (27, at least 270), 0.4 % lost, in 814
+ * bursts a week of up to 1093 beats. The published mean of 28 beats a burst with that longest one
+ * is met by Pareto lengths of shape 1.08, cut at 1093.
  */
 import type { Random } from "ground-station-failover";
 import { exponential, NormalDraws, pareto } from "./draws.ts";
 
 export type Sender = "renewal" | "periodic";
 
-/** One beat: when it was sent, whether it got lost, and how long it travelled if not. The object is used again. */
+/**
+ * One beat: when it was sent, whether it got lost, and how long it travelled if not. The object is
+ * used again.
+ */
 interface SentBeat {
   /** When the sender meant to send it. */
   dueMs: number;
@@ -29,7 +34,10 @@ export interface Regime {
   readonly intervalMs: number;
   /** Share of beats that arrive twice. */
   readonly duplicateRate: number;
-  /** Hours in a full run: enough mistakes at one an hour to judge by, about four million beats at most. */
+  /**
+   * Hours in a full run: enough mistakes at one an hour to judge by, about four million beats at
+   * most.
+   */
   readonly hours: number;
   /** How traffic is distributed at an instant, where that changes: for the oracle that knows it. */
   readonly truth?: (nowMs: number) => { readonly meanMs: number; readonly deviationMs: number };
@@ -43,7 +51,9 @@ interface Traffic {
   intervalAt?(nowMs: number): number;
   /** Time from one beat to the next of a renewal sender. */
   gapMs(nowMs: number, draws: NormalDraws): number;
-  /** Travel time: for renewal senders what the path adds, for periodic ones all the jitter there is. */
+  /**
+   * Travel time: for renewal senders what the path adds, for periodic ones all the jitter there is.
+   */
   delayMs(nowMs: number, draws: NormalDraws, random: Random, sender: Sender): number;
   /** Chance that a burst of loss begins at a beat, and how many beats it takes. */
   lossRate?(nowMs: number): number;
@@ -51,7 +61,10 @@ interface Traffic {
   /** Stalls of the sender: mean time between them and how long one lasts. */
   readonly stallEveryMs?: number;
   stallMs?(draws: NormalDraws): number;
-  /** Stalls that do not come evenly: a stream of them, in order, for one sender. Takes the place of the two above. */
+  /**
+   * Stalls that do not come evenly: a stream of them, in order, for one sender. Takes the place of
+   * the two above.
+   */
   stalls?(draws: NormalDraws, random: Random): () => Stall;
   /** Holes in the path: what is sent before the hole ends arrives at its end or never. */
   readonly holeEveryMs?: number;
@@ -90,7 +103,8 @@ function senderOf(traffic: Traffic, sender: Sender, random: Random): () => SentB
     while (dueMs > stall.toMs) stall = nextStall();
     beat.dueMs = dueMs;
     beat.sentMs = dueMs >= stall.fromMs ? stall.toMs : dueMs;
-    // A timer that comes late fires once; a periodic sender then goes on at the next point of its grid.
+    // A timer that comes late fires once; a periodic sender then goes on at the next point of its
+    // grid.
     if (sender === "renewal") dueMs = beat.sentMs + Math.max(1, traffic.gapMs(beat.sentMs, draws));
     else {
       const intervalMs = traffic.intervalAt?.(dueMs) ?? traffic.intervalMs;
@@ -128,7 +142,10 @@ function regime(
   };
 }
 
-/** Delays of deviation d make gaps of deviation 1.41 d, so a periodic sender gets jitter / 1.41 for the same gaps. */
+/**
+ * Delays of deviation d make gaps of deviation 1.41 d, so a periodic sender gets jitter / 1.41 for
+ * the same gaps.
+ */
 const PERIODIC_SHARE = Math.SQRT1_2;
 
 /** Gaps N(mean, deviation) where both may change with time. */
@@ -178,8 +195,9 @@ const jitterFlip = (nowMs: number): typeof FIFTY_THREE | typeof FIFTY_THIRTY =>
   nowMs % 600_000 >= 480_000 ? FIFTY_THIRTY : FIFTY_THREE;
 
 /**
- * A container whose share of the processor is used up (Linux CFS bandwidth control, periods of 100 ms): spells of 5 s and more, every
- * ten minutes or so, in which it often stands still to the end of the period, and seldom for some periods more.
+ * A container whose share of the processor is used up (Linux CFS bandwidth control, periods of 100
+ * ms): spells of 5 s and more, every ten minutes or so, in which it often stands still to the end
+ * of the period, and seldom for some periods more.
  */
 function throttling(_draws: NormalDraws, random: Random): () => Stall {
   const PERIOD_MS = 100;

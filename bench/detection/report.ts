@@ -1,6 +1,7 @@
 /**
- * What was found, for people: the tables in Markdown (which the terminal prints as well), and for the adaptive model
- * a verdict against each target it is held to. Detection times are in milliseconds, p50 over all crashes.
+ * What was found, for people: the tables in Markdown (which the terminal prints as well), and for
+ * the adaptive model a verdict against each target it is held to. Detection times are in
+ * milliseconds, p50 over all crashes.
  */
 import type { Bootstrap, Outage, Starts, Step } from "./episodes.ts";
 import { ADAPTIVE, isOracle, oracleP50Ms, type Row, type Study } from "./study.ts";
@@ -165,7 +166,10 @@ export function verdicts(studies: readonly Study[], lives: readonly Lives[]): re
   return found;
 }
 
-/** A part of the published detectors cannot show that the adaptive model beats them all; each of them can show that not. */
+/**
+ * A part of the published detectors cannot show that the adaptive model beats them all; each of
+ * them can show that not.
+ */
 function againstPublished({ rows, leftOut = [] }: Study, row: Row, where: string): Verdict {
   const target = `${where}: better than every published detector tuned in hindsight`;
   const published = rows.filter(({ detector, tuned }) => tuned === "hindsight" && !isOracle(detector));

@@ -1,6 +1,6 @@
 /**
- * `npm run bench:detection`: every detector on every regime, then the short lives. Prints the tables and writes a
- * trade-off picture a regime and sender into last-run/.
+ * `npm run bench:detection`: every detector on every regime, then the short lives. Prints the
+ * tables and writes a trade-off picture a regime and sender into last-run/.
  *
  *   --seed N         another seed; default 1
  *   --regime NAME    only regimes whose name contains it        --detector NAME   only such detectors (oracles stay)
@@ -8,8 +8,9 @@
  *   --write          into results/ instead: detection.md, detection.json and the pictures
  *   --throughput     only what the models cost: beats and queries a second, bytes a node, and whether that is little enough
  *
- * Ends with code 1 where a target is missed, unless --quick, --regime or --detector left part of the work out. What the
- * models cost is looked at only with --throughput, because it depends on the machine.
+ * Ends with code 1 where a target is missed, unless --quick, --regime or --detector left part of
+ * the work out. What the models cost is looked at only with --throughput, because it depends on the
+ * machine.
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -109,7 +110,10 @@ function printThroughput(): void {
   if (found.some(({ met }) => met === false)) process.exitCode = 1;
 }
 
-/** Seed, commit, kind of machine and what was left out; nothing here depends on how fast the machine is. */
+/**
+ * Seed, commit, kind of machine and what was left out; nothing here depends on how fast the machine
+ * is.
+ */
 function headOf(seed: string, quick: boolean, regime: string | undefined, detector: string | undefined): string {
   let commit = "unknown";
   try {

@@ -1,7 +1,7 @@
 /**
- * One regime and one sender, every detector: the numbers of the table and the points of the curves. References are
- * tuned in hindsight on the very trace, so each shows the best it could have done; the library's detectors run with
- * their defaults, at levels that were fixed beforehand.
+ * One regime and one sender, every detector: the numbers of the table and the points of the curves.
+ * References are tuned in hindsight on the very trace, so each shows the best it could have done;
+ * the library's detectors run with their defaults, at levels that were fixed beforehand.
  */
 
 import { type Random, seededRandom } from "ground-station-failover";
@@ -27,7 +27,10 @@ const NORMAL = "phi normal, ours";
 
 export interface Row {
   readonly detector: string;
-  /** `hindsight`: the knob is the best for this trace; `untuned`: the defaults, at the level for that rate. */
+  /**
+   * `hindsight`: the knob is the best for this trace; `untuned`: the defaults, at the level for
+   * that rate.
+   */
   readonly tuned: "hindsight" | "untuned";
   readonly hourly: Quality;
   readonly daily: Quality;
@@ -106,7 +109,10 @@ export function isOracle(detector: string): boolean {
   return detector.startsWith("oracle") || detector === "fixed timeout";
 }
 
-/** The best timeout with the traffic in hand, since the last arrival or against the schedule, whichever is shorter. */
+/**
+ * The best timeout with the traffic in hand, since the last arrival or against the schedule,
+ * whichever is shorter.
+ */
 export function oracleP50Ms({ rows }: Study): number {
   const oracles = rows.filter(({ detector }) => detector === "fixed timeout" || detector === "oracle: schedule");
   return Math.min(...oracles.map(({ hourly }) => hourly.detectionP50Ms));

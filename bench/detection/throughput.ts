@@ -1,9 +1,10 @@
 /**
- * What the models cost: beats and queries a second for many nodes, and bytes a node, held against targets. Nodes are
- * visited in random order, because with ten thousand of them it is the memory that is waited for. Seconds are those of
- * processor time, so that other work on the machine does not count; that it takes away caches still does, so the fastest
- * of several rounds counts. Beside each figure stands the floor: nothing but the look-up of the node and one number
- * written there. Each model has a process of its own, as it has where it is used.
+ * What the models cost: beats and queries a second for many nodes, and bytes a node, held against
+ * targets. Nodes are visited in random order, because with ten thousand of them it is the memory
+ * that is waited for. Seconds are those of processor time, so that other work on the machine does
+ * not count; that it takes away caches still does, so the fastest of several rounds counts. Beside
+ * each figure stands the floor: nothing but the look-up of the node and one number written there.
+ * Each model has a process of its own, as it has where it is used.
  */
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";

@@ -1,8 +1,9 @@
 /**
- * A recorded stretch of one sender's heartbeats, as the receiver's clock saw it: every arrival in order of arrival,
- * duplicates and stragglers included, beside what only the sender knows (when each beat was sent, whether it was lost).
- * `fresh` is the usual reading of it: arrivals whose number is higher than any before. They alone prove life, for every
- * detector alike, and a mistake is a silence between two of them that outlasts a deadline.
+ * A recorded stretch of one sender's heartbeats, as the receiver's clock saw it: every arrival in
+ * order of arrival, duplicates and stragglers included, beside what only the sender knows (when
+ * each beat was sent, whether it was lost). `fresh` is the usual reading of it: arrivals whose
+ * number is higher than any before. They alone prove life, for every detector alike, and a mistake
+ * is a silence between two of them that outlasts a deadline.
  */
 import { type Random, seededRandom } from "ground-station-failover";
 import type { Regime, Sender } from "./regimes.ts";

@@ -1,7 +1,8 @@
 /**
- * The sixteen fault cases. A case is a list of steps as data, each with the second of the measured load at which it
- * happens, and perhaps a load factor. Being data, the same list drives the stations during a run and tells the floor
- * afterwards who could have served when. The fault is at second 5 everywhere.
+ * The sixteen fault cases. A case is a list of steps as data, each with the second of the measured
+ * load at which it happens, and perhaps a load factor. Being data, the same list drives the
+ * stations during a run and tells the floor afterwards who could have served when. The fault is at
+ * second 5 everywhere.
  */
 
 export type StationName = "primary" | "backup";
@@ -30,7 +31,10 @@ export interface FaultCase {
   readonly steps: readonly Step[];
   /** When the primary is broken, in seconds: attempts at it in these intervals are counted. */
   readonly failing: readonly (readonly [number, number])[];
-  /** Instant from which goodput has to come back: the fault, or the end of what no gateway could have served. */
+  /**
+   * Instant from which goodput has to come back: the fault, or the end of what no gateway could
+   * have served.
+   */
   readonly servableFromS: number;
   /** Times the normal rate, at a second of the load. */
   readonly loadFactor?: (atS: number) => number;
@@ -136,7 +140,10 @@ export function caseNamed(name: string): FaultCase {
   return found;
 }
 
-/** The same case with everything that happens moved by `shiftS`, so that a seed can move the instants. */
+/**
+ * The same case with everything that happens moved by `shiftS`, so that a seed can move the
+ * instants.
+ */
 export function shifted(one: FaultCase, shiftS: number): FaultCase {
   if (shiftS === 0) return one;
   const { loadFactor } = one;

@@ -1,4 +1,7 @@
-/** JSON for figures: it knows no infinity, so "never" stands for it, and five digits are more than a run is worth. */
+/**
+ * JSON for figures: it knows no infinity, so "never" stands for it, and five digits are more than a
+ * run is worth.
+ */
 
 export function toJson(value: unknown, space?: number): string {
   return JSON.stringify(value, written, space);

@@ -1,4 +1,7 @@
-/** The figures of recordings made by hand, and what the load, the wire and the seed make of their input. */
+/**
+ * The figures of recordings made by hand, and what the load, the wire and the seed make of their
+ * input.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { caseNamed, shifted } from "./cases.ts";
@@ -11,7 +14,10 @@ import { attemptsOf } from "./wire.ts";
 const START_MS = 1_000_000;
 const setting = { ...DEFAULT_SETTING, rate: 10 };
 
-/** Ten commands a second for 20 s, each answered after 80 ms and executed once by the primary, except as said. */
+/**
+ * Ten commands a second for 20 s, each answered after 80 ms and executed once by the primary,
+ * except as said.
+ */
 function recording(outcomeOf: (atS: number) => Outcome = () => "ok", changes: Partial<Recording> = {}): Recording {
   const calls = Array.from({ length: 200 }, (_, place): Call => {
     const dueMs = START_MS + 100 * place;

@@ -1,6 +1,7 @@
 /**
- * From what a run recorded to its figures: pure arithmetic on the callers' outcomes, the stations' execution logs, the
- * arrivals at the backup and, where there is one, the capture of the wire. README.md says what each figure means.
+ * From what a run recorded to its figures: pure arithmetic on the callers' outcomes, the stations'
+ * execution logs, the arrivals at the backup and, where there is one, the capture of the wire.
+ * README.md says what each figure means.
  */
 import type { FaultCase, StationName } from "./cases.ts";
 import type { Call } from "./load.ts";
@@ -28,7 +29,10 @@ export interface Recording {
   readonly wire: readonly Attempt[] | undefined;
 }
 
-/** Numbers of a run; null where there is nothing to measure, infinite where something never happened. */
+/**
+ * Numbers of a run; null where there is nothing to measure, infinite where something never
+ * happened.
+ */
 export interface Figures {
   readonly calls: number;
   readonly errors: number;
@@ -55,12 +59,18 @@ export interface Figures {
 const WINDOW_MS = 1_000;
 /** … that begin this far apart … */
 const STRIDE_MS = 250;
-/** … and is back where this share of what is asked is answered, or of the capacity where more is asked for good. */
+/**
+ * … and is back where this share of what is asked is answered, or of the capacity where more is
+ * asked for good.
+ */
 const BACK_RATIO = 0.9;
 const OVERLOADED_BACK_RATIO = 0.8;
 /** Calls due so shortly before the fault were sent after it. */
 const SLACK_MS = 2;
-/** So long after service became possible, a front has had the time to learn that the backup is too small. */
+/**
+ * So long after service became possible, a front has had the time to learn that the backup is too
+ * small.
+ */
 const LEARNING_MS = 2_000;
 /** … and so long after it, goodput has to be what it will stay. */
 const LATE_MS = 5_000;
@@ -119,8 +129,8 @@ export function busiest(instantsMs: readonly number[], windowMs: number): number
 }
 
 /**
- * When the answers came back to what they should be, counted from the instant at which service was possible again, and how
- * many a second there were from 5 s after it on.
+ * When the answers came back to what they should be, counted from the instant at which service was
+ * possible again, and how many a second there were from 5 s after it on.
  */
 function goodputOf(recording: Recording): { goodputBackS: number; lateGoodputPerSecond: number } {
   const { setting, faultCase, startMs, calls } = recording;

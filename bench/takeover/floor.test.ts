@@ -1,4 +1,7 @@
-/** The floor against arithmetic that can be done on paper, and its behaviour when the numbers of a run change. */
+/**
+ * The floor against arithmetic that can be done on paper, and its behaviour when the numbers of a
+ * run change.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { caseNamed, type Step } from "./cases.ts";
@@ -21,9 +24,11 @@ test("station refuses, is slow or cuts answers → nothing need fail or run twic
 });
 
 test("both stations down → callers who leave before the return are errors, those in flight reported failed", () => {
-  // Due from 4.92 (in flight at 5) to 6.08: at 8.00 those have less than the 80 ms left that an answer takes.
+  // Due from 4.92 (in flight at 5) to 6.08: at 8.00 those have less than the 80 ms left that an
+  // answer takes.
   assert.equal(floor("9"), "232 / 0 / 8");
-  // Due to 7.58 have left, and then 48 and 240 a second are served of the rest: everybody who still waits.
+  // Due to 7.58 have left, and then 48 and 240 a second are served of the rest: everybody who still
+  // waits.
   assert.equal(floor("9", { patienceMs: 500 }), "532 / 0 / 8");
   assert.equal(floor("9", { patienceMs: 10_000 }), "0 / 8 / 0");
 });
@@ -39,7 +44,8 @@ test("backup back later than written → as many more errors as came due meanwhi
 });
 
 test("burst of five times the load → what bucket and patience do not cover fails", () => {
-  // Offered from 5 to 6.25 and served until the last of the burst has left: 50 + 1,000 against 48 + 240/s for 3.17 s.
+  // Offered from 5 to 6.25 and served until the last of the burst has left: 50 + 1,000 against 48 +
+  // 240/s for 3.17 s.
   const { errors, doubled } = floorOf(caseNamed("12"), DEFAULT_SETTING);
   assert.ok(errors > 240 && errors < 270, `${errors}`);
   assert.equal(doubled, 8);
@@ -48,7 +54,8 @@ test("burst of five times the load → what bucket and patience do not cover fai
 
 test("backup of 0.7 × for good → three of ten fail, less what its bucket and the last waiting callers cover", () => {
   const { errors } = floorOf(caseNamed("3"), { ...DEFAULT_SETTING, capacityRatio: 0.7 });
-  // 15 s at 60/s too many are 900; the bucket holds 48, and 1.92 s at 140/s are answered after the load's end.
+  // 15 s at 60/s too many are 900; the bucket holds 48, and 1.92 s at 140/s are answered after the
+  // load's end.
   assert.ok(Math.abs(errors - (900 - 48 - 269)) <= 2, `${errors}`);
   assert.equal(floor("10", { capacityRatio: 0.7 }), "0 / 0 / 0", "a slow primary still serves");
 });

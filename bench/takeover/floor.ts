@@ -1,8 +1,9 @@
 /**
- * The least that any front could have done in a run: errors, commands executed twice, and commands reported failed that
- * were executed, for a front that knows everything at once and needs no time. It follows from the steps of the case at the
- * instants at which they really happened, from rate, latency and patience, and from the backup's token bucket. How it is
- * computed is explained in README.md; nothing here is written down for a case.
+ * The least that any front could have done in a run: errors, commands executed twice, and commands
+ * reported failed that were executed, for a front that knows everything at once and needs no time.
+ * It follows from the steps of the case at the instants at which they really happened, from rate,
+ * latency and patience, and from the backup's token bucket. How it is computed is explained in
+ * README.md; nothing here is written down for a case.
  */
 import { FAULT_AT_S, type FaultCase, type StationMode, type Step } from "./cases.ts";
 import { dueSeconds } from "./load.ts";
@@ -25,8 +26,8 @@ const STEP_MS = 0.5;
 const NEVER = Number.POSITIVE_INFINITY;
 
 /**
- * Latency that a station offers at an instant; infinite where it cannot serve. What it fails in part counts as served: a
- * front may try again at once.
+ * Latency that a station offers at an instant; infinite where it cannot serve. What it fails in
+ * part counts as served: a front may try again at once.
  */
 export function latencyAt(steps: readonly Step[], station: Step["station"], atS: number, baseMs: number): number {
   let isUp = true;
@@ -65,7 +66,10 @@ function latencyIn(mode: StationMode, baseMs: number): number {
   return mode.name === "ok" || mode.name === "failsome" ? baseMs : NEVER;
 }
 
-/** True where the station vanishes at an instant after `fromS` and not later than `toS`, so that what it has in hand is lost. */
+/**
+ * True where the station vanishes at an instant after `fromS` and not later than `toS`, so that
+ * what it has in hand is lost.
+ */
 function vanishesBetween(steps: readonly Step[], station: Step["station"], fromS: number, toS: number): boolean {
   return steps.some(
     (step) =>
@@ -76,7 +80,10 @@ function vanishesBetween(steps: readonly Step[], station: Step["station"], fromS
   );
 }
 
-/** The backup's token bucket, full at the fault; it stands still while the backup is down and is full after a start. */
+/**
+ * The backup's token bucket, full at the fault; it stands still while the backup is down and is
+ * full after a start.
+ */
 class Bucket {
   readonly #burst: number;
   readonly #perMs: number;
@@ -100,9 +107,9 @@ class Bucket {
 }
 
 /**
- * Earliest deadline first (all callers are equally patient, so oldest first) through the stations that can serve, from the fault to
- * the end of the load. `steps` are those of the case at their real instants; the bench passes for a start the instant at
- * which the station was ready.
+ * Earliest deadline first (all callers are equally patient, so oldest first) through the stations
+ * that can serve, from the fault to the end of the load. `steps` are those of the case at their
+ * real instants; the bench passes for a start the instant at which the station was ready.
  */
 export function floorOf(faultCase: FaultCase, setting: Setting, steps: readonly Step[] = faultCase.steps): Floor {
   const { latencyMs, patienceMs } = setting;
@@ -111,7 +118,8 @@ export function floorOf(faultCase: FaultCase, setting: Setting, steps: readonly 
   const waiting: Pending[] = [];
   const due = dueSeconds(setting, faultCase);
   let next = due.next();
-  // Before the fault every command is answered, except those that are out at a station which vanishes.
+  // Before the fault every command is answered, except those that are out at a station which
+  // vanishes.
   for (; !next.done && 1_000 * next.value < faultMs; next = due.next()) {
     const ageMs = faultMs - 1_000 * next.value;
     if (vanishes && ageMs < latencyMs)

@@ -1,7 +1,8 @@
 /**
- * The callers: an open loop of commands at a fixed rate, each sent once with a key of its own and never repeated. A
- * caller waits for the patience of the run, counted from the instant at which its command was due and not from the instant
- * at which it was sent, so that a stalled bench counts against the front and not for it (no coordinated omission).
+ * The callers: an open loop of commands at a fixed rate, each sent once with a key of its own and
+ * never repeated. A caller waits for the patience of the run, counted from the instant at which its
+ * command was due and not from the instant at which it was sent, so that a stalled bench counts
+ * against the front and not for it (no coordinated omission).
  */
 import http from "node:http";
 import type { FaultCase } from "./cases.ts";
@@ -70,7 +71,10 @@ export class Load {
     this.#faultCase = faultCase;
   }
 
-  /** Sends everything and resolves when the last caller has its answer or has left. Second 0 is at `startMs`. */
+  /**
+   * Sends everything and resolves when the last caller has its answer or has left. Second 0 is at
+   * `startMs`.
+   */
   async drive(startMs: number): Promise<void> {
     let number = 0;
     for (const atS of dueSeconds(this.#setting, this.#faultCase)) {

@@ -1,4 +1,7 @@
-/** Where and with what a bench ran: cores, memory, kernel, versions of the programs compared, commit and date. */
+/**
+ * Where and with what a bench ran: cores, memory, kernel, versions of the programs compared, commit
+ * and date.
+ */
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpus, release, totalmem } from "node:os";
@@ -18,7 +21,9 @@ export interface Machine {
 /** Outside a checkout git complains, and "unknown" says enough. */
 const QUIET: ("ignore" | "pipe")[] = ["ignore", "pipe", "ignore"];
 
-/** `gateway` is the folder of the checkout whose gateway was measured: its commit is what counts. */
+/**
+ * `gateway` is the folder of the checkout whose gateway was measured: its commit is what counts.
+ */
 export function machine(gateway: string): Machine {
   return {
     cpu: cpus()[0]?.model ?? "unknown",
@@ -44,8 +49,8 @@ export function isInstalled(program: string): boolean {
 }
 
 /**
- * Names the very code of gateway and library in that checkout, uncommitted changes included, so that runs of one code
- * are never taken for those of another. Undefined outside a checkout.
+ * Names the very code of gateway and library in that checkout, uncommitted changes included, so
+ * that runs of one code are never taken for those of another. Undefined outside a checkout.
  */
 export function productOf(folder: string): string | undefined {
   try {

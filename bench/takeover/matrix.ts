@@ -1,7 +1,8 @@
 /**
- * Which cases run at which settings against which fronts: the whole matrix, a quick look, or what the options ask for. The
- * matrix is all sixteen cases at 200 commands a second, and beside it a part of the cases at other loads, with other
- * patience, and with a backup that is too small for good.
+ * Which cases run at which settings against which fronts: the whole matrix, a quick look, or what
+ * the options ask for. The matrix is all sixteen cases at 200 commands a second, and beside it a
+ * part of the cases at other loads, with other patience, and with a backup that is too small for
+ * good.
  */
 import { CASE_NAMES } from "./cases.ts";
 import { DEFAULT_SETTING, type Setting } from "./setting.ts";
@@ -13,7 +14,10 @@ export interface Cell {
 }
 
 const EVERYBODY = ["gsf-minimum", "gsf-minimum+contract", "gsf-tuned", "haproxy", "haproxy-tuned", "nginx"] as const;
-/** At other settings than the first: the file everybody starts with, with and without the contract, and the peers' best. */
+/**
+ * At other settings than the first: the file everybody starts with, with and without the contract,
+ * and the peers' best.
+ */
 const BEST = ["gsf-minimum", "gsf-minimum+contract", "haproxy-tuned", "nginx"] as const;
 /** One of each kind: vanished, silent, refusing, gray, cut off, both away, back again. */
 const ONE_OF_EACH_KIND = ["1", "2", "3", "5b", "7", "9", "11"] as const;

@@ -1,7 +1,7 @@
 /**
- * One run of one case against one front, as a black box, in a process of its own: starts two stations and the front,
- * drives the load, injects the faults, waits for late executions, and writes the figures as JSON. Called by `run.ts` with
- * the plan as JSON in its only argument.
+ * One run of one case against one front, as a black box, in a process of its own: starts two
+ * stations and the front, drives the load, injects the faults, waits for late executions, and
+ * writes the figures as JSON. Called by `run.ts` with the plan as JSON in its only argument.
  */
 import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
@@ -94,7 +94,9 @@ class StationProcess {
     await ready;
   }
 
-  /** Loads the process that a later `start` lets begin, so that the start takes no time of its own. */
+  /**
+   * Loads the process that a later `start` lets begin, so that the start takes no time of its own.
+   */
   prepare(warmingMs = 0): void {
     this.#standby = this.#launch(warmingMs, "--standby");
   }
@@ -170,7 +172,8 @@ class Faults {
     const { station, action } = step;
     const beganS = this.#nowS();
     await this.#stations[station].act(action).catch((error) => console.error(`step ${action.kind} failed: ${error}`));
-    // A start counts from the instant at which the station serves, everything else from when it was ordered.
+    // A start counts from the instant at which the station serves, everything else from when it was
+    // ordered.
     this.done.push({ ...step, atS: action.kind === "start" ? this.#nowS() : beganS });
   }
 
@@ -179,7 +182,10 @@ class Faults {
   }
 }
 
-/** Late executions count: waits at least `settleMs`, then until no living station has a command in flight. */
+/**
+ * Late executions count: waits at least `settleMs`, then until no living station has a command in
+ * flight.
+ */
 async function settle(stations: readonly StationProcess[], settleMs: number): Promise<void> {
   await sleep(settleMs);
   for (let attempt = 0; attempt < 50; attempt++) {

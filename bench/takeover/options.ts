@@ -1,4 +1,7 @@
-/** The command line of `npm run bench:takeover`, read and checked; what is out of range is refused with its value. */
+/**
+ * The command line of `npm run bench:takeover`, read and checked; what is out of range is refused
+ * with its value.
+ */
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";

@@ -1,7 +1,7 @@
 /**
- * Starting, awaiting and ending child processes, each by its own pid. Every child gets a session of its own, so that the
- * kernel shares CPU time between them as if each were a machine, and a pipe as standard input, whose end tells stations
- * that the bench is gone.
+ * Starting, awaiting and ending child processes, each by its own pid. Every child gets a session of
+ * its own, so that the kernel shares CPU time between them as if each were a machine, and a pipe as
+ * standard input, whose end tells stations that the bench is gone.
  */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { connect } from "node:net";
@@ -12,7 +12,10 @@ export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Milliseconds since 1970 with a fraction, from the monotonic clock: comparable between processes of one machine. */
+/**
+ * Milliseconds since 1970 with a fraction, from the monotonic clock: comparable between processes
+ * of one machine.
+ */
 export function nowMs(): number {
   return performance.timeOrigin + performance.now();
 }
@@ -42,7 +45,10 @@ export class Children {
 
 export interface ReadyOptions {
   readonly timeoutMs?: number;
-  /** Whether what the child has written so far says that it is ready. Default: a line that begins with READY. */
+  /**
+   * Whether what the child has written so far says that it is ready. Default: a line that begins
+   * with READY.
+   */
   readonly isReady?: (said: string) => boolean;
 }
 

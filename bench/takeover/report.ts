@@ -1,6 +1,7 @@
 /**
- * The tables of a takeover bench as Markdown: figures of every front beside the floor, then what our fronts promised and
- * did not keep. The same text goes to the terminal and into the committed results.
+ * The tables of a takeover bench as Markdown: figures of every front beside the floor, then what
+ * our fronts promised and did not keep. The same text goes to the terminal and into the committed
+ * results.
  */
 import { CASES } from "./cases.ts";
 import type { Figures } from "./figures.ts";
@@ -34,7 +35,9 @@ export function report(rows: readonly Row[]): string {
   return [...sections, promiseSection(allVerdicts(rows))].join("\n");
 }
 
-/** The verdicts on every row of ours, each beside the peers of the same case at the same setting. */
+/**
+ * The verdicts on every row of ours, each beside the peers of the same case at the same setting.
+ */
 export function allVerdicts(rows: readonly Row[]): readonly Verdict[] {
   return rows
     .filter(({ front }) => isOurs(front))

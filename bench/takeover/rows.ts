@@ -1,6 +1,6 @@
 /**
- * The runs of one front in one case at one setting, put together: median, least and most of every figure. Runs in which
- * the load client itself stalled are left out where there are others.
+ * The runs of one front in one case at one setting, put together: median, least and most of every
+ * figure. Runs in which the load client itself stalled are left out where there are others.
  */
 import { CASE_NAMES } from "./cases.ts";
 import type { Figures } from "./figures.ts";
@@ -9,7 +9,10 @@ import { FRONTS } from "./fronts/fronts.ts";
 import type { RunOutcome } from "./one-run.ts";
 import { nameOf, type Setting } from "./setting.ts";
 
-/** A run as it is kept; `isDisturbed` where the bench itself, and not the front, may explain its figures. */
+/**
+ * A run as it is kept; `isDisturbed` where the bench itself, and not the front, may explain its
+ * figures.
+ */
 export interface KeptRun extends RunOutcome {
   readonly isDisturbed: boolean;
   /** The code that was measured (`productOf`); undefined for other programs. */

@@ -1,10 +1,11 @@
 /**
- * `npm run bench:takeover`: two stations, a fault, and what the callers of each front saw. Runs the cells that the options
- * choose, each run in a process of its own, prints the tables beside the floors, and judges our fronts by their promises;
- * README.md says how to read them. Raw runs and the report go to last-run/, with `--write` the report goes to results/.
+ * `npm run bench:takeover`: two stations, a fault, and what the callers of each front saw. Runs the
+ * cells that the options choose, each run in a process of its own, prints the tables beside the
+ * floors, and judges our fronts by their promises; README.md says how to read them. Raw runs and
+ * the report go to last-run/, with `--write` the report goes to results/.
  *
- * Ends with code 1 where a promise of the whole matrix is missed, 2 where the options or the machine do not allow
- * a run, 3 where --minutes left runs to do.
+ * Ends with code 1 where a promise of the whole matrix is missed, 2 where the options or the
+ * machine do not allow a run, 3 where --minutes left runs to do.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -101,8 +102,8 @@ function demandPeers(cells: readonly Cell[]): void {
 }
 
 /**
- * One run of every front of the cell: side by side where asked for, as many as the machine has cores. More of them wait for
- * each other's turn, and what is measured then is the machine.
+ * One run of every front of the cell: side by side where asked for, as many as the machine has
+ * cores. More of them wait for each other's turn, and what is measured then is the machine.
  */
 async function runCell(cell: Cell, repetition: number, options: Session): Promise<(KeptRun | undefined)[]> {
   const hasBurst = caseNamed(cell.case).loadFactor !== undefined;
@@ -117,7 +118,10 @@ async function runCell(cell: Cell, repetition: number, options: Session): Promis
   return found;
 }
 
-/** Runs until a run was calm, at most `reruns` times more, and keeps the calmest. Undefined where the front never started. */
+/**
+ * Runs until a run was calm, at most `reruns` times more, and keeps the calmest. Undefined where
+ * the front never started.
+ */
 async function keptRun(
   cell: Cell,
   front: string,

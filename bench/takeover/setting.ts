@@ -1,7 +1,7 @@
 /**
- * The numbers that describe one run: how much load, how fast the stations, how patient the callers, how much the backup
- * takes. Everything else (floors, bounds, the tuned files of the fronts) is computed from these, so that a run at another
- * load is judged by the same rules.
+ * The numbers that describe one run: how much load, how fast the stations, how patient the callers,
+ * how much the backup takes. Everything else (floors, bounds, the tuned files of the fronts) is
+ * computed from these, so that a run at another load is judged by the same rules.
  */
 
 export interface Setting {

@@ -1,4 +1,7 @@
-/** The station as a process: executes once, answers by its contract, refuses beyond its capacity, misbehaves on order. */
+/**
+ * The station as a process: executes once, answers by its contract, refuses beyond its capacity,
+ * misbehaves on order.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";

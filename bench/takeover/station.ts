@@ -1,8 +1,9 @@
 /**
- * A ground station as a process: it executes commands, appends each executed key to a file, and misbehaves on order.
- * The file survives a kill and is read again at the start, so that the bench knows what was really executed and a
- * repeated key is answered without a second execution. `POST /commands` needs an `Idempotency-Key`; the optional contract
- * is `X-Deadline` (milliseconds since 1970; an expired command gets 504 and is not executed), `GET /commands/KEY` and
+ * A ground station as a process: it executes commands, appends each executed key to a file, and
+ * misbehaves on order. The file survives a kill and is read again at the start, so that the bench
+ * knows what was really executed and a repeated key is answered without a second execution.
+ * `POST /commands` needs an `Idempotency-Key`; the optional contract is `X-Deadline` (milliseconds
+ * since 1970; an expired command gets 504 and is not executed), `GET /commands/KEY` and
  * `DELETE /commands/KEY` (cancel-or-learn). The admin port is the bench's alone.
  */
 import { closeSync, existsSync, openSync, readFileSync, writeSync } from "node:fs";
@@ -20,7 +21,9 @@ interface Answer {
 type Result = readonly [status: number, body: object];
 
 const HOST = "127.0.0.1";
-/** Work that a refused command still costs, in commands; a storm therefore lowers what is served. */
+/**
+ * Work that a refused command still costs, in commands; a storm therefore lowers what is served.
+ */
 const REFUSAL_COST = 0.5;
 /** A repeated key is answered from memory after this long. */
 const REPLAY_MS = 5;
@@ -41,7 +44,8 @@ const { values } = parseArgs({
     standby: { type: "boolean", default: false },
   },
 });
-// On standby the process is loaded and does nothing until it is told to start: then it is there within milliseconds.
+// On standby the process is loaded and does nothing until it is told to start: then it is there
+// within milliseconds.
 if (values.standby)
   await new Promise((resolve) => process.stdin.once("data", resolve).once("end", () => process.exit(0)));
 const name = values.name;
@@ -192,7 +196,10 @@ async function health(response: ServerResponse): Promise<void> {
   send(response, 200, { status: "ok", station: name });
 }
 
-/** `GET` tells what became of a key; `DELETE` cancels it, or tells that it is too late and what was answered. */
+/**
+ * `GET` tells what became of a key; `DELETE` cancels it, or tells that it is too late and what was
+ * answered.
+ */
 function keyStatus(method: string | undefined, key: string, response: ServerResponse): void {
   const executed = answers.has(key);
   if (method === "DELETE" && !executed) cancelled.add(key);

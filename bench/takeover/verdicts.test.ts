@@ -1,4 +1,7 @@
-/** Bounds and tables: what a row that keeps every promise looks like, and that each broken promise is seen. */
+/**
+ * Bounds and tables: what a row that keeps every promise looks like, and that each broken promise
+ * is seen.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Figures } from "./figures.ts";

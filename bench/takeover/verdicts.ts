@@ -1,7 +1,8 @@
 /**
- * What our gateway promises in each case, as bounds computed from the setting and the floor, and whether a row keeps
- * them. Every bound is stated in README.md; where a figure is a count of commands in flight at an instant, the bound
- * has room for how exactly a bench can count that, and says so here.
+ * What our gateway promises in each case, as bounds computed from the setting and the floor, and
+ * whether a row keeps them. Every bound is stated in README.md; where a figure is a count of
+ * commands in flight at an instant, the bound has room for how exactly a bench can count that, and
+ * says so here.
  */
 import type { Figures } from "./figures.ts";
 import type { Row } from "./rows.ts";
@@ -30,22 +31,32 @@ const MAX_ERROR_RATE = 0.005;
 const MAX_TUNED_EXCESS = 0.1;
 /** Commands in flight at an instant are counted no more exactly than this. */
 const COUNT_NOISE = 2;
-/** Time in which a front without the stations' contract may notice a fault; 20 commands with 80 ms at 200/s. */
+/**
+ * Time in which a front without the stations' contract may notice a fault; 20 commands with 80 ms
+ * at 200/s.
+ */
 const NOTICE_MS = 20;
 const MAX_GOODPUT_BACK_S = 5;
 const MAX_REFUSAL_MS = 100;
 /** Of the capacity, when the load is above it for good. */
 const MIN_GOODPUT_RATIO = 0.8;
-/** A capacity that nobody declared has to be found out; such a share of what the backup got may be refused meanwhile. */
+/**
+ * A capacity that nobody declared has to be found out; such a share of what the backup got may be
+ * refused meanwhile.
+ */
 const MAX_LEARNING_RATE = 0.05;
 /** Latencies of two fronts in one run differ by this much by chance. */
 const LATENCY_NOISE_MS = 10;
 /** Cases in which p99 after the fault is bounded. */
 const FAST_CASES = new Set(["1", "2", "3", "4", "5", "5b", "6", "7", "7b", "8", "11", "11b"]);
-/** Cases in which more is asked of the backup than it takes, even with a capacity above the rate. */
+/**
+ * Cases in which more is asked of the backup than it takes, even with a capacity above the rate.
+ */
 const SURGE_CASES = new Set(["9", "12"]);
 
-/** Largest p99 after the fault: a command that is lost halfway and sent again takes two latencies. */
+/**
+ * Largest p99 after the fault: a command that is lost halfway and sent again takes two latencies.
+ */
 export function maxP99Ms(latencyMs: number): number {
   return 2 * latencyMs + 2 * NOTICE_MS;
 }
@@ -55,7 +66,10 @@ export function maxDoubledExcess(rate: number, latencyMs: number): number {
   return Math.max(20, Math.round((rate * (latencyMs + NOTICE_MS)) / 1_000));
 }
 
-/** Judges one row of ours; `peers` are the rows of the other programs in the same case at the same setting. */
+/**
+ * Judges one row of ours; `peers` are the rows of the other programs in the same case at the same
+ * setting.
+ */
 export function verdictsOf(row: Row, peers: readonly Row[]): readonly Verdict[] {
   const { front, case: name } = row;
   if (row.figures === null)
@@ -83,7 +97,8 @@ function countPromises(row: Row): Promised[] {
   const isContract = front.endsWith("+contract");
   const excess = isContract ? noise : maxDoubledExcess(setting.rate, setting.latencyMs);
   const errors: Promised = { promise: "errors", found: median(row, "errors"), bound: Math.floor(errorBound) };
-  // Overloaded for good, the floor lets callers wait until the load ends, and what is promised is to refuse them at once.
+  // Overloaded for good, the floor lets callers wait until the load ends, and what is promised is
+  // to refuse them at once.
   return [
     ...(isOverloadedForGood(row) ? [] : [errors]),
     { promise: "doubled", found: median(row, "doubled"), bound: Math.floor(floor.doubled + excess) },
@@ -92,7 +107,10 @@ function countPromises(row: Row): Promised[] {
   ];
 }
 
-/** Exactly none where none is possible; else the count of commands in flight, as exactly as it can be counted. */
+/**
+ * Exactly none where none is possible; else the count of commands in flight, as exactly as it can
+ * be counted.
+ */
 function ghostBound(floor: number): number {
   return floor === 0 ? 0 : Math.floor(floor + Math.max(COUNT_NOISE, 0.1 * floor));
 }
@@ -140,8 +158,9 @@ function isOverloadedForGood({ setting, floor }: Row): boolean {
 }
 
 /**
- * No figure worse than that of the best peer. How many were executed twice, and how slow the slowest were, is compared only
- * with peers that answered as many: who fails a command neither doubles it nor is slow to answer it.
+ * No figure worse than that of the best peer. How many were executed twice, and how slow the
+ * slowest were, is compared only with peers that answered as many: who fails a command neither
+ * doubles it nor is slow to answer it.
  */
 function peerPromises(row: Row, peers: readonly Row[]): Promised[] {
   const started = peers.filter(({ figures }) => figures !== null);

@@ -1,7 +1,8 @@
 /**
- * What goes to the stations, read from the loopback interface by tcpdump: every POST and every connection attempt with
- * its instant. It sees what no station can log, namely connections that were refused. It needs tcpdump and the right to
- * capture; without them the figures that come from here are missing and everything else stands.
+ * What goes to the stations, read from the loopback interface by tcpdump: every POST and every
+ * connection attempt with its instant. It sees what no station can log, namely connections that
+ * were refused. It needs tcpdump and the right to capture; without them the figures that come from
+ * here are missing and everything else stands.
  */
 import type { ChildProcess } from "node:child_process";
 import type { StationName } from "./cases.ts";

@@ -1,6 +1,7 @@
 /**
- * The command line: which subcommands there are, and how the program ends. A mistake of its user is answered with a
- * sentence and a documented exit code, never with a stack; a stack means that the fault is ours.
+ * The command line: which subcommands there are, and how the program ends. A mistake of its user is
+ * answered with a sentence and a documented exit code, never with a stack; a stack means that the
+ * fault is ours.
  */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
@@ -16,8 +17,8 @@ import { registerRunCommands } from "./run-command.ts";
 import { registerStationCommand } from "./station/command.ts";
 
 /**
- * Runs what `args` ask for; the process ends with the exit code set here, once nothing is left to do. `begun`: what was found while
- * the program was being loaded.
+ * Runs what `args` ask for; the process ends with the exit code set here, once nothing is left to
+ * do. `begun`: what was found while the program was being loaded.
  */
 export async function runCommandLine(args: readonly string[], begun?: Begun): Promise<void> {
   if (begun !== undefined) obeyLater(begun);
@@ -70,7 +71,9 @@ Exit codes: 0 done, 1 what was asked for did not come true, 2 wrong usage, 3 wro
   return program;
 }
 
-/** Says what went wrong, where nobody has said it yet, and how the program is to end because of it. */
+/**
+ * Says what went wrong, where nobody has said it yet, and how the program is to end because of it.
+ */
 function exitCodeFor(error: unknown): number {
   // Commander has printed its own sentence already; asked-for help and version are no errors.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;

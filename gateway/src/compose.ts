@@ -1,6 +1,6 @@
 /**
- * The whole gateway from its arguments, with no socket, timer or entropy of its own: production hands it sockets
- * (`main.ts`), a simulation hands it a world. It only constructs and connects.
+ * The whole gateway from its arguments, with no socket, timer or entropy of its own: production
+ * hands it sockets (`main.ts`), a simulation hands it a world. It only constructs and connects.
  */
 import type { Clock, Random } from "ground-station-failover";
 import { Hearing } from "ground-station-failover";
@@ -19,7 +19,10 @@ export interface GatewayParts {
   readonly random: Random;
   /** The way to a station. */
   readonly uplink: (group: GroupSettings, station: StationSettings) => Uplink;
-  /** Text that nobody can guess, the same for one subject: replay protection of heartbeats, see `HeartbeatSessions`. */
+  /**
+   * Text that nobody can guess, the same for one subject: replay protection of heartbeats, see
+   * `HeartbeatSessions`.
+   */
   readonly challengeOf: (subject: string) => string;
   /** Told how each command of a group ended (see `CommandListener`). Default: nobody is told. */
   readonly onCommand?: (group: string, outcome: string, elapsedMs: number) => void;
@@ -32,8 +35,9 @@ export interface Gateway {
   readonly settings: GatewaySettings;
   readonly groups: ReadonlyMap<string, Group>;
   /**
-   * Takes in a heartbeat whose signature has been verified, and says what follows; undefined where there is no such
-   * station. `from` is where it came from, for people to read. Default: nothing is said of that.
+   * Takes in a heartbeat whose signature has been verified, and says what follows; undefined where
+   * there is no such station. `from` is where it came from, for people to read. Default: nothing is
+   * said of that.
    */
   receiveBeat(beat: StationBeat, from?: string): BeatAdmission | undefined;
   status(): Record<string, GroupStatus>;

@@ -1,7 +1,7 @@
 /**
- * `gsf status` and `gsf switchover`: the control listener of a running gateway, asked from a shell. What they print is
- * meant to be read at night: who serves, who is fit, and if somebody is not, why. For programs there is `--json`, which
- * is the gateway's own answer.
+ * `gsf status` and `gsf switchover`: the control listener of a running gateway, asked from a shell.
+ * What they print is meant to be read at night: who serves, who is fit, and if somebody is not,
+ * why. For programs there is `--json`, which is the gateway's own answer.
  */
 import type { Command } from "commander";
 import type { FailoverStatus, StationStatus } from "ground-station-failover";
@@ -100,7 +100,10 @@ function groupLines(name: string, group: GroupView): string[] {
   return [facts.join(", "), ...lines];
 }
 
-/** `12.5 of 512.0 MiB held for callers, 3.1 of it for 10.0.0.7`, and what was refused since the start. */
+/**
+ * `12.5 of 512.0 MiB held for callers, 3.1 of it for 10.0.0.7`, and what was refused since the
+ * start.
+ */
 function memoryLine({ heldBytes, maxBytes, largest, refused }: HeldMemoryStatus): string {
   const times = Object.values(refused).reduce((sum, count) => sum + count, 0);
   const facts = [
@@ -124,12 +127,18 @@ function rounded(limit: number): string {
   return limit < 10 ? limit.toFixed(1) : limit.toFixed(0);
 }
 
-/** Past the detector's ceiling a level is as high as a number can be; a station never heard of has none. */
+/**
+ * Past the detector's ceiling a level is as high as a number can be; a station never heard of has
+ * none.
+ */
 function phi(level: number | null): string {
   return level === null || level > 1e6 ? "beyond" : level.toFixed(2);
 }
 
-/** The gateway's answer; throws what the shell's user needs to know where there is none, or it is a refusal. */
+/**
+ * The gateway's answer; throws what the shell's user needs to know where there is none, or it is a
+ * refusal.
+ */
 async function ask(options: ControlOptions, method: "GET" | "POST", path: string, order?: object): Promise<unknown> {
   const at = new URL(path, options.control);
   const token = tokenOf(options);

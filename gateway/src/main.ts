@@ -1,8 +1,8 @@
 /**
- * The gateway as a process: the composition of `compose.ts` with real clock, sockets, entropy and log. It listens
- * everywhere or nowhere: where one address cannot be had, whatever was opened before is closed again. Stopping goes the
- * other way round: first nothing new is taken, then what is in flight may finish while supervision still runs, and
- * only then the rest is closed.
+ * The gateway as a process: the composition of `compose.ts` with real clock, sockets, entropy and
+ * log. It listens everywhere or nowhere: where one address cannot be had, whatever was opened
+ * before is closed again. Stopping goes the other way round: first nothing new is taken, then what
+ * is in flight may finish while supervision still runs, and only then the rest is closed.
  */
 import { randomBytes } from "node:crypto";
 import { seededRandom, systemClock } from "ground-station-failover";
@@ -31,7 +31,10 @@ export interface GatewayOptions {
   readonly log: Log;
   /** Lines of the log that were lost, since the start. Default: none are. */
   readonly lostLogLines?: () => number;
-  /** What callers of the control listener must show. Default: nothing, but only this machine may ask. */
+  /**
+   * What callers of the control listener must show. Default: nothing, but only this machine may
+   * ask.
+   */
   readonly controlToken?: string | undefined;
 }
 
@@ -43,17 +46,29 @@ export interface RunningGateway extends AsyncDisposable {
     readonly groups: Readonly<Record<string, ListenSettings>>;
     readonly heartbeats: ListenSettings | undefined;
   };
-  /** Resolves when it has stopped as asked; rejects where supervision broke, which is a fault of ours. */
+  /**
+   * Resolves when it has stopped as asked; rejects where supervision broke, which is a fault of
+   * ours.
+   */
   readonly stopped: Promise<void>;
-  /** Says that it is not ready any more, and goes on accepting commands for `forMs`; each connection ends with its answer. */
+  /**
+   * Says that it is not ready any more, and goes on accepting commands for `forMs`; each connection
+   * ends with its answer.
+   */
   announceStop(forMs: number): Promise<void>;
-  /** Takes nothing new, lets commands in flight finish for at most `drainMs`, then closes everything. */
+  /**
+   * Takes nothing new, lets commands in flight finish for at most `drainMs`, then closes
+   * everything.
+   */
   stop(): Promise<void>;
   /** Verifies heartbeats with `secrets` from now on; does nothing where it listens for none. */
   useHeartbeatSecrets(secrets: HeartbeatSecrets): void;
 }
 
-/** Resolves when everything listens. Rejects with a `UserError` where an address cannot be had, with nothing left open. */
+/**
+ * Resolves when everything listens. Rejects with a `UserError` where an address cannot be had, with
+ * nothing left open.
+ */
 export async function runGateway(settings: GatewaySettings, options: GatewayOptions): Promise<RunningGateway> {
   const starting = new GatewayProcess(settings, options);
   try {

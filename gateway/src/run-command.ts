@@ -1,7 +1,7 @@
 /**
- * `gsf run` and `gsf check-config`: from a configuration file to a gateway that listens, until a signal ends it. One
- * line on standard output says that everything listens, so that whoever started it can wait for that; the log goes to
- * standard error. It holds no business of its own.
+ * `gsf run` and `gsf check-config`: from a configuration file to a gateway that listens, until a
+ * signal ends it. One line on standard output says that everything listens, so that whoever started
+ * it can wait for that; the log goes to standard error. It holds no business of its own.
  */
 import { type Command, Option } from "commander";
 import { EXIT } from "./adapters/process/exit-codes.ts";

@@ -1,4 +1,7 @@
-/** The main door: everything for callers, bound to the system's monotonic clock unless given another one. */
+/**
+ * The main door: everything for callers, bound to the system's monotonic clock unless given another
+ * one.
+ */
 
 export type { Deadline } from "./core/deadline.ts";
 export {

@@ -1,4 +1,7 @@
-/** The checks of what must be well again: each is held against the gateway that ships, and against one that does nothing. */
+/**
+ * The checks of what must be well again: each is held against the gateway that ships, and against
+ * one that does nothing.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Program } from "ground-station-failover/sim";
@@ -44,7 +47,10 @@ async function ran(made: FleetPlan, check: (fleet: Fleet) => FleetObserver, gate
   return { violated: world.violations.map(({ invariant }) => invariant), met: world.met };
 }
 
-/** A gateway that hears nothing any more as soon as something goes wrong: its stations are for ever what they were. */
+/**
+ * A gateway that hears nothing any more as soon as something goes wrong: its stations are for ever
+ * what they were.
+ */
 function deafGateway(fleet: Fleet): Program {
   const program = gatewayProgram(fleet);
   return (env) => {
@@ -57,7 +63,10 @@ function deafGateway(fleet: Fleet): Program {
   };
 }
 
-/** A gateway that hears its backup and cannot send it anything: whatever it decides, nobody else serves. */
+/**
+ * A gateway that hears its backup and cannot send it anything: whatever it decides, nobody else
+ * serves.
+ */
 function lonelyGateway(fleet: Fleet): Program {
   const program = gatewayProgram(fleet);
   return (env) => {

@@ -1,4 +1,7 @@
-/** For tests of the checks: has the running gateway of `fleet` say of each of its stations that it is unfit, whatever it knows. */
+/**
+ * For tests of the checks: has the running gateway of `fleet` say of each of its stations that it
+ * is unfit, whatever it knows.
+ */
 import type { Fleet } from "../fleet/fleet.ts";
 
 export function claimsUnfit(fleet: Fleet, claims: { readonly doubted?: boolean } = {}): void {

@@ -1,8 +1,10 @@
 /**
- * What a group's plan promises while nothing is wrong: how long a command takes at most, how long a healthy station is
- * silent at most, and whether its settings bear both. A promise to serve, or to accuse nobody, holds where they do; where
- * they do not (a timeout below the round trip, a detector that one late beat sets off), a group is simply not watched
- * for it. All are upper ends of sums whose terms are in the plan; delays have upper ends themselves (`resilience/src/sim/faults/draws.ts`).
+ * What a group's plan promises while nothing is wrong: how long a command takes at most, how long a
+ * healthy station is silent at most, and whether its settings bear both. A promise to serve, or to
+ * accuse nobody, holds where they do; where they do not (a timeout below the round trip, a detector
+ * that one late beat sets off), a group is simply not watched for it. All are upper ends of sums
+ * whose terms are in the plan; delays have upper ends themselves
+ * (`resilience/src/sim/faults/draws.ts`).
  */
 import type { Delay, LinkConditions } from "ground-station-failover/sim";
 import { HEALTHY_LINK } from "ground-station-failover/sim";
@@ -14,7 +16,9 @@ import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
 
 export interface Comfort {
-  /** The slowest message between two machines. Infinity where the plan's network has no upper end. */
+  /**
+   * The slowest message between two machines. Infinity where the plan's network has no upper end.
+   */
   readonly mostMs: number;
   /** One attempt of the gateway at a station, connecting and waiting for a lane included. */
   readonly attemptMs: number;
@@ -47,7 +51,8 @@ export function comfortOf(fleet: Fleet, group: string): Comfort {
     latencyMs,
     silenceMs,
     quiet: isQuiet(settings, silenceMs, mostMs, skew),
-    // Of stations that slow down, callers in a hurry and routes of their own the sums here know nothing.
+    // Of stations that slow down, callers in a hurry and routes of their own the sums here know
+    // nothing.
     serves: !isWide(plan) && bears(settings, plan, { attemptMs, peak, rounds, latencyMs, skew }),
   };
 }
@@ -100,7 +105,10 @@ function demandsOf(
   return { attemptMs, peak: sources + Math.ceil(peakPerMs * (attemptMs + 3 * jitterMs)) };
 }
 
-/** Stations that work at more than this share of what they can, on average, have queues that no sum here bounds. */
+/**
+ * Stations that work at more than this share of what they can, on average, have queues that no sum
+ * here bounds.
+ */
 const MOST_BUSY = 0.34;
 
 function bears(
@@ -118,7 +126,8 @@ function bears(
   const busy = (skew * commandsPerSecond * serviceMs) / (1_000 * lanes);
   return (
     busy <= MOST_BUSY &&
-    // Who waits for a slot waits for half a timeout at most, and must not take longer than that itself.
+    // Who waits for a slot waits for half a timeout at most, and must not take longer than that
+    // itself.
     commands.timeoutMs / 2 > skew * attemptMs * Math.max(1, rounds - 1) &&
     Math.min(commands.deadlineMs, patienceMs) > skew * latencyMs &&
     commands.maxConcurrent + commands.maxWaiting >= peak + 1 &&

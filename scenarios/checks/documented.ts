@@ -1,15 +1,16 @@
 /**
- * A group's settings as its operator understands them: what is written in the plan's configuration, and for the rest the
- * defaults that docs/guide/configuration.md promises. They are copied here on purpose and not read from the parser, so
- * that a default which moves in the source without moving in the manual breaks a promise that somebody notices.
+ * A group's settings as its operator understands them: what is written in the plan's configuration,
+ * and for the rest the defaults that docs/guide/configuration.md promises. They are copied here on
+ * purpose and not read from the parser, so that a default which moves in the source without moving
+ * in the manual breaks a promise that somebody notices.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Command } from "../fleet/observer.ts";
 import type { WrittenGroup } from "../fleet/plan.ts";
 
 /**
- * docs/guide/failover.md: where nobody knows what is usual, an attempt is worth a second one after this, or after half of
- * the time that callers are known to wait, but not before the least.
+ * docs/guide/failover.md: where nobody knows what is usual, an attempt is worth a second one after
+ * this, or after half of the time that callers are known to wait, but not before the least.
  */
 export const WORTH_A_SECOND_MS = 1_000;
 export const LEAST_WORTH_A_SECOND_MS = 100;

@@ -1,6 +1,7 @@
 /**
- * A gateway for hand-made events: the one that ships, composed on the world's clock and never run, so that it is there,
- * has a status, and does nothing. Its stations can be written to and never answer.
+ * A gateway for hand-made events: the one that ships, composed on the world's clock and never run,
+ * so that it is there, has a status, and does nothing. Its stations can be written to and never
+ * answer.
  */
 import { compose } from "../../gateway/src/compose.ts";
 import type { Uplink } from "../../gateway/src/fleet/uplink.ts";

@@ -1,6 +1,6 @@
 /**
- * Events written down by hand, for the tests of the checks: a world in which nothing runs, a fleet that is planned and
- * not built, and one thing after another that it might tell its observers.
+ * Events written down by hand, for the tests of the checks: a world in which nothing runs, a fleet
+ * that is planned and not built, and one thing after another that it might tell its observers.
  */
 import { World } from "ground-station-failover/sim";
 import type { GatewayEvent } from "../../gateway/src/compose.ts";

@@ -1,4 +1,7 @@
-/** All that must hold in the fleet's world, one observer for each layer: a fence further down must not hide a fault further up. */
+/**
+ * All that must hold in the fleet's world, one observer for each layer: a fence further down must
+ * not hide a fault further up.
+ */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetObserver } from "../fleet/observer.ts";
 import { answeredInTime, sourcesAreTold } from "./calls/answers.ts";

@@ -1,6 +1,6 @@
 /**
- * Counts what a check judged and what it could not judge, by check and reason. The swarm draws more than the checks can
- * judge; these counts show when a check no longer judges anything.
+ * Counts what a check judged and what it could not judge, by check and reason. The swarm draws more
+ * than the checks can judge; these counts show when a check no longer judges anything.
  */
 import type { World } from "ground-station-failover/sim";
 

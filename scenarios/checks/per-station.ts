@@ -1,6 +1,7 @@
 /**
- * One thing for each station of each group, made when it is first asked for. Checks ask at every attempt and every beat,
- * and a text made of both names would be built, hashed and thrown away each time; two maps hold the names as they are.
+ * One thing for each station of each group, made when it is first asked for. Checks ask at every
+ * attempt and every beat, and a text made of both names would be built, hashed and thrown away each
+ * time; two maps hold the names as they are.
  */
 export class PerStation<Thing> {
   readonly #make: (group: string, station: string) => Thing;

@@ -1,6 +1,7 @@
 /**
- * How many things happened within the last so many milliseconds, exactly: instants in a ring that is trimmed from the
- * front. Unlike the slices of `core/guard/rate-window.ts`, which it is used to hold to their promise, it forgets nothing early.
+ * How many things happened within the last so many milliseconds, exactly: instants in a ring that
+ * is trimmed from the front. Unlike the slices of `core/guard/rate-window.ts`, which it is used to
+ * hold to their promise, it forgets nothing early.
  */
 export class SlidingCount {
   readonly #windowMs: number;

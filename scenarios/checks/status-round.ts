@@ -1,6 +1,7 @@
 /**
- * What the living gateway says of itself, a group at a time: making a status costs more than all other checks of one
- * look round, so at each only one group is asked, the next each time, and whoever looks shares the answer.
+ * What the living gateway says of itself, a group at a time: making a status costs more than all
+ * other checks of one look round, so at each only one group is asked, the next each time, and
+ * whoever looks shares the answer.
  */
 import type { FailoverStatus } from "ground-station-failover";
 import type { Fleet } from "../fleet/fleet.ts";

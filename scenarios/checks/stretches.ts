@@ -1,7 +1,7 @@
 /**
- * Splits a run into stretches in which no fault of the plan begins or ends for a group, and says which stations are well in
- * each. After every beginning and end of a fault the system has a grace period; from then on until the next change it must
- * serve.
+ * Splits a run into stretches in which no fault of the plan begins or ends for a group, and says
+ * which stations are well in each. After every beginning and end of a fault the system has a grace
+ * period; from then on until the next change it must serve.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import { GATEWAY, stationNode } from "../fleet/plan.ts";

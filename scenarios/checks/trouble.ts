@@ -1,13 +1,16 @@
 /**
- * What a plan does to whom, and from when to when, read off the plan and not off the run: so a check can say whether
- * something that a gateway did has a cause, and whether a promise was to be kept at all. Replayed datagrams are no
- * trouble: they promise to change nothing.
+ * What a plan does to whom, and from when to when, read off the plan and not off the run: so a
+ * check can say whether something that a gateway did has a cause, and whether a promise was to be
+ * kept at all. Replayed datagrams are no trouble: they promise to change nothing.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetFault, Replayed } from "../fleet/plan.ts";
 import { ADVERSARY, GATEWAY, healedAtMs, stationNode } from "../fleet/plan.ts";
 
-/** A fault in force from `fromMs` until `untilMs`, Infinity for ever. A thing of an instant lasts for none. */
+/**
+ * A fault in force from `fromMs` until `untilMs`, Infinity for ever. A thing of an instant lasts
+ * for none.
+ */
 export interface Span {
   readonly fault: FleetFault;
   readonly fromMs: number;
@@ -67,7 +70,10 @@ export class Trouble {
     );
   }
 
-  /** Is it disturbed at `nowMs`, or was it a moment ago? A gateway that was stopped finds its own work first. */
+  /**
+   * Is it disturbed at `nowMs`, or was it a moment ago? A gateway that was stopped finds its own
+   * work first.
+   */
   disturbsGatewayLately(nowMs: number): boolean {
     return this.disturbsGateway(nowMs - RECOVERY_MS, nowMs);
   }
@@ -100,7 +106,9 @@ export function nodesOf(fault: FleetFault): readonly string[] {
   return isOfStation ? [stationNode(fault.group, fault.station)] : [];
 }
 
-/** As the fleet has it: what is healed ends with the chaos, and what would begin later never does. */
+/**
+ * As the fleet has it: what is healed ends with the chaos, and what would begin later never does.
+ */
 function spanOf({ plan }: Fleet, fault: FleetFault): Span {
   const forMs = durationMs(fault);
   const forEver = nodesOf(fault).some((node) => plan.lostForEver.includes(node));
@@ -113,7 +121,8 @@ function durationMs(fault: FleetFault): number {
   if (fault.kind === "wall-step" || isReplay(fault)) return 0;
   // Nothing heals it, and it is over at once: a station that is slower from now on is well.
   if (fault.kind === "slowdown") return 0;
-  // What an operator asks for is done when it is done; how long that takes is not the plan's to say.
+  // What an operator asks for is done when it is done; how long that takes is not the plan's to
+  // say.
   if (fault.kind === "operator") return fault.forMs ?? 0;
   return fault.forMs ?? Number.POSITIVE_INFINITY;
 }

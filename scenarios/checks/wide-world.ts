@@ -1,6 +1,7 @@
 /**
- * A small group of the wide world for the tests of the checks: minimum configuration, two stations that each accept 20
- * commands a second of 100 ms of work, and callers that wait for 2 s and then close their connection.
+ * A small group of the wide world for the tests of the checks: minimum configuration, two stations
+ * that each accept 20 commands a second of 100 ms of work, and callers that wait for 2 s and then
+ * close their connection.
  */
 import type { BreakingPoint, FleetFault, GroupPlan, RoutePlan } from "../fleet/plan.ts";
 import { stationNode } from "../fleet/plan.ts";

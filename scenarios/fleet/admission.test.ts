@@ -3,7 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { StationAdmission } from "./admission.ts";
 
-/** How many of `perSecond` commands a second are accepted between `fromS` and `toS`, if that many came from 0 on. */
+/**
+ * How many of `perSecond` commands a second are accepted between `fromS` and `toS`, if that many
+ * came from 0 on.
+ */
 function accepted(admission: StationAdmission, perSecond: number, fromS: number, toS: number): number {
   let count = 0;
   for (let command = 0; command < perSecond * toS; command++) {

@@ -1,7 +1,7 @@
 /**
- * Admission control of a simulated station: a token bucket that refills at the station's capacity. A refusal also costs
- * work: it takes a part of a token, down to a debt of one second of capacity. A station that is offered several times its
- * capacity therefore accepts nothing at all.
+ * Admission control of a simulated station: a token bucket that refills at the station's capacity.
+ * A refusal also costs work: it takes a part of a token, down to a debt of one second of capacity.
+ * A station that is offered several times its capacity therefore accepts nothing at all.
  */
 import type { BreakingPoint } from "./plan.ts";
 

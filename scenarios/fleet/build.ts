@@ -1,14 +1,15 @@
 /**
- * The fleet's world: the gateway that ships, in front of several groups of stations with a spacecraft behind each, and
- * the sources that command them, all from one plan. Only the adapters are replaced: `compose`, the parser of the
- * configuration, the station's guard and heartbeats, and everything below them are the files that run in production.
+ * The fleet's world: the gateway that ships, in front of several groups of stations with a
+ * spacecraft behind each, and the sources that command them, all from one plan. Only the adapters
+ * are replaced: `compose`, the parser of the configuration, the station's guard and heartbeats, and
+ * everything below them are the files that run in production.
  *
  *   source ──► gateway ──► station ──► spacecraft       each a process on a machine of its own,
  *                 ▲            │                        with the simulated network between them
  *                 └─heartbeats─┘
  *
- * There is one gateway, because several need a shared lease; it may crash and begin again. A lease store and durable
- * journals get nodes and disks here when the product has them.
+ * There is one gateway, because several need a shared lease; it may crash and begin again. A lease
+ * store and durable journals get nodes and disks here when the product has them.
  */
 import type { Program, SimNode, World } from "ground-station-failover/sim";
 import { inject } from "ground-station-failover/sim";
@@ -33,7 +34,10 @@ import {
 import { sourceProgram } from "./source-node.ts";
 import { stationProgram, twinProgram } from "./station-node.ts";
 
-/** What may stand in for the gateway, and what is checked then: to see what another one makes of the same plan. */
+/**
+ * What may stand in for the gateway, and what is checked then: to see what another one makes of the
+ * same plan.
+ */
 export interface Stand {
   readonly gateway: (fleet: Fleet) => Program;
   readonly checks: (fleet: Fleet) => readonly FleetObserver[];

@@ -1,7 +1,8 @@
 /**
- * The faults of a plan that are not the engine's: services that fail, people who act, recordings that are played again,
- * sources that send more. It also sees to it that all that is to be healed is healed: no fault of a node that belongs to
- * the core outlives the chaos, whatever the plan says.
+ * The faults of a plan that are not the engine's: services that fail, people who act, recordings
+ * that are played again, sources that send more. It also sees to it that all that is to be healed
+ * is healed: no fault of a node that belongs to the core outlives the chaos, whatever the plan
+ * says.
  */
 import type { Fault, NodeEnv, World } from "ground-station-failover/sim";
 import { checkFaults } from "ground-station-failover/sim";
@@ -64,7 +65,10 @@ export class FaultDesk {
     this.#recording = fleet.plan.faults.some(({ kind }) => kind in RECORDINGS);
   }
 
-  /** What of the plan's faults the engine is to do. Throws where any fault of the plan makes no sense, also one that never begins. */
+  /**
+   * What of the plan's faults the engine is to do. Throws where any fault of the plan makes no
+   * sense, also one that never begins.
+   */
   ofTheEngine(): Fault[] {
     const { plan, world } = this.#fleet;
     checkFaults(world, plan.faults.filter(isOfTheEngine));
@@ -105,7 +109,10 @@ export class FaultDesk {
     return nodesIn(fault).some((node) => this.#fleet.plan.lostForEver.includes(node));
   }
 
-  /** What strikes a command at `station` now, given its draw in [0, 1); undefined where nothing does. */
+  /**
+   * What strikes a command at `station` now, given its draw in [0, 1); undefined where nothing
+   * does.
+   */
   serviceFault(station: string, draw: number): ServiceFault | undefined {
     for (const fault of this.#services.get(station) ?? []) if (draw < fault.rate) return fault;
     return undefined;
@@ -129,8 +136,8 @@ export class FaultDesk {
   }
 
   /**
-   * Why the gateway's machine cannot open a connection now; undefined where it can. Draws from `luck` only where it may not.
-   * `isAddressKnown`: no name has to be looked up.
+   * Why the gateway's machine cannot open a connection now; undefined where it can. Draws from
+   * `luck` only where it may not. `isAddressKnown`: no name has to be looked up.
    */
   shortage(luck: { next(): number }, isAddressKnown: boolean): WireError | undefined {
     for (const { resource, rate } of this.#shortages) {

@@ -1,6 +1,7 @@
 /**
- * A fleet, as its parts and its checks see it: the plan, the settings that its gateway got, who looks on, what is broken now,
- * and the commands of its sources. How one is made of a plan stands in `build.ts`.
+ * A fleet, as its parts and its checks see it: the plan, the settings that its gateway got, who
+ * looks on, what is broken now, and the commands of its sources. How one is made of a plan stands
+ * in `build.ts`.
  */
 import type { NodeEnv, World } from "ground-station-failover/sim";
 import { parseConfiguration } from "../../gateway/src/config/config.ts";

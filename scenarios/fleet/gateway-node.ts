@@ -1,6 +1,7 @@
 /**
- * The gateway as a process of the world: `compose` with simulated uplinks, and around it as little as a listener does.
- * What is noted here for the checks is noted beside the gateway's own code, never through it.
+ * The gateway as a process of the world: `compose` with simulated uplinks, and around it as little
+ * as a listener does. What is noted here for the checks is noted beside the gateway's own code,
+ * never through it.
  */
 
 import { RequestCutError, TIME_LEFT_HEADER, toTimeLeftHeader } from "ground-station-failover";
@@ -79,7 +80,8 @@ async function answered(
   gone: HangUp,
   uploading: Promise<void> | undefined,
 ): Promise<WireReply> {
-  // As `request-body.ts`: what comes under a key is read whole first, the rest is passed on while it arrives.
+  // As `request-body.ts`: what comes under a key is read whole first, the rest is passed on while
+  // it arrives.
   const isReadFirst = request.idempotencyKey !== undefined;
   if (uploading !== undefined && isReadFirst) await unlessGone(uploading, gone);
   const visit = begun(fleet, env, group, request);
@@ -133,7 +135,8 @@ function begun(fleet: Fleet, env: NodeEnv, group: Group, { target, timeLeftMs }:
   const { world, observers } = fleet;
   const command = fleet.commands.get(commandIn(target));
   if (command === undefined) throw new Error(`nobody sent ${target}`);
-  // The header carries whole milliseconds; the group's own deadline holds only where the caller sets none.
+  // The header carries whole milliseconds; the group's own deadline holds only where the caller
+  // sets none.
   const leftMs = timeLeftMs === undefined ? group.settings.commands.deadlineMs : Math.floor(timeLeftMs);
   const visit: Visit = {
     command,

@@ -1,7 +1,8 @@
 /**
- * How the sender of a request says that it waits no longer: as much of an `AbortSignal` as the simulated wire needs. A
- * request passes three doors, each with a sender of its own, and making a real signal and a listener for each costs more
- * than all else that happens there. Where code that ships is to be told, {@link signalOf} makes a real one.
+ * How the sender of a request says that it waits no longer: as much of an `AbortSignal` as the
+ * simulated wire needs. A request passes three doors, each with a sender of its own, and making a
+ * real signal and a listener for each costs more than all else that happens there. Where code that
+ * ships is to be told, {@link signalOf} makes a real one.
  */
 
 /** Is told of the end. */
@@ -42,7 +43,10 @@ export class HangUp implements Waiting {
   }
 }
 
-/** A real signal that is aborted with `waiting`, which was not aborted before, for its reason or the one that `reasonOf` gives. */
+/**
+ * A real signal that is aborted with `waiting`, which was not aborted before, for its reason or the
+ * one that `reasonOf` gives.
+ */
 export function signalOf(waiting: Waiting, reasonOf = (): unknown => waiting.reason): AbortSignal {
   const controller = new AbortController();
   waiting.addEventListener("abort", () => controller.abort(reasonOf()), { once: true });

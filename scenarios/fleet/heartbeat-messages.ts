@@ -1,7 +1,8 @@
 /**
- * Heartbeats on the simulated wire. In production `gateway/src/adapters/heartbeats/heartbeat-codec.ts` puts them into signed bytes;
- * here they travel as they are, so that everything that is not signature and layout is the code that ships. A corrupted
- * one is dropped on the way, as a signature would have it.
+ * Heartbeats on the simulated wire. In production
+ * `gateway/src/adapters/heartbeats/heartbeat-codec.ts` puts them into signed bytes; here they
+ * travel as they are, so that everything that is not signature and layout is the code that ships. A
+ * corrupted one is dropped on the way, as a signature would have it.
  */
 import type { StationBeat } from "../../gateway/src/fleet/heartbeat-sessions.ts";
 

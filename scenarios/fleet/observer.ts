@@ -1,18 +1,23 @@
 /**
- * What is known of a run from outside: every command, what became of it, every attempt at a station, every execution at
- * a spacecraft, and whoever wants to be told of them. It is kept beside the code under test and never asked by it, so
- * that what a gateway claims can be held against what really happened.
+ * What is known of a run from outside: every command, what became of it, every attempt at a
+ * station, every execution at a spacecraft, and whoever wants to be told of them. It is kept beside
+ * the code under test and never asked by it, so that what a gateway claims can be held against what
+ * really happened.
  */
 import type { Gateway, GatewayEvent } from "../../gateway/src/compose.ts";
 import type { StationBeat } from "../../gateway/src/fleet/heartbeat-sessions.ts";
 import type { OperatorAction, RoutePlan } from "./plan.ts";
 
-/** `keyed`: carries an idempotency key. `once`: does not, and must never take effect twice. `read`: asks only. */
+/**
+ * `keyed`: carries an idempotency key. `once`: does not, and must never take effect twice. `read`:
+ * asks only.
+ */
 export type CommandKind = "keyed" | "once" | "read";
 
 /**
- * What its source knows at the end. `acknowledged`: answered with success. `not-executed`: refused by the gateway with
- * the promise that it has not run and never will. `unknown`: anything else, a station's own error among them.
+ * What its source knows at the end. `acknowledged`: answered with success. `not-executed`: refused
+ * by the gateway with the promise that it has not run and never will. `unknown`: anything else, a
+ * station's own error among them.
  */
 export type Told = "acknowledged" | "not-executed" | "unknown";
 
@@ -28,7 +33,10 @@ export interface Command {
   readonly patienceMs: number | undefined;
   /** Undefined: the one of all other commands. */
   readonly route: RoutePlan | undefined;
-  /** How much work it is, in ms of a station at leisure; attempts may differ from it by chance (`work.ts`). */
+  /**
+   * How much work it is, in ms of a station at leisure; attempts may differ from it by chance
+   * (`work.ts`).
+   */
   readonly workMs: number;
   /** How often its source has sent it. */
   sendings: number;
@@ -50,8 +58,9 @@ export interface Sending {
   readonly uploadMs: number;
   endedAtMs: number | undefined;
   /**
-   * `served`: executed and acknowledged. `own-error`: what every station answers to this command. `refused`: the gateway
-   * promises that it has not run. `failed`: anything else. `left`: its source has waited in vain.
+   * `served`: executed and acknowledged. `own-error`: what every station answers to this command.
+   * `refused`: the gateway promises that it has not run. `failed`: anything else. `left`: its
+   * source has waited in vain.
    */
   end: "served" | "own-error" | "refused" | "failed" | "left" | undefined;
 }
@@ -78,13 +87,21 @@ export interface Attempt {
   readonly incarnation: number;
   readonly atMs: number;
   readonly localMs: number;
-  /** On the gateway's clock, from when its age says something: when its body was out; `Infinity` while that goes out. */
+  /**
+   * On the gateway's clock, from when its age says something: when its body was out; `Infinity`
+   * while that goes out.
+   */
   judgedFromLocalMs: number;
   readonly timeLeftMs: number;
-  /** Aborted from the instant on at which nobody waits for it any more, which may be before it ends. */
+  /**
+   * Aborted from the instant on at which nobody waits for it any more, which may be before it ends.
+   */
   readonly signal: AbortSignal;
   endedAtMs: number | undefined;
-  /** How it ended: a reply, nothing was ever sent, the connection broke, nobody waited any more, the epoch is over. */
+  /**
+   * How it ended: a reply, nothing was ever sent, the connection broke, nobody waited any more, the
+   * epoch is over.
+   */
   outcome: "reply" | "never-sent" | "lost" | "aborted" | "stale" | undefined;
   status: number | undefined;
   /** The reply claims success and reports an error. */
@@ -141,13 +158,16 @@ export interface FleetObserver {
   gatewayCrashed?(process: GatewayProcess): void;
   commandArrived?(visit: Visit): void;
   /**
-   * `code` where the gateway itself answers, when it asks its caller to come back, if it says so, and whether it says that
-   * the command may have been executed.
+   * `code` where the gateway itself answers, when it asks its caller to come back, if it says so,
+   * and whether it says that the command may have been executed.
    */
   commandAnswered?(visit: Visit, code?: string, retryAfterMs?: number, outcomeUnknown?: boolean): void;
   attemptBegan?(attempt: Attempt): void;
   attemptEnded?(attempt: Attempt): void;
-  /** The way to a station itself has refused to send, because the body was gone; at `localMs` of the gateway's clock. */
+  /**
+   * The way to a station itself has refused to send, because the body was gone; at `localMs` of the
+   * gateway's clock.
+   */
   turnedAway?(group: string, station: string, localMs: number): void;
   /** A station has let a command in. */
   relayAdmitted?(relay: Relay): void;
@@ -158,13 +178,19 @@ export interface FleetObserver {
   executed?(execution: Execution): void;
   /** A heartbeat was admitted by the gateway; `beat` where it was pushed. */
   beatCounted?(group: string, station: string, beat?: StationBeat): void;
-  /** The gateway asks a station for a heartbeat that is pulled, where nothing else asks for the same page. */
+  /**
+   * The gateway asks a station for a heartbeat that is pulled, where nothing else asks for the same
+   * page.
+   */
   pulled?(group: string, station: string): void;
   /** What it asked has ended; `isRefused`: nobody took the connection. */
   pullEnded?(group: string, station: string, isRefused: boolean): void;
   /** The gateway answers `beat` with a challenge. */
   challenged?(group: string, station: string, beat: StationBeat): void;
-  /** A station takes in a challenge to `beat` of its session, the newest that it has sent being `sentSequence`. */
+  /**
+   * A station takes in a challenge to `beat` of its session, the newest that it has sent being
+   * `sentSequence`.
+   */
   challengeTaken?(group: string, station: string, beat: StationBeat, sentSequence: number): void;
   /** A probe of a station has ended. */
   probed?(group: string, station: string, well: boolean): void;

@@ -1,8 +1,9 @@
 /**
- * A gateway that knows the plan: it sends each command to the first station that no fault strikes at this moment and whose
- * true capacity has room, waits for room for a third of the caller's patience, and asks a second station if the first one
- * fails a command that may be repeated. It shows that a gateway can satisfy the checks of the wide world: what these checks
- * find in its runs are false alarms. It has no epochs, no heartbeats and no promotions.
+ * A gateway that knows the plan: it sends each command to the first station that no fault strikes
+ * at this moment and whose true capacity has room, waits for room for a third of the caller's
+ * patience, and asks a second station if the first one fails a command that may be repeated. It
+ * shows that a gateway can satisfy the checks of the wide world: what these checks find in its runs
+ * are false alarms. It has no epochs, no heartbeats and no promotions.
  */
 import type { NodeEnv, Program } from "ground-station-failover/sim";
 import type { CommandRequest, RequestBody } from "../../gateway/src/fleet/uplink.ts";

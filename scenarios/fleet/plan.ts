@@ -1,13 +1,15 @@
 /**
- * What one run of the fleet's world is made of, as plain data: drawn from a seed by the swarm, or written down by a
- * scenario, or made smaller by the shrinker. Everything that chance decides about the shape of a run stands here before
- * it begins; what is left to chance later (the delay of a message) comes from streams of its own.
+ * What one run of the fleet's world is made of, as plain data: drawn from a seed by the swarm, or
+ * written down by a scenario, or made smaller by the shrinker. Everything that chance decides about
+ * the shape of a run stands here before it begins; what is left to chance later (the delay of a
+ * message) comes from streams of its own.
  */
 import type { DiskFaults, Fault, LinkConditions } from "ground-station-failover/sim";
 
 /**
- * `even`: from half to one and a half of the mean. `exponential`: most less than the mean, one in fifty four times as much.
- * `two-kinds`: one in ten is five times as much as each of the others. `heavy`: a Pareto tail of shape 2, up to twenty times.
+ * `even`: from half to one and a half of the mean. `exponential`: most less than the mean, one in
+ * fifty four times as much. `two-kinds`: one in ten is five times as much as each of the others.
+ * `heavy`: a Pareto tail of shape 2, up to twenty times.
  */
 export type WorkShape = "even" | "exponential" | "two-kinds" | "heavy";
 
@@ -18,7 +20,10 @@ export interface WorkSpread {
   readonly of: "commands" | "attempts";
 }
 
-/** A fault of the service behind a station, which no network or machine fault can imitate. Instants and durations in ms. */
+/**
+ * A fault of the service behind a station, which no network or machine fault can imitate. Instants
+ * and durations in ms.
+ */
 export interface ServiceFault {
   readonly kind: "service";
   readonly group: string;
@@ -27,9 +32,10 @@ export interface ServiceFault {
   /** Absent: for ever. */
   readonly forMs?: number;
   /**
-   * `errors`: answers 500 and executes nothing. `busy`: the same with 429. `errors-after`: executes, then answers 500. `lying-200`: answers 200 with
-   * an error in the body and executes nothing. `hang`: never answers, executes nothing. `hang-after`: executes and never
-   * answers. `slow`: answers `delayMs` later.
+   * `errors`: answers 500 and executes nothing. `busy`: the same with 429. `errors-after`:
+   * executes, then answers 500. `lying-200`: answers 200 with an error in the body and executes
+   * nothing. `hang`: never answers, executes nothing. `hang-after`: executes and never answers.
+   * `slow`: answers `delayMs` later.
    */
   readonly mode: "errors" | "busy" | "errors-after" | "lying-200" | "hang" | "hang-after" | "slow";
   /** Share of commands that it strikes, 0..1. */
@@ -48,7 +54,10 @@ export interface OperatorAction {
   readonly action: "switchover" | "maintenance";
 }
 
-/** An adversary sends recorded heartbeats of a station again, or challenges that it was handed, up to `count` of them. */
+/**
+ * An adversary sends recorded heartbeats of a station again, or challenges that it was handed, up
+ * to `count` of them.
+ */
 export interface Replayed {
   readonly kind: "replayed-beats" | "replayed-challenges";
   readonly group: string;
@@ -67,9 +76,9 @@ export interface Surge {
 }
 
 /**
- * The gateway's own machine runs out of something, so that new connections fail before anything is sent; connections that
- * are open go on. `descriptors`: EMFILE. `ports`: EADDRNOTAVAIL. `names`: EAI_AGAIN and ENOTFOUND, until an address
- * was found once. No station is at fault.
+ * The gateway's own machine runs out of something, so that new connections fail before anything is
+ * sent; connections that are open go on. `descriptors`: EMFILE. `ports`: EADDRNOTAVAIL. `names`:
+ * EAI_AGAIN and ENOTFOUND, until an address was found once. No station is at fault.
  */
 export interface Shortage {
   readonly kind: "shortage";
@@ -81,8 +90,8 @@ export interface Shortage {
 }
 
 /**
- * From an instant on, and for good, a station answers each command after `factor` times its usual time. How many it can take
- * a second stays as it is.
+ * From an instant on, and for good, a station answers each command after `factor` times its usual
+ * time. How many it can take a second stays as it is.
  */
 export interface Slowdown {
   readonly kind: "slowdown";
@@ -92,7 +101,10 @@ export interface Slowdown {
   readonly factor: number;
 }
 
-/** A second process sends heartbeats as a station (a copied unit file), from a machine of its own. It takes no commands. */
+/**
+ * A second process sends heartbeats as a station (a copied unit file), from a machine of its own.
+ * It takes no commands.
+ */
 export interface Twin {
   readonly kind: "twin";
   readonly group: string;
@@ -101,20 +113,31 @@ export interface Twin {
   readonly forMs: number;
 }
 
-/** All that can go wrong in the fleet's world. Faults of machines, links, doors and disks are the engine's. */
+/**
+ * All that can go wrong in the fleet's world. Faults of machines, links, doors and disks are the
+ * engine's.
+ */
 export type FleetFault = Fault | ServiceFault | OperatorAction | Replayed | Surge | Slowdown | Shortage | Twin;
 
 /** What one station can take, and what it does beyond that. */
 export interface BreakingPoint {
-  /** So many commands at once are worked on at full speed; more share it, and each takes longer. At least 1, not always whole. */
+  /**
+   * So many commands at once are worked on at full speed; more share it, and each takes longer. At
+   * least 1, not always whole.
+   */
   readonly parallelism: number;
-  /** The most commands that it accepts a second (a token bucket). Absent: it accepts all, however slow that makes it. */
+  /**
+   * The most commands that it accepts a second (a token bucket). Absent: it accepts all, however
+   * slow that makes it.
+   */
   readonly acceptsPerSecond?: number;
   /** Room of that bucket, in commands. */
   readonly burst?: number;
   /** What it answers when its bucket is empty. */
   readonly refusal?: Refusal;
-  /** It stops working on what nobody waits for any more. Default: it works off what it has taken on. */
+  /**
+   * It stops working on what nobody waits for any more. Default: it works off what it has taken on.
+   */
   readonly noticesHangUps?: boolean;
 }
 
@@ -127,11 +150,19 @@ export interface Refusal {
   readonly retryAfterS?: number;
 }
 
-/** How callers of a group behave, where they are not the careful ones that a plan has by default. */
+/**
+ * How callers of a group behave, where they are not the careful ones that a plan has by default.
+ */
 export interface CallerHabits {
-  /** How long each sending is waited for; what is said of it to the gateway is `GroupPlan.patienceMs`. */
+  /**
+   * How long each sending is waited for; what is said of it to the gateway is
+   * `GroupPlan.patienceMs`.
+   */
   readonly patienceMs: number;
-  /** `closing`: the connection is cut. `silently`: the answer is not looked at any more, and nobody is told. */
+  /**
+   * `closing`: the connection is cut. `silently`: the answer is not looked at any more, and nobody
+   * is told.
+   */
   readonly leaves: "closing" | "silently";
   /** How often a command that may be repeated is sent again after an error or a wait in vain. */
   readonly retries: number;
@@ -172,34 +203,55 @@ export interface GroupPlan {
   readonly commandsPerSecond: number;
   /** How many sources share that load. */
   readonly sources: number;
-  /** Share of commands that carry an idempotency key. Those that do not are sent once by their source. */
+  /**
+   * Share of commands that carry an idempotency key. Those that do not are sent once by their
+   * source.
+   */
   readonly keyedRatio: number;
   /** Share that only asks (GET), and has no effect. */
   readonly readRatio: number;
-  /** How long a source waits, as it says in its header; absent: it does not say, and the group's own deadline holds. */
+  /**
+   * How long a source waits, as it says in its header; absent: it does not say, and the group's own
+   * deadline holds.
+   */
   readonly patienceMs?: number;
-  /** How often a source sends a keyed command again when its gateway is lost, or does not answer in time. */
+  /**
+   * How often a source sends a keyed command again when its gateway is lost, or does not answer in
+   * time.
+   */
   readonly sourceRetries: number;
   /** How long a station works on a command, and on how many at once. */
   readonly serviceMs: number;
   readonly lanes: number;
   /** Commands differ in how much work they are. */
   readonly spread?: WorkSpread;
-  /** Sources send for so long and then are all silent for so long, over and over. Absent: they never rest. */
+  /**
+   * Sources send for so long and then are all silent for so long, over and over. Absent: they never
+   * rest.
+   */
   readonly bursts?: Bursts;
-  /** Share of its heartbeats that the path loses on an ordinary day; streams lose nothing then. Default 0. */
+  /**
+   * Share of its heartbeats that the path loses on an ordinary day; streams lose nothing then.
+   * Default 0.
+   */
   readonly beatLossRate?: number;
   /** No fault of the plan touches it: then nothing at all may go wrong there. */
   readonly calm: boolean;
   /** By station. Where one has none, it has `lanes` and an endless queue before them. */
   readonly breakingPoints?: Readonly<Record<string, BreakingPoint>>;
-  /** Absent: careful callers, who wait for as long as they say and repeat only what their gateway lost. */
+  /**
+   * Absent: careful callers, who wait for as long as they say and repeat only what their gateway
+   * lost.
+   */
   readonly callers?: CallerHabits;
   /** Besides the route of all other commands. */
   readonly routes?: readonly RoutePlan[];
 }
 
-/** Does `plan` have callers, stations or routes of the wide world, of which the sums of `comfort.ts` know nothing? */
+/**
+ * Does `plan` have callers, stations or routes of the wide world, of which the sums of `comfort.ts`
+ * know nothing?
+ */
 export function isWide({ breakingPoints, callers, routes }: GroupPlan): boolean {
   return breakingPoints !== undefined || callers !== undefined || routes !== undefined;
 }
@@ -210,7 +262,10 @@ interface Bursts {
   readonly restMs: number;
 }
 
-/** Phases of a run, each a duration in ms: warm-up, chaos, (everything that is to be healed is healed), drain, verify. */
+/**
+ * Phases of a run, each a duration in ms: warm-up, chaos, (everything that is to be healed is
+ * healed), drain, verify.
+ */
 export interface Phases {
   readonly warmUpMs: number;
   readonly chaosMs: number;
@@ -221,11 +276,13 @@ export interface Phases {
 export interface FleetPlan {
   /** In order of their instants or not; each a fact of its own that can be left out. */
   readonly faults: readonly FleetFault[];
-  /** As an operator would write it (docs/guide/configuration.md); parsed by the parser that ships. */
+  /**
+   * As an operator would write it (docs/guide/configuration.md); parsed by the parser that ships.
+   */
   readonly configuration: WrittenConfiguration;
   /**
-   * Configurations that are wrong on purpose, as text: the parser must refuse each of them whole (a sentence for each
-   * problem), and the run goes on with the good one.
+   * Configurations that are wrong on purpose, as text: the parser must refuse each of them whole (a
+   * sentence for each problem), and the run goes on with the good one.
    */
   readonly brokenConfigurations: readonly string[];
   /** One for each group of the configuration, in its order. */
@@ -236,7 +293,10 @@ export interface FleetPlan {
   readonly disks?: Partial<DiskFaults>;
   /** Rates of the machines' clocks by node, 1 where absent. */
   readonly clockRates: Readonly<Record<string, number>>;
-  /** Nodes that are never healed, nor anything that touches them: dead for ever. Each group keeps a core that can serve. */
+  /**
+   * Nodes that are never healed, nor anything that touches them: dead for ever. Each group keeps a
+   * core that can serve.
+   */
   readonly lostForEver: readonly string[];
 }
 
@@ -268,7 +328,9 @@ export function verifyFromMs(plan: FleetPlan): number {
   return healedAtMs(plan) + plan.phases.drainMs;
 }
 
-/** When a run ends. Sources stop a little earlier (`QUIET_MS`), so that nothing is still under way. */
+/**
+ * When a run ends. Sources stop a little earlier (`QUIET_MS`), so that nothing is still under way.
+ */
 export function endsAtMs(plan: FleetPlan): number {
   return verifyFromMs(plan) + plan.phases.verifyMs;
 }
@@ -289,8 +351,8 @@ export function groupPort(place: number): number {
 }
 
 /**
- * What is asked for by a command's request. What names the command is no part of the route by which a gateway tells kinds of
- * requests apart (`gateway/src/fleet/command.ts`).
+ * What is asked for by a command's request. What names the command is no part of the route by which
+ * a gateway tells kinds of requests apart (`gateway/src/fleet/command.ts`).
  */
 export function targetOf({ id, route }: { readonly id: string; readonly route: RoutePlan | undefined }): string {
   return `/commands/${route?.name ?? ""}?id=${id}`;

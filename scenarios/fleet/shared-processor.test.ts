@@ -1,4 +1,7 @@
-/** Processor sharing: full speed up to the parallelism, an even share beyond it, and nothing lost when jobs come and go. */
+/**
+ * Processor sharing: full speed up to the parallelism, an even share beyond it, and nothing lost
+ * when jobs come and go.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { World } from "ground-station-failover/sim";

@@ -1,7 +1,8 @@
 /**
- * Processor sharing: a machine runs up to `parallelism` jobs at full speed and divides itself evenly among more, so that
- * service time grows with concurrency (Kleinrock, "Time-shared systems", 1967). All jobs progress at the same speed, so one
- * axis of work done is enough: each job ends at a point of this axis, and one timer waits for the first.
+ * Processor sharing: a machine runs up to `parallelism` jobs at full speed and divides itself
+ * evenly among more, so that service time grows with concurrency (Kleinrock, "Time-shared systems",
+ * 1967). All jobs progress at the same speed, so one axis of work done is enough: each job ends at
+ * a point of this axis, and one timer waits for the first.
  */
 import type { Clock } from "ground-station-failover";
 import type { HangUp } from "./hang-up.ts";
@@ -37,8 +38,9 @@ export class SharedProcessor {
   }
 
   /**
-   * Resolves when a job has been done that takes `workMs` of a machine with nothing else to do. Where `gone` is given and
-   * aborted before that, it rejects with its reason, and the job is left undone.
+   * Resolves when a job has been done that takes `workMs` of a machine with nothing else to do.
+   * Where `gone` is given and aborted before that, it rejects with its reason, and the job is left
+   * undone.
    */
   work(workMs: number, gone?: HangUp): Promise<void> {
     this.#advance();

@@ -1,6 +1,7 @@
 /**
- * The gateway's way to a station over the simulated network: `Uplink` as `gateway/src/adapters/stations/http-uplink.ts` keeps it,
- * with the same errors (never sent, lost, epoch over), and a note for the checks of every attempt and its end.
+ * The gateway's way to a station over the simulated network: `Uplink` as
+ * `gateway/src/adapters/stations/http-uplink.ts` keeps it, with the same errors (never sent, lost,
+ * epoch over), and a note for the checks of every attempt and its end.
  */
 import { NoStationFitError, StaleEpochError, wasNeverSent } from "ground-station-failover";
 import type { NodeEnv } from "ground-station-failover/sim";
@@ -38,7 +39,9 @@ export class SimUplink implements Uplink {
   /** Answers at this one say whether its command path is well. */
   readonly #probePath: string | undefined;
   readonly #pool: WirePool;
-  /** Its address is remembered once it was found (`gateway/src/adapters/stations/name-cache.ts`). */
+  /**
+   * Its address is remembered once it was found (`gateway/src/adapters/stations/name-cache.ts`).
+   */
   #isAddressKnown = false;
 
   constructor(fleet: Fleet, env: NodeEnv, group: GroupSettings, station: StationSettings) {

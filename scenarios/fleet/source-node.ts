@@ -1,7 +1,8 @@
 /**
- * A source of commands as a process of the world. It sends at its pace, says how long it waits where it has such a
- * wish, hangs up when that time is over (or a little later), and sends a keyed command again under the same key where its gateway was lost:
- * what a careful caller does, and no more. What it is told is what the checks compare with the truth.
+ * A source of commands as a process of the world. It sends at its pace, says how long it waits
+ * where it has such a wish, hangs up when that time is over (or a little later), and sends a keyed
+ * command again under the same key where its gateway was lost: what a careful caller does, and no
+ * more. What it is told is what the checks compare with the truth.
  */
 
 import type { Random } from "ground-station-failover";
@@ -31,7 +32,10 @@ const PATIENCE_MARGIN_MS = 2_000;
 /** Half of them hear what is answered in the last moment, too. */
 const TOLERANCE_MS = 300;
 const RETRY_AFTER_MS = 500;
-/** Whether a method may be repeated says itself only where it is safe (RFC 9110, 9.2.1); all others act. */
+/**
+ * Whether a method may be repeated says itself only where it is safe (RFC 9110, 9.2.1); all others
+ * act.
+ */
 const ACTING = ["POST", "POST", "PUT", "DELETE", "PATCH"] as const;
 const METHODS: Readonly<Record<CommandKind, readonly string[]>> = {
   read: ["GET", "GET", "HEAD", "OPTIONS"],
@@ -220,7 +224,10 @@ class Source {
     this.#told(command, told === "not-executed" && !sure ? "unknown" : told);
   }
 
-  /** `sending` brought no answer that would do; `unsent`: it has certainly had no effect, nor any before it. */
+  /**
+   * `sending` brought no answer that would do; `unsent`: it has certainly had no effect, nor any
+   * before it.
+   */
   #failed(
     sending: Sending,
     upload: Upload,

@@ -1,7 +1,8 @@
 /**
- * A station as a process of the world: it beats, and it carries commands on to the spacecraft behind it, a few at a time
- * and each for a while, so that it can be overloaded. What it decides (epochs, deadlines, beats) is decided by the code
- * of `gsf station`; the faults that strike it come from the plan.
+ * A station as a process of the world: it beats, and it carries commands on to the spacecraft
+ * behind it, a few at a time and each for a while, so that it can be overloaded. What it decides
+ * (epochs, deadlines, beats) is decided by the code of `gsf station`; the faults that strike it
+ * come from the plan.
  */
 import type { NodeEnv, Program } from "ground-station-failover/sim";
 import type { GroupSettings, StationSettings } from "../../gateway/src/fleet/settings.ts";
@@ -197,7 +198,10 @@ class StationProcess {
     return ill ? { label: "503", status: 503 } : { label: "200", status: 200 };
   }
 
-  /** What is slow is so for as long as the fault lasts: whatever held it up lets go of all that it held up. */
+  /**
+   * What is slow is so for as long as the fault lasts: whatever held it up lets go of all that it
+   * held up.
+   */
   #dawdlesMs(fault: ServiceFault | undefined): number {
     if (fault?.mode !== "slow") return 0;
     return Math.min(fault.delayMs ?? 0, this.#fleet.faults.leftMs(fault));

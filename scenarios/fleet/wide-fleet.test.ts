@@ -1,4 +1,7 @@
-/** The fleet of the wide world: what its callers, its stations and the gateway's machine really do in a run. */
+/**
+ * The fleet of the wide world: what its callers, its stations and the gateway's machine really do
+ * in a run.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { World } from "ground-station-failover/sim";

@@ -1,7 +1,8 @@
 /**
- * Requests and replies over simulated connections, with the habits of the real wire: one request at a time on a
- * connection, connections kept and used again, an error before anything was sent told apart from one after it, an abort
- * cuts the connection. It stands where undici and node:http stand in production (`gateway/src/adapters`).
+ * Requests and replies over simulated connections, with the habits of the real wire: one request at
+ * a time on a connection, connections kept and used again, an error before anything was sent told
+ * apart from one after it, an abort cuts the connection. It stands where undici and node:http stand
+ * in production (`gateway/src/adapters`).
  */
 import type { Address, Connection, NodeEnv } from "ground-station-failover/sim";
 import type { Waiting } from "./hang-up.ts";
@@ -12,7 +13,10 @@ export interface WireRequest {
   readonly label: string;
   readonly method: string;
   readonly target: string;
-  /** Who is at the other end of the connection, where that is told: the address of a socket in production. */
+  /**
+   * Who is at the other end of the connection, where that is told: the address of a socket in
+   * production.
+   */
   readonly caller?: string;
   readonly idempotencyKey?: string | undefined;
   readonly epoch?: number | undefined;
@@ -38,14 +42,17 @@ export interface WireReply {
 }
 
 /**
- * Does a reply claim success and report an error in its body? As stations of this world lie; the gateway's own judgement
- * of bodies is under test and is not asked.
+ * Does a reply claim success and report an error in its body? As stations of this world lie; the
+ * gateway's own judgement of bodies is under test and is not asked.
  */
 export function lies({ status, json }: Pick<WireReply, "status" | "json">): boolean {
   return status < 300 && typeof json === "object" && json !== null && "error" in json;
 }
 
-/** An error of the wire; `code` as Node and undici have it, `syscall: connect` or `getaddrinfo` where nothing was sent. */
+/**
+ * An error of the wire; `code` as Node and undici have it, `syscall: connect` or `getaddrinfo`
+ * where nothing was sent.
+ */
 export class WireError extends Error {
   readonly code: string;
   readonly syscall: "connect" | "getaddrinfo" | "read";
@@ -71,7 +78,10 @@ interface Exchange {
   ended: boolean;
 }
 
-/** undici's default: an idle connection is not used again after this long, since nobody knows whether its peer still knows it. */
+/**
+ * undici's default: an idle connection is not used again after this long, since nobody knows
+ * whether its peer still knows it.
+ */
 const KEEP_ALIVE_MS = 4_000;
 
 /** Connections to one address: idle ones are used again, as many are opened as requests are out. */
@@ -96,8 +106,9 @@ export class WirePool {
   }
 
   /**
-   * Sends `request`; rejects with the signal's reason where it is aborted, and with a coded error where the wire fails.
-   * `body` is called when the head of a request that `uploads` is out, and resolves when its body is over.
+   * Sends `request`; rejects with the signal's reason where it is aborted, and with a coded error
+   * where the wire fails. `body` is called when the head of a request that `uploads` is out, and
+   * resolves when its body is over.
    */
   exchange(request: WireRequest, signal: Waiting, body?: () => Promise<void>): Promise<WireReply> {
     return new Promise((resolve, reject) => {
@@ -109,7 +120,10 @@ export class WirePool {
     });
   }
 
-  /** The connection used last, unless that was too long ago: then all of them have been idle for too long. */
+  /**
+   * The connection used last, unless that was too long ago: then all of them have been idle for too
+   * long.
+   */
   #fresh(): PooledConnection | undefined {
     const oldestMs = this.#env.clock.nowMs() - KEEP_ALIVE_MS;
     const last = this.#idle.at(-1);
@@ -187,7 +201,10 @@ class PooledConnection {
     this.#connection.close();
   }
 
-  /** Nobody waits for the reply any more: what comes on this connection would answer the wrong request. */
+  /**
+   * Nobody waits for the reply any more: what comes on this connection would answer the wrong
+   * request.
+   */
   handleEvent(): void {
     const exchange = this.#carried;
     this.#carried = undefined;
@@ -216,12 +233,15 @@ class PooledConnection {
 }
 
 /**
- * Answers one request; `gone` is aborted when its sender hangs up, `body` resolves when a request that `uploads` is there
- * as a whole. What it resolves with is sent back.
+ * Answers one request; `gone` is aborted when its sender hangs up, `body` resolves when a request
+ * that `uploads` is there as a whole. What it resolves with is sent back.
  */
 export type Answerer = (request: WireRequest, gone: HangUp, body: Promise<void> | undefined) => Promise<WireReply>;
 
-/** Listens on `port` and lets `answer` answer; a rejection cuts the connection, as a server that crashes on a request would. */
+/**
+ * Listens on `port` and lets `answer` answer; a rejection cuts the connection, as a server that
+ * crashes on a request would.
+ */
 export function serveWire(env: NodeEnv, port: number, answer: Answerer): void {
   env.network.listen(port, (connection) => {
     let gone: HangUp | undefined;

@@ -1,6 +1,7 @@
 /**
- * How much work single commands are. The mean is what the plan says; queries, caches and pauses of a real service make some
- * of them several times as much, and callers and gateways see only how long it takes.
+ * How much work single commands are. The mean is what the plan says; queries, caches and pauses of
+ * a real service make some of them several times as much, and callers and gateways see only how
+ * long it takes.
  */
 import type { GroupPlan, RoutePlan, WorkShape, WorkSpread } from "./plan.ts";
 
@@ -26,7 +27,10 @@ export function mostWorkMs({ spread }: GroupPlan, workMs: number): number {
   return spread?.of === "attempts" ? workMs * FACTORS[spread.shape](1) : workMs;
 }
 
-/** So many times the mean is the work of the greatest part of the commands, `share` of them at least. */
+/**
+ * So many times the mean is the work of the greatest part of the commands, `share` of them at
+ * least.
+ */
 export function workOfMost({ spread }: GroupPlan, share: number): number {
   return spread === undefined ? 1 : FACTORS[spread.shape](share);
 }

@@ -1,7 +1,8 @@
 /**
- * The incident's plan, and the two systems that meet it: ours, and the one of that day. One seed gives both the same
- * sources with the same patience, the same stations, network and fault; they differ in the gateway and in how often
- * stations beat, because that is a setting of the gateway's owner.
+ * The incident's plan, and the two systems that meet it: ours, and the one of that day. One seed
+ * gives both the same sources with the same patience, the same stations, network and fault; they
+ * differ in the gateway and in how often stations beat, because that is a setting of the gateway's
+ * owner.
  */
 import type { World } from "ground-station-failover/sim";
 import { runOnce } from "ground-station-failover/sim";
@@ -22,7 +23,10 @@ export const GROUP = "atlantic";
 export const FAULT_AT_MS = 60_000;
 const PRIMARY = stationNode(GROUP, "primary");
 
-/** Nine commands a minute, each a second of uplink at a station that does one at a time: a seventh of its capacity. */
+/**
+ * Nine commands a minute, each a second of uplink at a station that does one at a time: a seventh
+ * of its capacity.
+ */
 const LOAD = {
   name: GROUP,
   commandsPerSecond: 0.15,
@@ -41,8 +45,8 @@ const OUR_CONFIGURATION = configurationOf([
 ]);
 
 /**
- * As much of that day's settings as ours can be given: its detector. Ours has no breaker that counts, cannot do without
- * a budget or a ramp, and has a timeout of its own.
+ * As much of that day's settings as ours can be given: its detector. Ours has no breaker that
+ * counts, cannot do without a budget or a ramp, and has a timeout of its own.
  */
 const OUR_CONFIGURATION_THAT_DAY = configurationOf([
   {
@@ -57,7 +61,10 @@ const OUR_CONFIGURATION_THAT_DAY = configurationOf([
   },
 ]);
 
-/** Only what the world needs to know of the old gateway: the beat of its stations, and the timeouts of its connections. */
+/**
+ * Only what the world needs to know of the old gateway: the beat of its stations, and the timeouts
+ * of its connections.
+ */
 const OLD_CONFIGURATION = configurationOf([
   {
     name: GROUP,
@@ -126,7 +133,10 @@ export interface IncidentTimelines {
   readonly oursMistuned: IncidentTimeline;
 }
 
-/** Both systems from one seed, `ours` for as long as the plan of the scenario. Rejects where a world broke. */
+/**
+ * Both systems from one seed, `ours` for as long as the plan of the scenario. Rejects where a world
+ * broke.
+ */
 export async function oldAndOurs(seed: number | string): Promise<Pick<IncidentTimelines, "old" | "ours">> {
   return { old: await oldTimeline(seed), ours: await ourTimeline(seed, incidentPlan) };
 }

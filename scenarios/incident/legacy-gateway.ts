@@ -1,14 +1,15 @@
 /**
- * The gateway of the incident, built as such things are built: a heartbeat timeout, a counting breaker, a loop that
- * tries again. Each part does what it says, and nothing here is wrong by accident; wrong are the settings, and what is
- * not there: no budget for retries, no ramp after a promotion, no deadline, no notice of callers that have hung up.
+ * The gateway of the incident, built as such things are built: a heartbeat timeout, a counting
+ * breaker, a loop that tries again. Each part does what it says, and nothing here is wrong by
+ * accident; wrong are the settings, and what is not there: no budget for retries, no ramp after a
+ * promotion, no deadline, no notice of callers that have hung up.
  *
  *   command ──► circuit closed? ──yes──► attempt at the active station ──answered──► reply
  *                  │ no: wait                   │ error, or 2 minutes: count it, try again at once
  *                  └──◄──────────────────◄──────┘
  *
- * It stands where the real gateway stands, on the same node with the same sources, stations and network, and it tells
- * the checks' observers of its attempts, so that one recorder can watch both.
+ * It stands where the real gateway stands, on the same node with the same sources, stations and
+ * network, and it tells the checks' observers of its attempts, so that one recorder can watch both.
  */
 import { FixedHeartbeatDetector } from "ground-station-failover";
 import type { NodeEnv, Program } from "ground-station-failover/sim";
@@ -27,7 +28,10 @@ export const LEGACY_SETTINGS = {
   /** Of the cross-region path. */
   heartbeatMs: 500,
   timeoutMs: 2_000,
-  /** So many timeouts in a row are an outage: that path was known to come back after two or three minutes. */
+  /**
+   * So many timeouts in a row are an outage: that path was known to come back after two or three
+   * minutes.
+   */
   timeoutsToDeclare: 120,
   /** Failures since the count began; nothing but opening the circuit takes one back. */
   failuresToOpen: 50,
@@ -124,7 +128,10 @@ class LegacyGateway {
     }
   }
 
-  /** The breaker: it counts, and after so many it lets nothing through for a while, and then everything. */
+  /**
+   * The breaker: it counts, and after so many it lets nothing through for a while, and then
+   * everything.
+   */
   #failed(): void {
     const { failuresToOpen, openMs } = LEGACY_SETTINGS;
     this.#events.counted(++this.#failures);

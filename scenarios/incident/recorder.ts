@@ -1,7 +1,7 @@
 /**
- * Writes down how one system went through the incident, from what sources, stations and spacecraft saw; only what no
- * one else can know (declared, promoted, its circuit) is taken from the system itself. Both systems are measured by the
- * same definitions, which stand beside the numbers.
+ * Writes down how one system went through the incident, from what sources, stations and spacecraft
+ * saw; only what no one else can know (declared, promoted, its circuit) is taken from the system
+ * itself. Both systems are measured by the same definitions, which stand beside the numbers.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Command, FleetObserver } from "../fleet/observer.ts";
@@ -20,12 +20,18 @@ export interface IncidentTimeline {
   readonly circuitOpenedMs: number | undefined;
   /** The first command sent after the fault whose source was told that it is done. */
   readonly firstServedMs: number | undefined;
-  /** From here on every command is acknowledged within {@link STEADY_WITHIN_MS}; Infinity where that never came. */
+  /**
+   * From here on every command is acknowledged within {@link STEADY_WITHIN_MS}; Infinity where that
+   * never came.
+   */
   readonly steadyMs: number;
   /** What the backup can work on, and the most that it was offered, in commands a second. */
   readonly capacityPerSecond: number;
   readonly offeredPeakPerSecond: number;
-  /** Commands sent between the fault and `steadyMs`, those of them that their sources gave up, and the longest that one took. */
+  /**
+   * Commands sent between the fault and `steadyMs`, those of them that their sources gave up, and
+   * the longest that one took.
+   */
   readonly commands: number;
   readonly givenUp: number;
   readonly slowestMs: number;
@@ -54,7 +60,10 @@ export interface SystemEvents {
   circuitOpened(): void;
 }
 
-/** A command that takes longer is not well served: its work is one second, and on an ordinary day few wait for three. */
+/**
+ * A command that takes longer is not well served: its work is one second, and on an ordinary day
+ * few wait for three.
+ */
 export const STEADY_WITHIN_MS = 15_000;
 
 const SECOND_MS = 1_000;

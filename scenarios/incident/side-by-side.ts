@@ -1,6 +1,6 @@
 /**
- * The two timelines of the incident as somebody reads them in a terminal: instants side by side, then the three reasons
- * with their numbers, then the half minutes in which the storm can be seen.
+ * The two timelines of the incident as somebody reads them in a terminal: instants side by side,
+ * then the three reasons with their numbers, then the half minutes in which the storm can be seen.
  */
 import type { IncidentTimelines } from "./both-systems.ts";
 import { LEGACY_SETTINGS } from "./legacy-gateway.ts";

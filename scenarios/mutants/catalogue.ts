@@ -1,7 +1,8 @@
 /**
- * The planted bugs: each a change of the source that ships, applied to a copy and never to it, and each with the
- * invariant that has to see it. A simulator that finds nothing has shown nothing until it has found these. What the
- * catalogue of the study names and this one lacks (leases, journals, several gateways) waits for the parts it breaks.
+ * The planted bugs: each a change of the source that ships, applied to a copy and never to it, and
+ * each with the invariant that has to see it. A simulator that finds nothing has shown nothing
+ * until it has found these. What the catalogue of the study names and this one lacks (leases,
+ * journals, several gateways) waits for the parts it breaks.
  */
 import { COMPARISON_MUTANTS } from "./comparison-mutants.ts";
 import { DECISION_MUTANTS } from "./decision-mutants.ts";

@@ -1,6 +1,7 @@
 /**
- * Planted bugs in how much a station that is not active is sent, to compare it with the active one or to go back to it: each
- * of these bounds keeps a backup from being loaded, and commands without a key from being spent, for a question.
+ * Planted bugs in how much a station that is not active is sent, to compare it with the active one
+ * or to go back to it: each of these bounds keeps a backup from being loaded, and commands without
+ * a key from being spent, for a question.
  */
 import type { Mutant } from "./mutant.ts";
 

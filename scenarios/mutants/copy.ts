@@ -1,7 +1,7 @@
 /**
- * A copy of everything that a world runs, in a folder of its own, in which a bug can be planted: what is mutated is never
- * the source itself, and nothing of it can be shipped by mistake. Packages are linked, so a copy costs a few hundred
- * small files.
+ * A copy of everything that a world runs, in a folder of its own, in which a bug can be planted:
+ * what is mutated is never the source itself, and nothing of it can be shipped by mistake. Packages
+ * are linked, so a copy costs a few hundred small files.
  */
 import { spawn } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";

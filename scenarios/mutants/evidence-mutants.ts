@@ -1,6 +1,7 @@
 /**
- * Planted bugs in whose failure it was: what is held against a station and what is not, and how soon. Most of them were in
- * the code once (issue 10): ordinary errors, slow routes, uploads and shortages of our own moved the active role.
+ * Planted bugs in whose failure it was: what is held against a station and what is not, and how
+ * soon. Most of them were in the code once (issue 10): ordinary errors, slow routes, uploads and
+ * shortages of our own moved the active role.
  */
 import type { Mutant } from "./mutant.ts";
 

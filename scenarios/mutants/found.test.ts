@@ -1,7 +1,7 @@
 /**
- * [S3] The planted bugs are still found, at the seeds at which `npm run sim:mutants -- --write` found them; on the same
- * seeds the source as it is violates nothing. A bug that is not found any more asks for that command, and if it cannot
- * find it either, for a better swarm.
+ * [S3] The planted bugs are still found, at the seeds at which `npm run sim:mutants -- --write`
+ * found them; on the same seeds the source as it is violates nothing. A bug that is not found any
+ * more asks for that command, and if it cannot find it either, for a better swarm.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -22,7 +22,10 @@ test("every planted bug of the catalogue has been found, and has a name of its o
   assert.equal(new Set(MUTANTS.map(({ name }) => name)).size, MUTANTS.length);
 });
 
-/** So many copies of the source serve all of them, one bug after the other; the other cores are for other files. */
+/**
+ * So many copies of the source serve all of them, one bug after the other; the other cores are for
+ * other files.
+ */
 const COPIES = Math.max(1, Math.floor(availableParallelism() / 2));
 const copies: SourceCopy[] = [];
 after(() => {

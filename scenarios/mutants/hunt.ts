@@ -1,4 +1,7 @@
-/** Looking for a planted bug: the simulator runs in a copy of the source that has it, until the invariant that is meant is violated. */
+/**
+ * Looking for a planted bug: the simulator runs in a copy of the source that has it, until the
+ * invariant that is meant is violated.
+ */
 import type { SourceCopy } from "./copy.ts";
 import type { Mutant } from "./mutant.ts";
 

@@ -1,7 +1,7 @@
 /**
- * Planted bugs in how much a station is given, and in what becomes of calls that cannot all be served: the limit, the
- * pace, the queue, what callers are believed to wait. Most of them were in the code once (issue 10): a collapse under
- * load that stayed after its cause was gone.
+ * Planted bugs in how much a station is given, and in what becomes of calls that cannot all be
+ * served: the limit, the pace, the queue, what callers are believed to wait. Most of them were in
+ * the code once (issue 10): a collapse under load that stayed after its cause was gone.
  */
 import type { Mutant } from "./mutant.ts";
 

@@ -1,4 +1,7 @@
-/** What a planted bug is: a small change of the source that ships, and the invariants that are there to see it. */
+/**
+ * What a planted bug is: a small change of the source that ships, and the invariants that are there
+ * to see it.
+ */
 
 export interface Mutant {
   /** A stable name, for tables and files. */
@@ -7,9 +10,15 @@ export interface Mutant {
   readonly bug: string;
   /** From the repository's root. */
   readonly file: string;
-  /** Each `find` occurs exactly once in the file; a catalogue that does not fit the source any more says so. */
+  /**
+   * Each `find` occurs exactly once in the file; a catalogue that does not fit the source any more
+   * says so.
+   */
   readonly edits: readonly { readonly find: string; readonly replace: string }[];
-  /** Any of these must be violated within 1,000 seeds of the scenario; the first is the one that is meant. */
+  /**
+   * Any of these must be violated within 1,000 seeds of the scenario; the first is the one that is
+   * meant.
+   */
   readonly invariants: readonly [string, ...string[]];
   /** Where it is looked for. Default `swarm`. */
   readonly scenario?: string;

@@ -1,4 +1,7 @@
-/** What the simulation found in the product itself (docs/findings.md), planted again: it must be found again. */
+/**
+ * What the simulation found in the product itself (docs/findings.md), planted again: it must be
+ * found again.
+ */
 import type { Mutant } from "./mutant.ts";
 
 const FAILOVER = "resilience/src/core/failover";

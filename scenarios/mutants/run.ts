@@ -1,8 +1,9 @@
 /**
- * `npm run sim:mutants`: plants each bug of the catalogue in a copy of the source and lets the simulator find it, prints
- * bug, invariant, first seed, CPU seconds and the size of the shrunk case, and runs the source as it is on the same
- * seeds, where nothing may be found. `--write` keeps what was found in `found.json`, which the tests hold on to (with
- * `--only`, the rest of it stays as it was).
+ * `npm run sim:mutants`: plants each bug of the catalogue in a copy of the source and lets the
+ * simulator find it, prints bug, invariant, first seed, CPU seconds and the size of the shrunk
+ * case, and runs the source as it is on the same seeds, where nothing may be found. `--write` keeps
+ * what was found in `found.json`, which the tests hold on to (with `--only`, the rest of it stays
+ * as it was).
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";

@@ -1,7 +1,8 @@
 /**
- * `npm run sim:all -- --seeds 300`: for every invariant, in how many seeds of the swarm it is violated, and in which. A batch
- * ends a run at its first violation, so one invariant hides another; here the run goes on. Use it to see what a change of the
- * code or of the world moves. It does not decide whether the code is correct: after a violation a run proves nothing new.
+ * `npm run sim:all -- --seeds 300`: for every invariant, in how many seeds of the swarm it is
+ * violated, and in which. A batch ends a run at its first violation, so one invariant hides
+ * another; here the run goes on. Use it to see what a change of the code or of the world moves. It
+ * does not decide whether the code is correct: after a violation a run proves nothing new.
  */
 import { Command } from "commander";
 import type { Violation } from "ground-station-failover/sim";

@@ -1,6 +1,7 @@
 /**
- * A batch of seeds, on one core or several: the seeds are handed out in small portions to a pool of worker threads, so
- * that a slow one holds up nobody. Which thread runs a seed changes nothing in it.
+ * A batch of seeds, on one core or several: the seeds are handed out in small portions to a pool of
+ * worker threads, so that a slow one holds up nobody. Which thread runs a seed changes nothing in
+ * it.
  */
 import type { ExploreProgress, ExploreReport, Failure } from "ground-station-failover/sim";
 import { explore } from "ground-station-failover/sim";
@@ -18,7 +19,10 @@ export interface BatchOptions {
   readonly jobs: number;
   /** Only these invariants count; empty, as by default: all. */
   readonly only?: readonly string[];
-  /** End at the first failure of one of these invariants; empty: never. `any`: at the first failure at all. */
+  /**
+   * End at the first failure of one of these invariants; empty: never. `any`: at the first failure
+   * at all.
+   */
   readonly until: readonly string[] | "any";
   /** Share of the seeds that run twice. */
   readonly checkDeterminismRate: number;

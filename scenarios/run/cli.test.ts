@@ -1,4 +1,7 @@
-/** `npm run sim` as a stranger meets it: what it prints, what it keeps, with which exit code it ends. */
+/**
+ * `npm run sim` as a stranger meets it: what it prints, what it keeps, with which exit code it
+ * ends.
+ */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -1,7 +1,8 @@
 /**
- * `npm run sim`: runs scenarios from many seeds, says what failed and with which command it comes back, shrinks it and
- * keeps it in a file; `--replay` runs such a file again and shows what happened. Exit code 0: all is well; 1: something
- * was violated, or a batch large enough to meet every rare situation did not; 2: this command line is wrong.
+ * `npm run sim`: runs scenarios from many seeds, says what failed and with which command it comes
+ * back, shrinks it and keeps it in a file; `--replay` runs such a file again and shows what
+ * happened. Exit code 0: all is well; 1: something was violated, or a batch large enough to meet
+ * every rare situation did not; 2: this command line is wrong.
  */
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -44,7 +45,10 @@ const SEEDS_TO_MEET_ALL = 2_000;
 /** More failures than this are counted; these are shrunk and kept. */
 const MOST_SHRUNK = 5;
 
-/** What is said of a batch of seeds says nothing of one replay, and the other way round: it is refused, not ignored. */
+/**
+ * What is said of a batch of seeds says nothing of one replay, and the other way round: it is
+ * refused, not ignored.
+ */
 const OF_A_BATCH = [
   ...["scenario", "seeds", "firstSeed", "jobs", "until", "stopAtFirst", "determinism"],
   ...["shrink", "shrinkRuns", "keep", "mayBeDark", "failures", "json"],
@@ -169,7 +173,10 @@ function invariantOf({ violation }: Failure): string {
   return violation.invariant;
 }
 
-/** A line that replaces itself where a person watches, and one each tenth of a long batch where the output goes into a file. */
+/**
+ * A line that replaces itself where a person watches, and one each tenth of a long batch where the
+ * output goes into a file.
+ */
 function showProgress(scenario: string, progress: BatchProgress): void {
   const text = progressText(scenario, progress);
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);

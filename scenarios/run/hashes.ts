@@ -1,4 +1,7 @@
-/** Prints the trace hashes of the swarm's first seeds on whatever Node this is (see test/process/sim-determinism.test.ts). */
+/**
+ * Prints the trace hashes of the swarm's first seeds on whatever Node this is (see
+ * test/process/sim-determinism.test.ts).
+ */
 import { runOnce } from "ground-station-failover/sim";
 import { swarm } from "../swarm.ts";
 

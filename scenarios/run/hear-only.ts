@@ -1,7 +1,7 @@
 /**
- * A simulation in which only some invariants count. A run ends at its first violation, so an invariant that fails early and
- * often hides those that fail late. Errors that the engine itself finds (an uncaught error, time that does not move) always
- * count.
+ * A simulation in which only some invariants count. A run ends at its first violation, so an
+ * invariant that fails early and often hides those that fail late. Errors that the engine itself
+ * finds (an uncaught error, time that does not move) always count.
  */
 import type { FaultPlan, Simulation } from "ground-station-failover/sim";
 

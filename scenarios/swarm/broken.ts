@@ -1,7 +1,8 @@
 /**
- * A plan's configuration made wrong, as text: each entry of the table is one mistake that somebody makes, from a field
- * misspelt to two groups on one port, and the parser must refuse each of them. Some take two at once, because a reader
- * that stops at the first mistake, or forgives one beside another, is a defect too.
+ * A plan's configuration made wrong, as text: each entry of the table is one mistake that somebody
+ * makes, from a field misspelt to two groups on one port, and the parser must refuse each of them.
+ * Some take two at once, because a reader that stops at the first mistake, or forgives one beside
+ * another, is a defect too.
  */
 import type { Random } from "ground-station-failover";
 import { chance, pick, wholeBetween } from "ground-station-failover/sim";
@@ -230,7 +231,10 @@ function brokenOnce(random: Random, configuration: WrittenConfiguration): string
   return withMistakes(random, configuration, names);
 }
 
-/** `configuration` as text, with these mistakes in it, one after the other as far as the ones before leave room for it. */
+/**
+ * `configuration` as text, with these mistakes in it, one after the other as far as the ones before
+ * leave room for it.
+ */
 export function withMistakes(random: Random, configuration: WrittenConfiguration, names: readonly string[]): string {
   const draft = structuredClone(configuration) as unknown as Draft;
   for (const name of names) {

@@ -1,7 +1,8 @@
 /**
- * What goes wrong in a seed of the swarm: the engine's families of faults over gateway, stations and links, and the
- * fleet's own (services that fail, people who act, recorded heartbeats, surges). Spacecraft and sources keep their
- * machines; their links may suffer. A seed has few families or many; what each does follows from a stream of its own.
+ * What goes wrong in a seed of the swarm: the engine's families of faults over gateway, stations
+ * and links, and the fleet's own (services that fail, people who act, recorded heartbeats, surges).
+ * Spacecraft and sources keep their machines; their links may suffer. A seed has few families or
+ * many; what each does follows from a stream of its own.
  */
 import type { Random } from "ground-station-failover";
 import type { Fault, FaultFamily, Link } from "ground-station-failover/sim";
@@ -77,7 +78,8 @@ export function drawEngineFaults(random: Random, stage: Stage): Fault[] {
   ];
   const links = groups.flatMap((group) => linksOf(configuration, group));
   const ends = [...new Set(links.map(({ from }) => from))].filter((node) => node !== GATEWAY || !sparesGateway);
-  // All families at once hide from each other what they do: one to all of them, each number of digits as likely.
+  // All families at once hide from each other what they do: one to all of them, each number of
+  // digits as likely.
   const breadth = random.fork("breadth");
   const some = shuffled(breadth, [...OF_MACHINES, ...OF_LINKS]).slice(0, Math.round(logUniform(breadth, 1, 20)));
   const times = { fromMs, untilMs };
@@ -127,7 +129,10 @@ function linksOf(configuration: WrittenConfiguration, { name, sources }: GroupPl
 /** How long after the healing the last clogged message may arrive. */
 const CLOG_AFTER_HEALING_MS = 2_000;
 
-/** What is sent behind a clog waits for it, also when the fault is over: all clogs of a line together must end with the chaos. */
+/**
+ * What is sent behind a clog waits for it, also when the fault is over: all clogs of a line
+ * together must end with the chaos.
+ */
 function unclogged(faults: readonly Fault[], healedAtMs: number): Fault[] {
   const clogsOn = new Map<string, number>();
   const clogMsOf = (fault: Fault): number => (fault.kind === "link" ? (fault.conditions.clogMs ?? 0) : 0);
@@ -159,7 +164,10 @@ function drawServiceFaults(random: Random, stage: Stage): ServiceFault[] {
   });
 }
 
-/** People act when they like, or just when something else goes wrong: while a handover is under way, or before it is known. */
+/**
+ * People act when they like, or just when something else goes wrong: while a handover is under way,
+ * or before it is known.
+ */
 export function drawOperator(random: Random, stage: Stage, others: readonly Fault[]): OperatorAction[] {
   const count = Math.round(logUniform(random, 1, 8));
   return Array.from({ length: count }, () => {

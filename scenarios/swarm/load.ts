@@ -1,7 +1,8 @@
 /**
- * What a group's sources send and what its stations can take. Load is drawn first and stations are given room for it, from
- * twice to twenty times as much: without faults everybody serves in time, and a surge, a slow service or a fleet of
- * retries can still drown them. The sums here are upper ends, so that settings can be chosen which bear them.
+ * What a group's sources send and what its stations can take. Load is drawn first and stations are
+ * given room for it, from twice to twenty times as much: without faults everybody serves in time,
+ * and a surge, a slow service or a fleet of retries can still drown them. The sums here are upper
+ * ends, so that settings can be chosen which bear them.
  */
 import type { Random } from "ground-station-failover";
 import { between, chance, logUniform, pick, wholeBetween } from "ground-station-failover/sim";
@@ -62,7 +63,8 @@ export function drawLoad(random: Random, name: string, path: Surroundings, limit
 
 /** The upper ends of what `load` demands on `path`. */
 export function demandsOf({ commandsPerSecond, sources, serviceMs, lanes }: GroupPlan, path: Surroundings): Demands {
-  // Two connections may have to be made, and two requests answered. One wait for a lane per round of sources.
+  // Two connections may have to be made, and two requests answered. One wait for a lane per round
+  // of sources.
   const attemptMs = 1.1 * (8 * path.mostMs + serviceMs * (1 + Math.ceil(sources / lanes)));
   const peak = sources * (1 + Math.ceil((2 * commandsPerSecond * attemptMs) / (1_000 * sources)));
   return { attemptMs, peak };

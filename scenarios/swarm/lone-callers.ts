@@ -1,7 +1,8 @@
 /**
- * Seeds in which nothing is wrong and hardly anything happens: a few commands come together, more than a station takes in a
- * second as it is declared, and then nobody comes for a while. Each of the rest has to go by the clock alone: no other command
- * comes by, and no answer, that would make a gateway look at what waits.
+ * Seeds in which nothing is wrong and hardly anything happens: a few commands come together, more
+ * than a station takes in a second as it is declared, and then nobody comes for a while. Each of
+ * the rest has to go by the clock alone: no other command comes by, and no answer, that would make
+ * a gateway look at what waits.
  */
 import type { Random } from "ground-station-failover";
 import { between, pick, wholeBetween } from "ground-station-failover/sim";
@@ -12,7 +13,9 @@ import { drawCallers, drawWideLoad } from "./wide-load.ts";
 import { configurationOf } from "./written.ts";
 
 const GROUP = "atlantic";
-/** Callers wait so many times as long as it takes until the last of those who come together goes. */
+/**
+ * Callers wait so many times as long as it takes until the last of those who come together goes.
+ */
 const PATIENCES = 3;
 
 export function drawLoneCallers(random: Random): FleetPlan {

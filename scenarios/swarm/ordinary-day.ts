@@ -1,9 +1,10 @@
 /**
- * Seeds in which every station is well, and ordinary trouble comes from elsewhere: a route on which every command is wrong
- * by its own fault, a route that is slower than a timeout, callers that hang up, slow uploads, uploads that are cut off, a
- * gateway machine without free descriptors, ports or name service, pauses of the gateway's process. None of this is a
- * reason for a role change, and none of it may harm other requests. In one seed of ten a station fails as well; most
- * checks cannot judge that.
+ * Seeds in which every station is well, and ordinary trouble comes from elsewhere: a route on which
+ * every command is wrong by its own fault, a route that is slower than a timeout, callers that hang
+ * up, slow uploads, uploads that are cut off, a gateway machine without free descriptors, ports or
+ * name service, pauses of the gateway's process. None of this is a reason for a role change, and
+ * none of it may harm other requests. In one seed of ten a station fails as well; most checks
+ * cannot judge that.
  */
 import type { Random } from "ground-station-failover";
 import { between, chance, logUniform, pick, wholeBetween } from "ground-station-failover/sim";
@@ -54,7 +55,8 @@ export function drawOrdinaryDay(random: Random): FleetPlan {
   const routes = day === "stalled" ? [] : drawRoutes(draws.fork("routes"));
   const group: GroupPlan = {
     ...bare,
-    // What comes under a key is read whole before it goes anywhere: only the rest keeps a station waiting.
+    // What comes under a key is read whole before it goes anywhere: only the rest keeps a station
+    // waiting.
     ...(callers.uploads === undefined ? {} : { keyedRatio: bare.keyedRatio / 4, readRatio: bare.readRatio / 2 }),
     callers,
     breakingPoints,
@@ -89,7 +91,10 @@ export function drawOrdinaryDay(random: Random): FleetPlan {
   };
 }
 
-/** Room for what the sources may have out at once, also on the slowest route, and for what they may send at once. */
+/**
+ * Room for what the sources may have out at once, also on the slowest route, and for what they may
+ * send at once.
+ */
 function roomy(point: BreakingPoint): BreakingPoint {
   const { acceptsPerSecond, burst = 0, parallelism } = point;
   const wide = { ...point, parallelism: Math.max(20, parallelism) };
@@ -97,7 +102,10 @@ function roomy(point: BreakingPoint): BreakingPoint {
   return { ...wide, acceptsPerSecond: Math.max(20, acceptsPerSecond), burst: Math.max(40, burst) };
 }
 
-/** `hasty`: callers do not wait for what a command takes. `stalled`: much is under way, and our own process stands still. */
+/**
+ * `hasty`: callers do not wait for what a command takes. `stalled`: much is under way, and our own
+ * process stands still.
+ */
 type Day = "mixed" | "hasty" | "stalled";
 
 const DAYS: readonly Day[] = ["mixed", "mixed", "mixed", "mixed", "mixed", "hasty", "hasty", "stalled"];

@@ -1,9 +1,11 @@
 /**
- * Seeds in which the remaining capacity is small or too small: the primary is lost, fails, hangs or slows down, for a while
- * or for ever; or both stations are gone for some seconds; or the load rises up to five times; or the primary has become
- * slower for good when it is made active again. The backup has a breaking point, and callers have limited patience.
- * In some seeds there is room for everything, and one station, or each, answers 5 to 20 times slower from some instant on, any
- * number of commands at once: no limit makes that quicker. `goodput-comes-back` says what is expected.
+ * Seeds in which the remaining capacity is small or too small: the primary is lost, fails, hangs or
+ * slows down, for a while or for ever; or both stations are gone for some seconds; or the load
+ * rises up to five times; or the primary has become slower for good when it is made active again.
+ * The backup has a breaking point, and callers have limited patience. In some seeds there is room
+ * for everything, and one station, or each, answers 5 to 20 times slower from some instant on, any
+ * number of commands at once: no limit makes that quicker. `goodput-comes-back` says what is
+ * expected.
  */
 import type { Random } from "ground-station-failover";
 import { between, chance, logUniform, pick } from "ground-station-failover/sim";
@@ -75,7 +77,10 @@ interface DrawnSlowdown {
   readonly perSecond: number;
   readonly serviceMs: number;
   readonly factor: number;
-  /** How long the backup is active meanwhile; undefined where stations become slower under the load, and have room for it. */
+  /**
+   * How long the backup is active meanwhile; undefined where stations become slower under the load,
+   * and have room for it.
+   */
   readonly awayMs: number | undefined;
 }
 
@@ -92,7 +97,10 @@ function drawSlowdown(random: Random): DrawnSlowdown | undefined {
   };
 }
 
-/** An operator makes the backup active, the primary becomes slower for good, and the operator makes it active again. */
+/**
+ * An operator makes the backup active, the primary becomes slower for good, and the operator makes
+ * it active again.
+ */
 function awayAndBack(factor: number, awayMs: number, atMs: number): Trigger {
   const asked = { kind: "operator", group: GROUP, action: "switchover" } as const;
   return {
@@ -105,7 +113,10 @@ function awayAndBack(factor: number, awayMs: number, atMs: number): Trigger {
   };
 }
 
-/** The primary becomes slower for good, in some seeds the backup as well, at the same instant or later. */
+/**
+ * The primary becomes slower for good, in some seeds the backup as well, at the same instant or
+ * later.
+ */
 function slowerForGood(random: Random, factor: number, atMs: number): Trigger {
   const laterMs = pick(random, [undefined, undefined, 0, Math.round(between(random, 500, 8_000))]);
   const slower = { kind: "slowdown", group: GROUP, factor } as const;

@@ -1,8 +1,8 @@
 /**
- * How long the phases of a run last. Drain and verification follow from what is written in the configuration: the one is
- * over when the slowest thing that may still follow from the chaos has happened (a station kept down for its dwell, a
- * circuit that is open, a window that remembers failures), the other has room for commands that must all be served, and
- * for their deadlines.
+ * How long the phases of a run last. Drain and verification follow from what is written in the
+ * configuration: the one is over when the slowest thing that may still follow from the chaos has
+ * happened (a station kept down for its dwell, a circuit that is open, a window that remembers
+ * failures), the other has room for commands that must all be served, and for their deadlines.
  */
 import type { Random } from "ground-station-failover";
 import { between, logUniform } from "ground-station-failover/sim";
@@ -42,7 +42,10 @@ export function drawPhases(random: Random, configuration: WrittenConfiguration, 
   return { warmUpMs, chaosMs, drainMs, verifyMs };
 }
 
-/** How long it may take after faults of `chaosMs` until every group serves as if there had been none. */
+/**
+ * How long it may take after faults of `chaosMs` until every group serves as if there had been
+ * none.
+ */
 export function recoveryMs(configuration: WrittenConfiguration, chaosMs: number): number {
   return longest(configuration, (group) => {
     const { detector, breaker, heartbeat } = sectionsOf(group);
@@ -50,7 +53,8 @@ export function recoveryMs(configuration: WrittenConfiguration, chaosMs: number)
     const { openDuration = DEFAULTS.openDuration, window = DEFAULTS.window } = numbers(breaker);
     const dwell = minimumDwell ?? DEFAULTS.dwell;
     const interval = Number(heartbeat?.interval ?? 1_000);
-    // Each declaration doubles the dwell of the one before, which had to be over: all together they fill the chaos.
+    // Each declaration doubles the dwell of the one before, which had to be over: all together they
+    // fill the chaos.
     const dwellMs = dwell === 0 ? 0 : Math.min(LONGEST_DWELL_MS, chaosMs + 2 * dwell);
     const knownMs = Math.max(dwellMs, gracePeriod) + sustain + 4 * interval;
     const servedMs = Math.max(knownMs + openDuration, window, longestWaitMs(group) + 3_000);

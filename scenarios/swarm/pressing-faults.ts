@@ -1,7 +1,7 @@
 /**
- * Trouble for a group under pressure: several stations that fail and dawdle in part and for long, all of them at once, a
- * process that falls over in the middle of it, heartbeats that flutter, a gateway that stands still. What decides there is
- * how attempts end, one by one.
+ * Trouble for a group under pressure: several stations that fail and dawdle in part and for long,
+ * all of them at once, a process that falls over in the middle of it, heartbeats that flutter, a
+ * gateway that stands still. What decides there is how attempts end, one by one.
  */
 import type { Random } from "ground-station-failover";
 import type { LinkFault, PauseFault } from "ground-station-failover/sim";
@@ -48,7 +48,10 @@ export function drawPressingFaults(random: Random, stage: Stage): FleetFault[] {
   ];
 }
 
-/** Every station of every group hangs at the same time, and recovers at about the same time: a queue is left behind. */
+/**
+ * Every station of every group hangs at the same time, and recovers at about the same time: a queue
+ * is left behind.
+ */
 function drawBlackout(random: Random, stage: Stage): ServiceFault[] {
   const atMs = milliseconds(between(random, stage.fromMs, stage.untilMs - 4_000));
   const mode = pick(random, ["hang", "hang", "errors"] as const);
@@ -70,7 +73,10 @@ function drawStalls(random: Random, stage: Stage): PauseFault[] {
   }));
 }
 
-/** The heartbeats of one station come and go: silences of a few beats, and single beats between them. */
+/**
+ * The heartbeats of one station come and go: silences of a few beats, and single beats between
+ * them.
+ */
 function drawFlutter(random: Random, stage: Stage): LinkFault[] {
   const { group, station } = drawStation(random, stage);
   const beatMs = logUniform(random, 50, 1_000);
@@ -92,7 +98,10 @@ function drawFlutter(random: Random, stage: Stage): LinkFault[] {
   return cuts;
 }
 
-/** One station fails whatever it is sent, and its process falls over again and again: refusals between other failures. */
+/**
+ * One station fails whatever it is sent, and its process falls over again and again: refusals
+ * between other failures.
+ */
 function drawStumbles(random: Random, stage: Stage): FleetFault[] {
   const { group, station } = drawStation(random, stage);
   const lastsMs = between(random, 1_500, 6_000);

@@ -1,8 +1,9 @@
 /**
- * What an operator writes for a group, drawn: every setting within its documented range, around values that somebody
- * would use and sometimes at the ends of the range, and whole sections left out so that the product's defaults rule. An
- * operator knows the network and the load, so a healthy day stays one under any of these settings: a draw that the
- * network could not bear is moved to the nearest one that it can, and a section is left out only where its defaults fit.
+ * What an operator writes for a group, drawn: every setting within its documented range, around
+ * values that somebody would use and sometimes at the ends of the range, and whole sections left
+ * out so that the product's defaults rule. An operator knows the network and the load, so a healthy
+ * day stays one under any of these settings: a draw that the network could not bear is moved to the
+ * nearest one that it can, and a section is left out only where its defaults fit.
  */
 import type { Random } from "ground-station-failover";
 import { between, chance, logUniform, pick, wholeBetween } from "ground-station-failover/sim";
@@ -50,7 +51,10 @@ export function drawSettings(random: Random, load: GroupPlan, path: Surroundings
   };
 }
 
-/** Settings of an operator without strange wishes: defaults where they fit, errors in bodies believed, nobody turned away. */
+/**
+ * Settings of an operator without strange wishes: defaults where they fit, errors in bodies
+ * believed, nobody turned away.
+ */
 export function drawModestSettings(random: Random, load: GroupPlan, path: Surroundings): DrawnSettings {
   const drawn = drawHeartbeat(random.fork("heartbeat"), path);
   const quick = intervalMsOf(drawn) <= 500 || drawn.kind === "http";
@@ -65,7 +69,10 @@ export function drawModestSettings(random: Random, load: GroupPlan, path: Surrou
   };
 }
 
-/** Settings with little room: windows that fill, circuits that open and close, a capacity that is reached, few slots. */
+/**
+ * Settings with little room: windows that fill, circuits that open and close, a capacity that is
+ * reached, few slots.
+ */
 export function drawTightSettings(random: Random, load: GroupPlan, path: Surroundings): DrawnSettings {
   const draws = random.fork("tight");
   const ample = Math.ceil(load.commandsPerSecond * between(draws, 1.6, 4) + 4);
@@ -113,7 +120,8 @@ function drawHeartbeat(random: Random, path: Surroundings): WrittenHeartbeat {
   const byDefault = chance(random, 0.3);
   const intervalMs = milliseconds(logUniform(random, 30, 2_000));
   if (pushed) return byDefault ? { kind: "udp" } : { kind: "udp", interval: intervalMs };
-  // A probe may have to connect first, and the next one does not begin before it is answered or given up.
+  // A probe may have to connect first, and the next one does not begin before it is answered or
+  // given up.
   const leastMs = Math.ceil(10 + 6 * path.mostMs);
   const interval = byDefault ? 1_000 : Math.max(intervalMs, leastMs);
   const timeout = milliseconds(between(random, Math.min(leastMs, interval), interval));
@@ -155,7 +163,10 @@ function drawDetector(random: Random, heartbeat: WrittenHeartbeat, path: Surroun
   return { model, ...windowed, ...levels, minimumDeviation, ceiling, sustain, minimumDwell, gracePeriod };
 }
 
-/** The plain models have checks of their own, the normal one most of all; the adaptive one is what most operators leave. */
+/**
+ * The plain models have checks of their own, the normal one most of all; the adaptive one is what
+ * most operators leave.
+ */
 const MODELS = [
   ...Array<"normal">(6).fill("normal"),
   ...Array<"adaptive">(3).fill("adaptive"),
@@ -181,13 +192,18 @@ function defaultFits(model: Model, heartbeat: WrittenHeartbeat, path: Surroundin
   );
 }
 
-/** Time for a station to be heard from that starts with the gateway: its first beats are challenged. */
+/**
+ * Time for a station to be heard from that starts with the gateway: its first beats are challenged.
+ */
 function leastGraceMs(heartbeat: WrittenHeartbeat, path: Surroundings): number {
   return 500 + 2 * longestSilenceMs(heartbeat, path) + 8 * path.mostMs;
 }
 
 interface CommandLimits {
-  /** May a healthy gateway run out of room now and then? Not where it has planned changes, or a declared capacity to wait for. */
+  /**
+   * May a healthy gateway run out of room now and then? Not where it has planned changes, or a
+   * declared capacity to wait for.
+   */
   readonly mayRefuse: boolean;
 }
 
@@ -200,7 +216,8 @@ function drawCommands(
   const byDefault = chance(random, 0.3);
   const narrow = Math.ceil(Math.max(1, (4 * load.commandsPerSecond * attemptMs) / 1_000));
   const maxConcurrent = pick(random, [narrow, 256, milliseconds(narrow * logUniform(random, 1, 50))]);
-  // Who waits for a slot waits at most for half the timeout, and must not be slower than that itself.
+  // Who waits for a slot waits at most for half the timeout, and must not be slower than that
+  // itself.
   const leastTimeoutMs = 2.5 * attemptMs * (1 + Math.ceil(peak / maxConcurrent)) + 50;
   const timeout = milliseconds(logUniform(random, leastTimeoutMs, Math.max(2 * leastTimeoutMs, 3_000)));
   const leastDeadlineMs = Math.max(1_500, 1.2 * timeout);

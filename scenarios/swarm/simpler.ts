@@ -1,7 +1,8 @@
 /**
- * Smaller plans than one that fails, for the shrinker: fewer groups, stations and sources, a lower rate, shorter phases,
- * settings at their defaults, a plain network, right clocks. Faults are not touched, except those of what is gone: the
- * shrinker leaves them out by itself. The boldest step comes first.
+ * Smaller plans than one that fails, for the shrinker: fewer groups, stations and sources, a lower
+ * rate, shorter phases, settings at their defaults, a plain network, right clocks. Faults are not
+ * touched, except those of what is gone: the shrinker leaves them out by itself. The boldest step
+ * comes first.
  */
 import type { CallerHabits, FleetFault, FleetPlan, GroupPlan, WrittenGroup } from "../fleet/plan.ts";
 import { sourceNode, stationNode } from "../fleet/plan.ts";
@@ -147,7 +148,10 @@ function* lighterLoads(plan: FleetPlan, place: number): Iterable<FleetPlan> {
   yield { ...plan, groups: plan.groups.map((other, at) => (at === place ? patient : other)) };
 }
 
-/** Groups with less of the wide world in them: fewer routes, calmer callers, stations that refuse for nothing. */
+/**
+ * Groups with less of the wide world in them: fewer routes, calmer callers, stations that refuse
+ * for nothing.
+ */
 function* plainerGroups(group: GroupPlan): Iterable<GroupPlan> {
   const { routes = [], callers, breakingPoints = {} } = group;
   const { breakingPoints: _points, ...unbreakable } = group;
@@ -182,7 +186,10 @@ function* calmerCallers({ uploads, ...callers }: CallerHabits): Iterable<CallerH
 
 const LEAST_MS = 1_000;
 
-/** The chaos may end when the last fault has begun; the drain and the verification keep what they need. */
+/**
+ * The chaos may end when the last fault has begun; the drain and the verification keep what they
+ * need.
+ */
 function* shorterPhases(plan: FleetPlan): Iterable<FleetPlan> {
   const { warmUpMs, chaosMs } = plan.phases;
   const lastMs = Math.max(warmUpMs, ...plan.faults.map(({ atMs }) => atMs));

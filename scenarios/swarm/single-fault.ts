@@ -1,7 +1,8 @@
 /**
- * Plans with clean arithmetic: one station lost for ever and nothing else, so that a take-over can be held against the
- * clock; or an outage that heals and then a loss for ever, so that a detector which has taken the outage for a habit is
- * late. Whatever can end a primary's service is here, from a machine without power to one that answers 200 and lies.
+ * Plans with clean arithmetic: one station lost for ever and nothing else, so that a take-over can
+ * be held against the clock; or an outage that heals and then a loss for ever, so that a detector
+ * which has taken the outage for a habit is late. Whatever can end a primary's service is here,
+ * from a machine without power to one that answers 200 and lies.
  */
 import type { Random } from "ground-station-failover";
 import { between, chance, logUniform, pick } from "ground-station-failover/sim";
@@ -71,7 +72,10 @@ export function drawLoss(random: Random, victim: Victim, fromMs: number): FleetF
   return pick(random, [...SILENT, ...DEAF])(victim, { atMs: Math.round(between(random, fromMs, fromMs + 5_000)) });
 }
 
-/** In one seed of five the gateway stands still a moment after `loss`: what it held against the station by then may be its own doing. */
+/**
+ * In one seed of five the gateway stands still a moment after `loss`: what it held against the
+ * station by then may be its own doing.
+ */
 export function drawOwnStall(random: Random, loss: FleetFault): FleetFault[] {
   if (chance(random, 0.8)) return [];
   const atMs = loss.atMs + Math.round(between(random, 0, 800));
@@ -79,8 +83,8 @@ export function drawOwnStall(random: Random, loss: FleetFault): FleetFault[] {
 }
 
 /**
- * A second process sends heartbeats as `victim` until the chaos ends; in half of the seeds the true station loses its power, or
- * stands still, while it does.
+ * A second process sends heartbeats as `victim` until the chaos ends; in half of the seeds the true
+ * station loses its power, or stands still, while it does.
  */
 export function drawTwin(random: Random, victim: Victim, fromMs: number, untilMs: number): FleetFault[] {
   const atMs = Math.round(between(random, fromMs, (fromMs + untilMs) / 2));
@@ -99,9 +103,9 @@ export function drawTwin(random: Random, victim: Victim, fromMs: number, untilMs
 export const LONGEST_OUTAGE_MS = 20_000;
 
 /**
- * `first` has an outage that heals; `againAfterMs` later, all being well again, `second` is lost for ever. Where that is
- * the same station, the gateway goes back by itself, and would go back again and again to one that still beats, unless it
- * probes (`probed`).
+ * `first` has an outage that heals; `againAfterMs` later, all being well again, `second` is lost
+ * for ever. Where that is the same station, the gateway goes back by itself, and would go back
+ * again and again to one that still beats, unless it probes (`probed`).
  */
 export function drawRelapse(
   random: Random,
@@ -114,16 +118,20 @@ export function drawRelapse(
   const again = { atMs: atMs + forMs + Math.round(againAfterMs) };
   const alone = probed ? [...SILENT, ...FOUND_BY_PROBES] : SILENT;
   const losses = first === second ? alone : [...SILENT, ...SILENT, ...DEAF];
-  // An outage that heals may leave heartbeats going, too: then only a probe can tell when it is over.
+  // An outage that heals may leave heartbeats going, too: then only a probe can tell when it is
+  // over.
   return [pick(random, probed ? alone : SILENT)(first, { atMs, forMs }), pick(random, losses)(second, again)];
 }
 
-/** What a station that is up again may still do with a part of what it is given: its heartbeats show nothing of it. */
+/**
+ * What a station that is up again may still do with a part of what it is given: its heartbeats show
+ * nothing of it.
+ */
 const BY_HALVES = ["errors", "errors", "lying-200", "hang"] as const;
 
 /**
- * In half of the seeds: when its outage is over, `victim` fails a part of the commands and probes for a while longer, so that
- * going back to it shows that, once and again.
+ * In half of the seeds: when its outage is over, `victim` fails a part of the commands and probes
+ * for a while longer, so that going back to it shows that, once and again.
  */
 export function drawHalfWell(random: Random, victim: Victim, outage: FleetFault, loss: FleetFault): FleetFault[] {
   if (chance(random, 0.5)) return [];

@@ -1,7 +1,8 @@
 /**
- * The network of a seed before any fault, from one rack to another continent, and what settings have to bear on it: how
- * long a message is under way at most, and how many heartbeats in a row go missing. Every delay drawn here has an upper
- * end, because a world in which nothing is wrong must be one in which nothing may happen.
+ * The network of a seed before any fault, from one rack to another continent, and what settings
+ * have to bear on it: how long a message is under way at most, and how many heartbeats in a row go
+ * missing. Every delay drawn here has an upper end, because a world in which nothing is wrong must
+ * be one in which nothing may happen.
  */
 import type { Random } from "ground-station-failover";
 import type { LinkConditions, PlainDelay } from "ground-station-failover/sim";
@@ -12,7 +13,10 @@ export interface Surroundings {
   /** One way, the quickest and the slowest message. */
   readonly leastMs: number;
   readonly mostMs: number;
-  /** Share of heartbeats that never arrive. Streams lose nothing before faults: they have to serve in time. */
+  /**
+   * Share of heartbeats that never arrive. Streams lose nothing before faults: they have to serve
+   * in time.
+   */
   readonly beatLossRate: number;
   /** Heartbeats in a row that are lost or overtaken in less than one of 10^12 cases. */
   readonly missingBeats: number;
@@ -75,7 +79,10 @@ function rangeOf(delay: LinkConditions["delay"]): { readonly leastMs: number; re
   }
 }
 
-/** Rates of machines' clocks: right in six of ten seeds, else each wrong by up to `strength`, 10 ppm to 5 %. */
+/**
+ * Rates of machines' clocks: right in six of ten seeds, else each wrong by up to `strength`, 10 ppm
+ * to 5 %.
+ */
 export function drawClockRates(random: Random, nodes: readonly string[]): Record<string, number> {
   const off = chance(random, 0.6);
   const strength = logUniform(random, 1e-5, 0.05);

@@ -1,7 +1,7 @@
 /**
- * The load of the wide world: stations with a breaking point, callers with a patience that they may or may not state, and
- * routes with a behavior of their own. The ranges are wider than what the checks can judge; a check counts what it could
- * not judge, by reason.
+ * The load of the wide world: stations with a breaking point, callers with a patience that they may
+ * or may not state, and routes with a behavior of their own. The ranges are wider than what the
+ * checks can judge; a check counts what it could not judge, by reason.
  */
 import type { Random } from "ground-station-failover";
 import { between, chance, logUniform, pick, wholeBetween } from "ground-station-failover/sim";
@@ -15,7 +15,10 @@ import type {
   WorkSpread,
 } from "../fleet/plan.ts";
 
-/** The sources, the pace and the kinds of commands of a group whose callers are not the careful ones. */
+/**
+ * The sources, the pace and the kinds of commands of a group whose callers are not the careful
+ * ones.
+ */
 export function drawWideLoad(random: Random, name: string, commandsPerSecond: number, serviceMs: number): GroupPlan {
   const kinds = random.fork("kinds");
   return {
@@ -61,7 +64,10 @@ function drawRefusal(random: Random): Refusal {
   };
 }
 
-/** Callers with a patience between `leastMs` and `mostMs`; `patienceMs` of the result is what they say of it. */
+/**
+ * Callers with a patience between `leastMs` and `mostMs`; `patienceMs` of the result is what they
+ * say of it.
+ */
 export function drawCallers(
   random: Random,
   leastMs: number,

@@ -1,7 +1,7 @@
 /**
- * Settings of the wide world. Seven of ten operators write the minimum: names, addresses, stations and the kind of
- * heartbeat. A quarter add a deadline, a timeout or a declared capacity. The rest change everything, and little can be
- * promised for their groups.
+ * Settings of the wide world. Seven of ten operators write the minimum: names, addresses, stations
+ * and the kind of heartbeat. A quarter add a deadline, a timeout or a declared capacity. The rest
+ * change everything, and little can be promised for their groups.
  */
 import type { Random } from "ground-station-failover";
 import { chance, logUniform, pick } from "ground-station-failover/sim";

@@ -1,11 +1,15 @@
 /**
- * Configurations and plans from the little that a scenario wants to say: names, ports and addresses are filled in here,
- * everything that is left out of a section has the product's own default, and everything that is left out of a plan is
- * an ordinary day. It knows what must be written down, not what is wise; drawing is in `swarm.ts`.
+ * Configurations and plans from the little that a scenario wants to say: names, ports and addresses
+ * are filled in here, everything that is left out of a section has the product's own default, and
+ * everything that is left out of a plan is an ordinary day. It knows what must be written down, not
+ * what is wise; drawing is in `swarm.ts`.
  */
 import type { FleetPlan, GroupPlan, WrittenConfiguration, WrittenGroup } from "../fleet/plan.ts";
 
-/** The sections of a group as an operator writes them (docs/guide/configuration.md); one left out is all defaults. */
+/**
+ * The sections of a group as an operator writes them (docs/guide/configuration.md); one left out is
+ * all defaults.
+ */
 export interface WrittenSections {
   readonly heartbeat?: WrittenHeartbeat;
   readonly detector?: {
@@ -68,7 +72,10 @@ export interface GroupDraft extends WrittenSections {
 }
 
 const STATION_NAMES: readonly string[] = ["primary", "backup", "backup-2", "backup-3"];
-/** Worlds have slow heartbeats, too, and paths that lose many: longer than any ceiling that is drawn or follows from an interval. */
+/**
+ * Worlds have slow heartbeats, too, and paths that lose many: longer than any ceiling that is drawn
+ * or follows from an interval.
+ */
 const OBJECTIVE = "10m";
 const FIRST_LISTEN_PORT = 8_080;
 const STATION_URL_PORT = 9_001;
@@ -96,7 +103,10 @@ function writtenGroup({ name, stations = 2, capacityPerSecond, ...sections }: Gr
   };
 }
 
-/** A group's load and stations on an ordinary day: 10 commands a second, four fifths keyed, a tenth of what it can take. */
+/**
+ * A group's load and stations on an ordinary day: 10 commands a second, four fifths keyed, a tenth
+ * of what it can take.
+ */
 const ORDINARY_GROUP: Omit<GroupPlan, "name"> = {
   commandsPerSecond: 10,
   sources: 2,
@@ -113,7 +123,10 @@ export interface PlanDraft extends Partial<Omit<FleetPlan, "groups">> {
   readonly groups?: readonly (Partial<GroupPlan> & { readonly name: string })[];
 }
 
-/** The plan of an ordinary minute without faults, changed as `draft` says. Without a configuration: one group of two. */
+/**
+ * The plan of an ordinary minute without faults, changed as `draft` says. Without a configuration:
+ * one group of two.
+ */
 export function planOf({ groups = [], ...draft }: PlanDraft): FleetPlan {
   const configuration = draft.configuration ?? configurationOf([{ name: "atlantic" }]);
   return {

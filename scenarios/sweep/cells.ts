@@ -1,6 +1,7 @@
 /**
- * The table of the sweep: what can go wrong with a machine, a link, the service and people, each at up to three
- * strengths from harmless to absurd, and the moments at which it is tried. A new kind of fault is a line here.
+ * The table of the sweep: what can go wrong with a machine, a link, the service and people, each at
+ * up to three strengths from harmless to absurd, and the moments at which it is tried. A new kind
+ * of fault is a line here.
  */
 import type { LinkConditions } from "ground-station-failover/sim";
 import type { FleetFault, Replayed, ServiceFault } from "../fleet/plan.ts";

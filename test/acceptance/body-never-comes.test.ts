@@ -1,6 +1,7 @@
 /**
- * Promise [R4]: what happens inside an operation is bounded. A service sends the head of its answer at once and the body never.
- * The first example of both READMEs, taken from there as it stands, ends with its timeout.
+ * Promise [R4]: what happens inside an operation is bounded. A service sends the head of its answer
+ * at once and the body never. The first example of both READMEs, taken from there as it stands,
+ * ends with its timeout.
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -13,7 +14,10 @@ import { promisify } from "node:util";
 
 const ROOT = `${import.meta.dirname}/../..`;
 
-/** The first TypeScript example of a page, against `url`, with a timeout that is short and no second attempt. */
+/**
+ * The first TypeScript example of a page, against `url`, with a timeout that is short and no second
+ * attempt.
+ */
 function exampleOf(page: string, url: string): string {
   const source = /```ts\n([\s\S]*?)```/.exec(readFileSync(`${ROOT}/${page}`, "utf8"))?.[1] ?? "";
   assert.ok(

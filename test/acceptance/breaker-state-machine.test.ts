@@ -1,4 +1,7 @@
-/** Promises [B2], [B3], [B4], [B7]: the breaker's way round its states, over a hundred failures and an hour of silence. */
+/**
+ * Promises [B2], [B3], [B4], [B7]: the breaker's way round its states, over a hundred failures and
+ * an hour of silence.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {

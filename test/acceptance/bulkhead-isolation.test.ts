@@ -1,7 +1,8 @@
 /**
- * Promise [K3]: saturating one bulkhead leaves another's p99 within 10 % of its baseline. Two downstreams behind one
- * process, on the virtual clock; the healthy one's service times come from a printed seed. The other test shows that
- * the measure can fail: with one bulkhead for both, the healthy downstream's callers starve.
+ * Promise [K3]: saturating one bulkhead leaves another's p99 within 10 % of its baseline. Two
+ * downstreams behind one process, on the virtual clock; the healthy one's service times come from a
+ * printed seed. The other test shows that the measure can fail: with one bulkhead for both, the
+ * healthy downstream's callers starve.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -18,7 +19,10 @@ interface Run {
   readonly refusedElsewhere: number;
 }
 
-/** Healthy calls every 5 ms of 10 to 50 ms each; beside them, if `saturated`, calls to a service that never answers. */
+/**
+ * Healthy calls every 5 ms of 10 to 50 ms each; beside them, if `saturated`, calls to a service
+ * that never answers.
+ */
 async function run(saturated: boolean, shared: boolean): Promise<Run> {
   const clock = new VirtualClock();
   const random = seededRandom(SEED);

@@ -1,7 +1,8 @@
 /**
- * Promise [H]: chaos is on when it is set, ramps on the clock, is off when taken off, and is gone when its holder lets
- * go of it. Statistics run over 10,000 calls in virtual time with a printed seed; the bounds are more than five
- * standard deviations wide. Also here: a known fault of the field, clock and chance hidden in chaos tools (Toxiproxy).
+ * Promise [H]: chaos is on when it is set, ramps on the clock, is off when taken off, and is gone
+ * when its holder lets go of it. Statistics run over 10,000 calls in virtual time with a printed
+ * seed; the bounds are more than five standard deviations wide. Also here: a known fault of the
+ * field, clock and chance hidden in chaos tools (Toxiproxy).
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

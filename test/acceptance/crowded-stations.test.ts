@@ -1,8 +1,9 @@
 /**
- * Promise [F11] for stations that refuse nothing: they queue what is too much, or share their processor, and most of them go
- * on with the work of callers who have left. Whatever is asked of them for good, four fifths of what they can do are
- * goodput, the rest is refused at once with an honest `Retry-After`, nobody takes their slowness for a failure, and what was
- * learned is forgotten when the load has gone. What is slow for another reason is not throttled.
+ * Promise [F11] for stations that refuse nothing: they queue what is too much, or share their
+ * processor, and most of them go on with the work of callers who have left. Whatever is asked of
+ * them for good, four fifths of what they can do are goodput, the rest is refused at once with an
+ * honest `Retry-After`, nobody takes their slowness for a failure, and what was learned is
+ * forgotten when the load has gone. What is slow for another reason is not throttled.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -47,7 +48,8 @@ for (const [name, model] of Object.entries(MODELS)) {
             const over = world.offer({ forMs: 20_000, perSecond: capacity * ratio, patienceMs, terms });
             assert.equal(world.roles.epoch, 1, `${told}: overload is no failure`);
             const after = world.offer({ forMs: 8_000, perSecond: capacity * 0.8, patienceMs, terms });
-            // The slowest to be found out is a third too much: its queue is as long as callers wait only after seven seconds.
+            // The slowest to be found out is a third too much: its queue is as long as callers wait
+            // only after seven seconds.
             assert.ok(goodput(over, 11) >= 0.8 * capacity, `${told}: ${over.goodput} of ${capacity}/s`);
             assert.ok(goodput(after, 5) >= 0.95 * 0.8 * capacity, `${told}: ${after.goodput} after it`);
             const refused = over.refused.filter(({ arrivedMs }) => arrivedMs >= 16_000);
@@ -139,7 +141,8 @@ for (const patienceMs of [2_500, 10_000]) {
     const told = hit.map(
       (run) => `${run.perSecond}/s, seed ${run.seed}: ${run.refused.length} refused, ${run.left} left`,
     );
-    // Not none: where nothing was answered by chance for a moment, it is tried out, and its limit begins where it was before.
+    // Not none: where nothing was answered by chance for a moment, it is tried out, and its limit
+    // begins where it was before.
     assert.ok(lost <= 0.01 * calls, `${lost} of ${calls}: ${told.join("; ")}`);
   });
 
@@ -160,7 +163,10 @@ for (const patienceMs of [2_500, 10_000]) {
   });
 }
 
-/** Calls that may be sent twice, by their keys or because they are idempotent; and calls that may not. */
+/**
+ * Calls that may be sent twice, by their keys or because they are idempotent; and calls that may
+ * not.
+ */
 const KINDS: Readonly<Record<string, (place: number) => Terms>> = {
   keyed: (place) => ({ source: `caller ${place % 4}`, key: `k${place}` }),
   idempotent: (place) => ({ source: `caller ${place % 4}`, isIdempotent: true, isRepeatable: true }),

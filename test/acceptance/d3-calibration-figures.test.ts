@@ -1,7 +1,8 @@
 /**
- * Promise [D3]: with heartbeats N(50 ms, 10 ms) the level stays below 2 while the wait is within mean + 2.3 deviations,
- * and is above the declare threshold 8 when the next beat is 300 ms late. The figures are those of the true
- * distribution; they have to hold although the detector only knows a sample of it, for every seed.
+ * Promise [D3]: with heartbeats N(50 ms, 10 ms) the level stays below 2 while the wait is within
+ * mean + 2.3 deviations, and is above the declare threshold 8 when the next beat is 300 ms late.
+ * The figures are those of the true distribution; they have to hold although the detector only
+ * knows a sample of it, for every seed.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,7 +1,8 @@
 /**
- * Promise [D3], [D11]: silence is declared within three times the configured base timeout (intra-region beats of 50 ms
- * with 150 ms, cross-region beats of 500 ms with 2 s), by timers that agree with polling within 1 ms, and at the latest
- * at the ceiling. In the incident this took four minutes.
+ * Promise [D3], [D11]: silence is declared within three times the configured base timeout
+ * (intra-region beats of 50 ms with 150 ms, cross-region beats of 500 ms with 2 s), by timers that
+ * agree with polling within 1 ms, and at the latest at the ceiling. In the incident this took four
+ * minutes.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -107,7 +108,10 @@ test("[D11] past the ceiling silence is declared, whatever was learned", async (
   assert.ok(Math.abs(latencyMs - 400) <= 1, `declared after ${latencyMs} ms; ${REPLAY}`);
 });
 
-/** Declarations of the gateway's kind (ADR 0013) at 50 ms beats; `stallMs` says how much longer than 50 ms a gap is. */
+/**
+ * Declarations of the gateway's kind (ADR 0013) at 50 ms beats; `stallMs` says how much longer than
+ * 50 ms a gap is.
+ */
 async function watched(beats: number, stallMs: (sequence: number) => number, name: string): Promise<readonly number[]> {
   const random = seededRandom(SEED).fork(name);
   const clock = new VirtualClock();

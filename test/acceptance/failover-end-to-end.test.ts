@@ -1,6 +1,6 @@
 /**
- * The promise of the whole library, on the virtual clock: a primary dies under load, phi crosses 8, the backup is
- * promoted, and no caller ever sees an error.
+ * The promise of the whole library, on the virtual clock: a primary dies under load, phi crosses 8,
+ * the backup is promoted, and no caller ever sees an error.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,6 +1,7 @@
 /**
- * Promises [F1] and [F2]: what is weighed before a station is replaced, that each decision lists it, that our own stall
- * and a single bad command are no evidence, and that a dead backup is never promoted.
+ * Promises [F1] and [F2]: what is weighed before a station is replaced, that each decision lists
+ * it, that our own stall and a single bad command are no evidence, and that a dead backup is never
+ * promoted.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -167,7 +168,8 @@ for (const source of [undefined, "10.0.0.1 POST /commands"]) {
       await at.clock.advanceBy(1_100 + 5_000 / perSecond);
       assert.equal(at.failover.currentActive, "backup");
       await at.clock.advanceBy(forMs);
-      // Nobody knows what a command without a key did: those of the first second are told of their failure.
+      // Nobody knows what a command without a key did: those of the first second are told of their
+      // failure.
       assert.ok(at.errors.length <= Math.max(6, 1.2 * perSecond), `${at.errors.length} errors`);
       assert.equal(at.told("promoted").length, 1);
       await at.stop();
@@ -217,7 +219,8 @@ test("[F2] a dead backup is not promoted: the primary is kept, that is said once
   assert.equal(at.told("kept").length, 1);
   assert.equal(at.failover.epoch, 1);
   for (const { name, door } of [at.north, at.south]) {
-    // Nobody is usable, so both are tried: a refused connection costs nothing, once in 50 ms at most.
+    // Nobody is usable, so both are tried: a refused connection costs nothing, once in 50 ms at
+    // most.
     assert.ok(door.length > 0 && door.length <= 6_000 / 50 + 40, `${name} tried now and then: ${door.length} times`);
   }
   at.north.beats = true;

@@ -1,4 +1,7 @@
-/** What the simulation found, each as the small test that it comes down to (docs/findings.md tells the stories). */
+/**
+ * What the simulation found, each as the small test that it comes down to (docs/findings.md tells
+ * the stories).
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deadlineAt, wasConnectionLost } from "ground-station-failover";

@@ -1,8 +1,9 @@
 /**
- * Promises [F2]–[F6] under everything at once: random faults, loads, aborts, deadlines, switchovers and maintenance, from
- * a seed. What must hold whatever happens: every call ends in time, nothing is left behind, nothing takes effect twice or
- * is acknowledged without effect, nobody is told of a failure that was none, epochs never go down, and neither a station's
- * declared capacity nor its retry budget is exceeded at its door.
+ * Promises [F2]–[F6] under everything at once: random faults, loads, aborts, deadlines, switchovers
+ * and maintenance, from a seed. What must hold whatever happens: every call ends in time, nothing
+ * is left behind, nothing takes effect twice or is acknowledged without effect, nobody is told of a
+ * failure that was none, epochs never go down, and neither a station's declared capacity nor its
+ * retry budget is exceeded at its door.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -105,8 +106,9 @@ function send(at: TwoStations, random: Random): void {
 const RESERVE = 10;
 
 /**
- * Extra attempts in any budget window (10 s) that ends with one of them, against what the calls in it allow. An attempt is
- * extra where an earlier one of its call came in here; connections that were refused did not, nor did old epochs.
+ * Extra attempts in any budget window (10 s) that ends with one of them, against what the calls in
+ * it allow. An attempt is extra where an earlier one of its call came in here; connections that
+ * were refused did not, nor did old epochs.
  */
 function budgetBroken(door: readonly Attempt[], staleKeys: ReadonlySet<string>): string | undefined {
   const seen = new Set<string>();
@@ -132,7 +134,10 @@ function budgetBroken(door: readonly Attempt[], staleKeys: ReadonlySet<string>):
   return undefined;
 }
 
-/** Errors that say that nothing is known, or that the caller itself gave up: none of them claims that nothing ran. */
+/**
+ * Errors that say that nothing is known, or that the caller itself gave up: none of them claims
+ * that nothing ran.
+ */
 const UNKNOWING = new Set(["AMBIGUOUS_OUTCOME", "DEADLINE_EXCEEDED", "CALL_ABORTED"]);
 
 for (let run = 0; run < RUNS; run++) {

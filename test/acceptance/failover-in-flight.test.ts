@@ -1,6 +1,6 @@
 /**
- * Promises [F3] and [F4]: what becomes of commands that are out when their station is replaced, and that epochs, leases
- * and deadlines keep an old sender from doing harm.
+ * Promises [F3] and [F4]: what becomes of commands that are out when their station is replaced, and
+ * that epochs, leases and deadlines keep an old sender from doing harm.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,7 +1,7 @@
 /**
- * Promise [F2] under other loads and other faults: whatever the pace of the commands and whichever way the primary
- * fails, no caller sees an error that could have been avoided, nothing takes effect twice, and nobody's retry budget is
- * broken at a station's door.
+ * Promise [F2] under other loads and other faults: whatever the pace of the commands and whichever
+ * way the primary fails, no caller sees an error that could have been avoided, nothing takes effect
+ * twice, and nobody's retry budget is broken at a station's door.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,7 +1,7 @@
 /**
- * Promise [F7]: what is planned hurts nobody. Switchover and maintenance make before they break: calls that are out finish
- * at the old station. Failback proves a station with a canary and a growing share, waits for proven health, and gives way
- * to a failure.
+ * Promise [F7]: what is planned hurts nobody. Switchover and maintenance make before they break:
+ * calls that are out finish at the old station. Failback proves a station with a canary and a
+ * growing share, waits for proven health, and gives way to a failure.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -12,7 +12,8 @@ import { shown, TwoStations } from "../worlds/two-stations.ts";
 test("[F7] a switchover under load → at once; what is out finishes at the old station, nobody sees an error", async () => {
   const at = await TwoStations.begin();
   at.north.answerMs = 80;
-  // The spacecraft refuses what an older epoch sends once it has seen a newer one, so both serve at the same pace here.
+  // The spacecraft refuses what an older epoch sends once it has seen a newer one, so both serve at
+  // the same pace here.
   at.south.answerMs = 80;
   at.load({ perSecond: 200, forMs: 3_000, keyedRatio: 0.5 });
   await at.clock.advanceBy(1_000);

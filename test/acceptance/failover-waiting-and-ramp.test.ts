@@ -1,6 +1,7 @@
 /**
- * Promises [F5] and [F6]: calls wait, bounded, while nobody is fit; and when somebody is, new calls, waiting calls,
- * retries and re-sends together never exceed what that station can take. In the incident this storm lasted five minutes.
+ * Promises [F5] and [F6]: calls wait, bounded, while nobody is fit; and when somebody is, new
+ * calls, waiting calls, retries and re-sends together never exceed what that station can take. In
+ * the incident this storm lasted five minutes.
  */
 import assert from "node:assert/strict";
 import { AsyncLocalStorage } from "node:async_hooks";
@@ -136,7 +137,8 @@ test("[F6] no storm: with everybody's retries, re-sends and new calls at once, e
   assert.equal(at.told("promoted")[0]?.station, "south");
   const calls = new Set(at.south.door.map(({ key }) => key)).size;
   const extra = at.south.door.length - calls;
-  // A tenth of the calls: the reserve of ten is within that in each of the budget's windows of 10 s, but for the last ones.
+  // A tenth of the calls: the reserve of ten is within that in each of the budget's windows of 10
+  // s, but for the last ones.
   assert.ok(extra <= 0.1 * calls + 5, `${extra} extra attempts for ${calls} calls`);
   await at.stop();
 });

@@ -1,7 +1,8 @@
 /**
- * Promise [F11] for calls that hang: a lock in a database, a full pool. They are never answered, and their connections stay
- * open, so that they are in flight until their deadlines. The fault is over long before that, and so must its effects be:
- * calls that hang hold no limit, and nobody has to find out through them whether a station serves again.
+ * Promise [F11] for calls that hang: a lock in a database, a full pool. They are never answered,
+ * and their connections stay open, so that they are in flight until their deadlines. The fault is
+ * over long before that, and so must its effects be: calls that hang hold no limit, and nobody has
+ * to find out through them whether a station serves again.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

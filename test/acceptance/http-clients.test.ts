@@ -1,7 +1,8 @@
 /**
- * A healthy service, and the ways in which people call it: with `fetch` and its body read at once, with `node:http`, with
- * clients that throw for a status (axios, got, ky). Nothing that the caller did wrong opens its circuit, the caller
- * gets what its client gave, and a service that asks for a moment is given it.
+ * A healthy service, and the ways in which people call it: with `fetch` and its body read at once,
+ * with `node:http`, with clients that throw for a status (axios, got, ky). Nothing that the caller
+ * did wrong opens its circuit, the caller gets what its client gave, and a service that asks for a
+ * moment is given it.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";

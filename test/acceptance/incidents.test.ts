@@ -1,7 +1,8 @@
 /**
- * The three incidents that layers of this kind are known to have missed: (1) a downstream that answers within the
- * timeout, but slower than the bulkhead's acquire wait; (2) HTTP 200 with an error in the body; (3) a deadlock inside
- * the layer between breaker transitions and pool acquisition, under callbacks that call back in.
+ * The three incidents that layers of this kind are known to have missed: (1) a downstream that
+ * answers within the timeout, but slower than the bulkhead's acquire wait; (2) HTTP 200 with an
+ * error in the body; (3) a deadlock inside the layer between breaker transitions and pool
+ * acquisition, under callbacks that call back in.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -22,7 +23,10 @@ import { VirtualClock } from "ground-station-failover/sim";
 const SEED = process.env["SEED"] ?? "CN-2702-003";
 const REPLAY = `seed "${SEED}"; replay: SEED=${SEED} node --conditions=@gsf/source --test test/acceptance/incidents.test.ts`;
 
-/** Offers a call every `gapMs` to a service that takes `serviceMs`, until the breaker opens or `calls` are made. */
+/**
+ * Offers a call every `gapMs` to a service that takes `serviceMs`, until the breaker opens or
+ * `calls` are made.
+ */
 async function offer(
   serviceMs: number,
   gapMs: number,
@@ -116,7 +120,8 @@ test("incident 3: a transition listener, an abort listener and an operation that
   };
   client.breaker?.onTransition(() => again(async () => "from a transition"));
   const nested: Operation<string> = (context) => {
-    // Holding the only slot, it asks for another one: that one waits its bounded time and is refused, not deadlocked.
+    // Holding the only slot, it asks for another one: that one waits its bounded time and is
+    // refused, not deadlocked.
     context.signal.addEventListener("abort", () => again(async () => "from an abort"));
     again(async () => "from inside");
     return new Promise((resolve) => setImmediate(() => setImmediate(() => setImmediate(() => resolve("late")))));
@@ -133,7 +138,10 @@ test("incident 3: a transition listener, an abort listener and an operation that
   assert.deepEqual([bulkhead.running, bulkhead.waiting, clock.pending], [0, 0, 0]);
 });
 
-/** A world of two clients on one bulkhead, one breaker and one budget, in which everything calls back into everything. */
+/**
+ * A world of two clients on one bulkhead, one breaker and one budget, in which everything calls
+ * back into everything.
+ */
 async function tangle(random: Random): Promise<void> {
   const clock = new VirtualClock();
   const bulkhead = new Bulkhead({ name: "pool", clock, maxConcurrent: 2, acquireTimeoutMs: 40, maxQueue: 4 });

@@ -1,6 +1,6 @@
 /**
- * Faults that other layers of this kind are known to have (HOUSE §7), each tried on ours. The last of that list, clock
- * and chance hidden in chaos tools, is with the chaos promise.
+ * Faults that other layers of this kind are known to have (HOUSE §7), each tried on ours. The last
+ * of that list, clock and chance hidden in chaos tools, is with the chaos promise.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -26,13 +26,15 @@ test("cockatiel's: a queued caller rejected after acceptance, because a newcomer
   const client = new ResilientClient({ name: "uplink", clock, bulkhead, retry: false });
   const order: string[] = [];
   const first = client.call(() => clock.sleepUntil(10));
-  // In the very step in which the slot comes free, a newcomer asks for it, before the queued caller can run anything.
+  // In the very step in which the slot comes free, a newcomer asks for it, before the queued caller
+  // can run anything.
   const newcomer = first.then(() => client.call(async () => order.push("newcomer")));
   const queued = client.call(async () => order.push("queued"));
   await clock.runUntilSettled(Promise.all([queued, newcomer]));
   assert.deepEqual(order, ["queued", "newcomer"]);
 
-  // The same within one synchronous step: released, and asked for by somebody else before the next microtask.
+  // The same within one synchronous step: released, and asked for by somebody else before the next
+  // microtask.
   const work = Promise.withResolvers<void>();
   const running = bulkhead.execute(() => work.promise);
   const answer = Promise.withResolvers<string>();
@@ -71,7 +73,8 @@ test("cockatiel's: callers parked behind a hung probe and released as a herd", a
     return new Promise(() => undefined);
   };
   void client.call(hang).catch(() => undefined);
-  // A thousand callers behind the probe: each is refused now, with the time to come back; none is kept.
+  // A thousand callers behind the probe: each is refused now, with the time to come back; none is
+  // kept.
   const refused = await Promise.all(
     Array.from({ length: 1_000 }, () => client.call(hang).catch((error: unknown) => error)),
   );
@@ -134,7 +137,8 @@ test("opossum's: a waiter evicted by the timer of another", async () => {
   const late = bulkhead.execute(() => "served");
   await clock.advanceTo(90);
   first.resolve();
-  // The early one has been served. Its instant passes, and the one that waits since 50 keeps its place until 150.
+  // The early one has been served. Its instant passes, and the one that waits since 50 keeps its
+  // place until 150.
   await clock.advanceTo(149);
   assert.equal(bulkhead.waiting, 1);
   const rejected = assert.rejects(late, BulkheadTimeoutError);

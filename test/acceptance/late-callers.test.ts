@@ -1,6 +1,7 @@
 /**
- * Stations that are well, with room for everything, and callers whose time is over about when their calls are answered: service
- * times are exponential, so that a part of the calls is always late. That is no reason to move a role, nor to refuse calls.
+ * Stations that are well, with room for everything, and callers whose time is over about when their
+ * calls are answered: service times are exponential, so that a part of the calls is always late.
+ * That is no reason to move a role, nor to refuse calls.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,6 +1,7 @@
 /**
- * Promise [C4]: nothing is left behind. A hundred thousand calls on one long-lived signal, a process with an idle
- * client that exits by itself, and a hundred thousand calls in flight on one timer of the system (in real processes).
+ * Promise [C4]: nothing is left behind. A hundred thousand calls on one long-lived signal, a
+ * process with an idle client that exits by itself, and a hundred thousand calls in flight on one
+ * timer of the system (in real processes).
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -12,7 +13,10 @@ import { VirtualClock } from "ground-station-failover/sim";
 
 const CALLS = 100_000;
 
-/** Runs `source` as a process of its own, and returns what it printed. It is killed, and the test fails, if it never exits. */
+/**
+ * Runs `source` as a process of its own, and returns what it printed. It is killed, and the test
+ * fails, if it never exits.
+ */
 async function runAlone(source: string): Promise<string> {
   const args = ["--conditions=@gsf/source", "--input-type=module", "--eval", source];
   const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: import.meta.dirname, timeout: 60_000 });
@@ -34,7 +38,8 @@ test("[C4] a hundred thousand calls on one long-lived signal leave no listener a
   let made = 0;
   let settled = 0;
   const ends: Record<string, number> = {};
-  // In rounds of twenty: five run, ten wait, five find the queue full; some succeed, some fail, some hang and time out.
+  // In rounds of twenty: five run, ten wait, five find the queue full; some succeed, some fail,
+  // some hang and time out.
   for (let round = 0; made < CALLS; round++) {
     for (let call = 0; call < 20; call++, made++) {
       const hangs = round % 500 === 0;
@@ -93,7 +98,7 @@ test("[C4] a hundred thousand calls in flight with a timeout each hold one timer
     const timers = process.getActiveResourcesInfo().filter((one) => one === "Timeout").length;
     for (const answer of answers) answer("done");
     const ends = new Set(await Promise.all(calls));
-    // A slow machine may have let some of them time out meanwhile; every one has ended all the same.
+    // A slow machine may have let some of them time out; every one has ended all the same.
     console.log(timers, answers.length, [...ends].every((end) => end === "done" || end === "ATTEMPT_TIMEOUT"));
   `);
   assert.equal(printed, `1 ${CALLS} true`);

@@ -1,9 +1,10 @@
 /**
- * Promise [F11]: no metastable state. Whatever the callers' patience, which nobody tells the failover, and whatever the
- * rate: once the trigger is gone, goodput is back within five seconds and twice the patience; where the load stays above
- * what the station takes, four fifths of that are goodput, and the rest is refused at once; no collapse is silent. A surge,
- * and what an outage left behind, is ridden out by waiting: hardly more calls fail than have to. The
- * station is a bucket of so many commands a second that pays for every refusal with half a command.
+ * Promise [F11]: no metastable state. Whatever the callers' patience, which nobody tells the
+ * failover, and whatever the rate: once the trigger is gone, goodput is back within five seconds
+ * and twice the patience; where the load stays above what the station takes, four fifths of that
+ * are goodput, and the rest is refused at once; no collapse is silent. A surge, and what an outage
+ * left behind, is ridden out by waiting: hardly more calls fail than have to. The station is a
+ * bucket of so many commands a second that pays for every refusal with half a command.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -39,7 +40,10 @@ function goodput(figures: TakeoverFigures, fromS: number, toS: number): number {
   return seconds.reduce((sum, count) => sum + count, 0) / seconds.length;
 }
 
-/** The faults of the bench after which the backup serves, with the second in which the trigger is gone. */
+/**
+ * The faults of the bench after which the backup serves, with the second in which the trigger is
+ * gone.
+ */
 const TRIGGERS: readonly (readonly [string, string, number])[] = [
   ["1", "the primary is killed", 5],
   ["3", "the primary answers 500 to all", 5],
@@ -80,7 +84,8 @@ for (const patienceMs of [500, 2_000, 10_000]) {
       const figures = await run("1", { rate, patienceMs, capacityRatio, retryAfterS: 1 }, knownS + 11);
       const good = goodput(figures, knownS, knownS + 10);
       assert.ok(good >= 0.8 * capacityRatio * rate, `${good}/s of ${capacityRatio * rate}/s: ${figures.goodput}`);
-      // Nobody has to hang up first: that more comes than is answered shows after two seconds, and a moment to find that out.
+      // Nobody has to hang up first: that more comes than is answered shows after two seconds, and
+      // a moment to find that out.
       const told = figures.refusedCalls.filter(({ atMs }) => atMs >= 5_000 + 1_000 * (FAULT_AT_S + 3.5));
       const late = told.filter(({ tookMs }) => tookMs > 100);
       assert.ok(told.length > 20, `${told.length} refused`);
@@ -93,7 +98,10 @@ for (const patienceMs of [500, 2_000, 10_000]) {
   }
 }
 
-/** What no front could serve, at 200/s, 80 ms, patience of 2 s and a backup of 1.2: the floor of the bench. */
+/**
+ * What no front could serve, at 200/s, 80 ms, patience of 2 s and a backup of 1.2: the floor of the
+ * bench.
+ */
 for (const [name, what, floor] of [
   ["9", "both are down for three seconds", 232],
   ["12", "five times the load for a second after a promotion", 254],
@@ -123,7 +131,10 @@ test("[F11] a backup of 0.3 for good → the collapse is told within two seconds
   assert.ok(goodput(figures, 14, 29) >= 0.8 * 30, `${figures.goodput}`);
 });
 
-/** What the only station that is left does for three seconds, and for how long the last command of that time keeps it busy. */
+/**
+ * What the only station that is left does for three seconds, and for how long the last command of
+ * that time keeps it busy.
+ */
 const BROWNOUTS: readonly (readonly [string, Mode, number])[] = [
   ["stands still", { name: "stopped" }, 0],
   ["takes 2 s", { name: "slow", latencyMs: 2_000 }, 2],

@@ -1,7 +1,8 @@
 /**
- * Promise [F10]: what this process sleeps through is nobody's failure. A real service in a process of its own answers each
- * request after 5 ms, while this process computes for longer than any timeout. Whether the machine is quick enough for
- * every answer to be in time afterwards is its own business; that nothing counts against the service is not.
+ * Promise [F10]: what this process sleeps through is nobody's failure. A real service in a process
+ * of its own answers each request after 5 ms, while this process computes for longer than any
+ * timeout. Whether the machine is quick enough for every answer to be in time afterwards is its own
+ * business; that nothing counts against the service is not.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

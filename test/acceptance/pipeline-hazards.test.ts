@@ -1,4 +1,7 @@
-/** Promise [C5]: a pipeline that contradicts itself is refused when it is made, with the hazard named. */
+/**
+ * Promise [C5]: a pipeline that contradicts itself is refused when it is made, with the hazard
+ * named.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {

@@ -1,6 +1,7 @@
 /**
- * How soon the silence of a probed station is declared with a configuration that says only the health page: in a steady
- * state, right after the start, and for a station that was never there. On the virtual clock, to the millisecond.
+ * How soon the silence of a probed station is declared with a configuration that says only the
+ * health page: in a steady state, right after the start, and for a station that was never there. On
+ * the virtual clock, to the millisecond.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,6 +1,7 @@
 /**
- * A service of which more is asked for than it can do, and which refuses the rest: most of what it can do is done, also where
- * its calls take sometimes more and sometimes less time. (With a limit that follows the last few answers it was half of it.)
+ * A service of which more is asked for than it can do, and which refuses the rest: most of what it
+ * can do is done, also where its calls take sometimes more and sometimes less time. (With a limit
+ * that follows the last few answers it was half of it.)
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

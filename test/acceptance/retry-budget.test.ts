@@ -1,8 +1,9 @@
 /**
- * Promise [R2]: under 50 % failure the extra attempts stay within 10 % of the calls, at 10, 100 and 10,000 calls a
- * second, and at one a second where the reserve is one. Measured at the downstream's door: each arrival is written down with
- * its instant, and every window that ends at an extra attempt is checked against max(ratio × distinct calls in it, reserve).
- * A quiet caller gets its retries, and a caller whose retry is refused gets what happened.
+ * Promise [R2]: under 50 % failure the extra attempts stay within 10 % of the calls, at 10, 100 and
+ * 10,000 calls a second, and at one a second where the reserve is one. Measured at the downstream's
+ * door: each arrival is written down with its instant, and every window that ends at an extra
+ * attempt is checked against max(ratio × distinct calls in it, reserve). A quiet caller gets its
+ * retries, and a caller whose retry is refused gets what happened.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -47,7 +48,10 @@ class Door {
     return "done";
   };
 
-  /** Checks every trailing window that ends at an extra attempt; the instants are in order, so that two marks suffice. */
+  /**
+   * Checks every trailing window that ends at an extra attempt; the instants are in order, so that
+   * two marks suffice.
+   */
   check(reserve = RESERVE): void {
     let calls = 0;
     let oldestCall = 0;
@@ -77,7 +81,10 @@ interface Load {
   offer(calls: number): void;
 }
 
-/** Three clients that share one downstream and one budget; breakers off, since they would hide what the budget does. */
+/**
+ * Three clients that share one downstream and one budget; breakers off, since they would hide what
+ * the budget does.
+ */
 function load(
   retry: { baseMs?: number; capMs?: number; maxAttempts?: number } = {},
   options: RetryBudgetOptions = {},

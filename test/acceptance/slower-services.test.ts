@@ -1,8 +1,9 @@
 /**
- * Promises [F6], [F10] and [F11] for stations that take any number of calls at once, and more time for each from one moment
- * to the next: the database behind them is slow, or the backup is. No limit helps there; one that was set because answers take
- * long has to go before it refuses much. And for new processes, which have seen only the quick half of what is usual.
- * Each cell is a seeded run in virtual time; bounds are for the mean of all cells and for the worst one.
+ * Promises [F6], [F10] and [F11] for stations that take any number of calls at once, and more time
+ * for each from one moment to the next: the database behind them is slow, or the backup is. No
+ * limit helps there; one that was set because answers take long has to go before it refuses much.
+ * And for new processes, which have seen only the quick half of what is usual. Each cell is a
+ * seeded run in virtual time; bounds are for the mean of all cells and for the worst one.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -38,7 +39,9 @@ function mixed(place: number): Terms {
   return place % 3 === 1 ? { source, key: `k${place}` } : { source };
 }
 
-/** Of the calls from second `fromS` on, the share that was answered in time, of those that can be. */
+/**
+ * Of the calls from second `fromS` on, the share that was answered in time, of those that can be.
+ */
 function served(
   { calls, goodput }: CrowdFigures,
   fromS: number,

@@ -1,7 +1,8 @@
 /**
- * Two copies of this library in one process, as two versions in one tree or a module registry per test file (Jest) make
- * them, and errors of another realm: what one copy throws or makes, the other takes for what it is. The second copy here
- * is a real one: the sources in another folder, so that no module is shared.
+ * Two copies of this library in one process, as two versions in one tree or a module registry per
+ * test file (Jest) make them, and errors of another realm: what one copy throws or makes, the other
+ * takes for what it is. The second copy here is a real one: the sources in another folder, so that
+ * no module is shared.
  */
 import assert from "node:assert/strict";
 import { cpSync, mkdtempSync, rmSync } from "node:fs";

@@ -1,10 +1,11 @@
 /**
- * Promises [F10] and [F11] for services whose answers vary as those of most do (exponential service times), for calls that
- * come by chance, and for callers who wait for only a few times as long as answers take. A station that is well is neither
- * throttled nor replaced; one that hangs, with its heartbeats alive, is replaced, and the other one serves at once all that it
- * can; and one that is given more than it can do, refuses nothing and goes on with what nobody waits for any more, does not
- * collapse. Each cell is a seeded run in virtual time, and the bounds are for all cells together and for the worst one: chance
- * differs from seed to seed.
+ * Promises [F10] and [F11] for services whose answers vary as those of most do (exponential service
+ * times), for calls that come by chance, and for callers who wait for only a few times as long as
+ * answers take. A station that is well is neither throttled nor replaced; one that hangs, with its
+ * heartbeats alive, is replaced, and the other one serves at once all that it can; and one that is
+ * given more than it can do, refuses nothing and goes on with what nobody waits for any more, does
+ * not collapse. Each cell is a seeded run in virtual time, and the bounds are for all cells
+ * together and for the worst one: chance differs from seed to seed.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -56,7 +57,10 @@ class Run {
     this.#terms = (place) => (kind === "keyed" ? { source: "route", key: `k${place}` } : { source: "route" });
   }
 
-  /** Offers calls, and returns how many a second are answered in time from second `fromS` on, as a share of the best. */
+  /**
+   * Offers calls, and returns how many a second are answered in time from second `fromS` on, as a
+   * share of the best.
+   */
   offer(seconds: number, perSecond: number, best: number, fromS = 0): number {
     const { goodput } = this.world.offer({
       forMs: seconds * 1_000,
@@ -75,7 +79,9 @@ const AMPLE = { kind: "queue", workers: 10_000 } as const;
 interface Least {
   /** Of the best, in each cell. */
   readonly each: number;
-  /** … where callers wait for twice as long as an answer takes, and every queue is nearly too long. */
+  /**
+   * … where callers wait for twice as long as an answer takes, and every queue is nearly too long.
+   */
   readonly eachHasty?: number;
   /** On the average of all cells. */
   readonly mean: number;

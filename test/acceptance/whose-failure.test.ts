@@ -1,8 +1,9 @@
 /**
- * Promise [F10]: whose failure it was is decided by comparison, at once. On an ordinary Tuesday (error pages, a bad route,
- * slow uploads, callers in a hurry, a slow endpoint, a machine of ours that is out of descriptors or names, a bug in the
- * caller's code) nobody is replaced, nobody else is hurt, and every answer comes as fast as the stations gave it. Sources
- * are named as the gateway names them: who calls, method and path.
+ * Promise [F10]: whose failure it was is decided by comparison, at once. On an ordinary Tuesday
+ * (error pages, a bad route, slow uploads, callers in a hurry, a slow endpoint, a machine of ours
+ * that is out of descriptors or names, a bug in the caller's code) nobody is replaced, nobody else
+ * is hurt, and every answer comes as fast as the stations gave it. Sources are named as the gateway
+ * names them: who calls, method and path.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,6 +1,7 @@
 /**
- * What a person does wrong, and what the program answers: a sentence that names file, line, field or option and what is
- * allowed, a documented exit code, and never a stack. And what the network does wrong while it runs: it stays up.
+ * What a person does wrong, and what the program answers: a sentence that names file, line, field
+ * or option and what is allowed, a documented exit code, and never a stack. And what the network
+ * does wrong while it runs: it stays up.
  */
 import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";

@@ -1,7 +1,7 @@
 /**
- * `gsf calibrate` as a process: good traces, broken, empty and hostile ones, and a trace recorded from a real gateway
- * that a real station beats for. What it prints is checked as its reader uses it: exit code, sentences, JSON, picture,
- * and a configuration that the gateway takes.
+ * `gsf calibrate` as a process: good traces, broken, empty and hostile ones, and a trace recorded
+ * from a real gateway that a real station beats for. What it prints is checked as its reader uses
+ * it: exit code, sentences, JSON, picture, and a configuration that the gateway takes.
  */
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
@@ -325,7 +325,10 @@ function gatewayIn(folder: Folder): GsfProcess {
   return new GsfProcess(["run", "--config", config, "--json"]);
 }
 
-/** Where that gateway is asked once it is ready, and the arguments of a station that beats for it every 10 ms. */
+/**
+ * Where that gateway is asked once it is ready, and the arguments of a station that beats for it
+ * every 10 ms.
+ */
 async function readyFor(
   gateway: GsfProcess,
   folder: Folder,
@@ -410,7 +413,8 @@ test("[D10] the disk is full in the middle of a recording → it says so, and th
   await using gateway = await talkative();
   using folder = new Folder();
   const out = join(folder.path, "beats.csv");
-  // Four blocks of 512 bytes, or of 1,024: less than 200 heartbeats take. At its end it writes, and has no room.
+  // Four blocks of 512 bytes, or of 1,024: less than 200 heartbeats take. At its end it writes, and
+  // has no room.
   const limited = `ulimit -f 4; exec "$0" "$@"`;
   const program = join(import.meta.dirname, "../../gateway/bin/gsf.js");
   const options = [

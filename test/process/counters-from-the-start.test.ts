@@ -1,7 +1,8 @@
 /**
- * A counter that first appears with 1 shows no increase, so whoever watches for increases misses the first event. Here the
- * counters of a gateway that has just started are compared with those after a busy life: faults, mistakes, switchovers,
- * attacks. The counters are enumerated from what the gateway shows, so that one that is added later is looked at too.
+ * A counter that first appears with 1 shows no increase, so whoever watches for increases misses
+ * the first event. Here the counters of a gateway that has just started are compared with those
+ * after a busy life: faults, mistakes, switchovers, attacks. The counters are enumerated from what
+ * the gateway shows, so that one that is added later is looked at too.
  */
 import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
@@ -183,7 +184,10 @@ test("every counter of a gateway after a busy life was there at its start", asyn
   }
 });
 
-/** A quiet life would prove nothing: most of these must have moved. Which ones is for the faults to decide, which meet each other. */
+/**
+ * A quiet life would prove nothing: most of these must have moved. Which ones is for the faults to
+ * decide, which meet each other.
+ */
 async function assertBusy(gateway: RunningGateway): Promise<void> {
   const text = await (await fetch(`http://127.0.0.1:${gateway.addresses.control.port}/metrics`)).text();
   const moved = ([name, labels]: readonly [string, string]): boolean =>

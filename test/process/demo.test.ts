@@ -1,6 +1,7 @@
 /**
- * `gsf demo` with each fault, judged by its own JSON and by the processes that it leaves: none. These are the project's
- * promise with real processes, sockets and signals: no error reaches a caller, nothing is lost, nothing runs twice.
+ * `gsf demo` with each fault, judged by its own JSON and by the processes that it leaves: none.
+ * These are the project's promise with real processes, sockets and signals: no error reaches a
+ * caller, nothing is lost, nothing runs twice.
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
@@ -12,7 +13,10 @@ import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 const GSF = fileURLToPath(new URL("../../gateway/bin/gsf.js", import.meta.url));
-/** What a test waits for at most: far more than the demo's own bounds allow it to take when all is well. */
+/**
+ * What a test waits for at most: far more than the demo's own bounds allow it to take when all is
+ * well.
+ */
 const LIMIT_MS = 60_000;
 
 interface Running {

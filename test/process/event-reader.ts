@@ -18,7 +18,10 @@ export class EventReader implements AsyncDisposable {
     return reader;
   }
 
-  /** Resolves with the first event, told already or to come, that `fits`. Never rejects: the test's own limit ends a vain wait. */
+  /**
+   * Resolves with the first event, told already or to come, that `fits`. Never rejects: the test's
+   * own limit ends a vain wait.
+   */
   until<Type extends ToldEvent["type"]>(
     type: Type,
     fits: (event: ToldEvent & { readonly type: Type }) => boolean = () => true,

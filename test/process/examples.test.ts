@@ -1,5 +1,6 @@
 /**
- * The examples are promises too: each runs as a process of its own and must say what it says in the docs.
+ * The examples are promises too: each runs as a process of its own and must say what it says in the
+ * docs.
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";

@@ -1,6 +1,6 @@
 /**
- * The `gsf` program as a user meets it: a process with arguments, output and an exit code. Each one that a test starts
- * is ended with the test, by its own handle.
+ * The `gsf` program as a user meets it: a process with arguments, output and an exit code. Each one
+ * that a test starts is ended with the test, by its own handle.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -51,7 +51,10 @@ export class GsfProcess implements AsyncDisposable {
     });
   }
 
-  /** Resolves with the match once standard output or error has it; rejects where the process ends without. */
+  /**
+   * Resolves with the match once standard output or error has it; rejects where the process ends
+   * without.
+   */
   saying(pattern: RegExp): Promise<RegExpExecArray> {
     return new Promise((resolve, reject) => {
       const look = (): void => {

@@ -1,6 +1,7 @@
 /**
- * `gsf run` as a process in front of two real HTTP services: it says when it is ready, passes commands on, takes over
- * when the primary is gone, obeys a switchover, and stops as service supervisors expect.
+ * `gsf run` as a process in front of two real HTTP services: it says when it is ready, passes
+ * commands on, takes over when the primary is gone, obeys a switchover, and stops as service
+ * supervisors expect.
  */
 import assert from "node:assert/strict";
 import { createServer, type Server, type ServerResponse } from "node:http";

@@ -1,6 +1,7 @@
 /**
- * Heartbeats that are not what they should be, at a real `gsf run` over real datagrams: floods of recordings and of noise
- * while a station starts, a second process under a station's name, and what must not be taken for one.
+ * Heartbeats that are not what they should be, at a real `gsf run` over real datagrams: floods of
+ * recordings and of noise while a station starts, a second process under a station's name, and what
+ * must not be taken for one.
  */
 import assert from "node:assert/strict";
 import { createSocket, type Socket } from "node:dgram";
@@ -13,7 +14,10 @@ import { HeartbeatCodec } from "../../gateway/src/adapters/heartbeats/heartbeat-
 import { HeartbeatSender } from "../../gateway/src/adapters/heartbeats/heartbeat-sender.ts";
 import { Folder, GsfProcess } from "./gsf-process.ts";
 
-/** A test that waits in vain ends. Starting three processes alone can take a minute where the machine has others to serve. */
+/**
+ * A test that waits in vain ends. Starting three processes alone can take a minute where the
+ * machine has others to serve.
+ */
 const LIMIT = { timeout: 240_000 };
 const SECRET = "0123456789abcdef0123456789abcdef";
 const GROUP = "atlantic";
@@ -174,17 +178,26 @@ const standing = (status: Status, name: string): string | undefined =>
   status.groups[GROUP].stations.find((station) => station.name === name)?.standing;
 
 const codec = new HeartbeatCodec({ shared: [Buffer.from(SECRET)], own: new Map() });
-/** What somebody may have recorded of sessions of before: `challenge` is empty in their opening beats. */
+/**
+ * What somebody may have recorded of sessions of before: `challenge` is empty in their opening
+ * beats.
+ */
 const recorded = (session: string, challenge: string, sequence: number): Buffer =>
   codec.encode({
     ...{ type: "beat", group: GROUP, station: "primary", session, challenge, sequence },
     ...{ sentAtMs: 1, epochSeen: 0 },
   });
 
-/** How long a datagram takes from a station to the gateway, or back: about as long as across a continent. */
+/**
+ * How long a datagram takes from a station to the gateway, or back: about as long as across a
+ * continent.
+ */
 const PATH_MS = 25;
 
-/** Somebody on the way between a station and its gateway, who passes everything on and keeps what he has seen. */
+/**
+ * Somebody on the way between a station and its gateway, who passes everything on and keeps what he
+ * has seen.
+ */
 class Path {
   readonly port: number;
   readonly seen: Buffer[] = [];
@@ -265,7 +278,8 @@ test("[B9] a primary that hangs beside its twin is replaced, whichever began fir
     ["primary", "backup"].every((name) => standing(status, name) === "alive"),
   );
   for (let call = 0; call < 100; call++) assert.equal(await (await fetch(ground.callers)).text(), "primary");
-  // It hangs, and its twin begins before the silence can be noticed: to its heartbeats, this is a restart.
+  // It hangs, and its twin begins before the silence can be noticed: to its heartbeats, this is a
+  // restart.
   ground.hanging.add("primary");
   primary.stop();
   ground.beats("primary");

@@ -1,6 +1,7 @@
 /**
- * One table of requests, byte for byte, for the gateway's listener and for a station's relay: both refuse the same, and nothing of it
- * reaches the service. Sources: RFC 9112 §3.2 (targets, Host), §5 (fields), §6 (framing), §7.1 (chunks), RFC 9110 §7.8, §10.1.1.
+ * One table of requests, byte for byte, for the gateway's listener and for a station's relay: both
+ * refuse the same, and nothing of it reaches the service. Sources: RFC 9112 §3.2 (targets, Host),
+ * §5 (fields), §6 (framing), §7.1 (chunks), RFC 9110 §7.8, §10.1.1.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -67,7 +68,10 @@ interface Said {
   readonly text: string;
 }
 
-/** Sends `text`, and then ends its side if `ends`; resolves at the end of the connection, or after `answers` answers. */
+/**
+ * Sends `text`, and then ends its side if `ends`; resolves at the end of the connection, or after
+ * `answers` answers.
+ */
 function send(
   port: number,
   text: string,

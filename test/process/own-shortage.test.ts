@@ -1,6 +1,6 @@
 /**
- * A gateway that is short of file descriptors: callers beyond what it can serve are refused and said so, and nothing of
- * it is taken for a fault of the stations.
+ * A gateway that is short of file descriptors: callers beyond what it can serve are refused and
+ * said so, and nothing of it is taken for a fault of the stations.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -26,7 +26,8 @@ async function caller(port: number, context: TestContext): Promise<{ answered: b
   const socket = connect(port, "127.0.0.1");
   context.after(() => socket.destroy());
   socket.on("error", () => undefined).write("GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
-  // A connection that is closed unserved may be reset: that is an answer too, and no error of the test's.
+  // A connection that is closed unserved may be reset: that is an answer too, and no error of the
+  // test's.
   const answered = await new Promise<boolean>((resolve) => {
     socket.once("data", (bytes) => resolve(String(bytes).startsWith("HTTP/1.1 200")));
     socket.once("close", () => resolve(false));

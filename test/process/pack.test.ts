@@ -1,6 +1,7 @@
 /**
- * What is published works for a stranger: `npm run pack:check` builds, packs and lints both packages, installs the
- * tarballs into an empty folder, and runs the examples and `gsf demo` there, without the repository's sources.
+ * What is published works for a stranger: `npm run pack:check` builds, packs and lints both
+ * packages, installs the tarballs into an empty folder, and runs the examples and `gsf demo` there,
+ * without the repository's sources.
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";

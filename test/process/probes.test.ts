@@ -1,6 +1,6 @@
 /**
- * Probed stations as a user meets them: a real gateway, health pages on ports of their own, one that turns ill, one that
- * is slow, and a gateway that was itself stopped.
+ * Probed stations as a user meets them: a real gateway, health pages on ports of their own, one
+ * that turns ill, one that is slow, and a gateway that was itself stopped.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";

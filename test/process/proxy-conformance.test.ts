@@ -1,6 +1,7 @@
 /**
- * The gateway as its callers and stations see it, over real sockets: what passes through unchanged, what is added, and
- * what becomes of commands when a station refuses, dies, or lies in the middle of one.
+ * The gateway as its callers and stations see it, over real sockets: what passes through unchanged,
+ * what is added, and what becomes of commands when a station refuses, dies, or lies in the middle
+ * of one.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -283,7 +284,8 @@ describe("streaming", () => {
     sent.end();
     const [message] = (await once(sent, "response")) as [IncomingMessage];
     message.pause();
-    // It stands still once every buffer on the way is full: no progress over many turns of the loop.
+    // It stands still once every buffer on the way is full: no progress over many turns of the
+    // loop.
     for (let still = 0, before = -1; still < 200; still = written === before ? still + 1 : 0) {
       before = written;
       await new Promise((resolve) => setImmediate(resolve));

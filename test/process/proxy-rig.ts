@@ -1,7 +1,7 @@
 /**
- * A group of two real HTTP stations behind a real listener, for tests: what a caller sends goes over sockets all the
- * way. Heartbeats are noted once, and a silence counts only after a minute, so that nothing but commands decides who is
- * active. Everything is closed when the rig is disposed.
+ * A group of two real HTTP stations behind a real listener, for tests: what a caller sends goes
+ * over sockets all the way. Heartbeats are noted once, and a silence counts only after a minute, so
+ * that nothing but commands decides who is active. Everything is closed when the rig is disposed.
  */
 import { once } from "node:events";
 import type { IncomingMessage, RequestListener, Server } from "node:http";
@@ -28,7 +28,10 @@ export interface RigStation {
   readonly received: () => number;
   /** Connections that have been opened to it. */
   readonly connections: () => number;
-  /** Closes its listener and every connection, as a killed process does; resolves when nobody listens there any more. */
+  /**
+   * Closes its listener and every connection, as a killed process does; resolves when nobody
+   * listens there any more.
+   */
   kill(): Promise<void>;
 }
 
@@ -113,7 +116,9 @@ export async function rigStation(serve: RequestListener): Promise<RigStation> {
   };
 }
 
-/** Two stations that serve alike, or each in its own way, and a gateway's listener in front of them. */
+/**
+ * Two stations that serve alike, or each in its own way, and a gateway's listener in front of them.
+ */
 export async function rig(
   serve: RequestListener | readonly [RequestListener, RequestListener],
   changes: Changes = {},

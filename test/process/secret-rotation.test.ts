@@ -1,6 +1,7 @@
 /**
- * [G6] Secrets of heartbeats at real processes: a station's secret is replaced while it beats, as the guide says, and no
- * beat is missed; a secret of one station signs for no other; files that others can read are told of at the start.
+ * [G6] Secrets of heartbeats at real processes: a station's secret is replaced while it beats, as
+ * the guide says, and no beat is missed; a secret of one station signs for no other; files that
+ * others can read are told of at the start.
  */
 import assert from "node:assert/strict";
 import { chmodSync, copyFileSync, renameSync } from "node:fs";
@@ -8,12 +9,18 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Folder, GsfProcess, gsf } from "./gsf-process.ts";
 
-/** A test that waits in vain ends. Starting processes alone can take a minute where the machine has others to serve. */
+/**
+ * A test that waits in vain ends. Starting processes alone can take a minute where the machine has
+ * others to serve.
+ */
 const LIMIT = { timeout: 240_000 };
 const OLD = "0123456789abcdef0123456789abcdef";
 const NEW = "fedcba9876543210fedcba9876543210";
 
-/** The files, and the gateway's configuration: the primary has a secret of its own, and a place for the next one. */
+/**
+ * The files, and the gateway's configuration: the primary has a secret of its own, and a place for
+ * the next one.
+ */
 function written(folder: Folder): string {
   folder.file("shared.secret", "the secret of all the others");
   for (const name of ["primary.secret", "primary.next", "station.secret"]) folder.file(name, OLD);

@@ -1,6 +1,7 @@
 /**
- * [D7] A gateway that was itself stopped, stalled or had its calendar set accuses nobody for it: a real `gsf run`, real
- * `gsf station`s that beat over UDP, real signals. What it tells is read from its event feed.
+ * [D7] A gateway that was itself stopped, stalled or had its calendar set accuses nobody for it: a
+ * real `gsf run`, real `gsf station`s that beat over UDP, real signals. What it tells is read from
+ * its event feed.
  */
 import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
@@ -10,7 +11,10 @@ import { EventReader } from "./event-reader.ts";
 import { Folder, GsfProcess } from "./gsf-process.ts";
 import { busyLoop, calendarSteps, garbageCollection } from "./stalls.ts";
 
-/** A test that waits in vain ends. Starting three processes alone can take a minute where the machine has others to serve. */
+/**
+ * A test that waits in vain ends. Starting three processes alone can take a minute where the
+ * machine has others to serve.
+ */
 const LIMIT = { timeout: 240_000 };
 const INTERVAL_MS = 50;
 
@@ -125,7 +129,9 @@ control: { listen: "127.0.0.1:0" }
   }
 }
 
-/** Time passes in a process that is stopped, or between two questions; no outcome hangs on how much. */
+/**
+ * Time passes in a process that is stopped, or between two questions; no outcome hangs on how much.
+ */
 function passes(forMs: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, forMs));
 }
@@ -175,13 +181,17 @@ test(
     const abstention = fleet.events.of("abstention").find(isOfTheStop);
     assert.ok(abstention !== undefined && down.node === "primary");
     assert.ok(down.atMs >= abstention.untilMs);
-    // Generous for a busy machine: what is bounded is that it does not wait for another silence to grow suspicious.
+    // Generous for a busy machine: what is bounded is that it does not wait for another silence to
+    // grow suspicious.
     assert.ok(down.atMs - abstention.atMs < 1_000, `declared ${down.atMs - abstention.atMs} ms after it went on`);
     assert.ok((await fleet.status()).groups["atlantic"]?.active === "backup");
   },
 );
 
-/** Silence is declared after 500 ms: less than these stalls, and more than a busy machine keeps a station from beating. */
+/**
+ * Silence is declared after 500 ms: less than these stalls, and more than a busy machine keeps a
+ * station from beating.
+ */
 const PATIENT = "{ model: normal, minimumDeviation: 80ms }";
 
 for (const [cause, environment, detector] of [

@@ -1,6 +1,7 @@
 /**
- * `gsf run` and `gsf station` beside readers that stall or are gone, under signals that people send by habit, and started by
- * `npx`: what serves goes on serving, and what was told to stop leaves nothing behind.
+ * `gsf run` and `gsf station` beside readers that stall or are gone, under signals that people send
+ * by habit, and started by `npx`: what serves goes on serving, and what was told to stop leaves
+ * nothing behind.
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
@@ -104,7 +105,10 @@ test("[G6] the disk of its log is full → it serves, and stops when asked", asy
   assert.equal(await ended(child), 0);
 });
 
-/** Starts its arguments with standard error on a datagram socket that nobody reads, and passes SIGTERM on; who does not obey is killed. */
+/**
+ * Starts its arguments with standard error on a datagram socket that nobody reads, and passes
+ * SIGTERM on; who does not obey is killed.
+ */
 const UNREAD_DATAGRAMS = `
 import signal, socket, subprocess, sys
 ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -150,7 +154,10 @@ test("[G7] signals that are sent by habit → it goes on, says so, and opens no 
   assert.equal((await gateway.ended).code, 0);
 });
 
-/** A pipe at `path` from which a starting process reads: sends it all `signals` while it waits, then what it waits for. */
+/**
+ * A pipe at `path` from which a starting process reads: sends it all `signals` while it waits, then
+ * what it waits for.
+ */
 async function signalWhileReading(path: string, child: ChildProcess, signals: readonly NodeJS.Signals[], text: string) {
   let pipe: number | undefined;
   while (pipe === undefined) {

@@ -1,6 +1,7 @@
 /**
- * [S1] Same seed, same run: in this process, in another one, and on every version of Node that is supported. The other
- * versions are packages of `test/engines`, installed here when they are missing.
+ * [S1] Same seed, same run: in this process, in another one, and on every version of Node that is
+ * supported. The other versions are packages of `test/engines`, installed here when they are
+ * missing.
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";

@@ -1,7 +1,7 @@
 /**
- * Ways to make a real process stand still, or its calendar jump, from outside: modules that a test has Node load before
- * the program (`--import`), so that nothing of this is in what is shipped. Each acts on SIGUSR2 and says so on standard
- * error, and leaves the program as it is otherwise.
+ * Ways to make a real process stand still, or its calendar jump, from outside: modules that a test
+ * has Node load before the program (`--import`), so that nothing of this is in what is shipped.
+ * Each acts on SIGUSR2 and says so on standard error, and leaves the program as it is otherwise.
  */
 
 /** What makes Node load `source` first. */
@@ -10,8 +10,8 @@ function preloaded(source: string): Readonly<Record<string, string>> {
 }
 
 /**
- * Blocks the event loop for `forMs` at each SIGUSR2, before its next look at timers: sockets are read after those, which
- * is the order in which an observer that trusts itself accuses everybody.
+ * Blocks the event loop for `forMs` at each SIGUSR2, before its next look at timers: sockets are
+ * read after those, which is the order in which an observer that trusts itself accuses everybody.
  */
 export function busyLoop(forMs: number): Readonly<Record<string, string>> {
   return preloaded(`
@@ -22,7 +22,10 @@ export function busyLoop(forMs: number): Readonly<Record<string, string>> {
     }));`);
 }
 
-/** Collects garbage for `forMs` or longer at each SIGUSR2: full collections of a heap with much to mark, as a leak makes them. */
+/**
+ * Collects garbage for `forMs` or longer at each SIGUSR2: full collections of a heap with much to
+ * mark, as a leak makes them.
+ */
 export function garbageCollection(forMs: number): Readonly<Record<string, string>> {
   return preloaded(`
     import { setFlagsFromString } from "node:v8";
@@ -38,7 +41,9 @@ export function garbageCollection(forMs: number): Readonly<Record<string, string
     }));`);
 }
 
-/** Steps the calendar (not the monotonic clock) at each SIGUSR2, by one of `hours` after the other. */
+/**
+ * Steps the calendar (not the monotonic clock) at each SIGUSR2, by one of `hours` after the other.
+ */
 export function calendarSteps(hours: readonly number[]): Readonly<Record<string, string>> {
   return preloaded(`
     const steps = ${JSON.stringify(hours)};

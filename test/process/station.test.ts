@@ -1,6 +1,6 @@
 /**
- * `gsf station` as a process: what it sends, what it refuses, and that a station which was stopped does not relay what
- * has become too late meanwhile.
+ * `gsf station` as a process: what it sends, what it refuses, and that a station which was stopped
+ * does not relay what has become too late meanwhile.
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";

@@ -1,7 +1,8 @@
 /**
- * Two stations that refuse nothing: what is more than they can do makes them slow. A FIFO queue in front of workers, or one
- * processor that all share, and most of them go on with the work of callers who have left. Callers hang up after a while,
- * and nobody tells the failover when. In virtual time, in steps of a millisecond, around the pure dispatcher.
+ * Two stations that refuse nothing: what is more than they can do makes them slow. A FIFO queue in
+ * front of workers, or one processor that all share, and most of them go on with the work of
+ * callers who have left. Callers hang up after a while, and nobody tells the failover when. In
+ * virtual time, in steps of a millisecond, around the pure dispatcher.
  */
 
 import { OverloadedError } from "../../resilience/src/core/errors.ts";
@@ -10,7 +11,10 @@ import type { Random } from "../../resilience/src/core/random.ts";
 import { Dispatching, type DispatchingOptions, type Terms } from "./dispatching.ts";
 
 export interface StationModel {
-  /** `queue`: one job after the other at each worker; `shared`: all workers divide themselves among all jobs. */
+  /**
+   * `queue`: one job after the other at each worker; `shared`: all workers divide themselves among
+   * all jobs.
+   */
   readonly kind: "queue" | "shared";
   readonly workers: number;
   readonly workMs: number;
@@ -20,7 +24,10 @@ export interface StationModel {
   readonly drops: boolean;
 }
 
-/** A call whose key begins so is answered with an error of its own at the next step: it is no work for anybody. */
+/**
+ * A call whose key begins so is answered with an error of its own at the next step: it is no work
+ * for anybody.
+ */
 export const WRONG = "wrong";
 
 interface Job {

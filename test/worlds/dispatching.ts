@@ -1,7 +1,8 @@
 /**
- * Stations and a dispatcher without a runtime, for tests of the pure machines: inputs are given by hand, actions are kept,
- * and time is a number. What a driver would do with the actions is left to the test, but for what every driver does: an
- * attempt that is recalled is not forgotten before it has ended.
+ * Stations and a dispatcher without a runtime, for tests of the pure machines: inputs are given by
+ * hand, actions are kept, and time is a number. What a driver would do with the actions is left to
+ * the test, but for what every driver does: an attempt that is recalled is not forgotten before it
+ * has ended.
  */
 import assert from "node:assert/strict";
 import type { Standing } from "../../resilience/src/core/detection/supervisor.ts";
@@ -76,7 +77,10 @@ export interface DispatchingOptions extends Partial<Omit<DispatchOptions, "roles
   readonly stations?: readonly StationPlan[];
   readonly failback?: FailbackOptions;
   readonly roles?: Partial<Omit<RolesOptions, "stations" | "machine">>;
-  /** Is it learned from nothing on, as in a new process, how often calls are late or left by accident? Default false. */
+  /**
+   * Is it learned from nothing on, as in a new process, how often calls are late or left by
+   * accident? Default false.
+   */
   readonly isNew?: boolean;
   /** Are the stations heard from the start, and is somebody supervising? Default true. */
   readonly alive?: boolean;
@@ -251,7 +255,9 @@ export class Dispatching {
     this.nowMs = untilMs;
   }
 
-  /** How `call` ended: its value, or the code or message of its error; undefined while it has not. */
+  /**
+   * How `call` ended: its value, or the code or message of its error; undefined while it has not.
+   */
   endOf(call: Call): unknown {
     const settlement = this.settled.get(call);
     if (settlement === undefined) return undefined;

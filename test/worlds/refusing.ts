@@ -1,12 +1,16 @@
 /**
- * A station that refuses what is too much: one with so many places and no queue, or one that takes so many calls a second,
- * with a reserve. What a call takes differs. In virtual time, around the pure dispatcher; the other station is down.
+ * A station that refuses what is too much: one with so many places and no queue, or one that takes
+ * so many calls a second, with a reserve. What a call takes differs. In virtual time, around the
+ * pure dispatcher; the other station is down.
  */
 import type { Attempt } from "../../resilience/src/core/failover/call.ts";
 import { Crowded } from "./crowded.ts";
 
 export interface Refusal {
-  /** `places`: more than so many at once are refused; `rate`: more than so many a second, beside a reserve of half of them. */
+  /**
+   * `places`: more than so many at once are refused; `rate`: more than so many a second, beside a
+   * reserve of half of them.
+   */
   readonly kind: "places" | "rate";
   readonly count: number;
   readonly workMs: number;

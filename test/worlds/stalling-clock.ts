@@ -1,6 +1,7 @@
 /**
- * The clock of a process that can stand still while the world goes on: after a stall all its overdue timers run at once,
- * in their order and before anything that arrived meanwhile is read, as in a real event loop.
+ * The clock of a process that can stand still while the world goes on: after a stall all its
+ * overdue timers run at once, in their order and before anything that arrived meanwhile is read, as
+ * in a real event loop.
  */
 import type { Clock } from "ground-station-failover";
 import type { VirtualClock } from "ground-station-failover/sim";
@@ -15,7 +16,9 @@ export class StallingClock implements Clock {
   readonly #world: VirtualClock;
   readonly #entries: Set<Entry> = new Set();
   #stoodStillMs = 0;
-  /** By how much every timer is late: a system's timers are never early, and never quite in time. */
+  /**
+   * By how much every timer is late: a system's timers are never early, and never quite in time.
+   */
   latenessMs = 0;
 
   constructor(world: VirtualClock) {

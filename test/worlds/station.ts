@@ -1,13 +1,16 @@
 /**
- * A station and the spacecraft behind it, for tests on the virtual clock. Every attempt that comes to the door is
- * written down with its instant, key and epoch, so that what callers are told can be compared with what really happened. The spacecraft executes a key once, counts how often it was asked to, and refuses older epochs.
+ * A station and the spacecraft behind it, for tests on the virtual clock. Every attempt that comes
+ * to the door is written down with its instant, key and epoch, so that what callers are told can be
+ * compared with what really happened. The spacecraft executes a key once, counts how often it was
+ * asked to, and refuses older epochs.
  */
 import { StaleEpochError } from "ground-station-failover";
 import type { VirtualClock } from "ground-station-failover/sim";
 
 /**
- * `errors`: answers 500. `lying-200`: answers 200 with an error in the body. `slow`: answers after `slowMs`. `reset`:
- * executes, then the connection breaks before the answer. `throw`: rejects with an error that says nothing.
+ * `errors`: answers 500. `lying-200`: answers 200 with an error in the body. `slow`: answers after
+ * `slowMs`. `reset`: executes, then the connection breaks before the answer. `throw`: rejects with
+ * an error that says nothing.
  */
 export type Fault = "none" | "refuse" | "hang" | "errors" | "lying-200" | "slow" | "reset" | "throw";
 

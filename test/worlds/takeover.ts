@@ -1,8 +1,9 @@
 /**
- * The takeover bench (`bench/takeover`) in virtual time: a primary and a backup of fixed latency, a backup that admits
- * so many commands a second and pays for every refusal, callers who send at a fixed rate and hang up when their patience
- * ends, and the faults of the bench. The failover is given what the gateway gives it. What is counted is what the bench
- * counts, so that a promise which the bench takes minutes to measure is a test of a second.
+ * The takeover bench (`bench/takeover`) in virtual time: a primary and a backup of fixed latency, a
+ * backup that admits so many commands a second and pays for every refusal, callers who send at a
+ * fixed rate and hang up when their patience ends, and the faults of the bench. The failover is
+ * given what the gateway gives it. What is counted is what the bench counts, so that a promise
+ * which the bench takes minutes to measure is a test of a second.
  */
 import type { FailoverEvent, FailoverOptions, KeyStatus } from "ground-station-failover";
 import { deadlineAt, httpErrorBody, PhiAccrualDetector, PrimaryBackupFailover } from "ground-station-failover";

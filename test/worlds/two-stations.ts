@@ -1,6 +1,7 @@
 /**
- * A primary and a backup with their heartbeats, a failover before them and callers who send commands: the small world
- * that the failover's tests share. Everything in it runs on the virtual clock and from one seed.
+ * A primary and a backup with their heartbeats, a failover before them and callers who send
+ * commands: the small world that the failover's tests share. Everything in it runs on the virtual
+ * clock and from one seed.
  */
 import type { CallOptions, FailoverEvent, FailoverOperation, FailoverOptions, Random } from "ground-station-failover";
 import { deadlineAt, PhiAccrualDetector, PrimaryBackupFailover, seededRandom } from "ground-station-failover";
@@ -122,7 +123,9 @@ export class TwoStations {
     return outcome;
   }
 
-  /** Sends commands at a steady pace from now on; the clock has to be moved by whoever asked for it. */
+  /**
+   * Sends commands at a steady pace from now on; the clock has to be moved by whoever asked for it.
+   */
   load(options: LoadOptions): void {
     const gapMs = 1_000 / options.perSecond;
     const chance = this.random.fork(`load/${this.clock.nowMs()}`);

@@ -1,8 +1,9 @@
 /**
- * A front is what stands between the callers and the two stations: one foreign program and the file that configures it.
- * A front is told the addresses and the numbers of the run and returns what to start; the bench starts and ends it. Those
- * that there are stand in `fronts.ts`. Callers' connections must stay open while idle, `Idempotency-Key` must be passed
- * on, and nobody but the two stations may be used.
+ * A front is what stands between the callers and the two stations: one foreign program and the file
+ * that configures it. A front is told the addresses and the numbers of the run and returns what to
+ * start; the bench starts and ends it. Those that there are stand in `fronts.ts`. Callers'
+ * connections must stay open while idle, `Idempotency-Key` must be passed on, and nobody but the
+ * two stations may be used.
  */
 import type { Setting } from "../setting.ts";
 

@@ -1,4 +1,7 @@
-/** The files that the fronts write: ours are accepted by our gateway, and all follow the numbers of the run. */
+/**
+ * The files that the fronts write: ours are accepted by our gateway, and all follow the numbers of
+ * the run.
+ */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";

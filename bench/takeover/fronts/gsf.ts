@@ -1,8 +1,9 @@
 /**
- * Our gateway with three files. The minimum file says only what nobody can know for the operator: where to listen, who
- * the stations are, and where the health page is. The tuned file is what an operator writes who has read the guide and
- * knows the stations' capacity and the callers' patience. The contract file is the minimum file plus what the stations
- * offer: a status page for each key and a deadline header.
+ * Our gateway with three files. The minimum file says only what nobody can know for the operator:
+ * where to listen, who the stations are, and where the health page is. The tuned file is what an
+ * operator writes who has read the guide and knows the stations' capacity and the callers'
+ * patience. The contract file is the minimum file plus what the stations offer: a status page for
+ * each key and a deadline header.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -15,7 +16,10 @@ const CONTRACT = `
       keyStatus: { path: "/commands/{key}" }
       deadlineHeader: { name: X-Deadline, format: epoch-ms }`;
 
-/** What is no part of the minimum file: a control port of its own, because several gateways run at once here. */
+/**
+ * What is no part of the minimum file: a control port of its own, because several gateways run at
+ * once here.
+ */
 const BESIDE = (place: Place): string => `
 control: { listen: "127.0.0.1:${place.controlPort}" }
 drainDelay: 0s

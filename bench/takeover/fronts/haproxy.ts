@@ -1,7 +1,8 @@
 /**
- * HAProxy (Debian's package) as an expert sets it up: active checks every 50 ms, passive observation of answers,
- * retries, a backup server. `haproxyTuned` adds that a failed primary must pass 60 checks (3 s) before it serves again: the
- * stronger peer against gray failures and flapping.
+ * HAProxy (Debian's package) as an expert sets it up: active checks every 50 ms, passive
+ * observation of answers, retries, a backup server. `haproxyTuned` adds that a failed primary must
+ * pass 60 checks (3 s) before it serves again: the stronger peer against gray failures and
+ * flapping.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

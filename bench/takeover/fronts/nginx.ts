@@ -1,6 +1,7 @@
 /**
- * nginx (Debian's package) with what its free edition has: passive failover through `proxy_next_upstream` to a backup
- * server. Commands are POST requests, so retries of `non_idempotent` requests are switched on: each carries a key.
+ * nginx (Debian's package) with what its free edition has: passive failover through
+ * `proxy_next_upstream` to a backup server. Commands are POST requests, so retries of
+ * `non_idempotent` requests are switched on: each carries a key.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +11,8 @@ export function nginx(place: Place): Program {
   const { folder, listenPort, primary, backup, setting } = place;
   const answerMs = Math.max(400, 5 * setting.latencyMs);
   const file = join(folder, "nginx.conf");
-  // The user directive means something, and is allowed without a warning, only where the bench runs as root.
+  // The user directive means something, and is allowed without a warning, only where the bench runs
+  // as root.
   const user = process.getuid?.() === 0 ? "user root;" : "";
   writeFileSync(
     file,

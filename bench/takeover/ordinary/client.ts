@@ -1,6 +1,7 @@
 /**
- * Callers of the ordinary checks: one request with its time, an upload at a given pace that may be cut, and steady
- * traffic. Every request says what came back and after how long; nothing is ever repeated here.
+ * Callers of the ordinary checks: one request with its time, an upload at a given pace that may be
+ * cut, and steady traffic. Every request says what came back and after how long; nothing is ever
+ * repeated here.
  */
 import http from "node:http";
 import { nowMs, sleep } from "../processes.ts";
@@ -79,7 +80,10 @@ async function sendBody(request: http.ClientRequest, bytes: number, bytesPerSeco
   request.end();
 }
 
-/** Asks at a fixed rate for a while, whatever comes back and when, and resolves when everything has come back. */
+/**
+ * Asks at a fixed rate for a while, whatever comes back and when, and resolves when everything has
+ * come back.
+ */
 export async function traffic(
   address: string,
   perSecond: number,

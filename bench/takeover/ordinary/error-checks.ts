@@ -1,13 +1,15 @@
 /**
- * Ordinary errors: pages that a well service answers with 4xx or 5xx, or with a 200 that reports an error. They are the
- * answer to that one request and say nothing about the station, so they come back at once, and however many there are, nobody
- * is replaced and nobody else waits.
+ * Ordinary errors: pages that a well service answers with 4xx or 5xx, or with a 200 that reports an
+ * error. They are the answer to that one request and say nothing about the station, so they come
+ * back at once, and however many there are, nobody is replaced and nobody else waits.
  */
 import http from "node:http";
 import { ask, type Question, type Reply, traffic } from "./client.ts";
 import { allAre, atMost, type Check, type Finding, isTrue, slowest, staged } from "./finding.ts";
 
-/** An answer of the station comes back within this, through a gateway that has nothing else to do. */
+/**
+ * An answer of the station comes back within this, through a gateway that has nothing else to do.
+ */
 const AT_ONCE_MS = 50;
 /** Beside other traffic there may be a little more. */
 const SOON_MS = 100;

@@ -1,4 +1,7 @@
-/** What a check found: a sentence of what was looked at, what was found, what was allowed, and whether that is kept. */
+/**
+ * What a check found: a sentence of what was looked at, what was found, what was allowed, and
+ * whether that is kept.
+ */
 import { quantile } from "../figures.ts";
 import type { Reply } from "./client.ts";
 import { type LogLine, Stage } from "./stage.ts";

@@ -1,15 +1,19 @@
 /**
- * A name server that can die, inside the process under test: loaded with `--import`, it answers for `*.station.test`
- * itself, and from the moment at which the file named in `GSF_BENCH_NAMES_DOWN` exists every look-up fails as it does
- * when no name server answers (EAI_AGAIN, after a wait). It stands in for `dns.lookup`, which Node's sockets use, and for
- * `dns.promises.lookup`; a gateway that asked a name server by itself would go past it.
+ * A name server that can die, inside the process under test: loaded with `--import`, it answers for
+ * `*.station.test` itself, and from the moment at which the file named in `GSF_BENCH_NAMES_DOWN`
+ * exists every look-up fails as it does when no name server answers (EAI_AGAIN, after a wait). It
+ * stands in for `dns.lookup`, which Node's sockets use, and for `dns.promises.lookup`; a gateway
+ * that asked a name server by itself would go past it.
  */
 import dns from "node:dns";
 import { existsSync } from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 
 const HOST = "127.0.0.1";
-/** A real resolver waits for seconds; this is long enough to be in the way and short enough for a check. */
+/**
+ * A real resolver waits for seconds; this is long enough to be in the way and short enough for a
+ * check.
+ */
 const FAILS_AFTER_MS = 200;
 const flag = process.env["GSF_BENCH_NAMES_DOWN"] ?? "";
 

@@ -1,4 +1,7 @@
-/** What the ordinary checks are made of: how findings are judged, how callers behave, and the name server that dies. */
+/**
+ * What the ordinary checks are made of: how findings are judged, how callers behave, and the name
+ * server that dies.
+ */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";

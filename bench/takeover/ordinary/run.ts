@@ -1,7 +1,8 @@
 /**
- * `npm run bench:ordinary`: an ordinary day in front of two services that are well, with the minimum file: error pages, slow
- * uploads, callers who leave, slow endpoints, a gateway short of descriptors or names. Nobody may be replaced, and every
- * answer has to be honest and in time. Prints what each check found; README.md of the takeover bench says more.
+ * `npm run bench:ordinary`: an ordinary day in front of two services that are well, with the
+ * minimum file: error pages, slow uploads, callers who leave, slow endpoints, a gateway short of
+ * descriptors or names. Nobody may be replaced, and every answer has to be honest and in time.
+ * Prints what each check found; README.md of the takeover bench says more.
  *
  *   --check WORDS      only checks whose name contains one of these, separated by commas
  *   --gateway FOLDER   the checkout to try (this one)

@@ -1,7 +1,8 @@
 /**
- * An ordinary HTTP service as a process: a health page, work that takes a while, error pages on request, an upload that
- * counts its bytes. It is always well; whatever goes wrong in these checks is the callers' or the gateway's own doing.
- * It says its port on standard output and ends with the process that started it.
+ * An ordinary HTTP service as a process: a health page, work that takes a while, error pages on
+ * request, an upload that counts its bytes. It is always well; whatever goes wrong in these checks
+ * is the callers' or the gateway's own doing. It says its port on standard output and ends with the
+ * process that started it.
  */
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";

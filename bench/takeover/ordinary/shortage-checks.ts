@@ -1,6 +1,6 @@
 /**
- * The gateway's own shortages: no descriptors, no name server. They are no station's failure, so nobody is replaced; what
- * can still be answered is answered; and the log names what is short.
+ * The gateway's own shortages: no descriptors, no name server. They are no station's failure, so
+ * nobody is replaced; what can still be answered is answered; and the log names what is short.
  */
 import http from "node:http";
 import { sleep } from "../processes.ts";
@@ -11,7 +11,10 @@ const DESCRIPTORS = 60;
 const CONNECTIONS = 200;
 const SHORT_FOR_MS = 5_000;
 const SOON_MS = 100;
-/** Addresses may be used for a while without a look-up; the check lasts longer than any sensible while. */
+/**
+ * Addresses may be used for a while without a look-up; the check lasts longer than any sensible
+ * while.
+ */
 const AFTER_NAMES_MS = 40_000;
 
 /** A refusal of the gateway's own that says so: never a station that "was lost". */

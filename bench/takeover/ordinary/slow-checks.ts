@@ -1,6 +1,7 @@
 /**
- * Slow callers, callers who leave, and slow endpoints, in front of services that are well: whatever takes long here is the
- * caller's doing or the nature of the work, so nobody is replaced, and who is served beside them does not notice.
+ * Slow callers, callers who leave, and slow endpoints, in front of services that are well: whatever
+ * takes long here is the caller's doing or the nature of the work, so nobody is replaced, and who
+ * is served beside them does not notice.
  */
 import { sleep } from "../processes.ts";
 import { ask, type Reply, traffic } from "./client.ts";
@@ -9,7 +10,10 @@ import { allAre, atMost, type Check, codeOf, type Finding, isTrue, slowest, stag
 const MEBIBYTE = 1_048_576;
 const SOON_MS = 100;
 const UPLOADS = 6;
-/** Larger than what the gateway keeps for sending again (1 MiB), and at this pace longer than any usual timeout. */
+/**
+ * Larger than what the gateway keeps for sending again (1 MiB), and at this pace longer than any
+ * usual timeout.
+ */
 const UPLOAD_BYTES = 5 * MEBIBYTE;
 const TRICKLED_PER_SECOND = 15;
 const TRICKLED_BYTES = 30;
@@ -142,7 +146,8 @@ const slowEndpoint: Check = {
         atMost("slowest", slowest(slow), SLOW_MS + 500, " ms"),
         allAre("quick requests beside it: 200", quick, ({ status }) => status === 200),
       ];
-      // A new route is worth a second attempt after a second, where it may run twice; what may not is sent once.
+      // A new route is worth a second attempt after a second, where it may run twice; what may not
+      // is sent once.
       if (slow.every(({ status }) => status === 200))
         found.push(atMost("requests at the stations", received, 2 * repeatable.length + 1));
       return found;

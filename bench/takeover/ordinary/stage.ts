@@ -1,6 +1,7 @@
 /**
- * A gateway with the minimum file in front of two ordinary services, all real processes on loopback ports that the system
- * picks. Who is active is read from the control listener, what happened from the gateway's log.
+ * A gateway with the minimum file in front of two ordinary services, all real processes on loopback
+ * ports that the system picks. Who is active is read from the control listener, what happened from
+ * the gateway's log.
  */
 import type { ChildProcess } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";

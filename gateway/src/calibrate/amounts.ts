@@ -1,6 +1,6 @@
 /**
- * Durations and rates as a person writes and reads them: `1.5s`, `1/week`. What is read is exact; what is shown is rounded
- * to three digits, in the unit that makes the number easiest to take in.
+ * Durations and rates as a person writes and reads them: `1.5s`, `1/week`. What is read is exact;
+ * what is shown is rounded to three digits, in the unit that makes the number easiest to take in.
  */
 import { InvalidArgumentError } from "commander";
 
@@ -64,7 +64,10 @@ export function shownDuration(ms: number): string {
   return `${threeDigits(ms / factor)}${unit}`;
 }
 
-/** `3.1/hour`: in the shortest period in which it is at least 1, so that no shown rate is a fraction unless it is below one a year. */
+/**
+ * `3.1/hour`: in the shortest period in which it is at least 1, so that no shown rate is a fraction
+ * unless it is below one a year.
+ */
 export function shownRate(perMs: number): string {
   if (perMs === 0) return "0";
   const period = [...PERIODS_MS].find(([, ms]) => perMs * ms >= 0.995) ?? ["year", 365 * DAY_MS];

@@ -1,5 +1,6 @@
 /**
- * A calibration as one JSON object, for programs: everything that the sentences say, durations in ms, rates per day.
+ * A calibration as one JSON object, for programs: everything that the sentences say, durations in
+ * ms, rates per day.
  */
 import type { CalibrationResult, TradeOffCurve } from "ground-station-failover/calibration";
 import type { TraceFile } from "../adapters/heartbeats/trace-file.ts";

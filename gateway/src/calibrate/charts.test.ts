@@ -1,4 +1,7 @@
-/** The trade-off as characters and as a picture: what is drawn lies inside, and whatever is given, it is well-formed. */
+/**
+ * The trade-off as characters and as a picture: what is drawn lies inside, and whatever is given,
+ * it is well-formed.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "ground-station-failover";

@@ -1,7 +1,8 @@
 /**
- * `gsf calibrate`: from a recorded trace to a detector's configuration, or to the reason why there is none; and with
- * `--record` from a running gateway to a trace. The arithmetic is the library's (`ground-station-failover/calibration`); here are the
- * options, the progress of long work on standard error, and what is printed.
+ * `gsf calibrate`: from a recorded trace to a detector's configuration, or to the reason why there
+ * is none; and with `--record` from a running gateway to a trace. The arithmetic is the library's
+ * (`ground-station-failover/calibration`); here are the options, the progress of long work on
+ * standard error, and what is printed.
  */
 import { writeFileSync } from "node:fs";
 import { type Command, Option } from "commander";

@@ -1,4 +1,7 @@
-/** The configuration fragment: whatever is recommended, the gateway's own parser takes it and reads the same numbers. */
+/**
+ * The configuration fragment: whatever is recommended, the gateway's own parser takes it and reads
+ * the same numbers.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { DetectorRecommendation } from "ground-station-failover/calibration";

@@ -1,7 +1,8 @@
 /**
- * A recommendation as the gateway's configuration has it: the two sections of a group that it concerns. Suspicion and
- * recovery keep the places that the defaults give them: between nothing and a declaration 5 of 8 and 2 of 8; where levels
- * are rates of mistakes, one an hour and what the model calls ordinary.
+ * A recommendation as the gateway's configuration has it: the two sections of a group that it
+ * concerns. Suspicion and recovery keep the places that the defaults give them: between nothing and
+ * a declaration 5 of 8 and 2 of 8; where levels are rates of mistakes, one an hour and what the
+ * model calls ordinary.
  */
 import type { DetectorRecommendation } from "ground-station-failover/calibration";
 import { levelForMistakes } from "ground-station-failover/core";
@@ -12,7 +13,9 @@ const INTERVALS_MS = { min: 5, max: 60_000 };
 /** The adaptive model's level for one mistake an hour: from there on a station is suspected. */
 const ONE_AN_HOUR: number = levelForMistakes(1);
 
-/** How long a take-over may take where a group does not say it, in ms; see `objective` in the guide. */
+/**
+ * How long a take-over may take where a group does not say it, in ms; see `objective` in the guide.
+ */
 const OBJECTIVE_MS = 30_000;
 
 export interface ConfigurationFragment {
@@ -37,7 +40,8 @@ export function fragmentOf(recommendation: DetectorRecommendation): Configuratio
     ...(ceilingMs > OBJECTIVE_MS ? { objective: exactDuration(ceilingMs) } : {}),
     heartbeat: { kind: "udp", interval: exactDuration(intervalMs) },
     detector: {
-      // A fixed timeout is a ceiling below a threshold that nothing reaches; the model then does not matter.
+      // A fixed timeout is a ceiling below a threshold that nothing reaches; the model then does
+      // not matter.
       model: model === "fixed" ? "normal" : model,
       ...(adaptive ? {} : { windowSize }),
       threshold,

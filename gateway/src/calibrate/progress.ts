@@ -1,6 +1,6 @@
 /**
- * How far long work has come, on standard error: on a terminal one line that is written over, elsewhere a line now and
- * then. Work that is over within a second says nothing.
+ * How far long work has come, on standard error: on a terminal one line that is written over,
+ * elsewhere a line now and then. Work that is over within a second says nothing.
  */
 import type { Clock } from "ground-station-failover";
 

@@ -1,4 +1,7 @@
-/** The sentences of a calibration: what a reader should know of a trace before believing what rests on it. */
+/**
+ * The sentences of a calibration: what a reader should know of a trace before believing what rests
+ * on it.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BeatTrace, calibrate } from "ground-station-failover/calibration";

@@ -1,6 +1,7 @@
 /**
- * What a calibration found, as sentences: what the traffic looks like, what to configure and how well that does, how far
- * it is proven, or why it is not possible and what would help. Every number that is a bound says so.
+ * What a calibration found, as sentences: what the traffic looks like, what to configure and how
+ * well that does, how far it is proven, or why it is not possible and what would help. Every number
+ * that is a bound says so.
  */
 import type { CalibrationResult, TrafficSummary } from "ground-station-failover/calibration";
 import type { TraceFile } from "../adapters/heartbeats/trace-file.ts";

@@ -1,7 +1,8 @@
 /**
- * The trade-off as a picture (SVG 1.1, no script, no font of its own): one line for each model, whole where false alarms
- * were seen and dashed where the tail is continued, the region that was asked for, and the recommendation. Models are
- * told apart by label and place as well as by colour (Okabe and Ito's palette, which colour-blind readers can tell apart).
+ * The trade-off as a picture (SVG 1.1, no script, no font of its own): one line for each model,
+ * whole where false alarms were seen and dashed where the tail is continued, the region that was
+ * asked for, and the recommendation. Models are told apart by label and place as well as by colour
+ * (Okabe and Ito's palette, which colour-blind readers can tell apart).
  */
 import { shownDuration, shownRate } from "./amounts.ts";
 import type { DrawnCurve, DrawnPoint, TradeOff } from "./trade-off.ts";

@@ -1,7 +1,8 @@
 /**
- * The trade-off in characters, for a terminal of 80 columns: silence until it is declared to the right, false alarms
- * upwards on a logarithmic scale. Each model is a letter, large where false alarms were seen and small where the tail
- * is continued; what was asked for is the corner at bottom left of the two lines.
+ * The trade-off in characters, for a terminal of 80 columns: silence until it is declared to the
+ * right, false alarms upwards on a logarithmic scale. Each model is a letter, large where false
+ * alarms were seen and small where the tail is continued; what was asked for is the corner at
+ * bottom left of the two lines.
  */
 import { shownDuration, shownRate } from "./amounts.ts";
 import type { TradeOff } from "./trade-off.ts";

@@ -1,7 +1,8 @@
 /**
- * The trade-off that a calibration draws: how long each detector waits against how often it is wrong, one line for each
- * model, that of its best window. Rates are on a logarithmic scale. Where no false alarm was seen, a line goes on as the upper
- * bound that continuing the tail gives, and is drawn differently.
+ * The trade-off that a calibration draws: how long each detector waits against how often it is
+ * wrong, one line for each model, that of its best window. Rates are on a logarithmic scale. Where
+ * no false alarm was seen, a line goes on as the upper bound that continuing the tail gives, and is
+ * drawn differently.
  */
 import type { CalibrationResult, TradeOffCurve } from "ground-station-failover/calibration";
 

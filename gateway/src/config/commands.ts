@@ -1,6 +1,7 @@
 /**
- * What a configuration may say of a group's commands: their times and numbers, the header that carries their deadline,
- * and how a station is asked what became of a key. Meaning and reasons for operators: `docs/guide/configuration.md`.
+ * What a configuration may say of a group's commands: their times and numbers, the header that
+ * carries their deadline, and how a station is asked what became of a key. Meaning and reasons for
+ * operators: `docs/guide/configuration.md`.
  */
 import type { z } from "zod";
 import type { GroupSettings, KeyStatusSettings } from "../fleet/settings.ts";
@@ -46,18 +47,27 @@ const keyStatus = section({
 export const commands: z.ZodType<GroupSettings["commands"]> = section({
   /** Default: the deadline, because nothing needs it to notice a station that does not answer. */
   timeout: duration(1, HOUR_MS).optional(),
-  /** Longer than what people wait for and most endpoints take; what callers really wait is learned from those who hang up. */
+  /**
+   * Longer than what people wait for and most endpoints take; what callers really wait is learned
+   * from those who hang up.
+   */
   deadline: duration(1, HOUR_MS).default(30_000),
   /** Default: half of the take-over objective of 30 s, or the deadline where that is less. */
   maxWait: duration(0, HOUR_MS).optional(),
   maxWaiting: wholeNumber(0, 1_000_000).default(10_000),
-  /** Default: 256 that a station works on, and as many as may wait beside them that take long as a rule. */
+  /**
+   * Default: 256 that a station works on, and as many as may wait beside them that take long as a
+   * rule.
+   */
   maxConcurrent: wholeNumber(1, 1_000_000).optional(),
   /** Right where the service executes a key once; `report` where it does not. */
   ambiguousKeyed: oneOf("resend", "report").default("resend"),
   errorBody: trueOrFalse().default(true),
   deadlineHeader,
-  /** Default: what the station says (`Keep-Alive: timeout=5`), less half a second; 4 s where it says nothing, because most servers keep 5 s. */
+  /**
+   * Default: what the station says (`Keep-Alive: timeout=5`), less half a second; 4 s where it says
+   * nothing, because most servers keep 5 s.
+   */
   keepAlive: duration(1, HOUR_MS).optional(),
   /** Stations cannot be asked by default. */
   keyStatus: keyStatus.optional(),

@@ -1,6 +1,6 @@
 /**
- * Reading a configuration: what a minimal file means, what each kind of mistake is answered with, and that all of them
- * are told at once, at their lines.
+ * Reading a configuration: what a minimal file means, what each kind of mistake is answered with,
+ * and that all of them are told at once, at their lines.
  */
 import assert from "node:assert/strict";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

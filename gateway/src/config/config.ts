@@ -1,8 +1,9 @@
 /**
- * From a configuration file to settings: reads YAML (and so JSON, see `yaml.ts`), fills in defaults, looks secrets up, and refuses
- * what is wrong, all of it at once and each at its line. What fields there are is in `schema.ts`, which of them
- * contradict each other in `hazards.ts`. Secrets come from a file or the environment and never stand in the
- * configuration itself, which gets copied into tickets and repositories.
+ * From a configuration file to settings: reads YAML (and so JSON, see `yaml.ts`), fills in
+ * defaults, looks secrets up, and refuses what is wrong, all of it at once and each at its line.
+ * What fields there are is in `schema.ts`, which of them contradict each other in `hazards.ts`.
+ * Secrets come from a file or the environment and never stand in the configuration itself, which
+ * gets copied into tickets and repositories.
  */
 import { dirname, resolve } from "node:path";
 import { readAtMost } from "../adapters/process/bounded-file.ts";
@@ -43,7 +44,9 @@ export interface Configuration {
 /** A larger file is refused unread: a thousand groups written in full are a fifth of it. */
 const MAX_FILE_BYTES = 4 * 1024 ** 2;
 
-/** Reads the file at `path`; paths in it are relative to it. Throws {@link ConfigurationProblems}. */
+/**
+ * Reads the file at `path`; paths in it are relative to it. Throws {@link ConfigurationProblems}.
+ */
 export function loadConfiguration(path: string, environment: SecretSources["environment"]): Configuration {
   const directory = dirname(resolve(path));
   const source = readText(path);

@@ -1,8 +1,9 @@
 /**
- * Fields of a configuration that are each allowed and together do harm: two listeners on one port, a timeout that
- * the deadline always cuts off, a gateway that would send commands to itself, a switchover that anybody on the network
- * could order. Each is reported at the field to change. It runs even if other fields are wrong, so that one start
- * tells everything; a value that could not be read is then of another type, and no comparison holds for it.
+ * Fields of a configuration that are each allowed and together do harm: two listeners on one port,
+ * a timeout that the deadline always cuts off, a gateway that would send commands to itself, a
+ * switchover that anybody on the network could order. Each is reported at the field to change. It
+ * runs even if other fields are wrong, so that one start tells everything; a value that could not
+ * be read is then of another type, and no comparison holds for it.
  */
 import { nearestName } from "ground-station-failover/core";
 import {
@@ -21,7 +22,10 @@ import { MIN_TIMEOUT_MS, reportHealthPages, writtenPageOf } from "./heartbeat.ts
 import type { WrittenConfiguration, WrittenGroup } from "./schema.ts";
 import { shownDuration } from "./values.ts";
 
-/** `unknown`: the names of fields that there are not. One of them may be meant for a section that seems to be missing. */
+/**
+ * `unknown`: the names of fields that there are not. One of them may be meant for a section that
+ * seems to be missing.
+ */
 export function reportHazards(configuration: WrittenConfiguration, unknown: readonly string[], report: Report): void {
   if (!Array.isArray(configuration?.groups)) return;
   const groups: PlacedGroup[] = [...configuration.groups.entries()]
@@ -142,7 +146,10 @@ const GROUP_HAZARDS: readonly GroupHazard[] = [
   },
 ];
 
-/** A station that has fallen silent is declared for certain only at the ceiling: the other station begins after that. */
+/**
+ * A station that has fallen silent is declared for certain only at the ceiling: the other station
+ * begins after that.
+ */
 function objectiveHarm({ detector, heartbeat, objective }: WrittenGroup): string | undefined {
   const { ceilingMs, sustainMs } = detector;
   const { kind, intervalMs } = heartbeat;
@@ -180,7 +187,9 @@ function reportStations({ stations }: WrittenGroup, path: FieldPath, report: Rep
   }
 }
 
-/** A body that may be kept must fit into what is held for one address, beside the command itself. */
+/**
+ * A body that may be kept must fit into what is held for one address, beside the command itself.
+ */
 function reportMemory({ callers }: WrittenConfiguration, groups: readonly PlacedGroup[], report: Report): void {
   const { maxMemoryBytes, addressRatio } = callers ?? {};
   if (typeof maxMemoryBytes !== "number" || typeof addressRatio !== "number") return;
@@ -320,7 +329,10 @@ function collide(one: ListenSettings, other: ListenSettings): boolean {
   return isEverywhere(one.host) || isEverywhere(other.host) || isSameHost(one.host, other.host);
 }
 
-/** Does `host` lead to this listener, on its port? What other names this machine goes by is not known here. */
+/**
+ * Does `host` lead to this listener, on its port? What other names this machine goes by is not
+ * known here.
+ */
 function leadsTo(listen: ListenSettings, host: string): boolean {
   return isSameHost(host, listen.host) || (isEverywhere(listen.host) && mayBeLoopback(host));
 }

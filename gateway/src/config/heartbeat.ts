@@ -1,8 +1,9 @@
 /**
- * How a group learns that its stations are alive, as written in its configuration: pushed datagrams, or a health page
- * that is asked for. What is said of the page may be said for the group, and differently for a station; here the two
- * are laid over each other, and what cannot be meant is reported: an address given twice over, one page for two
- * stations, a page of the gateway's own.
+ * How a group learns that its stations are alive, as written in its configuration: pushed
+ * datagrams, or a health page that is asked for. What is said of the page may be said for the
+ * group, and differently for a station; here the two are laid over each other, and what cannot be
+ * meant is reported: an address given twice over, one page for two stations, a page of the
+ * gateway's own.
  */
 import { z } from "zod";
 import { addressOf, hostsOf } from "../adapters/process/addresses.ts";
@@ -44,16 +45,25 @@ const pageFields = {
 /** `stations[].heartbeat`. */
 export const stationHeartbeat: z.ZodType<WrittenHealthPage> = section(pageFields);
 
-/** 50 ms is the fastest path planned for (the incident's detector was tuned for one ten times as slow). */
+/**
+ * 50 ms is the fastest path planned for (the incident's detector was tuned for one ten times as
+ * slow).
+ */
 const pushedHeartbeat = section({ kind: z.literal("udp"), interval: duration(5, 60_000).default(50) }).transform(
   ({ kind, interval }): WrittenHeartbeat => ({ kind, intervalMs: interval }),
 );
 
 const pulledHeartbeat = section({
   kind: z.literal("http"),
-  /** Five probes a second are no load for any service, and five missed ones are known within a second. */
+  /**
+   * Five probes a second are no load for any service, and five missed ones are known within a
+   * second.
+   */
   interval: duration(10, 60_000).default(200),
-  /** Default: a second, because a page that is slow once is alive; a longer interval leaves as much time. */
+  /**
+   * Default: a second, because a page that is slow once is alive; a longer interval leaves as much
+   * time.
+   */
   timeout: duration(1, 60_000).optional(),
   ...pageFields,
 }).transform(
@@ -72,7 +82,10 @@ export const heartbeat: z.ZodType<WrittenHeartbeat> = z
   })
   .prefault({ kind: "udp" });
 
-/** The page of the station at `url`: its own word first, then the group's. Undefined where nobody says a path. */
+/**
+ * The page of the station at `url`: its own word first, then the group's. Undefined where nobody
+ * says a path.
+ */
 export function healthPageOf(
   url: string,
   group: WrittenHealthPage,
@@ -105,7 +118,9 @@ interface PulledStations {
   readonly stations: readonly { readonly url: string; readonly heartbeat?: WrittenHealthPage | undefined }[];
 }
 
-/** The page of the station at `place`; undefined also where what is written of it cannot be read. */
+/**
+ * The page of the station at `place`; undefined also where what is written of it cannot be read.
+ */
 export function writtenPageOf({ heartbeat, stations }: PulledStations, place: number): HealthPage | undefined {
   const station = stations[place];
   if (heartbeat?.kind !== "http" || station === undefined || typeof station.url !== "string") return undefined;
@@ -113,7 +128,9 @@ export function writtenPageOf({ heartbeat, stations }: PulledStations, place: nu
   return healthPageOf(station.url, heartbeat.page, station.heartbeat);
 }
 
-/** Reports what cannot be meant by what a group, at `path` in the file, says of its stations' pages. */
+/**
+ * Reports what cannot be meant by what a group, at `path` in the file, says of its stations' pages.
+ */
 export function reportHealthPages({ heartbeat, stations }: PulledStations, path: FieldPath, report: Report): void {
   const own = (place: number): FieldPath => [...path, "stations", place, "heartbeat"];
   if (heartbeat.kind === "udp") {

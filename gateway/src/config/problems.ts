@@ -1,7 +1,7 @@
 /**
- * What is wrong with a configuration file, and where: `fleet.yaml:12:5 groups[0].stations: …`. Positions come from the
- * YAML document's own tree; a field that is missing is reported at the section that should have it, one that comes
- * through an alias at the place where it is written.
+ * What is wrong with a configuration file, and where: `fleet.yaml:12:5 groups[0].stations: …`.
+ * Positions come from the YAML document's own tree; a field that is missing is reported at the
+ * section that should have it, one that comes through an alias at the place where it is written.
  */
 import type { Document, LineCounter, Node } from "yaml";
 import { isAlias, isMap, isScalar, isSeq } from "yaml";
@@ -19,7 +19,10 @@ export interface ConfigurationProblem {
   readonly sentence: string;
 }
 
-/** A configuration cannot be used; the message has a line for each of its problems, in the order of the file. */
+/**
+ * A configuration cannot be used; the message has a line for each of its problems, in the order of
+ * the file.
+ */
 export class ConfigurationProblems extends UserError {
   readonly problems: readonly ConfigurationProblem[];
 
@@ -39,7 +42,10 @@ export class ConfigurationProblems extends UserError {
   }
 }
 
-/** The problem `sentence` at `path` of `document`; `at` says whether the field's name or its value is meant. */
+/**
+ * The problem `sentence` at `path` of `document`; `at` says whether the field's name or its value
+ * is meant.
+ */
 export function problemAt(
   document: Document,
   lines: LineCounter,

@@ -1,7 +1,7 @@
 /**
- * What a configuration file may say: every field with its range and its default, and the reason for that default. The
- * meaning of each field is told to operators in `docs/guide/configuration.md`; contradictions between fields are found
- * in `hazards.ts`.
+ * What a configuration file may say: every field with its range and its default, and the reason for
+ * that default. The meaning of each field is told to operators in `docs/guide/configuration.md`;
+ * contradictions between fields are found in `hazards.ts`.
  */
 import type { z } from "zod";
 import { MAX_SECRETS } from "../adapters/process/secret-file.ts";
@@ -32,7 +32,10 @@ import {
   wholeNumber,
 } from "./values.ts";
 
-/** A configuration as written: values read, and defaults filled in that do not depend on other fields. */
+/**
+ * A configuration as written: values read, and defaults filled in that do not depend on other
+ * fields.
+ */
 export interface WrittenConfiguration {
   readonly groups: readonly WrittenGroup[];
   readonly control: {
@@ -98,17 +101,22 @@ const station = section({
   heartbeat: stationHeartbeat.optional(),
   /** Not declared by default: what a station takes is learned when it refuses. */
   capacityPerSecond: decimal(1, 1e9).default(Number.POSITIVE_INFINITY),
-  /** Default: a twentieth of a second's commands, and no second holds more than capacityPerSecond. */
+  /**
+   * Default: a twentieth of a second's commands, and no second holds more than capacityPerSecond.
+   */
   burst: wholeNumber(1, 1_000_000).optional(),
-  /** Default: `heartbeats.secretFile` or `secretEnv`, with which any station can beat for any other. */
+  /**
+   * Default: `heartbeats.secretFile` or `secretEnv`, with which any station can beat for any other.
+   */
   secretFile: secretPlaces("the path of a file").optional(),
   secretEnv: secretPlaces("the name of an environment variable").optional(),
 });
 
 /**
- * Levels by default. Those of the adaptive model are rates of mistakes: 12 is one in 10,000 hours of a station, somewhat
- * more than a year, 8 one an hour, 7 ten; a declaration promotes somebody, being suspected stops nothing. Those of the other
- * models are improbabilities: at 8 one silence in 10^8 would be a false alarm.
+ * Levels by default. Those of the adaptive model are rates of mistakes: 12 is one in 10,000 hours
+ * of a station, somewhat more than a year, 8 one an hour, 7 ten; a declaration promotes somebody,
+ * being suspected stops nothing. Those of the other models are improbabilities: at 8 one silence in
+ * 10^8 would be a false alarm.
  */
 const ADAPTIVE_LEVELS = { declare: 12, suspect: 8, log: 7 };
 const PHI_LEVELS = { declare: 8, suspect: 5, log: 3 };
@@ -116,7 +124,10 @@ const PHI_LEVELS = { declare: 8, suspect: 5, log: 3 };
 const detector = section({
   /** The one that needs no tuning, whatever the network is like. */
   model: oneOf("adaptive", "normal", "lognormal", "exponential").default("adaptive"),
-  /** Default: 200, ten seconds of beats at 50 ms: a deviation good to 5 %, and soon up with a change. 10,000 gaps take 80 KB a station. */
+  /**
+   * Default: 200, ten seconds of beats at 50 ms: a deviation good to 5 %, and soon up with a
+   * change. 10,000 gaps take 80 KB a station.
+   */
   windowSize: wholeNumber(10, 10_000).optional(),
   threshold: decimal(1, 100).optional(),
   suspectThreshold: decimal(0.1, 100).optional(),
@@ -129,7 +140,10 @@ const detector = section({
   /** A declaration already needs a silence that hardly ever happens by chance. */
   sustain: duration(0, HOUR_MS).default(0),
   minimumDwell: duration(0, HOUR_MS).default(1_000),
-  /** Time for a station that is started together with the gateway. Default: see `gracePeriodOf` in config-group.ts. */
+  /**
+   * Time for a station that is started together with the gateway. Default: see `gracePeriodOf` in
+   * config-group.ts.
+   */
   gracePeriod: duration(0, HOUR_MS).optional(),
 })
   .transform((written): WrittenDetector => {
@@ -170,7 +184,10 @@ const breaker = section({
   /** Five failures out of five are an accident. */
   minimumVolume: wholeNumber(1, 1_000_000).default(20),
   window: duration(100, HOUR_MS).default(10_000),
-  /** Shorter than the library's 30 s: there is another station, and an idle one is proven again by the first probe. */
+  /**
+   * Shorter than the library's 30 s: there is another station, and an idle one is proven again by
+   * the first probe.
+   */
   openDuration: duration(10, HOUR_MS).default(5_000),
 })
   .transform(({ window, openDuration, ...rest }): GroupSettings["breaker"] => ({
@@ -239,7 +256,10 @@ const callers = section({
   maxMemory: size(4 * MEBIBYTE, 1_024 * GIBIBYTE).optional(),
   /** Default: see `descriptors.ts`. */
   maxConnections: wholeNumber(1, 1_000_000).optional(),
-  /** One address may be a balancer with everybody behind it, which must not be throttled; and it may be one caller that asks too much. */
+  /**
+   * One address may be a balancer with everybody behind it, which must not be throttled; and it may
+   * be one caller that asks too much.
+   */
   addressRatio: decimal(0.01, 1).default(0.75),
   /** A twentieth of what a slow phone sends, and twice what Apache's mod_reqtimeout asks for. */
   minUploadRate: size(0, MEBIBYTE).default(KIBIBYTE),
@@ -273,7 +293,10 @@ export const configurationSchema: z.ZodType<WrittenConfiguration> = section({
     secretEnv: secretPlaces("the name of an environment variable").optional(),
   }).optional(),
   callers,
-  /** Two looks of a balancer that looks every two seconds, and one to spare. With `drain` half of the 30 s that supervisors give. */
+  /**
+   * Two looks of a balancer that looks every two seconds, and one to spare. With `drain` half of
+   * the 30 s that supervisors give.
+   */
   drainDelay: duration(0, HOUR_MS).default(5_000),
   /** Longer than most commands take, shorter than the 30 s after which service supervisors kill. */
   drain: duration(0, HOUR_MS).default(10_000),

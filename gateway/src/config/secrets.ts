@@ -1,7 +1,8 @@
 /**
- * Secrets that a configuration names: what signs heartbeats, for all stations or for one, and the token of the control
- * listener. They stand in files or the environment. No secret appears in a message. Those of heartbeats that stand in files can be read
- * again while the gateway runs, so that they can be replaced.
+ * Secrets that a configuration names: what signs heartbeats, for all stations or for one, and the
+ * token of the control listener. They stand in files or the environment. No secret appears in a
+ * message. Those of heartbeats that stand in files can be read again while the gateway runs, so
+ * that they can be replaced.
  */
 import { UserError } from "../adapters/process/exit-codes.ts";
 import { MIN_SECRET_BYTES, secretIn } from "../adapters/process/secret-file.ts";
@@ -12,10 +13,16 @@ import type { WrittenConfiguration } from "./schema.ts";
 
 /** Where secrets are looked up. */
 export interface SecretSources {
-  /** Reads a file, given as it stands in the configuration. Throws the system's error where it cannot. */
+  /**
+   * Reads a file, given as it stands in the configuration. Throws the system's error where it
+   * cannot.
+   */
   readonly readFile: (path: string) => Uint8Array | string;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Why others than its owner can read a file, and the remedy; undefined where they cannot. Default: they cannot. */
+  /**
+   * Why others than its owner can read a file, and the remedy; undefined where they cannot.
+   * Default: they cannot.
+   */
   readonly openTo?: (path: string) => string | undefined;
 }
 
@@ -43,7 +50,10 @@ export function heartbeatSecrets(
   return { shared, own };
 }
 
-/** The same secrets, read from their files again; throws a {@link UserError} that says why one cannot be used. */
+/**
+ * The same secrets, read from their files again; throws a {@link UserError} that says why one
+ * cannot be used.
+ */
 export function readAgain(written: WrittenConfiguration, sources: SecretSources): HeartbeatSecrets {
   return heartbeatSecrets(written, sources, (path, sentence) => {
     throw new UserError("configuration", `${shownPath(path)}: ${sentence}`);
@@ -154,7 +164,8 @@ function variableBytes(
     report(
       `there is no environment variable ${name}; set it, for example with: export ${name}="$(openssl rand -hex 32)"`,
     );
-  // What is not UTF-8 reaches this process with its bytes replaced by this character, and different secrets alike.
+  // What is not UTF-8 reaches this process with its bytes replaced by this character, and different
+  // secrets alike.
   else if (text.includes("\uFFFD")) report(`${name} does not hold text in UTF-8; give a file instead`);
   else return Buffer.from(text, "utf8");
   return undefined;

@@ -1,7 +1,8 @@
 /**
- * The kinds of values that a configuration is made of: durations, sizes, addresses, names. Each reads what a person
- * writes (`50ms`, `1MiB`, `[::1]:80`) and, where it cannot, says what it got and what is allowed in one sentence; where
- * the sentence is shown, and at which line, is not known here.
+ * The kinds of values that a configuration is made of: durations, sizes, addresses, names. Each
+ * reads what a person writes (`50ms`, `1MiB`, `[::1]:80`) and, where it cannot, says what it got
+ * and what is allowed in one sentence; where the sentence is shown, and at which line, is not known
+ * here.
  */
 import { nearestName } from "ground-station-failover/core";
 import { z } from "zod";
@@ -10,7 +11,10 @@ import { listenAddressIn, serviceUrlIn } from "../adapters/process/addresses.ts"
 import type { ListenSettings } from "../fleet/settings.ts";
 import type { HeaderList, StatusRange } from "../fleet/uplink.ts";
 
-/** So many problems are told of one file; the others are counted. Nobody mends more at once, and each takes its time to find. */
+/**
+ * So many problems are told of one file; the others are counted. Nobody mends more at once, and
+ * each takes its time to find.
+ */
 export const MAX_PROBLEMS = 100;
 
 /** A length of time, in milliseconds once read. A bare number counts milliseconds. */
@@ -48,7 +52,10 @@ export function oneOf<Word extends string>(...words: readonly Word[]): z.ZodType
   return value(words.join(" or "), (given) => words.find((word) => word === given));
 }
 
-/** The name of a group or station: it appears in addresses, metrics and datagrams, so it is kept plain. */
+/**
+ * The name of a group or station: it appears in addresses, metrics and datagrams, so it is kept
+ * plain.
+ */
 export function plainName(): z.ZodType<string> {
   return value("1 to 63 letters, digits, dots, dashes and underscores, beginning with a letter or digit", (given) =>
     typeof given === "string" && /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(given) ? given : undefined,
@@ -82,7 +89,9 @@ export function addressRange(): z.ZodType<string> {
   );
 }
 
-/** The base address of a service: scheme, host and port, because path and query are the caller's. */
+/**
+ * The base address of a service: scheme, host and port, because path and query are the caller's.
+ */
 export function serviceUrl(): z.ZodType<string> {
   return value("http://host:port or https://host:port, without path, query or password", (given) => {
     const url = typeof given === "string" ? serviceUrlIn(given) : undefined;
@@ -99,7 +108,10 @@ export function requestPath(): z.ZodType<string> {
   );
 }
 
-/** The whole address of a page: what is left out of a {@link serviceUrl} is allowed, but for a password. */
+/**
+ * The whole address of a page: what is left out of a {@link serviceUrl} is allowed, but for a
+ * password.
+ */
 export function pageUrl(): z.ZodType<string> {
   return value("a whole address, such as http://10.0.0.5:9990/healthz, without fragment or password", (given) => {
     const url = typeof given === "string" ? serviceUrlIn(given) : undefined;
@@ -116,8 +128,9 @@ export function hostName(): z.ZodType<string> {
 }
 
 /**
- * The name of a header field, but none of `taken` (in lower case), and none that means something to everybody, which a number in it
- * would break. Names with `_` are dropped or mixed up with those with `-` by servers of CGI's descent.
+ * The name of a header field, but none of `taken` (in lower case), and none that means something to
+ * everybody, which a number in it would break. Names with `_` are dropped or mixed up with those
+ * with `-` by servers of CGI's descent.
  */
 export function headerName(taken: ReadonlySet<string>): z.ZodType<string> {
   const allowed = `the name of a header field of its own, such as x-deadline or gsf-deadline, without _; none that has a meaning already, such as ${[...taken].slice(0, 3).join(", ")}, content-type or via`;
@@ -128,7 +141,10 @@ export function headerName(taken: ReadonlySet<string>): z.ZodType<string> {
   });
 }
 
-/** Header fields by name. Those that frame a message or belong to a connection are not a person's to set. */
+/**
+ * Header fields by name. Those that frame a message or belong to a connection are not a person's to
+ * set.
+ */
 export function headerFields(): z.ZodType<HeaderList> {
   const allowed = `a section of header fields and their values (ASCII), but none of ${[...FRAMING].join(", ")}`;
   return value(allowed, (given) => {
@@ -188,7 +204,9 @@ export function fieldPlace(): z.ZodType<string> {
   );
 }
 
-/** A map with known fields: every other field is an error that names the field most likely meant. */
+/**
+ * A map with known fields: every other field is an error that names the field most likely meant.
+ */
 export function section<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape> {
   const fields = Object.keys(shape);
   return z.strictObject(shape, {

@@ -1,8 +1,8 @@
 /**
- * From the text of a configuration file to plain data, within bounds: of its tokens, its nesting, its aliases, and of what it
- * is once aliases are resolved. What is beyond is refused before time is spent on it, with the bound in the sentence. (A
- * few kilobytes of YAML can stand for any amount of data; see "billion laughs".) Whether the data are a configuration
- * is not looked at here.
+ * From the text of a configuration file to plain data, within bounds: of its tokens, its nesting,
+ * its aliases, and of what it is once aliases are resolved. What is beyond is refused before time
+ * is spent on it, with the bound in the sentence. (A few kilobytes of YAML can stand for any amount
+ * of data; see "billion laughs".) Whether the data are a configuration is not looked at here.
  */
 import type { CST, Document, Node } from "yaml";
 import { Composer, isAlias, isCollection, isMap, isPair, isScalar, Lexer, LineCounter, Parser } from "yaml";
@@ -17,13 +17,19 @@ export interface YamlFile {
   readonly lines: LineCounter;
 }
 
-/** Words, marks and white space. A group written in full has about 350: so 1,400 of those, or 5,000 that say little. */
+/**
+ * Words, marks and white space. A group written in full has about 350: so 1,400 of those, or 5,000
+ * that say little.
+ */
 const MAX_TOKENS = 500_000;
 /** A configuration is six deep. */
 const MAX_NESTING = 32;
 /** For example one in each of 10,000 groups. */
 const MAX_ALIASES = 10_000;
-/** Names, values, sections and lists, each alias counted as what it stands for. A group written in full has about 70. */
+/**
+ * Names, values, sections and lists, each alias counted as what it stands for. A group written in
+ * full has about 70.
+ */
 const MAX_VALUES = 500_000;
 
 const TOO_MANY_TOKENS = `it has more than ${MAX_TOKENS} words and marks, which are allowed at most; several gateways can share the groups`;
@@ -76,7 +82,10 @@ class Reading {
       if (++count > MAX_TOKENS) throw this.problem(undefined, TOO_MANY_TOKENS);
   }
 
-  /** Repeated names are looked for later: the composer compares each name of a section with all before it. */
+  /**
+   * Repeated names are looked for later: the composer compares each name of a section with all
+   * before it.
+   */
   compose(tokens: readonly CST.Token[]): Document {
     const options = { lineCounter: this.lines, prettyErrors: false, merge: true, uniqueKeys: false };
     const [document, another] = new Composer(options).compose(tokens, true, this.#source.length);

@@ -1,8 +1,9 @@
 /**
- * The demo's processes, and the promise that none of them outlives it. Each is this very program with another
- * subcommand. They are killed by their own ids when the demo ends, however it ends: at its end, on a signal, on a crash
- * (an exit hook), and where even that cannot run (SIGKILL), because each watches its channel to the demo and ends when
- * it closes; a process that is stopped cannot watch, so another one is told to wake it.
+ * The demo's processes, and the promise that none of them outlives it. Each is this very program
+ * with another subcommand. They are killed by their own ids when the demo ends, however it ends: at
+ * its end, on a signal, on a crash (an exit hook), and where even that cannot run (SIGKILL),
+ * because each watches its channel to the demo and ends when it closes; a process that is stopped
+ * cannot watch, so another one is told to wake it.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -109,7 +110,10 @@ export class Children {
     return child;
   }
 
-  /** Throws {@link ChildFailure} where a process has ended by itself: nothing that is waited for will come. */
+  /**
+   * Throws {@link ChildFailure} where a process has ended by itself: nothing that is waited for
+   * will come.
+   */
   refuseDeath(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
@@ -121,8 +125,9 @@ export class Children {
 }
 
 /**
- * For the processes of a demo: end with the parent that started us. `wake` in a message from it names a process that it
- * has stopped, which is to be woken before we go, so that it can find out for itself.
+ * For the processes of a demo: end with the parent that started us. `wake` in a message from it
+ * names a process that it has stopped, which is to be woken before we go, so that it can find out
+ * for itself.
  */
 export function endWithParent(): void {
   if (process.send === undefined) return;

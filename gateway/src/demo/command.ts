@@ -1,6 +1,6 @@
 /**
- * `gsf demo`: the incident, live, with real processes on this machine. Its result is the exit code: 0 only if no error
- * reached a caller, nothing was lost or doubled, and the backup took over.
+ * `gsf demo`: the incident, live, with real processes on this machine. Its result is the exit code:
+ * 0 only if no error reached a caller, nothing was lost or doubled, and the backup took over.
  */
 import { type Command, Option } from "commander";
 import { systemClock } from "ground-station-failover";
@@ -77,7 +77,10 @@ function verdict(outcome: Outcome): string {
   return outcome.sums.takeoverMs === undefined ? "Nobody took over." : "The promise was broken; see above.";
 }
 
-/** Starts a load for what stays, says how to look at it, and waits to be stopped: that is how this is meant to end. */
+/**
+ * Starts a load for what stays, says how to look at it, and waits to be stopped: that is how this
+ * is meant to end.
+ */
 async function leaveRunning(
   { gateway, spacecraft }: Stage,
   { rate }: DemoFlags,

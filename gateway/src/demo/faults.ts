@@ -1,7 +1,7 @@
 /**
- * What can be done to the active station, and how it is undone. A kill is a power cut, a hang is a process that holds its
- * sockets and answers nobody, the others leave its heartbeats running and break its commands: the kinds that a detector
- * of silence alone never sees.
+ * What can be done to the active station, and how it is undone. A kill is a power cut, a hang is a
+ * process that holds its sockets and answers nobody, the others leave its heartbeats running and
+ * break its commands: the kinds that a detector of silence alone never sees.
  */
 import type { Child } from "./children.ts";
 import type { Wait } from "./waiting.ts";
@@ -37,7 +37,10 @@ export class FaultInjector {
     this.#wait = wait;
   }
 
-  /** Strikes at once; resolves when it is as bad as it will be, which for flapping is when that is over. */
+  /**
+   * Strikes at once; resolves when it is as bad as it will be, which for flapping is when that is
+   * over.
+   */
   async strike(): Promise<void> {
     if (this.#fault === "kill") {
       this.#station.expectedToEnd = true;

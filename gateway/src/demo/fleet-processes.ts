@@ -1,8 +1,9 @@
 /**
- * The demo's cast: a spacecraft, two stations that relay to it, the gateway in front of them, and a source of commands,
- * each a process of its own on loopback. Whoever can takes any free port (0) and says which one. The stations' ports
- * alone are chosen here, because the gateway must know them while a station is dead: below the range that the system
- * serves for port 0, so that nothing takes them meanwhile, and by the demo's process id, so that two demos never meet.
+ * The demo's cast: a spacecraft, two stations that relay to it, the gateway in front of them, and a
+ * source of commands, each a process of its own on loopback. Whoever can takes any free port (0)
+ * and says which one. The stations' ports alone are chosen here, because the gateway must know them
+ * while a station is dead: below the range that the system serves for port 0, so that nothing takes
+ * them meanwhile, and by the demo's process id, so that two demos never meet.
  */
 import { randomBytes, randomInt } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -148,7 +149,10 @@ function isFree(port: number): Promise<boolean> {
   });
 }
 
-/** What a team would write for two uplinks of one spacecraft; everything else is the gateway's own default. */
+/**
+ * What a team would write for two uplinks of one spacecraft; everything else is the gateway's own
+ * default.
+ */
 function configuration([primary, backup]: readonly [string, string], secretFile: string): object {
   return {
     groups: [

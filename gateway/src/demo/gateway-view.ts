@@ -1,6 +1,6 @@
 /**
- * The gateway as an operator sees it: status, events and switchover through its control listener. The demo knows
- * nothing about the gateway that an operator could not know.
+ * The gateway as an operator sees it: status, events and switchover through its control listener.
+ * The demo knows nothing about the gateway that an operator could not know.
  */
 import type { FailoverEvent, FailoverStatus } from "ground-station-failover";
 import { Agent, request } from "undici";
@@ -30,7 +30,9 @@ export class GatewayView implements AsyncDisposable {
     return group;
   }
 
-  /** Asks for `station` to be made active. Returns undefined once it is, else why it was refused. */
+  /**
+   * Asks for `station` to be made active. Returns undefined once it is, else why it was refused.
+   */
   async switchover(station: string, reason: string): Promise<string | undefined> {
     const { statusCode, body } = await request(`${this.#control}/v1/groups/${GROUP}/switchover`, {
       method: "POST",
@@ -44,7 +46,10 @@ export class GatewayView implements AsyncDisposable {
     return statusCode === 200 ? undefined : `${statusCode}: ${text.slice(0, 300)}`;
   }
 
-  /** Tells `listener` of the gateway's events as they happen; resolves once they are being listened to. */
+  /**
+   * Tells `listener` of the gateway's events as they happen; resolves once they are being listened
+   * to.
+   */
   async listen(listener: (event: EventView) => void): Promise<void> {
     const { statusCode, body } = await request(`${this.#control}/v1/events`, { dispatcher: this.#agent });
     if (statusCode !== 200) throw new Error(`GET /v1/events answered ${statusCode}`);
@@ -67,7 +72,10 @@ export class GatewayView implements AsyncDisposable {
   }
 }
 
-/** The event in one block of a server-sent event stream; undefined where it is a comment or something else. */
+/**
+ * The event in one block of a server-sent event stream; undefined where it is a comment or
+ * something else.
+ */
 function eventIn(block: string): EventView | undefined {
   const data = block
     .split("\n")

@@ -7,7 +7,10 @@ import { systemClock } from "ground-station-failover";
 import { CommandLoad, dueAfterMs } from "./load.ts";
 import type { CommandRecord } from "./sums.ts";
 
-/** Sends commands to a service that answers as `answer` says, and returns the record of the first one. */
+/**
+ * Sends commands to a service that answers as `answer` says, and returns the record of the first
+ * one.
+ */
 async function firstRecord(answer: (response: ServerResponse) => void, deadlineMs = 5_000): Promise<CommandRecord> {
   const server = createServer((request, response) => {
     request.resume();

@@ -1,9 +1,11 @@
 /**
- * A steady source of commands, as the world outside sees the gateway. It sends at its rate whatever comes back (an open
- * loop: one that waits for answers would send least when things are worst, and hide it), each command with a key of its
- * own and a deadline, over kept-alive connections, and writes down what its caller would have seen.
+ * A steady source of commands, as the world outside sees the gateway. It sends at its rate whatever
+ * comes back (an open loop: one that waits for answers would send least when things are worst, and
+ * hide it), each command with a key of its own and a deadline, over kept-alive connections, and
+ * writes down what its caller would have seen.
  *
- * Whatever is not a 2xx without an error body by the deadline is an error here. It never sends a command again.
+ * Whatever is not a 2xx without an error body by the deadline is an error here. It never sends a
+ * command again.
  */
 import { type Clock, TIME_LEFT_HEADER, toTimeLeftHeader } from "ground-station-failover";
 import { reportsError } from "ground-station-failover/core";
@@ -25,7 +27,10 @@ export interface LoadOptions {
   readonly onRecord: (record: CommandRecord) => void;
 }
 
-/** The rate is reached in this time: processes that have just started are slow, and a flood would only measure that. */
+/**
+ * The rate is reached in this time: processes that have just started are slow, and a flood would
+ * only measure that.
+ */
 const WARM_UP_MS = 1_000;
 
 type Answer = Pick<CommandRecord, "status" | "station" | "error">;
@@ -103,7 +108,10 @@ export class CommandLoad {
   }
 }
 
-/** When a command is due after the beginning: the rate grows evenly while it warms up, and is steady from then on. */
+/**
+ * When a command is due after the beginning: the rate grows evenly while it warms up, and is steady
+ * from then on.
+ */
 export function dueAfterMs(place: number, ratePerSecond: number): number {
   const ratePerMs = ratePerSecond / 1_000;
   const duringWarmUp = (ratePerMs * WARM_UP_MS) / 2;

@@ -1,12 +1,15 @@
 /**
- * Picks from what the gateway says and the source sees what a spectator wants to know, once each: suspicion rising,
- * declarations, the promotion and its evidence, the first command by another station, the ramp opening.
+ * Picks from what the gateway says and the source sees what a spectator wants to know, once each:
+ * suspicion rising, declarations, the promotion and its evidence, the first command by another
+ * station, the ramp opening.
  */
 import type { EventView, GroupView } from "./gateway-view.ts";
 import { type CommandRecord, type FaultMark, isTakeover } from "./sums.ts";
 import type { Timeline } from "./timeline.ts";
 
-/** Levels of suspicion that are told when they are reached: noise, attention, suspected, declared. */
+/**
+ * Levels of suspicion that are told when they are reached: noise, attention, suspected, declared.
+ */
 const PHI_TOLD = [2, 5, 8, 12];
 
 export class Narrator {

@@ -1,8 +1,9 @@
 /**
- * The incident as a play in acts: everything starts, runs steadily, the active station is struck, the backup takes over;
- * if asked for, the station is healed and takes its place again; then the source's and the spacecraft's accounts are held
- * against each other. Every act has a bound. Nothing in it decides anything for the gateway: it only starts processes,
- * hurts one of them, looks, and at the end asks for the switch back, as an operator would.
+ * The incident as a play in acts: everything starts, runs steadily, the active station is struck,
+ * the backup takes over; if asked for, the station is healed and takes its place again; then the
+ * source's and the spacecraft's accounts are held against each other. Every act has a bound.
+ * Nothing in it decides anything for the gateway: it only starts processes, hurts one of them,
+ * looks, and at the end asks for the switch back, as an operator would.
  */
 import { request } from "undici";
 import { type DemoFault, FAULT_IN_WORDS, FaultInjector } from "./faults.ts";
@@ -27,7 +28,10 @@ export interface PlayOptions {
 export interface Outcome {
   readonly sums: Sums;
   readonly epoch: number;
-  /** Commands that the struck station itself dropped or refused once it could: too late, or of an epoch that was over. */
+  /**
+   * Commands that the struck station itself dropped or refused once it could: too late, or of an
+   * epoch that was over.
+   */
   readonly absorbedByStation: number;
   readonly healed: Healed | undefined;
 }
@@ -68,7 +72,10 @@ export class Play {
     this.#wait = wait;
   }
 
-  /** All acts from the steady state on; `between` is told the sums before the healing, where there is one. */
+  /**
+   * All acts from the steady state on; `between` is told the sums before the healing, where there
+   * is one.
+   */
   async run(between: (outcome: Outcome) => void): Promise<Outcome> {
     const { thenHeal } = this.#options;
     const { primary, spacecraft, view } = this.#stage;
@@ -123,7 +130,9 @@ export class Play {
     return mark;
   }
 
-  /** Ends the fault, waits until the gateway holds the station to be well, and has it switched back. */
+  /**
+   * Ends the fault, waits until the gateway holds the station to be well, and has it switched back.
+   */
   async #heal(injector: FaultInjector): Promise<{ station: Station; healed: Healed }> {
     const { fault, seconds } = this.#options;
     const { primary, spacecraft, gateway, view, load } = this.#stage;
@@ -155,7 +164,10 @@ export class Play {
     return { station, healed: { wellAfterMs: wellMs - healMs, switchBackMs: servedMs - wellMs } };
   }
 
-  /** Stops the load, lets the struck station bring out what it still holds, and holds the accounts against each other. */
+  /**
+   * Stops the load, lets the struck station bring out what it still holds, and holds the accounts
+   * against each other.
+   */
   async #reckon(
     mark: FaultMark,
     injector: FaultInjector,
@@ -172,7 +184,9 @@ export class Play {
     return this.#outcome(mark, healed, absorbedByStation);
   }
 
-  /** Waits until the struck station has nothing in hand any more; returns what it absorbed itself. */
+  /**
+   * Waits until the struck station has nothing in hand any more; returns what it absorbed itself.
+   */
   #settled({ name, url }: Station): Promise<number> {
     return this.#wait.until(`${name} to have nothing in hand`, SETTLE_LIMIT_MS, async () => {
       const { body } = await request(`${url}/healthz`, { headersTimeout: 2_000 });

@@ -1,6 +1,7 @@
 /**
- * The demo's result for people and for programs: the figures, what each of them means, and whether the promise was kept.
- * The promise: no error reached a caller, nothing was lost, nothing was executed twice, and somebody took over.
+ * The demo's result for people and for programs: the figures, what each of them means, and whether
+ * the promise was kept. The promise: no error reached a caller, nothing was lost, nothing was
+ * executed twice, and somebody took over.
  */
 import type { DemoFault } from "./faults.ts";
 import type { Outcome } from "./play.ts";

@@ -1,6 +1,6 @@
 /**
- * The two processes that only the demo has, as subcommands that no help shows: the spacecraft and the source of
- * commands. Both end with the demo that started them.
+ * The two processes that only the demo has, as subcommands that no help shows: the spacecraft and
+ * the source of commands. Both end with the demo that started them.
  */
 import type { AddressInfo } from "node:net";
 import { type Command, InvalidArgumentError } from "commander";

@@ -1,7 +1,7 @@
 /**
- * The spacecraft behind HTTP, as the demo runs it: `POST /command` with `{"command": "name"}`, `GET /ledger`, and
- * `GET /` for those who only ask whether the path is open. It is a toy with real refusals: a bad request is answered
- * with a sentence and changes nothing.
+ * The spacecraft behind HTTP, as the demo runs it: `POST /command` with `{"command": "name"}`,
+ * `GET /ledger`, and `GET /` for those who only ask whether the path is open. It is a toy with real
+ * refusals: a bad request is answered with a sentence and changes nothing.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { EPOCH_HEADER, EPOCH_SEEN_HEADER } from "../fleet/uplink.ts";

@@ -1,9 +1,10 @@
 /**
- * The spacecraft: where commands have their effect, and the end-to-end guard that makes take-over without loss or
- * doubling possible at all (Saltzer, Reed and Clark, 1984: what must hold end to end is checked at the end). It executes
- * a key once and answers a repeated key with the first result, and it refuses every epoch older than the newest it has
- * seen. It keeps a ledger of what reached it, counted by the command's own name and not by its key, so that a key lost
- * on the way would show as an execution too many.
+ * The spacecraft: where commands have their effect, and the end-to-end guard that makes take-over
+ * without loss or doubling possible at all (Saltzer, Reed and Clark, 1984: what must hold end to
+ * end is checked at the end). It executes a key once and answers a repeated key with the first
+ * result, and it refuses every epoch older than the newest it has seen. It keeps a ledger of what
+ * reached it, counted by the command's own name and not by its key, so that a key lost on the way
+ * would show as an execution too many.
  *
  * It knows no socket (`spacecraft-server.ts` does) and forgets its oldest commands beyond a bound.
  */
@@ -29,7 +30,10 @@ export interface ExecutionResult {
   readonly place: number;
 }
 
-/** What reached the spacecraft. `attempts` is the sum of `executions`, `replayed` and `refusedStale`. */
+/**
+ * What reached the spacecraft. `attempts` is the sum of `executions`, `replayed` and
+ * `refusedStale`.
+ */
 export interface Ledger {
   readonly epochSeen: number;
   readonly attempts: number;
@@ -47,7 +51,10 @@ export interface SpacecraftOptions {
   readonly clock: Clock;
   /** How long a command takes. Default 2. */
   readonly executionMs?: number;
-  /** How many keys, and how many commands of the ledger, are remembered. Default 200,000: over an hour at 50 a second. */
+  /**
+   * How many keys, and how many commands of the ledger, are remembered. Default 200,000: over an
+   * hour at 50 a second.
+   */
   readonly remembered?: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Everything that runs when the play begins: five processes, started in the order in which they need each other, and a
- * view of the gateway as an operator has it.
+ * Everything that runs when the play begins: five processes, started in the order in which they
+ * need each other, and a view of the gateway as an operator has it.
  */
 import type { Child } from "./children.ts";
 import {

@@ -1,6 +1,6 @@
 /**
- * What the source saw and what the spacecraft did, held against each other. Neither alone would do: the source cannot
- * know what ran, and the spacecraft cannot know what was promised.
+ * What the source saw and what the spacecraft did, held against each other. Neither alone would do:
+ * the source cannot know what ran, and the spacecraft cannot know what was promised.
  */
 import type { Ledger } from "./spacecraft.ts";
 
@@ -24,9 +24,15 @@ export interface Sums {
   readonly executedTwice: number;
   /** Acknowledged and never executed, or neither answered nor executed. */
   readonly lost: number;
-  /** The longest gap between two successful answers of which the later came after the fault, less the usual spacing. */
+  /**
+   * The longest gap between two successful answers of which the later came after the fault, less
+   * the usual spacing.
+   */
   readonly outageMs: number;
-  /** From the fault to the first successful answer by another station; undefined where there was none. */
+  /**
+   * From the fault to the first successful answer by another station; undefined where there was
+   * none.
+   */
   readonly takeoverMs: number | undefined;
   readonly slowestMs: number;
   /** Commands that reached the spacecraft more than once or too late, and were absorbed there. */

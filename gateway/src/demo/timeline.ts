@@ -1,6 +1,6 @@
 /**
- * What the demo tells, line by line as it happens, each with its instant relative to the fault. Plain text that fits 80
- * columns; colour only where a terminal shows it and NO_COLOR is not set.
+ * What the demo tells, line by line as it happens, each with its instant relative to the fault.
+ * Plain text that fits 80 columns; colour only where a terminal shows it and NO_COLOR is not set.
  */
 import { styleText } from "node:util";
 

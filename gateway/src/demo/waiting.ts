@@ -1,7 +1,8 @@
 /**
- * Waiting with an end: every phase of the demo has a bound, and one that is not over by then fails with what it was
- * waiting for and what it saw last, instead of hanging. It looks often instead of being told, because what it waits for
- * is spread over five processes; no figure depends on how often, since events carry instants of their own.
+ * Waiting with an end: every phase of the demo has a bound, and one that is not over by then fails
+ * with what it was waiting for and what it saw last, instead of hanging. It looks often instead of
+ * being told, because what it waits for is spread over five processes; no figure depends on how
+ * often, since events carry instants of their own.
  */
 import type { Clock } from "ground-station-failover";
 

@@ -1,4 +1,7 @@
-/** What a command's caller gets, whatever happens on the way: a group on a virtual clock, and stations without sockets. */
+/**
+ * What a command's caller gets, whatever happens on the way: a group on a virtual clock, and
+ * stations without sockets.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { seededRandom } from "ground-station-failover";

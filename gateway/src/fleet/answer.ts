@@ -1,8 +1,8 @@
 /**
- * One command from the moment it is understood until it is known what its caller gets: its terms are read, the group
- * carries it to a station, and whatever happens becomes a reply, a problem, or nothing where nobody is left to be told.
- * This is all of a gateway's way with a command that needs no socket: a listener adds bytes before and after it, a
- * simulated gateway adds nothing.
+ * One command from the moment it is understood until it is known what its caller gets: its terms
+ * are read, the group carries it to a station, and whatever happens becomes a reply, a problem, or
+ * nothing where nobody is left to be told. This is all of a gateway's way with a command that needs
+ * no socket: a listener adds bytes before and after it, a simulated gateway adds nothing.
  */
 import { termsOf } from "./command.ts";
 import type { Group } from "./group.ts";
@@ -10,7 +10,10 @@ import type { Problem } from "./problem.ts";
 import { problemOf, RefusedRequest, refusal } from "./problem.ts";
 import type { CommandReply, CommandRequest } from "./uplink.ts";
 
-/** Why there is no reply: `error` is for a log, `problem` is for the caller, unless it is the caller that is gone. */
+/**
+ * Why there is no reply: `error` is for a log, `problem` is for the caller, unless it is the caller
+ * that is gone.
+ */
 export type NoReply =
   | { readonly type: "problem"; readonly problem: Problem; readonly error: unknown }
   | { readonly type: "caller-gone"; readonly error: unknown };

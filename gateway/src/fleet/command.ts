@@ -1,8 +1,8 @@
 /**
- * From an HTTP request to a guarded call: what may be repeated, until when it is wanted, and what a reply means. A
- * request with an `Idempotency-Key` (IETF httpapi draft) may be sent again under that key; safe methods (RFC 9110 §9.2.1)
- * may be repeated by definition; anything else is sent once. A body that is streamed can be sent only once whatever its
- * key says.
+ * From an HTTP request to a guarded call: what may be repeated, until when it is wanted, and what a
+ * reply means. A request with an `Idempotency-Key` (IETF httpapi draft) may be sent again under
+ * that key; safe methods (RFC 9110 §9.2.1) may be repeated by definition; anything else is sent
+ * once. A body that is streamed can be sent only once whatever its key says.
  */
 import type { Classifier, Judgement } from "ground-station-failover";
 import { fromGrpcTimeout, fromTimeLeftHeader, httpStatus, TIME_LEFT_HEADER } from "ground-station-failover";
@@ -12,13 +12,22 @@ import type { CommandReply, CommandRequest, HeaderList } from "./uplink.ts";
 /** Methods that ask and do not act: repeating one does no harm. */
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 
-/** Longest key accepted; what identifies a command need not be longer, and a bound keeps memory bounded. */
+/**
+ * Longest key accepted; what identifies a command need not be longer, and a bound keeps memory
+ * bounded.
+ */
 export const MAX_KEY_LENGTH = 256;
 
-/** More time left than this is taken for this: a day is for ever here, and instants stay on the clock's axis. */
+/**
+ * More time left than this is taken for this: a day is for ever here, and instants stay on the
+ * clock's axis.
+ */
 export const MAX_TIME_LEFT_MS = 86_400_000;
 
-/** Why a request is refused before anything is sent: a sentence for its sender, and the field at fault. */
+/**
+ * Why a request is refused before anything is sent: a sentence for its sender, and the field at
+ * fault.
+ */
 export interface RequestRefusal {
   readonly field: string;
   readonly detail: string;
@@ -31,8 +40,8 @@ export interface CommandTerms {
   /** How long its sender will wait; undefined where it does not say. */
   readonly timeLeftMs: number | undefined;
   /**
-   * What it is one of: sender, method and path. Failures of many sources speak against a station, those of one may be
-   * its own. Undefined where the sender is not known.
+   * What it is one of: sender, method and path. Failures of many sources speak against a station,
+   * those of one may be its own. Undefined where the sender is not known.
    */
   readonly source?: string;
 }
@@ -60,13 +69,22 @@ export function termsOf(request: CommandRequest): CommandTerms | RequestRefusal 
   };
 }
 
-/** Longest path that tells sources apart: what identifies a route is short, and a bound keeps memory bounded. */
+/**
+ * Longest path that tells sources apart: what identifies a route is short, and a bound keeps memory
+ * bounded.
+ */
 const MAX_SOURCE_PATH = 120;
 
-/** Segments that name one of many things: a number, a UUID or a hash, a long token with digits in it. */
+/**
+ * Segments that name one of many things: a number, a UUID or a hash, a long token with digits in
+ * it.
+ */
 const NAMES_ONE_OF_MANY = /\/(?:\d+|(?=[^/]*\d)[\da-f-]{8,}|(?=[^/]*\d)[\w-]{20,})(?=\/|$)/gi;
 
-/** The route: without the query and the names of single things, which tell commands apart and not routes. */
+/**
+ * The route: without the query and the names of single things, which tell commands apart and not
+ * routes.
+ */
 function sourceOf({ caller, method, target }: CommandRequest): Pick<CommandTerms, "source"> {
   if (caller === undefined) return {};
   const path = (target.split("?", 1)[0] as string).slice(0, MAX_SOURCE_PATH);
@@ -78,7 +96,9 @@ function valuesOf(headers: HeaderList, name: string): string[] {
   return headers.filter(([header]) => header.toLowerCase() === name).map(([, value]) => value);
 }
 
-/** How replies are judged: by status, and where `errorBody` is set also by what a JSON body reports. */
+/**
+ * How replies are judged: by status, and where `errorBody` is set also by what a JSON body reports.
+ */
 export function replyClassifier(errorBody: boolean): Classifier<CommandReply> {
   return {
     result(reply, calendar): Judgement {
@@ -88,7 +108,10 @@ export function replyClassifier(errorBody: boolean): Classifier<CommandReply> {
   };
 }
 
-/** How a command that got a reply is counted: the class of its status, or `error-body` for a 2xx that reports an error. */
+/**
+ * How a command that got a reply is counted: the class of its status, or `error-body` for a 2xx
+ * that reports an error.
+ */
 export function outcomeOf(reply: CommandReply, errorBody: boolean): string {
   return lies(reply, errorBody) ? "error-body" : `${Math.floor(reply.status / 100)}xx`;
 }

@@ -1,6 +1,7 @@
 /**
- * Why a service could not be asked, in plain words: what ends a search is "its certificate has expired", and not
- * `CERT_HAS_EXPIRED`. For probes, for a station's check of its service, and for whatever else asks a page.
+ * Why a service could not be asked, in plain words: what ends a search is "its certificate has
+ * expired", and not `CERT_HAS_EXPIRED`. For probes, for a station's check of its service, and for
+ * whatever else asks a page.
  */
 import { UnexpectedStatusError, UnreadableReplyError } from "./uplink.ts";
 
@@ -53,7 +54,10 @@ export function failureInWords(error: unknown): string {
   return knownWords(error) ?? (error instanceof Error ? error.message : String(error)).slice(0, MAX_TEXT);
 }
 
-/** The plain words for what the system or a client said; undefined where there are none. No address is in them. */
+/**
+ * The plain words for what the system or a client said; undefined where there are none. No address
+ * is in them.
+ */
 export function knownWords(error: unknown): string | undefined {
   return WORDS.get(knownCode(error) ?? "");
 }

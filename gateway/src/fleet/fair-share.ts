@@ -1,9 +1,11 @@
 /**
- * A bounded amount of something, such as bytes or connections, that many callers share. A caller may hold at most so many
- * times what is still free: the dynamic threshold of shared buffers in switches (Choudhury and Hahne, IEEE/ACM ToN 1998).
- * One caller alone, which may be a load balancer with everybody behind it, gets nearly all; a second one finds something free;
- * and where many are greedy, what ends is given to those who hold least, until all hold alike. A fixed share for each promises
- * either the first or the last of these. It takes nothing away from anybody, and knows neither bytes nor sockets.
+ * A bounded amount of something, such as bytes or connections, that many callers share. A caller
+ * may hold at most so many times what is still free: the dynamic threshold of shared buffers in
+ * switches (Choudhury and Hahne, IEEE/ACM ToN 1998). One caller alone, which may be a load balancer
+ * with everybody behind it, gets nearly all; a second one finds something free; and where many are
+ * greedy, what ends is given to those who hold least, until all hold alike. A fixed share for each
+ * promises either the first or the last of these. It takes nothing away from anybody, and knows
+ * neither bytes nor sockets.
  */
 
 /** Why nothing was given: too little is free, or this caller has its share. */
@@ -12,7 +14,10 @@ export type ShareRefusal = "total" | "caller";
 export interface FairShareOptions {
   /** Most that all callers hold together; `Infinity` for no bound. */
   readonly max: number;
-  /** The part of `max` that one caller may hold while nobody else holds anything, above 0 and at most 1; 1 for no bound. */
+  /**
+   * The part of `max` that one caller may hold while nobody else holds anything, above 0 and at
+   * most 1; 1 for no bound.
+   */
   readonly callerRatio: number;
 }
 
@@ -60,7 +65,10 @@ export class FairShare {
     return isOver ? "caller" : undefined;
   }
 
-  /** As {@link take}, for what is there already and cannot be refused any more: it may go beyond the bound. */
+  /**
+   * As {@link take}, for what is there already and cannot be refused any more: it may go beyond the
+   * bound.
+   */
   takeAnyway(caller: string, amount: number): void {
     this.#add(caller, this.heldBy(caller) + amount, amount);
   }

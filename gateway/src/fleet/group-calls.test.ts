@@ -1,4 +1,7 @@
-/** What a group and the library tell each other about a call: field by field, and nothing where nothing is said. */
+/**
+ * What a group and the library tell each other about a call: field by field, and nothing where
+ * nothing is said.
+ */
 import assert from "node:assert/strict";
 import { Readable } from "node:stream";
 import { test } from "node:test";

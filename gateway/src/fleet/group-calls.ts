@@ -1,7 +1,7 @@
 /**
- * What a group and the library tell each other about a call: the options of the call, the context of an attempt, how a
- * station is asked about a key. Each is made in one function, so that what one side comes to offer is passed on in one
- * place.
+ * What a group and the library tell each other about a call: the options of the call, the context
+ * of an attempt, how a station is asked about a key. Each is made in one function, so that what one
+ * side comes to offer is passed on in one place.
  */
 import { type CallOptions, deadlineAt, type FailoverContext, type FailoverOptions } from "ground-station-failover";
 import type { CommandTerms } from "./command.ts";
@@ -15,7 +15,10 @@ export interface LinkedStation {
   readonly uplink: Uplink;
 }
 
-/** How long it may take, once this process has stood still, until a station that is alive is heard again. */
+/**
+ * How long it may take, once this process has stood still, until a station that is alive is heard
+ * again.
+ */
 export function signOfLifeMs(heartbeat: GroupSettings["heartbeat"]): number {
   return heartbeat.kind === "http" ? Math.max(heartbeat.intervalMs, heartbeat.timeoutMs) : heartbeat.intervalMs;
 }
@@ -31,7 +34,10 @@ export function keyStatusOptions(
   };
 }
 
-/** What the failover is told of a call. `source` is read by a failover that weighs how diverse its evidence is. */
+/**
+ * What the failover is told of a call. `source` is read by a failover that weighs how diverse its
+ * evidence is.
+ */
 export function callOptionsOf(
   { idempotencyKey, idempotent, timeLeftMs, source }: CommandTerms,
   signal: AbortSignal,
@@ -46,7 +52,10 @@ export function callOptionsOf(
   };
 }
 
-/** What an uplink is told of the attempt that it makes; a keyed command may be sent again where `resendsKeyed`. */
+/**
+ * What an uplink is told of the attempt that it makes; a keyed command may be sent again where
+ * `resendsKeyed`.
+ */
 export function sendContextOf(
   context: FailoverContext<LinkedStation>,
   { idempotent, idempotencyKey }: CommandTerms,

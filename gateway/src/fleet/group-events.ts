@@ -1,12 +1,15 @@
 /**
- * What happens in a group: what its failover decides, and what its heartbeats show without anything following from it.
- * For logs, feeds and metrics.
+ * What happens in a group: what its failover decides, and what its heartbeats show without anything
+ * following from it. For logs, feeds and metrics.
  */
 import type { FailoverEvent } from "ground-station-failover";
 import type { RoomFigures, RoomRefusal } from "./held-memory.ts";
 import type { LastProbe } from "./station-prober.ts";
 
-/** Heartbeats of a station are missing, or there again, by the level at which that is told of; nothing follows from it. */
+/**
+ * Heartbeats of a station are missing, or there again, by the level at which that is told of;
+ * nothing follows from it.
+ */
 interface HeartbeatsMissing {
   readonly type: "heartbeats-missing" | "heartbeats-back";
   readonly station: string;
@@ -22,7 +25,10 @@ interface ProbeChanged extends LastProbe {
   readonly station: string;
 }
 
-/** Two processes send heartbeats as one station, so that these prove no life; or only one does again. */
+/**
+ * Two processes send heartbeats as one station, so that these prove no life; or only one does
+ * again.
+ */
 interface NameConflictChanged {
   readonly type: "name-conflict" | "name-conflict-ended";
   readonly station: string;

@@ -1,6 +1,7 @@
 /**
- * What a group hands on to the library: every setting as it is written, every duration on the group's own clock. The
- * clock here begins far from 0 and its process can stand still; stations answer as each test says.
+ * What a group hands on to the library: every setting as it is written, every duration on the
+ * group's own clock. The clock here begins far from 0 and its process can stand still; stations
+ * answer as each test says.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

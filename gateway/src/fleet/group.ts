@@ -1,7 +1,8 @@
 /**
- * A failover group: a primary and its backups behind one address. It joins the library's parts: a detector that is told
- * of heartbeats, a failover that decides which station is active and what becomes of commands, and an uplink per station
- * that carries them there. It knows no socket and no clock of its own.
+ * A failover group: a primary and its backups behind one address. It joins the library's parts: a
+ * detector that is told of heartbeats, a failover that decides which station is active and what
+ * becomes of commands, and an uplink per station that carries them there. It knows no socket and no
+ * clock of its own.
  */
 import type { Beat, BeatVerdict, Clock, FailoverStatus, Random, StationStatus } from "ground-station-failover";
 import { Hearing, PhiAccrualDetector, PrimaryBackupFailover, SuspicionWatch } from "ground-station-failover";
@@ -21,12 +22,15 @@ import type { ByteStream, CommandReply, CommandRequest, Uplink } from "./uplink.
 import { healthPage } from "./uplink.ts";
 
 /**
- * Told how a command ended: `outcome` is the class of the reply (`2xx`) or the code of the error that its caller got;
- * `elapsedMs` counts from its arrival until its reply can be passed on.
+ * Told how a command ended: `outcome` is the class of the reply (`2xx`) or the code of the error
+ * that its caller got; `elapsedMs` counts from its arrival until its reply can be passed on.
  */
 export type CommandListener = (outcome: string, elapsedMs: number) => void;
 
-/** Told of each heartbeat as it is noted, whatever the detector makes of it; `beat` is undefined for an answered probe. */
+/**
+ * Told of each heartbeat as it is noted, whatever the detector makes of it; `beat` is undefined for
+ * an answered probe.
+ */
 export type BeatListener = (station: string, beat: Beat | undefined, arrivalMs: number) => void;
 
 /** Two processes send heartbeats as one station. */
@@ -44,13 +48,17 @@ export interface GroupParts {
   readonly random: Random;
   /** What all groups of this process hear. Default: what this one does. */
   readonly hearing?: Hearing;
-  /** How long a station that was replaced may go on with replies that it streams. Default 10,000. */
+  /**
+   * How long a station that was replaced may go on with replies that it streams. Default 10,000.
+   */
   readonly drainMs?: number;
   /** Default: nobody is told. */
   readonly onCommand?: CommandListener | undefined;
 }
 
-/** What a group says of itself: as its failover does, with the replies that each station streams. */
+/**
+ * What a group says of itself: as its failover does, with the replies that each station streams.
+ */
 export type GroupStatus = Omit<FailoverStatus, "stations"> & {
   readonly stations: readonly (StationStatus & { readonly streams: number })[];
 };
@@ -206,7 +214,9 @@ export class Group {
     return reply;
   }
 
-  /** A heartbeat of a station, already authenticated. Undefined where there is no such station here. */
+  /**
+   * A heartbeat of a station, already authenticated. Undefined where there is no such station here.
+   */
   noteHeartbeat(station: string, beat: Beat, epochSeen: number): BeatVerdict | undefined {
     if (!this.#stations.has(station)) return undefined;
     this.#endConflict(station);
@@ -234,7 +244,10 @@ export class Group {
     return { between: conflict.between, sinceMs: conflict.sinceMs };
   }
 
-  /** What the newest probe of `station`'s health page came to; undefined where it is not probed, or was not yet. */
+  /**
+   * What the newest probe of `station`'s health page came to; undefined where it is not probed, or
+   * was not yet.
+   */
   probeOf(station: string): LastProbe | undefined {
     return this.#probers.get(station)?.last;
   }
@@ -264,7 +277,10 @@ export class Group {
     };
   }
 
-  /** A command was refused because nothing more may be held for its caller: an event says so, at most one in 10 s. */
+  /**
+   * A command was refused because nothing more may be held for its caller: an event says so, at
+   * most one in 10 s.
+   */
   noteNoRoom({ refusal: reason, figures }: NoRoomError): void {
     const atMs = this.#clock.nowMs();
     this.#noRoom.refused++;
@@ -279,7 +295,8 @@ export class Group {
     try {
       await Promise.all([this.#failover.run(signal), this.#log.run(signal), ...probing]);
     } finally {
-      // Not `using`: the simulation runs this source as it stands on Node 22, which does not know it.
+      // Not `using`: the simulation runs this source as it stands on Node 22, which does not know
+      // it.
       this.#streams[Symbol.dispose]();
     }
   }

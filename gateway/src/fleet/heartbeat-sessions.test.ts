@@ -76,7 +76,9 @@ describe("[G6] heartbeat sessions", () => {
     const at = sessions();
     let nowMs = 0;
     let played = 0;
-    /** What an adversary has: opening beats of a hundred sessions of before, and of this very one. */
+    /**
+     * What an adversary has: opening beats of a hundred sessions of before, and of this very one.
+     */
     const flood = (): void => {
       for (let datagram = 0; datagram < 120; datagram++) {
         nowMs += 1 / 2.4;

@@ -1,19 +1,21 @@
 /**
- * Replay protection of pushed heartbeats, without comparing two machines' clocks. A signature proves who wrote a
- * datagram, not when. So a station that begins (or whose gateway did) is handed a *challenge*, and its beats count only
- * while they carry it. Within a session the sequence number must rise. A challenge is not kept: it is computed from the
- * station, the session and the number of sessions accepted before, under a key of this process (the cookie of RFC 9147,
- * section 5.1). So no flood of recorded or forged beats can take a place that the true station needs, and a challenge is
- * worth nothing once any session has been accepted after it was made.
+ * Replay protection of pushed heartbeats, without comparing two machines' clocks. A signature
+ * proves who wrote a datagram, not when. So a station that begins (or whose gateway did) is handed
+ * a *challenge*, and its beats count only while they carry it. Within a session the sequence number
+ * must rise. A challenge is not kept: it is computed from the station, the session and the number
+ * of sessions accepted before, under a key of this process (the cookie of RFC 9147, section 5.1).
+ * So no flood of recorded or forged beats can take a place that the true station needs, and a
+ * challenge is worth nothing once any session has been accepted after it was made.
  *
- * Each accepted session is one incarnation for the detector, counted here, so that a station whose own clock or counter
- * went back is not refused for ever.
+ * Each accepted session is one incarnation for the detector, counted here, so that a station whose
+ * own clock or counter went back is not refused for ever.
  *
- * Two processes may beat under one name (a copied unit file). Only a process that lives can answer a fresh challenge: so
- * a session that is accepted again after another one lives beside that one. One such return may be a process that was
- * stopped and woke; two in a row are a name conflict. Which of the two is the station cannot be told, so neither proves
- * life until only one of them has been heard for a while. A restart is no conflict: its old session never returns,
- * whatever of it is still under way.
+ * Two processes may beat under one name (a copied unit file). Only a process that lives can answer
+ * a fresh challenge: so a session that is accepted again after another one lives beside that one.
+ * One such return may be a process that was stopped and woke; two in a row are a name conflict.
+ * Which of the two is the station cannot be told, so neither proves life until only one of them has
+ * been heard for a while. A restart is no conflict: its old session never returns, whatever of it
+ * is still under way.
  */
 import type { Beat } from "ground-station-failover";
 
@@ -34,8 +36,9 @@ export interface StationBeat {
 }
 
 /**
- * What follows from a beat: it is a heartbeat, or its sender must first answer a challenge, or it is nothing, or two
- * processes send heartbeats as this station and it proves nothing until `untilMs`.
+ * What follows from a beat: it is a heartbeat, or its sender must first answer a challenge, or it
+ * is nothing, or two processes send heartbeats as this station and it proves nothing until
+ * `untilMs`.
  */
 export type BeatAdmission =
   | { readonly type: "beat"; readonly beat: Beat }
@@ -47,13 +50,18 @@ export type BeatAdmission =
 export interface NameConflict {
   /** Where the two that alternated last send from. */
   readonly between: readonly [string, string];
-  /** Heartbeats count again from then on, if no other process is heard before. On the axis of `nowMs`. */
+  /**
+   * Heartbeats count again from then on, if no other process is heard before. On the axis of
+   * `nowMs`.
+   */
   readonly untilMs: number;
 }
 
 /** What is kept of one station. */
 interface Sessions {
-  /** One of the others must be silent for so long before heartbeats count again after a conflict. */
+  /**
+   * One of the others must be silent for so long before heartbeats count again after a conflict.
+   */
   readonly quietMs: number;
   /** The one whose beats count; undefined before the first has answered its challenge. */
   running: Running | undefined;
@@ -74,11 +82,15 @@ interface Running {
   from: string;
 }
 
-/** Followed sessions that are remembered of a station: so many processes that alternate under one name are seen. */
+/**
+ * Followed sessions that are remembered of a station: so many processes that alternate under one
+ * name are seen.
+ */
 const MAX_FOLLOWED = 8;
 /**
- * A conflict is over once only one process has been heard for 10 s, or for five intervals where those are longer: more
- * than it takes to declare the station silent, so that a conflict cannot hide that one of the two has died.
+ * A conflict is over once only one process has been heard for 10 s, or for five intervals where
+ * those are longer: more than it takes to declare the station silent, so that a conflict cannot
+ * hide that one of the two has died.
  */
 const QUIET_MS = 10_000;
 const QUIET_INTERVALS = 5;
@@ -88,9 +100,9 @@ export class HeartbeatSessions {
   readonly #challengeOf: (subject: string) => string;
 
   /**
-   * `stations`: those that exist, as `group/station`, each with the interval of its heartbeats; nothing is kept for
-   * others. `challengeOf` returns 1 to 64 bytes of text: always the same for one subject, and not to be guessed for
-   * another, by anybody and in any other process.
+   * `stations`: those that exist, as `group/station`, each with the interval of its heartbeats;
+   * nothing is kept for others. `challengeOf` returns 1 to 64 bytes of text: always the same for
+   * one subject, and not to be guessed for another, by anybody and in any other process.
    */
   constructor(
     stations: Iterable<readonly [name: string, intervalMs: number]>,
@@ -108,7 +120,10 @@ export class HeartbeatSessions {
       });
   }
 
-  /** Undefined where the station is not known. `from` says where the beat came from, for people to read. */
+  /**
+   * Undefined where the station is not known. `from` says where the beat came from, for people to
+   * read.
+   */
   admit(beat: StationBeat, nowMs: number, from = ""): BeatAdmission | undefined {
     const name = `${beat.group}/${beat.station}`;
     const at = this.#stations.get(name);

@@ -1,15 +1,22 @@
 /**
- * What this process holds in memory for others, in bytes, under one bound: request bodies kept for replay, replies that are
- * read whole, streams, backlogs of events. A count of commands bounds no memory, because one command may be a thousand times
- * another. What does not fit is refused before it is read; what is there already (a station's answer to a command that was
- * executed) is counted, and the next ones are refused. It counts what it is told of, and measures nothing.
+ * What this process holds in memory for others, in bytes, under one bound: request bodies kept for
+ * replay, replies that are read whole, streams, backlogs of events. A count of commands bounds no
+ * memory, because one command may be a thousand times another. What does not fit is refused before
+ * it is read; what is there already (a station's answer to a command that was executed) is counted,
+ * and the next ones are refused. It counts what it is told of, and measures nothing.
  */
 import { FairShare, type ShareRefusal } from "./fair-share.ts";
 
-/** What is held: bodies of requests, replies of stations, events for their readers, recorded heartbeats, answers of the control listener. */
+/**
+ * What is held: bodies of requests, replies of stations, events for their readers, recorded
+ * heartbeats, answers of the control listener.
+ */
 export type HeldKind = "requests" | "replies" | "events" | "recordings" | "control";
 
-/** Why something is not held: it is more than one caller may ever hold, too little is free, or this caller has its share. */
+/**
+ * Why something is not held: it is more than one caller may ever hold, too little is free, or this
+ * caller has its share.
+ */
 export type RoomRefusal = "too-large" | ShareRefusal;
 
 /** How much is held, and how much of it for one caller. */
@@ -73,7 +80,10 @@ export class HeldMemory {
   }
 }
 
-/** What is held for one command, one reader, or one answer. Released once; what it is told later is not counted any more. */
+/**
+ * What is held for one command, one reader, or one answer. Released once; what it is told later is
+ * not counted any more.
+ */
 export class MemoryRoom {
   readonly caller: string;
   readonly #memory: HeldMemory;

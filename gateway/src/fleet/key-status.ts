@@ -1,7 +1,8 @@
 /**
- * What a station's word on a key means. Only what rules out a second execution counts: the command was executed and its
- * answer is known, or it was not and never will be. Anything else is unknown, and so is every answer that cannot be
- * read: a command that may still arrive must not be sent to another station.
+ * What a station's word on a key means. Only what rules out a second execution counts: the command
+ * was executed and its answer is known, or it was not and never will be. Anything else is unknown,
+ * and so is every answer that cannot be read: a command that may still arrive must not be sent to
+ * another station.
  *
  * | executed | and                                         | means                          |
  * | -------- | ------------------------------------------- | ------------------------------ |

@@ -1,4 +1,7 @@
-/** Replies that stream for long: counted, and ended with an error when their station is down or was replaced. */
+/**
+ * Replies that stream for long: counted, and ended with an error when their station is down or was
+ * replaced.
+ */
 import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import { test } from "node:test";

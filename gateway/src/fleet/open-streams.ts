@@ -1,9 +1,11 @@
 /**
- * Replies that a group's stations are still streaming. To the failover a call ends with the head of its reply; an event stream
- * or a long download goes on for hours after that, and nobody would notice that its station has gone. Here they are counted,
- * and ended: at once where their station is declared down, because a silent stream would be waited for in vain, and some time
- * after their station was replaced or taken out of service, so that what is short can finish. Each ends with an error, which
- * its reader must not take for the end of the body. What streams is not repeated: its caller has seen a part of it.
+ * Replies that a group's stations are still streaming. To the failover a call ends with the head of
+ * its reply; an event stream or a long download goes on for hours after that, and nobody would
+ * notice that its station has gone. Here they are counted, and ended: at once where their station
+ * is declared down, because a silent stream would be waited for in vain, and some time after their
+ * station was replaced or taken out of service, so that what is short can finish. Each ends with an
+ * error, which its reader must not take for the end of the body. What streams is not repeated: its
+ * caller has seen a part of it.
  */
 import type { Clock } from "ground-station-failover";
 import type { GroupEvent, StreamEnd, StreamsCut } from "./group-events.ts";

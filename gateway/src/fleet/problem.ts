@@ -1,7 +1,8 @@
 /**
- * What a caller is told where there is no reply of a station to pass on: a stable `code` to branch on, the HTTP status
- * it goes with, and a sentence to read. A code says what happened; `outcomeUnknown` says that the command may have been
- * executed. How it is written down belongs to the adapters; replies of stations never pass through here.
+ * What a caller is told where there is no reply of a station to pass on: a stable `code` to branch
+ * on, the HTTP status it goes with, and a sentence to read. A code says what happened;
+ * `outcomeUnknown` says that the command may have been executed. How it is written down belongs to
+ * the adapters; replies of stations never pass through here.
  *
  * | code                      | status | meaning                                                                  |
  * | ------------------------- | ------ | ------------------------------------------------------------------------ |
@@ -58,14 +59,20 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   ATTEMPT_TIMEOUT: 504,
 };
 
-/** With which a command can end where there is no reply: each is counted by itself. Of those that a request is refused with, what shows only on the way. */
+/**
+ * With which a command can end where there is no reply: each is counted by itself. Of those that a
+ * request is refused with, what shows only on the way.
+ */
 export const ENDING_CODES: readonly string[] = [
   ...["NO_STATION_FIT", "OVERLOADED", "LOCAL_SHORTAGE", "MEMORY_USED_UP", "STALE_EPOCH", "DEADLINE_EXCEEDED"],
   ...["ATTEMPT_TIMEOUT", "AMBIGUOUS_OUTCOME", "UNREADABLE_REPLY", "STATION_UNREACHABLE", "INTERNAL_ERROR"],
   ...["REQUEST_TOO_LARGE", "REQUEST_TOO_SLOW", "CALL_ABORTED"],
 ];
 
-/** The code with which a command that ended with `error` is counted: the one that its caller got, or that it hung up. */
+/**
+ * The code with which a command that ended with `error` is counted: the one that its caller got, or
+ * that it hung up.
+ */
 export function endingCodeOf(error: unknown): string {
   return problemOf(error)?.code ?? "CALL_ABORTED";
 }
@@ -118,7 +125,10 @@ function noRoom(
   return { status: 503, code: "MEMORY_USED_UP", detail, retryAfterMs: RETRY_AFTER_MS };
 }
 
-/** What to tell the caller about `error`; undefined where the caller is gone, and there is nobody to tell. */
+/**
+ * What to tell the caller about `error`; undefined where the caller is gone, and there is nobody to
+ * tell.
+ */
 export function problemOf(error: unknown): Problem | undefined {
   if (error instanceof RefusedRequest) return error.problem;
   if (error instanceof CallAbortedError) {
@@ -127,7 +137,8 @@ export function problemOf(error: unknown): Problem | undefined {
   const detail = detailOf(error);
   // However the failover put it: nothing was sent, and it may be tried again.
   if (wasNeverSent(error)) return { status: 503, code: "NO_STATION_FIT", detail, retryAfterMs: RETRY_AFTER_MS };
-  // Systems and clients give their errors codes; what has none is a fault of ours, and its words are for our log.
+  // Systems and clients give their errors codes; what has none is a fault of ours, and its words
+  // are for our log.
   if (!isCoded(error)) return INTERNAL;
   if (error instanceof UnreadableReplyError) return { status: 502, code: error.code, detail, outcomeUnknown: true };
   if (!(error instanceof ResilienceError)) {
@@ -144,7 +155,10 @@ export function problemOf(error: unknown): Problem | undefined {
   };
 }
 
-/** The sentence for the caller. What a system or a client says names addresses of ours: those are for the log. */
+/**
+ * The sentence for the caller. What a system or a client says names addresses of ours: those are
+ * for the log.
+ */
 function detailOf(error: unknown): string {
   if (error instanceof ResilienceError) return withCause(error);
   const words = knownWords(error);

@@ -1,6 +1,7 @@
 /**
- * What a gateway is told to do, after parsing: every default filled in, every number checked, durations in
- * milliseconds. `config.ts` makes this from a YAML file; a test or a simulation writes it down directly.
+ * What a gateway is told to do, after parsing: every default filled in, every number checked,
+ * durations in milliseconds. `config.ts` makes this from a YAML file; a test or a simulation writes
+ * it down directly.
  */
 import type { CommandPathOptions, PhiAccrualOptions, SupervisorOptions } from "ground-station-failover";
 import type { HealthPage } from "./uplink.ts";
@@ -13,9 +14,14 @@ export interface StationSettings {
   readonly url: string;
   /** Most commands that may be offered to it in any second; `Infinity` where it declares none. */
   readonly capacityPerSecond: number;
-  /** So many more may be offered at once after a rest. Default: a twentieth of a second's commands, within the capacity. */
+  /**
+   * So many more may be offered at once after a rest. Default: a twentieth of a second's commands,
+   * within the capacity.
+   */
   readonly burst?: number | undefined;
-  /** Where it is asked for heartbeats that are pulled. Default: `heartbeat.path` at its own address. */
+  /**
+   * Where it is asked for heartbeats that are pulled. Default: `heartbeat.path` at its own address.
+   */
   readonly healthPage?: HealthPage;
 }
 
@@ -40,7 +46,10 @@ export interface GroupSettings {
   readonly name: string;
   /** Where callers connect. */
   readonly listen: ListenSettings;
-  /** Addresses and ranges (CIDR) of proxies in front, whose word about the caller counts. Default: none. */
+  /**
+   * Addresses and ranges (CIDR) of proxies in front, whose word about the caller counts. Default:
+   * none.
+   */
   readonly trustedProxies?: readonly string[] | undefined;
   /** In order of priority, the primary first; at least two. */
   readonly stations: readonly StationSettings[];
@@ -48,7 +57,10 @@ export interface GroupSettings {
   readonly detector: {
     /** How the spacing of heartbeats is learned. */
     readonly model: NonNullable<PhiAccrualOptions["model"]>;
-    /** How many gaps of each station are remembered. Default: the library's; the adaptive model keeps no window. */
+    /**
+     * How many gaps of each station are remembered. Default: the library's; the adaptive model
+     * keeps no window.
+     */
     readonly windowSize?: number;
     /** Suspicion level at which silence is declared. */
     readonly threshold: number;
@@ -81,7 +93,10 @@ export interface GroupSettings {
     readonly errorBody: boolean;
     /** How the instant goes along at which a command is worth nothing any more. */
     readonly deadlineHeader: DeadlineHeader;
-    /** How long an idle connection to a station is kept. Default: as long as the station says, or 4 s where it says nothing. */
+    /**
+     * How long an idle connection to a station is kept. Default: as long as the station says, or 4
+     * s where it says nothing.
+     */
     readonly keepAliveMs?: number | undefined;
     /** How a station is asked what became of a key; undefined where it cannot be. */
     readonly keyStatus: KeyStatusSettings | undefined;
@@ -100,7 +115,10 @@ export interface GroupSettings {
   };
   readonly commandPath: Required<CommandPathOptions>;
   readonly failback: { readonly mode: "manual" | "automatic"; readonly holdDownMs: number };
-  /** Where a replaced station's command path is tried before failback counts it as healthy; undefined for heartbeats only. */
+  /**
+   * Where a replaced station's command path is tried before failback counts it as healthy;
+   * undefined for heartbeats only.
+   */
   readonly probePath: string | undefined;
   readonly limits: BodyLimits;
 }
@@ -113,7 +131,10 @@ export interface DeadlineHeader {
   readonly format: "epoch-ms" | "epoch-s" | "rfc3339";
 }
 
-/** How a station is asked what became of a command; the fields are places in its JSON answer, with dots between names. */
+/**
+ * How a station is asked what became of a command; the fields are places in its JSON answer, with
+ * dots between names.
+ */
 export interface KeyStatusSettings {
   /** `{key}` stands for the key. */
   readonly path: string;
@@ -132,9 +153,14 @@ export interface KeyStatusSettings {
 export interface BodyLimits {
   /** A larger request is refused with 413. */
   readonly requestBytes: number;
-  /** A request body up to this is kept, so that it can be sent again; a larger one is streamed once. */
+  /**
+   * A request body up to this is kept, so that it can be sent again; a larger one is streamed once.
+   */
   readonly replayBytes: number;
-  /** A reply body up to this is read whole before it is passed on, so that it can be judged and re-done. */
+  /**
+   * A reply body up to this is read whole before it is passed on, so that it can be judged and
+   * re-done.
+   */
   readonly replyBytes: number;
 }
 
@@ -144,7 +170,10 @@ export interface ListenSettings {
   readonly port: number;
 }
 
-/** What signs heartbeats. All secrets of a list are valid, so that one can replace another. Never logged. */
+/**
+ * What signs heartbeats. All secrets of a list are valid, so that one can replace another. Never
+ * logged.
+ */
 export interface HeartbeatSecrets {
   /** Of stations that have none of their own. */
   readonly shared: readonly Uint8Array[];
@@ -156,7 +185,9 @@ export interface HeartbeatSecrets {
 export interface CallerBounds {
   /** Most bytes held for them; undefined for a part of the memory that this process may have. */
   readonly maxMemoryBytes: number | undefined;
-  /** Most connections of each group's listener; undefined for as many as there are descriptors for. */
+  /**
+   * Most connections of each group's listener; undefined for as many as there are descriptors for.
+   */
   readonly maxConnections: number | undefined;
   /** The part of each of these that one address may have while no other has any. */
   readonly addressRatio: number;
@@ -174,8 +205,13 @@ export interface GatewaySettings {
   readonly heartbeats: { readonly listen: ListenSettings; readonly secrets: HeartbeatSecrets } | undefined;
   /** What callers may take of this process. */
   readonly callers: CallerBounds;
-  /** How long a graceful stop goes on accepting commands, so that balancers can see that it stops. */
+  /**
+   * How long a graceful stop goes on accepting commands, so that balancers can see that it stops.
+   */
   readonly drainDelayMs: number;
-  /** How long a graceful stop waits for commands in flight, and a replaced station may go on with replies that it streams. */
+  /**
+   * How long a graceful stop waits for commands in flight, and a replaced station may go on with
+   * replies that it streams.
+   */
   readonly drainMs: number;
 }

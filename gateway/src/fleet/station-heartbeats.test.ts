@@ -1,4 +1,7 @@
-/** What a station sends, when, and which challenge it answers: its own gateway's, never a recording of one. */
+/**
+ * What a station sends, when, and which challenge it answers: its own gateway's, never a recording
+ * of one.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { VirtualClock } from "ground-station-failover/sim";
@@ -102,7 +105,8 @@ describe("the grid on which a station beats", () => {
     await clock.advanceTo(30_000);
     stalledUntilMs = 30_420;
     await clock.advanceTo(59_999);
-    // 1,200 ticks in a minute; the one due at 30,050 was served at 30,420, and the seven up to 30,400 were swallowed.
+    // 1,200 ticks in a minute; the one due at 30,050 was served at 30,420, and the seven up to
+    // 30,400 were swallowed.
     assert.equal(instants.length, 1_200 - 7);
     assert.deepEqual(
       instants.filter((instant) => instant % 50 !== 0),

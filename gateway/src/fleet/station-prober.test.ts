@@ -1,11 +1,17 @@
-/** Probing one station on a virtual clock: when it is asked, what counts as a heartbeat, and what is said of the last probe. */
+/**
+ * Probing one station on a virtual clock: when it is asked, what counts as a heartbeat, and what is
+ * said of the last probe.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { VirtualClock } from "ground-station-failover/sim";
 import { type LastProbe, StationProber } from "./station-prober.ts";
 import { UnexpectedStatusError } from "./uplink.ts";
 
-/** How a page answers the probe with this number: after so long, with a status or an error; undefined for never. */
+/**
+ * How a page answers the probe with this number: after so long, with a status or an error;
+ * undefined for never.
+ */
 type Answer = { readonly afterMs: number; readonly status?: number; readonly error?: Error } | undefined;
 
 class Setting {

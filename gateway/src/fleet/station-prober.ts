@@ -1,11 +1,13 @@
 /**
- * Pulls heartbeats from one station: asks its health page on a fixed grid and tells of every good answer. A probe may
- * take longer than the interval: the next one begins meanwhile, so a slow page still gives heartbeats, but at most
- * `MAX_OUTSTANDING` are out at once, so a dead station costs no more than a slow one. One that refuses connections costs
- * next to nothing, and is asked more often: where nobody else serves, each moment counts until it is back.
+ * Pulls heartbeats from one station: asks its health page on a fixed grid and tells of every good
+ * answer. A probe may take longer than the interval: the next one begins meanwhile, so a slow page
+ * still gives heartbeats, but at most `MAX_OUTSTANDING` are out at once, so a dead station costs no
+ * more than a slow one. One that refuses connections costs next to nothing, and is asked more
+ * often: where nobody else serves, each moment counts until it is back.
  *
- * It also keeps what the newest probe came to, in words, because "answered 400" ends a search that "silent for 1 s"
- * begins. It decides nothing: whether the station is alive is the detector's to say, from the heartbeats.
+ * It also keeps what the newest probe came to, in words, because "answered 400" ends a search that
+ * "silent for 1 s" begins. It decides nothing: whether the station is alive is the detector's to
+ * say, from the heartbeats.
  */
 import type { Clock } from "ground-station-failover";
 import { failureInWords, knownCode } from "./failure-words.ts";
@@ -13,7 +15,9 @@ import { failureInWords, knownCode } from "./failure-words.ts";
 /** What the newest probe of a station came to. */
 export interface LastProbe {
   readonly isWell: boolean;
-  /** For people: `HTTP 200 in 3 ms`, `answered 400`, `connection refused`, `no answer in 200 ms`. */
+  /**
+   * For people: `HTTP 200 in 3 ms`, `answered 400`, `connection refused`, `no answer in 200 ms`.
+   */
   readonly text: string;
   /** When that was known. */
   readonly atMs: number;
@@ -31,23 +35,37 @@ export interface StationProberOptions {
   readonly onHeartbeat: () => void;
   /** Called when probes turn from well to ill or back, and for a first one that is ill. */
   readonly onChange: (probe: LastProbe) => void;
-  /** Called for every probe that could not be sent for want of a descriptor, a port, memory or a name server here. */
+  /**
+   * Called for every probe that could not be sent for want of a descriptor, a port, memory or a
+   * name server here.
+   */
   readonly onOwnShortage: () => void;
 }
 
-/** One beyond the newest: enough for a page that takes up to two intervals to give a heartbeat every interval. */
+/**
+ * One beyond the newest: enough for a page that takes up to two intervals to give a heartbeat every
+ * interval.
+ */
 const MAX_OUTSTANDING = 2;
 
-/** A station that refused the last connection is asked again after this long, or after the interval where that is shorter. */
+/**
+ * A station that refused the last connection is asked again after this long, or after the interval
+ * where that is shorter.
+ */
 const REFUSED_INTERVAL_MS = 25;
 
 /** A timer that fires so late shows that this process stood still, and not that the station did. */
 const STALL_MS = 50;
 
-/** Made once: an abort without a reason makes an error of its own each time, which costs more than the rest of a probe. */
+/**
+ * Made once: an abort without a reason makes an error of its own each time, which costs more than
+ * the rest of a probe.
+ */
 const NO_ANSWER = new Error("no answer in time");
 
-/** A probe that is out. Numbers grow: an answer to an older probe says nothing about a newer one. */
+/**
+ * A probe that is out. Numbers grow: an answer to an older probe says nothing about a newer one.
+ */
 interface OutProbe {
   readonly number: number;
   readonly startedMs: number;
@@ -69,7 +87,10 @@ export class StationProber {
     this.#options = options;
   }
 
-  /** What the newest probe came to, or that it is still unanswered after more than an interval; undefined before the first. */
+  /**
+   * What the newest probe came to, or that it is still unanswered after more than an interval;
+   * undefined before the first.
+   */
   get last(): LastProbe | undefined {
     const { clock, intervalMs } = this.#options;
     const nowMs = clock.nowMs();
@@ -87,7 +108,8 @@ export class StationProber {
     let dueMs = clock.nowMs();
     while (!signal.aborted) {
       if (this.#out.size < MAX_OUTSTANDING) this.#probe();
-      // Ticks that a stall has swallowed are left out: a burst of probes would tell no more than one.
+      // Ticks that a stall has swallowed are left out: a burst of probes would tell no more than
+      // one.
       const everyMs = this.#isRefused ? Math.min(intervalMs, REFUSED_INTERVAL_MS) : intervalMs;
       dueMs += everyMs * (1 + Math.floor(Math.max(0, clock.nowMs() - dueMs) / everyMs));
       await clock.sleepUntil(dueMs, signal).catch(() => undefined);
@@ -103,7 +125,8 @@ export class StationProber {
     const dueMs = probe.startedMs + timeoutMs;
     let timer = clock.at(dueMs, () => {
       const lateMs = clock.nowMs() - dueMs;
-      // This process stood still: the answer may wait in the socket, and gets as long to be read as was lost.
+      // This process stood still: the answer may wait in the socket, and gets as long to be read as
+      // was lost.
       if (lateMs > STALL_MS) timer = clock.at(clock.nowMs() + Math.min(lateMs, timeoutMs), giveUp);
       else giveUp();
     });
@@ -153,7 +176,8 @@ const OWN_SHORTAGES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * A name that was known and is not any more is taken for trouble of the name service for so long: resolvers say so, too, when
- * they are cut off. After that it is the station's: its name is gone, and nobody reaches it.
+ * A name that was known and is not any more is taken for trouble of the name service for so long:
+ * resolvers say so, too, when they are cut off. After that it is the station's: its name is gone,
+ * and nobody reaches it.
  */
 const NAME_GONE_AFTER_MS = 10_000;

@@ -1,7 +1,8 @@
 /**
- * The contract between the business of the gateway and the wire: a command as it came in, a reply as it goes out, and an
- * uplink that carries one to a station and brings back the other. Nothing here knows a socket, so that a simulated
- * uplink can take its place; bodies are bytes or a stream of them.
+ * The contract between the business of the gateway and the wire: a command as it came in, a reply
+ * as it goes out, and an uplink that carries one to a station and brings back the other. Nothing
+ * here knows a socket, so that a simulated uplink can take its place; bodies are bytes or a stream
+ * of them.
  */
 
 import type { KeyStatus } from "ground-station-failover";
@@ -11,8 +12,8 @@ import type { MemoryRoom } from "./held-memory.ts";
 export type HeaderList = ReadonlyArray<readonly [name: string, value: string]>;
 
 /**
- * A request's body. `bytes` can be sent as often as needed. A `stream` can be sent once: `started` tells whether any of
- * it has been taken.
+ * A request's body. `bytes` can be sent as often as needed. A `stream` can be sent once: `started`
+ * tells whether any of it has been taken.
  */
 export type RequestBody =
   | { readonly kind: "none" }
@@ -28,7 +29,10 @@ export interface CommandRequest {
   readonly body: RequestBody;
   /** Address of its sender; undefined where that is not known. */
   readonly caller?: string;
-  /** Time left until the instant that its sender says, as of now; at least 0. Undefined where it says none. */
+  /**
+   * Time left until the instant that its sender says, as of now; at least 0. Undefined where it
+   * says none.
+   */
   readonly timeLeftMs?: number;
   /** Where the memory that its replies take is counted. Default: nobody counts. */
   readonly room?: MemoryRoom;
@@ -42,7 +46,10 @@ export interface ByteStream extends AsyncIterable<Uint8Array> {
   once(event: "close", listener: () => void): unknown;
 }
 
-/** A reply's body: `bytes` when it was read whole, else a stream that the receiver must read to its end or destroy. */
+/**
+ * A reply's body: `bytes` when it was read whole, else a stream that the receiver must read to its
+ * end or destroy.
+ */
 type ReplyBody =
   | { readonly kind: "bytes"; readonly bytes: Uint8Array }
   | { readonly kind: "stream"; readonly stream: ByteStream; trailers(): HeaderList };
@@ -66,16 +73,19 @@ export interface SendContext {
   readonly idempotencyKey: string | undefined;
   /** Time left until the command's deadline, for the wire; `Infinity` where there is none. */
   readonly timeLeftMs: number;
-  /** Within which the station may still begin; never more than the time left, which it is by default. */
+  /**
+   * Within which the station may still begin; never more than the time left, which it is by
+   * default.
+   */
   readonly beginWithinMs?: number;
   /** May it be sent again although it may have run? Default: no. */
   readonly isRepeatable?: boolean;
   /** Aborted when nobody waits for this attempt any more. */
   readonly signal: AbortSignal;
   /**
-   * Told true when a body that takes time begins to go out, and false once it is sent or the answer begins: until then the
-   * station owes no answer, however long the caller takes. Not told of bodies that are short, nor of an attempt that ends
-   * while its body goes out.
+   * Told true when a body that takes time begins to go out, and false once it is sent or the answer
+   * begins: until then the station owes no answer, however long the caller takes. Not told of
+   * bodies that are short, nor of an attempt that ends while its body goes out.
    */
   readonly noteUploading?: (isUploading: boolean) => void;
   /** Told of a reply that is not read whole, before `send` resolves with it. */
@@ -115,7 +125,10 @@ export class UnexpectedStatusError extends Error {
   }
 }
 
-/** A station has answered with something that cannot be read. The command may have run; the connection was not lost. */
+/**
+ * A station has answered with something that cannot be read. The command may have run; the
+ * connection was not lost.
+ */
 export class UnreadableReplyError extends Error {
   readonly code: "UNREADABLE_REPLY" = "UNREADABLE_REPLY";
   readonly why: string;
@@ -130,23 +143,35 @@ export class UnreadableReplyError extends Error {
 
 /** Header by which every command carries its epoch. */
 export const EPOCH_HEADER = "gsf-epoch";
-/** Header by which a station that refuses an older epoch (status 412) says which newest one it has seen. */
+/**
+ * Header by which a station that refuses an older epoch (status 412) says which newest one it has
+ * seen.
+ */
 export const EPOCH_SEEN_HEADER = "gsf-epoch-seen";
-/** Header that says what is known of a command that got no answer of its own: `unknown` to a caller, `not-sent` by a relay. */
+/**
+ * Header that says what is known of a command that got no answer of its own: `unknown` to a caller,
+ * `not-sent` by a relay.
+ */
 export const OUTCOME_HEADER = "gsf-outcome";
-/** With status 502: the service behind the station took no connection, so the command was not executed. */
+/**
+ * With status 502: the service behind the station took no connection, so the command was not
+ * executed.
+ */
 export const NOT_SENT = "not-sent";
 
 /**
- * The way to one station.
- * `send` resolves once the reply can be judged (status and headers, and the body if it is small). It rejects with an
- * error whose code says whether anything was sent (`ECONNREFUSED` and the like: it was not), with the library's
- * `StaleEpochError` where the station refuses the epoch, and with `UnreadableReplyError` where it answers nonsense.
+ * The way to one station. `send` resolves once the reply can be judged (status and headers, and the
+ * body if it is small). It rejects with an error whose code says whether anything was sent
+ * (`ECONNREFUSED` and the like: it was not), with the library's `StaleEpochError` where the station
+ * refuses the epoch, and with `UnreadableReplyError` where it answers nonsense.
  */
 export interface Uplink {
   readonly name: string;
   send(request: CommandRequest, context: SendContext): Promise<CommandReply>;
-  /** Asks for `page` once: resolves with the status if it is expected; rejects with `UnexpectedStatusError` or why there was none. */
+  /**
+   * Asks for `page` once: resolves with the status if it is expected; rejects with
+   * `UnexpectedStatusError` or why there was none.
+   */
   probe(page: HealthPage, signal: AbortSignal): Promise<number>;
   /** Asks what became of the command with this key. Without it stations cannot be asked. */
   askOutcome?(key: string, signal: AbortSignal): Promise<KeyStatus<CommandReply>>;

@@ -4,7 +4,10 @@ import { UploadPaces } from "./upload-pace.ts";
 
 const OPTIONS = { minBytesPerSecond: 1_024, maxPauseMs: 30_000 };
 
-/** Seconds until an upload is ended that sends `bytes` every `everyS` seconds; undefined where it lives for an hour. */
+/**
+ * Seconds until an upload is ended that sends `bytes` every `everyS` seconds; undefined where it
+ * lives for an hour.
+ */
 function livesFor(bytes: number, everyS: number, options = OPTIONS): number | undefined {
   const paces = new UploadPaces(options);
   let isEnded = false;

@@ -1,9 +1,11 @@
 /**
- * Ends uploads that come too slowly. Each has credit in time: waiting for its caller spends it, bytes earn it, at the least
- * rate that is accepted, and more than the longest pause cannot be saved. So a pause of that length is allowed at any time,
- * and so is any rate above the least one; trickling a byte now and then earns next to nothing. While nobody reads it, because
- * a station is slow or none is there, nothing is spent: only the caller's own slowness counts (nginx and Apache's
- * mod_reqtimeout bound the same, by pauses and by a rate). It has no clock: somebody says how much time has gone.
+ * Ends uploads that come too slowly. Each has credit in time: waiting for its caller spends it,
+ * bytes earn it, at the least rate that is accepted, and more than the longest pause cannot be
+ * saved. So a pause of that length is allowed at any time, and so is any rate above the least one;
+ * trickling a byte now and then earns next to nothing. While nobody reads it, because a station is
+ * slow or none is there, nothing is spent: only the caller's own slowness counts (nginx and
+ * Apache's mod_reqtimeout bound the same, by pauses and by a rate). It has no clock: somebody says
+ * how much time has gone.
  */
 
 export interface UploadPaceOptions {
@@ -31,7 +33,10 @@ export class UploadPaces {
     return new UploadPace(this.#options, this.#waiting, onTooSlow);
   }
 
-  /** So much time has gone since the last time that this was called, or since something began to wait. */
+  /**
+   * So much time has gone since the last time that this was called, or since something began to
+   * wait.
+   */
   elapse(ms: number): void {
     for (const pace of this.#waiting) pace.elapse(ms);
   }

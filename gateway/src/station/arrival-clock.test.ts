@@ -26,7 +26,8 @@ test("[F4] after a stall, what is read first may have arrived before it, until t
   await clock.advanceBy(10);
   for (let turn = 0; turn < 3; turn++) loop.turn();
   assert.equal(arrivals.earliestMs(), 10);
-  // Stopped right after the look at 20 ms, woken at 5,000 ms: the backlog is read in the turns that follow.
+  // Stopped right after the look at 20 ms, woken at 5,000 ms: the backlog is read in the turns that
+  // follow.
   await clock.advanceBy(10);
   await clock.advanceBy(4_980);
   loop.turn();

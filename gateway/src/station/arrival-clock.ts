@@ -1,17 +1,24 @@
 /**
- * Since when could a command that has just been read have been lying in our socket? Time left counts from its arrival,
- * and a process that was stopped (SIGSTOP, a paused virtual machine, a suspended laptop) reads what arrived long ago as
- * if it had come this instant. So this keeps an instant before which everything that had arrived has been read: it
- * notes the time, lets the event loop poll its sockets a few times, and only then moves on. The answer errs towards
- * "earlier", by one interval at most while the loop runs; after a stall it is the instant before the stall.
+ * Since when could a command that has just been read have been lying in our socket? Time left
+ * counts from its arrival, and a process that was stopped (SIGSTOP, a paused virtual machine, a
+ * suspended laptop) reads what arrived long ago as if it had come this instant. So this keeps an
+ * instant before which everything that had arrived has been read: it notes the time, lets the event
+ * loop poll its sockets a few times, and only then moves on. The answer errs towards "earlier", by
+ * one interval at most while the loop runs; after a stall it is the instant before the stall.
  *
  * It does not know how long a command was on the wire, or in another machine's buffers.
  */
 import type { Clock } from "ground-station-failover";
 
-/** How often it looks. The answer is at most that much too early, which is little beside any deadline that is kept over HTTP. */
+/**
+ * How often it looks. The answer is at most that much too early, which is little beside any
+ * deadline that is kept over HTTP.
+ */
 const LOOK_EVERY_MS = 10;
-/** Turns of the loop that read everything: one accepts a connection, the next reads it, one to spare. */
+/**
+ * Turns of the loop that read everything: one accepts a connection, the next reads it, one to
+ * spare.
+ */
 const TURNS_TO_READ_ALL = 3;
 
 export class ArrivalClock implements Disposable {
@@ -21,7 +28,10 @@ export class ArrivalClock implements Disposable {
   #timer: Disposable | undefined;
   #stopped = false;
 
-  /** `nextTurn` runs its argument after the event loop has polled its sockets once more: `setImmediate`. */
+  /**
+   * `nextTurn` runs its argument after the event loop has polled its sockets once more:
+   * `setImmediate`.
+   */
   constructor(clock: Clock, nextTurn: (run: () => void) => void = (run) => void setImmediate(run)) {
     this.#clock = clock;
     this.#nextTurn = nextTurn;

@@ -1,7 +1,8 @@
 /**
- * `gsf station`: beats for a service while that lives, so that a gateway knows that it is alive, and where it is told to,
- * relays commands to it. It runs beside the service it stands for. A parent process that started it (a demo, a drill) may set a fault in
- * it and sees it end when that parent is gone; started from a shell, it ends on SIGINT or SIGTERM.
+ * `gsf station`: beats for a service while that lives, so that a gateway knows that it is alive,
+ * and where it is told to, relays commands to it. It runs beside the service it stands for. A
+ * parent process that started it (a demo, a drill) may set a fault in it and sees it end when that
+ * parent is gone; started from a shell, it ends on SIGINT or SIGTERM.
  */
 import type { AddressInfo } from "node:net";
 import { type Command, InvalidArgumentError, Option } from "commander";
@@ -198,7 +199,9 @@ function secretsIn(paths: readonly string[]): Uint8Array[] {
   });
 }
 
-/** Signs and verifies with what the files hold, also when that changes. Heartbeats go on meanwhile. */
+/**
+ * Signs and verifies with what the files hold, also when that changes. Heartbeats go on meanwhile.
+ */
 function followSecrets(paths: readonly string[], users: readonly (HeartbeatSender | StationRelay)[], log: Log): void {
   watchSecretFiles(paths, () => {
     try {

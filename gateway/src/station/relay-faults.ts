@@ -1,7 +1,8 @@
 /**
- * Faults of a station's own relay, for demos and drills. Each strikes on the way up, where nothing was executed, or on
- * the way down, where the command was executed and its source is told otherwise: whoever sends it again must not double
- * it. They are injected with the library's chaos, seeded by the station's name, and end when `none` is set.
+ * Faults of a station's own relay, for demos and drills. Each strikes on the way up, where nothing
+ * was executed, or on the way down, where the command was executed and its source is told
+ * otherwise: whoever sends it again must not double it. They are injected with the library's chaos,
+ * seeded by the station's name, and end when `none` is set.
  *
  * | fault     | half of the commands, on the way up | the others, on the way down             |
  * | --------- | ----------------------------------- | --------------------------------------- |

@@ -1,12 +1,13 @@
 /**
- * A station as an uplink: it carries commands on to the service behind it (in the demo, the spacecraft; any HTTP service
- * will do) and answers back. It keeps two promises of its own: a command of an older epoch than the newest it has seen
- * is refused (412; a newer one has to be proved, or it is refused with 403), and a command whose deadline has passed is
- * dropped (504), counted from its arrival even if the station was stopped in between. It never repeats a command: that
- * is for those who know the whole picture.
+ * A station as an uplink: it carries commands on to the service behind it (in the demo, the
+ * spacecraft; any HTTP service will do) and answers back. It keeps two promises of its own: a
+ * command of an older epoch than the newest it has seen is refused (412; a newer one has to be
+ * proved, or it is refused with 403), and a command whose deadline has passed is dropped (504),
+ * counted from its arrival even if the station was stopped in between. It never repeats a command:
+ * that is for those who know the whole picture.
  *
- * What it decides is decided in `fleet/station-guard.ts`; here it is said in HTTP. It is a plain HTTP/1.1 relay: no
- * upgrades, no trailers, no caching.
+ * What it decides is decided in `fleet/station-guard.ts`; here it is said in HTTP. It is a plain
+ * HTTP/1.1 relay: no upgrades, no trailers, no caching.
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
@@ -39,7 +40,10 @@ import type { ArrivalClock } from "./arrival-clock.ts";
 import type { RelayAnswer, RelayFaults } from "./relay-faults.ts";
 import { connectService } from "./service-names.ts";
 
-/** A command that arrived here, and the answer that it is to get. `waits`: its sender waits for `100 Continue`. */
+/**
+ * A command that arrived here, and the answer that it is to get. `waits`: its sender waits for
+ * `100 Continue`.
+ */
 interface Exchange {
   readonly request: IncomingMessage;
   /** Its connection: a request that was cut off forgets it. */
@@ -76,15 +80,24 @@ export interface RelayCounts {
   refusedUnproven: number;
 }
 
-/** Header by which an answer says through which station it came. (The gateway passes it on; `gsf-` headers end there.) */
+/**
+ * Header by which an answer says through which station it came. (The gateway passes it on; `gsf-`
+ * headers end there.)
+ */
 const STATION_HEADER = "x-served-by";
-/** A gateway's deadline as an instant, which holds on every hop; under another name it goes on by itself. */
+/**
+ * A gateway's deadline as an instant, which holds on every hop; under another name it goes on by
+ * itself.
+ */
 const DEADLINE_HEADER = "gsf-deadline";
 /** What this hop says anew, or its client by itself. */
 const SAID_ANEW: ReadonlySet<string> = new Set(["host", TIME_LEFT_HEADER]);
 /** How long a header block may take to arrive. */
 const HEADERS_MS = 10_000;
-/** How long a request may take to arrive in all. Its deadline is shorter; this is for those that have none. */
+/**
+ * How long a request may take to arrive in all. Its deadline is shorter; this is for those that
+ * have none.
+ */
 const MAX_REQUEST_MS = 3_600_000;
 /** How long the path behind may take to answer a health check. */
 const HEALTH_TIMEOUT_MS = 1_000;
@@ -205,7 +218,10 @@ export class StationRelay {
     );
   }
 
-  /** The one place from which a command leaves; its epoch and its deadline are looked at last of all. */
+  /**
+   * The one place from which a command leaves; its epoch and its deadline are looked at last of
+   * all.
+   */
   async #send(
     head: SoundHead,
     { request, response, waits }: Exchange,
@@ -252,7 +268,9 @@ export class StationRelay {
     response.writeHead(healthy ? 200 : 503, { "content-type": "application/json" }).end(`${JSON.stringify(body)}\n`);
   }
 
-  /** Asks the service behind for anything at all: any answer below 500 shows that the path is open. */
+  /**
+   * Asks the service behind for anything at all: any answer below 500 shows that the path is open.
+   */
   async #tryPath(caller: AbortSignal): Promise<string> {
     const { relayTo, clock, faults } = this.#options;
     const pool = this.#pool;
@@ -294,7 +312,10 @@ class Refusal extends Error {
   }
 }
 
-/** What of a command's headers goes on: key, epoch and deadline as they came, the time left as it is now. */
+/**
+ * What of a command's headers goes on: key, epoch and deadline as they came, the time left as it is
+ * now.
+ */
 function headersOnwards(head: SoundHead, request: IncomingMessage, leftMs: number): string[] {
   const headers = head.headers
     .filter(([name]) => !SAID_ANEW.has(name.toLowerCase()))
@@ -325,7 +346,8 @@ function endWith({ connection, response }: Exchange): void {
 
 function refuse(exchange: Exchange, error: unknown): void {
   const { response } = exchange;
-  // Nobody is to take what has gone out for complete, even where only the end of the connection would say so.
+  // Nobody is to take what has gone out for complete, even where only the end of the connection
+  // would say so.
   if (response.headersSent || response.destroyed) return void exchange.socket.resetAndDestroy();
   endWith(exchange);
   if (error instanceof RefusedRequest) {

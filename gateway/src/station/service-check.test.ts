@@ -7,7 +7,10 @@ import { describe, test } from "node:test";
 import { VirtualClock } from "ground-station-failover/sim";
 import { answers, type Check, ServiceCheck, takesConnections } from "./service-check.ts";
 
-/** Runs `check` every 200 ms with 1 s of time until `lastMs`; tells when checks began and what was told when. */
+/**
+ * Runs `check` every 200 ms with 1 s of time until `lastMs`; tells when checks began and what was
+ * told when.
+ */
 async function run(check: (number: number, clock: VirtualClock, signal: AbortSignal) => Promise<void>, lastMs: number) {
   const clock = new VirtualClock();
   const began: number[] = [];

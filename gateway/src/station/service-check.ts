@@ -1,13 +1,14 @@
 /**
- * Whether the service behind a station lives: asked again and again, so that the station beats for the service and not
- * for itself. A heartbeat says "send commands here"; a station whose service is gone must not say so.
+ * Whether the service behind a station lives: asked again and again, so that the station beats for
+ * the service and not for itself. A heartbeat says "send commands here"; a station whose service is
+ * gone must not say so.
  *
  *   unknown ──passes──► lives ◄──passes── gone
  *      └─────fails──────► gone ◄──fails───┘
  *
- * The first failed check counts: a gateway waits for several missed heartbeats before it acts, so one accident does no
- * harm. Checks never overlap. A connection that is taken proves less than an answer: the system takes it also for a
- * process that hangs.
+ * The first failed check counts: a gateway waits for several missed heartbeats before it acts, so
+ * one accident does no harm. Checks never overlap. A connection that is taken proves less than an
+ * answer: the system takes it also for a process that hangs.
  */
 import { connect } from "node:net";
 import type { Clock } from "ground-station-failover";
@@ -16,7 +17,10 @@ import { KEPT, StationConnections } from "../adapters/stations/station-connectio
 import { failureInWords } from "../fleet/failure-words.ts";
 import { connectService, lookupService } from "./service-names.ts";
 
-/** Asks once; resolves where the service lives, else rejects with the reason. Rejects too once `signal` is aborted. */
+/**
+ * Asks once; resolves where the service lives, else rejects with the reason. Rejects too once
+ * `signal` is aborted.
+ */
 export type Check = (signal: AbortSignal) => Promise<void>;
 
 export interface ServiceCheckOptions {
@@ -100,7 +104,10 @@ export function takesConnections(url: URL): Check {
     });
 }
 
-/** The system repeats a lost SYN after 1, 3 and 7 s: a new connection is sooner there than an old attempt. */
+/**
+ * The system repeats a lost SYN after 1, 3 and 7 s: a new connection is sooner there than an old
+ * attempt.
+ */
 const CONNECT_MS = 1_000;
 /** What is read of a page's answer before its connection is closed instead. */
 const BODY_BYTES = 64 * 1_024;

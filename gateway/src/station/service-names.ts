@@ -1,7 +1,7 @@
 /**
- * The way to the service behind a station, for its relay and its checks alike. The service's name is looked up once in half a
- * minute, and its last address is used while no name server answers; without that, five checks a second would each take one of the
- * few threads that lookups have.
+ * The way to the service behind a station, for its relay and its checks alike. The service's name
+ * is looked up once in half a minute, and its last address is used while no name server answers;
+ * without that, five checks a second would each take one of the few threads that lookups have.
  */
 import { systemClock } from "ground-station-failover";
 import { buildConnector } from "undici";

@@ -1,4 +1,6 @@
-/** What would help: heartbeats, time, alarms, trace; each of which, taken at its word, does help. */
+/**
+ * What would help: heartbeats, time, alarms, trace; each of which, taken at its word, does help.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../core/random.ts";

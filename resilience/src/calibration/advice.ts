@@ -1,9 +1,10 @@
 /**
- * What would make an impossible goal possible: more time to detect, more false alarms, a longer trace, or heartbeats
- * that come more often. The first three are read off the trace. What shorter intervals would bring is an estimate, and
- * made on the cautious side: a silence shrinks by no more than the two intervals differ, since what made a beat late or
- * cut a run of them short is taken to last as long as before. Only losses that come singly, as independent ones do,
- * are taken to hit as few beats of a faster sender.
+ * What would make an impossible goal possible: more time to detect, more false alarms, a longer
+ * trace, or heartbeats that come more often. The first three are read off the trace. What shorter
+ * intervals would bring is an estimate, and made on the cautious side: a silence shrinks by no more
+ * than the two intervals differ, since what made a beat late or cut a run of them short is taken to
+ * last as long as before. Only losses that come singly, as independent ones do, are taken to hit as
+ * few beats of a faster sender.
  */
 import type { BeatTrace } from "./beat-trace.ts";
 import { FIXED_DOWN_LEVEL } from "./candidates.ts";
@@ -99,7 +100,10 @@ function shorterInterval(
   });
 }
 
-/** The shortest timeout that would do, by the same rules; levels of the fixed detector go on past its timeout. */
+/**
+ * The shortest timeout that would do, by the same rules; levels of the fixed detector go on past
+ * its timeout.
+ */
 function longerTime({ trial, terms }: FixedTrial, { detectWithinMs, outageMs }: CalibrationGoal): number | undefined {
   // Silences from outageMs on were not counted.
   const longest = Math.min(HIGHEST_LEVEL - LONGER_STEP, (FIXED_DOWN_LEVEL * outageMs) / detectWithinMs);

@@ -1,4 +1,7 @@
-/** The condensed trace: what proves life is kept with its gap, what does not is counted, and nothing grows without bound. */
+/**
+ * The condensed trace: what proves life is kept with its gap, what does not is counted, and nothing
+ * grows without bound.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Beat } from "../core/detection/detector.ts";

@@ -1,10 +1,11 @@
 /**
- * A recorded stretch of heartbeats, condensed while it is read: for each node the arrivals that proved life, how many
- * beats were missing before each, and what else came (duplicates, stragglers, restarts) as counts. Ten million beats
- * take 100 MB, 140 MB with send times. Arrivals are judged by the same {@link BeatOrder} that the detectors use.
+ * A recorded stretch of heartbeats, condensed while it is read: for each node the arrivals that
+ * proved life, how many beats were missing before each, and what else came (duplicates, stragglers,
+ * restarts) as counts. Ten million beats take 100 MB, 140 MB with send times. Arrivals are judged
+ * by the same {@link BeatOrder} that the detectors use.
  *
- * A *break* is a place where the time since the arrival before says nothing: the sender restarted, or the clock went
- * back. Replaying a trace (`trial.ts`) shows a detector exactly this.
+ * A *break* is a place where the time since the arrival before says nothing: the sender restarted,
+ * or the clock went back. Replaying a trace (`trial.ts`) shows a detector exactly this.
  */
 import { BeatOrder } from "../core/detection/beat-order.ts";
 import type { Beat, BeatVerdict } from "../core/detection/detector.ts";
@@ -18,7 +19,10 @@ export const MOST_TRACE_BEATS = 40_000_000;
 const BREAK = 0xffff;
 const FIRST_CHUNK = 64;
 const LARGEST_CHUNK = 65_536;
-/** A silence of so many mean gaps counts as an outage, after which a lower number may be a restarted sender's. */
+/**
+ * A silence of so many mean gaps counts as an outage, after which a lower number may be a restarted
+ * sender's.
+ */
 const OUTAGE_GAPS = 10;
 
 /** What became of an arrival: as a detector says it, or there was no room. */
@@ -28,8 +32,9 @@ interface Chunk {
   readonly arrivals: Float64Array;
   readonly missing: Uint16Array;
   /**
-   * How much longer than the first beat of the chunk each was under way, in ms; NaN without a send time. Seven digits are
-   * enough for a difference of differences. Undefined while no beat of the chunk carries a send time.
+   * How much longer than the first beat of the chunk each was under way, in ms; NaN without a send
+   * time. Seven digits are enough for a difference of differences. Undefined while no beat of the
+   * chunk carries a send time.
    */
   delays: Float32Array | undefined;
   firstDelayMs: number;
@@ -54,7 +59,9 @@ export class NodeTrace {
   duplicates = 0;
   reordered = 0;
   restarts = 0;
-  /** Arrivals that lie before the one given last: the clock went back, or the trace is not in order. */
+  /**
+   * Arrivals that lie before the one given last: the clock went back, or the trace is not in order.
+   */
   clockWentBack = 0;
   /** Whether any beat carries a sequence number: only then can loss be told from lateness. */
   numbered = false;
@@ -69,7 +76,8 @@ export class NodeTrace {
     const gapMs = arrivalMs - this.lastMs;
     const succession = this.#order.note(beat, gapMs >= OUTAGE_GAPS * this.#meanGapMs);
     if (succession === "refused") return succession;
-    // Also for a beat that is old by its number: then the lines of the trace are out of order, and its gap is missing.
+    // Also for a beat that is old by its number: then the lines of the trace are out of order, and
+    // its gap is missing.
     if (gapMs < 0) this.clockWentBack++;
     if (succession === "duplicate") this.duplicates++;
     if (succession === "reordered" || succession === "old-incarnation") this.reordered++;

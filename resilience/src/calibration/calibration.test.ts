@@ -1,6 +1,7 @@
 /**
- * Calibration from end to end: on known distributions the recommended detector is tried on a fresh trace that it has
- * never seen, and its false alarms there have to be as rare as was promised. And it refuses what cannot be had.
+ * Calibration from end to end: on known distributions the recommended detector is tried on a fresh
+ * trace that it has never seen, and its false alarms there have to be as rare as was promised. And
+ * it refuses what cannot be had.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -104,7 +105,10 @@ for (const [name, { gap, lossRate, goal }] of Object.entries(REGIMES)) {
   });
 }
 
-/** Beats every 50 ms through a Gilbert-Elliott channel: one loss in a thousand, and bursts of three on average. */
+/**
+ * Beats every 50 ms through a Gilbert-Elliott channel: one loss in a thousand, and bursts of three
+ * on average.
+ */
 function* burstyArrivals(beats: number, seed: string): Generator<readonly [number, number]> {
   const random = seededRandom(seed);
   let isBad = false;

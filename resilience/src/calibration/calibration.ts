@@ -1,13 +1,14 @@
 /**
- * From a recorded trace and a goal to a detector, or to the reason why there is none. The time in which silence has to
- * be declared becomes the *ceiling*: whatever a detector has learned, it never waits longer. Under that ceiling each
- * candidate gets the lowest threshold that keeps false alarms as rare as asked (`selection.ts`), and the one that
- * waits least on average is recommended.
+ * From a recorded trace and a goal to a detector, or to the reason why there is none. The time in
+ * which silence has to be declared becomes the *ceiling*: whatever a detector has learned, it never
+ * waits longer. Under that ceiling each candidate gets the lowest threshold that keeps false alarms
+ * as rare as asked (`selection.ts`), and the one that waits least on average is recommended.
  *
- * No detector that never waits longer than the ceiling makes fewer false alarms than the fixed timeout that always waits
- * that long. So if that one makes too many, nothing will do, and what would help is worked out instead. A fixed
- * timeout is recommended only where nothing that learns will do: one that was right for another network is how the
- * incident began. It assumes that the future resembles the trace, and that the nodes of a trace resemble each other.
+ * No detector that never waits longer than the ceiling makes fewer false alarms than the fixed
+ * timeout that always waits that long. So if that one makes too many, nothing will do, and what
+ * would help is worked out instead. A fixed timeout is recommended only where nothing that learns
+ * will do: one that was right for another network is how the incident began. It assumes that the
+ * future resembles the trace, and that the nodes of a trace resemble each other.
  */
 
 import { ConfigurationError } from "../core/errors.ts";
@@ -35,7 +36,10 @@ export interface DetectorRecommendation {
 export interface CalibrationEvidence extends Omit<Selection, "level"> {
   /** How long a silence lasts until it is declared. */
   readonly silence: SilenceFigures;
-  /** A trace without a false alarm that is this long (all nodes added up) would prove the rate that was asked for. */
+  /**
+   * A trace without a false alarm that is this long (all nodes added up) would prove the rate that
+   * was asked for.
+   */
   readonly provenAfterMs: number;
 }
 
@@ -95,8 +99,9 @@ interface Tried {
 }
 
 /**
- * What continuing a trial's own tail leaves out. The ceiling declares whatever a threshold does not, so that its alarms
- * come on top, by the tail of the silences themselves; and so do runs of lost beats that were not met yet.
+ * What continuing a trial's own tail leaves out. The ceiling declares whatever a threshold does
+ * not, so that its alarms come on top, by the tail of the silences themselves; and so do runs of
+ * lost beats that were not met yet.
  */
 function addedTo(
   trial: CalibrationTrial,
@@ -116,7 +121,10 @@ function addedTo(
   };
 }
 
-/** Calibrates at one go; throws {@link ConfigurationError} for options out of range and a trace with too few gaps. */
+/**
+ * Calibrates at one go; throws {@link ConfigurationError} for options out of range and a trace with
+ * too few gaps.
+ */
 export function calibrate(trace: BeatTrace, options: CalibrationOptions): CalibrationResult {
   const steps = calibrationSteps(trace, options);
   for (;;) {
@@ -125,7 +133,10 @@ export function calibrate(trace: BeatTrace, options: CalibrationOptions): Calibr
   }
 }
 
-/** As {@link calibrate}, with a pause after each candidate: a long trace takes some seconds for each. */
+/**
+ * As {@link calibrate}, with a pause after each candidate: a long trace takes some seconds for
+ * each.
+ */
 export function* calibrationSteps(
   trace: BeatTrace,
   options: CalibrationOptions,
@@ -166,13 +177,17 @@ export function* calibrationSteps(
   };
 }
 
-/** A trace with more beats is looked at in part first, and in full only by the detectors that promise most. */
+/**
+ * A trace with more beats is looked at in part first, and in full only by the detectors that
+ * promise most.
+ */
 const BEATS_FOR_ALL = 1_000_000;
 const FINALISTS = 3;
 
 /**
- * Tries the candidates, the fixed timeout first. On a long trace the others are ranked on a sample of it, and only
- * the best go on; where none of those will do on the whole, the next have their turn.
+ * Tries the candidates, the fixed timeout first. On a long trace the others are ranked on a sample
+ * of it, and only the best go on; where none of those will do on the whole, the next have their
+ * turn.
  */
 function* tryOut(
   trace: BeatTrace,
@@ -225,7 +240,10 @@ function waitOf({ trial, selection }: Tried): number {
 
 type Chosen = Tried & { readonly selection: Selection };
 
-/** Waits that differ by less than this share are alike: then the window that is nearest to the default decides. */
+/**
+ * Waits that differ by less than this share are alike: then the window that is nearest to the
+ * default decides.
+ */
 const ALIKE = 0.02;
 
 /** The one that waits least; a fixed timeout only where nothing else is left. */

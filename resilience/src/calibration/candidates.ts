@@ -1,6 +1,7 @@
 /**
- * The detectors that a calibration tries. A further model of the library joins by a row in the table; what is tried is
- * always the production machine with the options that the gateway would give it.
+ * The detectors that a calibration tries. A further model of the library joins by a row in the
+ * table; what is tried is always the production machine with the options that the gateway would
+ * give it.
  */
 
 import type { DetectorMachine } from "../core/detection/detector.ts";
@@ -27,8 +28,8 @@ const WINDOWS: readonly number[] = [50, 200, 1_000];
 export const DEFAULT_WINDOW = 200;
 
 /**
- * A row for each model: the windows that are tried, with a least deviation of which share of the interval, and those that
- * are tried with the gateway's wide least deviation too.
+ * A row for each model: the windows that are tried, with a least deviation of which share of the
+ * interval, and those that are tried with the gateway's wide least deviation too.
  */
 const MODELS: readonly {
   readonly model: PhiModel;
@@ -47,7 +48,8 @@ export const FIXED_DOWN_LEVEL = 8;
 
 /** The fixed timeout first, because what it makes of the time for detection bounds all others. */
 export function detectorCandidates(intervalMs: number, { detectWithinMs }: CalibrationGoal): DetectorCandidate[] {
-  // The gateway takes no less than 1 ms, and by default no less than 50 ms or a quarter of the interval.
+  // The gateway takes no less than 1 ms, and by default no less than 50 ms or a quarter of the
+  // interval.
   const narrowMs = (ratio: number): number => Math.max(1, Number((intervalMs * ratio).toPrecision(3)));
   const wideMs = Math.max(50, narrowMs(1 / 4));
   const phi = (model: PhiModel, windowSize: number, minimumDeviationMs: number): DetectorCandidate => ({

@@ -1,11 +1,15 @@
 /**
- * What a calibration is to reach: how soon silence has to be declared, and how seldom a living node may be declared
- * down. Both are promises about one node; a trace of twelve nodes watches twelve at once, and its time counts twelvefold.
+ * What a calibration is to reach: how soon silence has to be declared, and how seldom a living node
+ * may be declared down. Both are promises about one node; a trace of twelve nodes watches twelve at
+ * once, and its time counts twelvefold.
  */
 import { checked, DURATION_MS } from "../core/options.ts";
 
 export interface CalibrationOptions {
-  /** Silence in ms after a node's last heartbeat within which it has to be declared down, above 0. No default. */
+  /**
+   * Silence in ms after a node's last heartbeat within which it has to be declared down, above 0.
+   * No default.
+   */
   readonly detectWithinMs: number;
   /** How many false alarms of one node are bearable in `perMs`, above 0. No default. */
   readonly falseAlarms: number;
@@ -14,8 +18,9 @@ export interface CalibrationOptions {
   /** Confidence of every bound, from 0.5 to below 1. Default 0.95, the custom. */
   readonly confidence?: number;
   /**
-   * Silences of this length in ms or more are presumed to have been real outages, which a detector ought to declare,
-   * and are not counted as false alarms. Default ten times detectWithinMs: shorter ones are what it must bear.
+   * Silences of this length in ms or more are presumed to have been real outages, which a detector
+   * ought to declare, and are not counted as false alarms. Default ten times detectWithinMs:
+   * shorter ones are what it must bear.
    */
   readonly outageMs?: number;
 }

@@ -1,4 +1,7 @@
-/** The door to calibration: from a trace of heartbeats to a detector, its level and what that costs, each with its bounds. Pure, as the machines are. */
+/**
+ * The door to calibration: from a trace of heartbeats to a detector, its level and what that costs,
+ * each with its bounds. Pure, as the machines are.
+ */
 
 export type { CalibrationNeeds } from "./advice.ts";
 export type { NodeTrace, TraceStep, TraceVerdict } from "./beat-trace.ts";

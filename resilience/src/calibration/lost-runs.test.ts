@@ -1,4 +1,7 @@
-/** Runs of lost beats longer than any seen: bounded by how often a run goes on, and by what was seen. */
+/**
+ * Runs of lost beats longer than any seen: bounded by how often a run goes on, and by what was
+ * seen.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../core/random.ts";
@@ -25,7 +28,10 @@ test("[D10] the bound lies above the true rate of runs, seen or not", () => {
   assert.ok(low <= 16, `${low} of 160 bounds were too low`);
 });
 
-/** A Gilbert-Elliott channel: two states, each with a loss rate of its own, and the chances to change between them. */
+/**
+ * A Gilbert-Elliott channel: two states, each with a loss rate of its own, and the chances to
+ * change between them.
+ */
 interface Channel {
   readonly good: number;
   readonly bad: number;
@@ -53,7 +59,10 @@ function burstyTraffic({ good, bad, enter, leave }: Channel, seed: string): Traf
   return summarizeTraffic(trace, { outageMs: Number.POSITIVE_INFINITY });
 }
 
-/** The true rate, per ms, of runs of at least `length` lost beats: a received beat, then so many lost ones. */
+/**
+ * The true rate, per ms, of runs of at least `length` lost beats: a received beat, then so many
+ * lost ones.
+ */
 function trueRunsPerMs({ good, bad, enter, leave }: Channel, length: number): number {
   let inGood = ((1 - good) * leave) / (enter + leave);
   let inBad = ((1 - bad) * enter) / (enter + leave);

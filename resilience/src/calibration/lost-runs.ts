@@ -1,18 +1,21 @@
 /**
- * How often a run of lost beats may come, also one that is longer than any seen. The gaps of lost beats stand in heaps, one for
- * each number of beats, and a smooth tail continued beyond the last heap does not see the next. What it is continued by
- * instead is the chance that a run goes on by one beat more, at its upper confidence bound.
+ * How often a run of lost beats may come, also one that is longer than any seen. The gaps of lost
+ * beats stand in heaps, one for each number of beats, and a smooth tail continued beyond the last
+ * heap does not see the next. What it is continued by instead is the chance that a run goes on by
+ * one beat more, at its upper confidence bound.
  *
- * Where losses come in bursts that chance grows with the run: single losses end at once, a burst goes on (E. N. Gilbert,
- * "Capacity of a burst-noise channel", 1960). So runs are continued from the shortest length past which the trace does not
- * show the chance to grow any more. Without sequence numbers nothing is known of losses, and nothing is added.
+ * Where losses come in bursts that chance grows with the run: single losses end at once, a burst
+ * goes on (E. N. Gilbert, "Capacity of a burst-noise channel", 1960). So runs are continued from
+ * the shortest length past which the trace does not show the chance to grow any more. Without
+ * sequence numbers nothing is known of losses, and nothing is added.
  */
 import { poissonLowerBound, poissonUpperBound } from "./poisson-bounds.ts";
 import { LONGEST_COUNTED_RUN, type TrafficSummary } from "./traffic-summary.ts";
 
 /**
- * Confidence at which longer runs are believed to go on more often. Low on purpose: believing it wrongly costs a longer wait,
- * missing it the promise. At 0.8 a third of the bounds were too low for single losses of 2 % between bursts of five.
+ * Confidence at which longer runs are believed to go on more often. Low on purpose: believing it
+ * wrongly costs a longer wait, missing it the promise. At 0.8 a third of the bounds were too low
+ * for single losses of 2 % between bursts of five.
  */
 const GROWTH_CONFIDENCE = 0.6;
 
@@ -22,7 +25,10 @@ export class LostRuns {
   readonly #confidence: number;
   /** Lost beats that came after the first so many of their runs. */
   readonly #wentOn: readonly number[];
-  /** The shortest run from which on the chance to go on is no longer seen to grow, and an upper bound on that chance. */
+  /**
+   * The shortest run from which on the chance to go on is no longer seen to grow, and an upper
+   * bound on that chance.
+   */
   readonly #anchor: number;
   readonly #goesOn: number;
 
@@ -62,8 +68,9 @@ export class LostRuns {
   }
 
   /**
-   * Upper bound on the chance that a run of `from` beats or more goes on by another. Each beat of a run from there on was
-   * followed by another lost one or ended the run, and both are counts: the lower of the bounds that each gives.
+   * Upper bound on the chance that a run of `from` beats or more goes on by another. Each beat of a
+   * run from there on was followed by another lost one or ended the run, and both are counts: the
+   * lower of the bounds that each gives.
    */
   #goesOnAtMost(from: number): number {
     const [on, ended] = [this.#wentOn[from] ?? 0, this.#runs(from)];

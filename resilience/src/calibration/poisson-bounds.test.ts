@@ -1,4 +1,7 @@
-/** Exact bounds on the rate of rare events, against published tables and against the distribution they invert. */
+/**
+ * Exact bounds on the rate of rare events, against published tables and against the distribution
+ * they invert.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { poissonLowerBound, poissonUpperBound, standardNormalPoint } from "./poisson-bounds.ts";

@@ -1,17 +1,25 @@
 /**
- * What a count of rare events says about their rate. Who saw n false alarms in a time T knows that the true rate times T
- * lies, with a given confidence, below an upper bound: 3.0 for n = 0 at 95 %, which is why a quiet day cannot prove one
- * a week. The bounds are Garwood's exact ones (1936), read off the gamma distribution, so they also hold for the
- * fractional counts that a correction for clustered events makes.
+ * What a count of rare events says about their rate. Who saw n false alarms in a time T knows that
+ * the true rate times T lies, with a given confidence, below an upper bound: 3.0 for n = 0 at 95 %,
+ * which is why a quiet day cannot prove one a week. The bounds are Garwood's exact ones (1936),
+ * read off the gamma distribution, so they also hold for the fractional counts that a correction
+ * for clustered events makes.
  *
- * They presume events that come independently; see `selection.ts` for what is done where they do not.
+ * They presume events that come independently; see `selection.ts` for what is done where they do
+ * not.
  */
 
-/** Above this count the cube-root approximation of Wilson and Hilferty is good to six digits, and much cheaper. */
+/**
+ * Above this count the cube-root approximation of Wilson and Hilferty is good to six digits, and
+ * much cheaper.
+ */
 const LARGE_COUNT = 10_000;
 const BISECTIONS = 80;
 
-/** The mean that is exceeded only with probability 1 - `confidence`, given `count` events (0 or more, fractions too). */
+/**
+ * The mean that is exceeded only with probability 1 - `confidence`, given `count` events (0 or
+ * more, fractions too).
+ */
 export function poissonUpperBound(count: number, confidence: number): number {
   if (count > LARGE_COUNT) return wilsonHilferty(count + 1, confidence);
   return gammaQuantile(count + 1, confidence);
@@ -82,7 +90,10 @@ function wilsonHilferty(shape: number, share: number): number {
   return shape * (1 - ninth + standardNormalPoint(share) * Math.sqrt(ninth)) ** 3;
 }
 
-/** The point below which a standard normal variable lies with probability `share`, by Hastings' 26.2.23, good to 4.5e-4. */
+/**
+ * The point below which a standard normal variable lies with probability `share`, by Hastings'
+ * 26.2.23, good to 4.5e-4.
+ */
 export function standardNormalPoint(share: number): number {
   const tail = Math.min(share, 1 - share);
   const t = Math.sqrt(-2 * Math.log(tail));

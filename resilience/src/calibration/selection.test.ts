@@ -1,4 +1,7 @@
-/** The lowest threshold that keeps false alarms rare enough, with a bound that holds, and honest about what is not shown. */
+/**
+ * The lowest threshold that keeps false alarms rare enough, with a bound that holds, and honest
+ * about what is not shown.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PhiAccrualMachine } from "../core/detection/phi-accrual.ts";
@@ -7,7 +10,10 @@ import { BeatTrace } from "./beat-trace.ts";
 import { alarmRates, PHI_LEVELS, selectThreshold } from "./selection.ts";
 import { CalibrationTrial } from "./trial.ts";
 
-/** Exponential gaps under the exponential model: a level L is passed with probability 10^-L, near enough. */
+/**
+ * Exponential gaps under the exponential model: a level L is passed with probability 10^-L, near
+ * enough.
+ */
 function trialOf(beats: number, seed: number): CalibrationTrial {
   const random = seededRandom(seed);
   const trace = new BeatTrace();
@@ -68,7 +74,8 @@ test("[D10] alarms in clusters widen the bound", () => {
   const alarmsPerMs = 200 / atMs;
   const range = { lowest: 1, highest: 1, step: 0.1 };
   assert.equal(alarmRates(trial, [1], { confidence: 0.95 })[0]?.counted, 100);
-  // A hundred alarms are half of what is allowed, but as one cluster they prove nothing of the kind.
+  // A hundred alarms are half of what is allowed, but as one cluster they prove nothing of the
+  // kind.
   assert.equal(selectThreshold(trial, range, { alarmsPerMs, confidence: 0.95 }), undefined);
 });
 

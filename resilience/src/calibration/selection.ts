@@ -1,12 +1,15 @@
 /**
- * The lowest threshold of one trial that keeps false alarms as rare as asked, and how far that can be believed.
+ * The lowest threshold of one trial that keeps false alarms as rare as asked, and how far that can
+ * be believed.
  *
- * Where the trace is long enough to prove the rate, a threshold is low enough if the upper confidence bound on its false
- * alarms is. Where it is not (no alarm in a time T still allows 3 / T), the tail of the levels is fitted and continued
- * (`tail-fit.ts`) to a rate ten times rarer than asked, if there is room for that, and the verdict says that it was. In both cases the choice is then tried on parts of the trace that
- * had no part in it: each tenth is judged by a threshold chosen on the other nine. Where those held-out tenths
- * disagree, the choice is made again for a rarer rate. Alarms that come in clusters are weighed as so many fewer
- * independent ones (the variance of the tenths over their mean), which widens the bound.
+ * Where the trace is long enough to prove the rate, a threshold is low enough if the upper
+ * confidence bound on its false alarms is. Where it is not (no alarm in a time T still allows 3 /
+ * T), the tail of the levels is fitted and continued (`tail-fit.ts`) to a rate ten times rarer than
+ * asked, if there is room for that, and the verdict says that it was. In both cases the choice is
+ * then tried on parts of the trace that had no part in it: each tenth is judged by a threshold
+ * chosen on the other nine. Where those held-out tenths disagree, the choice is made again for a
+ * rarer rate. Alarms that come in clusters are weighed as so many fewer independent ones (the
+ * variance of the tenths over their mean), which widens the bound.
  */
 
 import { poissonUpperBound, standardNormalPoint } from "./poisson-bounds.ts";
@@ -22,7 +25,10 @@ export interface Selection {
   readonly heldOutAlarms: number;
   /** Upper confidence bound on the rate, from the held-out tenths. */
   readonly atMostPerMs: number;
-  /** Upper confidence bound on the rate by continuing the tail of the levels; undefined where that was not needed. */
+  /**
+   * Upper confidence bound on the rate by continuing the tail of the levels; undefined where that
+   * was not needed.
+   */
   readonly continuedPerMs: number | undefined;
   /** Whether the held-out bound alone is as low as asked. */
   readonly shown: boolean;
@@ -38,12 +44,21 @@ export interface LevelRange {
 /** Thresholds of a phi detector, as the gateway takes them, in steps that a person would write. */
 export const PHI_LEVELS: LevelRange = { lowest: 1, highest: HIGHEST_LEVEL, step: 0.1 };
 
-/** A tail holds at most a fiftieth of the silences, and so many: the largest number whose fit is not a misfit. */
+/**
+ * A tail holds at most a fiftieth of the silences, and so many: the largest number whose fit is not
+ * a misfit.
+ */
 const TAIL_SHARE = 1 / 50;
 const TAIL_SIZES: readonly number[] = [500, 250, 120, 60, 30];
-/** So much rarer than asked a choice is tried, one after the other, where the trace can prove the rate. */
+/**
+ * So much rarer than asked a choice is tried, one after the other, where the trace can prove the
+ * rate.
+ */
 const PROVEN_FACTORS: readonly number[] = [1, 2, 4, 8, 16];
-/** And where it cannot: with a margin for what so short a trace has not met, unless the time for detection is too short for it. */
+/**
+ * And where it cannot: with a margin for what so short a trace has not met, unless the time for
+ * detection is too short for it.
+ */
 const CONTINUED_FACTORS: readonly number[] = [10, 5, 2, 1];
 
 /** What is asked of a threshold. */
@@ -51,8 +66,8 @@ export interface SelectionTerms {
   readonly alarmsPerMs: number;
   readonly confidence: number;
   /**
-   * Upper bound on false alarms per ms that the levels' own tail does not show when it is continued to `level`, such as
-   * those that the ceiling makes. Default: none.
+   * Upper bound on false alarms per ms that the levels' own tail does not show when it is continued
+   * to `level`, such as those that the ceiling makes. Default: none.
    */
   readonly addedPerMs?: (level: number) => number;
 }
@@ -166,7 +181,10 @@ class Evidence {
     return Number((lowest + high * step).toPrecision(12));
   }
 
-  /** Upper bound on the rate at `level` by the fitted tail; what no threshold helps against is added as counted. */
+  /**
+   * Upper bound on the rate at `level` by the fitted tail; what no threshold helps against is added
+   * as counted.
+   */
   continuedPerMs(level: number): number {
     const { fit, beginsAt, beyond } = this.#tail;
     const deviations = standardNormalPoint(this.#confidence);
@@ -213,7 +231,10 @@ function tailOf(blocks: readonly Float64Array[]): Tail {
   return tail;
 }
 
-/** How many alarms come together: variance over mean of the tenths, where there are enough to tell; at least 1. */
+/**
+ * How many alarms come together: variance over mean of the tenths, where there are enough to tell;
+ * at least 1.
+ */
 function clustering(perBlock: readonly number[]): number {
   const sum = perBlock.reduce((total, alarms) => total + alarms, 0);
   if (sum < 5) return 1;

@@ -1,4 +1,7 @@
-/** The generalized Pareto tail: known tails are found again, and the bound on what is rarer than the sample holds. */
+/**
+ * The generalized Pareto tail: known tails are found again, and the bound on what is rarer than the
+ * sample holds.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../core/random.ts";

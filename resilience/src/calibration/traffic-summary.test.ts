@@ -1,4 +1,7 @@
-/** What a trace looks like: quantiles close to the exact ones, loss and its runs from sequence numbers, the interval. */
+/**
+ * What a trace looks like: quantiles close to the exact ones, loss and its runs from sequence
+ * numbers, the interval.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../core/random.ts";

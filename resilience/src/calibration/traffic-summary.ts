@@ -1,7 +1,8 @@
 /**
- * What the heartbeats of a trace look like: how far apart they arrive, how many are lost and in what runs, what comes
- * twice or late, how often the sender beats. Quantiles come from a histogram with logarithmic steps of 0.1 %, so that
- * ten million gaps are neither sorted nor copied. Silences that are presumed to be outages are told apart and counted.
+ * What the heartbeats of a trace look like: how far apart they arrive, how many are lost and in
+ * what runs, what comes twice or late, how often the sender beats. Quantiles come from a histogram
+ * with logarithmic steps of 0.1 %, so that ten million gaps are neither sorted nor copied. Silences
+ * that are presumed to be outages are told apart and counted.
  */
 import type { BeatTrace } from "./beat-trace.ts";
 import type { CalibrationGoal } from "./goal.ts";
@@ -22,11 +23,15 @@ export interface TrafficSummary {
   readonly beats: number;
   /** From the first arrival to the last. */
   readonly spanMs: number;
-  /** Time during which nodes were watched, added up over nodes, without outages: what rates are counted over. */
+  /**
+   * Time during which nodes were watched, added up over nodes, without outages: what rates are
+   * counted over.
+   */
   readonly watchedMs: number;
   /**
-   * How much of a day's 24 hours was watched on at least one day, to the minute, in ms: 8 h for a trace of one night or of many.
-   * Causes that come at other hours (a backup, the day's peak) are not in it.
+   * How much of a day's 24 hours was watched on at least one day, to the minute, in ms: 8 h for a
+   * trace of one night or of many. Causes that come at other hours (a backup, the day's peak) are
+   * not in it.
    */
   readonly dayCoveredMs: number;
   /** How often the senders beat, as far as the trace tells. */
@@ -50,9 +55,15 @@ export interface LossSummary {
   /** Runs of lost beats, single ones included. */
   readonly runs: number;
   readonly longestRun: number;
-  /** How many runs have at least so many lost beats: place 1 for one beat, up to {@link LONGEST_COUNTED_RUN}. */
+  /**
+   * How many runs have at least so many lost beats: place 1 for one beat, up to
+   * {@link LONGEST_COUNTED_RUN}.
+   */
   readonly runsOfAtLeast: readonly number[];
-  /** Mean length of a run: 1 / (1 - lossRate) where losses are independent, more where they come in bursts. */
+  /**
+   * Mean length of a run: 1 / (1 - lossRate) where losses are independent, more where they come in
+   * bursts.
+   */
   readonly meanRun: number;
 }
 
@@ -114,7 +125,10 @@ class Tally {
   }
 }
 
-/** Minutes of the day in which anything was watched; the day begins wherever the trace's clock has a multiple of 24 h. */
+/**
+ * Minutes of the day in which anything was watched; the day begins wherever the trace's clock has a
+ * multiple of 24 h.
+ */
 class DayCover {
   readonly #seen: Uint8Array = new Uint8Array(MINUTES_OF_DAY);
   #lastMinute = Number.NaN;
@@ -167,7 +181,8 @@ export function summarizeTraffic(trace: BeatTrace, { outageMs }: Pick<Calibratio
     beats: trace.beats,
     spanMs: trace.beats === 0 ? 0 : lastMs - firstMs,
     watchedMs: tally.watchedMs,
-    // A minute that was watched in part counts whole, and no more time of the day is covered than was watched.
+    // A minute that was watched in part counts whole, and no more time of the day is covered than
+    // was watched.
     dayCoveredMs: Math.min(day.coveredMs, tally.watchedMs),
     intervalMs: intervalOf(tally),
     gaps: {
@@ -195,12 +210,18 @@ export function summarizeTraffic(trace: BeatTrace, { outageMs }: Pick<Calibratio
   };
 }
 
-/** Time watched by beats sent, which is right whatever the jitter; lost beats that carry no numbers lengthen it by their share. */
+/**
+ * Time watched by beats sent, which is right whatever the jitter; lost beats that carry no numbers
+ * lengthen it by their share.
+ */
 function intervalOf({ gaps, lost, watchedMs }: Tally): number {
   return gaps === 0 || watchedMs <= 0 ? 0 : roundedInterval(watchedMs / (gaps + lost));
 }
 
-/** To the nearest half of a power of ten where that is within 2 %: a person once wrote this number down. */
+/**
+ * To the nearest half of a power of ten where that is within 2 %: a person once wrote this number
+ * down.
+ */
 export function roundedInterval(intervalMs: number): number {
   const step = 10 ** Math.floor(Math.log10(intervalMs)) / 2;
   const round = Math.round(intervalMs / step) * step;

@@ -1,4 +1,7 @@
-/** One replay counts the false alarms of every threshold: as many as a detector with that threshold would have made. */
+/**
+ * One replay counts the false alarms of every threshold: as many as a detector with that threshold
+ * would have made.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FixedHeartbeatMachine } from "../core/detection/fixed-heartbeat.ts";

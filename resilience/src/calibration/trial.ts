@@ -1,11 +1,13 @@
 /**
- * One detector, replayed over a trace. Just before each arrival it is asked how suspicious it had become: had the
- * threshold been at or below that level, this would have been a false alarm, because the node lived. So one replay
- * counts the false alarms of *every* threshold at once. The counts are kept apart for blocks of time, so that a
- * threshold chosen on some blocks can be tried on others that had no part in the choice.
+ * One detector, replayed over a trace. Just before each arrival it is asked how suspicious it had
+ * become: had the threshold been at or below that level, this would have been a false alarm,
+ * because the node lived. So one replay counts the false alarms of *every* threshold at once. The
+ * counts are kept apart for blocks of time, so that a threshold chosen on some blocks can be tried
+ * on others that had no part in the choice.
  *
- * The detector is the production one behind its common face (`DetectorMachine`): what it learns, forgets and refuses to
- * learn during the replay is what it would have in service, and any further model can be tried in the same way.
+ * The detector is the production one behind its common face (`DetectorMachine`): what it learns,
+ * forgets and refuses to learn during the replay is what it would have in service, and any further
+ * model can be tried in the same way.
  */
 
 import type { Beat, DetectorMachine } from "../core/detection/detector.ts";
@@ -16,10 +18,15 @@ import type { CalibrationGoal } from "./goal.ts";
 export const TRIAL_BLOCKS = 10;
 /** Levels are counted in steps of this width … */
 export const LEVEL_STEP = 0.02;
-/** … up to this level, the highest threshold that the gateway takes; what reaches it stands in the last step. */
+/**
+ * … up to this level, the highest threshold that the gateway takes; what reaches it stands in the
+ * last step.
+ */
 export const HIGHEST_LEVEL = 100;
 const LEVEL_STEPS: number = Math.round(HIGHEST_LEVEL / LEVEL_STEP);
-/** Long beside a detector's window, so that what it learned in the stretch before is soon forgotten. */
+/**
+ * Long beside a detector's window, so that what it learned in the stretch before is soon forgotten.
+ */
 const STRETCH_BEATS = 10_000;
 /** At so many instants it is noted how long the detector would wait. */
 const SILENCE_SAMPLES = 1_000;
@@ -48,7 +55,10 @@ export class CalibrationTrial {
   /** Time watched, in ms, in each block. */
   readonly watchedMs: Float64Array = new Float64Array(TRIAL_BLOCKS);
   readonly #levels: Float64Array[] = emptyCounts();
-  /** Of silences in which no beat was lost, as far as is known: late beats have one tail, lost ones come in heaps. */
+  /**
+   * Of silences in which no beat was lost, as far as is known: late beats have one tail, lost ones
+   * come in heaps.
+   */
   readonly #lateLevels: Float64Array[] = emptyCounts();
   readonly #silences: number[][] = SAMPLED_LEVELS.map(() => []);
   readonly #machine: DetectorMachine;
@@ -61,7 +71,10 @@ export class CalibrationTrial {
   readonly #figures: Map<number, SilenceFigures> = new Map();
   #cumulated: Float64Array[] | undefined;
 
-  /** `oneStretchIn`: look at one stretch of beats in so many, for a first impression of a long trace. Default 1: at all. */
+  /**
+   * `oneStretchIn`: look at one stretch of beats in so many, for a first impression of a long
+   * trace. Default 1: at all.
+   */
   constructor(
     machine: DetectorMachine,
     trace: BeatTrace,
@@ -86,7 +99,8 @@ export class CalibrationTrial {
   /** Takes the detector through all that is known of one node. */
   replay(name: string, node: NodeTrace): void {
     const machine = this.#machine;
-    // One object for all beats: a machine reads it and does not keep it. Absent numbers are undefined.
+    // One object for all beats: a machine reads it and does not keep it. Absent numbers are
+    // undefined.
     const beat: Replayed = { sequence: undefined, sentAtMs: undefined, incarnation: 0 };
     let sequence = 0;
     let untilSample = this.#everyBeats;

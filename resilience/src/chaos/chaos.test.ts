@@ -1,4 +1,7 @@
-/** Each kind of fault does exactly what the table in `fault.ts` says, ends with the call's signal, and leaves nothing. */
+/**
+ * Each kind of fault does exactly what the table in `fault.ts` says, ends with the call's signal,
+ * and leaves nothing.
+ */
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";

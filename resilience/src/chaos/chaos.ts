@@ -1,11 +1,13 @@
 /**
- * Faults on purpose, inside one process. A `Chaos` wraps operations; what is set on it strikes the calls that pass
- * through, with the probability and the blast radius given, until it is taken off or the holder disposes of it. It
- * touches nothing but what it wraps: no global is patched, and two of them never meet. Clock and chance are arguments,
- * so that an experiment runs in virtual time and the same seed injects the same faults. What each kind does exactly is
- * the table in `fault.ts`. It does not break sockets, processes or disks: that is for drills on real stations.
+ * Faults on purpose, inside one process. A `Chaos` wraps operations; what is set on it strikes the
+ * calls that pass through, with the probability and the blast radius given, until it is taken off
+ * or the holder disposes of it. It touches nothing but what it wraps: no global is patched, and two
+ * of them never meet. Clock and chance are arguments, so that an experiment runs in virtual time
+ * and the same seed injects the same faults. What each kind does exactly is the table in
+ * `fault.ts`. It does not break sockets, processes or disks: that is for drills on real stations.
  *
- * Source: Basiri et al., "Chaos Engineering" (IEEE Software, 2016): minimise the blast radius, and be able to stop.
+ * Source: Basiri et al., "Chaos Engineering" (IEEE Software, 2016): minimise the blast radius, and
+ * be able to stop.
  */
 import { ConfigurationError } from "../core/errors.ts";
 import { checkFunction, checkMethods, checkNames, type Names, noOperation, shown } from "../core/options.ts";
@@ -31,7 +33,9 @@ import { Injector } from "./injector.ts";
 import { SCHEDULE_NAMES, type ScheduleOptions } from "./schedule.ts";
 
 export interface ChaosOptions {
-  /** Default: the stream of the seed "chaos", so that two runs of a program meet the same faults. */
+  /**
+   * Default: the stream of the seed "chaos", so that two runs of a program meet the same faults.
+   */
   readonly random?: Random;
   /** For ramps and waits. Default: the system's monotonic clock. */
   readonly clock?: Clock;
@@ -49,8 +53,9 @@ export interface ErrorOptions extends ScheduleOptions {
 
 export interface DropOptions extends ScheduleOptions {
   /**
-   * `silence`: the caller waits until it gives up. `refused`: it is told at once that nothing was sent
-   * (the platform's `ECONNREFUSED`, with `FaultInjectedError` as its cause). Default `silence`: the harder of the two.
+   * `silence`: the caller waits until it gives up. `refused`: it is told at once that nothing was
+   * sent (the platform's `ECONNREFUSED`, with `FaultInjectedError` as its cause). Default
+   * `silence`: the harder of the two.
    */
   readonly as?: "silence" | "refused";
 }
@@ -65,7 +70,10 @@ export interface SlowBodyOptions extends ScheduleOptions {
   readonly chunkDelayMs: number | Distribution;
 }
 
-/** What a wrapped operation is called with, as far as chaos looks at it: a client's `AttemptContext`, or your own. */
+/**
+ * What a wrapped operation is called with, as far as chaos looks at it: a client's
+ * `AttemptContext`, or your own.
+ */
 export interface FaultContext {
   /** Ends injected waits. Read only where there is something to wait for. */
   readonly signal?: AbortSignal | undefined;
@@ -121,7 +129,10 @@ export class Chaos implements Disposable {
     this.#set("errors", failure(options.error), options);
   }
 
-  /** Loses requests: the operation does not run, and the caller waits until it gives up or is refused. */
+  /**
+   * Loses requests: the operation does not run, and the caller waits until it gives up or is
+   * refused.
+   */
   setDrops(options: DropOptions = {}): void {
     checkFault("drops", options);
     const as: string = options.as ?? "silence";
@@ -153,7 +164,10 @@ export class Chaos implements Disposable {
     this.#set("slow-body", slowBody(durationSource("Chaos slow-body", "chunkDelayMs", options.chunkDelayMs)), options);
   }
 
-  /** Takes off one kind, or all, and ends the waits it has caused: held requests are sent, lost answers delivered. */
+  /**
+   * Takes off one kind, or all, and ends the waits it has caused: held requests are sent, lost
+   * answers delivered.
+   */
   off(kind?: FaultKind): void {
     if (kind !== undefined && !FAULT_KINDS.includes(kind)) {
       throw new ConfigurationError(
@@ -179,8 +193,9 @@ export class Chaos implements Disposable {
   }
 
   /**
-   * `operation` as it is from now on at the mercy of this Chaos. `key` names whom it calls (a station, a host), for
-   * blast radii. With nothing set, the operation's own promise is returned and nothing else happens.
+   * `operation` as it is from now on at the mercy of this Chaos. `key` names whom it calls (a
+   * station, a host), for blast radii. With nothing set, the operation's own promise is returned
+   * and nothing else happens.
    */
   wrap<Context extends FaultContext, Result>(
     operation: (context: Context) => Result,
@@ -194,11 +209,15 @@ export class Chaos implements Disposable {
     };
   }
 
-  /** `send` within every fault that strikes this call, the first of {@link FAULT_KINDS} outermost; undefined if none does. */
+  /**
+   * `send` within every fault that strikes this call, the first of {@link FAULT_KINDS} outermost;
+   * undefined if none does.
+   */
   #surround(send: () => unknown, context: FaultContext, key: string | undefined): (() => unknown) | undefined {
     const nowMs = this.#clock.nowMs();
     const signalOf = (): AbortSignal | undefined => context?.signal;
-    // All decide before any acts: a request that one fault drops still counts as drawn for the others.
+    // All decide before any acts: a request that one fault drops still counts as drawn for the
+    // others.
     const struck = this.#armed.map((injector) => injector.strike(nowMs, key));
     let outer: (() => unknown) | undefined;
     for (const [place, injector] of [...this.#armed.entries()].reverse()) {

@@ -1,4 +1,7 @@
-/** Each shape draws what its formula says: means and quantiles over many draws, with bounds five deviations wide. */
+/**
+ * Each shape draws what its formula says: means and quantiles over many draws, with bounds five
+ * deviations wide.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConfigurationError } from "../core/errors.ts";

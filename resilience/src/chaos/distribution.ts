@@ -1,8 +1,9 @@
 /**
- * How long an injected wait takes. Real networks are rarely late by the same amount twice: a queue adds an exponential
- * tail, a route change moves the mean, and a few packets are later than all others together, which is what a Pareto
- * tail is for. Every shape draws from the stream it is handed and from nothing else, so the same seed gives the same
- * waits. Sampling by inversion; the normal by Box and Muller (1958). No wait is below zero or above an hour.
+ * How long an injected wait takes. Real networks are rarely late by the same amount twice: a queue
+ * adds an exponential tail, a route change moves the mean, and a few packets are later than all
+ * others together, which is what a Pareto tail is for. Every shape draws from the stream it is
+ * handed and from nothing else, so the same seed gives the same waits. Sampling by inversion; the
+ * normal by Box and Muller (1958). No wait is below zero or above an hour.
  */
 import { checked, DURATION_MS, type Range, refusal } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
@@ -14,7 +15,9 @@ export type Distribution =
   /** Cut off at zero, which moves its mean up where the deviation is large. */
   | { readonly shape: "normal"; readonly meanMs: number; readonly deviationMs: number }
   | { readonly shape: "exponential"; readonly meanMs: number }
-  /** `tailIndex` above 0: the smaller, the heavier the tail; at 1 and below there is no mean at all. */
+  /**
+   * `tailIndex` above 0: the smaller, the heavier the tail; at 1 and below there is no mean at all.
+   */
   | { readonly shape: "pareto"; readonly minMs: number; readonly tailIndex: number };
 
 const SHAPES: readonly Distribution["shape"][] = ["fixed", "uniform", "normal", "exponential", "pareto"];

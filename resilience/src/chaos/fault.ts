@@ -1,8 +1,8 @@
 /**
- * What each fault does to a call that it strikes. A fault is a function around `send`, which stands for the rest of the
- * way to the service: other faults first, the operation last. Where a request is lost, `send` is never called; where an
- * answer is lost, it is called and its result withheld. The difference decides what may be sent again, so it is kept
- * exact:
+ * What each fault does to a call that it strikes. A fault is a function around `send`, which stands
+ * for the rest of the way to the service: other faults first, the operation last. Where a request
+ * is lost, `send` is never called; where an answer is lost, it is called and its result withheld.
+ * The difference decides what may be sent again, so it is kept exact:
  *
  * | kind          | does the operation run? | what the caller sees                                                     |
  * | ------------- | ----------------------- | ------------------------------------------------------------------------ |
@@ -13,8 +13,9 @@
  * | lying-success | no                      | status 200 with an error in the body                                     |
  * | slow-body     | yes, at once            | its result, whose body trickles                                          |
  *
- * A silence and a wait end with the call's `signal` (rejecting with `CallAbortedError`) or when their fault is taken
- * off: the held request is then sent, the lost answer delivered, the lost request reported with `FaultInjectedError`.
+ * A silence and a wait end with the call's `signal` (rejecting with `CallAbortedError`) or when
+ * their fault is taken off: the held request is then sent, the lost answer delivered, the lost
+ * request reported with `FaultInjectedError`.
  */
 import { FaultInjectedError } from "../core/errors.ts";
 import type { Random } from "../core/random.ts";
@@ -23,7 +24,10 @@ import { slowed } from "./slow-body.ts";
 
 export type FaultKind = "latency" | "drops" | "errors" | "hangs" | "lying-success" | "slow-body";
 
-/** The order in which faults that strike the same call surround it, outermost first: slow errors are possible. */
+/**
+ * The order in which faults that strike the same call surround it, outermost first: slow errors are
+ * possible.
+ */
 export const FAULT_KINDS: readonly FaultKind[] = ["latency", "drops", "errors", "hangs", "lying-success", "slow-body"];
 
 /** What a fault knows of the call it strikes. */
@@ -33,8 +37,8 @@ interface Scene {
   /** For the durations this fault draws. */
   readonly random: Random;
   /**
-   * Waits `durationMs` (`Infinity`: for ever). Resolves early when the fault is taken off, rejects with
-   * `CallAbortedError` when the call's signal is aborted; leaves no timer and no listener.
+   * Waits `durationMs` (`Infinity`: for ever). Resolves early when the fault is taken off, rejects
+   * with `CallAbortedError` when the call's signal is aborted; leaves no timer and no listener.
    */
   pause(durationMs: number): Promise<void>;
 }
@@ -55,7 +59,10 @@ export const lostRequest: Fault = async (_send, scene) => {
   throw new FaultInjectedError(`the request${at(scene)} was dropped`);
 };
 
-/** Refuses the connection at once, with the platform's own error, which classifiers take as proof of never sent. */
+/**
+ * Refuses the connection at once, with the platform's own error, which classifiers take as proof of
+ * never sent.
+ */
 export const refusedConnection: Fault = async (_send, scene) => {
   const cause = new FaultInjectedError(`the connection${at(scene)} was refused`);
   const refusal = new Error("connect ECONNREFUSED (injected by chaos)", { cause });
@@ -69,7 +76,10 @@ export function failure(make: ((key: string | undefined) => unknown) | undefined
   };
 }
 
-/** Lets the work be done and loses its answer. After an abort it still waits for the work, so that its slot stays taken. */
+/**
+ * Lets the work be done and loses its answer. After an abort it still waits for the work, so that
+ * its slot stays taken.
+ */
 export const lostAnswer: Fault = async (send, scene) => {
   const work = started(send);
   const settled = work.then(nothing, nothing);

@@ -1,8 +1,9 @@
 /**
- * One kind of fault of one {@link Chaos}: its schedule while it is armed, its own streams of chance, its waits and its
- * counts. Streams belong to the kind and outlive arming, so that setting one kind, or setting it again, never moves the
- * draws of another; a draw is made for every call within the blast radius, whatever the probability, so that a higher
- * probability strikes the same calls and more.
+ * One kind of fault of one {@link Chaos}: its schedule while it is armed, its own streams of
+ * chance, its waits and its counts. Streams belong to the kind and outlive arming, so that setting
+ * one kind, or setting it again, never moves the draws of another; a draw is made for every call
+ * within the blast radius, whatever the probability, so that a higher probability strikes the same
+ * calls and more.
  */
 import { CallAbortedError } from "../core/errors.ts";
 import type { Random } from "../core/random.ts";
@@ -81,14 +82,18 @@ export class Injector {
     return this.#strikes.next() < schedule.probability(nowMs) ? this.#fault : undefined;
   }
 
-  /** Lets `fault` act on a call it strikes. `signalOf` is asked only if there is something to wait for. */
+  /**
+   * Lets `fault` act on a call it strikes. `signalOf` is asked only if there is something to wait
+   * for.
+   */
   async act(
     fault: Fault,
     send: () => unknown,
     key: string | undefined,
     signalOf: () => AbortSignal | undefined,
   ): Promise<unknown> {
-    // Another fault may have held this call back until after this one was taken off: then it is spared.
+    // Another fault may have held this call back until after this one was taken off: then it is
+    // spared.
     if (!this.armed) return send();
     this.#fired++;
     return fault(send, {

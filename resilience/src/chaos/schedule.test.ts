@@ -1,4 +1,7 @@
-/** When and whom: ramps are straight lines on the clock, blast radii are exact or a fixed share of all keys. */
+/**
+ * When and whom: ramps are straight lines on the clock, blast radii are exact or a fixed share of
+ * all keys.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConfigurationError } from "../core/errors.ts";

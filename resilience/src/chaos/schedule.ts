@@ -1,14 +1,17 @@
 /**
- * When a fault strikes: with which probability at which instant, and whom. A ramp lets an experiment creep up on its
- * steady state instead of falling upon it; a blast radius keeps it to the keys that were named, or to a share of all
- * keys that is fixed by the seed, so that the same stations suffer for as long as the experiment lasts and growing the
- * share only ever adds victims. What the fault then does is not known here.
+ * When a fault strikes: with which probability at which instant, and whom. A ramp lets an
+ * experiment creep up on its steady state instead of falling upon it; a blast radius keeps it to
+ * the keys that were named, or to a share of all keys that is fixed by the seed, so that the same
+ * stations suffer for as long as the experiment lasts and growing the share only ever adds victims.
+ * What the fault then does is not known here.
  */
 import { ConfigurationError } from "../core/errors.ts";
 import { checked, checkNames, DURATION_MS, type Names, refusal } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 
-/** A probability that changes from `from` to the schedule's own on a straight line over `overMs`. */
+/**
+ * A probability that changes from `from` to the schedule's own on a straight line over `overMs`.
+ */
 export interface Ramp {
   /** How long the change takes, in milliseconds from the moment of arming; above 0. */
   readonly overMs: number;
@@ -17,13 +20,22 @@ export interface Ramp {
 }
 
 export interface ScheduleOptions {
-  /** Probability that a call within the blast radius is struck; 0 … 1. Default 1: what is set, happens. */
+  /**
+   * Probability that a call within the blast radius is struck; 0 … 1. Default 1: what is set,
+   * happens.
+   */
   readonly probability?: number;
   /** Reach the probability gradually. Default: at once. */
   readonly ramp?: Ramp;
-  /** Blast radius: only calls wrapped under one of these keys. Default: every call, also those without a key. */
+  /**
+   * Blast radius: only calls wrapped under one of these keys. Default: every call, also those
+   * without a key.
+   */
   readonly keys?: readonly string[];
-  /** Blast radius: this share of all keys, 0 … 1, chosen by the seed. Calls wrapped without a key are spared. */
+  /**
+   * Blast radius: this share of all keys, 0 … 1, chosen by the seed. Calls wrapped without a key
+   * are spared.
+   */
   readonly keyShare?: number;
 }
 
@@ -41,7 +53,10 @@ export class Schedule {
   readonly #keyShare: number | undefined;
   readonly #random: Random;
 
-  /** `random` decides who belongs to a key share: one fork of it for each key, whatever was drawn before. */
+  /**
+   * `random` decides who belongs to a key share: one fork of it for each key, whatever was drawn
+   * before.
+   */
   constructor(part: string, options: ScheduleOptions, random: Random, nowMs: number) {
     this.#probability = checked(part, "probability", options.probability ?? 1, PROBABILITY);
     const { ramp, keys, keyShare } = options;

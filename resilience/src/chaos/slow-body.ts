@@ -1,9 +1,10 @@
 /**
- * An answer whose head comes at once and whose body trickles: the failure that a timeout on the head alone never sees.
- * Slowed are a `ReadableStream`, any other async iterable, a `Response`, and a plain object whose `body` is one of the
- * first two; a body that is already whole (text, bytes, parsed JSON) has no chunks, and such an answer passes unchanged.
- * A `Response` keeps its status and headers, but not its `url`. Chunks keep their order and their number; an error of
- * the source, or of the wait, ends the body with that error.
+ * An answer whose head comes at once and whose body trickles: the failure that a timeout on the
+ * head alone never sees. Slowed are a `ReadableStream`, any other async iterable, a `Response`, and
+ * a plain object whose `body` is one of the first two; a body that is already whole (text, bytes,
+ * parsed JSON) has no chunks, and such an answer passes unchanged. A `Response` keeps its status
+ * and headers, but not its `url`. Chunks keep their order and their number; an error of the source,
+ * or of the wait, ends the body with that error.
  */
 
 /** `answer` with `pause` awaited before each chunk of its body. */
@@ -25,7 +26,9 @@ function slowedChunks(body: unknown, pause: () => Promise<void>): unknown {
   return isAsyncIterable(body) ? slowedIterable(body, pause) : undefined;
 }
 
-/** Chunks are pulled one by one as the reader asks for them, so the source feels the reader's pace. */
+/**
+ * Chunks are pulled one by one as the reader asks for them, so the source feels the reader's pace.
+ */
 function slowedStream(source: ReadableStream<Uint8Array>, pause: () => Promise<void>): ReadableStream<Uint8Array> {
   const reader = source.getReader();
   return new ReadableStream(
@@ -54,7 +57,10 @@ async function* slowedIterable(source: AsyncIterable<unknown>, pause: () => Prom
   }
 }
 
-/** By what it offers, for each realm has a `ReadableStream` of its own, and undici's package a `Response`. */
+/**
+ * By what it offers, for each realm has a `ReadableStream` of its own, and undici's package a
+ * `Response`.
+ */
 function isStream(value: unknown): value is ReadableStream<Uint8Array> {
   return typeof value === "object" && value !== null && "getReader" in value && typeof value.getReader === "function";
 }

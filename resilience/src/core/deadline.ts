@@ -1,8 +1,9 @@
 /**
- * Deadlines. A deadline is an instant on the clock's monotonic axis, so that it can be handed from call to call
- * without growing; a timeout is a duration, and restarting one at each hop is how a five-second promise becomes
- * twenty. On the wire only the *time left* travels, because two machines share no monotonic axis: as the
- * `grpc-timeout` header (gRPC over HTTP/2 protocol: at most 8 digits and a unit) or as plain milliseconds.
+ * Deadlines. A deadline is an instant on the clock's monotonic axis, so that it can be handed from
+ * call to call without growing; a timeout is a duration, and restarting one at each hop is how a
+ * five-second promise becomes twenty. On the wire only the *time left* travels, because two
+ * machines share no monotonic axis: as the `grpc-timeout` header (gRPC over HTTP/2 protocol: at
+ * most 8 digits and a unit) or as plain milliseconds.
  */
 import { ConfigurationError, DeadlineExceededError } from "./errors.ts";
 import { refusal, shown } from "./options.ts";
@@ -10,15 +11,19 @@ import { refusal, shown } from "./options.ts";
 declare const INSTANT: unique symbol;
 
 /**
- * An instant in milliseconds on the axis of the clock in use; `Infinity` means none. A type of its own, so that nobody hands in
- * a duration: `deadlineAfter(5_000)` makes one that is five seconds away, {@link deadlineAt} one of a number worked out by hand.
+ * An instant in milliseconds on the axis of the clock in use; `Infinity` means none. A type of its
+ * own, so that nobody hands in a duration: `deadlineAfter(5_000)` makes one that is five seconds
+ * away, {@link deadlineAt} one of a number worked out by hand.
  */
 export type Deadline = number & { readonly [INSTANT]: true };
 
 /** No deadline. */
 export const NO_DEADLINE: Deadline = Number.POSITIVE_INFINITY as Deadline;
 
-/** The deadline at `instantMs` on the axis of the clock in use, worked out by hand: `deadlineAt(clock.nowMs() + 5_000)`. */
+/**
+ * The deadline at `instantMs` on the axis of the clock in use, worked out by hand:
+ * `deadlineAt(clock.nowMs() + 5_000)`.
+ */
 export function deadlineAt(instantMs: number): Deadline {
   if (typeof instantMs === "number" && !Number.isNaN(instantMs)) return instantMs as Deadline;
   throw refusal("deadlineAt", "instantMs", instantMs, "an instant in milliseconds on the axis of a clock");
@@ -28,8 +33,9 @@ export function deadlineAt(instantMs: number): Deadline {
 export const TIME_LEFT_HEADER = "x-deadline-ms";
 
 /**
- * Further ahead than any monotonic clock is from its origin. A larger value is calendar time (`Date.now() + …`) handed
- * in by mistake; taken at face value it would silently mean "no deadline".
+ * Further ahead than any monotonic clock is from its origin. A larger value is calendar time
+ * (`Date.now() + …`) handed in by mistake; taken at face value it would silently mean "no
+ * deadline".
  */
 const CALENDAR_TIME_MS = 1e11;
 
@@ -38,7 +44,10 @@ export function timeLeftMs(deadline: number, nowMs: number): number {
   return deadline > nowMs ? deadline - nowMs : 0;
 }
 
-/** The refusal for an attempt that could not finish: less than `minimumMs` left. Undefined where it may start. */
+/**
+ * The refusal for an attempt that could not finish: less than `minimumMs` left. Undefined where it
+ * may start.
+ */
 export function tooLate(
   name: string,
   deadline: number,
@@ -54,16 +63,20 @@ function notStarted(name: string, leftMs: number, minimumMs: number): DeadlineEx
   return new DeadlineExceededError(`${name}: the deadline leaves ${Math.max(0, leftMs)} ms${needed}; not started`);
 }
 
-/** The deadline `ms` milliseconds after `nowMs`; none where that is further ahead than clocks go, as the longest times on the wire are. */
+/**
+ * The deadline `ms` milliseconds after `nowMs`; none where that is further ahead than clocks go, as
+ * the longest times on the wire are.
+ */
 export function deadlineIn(ms: number, nowMs: number): Deadline {
   return ms < CALENDAR_TIME_MS ? ((nowMs + ms) as Deadline) : NO_DEADLINE;
 }
 
 /**
- * Returns `deadline`, or throws {@link ConfigurationError} where it is no instant of this clock's axis. `areWhole`: may instants of
- * this clock be whole numbers? Where not, as with the system's, a whole number is a duration that was handed in by mistake, or
- * an instant that was rounded, which looks the same. So is a number of whole microseconds that has passed; one that has not may
- * be an instant of `performance.now()`, which is the same axis.
+ * Returns `deadline`, or throws {@link ConfigurationError} where it is no instant of this clock's
+ * axis. `areWhole`: may instants of this clock be whole numbers? Where not, as with the system's, a
+ * whole number is a duration that was handed in by mistake, or an instant that was rounded, which
+ * looks the same. So is a number of whole microseconds that has passed; one that has not may be an
+ * instant of `performance.now()`, which is the same axis.
  */
 export function checkedDeadline(deadline: number, nowMs: number, areWhole: boolean): Deadline {
   if (typeof deadline === "number" && (deadline - nowMs < CALENDAR_TIME_MS || deadline === NO_DEADLINE)) {
@@ -103,8 +116,8 @@ function checkLeft(part: string, leftMs: unknown): void {
 }
 
 /**
- * The `grpc-timeout` value for a time left: the finest unit that fits 8 digits, rounded down so that it never grows. Throws
- * {@link ConfigurationError} where it is no number.
+ * The `grpc-timeout` value for a time left: the finest unit that fits 8 digits, rounded down so
+ * that it never grows. Throws {@link ConfigurationError} where it is no number.
  */
 export function toGrpcTimeout(leftMs: number): string {
   checkLeft("toGrpcTimeout", leftMs);
@@ -125,8 +138,8 @@ export function fromGrpcTimeout(text: string): number | undefined {
 }
 
 /**
- * The {@link TIME_LEFT_HEADER} value for a time left: whole milliseconds, rounded down, 2⁵³ − 1 for no deadline. Throws
- * {@link ConfigurationError} where it is no number.
+ * The {@link TIME_LEFT_HEADER} value for a time left: whole milliseconds, rounded down, 2⁵³ − 1 for
+ * no deadline. Throws {@link ConfigurationError} where it is no number.
  */
 export function toTimeLeftHeader(leftMs: number): string {
   checkLeft("toTimeLeftHeader", leftMs);

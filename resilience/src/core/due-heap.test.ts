@@ -1,4 +1,7 @@
-/** The heap against a plain sorted list: whatever is put in, moved and taken out, the earliest is first. */
+/**
+ * The heap against a plain sorted list: whatever is put in, moved and taken out, the earliest is
+ * first.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

@@ -1,8 +1,9 @@
 /**
- * Things that fall due at an instant, in order: one timer is set for the earliest of them. A binary heap whose entries know
- * their own place, so that taking one out needs no search and leaves nothing behind, and no object is made for an entry.
- * The latest so far stays where it is put, in O(1). Entries of the same instant fall due in the order of their numbers,
- * which keeps a run repeatable.
+ * Things that fall due at an instant, in order: one timer is set for the earliest of them. A binary
+ * heap whose entries know their own place, so that taking one out needs no search and leaves
+ * nothing behind, and no object is made for an entry. The latest so far stays where it is put, in
+ * O(1). Entries of the same instant fall due in the order of their numbers, which keeps a run
+ * repeatable.
  */
 
 /** Something that can fall due. The two fields in the middle belong to the heap. */

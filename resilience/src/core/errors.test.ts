@@ -1,4 +1,7 @@
-/** The family of errors: codes, origins and names are a contract, and the table in the source is true. */
+/**
+ * The family of errors: codes, origins and names are a contract, and the table in the source is
+ * true.
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";

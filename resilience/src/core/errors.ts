@@ -1,7 +1,8 @@
 /**
- * Every error this library raises on purpose, in one family. A caller branches on `code` and `origin`, never on a
- * message. `origin` is a property of the type and not a setting: a refusal that we made ourselves (`local`) can
- * therefore never be booked as a failure of the service behind us, which is how breakers trip on their own bulkheads.
+ * Every error this library raises on purpose, in one family. A caller branches on `code` and
+ * `origin`, never on a message. `origin` is a property of the type and not a setting: a refusal
+ * that we made ourselves (`local`) can therefore never be booked as a failure of the service behind
+ * us, which is how breakers trip on their own bulkheads.
  *
  * | code                     | origin     | raised when                                                              |
  * | ------------------------ | ---------- | ------------------------------------------------------------------------ |
@@ -48,8 +49,8 @@ export interface ErrorDetails {
 }
 
 /**
- * Root of the family: `error instanceof ResilienceError` is true for all of ours and nothing else, whichever copy of this
- * library made them (see `brand.ts`); so it is for each class below.
+ * Root of the family: `error instanceof ResilienceError` is true for all of ours and nothing else,
+ * whichever copy of this library made them (see `brand.ts`); so it is for each class below.
  */
 export abstract class ResilienceError extends Error {
   static {
@@ -73,8 +74,9 @@ export abstract class ResilienceError extends Error {
 }
 
 /**
- * Our own decision, not the service's: refused before anything was sent, or ended by the caller's abort or deadline
- * while it was out (then nobody knows whether it ran). Breakers do not take one of these as a failure, whoever throws it.
+ * Our own decision, not the service's: refused before anything was sent, or ended by the caller's
+ * abort or deadline while it was out (then nobody knows whether it ran). Breakers do not take one
+ * of these as a failure, whoever throws it.
  */
 export abstract class LocalRejection extends ResilienceError {
   static {
@@ -93,14 +95,20 @@ export abstract class DownstreamError extends ResilienceError {
   readonly origin: "downstream" = "downstream";
 }
 
-/** An option is out of range, or options contradict each other; `hazard` names the contradiction where it has a name. */
+/**
+ * An option is out of range, or options contradict each other; `hazard` names the contradiction
+ * where it has a name.
+ */
 export class ConfigurationError extends LocalRejection {
   static {
     brand(ConfigurationError, "ConfigurationError");
   }
 
   readonly code: "INVALID_CONFIGURATION" = "INVALID_CONFIGURATION";
-  /** A stable name of the hazard, for example `timeout-exceeds-deadline`; `out-of-range` for a single bad value. */
+  /**
+   * A stable name of the hazard, for example `timeout-exceeds-deadline`; `out-of-range` for a
+   * single bad value.
+   */
   readonly hazard: string;
 
   constructor(hazard: string, message: string, details?: ErrorDetails) {
@@ -110,9 +118,9 @@ export class ConfigurationError extends LocalRejection {
 }
 
 /**
- * The circuit is open, or all of its probes are out. One of these serves a whole open period, because building an
- * error costs more than the rest of a fast failure; its `retryAfterMs` is therefore worked out when it is read, and
- * it has no stack of its own.
+ * The circuit is open, or all of its probes are out. One of these serves a whole open period,
+ * because building an error costs more than the rest of a fast failure; its `retryAfterMs` is
+ * therefore worked out when it is read, and it has no stack of its own.
  */
 export class BreakerOpenError extends LocalRejection {
   static {
@@ -168,7 +176,10 @@ export class DeadlineExceededError extends LocalRejection {
   }
 }
 
-/** The caller's signal was aborted. Its name is `AbortError`, as the platform's own; `cause` is the signal's reason. */
+/**
+ * The caller's signal was aborted. Its name is `AbortError`, as the platform's own; `cause` is the
+ * signal's reason.
+ */
 export class CallAbortedError extends LocalRejection {
   static {
     brand(CallAbortedError, "CallAbortedError");
@@ -183,8 +194,9 @@ export class CallAbortedError extends LocalRejection {
 }
 
 /**
- * No station became fit within the wait that the caller allowed. The message says what is known of each; `cause` is how the
- * call's own last try ended (a refused connection, an old epoch), where it had one. It did not run.
+ * No station became fit within the wait that the caller allowed. The message says what is known of
+ * each; `cause` is how the call's own last try ended (a refused connection, an old epoch), where it
+ * had one. It did not run.
  */
 export class NoStationFitError extends LocalRejection {
   static {
@@ -194,7 +206,10 @@ export class NoStationFitError extends LocalRejection {
   readonly code: "NO_STATION_FIT" = "NO_STATION_FIT";
 }
 
-/** More calls wait than can be answered in time: this one was refused at once instead of being answered too late. */
+/**
+ * More calls wait than can be answered in time: this one was refused at once instead of being
+ * answered too late.
+ */
 export class OverloadedError extends LocalRejection {
   static {
     brand(OverloadedError, "OverloadedError");
@@ -203,7 +218,10 @@ export class OverloadedError extends LocalRejection {
   readonly code: "OVERLOADED" = "OVERLOADED";
 }
 
-/** Nothing was sent, for want of a resource of this machine (descriptors, ports, memory, a name server); `cause` says which. */
+/**
+ * Nothing was sent, for want of a resource of this machine (descriptors, ports, memory, a name
+ * server); `cause` says which.
+ */
 export class LocalShortageError extends LocalRejection {
   static {
     brand(LocalShortageError, "LocalShortageError");
@@ -212,7 +230,10 @@ export class LocalShortageError extends LocalRejection {
   readonly code: "LOCAL_SHORTAGE" = "LOCAL_SHORTAGE";
 }
 
-/** One attempt took longer than `timeoutMs`. The work may still be running, and holds its slot until it settles. */
+/**
+ * One attempt took longer than `timeoutMs`. The work may still be running, and holds its slot until
+ * it settles.
+ */
 export class AttemptTimeoutError extends DownstreamError {
   static {
     brand(AttemptTimeoutError, "AttemptTimeoutError");
@@ -222,9 +243,10 @@ export class AttemptTimeoutError extends DownstreamError {
 }
 
 /**
- * A retry was due and safe, but the budget refused it; `cause` is the error that asked for the retry. A call does not reject
- * with it, because the failure itself says more: see `retryRefusalOf`. Only an attempt that was somebody else's retry from
- * the start, and never made, ends with it.
+ * A retry was due and safe, but the budget refused it; `cause` is the error that asked for the
+ * retry. A call does not reject with it, because the failure itself says more: see
+ * `retryRefusalOf`. Only an attempt that was somebody else's retry from the start, and never made,
+ * ends with it.
  */
 export class RetryBudgetExhaustedError extends DownstreamError {
   static {
@@ -235,8 +257,8 @@ export class RetryBudgetExhaustedError extends DownstreamError {
 }
 
 /**
- * The call was sent, its station was lost before it answered, and it carries no idempotency key: it may have run or
- * not. Reported instead of a false failure and instead of a blind re-send.
+ * The call was sent, its station was lost before it answered, and it carries no idempotency key: it
+ * may have run or not. Reported instead of a false failure and instead of a blind re-send.
  */
 export class AmbiguousOutcomeError extends DownstreamError {
   static {
@@ -246,7 +268,10 @@ export class AmbiguousOutcomeError extends DownstreamError {
   readonly code: "AMBIGUOUS_OUTCOME" = "AMBIGUOUS_OUTCOME";
 }
 
-/** A station has already seen a newer epoch than the one this call carries: the sender has been replaced. */
+/**
+ * A station has already seen a newer epoch than the one this call carries: the sender has been
+ * replaced.
+ */
 export class StaleEpochError extends DownstreamError {
   static {
     brand(StaleEpochError, "StaleEpochError");

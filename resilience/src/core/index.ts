@@ -1,6 +1,7 @@
 /**
- * The door to the pure machines: told the time, they return decisions; they hold no clock, timer or promise. Errors, deadlines,
- * classifiers, chance and the machines' options, which callers need as well, are at the main door.
+ * The door to the pure machines: told the time, they return decisions; they hold no clock, timer or
+ * promise. Errors, deadlines, classifiers, chance and the machines' options, which callers need as
+ * well, are at the main door.
  */
 export { levelForMistakes } from "./detection/adaptive/adaptive.ts";
 export { ArrivalWindow } from "./detection/arrival-window.ts";

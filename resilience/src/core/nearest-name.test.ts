@@ -1,4 +1,7 @@
-/** What a misspelt name was meant to be: near ones are found regardless of case, far ones are not guessed at. */
+/**
+ * What a misspelt name was meant to be: near ones are found regardless of case, far ones are not
+ * guessed at.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nearestName } from "./nearest-name.ts";

@@ -1,9 +1,13 @@
 /**
- * What a misspelt name was probably meant to be, by Levenshtein's edit distance (1966) regardless of case: one edit for
- * every three letters is forgiven, at least two. It only words a suggestion; nothing is ever corrected silently.
+ * What a misspelt name was probably meant to be, by Levenshtein's edit distance (1966) regardless
+ * of case: one edit for every three letters is forgiven, at least two. It only words a suggestion;
+ * nothing is ever corrected silently.
  */
 
-/** The one of `names` nearest to `given`, for a suggestion; undefined where none is near, or `given` has more than 64 letters. */
+/**
+ * The one of `names` nearest to `given`, for a suggestion; undefined where none is near, or `given`
+ * has more than 64 letters.
+ */
 export function nearestName(given: string, names: Iterable<string>): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(2, Math.floor(given.length / 3)) + 1;

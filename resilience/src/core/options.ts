@@ -1,8 +1,8 @@
 /**
- * Checks of options, for callers without types: a refused option names the part, the option, the value it got and what is
- * allowed; a name that is no option is refused with the one it was probably meant to be. NaN, text and absent values are
- * refused like any other value out of range. Contradictions between options are not its business (see
- * `pipeline-hazards.ts`).
+ * Checks of options, for callers without types: a refused option names the part, the option, the
+ * value it got and what is allowed; a name that is no option is refused with the one it was
+ * probably meant to be. NaN, text and absent values are refused like any other value out of range.
+ * Contradictions between options are not its business (see `pipeline-hazards.ts`).
  */
 import { ConfigurationError } from "./errors.ts";
 import { nearestName } from "./nearest-name.ts";
@@ -29,7 +29,10 @@ export const PRIORITY: Range = { min: Number.NEGATIVE_INFINITY, max: Number.POSI
 /** A count of at least one. */
 export const COUNT: Range = { min: 1, max: 2 ** 31 - 1, integer: true };
 
-/** Returns `value` if it lies in `range`, otherwise throws {@link ConfigurationError} with hazard `out-of-range`. */
+/**
+ * Returns `value` if it lies in `range`, otherwise throws {@link ConfigurationError} with hazard
+ * `out-of-range`.
+ */
 export function checked(part: string, option: string, value: number, range: Range): number {
   const inside =
     typeof value === "number" &&
@@ -49,8 +52,9 @@ const OWN_OPTIONS = "its options object";
 export type Names<Options> = { readonly [Name in keyof Options]-?: true };
 
 /**
- * Throws {@link ConfigurationError} where `given` is no object, or has a field that is none of `names`. `option`: where it was
- * given, for example `retry`; default: the options of `part` themselves.
+ * Throws {@link ConfigurationError} where `given` is no object, or has a field that is none of
+ * `names`. `option`: where it was given, for example `retry`; default: the options of `part`
+ * themselves.
  */
 export function checkNames(
   part: string,
@@ -76,8 +80,8 @@ export function checkObject(part: string, given: unknown, option: string): void 
 }
 
 /**
- * The options of a part, to be taken apart: `given` itself, or a copy where it inherits some, which taking apart would lose.
- * Throws {@link ConfigurationError} where it is no object with options.
+ * The options of a part, to be taken apart: `given` itself, or a copy where it inherits some, which
+ * taking apart would lose. Throws {@link ConfigurationError} where it is no object with options.
  */
 export function optionsOf<Options extends object>(part: string, given: Options, option: string = OWN_OPTIONS): Options {
   if (!isOptions(given)) throw refusal(part, option, given, "an object");
@@ -88,7 +92,10 @@ export function optionsOf<Options extends object>(part: string, given: Options, 
   return inherited === undefined ? given : { ...inherited, ...given };
 }
 
-/** Can `given` hold options? A `Map`, a date, a promise (of an async function) or an array has other ways to hold things, or none. */
+/**
+ * Can `given` hold options? A `Map`, a date, a promise (of an async function) or an array has other
+ * ways to hold things, or none.
+ */
 function isOptions(given: unknown): given is object {
   if (typeof given !== "object" || given === null) return false;
   const tag = tagOf(given);
@@ -129,7 +136,8 @@ export function checkSignal(part: string, given: unknown, option: string = "sign
 }
 
 /**
- * Throws {@link ConfigurationError} where `given` is something, but has not every one of `methods`; `what` it must be, in words.
+ * Throws {@link ConfigurationError} where `given` is something, but has not every one of `methods`;
+ * `what` it must be, in words.
  */
 export function checkMethods(
   part: string,

@@ -36,6 +36,7 @@ test("numbers lie in [0, 1) and fill it evenly", () => {
     const tenth = Math.floor(number * 10);
     tenths[tenth] = (tenths[tenth] ?? 0) + 1;
   }
-  // Five deviations of a fair count: 5 × √(100,000 × 0.1 × 0.9) ≈ 474. The seed is fixed, so this cannot flicker.
+  // Five deviations of a fair count: 5 × √(100,000 × 0.1 × 0.9) ≈ 474. The seed is fixed, so this
+  // cannot flicker.
   for (const count of tenths) assert.ok(Math.abs(count - 10_000) < 474, tenths.join(" "));
 });

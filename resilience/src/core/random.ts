@@ -1,10 +1,11 @@
 /**
- * Chance as an argument. A stream is fixed by its seed, and `fork(name)` gives an independent stream fixed by seed and
- * name: giving one part of a program a further draw does not move any other part's draws, which is what makes a
- * failing seed replayable after a change and shrinkable at all.
+ * Chance as an argument. A stream is fixed by its seed, and `fork(name)` gives an independent
+ * stream fixed by seed and name: giving one part of a program a further draw does not move any
+ * other part's draws, which is what makes a failing seed replayable after a change and shrinkable
+ * at all.
  *
- * Generator: sfc32 (Chris Doty-Humphrey, PractRand): 128 bits of state, 32-bit integer operations only, so that
- * every JavaScript engine draws the same numbers. Not for secrets.
+ * Generator: sfc32 (Chris Doty-Humphrey, PractRand): 128 bits of state, 32-bit integer operations
+ * only, so that every JavaScript engine draws the same numbers. Not for secrets.
  */
 
 import { refusal } from "./options.ts";
@@ -13,11 +14,17 @@ import { refusal } from "./options.ts";
 export interface Random {
   /** The next number, uniform in [0, 1), with 32 bits of resolution. */
   next(): number;
-  /** An independent stream fixed by this stream's seed and `name`; forking does not advance this stream. */
+  /**
+   * An independent stream fixed by this stream's seed and `name`; forking does not advance this
+   * stream.
+   */
   fork(name: string): Random;
 }
 
-/** A stream fixed by `seed`: any string, or a finite number. Throws `ConfigurationError` where it is neither. */
+/**
+ * A stream fixed by `seed`: any string, or a finite number. Throws `ConfigurationError` where it is
+ * neither.
+ */
 export function seededRandom(seed: number | string): Random {
   if (typeof seed === "string" || Number.isFinite(seed)) return new Sfc32(String(seed));
   throw refusal("seededRandom", "seed", seed, "a text or a finite number");
@@ -52,7 +59,10 @@ class Sfc32 implements Random {
   }
 }
 
-/** FNV-1a over UTF-16 code units with a chosen offset, then murmur3's finaliser so that close seeds end far apart. */
+/**
+ * FNV-1a over UTF-16 code units with a chosen offset, then murmur3's finaliser so that close seeds
+ * end far apart.
+ */
 function hash32(text: string, offset: number): number {
   let hash = offset | 0;
   for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 16777619);

@@ -1,14 +1,17 @@
 /**
- * Callbacks of users, called so that they can do no harm: the caller's state is already consistent, a listener may call
- * back in, add or remove listeners, and one that throws stops neither the others nor the call that it was told about;
- * its error surfaces as an uncaught exception, as with the platform's own event targets.
+ * Callbacks of users, called so that they can do no harm: the caller's state is already consistent,
+ * a listener may call back in, add or remove listeners, and one that throws stops neither the
+ * others nor the call that it was told about; its error surfaces as an uncaught exception, as with
+ * the platform's own event targets.
  */
 import { refusal } from "../core/options.ts";
 
 export class Listeners<Event> {
   #entries: ReadonlyArray<{ readonly listener: (event: Event) => void }> = [];
 
-  /** The same listener added twice is told twice; disposing ends the one that it was returned for. */
+  /**
+   * The same listener added twice is told twice; disposing ends the one that it was returned for.
+   */
   add(listener: (event: Event) => void): Disposable {
     if (typeof listener !== "function") throw refusal("a listener", "it", listener, "a function");
     const added = { listener };
@@ -29,7 +32,10 @@ export class Listeners<Event> {
   }
 }
 
-/** Runs somebody else's code where its error may not stop ours: it surfaces as an uncaught exception instead. */
+/**
+ * Runs somebody else's code where its error may not stop ours: it surfaces as an uncaught exception
+ * instead.
+ */
 export function guarded(run: () => void): void {
   try {
     run();

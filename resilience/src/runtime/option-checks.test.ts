@@ -1,7 +1,7 @@
 /**
- * Callers without types: whatever is handed to a public constructor or function of the library that is not what it takes is
- * refused at once, by an error that names the option, shows the value and says what is allowed. Nothing is ignored silently,
- * and nobody sees a TypeError from inside.
+ * Callers without types: whatever is handed to a public constructor or function of the library that
+ * is not what it takes is refused at once, by an error that names the option, shows the value and
+ * says what is allowed. Nothing is ignored silently, and nobody sees a TypeError from inside.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

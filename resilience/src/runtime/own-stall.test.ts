@@ -1,7 +1,8 @@
 /**
- * This process stands still while calls are out, as one does that parses a large document or collects garbage. Its timers then
- * fire late, and before its sockets are read. Nothing of that may count against the service: not a timeout, not a slow call, not
- * a starved queue, not a probe. What the service does itself still counts, also where this process is always late.
+ * This process stands still while calls are out, as one does that parses a large document or
+ * collects garbage. Its timers then fire late, and before its sockets are read. Nothing of that may
+ * count against the service: not a timeout, not a slow call, not a starved queue, not a probe. What
+ * the service does itself still counts, also where this process is always late.
  */
 
 import assert from "node:assert/strict";
@@ -39,7 +40,10 @@ interface Stalled {
   readonly clock: StallingClock;
 }
 
-/** Thirty calls are out at a service that answers `answerMs` after the stall, and this process stands still for 400 ms. */
+/**
+ * Thirty calls are out at a service that answers `answerMs` after the stall, and this process
+ * stands still for 400 ms.
+ */
 async function standStill(answerMs: number, options: Partial<ClientOptions> = {}): Promise<Stalled> {
   const { world, clock, answerAfter } = scene();
   const client = new ResilientClient({ name: "uplink", clock, timeoutMs: 100, retry: false, ...options });

@@ -1,7 +1,8 @@
 /**
- * An operation throws what cannot be read: whatever it is, its caller gets that very thing, slot, permit and timers come
- * back, and it counts as an ordinary failure. Before that, reading it threw inside the promise that ends the call: the process
- * ended, the slot was lost, and a failover's caller waited for ever.
+ * An operation throws what cannot be read: whatever it is, its caller gets that very thing, slot,
+ * permit and timers come back, and it counts as an ordinary failure. Before that, reading it threw
+ * inside the promise that ends the call: the process ended, the slot was lost, and a failover's
+ * caller waited for ever.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,7 +1,8 @@
 /**
- * The door for tests and simulations. For a test: time that moves only when told (chance fixed by a seed, `seededRandom`, is at the main door). For a
- * simulation: a world of machines, disks and a network made from one seed, faults as data, and the tools that explore
- * seeds, shrink what fails and replay it.
+ * The door for tests and simulations. For a test: time that moves only when told (chance fixed by a
+ * seed, `seededRandom`, is at the main door). For a simulation: a world of machines, disks and a
+ * network made from one seed, faults as data, and the tools that explore seeds, shrink what fails
+ * and replay it.
  */
 export type { AssertSeedsOptions } from "./explore/assert-seeds.ts";
 export { assertSeeds } from "./explore/assert-seeds.ts";

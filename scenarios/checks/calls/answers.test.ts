@@ -14,7 +14,10 @@ import { answeredInTime, sourcesAreTold } from "./answers.ts";
 
 const SHORT = planOf({ phases: { warmUpMs: 3_000, chaosMs: 1_000, drainMs: 1_000, verifyMs: 36_000 } });
 
-/** A fleet that really runs, with `check`, and one more command than there is: nobody will ever answer it. */
+/**
+ * A fleet that really runs, with `check`, and one more command than there is: nobody will ever
+ * answer it.
+ */
 async function withLostCommand(check: (fleet: Fleet) => FleetObserver): Promise<string[]> {
   const world = new World({ seed: 1 });
   const fleet = buildFleet(world, SHORT, { gateway: gatewayProgram, checks: (made) => [check(made)] });

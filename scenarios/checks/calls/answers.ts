@@ -1,8 +1,10 @@
 /**
- * L1 and L5, one layer each. `answered-in-time`: a command that arrived at a gateway has its answer by its deadline, on
- * the gateway's own clock, whatever its stations do: attempts, back-offs, waits for a slot and for a station all end
- * there; and one that no station could take has it when it has waited for as long as it may. A process that was stopped owes it a second after it runs again. `sources-are-told`: at the end of a run every
- * source knows something of everything that it sent, unless it was itself gone or stopped meanwhile.
+ * L1 and L5, one layer each. `answered-in-time`: a command that arrived at a gateway has its answer
+ * by its deadline, on the gateway's own clock, whatever its stations do: attempts, back-offs, waits
+ * for a slot and for a station all end there; and one that no station could take has it when it has
+ * waited for as long as it may. A process that was stopped owes it a second after it runs again.
+ * `sources-are-told`: at the end of a run every source knows something of everything that it sent,
+ * unless it was itself gone or stopped meanwhile.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Command, FleetObserver, Visit } from "../../fleet/observer.ts";
@@ -22,10 +24,14 @@ export function answeredInTime(fleet: Fleet): FleetObserver {
   const groups = documentedGroups(fleet);
   /** Commands of which anything was ever sent. */
   const attempted: Set<Command> = new Set();
-  /** By when an answer is owed, on the gateway's clock. Who waits for a slot waits half a timeout, before and after. */
+  /**
+   * By when an answer is owed, on the gateway's clock. Who waits for a slot waits half a timeout,
+   * before and after.
+   */
   const dueLocalMs = (visit: Visit): number => {
     const { maxWaitMs = 0, timeoutMs = 0, maxConcurrent = 0 } = groups.get(visit.command.group)?.commands ?? {};
-    // Where slots are few it may wait for one again and again, in turns with the waiting room: until its deadline.
+    // Where slots are few it may wait for one again and again, in turns with the waiting room:
+    // until its deadline.
     if (attempted.has(visit.command) || maxConcurrent < FEW_SLOTS) return visit.deadlineLocalMs;
     const arrivedLocalMs = visit.deadlineLocalMs - (visit.deadlineMs - visit.arrivedAtMs);
     return Math.min(visit.deadlineLocalMs, arrivedLocalMs + maxWaitMs + timeoutMs);
@@ -81,7 +87,10 @@ export function answeredInTime(fleet: Fleet): FleetObserver {
   };
 }
 
-/** As sources behave (source-node.ts), with a margin: patience over the gateway's own, and a pause before each repetition. */
+/**
+ * As sources behave (source-node.ts), with a margin: patience over the gateway's own, and a pause
+ * before each repetition.
+ */
 const PATIENCE_MARGIN_MS = 2_000;
 const BETWEEN_SENDINGS_MS = 1_000;
 

@@ -1,4 +1,7 @@
-/** A bad route does not slow down other routes; a slow route and a slow upload are served if the caller waits long enough. */
+/**
+ * A bad route does not slow down other routes; a slow route and a slow upload are served if the
+ * caller waits long enough.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Sending } from "../../fleet/observer.ts";
@@ -14,7 +17,9 @@ interface Way {
   readonly group?: Partial<GroupPlan>;
 }
 
-/** A command is sent at 20 s, beside others of a wrong and a slow route, and ends `afterMs` later. */
+/**
+ * A command is sent at 20 s, beside others of a wrong and a slow route, and ends `afterMs` later.
+ */
 async function violated(afterMs: number, end: NonNullable<Sending["end"]>, way: Way = {}): Promise<string[]> {
   const { route, uploadMs = 0, waitsMs = 20_000, group } = way;
   const made = new HandMade(widePlan({ group: { routes: [WRONG, SLOW], ...group } }), badRoutes);

@@ -1,4 +1,7 @@
-/** What must speak against a station by comparison: commands in a row that it failed and another one served, and nothing less. */
+/**
+ * What must speak against a station by comparison: commands in a row that it failed and another one
+ * served, and nothing less.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AttemptTimeoutError } from "ground-station-failover";
@@ -23,7 +26,10 @@ function attemptOf(command: Command, status: number): Attempt {
   return { command, outcome: "reply", status, lies: false, ours: false, signal, ...times } as Attempt;
 }
 
-/** Eight commands are answered with `failed` here and with `served` elsewhere; `between` happens before the last of them. */
+/**
+ * Eight commands are answered with `failed` here and with `served` elsewhere; `between` happens
+ * before the last of them.
+ */
 function after(
   { failed = 500, served = 200, sendings = 1 },
   between: (tally: CommandPathTally) => void = () => undefined,

@@ -1,11 +1,14 @@
 /**
- * What calls have shown of one station, counted from outside as docs/guide/failover.md has it ("Evidence"). Each kind of
- * evidence is counted twice: the most that a gateway can hold against the station, for a promotion that it makes, and the
- * least that it has to, for one that it owes. Five kinds speak against a station: connections refused in a row; commands
- * that it failed and another one served; attempts that are out for much longer than usual while it answers nothing at all;
- * commands lost in a row for some time; failures that could not be compared, for some time. What was sent before the
- * station was last cleared (promoted, replaced, heard again) counts no more. How long is usual is learned from the answers
- * of the group: the bounds used here are on either side of what a gateway may learn from the same answers.
+ * What calls have shown of one station, counted from outside as docs/guide/failover.md has it
+ * ("Evidence"). Each kind of evidence is counted twice: the most that a gateway can hold against
+ * the station, for a promotion that it makes, and the least that it has to, for one that it owes.
+ * Five kinds speak against a station: connections refused in a row; commands that it failed and
+ * another one served; attempts that are out for much longer than usual while it answers nothing at
+ * all; commands lost in a row for some time; failures that could not be compared, for some time.
+ * What was sent before the station was last cleared (promoted, replaced, heard again) counts no
+ * more. How long is usual is learned from the answers of the group: the bounds used here are on
+ * either side of what a gateway may learn from the same answers. It is one file because one answer
+ * ends several kinds of evidence at once.
  */
 import type { Attempt, Command } from "../../fleet/observer.ts";
 import type { DocumentedGroup } from "../documented.ts";
@@ -27,7 +30,10 @@ const LAST_COMMANDS = 40;
 /** … which its gateway counts a little otherwise, … */
 const RATE_ROUNDING = 0.15;
 const MOST_RATE = 0.95;
-/** … and which counts where so few would be served elsewhere by chance (`fails-some.ts`): at a station that is well so many times fewer fail. */
+/**
+ * … and which counts where so few would be served elsewhere by chance (`fails-some.ts`): at a
+ * station that is well so many times fewer fail.
+ */
 const FEWER = 8;
 const SHOWN = Math.log(20_000);
 /** So many in a row are more than that share, whatever came before them. */
@@ -52,7 +58,10 @@ class InARow {
     this.#leastSinceMs = Math.min(this.#leastSinceMs, startedMs);
   }
 
-  /** An attempt that was sent at `startedMs` has succeeded: it clears what was there before it was sent. */
+  /**
+   * An attempt that was sent at `startedMs` has succeeded: it clears what was there before it was
+   * sent.
+   */
   served(startedMs: number): void {
     this.#least = 0;
     this.#leastSinceMs = Number.POSITIVE_INFINITY;
@@ -84,26 +93,47 @@ export class CommandPathTally {
   readonly #lost: InARow = new InARow();
   readonly #failed: InARow = new InARow();
   readonly #out: Set<Attempt> = new Set();
-  /** What was given up here: commands, and sources whose commands may run twice until they are served. */
+  /**
+   * What was given up here: commands, and sources whose commands may run twice until they are
+   * served.
+   */
   readonly #givenUp: Set<Command | string> = new Set();
   /** Attempts that ended without an answer since the last one. */
   #unanswered: Attempt[] = [];
-  /** Commands that failed here and are not over, and when they were sent. `sure`: must a gateway compare it? */
+  /**
+   * Commands that failed here and are not over, and when they were sent. `sure`: must a gateway
+   * compare it?
+   */
   readonly #failedHere: Map<Command, Mark> = new Map();
-  /** 1 for a command that was served elsewhere after it had failed here, 0 for one served here; the newest last. */
+  /**
+   * 1 for a command that was served elsewhere after it had failed here, 0 for one served here; the
+   * newest last.
+   */
   #compared: (0 | 1)[] = [];
-  /** When commands that were out here for long were served elsewhere: each counts when newer ones are answered here in time. */
+  /**
+   * When commands that were out here for long were served elsewhere: each counts when newer ones
+   * are answered here in time.
+   */
   #beatenAtMs: number[] = [];
-  /** Of commands that a gateway must have compared, so many in a row failed here and were served elsewhere. */
+  /**
+   * Of commands that a gateway must have compared, so many in a row failed here and were served
+   * elsewhere.
+   */
   #surelyLost = 0;
-  /** Commands that were not served here since the last one that was, and how many others were compared with them. */
+  /**
+   * Commands that were not served here since the last one that was, and how many others were
+   * compared with them.
+   */
   #unserved = 0;
   /** When the latest of them ended. */
   #unservedAtMs: number = Number.NEGATIVE_INFINITY;
   #besideCompared = 0;
   /** Commands that may have been late here, and that were compared with nothing since. */
   #late = 0;
-  /** Of its last commands, did each fail for good; and how clearly new ones that others served show that this is its own fault. */
+  /**
+   * Of its last commands, did each fail for good; and how clearly new ones that others served show
+   * that this is its own fault.
+   */
   readonly #failedLast: boolean[] = [];
   #likelihood = 0;
   #answeredMs: number = Number.NEGATIVE_INFINITY;
@@ -111,7 +141,10 @@ export class CommandPathTally {
   #servedFromMs: number = Number.NEGATIVE_INFINITY;
   /** How many attempts have been served there. */
   served = 0;
-  /** The least time after which an attempt may have been overdue since then; what others answer meanwhile may raise it. */
+  /**
+   * The least time after which an attempt may have been overdue since then; what others answer
+   * meanwhile may raise it.
+   */
   #leastLateMs: number = Number.POSITIVE_INFINITY;
   /** Attempts from before count no more. */
   #beginsMs: number = Number.NEGATIVE_INFINITY;
@@ -127,8 +160,8 @@ export class CommandPathTally {
   }
 
   /**
-   * `attempt` has ended at `nowMs` of its gateway's clock. `counts`: it does not distrust itself at that time; `surely`: nor
-   * could it have had reason to.
+   * `attempt` has ended at `nowMs` of its gateway's clock. `counts`: it does not distrust itself at
+   * that time; `surely`: nor could it have had reason to.
    */
   ended(attempt: Attempt, counts: boolean, surely: boolean, nowMs: number): void {
     if (!this.#out.delete(attempt)) return;
@@ -164,21 +197,25 @@ export class CommandPathTally {
       // A kind that was never answered may be lost by its own fault.
       if (end === "failed") this.#failed.add(localMs, false);
       else if (end === "lost" && counts) {
-        // One that a gateway gave up itself says nothing of now where a later one has been served meanwhile.
+        // One that a gateway gave up itself says nothing of now where a later one has been served
+        // meanwhile.
         const isOvertaken = attempt.signal.aborted && localMs < this.#servedFromMs;
         this.#lost.add(localMs, surely && !isOvertaken && !this.#isAgain(command) && this.#usual.knows(command));
       }
     }
   }
 
-  /** May a gateway take it for the repetition of a command that it gave up here before? Then it is no news that it is late. */
+  /**
+   * May a gateway take it for the repetition of a command that it gave up here before? Then it is
+   * no news that it is late.
+   */
   #isAgain(command: Command): boolean {
     return this.#givenUp.has(identityOf(command));
   }
 
   /**
-   * Another station has served its attempt of a command, which has failed here or is still out here for long; or which
-   * never was here, while others like it are not served here.
+   * Another station has served its attempt of a command, which has failed here or is still out here
+   * for long; or which never was here, while others like it are not served here.
    */
   servedElsewhere(served: Attempt, nowMs: number): void {
     const { command, status = 0, lies, signal } = served;
@@ -191,7 +228,8 @@ export class CommandPathTally {
     if (failedHere === undefined) this.#beatenAtMs.push(nowMs);
     if (failed.startedMs < this.#beginsMs) return;
     this.#compare(1);
-    // Which of several sendings of a command failed where cannot be seen; other answers than success may say nothing.
+    // Which of several sendings of a command failed where cannot be seen; other answers than
+    // success may say nothing.
     if (failed.sure && command.sendings === 1 && status < 300 && !lies && !signal.aborted) this.#surelyLost++;
   }
 
@@ -200,7 +238,10 @@ export class CommandPathTally {
     return this.#servedFromMs;
   }
 
-  /** Has an attempt ended since `fromMs` without being served, or is one out for so long that another station is asked? */
+  /**
+   * Has an attempt ended since `fromMs` without being served, or is one out for so long that
+   * another station is asked?
+   */
   isUnservedSince(fromMs: number, nowMs: number): boolean {
     if (this.#unservedAtMs >= fromMs) return true;
     return [...this.#out].some((attempt) => attempt.localMs >= fromMs && this.#isLongOut(attempt, nowMs));
@@ -259,7 +300,10 @@ export class CommandPathTally {
     return undefined;
   }
 
-  /** A gateway may compare as many new commands as were not served here; and one new one with all that were late here. */
+  /**
+   * A gateway may compare as many new commands as were not served here; and one new one with all
+   * that were late here.
+   */
   #servedBeside(nowMs: number): void {
     let out = 0;
     for (const attempt of this.#out) if (this.#isLongOut(attempt, nowMs)) out++;
@@ -275,14 +319,18 @@ export class CommandPathTally {
     if (this.#failedLast.length > LAST_COMMANDS) this.#failedLast.shift();
   }
 
-  /** One new command, after others, with the share of those that may not run twice that failed here. */
+  /**
+   * One new command, after others, with the share of those that may not run twice that failed here.
+   */
   #weighShare(): void {
     const failed = this.#failedLast.filter(Boolean).length;
     const rate = Math.min(MOST_RATE, failed / this.#failedLast.length + RATE_ROUNDING);
     this.#likelihood = failed === 0 ? 0 : this.#likelihood + Math.log((1 - rate / FEWER) / (1 - rate));
   }
 
-  /** The attempt of `command` that was worth a second one elsewhere; undefined where there is none. */
+  /**
+   * The attempt of `command` that was worth a second one elsewhere; undefined where there is none.
+   */
   #outLong(command: Command, nowMs: number): Mark | undefined {
     for (const attempt of this.#out)
       if (attempt.command === command && this.#isLongOut(attempt, nowMs))
@@ -323,8 +371,8 @@ export class CommandPathTally {
   }
 
   /**
-   * How many successes came before the first failure is not remembered by a gateway, and a command that was refused for
-   * load may be none to it: any of the failures may be its first.
+   * How many successes came before the first failure is not remembered by a gateway, and a command
+   * that was refused for load may be none to it: any of the failures may be its first.
    */
   #isLostByComparison(nowMs: number): boolean {
     this.#beatenAtMs = this.#beatenAtMs.filter((atMs) => nowMs - atMs <= BEATEN_MS);
@@ -339,7 +387,10 @@ export class CommandPathTally {
     return false;
   }
 
-  /** Were so many out for longer than `lateMs` at an instant that is `forMs` ago, and has nothing been answered since? */
+  /**
+   * Were so many out for longer than `lateMs` at an instant that is `forMs` ago, and has nothing
+   * been answered since?
+   */
   #isSilent(lateMs: number, forMs: number, nowMs: number): boolean {
     const sinceMs = nowMs - forMs + ROUNDING_MS;
     if (this.#answeredMs > sinceMs) return false;
@@ -370,7 +421,9 @@ function isSurelyFailed({ outcome, status, lies, signal }: Attempt): boolean {
   return outcome === "reply" && (status === 500 || lies) && !signal.aborted;
 }
 
-/** What tells it from other commands: one that may run twice and has no key is known by its source. */
+/**
+ * What tells it from other commands: one that may run twice and has no key is known by its source.
+ */
 function identityOf(command: Command): Command | string {
   return command.kind === "read" ? sourceOf(command) : command;
 }

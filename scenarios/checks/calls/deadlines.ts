@@ -1,8 +1,9 @@
 /**
- * Deadlines: an instant at the gateway, a time left wherever the command goes on. Whatever happens to a command (waits,
- * retries, other stations), the instant by which its source wants it stays where it was, and nobody sends it on from then
- * on. Attempts have an end of their own, earlier than that, counted from when their body was out. Instants are compared on
- * the clock of whoever promised them.
+ * Deadlines: an instant at the gateway, a time left wherever the command goes on. Whatever happens
+ * to a command (waits, retries, other stations), the instant by which its source wants it stays
+ * where it was, and nobody sends it on from then on. Attempts have an end of their own, earlier
+ * than that, counted from when their body was out. Instants are compared on the clock of whoever
+ * promised them.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Attempt, Command, FleetObserver, Relay, Visit } from "../../fleet/observer.ts";
@@ -48,7 +49,10 @@ export function deadlines(fleet: Fleet): FleetObserver {
   };
 }
 
-/** A command may be there twice, when its source has given up on a connection that the gateway still holds. */
+/**
+ * A command may be there twice, when its source has given up on a connection that the gateway still
+ * holds.
+ */
 function latestDeadlineMs(open: readonly Visit[] | undefined): number | undefined {
   return open?.reduce((latestMs, visit) => Math.max(latestMs, visit.deadlineLocalMs), Number.NEGATIVE_INFINITY);
 }

@@ -1,11 +1,13 @@
 /**
- * Where commands have failed that are at the gateway, for the check of the breakers: a command that another station serves
- * counts against the one that failed it. Of each failure is kept in which period of the station's circuit the attempt
- * began, and whether the failure may have counted already: it may, unless the command was sent on to another station in the
- * same instant, or another attempt of it was out. Which of several sendings of a command failed where cannot be seen. Nor
- * can it be seen whether a gateway has given up the next attempt at the station that had failed the command before: where it
- * has, the last that is known of that station is that it was silent, which is no failure to its circuit. So a failure counts
- * or not where such an attempt is still out when another station serves the command.
+ * Where commands have failed that are at the gateway, for the check of the breakers: a command that
+ * another station serves counts against the one that failed it. Of each failure is kept in which
+ * period of the station's circuit the attempt began, and whether the failure may have counted
+ * already: it may, unless the command was sent on to another station in the same instant, or
+ * another attempt of it was out. Which of several sendings of a command failed where cannot be
+ * seen. Nor can it be seen whether a gateway has given up the next attempt at the station that had
+ * failed the command before: where it has, the last that is known of that station is that it was
+ * silent, which is no failure to its circuit. So a failure counts or not where such an attempt is
+ * still out when another station serves the command.
  */
 import type { Attempt, Command } from "../../fleet/observer.ts";
 

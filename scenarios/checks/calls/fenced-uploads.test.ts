@@ -1,4 +1,7 @@
-/** Which refusals of uploads are right: of a streamed body, promised as not executed, whose epoch ended while it was sent. */
+/**
+ * Which refusals of uploads are right: of a streamed body, promised as not executed, whose epoch
+ * ended while it was sent.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Attempt, Command, FleetObserver, Sending } from "../../fleet/observer.ts";

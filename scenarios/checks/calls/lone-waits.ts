@@ -1,9 +1,12 @@
 /**
- * `waiting-goes-by-itself`: a command that waits at a gateway and was never sent goes by the clock alone. Where nothing of its
- * group is out, nothing has come or ended for a while, and no fault has touched the group for so long that every station is
- * known to be well, nothing is left to wait for but time: the pace of a declared capacity, or the moment for which a station
- * asked to be left alone. Other traffic hides it where a gateway does not wake up for that: whoever comes next makes it look at
- * what waits. (A gateway that is gone or stands still is a fault that touches every group.) All terms are from the plan, and from what went in and out; none is asked of the gateway that is judged.
+ * `waiting-goes-by-itself`: a command that waits at a gateway and was never sent goes by the clock
+ * alone. Where nothing of its group is out, nothing has come or ended for a while, and no fault has
+ * touched the group for so long that every station is known to be well, nothing is left to wait for
+ * but time: the pace of a declared capacity, or the moment for which a station asked to be left
+ * alone. Other traffic hides it where a gateway does not wake up for that: whoever comes next makes
+ * it look at what waits. (A gateway that is gone or stands still is a fault that touches every
+ * group.) All terms are from the plan, and from what went in and out; none is asked of the gateway
+ * that is judged.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Attempt, Command, FleetObserver } from "../../fleet/observer.ts";
@@ -13,9 +16,14 @@ import { judged } from "../not-judged.ts";
 import { troubleOf } from "../trouble.ts";
 
 const INVARIANT = "waiting-goes-by-itself";
-/** The longest dwell of a station that was declared down is over by then, and its circuit is closed. */
+/**
+ * The longest dwell of a station that was declared down is over by then, and its circuit is closed.
+ */
 const SETTLED_MS = 40_000;
-/** A station may ask to be left alone for a second, is then left alone for most of another, and is given two a second at least. */
+/**
+ * A station may ask to be left alone for a second, is then left alone for most of another, and is
+ * given two a second at least.
+ */
 const ALONE_MS = 2_500;
 /** From then on only time can make it go. */
 const STILL_MS = 250;
@@ -23,7 +31,10 @@ const STILL_MS = 250;
 /** What is at the door of one group, and beyond it. */
 interface Watched {
   readonly aloneMs: number;
-  /** Commands that have arrived and have no answer, and how many sendings of each; those that were sent on are in `tried`. */
+  /**
+   * Commands that have arrived and have no answer, and how many sendings of each; those that were
+   * sent on are in `tried`.
+   */
   readonly open: Map<Command, number>;
   readonly tried: Set<Command>;
   readonly out: Set<Attempt>;

@@ -47,7 +47,10 @@ test("[F4] a key goes with every attempt of its command, and with no other", () 
 describe("[R1] attempts of one command at one station", () => {
   const configuration = configurationOf([{ name: "atlantic", retry: { maxAttempts: 3 } }]);
 
-  /** What is violated when `times` attempts of a command go to primary and end so, of 3 that are allowed. */
+  /**
+   * What is violated when `times` attempts of a command go to primary and end so, of 3 that are
+   * allowed.
+   */
   function tried(times: number, outcome: "never-sent" | "stale" | "lost" | "reply", visits = 1): readonly string[] {
     const made = new HandMade({ configuration }, once);
     const command = made.command();

@@ -1,9 +1,10 @@
 /**
- * How often a command may be sent, by what its source said of it. One without a key, and with an effect, goes out again
- * only where every earlier attempt provably came to nothing: no connection, or refused because of its epoch. One with a
- * key carries that key on every attempt, because the key is all that lets the spacecraft tell a repetition from a wish.
- * `attempts-are-bounded`: whatever it is, while it is at the gateway it reaches no station more often than `retry.maxAttempts`
- * says; what provably came to nothing there does not count.
+ * How often a command may be sent, by what its source said of it. One without a key, and with an
+ * effect, goes out again only where every earlier attempt provably came to nothing: no connection,
+ * or refused because of its epoch. One with a key carries that key on every attempt, because the
+ * key is all that lets the spacecraft tell a repetition from a wish. `attempts-are-bounded`:
+ * whatever it is, while it is at the gateway it reaches no station more often than
+ * `retry.maxAttempts` says; what provably came to nothing there does not count.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Attempt, Command, FleetObserver } from "../../fleet/observer.ts";

@@ -1,4 +1,7 @@
-/** A command's own error is answered promptly at quiet times; at other times, and to callers that leave early, nothing is owed. */
+/**
+ * A command's own error is answered promptly at quiet times; at other times, and to callers that
+ * leave early, nothing is owed.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Sending } from "../../fleet/observer.ts";
@@ -10,7 +13,10 @@ import { ordinaryErrors } from "./ordinary-errors.ts";
 
 const BUSY: RoutePlan = { name: "busy", ratio: 0.5, answers: { status: 503 } };
 
-/** A command of the wrong route is sent at 20 s and ends `afterMs` later; another was `served` before. */
+/**
+ * A command of the wrong route is sent at 20 s and ends `afterMs` later; another was `served`
+ * before.
+ */
 async function ended(
   draft: WideDraft,
   afterMs: number,

@@ -1,10 +1,12 @@
 /**
- * `ordinary-error-is-prompt`: if every station answers a command with the same error, by the command's own fault, the
- * caller has this answer within the time of one attempt at each of two stations plus a small margin. Judged at quiet times
- * and only if the caller waits that long. Before any command of the group has been served, nobody can tell a route that is
- * always refused (503, 429) from stations that are overloaded, which have to be left alone, nor one that always fails from
- * stations that do, which are replaced: what follows from either is not judged for commands that were sent until then. One
- * whose epoch ended while its body was streamed is refused, as not executed (`fenced-uploads.ts`), within the same time.
+ * `ordinary-error-is-prompt`: if every station answers a command with the same error, by the
+ * command's own fault, the caller has this answer within the time of one attempt at each of two
+ * stations plus a small margin. Judged at quiet times and only if the caller waits that long.
+ * Before any command of the group has been served, nobody can tell a route that is always refused
+ * (503, 429) from stations that are overloaded, which have to be left alone, nor one that always
+ * fails from stations that do, which are replaced: what follows from either is not judged for
+ * commands that were sent until then. One whose epoch ended while its body was streamed is refused,
+ * as not executed (`fenced-uploads.ts`), within the same time.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";
@@ -24,7 +26,10 @@ export function ordinaryErrors(fleet: Fleet): FleetObserver {
   const groups = quietGroups(fleet);
   if (fleet.plan.groups.every(({ routes = [] }) => routes.every(({ answers }) => answers === undefined))) return {};
   const served = new ServedYet(fleet);
-  /** Groups in which a station was replaced, or kept for want of another, before anything was served. */
+  /**
+   * Groups in which a station was replaced, or kept for want of another, before anything was
+   * served.
+   */
   const mistaken: Set<string> = new Set();
   const fenced = new FencedUploads(() => world.nowMs);
   return {

@@ -1,14 +1,17 @@
 /**
- * `second-attempts-are-few`: a command whose attempt is late may get a second one at another station while the first is
- * still out, but a station that is slow must not double the load of the other. In no 10 s are there more of them than a
- * tenth of the commands that came, or five. What goes on because its station was declared down, or was replaced, is no
- * second attempt in this sense. Only of commands that came once: another sending of the same is another call.
+ * `second-attempts-are-few`: a command whose attempt is late may get a second one at another
+ * station while the first is still out, but a station that is slow must not double the load of the
+ * other. In no 10 s are there more of them than a tenth of the commands that came, or five. What
+ * goes on because its station was declared down, or was replaced, is no second attempt in this
+ * sense. Only of commands that came once: another sending of the same is another call.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Attempt, Command, FleetObserver } from "../../fleet/observer.ts";
 import { SlidingCount } from "../sliding-count.ts";
 
-/** docs/guide/failover.md: hedges, at most so many of all calls, and at least so many in this time. */
+/**
+ * docs/guide/failover.md: hedges, at most so many of all calls, and at least so many in this time.
+ */
 const RATIO = 0.1;
 const RESERVE = 5;
 const WINDOW_MS = 10_000;
@@ -34,7 +37,9 @@ export function secondAttempts(fleet: Fleet): FleetObserver {
     there.set(command, known);
     return known;
   };
-  /** Attempts that their commands went on from, because their station was declared down or replaced. */
+  /**
+   * Attempts that their commands went on from, because their station was declared down or replaced.
+   */
   const left: WeakSet<Attempt> = new WeakSet();
   const wentOn = (group: string, station: string): void => {
     for (const { out } of there.values())

@@ -1,8 +1,9 @@
 /**
- * Has anything been served in a group yet, for the gateway process that runs now? Where every command so far was wrong by its
- * own fault, nobody can tell callers that ask for nothing else from stations that fail, or refuse, everything; nothing
- * that a gateway does then can be called needless. Nor can they be told apart while all that was served had been sent before the
- * first that failed: a station that has just begun to fail finishes what it was given before.
+ * Has anything been served in a group yet, for the gateway process that runs now? Where every
+ * command so far was wrong by its own fault, nobody can tell callers that ask for nothing else from
+ * stations that fail, or refuse, everything; nothing that a gateway does then can be called
+ * needless. Nor can they be told apart while all that was served had been sent before the first
+ * that failed: a station that has just begun to fail finishes what it was given before.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Attempt, FleetObserver } from "../../fleet/observer.ts";

@@ -1,8 +1,9 @@
 /**
- * What sources are told, held against what happened: at the spacecraft, where commands take effect, and at the stations,
- * whose answers a gateway passes on. A gateway may say "I do not know", but only of a command that may have reached a
- * station (`unknown-is-possible`: whoever is told that has to find out, or must not try again); it may never say what is not
- * so. Nothing here asks whether it could have done better, only whether its word is good.
+ * What sources are told, held against what happened: at the spacecraft, where commands take effect,
+ * and at the stations, whose answers a gateway passes on. A gateway may say "I do not know", but
+ * only of a command that may have reached a station (`unknown-is-possible`: whoever is told that
+ * has to find out, or must not try again); it may never say what is not so. Nothing here asks
+ * whether it could have done better, only whether its word is good.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Attempt, Command, Execution, FleetObserver } from "../../fleet/observer.ts";
@@ -21,7 +22,10 @@ interface Known {
   mayHaveRun: Attempt | undefined;
 }
 
-/** An answer that is a station's is shown as its status alone; one of the gateway's own has a code behind it. */
+/**
+ * An answer that is a station's is shown as its status alone; one of the gateway's own has a code
+ * behind it.
+ */
 const STATION_ANSWER = /^\d{3}$/;
 
 export function truth(fleet: Fleet): FleetObserver {

@@ -1,6 +1,7 @@
 /**
- * How long the stations of a group take to answer, as far as a gateway may have learned it from the same answers; the
- * bounds are on either side of what it may take for usual. And how often calls are late while all is well.
+ * How long the stations of a group take to answer, as far as a gateway may have learned it from the
+ * same answers; the bounds are on either side of what it may take for usual. And how often calls
+ * are late while all is well.
  */
 import type { Command } from "../../fleet/observer.ts";
 import { sourceOf } from "../documented.ts";
@@ -9,13 +10,22 @@ import { sourceOf } from "../documented.ts";
 export const LEAST_OVERDUE = 2;
 /** Answers that are remembered to tell what is usual. */
 const ANSWERS = 100;
-/** An attempt is overdue once it is out for longer than nearly all of them: at least than this share of the last. */
+/**
+ * An attempt is overdue once it is out for longer than nearly all of them: at least than this share
+ * of the last.
+ */
 const SURELY_QUICKER = 0.9;
-/** And surely overdue where it is out for so many times the slowest answer ever seen, once so many are known. */
+/**
+ * And surely overdue where it is out for so many times the slowest answer ever seen, once so many
+ * are known.
+ */
 const SURELY_LATE_RATIO = 2.5;
 const SURELY_LATE_MS = 20;
 const ENOUGH_ANSWERS = 64;
-/** What is late at most for a gateway, which knows by so many answers how long is usual; and how often one is after one that was not, and after one that was, before any was seen. */
+/**
+ * What is late at most for a gateway, which knows by so many answers how long is usual; and how
+ * often one is after one that was not, and after one that was, before any was seen.
+ */
 const FEWEST_ANSWERS = 20;
 const LATE = { ratio: 1.05, marginMs: 5 };
 const PRIOR = { share: 0.005, first: 20, next: 6 };
@@ -61,7 +71,10 @@ export class UsualAnswers {
     if (forMs > Math.max(usualMs * LATE.ratio, usualMs + LATE.marginMs)) this.#late++;
   }
 
-  /** No gateway needs more late ones in a row to know that they are no accident, by how many are while all is well. */
+  /**
+   * No gateway needs more late ones in a row to know that they are no accident, by how many are
+   * while all is well.
+   */
   get surelyNoAccident(): number {
     const first = (PRIOR.share * PRIOR.first + this.#late) / (PRIOR.first + this.#answers);
     if (first < LEAST_SHARE) return LEAST_OVERDUE;
@@ -70,7 +83,10 @@ export class UsualAnswers {
     return 1 + Math.max(0, Math.ceil(more));
   }
 
-  /** Every gateway has to take an attempt for overdue that is out for longer; `Infinity` while too little is known. */
+  /**
+   * Every gateway has to take an attempt for overdue that is out for longer; `Infinity` while too
+   * little is known.
+   */
   get mostOverdueMs(): number {
     if (this.#answers < ENOUGH_ANSWERS) return Number.POSITIVE_INFINITY;
     return SURELY_LATE_RATIO * this.#slowestMs + SURELY_LATE_MS;

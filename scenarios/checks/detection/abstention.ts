@@ -1,10 +1,11 @@
 /**
- * A gateway that stood still distrusts itself first [D7]: the heartbeats that came meanwhile are unread, and what looks
- * like silence is its own. So after a stall that one of its wakes must have fallen into, it abstains before it accuses
- * anybody, and for as long as it said that it would. That it stood still is seen here from outside. Nor does it abstain for
- * longer than a sign of life of its stations takes, by what is written (`abstention-is-short`), or without having been
- * stopped, slowed or given another clock (`abstains-with-reason`). What becomes of one that hears nobody is said in
- * `hearing.ts`.
+ * A gateway that stood still distrusts itself first [D7]: the heartbeats that came meanwhile are
+ * unread, and what looks like silence is its own. So after a stall that one of its wakes must have
+ * fallen into, it abstains before it accuses anybody, and for as long as it said that it would.
+ * That it stood still is seen here from outside. Nor does it abstain for longer than a sign of life
+ * of its stations takes, by what is written (`abstention-is-short`), or without having been
+ * stopped, slowed or given another clock (`abstains-with-reason`). What becomes of one that hears
+ * nobody is said in `hearing.ts`.
  */
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
@@ -17,11 +18,17 @@ import { PerStation } from "../per-station.ts";
 import { troubleOf } from "../trouble.ts";
 import { looksWithinMs } from "./model-bounds.ts";
 
-/** A wake may be so late before it says anything (LivenessSupervisorOptions), and a stall ends up to a look later than it is seen to. */
+/**
+ * A wake may be so late before it says anything (LivenessSupervisorOptions), and a stall ends up to
+ * a look later than it is seen to.
+ */
 const TOLERANCE_MS = 300;
 /** Clocks may run that much apart from true time. */
 const DRIFT = 1.2;
-/** So many abstentions in a row are allowed; after them a gateway that is always late judges all the same. */
+/**
+ * So many abstentions in a row are allowed; after them a gateway that is always late judges all the
+ * same.
+ */
 const IN_A_ROW = 3;
 const ROW_MS = 10_000;
 /** It abstains for one of its looks at least (`SupervisorOptions.recheckMs`). */
@@ -115,7 +122,10 @@ export function abstention(fleet: Fleet): FleetObserver {
   };
 }
 
-/** How long it may take until a station that is alive is heard: one interval, or an answer where heartbeats are pulled. */
+/**
+ * How long it may take until a station that is alive is heard: one interval, or an answer where
+ * heartbeats are pulled.
+ */
 function signOfLifeMs({ kind, intervalMs, timeoutMs }: DocumentedGroup["heartbeat"]): number {
   return kind === "http" ? Math.max(intervalMs, timeoutMs) : intervalMs;
 }

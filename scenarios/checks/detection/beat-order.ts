@@ -1,6 +1,7 @@
 /**
- * Which heartbeats may still prove that their sender lives: within a session only newer ones than any before, and none of
- * a session that another has followed, unless two processes send them under one name. What an adversary has recorded, or a network delivers twice, fails one of the two.
+ * Which heartbeats may still prove that their sender lives: within a session only newer ones than
+ * any before, and none of a session that another has followed, unless two processes send them under
+ * one name. What an adversary has recorded, or a network delivers twice, fails one of the two.
  */
 import type { StationBeat } from "../../../gateway/src/fleet/heartbeat-sessions.ts";
 

@@ -1,9 +1,11 @@
 /**
- * `old-challenges-are-ignored`: which challenges a station may take in. A challenge answers beats that were out when it
- * was made; once one is taken, every later one has to be about a beat that was sent after that. What somebody recorded
- * and plays again, or a network delivers twice or late, fails this, and would lock the station out of its own group.
- * `accepted-is-not-challenged`: which ones a gateway may send. Beats of a session that has answered count, and nothing that
- * anybody else sends makes the same gateway ask that session again; but for a twin of the station, which answers its own.
+ * `old-challenges-are-ignored`: which challenges a station may take in. A challenge answers beats
+ * that were out when it was made; once one is taken, every later one has to be about a beat that
+ * was sent after that. What somebody recorded and plays again, or a network delivers twice or late,
+ * fails this, and would lock the station out of its own group. `accepted-is-not-challenged`: which
+ * ones a gateway may send. Beats of a session that has answered count, and nothing that anybody
+ * else sends makes the same gateway ask that session again; but for a twin of the station, which
+ * answers its own.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";

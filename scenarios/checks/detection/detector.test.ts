@@ -1,4 +1,6 @@
-/** The checks of detection: of declarations, of levels, and of a gateway that stood still itself. */
+/**
+ * The checks of detection: of declarations, of levels, and of a gateway that stood still itself.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { GATEWAY } from "../../fleet/plan.ts";

@@ -1,8 +1,9 @@
 /**
- * Detection: what a gateway may say of a station's silence, and what it must. Heartbeats are noted beside the gateway as
- * it admits them, and its declarations are held against them: none without silence, none missing after it, in an order
- * that makes sense; suspicion is a number that grows while nothing is heard; and nobody is made active of whom nothing
- * is heard. What to make of a gateway that stood still itself is said in `abstention.ts`.
+ * Detection: what a gateway may say of a station's silence, and what it must. Heartbeats are noted
+ * beside the gateway as it admits them, and its declarations are held against them: none without
+ * silence, none missing after it, in an order that makes sense; suspicion is a number that grows
+ * while nothing is heard; and nobody is made active of whom nothing is heard. What to make of a
+ * gateway that stood still itself is said in `abstention.ts`.
  */
 import type { StationBeat } from "../../../gateway/src/fleet/heartbeat-sessions.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
@@ -23,12 +24,17 @@ import { leastSilences, Silence } from "./silence.ts";
 
 /** How much later than due a declaration may be, at a gateway that nothing disturbs. */
 const LATE_MS = 500;
-/** After a disturbance a gateway abstains for a moment, and then counts anew how long a level holds. */
+/**
+ * After a disturbance a gateway abstains for a moment, and then counts anew how long a level holds.
+ */
 const RECOVERY_MS = 1_000;
 /** … a moment of one interval of the beats at most, from the late wake on. */
 const abstentionMs = ({ heartbeat }: DocumentedGroup): number =>
   heartbeat.kind === "http" ? Math.max(heartbeat.intervalMs, heartbeat.timeoutMs) : heartbeat.intervalMs;
-/** How much later than due a supervisor that nothing disturbs may look: twice its interval, and a timer's delay. */
+/**
+ * How much later than due a supervisor that nothing disturbs may look: twice its interval, and a
+ * timer's delay.
+ */
 const SUPERVISION_MS = 110;
 /** Relative; the check's own sums are no better. */
 const LEVEL_ROUNDING = 1e-6;
@@ -102,7 +108,10 @@ export function detector(fleet: Fleet): FleetObserver {
   };
 }
 
-/** Where answers to questions of another kind look like heartbeats from outside, it is not known what counted. */
+/**
+ * Where answers to questions of another kind look like heartbeats from outside, it is not known
+ * what counted.
+ */
 export function knowsBeats(fleet: Fleet, { name }: DocumentedGroup): boolean {
   const { heartbeat, probePath } = fleet.group(name).settings;
   return heartbeat.kind === "udp" || heartbeat.path !== probePath;
@@ -114,8 +123,9 @@ function oldBeat({ order }: Watched, beat: StationBeat): Wrong {
 }
 
 /**
- * `declaration-when-due`: beats that nothing but whole outages has disturbed spread by no more than their path does, and
- * an outage is not learnt; so silence is declared as soon as the widest fit to such beats has it, and not at the ceiling.
+ * `declaration-when-due`: beats that nothing but whole outages has disturbed spread by no more than
+ * their path does, and an outage is not learnt; so silence is declared as soon as the widest fit to
+ * such beats has it, and not at the ceiling.
  */
 function declaredLate(fleet: Fleet, { group, silence }: Watched, { to, silentForMs }: Declaration): Wrong {
   if (to !== "down" || silence.lastBeatMs === undefined || silentForMs === undefined) return undefined;

@@ -1,8 +1,9 @@
 /**
- * A gateway that hears nobody at all suspects itself before the stations [D7]: where at least two are counted on, and no
- * heartbeat of anybody has counted since the accused fell silent, it says so first and declares nobody for as long as it
- * said, unless somebody is heard again before. A silence past the detector's ceiling is declared all the same. Nor does it
- * doubt itself while any group's stations are heard, or for longer than until the last of them to fall silent is past its
+ * A gateway that hears nobody at all suspects itself before the stations [D7]: where at least two
+ * are counted on, and no heartbeat of anybody has counted since the accused fell silent, it says so
+ * first and declares nobody for as long as it said, unless somebody is heard again before. A
+ * silence past the detector's ceiling is declared all the same. Nor does it doubt itself while any
+ * group's stations are heard, or for longer than until the last of them to fall silent is past its
  * ceiling (`doubt-is-short`).
  */
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
@@ -93,9 +94,10 @@ export function hearing(fleet: Fleet): FleetObserver {
 }
 
 /**
- * Whoever was heard that shortly before somebody is accused was heard after half of that silence, and after the instant
- * at which it was no longer clear: of the normal model both are known to be so long ago at least, of the others only that
- * it was not just now, and nothing where a declaration takes hardly more than what clears.
+ * Whoever was heard that shortly before somebody is accused was heard after half of that silence,
+ * and after the instant at which it was no longer clear: of the normal model both are known to be
+ * so long ago at least, of the others only that it was not just now, and nothing where a
+ * declaration takes hardly more than what clears.
  */
 function hearsWithinMs({ detector }: DocumentedGroup): number {
   if (detector.model !== "normal") return detector.threshold >= HIGH_LEVEL ? 2 * HEARING_MS : 0;

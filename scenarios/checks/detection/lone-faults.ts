@@ -1,7 +1,8 @@
 /**
- * The faults of a plan after which a backup must take over in a time that can be summed up: one that stops a station
- * serving altogether, for longer than the sum, while nothing else is wrong with its group. Earlier faults may have come
- * and gone, so that the second outage is watched as well as the first.
+ * The faults of a plan after which a backup must take over in a time that can be summed up: one
+ * that stops a station serving altogether, for longer than the sum, while nothing else is wrong
+ * with its group. Earlier faults may have come and gone, so that the second outage is watched as
+ * well as the first.
  *
  *   silence        the beats stop: power, kill, pause, the way back cut, both ways cut
  *   command path   the beats go on: the way there cut or held, a service that fails everything
@@ -19,7 +20,9 @@ export interface LoneFault {
   readonly group: string;
   readonly station: string;
   readonly atMs: number;
-  /** Within this time a command that was sent after the fault has been served by another station. */
+  /**
+   * Within this time a command that was sent after the fault has been served by another station.
+   */
   readonly boundMs: number;
   /** The terms of that sum, in words. */
   readonly terms: string;
@@ -35,13 +38,19 @@ const RECHECK_MS = 50;
 const LEAST_REPEATABLE = 0.2;
 /** What is less likely than this does not happen in a run. */
 const UNLIKELY = 1e-6;
-/** So many answers tell what is usual, so many attempts have to be overdue, and are so after so many times the slowest. */
+/**
+ * So many answers tell what is usual, so many attempts have to be overdue, and are so after so many
+ * times the slowest.
+ */
 const ENOUGH_ANSWERS = 64;
 const OVERDUE_ATTEMPTS = 2;
 const OVERDUE_RATIO = 1.6;
 /** Modes of a service in which everything is answered, however wrongly. */
 const ANSWERS: ReadonlySet<string> = new Set(["errors", "busy", "errors-after", "lying-200"]);
-/** A station that is promoted is not held back by anything for longer (held calls are looked at this often). */
+/**
+ * A station that is promoted is not held back by anything for longer (held calls are looked at this
+ * often).
+ */
 const LOOK_MS = 250;
 
 /** The lone faults of `fleet`'s plan, in its order. */
@@ -85,7 +94,10 @@ function loneFault(fleet: Fleet, settings: DocumentedGroup, span: Span, spans: r
   return { group, station: struck.name, atMs: fromMs, boundMs, terms, again: before.length > 0 };
 }
 
-/** Somebody who was replaced lately may still be kept down, in doubt or in maintenance; with no trouble before, nobody is. */
+/**
+ * Somebody who was replaced lately may still be kept down, in doubt or in maintenance; with no
+ * trouble before, nobody is.
+ */
 function settledMs({ breaker, detector }: DocumentedGroup, before: readonly Span[]): number {
   if (before.length === 0) return 0;
   return SETTLED_MS + 2 * detector.minimumDwellMs + breaker.openDurationMs;
@@ -114,7 +126,10 @@ function waitsOf(
   return [...noticed, { what: "the next command", ms: gapMs }, { what: "its way", ms: 2 * latencyMs + LOOK_MS }];
 }
 
-/** Silence is declared at the ceiling, or by what the beats before it were like, and the backup is heard once more. */
+/**
+ * Silence is declared at the ceiling, or by what the beats before it were like, and the backup is
+ * heard once more.
+ */
 function silenceWaits(fleet: Fleet, group: DocumentedGroup, unlearnt: boolean): Wait[] {
   const { detector } = group;
   const { silenceMs } = comfortOf(fleet, group.name);
@@ -127,9 +142,10 @@ function silenceWaits(fleet: Fleet, group: DocumentedGroup, unlearnt: boolean): 
 }
 
 /**
- * A station that answers with failures: the next command that may be repeated is served elsewhere, whoever is active. One
- * that answers nothing: two attempts become overdue, and a little later its silence is proof, once it is known what is
- * usual; before that, so many attempts in a row run out of time, for so long.
+ * A station that answers with failures: the next command that may be repeated is served elsewhere,
+ * whoever is active. One that answers nothing: two attempts become overdue, and a little later its
+ * silence is proof, once it is known what is usual; before that, so many attempts in a row run out
+ * of time, for so long.
  */
 function commandPathWaits(
   fleet: Fleet,
@@ -169,7 +185,10 @@ function commandPathWaits(
   ];
 }
 
-/** Where the process is gone and the machine is not, connections are refused, and so many of them in a row are proof. */
+/**
+ * Where the process is gone and the machine is not, connections are refused, and so many of them in
+ * a row are proof.
+ */
 function refusalWaits(fleet: Fleet, { name, commandPath }: DocumentedGroup): Wait[] {
   const { mostMs, silenceMs } = comfortOf(fleet, name);
   return [
@@ -179,7 +198,10 @@ function refusalWaits(fleet: Fleet, { name, commandPath }: DocumentedGroup): Wai
   ];
 }
 
-/** In what time so many commands come at least: each source sends one in one and a half times its pace. */
+/**
+ * In what time so many commands come at least: each source sends one in one and a half times its
+ * pace.
+ */
 function arrivalsMs(fleet: Fleet, group: string, commands: number): number {
   const { commandsPerSecond, sources } = fleet.group(group).plan;
   const rounds = Math.ceil(commands / sources) + 1;
@@ -229,8 +251,9 @@ function stopsBeats({ fault }: Span, group: string, station: string): boolean {
 }
 
 /**
- * Nothing of it is learnt as an ordinary gap: a silence that was declared, or none at all. A pushed beat that is lost leaves
- * a gap in the sequence; where stations are asked instead, an answer that fails or comes late leaves only the gap.
+ * Nothing of it is learnt as an ordinary gap: a silence that was declared, or none at all. A pushed
+ * beat that is lost leaves a gap in the sequence; where stations are asked instead, an answer that
+ * fails or comes late leaves only the gap.
  */
 export function isCleanOutage(
   { fault, fromMs, untilMs }: Span,

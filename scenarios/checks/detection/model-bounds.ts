@@ -1,8 +1,9 @@
 /**
- * What a group's detector can say at all, from its settings alone, whatever it has learned: how long the shortest silence
- * is that reaches a level, how high the level of a silence is at most, and when a silence after ordinary beats is
- * declared at the latest. Each model has bounds of its own (docs/guide/detection.md); where the manual gives none, the
- * answer is the widest one, which holds for everything.
+ * What a group's detector can say at all, from its settings alone, whatever it has learned: how
+ * long the shortest silence is that reaches a level, how high the level of a silence is at most,
+ * and when a silence after ordinary beats is declared at the latest. Each model has bounds of its
+ * own (docs/guide/detection.md); where the manual gives none, the answer is the widest one, which
+ * holds for everything.
  *
  *   normal                   the narrowest and the widest fit that the settings allow
  *   adaptive                 no silence shorter than ten least deviations, or the ceiling, reaches level 8, others in proportion
@@ -30,7 +31,10 @@ export function looksWithinMs(detector: Detector): number {
   return told ? leastSilenceMs(detector, detector.suspectThreshold) : detector.ceilingMs;
 }
 
-/** Whether `level` is within what `silentMs` of silence, short of the ceiling, can mean; else the most that it can. */
+/**
+ * Whether `level` is within what `silentMs` of silence, short of the ceiling, can mean; else the
+ * most that it can.
+ */
 export function levelAboveBound(
   { model, minimumDeviationMs, ceilingMs }: Detector,
   level: number,
@@ -58,11 +62,15 @@ function above(level: number, most: number): number | undefined {
   return level <= most + LEVEL_ROUNDING * (1 + most) ? undefined : most;
 }
 
-/** How long a silence lasts at most until it reaches the threshold, where beats were never further apart than `silenceMs`. */
+/**
+ * How long a silence lasts at most until it reaches the threshold, where beats were never further
+ * apart than `silenceMs`.
+ */
 export function declaredWithinMs({ detector, heartbeat }: DocumentedGroup, silenceMs: number): number {
   const { model, threshold, minimumDeviationMs, ceilingMs } = detector;
   if (model !== "normal") return ceilingMs;
-  // Beats spread by less than their longest silence; a window that is not full yet is presumed to spread by half of its mean.
+  // Beats spread by less than their longest silence; a window that is not full yet is presumed to
+  // spread by half of its mean.
   const spreadMs = Math.max(minimumDeviationMs, silenceMs / 2, heartbeat.intervalMs / 2);
   return Math.min(ceilingMs, silenceMs + mostReach(threshold) * spreadMs);
 }

@@ -1,8 +1,10 @@
 /**
- * Heartbeats that are pulled, counted at the way to each station, on the gateway's own clock. `pulls-are-not-made-up`: what a
- * stall has swallowed is left out, because a burst would tell no more than one; so no three begin within less than one interval
- * (25 ms after a refused connection, where that is less). `pulls-keep-time`: where nothing troubles the group or its gateway,
- * and no answer is late, as many are asked for as the interval says: they do not drift by what an answer takes.
+ * Heartbeats that are pulled, counted at the way to each station, on the gateway's own clock.
+ * `pulls-are-not-made-up`: what a stall has swallowed is left out, because a burst would tell no
+ * more than one; so no three begin within less than one interval (25 ms after a refused connection,
+ * where that is less). `pulls-keep-time`: where nothing troubles the group or its gateway, and no
+ * answer is late, as many are asked for as the interval says: they do not drift by what an answer
+ * takes.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";
@@ -14,7 +16,10 @@ import { troubleOf } from "../trouble.ts";
 
 /** So many within less than an interval: one that a stall has delayed, and the next in its time. */
 const MOST_AT_ONCE = 2;
-/** A station that refused the last connection is asked again after this long (docs/guide/configuration.md). */
+/**
+ * A station that refused the last connection is asked again after this long
+ * (docs/guide/configuration.md).
+ */
 const REFUSED_INTERVAL_MS = 25;
 /** So many intervals are looked back; one may be missing, by rounding at either end. */
 const INTERVALS = 60;

@@ -1,12 +1,13 @@
 /**
- * What the phi detector should make of a station's heartbeats, worked out once more from the manual (docs/guide/detection.md)
- * and the beats that counted: a window of the last gaps, of which outages, lost beats and restarts are none; until enough
- * is known a presumption; three outages in a row are a slower sender. Sums are plain, because a run is short, and the level
- * is the check's own (`suspicion.ts`). It knows nothing of how the detector keeps its window.
+ * What the phi detector should make of a station's heartbeats, worked out once more from the manual
+ * (docs/guide/detection.md) and the beats that counted: a window of the last gaps, of which
+ * outages, lost beats and restarts are none; until enough is known a presumption; three outages in
+ * a row are a slower sender. Sums are plain, because a run is short, and the level is the check's
+ * own (`suspicion.ts`). It knows nothing of how the detector keeps its window.
  *
- * That is the normal model. The others are the library's own once more ({@link ShadowModel}): what they make of beats
- * their own tests and `bench/detection` say; that the gateway tells them of the right beats, and asks them as it was set
- * up to, is seen here.
+ * That is the normal model. The others are the library's own once more ({@link ShadowModel}): what
+ * they make of beats their own tests and `bench/detection` say; that the gateway tells them of the
+ * right beats, and asks them as it was set up to, is seen here.
  */
 import { PhiAccrualMachine } from "ground-station-failover/core";
 import type { StationBeat } from "../../../gateway/src/fleet/heartbeat-sessions.ts";

@@ -1,8 +1,8 @@
 /**
- * One station as its gateway can have heard it: when its last heartbeat counted, what was declared of it since, and what
- * of that may be said at all. Silence is measured on the gateway's own clock, from beats that were noted beside it. The
- * least silence that reaches a level is that of the narrowest fit which the settings allow, so nothing has to be known of
- * what a detector learned.
+ * One station as its gateway can have heard it: when its last heartbeat counted, what was declared
+ * of it since, and what of that may be said at all. Silence is measured on the gateway's own clock,
+ * from beats that were noted beside it. The least silence that reaches a level is that of the
+ * narrowest fit which the settings allow, so nothing has to be known of what a detector learned.
  */
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
 import type { DocumentedGroup } from "../documented.ts";
@@ -75,7 +75,9 @@ export class Silence {
     return wrong;
   }
 
-  /** For how long its silence should have been declared by `nowMs`; negative while it need not be. */
+  /**
+   * For how long its silence should have been declared by `nowMs`; negative while it need not be.
+   */
   overdueMs(nowMs: number): number {
     const { ceilingMs, sustainMs, gracePeriodMs } = this.#settings;
     if (this.standing === "down") return Number.NEGATIVE_INFINITY;
@@ -83,7 +85,10 @@ export class Silence {
     return nowMs - this.lastBeatMs - ceilingMs - sustainMs;
   }
 
-  /** Since when it may be held to be alive again, if nothing but its dwell kept it down; Infinity while it is not down. */
+  /**
+   * Since when it may be held to be alive again, if nothing but its dwell kept it down; Infinity
+   * while it is not down.
+   */
   get clearFromMs(): number {
     return this.standing === "down" ? this.#downAtMs + this.#dwellMs : Number.POSITIVE_INFINITY;
   }

@@ -1,4 +1,7 @@
-/** The check's own normal tail, against values of tables (Abramowitz and Stegun, 26.2 and table 26.2). */
+/**
+ * The check's own normal tail, against values of tables (Abramowitz and Stegun, 26.2 and table
+ * 26.2).
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deviationsAt, levelAt, levelReachedAt } from "./suspicion.ts";

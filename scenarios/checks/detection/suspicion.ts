@@ -1,8 +1,9 @@
 /**
- * How suspicious a silence can be at most, and so how long the shortest silence is that reaches a level: the normal tail
- * of the phi detector under the narrowest fit that a group's settings allow, which is a mean gap of nothing and the least
- * deviation. Worked out here once more and differently (numerically near the middle, by Mills' ratio as a continued
- * fraction further out; Abramowitz and Stegun 26.2.14), because checks must not believe the function they check.
+ * How suspicious a silence can be at most, and so how long the shortest silence is that reaches a
+ * level: the normal tail of the phi detector under the narrowest fit that a group's settings allow,
+ * which is a mean gap of nothing and the least deviation. Worked out here once more and differently
+ * (numerically near the middle, by Mills' ratio as a continued fraction further out; Abramowitz and
+ * Stegun 26.2.14), because checks must not believe the function they check.
  */
 
 /** From here on the continued fraction is exact to many digits. */
@@ -24,8 +25,8 @@ export function levelBelowMean(deviations: number): number {
 }
 
 /**
- * A level that has been reached at `deviations` for sure, without the sums of {@link levelAt}: the tail is never above
- * exp(-z² / 2) / 2, so its level is never below this.
+ * A level that has been reached at `deviations` for sure, without the sums of {@link levelAt}: the
+ * tail is never above exp(-z² / 2) / 2, so its level is never below this.
  */
 export function levelReachedAt(deviations: number): number {
   return 0.5 * deviations * deviations * Math.LOG10E + Math.LOG10E * Math.LN2;

@@ -1,9 +1,11 @@
 /**
- * Two processes that send heartbeats under one station's name, of which nobody can tell which one is the station.
+ * Two processes that send heartbeats under one station's name, of which nobody can tell which one
+ * is the station.
  * - `twins-are-told`: a moment after both do, an event tells so.
- * - `twins-prove-nothing`: from then on no heartbeat of either counts, nor for a while after one of them has fallen silent: a
- *   twin must not hide that the true station has died.
- * Judged while nothing but the twin touches the group, and then until a while after the station itself is struck.
+ * - `twins-prove-nothing`: from then on no heartbeat of either counts, nor for a while after one of
+ *   them has fallen silent: a twin must not hide that the true station has died.
+ * Judged while nothing but the twin touches the group, and then until a while after the station
+ * itself is struck.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";
@@ -19,7 +21,10 @@ import { nodesOf, troubleOf } from "../trouble.ts";
 /** Each of them is challenged and accepted twice, a beat of its own and two messages each time. */
 const TURNS = 6;
 const MARGIN_MS = 500;
-/** docs/guide/detection.md: one has to be alone for so long, or for so many intervals, before heartbeats count again. */
+/**
+ * docs/guide/detection.md: one has to be alone for so long, or for so many intervals, before
+ * heartbeats count again.
+ */
 const ALONE_MS = 10_000;
 const ALONE_INTERVALS = 5;
 
@@ -75,7 +80,8 @@ function watchedOf(fleet: Fleet, group: DocumentedGroup, twin: Twin): Watched | 
     .filter(({ fault, untilMs }) => fault !== twin && untilMs > twin.atMs);
   if (!quiet || group.heartbeat.kind !== "udp" || others.some(({ fromMs }) => fromMs <= toldByMs)) return undefined;
   const endMs = Math.min(twin.atMs + twin.forMs, ...others.map(({ fromMs }) => fromMs));
-  // What strikes the station alone ends the conflict a while later; of everything else nobody can say what follows.
+  // What strikes the station alone ends the conflict a while later; of everything else nobody can
+  // say what follows.
   const node = stationNode(group.name, twin.station);
   const isAlone = ({ fault, fromMs }: Span): boolean => fromMs > endMs || nodesOf(fault).every((one) => one === node);
   const aloneMs = Math.max(ALONE_MS, ALONE_INTERVALS * intervalMs) - 2 * intervalMs;

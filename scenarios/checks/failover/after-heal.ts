@@ -1,9 +1,10 @@
 /**
- * What must be well again once everything but the dead is healed, with time to settle: L1 `serves-after-heal`, every
- * command of the verify phase is acknowledged; L6 `suspicions-clear`, every station that lives is held to be alive; L4
- * `breakers-close`, no circuit of an active station that lives and has traffic is open. Held only where the plan's groups
- * can be well at all (`comfort.ts`), and not where a command met a connection that had died unnoticed before: that costs
- * whoever uses it first one exchange, as on real wires.
+ * What must be well again once everything but the dead is healed, with time to settle: L1
+ * `serves-after-heal`, every command of the verify phase is acknowledged; L6 `suspicions-clear`,
+ * every station that lives is held to be alive; L4 `breakers-close`, no circuit of an active
+ * station that lives and has traffic is open. Held only where the plan's groups can be well at all
+ * (`comfort.ts`), and not where a command met a connection that had died unnoticed before: that
+ * costs whoever uses it first one exchange, as on real wires.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Attempt, Command, FleetObserver } from "../../fleet/observer.ts";
@@ -33,7 +34,10 @@ export function afterHeal(fleet: Fleet): FleetObserver {
   /** Who is active in each group, and since when. */
   const actives: Map<string, Active> = new Map();
   const isLost = (group: string, station: string): boolean => plan.lostForEver.includes(stationNode(group, station));
-  /** From when on commands of `group` are served: some time after the last change of who serves, if that one lives. */
+  /**
+   * From when on commands of `group` are served: some time after the last change of who serves, if
+   * that one lives.
+   */
   const servesFromMs = (group: DocumentedGroup): number => {
     const active = actives.get(group.name);
     if (active === undefined) return Number.POSITIVE_INFINITY;
@@ -43,7 +47,10 @@ export function afterHeal(fleet: Fleet): FleetObserver {
       : 0;
     return Math.max(verifyFromMs(plan), settledMs, replacedMs);
   };
-  /** Commands of the verify phase whose connection broke under them, or to which a station answered that its own did. */
+  /**
+   * Commands of the verify phase whose connection broke under them, or to which a station answered
+   * that its own did.
+   */
   const excused: Set<Command> = new Set();
   let attempted: Set<string> = new Set();
   return {
@@ -89,7 +96,10 @@ function brokeUnder({ outcome, status }: Attempt): boolean {
   return outcome === "lost" || status === 502;
 }
 
-/** How long a group may be finding its feet after something has changed: circuits are tried again, what is out ends. */
+/**
+ * How long a group may be finding its feet after something has changed: circuits are tried again,
+ * what is out ends.
+ */
 function againMs({ breaker, commands }: DocumentedGroup): number {
   return MARGIN_MS + breaker.openDurationMs + commands.timeoutMs + commands.deadlineMs;
 }

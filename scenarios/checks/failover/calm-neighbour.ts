@@ -1,8 +1,9 @@
 /**
- * B5: a group that nothing touches notices nothing of what happens to others behind the same gateway. Every command of
- * its sources is acknowledged, and within the time that its plan promises: messages, connections, a wait for a lane, the
- * service itself. Watched where the plan says that the group is calm, leaves the gateway's process alone, and would
- * serve every command in time on any day (`comfort.ts`).
+ * B5: a group that nothing touches notices nothing of what happens to others behind the same
+ * gateway. Every command of its sources is acknowledged, and within the time that its plan
+ * promises: messages, connections, a wait for a lane, the service itself. Watched where the plan
+ * says that the group is calm, leaves the gateway's process alone, and would serve every command in
+ * time on any day (`comfort.ts`).
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";

@@ -1,16 +1,20 @@
 /**
- * `comparisons-are-few`: what the other station sees of an active one that serves on. Where calls are not served, a new
- * command may go to another station to show whether that one serves it, and that is all that a station which is not active
- * is sent of its own accord (docs/guide/failover.md): one at a time, only while nothing else is out there; one every 250 ms,
- * which is four a second; and each needs three commands in a row that the active station did not serve, of which it uses
- * one up. So after `n` commands that were not served there have been `n` - 2 comparisons that were answered at most. A
- * success of the active station ends this count, and a comparison that is out then belongs to what came before: its kind of
- * commands need not be among those that are not served after it, and then it uses none of them up. Where three of its last forty
- * were late, answered or not, or it serves some and fails some, one needs no more than that.
+ * `comparisons-are-few`: what the other station sees of an active one that serves on. Where calls
+ * are not served, a new command may go to another station to show whether that one serves it, and
+ * that is all that a station which is not active is sent of its own accord
+ * (docs/guide/failover.md): one at a time, only while nothing else is out there; one every 250 ms,
+ * which is four a second; and each needs three commands in a row that the active station did not
+ * serve, of which it uses one up. So after `n` commands that were not served there have been `n` -
+ * 2 comparisons that were answered at most. A success of the active station ends this count, and a
+ * comparison that is out then belongs to what came before: its kind of commands need not be among
+ * those that are not served after it, and then it uses none of them up. Where three of its last
+ * forty were late, answered or not, or it serves some and fails some, one needs no more than that.
  *
- * Judged are commands that no station has had before, and that nothing else sends away from the active station: no doubt,
- * declaration, open circuit, maintenance or failback, no gateway that abstains or that finds nobody fit (where something known from outside may speak for that: `surely-fit.ts`), and no request of
- * the active station to be left alone (`Retry-After`). Some of these are told after what follows from them, in the same step.
+ * Judged are commands that no station has had before, and that nothing else sends away from the
+ * active station: no doubt, declaration, open circuit, maintenance or failback, no gateway that
+ * abstains or that finds nobody fit (where something known from outside may speak for that:
+ * `surely-fit.ts`), and no request of the active station to be left alone (`Retry-After`). Some of
+ * these are told after what follows from them, in the same step.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Attempt, FleetObserver } from "../../fleet/observer.ts";

@@ -56,7 +56,10 @@ test("[F1] enough failures for long enough speak against a station, and successe
   assert.deepEqual(cleared.violated, ["promotes-on-evidence"]);
 });
 
-/** 30 commands that `primary` serves in 10 ms each; then `times` that are not answered, and `forMs` of silence. */
+/**
+ * 30 commands that `primary` serves in 10 ms each; then `times` that are not answered, and `forMs`
+ * of silence.
+ */
 async function fallsSilent(fleet: HandMade, times: number, forMs: number): Promise<void> {
   await ends(fleet, 30, "reply", 200);
   for (let time = 0; time < times; time++) fleet.sends(fleet.command(), "primary");
@@ -267,7 +270,10 @@ test("[F1] the active station is given up, and its gateway says that it is fit, 
 describe("[F7] automatic failback, by what is written and what happened", () => {
   const SETTINGS = { failback: { mode: "automatic", holdDown: "2s" } } as const;
 
-  /** The primary falls silent at 1 s and is heard again at 3 s; then time passes, looked at four times a second. */
+  /**
+   * The primary falls silent at 1 s and is heard again at 3 s; then time passes, looked at four
+   * times a second.
+   */
   async function backAgain(
     sections: WrittenSections,
     untilMs: number,
@@ -290,7 +296,8 @@ describe("[F7] automatic failback, by what is written and what happened", () => 
     }
     return fleet.violated.filter((invariant) => invariant === "failback-comes");
   }
-  // A station that was replaced is in doubt for 5 s; then come the hold-down, and the time that what is due may take.
+  // A station that was replaced is in doubt for 5 s; then come the hold-down, and the time that
+  // what is due may take.
   const DUE_MS = 1_000 + 5_000 + 2_000 + 4_000;
 
   test("does not come although the primary has been well for its hold-down → violated, whatever the gateway says of itself", async () => {

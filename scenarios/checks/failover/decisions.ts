@@ -1,13 +1,18 @@
 /**
- * Who is active, and why. Of every station it is kept what its gateway can know (`known-station.ts`), and each promotion is
- * held against that (`promotions.ts`); between promotions, from the status of the moment:
- * - `fit-is-promoted`: an active station that is unfit by the gateway's own account, that is declared down, out of service
- *   or whose circuit is open, or whose calls have come to nothing by ours, does not stay active while another is fit, by the
- *   gateway's account or by ours; but it may while a probe of its half-open circuit is out, and nothing else speaks against it.
- * - `maintenance-is-kept`: who was taken out of service is so until the time is over, and not a moment longer.
- * - `prefers-whom-it-should`: failback returns to the primary, or to whom a person switched over to last.
- * - `failback-comes`: where it is automatic, it does not wait for longer than the hold-down of a station proven well: as it is
- *   written, doubled with each failure that was told, and proven by what happened, not by what the gateway says of itself.
+ * Who is active, and why. Of every station it is kept what its gateway can know
+ * (`known-station.ts`), and each promotion is held against that (`promotions.ts`); between
+ * promotions, from the status of the moment:
+ * - `fit-is-promoted`: an active station that is unfit by the gateway's own account, that is
+ *   declared down, out of service or whose circuit is open, or whose calls have come to nothing by
+ *   ours, does not stay active while another is fit, by the gateway's account or by ours; but it
+ *   may while a probe of its half-open circuit is out, and nothing else speaks against it.
+ * - `maintenance-is-kept`: who was taken out of service is so until the time is over, and not a
+ *   moment longer.
+ * - `prefers-whom-it-should`: failback returns to the primary, or to whom a person switched over to
+ *   last.
+ * - `failback-comes`: where it is automatic, it does not wait for longer than the hold-down of a
+ *   station proven well: as it is written, doubled with each failure that was told, and proven by
+ *   what happened, not by what the gateway says of itself.
  * - `abstention-is-kept`: while it distrusts itself, a gateway replaces nobody for failing.
  */
 import type { FailoverStatus } from "ground-station-failover";
@@ -29,7 +34,10 @@ import { heardSince, wrongs } from "./promotions.ts";
 
 /** What is due by timers happens within this. */
 const LATE_MS = 100;
-/** What begins a failback is looked at once in 250 ms, and what is due may wait for as long as the gateway distrusts itself. */
+/**
+ * What begins a failback is looked at once in 250 ms, and what is due may wait for as long as the
+ * gateway distrusts itself.
+ */
 const BACK_MS = 4_000;
 /** Instants on one axis differ by rounding. */
 const ROUNDING_MS = 0.001;
@@ -45,11 +53,16 @@ class Known {
   readonly visits: Map<Command, number> = new Map();
   /** Until when its gateway distrusts itself. */
   distrustUntilMs: number = Number.NEGATIVE_INFINITY;
-  /** Since when, by what each look showed, failback has been possible; undefined while it is not. */
+  /**
+   * Since when, by what each look showed, failback has been possible; undefined while it is not.
+   */
   backSinceMs: number | undefined = undefined;
   /** Is a station tried out, which is to become active? */
   isHandingOver = false;
-  /** When each station was replaced, or a failback to it was given up: each may double its hold-down. */
+  /**
+   * When each station was replaced, or a failback to it was given up: each may double its
+   * hold-down.
+   */
   readonly #failedAtMs: Map<string, number[]> = new Map();
   /** Counts promotions, handovers and abstentions. */
   changes = 0;
@@ -112,7 +125,8 @@ export function decisions(fleet: Fleet): FleetObserver {
     probed(group, station, well) {
       const known = of(group);
       known.of(station).probed(well);
-      // Its proof is lost and the hold-down begins anew, even if the next probe succeeds before the next look.
+      // Its proof is lost and the hold-down begins anew, even if the next probe succeeds before the
+      // next look.
       if (!well && station === known.preferred) known.backSinceMs = undefined;
     },
     commandArrived: ({ command }) => void of(command.group).visits.set(command, visitsOf(command) + 1),
@@ -129,7 +143,8 @@ export function decisions(fleet: Fleet): FleetObserver {
     attemptEnded(attempt) {
       const group = of(attempt.group);
       const { tally } = group.of(attempt.station);
-      // Before it, too: an answer ends the silence for which a station may have been set aside a moment ago.
+      // Before it, too: an answer ends the silence for which a station may have been set aside a
+      // moment ago.
       group.lookAtIdle(localMs());
       tally.ended(attempt, localMs() >= group.distrustUntilMs, !disturbed(fleet), localMs());
       group.lookAtIdle(localMs());
@@ -163,7 +178,8 @@ export function decisions(fleet: Fleet): FleetObserver {
 }
 
 function noted(fleet: Fleet, group: Known, event: GatewayEvent, nowMs: number): void {
-  // What lasts for less than from one look to the next makes a station prove itself anew all the same.
+  // What lasts for less than from one look to the next makes a station prove itself anew all the
+  // same.
   const { type } = event;
   if (type === "maintenance" || type === "declaration" || type === "breaker") group.backSinceMs = undefined;
   if (event.type === "abstention" && event.reason === "late-wake") {
@@ -220,7 +236,10 @@ function promoted(fleet: Fleet, group: Known, event: Promoted, nowMs: number): v
   group.of(event.station).becameActive(nowMs);
 }
 
-/** Whose circuit would excuse it, had it just opened: that of who was replaced for it, or of those who were passed over. */
+/**
+ * Whose circuit would excuse it, had it just opened: that of who was replaced for it, or of those
+ * who were passed over.
+ */
 function whoseCircuit(invariant: string, { from, station, evidence }: Promoted, { stations }: Known): string[] {
   if (invariant === "promotes-on-evidence") {
     return evidence.some(({ kind, verdict }) => kind === "breaker" && verdict === "unfit") ? [from] : [];
@@ -278,14 +297,20 @@ function isDue({ status, process }: StatusLook, known: Known): boolean {
   );
 }
 
-/** May `name` surely be made active, and has it been heard since the active station fell silent, if that is silent? */
+/**
+ * May `name` surely be made active, and has it been heard since the active station fell silent, if
+ * that is silent?
+ */
 function surelyReplaces(name: string, known: Known, nowMs: number): boolean {
   const [from, to] = [known.of(known.active), known.of(name)];
   const isConfirmed = from.silentSinceMs === undefined || (known.beatsKnown && heardSince(to, from));
   return to.surelyFit(nowMs) && isConfirmed;
 }
 
-/** Is a probe of its circuit out, and is that all? How long it may be out is the breaker's business (`breaker.ts`). */
+/**
+ * Is a probe of its circuit out, and is that all? How long it may be out is the breaker's business
+ * (`breaker.ts`).
+ */
 function isProbed({ breaker, assessment }: FailoverStatus["stations"][number]): boolean {
   const others = assessment.evidence.filter(({ kind, verdict }) => verdict === "unfit" && kind !== "breaker");
   return breaker?.state === "half-open" && others.length === 0;

@@ -164,7 +164,10 @@ describe("[F3] [S2] epochs at the gateway", () => {
   });
 });
 
-/** A gateway that heard `seen` of its stations at 1 s, one after the other, and was at `epoch` from then on; looked at at 2 s. */
+/**
+ * A gateway that heard `seen` of its stations at 1 s, one after the other, and was at `epoch` from
+ * then on; looked at at 2 s.
+ */
 async function heard(seen: readonly number[], sentUnder: readonly number[], epoch: number): Promise<readonly string[]> {
   const made = new HandMade({}, epochs);
   const { gateway } = startGateway(made);

@@ -1,8 +1,9 @@
 /**
- * Epochs at each door that they pass: the gateway that numbers its active stations, every attempt it sends, and every
- * station, which must refuse what is older than the newest it has seen. Spacecraft refuse old epochs too and so hide
- * what goes wrong before them; that is why each layer is watched for itself. What two processes of a gateway number alike
- * is no fault (a new one begins at 1 and learns; ADR 0007), so all of this is for one process.
+ * Epochs at each door that they pass: the gateway that numbers its active stations, every attempt
+ * it sends, and every station, which must refuse what is older than the newest it has seen.
+ * Spacecraft refuse old epochs too and so hide what goes wrong before them; that is why each layer
+ * is watched for itself. What two processes of a gateway number alike is no fault (a new one begins
+ * at 1 and learns; ADR 0007), so all of this is for one process.
  */
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
@@ -21,7 +22,10 @@ interface Numbered {
   /** Who was active under each epoch. */
   readonly stations: Map<number, string>;
   newestSent: number;
-  /** Under which epochs this process has sent anything: a station that has seen one of these may have it from there. */
+  /**
+   * Under which epochs this process has sent anything: a station that has seen one of these may
+   * have it from there.
+   */
   readonly sentUnder: Set<number>;
   /** What heartbeats have told asks for this one at least. */
   newestHeard: number;
@@ -77,7 +81,8 @@ export function epochs(fleet: Fleet): FleetObserver {
     beatCounted(group, _station, beat) {
       const of = numbered(group);
       const seen = beat?.epochSeen ?? 0;
-      // Asked of what was really sent: what the gateway says of its own epoch may have been raised by this heartbeat already.
+      // Asked of what was really sent: what the gateway says of its own epoch may have been raised
+      // by this heartbeat already.
       const isForeign = seen > 0 && !of.sentUnder.has(seen);
       of.newestHeard = Math.max(of.newestHeard, isForeign ? seen + 1 : seen);
     },

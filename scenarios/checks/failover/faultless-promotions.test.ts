@@ -1,4 +1,7 @@
-/** A promotion for failure needs a fault of the replaced station. Faults of callers and of the gateway's machine do not count. */
+/**
+ * A promotion for failure needs a fault of the replaced station. Faults of callers and of the
+ * gateway's machine do not count.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { FleetFault } from "../../fleet/plan.ts";
@@ -8,7 +11,10 @@ import type { WideDraft } from "../wide-world.ts";
 import { widePlan } from "../wide-world.ts";
 import { faultlessPromotions } from "./faultless-promotions.ts";
 
-/** The primary is replaced at 20 s, after `commands` were sent in the last two seconds, and one was `served` before. */
+/**
+ * The primary is replaced at 20 s, after `commands` were sent in the last two seconds, and one was
+ * `served` before.
+ */
 async function violated(
   faults: readonly FleetFault[],
   commands = 5,

@@ -1,11 +1,13 @@
 /**
- * `no-role-change-without-fault`: in the wide world a station is replaced for failing only if a fault of the plan strikes
- * it, or did so in the last 15 s. These are not faults of a station: slow callers, callers that hang up, commands that are
- * wrong by their own fault, slow routes, shortages of the gateway's own machine, and pauses of the gateway's process.
- * Not judged: a station that was recently loaded above 70 % of its capacity, settings whose effect cannot be summed up,
- * callers who leave before a command can be answered, and a time in which no command of the group has been served at all
- * yet, or none that was sent after the first that failed: where every command since then was wrong, nobody can tell a station
- * that fails everything from callers that ask for nothing else.
+ * `no-role-change-without-fault`: in the wide world a station is replaced for failing only if a
+ * fault of the plan strikes it, or did so in the last 15 s. These are not faults of a station: slow
+ * callers, callers that hang up, commands that are wrong by their own fault, slow routes, shortages
+ * of the gateway's own machine, and pauses of the gateway's process. Not judged: a station that was
+ * recently loaded above 70 % of its capacity, settings whose effect cannot be summed up, callers
+ * who leave before a command can be answered, and a time in which no command of the group has been
+ * served at all yet, or none that was sent after the first that failed: where every command since
+ * then was wrong, nobody can tell a station that fails everything from callers that ask for nothing
+ * else.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";
@@ -22,7 +24,9 @@ import type { Span } from "../trouble.ts";
 import { nodesOf, troubleOf } from "../trouble.ts";
 
 const INVARIANT = "no-role-change-without-fault";
-/** For so long after it a fault may still lead to a promotion: silences and windows have to fill. */
+/**
+ * For so long after it a fault may still lead to a promotion: silences and windows have to fill.
+ */
 const LATELY_MS = 15_000;
 const LOAD_OVER_MS = 3_000;
 /** What takes twice its time is still no fault of a station that has work to do. */
@@ -65,7 +69,10 @@ export function faultlessPromotions(fleet: Fleet): FleetObserver {
   };
 }
 
-/** A written timeout or deadline that is shorter than a command's work, or has become so, makes attempts fail on purpose. */
+/**
+ * A written timeout or deadline that is shorter than a command's work, or has become so, makes
+ * attempts fail on purpose.
+ */
 export function timesOutByItself(fleet: Fleet, group: string): boolean {
   const { plan } = fleet.group(group);
   const written = fleet.plan.configuration.groups.find(({ name }) => name === group)?.["commands"];
@@ -76,7 +83,10 @@ export function timesOutByItself(fleet: Fleet, group: string): boolean {
   return timeout !== undefined && timeout < SLOWED * slowestMs + (plan.callers?.uploads?.forMs ?? 0);
 }
 
-/** Callers who leave about when an answer comes, at its slowest, see none of a station that is well, as of one that has stopped. */
+/**
+ * Callers who leave about when an answer comes, at its slowest, see none of a station that is well,
+ * as of one that has stopped.
+ */
 function leavesTooSoon({ serviceMs, callers }: GroupPlan, slowness: number, mostMs: number): boolean {
   return callers !== undefined && callers.patienceMs < slowness * serviceMs + 8 * mostMs;
 }

@@ -1,7 +1,8 @@
 /**
- * `fit-again`: what calls have shown of a station is not held against it for ever. An idle station gets no calls, so no
- * success can outweigh old failures there; at the end of a run nothing but a doubt with an end may keep a living, healed
- * station that nobody has called since from being taken for fit.
+ * `fit-again`: what calls have shown of a station is not held against it for ever. An idle station
+ * gets no calls, so no success can outweigh old failures there; at the end of a run nothing but a
+ * doubt with an end may keep a living, healed station that nobody has called since from being taken
+ * for fit.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";

@@ -1,13 +1,15 @@
 /**
- * L5 for planned changes (docs/guide/failover.md, "Going back"). Nothing waits for them: the station that serves goes on
- * meanwhile (make before break).
- * - `switchover-is-prompt`: what a person asks for, and what maintenance needs, is done or refused in the step in which it
- *   begins: there is nothing to wait for.
- * - `handover-ends`: a failback is done or given up in time: it waits up to 2 s for a command that may be repeated, and
- *   then takes four shares of 250 ms. A race with a slow station is over within 30 s.
- * - `handover-is-told`: where a failure overtakes it, whoever asked for it is told so in that instant.
- * - `failback-is-tried`: a station to which a failback returns has failed none of the commands that it was given to try it
- *   out.
+ * L5 for planned changes (docs/guide/failover.md, "Going back"). Nothing waits for them: the
+ * station that serves goes on meanwhile (make before break).
+ * - `switchover-is-prompt`: what a person asks for, and what maintenance needs, is done or refused
+ *   in the step in which it begins: there is nothing to wait for.
+ * - `handover-ends`: a failback is done or given up in time: it waits up to 2 s for a command that
+ *   may be repeated, and then takes four shares of 250 ms. A race with a slow station is over
+ *   within 30 s.
+ * - `handover-is-told`: where a failure overtakes it, whoever asked for it is told so in that
+ *   instant.
+ * - `failback-is-tried`: a station to which a failback returns has failed none of the commands that
+ *   it was given to try it out.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";

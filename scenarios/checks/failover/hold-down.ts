@@ -1,4 +1,7 @@
-/** How long a station must have been well before failback returns to it, by what is written and by how often it failed. */
+/**
+ * How long a station must have been well before failback returns to it, by what is written and by
+ * how often it failed.
+ */
 import type { DocumentedGroup } from "../documented.ts";
 
 /** `FailbackOptions`: failures within this time double it, up to this. */

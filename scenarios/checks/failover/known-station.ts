@@ -1,7 +1,8 @@
 /**
- * One station as its gateway can know it, kept from outside: what was declared of it, what its circuit, its calls and people
- * say, and when it was replaced. Where it cannot be seen whether a gateway knew a thing, there is a word for "surely" and
- * one for "perhaps", and a check uses the one that can accuse nobody wrongly.
+ * One station as its gateway can know it, kept from outside: what was declared of it, what its
+ * circuit, its calls and people say, and when it was replaced. Where it cannot be seen whether a
+ * gateway knew a thing, there is a word for "surely" and one for "perhaps", and a check uses the
+ * one that can accuse nobody wrongly.
  */
 import { CommandPathTally } from "../calls/command-path-tally.ts";
 import type { UsualAnswers } from "../calls/usual-answers.ts";
@@ -23,7 +24,9 @@ export class KnownStation {
   standing: Standing = "unknown";
   circuit: "closed" | "open" | "half-open" = "closed";
   #openUntilMs = Number.NEGATIVE_INFINITY;
-  /** On the gateway's clock, until when it is out of service on request; -Infinity where it is not. */
+  /**
+   * On the gateway's clock, until when it is out of service on request; -Infinity where it is not.
+   */
   restsUntilMs: number = Number.NEGATIVE_INFINITY;
   /** When it was last heard of, and when it was first suspected since then to be silent. */
   lastBeatMs: number = Number.NEGATIVE_INFINITY;
@@ -68,7 +71,10 @@ export class KnownStation {
     return this.circuit === "open" && Math.abs(this.#openUntilMs - this.#openDurationMs - nowMs) <= ROUNDING_MS;
   }
 
-  /** It is idle, and calls that it was given may speak against it: then it may be set aside, as after a replacement. */
+  /**
+   * It is idle, and calls that it was given may speak against it: then it may be set aside, as
+   * after a replacement.
+   */
   lookAtIdle(nowMs: number): void {
     if (nowMs < this.#perhapsInDoubtUntilMs || !this.tally.mayFail(nowMs)) return;
     this.#perhapsSetAside(nowMs);
@@ -79,7 +85,10 @@ export class KnownStation {
     this.#triedFromMs = nowMs;
   }
 
-  /** That failback is off. Where it did not serve a call that it was given, it may be set aside: one call is enough. */
+  /**
+   * That failback is off. Where it did not serve a call that it was given, it may be set aside: one
+   * call is enough.
+   */
   failbackEnded(nowMs: number): void {
     const fromMs = this.#triedFromMs;
     this.#triedFromMs = undefined;
@@ -111,8 +120,8 @@ export class KnownStation {
   }
 
   /**
-   * Is something known that speaks against it as the active one? A circuit that is half-open passes nobody while its probe
-   * is out, and what opened it has not been disproved.
+   * Is something known that speaks against it as the active one? A circuit that is half-open passes
+   * nobody while its probe is out, and what opened it has not been disproved.
    */
   perhapsUnfit(nowMs: number): boolean {
     if (this.standing === "down" || this.circuit !== "closed" || nowMs < this.restsUntilMs) return true;
@@ -133,7 +142,10 @@ export class KnownStation {
     return this.circuit === "open" && nowMs < this.#openUntilMs - ROUNDING_MS;
   }
 
-  /** May it surely be made active? One that was replaced, and has not served the last call that it was given since, may be set aside for it. */
+  /**
+   * May it surely be made active? One that was replaced, and has not served the last call that it
+   * was given since, may be set aside for it.
+   */
   surelyFit(nowMs: number): boolean {
     const { tally } = this;
     const fromMs = this.#replacedAtMs === undefined ? undefined : Math.max(this.#replacedAtMs, tally.servedFromMs);

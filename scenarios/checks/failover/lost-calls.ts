@@ -1,10 +1,14 @@
 /**
- * F4, what becomes of a command whose station was lost with it in hand, by what its group asked for.
- * - `report-is-not-resent`: where the operator wants a report, a keyed command that has reached one station goes to no other.
- * - `resend-is-not-reported`: where re-sending is wanted, nobody is told of a keyed command that its outcome is ambiguous,
- *   before it has waited in vain for somebody to take it. Not where as many are there as may wait, nor of one that failed by
- *   itself as well: then that may be what it is told.
- * - `lost-is-ambiguous`: of one without a key that broke off in a station's hands, its source is told just that.
+ * F4, what becomes of a command whose station was lost with it in hand, by what its group asked
+ * for.
+ * - `report-is-not-resent`: where the operator wants a report, a keyed command that has reached one
+ *   station goes to no other.
+ * - `resend-is-not-reported`: where re-sending is wanted, nobody is told of a keyed command that
+ *   its outcome is ambiguous, before it has waited in vain for somebody to take it. Not where as
+ *   many are there as may wait, nor of one that failed by itself as well: then that may be what it
+ *   is told.
+ * - `lost-is-ambiguous`: of one without a key that broke off in a station's hands, its source is
+ *   told just that.
  * Only of commands that came once: what another sending of the same met is not theirs.
  */
 import { AttemptTimeoutError } from "ground-station-failover";
@@ -83,7 +87,10 @@ export function lostCalls(fleet: Fleet): FleetObserver {
   };
 }
 
-/** So far may a gateway's clock be from true time, as a share; how long it waited is counted on that. */
+/**
+ * So far may a gateway's clock be from true time, as a share; how long it waited is counted on
+ * that.
+ */
 const CLOCKS = 0.1;
 /** Its deadline can have been first. */
 const TOLD_OF_LOSS: ReadonlySet<string> = new Set(["AMBIGUOUS_OUTCOME", "DEADLINE_EXCEEDED"]);

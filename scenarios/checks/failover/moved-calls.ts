@@ -1,16 +1,21 @@
 /**
- * F3 at the instant of a promotion: what becomes of commands that are out at the station that is replaced.
- * - `moves-what-was-in-flight`: a station that is replaced for failing and is silent (declared down, or overdue with nothing
- *   answered) keeps no command that may be repeated for itself. Each of them that has no attempt elsewhere goes to another
- *   station in that instant, or waits for one, or is answered. The attempt at the silent station may still be answered. One
- *   that the new active station has had as often as it may (`retry.maxAttempts`) has nothing else to hope for, and stays. So
- *   does one whose time is over, or whose caller leaves, sooner than others of its group took of late. Where the station that was promoted is unfit in
- *   that same instant, by its gateway's word and by something that is known from outside (`surely-fit.ts`), there is nowhere to go.
- * - `stays-while-answered`: a station that still answers, or is left as planned, keeps what is out there: no attempt is ended
- *   by the promotion, because the command can finish where it is.
- * - `moves-what-was-in-flight` also where more commands are parked after a promotion than were waiting at it, were moved by
- *   it, or have failed since, or were out at a station that was declared down since. Where no other station can take these,
- *   they are tried again where they were, each within the retry budget, which some have to wait for.
+ * F3 at the instant of a promotion: what becomes of commands that are out at the station that is
+ * replaced.
+ * - `moves-what-was-in-flight`: a station that is replaced for failing and is silent (declared
+ *   down, or overdue with nothing answered) keeps no command that may be repeated for itself. Each
+ *   of them that has no attempt elsewhere goes to another station in that instant, or waits for
+ *   one, or is answered. The attempt at the silent station may still be answered. One that the new
+ *   active station has had as often as it may (`retry.maxAttempts`) has nothing else to hope for,
+ *   and stays. So does one whose time is over, or whose caller leaves, sooner than others of its
+ *   group took of late. Where the station that was promoted is unfit in that same instant, by its
+ *   gateway's word and by something that is known from outside (`surely-fit.ts`), there is nowhere
+ *   to go.
+ * - `stays-while-answered`: a station that still answers, or is left as planned, keeps what is out
+ *   there: no attempt is ended by the promotion, because the command can finish where it is.
+ * - `moves-what-was-in-flight` also where more commands are parked after a promotion than were
+ *   waiting at it, were moved by it, or have failed since, or were out at a station that was
+ *   declared down since. Where no other station can take these, they are tried again where they
+ *   were, each within the retry budget, which some have to wait for.
  */
 import { AttemptTimeoutError, CallAbortedError, DeadlineExceededError } from "ground-station-failover";
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
@@ -23,10 +28,15 @@ import { livingGateway, lookAround } from "../status-round.ts";
 import { SurelyFit } from "./surely-fit.ts";
 
 const INVARIANT = "moves-what-was-in-flight";
-/** So many of the latest answers say how long the next may take: a quarter longer than any of them. */
+/**
+ * So many of the latest answers say how long the next may take: a quarter longer than any of them.
+ */
 const LATEST = 200;
 const SLOWER = 1.25;
-/** What is said of a station that is silent now; not why it was replaced once, which is said during its cooldown. */
+/**
+ * What is said of a station that is silent now; not why it was replaced once, which is said during
+ * its cooldown.
+ */
 const OVERDUE = /^[^:]+: \d+ commands became overdue/;
 
 type Promoted = Extract<GatewayEvent, { readonly type: "promoted" }>;
@@ -42,8 +52,8 @@ interface Seen {
   /** How long the last commands that were served took. */
   readonly tookMs: number[];
   /**
-   * Commands that may be parked: those of the last promotion, and one more for each that failed since, or was lost with its
-   * station; undefined before one.
+   * Commands that may be parked: those of the last promotion, and one more for each that failed
+   * since, or was lost with its station; undefined before one.
    */
   mayBeParked: number | undefined;
 }
@@ -136,7 +146,9 @@ function fresh(): Seen {
   return { out, reached, open, down, tookMs: [], mayBeParked: undefined };
 }
 
-/** Is nothing heard of the station that is replaced, by heartbeats or by what is said of its calls? */
+/**
+ * Is nothing heard of the station that is replaced, by heartbeats or by what is said of its calls?
+ */
 function isSilent({ from, evidence }: Promoted, { down }: Seen): boolean {
   return down.has(from) || evidence.some(({ kind, detail }) => kind === "calls" && OVERDUE.test(detail));
 }
@@ -151,7 +163,8 @@ function refuseLeft(
 ): void {
   const { commands, retry } = documentedGroups(fleet).get(group) as DocumentedGroup;
   const patienceMs = fleet.group(group).plan.callers?.patienceMs ?? Number.POSITIVE_INFINITY;
-  // Where a report is wanted, a keyed command goes nowhere: `lost-calls.ts` says what its source is told.
+  // Where a report is wanted, a keyed command goes nowhere: `lost-calls.ts` says what its source is
+  // told.
   const reports = commands.ambiguousKeyed === "report";
   const isUsedUp = (command: Command): boolean =>
     (noted.reached.get(command) ?? []).filter((name) => name === station).length >= retry.maxAttempts;

@@ -1,12 +1,16 @@
 /**
- * F1, F2, F7 at the instant of a promotion: whether the one that goes has failed, and whether the one that comes is the
- * right one. Judged by what is known from outside of each station of the group (`known-station.ts`), in order of priority.
- * - `promotes-on-evidence`: something that happened speaks against the station that is replaced for failing.
+ * F1, F2, F7 at the instant of a promotion: whether the one that goes has failed, and whether the
+ * one that comes is the right one. Judged by what is known from outside of each station of the
+ * group (`known-station.ts`), in order of priority.
+ * - `promotes-on-evidence`: something that happened speaks against the station that is replaced for
+ *   failing.
  * - `promotes-the-first-fit`: nobody of higher priority was surely fit.
- * - `unfit-is-not-promoted`: nor is the new one surely unfit, unless nobody is fit and the old one is silent; who is out of
- *   service on request is never promoted.
- * - `heard-since-is-promoted`: where the old one fell silent, the new one has been heard of after that.
- * - `failback-is-proven`: who goes back by itself, and is probed, has answered a probe since it failed, and the last one.
+ * - `unfit-is-not-promoted`: nor is the new one surely unfit, unless nobody is fit and the old one
+ *   is silent; who is out of service on request is never promoted.
+ * - `heard-since-is-promoted`: where the old one fell silent, the new one has been heard of after
+ *   that.
+ * - `failback-is-proven`: who goes back by itself, and is probed, has answered a probe since it
+ *   failed, and the last one.
  */
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
 import type { Wrong } from "../detection/silence.ts";
@@ -62,7 +66,9 @@ export function* wrongs(event: Promoted, scene: Scene): Iterable<NonNullable<Wro
   }
 }
 
-/** Has one been heard since the other fell silent, if that one is? Where it is known what counted. */
+/**
+ * Has one been heard since the other fell silent, if that one is? Where it is known what counted.
+ */
 export function heardSince({ lastBeatMs }: KnownStation, { silentSinceMs }: KnownStation): boolean {
   return silentSinceMs === undefined || lastBeatMs > silentSinceMs;
 }

@@ -1,12 +1,15 @@
 /**
  * B4: who is active changes for a reason, and not too often.
- * - In a group that nothing touches nobody is declared down, nobody is promoted, and no circuit opens.
- * - Elsewhere a promotion for failure follows trouble that touched its group no longer ago than what a gateway remembers
- *   (`memoryMs`). A station that is dead for good excuses only what follows its death. Not judged where a station is to be
- *   called silent as soon as two commands are late (`unansweredAfter` below 50 ms): that happens on any day.
- * - Of failures there are at most so many role changes a minute as dwells and doubts leave room for.
- * - `failback-holds-down`: going back happens only where it is automatic, and only after the hold-down since the station
- *   failed or was silent last, which doubles with each of its failures.
+ * - In a group that nothing touches nobody is declared down, nobody is promoted, and no circuit
+ *   opens.
+ * - Elsewhere a promotion for failure follows trouble that touched its group no longer ago than
+ *   what a gateway remembers (`memoryMs`). A station that is dead for good excuses only what
+ *   follows its death. Not judged where a station is to be called silent as soon as two commands
+ *   are late (`unansweredAfter` below 50 ms): that happens on any day.
+ * - Of failures there are at most so many role changes a minute as dwells and doubts leave room
+ *   for.
+ * - `failback-holds-down`: going back happens only where it is automatic, and only after the
+ *   hold-down since the station failed or was silent last, which doubles with each of its failures.
  */
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
@@ -22,10 +25,15 @@ import { holdDownMs } from "./hold-down.ts";
 
 const INVARIANT = "no-needless-role-change";
 const FAILBACK = "failback-holds-down";
-/** `SupervisorOptions`: declarations within this time of each other double the dwell, up to this. */
+/**
+ * `SupervisorOptions`: declarations within this time of each other double the dwell, up to this.
+ */
 const FLAP_WINDOW_MS = 60_000;
 const LONGEST_DWELL_MS = 30_000;
-/** `FailoverOptions.doubtMs`: a station that failed calls is not promoted again for 5 s, then 10, 20, 40, 80. */
+/**
+ * `FailoverOptions.doubtMs`: a station that failed calls is not promoted again for 5 s, then 10,
+ * 20, 40, 80.
+ */
 const MOST_DOUBTS_A_MINUTE = 5;
 const LEAST_SILENCE_MS = 50;
 /** Instants on one axis differ by rounding. */
@@ -98,8 +106,9 @@ function heldDown(
 }
 
 /**
- * How long after trouble is over it can still lead to a promotion: what the breaker's window, a command under way and a
- * failing path remember, how long a silence takes to be declared, and how long what was refused meanwhile stays closed.
+ * How long after trouble is over it can still lead to a promotion: what the breaker's window, a
+ * command under way and a failing path remember, how long a silence takes to be declared, and how
+ * long what was refused meanwhile stays closed.
  */
 function memoryMs({ breaker, commands, commandPath, detector, heartbeat }: DocumentedGroup): number {
   const silenceMs = detector.ceilingMs + detector.sustainMs + 3 * heartbeat.intervalMs;
@@ -139,9 +148,11 @@ function refuseTooOften(
   { group, atMs }: Promoted,
 ): void {
   lately.add(atMs);
-  // A probe that succeeds ends every doubt, and without a dwell silence may come and go as it likes.
+  // A probe that succeeds ends every doubt, and without a dwell silence may come and go as it
+  // likes.
   if (settings.probes || settings.detector.minimumDwellMs < 1) return;
-  // Each replacement needs a declaration or a doubt; where nobody is fit, one declaration can lead to two.
+  // Each replacement needs a declaration or a doubt; where nobody is fit, one declaration can lead
+  // to two.
   const most =
     settings.stations.length * (2 * mostDeclarations(settings.detector.minimumDwellMs) + MOST_DOUBTS_A_MINUTE);
   const changes = lately.total(atMs);

@@ -1,6 +1,7 @@
 /**
- * Notes the situations of `situations.ts` where they can be seen from outside; a few are noted where they happen
- * (`fleet/*-node.ts`, `fault-desk.ts`) or by the check that watches for them. It finds nothing wrong.
+ * Notes the situations of `situations.ts` where they can be seen from outside; a few are noted
+ * where they happen (`fleet/*-node.ts`, `fault-desk.ts`) or by the check that watches for them. It
+ * finds nothing wrong.
  */
 import type { FailoverStatus } from "ground-station-failover";
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
@@ -15,7 +16,10 @@ import { livingGateway, lookAround } from "../status-round.ts";
 /** Clocks further from true than this are worse than any crystal. */
 const WRONG_CLOCK = 0.001;
 
-/** What is remembered of an attempt that is over: not its signal, which would keep all that ever waited for it. */
+/**
+ * What is remembered of an attempt that is over: not its signal, which would keep all that ever
+ * waited for it.
+ */
 type Past = Pick<Attempt, "station" | "incarnation" | "outcome" | "endedAtMs">;
 
 /** What is remembered of a command's way. */
@@ -34,7 +38,10 @@ interface Change {
   readonly from: string;
 }
 
-/** When the latest planned change of a group ended without a promotion; endless while it is under way. */
+/**
+ * When the latest planned change of a group ended without a promotion; endless while it is under
+ * way.
+ */
 type Handovers = Map<string, number>;
 
 export function situationWatch(fleet: Fleet): FleetObserver {

@@ -1,4 +1,7 @@
-/** Rare situations that a batch of the swarm must meet at least once each, or it has not tested them. */
+/**
+ * Rare situations that a batch of the swarm must meet at least once each, or it has not tested
+ * them.
+ */
 export const FLEET_SITUATIONS: readonly string[] = [
   // What is decided about stations.
   "abstention",

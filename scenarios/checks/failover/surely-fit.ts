@@ -1,8 +1,9 @@
 /**
- * Stations that are surely fit by all that their gateway can know, told from what was declared and from what became of commands,
- * and not from the gateway's own status. A gateway that calls such a station unfit has no excuse in it. For an excuse only one
- * side counts, so this is narrow: a station that was ever replaced, or of which anything under this gateway process came to
- * nothing or took long, is none of these, although it may be fit.
+ * Stations that are surely fit by all that their gateway can know, told from what was declared and
+ * from what became of commands, and not from the gateway's own status. A gateway that calls such a
+ * station unfit has no excuse in it. For an excuse only one side counts, so this is narrow: a
+ * station that was ever replaced, or of which anything under this gateway process came to nothing
+ * or took long, is none of these, although it may be fit.
  */
 import type { FailoverStatus } from "ground-station-failover";
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
@@ -17,7 +18,10 @@ type StationStatus = Pick<FailoverStatus["stations"][number], "name" | "assessme
 
 interface Seen {
   alive: boolean;
-  /** Its circuit opened, somebody took it out of service or replaced it, or a failback to it was given up. */
+  /**
+   * Its circuit opened, somebody took it out of service or replaced it, or a failback to it was
+   * given up.
+   */
   marked: boolean;
   /** An attempt at it was not served. */
   failed: boolean;

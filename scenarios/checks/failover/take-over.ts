@@ -1,10 +1,11 @@
 /**
- * L2, `takes-over`: after a fault that ends all service of the active station, and while nothing else is wrong, another
- * station serves a command that was sent after it, within the sum of what the manual says has to happen first: the
- * silence (or the failing commands) that is waited for, sustained as written, one more beat of the backup, the next
- * command and its way. All terms come from the plan and the manual (`lone-faults.ts`), none from the code. A fault is not watched
- * where no other station is fit at its instant: by the gateway's word, and only where nothing that is known from outside speaks
- * against that word (`surely-fit.ts`).
+ * L2, `takes-over`: after a fault that ends all service of the active station, and while nothing
+ * else is wrong, another station serves a command that was sent after it, within the sum of what
+ * the manual says has to happen first: the silence (or the failing commands) that is waited for,
+ * sustained as written, one more beat of the backup, the next command and its way. All terms come
+ * from the plan and the manual (`lone-faults.ts`), none from the code. A fault is not watched where
+ * no other station is fit at its instant: by the gateway's word, and only where nothing that is
+ * known from outside speaks against that word (`surely-fit.ts`).
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";
@@ -51,7 +52,10 @@ export function takeOver(fleet: Fleet): FleetObserver {
   };
 }
 
-/** Does the fault strike whom commands go to, and is there somebody else who is well at this instant? */
+/**
+ * Does the fault strike whom commands go to, and is there somebody else who is well at this
+ * instant?
+ */
 function isActiveWithBackup(fleet: Fleet, { group, station }: LoneFault, surelyFit: SurelyFit): boolean {
   const status = livingGateway(fleet)?.gateway.groups.get(group)?.status;
   if (status === undefined || status.active !== station || status.handover !== undefined) return false;

@@ -115,7 +115,10 @@ describe("once-is-not-spent", () => {
   });
 });
 
-/** A primary hangs for a while in a group with reads and keyed commands. `spoil`: its gateway's status says that it is in doubt ever after. */
+/**
+ * A primary hangs for a while in a group with reads and keyed commands. `spoil`: its gateway's
+ * status says that it is in doubt ever after.
+ */
 async function doubted(spoil: boolean, claims = false): Promise<string[]> {
   const world = new World({ seed: 11 });
   const plan = planOf({

@@ -1,12 +1,16 @@
 /**
- * How a gateway finds out about a station that may not serve: with as little as it can, and it does find out.
- * - `failback-begins-with-one`: until the station that a failback, or a race with a slow one, tries out has served something, or for 2 s where nothing
- *   comes that may be repeated, it is sent one command at a time on that account, and none without a key.
- * - `failback-is-given-up`: where that station fails a command, the failback is over in that instant.
- * - `once-is-not-spent`: a command without a key is not sent to find out whether a station lives that was declared down. Not
- *   where it refuses connections, nor where it served a moment ago.
- * - `doubt-ends`: at the end of a run nobody is in doubt who has been well for long, by the plan, where there were commands to
- *   try it with, and the written timeout lets a command end. (That a gateway says of a station that it is fit ends an excuse in these checks, and never is one.)
+ * How a gateway finds out about a station that may not serve: with as little as it can, and it does
+ * find out.
+ * - `failback-begins-with-one`: until the station that a failback, or a race with a slow one, tries
+ *   out has served something, or for 2 s where nothing comes that may be repeated, it is sent one
+ *   command at a time on that account, and none without a key.
+ * - `failback-is-given-up`: where that station fails a command, the failback is over in that
+ *   instant.
+ * - `once-is-not-spent`: a command without a key is not sent to find out whether a station lives
+ *   that was declared down. Not where it refuses connections, nor where it served a moment ago.
+ * - `doubt-ends`: at the end of a run nobody is in doubt who has been well for long, by the plan,
+ *   where there were commands to try it with, and the written timeout lets a command end. (That a
+ *   gateway says of a station that it is fit ends an excuse in these checks, and never is one.)
  */
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
@@ -24,11 +28,17 @@ import { WaysOfCalls } from "./ways-of-calls.ts";
 const QUIET_MS = 2_000;
 /** Who served within this time is given more. */
 const SERVED_LATELY_MS = 1_000;
-/** Long enough that whatever was wrong is over, and that whoever is in doubt has been tried many times. */
+/**
+ * Long enough that whatever was wrong is over, and that whoever is in doubt has been tried many
+ * times.
+ */
 const SETTLED_MS = 20_000;
 const DOUBTED_MS = 10_000;
 const FEWEST_TO_TRY_WITH = 20;
-/** A station in doubt is tried no more often than this: one that refuses for load may do so for a second. */
+/**
+ * A station in doubt is tried no more often than this: one that refuses for load may do so for a
+ * second.
+ */
 const TRIAL_INTERVAL_MS = 250;
 
 /** A failback that has not shown anything yet. */
@@ -49,7 +59,10 @@ class Door {
 /** A doubt that lasts. */
 interface Doubt {
   readonly sinceMs: number;
-  /** How often since then it could be tried: with commands that may be repeated, of the route that every station serves. */
+  /**
+   * How often since then it could be tried: with commands that may be repeated, of the route that
+   * every station serves.
+   */
   chances: number;
   lastChanceMs: number;
 }

@@ -1,19 +1,25 @@
 /**
- * Why a command may go to a station that is not the active one, under the active one's epoch (`one-active-per-epoch`). The
- * role says where new commands go as a rule; these are the exceptions that docs/guide/failover.md names, each shown by
- * attempts and events and not by the gateway's word for it:
- * - another station has had the command: refused it, failed it, lost it, has been silent about it for longer than it
- *   usually takes, or was declared down or replaced for failing with it in hand;
- * - the active station is in doubt (`doubted` … `trusted`), was declared down, is out of service, its circuit is open, or
- *   nobody is fit (`kept`, until the active station is fit again, by its gateway's word or surely: `surely-fit.ts`);
- * - the active station has not served three commands that were sent after the last one that it served: new ones show whether
- *   another does (when they end does not matter: a long upload may end after later ones);
- * - of the last forty commands of the active station three were late, answered or not: a new one shows whether another answers sooner;
- * - of these it served some, and failed three, and nearly one in five, that may not run twice: a new one shows whether another
- *   station serves such;
- * - five or more of the last twenty commands that could be compared, and four in ten of them, failed at the active station and
- *   were served by another: it is failing, and is replaced as soon as the other one is heard, which may be a beat later;
- * - its gateway abstains after a stall of its own, and so keeps an active station that fails: the role waits, calls do not;
+ * Why a command may go to a station that is not the active one, under the active one's epoch
+ * (`one-active-per-epoch`). The role says where new commands go as a rule; these are the exceptions
+ * that docs/guide/failover.md names, each shown by attempts and events and not by the gateway's
+ * word for it:
+ * - another station has had the command: refused it, failed it, lost it, has been silent about it
+ *   for longer than it usually takes, or was declared down or replaced for failing with it in hand;
+ * - the active station is in doubt (`doubted` … `trusted`), was declared down, is out of service,
+ *   its circuit is open, or nobody is fit (`kept`, until the active station is fit again, by its
+ *   gateway's word or surely: `surely-fit.ts`);
+ * - the active station has not served three commands that were sent after the last one that it
+ *   served: new ones show whether another does (when they end does not matter: a long upload may
+ *   end after later ones);
+ * - of the last forty commands of the active station three were late, answered or not: a new one
+ *   shows whether another answers sooner;
+ * - of these it served some, and failed three, and nearly one in five, that may not run twice: a
+ *   new one shows whether another station serves such;
+ * - five or more of the last twenty commands that could be compared, and four in ten of them,
+ *   failed at the active station and were served by another: it is failing, and is replaced as soon
+ *   as the other one is heard, which may be a beat later;
+ * - its gateway abstains after a stall of its own, and so keeps an active station that fails: the
+ *   role waits, calls do not;
  * - a failback tries the station out (`handover-begun` … `promoted` or `handover-ended`).
  */
 import type { FailoverStatus } from "ground-station-failover";
@@ -28,15 +34,27 @@ import { SurelyFit } from "./surely-fit.ts";
 
 /** Of so many answers of a station, half were quicker than an attempt that is taken for overdue. */
 const ANSWERS = 20;
-/** What is learned is looked at again after so many; with fewer answers than both, others tell what is usual (`answer-times.ts`). */
+/**
+ * What is learned is looked at again after so many; with fewer answers than both, others tell what
+ * is usual (`answer-times.ts`).
+ */
 const REFRESHED_AFTER = 32;
-/** So many commands in a row that are not served are worth a comparison with new ones (`uncompared.ts`). */
+/**
+ * So many commands in a row that are not served are worth a comparison with new ones
+ * (`uncompared.ts`).
+ */
 const WORTH_COMPARING = 3;
 /** So many late ones are, among so many (`late-alone.ts`). */
 const LATE = { count: 3, of: 40 };
-/** So many failures are of commands that may not run twice, beside others that are served, from any of them on; and this share (`fails-some.ts`, by its own count). */
+/**
+ * So many failures are of commands that may not run twice, beside others that are served, from any
+ * of them on; and this share (`fails-some.ts`, by its own count).
+ */
 const FAILED = { count: 3, rate: 0.15 };
-/** An overdue attempt has been out for this long at least, however quick its station is (`answer-times.ts`). */
+/**
+ * An overdue attempt has been out for this long at least, however quick its station is
+ * (`answer-times.ts`).
+ */
 const LEAST_OVERDUE_MS = 5;
 
 /** What its gateway said of one group's active station since it became active. */
@@ -55,12 +73,18 @@ interface Known {
   rests: boolean;
   /** How long its last answers took. */
   readonly answersMs: number[];
-  /** When those were sent, the latest ones, that ended without success and were sent after all that succeeded. */
+  /**
+   * When those were sent, the latest ones, that ended without success and were sent after all that
+   * succeeded.
+   */
   unservedFromMs: number[];
   /** Of its last attempts that are over, was each late; and was it served, or failed for good? */
   readonly late: boolean[];
   readonly failed: boolean[];
-  /** Commands that it served, since the first that it `lost`: that failed here, and that another station served. */
+  /**
+   * Commands that it served, since the first that it `lost`: that failed here, and that another
+   * station served.
+   */
   readonly compared: ("served" | "lost")[];
 }
 
@@ -142,15 +166,17 @@ export class WaysOfCalls {
       this.#of(group).kept = false;
   }
 
-  /** May `active` be unfit, by its gateway's own word and by something that is known from outside? */
+  /**
+   * May `active` be unfit, by its gateway's own word and by something that is known from outside?
+   */
   mayBeUnfit(group: string, active: string, status: FailoverStatus | undefined): boolean {
     const station = status?.stations.find(({ name }) => name === active);
     return station !== undefined && !this.#surelyFit.isFit(group, station);
   }
 
   /**
-   * `attempt` has ended, after `tookMs` of its gateway's clock since its body was out. How long failures take says nothing of
-   * how long a station usually takes.
+   * `attempt` has ended, after `tookMs` of its gateway's clock since its body was out. How long
+   * failures take says nothing of how long a station usually takes.
    */
   ended(attempt: Attempt, tookMs: number): void {
     const { group, station, localMs } = attempt;
@@ -161,7 +187,8 @@ export class WaysOfCalls {
     if (isServed || (attempt.outcome === "reply" && attempt.command.kind === "once")) known.failed.push(!isServed);
     for (const last of [known.late, known.failed]) if (last.length > LATE.of) last.shift();
     if (!this.#served(attempt)) {
-      // By when they were sent: one that was out for long must not push out one that a success will leave standing.
+      // By when they were sent: one that was out for long must not push out one that a success will
+      // leave standing.
       known.unservedFromMs = [...known.unservedFromMs, localMs]
         .toSorted((one, other) => one - other)
         .slice(-WORTH_COMPARING);
@@ -176,7 +203,9 @@ export class WaysOfCalls {
     if (answersMs.length > ANSWERS + REFRESHED_AFTER) answersMs.shift();
   }
 
-  /** `attempt` was served: what does that say of its station, and of those where its command failed? */
+  /**
+   * `attempt` was served: what does that say of its station, and of those where its command failed?
+   */
   #compare({ command, group, station }: Attempt): void {
     const attempts = this.#there.get(command)?.attempts ?? [];
     const failed = attempts
@@ -196,7 +225,10 @@ export class WaysOfCalls {
     return lost >= Math.max(LEAST_LOST, LOST_RATE * compared.length);
   }
 
-  /** May `attempt` go where it goes, while `active` is the active one? At `nowMs` of its gateway's clock, before {@link began}. */
+  /**
+   * May `attempt` go where it goes, while `active` is the active one? At `nowMs` of its gateway's
+   * clock, before {@link began}.
+   */
   mayGo({ command, group, station }: Attempt, active: string, nowMs: number): boolean {
     if (this.#isSentAway(group, station, active, nowMs)) return true;
     const { unservedFromMs } = this.#stations.of(group, active);
@@ -208,7 +240,10 @@ export class WaysOfCalls {
     );
   }
 
-  /** Are so many of the last commands of `station` late, or some of them not served, that a new one may show whether another does better? */
+  /**
+   * Are so many of the last commands of `station` late, or some of them not served, that a new one
+   * may show whether another does better?
+   */
   areAmiss(group: string, station: string, nowMs: number): boolean {
     const known = this.#stations.of(group, station);
     const over = known.late.filter(Boolean).length;
@@ -216,7 +251,10 @@ export class WaysOfCalls {
     return late >= LATE.count || failsSome(known);
   }
 
-  /** Has no station had the command of `attempt` before, and does nothing send commands away from `active`? */
+  /**
+   * Has no station had the command of `attempt` before, and does nothing send commands away from
+   * `active`?
+   */
   isNewAndUnexplained(attempt: Attempt, active: string, nowMs: number): boolean {
     const isNew = (this.#there.get(attempt.command)?.attempts ?? []).every((one) => one === attempt);
     return isNew && !this.#isSentAway(attempt.group, attempt.station, active, nowMs);
@@ -265,12 +303,16 @@ export class WaysOfCalls {
 /** Longer than the answers that say what is usual, the first or the last of those that are kept. */
 function isLate({ answersMs }: Known, forMs: number): boolean {
   if (forMs < LEAST_OVERDUE_MS) return false;
-  // Of a station that has answered little since the start, others tell what is usual: by those it may be late at any time.
+  // Of a station that has answered little since the start, others tell what is usual: by those it
+  // may be late at any time.
   if (answersMs.length < ANSWERS) return forMs >= LEAST_WORTH_A_SECOND_MS;
   return forMs > Math.min(mostOf(answersMs.slice(0, ANSWERS)), mostOf(answersMs.slice(-ANSWERS)));
 }
 
-/** Did it fail a share of its last commands, from any failure on, and serve others? A gateway forgets what came before few failures. */
+/**
+ * Did it fail a share of its last commands, from any failure on, and serve others? A gateway
+ * forgets what came before few failures.
+ */
 function failsSome({ failed }: Known): boolean {
   return failed.some((isFailure, place) => {
     const last = isFailure ? failed.slice(place) : [];

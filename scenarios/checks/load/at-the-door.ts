@@ -1,8 +1,9 @@
 /**
- * The commands that are at one group of the gateway, and the attempts of them that are out, counted at the doors where
- * commands come in and attempts go out. A command may have two attempts out (a hedge), and one whose station fell silent
- * may wait for another station while its attempt there is still listened to. So what waits is known between two bounds,
- * which are the same number as long as neither is the case.
+ * The commands that are at one group of the gateway, and the attempts of them that are out, counted
+ * at the doors where commands come in and attempts go out. A command may have two attempts out (a
+ * hedge), and one whose station fell silent may wait for another station while its attempt there is
+ * still listened to. So what waits is known between two bounds, which are the same number as long
+ * as neither is the case.
  */
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
 import type { Attempt, Command } from "../../fleet/observer.ts";

@@ -1,11 +1,13 @@
 /**
- * What a breaker has to go by, counted from outside over a sliding window: attempts that succeeded; attempts that were
- * lost or whose time was up; and commands that failed here and were served by another station, which counts when that
- * one has served them. Refused connections and refusals for load say nothing; failures that could not be compared say nothing
- * where they are one source's (`breaker.ts`); a probe's failure always counts. How a breaker slices its window is its own
- * business, so a question is asked of every cut that it may have made: its window covers between nine tenths of its length
- * and all of it. Where it cannot be seen whether an end counted, it counts as what speaks for the breaker: a failure as nothing
- * where it stays closed, and as a failure where it opens; a success the other way round.
+ * What a breaker has to go by, counted from outside over a sliding window: attempts that succeeded;
+ * attempts that were lost or whose time was up; and commands that failed here and were served by
+ * another station, which counts when that one has served them. Refused connections and refusals for
+ * load say nothing; failures that could not be compared say nothing where they are one source's
+ * (`breaker.ts`); a probe's failure always counts. How a breaker slices its window is its own
+ * business, so a question is asked of every cut that it may have made: its window covers between
+ * nine tenths of its length and all of it. Where it cannot be seen whether an end counted, it
+ * counts as what speaks for the breaker: a failure as nothing where it stays closed, and as a
+ * failure where it opens; a success the other way round.
  */
 import type { Attempt } from "../../fleet/observer.ts";
 import { endOf } from "../calls/attempt-ends.ts";
@@ -18,7 +20,10 @@ const SHORTEST_RATE = 0.9;
 /** Rounded instants. */
 const ROUNDING_MS = 1e-6;
 
-/** What the breaker of a group's station should make of the end of `attempt`; undefined where it says nothing. */
+/**
+ * What the breaker of a group's station should make of the end of `attempt`; undefined where it
+ * says nothing.
+ */
 export function verdictOn(attempt: Attempt, settings: DocumentedGroup, isProbe: boolean): Verdict | undefined {
   const end = endOf(attempt, settings);
   if (end === "served") return "success";
@@ -76,7 +81,10 @@ export class Evidence {
     return this.#long.calls + this.#long.doubtful + this.#long.perhaps;
   }
 
-  /** In a sentence why the circuit has to be open after the last end, whatever its slices; undefined where it may be closed. */
+  /**
+   * In a sentence why the circuit has to be open after the last end, whatever its slices; undefined
+   * where it may be closed.
+   */
   get due(): string | undefined {
     const { failureRateThreshold, minimumVolume, windowMs } = this.#group.breaker;
     const [short, long] = [this.#short, this.#long];
@@ -87,7 +95,10 @@ export class Evidence {
     return undefined;
   }
 
-  /** In a sentence why nothing justifies that the circuit opens at `atMs`; undefined where something may. */
+  /**
+   * In a sentence why nothing justifies that the circuit opens at `atMs`; undefined where something
+   * may.
+   */
   unjustified(pending: readonly Verdict[], atMs: number): string | undefined {
     const { minimumVolume, failureRateThreshold, windowMs } = this.#group.breaker;
     this.#trim(atMs);
@@ -95,7 +106,8 @@ export class Evidence {
     for (const verdict of pending) count(sums, verdict, 1);
     if (this.#justifies(sums)) return undefined;
     const last = this.#entries.at(-1);
-    // A success can only be what completes the floor; with any more it would open the circuit in the middle of successes.
+    // A success can only be what completes the floor; with any more it would open the circuit in
+    // the middle of successes.
     const exactly = pending.length === 0 && last?.atMs === atMs && last.verdict === "success";
     for (let place = this.#entries.length - 1; place >= this.#first; place--) {
       const entry = this.#entries[place] as Entry;

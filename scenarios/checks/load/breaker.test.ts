@@ -64,7 +64,10 @@ function bySource(made: HandMade, source: number): Command {
   return made.command({ id: `atlantic.${source}.${id}` });
 }
 
-/** `primary` answers `command` with 500; it `isSentOn` to `backup` at once or not, which answers with `status`, or is yet to. */
+/**
+ * `primary` answers `command` with 500; it `isSentOn` to `backup` at once or not, which answers
+ * with `status`, or is yet to.
+ */
 async function failsFirst(
   made: HandMade,
   command: Command,

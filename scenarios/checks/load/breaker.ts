@@ -1,20 +1,25 @@
 /**
- * The breakers of a gateway, each beside one built here from nothing but the attempts at its station and how they ended:
- * only legal moves, each with a cause; open where enough failed, closed where it did not; one question at a time after
- * the pause, and none in it. An attempt counts for the period of the breaker in which it began. Transitions are told by
- * the gateway, with the instants at which they were due, which may be earlier than they are told (ADR 0003). A command that
- * one station failed and another served counts against the first when it is served (`breaker-evidence.ts`). A station that
- * is heard again after it was declared down begins with a closed circuit, and with a new period. Where nobody is fit (`kept`), or every other
- * station of the group is down, has a circuit that is not closed or is unfit by its gateway's own word (which counts where
- * something that is known from outside may speak for it: `surely-fit.ts`), commands may go to
- * a station although its circuit is open: there is nobody else; which of them is the probe is not known, and what becomes of
- * them can do no more than end the pause, where as many have ended as a closed circuit would be judged by, and few of them failed. A probe that is out at a station that is declared down has failed. A failure that is not compared
- * (the command is not sent on in the same instant, and no other attempt of it is out) may count where several sources have
- * such failures, and never where it is one caller who repeats itself. Where it may have counted, and another station serves
- * the command after all, that may count or not: once, now or then. What is lost may count or not where its kind of command
- * was never answered: it may be its own fault, while others are served. The pause has an end, too: from the instant on at which
- * it is over by what is written, whoever asks is told that a probe may pass. It is one file because each move and each end of an attempt
- * is judged by the same period.
+ * The breakers of a gateway, each beside one built here from nothing but the attempts at its
+ * station and how they ended: only legal moves, each with a cause; open where enough failed, closed
+ * where it did not; one question at a time after the pause, and none in it. An attempt counts for
+ * the period of the breaker in which it began. Transitions are told by the gateway, with the
+ * instants at which they were due, which may be earlier than they are told (ADR 0003). A command
+ * that one station failed and another served counts against the first when it is served
+ * (`breaker-evidence.ts`). A station that is heard again after it was declared down begins with a
+ * closed circuit, and with a new period. Where nobody is fit (`kept`), or every other station of
+ * the group is down, has a circuit that is not closed or is unfit by its gateway's own word (which
+ * counts where something that is known from outside may speak for it: `surely-fit.ts`), commands
+ * may go to a station although its circuit is open: there is nobody else; which of them is the
+ * probe is not known, and what becomes of them can do no more than end the pause, where as many
+ * have ended as a closed circuit would be judged by, and few of them failed. A probe that is out at
+ * a station that is declared down has failed. A failure that is not compared (the command is not
+ * sent on in the same instant, and no other attempt of it is out) may count where several sources
+ * have such failures, and never where it is one caller who repeats itself. Where it may have
+ * counted, and another station serves the command after all, that may count or not: once, now or
+ * then. What is lost may count or not where its kind of command was never answered: it may be its
+ * own fault, while others are served. The pause has an end, too: from the instant on at which it is
+ * over by what is written, whoever asks is told that a probe may pass. It is one file because each
+ * move and each end of an attempt is judged by the same period.
  */
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
@@ -42,7 +47,9 @@ const TOLD_WITHIN_MS = 50;
 /** The period of an attempt whose end says nothing. */
 const UNCOUNTED = -1;
 const ROUNDING_MS = 1e-6;
-/** Another source that failed within this time failed lately (`core/failover/evidence/evidence.ts`). */
+/**
+ * Another source that failed within this time failed lately (`core/failover/evidence/evidence.ts`).
+ */
 const LATELY_MS = 10_000;
 
 export function breaker(fleet: Fleet): FleetObserver {
@@ -181,7 +188,10 @@ class Watch {
     return this.#state === "closed" && !this.#isDown;
   }
 
-  /** `nobodyElse`: its gateway has said that nobody is fit, or no station of the group is in service. */
+  /**
+   * `nobodyElse`: its gateway has said that nobody is fit, or no station of the group is in
+   * service.
+   */
   began(attempt: Attempt, nobodyElse: boolean): void {
     this.missed();
     // It has been heard again: that its circuit is closed is about to be told.
@@ -203,14 +213,17 @@ class Watch {
   }
 
   /**
-   * Wrong, unless it is told that the circuit has closed in this same instant, or shortly after that nobody is fit:
-   * transitions and decisions are told after what follows from them.
+   * Wrong, unless it is told that the circuit has closed in this same instant, or shortly after
+   * that nobody is fit: transitions and decisions are told after what follows from them.
    */
   #letThrough(detail: string): void {
     this.#early ??= { ...this.#now(), detail };
   }
 
-  /** `isElsewhere`: another attempt of its command is out. `isKnown`: a command of its source has been served. */
+  /**
+   * `isElsewhere`: another attempt of its command is out. `isKnown`: a command of its source has
+   * been served.
+   */
   ended(attempt: Attempt, isElsewhere: boolean, isKnown: boolean): Failure {
     this.#settle();
     const period = this.#out.get(attempt) ?? UNCOUNTED;
@@ -234,7 +247,10 @@ class Watch {
     return failure;
   }
 
-  /** `command` was sent to another station: true if in the instant in which it failed here, so that it is compared. */
+  /**
+   * `command` was sent to another station: true if in the instant in which it failed here, so that
+   * it is compared.
+   */
   sentOn(command: Command): boolean {
     this.#settle();
     return this.#unsettled.delete(command);
@@ -281,7 +297,10 @@ class Watch {
     this.#keepFrom(atMs);
   }
 
-  /** What was sent at `atMs` or later, before it was told that a new period has begun, belongs to it. */
+  /**
+   * What was sent at `atMs` or later, before it was told that a new period has begun, belongs to
+   * it.
+   */
   #keepFrom(atMs: number): void {
     for (const attempt of this.#out.keys())
       if (attempt.localMs >= atMs - ROUNDING_MS) this.#out.set(attempt, this.#period);
@@ -304,7 +323,8 @@ class Watch {
       this.#openUntilMs = atMs + this.#settings.breaker.openDurationMs;
       this.#servedPast = this.#lostPast = 0;
     }
-    // What was sent in the instant in which its pause ended early is the probe, or was sent because there is nobody else.
+    // What was sent in the instant in which its pause ended early is the probe, or was sent because
+    // there is nobody else.
     if (to === "half-open" && atMs < this.#openUntilMs - ROUNDING_MS) {
       this.#keepFrom(atMs);
       this.#uncountedIn = this.#period;
@@ -330,7 +350,9 @@ class Watch {
     this.#violate("breaker-trips-when-due", `closed, although ${due.why}`);
   }
 
-  /** What it counts has happened, since it closed; a place for a probe that nobody holds is free. */
+  /**
+   * What it counts has happened, since it closed; a place for a probe that nobody holds is free.
+   */
   looked({ status, process }: StatusLook): void {
     this.#settle(Number.POSITIVE_INFINITY);
     const breaker = status.stations.find(({ name }) => this.#name.endsWith(`/${name}`))?.breaker;
@@ -386,7 +408,10 @@ class Watch {
     return detail === undefined ? undefined : ["breaker-trips-on-evidence", `open, although ${detail}`];
   }
 
-  /** Have enough been served past the open circuit to end its pause? Of those that were not, some may not have counted. */
+  /**
+   * Have enough been served past the open circuit to end its pause? Of those that were not, some
+   * may not have counted.
+   */
   get #hasServedPast(): boolean {
     const { minimumVolume, failureRateThreshold } = this.#settings.breaker;
     const lost = Math.max(0, minimumVolume - this.#servedPast);

@@ -1,4 +1,7 @@
-/** A lasting collapse needs an event with numbers. A short one does not, nor one in which more than half is answered. */
+/**
+ * A lasting collapse needs an event with numbers. A short one does not, nor one in which more than
+ * half is answered.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
@@ -9,7 +12,10 @@ import type { WideDraft } from "../wide-world.ts";
 import { widePlan } from "../wide-world.ts";
 import { collapseIsTold } from "./collapse-is-told.ts";
 
-/** 20 sendings a second from 40 s on, of which `good` are answered in time, for `forMs`; then all are. */
+/**
+ * 20 sendings a second from 40 s on, of which `good` are answered in time, for `forMs`; then all
+ * are.
+ */
 async function run(good: number, forMs: number, tell?: object, group: WideDraft["group"] = {}): Promise<string[]> {
   const made = new HandMade(widePlan({ group }), collapseIsTold);
   startGateway(made);

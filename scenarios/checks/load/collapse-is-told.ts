@@ -1,7 +1,8 @@
 /**
- * `collapse-is-told`: if less than half of the sendings that end within 1 s are answered in time, and this lasts for 1 s
- * while a station is well, the gateway must raise an event that contains the numbers of the collapse. The event may be up
- * to 10 s older than the collapse. The check starts 3 s after a fault, when events about the fault itself are due.
+ * `collapse-is-told`: if less than half of the sendings that end within 1 s are answered in time,
+ * and this lasts for 1 s while a station is well, the gateway must raise an event that contains the
+ * numbers of the collapse. The event may be up to 10 s older than the collapse. The check starts 3
+ * s after a fault, when events about the fault itself are due.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";
@@ -79,7 +80,8 @@ function waitsLongEnough(fleet: Fleet, plan: GroupPlan): boolean {
   const { mostMs } = comfortOf(fleet, plan.name);
   const waits = (plan.callers?.patienceMs ?? Number.POSITIVE_INFINITY) > 2 * (meanWorkMs(plan) + 8 * mostMs);
   if (!waits) notJudged(fleet.world, INVARIANT, "callers wait less than a command may take");
-  // To a gateway whose callers neither say how long they wait nor hang up, every late answer is a good one.
+  // To a gateway whose callers neither say how long they wait nor hang up, every late answer is a
+  // good one.
   const isSilent = plan.callers?.leaves === "silently" && plan.patienceMs === undefined;
   if (isSilent) notJudged(fleet.world, INVARIANT, "callers leave without a sign");
   return waits && !isSilent && (plan.callers?.uploads?.cutRatio ?? 0) === 0;
@@ -116,7 +118,8 @@ function refuseEmpty({ world }: Fleet, event: Readonly<Record<string, unknown>>)
     if (typeof value === "number" && Number.isFinite(value) && value >= 0) continue;
     return world.violate(INVARIANT, `an event "${OVERLOAD_EVENT}" says that ${name} is ${String(value)}`);
   }
-  // Those that ended in a second may have come in an earlier one: they are no part of those that came in it.
+  // Those that ended in a second may have come in an earlier one: they are no part of those that
+  // came in it.
   const [ended, answered] = [Number(event["ended"]), Number(event["answered"])];
   if (answered >= ended / 2)
     world.violate(INVARIANT, `an event "${OVERLOAD_EVENT}" says that of ${ended} commands ${answered} were answered`);

@@ -1,4 +1,7 @@
-/** Goodput after a fault: 0.9 of the offered load below capacity, 0.8 of the capacity above it, nothing before the grace period. */
+/**
+ * Goodput after a fault: 0.9 of the offered load below capacity, 0.8 of the capacity above it,
+ * nothing before the grace period.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HandMade } from "../hand-made.ts";
@@ -8,10 +11,16 @@ import { goodput } from "./goodput.ts";
 
 interface Traffic {
   readonly perSecond: number;
-  /** Share of the sendings that are answered in time: before 21 s, which is 5 s and twice the patience after the fault, and later. */
+  /**
+   * Share of the sendings that are answered in time: before 21 s, which is 5 s and twice the
+   * patience after the fault, and later.
+   */
   readonly before: number;
   readonly after: number;
-  /** Sendings that begin before 21 s end so much later; those of so long afterwards are refused. Default 0.1 s, and none. */
+  /**
+   * Sendings that begin before 21 s end so much later; those of so long afterwards are refused.
+   * Default 0.1 s, and none.
+   */
   readonly queueMs?: number;
 }
 

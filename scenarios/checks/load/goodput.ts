@@ -1,13 +1,16 @@
 /**
- * `goodput-comes-back`: 5 s plus twice the callers' patience after a fault began or ended, callers are answered in time
- * again, whatever patience they state and whatever deadline is written.
- * - Offered load at most 0.9 of the capacity of the weakest station that is well: at least 0.9 of the sendings succeed.
- * - Offered load above that: the goodput is at least 0.8 of that capacity. It is counted by when the answers come: where a long
- *   queue gives way to a short one, stations do all they can while those who come meanwhile are refused. Where each refusal
- *   costs a station as much as a command, it is 0.75: what it takes is found out by refusals alone.
+ * `goodput-comes-back`: 5 s plus twice the callers' patience after a fault began or ended, callers
+ * are answered in time again, whatever patience they state and whatever deadline is written.
+ * - Offered load at most 0.9 of the capacity of the weakest station that is well: at least 0.9 of
+ *   the sendings succeed.
+ * - Offered load above that: the goodput is at least 0.8 of that capacity. It is counted by when
+ *   the answers come: where a long queue gives way to a short one, stations do all they can while
+ *   those who come meanwhile are refused. Where each refusal costs a station as much as a command,
+ *   it is 0.75: what it takes is found out by refusals alone.
  *
- * A sending succeeds if its answer arrives while its caller still waits. An error that is the command's own counts as a
- * success; an error of the gateway or of a station does not. Every sending counts, also a repetition: repetitions are load.
+ * A sending succeeds if its answer arrives while its caller still waits. An error that is the
+ * command's own counts as a success; an error of the gateway or of a station does not. Every
+ * sending counts, also a repetition: repetitions are load.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver, Sending } from "../../fleet/observer.ts";
@@ -30,7 +33,10 @@ const PATIENCES = 2;
 const START_MS = 5_000;
 /** That a station is slow can be told from how it was before. */
 const PACE_KNOWN_MS = 6_000;
-/** What a station was sent in an outage of all stations, and works off when it is over, for callers long gone. */
+/**
+ * What a station was sent in an outage of all stations, and works off when it is over, for callers
+ * long gone.
+ */
 const BACKLOG_PER_OUTAGE = 3;
 const BORNE_RATIO = 0.9;
 const LEAST_SERVED_RATIO = 0.9;
@@ -40,12 +46,18 @@ const LEAST_AT_DEAR_REFUSALS_RATIO = 0.75;
 const LEAST_MS = 2_000;
 const FEWEST_SENDINGS = 20;
 const SENDINGS_OF_GRACE = 2;
-/** A caller must wait for so many times what a command takes of a station at leisure, and for a little more. */
+/**
+ * A caller must wait for so many times what a command takes of a station at leisure, and for a
+ * little more.
+ */
 const LEAST_PATIENCES = 3;
 const LEAST_PATIENCE_MS = 150;
 /** All but one in fifty of them. */
 const MOST = 0.98;
-/** A caller that states no patience and leaves without closing its connection gives the gateway nothing to learn from. */
+/**
+ * A caller that states no patience and leaves without closing its connection gives the gateway
+ * nothing to learn from.
+ */
 const LEAST_SILENT_PATIENCE_MS = 1_000;
 
 interface Judged {
@@ -169,7 +181,9 @@ export function isWithin({ fromMs, untilMs }: Pick<Judged, "fromMs" | "untilMs">
   return atMs >= fromMs && atMs <= untilMs;
 }
 
-/** Was `sending` answered with success, or with the command's own error, while its caller waited? */
+/**
+ * Was `sending` answered with success, or with the command's own error, while its caller waited?
+ */
 export function isGood({ end }: Sending): boolean {
   return end === "served" || end === "own-error";
 }

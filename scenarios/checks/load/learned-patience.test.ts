@@ -9,7 +9,9 @@ import { learnedPatience } from "./learned-patience.ts";
 
 const INVARIANT = "patience-is-true";
 
-/** The callers of the group wait for 2 s; at 40 s its gateway says that they wait for `patienceMs`. */
+/**
+ * The callers of the group wait for 2 s; at 40 s its gateway says that they wait for `patienceMs`.
+ */
 async function learned(patienceMs: number | undefined, draft: WideDraft = {}): Promise<HandMade> {
   const made = new HandMade(widePlan(draft), learnedPatience);
   await made.at(40_000);

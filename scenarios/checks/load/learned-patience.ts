@@ -1,8 +1,9 @@
 /**
- * `patience-is-true`: what a gateway believes of how long callers wait is no less than what they wait. It learns from those
- * who hang up, and a caller who cuts off its own upload has not waited yet; who takes that for impatience refuses, under
- * load, callers who would have waited for their answers. Judged where all callers of a group wait for equally long, and
- * where the gateway has not stood still as long as it remembers: a hang-up that it reads late looks early.
+ * `patience-is-true`: what a gateway believes of how long callers wait is no less than what they
+ * wait. It learns from those who hang up, and a caller who cuts off its own upload has not waited
+ * yet; who takes that for impatience refuses, under load, callers who would have waited for their
+ * answers. Judged where all callers of a group wait for equally long, and where the gateway has not
+ * stood still as long as it remembers: a hang-up that it reads late looks early.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";

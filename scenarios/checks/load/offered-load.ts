@@ -1,11 +1,14 @@
 /**
- * B2: what a station is offered, counted at its door. `offered-within-capacity`: no second holds more attempts than it
- * declares it can take (docs/guide/failover.md: "in any second, retries included"). `ramp-after-promotion`: a station that
- * has just become active begins with ten attempts out, or a quarter more than were out at once anywhere in its group
- * before, those apart whose bodies were still being sent, and gets at most half as many again in each round trip in which
- * one succeeded (what was out before it was declared down and heard again does not count, nor what hangs there, nor one call a second that finds out whether the station serves again); and no station that declares a
- * capacity gets a second's worth in one burst: a twentieth of it, at least four, and what its pace allows meanwhile. That the
- * ramp also shrinks after refusals is not recounted: what a station can do is judged by `goodput.ts`.
+ * B2: what a station is offered, counted at its door. `offered-within-capacity`: no second holds
+ * more attempts than it declares it can take (docs/guide/failover.md: "in any second, retries
+ * included"). `ramp-after-promotion`: a station that has just become active begins with ten
+ * attempts out, or a quarter more than were out at once anywhere in its group before, those apart
+ * whose bodies were still being sent, and gets at most half as many again in each round trip in
+ * which one succeeded (what was out before it was declared down and heard again does not count, nor
+ * what hangs there, nor one call a second that finds out whether the station serves again); and no
+ * station that declares a capacity gets a second's worth in one burst: a twentieth of it, at least
+ * four, and what its pace allows meanwhile. That the ramp also shrinks after refusals is not
+ * recounted: what a station can do is judged by `goodput.ts`.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Attempt, FleetObserver } from "../../fleet/observer.ts";
@@ -21,7 +24,10 @@ const FULL_CONCURRENT = 1_000;
 const GROWTH = 1.5;
 /** No round trip is taken to be shorter. */
 const MIN_ROUND_MS = 10;
-/** One that was sent after it was answered, and it is out for so many times as long as that one took, and for this long: it hangs. */
+/**
+ * One that was sent after it was answered, and it is out for so many times as long as that one
+ * took, and for this long: it hangs.
+ */
 const HANGING = { ratio: 4, leastMs: 100 };
 /** A burst is judged over this time, and may hold so much of a second's worth, or so many. */
 const PART_MS = 50;
@@ -179,7 +185,10 @@ function refuseBurst(fleet: Fleet, door: Door, { group, station, localMs }: Atte
   );
 }
 
-/** As the manual has it: 5xx, 408 and 429 are failures, and so is a success that reports an error, where bodies count. */
+/**
+ * As the manual has it: 5xx, 408 and 429 are failures, and so is a success that reports an error,
+ * where bodies count.
+ */
 export function succeeded({ outcome, status = 0, lies }: Attempt, errorBody: boolean): boolean {
   return outcome === "reply" && status < 500 && status !== 408 && status !== 429 && !(lies && errorBody);
 }

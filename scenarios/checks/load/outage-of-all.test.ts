@@ -15,7 +15,10 @@ const gone = (station: string): FleetFault => ({
   forMs: 3_000,
 });
 
-/** All of `stations` are gone from 12 s to 15 s; ten commands a second come from 15 s on, and are good from `goodFromMs` on. */
+/**
+ * All of `stations` are gone from 12 s to 15 s; ten commands a second come from 15 s on, and are
+ * good from `goodFromMs` on.
+ */
 async function violated(stations: readonly string[], goodFromMs: number): Promise<string[]> {
   const made = new HandMade(widePlan({ faults: stations.map(gone) }), outageOfAll);
   for (let atMs = 15_000; atMs < 25_000; atMs += 100) {

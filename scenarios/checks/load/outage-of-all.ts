@@ -1,11 +1,12 @@
 /**
- * `outage-of-all-ends`: all stations of a group were gone at the same time (crashed, without power), or calls hung at all of
- * them, which are never answered, and at least one is well again. From 3 s to 5 s after that there are at least half as many
- * successes as sendings, or half of the capacity if more is offered: a station that is heard again is used again, whatever
- * was refused while it was gone. Successes are counted by when they come: what was sent in the outage waits in a queue, and
- * those who come meanwhile may be refused. Where callers leave without a sign, what waits for those who have gone is not told
- * from the rest: all of it is later by as long as they wait, and by as long as it takes to work off what came in the outage
- * beside what comes meanwhile.
+ * `outage-of-all-ends`: all stations of a group were gone at the same time (crashed, without
+ * power), or calls hung at all of them, which are never answered, and at least one is well again.
+ * From 3 s to 5 s after that there are at least half as many successes as sendings, or half of the
+ * capacity if more is offered: a station that is heard again is used again, whatever was refused
+ * while it was gone. Successes are counted by when they come: what was sent in the outage waits in
+ * a queue, and those who come meanwhile may be refused. Where callers leave without a sign, what
+ * waits for those who have gone is not told from the rest: all of it is later by as long as they
+ * wait, and by as long as it takes to work off what came in the outage beside what comes meanwhile.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver, Sending } from "../../fleet/observer.ts";
@@ -56,7 +57,10 @@ export function outageOfAll(fleet: Fleet): FleetObserver {
   };
 }
 
-/** The counters for the time after an outage of all stations; undefined if `stretch` does not follow one. */
+/**
+ * The counters for the time after an outage of all stations; undefined if `stretch` does not follow
+ * one.
+ */
 function windowOf(fleet: Fleet, stretch: Stretch): Window | undefined {
   if (stretch.outageMs === 0 || !wereGone(fleet, stretch)) return undefined;
   const { plan } = fleet.group(stretch.group);
@@ -72,13 +76,19 @@ function windowOf(fleet: Fleet, stretch: Stretch): Window | undefined {
   return { stretch, fromMs, untilMs, offered: 0, good: 0 };
 }
 
-/** How long the weakest station works on what came in the outage, beside what comes meanwhile; Infinity where it never ends. */
+/**
+ * How long the weakest station works on what came in the outage, beside what comes meanwhile;
+ * Infinity where it never ends.
+ */
 function backlogMs(plan: GroupPlan, { well, outageMs }: Stretch): number {
   const load = plan.commandsPerSecond / Math.min(...well.map((station) => capacityOf(plan, station)));
   return load < 1 ? (outageMs * load) / (1 - load) : Number.POSITIVE_INFINITY;
 }
 
-/** Were the processes gone, or did they leave unanswered what hung, so that nothing that was sent to them is left there to do? */
+/**
+ * Were the processes gone, or did they leave unanswered what hung, so that nothing that was sent to
+ * them is left there to do?
+ */
 function wereGone(fleet: Fleet, { group, fromMs }: Stretch): boolean {
   const ended = troubleOf(fleet)
     .of(group)

@@ -1,12 +1,14 @@
 /**
- * B3 and L5, from the status of the moment, a group at a time. `queues-are-bounded`: what waits or is parked in a group are
- * exactly the commands that have arrived, have no answer and are not out (nothing is kept of one that is over, and none is
- * lost on the way; `at-the-door.ts` says where that is two bounds), and only commands that have been sent are parked: how
- * many may wait bounds those that come, and one that a station was given is not refused for it. `waiting-moves`:
- * while commands wait, the active station is fit, its circuit lets one pass and it has room, something is sent within
- * little more than a second; `held-moves`: the same for commands that are parked, while the retry budget has room for one
- * of them. That the station is unfit is the gateway's word, and counts only where something that is known from outside may
- * speak for it (`surely-fit.ts`). What room there is, the gateway alone knows: `lone-waits.ts` does not ask it, where nothing is out.
+ * B3 and L5, from the status of the moment, a group at a time. `queues-are-bounded`: what waits or
+ * is parked in a group are exactly the commands that have arrived, have no answer and are not out
+ * (nothing is kept of one that is over, and none is lost on the way; `at-the-door.ts` says where
+ * that is two bounds), and only commands that have been sent are parked: how many may wait bounds
+ * those that come, and one that a station was given is not refused for it. `waiting-moves`: while
+ * commands wait, the active station is fit, its circuit lets one pass and it has room, something is
+ * sent within little more than a second; `held-moves`: the same for commands that are parked, while
+ * the retry budget has room for one of them. That the station is unfit is the gateway's word, and
+ * counts only where something that is known from outside may speak for it (`surely-fit.ts`). What
+ * room there is, the gateway alone knows: `lone-waits.ts` does not ask it, where nothing is out.
  */
 import type { FailoverStatus } from "ground-station-failover";
 import type { Fleet } from "../../fleet/fleet.ts";
@@ -19,7 +21,10 @@ import { lookAround } from "../status-round.ts";
 import { troubleOf } from "../trouble.ts";
 import { Door } from "./at-the-door.ts";
 
-/** For so long something could have been sent and was not; a second in which a declared capacity is used up may pass. */
+/**
+ * For so long something could have been sent and was not; a second in which a declared capacity is
+ * used up may pass.
+ */
 const STUCK_MS = 1_300;
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -27,7 +32,10 @@ const NEVER = Number.POSITIVE_INFINITY;
 interface Seen {
   /** Commands that have arrived at the process that runs now, and have no answer. */
   readonly door: Door;
-  /** Since when commands have waited, and been parked, that could have been sent; Infinity while none were. */
+  /**
+   * Since when commands have waited, and been parked, that could have been sent; Infinity while
+   * none were.
+   */
   waitsSinceMs: number;
   heldSinceMs: number;
 }

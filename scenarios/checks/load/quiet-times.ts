@@ -1,11 +1,12 @@
 /**
- * Quiet times of a group of the wide world: no fault of the plan touches the group, none did in the last 15 s, and its
- * stations have spare capacity. At such times a command takes the time of its work and of its messages, and no longer.
- * Hang-ups, slow uploads, wrong commands and slow routes do not end a quiet time. But a route that takes longer than its
- * commands are waited for is a load of its own: each of them is worked on at every station, as often as its caller asks. And
- * where most callers leave before their command is done, a station that is well looks like one that has too much to do. So does
- * one of which a written timeout ends more than a few commands. Where a station has become slower for good, a command takes as
- * long as there.
+ * Quiet times of a group of the wide world: no fault of the plan touches the group, none did in the
+ * last 15 s, and its stations have spare capacity. At such times a command takes the time of its
+ * work and of its messages, and no longer. Hang-ups, slow uploads, wrong commands and slow routes
+ * do not end a quiet time. But a route that takes longer than its commands are waited for is a load
+ * of its own: each of them is worked on at every station, as often as its caller asks. And where
+ * most callers leave before their command is done, a station that is well looks like one that has
+ * too much to do. So does one of which a written timeout ends more than a few commands. Where a
+ * station has become slower for good, a command takes as long as there.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Sending } from "../../fleet/observer.ts";
@@ -20,7 +21,10 @@ import { meanWorkMs, slownessOf, usualLoadRatio } from "./true-capacity.ts";
 
 /** After a fault, a group needs this time to return to normal. */
 const SETTLED_MS = 15_000;
-/** … and this after a station has become slower for good: that it is not crowded is found out by trying, which takes a while. */
+/**
+ * … and this after a station has become slower for good: that it is not crowded is found out by
+ * trying, which takes a while.
+ */
 const PACE_KNOWN_MS = 30_000;
 /** Stations at half of their capacity on average take at most twice their time for a command. */
 const MOST_BUSY = 0.5;
@@ -29,7 +33,10 @@ const SLOWED = 2;
 const SLOWED_BY_CHANCE = 4;
 /** What a gateway does between two messages takes no time in this world; timers are rounded. */
 const MARGIN_MS = 50;
-/** A timeout that ends more than the rest of the commands is no sign of anything; none at all is needed. */
+/**
+ * A timeout that ends more than the rest of the commands is no sign of anything; none at all is
+ * needed.
+ */
 const SHARE_IN_TIME = 0.98;
 /** A connection to be made, a request and its answer. */
 const MESSAGES_OF_AN_ATTEMPT = 4;
@@ -44,12 +51,18 @@ export interface QuietGroup {
   readonly timeoutMs: number | undefined;
 }
 
-/** A declared capacity makes commands wait when several arrive together, unless it is far above the usual load. */
+/**
+ * A declared capacity makes commands wait when several arrive together, unless it is far above the
+ * usual load.
+ */
 function isTight({ stations }: DocumentedGroup, { commandsPerSecond }: GroupPlan): boolean {
   return stations.some(({ capacityPerSecond }) => capacityPerSecond < 5 * commandsPerSecond + 20);
 }
 
-/** How long a command is out at a station, at most, before its caller has left or its gateway waits no longer. */
+/**
+ * How long a command is out at a station, at most, before its caller has left or its gateway waits
+ * no longer.
+ */
 export function awaitedMs({ commands }: DocumentedGroup, { patienceMs, callers }: GroupPlan): number {
   const most = Number.POSITIVE_INFINITY;
   return Math.min(commands.timeoutMs, commands.deadlineMs, patienceMs ?? most, callers?.patienceMs ?? most);
@@ -104,7 +117,10 @@ function slowed({ plan: { spread }, slowness }: QuietGroup): number {
   return slowness * (spread === undefined ? SLOWED : SLOWED_BY_CHANCE);
 }
 
-/** The longest that `sending` takes at quiet times, its body included, where `stations` are asked one after the other. */
+/**
+ * The longest that `sending` takes at quiet times, its body included, where `stations` are asked
+ * one after the other.
+ */
 export function mostAtQuietMs(group: QuietGroup, sending: Sending, stations: number): number {
   const { plan, mostMs } = group;
   const workMs = mostWorkMs(plan, sending.command.workMs);
@@ -120,7 +136,8 @@ export function isAwaited(group: QuietGroup, sending: Sending, takesMs: number):
   return (
     takesMs < sending.waitsMs &&
     takesMs < (patienceMs ?? settings.commands.deadlineMs) &&
-    // A written timeout that is shorter than the route's work asks for errors, as does a deadline, which bounds the timeout.
+    // A written timeout that is shorter than the route's work asks for errors, as does a deadline,
+    // which bounds the timeout.
     (timeoutMs === undefined
       ? workMs <= Math.min(ORDINARY_WORK_MS, settings.commands.timeoutMs / slowed(group))
       : timeoutMs > slowed(group) * workMs + sending.uploadMs + 2 * MARGIN_MS)

@@ -1,4 +1,7 @@
-/** A row of retries at the very bound of their back-off is no accident; the same retries spread below it are nothing. */
+/**
+ * A row of retries at the very bound of their back-off is no accident; the same retries spread
+ * below it are nothing.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { World } from "ground-station-failover/sim";
@@ -7,7 +10,10 @@ import type { Attempt, Command } from "../../fleet/observer.ts";
 import { planOf } from "../../swarm/written.ts";
 import { retriesAreSpread } from "./retries-are-spread.ts";
 
-/** Violations after `gapsMs`, each between the end of an attempt (by default a failure) and the begin of the next, of a command of its own. */
+/**
+ * Violations after `gapsMs`, each between the end of an attempt (by default a failure) and the
+ * begin of the next, of a command of its own.
+ */
 function violated(gapsMs: readonly number[], end: Partial<Attempt> = { outcome: "reply", status: 500 }): string[] {
   const world = new World({ seed: 1 });
   const check = retriesAreSpread(new Fleet(world, planOf({})));

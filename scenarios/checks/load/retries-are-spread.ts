@@ -1,8 +1,9 @@
 /**
- * `retries-are-spread`: retries of one station do not come in step. Without jitter each follows its failure after exactly
- * the back-off's bound, and everybody who failed together comes back together; with full jitter (uniform up to the bound)
- * that is met once in some hundred retries, so four of eight are no accident. Only what backs off is counted: a
- * retry after a failure or a loss. A refused connection was no attempt, and a refusal for load waits for its turn.
+ * `retries-are-spread`: retries of one station do not come in step. Without jitter each follows its
+ * failure after exactly the back-off's bound, and everybody who failed together comes back
+ * together; with full jitter (uniform up to the bound) that is met once in some hundred retries, so
+ * four of eight are no accident. Only what backs off is counted: a retry after a failure or a loss.
+ * A refused connection was no attempt, and a refusal for load waits for its turn.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Attempt, Command, FleetObserver } from "../../fleet/observer.ts";

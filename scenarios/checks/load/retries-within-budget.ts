@@ -1,14 +1,17 @@
 /**
- * B1: at each station's door, how many attempts are extra. A command's first attempt at a station is base load there, for
- * each time that it came to the gateway (a source's own repetition is a new call); every further one is extra, however it
- * came about: a retry, a held command that goes on, a re-send after stations changed places twice. Made up for free are
- * attempts that never left, and those that a station refused for their epoch.
+ * B1: at each station's door, how many attempts are extra. A command's first attempt at a station
+ * is base load there, for each time that it came to the gateway (a source's own repetition is a new
+ * call); every further one is extra, however it came about: a retry, a held command that goes on, a
+ * re-send after stations changed places twice. Made up for free are attempts that never left, and
+ * those that a station refused for their epoch.
  *
- * ADR 0004 counts calls over slightly less than the window and extra attempts over slightly more, so the bound holds
- * in the exact window without any tolerance, on the gateway's own clock. It is recounted here from what was sent.
+ * ADR 0004 counts calls over slightly less than the window and extra attempts over slightly more,
+ * so the bound holds in the exact window without any tolerance, on the gateway's own clock. It is
+ * recounted here from what was sent.
  *
- * `budget-keeps-books`: what a budget says of itself agrees with that recount, so it refuses no more than it has to,
- * either. Attempts that follow one that came to nothing may be on its books as extra ones, as calls or not at all.
+ * `budget-keeps-books`: what a budget says of itself agrees with that recount, so it refuses no
+ * more than it has to, either. Attempts that follow one that came to nothing may be on its books as
+ * extra ones, as calls or not at all.
  */
 import type { FailoverStatus } from "ground-station-failover";
 import type { Fleet } from "../../fleet/fleet.ts";
@@ -19,7 +22,10 @@ import { PerStation } from "../per-station.ts";
 import { SlidingCount } from "../sliding-count.ts";
 import { lookAround } from "../status-round.ts";
 
-/** ADR 0004: so many extra attempts a window may hold however few calls it has, in whole ones: the ratio's at ten calls a second. */
+/**
+ * ADR 0004: so many extra attempts a window may hold however few calls it has, in whole ones: the
+ * ratio's at ten calls a second.
+ */
 function reserveOf({ budgetRatio, budgetWindowMs }: DocumentedGroup["retry"]): number {
   const perWindow = Math.round(budgetRatio * budgetWindowMs * 1e6) / 1e8;
   return budgetRatio === 0 ? 0 : Math.max(1, Math.floor(perWindow));
@@ -62,7 +68,10 @@ class Door {
     for (const count of [this.calls, this.fewestCalls, this.callsBefore]) count.add(atMs);
   }
 
-  /** One of several sendings of a command, by its source: which of them it belongs to is not seen from here. */
+  /**
+   * One of several sendings of a command, by its source: which of them it belongs to is not seen
+   * from here.
+   */
   callOrAgain(atMs: number): void {
     for (const count of [this.calls, this.mostExtra, this.callsBefore]) count.add(atMs);
   }
@@ -80,10 +89,16 @@ export function retriesWithinBudget(fleet: Fleet): FleetObserver {
   const groups = documentedGroups(fleet);
   let running = 0;
   const doors = new PerStation((group) => new Door(groups.get(group) as DocumentedGroup));
-  /** How often each command came to the gateway process that runs now, and how often it is there at this moment. */
+  /**
+   * How often each command came to the gateway process that runs now, and how often it is there at
+   * this moment.
+   */
   let visits: Map<Command, number> = new Map();
   let open: Map<Command, number> = new Map();
-  /** Commands that were there more than once at the same time: to which of its sendings an attempt belongs is not seen. */
+  /**
+   * Commands that were there more than once at the same time: to which of its sendings an attempt
+   * belongs is not seen.
+   */
   let mixed: WeakSet<Command> = new WeakSet();
   return {
     gatewayStarted({ incarnation }) {

@@ -9,7 +9,10 @@ import { sentInVain } from "./sent-in-vain.ts";
 
 const INVARIANT = "nobody-is-sent-in-vain";
 
-/** Twenty commands with 2 s of time wait, and are sent after `waitsMs`; the work of one takes 100 ms. */
+/**
+ * Twenty commands with 2 s of time wait, and are sent after `waitsMs`; the work of one takes 100
+ * ms.
+ */
 async function run(
   waitsMs: number,
   answers = 20,

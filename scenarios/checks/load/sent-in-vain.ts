@@ -1,12 +1,13 @@
 /**
- * `nobody-is-sent-in-vain`: of the commands that have waited, those are sent that can still be answered. Who serves the
- * oldest first when all have waited for too long has a station do what nobody waits for any more, and goes on so for as long
- * as the queue stands. Of the commands that waited and were then sent for the first time, no more than three within 2 s may
- * have had less time left than their mere work takes.
+ * `nobody-is-sent-in-vain`: of the commands that have waited, those are sent that can still be
+ * answered. Who serves the oldest first when all have waited for too long has a station do what
+ * nobody waits for any more, and goes on so for as long as the queue stands. Of the commands that
+ * waited and were then sent for the first time, no more than three within 2 s may have had less
+ * time left than their mere work takes.
  *
- * Judged where the gateway knows by when an answer is of use and how long a command takes, and nothing has stopped it. Not
- * where it calls nobody fit, and something that is known from outside may speak for that (`surely-fit.ts`): then somebody
- * has to find out who serves again.
+ * Judged where the gateway knows by when an answer is of use and how long a command takes, and
+ * nothing has stopped it. Not where it calls nobody fit, and something that is known from outside
+ * may speak for that (`surely-fit.ts`): then somebody has to find out who serves again.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Command, FleetObserver, Visit } from "../../fleet/observer.ts";

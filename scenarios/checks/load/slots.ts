@@ -1,8 +1,9 @@
 /**
- * Room: how many attempts are out at a station, how many commands wait at a group, and that every place comes back. What
- * is out and what waits is counted here at the doors, where commands come in and attempts go out; what the gateway says of
- * itself must agree with that (`at-the-door.ts` says where one number is two bounds), and at the end, when nobody waits for
- * anything, nothing may be left over.
+ * Room: how many attempts are out at a station, how many commands wait at a group, and that every
+ * place comes back. What is out and what waits is counted here at the doors, where commands come in
+ * and attempts go out; what the gateway says of itself must agree with that (`at-the-door.ts` says
+ * where one number is two bounds), and at the end, when nobody waits for anything, nothing may be
+ * left over.
  */
 import type { FailoverStatus } from "ground-station-failover";
 import type { Fleet } from "../../fleet/fleet.ts";
@@ -51,8 +52,8 @@ export function slots(fleet: Fleet): FleetObserver {
 }
 
 /**
- * So many may wait for their turn, and as many again for a slot of the station whose turn it was. One more, because who
- * comes while others are being let through is looked at right after.
+ * So many may wait for their turn, and as many again for a slot of the station whose turn it was.
+ * One more, because who comes while others are being let through is looked at right after.
  */
 function waitsWithinLimit(fleet: Fleet, group: string, { untried }: Door): void {
   const most = documentedGroups(fleet).get(group)?.commands.maxWaiting ?? Number.POSITIVE_INFINITY;
@@ -95,7 +96,10 @@ function misfit({ inFlight, ramp, bulkhead }: Station, out: number): string | un
   return waiting > 0 ? `${waiting} wait for a slot: they should wait in the group's one queue` : undefined;
 }
 
-/** Where commands are still under way at the end, others ask why; where none are, nothing is left of them. */
+/**
+ * Where commands are still under way at the end, others ask why; where none are, nothing is left of
+ * them.
+ */
 function returned(fleet: Fleet, group: string, door: Door): void {
   const status = livingGateway(fleet)?.gateway.groups.get(group)?.status;
   if (status === undefined || door.visits > 0) return;

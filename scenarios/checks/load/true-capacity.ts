@@ -1,7 +1,7 @@
 /**
- * The true capacity of a station, from the plan; the gateway is not told. It is the lower one of the rate that the station
- * accepts and the rate at which its processor finishes commands. A station without a breaking point has lanes, and finishes
- * what its lanes finish.
+ * The true capacity of a station, from the plan; the gateway is not told. It is the lower one of
+ * the rate that the station accepts and the rate at which its processor finishes commands. A
+ * station without a breaking point has lanes, and finishes what its lanes finish.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { BreakingPoint, GroupPlan } from "../../fleet/plan.ts";
@@ -30,8 +30,9 @@ export function slownessOf({ plan }: Fleet, group: string): number {
 }
 
 /**
- * Share of its capacity that the group's usual load is for its weakest station. A command that takes at least `awaitedMs` is
- * answered too late: the gateway has sent it to each station by then, and its caller sends it again.
+ * Share of its capacity that the group's usual load is for its weakest station. A command that
+ * takes at least `awaitedMs` is answered too late: the gateway has sent it to each station by then,
+ * and its caller sends it again.
  */
 export function usualLoadRatio(plan: GroupPlan, awaitedMs: number = Number.POSITIVE_INFINITY): number {
   const stations = Object.keys(plan.breakingPoints ?? { any: undefined });

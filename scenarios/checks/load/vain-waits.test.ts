@@ -7,8 +7,9 @@ import { widePlan } from "../wide-world.ts";
 import { vainWaits } from "./vain-waits.ts";
 
 /**
- * Twenty commands with a known deadline of 2 s come at 40 s; each ends `afterMs` later without having been sent. Another
- * one was not served `knownForMs` before, and the very first one was answered with `first`.
+ * Twenty commands with a known deadline of 2 s come at 40 s; each ends `afterMs` later without
+ * having been sent. Another one was not served `knownForMs` before, and the very first one was
+ * answered with `first`.
  */
 async function run(
   afterMs: number,
@@ -93,7 +94,8 @@ test("no station was well → not judged", async () => {
     { ...gone, station: "primary" },
     { ...gone, station: "backup" },
   ];
-  // The chaos ends at 30 s; a station that is back must be known 5 s and twice the patience later, at 39 s.
+  // The chaos ends at 30 s; a station that is back must be known 5 s and twice the patience later,
+  // at 39 s.
   const made = new HandMade(widePlan({ group: { patienceMs: 2_000 }, faults }), vainWaits);
   made.ends(made.sends(made.command(), "primary"), "reply", 200);
   await made.at(30_000);

@@ -1,17 +1,21 @@
 /**
- * `nobody-waits-for-nothing`: a command that cannot be served in time is refused early, with `Retry-After`. The gateway
- * chooses which commands it serves, so the check looks at many commands together: those that end within 2 s, were never sent
- * to a station, and have a deadline that the gateway knows (from the caller's header or from the written settings). Of ten
- * or more such commands, at least half must have ended within half of their time and within 500 ms of their arrival. That
- * more is asked for than can be done is learned from the first who could not be served: commands that arrive up to a
- * second after that are not judged, nor is anything while a station has just become active, of which nobody knows how much
- * it takes. (How many are served then is the matter of `goodput-comes-back`.)
+ * `nobody-waits-for-nothing`: a command that cannot be served in time is refused early, with
+ * `Retry-After`. The gateway chooses which commands it serves, so the check looks at many commands
+ * together: those that end within 2 s, were never sent to a station, and have a deadline that the
+ * gateway knows (from the caller's header or from the written settings). Of ten or more such
+ * commands, at least half must have ended within half of their time and within 500 ms of their
+ * arrival. That more is asked for than can be done is learned from the first who could not be
+ * served: commands that arrive up to a second after that are not judged, nor is anything while a
+ * station has just become active, of which nobody knows how much it takes. (How many are served
+ * then is the matter of `goodput-comes-back`.)
  *
- * Judged if a station has been well for 5 s plus twice the callers' patience, and if the callers' patience (what they tell
- * the gateway, and how long they really wait) and the timeout are long enough for a station at low load, at its slowest:
- * where no attempt can be answered, or the callers of a slow route are gone before it answers and come again and again, stations are kept
- * busy in vain whatever the gateway does, and waiting is as good as anything. Nor while no command of the group has been served
- * at all: where every route is wrong or takes too long, stations look as if they failed, and are tried one command at a time.
+ * Judged if a station has been well for 5 s plus twice the callers' patience, and if the callers'
+ * patience (what they tell the gateway, and how long they really wait) and the timeout are long
+ * enough for a station at low load, at its slowest: where no attempt can be answered, or the
+ * callers of a slow route are gone before it answers and come again and again, stations are kept
+ * busy in vain whatever the gateway does, and waiting is as good as anything. Nor while no command
+ * of the group has been served at all: where every route is wrong or takes too long, stations look
+ * as if they failed, and are tried one command at a time.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Command, FleetObserver, Visit } from "../../fleet/observer.ts";
@@ -47,7 +51,10 @@ const REFUSED_FOR_ROOM: ReadonlySet<string> = new Set([
 ]);
 
 interface Watched {
-  /** The first command that was not sent anywhere, of those between which it was never longer than {@link FORGETS_MS}. */
+  /**
+   * The first command that was not sent anywhere, of those between which it was never longer than
+   * {@link FORGETS_MS}.
+   */
   firstMs: number;
   lastMs: number;
   /** When a station last became active. */

@@ -1,6 +1,7 @@
 /**
- * The connections of one listener: so many at most, and of those so many from one address. One that is too many is closed as it
- * comes, because an answer would cost what there is too little of; it is counted by why (`unserved-connections.ts`).
+ * The connections of one listener: so many at most, and of those so many from one address. One that
+ * is too many is closed as it comes, because an answer would cost what there is too little of; it
+ * is counted by why (`unserved-connections.ts`).
  */
 import type { Server } from "node:http";
 import type { Socket } from "node:net";

@@ -1,6 +1,6 @@
 /**
- * What callers may take of a listener, over real sockets: memory, connections, time. What goes beyond is refused with what is
- * allowed, others are served meanwhile, and no station is blamed.
+ * What callers may take of a listener, over real sockets: memory, connections, time. What goes
+ * beyond is refused with what is allowed, others are served meanwhile, and no station is blamed.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";

@@ -1,6 +1,6 @@
 /**
- * What the listener itself answers, over real sockets: refusals, limits, hang-ups, drains. What it passes through is
- * tested in test/process/proxy-conformance.test.ts.
+ * What the listener itself answers, over real sockets: refusals, limits, hang-ups, drains. What it
+ * passes through is tested in test/process/proxy-conformance.test.ts.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -164,7 +164,8 @@ describe("limits", () => {
     socket.on("error", () => undefined);
     socket.pause();
     socket.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    // Nothing is read here, so the end is seen at the listener: once it has no connection left, it can close.
+    // Nothing is read here, so the end is seen at the listener: once it has no connection left, it
+    // can close.
     await once(at.stations[0].server, "request");
     await at.proxy.drain(60_000);
     socket.destroy();

@@ -1,12 +1,14 @@
 /**
- * Where a group's callers connect: a reverse proxy for HTTP/1.1 on node:http that passes a request to the group and the
- * station's reply back, changed only as a proxy must (see `http-headers.ts` and docs/guide/proxying.md). Requests are read
- * strictly (`request-server.ts`).
+ * Where a group's callers connect: a reverse proxy for HTTP/1.1 on node:http that passes a request
+ * to the group and the station's reply back, changed only as a proxy must (see `http-headers.ts`
+ * and docs/guide/proxying.md). Requests are read strictly (`request-server.ts`).
  *
- * Times are bounded here only until a request is complete: a header block has `headersMs`, a body must come at a least rate
- * (`upload-pace.ts`). From there on the command's own deadline rules. Memory is bounded by what all listeners of a process
- * share (`held-memory.ts`), connections by a number for each listener, and of both one address has its part. It does not
- * upgrade connections, forward request trailers or speak HTTP/2.
+ * Times are bounded here only until a request is complete: a header block has `headersMs`, a body
+ * must come at a least rate (`upload-pace.ts`). From there on the command's own deadline rules.
+ * Memory is bounded by what all listeners of a process share (`held-memory.ts`), connections by a
+ * number for each listener, and of both one address has its part. It does not upgrade connections,
+ * forward request trailers or speak HTTP/2. It is one file because a request can end at any step on
+ * its way, and each end gives back what the steps before it took.
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
@@ -47,9 +49,14 @@ export interface ProxyListener extends ListenerFigures, AsyncDisposable {
   readonly address: { readonly host: string; readonly port: number };
   /** By which it knows requests that have been here before. */
   readonly loop: LoopGuard;
-  /** From now on each connection ends with its answer, so that callers move to others; new ones are still accepted. */
+  /**
+   * From now on each connection ends with its answer, so that callers move to others; new ones are
+   * still accepted.
+   */
   retire(): void;
-  /** Stops accepting, lets what is in flight finish for at most `withinMs`, then cuts what is left. */
+  /**
+   * Stops accepting, lets what is in flight finish for at most `withinMs`, then cuts what is left.
+   */
   drain(withinMs: number): Promise<void>;
 }
 
@@ -59,13 +66,19 @@ export interface ProxyOptions {
   readonly loop?: LoopGuard;
   /** Where what is held for callers is counted and bounded. Default: one without a bound. */
   readonly memory?: HeldMemory;
-  /** Most connections of callers at once; more are closed as they come. Default: as many as the system gives. */
+  /**
+   * Most connections of callers at once; more are closed as they come. Default: as many as the
+   * system gives.
+   */
   readonly maxConnections?: number;
   /** The part of them that one address may have while nobody else is connected. Default 0.75. */
   readonly callerRatio?: number;
   /** How long a caller may take over its header block. Default 10,000: nobody types one. */
   readonly headersMs?: number;
-  /** Least rate at which a body must come in the long run; 0: only pauses count. Default 1,024: a twentieth of a slow phone's. */
+  /**
+   * Least rate at which a body must come in the long run; 0: only pauses count. Default 1,024: a
+   * twentieth of a slow phone's.
+   */
   readonly minUploadBytesPerSecond?: number;
   /** How long a body may stand still. Default 30,000: longer than a phone is without a cell. */
   readonly maxUploadPauseMs?: number;
@@ -78,11 +91,17 @@ interface TooSlowCounts {
   readonly body: number;
 }
 
-/** What a command takes besides its bodies and its header block: its connection, its exchange, its attempts. Measured: 25 to 50 KB. */
+/**
+ * What a command takes besides its bodies and its header block: its connection, its exchange, its
+ * attempts. Measured: 25 to 50 KB.
+ */
 const EXCHANGE_BYTES = 32 * 1_024;
 /** A request may take this long to arrive in all, or the group's deadline where that is longer. */
 const REQUEST_MS = 300_000;
-/** After an answer that came before the request's end, its rest is read for this long, so that the answer is not lost. */
+/**
+ * After an answer that came before the request's end, its rest is read for this long, so that the
+ * answer is not lost.
+ */
 const LINGER_MS = 1_000;
 
 /** Listens for callers of `group`; rejects with the system's error where it cannot. */
@@ -222,7 +241,9 @@ class CommandProxy implements ProxyListener {
     return { [Symbol.dispose]: () => room.release() };
   }
 
-  /** The request as the group knows it; rejects with {@link RefusedRequest} where it cannot be one. */
+  /**
+   * The request as the group knows it; rejects with {@link RefusedRequest} where it cannot be one.
+   */
   async #received(
     message: IncomingMessage,
     response: ServerResponse,
@@ -244,7 +265,10 @@ class CommandProxy implements ProxyListener {
       : { ...head, body, room, timeLeftMs: Math.max(0, deadlineMs - Date.now()) };
   }
 
-  /** The body of a request comes too slowly: nobody waits for it any more, and no station is to blame. */
+  /**
+   * The body of a request comes too slowly: nobody waits for it any more, and no station is to
+   * blame.
+   */
   #endSlow(response: ServerResponse, caller: AbortController): void {
     // Its answer is under way: what is left of the request does not matter any more.
     if (response.headersSent || caller.signal.aborted) return;
@@ -261,7 +285,8 @@ class CommandProxy implements ProxyListener {
     try {
       await pipeline(body.stream, response, { end: false });
     } catch (error) {
-      // The head is out: all that is left is to make sure that nobody takes this for a complete reply.
+      // The head is out: all that is left is to make sure that nobody takes this for a complete
+      // reply.
       this.#log.debug({ err: error, group: this.#group.name }, "a streamed reply broke off");
       return cut(message.socket);
     }
@@ -280,7 +305,10 @@ class CommandProxy implements ProxyListener {
     this.#finish(message, response, bodiless ? undefined : bytes);
   }
 
-  /** A connection is not used again once we are to stop, nor after an answer that came before the request's end. */
+  /**
+   * A connection is not used again once we are to stop, nor after an answer that came before the
+   * request's end.
+   */
   #begin(message: IncomingMessage, response: ServerResponse, reply: Head, headers: string[]): void {
     const connection = this.#requests.connectionOf(message.socket);
     if (this.#retiring || !message.complete) connection.endWith(response);
@@ -288,11 +316,15 @@ class CommandProxy implements ProxyListener {
     response.writeHead(reply.status, reply.statusText, headers);
   }
 
-  /** Ends the answer; where the request has not ended yet, reads on for a moment, or a reset could overtake the answer. */
+  /**
+   * Ends the answer; where the request has not ended yet, reads on for a moment, or a reset could
+   * overtake the answer.
+   */
   #finish(message: IncomingMessage, response: ServerResponse, last?: Uint8Array): void {
     if (message.complete || message.destroyed) {
       response.end(last);
-      // A caller that does not take its answer is not waited for; Node sets its own time again once it has.
+      // A caller that does not take its answer is not waited for; Node sets its own time again once
+      // it has.
       if (response.writableLength > 0) message.socket.setTimeout(this.#answerIdleMs);
       return;
     }
@@ -350,7 +382,10 @@ type WholeReply = Pick<CommandReply, "status" | "statusText" | "headers" | "trai
   readonly body: { readonly bytes: Uint8Array };
 };
 
-/** Measured: 1.5 KB for a request without fields, twice that until it is collected; each field's two strings have heads of their own. */
+/**
+ * Measured: 1.5 KB for a request without fields, twice that until it is collected; each field's two
+ * strings have heads of their own.
+ */
 function waitingBytes(message: IncomingMessage): number {
   return 4 * 1_024 + 48 * message.rawHeaders.length + headBytes(message);
 }
@@ -361,7 +396,10 @@ function headBytes({ rawHeaders, url = "" }: IncomingMessage): number {
   return bytes;
 }
 
-/** Ends a connection so that nobody takes what came over it for complete, even where only its end would say so. */
+/**
+ * Ends a connection so that nobody takes what came over it for complete, even where only its end
+ * would say so.
+ */
 function cut(socket: Socket | null): void {
   // A request whose caller has gone has forgotten its connection.
   socket?.resetAndDestroy();

@@ -1,10 +1,12 @@
 /**
- * A request's body: read whole where that makes the command repeatable at a bearable price, else passed on while it
- * arrives. Short bodies of known length are read whole, and so are those of unknown length that come under an
- * idempotency key, for as long as they stay short. The rest is streamed and can be sent once. The limit holds for
- * either kind, however the body is framed, and so does the least rate at which it must come.
+ * A request's body: read whole where that makes the command repeatable at a bearable price, else
+ * passed on while it arrives. Short bodies of known length are read whole, and so are those of
+ * unknown length that come under an idempotency key, for as long as they stay short. The rest is
+ * streamed and can be sent once. The limit holds for either kind, however the body is framed, and
+ * so does the least rate at which it must come.
  *
- * Memory is taken before anything is read: a body that is begun and cannot be kept has cost its caller the sending.
+ * Memory is taken before anything is read: a body that is begun and cannot be kept has cost its
+ * caller the sending.
  */
 import type { IncomingMessage } from "node:http";
 import type { MemoryRoom } from "../../fleet/held-memory.ts";
@@ -15,7 +17,10 @@ import type { UploadPace } from "../../fleet/upload-pace.ts";
 
 type Source = AsyncIterator<Uint8Array>;
 
-/** What a stream holds at most on its way through: what Node has read of it, and what the other side has not taken yet. */
+/**
+ * What a stream holds at most on its way through: what Node has read of it, and what the other side
+ * has not taken yet.
+ */
 export const STREAM_BYTES: number = 64 * 1_024;
 
 /** The first piece of memory for a body of unknown length. */
@@ -36,7 +41,10 @@ export interface ExpectedBody {
   readonly bytes: number | undefined;
 }
 
-/** Takes memory for the body of `message`; throws {@link RefusedRequest} where it is too long, or there is no room. */
+/**
+ * Takes memory for the body of `message`; throws {@link RefusedRequest} where it is too long, or
+ * there is no room.
+ */
 export function expectBody(message: IncomingMessage, { limits, isKeyed, room }: BodyTerms): ExpectedBody {
   const isChunked = message.headers["transfer-encoding"] !== undefined;
   const bytes = isChunked ? undefined : Number(message.headers["content-length"] ?? 0);
@@ -52,9 +60,9 @@ export function expectBody(message: IncomingMessage, { limits, isKeyed, room }: 
 }
 
 /**
- * Reads or opens the body of `message`. Rejects where the body breaks off, is too long or `caller` is aborted meanwhile.
- * A body that is streamed aborts `caller` before it fails: the fault is the request's, and not of the station that is
- * reading it.
+ * Reads or opens the body of `message`. Rejects where the body breaks off, is too long or `caller`
+ * is aborted meanwhile. A body that is streamed aborts `caller` before it fails: the fault is the
+ * request's, and not of the station that is reading it.
  */
 export async function requestBody(
   message: IncomingMessage,
@@ -64,7 +72,8 @@ export async function requestBody(
   caller: AbortController,
 ): Promise<RequestBody> {
   if (how === "none") return { kind: "none" };
-  // Not destroyed when a station stops reading it: the caller is still to be answered on the same connection.
+  // Not destroyed when a station stops reading it: the caller is still to be answered on the same
+  // connection.
   const source = message.iterator({ destroyOnReturn: false }) as Source;
   const kept = new KeptBytes(bytes, room);
   if (how !== "streamed") {
@@ -94,7 +103,10 @@ export function takeRoom(room: MemoryRoom, bytes: number): void {
   if (refused !== undefined) throw new NoRoomError(refused, bytes, room.figures);
 }
 
-/** What has come of a body, in one piece of memory: pieces of a few bytes each would take many times their size. */
+/**
+ * What has come of a body, in one piece of memory: pieces of a few bytes each would take many times
+ * their size.
+ */
 class KeptBytes {
   length = 0;
   readonly #declared: number | undefined;

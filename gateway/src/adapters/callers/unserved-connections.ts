@@ -1,6 +1,6 @@
 /**
- * Callers' connections that were closed unserved, counted by why. They may come by the thousand, so a log line tells of
- * them once in a while, with the count.
+ * Callers' connections that were closed unserved, counted by why. They may come by the thousand, so
+ * a log line tells of them once in a while, with the count.
  */
 import type { Log } from "../telemetry/log.ts";
 

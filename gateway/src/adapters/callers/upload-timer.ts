@@ -1,6 +1,7 @@
 /**
- * The clock of a listener's uploads (`fleet/upload-pace.ts`): one timer for all of them, which runs while any caller is waited
- * for. Time in which this process itself stood still is not held against callers: what they sent meanwhile is not read yet.
+ * The clock of a listener's uploads (`fleet/upload-pace.ts`): one timer for all of them, which runs
+ * while any caller is waited for. Time in which this process itself stood still is not held against
+ * callers: what they sent meanwhile is not read yet.
  */
 import { type UploadPace, type UploadPaceOptions, UploadPaces } from "../../fleet/upload-pace.ts";
 

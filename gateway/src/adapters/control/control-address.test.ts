@@ -1,4 +1,7 @@
-/** What is shown to a gateway, and where: read from what a person gives, or refused with what is allowed. */
+/**
+ * What is shown to a gateway, and where: read from what a person gives, or refused with what is
+ * allowed.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,6 +1,7 @@
 /**
- * Where a running gateway is asked and what it is shown: the options that every subcommand has that talks to one. The
- * token is read from a file or the environment, never from the command line, which other users of a machine can see.
+ * Where a running gateway is asked and what it is shown: the options that every subcommand has that
+ * talks to one. The token is read from a file or the environment, never from the command line,
+ * which other users of a machine can see.
  */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { httpUrlIn } from "../process/addresses.ts";

@@ -1,6 +1,7 @@
 /**
- * The control listener over a real socket: what it tells, what it does when ordered, and how it refuses, including those
- * who may not ask at all. The gateway behind it is the real composition with stations that exist only in memory.
+ * The control listener over a real socket: what it tells, what it does when ordered, and how it
+ * refuses, including those who may not ask at all. The gateway behind it is the real composition
+ * with stations that exist only in memory.
  */
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
@@ -316,7 +317,10 @@ test("metrics come in Prometheus' text format", async () => {
   assert.equal((await ask("/metrics")).text, "gsf_up 1\n");
 });
 
-/** What the listener answers to `text`, until it closes, or as far as an answer's first line where it does not. */
+/**
+ * What the listener answers to `text`, until it closes, or as far as an answer's first line where
+ * it does not.
+ */
 function raw(port: number, text: string): Promise<string> {
   return new Promise((resolve) => {
     let said = "";

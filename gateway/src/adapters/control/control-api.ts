@@ -1,10 +1,12 @@
 /**
- * The control listener: what the gateway knows, told to people and programs, and the few things that they may order.
- * Every answer is JSON, every error `application/problem+json` (RFC 9457) with a sentence that says what is allowed.
+ * The control listener: what the gateway knows, told to people and programs, and the few things
+ * that they may order. Every answer is JSON, every error `application/problem+json` (RFC 9457) with
+ * a sentence that says what is allowed.
  *
- * Who may ask: with a token, whoever shows it. Without one only this machine may, and because a browser on this machine
- * can be talked into asking (DNS rebinding), the Host header must name this machine; orders must be JSON, which a
- * foreign page cannot send unasked. `/healthz` and `/readyz` are open to all and tell nothing.
+ * Who may ask: with a token, whoever shows it. Without one only this machine may, and because a
+ * browser on this machine can be talked into asking (DNS rebinding), the Host header must name this
+ * machine; orders must be JSON, which a foreign page cannot send unasked. `/healthz` and `/readyz`
+ * are open to all and tell nothing.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
@@ -33,7 +35,10 @@ import { SharedAnswer } from "./shared-answer.ts";
 
 export interface ControlOptions {
   readonly listen: ListenSettings;
-  /** Most connections at once; beyond that the one that has been silent for longest is closed. Default 512. */
+  /**
+   * Most connections at once; beyond that the one that has been silent for longest is closed.
+   * Default 512.
+   */
   readonly maxConnections?: number;
   /** What callers must show; undefined where only this machine may ask. */
   readonly token: string | undefined;
@@ -73,7 +78,8 @@ export async function listenForControl(options: ControlOptions): Promise<Control
   const { server } = new ControlServer({
     maxConnections: options.maxConnections ?? MAX_CONNECTIONS,
     isReady: options.ready,
-    // Global objects stay as they are: we are not alone in this process. A request of HTTP/1.0 need not name a host.
+    // Global objects stay as they are: we are not alone in this process. A request of HTTP/1.0 need
+    // not name a host.
     serve: getRequestListener(controlApp(options).fetch, { overrideGlobalObjects: false, hostname: "localhost" }),
   });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -155,8 +161,9 @@ function controlApp(options: ControlOptions): Hono<Env> {
 }
 
 /**
- * An answer of some length, which is held until it is taken: slow readers of many of them could take all memory. It has a bound
- * of its own, because the status must be told also when callers hold all that they may.
+ * An answer of some length, which is held until it is taken: slow readers of many of them could
+ * take all memory. It has a bound of its own, because the status must be told also when callers
+ * hold all that they may.
  */
 async function shared(
   { env: { incoming, outgoing } }: Context<Env>,
@@ -297,7 +304,8 @@ async function carriedOut<Result>(order: Promise<Result>): Promise<Result> {
   }
 }
 
-// ── who may ask ───────────────────────────────────────────────────────────────────────────────────────────────────
+// ── who may ask
+// ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Compares digests, so that neither content nor length of the token shows in how long it takes. */
 function withToken(token: string): MiddlewareHandler {
@@ -319,7 +327,8 @@ function fromThisMachine(listenHost: string): MiddlewareHandler {
   };
 }
 
-// ── problems ──────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── problems
+// ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 type ProblemStatus = 400 | 403 | 404 | 409 | 413 | 415;
 

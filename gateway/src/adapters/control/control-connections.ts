@@ -1,7 +1,8 @@
 /**
- * The connections of the control listener: so many at most, and a new one takes the place of the one that has been silent
- * for longest. Refusing the newest instead would let anybody who opens connections and says nothing keep a balancer's probe
- * out. Those whose answer has begun, such as readers of events, keep their place.
+ * The connections of the control listener: so many at most, and a new one takes the place of the
+ * one that has been silent for longest. Refusing the newest instead would let anybody who opens
+ * connections and says nothing keep a balancer's probe out. Those whose answer has begun, such as
+ * readers of events, keep their place.
  */
 import type { Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";

@@ -1,8 +1,10 @@
 /**
- * The socket of the control listener: from connections to requests that may be served. It reads as strictly as the callers'
- * listener (`request-server.ts`), one request at a time of each connection, so that nothing is done for a connection that is closed or
- * does not take its answers. A balancer's probe, `/healthz` or `/readyz`, is answered here at once; everything else takes its
- * turn (`control-turns.ts`), so that a flood of questions takes time neither from probes nor from commands.
+ * The socket of the control listener: from connections to requests that may be served. It reads as
+ * strictly as the callers' listener (`request-server.ts`), one request at a time of each
+ * connection, so that nothing is done for a connection that is closed or does not take its answers.
+ * A balancer's probe, `/healthz` or `/readyz`, is answered here at once; everything else takes its
+ * turn (`control-turns.ts`), so that a flood of questions takes time neither from probes nor from
+ * commands.
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { type Problem, RefusedRequest, refusal } from "../../fleet/problem.ts";
@@ -29,7 +31,10 @@ const REQUEST_MS = 10_000;
 const MAX_WAITING = 4;
 /** Less than ten requests. */
 const PIECE_BYTES = 256;
-/** An answer that nobody reads for so long, in ms, is cut; events and recordings are never silent for longer than 15 s. */
+/**
+ * An answer that nobody reads for so long, in ms, is cut; events and recordings are never silent
+ * for longer than 15 s.
+ */
 const IDLE_MS = 45_000;
 
 export class ControlServer {
@@ -48,7 +53,8 @@ export class ControlServer {
       pieceBytes: PIECE_BYTES,
     });
     this.server.timeout = IDLE_MS;
-    // Who has said all that it has to say (`printf … | nc`) may still wait for the answer, which need not be ready at once.
+    // Who has said all that it has to say (`printf … | nc`) may still wait for the answer, which
+    // need not be ready at once.
     Object.assign(this.server, { httpAllowHalfOpen: true });
     this.#connections = new ControlConnections(this.server, options.maxConnections);
   }

@@ -1,4 +1,7 @@
-/** The pace of the control listener: a burst is begun over time, in its order, and what has hung up meanwhile never. */
+/**
+ * The pace of the control listener: a burst is begun over time, in its order, and what has hung up
+ * meanwhile never.
+ */
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import type { ServerResponse } from "node:http";

@@ -1,13 +1,17 @@
 /**
- * The pace at which requests of the control listener are begun: so many in a slice of time, for all connections together. What
- * comes faster waits in its order, one request of each connection, so that a flood over a few connections delays the others little
- * and takes little time from commands. Nobody is refused: to a person and to a scraper the pace is no limit. A request whose
- * connection closes while it waits is never begun.
+ * The pace at which requests of the control listener are begun: so many in a slice of time, for all
+ * connections together. What comes faster waits in its order, one request of each connection, so
+ * that a flood over a few connections delays the others little and takes little time from commands.
+ * Nobody is refused: to a person and to a scraper the pace is no limit. A request whose connection
+ * closes while it waits is never begun.
  */
 import type { ServerResponse } from "node:http";
 import { type Clock, systemClock } from "ground-station-failover";
 
-/** Requests begun in each slice: 1,000 a second. One takes some 50 µs beside the answers that are shared: a twentieth of the time. */
+/**
+ * Requests begun in each slice: 1,000 a second. One takes some 50 µs beside the answers that are
+ * shared: a twentieth of the time.
+ */
 const PER_SLICE = 10;
 const SLICE_MS = 10;
 

@@ -1,7 +1,8 @@
 /**
- * Those who read one feed over HTTP: so many at most, each handed a piece when it asks for one, a comment to all who wait
- * when nothing else was said for a while (proxies take silence for death), all let go at the end. What a reader is to get,
- * and what becomes of one that does not keep up, is the feed's business.
+ * Those who read one feed over HTTP: so many at most, each handed a piece when it asks for one, a
+ * comment to all who wait when nothing else was said for a while (proxies take silence for death),
+ * all let go at the end. What a reader is to get, and what becomes of one that does not keep up, is
+ * the feed's business.
  */
 import type { Clock } from "ground-station-failover";
 
@@ -46,7 +47,10 @@ export class FeedReaders<Reader extends FeedReader> {
     return this.#readers;
   }
 
-  /** A stream for one more, made by `begin` when it starts; undefined where there are too many already. */
+  /**
+   * A stream for one more, made by `begin` when it starts; undefined where there are too many
+   * already.
+   */
   open(begin: (controller: Reader["controller"]) => Reader): ReadableStream<Uint8Array> | undefined {
     if (this.#closed || this.#readers.size >= this.#options.maxReaders) return undefined;
     let reader: Reader;

@@ -1,4 +1,7 @@
-/** The event feed: nothing lost on reconnecting, nothing kept without bound for readers that do not read. */
+/**
+ * The event feed: nothing lost on reconnecting, nothing kept without bound for readers that do not
+ * read.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "ground-station-failover/sim";

@@ -1,8 +1,9 @@
 /**
- * Events as they happen, as server-sent events (WHATWG HTML §9.2), for any number of readers. All read from one ring of
- * the latest events, each at a place of its own: a slow reader costs no memory, and one that the ring has overtaken is
- * dropped, comes back with `Last-Event-ID` and is told how many it missed. A comment every so often keeps proxies from
- * taking silence for death. Ids begin with a name of this run, so that one from before a restart is not misread.
+ * Events as they happen, as server-sent events (WHATWG HTML §9.2), for any number of readers. All
+ * read from one ring of the latest events, each at a place of its own: a slow reader costs no
+ * memory, and one that the ring has overtaken is dropped, comes back with `Last-Event-ID` and is
+ * told how many it missed. A comment every so often keeps proxies from taking silence for death.
+ * Ids begin with a name of this run, so that one from before a restart is not misread.
  */
 import type { Clock } from "ground-station-failover";
 import { HeldMemory, type MemoryRoom } from "../../fleet/held-memory.ts";
@@ -21,7 +22,10 @@ export interface LiveFeedOptions {
   readonly keptBytes?: number;
   /** How many may read at once. Default 64. */
   readonly maxReaders?: number;
-  /** How long there may be silence, in ms. Default 15,000: below the idle timeout of every common proxy. */
+  /**
+   * How long there may be silence, in ms. Default 15,000: below the idle timeout of every common
+   * proxy.
+   */
   readonly silenceMs?: number;
 }
 
@@ -90,8 +94,9 @@ export class LiveFeed {
   }
 
   /**
-   * A stream of what happens from now on, or since `lastEventId`, for a reader at the address `caller`. Undefined where there are
-   * too many readers already. `drop` cuts the connection of a reader that does not keep up.
+   * A stream of what happens from now on, or since `lastEventId`, for a reader at the address
+   * `caller`. Undefined where there are too many readers already. `drop` cuts the connection of a
+   * reader that does not keep up.
    */
   open(lastEventId: string | undefined, caller: string, drop: () => void): ReadableStream<Uint8Array> | undefined {
     const room = this.#memory.roomFor(caller);
@@ -133,7 +138,10 @@ export class LiveFeed {
     this.#room.giveBack("events", length);
   }
 
-  /** The number after which a reader wants to go on. One of another run has seen nothing of this one. */
+  /**
+   * The number after which a reader wants to go on. One of another run has seen nothing of this
+   * one.
+   */
   #placeOf(lastEventId: string | undefined): number {
     const parts = /^([A-Za-z0-9]{1,64})-(\d{1,15})$/.exec(lastEventId ?? "");
     if (parts === null) return this.#last;

@@ -1,4 +1,7 @@
-/** One answer for all who ask before it is made: never older than the question, and made at most a tenth of the time. */
+/**
+ * One answer for all who ask before it is made: never older than the question, and made at most a
+ * tenth of the time.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "ground-station-failover/sim";

@@ -1,7 +1,8 @@
 /**
- * An answer that costs something to make, for anybody who asks. It is made after it was asked for, so that it is never older than
- * the question; all who ask before it is made get the same one. After it the next one waits for nine times as long as this one
- * took: however many ask, making takes at most a tenth of the time. (The bound for a flood; an answer that was kept for a while
+ * An answer that costs something to make, for anybody who asks. It is made after it was asked for,
+ * so that it is never older than the question; all who ask before it is made get the same one.
+ * After it the next one waits for nine times as long as this one took: however many ask, making
+ * takes at most a tenth of the time. (The bound for a flood; an answer that was kept for a while
  * would show a stale state after a switchover.)
  */
 import { type Clock, systemClock } from "ground-station-failover";
@@ -10,7 +11,10 @@ import { type Clock, systemClock } from "ground-station-failover";
 const REST_FACTOR = 9;
 /** Shortest rest, in ms: a clock says nothing of what takes less than its step. */
 const MIN_REST_MS = 10;
-/** Longest rest, in ms: nobody waits longer for the answer, also where this machine stood still while it was made. */
+/**
+ * Longest rest, in ms: nobody waits longer for the answer, also where this machine stood still
+ * while it was made.
+ */
 const MAX_REST_MS = 1_000;
 
 export class SharedAnswer {

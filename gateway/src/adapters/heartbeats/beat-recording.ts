@@ -1,7 +1,8 @@
 /**
- * Records a group's heartbeats from a running gateway into a trace file (`beat-streams.ts` is the other end). What is
- * written is CSV that `gsf calibrate --trace` reads; a file that exists is not touched. However it ends, by time, by
- * signal, because the gateway went away or the disk is full, the file holds whole lines and no holes.
+ * Records a group's heartbeats from a running gateway into a trace file (`beat-streams.ts` is the
+ * other end). What is written is CSV that `gsf calibrate --trace` reads; a file that exists is not
+ * touched. However it ends, by time, by signal, because the gateway went away or the disk is full,
+ * the file holds whole lines and no holes.
  */
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { createInterface } from "node:readline";
@@ -41,7 +42,10 @@ const CONNECT_WITHIN_MS = 3_000;
 const SILENT_FOR_MS = 60_000;
 const WRITE_CHARACTERS = 65_536;
 
-/** Resolves when the time is up or `signal` is aborted; rejects with a {@link UserError} where there is nothing to record. */
+/**
+ * Resolves when the time is up or `signal` is aborted; rejects with a {@link UserError} where there
+ * is nothing to record.
+ */
 export async function recordBeats(options: BeatRecordingOptions): Promise<BeatRecording> {
   const { path, onProgress = () => undefined } = options;
   const file = await open(path, "wx").catch((error: NodeJS.ErrnoException) => {
@@ -131,7 +135,10 @@ class Recording {
     if (this.#text.length >= WRITE_CHARACTERS) await this.flush();
   }
 
-  /** Writes what waits. Where not all of it can be written, the file keeps the whole lines of it, and no part of another. */
+  /**
+   * Writes what waits. Where not all of it can be written, the file keeps the whole lines of it,
+   * and no part of another.
+   */
   async flush(): Promise<void> {
     const bytes = Buffer.from(this.#text);
     this.#text = "";

@@ -1,4 +1,7 @@
-/** The stream of a group's heartbeats: whole lines, no holes, nothing kept without bound, nothing done while nobody reads. */
+/**
+ * The stream of a group's heartbeats: whole lines, no holes, nothing kept without bound, nothing
+ * done while nobody reads.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Beat } from "ground-station-failover";

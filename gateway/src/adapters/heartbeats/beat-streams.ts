@@ -1,8 +1,9 @@
 /**
- * A group's heartbeats as they arrive, one JSON object a line, for whoever records them (`gsf calibrate --record`). The
- * first line says what is recorded; an empty line now and then keeps proxies from taking silence for death. A reader
- * that does not keep up is cut off rather than given a trace with holes: a hole would look like an outage, and a detector would
- * be calibrated for it. Nothing is kept while nobody reads.
+ * A group's heartbeats as they arrive, one JSON object a line, for whoever records them
+ * (`gsf calibrate --record`). The first line says what is recorded; an empty line now and then
+ * keeps proxies from taking silence for death. A reader that does not keep up is cut off rather
+ * than given a trace with holes: a hole would look like an outage, and a detector would be
+ * calibrated for it. Nothing is kept while nobody reads.
  */
 import type { Beat, Clock } from "ground-station-failover";
 import type { Group } from "../../fleet/group.ts";
@@ -13,11 +14,17 @@ export interface BeatStreamsOptions {
   readonly clock: Clock;
   /** How many may read at once. Default 8: recording is done by hand. */
   readonly maxReaders?: number;
-  /** How many bytes of lines may wait for one reader. Default 8 MiB: a minute of a thousand beats a second. */
+  /**
+   * How many bytes of lines may wait for one reader. Default 8 MiB: a minute of a thousand beats a
+   * second.
+   */
   readonly maxWaitingBytes?: number;
   /** Where the memory that they take is counted. Default: nobody counts. */
   readonly memory?: HeldMemory;
-  /** How long there may be silence, in ms. Default 15,000: below the idle timeout of every common proxy. */
+  /**
+   * How long there may be silence, in ms. Default 15,000: below the idle timeout of every common
+   * proxy.
+   */
   readonly silenceMs?: number;
 }
 
@@ -57,8 +64,8 @@ export class BeatStreams {
   }
 
   /**
-   * The beats of `group` from now on, for a reader at the address `caller`; undefined where there are too many readers already.
-   * `drop` cuts the connection.
+   * The beats of `group` from now on, for a reader at the address `caller`; undefined where there
+   * are too many readers already. `drop` cuts the connection.
    */
   open(group: Group, caller: string, drop: () => void): ReadableStream<Uint8Array> | undefined {
     const { kind, intervalMs } = group.settings.heartbeat;

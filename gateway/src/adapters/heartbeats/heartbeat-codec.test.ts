@@ -1,4 +1,7 @@
-/** The layout of a datagram, checked against bytes written down here, and a decoder that nothing can mislead or crash. */
+/**
+ * The layout of a datagram, checked against bytes written down here, and a decoder that nothing can
+ * mislead or crash.
+ */
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { describe, test } from "node:test";
@@ -106,7 +109,8 @@ describe("[G6] heartbeat datagrams", () => {
         const plain = codec.encode(message).subarray(0, -32);
         plain[at] = byte;
         const decoded = codec.decode(signed(Buffer.from(plain)));
-        // Whatever is still of the layout says exactly what it says: it encodes to the same bytes again.
+        // Whatever is still of the layout says exactly what it says: it encodes to the same bytes
+        // again.
         if (decoded.type === "message") {
           assert.equal(codec.encode(decoded.message).toString("hex"), signed(Buffer.from(plain)).toString("hex"));
         }

@@ -1,6 +1,7 @@
 /**
- * Heartbeats on the wire: one datagram each, fixed layout, signed, so that any language can speak it. All numbers are
- * big-endian; nothing may follow the signature, and a datagram has 512 bytes at most.
+ * Heartbeats on the wire: one datagram each, fixed layout, signed, so that any language can speak
+ * it. All numbers are big-endian; nothing may follow the signature, and a datagram has 512 bytes at
+ * most.
  *
  *   offset  bytes  field
  *   0       4      "GSFB"
@@ -15,9 +16,10 @@
  *   end-32  32     HMAC-SHA256 of everything before it, under the station's secret: its bytes, text without the white
  *                  space around it
  *
- * A station may have a secret of its own, and several secrets while one replaces another. Of an unverified datagram nothing is used
- * but its layout and the names, which say under which secrets it may be signed; the signature is compared in
- * constant time (FIPS 198-1). A challenge is signed with the secret that signed the beat. Replays are not detected here (see
+ * A station may have a secret of its own, and several secrets while one replaces another. Of an
+ * unverified datagram nothing is used but its layout and the names, which say under which secrets
+ * it may be signed; the signature is compared in constant time (FIPS 198-1). A challenge is signed
+ * with the secret that signed the beat. Replays are not detected here (see
  * `fleet/heartbeat-sessions.ts`), and nothing is encrypted.
  */
 import type { KeyObject } from "node:crypto";
@@ -33,7 +35,10 @@ export interface HeartbeatMessage extends StationBeat {
   readonly type: "beat" | "challenge";
 }
 
-/** A datagram as understood, with the key that signed it, or why it is not: not of this layout, or not signed with a secret of its station. */
+/**
+ * A datagram as understood, with the key that signed it, or why it is not: not of this layout, or
+ * not signed with a secret of its station.
+ */
 export type Decoded =
   | { readonly type: "message"; readonly message: HeartbeatMessage; readonly key: KeyObject }
   | { readonly type: "malformed" }
@@ -59,7 +64,10 @@ export class HeartbeatCodec {
     this.use(secrets);
   }
 
-  /** Signs and verifies under `secrets` from the next datagram on; throws {@link RangeError} where one is empty. */
+  /**
+   * Signs and verifies under `secrets` from the next datagram on; throws {@link RangeError} where
+   * one is empty.
+   */
   use({ shared, own }: HeartbeatSecrets): void {
     const sharedKeys = shared.map(keyOf);
     this.#own = new Map([...own].map(([station, secrets]) => [station, secrets.map(keyOf)]));
@@ -67,8 +75,8 @@ export class HeartbeatCodec {
   }
 
   /**
-   * The datagram of `message`, signed with `key`; throws {@link RangeError} where a field does not fit the layout.
-   * Default: the first secret of the station.
+   * The datagram of `message`, signed with `key`; throws {@link RangeError} where a field does not
+   * fit the layout. Default: the first secret of the station.
    */
   encode(message: HeartbeatMessage, key: KeyObject | undefined = this.#keysOf(message)[0]): Buffer {
     if (key === undefined) throw new RangeError(`there is no secret for ${message.group}/${message.station}`);

@@ -1,7 +1,8 @@
 /**
- * Where pushed heartbeats leave a station: a timer, a signature and a UDP socket round `fleet/station-heartbeats.ts`,
- * which says what to send and when. A gateway that is away is no reason to stop: a beat that cannot be sent is followed
- * by the next. A challenge is answered at once, not at the next tick.
+ * Where pushed heartbeats leave a station: a timer, a signature and a UDP socket round
+ * `fleet/station-heartbeats.ts`, which says what to send and when. A gateway that is away is no
+ * reason to stop: a beat that cannot be sent is followed by the next. A challenge is answered at
+ * once, not at the next tick.
  */
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:dgram";
@@ -15,7 +16,10 @@ import { HeartbeatCodec } from "./heartbeat-codec.ts";
 export interface HeartbeatSenderOptions {
   readonly group: string;
   readonly station: string;
-  /** Shared with the gateway, at least one: the first signs heartbeats, and challenges may be signed with any. */
+  /**
+   * Shared with the gateway, at least one: the first signs heartbeats, and challenges may be signed
+   * with any.
+   */
   readonly secrets: readonly Uint8Array[];
   /** The gateway's heartbeat listener. A name is looked up again every 10 seconds. */
   readonly target: { readonly host: string; readonly port: number };

@@ -1,7 +1,8 @@
 /**
- * Reads a trace file into the library's condensed form, as a stream: the file is never in memory as a whole, and a line
- * without an end cannot fill it. Broken lines are counted, and the first few are kept with their number and what is
- * wrong with them. A file that cannot be used at all ends in a sentence that says what, where, and what is allowed.
+ * Reads a trace file into the library's condensed form, as a stream: the file is never in memory as
+ * a whole, and a line without an end cannot fill it. Broken lines are counted, and the first few
+ * are kept with their number and what is wrong with them. A file that cannot be used at all ends in
+ * a sentence that says what, where, and what is allowed.
  */
 import { type FileHandle, open } from "node:fs/promises";
 import { BeatTrace, MOST_TRACE_BEATS, MOST_TRACE_NODES } from "ground-station-failover/calibration";
@@ -14,7 +15,10 @@ export interface TraceFileOptions {
   readonly node?: string | undefined;
   /** What a plain number of the file counts, in ms. Default 1. */
   readonly unitMs?: number;
-  /** Told now and then how far it has come; bytes of the file, undefined where its size is not known. */
+  /**
+   * Told now and then how far it has come; bytes of the file, undefined where its size is not
+   * known.
+   */
   readonly onProgress?: (progress: TraceFileProgress) => void;
 }
 
@@ -53,7 +57,8 @@ export async function readTraceFile(options: TraceFileOptions): Promise<TraceFil
     const ofBytes = await checkedSize(file, path);
     // It takes a byte order mark away.
     const decoder = new TextDecoder("utf-8");
-    // One buffer for the whole file: a stream's buffers would wait for the garbage collector by the hundred.
+    // One buffer for the whole file: a stream's buffers would wait for the garbage collector by the
+    // hundred.
     const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
     let bytes = 0;
     for (;;) {

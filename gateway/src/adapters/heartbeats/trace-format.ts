@@ -1,8 +1,10 @@
 /**
- * How a line of a trace file is read: CSV with or without a header, or JSON lines. Which of them a file is shows in its
- * first line, and so does the unit of its times: plain numbers count milliseconds unless the header (`arrival_s`) or the
- * user says otherwise, ISO 8601 dates need no unit. A line that cannot be read gives a reason, never an exception. A header that
- * cannot be used is told apart: nothing after it can be read, and the lines below it must not be taken for a file without one.
+ * How a line of a trace file is read: CSV with or without a header, or JSON lines. Which of them a
+ * file is shows in its first line, and so does the unit of its times: plain numbers count
+ * milliseconds unless the header (`arrival_s`) or the user says otherwise, ISO 8601 dates need no
+ * unit. A line that cannot be read gives a reason, never an exception. A header that cannot be used
+ * is told apart: nothing after it can be read, and the lines below it must not be taken for a file
+ * without one.
  *
  * CSV is RFC 4180 without line breaks inside quotes: an identifier or a number never has one.
  */
@@ -27,8 +29,8 @@ export interface TraceLine {
 }
 
 /**
- * `true`: the line says something, and it is in `line`. `undefined`: it says nothing (a header, a comment). Else why it cannot be
- * read, or why nothing of the file can be.
+ * `true`: the line says something, and it is in `line`. `undefined`: it says nothing (a header, a
+ * comment). Else why it cannot be read, or why nothing of the file can be.
  */
 type Reading = true | undefined | string | { readonly unusable: string };
 
@@ -71,7 +73,10 @@ export class TraceFormat {
   };
   readonly #unitMs: number;
   #kind: "csv" | "json" | undefined;
-  /** Place of each column in a CSV line, or the name of each field in a JSON line; -1 and "" where there is none. */
+  /**
+   * Place of each column in a CSV line, or the name of each field in a JSON line; -1 and "" where
+   * there is none.
+   */
   #places: Record<Column, number> = { node: 0, arrival: 1, sequence: 2, sent: 3, incarnation: 4 };
   #units: Record<"arrival" | "sent", number>;
   /** Dates or numbers, as the first line that could be read has it. */
@@ -100,7 +105,10 @@ export class TraceFormat {
     return this.#kind === "json" ? this.#readJson(text) : this.#readCsv(text);
   }
 
-  /** Undefined where it is a header and was taken in, false where it is none, else what is wrong with it. */
+  /**
+   * Undefined where it is a header and was taken in, false where it is none, else what is wrong
+   * with it.
+   */
   #readHeader(text: string): undefined | false | { readonly unusable: string } {
     const cells = cellsOf(text, []);
     if (cells === undefined)
@@ -219,7 +227,10 @@ export class TraceFormat {
 /** With a zone: a time of day without one repeats itself when the clocks go back. */
 const ISO_DATE = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})$/;
 
-/** The column that a header cell or a JSON field names, and the unit if it ends in one: `arrival`, `arrival_s`, `sentAtMs`. */
+/**
+ * The column that a header cell or a JSON field names, and the unit if it ends in one: `arrival`,
+ * `arrival_s`, `sentAtMs`.
+ */
 function columnOf(name: string): NamedColumn | undefined {
   const parts = /^([a-z]+?)(?:_?at)?(?:_?(s|ms|us|ns))?$/.exec(
     name
@@ -265,7 +276,10 @@ function quoted(name: string): string {
   return JSON.stringify(name.replaceAll(/\p{C}/gu, "?").slice(0, LONGEST_NAME));
 }
 
-/** The cells of a line, put into `cells`, without the blanks round them; undefined where a quote is not closed. */
+/**
+ * The cells of a line, put into `cells`, without the blanks round them; undefined where a quote is
+ * not closed.
+ */
 function cellsOf(text: string, cells: string[]): readonly string[] | undefined {
   cells.length = 0;
   if (text.includes('"')) return quotedCells(text, cells);

@@ -1,4 +1,7 @@
-/** Heartbeats over real datagrams: a station joins, beats, restarts and outlives its gateway; noise is counted. */
+/**
+ * Heartbeats over real datagrams: a station joins, beats, restarts and outlives its gateway; noise
+ * is counted.
+ */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { createSocket } from "node:dgram";

@@ -1,8 +1,9 @@
 /**
- * Where pushed heartbeats arrive. A datagram that is not of the layout, not signed with the secret, replayed or of an
- * unknown station is counted and dropped; a sentence about it is logged at most once a second for each kind, so that
- * noise on the network cannot become noise in the log. Only a correctly signed datagram of a known station is ever
- * answered, and never with more bytes than it had plus a challenge: nothing here can be used to reflect traffic at others.
+ * Where pushed heartbeats arrive. A datagram that is not of the layout, not signed with the secret,
+ * replayed or of an unknown station is counted and dropped; a sentence about it is logged at most
+ * once a second for each kind, so that noise on the network cannot become noise in the log. Only a
+ * correctly signed datagram of a known station is ever answered, and never with more bytes than it
+ * had plus a challenge: nothing here can be used to reflect traffic at others.
  */
 import type { KeyObject } from "node:crypto";
 import type { RemoteInfo, Socket } from "node:dgram";
@@ -50,11 +51,16 @@ export interface HeartbeatListenerOptions {
   readonly log: Log;
 }
 
-/** Room for what arrives while this process is stalled: 10,000 stations at 50 ms for about 100 ms. */
+/**
+ * Room for what arrives while this process is stalled: 10,000 stations at 50 ms for about 100 ms.
+ */
 const RECEIVE_BUFFER_BYTES = 4 * 1_024 * 1_024;
 const LOG_EVERY_MS = 1_000;
 
-/** Listens for heartbeats and hands them to `gateway`; rejects with the system's error where it cannot. */
+/**
+ * Listens for heartbeats and hands them to `gateway`; rejects with the system's error where it
+ * cannot.
+ */
 export async function listenForHeartbeats(
   gateway: { receiveBeat(beat: StationBeat, from: string): BeatAdmission | undefined },
   { listen, secrets, log }: HeartbeatListenerOptions,
@@ -90,7 +96,10 @@ export async function listenForHeartbeats(
 
 type Kind = keyof HeartbeatCounters;
 
-/** Datagrams that are not heartbeats as they should be. A name conflict is an event, which is logged where it is told. */
+/**
+ * Datagrams that are not heartbeats as they should be. A name conflict is an event, which is logged
+ * where it is told.
+ */
 type Dropped = Exclude<Kind, "accepted" | "conflicting">;
 
 const SENTENCES: Readonly<Record<Dropped, string>> = {

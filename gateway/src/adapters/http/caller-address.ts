@@ -1,6 +1,7 @@
 /**
- * Callers by their address, for shares and bounds. Of an IPv6 address the first 64 bits count: whoever has one address of such
- * a network has all of them (RFC 4291 §2.5.1, RFC 6177), so that a bound for each address would bind nobody.
+ * Callers by their address, for shares and bounds. Of an IPv6 address the first 64 bits count:
+ * whoever has one address of such a network has all of them (RFC 4291 §2.5.1, RFC 6177), so that a
+ * bound for each address would bind nobody.
  */
 
 /** `address` as a socket tells it, without the mapping of IPv4 into IPv6. */

@@ -1,6 +1,7 @@
 /**
- * What a caller sends on one connection, byte for byte, to a real listener in front of real stations: which requests reach
- * them, in which order, and what is answered. Sources: RFC 9112 §9.3.2 (pipelining), §9.6 (closing), RFC 9110 §7.8 (Upgrade), §7.2 (Host).
+ * What a caller sends on one connection, byte for byte, to a real listener in front of real
+ * stations: which requests reach them, in which order, and what is answered. Sources: RFC 9112
+ * §9.3.2 (pipelining), §9.6 (closing), RFC 9110 §7.8 (Upgrade), §7.2 (Host).
  */
 import assert from "node:assert/strict";
 import { connect } from "node:net";
@@ -41,7 +42,10 @@ interface Said {
   readonly closed: boolean;
 }
 
-/** Sends `text`, and returns what came until the connection ended, or until `answers` answers were there. */
+/**
+ * Sends `text`, and returns what came until the connection ended, or until `answers` answers were
+ * there.
+ */
 async function send(text: string | Buffer, answers = Number.POSITIVE_INFINITY): Promise<Said> {
   const port = await proxy();
   done = [];

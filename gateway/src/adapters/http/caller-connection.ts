@@ -1,11 +1,15 @@
 /**
- * One caller's connection: its requests are served one after the other, in the order in which they came (RFC 9112 §9.3.2), because
- * what a command does may rest on the one before it. After a request that ends the connection, by its own words or because it cannot be
- * read, nothing behind it is served: where it begins is not known any more, or not wanted.
+ * One caller's connection: its requests are served one after the other, in the order in which they
+ * came (RFC 9112 §9.3.2), because what a command does may rest on the one before it. After a
+ * request that ends the connection, by its own words or because it cannot be read, nothing behind
+ * it is served: where it begins is not known any more, or not wanted.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 
-/** Requests that wait behind one that is being served; whoever sends more in one piece is answered these, and then cut. */
+/**
+ * Requests that wait behind one that is being served; whoever sends more in one piece is answered
+ * these, and then cut.
+ */
 const MAX_WAITING = 64;
 
 export class CallerConnection {
@@ -42,8 +46,8 @@ export class CallerConnection {
   }
 
   /**
-   * Nothing comes before `message`, and it may be served at once: undefined. Otherwise when its turn has come: is it to be served
-   * then? "never": nor is anything behind it.
+   * Nothing comes before `message`, and it may be served at once: undefined. Otherwise when its
+   * turn has come: is it to be served then? "never": nor is anything behind it.
    */
   arrived(message: IncomingMessage, response: ServerResponse): Promise<boolean> | "never" | undefined {
     if (this.#due.length > this.#maxWaiting) this.#isOver = true;
@@ -57,7 +61,8 @@ export class CallerConnection {
       const place = this.#due.indexOf(response);
       if (place >= 0) this.#due.splice(place, 1);
     });
-    // Behind an offer of another protocol Node's parser reads no further, and what it has read is lost.
+    // Behind an offer of another protocol Node's parser reads no further, and what it has read is
+    // lost.
     if (!response.shouldKeepAlive || message.headers.upgrade !== undefined) this.#isOver = true;
     if (before === undefined) return undefined;
     return new Promise((resolve) => {
@@ -66,8 +71,8 @@ export class CallerConnection {
   }
 
   /**
-   * What came now cannot be read. Answers that are due for whole requests are given, the connection ends after them: true. False where there
-   * is none: it can be answered, or only cut.
+   * What came now cannot be read. Answers that are due for whole requests are given, the connection
+   * ends after them: true. False where there is none: it can be answered, or only cut.
    */
   endsUnread(): boolean {
     this.#isOver = true;

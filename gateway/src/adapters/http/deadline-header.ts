@@ -1,17 +1,23 @@
 /**
- * Deadlines as instants of the wall clock. The time left, which travels beside it, means nothing to a process that was
- * stopped in between: it counts from when it is read. An instant still holds then, if the machines agree on the time of
- * day; the operator knows how far they may differ. Formats: seconds and milliseconds since 1970, and
- * RFC 3339.
+ * Deadlines as instants of the wall clock. The time left, which travels beside it, means nothing to
+ * a process that was stopped in between: it counts from when it is read. An instant still holds
+ * then, if the machines agree on the time of day; the operator knows how far they may differ.
+ * Formats: seconds and milliseconds since 1970, and RFC 3339.
  */
 import type { DeadlineHeader } from "../../fleet/settings.ts";
 
 type Format = DeadlineHeader["format"];
 
-/** Milliseconds since 1970 below this are seconds, and seconds above it are milliseconds: both are years away from now. */
+/**
+ * Milliseconds since 1970 below this are seconds, and seconds above it are milliseconds: both are
+ * years away from now.
+ */
 const SECONDS_END_MS = 1e11;
 
-/** The value for the instant `epochMs`, rounded down. Seconds have three decimals: a whole one may be all that is left. */
+/**
+ * The value for the instant `epochMs`, rounded down. Seconds have three decimals: a whole one may
+ * be all that is left.
+ */
 export function deadlineText(format: Format, epochMs: number): string {
   const wholeMs = Math.floor(epochMs);
   if (format === "epoch-ms") return String(wholeMs);

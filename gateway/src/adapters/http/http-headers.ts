@@ -1,8 +1,9 @@
 /**
- * Header fields on their way through a proxy: which ones belong to one connection only and stay behind, and which ones a
- * proxy adds. Sources: RFC 9110 §7.6.1 (Connection), §7.6.3 (Via), RFC 9112 §3.2 (request targets) and §6 (framing).
- * Names, order and duplicates of everything else are kept as they stood on the wire. It judges no values but those by
- * which a message is framed or routed.
+ * Header fields on their way through a proxy: which ones belong to one connection only and stay
+ * behind, and which ones a proxy adds. Sources: RFC 9110 §7.6.1 (Connection), §7.6.3 (Via), RFC
+ * 9112 §3.2 (request targets) and §6 (framing). Names, order and duplicates of everything else are
+ * kept as they stood on the wire. It judges no values but those by which a message is framed or
+ * routed.
  */
 import { isIPv6 } from "node:net";
 import type { HeaderList } from "../../fleet/uplink.ts";
@@ -17,13 +18,19 @@ const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
   "upgrade",
 ]);
 
-/** Naming these in Connection would take away what frames or routes the message, or tells that it goes round: they stay. */
+/**
+ * Naming these in Connection would take away what frames or routes the message, or tells that it
+ * goes round: they stay.
+ */
 const NEVER_NAMED: ReadonlySet<string> = new Set(["host", "content-length", "cdn-loop", "via"]);
 
 /** Ours in both directions: what a caller or a station puts there is not passed on. */
 const OWN_PREFIX = "gsf-";
 
-/** What proxies say of the caller in front of them, and of what it asked for, besides `x-forwarded-…`. A caller that is none says it of itself. */
+/**
+ * What proxies say of the caller in front of them, and of what it asked for, besides
+ * `x-forwarded-…`. A caller that is none says it of itself.
+ */
 const OF_CALLER: ReadonlySet<string> = new Set([
   ...["forwarded", "x-forwarded", "forwarded-for", "x-original-forwarded-for", "x-real-ip", "client-ip", "x-client-ip"],
   ...["x-cluster-client-ip", "true-client-ip", "x-remote-ip", "x-remote-addr", "x-originating-ip", "x-proxyuser-ip"],
@@ -33,7 +40,10 @@ const OF_CALLER: ReadonlySet<string> = new Set([
   ...["x-url-scheme", "front-end-https", "proxy"],
 ]);
 
-/** What frames a message, names its command, or says how it has come and how long it is worth something. */
+/**
+ * What frames a message, names its command, or says how it has come and how long it is worth
+ * something.
+ */
 const OF_MESSAGE: ReadonlySet<string> = new Set([
   ...[
     "host",
@@ -48,8 +58,8 @@ const OF_MESSAGE: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * A name in lower case as CGI, WSGI, PHP and the like read it: they know no difference between `-` and `_`, some none between that and any
- * other sign.
+ * A name in lower case as CGI, WSGI, PHP and the like read it: they know no difference between `-`
+ * and `_`, some none between that and any other sign.
  */
 export function folded(lower: string): string {
   return SIGN.test(lower) ? lower.replace(SIGNS, "-") : lower;
@@ -58,7 +68,10 @@ export function folded(lower: string): string {
 const SIGN = /[^a-z0-9-]/;
 const SIGNS = /[^a-z0-9-]/g;
 
-/** Is it read as one of these, and spelt otherwise? Nobody has a use for that but who wants to be taken for us, or for another caller. */
+/**
+ * Is it read as one of these, and spelt otherwise? Nobody has a use for that but who wants to be
+ * taken for us, or for another caller.
+ */
 function isTwin(lower: string): boolean {
   const name = folded(lower);
   if (name === lower) return false;
@@ -138,9 +151,10 @@ export interface Origin {
 }
 
 /**
- * Adds what tells a station who asked. The word of a trusted proxy is kept, and added to: the caller's address goes to the end of
- * X-Forwarded-For (and of Forwarded, where it sent one), X-Forwarded-Proto and -Host are set where it has not. What any other caller
- * says of itself is replaced. Via gets an entry of its own.
+ * Adds what tells a station who asked. The word of a trusted proxy is kept, and added to: the
+ * caller's address goes to the end of X-Forwarded-For (and of Forwarded, where it sent one),
+ * X-Forwarded-Proto and -Host are set where it has not. What any other caller says of itself is
+ * replaced. Via gets an entry of its own.
  */
 export function withForwarded(headers: [string, string][], { caller, protocol, isTrusted }: Origin): HeaderList {
   const before = isTrusted ? valuesOf(headers, "x-forwarded-for") : [];
@@ -173,11 +187,13 @@ export interface Target {
 }
 
 /**
- * Path and query of a request target, byte for byte: nothing is decoded, merged or sorted. The absolute form becomes
- * path and query, its authority replaces Host (RFC 9112 §3.2.2). Undefined for a target that is neither.
+ * Path and query of a request target, byte for byte: nothing is decoded, merged or sorted. The
+ * absolute form becomes path and query, its authority replaces Host (RFC 9112 §3.2.2). Undefined
+ * for a target that is neither.
  */
 export function targetOf(method: string, url: string): Target | undefined {
-  // No target has a fragment (RFC 9112 §3.2), and some servers read a backslash in a path as a slash.
+  // No target has a fragment (RFC 9112 §3.2), and some servers read a backslash in a path as a
+  // slash.
   if (url.includes("#") || /^[^?]*\\/.test(url)) return undefined;
   if (url.startsWith("/")) return { target: url, authority: undefined };
   if (url === "*") return method === "OPTIONS" ? { target: "*", authority: undefined } : undefined;

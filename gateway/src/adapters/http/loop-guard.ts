@@ -1,9 +1,10 @@
 /**
- * Whether a request has been here before: a station whose address leads back to a listener of the gateway that sends to it makes each
- * request go round until something gives way. Each hop writes a name of its own into `CDN-Loop` (RFC 8586), and refuses what carries
- * it already. The name is drawn at the start, so that nobody outside knows it; two groups of one process have two, because a
- * group in front of another one is no loop. Probes and questions about keys carry it, too: to the listener that they may reach they
- * are commands.
+ * Whether a request has been here before: a station whose address leads back to a listener of the
+ * gateway that sends to it makes each request go round until something gives way. Each hop writes a
+ * name of its own into `CDN-Loop` (RFC 8586), and refuses what carries it already. The name is
+ * drawn at the start, so that nobody outside knows it; two groups of one process have two, because
+ * a group in front of another one is no loop. Probes and questions about keys carry it, too: to the
+ * listener that they may reach they are commands.
  */
 import { randomBytes } from "node:crypto";
 import { RefusedRequest, refusal } from "../../fleet/problem.ts";

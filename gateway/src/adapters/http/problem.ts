@@ -1,6 +1,7 @@
 /**
- * A problem on the wire: `application/problem+json` (RFC 9457), with when to come back in `Retry-After` and an outcome
- * that nobody knows as `gsf-outcome: unknown`. Which problem a caller is told is decided in `fleet/problem.ts`.
+ * A problem on the wire: `application/problem+json` (RFC 9457), with when to come back in
+ * `Retry-After` and an outcome that nobody knows as `gsf-outcome: unknown`. Which problem a caller
+ * is told is decided in `fleet/problem.ts`.
  */
 import type { Duplex } from "node:stream";
 import type { Problem } from "../../fleet/problem.ts";
@@ -39,7 +40,10 @@ export function problemAnswer(problem: Problem): { headers: string[]; body: Buff
   return { headers, body };
 }
 
-/** How long a connection that is being closed may still send; closed at once, it could lose the answer to a reset. */
+/**
+ * How long a connection that is being closed may still send; closed at once, it could lose the
+ * answer to a reset.
+ */
 const LINGER_MS = 1_000;
 
 /** Answers on a connection that has no request to answer, and closes it. */

@@ -1,8 +1,8 @@
 /**
- * A request's header block, as it goes on to a station, or the reason why it cannot. Node's parser has refused by now
- * what cannot be read one way only; here is refused what could not be passed on truthfully: two hosts, a transfer coding
- * that we would not undo, another protocol. Sources: RFC 9110 §7.8 (Upgrade), RFC 9112 §3.2 (Host) and §6.1
- * (Transfer-Encoding).
+ * A request's header block, as it goes on to a station, or the reason why it cannot. Node's parser
+ * has refused by now what cannot be read one way only; here is refused what could not be passed on
+ * truthfully: two hosts, a transfer coding that we would not undo, another protocol. Sources: RFC
+ * 9110 §7.8 (Upgrade), RFC 9112 §3.2 (Host) and §6.1 (Transfer-Encoding).
  */
 import type { IncomingMessage } from "node:http";
 import { RefusedRequest, refusal } from "../../fleet/problem.ts";
@@ -17,7 +17,10 @@ import type { TrustedProxies } from "./trusted-proxies.ts";
 /** Expect is answered here; Trailer announces what is not passed on. */
 const NOT_PASSED_ON: ReadonlySet<string> = new Set(["expect", "trailer"]);
 
-/** Other ways to say the same: an offer of them may be ignored, and clients make it unasked (RFC 9110 §7.8). */
+/**
+ * Other ways to say the same: an offer of them may be ignored, and clients make it unasked (RFC
+ * 9110 §7.8).
+ */
 const IGNORED_UPGRADE = /^\s*(h2c|http\/|tls\/)/i;
 
 /** What a listener knows of the way by which requests come. */
@@ -30,11 +33,16 @@ export interface RequestWay {
 export interface SoundHead {
   readonly method: string;
   readonly target: string;
-  /** Without what belongs to the connection. Host is that of an absolute target, if it came as one. */
+  /**
+   * Without what belongs to the connection. Host is that of an absolute target, if it came as one.
+   */
   readonly headers: [name: string, value: string][];
 }
 
-/** The head of `message` as it goes on, for those that add nothing to it; throws {@link RefusedRequest}. */
+/**
+ * The head of `message` as it goes on, for those that add nothing to it; throws
+ * {@link RefusedRequest}.
+ */
 export function soundHead(message: IncomingMessage): SoundHead {
   refuseShape(message);
   const { method, url } = message as { method: string; url: string };
@@ -70,9 +78,9 @@ function setHost(headers: [string, string][], authority: string): void {
 }
 
 /**
- * The instant until which the sender of `message` wants it, in milliseconds since 1970; undefined where it says none.
- * Throws {@link RefusedRequest} where it cannot be read. Anybody may send it, also under a name of ours: it shortens
- * nobody's time but their own.
+ * The instant until which the sender of `message` wants it, in milliseconds since 1970; undefined
+ * where it says none. Throws {@link RefusedRequest} where it cannot be read. Anybody may send it,
+ * also under a name of ours: it shortens nobody's time but their own.
  */
 export function deadlineOf(message: IncomingMessage, { name, format }: DeadlineHeader): number | undefined {
   const values = rawValues(message.rawHeaders, name.toLowerCase());
@@ -86,7 +94,10 @@ export function deadlineOf(message: IncomingMessage, { name, format }: DeadlineH
   throw refused(400, "BAD_HEADER", `${name}: "${value.slice(0, 40)}" is not allowed; allowed are ${allowed}`);
 }
 
-/** Refuses what no listener takes: another version of HTTP, a Host that is none, an expectation that is not known. */
+/**
+ * Refuses what no listener takes: another version of HTTP, a Host that is none, an expectation that
+ * is not known.
+ */
 export function refuseHead(message: IncomingMessage): void {
   const raw = message.rawHeaders;
   const hosts = rawValues(raw, "host").length;

@@ -1,15 +1,18 @@
 /**
- * A server of HTTP/1.1 that reads requests strictly, for the gateway's listeners and for stations: what one of them refuses, the other
- * does not take either. Framing is left to Node's parser: what it finds ambiguous (both Content-Length and Transfer-Encoding, bare
- * line feeds, folded fields) is refused, because a message that two servers read differently is how requests are smuggled. The
- * requests of a connection are served one after the other (`caller-connection.ts`); what cannot be read is answered with a problem.
+ * A server of HTTP/1.1 that reads requests strictly, for the gateway's listeners and for stations:
+ * what one of them refuses, the other does not take either. Framing is left to Node's parser: what
+ * it finds ambiguous (both Content-Length and Transfer-Encoding, bare line feeds, folded fields) is
+ * refused, because a message that two servers read differently is how requests are smuggled. The
+ * requests of a connection are served one after the other (`caller-connection.ts`); what cannot be
+ * read is answered with a problem.
  *
- * Node reads on while a request is being served, and would keep the heads of all that come behind it. Here a connection with a request
- * that waits is not read until that one's turn has come, so that there are never more than one piece of it (64 KiB) has, and these
- * are counted.
+ * Node reads on while a request is being served, and would keep the heads of all that come behind
+ * it. Here a connection with a request that waits is not read until that one's turn has come, so
+ * that there are never more than one piece of it (64 KiB) has, and these are counted.
  *
- * Node does not count the separators of fields; they are counted here. What it does not show
- * is the size that a chunk says: one that is longer than what follows is waited for, until its sender closes or is too slow.
+ * Node does not count the separators of fields; they are counted here. What it does not show is the
+ * size that a chunk says: one that is longer than what follows is waited for, until its sender
+ * closes or is too slow.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
@@ -21,7 +24,10 @@ import { answerRaw } from "./problem.ts";
 export interface RequestServerOptions {
   /** Serves one request, in its turn. `waits`: its sender waits for `100 Continue`. */
   readonly serve: (message: IncomingMessage, response: ServerResponse, waits: boolean) => void;
-  /** Takes memory for a request that waits for its turn, until it is disposed; undefined where there is none. Default: there always is. */
+  /**
+   * Takes memory for a request that waits for its turn, until it is disposed; undefined where there
+   * is none. Default: there always is.
+   */
   readonly takeRoom?: (message: IncomingMessage) => Disposable | undefined;
   /** Told of what could not be read, once a connection. */
   readonly onMalformed?: (error: NodeJS.ErrnoException) => void;
@@ -32,7 +38,10 @@ export interface RequestServerOptions {
   readonly limits?: HeaderLimits;
   /** Requests of a connection that may wait behind one that is being served. Default 64. */
   readonly maxWaiting?: number;
-  /** How much is read of a connection before it is looked whether more is wanted, in bytes. Default: as much as comes, 64 KiB. */
+  /**
+   * How much is read of a connection before it is looked whether more is wanted, in bytes. Default:
+   * as much as comes, 64 KiB.
+   */
   readonly pieceBytes?: number;
 }
 
@@ -42,7 +51,10 @@ export interface HeaderLimits {
   readonly fields: number;
 }
 
-/** 32 KiB: what nginx and Apache accept by default is less. 256 fields: more than twice what Apache and HAProxy accept. */
+/**
+ * 32 KiB: what nginx and Apache accept by default is less. 256 fields: more than twice what Apache
+ * and HAProxy accept.
+ */
 const CALLERS_LIMITS: HeaderLimits = { bytes: 32 * 1_024, fields: 256 };
 /** What the gateway takes it adds to: a station takes that, too. */
 export const RELAYED_LIMITS: HeaderLimits = {
@@ -50,7 +62,10 @@ export const RELAYED_LIMITS: HeaderLimits = {
   fields: CALLERS_LIMITS.fields + 32,
 };
 
-/** How long an idle caller's connection is kept. 75 s is nginx's: longer than most callers keep one, so that they close first. */
+/**
+ * How long an idle caller's connection is kept. 75 s is nginx's: longer than most callers keep one,
+ * so that they close first.
+ */
 const KEEP_ALIVE_MS = 75_000;
 
 export class RequestServer {
@@ -76,7 +91,8 @@ export class RequestServer {
       requireHostHeader: false,
       noDelay: true,
     });
-    // One more than is allowed, because some versions of Node drop what goes beyond their count without a word.
+    // One more than is allowed, because some versions of Node drop what goes beyond their count
+    // without a word.
     this.server.maxHeadersCount = limits.fields + 1;
     this.server.on("connection", (socket: Socket) => {
       this.#open.add(socket);
@@ -93,7 +109,10 @@ export class RequestServer {
     this.server.on("clientError", (error: NodeJS.ErrnoException, socket) => this.#malformed(error, socket));
   }
 
-  /** Ends every connection now: with a reset where an answer is due, because an answer without a length looks whole where it ends otherwise. */
+  /**
+   * Ends every connection now: with a reset where an answer is due, because an answer without a
+   * length looks whole where it ends otherwise.
+   */
   cutAll(): void {
     for (const socket of this.#open) {
       if (this.connectionOf(socket).isDue) socket.resetAndDestroy();
@@ -142,10 +161,14 @@ export class RequestServer {
     });
   }
 
-  /** Node reads no request behind a CONNECT. The answers of those before it come first, and end the connection. */
+  /**
+   * Node reads no request behind a CONNECT. The answers of those before it come first, and end the
+   * connection.
+   */
   #tunnelAsked(socket: Duplex): void {
     if (!this.connectionOf(socket).endsUnread()) return answerRaw(socket, NO_TUNNELS);
-    // Read and forgotten, so that a reset does not overtake the answers. Nobody else listens for errors any more.
+    // Read and forgotten, so that a reset does not overtake the answers. Nobody else listens for
+    // errors any more.
     socket.on("error", () => undefined).resume();
   }
 
@@ -177,8 +200,9 @@ const PARSER_PROBLEMS: ReadonlyMap<string, Problem> = new Map([
 ]);
 
 /**
- * What comes behind a request that waits is not read: all of it would be kept in memory until the answers before it have gone. To
- * Node's parser, which reads from the handle itself, a paused socket means nothing; a listener for its data makes it read from the socket.
+ * What comes behind a request that waits is not read: all of it would be kept in memory until the
+ * answers before it have gone. To Node's parser, which reads from the handle itself, a paused
+ * socket means nothing; a listener for its data makes it read from the socket.
  */
 function stopReading(socket: Socket): void {
   readFromSocket(socket);
@@ -191,9 +215,11 @@ const ENDLESS: Disposable = { [Symbol.dispose]: () => undefined };
 const unread: WeakSet<Socket> = new WeakSet();
 
 /**
- * Hands what comes on `socket` to the parser in pieces of at most `bytes`. A read of 64 KiB can hold some thousand requests: Node makes
- * objects for each of them before anybody can say stop, and an error for each when the connection closes, so that a few such
- * connections stop the process for seconds. (It resumes a paused socket after each request that it reads: hence the pieces that are dropped.)
+ * Hands what comes on `socket` to the parser in pieces of at most `bytes`. A read of 64 KiB can
+ * hold some thousand requests: Node makes objects for each of them before anybody can say stop, and
+ * an error for each when the connection closes, so that a few such connections stop the process for
+ * seconds. (It resumes a paused socket after each request that it reads: hence the pieces that are
+ * dropped.)
  */
 function readInPieces(socket: Socket, bytes: number): void {
   const push = socket.push.bind(socket);
@@ -207,7 +233,10 @@ function readInPieces(socket: Socket, bytes: number): void {
   readFromSocket(socket);
 }
 
-/** Node's parser reads from the handle itself, past a paused socket; a listener for its data makes it read from the socket. */
+/**
+ * Node's parser reads from the handle itself, past a paused socket; a listener for its data makes
+ * it read from the socket.
+ */
 function readFromSocket(socket: Socket): void {
   if (!socket.listeners("data").includes(nothing)) socket.on("data", nothing);
 }

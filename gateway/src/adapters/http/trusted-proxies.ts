@@ -1,7 +1,8 @@
 /**
- * The proxies in front of a gateway whose word counts about who asked: by their addresses, single ones or ranges (CIDR), IPv4 and
- * IPv6. Anybody can write `X-Forwarded-For: 127.0.0.1` or `X-Forwarded-Proto: https`; services believe it, and some let such callers
- * in. So by default nobody is believed.
+ * The proxies in front of a gateway whose word counts about who asked: by their addresses, single
+ * ones or ranges (CIDR), IPv4 and IPv6. Anybody can write `X-Forwarded-For: 127.0.0.1` or
+ * `X-Forwarded-Proto: https`; services believe it, and some let such callers in. So by default
+ * nobody is believed.
  */
 import { BlockList, isIP, isIPv4 } from "node:net";
 

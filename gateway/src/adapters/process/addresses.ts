@@ -1,12 +1,16 @@
 /**
- * Addresses as people write them, read strictly: what no machine can have (`256.1.1.1`, `a..b`), what a URL parser would
- * silently repair (line breaks, backslashes, missing slashes), and what nobody can connect to (port 0, `0.0.0.0`) is
- * refused. And whether two of them lead to one place, as far as that can be told without asking a name server.
+ * Addresses as people write them, read strictly: what no machine can have (`256.1.1.1`, `a..b`),
+ * what a URL parser would silently repair (line breaks, backslashes, missing slashes), and what
+ * nobody can connect to (port 0, `0.0.0.0`) is refused. And whether two of them lead to one place,
+ * as far as that can be told without asking a name server.
  */
 import { BlockList, isIPv4, isIPv6 } from "node:net";
 import type { ListenSettings } from "../../fleet/settings.ts";
 
-/** A host and a port to listen on; undefined where it is none. Without a host: all IPv4 addresses. Port 0 takes any free one. */
+/**
+ * A host and a port to listen on; undefined where it is none. Without a host: all IPv4 addresses.
+ * Port 0 takes any free one.
+ */
 export function listenAddressIn(text: string): ListenSettings | undefined {
   const parts = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(text);
   const port = Number(parts?.[3]);
@@ -23,15 +27,17 @@ export function targetAddressIn(text: string): ListenSettings | undefined {
   return address === undefined || address.port === 0 || isEverywhere(address.host) ? undefined : address;
 }
 
-/** The URL of a service to which this process is to connect; undefined where that is not possible. */
+/**
+ * The URL of a service to which this process is to connect; undefined where that is not possible.
+ */
 export function serviceUrlIn(text: string): URL | undefined {
   const url = httpUrlIn(text);
   return url !== undefined && !isEverywhere(bare(url.hostname)) ? url : undefined;
 }
 
 /**
- * A URL of HTTP; undefined where it is none. `0.0.0.0` is one: a gateway that listens there says so, and systems take it for
- * their loopback.
+ * A URL of HTTP; undefined where it is none. `0.0.0.0` is one: a gateway that listens there says
+ * so, and systems take it for their loopback.
  */
 export function httpUrlIn(text: string): URL | undefined {
   // The parser drops line breaks and tabs, takes \ for /, and adds slashes that are missing.
@@ -44,8 +50,8 @@ export function httpUrlIn(text: string): URL | undefined {
 }
 
 /**
- * The parser takes `1.2.3` for 1.2.0.3, `999` for 0.0.3.231, `%31` for 1, full-width letters for ours, and drops what is drawn as
- * nothing: who wrote that meant something else, or hides it.
+ * The parser takes `1.2.3` for 1.2.0.3, `999` for 0.0.3.231, `%31` for 1, full-width letters for
+ * ours, and drops what is drawn as nothing: who wrote that meant something else, or hides it.
  */
 function isWrittenAs(text: string, host: string): boolean {
   const written = /^[^/]*\/\/(?:[^/?#]*@)?(\[[^\]]*\]|[^/?#:]*)/.exec(text)?.[1] as string;
@@ -53,7 +59,10 @@ function isWrittenAs(text: string, host: string): boolean {
   return !/[%\u3002\p{DI}]/u.test(written) && written.normalize("NFKC") === written.normalize("NFC");
 }
 
-/** May somebody be there? Not at addresses of many (multicast, broadcast), of the future, of "this network", or of a link that is not named. */
+/**
+ * May somebody be there? Not at addresses of many (multicast, broadcast), of the future, of "this
+ * network", or of a link that is not named.
+ */
 function isUsable(host: string): boolean {
   const [one] = hostsOf(host) as [string];
   if (isIPv4(one)) return one === EVERY_IPV4 || !NOBODY.check(one, "ipv4");
@@ -74,8 +83,9 @@ export function addressOf({ protocol, hostname, port }: URL): ListenSettings {
 }
 
 /**
- * May a connection to one host reach the other? Certain for two addresses; names are compared as they are written. A machine
- * decides whether `localhost` is its IPv4 or its IPv6 loopback: so it may be either.
+ * May a connection to one host reach the other? Certain for two addresses; names are compared as
+ * they are written. A machine decides whether `localhost` is its IPv4 or its IPv6 loopback: so it
+ * may be either.
  */
 export function isSameHost(one: string, other: string): boolean {
   const others = hostsOf(other);
@@ -102,7 +112,10 @@ export function isEverywhere(host: string): boolean {
   return one === EVERY_IPV4 || one === EVERY_IPV6;
 }
 
-/** What `host` may stand for: addresses in their only spelling, names in lower case and without the dot of the root. */
+/**
+ * What `host` may stand for: addresses in their only spelling, names in lower case and without the
+ * dot of the root.
+ */
 export function hostsOf(host: string): readonly string[] {
   if (isIPv6(host)) {
     const plain = bare(new URL(`http://[${host.replace(/%.*$/, "")}]`).hostname);
@@ -125,7 +138,10 @@ function plainName(host: string): string {
 
 /** RFC 6761, section 6.3. */
 const LOCALHOST = ["127.0.0.1", "::1"] as const;
-/** As the hosts files of common systems have them. Nobody promises it: enough to refuse a twin, too little to trust. */
+/**
+ * As the hosts files of common systems have them. Nobody promises it: enough to refuse a twin, too
+ * little to trust.
+ */
 const USUAL_ALIASES: ReadonlyMap<string, readonly string[]> = new Map<string, readonly string[]>([
   ["ip6-localhost", ["::1"]],
   ["ip6-loopback", ["::1"]],

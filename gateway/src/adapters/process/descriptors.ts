@@ -1,7 +1,8 @@
 /**
- * How many connections each listener may take, so that this process never runs out of file descriptors: callers are
- * refused before stations can no longer be reached, because a gateway that cannot connect takes its own shortage for a
- * fault of its stations. Linux tells the limit in /proc; where nobody tells it, nothing is bounded.
+ * How many connections each listener may take, so that this process never runs out of file
+ * descriptors: callers are refused before stations can no longer be reached, because a gateway that
+ * cannot connect takes its own shortage for a fault of its stations. Linux tells the limit in
+ * /proc; where nobody tells it, nothing is bounded.
  */
 import { readdirSync, readFileSync } from "node:fs";
 
@@ -18,7 +19,9 @@ export interface ConnectionLimits {
   readonly control: number;
 }
 
-/** Lookups, files that are read now and then, and one to be free when a connection must be refused. */
+/**
+ * Lookups, files that are read now and then, and one to be free when a connection must be refused.
+ */
 const SPARE = 8;
 /** Control and heartbeats. */
 const OTHER_LISTENERS = 2;

@@ -1,13 +1,16 @@
 /**
- * How the program ends, told to shells and service supervisors: one number for each kind of ending, the same in every
- * subcommand. A {@link UserError} is an ending that its reader can do something about: its sentence is the whole story,
- * and no stack is shown for it. 70 is BSD's EX_SOFTWARE (sysexits.h); 128 plus the signal's number is the shell's custom.
+ * How the program ends, told to shells and service supervisors: one number for each kind of ending,
+ * the same in every subcommand. A {@link UserError} is an ending that its reader can do something
+ * about: its sentence is the whole story, and no stack is shown for it. 70 is BSD's EX_SOFTWARE
+ * (sysexits.h); 128 plus the signal's number is the shell's custom.
  */
 
 export const EXIT: Readonly<Record<ExitName, number>> = {
   /** Done, or stopped as asked with everything in flight finished. */
   ok: 0,
-  /** What was asked for did not come true: a demo broke its promise, or a switchover was refused. */
+  /**
+   * What was asked for did not come true: a demo broke its promise, or a switchover was refused.
+   */
   promiseBroken: 1,
   /** Unknown subcommand, option or value; or a Node that is too old. */
   usage: 2,

@@ -1,6 +1,7 @@
 /**
- * Addresses to listen on, and why one could not be had, in a sentence that names the listener, the address and what to
- * do. The system's own words for it (`EADDRINUSE`) are for those who know them already.
+ * Addresses to listen on, and why one could not be had, in a sentence that names the listener, the
+ * address and what to do. The system's own words for it (`EADDRINUSE`) are for those who know them
+ * already.
  */
 import type { ListenSettings } from "../../fleet/settings.ts";
 import { UserError } from "./exit-codes.ts";
@@ -9,7 +10,10 @@ export function shownAddress({ host, port }: ListenSettings): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** Runs `open`; where that fails because of the address, rejects with a {@link UserError} that says what to do. */
+/**
+ * Runs `open`; where that fails because of the address, rejects with a {@link UserError} that says
+ * what to do.
+ */
 export async function listening<Listener>(
   what: string,
   at: ListenSettings,

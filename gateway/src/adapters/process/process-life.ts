@@ -1,7 +1,8 @@
 /**
- * What ends a process that serves, and what does not. SIGTERM and SIGINT ask it to stop, the second one at once; so does the
- * end of who started it: a parent that holds a channel to us, `npx`, or the terminal. No other signal that somebody
- * sends by habit ends it or opens anything: a running service is not what to guess with.
+ * What ends a process that serves, and what does not. SIGTERM and SIGINT ask it to stop, the second
+ * one at once; so does the end of who started it: a parent that holds a channel to us, `npx`, or
+ * the terminal. No other signal that somebody sends by habit ends it or opens anything: a running
+ * service is not what to guess with.
  */
 import { isatty } from "node:tty";
 import type { Log } from "../telemetry/log.ts";
@@ -9,9 +10,15 @@ import { EXIT } from "./exit-codes.ts";
 
 const STOPS = ["SIGTERM", "SIGINT"] as const;
 
-/** Who asks it to stop: a supervisor (SIGTERM), a person at a terminal, or the end of who started it. */
+/**
+ * Who asks it to stop: a supervisor (SIGTERM), a person at a terminal, or the end of who started
+ * it.
+ */
 export type StopAsker = "supervisor" | "person" | "parent";
-/** What Node does with them: SIGHUP and SIGUSR2 end the process at once, SIGUSR1 opens its inspector to this machine. */
+/**
+ * What Node does with them: SIGHUP and SIGUSR2 end the process at once, SIGUSR1 opens its inspector
+ * to this machine.
+ */
 const IGNORED = { SIGHUP: "restart it to change its configuration", SIGUSR1: "", SIGUSR2: "" } as const;
 /** How often it is looked whether `npx` is still there, in ms. */
 const PARENT_CHECK_MS = 250;
@@ -59,7 +66,10 @@ export function stopAsked(log: Log): Promise<StopAsker> {
   return promise;
 }
 
-/** `npx` passes no signal on: ended by one, it leaves what it has started, which would hold its ports for good. */
+/**
+ * `npx` passes no signal on: ended by one, it leaves what it has started, which would hold its
+ * ports for good.
+ */
 function followParent(stop: () => void): void {
   const parent = process.ppid;
   const timer = setInterval(() => {

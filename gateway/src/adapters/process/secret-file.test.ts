@@ -1,4 +1,7 @@
-/** What a file of secrets holds, who can read it, that reading one ends, and that its replacement is seen. */
+/**
+ * What a file of secrets holds, who can read it, that reading one ends, and that its replacement is
+ * seen.
+ */
 import assert from "node:assert/strict";
 import { chmodSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

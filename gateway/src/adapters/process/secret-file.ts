@@ -1,7 +1,7 @@
 /**
- * Secrets in files: read as bytes, because a key made by a random generator is no text, and looked at from outside,
- * because a secret that everybody on the machine can read is none. A file that changes is read again, so that a secret can be
- * replaced while heartbeats go on.
+ * Secrets in files: read as bytes, because a key made by a random generator is no text, and looked
+ * at from outside, because a secret that everybody on the machine can read is none. A file that
+ * changes is read again, so that a secret can be replaced while heartbeats go on.
  */
 import { statSync } from "node:fs";
 import { readAtMost } from "./bounded-file.ts";
@@ -10,10 +10,16 @@ import { readAtMost } from "./bounded-file.ts";
 export const MIN_SECRET_BYTES = 16;
 /** Far more than a key or a token has. */
 const MAX_SECRET_BYTES = 4_096;
-/** Secrets that are valid at once: two while one replaces the other, and some to spare. Bounds the work for a forged datagram. */
+/**
+ * Secrets that are valid at once: two while one replaces the other, and some to spare. Bounds the
+ * work for a forged datagram.
+ */
 export const MAX_SECRETS = 4;
 
-/** Reads the file at `path`. Throws the system's error where it cannot be read, and a RangeError where it is too large. */
+/**
+ * Reads the file at `path`. Throws the system's error where it cannot be read, and a RangeError
+ * where it is too large.
+ */
 export function readSecretFile(path: string): Buffer {
   const bytes = readAtMost(path, MAX_SECRET_BYTES);
   if (bytes === undefined) throw new RangeError(`it has more than ${MAX_SECRET_BYTES} bytes`);
@@ -21,8 +27,8 @@ export function readSecretFile(path: string): Buffer {
 }
 
 /**
- * The secret that `bytes` hold: text without the white space around it, because editors and shells end it with a line
- * break; anything else as it is.
+ * The secret that `bytes` hold: text without the white space around it, because editors and shells
+ * end it with a line break; anything else as it is.
  */
 export function secretIn(bytes: Uint8Array): Buffer {
   let text: string;
@@ -38,7 +44,10 @@ export function secretIn(bytes: Uint8Array): Buffer {
 
 const LINE_SPACE: ReadonlySet<string> = new Set(["\t", "\n", "\v", "\f", "\r"]);
 
-/** Why others can read the file at `path`, and the remedy; undefined where only its owner can, or where that is not known. */
+/**
+ * Why others can read the file at `path`, and the remedy; undefined where only its owner can, or
+ * where that is not known.
+ */
 export function openTo(path: string): string | undefined {
   if (process.platform === "win32") return undefined;
   const state = statSync(path, { throwIfNoEntry: false });
@@ -49,11 +58,14 @@ export function openTo(path: string): string | undefined {
 
 const OTHERS_READ = 0o044;
 
-/** Calls `onChange` at most {@link LOOK_EVERY_MS} after a change of one of the files, until it is disposed. Keeps no process alive. */
+/**
+ * Calls `onChange` at most {@link LOOK_EVERY_MS} after a change of one of the files, until it is
+ * disposed. Keeps no process alive.
+ */
 export function watchSecretFiles(paths: Iterable<string>, onChange: () => void): Disposable {
   const watched = [...new Set(paths)];
-  // By its name, so that one that is replaced by another (`mv`) is seen as well, and from now on: a watch of the system
-  // begins some time later.
+  // By its name, so that one that is replaced by another (`mv`) is seen as well, and from now on: a
+  // watch of the system begins some time later.
   const look = (): string => watched.map(markOf).join("\n");
   let last = look();
   const timer = setInterval(() => {

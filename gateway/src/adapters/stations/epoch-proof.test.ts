@@ -1,4 +1,7 @@
-/** Proofs of epochs: what a station believes, and that secrets can be replaced without a refused command. */
+/**
+ * Proofs of epochs: what a station believes, and that secrets can be replaced without a refused
+ * command.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { HeartbeatSecrets } from "../../fleet/settings.ts";

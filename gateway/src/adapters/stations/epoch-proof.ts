@@ -1,13 +1,18 @@
 /**
- * Proof that an epoch comes from a gateway: its HMAC under the secret that signs the station's heartbeats, sent along with each
- * command. A relay raises the newest epoch that it has seen for nothing else, because that number decides whose commands
- * are refused: believed from anybody who reaches the relay, one absurd number would be an outage. A proof is for one
- * group, station and epoch. It needs no time and no nonce: sent again later it names an epoch that is over, or the one that holds.
+ * Proof that an epoch comes from a gateway: its HMAC under the secret that signs the station's
+ * heartbeats, sent along with each command. A relay raises the newest epoch that it has seen for
+ * nothing else, because that number decides whose commands are refused: believed from anybody who
+ * reaches the relay, one absurd number would be an outage. A proof is for one group, station and
+ * epoch. It needs no time and no nonce: sent again later it names an epoch that is over, or the one
+ * that holds.
  */
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from "node:crypto";
 import type { HeartbeatSecrets } from "../../fleet/settings.ts";
 
-/** Header that carries the proof of the epoch beside it: one for each secret that is valid, separated by commas. */
+/**
+ * Header that carries the proof of the epoch beside it: one for each secret that is valid,
+ * separated by commas.
+ */
 export const EPOCH_PROOF_HEADER = "gsf-epoch-proof";
 
 interface StationName {
@@ -24,7 +29,10 @@ export class EpochProofs {
     this.#secrets = secrets;
   }
 
-  /** Proves with `secrets` from now on: with each that is valid, because the station may still have the one before. */
+  /**
+   * Proves with `secrets` from now on: with each that is valid, because the station may still have
+   * the one before.
+   */
   use(secrets: HeartbeatSecrets): void {
     this.#secrets = secrets;
     this.#newest.clear();
@@ -75,7 +83,10 @@ export class EpochVerifier {
 /** Eight proofs of 43 characters, and what separates them: twice what a gateway sends. */
 const MAX_PROOF_CHARACTERS = 8 * 45;
 
-/** As JSON, so that no two triples look the same; a datagram of heartbeats, signed with the same secret, begins otherwise. */
+/**
+ * As JSON, so that no two triples look the same; a datagram of heartbeats, signed with the same
+ * secret, begins otherwise.
+ */
 function mac(key: KeyObject, { group, station }: StationName, epoch: number): Buffer {
   return createHmac("sha256", key)
     .update(JSON.stringify(["gsf-epoch", group, station, epoch]))

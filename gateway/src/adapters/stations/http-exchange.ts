@@ -1,5 +1,6 @@
 /**
- * One request on its way to a station and its reply on the way back, as undici's dispatch tells of it. Its states:
+ * One request on its way to a station and its reply on the way back, as undici's dispatch tells of
+ * it. Its states:
  *
  *   connecting ──start──► sent ──head──► reading whole ──end──► reply (bytes)
  *       │                  │                  │ too long, or too slow
@@ -7,8 +8,8 @@
  *       ▼                  ▼              streaming ──head handed out──► reply (stream)
  *     error              error
  *
- * A body that is read whole and breaks off is an error, and the command is repeated where that is safe; one that is
- * streamed and breaks off ends its stream with an error.
+ * A body that is read whole and breaks off is an error, and the command is repeated where that is
+ * safe; one that is streamed and breaks off ends its stream with an error.
  */
 import type { StaleEpochError as StaleEpoch } from "ground-station-failover";
 import { StaleEpochError, wasConnectionLost, wasNeverSent } from "ground-station-failover";
@@ -28,7 +29,10 @@ export const STATION_HEADER = "gsf-station";
 export interface ReplyLimits {
   /** A longer body is streamed. */
   readonly wholeBytes: number;
-  /** A JSON body of unknown length that is not complete after this long is streamed: it may never end. */
+  /**
+   * A JSON body of unknown length that is not complete after this long is streamed: it may never
+   * end.
+   */
   readonly wholeWithinMs: number;
 }
 
@@ -75,7 +79,10 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
   #ended = false;
   readonly #isUpload: boolean;
   #isUploading = false;
-  /** It was answered before its body was whole: then the station may close the connection on what is left of it. */
+  /**
+   * It was answered before its body was whole: then the station may close the connection on what is
+   * left of it.
+   */
   #isEarly = false;
 
   /** `isUpload`: the request's body takes time. */
@@ -91,7 +98,10 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
     else context.signal.addEventListener("abort", this);
   }
 
-  /** Had the station closed the connection for being idle, so that the command is likely never to have been read? */
+  /**
+   * Had the station closed the connection for being idle, so that the command is likely never to
+   * have been read?
+   */
   get wasOnStaleConnection(): boolean {
     return this.#aborted === undefined && this.#connection?.wasStale === true;
   }
@@ -160,7 +170,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;
     this.#room?.takeAnyway("replies", chunk.length);
-    // Where memory is short, it is passed on instead: it cannot be judged or replaced then, but it is not lost.
+    // Where memory is short, it is passed on instead: it cannot be judged or replaced then, but it
+    // is not lost.
     if (this.#bytes > this.#limits.wholeBytes || this.#room?.isFull === true) this.#beginStream();
   }
 
@@ -185,7 +196,10 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
     else this.#fail(told);
   }
 
-  /** Until undici reports the start of a request, not a byte of it was written; after that, nobody knows. */
+  /**
+   * Until undici reports the start of a request, not a byte of it was written; after that, nobody
+   * knows.
+   */
   #judged(error: Error): Error {
     if (this.#controller === undefined) return wasNeverSent(error) ? error : new NotSentError(this.#station, error);
     if (error instanceof UnreadableReplyError) return error;
@@ -215,7 +229,10 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
     controller.abort(error);
   }
 
-  /** Whole, if that is known to be short; JSON and errors too while they look short; anything else is streamed. */
+  /**
+   * Whole, if that is known to be short; JSON and errors too while they look short; anything else
+   * is streamed.
+   */
   #chooseHow(status: number, headers: HeaderList): void {
     if (this.#method === "HEAD" || status === 204 || status === 304) return;
     const length = headerValue(headers, "content-length");

@@ -1,6 +1,6 @@
 /**
- * The uplink against real sockets that behave well and badly: what it sends, how it reads replies, and above all what it
- * says of a failure: never sent, or lost with the outcome unknown.
+ * The uplink against real sockets that behave well and badly: what it sends, how it reads replies,
+ * and above all what it says of a failure: never sent, or lost with the outcome unknown.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -264,7 +264,8 @@ describe("[F4] what a failure says", () => {
   test("a connection that is not answered was never sent, and that is known in half the attempt's time", async () => {
     const settings = groupSettings([1], { commands: { timeoutMs: 200 } });
     const name = { name: "north", capacityPerSecond: 1 };
-    // TEST-NET-1 (RFC 5737): nobody is there, and the machine says nothing or that it has no way to it.
+    // TEST-NET-1 (RFC 5737): nobody is there, and the machine says nothing or that it has no way to
+    // it.
     await using uplink = httpUplink(settings, { ...name, url: "http://192.0.2.1:9" });
     const error = await failure(uplink.send(post("x"), under()));
     assert.ok(wasNeverSent(error), String(error));
@@ -505,7 +506,10 @@ describe("uploads are told of", () => {
     letGo();
   });
 
-  /** A station that says `answer` at the first bytes of a request, and resets the connection; the body goes on after that. */
+  /**
+   * A station that says `answer` at the first bytes of a request, and resets the connection; the
+   * body goes on after that.
+   */
   async function answeredEarly(
     answer: string,
   ): Promise<{ readonly at: Target; readonly body: CommandRequest["body"]; readonly after: () => number }> {
@@ -520,7 +524,8 @@ describe("uploads are told of", () => {
     async function* read(): AsyncGenerator<Uint8Array> {
       yield Buffer.from("first");
       await reset.promise;
-      // In the turn of the reset: these are written, and fail, before anybody can have read the answer.
+      // In the turn of the reset: these are written, and fail, before anybody can have read the
+      // answer.
       for (; piecesAfter < 20; piecesAfter++) yield MEGABYTE;
     }
     return { at, body: { kind: "stream", stream: read(), started: () => false }, after: () => piecesAfter };

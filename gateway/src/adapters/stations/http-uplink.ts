@@ -1,11 +1,13 @@
 /**
- * The way to one station over HTTP/1.1, on undici's dispatch: a pool of kept-alive connections, one request at a time on
- * each, no pipelining, no redirects and no retries of its own, because who may send a command again is decided
- * elsewhere. Host goes on as the caller sent it, so that the service behind sees what it would see without us.
+ * The way to one station over HTTP/1.1, on undici's dispatch: a pool of kept-alive connections, one
+ * request at a time on each, no pipelining, no redirects and no retries of its own, because who may
+ * send a command again is decided elsewhere. Host goes on as the caller sent it, so that the
+ * service behind sees what it would see without us.
  *
- * A reply is read whole where it can be judged or re-done (its length is known and within `limits.replyBytes`, or it is
- * JSON or an error), else it is streamed. Whether a failed request was sent is not guessed from an error's name: until
- * undici reports its start, nothing was written; after that, it may have arrived.
+ * A reply is read whole where it can be judged or re-done (its length is known and within
+ * `limits.replyBytes`, or it is JSON or an error), else it is streamed. Whether a failed request
+ * was sent is not guessed from an error's name: until undici reports its start, nothing was
+ * written; after that, it may have arrived.
  */
 import type { LookupFunction } from "node:net";
 import type { Readable } from "node:stream";
@@ -44,22 +46,33 @@ import { REPLY_HEADER_BYTES, whyUnreadable } from "./unreadable-reply.ts";
 /** Headers that each attempt gets anew, besides the one with the deadline. */
 const PER_ATTEMPT: readonly string[] = [EPOCH_HEADER, TIME_LEFT_HEADER, "grpc-timeout"];
 
-/** A station that does not take a connection within this time is not there. TCP itself tries again after one second. */
+/**
+ * A station that does not take a connection within this time is not there. TCP itself tries again
+ * after one second.
+ */
 const MAX_CONNECT_MS = 1_000;
 /** A reply of unknown length that is not whole after this time is streamed. */
 const MAX_WHOLE_MS = 500;
 
-/** What uplinks of a process share: all of them the names, those of a group what tells their loops. */
+/**
+ * What uplinks of a process share: all of them the names, those of a group what tells their loops.
+ */
 export interface UplinkParts {
   /** Default: each connection asks the system's resolver. */
   readonly names?: NameCache;
   /** Its name goes along with what is no caller's command. Default: one of the uplink's own. */
   readonly loop?: LoopGuard;
-  /** Proves to a station that an epoch is the gateway's. Default: nothing does, and a relay believes none. */
+  /**
+   * Proves to a station that an epoch is the gateway's. Default: nothing does, and a relay believes
+   * none.
+   */
   readonly epochs?: EpochProofs;
 }
 
-/** An uplink to `station`, with the limits and times of `group`. Dispose it to close its connections. */
+/**
+ * An uplink to `station`, with the limits and times of `group`. Dispose it to close its
+ * connections.
+ */
 export function httpUplink(
   group: GroupSettings,
   station: StationSettings,
@@ -102,7 +115,8 @@ class HttpUplink implements Uplink, AsyncDisposable {
     this.#pool = new Pool(url.origin, {
       pipelining: 1,
       allowH2: false,
-      // So that a station that does not answer is known as "never sent" before the attempt's own time is up.
+      // So that a station that does not answer is known as "never sent" before the attempt's own
+      // time is up.
       connect: this.#connections.by(
         buildConnector({
           timeout: Math.min(MAX_CONNECT_MS, group.commands.timeoutMs / 2),
@@ -136,8 +150,8 @@ class HttpUplink implements Uplink, AsyncDisposable {
   }
 
   /**
-   * Once, on a new connection: the one that was used had been closed by the station (RFC 9112 §9.3.1). `lost` is how that ended,
-   * which stays the truth where nothing can be sent now.
+   * Once, on a new connection: the one that was used had been closed by the station (RFC 9112
+   * §9.3.1). `lost` is how that ended, which stays the truth where nothing can be sent now.
    */
   #sendAgain(request: CommandRequest, context: SendContext, lost: Error): Promise<CommandReply> {
     this.#connections.closeIdle();
@@ -228,7 +242,10 @@ class HttpUplink implements Uplink, AsyncDisposable {
     return headers;
   }
 
-  /** Probes have connections of their own: a queue of commands must not look like an ill health page. */
+  /**
+   * Probes have connections of their own: a queue of commands must not look like an ill health
+   * page.
+   */
   #probesAt(origin: string): ProbePool {
     const known = this.#probes.get(origin);
     if (known !== undefined) return known;
@@ -237,7 +254,8 @@ class HttpUplink implements Uplink, AsyncDisposable {
       connections,
       pool: new Pool(origin, {
         connections: PROBE_CONNECTIONS,
-        // The system repeats a lost SYN after 1, 3 and 7 s: a new connection is sooner there than an old attempt.
+        // The system repeats a lost SYN after 1, 3 and 7 s: a new connection is sooner there than
+        // an old attempt.
         connect: connections.by(buildConnector({ timeout: PROBE_CONNECT_MS, allowH2: false, ...this.#lookup })),
         headersTimeout: 0,
         bodyTimeout: 0,
@@ -257,7 +275,10 @@ interface ProbePool {
   readonly servername: string | null;
 }
 
-/** For how long an idle connection is kept; undefined where the station's word holds, or 4 s where it says nothing. */
+/**
+ * For how long an idle connection is kept; undefined where the station's word holds, or 4 s where
+ * it says nothing.
+ */
 function keptFor(keepAliveMs: number | undefined): Pool.Options {
   if (keepAliveMs === undefined) return KEPT;
   return { ...KEPT, keepAliveTimeout: keepAliveMs, keepAliveMaxTimeout: keepAliveMs };

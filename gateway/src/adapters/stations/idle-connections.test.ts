@@ -1,6 +1,7 @@
 /**
- * Connections that a station closes at the moment at which a command goes out on them, with real sockets: what is sent again, what
- * takes a new connection to begin with, and what nobody can know. Sources: RFC 9110 §9.2.2, RFC 9112 §9.3.1.
+ * Connections that a station closes at the moment at which a command goes out on them, with real
+ * sockets: what is sent again, what takes a new connection to begin with, and what nobody can know.
+ * Sources: RFC 9110 §9.2.2, RFC 9112 §9.3.1.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -25,7 +26,10 @@ interface Station {
 
 const OK = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 
-/** A station on whose connections `onRequest` answers, with the number of the connection and of the request on it. */
+/**
+ * A station on whose connections `onRequest` answers, with the number of the connection and of the
+ * request on it.
+ */
 async function station(
   t: TestContext,
   onRequest: (socket: Socket, connection: number, request: number) => void,

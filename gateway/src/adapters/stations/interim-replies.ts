@@ -1,12 +1,15 @@
 /**
- * Interim replies of a station, as its bytes come in. A server may send any number of them before its answer, asked for or not, and
- * a client that does not want them skips them (RFC 9110 §15.2). undici skips all but one: `100 Continue` ends the connection, because
- * it never asks for it. So each 100 is made a 102 (*processing*), which says as little. That needs the place of each status line:
+ * Interim replies of a station, as its bytes come in. A server may send any number of them before
+ * its answer, asked for or not, and a client that does not want them skips them (RFC 9110 §15.2).
+ * undici skips all but one: `100 Continue` ends the connection, because it never asks for it. So
+ * each 100 is made a 102 (*processing*), which says as little. That needs the place of each status
+ * line:
  *
  *   line ──1xx──► fields ──empty line──► line
  *     └──any other, or none──► final, until the next request begins
  *
- * It changes one digit and holds nothing back. 101 is no interim reply: another protocol follows it.
+ * It changes one digit and holds nothing back. 101 is no interim reply: another protocol follows
+ * it.
  */
 
 const START = Buffer.from("HTTP/1.");
@@ -16,7 +19,9 @@ const [CR, LF, SPACE, ZERO, ONE, TWO] = [0x0d, 0x0a, 0x20, 0x30, 0x31, 0x32];
 
 export class InterimReplies {
   #state: "line" | "fields" | "final" = "final";
-  /** Bytes of the status line so far, up to its status; after that, of the line that is being read. */
+  /**
+   * Bytes of the status line so far, up to its status; after that, of the line that is being read.
+   */
   #length = 0;
   #secondDigit = 0;
 

@@ -1,4 +1,7 @@
-/** Addresses that outlive their name server, with a resolver and a clock of the test's own, and through a real connection. */
+/**
+ * Addresses that outlive their name server, with a resolver and a clock of the test's own, and
+ * through a real connection.
+ */
 import assert from "node:assert/strict";
 import type { LookupAddress } from "node:dns";
 import { once } from "node:events";

@@ -1,19 +1,23 @@
 /**
- * Addresses of host names, remembered: stations keep their addresses while a name server is away, so connections to
- * them must not need it. An address is used for `TTL_MS` as it is; after that it is still used at once, and looked up
- * again meanwhile. A lookup that fails changes nothing but a count and a log line; only a name that was never found
- * waits for its lookup and fails with it.
+ * Addresses of host names, remembered: stations keep their addresses while a name server is away,
+ * so connections to them must not need it. An address is used for `TTL_MS` as it is; after that it
+ * is still used at once, and looked up again meanwhile. A lookup that fails changes nothing but a
+ * count and a log line; only a name that was never found waits for its lookup and fails with it.
  *
  *   unknown ──found──► known ──lookup fails──► known, out of date ──found──► known
  *      └──fails: the connection fails
  *
- * It is for `connect`: an address is not tried here, and a wrong one is replaced only by the next lookup that is answered.
+ * It is for `connect`: an address is not tried here, and a wrong one is replaced only by the next
+ * lookup that is answered.
  */
 import type { LookupAddress } from "node:dns";
 import type { LookupFunction } from "node:net";
 import type { Resolve } from "./name-lookup.ts";
 
-/** `failed`: lookups of a name fail, and what was known is used; `recovered`: they are answered again. */
+/**
+ * `failed`: lookups of a name fail, and what was known is used; `recovered`: they are answered
+ * again.
+ */
 export interface NameChange {
   readonly host: string;
   readonly type: "failed" | "recovered";
@@ -25,15 +29,23 @@ export interface NameChange {
 export interface NameCacheOptions {
   /** Milliseconds on a monotonic axis. */
   readonly nowMs: () => number;
-  /** Told once when lookups of a known name begin to fail, and once when they are answered again. */
+  /**
+   * Told once when lookups of a known name begin to fail, and once when they are answered again.
+   */
   readonly onChange: (change: NameChange) => void;
   /** Looks a name up; ends within a bound of its own (`name-lookup.ts`). */
   readonly resolve: Resolve;
 }
 
-/** How long an address is used without looking it up again: below what most records say, above what a burst needs. */
+/**
+ * How long an address is used without looking it up again: below what most records say, above what
+ * a burst needs.
+ */
 const TTL_MS = 30_000;
-/** After a failed lookup the next one waits this long: a name server that is away is not mended by asking. */
+/**
+ * After a failed lookup the next one waits this long: a name server that is away is not mended by
+ * asking.
+ */
 const RETRY_MS = 5_000;
 /** As many names as a large configuration has; names beyond it are looked up each time. */
 const MAX_NAMES = 10_000;
@@ -48,7 +60,9 @@ interface Entry {
 type Waiter = (error: NodeJS.ErrnoException | null, found: LookupAddress[]) => void;
 
 export class NameCache {
-  /** Lookups by their end, and connections that used an address although its last lookup had failed. */
+  /**
+   * Lookups by their end, and connections that used an address although its last lookup had failed.
+   */
   readonly counts: { answered: number; failed: number; outdated: number } = { answered: 0, failed: 0, outdated: 0 };
   readonly #nowMs: () => number;
   readonly #onChange: (change: NameChange) => void;

@@ -1,18 +1,20 @@
 /**
- * One lookup of a host name, such that a name server that hangs takes nobody else's. The system's resolver (getaddrinfo) knows best
- * what a name means here, but it blocks a thread for as long as it likes, up to half a minute, and libuv gives lookups two threads in all:
- * two names whose server hangs would keep every other name waiting. So:
+ * One lookup of a host name, such that a name server that hangs takes nobody else's. The system's
+ * resolver (getaddrinfo) knows best what a name means here, but it blocks a thread for as long as
+ * it likes, up to half a minute, and libuv gives lookups two threads in all: two names whose server
+ * hangs would keep every other name waiting. So:
  *
  * - Names in the hosts file are answered from it, as the system would, without a thread.
- * - No more than two lookups run at once; the rest wait here. Of names whose last lookup hung, one: the other thread is for
- *   those that answer.
- * - A name that gets no thread, or no answer for a quarter of a second, is asked of the name servers directly as well (c-ares,
- *   without a thread). Only an address counts there: what that way does not find, such as a short name with a search domain, the
- *   system may.
- * - After five seconds whoever asked is told that no name server answers. The thread may be gone for longer, and its answer
- *   is of use only to those who ask again meanwhile.
+ * - No more than two lookups run at once; the rest wait here. Of names whose last lookup hung, one:
+ *   the other thread is for those that answer.
+ * - A name that gets no thread, or no answer for a quarter of a second, is asked of the name
+ *   servers directly as well (c-ares, without a thread). Only an address counts there: what that
+ *   way does not find, such as a short name with a search domain, the system may.
+ * - After five seconds whoever asked is told that no name server answers. The thread may be gone
+ *   for longer, and its answer is of use only to those who ask again meanwhile.
  *
- * c-ares alone would not do: it knows no hosts file, no search domains and none of the system's other sources of names.
+ * c-ares alone would not do: it knows no hosts file, no search domains and none of the system's
+ * other sources of names.
  */
 import { type LookupAddress, lookup, Resolver } from "node:dns";
 import { readFileSync, statSync } from "node:fs";
@@ -37,9 +39,15 @@ export interface NameLookupOptions {
 
 /** libuv has four threads by default, and gives half of them to lookups at most. */
 const MAX_RUNNING = 2;
-/** An answer that takes longer is not one of a resolver that is well; the name servers are asked directly, too. */
+/**
+ * An answer that takes longer is not one of a resolver that is well; the name servers are asked
+ * directly, too.
+ */
 const OVERDUE_MS = 250;
-/** Nobody waits for longer. Connections give up sooner; what is asked in the background need not wait for ever. */
+/**
+ * Nobody waits for longer. Connections give up sooner; what is asked in the background need not
+ * wait for ever.
+ */
 const GIVE_UP_MS = 5_000;
 
 /** Somebody who waits for a name; settled once, whoever answers first. */

@@ -1,6 +1,7 @@
 /**
- * Replies that are none, byte for byte, from real sockets through a real listener: what a caller is told, how soon, and how often
- * the command was sent. Sources: RFC 9110 §15.2 (interim replies), RFC 9112 §4 (status line), §6.3 (framing).
+ * Replies that are none, byte for byte, from real sockets through a real listener: what a caller is
+ * told, how soon, and how often the command was sent. Sources: RFC 9110 §15.2 (interim replies),
+ * RFC 9112 §4 (status line), §6.3 (framing).
  */
 import assert from "node:assert/strict";
 import type { RequestListener } from "node:http";

@@ -1,4 +1,7 @@
-/** A streamed body drives its source, ends only as its source ended, and does not stand still for ever. */
+/**
+ * A streamed body drives its source, ends only as its source ended, and does not stand still for
+ * ever.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ReplyStream } from "./reply-stream.ts";

@@ -1,8 +1,9 @@
 /**
- * A reply's body that is passed on while it arrives. Reading it drives the connection: a reader that stops makes the
- * station stop, and one that goes away ends the exchange, so that nothing is fetched for nobody. It ends with an error
- * where the station's body was cut off, never quietly. A stream that stands still for too long, because the station
- * sends nothing or because the reader takes nothing, is given up.
+ * A reply's body that is passed on while it arrives. Reading it drives the connection: a reader
+ * that stops makes the station stop, and one that goes away ends the exchange, so that nothing is
+ * fetched for nobody. It ends with an error where the station's body was cut off, never quietly. A
+ * stream that stands still for too long, because the station sends nothing or because the reader
+ * takes nothing, is given up.
  */
 import { Readable } from "node:stream";
 import type { HeaderList } from "../../fleet/uplink.ts";
@@ -13,7 +14,10 @@ export interface ReplySource {
   abort(reason: Error): void;
 }
 
-/** How long a streamed body may stand still. Five minutes: longer than keep-alive comments of event streams lie apart. */
+/**
+ * How long a streamed body may stand still. Five minutes: longer than keep-alive comments of event
+ * streams lie apart.
+ */
 const STREAM_IDLE_MS = 300_000;
 
 export class ReplyStream extends Readable {

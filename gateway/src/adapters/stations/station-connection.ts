@@ -1,13 +1,15 @@
 /**
- * Connections to a station, as far as undici tells too little of them: is this a used one, has a byte of the answer come since its
- * request began, for how long has that one been idle? A station may close an idle connection at the very moment at which a request
- * goes out on it. That is likely where a used connection ends without a byte, and avoided by `idle-times.ts`. What comes in is made
- * readable where undici would not read it (`interim-replies.ts`, `read-first.ts`).
+ * Connections to a station, as far as undici tells too little of them: is this a used one, has a
+ * byte of the answer come since its request began, for how long has that one been idle? A station
+ * may close an idle connection at the very moment at which a request goes out on it. That is likely
+ * where a used connection ends without a byte, and avoided by `idle-times.ts`. What comes in is
+ * made readable where undici would not read it (`interim-replies.ts`, `read-first.ts`).
  *
  *   new ──begin──► busy ──end──► idle ──begin──► busy …      (any of them) ──► closed
  *
- * undici tells by its diagnostic channels on which connection a request goes out (`undici:client:sendHeaders`, after it has reported
- * the request's start and before it writes the first byte), and when its reply is complete (`undici:request:trailers`).
+ * undici tells by its diagnostic channels on which connection a request goes out
+ * (`undici:client:sendHeaders`, after it has reported the request's start and before it writes the
+ * first byte), and when its reply is complete (`undici:request:trailers`).
  */
 import { subscribe } from "node:diagnostics_channel";
 import type { Socket } from "node:net";
@@ -21,7 +23,10 @@ export interface Departing {
   onConnection(connection: StationConnection): void;
 }
 
-/** How pools keep the connections of {@link StationConnections}. A station that says for how long it keeps them is to close them last. */
+/**
+ * How pools keep the connections of {@link StationConnections}. A station that says for how long it
+ * keeps them is to close them last.
+ */
 export const KEPT: { readonly keepAliveTimeoutThreshold: number } = { keepAliveTimeoutThreshold: 500 };
 
 /** The connections of one pool. */
@@ -41,7 +46,10 @@ export class StationConnections {
       });
   }
 
-  /** Closes what has been idle for too long to take a command that may be sent once only. To be called just before it is sent. */
+  /**
+   * Closes what has been idle for too long to take a command that may be sent once only. To be
+   * called just before it is sent.
+   */
   closeDoubtful(): void {
     const nowMs = performance.now();
     this.#closeIdle(this.#times.safeMs(nowMs), nowMs);
@@ -92,8 +100,9 @@ export class StationConnection {
   }
 
   /**
-   * Did it end because it had been idle, for all that can be seen from here? An earlier request had gone out on it, and it ended
-   * within a round trip of the last one, without a byte of an answer. Asked when it has ended.
+   * Did it end because it had been idle, for all that can be seen from here? An earlier request had
+   * gone out on it, and it ended within a round trip of the last one, without a byte of an answer.
+   * Asked when it has ended.
    */
   get wasStale(): boolean {
     return this.#requests > 1 && this.#isUnanswered && performance.now() - this.#begunAtMs < ROUND_TRIP_MS;

@@ -1,16 +1,23 @@
 /**
- * Which errors of undici say that a station's reply cannot be read, and why, in words. They are told apart from a lost connection:
- * the station is there and has answered, and will answer the same again.
+ * Which errors of undici say that a station's reply cannot be read, and why, in words. They are
+ * told apart from a lost connection: the station is there and has answered, and will answer the
+ * same again.
  */
 import { errors } from "undici";
 
 /** Longest header block of a reply. */
 export const REPLY_HEADER_BYTES: number = 64 * 1_024;
 
-/** Most fields of a reply: a caller's client may drop what comes behind its own count without a word (Node's is 2,000). */
+/**
+ * Most fields of a reply: a caller's client may drop what comes behind its own count without a word
+ * (Node's is 2,000).
+ */
 const REPLY_FIELDS = 512;
 
-/** Why these fields, name and value one after the other, are too much; undefined where they are not. The parser counts no separators. */
+/**
+ * Why these fields, name and value one after the other, are too much; undefined where they are not.
+ * The parser counts no separators.
+ */
 export function whyTooLarge(raw: readonly { readonly length: number }[]): string | undefined {
   if (raw.length / 2 > REPLY_FIELDS) return `its header has more than ${REPLY_FIELDS} fields`;
   let bytes = 0;
@@ -26,13 +33,17 @@ const TOO_LONG = `its header is longer than ${REPLY_HEADER_BYTES} bytes`;
 
 const WORDS: ReadonlyMap<string, string> = new Map([
   ["UND_ERR_HEADERS_OVERFLOW", TOO_LONG],
-  // undici asserts what it takes for granted, for example that a status is not below 100 and that 101 comes with an upgrade.
+  // undici asserts what it takes for granted, for example that a status is not below 100 and that
+  // 101 comes with an upgrade.
   ["ERR_ASSERTION", "its status is not allowed there"],
   ["bad response", "it comes where none is due"],
   ["bad upgrade", "it changes to another protocol (101), which nobody asked for"],
 ]);
 
-/** Why the reply that ended with `error` cannot be read; undefined where the connection was lost. `hasHead`: its head could be read. */
+/**
+ * Why the reply that ended with `error` cannot be read; undefined where the connection was lost.
+ * `hasHead`: its head could be read.
+ */
 export function whyUnreadable(error: Error, hasHead: boolean): string | undefined {
   if (error instanceof errors.HTTPParserError)
     return ENDED.test(error.message) ? undefined : parsersWords(error.message);

@@ -1,6 +1,6 @@
 /**
- * What happened in a group, in one sentence with its numbers: for the log, for the event feed, and for whoever is woken
- * at night. The event itself travels beside it for programs to read.
+ * What happened in a group, in one sentence with its numbers: for the log, for the event feed, and
+ * for whoever is woken at night. The event itself travels beside it for programs to read.
  */
 import type { Evidence } from "ground-station-failover";
 import type { GroupEvent as Happened } from "../../fleet/group-events.ts";
@@ -153,7 +153,9 @@ function shownLevel(level: number): string {
   return level > 1e15 ? "beyond measure" : level.toFixed(1);
 }
 
-/** What speaks against a station; where nothing does (a person decided), what speaks for another. */
+/**
+ * What speaks against a station; where nothing does (a person decided), what speaks for another.
+ */
 function because(evidence: readonly Evidence[]): string {
   const against = evidence.filter((piece) => piece.verdict === "unfit");
   return (against.length > 0 ? against : evidence).map((piece) => piece.detail).join("; ");

@@ -1,4 +1,7 @@
-/** Log lines at readers that stall, are gone, or have no room: nobody waits, nothing is thrown, and what is lost is counted. */
+/**
+ * Log lines at readers that stall, are gone, or have no room: nobody waits, nothing is thrown, and
+ * what is lost is counted.
+ */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { closeSync, constants, mkdtempSync, openSync, readFileSync, readSync, rmSync } from "node:fs";

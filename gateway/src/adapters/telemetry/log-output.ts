@@ -1,8 +1,9 @@
 /**
- * Where log lines go: a descriptor that is never waited for and that never throws. What a pipe or terminal does not take at
- * once is kept, up to a bound in bytes; what goes beyond, or cannot be written at all (a full disk, a reader that is gone), is
- * dropped and counted, and a line says how many when there is room again. Whoever reads the log can lose lines by not
- * reading; nobody can stop the process by it.
+ * Where log lines go: a descriptor that is never waited for and that never throws. What a pipe or
+ * terminal does not take at once is kept, up to a bound in bytes; what goes beyond, or cannot be
+ * written at all (a full disk, a reader that is gone), is dropped and counted, and a line says how
+ * many when there is room again. Whoever reads the log can lose lines by not reading; nobody can
+ * stop the process by it.
  *
  * Regular files are written to as they are: they take everything at once, or refuse.
  */
@@ -50,7 +51,10 @@ export class LogOutput {
     return flushedAtExit(new LogOutput(neverBlocking(STANDARD_ERROR), options));
   }
 
-  /** The standard output of a process that serves: a terminal that was stopped (Ctrl-S) must not stop the process. */
+  /**
+   * The standard output of a process that serves: a terminal that was stopped (Ctrl-S) must not
+   * stop the process.
+   */
   static standardOutput(): LogOutput {
     return flushedAtExit(new LogOutput(neverBlocking(STANDARD_OUTPUT)));
   }
@@ -140,9 +144,10 @@ function flushedAtExit(output: LogOutput): LogOutput {
 }
 
 /**
- * A descriptor for what `fd` is open on that gives up instead of waiting. Terminals and pipes are opened once more, so
- * that whoever shares them is not changed with it. What cannot be is left to Node, which does not wait for pipes and sockets of
- * streams. To other sockets (datagrams) nothing is written: each line counts as lost.
+ * A descriptor for what `fd` is open on that gives up instead of waiting. Terminals and pipes are
+ * opened once more, so that whoever shares them is not changed with it. What cannot be is left to
+ * Node, which does not wait for pipes and sockets of streams. To other sockets (datagrams) nothing
+ * is written: each line counts as lost.
  */
 function neverBlocking(fd: typeof STANDARD_OUTPUT | typeof STANDARD_ERROR): number {
   const found = fstatSync(fd);
@@ -158,6 +163,7 @@ function neverBlocking(fd: typeof STANDARD_OUTPUT | typeof STANDARD_ERROR): numb
   // Looked at once, it is set so.
   const stream = fd === STANDARD_OUTPUT ? process.stdout : process.stderr;
   stream.on("error", () => undefined);
-  // A socket that Node makes no stream of was not set so either: a write waits for the reader, for ever where there is none.
+  // A socket that Node makes no stream of was not set so either: a write waits for the reader, for
+  // ever where there is none.
   return found.isSocket() && !(stream instanceof Socket) ? NOWHERE : fd;
 }

@@ -1,8 +1,8 @@
 /**
- * The log: pino's JSON, one object a line, for machines; one readable line for a person at a terminal. It goes to
- * standard error, because standard output belongs to a command's result. Fields that could hold a secret are struck
- * out whatever their value. It does not rotate or ship anything, and nobody can stop the process by not reading it
- * (`log-output.ts`).
+ * The log: pino's JSON, one object a line, for machines; one readable line for a person at a
+ * terminal. It goes to standard error, because standard output belongs to a command's result.
+ * Fields that could hold a secret are struck out whatever their value. It does not rotate or ship
+ * anything, and nobody can stop the process by not reading it (`log-output.ts`).
  */
 import { isatty } from "node:tty";
 import { type DestinationStream, type Logger, pino } from "pino";

@@ -1,7 +1,8 @@
 /**
- * The series that Prometheus is told: names, labels and help texts. A counter begins at 0 for every group and station of
- * the configuration and every word of its labels: a series that first appears with 1 shows no increase, so the first
- * event would be missed. What has not been measured has no series. No word of a caller becomes a label.
+ * The series that Prometheus is told: names, labels and help texts. A counter begins at 0 for every
+ * group and station of the configuration and every word of its labels: a series that first appears
+ * with 1 shows no increase, so the first event would be missed. What has not been measured has no
+ * series. No word of a caller becomes a label.
  */
 
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
@@ -24,7 +25,10 @@ const SHORTAGE_CODES: ReadonlySet<string> = new Set([
   ...["EAI_AGAIN", "EAI_FAIL", "EAI_MEMORY", "ENOTFOUND", "ESERVFAIL", "ETIMEOUT"],
 ]);
 const OTHER_CODE = "other";
-/** How commands end: class of the reply, or code of the error that the caller gets; any other is counted as `other`. */
+/**
+ * How commands end: class of the reply, or code of the error that the caller gets; any other is
+ * counted as `other`.
+ */
 const OUTCOMES: ReadonlySet<string> = new Set([
   ...["2xx", "3xx", "4xx", "5xx", "error-body"],
   ...ENDING_CODES,

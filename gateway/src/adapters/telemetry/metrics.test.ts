@@ -1,4 +1,7 @@
-/** What Prometheus is told: of a group whose primary falls silent, and of one that nobody has used yet. */
+/**
+ * What Prometheus is told: of a group whose primary falls silent, and of one that nobody has used
+ * yet.
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -93,7 +96,10 @@ test("states are read when asked for; declarations, promotions and commands are 
   await running;
 });
 
-/** Metrics of a gateway that nobody has used yet, a way to read one series of them, and to change the status. */
+/**
+ * Metrics of a gateway that nobody has used yet, a way to read one series of them, and to change
+ * the status.
+ */
 function unused() {
   const { settings } = parseConfiguration(SOURCE, "fleet.yaml", { environment: {}, readFile: () => "" });
   const gateway = compose({

@@ -1,7 +1,8 @@
 /**
- * What Prometheus is told. States are read off the groups when somebody asks; only what cannot be read later (events,
- * commands) is counted as it happens. Labels hold names from the configuration and words from fixed lists, so the number
- * of series is bounded by the configuration. The series themselves are listed in `metric-series.ts`.
+ * What Prometheus is told. States are read off the groups when somebody asks; only what cannot be
+ * read later (events, commands) is counted as it happens. Labels hold names from the configuration
+ * and words from fixed lists, so the number of series is bounded by the configuration. The series
+ * themselves are listed in `metric-series.ts`.
  */
 import type { DetectionQualityStatus } from "ground-station-failover/core";
 import { type Counter, collectDefaultMetrics, Registry } from "prom-client";
@@ -25,7 +26,10 @@ import {
 } from "./metric-series.ts";
 
 export interface MetricsOptions {
-  /** Also asked once at the start, for the names of the groups and stations whose counters begin at 0. */
+  /**
+   * Also asked once at the start, for the names of the groups and stations whose counters begin at
+   * 0.
+   */
   readonly statusOf: () => Readonly<Record<string, GroupStatus>>;
   /** How well silence has been judged, by group and station. */
   readonly qualityOf: () => Readonly<Record<string, Readonly<Record<string, DetectionQualityStatus>>>>;
@@ -111,7 +115,10 @@ export class GatewayMetrics {
     }
   }
 
-  /** A command ended: `outcome` is the class of its reply (`2xx`), `error-body`, or the code of the error that its caller got. */
+  /**
+   * A command ended: `outcome` is the class of its reply (`2xx`), `error-body`, or the code of the
+   * error that its caller got.
+   */
   noteCommand(group: string, outcome: string, elapsedMs: number): void {
     this.#commands.ended.inc({ group, outcome: outcomeLabel(outcome) });
     this.#commands.seconds.observe({ group }, elapsedMs / 1_000);

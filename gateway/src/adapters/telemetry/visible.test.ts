@@ -1,4 +1,7 @@
-/** What could rewrite a terminal, or make a line read otherwise than it is, is shown as what it is; all else stays. */
+/**
+ * What could rewrite a terminal, or make a line read otherwise than it is, is shown as what it is;
+ * all else stays.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { visible, visibleLines } from "./visible.ts";

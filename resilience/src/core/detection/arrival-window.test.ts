@@ -1,7 +1,7 @@
 /**
- * Mean and deviation of the window against exact integer arithmetic, over millions of samples. By construction a sum is
- * never older than two laps of the ring, so these runs show what any length shows; GSF_LONG=1 runs the 10^8 beats of
- * the rule itself (some ten seconds).
+ * Mean and deviation of the window against exact integer arithmetic, over millions of samples. By
+ * construction a sum is never older than two laps of the ring, so these runs show what any length
+ * shows; GSF_LONG=1 runs the 10^8 beats of the rule itself (some ten seconds).
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -146,7 +146,8 @@ test("[D2] property: exact to 1e-9 through stretches of any kind, a huge sample 
           assert.equal(window.count, recent.length);
           assert.ok(Math.abs(window.mean - truth.mean) <= 1e-9 * truth.mean, `mean ${window.mean} for ${truth.mean}`);
           const error = Math.abs(window.deviation - truth.deviation);
-          // Where all samples have become the same no digit can be asked for; what is left is 10^-14 of the huge ones.
+          // Where all samples have become the same no digit can be asked for; what is left is
+          // 10^-14 of the huge ones.
           const noise = truth.deviation < 1e-4 ? 1e-7 : 0;
           assert.ok(error <= 1e-9 * truth.deviation + noise, `deviation ${window.deviation} for ${truth.deviation}`);
         }

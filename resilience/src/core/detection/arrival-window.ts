@@ -1,14 +1,16 @@
 /**
- * The last N samples of a stream with their mean and deviation, in constant time a sample and without drift. Running
- * sums alone would remember each rounding error for ever, and a single huge sample that has long left the window would
- * still be seen in the deviation. Two things prevent that here:
+ * The last N samples of a stream with their mean and deviation, in constant time a sample and
+ * without drift. Running sums alone would remember each rounding error for ever, and a single huge
+ * sample that has long left the window would still be seen in the deviation. Two things prevent
+ * that here:
  *
- * - The window is two parts: samples that came since the ring last wrapped, and those of the lap before, which are
- *   leaving one by one. At each wrap the one becomes the other and a new lap begins with empty sums, so no sum is ever
- *   older than two laps: after 10^8 samples it is as exact as after 2 N.
- * - Sums are taken of distances from a centre close to the samples, and each carries what rounding took from it (Knuth's
- *   and Dekker's error-free sum and product, Neumaier's compensated sum): about 100 bits in all. At each wrap the
- *   centre moves to the mean.
+ * - The window is two parts: samples that came since the ring last wrapped, and those of the lap
+ *   before, which are leaving one by one. At each wrap the one becomes the other and a new lap
+ *   begins with empty sums, so no sum is ever older than two laps: after 10^8 samples it is as
+ *   exact as after 2 N.
+ * - Sums are taken of distances from a centre close to the samples, and each carries what rounding
+ *   took from it (Knuth's and Dekker's error-free sum and product, Neumaier's compensated sum):
+ *   about 100 bits in all. At each wrap the centre moves to the mean.
  *
  * A sample costs two short sums; what mean and deviation cost, whoever asks for them pays.
  */
@@ -21,7 +23,10 @@ const CENTRE = 0;
 const COMING = 1;
 const LEAVING = 5;
 const RING = 9;
-/** Places in a part: sum and sum of squares of (sample - centre), each with what rounding took from it. */
+/**
+ * Places in a part: sum and sum of squares of (sample - centre), each with what rounding took from
+ * it.
+ */
 const SUM = 0;
 const SUM_LOW = 1;
 const SQUARES = 2;
@@ -36,8 +41,9 @@ export class ArrivalWindow {
   #count = 0;
 
   /**
-   * `size`: how many samples are kept, at least 1. All numbers lie in `cells` from place `first` on: with many windows
-   * most of what a sample costs is waiting for memory, so their owner may want its own numbers in the same lines.
+   * `size`: how many samples are kept, at least 1. All numbers lie in `cells` from place `first`
+   * on: with many windows most of what a sample costs is waiting for memory, so their owner may
+   * want its own numbers in the same lines.
    */
   constructor(size: number, cells: Float64Array = new Float64Array(ArrivalWindow.cells(size)), first: number = 0) {
     this.size = size;
@@ -132,7 +138,10 @@ function meanOf(cells: Float64Array, first: number, count: number): number {
   return (cells[first + CENTRE] as number) + sum / count;
 }
 
-/** (count * squares - sum^2) / count^2, the difference taken without loss because both sides may nearly agree. */
+/**
+ * (count * squares - sum^2) / count^2, the difference taken without loss because both sides may
+ * nearly agree.
+ */
 function varianceOf(cells: Float64Array, first: number, count: number): number {
   const coming = first + COMING;
   const leaving = first + LEAVING;
@@ -152,8 +161,9 @@ function varianceOf(cells: Float64Array, first: number, count: number): number {
 }
 
 /**
- * Takes the sums of the leaving part, all `count` samples, from another centre. With s the way from there to here, each
- * distance grows by s, their sum by count * s and the sum of their squares by s * (2 * sum + count * s).
+ * Takes the sums of the leaving part, all `count` samples, from another centre. With s the way from
+ * there to here, each distance grows by s, their sum by count * s and the sum of their squares by s
+ * * (2 * sum + count * s).
  */
 function recentre(cells: Float64Array, first: number, centre: number, count: number): void {
   const leaving = first + LEAVING;
@@ -177,7 +187,9 @@ function sumError(left: number, right: number, sum: number): number {
   return left - (sum - part) + (right - part);
 }
 
-/** What rounding took from `left * right` to give `product`, exactly (Dekker), below about 10^150. */
+/**
+ * What rounding took from `left * right` to give `product`, exactly (Dekker), below about 10^150.
+ */
 function productError(left: number, right: number, product: number): number {
   const leftShifted = SPLITTER * left;
   const leftHigh = leftShifted - (leftShifted - left);

@@ -1,4 +1,6 @@
-/** What heartbeats' own numbers tell: loss, duplicates, reordering, restarts, replays and nonsense. */
+/**
+ * What heartbeats' own numbers tell: loss, duplicates, reordering, restarts, replays and nonsense.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BeatOrder } from "./beat-order.ts";

@@ -1,18 +1,21 @@
 /**
- * Reads the numbers on one node's heartbeats and says how each follows on the ones before: what is new proves life,
- * what is old must not. A duplicate or a late straggler says only that the node lived when it was sent.
+ * Reads the numbers on one node's heartbeats and says how each follows on the ones before: what is
+ * new proves life, what is old must not. A duplicate or a late straggler says only that the node
+ * lived when it was sent.
  *
- * A sender that restarts counts from the beginning again. Best it says so with a higher `incarnation`. Without one, a
- * lower number is taken as a restart only if it was sent later than anything seen (`sentAtMs`), or if it is the third
- * of a rising row after a silence that already counts as an outage. That last rule can be fooled by replaying three
- * recorded beats of a silent node, authentic though they are, so it does not hold for a sender that tells its incarnation:
+ * A sender that restarts counts from the beginning again. Best it says so with a higher
+ * `incarnation`. Without one, a lower number is taken as a restart only if it was sent later than
+ * anything seen (`sentAtMs`), or if it is the third of a rising row after a silence that already
+ * counts as an outage. That last rule can be fooled by replaying three recorded beats of a silent
+ * node, authentic though they are, so it does not hold for a sender that tells its incarnation:
  * senders on open networks should.
  */
 import type { Beat } from "./detector.ts";
 
 /**
- * How a beat follows on the ones before: `next` in order and adjacent, so the time between is one gap; `skip` in order,
- * but beats between were lost; `restart` the first of a new count. The rest is old or malformed and proves nothing.
+ * How a beat follows on the ones before: `next` in order and adjacent, so the time between is one
+ * gap; `skip` in order, but beats between were lost; `restart` the first of a new count. The rest
+ * is old or malformed and proves nothing.
  */
 export type Succession = "next" | "skip" | "restart" | "duplicate" | "reordered" | "old-incarnation" | "refused";
 
@@ -22,7 +25,10 @@ const NEVER = Number.NEGATIVE_INFINITY;
 
 export class BeatOrder {
   #incarnation = 0;
-  /** Whether the sender tells its incarnation: then a restart has a higher one, and a lower number is none. */
+  /**
+   * Whether the sender tells its incarnation: then a restart has a higher one, and a lower number
+   * is none.
+   */
   #tellsIncarnation = false;
   /** Highest number of this incarnation; -1 before the first. */
   #sequence = -1;
@@ -35,7 +41,8 @@ export class BeatOrder {
   note(beat: Beat | undefined, afterOutage: boolean): Succession {
     if (beat === undefined) return "next";
     if (!isWellFormed(beat)) return "refused";
-    // A sender that does not tell its incarnation has incarnation 0, so one that once told it has to go on doing so.
+    // A sender that does not tell its incarnation has incarnation 0, so one that once told it has
+    // to go on doing so.
     const incarnation = beat.incarnation ?? 0;
     if (incarnation < this.#incarnation) return "old-incarnation";
     if (beat.incarnation !== undefined) this.#tellsIncarnation = true;
@@ -73,7 +80,10 @@ export class BeatOrder {
   }
 }
 
-/** Whether every number on the beat is one: sequence and incarnation whole, not negative and exact, sentAtMs finite. */
+/**
+ * Whether every number on the beat is one: sequence and incarnation whole, not negative and exact,
+ * sentAtMs finite.
+ */
 export function isWellFormed(beat: Beat | undefined): boolean {
   if (beat === undefined) return true;
   if (typeof beat !== "object" || beat === null) return false;

@@ -1,22 +1,30 @@
 /**
- * How well one node's silence is judged, measured while it is judged: how its heartbeats are spaced, how long the last
- * loss took to declare, and how often a declaration was a mistake. A mistake is a node that was declared down and is
- * heard again soon after, from the same run of its sender: it had not died, and waiting would have been better. A node
- * that comes back restarted, or late, was rightly missed.
+ * How well one node's silence is judged, measured while it is judged: how its heartbeats are
+ * spaced, how long the last loss took to declare, and how often a declaration was a mistake. A
+ * mistake is a node that was declared down and is heard again soon after, from the same run of its
+ * sender: it had not died, and waiting would have been better. A node that comes back restarted, or
+ * late, was rightly missed.
  *
- * Sources: W. Chen, S. Toueg, M. Aguilera, "On the quality of service of failure detectors" (2002), for what is counted.
- * Memory is fixed and a beat costs O(1): quantiles come from counts in buckets 5 % wide, halved now and then so that
- * old habits fade. It cannot tell a cut network that heals soon from a false alarm, and counts both.
+ * Sources: W. Chen, S. Toueg, M. Aguilera, "On the quality of service of failure detectors" (2002),
+ * for what is counted. Memory is fixed and a beat costs O(1): quantiles come from counts in buckets
+ * 5 % wide, halved now and then so that old habits fade. It cannot tell a cut network that heals
+ * soon from a false alarm, and counts both.
  */
 import { checked, checkNames, DURATION_MS, type Names } from "../options.ts";
 
 export interface DetectionQualityOptions {
-  /** Heard again within this time in ms after a declaration, without a restart: a mistake. Default 10,000. */
+  /**
+   * Heard again within this time in ms after a declaration, without a restart: a mistake. Default
+   * 10,000.
+   */
   readonly mistakeWithinMs?: number;
 }
 
 export interface DetectionQualityStatus {
-  /** Mean of the gaps between beats, outages left out, with the newest few hundred weighing most; undefined before the first. */
+  /**
+   * Mean of the gaps between beats, outages left out, with the newest few hundred weighing most;
+   * undefined before the first.
+   */
   readonly meanMs: number | undefined;
   /** Their deviation. */
   readonly deviationMs: number | undefined;
@@ -26,7 +34,9 @@ export interface DetectionQualityStatus {
   readonly p999Ms: number | undefined;
   /** Mistakes in the last 24 hours, to the hour; all there were, where it has run for less. */
   readonly falsePositivesPerDay: number;
-  /** Silence after which it was last declared down, which is how long that took since its last beat. */
+  /**
+   * Silence after which it was last declared down, which is how long that took since its last beat.
+   */
   readonly lastDetectionMs: number | undefined;
 }
 

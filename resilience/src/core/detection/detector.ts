@@ -1,14 +1,18 @@
 /**
- * The contract of failure detection. A detector answers one question, continuously and cheaply: how suspicious is the
- * silence of this node by now? What follows from a level (log it, send no new traffic, declare it down) is each
- * consumer's own business, so that several of them can read one detector with thresholds of their own.
+ * The contract of failure detection. A detector answers one question, continuously and cheaply: how
+ * suspicious is the silence of this node by now? What follows from a level (log it, send no new
+ * traffic, declare it down) is each consumer's own business, so that several of them can read one
+ * detector with thresholds of their own.
  *
  * These are the pure machines: they are told the time (`nowMs`, always last) and never wait.
  */
 
 /** What a heartbeat may carry. */
 export interface Beat {
-  /** Number of the beat, counted up by one by its sender within an incarnation. Tells loss, duplicates and reordering. */
+  /**
+   * Number of the beat, counted up by one by its sender within an incarnation. Tells loss,
+   * duplicates and reordering.
+   */
   readonly sequence?: number;
   /** When it was sent, in milliseconds on the sender's own axis (never compared with ours). */
   readonly sentAtMs?: number;
@@ -17,24 +21,29 @@ export interface Beat {
 }
 
 /**
- * What became of a heartbeat: `counted` proves life; the others change nothing. `refused`: it is malformed, or it comes from a
- * new node while as many as may be remembered are alive.
+ * What became of a heartbeat: `counted` proves life; the others change nothing. `refused`: it is
+ * malformed, or it comes from a new node while as many as may be remembered are alive.
  */
 export type BeatVerdict = "counted" | "duplicate" | "reordered" | "old-incarnation" | "refused";
 
 /** What a supervisor needs of a detector. */
 export interface SuspicionSource {
-  /** 0 … ∞: how suspicious the silence of `node` is; `Infinity` for a node never heard from. Never NaN, never falls while silence lasts. */
+  /**
+   * 0 … ∞: how suspicious the silence of `node` is; `Infinity` for a node never heard from. Never
+   * NaN, never falls while silence lasts.
+   */
   suspicionLevel(node: string, nowMs: number): number;
   /**
-   * When `node` reaches `level` if it stays silent from its last heartbeat on: an instant that agrees with polling
-   * {@link suspicionLevel} within 1 ms and may lie in the past; undefined for a node never heard from.
+   * When `node` reaches `level` if it stays silent from its last heartbeat on: an instant that
+   * agrees with polling {@link suspicionLevel} within 1 ms and may lie in the past; undefined for a
+   * node never heard from.
    */
   whenLevel?(node: string, level: number): number | undefined;
   /**
-   * The shortest silence after which any node can reach `level`, whatever it has learned by then. Who set a timer by
-   * {@link whenLevel} looks again this much later at the latest, because beats that came since may have drawn the
-   * instant nearer; without it, that timer has to be set anew at each heartbeat.
+   * The shortest silence after which any node can reach `level`, whatever it has learned by then.
+   * Who set a timer by {@link whenLevel} looks again this much later at the latest, because beats
+   * that came since may have drawn the instant nearer; without it, that timer has to be set anew at
+   * each heartbeat.
    */
   shortestSilenceMs?(level: number): number;
   /** When `node` was last heard from; undefined if never. */

@@ -1,6 +1,7 @@
 /**
- * One node of a plain model against the rules written down the plain way: a list of gaps, fitted anew from the start at
- * every beat. What is answered early, from the mean or from less, has to be what the whole fit would have said.
+ * One node of a plain model against the rules written down the plain way: a list of gaps, fitted
+ * anew from the start at every beat. What is answered early, from the mean or from less, has to be
+ * what the whole fit would have said.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -65,7 +66,10 @@ class Plainly {
   }
 }
 
-/** A gap is given as a share of what would be an outage: most are far below, some just below or just above. */
+/**
+ * A gap is given as a share of what would be an outage: most are far below, some just below or just
+ * above.
+ */
 const gapShares = fc.oneof(
   { weight: 6, arbitrary: fc.double({ min: 0, max: 0.8, noNaN: true }) },
   { weight: 3, arbitrary: fc.double({ min: 0.8, max: 1 - 1e-7, noNaN: true }) },

@@ -1,18 +1,25 @@
 /**
- * What the plain models know of one node: its window of gaps, the distribution fitted to it, and the rules for what must
- * not be learned. Beats come far more often than questions, so a beat only enters the window; the fit is made when
- * somebody asks. Whether a gap was an outage is asked at every beat, but nearly all are so short that no fit which the
- * options allow, or none with this mean, or none with this deviation would say so; what is left is asked in full.
+ * What the plain models know of one node: its window of gaps, the distribution fitted to it, and
+ * the rules for what must not be learned. Beats come far more often than questions, so a beat only
+ * enters the window; the fit is made when somebody asks. Whether a gap was an outage is asked at
+ * every beat, but nearly all are so short that no fit which the options allow, or none with this
+ * mean, or none with this deviation would say so; what is left is asked in full.
  */
 import { ArrivalWindow } from "./arrival-window.ts";
 import { BeatOrder } from "./beat-order.ts";
 import type { Beat, BeatVerdict } from "./detector.ts";
 import type { GapModel } from "./gap-model.ts";
 
-/** Gaps of an outage in a row that are no outage any more: the sender has become slower, and the window starts afresh. */
+/**
+ * Gaps of an outage in a row that are no outage any more: the sender has become slower, and the
+ * window starts afresh.
+ */
 const SLOWER_FOR_GOOD = 3;
 
-/** Cells of a node: last arrival, the fit, then its window. Queries and beats are bound by memory, not by arithmetic. */
+/**
+ * Cells of a node: last arrival, the fit, then its window. Queries and beats are bound by memory,
+ * not by arithmetic.
+ */
 const LAST = 0;
 const LOCATION = 1;
 const SCALE = 2;
@@ -106,7 +113,10 @@ export class FittedNode {
     return "counted";
   }
 
-  /** Whether `silenceMs` of the outage level was over, asked at every beat: so the cheap answers come first. */
+  /**
+   * Whether `silenceMs` of the outage level was over, asked at every beat: so the cheap answers
+   * come first.
+   */
   #isOutage(gapMs: number, sample: number): boolean {
     const { model, outageReach, leastOutage, ceilingMs } = this.#settings;
     if (gapMs >= ceilingMs) return true;

@@ -1,4 +1,7 @@
-/** The fixed heartbeat machine: status, levels on the scale of convenience, their inverse, and hygiene. */
+/**
+ * The fixed heartbeat machine: status, levels on the scale of convenience, their inverse, and
+ * hygiene.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConfigurationError } from "../errors.ts";

@@ -1,10 +1,12 @@
 /**
- * The fixed heartbeat detector: silent for `suspectAfterMs` is suspected, silent for `timeoutMs` is down. Nothing is
- * learned, so it is exactly as good as its two numbers, and as easily wrong: a timeout made for a slow path is what
- * cost four minutes in the incident. Use it where the path is known and its behaviour must be plain to everybody.
+ * The fixed heartbeat detector: silent for `suspectAfterMs` is suspected, silent for `timeoutMs` is
+ * down. Nothing is learned, so it is exactly as good as its two numbers, and as easily wrong: a
+ * timeout made for a slow path is what cost four minutes in the incident. Use it where the path is
+ * known and its behaviour must be plain to everybody.
  *
- * Its level is a scale of convenience, not a probability: 5 at suspectAfterMs and 8 at timeoutMs, straight lines
- * between and past them, so that thresholds meant for a phi detector's levels say the same here as `status` does.
+ * Its level is a scale of convenience, not a probability: 5 at suspectAfterMs and 8 at timeoutMs,
+ * straight lines between and past them, so that thresholds meant for a phi detector's levels say
+ * the same here as `status` does.
  */
 
 import { ConfigurationError } from "../errors.ts";
@@ -18,11 +20,15 @@ export interface FixedHeartbeatOptions {
   readonly intervalMs?: number;
   /** Silence in ms after which a node is down. Default three intervals: two beats may be lost. */
   readonly timeoutMs?: number;
-  /** Silence in ms after which a node is suspected, below timeoutMs. Default 5/8 of it: one beat is clearly overdue. */
+  /**
+   * Silence in ms after which a node is suspected, below timeoutMs. Default 5/8 of it: one beat is
+   * clearly overdue.
+   */
   readonly suspectAfterMs?: number;
   /**
-   * How many nodes are remembered; at least 1. When it is full, a new node takes the place of the one that has been silent longest,
-   * if that is silent for `timeoutMs` and 20 intervals: `evictions` counts it, and it reads as never heard from. While none is, beats of new nodes are
+   * How many nodes are remembered; at least 1. When it is full, a new node takes the place of the
+   * one that has been silent longest, if that is silent for `timeoutMs` and 20 intervals:
+   * `evictions` counts it, and it reads as never heard from. While none is, beats of new nodes are
    * `refused`, because forgetting one that lives would be a false alarm. Default 20,000.
    */
   readonly maximumNodes?: number;
@@ -42,7 +48,10 @@ const SUSPECTED_LEVEL = 5;
 /** The level at which `status` turns to down. */
 const DOWN_LEVEL = 8;
 
-/** So many intervals of silence, as long as other detectors' ceilings, and a node may be forgotten for want of room. */
+/**
+ * So many intervals of silence, as long as other detectors' ceilings, and a node may be forgotten
+ * for want of room.
+ */
 const GONE_INTERVALS = 20;
 
 class NodeState {
@@ -114,7 +123,10 @@ export class FixedHeartbeatMachine implements DetectorMachine {
     return state === undefined ? undefined : state.lastMs + this.shortestSilenceMs(level);
   }
 
-  /** As {@link SuspicionSource.shortestSilenceMs}: here one silence for all nodes. Infinity for a level of Infinity. */
+  /**
+   * As {@link SuspicionSource.shortestSilenceMs}: here one silence for all nodes. Infinity for a
+   * level of Infinity.
+   */
   shortestSilenceMs(level: number): number {
     const { suspectAfterMs, timeoutMs } = this.options;
     if (level <= 0) return 0;

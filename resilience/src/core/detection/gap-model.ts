@@ -1,17 +1,22 @@
 /**
- * The distributions that a phi detector can fit to the gaps between heartbeats, each reduced to what the detector asks:
- * what to keep of a gap, how suspicious a silence is under a fit, and the inverse. A fit is two numbers, `location` and
- * `scale`, in the model's own space: milliseconds for normal and exponential, logarithms of milliseconds for lognormal.
+ * The distributions that a phi detector can fit to the gaps between heartbeats, each reduced to
+ * what the detector asks: what to keep of a gap, how suspicious a silence is under a fit, and the
+ * inverse. A fit is two numbers, `location` and `scale`, in the model's own space: milliseconds for
+ * normal and exponential, logarithms of milliseconds for lognormal.
  *
- * The inverse comes in two halves, because the first is the same for every node and every fit: `reach(level)` says how
- * far out a level lies in units of scale, `silenceMs(reach, …)` turns that into a silence under one fit.
+ * The inverse comes in two halves, because the first is the same for every node and every fit:
+ * `reach(level)` says how far out a level lies in units of scale, `silenceMs(reach, …)` turns that
+ * into a silence under one fit.
  */
 import { normalTailLevel, normalTailPoint } from "./normal-tail.ts";
 
 /** Names of the models. */
 export type GapModelName = "normal" | "lognormal" | "exponential";
 
-/** One distribution. All functions are pure, total and free of NaN for finite arguments and a positive scale. */
+/**
+ * One distribution. All functions are pure, total and free of NaN for finite arguments and a
+ * positive scale.
+ */
 export interface GapModel {
   /** The sample that the window keeps of a gap. */
   keep(gapMs: number): number;
@@ -20,8 +25,9 @@ export interface GapModel {
   /** The silence at that reach under a fit; may be negative. */
   silenceMs(reach: number, location: number, scale: number): number;
   /**
-   * A gap kept as less than this is shorter than `silenceMs` of the same arguments, and of any wider scale. Cheap, and
-   * -Infinity where nothing can be said: nearer than location a wider fit has the shorter silence.
+   * A gap kept as less than this is shorter than `silenceMs` of the same arguments, and of any
+   * wider scale. Cheap, and -Infinity where nothing can be said: nearer than location a wider fit
+   * has the shorter silence.
    */
   leastAt(reach: number, location: number, scale: number): number;
   /** -log10 P(gap > silenceMs) under a fit. */
@@ -32,7 +38,10 @@ export interface GapModel {
   readonly leastScale: number;
   /** The location of a sender that beats every `expectedIntervalMs`. */
   readonly expectedLocation: number;
-  /** The scale presumed while little is known and the location is `location`: a deviation of half the mean. */
+  /**
+   * The scale presumed while little is known and the location is `location`: a deviation of half
+   * the mean.
+   */
   presumedScale(location: number): number;
 }
 
@@ -63,9 +72,9 @@ function normalModel(expectedIntervalMs: number, minimumDeviationMs: number): Ga
 }
 
 /**
- * A gap shorter than `minimumDeviationMs` is kept as that long: bunched beats would otherwise drag the logarithms to
- * minus infinity. The least scale is that of a lognormal whose deviation over its mean is minimumDeviationMs over
- * expectedIntervalMs: sqrt(ln(1 + ratio^2)), 0.246 for a quarter.
+ * A gap shorter than `minimumDeviationMs` is kept as that long: bunched beats would otherwise drag
+ * the logarithms to minus infinity. The least scale is that of a lognormal whose deviation over its
+ * mean is minimumDeviationMs over expectedIntervalMs: sqrt(ln(1 + ratio^2)), 0.246 for a quarter.
  */
 function lognormalModel(expectedIntervalMs: number, minimumDeviationMs: number): GapModel {
   const presumed = Math.sqrt(Math.log1p(0.25));
@@ -84,7 +93,10 @@ function lognormalModel(expectedIntervalMs: number, minimumDeviationMs: number):
   };
 }
 
-/** The mean is the whole fit; it is never taken below `minimumDeviationMs`, because here mean and deviation are one. */
+/**
+ * The mean is the whole fit; it is never taken below `minimumDeviationMs`, because here mean and
+ * deviation are one.
+ */
 function exponentialModel(expectedIntervalMs: number, minimumDeviationMs: number): GapModel {
   return {
     keep: (gapMs) => gapMs,

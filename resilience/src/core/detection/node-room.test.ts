@@ -1,4 +1,7 @@
-/** Room for new nodes: whoever is gone goes, longest silent first; whoever lives stays, whatever comes. */
+/**
+ * Room for new nodes: whoever is gone goes, longest silent first; whoever lives stays, whatever
+ * comes.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { DetectorMachine } from "./detector.ts";

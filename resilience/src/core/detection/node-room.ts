@@ -1,9 +1,11 @@
 /**
- * Room for nodes in a detector that remembers a bounded number of them. Ids come and go (a container has a new one after each
- * start), so what is remembered fills up with those that will never be heard from again. When it is full, a new node takes the
- * place of the one that has been silent longest, if that one is gone: silent for so long that its level is as high as levels
- * get. To whoever asks, it was as suspicious as a node never heard from, and it still is. While none is gone, a new node is
- * refused: forgetting one that lives would be a false alarm, and a flood of invented ids could cause as many as it likes.
+ * Room for nodes in a detector that remembers a bounded number of them. Ids come and go (a
+ * container has a new one after each start), so what is remembered fills up with those that will
+ * never be heard from again. When it is full, a new node takes the place of the one that has been
+ * silent longest, if that one is gone: silent for so long that its level is as high as levels get.
+ * To whoever asks, it was as suspicious as a node never heard from, and it still is. While none is
+ * gone, a new node is refused: forgetting one that lives would be a false alarm, and a flood of
+ * invented ids could cause as many as it likes.
  */
 export class NodeRoom {
   readonly #maximumNodes: number;
@@ -25,7 +27,10 @@ export class NodeRoom {
     return this.#evictions;
   }
 
-  /** Is there room among `nodes` for one more? Forgets the one that has been silent longest where it has to and may. */
+  /**
+   * Is there room among `nodes` for one more? Forgets the one that has been silent longest where it
+   * has to and may.
+   */
   make(nodes: Map<string, { readonly lastMs: number }>, nowMs: number): boolean {
     if (nodes.size < this.#maximumNodes || this.#evict(nodes)) return true;
     if (nowMs < this.#nextLookMs) return false;

@@ -1,21 +1,27 @@
 /**
- * How improbable is it that a standard normal variable exceeds `z`, as a number of decimal orders: -log10 P(Z > z), and
- * the inverse. Far out the probability itself underflows (past z = 38), its logarithm does not, so the tail is never
- * formed there: erfc(x) = exp(-x^2) * scaled(x), where scaled(x) is a tame function and the exponent stays exact.
+ * How improbable is it that a standard normal variable exceeds `z`, as a number of decimal orders:
+ * -log10 P(Z > z), and the inverse. Far out the probability itself underflows (past z = 38), its
+ * logarithm does not, so the tail is never formed there: erfc(x) = exp(-x^2) * scaled(x), where
+ * scaled(x) is a tame function and the exponent stays exact.
  *
- * Source: W. J. Cody, "Rational Chebyshev approximations for the error function", Math. Comp. 23 (1969), in the
- * coefficients of his CALERF (1990), here rounded to doubles. The logistic approximation that other phi detectors
- * use says 9.31 where 8 is right; this one is held to 10^-12 by `test/vectors`, from z = -20 to 10^6.
+ * Source: W. J. Cody, "Rational Chebyshev approximations for the error function", Math. Comp. 23
+ * (1969), in the coefficients of his CALERF (1990), here rounded to doubles. The logistic
+ * approximation that other phi detectors use says 9.31 where 8 is right; this one is held to 10^-12
+ * by `test/vectors`, from z = -20 to 10^6.
  */
 
-/** Below this |x| = |z| / sqrt(2) the error function itself is approximated, above it the scaled complement. */
+/**
+ * Below this |x| = |z| / sqrt(2) the error function itself is approximated, above it the scaled
+ * complement.
+ */
 const CENTRE = 0.46875;
 const INVERSE_SQRT_PI = 0.5641895835477563;
 const SQRT_2_OVER_PI = 0.7978845608028654;
 
 /**
  * -log10 P(Z > z) for a standard normal Z: 0.301 at z = 0, 8 at z = 5.61, about z^2 / 4.6 far out.
- * Relative error below 10^-12; finite and never falling for every finite `z`; 0 only where the answer underflows (z < -38).
+ * Relative error below 10^-12; finite and never falling for every finite `z`; 0 only where the
+ * answer underflows (z < -38).
  */
 export function normalTailLevel(z: number): number {
   const x = z * Math.SQRT1_2;
@@ -29,8 +35,8 @@ export function normalTailLevel(z: number): number {
 }
 
 /**
- * The `z` at which {@link normalTailLevel} is `level`: -Infinity for 0 or less, Infinity for Infinity.
- * Absolute error about 10^-15 times max(1, z).
+ * The `z` at which {@link normalTailLevel} is `level`: -Infinity for 0 or less, Infinity for
+ * Infinity. Absolute error about 10^-15 times max(1, z).
  */
 export function normalTailPoint(level: number): number {
   if (!(level > 0)) return Number.NEGATIVE_INFINITY;
@@ -41,8 +47,9 @@ export function normalTailPoint(level: number): number {
 }
 
 /**
- * The z >= 0 with -ln P(Z > z) = depth, by Newton's method. The function is convex and rising and the start lies at or
- * above the answer, because P(Z > z) <= exp(-z^2 / 2) / 2: so each step comes closer from above and none overshoots.
+ * The z >= 0 with -ln P(Z > z) = depth, by Newton's method. The function is convex and rising and
+ * the start lies at or above the answer, because P(Z > z) <= exp(-z^2 / 2) / 2: so each step comes
+ * closer from above and none overshoots.
  */
 function upperPoint(depth: number): number {
   let z = Math.SQRT2 * Math.sqrt(Math.max(0, depth - Math.LN2));

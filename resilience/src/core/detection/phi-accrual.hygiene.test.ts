@@ -1,6 +1,6 @@
 /**
- * What a detector must not learn, and must not believe [D5]: examples of each rule, then properties over random
- * streams. fast-check prints seed and path of a failure; SEED=… replays a run.
+ * What a detector must not learn, and must not believe [D5]: examples of each rule, then properties
+ * over random streams. fast-check prints seed and path of a failure; SEED=… replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,7 @@
-/** The phi accrual machine: its levels, its inverse, what it presumes before it knows, and its bounds. */
+/**
+ * The phi accrual machine: its levels, its inverse, what it presumes before it knows, and its
+ * bounds.
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";

@@ -1,18 +1,23 @@
 /**
- * The phi accrual failure detector. It learns how long the gaps between a node's heartbeats usually are, and answers
- * how improbable the present silence would be if the node were alive: phi = -log10 P(gap > silence). At phi 8 one
- * silence in 10^8 would be a false alarm, if gaps were distributed as the model says.
+ * The phi accrual failure detector. It learns how long the gaps between a node's heartbeats usually
+ * are, and answers how improbable the present silence would be if the node were alive: phi = -log10
+ * P(gap > silence). At phi 8 one silence in 10^8 would be a false alarm, if gaps were distributed
+ * as the model says.
  *
- * Source: N. Hayashibara, X. Defago, R. Yared, T. Katayama, "The phi accrual failure detector", SRDS 2004. Where this
- * differs, and why:
- * - Deviation is not taken below `minimumDeviationMs`: a perfectly regular stream would make one late beat infinite.
- * - Before `minimumSamples` gaps the fit is a presumption, wide on purpose; the paper starts with a filled window.
- * - Not every gap is learned: not that of an outage (or the next outage would be waited for), not one over lost beats.
+ * Source: N. Hayashibara, X. Defago, R. Yared, T. Katayama, "The phi accrual failure detector",
+ * SRDS 2004. Where this differs, and why:
+ * - Deviation is not taken below `minimumDeviationMs`: a perfectly regular stream would make one
+ *   late beat infinite.
+ * - Before `minimumSamples` gaps the fit is a presumption, wide on purpose; the paper starts with a
+ *   filled window.
+ * - Not every gap is learned: not that of an outage (or the next outage would be waited for), not
+ *   one over lost beats.
  * - Past `ceilingMs` the level is as high as a number can be, whatever was learned.
  * - The window holds 200 gaps where the paper used 1000: see {@link PhiAccrualOptions.windowSize}.
  *
- * The `adaptive` model is another machine behind the same face (adaptive.ts): it fits nothing and counts instead.
- * It does not decide that a node is down (see supervisor.ts), and it does not tell a dead node from a cut link.
+ * The `adaptive` model is another machine behind the same face (adaptive.ts): it fits nothing and
+ * counts instead. It does not decide that a node is down (see supervisor.ts), and it does not tell
+ * a dead node from a cut link.
  */
 
 import { ConfigurationError } from "../errors.ts";
@@ -26,51 +31,60 @@ import { NodeRoom } from "./node-room.ts";
 
 export interface PhiAccrualOptions {
   /**
-   * Distribution of the gaps. Default `normal`, as in the paper. `lognormal` for skewed gaps such as long paths have;
-   * `exponential` needs no shape and is slow: it reaches level 8 after 18 mean gaps. `adaptive` assumes no distribution
-   * and needs no tuning: level 8 means about one mistake an hour on any traffic; it has defaults of its own below and
-   * takes neither windowSize nor outageLevel.
+   * Distribution of the gaps. Default `normal`, as in the paper. `lognormal` for skewed gaps such
+   * as long paths have; `exponential` needs no shape and is slow: it reaches level 8 after 18 mean
+   * gaps. `adaptive` assumes no distribution and needs no tuning: level 8 means about one mistake
+   * an hour on any traffic; it has defaults of its own below and takes neither windowSize nor
+   * outageLevel.
    */
   readonly model?: GapModelName | "adaptive";
   /**
-   * How often a node is expected to beat, in ms above 0. It rules until enough was learned, and sets the defaults below.
-   * Default 1000, the slowest common choice: taken too long it costs detection time at first, too short false alarms.
+   * How often a node is expected to beat, in ms above 0. It rules until enough was learned, and
+   * sets the defaults below. Default 1000, the slowest common choice: taken too long it costs
+   * detection time at first, too short false alarms.
    */
   readonly expectedIntervalMs?: number;
   /**
-   * How many gaps are remembered, from 2. Default 200: ten seconds at 50 ms, enough for a deviation good to 5 %, quick
-   * to follow a change, 1.6 KB a node.
+   * How many gaps are remembered, from 2. Default 200: ten seconds at 50 ms, enough for a deviation
+   * good to 5 %, quick to follow a change, 1.6 KB a node.
    */
   readonly windowSize?: number;
   /**
-   * How many gaps must be known before the fit is trusted; until then the mean is not taken below expectedIntervalMs
-   * nor the deviation below half the mean. From 1 to windowSize; default 50 or the window, if that is smaller; 4 for
-   * `adaptive`, whose presumptions about the tail give way on their own.
+   * How many gaps must be known before the fit is trusted; until then the mean is not taken below
+   * expectedIntervalMs nor the deviation below half the mean. From 1 to windowSize; default 50 or
+   * the window, if that is smaller; 4 for `adaptive`, whose presumptions about the tail give way on
+   * their own.
    */
   readonly minimumSamples?: number;
   /**
-   * Floor of the deviation in ms, above 0. Default a quarter of expectedIntervalMs where that is given, which bears the
-   * sampling error of the window and the stalls of an idle machine; 25 where it is not, because nothing is known then.
-   * For `adaptive` a 25th, or 2: it has seen the stalls. No silence below ten of these reaches its level 8.
+   * Floor of the deviation in ms, above 0. Default a quarter of expectedIntervalMs where that is
+   * given, which bears the sampling error of the window and the stalls of an idle machine; 25 where
+   * it is not, because nothing is known then. For `adaptive` a 25th, or 2: it has seen the stalls.
+   * No silence below ten of these reaches its level 8.
    */
   readonly minimumDeviationMs?: number;
   /**
-   * Silence in ms from which on any threshold is reached, whatever was learned. Default 20 times expectedIntervalMs; for
-   * `adaptive` no less than 20 s, because bursts of loss last that long on networks that are alive; there a default is raised to
-   * 20 gaps of a sender whose gaps are longer than half of it.
+   * Silence in ms from which on any threshold is reached, whatever was learned. Default 20 times
+   * expectedIntervalMs; for `adaptive` no less than 20 s, because bursts of loss last that long on
+   * networks that are alive; there a default is raised to 20 gaps of a sender whose gaps are longer
+   * than half of it.
    */
   readonly ceilingMs?: number;
   /** A gap that ended after suspicion had reached this level is not learned; above 0, default 8. */
   readonly outageLevel?: number;
   /**
-   * How many nodes are remembered; at least 1. When it is full, a new node takes the place of the one that has been silent longest,
-   * if that is past its ceiling: `evictions` counts it, and it reads as never heard from. While none is, beats of new nodes are
-   * `refused`, because forgetting one that lives would be a false alarm. Default 20,000.
+   * How many nodes are remembered; at least 1. When it is full, a new node takes the place of the
+   * one that has been silent longest, if that is past its ceiling: `evictions` counts it, and it
+   * reads as never heard from. While none is, beats of new nodes are `refused`, because forgetting
+   * one that lives would be a false alarm. Default 20,000.
    */
   readonly maximumNodes?: number;
 }
 
-/** What is fitted to a node's gaps: milliseconds, or logarithms of milliseconds for the lognormal model. */
+/**
+ * What is fitted to a node's gaps: milliseconds, or logarithms of milliseconds for the lognormal
+ * model.
+ */
 export interface PhiEstimate {
   readonly location: number;
   readonly scale: number;
@@ -92,7 +106,10 @@ const NAMES: Names<PhiAccrualOptions> = {
 };
 /** No default ceiling of the adaptive model is below this. */
 const ADAPTIVE_CEILING_MS = 20_000;
-/** Least deviations in the shortest silence that its level 8 can mean: whoever sets timers looks again that often. */
+/**
+ * Least deviations in the shortest silence that its level 8 can mean: whoever sets timers looks
+ * again that often.
+ */
 const ADAPTIVE_LEAST_DEVIATIONS = 10;
 
 export class PhiAccrualMachine implements DetectorMachine {
@@ -139,7 +156,10 @@ export class PhiAccrualMachine implements DetectorMachine {
     return this.suspicionLevel(node, nowMs) < threshold;
   }
 
-  /** As {@link DetectorMachine.whenLevel}; Infinity for a level of Infinity, which a node once heard never reaches. */
+  /**
+   * As {@link DetectorMachine.whenLevel}; Infinity for a level of Infinity, which a node once heard
+   * never reaches.
+   */
   whenLevel(node: string, level: number): number | undefined {
     if (this.#adaptive !== undefined) return this.#adaptive.whenLevel(node, level);
     const state = this.#nodes.get(node);
@@ -148,7 +168,10 @@ export class PhiAccrualMachine implements DetectorMachine {
     return state.lastMs + state.silenceMs(this.#reach(level));
   }
 
-  /** As {@link SuspicionSource.shortestSilenceMs}: the silence under the narrowest fit that the options allow. */
+  /**
+   * As {@link SuspicionSource.shortestSilenceMs}: the silence under the narrowest fit that the
+   * options allow.
+   */
   shortestSilenceMs(level: number): number {
     if (this.#adaptive !== undefined) return this.#adaptive.shortestSilenceMs(level);
     const { leastLocation, expectedLocation, leastScale } = this.#model;
@@ -194,7 +217,10 @@ export class PhiAccrualMachine implements DetectorMachine {
     return "counted";
   }
 
-  /** The same few levels are asked for again and again: the last one is remembered, because the inverse is dear. */
+  /**
+   * The same few levels are asked for again and again: the last one is remembered, because the
+   * inverse is dear.
+   */
   #reach(level: number): number {
     if (level !== this.#askedLevel) {
       this.#askedLevel = level;

@@ -1,6 +1,7 @@
 /**
- * When a supervisor suspects, declares and clears, with the reason for each default. Thresholds are levels of whichever
- * detector it reads; durations are what keeps a discrete statement from following every twitch of a continuous level.
+ * When a supervisor suspects, declares and clears, with the reason for each default. Thresholds are
+ * levels of whichever detector it reads; durations are what keeps a discrete statement from
+ * following every twitch of a continuous level.
  */
 import { ConfigurationError } from "../errors.ts";
 import { checked, checkNames, DURATION_MS, type Names, WAIT_MS } from "../options.ts";
@@ -10,27 +11,45 @@ export interface SupervisorOptions {
   readonly suspectThreshold?: number;
   /** Level from which on a node is declared down, at least suspectThreshold. Default 8. */
   readonly declareThreshold?: number;
-  /** Level below which a suspected or down node is alive again, below suspectThreshold. Default 2. */
+  /**
+   * Level below which a suspected or down node is alive again, below suspectThreshold. Default 2.
+   */
   readonly clearThreshold?: number;
-  /** How long in ms a level must be seen at declareThreshold or above before it is declared. Default 0. */
+  /**
+   * How long in ms a level must be seen at declareThreshold or above before it is declared. Default
+   * 0.
+   */
   readonly sustainMs?: number;
-  /** How long in ms a node that was declared down stays so at least. Default 1000. 0 switches flap damping off too. */
+  /**
+   * How long in ms a node that was declared down stays so at least. Default 1000. 0 switches flap
+   * damping off too.
+   */
   readonly minimumDwellMs?: number;
   /**
-   * Flap damping, in ms: each declaration of a node at most this long after its last one doubles its dwell; and a node suspected five
-   * times within it stays suspected until it has been quiet for twice the usual time between these. Default 60,000.
+   * Flap damping, in ms: each declaration of a node at most this long after its last one doubles
+   * its dwell; and a node suspected five times within it stays suspected until it has been quiet
+   * for twice the usual time between these. Default 60,000.
    */
   readonly flapWindowMs?: number;
-  /** The longest that either damping takes, in ms, from minimumDwellMs to flapWindowMs. Default 30,000, or whichever bound is nearer. */
+  /**
+   * The longest that either damping takes, in ms, from minimumDwellMs to flapWindowMs. Default
+   * 30,000, or whichever bound is nearer.
+   */
   readonly maximumDwellMs?: number;
-  /** How long in ms a watched node may be never heard from before it is declared down. Default 5000. */
+  /**
+   * How long in ms a watched node may be never heard from before it is declared down. Default 5000.
+   */
   readonly gracePeriodMs?: number;
   /**
-   * How often in ms nodes that are not alive are looked at for recovery; also the polling interval where the source
-   * cannot tell when a level will be reached. Default 50: one beat of the fastest path planned for.
+   * How often in ms nodes that are not alive are looked at for recovery; also the polling interval
+   * where the source cannot tell when a level will be reached. Default 50: one beat of the fastest
+   * path planned for.
    */
   readonly recheckMs?: number;
-  /** Silence in ms that is always declared, whatever the level. Default Infinity: the detectors have a ceiling of their own. */
+  /**
+   * Silence in ms that is always declared, whatever the level. Default Infinity: the detectors have
+   * a ceiling of their own.
+   */
   readonly ceilingMs?: number;
 }
 

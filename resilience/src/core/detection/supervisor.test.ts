@@ -1,4 +1,7 @@
-/** From levels to declarations: thresholds apart, sustained suspicion, dwell, flap damping, grace, abstention, wakes. */
+/**
+ * From levels to declarations: thresholds apart, sustained suspicion, dwell, flap damping, grace,
+ * abstention, wakes.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConfigurationError } from "../errors.ts";
@@ -226,7 +229,8 @@ test("[D11] wakes lead to each declaration at the instant that polling would fin
       detector.noteHeartbeat("a", { sequence: beat }, nowMs);
     }
     const lastMs = nowMs;
-    // Beats may have come since the timer was set: follow it as a runtime would, from where it stands.
+    // Beats may have come since the timer was set: follow it as a runtime would, from where it
+    // stands.
     for (const [level, extraMs] of [
       [5, 0],
       [8, supervisor.options.sustainMs],
@@ -308,7 +312,10 @@ test("contradicting options are refused by name", () => {
   }
 });
 
-/** Changes in a minute of a node that beats every second and pauses for 2.5 s, when it is suspected, after each `beats` of them. */
+/**
+ * Changes in a minute of a node that beats every second and pauses for 2.5 s, when it is suspected,
+ * after each `beats` of them.
+ */
 function flapping(beats: number): Declaration[] {
   const machine = new FixedHeartbeatMachine();
   const supervisor = new SupervisorMachine(machine);

@@ -1,7 +1,8 @@
 /**
- * From suspicion to declarations. A detector's level is continuous and cheap; that a node is down is a discrete and dear
- * statement, on which stations are promoted. So a declaration needs a level that stays high, clearing needs one that is
- * clearly low, a node that keeps coming and going is kept down longer each time, and one that flaps is suspected until it is quiet.
+ * From suspicion to declarations. A detector's level is continuous and cheap; that a node is down
+ * is a discrete and dear statement, on which stations are promoted. So a declaration needs a level
+ * that stays high, clearing needs one that is clearly low, a node that keeps coming and going is
+ * kept down longer each time, and one that flaps is suspected until it is quiet.
  *
  *              level < suspect                  level >= declare, for sustainMs; or silent for ceilingMs
  *   unknown ------------------> alive --------+------------------------------------------------> down
@@ -13,9 +14,10 @@
  *      |                        +----- alive <--------------------------------------------------+  |
  *      +------ never heard from for gracePeriodMs -------------------------------------------------+
  *
- * It weighs one source of evidence, the heartbeats' silence, and distrusts itself only as far as it is told to
- * ({@link SupervisorMachine.abstainUntil}, {@link SupervisorMachine.withholdUntil}). It sets no timers: `nextWakeMs` says
- * when to evaluate again, and `accusations` what an evaluation would say, for whoever wants to doubt it first.
+ * It weighs one source of evidence, the heartbeats' silence, and distrusts itself only as far as it
+ * is told to ({@link SupervisorMachine.abstainUntil}, {@link SupervisorMachine.withholdUntil}). It
+ * sets no timers: `nextWakeMs` says when to evaluate again, and `accusations` what an evaluation
+ * would say, for whoever wants to doubt it first.
  */
 import type { SuspicionSource } from "./detector.ts";
 import { completeSupervisorOptions, type SupervisorOptions } from "./supervisor-options.ts";
@@ -33,7 +35,10 @@ export interface Declaration {
   readonly atMs: number;
   /** Level at that instant; Infinity for a node never heard from. */
   readonly level: number;
-  /** How long it had been silent; undefined for a node never heard from, or where the source cannot tell. */
+  /**
+   * How long it had been silent; undefined for a node never heard from, or where the source cannot
+   * tell.
+   */
   readonly silentForMs: number | undefined;
   /** Which rule led to it, with its numbers, as a sentence. */
   readonly rule: string;
@@ -43,7 +48,10 @@ export interface Declaration {
 export interface Accusation {
   readonly node: string;
   readonly to: "suspected" | "down";
-  /** When it was last heard from; undefined for a node never heard from, or where the source cannot tell. */
+  /**
+   * When it was last heard from; undefined for a node never heard from, or where the source cannot
+   * tell.
+   */
   readonly lastMs: number | undefined;
 }
 
@@ -51,8 +59,9 @@ export interface Accusation {
 const RESOLUTION_MS = 1;
 
 /**
- * So many suspicions within flapWindowMs make a node one that flaps. Fewer are cleared by one beat, because it proves that the node
- * lives, and a healthy one has about one a minute where suspicion is cheap (the adaptive model's level 5).
+ * So many suspicions within flapWindowMs make a node one that flaps. Fewer are cleared by one beat,
+ * because it proves that the node lives, and a healthy one has about one a minute where suspicion
+ * is cheap (the adaptive model's level 5).
  */
 const FLAPPING_SUSPICIONS = 5;
 
@@ -60,15 +69,22 @@ class Watched {
   readonly node: string;
   readonly graceEndsMs: number;
   standing: Standing = "unknown";
-  /** Since when the level has been seen at the declare threshold or above; Infinity while it is not. */
+  /**
+   * Since when the level has been seen at the declare threshold or above; Infinity while it is not.
+   */
   aboveSinceMs: number = Number.POSITIVE_INFINITY;
   dwellEndsMs: number = Number.NEGATIVE_INFINITY;
   declaredAtMs: number = Number.NEGATIVE_INFINITY;
   /** How often in a row the dwell was doubled. */
   flaps = 0;
-  /** When its level last rose to the suspect threshold, newest last; at most {@link FLAPPING_SUSPICIONS}. */
+  /**
+   * When its level last rose to the suspect threshold, newest last; at most
+   * {@link FLAPPING_SUSPICIONS}.
+   */
   readonly suspectedAtMs: number[] = [];
-  /** Since when it has been seen below the suspect threshold again; Infinity while it is suspicious. */
+  /**
+   * Since when it has been seen below the suspect threshold again; Infinity while it is suspicious.
+   */
   quietSinceMs: number = Number.NEGATIVE_INFINITY;
   /** How long it has to be quiet until it is clear; 0 unless it flaps. */
   quietMs = 0;
@@ -93,7 +109,10 @@ export class SupervisorMachine {
   /** The options in force, defaults filled in. */
   readonly options: Required<SupervisorOptions>;
   readonly #source: SuspicionSource;
-  /** Whether the source can tell ahead when a level is reached, so that a node need not be looked at before. */
+  /**
+   * Whether the source can tell ahead when a level is reached, so that a node need not be looked at
+   * before.
+   */
   readonly #foretold: boolean;
   readonly #watched: Map<string, Watched> = new Map();
   #abstainUntilMs: number = Number.NEGATIVE_INFINITY;
@@ -105,7 +124,9 @@ export class SupervisorMachine {
     this.options = completeSupervisorOptions(options);
   }
 
-  /** Begins to watch `node`, whose grace period starts now; does nothing for one already watched. */
+  /**
+   * Begins to watch `node`, whose grace period starts now; does nothing for one already watched.
+   */
   watch(node: string, nowMs: number): void {
     if (this.#watched.has(node)) return;
     this.#watched.set(node, new Watched(node, nowMs + this.options.gracePeriodMs, nowMs));
@@ -120,7 +141,10 @@ export class SupervisorMachine {
     return this.#watched.get(node)?.standing ?? "unknown";
   }
 
-  /** Until `untilMs` no node moves towards down: the observer has reason to distrust itself. Moving to alive stays allowed. */
+  /**
+   * Until `untilMs` no node moves towards down: the observer has reason to distrust itself. Moving
+   * to alive stays allowed.
+   */
   abstainUntil(untilMs: number): void {
     if (untilMs > this.#abstainUntilMs) this.#abstainUntilMs = untilMs;
   }
@@ -130,8 +154,9 @@ export class SupervisorMachine {
   }
 
   /**
-   * Until `untilMs` no node that was ever heard from is declared down, unless it is past a ceiling: the detector's, where its
-   * level is as high as a number can be, or ceilingMs. All else goes on meanwhile. A later call replaces an earlier one.
+   * Until `untilMs` no node that was ever heard from is declared down, unless it is past a ceiling:
+   * the detector's, where its level is as high as a number can be, or ceilingMs. All else goes on
+   * meanwhile. A later call replaces an earlier one.
    */
   withholdUntil(untilMs: number): void {
     this.#withholdUntilMs = untilMs;
@@ -157,7 +182,10 @@ export class SupervisorMachine {
     return found;
   }
 
-  /** Changes whatever is due and says what changed, in the order in which nodes came under watch. The list is the caller's to read. */
+  /**
+   * Changes whatever is due and says what changed, in the order in which nodes came under watch.
+   * The list is the caller's to read.
+   */
   evaluate(nowMs: number): Declaration[] {
     const changes: Declaration[] = [];
     for (const watched of this.#watched.values()) {
@@ -169,9 +197,10 @@ export class SupervisorMachine {
   }
 
   /**
-   * When to evaluate again, later than `nowMs` only if nothing is due; Infinity while nothing is watched. No change falls
-   * due earlier, recoveries aside, which are looked for every recheckMs. A wake may find nothing, because beats came
-   * in the meantime; one that is due to silence finds it due, to the millisecond.
+   * When to evaluate again, later than `nowMs` only if nothing is due; Infinity while nothing is
+   * watched. No change falls due earlier, recoveries aside, which are looked for every recheckMs. A
+   * wake may find nothing, because beats came in the meantime; one that is due to silence finds it
+   * due, to the millisecond.
    */
   nextWakeMs(nowMs: number): number {
     let nextMs = Number.POSITIVE_INFINITY;
@@ -216,9 +245,9 @@ export class SupervisorMachine {
   }
 
   /**
-   * Counts how often a node's level has risen to the suspect threshold lately. One that keeps doing so would be alive again with
-   * each beat, dozens of times a minute. It has to be quiet for twice the usual time between its suspicions instead, within the
-   * bounds of the dwell.
+   * Counts how often a node's level has risen to the suspect threshold lately. One that keeps doing
+   * so would be alive again with each beat, dozens of times a minute. It has to be quiet for twice
+   * the usual time between its suspicions instead, within the bounds of the dwell.
    */
   #noteSuspicion(watched: Watched, level: number, nowMs: number): void {
     if (watched.standing === "down") return;
@@ -241,7 +270,8 @@ export class SupervisorMachine {
 
   #look(node: string, nowMs: number): Look {
     const given = this.#source.suspicionLevel(node, nowMs);
-    // A source of somebody else's making that answers NaN knows nothing, which is never a reason for trust.
+    // A source of somebody else's making that answers NaN knows nothing, which is never a reason
+    // for trust.
     const level = given >= 0 ? given : given < 0 ? 0 : Number.POSITIVE_INFINITY;
     const lastMs = this.#source.lastHeartbeatMs?.(node);
     return { level, lastMs, heard: lastMs !== undefined || level < Number.POSITIVE_INFINITY };
@@ -278,7 +308,10 @@ export class SupervisorMachine {
     watched.dwellEndsMs = nowMs + Math.min(maximumDwellMs, minimumDwellMs * 2 ** Math.min(watched.flaps, 40));
   }
 
-  /** The next instant at which a look at this node can find a change, if it stays as silent as it is. */
+  /**
+   * The next instant at which a look at this node can find a change, if it stays as silent as it
+   * is.
+   */
   #wakeFor(watched: Watched, look: Look, nowMs: number): number {
     const { recheckMs, sustainMs, ceilingMs, suspectThreshold, declareThreshold } = this.options;
     if (watched.standing === "down") return Math.max(nowMs + recheckMs, watched.dwellEndsMs);
@@ -300,9 +333,10 @@ export class SupervisorMachine {
   }
 
   /**
-   * When silence brings `node` to `threshold`: nowMs if it is there, Infinity if the source cannot tell. Rounding can
-   * put the instant a hair too early, where a timer would find nothing and be set again to the same instant; it is
-   * moved on, by steps that double, until the source agrees, and by a millisecond at most.
+   * When silence brings `node` to `threshold`: nowMs if it is there, Infinity if the source cannot
+   * tell. Rounding can put the instant a hair too early, where a timer would find nothing and be
+   * set again to the same instant; it is moved on, by steps that double, until the source agrees,
+   * and by a millisecond at most.
    */
   #reachedMs(node: string, threshold: number, level: number, nowMs: number): number {
     if (level >= threshold) return nowMs;

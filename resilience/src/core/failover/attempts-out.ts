@@ -1,6 +1,7 @@
 /**
- * The attempts that are out, by station, in no order. Each knows its place, so that adding and removing one costs
- * nothing: a `Set` that is filled and emptied with every call spends more time on its own table than the call takes.
+ * The attempts that are out, by station, in no order. Each knows its place, so that adding and
+ * removing one costs nothing: a `Set` that is filled and emptied with every call spends more time
+ * on its own table than the call takes.
  */
 import type { Attempt } from "./call.ts";
 import type { Station } from "./station.ts";

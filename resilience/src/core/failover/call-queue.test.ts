@@ -1,4 +1,7 @@
-/** The queue against a plain sorted array: whatever is added and taken out, those with least time left go first. */
+/**
+ * The queue against a plain sorted array: whatever is added and taken out, those with least time
+ * left go first.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

@@ -1,9 +1,10 @@
 /**
- * Calls that wait for a station, the one that has least time left first. Time is counted to the call's own deadline, or
- * to the end of what its caller is believed to wait; calls without either are in the order of their arrival. Serving by
- * deadline is first come, first served among equals, and lets nobody overtake who has less time (Liu and Layland, 1973);
- * its one weakness, that under overload everybody is served just too late, is met where calls are let go: those that
- * cannot be answered in time are refused instead (`dispatch.ts`).
+ * Calls that wait for a station, the one that has least time left first. Time is counted to the
+ * call's own deadline, or to the end of what its caller is believed to wait; calls without either
+ * are in the order of their arrival. Serving by deadline is first come, first served among equals,
+ * and lets nobody overtake who has less time (Liu and Layland, 1973); its one weakness, that under
+ * overload everybody is served just too late, is met where calls are let go: those that cannot be
+ * answered in time are refused instead (`dispatch.ts`).
  *
  * Calls mostly arrive in order, so a sorted array with a moving head costs next to nothing.
  */
@@ -86,8 +87,8 @@ export class CallQueue {
   }
 
   /**
-   * How many calls will go in time, if one goes every `everyMs` from `nowMs` on, in order, and those that cannot go before
-   * `latestMs` do not go at all. O(n).
+   * How many calls will go in time, if one goes every `everyMs` from `nowMs` on, in order, and
+   * those that cannot go before `latestMs` do not go at all. O(n).
    */
   countInTime(latestMs: (call: Call) => number, everyMs: number, nowMs: number): number {
     let atMs = nowMs;

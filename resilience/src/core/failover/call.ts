@@ -11,8 +11,8 @@
  *    ├──────────────────────────── it did not run, or nobody knows ─────────────┘
  *    └─── parked (until an instant: a backoff, a full retry budget)
  *
- * Attempts are kept apart from the state: a call that waits or asks may still have an attempt out that answers in the
- * end. The rules of what may move are in `dispatch.ts`.
+ * Attempts are kept apart from the state: a call that waits or asks may still have an attempt out
+ * that answers in the end. The rules of what may move are in `dispatch.ts`.
  */
 import type { Due } from "../due-heap.ts";
 import type { CallTerms } from "./call-terms.ts";
@@ -43,8 +43,9 @@ export type AttemptResult =
   | "stale";
 
 /**
- * Why an attempt was sent: `first` of its call; `retry` at a station that the call has reached before; `elsewhere`, after
- * another station failed, refused or lost it, or fell silent; `hedge`, while the attempt elsewhere is still waited for.
+ * Why an attempt was sent: `first` of its call; `retry` at a station that the call has reached
+ * before; `elsewhere`, after another station failed, refused or lost it, or fell silent; `hedge`,
+ * while the attempt elsewhere is still waited for.
  */
 export type AttemptReason = "first" | "retry" | "elsewhere" | "hedge";
 
@@ -76,8 +77,8 @@ export const PARKED: CallState = { phase: "parked" };
 export const DONE: CallState = { phase: "done" };
 
 /**
- * An attempt that is out. (Its numbers begin as 0, as those of a call do: a field that was undefined first is slower to V8 than
- * one that only ever held numbers.)
+ * An attempt that is out. (Its numbers begin as 0, as those of a call do: a field that was
+ * undefined first is slower to V8 than one that only ever held numbers.)
  */
 export class Attempt {
   readonly call: Call;
@@ -88,7 +89,10 @@ export class Attempt {
   readonly startedMs: number = 0;
   /** The breaker's permit; undefined where it is sent without one. */
   permit: number | undefined = undefined;
-  /** From this instant on the station is not to begin to work on it: the call has gone elsewhere by then. */
+  /**
+   * From this instant on the station is not to begin to work on it: the call has gone elsewhere by
+   * then.
+   */
   beginByMs: number = Number.POSITIVE_INFINITY;
   /** Its body is still being sent: its age says nothing about the station. */
   isUploading = false;
@@ -160,7 +164,10 @@ export class Call implements CallTerms, Due {
   staleRefusals = 0;
   /** Station whose retry budget has been charged for an attempt that is yet to come. */
   charged: Station | undefined = undefined;
-  /** Stations in whose retry budgets an attempt is booked that did no work there: the next one there is not booked again. */
+  /**
+   * Stations in whose retry budgets an attempt is booked that did no work there: the next one there
+   * is not booked again.
+   */
   booked: Station[] | undefined = undefined;
   /** While it is not running: when it is looked at again. */
   restsUntilMs = 0;
@@ -168,7 +175,10 @@ export class Call implements CallTerms, Due {
   wasReadFirst = false;
   /** When its wait for a station ends; undefined before it has waited. */
   waitEndsMs: number | undefined = undefined;
-  /** When the wait for an attempt that is out ends before the deadline, because another would be of no use; or undefined. */
+  /**
+   * When the wait for an attempt that is out ends before the deadline, because another would be of
+   * no use; or undefined.
+   */
   answerEndsMs: number | undefined = undefined;
   /** Its place in the order of the queue; lower goes first. Belongs to the queue. */
   order = 0;
@@ -186,7 +196,10 @@ export class Call implements CallTerms, Due {
     this.request = request;
   }
 
-  /** What it was submitted under. The call keeps it itself: an object for the terms would be made with each call. */
+  /**
+   * What it was submitted under. The call keeps it itself: an object for the terms would be made
+   * with each call.
+   */
   get terms(): CallTerms {
     return this;
   }
@@ -239,7 +252,10 @@ export class Call implements CallTerms, Due {
     return this.out?.some((attempt) => attempt.station !== station) === true;
   }
 
-  /** When the first of its attempts that somebody waits for runs out of time; `Infinity` where none does. */
+  /**
+   * When the first of its attempts that somebody waits for runs out of time; `Infinity` where none
+   * does.
+   */
   get timeoutAtMs(): number {
     let atMs = Number.POSITIVE_INFINITY;
     for (const attempt of this.out ?? []) atMs = Math.min(atMs, timeoutAtMs(attempt));

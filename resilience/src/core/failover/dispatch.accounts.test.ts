@@ -1,6 +1,7 @@
 /**
- * What attempts leave on the books: from which instant they count, what this process's own standing still excuses, and
- * whether what was taken for an attempt (a permit, a charge, a place) comes back once, whatever becomes of it.
+ * What attempts leave on the books: from which instant they count, what this process's own standing
+ * still excuses, and whether what was taken for an attempt (a permit, a charge, a place) comes back
+ * once, whatever becomes of it.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -98,7 +99,9 @@ describe("[F10] what failed counts from when it was sent, not from when it ended
 });
 
 describe("[F10] what ends while this process stood still says nothing of a station", () => {
-  /** A call that is out at north while this process stands still, which is known until 100 ms later. */
+  /**
+   * A call that is out at north while this process stands still, which is known until 100 ms later.
+   */
   function stalled(terms: Terms = {}, options: ConstructorParameters<typeof Dispatching>[0] = {}): Dispatching {
     const world = served(options);
     world.submit({ source: "known", ...terms });
@@ -394,7 +397,10 @@ describe("[F5] maxWaitMs counts from the first wait", () => {
 });
 
 describe("[R1] [R4] a hint to come back", () => {
-  /** What becomes of a call that its only station answers with a failure and this hint; its deadline is 500 ms off. */
+  /**
+   * What becomes of a call that its only station answers with a failure and this hint; its deadline
+   * is 500 ms off.
+   */
   function hinted(retryAfterMs: number, maxRetryAfterMs = 60_000): unknown {
     const world = served({ stations: [{ maxRetryAfterMs }, {}] });
     world.declare("south", "down");

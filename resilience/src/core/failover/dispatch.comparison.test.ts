@@ -1,6 +1,6 @@
 /**
- * Calls that may not be sent twice, at a station that does not serve them: a new call shows whether another station does.
- * And calls that are held back while a busy station answers nothing.
+ * Calls that may not be sent twice, at a station that does not serve them: a new call shows whether
+ * another station does. And calls that are held back while a busy station answers nothing.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -201,7 +201,9 @@ test("[F10] few calls of many sources fail, of which none was ever served; one t
   assert.deepEqual([world.told("promoted").length, world.told("doubted").length], [0, 0]);
 });
 
-/** 50 to 150 ms: the first call that is out for longer than any was is so late that others say more. */
+/**
+ * 50 to 150 ms: the first call that is out for longer than any was is so late that others say more.
+ */
 const UNEVEN: Load["fate"] = ({ call }) => ({ result: "served", tookMs: 50 + ((call.id * 37) % 101) });
 
 test("[F10] a busy station answers nothing for a moment → calls are held back, and go with its next answer", () => {

@@ -1,6 +1,7 @@
 /**
- * What becomes of calls that cannot all be served: a surge is ridden out by waiting, a lasting overload is told at once.
- * The station here finishes two calls every 20 ms, 100 a second, and takes two at a time.
+ * What becomes of calls that cannot all be served: a surge is ridden out by waiting, a lasting
+ * overload is told at once. The station here finishes two calls every 20 ms, 100 a second, and
+ * takes two at a time.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -96,7 +97,8 @@ test("[F11] a lasting overload that ends → calls wait again, and are served", 
 
 test("[F11] the queue holds calls that will be shed → a new one that will be served in time is let in", () => {
   const world = world100();
-  // Callers who wait 1 s, and two seconds' worth of calls: half of them cannot be served, a caller who comes now can.
+  // Callers who wait 1 s, and two seconds' worth of calls: half of them cannot be served, a caller
+  // who comes now can.
   for (let caller = 0; caller < 4; caller++) world.dispatcher.patience.noteHangUp(1_000, world.nowMs);
   offer(world, 200, 1_000, 1_000);
   const { refused } = offer(world, 1_000, 90, 1_000);
@@ -170,9 +172,10 @@ test("[F6] calls wait because no station is usable → the limit stays, and they
 });
 
 /**
- * The south becomes active under `perSecond` calls of four sources, whose callers leave after 2.5 s. It shares a processor
- * that works on `parallelism` calls at once, refuses nothing, and takes `workMs` for one at leisure. Returns how many were
- * out there at most in the last five of 15 s, and how many were answered in them.
+ * The south becomes active under `perSecond` calls of four sources, whose callers leave after 2.5
+ * s. It shares a processor that works on `parallelism` calls at once, refuses nothing, and takes
+ * `workMs` for one at leisure. Returns how many were out there at most in the last five of 15 s,
+ * and how many were answered in them.
  */
 function promoteShared(parallelism: number, workMs: number, perSecond: number): { mostOut: number; answered: number } {
   const world = new Dispatching({ stations: [{ timeoutMs: 60_000 }, { timeoutMs: 60_000 }], maxWaiting: 10_000 });
@@ -223,7 +226,10 @@ test("[F6] a backup that takes eight times as long as the primary, and has room 
   assert.ok(answered >= 95, `${answered} in five seconds, of 100`);
 });
 
-/** 20 sources come at 60 a second altogether, and "limited" at 20; a station ends their calls as `end` says. */
+/**
+ * 20 sources come at 60 a second altogether, and "limited" at 20; a station ends their calls as
+ * `end` says.
+ */
 function offerSources(
   world: Dispatching,
   forMs: number,

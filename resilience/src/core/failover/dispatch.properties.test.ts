@@ -1,7 +1,8 @@
 /**
- * The dispatcher under random orders of inputs: calls of all kinds, ends of attempts of all kinds in any order, hang-ups,
- * declarations, stalls, probes, maintenance, switchovers, slow uploads, and time. Whatever comes, each call is settled
- * once and in time, what must not be sent twice is not, budgets hold, and everything that was taken is given back.
+ * The dispatcher under random orders of inputs: calls of all kinds, ends of attempts of all kinds
+ * in any order, hang-ups, declarations, stalls, probes, maintenance, switchovers, slow uploads, and
+ * time. Whatever comes, each call is settled once and in time, what must not be sent twice is not,
+ * budgets hold, and everything that was taken is given back.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -197,7 +198,10 @@ class Checked extends Dispatching {
     this.been.add(place);
   }
 
-  /** The stated order: an attempt is recalled after its call is settled or has gone on; a slot is left before it is taken. */
+  /**
+   * The stated order: an attempt is recalled after its call is settled or has gone on; a slot is
+   * left before it is taken.
+   */
   #ordered(actions: readonly DispatchAction[]): void {
     const settled = new Set<Call>();
     for (const action of actions) {
@@ -363,7 +367,8 @@ test("[F4] [F5] [R2] any order of inputs → each call settled once and in time,
         if (error instanceof InvariantViolation) assert.fail(`${error.message}. ${REPLAY}`);
         throw error;
       }
-      // Extra attempts at a station: a tenth of the calls, or ten in each window; overdue ones that are hedged are first attempts elsewhere.
+      // Extra attempts at a station: a tenth of the calls, or ten in each window; overdue ones that
+      // are hedged are first attempts elsewhere.
       for (const one of world.stations) {
         const firsts = [...world.been].filter((place) => place.endsWith(`@${one.name}`)).length;
         const extra = world.extra.get(one.number) ?? 0;

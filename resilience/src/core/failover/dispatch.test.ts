@@ -1,6 +1,6 @@
 /**
- * What becomes of calls, as tables for each state of a call: what an input does to it, and in which order the actions come.
- * Random orders of inputs are in `dispatch.properties.test.ts`.
+ * What becomes of calls, as tables for each state of a call: what an input does to it, and in which
+ * order the actions come. Random orders of inputs are in `dispatch.properties.test.ts`.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -24,7 +24,8 @@ function served(options: ConstructorParameters<typeof Dispatching>[0] = {}, sour
   return world;
 }
 
-// ── waiting ─────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── waiting
+// ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 test("waiting: a station can take it → sent at once; none can → it waits, and goes when one can", () => {
   const world = new Dispatching({ stations: [{ capacity: { maxConcurrent: 1 } }, {}] });
@@ -129,9 +130,13 @@ test("[R4] submitted after its deadline → refused, never sent", () => {
   assert.deepEqual([world.endOf(world.submit({ deadline: 10 })), world.out.length], ["DEADLINE_EXCEEDED", 0]);
 });
 
-// ── running ─────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── running
+// ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** How a call goes on after its attempt at north ended with `result`: where it is then, or how it ended. */
+/**
+ * How a call goes on after its attempt at north ended with `result`: where it is then, or how it
+ * ended.
+ */
 const AFTER_FIRST: readonly [AttemptResult, { readonly keyed: string; readonly single: string }][] = [
   ["served", { keyed: "north served", single: "north served" }],
   ["ignored", { keyed: "north ignored", single: "north ignored" }],
@@ -415,7 +420,10 @@ test("[F10] running: some hang until their time is up, long after others that we
   assert.deepEqual([world.north.evidence.isSuspect, world.told("doubted").length], [false, 0]);
 });
 
-/** Two calls are out for long, and given up when another one has been served; then two are sent, late and alone. */
+/**
+ * Two calls are out for long, and given up when another one has been served; then two are sent,
+ * late and alone.
+ */
 function lateAgain(terms: (place: number, isAgain: boolean) => Terms): Dispatching {
   const world = served({ stations: [{ timeoutMs: 5_000 }, { timeoutMs: 5_000 }] });
   const give = (isAgain: boolean): Call[] => [0, 1].map((place) => world.submit(terms(place, isAgain)));
@@ -467,7 +475,10 @@ test("[B1] a station fails a call, is heard again in a new life, and refuses the
   assert.equal(world.north.parts.breaker?.status(world.nowMs).failures, 0);
 });
 
-/** North refuses connections, and south, in its cooldown, fails every so many calls: after how many it takes over. */
+/**
+ * North refuses connections, and south, in its cooldown, fails every so many calls: after how many
+ * it takes over.
+ */
 function takesOverAfter(fails: number): number | undefined {
   const world = new Dispatching();
   world.south.startCooldown("it failed before", world.nowMs);
@@ -515,7 +526,10 @@ test("[F10] running: overdue at a station that is silent → hedged at once, not
   );
 });
 
-/** The second of two calls is sent `gapMs` after the first, which has just become overdue: is its station in doubt? */
+/**
+ * The second of two calls is sent `gapMs` after the first, which has just become overdue: is its
+ * station in doubt?
+ */
 function isDoubtedAfter(gapMs: number): boolean {
   const world = served();
   const first = world.attemptOf(world.submit({ key: "first", source: "known" }));
@@ -635,7 +649,10 @@ test("[F10] the same beside other calls that are served → it stays", () => {
   assert.equal(world.told("promoted").length, 0);
 });
 
-/** North is given more than it can do for 200 ms, and then answers nothing: after how long it is in doubt. */
+/**
+ * North is given more than it can do for 200 ms, and then answers nothing: after how long it is in
+ * doubt.
+ */
 function doubtedAfterMs(uploads: number): number {
   const world = served();
   upload(world, uploads);
@@ -887,7 +904,10 @@ test("[F4] a keyed call whose outcome is to be reported is out at a lost station
   }
 });
 
-/** A call is out at the north, which may have it once, and for half a second every station has been down. */
+/**
+ * A call is out at the north, which may have it once, and for half a second every station has been
+ * down.
+ */
 function outWhileAllAreDown(): { readonly world: Dispatching; readonly call: Call } {
   const world = served({ stations: [{ maxAttempts: 1 }, {}] });
   const call = world.submit({ key: "k" });
@@ -910,7 +930,10 @@ test("[F4] every station is down, and another one than the call's is heard again
   assert.deepEqual([world.roles.active.name, world.placesOf(call)], ["south", ["north", "south"]]);
 });
 
-/** Two calls are out at the north when it is declared down; the south takes one, the other waits for it. */
+/**
+ * Two calls are out at the north when it is declared down; the south takes one, the other waits for
+ * it.
+ */
 function waitsWhileOut(): { readonly world: Dispatching; readonly call: Call } {
   const stations = [{ timeoutMs: 300 }, { timeoutMs: 300, capacity: { maxConcurrent: 1 } }];
   const world = served({ stations });
@@ -1073,7 +1096,8 @@ test("[F11] outage over, callers wait for 200 ms, an answer takes 60 ms → serv
   }
 });
 
-// ── parked ──────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── parked
+// ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 test("[F10] parked: this machine lacks a resource → tried again, given up after 2 s with the reason, told once", () => {
   const world = new Dispatching();
@@ -1140,7 +1164,8 @@ test("parked: its deadline is over, or its caller hangs up → settled, and its 
   }
 });
 
-// ── asking ──────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── asking
+// ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 test("[F4] asking: it ran → its record is the result; it did not → sent elsewhere; unknown → sent, or reported", () => {
   for (const [answer, resendsKeyed, end] of [
@@ -1266,7 +1291,8 @@ test("[F4] stations can be asked → a keyed attempt says until when it may be b
   );
 });
 
-// ── done ────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── done
+// ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 test("done: late ends, answers, hang-ups and ticks change nothing for the caller", () => {
   const world = new Dispatching();
@@ -1280,7 +1306,8 @@ test("done: late ends, answers, hang-ups and ticks change nothing for the caller
   assert.equal(world.settled.size, 1);
 });
 
-// ── roles ───────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── roles
+// ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 test("[F4] the old station is declared down → calls out there go elsewhere if repeatable, else they wait for their answer", () => {
   const world = new Dispatching({ maxWaitMs: 700 });
@@ -1483,7 +1510,8 @@ test("[F2] stopped until a wait, a timeout or a deadline is over → what waits 
   }
 });
 
-// ── load ────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── load
+// ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 test("[F11] patience is known and the queue is longer → refused early, with when to come back", () => {
   const world = served({ stations: [{ capacity: { maxConcurrent: 1 } }, {}] });

@@ -1,23 +1,28 @@
 /**
- * What becomes of calls, as a pure machine: inputs go in (a call, the end of an attempt, a declaration, the time), actions
- * come out in the order in which they are to be done (the shape of etcd raft's `Ready`). It calls nobody back, so no
- * input can arrive in the middle of another; the driver (of the runtime) queues what comes meanwhile.
+ * What becomes of calls, as a pure machine: inputs go in (a call, the end of an attempt, a
+ * declaration, the time), actions come out in the order in which they are to be done (the shape of
+ * etcd raft's `Ready`). It calls nobody back, so no input can arrive in the middle of another; the
+ * driver (of the runtime) queues what comes meanwhile.
  *
- * It is one file because every input may touch a call, its station and the queue at once, and the order in which it does is
- * the contract; what can be judged alone (routing, evidence, pace, roles, usual times, the outlook) is in files of its own.
+ * It is one file because every input may touch a call, its station and the queue at once, and the
+ * order in which it does is the contract; what can be judged alone (routing, evidence, pace, roles,
+ * usual times, the outlook) is in files of its own.
  *
- * What may move (rule F4): a call that provably was never sent, always; one that carries an idempotency key or was
- * declared idempotent, under the same key; any other never, and its caller is told that the outcome is unknown.
+ * What may move (rule F4): a call that provably was never sent, always; one that carries an
+ * idempotency key or was declared idempotent, under the same key; any other never, and its caller
+ * is told that the outcome is unknown.
  *
- * Whose failure it was (rule F10) is decided by comparison, at once. A repeatable call that a station failed goes to
- * another usable one. If that one serves it, it counts against the first; if it gives a failure too, the failure is the
- * call's own and is delivered. Nothing is held until other calls come by. A repeatable attempt that is overdue gets a
- * second attempt elsewhere, within a budget for such hedges; whichever answers first counts. Calls that may not run twice
- * are compared with new ones, which may go to either station (`uncompared.ts`).
+ * Whose failure it was (rule F10) is decided by comparison, at once. A repeatable call that a
+ * station failed goes to another usable one. If that one serves it, it counts against the first; if
+ * it gives a failure too, the failure is the call's own and is delivered. Nothing is held until
+ * other calls come by. A repeatable attempt that is overdue gets a second attempt elsewhere, within
+ * a budget for such hedges; whichever answers first counts. Calls that may not run twice are
+ * compared with new ones, which may go to either station (`uncompared.ts`).
  *
- * Nobody waits for nothing (rule F11): a call that cannot be answered within its deadline, or within what callers are
- * known to wait, is refused as soon as that is known. Everything that waits is in one queue (`call-queue.ts`) and leaves
- * it at the pace of the station's admission control (`admission.ts`).
+ * Nobody waits for nothing (rule F11): a call that cannot be answered within its deadline, or
+ * within what callers are known to wait, is refused as soon as that is known. Everything that waits
+ * is in one queue (`call-queue.ts`) and leaves it at the pace of the station's admission control
+ * (`admission.ts`).
  */
 
 import { tooLate } from "../deadline.ts";
@@ -79,7 +84,10 @@ export interface DispatchOptions {
   readonly canAsk: boolean;
 }
 
-/** What a station says of a key: it ran, with its result; it did not, and will not; or it does not know. */
+/**
+ * What a station says of a key: it ran, with its result; it did not, and will not; or it does not
+ * know.
+ */
 export type KeyAnswer = { readonly ran: true; readonly result: unknown } | { readonly ran: false } | "unknown";
 
 export type DispatchInput =
@@ -117,11 +125,20 @@ export type DispatchAction =
 /** What speaks against a station when another one has served the call. */
 type Loss = Pick<Visit, "station" | "last" | "lastStartedMs" | "lastPermit">;
 
-/** Hedges: extra attempts elsewhere for calls that are overdue, as a share of all calls, and at least so many in 10 s. */
+/**
+ * Hedges: extra attempts elsewhere for calls that are overdue, as a share of all calls, and at
+ * least so many in 10 s.
+ */
 const HEDGES = { ratio: 0.1, windowMs: 10_000, reserve: 5 };
-/** How often a station may answer that it has seen a newer epoch: after that, another gateway is at work. */
+/**
+ * How often a station may answer that it has seen a newer epoch: after that, another gateway is at
+ * work.
+ */
 const MAX_STALE_RESENDS = 3;
-/** A call that is out of a resource of this machine is tried again after this long, twice as long each time. */
+/**
+ * A call that is out of a resource of this machine is tried again after this long, twice as long
+ * each time.
+ */
 const SHORTAGE_RETRY_MS = 20;
 const MAX_SHORTAGE_RETRY_MS = 250;
 /** … and given up after this long: by then its caller should hear of it. */
@@ -130,41 +147,64 @@ const MAX_SHORTAGE_MS = 2_000;
 const NEVER_RAN: ReadonlySet<AttemptEnd["result"]> = new Set(["unreachable", "local-shortage", "stale"]);
 /** A call that waits for room in a retry budget looks again after this long. */
 const BUDGET_RECHECK_MS = 250;
-/** An attempt that is overdue so soon after another one is late already: bounds have room for answers that are under way. */
+/**
+ * An attempt that is overdue so soon after another one is late already: bounds have room for
+ * answers that are under way.
+ */
 const NEXT_LATE_MS = 5;
 /** How long answers take beside leisure is measured once in this time. */
 const SAMPLE_MS = 0.5;
-/** A tick that is later than this means that this process did not run: answers wait unread, and are read first. */
+/**
+ * A tick that is later than this means that this process did not run: answers wait unread, and are
+ * read first.
+ */
 const LATE_TICK_MS = 25;
-/** They are given time to be read: so long where the deadline is over, and as long as the tick was late elsewhere, … */
+/**
+ * They are given time to be read: so long where the deadline is over, and as long as the tick was
+ * late elsewhere, …
+ */
 const READ_FIRST_MS = 10;
 /** … because requests may not have been written either, but no longer than this. */
 const MOST_READ_FIRST_MS = 250;
-/** A station that served within this time is alive; a refusal for load then says how much it takes. */
+/**
+ * A station that served within this time is alive; a refusal for load then says how much it takes.
+ */
 const SERVING_MS = 1_000;
 /**
- * A call takes long if it is out for so many times the usual answer time, and for at least this long; one that is to find
- * out whether its station serves at all, for longer.
+ * A call takes long if it is out for so many times the usual answer time, and for at least this
+ * long; one that is to find out whether its station serves at all, for longer.
  */
 const LONG = { ratio: 4, leastMs: 100, trialMs: 1_000 };
-/** Callers who leave are a sign of load where the chance that so many in a row do without it is no higher. */
+/**
+ * Callers who leave are a sign of load where the chance that so many in a row do without it is no
+ * higher.
+ */
 const LEFT_CHANCE = 0.003;
 /** … and not fewer have, … */
 const MANY_LEFT = 3;
 /** … while more is out at their station than it works on at leisure, by more than chance brings. */
 const MUCH_WORK = { ratio: 1.2, deviations: 1.5 };
 /**
- * So many times quicker than another attempt of its call is one that says something of that one's station, which takes longer
- * than it ever did, or of which nobody knows how long it takes.
+ * So many times quicker than another attempt of its call is one that says something of that one's
+ * station, which takes longer than it ever did, or of which nobody knows how long it takes.
  */
 const OUTRUN_RATIO = { overdue: 2, stranger: 3 };
 /** Where nothing tells when the queue can move on, it is looked at again this soon. */
 const QUEUE_RECHECK_MS = 10;
-/** Calls whose callers' patience is unknown are ordered as if it were this long; only the order matters. */
+/**
+ * Calls whose callers' patience is unknown are ordered as if it were this long; only the order
+ * matters.
+ */
 const ORDER_HORIZON_MS = 30_000;
-/** Where deadline and timeout are the same, the deadline is over first: it began while the call was on its way here. */
+/**
+ * Where deadline and timeout are the same, the deadline is over first: it began while the call was
+ * on its way here.
+ */
 const NEARLY = 0.9;
-/** No refusal tells its caller to stay away for longer than this: what a station does changes sooner. */
+/**
+ * No refusal tells its caller to stay away for longer than this: what a station does changes
+ * sooner.
+ */
 const MAX_RETRY_AFTER_MS = 10_000;
 const ENDLESS = Number.POSITIVE_INFINITY;
 const NOTHING: readonly DispatchAction[] = [];
@@ -229,8 +269,8 @@ export class Dispatcher {
   }
 
   /**
-   * The input `submit`, cheaper, because every call makes one. Returns the attempt that is to be sent first of all, if
-   * there is one; {@link takeActions} tells what else follows.
+   * The input `submit`, cheaper, because every call makes one. Returns the attempt that is to be
+   * sent first of all, if there is one; {@link takeActions} tells what else follows.
    */
   submit(call: Call, nowMs: number): Attempt | undefined {
     let attempt = this.#submit(call, nowMs);
@@ -243,8 +283,8 @@ export class Dispatcher {
   }
 
   /**
-   * The input `ended` of an attempt that was served with `value`, cheaper as well. True where its call is to be settled with
-   * that first of all; {@link takeActions} tells what else follows.
+   * The input `ended` of an attempt that was served with `value`, cheaper as well. True where its
+   * call is to be settled with that first of all; {@link takeActions} tells what else follows.
    */
   served(attempt: Attempt, value: unknown, nowMs: number): boolean {
     const { call, station } = attempt;
@@ -262,7 +302,9 @@ export class Dispatcher {
     return this.#actions.length > 0;
   }
 
-  /** What follows from the inputs since this was last asked; it is to be done before the next one. */
+  /**
+   * What follows from the inputs since this was last asked; it is to be done before the next one.
+   */
   takeActions(): readonly DispatchAction[] {
     if (this.#actions.length === 0) return NOTHING;
     const actions = this.#actions;
@@ -278,8 +320,9 @@ export class Dispatcher {
   }
 
   /**
-   * A limit is lifted when nobody has waited for it for a second. Calls that wait may not have asked for it, because no
-   * station was usable; and where a tick is late, this process stood still, and calls may wait unread.
+   * A limit is lifted when nobody has waited for it for a second. Calls that wait may not have
+   * asked for it, because no station was usable; and where a tick is late, this process stood
+   * still, and calls may wait unread.
    */
   #noteWaits(nowMs: number): void {
     const lateByMs = nowMs - this.#due.nextMs;
@@ -332,7 +375,8 @@ export class Dispatcher {
     return decision.epoch;
   }
 
-  // ── inputs ──────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── inputs
+  // ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #take(input: DispatchInput, nowMs: number): void {
     switch (input.type) {
@@ -385,7 +429,10 @@ export class Dispatcher {
     return undefined;
   }
 
-  /** No station can take `call` now: it waits, unless too many do, or it could not be answered in time. */
+  /**
+   * No station can take `call` now: it waits, unless too many do, or it could not be answered in
+   * time.
+   */
   #letIn(call: Call, nowMs: number): void {
     if (this.#queue.size >= this.#options.maxWaiting) {
       const message = `${this.#queue.size} calls wait already for a station to take them (maxWaiting)`;
@@ -424,7 +471,8 @@ export class Dispatcher {
     if (call.state.phase === "done") return;
     // A caller that is still sending does not wait yet.
     const isSending = reason instanceof RequestCutError || call.out?.some(({ isUploading }) => isUploading) === true;
-    // Nor is it known how long one has waited whose call was read late, because this process stood still.
+    // Nor is it known how long one has waited whose call was read late, because this process stood
+    // still.
     if (!isSending && nowMs >= this.roles.distrustUntilMs) this.patience.noteHangUp(nowMs - call.arrivedMs, nowMs);
     this.#event(this.#reports.patience(this.patience.estimateMs, nowMs));
     for (const { crowding } of this.roles.stations) crowding.patienceMs = this.patience.estimateMs ?? ENDLESS;
@@ -455,9 +503,11 @@ export class Dispatcher {
     const station = this.roles.station(declaration.node);
     station.declared(declaration);
     if (declaration.from !== "down" || declaration.to !== "alive") return;
-    // What is out from before it was down is likely to be lost with it, and has no end that tells so.
+    // What is out from before it was down is likely to be lost with it, and has no end that tells
+    // so.
     for (const attempt of this.#out.at(station)) this.#setAside(attempt);
-    // Its heartbeats say that it serves again: as after a promotion, it is given what is usual, and no trial first.
+    // Its heartbeats say that it serves again: as after a promotion, it is given what is usual, and
+    // no trial first.
     if (station === this.roles.active && station.admission.isTrial) {
       station.admission.begin(this.#usualInFlight, nowMs);
     }
@@ -481,7 +531,8 @@ export class Dispatcher {
     if (this.roles.stations.some((station) => station.hasNews(nowMs))) this.#needsDecision = true;
   }
 
-  // ── a call's way ────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── a call's way
+  // ────────────────────────────────────────────────────────────────────────────────────────────────
 
   #send(call: Call, station: Station, nowMs: number): void {
     if (call.attempts > 0 && !this.#isPaid(call, station, nowMs)) return this.#park(call, BUDGET_RECHECK_MS, nowMs);
@@ -533,12 +584,18 @@ export class Dispatcher {
     this.#arm(call, nowMs);
   }
 
-  /** From this instant on `station` is not to begin to work on `call`: it can be asked, and has not begun by then. */
+  /**
+   * From this instant on `station` is not to begin to work on `call`: it can be asked, and has not
+   * begun by then.
+   */
   #beginByMs(call: Call, station: Station, nowMs: number): number {
     return this.#mayAsk(call) ? nowMs + this.#usual.leaseMs(call, station) : ENDLESS;
   }
 
-  /** Books an attempt at `station` that is not the first of its call; false where its budget has no room for it any more. */
+  /**
+   * Books an attempt at `station` that is not the first of its call; false where its budget has no
+   * room for it any more.
+   */
   #isPaid(call: Call, station: Station, nowMs: number): boolean {
     const { budget } = station.parts;
     if (call.charged === station) {
@@ -621,7 +678,8 @@ export class Dispatcher {
     if (!attempt.isUploading && !attempt.isAbandoned) crowding.noteEnded();
     station.lull.noteEnded(admission.working - 1, nowMs);
     const { sharedSlots } = station.parts;
-    // Whoever waits for the slot outside of this failover is told, which is not for this machine to do.
+    // Whoever waits for the slot outside of this failover is told, which is not for this machine to
+    // do.
     if (sharedSlots !== undefined && !sharedSlots.release()) this.#actions.push({ type: "leave-slot", station });
     takeOut(attempt);
   }
@@ -651,7 +709,10 @@ export class Dispatcher {
     if (crowding.isLookDue(nowMs)) this.#lookAtCrowd(station, nowMs);
   }
 
-  /** How long an answer took beside leisure and quiet times. Of those within the same moment one is as good as all. */
+  /**
+   * How long an answer took beside leisure and quiet times. Of those within the same moment one is
+   * as good as all.
+   */
   #sample(attempt: Attempt, tookMs: number, nowMs: number): void {
     const { call, station, isEarly } = attempt;
     const { crowding, slowness, number } = station;
@@ -668,7 +729,10 @@ export class Dispatcher {
     if (nowMs >= slowness.nextLookMs) this.#lookAtSlowness(call, station, nowMs);
   }
 
-  /** Does `station` take much longer than in quiet times, and could another one take its place that does not? */
+  /**
+   * Does `station` take much longer than in quiet times, and could another one take its place that
+   * does not?
+   */
   #lookAtSlowness({ source }: Call, station: Station, nowMs: number): void {
     const { roles } = this;
     const { slowness, number, crowding } = station;
@@ -690,7 +754,8 @@ export class Dispatcher {
     const { call, station, permit, startedMs, judgedFromMs, isAbandoned } = attempt;
     const { evidence } = station;
     const { active } = this.roles;
-    // One that was sent there although it was not active, and for no failure elsewhere, was to be compared.
+    // One that was sent there although it was not active, and for no failure elsewhere, was to be
+    // compared.
     if (attempt.number === 1 && station !== active) {
       active.evidence.noteUnservedBeside();
       // A source that no station ever served is likely to fail anywhere.
@@ -704,7 +769,8 @@ export class Dispatcher {
     switch (end.result) {
       case "lost":
         if (counts) evidence.noteLost(startedMs);
-        // It may be its body that the station will not have: another attempt tells, or another call where there can be none.
+        // It may be its body that the station will not have: another attempt tells, or another call
+        // where there can be none.
         else if (isLost && attempt.isUpload && !this.#mayResend(call)) {
           evidence.noteUploadBroken(call.terms.source, startedMs);
         }
@@ -737,8 +803,9 @@ export class Dispatcher {
   }
 
   /**
-   * A route that nobody ever answered may need more time than the timeout gives it, or break the process that serves it: that
-   * is its own, where the station has served others meanwhile, or another one has not served it either.
+   * A route that nobody ever answered may need more time than the timeout gives it, or break the
+   * process that serves it: that is its own, where the station has served others meanwhile, or
+   * another one has not served it either.
    */
   #isItsOwnLoss({ call, station, startedMs }: Attempt, nowMs: number): boolean {
     const { source } = call.terms;
@@ -747,7 +814,10 @@ export class Dispatcher {
     return isOwn || (!source.isKnown && lastServedMs > startedMs);
   }
 
-  /** How old is what is out there, beside what it takes at leisure? Half of its time is over on the average. */
+  /**
+   * How old is what is out there, beside what it takes at leisure? Half of its time is over on the
+   * average.
+   */
   #lookAtCrowd(station: Station, nowMs: number): void {
     let sum = 0;
     let count = 0;
@@ -770,14 +840,17 @@ export class Dispatcher {
     if (admission.isLearned && !wasLearned) this.#event(this.#reports.capacity(station, nowMs));
   }
 
-  /** A refusal for load shows what the station takes, unless it is one route that is always refused. */
+  /**
+   * A refusal for load shows what the station takes, unless it is one route that is always refused.
+   */
   #overloaded(call: Call, station: Station, startedMs: number, hintMs: number | undefined, nowMs: number): void {
     const { source } = call.terms;
     const { evidence, admission } = station;
     const isOwn = station.quotas.noteRefused(source.isRefusedBy(station.number, nowMs));
     if (source.noteRefused(station.number, evidence.lastServedMs, nowMs)) {
       evidence.noteAnswer(startedMs);
-      // It is the route, as the station was not at work on anything else: so it was for those before it.
+      // It is the route, as the station was not at work on anything else: so it was for those
+      // before it.
       const isAlone = admission.working <= 1;
       if (isAlone && admission.isMistakable) admission.begin(this.#usualInFlight, nowMs);
       return;
@@ -797,7 +870,10 @@ export class Dispatcher {
     if (hintMs !== undefined && !admission.isFinishing(nowMs)) admission.pause(hintMs, nowMs);
   }
 
-  /** A call's failure is its own, and not of `station`. Were its refusals taken for a sign of load, it begins anew. */
+  /**
+   * A call's failure is its own, and not of `station`. Were its refusals taken for a sign of load,
+   * it begins anew.
+   */
   #noteFailedAlike({ evidence, admission }: Station, nowMs: number): void {
     if (evidence.noteFailedAlike()) admission.begin(this.#usualInFlight, nowMs);
   }
@@ -832,7 +908,10 @@ export class Dispatcher {
     for (const visit of visits) if (visit.station !== server) this.#lostComparison(visit, nowMs);
   }
 
-  /** A new call was served. Another station that serves no calls like it, which cannot be sent again, is at fault for that. */
+  /**
+   * A new call was served. Another station that serves no calls like it, which cannot be sent
+   * again, is at fault for that.
+   */
   #compare({ terms: { source } }: Call, server: Station, judgedFromMs: number, nowMs: number): void {
     for (const station of this.roles.stations) {
       if (station === server || !station.evidence.hasUncompared) continue;
@@ -849,16 +928,17 @@ export class Dispatcher {
   }
 
   /**
-   * Has it, or had it when a call was sent at `sentMs`, too much to do, so that elsewhere the call would only be quicker? Then all
-   * that it answers takes long, or did until it was given less.
+   * Has it, or had it when a call was sent at `sentMs`, too much to do, so that elsewhere the call
+   * would only be quicker? Then all that it answers takes long, or did until it was given less.
    */
   #answersLate({ crowding, admission }: Station, sentMs: number, nowMs: number): boolean {
     return crowding.servedStretch >= FULL || crowding.isBusy(nowMs) || sentMs < admission.byDelayFromMs;
   }
 
   /**
-   * Attempts that were out for long at other stations: one that was sent at `fromMs` was quicker. Where the same work takes
-   * longer or shorter by chance, of two attempts one is quicker in any case, but seldom by much.
+   * Attempts that were out for long at other stations: one that was sent at `fromMs` was quicker.
+   * Where the same work takes longer or shorter by chance, of two attempts one is quicker in any
+   * case, but seldom by much.
    */
   #outrun(others: readonly Attempt[], fromMs: number, nowMs: number): void {
     const { failback } = this.roles;
@@ -906,7 +986,8 @@ export class Dispatcher {
     if (result === "stale") return this.#stale(attempt, end, nowMs);
     if (result === "local-shortage") return this.#shortage(attempt, end, nowMs);
     const visit = call.noteVisit(station);
-    // One that never arrived says nothing, where an earlier attempt did: what the station did with that is what counts.
+    // One that never arrived says nothing, where an earlier attempt did: what the station did with
+    // that is what counts.
     if (result !== "unreachable" || visit.attempts === 0) {
       visit.last = result;
       visit.lastSettlement = end.settlement;
@@ -922,7 +1003,10 @@ export class Dispatcher {
     this.#goOn(call, attempt, end, nowMs);
   }
 
-  /** `station` failed a call. Where a failback tries it out, that is over; in a race the other station has to serve the call, first. */
+  /**
+   * `station` failed a call. Where a failback tries it out, that is over; in a race the other
+   * station has to serve the call, first.
+   */
   #notTriedWell(station: Station, nowMs: number): void {
     const { failback } = this.roles;
     if (station !== failback?.to || failback.race !== undefined) return;
@@ -934,7 +1018,8 @@ export class Dispatcher {
     const { result } = end;
     const { station } = attempt;
     const { deadline, isRepeatable, source } = call.terms;
-    // A deadline that passed while this process did not run is looked at after the answers that waited unread.
+    // A deadline that passed while this process did not run is looked at after the answers that
+    // waited unread.
     if (nowMs >= deadline) return this.#outOfTime(call, nowMs);
     if (result === "unreachable") {
       const next = this.#router.next(call, nowMs);
@@ -957,7 +1042,9 @@ export class Dispatcher {
     this.#notCompared(call, attempt, end, nowMs);
   }
 
-  /** A repeatable call was answered with a failure, and there is no other station to ask (any more). */
+  /**
+   * A repeatable call was answered with a failure, and there is no other station to ask (any more).
+   */
   #notCompared(call: Call, attempt: Attempt, end: AttemptEnd, nowMs: number): void {
     const { station } = attempt;
     const { source } = call.terms;
@@ -980,11 +1067,15 @@ export class Dispatcher {
     if (!mends) this.#giveUp(call, nowMs);
   }
 
-  /** A failure that is not compared with another station's counts against this one where several sources have them. */
+  /**
+   * A failure that is not compared with another station's counts against this one where several
+   * sources have them.
+   */
   #failedAlone(call: Call, { station, startedMs, permit }: Attempt, nowMs: number): void {
     const { source } = call.terms;
     const whose = source.noteFailedAlone(station.number, station.evidence.lastServedMs, nowMs);
-    // Not only where it was found out: what others failed before it is likely to be of that kind, too.
+    // Not only where it was found out: what others failed before it is likely to be of that kind,
+    // too.
     if (whose === "alike") for (const other of this.roles.stations) this.#noteFailedAlike(other, nowMs);
     if (whose !== "unknown") return;
     if (!call.isRepeatable) station.evidence.noteFailedForGood(source, startedMs);
@@ -1020,15 +1111,19 @@ export class Dispatcher {
     if (!this.#retry(call, station, undefined, nowMs)) this.#giveUp(call, nowMs);
   }
 
-  /** Its attempt was only overdue, or its station fell silent: it may be answered yet, and nobody else can serve it now. */
+  /**
+   * Its attempt was only overdue, or its station fell silent: it may be answered yet, and nobody
+   * else can serve it now.
+   */
   #awaitAnswer(call: Call, nowMs: number): void {
     call.state = RUNNING;
     this.#arm(call, nowMs);
   }
 
   /**
-   * How long the answer is waited for: as long as the call could still be served elsewhere before its caller leaves, as far
-   * as is known. One that cannot be sent again waits until its deadline: nothing else could be done for it.
+   * How long the answer is waited for: as long as the call could still be served elsewhere before
+   * its caller leaves, as far as is known. One that cannot be sent again waits until its deadline:
+   * nothing else could be done for it.
    */
   #askUntilMs(call: Call, nowMs: number): number {
     const { deadline } = call.terms;
@@ -1061,7 +1156,10 @@ export class Dispatcher {
     this.#afterLoss(call, station, nowMs);
   }
 
-  /** Plans another attempt at `station` after a backoff, or ends the call where its budget refuses; false where that is not allowed or in time. */
+  /**
+   * Plans another attempt at `station` after a backoff, or ends the call where its budget refuses;
+   * false where that is not allowed or in time.
+   */
   #retry(call: Call, station: Station, hintMs: number | undefined, nowMs: number): boolean {
     const { backoff, budget, maxAttempts, maxRetryAfterMs } = station.parts;
     const tried = call.visitAt(station)?.attempts ?? 0;
@@ -1075,7 +1173,10 @@ export class Dispatcher {
     return true;
   }
 
-  /** The budget has no room: the call ends with its failure, on which the refusal is written. True, for that settles it. */
+  /**
+   * The budget has no room: the call ends with its failure, on which the refusal is written. True,
+   * for that settles it.
+   */
   #refuseRetry(call: Call, station: Station, budget: RetryBudgetMachine, nowMs: number): true {
     const verdict = verdictOn(call);
     const status = budget.status(nowMs);
@@ -1086,8 +1187,9 @@ export class Dispatcher {
   }
 
   /**
-   * Refused for load: back into the queue, which the station's admission control empties at the pace that it learned. It
-   * waits for room in the retry budget, if it has the time, but not where others are refused because waiting is in vain.
+   * Refused for load: back into the queue, which the station's admission control empties at the
+   * pace that it learned. It waits for room in the retry budget, if it has the time, but not where
+   * others are refused because waiting is in vain.
    */
   #requeue(call: Call, station: Station, nowMs: number): boolean {
     const { budget, maxAttempts } = station.parts;
@@ -1123,7 +1225,8 @@ export class Dispatcher {
     if (nowMs + delayMs < Math.min(call.terms.deadline, call.arrivedMs + MAX_SHORTAGE_MS)) {
       return this.#park(call, delayMs, nowMs);
     }
-    // What a station answered, or that it may have run there, is the truth; "nothing was sent" would not be.
+    // What a station answered, or that it may have run there, is the truth; "nothing was sent"
+    // would not be.
     if (call.mayHaveRun || call.visits?.some(({ attempts }) => attempts > 0) === true) return this.#giveUp(call, nowMs);
     const message = `nothing was sent: this machine lacks a resource (${codeIn(cause)})`;
     const error = new LocalShortageError(message, { cause, retryAfterMs: 1_000 });
@@ -1135,7 +1238,8 @@ export class Dispatcher {
     this.#settle(call, verdictOn(call), outcome, nowMs);
   }
 
-  // ── waiting ─────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── waiting
+  // ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #enqueue(call: Call, nowMs: number): void {
     call.state = WAITING;
@@ -1166,7 +1270,10 @@ export class Dispatcher {
     this.#rest(call, nowMs + forMs);
   }
 
-  /** Looks at `call` again at `untilMs`, or when it or an attempt of it that is still out has no time left. */
+  /**
+   * Looks at `call` again at `untilMs`, or when it or an attempt of it that is still out has no
+   * time left.
+   */
   #rest(call: Call, untilMs: number): void {
     call.restsUntilMs = untilMs;
     this.#due.set(call, Math.min(call.terms.deadline, untilMs, call.timeoutAtMs));
@@ -1204,8 +1311,9 @@ export class Dispatcher {
   }
 
   /**
-   * Where nobody knows whether any station lives, the call with most time left finds out, a repeatable one if there is one:
-   * one that is given up before the answer can be there would show nothing, and so would the next, for ever.
+   * Where nobody knows whether any station lives, the call with most time left finds out, a
+   * repeatable one if there is one: one that is given up before the answer can be there would show
+   * nothing, and so would the next, for ever.
    */
   #chosen(first: Call, nowMs: number): Call {
     if (nowMs - this.roles.active.evidence.lastServedMs < SERVING_MS) return first;
@@ -1213,9 +1321,10 @@ export class Dispatcher {
   }
 
   /**
-   * Whether callers still wait at the age at which `first` would be answered may be doubtful. Then it is left in the queue
-   * until its caller has hung up or still waits beyond that age, and younger ones go meanwhile: that costs nothing where
-   * a queue stands, and the station does no work to find out.
+   * Whether callers still wait at the age at which `first` would be answered may be doubtful. Then
+   * it is left in the queue until its caller has hung up or still waits beyond that age, and
+   * younger ones go meanwhile: that costs nothing where a queue stands, and the station does no
+   * work to find out.
    */
   #likelyAwaited(first: Call, nowMs: number): Call {
     this.patience.noteWaits(nowMs - first.arrivedMs);
@@ -1224,7 +1333,9 @@ export class Dispatcher {
     return this.#queue.find(({ arrivedMs }) => arrivedMs > bornAfterMs) ?? first;
   }
 
-  /** A second attempt at a station that a call has reached before is charged to its retry budget. */
+  /**
+   * A second attempt at a station that a call has reached before is charged to its retry budget.
+   */
   #affords(call: Call, station: Station, nowMs: number): boolean {
     const tried = call.visitAt(station)?.attempts ?? 0;
     if (tried === 0 || call.charged === station) return true;
@@ -1246,7 +1357,10 @@ export class Dispatcher {
     return false;
   }
 
-  /** No attempt that is still to be sent could be answered in time: said now, unless one is out that may be answered yet. */
+  /**
+   * No attempt that is still to be sent could be answered in time: said now, unless one is out that
+   * may be answered yet.
+   */
   #shed(call: Call, nowMs: number): void {
     const untilMs = this.#outlook.limitMs(call);
     if (call.out !== undefined && nowMs < untilMs) {
@@ -1271,7 +1385,8 @@ export class Dispatcher {
     this.#settle(call, { error: new DeadlineExceededError(message, { ...cause, mayHaveRun }) }, "expired", nowMs);
   }
 
-  // ── time ────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── time
+  // ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Sets the instant at which a running call is looked at again. */
   #arm(call: Call, nowMs: number): void {
@@ -1290,7 +1405,8 @@ export class Dispatcher {
     if (attempt.isUploading || attempt.isAbandoned) return ENDLESS;
     const { judgedFromMs, station } = attempt;
     const atMs = Math.min(judgedFromMs + station.parts.timeoutMs, this.#usual.lateAtMs(attempt));
-    // Nothing is done then, but a tick that is late tells that it was this process that took so long.
+    // Nothing is done then, but a tick that is late tells that it was this process that took so
+    // long.
     const slowAtMs = judgedFromMs + station.slowMs;
     return slowAtMs > nowMs && slowAtMs < atMs ? slowAtMs : atMs;
   }
@@ -1318,7 +1434,10 @@ export class Dispatcher {
     }
   }
 
-  /** This process stood still: what waits unread may be its answer, or make room for it. Once: else one that is always late would wait for ever. */
+  /**
+   * This process stood still: what waits unread may be its answer, or make room for it. Once: else
+   * one that is always late would wait for ever.
+   */
   #readsFirst(call: Call, readUntilMs: number, nowMs: number): boolean {
     const { phase } = call.state;
     const isOver = nowMs >= call.terms.deadline;
@@ -1360,26 +1479,29 @@ export class Dispatcher {
       if (nowMs < this.#usual.lateAtMs(attempt)) return;
     }
     attempt.isHedged = true;
-    // A route that was never answered may need more time than any: a few of its kind would fill a limit learned from others.
+    // A route that was never answered may need more time than any: a few of its kind would fill a
+    // limit learned from others.
     if (!call.terms.source.isKnown && station.admission.isLearned) this.#setAside(attempt);
     if (!this.#mayResend(call)) {
       if (!attempt.isOverdue) station.evidence.noteUnanswered(call.terms.source, startedMs);
       else if (!this.#answersLate(station, startedMs, nowMs)) station.evidence.noteLate(startedMs, call.terms.source);
     }
     if (call.state.phase !== "running" || !this.#mayResend(call) || call.out?.length !== 1) return;
-    // A station that was replaced and answers nothing is left: that is no second attempt out of impatience.
+    // A station that was replaced and answers nothing is left: that is no second attempt out of
+    // impatience.
     if (attempt.isLeft && station.evidence.lastServedMs < startedMs) return this.#moveOn(attempt, nowMs);
     const next = this.#router.next(call, nowMs);
     if (next === undefined || !this.#hedges.withdraw(nowMs)) return;
     this.#hedges.send(nowMs);
-    // Where the station can be asked, that comes first: it takes the call back, or says how it ended.
+    // Where the station can be asked, that comes first: it takes the call back, or says how it
+    // ended.
     if (this.#mayAsk(call)) this.#moveOn(attempt, nowMs);
     else this.#send(call, next, nowMs);
   }
 
   /**
-   * Is another one out at its station that will be overdue in a moment? Where calls come quickly, the next few would be sent
-   * to a silent station until it is.
+   * Is another one out at its station that will be overdue in a moment? Where calls come quickly,
+   * the next few would be sent to a silent station until it is.
    */
   #isNextLate({ station }: Attempt, nowMs: number): boolean {
     for (const other of this.#out.at(station)) {
@@ -1390,9 +1512,10 @@ export class Dispatcher {
   }
 
   /**
-   * Calls that take long must not hold all places where there are few. Slow routes do right after a station became active; calls
-   * that hang at it for good would hold a limit until their deadlines, long after it is well again. One hangs if another was
-   * sent later and is answered; nobody can tell at a station that serves nothing, where one after the other finds that out.
+   * Calls that take long must not hold all places where there are few. Slow routes do right after a
+   * station became active; calls that hang at it for good would hold a limit until their deadlines,
+   * long after it is well again. One hangs if another was sent later and is answered; nobody can
+   * tell at a station that serves nothing, where one after the other finds that out.
    */
   #setAsideLong(nowMs: number): void {
     this.#longAtMs = ENDLESS;
@@ -1415,8 +1538,8 @@ export class Dispatcher {
   }
 
   /**
-   * A station is full of calls, has answered none for a second, and was sent none for a second: one more finds out whether it
-   * serves again. Otherwise nobody would, until the deadlines of those.
+   * A station is full of calls, has answered none for a second, and was sent none for a second: one
+   * more finds out whether it serves again. Otherwise nobody would, until the deadlines of those.
    */
   #findOut(station: Station, nowMs: number): void {
     const { admission, evidence } = station;
@@ -1434,13 +1557,19 @@ export class Dispatcher {
     else this.#longAtMs = Math.min(this.#longAtMs, silentFromMs + longMs);
   }
 
-  /** Is it as a rule answered within `longMs`? Then one that takes longer shows that its station is slow. */
+  /**
+   * Is it as a rule answered within `longMs`? Then one that takes longer shows that its station is
+   * slow.
+   */
   #isQuick({ station, call }: Attempt, longMs: number): boolean {
     const { source } = call.terms;
     return source.isKnown && (source.overdueAfterMs <= longMs || source.leisureMs(station.number) <= longMs);
   }
 
-  /** The limit of its station counts it no more: it would take the place of one that could be served. */
+  /**
+   * The limit of its station counts it no more: it would take the place of one that could be
+   * served.
+   */
   #setAside(attempt: Attempt): void {
     if (attempt.isSetAside) return;
     attempt.isSetAside = true;
@@ -1452,7 +1581,9 @@ export class Dispatcher {
     return terms.isRepeatable && (terms.isIdempotent || this.#options.resendsKeyed);
   }
 
-  /** Where an answer is to stand (`report`), a call that has reached one station goes to no other. */
+  /**
+   * Where an answer is to stand (`report`), a call that has reached one station goes to no other.
+   */
   #mayGoTo(call: Call, station: Station): boolean {
     const { visits } = call;
     if (visits === undefined || this.#mayResend(call)) return true;
@@ -1476,7 +1607,8 @@ export class Dispatcher {
     const { call, station, startedMs, permit } = attempt;
     const { breaker } = station.parts;
     const isOwn = this.#isItsOwnLoss(attempt, nowMs);
-    // One that was overtaken long ago by another, which was served, does not say what the station does now.
+    // One that was overtaken long ago by another, which was served, does not say what the station
+    // does now.
     const isNews = !isOwn && startedMs >= station.evidence.servedFromMs && !isRepetition(attempt);
     if (isNews) station.evidence.noteLost(startedMs);
     if (breaker !== undefined) {
@@ -1511,8 +1643,9 @@ export class Dispatcher {
   }
 
   /**
-   * Its caller's time is over before it could be called overdue: a station whose answers have become as slow as callers wait
-   * would never be. What counts is that such calls were answered by then, and that nothing was since it was sent.
+   * Its caller's time is over before it could be called overdue: a station whose answers have
+   * become as slow as callers wait would never be. What counts is that such calls were answered by
+   * then, and that nothing was since it was sent.
    */
   #noteSwallowed(attempt: Attempt, nowMs: number): void {
     const { isOverdue, isUploading, station, call, startedMs, judgedFromMs } = attempt;
@@ -1526,9 +1659,10 @@ export class Dispatcher {
   }
 
   /**
-   * Nobody waits for `attempt` any more. Was it overdue, or out for several times as long as its kind takes at leisure? The
-   * bounds of what is overdue have followed a station that slows down under load. That is a sign of load where others are as
-   * slow, or where nothing is answered and no accident explains it: some calls always take long.
+   * Nobody waits for `attempt` any more. Was it overdue, or out for several times as long as its
+   * kind takes at leisure? The bounds of what is overdue have followed a station that slows down
+   * under load. That is a sign of load where others are as slow, or where nothing is answered and
+   * no accident explains it: some calls always take long.
    */
   #leftUnanswered(attempt: Attempt, nowMs: number): void {
     const { station, call, isUploading, isOverdue, judgedFromMs, startedMs } = attempt;
@@ -1549,7 +1683,10 @@ export class Dispatcher {
     if (isSilent && !this.#mayBeMute(station, nowMs)) evidence.noteDeserted(left.inRow, startedMs, nowMs);
   }
 
-  /** `attempt`, which was given up, had been out for long. `isMute`: nothing else was answered meanwhile, or it is overdue. */
+  /**
+   * `attempt`, which was given up, had been out for long. `isMute`: nothing else was answered
+   * meanwhile, or it is overdue.
+   */
   #unanswered(attempt: Attempt, isMute: boolean, nowMs: number): void {
     const { call, station } = attempt;
     const { parts, crowding, admission, givenUp } = station;
@@ -1573,7 +1710,8 @@ export class Dispatcher {
     source.noteLeft(number, ageMs, nowMs, isEarly, seenAsOf(station, nowMs), ageLog);
   }
 
-  // ── roles ───────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── roles
+  // ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #decide(nowMs: number): void {
     this.#needsDecision = false;
@@ -1581,7 +1719,8 @@ export class Dispatcher {
     this.#decideAtMs = ENDLESS;
     const { roles } = this;
     for (const station of roles.stations) this.#endMaintenance(station, nowMs);
-    // Each promotion changes what is known; two stations cannot promote each other for ever at one instant.
+    // Each promotion changes what is known; two stations cannot promote each other for ever at one
+    // instant.
     for (let rounds = roles.stations.length + 1; rounds > 0; rounds--) {
       const decision = roles.decide(nowMs);
       // A promotion has its own reason to end it.
@@ -1671,7 +1810,10 @@ export class Dispatcher {
     else this.#moveUnanswered(old, lastServedMs, nowMs);
   }
 
-  /** Calls at a station that has served nothing since they were sent go on as soon as they are worth a second attempt. */
+  /**
+   * Calls at a station that has served nothing since they were sent go on as soon as they are worth
+   * a second attempt.
+   */
   #moveUnanswered(station: Station, lastServedMs: number, nowMs: number): void {
     for (const attempt of [...this.#out.at(station)]) {
       const { call, startedMs, isAbandoned, isHedged, isUploading } = attempt;
@@ -1681,7 +1823,10 @@ export class Dispatcher {
     }
   }
 
-  /** `station` is silent: what is out there goes elsewhere where that is safe, and may still be answered meanwhile. */
+  /**
+   * `station` is silent: what is out there goes elsewhere where that is safe, and may still be
+   * answered meanwhile.
+   */
   #moveAll(station: Station, nowMs: number): void {
     for (const attempt of [...this.#out.at(station)]) {
       const { call } = attempt;
@@ -1715,7 +1860,8 @@ export class Dispatcher {
     this.#event({ type: "maintenance", station: name, reason: undefined, untilMs: maintenance.untilMs, atMs: nowMs });
   }
 
-  // ── what follows from an input ──────────────────────────────────────────────────────────────────────────────────
+  // ── what follows from an input
+  // ──────────────────────────────────────────────────────────────────────────────────
 
   #settle(call: Call, settlement: Settlement, outcome: CallOutcome, nowMs: number): void {
     if (call.state === DONE) return;
@@ -1808,8 +1954,9 @@ function retryAfterMs(waitMs: number): number {
 }
 
 /**
- * An attempt that was counted as lost, because the call went on without it, has turned out never to have arrived: without it
- * the call may have reached nobody, and its caller is not to be told that it may have run.
+ * An attempt that was counted as lost, because the call went on without it, has turned out never to
+ * have arrived: without it the call may have reached nobody, and its caller is not to be told that
+ * it may have run.
  */
 function undoLoss(call: Call, station: Station): void {
   const visit = call.noteVisit(station);
@@ -1817,12 +1964,17 @@ function undoLoss(call: Call, station: Station): void {
   if (visit.attempts === 0) visit.last = undefined;
 }
 
-/** Was it lost at two stations? Where nobody knows its kind, that is likely to be its own: a third attempt would end no better. */
+/**
+ * Was it lost at two stations? Where nobody knows its kind, that is likely to be its own: a third
+ * attempt would end no better.
+ */
 function wasLostTwice({ visits = [] }: Call): boolean {
   return visits.length > 1 && visits.every(({ last }) => last === "lost");
 }
 
-/** Is it the same call as one that its station was given before, and that was given up there late? */
+/**
+ * Is it the same call as one that its station was given before, and that was given up there late?
+ */
 function isRepetition({ call, station, startedMs }: Attempt): boolean {
   return station.givenUp.has(call.terms, startedMs);
 }
@@ -1834,8 +1986,9 @@ function reasonToSend(call: Call, station: Station): AttemptReason {
 }
 
 /**
- * Where the limit is in force and answers are still slow, the station has become slower, and the limit is not the reason. A
- * limit that is still growing after a promotion may be the reason, as one may that follows the answer times.
+ * Where the limit is in force and answers are still slow, the station has become slower, and the
+ * limit is not the reason. A limit that is still growing after a promotion may be the reason, as
+ * one may that follows the answer times.
  */
 function seenAsOf({ admission, crowding }: Station, nowMs: number): SeenAs {
   const isByLimit = admission.isBinding(nowMs) && crowding.stretch < (admission.isLearned ? FULL : CROWDED);

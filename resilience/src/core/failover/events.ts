@@ -1,6 +1,6 @@
 /**
- * What a failover tells: each event with the numbers and the evidence behind it. All instants are on the failover's
- * clock.
+ * What a failover tells: each event with the numbers and the evidence behind it. All instants are
+ * on the failover's clock.
  */
 
 import type { Declaration } from "../detection/supervisor.ts";
@@ -14,7 +14,10 @@ export interface OverloadFigures {
   readonly windowMs: number;
   /** Calls that arrived. */
   readonly offered: number;
-  /** Calls that ended, and how: answered well; answered with a failure; refused here for load; out of time; hung up. */
+  /**
+   * Calls that ended, and how: answered well; answered with a failure; refused here for load; out
+   * of time; hung up.
+   */
   readonly ended: number;
   readonly answered: number;
   readonly failed: number;
@@ -48,7 +51,10 @@ export type FailoverEvent =
       readonly evidence: readonly Evidence[];
       /** Calls that were waiting. */
       readonly waiting: number;
-      /** Attempts that are still out at the old station. Overdue calls whose hedge was answered are not among them. */
+      /**
+       * Attempts that are still out at the old station. Overdue calls whose hedge was answered are
+       * not among them.
+       */
       readonly inFlight: number;
     }
   | {
@@ -77,14 +83,19 @@ export type FailoverEvent =
   | { readonly type: "epoch-adopted"; readonly epoch: number; readonly atMs: number }
   | { readonly type: "epoch-refused"; readonly epoch: number; readonly atMs: number }
   | {
-      /** New calls go to another station for the moment; the active role stays (`doubted`), or go there again (`trusted`). */
+      /**
+       * New calls go to another station for the moment; the active role stays (`doubted`), or go
+       * there again (`trusted`).
+       */
       readonly type: "doubted" | "trusted";
       readonly station: string;
       readonly reason: string;
       readonly atMs: number;
     }
   | ({
-      /** Goodput is below half of the calls that end. Told at most every ten seconds while it lasts. */
+      /**
+       * Goodput is below half of the calls that end. Told at most every ten seconds while it lasts.
+       */
       readonly type: "overload";
       readonly station: string;
       readonly waiting: number;
@@ -97,17 +108,26 @@ export type FailoverEvent =
     } & OverloadFigures)
   | ({ readonly type: "overload-ended" } & OverloadFigures)
   | {
-      /** Calls could not be sent for want of a resource of this machine. Told at most every ten seconds. */
+      /**
+       * Calls could not be sent for want of a resource of this machine. Told at most every ten
+       * seconds.
+       */
       readonly type: "local-shortage";
       readonly station: string;
       readonly code: string;
       readonly atMs: number;
     }
   | {
-      /** A retry at a station was due and safe, and its budget refused it: the call ended with its failure. At most every ten seconds. */
+      /**
+       * A retry at a station was due and safe, and its budget refused it: the call ended with its
+       * failure. At most every ten seconds.
+       */
       readonly type: "retry-refused";
       readonly station: string;
-      /** Extra attempts of the budget's window, those to come included; how many it allows, and for how many calls. */
+      /**
+       * Extra attempts of the budget's window, those to come included; how many it allows, and for
+       * how many calls.
+       */
       readonly used: number;
       readonly allowed: number;
       readonly calls: number;
@@ -123,7 +143,10 @@ export type FailoverEvent =
       readonly atMs: number;
     }
   | {
-      /** An operation returned an answer whose body has not been read: nothing bounds that. Told once, of the first results. */
+      /**
+       * An operation returned an answer whose body has not been read: nothing bounds that. Told
+       * once, of the first results.
+       */
       readonly type: "unread-body";
       readonly station: string;
       readonly reason: string;

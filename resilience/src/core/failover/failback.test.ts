@@ -1,4 +1,7 @@
-/** Going back: a canary first, then a growing share, then all; each step earned by served calls or by time. */
+/**
+ * Going back: a canary first, then a growing share, then all; each step earned by served calls or
+ * by time.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Dispatching } from "../../../../test/worlds/dispatching.ts";

@@ -1,21 +1,26 @@
 /**
- * Going back to a better-placed station, carefully: one repeatable call first (the canary, hedged like any other), then a
- * growing share of the calls, then all of them. The station proves with real calls that it serves before it becomes
- * active, and the one that serves now goes on meanwhile: make before break. Anything that goes wrong ends it, and the
- * calls concerned were answered by the active station.
+ * Going back to a better-placed station, carefully: one repeatable call first (the canary, hedged
+ * like any other), then a growing share of the calls, then all of them. The station proves with
+ * real calls that it serves before it becomes active, and the one that serves now goes on
+ * meanwhile: make before break. Anything that goes wrong ends it, and the calls concerned were
+ * answered by the active station.
  *
  *   canary ──served──► share 10 % → 20 % → 40 % → 80 % ──► due
  *      │ no repeatable call for a while ──► share          (the promotion itself)
  *      └── anything fails ──► given up
  *
- * Leaving a station that has become slow goes the same way, in longer steps: the two race each other (`slowness.ts`).
+ * Leaving a station that has become slow goes the same way, in longer steps: the two race each
+ * other (`slowness.ts`).
  */
 import type { Call } from "./call.ts";
 import type { PlannedCause } from "./failover.ts";
 import type { Race } from "./learned/slowness.ts";
 import type { Station } from "./station.ts";
 
-/** How much is asked for: calls in flight at the station that serves, and calls a ms that it serves; 0 where nobody knows. */
+/**
+ * How much is asked for: calls in flight at the station that serves, and calls a ms that it serves;
+ * 0 where nobody knows.
+ */
 export interface UsualLoad {
   readonly inFlight: number;
   readonly perMs: number;
@@ -27,7 +32,10 @@ const STEP_MS = 250;
 const RACE_STEP_MS = { min: 1_000, max: 5_000 };
 const RACE_STEP_ANSWERS = 3;
 
-/** How it is done: `race` is held where a slow station may be left, which usually answers after `usualMs`. */
+/**
+ * How it is done: `race` is held where a slow station may be left, which usually answers after
+ * `usualMs`.
+ */
 interface Way {
   readonly quietMs: number;
   readonly usual: UsualLoad;
@@ -47,7 +55,10 @@ export class Failback {
   readonly #stepMs: number;
   readonly #usual: UsualLoad;
 
-  /** `quietMs`: for how long it waits for a repeatable call before it takes any; `usual`: what it is to bear in the end. */
+  /**
+   * `quietMs`: for how long it waits for a repeatable call before it takes any; `usual`: what it is
+   * to bear in the end.
+   */
   constructor(
     to: Station,
     cause: PlannedCause,
@@ -84,7 +95,10 @@ export class Failback {
     return true;
   }
 
-  /** Why the race is lost, a stage of which is over by now; undefined where it is not, or where there is none. */
+  /**
+   * Why the race is lost, a stage of which is over by now; undefined where it is not, or where
+   * there is none.
+   */
   lost(nowMs: number): string | undefined {
     const { race } = this;
     if (race === undefined || this.#stage === "canary" || nowMs < this.#nextStepMs) return undefined;

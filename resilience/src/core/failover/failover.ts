@@ -1,16 +1,19 @@
 /**
- * Who is active, as a pure machine. It is told what is known of each station (fit or not, proven or not, and the
- * evidence) and decides: promote, keep the least bad, or nothing. Decisions are data; carrying them out is the
- * runtime's business (the shape of etcd raft's `Ready`).
+ * Who is active, as a pure machine. It is told what is known of each station (fit or not, proven or
+ * not, and the evidence) and decides: promote, keep the least bad, or nothing. Decisions are data;
+ * carrying them out is the runtime's business (the shape of etcd raft's `Ready`).
  *
- * The rules: an active station that is unfit is replaced at once by the first fit one in order of priority. A station
- * from which nothing is heard is never promoted; where nobody is fit the least bad is kept, and that is said. Every
- * promotion raises the epoch, which every command carries, so that a station which has seen a newer one can refuse what
- * an older one still sends. What is planned (going back to a better-placed station, leaving one that is taken into
- * maintenance) is said to be due, and the dispatcher carries it out (`dispatch.ts`). Going back happens on
- * request, or after a hold-down counted from *proven* health, which doubles with each time that station failed lately.
+ * The rules: an active station that is unfit is replaced at once by the first fit one in order of
+ * priority. A station from which nothing is heard is never promoted; where nobody is fit the least
+ * bad is kept, and that is said. Every promotion raises the epoch, which every command carries, so
+ * that a station which has seen a newer one can refuse what an older one still sends. What is
+ * planned (going back to a better-placed station, leaving one that is taken into maintenance) is
+ * said to be due, and the dispatcher carries it out (`dispatch.ts`). Going back happens on request,
+ * or after a hold-down counted from *proven* health, which doubles with each time that station
+ * failed lately.
  *
- * It does not know whether evidence is true: weighing beats, calls and own stalls is done where they are known.
+ * It does not know whether evidence is true: weighing beats, calls and own stalls is done where
+ * they are known.
  */
 import { checked, WAIT_MS } from "../options.ts";
 
@@ -27,14 +30,21 @@ export interface Assessment {
   readonly fit: boolean;
   /** Is nothing heard of it at all? Worse than being heard of with a doubtful command path. */
   readonly silent: boolean;
-  /** Is its health proven (beats arriving, and nothing held against its command path)? Counts towards failback. */
+  /**
+   * Is its health proven (beats arriving, and nothing held against its command path)? Counts
+   * towards failback.
+   */
   readonly proven: boolean;
   /**
-   * Has it been heard from since the active station fell silent, if that is silent? An observer that is cut off loses
-   * all stations at once; a backup is not taken for fit before one more beat of it has shown that this is not so.
+   * Has it been heard from since the active station fell silent, if that is silent? An observer
+   * that is cut off loses all stations at once; a backup is not taken for fit before one more beat
+   * of it has shown that this is not so.
    */
   readonly confirmed: boolean;
-  /** Is a probe of its half-open circuit out, and does nothing else speak against it? Then the end of the probe decides. */
+  /**
+   * Is a probe of its half-open circuit out, and does nothing else speak against it? Then the end
+   * of the probe decides.
+   */
   readonly isProbed: boolean;
   readonly evidence: readonly Evidence[];
 }
@@ -57,14 +67,20 @@ export interface Promotion {
 export type FailoverDecision =
   | Promotion
   | {
-      /** `station` is to become active: it has proved well for its hold-down, or the active one goes into maintenance. */
+      /**
+       * `station` is to become active: it has proved well for its hold-down, or the active one goes
+       * into maintenance.
+       */
       readonly type: "handover-due";
       readonly station: string;
       readonly cause: "failback" | "maintenance";
       readonly reason: string;
     }
   | {
-      /** Nobody is fit: the active station stays, because a dead backup is no better. Said once each time it begins. */
+      /**
+       * Nobody is fit: the active station stays, because a dead backup is no better. Said once each
+       * time it begins.
+       */
       readonly type: "keep";
       readonly station: string;
       readonly epoch: number;
@@ -73,13 +89,21 @@ export type FailoverDecision =
     };
 
 export interface FailbackOptions {
-  /** `manual`: only on request. `automatic`: after the hold-down. Default `manual`: nobody is woken by a second outage. */
+  /**
+   * `manual`: only on request. `automatic`: after the hold-down. Default `manual`: nobody is woken
+   * by a second outage.
+   */
   readonly mode?: "manual" | "automatic";
-  /** How long a better-placed station must have been proven healthy without a break. Default 30,000. */
+  /**
+   * How long a better-placed station must have been proven healthy without a break. Default 30,000.
+   */
   readonly holdDownMs?: number;
   /** Failures of a station within this time each double its hold-down. Default 600,000. */
   readonly flapWindowMs?: number;
-  /** The hold-down never grows beyond this; at least `holdDownMs`. Default 600,000, or `holdDownMs` where that is more. */
+  /**
+   * The hold-down never grows beyond this; at least `holdDownMs`. Default 600,000, or `holdDownMs`
+   * where that is more.
+   */
   readonly maximumHoldDownMs?: number;
 }
 
@@ -88,7 +112,9 @@ interface Station {
   assessment: Assessment;
   /** Since when it has been fit and proven without a break; undefined while it is not. */
   provenSinceMs: number | undefined;
-  /** When it was replaced for failing, or failed a failback, within the flap window, oldest first. */
+  /**
+   * When it was replaced for failing, or failed a failback, within the flap window, oldest first.
+   */
   failedAtMs: number[];
 }
 
@@ -107,11 +133,20 @@ const KIND_OF: Readonly<Record<PlannedCause, Evidence["kind"]>> = {
   maintenance: "maintenance",
   slowness: "calls",
 };
-/** An epoch is raised by one with each promotion: one that is further ahead than this cannot be one. Stations hold to it, too. */
+/**
+ * An epoch is raised by one with each promotion: one that is further ahead than this cannot be one.
+ * Stations hold to it, too.
+ */
 export const MAX_EPOCHS_AHEAD = 1_000_000;
-/** The highest of all: the gateway's header holds 15 digits. At a thousand promotions a second it lasts for 31,000 years. */
+/**
+ * The highest of all: the gateway's header holds 15 digits. At a thousand promotions a second it
+ * lasts for 31,000 years.
+ */
 const HIGHEST_EPOCH = 999_999_999_999_999;
-/** More failures than this within the flap window change nothing: the hold-down is at its maximum long before. */
+/**
+ * More failures than this within the flap window change nothing: the hold-down is at its maximum
+ * long before.
+ */
 const MOST_FAILURES_KEPT = 16;
 
 export class FailoverMachine {
@@ -163,25 +198,30 @@ export class FailoverMachine {
     return this.#preferred.name;
   }
 
-  /** The epoch of an attempt that is sent now. A station that has seen it may have it from this process from then on. */
+  /**
+   * The epoch of an attempt that is sent now. A station that has seen it may have it from this
+   * process from then on.
+   */
   useEpoch(): number {
     this.#isEpochUsed = true;
     return this.#epoch;
   }
 
   /**
-   * Can a station have seen `epoch` without any other process having sent under ours, or a newer one? An epoch equal to
-   * ours, under which nothing was sent yet, is that of whoever this process was before it was restarted: what that one sent
-   * under it may still be under way, and would not be told from what this one sends.
+   * Can a station have seen `epoch` without any other process having sent under ours, or a newer
+   * one? An epoch equal to ours, under which nothing was sent yet, is that of whoever this process
+   * was before it was restarted: what that one sent under it may still be under way, and would not
+   * be told from what this one sends.
    */
   isEpochKnown(epoch: number): boolean {
     return epoch < this.#epoch || (epoch === this.#epoch && this.#isEpochUsed);
   }
 
   /**
-   * A station has seen `epoch`. Where it is not known, ours goes above it (`adopted`): what was sent under that one, by
-   * whoever this process was before it was restarted, is as old as all the rest from then on. One that cannot be is
-   * `refused`: believed, a single absurd report would use up all the epochs that there are, for everybody.
+   * A station has seen `epoch`. Where it is not known, ours goes above it (`adopted`): what was
+   * sent under that one, by whoever this process was before it was restarted, is as old as all the
+   * rest from then on. One that cannot be is `refused`: believed, a single absurd report would use
+   * up all the epochs that there are, for everybody.
    */
   noteEpochSeen(epoch: number): "known" | "adopted" | "refused" {
     if (this.isEpochKnown(epoch)) return "known";
@@ -210,7 +250,10 @@ export class FailoverMachine {
     return { type: "handover-due", station: name, cause: "failback", reason };
   }
 
-  /** Why `name` cannot be made active now for `cause`, in a sentence; undefined where it can. Nobody goes back unproven. */
+  /**
+   * Why `name` cannot be made active now for `cause`, in a sentence; undefined where it can. Nobody
+   * goes back unproven.
+   */
   refusal(name: string, cause: PlannedCause): string | undefined {
     const station = this.#stationOf(name);
     if (station === this.#active) return `${name} is active already`;
@@ -223,8 +266,8 @@ export class FailoverMachine {
   }
 
   /**
-   * Makes `name` active as planned; returns the promotion, or why not. After a switchover, failback returns to `name`,
-   * so that the machine does not undo what a person decided.
+   * Makes `name` active as planned; returns the promotion, or why not. After a switchover, failback
+   * returns to `name`, so that the machine does not undo what a person decided.
    */
   handOver(name: string, cause: PlannedCause, reason: string, nowMs: number): Promotion | string {
     const refusal = this.refusal(name, cause);
@@ -241,7 +284,10 @@ export class FailoverMachine {
     );
   }
 
-  /** When `decide` could have something new to say without being told anything new; `Infinity` where never. */
+  /**
+   * When `decide` could have something new to say without being told anything new; `Infinity` where
+   * never.
+   */
   nextWakeMs(): number {
     return this.#automatic && this.#active.assessment.fit ? this.#failbackAtMs() : Number.POSITIVE_INFINITY;
   }
@@ -252,7 +298,10 @@ export class FailoverMachine {
     return Math.min(this.#maximumHoldDownMs, this.#holdDownMs * 2 ** Math.max(0, lately - 1));
   }
 
-  /** `name` was replaced for failing, or failed when it was to become active again: its hold-down grows. */
+  /**
+   * `name` was replaced for failing, or failed when it was to become active again: its hold-down
+   * grows.
+   */
   noteFailed(name: string, nowMs: number): void {
     const station = this.#stationOf(name);
     station.failedAtMs = station.failedAtMs.filter((atMs) => nowMs - atMs <= this.#flapWindowMs);
@@ -260,7 +309,10 @@ export class FailoverMachine {
     if (station.failedAtMs.length > MOST_FAILURES_KEPT) station.failedAtMs.shift();
   }
 
-  /** It is replaced for being slow: that its heartbeats are well does not say that it is quick again. */
+  /**
+   * It is replaced for being slow: that its heartbeats are well does not say that it is quick
+   * again.
+   */
   #leaveSlow(station: Station, nowMs: number): void {
     this.noteFailed(station.name, nowMs);
     station.provenSinceMs = undefined;
@@ -277,7 +329,8 @@ export class FailoverMachine {
     }
     // Its next beat, or its own silence, decides shortly.
     if (!next.assessment.confirmed) return undefined;
-    // So does the probe: calls go to the other one meanwhile, and where both circuits are half-open, each probe would change roles.
+    // So does the probe: calls go to the other one meanwhile, and where both circuits are
+    // half-open, each probe would change roles.
     if (assessment.isProbed) return undefined;
     const against = assessment.evidence.filter((piece) => piece.verdict === "unfit");
     if (against.length > 0 && against.every((piece) => piece.kind === "maintenance")) {
@@ -289,8 +342,8 @@ export class FailoverMachine {
   }
 
   /**
-   * The first fit station that is confirmed, else the first fit one; where there is none and the active one is silent,
-   * the first that is at least heard of and not out of service on purpose.
+   * The first fit station that is confirmed, else the first fit one; where there is none and the
+   * active one is silent, the first that is at least heard of and not out of service on purpose.
    */
   #replacement(): Station | undefined {
     const fit = this.#stations.filter((station) => station.assessment.fit);

@@ -1,4 +1,7 @@
-/** Which calls are the same as ones that were given up before: by their keys, or by their sources until these are served. */
+/**
+ * Which calls are the same as ones that were given up before: by their keys, or by their sources
+ * until these are served.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Dispatching, type Terms } from "../../../../test/worlds/dispatching.ts";

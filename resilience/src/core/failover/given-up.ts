@@ -1,15 +1,20 @@
 /**
- * Which calls were given up at a station after it had taken long over them, so that the same ones are known when their
- * callers send them again. A command that is much work is late every time: when the load ends, it and its repetitions are
- * all that is left, and they say nothing of the station that the first of them did not.
+ * Which calls were given up at a station after it had taken long over them, so that the same ones
+ * are known when their callers send them again. A command that is much work is late every time:
+ * when the load ends, it and its repetitions are all that is left, and they say nothing of the
+ * station that the first of them did not.
  *
- * A call with a key is the same as another with that key. Without one, a call that may be repeated may be the one that its
- * source sent before, until that source is served again. Any other call is a new one: nobody repeats it unasked.
+ * A call with a key is the same as another with that key. Without one, a call that may be repeated
+ * may be the one that its source sent before, until that source is served again. Any other call is
+ * a new one: nobody repeats it unasked.
  */
 import type { CallTerms } from "./call-terms.ts";
 import type { CallSource } from "./learned/call-sources.ts";
 
-/** So many are remembered: more than are out at once at most stations. The oldest is forgotten first. */
+/**
+ * So many are remembered: more than are out at once at most stations. The oldest is forgotten
+ * first.
+ */
 const MOST = 256;
 
 /** What tells a call from others: its key, or its source; undefined where nothing does. */

@@ -1,6 +1,7 @@
 /**
- * What is worth telling of load, patience and shortage, and how often: what changes with every call would fill a log, and
- * what is never told is a silent collapse. Each report is an event, or nothing where it was told a moment ago.
+ * What is worth telling of load, patience and shortage, and how often: what changes with every call
+ * would fill a log, and what is never told is a silent collapse. Each report is an event, or
+ * nothing where it was told a moment ago.
  */
 import type { RetryBudgetStatus } from "../guard/retry-budget.ts";
 import type { FailoverEvent } from "./events.ts";

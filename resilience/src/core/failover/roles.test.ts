@@ -1,4 +1,7 @@
-/** Who is active: decided where somebody supervises, holds the lease and was not stopped himself, and carried out once. */
+/**
+ * Who is active: decided where somebody supervises, holds the lease and was not stopped himself,
+ * and carried out once.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { rolesOf, station } from "../../../../test/worlds/dispatching.ts";

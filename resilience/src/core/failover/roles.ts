@@ -1,10 +1,10 @@
 /**
- * Which station is active, and which could be: it has every station assessed when that may have changed, asks the
- * machine in `failover.ts` what follows, and keeps what is planned. It changes who is active; what becomes of the calls
- * then is the dispatcher's business (`dispatch.ts`).
+ * Which station is active, and which could be: it has every station assessed when that may have
+ * changed, asks the machine in `failover.ts` what follows, and keeps what is planned. It changes
+ * who is active; what becomes of the calls then is the dispatcher's business (`dispatch.ts`).
  *
- * It decides nothing while nobody supervises (`isRunning`), while this process has just been stopped, or while the lease
- * is somebody else's.
+ * It decides nothing while nobody supervises (`isRunning`), while this process has just been
+ * stopped, or while the lease is somebody else's.
  */
 import { Failback, type UsualLoad } from "./failback.ts";
 import type { Assessment, FailoverDecision, FailoverMachine, PlannedCause, Promotion } from "./failover.ts";
@@ -26,7 +26,10 @@ export interface RolesOptions {
   readonly quietMs: number;
 }
 
-/** How soon to look again where nothing tells of a change: a heartbeat of a candidate, the lease coming back. */
+/**
+ * How soon to look again where nothing tells of a change: a heartbeat of a candidate, the lease
+ * coming back.
+ */
 const CONFIRM_INTERVAL_MS = 10;
 const LEASE_INTERVAL_MS = 250;
 
@@ -75,8 +78,9 @@ export class Roles {
   }
 
   /**
-   * Is there a station besides `station` that may take calls and is not in doubt? One of which a single call finds out just now
-   * whether it serves at all is none, where `station` at least answers: that call may take long, and all others would wait for it.
+   * Is there a station besides `station` that may take calls and is not in doubt? One of which a
+   * single call finds out just now whether it serves at all is none, where `station` at least
+   * answers: that call may take long, and all others would wait for it.
    */
   hasAlternative(station: Station, nowMs: number): boolean {
     const isMute = station.evidence.isSilent || station.evidence.isRefusing;
@@ -116,7 +120,10 @@ export class Roles {
     return station.assess(station === this.#active, confirmed, this.distrustUntilMs, nowMs);
   }
 
-  /** Begins to return to `name`, or to race it for being `slowness` the cause; does nothing while that is under way. */
+  /**
+   * Begins to return to `name`, or to race it for being `slowness` the cause; does nothing while
+   * that is under way.
+   */
   beginFailback(name: string, cause: PlannedCause, reason: string, usualInFlight: number, nowMs: number): boolean {
     if (this.failback !== undefined) return false;
     const to = this.station(name);

@@ -1,4 +1,7 @@
-/** Where one call goes: a table of what is known of both stations, trials, the canary, and nobody left out for ever. */
+/**
+ * Where one call goes: a table of what is known of both stations, trials, the canary, and nobody
+ * left out for ever.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Dispatching, type DispatchingOptions } from "../../../../test/worlds/dispatching.ts";

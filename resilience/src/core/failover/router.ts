@@ -1,8 +1,9 @@
 /**
- * Where a call goes: to the active station, unless that one is in doubt or ineligible and another can take it; to the
- * station that a failback tries out; where nobody is usable, to one that may have become well again, one call at a time.
- * A failed call goes on to another station at once. The active role is another question (`roles.ts`): routing reacts to
- * three overdue attempts, a role change needs proof.
+ * Where a call goes: to the active station, unless that one is in doubt or ineligible and another
+ * can take it; to the station that a failback tries out; where nobody is usable, to one that may
+ * have become well again, one call at a time. A failed call goes on to another station at once. The
+ * active role is another question (`roles.ts`): routing reacts to three overdue attempts, a role
+ * change needs proof.
  */
 import type { Call } from "./call.ts";
 import type { Roles } from "./roles.ts";
@@ -10,11 +11,20 @@ import type { Station } from "./station.ts";
 
 /** A station in doubt is tried again this often, with a repeatable call, while another serves. */
 const TRIAL_INTERVAL_MS = 250;
-/** A new call is compared at another station this often, one at a time, while the active one does not serve its kind. */
+/**
+ * A new call is compared at another station this often, one at a time, while the active one does
+ * not serve its kind.
+ */
 const COMPARISON_INTERVAL_MS = 250;
-/** A station that refuses connections is tried this often where nobody else serves: a refused connection costs nothing. */
+/**
+ * A station that refuses connections is tried this often where nobody else serves: a refused
+ * connection costs nothing.
+ */
 const REFUSED_TRIAL_INTERVAL_MS = 50;
-/** A station that nobody would call usable, but that served within this time, is given more than one call at a time. */
+/**
+ * A station that nobody would call usable, but that served within this time, is given more than one
+ * call at a time.
+ */
 const SERVED_LATELY_MS = 1_000;
 /** A lease says nothing when it is renewed: calls that wait for that look again this soon. */
 const LEASE_RECHECK_MS = 10;
@@ -56,7 +66,8 @@ export class Router {
     }
     const isAnyTrusted = this.#isAnyTrusted(nowMs);
     for (const station of roles.stations) {
-      // Where all that are usable are in doubt, nobody is better: a doubt that nothing was sent to could never end.
+      // Where all that are usable are in doubt, nobody is better: a doubt that nothing was sent to
+      // could never end.
       if (station === active || (station.isDoubted && isAnyTrusted) || !roles.isUsable(station, nowMs)) continue;
       if (station.admits(nowMs)) return station;
     }
@@ -70,7 +81,10 @@ export class Router {
     return this.#roles.stations.some((station) => !station.isDoubted && this.#roles.isUsable(station, nowMs));
   }
 
-  /** Another station than those where `call` has been, for a call that failed; undefined where none can take it now. */
+  /**
+   * Another station than those where `call` has been, for a call that failed; undefined where none
+   * can take it now.
+   */
   next(call: Call, nowMs: number): Station | undefined {
     const roles = this.#roles;
     if (!roles.isLeaseHeld(nowMs)) return undefined;
@@ -81,7 +95,9 @@ export class Router {
     return undefined;
   }
 
-  /** Is there another usable station where `call` has not been, whether it can take it now or not? */
+  /**
+   * Is there another usable station where `call` has not been, whether it can take it now or not?
+   */
   hasNext(call: Call, nowMs: number): boolean {
     return this.#roles.stations.some((station) => this.#isFresh(call, station, nowMs));
   }
@@ -98,7 +114,9 @@ export class Router {
     return this.#roles.stations.some((station) => this.#roles.isUsable(station, nowMs));
   }
 
-  /** When time alone lets a waiting call go; `Infinity` where something else has to happen first. */
+  /**
+   * When time alone lets a waiting call go; `Infinity` where something else has to happen first.
+   */
   opensAtMs(nowMs: number): number {
     const roles = this.#roles;
     if (!roles.isLeaseHeld(nowMs)) return nowMs + LEASE_RECHECK_MS;
@@ -128,7 +146,10 @@ export class Router {
     return call.visitAt(station) === undefined;
   }
 
-  /** The station that shows whether calls like this one, which the active one did not serve, are served elsewhere. */
+  /**
+   * The station that shows whether calls like this one, which the active one did not serve, are
+   * served elsewhere.
+   */
   #toCompare(call: Call, nowMs: number): Station | undefined {
     const { active } = this.#roles;
     if (!active.evidence.isWorthComparing(call.terms.source) || nowMs < this.#nextComparisonMs) return undefined;
@@ -145,7 +166,10 @@ export class Router {
     return true;
   }
 
-  /** Nobody is usable: each station that is not out of service on purpose is tried, those that are heard first. */
+  /**
+   * Nobody is usable: each station that is not out of service on purpose is tried, those that are
+   * heard first.
+   */
   #failOpen(call: Call, nowMs: number): Station | undefined {
     const { active, stations } = this.#roles;
     const ordered = [active, ...stations.filter((station) => station !== active)];
@@ -154,9 +178,10 @@ export class Router {
       const isKept = this.#isKept(station);
       if ((station.maintenance !== undefined && !isKept) || !station.admits(nowMs)) continue;
       if (isKept || this.#servedLately(station, nowMs)) return station;
-      // A command without a key is not spent on finding out whether a station lives that was declared down: its heartbeats tell.
-      // Of one that sends heartbeats, and has not answered commands, nothing else tells. A command that is out there already
-      // would find out nothing new.
+      // A command without a key is not spent on finding out whether a station lives that was
+      // declared down: its heartbeats tell. Of one that sends heartbeats, and has not answered
+      // commands, nothing else tells. A command that is out there already would find out nothing
+      // new.
       if (nowMs < station.nextTrialMs || station.admission.working > 0 || call.isOutAt(station)) continue;
       if (station.liveness === "down" && !call.terms.isRepeatable && !station.evidence.isRefusing) continue;
       station.nextTrialMs = nowMs + TRIAL_INTERVAL_MS;
@@ -165,7 +190,9 @@ export class Router {
     return undefined;
   }
 
-  /** Is it the active one, well but for its maintenance? Where nobody can replace it, it serves on. */
+  /**
+   * Is it the active one, well but for its maintenance? Where nobody can replace it, it serves on.
+   */
   #isKept(station: Station): boolean {
     if (station !== this.#roles.active || station.maintenance === undefined) return false;
     return station.liveness !== "down" && !station.evidence.isSuspect;

@@ -1,4 +1,7 @@
-/** One station, assessed: usable for a call, in doubt, eligible for the role; with the sentences that explain it. */
+/**
+ * One station, assessed: usable for a call, in doubt, eligible for the role; with the sentences
+ * that explain it.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { station } from "../../../../test/worlds/dispatching.ts";

@@ -1,10 +1,11 @@
 /**
- * All that is known of one station, and what follows from it: what its heartbeats say, what its calls show
- * (`evidence.ts`), how long it takes to answer, how much it is given (`admission.ts`), its circuit and retry budget.
- * An assessment always comes with the sentences that explain it.
+ * All that is known of one station, and what follows from it: what its heartbeats say, what its
+ * calls show (`evidence.ts`), how long it takes to answer, how much it is given (`admission.ts`),
+ * its circuit and retry budget. An assessment always comes with the sentences that explain it.
  *
- * Three questions are asked of it, from cheap to dear. *May a call go there now?* (admission.) *Is it usable, and is it in
- * doubt?* (decides where one call goes.) *Is it eligible?* (decides who is active.)
+ * Three questions are asked of it, from cheap to dear. *May a call go there now?* (admission.) *Is
+ * it usable, and is it in doubt?* (decides where one call goes.) *Is it eligible?* (decides who is
+ * active.)
  */
 
 import type { Declaration, Standing } from "../detection/supervisor.ts";
@@ -38,11 +39,16 @@ export interface StationParts {
   readonly number: number;
   readonly evidence: StationEvidence;
   readonly admission: Admission;
-  /** Calls that were out for several times as long as at leisure when their callers left, in a row. */
+  /**
+   * Calls that were out for several times as long as at leisure when their callers left, in a row.
+   */
   readonly left: Accidents;
   readonly breaker: BreakerMachine | undefined;
   readonly budget: RetryBudgetMachine | undefined;
-  /** Slots that others take from as well; undefined where the station has its own bound (`admission`). */
+  /**
+   * Slots that others take from as well; undefined where the station has its own bound
+   * (`admission`).
+   */
   readonly sharedSlots: Slots | undefined;
   readonly backoff: Backoff;
   /** Attempts that one call may make there, the first included. */
@@ -59,10 +65,16 @@ export interface StationParts {
   readonly heartbeatNote: (() => string | undefined) | undefined;
 }
 
-/** A station that fails again within this many times its cooldown is replaced for twice as long, so many times. */
+/**
+ * A station that fails again within this many times its cooldown is replaced for twice as long, so
+ * many times.
+ */
 const COOLDOWN_MEMORY = 6;
 const MAX_DOUBLINGS = 4;
-/** One that serves so many calls in its cooldown, sent there because nobody else was usable, serves again. */
+/**
+ * One that serves so many calls in its cooldown, sent there because nobody else was usable, serves
+ * again.
+ */
 const SERVES_AGAIN = 8;
 
 export class Station {
@@ -131,7 +143,10 @@ export class Station {
     return this.lull.isOn(usualMs, nowMs) ? Math.max(opensMs, this.lull.endsAtMs(usualMs)) : opensMs;
   }
 
-  /** May calls be sent there at all, as far as is known? The active one is, until something is held against it. */
+  /**
+   * May calls be sent there at all, as far as is known? The active one is, until something is held
+   * against it.
+   */
   isUsable(isActive: boolean, nowMs: number): boolean {
     const { liveness } = this;
     const heard = liveness === "alive" || (isActive && liveness !== "down");
@@ -141,8 +156,8 @@ export class Station {
   }
 
   /**
-   * Is nothing held against it, as the active one? Then it is usable and not in doubt. Most calls need no other answer, and
-   * this one is cheaper.
+   * Is nothing held against it, as the active one? Then it is usable and not in doubt. Most calls
+   * need no other answer, and this one is cheaper.
    */
   isWell(nowMs: number): boolean {
     if (!this.evidence.isClear || this.liveness === "down" || this.maintenance !== undefined) return false;
@@ -160,9 +175,9 @@ export class Station {
   }
 
   /**
-   * It has become active: it starts afresh, and with a few calls, or as many as were in flight at the one before, which
-   * served `perMs` calls a ms. A cooldown is over: what it failed before speaks against making it active, and not, once it
-   * is, for replacing it.
+   * It has become active: it starts afresh, and with a few calls, or as many as were in flight at
+   * the one before, which served `perMs` calls a ms. A cooldown is over: what it failed before
+   * speaks against making it active, and not, once it is, for replacing it.
    */
   promoted(inFlightBefore: number, nowMs: number, perMs = 0): void {
     this.#cooldownUntilMs = Math.min(this.#cooldownUntilMs, nowMs);
@@ -173,8 +188,9 @@ export class Station {
   }
 
   /**
-   * It is no longer active. Starts its cooldown if calls were failing; requires a probe if it was replaced for a failure
-   * (`failed`). What calls showed is forgotten: an idle station has no success to outweigh it.
+   * It is no longer active. Starts its cooldown if calls were failing; requires a probe if it was
+   * replaced for a failure (`failed`). What calls showed is forgotten: an idle station has no
+   * success to outweigh it.
    */
   demoted(nowMs: number, failed: boolean): void {
     this.crowding.end();
@@ -185,8 +201,9 @@ export class Station {
   }
 
   /**
-   * It is idle, and the calls that it was given show that it fails. As after a replacement, it starts its cooldown and
-   * begins anew: without calls, no success could ever outweigh what they showed.
+   * It is idle, and the calls that it was given show that it fails. As after a replacement, it
+   * starts its cooldown and begins anew: without calls, no success could ever outweigh what they
+   * showed.
    */
   setAsideIfFailing(nowMs: number): void {
     const failing = this.evidence.failing(nowMs);
@@ -198,8 +215,9 @@ export class Station {
   }
 
   /**
-   * It failed calls: it is not promoted again for a while, longer each time that this happens soon again. What it fails during
-   * that while, because nobody else is usable and it is tried, is nothing new.
+   * It failed calls: it is not promoted again for a while, longer each time that this happens soon
+   * again. What it fails during that while, because nobody else is usable and it is tried, is
+   * nothing new.
    */
   startCooldown(reason: string, nowMs: number): void {
     this.evidence.forgetService();
@@ -242,7 +260,8 @@ export class Station {
     else this.silentSinceMs ??= atMs;
     if (from !== "down" || to !== "alive") return;
     this.evidence.startAfresh(atMs);
-    // While it was idle calls failed because it was going down: that does not say that it will fail now.
+    // While it was idle calls failed because it was going down: that does not say that it will fail
+    // now.
     if (this.#wasSetAside) this.#cooldownUntilMs = Math.min(this.#cooldownUntilMs, atMs);
     this.parts.breaker?.reset(atMs);
     this.nextTrialMs = atMs;
@@ -290,12 +309,18 @@ export class Station {
     return this.#assessedAgainst > 0 || this.evidence.isSuspect || this.parts.breaker?.isClosed === false;
   }
 
-  /** Is neither anything held against it, nor was something when it was assessed? Most answers leave it so. */
+  /**
+   * Is neither anything held against it, nor was something when it was assessed? Most answers leave
+   * it so.
+   */
   get isUnsuspected(): boolean {
     return this.evidence.isClear && this.#assessedAgainst === 0 && this.parts.breaker?.isClosed !== false;
   }
 
-  /** Could the assessment be another one than the last, by what calls have shown since? Cheap: asked after every failure. */
+  /**
+   * Could the assessment be another one than the last, by what calls have shown since? Cheap: asked
+   * after every failure.
+   */
   hasNews(nowMs: number): boolean {
     return this.#against(nowMs) !== this.#assessedAgainst;
   }
@@ -317,7 +342,9 @@ export class Station {
     return this.parts.cooldownMs * 2 ** Math.max(0, this.#doublings);
   }
 
-  /** What speaks against it, one bit each: its calls, its circuit, and that a probe of that is out. */
+  /**
+   * What speaks against it, one bit each: its calls, its circuit, and that a probe of that is out.
+   */
   #against(nowMs: number): number {
     const ofCalls = this.evidence.isFailing(nowMs) ? 1 : 0;
     const ofCircuit = this.isCircuitOpen(nowMs) ? 2 : 0;

@@ -1,4 +1,7 @@
-/** What callers are told: an answer that there was, or that nobody knows; never that it failed where it may have run. */
+/**
+ * What callers are told: an answer that there was, or that nobody knows; never that it failed where
+ * it may have run.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Dispatching } from "../../../../test/worlds/dispatching.ts";

@@ -1,6 +1,7 @@
 /**
- * What a caller is told of a call that has failed: an answer that there was, or that nobody can say whether it ran; never
- * that it failed where it may have run (rule F4). Only words and types; when to say them is decided in `dispatch.ts`.
+ * What a caller is told of a call that has failed: an answer that there was, or that nobody can say
+ * whether it ran; never that it failed where it may have run (rule F4). Only words and types; when
+ * to say them is decided in `dispatch.ts`.
  */
 
 import { AmbiguousOutcomeError, AttemptTimeoutError, NoStationFitError } from "../errors.ts";
@@ -28,13 +29,18 @@ export function verdictOn(call: Call): Settlement {
   return lastOf(call) ?? { error: GIVEN_UP };
 }
 
-/** What came of its attempts: the last answer, or how the last attempt ended where there was none. */
+/**
+ * What came of its attempts: the last answer, or how the last attempt ended where there was none.
+ */
 export function lastOf({ visits = [] }: Call): Settlement | undefined {
   const answer = visits.findLast((visit) => visit.last === "failed" || visit.last === "overloaded");
   return answer?.lastSettlement ?? visits.at(-1)?.lastSettlement;
 }
 
-/** What speaks against a station, in a word or two: the whole evidence is in the status and in the events. */
+/**
+ * What speaks against a station, in a word or two: the whole evidence is in the status and in the
+ * events.
+ */
 const AGAINST: Readonly<Record<Evidence["kind"], string>> = {
   heartbeats: "not heard",
   calls: "failing calls",
@@ -45,7 +51,10 @@ const AGAINST: Readonly<Record<Evidence["kind"], string>> = {
   operator: "taken out",
 };
 
-/** No station took the call; `why` is the bound that was reached, `lastRefusal` how its last attempt ended, if it had one. */
+/**
+ * No station took the call; `why` is the bound that was reached, `lastRefusal` how its last attempt
+ * ended, if it had one.
+ */
 export function noStationFit(why: string, { stations, active }: Roles, lastRefusal: unknown): NoStationFitError {
   const states = stations.map((station) => `${station.name}: ${stateOf(station, station === active)}`);
   const message = `${why}; ${states.join("; ")}`;
@@ -78,7 +87,9 @@ function lostAt(station: Station | undefined, { terms }: Call, cause: unknown): 
   return new AmbiguousOutcomeError(message, details);
 }
 
-/** The newest epoch that a station has seen, by its refusal; 0 where the error says nothing of it. */
+/**
+ * The newest epoch that a station has seen, by its refusal; 0 where the error says nothing of it.
+ */
 export function seenEpochOf(error: unknown): number {
   const seen = propertyOf(staleEpochIn(error), "seenEpoch");
   return typeof seen === "number" ? seen : 0;

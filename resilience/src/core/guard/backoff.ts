@@ -1,7 +1,8 @@
 /**
- * How long to wait before trying again. Exponential growth keeps a struggling service from being asked at a constant
- * rate; jitter keeps callers that failed together from coming back together. Forms and names after Brooker,
- * "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015), who measured full jitter to need the fewest calls.
+ * How long to wait before trying again. Exponential growth keeps a struggling service from being
+ * asked at a constant rate; jitter keeps callers that failed together from coming back together.
+ * Forms and names after Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015),
+ * who measured full jitter to need the fewest calls.
  */
 import { ConfigurationError } from "../errors.ts";
 import { checked, checkNames, DURATION_MS, type Names, shown } from "../options.ts";
@@ -10,11 +11,18 @@ import type { Random } from "../random.ts";
 export interface BackoffOptions {
   /** Upper bound of the first wait. Default 100. */
   readonly baseMs?: number;
-  /** Upper bound of every wait that we choose ourselves. Default 10,000, or `baseMs` where that is more. */
+  /**
+   * Upper bound of every wait that we choose ourselves. Default 10,000, or `baseMs` where that is
+   * more.
+   */
   readonly capMs?: number;
   /** Growth from one wait's bound to the next; at least 1. Default 2. */
   readonly factor?: number;
-  /** `full`: uniform in [0, bound]. `equal`: half fixed, half uniform. `decorrelated`: uniform between base and three times the last wait. `none`: the bound itself, for tests. Default `full`. */
+  /**
+   * `full`: uniform in [0, bound]. `equal`: half fixed, half uniform. `decorrelated`: uniform
+   * between base and three times the last wait. `none`: the bound itself, for tests. Default
+   * `full`.
+   */
   readonly jitter?: "full" | "equal" | "decorrelated" | "none";
 }
 
@@ -47,7 +55,10 @@ export class Backoff {
     return Math.min(this.#capMs, this.#baseMs * this.#factor ** (attempt - 1));
   }
 
-  /** The wait before the retry that follows attempt number `attempt` (1 …); `lastMs` is the wait before this one, 0 if none. */
+  /**
+   * The wait before the retry that follows attempt number `attempt` (1 …); `lastMs` is the wait
+   * before this one, 0 if none.
+   */
   delayMs(attempt: number, lastMs: number): number {
     const bound = this.boundMs(attempt);
     switch (this.#jitter) {

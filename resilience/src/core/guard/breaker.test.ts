@@ -1,6 +1,7 @@
 /**
- * The breaker machine alone: what the acceptance tests do not spell out (k-of-n, permits of probes, slow calls, status),
- * and a property over random histories: never more probes out than allowed, and nothing wedges it.
+ * The breaker machine alone: what the acceptance tests do not spell out (k-of-n, permits of probes,
+ * slow calls, status), and a property over random histories: never more probes out than allowed,
+ * and nothing wedges it.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -252,7 +253,9 @@ test("[C3] options out of range are refused with the value and what is allowed",
   }
 });
 
-/** One step of a random history: time passes, then a permit is asked for or an earlier one reported. */
+/**
+ * One step of a random history: time passes, then a permit is asked for or an earlier one reported.
+ */
 const step = fc.record({
   gapMs: fc.constantFrom(0, 1, 40, 130, 1_100),
   act: fc.constantFrom("ask", "ask", "success", "failure", "slow", "release"),

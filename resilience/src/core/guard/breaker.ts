@@ -1,7 +1,7 @@
 /**
- * The circuit breaker as a pure machine. It rates failures over a sliding time window, with a floor of calls under
- * which it does not judge: fifty failures are a day at one station and a second at another, but half of all calls is
- * half of all calls (incident CN-2702-003 tripped on a count).
+ * The circuit breaker as a pure machine. It rates failures over a sliding time window, with a floor
+ * of calls under which it does not judge: fifty failures are a day at one station and a second at
+ * another, but half of all calls is half of all calls (incident CN-2702-003 tripped on a count).
  *
  *                       failure rate or slow rate reached, floor reached
  *            ┌────────┐ ─────────────────────────────────────────────────► ┌──────┐
@@ -12,14 +12,17 @@
  *                                  └────────────── │ half-open │ ──────────────────────┘
  *                                                  └───────────┘
  *
- * Where nobody else can serve, calls are made past an open circuit; enough of them that succeed end its wait as well.
+ * Where nobody else can serve, calls are made past an open circuit; enough of them that succeed end
+ * its wait as well.
  *
- * Every permit is stamped with the breaker's generation, which each transition raises; a result of an older
- * generation changes nothing. A probe holds a lease under a number of its own, so that one that hangs cannot wedge the
- * breaker, and one that reports twice or too late cannot answer for another. Excess callers are refused and told when
- * the next probe is due; nobody is parked. There is no timer: time is looked at when asked.
+ * Every permit is stamped with the breaker's generation, which each transition raises; a result of
+ * an older generation changes nothing. A probe holds a lease under a number of its own, so that one
+ * that hangs cannot wedge the breaker, and one that reports twice or too late cannot answer for
+ * another. Excess callers are refused and told when the next probe is due; nobody is parked. There
+ * is no timer: time is looked at when asked. It is one file because it is one state machine.
  *
- * Sources: Nygard, Release It! (2nd ed., 2018), ch. 5; sliding-window rates as in Hystrix, Polly and resilience4j.
+ * Sources: Nygard, Release It! (2nd ed., 2018), ch. 5; sliding-window rates as in Hystrix, Polly
+ * and resilience4j.
  */
 import { COUNT, checked, checkNames, DURATION_MS, type Names, RATE, WAIT_MS } from "../options.ts";
 import { RateWindow } from "./rate-window.ts";
@@ -27,27 +30,46 @@ import { RateWindow } from "./rate-window.ts";
 export type BreakerState = "closed" | "open" | "half-open";
 
 export interface BreakerOptions {
-  /** Share of failed calls in the window at which the circuit opens; above 0, at most 1. Default 0.5. */
+  /**
+   * Share of failed calls in the window at which the circuit opens; above 0, at most 1. Default
+   * 0.5.
+   */
   readonly failureRateThreshold?: number;
-  /** Share of slow calls at which it opens; above 0, at most 1. Default 0.5; without effect unless calls are timed. */
+  /**
+   * Share of slow calls at which it opens; above 0, at most 1. Default 0.5; without effect unless
+   * calls are timed.
+   */
   readonly slowCallRateThreshold?: number;
-  /** Calls longer than this are slow. Default `Infinity`: no call is. A client sets its own default (see there). */
+  /**
+   * Calls longer than this are slow. Default `Infinity`: no call is. A client sets its own default
+   * (see there).
+   */
   readonly slowCallDurationMs?: number;
-  /** Calls that the window must hold before it is judged: 5 of 5 is an accident. At least 1. Default 20. */
+  /**
+   * Calls that the window must hold before it is judged: 5 of 5 is an accident. At least 1. Default
+   * 20.
+   */
   readonly minimumVolume?: number;
-  /** Length of the sliding window. Default 10,000: long against a burst, short against a take-over. */
+  /**
+   * Length of the sliding window. Default 10,000: long against a burst, short against a take-over.
+   */
   readonly windowMs?: number;
   /** How long the circuit stays open before it lets a probe through. Default 30,000. */
   readonly openDurationMs?: number;
   /** How many probes may be out at once while half-open. Default 1. */
   readonly halfOpenProbes?: number;
-  /** How many of them must succeed for the circuit to close; at most `halfOpenProbes`. Default: all. */
+  /**
+   * How many of them must succeed for the circuit to close; at most `halfOpenProbes`. Default: all.
+   */
   readonly halfOpenSuccesses?: number;
   /** How long a probe may take to report before it counts as failed. Default: `openDurationMs`. */
   readonly probeLeaseMs?: number;
 }
 
-/** A permit to call: the generation it was given in; a probe's is a number of its own. {@link REFUSED} where there is none. */
+/**
+ * A permit to call: the generation it was given in; a probe's is a number of its own.
+ * {@link REFUSED} where there is none.
+ */
 export type Permit = number;
 
 /** No permit: the circuit is open, or all probes are out. */
@@ -69,7 +91,10 @@ export interface BreakerStatus {
   readonly failures: number;
   readonly slow: number;
   readonly failureRate: number;
-  /** Which rule brought it into this state, in a sentence with its numbers; empty before the first transition. */
+  /**
+   * Which rule brought it into this state, in a sentence with its numbers; empty before the first
+   * transition.
+   */
   readonly rule: string;
   /** Instant from which a probe may pass; undefined while closed. */
   readonly nextProbeAtMs: number | undefined;
@@ -114,11 +139,17 @@ export class BreakerMachine {
   #generation: Permit = 1;
   #rule = "";
   #openUntilMs = 0;
-  /** While half-open: the probes that are out, the one whose lease ends first in front, and how the others went. */
+  /**
+   * While half-open: the probes that are out, the one whose lease ends first in front, and how the
+   * others went.
+   */
   #leases: Lease[] = [];
   #probeSuccesses = 0;
   #probeFailures = 0;
-  /** Since it opened: calls without a permit that have ended, and how many of them failed or were slow. */
+  /**
+   * Since it opened: calls without a permit that have ended, and how many of them failed or were
+   * slow.
+   */
   #bypassed = 0;
   #bypassedFailures = 0;
   #bypassedSlow = 0;
@@ -165,8 +196,8 @@ export class BreakerMachine {
   }
 
   /**
-   * Closes it at once, and forgets its window: the service behind it has begun a new life. Permits of the old one count no
-   * more, also where it was closed.
+   * Closes it at once, and forgets its window: the service behind it has begun a new life. Permits
+   * of the old one count no more, also where it was closed.
    */
   reset(nowMs: number): void {
     this.#window.clear();
@@ -186,7 +217,10 @@ export class BreakerMachine {
     return this.#state === "half-open" && this.#freeProbes() > 0;
   }
 
-  /** Takes a permit; it must be returned through {@link success}, {@link failure} or {@link release}. */
+  /**
+   * Takes a permit; it must be returned through {@link success}, {@link failure} or
+   * {@link release}.
+   */
   acquire(nowMs: number): Permit {
     return this.#state === "closed" ? this.#generation : this.#acquireProbe(nowMs);
   }
@@ -198,13 +232,17 @@ export class BreakerMachine {
     return permit;
   }
 
-  /** The call succeeded. `slow`: it took longer than {@link slowCallDurationMs}, or left waiters starving. */
+  /**
+   * The call succeeded. `slow`: it took longer than {@link slowCallDurationMs}, or left waiters
+   * starving.
+   */
   success(permit: Permit, nowMs: number, slow = false): void {
     if (this.#state !== "closed" || permit !== this.#generation) return this.#probeSucceeded(permit, nowMs);
     const calls = this.#window.count(nowMs);
     if (slow) this.#window.add(SLOW, nowMs);
-    // A success can reach the floor of calls, and so be what lets earlier failures be judged. Beyond the floor it can
-    // not: older successes that slide out of the window must not open the circuit in the middle of newer ones.
+    // A success can reach the floor of calls, and so be what lets earlier failures be judged.
+    // Beyond the floor it can not: older successes that slide out of the window must not open the
+    // circuit in the middle of newer ones.
     if (slow || calls === this.#minimumVolume) this.#judge(nowMs);
   }
 
@@ -228,8 +266,9 @@ export class BreakerMachine {
   }
 
   /**
-   * A call that got no permit was made at `startedMs` all the same, because nobody else could serve it, and has ended. What it
-   * shows counts: as many as would be judged while closed, of which fewer fail and are slow than open the circuit, end its wait.
+   * A call that got no permit was made at `startedMs` all the same, because nobody else could serve
+   * it, and has ended. What it shows counts: as many as would be judged while closed, of which
+   * fewer fail and are slow than open the circuit, end its wait.
    */
   bypassed(startedMs: number, hasFailed: boolean, nowMs: number, slow = false): void {
     if (this.state(nowMs) !== "open" || startedMs < this.#openUntilMs - this.#openDurationMs) return;
@@ -243,12 +282,18 @@ export class BreakerMachine {
     this.#halfOpen(nowMs, `${calls - this.#bypassedFailures} of ${calls} calls made past it succeeded`);
   }
 
-  /** The call says nothing about the service (aborted, refused locally, ignored): the permit goes back unjudged. */
+  /**
+   * The call says nothing about the service (aborted, refused locally, ignored): the permit goes
+   * back unjudged.
+   */
   release(permit: Permit, nowMs: number): void {
     if (this.#state !== "closed") this.#returnProbe(permit, nowMs);
   }
 
-  /** The lease of the probe that holds `permit` begins anew: its caller stood still, and could not report. */
+  /**
+   * The lease of the probe that holds `permit` begins anew: its caller stood still, and could not
+   * report.
+   */
   renewLease(permit: Permit, nowMs: number): void {
     const place = this.#leases.findIndex((lease) => lease.permit === permit);
     if (place < 0) return;
@@ -261,12 +306,18 @@ export class BreakerMachine {
     return this.#leases.some((lease) => lease.permit === permit);
   }
 
-  /** For callers that kept no permit: stands for any call while closed, and for the oldest probe while half-open. */
+  /**
+   * For callers that kept no permit: stands for any call while closed, and for the oldest probe
+   * while half-open.
+   */
   get generation(): Permit {
     return this.#generation;
   }
 
-  /** Instant from which a probe may pass: the end of the open duration, or of the earliest lease when all are out. */
+  /**
+   * Instant from which a probe may pass: the end of the open duration, or of the earliest lease
+   * when all are out.
+   */
   nextProbeAtMs(nowMs: number): number {
     if (this.state(nowMs) === "open") return this.#openUntilMs;
     if (this.#state === "half-open" && this.#freeProbes() <= 0) return this.#leases[0]?.endsMs ?? nowMs;
@@ -305,7 +356,10 @@ export class BreakerMachine {
     return this.#probes - this.#leases.length - this.#probeSuccesses - this.#probeFailures;
   }
 
-  /** Moves on what time alone moves: the end of the open duration, and leases of probes that never reported. */
+  /**
+   * Moves on what time alone moves: the end of the open duration, and leases of probes that never
+   * reported.
+   */
   #lookAtTime(nowMs: number): void {
     if (this.#state === "open" && nowMs >= this.#openUntilMs) {
       this.#halfOpen(nowMs, `open for ${this.#openDurationMs} ms`);

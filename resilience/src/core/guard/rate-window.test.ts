@@ -1,4 +1,7 @@
-/** The ring against a plain list of everything counted, and its edges: an hour idle, a clock that went back. */
+/**
+ * The ring against a plain list of everything counted, and its edges: an hour idle, a clock that
+ * went back.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

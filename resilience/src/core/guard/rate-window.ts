@@ -1,10 +1,12 @@
 /**
- * Counts over a sliding time window, as a ring of slices. Time is cut into slices of equal width; a count goes into the
- * slice of its instant, and reading first empties every slice that has left the window, all of them, also after an hour
- * without a call (a ring that only moves on when written to still shows the failures of an hour ago). The window
- * therefore covers between `windowMs` minus one slice and `windowMs`; totals of all slices but the newest are kept beside
- * the ring, so that reading is O(1) and counting writes to one place. An instant before the newest slice counts in the
- * newest: the axis is monotonic, and a clock that went back can neither revive old counts nor lose new ones.
+ * Counts over a sliding time window, as a ring of slices. Time is cut into slices of equal width; a
+ * count goes into the slice of its instant, and reading first empties every slice that has left the
+ * window, all of them, also after an hour without a call (a ring that only moves on when written to
+ * still shows the failures of an hour ago). The window therefore covers between `windowMs` minus
+ * one slice and `windowMs`; totals of all slices but the newest are kept beside the ring, so that
+ * reading is O(1) and counting writes to one place. An instant before the newest slice counts in
+ * the newest: the axis is monotonic, and a clock that went back can neither revive old counts nor
+ * lose new ones.
  */
 import { COUNT, checked, DURATION_MS } from "../options.ts";
 
@@ -16,12 +18,14 @@ export class RateWindow {
   /** Of all slices but the newest. */
   readonly #older: Float64Array;
   /**
-   * What every call counts is the first series: its newest slice, and the sum of its older ones, are kept here, so that
-   * counting it touches no array.
+   * What every call counts is the first series: its newest slice, and the sum of its older ones,
+   * are kept here, so that counting it touches no array.
    */
   #firstNewest = 0;
   #firstOlder = 0;
-  /** Number of the newest slice on the axis (floor of instant / width), and its place in the ring. */
+  /**
+   * Number of the newest slice on the axis (floor of instant / width), and its place in the ring.
+   */
   #newest = Number.NEGATIVE_INFINITY;
   #offset = 0;
   /** Instant at which the newest slice ends: until then nothing has to be worked out. */

@@ -1,4 +1,6 @@
-/** The budget machine: what is charged when, and its invariant at every send over random traffic. */
+/**
+ * The budget machine: what is charged when, and its invariant at every send over random traffic.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

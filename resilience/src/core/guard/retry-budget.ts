@@ -1,14 +1,17 @@
 /**
- * The retry budget: how many extra attempts a struggling service may be sent. A service at its limit fails half of its
- * calls; every caller retries three times; the service now gets two and a half times the load that broke it, and stays
- * broken long after the cause is gone. A backoff spreads that load, only a budget bounds it.
+ * The retry budget: how many extra attempts a struggling service may be sent. A service at its
+ * limit fails half of its calls; every caller retries three times; the service now gets two and a
+ * half times the load that broke it, and stays broken long after the cause is gone. A backoff
+ * spreads that load, only a budget bounds it.
  *
- * It counts over a sliding window, per downstream and not per caller, and an extra attempt has three moments:
- * *withdrawn* before the backoff (so that sleeping retries are not forgotten), *sent* after it, or *refunded* when it is
- * never sent. At the instant at which any extra attempt is sent, the extra attempts of the window that ends there are
- * at most max(ratio × calls, reserve): checked again at that instant, because traffic may have ebbed while it slept.
- * Slices are counted in its disfavour on both sides (calls a little too few, extra attempts a little too many), so that
- * the bound holds at the downstream's door for the exact window and not only for the ring's.
+ * It counts over a sliding window, per downstream and not per caller, and an extra attempt has
+ * three moments: *withdrawn* before the backoff (so that sleeping retries are not forgotten),
+ * *sent* after it, or *refunded* when it is never sent. At the instant at which any extra attempt
+ * is sent, the extra attempts of the window that ends there are at most max(ratio × calls,
+ * reserve): checked again at that instant, because traffic may have ebbed while it slept. Slices
+ * are counted in its disfavour on both sides (calls a little too few, extra attempts a little too
+ * many), so that the bound holds at the downstream's door for the exact window and not only for the
+ * ring's.
  *
  * Sources: Google SRE book, ch. 21 ("Handling Overload"); Finagle's and tower's retry budgets.
  */
@@ -17,20 +20,25 @@ import { checked, checkNames, DURATION_MS, type Names } from "../options.ts";
 import { RateWindow } from "./rate-window.ts";
 
 export interface RetryBudgetOptions {
-  /** Extra attempts per call; 0 … 1. Default 0.1: a healthy service has room for a tenth more, an ill one for no more. */
+  /**
+   * Extra attempts per call; 0 … 1. Default 0.1: a healthy service has room for a tenth more, an
+   * ill one for no more.
+   */
   readonly ratio?: number;
   /**
-   * Length of the sliding window, in ms above 0. Default 10,000: long enough to hold the failures of a moment against the
-   * calls of a minute before, short enough that an outage cannot spend at once what was saved in quiet minutes.
+   * Length of the sliding window, in ms above 0. Default 10,000: long enough to hold the failures
+   * of a moment against the calls of a minute before, short enough that an outage cannot spend at
+   * once what was saved in quiet minutes.
    */
   readonly windowMs?: number;
   /**
-   * Extra attempts a window may hold however few calls it has; a whole number from 0. Default what `ratio` gives at ten calls
-   * a second, at least 1, and 0 where `ratio` is 0: 10 for the other defaults, one a second. Below ten calls a second a
-   * tenth of the calls is too coarse to be a budget: at one call a second, 5 % of them failing by chance, 1.8 % reached the
-   * caller with a reserve of 1 and 0.013 % do with 10, as many as without a budget. What it can cost a service is one
-   * attempt a second from each budget; from ten calls a second on the ratio rules. (Finagle's and Linkerd's default is ten a
-   * second, with a ratio of 0.2.)
+   * Extra attempts a window may hold however few calls it has; a whole number from 0. Default what
+   * `ratio` gives at ten calls a second, at least 1, and 0 where `ratio` is 0: 10 for the other
+   * defaults, one a second. Below ten calls a second a tenth of the calls is too coarse to be a
+   * budget: at one call a second, 5 % of them failing by chance, 1.8 % reached the caller with a
+   * reserve of 1 and 0.013 % do with 10, as many as without a budget. What it can cost a service is
+   * one attempt a second from each budget; from ten calls a second on the ratio rules. (Finagle's
+   * and Linkerd's default is ten a second, with a ratio of 0.2.)
    */
   readonly reserve?: number;
 }
@@ -51,7 +59,9 @@ const MAX_RESERVE = 1_000_000;
 /** Callers of fewer calls a second are quiet: the reserve is theirs. */
 const QUIET_CALLS_PER_SECOND = 10;
 
-/** What the ratio gives at {@link QUIET_CALLS_PER_SECOND}, so that from there on the ratio rules. */
+/**
+ * What the ratio gives at {@link QUIET_CALLS_PER_SECOND}, so that from there on the ratio rules.
+ */
 function defaultReserve(ratio: number, windowMs: number): number {
   if (ratio === 0) return 0;
   // Rounded first: 0.07 of 10 s are 7, and not a hair less.
@@ -90,12 +100,17 @@ export class RetryBudgetMachine {
     this.#calls.count(nowMs);
   }
 
-  /** An attempt booked at this same instant (`extra`: as an extra one) was stopped before it left. */
+  /**
+   * An attempt booked at this same instant (`extra`: as an extra one) was stopped before it left.
+   */
   retract(extra: boolean, nowMs: number): void {
     (extra ? this.#sent : this.#calls).add(0, nowMs, -1);
   }
 
-  /** May an extra attempt be planned? If so it is charged at once, and must be {@link send}t or {@link refund}ed. */
+  /**
+   * May an extra attempt be planned? If so it is charged at once, and must be {@link send}t or
+   * {@link refund}ed.
+   */
   withdraw(nowMs: number): boolean {
     const allowed = this.#sent.total(0, nowMs) + this.#pending + 1 <= this.#allowed(nowMs);
     if (allowed) this.#pending++;
@@ -103,7 +118,10 @@ export class RetryBudgetMachine {
     return allowed;
   }
 
-  /** A withdrawn attempt is about to be sent: false where the window no longer has room for it (and it is refunded). */
+  /**
+   * A withdrawn attempt is about to be sent: false where the window no longer has room for it (and
+   * it is refunded).
+   */
   send(nowMs: number): boolean {
     this.refund();
     const allowed = this.#sent.total(0, nowMs) + 1 <= this.#allowed(nowMs);

@@ -1,8 +1,9 @@
 /**
- * A retry that the budget refused leaves what happened as it is: the caller gets the error, or the result, that asked for
- * the retry, and can still branch on it. That a retry was due and refused is written on it, under a registered symbol that
- * neither logs nor copies show, so it is found across copies of this library too. Something that takes no property (text,
- * a number, a frozen object) is delivered all the same; the event of the client says it in any case.
+ * A retry that the budget refused leaves what happened as it is: the caller gets the error, or the
+ * result, that asked for the retry, and can still branch on it. That a retry was due and refused is
+ * written on it, under a registered symbol that neither logs nor copies show, so it is found across
+ * copies of this library too. Something that takes no property (text, a number, a frozen object) is
+ * delivered all the same; the event of the client says it in any case.
  */
 import { RetryBudgetExhaustedError } from "../errors.ts";
 import { propertyOf, readOf } from "../unknown-value.ts";
@@ -13,7 +14,10 @@ const REFUSAL: unique symbol = Symbol.for("ground-station-failover/retry-refusal
 /** How a call failed: with an error, or with a result that was judged a failure. */
 type Failure = { readonly error: unknown } | { readonly value: unknown };
 
-/** The refusal of a retry at the downstream `name`, with the numbers of its budget; an error that asked for it is its cause. */
+/**
+ * The refusal of a retry at the downstream `name`, with the numbers of its budget; an error that
+ * asked for it is its cause.
+ */
 export function retryRefusal(
   name: string,
   budget: RetryBudgetStatus | undefined,
@@ -27,18 +31,25 @@ export function retryRefusal(
   return new RetryBudgetExhaustedError(`${name}: retry refused by the budget${numbers}`, details);
 }
 
-/** How many refusals have been written by this copy of the library, and which was the latest on each object. */
+/**
+ * How many refusals have been written by this copy of the library, and which was the latest on each
+ * object.
+ */
 let written = 0;
 const numbers: WeakMap<object, number> = new WeakMap();
 
-/** How many refusals have been written so far: kept at a call's start, it tells older ones from its own. */
+/**
+ * How many refusals have been written so far: kept at a call's start, it tells older ones from its
+ * own.
+ */
 export function refusalsWritten(): number {
   return written;
 }
 
 /**
- * Takes a refusal off `given`, the error or result of a call that began when `before` had been written: an object that an
- * operation hands out again and again would answer for an earlier call. One that an inner call wrote meanwhile stays.
+ * Takes a refusal off `given`, the error or result of a call that began when `before` had been
+ * written: an object that an operation hands out again and again would answer for an earlier call.
+ * One that an inner call wrote meanwhile stays.
  */
 export function forgetOlderRefusal(given: unknown, before: number): void {
   if (before === 0 || typeof given !== "object" || given === null) return;
@@ -58,9 +69,9 @@ export function noteRetryRefusal(failure: Failure, refusal: RetryBudgetExhausted
 }
 
 /**
- * The refusal of a retry that `failure` asked for: `failure` is what a call rejected with, or the result it resolved with.
- * Its message has the budget's numbers. Undefined where no retry was refused. Of an object that is
- * handed out again and again, it is that of the latest call.
+ * The refusal of a retry that `failure` asked for: `failure` is what a call rejected with, or the
+ * result it resolved with. Its message has the budget's numbers. Undefined where no retry was
+ * refused. Of an object that is handed out again and again, it is that of the latest call.
  */
 export function retryRefusalOf(failure: unknown): RetryBudgetExhaustedError | undefined {
   const refusal = propertyOf(failure, REFUSAL);

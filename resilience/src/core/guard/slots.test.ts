@@ -1,4 +1,7 @@
-/** Admission against a plain model: never more running than allowed, FIFO within a priority, each granted once. */
+/**
+ * Admission against a plain model: never more running than allowed, FIFO within a priority, each
+ * granted once.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

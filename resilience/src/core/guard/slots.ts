@@ -1,8 +1,9 @@
 /**
- * Admission to a bounded number of slots, as a pure machine: who runs, who waits, who is next. A slot that is given
- * back goes straight to the first waiter inside the same step, so a newcomer can never take it from under somebody who
- * was already accepted, and the number of running calls never passes the bound. Waiters leave in FIFO order within a
- * priority, higher priorities first; the queue is bounded; any waiter can leave early in O(1).
+ * Admission to a bounded number of slots, as a pure machine: who runs, who waits, who is next. A
+ * slot that is given back goes straight to the first waiter inside the same step, so a newcomer can
+ * never take it from under somebody who was already accepted, and the number of running calls never
+ * passes the bound. Waiters leave in FIFO order within a priority, higher priorities first; the
+ * queue is bounded; any waiter can leave early in O(1).
  */
 
 import { invariant } from "../invariant.ts";
@@ -23,7 +24,10 @@ export abstract class Waiter {
     this.priority = checked("Waiter", "priority", priority, PRIORITY);
   }
 
-  /** The slot is this waiter's from now on: called by the runtime, in the step in which another gave it back. */
+  /**
+   * The slot is this waiter's from now on: called by the runtime, in the step in which another gave
+   * it back.
+   */
   abstract granted(): void;
 }
 
@@ -41,7 +45,10 @@ interface Level {
   last: Waiter | undefined;
 }
 
-/** Empty levels kept for the next waiter; beyond these they go, so that priorities without end cost no memory. */
+/**
+ * Empty levels kept for the next waiter; beyond these they go, so that priorities without end cost
+ * no memory.
+ */
 const MOST_EMPTY_LEVELS = 8;
 
 export class Slots {
@@ -113,7 +120,9 @@ export class Slots {
     return true;
   }
 
-  /** Gives a slot back where nobody waits for it; false where somebody does, and nothing was done. */
+  /**
+   * Gives a slot back where nobody waits for it; false where somebody does, and nothing was done.
+   */
   release(): boolean {
     invariant(this.#running > 0, "a slot that is given back was taken");
     if (this.#waiting > 0) return false;
@@ -121,7 +130,10 @@ export class Slots {
     return true;
   }
 
-  /** Gives a slot back; returns the waiter that owns it from now on, or undefined where the slot became free. */
+  /**
+   * Gives a slot back; returns the waiter that owns it from now on, or undefined where the slot
+   * became free.
+   */
   giveBack(): Waiter | undefined {
     if (this.release()) return undefined;
     const waiter = this.#levels.find((level) => level.first !== undefined)?.first;

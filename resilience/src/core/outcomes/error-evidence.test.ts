@@ -1,4 +1,7 @@
-/** What errors prove, as Node, undici, Deno, Bun, browsers, and clients on top of them really throw them, in any realm. */
+/**
+ * What errors prove, as Node, undici, Deno, Bun, browsers, and clients on top of them really throw
+ * them, in any realm.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createContext, runInContext } from "node:vm";
@@ -161,7 +164,10 @@ test("[F9] the code of an error, or of what caused it; unknown where there is no
   assert.deepEqual([codeIn(cyclic), codeIn("EMFILE"), codeIn(undefined)], ["UNKNOWN", "UNKNOWN", "UNKNOWN"]);
 });
 
-/** As `Error`, `TypeError` and `AggregateError` are in Jest's environment, or in a frame: classes of another realm. */
+/**
+ * As `Error`, `TypeError` and `AggregateError` are in Jest's environment, or in a frame: classes of
+ * another realm.
+ */
 const realm = runInContext("({ Error, TypeError, ReferenceError, AggregateError, Object })", createContext()) as {
   Error: ErrorConstructor;
   TypeError: TypeErrorConstructor;
@@ -203,7 +209,10 @@ test("a bug in code of another realm, or of a class of its own → a bug; a fore
   assert.equal(isProgrammingError(new realm.Error("no contact")), false);
 });
 
-/** Recorded with Deno 2.9.6 on Linux; the first three as versions before 2.6 give them, without a cause. */
+/**
+ * Recorded with Deno 2.9.6 on Linux; the first three as versions before 2.6 give them, without a
+ * cause.
+ */
 const DENO: readonly [string, string][] = [
   [
     "never-sent",

@@ -1,12 +1,14 @@
 /**
- * What an error proves about the request that it ended: that the request was never sent, that this machine lacked
- * something, that the connection was lost and nobody knows, or that the operation itself has a bug. Clients wrap what the
- * system said, so the whole chain of causes is read, and the members of an `AggregateError`.
+ * What an error proves about the request that it ended: that the request was never sent, that this
+ * machine lacked something, that the connection was lost and nobody knows, or that the operation
+ * itself has a bug. Clients wrap what the system said, so the whole chain of causes is read, and
+ * the members of an `AggregateError`.
  *
- * Errors are read by their properties and never by `instanceof`: one made in another realm (Jest, a `vm` context, a
- * frame) has another `Error`, and every client and engine has its own classes. Node, undici and Bun say a code; Deno says
- * a name, or a sentence of its HTTP client (hyper) that ends in the system's number; browsers say a sentence and no cause.
- * What is not understood here proves nothing: it counts as a failure, and is not taken for safe to send again. So does what
+ * Errors are read by their properties and never by `instanceof`: one made in another realm (Jest, a
+ * `vm` context, a frame) has another `Error`, and every client and engine has its own classes.
+ * Node, undici and Bun say a code; Deno says a name, or a sentence of its HTTP client (hyper) that
+ * ends in the system's number; browsers say a sentence and no cause. What is not understood here
+ * proves nothing: it counts as a failure, and is not taken for safe to send again. So does what
  * cannot even be read: no error, however made, throws out of here (`unknown-value.ts`).
  */
 import { ResilienceError, StaleEpochError } from "../errors.ts";
@@ -16,7 +18,10 @@ import { hasProperty, itemsOf, propertyOf, readOf, textOf } from "../unknown-val
 const MAX_DEPTH = 5;
 /** How many errors are looked at in all: aggregates of aggregates prove nothing beyond that. */
 const MAX_LINKS = 256;
-/** An aggregate of more errors than this proves nothing. A name has a few addresses, and a call a few attempts. */
+/**
+ * An aggregate of more errors than this proves nothing. A name has a few addresses, and a call a
+ * few attempts.
+ */
 const MAX_MEMBERS = 64;
 
 /** Codes of errors that were raised before a byte of the request was sent. */
@@ -29,14 +34,17 @@ const NEVER_SENT_CODES = new Set([
   "ConnectionRefused",
   "FailedToOpenSocket",
 ]);
-/** System calls that come before the first byte. `EHOSTUNREACH` of a `read` proves nothing: the request was out by then. */
+/**
+ * System calls that come before the first byte. `EHOSTUNREACH` of a `read` proves nothing: the
+ * request was out by then.
+ */
 const BEFORE_SENDING = new Set(["connect", "getaddrinfo"]);
 /** Hyper, which Deno's `fetch` is built on: the connection, TLS included, did not come about. */
 const NEVER_SENT_SENTENCE = /\bclient error \(Connect\)|\berror trying to connect\b/;
 
 /**
- * Codes of resources that this machine has run out of: descriptors, buffers, memory, ports, or the name server that knew
- * the address. What the service does has no part in them.
+ * Codes of resources that this machine has run out of: descriptors, buffers, memory, ports, or the
+ * name server that knew the address. What the service does has no part in them.
  */
 const LOCAL_SHORTAGE_CODES = new Set([
   "EMFILE",
@@ -85,7 +93,10 @@ const CODE_OF_NAME: ReadonlyMap<string, string> = new Map([
   ["AddrNotAvailable", "EADDRNOTAVAIL"],
 ]);
 
-/** The numbers of Linux, of macOS and the BSDs, and of Windows, as Rust prints them: "Connection refused (os error 111)". */
+/**
+ * The numbers of Linux, of macOS and the BSDs, and of Windows, as Rust prints them: "Connection
+ * refused (os error 111)".
+ */
 const CODE_OF_NUMBER: ReadonlyMap<number, string> = new Map(
   (
     [
@@ -109,8 +120,8 @@ const BUGS = new Set(["TypeError", "ReferenceError", "RangeError", "SyntaxError"
 const FETCH_FAILED = /fetch|network|load failed|connection|connect to|error sending request|client error|terminated/i;
 
 /**
- * True for an error of any realm. A plain object with a `code` is none, for it may be the body of an answer: a service
- * that reports `{"code": "ECONNREFUSED"}` was reached.
+ * True for an error of any realm. A plain object with a `code` is none, for it may be the body of
+ * an answer: a service that reports `{"code": "ECONNREFUSED"}` was reached.
  */
 export function isError(value: unknown): value is Error {
   if (typeof value !== "object" || value === null) return false;
@@ -119,9 +130,10 @@ export function isError(value: unknown): value is Error {
 }
 
 /**
- * True where `error`, or what caused it, provably kept the request from being sent at all. That is proof for an
- * operation that sends one request; one that sends several must classify its errors itself. Our own errors are no
- * proof, whatever caused them: an *ambiguous outcome* may be caused by a refused connection of its last attempt.
+ * True where `error`, or what caused it, provably kept the request from being sent at all. That is
+ * proof for an operation that sends one request; one that sends several must classify its errors
+ * itself. Our own errors are no proof, whatever caused them: an *ambiguous outcome* may be caused
+ * by a refused connection of its last attempt.
  */
 export function wasNeverSent(error: unknown): boolean {
   return proves(error, saysNeverSent);
@@ -136,8 +148,9 @@ function saysNeverSent(error: Error): boolean | undefined {
 }
 
 /**
- * True where `error`, or what caused it, is a shortage of this machine that kept the request from being sent: no
- * descriptor, port, memory or name. Retrying elsewhere does not help; it says nothing about the service.
+ * True where `error`, or what caused it, is a shortage of this machine that kept the request from
+ * being sent: no descriptor, port, memory or name. Retrying elsewhere does not help; it says
+ * nothing about the service.
  */
 export function wasLocalShortage(error: unknown): boolean {
   return proves(error, saysLocalShortage);
@@ -146,12 +159,16 @@ export function wasLocalShortage(error: unknown): boolean {
 function saysLocalShortage(error: Error): boolean | undefined {
   if (error instanceof ResilienceError) return false;
   const code = systemCodeOf(error);
-  // A file that could not be opened for want of a descriptor was opened by the operation itself: it is as local.
+  // A file that could not be opened for want of a descriptor was opened by the operation itself: it
+  // is as local.
   if (code !== undefined && LOCAL_SHORTAGE_CODES.has(code)) return !AFTER_SENDING.has(textOf(error, "syscall") ?? "");
   return LOCAL_SHORTAGE_SENTENCE.test(textOf(error, "message") ?? "") ? true : undefined;
 }
 
-/** True where `error`, or what caused it, says that there was no answer: the request may have been executed or not. */
+/**
+ * True where `error`, or what caused it, says that there was no answer: the request may have been
+ * executed or not.
+ */
 export function wasConnectionLost(error: unknown): boolean {
   return linksOf(error).some(saysConnectionLost);
 }
@@ -163,9 +180,10 @@ function saysConnectionLost(error: Error): boolean {
 }
 
 /**
- * True for an error of the operation's own code: a `TypeError`, `ReferenceError`, `RangeError` or `SyntaxError` that
- * nothing caused. It is a bug of the caller, thrown at once: it says nothing about the service, and no retry mends it.
- * `fetch` throws a `TypeError` for a lost connection too; that one has a cause, or says so in its message.
+ * True for an error of the operation's own code: a `TypeError`, `ReferenceError`, `RangeError` or
+ * `SyntaxError` that nothing caused. It is a bug of the caller, thrown at once: it says nothing
+ * about the service, and no retry mends it. `fetch` throws a `TypeError` for a lost connection too;
+ * that one has a cause, or says so in its message.
  */
 export function isProgrammingError(error: unknown): boolean {
   if (!isError(error) || !isOfLanguage(error)) return false;
@@ -179,12 +197,16 @@ export function isProgrammingError(error: unknown): boolean {
   return !FETCH_FAILED.test(message) && systemCodeOf(error) === undefined;
 }
 
-/** Is it one of the language's own, by the name that its prototype or a prototype of that has, in whatever realm? */
+/**
+ * Is it one of the language's own, by the name that its prototype or a prototype of that has, in
+ * whatever realm?
+ */
 function isOfLanguage(error: object): boolean {
   let at = readOf(() => Object.getPrototypeOf(error));
   for (let depth = 0; typeof at === "object" && at !== null && depth < MAX_DEPTH; depth++) {
     const type = at;
-    // By its descriptor: some prototypes have a getter that refuses to be asked (a `DOMException`'s).
+    // By its descriptor: some prototypes have a getter that refuses to be asked (a
+    // `DOMException`'s).
     const name = readOf(() => Object.getOwnPropertyDescriptor(type, "name")?.value);
     if (BUGS.has(name as string)) return true;
     at = readOf(() => Object.getPrototypeOf(type));
@@ -193,8 +215,8 @@ function isOfLanguage(error: object): boolean {
 }
 
 /**
- * True for a refusal of ours (`LocalRejection`), and for an error that was caused by nothing else: an operation that uses
- * a client of ours may wrap what it refuses.
+ * True for a refusal of ours (`LocalRejection`), and for an error that was caused by nothing else:
+ * an operation that uses a client of ours may wrap what it refuses.
  */
 export function wasRefusedLocally(error: unknown): boolean {
   return proves(error, (link) =>
@@ -216,7 +238,10 @@ export function codeIn(error: unknown): string {
   return "UNKNOWN";
 }
 
-/** What the error itself says, else what its members all say, else what its cause says; false where nothing is said. */
+/**
+ * What the error itself says, else what its members all say, else what its cause says; false where
+ * nothing is said.
+ */
 function proves(error: unknown, says: (error: Error) => boolean | undefined): boolean {
   return provesWithin({ links: MAX_LINKS }, error, says, 0);
 }
@@ -247,7 +272,10 @@ function linksOf(error: unknown): readonly Error[] {
   return [...links];
 }
 
-/** The errors in an `AggregateError`, of whatever realm. Other lists of that name (a form's mistakes) are none. */
+/**
+ * The errors in an `AggregateError`, of whatever realm. Other lists of that name (a form's
+ * mistakes) are none.
+ */
 export function membersOf(error: unknown): readonly Error[] | undefined {
   const members = itemsOf(propertyOf(error, "errors"), MAX_MEMBERS + 1);
   return members !== undefined && members.length > 0 && members.every(isError) ? members : undefined;

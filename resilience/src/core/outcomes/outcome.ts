@@ -1,7 +1,8 @@
 /**
- * What an attempt's end means. An exception is not the only way to fail (HTTP 503 is a value, and so is HTTP 200 with
- * `{"error": …}` in it), and not every exception is a failure of the service (a caller's 404 proves that it is alive).
- * A classifier says which it is; breaker, budget and failover act on its word and on nothing else.
+ * What an attempt's end means. An exception is not the only way to fail (HTTP 503 is a value, and
+ * so is HTTP 200 with `{"error": …}` in it), and not every exception is a failure of the service (a
+ * caller's 404 proves that it is alive). A classifier says which it is; breaker, budget and
+ * failover act on its word and on nothing else.
  */
 
 import { ConfigurationError, type ErrorDetails } from "../errors.ts";
@@ -19,10 +20,11 @@ export interface Calendar {
 }
 
 /**
- * Says what results and errors mean, as a word or a {@link Judgement}; saying nothing (undefined) means the default: every
- * result is a success, every error a failure. A bug in a classifier is no failure of the service: what `result` throws is
- * delivered in the result's place, counts as nothing and is not retried, and what `error` throws changes nothing, the error
- * is judged as without it. What is none of the outcomes (a misspelt word, a boolean, a promise) is refused with
+ * Says what results and errors mean, as a word or a {@link Judgement}; saying nothing (undefined)
+ * means the default: every result is a success, every error a failure. A bug in a classifier is no
+ * failure of the service: what `result` throws is delivered in the result's place, counts as
+ * nothing and is not retried, and what `error` throws changes nothing, the error is judged as
+ * without it. What is none of the outcomes (a misspelt word, a boolean, a promise) is refused with
  * {@link ConfigurationError}, delivered in the place of result or error; its `cause` is the error.
  */
 export interface Classifier<T> {
@@ -40,8 +42,8 @@ const OUTCOMES: Readonly<Record<Outcome, Judgement>> = {
 };
 
 /**
- * What a classifier said, as a judgement; throws {@link ConfigurationError} where it is none of the outcomes, with `details`.
- * Read here and nowhere else, because reading it may throw, too.
+ * What a classifier said, as a judgement; throws {@link ConfigurationError} where it is none of the
+ * outcomes, with `details`. Read here and nowhere else, because reading it may throw, too.
  */
 export function judgementOf(said: Outcome | Judgement, details?: ErrorDetails): Judgement {
   const outcome = typeof said === "string" ? said : textOf(said, "outcome");
@@ -52,7 +54,8 @@ export function judgementOf(said: Outcome | Judgement, details?: ErrorDetails): 
   const retry = propertyOf(said, "retry") ?? undefined;
   if (hintMs !== undefined && typeof hintMs !== "number") throw badDetail("retryAfterMs", hintMs, details);
   if (retry !== undefined && typeof retry !== "boolean") throw badDetail("retry", retry, details);
-  // NaN and what is negative, as of a header that is missing or an instant that has passed, is no hint.
+  // NaN and what is negative, as of a header that is missing or an instant that has passed, is no
+  // hint.
   const hint = hintMs !== undefined && hintMs >= 0 ? { retryAfterMs: hintMs } : undefined;
   return retry === undefined ? { ...judged, ...hint } : { ...judged, retry, ...hint };
 }
@@ -79,8 +82,8 @@ function badDetail(name: string, value: unknown, details: ErrorDetails | undefin
 }
 
 /**
- * The classifier for errors where none is given: our own refusals and bugs of the operation count as nothing, a shortage
- * of this machine as one, a refused connection as never sent.
+ * The classifier for errors where none is given: our own refusals and bugs of the operation count
+ * as nothing, a shortage of this machine as one, a refused connection as never sent.
  */
 export function judgeError(error: unknown): Outcome {
   if (wasRefusedLocally(error) || isProgrammingError(error)) return "ignored";
@@ -89,8 +92,9 @@ export function judgeError(error: unknown): Outcome {
 }
 
 /**
- * An HTTP answer as far as a classifier looks at it: `fetch`'s Response, undici's, Node's, or your own. `status` or
- * `statusCode`, whichever there is, is from 100 to 999; above 599 it is none of HTTP's, and judged as a 5xx (RFC 9110, 15).
+ * An HTTP answer as far as a classifier looks at it: `fetch`'s Response, undici's, Node's, or your
+ * own. `status` or `statusCode`, whichever there is, is from 100 to 999; above 599 it is none of
+ * HTTP's, and judged as a 5xx (RFC 9110, 15).
  */
 export type HttpAnswer = { readonly headers?: unknown } & (
   | { readonly status: number }
@@ -98,10 +102,11 @@ export type HttpAnswer = { readonly headers?: unknown } & (
 );
 
 /**
- * Classifies by HTTP status: 5xx and 408 are failures (501 and 505 not worth a retry), 503 and 429 say that the service
- * is overloaded, the rest proves life. Errors of clients that throw for a status (axios, got, ky, superagent, the AWS SDK and
- * others: see `thrown-answer.ts`) are judged by it in the same way, and so is a thrown `Response`: a thrown 404 is delivered,
- * and is no failure of the service. A result without a status is refused with {@link ConfigurationError}.
+ * Classifies by HTTP status: 5xx and 408 are failures (501 and 505 not worth a retry), 503 and 429
+ * say that the service is overloaded, the rest proves life. Errors of clients that throw for a
+ * status (axios, got, ky, superagent, the AWS SDK and others: see `thrown-answer.ts`) are judged by
+ * it in the same way, and so is a thrown `Response`: a thrown 404 is delivered, and is no failure
+ * of the service. A result without a status is refused with {@link ConfigurationError}.
  */
 export const httpStatus: Classifier<HttpAnswer> = {
   result: judgeAnswer,
@@ -111,13 +116,19 @@ export const httpStatus: Classifier<HttpAnswer> = {
 /** An answer with its body, parsed: `body`, or `data` as axios names it. */
 type HttpAnswerWithBody = HttpAnswer & { readonly body?: unknown; readonly data?: unknown };
 
-/** {@link httpStatus}, and a 2xx whose parsed body reports an error is a failure too (see {@link reportsError}). */
+/**
+ * {@link httpStatus}, and a 2xx whose parsed body reports an error is a failure too (see
+ * {@link reportsError}).
+ */
 export const httpErrorBody: Classifier<HttpAnswerWithBody> = {
   result: judgeErrorBody,
   error: judgeThrownAnswer,
 };
 
-/** {@link httpErrorBody}, and any answer of type `application/problem+json` (RFC 9457) is judged by the status in its body. */
+/**
+ * {@link httpErrorBody}, and any answer of type `application/problem+json` (RFC 9457) is judged by
+ * the status in its body.
+ */
 export const problemJson: Classifier<HttpAnswerWithBody> = {
   result(answer, calendar) {
     refuseWithoutStatus(answer);
@@ -145,7 +156,10 @@ function judgeErrorBody(answer: HttpAnswerWithBody, calendar?: Calendar): Judgem
 /** Of an error that was thrown for something else than the status of its answer. */
 const NOT_FOR_STATUS: Judgement = { outcome: "failure" };
 
-/** By the status of the answer that an error was thrown for, where there was one: below 300 it was thrown for something else. */
+/**
+ * By the status of the answer that an error was thrown for, where there was one: below 300 it was
+ * thrown for something else.
+ */
 function judgeThrownAnswer(error: unknown, calendar?: Calendar): Outcome | Judgement {
   const judged = judgeLinks(error, (link, isThrown) => {
     const answer = thrownAnswerOf(link, isThrown);
@@ -155,7 +169,10 @@ function judgeThrownAnswer(error: unknown, calendar?: Calendar): Outcome | Judge
   return judged === undefined || judged === NOT_FOR_STATUS ? judgeError(error) : judged;
 }
 
-/** Judging what has no status would count every answer for or against the service, so that is said loudly. */
+/**
+ * Judging what has no status would count every answer for or against the service, so that is said
+ * loudly.
+ */
 function refuseWithoutStatus(answer: unknown): number {
   const status = statusOf(answer);
   if (status !== undefined) return status;
@@ -172,7 +189,10 @@ function keysOf(object: object): string {
   return typeof keys === "string" && keys !== "" ? keys.slice(0, 80) : "no properties";
 }
 
-/** A body that nobody has read yet reports nothing: judging it would let every lie through, so that is said loudly. */
+/**
+ * A body that nobody has read yet reports nothing: judging it would let every lie through, so that
+ * is said loudly.
+ */
 function parsedBodyOf({ body, data }: HttpAnswerWithBody): unknown {
   const given = body === undefined ? data : body;
   const unread = asObject(given);
@@ -184,12 +204,18 @@ function parsedBodyOf({ body, data }: HttpAnswerWithBody): unknown {
   );
 }
 
-/** gRPC codes that speak against the service: UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, INTERNAL, UNAVAILABLE, DATA_LOSS. */
+/**
+ * gRPC codes that speak against the service: UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED,
+ * INTERNAL, UNAVAILABLE, DATA_LOSS.
+ */
 const GRPC_FAILURES = new Set([2, 4, 8, 13, 14, 15]);
 /** UNAUTHENTICATED. Other errors have numbers too: a `DOMException` for one. */
 const LAST_GRPC_CODE = 16;
 
-/** Classifies gRPC errors by their numeric `code` (grpc-js), wrapped or not: a NOT_FOUND proves life, an UNAVAILABLE is a failure. */
+/**
+ * Classifies gRPC errors by their numeric `code` (grpc-js), wrapped or not: a NOT_FOUND proves
+ * life, an UNAVAILABLE is a failure.
+ */
 export const grpcStatus: Classifier<unknown> = {
   error: (error) => judgeLinks(error, judgeGrpcCode) ?? judgeError(error),
 };
@@ -201,7 +227,10 @@ function judgeGrpcCode(link: object): Judgement | undefined {
   return GRPC_FAILURES.has(code) ? { outcome: "failure", retry: code !== 15 } : { outcome: "success" };
 }
 
-/** True where a parsed body says in one of the usual ways that the call failed: `error`, `errors`, `success` or `ok` false, `status` "error". */
+/**
+ * True where a parsed body says in one of the usual ways that the call failed: `error`, `errors`,
+ * `success` or `ok` false, `status` "error".
+ */
 export function reportsError(body: unknown): boolean {
   const object = asObject(body);
   if (object === undefined) return false;
@@ -229,7 +258,10 @@ function hintOf(headers: unknown, calendar: Calendar | undefined): number | unde
   return retryAfterMs(retryAfter, textsOf(headerOf(headers, "date"))[0], () => calendar?.wallMs?.());
 }
 
-/** A field as it may come: undefined, a text, a number or (where it was sent several times) an array of those. */
+/**
+ * A field as it may come: undefined, a text, a number or (where it was sent several times) an array
+ * of those.
+ */
 function headerOf(headers: unknown, name: string): unknown {
   const bag = asObject(headers);
   if (bag === undefined) return undefined;

@@ -1,4 +1,7 @@
-/** When a service asks to be tried again, as RFC 9110 lets it say so; what it does not let it say is no hint. */
+/**
+ * When a service asks to be tried again, as RFC 9110 lets it say so; what it does not let it say is
+ * no hint.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

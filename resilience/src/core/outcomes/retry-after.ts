@@ -1,11 +1,13 @@
 /**
- * `Retry-After` (RFC 9110, 10.2.3): when the service asks to be tried again. It is a number of seconds or an instant. An
- * instant of the service's calendar means something only beside that same calendar, so it is read against the answer's
- * own `Date` (6.6.1): two machines whose calendars are a minute apart agree on a difference. Only where an answer has no
- * `Date` is our own calendar asked. All three forms of an HTTP date are read (5.6.7); what is none of them is no hint.
+ * `Retry-After` (RFC 9110, 10.2.3): when the service asks to be tried again. It is a number of
+ * seconds or an instant. An instant of the service's calendar means something only beside that same
+ * calendar, so it is read against the answer's own `Date` (6.6.1): two machines whose calendars are
+ * a minute apart agree on a difference. Only where an answer has no `Date` is our own calendar
+ * asked. All three forms of an HTTP date are read (5.6.7); what is none of them is no hint.
  *
- * There should be one of it. Where a service and a proxy before it both say one, they arrive as a list (5.3), and the longest
- * counts: before it is over, one of the two is known not to want the retry.
+ * There should be one of it. Where a service and a proxy before it both say one, they arrive as a
+ * list (5.3), and the longest counts: before it is over, one of the two is known not to want the
+ * retry.
  */
 
 const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
@@ -14,7 +16,10 @@ const LONG_DAY = "(?:monday|tuesday|wednesday|thursday|friday|saturday|sunday)";
 const MONTH = `(?<month>${MONTHS.join("|")})`;
 const TIME = "(?<hour>\\d\\d):(?<minute>\\d\\d):(?<second>\\d\\d)";
 
-/** "Sun, 06 Nov 1994 08:49:37 GMT", and the obsolete "Sunday, 06-Nov-94 08:49:37 GMT" and "Sun Nov  6 08:49:37 1994". */
+/**
+ * "Sun, 06 Nov 1994 08:49:37 GMT", and the obsolete "Sunday, 06-Nov-94 08:49:37 GMT" and "Sun Nov 6
+ * 08:49:37 1994".
+ */
 const FORMS = [
   new RegExp(`^${DAY}, (?<day>\\d\\d) ${MONTH} (?<year>\\d{4}) ${TIME} GMT$`, "i"),
   new RegExp(`^${LONG_DAY}, (?<day>\\d\\d)-${MONTH}-(?<year>\\d\\d) ${TIME} GMT$`, "i"),
@@ -25,7 +30,10 @@ const HALF_CENTURY = 50;
 const LONGEST_DATE = 40;
 /** A list of a few; a longer text is no hint. */
 const LONGEST_LIST = 320;
-/** A number of seconds may have any number of digits; one too large to handle means 2³¹ seconds (RFC 9111, 1.2.2). */
+/**
+ * A number of seconds may have any number of digits; one too large to handle means 2³¹ seconds (RFC
+ * 9111, 1.2.2).
+ */
 const MAX_SECONDS = 2 ** 31;
 /** A member of a list; the comma behind the name of a day is its own. */
 const MEMBER = new RegExp(`\\s*(?:(?:${LONG_DAY}|${DAY}),)?[^,]+`, "gi");
@@ -34,9 +42,9 @@ const DAY_MS = 86_400_000;
 const YEAR_MS = 365.2425 * DAY_MS;
 
 /**
- * Milliseconds until the instant or for the time that `retryAfter` names, 0 where that has passed; the longest where it is a
- * list, undefined where it names none. `date` is the answer's own `Date`; `wallMs` tells the milliseconds since 1970, and is
- * asked where there is none.
+ * Milliseconds until the instant or for the time that `retryAfter` names, 0 where that has passed;
+ * the longest where it is a list, undefined where it names none. `date` is the answer's own `Date`;
+ * `wallMs` tells the milliseconds since 1970, and is asked where there is none.
  */
 export function retryAfterMs(
   retryAfter: string | undefined,
@@ -75,8 +83,8 @@ function hintIn(
 }
 
 /**
- * Milliseconds from 1970 to an HTTP date; undefined where `text` is none, or there is no such day. A year of two digits is
- * the one nearest to `nearMs`, or to 2000 where nothing is known of now.
+ * Milliseconds from 1970 to an HTTP date; undefined where `text` is none, or there is no such day.
+ * A year of two digits is the one nearest to `nearMs`, or to 2000 where nothing is known of now.
  */
 export function httpDateMs(text: string, nearMs?: () => number | undefined): number | undefined {
   if (text.length > LONGEST_DATE) return undefined;

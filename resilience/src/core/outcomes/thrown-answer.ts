@@ -1,9 +1,11 @@
 /**
- * The HTTP answer that an error was thrown for. Clients that throw for a status say it in many places: as `response.status`
- * (axios, ky), `response.statusCode` (got), the error's own `status` (superagent, SDKs), `$metadata.httpStatusCode` (the AWS
- * SDK v3), `meta.statusCode` (Elasticsearch), `output.statusCode` (Boom), `data.httpStatus` (tRPC). Callers throw the
- * `Response` itself, wrap any of these as the `cause` of an error of their own, or get several at once in an
- * `AggregateError`. An object that is no error and has no headers is no answer, when it is thrown: it may be a body.
+ * The HTTP answer that an error was thrown for. Clients that throw for a status say it in many
+ * places: as `response.status` (axios, ky), `response.statusCode` (got), the error's own `status`
+ * (superagent, SDKs), `$metadata.httpStatusCode` (the AWS SDK v3), `meta.statusCode`
+ * (Elasticsearch), `output.statusCode` (Boom), `data.httpStatus` (tRPC). Callers throw the
+ * `Response` itself, wrap any of these as the `cause` of an error of their own, or get several at
+ * once in an `AggregateError`. An object that is no error and has no headers is no answer, when it
+ * is thrown: it may be a body.
  */
 
 import { propertyOf } from "../unknown-value.ts";
@@ -39,7 +41,10 @@ export function isStatus(value: unknown): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= 100 && value <= 999;
 }
 
-/** The answer that `link` is, or was thrown for; undefined where it says nothing of one. `isThrown`: as it is, and not as a cause. */
+/**
+ * The answer that `link` is, or was thrown for; undefined where it says nothing of one. `isThrown`:
+ * as it is, and not as a cause.
+ */
 export function thrownAnswerOf(link: object, isThrown: boolean): ThrownAnswer | undefined {
   const own = propertyOf(link, "headers");
   for (const place of PLACES) {
@@ -71,12 +76,16 @@ function toStatus(value: unknown): number | undefined {
   return isStatus(status) ? status : undefined;
 }
 
-/** What one link of a chain of errors says; undefined where it says nothing. `isThrown`: it is the outermost one. */
+/**
+ * What one link of a chain of errors says; undefined where it says nothing. `isThrown`: it is the
+ * outermost one.
+ */
 type Says = (link: object, isThrown: boolean) => Judgement | undefined;
 
 /**
- * What `error` says itself, else what its members say where they agree, else what its cause says; undefined where nothing is
- * said. Members that disagree (one was refused, one answered 404) say nothing together.
+ * What `error` says itself, else what its members say where they agree, else what its cause says;
+ * undefined where nothing is said. Members that disagree (one was refused, one answered 404) say
+ * nothing together.
  */
 export function judgeLinks(error: unknown, says: Says): Judgement | undefined {
   return new Chain(says).judge(error, 0);

@@ -1,7 +1,8 @@
 /**
- * The failure detectors bound to a clock: a heartbeat is stamped when it is noted, a level is asked for as of now. Each
- * is a thin face of the pure machine in `core`, which whoever reads the clock anyway can ask with its own `nowMs`.
- * They only measure; what follows from a level is a supervisor's business, or the caller's.
+ * The failure detectors bound to a clock: a heartbeat is stamped when it is noted, a level is asked
+ * for as of now. Each is a thin face of the pure machine in `core`, which whoever reads the clock
+ * anyway can ask with its own `nowMs`. They only measure; what follows from a level is a
+ * supervisor's business, or the caller's.
  */
 import { brand } from "../../core/brand.ts";
 import type { Beat, BeatVerdict, DetectorMachine } from "../../core/detection/detector.ts";
@@ -20,7 +21,9 @@ import { systemClock } from "../time/system-clock.ts";
 export interface FailureDetector {
   /** Takes in a heartbeat of `node` that has just arrived. */
   noteHeartbeat(node: string, beat?: Beat): void;
-  /** 0 … ∞: how suspicious the silence of `node` is by now; Infinity for a node never heard from. */
+  /**
+   * 0 … ∞: how suspicious the silence of `node` is by now; Infinity for a node never heard from.
+   */
   suspicionLevel(node: string): number;
   /** Whether the level is below `threshold`, which is each consumer's own. */
   isAlive(node: string, threshold: number): boolean;
@@ -28,8 +31,8 @@ export interface FailureDetector {
 
 const BEAT_NAMES: Names<Beat> = { sequence: true, sentAtMs: true, incarnation: true };
 /**
- * Names stand in the caller's code, so a wrong one shows at once; looking at all of every heartbeat's would cost as much as
- * taking it in.
+ * Names stand in the caller's code, so a wrong one shows at once; looking at all of every
+ * heartbeat's would cost as much as taking it in.
  */
 const BEATS_CHECKED = 256;
 
@@ -53,9 +56,10 @@ export abstract class ClockedDetector<Machine extends DetectorMachine> implement
   }
 
   /**
-   * Takes in a heartbeat that has just arrived and says what became of it; only `counted` proves life. Throws
-   * `ConfigurationError` where `beat` is no object, or has a field that is none of a {@link Beat}'s; names are
-   * looked at in a detector's first heartbeats, and in all that have no number.
+   * Takes in a heartbeat that has just arrived and says what became of it; only `counted` proves
+   * life. Throws `ConfigurationError` where `beat` is no object, or has a field that is none of a
+   * {@link Beat}'s; names are looked at in a detector's first heartbeats, and in all that have no
+   * number.
    */
   noteHeartbeat(node: string, beat?: Beat): BeatVerdict {
     checkNode("noteHeartbeat", node);
@@ -73,12 +77,16 @@ export abstract class ClockedDetector<Machine extends DetectorMachine> implement
 
   isAlive(node: string, threshold: number): boolean {
     checkNode("isAlive", node);
-    // Everything but NaN is a threshold; comparing with something else would be false, whatever the node does.
+    // Everything but NaN is a threshold; comparing with something else would be false, whatever the
+    // node does.
     if (typeof threshold !== "number" || Number.isNaN(threshold)) throw noLevel("isAlive: threshold", threshold);
     return this.machine.isAlive(node, threshold, this.clock.nowMs());
   }
 
-  /** When `node` reaches `level` if it stays silent, on the clock's axis; undefined for a node never heard from. */
+  /**
+   * When `node` reaches `level` if it stays silent, on the clock's axis; undefined for a node never
+   * heard from.
+   */
   whenLevel(node: string, level: number): number | undefined {
     checkNode("whenLevel", node);
     if (typeof level !== "number" || Number.isNaN(level)) throw noLevel("whenLevel: level", level);
@@ -89,7 +97,9 @@ export abstract class ClockedDetector<Machine extends DetectorMachine> implement
     return this.machine.lastHeartbeatMs(node);
   }
 
-  /** How many nodes have been forgotten for want of room (`maximumNodes`), the longest silent first. */
+  /**
+   * How many nodes have been forgotten for want of room (`maximumNodes`), the longest silent first.
+   */
   get evictions(): number {
     return this.machine.evictions;
   }
@@ -108,7 +118,10 @@ function noLevel(option: string, given: unknown): ConfigurationError {
   return refusal("detector", option, given, "a level of suspicion, such as 8");
 }
 
-/** Learns how regular each node's heartbeats are; levels are phi. See `core/detection/phi-accrual.ts` for what it learns. */
+/**
+ * Learns how regular each node's heartbeats are; levels are phi. See
+ * `core/detection/phi-accrual.ts` for what it learns.
+ */
 export class PhiAccrualDetector extends ClockedDetector<PhiAccrualMachine> {
   constructor(options: PhiAccrualOptions & { readonly clock?: Clock } = {}) {
     const { clock, ...rules } = optionsOf("PhiAccrualDetector", options);
@@ -121,7 +134,10 @@ export class PhiAccrualDetector extends ClockedDetector<PhiAccrualMachine> {
   }
 }
 
-/** Two fixed silences: one to suspect, one to call a node down. Level 5 is the first, level 8 the second. */
+/**
+ * Two fixed silences: one to suspect, one to call a node down. Level 5 is the first, level 8 the
+ * second.
+ */
 export class FixedHeartbeatDetector extends ClockedDetector<FixedHeartbeatMachine> {
   constructor(options: FixedHeartbeatOptions & { readonly clock?: Clock } = {}) {
     const { clock, ...rules } = optionsOf("FixedHeartbeatDetector", options);

@@ -1,4 +1,7 @@
-/** An observer that doubts itself: beats that wait unread, a silence all round, and where the doubt ends. */
+/**
+ * An observer that doubts itself: beats that wait unread, a silence all round, and where the doubt
+ * ends.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "../../sim/kernel/virtual-clock.ts";
@@ -43,7 +46,10 @@ class Watch {
     void this.supervisor.run(new AbortController().signal);
   }
 
-  /** `node`, silent otherwise, beats 60 times at this pace: what is declared until the detector knows it is forgotten. */
+  /**
+   * `node`, silent otherwise, beats 60 times at this pace: what is declared until the detector
+   * knows it is forgotten.
+   */
   async slowDown(node: string, everyMs: number): Promise<void> {
     this.silent.add(node);
     for (let beat = 0; beat < 60; beat++) {
@@ -211,7 +217,8 @@ test("[D7] beats that wait in the socket are read before anybody is accused, how
   await clock.advanceBy(10_000);
   watch.silent.add("a");
   const lastMs = watch.detector.lastHeartbeatMs("a") ?? 0;
-  // The beat is taken in at the very instant at which the silence is due, after the timers of that instant.
+  // The beat is taken in at the very instant at which the silence is due, after the timers of that
+  // instant.
   const dueMs = watch.detector.whenLevel("a", 5) ?? 0;
   await clock.advanceTo(dueMs - 1);
   const waits = (): void => {

@@ -1,8 +1,9 @@
 /**
- * What all supervisors of one process hear together. A node that dies is missed by those who watch it; an observer that
- * has gone deaf (its network is cut, its socket lost) misses everybody at once. So before a node is declared down it is
- * asked here whether anybody at all was heard since that node fell silent, and where nobody was, the suspicion falls on
- * the observer first. It compares instants and keeps no beats; who must wait, and for how long, the supervisor says.
+ * What all supervisors of one process hear together. A node that dies is missed by those who watch
+ * it; an observer that has gone deaf (its network is cut, its socket lost) misses everybody at
+ * once. So before a node is declared down it is asked here whether anybody at all was heard since
+ * that node fell silent, and where nobody was, the suspicion falls on the observer first. It
+ * compares instants and keeps no beats; who must wait, and for how long, the supervisor says.
  */
 
 import { checkMethods } from "../../core/options.ts";
@@ -15,7 +16,9 @@ export interface Ear {
   expected(): number;
 }
 
-/** So many nodes are everybody at least: one that is watched alone has nobody to compare it with. */
+/**
+ * So many nodes are everybody at least: one that is watched alone has nobody to compare it with.
+ */
 const SEVERAL = 2;
 /** With thousands of supervisors in doubt at once, all are answered from one look round. */
 const LOOK_EVERY_MS = 5;
@@ -34,7 +37,9 @@ export class Hearing {
     return { [Symbol.dispose]: () => this.#ears.delete(ear) };
   }
 
-  /** When anybody was last heard from, as far as `nowMs` goes; a few milliseconds may be missing. */
+  /**
+   * When anybody was last heard from, as far as `nowMs` goes; a few milliseconds may be missing.
+   */
   newestMs(nowMs: number): number {
     if (nowMs - this.#lookedAtMs < LOOK_EVERY_MS) return this.#newestMs;
     this.#lookedAtMs = nowMs;

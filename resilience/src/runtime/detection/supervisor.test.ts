@@ -1,4 +1,7 @@
-/** The supervisor at work on a virtual clock: timers, its own stalls, listeners that reach back, detectors of others. */
+/**
+ * The supervisor at work on a virtual clock: timers, its own stalls, listeners that reach back,
+ * detectors of others.
+ */
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";
@@ -176,7 +179,8 @@ test("[D7] it reads what waits before each accusation, and not before the first 
   for (let round = 0; round < 3; round++) {
     const accusedMs = detector.whenLevel("a", 5) as number;
     await clock.advanceTo(accusedMs - 0.01);
-    // The supervisor's timer for this instant was asked for before, so it runs first; then the socket is read.
+    // The supervisor's timer for this instant was asked for before, so it runs first; then the
+    // socket is read.
     clock.at(accusedMs, () => detector.noteHeartbeat("a"));
     await clock.advanceTo(accusedMs);
     await clock.advanceBy(10);

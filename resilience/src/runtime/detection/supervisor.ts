@@ -1,13 +1,15 @@
 /**
- * The supervisor at work: it watches nodes through a detector and tells of each change of standing. One timer waits for
- * the next instant at which silence could lead to a declaration; there is no polling where the detector can tell that
- * instant, and no timer while nothing is watched.
+ * The supervisor at work: it watches nodes through a detector and tells of each change of standing.
+ * One timer waits for the next instant at which silence could lead to a declaration; there is no
+ * polling where the detector can tell that instant, and no timer while nothing is watched.
  *
- * It distrusts itself first, in three ways. A wake that comes much later than planned means that this process, not the
- * node, stood still: it abstains until every node has had its turn. Before any accusation the event loop goes round once
- * more, because timers run before sockets are read, and a beat may wait there. And where nobody at all has been heard
- * since the accused fell silent (`hearing.ts`), it waits as long again before it declares. It cannot tell a cut network
- * from lost stations; that wait is bounded, because they can be lost together.
+ * It distrusts itself first, in three ways. A wake that comes much later than planned means that
+ * this process, not the node, stood still: it abstains until every node has had its turn. Before
+ * any accusation the event loop goes round once more, because timers run before sockets are read,
+ * and a beat may wait there. And where nobody at all has been heard since the accused fell silent
+ * (`hearing.ts`), it waits as long again before it declares. It cannot tell a cut network from lost
+ * stations; that wait is bounded, because they can be lost together. It is one file because each of
+ * the three decides when the one timer fires next.
  */
 import type { SuspicionSource } from "../../core/detection/detector.ts";
 import {
@@ -37,16 +39,20 @@ import { Hearing } from "./hearing.ts";
 /** The supervisor has reason to distrust itself, and makes no accusation for a while. */
 export interface Abstention {
   /**
-   * `late-wake`: its process stood still; nobody is suspected or declared down. `everybody-silent`: nobody at all is heard;
-   * nobody is declared down, unless somebody else is heard again before, which proves that it hears. `own-shortage`: its
-   * machine lacks what asking for heartbeats takes; nobody is suspected or declared down. `detector-error`: the detector
-   * throws; nobody is suspected or declared down until it has been asked without that.
+   * `late-wake`: its process stood still; nobody is suspected or declared down. `everybody-silent`:
+   * nobody at all is heard; nobody is declared down, unless somebody else is heard again before,
+   * which proves that it hears. `own-shortage`: its machine lacks what asking for heartbeats takes;
+   * nobody is suspected or declared down. `detector-error`: the detector throws; nobody is
+   * suspected or declared down until it has been asked without that.
    */
   readonly reason: "late-wake" | "everybody-silent" | "own-shortage" | "detector-error";
   readonly atMs: number;
   /** How much later than planned it woke. */
   readonly lateByMs: number;
-  /** Until when it accuses nobody, at the latest; for `detector-error`, until the detector is asked again. */
+  /**
+   * Until when it accuses nobody, at the latest; for `detector-error`, until the detector is asked
+   * again.
+   */
   readonly untilMs: number;
   /** What the detector threw; only for `detector-error`. */
   readonly error?: unknown;
@@ -54,33 +60,41 @@ export interface Abstention {
 
 export interface LivenessSupervisorOptions extends SupervisorOptions {
   /**
-   * Whose levels are read. One of this library is waited on by timers; one of your own with just the three methods of
-   * {@link FailureDetector} is polled every recheckMs. Where one throws, that is no evidence against a node: the supervisor
-   * abstains, reason `detector-error`, and asks again after recheckMs.
+   * Whose levels are read. One of this library is waited on by timers; one of your own with just
+   * the three methods of {@link FailureDetector} is polled every recheckMs. Where one throws, that
+   * is no evidence against a node: the supervisor abstains, reason `detector-error`, and asks again
+   * after recheckMs.
    */
   readonly detector: FailureDetector;
   /** Default: the detector's clock if it has one, otherwise the system's. */
   readonly clock?: Clock;
   /**
-   * Told of each change of standing after all of them are in force; it may watch, unwatch and ask. `together`: all that
-   * were found in the same look, this one among them, for whoever must not act on half of the news. What it throws surfaces
-   * as an uncaught exception, and stops nothing.
+   * Told of each change of standing after all of them are in force; it may watch, unwatch and ask.
+   * `together`: all that were found in the same look, this one among them, for whoever must not act
+   * on half of the news. What it throws surfaces as an uncaught exception, and stops nothing.
    */
   readonly onDeclaration?: (declaration: Declaration, together: readonly Declaration[]) => void;
-  /** Told of each abstention. What a listener throws surfaces as an uncaught exception, and stops nothing. */
+  /**
+   * Told of each abstention. What a listener throws surfaces as an uncaught exception, and stops
+   * nothing.
+   */
   readonly onAbstention?: (abstention: Abstention) => void;
   /**
-   * How much later than planned in ms a wake may come before the supervisor abstains, for as long as it was late. Default
-   * 50: one beat of the fastest path planned for; what waits in the socket after a shorter stall is read before anybody
-   * is accused.
+   * How much later than planned in ms a wake may come before the supervisor abstains, for as long
+   * as it was late. Default 50: one beat of the fastest path planned for; what waits in the socket
+   * after a shorter stall is read before anybody is accused.
    */
   readonly stallToleranceMs?: number;
   /**
-   * For how long in ms it abstains after a late wake at most; recheckMs at least. Default 1000: give the interval of the
-   * beats, so that each node has had its turn, and a real loss is declared one interval late.
+   * For how long in ms it abstains after a late wake at most; recheckMs at least. Default 1000:
+   * give the interval of the beats, so that each node has had its turn, and a real loss is declared
+   * one interval late.
    */
   readonly longestAbstentionMs?: number;
-  /** What is heard in this process. Share one among all its supervisors. Default: what this one hears. */
+  /**
+   * What is heard in this process. Share one among all its supervisors. Default: what this one
+   * hears.
+   */
   readonly hearing?: Hearing;
 }
 
@@ -91,7 +105,10 @@ interface Silent {
   readonly ceilingMs: number;
 }
 
-/** Late wakes in a row that it abstains for. After them it judges, or a process that is always late would never declare. */
+/**
+ * Late wakes in a row that it abstains for. After them it judges, or a process that is always late
+ * would never declare.
+ */
 const ABSTENTIONS_IN_A_ROW = 3;
 
 export class LivenessSupervisor {
@@ -156,8 +173,9 @@ export class LivenessSupervisor {
   }
 
   /**
-   * Abstains for `forMs` from now (0 or more), reason `own-shortage`: heartbeats that are asked for could not be, for want of
-   * a descriptor, a port or memory. The caller says so at each such attempt; it is told as one abstention while it lasts.
+   * Abstains for `forMs` from now (0 or more), reason `own-shortage`: heartbeats that are asked for
+   * could not be, for want of a descriptor, a port or memory. The caller says so at each such
+   * attempt; it is told as one abstention while it lasts.
    */
   abstain(forMs: number): void {
     const nowMs = this.#clock.nowMs();
@@ -183,14 +201,16 @@ export class LivenessSupervisor {
     this.#arm(this.#clock.nowMs());
   }
 
-  /** What was last declared of `node`; `unknown` before that, and for a node that is not watched. */
+  /**
+   * What was last declared of `node`; `unknown` before that, and for a node that is not watched.
+   */
   standing(node: string): Standing {
     return this.#machine.standing(node);
   }
 
   /**
-   * Watches until `signal` is aborted, then resolves and leaves no timer behind. Rejects where `signal` is none, or it is
-   * running already.
+   * Watches until `signal` is aborted, then resolves and leaves no timer behind. Rejects where
+   * `signal` is none, or it is running already.
    */
   async run(signal: AbortSignal): Promise<void> {
     if (this.#isRunning) {
@@ -250,7 +270,8 @@ export class LivenessSupervisor {
       return;
     }
     this.#reading = false;
-    // A row ends where it could judge, not with any wake on time: the look that would accuse may be the late one each time.
+    // A row ends where it could judge, not with any wake on time: the look that would accuse may be
+    // the late one each time.
     if (late === undefined && !this.#machine.isAbstaining(nowMs)) this.#abstentionsInRow = 0;
     const abstention = late ?? this.#doubtHearing(accusations, lateByMs, nowMs);
     const declarations = this.#machine.evaluate(nowMs);
@@ -262,7 +283,10 @@ export class LivenessSupervisor {
     for (const declaration of declarations) guarded(() => this.#onDeclaration?.(declaration, declarations));
   }
 
-  /** A detector that throws says nothing of a node: nobody is accused before it has been asked again. */
+  /**
+   * A detector that throws says nothing of a node: nobody is accused before it has been asked
+   * again.
+   */
   #noteDetectorError(error: unknown): void {
     this.#machine.abstainUntil(this.#clock.nowMs() + this.#machine.options.recheckMs);
     this.#detectorError = { error, isTold: this.#detectorError?.isTold === true };
@@ -294,9 +318,9 @@ export class LivenessSupervisor {
   }
 
   /**
-   * Withholds declarations while nobody at all is heard: for as long again as the last of the accused to fall silent has
-   * been silent, not past the detector's ceiling. One wait for all, once for each time that everybody falls silent; whoever
-   * is heard ends it. Says so when it begins.
+   * Withholds declarations while nobody at all is heard: for as long again as the last of the
+   * accused to fall silent has been silent, not past the detector's ceiling. One wait for all, once
+   * for each time that everybody falls silent; whoever is heard ends it. Says so when it begins.
    */
   #doubtHearing(accusations: readonly Accusation[], lateByMs: number, nowMs: number): Abstention | undefined {
     const accused = this.#lastToFallSilent(accusations, nowMs);
@@ -315,7 +339,10 @@ export class LivenessSupervisor {
     return { reason: "everybody-silent", atMs: nowMs, lateByMs: Math.max(0, lateByMs), untilMs: this.#deaf.untilMs };
   }
 
-  /** Of those who are to be declared down; who has reached the detector's ceiling is declared without doubt. */
+  /**
+   * Of those who are to be declared down; who has reached the detector's ceiling is declared
+   * without doubt.
+   */
   #lastToFallSilent(accusations: readonly Accusation[], nowMs: number): Silent | undefined {
     let last: Silent | undefined;
     for (const { node, to, lastMs } of accusations) {
@@ -327,9 +354,9 @@ export class LivenessSupervisor {
   }
 
   /**
-   * By when others like `node`, silent since `lastMs`, would have spoken once more if they lived. If all fell silent
-   * together, each had spoken for the last time within one interval of that one; an interval is over when its next beat was
-   * clearly missing, and at half of its silence anyway.
+   * By when others like `node`, silent since `lastMs`, would have spoken once more if they lived.
+   * If all fell silent together, each had spoken for the last time within one interval of that one;
+   * an interval is over when its next beat was clearly missing, and at half of its silence anyway.
    */
   #wouldHaveSpokenMs(node: string, lastMs: number, nowMs: number): number {
     const missingMs = this.#detector.whenLevel?.(node, this.#machine.options.clearThreshold) ?? lastMs;
@@ -346,8 +373,8 @@ export function checkDetector(part: string, detector: unknown): void {
 }
 
 /**
- * One that cannot tell when anybody was last heard is taken to hear, so that it never doubts that. `failed` is told what one of
- * somebody else's making throws; it knows nothing then.
+ * One that cannot tell when anybody was last heard is taken to hear, so that it never doubts that.
+ * `failed` is told what one of somebody else's making throws; it knows nothing then.
  */
 function sourceOf(detector: FailureDetector, failed: (error: unknown) => void): SuspicionSource {
   if (detector instanceof ClockedDetector) return detector.machine;
@@ -363,7 +390,10 @@ function sourceOf(detector: FailureDetector, failed: (error: unknown) => void): 
   };
 }
 
-/** The level that `detector` says; throws what it throws, and `ConfigurationError` where it says none, or promises one. */
+/**
+ * The level that `detector` says; throws what it throws, and `ConfigurationError` where it says
+ * none, or promises one.
+ */
 export function levelOf(detector: FailureDetector, node: string): number {
   const level: unknown = detector.suspicionLevel(node);
   if (typeof level === "number" && !Number.isNaN(level)) return level;

@@ -1,9 +1,10 @@
 /**
- * One consumer of a detector with a threshold of its own: told when a node's level of suspicion has reached it, and when
- * the node is clearly heard again. So several of them can read one detector, each acting at its own level: log at 3,
- * send no new traffic at 5, and leave declaring, which is dear, to a supervisor at 8. It sleeps until the instant at which
- * the level could be reached, and distrusts itself after a stall, as a supervisor does. It declares nothing: no dwell,
- * no flap damping, no grace period; a node never heard from is not told of.
+ * One consumer of a detector with a threshold of its own: told when a node's level of suspicion has
+ * reached it, and when the node is clearly heard again. So several of them can read one detector,
+ * each acting at its own level: log at 3, send no new traffic at 5, and leave declaring, which is
+ * dear, to a supervisor at 8. It sleeps until the instant at which the level could be reached, and
+ * distrusts itself after a stall, as a supervisor does. It declares nothing: no dwell, no flap
+ * damping, no grace period; a node never heard from is not told of.
  */
 
 import type { Declaration } from "../../core/detection/supervisor.ts";
@@ -30,13 +31,22 @@ export interface SuspicionWatchOptions {
   readonly detector: FailureDetector;
   /** Default: the detector's clock if it has one, otherwise the system's. */
   readonly clock?: Clock;
-  /** The level at which this consumer wants to be told, above 0. Default 3: one silence in a thousand, worth a line in a log. */
+  /**
+   * The level at which this consumer wants to be told, above 0. Default 3: one silence in a
+   * thousand, worth a line in a log.
+   */
   readonly threshold?: number;
-  /** Below this level a node is clearly heard again; below the threshold. Default half of it, so that it is not told of each twitch. */
+  /**
+   * Below this level a node is clearly heard again; below the threshold. Default half of it, so
+   * that it is not told of each twitch.
+   */
   readonly clearThreshold?: number;
   /** How often in ms a node that is missed is looked at for its return. Default 50. */
   readonly recheckMs?: number;
-  /** For how long in ms nobody is told of after this process stood still, at most. Default 1000: see LivenessSupervisor. */
+  /**
+   * For how long in ms nobody is told of after this process stood still, at most. Default 1000: see
+   * LivenessSupervisor.
+   */
   readonly longestAbstentionMs?: number;
   /** What it throws surfaces as an uncaught exception, and stops nothing. */
   readonly onCrossing: (crossing: Crossing) => void;
@@ -71,7 +81,8 @@ export class SuspicionWatch {
       detector,
       suspectThreshold: threshold,
       clearThreshold,
-      // What a supervisor suspects is told; what it declares, at the detector's ceiling, is no news.
+      // What a supervisor suspects is told; what it declares, at the detector's ceiling, is no
+      // news.
       declareThreshold: Number.MAX_VALUE,
       minimumDwellMs: 0,
       gracePeriodMs: Number.POSITIVE_INFINITY,

@@ -1,7 +1,8 @@
 /**
- * From a failover's options to its stations: the machine of each, and what the driver needs beside it. Stations that
- * cannot be told apart are refused here, and so are parts that two stations would share by accident: a breaker or
- * bulkhead common to both would let a failing primary shut the backup out.
+ * From a failover's options to its stations: the machine of each, and what the driver needs beside
+ * it. Stations that cannot be told apart are refused here, and so are parts that two stations would
+ * share by accident: a breaker or bulkhead common to both would let a failing primary shut the
+ * backup out.
  */
 import { ConfigurationError } from "../../core/errors.ts";
 import { Admission } from "../../core/failover/admission/admission.ts";
@@ -103,7 +104,10 @@ function createStation<S extends NamedStation>(
   return { station, role, machine, parts };
 }
 
-/** What is to be read beside a station's heartbeats: nothing where asking for it throws, or what is said is no text. */
+/**
+ * What is to be read beside a station's heartbeats: nothing where asking for it throws, or what is
+ * said is no text.
+ */
 function noteOf(heartbeatNote: (station: string) => string | undefined, station: string): string | undefined {
   let note: string | undefined;
   guarded(() => {
@@ -113,7 +117,10 @@ function noteOf(heartbeatNote: (station: string) => string | undefined, station:
   return note;
 }
 
-/** A client makes the parts and refuses settings that contradict each other; calls do not go through it. */
+/**
+ * A client makes the parts and refuses settings that contradict each other; calls do not go through
+ * it.
+ */
 function clientOf<S extends NamedStation>(options: FailoverOptions<S>, station: S, clock: Clock): ResilientClient {
   const given = checkedClient(typeof options.client === "function" ? options.client(station) : (options.client ?? {}));
   const { breaker } = given;

@@ -1,4 +1,6 @@
-/** The driver's own: one timer, whatever is due when, and nothing left behind on a caller's signal. */
+/**
+ * The driver's own: one timer, whatever is due when, and nothing left behind on a caller's signal.
+ */
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";

@@ -1,8 +1,9 @@
 /**
- * Drives the dispatcher (`core/failover/dispatch.ts`): one queue of inputs, one drain, one timer. Whatever happens (a call,
- * the end of an attempt, an abort, a declaration) becomes an input; inputs are taken one after the other, and what follows
- * from each is done before the next: operations are run, promises settled, listeners told. All of these may call back
- * in; what they cause is queued, so no input ever arrives in the middle of another.
+ * Drives the dispatcher (`core/failover/dispatch.ts`): one queue of inputs, one drain, one timer.
+ * Whatever happens (a call, the end of an attempt, an abort, a declaration) becomes an input;
+ * inputs are taken one after the other, and what follows from each is done before the next:
+ * operations are run, promises settled, listeners told. All of these may call back in; what they
+ * cause is queued, so no input ever arrives in the middle of another.
  */
 
 import type { Attempt, AttemptEnd, Call } from "../../core/failover/call.ts";
@@ -124,7 +125,9 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     this.input(TICK);
   }
 
-  /** Does what else follows, if anything does, and then takes the inputs that have come meanwhile. */
+  /**
+   * Does what else follows, if anything does, and then takes the inputs that have come meanwhile.
+   */
   #goOn(nowMs: number): void {
     this.#arm(this.#isQuiet() ? nowMs : this.#doAll(nowMs));
   }
@@ -138,7 +141,10 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     return true;
   }
 
-  /** Does what follows, and takes the inputs that have come meanwhile, one after the other; returns when it took the last one. */
+  /**
+   * Does what follows, and takes the inputs that have come meanwhile, one after the other; returns
+   * when it took the last one.
+   */
   #doAll(startedMs: number): number {
     this.#isBusy = true;
     try {
@@ -178,7 +184,10 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     for (let place = 0; place < actions.length; place++) this.#perform(actions[place] as DispatchAction);
   }
 
-  /** One look, at the next instant at which something falls due. One that comes too early does no harm. */
+  /**
+   * One look, at the next instant at which something falls due. One that comes too early does no
+   * harm.
+   */
   #arm(nowMs: number): void {
     let nextMs = this.#dispatcher.nextWakeMs(nowMs);
     if (this.prober !== undefined) nextMs = this.#nextLookMs(this.prober, nextMs, nowMs);
@@ -191,8 +200,9 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
 
   #wakeAt(nextMs: number): void {
     this.#wakeAtMs = nextMs;
-    // Left as it is where it fires before that, and is set again then: most calls end long before anything falls due. Where
-    // nobody supervises, it would hold a process that has nothing else to do.
+    // Left as it is where it fires before that, and is set again then: most calls end long before
+    // anything falls due. Where nobody supervises, it would hold a process that has nothing else to
+    // do.
     if (nextMs < this.#timerAtMs || !this.#dispatcher.roles.isRunning) this.#setTimer(nextMs);
   }
 
@@ -232,13 +242,17 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
       case "leave-slot":
         return this.#handle(action.station.number).parts.bulkhead?.leave();
       case "event":
-        // A circuit's change is told after what it follows from, and before the decision that it leads to.
+        // A circuit's change is told after what it follows from, and before the decision that it
+        // leads to.
         if (action.event.type === "promoted" || action.event.type === "kept") this.#announce();
         return this.#listeners.tell(action.event);
     }
   }
 
-  /** Whatever the operation does (return a value, throw, return a foreign thenable), its end comes in a later microtask. */
+  /**
+   * Whatever the operation does (return a value, throw, return a foreign thenable), its end comes
+   * in a later microtask.
+   */
   #send(attempt: Attempt): void {
     const handle = this.#handle(attempt.station.number);
     const context = new FailoverAttempt(attempt, handle.station, handle.role, this);
@@ -266,7 +280,8 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
 
   #runLater(request: FailoverRequest<S, unknown>, context: FailoverAttempt<S>): unknown {
     const { deadline } = context;
-    // Started by another call's end or by a timer, an attempt still belongs to its own caller, and is under no deadline but its own.
+    // Started by another call's end or by a timer, an attempt still belongs to its own caller, and
+    // is under no deadline but its own.
     return request.runInAsyncScope(() =>
       ambientDeadline() < deadline ? runUnder(deadline, () => request.operation(context)) : request.operation(context),
     );

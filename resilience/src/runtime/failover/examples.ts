@@ -1,9 +1,11 @@
 /**
- * Objects that are made for V8 alone, so that calls stay as quick as they have become. It compiles code for the classes that
- * the code has met, and throws it away where one of them turns out to be another: when a field that has held only whole
- * numbers gets a fraction (some do after half a second, some at the first promotion), or when a full collection finds no
- * object of a class alive, which is so of calls whenever none is in flight. The next calls would be several times as slow,
- * and take half as much memory again. So one object of each class is kept, and the numbers in it are fractions.
+ * Objects that are made for V8 alone, so that calls stay as quick as they have become. It compiles
+ * code for the classes that the code has met, and throws it away where one of them turns out to be
+ * another: when a field that has held only whole numbers gets a fraction (some do after half a
+ * second, some at the first promotion), or when a full collection finds no object of a class alive,
+ * which is so of calls whenever none is in flight. The next calls would be several times as slow,
+ * and take half as much memory again. So one object of each class is kept, and the numbers in it
+ * are fractions.
  */
 import { Admission } from "../../core/failover/admission/admission.ts";
 import { Crowding } from "../../core/failover/admission/crowding.ts";
@@ -38,8 +40,8 @@ export function callExamples<S extends NamedStation>(owner: RequestOwner): reado
 }
 
 /**
- * What a station is judged by, after a few calls that were served and refused at odd times. To be made before the stations,
- * which are then of the same classes to V8 from the first.
+ * What a station is judged by, after a few calls that were served and refused at odd times. To be
+ * made before the stations, which are then of the same classes to V8 from the first.
  */
 export function stationExamples(): readonly unknown[] {
   const admission = new Admission();

@@ -1,11 +1,13 @@
 /**
- * Primary and backups behind one `call`. Heartbeats and the results of calls are weighed as they come in, the machines in
- * `core/failover` decide who is active and what becomes of each call, and the driver does it. This is the face of all
- * that: it reads options, makes the parts and connects them.
+ * Primary and backups behind one `call`. Heartbeats and the results of calls are weighed as they
+ * come in, the machines in `core/failover` decide who is active and what becomes of each call, and
+ * the driver does it. This is the face of all that: it reads options, makes the parts and connects
+ * them.
  *
- * Calls that arrive while no station can take them wait in one queue, bounded in number and time. It guards one process's
- * decisions: several gateways need a shared lease (`lease`), and no caller can tell what a killed station did with a
- * call that it had in hand (`core/failover/dispatch.ts` says what happens then).
+ * Calls that arrive while no station can take them wait in one queue, bounded in number and time.
+ * It guards one process's decisions: several gateways need a shared lease (`lease`), and no caller
+ * can tell what a killed station did with a call that it had in hand (`core/failover/dispatch.ts`
+ * says what happens then).
  */
 import { checkedDeadline, NO_DEADLINE } from "../../core/deadline.ts";
 import { CallAbortedError, ConfigurationError, NoStationFitError } from "../../core/errors.ts";
@@ -117,7 +119,10 @@ export class PrimaryBackupFailover<S extends NamedStation> {
     };
   }
 
-  /** Supervises until `signal` is aborted, then resolves. Without it calls work, but nothing is ever promoted. */
+  /**
+   * Supervises until `signal` is aborted, then resolves. Without it calls work, but nothing is ever
+   * promoted.
+   */
   async run(signal: AbortSignal): Promise<void> {
     if (this.#roles.isRunning)
       throw new ConfigurationError("already-running", `${PART}: run was called while running.`);
@@ -133,10 +138,11 @@ export class PrimaryBackupFailover<S extends NamedStation> {
   }
 
   /**
-   * Runs `operation` on the active station. It may be run again, on the same or another station, only where that is safe
-   * (`idempotencyKey`, `idempotent`, or provably never sent). Rejects with the operation's own error, or with one of ours
-   * (table in `errors.ts`): `NoStationFitError` when no station could take it in time, `OverloadedError` when it could
-   * not be answered in time, `AmbiguousOutcomeError` when nobody can say whether it ran. Never throws.
+   * Runs `operation` on the active station. It may be run again, on the same or another station,
+   * only where that is safe (`idempotencyKey`, `idempotent`, or provably never sent). Rejects with
+   * the operation's own error, or with one of ours (table in `errors.ts`): `NoStationFitError` when
+   * no station could take it in time, `OverloadedError` when it could not be answered in time,
+   * `AmbiguousOutcomeError` when nobody can say whether it ran. Never throws.
    */
   call<R>(operation: FailoverOperation<S, R>, options: CallOptions = NO_OPTIONS): Promise<R> {
     // The executor's own throw (a bad argument) rejects.
@@ -175,8 +181,9 @@ export class PrimaryBackupFailover<S extends NamedStation> {
   }
 
   /**
-   * Makes `name` active on request; calls that are out at the old station may finish there. Resolves with the new epoch;
-   * rejects with a sentence where the station is not eligible. Failback returns to `name` from then on.
+   * Makes `name` active on request; calls that are out at the old station may finish there.
+   * Resolves with the new epoch; rejects with a sentence where the station is not eligible.
+   * Failback returns to `name` from then on.
    */
   async switchover(name: string, reason: string): Promise<number> {
     this.#handle(name);
@@ -192,8 +199,9 @@ export class PrimaryBackupFailover<S extends NamedStation> {
   }
 
   /**
-   * Takes `name` out of service until `untilMs` (default: until it is put back by calling this with `reason` undefined).
-   * An active one is replaced if another is eligible; calls that are out there may finish.
+   * Takes `name` out of service until `untilMs` (default: until it is put back by calling this with
+   * `reason` undefined). An active one is replaced if another is eligible; calls that are out there
+   * may finish.
    */
   setMaintenance(name: string, reason: string | undefined, untilMs: number = NO_DEADLINE): void {
     checked(`${PART}.setMaintenance`, "untilMs", untilMs, WAIT_MS);
@@ -203,16 +211,18 @@ export class PrimaryBackupFailover<S extends NamedStation> {
   }
 
   /**
-   * Heartbeats that are asked for could not be, for want of a descriptor, a port or memory on this machine: for `forMs` no
-   * silence counts against a station. Say so at each attempt that fails so, for as long as the next one may take.
+   * Heartbeats that are asked for could not be, for want of a descriptor, a port or memory on this
+   * machine: for `forMs` no silence counts against a station. Say so at each attempt that fails so,
+   * for as long as the next one may take.
    */
   noteOwnShortage(forMs: number): void {
     this.#supervisor.abstain(forMs);
   }
 
   /**
-   * A station reports the newest epoch that it has seen. Where that is not one under which this process may have sent, ours
-   * goes above it: a restarted sender is not refused for ever, and what the one before it still has under way is refused.
+   * A station reports the newest epoch that it has seen. Where that is not one under which this
+   * process may have sent, ours goes above it: a restarted sender is not refused for ever, and what
+   * the one before it still has under way is refused.
    */
   noteEpochSeen(epoch: number): void {
     if (!this.#roles.machine.isEpochKnown(epoch)) this.#driver.input({ type: "epoch-seen", epoch });
@@ -307,7 +317,8 @@ export class PrimaryBackupFailover<S extends NamedStation> {
       detector: this.#options.detector,
       clock: this.#clock,
       onDeclaration: (declaration, together) => {
-        // Nothing is weighed before all of it is known: half of it can name a station that fell silent, too.
+        // Nothing is weighed before all of it is known: half of it can name a station that fell
+        // silent, too.
         if (declaration === together.at(-1)) this.#driver.input({ type: "declared", declarations: together });
       },
       onAbstention: (abstention) => {
@@ -322,7 +333,10 @@ export class PrimaryBackupFailover<S extends NamedStation> {
   }
 }
 
-/** Until when `lease` may be used. One that throws, or names no instant, is not held: nothing is sent on the word of nobody. */
+/**
+ * Until when `lease` may be used. One that throws, or names no instant, is not held: nothing is
+ * sent on the word of nobody.
+ */
 function endOf(lease: Lease): number {
   let untilMs = Number.NEGATIVE_INFINITY;
   guarded(() => {

@@ -1,6 +1,7 @@
 /**
- * What a failover refuses for callers without types: names that are no option, and values of another kind. Numbers are checked
- * where they are used, stations and words that contradict each other in `create-stations.ts`.
+ * What a failover refuses for callers without types: names that are no option, and values of
+ * another kind. Numbers are checked where they are used, stations and words that contradict each
+ * other in `create-stations.ts`.
  */
 
 import { SUPERVISOR_NAMES } from "../../core/detection/supervisor-options.ts";
@@ -76,7 +77,10 @@ const SUPERVISION_NAMES: Names<NonNullable<FailoverOptions<NamedStation>["superv
 };
 const LEASE_NAMES: Names<Lease> = { validUntilMs: true, marginMs: true };
 
-/** Throws `ConfigurationError` where `options` are none, or hold what is no option, or a value of another kind. */
+/**
+ * Throws `ConfigurationError` where `options` are none, or hold what is no option, or a value of
+ * another kind.
+ */
 export function checkFailoverOptions<S extends NamedStation>(options: FailoverOptions<S>): void {
   checkNames(PART, options, NAMES);
   checkObject(PART, options.primary, "primary");
@@ -107,7 +111,10 @@ export function checkedRamp(ramp: RampOptions): RampOptions {
   return optionsOf(PART, ramp, "ramp");
 }
 
-/** How a station is called; throws `ConfigurationError` where it is no such thing, or what the failover says itself. */
+/**
+ * How a station is called; throws `ConfigurationError` where it is no such thing, or what the
+ * failover says itself.
+ */
 export function checkedClient(client: StationClientOptions): StationClientOptions {
   const options = optionsOf(PART, client, "client");
   checkNames(`${PART} client`, options, STATION_CLIENT_NAMES);

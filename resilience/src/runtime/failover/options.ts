@@ -1,6 +1,6 @@
 /**
- * What a failover is given, what it tells, and what it shows: options with their ranges and reasons, events with the
- * numbers and evidence behind them, and the status of the moment.
+ * What a failover is given, what it tells, and what it shows: options with their ranges and
+ * reasons, events with the numbers and evidence behind them, and the status of the moment.
  */
 
 import type { Standing, SupervisorOptions } from "../../core/detection/supervisor.ts";
@@ -26,10 +26,10 @@ export interface NamedStation {
 }
 
 /**
- * How a station is called; name, clock and chance are the failover's. One default differs from a client's: a breaker made
- * from options stays open for 5,000 ms, because here an open circuit is a reason to go elsewhere, and where there is no
- * elsewhere a short outage should not become a long one. A bulkhead bounds what is in flight; calls wait in the
- * failover's own queue.
+ * How a station is called; name, clock and chance are the failover's. One default differs from a
+ * client's: a breaker made from options stays open for 5,000 ms, because here an open circuit is a
+ * reason to go elsewhere, and where there is no elsewhere a short outage should not become a long
+ * one. A bulkhead bounds what is in flight; calls wait in the failover's own queue.
  */
 export type StationClientOptions = Omit<ClientOptions<unknown>, "name" | "clock" | "random">;
 
@@ -38,7 +38,10 @@ export type RampOptions = Omit<AdmissionOptions, "maxConcurrent">;
 
 /** The right to decide, granted by somebody else for a time: what several gateways share. */
 export interface Lease {
-  /** Instant on the failover's clock until which it is ours; nothing is sent after it, less the margin. */
+  /**
+   * Instant on the failover's clock until which it is ours; nothing is sent after it, less the
+   * margin.
+   */
   validUntilMs(): number;
   /** Stop this long before it ends, for clocks that run apart. Default 0. */
   readonly marginMs?: number;
@@ -54,53 +57,65 @@ export interface FailoverOptions<S extends NamedStation> {
   /** Who reads the stations' heartbeats; note them there under the stations' names. */
   readonly detector: FailureDetector;
   /**
-   * When silence becomes a declaration, and when the observer distrusts itself. Defaults: see {@link SupervisorOptions} and
-   * {@link LivenessSupervisorOptions}; failovers that share a process should share its `hearing`.
+   * When silence becomes a declaration, and when the observer distrusts itself. Defaults: see
+   * {@link SupervisorOptions} and {@link LivenessSupervisorOptions}; failovers that share a process
+   * should share its `hearing`.
    */
   readonly supervisor?: SupervisorOptions &
     Pick<LivenessSupervisorOptions, "stallToleranceMs" | "longestAbstentionMs" | "hearing">;
-  /** How each station is called: breaker, bulkhead, timeout, retry, classification. Default: a client's defaults. */
+  /**
+   * How each station is called: breaker, bulkhead, timeout, retry, classification. Default: a
+   * client's defaults.
+   */
   readonly client?: StationClientOptions | ((station: S) => StationClientOptions);
   /** What a station that has just become active is given, and what it can take at all. */
   readonly ramp?: RampOptions | ((station: S) => RampOptions);
   /** When failing calls are proof against a station although it beats. */
   readonly commandPath?: CommandPathOptions;
   /**
-   * Returning to a better-placed station: with one repeatable call first, then a growing share, then all. `canaryWaitMs`:
-   * how long it waits for a repeatable call before it takes any; 0 or more. Default 2,000.
+   * Returning to a better-placed station: with one repeatable call first, then a growing share,
+   * then all. `canaryWaitMs`: how long it waits for a repeatable call before it takes any; 0 or
+   * more. Default 2,000.
    */
   readonly failback?: FailbackOptions & { readonly canaryWaitMs?: number };
   /**
-   * How long a station that was replaced for failing calls is not promoted again, unless a probe proves it well before;
-   * doubled, up to four times, when it fails again soon after. Default 5,000: short, because it matters only where the
-   * other station fails as well.
+   * How long a station that was replaced for failing calls is not promoted again, unless a probe
+   * proves it well before; doubled, up to four times, when it fails again soon after. Default
+   * 5,000: short, because it matters only where the other station fails as well.
    */
   readonly cooldownMs?: number;
   /**
-   * Tries the command path of an idle station that was replaced for failing, or to which failback would return;
-   * resolving proves it well. Without it, heartbeats have to do.
+   * Tries the command path of an idle station that was replaced for failing, or to which failback
+   * would return; resolving proves it well. Without it, heartbeats have to do.
    */
   readonly probe?: (station: S, signal: AbortSignal) => PromiseLike<unknown>;
   /** How often such a station is probed, and how long a probe may take. Default 1,000. */
   readonly probeIntervalMs?: number;
-  /** Asks a lost station what became of a key before the call goes elsewhere. Default: stations cannot be asked. */
+  /**
+   * Asks a lost station what became of a key before the call goes elsewhere. Default: stations
+   * cannot be asked.
+   */
   readonly keyStatus?: AskForKey<S>;
   /** How long that may take. Default 250. */
   readonly keyStatusTimeoutMs?: number;
   /**
-   * What to do with keyed calls that a lost station had in hand: send them again under their key (right where whoever
-   * executes them executes a key once), or report them as ambiguous. Default `resend`.
+   * What to do with keyed calls that a lost station had in hand: send them again under their key
+   * (right where whoever executes them executes a key once), or report them as ambiguous. Default
+   * `resend`.
    */
   readonly ambiguousKeyed?: "resend" | "report";
   /** How long a call may take in all where it brings no deadline of its own. Default: no limit. */
   readonly deadlineMs?: number;
-  /** How long a call may wait for somebody fit, from when it first has to. Default 30,000: the take-over objective. */
+  /**
+   * How long a call may wait for somebody fit, from when it first has to. Default 30,000: the
+   * take-over objective.
+   */
   readonly maxWaitMs?: number;
   /** How many calls may wait for their turn; the next one is refused. Default 10,000. */
   readonly maxWaiting?: number;
   /**
-   * What an operator should read beside a station's heartbeats in evidence and status, such as its last answer to a probe
-   * ("answered 400"). Default: nothing.
+   * What an operator should read beside a station's heartbeats in evidence and status, such as its
+   * last answer to a probe ("answered 400"). Default: nothing.
    */
   readonly heartbeatNote?: (station: string) => string | undefined;
   /** Where epochs begin. Default 1. */
@@ -125,7 +140,10 @@ export interface StationStatus {
   readonly breaker: BreakerStatus | undefined;
   readonly budget: RetryBudgetStatus | undefined;
   readonly bulkhead: SlotsStatus | undefined;
-  /** How many calls it is given: `ramping` while that is limited, by a promotion or because it was overloaded. */
+  /**
+   * How many calls it is given: `ramping` while that is limited, by a promotion or because it was
+   * overloaded.
+   */
   readonly ramp: {
     readonly ramping: boolean;
     /** Calls that may be in flight, and how many may go a second; `Infinity` for no limit. */
@@ -135,7 +153,10 @@ export interface StationStatus {
   };
   /** New calls go elsewhere for the moment, if they can. */
   readonly doubted: boolean;
-  /** How long it usually takes to answer, and after how long an attempt is overdue; 0 and `Infinity` while nobody knows. */
+  /**
+   * How long it usually takes to answer, and after how long an attempt is overdue; 0 and `Infinity`
+   * while nobody knows.
+   */
   readonly usualAnswerMs: number;
   readonly overdueAfterMs: number;
   readonly maintenance: Maintenance | undefined;
@@ -155,13 +176,19 @@ export interface FailoverStatus {
   readonly parked: number;
   /** The station that a failback is trying out. */
   readonly handover: string | undefined;
-  /** How long callers are believed to wait, learned from those who hung up; undefined while nobody knows. */
+  /**
+   * How long callers are believed to wait, learned from those who hung up; undefined while nobody
+   * knows.
+   */
   readonly patienceMs: number | undefined;
   /** Is less than half of what ends answered well? */
   readonly overloaded: boolean;
   /** How calls have ended since the start. */
   readonly ended: Readonly<Record<CallOutcome, number>>;
-  /** Attempts that were sent since the start, by why: the `first` of a call, a `retry`, one `elsewhere`, a `hedge`. */
+  /**
+   * Attempts that were sent since the start, by why: the `first` of a call, a `retry`, one
+   * `elsewhere`, a `hedge`.
+   */
   readonly attempts: Readonly<Record<AttemptReason, number>>;
   readonly stations: readonly StationStatus[];
 }

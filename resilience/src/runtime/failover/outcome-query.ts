@@ -1,6 +1,6 @@
 /**
- * Asks a lost station what became of a command that it had in hand (rule F4). It may be dead, so the question is short:
- * no answer in time, or one that makes no sense, is `unknown`.
+ * Asks a lost station what became of a command that it had in hand (rule F4). It may be dead, so
+ * the question is short: no answer in time, or one that makes no sense, is `unknown`.
  */
 import { propertyOf, UNREADABLE } from "../../core/unknown-value.ts";
 import type { Clock } from "../time/clock.ts";

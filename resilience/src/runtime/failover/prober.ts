@@ -1,7 +1,8 @@
 /**
- * Tries the command path of idle stations that have to prove themselves. Heartbeats say that a process is up again; that
- * commands get through is shown by a command, and nobody wants a caller's to be the first. It says what came of each try
- * and draws no conclusions. Tries of one station do not overlap, and none outlives its interval.
+ * Tries the command path of idle stations that have to prove themselves. Heartbeats say that a
+ * process is up again; that commands get through is shown by a command, and nobody wants a caller's
+ * to be the first. It says what came of each try and draws no conclusions. Tries of one station do
+ * not overlap, and none outlives its interval.
  */
 import { wasLocalShortage } from "../../core/outcomes/error-evidence.ts";
 import type { Clock } from "../time/clock.ts";

@@ -1,6 +1,7 @@
 /**
- * What a caller handed in, and the attempts that are made of it, as far as the driver needs them: the operation, where its
- * end goes, and the async context of its caller, in which every attempt runs, whoever's end or timer starts it.
+ * What a caller handed in, and the attempts that are made of it, as far as the driver needs them:
+ * the operation, where its end goes, and the async context of its caller, in which every attempt
+ * runs, whoever's end or timer starts it.
  */
 import { AsyncResource, executionAsyncId } from "node:async_hooks";
 import type { Deadline } from "../../core/deadline.ts";
@@ -17,7 +18,10 @@ export interface RequestOwner {
   uploading(attempt: Attempt, isUploading: boolean): void;
 }
 
-/** A call's other half: what the driver needs to run it. Made in its caller's async context, it keeps that, too. */
+/**
+ * A call's other half: what the driver needs to run it. Made in its caller's async context, it
+ * keeps that, too.
+ */
 export class FailoverRequest<S, R> extends AsyncResource {
   readonly operation: FailoverOperation<S, R>;
   readonly resolve: (value: R) => void;
@@ -25,7 +29,10 @@ export class FailoverRequest<S, R> extends AsyncResource {
   readonly #refusalsBefore = refusalsWritten();
   /** Listens to its caller's signal; undefined where there is none. */
   #hangUp: HangUp | undefined = undefined;
-  /** Its deadline is its own, and later than that of the work it is made in: what the operation calls is under it, too. */
+  /**
+   * Its deadline is its own, and later than that of the work it is made in: what the operation
+   * calls is under it, too.
+   */
   outlivesAmbient = false;
 
   constructor(operation: FailoverOperation<S, R>, resolve: (value: R) => void, reject: (error: unknown) => void) {
@@ -78,7 +85,10 @@ class HangUp {
   }
 }
 
-/** What the operation is told about an attempt. The signal is made when it is asked for: most attempts are never aborted. */
+/**
+ * What the operation is told about an attempt. The signal is made when it is asked for: most
+ * attempts are never aborted.
+ */
 export class FailoverAttempt<S> implements FailoverContext<S> {
   readonly station: S;
   readonly role: "primary" | "backup";
@@ -119,7 +129,10 @@ export class FailoverAttempt<S> implements FailoverContext<S> {
     return this.record.call.terms.idempotencyKey;
   }
 
-  /** A function that may be taken out of the context: made when it is asked for, so that a call costs none. */
+  /**
+   * A function that may be taken out of the context: made when it is asked for, so that a call
+   * costs none.
+   */
   get timeLeftMs(): () => number {
     return () => timeLeftMs(this.deadline, this.#owner.clock.nowMs());
   }

@@ -1,8 +1,9 @@
 /**
- * One attempt of a call, from the step in which it is sent to the moment the work has really settled, which may be long
- * after everybody stopped waiting for it. It is also what the operation is given as its context, so that a call costs
- * no object for that; the signal is made only when the operation asks for it, because aborting one costs ninety times
- * an await and most operations are never aborted.
+ * One attempt of a call, from the step in which it is sent to the moment the work has really
+ * settled, which may be long after everybody stopped waiting for it. It is also what the operation
+ * is given as its context, so that a call costs no object for that; the signal is made only when
+ * the operation asks for it, because aborting one costs ninety times an await and most operations
+ * are never aborted.
  */
 import { AsyncResource } from "node:async_hooks";
 import type { Deadline } from "../../core/deadline.ts";
@@ -15,7 +16,10 @@ import { isStall } from "../time/read-first.ts";
 
 /** What an operation is told about the attempt it makes. */
 export interface AttemptContext {
-  /** Aborted when this attempt is given up: its timeout, the deadline, or the caller's abort. Never after success. */
+  /**
+   * Aborted when this attempt is given up: its timeout, the deadline, or the caller's abort. Never
+   * after success.
+   */
   readonly signal: AbortSignal;
   /** 1 for the first attempt of the call, 2 for its first retry, … */
   readonly attempt: number;
@@ -68,7 +72,9 @@ export class Attempt implements AttemptContext {
     return this.#listening.controller.signal;
   }
 
-  /** @internal Nobody waits for it any more; what remains is to give its slot back when it settles. */
+  /**
+   * @internal Nobody waits for it any more; what remains is to give its slot back when it settles.
+   */
   get givenUp(): boolean {
     return this.#reason !== undefined;
   }
@@ -86,19 +92,24 @@ export class Attempt implements AttemptContext {
     return this.owner.idempotencyKey;
   }
 
-  /** A function that may be taken out of the context: made when it is asked for, so that a call costs none. */
+  /**
+   * A function that may be taken out of the context: made when it is asked for, so that a call
+   * costs none.
+   */
   get timeLeftMs(): () => number {
     return () => timeLeftMs(this.owner.deadline, this.owner.clock.nowMs());
   }
 
-  /** @internal From when on its time counts: from its start, or later if this process stood still. */
+  /**
+   * @internal From when on its time counts: from its start, or later if this process stood still.
+   */
   get countsFromMs(): number {
     return this.#stall?.countsFromMs ?? this.startedMs;
   }
 
   /**
-   * @internal Its timer has fired. Returns when to look again: after a stall, to read what has arrived, or because it is slow
-   * now and not over yet. Undefined where its time is over.
+   * @internal Its timer has fired. Returns when to look again: after a stall, to read what has
+   *   arrived, or because it is slow now and not over yet. Undefined where its time is over.
    */
   lookAgainMs(times: AttemptTimes, nowMs: number): number | undefined {
     const { slowMs, timeoutMs } = times;
@@ -125,7 +136,10 @@ export class Attempt implements AttemptContext {
     return Math.min(this.countsFromMs + timeoutMs, this.deadline);
   }
 
-  /** It is taken to have stopped as long before the instant asked for as it went on after it, at most since the start. */
+  /**
+   * It is taken to have stopped as long before the instant asked for as it went on after it, at
+   * most since the start.
+   */
   #noteStall(lateMs: number, isEnd: boolean, nowMs: number): void {
     const stalls = this.stalls + 1;
     const countsFromMs = stalls > MAX_STALLS ? this.countsFromMs : Math.min(nowMs, this.countsFromMs + 2 * lateMs);
@@ -137,20 +151,29 @@ export class Attempt implements AttemptContext {
     return this.#stall?.stalls ?? 0;
   }
 
-  /** @internal Did the service have `timeoutMs` for it? Unknown, and so no, where this process stood still when they were over. */
+  /**
+   * @internal Did the service have `timeoutMs` for it? Unknown, and so no, where this process stood
+   *   still when they were over.
+   */
   hadItsTime(timeoutMs: number, nowMs: number): boolean {
     const stall = this.#stall;
     return stall === undefined || !stall.isEnd || stall.stalls > MAX_STALLS || stall.endedMs + timeoutMs <= nowMs;
   }
 
-  /** @internal Tells the operation, if it listens, that nobody waits for it any more. Runs the operation's listeners. */
+  /**
+   * @internal Tells the operation, if it listens, that nobody waits for it any more. Runs the
+   *   operation's listeners.
+   */
   giveUp(reason: Error): void {
     this.#reason = reason;
     this.#listening?.controller.abort(reason);
   }
 }
 
-/** Why an attempt of a client is ended by time: its timeout, or the deadline where that is earlier, with the `cause` of its call. */
+/**
+ * Why an attempt of a client is ended by time: its timeout, or the deadline where that is earlier,
+ * with the `cause` of its call.
+ */
 export function expiryOf(
   attempt: Attempt,
   { name, timeoutMs }: { readonly name: string; readonly timeoutMs: number },
@@ -158,7 +181,8 @@ export function expiryOf(
   nowMs: number,
 ): AttemptTimeoutError | DeadlineExceededError {
   const which = `${name}: attempt ${attempt.attempt}`;
-  // The same sum as when it was sent, and not the time it took: rounding must not make a deadline of a timeout.
+  // The same sum as when it was sent, and not the time it took: rounding must not make a deadline
+  // of a timeout.
   if (attempt.countsFromMs + timeoutMs <= attempt.deadline) {
     const own = attempt.hadItsTime(timeoutMs, nowMs)
       ? ""
@@ -185,7 +209,10 @@ interface Stall {
   readonly isEnd: boolean;
 }
 
-/** After so many late timers an attempt is judged by the clock: else a process that is always late would wait for ever. */
+/**
+ * After so many late timers an attempt is judged by the clock: else a process that is always late
+ * would wait for ever.
+ */
 const MAX_STALLS = 3;
 
 /** What only an operation that asked for its signal needs. */

@@ -1,7 +1,8 @@
 /**
- * What the end of an attempt means, and telling those who keep count: the breaker, and whoever listens for attempts.
- * Functions of a client's parts and one attempt; the call's own state does not enter, so that an attempt is booked the
- * same way however its call goes on. Giving the slot back is not done here: it may outlive the call.
+ * What the end of an attempt means, and telling those who keep count: the breaker, and whoever
+ * listens for attempts. Functions of a client's parts and one attempt; the call's own state does
+ * not enter, so that an attempt is booked the same way however its call goes on. Giving the slot
+ * back is not done here: it may outlive the call.
  */
 import { wasRefusedLocally } from "../../core/outcomes/error-evidence.ts";
 import type { Judgement, Outcome } from "../../core/outcomes/judgement.ts";
@@ -11,7 +12,10 @@ import { guarded } from "../listeners.ts";
 import type { Attempt } from "./attempt.ts";
 import type { AttemptListener, ClientParts } from "./client-parts.ts";
 
-/** The classifier has a bug, or said what means nothing: what it threw, or our refusal, takes the place of result or error. */
+/**
+ * The classifier has a bug, or said what means nothing: what it threw, or our refusal, takes the
+ * place of result or error.
+ */
 export interface Unjudged {
   readonly error: unknown;
   /** It says nothing about the service, and trying again would not mend it. */
@@ -29,7 +33,10 @@ export function judgeResult<T>(classify: Classifier<T>, value: T, calendar: Cale
   }
 }
 
-/** What an error means. What we refused ourselves is never the service's failure, whatever a classifier says (rule B5). */
+/**
+ * What an error means. What we refused ourselves is never the service's failure, whatever a
+ * classifier says (rule B5).
+ */
 export function judgeThrown<T>(
   classify: Classifier<T> | undefined,
   error: unknown,
@@ -43,7 +50,10 @@ export function judgeThrown<T>(
   }
 }
 
-/** What the classifier says of an error; nothing where it throws: the service's failure stays one, whatever bug it meets. */
+/**
+ * What the classifier says of an error; nothing where it throws: the service's failure stays one,
+ * whatever bug it meets.
+ */
 function saidOf<T>(
   classify: Classifier<T> | undefined,
   error: unknown,
@@ -59,9 +69,9 @@ function saidOf<T>(
 /** Books a success. */
 export function bookSuccess<T>(parts: ClientParts<T>, attempt: Attempt): void {
   const { breaker, bulkhead, onAttempt } = parts;
-  // Reading the clock costs as much as the await. A success needs its instant only where somebody is told, where its
-  // duration matters or where a probe's lease does; elsewhere the instant of its start will do, which the window puts in
-  // its newest slice.
+  // Reading the clock costs as much as the await. A success needs its instant only where somebody
+  // is told, where its duration matters or where a probe's lease does; elsewhere the instant of its
+  // start will do, which the window puts in its newest slice.
   const starved = bulkhead !== undefined && bulkhead.starvedAtMs >= attempt.startedMs;
   const timed = starved || onAttempt !== undefined || breaker?.timesCalls === true;
   const endedMs = timed ? parts.clock.nowMs() : attempt.startedMs;
@@ -78,7 +88,10 @@ export function book<T>(parts: ClientParts<T>, attempt: Attempt, outcome: Outcom
   if (onAttempt !== undefined) tell(onAttempt, outcome, attempt.startedMs, nowMs);
 }
 
-/** Slow for the breaker: by its own limit, or by starving those who wait for a slot (see `ClientOptions.breaker`). */
+/**
+ * Slow for the breaker: by its own limit, or by starving those who wait for a slot (see
+ * `ClientOptions.breaker`).
+ */
 export function isSlow<T>({ starvedMs, bulkhead }: ClientParts<T>, attempt: Attempt, nowMs: number): boolean {
   if (attempt.isSlow) return true;
   if (bulkhead === undefined || bulkhead.starvedAtMs < attempt.startedMs) return false;

@@ -1,4 +1,7 @@
-/** The breaker for callers: `execute`, the one error of an open period, and listeners that call back in. */
+/**
+ * The breaker for callers: `execute`, the one error of an open period, and listeners that call back
+ * in.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BreakerOpenError, BulkheadFullError } from "../../core/errors.ts";

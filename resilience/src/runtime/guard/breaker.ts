@@ -1,10 +1,12 @@
 /**
- * The circuit breaker for callers: {@link BreakerMachine} bound to a clock. Guard an operation with `execute`, or take
- * a permit with `tryAcquire` and return it with what became of the call. There is no timer behind it: an open circuit
- * becomes half-open when somebody looks after its duration, so an idle breaker costs nothing.
+ * The circuit breaker for callers: {@link BreakerMachine} bound to a clock. Guard an operation with
+ * `execute`, or take a permit with `tryAcquire` and return it with what became of the call. There
+ * is no timer behind it: an open circuit becomes half-open when somebody looks after its duration,
+ * so an idle breaker costs nothing.
  *
- * What it does not protect from: a service that is slow but answers (set `slowCallDurationMs`), one that answers 200
- * with an error inside (classify results in a client), and load (use a bulkhead and a retry budget).
+ * What it does not protect from: a service that is slow but answers (set `slowCallDurationMs`), one
+ * that answers 200 with an error inside (classify results in a client), and load (use a bulkhead
+ * and a retry budget).
  */
 import { brand } from "../../core/brand.ts";
 import { BreakerOpenError } from "../../core/errors.ts";
@@ -68,7 +70,10 @@ export class CircuitBreaker {
     return this.machine.slowCallDurationMs;
   }
 
-  /** @internal Does {@link noteSuccess} have to be told the instant at which the call ended, rather than began? */
+  /**
+   * @internal Does {@link noteSuccess} have to be told the instant at which the call ended, rather
+   *   than began?
+   */
   get timesCalls(): boolean {
     return this.machine.timesCalls;
   }
@@ -79,9 +84,10 @@ export class CircuitBreaker {
   }
 
   /**
-   * May a call go out now? True takes a permit, to be returned by exactly one of {@link noteSuccess},
-   * {@link noteFailure} and {@link release}. A caller with several calls in flight keeps the permit itself
-   * ({@link tryAcquire}) so that a late result is booked to the generation it belongs to.
+   * May a call go out now? True takes a permit, to be returned by exactly one of
+   * {@link noteSuccess}, {@link noteFailure} and {@link release}. A caller with several calls in
+   * flight keeps the permit itself ({@link tryAcquire}) so that a late result is booked to the
+   * generation it belongs to.
    */
   allow(): boolean {
     return this.tryAcquire() !== REFUSED;
@@ -94,12 +100,18 @@ export class CircuitBreaker {
     return permit;
   }
 
-  /** Would {@link tryAcquire} give a permit now? Takes none, and tells no listener: that is for who acts on it. */
+  /**
+   * Would {@link tryAcquire} give a permit now? Takes none, and tells no listener: that is for who
+   * acts on it.
+   */
   peek(nowMs: number = this.clock.nowMs()): boolean {
     return this.machine.peek(nowMs);
   }
 
-  /** The call succeeded. `slow`: longer than `slowCallDurationMs`. Without `permit`, the current generation's. */
+  /**
+   * The call succeeded. `slow`: longer than `slowCallDurationMs`. Without `permit`, the current
+   * generation's.
+   */
   noteSuccess(permit: Permit = this.machine.generation, nowMs: number = this.clock.nowMs(), slow = false): void {
     this.machine.success(permit, nowMs, slow);
     this.announce();
@@ -111,15 +123,19 @@ export class CircuitBreaker {
     this.announce();
   }
 
-  /** The call says nothing about the service (aborted, refused by ourselves): gives the permit back unjudged. */
+  /**
+   * The call says nothing about the service (aborted, refused by ourselves): gives the permit back
+   * unjudged.
+   */
   release(permit: Permit = this.machine.generation, nowMs: number = this.clock.nowMs()): void {
     this.machine.release(permit, nowMs);
     this.announce();
   }
 
   /**
-   * Runs `operation` if the circuit lets it, else rejects with {@link BreakerOpenError}. Any error of the operation is
-   * a failure, except our own refusals (`LocalRejection`, wrapped or not), which are never booked against the service.
+   * Runs `operation` if the circuit lets it, else rejects with {@link BreakerOpenError}. Any error
+   * of the operation is a failure, except our own refusals (`LocalRejection`, wrapped or not),
+   * which are never booked against the service.
    */
   async execute<T>(operation: () => PromiseLike<T> | T): Promise<T> {
     if (typeof operation !== "function") throw noOperation(this.name, operation);
@@ -147,7 +163,10 @@ export class CircuitBreaker {
     }
   }
 
-  /** @internal The error that refused callers get: one for a whole open period, because building it costs more than refusing. */
+  /**
+   * @internal The error that refused callers get: one for a whole open period, because building it
+   *   costs more than refusing.
+   */
   refusal(nowMs: number): BreakerOpenError {
     if (this.#refusal === undefined || this.#refusalGeneration !== this.machine.generation) {
       this.#refusalGeneration = this.machine.generation;
@@ -162,7 +181,10 @@ export class CircuitBreaker {
     return this.#refusal;
   }
 
-  /** Tells `listener` of each transition, after it; dispose to stop. A listener may call back into the breaker. */
+  /**
+   * Tells `listener` of each transition, after it; dispose to stop. A listener may call back into
+   * the breaker.
+   */
   onTransition(listener: (transition: BreakerTransition) => void): Disposable {
     return this.#listeners.add(listener);
   }
@@ -170,7 +192,8 @@ export class CircuitBreaker {
   /** @internal Tells listeners of the transitions that they have not heard of. */
   announce(): void {
     if (!this.machine.hasTransitions || this.#announcing) return;
-    // A listener that causes the next transition does not overtake those who have yet to hear of this one.
+    // A listener that causes the next transition does not overtake those who have yet to hear of
+    // this one.
     this.#announcing = true;
     while (this.machine.hasTransitions) {
       for (const transition of this.machine.takeTransitions()) this.#listeners.tell(transition);

@@ -1,8 +1,9 @@
 /**
- * The bulkhead: a bounded number of calls at once, a bounded queue of callers who wait a bounded time. One saturated
- * downstream then costs its own callers their wait and nobody else anything. A slot is held until the work has really
- * settled, also when its caller has stopped waiting: a limit of two that runs ten after timeouts limits nothing.
- * What it does not protect from: work that never settles keeps its slot for ever (have it heed its signal).
+ * The bulkhead: a bounded number of calls at once, a bounded queue of callers who wait a bounded
+ * time. One saturated downstream then costs its own callers their wait and nobody else anything. A
+ * slot is held until the work has really settled, also when its caller has stopped waiting: a limit
+ * of two that runs ten after timeouts limits nothing. What it does not protect from: work that
+ * never settles keeps its slot for ever (have it heed its signal).
  *
  * Name and idea: Nygard, Release It!, ch. 5 ("Bulkheads").
  */
@@ -32,7 +33,10 @@ import { hasWholeInstants, systemClock } from "../time/system-clock.ts";
 export interface BulkheadOptions {
   /** How many operations may run at once; at least 1. */
   readonly maxConcurrent: number;
-  /** How long a caller may wait for a slot; 0: not at all. Default 0: shedding at once is the honest default. */
+  /**
+   * How long a caller may wait for a slot; 0: not at all. Default 0: shedding at once is the honest
+   * default.
+   */
   readonly acquireTimeoutMs?: number;
   /** How many callers may wait. Default: as many as may run, or 0 where nobody may wait. */
   readonly maxQueue?: number;
@@ -43,11 +47,17 @@ export interface BulkheadOptions {
 }
 
 export interface BulkheadCallOptions {
-  /** Aborting takes effect at once: in the queue the caller leaves it; later `operation` is given this signal to heed. */
+  /**
+   * Aborting takes effect at once: in the queue the caller leaves it; later `operation` is given
+   * this signal to heed.
+   */
   readonly signal?: AbortSignal;
   /** Higher goes first. Default 0. */
   readonly priority?: number;
-  /** Not started after this instant, nor waited for. Default: the ambient deadline, if any. One that is given counts alone. */
+  /**
+   * Not started after this instant, nor waited for. Default: the ambient deadline, if any. One that
+   * is given counts alone.
+   */
   readonly deadline?: Deadline;
 }
 
@@ -104,9 +114,9 @@ export class Bulkhead {
   }
 
   /**
-   * @internal Gives a slot back; if somebody waits, it is theirs before this returns. A waiter that gives it back at once (its
-   * circuit is open) does so while this runs: handing over in a loop and not each inside the other, because a hundred
-   * thousand of them would overflow the stack.
+   * @internal Gives a slot back; if somebody waits, it is theirs before this returns. A waiter that
+   *   gives it back at once (its circuit is open) does so while this runs: handing over in a loop
+   *   and not each inside the other, because a hundred thousand of them would overflow the stack.
    */
   leave(): void {
     if (this.#returning++ > 0) return;
@@ -117,9 +127,9 @@ export class Bulkhead {
   }
 
   /**
-   * Runs `operation` in a slot. Rejects with {@link BulkheadFullError} where the queue is at its bound,
-   * {@link BulkheadTimeoutError} where no slot came free in time, {@link CallAbortedError} on an abort,
-   * {@link DeadlineExceededError} where the deadline passed before it could start.
+   * Runs `operation` in a slot. Rejects with {@link BulkheadFullError} where the queue is at its
+   * bound, {@link BulkheadTimeoutError} where no slot came free in time, {@link CallAbortedError}
+   * on an abort, {@link DeadlineExceededError} where the deadline passed before it could start.
    */
   async execute<T>(operation: (signal?: AbortSignal) => PromiseLike<T> | T, options?: BulkheadCallOptions): Promise<T> {
     if (typeof operation !== "function") throw noOperation(this.name, operation);
@@ -139,7 +149,8 @@ export class Bulkhead {
       await new Promise<void>((resolve, reject) => {
         new QueuedCaller(this, priority, signal, deadline, resolve, reject).join();
       });
-      // Granted, but an abort or the clock may have been faster than this microtask: the slot goes on, unused.
+      // Granted, but an abort or the clock may have been faster than this microtask: the slot goes
+      // on, unused.
       const refusal = this.#refusalNow(signal, deadline);
       if (refusal !== undefined) {
         this.leave();
@@ -156,7 +167,10 @@ export class Bulkhead {
     return tooLate(this.name, deadline, 0, this.clock.nowMs());
   }
 
-  /** The slot comes back when the work settles; the caller of an aborted signal does not wait for that. */
+  /**
+   * The slot comes back when the work settles; the caller of an aborted signal does not wait for
+   * that.
+   */
   #run<T>(operation: (signal?: AbortSignal) => PromiseLike<T> | T, signal: AbortSignal | undefined): Promise<T> {
     const work = this.#settle(operation, signal);
     if (signal === undefined) return work;
@@ -195,8 +209,9 @@ export class Bulkhead {
   }
 
   /**
-   * @internal The refusal for a wait that took too long, with its numbers. Remembers that somebody starved, unless this process stood
-   * still meanwhile (not `isFair`): slots may have been free without its knowing.
+   * @internal The refusal for a wait that took too long, with its numbers. Remembers that somebody
+   *   starved, unless this process stood still meanwhile (not `isFair`): slots may have been free
+   *   without its knowing.
    */
   timeoutError(nowMs: number, isFair: boolean): BulkheadTimeoutError {
     if (isFair) this.starvedAtMs = nowMs;

@@ -1,6 +1,7 @@
 /**
- * One guarded call under everything an operation, a classifier, a signal or a listener can do to it: it ends once, and
- * slot, permit, charge, timer and listener come back whatever happens. Retries and deadlines: `retry-plan.test.ts`.
+ * One guarded call under everything an operation, a classifier, a signal or a listener can do to
+ * it: it ends once, and slot, permit, charge, timer and listener come back whatever happens.
+ * Retries and deadlines: `retry-plan.test.ts`.
  */
 
 import assert from "node:assert/strict";

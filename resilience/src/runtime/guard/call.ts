@@ -1,6 +1,6 @@
 /**
- * One guarded call as a small state machine driven by callbacks, so that the success path is one promise, one timer
- * entry and no abort controller. Its states, and what can end each:
+ * One guarded call as a small state machine driven by callbacks, so that the success path is one
+ * promise, one timer entry and no abort controller. Its states, and what can end each:
  *
  *   waiting for a slot ──granted──► running ──success──► done
  *     │ wait over, deadline,          │ failure, timeout          ▲
@@ -9,9 +9,10 @@
  *                                     │ budget withdrawn
  *                  running ◄─slot─ backing off
  *
- * Order (rule C1): deadline → breaker peek → slot → permit and send in one synchronous step → attempt under timeout →
- * classify → note, release → withdraw → back off → again. No slot is held while backing off and no permit while
- * waiting for a slot, so breaker and bulkhead cannot wait for each other.
+ * Order (rule C1): deadline → breaker peek → slot → permit and send in one synchronous step →
+ * attempt under timeout → classify → note, release → withdraw → back off → again. No slot is held
+ * while backing off and no permit while waiting for a slot, so breaker and bulkhead cannot wait for
+ * each other.
  */
 import { AsyncResource } from "node:async_hooks";
 import { type Deadline, NO_DEADLINE, tooLate } from "../../core/deadline.ts";
@@ -34,7 +35,9 @@ const expire = (attempt: Attempt): void => attempt.owner.expire(attempt);
 /** The permit where there is no breaker to give one. */
 const UNGUARDED: Permit = -1;
 const FAILURE: Judgement = { outcome: "failure" };
-/** The async context of attempts whose caller's was not kept: better nobody's than somebody else's. */
+/**
+ * The async context of attempts whose caller's was not kept: better nobody's than somebody else's.
+ */
 const NOBODY = new AsyncResource("ResilientClient");
 
 export class Call<T> implements AttemptOwner {
@@ -88,8 +91,8 @@ export class Call<T> implements AttemptOwner {
   }
 
   /**
-   * The caller's signal was aborted: ends the call now, whatever it waits for. An attempt that is out is told, and keeps its slot
-   * until it settles. (`Call` listens itself: no closure a call.)
+   * The caller's signal was aborted: ends the call now, whatever it waits for. An attempt that is
+   * out is told, and keeps its slot until it settles. (`Call` listens itself: no closure a call.)
    */
   handleEvent(): void {
     if (this.#settled) return;
@@ -138,7 +141,9 @@ export class Call<T> implements AttemptOwner {
     return tooLate(this.#parts.name, this.deadline, this.#parts.minimumTimeLeftMs, nowMs);
   }
 
-  /** Holds a slot. Takes the permit, charges the budget and sends: nothing in between could wait. */
+  /**
+   * Holds a slot. Takes the permit, charges the budget and sends: nothing in between could wait.
+   */
   #send(nowMs: number): void {
     const { breaker, budget, bulkhead, firstLookMs } = this.#parts;
     const permit = breaker?.tryAcquire(nowMs) ?? UNGUARDED;
@@ -166,7 +171,10 @@ export class Call<T> implements AttemptOwner {
     );
   }
 
-  /** Whatever the operation does (return a value, throw, return somebody's thenable), its end comes in a later microtask. */
+  /**
+   * Whatever the operation does (return a value, throw, return somebody's thenable), its end comes
+   * in a later microtask.
+   */
   #invoke(attempt: Attempt): Promise<T> {
     try {
       const plain = this.#context === undefined && !this.#parts.propagateDeadline && !this.#outlivesAmbient();
@@ -177,7 +185,10 @@ export class Call<T> implements AttemptOwner {
     }
   }
 
-  /** A deadline of its own may be later than that of the work it is made in: what the operation calls is under its own, too. */
+  /**
+   * A deadline of its own may be later than that of the work it is made in: what the operation
+   * calls is under its own, too.
+   */
   #outlivesAmbient(): boolean {
     return this.#options.deadline !== undefined && ambientDeadline() < this.deadline;
   }
@@ -222,7 +233,10 @@ export class Call<T> implements AttemptOwner {
     this.#parts.tell({ type: "unread-body", reason: UNREAD_BODY_REASON });
   }
 
-  /** It ended, and not with a plain success: booked, its slot given back, and then whatever follows from it. */
+  /**
+   * It ended, and not with a plain success: booked, its slot given back, and then whatever follows
+   * from it.
+   */
   #fail(attempt: Attempt, judged: Judgement, failure: Failure<T>): void {
     this.#stopTimer();
     this.#current = undefined;
@@ -234,7 +248,10 @@ export class Call<T> implements AttemptOwner {
     else this.#afterFailure(nowMs, judged, failure);
   }
 
-  /** The timeout or the deadline, whichever is earlier, if it is that. The slot stays taken until the work settles. */
+  /**
+   * The timeout or the deadline, whichever is earlier, if it is that. The slot stays taken until
+   * the work settles.
+   */
   expire(attempt: Attempt): void {
     const nowMs = this.clock.nowMs();
     const againMs = attempt.lookAgainMs(this.#parts, nowMs);
@@ -274,7 +291,10 @@ export class Call<T> implements AttemptOwner {
     this.#parts.tell({ type: "retry", attempt: this.#attempts + 1, delayMs });
   }
 
-  /** The budget said no: the failure that asked for the retry is delivered, and says so to whoever asks. */
+  /**
+   * The budget said no: the failure that asked for the retry is delivered, and says so to whoever
+   * asks.
+   */
   #refuseRetry(retry: RetryPlan<T>): void {
     const refusal = retry.refusal();
     const end = retry.failure ?? { error: refusal };
@@ -283,7 +303,10 @@ export class Call<T> implements AttemptOwner {
     this.#deliver(end);
   }
 
-  /** We refuse to send (again). Where a failure is already in hand, that is what the caller should see. */
+  /**
+   * We refuse to send (again). Where a failure is already in hand, that is what the caller should
+   * see.
+   */
   #refuse(refusal: Error | undefined): void {
     this.#deliver(this.#retry?.failure ?? { error: refusal });
   }
@@ -296,7 +319,10 @@ export class Call<T> implements AttemptOwner {
     else this.#reject(end.error);
   }
 
-  /** From here on nothing can end this call another way; it leaves no timer, listener, charge or place in a queue behind. */
+  /**
+   * From here on nothing can end this call another way; it leaves no timer, listener, charge or
+   * place in a queue behind.
+   */
   #close(): void {
     this.#settled = true;
     this.#current = undefined;

@@ -1,6 +1,7 @@
 /**
- * What calls need of their client, and whom they tell: the parts that one downstream's calls share, after every default
- * has been filled in. It stands apart so that a call knows what it uses without knowing how a client is made.
+ * What calls need of their client, and whom they tell: the parts that one downstream's calls share,
+ * after every default has been filled in. It stands apart so that a call knows what it uses without
+ * knowing how a client is made.
  */
 
 import type { RetryBudgetExhaustedError } from "../../core/errors.ts";
@@ -27,7 +28,10 @@ export type ClientEvent =
       /** The same as an error; its `cause` is the failure, where that is an error. */
       readonly refusal: RetryBudgetExhaustedError;
     }
-  /** An operation returned an answer whose body has not been read: nothing bounds that. Told once, of a client's first results. */
+  /**
+   * An operation returned an answer whose body has not been read: nothing bounds that. Told once,
+   * of a client's first results.
+   */
   | { readonly type: "unread-body"; readonly reason: string };
 
 /** What calls need of their client. */

@@ -1,8 +1,9 @@
 /**
- * The resilient client: deadline, circuit breaker, bulkhead, timeout, retry and retry budget composed in the one order
- * in which they cannot hurt each other (drawn in `call.ts`). One client stands for one downstream; whoever calls that
- * downstream shares it. Combinations of settings that are known to do harm are refused when the client is made, with
- * the hazard named, instead of being discovered at three in the morning.
+ * The resilient client: deadline, circuit breaker, bulkhead, timeout, retry and retry budget
+ * composed in the one order in which they cannot hurt each other (drawn in `call.ts`). One client
+ * stands for one downstream; whoever calls that downstream shares it. Combinations of settings that
+ * are known to do harm are refused when the client is made, with the hazard named, instead of being
+ * discovered at three in the morning.
  */
 
 import { checkedDeadline, NO_DEADLINE } from "../../core/deadline.ts";
@@ -45,11 +46,21 @@ import { RESULTS_LOOKED_AT } from "./unread-body.ts";
 export interface RetryOptions extends BackoffOptions {
   /** Attempts a call may make in all, the first included; 1 … 100. Default 3. */
   readonly maxAttempts?: number;
-  /** The budget of this downstream: one to share, options for one of its own, or false for none. Default: one of its own. */
+  /**
+   * The budget of this downstream: one to share, options for one of its own, or false for none.
+   * Default: one of its own.
+   */
   readonly budget?: RetryBudget | SharedRetryBudgetOptions | false;
-  /** How many attempts the operation itself makes at its own downstream (its maxAttempts, or its client). Default 1: it does not retry. */
+  /**
+   * How many attempts the operation itself makes at its own downstream (its maxAttempts, or its
+   * client). Default 1: it does not retry.
+   */
   readonly attemptsBelow?: number | { readonly maxAttempts: number };
-  /** The longest hint of the service (`Retry-After`) that is waited for; after a longer one the failure is delivered at once. Default 60,000: who answers a caller later than that, answers nobody. */
+  /**
+   * The longest hint of the service (`Retry-After`) that is waited for; after a longer one the
+   * failure is delivered at once. Default 60,000: who answers a caller later than that, answers
+   * nobody.
+   */
   readonly longestHintMs?: number;
 }
 
@@ -57,28 +68,45 @@ export interface ClientOptions<T = unknown> {
   /** Names the downstream in errors and events. */
   readonly name: string;
   /**
-   * A breaker to share, options for one, or false for none. Default: one with its defaults. Beside its own
-   * `slowCallDurationMs`, a call counts as slow when it took longer than the bulkhead's acquire timeout while others
-   * gave up waiting meanwhile: within the timeout, yet too slow for those in the queue to be served.
+   * A breaker to share, options for one, or false for none. Default: one with its defaults. Beside
+   * its own `slowCallDurationMs`, a call counts as slow when it took longer than the bulkhead's
+   * acquire timeout while others gave up waiting meanwhile: within the timeout, yet too slow for
+   * those in the queue to be served.
    */
   readonly breaker?: CircuitBreaker | CircuitBreakerOptions | false;
-  /** A bulkhead to share, options for one, or false for none. Default none: the right size is yours to know. */
+  /**
+   * A bulkhead to share, options for one, or false for none. Default none: the right size is yours
+   * to know.
+   */
   readonly bulkhead?: Bulkhead | BulkheadOptions | false;
   /**
-   * How long one attempt may take, in ms. `Infinity` for no limit. Default 10,000, or `deadlineMs` where that is less. An
-   * attempt that a shorter deadline ends is no failure of the service; the breaker counts it only where it was slow. Where this
-   * process stood still when it was over, the attempt is waited for once more, as long as that lasted, `timeoutMs` at most.
+   * How long one attempt may take, in ms. `Infinity` for no limit. Default 10,000, or `deadlineMs`
+   * where that is less. An attempt that a shorter deadline ends is no failure of the service; the
+   * breaker counts it only where it was slow. Where this process stood still when it was over, the
+   * attempt is waited for once more, as long as that lasted, `timeoutMs` at most.
    */
   readonly timeoutMs?: number;
-  /** How long a call may take in all, waits and retries included, where it brings no deadline of its own. Default: no limit. */
+  /**
+   * How long a call may take in all, waits and retries included, where it brings no deadline of its
+   * own. Default: no limit.
+   */
   readonly deadlineMs?: number;
-  /** An attempt that has less than this until its deadline is not started, because it could not finish. Default 0. */
+  /**
+   * An attempt that has less than this until its deadline is not started, because it could not
+   * finish. Default 0.
+   */
   readonly minimumTimeLeftMs?: number;
-  /** Retries of calls that are safe to repeat; false for none. Default: up to 3 attempts, full jitter, 10 % budget. */
+  /**
+   * Retries of calls that are safe to repeat; false for none. Default: up to 3 attempts, full
+   * jitter, 10 % budget.
+   */
   readonly retry?: RetryOptions | false;
   /** What results and errors mean. Default: results are successes, errors failures. */
   readonly classify?: Classifier<T>;
-  /** Run operations under their deadline, so that clients they use inherit it (costs about five awaits a call). Default false. */
+  /**
+   * Run operations under their deadline, so that clients they use inherit it (costs about five
+   * awaits a call). Default false.
+   */
   readonly propagateDeadline?: boolean;
   /** Told how each attempt ended. */
   readonly onAttempt?: AttemptListener;
@@ -198,10 +226,11 @@ export class ResilientClient<T = unknown> {
   }
 
   /**
-   * Runs `operation` guarded. What is to be bounded by the timeout and the deadline has to happen inside: an operation that
-   * returns a `Response` of fetch, or a stream, is over when the head has come, and nothing bounds its body (the event
-   * `unread-body` says so once). Resolves with its result (also with one that was judged a failure, once nothing more can
-   * be done about it) and rejects with its error, or with one of ours (table in `errors.ts`). Never throws.
+   * Runs `operation` guarded. What is to be bounded by the timeout and the deadline has to happen
+   * inside: an operation that returns a `Response` of fetch, or a stream, is over when the head has
+   * come, and nothing bounds its body (the event `unread-body` says so once). Resolves with its
+   * result (also with one that was judged a failure, once nothing more can be done about it) and
+   * rejects with its error, or with one of ours (table in `errors.ts`). Never throws.
    */
   call<R extends T = T>(operation: Operation<R>, options?: CallOptions): Promise<R> {
     // The executor's own throw (a bad argument) rejects.
@@ -218,13 +247,19 @@ export class ResilientClient<T = unknown> {
     });
   }
 
-  /** Tells `listener` of retries, of refused ones, and once of an answer whose body was not read; dispose to stop. Costs nothing while nobody listens. */
+  /**
+   * Tells `listener` of retries, of refused ones, and once of an answer whose body was not read;
+   * dispose to stop. Costs nothing while nobody listens.
+   */
   onEvent(listener: (event: ClientEvent) => void): Disposable {
     return this.#listeners.add(listener);
   }
 }
 
-/** Refuses what is no option, or of another kind; numbers are checked where they are used. Returns the client's name in errors. */
+/**
+ * Refuses what is no option, or of another kind; numbers are checked where they are used. Returns
+ * the client's name in errors.
+ */
 function checkOptions<T>(options: ClientOptions<T>): string {
   checkNames("ResilientClient", options, CLIENT_NAMES);
   checkName("ResilientClient", "name", options.name);
@@ -269,7 +304,8 @@ function breakerOf<T>(
   if (typeof given !== "object") throw refusal(part, "breaker", given, "a CircuitBreaker, options for one, or false");
   const rules = optionsOf(part, given, "breaker");
   const openDurationMs = rules.openDurationMs ?? 30_000;
-  // A probe may take its whole timeout; one that has none is not waited for longer than the circuit was open.
+  // A probe may take its whole timeout; one that has none is not waited for longer than the circuit
+  // was open.
   const longestAttemptMs = timeoutMs === Number.POSITIVE_INFINITY ? 0 : Math.min(timeoutMs, DURATION_MS.max);
   return new CircuitBreaker({
     name: options.name,

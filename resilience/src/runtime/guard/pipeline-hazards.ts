@@ -1,7 +1,8 @@
 /**
- * Rule C5: combinations of settings that each look reasonable and together do harm. They are refused when a client is
- * made, each under a stable name and with its numbers, because the alternative is to meet them in an incident. What
- * cannot be seen from one client's settings (who else retries, how slow the service is) is not judged here.
+ * Rule C5: combinations of settings that each look reasonable and together do harm. They are
+ * refused when a client is made, each under a stable name and with its numbers, because the
+ * alternative is to meet them in an incident. What cannot be seen from one client's settings (who
+ * else retries, how slow the service is) is not judged here.
  */
 import { ConfigurationError } from "../../core/errors.ts";
 import type { Clock } from "../time/clock.ts";
@@ -24,7 +25,9 @@ export interface PipelineSettings {
   readonly budget: RetryBudget | undefined;
 }
 
-/** Throws {@link ConfigurationError} with the hazard's name where settings contradict each other. */
+/**
+ * Throws {@link ConfigurationError} with the hazard's name where settings contradict each other.
+ */
 export function refuseHazards(part: string, at: PipelineSettings): void {
   for (const hazard of HAZARDS) {
     const harm = hazard.harm(at);

@@ -1,6 +1,7 @@
 /**
- * A retry budget for callers: {@link RetryBudgetMachine} bound to a clock. Make one for each downstream and hand it to
- * everything that aims at it (clients, hedges, replays of queued commands): two budgets are twice the storm.
+ * A retry budget for callers: {@link RetryBudgetMachine} bound to a clock. Make one for each
+ * downstream and hand it to everything that aims at it (clients, hedges, replays of queued
+ * commands): two budgets are twice the storm.
  */
 import { brand } from "../../core/brand.ts";
 import { ConfigurationError } from "../../core/errors.ts";
@@ -36,14 +37,17 @@ export class RetryBudget {
     this.machine.deposit(nowMs);
   }
 
-  /** Charges one extra attempt, before its backoff; true must be followed by {@link send} or {@link refund}. */
+  /**
+   * Charges one extra attempt, before its backoff; true must be followed by {@link send} or
+   * {@link refund}.
+   */
   withdraw(nowMs: number = this.clock.nowMs()): boolean {
     return this.machine.withdraw(nowMs);
   }
 
   /**
-   * A withdrawn attempt goes out now; false where the window no longer has room for it. Throws `ConfigurationError` where none
-   * is withdrawn.
+   * A withdrawn attempt goes out now; false where the window no longer has room for it. Throws
+   * `ConfigurationError` where none is withdrawn.
    */
   send(nowMs: number = this.clock.nowMs()): boolean {
     this.#refuseUnlessPending("send");

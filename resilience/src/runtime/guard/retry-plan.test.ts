@@ -1,6 +1,6 @@
 /**
- * What follows a failure, seen through a client: what is sent again and what never is, how long it waits, in whose
- * context it runs, and what a deadline does to all of it.
+ * What follows a failure, seen through a client: what is sent again and what never is, how long it
+ * waits, in whose context it runs, and what a deadline does to all of it.
  */
 
 import assert from "node:assert/strict";

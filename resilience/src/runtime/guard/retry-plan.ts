@@ -1,8 +1,9 @@
 /**
- * What a call that has failed needs to remember and decide: whether trying again is safe, in time and affordable, how
- * long to wait before it, and what it has been charged for. Made only after a failure, so that a call which succeeds at
- * once carries none of it. An attempt is charged to the budget before its backoff and not after it: a budget that
- * forgets those who sleep lets them all wake into the same second. It waits for nothing itself; `call.ts` does.
+ * What a call that has failed needs to remember and decide: whether trying again is safe, in time
+ * and affordable, how long to wait before it, and what it has been charged for. Made only after a
+ * failure, so that a call which succeeds at once carries none of it. An attempt is charged to the
+ * budget before its backoff and not after it: a budget that forgets those who sleep lets them all
+ * wake into the same second. It waits for nothing itself; `call.ts` does.
  */
 import type { Deadline } from "../../core/deadline.ts";
 import type { ErrorDetails, RetryBudgetExhaustedError } from "../../core/errors.ts";
@@ -31,14 +32,18 @@ export class RetryPlan<T> {
   }
 
   /**
-   * An attempt has failed. One that never arrived after another that may have (`unsentAfterSent`) does not take the
-   * place of that one's failure: its "connection refused" would be taken for proof that nothing was executed.
+   * An attempt has failed. One that never arrived after another that may have (`unsentAfterSent`)
+   * does not take the place of that one's failure: its "connection refused" would be taken for
+   * proof that nothing was executed.
    */
   noteFailure(failure: Failure<T>, unsentAfterSent: boolean): void {
     if (!unsentAfterSent || this.failure === undefined) this.failure = failure;
   }
 
-  /** The wait before the attempt that follows attempt number `attempts`, charged already; or why there is none. */
+  /**
+   * The wait before the attempt that follows attempt number `attempts`, charged already; or why
+   * there is none.
+   */
   next(
     attempts: number,
     repeatable: boolean,
@@ -60,7 +65,10 @@ export class RetryPlan<T> {
     return delayMs;
   }
 
-  /** Turns the charge into an attempt that is sent now; false where the window no longer has room for it. */
+  /**
+   * Turns the charge into an attempt that is sent now; false where the window no longer has room
+   * for it.
+   */
   spend(nowMs: number): boolean {
     if (!this.#charged) return true;
     this.#charged = false;

@@ -1,12 +1,14 @@
 /**
- * Is a result an answer whose body nobody has read? `fetch` resolves with the head: a call that returns its `Response` is over by
- * then, and nothing bounds the body any more, neither the timeout nor the deadline. A service that sends the head at once and
- * the body never holds the caller for ever, and counts as well. A client cannot mend that without ending downloads that are
- * meant to take long, so it tells those who listen (`unread-body`), once, looking at its first results only: the library speaks
- * to nobody who did not ask, and calls pay nothing for it.
+ * Is a result an answer whose body nobody has read? `fetch` resolves with the head: a call that
+ * returns its `Response` is over by then, and nothing bounds the body any more, neither the timeout
+ * nor the deadline. A service that sends the head at once and the body never holds the caller for
+ * ever, and counts as well. A client cannot mend that without ending downloads that are meant to
+ * take long, so it tells those who listen (`unread-body`), once, looking at its first results only:
+ * the library speaks to nobody who did not ask, and calls pay nothing for it.
  *
- * Known are a `Response`, an `http.IncomingMessage` and a web stream, and any stream as the `body` (undici, or one taken out of a
- * `Response`) or `data` (axios) of a result. Other streams of Node are told of only there: a socket is a stream, too.
+ * Known are a `Response`, an `http.IncomingMessage` and a web stream, and any stream as the `body`
+ * (undici, or one taken out of a `Response`) or `data` (axios) of a result. Other streams of Node
+ * are told of only there: a socket is a stream, too.
  */
 import { propertyOf } from "../../core/unknown-value.ts";
 

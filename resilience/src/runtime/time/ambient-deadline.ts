@@ -1,8 +1,9 @@
 /**
- * Deadlines that travel by themselves within a process. A request handler that knows how long its caller will wait says
- * so once; every client call made under it, however deep, ends by then without being handed anything. Entering costs
- * about as much as five awaits (measured on Node 24), reading next to nothing; therefore clients always read it, and
- * enter it for their own operations only where asked to (`propagateDeadline`).
+ * Deadlines that travel by themselves within a process. A request handler that knows how long its
+ * caller will wait says so once; every client call made under it, however deep, ends by then
+ * without being handed anything. Entering costs about as much as five awaits (measured on Node 24),
+ * reading next to nothing; therefore clients always read it, and enter it for their own operations
+ * only where asked to (`propagateDeadline`).
  */
 import { AsyncLocalStorage, type AsyncResource } from "node:async_hooks";
 import type { Deadline } from "../../core/deadline.ts";
@@ -12,9 +13,10 @@ import type { Clock } from "./clock.ts";
 import { hasWholeInstants, systemClock } from "./system-clock.ts";
 
 /**
- * One for all copies of this library in this realm: a handler that uses one version bounds the calls of a client of another,
- * for the system's clock is the same axis in all. The number is raised if what is stored ever changes. Realms (Jest's test
- * files, `vm` contexts) and threads have a storage of their own; there, hand the deadline on.
+ * One for all copies of this library in this realm: a handler that uses one version bounds the
+ * calls of a client of another, for the system's clock is the same axis in all. The number is
+ * raised if what is stored ever changes. Realms (Jest's test files, `vm` contexts) and threads have
+ * a storage of their own; there, hand the deadline on.
  */
 const STORAGE: unique symbol = Symbol.for("ground-station-failover/ambient-deadline/1");
 
@@ -35,10 +37,12 @@ export function ambientDeadline(): Deadline {
 }
 
 /**
- * Runs `work` under `deadline`, or under the ambient one where that is earlier: a deadline never grows on its way. Everything that
- * `work` starts is under it, for as long as it lives: what is to outlive the request (a poller that is started with the first
- * one, a cache that is filled for all) goes into {@link withoutDeadline}. A call that is given a `deadline` of its own obeys that
- * one alone. Throws `ConfigurationError` where `deadline` is no instant of `clock`'s axis (default: the system's monotonic clock).
+ * Runs `work` under `deadline`, or under the ambient one where that is earlier: a deadline never
+ * grows on its way. Everything that `work` starts is under it, for as long as it lives: what is to
+ * outlive the request (a poller that is started with the first one, a cache that is filled for all)
+ * goes into {@link withoutDeadline}. A call that is given a `deadline` of its own obeys that one
+ * alone. Throws `ConfigurationError` where `deadline` is no instant of `clock`'s axis (default: the
+ * system's monotonic clock).
  */
 export function withDeadline<R>(deadline: Deadline, work: () => R, clock: Clock = systemClock): R {
   checkWork("withDeadline", work);
@@ -48,8 +52,9 @@ export function withDeadline<R>(deadline: Deadline, work: () => R, clock: Clock 
 }
 
 /**
- * Runs `work`, and everything that it starts, under no deadline: for what outlives the request in which it happens to begin, such
- * as a poller, a pool of connections or a cache that are made when they are first needed.
+ * Runs `work`, and everything that it starts, under no deadline: for what outlives the request in
+ * which it happens to begin, such as a poller, a pool of connections or a cache that are made when
+ * they are first needed.
  */
 export function withoutDeadline<R>(work: () => R): R {
   checkWork("withoutDeadline", work);
@@ -60,26 +65,33 @@ const GENERATORS: ReadonlySet<string> = new Set(["[object GeneratorFunction]", "
 
 function checkWork(part: string, work: unknown): void {
   if (typeof work !== "function") throw refusal(part, "the work", work, "a function");
-  // It would hand out an iterator and do nothing; what it does later is under the deadline of whoever iterates.
+  // It would hand out an iterator and do nothing; what it does later is under the deadline of
+  // whoever iterates.
   if (GENERATORS.has(Object.prototype.toString.call(work))) {
     throw refusal(part, "the work", work, "a function that does it, and not one that yields (function*)");
   }
 }
 
-/** Runs `work` under exactly `deadline`, whatever the context it is called from: for work that was queued elsewhere. */
+/**
+ * Runs `work` under exactly `deadline`, whatever the context it is called from: for work that was
+ * queued elsewhere.
+ */
 export function runUnder<R>(deadline: Deadline, work: () => R): R {
   return ambient.run(deadline, work);
 }
 
-/** Runs `work` in a context that was kept, and under exactly `deadline`; where either is undefined, in the present one. */
+/**
+ * Runs `work` in a context that was kept, and under exactly `deadline`; where either is undefined,
+ * in the present one.
+ */
 export function runIn<R>(context: AsyncResource | undefined, deadline: Deadline | undefined, work: () => R): R {
   const limited = deadline === undefined ? work : () => runUnder(deadline, work);
   return context === undefined ? limited() : context.runInAsyncScope(limited);
 }
 
 /**
- * The instant `ms` milliseconds from now on `clock` (default: the system's monotonic clock). More than three years (1e11 ms), as the
- * longest times on the wire stand for, are no deadline.
+ * The instant `ms` milliseconds from now on `clock` (default: the system's monotonic clock). More
+ * than three years (1e11 ms), as the longest times on the wire stand for, are no deadline.
  */
 export function deadlineAfter(ms: number, clock: Clock = systemClock): Deadline {
   if (typeof ms !== "number" || Number.isNaN(ms)) throw refusal("deadlineAfter", "ms", ms, "a number of milliseconds");

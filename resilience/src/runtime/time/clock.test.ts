@@ -1,4 +1,6 @@
-/** Sleeping on a clock: ends in time or at once on an abort, and leaves neither timer nor listener. */
+/**
+ * Sleeping on a clock: ends in time or at once on an abort, and leaves neither timer nor listener.
+ */
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";

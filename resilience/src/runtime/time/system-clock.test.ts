@@ -1,4 +1,7 @@
-/** The real clock. Nothing here measures how long anything took: only what must be true whatever the machine does. */
+/**
+ * The real clock. Nothing here measures how long anything took: only what must be true whatever the
+ * machine does.
+ */
 import assert from "node:assert/strict";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { test } from "node:test";

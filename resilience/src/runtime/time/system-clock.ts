@@ -1,11 +1,12 @@
 /**
- * The system's monotonic clock: the one file of the library that names timers, `performance` and the calendar. All waiting shares a
- * single `setTimeout`, armed for the earliest instant. Cancelling the last wait does not touch that timer at once,
- * because a busy client empties and refills the queue at every call; one `setImmediate` per turn of the event loop
- * looks whether the queue is still empty and then clears it, so an idle process holds no timer and can exit.
+ * The system's monotonic clock: the one file of the library that names timers, `performance` and
+ * the calendar. All waiting shares a single `setTimeout`, armed for the earliest instant.
+ * Cancelling the last wait does not touch that timer at once, because a busy client empties and
+ * refills the queue at every call; one `setImmediate` per turn of the event loop looks whether the
+ * queue is still empty and then clears it, so an idle process holds no timer and can exit.
  *
- * What is run belongs to no request: the shared timer would otherwise lend each the async context (AsyncLocalStorage:
- * deadline, trace, tenant) of whoever happened to arm it.
+ * What is run belongs to no request: the shared timer would otherwise lend each the async context
+ * (AsyncLocalStorage: deadline, trace, tenant) of whoever happened to arm it.
  */
 import { AsyncResource } from "node:async_hooks";
 import type { Clock } from "./clock.ts";
@@ -19,9 +20,9 @@ const { performance } = globalThis;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * By how much its axis is moved. What `performance.now()` says is a whole number of nanoseconds; moved by a quarter of a
- * microsecond less a little, no instant is a whole number of milliseconds, so a whole number that is handed in as a deadline is
- * known for what it is: a duration.
+ * By how much its axis is moved. What `performance.now()` says is a whole number of nanoseconds;
+ * moved by a quarter of a microsecond less a little, no instant is a whole number of milliseconds,
+ * so a whole number that is handed in as a deadline is known for what it is: a duration.
  */
 const OFFSET_MS = 2 ** -12;
 
@@ -74,7 +75,8 @@ class SystemClock implements Clock {
     this.#armedForMs = Number.POSITIVE_INFINITY;
     const nowMs = this.nowMs();
     try {
-      // At most as many as were waiting when the timer fired: a run that asks for the past again cannot hold the loop.
+      // At most as many as were waiting when the timer fired: a run that asks for the past again
+      // cannot hold the loop.
       for (let left = this.#queue.size; left > 0; left--) {
         const due = this.#queue.takeDue(nowMs);
         if (due === undefined) break;

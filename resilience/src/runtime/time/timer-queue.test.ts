@@ -1,4 +1,7 @@
-/** The heap against a sorted list: order of instants, order of asking within one, cancelling from anywhere. */
+/**
+ * The heap against a sorted list: order of instants, order of asking within one, cancelling from
+ * anywhere.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

@@ -1,6 +1,7 @@
 /**
- * Many deadlines, one timer: what is to run falls due through a heap, by (instant, order of asking), so that cancelling one
- * is as cheap as adding one. 100,000 calls in flight cost one timer of the system instead of 100,000.
+ * Many deadlines, one timer: what is to run falls due through a heap, by (instant, order of
+ * asking), so that cancelling one is as cheap as adding one. 100,000 calls in flight cost one timer
+ * of the system instead of 100,000.
  */
 
 import { type Due, DueHeap } from "../../core/due-heap.ts";
@@ -9,7 +10,8 @@ import { invariant } from "../../core/invariant.ts";
 /** What a queued run knows: when, in which order it was asked for, and how to withdraw it. */
 export class QueuedRun implements Disposable, Due {
   readonly id: number = 0;
-  // As with calls, which share the heap's code: a field that is undefined first is no plain number to V8.
+  // As with calls, which share the heap's code: a field that is undefined first is no plain number
+  // to V8.
   dueAtMs = 0;
   duePlace = -1;
   readonly #run: (subject: never) => void;

@@ -11,7 +11,9 @@ interface Plan {
   readonly faults: readonly Fault[];
 }
 
-/** A client asks a server once; nobody asks again, so an answer that is lost is missed at the end. */
+/**
+ * A client asks a server once; nobody asks again, so an answer that is lost is missed at the end.
+ */
 function asking(isPatient: boolean): Simulation<Plan> {
   return {
     name: "asking",

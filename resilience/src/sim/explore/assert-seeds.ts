@@ -1,9 +1,11 @@
 /**
- * A simulation as a test: runs it under many seeds and throws where one of them fails, with all that whoever reads the
- * failing test needs: what did not hold, the smallest case, its picture, and one line that brings it back. So a file of
- * `node --test` needs no more than `test("payments", () => assertSeeds(simulation, { seeds: 200 }))`.
+ * A simulation as a test: runs it under many seeds and throws where one of them fails, with all
+ * that whoever reads the failing test needs: what did not hold, the smallest case, its picture, and
+ * one line that brings it back. So a file of `node --test` needs no more than
+ * `test("payments", () => assertSeeds(simulation, { seeds: 200 }))`.
  *
- * It uses one core, as `explore` does; the test runner runs files side by side, each of which can take a range of seeds.
+ * It uses one core, as `explore` does; the test runner runs files side by side, each of which can
+ * take a range of seeds.
  */
 import { ConfigurationError } from "../../core/errors.ts";
 import { checked, checkFunction, checkNames, type Names, type Range, refusal } from "../../core/options.ts";
@@ -16,11 +18,14 @@ import { checkSimulation, type FaultPlan, type RunReport, runOnce, type Simulati
 export interface AssertSeedsOptions extends Omit<ExploreOptions, "stopAtFirst" | "onProgress"> {
   /** At most so many runs that look for a smaller case; 0 for none. Default 200. */
   readonly shrinkRuns?: number;
-  /** Is given the text of the replay file of a failure (`writeReplay`), to be kept. Default: it is not written. */
+  /**
+   * Is given the text of the replay file of a failure (`writeReplay`), to be kept. Default: it is
+   * not written.
+   */
   readonly onFailure?: (replayFile: string, seed: number) => void;
   /**
-   * Runs only this seed. Default: the environment variable `SEED`, where it is set. (It is read when the run begins, outside
-   * the world.)
+   * Runs only this seed. Default: the environment variable `SEED`, where it is set. (It is read
+   * when the run begins, outside the world.)
    */
   readonly only?: number | undefined;
 }
@@ -37,8 +42,9 @@ const OPTIONS: Names<AssertSeedsOptions> = {
 };
 
 /**
- * Resolves with what was explored where no seed failed and every situation of `simulation.sometimes` was met; rejects with
- * an `Error` whose message says what failed otherwise. One seed alone (`SEED=7`) need not meet any situation.
+ * Resolves with what was explored where no seed failed and every situation of
+ * `simulation.sometimes` was met; rejects with an `Error` whose message says what failed otherwise.
+ * One seed alone (`SEED=7`) need not meet any situation.
  */
 export async function assertSeeds<Plan extends FaultPlan>(
   simulation: Simulation<Plan>,
@@ -79,7 +85,8 @@ async function textOf<Plan extends FaultPlan>(
   const seed = Number(failed.seed);
   const lines = [`${simulation.name}, seed ${seed}: ${invariant}: ${detail}`];
   let report = failed;
-  // A run that does not repeat (`deterministic`) has no violation of its own, and nothing can be left out of it.
+  // A run that does not repeat (`deterministic`) has no violation of its own, and nothing can be
+  // left out of it.
   if (failed.violation !== undefined && shrinkRuns > 0) {
     try {
       const smaller = await shrink(simulation, failed, { maxRuns: shrinkRuns });
@@ -97,7 +104,10 @@ async function textOf<Plan extends FaultPlan>(
   return lines.join("\n");
 }
 
-/** What was seen wrong only at the end began with the first fault: the picture begins there, however long ago that is. */
+/**
+ * What was seen wrong only at the end began with the first fault: the picture begins there, however
+ * long ago that is.
+ */
 async function pictureOf<Plan extends FaultPlan>(
   simulation: Simulation<Plan>,
   report: RunReport<Plan>,
@@ -109,7 +119,10 @@ async function pictureOf<Plan extends FaultPlan>(
   return sequenceDiagram(whole.records, { fromMs: firstMs });
 }
 
-/** Flags without which the file may not load, or not the same. What the test runner hands down besides is its own. */
+/**
+ * Flags without which the file may not load, or not the same. What the test runner hands down
+ * besides is its own.
+ */
 const WITH_A_VALUE = /^(--conditions|-C|--import|--loader|--experimental-loader|--require|-r)(=.*)?$/s;
 const WITHOUT =
   /^--(no-)?experimental-(strip-types|transform-types|vm-modules|wasm-modules|detect-module|require-module)$/;

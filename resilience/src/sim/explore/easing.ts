@@ -1,8 +1,9 @@
 /**
- * Easier versions of a failing plan, for shrinking: the same faults, but earlier, shorter and with rounder numbers, and a
- * shorter run. It knows nothing of what the faults mean: `atMs` is an instant and `forMs` a duration in every fault, `untilMs`
- * the length of a run where a plan has one, and any other number may as well be a rounder one. It only proposes; whoever
- * runs the proposals answers which of them still fail, and the next proposal goes on from there.
+ * Easier versions of a failing plan, for shrinking: the same faults, but earlier, shorter and with
+ * rounder numbers, and a shorter run. It knows nothing of what the faults mean: `atMs` is an
+ * instant and `forMs` a duration in every fault, `untilMs` the length of a run where a plan has
+ * one, and any other number may as well be a rounder one. It only proposes; whoever runs the
+ * proposals answers which of them still fail, and the next proposal goes on from there.
  */
 import type { FaultPlan } from "./simulation.ts";
 
@@ -10,8 +11,8 @@ import type { FaultPlan } from "./simulation.ts";
 export type Proposals<Plan> = Generator<Plan, void, boolean>;
 
 /**
- * Each fault in turn: half as long, and again; then each of its numbers with one, two or three significant digits, but an
- * instant not before `fromMs`.
+ * Each fault in turn: half as long, and again; then each of its numbers with one, two or three
+ * significant digits, but an instant not before `fromMs`.
  */
 export function* easierFaults<Plan extends FaultPlan>(plan: Plan, fromMs = 0): Proposals<Plan> {
   let current = plan;
@@ -27,8 +28,9 @@ export function* easierFaults<Plan extends FaultPlan>(plan: Plan, fromMs = 0): P
 }
 
 /**
- * The faults earlier, but none before `fromMs`: all of them together, so that what lies between them stays; then each by
- * itself. To `fromMs` at once, or else half of the way, a quarter, and so on: the first that goes. Asked again it goes on.
+ * The faults earlier, but none before `fromMs`: all of them together, so that what lies between
+ * them stays; then each by itself. To `fromMs` at once, or else half of the way, a quarter, and so
+ * on: the first that goes. Asked again it goes on.
  */
 export function* earlierFaults<Plan extends FaultPlan>(plan: Plan, fromMs: number): Proposals<Plan> {
   const places = [...plan.faults.keys()].filter((index) => instantOf(plan.faults[index]) >= fromMs);
@@ -65,7 +67,10 @@ function toMicroseconds(ms: number): number {
   return Math.round(ms * 1_000) / 1_000;
 }
 
-/** An earlier end; nothing where the plan does not say when it ends. What comes after `violatedAtMs` is not needed. */
+/**
+ * An earlier end; nothing where the plan does not say when it ends. What comes after `violatedAtMs`
+ * is not needed.
+ */
 export function* earlierEnds<Plan extends FaultPlan>(plan: Plan, violatedAtMs: number): Proposals<Plan> {
   let untilMs: unknown = (plan as { readonly untilMs?: unknown }).untilMs;
   if (typeof untilMs !== "number") return;

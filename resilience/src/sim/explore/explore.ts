@@ -1,10 +1,11 @@
 /**
- * One simulation under many seeds: how often it fails and how, and which of the rare situations it claims to test were
- * never met at all (the idea of "sometimes" is Antithesis'; FoundationDB calls them code probes). A share of the seeds
- * runs twice, and both runs must be the same to the bit, because a failure that cannot be repeated cannot be mended.
+ * One simulation under many seeds: how often it fails and how, and which of the rare situations it
+ * claims to test were never met at all (the idea of "sometimes" is Antithesis'; FoundationDB calls
+ * them code probes). A share of the seeds runs twice, and both runs must be the same to the bit,
+ * because a failure that cannot be repeated cannot be mended.
  *
- * Nothing of a run is kept but its failure, so that ten thousand runs need no more memory than ten. It uses one core;
- * several processes can each take a range of seeds.
+ * Nothing of a run is kept but its failure, so that ten thousand runs need no more memory than ten.
+ * It uses one core; several processes can each take a range of seeds.
  */
 import { COUNT, checkBoolean, checked, checkFunction, checkNames, type Names } from "../../core/options.ts";
 import { seededRandom } from "../../core/random.ts";
@@ -23,7 +24,10 @@ export interface ExploreOptions {
   readonly stopAtFirst?: boolean;
   /** Told after each seed. */
   readonly onProgress?: (progress: ExploreProgress) => void;
-  /** Share of the seeds, chosen by the seed, that run twice; 0 … 1. Default 0.02: a leak of real time shows in most runs. */
+  /**
+   * Share of the seeds, chosen by the seed, that run twice; 0 … 1. Default 0.02: a leak of real
+   * time shows in most runs.
+   */
   readonly checkDeterminismRate?: number;
   /** Default: each seed decides, half and half (see `RunOptions`). */
   readonly tieBreak?: TieBreak;
@@ -59,7 +63,10 @@ export interface ExploreReport {
   readonly ranTwice: number;
   /** How often each situation of `world.sometimes` was met in all. */
   readonly met: ReadonlyMap<string, number>;
-  /** Situations that the simulation declares and no run met: what they stand for has not been tested. */
+  /**
+   * Situations that the simulation declares and no run met: what they stand for has not been
+   * tested.
+   */
   readonly dark: readonly string[];
   readonly simulatedMs: number;
   readonly cpuMs: number;

@@ -1,7 +1,8 @@
 /**
- * The tools together, on somebody's small system: a register with a primary that copies each value to its backup before
- * it says "kept". The planted bug is one that real databases have had: when the backup does not answer in time, the
- * primary gives up on it and says "kept" alone. That is harmless until the primary dies as well.
+ * The tools together, on somebody's small system: a register with a primary that copies each value
+ * to its backup before it says "kept". The planted bug is one that real databases have had: when
+ * the backup does not answer in time, the primary gives up on it and says "kept" alone. That is
+ * harmless until the primary dies as well.
  */
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
@@ -45,7 +46,9 @@ function register(givesUpOnBackup: boolean): Simulation<Plan> {
   };
 }
 
-/** `value` is what a node holds in memory; what the client was told is kept must be in one of them. */
+/**
+ * `value` is what a node holds in memory; what the client was told is kept must be in one of them.
+ */
 function build(world: World, givesUpOnBackup: boolean): void {
   const held = { primary: 0, backup: 0 };
   let kept = 0;

@@ -1,13 +1,17 @@
 /**
- * Why a run that found nothing has tested nothing, or less than it was asked to: nothing happened in it, a machine was
- * never started, the plan's faults were never injected, or something was to happen or to be judged after its end. Such a
- * world would be clean under every seed, and its author would believe it.
+ * Why a run that found nothing has tested nothing, or less than it was asked to: nothing happened
+ * in it, a machine was never started, the plan's faults were never injected, or something was to
+ * happen or to be judged after its end. Such a world would be clean under every seed, and its
+ * author would believe it.
  */
 import { isFault } from "../faults/fault.ts";
 import { isInjected, waitingFaults } from "../faults/inject.ts";
 import type { World } from "../kernel/world.ts";
 
-/** A sentence; undefined where `world`, made for `faults` and run up to `untilMs`, has tested something, or found something wrong. */
+/**
+ * A sentence; undefined where `world`, made for `faults` and run up to `untilMs`, has tested
+ * something, or found something wrong.
+ */
 export function whyIdle(world: World, faults: readonly unknown[], untilMs: number): string | undefined {
   if (world.violations.length > 0) return undefined;
   const asleep = [...world.nodes.values()].filter(({ incarnation }) => incarnation === 0).map(({ name }) => name);

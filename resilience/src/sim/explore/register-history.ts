@@ -1,15 +1,18 @@
 /**
- * Is there an order in which the operations of many clients on one register, each taking effect at one instant between its
- * call and its return, explain what they were told? (Linearizability: Herlihy and Wing, 1990.) It is searched for depth first, and
- * no state is looked at twice (Wing and Gong, 1993; Lowe, 2017): a state is which operations are done, and what the
- * register holds.
+ * Is there an order in which the operations of many clients on one register, each taking effect at
+ * one instant between its call and its return, explain what they were told? (Linearizability:
+ * Herlihy and Wing, 1990.) It is searched for depth first, and no state is looked at twice (Wing
+ * and Gong, 1993; Lowe, 2017): a state is which operations are done, and what the register holds.
  *
- * Three rules keep the states few without losing an order. A read of what the register holds is done at once: it changes
- * nothing. A write that nobody reads any more is done at once where no such read is left: the next write hides it. A write
- * whose outcome its client never learned, which may have taken effect at any instant after its call or not at all, is done only
- * where its value is read next: anywhere else it may as well not have happened, so that a hundred lost writes cost nothing.
+ * Three rules keep the states few without losing an order. A read of what the register holds is
+ * done at once: it changes nothing. A write that nobody reads any more is done at once where no
+ * such read is left: the next write hides it. A write whose outcome its client never learned, which
+ * may have taken effect at any instant after its call or not at all, is done only where its value
+ * is read next: anywhere else it may as well not have happened, so that a hundred lost writes cost
+ * nothing.
  *
- * A read of which nobody knows the answer says nothing: leave it out. Registers are independent: check each key by itself.
+ * A read of which nobody knows the answer says nothing: leave it out. Registers are independent:
+ * check each key by itself.
  */
 import { checked, checkObject, type Names, type Range, refusal } from "../../core/options.ts";
 import { refuseMisspelt } from "../kernel/misspelt.ts";
@@ -21,7 +24,10 @@ export interface RegisterOperation {
   readonly value: unknown;
   /** True time. */
   readonly calledMs: number;
-  /** True time, at or after the call; undefined for a write whose client never learned what became of it. */
+  /**
+   * True time, at or after the call; undefined for a write whose client never learned what became
+   * of it.
+   */
   readonly returnedMs: number | undefined;
 }
 
@@ -29,9 +35,10 @@ export interface RegisterOperation {
 const MAX_STATES = 50_000;
 
 /**
- * A sentence where no order explains `history`, given in any order, for a register that holds `initial` at first; undefined where one
- * does. Throws a `ConfigurationError` for an operation that is none, and a `RangeError` for one that returns before its call,
- * and where more than 50,000 states would have to be looked at.
+ * A sentence where no order explains `history`, given in any order, for a register that holds
+ * `initial` at first; undefined where one does. Throws a `ConfigurationError` for an operation that
+ * is none, and a `RangeError` for one that returns before its call, and where more than 50,000
+ * states would have to be looked at.
  */
 export function unexplained(history: readonly RegisterOperation[], initial: unknown): string | undefined {
   if (!Array.isArray(history)) throw refusal("unexplained", "history", history, "a list of operations");
@@ -152,7 +159,10 @@ class Search {
     }
   }
 
-  /** Two states with one key have the same future: a lost write whose value nobody reads any more does not count. */
+  /**
+   * Two states with one key have the same future: a lost write whose value nobody reads any more
+   * does not count.
+   */
   keyOf(state: State): string {
     if (state.used.size === 0) return `${state.to}|${state.skipped.join()}|${state.value}`;
     const used = [...state.used]
@@ -169,7 +179,9 @@ class Search {
     );
   }
 
-  /** What is not done and may be next: it was called before any other that is not done had returned. */
+  /**
+   * What is not done and may be next: it was called before any other that is not done had returned.
+   */
   #open({ to, skipped }: State): { open: number[]; untilMs: number; blocking: RegisterOperation | undefined } {
     const open = [...skipped];
     let first: Known | undefined;
@@ -197,7 +209,10 @@ class Search {
       });
   }
 
-  /** A lost write, where a read waits for its value: the earliest of them, as it may be done whenever another may. */
+  /**
+   * A lost write, where a read waits for its value: the earliest of them, as it may be done
+   * whenever another may.
+   */
   #lost(state: State, open: readonly number[], untilMs: number): State[] {
     const reads = open.map((place) => this.#known[place] as Known).filter(({ isWrite }) => !isWrite);
     const waiting = new Set(reads.map(({ value }) => value));
@@ -284,7 +299,10 @@ const NAMES: Names<RegisterOperation> = { kind: true, value: true, calledMs: tru
 const INSTANT: Range = { min: -Number.MAX_VALUE, max: Number.MAX_VALUE };
 const RETURN: Range = { min: -Number.MAX_VALUE, max: Number.POSITIVE_INFINITY };
 
-/** Histories come out of somebody's program: a field that is misspelt would make of a write one that is lost. */
+/**
+ * Histories come out of somebody's program: a field that is misspelt would make of a write one that
+ * is lost.
+ */
 function checkOperation(operation: RegisterOperation, place: number): void {
   const where = `history[${place}]`;
   checkObject(where, operation, "it");

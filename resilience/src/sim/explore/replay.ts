@@ -1,10 +1,12 @@
 /**
- * A failing run as a small file: what it takes to run it again, what it violated, and where it was recorded. Somebody
- * who gets it by mail sees the same failure, and once that is mended the file stays as a test that it does not return.
+ * A failing run as a small file: what it takes to run it again, what it violated, and where it was
+ * recorded. Somebody who gets it by mail sees the same failure, and once that is mended the file
+ * stays as a test that it does not return.
  *
- * A replay is exact where the code of the simulated system is the same and the engine too: how many turns an `await`
- * takes belongs to V8, so the file names the versions. A file is somebody else's text: every field is checked here, and
- * what the plan itself may hold is checked by the simulation that builds from it.
+ * A replay is exact where the code of the simulated system is the same and the engine too: how many
+ * turns an `await` takes belongs to V8, so the file names the versions. A file is somebody else's
+ * text: every field is checked here, and what the plan itself may hold is checked by the simulation
+ * that builds from it.
  */
 import type { FaultPlan, RunReport, Simulation, TieBreak } from "./simulation.ts";
 import { runOnce } from "./simulation.ts";
@@ -32,8 +34,8 @@ export interface ReplayFile {
 }
 
 /**
- * `exact`: the same run, to the bit. `same-violation`: the same invariant, on another way. `other-violation`: another
- * one. `fixed`: nothing was violated.
+ * `exact`: the same run, to the bit. `same-violation`: the same invariant, on another way.
+ * `other-violation`: another one. `fixed`: nothing was violated.
  */
 export type ReplayVerdict = "exact" | "same-violation" | "other-violation" | "fixed";
 
@@ -57,7 +59,10 @@ export function writeReplay(report: RunReport, commit?: string): string {
   return `${JSON.stringify(file, undefined, 2)}\n`;
 }
 
-/** Reads the text of a replay file; `name` is where it came from, for the error that says what is wrong with it. */
+/**
+ * Reads the text of a replay file; `name` is where it came from, for the error that says what is
+ * wrong with it.
+ */
 export function parseReplay(text: string, name: string): ReplayFile {
   let value: unknown;
   try {

@@ -1,4 +1,7 @@
-/** The picture of the last seconds: what is drawn, what is left out and said to be, and that it fits a terminal. */
+/**
+ * The picture of the last seconds: what is drawn, what is left out and said to be, and that it fits
+ * a terminal.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Trace, type TraceRecord } from "../kernel/trace.ts";

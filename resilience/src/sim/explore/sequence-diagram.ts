@@ -1,7 +1,8 @@
 /**
- * The last seconds of a run as a picture: time goes down, each node has a column, a message is an arrow, and what was
- * lost ends in ✗ before it arrives. A node that is down has no line, a paused one a broken line. Words stand at the
- * right, so that arrows stay readable, and what did not hold is repeated at the bottom, where a terminal's eye is.
+ * The last seconds of a run as a picture: time goes down, each node has a column, a message is an
+ * arrow, and what was lost ends in ✗ before it arrives. A node that is down has no line, a paused
+ * one a broken line. Words stand at the right, so that arrows stay readable, and what did not hold
+ * is repeated at the bottom, where a terminal's eye is.
  *
  * ```
  *      time, s    client    server
@@ -9,8 +10,9 @@
  *     1.020000      │         ✗      server: crash kill
  *     1.050000      ├───────✗        drop: request 2
  * ```
- * It shows what was recorded and concludes nothing. A message that was sent and of which nothing further is recorded is
- * drawn as still under way; one whose fate is recorded is drawn once, when it met it.
+ * It shows what was recorded and concludes nothing. A message that was sent and of which nothing
+ * further is recorded is drawn as still under way; one whose fate is recorded is drawn once, when
+ * it met it.
  */
 import { checkNames, type Names, refusal } from "../../core/options.ts";
 import type { TraceRecord } from "../kernel/trace.ts";
@@ -18,17 +20,20 @@ import { cut, placeText, printable, secondsText } from "../kernel/trace-text.ts"
 
 export interface DiagramOptions {
   /**
-   * How much of the end is shown, in milliseconds, back from the last thing that happened before the violation. Default
-   * 5,000: what one screen holds of a quiet system.
+   * How much of the end is shown, in milliseconds, back from the last thing that happened before
+   * the violation. Default 5,000: what one screen holds of a quiet system.
    */
   readonly lastMs?: number;
   /**
-   * Where it begins, in milliseconds of true time; takes the place of `lastMs`. A violation that was seen only at the end
-   * (`atEnd`) began long before that: give the instant of the plan's first fault. Of more than 400 rows it leaves out those in
-   * the middle.
+   * Where it begins, in milliseconds of true time; takes the place of `lastMs`. A violation that
+   * was seen only at the end (`atEnd`) began long before that: give the instant of the plan's first
+   * fault. Of more than 400 rows it leaves out those in the middle.
    */
   readonly fromMs?: number;
-  /** Which nodes get a column, from left to right. Default: the eight that occur most, in order of appearance. */
+  /**
+   * Which nodes get a column, from left to right. Default: the eight that occur most, in order of
+   * appearance.
+   */
   readonly nodes?: readonly string[];
 }
 

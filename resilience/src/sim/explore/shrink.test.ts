@@ -22,7 +22,10 @@ interface Workshop {
   readonly untilMs: number;
 }
 
-/** It burns where a spark falls while oil is on the floor, which has to soak in for 100 ms; it floods where a pipe bursts. Forty small things happen, too. */
+/**
+ * It burns where a spark falls while oil is on the floor, which has to soak in for 100 ms; it
+ * floods where a pipe bursts. Forty small things happen, too.
+ */
 const workshop: Simulation<Workshop> = {
   name: "workshop",
   plan: (random) => {

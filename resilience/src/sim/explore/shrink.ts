@@ -1,11 +1,13 @@
 /**
- * From a run that fails in a crowd of faults to the few that it takes: the fault list is halved, quartered and so on
- * down to single faults, each time asking whether the rest still fails (delta debugging: Zeller and Hildebrandt, 2002,
- * in its greedy form); then what is left is moved earlier and made shorter and rounder, the simulation's own
- * simplifications are tried, and the run is cut short. "Still fails" means the same invariant, not the same sentence.
+ * From a run that fails in a crowd of faults to the few that it takes: the fault list is halved,
+ * quartered and so on down to single faults, each time asking whether the rest still fails (delta
+ * debugging: Zeller and Hildebrandt, 2002, in its greedy form); then what is left is moved earlier
+ * and made shorter and rounder, the simulation's own simplifications are tried, and the run is cut
+ * short. "Still fails" means the same invariant, not the same sentence.
  *
- * Every candidate is a whole run of its own from the same seed, so this works only where a run repeats, and the result
- * is a smallest plan (leave out any one fault and it passes), not the smallest there is.
+ * Every candidate is a whole run of its own from the same seed, so this works only where a run
+ * repeats, and the result is a smallest plan (leave out any one fault and it passes), not the
+ * smallest there is.
  */
 import { COUNT, checked, checkFunction, checkNames, checkObject, type Names, WAIT_MS } from "../../core/options.ts";
 import { earlierEnds, earlierFaults, easierFaults, type Proposals } from "./easing.ts";
@@ -13,7 +15,10 @@ import type { FaultPlan, RunReport, Simulation } from "./simulation.ts";
 import { checkSimulation, runOnce } from "./simulation.ts";
 
 export interface ShrinkOptions {
-  /** At most so many runs. Default 500: forty faults of ten numbers each come to their end well before it. */
+  /**
+   * At most so many runs. Default 500: forty faults of ten numbers each come to their end well
+   * before it.
+   */
   readonly maxRuns?: number;
   /** No further run is begun after this much CPU time in runs. Default 60,000. */
   readonly maxCpuMs?: number;
@@ -46,8 +51,9 @@ export interface ShrinkReport<Plan extends FaultPlan = FaultPlan> {
 const OPTIONS: Names<ShrinkOptions> = { maxRuns: true, maxCpuMs: true, onProgress: true };
 
 /**
- * Finds a smaller plan that violates the same invariant as `failed`. Rejects where `failed` has no violation, and where
- * the run does not fail again in the same way, since nothing can be concluded from a run that does not repeat.
+ * Finds a smaller plan that violates the same invariant as `failed`. Rejects where `failed` has no
+ * violation, and where the run does not fail again in the same way, since nothing can be concluded
+ * from a run that does not repeat.
  */
 export async function shrink<Plan extends FaultPlan>(
   simulation: Simulation<Plan>,
@@ -121,7 +127,9 @@ class Search<Plan extends FaultPlan> {
     );
   }
 
-  /** Leaves out ever smaller stretches of the fault list, down to single faults, until none can go. */
+  /**
+   * Leaves out ever smaller stretches of the fault list, down to single faults, until none can go.
+   */
   async leaveOutFaults(): Promise<void> {
     let stretch = this.plan.faults.length;
     while (stretch >= 1 && !this.spent) {
@@ -143,7 +151,10 @@ class Search<Plan extends FaultPlan> {
     }
   }
 
-  /** Takes the first of the simulation's own simplifications that still fails, and asks it again, until none does. */
+  /**
+   * Takes the first of the simulation's own simplifications that still fails, and asks it again,
+   * until none does.
+   */
   async simplify(): Promise<void> {
     for (let simpler = true; simpler && !this.spent; ) {
       simpler = false;
@@ -163,7 +174,10 @@ class Search<Plan extends FaultPlan> {
     return { plan, report, runs: this.#runs, cpuMs: this.#cpuMs, faultsBefore, faultsAfter, finished, summary };
   }
 
-  /** Does `plan` violate the same invariant? It is then the smallest so far. A plan that has been run before: no. */
+  /**
+   * Does `plan` violate the same invariant? It is then the smallest so far. A plan that has been
+   * run before: no.
+   */
   async #fails(plan: Plan): Promise<boolean> {
     const text = JSON.stringify(plan);
     if (this.#tried.has(text)) return false;

@@ -1,13 +1,15 @@
 /**
- * What somebody simulates, in a form that can be run thousands of times, shrunk and replayed: a plan (everything that
- * chance decides about the shape of a run, as plain data) and a function that builds the world from it. The plan is
- * drawn first and is complete before anything runs, so that leaving out one fault of it leaves the rest as it was; that
- * is what makes a failure of twenty faults one of three.
+ * What somebody simulates, in a form that can be run thousands of times, shrunk and replayed: a
+ * plan (everything that chance decides about the shape of a run, as plain data) and a function that
+ * builds the world from it. The plan is drawn first and is complete before anything runs, so that
+ * leaving out one fault of it leaves the rest as it was; that is what makes a failure of twenty
+ * faults one of three.
  *
- * A run has one end: nothing was violated, or the first violation. An error of the simulation's own `build`, `untilMs`
- * or checks is the violation `simulation-broken`, because it has a plan and can be shrunk and replayed like any other;
- * an error of `plan` rejects, because then there is nothing to replay. A world that tests nothing is broken, too
- * (`idle-world.ts`). A simulation, or options, with a name or a type that is none is refused before anything runs.
+ * A run has one end: nothing was violated, or the first violation. An error of the simulation's own
+ * `build`, `untilMs` or checks is the violation `simulation-broken`, because it has a plan and can
+ * be shrunk and replayed like any other; an error of `plan` rejects, because then there is nothing
+ * to replay. A world that tests nothing is broken, too (`idle-world.ts`). A simulation, or options,
+ * with a name or a type that is none is refused before anything runs.
  */
 import { checkFunction, checkName, checkObject, type Names, refusal } from "../../core/options.ts";
 import type { Random } from "../../core/random.ts";
@@ -19,7 +21,10 @@ import type { Violation } from "../kernel/world.ts";
 import { World } from "../kernel/world.ts";
 import { whyIdle } from "./idle-world.ts";
 
-/** What the tools ask of a plan: a list of faults, any of which may be left out. All else in it is the simulation's. */
+/**
+ * What the tools ask of a plan: a list of faults, any of which may be left out. All else in it is
+ * the simulation's.
+ */
 export interface FaultPlan {
   readonly faults: readonly unknown[];
 }
@@ -29,29 +34,40 @@ export interface Simulation<Plan extends FaultPlan = FaultPlan> {
   /** Says which simulation a replay file belongs to. Do not reuse it for another. */
   readonly name: string;
   /**
-   * Draws everything that differs from run to run: faults, rates, sizes, settings. Plain JSON data: no Infinity (null
-   * can stand for "for ever"), no classes, no functions. Frozen before it is used.
+   * Draws everything that differs from run to run: faults, rates, sizes, settings. Plain JSON data:
+   * no Infinity (null can stand for "for ever"), no classes, no functions. Frozen before it is
+   * used.
    */
   plan(random: Random): Plan;
   /**
-   * Makes the nodes, the load, the checks and the faults, and starts what is to run. Called as the first event, and not
-   * awaited: what takes time belongs into a node's program, or into `world.at`. A promise is refused.
+   * Makes the nodes, the load, the checks and the faults, and starts what is to run. Called as the
+   * first event, and not awaited: what takes time belongs into a node's program, or into
+   * `world.at`. A promise is refused.
    */
   build(world: World, plan: Plan): void;
   /** How long a run lasts, in simulated milliseconds. */
   readonly untilMs: number | LengthOf<Plan>;
   /**
-   * Shrinking moves no fault to before this instant, in simulated milliseconds: a warm-up for example, during which the checks
-   * take it for granted that nothing goes wrong. Default 0.
+   * Shrinking moves no fault to before this instant, in simulated milliseconds: a warm-up for
+   * example, during which the checks take it for granted that nothing goes wrong. Default 0.
    */
   readonly faultsFromMs?: number | LengthOf<Plan>;
-  /** Situations of `world.sometimes` that a batch of runs must meet at least once, or it has not tested them. */
+  /**
+   * Situations of `world.sometimes` that a batch of runs must meet at least once, or it has not
+   * tested them.
+   */
   readonly sometimes?: readonly string[];
-  /** Smaller plans than this one, the boldest first. Shrinking tries them; each must be a plan that `build` takes. */
+  /**
+   * Smaller plans than this one, the boldest first. Shrinking tries them; each must be a plan that
+   * `build` takes.
+   */
   simplify?(plan: Plan): Iterable<Plan>;
 }
 
-/** A time that follows from the plan. Taken from a method, so that simulations of different plans fit into one list. */
+/**
+ * A time that follows from the plan. Taken from a method, so that simulations of different plans
+ * fit into one list.
+ */
 type LengthOf<Plan> = { of(plan: Plan): number }["of"];
 
 /** Which of several events of one instant comes first: the one asked for first, or a drawn one. */
@@ -60,7 +76,10 @@ export type TieBreak = "asked" | "drawn";
 export interface RunOptions<Plan extends FaultPlan = FaultPlan> {
   /** Everything that chance decides follows from it. */
   readonly seed: number | string;
-  /** Replaces the plan that the seed would give; the other streams of the world still come from the seed. */
+  /**
+   * Replaces the plan that the seed would give; the other streams of the world still come from the
+   * seed.
+   */
   readonly plan?: Plan;
   /** Default: the seed decides, half and half, so that the seed alone says how a run goes. */
   readonly tieBreak?: TieBreak;
@@ -94,7 +113,9 @@ export interface RunReport<Plan extends FaultPlan = FaultPlan> {
 /** The invariant that is violated where the simulation itself throws. */
 export const SIMULATION_BROKEN = "simulation-broken";
 
-/** Runs `simulation` once. Never rejects for what happens in the world; see the top of this file. */
+/**
+ * Runs `simulation` once. Never rejects for what happens in the world; see the top of this file.
+ */
 export async function runOnce<Plan extends FaultPlan>(
   simulation: Simulation<Plan>,
   options: RunOptions<Plan>,
@@ -142,7 +163,10 @@ export async function runOnce<Plan extends FaultPlan>(
   };
 }
 
-/** An async `build` would go on after the run has begun, in nobody's event, and its error would reach nobody. */
+/**
+ * An async `build` would go on after the run has begun, in nobody's event, and its error would
+ * reach nobody.
+ */
 function refusePromise(made: unknown): void {
   if (typeof (made as PromiseLike<unknown> | undefined)?.then !== "function") return;
   // What it comes to is nobody's any more.
@@ -195,7 +219,10 @@ const NAMES: Names<Simulation> = {
   simplify: true,
 };
 
-/** Throws unless `given` is a simulation, in form. It may have fields of its own, but none that is nearly one of these. */
+/**
+ * Throws unless `given` is a simulation, in form. It may have fields of its own, but none that is
+ * nearly one of these.
+ */
 export function checkSimulation<Plan extends FaultPlan>(part: string, given: Simulation<Plan>): void {
   checkObject(part, given, "simulation");
   refuseMisspelt(`${part}: simulation`, given, NAMES);
@@ -225,7 +252,10 @@ function textOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-/** A frozen copy of `value`, the same that comes back from a replay file; refuses what JSON would lose without a word. */
+/**
+ * A frozen copy of `value`, the same that comes back from a replay file; refuses what JSON would
+ * lose without a word.
+ */
 function plainData<T>(where: string, value: T): T {
   return copyOf(where, value) as T;
 }

@@ -55,7 +55,8 @@ test("the digits are these, on every engine: seeds in old reports stay good", ()
 test("exponential draws have their mean and their tail", () => {
   const random = seededRandom("exponential");
   const gaps = sample(() => exponential(random, 40));
-  // Five deviations of the mean of 50,000: 5 × 40 / √50,000 ≈ 0.9. The seed is fixed: this cannot flicker.
+  // Five deviations of the mean of 50,000: 5 × 40 / √50,000 ≈ 0.9. The seed is fixed: this cannot
+  // flicker.
   assert.ok(Math.abs(mean(gaps) - 40) < 0.9, `${mean(gaps)}`);
   assert.ok(Math.abs(share(gaps, (one) => one > 80) - 0.1353) < 0.008);
   assert.ok(exponentialAt(1 - 2 ** -32, 1) < 22.2);

@@ -1,10 +1,12 @@
 /**
- * What a simulation asks of chance, besides a number in [0, 1): a coin, a whole number, one of a list, a waiting time.
- * Each function takes exactly one number from the stream that it is given (`shuffled`: one less than there are items),
- * whatever comes out, so that a changed option does not move the draws that follow it.
+ * What a simulation asks of chance, besides a number in [0, 1): a coin, a whole number, one of a
+ * list, a waiting time. Each function takes exactly one number from the stream that it is given
+ * (`shuffled`: one less than there are items), whatever comes out, so that a changed option does
+ * not move the draws that follow it.
  *
- * Logarithm and exponential are made here of + - * / alone. Those are the same on every machine (IEEE 754), whereas the
- * language leaves the last digit of `Math.log` and `Math.exp` to the engine, and one digit is enough to end a replay.
+ * Logarithm and exponential are made here of + - * / alone. Those are the same on every machine
+ * (IEEE 754), whereas the language leaves the last digit of `Math.log` and `Math.exp` to the
+ * engine, and one digit is enough to end a replay.
  */
 import { ConfigurationError } from "../../core/errors.ts";
 import type { Random } from "../../core/random.ts";
@@ -40,20 +42,26 @@ export function shuffled<Item>(random: Random, list: readonly Item[]): Item[] {
   return items;
 }
 
-/** Exponentially distributed with that mean: gaps between things that happen independently. At most 22.2 means. */
+/**
+ * Exponentially distributed with that mean: gaps between things that happen independently. At most
+ * 22.2 means.
+ */
 export function exponential(random: Random, mean: number): number {
   return exponentialAt(random.next(), mean);
 }
 
 /**
- * Pareto: never below `min`, and the chance to exceed x falls only as (min / x)^shape. Rare values are huge: with shape 1
- * one in a thousand is a thousand times `min`. `cap` bounds them.
+ * Pareto: never below `min`, and the chance to exceed x falls only as (min / x)^shape. Rare values
+ * are huge: with shape 1 one in a thousand is a thousand times `min`. `cap` bounds them.
  */
 export function pareto(random: Random, min: number, shape: number, cap: number): number {
   return paretoAt(random.next(), min, shape, cap);
 }
 
-/** As likely between 1 and 10 as between 10 and 100: for strengths that go from harmless to absurd. `min` above 0. */
+/**
+ * As likely between 1 and 10 as between 10 and 100: for strengths that go from harmless to absurd.
+ * `min` above 0.
+ */
 export function logUniform(random: Random, min: number, max: number): number {
   const low = naturalLog(min);
   return naturalExp(low + random.next() * (naturalLog(max) - low));
@@ -73,7 +81,9 @@ export function paretoAt(share: number, min: number, shape: number, cap: number)
 const { LN2 } = Math;
 const SQRT_HALF = Math.SQRT1_2;
 
-/** Natural logarithm of a finite number above 0, within 1e-15 of the true one, relative or absolute. */
+/**
+ * Natural logarithm of a finite number above 0, within 1e-15 of the true one, relative or absolute.
+ */
 export function naturalLog(value: number): number {
   if (!(value > 0 && value < Number.POSITIVE_INFINITY)) {
     throw new ConfigurationError("out-of-range", `naturalLog: value is ${value}; it must be finite and above 0.`);
@@ -83,7 +93,8 @@ export function naturalLog(value: number): number {
   let exponent = 0;
   for (; mantissa < SQRT_HALF; exponent--) mantissa *= 2;
   for (; mantissa > 2 * SQRT_HALF; exponent++) mantissa /= 2;
-  // ln m = 2 artanh s = 2 (s + s³/3 + s⁵/5 + …) with s = (m − 1) / (m + 1), |s| ≤ 0.172: twelve terms are 1e-19 short.
+  // ln m = 2 artanh s = 2 (s + s³/3 + s⁵/5 + …) with s = (m − 1) / (m + 1), |s| ≤ 0.172: twelve
+  // terms are 1e-19 short.
   const ratio = (mantissa - 1) / (mantissa + 1);
   const square = ratio * ratio;
   let sum = 0;
@@ -91,13 +102,17 @@ export function naturalLog(value: number): number {
   return exponent * LN2 + 2 * ratio * sum;
 }
 
-/** e to the power of `value`, relative error within 1e-13 up to ±700; 0 below, Infinity above what a double can hold. */
+/**
+ * e to the power of `value`, relative error within 1e-13 up to ±700; 0 below, Infinity above what a
+ * double can hold.
+ */
 export function naturalExp(value: number): number {
   if (Number.isNaN(value))
     throw new ConfigurationError("out-of-range", "naturalExp: value is NaN; it must be a number.");
   if (value > 710) return Number.POSITIVE_INFINITY;
   if (value < -746) return 0;
-  // e^value = 2^doublings × e^rest with |rest| ≤ ln 2 / 2, where sixteen terms of the series are 1e-21 short.
+  // e^value = 2^doublings × e^rest with |rest| ≤ ln 2 / 2, where sixteen terms of the series are
+  // 1e-21 short.
   const doublings = Math.round(value / LN2);
   const rest = value - doublings * LN2;
   let result = 1;

@@ -1,7 +1,8 @@
 /**
- * What each kind of fault does to a world when it begins, and how exactly that is undone when it ends. Faults of one
- * node are counted and combined here, because a node itself knows only how it is, not for how many reasons: it must not
- * start while a second crash is going on, nor become fast again while a second load lasts.
+ * What each kind of fault does to a world when it begins, and how exactly that is undone when it
+ * ends. Faults of one node are counted and combined here, because a node itself knows only how it
+ * is, not for how many reasons: it must not start while a second crash is going on, nor become fast
+ * again while a second load lasts.
  */
 
 import type { SimNode } from "../kernel/node.ts";

@@ -1,8 +1,9 @@
 /**
- * The families of faults that a swarm draws from, each a few lines: what it draws once for a seed (how bad it is there)
- * and what one fault of it looks like. Strengths go from what no sound system notices to what none can bear, because the
- * defects are at both ends: a drift of 5 % has found what 1 % in 250 seeds had not. To add a family, add a name and a
- * function; its stream is its own, so that the others' faults do not change.
+ * The families of faults that a swarm draws from, each a few lines: what it draws once for a seed
+ * (how bad it is there) and what one fault of it looks like. Strengths go from what no sound system
+ * notices to what none can bear, because the defects are at both ends: a drift of 5 % has found
+ * what 1 % in 250 seeds had not. To add a family, add a name and a function; its stream is its own,
+ * so that the others' faults do not change.
  */
 import type { Random } from "../../core/random.ts";
 import type { Delay, LinkConditions } from "../network/link.ts";
@@ -20,7 +21,10 @@ export type FaultFamily =
   /** Clocks run at a wrong rate; calendars are set. */
   | "drift"
   | "wall-step"
-  /** One direction is slow, loses, doubles and disorders, spoils, is narrow, clogged, cut, or keeps what is sent. */
+  /**
+   * One direction is slow, loses, doubles and disorders, spoils, is narrow, clogged, cut, or keeps
+   * what is sent.
+   */
   | "delay"
   | "loss"
   | "disorder"
@@ -29,7 +33,10 @@ export type FaultFamily =
   | "clog"
   | "cut"
   | "hold"
-  /** One node has no network; two groups cannot hear each other; nodes go one by one and return in another order. */
+  /**
+   * One node has no network; two groups cannot hear each other; nodes go one by one and return in
+   * another order.
+   */
   | "isolate"
   | "partition"
   | "swizzle"
@@ -79,7 +86,10 @@ export class Stage {
     this.#targets = targets;
   }
 
-  /** As many faults as this seed wants, up to as long as it wants; `make` says what happens at such a time. */
+  /**
+   * As many faults as this seed wants, up to as long as it wants; `make` says what happens at such
+   * a time.
+   */
   repeat(make: (times: Times) => Fault | readonly Fault[]): Fault[] {
     const { fromMs, untilMs, foreverRate } = this.#targets;
     const count = Math.round(logUniform(this.random, 1, MOST_FAULTS));
@@ -228,7 +238,10 @@ function partition(stage: Stage, times: Times): LinkFault[] {
   return linkFaults(stage.links.filter(crossing), { cut: true }, times);
 }
 
-/** Some nodes lose their network one by one, in the first third of the time, and have it back in another order in the last. */
+/**
+ * Some nodes lose their network one by one, in the first third of the time, and have it back in
+ * another order in the last.
+ */
 function swizzle(stage: Stage, { atMs, forMs }: Times): LinkFault[] {
   const lastsMs = forMs ?? stage.untilMs - atMs;
   const struck = shuffled(stage.random, stage.nodes).slice(0, Math.ceil(between(stage.random, 0, stage.nodes.length)));

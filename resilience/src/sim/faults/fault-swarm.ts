@@ -1,11 +1,13 @@
 /**
- * Draws a fault list for one seed. A run in which everything goes wrong a little hides what a run shows in which one
- * thing goes wrong badly, so each family of faults is off in four seeds of ten, and where it is on, its strength (how
- * many, how long, how bad) is drawn from harmless to absurd, each order of magnitude as likely as the next (swarm testing:
- * Groce et al., ISSTA 2012; swizzling is FoundationDB's: links stop one by one and come back in another order).
+ * Draws a fault list for one seed. A run in which everything goes wrong a little hides what a run
+ * shows in which one thing goes wrong badly, so each family of faults is off in four seeds of ten,
+ * and where it is on, its strength (how many, how long, how bad) is drawn from harmless to absurd,
+ * each order of magnitude as likely as the next (swarm testing: Groce et al., ISSTA 2012; swizzling
+ * is FoundationDB's: links stop one by one and come back in another order).
  *
- * Each family has a stream of its own, so that a new family or a changed one leaves the others' faults as they were. It
- * knows nothing of what a system can survive: whoever calls it says which nodes, families and times are fair.
+ * Each family has a stream of its own, so that a new family or a changed one leaves the others'
+ * faults as they were. It knows nothing of what a system can survive: whoever calls it says which
+ * nodes, families and times are fair.
  */
 import { ConfigurationError } from "../../core/errors.ts";
 import { nearestName } from "../../core/nearest-name.ts";
@@ -22,13 +24,18 @@ export interface SwarmOptions {
   readonly links?: readonly Link[];
   /** No fault begins before this instant, */
   readonly fromMs: number;
-  /** and none lasts beyond this one, except those that last for ever. What a clog, a delay or a narrow line holds may come later still. */
+  /**
+   * and none lasts beyond this one, except those that last for ever. What a clog, a delay or a
+   * narrow line holds may come later still.
+   */
   readonly untilMs: number;
   /** Which families there are. Default: all. */
   readonly families?: readonly FaultFamily[];
   /** Families that are on in every seed. Default: none. */
   readonly pinned?: readonly FaultFamily[];
-  /** Share of the faults that never end by themselves (`healAll` ends them), 0 … 1. Default 0.05. */
+  /**
+   * Share of the faults that never end by themselves (`healAll` ends them), 0 … 1. Default 0.05.
+   */
   readonly foreverRate?: number;
 }
 
@@ -45,7 +52,10 @@ const OPTIONS: Names<SwarmOptions> = {
   foreverRate: true,
 };
 
-/** A plain list of faults, family by family, for `inject`. The same stream and options give the same list. */
+/**
+ * A plain list of faults, family by family, for `inject`. The same stream and options give the same
+ * list.
+ */
 export function drawFaults(random: Random, options: SwarmOptions): Fault[] {
   if (typeof random?.fork !== "function") throw refusal("drawFaults", "random", random, "a stream of chance (Random)");
   checkNames("drawFaults", options, OPTIONS);

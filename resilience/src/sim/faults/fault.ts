@@ -1,7 +1,8 @@
 /**
- * Faults as data: what goes wrong, with whom, when and for how long, as a plain list that is complete before the run
- * begins. A list can be written to a file, shrunk one entry at a time, and read by a human at 3 AM; a fault decided on
- * the way by a coin cannot. A list is carried out by `inject.ts`.
+ * Faults as data: what goes wrong, with whom, when and for how long, as a plain list that is
+ * complete before the run begins. A list can be written to a file, shrunk one entry at a time, and
+ * read by a human at 3 AM; a fault decided on the way by a coin cannot. A list is carried out by
+ * `inject.ts`.
  */
 import { checked, checkNames, type Names, type Range, refusal } from "../../core/options.ts";
 import type { CrashKind } from "../kernel/kernel.ts";
@@ -19,14 +20,20 @@ interface Period extends Moment {
   readonly forMs?: number | null;
 }
 
-/** Its process ends, and starts again after `forMs`. `how`: only the process (`kill`), or the machine loses power. */
+/**
+ * Its process ends, and starts again after `forMs`. `how`: only the process (`kill`), or the
+ * machine loses power.
+ */
 export interface CrashFault extends Period {
   readonly kind: "crash";
   readonly node: string;
   readonly how: CrashKind;
 }
 
-/** Its process stands still and keeps everything: SIGSTOP, a snapshot of the machine, a long collection of garbage. */
+/**
+ * Its process stands still and keeps everything: SIGSTOP, a snapshot of the machine, a long
+ * collection of garbage.
+ */
 export interface PauseFault extends Period {
   readonly kind: "pause";
   readonly node: string;
@@ -86,7 +93,10 @@ export type Fault =
   | DoorFault
   | DiskFault;
 
-/** Throws where `faults` has something in it that makes no sense in `world`: an unknown kind, node or number. */
+/**
+ * Throws where `faults` has something in it that makes no sense in `world`: an unknown kind, node
+ * or number.
+ */
 export function checkFaults(world: World, faults: readonly Fault[]): void {
   if (!Array.isArray(faults)) throw refusal("inject", "faults", faults, "a list of faults");
   for (const [index, fault] of faults.entries()) assertSound(world, fault, `faults[${index}]`);
@@ -141,7 +151,10 @@ function assertSound(world: World, fault: Fault, where: string): void {
 }
 
 const PERIOD = { kind: true, atMs: true, forMs: true } as const;
-/** What each kind has: a field that is misspelt would be a fault without it, which lasts for ever for example. */
+/**
+ * What each kind has: a field that is misspelt would be a fault without it, which lasts for ever
+ * for example.
+ */
 const FIELDS: { readonly [Kind in Fault["kind"]]: Names<Extract<Fault, { readonly kind: Kind }>> & { forMs: true } } = {
   crash: { ...PERIOD, node: true, how: true },
   pause: { ...PERIOD, node: true },

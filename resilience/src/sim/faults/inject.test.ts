@@ -140,7 +140,10 @@ test("a calendar is set and stays set; the monotonic clock does not notice", asy
   assert.equal((after[1] as number) - (before[1] as number), 20);
 });
 
-/** Each node sends its name to the next one every 10 ms; the answer is who was heard in the last 30 ms. */
+/**
+ * Each node sends its name to the next one every 10 ms; the answer is who was heard in the last 30
+ * ms.
+ */
 function ring(): { world: World; heard: () => string[] } {
   const lastHeardMs = new Map<string, number>();
   const next: Readonly<Record<string, string>> = { a: "b", b: "c", c: "a" };

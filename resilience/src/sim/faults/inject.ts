@@ -1,17 +1,20 @@
 /**
- * Carries faults out. `inject` makes a world suffer a list, `healAll` ends what is left of it (the two phases of
- * TigerBeetle's VOPR: anything may break, then a core heals for good and must recover).
+ * Carries faults out. `inject` makes a world suffer a list, `healAll` ends what is left of it (the
+ * two phases of TigerBeetle's VOPR: anything may break, then a core heals for good and must
+ * recover).
  *
- * Faults that overlap add up: a node is up again when the last of its crashes is over, costs add up, clock rates
- * multiply, and what is imposed on links and disks combines as those say. Taking one away leaves exactly the others.
+ * Faults that overlap add up: a node is up again when the last of its crashes is over, costs add
+ * up, clock rates multiply, and what is imposed on links and disks combines as those say. Taking
+ * one away leaves exactly the others.
  */
 import type { World } from "../kernel/world.ts";
 import { checkFaults, type Fault } from "./fault.ts";
 import { type InForce, NodeFaults } from "./fault-effects.ts";
 
 /**
- * Schedules each of `faults` in `world`: its begin and its end. Refuses a list with something in it that makes no
- * sense, so call it when all nodes have been made. May be called again: all faults of a world know of each other.
+ * Schedules each of `faults` in `world`: its begin and its end. Refuses a list with something in it
+ * that makes no sense, so call it when all nodes have been made. May be called again: all faults of
+ * a world know of each other.
  */
 export function inject(world: World, faults: readonly Fault[]): void {
   checkFaults(world, faults);
@@ -20,10 +23,11 @@ export function inject(world: World, faults: readonly Fault[]): void {
 }
 
 /**
- * Heals `core` (default: all nodes) for good: whatever was injected and touches it ends now, or never begins; those of
- * its nodes that are down start again, and those that are stopped go on. A link belongs to the core where both of its
- * ends do, so that a broken link to a node outside stays broken. The event that a slow node is at still takes what it
- * cost when it began, and what is injected afterwards begins as it says.
+ * Heals `core` (default: all nodes) for good: whatever was injected and touches it ends now, or
+ * never begins; those of its nodes that are down start again, and those that are stopped go on. A
+ * link belongs to the core where both of its ends do, so that a broken link to a node outside stays
+ * broken. The event that a slow node is at still takes what it cost when it began, and what is
+ * injected afterwards begins as it says.
  */
 export function healAll(world: World, core: Iterable<string> = world.nodes.keys()): void {
   const healed = new Set(core);

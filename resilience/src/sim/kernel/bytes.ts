@@ -1,6 +1,6 @@
 /**
- * What counts as bytes in a world: a `Uint8Array` of any realm. Under Jest a test's `Uint8Array` is not the one that
- * `Buffer` extends, so `instanceof` would refuse every buffer there.
+ * What counts as bytes in a world: a `Uint8Array` of any realm. Under Jest a test's `Uint8Array` is
+ * not the one that `Buffer` extends, so `instanceof` would refuse every buffer there.
  */
 
 /** Is it a `Uint8Array`, or a `Buffer`? */

@@ -1,7 +1,8 @@
 /**
- * What must hold once before an instant, for what recovers (`world.within`): looked at after every step until it holds, and
- * judged when its time is over. Whatever was neither when a run ended has tested nothing, unless something of the same name
- * was: a workload that asks for the same again and again is in the middle of one at every end.
+ * What must hold once before an instant, for what recovers (`world.within`): looked at after every
+ * step until it holds, and judged when its time is over. Whatever was neither when a run ended has
+ * tested nothing, unless something of the same name was: a workload that asks for the same again
+ * and again is in the middle of one at every end.
  */
 import { sentenceOf } from "./given.ts";
 import type { Check } from "./kernel.ts";

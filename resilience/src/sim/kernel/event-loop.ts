@@ -1,8 +1,9 @@
 /**
- * What one simulated process has before it, and in which order it does it: in turns, as libuv does. A turn is the timers
- * that were due when it began, the earliest first, and then what had arrived by then (messages, finished writes). What
- * comes up meanwhile waits for the next turn, so that neither kind starves the other in a process that cannot keep up.
- * When an event runs, and how long it takes, is the node's business.
+ * What one simulated process has before it, and in which order it does it: in turns, as libuv does.
+ * A turn is the timers that were due when it began, the earliest first, and then what had arrived
+ * by then (messages, finished writes). What comes up meanwhile waits for the next turn, so that
+ * neither kind starves the other in a process that cannot keep up. When an event runs, and how long
+ * it takes, is the node's business.
  */
 import { TimerQueue } from "../../runtime/time/timer-queue.ts";
 import type { NodeClock } from "./node-clock.ts";

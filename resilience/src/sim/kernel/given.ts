@@ -1,6 +1,7 @@
 /**
- * What a world is given by somebody else's code, which may have no types: options, checks and what they answer, the detail
- * of a violation. What is none is refused by name; only a detail is taken as it comes, because `violate` never throws.
+ * What a world is given by somebody else's code, which may have no types: options, checks and what
+ * they answer, the detail of a violation. What is none is refused by name; only a detail is taken
+ * as it comes, because `violate` never throws.
  */
 import { checkName, refusal, shown } from "../../core/options.ts";
 

@@ -1,25 +1,37 @@
 /**
- * What the parts of a world see of it, and of the machine that they belong to. A network, a disk or a process needs no more
- * than this, so each of them can be read and tested alone, and none of them knows how the world puts them together.
+ * What the parts of a world see of it, and of the machine that they belong to. A network, a disk or
+ * a process needs no more than this, so each of them can be read and tested alone, and none of them
+ * knows how the world puts them together.
  */
 import type { Random } from "../../core/random.ts";
 import type { Trace } from "./trace.ts";
 
-/** `kill`: the process ends and the machine lives, so its peers are told. `power`: nobody is told anything. */
+/**
+ * `kill`: the process ends and the machine lives, so its peers are told. `power`: nobody is told
+ * anything.
+ */
 export type CrashKind = "kill" | "power";
 
-/** Looks at something that must hold; a sentence where it does not. It is not awaited: a promise is refused. */
+/**
+ * Looks at something that must hold; a sentence where it does not. It is not awaited: a promise is
+ * refused.
+ */
 export type Check = () => string | undefined;
 
 /** A machine, and the process that runs on it. */
 export interface Host {
   readonly name: string;
   readonly up: boolean;
-  /** Has its machine power? From the first start on, also with a killed process, until a power loss. */
+  /**
+   * Has its machine power? From the first start on, also with a killed process, until a power loss.
+   */
   readonly powered: boolean;
   /** 1 for the first process on this machine, one more with each restart. */
   readonly incarnation: number;
-  /** An event for `incarnation` has come: run it now, or in its turn; dropped where that process is no more. */
+  /**
+   * An event for `incarnation` has come: run it now, or in its turn; dropped where that process is
+   * no more.
+   */
   dispatch(incarnation: number, event: () => void): void;
 }
 

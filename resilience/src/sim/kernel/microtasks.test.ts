@@ -1,4 +1,7 @@
-/** Draining is exhaustive, synchronous, and survives code that throws; what a world's time stands on. */
+/**
+ * Draining is exhaustive, synchronous, and survives code that throws; what a world's time stands
+ * on.
+ */
 import assert from "node:assert/strict";
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import { test } from "node:test";

@@ -1,7 +1,8 @@
 /**
- * Names that are nearly right, in objects that may have fields of their own besides: a simulation, a recorded run, an
- * operation of a client. A field that nobody reads is the caller's business, unless it is nearly the name of one that is
- * missing: then what it was to say would be lost without a word.
+ * Names that are nearly right, in objects that may have fields of their own besides: a simulation,
+ * a recorded run, an operation of a client. A field that nobody reads is the caller's business,
+ * unless it is nearly the name of one that is missing: then what it was to say would be lost
+ * without a word.
  */
 import { ConfigurationError } from "../../core/errors.ts";
 import { nearestName } from "../../core/nearest-name.ts";

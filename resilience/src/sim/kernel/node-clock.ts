@@ -1,7 +1,8 @@
 /**
- * The clocks of one simulated machine, derived from the world's true time: a monotonic one that may run fast or slow but
- * never goes back, and a calendar one that can also be set. Real machines have both, and code that measures a duration
- * on the second is wrong on the day it is corrected; a world is where that shows.
+ * The clocks of one simulated machine, derived from the world's true time: a monotonic one that may
+ * run fast or slow but never goes back, and a calendar one that can also be set. Real machines have
+ * both, and code that measures a duration on the second is wrong on the day it is corrected; a
+ * world is where that shows.
  */
 
 export class NodeClock {
@@ -10,11 +11,17 @@ export class NodeClock {
   #anchorTrueMs: number;
   #anchorLocalMs: number;
   #rate = 1;
-  /** Never behind this: what was promised for an instant happens at that instant, whatever rounding says. */
+  /**
+   * Never behind this: what was promised for an instant happens at that instant, whatever rounding
+   * says.
+   */
   #floorMs: number;
   #wallOffsetMs: number;
 
-  /** `offsetMs`: how far the monotonic axis stands from true time at first; `wallMs`: what the calendar says then. */
+  /**
+   * `offsetMs`: how far the monotonic axis stands from true time at first; `wallMs`: what the
+   * calendar says then.
+   */
   constructor(trueNowMs: () => number, offsetMs: number, wallMs: number) {
     this.#trueNowMs = trueNowMs;
     this.#anchorTrueMs = trueNowMs();
@@ -66,7 +73,10 @@ export class NodeClock {
     this.#rate = rate;
   }
 
-  /** Its machine boots: the monotonic axis begins at `localMs`, the rate stays, and so does the calendar. */
+  /**
+   * Its machine boots: the monotonic axis begins at `localMs`, the rate stays, and so does the
+   * calendar.
+   */
   reboot(localMs: number): void {
     const wallMs = this.wallMs();
     this.#anchorTrueMs = this.#trueNowMs();

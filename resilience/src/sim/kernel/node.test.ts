@@ -1,4 +1,6 @@
-/** Machines and the processes on them: stopped, slow, dead, started again, with clocks that are off. */
+/**
+ * Machines and the processes on them: stopped, slow, dead, started again, with clocks that are off.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../../core/random.ts";

@@ -1,11 +1,13 @@
 /**
- * One simulated machine and the process that runs on it. Everything that happens to the process (a timer, a message, a
- * finished write) is one event, and events come one at a time, as in a real event loop: a process that is stopped
- * (SIGSTOP, a snapshot, a long collection) finds its overdue timers first and then what has arrived, late and in order;
- * a slow one works through them at its own pace, so that overload and queueing exist (`event-loop.ts`).
+ * One simulated machine and the process that runs on it. Everything that happens to the process (a
+ * timer, a message, a finished write) is one event, and events come one at a time, as in a real
+ * event loop: a process that is stopped (SIGSTOP, a snapshot, a long collection) finds its overdue
+ * timers first and then what has arrived, late and in order; a slow one works through them at its
+ * own pace, so that overload and queueing exist (`event-loop.ts`).
  *
- * A crash ends the process at an instant: its timers are gone, its promises never settle, and what still arrives for it
- * is dropped. A restart runs the same program again, as a new incarnation, with nothing but what was durable.
+ * A crash ends the process at an instant: its timers are gone, its promises never settle, and what
+ * still arrives for it is dropped. A restart runs the same program again, as a new incarnation,
+ * with nothing but what was durable.
  */
 import type { AsyncResource } from "node:async_hooks";
 import { checkBoolean, checked, checkNames, type Names, type Range, WAIT_MS } from "../../core/options.ts";
@@ -25,7 +27,10 @@ export interface NodeEnv {
   readonly incarnation: number;
   /** The machine's monotonic clock, and the only timers there are. */
   readonly clock: Clock;
-  /** What the machine's calendar says, in milliseconds since 1970. May be wrong, and may be set back. */
+  /**
+   * What the machine's calendar says, in milliseconds since 1970. May be wrong, and may be set
+   * back.
+   */
   wallMs(): number;
   /** A stream of its own for each incarnation. Fork it by purpose. */
   readonly random: Random;
@@ -36,17 +41,24 @@ export interface NodeEnv {
   note(kind: string, detail?: string): void;
 }
 
-/** A program: started with what it may touch. It runs until it crashes; what it wants to happen later it asks its clock for. */
+/**
+ * A program: started with what it may touch. It runs until it crashes; what it wants to happen
+ * later it asks its clock for.
+ */
 export type Program = (env: NodeEnv) => void | Promise<void>;
 
 export interface NodeOptions {
-  /** How far its monotonic clock stands from true time at first. Default: drawn from 0 to 1e6, as machines boot at different times. */
+  /**
+   * How far its monotonic clock stands from true time at first. Default: drawn from 0 to 1e6, as
+   * machines boot at different times.
+   */
   readonly clockOffsetMs?: number;
   /** Rate of its clocks; 1.0002 gains 200 ppm. Default 1. */
   readonly clockRate?: number;
   /**
-   * Does its monotonic clock begin at 0 again when it starts after a power loss, as that of a real machine does? An instant
-   * that was written to disk before then means nothing. Default false: it goes on, as where only the process was killed.
+   * Does its monotonic clock begin at 0 again when it starts after a power loss, as that of a real
+   * machine does? An instant that was written to disk before then means nothing. Default false: it
+   * goes on, as where only the process was killed.
    */
   readonly clockBeginsAtBoot?: boolean;
 }
@@ -105,7 +117,9 @@ export class SimNode implements Host {
     return this.#up;
   }
 
-  /** Has its machine power? From the first start on, also with a killed process, until a power loss. */
+  /**
+   * Has its machine power? From the first start on, also with a killed process, until a power loss.
+   */
   get powered(): boolean {
     return this.#powered;
   }
@@ -142,8 +156,8 @@ export class SimNode implements Host {
   }
 
   /**
-   * Ends its process. Nothing that it had in hand ever goes on. `power` takes what its machine held in memory too, also
-   * where the process was dead already.
+   * Ends its process. Nothing that it had in hand ever goes on. `power` takes what its machine held
+   * in memory too, also where the process was dead already.
    */
   crash(kind: CrashKind = "kill"): void {
     if (kind === "power" ? !this.#powered : !this.#up) return;
@@ -159,8 +173,9 @@ export class SimNode implements Host {
   }
 
   /**
-   * Stops it for `forMs` from now on (Infinity: until `resume`): nothing runs, everything is kept. Time goes on. Of
-   * overlapping stops the one that ends last counts. Does nothing where it is down: what does not run cannot stop.
+   * Stops it for `forMs` from now on (Infinity: until `resume`): nothing runs, everything is kept.
+   * Time goes on. Of overlapping stops the one that ends last counts. Does nothing where it is
+   * down: what does not run cannot stop.
    */
   pause(forMs: number): void {
     checked("node", "pause", forMs, WAIT_MS);
@@ -179,7 +194,10 @@ export class SimNode implements Host {
     this.#arm();
   }
 
-  /** From now on each event costs it `costMs` of time, during which it does nothing else. 0 for a fast one. */
+  /**
+   * From now on each event costs it `costMs` of time, during which it does nothing else. 0 for a
+   * fast one.
+   */
   slow(costMs: number): void {
     this.#costMs = checked("node", "slow", costMs, COST_MS);
     this.#world.strike();
@@ -201,12 +219,18 @@ export class SimNode implements Host {
     this.#world.trace.note(this.#world.nowMs, this.name, "wall-step", `${byMs} ms`);
   }
 
-  /** Runs `event` in its process as one event, as soon as it can; dropped where it is down. For operators and workloads. */
+  /**
+   * Runs `event` in its process as one event, as soon as it can; dropped where it is down. For
+   * operators and workloads.
+   */
   run(event: () => void): void {
     this.dispatch(this.#incarnation, event);
   }
 
-  /** An event for `incarnation` has come: run it now, or in its turn; dropped where that process is no more. */
+  /**
+   * An event for `incarnation` has come: run it now, or in its turn; dropped where that process is
+   * no more.
+   */
   dispatch(incarnation: number, event: () => void): void {
     if (!this.#lives(incarnation)) return;
     const nowMs = this.#world.nowMs;
@@ -295,7 +319,10 @@ export class SimNode implements Host {
     return clock;
   }
 
-  /** Time stands still while code runs: waiting for it in a loop would hang the simulation, with no word of which seed. */
+  /**
+   * Time stands still while code runs: waiting for it in a loop would hang the simulation, with no
+   * word of which seed.
+   */
   #countReading(): void {
     if (this.#readingsOfStep !== this.#world.steps) {
       this.#readingsOfStep = this.#world.steps;

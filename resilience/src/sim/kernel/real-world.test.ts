@@ -1,4 +1,7 @@
-/** Each way out of a simulated world is found on this engine: it trips, is named, and says what to use instead. */
+/**
+ * Each way out of a simulated world is found on this engine: it trips, is named, and says what to
+ * use instead.
+ */
 import assert from "node:assert/strict";
 import childProcess, { spawn } from "node:child_process";
 import nodeCrypto, { generateKeyPairSync, randomBytes, randomInt, randomUUID } from "node:crypto";
@@ -45,7 +48,10 @@ const nothing = (): void => undefined;
 const { hrtime } = process;
 const bytes = new Uint8Array(4);
 
-/** What code may do, what that is called, and a word of what to use instead. Reached in the ways that code reaches it. */
+/**
+ * What code may do, what that is called, and a word of what to use instead. Reached in the ways
+ * that code reaches it.
+ */
 const TOUCHES: readonly (readonly [what: string, touch: () => unknown, instead: RegExp])[] = [
   ["Date", () => Date(), /env\.wallMs/],
   ["new Date", () => new Date(), /env\.wallMs/],

@@ -1,13 +1,14 @@
 /**
- * Everything by which code in one process reaches the real world: its time, its chance, its timers, threads, files,
- * sockets and processes, and what to use of them in a simulation instead. A list and nothing else; `traps.ts` hangs a
- * trap on each. Names are found by pattern where Node adds to them (`crypto.randomUUIDv7` came with 24), so that the list
- * ages slowly.
+ * Everything by which code in one process reaches the real world: its time, its chance, its timers,
+ * threads, files, sockets and processes, and what to use of them in a simulation instead. A list
+ * and nothing else; `traps.ts` hangs a trap on each. Names are found by pattern where Node adds to
+ * them (`crypto.randomUUIDv7` came with 24), so that the list ages slowly.
  *
- * Not here, because nothing can be hung on it, and therefore to be kept by discipline: `process.env`, `process.pid` and
- * other constants of a process; the locale and the time zone; `Intl.DateTimeFormat().format()` without a date; realms of
- * `node:vm`; `node:sqlite` on a file; signatures with a nonce inside (ECDSA, RSA-PSS); and whatever code took for itself
- * before the run (`const { now } = Date` at its first line).
+ * Not here, because nothing can be hung on it, and therefore to be kept by discipline:
+ * `process.env`, `process.pid` and other constants of a process; the locale and the time zone;
+ * `Intl.DateTimeFormat().format()` without a date; realms of `node:vm`; `node:sqlite` on a file;
+ * signatures with a nonce inside (ECDSA, RSA-PSS); and whatever code took for itself before the run
+ * (`const { now } = Date` at its first line).
  */
 
 /** One way out: a function, or something whose reading is one. */
@@ -36,7 +37,8 @@ const LOAD = "a measure that is passed in: this one differs from run to run";
 
 /** Loads the built-in modules that it names, and looks. */
 export function waysOut(): WayOut[] {
-  // Writing to them must go on working, and they bind the functions they use when they are first asked for.
+  // Writing to them must go on working, and they bind the functions they use when they are first
+  // asked for.
   void process.stdout;
   void process.stderr;
   return [...timeAndChance(), ...timers(), ...network(), ...filesAndProcesses(), ...threadsAndMemory()];
@@ -129,7 +131,10 @@ function threadsAndMemory(): WayOut[] {
   ];
 }
 
-/** Node itself asks for a turn of the event loop, by the public function, after an uncaught error was dealt with. */
+/**
+ * Node itself asks for a turn of the event loop, by the public function, after an uncaught error
+ * was dealt with.
+ */
 function calledByNode(): boolean {
   const [, , , caller] = (new Error("where").stack ?? "").split("\n    at ");
   return caller?.includes("node:internal/") === true;
@@ -140,7 +145,10 @@ function builtin(name: string): object {
   return process.getBuiltinModule(name) as object;
 }
 
-/** What `from`, or what it inherits from, has under these names: functions, and where a name is given in full also getters. */
+/**
+ * What `from`, or what it inherits from, has under these names: functions, and where a name is
+ * given in full also getters.
+ */
 function named(prefix: string, from: object | undefined, names: readonly string[] | RegExp, instead: string): WayOut[] {
   const found: WayOut[] = [];
   for (let holder = from; isHolder(holder); holder = Object.getPrototypeOf(holder)) {

@@ -1,13 +1,13 @@
 /**
- * Trace records as lines: aligned ones for people, one JSON object each for tools. Details may hold what an adversary
- * sent, so nothing that a terminal would obey is let through, and every field has a greatest width. The picture of a
- * run's last seconds is in `sequence-diagram.ts`.
+ * Trace records as lines: aligned ones for people, one JSON object each for tools. Details may hold
+ * what an adversary sent, so nothing that a terminal would obey is let through, and every field has
+ * a greatest width. The picture of a run's last seconds is in `sequence-diagram.ts`.
  */
 import type { TraceRecord } from "./trace.ts";
 
 /**
- * One aligned line for each record: time in seconds, step, node (`a → b` for a message), kind, detail. No record, no text.
- * Ends with a line feed.
+ * One aligned line for each record: time in seconds, step, node (`a → b` for a message), kind,
+ * detail. No record, no text. Ends with a line feed.
  */
 export function traceText(records: readonly TraceRecord[]): string {
   const rows = records.map((record) => ({
@@ -46,7 +46,10 @@ export function placeText(record: TraceRecord): string {
   return printable(record.peer === undefined ? record.node : `${record.node} → ${record.peer}`);
 }
 
-/** `text` without anything that would move a terminal's cursor: line ends become `⏎`, other control characters `·`. */
+/**
+ * `text` without anything that would move a terminal's cursor: line ends become `⏎`, other control
+ * characters `·`.
+ */
 export function printable(text: string): string {
   return text.replace(/\r?\n\s*/g, " ⏎ ").replace(CONTROL, "·");
 }

@@ -1,4 +1,6 @@
-/** That the hash tells runs apart and only them, and that the newest records are kept as they were. */
+/**
+ * That the hash tells runs apart and only them, and that the newest records are kept as they were.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../../core/random.ts";
@@ -18,7 +20,8 @@ function hashOf(change: (word: string) => string = (word) => word, shiftMs = 0):
 test("[S1] the same run has the same hash, on every engine", () => {
   assert.match(hashOf(), /^[0-9a-f]{16}$/);
   assert.equal(hashOf(), hashOf());
-  // Known here so that another engine, or a change to the mixing, is seen. It may be changed with the mixing.
+  // Known here so that another engine, or a change to the mixing, is seen. It may be changed with
+  // the mixing.
   assert.equal(hashOf(), "43b47a818da22670");
   assert.equal(new Trace({ keep: 0 }).hash, "fd87ed2399ceaa0f");
 });

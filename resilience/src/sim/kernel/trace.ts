@@ -1,10 +1,12 @@
 /**
- * What happened in a run, twice over: a running hash of everything, which costs a few nanoseconds and says whether two
- * runs were the same to the bit, and the newest records, for a human to read. Nothing is put into words before somebody
- * asks (`trace-text.ts`, `sequence-diagram.ts`), because a hundred thousand runs are green and nobody reads those.
+ * What happened in a run, twice over: a running hash of everything, which costs a few nanoseconds
+ * and says whether two runs were the same to the bit, and the newest records, for a human to read.
+ * Nothing is put into words before somebody asks (`trace-text.ts`, `sequence-diagram.ts`), because
+ * a hundred thousand runs are green and nobody reads those.
  *
- * The hash is two lanes of 32 bits, mixed as MurmurHash3 does (Austin Appleby, public domain) with different constants,
- * in integer operations only: every engine computes the same. It tells runs apart; it keeps no secrets.
+ * The hash is two lanes of 32 bits, mixed as MurmurHash3 does (Austin Appleby, public domain) with
+ * different constants, in integer operations only: every engine computes the same. It tells runs
+ * apart; it keeps no secrets.
  */
 import { checked } from "../../core/options.ts";
 
@@ -34,7 +36,10 @@ export class Trace {
   #second = 0x61c88647;
   readonly #names: Map<string, number> = new Map();
 
-  /** `keep`: how many of the newest records are kept, a whole number from 0; Infinity keeps all. The hash covers all anyway. */
+  /**
+   * `keep`: how many of the newest records are kept, a whole number from 0; Infinity keeps all. The
+   * hash covers all anyway.
+   */
   constructor(options: { readonly keep: number }) {
     const keep = checked("Trace", "keep", options.keep, { min: 0, max: Number.POSITIVE_INFINITY });
     this.#keep = keep === Number.POSITIVE_INFINITY ? keep : checked("Trace", "keep", keep, WHOLE);
@@ -47,7 +52,10 @@ export class Trace {
     this.#mix(STEP, this.#steps);
   }
 
-  /** Something happened at `node`. `kind` is one of few words; what differs from time to time belongs into `detail`. */
+  /**
+   * Something happened at `node`. `kind` is one of few words; what differs from time to time
+   * belongs into `detail`.
+   */
   note(atMs: number, node: string, kind: string, detail: string): void {
     if (atMs !== this.#atMs) this.#mixTime(atMs);
     this.#mix(this.#nameHash(node), this.#nameHash(kind));
@@ -55,7 +63,10 @@ export class Trace {
     this.#record(atMs, kind, node, undefined, detail);
   }
 
-  /** Something happened to a message from `from` to `to`. Kinds that diagrams know: `sequence-diagram.ts`. */
+  /**
+   * Something happened to a message from `from` to `to`. Kinds that diagrams know:
+   * `sequence-diagram.ts`.
+   */
   message(atMs: number, kind: string, from: string, to: string, label: string): void {
     if (atMs !== this.#atMs) this.#mixTime(atMs);
     this.#mix(this.#nameHash(from), this.#nameHash(to));
@@ -75,7 +86,10 @@ export class Trace {
     return this.#steps;
   }
 
-  /** The newest records, at most `keep`, oldest first. Copies: they stay as they are while the run goes on. */
+  /**
+   * The newest records, at most `keep`, oldest first. Copies: they stay as they are while the run
+   * goes on.
+   */
   get records(): TraceRecord[] {
     const inOrder = [...this.#ring.slice(this.#oldest), ...this.#ring.slice(0, this.#oldest)];
     return inOrder.map(({ peer, ...record }) => (peer === undefined ? record : { ...record, peer }));
@@ -163,9 +177,14 @@ const WHOLE = { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true };
 const STEP = 0x5b1ce0a1;
 const NOTE = 0x3c6ef372;
 const MESSAGE = 0x1f83d9ab;
-/** More different names than this are read anew each time: somebody puts what differs into a name. */
+/**
+ * More different names than this are read anew each time: somebody puts what differs into a name.
+ */
 const MOST_NAMES = 10_000;
-/** A float and its bits. Which half comes first in memory belongs to the machine, and not into the hash. */
+/**
+ * A float and its bits. Which half comes first in memory belongs to the machine, and not into the
+ * hash.
+ */
 const float = new Float64Array(1);
 const floatBits = new Uint32Array(float.buffer);
 const LOW = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? 0 : 1;

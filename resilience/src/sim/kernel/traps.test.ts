@@ -1,4 +1,7 @@
-/** A touch is reported whoever swallows its error; all that is not one stays allowed; and everything is back afterwards. */
+/**
+ * A touch is reported whoever swallows its error; all that is not one stays allowed; and everything
+ * is back afterwards.
+ */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import nodeCrypto, { randomUUID } from "node:crypto";

@@ -1,11 +1,12 @@
 /**
- * Traps round a run: while they are set, code that reaches for the real world (`real-world.ts` says by what) is written
- * down and gets an error that names what to use instead. Written down first, because that error may well end in a `catch`
- * of the code that made the mistake; a run with one such call proves nothing, whatever it says at its end.
+ * Traps round a run: while they are set, code that reaches for the real world (`real-world.ts` says
+ * by what) is written down and gets an error that names what to use instead. Written down first,
+ * because that error may well end in a `catch` of the code that made the mistake; a run with one
+ * such call proves nothing, whatever it says at its end.
  *
- * They stand for one synchronous stretch of a run and are then taken away exactly: what was there before is there again,
- * the same functions, getters and listeners. A trap that code has kept for itself leads to the original from then on.
- * What cannot be trapped is listed in `real-world.ts`.
+ * They stand for one synchronous stretch of a run and are then taken away exactly: what was there
+ * before is there again, the same functions, getters and listeners. A trap that code has kept for
+ * itself leads to the original from then on. What cannot be trapped is listed in `real-world.ts`.
  */
 import type { WayOut } from "./real-world.ts";
 import { waysOut } from "./real-world.ts";
@@ -13,14 +14,18 @@ import { waysOut } from "./real-world.ts";
 export interface TrapWatch {
   /** Code reached for `what`; told before that code gets its error. */
   readonly onTouch: (what: string, stack: string) => void;
-  /** An error that nothing caught, or the reason of a rejection that nothing handled: a real process would have died. */
+  /**
+   * An error that nothing caught, or the reason of a rejection that nothing handled: a real process
+   * would have died.
+   */
   readonly onUncaught: (error: unknown) => void;
 }
 
 /**
- * Sets all traps and returns what takes them away again; one set at a time, and no event-loop turn in between. The
- * listeners of the host (a test runner's) for uncaught errors and unhandled rejections are off meanwhile. The first call
- * loads the built-in modules it needs, which takes some tens of milliseconds.
+ * Sets all traps and returns what takes them away again; one set at a time, and no event-loop turn
+ * in between. The listeners of the host (a test runner's) for uncaught errors and unhandled
+ * rejections are off meanwhile. The first call loads the built-in modules it needs, which takes
+ * some tens of milliseconds.
  */
 export function setTraps(watch: TrapWatch): () => void {
   if (watching !== undefined) throw new Error("Traps are set already: two runs cannot share one stretch.");
@@ -52,7 +57,10 @@ interface Place {
 let places: Place[] | undefined;
 /** Who is told; nobody while no traps are set. */
 let watching: TrapWatch | undefined;
-/** While somebody is being told the traps let everything through: telling may format a stack, which may read a file. */
+/**
+ * While somebody is being told the traps let everything through: telling may format a stack, which
+ * may read a file.
+ */
 let telling = false;
 
 const nodeModule: typeof import("node:module") = process.getBuiltinModule("node:module");
@@ -78,10 +86,16 @@ function trapFor(way: WayOut, found: PropertyDescriptor): PropertyDescriptor {
   return typeof found.value === "function" ? { ...found, value: trapped(way, found.value) } : found;
 }
 
-/** One function has one trap, wherever it hangs: what was identical stays so. Its name is that of the first place. */
+/**
+ * One function has one trap, wherever it hangs: what was identical stays so. Its name is that of
+ * the first place.
+ */
 const traps: WeakMap<object, object> = new WeakMap();
 
-/** `original`, but that calling it or constructing from it is a touch. All else about it is as it was. */
+/**
+ * `original`, but that calling it or constructing from it is a touch. All else about it is as it
+ * was.
+ */
 function trapped<F extends object>(way: WayOut, original: F): F {
   const made = traps.get(original) ?? newTrap(way, original);
   traps.set(original, made);
@@ -102,7 +116,10 @@ function newTrap<F extends object>(way: WayOut, original: F): F {
   return new Proxy(original, gates);
 }
 
-/** Tells the watch and throws; the stack begins above `gate`, with the code that did it. Nothing where nobody watches. */
+/**
+ * Tells the watch and throws; the stack begins above `gate`, with the code that did it. Nothing
+ * where nobody watches.
+ */
 function touch(what: string, instead: string, gate: (...args: never[]) => unknown): void {
   if (watching === undefined || telling) return;
   const error = new Error(`${what} reaches out of the simulated world; use ${instead}`);
@@ -117,8 +134,8 @@ function touch(what: string, instead: string, gate: (...args: never[]) => unknow
 }
 
 /**
- * Loading code takes real time, so an `import()` or a `require` of anything but a built-in module is a touch as well.
- * Node older than 22.15 has no way to see it.
+ * Loading code takes real time, so an `import()` or a `require` of anything but a built-in module
+ * is a touch as well. Node older than 22.15 has no way to see it.
  */
 function trapImports(): () => void {
   const resolve: import("node:module").ResolveHookSync = (specifier, context, next) => {
@@ -130,7 +147,10 @@ function trapImports(): () => void {
   return () => hooks?.deregister();
 }
 
-/** Takes the listeners for `event` off and puts one there that hands what it gets to `tell`; returns what undoes it. */
+/**
+ * Takes the listeners for `event` off and puts one there that hands what it gets to `tell`; returns
+ * what undoes it.
+ */
 function takeOver(event: "uncaughtException" | "unhandledRejection", tell: (error: unknown) => void): () => void {
   const emitter: NodeJS.EventEmitter = process;
   // Raw: what was to be called once still is.

@@ -1,7 +1,8 @@
 /**
- * A clock that moves only when told. Tests and simulations of time-dependent code run in microseconds instead of
- * minutes and always the same way: pop the earliest wait, move time there, run it, let every promise that this settled
- * finish, then the next. Time never moves while a microtask is pending.
+ * A clock that moves only when told. Tests and simulations of time-dependent code run in
+ * microseconds instead of minutes and always the same way: pop the earliest wait, move time there,
+ * run it, let every promise that this settled finish, then the next. Time never moves while a
+ * microtask is pending.
  */
 import type { Clock } from "../../runtime/time/clock.ts";
 import { sleepOn } from "../../runtime/time/clock.ts";
@@ -38,12 +39,18 @@ export class VirtualClock implements Clock {
     return this.#queue.nextAtMs;
   }
 
-  /** Moves time forward by `ms`, running everything that falls due on the way, each at its own instant. */
+  /**
+   * Moves time forward by `ms`, running everything that falls due on the way, each at its own
+   * instant.
+   */
   advanceBy(ms: number): Promise<void> {
     return this.advanceTo(this.#nowMs + ms);
   }
 
-  /** Moves time forward to `atMs`, running everything that falls due on the way, each at its own instant. */
+  /**
+   * Moves time forward to `atMs`, running everything that falls due on the way, each at its own
+   * instant.
+   */
   async advanceTo(atMs: number): Promise<void> {
     await settled();
     while (this.#queue.nextAtMs <= atMs && this.#queue.nextAtMs < Number.POSITIVE_INFINITY) {
@@ -54,8 +61,9 @@ export class VirtualClock implements Clock {
   }
 
   /**
-   * Moves time until `promise` settles and returns its outcome; at most to `limitMs` (default: one hour from now),
-   * after which, or when nothing is left to wait for, it throws: a test of ours that would hang says so instead.
+   * Moves time until `promise` settles and returns its outcome; at most to `limitMs` (default: one
+   * hour from now), after which, or when nothing is left to wait for, it throws: a test of ours
+   * that would hang says so instead.
    */
   async runUntilSettled<T>(promise: Promise<T>, limitMs: number = this.#nowMs + 3_600_000): Promise<T> {
     let done = false;

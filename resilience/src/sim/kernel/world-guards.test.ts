@@ -1,4 +1,7 @@
-/** What a world notices although the code in it swallows everything, and what it must not take for a mistake. */
+/**
+ * What a world notices although the code in it swallows everything, and what it must not take for a
+ * mistake.
+ */
 import assert from "node:assert/strict";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { connect } from "node:net";

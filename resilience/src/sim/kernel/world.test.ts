@@ -1,4 +1,7 @@
-/** Time that moves from event to event, in an order that the seed decides, and checks that no code can swallow. */
+/**
+ * Time that moves from event to event, in an order that the seed decides, and checks that no code
+ * can swallow.
+ */
 import assert from "node:assert/strict";
 import { executionAsyncId } from "node:async_hooks";
 import { test } from "node:test";
@@ -23,7 +26,10 @@ test("events run at their instants, those of one instant in the order of asking,
   assert.deepEqual([world.nowMs, world.steps, world.violations], [100, 6, []]);
 });
 
-/** Three nodes that do everything at whole milliseconds, so that there are ties; what each saw, and the hash. */
+/**
+ * Three nodes that do everything at whole milliseconds, so that there are ties; what each saw, and
+ * the hash.
+ */
 async function tiesOf(
   options: WorldOptions,
 ): Promise<{ readonly seen: Record<string, string[]>; readonly order: string; readonly hash: string }> {
@@ -246,7 +252,10 @@ test("settings that are none are refused", async () => {
   assert.throws(() => world.nodeOf("b"), /no node "b" in this world; there are a/);
 });
 
-/** A small cluster with chance, disks, connections and troubles in it; the digest of all that happens. */
+/**
+ * A small cluster with chance, disks, connections and troubles in it; the digest of all that
+ * happens.
+ */
 async function clusterHash(options: WorldOptions): Promise<string> {
   const world = new World(options);
   world.network.setDefaults({ delay: { kind: "exponential", minMs: 1, meanMs: 5 }, lossRate: 0.1, duplicateRate: 0.1 });

@@ -1,12 +1,15 @@
 /**
- * A world made from one seed: machines with clocks and disks, a network between them, and time that moves from event to
- * event. The code under test is the code that ships; only what it is given differs. Pop the earliest event, run it, let
- * every promise that this settled finish, look at what must always hold, then the next: nothing runs beside anything
- * else, so the same seed gives the same run, to the bit.
+ * A world made from one seed: machines with clocks and disks, a network between them, and time that
+ * moves from event to event. The code under test is the code that ships; only what it is given
+ * differs. Pop the earliest event, run it, let every promise that this settled finish, look at what
+ * must always hold, then the next: nothing runs beside anything else, so the same seed gives the
+ * same run, to the bit.
  *
- * What is found wrong is written down first and stops the loop afterwards, because an error thrown into the code under
- * test ends in that code's own `catch` (the ideas: FoundationDB's simulator, TigerBeetle's VOPR, turmoil, madsim).
- * The world knows nothing of the code in it; what must hold is said by `always`, `atEnd` and `violate`.
+ * What is found wrong is written down first and stops the loop afterwards, because an error thrown
+ * into the code under test ends in that code's own `catch` (the ideas: FoundationDB's simulator,
+ * TigerBeetle's VOPR, turmoil, madsim). The world knows nothing of the code in it; what must hold
+ * is said by `always`, `atEnd` and `violate`. It is one file because time, the queue of events and
+ * what is checked after each of them are one loop.
  */
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import {
@@ -37,15 +40,27 @@ import { setTraps } from "./traps.ts";
 export interface WorldOptions {
   /** Everything that chance decides follows from it. */
   readonly seed: number | string;
-  /** Which of several events of one instant comes first: the one asked for first, or a drawn one. Default `asked`. */
+  /**
+   * Which of several events of one instant comes first: the one asked for first, or a drawn one.
+   * Default `asked`.
+   */
   readonly tieBreak?: "asked" | "drawn";
   /** How many of the newest trace records are kept; Infinity for a replay. Default 2,000. */
   readonly traceRecords?: number;
-  /** More events than this at one instant are a loop that never lets time pass, or a huge backlog. Default 100,000. */
+  /**
+   * More events than this at one instant are a loop that never lets time pass, or a huge backlog.
+   * Default 100,000.
+   */
   readonly maxStepsPerInstant?: number;
-  /** Fail a run that touches real time, entropy, sockets or timers. Default true; without, uncaught errors are the host's. */
+  /**
+   * Fail a run that touches real time, entropy, sockets or timers. Default true; without, uncaught
+   * errors are the host's.
+   */
   readonly traps?: boolean;
-  /** Take a task of the event loop for each step: slower, and the same run. Default: where the engine leaves no choice. */
+  /**
+   * Take a task of the event loop for each step: slower, and the same run. Default: where the
+   * engine leaves no choice.
+   */
   readonly taskPerStep?: boolean;
 }
 
@@ -67,9 +82,15 @@ const OPTIONS: Names<WorldOptions> = {
   taskPerStep: true,
 };
 
-/** Whose process runs. One for all worlds: each further one would stay in every async context for good. */
+/**
+ * Whose process runs. One for all worlds: each further one would stay in every async context for
+ * good.
+ */
 const inside: AsyncLocalStorage<SimNode> = new AsyncLocalStorage();
-/** What follows the first is seldom news; code in a loop that does it again and again must not fill the memory. */
+/**
+ * What follows the first is seldom news; code in a loop that does it again and again must not fill
+ * the memory.
+ */
 const MOST_VIOLATIONS = 1_000;
 /** Steps taken in one task of the event loop, before the rest of the process gets a turn. */
 const STEPS_PER_TASK = 100_000;
@@ -93,7 +114,10 @@ export class World implements Kernel {
   readonly #maxStepsPerInstant: number;
   readonly #traps: boolean;
   readonly #taskPerStep: boolean;
-  /** The async context of whoever made the world. A drain in which a next tick threw would leave another behind. */
+  /**
+   * The async context of whoever made the world. A drain in which a next tick threw would leave
+   * another behind.
+   */
   readonly #outside: AsyncResource = new AsyncResource("World");
   readonly #always: { readonly invariant: string; readonly check: Check }[] = [];
   readonly #atEnd: { readonly invariant: string; readonly check: Check }[] = [];
@@ -192,9 +216,10 @@ export class World implements Kernel {
   }
 
   /**
-   * `check` must hold (give undefined) at some instant within `forMs` from now on, and is made after every step until it does:
-   * for what recovers, such as a system after `healAll`. Where it does not, its last sentence is the violation. Like any other
-   * event it falls due only if the run lasts for as long; a simulation whose run does not is broken (`runOnce`).
+   * `check` must hold (give undefined) at some instant within `forMs` from now on, and is made
+   * after every step until it does: for what recovers, such as a system after `healAll`. Where it
+   * does not, its last sentence is the violation. Like any other event it falls due only if the run
+   * lasts for as long; a simulation whose run does not is broken (`runOnce`).
    */
   within(invariant: string, forMs: number, check: Check): void {
     checked("World", "forMs", forMs, WAIT_MS);
@@ -210,12 +235,18 @@ export class World implements Kernel {
     this.at(deadline.untilMs, judge, this);
   }
 
-  /** What `within` asked for that neither held nor was judged so far, where nothing of that name was. */
+  /**
+   * What `within` asked for that neither held nor was judged so far, where nothing of that name
+   * was.
+   */
   unjudged(): readonly Deadline[] {
     return this.#deadlines.unjudged();
   }
 
-  /** The earliest instant that was asked for when the world was made and that has not come; undefined where all have. */
+  /**
+   * The earliest instant that was asked for when the world was made and that has not come;
+   * undefined where all have.
+   */
   unreachedMs(): number | undefined {
     const waiting = this.#askedAtFirst.filter(({ duePlace, dueAtMs }) => duePlace >= 0 && dueAtMs > this.#nowMs);
     const earliestMs = waiting.reduce(
@@ -225,7 +256,10 @@ export class World implements Kernel {
     return earliestMs === Number.POSITIVE_INFINITY ? undefined : earliestMs;
   }
 
-  /** This step is the engine's own: a fault begins or ends, a time is over. Nothing of the system has happened in it. */
+  /**
+   * This step is the engine's own: a fault begins or ends, a time is over. Nothing of the system
+   * has happened in it.
+   */
   aside(): void {
     this.#asides++;
   }
@@ -236,8 +270,8 @@ export class World implements Kernel {
   }
 
   /**
-   * `invariant` does not hold: written down now; the run stops after this step, for good. Never throws, as it is called beside
-   * the code under test: without a name it is `unnamed`.
+   * `invariant` does not hold: written down now; the run stops after this step, for good. Never
+   * throws, as it is called beside the code under test: without a name it is `unnamed`.
    */
   violate(invariant: string, detail: string): void {
     this.#stopped = true;
@@ -249,7 +283,10 @@ export class World implements Kernel {
     this.trace.note(this.#nowMs, "world", "violation", `${name}: ${text.split("\n", 1)[0]}`);
   }
 
-  /** A rare situation has occurred: a batch of runs in which it never does has not tested what it claims to. */
+  /**
+   * A rare situation has occurred: a batch of runs in which it never does has not tested what it
+   * claims to.
+   */
   sometimes(situation: string): void {
     this.met.set(situation, (this.met.get(situation) ?? 0) + 1);
   }
@@ -260,9 +297,10 @@ export class World implements Kernel {
   }
 
   /**
-   * Moves time to `untilMs`, event by event; ends early at the first violation or `stop`, or where nothing is left to
-   * happen. May be called again to go on, except after a violation. Rejects where a check throws, or a run is under way.
-   * An event that never ends (a loop, promises without a wait among them) hangs it, unless its code looks at its clock.
+   * Moves time to `untilMs`, event by event; ends early at the first violation or `stop`, or where
+   * nothing is left to happen. May be called again to go on, except after a violation. Rejects
+   * where a check throws, or a run is under way. An event that never ends (a loop, promises without
+   * a wait among them) hangs it, unless its code looks at its clock.
    */
   async run(untilMs: number): Promise<void> {
     checked("World", "untilMs", untilMs, WAIT_MS);
@@ -284,7 +322,10 @@ export class World implements Kernel {
     for (const { invariant, check } of this.#atEnd) this.#look(invariant, check);
   }
 
-  /** The async context of `node`'s processes, to be given to `enter`: made once, because making one costs a map. */
+  /**
+   * The async context of `node`'s processes, to be given to `enter`: made once, because making one
+   * costs a map.
+   */
   contextOf(node: SimNode): AsyncResource {
     return inside.run(node, () => new AsyncResource("SimNode"));
   }
@@ -300,8 +341,9 @@ export class World implements Kernel {
   }
 
   /**
-   * Whoever asks for something of `node` is its own process, or the world. Anything else has leaked from one process
-   * into another, through a variable of a module for example, and could not happen between real ones.
+   * Whoever asks for something of `node` is its own process, or the world. Anything else has leaked
+   * from one process into another, through a variable of a module for example, and could not happen
+   * between real ones.
    */
   assertInside(node: Host): void {
     const user = inside.getStore();

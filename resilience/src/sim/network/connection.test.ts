@@ -1,4 +1,7 @@
-/** Connections: ordered and once while they live, and the errors and silences of the real thing when something dies. */
+/**
+ * Connections: ordered and once while they live, and the errors and silences of the real thing when
+ * something dies.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../../core/random.ts";
@@ -24,7 +27,10 @@ interface Scene {
   readonly connectAt: (atMs: number) => void;
 }
 
-/** A client and a server ten milliseconds apart; the server listens to port 80 and both write down what they hear. */
+/**
+ * A client and a server ten milliseconds apart; the server listens to port 80 and both write down
+ * what they hear.
+ */
 function scene(conditions: Partial<LinkConditions> = {}, seed = "connection"): Scene {
   const world = new World({ seed });
   const log: string[] = [];

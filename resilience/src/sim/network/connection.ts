@@ -1,12 +1,15 @@
 /**
- * Connections: two streams, one each way, and what becomes of them when a process, a machine or the line between them
- * fails. The rule that code most often gets wrong: nobody hears of a dead peer by waiting. A killed process is told about
- * by its machine (a reset, if it gets through); a machine without power or a cut line is silence, and only who sends
- * something finds out, after a minute (`ETIMEDOUT`) or when the machine is back and does not know the connection
- * (`ECONNRESET`). Codes and moments are those of Node's `net` on Linux (RFC 9293), except where `stream.ts` says otherwise.
+ * Connections: two streams, one each way, and what becomes of them when a process, a machine or the
+ * line between them fails. The rule that code most often gets wrong: nobody hears of a dead peer by
+ * waiting. A killed process is told about by its machine (a reset, if it gets through); a machine
+ * without power or a cut line is silence, and only who sends something finds out, after a minute
+ * (`ETIMEDOUT`) or when the machine is back and does not know the connection (`ECONNRESET`). Codes
+ * and moments are those of Node's `net` on Linux (RFC 9293), except where `stream.ts` says
+ * otherwise.
  *
- * No half-closing: who reads the end of the other side has ended too, as `net` does by default. A killed process's machine
- * resets at once; Linux would first deliver what the process had handed over.
+ * No half-closing: who reads the end of the other side has ended too, as `net` does by default. A
+ * killed process's machine resets at once; Linux would first deliver what the process had handed
+ * over.
  */
 
 import type { Host, Kernel } from "../kernel/kernel.ts";
@@ -21,20 +24,31 @@ export { NetworkError, type NetworkErrorCode } from "./network-error.ts";
 export interface Connection {
   /** Who is at the other end. */
   readonly peer: Address;
-  /** May something be sent? False after `close`, `reset`, an end from the other side, or an error. */
+  /**
+   * May something be sent? False after `close`, `reset`, an end from the other side, or an error.
+   */
   readonly open: boolean;
-  /** Sends `payload` behind all before it: in order and once, for as long as the connection lives. Dropped where it is not open. */
+  /**
+   * Sends `payload` behind all before it: in order and once, for as long as the connection lives.
+   * Dropped where it is not open.
+   */
   send(payload: Payload): void;
   /** `receive` gets each message. One listener; a second call replaces the first. */
   onMessage(receive: (payload: Payload) => void): void;
   /**
-   * `closed` is called once, when nothing more will come: without an error where both sides ended in order; never while
-   * the other side neither ends nor dies audibly, so wait for it with a timeout.
+   * `closed` is called once, when nothing more will come: without an error where both sides ended
+   * in order; never while the other side neither ends nor dies audibly, so wait for it with a
+   * timeout.
    */
   onClose(closed: (error: NetworkError | undefined) => void): void;
-  /** Ends it in order, behind what was sent. What the other side sent before it knew still comes. */
+  /**
+   * Ends it in order, behind what was sent. What the other side sent before it knew still comes.
+   */
   close(): void;
-  /** Ends it now. The other side reads `ECONNRESET`, if that gets through. Nothing more is called here. */
+  /**
+   * Ends it now. The other side reads `ECONNRESET`, if that gets through. Nothing more is called
+   * here.
+   */
   reset(): void;
 }
 
@@ -54,7 +68,10 @@ export interface ConnectedMachine {
   answerReset(asker: ConnectionEnd): boolean;
 }
 
-/** Nobody waits longer for a connection. Linux gives up after six further tries, at about two minutes. */
+/**
+ * Nobody waits longer for a connection. Linux gives up after six further tries, at about two
+ * minutes.
+ */
 const CONNECT_TIMEOUT_MS = 120_000;
 
 /** What the process that wants a connection is told. */

@@ -1,11 +1,13 @@
 /**
- * One direction between two machines, at work: decides the fate of each message by the conditions in force when it is
- * sent, and when it arrives. Every message takes the same number of draws from the direction's own stream, whatever the
- * conditions and whether it needs them, so that imposing or removing a fault moves no other message's luck: without that,
- * shrinking a failing run to its causes is noise.
+ * One direction between two machines, at work: decides the fate of each message by the conditions
+ * in force when it is sent, and when it arrives. Every message takes the same number of draws from
+ * the direction's own stream, whatever the conditions and whether it needs them, so that imposing
+ * or removing a fault moves no other message's luck: without that, shrinking a failing run to its
+ * causes is noise.
  *
- * A cut is looked at when a message leaves and again when it arrives: what was under way over a line that is cut by then
- * is lost too. Holding is looked at when it leaves. It knows nothing of ports, processes and connections.
+ * A cut is looked at when a message leaves and again when it arrives: what was under way over a
+ * line that is cut by then is lost too. Holding is looked at when it leaves. It knows nothing of
+ * ports, processes and connections.
  */
 import type { Random } from "../../core/random.ts";
 import type { Kernel } from "../kernel/kernel.ts";
@@ -65,7 +67,10 @@ export interface Segment {
   missed: boolean;
 }
 
-/** Apart enough that a world which draws among events of one instant keeps an order that must be kept. */
+/**
+ * Apart enough that a world which draws among events of one instant keeps an order that must be
+ * kept.
+ */
 const NANOSECOND_MS = 1e-6;
 /** A held direction keeps so many datagrams; the rest is lost. */
 const MOST_HELD = 100_000;
@@ -152,7 +157,10 @@ export class Direction {
     }
   }
 
-  /** Sends a stream's segment: sets when it is due at the other end, and its luck. A full queue lets it wait. */
+  /**
+   * Sends a stream's segment: sets when it is due at the other end, and its luck. A full queue lets
+   * it wait.
+   */
   sendSegment(segment: Segment, bytes: number): void {
     this.#draw();
     segment.luck = this.#luck.loss;
@@ -160,7 +168,10 @@ export class Direction {
     segment.dueMs = this.#arrivesMs(this.#pastTheQueueMs(bytes, Number.POSITIVE_INFINITY) as number);
   }
 
-  /** Is this try of `segment` in vain? One number decides about all tries: below p the first is lost, below p² the second too. */
+  /**
+   * Is this try of `segment` in vain? One number decides about all tries: below p the first is
+   * lost, below p² the second too.
+   */
   loses(segment: Segment): boolean {
     const { cut, lossRate, corruptRate } = this.#conditions;
     const missed = segment.missed;
@@ -170,7 +181,10 @@ export class Direction {
     return segment.luck < segment.odds;
   }
 
-  /** Sends an answer of which nobody keeps a copy and runs `arrive` when it has come; false where it is lost. */
+  /**
+   * Sends an answer of which nobody keeps a copy and runs `arrive` when it has come; false where it
+   * is lost.
+   */
   sendAnswer(arrive: () => void): boolean {
     this.#draw();
     const { cut, lossRate, corruptRate } = this.#conditions;
@@ -180,7 +194,9 @@ export class Direction {
     return true;
   }
 
-  /** Keeps something until its release, at which `launch` is told when it arrives. Only while held. */
+  /**
+   * Keeps something until its release, at which `launch` is told when it arrives. Only while held.
+   */
   keep(launch: (atMs: number) => void): void {
     this.#held.push(launch);
   }
@@ -203,7 +219,10 @@ export class Direction {
     else this.#arrive(packet);
   }
 
-  /** When the last of `bytes` has left, behind those before them; undefined where more wait than `mostBytes`. */
+  /**
+   * When the last of `bytes` has left, behind those before them; undefined where more wait than
+   * `mostBytes`.
+   */
   #pastTheQueueMs(bytes: number, mostBytes: number = this.#conditions.queueBytes): number | undefined {
     const nowMs = this.#world.nowMs;
     const { bytesPerSecond } = this.#conditions;
@@ -229,7 +248,9 @@ export class Direction {
     return this.#notBeforeMs;
   }
 
-  /** Eight numbers for each message, needed or not. Faults of one kind that overlap share theirs. */
+  /**
+   * Eight numbers for each message, needed or not. Faults of one kind that overlap share theirs.
+   */
   #draw(): void {
     const random = this.random;
     const luck = this.#luck;

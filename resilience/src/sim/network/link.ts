@@ -1,11 +1,12 @@
 /**
- * What one direction between two machines is like: how long it takes, what it loses, doubles, overtakes or spoils, how
- * much fits through it, and whether it is cut or held. Conditions are plain data, so that a fault plan can be written to
- * a file, and several faults on one direction add up by a rule without surprises: anything cut is cut, rates take the
- * worst, delays add up, the narrowest bandwidth counts. Taking one away leaves exactly the others.
+ * What one direction between two machines is like: how long it takes, what it loses, doubles,
+ * overtakes or spoils, how much fits through it, and whether it is cut or held. Conditions are
+ * plain data, so that a fault plan can be written to a file, and several faults on one direction
+ * add up by a rule without surprises: anything cut is cut, rates take the worst, delays add up, the
+ * narrowest bandwidth counts. Taking one away leaves exactly the others.
  *
- * The terms are those of `tc netem`, FoundationDB (clog) and turmoil (hold and release). It only describes; `direction.ts`
- * carries messages by it.
+ * The terms are those of `tc netem`, FoundationDB (clog) and turmoil (hold and release). It only
+ * describes; `direction.ts` carries messages by it.
  */
 import { ConfigurationError } from "../../core/errors.ts";
 import { checked, type Range } from "../../core/options.ts";
@@ -16,12 +17,19 @@ import { exponentialAt, paretoAt } from "../faults/draws.ts";
 export type PlainDelay =
   | { readonly kind: "fixed"; readonly ms: number }
   | { readonly kind: "uniform"; readonly minMs: number; readonly maxMs: number }
-  /** `minMs` and on top of it an exponential wait of mean `meanMs`: a queue that is mostly empty. */
+  /**
+   * `minMs` and on top of it an exponential wait of mean `meanMs`: a queue that is mostly empty.
+   */
   | { readonly kind: "exponential"; readonly minMs: number; readonly meanMs: number }
-  /** Heavy-tailed: rare delays are huge. `shape` 1 to 3 (smaller is heavier), never above `capMs`. */
+  /**
+   * Heavy-tailed: rare delays are huge. `shape` 1 to 3 (smaller is heavier), never above `capMs`.
+   */
   | { readonly kind: "pareto"; readonly minMs: number; readonly shape: number; readonly capMs: number };
 
-/** Two states that take turns for exponential times: a path that is calm for a while and bad for a while. */
+/**
+ * Two states that take turns for exponential times: a path that is calm for a while and bad for a
+ * while.
+ */
 export interface BurstDelay {
   readonly kind: "bursts";
   readonly calm: PlainDelay;
@@ -34,27 +42,51 @@ export type Delay = PlainDelay | BurstDelay;
 
 /** What a direction does to what is sent along it. */
 export interface LinkConditions {
-  /** How long each message is under way. Drawn for each, so that datagrams may overtake each other. Default: 0.2 ms and an exponential 0.3 ms. */
+  /**
+   * How long each message is under way. Drawn for each, so that datagrams may overtake each other.
+   * Default: 0.2 ms and an exponential 0.3 ms.
+   */
   readonly delay: Delay;
-  /** Share of datagrams that never arrive, 0 to 1; a stream is delayed by retransmission instead. Default 0. */
+  /**
+   * Share of datagrams that never arrive, 0 to 1; a stream is delayed by retransmission instead.
+   * Default 0.
+   */
   readonly lossRate: number;
   /** Share of datagrams that arrive twice, 0 to 1. Default 0. */
   readonly duplicateRate: number;
-  /** Share of datagrams that are kept back for up to `reorderMs`, so that later ones overtake them, 0 to 1. Default 0. */
+  /**
+   * Share of datagrams that are kept back for up to `reorderMs`, so that later ones overtake them,
+   * 0 to 1. Default 0.
+   */
   readonly reorderRate: number;
-  /** The longest that a reordered datagram, or the second of a duplicated one, comes later. Default 100. */
+  /**
+   * The longest that a reordered datagram, or the second of a duplicated one, comes later. Default
+   * 100.
+   */
   readonly reorderMs: number;
-  /** Share of datagrams that arrive changed, 0 to 1; a stream's checksum notices and it is sent again. Default 0. */
+  /**
+   * Share of datagrams that arrive changed, 0 to 1; a stream's checksum notices and it is sent
+   * again. Default 0.
+   */
   readonly corruptRate: number;
   /** Bandwidth. Default Infinity. */
   readonly bytesPerSecond: number;
-  /** What may wait for bandwidth; datagrams beyond are lost, streams wait (their senders' buffers are theirs). Default Infinity. */
+  /**
+   * What may wait for bandwidth; datagrams beyond are lost, streams wait (their senders' buffers
+   * are theirs). Default Infinity.
+   */
   readonly queueBytes: number;
-  /** A clog: everything takes this much longer and keeps its order, and what is sent after its end waits behind it. Default 0. */
+  /**
+   * A clog: everything takes this much longer and keeps its order, and what is sent after its end
+   * waits behind it. Default 0.
+   */
   readonly clogMs: number;
   /** Nothing gets through, and nobody is told. Streams try again for a minute. Default false. */
   readonly cut: boolean;
-  /** What is sent is kept, in order, until it is released; what was under way arrives. Default false. */
+  /**
+   * What is sent is kept, in order, until it is released; what was under way arrives. Default
+   * false.
+   */
   readonly held: boolean;
 }
 
@@ -106,7 +138,10 @@ export function combined(base: LinkConditions, layers: readonly Layer[], random:
 /** The delay at an instant below which a share of all delays lie. */
 export type DelaySource = (share: number, nowMs: number) => number;
 
-/** A source for `delay`. Its bursts follow from `random`'s seed, the instant they began and nothing else: what others draw does not move them. */
+/**
+ * A source for `delay`. Its bursts follow from `random`'s seed, the instant they began and nothing
+ * else: what others draw does not move them.
+ */
 export function delaySource(delay: Delay, sinceMs: number, random: Random): DelaySource {
   if (delay.kind !== "bursts") return (share) => delayAt(delay, share);
   const turns = random.fork(`bursts since ${sinceMs}`);
@@ -158,7 +193,10 @@ const DELAYS: Readonly<Record<string, Readonly<Record<string, Range>>>> = {
   pareto: { minMs: SOME_MS, shape: { min: 0.1, max: 100 }, capMs: SOME_MS },
 };
 
-/** `conditions` if each is one there is and has a value it can have; otherwise throws, naming it, its value and what is allowed. */
+/**
+ * `conditions` if each is one there is and has a value it can have; otherwise throws, naming it,
+ * its value and what is allowed.
+ */
 export function checkedConditions(part: string, conditions: Partial<LinkConditions>): Partial<LinkConditions> {
   for (const [name, value] of Object.entries(conditions)) {
     const range = NUMBERS[name];

@@ -1,7 +1,8 @@
 /**
- * The part of a machine that the network sees, which lives on when a process is killed: ports, who reads them, and the
- * connections that end here. A machine with power answers for its processes (a refusal, a reset); one without answers
- * nothing. Ports and connections belong to the incarnation that asked for them and are gone with it.
+ * The part of a machine that the network sees, which lives on when a process is killed: ports, who
+ * reads them, and the connections that end here. A machine with power answers for its processes (a
+ * refusal, a reset); one without answers nothing. Ports and connections belong to the incarnation
+ * that asked for them and are gone with it.
  */
 
 import type { CrashKind, Host, Kernel } from "../kernel/kernel.ts";
@@ -10,7 +11,10 @@ import type { Address, Direction, NetworkCounts, Packet } from "./direction.ts";
 import { NetworkError } from "./network-error.ts";
 import type { Payload } from "./payload.ts";
 
-/** How a door treats who knocks: `refuses` says no at once; `silent` lets them in and never looks at them again. */
+/**
+ * How a door treats who knocks: `refuses` says no at once; `silent` lets them in and never looks at
+ * them again.
+ */
 export type DoorMode = "refuses" | "silent";
 
 /** What a machine asks of the network it is on. */
@@ -49,7 +53,9 @@ export class Machine implements ConnectedMachine {
     this.#around = around;
   }
 
-  /** Is there anybody to answer? A machine that was never started, or lost its power, is not there. */
+  /**
+   * Is there anybody to answer? A machine that was never started, or lost its power, is not there.
+   */
   get powered(): boolean {
     return this.node.powered;
   }

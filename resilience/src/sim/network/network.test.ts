@@ -1,4 +1,7 @@
-/** Datagrams and conditions: each condition does what it says, to its direction only, from a seed, and leaves no trace when removed. */
+/**
+ * Datagrams and conditions: each condition does what it says, to its direction only, from a seed,
+ * and leaves no trace when removed.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeEnv } from "../kernel/node.ts";
@@ -79,7 +82,8 @@ test("delays follow their distribution", async () => {
   assert.ok((await delays({ delay: { kind: "fixed", ms: 5 } })).every((ms) => Math.abs(ms - 5) < 1e-6));
   const uniform = await delays({ delay: { kind: "uniform", minMs: 10, maxMs: 30 } });
   assert.ok(uniform.every((ms) => ms > 9.999 && ms < 30) && Math.abs(mean(uniform) - 20) < 1);
-  // Five deviations of the mean of 1,000 exponential waits of mean 40: 6.3. The seed is fixed: this cannot flicker.
+  // Five deviations of the mean of 1,000 exponential waits of mean 40: 6.3. The seed is fixed: this
+  // cannot flicker.
   const exponential = await delays({ delay: { kind: "exponential", minMs: 10, meanMs: 40 } });
   assert.ok(Math.min(...exponential) > 9.999 && Math.abs(mean(exponential) - 50) < 6.3, `${mean(exponential)}`);
   const pareto = await delays({ delay: { kind: "pareto", minMs: 10, shape: 1, capMs: 400 } });
@@ -229,7 +233,10 @@ test("faults on one direction add up, and taking one away leaves exactly the oth
   assert.equal(Math.round((arrivals[1] as Arrival).atMs), 3_001);
 });
 
-/** Traffic between three nodes for ten seconds, with faults that `shape` imposes; arrivals of each direction with their instants. */
+/**
+ * Traffic between three nodes for ten seconds, with faults that `shape` imposes; arrivals of each
+ * direction with their instants.
+ */
 async function traffic(
   seed: string,
   shape: (world: World) => void,

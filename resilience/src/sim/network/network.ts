@@ -1,10 +1,12 @@
 /**
- * The network of a world: every process can send datagrams (lost, doubled, overtaken, as the line has it) and open
- * connections (in order and once, while they live). Each ordered pair of machines has a direction of its own, with its
- * own conditions and its own stream of chance; faults are laid on top and taken off again, several at once, and what is
- * left is exactly what would be there without them.
+ * The network of a world: every process can send datagrams (lost, doubled, overtaken, as the line
+ * has it) and open connections (in order and once, while they live). Each ordered pair of machines
+ * has a direction of its own, with its own conditions and its own stream of chance; faults are laid
+ * on top and taken off again, several at once, and what is left is exactly what would be there
+ * without them.
  *
- * Not simulated: routing, name resolution, congestion control, and a shared medium (bandwidth belongs to a direction).
+ * Not simulated: routing, name resolution, congestion control, and a shared medium (bandwidth
+ * belongs to a direction).
  */
 import { ConfigurationError } from "../../core/errors.ts";
 import { checked, type Range } from "../../core/options.ts";
@@ -24,13 +26,25 @@ import { labelOf, type Payload } from "./payload.ts";
 
 /** The network as one process has it. A process that is gone does nothing by calling it. */
 export interface NodeNetwork {
-  /** Sends one datagram and does not look back. `fromPort`: where an answer goes; default 0, which nobody can answer. */
+  /**
+   * Sends one datagram and does not look back. `fromPort`: where an answer goes; default 0, which
+   * nobody can answer.
+   */
   send(to: Address, payload: Payload, fromPort?: number): void;
-  /** `receive` gets every datagram that comes to `port`, until it is disposed of. Throws `EADDRINUSE` where the port is taken. */
+  /**
+   * `receive` gets every datagram that comes to `port`, until it is disposed of. Throws
+   * `EADDRINUSE` where the port is taken.
+   */
   onDatagram(port: number, receive: (payload: Payload, from: Address) => void): Disposable;
-  /** `accept` gets every connection to `port`, until it is disposed of; connections that are open stay. Throws `EADDRINUSE`. */
+  /**
+   * `accept` gets every connection to `port`, until it is disposed of; connections that are open
+   * stay. Throws `EADDRINUSE`.
+   */
   listen(port: number, accept: (connection: Connection) => void): Disposable;
-  /** A connection to `to`; rejects with a `NetworkError`: `ECONNREFUSED` after a round trip, `ETIMEDOUT` after two minutes. */
+  /**
+   * A connection to `to`; rejects with a `NetworkError`: `ECONNREFUSED` after a round trip,
+   * `ETIMEDOUT` after two minutes.
+   */
   connect(to: Address): Promise<Connection>;
 }
 
@@ -70,13 +84,19 @@ export class Network {
     this.counts = this.#counts;
   }
 
-  /** Conditions of every direction that `setLink` says nothing else about. What is not named keeps its value. */
+  /**
+   * Conditions of every direction that `setLink` says nothing else about. What is not named keeps
+   * its value.
+   */
   setDefaults(conditions: Partial<LinkConditions>): void {
     this.#defaults = { ...this.#defaults, ...checkedConditions("setDefaults", conditions) };
     this.#refresh(ANY, ANY);
   }
 
-  /** Conditions of the direction from one node to another, and of that alone; what is not named is as in the defaults. */
+  /**
+   * Conditions of the direction from one node to another, and of that alone; what is not named is
+   * as in the defaults.
+   */
   setLink(from: string, to: string, conditions: Partial<LinkConditions>): void {
     this.#checkPair("setLink", from, to);
     this.#links.set(nameOf(from, to), checkedConditions("setLink", conditions));
@@ -84,8 +104,9 @@ export class Network {
   }
 
   /**
-   * Lays a fault on the direction from one node to another until it is disposed of; `*` is every node. Faults add up:
-   * any cut cuts, anything held is held, rates take the worst, delays and clogs add up, the least bandwidth and queue count.
+   * Lays a fault on the direction from one node to another until it is disposed of; `*` is every
+   * node. Faults add up: any cut cuts, anything held is held, rates take the worst, delays and
+   * clogs add up, the least bandwidth and queue count.
    */
   impose(from: string, to: string, conditions: Partial<LinkConditions>): Disposable {
     this.#checkPair("impose", from, to);
@@ -101,8 +122,9 @@ export class Network {
   }
 
   /**
-   * From now on new connections to `node` (to `port` alone, where one is given) are refused, or accepted and never looked
-   * at, until it is disposed of. Datagrams and open connections are not touched: a service can be dead whose heartbeats go on.
+   * From now on new connections to `node` (to `port` alone, where one is given) are refused, or
+   * accepted and never looked at, until it is disposed of. Datagrams and open connections are not
+   * touched: a service can be dead whose heartbeats go on.
    */
   imposeDoor(node: string, mode: DoorMode, port?: number): Disposable {
     this.#world.nodeOf(node);

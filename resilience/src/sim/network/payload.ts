@@ -1,16 +1,22 @@
 /**
- * What a simulated network carries: text, bytes, or any object, handed over as it is (no copy: treat as immutable what
- * has been sent). The trace shows and hashes each by a label, made once per message: text by its beginning, bytes by
- * length and hash, an object by its own `label` or as JSON. Corruption changes text and bytes; an object cannot be half
- * right, so it counts as noticed by its transport's checksum and is dropped.
+ * What a simulated network carries: text, bytes, or any object, handed over as it is (no copy:
+ * treat as immutable what has been sent). The trace shows and hashes each by a label, made once per
+ * message: text by its beginning, bytes by length and hash, an object by its own `label` or as
+ * JSON. Corruption changes text and bytes; an object cannot be half right, so it counts as noticed
+ * by its transport's checksum and is dropped.
  */
 import { ConfigurationError } from "../../core/errors.ts";
 import { isBytes } from "../kernel/bytes.ts";
 
-/** What can be sent. An object with a `label: string` is shown by that, and by `byteLength: number` weighed. */
+/**
+ * What can be sent. An object with a `label: string` is shown by that, and by `byteLength: number`
+ * weighed.
+ */
 export type Payload = string | Uint8Array | object;
 
-/** Longer labels are cut; two messages that differ only behind this look the same in trace and hash. */
+/**
+ * Longer labels are cut; two messages that differ only behind this look the same in trace and hash.
+ */
 const LABEL_CHARACTERS = 80;
 /** IP and UDP headers: what even an empty message weighs. */
 const HEADER_BYTES = 28;
@@ -32,14 +38,20 @@ export function labelOf(payload: Payload): string {
   return (typeof label === "string" ? label : JSON.stringify(payload)).slice(0, LABEL_CHARACTERS);
 }
 
-/** What `payload` weighs on the wire: text by its characters, an object by its `byteLength` or else by its label. */
+/**
+ * What `payload` weighs on the wire: text by its characters, an object by its `byteLength` or else
+ * by its label.
+ */
 export function weightBytes(payload: Payload, label: string): number {
   if (typeof payload === "string") return HEADER_BYTES + payload.length;
   const byteLength = (payload as { readonly byteLength?: unknown }).byteLength;
   return HEADER_BYTES + (typeof byteLength === "number" && byteLength >= 0 ? byteLength : label.length);
 }
 
-/** `payload` with one bit or character changed, at a place chosen by `share` in [0, 1); undefined where that is noticed. */
+/**
+ * `payload` with one bit or character changed, at a place chosen by `share` in [0, 1); undefined
+ * where that is noticed.
+ */
 export function corrupted(payload: Payload, share: number): Payload | undefined {
   if (typeof payload === "string" && payload.length > 0) {
     const place = Math.floor(share * payload.length);

@@ -1,10 +1,11 @@
 /**
- * One direction of a connection: what was sent and has not arrived. It arrives in order and once, as TCP has it; loss and
- * damage show as delay. What is not taken at the other end (lost, a cut line, a machine without power) is tried again
- * after 200 ms, then after twice as long each time, and everything behind it waits; after a minute the sender gives up.
+ * One direction of a connection: what was sent and has not arrived. It arrives in order and once,
+ * as TCP has it; loss and damage show as delay. What is not taken at the other end (lost, a cut
+ * line, a machine without power) is tried again after 200 ms, then after twice as long each time,
+ * and everything behind it waits; after a minute the sender gives up.
  *
- * Simpler than TCP: acknowledgements cost nothing and do not get lost, so that a cut the other way round does not hurt
- * this one, and there is no window, so that a sender is never told to wait.
+ * Simpler than TCP: acknowledgements cost nothing and do not get lost, so that a cut the other way
+ * round does not hurt this one, and there is no window, so that a sender is never told to wait.
  */
 
 import type { Kernel } from "../kernel/kernel.ts";
@@ -32,10 +33,16 @@ export interface Sender {
   gaveUp(): void;
 }
 
-/** The first wait before a second try: Linux's lower bound. A connection that is being opened knows no round trip yet, and takes a second. */
+/**
+ * The first wait before a second try: Linux's lower bound. A connection that is being opened knows
+ * no round trip yet, and takes a second.
+ */
 const FIRST_WAIT_MS = 200;
 const FIRST_WAIT_TO_OPEN_MS = 1_000;
-/** A sender gives up after this long. Linux takes a quarter of an hour; a minute shows the same sooner. Who opens waits longer (`connection.ts`). */
+/**
+ * A sender gives up after this long. Linux takes a quarter of an hour; a minute shows the same
+ * sooner. Who opens waits longer (`connection.ts`).
+ */
 const GIVE_UP_MS = 60_000;
 
 export class Stream {
@@ -69,7 +76,10 @@ export class Stream {
     else this.#dueAt(segment, segment.dueMs);
   }
 
-  /** Its sender is gone: what is stuck is lost, and what is under way has one try. `tell`: a reset goes behind it. */
+  /**
+   * Its sender is gone: what is stuck is lost, and what is under way has one try. `tell`: a reset
+   * goes behind it.
+   */
   abandon(tell: boolean): void {
     this.#abandoned = true;
     if (this.#triedForMs > 0) this.stop();
@@ -122,7 +132,10 @@ export class Stream {
     this.#armAt(this.#world.nowMs + this.#waitMs);
   }
 
-  /** Nobody is left to send it again, so nothing behind it can be read either; only a reset needs no order. */
+  /**
+   * Nobody is left to send it again, so nothing behind it can be read either; only a reset needs no
+   * order.
+   */
   #loseFirst(segment: StreamSegment): void {
     const last = this.#last;
     this.stop();

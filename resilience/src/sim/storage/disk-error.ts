@@ -1,7 +1,8 @@
 /**
- * What a simulated disk's operations fail with: an ordinary `Error` with the `code`, `syscall` and `path` that Node's own
- * file system errors carry, so that code which branches on `error.code` needs no change to run in a world. These are the
- * operating system's errors and not this library's, which is why they are outside its family.
+ * What a simulated disk's operations fail with: an ordinary `Error` with the `code`, `syscall` and
+ * `path` that Node's own file system errors carry, so that code which branches on `error.code`
+ * needs no change to run in a world. These are the operating system's errors and not this
+ * library's, which is why they are outside its family.
  */
 
 /** No such file; the device failed; no space left. */

@@ -1,7 +1,8 @@
 /**
- * What can be wrong with a simulated disk while it runs, as conditions that are imposed and taken away again. Several at
- * once stack as on a network link: delays add up, the highest error rate and the least room rule, and any stall stalls.
- * Plain data, so that a list of faults can be written into a replay. What a crash does to a disk is in `disk.ts`.
+ * What can be wrong with a simulated disk while it runs, as conditions that are imposed and taken
+ * away again. Several at once stack as on a network link: delays add up, the highest error rate and
+ * the least room rule, and any stall stalls. Plain data, so that a list of faults can be written
+ * into a replay. What a crash does to a disk is in `disk.ts`.
  */
 import { ConfigurationError } from "../../core/errors.ts";
 import { nearestName } from "../../core/nearest-name.ts";
@@ -14,11 +15,20 @@ export interface DiskFaults {
   readonly latency: Delay;
   /** Share of reads and listings that fail with EIO, 0..1. Default 0. */
   readonly readErrorRate: number;
-  /** Share of changes that fail with EIO, 0..1; of a failed write or append some first bytes may be there. Default 0. */
+  /**
+   * Share of changes that fail with EIO, 0..1; of a failed write or append some first bytes may be
+   * there. Default 0.
+   */
   readonly writeErrorRate: number;
-  /** Share of syncs that fail with EIO, 0..1. What they covered is lost by chance, for good. Default 0. */
+  /**
+   * Share of syncs that fail with EIO, 0..1. What they covered is lost by chance, for good. Default
+   * 0.
+   */
   readonly syncErrorRate: number;
-  /** Room left from now on, in bytes; what does not fit is cut off there and fails with ENOSPC. Default: no limit. */
+  /**
+   * Room left from now on, in bytes; what does not fit is cut off there and fails with ENOSPC.
+   * Default: no limit.
+   */
   readonly freeBytes: number;
   /** Nothing completes, also what was begun before, until this is taken away. Default false. */
   readonly stalled: boolean;
@@ -32,7 +42,10 @@ export interface CombinedFaults extends Omit<DiskFaults, "freeBytes" | "latency"
   readonly limitBytes: number;
 }
 
-/** No simulated disk is larger: beyond this a run would eat the memory of the machine that simulates it. */
+/**
+ * No simulated disk is larger: beyond this a run would eat the memory of the machine that simulates
+ * it.
+ */
 export const MOST_DISK_BYTES: number = 2 ** 30;
 
 const NO_FAULTS: CombinedFaults = {
@@ -59,7 +72,9 @@ export class FaultStack {
     return this.#combined;
   }
 
-  /** Imposes `faults` on a disk that holds `usedBytes`; returns what takes exactly these away, once. */
+  /**
+   * Imposes `faults` on a disk that holds `usedBytes`; returns what takes exactly these away, once.
+   */
   impose(faults: Partial<DiskFaults>, usedBytes: number, nowMs: number): () => void {
     checkDiskFaults(faults);
     const { freeBytes, latency, ...imposed } = {
@@ -89,7 +104,10 @@ export class FaultStack {
   }
 }
 
-/** Throws where a value is out of range or a name is none: a misspelt fault would be a run without it. */
+/**
+ * Throws where a value is out of range or a name is none: a misspelt fault would be a run without
+ * it.
+ */
 export function checkDiskFaults(faults: Partial<DiskFaults>): void {
   for (const [name, value] of Object.entries(faults) as [string, unknown][]) {
     switch (name) {

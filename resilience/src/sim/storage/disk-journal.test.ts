@@ -1,7 +1,8 @@
 /**
- * What the disk is for, on thirty lines of somebody's own code: an append-only journal that acknowledges after its sync
- * and mends a torn tail when it opens. It keeps its promises through power losses, kills and failing devices; the same
- * journal with either of two popular mistakes does not, and is caught.
+ * What the disk is for, on thirty lines of somebody's own code: an append-only journal that
+ * acknowledges after its sync and mends a torn tail when it opens. It keeps its promises through
+ * power losses, kills and failing devices; the same journal with either of two popular mistakes
+ * does not, and is caught.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -50,8 +51,9 @@ function decoded(file: Uint8Array, mistakes: Mistakes): { texts: string[]; goodB
 }
 
 /**
- * Opens the journal and returns what is in it. What the page cache shows need not be on the device (a failed sync before
- * a restart of the process), so the good part is written anew and synced before anybody believes it.
+ * Opens the journal and returns what is in it. What the page cache shows need not be on the device
+ * (a failed sync before a restart of the process), so the good part is written anew and synced
+ * before anybody believes it.
  */
 async function opened(disk: Disk, mistakes: Mistakes): Promise<{ texts: string[]; mended: boolean }> {
   const names = await disk.list();
@@ -86,7 +88,10 @@ class Truth {
   }
 }
 
-/** One process: opens the journal, then writes batches of records until it dies or its disk fails it. */
+/**
+ * One process: opens the journal, then writes batches of records until it dies or its disk fails
+ * it.
+ */
 async function journalKeeper(
   { disk, clock, random, incarnation }: NodeEnv,
   truth: Truth,
@@ -114,14 +119,18 @@ async function journalKeeper(
   }
 }
 
-/** One seed: 0.4 seconds of trouble, then a healthy disk, a last power loss, and a look at what is left. */
+/**
+ * One seed: 0.4 seconds of trouble, then a healthy disk, a last power loss, and a look at what is
+ * left.
+ */
 async function run(seed: number, mistakes: Mistakes): Promise<World> {
   const world = new World({ seed });
   const truth = new Truth(world);
   const restart = (): void => node.start();
   const node = world.node("m", (env) =>
     journalKeeper(env, truth, world, mistakes).catch((error: unknown) => {
-      // After a failed write or sync there is no telling what the file holds: end, and read it again.
+      // After a failed write or sync there is no telling what the file holds: end, and read it
+      // again.
       if ((error as { code?: string }).code !== "EIO") throw error;
       world.sometimes("EIO");
       world.at(world.nowMs + 1, () => {

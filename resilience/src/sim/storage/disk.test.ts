@@ -1,4 +1,7 @@
-/** A simulated machine's disk as its process lives with it: time, crashes, faults that come and go, and what it refuses. */
+/**
+ * A simulated machine's disk as its process lives with it: time, crashes, faults that come and go,
+ * and what it refuses.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConfigurationError } from "../../core/errors.ts";
@@ -10,7 +13,10 @@ const bytes = (text: string): Uint8Array => Buffer.from(text);
 const text = (found: Uint8Array | undefined): string | undefined =>
   found === undefined ? undefined : Buffer.from(found).toString("latin1");
 
-/** A world with one machine, "m", that runs `program`, which may also look at the machine from outside. */
+/**
+ * A world with one machine, "m", that runs `program`, which may also look at the machine from
+ * outside.
+ */
 function machine(
   program: (env: NodeEnv, node: SimNode, world: World) => void | Promise<void>,
   seed = 1,

@@ -1,13 +1,15 @@
 /**
- * The disk of one simulated machine. A process gets a `Disk`, whose operations take time and end as events of that
- * process; what they have done is seen by every reader of the machine at once and survives the end of the process, but
- * only what a completed sync covered is sure to survive a power loss (`file-system.ts` says what may become of the rest).
- * Disks lie less often than programs forget: a journal that acknowledges before its sync, a rename that nobody synced, a
- * torn last record read as a good one are the mistakes that this is for.
+ * The disk of one simulated machine. A process gets a `Disk`, whose operations take time and end as
+ * events of that process; what they have done is seen by every reader of the machine at once and
+ * survives the end of the process, but only what a completed sync covered is sure to survive a
+ * power loss (`file-system.ts` says what may become of the rest). Disks lie less often than
+ * programs forget: a journal that acknowledges before its sync, a rename that nobody synced, a torn
+ * last record read as a good one are the mistakes that this is for.
  *
- * An operation takes effect when it completes, so two that are begun without waiting in between may take effect in any
- * order, as on a real thread pool. What was in flight when the process ended has happened, or not, or (a write) in
- * part. It has one flat directory, whole files are read at once, and reads are not faster for being cached.
+ * An operation takes effect when it completes, so two that are begun without waiting in between may
+ * take effect in any order, as on a real thread pool. What was in flight when the process ended has
+ * happened, or not, or (a write) in part. It has one flat directory, whole files are read at once,
+ * and reads are not faster for being cached.
  */
 import { checked } from "../../core/options.ts";
 import type { Random } from "../../core/random.ts";
@@ -21,28 +23,41 @@ import { FileSystem } from "./file-system.ts";
 import { type Effect, SystemCalls } from "./system-calls.ts";
 
 /**
- * What survives a crash, as a process sees it. File names are any strings that are not empty; there are no directories.
- * Every operation may fail with a `DiskError`: ENOENT for a file that is not there, EIO, and ENOSPC where bytes are added.
+ * What survives a crash, as a process sees it. File names are any strings that are not empty; there
+ * are no directories. Every operation may fail with a `DiskError`: ENOENT for a file that is not
+ * there, EIO, and ENOSPC where bytes are added.
  */
 export interface Disk {
   /** All bytes of a file, as they are now: a copy. */
   read(file: string): Promise<Uint8Array>;
-  /** Makes these the bytes of a file, which need not exist. Not atomic: write another file, sync it and rename it for that. */
+  /**
+   * Makes these the bytes of a file, which need not exist. Not atomic: write another file, sync it
+   * and rename it for that.
+   */
   write(file: string, bytes: Uint8Array): Promise<void>;
-  /** Adds bytes at the end of a file, which need not exist. When it fails, some first bytes may have been added. */
+  /**
+   * Adds bytes at the end of a file, which need not exist. When it fails, some first bytes may have
+   * been added.
+   */
   append(file: string, bytes: Uint8Array): Promise<void>;
   /** Cuts a file to `length` bytes, or grows it with zeros. */
   truncate(file: string, length: number): Promise<void>;
-  /** Gives a file another name, in place of what had that name. Atomic; durable after a sync of `to`. */
+  /**
+   * Gives a file another name, in place of what had that name. Atomic; durable after a sync of
+   * `to`.
+   */
   rename(from: string, to: string): Promise<void>;
-  /** Durable after a sync of a later file of that name; until then a power loss may bring the file back. */
+  /**
+   * Durable after a sync of a later file of that name; until then a power loss may bring the file
+   * back.
+   */
   remove(file: string): Promise<void>;
   /** The names of all files, sorted. */
   list(): Promise<string[]>;
   /**
-   * Makes durable what was done to a file before this was called: its bytes, and its entry in the directory (`fsync` of
-   * both). After EIO nobody knows what is durable, and a later sync that succeeds says nothing about what this one
-   * covered: write it again.
+   * Makes durable what was done to a file before this was called: its bytes, and its entry in the
+   * directory (`fsync` of both). After EIO nobody knows what is durable, and a later sync that
+   * succeeds says nothing about what this one covered: write it again.
    */
   sync(file: string): Promise<void>;
 }
@@ -70,7 +85,10 @@ const ERROR_RATE: Readonly<Record<Call, ErrorRate>> = {
   sync: "syncErrorRate",
 };
 
-/** What an operation takes where nothing is wrong: into the page cache, and down to a solid-state disk. */
+/**
+ * What an operation takes where nothing is wrong: into the page cache, and down to a solid-state
+ * disk.
+ */
 const CACHE_LATENCY = { minMs: 0.02, meanMs: 0.03 };
 const SYNC_LATENCY = { minMs: 0.5, meanMs: 2 };
 
@@ -111,7 +129,10 @@ export class SimDisk {
     });
   }
 
-  /** The disk as the process of that incarnation sees it; once that process is gone, nothing it asks for is done or answered. */
+  /**
+   * The disk as the process of that incarnation sees it; once that process is gone, nothing it asks
+   * for is done or answered.
+   */
   boundTo(incarnation: number): Disk {
     const begin = <T>(call: Call, file: string, effect: Effect<T>): Promise<T> =>
       this.#begin(incarnation, call, file, effect);
@@ -129,8 +150,8 @@ export class SimDisk {
   }
 
   /**
-   * Makes something be wrong with this disk until the returned is disposed. Several at once stack: delays add up, the
-   * highest rate and the least room rule.
+   * Makes something be wrong with this disk until the returned is disposed. Several at once stack:
+   * delays add up, the highest rate and the least room rule.
    */
   impose(faults: Partial<DiskFaults>): Disposable {
     const lift = this.#faults.impose(faults, this.#files.usedBytes, this.#world.nowMs);
@@ -146,9 +167,9 @@ export class SimDisk {
   }
 
   /**
-   * Flips one bit of what is durable of `file`; readers see it at once, except where a newer value of that byte waits
-   * to be synced. Returns which byte. Only for files whose program can tell and can do without: otherwise what follows
-   * is no finding.
+   * Flips one bit of what is durable of `file`; readers see it at once, except where a newer value
+   * of that byte waits to be synced. Returns which byte. Only for files whose program can tell and
+   * can do without: otherwise what follows is no finding.
    */
   rot(file: string, place: RotPlace = {}): number {
     const size = this.#files.durable(named(file))?.length ?? 0;
@@ -162,12 +183,18 @@ export class SimDisk {
     return byte;
   }
 
-  /** For checks: what a reader on this machine would find now; undefined for no such file. Not a copy: look, keep nothing. */
+  /**
+   * For checks: what a reader on this machine would find now; undefined for no such file. Not a
+   * copy: look, keep nothing.
+   */
   contents(file: string): Uint8Array | undefined {
     return this.#files.contents(file);
   }
 
-  /** For checks: what a power loss now would surely leave; undefined for no such file. Not a copy: look, keep nothing. */
+  /**
+   * For checks: what a power loss now would surely leave; undefined for no such file. Not a copy:
+   * look, keep nothing.
+   */
   durable(file: string): Uint8Array | undefined {
     return this.#files.durable(file);
   }
@@ -240,7 +267,10 @@ export class SimDisk {
     for (const operation of held) this.#inFlight.set(operation, this.#world.at(this.#world.nowMs, complete, operation));
   }
 
-  /** For what is not drawn once for each operation: fixed by the instant, so that no other fault moves it. */
+  /**
+   * For what is not drawn once for each operation: fixed by the instant, so that no other fault
+   * moves it.
+   */
   #drawsNow(purpose: string): Random {
     return this.#random.fork(`${purpose} at ${this.#world.nowMs}`);
   }
@@ -254,7 +284,10 @@ function complete(operation: Operation): void {
   operation.disk.complete(operation);
 }
 
-/** Its process ended while it was in flight: it had happened already, or had not, or (a write) in part. Had it any effect? */
+/**
+ * Its process ended while it was in flight: it had happened already, or had not, or (a write) in
+ * part. Had it any effect?
+ */
 function interrupt({ call, effect, fateDraw }: Operation): boolean {
   const third = Math.floor(fateDraw * 3);
   const inPart = third === 2 && (call === "write" || call === "append");

@@ -1,4 +1,7 @@
-/** Files as a machine sees them, and as a power loss leaves them: what must survive, what may not, and what it costs. */
+/**
+ * Files as a machine sees them, and as a power loss leaves them: what must survive, what may not,
+ * and what it costs.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../../core/random.ts";
@@ -8,7 +11,10 @@ const bytes = (text: string): Uint8Array => Buffer.from(text);
 const text = (found: Uint8Array | undefined): string | undefined =>
   found === undefined ? undefined : Buffer.from(found).toString("latin1");
 
-/** How a file looks after a power loss, for each of 300 seeds: every outcome that chance allows, with how often. */
+/**
+ * How a file looks after a power loss, for each of 300 seeds: every outcome that chance allows,
+ * with how often.
+ */
 function outcomes(prepare: (files: FileSystem) => void, look: (files: FileSystem) => string): Map<string, number> {
   const seen = new Map<string, number>();
   for (let seed = 1; seed <= 300; seed++) {

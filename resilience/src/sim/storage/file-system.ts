@@ -1,13 +1,15 @@
 /**
- * Files as an operating system keeps them, twice: as every process of the machine sees them (the page cache), and as
- * they would be found after a power loss (the device). Between the two stands a list of changes that nobody has synced.
- * A sync moves a file's changes over to the device; a failed one decides by chance which got there and forgets the
- * others ("fsyncgate": the kernel marks the pages clean); a power loss decides it for all that is left.
+ * Files as an operating system keeps them, twice: as every process of the machine sees them (the
+ * page cache), and as they would be found after a power loss (the device). Between the two stands a
+ * list of changes that nobody has synced. A sync moves a file's changes over to the device; a
+ * failed one decides by chance which got there and forgets the others ("fsyncgate": the kernel
+ * marks the pages clean); a power loss decides it for all that is left.
  *
- * Changes of one file may be kept out of order, torn at a byte, or with a size that outran the data (zeros), as POSIX
- * allows. A rename is atomic. Names that have to do with each other change in order, others may not (what ext4 and btrfs
- * do; Pillai et al., "All file systems are not created equal", OSDI 2014). One flat directory; no time, no errors of the
- * device, no links, no permissions: see `disk.ts` for the first two.
+ * Changes of one file may be kept out of order, torn at a byte, or with a size that outran the data
+ * (zeros), as POSIX allows. A rename is atomic. Names that have to do with each other change in
+ * order, others may not (what ext4 and btrfs do; Pillai et al., "All file systems are not created
+ * equal", OSDI 2014). One flat directory; no time, no errors of the device, no links, no
+ * permissions: see `disk.ts` for the first two.
  */
 import type { Random } from "../../core/random.ts";
 import { GrowingBytes } from "./growing-bytes.ts";
@@ -20,7 +22,9 @@ interface DataChange {
   readonly bytes: Uint8Array;
 }
 
-/** A change of the directory, whole or not at all: what each of these names stands for from then on. */
+/**
+ * A change of the directory, whole or not at all: what each of these names stands for from then on.
+ */
 interface NameChange {
   readonly order: number;
   readonly entries: readonly (readonly [name: string, file: StoredFile | undefined])[];
@@ -49,7 +53,10 @@ export interface Losses {
   torn: number;
 }
 
-/** More unsynced changes than this, and the kernel writes the older half out by itself, as real ones do in time. */
+/**
+ * More unsynced changes than this, and the kernel writes the older half out by itself, as real ones
+ * do in time.
+ */
 const MOST_UNSYNCED = 10_000;
 
 export class FileSystem {
@@ -78,18 +85,27 @@ export class FileSystem {
     return this.#names.get(name)?.cached.view();
   }
 
-  /** Bytes that a power loss cannot take away any more, not a copy; undefined where the name itself may be lost. */
+  /**
+   * Bytes that a power loss cannot take away any more, not a copy; undefined where the name itself
+   * may be lost.
+   */
   durable(name: string): Uint8Array | undefined {
     return this.#durableNames.get(name)?.durable.view();
   }
 
-  /** Adds `bytes`, which now belong to the file system, at the end of a file, and makes the file where there is none. */
+  /**
+   * Adds `bytes`, which now belong to the file system, at the end of a file, and makes the file
+   * where there is none.
+   */
   append(name: string, bytes: Uint8Array): void {
     const file = this.#fileOf(name);
     this.#change(file, undefined, file.cached.size, bytes);
   }
 
-  /** Empties a file and writes `bytes`, which now belong to the file system; makes the file where there is none. */
+  /**
+   * Empties a file and writes `bytes`, which now belong to the file system; makes the file where
+   * there is none.
+   */
   replace(name: string, bytes: Uint8Array): void {
     this.#change(this.#fileOf(name), 0, 0, bytes);
   }
@@ -126,8 +142,9 @@ export class FileSystem {
   }
 
   /**
-   * It fails: which of the changes it covered are on the device is decided now, and no later sync makes up for the
-   * others, though they stay visible until the machine loses power. The directory is tried again by the next sync.
+   * It fails: which of the changes it covered are on the device is decided now, and no later sync
+   * makes up for the others, though they stay visible until the machine loses power. The directory
+   * is tried again by the next sync.
    */
   failSync(point: SyncPoint, random: Random): Losses {
     const losses = { kept: 0, lost: 0, torn: 0 };
@@ -135,7 +152,10 @@ export class FileSystem {
     return losses;
   }
 
-  /** The machine loses power: chance decides about all that is not durable, and nothing else is left. */
+  /**
+   * The machine loses power: chance decides about all that is not durable, and nothing else is
+   * left.
+   */
   losePower(random: Random): Losses {
     const losses = { kept: 0, lost: 0, torn: 0 };
     const keepRate = random.next();
@@ -157,7 +177,10 @@ export class FileSystem {
     return losses;
   }
 
-  /** Flips `mask` in one durable byte; seen at once where the cache holds the same, as its page may be read again. */
+  /**
+   * Flips `mask` in one durable byte; seen at once where the cache holds the same, as its page may
+   * be read again.
+   */
   flip(name: string, byte: number, mask: number): void {
     const { cached, durable } = this.#durableNames.get(name) as StoredFile;
     const good = durable.view()[byte] as number;
@@ -236,7 +259,10 @@ function takeUpTo(file: StoredFile, order: number): DataChange[] {
   return unsynced;
 }
 
-/** Each change is kept, lost or torn, whatever became of those before it. Two draws for each, and one for all. */
+/**
+ * Each change is kept, lost or torn, whatever became of those before it. Two draws for each, and
+ * one for all.
+ */
 function settle(image: GrowingBytes, changes: readonly DataChange[], random: Random, losses: Losses): void {
   const keepRate = random.next();
   for (const change of changes) {
@@ -253,7 +279,10 @@ function settle(image: GrowingBytes, changes: readonly DataChange[], random: Ran
   }
 }
 
-/** The bytes up to a cut; every other time the file's size was written before the data, and zeros follow them. */
+/**
+ * The bytes up to a cut; every other time the file's size was written before the data, and zeros
+ * follow them.
+ */
 function tear(image: GrowingBytes, change: DataChange, cut: number): void {
   const place = (cut * 2) % 1;
   const bytes = change.bytes.subarray(0, Math.floor(place * change.bytes.length));

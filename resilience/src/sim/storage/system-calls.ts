@@ -1,15 +1,16 @@
 /**
- * What each operation of a simulated disk does to the files at the instant at which it takes effect, whether it works,
- * finds no file, finds no room or meets a device that fails. A failed write leaves some first bytes behind; a failed
- * sync settles there and then what it covered. When that instant comes is the business of `disk.ts`.
+ * What each operation of a simulated disk does to the files at the instant at which it takes
+ * effect, whether it works, finds no file, finds no room or meets a device that fails. A failed
+ * write leaves some first bytes behind; a failed sync settles there and then what it covered. When
+ * that instant comes is the business of `disk.ts`.
  */
 import type { Random } from "../../core/random.ts";
 import { DiskError } from "./disk-error.ts";
 import type { FileSystem } from "./file-system.ts";
 
 /**
- * Takes effect and returns the result, or throws a `DiskError`. With `cut`, a share in [0, 1), the device fails: a write
- * has then written this share of its bytes.
+ * Takes effect and returns the result, or throws a `DiskError`. With `cut`, a share in [0, 1), the
+ * device fails: a write has then written this share of its bytes.
  */
 export type Effect<Result> = (cut?: number) => Result;
 

@@ -1,4 +1,7 @@
-/** What contexts learn: mean and deviation, when to step aside and what to take over, and which kind of traffic it is. */
+/**
+ * What contexts learn: mean and deviation, when to step aside and what to take over, and which kind
+ * of traffic it is.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ArrivalContext } from "./adaptive-context.ts";

@@ -1,11 +1,14 @@
 /**
- * One way to look at a silence: what it is measured from (the last arrival here, the instant at which the sender's
- * schedule says the next beat is due in schedule-context.ts) and by which deviation, slowly or quickly learned. Each context
- * remembers its silences in units of that deviation, so the shape is known from hours while the unit follows the last seconds.
- * Shapes differ between calm and rough traffic: a slow context remembers them by the size of its unit (kinds of traffic).
+ * One way to look at a silence: what it is measured from (the last arrival here, the instant at
+ * which the sender's schedule says the next beat is due in schedule-context.ts) and by which
+ * deviation, slowly or quickly learned. Each context remembers its silences in units of that
+ * deviation, so the shape is known from hours while the unit follows the last seconds. Shapes
+ * differ between calm and rough traffic: a slow context remembers them by the size of its unit
+ * (kinds of traffic).
  *
- * A context whose promise is broken several times in a row, because the traffic has changed faster than it learns, steps
- * aside for some beats and then takes over what the quick one knows; what it sees meanwhile is not remembered.
+ * A context whose promise is broken several times in a row, because the traffic has changed faster
+ * than it learns, steps aside for some beats and then takes over what the quick one knows; what it
+ * sees meanwhile is not remembered.
  */
 import { allot, undivided } from "./mistake-budget.ts";
 import type { SilenceHistogram } from "./silence-histogram.ts";
@@ -13,21 +16,33 @@ import type { TailCurve } from "./tail-curve.ts";
 
 /** Beats over which a typical deadline is taken. */
 const TYPICAL_BEATS = 24;
-/** Samples are not believed to be further than this many deviations away when mean and deviation are learned. */
+/**
+ * Samples are not believed to be further than this many deviations away when mean and deviation are
+ * learned.
+ */
 export const CLIP = 4;
 /** How many samples the presumption of a deviation of half the mean is worth. */
 export const PRESUMED_SAMPLES = 3;
-/** So many promises broken within about 32 beats, or a mean or deviation so far off, make a context step aside. */
+/**
+ * So many promises broken within about 32 beats, or a mean or deviation so far off, make a context
+ * step aside.
+ */
 const BROKEN_OUT = 2.5;
 const BROKEN_FADE = 31 / 32;
 const MEAN_OFF_SCALES = 1.5;
 const SCALE_OFF_RATIO = 2.5;
 /** Beats for which the quick deviation has to be so much smaller. */
 const CALM_BEATS = 100;
-/** Beats for which it stays aside, and how many samples what it then takes over from the quick one is worth. */
+/**
+ * Beats for which it stays aside, and how many samples what it then takes over from the quick one
+ * is worth.
+ */
 const ASIDE_BEATS = 96;
 export const ADOPTED_SAMPLES = 32;
-/** Kinds of traffic are bands of the unit so many octaves wide; past its band by this share the unit is in another. */
+/**
+ * Kinds of traffic are bands of the unit so many octaves wide; past its band by this share the unit
+ * is in another.
+ */
 const BAND_OCTAVES = 2 / 3;
 const BAND_SLACK = 0.2;
 /** Silences from which on kinds are told apart, and between two allotments of mistakes to them. */
@@ -40,13 +55,19 @@ export abstract class AdaptiveContext {
   baseMs = 0;
   /** Milliseconds a unit of z. */
   scaleMs = 1;
-  /** Orders of improbability, a silence, at which one an hour is longer; from 1, for the slowest of senders. */
+  /**
+   * Orders of improbability, a silence, at which one an hour is longer; from 1, for the slowest of
+   * senders.
+   */
   hourlyOrders = 1;
   /** The z at that place. */
   hourlyZ: number = Number.POSITIVE_INFINITY;
   /** Typical time from an arrival to the deadline of one mistake an hour. */
   typicalMs: number = Number.NaN;
-  /** The same if no kind of traffic were given more mistakes than another: what contexts are compared by. */
+  /**
+   * The same if no kind of traffic were given more mistakes than another: what contexts are
+   * compared by.
+   */
   evenZ: number = Number.POSITIVE_INFINITY;
   readonly histogram: SilenceHistogram;
   /** Samples after which mean and deviation have turned over. */
@@ -73,8 +94,8 @@ export abstract class AdaptiveContext {
   }
 
   /**
-   * Takes in a silence that ended at `nowMs`, before anything is learned from it. `excused`: deadlines were stretched, and
-   * what is too late for this context was no mistake.
+   * Takes in a silence that ended at `nowMs`, before anything is learned from it. `excused`:
+   * deadlines were stretched, and what is too late for this context was no mistake.
    */
   judge(nowMs: number, silenceMs: number, excused: boolean): void {
     const z = (nowMs - this.baseMs) / this.scaleMs;
@@ -86,8 +107,9 @@ export abstract class AdaptiveContext {
   }
 
   /**
-   * Steps aside where the quick context has seen traffic change: at once if it has moved by `offMs` or become rougher; if
-   * calmer, only when that has lasted, because traffic of two kinds of gaps looks calm whenever one of them pauses.
+   * Steps aside where the quick context has seen traffic change: at once if it has moved by `offMs`
+   * or become rougher; if calmer, only when that has lasted, because traffic of two kinds of gaps
+   * looks calm whenever one of them pauses.
    */
   protected heed(quick: AdaptiveContext, offMs: number): void {
     const ratio = quick.scaleMs / this.scaleMs;
@@ -115,7 +137,10 @@ export abstract class AdaptiveContext {
     this.histogram.fade(share);
   }
 
-  /** Bands take the kinds by turns: units of one network are seldom so far apart that they share one. */
+  /**
+   * Bands take the kinds by turns: units of one network are seldom so far apart that they share
+   * one.
+   */
   get #kind(): number {
     const { kinds } = this.histogram;
     return ((this.#band % kinds) + kinds) % kinds;
@@ -130,7 +155,10 @@ export abstract class AdaptiveContext {
     return true;
   }
 
-  /** Describes the curve into `curve`; `gapMs` is a typical gap, for as long as hardly any have been remembered. */
+  /**
+   * Describes the curve into `curve`; `gapMs` is a typical gap, for as long as hardly any have been
+   * remembered.
+   */
   fit(curve: TailCurve, gapMs: number): void {
     const perHour = this.histogram.fit(curve, this.#kind, gapMs);
     const aim = this.histogram.aim(this.#kind);
@@ -148,7 +176,10 @@ export abstract class AdaptiveContext {
     this.fit(curve, gapMs);
   }
 
-  /** A silence begins whose z = 0 usually lies `aheadMs` after an arrival: takes the deadline into the typical one. */
+  /**
+   * A silence begins whose z = 0 usually lies `aheadMs` after an arrival: takes the deadline into
+   * the typical one.
+   */
   average(aheadMs: number): void {
     const deadlineMs = Math.min(aheadMs + this.evenZ * this.scaleMs, LONGEST_MS);
     if (Number.isNaN(this.typicalMs)) this.typicalMs = deadlineMs;
@@ -159,7 +190,9 @@ export abstract class AdaptiveContext {
   abstract reset(): void;
 }
 
-/** Silence since the last arrival: right for senders that wait a gap after each beat, sound for all. */
+/**
+ * Silence since the last arrival: right for senders that wait a gap after each beat, sound for all.
+ */
 export class ArrivalContext extends AdaptiveContext {
   meanMs = 0;
   #variance = 0;
@@ -188,7 +221,10 @@ export class ArrivalContext extends AdaptiveContext {
     this.scaleMs = Math.max(meanMs / 2, leastScaleMs);
   }
 
-  /** Steps aside where `quick` has seen the traffic change, and takes over what it knows when it comes back. */
+  /**
+   * Steps aside where `quick` has seen the traffic change, and takes over what it knows when it
+   * comes back.
+   */
   compare(quick: ArrivalContext): void {
     if (this.returning) {
       this.meanMs = quick.meanMs;

@@ -1,4 +1,7 @@
-/** One node's contexts and its two rules for the extraordinary: caution after a mistake, outages set apart. */
+/**
+ * One node's contexts and its two rules for the extraordinary: caution after a mistake, outages set
+ * apart.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../../random.ts";

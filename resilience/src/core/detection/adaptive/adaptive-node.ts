@@ -1,11 +1,13 @@
 /**
- * What the adaptive model knows of one node: four contexts (since the last arrival and against the sender's schedule,
- * each slow and quick), of which the one with the shortest deadline at equal promise is asked, and three rules for what
- * is out of the ordinary. After a mistake the deadlines are stretched for a few beats, because where one beat was late the
- * next may be (a step up costs one mistake, not ten). A silence several times the deadline is set apart as an outage
- * and remembered when the third comes within the memory. In the first beats deadlines are held to a few typical gaps.
- * Beats that a path or a queue held back arrive together when it lets them go: they prove life and teach nothing else.
- * It is one file because every beat touches all of this in one order, and every query reads what the last beat laid out.
+ * What the adaptive model knows of one node: four contexts (since the last arrival and against the
+ * sender's schedule, each slow and quick), of which the one with the shortest deadline at equal
+ * promise is asked, and three rules for what is out of the ordinary. After a mistake the deadlines
+ * are stretched for a few beats, because where one beat was late the next may be (a step up costs
+ * one mistake, not ten). A silence several times the deadline is set apart as an outage and
+ * remembered when the third comes within the memory. In the first beats deadlines are held to a few
+ * typical gaps. Beats that a path or a queue held back arrive together when it lets them go: they
+ * prove life and teach nothing else. It is one file because every beat touches all of this in one
+ * order, and every query reads what the last beat laid out.
  */
 
 import { BeatOrder } from "../beat-order.ts";
@@ -18,30 +20,49 @@ import { TailCurve } from "./tail-curve.ts";
 import { isLong, UntoldCeiling } from "./untold-ceiling.ts";
 
 /**
- * Beats over which the contexts learn mean and deviation. Quick is as short as a deviation can be learned from: what is left of a
- * ten times larger one is below it after 2 ln 10 times as many beats. Measured against 20, which waits a sixth longer 64 beats
- * after traffic has grown calm, and makes up to five times the mistakes where one beat in ten comes by a slower path.
+ * Beats over which the contexts learn mean and deviation. Quick is as short as a deviation can be
+ * learned from: what is left of a ten times larger one is below it after 2 ln 10 times as many
+ * beats. Measured against 20, which waits a sixth longer 64 beats after traffic has grown calm, and
+ * makes up to five times the mistakes where one beat in ten comes by a slower path.
  */
 const QUICK_BEATS = 12;
 const SLOW_BEATS = 4096;
-/** The quick contexts, whose deadlines waver, are asked only where they are shorter by this: else their luck would decide. */
+/**
+ * The quick contexts, whose deadlines waver, are asked only where they are shorter by this: else
+ * their luck would decide.
+ */
 const STEADY_SHARE = 0.9;
 /** Kinds of traffic that the slow contexts tell apart. */
 const KINDS = 6;
-/** Beats for which deadlines stay stretched after a mistake, and for the time in which so many usually come. */
+/**
+ * Beats for which deadlines stay stretched after a mistake, and for the time in which so many
+ * usually come.
+ */
 const CAUTION_BEATS = 32;
-/** After an overdue silence a gap below this share of the mean lies between two beats that were held back and released together. */
+/**
+ * After an overdue silence a gap below this share of the mean lies between two beats that were held
+ * back and released together.
+ */
 const RELEASED_SHARE = 1 / 4;
-/** They come within this share of the silence, and those that waited for the observer within this much of its first. */
+/**
+ * They come within this share of the silence, and those that waited for the observer within this
+ * much of its first.
+ */
 const RELEASED_WITHIN = 1 / 4;
 const RELEASED_AT_FIRST_MS = 1_000;
-/** A silence this many deadlines long is an outage until there are three; so much is caution's first stretch at most. */
+/**
+ * A silence this many deadlines long is an outage until there are three; so much is caution's first
+ * stretch at most.
+ */
 const OUTAGE_DEADLINES = 4;
 const FIRST_STRETCH = 3;
 const SECOND_STRETCH = 2.5;
 const OUTAGES_SET_APART = 2;
 const SLOWER_FOR_GOOD = 3;
-/** For so many beats a node's level 8 is at most so many typical gaps away: counting has not begun in earnest. */
+/**
+ * For so many beats a node's level 8 is at most so many typical gaps away: counting has not begun
+ * in earnest.
+ */
 const EARLY_BEATS = 16;
 const EARLY_GAPS = 5.5;
 /** Samples after which a schedule may be asked. */
@@ -55,8 +76,9 @@ const SHORTEST_MS = 1e-3;
 const NEVER = Number.POSITIVE_INFINITY;
 
 /**
- * Places in a node's view: last arrival; from there to z = 0; a unit of z; stretch; orders at level 8; level at z = 0; the cap's
- * silences for the level of ten mistakes an hour, from which on it counts, and for level 8. Eight numbers, because V8 keeps no more inside an array object.
+ * Places in a node's view: last arrival; from there to z = 0; a unit of z; stretch; orders at level
+ * 8; level at z = 0; the cap's silences for the level of ten mistakes an hour, from which on it
+ * counts, and for level 8. Eight numbers, because V8 keeps no more inside an array object.
  */
 const LAST = 0;
 const AHEAD = 1;
@@ -93,7 +115,10 @@ export class AdaptiveNode {
   #sequence: number | undefined;
   #asked: AdaptiveContext = this.#quick;
   readonly #curve: TailCurve = new TailCurve();
-  /** What a query needs, side by side: queries for many nodes are bound by memory, not by arithmetic. */
+  /**
+   * What a query needs, side by side: queries for many nodes are bound by memory, not by
+   * arithmetic.
+   */
   readonly #view: Float64Array = new Float64Array([0, 0, 1, 1, 1, 0, NEVER, NEVER]);
   #cautionMs = 0;
   #cautionBeats = 0;
@@ -101,14 +126,18 @@ export class AdaptiveNode {
   /** Gaps below the first, until the second, lie between beats that were held back. */
   #releasedGapMs: number;
   #releasedUntilMs: number;
-  /** Whether the schedules have lost their place since, because the silence was not learned from. */
+  /**
+   * Whether the schedules have lost their place since, because the silence was not learned from.
+   */
   #placeLost = true;
   #mistakesInRow = 0;
   #rowMs = 0;
   readonly #setApartMs: number[] = [];
   #setApartAtMs = 0;
   #beats = 0;
-  /** Gaps of the first beats and the sum of their logarithms: the geometric mean bears an odd one. */
+  /**
+   * Gaps of the first beats and the sum of their logarithms: the geometric mean bears an odd one.
+   */
   #gaps = 0;
   #gapLogarithms = 0;
   #ceilingMs: number;
@@ -160,7 +189,10 @@ export class AdaptiveNode {
     return Math.min(Math.max(presentMs, watchedMs), this.#ceilingMs);
   }
 
-  /** What the bounds may lengthen: no more than in proportion to level 8, because a tail of few silences is too long already. */
+  /**
+   * What the bounds may lengthen: no more than in proportion to level 8, because a tail of few
+   * silences is too long already.
+   */
   #proportionalMs(level: number, presentMs: number): number {
     if (level <= HOURLY_LEVEL) return presentMs;
     return Math.min(presentMs, (level / HOURLY_LEVEL) * this.#presentMs(HOURLY_LEVEL));
@@ -205,7 +237,10 @@ export class AdaptiveNode {
     return { location: this.#quick.meanMs, scale: this.#asked.scaleMs, samples: this.#quick.samples };
   }
 
-  /** Takes in a beat that proves life. `adjacent`: no beat between was lost; `restart`: its sender began anew. */
+  /**
+   * Takes in a beat that proves life. `adjacent`: no beat between was lost; `restart`: its sender
+   * began anew.
+   */
   hear(sequence: number | undefined, adjacent: boolean, restart: boolean, nowMs: number): void {
     const silenceMs = nowMs - this.lastMs;
     if (!restart && this.#isReleased(silenceMs, nowMs)) return this.#bear(sequence, nowMs);
@@ -243,7 +278,10 @@ export class AdaptiveNode {
     this.#placeLost = silenceMs >= this.#ceilingMs;
   }
 
-  /** A beat that proves life and nothing else. The schedules see its number with the next one that was not held back. */
+  /**
+   * A beat that proves life and nothing else. The schedules see its number with the next one that
+   * was not held back.
+   */
   #bear(sequence: number | undefined, nowMs: number): void {
     this.#view[LAST] = nowMs;
     if (this.#placeLost) {
@@ -285,7 +323,9 @@ export class AdaptiveNode {
     for (const context of this.#arrivals) context.scaleMs = Math.max(context.scaleMs, presumedMs / 2);
   }
 
-  /** Whether an outage is the third within the memory; then the ones before are remembered as well. */
+  /**
+   * Whether an outage is the third within the memory; then the ones before are remembered as well.
+   */
   #recurs(silenceMs: number, nowMs: number): boolean {
     const apart = this.#setApartMs;
     if (nowMs - this.#setApartAtMs > MEMORY_MS) apart.length = 0;

@@ -1,4 +1,7 @@
-/** The adaptive machine: what its levels promise, its inverse, bounds, first beats, changes of traffic, outages. */
+/**
+ * The adaptive machine: what its levels promise, its inverse, bounds, first beats, changes of
+ * traffic, outages.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConfigurationError } from "../../errors.ts";
@@ -150,7 +153,10 @@ test("[D5] the gap of an outage is not learned, short or long, and the next cras
   }
 });
 
-/** Beats that a path held back arrive together, then it goes on: how often it was suspected from their first on. */
+/**
+ * Beats that a path held back arrive together, then it goes on: how often it was suspected from
+ * their first on.
+ */
 function released(line: Line, count: number, apartMs: number): number {
   line.beats(1, 50 * count, 0);
   line.mistakes = 0;

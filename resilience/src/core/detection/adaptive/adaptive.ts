@@ -1,11 +1,14 @@
 /**
- * The adaptive suspicion machine: one setting for all networks. Instead of fitting a family of distributions it
- * remembers for hours how long silences have really been, and says how many mistakes an hour a deadline would mean:
- * level 8 is one mistake an hour to be expected and each level ten times fewer than the one below, from 7 (ten an hour)
- * upwards; up to level 2 the level is plain phi. What a node is like is in adaptive-node.ts, how it is remembered in silence-histogram.ts.
+ * The adaptive suspicion machine: one setting for all networks. Instead of fitting a family of
+ * distributions it remembers for hours how long silences have really been, and says how many
+ * mistakes an hour a deadline would mean: level 8 is one mistake an hour to be expected and each
+ * level ten times fewer than the one below, from 7 (ten an hour) upwards; up to level 2 the level
+ * is plain phi. What a node is like is in adaptive-node.ts, how it is remembered in
+ * silence-histogram.ts.
  *
- * It assumes that the silences of the coming hours resemble those of the last sixteen, up to place and unit. It cannot
- * tell a burst of loss from a crash before it is over, and no rate of mistakes is promised for the first hour.
+ * It assumes that the silences of the coming hours resemble those of the last sixteen, up to place
+ * and unit. It cannot tell a burst of loss from a crash before it is over, and no rate of mistakes
+ * is promised for the first hour.
  */
 
 import { checked } from "../../options.ts";
@@ -16,9 +19,9 @@ import { AdaptiveNode, type AdaptiveSettings } from "./adaptive-node.ts";
 import { HOURLY_LEVEL } from "./level-scale.ts";
 
 /**
- * The level at which the adaptive model expects so many mistakes an hour a node: 8 for one, 9.38 for one a day. For rates
- * of at most ten an hour, and for senders that beat every six minutes or oftener. Throws `ConfigurationError` where `perHour` is
- * no number above 0.
+ * The level at which the adaptive model expects so many mistakes an hour a node: 8 for one, 9.38
+ * for one a day. For rates of at most ten an hour, and for senders that beat every six minutes or
+ * oftener. Throws `ConfigurationError` where `perHour` is no number above 0.
  */
 export function levelForMistakes(perHour: number): number {
   const range = { min: 0, aboveMin: true, max: Number.MAX_VALUE };

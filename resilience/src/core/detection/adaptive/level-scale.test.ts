@@ -1,4 +1,6 @@
-/** The scale of levels: plain phi below, mistakes an hour above, rising and invertible all the way. */
+/**
+ * The scale of levels: plain phi below, mistakes an hour above, rising and invertible all the way.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HOURLY_LEVEL, levelOf, ordersOf } from "./level-scale.ts";

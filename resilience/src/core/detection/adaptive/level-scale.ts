@@ -1,15 +1,18 @@
 /**
- * What a level of the adaptive model means, between orders of improbability of a silence and the number that is asked for:
- * plain phi up to 2, an order of mistakes an hour a level from 7 (ten an hour) on, a straight line between. That line is the
- * price of keeping both promises in one number. For a sender so slow that one mistake an hour is a common silence the
- * plain part is shorter.
+ * What a level of the adaptive model means, between orders of improbability of a silence and the
+ * number that is asked for: plain phi up to 2, an order of mistakes an hour a level from 7 (ten an
+ * hour) on, a straight line between. That line is the price of keeping both promises in one number.
+ * For a sender so slow that one mistake an hour is a common silence the plain part is shorter.
  */
 
 /** The level at which one mistake an hour is to be expected. */
 export const HOURLY_LEVEL = 8;
 /** From here on levels count mistakes an hour. */
 export const RATE_LEVEL = 7;
-/** Up to here a level is plain phi, for a slow sender up to a share of the orders that mean one mistake an hour. */
+/**
+ * Up to here a level is plain phi, for a slow sender up to a share of the orders that mean one
+ * mistake an hour.
+ */
 const PLAIN_LEVEL = 2;
 const KNEE_SHARE = 0.4;
 

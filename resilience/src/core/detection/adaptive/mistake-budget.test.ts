@@ -12,7 +12,10 @@ function normal(random: Random): number {
   return Math.sqrt(-2 * Math.log(1 - random.next())) * Math.cos(2 * Math.PI * random.next());
 }
 
-/** Five hours of calm and five of rough traffic at 50 ms; in the rough one silence in 500 is of any length. */
+/**
+ * Five hours of calm and five of rough traffic at 50 ms; in the rough one silence in 500 is of any
+ * length.
+ */
 function calmAndRough(): SilenceHistogram {
   const random = seededRandom("calm and rough");
   const histogram = new SilenceHistogram(SilenceHistogram.store(6), 0, 6);

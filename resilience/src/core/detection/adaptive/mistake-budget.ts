@@ -1,12 +1,14 @@
 /**
- * How the mistakes of an average hour are shared out among kinds of traffic. An equal share each would be simple and
- * wasteful: where silences have a heavy tail a mistake fewer costs a long wait, where they have none it is almost
- * free. So they are spent where each buys most: the mean wait is made as short as the total allows (one price of a
- * mistake for all kinds, found by bisection; H. Everett, "Generalized Lagrange multiplier method", 1963).
+ * How the mistakes of an average hour are shared out among kinds of traffic. An equal share each
+ * would be simple and wasteful: where silences have a heavy tail a mistake fewer costs a long wait,
+ * where they have none it is almost free. So they are spent where each buys most: the mean wait is
+ * made as short as the total allows (one price of a mistake for all kinds, found by bisection; H.
+ * Everett, "Generalized Lagrange multiplier method", 1963).
  *
- * The total is a little less than the one mistake an hour that is promised, because a quantile of a few dozen silences
- * is too short as often as too long. Only where some more shorten the wait out of all proportion it is a little more: when
- * traffic jumps once an hour, no deadline that is worth having foresees the jump.
+ * The total is a little less than the one mistake an hour that is promised, because a quantile of a
+ * few dozen silences is too short as often as too long. Only where some more shorten the wait out
+ * of all proportion it is a little more: when traffic jumps once an hour, no deadline that is worth
+ * having foresees the jump.
  */
 import type { SilenceHistogram } from "./silence-histogram.ts";
 import { KNEE, type TailCurve } from "./tail-curve.ts";
@@ -28,7 +30,9 @@ const waits: Float64Array = new Float64Array(MOST_KINDS * CHOICES);
 const shares: Float64Array = new Float64Array(MOST_KINDS);
 const chosen: Int32Array = new Int32Array(MOST_KINDS);
 
-/** Sets the aim of each kind; answers the wait in deviations at the same total without any kinds. */
+/**
+ * Sets the aim of each kind; answers the wait in deviations at the same total without any kinds.
+ */
 export function allot(histogram: SilenceHistogram, curve: TailCurve, gapMs: number): number {
   let hours = 0;
   let heard = 0;
@@ -75,7 +79,10 @@ function rate(choice: number): number {
   return AIM * LEAST_CHOICE * CHOICE_RATIO ** choice;
 }
 
-/** Finds the price at which all kinds together make `total` mistakes, sets the aims, answers the mean logarithm of the wait. */
+/**
+ * Finds the price at which all kinds together make `total` mistakes, sets the aims, answers the
+ * mean logarithm of the wait.
+ */
 function spend(histogram: SilenceHistogram, total: number): number {
   let [low, high] = [1e-6, 1e9];
   for (let step = 0; step < PRICE_STEPS; step++) {
@@ -94,7 +101,10 @@ function spend(histogram: SilenceHistogram, total: number): number {
   return logWait;
 }
 
-/** What each kind chooses where a mistake costs `price` milliseconds of waiting; answers the mistakes an hour. */
+/**
+ * What each kind chooses where a mistake costs `price` milliseconds of waiting; answers the
+ * mistakes an hour.
+ */
 function choose(histogram: SilenceHistogram, price: number): number {
   let spent = 0;
   for (let kind = 0; kind < histogram.kinds; kind++) {

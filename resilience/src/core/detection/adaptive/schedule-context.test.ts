@@ -1,4 +1,7 @@
-/** The sender's schedule as it is learned from arrivals: through jitter, lost beats and a change of interval. */
+/**
+ * The sender's schedule as it is learned from arrivals: through jitter, lost beats and a change of
+ * interval.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../../random.ts";

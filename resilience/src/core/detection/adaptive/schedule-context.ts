@@ -1,12 +1,16 @@
 /**
- * Lateness against the sender's schedule, for senders that keep to a grid and number their beats. The schedule is a
- * straight line through arrivals over sequence numbers, followed by a fading least-squares filter (alpha-beta gains of a
- * growing memory that stops growing). A sender that pauses or changes its interval has the line moved, or laid anew.
+ * Lateness against the sender's schedule, for senders that keep to a grid and number their beats.
+ * The schedule is a straight line through arrivals over sequence numbers, followed by a fading
+ * least-squares filter (alpha-beta gains of a growing memory that stops growing). A sender that
+ * pauses or changes its interval has the line moved, or laid anew.
  */
 import { ADOPTED_SAMPLES, AdaptiveContext, CLIP, clipped, LONGEST_MS, PRESUMED_SAMPLES } from "./adaptive-context.ts";
 import type { SilenceHistogram } from "./silence-histogram.ts";
 
-/** The schedule is laid anew after so many residuals beyond the clip in a row, or where the last few lean to one side. */
+/**
+ * The schedule is laid anew after so many residuals beyond the clip in a row, or where the last few
+ * lean to one side.
+ */
 const RELAY_AFTER = 3;
 const BIAS_BEATS = 8;
 const BIAS_SCALES = 1.2;
@@ -56,7 +60,10 @@ export class ScheduleContext extends AdaptiveContext {
     this.baseMs = nowMs + this.#periodMs;
   }
 
-  /** Steps aside where `quick` has seen the traffic change, and takes over what it knows when it comes back. */
+  /**
+   * Steps aside where `quick` has seen the traffic change, and takes over what it knows when it
+   * comes back.
+   */
   compare(quick: ScheduleContext): void {
     if (this.returning) {
       this.#placeMs = quick.#placeMs;
@@ -93,7 +100,10 @@ export class ScheduleContext extends AdaptiveContext {
     }
   }
 
-  /** First the line is only moved, as after a pause of the sender; where that does not help it is laid from nothing. */
+  /**
+   * First the line is only moved, as after a pause of the sender; where that does not help it is
+   * laid from nothing.
+   */
   #relay(nowMs: number, steps: number): void {
     const again = this.samples - this.#relaidAt < RELAY_AGAIN;
     if (again) {

@@ -1,4 +1,7 @@
-/** The bounds in a fixed unit: the cap (what silences alone ask for and a quarter more), and how little few hours of watching allow. */
+/**
+ * The bounds in a fixed unit: the cap (what silences alone ask for and a quarter more), and how
+ * little few hours of watching allow.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HOURLY_LEVEL, RATE_LEVEL } from "./level-scale.ts";
@@ -58,7 +61,8 @@ test("[D9] a stall was seen → the declaring level waits for half as long again
   const longestMs = stalled.leastMs(12, 400) / 1.5;
   assert.ok(longestMs > 480 && longestMs < 560, `${longestMs}`);
   assert.equal(stalled.leastMs(12, 100), 400);
-  // One mistake an hour is a level that hours of watching set free again: the stall does not hold it beyond 1.75.
+  // One mistake an hour is a level that hours of watching set free again: the stall does not hold
+  // it beyond 1.75.
   assert.equal(stalled.leastMs(HOURLY_LEVEL, 100), 175);
 });
 

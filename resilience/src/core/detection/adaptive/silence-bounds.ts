@@ -1,21 +1,28 @@
 /**
- * How long the adaptive model waits at most, and at least before it claims much, by silences in a unit that never changes.
+ * How long the adaptive model waits at most, and at least before it claims much, by silences in a
+ * unit that never changes.
  *
- * At most: contexts know silences in deviations and follow the traffic with the deviation; where that jumps, as when a calm
- * sender begins to stall, a rare silence of calm times (hundreds of its small deviations) times the large deviation of rough
- * times is minutes, and a crash then goes unseen. So no deadline is longer than a quarter more than what the silences alone ask
- * for: the best fixed timeout is a bound, not a rival.
+ * At most: contexts know silences in deviations and follow the traffic with the deviation; where
+ * that jumps, as when a calm sender begins to stall, a rare silence of calm times (hundreds of its
+ * small deviations) times the large deviation of rough times is minutes, and a crash then goes
+ * unseen. So no deadline is longer than a quarter more than what the silences alone ask for: the
+ * best fixed timeout is a bound, not a rival.
  *
- * At least: a level counts hours (8 one mistake an hour, 12 one in ten thousand). A level that promises less than one mistake in the hours
- * watched is not reached before the longest silence of those hours, longer by half for each order of magnitude that is missing. That alone would
- * make a young node wait for seconds, so it gives way where traffic is calm: by this rule no deadline is more than 1.75 times that of the
- * present, less once hours were watched, unless a silence as long was really seen.
+ * At least: a level counts hours (8 one mistake an hour, 12 one in ten thousand). A level that
+ * promises less than one mistake in the hours watched is not reached before the longest silence of
+ * those hours, longer by half for each order of magnitude that is missing. That alone would make a
+ * young node wait for seconds, so it gives way where traffic is calm: by this rule no deadline is
+ * more than 1.75 times that of the present, less once hours were watched, unless a silence as long
+ * was really seen.
  */
 import { HOURLY_LEVEL, RATE_LEVEL } from "./level-scale.ts";
 import { LONGEST_Z, type SilenceHistogram } from "./silence-histogram.ts";
 import { KNEE, PRESUMED_INDEX } from "./tail-curve.ts";
 
-/** So many times its own deadline is what it allows: below that its mistakes would add to those of the contexts. */
+/**
+ * So many times its own deadline is what it allows: below that its mistakes would add to those of
+ * the contexts.
+ */
 const ALLOWANCE = 1.25;
 /** Bins are fine up to sixteen gaps, and tell silences apart up to a thousand. */
 const UNITS_PER_GAP = 8;
@@ -24,14 +31,21 @@ const FEWEST_SILENCES = 100;
 /** The silence for a level more is so many times as long, at least and at most. */
 const LEAST_RATIO = 1.05;
 const MOST_RATIO = 3;
-/** Few hours lengthen the deadline of present traffic by so much at most: a death in the first seconds is declared within twice the steady time. */
+/**
+ * Few hours lengthen the deadline of present traffic by so much at most: a death in the first
+ * seconds is declared within twice the steady time.
+ */
 const MOST_ALLOWANCE = 1.75;
-/** So many hours are all that is ever remembered: they lengthen nothing, and no memory knows a level above this. */
+/**
+ * So many hours are all that is ever remembered: they lengthen nothing, and no memory knows a level
+ * above this.
+ */
 const MEMORY_HOURS = 16;
 const REMEMBERED_LEVEL: number = HOURLY_LEVEL + Math.log10(MEMORY_HOURS);
 /**
- * Above that level so many times the longest silence watched may be waited for, in the first hour as in the hundredth, where that
- * is no more than so many deadlines of the present: beyond lies an outage.
+ * Above that level so many times the longest silence watched may be waited for, in the first hour
+ * as in the hundredth, where that is no more than so many deadlines of the present: beyond lies an
+ * outage.
  */
 const SEEN_ALLOWANCE = 1.5;
 const SEEN_DEADLINES = 4;
@@ -54,7 +68,10 @@ export class SilenceBounds {
     this.#histogram = histogram;
   }
 
-  /** Takes in a silence that ended; the first one's typical gap settles the unit, which is `leastMs` at least. */
+  /**
+   * Takes in a silence that ended; the first one's typical gap settles the unit, which is `leastMs`
+   * at least.
+   */
   remember(silenceMs: number, gapMs: number, leastMs: number): void {
     if (this.#unitMs === 0) this.#unitMs = Math.max(gapMs / UNITS_PER_GAP, leastMs);
     this.#histogram.add(0, silenceMs / this.#unitMs, this.#unitMs, silenceMs);
@@ -64,7 +81,10 @@ export class SilenceBounds {
     this.#histogram.fade(share);
   }
 
-  /** Looks at the silences anew: one an hour is as many as there are hours; before the first is over, the longest is carried on. */
+  /**
+   * Looks at the silences anew: one an hour is as many as there are hours; before the first is
+   * over, the longest is carried on.
+   */
   fit(): void {
     const histogram = this.#histogram;
     if (histogram.count < 1) return;
@@ -82,7 +102,10 @@ export class SilenceBounds {
     this.ratio = Math.min(Math.max(ratio, LEAST_RATIO), MOST_RATIO);
   }
 
-  /** The shortest silence that reaches `level` after the hours watched, where present traffic asks for `presentMs`; 0 where they allow it. */
+  /**
+   * The shortest silence that reaches `level` after the hours watched, where present traffic asks
+   * for `presentMs`; 0 where they allow it.
+   */
   leastMs(level: number, presentMs: number): number {
     if (level <= RATE_LEVEL || level <= this.#watchedLevel || this.#longestMs === 0) return 0;
     const missingMs = this.#longestMs * 10 ** ((level - this.#watchedLevel) * PRESUMED_INDEX);
@@ -92,7 +115,10 @@ export class SilenceBounds {
     return Math.min(missingMs, Math.max(mostMs, seenMs));
   }
 
-  /** The inverse: what `silenceMs` can reach at most, where `presentLevel` tells what a silence reaches in present traffic. */
+  /**
+   * The inverse: what `silenceMs` can reach at most, where `presentLevel` tells what a silence
+   * reaches in present traffic.
+   */
   mostLevel(silenceMs: number, presentLevel: (silenceMs: number) => number): number {
     if (this.#longestMs === 0) return Number.MAX_VALUE;
     const beyond = Math.log10(silenceMs / this.#longestMs) / PRESUMED_INDEX;
@@ -102,7 +128,10 @@ export class SilenceBounds {
     return Math.max(watched, Math.min(Math.max(REMEMBERED_LEVEL, seen), presentLevel(silenceMs / this.#allowance)));
   }
 
-  /** The silence that reaches a level from {@link RATE_LEVEL} on, where `fromMs` reach that one and `hourlyMs` level 8. */
+  /**
+   * The silence that reaches a level from {@link RATE_LEVEL} on, where `fromMs` reach that one and
+   * `hourlyMs` level 8.
+   */
   static silenceMs(level: number, fromMs: number, hourlyMs: number): number {
     if (level === HOURLY_LEVEL || hourlyMs === Number.POSITIVE_INFINITY) return hourlyMs;
     if (level <= RATE_LEVEL) return fromMs;

@@ -1,4 +1,7 @@
-/** The histogram of silences and its curve: quantiles, the tail beyond what was seen, fading, and both directions. */
+/**
+ * The histogram of silences and its curve: quantiles, the tail beyond what was seen, fading, and
+ * both directions.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../../random.ts";

@@ -1,17 +1,23 @@
 /**
- * How often silences of each length have been, remembered for hours in constant room, without assuming a distribution.
- * Silences are counted in bins that widen with their length (of the silence in deviations past the mean: log2(1 + z / 2)),
- * so that 73 bins reach from nothing to 8,000 deviations; within a bin the curve of exceedance falls geometrically.
- * Where counts run out it is carried on as a Pareto tail whose index comes from the longest silences seen (B. M. Hill, "A
- * simple general approach to inference about the tail of a distribution", 1975), held together by a weak presumption.
+ * How often silences of each length have been, remembered for hours in constant room, without
+ * assuming a distribution. Silences are counted in bins that widen with their length (of the
+ * silence in deviations past the mean: log2(1 + z / 2)), so that 73 bins reach from nothing to
+ * 8,000 deviations; within a bin the curve of exceedance falls geometrically. Where counts run out
+ * it is carried on as a Pareto tail whose index comes from the longest silences seen (B. M. Hill,
+ * "A simple general approach to inference about the tail of a distribution", 1975), held together
+ * by a weak presumption.
  *
- * Silences are remembered by kind of traffic, and what is known of a kind is blended with up to half an hour of the others. Old
- * silences fade: all counts are thinned evenly now and then. What a silence is measured from, in which unit, and what makes a kind is
- * the caller's business (see adaptive-context.ts).
+ * Silences are remembered by kind of traffic, and what is known of a kind is blended with up to
+ * half an hour of the others. Old silences fade: all counts are thinned evenly now and then. What a
+ * silence is measured from, in which unit, and what makes a kind is the caller's business (see
+ * adaptive-context.ts).
  */
 import { KNEE, PRESUMED_INDEX, type TailCurve } from "./tail-curve.ts";
 
-/** Bins for each doubling of 1 + z / 2: fine up to 2^6, where silences of one cause lie close together, then coarse. */
+/**
+ * Bins for each doubling of 1 + z / 2: fine up to 2^6, where silences of one cause lie close
+ * together, then coarse.
+ */
 const FINE_BINS = 9;
 const FINE_OCTAVES = 6;
 const COARSE_BINS = 3;
@@ -30,7 +36,10 @@ const TAIL_FROM = 12;
 const TAIL_SAMPLES = 40;
 /** How many silences the presumption about the tail's index is worth. */
 const PRESUMED_WEIGHT = 2;
-/** So many hours of the other kinds are mixed into one that has not been heard yet, fewer the more is known of it. */
+/**
+ * So many hours of the other kinds are mixed into one that has not been heard yet, fewer the more
+ * is known of it.
+ */
 const BLENDED_HOURS = 0.5;
 /** Decimal orders between two points of a curve. */
 const ORDERS_PER_POINT = 0.25;
@@ -51,7 +60,10 @@ export class SilenceHistogram {
   readonly #first: number;
   #count = 0;
 
-  /** Rows from number `row` on in a store that may be shared: one array for several is smaller than one each. */
+  /**
+   * Rows from number `row` on in a store that may be shared: one array for several is smaller than
+   * one each.
+   */
   constructor(store: Float32Array, row: number, kinds: number) {
     this.#store = store;
     this.#first = row * ROW;
@@ -133,8 +145,9 @@ export class SilenceHistogram {
   }
 
   /**
-   * Describes the curve of exceedance of a kind, blended with a little of the others, or of all kinds alike where `kind`
-   * is undefined. Answers how many silences an hour has; `gapMs` is a typical one, for as long as there are hardly any.
+   * Describes the curve of exceedance of a kind, blended with a little of the others, or of all
+   * kinds alike where `kind` is undefined. Answers how many silences an hour has; `gapMs` is a
+   * typical one, for as long as there are hardly any.
    */
   fit(curve: TailCurve, kind: number | undefined, gapMs: number): number {
     let ownHours = 0;
@@ -201,7 +214,10 @@ function trace(curve: TailCurve, index: number, anchored: number, highest: numbe
   curve.end(above > 0 && total > 0 ? -Math.log10(Math.min(above / total, 0.98)) : Math.log10(2));
 }
 
-/** The place inside `bin`, which has `count`, that `wanted` silences lie above, where `above` lie above the bin: a straight line in logarithms. */
+/**
+ * The place inside `bin`, which has `count`, that `wanted` silences lie above, where `above` lie
+ * above the bin: a straight line in logarithms.
+ */
 function placeAbove(bin: number, above: number, count: number, wanted: number): number {
   const least = Math.max(above, LEAST_ABOVE);
   const most = above + count;

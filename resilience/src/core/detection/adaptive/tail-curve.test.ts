@@ -1,4 +1,7 @@
-/** The curve of improbability by itself: lines between points, the tail past them, the record that holds it. */
+/**
+ * The curve of improbability by itself: lines between points, the tail past them, the record that
+ * holds it.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KNEE, PRESUMED_INDEX, TailCurve } from "./tail-curve.ts";

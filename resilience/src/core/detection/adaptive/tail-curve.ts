@@ -1,7 +1,7 @@
 /**
- * Orders of improbability over silence, in deviations past the mean: broken lines between points, a Pareto tail past the
- * last one. Rising, so that it has an inverse, and both directions cost the same few steps. Where the points come from is
- * the histogram's business (silence-histogram.ts).
+ * Orders of improbability over silence, in deviations past the mean: broken lines between points, a
+ * Pareto tail past the last one. Rising, so that it has an inverse, and both directions cost the
+ * same few steps. Where the points come from is the histogram's business (silence-histogram.ts).
  */
 
 /** z + KNEE is what bins and tail see the logarithm of. */
@@ -24,7 +24,10 @@ export class TailCurve {
     this.end(Math.log10(2));
   }
 
-  /** A curve whose tail has `index`, of silences of which the longest was `longestZ`; Infinity where there was none. */
+  /**
+   * A curve whose tail has `index`, of silences of which the longest was `longestZ`; Infinity where
+   * there was none.
+   */
   begin(index: number, longestZ: number): void {
     this.#points = 0;
     this.#index = index;
@@ -58,9 +61,10 @@ export class TailCurve {
   }
 
   /**
-   * Holds the silence of so many orders to a few times the longest one seen. What has been seen for minutes says little of
-   * what comes once an hour: an index from silences of two causes (late beats and lost ones) would make it twenty seconds.
-   * A silence beyond breaks the record, and records are few: each is so many times the one before.
+   * Holds the silence of so many orders to a few times the longest one seen. What has been seen for
+   * minutes says little of what comes once an hour: an index from silences of two causes (late
+   * beats and lost ones) would make it twenty seconds. A silence beyond breaks the record, and
+   * records are few: each is so many times the one before.
    */
   restrain(orders: number): void {
     const beyond = orders - this.#orders(0);

@@ -1,8 +1,9 @@
 /**
- * A ceiling that nobody told, for a sender that beats slower than it allows for: under the default of 20 s one that beats every
- * half minute would be declared at each beat, for good. Once half of the default is a usual gap, the middle one of the last
- * three, the ceiling becomes 20 usual gaps, as it would be if the interval were told; two quicker beats end that. A ceiling that was
- * told is not touched: it is a promise.
+ * A ceiling that nobody told, for a sender that beats slower than it allows for: under the default
+ * of 20 s one that beats every half minute would be declared at each beat, for good. Once half of
+ * the default is a usual gap, the middle one of the last three, the ceiling becomes 20 usual gaps,
+ * as it would be if the interval were told; two quicker beats end that. A ceiling that was told is
+ * not touched: it is a promise.
  */
 const CEILING_GAPS = 20;
 

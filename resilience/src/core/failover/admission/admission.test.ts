@@ -1,6 +1,7 @@
 /**
- * How much a station is given: bounded by what it declares and by what it does, moved once a round trip, and never locked.
- * Stations here are models that finish a call after a fixed time, and refuse what is beyond their capacity.
+ * How much a station is given: bounded by what it declares and by what it does, moved once a round
+ * trip, and never locked. Stations here are models that finish a call after a fixed time, and
+ * refuse what is beyond their capacity.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -63,7 +64,10 @@ test("[F6] a promotion where the load is known → that load and little more, wi
   }
 });
 
-/** A round trip in which the station is kept full and finishes `count` calls, spread over it. Returns the limits seen. */
+/**
+ * A round trip in which the station is kept full and finishes `count` calls, spread over it.
+ * Returns the limits seen.
+ */
 function roundTrip(admission: Admission, fromMs: number, count: number, usualMs = USUAL_MS): Set<number> {
   const limits = new Set<number>();
   for (let call = 0; call < count; call++) {
@@ -150,8 +154,9 @@ test("[F11] calls that are not answered → half, once a round trip", () => {
 });
 
 /**
- * A station that finishes `perSecond` (a bucket of `burst`), each call after `tookMs`, and refuses the rest at once, where
- * calls always wait. A refusal costs it `costRatio` of a call, down to a debt of `maxDebtS` seconds of its capacity. Returns what it finished and refused in each second.
+ * A station that finishes `perSecond` (a bucket of `burst`), each call after `tookMs`, and refuses
+ * the rest at once, where calls always wait. A refusal costs it `costRatio` of a call, down to a
+ * debt of `maxDebtS` seconds of its capacity. Returns what it finished and refused in each second.
  */
 function serve(
   admission: Admission,
@@ -299,7 +304,8 @@ test("[F11] everything was refused, or not answered, for three seconds → half 
       sent += fill(admission, nowMs, 2);
       while (admission.inFlight > 0) finish(admission, nowMs + 5, sign);
     }
-    // What is refused while everything is says nothing of what the station does later: it is only left alone.
+    // What is refused while everything is says nothing of what the station does later: it is only
+    // left alone.
     if (sign === "unanswered") assert.ok(admission.limit < 0.5, `${sign}: ${admission.limit}`);
     else assert.ok(sent <= 30, `${sent} were sent in three seconds`);
     // Demand is endless here, so the limit overshoots, and settles.
@@ -404,7 +410,10 @@ test("[F6] a promotion while calls are out there already → they are counted be
   assert.ok(admission.inFlight + fill(admission, 50) <= 20, "once they have ended, the limit is the usual one");
 });
 
-/** A station that takes `perSecond`, with a reserve of `reserve` calls; endless demand. Returns calls refused, by second. */
+/**
+ * A station that takes `perSecond`, with a reserve of `reserve` calls; endless demand. Returns
+ * calls refused, by second.
+ */
 function refusedBy(admission: Admission, perSecond: number, reserve: number, seconds: number): number[] {
   const refused = new Array<number>(seconds).fill(0);
   const ends: number[] = [];
@@ -457,9 +466,9 @@ interface Offer {
 }
 
 /**
- * A station that refuses `share` of its calls at random, whatever the load, and takes `capacity` a second of the others. It
- * is offered `perSecond` from `fromMs` on, in random order; as many calls as come in half a second may wait. Returns what
- * came of the calls of each second.
+ * A station that refuses `share` of its calls at random, whatever the load, and takes `capacity` a
+ * second of the others. It is offered `perSecond` from `fromMs` on, in random order; as many calls
+ * as come in half a second may wait. Returns what came of the calls of each second.
  */
 function offerAtRandom(
   admission: Admission,
@@ -522,7 +531,8 @@ for (const share of [0.005, 0.02, 0.1, 0.2]) {
         promoted.begin((perSecond * 40) / 1_000, 0);
         const after = offerAtRandom(promoted, share, perSecond, seconds, { stream });
         const longAfter = ratioOf(after.slice(seconds / 2));
-        // For five seconds they are taken to be about load, and it takes a while to find out that they are not.
+        // For five seconds they are taken to be about load, and it takes a while to find out that
+        // they are not.
         assert.ok(ratioOf(after) >= 0.65 && longAfter >= 0.85, `${ratioOf(after)}, ${longAfter} after a promotion`);
       }
       assert.ok(Math.min(...sent) >= 0.8 && sum(sent) / sent.length >= 0.94, `${sent}`);

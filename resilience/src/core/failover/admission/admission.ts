@@ -1,26 +1,29 @@
 /**
- * How many calls a station is given: the one controller for new, waiting, re-sent and retried calls. Three bounds, all
- * of them at once:
+ * How many calls a station is given: the one controller for new, waiting, re-sent and retried
+ * calls. Three bounds, all of them at once:
  *
  *   concurrency   at most `limit` calls in flight: no limit in quiet times, a few after a promotion
  *   pace          the declared calls a second; once the station has said that it is overloaded, also limit ÷ answer time
  *   pause         the station asked to be left alone for a moment (`Retry-After`)
  *
- * The limit moves once a round trip, by what the station finished. While nothing speaks against it, it grows by half
- * (slow start, RFC 5681), or by a tenth where the usual load is known. Where calls are refused for load, it falls to
- * what the station does, measured over the last second or so: the calls that it finishes, and half of those it refuses,
- * because a refusal is work too. Where calls are not answered at all, it falls to half. It stays there for a second, and
- * is then raised, a little at first and in leaps after three seconds (CUBIC, RFC 9438): a station that stood still is soon
- * trusted again. Calls whose callers left count as finished work when they are answered, and as nothing before; only
- * refused and unanswered calls lower the limit, and only once a round trip, so that no queue of abandoned calls can hold
- * it down. When nobody has waited for it for a second, the limit is lifted. A second in which this process stood still, or in
- * which calls waited for something else, is none: all of them would be sent at once. A station that refuses nearly everything
- * is exhausted by its refusals: it is left alone for a moment and given less (`#rest`).
+ * The limit moves once a round trip, by what the station finished. While nothing speaks against it,
+ * it grows by half (slow start, RFC 5681), or by a tenth where the usual load is known. Where calls
+ * are refused for load, it falls to what the station does, measured over the last second or so: the
+ * calls that it finishes, and half of those it refuses, because a refusal is work too. Where calls
+ * are not answered at all, it falls to half. It stays there for a second, and is then raised, a
+ * little at first and in leaps after three seconds (CUBIC, RFC 9438): a station that stood still is
+ * soon trusted again. Calls whose callers left count as finished work when they are answered, and
+ * as nothing before; only refused and unanswered calls lower the limit, and only once a round trip,
+ * so that no queue of abandoned calls can hold it down. When nobody has waited for it for a second,
+ * the limit is lifted. A second in which this process stood still, or in which calls waited for
+ * something else, is none: all of them would be sent at once. A station that refuses nearly
+ * everything is exhausted by its refusals: it is left alone for a moment and given less (`#rest`).
  *
- * A station that refuses nothing becomes slow instead. Where its answers show that it is crowded (`crowding.ts`), the limit is
- * what it works on at once when nobody waits there, and a quarter more; from then on the answer times move it: up while
- * they are near those at leisure, down where they are clearly longer (the delay gradient of TCP Vegas, Brakmo
- * and Peterson, 1995). It is one file because any sign may move any bound.
+ * A station that refuses nothing becomes slow instead. Where its answers show that it is crowded
+ * (`crowding.ts`), the limit is what it works on at once when nobody waits there, and a quarter
+ * more; from then on the answer times move it: up while they are near those at leisure, down where
+ * they are clearly longer (the delay gradient of TCP Vegas, Brakmo and Peterson, 1995). It is one
+ * file because any sign may move any bound.
  */
 import { COUNT, checked } from "../../options.ts";
 import { type Crowd, FULL } from "./crowding.ts";
@@ -33,34 +36,59 @@ export interface AdmissionOptions {
   /** Most calls a second, evenly; at least 1. Default `Infinity`: not declared. */
   readonly capacityPerSecond?: number;
   /**
-   * Calls that may go at once after a rest, beside that pace; at least 1. Default: a twentieth of a second's calls, at least
-   * four, and no second holds more than `capacityPerSecond`. Without `capacityPerSecond` there is nothing to be beside.
+   * Calls that may go at once after a rest, beside that pace; at least 1. Default: a twentieth of a
+   * second's calls, at least four, and no second holds more than `capacityPerSecond`. Without
+   * `capacityPerSecond` there is nothing to be beside.
    */
   readonly burst?: number | undefined;
-  /** Calls that may be in flight right after a promotion, where nobody knows how many usually are. At least 1. Default 10. */
+  /**
+   * Calls that may be in flight right after a promotion, where nobody knows how many usually are.
+   * At least 1. Default 10.
+   */
   readonly initialConcurrent?: number;
   /** Most calls in flight at any time. Default `Infinity`. */
   readonly maxConcurrent?: number;
-  /** … of those that it works on, as far as is known: not of those that take long as a rule. Default `Infinity`. */
+  /**
+   * … of those that it works on, as far as is known: not of those that take long as a rule. Default
+   * `Infinity`.
+   */
   readonly maxWorking?: number;
 }
 
-/** What a call says about load: the station finished it, refused it for load, or did not answer it in time. */
+/**
+ * What a call says about load: the station finished it, refused it for load, or did not answer it
+ * in time.
+ */
 export type LoadSign = "finished" | "overloaded" | "unanswered";
 
 const SLOW_START = 1.5;
-/** Where the usual load is known, the limit begins there, and grows by this: more is wanted only to make up for an outage. */
+/**
+ * Where the usual load is known, the limit begins there, and grows by this: more is wanted only to
+ * make up for an outage.
+ */
 const GENTLE_START = 1.1;
-/** Where it is known how many calls come, and how long the answers of this station take, it is raised to what follows, by no more than this. */
+/**
+ * Where it is known how many calls come, and how long the answers of this station take, it is
+ * raised to what follows, by no more than this.
+ */
 const NEED_STEP = 3;
 const FIRST_SHARE = 1.25;
 /** The first refusal lowers the limit to this share of the load. */
 const AFTER_REFUSAL = 0.9;
-/** What a refusal costs a station, as a share of a call. Unknown; between nothing and a whole call, half is wrong least. */
+/**
+ * What a refusal costs a station, as a share of a call. Unknown; between nothing and a whole call,
+ * half is wrong least.
+ */
 const REFUSAL_COST = 0.5;
-/** So few refusals, as a share of the calls in a round trip, leave the limit where it is: it is the right one. */
+/**
+ * So few refusals, as a share of the calls in a round trip, leave the limit where it is: it is the
+ * right one.
+ */
 const TOLERATED_RATE = 0.05;
-/** Of what a station did in a round trip, so much is given in the next: the rest fills its own reserve again. */
+/**
+ * Of what a station did in a round trip, so much is given in the next: the rest fills its own
+ * reserve again.
+ */
 const RESERVE = 0.98;
 const AFTER_SILENCE = 0.5;
 /** An experiment with less than this share of the limit would cost too much. */
@@ -69,7 +97,10 @@ const LEAST_TRIED = 0.4;
 const FEWEST_AGAIN = 2;
 /** Without a sign against it for so long, the limit is raised again … */
 const PROBE_AFTER_MS = 1_000;
-/** … by this share in each round trip, times the third power of the seconds since then (CUBIC, RFC 9438): soon in leaps. */
+/**
+ * … by this share in each round trip, times the third power of the seconds since then (CUBIC, RFC
+ * 9438): soon in leaps.
+ */
 const PROBE_STEP = 0.005;
 /** A round trip shorter than this raises it by less: it is time that shows a station's limits. */
 const RAISE_ROUND_MS = 80;
@@ -77,62 +108,88 @@ const RAISE_ROUND_MS = 80;
 const MAX_RAISE = 4;
 /** A limit that was raised to more than this many times what it was has leapt. */
 const LEAP_RATIO = 3;
-/** What a station does is measured over one to two of these, or of two round trips where that is longer. */
+/**
+ * What a station does is measured over one to two of these, or of two round trips where that is
+ * longer.
+ */
 const MIN_WINDOW_MS = 500;
 /**
- * … and of these while there is a limit, from when it was last lowered on: the station's own reserve was empty then, as it is
- * at the next refusal, so that what it did between the two is what it does for long.
+ * … and of these while there is a limit, from when it was last lowered on: the station's own
+ * reserve was empty then, as it is at the next refusal, so that what it did between the two is what
+ * it does for long.
  */
 const BOUND_WINDOW_MS = 2_000;
 /**
- * A measurement that lowers the limit rests on at least so many calls, or on a whole window where fewer come: with eight,
- * one more or less is an eighth, which a calm second makes up for again.
+ * A measurement that lowers the limit rests on at least so many calls, or on a whole window where
+ * fewer come: with eight, one more or less is an eighth, which a calm second makes up for again.
  */
 const MIN_MEASURED = 8;
 /**
- * A station has to work for its refusals, too: one that is given a little more than it can do may end up accepting nothing.
- * So many refusals in a round trip, and more than twice the calls finished, or as many and nothing finished for some round trips, show that.
+ * A station has to work for its refusals, too: one that is given a little more than it can do may
+ * end up accepting nothing. So many refusals in a round trip, and more than twice the calls
+ * finished, or as many and nothing finished for some round trips, show that.
  */
 const EXHAUSTED_AFTER = 4;
 const EXHAUSTED_RATIO = 2;
 const EXHAUSTED_ROUNDS = 3;
 /** … and it has finished nothing for at least this long. */
 const MIN_EXHAUSTED_MS = 100;
-/** It is left alone for this long, and twice as long after each call that it still refuses, so many times. */
+/**
+ * It is left alone for this long, and twice as long after each call that it still refuses, so many
+ * times.
+ */
 const FIRST_REST_MS = 100;
 const MAX_DOUBLINGS = 3;
 /** … and given this share of what it was given before. */
 const AFTER_EXHAUSTION = 0.85;
-/** From then on its limit is raised at this share of the usual speed: what a failed try costs is more. */
+/**
+ * From then on its limit is raised at this share of the usual speed: what a failed try costs is
+ * more.
+ */
 const AFTER_EXHAUSTION_SPEED = 0.5;
 const LIFT_AFTER_MS = 1_000;
 /**
- * Where a limit that had grown is refused again, it falls to no less than this share of it at once: what was measured while it
- * was low is no more than was given. Of fewer calls at once than this, the measure is what counts.
+ * Where a limit that had grown is refused again, it falls to no less than this share of it at once:
+ * what was measured while it was low is no more than was given. Of fewer calls at once than this,
+ * the measure is what counts.
  */
 const AFTER_GROWTH = 0.88;
 const GROWN = 1.01;
 const FEW_AT_ONCE = 3;
-/** A station that refuses nothing is given so many times the calls that it works on at leisure: it never runs out of work. */
+/**
+ * A station that refuses nothing is given so many times the calls that it works on at leisure: it
+ * never runs out of work.
+ */
 const CROWDED_SHARE = 1.25;
 /** … and never less than one: a call that is alone at its station waits for no other. */
 const LEAST_BY_DELAY = 1;
 /** … nor less than this share of them: callers who left do not hold the limit down. */
 const LEAST_SHARE = 0.5;
-/** While answers take less than so many times as long as at leisure, that limit is raised by this. */
+/**
+ * While answers take less than so many times as long as at leisure, that limit is raised by this.
+ */
 const ROOMY = 1.25;
 const ROOMY_STEP = 1.1;
 /** While they take more than so many times as long, it falls by this share, … */
 const SLOW = 1.6;
 const CROWDED_STEP = 0.9;
-/** One that did not make answers quicker within this time, or so many answer times, was set by mistake. */
+/**
+ * One that did not make answers quicker within this time, or so many answer times, was set by
+ * mistake.
+ */
 const VAIN_MS = 10_000;
 const VAIN_ANSWERS = 6;
 /** Calls wait for the limit if one did within this time, in ms. */
 const BOUND_LATELY_MS = 300;
-/** They became quicker if they take less than this share, as logarithms, of what they took longer than at leisure. */
+/**
+ * They became quicker if they take less than this share, as logarithms, of what they took longer
+ * than at leisure.
+ */
 const VAIN_SHARE = 0.5;
-/** … and also if they take no longer than so many times as long as at leisure: below such a limit they may. */
+/**
+ * … and also if they take no longer than so many times as long as at leisure: below such a limit
+ * they may.
+ */
 const VAIN_LOG = Math.log(1.9);
 const UNKNOWN: Crowd = {
   stretch: 1,
@@ -142,7 +199,10 @@ const UNKNOWN: Crowd = {
   leftSince: 0,
   work: () => 0,
 };
-/** A station that finished a call within this time does not have to be left alone: that it refuses others is counted. */
+/**
+ * A station that finished a call within this time does not have to be left alone: that it refuses
+ * others is counted.
+ */
 const FINISHED_LATELY_MS = 1_000;
 /** The limit is never lower: below one it is a pace, of one call in so many answer times. */
 const MIN_LIMIT = 0.05;
@@ -150,7 +210,10 @@ const MIN_LIMIT = 0.05;
 const MIN_RATE_PER_SECOND = 2;
 /** The shortest round trip that is told apart. */
 const MIN_ROUND_MS = 10;
-/** A station may ask to be left alone for at most this long: an answer from it ends the pause earlier. */
+/**
+ * A station may ask to be left alone for at most this long: an answer from it ends the pause
+ * earlier.
+ */
 const MAX_PAUSE_MS = 1_000;
 
 export class Admission {
@@ -169,18 +232,26 @@ export class Admission {
   #isByDelay = false;
   /** When that was, or when it was last looked at whether it helps. */
   #byDelayFromMs = 0;
-  /** How long answers took when it was learned, and since then: logarithms, the second summed up. */
+  /**
+   * How long answers took when it was learned, and since then: logarithms, the second summed up.
+   */
   #tookLogThen = 0;
   #tookLogSum = 0;
   #tookCount = 0;
   #growth = SLOW_START;
-  /** Calls a ms that another station served before this one: it needs as many at once as come while it answers one. */
+  /**
+   * Calls a ms that another station served before this one: it needs as many at once as come while
+   * it answers one.
+   */
   #perMs = 0;
   #begunAtMs: number = Number.NEGATIVE_INFINITY;
   #inFlight = 0;
   /** Of these, how many are no work for the station now, as far as is known. */
   #uncounted = 0;
-  /** Calls that were there when the limit was set, and that it does not count. Which ones leave is not known: the first. */
+  /**
+   * Calls that were there when the limit was set, and that it does not count. Which ones leave is
+   * not known: the first.
+   */
   #beside = 0;
   #pausedUntilMs: number = Number.NEGATIVE_INFINITY;
   #roundFromMs: number = Number.NEGATIVE_INFINITY;
@@ -191,7 +262,10 @@ export class Admission {
   /** Calls finished, and refused, in this round trip. */
   #finished = 0;
   #refused = 0;
-  /** What the station did in this window and in the one before: calls finished, and a share of those refused. */
+  /**
+   * What the station did in this window and in the one before: calls finished, and a share of those
+   * refused.
+   */
   #done = 0;
   #doneBefore = 0;
   #windowFromMs: number = Number.POSITIVE_INFINITY;
@@ -202,14 +276,19 @@ export class Admission {
   /** Refusals since a call was finished, and how often the station was left alone since then. */
   #refusedInRow = 0;
   #rests = 0;
-  /** Since it began to serve it has been exhausted, or given more than was of any use: what a failed try costs is much. */
+  /**
+   * Since it began to serve it has been exhausted, or given more than was of any use: what a failed
+   * try costs is much.
+   */
   #wasExhausted = false;
   readonly #refusals: Refusals = new Refusals();
   /** While its limit grows for the first time. */
   #filling: Filling | undefined = undefined;
   /** While it is open whether a limit by delay is worth what it costs. */
   #worth: LimitWorth | undefined = undefined;
-  /** All refusals in this round trip, and how many calls the station worked on at the first of them. */
+  /**
+   * All refusals in this round trip, and how many calls the station worked on at the first of them.
+   */
   #refusedInRound = 0;
   #loadAtRefusal = 0;
   /** What it was given when refusals lowered the limit first. */
@@ -239,12 +318,18 @@ export class Admission {
     return this.#inFlight;
   }
 
-  /** Calls in flight that the station works on, as far as is known: not those whose bodies are still being sent, or that were set aside. */
+  /**
+   * Calls in flight that the station works on, as far as is known: not those whose bodies are still
+   * being sent, or that were set aside.
+   */
   get working(): number {
     return this.#inFlight - this.#uncounted;
   }
 
-  /** Calls in flight that the station is known to bear: those that find out whether it serves at all are none. */
+  /**
+   * Calls in flight that the station is known to bear: those that find out whether it serves at all
+   * are none.
+   */
   get borne(): number {
     return this.isTrial ? 0 : this.working;
   }
@@ -274,7 +359,9 @@ export class Admission {
     return this.#isLearned && !this.#isByDelay ? this.#refusingFromMs : Number.NEGATIVE_INFINITY;
   }
 
-  /** Was the limit lowered last for calls of which none was ever served? Then it may be a mistake. */
+  /**
+   * Was the limit lowered last for calls of which none was ever served? Then it may be a mistake.
+   */
   get isMistakable(): boolean {
     return this.#isMistakable && this.#limit < ENDLESS;
   }
@@ -315,9 +402,10 @@ export class Admission {
   }
 
   /**
-   * The station has just become active: it is given a few calls at first, or as many as were in flight elsewhere; `beside`
-   * so many that it has already: they came from the station that failed, and new ones do not have to wait for their end;
-   * `perMs` how many calls a ms were served elsewhere, 0 where nobody knows; by default what it was when it last began.
+   * The station has just become active: it is given a few calls at first, or as many as were in
+   * flight elsewhere; `beside` so many that it has already: they came from the station that failed,
+   * and new ones do not have to wait for their end; `perMs` how many calls a ms were served
+   * elsewhere, 0 where nobody knows; by default what it was when it last began.
    */
   begin(concurrent: number, nowMs: number, beside = 0, perMs: number = this.#perMs): void {
     const known = concurrent >= 1;
@@ -344,8 +432,9 @@ export class Admission {
   }
 
   /**
-   * How many calls that take long the limit need not count, right after the station began to serve: where hardly anything was
-   * in flight before, it is lower than what any station is given at first.
+   * How many calls that take long the limit need not count, right after the station began to serve:
+   * where hardly anything was in flight before, it is lower than what any station is given at
+   * first.
    */
   get spare(): number {
     if (this.#limit === ENDLESS || this.#isLearned || this.isTrial) return 0;
@@ -390,8 +479,9 @@ export class Admission {
   }
 
   /**
-   * A call was answered after `tookMs`, and not served: its pace is that of calls that are. Where the limit is one of calls at
-   * once, the rest of its round trip is free for another; where it follows from refusals, what is counted there is calls.
+   * A call was answered after `tookMs`, and not served: its pace is that of calls that are. Where
+   * the limit is one of calls at once, the rest of its round trip is free for another; where it
+   * follows from refusals, what is counted there is calls.
    */
   noteAnswered(tookMs: number): void {
     if (!this.#isByDelay) return;
@@ -399,7 +489,10 @@ export class Admission {
     if (tookMs < tripMs) this.#learned.giveBack(1 - tookMs / tripMs);
   }
 
-  /** A call that was sent at `sentMs` is no work for the station from now on: a limit that was learned from work does not count it. */
+  /**
+   * A call that was sent at `sentMs` is no work for the station from now on: a limit that was
+   * learned from work does not count it.
+   */
   uncount(sentMs: number): void {
     this.#uncounted++;
     if (this.#beside > 0 && sentMs < this.#begunAtMs) this.#beside--;
@@ -410,7 +503,10 @@ export class Admission {
     this.#uncounted--;
   }
 
-  /** Calls wait, or may wait unread; that nobody asked for admission does not say that the limit is not needed. */
+  /**
+   * Calls wait, or may wait unread; that nobody asked for admission does not say that the limit is
+   * not needed.
+   */
   noteAwaited(nowMs: number): void {
     this.#boundAtMs = nowMs;
   }
@@ -421,7 +517,10 @@ export class Admission {
     );
   }
 
-  /** What a call says about load; `lastMs` is the station's usual answer time by the last few answers, `crowd` what its answer times show. */
+  /**
+   * What a call says about load; `lastMs` is the station's usual answer time by the last few
+   * answers, `crowd` what its answer times show.
+   */
   note(sign: LoadSign, lastMs: number, nowMs: number, crowd: Crowd = UNKNOWN): void {
     if (sign === "finished") return this.noteFinished(lastMs, nowMs, crowd);
     const usualMs = this.#roundTripMs(lastMs);
@@ -450,8 +549,9 @@ export class Admission {
   }
 
   /**
-   * A limit that follows from refusals is a rate times the mean answer time (Little's law): one that is measured with a few
-   * answers makes a rate of it that jumps with each slow one. Where answer times are what the limit follows from, the latest count.
+   * A limit that follows from refusals is a rate times the mean answer time (Little's law): one
+   * that is measured with a few answers makes a rate of it that jumps with each slow one. Where
+   * answer times are what the limit follows from, the latest count.
    */
   #roundTripMs(lastMs: number): number {
     return this.#isLearned && !this.#isByDelay && this.#meanMs > 0 ? this.#meanMs : lastMs;
@@ -478,7 +578,8 @@ export class Admission {
     const atRefusal = sign === "overloaded" && !this.#refusals.isStrict(nowMs) ? this.#loadAtRefusal : 0;
     const load = Math.min(this.#limit, Math.max(1, this.working, atRefusal));
     if (sign === "unanswered") this.#lowerUnanswered(load * AFTER_SILENCE, usualMs, nowMs, crowd);
-    // While calls are refused, fewer are in flight than the station takes: only what it does says how many that are.
+    // While calls are refused, fewer are in flight than the station takes: only what it does says
+    // how many that are.
     else if (this.#isLearned && !this.#hasLeapt) return this.#lowerAgain(usualMs, nowMs);
     else {
       if (!this.#isLearned) {
@@ -491,7 +592,10 @@ export class Admission {
     this.#beginRound(nowMs);
   }
 
-  /** The limit after the first refusals that are too many; `ofLoad` follows from the calls in flight at these. */
+  /**
+   * The limit after the first refusals that are too many; `ofLoad` follows from the calls in flight
+   * at these.
+   */
   #firstLimit(ofLoad: number, usualMs: number, nowMs: number): number {
     const done = this.#isMeasured(usualMs, nowMs) ? this.#doneInRound(usualMs, nowMs) * RESERVE : ENDLESS;
     // Many were refused before them, and left fewer in flight than the station takes.
@@ -508,13 +612,19 @@ export class Admission {
     return forMs >= Math.max(MIN_EXHAUSTED_MS, EXHAUSTED_ROUNDS * usualMs);
   }
 
-  /** Did it refuse more than twice what it finished in this round trip, although the limit was lowered before it? */
+  /**
+   * Did it refuse more than twice what it finished in this round trip, although the limit was
+   * lowered before it?
+   */
   get #refusesMost(): boolean {
     const isOwn = this.#isLearned && this.#roundFromMs >= this.#loweredAtMs;
     return isOwn && this.#refused >= EXHAUSTED_AFTER && this.#refused > EXHAUSTED_RATIO * this.#finished;
   }
 
-  /** It is exhausted: it is left alone for a moment, and given less from then on. An answer from it ends the rest. */
+  /**
+   * It is exhausted: it is left alone for a moment, and given less from then on. An answer from it
+   * ends the rest.
+   */
   #rest(usualMs: number, nowMs: number): void {
     if (this.#rests === 0) {
       this.#wasExhausted = true;
@@ -526,28 +636,37 @@ export class Admission {
     this.#beginRound(nowMs);
   }
 
-  /** It answered nothing for a while. Where it answers as quickly as at leisure now, one at a time is no risk. */
+  /**
+   * It answered nothing for a while. Where it answers as quickly as at leisure now, one at a time
+   * is no risk.
+   */
   #mayAnswerAgain(usualMs: number, crowd: Crowd): void {
     if (this.#limit >= 1 || crowd.stretch >= FULL) return;
     this.#limit = 1;
     this.#setPace(usualMs);
   }
 
-  /** More and more is out there: where there is no limit yet, what the station works on at once is. */
+  /**
+   * More and more is out there: where there is no limit yet, what the station works on at once is.
+   */
   noteMounting(usualMs: number, nowMs: number, crowd: Crowd): void {
     if (this.#limit === ENDLESS && crowd.work(nowMs) > 0) this.#lowerUnanswered(ENDLESS, usualMs, nowMs, crowd);
   }
 
   /**
-   * Calls wait for a limit that the station has not shown, and its answers take several times as long as at leisure: it grew
-   * before they told. Then what the station works on at once is the limit, too.
+   * Calls wait for a limit that the station has not shown, and its answers take several times as
+   * long as at leisure: it grew before they told. Then what the station works on at once is the
+   * limit, too.
    */
   noteCrowded(usualMs: number, nowMs: number, crowd: Crowd): void {
     if (this.#isLearned || this.isTrial || !this.isBinding(nowMs)) return;
     if (crowd.work(nowMs) > 0) this.#lowerUnanswered(this.#limit, usualMs, nowMs, crowd);
   }
 
-  /** Callers left, or more and more is out there. What the station can work on at once is known better than by halving. */
+  /**
+   * Callers left, or more and more is out there. What the station can work on at once is known
+   * better than by halving.
+   */
   #lowerUnanswered(to: number, usualMs: number, nowMs: number, crowd: Crowd): void {
     const work = crowd.work(nowMs);
     if (work > 0 && !this.#isByDelay) {
@@ -563,9 +682,9 @@ export class Admission {
   }
 
   /**
-   * Was a limit set because answers take long, and does it make the station finish only fewer calls, or have answers been as
-   * slow below it ever since? Then the station is slow for another reason, and the limit grows until nobody waits for it.
-   * Returns whether it was so.
+   * Was a limit set because answers take long, and does it make the station finish only fewer
+   * calls, or have answers been as slow below it ever since? Then the station is slow for another
+   * reason, and the limit grows until nobody waits for it. Returns whether it was so.
    */
   endVainLimit(usualMs: number, crowd: Crowd, nowMs: number): boolean {
     if (!this.#isByDelay || this.#limit === ENDLESS) return false;
@@ -586,7 +705,10 @@ export class Admission {
     return verdict === "in vain";
   }
 
-  /** Both are measured by what is known of leisure now: when the limit was learned, that may have been a guess. */
+  /**
+   * Both are measured by what is known of leisure now: when the limit was learned, that may have
+   * been a guess.
+   */
   #isAsSlow(usualMs: number, nowMs: number, { leisureMs }: Crowd): boolean {
     if (nowMs < this.#byDelayFromMs + Math.max(VAIN_MS, VAIN_ANSWERS * usualMs)) return false;
     const leisureLog = Math.log(leisureMs);
@@ -650,7 +772,10 @@ export class Admission {
     return this.#growth === SLOW_START && this.#limit < ENDLESS;
   }
 
-  /** What a station did while the limit grew in leaps, or in less than two round trips, says nothing of what it can do. */
+  /**
+   * What a station did while the limit grew in leaps, or in less than two round trips, says nothing
+   * of what it can do.
+   */
   #isMeasured(usualMs: number, nowMs: number): boolean {
     const overMs = nowMs - this.#windowFromMs + this.#windowBeforeMs;
     if (this.#hasLeapt || overMs < 2 * Math.max(MIN_ROUND_MS, usualMs)) return false;
@@ -658,8 +783,8 @@ export class Admission {
   }
 
   /**
-   * What the station did until it began to refuse is more than it does for long: its own reserve is gone now. What it does
-   * is measured from when the calls have ended that went out before.
+   * What the station did until it began to refuse is more than it does for long: its own reserve is
+   * gone now. What it does is measured from when the calls have ended that went out before.
    */
   #measureAnew(usualMs: number, nowMs: number): void {
     this.#done = 0;
@@ -685,8 +810,9 @@ export class Admission {
   }
 
   /**
-   * Still too many are refused: the limit falls to what was measured, as soon as enough was, but never by more than half, and
-   * by little where it had grown. Where nothing was finished since it was lowered, nothing was measured.
+   * Still too many are refused: the limit falls to what was measured, as soon as enough was, but
+   * never by more than half, and by little where it had grown. Where nothing was finished since it
+   * was lowered, nothing was measured.
    */
   #lowerAgain(usualMs: number, nowMs: number): void {
     if (!this.#isMeasured(usualMs, nowMs) || this.#finishedAtMs < this.#loweredAtMs) return;
@@ -717,7 +843,10 @@ export class Admission {
     this.#measureAnew(usualMs, nowMs);
   }
 
-  /** What is refused is not about load, and the limit was a mistake: as before, and it grows until nobody waits for it. */
+  /**
+   * What is refused is not about load, and the limit was a mistake: as before, and it grows until
+   * nobody waits for it.
+   */
   #growAgain(usualMs: number, nowMs: number): void {
     // A limit of one would be a trial.
     this.#limit = Math.min(this.#maxConcurrent, Math.max(FEWEST_AGAIN, this.#loadBefore));
@@ -759,7 +888,8 @@ export class Admission {
 
   #measureOverEdge(work: number, usualMs: number, nowMs: number): void {
     const windowMs = Math.max(this.#limit < ENDLESS ? BOUND_WINDOW_MS : MIN_WINDOW_MS, 2 * usualMs);
-    // The first window begins a round trip before the first end: before that the station had nothing to finish.
+    // The first window begins a round trip before the first end: before that the station had
+    // nothing to finish.
     if (this.#windowFromMs === ENDLESS) this.#windowFromMs = nowMs - usualMs;
     const elapsedMs = nowMs - this.#windowFromMs;
     if (elapsedMs < 0) return;
@@ -780,7 +910,10 @@ export class Admission {
     return overMs <= usualMs ? this.#done + this.#doneBefore : ((this.#done + this.#doneBefore) * usualMs) / overMs;
   }
 
-  /** Calls wait for the limit, and nothing was refused. Where answers take long, more calls would only wait there. */
+  /**
+   * Calls wait for the limit, and nothing was refused. Where answers take long, more calls would
+   * only wait there.
+   */
   #adjust(usualMs: number, nowMs: number, crowd: Crowd): void {
     const { stretch } = crowd;
     if (!this.#isByDelay) {
@@ -809,8 +942,9 @@ export class Admission {
   #raise(usualMs: number, nowMs: number, crowd: Crowd): void {
     if (!this.#isLearned) {
       const leisureMs = crowd.leisureMs > 0 ? Math.min(usualMs, crowd.leisureMs) : usualMs;
-      // One that takes longer at leisure than the station before it needs more calls at once to serve as many. That it takes
-      // longer because of what it was given is no reason to give it more.
+      // One that takes longer at leisure than the station before it needs more calls at once to
+      // serve as many. That it takes longer because of what it was given is no reason to give it
+      // more.
       const needed = Math.min(this.#perMs * leisureMs * FIRST_SHARE, this.#limit * NEED_STEP);
       this.#limit = Math.max(this.#limit * this.#growth, needed);
     } else {
@@ -818,7 +952,8 @@ export class Admission {
       const rounds = (nowMs - this.#roundFromMs) / Math.max(RAISE_ROUND_MS, usualMs);
       const step = Math.min(SLOW_START - 1, PROBE_STEP * (calmMs / 1_000) ** 3);
       const raise = calmMs >= PROBE_AFTER_MS ? Math.min(MAX_RAISE, (1 + step) ** rounds) : 1;
-      // What it was seen to work on at once is doubled in leaps: more than that fills a queue before its answers tell.
+      // What it was seen to work on at once is doubled in leaps: more than that fills a queue
+      // before its answers tell.
       const seenWork = crowd.work(nowMs);
       const most = seenWork > 0 ? Math.max(this.#limit * ROOMY_STEP, seenWork * FULL) : ENDLESS;
       this.#limit = Math.min(this.#limit * raise, most);
@@ -832,12 +967,18 @@ export class Admission {
     this.#isByDelay = false;
   }
 
-  /** What those took that were sent before a limit was set by delay is no measure of what is sent below it. */
+  /**
+   * What those took that were sent before a limit was set by delay is no measure of what is sent
+   * below it.
+   */
   #tripMs(usualMs: number, { leisureMs }: Crowd): number {
     return this.#isByDelay ? Math.min(usualMs, leisureMs * CROWDED_SHARE) : usualMs;
   }
 
-  /** Once it is known what a station takes, calls are spread over the round trip, so that a limit of 1.9 is not one of 2. */
+  /**
+   * Once it is known what a station takes, calls are spread over the round trip, so that a limit of
+   * 1.9 is not one of 2.
+   */
   #setPace(usualMs: number, crowd: Crowd = UNKNOWN): void {
     const tripMs = this.#tripMs(usualMs, crowd);
     const pace = this.#isLearned && tripMs > 0 ? (this.#limit * 1_000) / tripMs : ENDLESS;

@@ -1,4 +1,7 @@
-/** How many times as long as elsewhere a station takes: by its first answers, and by quicker ones after them. */
+/**
+ * How many times as long as elsewhere a station takes: by its first answers, and by quicker ones
+ * after them.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../../random.ts";

@@ -1,8 +1,9 @@
 /**
- * How many times as long a station takes as another one does at leisure: by its first answers, and by later ones where these
- * are quicker, because what it is given at first may be too much for it. The logarithm of that ratio is measured by as many
- * answers as it varies, so that the lowest of many measurements is not the lowest by chance. The variance is half the mean
- * square of what differs from one answer to the next (von Neumann, 1941).
+ * How many times as long a station takes as another one does at leisure: by its first answers, and
+ * by later ones where these are quicker, because what it is given at first may be too much for it.
+ * The logarithm of that ratio is measured by as many answers as it varies, so that the lowest of
+ * many measurements is not the lowest by chance. The variance is half the mean square of what
+ * differs from one answer to the next (von Neumann, 1941).
  */
 
 /** A measurement takes as many answers as leave its mean a variance of no more than this … */

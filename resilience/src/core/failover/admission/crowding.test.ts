@@ -1,4 +1,7 @@
-/** How a crowd is told from a slow route, a slow station and a silent one, and what a station works on at once. */
+/**
+ * How a crowd is told from a slow route, a slow station and a silent one, and what a station works
+ * on at once.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CROWDED, Crowding, FULL } from "./crowding.ts";

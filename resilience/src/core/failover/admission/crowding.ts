@@ -1,13 +1,15 @@
 /**
- * Does a station that refuses nothing have more to do than it can? Then its answers take several times as long as they do at
- * leisure. Three things are measured for that: how many times as long answers take (`stretch`), each beside the leisure of
- * its own source of calls, so that a slow route is no crowd; how many it finishes in a second at best; and whether
- * more has been sent than was answered, time after time. What a station works on at once when it is busy and nobody
- * waits is the product of the last two (Little's law; the "bandwidth-delay product" of BBR, Cardwell et al., 2016).
+ * Does a station that refuses nothing have more to do than it can? Then its answers take several
+ * times as long as they do at leisure. Three things are measured for that: how many times as long
+ * answers take (`stretch`), each beside the leisure of its own source of calls, so that a slow
+ * route is no crowd; how many it finishes in a second at best; and whether more has been sent than
+ * was answered, time after time. What a station works on at once when it is busy and nobody waits
+ * is the product of the last two (Little's law; the "bandwidth-delay product" of BBR, Cardwell et
+ * al., 2016).
  *
- * What callers who left have asked for is done all the same by most stations, and answered to nobody. How much of that
- * is still ahead is estimated, because a station that works on it is not silent. It is one file because each of these is
- * weighed by the others.
+ * What callers who left have asked for is done all the same by most stations, and answered to
+ * nobody. How much of that is still ahead is estimated, because a station that works on it is not
+ * silent. It is one file because each of these is weighed by the others.
  */
 
 import { BesideLog } from "./beside-log.ts";
@@ -18,7 +20,10 @@ export interface Crowd {
   readonly stretch: number;
   /** How long an answer takes at leisure, in ms; 0 where nothing is known. */
   readonly leisureMs: number;
-  /** More has been sent than was answered, again and again, and answers take several times as long as at leisure. */
+  /**
+   * More has been sent than was answered, again and again, and answers take several times as long
+   * as at leisure.
+   */
   readonly isMounting: boolean;
   /** How many calls it answers in a ms, by its last answers; 0 where there are few. */
   servedPerMs(nowMs: number): number;
@@ -31,7 +36,10 @@ export interface Crowd {
 /** A time in which a station has served without a break. */
 export interface Era {
   readonly sinceMs: number;
-  /** It was shown that its answers take as long with fewer calls: how long they take now is what they take at leisure. */
+  /**
+   * It was shown that its answers take as long with fewer calls: how long they take now is what
+   * they take at leisure.
+   */
   readonly isShown: boolean;
   /** How many times as long they take as those of another station at leisure. */
   beside: BesideLog;
@@ -43,7 +51,10 @@ interface Out {
   readonly oldestMs: number;
 }
 
-/** From here on a station is crowded: a queue as long as two services is usual at four fifths of the load. */
+/**
+ * From here on a station is crowded: a queue as long as two services is usual at four fifths of the
+ * load.
+ */
 export const CROWDED = 3;
 /** From here on no limit is raised: more calls would only wait there. */
 export const FULL = 2;
@@ -58,23 +69,35 @@ const PATIENCE_SHARE = 0.6;
 const LEAST_CROWDED_LOG = Math.log(1.2);
 /** The station is looked at so often, or once in an answer time at leisure where that is longer. */
 const LOOK_MS = 200;
-/** So many looks in a row must show more sent than answered, and than it ever finished, clearly: by a fifth, and not by chance. */
+/**
+ * So many looks in a row must show more sent than answered, and than it ever finished, clearly: by
+ * a fifth, and not by chance.
+ */
 const LOOKS = 2;
 const CLEAR_RATIO = 1.2;
-/** … or more is sent than ends although the number out has had time to settle: by a tenth, and by so many times what chance brings. */
+/**
+ * … or more is sent than ends although the number out has had time to settle: by a tenth, and by so
+ * many times what chance brings.
+ */
 const GROWING_RATIO = 1.1;
 const GROWING_MARGIN = 2.5;
 /** … and by less after so many answer times: a station a little too small. */
 const LASTING_ROUNDS = 2;
 const LASTING_MARGIN = 0.4;
-/** It has had time when all has ended that was sent before, or so many answer times later: one that is never answered ends nothing. */
+/**
+ * It has had time when all has ended that was sent before, or so many answer times later: one that
+ * is never answered ends nothing.
+ */
 const SETTLING_ROUNDS = 6;
 const NONE = { sent: 0, ended: 0, forMs: 0 };
 const RATE_ANSWERS = 64;
 const RATE_MS = 2_000;
 /** The best rate is halved in so long: a station may have become smaller. */
 const RATE_HALVED_MS = 20_000;
-/** Smoothing, as that of answer times, and more where these differ much; a station that is quick again is believed soon. */
+/**
+ * Smoothing, as that of answer times, and more where these differ much; a station that is quick
+ * again is believed soon.
+ */
 const SHARE = 1 / 16;
 const LEAST_SHARE = 1 / 128;
 const PER_VARIANCE = 32;
@@ -82,7 +105,10 @@ const QUICK_SHARE = 1 / 2;
 const QUICK_IN_ROW = 3;
 /** However much it has to do, a station that answers nothing is called silent after so long. */
 const MAX_BUSY_MS = 5_000;
-/** Where nothing is answered, only so many times more than it ever did is taken for a crowd, and not for silence. */
+/**
+ * Where nothing is answered, only so many times more than it ever did is taken for a crowd, and not
+ * for silence.
+ */
 const SILENT_RATIO = 2;
 /** What is out may take longer than what was finished at best. */
 const BUSY_MARGIN = 1.5;
@@ -94,7 +120,10 @@ const FIRST_ANSWER_TIMES = 4;
 /** How many calls it answers now is told by the last of them, and not by fewer than these. */
 const LAST_SERVED = 32;
 const LEAST_SERVED = 8;
-/** How long answers took elsewhere before a station began to serve still says something of it after so long. */
+/**
+ * How long answers took elsewhere before a station began to serve still says something of it after
+ * so long.
+ */
 const LATELY_MS = 2_000;
 
 export class Crowding implements Crowd {
@@ -102,7 +131,10 @@ export class Crowding implements Crowd {
   nextSampleMs: number = Number.NEGATIVE_INFINITY;
   /** The time since it began to serve: another object each time. */
   era: Era = beginEra(0, false);
-  /** The logarithm of how many times as long answers take as at leisure, smoothed; below 0 by chance. */
+  /**
+   * The logarithm of how many times as long answers take as at leisure, smoothed; below 0 by
+   * chance.
+   */
   #stretchLog = 0;
   /** The same by what has ended, without what is still out; and that as of the last answer. */
   #endedLog = 0;
@@ -111,7 +143,9 @@ export class Crowding implements Crowd {
   #servedLog = 0;
   /** How long callers wait, as far as is known. */
   patienceMs: number = Number.POSITIVE_INFINITY;
-  /** How much single answers differ from it: the mean square, by what differs from one to the next. */
+  /**
+   * How much single answers differ from it: the mean square, by what differs from one to the next.
+   */
   #variance = 0;
   #lastLog = 0;
   #quickInRow = 0;
@@ -131,7 +165,10 @@ export class Crowding implements Crowd {
   /** Callers who left since it last answered. */
   #left = 0;
   #looksInRow = 0;
-  /** What was sent and has ended since it began to take several times as long, and the number out could settle. */
+  /**
+   * What was sent and has ended since it began to take several times as long, and the number out
+   * could settle.
+   */
   #crowded = NONE;
   #crowdedFromMs: number = Number.POSITIVE_INFINITY;
   #isSettled = false;
@@ -149,7 +186,10 @@ export class Crowding implements Crowd {
     return Math.exp(this.#scaled(this.#stretchLog));
   }
 
-  /** The same as of the last answer: what is out now, and callers who have left since, may wait for another reason. */
+  /**
+   * The same as of the last answer: what is out now, and callers who have left since, may wait for
+   * another reason.
+   */
   get answeredStretch(): number {
     return Math.exp(this.#scaled(this.#answeredLog));
   }
@@ -165,8 +205,8 @@ export class Crowding implements Crowd {
   }
 
   /**
-   * Callers who wait for a few times as long as answers take at leisure are gone before answers take {@link CROWDED} times as
-   * long: what they wait is the measure then.
+   * Callers who wait for a few times as long as answers take at leisure are gone before answers
+   * take {@link CROWDED} times as long: what they wait is the measure then.
    */
   #scaled(log: number): number {
     if (log <= 0) return 0;
@@ -175,7 +215,9 @@ export class Crowding implements Crowd {
     return crowdedLog >= CROWDED_LOG ? log : (log * CROWDED_LOG) / crowdedLog;
   }
 
-  /** What its answers say about leisure, as far as no limit is the reason for how long they take. */
+  /**
+   * What its answers say about leisure, as far as no limit is the reason for how long they take.
+   */
   get seenAs(): "idle" | "busy" {
     return this.#scaled(this.#stretchLog) < FULL_LOG ? "idle" : "busy";
   }
@@ -193,7 +235,10 @@ export class Crowding implements Crowd {
     return Math.exp(Math.max(0, this.#stretchLog)) * this.#leisureMs;
   }
 
-  /** Was clearly more sent than ended since the number out could settle? The difference of two counts varies by the root of their sum. */
+  /**
+   * Was clearly more sent than ended since the number out could settle? The difference of two
+   * counts varies by the root of their sum.
+   */
   get #isGrowing(): boolean {
     const { sent, ended, forMs } = this.#crowded;
     const isLasting = forMs >= LASTING_ROUNDS * this.#tookMs;
@@ -230,8 +275,9 @@ export class Crowding implements Crowd {
   }
 
   /**
-   * How long one took, and what its source takes at leisure: as logarithms, because answer times of most services lie between
-   * a tenth and ten times of what is usual; and what it takes at leisure on the average.
+   * How long one took, and what its source takes at leisure: as logarithms, because answer times of
+   * most services lie between a tenth and ten times of what is usual; and what it takes at leisure
+   * on the average.
    */
   noteTook(tookLog: number, leisureLog: number, leisureMs: number): void {
     const stretchLog = this.#smooth(tookLog, leisureLog);
@@ -266,8 +312,9 @@ export class Crowding implements Crowd {
   }
 
   /**
-   * Did those who left since the last call ended leave while answers took what they take at leisure, or nearly? Such callers
-   * wait for less than some calls take, and what they asked for is done like all the rest. Otherwise it is a crowd that they left.
+   * Did those who left since the last call ended leave while answers took what they take at
+   * leisure, or nearly? Such callers wait for less than some calls take, and what they asked for is
+   * done like all the rest. Otherwise it is a crowd that they left.
    */
   #weighLeft(): void {
     if (this.answeredStretch < FULL) this.#ended += this.#left;
@@ -281,8 +328,9 @@ export class Crowding implements Crowd {
   }
 
   /**
-   * `working` calls are out, with their bodies, the oldest since `oldestMs`, and have been for `outStretch` times as long as
-   * they take at leisure. Where more was sent than the station ever finished, that counts as if they were answered so late.
+   * `working` calls are out, with their bodies, the oldest since `oldestMs`, and have been for
+   * `outStretch` times as long as they take at leisure. Where more was sent than the station ever
+   * finished, that counts as if they were answered so late.
    */
   look(outStretch: number, working: number, oldestMs: number, nowMs: number): void {
     const overMs = nowMs - this.#fromMs;
@@ -331,7 +379,10 @@ export class Crowding implements Crowd {
     return nowMs < this.#busyUntilMs;
   }
 
-  /** Is it no wonder if nothing is answered for a while: has it too much to do, or took its last answers twice as long as at leisure? */
+  /**
+   * Is it no wonder if nothing is answered for a while: has it too much to do, or took its last
+   * answers twice as long as at leisure?
+   */
   mayBeMute(isLimited: boolean, nowMs: number): boolean {
     if (this.isBusy(nowMs)) return true;
     return nowMs < this.#servedAtMs + MAX_BUSY_MS && (isLimited || this.answeredStretch >= FULL);
@@ -344,7 +395,8 @@ export class Crowding implements Crowd {
 
   /** It begins to serve: what it did before it rested says nothing of now. */
   restart(nowMs: number, isShown = false): void {
-    // What was sent there one by one, while another station served, is the best that is known of leisure.
+    // What was sent there one by one, while another station served, is the best that is known of
+    // leisure.
     const isLate = nowMs - this.#servedAtMs > LATELY_MS;
     this.era = beginEra(nowMs, isShown, isLate ? new BesideLog() : this.era.beside);
     this.#stretchLog = 0;
@@ -361,7 +413,10 @@ export class Crowding implements Crowd {
     this.#busyUntilMs = Number.NEGATIVE_INFINITY;
   }
 
-  /** It no longer serves: what it did until now says nothing of what it will do when it serves again. */
+  /**
+   * It no longer serves: what it did until now says nothing of what it will do when it serves
+   * again.
+   */
   end(): void {
     this.era.beside = new BesideLog();
   }
@@ -372,7 +427,8 @@ export class Crowding implements Crowd {
 
   #weigh({ outStretch, working, oldestMs }: Out, overMs: number, nowMs: number): void {
     const isKnown = this.#answers >= MIN_ANSWERS && nowMs >= this.#firstLookMs + FIRST_ANSWER_TIMES * this.#leisureMs;
-    // Where nothing was answered, it may be silent: that more was sent than it ever did says otherwise.
+    // Where nothing was answered, it may be silent: that more was sent than it ever did says
+    // otherwise.
     const did = this.#ended > 0 || !isKnown ? this.#ended : SILENT_RATIO * this.#perMs(nowMs) * overMs;
     const isMore = this.#sent > CLEAR_RATIO * did + Math.sqrt(did);
     this.#measure(overMs, nowMs);
@@ -387,8 +443,9 @@ export class Crowding implements Crowd {
     // One that has only become slower is given what it always was.
     const isMoreThanEver = isMore && this.#sent > CLEAR_RATIO * best + 1.5 * Math.sqrt(best);
     this.#looksInRow = isMoreThanEver && isCrowded && isKnown ? this.#looksInRow + 1 : 0;
-    // Calls come in bunches, and what was held back in a lull comes all at once after it: what looks like a crowd at a few a second
-    // must not hide a silence. Answers show that it is one, or more than chance can bring.
+    // Calls come in bunches, and what was held back in a lull comes all at once after it: what
+    // looks like a crowd at a few a second must not hide a silence. Answers show that it is one, or
+    // more than chance can bring.
     const isFlood =
       isCrowded && isFloodOf(this.#sent, best) && isFloodOf(this.#sent + this.#sentBefore, (best * bothMs) / overMs);
     const isShown = isFlood || (this.answeredStretch >= CROWDED && isMore) || (isCrowded && this.isBusy(nowMs));
@@ -398,9 +455,10 @@ export class Crowding implements Crowd {
   }
 
   /**
-   * A station that becomes slower from one moment to the next ends less than is sent until as many are out as it needs now
-   * (Little's law). That is over when what was sent before has ended; or when its answers take long, too: where nothing but
-   * their time has changed, they come as often as ever by then.
+   * A station that becomes slower from one moment to the next ends less than is sent until as many
+   * are out as it needs now (Little's law). That is over when what was sent before has ended; or
+   * when its answers take long, too: where nothing but their time has changed, they come as often
+   * as ever by then.
    */
   #noteCrowded(isCrowded: boolean, did: number, overMs: number, oldestMs: number, nowMs: number): void {
     if (!isCrowded) return this.#beginCrowded(Number.POSITIVE_INFINITY);
@@ -420,7 +478,9 @@ export class Crowding implements Crowd {
     this.#isSettled = false;
   }
 
-  /** A rate rests on so many answers, or on a second: jobs that share a processor end in bunches. */
+  /**
+   * A rate rests on so many answers, or on a second: jobs that share a processor end in bunches.
+   */
   #measure(overMs: number, nowMs: number): void {
     this.#rateOverMs += overMs;
     this.#rateServed += this.#served;

@@ -1,9 +1,15 @@
-/** Does a station do more when it is given more? Round trips by hand, of one that takes `capacity` calls a second. */
+/**
+ * Does a station do more when it is given more? Round trips by hand, of one that takes `capacity`
+ * calls a second.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Filling } from "./filling.ts";
 
-/** Its limit grows by a quarter each round trip, from `limit` on: with which was it found to be full, and when? */
+/**
+ * Its limit grows by a quarter each round trip, from `limit` on: with which was it found to be
+ * full, and when?
+ */
 function fill(capacityPerSecond: number, serviceMs: number, limit: number): { fullAt: number; reached: number } {
   let nowMs = 0;
   const filling = new Filling(nowMs);

@@ -1,4 +1,6 @@
-/** What a station finishes below a limit, beside what it did before, in virtual time and by chance. */
+/**
+ * What a station finishes below a limit, beside what it did before, in virtual time and by chance.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../../random.ts";

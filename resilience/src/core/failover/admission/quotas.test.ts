@@ -1,4 +1,6 @@
-/** When refusals for load are those of single sources of calls, and when they are about the station. */
+/**
+ * When refusals for load are those of single sources of calls, and when they are about the station.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../../random.ts";

@@ -1,9 +1,15 @@
-/** Which refusals are tolerated, and what an experiment shows of the others. `admission.test.ts` has them at work. */
+/**
+ * Which refusals are tolerated, and what an experiment shows of the others. `admission.test.ts` has
+ * them at work.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Refusals } from "./refusals.ts";
 
-/** `count` calls, one in `every` ms, of which one in `oneIn` is refused. Returns how many were more than is tolerated. */
+/**
+ * `count` calls, one in `every` ms, of which one in `oneIn` is refused. Returns how many were more
+ * than is tolerated.
+ */
 function give(refusals: Refusals, count: number, oneIn: number, fromMs: number, isLearned = true, everyMs = 1): number {
   let excess = 0;
   for (let call = 1; call <= count; call++) {
@@ -42,7 +48,10 @@ function experimenting(oneIn: number): Refusals {
   return refusals;
 }
 
-/** Gives 0.75 calls a ms, of which one in `oneIn` is refused, until the experiment shows something; returns what, and when. */
+/**
+ * Gives 0.75 calls a ms, of which one in `oneIn` is refused, until the experiment shows something;
+ * returns what, and when.
+ */
 function find(refusals: Refusals, oneIn: number, fromMs: number, perMs = 0.75): [finding: unknown, atMs: number] {
   for (let call = 1; call <= 2_000; call++) {
     const nowMs = fromMs + call / perMs;

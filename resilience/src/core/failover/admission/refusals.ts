@@ -1,29 +1,39 @@
 /**
- * Which refusals for load ("overloaded": 503, 429) say how much a station takes. Some stations refuse a share of their
- * calls whatever the load: a worker that is broken, a quota, a limiter that counts something else. If each refusal
- * lowered the limit, such a station would be given less and less, for nothing. The contract:
+ * Which refusals for load ("overloaded": 503, 429) say how much a station takes. Some stations
+ * refuse a share of their calls whatever the load: a worker that is broken, a quota, a limiter that
+ * counts something else. If each refusal lowered the limit, such a station would be given less and
+ * less, for nothing. The contract:
  *
- *   1. Few refusals beside many finished calls are tolerated: {@link QUIET_RATE} of the calls while no limit was
- *      learned, {@link LEARNED_RATE} once one was, with a small reserve for chance. Those above count as load.
- *   2. Where they go on after the limit was lowered, an *experiment* is made: for a short time the station is given
- *      clearly less than it has just finished. One that is overloaded then refuses hardly anything, or nothing any more
- *      once its own reserve, empty at first, has filled a little. One that refuses whatever the load is refuses the same
- *      share, and again where it is given still less.
- *   3. In the first case the limit is what was measured before. In the second case that share is the station's
- *      *background*, and the limit was a mistake.
- *   4. A share that has become much larger although less was given shows nothing: the station has become weaker.
- *   5. Refusals within {@link BACKGROUND_RATIO} times the background are tolerated from then on; what comes on top of them counts as load again.
+ *   1. Few refusals beside many finished calls are tolerated: {@link QUIET_RATE} of the calls while
+ *      no limit was learned, {@link LEARNED_RATE} once one was, with a small reserve for chance.
+ *      Those above count as load.
+ *   2. Where they go on after the limit was lowered, an *experiment* is made: for a short time the
+ *      station is given clearly less than it has just finished. One that is overloaded then refuses
+ *      hardly anything, or nothing any more once its own reserve, empty at first, has filled a
+ *      little. One that refuses whatever the load is refuses the same share, and again where it is
+ *      given still less.
+ *   3. In the first case the limit is what was measured before. In the second case that share is
+ *      the station's *background*, and the limit was a mistake.
+ *   4. A share that has become much larger although less was given shows nothing: the station has
+ *      become weaker.
+ *   5. Refusals within {@link BACKGROUND_RATIO} times the background are tolerated from then on;
+ *      what comes on top of them counts as load again.
  *   6. The background is forgotten when hardly anything is refused any more.
- *   7. For {@link STRICT_MS} after a promotion all refusals are about load: those who waited for it come then.
- *   8. A station at its real limit is seldom experimented with, each time after twice as long as the time before; but
- *      its limit never falls below what an experiment has shown that it takes, without another one.
+ *   7. For {@link STRICT_MS} after a promotion all refusals are about load: those who waited for it
+ *      come then.
+ *   8. A station at its real limit is seldom experimented with, each time after twice as long as
+ *      the time before; but its limit never falls below what an experiment has shown that it takes,
+ *      without another one.
  */
 
 /** Tolerated while there is no learned limit, as a share of the calls. */
 const QUIET_RATE = 0.05;
 /** … and below one: the station is at its limit, and each refusal costs it work. */
 const LEARNED_RATE = 0.01;
-/** … and so many times the background: with less, chance alone would lower the limit again and again. */
+/**
+ * … and so many times the background: with less, chance alone would lower the limit again and
+ * again.
+ */
 const BACKGROUND_RATIO = 1.5;
 /** Refusals that may come in a row by chance: so many, and this many times the background. */
 const RESERVE = 4;
@@ -32,7 +42,10 @@ const RESERVE_PER_SHARE = 40;
 const FIRST_RESERVE = 2;
 /** So many refusals tell a share well enough to compare it with another. */
 const MIN_REFUSED = 5;
-/** … among so many that were finished, or in this time: what a station does for a moment says little. */
+/**
+ * … among so many that were finished, or in this time: what a station does for a moment says
+ * little.
+ */
 const MIN_FINISHED = 40;
 const MIN_PERIOD_MS = 500;
 /** Hardly anything was refused: so many would have been by now, and not one in so many was. */
@@ -48,13 +61,20 @@ const EXPERIMENT_SHARE = 0.9;
 const CLEARLY_LESS = 0.95;
 /** Shares are about the same within this ratio. Of five refusals, chance makes two or ten. */
 const ALIKE_RATIO = 2.5;
-/** A station that refuses more than this share is left to comparison with others (`evidence.ts`). */
+/**
+ * A station that refuses more than this share is left to comparison with others (`evidence.ts`).
+ */
 const MAX_BACKGROUND = 0.5;
 /** An experiment that shows nothing ends after this long. */
 const MAX_EXPERIMENT_MS = 20_000;
-/** For this long after a promotion every refusal is about load, and none is made: calls that waited for it come then. */
+/**
+ * For this long after a promotion every refusal is about load, and none is made: calls that waited
+ * for it come then.
+ */
 const STRICT_MS = 5_000;
-/** The next one is made after this long, and each further one after twice as long, so many times. */
+/**
+ * The next one is made after this long, and each further one after twice as long, so many times.
+ */
 const EXPERIMENT_INTERVAL_MS = 5_000;
 const MAX_DOUBLINGS = 4;
 /** … and so many times as long as the last one took: what it costs is little. */
@@ -70,7 +90,10 @@ interface Before {
   readonly finishedPerMs: number;
   readonly share: number;
   readonly beganMs: number;
-  /** The first one has shown that less is refused in proportion; with still less, this is to be confirmed. */
+  /**
+   * The first one has shown that less is refused in proportion; with still less, this is to be
+   * confirmed.
+   */
   readonly isSecond: boolean;
 }
 
@@ -86,7 +109,10 @@ export class Refusals {
   #strictUntilMs = Number.NEGATIVE_INFINITY;
   /** Share of refusals of late, while there is a background. */
   #recentShare = 0;
-  /** Calls finished and refused since the limit was lowered; those that went out before do not count. */
+  /**
+   * Calls finished and refused since the limit was lowered; those that went out before do not
+   * count.
+   */
   #finished = 0;
   #refused = 0;
   /** How many calls had ended when one was refused last, that one included. */
@@ -101,7 +127,10 @@ export class Refusals {
     return this.#background;
   }
 
-  /** Need it not be told of calls that are finished, until one is refused or the limit is lowered? Asked with every answer. */
+  /**
+   * Need it not be told of calls that are finished, until one is refused or the limit is lowered?
+   * Asked with every answer.
+   */
   get isCalm(): boolean {
     return this.#isCalm;
   }
@@ -115,7 +144,10 @@ export class Refusals {
     return this.#experiment !== undefined;
   }
 
-  /** The station begins to serve, with `concurrent` calls at once: few are tolerated, until it has finished some. */
+  /**
+   * The station begins to serve, with `concurrent` calls at once: few are tolerated, until it has
+   * finished some.
+   */
   restart(concurrent: number, nowMs: number): void {
     const share = this.#background > 0 ? RESERVE_PER_SHARE * this.#background : QUIET_RATE * concurrent;
     this.#reserve = Math.min(FIRST_RESERVE, share);
@@ -146,7 +178,10 @@ export class Refusals {
     return false;
   }
 
-  /** Have there been enough calls since the limit was lowered to tell what the station does, and what it refuses? */
+  /**
+   * Have there been enough calls since the limit was lowered to tell what the station does, and
+   * what it refuses?
+   */
   isShareKnown(nowMs: number): boolean {
     const isLong = this.#finished >= MIN_FINISHED || nowMs - this.#fromMs >= MIN_PERIOD_MS;
     return isLong && this.#refused >= MIN_REFUSED;
@@ -169,8 +204,8 @@ export class Refusals {
   }
 
   /**
-   * How many calls a ms the station is to be given in an experiment, if it is time for one, or one `isDue` whatever the
-   * time; 0 otherwise.
+   * How many calls a ms the station is to be given in an experiment, if it is time for one, or one
+   * `isDue` whatever the time; 0 otherwise.
    */
   experimentPerMs(isDue: boolean, nowMs: number): number {
     if ((!isDue && nowMs < this.#nextExperimentMs) || !this.isShareKnown(nowMs) || nowMs <= this.#fromMs) return 0;
@@ -195,9 +230,9 @@ export class Refusals {
   }
 
   /**
-   * What the experiment has shown of the refusals; undefined while it has not. Where the same share was refused, it is
-   * repeated with still less: then, the number of calls a ms to be given is returned, and what ends from `fromMs` on was
-   * sent since then.
+   * What the experiment has shown of the refusals; undefined while it has not. Where the same share
+   * was refused, it is repeated with still less: then, the number of calls a ms to be given is
+   * returned, and what ends from `fromMs` on was sent since then.
    */
   finding(fromMs: number, nowMs: number): Finding | number | undefined {
     const experiment = this.#experiment;

@@ -10,7 +10,10 @@ import { TokenBucket } from "./token-bucket.ts";
 const SEED = Number(process.env["SEED"] ?? 2702003);
 const REPLAY = `seed ${SEED}; replay: SEED=${SEED} node --conditions=@gsf/source --test resilience/src/core/failover/admission/token-bucket.test.ts`;
 
-/** Instants at which calls go within 10 s, where calls always wait and the timer that lets them go is late. */
+/**
+ * Instants at which calls go within 10 s, where calls always wait and the timer that lets them go
+ * is late.
+ */
 function paced(perSecond: number, lateMs: () => number, forMs = 10_000, strict = false): number[] {
   const bucket = new TokenBucket(perSecond, strict);
   const went: number[] = [];

@@ -1,10 +1,12 @@
 /**
- * A pace: so many calls a second, as a token bucket, and no more than that in any second. The bucket is kept as one
- * instant (the generic cell rate algorithm, ITU-T I.371): the time at which it would be full again. A call moves that
- * instant on by one interval, and may go while it lies no further ahead than the bucket is deep. The bucket holds a
- * twentieth of a second's calls, at least four: a service of five calls a second is not told to wait 0.2 s between two
- * of them, and one of a thousand is not sent a thousand at once. The bound for any second is kept beside it, as the
- * instants of the last second's calls. There are no slices, so a declared 240 a second gives 240 a second.
+ * A pace: so many calls a second, as a token bucket, and no more than that in any second. The
+ * bucket is kept as one instant (the generic cell rate algorithm, ITU-T I.371): the time at which
+ * it would be full again. A call moves that instant on by one interval, and may go while it lies no
+ * further ahead than the bucket is deep. The bucket holds a twentieth of a second's calls, at least
+ * four: a service of five calls a second is not told to wait 0.2 s between two of them, and one of
+ * a thousand is not sent a thousand at once. The bound for any second is kept beside it, as the
+ * instants of the last second's calls. There are no slices, so a declared 240 a second gives 240 a
+ * second.
  */
 import { checked } from "../../options.ts";
 
@@ -20,15 +22,19 @@ const MAX_KEPT = 2_048;
 export class TokenBucket {
   #ratePerSecond = 0;
   #fullAtMs: number = Number.NEGATIVE_INFINITY;
-  /** Instants of the last calls, as a ring; undefined where the rate is too high for that, or changes. */
+  /**
+   * Instants of the last calls, as a ring; undefined where the rate is too high for that, or
+   * changes.
+   */
   readonly #sentAtMs: Float64Array | undefined;
   #place = 0;
   readonly #burst: number | undefined;
 
   /**
-   * `ratePerSecond` above 0, `Infinity` for no limit. `strict`: a bucket as above, and no second holds more than the rate;
-   * the rate cannot be changed then. Otherwise calls are spread evenly. `burst`: so many may go at once after a rest, and no
-   * more than these and the rate in any second.
+   * `ratePerSecond` above 0, `Infinity` for no limit. `strict`: a bucket as above, and no second
+   * holds more than the rate; the rate cannot be changed then. Otherwise calls are spread evenly.
+   * `burst`: so many may go at once after a rest, and no more than these and the rate in any
+   * second.
    */
   constructor(ratePerSecond: number, strict = false, burst?: number) {
     this.#ratePerSecond = checked("TokenBucket", "ratePerSecond", ratePerSecond, RATE_PER_SECOND);
@@ -80,7 +86,10 @@ export class TokenBucket {
     this.#place = (this.#place + 1) % this.#sentAtMs.length;
   }
 
-  /** Of a call that went, this share was not needed. Only where calls are spread evenly: a strict bucket counts calls. */
+  /**
+   * Of a call that went, this share was not needed. Only where calls are spread evenly: a strict
+   * bucket counts calls.
+   */
   giveBack(share: number): void {
     if (this.#ratePerSecond < Number.POSITIVE_INFINITY) this.#fullAtMs -= (share * 1_000) / this.#ratePerSecond;
   }

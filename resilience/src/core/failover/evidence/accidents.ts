@@ -1,12 +1,14 @@
 /**
- * Is it an accident that several in a row went wrong? Some calls are always out for unusually long, and some callers always
- * leave before their answer comes: where service times vary much, or patience is about as long as they are, every second
- * one. So it is learned how often that happens while stations are well (`UsualShare`, one for all stations: one that has
- * served nothing yet has nothing of its own): how often one goes wrong after another went well, and how often the next one does
- * as well, because calls that are out at the same time are late together. The chance of a row follows from both.
+ * Is it an accident that several in a row went wrong? Some calls are always out for unusually long,
+ * and some callers always leave before their answer comes: where service times vary much, or
+ * patience is about as long as they are, every second one. So it is learned how often that happens
+ * while stations are well (`UsualShare`, one for all stations: one that has served nothing yet has
+ * nothing of its own): how often one goes wrong after another went well, and how often the next one
+ * does as well, because calls that are out at the same time are late together. The chance of a row
+ * follows from both.
  *
- * What went wrong is known to have been an accident when the next one goes well. However long a row was, it counts as one that
- * went on: an outage is no rule.
+ * What went wrong is known to have been an accident when the next one goes well. However long a row
+ * was, it counts as one that went on: an outage is no rule.
  */
 
 /** As if so many had been seen before the first, of which this share went wrong. */
@@ -46,7 +48,8 @@ export class UsualShare {
     if (inRow === 0) return 1;
     const first = this.#first.value;
     const next = this.#next.value;
-    // Where few rows were seen, none may have gone on by chance: after one that went wrong the next does no more rarely.
+    // Where few rows were seen, none may have gone on by chance: after one that went wrong the next
+    // does no more rarely.
     return first * (next > first ? next : first) ** (inRow - 1);
   }
 

@@ -1,4 +1,7 @@
-/** What calls show of a station: doubt moves new calls, proof moves the role, and a success ends what began before it. */
+/**
+ * What calls show of a station: doubt moves new calls, proof moves the role, and a success ends
+ * what began before it.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { neverBefore } from "../../../../../test/worlds/dispatching.ts";
@@ -161,7 +164,10 @@ test("[F10] old lost comparisons → leave the window with the calls that are se
   assert.equal(evidence.isFailing(1), false, "7 of 20");
 });
 
-/** How many times a station that fails `rate` of its commands at random is proven failing within `commands` of them. */
+/**
+ * How many times a station that fails `rate` of its commands at random is proven failing within
+ * `commands` of them.
+ */
 function proofs(rate: number, commands: number): number {
   const random = seededRandom(`${SEED}/${rate}`);
   const evidence = new StationEvidence();

@@ -1,16 +1,18 @@
 /**
- * What calls show of one station. Heartbeats prove that a process is up, not that commands get through. Evidence is
- * either strong (connections refused, attempts overdue while nothing at all is answered, commands lost one after the
- * other) or comparative: what this station failed, another one served. A failure that both stations give is the
- * command's own and is no evidence; a failure that could not be compared counts only where everything fails, for some
- * time, for several sources of calls. None of it is a count of failures (incident CN-2702-003): a success clears it.
+ * What calls show of one station. Heartbeats prove that a process is up, not that commands get
+ * through. Evidence is either strong (connections refused, attempts overdue while nothing at all is
+ * answered, commands lost one after the other) or comparative: what this station failed, another
+ * one served. A failure that both stations give is the command's own and is no evidence; a failure
+ * that could not be compared counts only where everything fails, for some time, for several sources
+ * of calls. None of it is a count of failures (incident CN-2702-003): a success clears it.
  *
- * A success clears what began before it: an attempt that was sent before the station began to fail proves, by its late
- * answer, nothing about those sent after. Silence is different: any answer ends it.
+ * A success clears what began before it: an attempt that was sent before the station began to fail
+ * proves, by its late answer, nothing about those sent after. Silence is different: any answer ends
+ * it.
  *
- * Two verdicts follow. In *doubt* the station gets no new calls for the moment if another can take them: quick and
- * reversible. *Failing* makes it ineligible, and moves the active role. It is one file because one answer clears several kinds
- * of evidence at once.
+ * Two verdicts follow. In *doubt* the station gets no new calls for the moment if another can take
+ * them: quick and reversible. *Failing* makes it ineligible, and moves the active role. It is one
+ * file because one answer clears several kinds of evidence at once.
  */
 import { COUNT, checked, DURATION_MS } from "../../options.ts";
 import { Accidents, UsualShare } from "./accidents.ts";
@@ -20,13 +22,25 @@ import { Overtaken } from "./overtaken.ts";
 import { MANY_SOURCES, Uncompared } from "./uncompared.ts";
 
 export interface CommandPathOptions {
-  /** Failures that could not be compared must have lasted for at least this long. In ms; 0 or more. Default 1,000. */
+  /**
+   * Failures that could not be compared must have lasted for at least this long. In ms; 0 or more.
+   * Default 1,000.
+   */
   readonly failingForMs?: number;
-  /** … and there must have been at least so many of them, with no success between. At least 1. Default 5. */
+  /**
+   * … and there must have been at least so many of them, with no success between. At least 1.
+   * Default 5.
+   */
   readonly minimumFailures?: number;
-  /** So many refused connections in a row, with no answer between, are proof at once. At least 1. Default 2. */
+  /**
+   * So many refused connections in a row, with no answer between, are proof at once. At least 1.
+   * Default 2.
+   */
   readonly refusalsToDeclare?: number;
-  /** Overdue attempts are proof once nothing has been answered for this long beyond the time they were due. In ms; 0 or more. Default 250. */
+  /**
+   * Overdue attempts are proof once nothing has been answered for this long beyond the time they
+   * were due. In ms; 0 or more. Default 250.
+   */
   readonly unansweredAfterMs?: number;
 }
 
@@ -34,28 +48,48 @@ export interface CommandPathOptions {
 const VERDICTS = 20;
 /** So many of them must be failures, … */
 const MIN_LOST = 5;
-/** … and this share of them: a station that fails one command in ten at random stays, for it is no worse than many. */
+/**
+ * … and this share of them: a station that fails one command in ten at random stays, for it is no
+ * worse than many.
+ */
 const LOST_RATE = 0.4;
 /** So many of them in a row put a station in doubt. */
 const DOUBTED_AFTER_LOST = 3;
-/** So many calls in a row that are refused for load put a station in doubt, where another one serves them, … */
+/**
+ * So many calls in a row that are refused for load put a station in doubt, where another one serves
+ * them, …
+ */
 const DOUBTED_AFTER_REFUSED = 8;
 /** … or fewer, where it has served nothing for so long. */
 const REFUSING_MS = 250;
-/** So many overdue or lost attempts in a row put a station in doubt: a doubt costs nothing but the way of new calls. Overdue ones … */
+/**
+ * So many overdue or lost attempts in a row put a station in doubt: a doubt costs nothing but the
+ * way of new calls. Overdue ones …
+ */
 const DOUBTED_AFTER = 2;
-/** … only where the chance of an accident is no higher: where hardly any ever is overdue, two are none. */
+/**
+ * … only where the chance of an accident is no higher: where hardly any ever is overdue, two are
+ * none.
+ */
 export const ACCIDENT = 1e-6;
-/** How long calls take is known after so many times that, and no sooner than after so long, in ms. */
+/**
+ * How long calls take is known after so many times that, and no sooner than after so long, in ms.
+ */
 const SHOWN_AFTER = 5;
 const SHOWN_MS = 2_000;
-/** So many calls in a row that are refused for load, of sources that nobody serves, are the station's and not the calls'. */
+/**
+ * So many calls in a row that are refused for load, of sources that nobody serves, are the
+ * station's and not the calls'.
+ */
 const MIN_OVERLOADED = 8;
-/** Sources that the station has served before, told apart among refusals for load; of others it takes MANY_SOURCES. */
+/**
+ * Sources that the station has served before, told apart among refusals for load; of others it
+ * takes MANY_SOURCES.
+ */
 const MIN_SOURCES = 2;
 /**
- * Failures that are not compared are proof if they are of so many sources: with fewer, another station is asked first, where
- * there is one (`uncompared.ts`).
+ * Failures that are not compared are proof if they are of so many sources: with fewer, another
+ * station is asked first, where there is one (`uncompared.ts`).
  */
 const PROVEN_SOURCES = MANY_SOURCES + 2;
 /** Another source that failed within this time failed lately. */
@@ -84,7 +118,10 @@ export class StationEvidence {
   #lost = 0;
   #lostSinceMs: number = Number.POSITIVE_INFINITY;
   #failed = 0;
-  /** When the first of them was sent, which a success must not precede; and when it was answered, from which they last. */
+  /**
+   * When the first of them was sent, which a success must not precede; and when it was answered,
+   * from which they last.
+   */
   #failedSinceMs: number = Number.POSITIVE_INFINITY;
   #failedFromMs: number = Number.POSITIVE_INFINITY;
   #failsWhatItServed = false;
@@ -116,7 +153,10 @@ export class StationEvidence {
   #silentAtMs: number = Number.NEGATIVE_INFINITY;
   /** Since when so many are overdue that the station counts as silent; may be yet to come. */
   #silentSinceMs: number = Number.POSITIVE_INFINITY;
-  /** 1 for a command that another station served after this one had failed it, 0 for one served here; the newest last. */
+  /**
+   * 1 for a command that another station served after this one had failed it, 0 for one served
+   * here; the newest last.
+   */
   #verdicts: number[] = [];
   /** Nothing at all is held against it. Kept beside the rest, because every call asks. */
   #isClear = true;
@@ -141,7 +181,9 @@ export class StationEvidence {
     else this.#clearBefore(startedMs);
   }
 
-  /** An attempt that was sent at `startedMs` has succeeded: what began before it no longer counts. */
+  /**
+   * An attempt that was sent at `startedMs` has succeeded: what began before it no longer counts.
+   */
   #clearBefore(startedMs: number): void {
     this.noteAnswer(startedMs);
     this.#lateAlone.noteServed();
@@ -154,8 +196,9 @@ export class StationEvidence {
   }
 
   /**
-   * Something came back, whatever it was: the station is not silent. `startedMs`: when the attempt was sent; one that was
-   * sent after a refused connection shows that the station takes connections again.
+   * Something came back, whatever it was: the station is not silent. `startedMs`: when the attempt
+   * was sent; one that was sent after a refused connection shows that the station takes connections
+   * again.
    */
   noteAnswer(startedMs: number = Number.NEGATIVE_INFINITY): void {
     if (startedMs >= this.#refusedSinceMs) this.#clearRefused();
@@ -168,7 +211,10 @@ export class StationEvidence {
     this.#brokenUploads.clear();
   }
 
-  /** A call of `source` (`wasServed`: before, and here) was refused for load. True if one of those in a row was served. */
+  /**
+   * A call of `source` (`wasServed`: before, and here) was refused for load. True if one of those
+   * in a row was served.
+   */
   noteOverloaded(source: object, wasServed: boolean, startedMs: number): boolean {
     this.noteAnswer(startedMs);
     this.#isClear = false;
@@ -178,14 +224,20 @@ export class StationEvidence {
     return this.#overloadsWhatItServed;
   }
 
-  /** A call that was refused here for load was served by another station. One that only has too much to do serves some. */
+  /**
+   * A call that was refused here for load was served by another station. One that only has too much
+   * to do serves some.
+   */
   noteRefusedHereOnly(nowMs: number): void {
     if (this.#overloadedInRow === 0 || ++this.#refusedHereOnly < DOUBTED_AFTER_LOST) return;
     const isLong = this.#overloadedInRow >= DOUBTED_AFTER_REFUSED || nowMs - this.#lastServedMs >= REFUSING_MS;
     if (isLong) this.#isRefusingAll = true;
   }
 
-  /** Have many calls been refused for load, of several sources that were served before or of many, and none served since? */
+  /**
+   * Have many calls been refused for load, of several sources that were served before or of many,
+   * and none served since?
+   */
   get isRefusingForLoad(): boolean {
     const least = this.#overloadsWhatItServed ? MIN_SOURCES : MANY_SOURCES;
     return this.#overloadedInRow >= MIN_OVERLOADED && this.#overloadedSources.size >= least;
@@ -208,9 +260,10 @@ export class StationEvidence {
   }
 
   /**
-   * A command of `source` was answered with a failure, and is not compared with another station. `wasServed`: has the
-   * station ever served this source? Then its failures are news, however few sources there are. True where another source
-   * has failed lately, too, so that it is not one caller who repeats itself.
+   * A command of `source` was answered with a failure, and is not compared with another station.
+   * `wasServed`: has the station ever served this source? Then its failures are news, however few
+   * sources there are. True where another source has failed lately, too, so that it is not one
+   * caller who repeats itself.
    */
   noteFailed(source: object, wasServed: boolean, startedMs: number, nowMs: number): boolean {
     // Whether it ended before or after one that was sent later, and served, is chance.
@@ -230,7 +283,10 @@ export class StationEvidence {
     return nowMs - this.#otherFailedAtMs <= LATELY_MS;
   }
 
-  /** A command of `source` was answered with a failure, and may not run twice: others are served here, or are not. */
+  /**
+   * A command of `source` was answered with a failure, and may not run twice: others are served
+   * here, or are not.
+   */
   noteFailedForGood(source: object, startedMs: number): void {
     if (startedMs < this.#beginsMs) return;
     this.#isClear = false;
@@ -238,8 +294,9 @@ export class StationEvidence {
   }
 
   /**
-   * Another station gave a call the same failure as this one. Where only sources fail that were never served here, it is
-   * likely that this is their own, and that a change of roles would mend nothing; nor is a refusal for load then one.
+   * Another station gave a call the same failure as this one. Where only sources fail that were
+   * never served here, it is likely that this is their own, and that a change of roles would mend
+   * nothing; nor is a refusal for load then one.
    */
   noteFailedAlike(): boolean {
     const wasRefusing = this.isRefusingForLoad;
@@ -248,12 +305,17 @@ export class StationEvidence {
     return wasRefusing && !this.isRefusingForLoad;
   }
 
-  /** A command that failed here was served by another station. `startedMs`: when it was sent here. */
+  /**
+   * A command that failed here was served by another station. `startedMs`: when it was sent here.
+   */
   noteServedElsewhere(startedMs: number): void {
     if (startedMs >= this.#beginsMs) this.#addVerdict(1);
   }
 
-  /** A call of `source` is out for so long that it is worth a second attempt, which it cannot have. Its time is unknown. */
+  /**
+   * A call of `source` is out for so long that it is worth a second attempt, which it cannot have.
+   * Its time is unknown.
+   */
   noteUnanswered(source: object, startedMs: number): void {
     if (startedMs < this.#beginsMs) return;
     this.#isClear = false;
@@ -261,8 +323,9 @@ export class StationEvidence {
   }
 
   /**
-   * A call that was sent at `startedMs` is late: one of `source`, which cannot have a second attempt, or one that another station
-   * has served meanwhile (`undefined`). It counts when newer ones have been answered here in time.
+   * A call that was sent at `startedMs` is late: one of `source`, which cannot have a second
+   * attempt, or one that another station has served meanwhile (`undefined`). It counts when newer
+   * ones have been answered here in time.
    */
   noteLate(startedMs: number, source?: object): void {
     if (startedMs < this.#beginsMs) return;
@@ -293,8 +356,9 @@ export class StationEvidence {
   }
 
   /**
-   * The connection of a call of `source` broke that had brought a long body, and it cannot be sent again. A station that
-   * will not have a body may close the connection on it, so this says nothing of the station unless another one takes it.
+   * The connection of a call of `source` broke that had brought a long body, and it cannot be sent
+   * again. A station that will not have a body may close the connection on it, so this says nothing
+   * of the station unless another one takes it.
    */
   noteUploadBroken(source: object, startedMs: number): void {
     if (startedMs < this.#beginsMs) return;
@@ -313,8 +377,8 @@ export class StationEvidence {
   }
 
   /**
-   * Another station served a new call of `source`; `isQuick`: in less time than calls here have been out for. True where that
-   * speaks against this one.
+   * Another station served a new call of `source`; `isQuick`: in less time than calls here have
+   * been out for. True where that speaks against this one.
    */
   noteServedBeside(source: object, isQuick: boolean, nowMs: number): boolean {
     if (!isQuick) this.#unanswered.clear();
@@ -326,8 +390,8 @@ export class StationEvidence {
   }
 
   /**
-   * Another station served a new call of `source`; `isInTime`: in the time that this one needs for such calls as a rule. True
-   * where that speaks against this one.
+   * Another station served a new call of `source`; `isInTime`: in the time that this one needs for
+   * such calls as a rule. True where that speaks against this one.
    */
   noteServedBesideLate(source: object, isInTime: boolean, nowMs: number): boolean {
     if (!isInTime) this.#lateAlone.clear();
@@ -336,7 +400,10 @@ export class StationEvidence {
     return late > 0;
   }
 
-  /** Nor did another station serve a new call: it takes as many more that are not served here until that is asked again. */
+  /**
+   * Nor did another station serve a new call: it takes as many more that are not served here until
+   * that is asked again.
+   */
   noteUnservedBeside(): void {
     this.#failedAlone.clear();
     this.#brokenUploads.clear();
@@ -346,8 +413,9 @@ export class StationEvidence {
   }
 
   /**
-   * An attempt became overdue; from `silentAtMs` on, now or later, that shows that its station is silent. One that was
-   * overtaken by another, which was served, only takes long: the last ones out are always the slowest.
+   * An attempt became overdue; from `silentAtMs` on, now or later, that shows that its station is
+   * silent. One that was overtaken by another, which was served, only takes long: the last ones out
+   * are always the slowest.
    */
   noteOverdue(startedMs: number, silentAtMs: number): void {
     if (startedMs < this.#beginsMs || startedMs < this.#servedFromMs) return;
@@ -359,8 +427,9 @@ export class StationEvidence {
   }
 
   /**
-   * So many callers have left since anything was answered, the last one's call sent at `startedMs`, that it is no accident:
-   * calls that wait for a limit are out for too short a time to become overdue.
+   * So many callers have left since anything was answered, the last one's call sent at `startedMs`,
+   * that it is no accident: calls that wait for a limit are out for too short a time to become
+   * overdue.
    */
   noteDeserted(left: number, startedMs: number, nowMs: number): void {
     if (startedMs < this.#beginsMs || startedMs < this.#servedFromMs) return;
@@ -370,8 +439,9 @@ export class StationEvidence {
   }
 
   /**
-   * Beside one that became overdue another will in a moment: enough for a doubt, which costs nothing. It is no proof, which
-   * would change roles: until it is overdue, the other may be answered in its usual time.
+   * Beside one that became overdue another will in a moment: enough for a doubt, which costs
+   * nothing. It is no proof, which would change roles: until it is overdue, the other may be
+   * answered in its usual time.
    */
   noteNextOverdue(startedMs: number): void {
     if (startedMs < this.#beginsMs || startedMs < this.#servedFromMs || this.#late.inRow === 0) return;
@@ -384,8 +454,9 @@ export class StationEvidence {
   }
 
   /**
-   * Has it been seen to serve for long enough to know whether calls take `tookMs` there? Its quick answers come first: what is
-   * slow as a rule has not been seen once when its first call is out for long. One that serves nothing needs no time.
+   * Has it been seen to serve for long enough to know whether calls take `tookMs` there? Its quick
+   * answers come first: what is slow as a rule has not been seen once when its first call is out
+   * for long. One that serves nothing needs no time.
    */
   hasShown(tookMs: number, nowMs: number): boolean {
     if (this.#firstServedMs === Number.POSITIVE_INFINITY) return true;
@@ -398,8 +469,9 @@ export class StationEvidence {
   }
 
   /**
-   * Is nothing held against the station, so that it is neither in doubt nor failing, and nothing is to be compared? It may
-   * still be false for a while after that: until the station serves the next call.
+   * Is nothing held against the station, so that it is neither in doubt nor failing, and nothing is
+   * to be compared? It may still be false for a while after that: until the station serves the next
+   * call.
    */
   get isClear(): boolean {
     return this.#isClear;
@@ -420,7 +492,10 @@ export class StationEvidence {
     return this.#isNextOverdue || this.#areLate || this.#deserted > 0;
   }
 
-  /** … and has nothing been answered for so long that it is proof? Until then what is out there may be answered yet. */
+  /**
+   * … and has nothing been answered for so long that it is proof? Until then what is out there may
+   * be answered yet.
+   */
   isProvenSilent(nowMs: number): boolean {
     return nowMs >= this.#overdueProofMs();
   }
@@ -435,7 +510,10 @@ export class StationEvidence {
     return this.#isRefusingAll || this.#isDoubtedOtherwise;
   }
 
-  /** … and is that because it refuses them for load, and for nothing else? Then it can take as many as it is given time for. */
+  /**
+   * … and is that because it refuses them for load, and for nothing else? Then it can take as many
+   * as it is given time for.
+   */
   get isDoubtedForLoad(): boolean {
     return this.#isRefusingAll && !this.#isDoubtedOtherwise;
   }
@@ -497,7 +575,10 @@ export class StationEvidence {
     return Math.min(this.#overdueProofMs(), this.#failureProofMs(), this.#lossProofMs());
   }
 
-  /** Forgets what was held against the station; attempts that were sent before `nowMs` no longer count. */
+  /**
+   * Forgets what was held against the station; attempts that were sent before `nowMs` no longer
+   * count.
+   */
   startAfresh(nowMs: number): void {
     this.#beginsMs = nowMs;
     if (this.#late.inRow > 0) this.#late.noteWell();

@@ -1,4 +1,7 @@
-/** Calls that fail and cannot be sent twice, beside others that are served: when a new one is worth a comparison, and what it shows. */
+/**
+ * Calls that fail and cannot be sent twice, beside others that are served: when a new one is worth
+ * a comparison, and what it shows.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../../random.ts";

@@ -1,4 +1,7 @@
-/** Calls that are late and cannot be sent twice: when a new one is worth a comparison, and how many of them it counts for. */
+/**
+ * Calls that are late and cannot be sent twice: when a new one is worth a comparison, and how many
+ * of them it counts for.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LateAlone } from "./late-alone.ts";

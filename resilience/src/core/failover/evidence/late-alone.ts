@@ -1,9 +1,11 @@
 /**
- * Calls that may not run twice, and that have taken longer than such calls ever do at their station, while it serves others:
- * is it the station, or would they take as long anywhere? No second attempt of one can tell, but a new call can, at another
- * station. If some are served there in the usual time, as many count against this station, of the last that it was given, as
- * were late: a station of which one call in a hundred is late, as everywhere, is not failing. One alone says too little: where
- * half of the calls are much work all of a sudden, every second one is served in time by any station.
+ * Calls that may not run twice, and that have taken longer than such calls ever do at their
+ * station, while it serves others: is it the station, or would they take as long anywhere? No
+ * second attempt of one can tell, but a new call can, at another station. If some are served there
+ * in the usual time, as many count against this station, of the last that it was given, as were
+ * late: a station of which one call in a hundred is late, as everywhere, is not failing. One alone
+ * says too little: where half of the calls are much work all of a sudden, every second one is
+ * served in time by any station.
  */
 import { Uncompared } from "./uncompared.ts";
 
@@ -39,8 +41,8 @@ export class LateAlone {
   }
 
   /**
-   * Another station served a call of `source` in time: so many of the last `calls` that this one was given were late; 0 while
-   * too few were served in time to tell.
+   * Another station served a call of `source` in time: so many of the last `calls` that this one
+   * was given were late; 0 while too few were served in time to tell.
    */
   take(source: object, calls: number): number {
     if (!this.#late.isWorthComparing(source) || ++this.#inTimeElsewhere < ENOUGH_IN_TIME) return 0;

@@ -1,7 +1,8 @@
 /**
- * Calls that are late at a station which answers newer ones in time. Where it has too much to do, newer calls take as long or
- * longer, so none of them is overtaken in that way; where single calls hang, or take several times as long, all of those are.
- * Calls that hung all at once, none of them sent after one that is answered in time, are a moment that is over.
+ * Calls that are late at a station which answers newer ones in time. Where it has too much to do,
+ * newer calls take as long or longer, so none of them is overtaken in that way; where single calls
+ * hang, or take several times as long, all of those are. Calls that hung all at once, none of them
+ * sent after one that is answered in time, are a moment that is over.
  */
 
 /** So many newer calls, in time: one may be little work by chance. */
@@ -13,7 +14,10 @@ const APART_MS = 10_000;
 
 interface Late {
   readonly startedMs: number;
-  /** Whose it is, where it cannot be sent twice; undefined where another station has served it meanwhile. */
+  /**
+   * Whose it is, where it cannot be sent twice; undefined where another station has served it
+   * meanwhile.
+   */
   readonly source: object | undefined;
   by: number;
 }
@@ -21,7 +25,10 @@ interface Late {
 export class Overtaken {
   #late: Late[] = [];
   #lastMs: number = Number.NEGATIVE_INFINITY;
-  /** When the first call was sent that overtook a late one, and whether a call that was sent after it was late. */
+  /**
+   * When the first call was sent that overtook a late one, and whether a call that was sent after
+   * it was late.
+   */
   #inTimeFromMs: number = Number.POSITIVE_INFINITY;
   #goesOn = false;
   /** Calls that were answered in time since the first of them was late. */
@@ -46,7 +53,10 @@ export class Overtaken {
     if (place >= 0) this.#late.splice(place, 1);
   }
 
-  /** A call that was sent at `startedMs` was answered in time: returns those that are overtaken with that. */
+  /**
+   * A call that was sent at `startedMs` was answered in time: returns those that are overtaken with
+   * that.
+   */
   noteInTime(startedMs: number): readonly Pick<Late, "startedMs" | "source">[] {
     this.inTime++;
     let isFirst = false;

@@ -1,4 +1,7 @@
-/** What answer times say: the quantiles are true to a bucket, the bounds follow a station, and few answers bound nothing. */
+/**
+ * What answer times say: the quantiles are true to a bucket, the bounds follow a station, and few
+ * answers bound nothing.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

@@ -1,12 +1,15 @@
 /**
- * How long a station takes to answer, learned from the answers it gave: a histogram with buckets that each cover 3 %,
- * halved every 1,000 answers, so that the newest few thousand count most. Two bounds are asked of it. An attempt that is
- * out for longer than 99 of 100 answers took is *overdue*: one says nothing, several of which none is answered say that
- * the station is silent, within a tenth of a second where a timeout that fits every endpoint says it after a minute. One
- * that is out for longer than 999 of 1,000 is worth a second attempt elsewhere (Dean and Barroso, The Tail at Scale, 2013).
+ * How long a station takes to answer, learned from the answers it gave: a histogram with buckets
+ * that each cover 3 %, halved every 1,000 answers, so that the newest few thousand count most. Two
+ * bounds are asked of it. An attempt that is out for longer than 99 of 100 answers took is
+ * *overdue*: one says nothing, several of which none is answered say that the station is silent,
+ * within a tenth of a second where a timeout that fits every endpoint says it after a minute. One
+ * that is out for longer than 999 of 1,000 is worth a second attempt elsewhere (Dean and Barroso,
+ * The Tail at Scale, 2013).
  *
- * The bounds follow a station that became slower for good as soon as its first slow answers are in. They know nothing of
- * endpoints; what one endpoint needs is kept by the source of calls (`call-sources.ts`).
+ * The bounds follow a station that became slower for good as soon as its first slow answers are in.
+ * They know nothing of endpoints; what one endpoint needs is kept by the source of calls
+ * (`call-sources.ts`).
  */
 
 /** Each bucket's upper edge is this many times its lower edge. */
@@ -23,7 +26,10 @@ const MIN_ANSWERS = 20;
 const REFRESH_AFTER = 32;
 /** The mean is of about so many answers. */
 const MEAN_OF = 64;
-/** A bound is so many times its quantile, or so many ms more, whichever is later. To be overdue costs nothing by itself. */
+/**
+ * A bound is so many times its quantile, or so many ms more, whichever is later. To be overdue
+ * costs nothing by itself.
+ */
 const OVERDUE = { quantile: 0.99, ratio: 1.05, marginMs: 5 };
 /** A second attempt is work for a station. */
 const HEDGE = { quantile: 0.999, ratio: 1.2, marginMs: 20 };
@@ -54,7 +60,10 @@ export class AnswerTimes {
     if (++this.#sinceHalved >= HALVE_AFTER) this.#halve();
   }
 
-  /** The usual answer time in ms, smoothed by an eighth of each answer (as RFC 6298 smooths round trips); 0 before the first. */
+  /**
+   * The usual answer time in ms, smoothed by an eighth of each answer (as RFC 6298 smooths round
+   * trips); 0 before the first.
+   */
   get usualMs(): number {
     return this.#usualMs;
   }
@@ -75,7 +84,10 @@ export class AnswerTimes {
     return this.#total === 0 ? 0 : this.#bound(OVERDUE);
   }
 
-  /** An attempt that is out for longer is worth a second one elsewhere; `Infinity` until enough answers are known. */
+  /**
+   * An attempt that is out for longer is worth a second one elsewhere; `Infinity` until enough
+   * answers are known.
+   */
   hedgeAfterMs(): number {
     if (this.#sinceRefreshed >= REFRESH_AFTER) this.#refresh();
     return this.#hedgeAfterMs;
@@ -120,7 +132,8 @@ export class AnswerTimes {
     if (this.#answers < MEAN_OF) this.#answers++;
     this.#meanMs += (tookMs - this.#meanMs) / this.#answers;
     this.#quickInRow = tookMs < this.#usualMs / 2 ? this.#quickInRow + 1 : 0;
-    // A station that is quick again after a slow time is believed soon: calls are refused by what is usual.
+    // A station that is quick again after a slow time is believed soon: calls are refused by what
+    // is usual.
     const share = this.#quickInRow > 1 ? 2 : 8;
     this.#usualMs = this.#usualMs === 0 ? tookMs : this.#usualMs + (tookMs - this.#usualMs) / share;
   }

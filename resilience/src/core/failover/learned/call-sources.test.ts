@@ -1,4 +1,7 @@
-/** What is remembered of sources of calls: who served them when, how slow they are, and whose their failures are. */
+/**
+ * What is remembered of sources of calls: who served them when, how slow they are, and whose their
+ * failures are.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { beginEra } from "../admission/crowding.ts";

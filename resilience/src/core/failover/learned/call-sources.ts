@@ -1,11 +1,13 @@
 /**
- * What is remembered of each source of calls: who calls, and which route (`CallOptions.source`). A station is judged by
- * what happens to many, so one caller that repeats a request which always fails must not count as many, and a route
- * that always takes five seconds is not overdue after a tenth of one. Per source: when each station last served it and
- * first failed it, the slowest of its latest answers, and how often its failures turned out to be its own.
+ * What is remembered of each source of calls: who calls, and which route (`CallOptions.source`). A
+ * station is judged by what happens to many, so one caller that repeats a request which always
+ * fails must not count as many, and a route that always takes five seconds is not overdue after a
+ * tenth of one. Per source: when each station last served it and first failed it, the slowest of
+ * its latest answers, and how often its failures turned out to be its own.
  *
- * Bounded: two generations of at most {@link MAX_SOURCES} each; a source that is used moves to the young one, and when
- * that is full the old one is forgotten. An evicted source is as unknown as a new one, which is the careful side.
+ * Bounded: two generations of at most {@link MAX_SOURCES} each; a source that is used moves to the
+ * young one, and when that is full the old one is forgotten. An evicted source is as unknown as a
+ * new one, which is the careful side.
  */
 import type { Era } from "../admission/crowding.ts";
 import { NEVER, type SeenAs, SourceAt } from "./source-at-station.ts";
@@ -14,20 +16,30 @@ import { NEVER, type SeenAs, SourceAt } from "./source-at-station.ts";
 const MAX_SOURCES = 256;
 /** A station has served or refused a source lately if it did so within this time. */
 const LATELY_MS = 10_000;
-/** The slowest answer fades by this share with each quicker one, so that a route may become quick again. */
+/**
+ * The slowest answer fades by this share with each quicker one, so that a route may become quick
+ * again.
+ */
 const FADING = 0.98;
 /**
- * The slowest answer and this share of it: later than that, an attempt of this source is overdue. And more where few answers
- * are known: the next of `n` is slower than all before with a chance of 1 in `n`.
+ * The slowest answer and this share of it: later than that, an attempt of this source is overdue.
+ * And more where few answers are known: the next of `n` is slower than all before with a chance of
+ * 1 in `n`.
  */
 const OVERDUE_RATIO = 1.05;
 /** One that was out for this share of it should have been answered. */
 const ANSWERED_RATIO = 0.9;
-/** After so many failures in a row that were the same at two stations, the other station is asked less often. */
+/**
+ * After so many failures in a row that were the same at two stations, the other station is asked
+ * less often.
+ */
 const AGREEMENTS_TO_TRUST = 8;
 /** … namely for one failure in so many. */
 const ASK_EVERY = 8;
-/** After so many refusals for load in a row, of a source that was served before, it is likely that it is the route. */
+/**
+ * After so many refusals for load in a row, of a source that was served before, it is likely that
+ * it is the route.
+ */
 const REFUSALS_TO_TRUST = 3;
 
 /** What is known of one source. */
@@ -36,7 +48,10 @@ export class CallSource {
   readonly isNamed: boolean;
   /** By the stations' numbers. */
   readonly #stations: readonly SourceAt[];
-  /** The era of a station (`crowding.ts`) of which the first calls have been sent: what is sent in it now is none of them. */
+  /**
+   * The era of a station (`crowding.ts`) of which the first calls have been sent: what is sent in
+   * it now is none of them.
+   */
   settledIn: Era | undefined = undefined;
   #slowestMs = 0;
   #served = 0;
@@ -53,8 +68,9 @@ export class CallSource {
   }
 
   /**
-   * A call is sent to station number `station`, whose era this is: is it one of the first of it? What was learned of leisure
-   * before that no longer counts. Need not be told where the era is the one that it is settled in.
+   * A call is sent to station number `station`, whose era this is: is it one of the first of it?
+   * What was learned of leisure before that no longer counts. Need not be told where the era is the
+   * one that it is settled in.
    */
   noteSent(station: number, era: Era, nowMs: number): boolean {
     const isEarly = this.#at(station).noteSent(era, nowMs);
@@ -87,7 +103,10 @@ export class CallSource {
     at.noteTook(tookMs, tookLog, isEarly, crowd, nowMs, at.presumedLog(elsewhereLog));
   }
 
-  /** A caller left before station number `station` answered, which would have taken longer than `ageMs`. */
+  /**
+   * A caller left before station number `station` answered, which would have taken longer than
+   * `ageMs`.
+   */
   noteLeft(station: number, ageMs: number, nowMs: number, isEarly: boolean, crowd: SeenAs, ageLog: number): void {
     const at = this.#at(station);
     const elsewhereLog = at.isYoung && at.leisureLog < NEVER ? this.#leisureElsewhere(at) : NEVER;
@@ -100,7 +119,10 @@ export class CallSource {
     return log;
   }
 
-  /** Were these quiet times at station number `station`? Of those before `quietSinceMs` nothing is kept. */
+  /**
+   * Were these quiet times at station number `station`? Of those before `quietSinceMs` nothing is
+   * kept.
+   */
   noteQuiet(station: number, nowMs: number, quietSinceMs: number): void {
     this.#at(station).noteQuiet(nowMs, quietSinceMs);
   }
@@ -116,9 +138,10 @@ export class CallSource {
   }
 
   /**
-   * Station number `station`, which last served a call of any source at `lastServedMs`, refused one of this source for load.
-   * True where it is likely that the route is always refused there, and the station well: it has served others since it
-   * refused this source first, and this one never, or not at any of the last three times.
+   * Station number `station`, which last served a call of any source at `lastServedMs`, refused one
+   * of this source for load. True where it is likely that the route is always refused there, and
+   * the station well: it has served others since it refused this source first, and this one never,
+   * or not at any of the last three times.
    */
   noteRefused(station: number, lastServedMs: number, nowMs: number): boolean {
     const at = this.#at(station);
@@ -133,7 +156,10 @@ export class CallSource {
     return nowMs - this.#at(station).refusedAtMs <= LATELY_MS;
   }
 
-  /** Has another station refused it for load, too, and none ever answered it? Then that is its own answer. */
+  /**
+   * Has another station refused it for load, too, and none ever answered it? Then that is its own
+   * answer.
+   */
   isRefusedAlike(station: number): boolean {
     if (this.isKnown) return false;
     return this.#stations.some(({ refusals }, other) => other !== station && refusals > 0);
@@ -160,9 +186,10 @@ export class CallSource {
   }
 
   /**
-   * Station number `station`, which last served a call of any source at `lastServedMs`, failed or lost one of this source, and
-   * it was not compared. Whose failure is it? Where nobody has ever served the source, it is its `own` if this station has
-   * served others since it failed the source first, and `alike` if another station has failed the source, too.
+   * Station number `station`, which last served a call of any source at `lastServedMs`, failed or
+   * lost one of this source, and it was not compared. Whose failure is it? Where nobody has ever
+   * served the source, it is its `own` if this station has served others since it failed the source
+   * first, and `alike` if another station has failed the source, too.
    */
   noteFailedAlone(station: number, lastServedMs: number, nowMs: number): "alike" | "own" | "unknown" {
     const at = this.#at(station);
@@ -179,7 +206,10 @@ export class CallSource {
     return this.#slowestMs > 0;
   }
 
-  /** An attempt of this source that is out for longer is slow even for its kind; `Infinity` while it is unknown. */
+  /**
+   * An attempt of this source that is out for longer is slow even for its kind; `Infinity` while it
+   * is unknown.
+   */
   get overdueAfterMs(): number {
     return this.#slowestMs === 0 ? Number.POSITIVE_INFINITY : this.#slowestMs * (OVERDUE_RATIO + 1 / this.#served);
   }
@@ -190,8 +220,8 @@ export class CallSource {
   }
 
   /**
-   * How long station number `station` takes at leisure to answer this source, in ms, by what it did since `sinceMs`;
-   * `Infinity` while nobody knows.
+   * How long station number `station` takes at leisure to answer this source, in ms, by what it did
+   * since `sinceMs`; `Infinity` while nobody knows.
    */
   leisureMs(station: number, sinceMs = 0): number {
     const at = this.#at(station);
@@ -210,7 +240,10 @@ export class CallSource {
     this.#skipped = 0;
   }
 
-  /** Would asking another station only double the load? True for most failures of a source whose failures are its own. */
+  /**
+   * Would asking another station only double the load? True for most failures of a source whose
+   * failures are its own.
+   */
   skipsComparison(): boolean {
     if (this.#agreements < AGREEMENTS_TO_TRUST) return false;
     this.#skipped = (this.#skipped + 1) % ASK_EVERY;

@@ -1,4 +1,7 @@
-/** When a station that was busy a moment ago counts as fallen silent, and for how long calls are held back for that. */
+/**
+ * When a station that was busy a moment ago counts as fallen silent, and for how long calls are
+ * held back for that.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Lull } from "./lull.ts";

@@ -1,4 +1,6 @@
-/** Patience is learned from those who hang up, and given up when answers are taken later than that. */
+/**
+ * Patience is learned from those who hang up, and given up when answers are taken later than that.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

@@ -1,20 +1,23 @@
 /**
- * How long callers wait before they hang up, learned from those who did: a low quantile of the latest hang-ups' ages.
- * Where no deadline comes with a call, this is its deadline. It matters under overload only: a queue that is served
- * oldest first while its callers give up works for nobody, and the station executes what nobody waits for any more
- * (metastable failures: Bronson et al., HotOS 2021). One caller who hangs up early proves nothing; answers that were
- * still taken at a higher age contradict an estimate and end it.
+ * How long callers wait before they hang up, learned from those who did: a low quantile of the
+ * latest hang-ups' ages. Where no deadline comes with a call, this is its deadline. It matters
+ * under overload only: a queue that is served oldest first while its callers give up works for
+ * nobody, and the station executes what nobody waits for any more (metastable failures: Bronson et
+ * al., HotOS 2021). One caller who hangs up early proves nothing; answers that were still taken at
+ * a higher age contradict an estimate and end it.
  *
- * While nobody has hung up, nothing is known, and the first to learn from would be a station's work for nobody. But
- * people set timeouts to round numbers: at each of them it is doubtful whether callers still wait, until an answer was
- * taken at a higher age, or a caller was seen to wait for longer.
+ * While nobody has hung up, nothing is known, and the first to learn from would be a station's work
+ * for nobody. But people set timeouts to round numbers: at each of them it is doubtful whether
+ * callers still wait, until an answer was taken at a higher age, or a caller was seen to wait for
+ * longer.
  */
 
 import { brand } from "../../brand.ts";
 
 /**
- * Abort a call's signal with this where its caller broke off its own request before it was whole, such as an upload: it
- * was not waiting for an answer yet, so nothing is learned of how long callers wait.
+ * Abort a call's signal with this where its caller broke off its own request before it was whole,
+ * such as an upload: it was not waiting for an answer yet, so nothing is learned of how long
+ * callers wait.
  */
 export class RequestCutError extends Error {
   static {
@@ -36,8 +39,9 @@ const MEMORY_MS = 60_000;
 /** Fewer than this quantile of the callers hung up earlier than the estimate. */
 const QUANTILE = 0.1;
 /**
- * So much of it is kept back, as a share and in ms at most: a caller began to wait before its call came here, and its answer
- * is under way for a moment. That takes no longer where callers wait for longer.
+ * So much of it is kept back, as a share and in ms at most: a caller began to wait before its call
+ * came here, and its answer is under way for a moment. That takes no longer where callers wait for
+ * longer.
  */
 const CAUTION = 0.04;
 const MAX_CAUTION_MS = 20;
@@ -54,7 +58,10 @@ export class CallerPatience {
   readonly #atMs: number[] = [];
   #place = 0;
   #contradictions = 0;
-  /** The highest age at which an answer was taken, or still waited for, since the last hang-up that counted. */
+  /**
+   * The highest age at which an answer was taken, or still waited for, since the last hang-up that
+   * counted.
+   */
   #takenAtMs = 0;
   #estimateMs: number | undefined = undefined;
 
@@ -67,7 +74,10 @@ export class CallerPatience {
     this.#estimateMs = this.#estimate(nowMs);
   }
 
-  /** A caller took its answer when its call was `ageMs` old. Nobody has hung up for a minute: whoever did is gone. */
+  /**
+   * A caller took its answer when its call was `ageMs` old. Nobody has hung up for a minute:
+   * whoever did is gone.
+   */
   noteAnswered(ageMs: number, nowMs: number): void {
     const isKnown = this.#estimateMs !== undefined;
     if (isKnown && nowMs - (this.#atMs.at(this.#place - 1) as number) > MEMORY_MS) this.clear();
@@ -91,7 +101,10 @@ export class CallerPatience {
     return this.#estimateMs;
   }
 
-  /** From this age on it is doubtful whether callers still wait; `Infinity` where it is known how long they do. */
+  /**
+   * From this age on it is doubtful whether callers still wait; `Infinity` where it is known how
+   * long they do.
+   */
   get doubtfulFromMs(): number {
     if (this.#estimateMs !== undefined) return Number.POSITIVE_INFINITY;
     return withCaution(this.#likelyMs());

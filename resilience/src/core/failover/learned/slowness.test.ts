@@ -1,4 +1,7 @@
-/** When a station is slow beside its own quiet times, who wins a race, and what becomes of both in the dispatcher. */
+/**
+ * When a station is slow beside its own quiet times, who wins a race, and what becomes of both in
+ * the dispatcher.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Dispatching, type DispatchingOptions, type Terms } from "../../../../../test/worlds/dispatching.ts";
@@ -90,14 +93,17 @@ test("a race with few calls: answers of several stages are taken together, and t
   assert.equal(race.isOpen(3_000), true, "what was sent in an earlier stage says nothing of this one");
 });
 
-// ── in the dispatcher ───────────────────────────────────────────────────────────────────────────────────────────────
+// ── in the dispatcher
+// ───────────────────────────────────────────────────────────────────────────────────────────────
 
 /** How long an attempt takes. */
 type Takes = (attempt: Attempt, nowMs: number) => number;
 
 const ROUTES = (place: number): Terms => ({ source: `route ${place % 5}`, key: `k${place}` });
 
-/** Calls at a steady pace that are all served, each after as long as `takes` says when it is sent. */
+/**
+ * Calls at a steady pace that are all served, each after as long as `takes` says when it is sent.
+ */
 class Steady extends Dispatching {
   readonly #due: Map<number, Attempt[]> = new Map();
   #looked = 0;

@@ -1,13 +1,15 @@
 /**
- * Has a station become several times slower than it is in quiet times, little by little? Bounds that follow its answers
- * (`answer-times.ts`) and the leisure of a source (`call-sources.ts`) move with it, and never notice. What is kept here
- * is measured beside the quiet times of each source of calls at this station, which double only in ten minutes: a change
- * of the mix of routes is no change.
+ * Has a station become several times slower than it is in quiet times, little by little? Bounds
+ * that follow its answers (`answer-times.ts`) and the leisure of a source (`call-sources.ts`) move
+ * with it, and never notice. What is kept here is measured beside the quiet times of each source of
+ * calls at this station, which double only in ten minutes: a change of the mix of routes is no
+ * change.
  *
- * That it is slow says nothing of whose fault it is: it may have more to do, as any station in its place would. So it does
- * not count where more is sent there than while it was quick; and where it counts, it is only a reason to let the other
- * station race it: a growing share of the calls goes there (`failback.ts`), and both are measured by the same quiet times.
- * The other one wins if it is twice as quick to the end, no slower with most of the calls than with a few, and if this one
+ * That it is slow says nothing of whose fault it is: it may have more to do, as any station in its
+ * place would. So it does not count where more is sent there than while it was quick; and where it
+ * counts, it is only a reason to let the other station race it: a growing share of the calls goes
+ * there (`failback.ts`), and both are measured by the same quiet times. The other one wins if it is
+ * twice as quick to the end, no slower with most of the calls than with a few, and if this one
  * stays slow although little is left to it. Load would have moved along.
  */
 import { LEAST_LEISURE_MS } from "../admission/crowding.ts";
@@ -25,20 +27,31 @@ const LASTING_MS = 2_000;
 const LOOKS = 10;
 const LOOK_MS = 100;
 const SHARE = 1 / 8;
-/** How much is sent there is counted over this long. It was no load if the station was still quick two of these later, … */
+/**
+ * How much is sent there is counted over this long. It was no load if the station was still quick
+ * two of these later, …
+ */
 const WINDOW_MS = 2_000;
 /** … and more than so many times that may be; it is halved in ten minutes. */
 const MORE = 1.2;
 const HALVED_MS = 600_000;
-/** A race that was not won is held again after this long, and twice as long each time, so many times. */
+/**
+ * A race that was not won is held again after this long, and twice as long each time, so many
+ * times.
+ */
 const AGAIN_MS = 30_000;
 const MAX_DOUBLINGS = 5;
-/** A stage of a race says something when so many answers of the other station are known; the last one waits for them, … */
+/**
+ * A stage of a race says something when so many answers of the other station are known; the last
+ * one waits for them, …
+ */
 const FEWEST = 5;
 /** … until the race has taken this long. */
 const LONGEST_MS = 30_000;
 
-/** How many times as long as in quiet times an answer takes; quicker than some is not told apart. */
+/**
+ * How many times as long as in quiet times an answer takes; quicker than some is not told apart.
+ */
 export function timesSlower(tookMs: number, quietMs: number): number {
   return Math.max(tookMs, LEAST_LEISURE_MS) / Math.max(quietMs, LEAST_LEISURE_MS);
 }
@@ -70,7 +83,10 @@ export class Slowness {
     return this.#times;
   }
 
-  /** Answers of the source at hand take `times` as long as in quiet times; `sent` calls were sent there since the start. */
+  /**
+   * Answers of the source at hand take `times` as long as in quiet times; `sent` calls were sent
+   * there since the start.
+   */
   look(times: number, sent: number, nowMs: number): void {
     if (nowMs >= this.#windowFromMs + WINDOW_MS) this.#endWindow(sent, nowMs);
     this.nextLookMs = nowMs + LOOK_MS;
@@ -130,7 +146,10 @@ class Lap {
   }
 }
 
-/** The active station, which has become slow, and another one, which is given more and more of its calls. */
+/**
+ * The active station, which has become slow, and another one, which is given more and more of its
+ * calls.
+ */
 export class Race {
   /** When it is over at the latest. */
   readonly untilMs: number;
@@ -146,8 +165,8 @@ export class Race {
   }
 
   /**
-   * A call that was sent at `startedMs` was answered, in so many times as long as the active station takes in quiet times. One
-   * that was sent before this stage says nothing of it.
+   * A call that was sent at `startedMs` was answered, in so many times as long as the active
+   * station takes in quiet times. One that was sent before this stage says nothing of it.
    */
   noteServed(isOther: boolean, times: number, startedMs: number): void {
     if (startedMs >= this.#lapFromMs) (isOther ? this.#other : this.#slow).add(times);
@@ -158,7 +177,9 @@ export class Race {
     return this.#other.count < FEWEST && nowMs < this.untilMs;
   }
 
-  /** A stage is over: why the other station has not won, in a few words; undefined where it goes on. */
+  /**
+   * A stage is over: why the other station has not won, in a few words; undefined where it goes on.
+   */
   endLap(isLast: boolean, nowMs: number): string | undefined {
     const slow = this.#slow;
     const other = this.#other;

@@ -1,4 +1,7 @@
-/** What answers take at leisure is learned to a fifth, however much their times vary, and chance makes no crowd. */
+/**
+ * What answers take at leisure is learned to a fifth, however much their times vary, and chance
+ * makes no crowd.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../../random.ts";
@@ -19,7 +22,10 @@ interface Offered {
   readonly crowd?: SeenAs;
 }
 
-/** Calls every `everyMs`, each answered after a constant or an exponential time; `answers` of them are told, in their order. */
+/**
+ * Calls every `everyMs`, each answered after a constant or an exponential time; `answers` of them
+ * are told, in their order.
+ */
 function offer(at: SourceAt, { seed, meanMs, everyMs, isVaried, answers, crowd = "idle" }: Offered): void {
   const random = seededRandom(`source at station ${seed}`);
   const calls = Array.from({ length: 2 * answers + 100 }, (_, place) => {

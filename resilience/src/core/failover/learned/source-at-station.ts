@@ -1,31 +1,39 @@
 /**
- * What is known of one source of calls at one station: when it was last served, failed or refused there, and how long its
- * answers take, of late, at leisure and in quiet times. Means are those of logarithms, and of as many answers as their times
- * vary: the error of a mean of `n` answers is their deviation divided by the root of `n`. The variance is half the mean
- * square of what differs from one answer to the next (von Neumann, 1941), which does not grow where the mean itself moves.
+ * What is known of one source of calls at one station: when it was last served, failed or refused
+ * there, and how long its answers take, of late, at leisure and in quiet times. Means are those of
+ * logarithms, and of as many answers as their times vary: the error of a mean of `n` answers is
+ * their deviation divided by the root of `n`. The variance is half the mean square of what differs
+ * from one answer to the next (von Neumann, 1941), which does not grow where the mean itself moves.
  */
 
 import type { Era } from "../admission/crowding.ts";
 
-/** How long an answer takes at leisure: as its answers took at their quickest, of late. That is forgotten by half in this time, … */
+/**
+ * How long an answer takes at leisure: as its answers took at their quickest, of late. That is
+ * forgotten by half in this time, …
+ */
 const LEISURE_DOUBLED_MS = 10_000;
 /** … or in so many answer times: */
 const LEISURE_DOUBLED_ANSWERS = 16;
 /** … in steps of so long: of less, nothing is noticed. */
 const LEISURE_STEP_MS = 20;
-/** What it takes in quiet times: the same, forgotten by half in ten minutes, and unknown at first. */
+/**
+ * What it takes in quiet times: the same, forgotten by half in ten minutes, and unknown at first.
+ */
 const QUIET_DOUBLED_MS = 600_000;
 const QUIET_STEP_MS = 1_000;
 /**
- * Both by the mean of about so many answers: single ones are quick by chance, or from a cache. The more their times differ,
- * the more it takes: by this factor of the variance of their logarithms, so that chance moves the mean by a sixth.
+ * Both by the mean of about so many answers: single ones are quick by chance, or from a cache. The
+ * more their times differ, the more it takes: by this factor of the variance of their logarithms,
+ * so that chance moves the mean by a sixth.
  */
 const MEAN_ANSWERS = 32;
 const MOST_MEAN_ANSWERS = 256;
 const PER_VARIANCE = 64;
 /**
- * Of a station that begins to serve, quick answers are seen first, and its slow ones later. So it is measured by the first
- * few calls that it is given, once this share of them is answered, and for so many times as long as they take by nothing else.
+ * Of a station that begins to serve, quick answers are seen first, and its slow ones later. So it
+ * is measured by the first few calls that it is given, once this share of them is answered, and for
+ * so many times as long as they take by nothing else.
  */
 const EARLY_CALLS = 32;
 const EARLY_ANSWERED = 0.95;
@@ -41,8 +49,9 @@ const ENOUGH_ANSWERS = 64;
 export const NEVER: number = Number.POSITIVE_INFINITY;
 
 /**
- * How a station looks when it serves a call. `idle`: what it takes is what it takes at leisure; `busy`: or a little more;
- * `crowded`: it takes longer because of what it has to do, so that nothing is learned from slow answers.
+ * How a station looks when it serves a call. `idle`: what it takes is what it takes at leisure;
+ * `busy`: or a little more; `crowded`: it takes longer because of what it has to do, so that
+ * nothing is learned from slow answers.
  */
 export type SeenAs = "idle" | "busy" | "crowded";
 
@@ -51,7 +60,9 @@ export class SourceAt {
   servedAtMs: number = Number.NEGATIVE_INFINITY;
   /** When it first failed the source, and no other station was asked. */
   failedFromMs: number = NEVER;
-  /** Refusals for load in a row since it last served the source, and when the first of them came. */
+  /**
+   * Refusals for load in a row since it last served the source, and when the first of them came.
+   */
   refusals = 0;
   refusedFromMs: number = NEVER;
   /** When it last refused the source for load, served since or not. */
@@ -66,8 +77,9 @@ export class SourceAt {
   /** Is it measured by the first calls that it was given, and by no others yet? */
   isYoung = true;
   /**
-   * Its answer time of late, and of how many answers: the mean, and the mean of the logarithms. By these it is told whether
-   * answers take longer than they did: a few that take very long, as everywhere, hardly move them.
+   * Its answer time of late, and of how many answers: the mean, and the mean of the logarithms. By
+   * these it is told whether answers take longer than they did: a few that take very long, as
+   * everywhere, hardly move them.
    */
   meanMs = 0;
   #logMean = 0;
@@ -113,7 +125,8 @@ export class SourceAt {
     const offLog = tookLog - this.#logMean;
     this.meanMs += (tookMs - this.meanMs) / this.#answers;
     this.#logMean += offLog / this.#answers;
-    // By what differs from one answer to the next: a station that becomes slower does not vary more for that.
+    // By what differs from one answer to the next: a station that becomes slower does not vary more
+    // for that.
     const stepLog = tookLog - this.#lastLog;
     this.#lastLog = tookLog;
     this.#logVariance +=
@@ -132,9 +145,10 @@ export class SourceAt {
   }
 
   /**
-   * What it may take at leisure, beside what it takes elsewhere: calls that come all at once crowd a station more and more from the
-   * first one on, and nobody sees it at leisure then. Its first few answers, of any source, tell the most of it, unless quicker
-   * ones follow (`beside-log.ts`); `Infinity` before.
+   * What it may take at leisure, beside what it takes elsewhere: calls that come all at once crowd
+   * a station more and more from the first one on, and nobody sees it at leisure then. Its first
+   * few answers, of any source, tell the most of it, unless quicker ones follow (`beside-log.ts`);
+   * `Infinity` before.
    */
   presumedLog(elsewhereLog: number): number {
     const era = this.#era;

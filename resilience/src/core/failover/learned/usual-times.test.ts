@@ -1,4 +1,7 @@
-/** When an attempt is overdue, worth a second one, or too late to begin: by what is known of its station and its source. */
+/**
+ * When an attempt is overdue, worth a second one, or too late to begin: by what is known of its
+ * station and its source.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Dispatching } from "../../../../../test/worlds/dispatching.ts";

@@ -1,4 +1,7 @@
-/** Collapse is never silent: it is told at once, every ten seconds while it lasts, and when it is over. */
+/**
+ * Collapse is never silent: it is told at once, every ten seconds while it lasts, and when it is
+ * over.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CallSource } from "../learned/call-sources.ts";

@@ -1,11 +1,11 @@
 /**
- * Counts how calls end, second by second, so that no collapse is silent: where less than half of the calls that end in
- * a second are answered well, that is said, with the numbers, at once and then every ten seconds until half of them are,
- * or none come.
+ * Counts how calls end, second by second, so that no collapse is silent: where less than half of
+ * the calls that end in a second are answered well, that is said, with the numbers, at once and
+ * then every ten seconds until half of them are, or none come.
  *
- * What one client asks for and never gets is no collapse. Failures of sources (caller and route) that no station has ever
- * served are left out, and so are those of the one source that fails most, if the others are served; unless they come from
- * so many sources that it is not theirs.
+ * What one client asks for and never gets is no collapse. Failures of sources (caller and route)
+ * that no station has ever served are left out, and so are those of the one source that fails most,
+ * if the others are served; unless they come from so many sources that it is not theirs.
  */
 
 import type { OverloadFigures } from "../events.ts";
@@ -66,7 +66,10 @@ export class GoodputWatch {
     if (count > 0 || this.#failures.size < MANY_SOURCES) this.#failures.set(source, count + 1);
   }
 
-  /** The call that has just ended as hung up was broken off by its own caller, who did not wait for an answer yet. */
+  /**
+   * The call that has just ended as hung up was broken off by its own caller, who did not wait for
+   * an answer yet.
+   */
   noteNotAwaited(): void {
     this.#counts.hungUp--;
     this.#before.hungUp++;

@@ -1,7 +1,7 @@
 /**
- * How long calls will have to wait, and how long each may: what is asked for is compared with what the active station does
- * in a second, and the time of those who wait with the time of their callers. A call that could not be served in time is
- * refused at once, with how long to stay away.
+ * How long calls will have to wait, and how long each may: what is asked for is compared with what
+ * the active station does in a second, and the time of those who wait with the time of their
+ * callers. A call that could not be served in time is refused at once, with how long to stay away.
  */
 import type { Call } from "../call.ts";
 import type { CallQueue } from "../call-queue.ts";
@@ -14,11 +14,14 @@ import { OverloadWatch } from "./overload-watch.ts";
 /** How many of those who wait will be served is worked out again this often. */
 const SURVEY_INTERVAL_MS = 20;
 /**
- * Who has waited for so long, a second more than it takes to tell a lasting overload from a surge, and so many times as long
- * as anybody who is let in later, is left over from before it.
+ * Who has waited for so long, a second more than it takes to tell a lasting overload from a surge,
+ * and so many times as long as anybody who is let in later, is left over from before it.
  */
 const LEFT_OVER = { leastMs: 3_000, ratio: 2 };
-/** Where the next call waits so soon after the last one, that nobody did in between is chance: a short queue is empty now and then. */
+/**
+ * Where the next call waits so soon after the last one, that nobody did in between is chance: a
+ * short queue is empty now and then.
+ */
 const BREAK_MS = 100;
 const ENDLESS = Number.POSITIVE_INFINITY;
 
@@ -72,7 +75,10 @@ export class Outlook {
     return perSecond === ENDLESS ? 0 : (this.#servable(1_000 / perSecond, nowMs) * 1_000) / perSecond;
   }
 
-  /** How long `call` may have to wait: what its caller has time for, and little where more is asked for than can be done. */
+  /**
+   * How long `call` may have to wait: what its caller has time for, and little where more is asked
+   * for than can be done.
+   */
   acceptedWaitMs(call: Call, nowMs: number): number {
     const { usual } = this.#parts;
     const leftMs = Math.max(0, this.limitMs(call) - nowMs - usual.serviceMs);
@@ -80,9 +86,10 @@ export class Outlook {
   }
 
   /**
-   * Was `call` admitted to the queue before the overload was known to last? As many are answered whoever goes first: those
-   * who come now soon, or those who have waited for long, and may be gone without a sign, later and later. Where it is known
-   * how long callers wait, none of them waits for longer anyway.
+   * Was `call` admitted to the queue before the overload was known to last? As many are answered
+   * whoever goes first: those who come now soon, or those who have waited for long, and may be gone
+   * without a sign, later and later. Where it is known how long callers wait, none of them waits
+   * for longer anyway.
    */
   isLeftOver(call: Call, nowMs: number): boolean {
     const waitedMs = nowMs - call.arrivedMs;
@@ -91,7 +98,10 @@ export class Outlook {
     return waitedMs >= LEFT_OVER.ratio * this.#overload.standingMs(this.#leisureMs) && this.isOverloaded(nowMs);
   }
 
-  /** How long the active station takes where nobody waits there: its usual time grows with a queue that it has itself. */
+  /**
+   * How long the active station takes where nobody waits there: its usual time grows with a queue
+   * that it has itself.
+   */
   get #leisureMs(): number {
     const { roles, usual } = this.#parts;
     const { leisureMs } = roles.active.crowding;
@@ -119,7 +129,10 @@ export class Outlook {
     return Math.max(measured, Math.min(admission.capacityPerSecond, allowed));
   }
 
-  /** How many of those who wait will be served, if one goes every `everyMs`; the time of the others will be over before. */
+  /**
+   * How many of those who wait will be served, if one goes every `everyMs`; the time of the others
+   * will be over before.
+   */
   #servable(everyMs: number, nowMs: number): number {
     const { queue, usual } = this.#parts;
     const { size } = queue;

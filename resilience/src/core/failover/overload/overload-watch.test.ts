@@ -1,4 +1,7 @@
-/** What is a lasting overload, and what is not: by the rates of calls that come and of calls that are answered. */
+/**
+ * What is a lasting overload, and what is not: by the rates of calls that come and of calls that
+ * are answered.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RateWindow } from "../../guard/rate-window.ts";
