@@ -98,9 +98,9 @@ function livesOf(sender: (typeof SENDERS)[number], seed: string, quick: boolean)
 
 /** As the gateway sets its detector up for heartbeats this far apart (ADR 0013). */
 function gatewayMachine(intervalMs: number): PhiAccrualMachine {
-  const minimumDeviationMs = Math.max(20, (intervalMs + 150) / 10);
+  const minDeviationMs = Math.max(20, (intervalMs + 150) / 10);
   const ceilingMs = Math.max(1_000, 20 * intervalMs);
-  return new PhiAccrualMachine({ model: "adaptive", expectedIntervalMs: intervalMs, minimumDeviationMs, ceilingMs });
+  return new PhiAccrualMachine({ model: "adaptive", expectedIntervalMs: intervalMs, minDeviationMs, ceilingMs });
 }
 
 function printThroughput(): void {

@@ -15,7 +15,7 @@ test("a group of which nothing is written has the defaults of the manual", () =>
   );
   assert.deepEqual(group.heartbeat, { kind: "udp", intervalMs: 50, timeoutMs: 50 });
   assert.deepEqual(
-    [group.detector.ceilingMs, group.detector.minimumDeviationMs, group.commands.timeoutMs, group.failback.mode],
+    [group.detector.ceilingMs, group.detector.minDeviationMs, group.commands.timeoutMs, group.failback.mode],
     [1_000, 20, 30_000, "manual"],
   );
   const { model, threshold, suspectThreshold } = group.detector;
@@ -34,7 +34,7 @@ test("what is written counts, in whatever unit", () => {
   });
   assert.deepEqual(group.heartbeat, { kind: "http", intervalMs: 2_000, timeoutMs: 2_000 });
   assert.equal(group.detector.ceilingMs, 10_000);
-  assert.equal(group.detector.minimumDeviationMs, 500);
+  assert.equal(group.detector.minDeviationMs, 500);
   assert.deepEqual([group.detector.threshold, group.detector.suspectThreshold], [8, 5]);
   assert.deepEqual(
     [group.commands.timeoutMs, group.commands.deadlineMs, group.commands.errorBody],

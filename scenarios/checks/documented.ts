@@ -29,10 +29,10 @@ export interface DocumentedGroup {
     readonly threshold: number;
     readonly suspectThreshold: number;
     readonly clearThreshold: number;
-    readonly minimumDeviationMs: number;
+    readonly minDeviationMs: number;
     readonly ceilingMs: number;
     readonly sustainMs: number;
-    readonly minimumDwellMs: number;
+    readonly minDwellMs: number;
     readonly gracePeriodMs: number;
   };
   readonly commands: {
@@ -53,7 +53,7 @@ export interface DocumentedGroup {
   };
   readonly commandPath: {
     readonly failingForMs: number;
-    readonly minimumFailures: number;
+    readonly minFailures: number;
     readonly refusalsToDeclare: number;
     readonly unansweredAfterMs: number;
   };
@@ -104,13 +104,13 @@ export function documented(written: WrittenGroup): DocumentedGroup {
       threshold,
       suspectThreshold: number(detector["suspectThreshold"], Math.min(adaptive ? 8 : 5, threshold)),
       clearThreshold: number(detector["clearThreshold"], 2),
-      minimumDeviationMs: duration(
-        detector["minimumDeviation"],
+      minDeviationMs: duration(
+        detector["minDeviation"],
         adaptive ? Math.max(20, (intervalMs + 150) / 10) : Math.max(50, intervalMs / 4),
       ),
       ceilingMs,
       sustainMs: duration(detector["sustain"], 0),
-      minimumDwellMs: duration(detector["minimumDwell"], 1_000),
+      minDwellMs: duration(detector["minDwell"], 1_000),
       gracePeriodMs: duration(detector["gracePeriod"], graceMs),
     },
     commands: {
@@ -135,7 +135,7 @@ export function documented(written: WrittenGroup): DocumentedGroup {
     },
     commandPath: {
       failingForMs: duration(commandPath["failingFor"], 1_000),
-      minimumFailures: number(commandPath["minimumFailures"], 5),
+      minFailures: number(commandPath["minFailures"], 5),
       refusalsToDeclare: number(commandPath["refusalsToDeclare"], 2),
       unansweredAfterMs: duration(commandPath["unansweredAfter"], 250),
     },

@@ -55,7 +55,7 @@ const OUR_CONFIGURATION_THAT_DAY = configurationOf([
     commands: { timeout: "10s", deadline: "40s" },
     heartbeat: { kind: "udp", interval: LEGACY_SETTINGS.heartbeatMs },
     detector: {
-      minimumDeviation: LEGACY_SETTINGS.timeoutMs * LEGACY_SETTINGS.timeoutsToDeclare,
+      minDeviation: LEGACY_SETTINGS.timeoutMs * LEGACY_SETTINGS.timeoutsToDeclare,
       ceiling: LEGACY_SETTINGS.timeoutMs * LEGACY_SETTINGS.timeoutsToDeclare,
     },
   },

@@ -49,9 +49,9 @@ export function drawPhases(random: Random, configuration: WrittenConfiguration, 
 export function recoveryMs(configuration: WrittenConfiguration, chaosMs: number): number {
   return longest(configuration, (group) => {
     const { detector, breaker, heartbeat } = sectionsOf(group);
-    const { minimumDwell, sustain = 0, gracePeriod = DEFAULTS.grace } = numbers(detector);
+    const { minDwell, sustain = 0, gracePeriod = DEFAULTS.grace } = numbers(detector);
     const { openDuration = DEFAULTS.openDuration, window = DEFAULTS.window } = numbers(breaker);
-    const dwell = minimumDwell ?? DEFAULTS.dwell;
+    const dwell = minDwell ?? DEFAULTS.dwell;
     const interval = Number(heartbeat?.interval ?? 1_000);
     // Each declaration doubles the dwell of the one before, which had to be over: all together they
     // fill the chaos.

@@ -81,7 +81,7 @@ export function drawTightSettings(random: Random, load: GroupPlan, path: Surroun
   const capacityPerSecond = chance(scarce, 0.3) ? Math.ceil(load.commandsPerSecond * between(scarce, 0.7, 1.3)) : ample;
   const patientPath = {
     failingFor: milliseconds(logUniform(draws, 500, 8_000)),
-    minimumFailures: 12,
+    minFailures: 12,
     refusalsToDeclare: pick(draws.fork("refusals"), [2, 3, 5]),
   };
   const breaker = {
@@ -149,18 +149,18 @@ function drawDetector(random: Random, heartbeat: WrittenHeartbeat, path: Surroun
   const suspectThreshold = number(pick(random, [threshold, between(random, 1.2, threshold)]));
   const clearThreshold = number(between(random, 0.5, Math.min(2, 0.9 * suspectThreshold)));
   const leastDeviationMs = Math.max(1, borneFor(model, silenceMs, intervalMs, suspectThreshold));
-  const minimumDeviation = Math.ceil(leastDeviationMs * logUniform(random, 1, 3));
+  const minDeviation = Math.ceil(leastDeviationMs * logUniform(random, 1, 3));
   const leastCeilingMs = Math.max(2 * intervalMs, silenceMs);
   const ceiling = Math.ceil(logUniform(random, leastCeilingMs, Math.max(10_000, 2 * leastCeilingMs)));
   const sustain = pick(random, [0, 0, milliseconds(logUniform(random, 1, 3_000))]);
-  const minimumDwell = pick(random, [0, 1_000, milliseconds(logUniform(random, 10, 8_000))]);
+  const minDwell = pick(random, [0, 1_000, milliseconds(logUniform(random, 10, 8_000))]);
   const leastGrace = leastGraceMs(heartbeat, path);
   const gracePeriod = Math.ceil(logUniform(random, leastGrace, Math.max(15_000, 2 * leastGrace)));
   if (byDefault && defaultFits(model, heartbeat, path)) return model === "adaptive" ? undefined : { model };
   const window = random.fork("window");
   const windowed = model !== "adaptive" && chance(window, 0.2) ? { windowSize: pick(window, [10, 30, 500]) } : {};
   const levels = { threshold, suspectThreshold, clearThreshold };
-  return { model, ...windowed, ...levels, minimumDeviation, ceiling, sustain, minimumDwell, gracePeriod };
+  return { model, ...windowed, ...levels, minDeviation, ceiling, sustain, minDwell, gracePeriod };
 }
 
 /**
@@ -184,9 +184,9 @@ function borneFor(model: Model, silenceMs: number, intervalMs: number, level: nu
 function defaultFits(model: Model, heartbeat: WrittenHeartbeat, path: Surroundings): boolean {
   const silenceMs = longestSilenceMs(heartbeat, path);
   const group = { name: "by default", listen: "", stations: [], heartbeat, detector: { model } };
-  const { minimumDeviationMs, suspectThreshold, ceilingMs, gracePeriodMs } = documented(group).detector;
+  const { minDeviationMs, suspectThreshold, ceilingMs, gracePeriodMs } = documented(group).detector;
   return (
-    minimumDeviationMs >= borneFor(model, silenceMs, intervalMsOf(heartbeat), suspectThreshold) &&
+    minDeviationMs >= borneFor(model, silenceMs, intervalMsOf(heartbeat), suspectThreshold) &&
     ceilingMs >= silenceMs &&
     gracePeriodMs >= leastGraceMs(heartbeat, path)
   );
@@ -261,7 +261,7 @@ function drawBreaker(random: Random): NonNullable<WrittenSections["breaker"]> {
 function drawCommandPath(random: Random): NonNullable<WrittenSections["commandPath"]> {
   return {
     failingFor: pick(random, [0, 1_000, milliseconds(logUniform(random, 50, 5_000))]),
-    minimumFailures: wholeBetween(random, 1, 12),
+    minFailures: wholeBetween(random, 1, 12),
     refusalsToDeclare: wholeBetween(random, 1, 5),
     unansweredAfter: pick(random, [0, 250, milliseconds(logUniform(random, 10, 2_000))]),
   };

@@ -18,10 +18,10 @@ export interface WrittenSections {
     readonly threshold?: number;
     readonly suspectThreshold?: number;
     readonly clearThreshold?: number;
-    readonly minimumDeviation?: Duration;
+    readonly minDeviation?: Duration;
     readonly ceiling?: Duration;
     readonly sustain?: Duration;
-    readonly minimumDwell?: Duration;
+    readonly minDwell?: Duration;
     readonly gracePeriod?: Duration;
   };
   readonly commands?: {
@@ -47,7 +47,7 @@ export interface WrittenSections {
   };
   readonly commandPath?: {
     readonly failingFor?: Duration;
-    readonly minimumFailures?: number;
+    readonly minFailures?: number;
     readonly refusalsToDeclare?: number;
     readonly unansweredAfter?: Duration;
   };

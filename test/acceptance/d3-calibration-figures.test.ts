@@ -38,7 +38,7 @@ test("[D3] steady N(50, 10): below 2 within mean + 2.3 deviations, above 8 when 
 });
 
 test("[D3] the same from the first beat on, while the detector still presumes", () => {
-  figures("first beats", { expectedIntervalMs: 50, minimumSamples: 200 }, 100, 0);
+  figures("first beats", { expectedIntervalMs: 50, minSamples: 200 }, 100, 0);
 });
 
 test("[D3] the same for a detector that nobody tuned", () => {

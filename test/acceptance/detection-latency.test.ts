@@ -119,7 +119,7 @@ async function watched(beats: number, stallMs: (sequence: number) => number, nam
     clock,
     model: "adaptive",
     expectedIntervalMs: 50,
-    minimumDeviationMs: 20,
+    minDeviationMs: 20,
     ceilingMs: 1_000,
   });
   const silencesMs: number[] = [];

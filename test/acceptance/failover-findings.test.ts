@@ -71,7 +71,7 @@ test("[F7] a station that was left on request while it failed → can be returne
 test("[F1] an attempt that has been counted, or a wait for a slot, does not speak against a station when the caller hangs up", async () => {
   const at = await TwoStations.begin({
     client: { ...CLIENT, timeoutMs: 400, retry: { baseMs: 5_000, jitter: "none", budget: { reserve: 100 } } },
-    commandPath: { minimumFailures: 4, failingForMs: 500 },
+    commandPath: { minFailures: 4, failingForMs: 500 },
   });
   at.north.fault = "hang";
   const callers = [1, 2].map(() => new AbortController());
@@ -84,7 +84,7 @@ test("[F1] an attempt that has been counted, or a wait for a slot, does not spea
 
   const queued = await TwoStations.begin({
     client: { ...CLIENT, bulkhead: { maxConcurrent: 1, acquireTimeoutMs: 500, maxQueue: 10 } },
-    commandPath: { minimumFailures: 2, failingForMs: 0, unansweredAfterMs: 250 },
+    commandPath: { minFailures: 2, failingForMs: 0, unansweredAfterMs: 250 },
   });
   queued.north.answerMs = 350;
   const impatient = [1, 2, 3].map(() => new AbortController());
@@ -124,7 +124,7 @@ test("[F1] [F9] stations that change in one look are weighed together, and each 
 test("[F1] what an attempt shows is weighed when it fails, and not when its call has tried again and ended", async () => {
   const at = await TwoStations.begin({
     client: { ...CLIENT, timeoutMs: 400, retry: { baseMs: 3_000, jitter: "none", budget: { reserve: 100 } } },
-    commandPath: { minimumFailures: 3, failingForMs: 300 },
+    commandPath: { minFailures: 3, failingForMs: 300 },
   });
   at.north.fault = "hang";
   for (let command = 0; command < 3; command++) at.send();

@@ -188,7 +188,7 @@ test("[F7] automatic failback counts from proven health: probes must succeed, wi
 test("[F7] a primary that keeps coming and going is trusted later each time", async () => {
   const at = await TwoStations.begin({
     failback: { mode: "automatic", holdDownMs: 2_000 },
-    supervisor: { minimumDwellMs: 0 },
+    supervisor: { minDwellMs: 0 },
   });
   const awayMs: number[] = [];
   for (let round = 0; round < 4; round++) {

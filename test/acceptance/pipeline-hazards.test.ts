@@ -36,16 +36,16 @@ const CASES: readonly [hazard: string, refused: Omit<ClientOptions, "name">, all
   ],
   [
     "retries-multiply",
-    { retry: { maxAttempts: 3, attemptsBelow: 3 } },
-    { retry: { maxAttempts: 1, attemptsBelow: 3 } },
+    { retry: { maxAttempts: 3, downstreamAttempts: 3 } },
+    { retry: { maxAttempts: 1, downstreamAttempts: 3 } },
   ],
   [
     "retries-multiply",
-    { retry: { attemptsBelow: new ResilientClient({ name: "below" }) } },
-    { retry: { attemptsBelow: new ResilientClient({ name: "below", retry: false }) } },
+    { retry: { downstreamAttempts: new ResilientClient({ name: "below" }) } },
+    { retry: { downstreamAttempts: new ResilientClient({ name: "below", retry: false }) } },
   ],
   ["backoff-exceeds-deadline", { deadlineMs: 100, retry: { baseMs: 100 } }, { deadlineMs: 100, retry: { baseMs: 99 } }],
-  ["deadline-below-minimum", { deadlineMs: 100, minimumTimeLeftMs: 100 }, { deadlineMs: 100, minimumTimeLeftMs: 99 }],
+  ["deadline-below-minimum", { deadlineMs: 100, minTimeLeftMs: 100 }, { deadlineMs: 100, minTimeLeftMs: 99 }],
   [
     "probe-lease-below-timeout",
     { timeoutMs: 5_000, breaker: { probeLeaseMs: 4_999 } },
@@ -74,9 +74,9 @@ for (const [place, [hazard, refused, allowed]] of CASES.entries()) {
 test("[C5] three layers of three attempts: each knows what is below it, so the second already is refused", () => {
   const lowest = new ResilientClient({ name: "lowest" });
   assert.equal(lowest.maxAttempts, 3);
-  const middle = new ResilientClient({ name: "middle", retry: { maxAttempts: 1, attemptsBelow: lowest } });
+  const middle = new ResilientClient({ name: "middle", retry: { maxAttempts: 1, downstreamAttempts: lowest } });
   assert.equal(middle.maxAttempts, 3);
-  assert.equal(hazardOf({ retry: { attemptsBelow: middle } }), "retries-multiply");
+  assert.equal(hazardOf({ retry: { downstreamAttempts: middle } }), "retries-multiply");
 });
 
 test("[C5] single values out of range are refused too, each with its name and value", () => {
@@ -84,11 +84,11 @@ test("[C5] single values out of range are refused too, each with its name and va
     { timeoutMs: 0 },
     { timeoutMs: Number.NaN },
     { deadlineMs: -1 },
-    { minimumTimeLeftMs: Number.NaN },
+    { minTimeLeftMs: Number.NaN },
     { retry: { maxAttempts: 0 } },
     { retry: { maxAttempts: 101 } },
-    { retry: { attemptsBelow: 0 } },
-    { retry: { longestHintMs: -1 } },
+    { retry: { downstreamAttempts: 0 } },
+    { retry: { maxRetryAfterMs: -1 } },
     { retry: { jitter: "lots" as "full" } },
     { retry: { budget: { ratio: 2 } } },
     { breaker: { openDurationMs: Number.NaN } },

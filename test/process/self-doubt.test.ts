@@ -192,7 +192,7 @@ test(
  * Silence is declared after 500 ms: less than these stalls, and more than a busy machine keeps a
  * station from beating.
  */
-const PATIENT = "{ model: normal, minimumDeviation: 80ms }";
+const PATIENT = "{ model: normal, minDeviation: 80ms }";
 
 for (const [cause, environment, detector] of [
   ["busy for 300 ms", busyLoop(300), "{}"],

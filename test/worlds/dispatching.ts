@@ -64,7 +64,7 @@ export function station(number = 0, plan: StationPlan = {}, [late, left] = [neve
     backoff: new Backoff({ jitter: "none", baseMs: 10 }, seededRandom("dispatching")),
     maxAttempts: 3,
     timeoutMs: 1_000,
-    minimumTimeLeftMs: 0,
+    minTimeLeftMs: 0,
     maxRetryAfterMs: 60_000,
     cooldownMs: 5_000,
     needsProof: false,

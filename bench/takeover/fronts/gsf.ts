@@ -45,9 +45,9 @@ groups:
       - { name: backup, url: "${urlOf(place.backup)}", capacityPerSecond: ${Math.round(capacityPerSecond(setting))}, burst: ${Math.max(1, Math.floor(0.96 * burstOf(setting)))} }
     heartbeat: { kind: http, path: /health, interval: 50ms }
     probePath: /health
-    detector: { minimumDeviation: 10ms, ceiling: 200ms }
+    detector: { minDeviation: 10ms, ceiling: 200ms }
     commands: { timeout: ${timeoutMs}ms, deadline: ${patience}, maxWait: ${patience}, ambiguousKeyed: resend, errorBody: true }
-    commandPath: { failingFor: 150ms, minimumFailures: 3 }
+    commandPath: { failingFor: 150ms, minFailures: 3 }
     breaker: { failureRateThreshold: 0.25, window: 1s, openDuration: 3s }
     failback: { mode: automatic, holdDown: 3s }${BESIDE(place)}`,
   );

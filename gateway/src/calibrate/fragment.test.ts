@@ -11,7 +11,7 @@ import { fragmentOf, fragmentYaml, refusalOfGateway } from "./fragment.ts";
 const GOOD: DetectorRecommendation = {
   model: "lognormal",
   windowSize: 1_000,
-  minimumDeviationMs: 12.5,
+  minDeviationMs: 12.5,
   threshold: 7.6,
   intervalMs: 50,
   ceilingMs: 1_000,
@@ -37,16 +37,16 @@ heartbeats: { secretEnv: BEATS }
 
 test("[D10] the gateway reads what was recommended", () => {
   const { detector, heartbeat, supervisor } = parsed(GOOD);
-  const { model, windowSize, minimumDeviationMs, threshold, ceilingMs } = GOOD;
-  assert.deepEqual(detector, { model, windowSize, threshold, logThreshold: 3, minimumDeviationMs, ceilingMs });
+  const { model, windowSize, minDeviationMs, threshold, ceilingMs } = GOOD;
+  assert.deepEqual(detector, { model, windowSize, threshold, logThreshold: 3, minDeviationMs, ceilingMs });
   assert.deepEqual(heartbeat, { kind: "udp", intervalMs: 50 });
   assert.deepEqual([supervisor.suspectThreshold, supervisor.clearThreshold], [4.75, 1.9]);
 });
 
 test("[D10] a recommended adaptive model has no window, and is suspicious at one mistake an hour", () => {
   const { detector, supervisor } = parsed({ ...GOOD, model: "adaptive", threshold: 11.5 });
-  const { minimumDeviationMs, ceilingMs } = GOOD;
-  assert.deepEqual(detector, { model: "adaptive", threshold: 11.5, logThreshold: 7, minimumDeviationMs, ceilingMs });
+  const { minDeviationMs, ceilingMs } = GOOD;
+  assert.deepEqual(detector, { model: "adaptive", threshold: 11.5, logThreshold: 7, minDeviationMs, ceilingMs });
   assert.deepEqual([supervisor.suspectThreshold, supervisor.clearThreshold], [8, 2]);
   assert.equal(parsed({ ...GOOD, model: "adaptive", threshold: 3 }).supervisor.suspectThreshold, 3);
 });
@@ -56,8 +56,8 @@ test("[D10] the ends of what can be recommended are taken too", () => {
     { threshold: 1 },
     { threshold: 100 },
     { windowSize: 50 },
-    { intervalMs: 5, minimumDeviationMs: 1, ceilingMs: 10 },
-    { intervalMs: 60_000, minimumDeviationMs: 15_000, ceilingMs: 3_600_000 },
+    { intervalMs: 5, minDeviationMs: 1, ceilingMs: 10 },
+    { intervalMs: 60_000, minDeviationMs: 15_000, ceilingMs: 3_600_000 },
     { ceilingMs: 412.4999 },
   ]) {
     const recommendation = { ...GOOD, ...change };
@@ -67,7 +67,7 @@ test("[D10] the ends of what can be recommended are taken too", () => {
 });
 
 test("[D10] a fixed timeout is a ceiling below a threshold that nothing reaches", () => {
-  const { detector } = parsed({ ...GOOD, model: "fixed", threshold: 100, minimumDeviationMs: 1_000, ceilingMs: 420 });
+  const { detector } = parsed({ ...GOOD, model: "fixed", threshold: 100, minDeviationMs: 1_000, ceilingMs: 420 });
   assert.deepEqual([detector.model, detector.threshold, detector.ceilingMs], ["normal", 100, 420]);
 });
 

@@ -28,13 +28,13 @@ export interface ConfigurationFragment {
     readonly threshold: number;
     readonly suspectThreshold: number;
     readonly clearThreshold: number;
-    readonly minimumDeviation: string;
+    readonly minDeviation: string;
     readonly ceiling: string;
   };
 }
 
 export function fragmentOf(recommendation: DetectorRecommendation): ConfigurationFragment {
-  const { model, windowSize, threshold, intervalMs, minimumDeviationMs, ceilingMs } = recommendation;
+  const { model, windowSize, threshold, intervalMs, minDeviationMs, ceilingMs } = recommendation;
   const adaptive = model === "adaptive";
   return {
     ...(ceilingMs > OBJECTIVE_MS ? { objective: exactDuration(ceilingMs) } : {}),
@@ -47,7 +47,7 @@ export function fragmentOf(recommendation: DetectorRecommendation): Configuratio
       threshold,
       suspectThreshold: adaptive ? Math.min(ONE_AN_HOUR, threshold) : Number(((threshold * 5) / 8).toFixed(2)),
       clearThreshold: Number((adaptive ? Math.min(2, threshold / 4) : threshold / 4).toFixed(2)),
-      minimumDeviation: exactDuration(minimumDeviationMs),
+      minDeviation: exactDuration(minDeviationMs),
       ceiling: exactDuration(ceilingMs),
     },
   };

@@ -67,12 +67,12 @@ export function tradeOffOf(result: CalibrationResult): TradeOff | undefined {
 function bestOf(result: CalibrationResult, model: string): TradeOffCurve {
   const ofModel = result.curves.filter((curve) => curve.model === model);
   if (result.type === "recommended") {
-    const { windowSize, minimumDeviationMs } = result.recommendation;
+    const { windowSize, minDeviationMs } = result.recommendation;
     const same = ofModel.find(
       (curve) =>
         model === result.recommendation.model &&
         curve.windowSize === windowSize &&
-        curve.minimumDeviationMs === minimumDeviationMs,
+        curve.minDeviationMs === minDeviationMs,
     );
     if (same !== undefined) return same;
   }

@@ -86,7 +86,7 @@ test("a group needs a name, an address and two stations; everything else has a d
     model: "adaptive",
     threshold: 12,
     logThreshold: 7,
-    minimumDeviationMs: 20,
+    minDeviationMs: 20,
     ceilingMs: 1_000,
   });
   assert.equal(group?.supervisor.suspectThreshold, 8);
@@ -104,7 +104,7 @@ test("each model has levels and bounds of its own by default", () => {
     const { detector: settings, supervisor } = group.settings.groups[0] ?? {};
     return { ...settings, suspect: supervisor?.suspectThreshold };
   };
-  const plain = { logThreshold: 3, minimumDeviationMs: 50, ceilingMs: 1_000 };
+  const plain = { logThreshold: 3, minDeviationMs: 50, ceilingMs: 1_000 };
   assert.deepEqual(detector("{ model: normal }"), { model: "normal", threshold: 8, suspect: 5, ...plain });
   assert.deepEqual(detector("{ model: exponential, threshold: 4 }"), {
     model: "exponential",
@@ -117,7 +117,7 @@ test("each model has levels and bounds of its own by default", () => {
     threshold: 7.5,
     suspect: 7.5,
     logThreshold: 7,
-    minimumDeviationMs: 20,
+    minDeviationMs: 20,
     ceilingMs: 2_000,
   });
 });
@@ -146,7 +146,7 @@ test("durations, sizes and addresses are read as people write them", () => {
     windowSize: 50,
     threshold: 8,
     logThreshold: 3,
-    minimumDeviationMs: 500,
+    minDeviationMs: 500,
     ceilingMs: 10_000,
   });
   assert.equal(group?.commands.timeoutMs, 1_500);
@@ -805,9 +805,9 @@ test("whatever a configuration may say, the library takes", () => {
         suspectThreshold: pick(0.1, 5, 100),
         clearThreshold: pick(0.01, 2, 100),
         sustain: pick("0ms", "30m"),
-        minimumDwell: pick("0ms", "1h"),
+        minDwell: pick("0ms", "1h"),
         gracePeriod: pick("0ms", "1h"),
-        ...pick({}, { minimumDeviation: pick("1ms", "1h"), ceiling: pick("10ms", "30m") }),
+        ...pick({}, { minDeviation: pick("1ms", "1h"), ceiling: pick("10ms", "30m") }),
       },
       commands: {
         timeout: pick("1ms", "1s", "1h"),
@@ -832,7 +832,7 @@ test("whatever a configuration may say, the library takes", () => {
       },
       commandPath: {
         failingFor: pick("0ms", "1h"),
-        minimumFailures: pick(1, 1_000_000),
+        minFailures: pick(1, 1_000_000),
         refusalsToDeclare: pick(1, 1_000_000),
         unansweredAfter: pick("0ms", "1h"),
       },

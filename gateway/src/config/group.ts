@@ -12,7 +12,7 @@ type Kind = HeartbeatSettings["kind"];
 /** The settings of a group in which nothing is wrong. */
 export function groupOf(written: WrittenGroup): GroupSettings {
   const { model, windowSize, threshold, logThreshold, ...rest } = written.detector;
-  const { minimumDeviationMs, ceilingMs: writtenCeilingMs, gracePeriodMs, ...supervisor } = rest;
+  const { minDeviationMs, ceilingMs: writtenCeilingMs, gracePeriodMs, ...supervisor } = rest;
   const { kind, intervalMs } = written.heartbeat;
   const ceilingMs = writtenCeilingMs ?? ceilingOf(kind, intervalMs);
   const { objective: _checked, ...others } = written;
@@ -25,7 +25,7 @@ export function groupOf(written: WrittenGroup): GroupSettings {
       ...(windowSize === undefined ? {} : { windowSize }),
       threshold,
       logThreshold,
-      minimumDeviationMs: minimumDeviationMs ?? leastDeviationMs(model, intervalMs),
+      minDeviationMs: minDeviationMs ?? leastDeviationMs(model, intervalMs),
       ceilingMs,
     },
     supervisor: { ...supervisor, gracePeriodMs: gracePeriodMs ?? gracePeriodOf(kind, ceilingMs) },

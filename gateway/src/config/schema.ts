@@ -79,7 +79,7 @@ interface WrittenDetector extends Required<Omit<GroupSettings["supervisor"], "gr
   readonly windowSize: number | undefined;
   readonly threshold: number;
   readonly logThreshold: number;
-  readonly minimumDeviationMs: number | undefined;
+  readonly minDeviationMs: number | undefined;
   readonly ceilingMs: number | undefined;
   readonly gracePeriodMs: number | undefined;
 }
@@ -134,12 +134,12 @@ const detector = section({
   logThreshold: decimal(0.1, 100).optional(),
   clearThreshold: decimal(0.01, 100).default(2),
   /** Default: see `leastDeviationMs` in config-group.ts. */
-  minimumDeviation: duration(1, HOUR_MS).optional(),
+  minDeviation: duration(1, HOUR_MS).optional(),
   /** Default: see `ceilingOf` in config-group.ts. */
   ceiling: duration(10, HOUR_MS).optional(),
   /** A declaration already needs a silence that hardly ever happens by chance. */
   sustain: duration(0, HOUR_MS).default(0),
-  minimumDwell: duration(0, HOUR_MS).default(1_000),
+  minDwell: duration(0, HOUR_MS).default(1_000),
   /**
    * Time for a station that is started together with the gateway. Default: see `gracePeriodOf` in
    * config-group.ts.
@@ -156,10 +156,10 @@ const detector = section({
       suspectThreshold: written.suspectThreshold ?? Math.min(levels.suspect, threshold),
       logThreshold: written.logThreshold ?? Math.min(levels.log, threshold),
       clearThreshold: written.clearThreshold,
-      minimumDeviationMs: written.minimumDeviation,
+      minDeviationMs: written.minDeviation,
       ceilingMs: written.ceiling,
       sustainMs: written.sustain,
-      minimumDwellMs: written.minimumDwell,
+      minDwellMs: written.minDwell,
       gracePeriodMs: written.gracePeriod,
     };
   })
@@ -199,7 +199,7 @@ const breaker = section({
 
 const commandPath = section({
   failingFor: duration(0, HOUR_MS).default(1_000),
-  minimumFailures: wholeNumber(1, 1_000_000).default(5),
+  minFailures: wholeNumber(1, 1_000_000).default(5),
   /** Nobody who listens refuses a connection twice in a row. */
   refusalsToDeclare: wholeNumber(1, 1_000_000).default(2),
   /** Answers that are only late, after a pause of the service or of the network, come within it. */

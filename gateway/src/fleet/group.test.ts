@@ -32,8 +32,8 @@ const SILENCE = new Promise<never>(() => undefined);
 /** Beats every 50 ms, quick to judge: what a test is not about is out of its way. */
 const QUICK: Changes = {
   heartbeat: { kind: "udp", intervalMs: BEAT_MS },
-  detector: { model: "normal", threshold: 8, logThreshold: 3, minimumDeviationMs: 10, ceilingMs: 10_000 },
-  supervisor: { suspectThreshold: 5, clearThreshold: 2, sustainMs: 0, minimumDwellMs: 100, gracePeriodMs: 1_000 },
+  detector: { model: "normal", threshold: 8, logThreshold: 3, minDeviationMs: 10, ceilingMs: 10_000 },
+  supervisor: { suspectThreshold: 5, clearThreshold: 2, sustainMs: 0, minDwellMs: 100, gracePeriodMs: 1_000 },
 };
 
 /** Events of a type, also where that is one of several of a kind. */
@@ -446,7 +446,7 @@ describe("what a group says of commands", () => {
   test("[B1] the circuit opens at its own rate and volume, for its own time", async () => {
     await using at = new Setting({
       breaker: { failureRateThreshold: 0.8, minimumVolume: 3, windowMs: 2_000, openDurationMs: 777 },
-      commandPath: { failingForMs: 60_000, minimumFailures: 1_000, refusalsToDeclare: 1_000, unansweredAfterMs: 1_000 },
+      commandPath: { failingForMs: 60_000, minFailures: 1_000, refusalsToDeclare: 1_000, unansweredAfterMs: 1_000 },
     });
     await at.passes(1_000);
     at.answer = (station) => Promise.resolve(reply(station === "north" ? 500 : 200));

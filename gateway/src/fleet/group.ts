@@ -91,13 +91,13 @@ export class Group {
     this.#streams = new OpenStreams({ clock, drainMs, onCut: (event) => this.#tellOwn(event) });
     this.#clock = clock;
     this.#onCommand = onCommand;
-    const { model, windowSize, minimumDeviationMs, ceilingMs } = settings.detector;
+    const { model, windowSize, minDeviationMs, ceilingMs } = settings.detector;
     this.#detector = new PhiAccrualDetector({
       clock,
       model,
       ...(windowSize === undefined ? {} : { windowSize }),
       expectedIntervalMs: settings.heartbeat.intervalMs,
-      minimumDeviationMs,
+      minDeviationMs,
       ceilingMs,
     });
     const stations = settings.stations.map((station) => ({
@@ -120,7 +120,7 @@ export class Group {
       supervisor: {
         ...settings.supervisor,
         declareThreshold: settings.detector.threshold,
-        longestAbstentionMs: signOfLifeMs(settings.heartbeat),
+        maxAbstentionMs: signOfLifeMs(settings.heartbeat),
         hearing,
       },
       commandPath: settings.commandPath,
@@ -351,11 +351,11 @@ export class Group {
   /** A consumer of its own of what the detector says: it only tells. */
   #watchForLog(): SuspicionWatch {
     const { detector, heartbeat, stations } = this.settings;
-    const longestAbstentionMs = signOfLifeMs(heartbeat);
+    const maxAbstentionMs = signOfLifeMs(heartbeat);
     const watch = new SuspicionWatch({
       detector: this.#detector,
       threshold: detector.logThreshold,
-      longestAbstentionMs,
+      maxAbstentionMs,
       onCrossing: ({ node: station, to, ...crossing }) => {
         const type = to === "reached" ? "heartbeats-missing" : "heartbeats-back";
         this.#tellOwn({ type, station, ...crossing });

@@ -65,7 +65,7 @@ export interface GroupSettings {
     /** Suspicion level at which silence is declared. */
     readonly threshold: number;
     /** Least deviation that is assumed of the heartbeats' spacing. */
-    readonly minimumDeviationMs: number;
+    readonly minDeviationMs: number;
     /** Suspicion level from which on missing heartbeats are told of. */
     readonly logThreshold: number;
     /** Silence that is always declared. */
@@ -73,7 +73,7 @@ export interface GroupSettings {
   };
   readonly supervisor: Pick<
     SupervisorOptions,
-    "suspectThreshold" | "clearThreshold" | "sustainMs" | "minimumDwellMs" | "gracePeriodMs"
+    "suspectThreshold" | "clearThreshold" | "sustainMs" | "minDwellMs" | "gracePeriodMs"
   >;
   readonly commands: {
     /** One attempt at one station. */

@@ -67,11 +67,11 @@ function freshAlarms(
   { recommendation }: Recommended,
   beats: Iterable<readonly [number, number]>,
 ): { alarms: number; watchedMs: number } {
-  const { model, windowSize, minimumDeviationMs, intervalMs, ceilingMs, threshold } = recommendation;
+  const { model, windowSize, minDeviationMs, intervalMs, ceilingMs, threshold } = recommendation;
   const machine = new PhiAccrualMachine({
     model: model as GapModelName,
     windowSize,
-    minimumDeviationMs,
+    minDeviationMs,
     expectedIntervalMs: intervalMs,
     ceilingMs,
   });

@@ -26,7 +26,7 @@ import { CalibrationTrial, type SilenceFigures } from "./trial.ts";
 export interface DetectorRecommendation {
   readonly model: DetectorCandidate["model"];
   readonly windowSize: number;
-  readonly minimumDeviationMs: number;
+  readonly minDeviationMs: number;
   readonly threshold: number;
   readonly intervalMs: number;
   readonly ceilingMs: number;
@@ -47,7 +47,7 @@ export interface CalibrationEvidence extends Omit<Selection, "level"> {
 export interface TradeOffCurve {
   readonly model: DetectorCandidate["model"];
   readonly windowSize: number;
-  readonly minimumDeviationMs: number;
+  readonly minDeviationMs: number;
   readonly points: readonly TradeOffPoint[];
 }
 
@@ -266,12 +266,12 @@ function recommendationOf(
   intervalMs: number,
   goal: CalibrationGoal,
 ): DetectorRecommendation {
-  const { model, windowSize, minimumDeviationMs, levels } = candidate;
+  const { model, windowSize, minDeviationMs, levels } = candidate;
   const fixed = model === "fixed";
   return {
     model,
     windowSize,
-    minimumDeviationMs,
+    minDeviationMs,
     // A fixed timeout is a ceiling below a threshold that nothing reaches.
     threshold: fixed ? 100 : selection.level,
     intervalMs,
@@ -295,7 +295,7 @@ function alarmsOf(trial: CalibrationTrial, level: number): number {
 const CURVE_POINTS = 60;
 
 function curveOf({ candidate, trial, terms }: Tried): TradeOffCurve {
-  const { model, windowSize, minimumDeviationMs, levels } = candidate;
+  const { model, windowSize, minDeviationMs, levels } = candidate;
   const ratio = (levels.highest / levels.lowest) ** (1 / (CURVE_POINTS - 1));
   const asked = Array.from({ length: CURVE_POINTS }, (_, place) => levels.lowest * ratio ** place);
   const points = alarmRates(trial, asked, terms).map(({ level, counted, perMs }) => ({
@@ -304,5 +304,5 @@ function curveOf({ candidate, trial, terms }: Tried): TradeOffCurve {
     alarmsPerMs: perMs,
     counted,
   }));
-  return { model, windowSize, minimumDeviationMs, points };
+  return { model, windowSize, minDeviationMs, points };
 }

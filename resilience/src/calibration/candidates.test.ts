@@ -30,8 +30,6 @@ test("[D10] at long intervals the gateway's wide least deviation is the narrow o
     500,
     calibrationGoal({ ...GOAL, falseAlarms: 1, perMs: 1e9, detectWithinMs: 5_000, outageMs: 1e6 }),
   );
-  const seen = settings.map(
-    ({ model, windowSize, minimumDeviationMs }) => `${model} ${windowSize} ${minimumDeviationMs}`,
-  );
+  const seen = settings.map(({ model, windowSize, minDeviationMs }) => `${model} ${windowSize} ${minDeviationMs}`);
   assert.equal(new Set(seen).size, seen.length);
 });

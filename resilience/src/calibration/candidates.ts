@@ -18,7 +18,7 @@ export interface DetectorCandidate {
   /** `fixed`: a fixed timeout, which learns nothing. */
   readonly model: PhiModel | "fixed";
   readonly windowSize: number;
-  readonly minimumDeviationMs: number;
+  readonly minDeviationMs: number;
   readonly levels: LevelRange;
   machine(): DetectorMachine;
 }
@@ -52,17 +52,17 @@ export function detectorCandidates(intervalMs: number, { detectWithinMs }: Calib
   // interval.
   const narrowMs = (ratio: number): number => Math.max(1, Number((intervalMs * ratio).toPrecision(3)));
   const wideMs = Math.max(50, narrowMs(1 / 4));
-  const phi = (model: PhiModel, windowSize: number, minimumDeviationMs: number): DetectorCandidate => ({
+  const phi = (model: PhiModel, windowSize: number, minDeviationMs: number): DetectorCandidate => ({
     model,
     windowSize,
-    minimumDeviationMs,
+    minDeviationMs,
     levels: PHI_LEVELS,
     machine: () =>
       new PhiAccrualMachine({
         model,
         expectedIntervalMs: intervalMs,
         windowSize,
-        minimumDeviationMs,
+        minDeviationMs,
         ceilingMs: detectWithinMs,
       }),
   });
@@ -74,7 +74,7 @@ export function detectorCandidates(intervalMs: number, { detectWithinMs }: Calib
   const fixed: DetectorCandidate = {
     model: "fixed",
     windowSize: DEFAULT_WINDOW,
-    minimumDeviationMs: detectWithinMs,
+    minDeviationMs: detectWithinMs,
     // From the whole budget downwards, so that the budget itself is one of the steps.
     levels: {
       lowest: FIXED_DOWN_LEVEL - FIXED_STEP * Math.floor((FIXED_DOWN_LEVEL - shortest) / FIXED_STEP),

@@ -25,7 +25,7 @@ function trialOf(beats: number, seed: number): CalibrationTrial {
   const machine = new PhiAccrualMachine({
     model: "exponential",
     expectedIntervalMs: 50,
-    minimumDeviationMs: 1,
+    minDeviationMs: 1,
     windowSize: 1_000,
     ceilingMs: 1e6,
   });
@@ -68,7 +68,7 @@ test("[D10] alarms in clusters widen the bound", () => {
     atMs += beat >= 1_000 && beat < 6_000 && beat % 50 === 49 ? 80 : 50;
     trace.add("a", { sequence: beat }, atMs);
   }
-  const machine = new PhiAccrualMachine({ expectedIntervalMs: 50, minimumDeviationMs: 5, ceilingMs: 1_000 });
+  const machine = new PhiAccrualMachine({ expectedIntervalMs: 50, minDeviationMs: 5, ceilingMs: 1_000 });
   const trial = new CalibrationTrial(machine, trace, { outageMs: Number.POSITIVE_INFINITY });
   for (const [name, node] of trace.nodes) trial.replay(name, node);
   const alarmsPerMs = 200 / atMs;

@@ -11,7 +11,7 @@ import { BeatTrace } from "./beat-trace.ts";
 import { CalibrationTrial, HIGHEST_LEVEL, TRIAL_BLOCKS } from "./trial.ts";
 
 const ALL = { outageMs: Number.POSITIVE_INFINITY };
-const OPTIONS = { expectedIntervalMs: 50, minimumDeviationMs: 5, ceilingMs: 2_000 };
+const OPTIONS = { expectedIntervalMs: 50, minDeviationMs: 5, ceilingMs: 2_000 };
 
 function jittered(beats: number, seed: number): { readonly trace: BeatTrace; readonly arrivals: readonly number[] } {
   const random = seededRandom(seed);

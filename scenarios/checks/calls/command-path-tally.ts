@@ -274,13 +274,13 @@ export class CommandPathTally {
 
   /** Can its calls speak against it? */
   mayFail(nowMs: number): boolean {
-    const { failingForMs, minimumFailures, refusalsToDeclare } = this.#settings.commandPath;
+    const { failingForMs, minFailures, refusalsToDeclare } = this.#settings.commandPath;
     // What its gateway gives up in this very step is booked before it ends.
     const givenUp = [...this.#out].filter((one) => isTimedOut(one, this.#settings)).map(({ localMs }) => localMs);
     return (
       this.#refused.may(refusalsToDeclare, 0, [], nowMs) ||
-      this.#lost.may(minimumFailures, failingForMs, givenUp, nowMs) ||
-      this.#failed.may(minimumFailures, failingForMs, [], nowMs) ||
+      this.#lost.may(minFailures, failingForMs, givenUp, nowMs) ||
+      this.#failed.may(minFailures, failingForMs, [], nowMs) ||
       this.#isLostByComparison(nowMs) ||
       this.#isSilent(
         Math.min(this.#leastLateMs, this.#usual.leastOverdueMs),
@@ -292,9 +292,9 @@ export class CommandPathTally {
 
   /** In a few words why they must; undefined where they need not. */
   mustFail(nowMs: number): string | undefined {
-    const { failingForMs, minimumFailures, refusalsToDeclare, unansweredAfterMs } = this.#settings.commandPath;
+    const { failingForMs, minFailures, refusalsToDeclare, unansweredAfterMs } = this.#settings.commandPath;
     if (this.#refused.must(refusalsToDeclare, 0, nowMs)) return "connections are refused";
-    if (this.#lost.must(minimumFailures, failingForMs, nowMs)) return "calls are lost";
+    if (this.#lost.must(minFailures, failingForMs, nowMs)) return "calls are lost";
     if (this.#surelyLost >= SURELY_LOST) return `the last ${this.#surelyLost} calls were served elsewhere`;
     if (this.#mustBeSilent(unansweredAfterMs, nowMs)) return "calls are overdue, and nothing is answered";
     return undefined;

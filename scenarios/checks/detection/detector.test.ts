@@ -18,10 +18,10 @@ const DRAFT = {
       name: "atlantic",
       detector: {
         model: "normal",
-        minimumDeviation: 20,
+        minDeviation: 20,
         ceiling: 1_000,
         sustain: 100,
-        minimumDwell: 500,
+        minDwell: 500,
         gracePeriod: 2_000,
       },
     },

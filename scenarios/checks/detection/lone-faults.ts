@@ -100,7 +100,7 @@ function loneFault(fleet: Fleet, settings: DocumentedGroup, span: Span, spans: r
  */
 function settledMs({ breaker, detector }: DocumentedGroup, before: readonly Span[]): number {
   if (before.length === 0) return 0;
-  return SETTLED_MS + 2 * detector.minimumDwellMs + breaker.openDurationMs;
+  return SETTLED_MS + 2 * detector.minDwellMs + breaker.openDurationMs;
 }
 
 interface Wait {
@@ -154,7 +154,7 @@ function commandPathWaits(
 ): Wait[] | undefined {
   const { plan } = fleet.group(name);
   const { attemptMs } = comfortOf(fleet, name);
-  const { failingForMs, minimumFailures, unansweredAfterMs } = commandPath;
+  const { failingForMs, minFailures, unansweredAfterMs } = commandPath;
   const known = (span.fromMs / 1_000) * (plan.commandsPerSecond / 1.5) >= ENOUGH_ANSWERS;
   if (span.fault.kind === "service") {
     const share = plan.readRatio + (1 - plan.readRatio) * plan.keyedRatio;
@@ -177,9 +177,9 @@ function commandPathWaits(
   // An attempt whose caller or deadline ends it is not lost by its station.
   if (waitMs < commands.timeoutMs || (plan.patienceMs ?? Number.POSITIVE_INFINITY) <= commands.timeoutMs)
     return undefined;
-  const roundsOfAttempts = Math.ceil(minimumFailures / commands.maxConcurrent) + 1;
+  const roundsOfAttempts = Math.ceil(minFailures / commands.maxConcurrent) + 1;
   return [
-    { what: "commands that fail", ms: 1.1 * arrivalsMs(fleet, name, minimumFailures) },
+    { what: "commands that fail", ms: 1.1 * arrivalsMs(fleet, name, minFailures) },
     { what: "their timeouts", ms: 1.1 * roundsOfAttempts * waitMs },
     { what: "failing for", ms: 1.1 * failingForMs + RECHECK_MS },
   ];

@@ -12,17 +12,17 @@
 import type { DocumentedGroup } from "../documented.ts";
 import { deviationsAt, levelAt, levelReachedAt } from "./suspicion.ts";
 
-/** `detector.minimumDeviation` under the adaptive model. */
+/** `detector.minDeviation` under the adaptive model. */
 const ADAPTIVE_DEVIATIONS = 10;
 const ADAPTIVE_LEVEL = 8;
 
 type Detector = DocumentedGroup["detector"];
 
 /** The shortest silence in ms that can reach `level`. */
-export function leastSilenceMs({ model, minimumDeviationMs, ceilingMs }: Detector, level: number): number {
-  if (model === "normal") return Math.min(deviationsAt(level) * minimumDeviationMs, ceilingMs);
+export function leastSilenceMs({ model, minDeviationMs, ceilingMs }: Detector, level: number): number {
+  if (model === "normal") return Math.min(deviationsAt(level) * minDeviationMs, ceilingMs);
   if (model !== "adaptive") return 0;
-  return Math.min((adaptiveLeastMs({ minimumDeviationMs, ceilingMs }) * level) / ADAPTIVE_LEVEL, ceilingMs);
+  return Math.min((adaptiveLeastMs({ minDeviationMs, ceilingMs }) * level) / ADAPTIVE_LEVEL, ceilingMs);
 }
 
 /** Nobody who is alive goes unlooked at for longer: there is no level to be reached sooner. */
@@ -36,23 +36,20 @@ export function looksWithinMs(detector: Detector): number {
  * most that it can.
  */
 export function levelAboveBound(
-  { model, minimumDeviationMs, ceilingMs }: Detector,
+  { model, minDeviationMs, ceilingMs }: Detector,
   level: number,
   silentMs: number,
 ): number | undefined {
   if (model === "normal") {
-    const deviations = silentMs / minimumDeviationMs;
+    const deviations = silentMs / minDeviationMs;
     return level <= levelReachedAt(deviations) ? undefined : above(level, levelAt(deviations));
   }
   if (model !== "adaptive") return undefined;
-  return above(level, (silentMs * ADAPTIVE_LEVEL) / adaptiveLeastMs({ minimumDeviationMs, ceilingMs }));
+  return above(level, (silentMs * ADAPTIVE_LEVEL) / adaptiveLeastMs({ minDeviationMs, ceilingMs }));
 }
 
-function adaptiveLeastMs({
-  minimumDeviationMs,
-  ceilingMs,
-}: Pick<Detector, "minimumDeviationMs" | "ceilingMs">): number {
-  return Math.min(ADAPTIVE_DEVIATIONS * minimumDeviationMs, ceilingMs);
+function adaptiveLeastMs({ minDeviationMs, ceilingMs }: Pick<Detector, "minDeviationMs" | "ceilingMs">): number {
+  return Math.min(ADAPTIVE_DEVIATIONS * minDeviationMs, ceilingMs);
 }
 
 /** Relative; the checks' own sums are no better. */
@@ -67,19 +64,19 @@ function above(level: number, most: number): number | undefined {
  * apart than `silenceMs`.
  */
 export function declaredWithinMs({ detector, heartbeat }: DocumentedGroup, silenceMs: number): number {
-  const { model, threshold, minimumDeviationMs, ceilingMs } = detector;
+  const { model, threshold, minDeviationMs, ceilingMs } = detector;
   if (model !== "normal") return ceilingMs;
   // Beats spread by less than their longest silence; a window that is not full yet is presumed to
   // spread by half of its mean.
-  const spreadMs = Math.max(minimumDeviationMs, silenceMs / 2, heartbeat.intervalMs / 2);
+  const spreadMs = Math.max(minDeviationMs, silenceMs / 2, heartbeat.intervalMs / 2);
   return Math.min(ceilingMs, silenceMs + mostReach(threshold) * spreadMs);
 }
 
 /** How long a silence is borne at least, where beats come `intervalMs` apart at least. */
 export function bornMs(detector: Detector, intervalMs: number): number {
-  const { model, threshold, minimumDeviationMs, ceilingMs } = detector;
+  const { model, threshold, minDeviationMs, ceilingMs } = detector;
   if (model !== "normal") return leastSilenceMs(detector, threshold);
-  return Math.min(ceilingMs, intervalMs + leastReach(threshold) * minimumDeviationMs);
+  return Math.min(ceilingMs, intervalMs + leastReach(threshold) * minDeviationMs);
 }
 
 /** At least so many deviations out lies a level of suspicion, which is -log10 of a normal tail. */

@@ -41,9 +41,9 @@ class ShadowModel implements Shadow {
   #incarnation = 0;
 
   constructor({ heartbeat, detector }: DocumentedGroup) {
-    const { model, windowSize, minimumDeviationMs, ceilingMs } = detector;
+    const { model, windowSize, minDeviationMs, ceilingMs } = detector;
     const expectedIntervalMs = heartbeat.intervalMs;
-    this.#machine = new PhiAccrualMachine({ model, windowSize, minimumDeviationMs, ceilingMs, expectedIntervalMs });
+    this.#machine = new PhiAccrualMachine({ model, windowSize, minDeviationMs, ceilingMs, expectedIntervalMs });
   }
 
   note(beat: StationBeat | undefined, nowMs: number): void {
@@ -80,7 +80,7 @@ class ShadowFit implements Shadow {
 
   constructor({ heartbeat, detector }: DocumentedGroup) {
     this.#intervalMs = heartbeat.intervalMs;
-    this.#leastDeviationMs = detector.minimumDeviationMs;
+    this.#leastDeviationMs = detector.minDeviationMs;
     this.#ceilingMs = detector.ceilingMs;
     this.#window = detector.windowSize;
     this.#meanMs = this.#intervalMs;

@@ -145,13 +145,10 @@ export class Silence {
 
   /** Each declaration soon after the last one doubles the time for which it stands. */
   #wentDown(atMs: number): void {
-    const { minimumDwellMs } = this.#settings;
-    const windowMs = Math.max(FLAP_WINDOW_MS, minimumDwellMs);
+    const { minDwellMs } = this.#settings;
+    const windowMs = Math.max(FLAP_WINDOW_MS, minDwellMs);
     this.#flaps = atMs - this.#downAtMs <= windowMs ? this.#flaps + 1 : 0;
-    this.#dwellMs = Math.min(
-      Math.max(LONGEST_DWELL_MS, minimumDwellMs),
-      minimumDwellMs * 2 ** Math.min(this.#flaps, 40),
-    );
+    this.#dwellMs = Math.min(Math.max(LONGEST_DWELL_MS, minDwellMs), minDwellMs * 2 ** Math.min(this.#flaps, 40));
     this.#downAtMs = atMs;
     this.#beatsWhenDown = this.beats;
   }

@@ -14,7 +14,7 @@ import type { DocumentedGroup } from "../documented.ts";
 import { documentedGroups } from "../documented.ts";
 import { livingGateway } from "../status-round.ts";
 
-/** `SupervisorOptions.maximumDwellMs`, `FailoverOptions.doubtMs` after four doublings. */
+/** `SupervisorOptions.maxDwellMs`, `FailoverOptions.doubtMs` after four doublings. */
 const LONGEST_DWELL_MS = 30_000;
 const LONGEST_DOUBT_MS = 80_000;
 const MARGIN_MS = 2_000;
@@ -109,8 +109,8 @@ function replacementMs({ detector }: DocumentedGroup): number {
   return detector.ceilingMs + detector.sustainMs + dwellMs(detector) + LONGEST_DOUBT_MS;
 }
 
-function dwellMs({ minimumDwellMs }: DocumentedGroup["detector"]): number {
-  return Math.max(LONGEST_DWELL_MS, minimumDwellMs);
+function dwellMs({ minDwellMs }: DocumentedGroup["detector"]): number {
+  return Math.max(LONGEST_DWELL_MS, minDwellMs);
 }
 
 /** A dwell that began with the heal, and beats enough to look regular again. */

@@ -150,11 +150,10 @@ function refuseTooOften(
   lately.add(atMs);
   // A probe that succeeds ends every doubt, and without a dwell silence may come and go as it
   // likes.
-  if (settings.probes || settings.detector.minimumDwellMs < 1) return;
+  if (settings.probes || settings.detector.minDwellMs < 1) return;
   // Each replacement needs a declaration or a doubt; where nobody is fit, one declaration can lead
   // to two.
-  const most =
-    settings.stations.length * (2 * mostDeclarations(settings.detector.minimumDwellMs) + MOST_DOUBTS_A_MINUTE);
+  const most = settings.stations.length * (2 * mostDeclarations(settings.detector.minDwellMs) + MOST_DOUBTS_A_MINUTE);
   const changes = lately.total(atMs);
   if (changes > most)
     fleet.world.violate(
@@ -164,14 +163,10 @@ function refuseTooOften(
 }
 
 /** How often a station can be declared down in a minute, if each dwell is twice the last. */
-function mostDeclarations(minimumDwellMs: number): number {
+function mostDeclarations(minDwellMs: number): number {
   let declarations = 1;
   let sumMs = 0;
-  for (
-    let dwellMs = minimumDwellMs;
-    sumMs + dwellMs <= FLAP_WINDOW_MS;
-    dwellMs = Math.min(2 * dwellMs, LONGEST_DWELL_MS)
-  ) {
+  for (let dwellMs = minDwellMs; sumMs + dwellMs <= FLAP_WINDOW_MS; dwellMs = Math.min(2 * dwellMs, LONGEST_DWELL_MS)) {
     sumMs += dwellMs;
     declarations++;
   }

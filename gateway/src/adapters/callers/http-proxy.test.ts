@@ -272,8 +272,8 @@ test("a station that streams a reply is declared down → its caller sees a brok
   const streams: ServerResponse[] = [];
   const changes: Changes = {
     heartbeat: { kind: "udp", intervalMs: 50 },
-    detector: { model: "normal", threshold: 8, logThreshold: 3, minimumDeviationMs: 50, ceilingMs: 500 },
-    supervisor: { suspectThreshold: 5, clearThreshold: 2, sustainMs: 0, minimumDwellMs: 0, gracePeriodMs: 60_000 },
+    detector: { model: "normal", threshold: 8, logThreshold: 3, minDeviationMs: 50, ceilingMs: 500 },
+    supervisor: { suspectThreshold: 5, clearThreshold: 2, sustainMs: 0, minDwellMs: 0, gracePeriodMs: 60_000 },
   };
   await using at = await rig((_message, response) => {
     response.writeHead(200, { "content-type": "text/event-stream" });

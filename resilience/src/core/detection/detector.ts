@@ -60,6 +60,6 @@ export interface DetectorMachine extends SuspicionSource {
   lastHeartbeatMs(node: string): number | undefined;
   /** Drops all memory of `node`. */
   forget(node: string): void;
-  /** How many nodes have been forgotten for want of room (`maximumNodes`). */
+  /** How many nodes have been forgotten for want of room (`maxNodes`). */
   readonly evictions: number;
 }

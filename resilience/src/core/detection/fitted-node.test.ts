@@ -15,9 +15,9 @@ const CEILING_MS = 1000;
 const WINDOW = 12;
 const MINIMUM = 5;
 
-function settingsOf(name: GapModelName, minimumDeviationMs: number, outageLevel: number): FitSettings {
-  const options = { windowSize: WINDOW, minimumSamples: MINIMUM, ceilingMs: CEILING_MS };
-  return fitSettings(gapModel(name, EXPECTED_MS, minimumDeviationMs), outageLevel, options);
+function settingsOf(name: GapModelName, minDeviationMs: number, outageLevel: number): FitSettings {
+  const options = { windowSize: WINDOW, minSamples: MINIMUM, ceilingMs: CEILING_MS };
+  return fitSettings(gapModel(name, EXPECTED_MS, minDeviationMs), outageLevel, options);
 }
 
 /** The same rules, in as many steps as it takes. */

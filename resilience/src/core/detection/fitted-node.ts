@@ -28,7 +28,7 @@ const WINDOW = 3;
 /** The options that rule what a node learns. */
 interface LearningOptions {
   readonly windowSize: number;
-  readonly minimumSamples: number;
+  readonly minSamples: number;
   readonly ceilingMs: number;
 }
 
@@ -42,11 +42,11 @@ export interface FitSettings extends LearningOptions {
 }
 
 export function fitSettings(model: GapModel, outageLevel: number, options: LearningOptions): FitSettings {
-  const { windowSize, minimumSamples, ceilingMs } = options;
+  const { windowSize, minSamples, ceilingMs } = options;
   const outageReach = model.reach(outageLevel);
   const leastLocation = Math.min(model.leastLocation, model.expectedLocation);
   const leastOutage = model.leastAt(outageReach, leastLocation, model.leastScale);
-  return { model, windowSize, minimumSamples, ceilingMs, outageReach, leastOutage };
+  return { model, windowSize, minSamples, ceilingMs, outageReach, leastOutage };
 }
 
 export class FittedNode {
@@ -138,20 +138,20 @@ export class FittedNode {
   }
 
   #fit(): void {
-    const { model, minimumSamples } = this.#settings;
+    const { model, minSamples } = this.#settings;
     const location = this.#location();
     let scale = Math.max(this.#window.deviation, model.leastScale);
-    if (this.#window.count < minimumSamples) scale = Math.max(scale, model.presumedScale(location));
+    if (this.#window.count < minSamples) scale = Math.max(scale, model.presumedScale(location));
     this.#cells[LOCATION] = location;
     this.#cells[SCALE] = scale;
     this.#fitted = true;
   }
 
   #location(): number {
-    const { model, minimumSamples } = this.#settings;
+    const { model, minSamples } = this.#settings;
     const { count, mean } = this.#window;
     if (count === 0) return model.expectedLocation;
     const location = Math.max(mean, model.leastLocation);
-    return count < minimumSamples ? Math.max(location, model.expectedLocation) : location;
+    return count < minSamples ? Math.max(location, model.expectedLocation) : location;
   }
 }

@@ -53,7 +53,7 @@ test("[D11] whenLevel agrees with polling", () => {
 });
 
 test("[D5] duplicates, stragglers and nonsense prove no life; unknown ids beyond the bound are refused", () => {
-  const machine = new FixedHeartbeatMachine({ timeoutMs: 150, maximumNodes: 1 });
+  const machine = new FixedHeartbeatMachine({ timeoutMs: 150, maxNodes: 1 });
   assert.equal(machine.noteHeartbeat("a", { sequence: 5 }, 0), "counted");
   assert.equal(machine.noteHeartbeat("a", { sequence: 5 }, 100), "duplicate");
   assert.equal(machine.noteHeartbeat("a", { sequence: 4 }, 100), "reordered");

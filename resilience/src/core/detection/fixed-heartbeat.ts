@@ -31,7 +31,7 @@ export interface FixedHeartbeatOptions {
    * `evictions` counts it, and it reads as never heard from. While none is, beats of new nodes are
    * `refused`, because forgetting one that lives would be a false alarm. Default 20,000.
    */
-  readonly maximumNodes?: number;
+  readonly maxNodes?: number;
 }
 
 /** What a fixed heartbeat detector says of a node; `unknown` is one never heard from. */
@@ -41,7 +41,7 @@ const NAMES: Names<FixedHeartbeatOptions> = {
   intervalMs: true,
   timeoutMs: true,
   suspectAfterMs: true,
-  maximumNodes: true,
+  maxNodes: true,
 };
 /** The level at which `status` turns to suspected. */
 const SUSPECTED_LEVEL = 5;
@@ -72,8 +72,8 @@ export class FixedHeartbeatMachine implements DetectorMachine {
 
   constructor(options: FixedHeartbeatOptions = {}) {
     this.options = complete(options);
-    const { maximumNodes, timeoutMs, intervalMs } = this.options;
-    this.#room = new NodeRoom(maximumNodes, Math.max(timeoutMs, GONE_INTERVALS * intervalMs));
+    const { maxNodes, timeoutMs, intervalMs } = this.options;
+    this.#room = new NodeRoom(maxNodes, Math.max(timeoutMs, GONE_INTERVALS * intervalMs));
   }
 
   noteHeartbeat(node: string, beat: Beat | undefined, nowMs: number): BeatVerdict {
@@ -167,6 +167,6 @@ function complete(options: FixedHeartbeatOptions): Required<FixedHeartbeatOption
       `${part}: suspectAfterMs is ${suspectAfterMs}; it must be below timeoutMs, which is ${timeoutMs}.`,
     );
   }
-  const maximumNodes = checked(part, "maximumNodes", options.maximumNodes ?? 20_000, COUNT);
-  return { intervalMs, timeoutMs, suspectAfterMs, maximumNodes };
+  const maxNodes = checked(part, "maxNodes", options.maxNodes ?? 20_000, COUNT);
+  return { intervalMs, timeoutMs, suspectAfterMs, maxNodes };
 }

@@ -46,18 +46,18 @@ export interface GapModel {
 }
 
 /** The model called `name`; both arguments in milliseconds and above 0. */
-export function gapModel(name: GapModelName, expectedIntervalMs: number, minimumDeviationMs: number): GapModel {
+export function gapModel(name: GapModelName, expectedIntervalMs: number, minDeviationMs: number): GapModel {
   switch (name) {
     case "normal":
-      return normalModel(expectedIntervalMs, minimumDeviationMs);
+      return normalModel(expectedIntervalMs, minDeviationMs);
     case "lognormal":
-      return lognormalModel(expectedIntervalMs, minimumDeviationMs);
+      return lognormalModel(expectedIntervalMs, minDeviationMs);
     case "exponential":
-      return exponentialModel(expectedIntervalMs, minimumDeviationMs);
+      return exponentialModel(expectedIntervalMs, minDeviationMs);
   }
 }
 
-function normalModel(expectedIntervalMs: number, minimumDeviationMs: number): GapModel {
+function normalModel(expectedIntervalMs: number, minDeviationMs: number): GapModel {
   return {
     keep: (gapMs) => gapMs,
     reach: normalTailPoint,
@@ -65,47 +65,47 @@ function normalModel(expectedIntervalMs: number, minimumDeviationMs: number): Ga
     leastAt: (reach, location, scale) => (reach < 0 ? Number.NEGATIVE_INFINITY : location + reach * scale),
     level: (silenceMs, location, scale) => normalTailLevel((silenceMs - location) / scale),
     leastLocation: 0,
-    leastScale: minimumDeviationMs,
+    leastScale: minDeviationMs,
     expectedLocation: expectedIntervalMs,
     presumedScale: (location) => location / 2,
   };
 }
 
 /**
- * A gap shorter than `minimumDeviationMs` is kept as that long: bunched beats would otherwise drag
+ * A gap shorter than `minDeviationMs` is kept as that long: bunched beats would otherwise drag
  * the logarithms to minus infinity. The least scale is that of a lognormal whose deviation over its
- * mean is minimumDeviationMs over expectedIntervalMs: sqrt(ln(1 + ratio^2)), 0.246 for a quarter.
+ * mean is minDeviationMs over expectedIntervalMs: sqrt(ln(1 + ratio^2)), 0.246 for a quarter.
  */
-function lognormalModel(expectedIntervalMs: number, minimumDeviationMs: number): GapModel {
+function lognormalModel(expectedIntervalMs: number, minDeviationMs: number): GapModel {
   const presumed = Math.sqrt(Math.log1p(0.25));
   return {
-    keep: (gapMs) => Math.log(Math.max(gapMs, minimumDeviationMs)),
+    keep: (gapMs) => Math.log(Math.max(gapMs, minDeviationMs)),
     reach: normalTailPoint,
     silenceMs: (reach, location, scale) => Math.exp(location + reach * scale),
     // Logarithm and exponential do not undo each other to the last digit: hence the allowance.
     leastAt: (reach, location, scale) => (reach < 0 ? Number.NEGATIVE_INFINITY : location + reach * scale - 1e-12),
     level: (silenceMs, location, scale) =>
       silenceMs > 0 ? normalTailLevel((Math.log(silenceMs) - location) / scale) : 0,
-    leastLocation: Math.log(minimumDeviationMs),
-    leastScale: Math.sqrt(Math.log1p((minimumDeviationMs / expectedIntervalMs) ** 2)),
+    leastLocation: Math.log(minDeviationMs),
+    leastScale: Math.sqrt(Math.log1p((minDeviationMs / expectedIntervalMs) ** 2)),
     expectedLocation: Math.log(expectedIntervalMs),
     presumedScale: () => presumed,
   };
 }
 
 /**
- * The mean is the whole fit; it is never taken below `minimumDeviationMs`, because here mean and
+ * The mean is the whole fit; it is never taken below `minDeviationMs`, because here mean and
  * deviation are one.
  */
-function exponentialModel(expectedIntervalMs: number, minimumDeviationMs: number): GapModel {
+function exponentialModel(expectedIntervalMs: number, minDeviationMs: number): GapModel {
   return {
     keep: (gapMs) => gapMs,
     reach: (level) => (level > 0 ? level * Math.LN10 : 0),
     silenceMs: (reach, location) => reach * location,
     leastAt: (reach, location) => reach * location,
     level: (silenceMs, location) => Math.min((silenceMs / location) * Math.LOG10E, Number.MAX_VALUE),
-    leastLocation: minimumDeviationMs,
-    leastScale: minimumDeviationMs,
+    leastLocation: minDeviationMs,
+    leastScale: minDeviationMs,
     expectedLocation: expectedIntervalMs,
     presumedScale: (location) => location,
   };

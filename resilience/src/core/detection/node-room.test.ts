@@ -34,10 +34,10 @@ test("[D4] there is room → nobody goes, however long it has been silent", () =
   assert.equal(nodes.size, 1);
 });
 
-const MACHINES: readonly [name: string, make: (maximumNodes: number) => DetectorMachine][] = [
-  ["normal", (maximumNodes) => new PhiAccrualMachine({ expectedIntervalMs: 50, maximumNodes })],
-  ["adaptive", (maximumNodes) => new PhiAccrualMachine({ model: "adaptive", expectedIntervalMs: 50, maximumNodes })],
-  ["fixed", (maximumNodes) => new FixedHeartbeatMachine({ intervalMs: 50, maximumNodes })],
+const MACHINES: readonly [name: string, make: (maxNodes: number) => DetectorMachine][] = [
+  ["normal", (maxNodes) => new PhiAccrualMachine({ expectedIntervalMs: 50, maxNodes })],
+  ["adaptive", (maxNodes) => new PhiAccrualMachine({ model: "adaptive", expectedIntervalMs: 50, maxNodes })],
+  ["fixed", (maxNodes) => new FixedHeartbeatMachine({ intervalMs: 50, maxNodes })],
 ];
 
 for (const [name, make] of MACHINES) {

@@ -8,7 +8,7 @@
  * invented ids could cause as many as it likes.
  */
 export class NodeRoom {
-  readonly #maximumNodes: number;
+  readonly #maxNodes: number;
   readonly #goneAfterMs: number;
   /** Those that were gone at the last look, the one that was silent longest last. */
   #gone: { readonly name: string; readonly lastMs: number }[] = [];
@@ -17,8 +17,8 @@ export class NodeRoom {
   #evictions = 0;
 
   /** `goneAfterMs`: the silence from which on a node may be forgotten. */
-  constructor(maximumNodes: number, goneAfterMs: number) {
-    this.#maximumNodes = maximumNodes;
+  constructor(maxNodes: number, goneAfterMs: number) {
+    this.#maxNodes = maxNodes;
     this.#goneAfterMs = goneAfterMs;
   }
 
@@ -32,7 +32,7 @@ export class NodeRoom {
    * has to and may.
    */
   make(nodes: Map<string, { readonly lastMs: number }>, nowMs: number): boolean {
-    if (nodes.size < this.#maximumNodes || this.#evict(nodes)) return true;
+    if (nodes.size < this.#maxNodes || this.#evict(nodes)) return true;
     if (nowMs < this.#nextLookMs) return false;
     this.#look(nodes, nowMs);
     return this.#evict(nodes);

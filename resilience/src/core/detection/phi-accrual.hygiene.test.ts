@@ -9,7 +9,7 @@ import type { Beat } from "./detector.ts";
 import { PhiAccrualMachine } from "./phi-accrual.ts";
 
 const SEED: number = Number(process.env["SEED"] ?? 27020035);
-const OPTIONS = { expectedIntervalMs: 50, minimumSamples: 10, windowSize: 30 } as const;
+const OPTIONS = { expectedIntervalMs: 50, minSamples: 10, windowSize: 30 } as const;
 const MODELS = ["normal", "lognormal", "exponential", "adaptive"] as const;
 
 /** A machine that has learned 30 regular gaps of 50 ms, beats 0 to 30, the last at 1500 ms. */

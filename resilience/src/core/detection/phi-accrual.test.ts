@@ -26,7 +26,7 @@ function heard(options: PhiAccrualOptions, gapsMs: readonly number[]): { machine
 const FORTY_SIXTY: readonly number[] = Array.from({ length: 200 }, (_, index) => (index % 2 === 0 ? 40 : 60));
 
 test("[D1] the level is that of the normal distribution fitted to the window", () => {
-  const { machine, lastMs } = heard({ expectedIntervalMs: 50, minimumDeviationMs: 1 }, FORTY_SIXTY);
+  const { machine, lastMs } = heard({ expectedIntervalMs: 50, minDeviationMs: 1 }, FORTY_SIXTY);
   assert.deepEqual(machine.estimate("a"), { location: 50, scale: 10, samples: 200, presumed: false });
   const vectors = JSON.parse(
     readFileSync(new URL("../../../../test/vectors/normal-tail.json", import.meta.url), "utf8"),
@@ -123,10 +123,8 @@ test("[D11] no history brings a node to a level sooner than the shortest silence
   const uneven = Array.from({ length: 300 }, (_, place) => (place % 7 === 0 ? 140 : 5));
   const histories = [[], ...[0, 1e-3, 1, 50].map((gapMs) => new Array<number>(300).fill(gapMs)), uneven];
   for (const model of MODELS) {
-    for (const [gapMs, minimumDeviationMs] of histories.flatMap((gaps) =>
-      [5, 12.5, 80].map((ms) => [gaps, ms] as const),
-    )) {
-      const { machine, lastMs } = heard({ model, expectedIntervalMs: 50, minimumDeviationMs }, gapMs);
+    for (const [gapMs, minDeviationMs] of histories.flatMap((gaps) => [5, 12.5, 80].map((ms) => [gaps, ms] as const))) {
+      const { machine, lastMs } = heard({ model, expectedIntervalMs: 50, minDeviationMs }, gapMs);
       for (const level of [0.01, 0.2, 1, 5, 8, 50]) {
         const silenceMs = (machine.whenLevel("a", level) as number) - lastMs;
         assert.ok(silenceMs >= machine.shortestSilenceMs(level) - 1e-9, `${model}, gap ${gapMs}, level ${level}`);
@@ -136,8 +134,8 @@ test("[D11] no history brings a node to a level sooner than the shortest silence
   }
 });
 
-test("memory is bounded: beyond maximumNodes unknown ids are refused and the known ones stay", () => {
-  const machine = new PhiAccrualMachine({ maximumNodes: 2 });
+test("memory is bounded: beyond maxNodes unknown ids are refused and the known ones stay", () => {
+  const machine = new PhiAccrualMachine({ maxNodes: 2 });
   assert.equal(machine.noteHeartbeat("a", undefined, 0), "counted");
   assert.equal(machine.noteHeartbeat("__proto__", undefined, 0), "counted");
   assert.equal(machine.noteHeartbeat("c", undefined, 0), "refused");
@@ -153,11 +151,11 @@ test("options out of range are refused with their name and value", () => {
     [{ expectedIntervalMs: 0 }, /expectedIntervalMs is 0/],
     [{ expectedIntervalMs: Number.NaN }, /expectedIntervalMs is NaN/],
     [{ windowSize: 1 }, /windowSize is 1/],
-    [{ windowSize: 20, minimumSamples: 21 }, /minimumSamples is 21/],
-    [{ minimumDeviationMs: 0 }, /minimumDeviationMs is 0/],
+    [{ windowSize: 20, minSamples: 21 }, /minSamples is 21/],
+    [{ minDeviationMs: 0 }, /minDeviationMs is 0/],
     [{ expectedIntervalMs: 50, ceilingMs: 50 }, /ceilingMs is 50/],
     [{ outageLevel: -1 }, /outageLevel is -1/],
-    [{ maximumNodes: 0.5 }, /maximumNodes is 0.5/],
+    [{ maxNodes: 0.5 }, /maxNodes is 0.5/],
     [{ model: "gamma" as "normal" }, /model is "gamma"/],
   ];
   for (const [options, message] of refused) {

@@ -6,9 +6,9 @@
  *
  * Source: N. Hayashibara, X. Defago, R. Yared, T. Katayama, "The phi accrual failure detector",
  * SRDS 2004. Where this differs, and why:
- * - Deviation is not taken below `minimumDeviationMs`: a perfectly regular stream would make one
+ * - Deviation is not taken below `minDeviationMs`: a perfectly regular stream would make one
  *   late beat infinite.
- * - Before `minimumSamples` gaps the fit is a presumption, wide on purpose; the paper starts with a
+ * - Before `minSamples` gaps the fit is a presumption, wide on purpose; the paper starts with a
  *   filled window.
  * - Not every gap is learned: not that of an outage (or the next outage would be waited for), not
  *   one over lost beats.
@@ -55,14 +55,14 @@ export interface PhiAccrualOptions {
    * the window, if that is smaller; 4 for `adaptive`, whose presumptions about the tail give way on
    * their own.
    */
-  readonly minimumSamples?: number;
+  readonly minSamples?: number;
   /**
    * Floor of the deviation in ms, above 0. Default a quarter of expectedIntervalMs where that is
    * given, which bears the sampling error of the window and the stalls of an idle machine; 25 where
    * it is not, because nothing is known then. For `adaptive` a 25th, or 2: it has seen the stalls.
    * No silence below ten of these reaches its level 8.
    */
-  readonly minimumDeviationMs?: number;
+  readonly minDeviationMs?: number;
   /**
    * Silence in ms from which on any threshold is reached, whatever was learned. Default 20 times
    * expectedIntervalMs; for `adaptive` no less than 20 s, because bursts of loss last that long on
@@ -78,7 +78,7 @@ export interface PhiAccrualOptions {
    * reads as never heard from. While none is, beats of new nodes are `refused`, because forgetting
    * one that lives would be a false alarm. Default 20,000.
    */
-  readonly maximumNodes?: number;
+  readonly maxNodes?: number;
 }
 
 /**
@@ -98,11 +98,11 @@ const NAMES: Names<PhiAccrualOptions> = {
   model: true,
   expectedIntervalMs: true,
   windowSize: true,
-  minimumSamples: true,
-  minimumDeviationMs: true,
+  minSamples: true,
+  minDeviationMs: true,
   ceilingMs: true,
   outageLevel: true,
-  maximumNodes: true,
+  maxNodes: true,
 };
 /** No default ceiling of the adaptive model is below this. */
 const ADAPTIVE_CEILING_MS = 20_000;
@@ -127,10 +127,10 @@ export class PhiAccrualMachine implements DetectorMachine {
 
   constructor(options: PhiAccrualOptions = {}) {
     this.options = complete(options);
-    const { model, expectedIntervalMs, minimumDeviationMs } = this.options;
-    this.#room = new NodeRoom(this.options.maximumNodes, this.options.ceilingMs);
+    const { model, expectedIntervalMs, minDeviationMs } = this.options;
+    this.#room = new NodeRoom(this.options.maxNodes, this.options.ceilingMs);
     this.#adaptive = model === "adaptive" ? adaptiveMachine(this.options, options) : undefined;
-    this.#model = gapModel(model === "adaptive" ? "normal" : model, expectedIntervalMs, minimumDeviationMs);
+    this.#model = gapModel(model === "adaptive" ? "normal" : model, expectedIntervalMs, minDeviationMs);
     this.#settings = fitSettings(this.#model, this.options.outageLevel, this.options);
   }
 
@@ -207,7 +207,7 @@ export class PhiAccrualMachine implements DetectorMachine {
     const state = this.#nodes.get(node);
     if (state === undefined) return undefined;
     const { location, scale, samples } = state;
-    return { location, scale, samples, presumed: samples < this.options.minimumSamples };
+    return { location, scale, samples, presumed: samples < this.options.minSamples };
   }
 
   #meet(node: string, beat: Beat | undefined, nowMs: number): BeatVerdict {
@@ -231,19 +231,19 @@ export class PhiAccrualMachine implements DetectorMachine {
 }
 
 function adaptiveMachine(options: Required<PhiAccrualOptions>, told: PhiAccrualOptions): AdaptiveMachine {
-  const { expectedIntervalMs, minimumSamples, minimumDeviationMs, ceilingMs, maximumNodes } = options;
-  const leastSilenceMs = Math.min(ADAPTIVE_LEAST_DEVIATIONS * minimumDeviationMs, ceilingMs);
+  const { expectedIntervalMs, minSamples, minDeviationMs, ceilingMs, maxNodes } = options;
+  const leastSilenceMs = Math.min(ADAPTIVE_LEAST_DEVIATIONS * minDeviationMs, ceilingMs);
   return new AdaptiveMachine(
     {
       expectedIntervalMs,
       intervalTold: told.expectedIntervalMs !== undefined,
-      minimumSamples,
-      leastScaleMs: minimumDeviationMs,
+      minSamples,
+      leastScaleMs: minDeviationMs,
       leastSilenceMs,
       ceilingMs,
       ceilingTold: told.ceilingMs !== undefined,
     },
-    maximumNodes,
+    maxNodes,
   );
 }
 
@@ -256,20 +256,15 @@ function complete(options: PhiAccrualOptions): Required<PhiAccrualOptions> {
   const fewest = { min: 1, max: windowSize, integer: true };
   const untoldMs = adaptive ? 2 : 25;
   const floorMs =
-    options.minimumDeviationMs ??
+    options.minDeviationMs ??
     (options.expectedIntervalMs === undefined ? untoldMs : expectedIntervalMs / (adaptive ? 25 : 4));
   const leastCeilingMs = adaptive ? ADAPTIVE_CEILING_MS : 0;
   return {
     model: checkedModel(options.model ?? "normal"),
     expectedIntervalMs,
     windowSize,
-    minimumSamples: checked(
-      part,
-      "minimumSamples",
-      options.minimumSamples ?? Math.min(adaptive ? 4 : 50, windowSize),
-      fewest,
-    ),
-    minimumDeviationMs: checked(part, "minimumDeviationMs", floorMs, DURATION_MS),
+    minSamples: checked(part, "minSamples", options.minSamples ?? Math.min(adaptive ? 4 : 50, windowSize), fewest),
+    minDeviationMs: checked(part, "minDeviationMs", floorMs, DURATION_MS),
     ceilingMs: checked(part, "ceilingMs", options.ceilingMs ?? Math.max(leastCeilingMs, 20 * expectedIntervalMs), {
       min: expectedIntervalMs,
       aboveMin: true,
@@ -280,7 +275,7 @@ function complete(options: PhiAccrualOptions): Required<PhiAccrualOptions> {
       aboveMin: true,
       max: Number.MAX_VALUE,
     }),
-    maximumNodes: checked(part, "maximumNodes", options.maximumNodes ?? 20_000, COUNT),
+    maxNodes: checked(part, "maxNodes", options.maxNodes ?? 20_000, COUNT),
   };
 }
 

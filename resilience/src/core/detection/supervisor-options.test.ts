@@ -9,9 +9,9 @@ test("[D6] the documented defaults are in force", () => {
     declareThreshold: 8,
     clearThreshold: 2,
     sustainMs: 0,
-    minimumDwellMs: 1000,
+    minDwellMs: 1000,
     flapWindowMs: 60_000,
-    maximumDwellMs: 30_000,
+    maxDwellMs: 30_000,
     gracePeriodMs: 5000,
     recheckMs: 50,
     ceilingMs: Number.POSITIVE_INFINITY,
@@ -19,7 +19,7 @@ test("[D6] the documented defaults are in force", () => {
 });
 
 test("[D6] the dwell's default bounds give way to a longer minimum and a shorter flap window", () => {
-  assert.equal(completeSupervisorOptions({ minimumDwellMs: 45_000 }).maximumDwellMs, 45_000);
-  assert.equal(completeSupervisorOptions({ flapWindowMs: 10_000 }).maximumDwellMs, 10_000);
-  assert.equal(completeSupervisorOptions({ minimumDwellMs: 90_000 }).flapWindowMs, 90_000);
+  assert.equal(completeSupervisorOptions({ minDwellMs: 45_000 }).maxDwellMs, 45_000);
+  assert.equal(completeSupervisorOptions({ flapWindowMs: 10_000 }).maxDwellMs, 10_000);
+  assert.equal(completeSupervisorOptions({ minDwellMs: 90_000 }).flapWindowMs, 90_000);
 });

@@ -24,7 +24,7 @@ export interface SupervisorOptions {
    * How long in ms a node that was declared down stays so at least. Default 1000. 0 switches flap
    * damping off too.
    */
-  readonly minimumDwellMs?: number;
+  readonly minDwellMs?: number;
   /**
    * Flap damping, in ms: each declaration of a node at most this long after its last one doubles
    * its dwell; and a node suspected five times within it stays suspected until it has been quiet
@@ -32,10 +32,10 @@ export interface SupervisorOptions {
    */
   readonly flapWindowMs?: number;
   /**
-   * The longest that either damping takes, in ms, from minimumDwellMs to flapWindowMs. Default
+   * The longest that either damping takes, in ms, from minDwellMs to flapWindowMs. Default
    * 30,000, or whichever bound is nearer.
    */
-  readonly maximumDwellMs?: number;
+  readonly maxDwellMs?: number;
   /**
    * How long in ms a watched node may be never heard from before it is declared down. Default 5000.
    */
@@ -58,9 +58,9 @@ export const SUPERVISOR_NAMES: Names<SupervisorOptions> = {
   declareThreshold: true,
   clearThreshold: true,
   sustainMs: true,
-  minimumDwellMs: true,
+  minDwellMs: true,
   flapWindowMs: true,
-  maximumDwellMs: true,
+  maxDwellMs: true,
   gracePeriodMs: true,
   recheckMs: true,
   ceilingMs: true,
@@ -82,26 +82,21 @@ export function completeSupervisorOptions(options: SupervisorOptions): Required<
         `and that at most declareThreshold (${declareThreshold}).`,
     );
   }
-  const minimumDwellMs = checked(part, "minimumDwellMs", options.minimumDwellMs ?? 1000, {
+  const minDwellMs = checked(part, "minDwellMs", options.minDwellMs ?? 1000, {
     ...DURATION_MS,
     aboveMin: false,
   });
-  const flapWindowMs = checked(
-    part,
-    "flapWindowMs",
-    options.flapWindowMs ?? Math.max(60_000, minimumDwellMs),
-    DURATION_MS,
-  );
-  const dwellRange = { min: minimumDwellMs, max: Math.max(minimumDwellMs, flapWindowMs) };
-  const longestMs = options.maximumDwellMs ?? Math.min(Math.max(30_000, dwellRange.min), dwellRange.max);
+  const flapWindowMs = checked(part, "flapWindowMs", options.flapWindowMs ?? Math.max(60_000, minDwellMs), DURATION_MS);
+  const dwellRange = { min: minDwellMs, max: Math.max(minDwellMs, flapWindowMs) };
+  const longestMs = options.maxDwellMs ?? Math.min(Math.max(30_000, dwellRange.min), dwellRange.max);
   return {
     suspectThreshold,
     declareThreshold,
     clearThreshold,
     sustainMs: checked(part, "sustainMs", options.sustainMs ?? 0, { ...DURATION_MS, aboveMin: false }),
-    minimumDwellMs,
+    minDwellMs,
     flapWindowMs,
-    maximumDwellMs: checked(part, "maximumDwellMs", longestMs, dwellRange),
+    maxDwellMs: checked(part, "maxDwellMs", longestMs, dwellRange),
     gracePeriodMs: checked(part, "gracePeriodMs", options.gracePeriodMs ?? 5000, WAIT_MS),
     recheckMs: checked(part, "recheckMs", options.recheckMs ?? 50, DURATION_MS),
     ceilingMs: checked(part, "ceilingMs", options.ceilingMs ?? Number.POSITIVE_INFINITY, endless),

@@ -38,7 +38,7 @@ function dialled(options: SupervisorOptions = {}): {
 }
 
 test("[D6] suspect, declare and clear have thresholds of their own", () => {
-  const { at } = dialled({ minimumDwellMs: 0 });
+  const { at } = dialled({ minDwellMs: 0 });
   assert.deepEqual(at(0, 0), ["unknown -> alive"]);
   assert.deepEqual(at(4.9, 1), []);
   assert.deepEqual(at(5, 2), ["alive -> suspected"]);
@@ -53,7 +53,7 @@ test("[D6] suspect, declare and clear have thresholds of their own", () => {
 });
 
 test("[D6] down → looked at again when its dwell is over, not before; and only those who are heard are counted on", () => {
-  const { at, supervisor } = dialled({ minimumDwellMs: 1_000, recheckMs: 50 });
+  const { at, supervisor } = dialled({ minDwellMs: 1_000, recheckMs: 50 });
   assert.equal(supervisor.expected, 0);
   at(0, 0);
   assert.equal(supervisor.expected, 1);
@@ -96,7 +96,7 @@ test("[D6] suspicion has to be sustained, and starts over when it breaks off", (
 });
 
 test("[D6] a declared node stays down for the dwell, and longer each time it flaps", () => {
-  const { at } = dialled({ minimumDwellMs: 1000, maximumDwellMs: 3000, flapWindowMs: 10_000 });
+  const { at } = dialled({ minDwellMs: 1000, maxDwellMs: 3000, flapWindowMs: 10_000 });
   at(0, 0);
   let nowMs = 0;
   const dwells: number[] = [];
@@ -140,7 +140,7 @@ test("[D6] several consumers read one detector with thresholds of their own", ()
 });
 
 test("[D7] while it abstains no node moves towards down, but a node may come back", () => {
-  const { supervisor, at } = dialled({ minimumDwellMs: 0, gracePeriodMs: 10 });
+  const { supervisor, at } = dialled({ minDwellMs: 0, gracePeriodMs: 10 });
   supervisor.abstainUntil(100);
   assert.deepEqual(at(Number.POSITIVE_INFINITY, 50), [], "not even past the grace period");
   assert.deepEqual(at(0, 60), ["unknown -> alive"]);
@@ -153,7 +153,7 @@ test("[D7] while it abstains no node moves towards down, but a node may come bac
 });
 
 test("[D6] a beat between two looks breaks sustained suspicion off, though neither look saw the level low", () => {
-  const detector = new PhiAccrualMachine({ expectedIntervalMs: 100, minimumDeviationMs: 5, minimumSamples: 1 });
+  const detector = new PhiAccrualMachine({ expectedIntervalMs: 100, minDeviationMs: 5, minSamples: 1 });
   const supervisor = new SupervisorMachine(detector, { sustainMs: 1_000, recheckMs: 400 });
   supervisor.watch("a", 0);
   for (let beat = 0; beat <= 50; beat++) detector.noteHeartbeat("a", undefined, beat * 100);
@@ -248,7 +248,7 @@ test("[D11] wakes lead to each declaration at the instant that polling would fin
 });
 
 test("[D11] a node that beats ever faster is still declared in time, although the timer was set for its slow days", () => {
-  const detector = new PhiAccrualMachine({ expectedIntervalMs: 1000, minimumDeviationMs: 5, minimumSamples: 10 });
+  const detector = new PhiAccrualMachine({ expectedIntervalMs: 1000, minDeviationMs: 5, minSamples: 10 });
   const supervisor = new SupervisorMachine(detector);
   supervisor.watch("a", 0);
   let nowMs = 0;
@@ -300,8 +300,8 @@ test("contradicting options are refused by name", () => {
     [{ clearThreshold: 5 }, /clearThreshold \(5\)/],
     [{ suspectThreshold: 9 }, /suspectThreshold \(9\)/],
     [{ declareThreshold: Number.NaN }, /declareThreshold is NaN/],
-    [{ maximumDwellMs: 500 }, /maximumDwellMs is 500/],
-    [{ maximumDwellMs: 70_000 }, /maximumDwellMs is 70000/],
+    [{ maxDwellMs: 500 }, /maxDwellMs is 500/],
+    [{ maxDwellMs: 70_000 }, /maxDwellMs is 70000/],
     [{ recheckMs: 0 }, /recheckMs is 0/],
   ];
   for (const [options, message] of refused) {
@@ -373,7 +373,7 @@ test("[D6] suspicious again while it has to be quiet → it begins anew; without
   assert.deepEqual(at(0, 1_051), []);
   assert.deepEqual(at(0, 2_050), []);
   assert.deepEqual(at(0, 2_051), ["suspected -> alive"], "a second, the minimum dwell");
-  const undamped = dialled({ minimumDwellMs: 0 });
+  const undamped = dialled({ minDwellMs: 0 });
   undamped.at(0, 0);
   for (let nowMs = 1; nowMs < 20; nowMs += 2) {
     undamped.at(5, nowMs);
@@ -382,7 +382,7 @@ test("[D6] suspicious again while it has to be quiet → it begins anew; without
 });
 
 test("[D6] outages, however many → what ends them is the dwell, and no suspicion of them", () => {
-  const { at } = dialled({ maximumDwellMs: 1_000 });
+  const { at } = dialled({ maxDwellMs: 1_000 });
   at(0, 0);
   for (let round = 0; round < 8; round++) {
     at(5, round * 2_000 + 1);

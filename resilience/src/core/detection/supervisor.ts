@@ -257,15 +257,15 @@ export class SupervisorMachine {
     }
     if (watched.quietSinceMs === Number.POSITIVE_INFINITY || this.isAbstaining(nowMs)) return;
     watched.quietSinceMs = Number.POSITIVE_INFINITY;
-    const { minimumDwellMs, maximumDwellMs, flapWindowMs } = this.options;
-    if (minimumDwellMs === 0) return;
+    const { minDwellMs, maxDwellMs, flapWindowMs } = this.options;
+    if (minDwellMs === 0) return;
     const times = watched.suspectedAtMs;
     times.push(nowMs);
     while (times.length > FLAPPING_SUSPICIONS) times.shift();
     const lastedMs = nowMs - (times[0] as number);
     const flaps = times.length === FLAPPING_SUSPICIONS && lastedMs <= flapWindowMs;
     const twiceUsualMs = (2 * lastedMs) / (FLAPPING_SUSPICIONS - 1);
-    watched.quietMs = flaps ? Math.min(Math.max(twiceUsualMs, minimumDwellMs), maximumDwellMs) : 0;
+    watched.quietMs = flaps ? Math.min(Math.max(twiceUsualMs, minDwellMs), maxDwellMs) : 0;
   }
 
   #look(node: string, nowMs: number): Look {
@@ -302,10 +302,10 @@ export class SupervisorMachine {
   }
 
   #damp(watched: Watched, nowMs: number): void {
-    const { minimumDwellMs, maximumDwellMs, flapWindowMs } = this.options;
+    const { minDwellMs, maxDwellMs, flapWindowMs } = this.options;
     watched.flaps = nowMs - watched.declaredAtMs <= flapWindowMs ? watched.flaps + 1 : 0;
     watched.declaredAtMs = nowMs;
-    watched.dwellEndsMs = nowMs + Math.min(maximumDwellMs, minimumDwellMs * 2 ** Math.min(watched.flaps, 40));
+    watched.dwellEndsMs = nowMs + Math.min(maxDwellMs, minDwellMs * 2 ** Math.min(watched.flaps, 40));
   }
 
   /**

@@ -420,7 +420,7 @@ export class Dispatcher {
     this.goodput.noteOffered();
     this.#outlook.noteOffered(nowMs);
     this.#hedges.deposit(nowMs);
-    const late = tooLate("the failover", call.terms.deadline, this.roles.active.parts.minimumTimeLeftMs, nowMs);
+    const late = tooLate("the failover", call.terms.deadline, this.roles.active.parts.minTimeLeftMs, nowMs);
     if (late === undefined) {
       const station = this.#queue.size === 0 ? this.#router.route(call, nowMs) : undefined;
       if (station !== undefined) return this.#start(call, station, nowMs);

@@ -172,7 +172,7 @@ test("[F7] each failure within the flap window doubles the hold-down, up to its 
     mode: "automatic",
     holdDownMs: 1_000,
     flapWindowMs: 100_000,
-    maximumHoldDownMs: 3_000,
+    maxHoldDownMs: 3_000,
   });
   const holdDowns: number[] = [];
   for (let round = 0; round < 4; round++) {
@@ -288,7 +288,7 @@ test("[F2] [F3] under random evidence: epochs rise strictly, no silent or unconf
 });
 
 test("options out of range are refused", () => {
-  for (const options of [{ holdDownMs: -1 }, { flapWindowMs: Number.NaN }, { holdDownMs: 10, maximumHoldDownMs: 5 }]) {
+  for (const options of [{ holdDownMs: -1 }, { flapWindowMs: Number.NaN }, { holdDownMs: 10, maxHoldDownMs: 5 }]) {
     assert.throws(() => machine([WELL, WELL], options), ConfigurationError);
   }
   assert.throws(() => new FailoverMachine(["north", "south"], 1.5), ConfigurationError);

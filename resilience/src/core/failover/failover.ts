@@ -104,7 +104,7 @@ export interface FailbackOptions {
    * The hold-down never grows beyond this; at least `holdDownMs`. Default 600,000, or `holdDownMs`
    * where that is more.
    */
-  readonly maximumHoldDownMs?: number;
+  readonly maxHoldDownMs?: number;
 }
 
 interface Station {
@@ -154,7 +154,7 @@ export class FailoverMachine {
   readonly #automatic: boolean;
   readonly #holdDownMs: number;
   readonly #flapWindowMs: number;
-  readonly #maximumHoldDownMs: number;
+  readonly #maxHoldDownMs: number;
   #active: Station;
   #preferred: Station;
   #epoch: number;
@@ -177,10 +177,10 @@ export class FailoverMachine {
     this.#automatic = options.mode === "automatic";
     this.#holdDownMs = checked(part, "failback.holdDownMs", options.holdDownMs ?? 30_000, WAIT_MS);
     this.#flapWindowMs = checked(part, "failback.flapWindowMs", options.flapWindowMs ?? 600_000, WAIT_MS);
-    this.#maximumHoldDownMs = checked(
+    this.#maxHoldDownMs = checked(
       part,
-      "failback.maximumHoldDownMs",
-      options.maximumHoldDownMs ?? Math.max(600_000, this.#holdDownMs),
+      "failback.maxHoldDownMs",
+      options.maxHoldDownMs ?? Math.max(600_000, this.#holdDownMs),
       { ...WAIT_MS, min: this.#holdDownMs },
     );
   }
@@ -295,7 +295,7 @@ export class FailoverMachine {
   /** How long `name` must be proven healthy before an automatic failback to it. */
   holdDownMs(name: string, nowMs: number): number {
     const lately = this.#stationOf(name).failedAtMs.filter((atMs) => nowMs - atMs <= this.#flapWindowMs).length;
-    return Math.min(this.#maximumHoldDownMs, this.#holdDownMs * 2 ** Math.max(0, lately - 1));
+    return Math.min(this.#maxHoldDownMs, this.#holdDownMs * 2 ** Math.max(0, lately - 1));
   }
 
   /**

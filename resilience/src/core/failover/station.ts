@@ -54,7 +54,7 @@ export interface StationParts {
   /** Attempts that one call may make there, the first included. */
   readonly maxAttempts: number;
   readonly timeoutMs: number;
-  readonly minimumTimeLeftMs: number;
+  readonly minTimeLeftMs: number;
   /** The longest hint of the station that a call waits for. */
   readonly maxRetryAfterMs: number;
   /** How long a station that was replaced for failing calls stays ineligible at first. */

@@ -98,7 +98,7 @@ export abstract class ClockedDetector<Machine extends DetectorMachine> implement
   }
 
   /**
-   * How many nodes have been forgotten for want of room (`maximumNodes`), the longest silent first.
+   * How many nodes have been forgotten for want of room (`maxNodes`), the longest silent first.
    */
   get evictions(): number {
     return this.machine.evictions;

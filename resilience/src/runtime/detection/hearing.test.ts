@@ -27,8 +27,8 @@ class Watch {
     ceilingMs: number = 20 * INTERVAL_MS,
   ) {
     this.#clock = clock;
-    const [expectedIntervalMs, minimumDeviationMs] = [INTERVAL_MS, INTERVAL_MS];
-    this.detector = new PhiAccrualDetector({ clock, expectedIntervalMs, minimumDeviationMs, ceilingMs });
+    const [expectedIntervalMs, minDeviationMs] = [INTERVAL_MS, INTERVAL_MS];
+    this.detector = new PhiAccrualDetector({ clock, expectedIntervalMs, minDeviationMs, ceilingMs });
     this.supervisor = new LivenessSupervisor({
       detector: this.detector,
       onDeclaration: ({ node, to, atMs }) => this.told.push(`${node} ${to} at ${Math.round(atMs)}`),

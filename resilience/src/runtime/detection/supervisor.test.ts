@@ -136,7 +136,7 @@ test("[D7] after a stall of its own it abstains until the heartbeats that waited
   const clock = new StoppableClock();
   const abstentions: Abstention[] = [];
   const options = {
-    longestAbstentionMs: 50,
+    maxAbstentionMs: 50,
     onAbstention: (abstention: Abstention) => abstentions.push(abstention),
   };
   const { detector, supervisor, seen, stop, running } = scene(clock, options);
@@ -193,7 +193,7 @@ test("[D7] it reads what waits before each accusation, and not before the first 
 
 test("[D7] a process that stands still every now and then → it abstains each time, however often that was", async () => {
   const clock = new StoppableClock();
-  const { detector, supervisor, seen, stop, running } = scene(clock, { longestAbstentionMs: 50 });
+  const { detector, supervisor, seen, stop, running } = scene(clock, { maxAbstentionMs: 50 });
   supervisor.watch("a");
   await beat(detector, clock.inner, 100);
   for (let stall = 1; stall <= 8; stall++) {
@@ -526,7 +526,7 @@ test("[D7] [D11] nobody is heard, and the ceiling comes before as long again →
   const clock = new VirtualClock();
   const abstentions: Abstention[] = [];
   const seen: Declaration[] = [];
-  const detector = new PhiAccrualDetector({ clock, expectedIntervalMs: 50, minimumDeviationMs: 50, ceilingMs: 400 });
+  const detector = new PhiAccrualDetector({ clock, expectedIntervalMs: 50, minDeviationMs: 50, ceilingMs: 400 });
   const supervisor = new LivenessSupervisor({
     detector,
     onAbstention: (abstention) => abstentions.push(abstention),

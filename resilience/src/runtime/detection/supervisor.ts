@@ -90,7 +90,7 @@ export interface LivenessSupervisorOptions extends SupervisorOptions {
    * give the interval of the beats, so that each node has had its turn, and a real loss is declared
    * one interval late.
    */
-  readonly longestAbstentionMs?: number;
+  readonly maxAbstentionMs?: number;
   /**
    * What is heard in this process. Share one among all its supervisors. Default: what this one
    * hears.
@@ -117,7 +117,7 @@ export class LivenessSupervisor {
   readonly #detector: SuspicionSource;
   readonly #hearing: Hearing;
   readonly #stallToleranceMs: number;
-  readonly #longestAbstentionMs: number;
+  readonly #maxAbstentionMs: number;
   readonly #onDeclaration: LivenessSupervisorOptions["onDeclaration"];
   readonly #onAbstention: ((abstention: Abstention) => void) | undefined;
   #isRunning = false;
@@ -140,7 +140,7 @@ export class LivenessSupervisor {
       clock: givenClock,
       hearing,
       stallToleranceMs = 50,
-      longestAbstentionMs = 1_000,
+      maxAbstentionMs = 1_000,
       onDeclaration,
       onAbstention,
       ...rules
@@ -162,7 +162,7 @@ export class LivenessSupervisor {
     this.#machine = new SupervisorMachine(this.#detector, rules);
     this.#hearing = hearing ?? new Hearing();
     this.#stallToleranceMs = checked("LivenessSupervisor", "stallToleranceMs", stallToleranceMs, DURATION_MS);
-    this.#longestAbstentionMs = checked("LivenessSupervisor", "longestAbstentionMs", longestAbstentionMs, DURATION_MS);
+    this.#maxAbstentionMs = checked("LivenessSupervisor", "maxAbstentionMs", maxAbstentionMs, DURATION_MS);
     this.#onDeclaration = onDeclaration;
     this.#onAbstention = onAbstention;
   }
@@ -312,7 +312,7 @@ export class LivenessSupervisor {
     this.#abstentionsInRow++;
     this.#abstentions++;
     const { recheckMs } = this.#machine.options;
-    const untilMs = nowMs + Math.max(recheckMs, Math.min(lateByMs, this.#longestAbstentionMs));
+    const untilMs = nowMs + Math.max(recheckMs, Math.min(lateByMs, this.#maxAbstentionMs));
     this.#machine.abstainUntil(untilMs);
     return { reason: "late-wake", atMs: nowMs, lateByMs, untilMs };
   }

@@ -47,7 +47,7 @@ export interface SuspicionWatchOptions {
    * For how long in ms nobody is told of after this process stood still, at most. Default 1000: see
    * LivenessSupervisor.
    */
-  readonly longestAbstentionMs?: number;
+  readonly maxAbstentionMs?: number;
   /** What it throws surfaces as an uncaught exception, and stops nothing. */
   readonly onCrossing: (crossing: Crossing) => void;
 }
@@ -58,7 +58,7 @@ const NAMES: Names<SuspicionWatchOptions> = {
   threshold: true,
   clearThreshold: true,
   recheckMs: true,
-  longestAbstentionMs: true,
+  maxAbstentionMs: true,
   onCrossing: true,
 };
 
@@ -84,7 +84,7 @@ export class SuspicionWatch {
       // What a supervisor suspects is told; what it declares, at the detector's ceiling, is no
       // news.
       declareThreshold: Number.MAX_VALUE,
-      minimumDwellMs: 0,
+      minDwellMs: 0,
       gracePeriodMs: Number.POSITIVE_INFINITY,
       onDeclaration: (declaration) => this.#tell(declaration),
     });

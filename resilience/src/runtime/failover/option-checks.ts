@@ -51,7 +51,7 @@ const NAMES: Names<FailoverOptions<NamedStation>> = {
 };
 const COMMAND_PATH_NAMES: Names<CommandPathOptions> = {
   failingForMs: true,
-  minimumFailures: true,
+  minFailures: true,
   refusalsToDeclare: true,
   unansweredAfterMs: true,
 };
@@ -59,7 +59,7 @@ const FAILBACK_NAMES: Names<NonNullable<FailoverOptions<NamedStation>["failback"
   mode: true,
   holdDownMs: true,
   flapWindowMs: true,
-  maximumHoldDownMs: true,
+  maxHoldDownMs: true,
   canaryWaitMs: true,
 };
 const RAMP_NAMES: Names<Omit<AdmissionOptions, "maxConcurrent">> = {
@@ -72,7 +72,7 @@ const { name: _name, clock: _clock, random: _random, ...STATION_CLIENT_NAMES } =
 const SUPERVISION_NAMES: Names<NonNullable<FailoverOptions<NamedStation>["supervisor"]>> = {
   ...SUPERVISOR_NAMES,
   stallToleranceMs: true,
-  longestAbstentionMs: true,
+  maxAbstentionMs: true,
   hearing: true,
 };
 const LEASE_NAMES: Names<Lease> = { validUntilMs: true, marginMs: true };

@@ -62,7 +62,7 @@ export interface FailoverOptions<S extends NamedStation> {
    * should share its `hearing`.
    */
   readonly supervisor?: SupervisorOptions &
-    Pick<LivenessSupervisorOptions, "stallToleranceMs" | "longestAbstentionMs" | "hearing">;
+    Pick<LivenessSupervisorOptions, "stallToleranceMs" | "maxAbstentionMs" | "hearing">;
   /**
    * How each station is called: breaker, bulkhead, timeout, retry, classification. Default: a
    * client's defaults.

@@ -138,7 +138,7 @@ export class Call<T> implements AttemptOwner {
 
   /** Rule R4: an attempt that could not finish is not started. */
   #tooLate(nowMs: number): DeadlineExceededError | undefined {
-    return tooLate(this.#parts.name, this.deadline, this.#parts.minimumTimeLeftMs, nowMs);
+    return tooLate(this.#parts.name, this.deadline, this.#parts.minTimeLeftMs, nowMs);
   }
 
   /**

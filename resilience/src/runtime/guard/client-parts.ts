@@ -44,9 +44,9 @@ export interface ClientParts<T> {
   readonly backoff: Backoff;
   readonly classify: Classifier<T> | undefined;
   readonly timeoutMs: number;
-  readonly minimumTimeLeftMs: number;
+  readonly minTimeLeftMs: number;
   readonly maxAttempts: number;
-  readonly longestHintMs: number;
+  readonly maxRetryAfterMs: number;
   readonly slowMs: number;
   /** When an attempt is first looked at: when it is slow, or when its time is over. */
   readonly firstLookMs: number;

@@ -55,13 +55,13 @@ export interface RetryOptions extends BackoffOptions {
    * How many attempts the operation itself makes at its own downstream (its maxAttempts, or its
    * client). Default 1: it does not retry.
    */
-  readonly attemptsBelow?: number | { readonly maxAttempts: number };
+  readonly downstreamAttempts?: number | { readonly maxAttempts: number };
   /**
    * The longest hint of the service (`Retry-After`) that is waited for; after a longer one the
    * failure is delivered at once. Default 60,000: who answers a caller later than that, answers
    * nobody.
    */
-  readonly longestHintMs?: number;
+  readonly maxRetryAfterMs?: number;
 }
 
 export interface ClientOptions<T = unknown> {
@@ -95,7 +95,7 @@ export interface ClientOptions<T = unknown> {
    * An attempt that has less than this until its deadline is not started, because it could not
    * finish. Default 0.
    */
-  readonly minimumTimeLeftMs?: number;
+  readonly minTimeLeftMs?: number;
   /**
    * Retries of calls that are safe to repeat; false for none. Default: up to 3 attempts, full
    * jitter, 10 % budget.
@@ -123,7 +123,7 @@ export const CLIENT_NAMES: Names<ClientOptions> = {
   bulkhead: true,
   timeoutMs: true,
   deadlineMs: true,
-  minimumTimeLeftMs: true,
+  minTimeLeftMs: true,
   retry: true,
   classify: true,
   propagateDeadline: true,
@@ -135,8 +135,8 @@ const RETRY_NAMES: Names<RetryOptions> = {
   ...BACKOFF_NAMES,
   maxAttempts: true,
   budget: true,
-  attemptsBelow: true,
-  longestHintMs: true,
+  downstreamAttempts: true,
+  maxRetryAfterMs: true,
 };
 const CLASSIFIER_NAMES: Names<Classifier<unknown>> = { result: true, error: true };
 
@@ -163,16 +163,21 @@ export class ResilientClient<T = unknown> {
     const limitMs = { ...WAIT_MS, aboveMin: true };
     const deadlineMs = checked(part, "deadlineMs", options.deadlineMs ?? NO_DEADLINE, limitMs);
     const timeoutMs = checked(part, "timeoutMs", options.timeoutMs ?? Math.min(10_000, deadlineMs), limitMs);
-    const minimumTimeLeftMs = checked(part, "minimumTimeLeftMs", options.minimumTimeLeftMs ?? 0, {
+    const minTimeLeftMs = checked(part, "minTimeLeftMs", options.minTimeLeftMs ?? 0, {
       ...DURATION_MS,
       aboveMin: false,
     });
-    const { budget: givenBudget, attemptsBelow: below = 1, longestHintMs: hintMs, ...again } = retryOf(part, options);
+    const {
+      budget: givenBudget,
+      downstreamAttempts: below = 1,
+      maxRetryAfterMs: hintMs,
+      ...again
+    } = retryOf(part, options);
     const { maxAttempts: givenAttempts, ...waits } = again;
     const maxAttempts = checked(part, "retry.maxAttempts", givenAttempts ?? 3, { ...COUNT, max: 100 });
-    const attemptsBelow = checked(
+    const downstreamAttempts = checked(
       part,
-      "retry.attemptsBelow",
+      "retry.downstreamAttempts",
       typeof below === "object" && below !== null ? below.maxAttempts : below,
       COUNT,
     );
@@ -180,7 +185,7 @@ export class ResilientClient<T = unknown> {
     this.#clock = clock;
     this.#deadlineMs = deadlineMs;
     this.#hasWholeInstants = hasWholeInstants(clock);
-    this.maxAttempts = maxAttempts * attemptsBelow;
+    this.maxAttempts = maxAttempts * downstreamAttempts;
     const breaker = breakerOf(part, options, clock, timeoutMs);
     const bulkhead = bulkheadOf(part, options, clock);
     const budget = budgetOf(part, givenBudget, clock, maxAttempts);
@@ -191,9 +196,9 @@ export class ResilientClient<T = unknown> {
       clock,
       timeoutMs,
       deadlineMs,
-      minimumTimeLeftMs,
+      minTimeLeftMs,
       maxAttempts,
-      attemptsBelow,
+      downstreamAttempts,
       baseMs: waits.baseMs,
       breaker,
       bulkhead,
@@ -210,9 +215,9 @@ export class ResilientClient<T = unknown> {
       backoff: new Backoff(waits, options.random ?? seededRandom(`${options.name}/${clientsMade}/${clock.nowMs()}`)),
       classify: options.classify,
       timeoutMs,
-      minimumTimeLeftMs,
+      minTimeLeftMs,
       maxAttempts,
-      longestHintMs: checked(part, "retry.longestHintMs", hintMs ?? 60_000, WAIT_MS),
+      maxRetryAfterMs: checked(part, "retry.maxRetryAfterMs", hintMs ?? 60_000, WAIT_MS),
       slowMs,
       firstLookMs: Math.min(slowMs, timeoutMs),
       starvedMs: bulkhead?.acquireTimeoutMs ?? NO_DEADLINE,

@@ -15,9 +15,9 @@ export interface PipelineSettings {
   readonly clock: Clock;
   readonly timeoutMs: number;
   readonly deadlineMs: number;
-  readonly minimumTimeLeftMs: number;
+  readonly minTimeLeftMs: number;
   readonly maxAttempts: number;
-  readonly attemptsBelow: number;
+  readonly downstreamAttempts: number;
   /** Undefined where the user did not choose it. */
   readonly baseMs: number | undefined;
   readonly bulkhead: Bulkhead | undefined;
@@ -59,8 +59,8 @@ const HAZARDS: readonly Hazard[] = [
   {
     name: "retries-multiply",
     harm: (at) =>
-      at.maxAttempts > 1 && at.attemptsBelow > 1
-        ? `${at.maxAttempts} attempts here times ${at.attemptsBelow} below are ${at.maxAttempts * at.attemptsBelow} at the end of the line: let one layer retry (retry: false in the other).`
+      at.maxAttempts > 1 && at.downstreamAttempts > 1
+        ? `${at.maxAttempts} attempts here times ${at.downstreamAttempts} below are ${at.maxAttempts * at.downstreamAttempts} at the end of the line: let one layer retry (retry: false in the other).`
         : undefined,
   },
   {
@@ -73,8 +73,8 @@ const HAZARDS: readonly Hazard[] = [
   {
     name: "deadline-below-minimum",
     harm: (at) =>
-      at.minimumTimeLeftMs >= at.deadlineMs
-        ? `minimumTimeLeftMs ${at.minimumTimeLeftMs} is not below deadlineMs ${at.deadlineMs}: no call would ever be started.`
+      at.minTimeLeftMs >= at.deadlineMs
+        ? `minTimeLeftMs ${at.minTimeLeftMs} is not below deadlineMs ${at.deadlineMs}: no call would ever be started.`
         : undefined,
   },
   {

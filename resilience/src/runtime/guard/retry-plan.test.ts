@@ -46,7 +46,7 @@ test("[B6] an attempt that the deadline ends after the slow limit counts against
 });
 
 test("[R4] a deadline in the past, now, too near, or none at all: not started", async () => {
-  const world = make({ minimumTimeLeftMs: 20 });
+  const world = make({ minTimeLeftMs: 20 });
   const never: Operation<unknown> = () => assert.fail("started");
   for (const [deadline, code] of [
     [-5, "DEADLINE_EXCEEDED"],

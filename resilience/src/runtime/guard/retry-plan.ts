@@ -51,14 +51,14 @@ export class RetryPlan<T> {
     deadline: Deadline,
     nowMs: number,
   ): number | typeof GIVE_UP | typeof UNAFFORDABLE {
-    const { backoff, budget, longestHintMs, maxAttempts, minimumTimeLeftMs } = this.#parts;
+    const { backoff, budget, maxRetryAfterMs, maxAttempts, minTimeLeftMs } = this.#parts;
     const safe = repeatable || judged.outcome === "never-sent" || judged.outcome === "local-shortage";
     if (!safe || judged.retry === false || attempts >= maxAttempts) return GIVE_UP;
     let delayMs = backoff.delayMs(attempts, this.#lastDelayMs);
     const hintMs = judged.retryAfterMs;
     if (hintMs !== undefined && hintMs > delayMs) delayMs = hintMs;
-    if (delayMs === hintMs && hintMs > longestHintMs) return GIVE_UP;
-    if (nowMs + delayMs + minimumTimeLeftMs >= deadline) return GIVE_UP;
+    if (delayMs === hintMs && hintMs > maxRetryAfterMs) return GIVE_UP;
+    if (nowMs + delayMs + minTimeLeftMs >= deadline) return GIVE_UP;
     if (budget?.withdraw(nowMs) === false) return UNAFFORDABLE;
     this.#charged = true;
     this.#lastDelayMs = delayMs;

@@ -11,7 +11,7 @@ import { HOURLY_LEVEL } from "./level-scale.ts";
 const SETTINGS = {
   expectedIntervalMs: 1000,
   intervalTold: false,
-  minimumSamples: 4,
+  minSamples: 4,
   leastScaleMs: 2,
   leastSilenceMs: 8,
   ceilingMs: 20_000,

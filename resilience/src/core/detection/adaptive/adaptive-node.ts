@@ -94,7 +94,7 @@ export interface AdaptiveSettings {
   readonly expectedIntervalMs: number;
   /** Whether that was told, and is no guess. */
   readonly intervalTold: boolean;
-  readonly minimumSamples: number;
+  readonly minSamples: number;
   readonly leastScaleMs: number;
   readonly leastSilenceMs: number;
   readonly ceilingMs: number;
@@ -304,7 +304,7 @@ export class AdaptiveNode {
     const mistaken = silenceMs >= deadlineMs;
     const excused = !mistaken && this.#cautionBeats > 0;
     const outage = silenceMs >= OUTAGE_DEADLINES * deadlineMs;
-    const presuming = this.#quick.samples < this.#settings.minimumSamples;
+    const presuming = this.#quick.samples < this.#settings.minSamples;
     if (!presuming && (!outage || this.#recurs(silenceMs, nowMs))) {
       this.#bounds.remember(silenceMs, this.#quick.meanMs, this.#settings.leastScaleMs);
       for (const context of this.#arrivals) context.judge(nowMs, silenceMs, excused);
@@ -318,7 +318,7 @@ export class AdaptiveNode {
       this.#gapLogarithms += Math.log(silenceMs);
     }
     for (const context of this.#arrivals) context.learn(silenceMs, this.#settings.leastScaleMs);
-    if (this.#quick.samples >= this.#settings.minimumSamples) return;
+    if (this.#quick.samples >= this.#settings.minSamples) return;
     const presumedMs = Math.max(this.#settings.expectedIntervalMs, this.#quick.meanMs);
     for (const context of this.#arrivals) context.scaleMs = Math.max(context.scaleMs, presumedMs / 2);
   }
@@ -361,7 +361,7 @@ export class AdaptiveNode {
     for (const context of this.#arrivals) {
       context.reset();
       context.presume(this.#rowMs / this.#mistakesInRow, this.#settings.leastScaleMs);
-      context.samples = this.#settings.minimumSamples;
+      context.samples = this.#settings.minSamples;
     }
     this.#mistakesInRow = 0;
   }
@@ -391,7 +391,7 @@ export class AdaptiveNode {
   }
 
   #begin(nowMs: number): void {
-    const presuming = this.#quick.samples < this.#settings.minimumSamples;
+    const presuming = this.#quick.samples < this.#settings.minSamples;
     for (const context of this.#arrivals) {
       context.begin(nowMs);
       if (presuming) context.baseMs = nowMs + Math.max(context.meanMs, this.#settings.expectedIntervalMs);
@@ -446,8 +446,8 @@ export class AdaptiveNode {
   }
 
   #limitScale(): void {
-    const { minimumSamples, leastScaleMs } = this.#settings;
-    if (this.#gaps < minimumSamples) return;
+    const { minSamples, leastScaleMs } = this.#settings;
+    if (this.#gaps < minSamples) return;
     const view = this.#view;
     const mostMs = EARLY_GAPS * Math.exp(this.#gapLogarithms / this.#gaps);
     const z = this.#curve.zAtOrders(view[HOURLY_ORDERS] as number);

@@ -259,8 +259,8 @@ test("[D11] a ceiling that was told is never raised, nor an untold one by lone o
 
 /** As the gateway sets its detector up (ADR 0013). */
 function gatewayOptions(intervalMs: number): PhiAccrualOptions {
-  const minimumDeviationMs = Math.max(20, (intervalMs + 150) / 10);
-  return { expectedIntervalMs: intervalMs, minimumDeviationMs, ceilingMs: Math.max(1_000, 20 * intervalMs) };
+  const minDeviationMs = Math.max(20, (intervalMs + 150) / 10);
+  return { expectedIntervalMs: intervalMs, minDeviationMs, ceilingMs: Math.max(1_000, 20 * intervalMs) };
 }
 
 test("[D9] few hours were watched → the gateway's declaration takes at most 1.8 times as long as after five hours", () => {
@@ -295,7 +295,7 @@ test("[D9] ordinary stalls in the first hour → at most one declared at 12, few
 });
 
 test("[D9] nodes and options have bounds", () => {
-  const machine = new PhiAccrualMachine({ model: "adaptive", maximumNodes: 1 });
+  const machine = new PhiAccrualMachine({ model: "adaptive", maxNodes: 1 });
   assert.equal(machine.noteHeartbeat("a", undefined, 0), "counted");
   assert.equal(machine.noteHeartbeat("b", undefined, 0), "refused");
   machine.forget("a");

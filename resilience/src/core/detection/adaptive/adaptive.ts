@@ -34,9 +34,9 @@ export class AdaptiveMachine implements DetectorMachine {
   readonly #nodes: Map<string, AdaptiveNode> = new Map();
   #newestMs: number = Number.NEGATIVE_INFINITY;
 
-  constructor(settings: AdaptiveSettings, maximumNodes: number) {
+  constructor(settings: AdaptiveSettings, maxNodes: number) {
     this.#settings = settings;
-    this.#room = new NodeRoom(maximumNodes, settings.ceilingMs);
+    this.#room = new NodeRoom(maxNodes, settings.ceilingMs);
   }
 
   noteHeartbeat(node: string, beat: Beat | undefined, nowMs: number): BeatVerdict {
@@ -93,7 +93,7 @@ export class AdaptiveMachine implements DetectorMachine {
   estimate(node: string): { location: number; scale: number; samples: number; presumed: boolean } | undefined {
     const estimate = this.#nodes.get(node)?.estimate();
     if (estimate === undefined) return undefined;
-    return { ...estimate, presumed: estimate.samples < this.#settings.minimumSamples };
+    return { ...estimate, presumed: estimate.samples < this.#settings.minSamples };
   }
 
   #meet(node: string, beat: Beat | undefined, nowMs: number): BeatVerdict {

@@ -299,7 +299,7 @@ test("[F1] after a fresh start → nothing is held against it, and late ends of 
 test("limits that are set → are the ones that count; nonsense is refused", () => {
   const evidence = new StationEvidence({
     refusalsToDeclare: 1,
-    minimumFailures: 2,
+    minFailures: 2,
     failingForMs: 0,
     unansweredAfterMs: 0,
   });
@@ -309,7 +309,7 @@ test("limits that are set → are the ones that count; nonsense is refused", () 
   assert.equal(evidence.isFailing(0), true);
   for (const options of [
     { refusalsToDeclare: 0 },
-    { minimumFailures: 1.5 },
+    { minFailures: 1.5 },
     { failingForMs: -1 },
     { unansweredAfterMs: Number.NaN },
   ]) {

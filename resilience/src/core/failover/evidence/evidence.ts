@@ -31,7 +31,7 @@ export interface CommandPathOptions {
    * … and there must have been at least so many of them, with no success between. At least 1.
    * Default 5.
    */
-  readonly minimumFailures?: number;
+  readonly minFailures?: number;
   /**
    * So many refused connections in a row, with no answer between, are proof at once. At least 1.
    * Default 2.
@@ -97,7 +97,7 @@ const LATELY_MS = 10_000;
 
 export class StationEvidence {
   readonly #failingForMs: number;
-  readonly #minimumFailures: number;
+  readonly #minFailures: number;
   readonly #refusalsToDeclare: number;
   readonly #unansweredAfterMs: number;
   /** Attempts that began before this belong to a time that is over. */
@@ -168,7 +168,7 @@ export class StationEvidence {
     const duration = { ...DURATION_MS, aboveMin: false };
     this.#failingForMs = checked(part, "failingForMs", options.failingForMs ?? 1_000, duration);
     this.#unansweredAfterMs = checked(part, "unansweredAfterMs", options.unansweredAfterMs ?? 250, duration);
-    this.#minimumFailures = checked(part, "minimumFailures", options.minimumFailures ?? 5, COUNT);
+    this.#minFailures = checked(part, "minFailures", options.minFailures ?? 5, COUNT);
     this.#refusalsToDeclare = checked(part, "refusalsToDeclare", options.refusalsToDeclare ?? 2, COUNT);
   }
 
@@ -611,13 +611,13 @@ export class StationEvidence {
 
   #failureProofMs(): number {
     const isDiverse = this.#failsWhatItServed || this.#failedSources.size >= PROVEN_SOURCES;
-    return isDiverse && this.#failed >= this.#minimumFailures
+    return isDiverse && this.#failed >= this.#minFailures
       ? this.#failedFromMs + this.#failingForMs
       : Number.POSITIVE_INFINITY;
   }
 
   #lossProofMs(): number {
-    return this.#lost >= this.#minimumFailures ? this.#lostSinceMs + this.#failingForMs : Number.POSITIVE_INFINITY;
+    return this.#lost >= this.#minFailures ? this.#lostSinceMs + this.#failingForMs : Number.POSITIVE_INFINITY;
   }
 
   #isLostByComparison(): boolean {
