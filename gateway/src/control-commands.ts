@@ -78,7 +78,7 @@ function groupLines(name: string, group: GroupView): string[] {
   const lines = stations.flatMap((station) => {
     const mark = station.active ? "*" : " ";
     const facts = [
-      `${station.role.padEnd(7)} ${station.standing.padEnd(9)} phi ${phi(station.phi).padStart(7)}`,
+      `${station.role.padEnd(7)} ${station.liveness.padEnd(9)} phi ${phi(station.phi).padStart(7)}`,
       `${station.inFlight} in flight${station.streams === 0 ? "" : ` (${station.streams} streaming)`}`,
       ...(station.breaker === undefined ? [] : [`circuit ${station.breaker.state}`]),
       ...(station.lastProbe === undefined

@@ -17,7 +17,7 @@ export {
 export type { Beat, BeatVerdict } from "./core/detection/detector.ts";
 export type { FixedHeartbeatOptions, HeartbeatStatus } from "./core/detection/fixed-heartbeat.ts";
 export type { PhiAccrualOptions, PhiEstimate } from "./core/detection/phi-accrual.ts";
-export type { Declaration, Standing, SupervisorOptions } from "./core/detection/supervisor.ts";
+export type { Liveness, LivenessChange, SupervisorOptions } from "./core/detection/supervisor.ts";
 export type { ErrorCode } from "./core/errors.ts";
 export {
   AmbiguousOutcomeError,

@@ -6,7 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Declaration } from "../../resilience/src/core/detection/supervisor.ts";
+import type { LivenessChange } from "../../resilience/src/core/detection/supervisor.ts";
 import { type Random, seededRandom } from "../../resilience/src/core/random.ts";
 import {
   type ClockedDetector,
@@ -27,15 +27,15 @@ interface Crash {
   readonly latencyMs: number;
   /** From the instant that polling the level finds to the declaration. */
   readonly behindPollingMs: number;
-  readonly declarations: readonly Declaration[];
+  readonly declarations: readonly LivenessChange[];
 }
 
 /** `beats` heartbeats, then silence; what is declared of it. */
 async function crash(detector: Detector, clock: VirtualClock, gap: () => number, beats: number): Promise<Crash> {
-  const declarations: Declaration[] = [];
+  const declarations: LivenessChange[] = [];
   const supervisor = new LivenessSupervisor({
     detector,
-    onDeclaration: (declaration) => declarations.push(declaration),
+    onLivenessChange: (declaration) => declarations.push(declaration),
   });
   const stop = new AbortController();
   const running = supervisor.run(stop.signal);
@@ -126,7 +126,7 @@ async function watched(beats: number, stallMs: (sequence: number) => number, nam
   const supervisor = new LivenessSupervisor({
     detector,
     declareThreshold: 12,
-    onDeclaration: ({ to, atMs }) => {
+    onLivenessChange: ({ to, atMs }) => {
       if (to === "down") silencesMs.push(atMs - (detector.machine.lastHeartbeatMs("a") as number));
     },
   });

@@ -108,7 +108,7 @@ test("a detector that another copy made → its clock is the supervisor's, and i
   const declared: string[] = [];
   const supervisor = new ours.LivenessSupervisor({
     detector,
-    onDeclaration: ({ node, to }) => declared.push(`${node} ${to}`),
+    onLivenessChange: ({ node, to }) => declared.push(`${node} ${to}`),
   });
   const stop = new AbortController();
   const running = supervisor.run(stop.signal);

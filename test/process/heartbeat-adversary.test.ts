@@ -24,7 +24,7 @@ const GROUP = "atlantic";
 
 interface StationStatus {
   readonly name: string;
-  readonly standing: string;
+  readonly liveness: string;
   readonly nameConflict?: { readonly between: readonly string[]; readonly sinceMs: number };
 }
 
@@ -174,8 +174,8 @@ control: { listen: "127.0.0.1:0" }
   }
 }
 
-const standing = (status: Status, name: string): string | undefined =>
-  status.groups[GROUP].stations.find((station) => station.name === name)?.standing;
+const liveness = (status: Status, name: string): string | undefined =>
+  status.groups[GROUP].stations.find((station) => station.name === name)?.liveness;
 
 const codec = new HeartbeatCodec({ shared: [Buffer.from(SECRET)], own: new Map() });
 /**
@@ -232,7 +232,7 @@ for (const [flood, next] of [
     using flooding = ground.flood(sockets, (count) => next(count, path));
     await ground.until("flooded", () => flooding.sent > 5_000);
     ground.beats("primary", path.port);
-    await ground.until("alive", (status) => standing(status, "primary") === "alive", 20_000);
+    await ground.until("alive", (status) => liveness(status, "primary") === "alive", 20_000);
     const { accepted = 0 } = (await ground.status()).heartbeats;
     await ground.until("beating on", ({ heartbeats }) => (heartbeats["accepted"] ?? 0) > accepted + 100);
     assert.equal((await ground.status()).groups[GROUP].active, "primary");
@@ -246,7 +246,7 @@ test("[B9] a second process under a station's name: told, seen, and no sign of l
   ground.beats("backup");
   const primary = ground.beats("primary");
   await ground.until("both alive", (status) =>
-    ["primary", "backup"].every((name) => standing(status, name) === "alive"),
+    ["primary", "backup"].every((name) => liveness(status, name) === "alive"),
   );
   const twin = ground.beats("primary");
   const [, first, second] = await ground.gateway.saying(
@@ -264,7 +264,7 @@ test("[B9] a second process under a station's name: told, seen, and no sign of l
   twin.stop();
   // The fault is mended: one process beats, and is believed after a while.
   ground.beats("primary");
-  await ground.until("alive again", (status) => standing(status, "primary") === "alive");
+  await ground.until("alive again", (status) => liveness(status, "primary") === "alive");
   assert.equal((await ground.station("primary")).nameConflict, undefined);
   assert.match(ground.gateway.stderr, /only one process sends heartbeats as primary again/);
   assert.equal(await ground.metric(`gsf_station_name_conflict{group="${GROUP}",station="primary"}`), 0);
@@ -275,7 +275,7 @@ test("[B9] a primary that hangs beside its twin is replaced, whichever began fir
   ground.beats("backup");
   const primary = ground.beats("primary");
   await ground.until("both alive", (status) =>
-    ["primary", "backup"].every((name) => standing(status, name) === "alive"),
+    ["primary", "backup"].every((name) => liveness(status, name) === "alive"),
   );
   for (let call = 0; call < 100; call++) assert.equal(await (await fetch(ground.callers)).text(), "primary");
   // It hangs, and its twin begins before the silence can be noticed: to its heartbeats, this is a
@@ -291,10 +291,10 @@ test("[B9] a primary that hangs beside its twin is replaced, whichever began fir
   // The process wakes: its twin is seen for what it is.
   primary.start();
   await ground.gateway.saying(/two processes send heartbeats as primary/);
-  await ground.until("the primary is down", (status) => standing(status, "primary") === "down");
+  await ground.until("the primary is down", (status) => liveness(status, "primary") === "down");
   // It hangs again. The twin beats on, is believed after a while, and changes nothing.
   primary.stop();
-  await ground.until("the twin is believed", (status) => standing(status, "primary") === "alive");
+  await ground.until("the twin is believed", (status) => liveness(status, "primary") === "alive");
   assert.equal(await (await fetch(ground.callers)).text(), "backup");
   assert.equal((await ground.status()).groups[GROUP].active, "backup");
 });
@@ -303,7 +303,7 @@ test("[B9] restarts, as quick as they may be, are no conflict and no silence", L
   await using ground = await Ground.begin();
   ground.beats("backup");
   let primary = ground.beats("primary");
-  await ground.until("alive", (status) => standing(status, "primary") === "alive");
+  await ground.until("alive", (status) => liveness(status, "primary") === "alive");
   for (let start = 0; start < 20; start++) {
     primary.stop();
     primary = ground.beats("primary");

@@ -97,6 +97,6 @@ test("a gateway that was stopped for 3 s, and pages that take 300 ms, are no out
   gateway.child.kill("SIGCONT");
   await passes(2_000);
   const { active, stations } = await read();
-  assert.deepEqual([active, stations[0].standing, stations[1].standing], ["primary", "alive", "alive"]);
+  assert.deepEqual([active, stations[0].liveness, stations[1].liveness], ["primary", "alive", "alive"]);
   assert.doesNotMatch(gateway.stderr, /is down|"event":"promoted"/);
 });

@@ -21,7 +21,7 @@ const INTERVAL_MS = 50;
 interface Status {
   readonly heartbeats: { readonly accepted: number };
   readonly groups: Readonly<
-    Record<string, { readonly active: string; readonly stations: readonly { name: string; standing: string }[] }>
+    Record<string, { readonly active: string; readonly stations: readonly { name: string; liveness: string }[] }>
   >;
 }
 
@@ -152,7 +152,7 @@ function isOfTheStop({ reason, lateByMs }: { readonly reason: string; readonly l
 }
 
 function allAlive({ groups }: Status): boolean {
-  return groups["atlantic"]?.stations.every(({ standing }) => standing === "alive") === true;
+  return groups["atlantic"]?.stations.every(({ liveness }) => liveness === "alive") === true;
 }
 
 test("[D7] stopped for 2 s and continued, it accuses nobody, and says that it was late", LIMIT, async () => {

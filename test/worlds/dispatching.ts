@@ -5,7 +5,7 @@
  * has ended.
  */
 import assert from "node:assert/strict";
-import type { Standing } from "../../resilience/src/core/detection/supervisor.ts";
+import type { Liveness } from "../../resilience/src/core/detection/supervisor.ts";
 import { Admission, type AdmissionOptions } from "../../resilience/src/core/failover/admission/admission.ts";
 import {
   type Attempt,
@@ -233,7 +233,7 @@ export class Dispatching {
     }
   }
 
-  declare(name: string, to: Standing, from: Standing = this.roles.station(name).liveness): readonly DispatchAction[] {
+  declare(name: string, to: Liveness, from: Liveness = this.roles.station(name).liveness): readonly DispatchAction[] {
     const declaration = { node: name, from, to, atMs: this.nowMs, rule: `test says ${to}`, level: 0 };
     return this.input({ type: "declared", declarations: [declaration as never] });
   }

@@ -96,7 +96,7 @@ export class Play {
     const prompt = (): number => promptInARow(load.records);
     const look = async (): Promise<GroupView | undefined> => {
       const group = await view.status();
-      const calm = group.stations.every(({ standing, phi }) => standing === "alive" && (phi ?? 99) < LOW_PHI);
+      const calm = group.stations.every(({ liveness, phi }) => liveness === "alive" && (phi ?? 99) < LOW_PHI);
       return calm && group.active === PRIMARY && prompt() >= wanted ? group : undefined;
     };
     const seen = (): string =>

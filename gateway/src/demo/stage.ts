@@ -50,7 +50,7 @@ export async function setStage(
   const view = new GatewayView(control);
   await wait.until("heartbeats of both stations to be accepted", HEARTBEATS_LIMIT_MS, async () => {
     const { stations } = await view.status();
-    return stations.every((station) => station.standing === "alive") || undefined;
+    return stations.every((station) => station.liveness === "alive") || undefined;
   });
   timeline.event("heartbeats of both stations are accepted");
   const load = await fleet.startLoad(listener, ratePerSecond, "c");

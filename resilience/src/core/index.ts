@@ -10,7 +10,7 @@ export { DetectionQualityMachine } from "./detection/detection-quality.ts";
 export type { DetectorMachine, SuspicionSource } from "./detection/detector.ts";
 export { FixedHeartbeatMachine } from "./detection/fixed-heartbeat.ts";
 export { PhiAccrualMachine } from "./detection/phi-accrual.ts";
-export type { Accusation } from "./detection/supervisor.ts";
+export type { PendingChange } from "./detection/supervisor.ts";
 export { SupervisorMachine } from "./detection/supervisor.ts";
 export type { AdmissionOptions, LoadSign } from "./failover/admission/admission.ts";
 export { Admission } from "./failover/admission/admission.ts";

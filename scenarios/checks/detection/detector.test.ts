@@ -9,7 +9,7 @@ import { HandMade } from "../hand-made.ts";
 import { startGateway } from "../hand-made-gateway.ts";
 import { abstention } from "./abstention.ts";
 import { detector } from "./detector.ts";
-import type { Standing } from "./silence.ts";
+import type { Liveness } from "./silence.ts";
 
 /** Level 8 takes 5.61 deviations of 20 ms, 112.24 ms; level 5 takes 85.3 ms. */
 const DRAFT = {
@@ -28,7 +28,7 @@ const DRAFT = {
   ]),
 };
 
-function declares(made: HandMade, from: Standing, to: Standing): void {
+function declares(made: HandMade, from: Liveness, to: Liveness): void {
   const atMs = made.world.nowMs;
   const level = { unknown: 0, alive: 0.3, suspected: 6, down: 8.5 }[to];
   const numbers = { level, silentForMs: 0, rule: "by hand", evidence: [] };

@@ -19,7 +19,7 @@ import { troubleOf } from "../trouble.ts";
 import { BeatOrder } from "./beat-order.ts";
 import { isCleanOutage } from "./lone-faults.ts";
 import { declaredWithinMs, levelAboveBound } from "./model-bounds.ts";
-import type { Declaration, LeastSilences, Wrong } from "./silence.ts";
+import type { LeastSilences, LivenessChange, Wrong } from "./silence.ts";
 import { leastSilences, Silence } from "./silence.ts";
 
 /** How much later than due a declaration may be, at a gateway that nothing disturbs. */
@@ -101,7 +101,7 @@ export function detector(fleet: Fleet): FleetObserver {
     },
     tick() {
       for (const watched of stations.all)
-        if (watched.silence.standing !== "down") report(watched.name, undeclared(fleet, watched));
+        if (watched.silence.liveness !== "down") report(watched.name, undeclared(fleet, watched));
       const look = lookAround(fleet);
       if (look !== undefined) for (const [name, wrong] of wrongLevels(look, stations)) report(name, wrong);
     },
@@ -127,7 +127,7 @@ function oldBeat({ order }: Watched, beat: StationBeat): Wrong {
  * their path does, and an outage is not learnt; so silence is declared as soon as the widest fit to
  * such beats has it, and not at the ceiling.
  */
-function declaredLate(fleet: Fleet, { group, silence }: Watched, { to, silentForMs }: Declaration): Wrong {
+function declaredLate(fleet: Fleet, { group, silence }: Watched, { to, silentForMs }: LivenessChange): Wrong {
   if (to !== "down" || silence.lastBeatMs === undefined || silentForMs === undefined) return undefined;
   const { quiet, silenceMs } = comfortOf(fleet, group.name);
   if (!quiet || !onlyOutages(fleet, group)) return undefined;
@@ -155,7 +155,7 @@ function undeclared(fleet: Fleet, { group, silence }: Watched): Wrong {
   if (trouble.disturbsGateway(nowMs - calmForMs, nowMs)) return undefined;
   // Who lacks what asking takes says nothing about those whom it cannot ask.
   if (group.heartbeat.kind === "http" && trouble.isShort(nowMs - calmForMs, nowMs)) return undefined;
-  return ["silence-is-declared", `${silence.standing}, ${overdueMs} ms after its silence had to be declared`];
+  return ["silence-is-declared", `${silence.liveness}, ${overdueMs} ms after its silence had to be declared`];
 }
 
 function* wrongLevels(look: StatusLook, stations: PerStation<Watched>): Iterable<[string, Wrong]> {

@@ -25,7 +25,7 @@ const HIGH_LEVEL = 6;
 const ROUNDING_MS = 0.001;
 
 type Abstention = GatewayEvent & { type: "abstention" };
-type Declaration = GatewayEvent & { type: "declaration" };
+type LivenessChange = GatewayEvent & { type: "declaration" };
 
 /** A group's doubt whether anybody is heard, on the gateway's clock. */
 interface Doubt {
@@ -40,7 +40,7 @@ export function hearing(fleet: Fleet): FleetObserver {
   const stations = new PerStation(() => ({ heard: false, expected: false }));
   /** When a heartbeat of anybody has last counted. */
   let newestMs = Number.NEGATIVE_INFINITY;
-  const declaredDown = ({ group, node, atMs, silentForMs }: Declaration): void => {
+  const declaredDown = ({ group, node, atMs, silentForMs }: LivenessChange): void => {
     const doubt = doubts.get(group);
     const doubted = doubt !== undefined && doubt.sinceMs > newestMs;
     const { ceilingMs } = (groups.get(group) as DocumentedGroup).detector;

@@ -8,8 +8,8 @@ import type { GatewayEvent } from "../../../gateway/src/compose.ts";
 import type { DocumentedGroup } from "../documented.ts";
 import { leastSilenceMs } from "./model-bounds.ts";
 
-export type Declaration = GatewayEvent & { type: "declaration" };
-export type Standing = Declaration["to"];
+export type LivenessChange = GatewayEvent & { type: "declaration" };
+export type Liveness = LivenessChange["to"];
 /** An invariant that does not hold, and why. */
 export type Wrong = readonly [invariant: string, detail: string] | undefined;
 
@@ -46,7 +46,7 @@ export class Silence {
   readonly #settings: DocumentedGroup["detector"];
   readonly #least: LeastSilences;
   readonly #watchedSinceMs: number;
-  standing: Standing = "unknown";
+  liveness: Liveness = "unknown";
   lastBeatMs: number | undefined = undefined;
   /** Beats counted so far. */
   beats = 0;
@@ -67,10 +67,10 @@ export class Silence {
   }
 
   /** Takes a declaration for said, and says what is wrong with it. */
-  declared(declaration: Declaration): Wrong {
+  declared(declaration: LivenessChange): Wrong {
     const { to, atMs } = declaration;
     const wrong = this.#wrong(declaration);
-    this.standing = to;
+    this.liveness = to;
     if (to === "down") this.#wentDown(atMs);
     return wrong;
   }
@@ -80,7 +80,7 @@ export class Silence {
    */
   overdueMs(nowMs: number): number {
     const { ceilingMs, sustainMs, gracePeriodMs } = this.#settings;
-    if (this.standing === "down") return Number.NEGATIVE_INFINITY;
+    if (this.liveness === "down") return Number.NEGATIVE_INFINITY;
     if (this.lastBeatMs === undefined) return nowMs - this.#watchedSinceMs - gracePeriodMs;
     return nowMs - this.lastBeatMs - ceilingMs - sustainMs;
   }
@@ -90,19 +90,19 @@ export class Silence {
    * while it is not down.
    */
   get clearFromMs(): number {
-    return this.standing === "down" ? this.#downAtMs + this.#dwellMs : Number.POSITIVE_INFINITY;
+    return this.liveness === "down" ? this.#downAtMs + this.#dwellMs : Number.POSITIVE_INFINITY;
   }
 
   /** Has nothing been heard of it since it was declared down, or ever? */
   get silent(): boolean {
-    if (this.standing === "down") return this.beats === this.#beatsWhenDown;
-    return this.standing === "unknown" && this.beats === 0;
+    if (this.liveness === "down") return this.beats === this.#beatsWhenDown;
+    return this.liveness === "unknown" && this.beats === 0;
   }
 
-  #wrong({ from, to, atMs, level }: Declaration): Wrong {
+  #wrong({ from, to, atMs, level }: LivenessChange): Wrong {
     const { threshold, suspectThreshold, clearThreshold } = this.#settings;
-    if (from !== this.standing || !LEGAL.has(`${from} ${to}`))
-      return ["declarations-alternate", `from ${from} to ${to}; it was ${this.standing}`];
+    if (from !== this.liveness || !LEGAL.has(`${from} ${to}`))
+      return ["declarations-alternate", `from ${from} to ${to}; it was ${this.liveness}`];
     if (to === "alive" && level >= (from === "unknown" ? suspectThreshold : clearThreshold))
       return ["declaration-follows-level", `alive at level ${level}`];
     if (to !== "alive" && this.lastBeatMs !== undefined && level < (to === "down" ? threshold : suspectThreshold))
@@ -112,7 +112,7 @@ export class Silence {
     return to === "alive" ? undefined : this.#tooSoon(to, atMs);
   }
 
-  #tooSoon(to: Standing, atMs: number): Wrong {
+  #tooSoon(to: Liveness, atMs: number): Wrong {
     const { sustainMs } = this.#settings;
     const leastMs = to === "down" ? this.#least.declareMs : this.#least.suspectMs;
     const silentMs = atMs - (this.lastBeatMs ?? Number.NEGATIVE_INFINITY);

@@ -119,13 +119,13 @@ function clearMs({ detector, heartbeat }: DocumentedGroup): number {
 }
 
 function suspicionsClear(fleet: Fleet, { name }: DocumentedGroup): void {
-  for (const { name: station, standing, level } of livingGateway(fleet)?.gateway.groups.get(name)?.status.stations ??
+  for (const { name: station, liveness, level } of livingGateway(fleet)?.gateway.groups.get(name)?.status.stations ??
     []) {
-    if (standing !== "down" && standing !== "unknown") continue;
+    if (liveness !== "down" && liveness !== "unknown") continue;
     if (fleet.plan.lostForEver.includes(stationNode(name, station))) continue;
     fleet.world.violate(
       "suspicions-clear",
-      `${name}/${station} is well since ${healedAtMs(fleet.plan)} ms and still held to be ${standing} (level ${level})`,
+      `${name}/${station} is well since ${healedAtMs(fleet.plan)} ms and still held to be ${liveness} (level ${level})`,
     );
   }
 }

@@ -227,7 +227,7 @@ test("[F1] an unfit active station stays only while a probe of its circuit is ou
       assessment: { fit: false, evidence: against },
     };
     const well = { fit: true, confirmed: true, evidence: [] };
-    const backup = { name: "backup", active: false, standing: "alive", assessment: well };
+    const backup = { name: "backup", active: false, liveness: "alive", assessment: well };
     const status = { active: "primary", preferred: "primary", stations: [primary, backup] };
     fleet.fleet.gateway = { ...process, gateway: { groups: new Map([["atlantic", { status }]]) } as never };
     await fleet.at(10_000);
@@ -247,7 +247,7 @@ test("[F1] the active station is given up, and its gateway says that it is fit, 
     const fleet = made();
     const process = startGateway(fleet);
     const stations = (["primary", "backup"] as const).map((name) => ({
-      ...{ name, active: name === "primary", breaker: undefined, standing: "alive" },
+      ...{ name, active: name === "primary", breaker: undefined, liveness: "alive" },
       assessment: { fit: claimed[name], confirmed: claimed[name], evidence: [] },
     }));
     const status = { active: "primary", preferred: "primary", stations };

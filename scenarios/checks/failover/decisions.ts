@@ -291,9 +291,9 @@ function isDue({ status, process }: StatusLook, known: Known): boolean {
   const toLeave = known.of(active.name);
   if (!isUnfit && !toLeave.surelyGivenUp(nowMs) && toLeave.tally.mustFail(nowMs) === undefined) return false;
   return status.stations.some(
-    ({ name, active: itself, standing, assessment }) =>
+    ({ name, active: itself, liveness, assessment }) =>
       !itself &&
-      ((standing === "alive" && assessment.fit && assessment.confirmed) || surelyReplaces(name, known, nowMs)),
+      ((liveness === "alive" && assessment.fit && assessment.confirmed) || surelyReplaces(name, known, nowMs)),
   );
 }
 

@@ -6,7 +6,7 @@
  */
 import { CommandPathTally } from "../calls/command-path-tally.ts";
 import type { UsualAnswers } from "../calls/usual-answers.ts";
-import type { Standing } from "../detection/silence.ts";
+import type { Liveness } from "../detection/silence.ts";
 import type { DocumentedGroup } from "../documented.ts";
 
 /** `FailoverOptions.cooldownMs`, and where its doubling ends. */
@@ -21,7 +21,7 @@ export class KnownStation {
   readonly tally: CommandPathTally;
   readonly #probes: boolean;
   readonly #openDurationMs: number;
-  standing: Standing = "unknown";
+  liveness: Liveness = "unknown";
   circuit: "closed" | "open" | "half-open" = "closed";
   #openUntilMs = Number.NEGATIVE_INFINITY;
   /**
@@ -49,14 +49,14 @@ export class KnownStation {
     this.#openDurationMs = settings.breaker.openDurationMs;
   }
 
-  declared(to: Standing, nowMs: number): void {
-    if (this.standing === "down" && to === "alive") {
+  declared(to: Liveness, nowMs: number): void {
+    if (this.liveness === "down" && to === "alive") {
       this.tally.startAfresh(nowMs);
       this.#surelyInDoubtUntilMs = Number.NEGATIVE_INFINITY;
       // Its circuit closes with that, which is told a moment later.
       this.#openUntilMs = Number.NEGATIVE_INFINITY;
     }
-    this.standing = to;
+    this.liveness = to;
     if (to === "alive") this.silentSinceMs = undefined;
     else this.silentSinceMs ??= nowMs;
   }
@@ -124,20 +124,20 @@ export class KnownStation {
    * nobody while its probe is out, and what opened it has not been disproved.
    */
   perhapsUnfit(nowMs: number): boolean {
-    if (this.standing === "down" || this.circuit !== "closed" || nowMs < this.restsUntilMs) return true;
+    if (this.liveness === "down" || this.circuit !== "closed" || nowMs < this.restsUntilMs) return true;
     return nowMs < this.#perhapsInDoubtUntilMs || this.tally.mayFail(nowMs);
   }
 
   /** May it surely not be made active while somebody else is fit? */
   surelyUnfit(nowMs: number): boolean {
-    if (this.standing !== "alive" || this.surelyGivenUp(nowMs)) return true;
+    if (this.liveness !== "alive" || this.surelyGivenUp(nowMs)) return true;
     if (this.#probes || this.tally.served - this.#servedBefore >= SERVES_AGAIN) return false;
     return nowMs < this.#surelyInDoubtUntilMs - ROUNDING_MS;
   }
 
   /** May it surely not stay active while somebody else is fit? */
   surelyGivenUp(nowMs: number): boolean {
-    if (this.standing === "down" || nowMs < this.restsUntilMs) return true;
+    if (this.liveness === "down" || nowMs < this.restsUntilMs) return true;
     // That it is half-open is told when somebody asks.
     return this.circuit === "open" && nowMs < this.#openUntilMs - ROUNDING_MS;
   }
@@ -150,7 +150,7 @@ export class KnownStation {
     const { tally } = this;
     const fromMs = this.#replacedAtMs === undefined ? undefined : Math.max(this.#replacedAtMs, tally.servedFromMs);
     if (fromMs !== undefined && tally.isUnservedSince(fromMs, nowMs)) return false;
-    return this.standing === "alive" && this.circuit === "closed" && !this.perhapsUnfit(nowMs);
+    return this.liveness === "alive" && this.circuit === "closed" && !this.perhapsUnfit(nowMs);
   }
 
   #perhapsSetAside(nowMs: number): void {

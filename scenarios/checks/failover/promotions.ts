@@ -44,11 +44,11 @@ export function* wrongs(event: Promoted, scene: Scene): Iterable<NonNullable<Wro
     ];
   if (cause !== "failure") return;
   if (!from.perhapsUnfit(nowMs)) yield ["promotes-on-evidence", unfounded(event)];
-  const leastBad = from.standing === "down" || from.standing === "unknown";
+  const leastBad = from.liveness === "down" || from.liveness === "unknown";
   if (to.surelyUnfit(nowMs) && !leastBad)
     yield [
       "unfit-is-not-promoted",
-      `${group}: ${station} replaces ${event.from}, and is ${to.standing}, circuit ${to.circuit}`,
+      `${group}: ${station} replaces ${event.from}, and is ${to.liveness}, circuit ${to.circuit}`,
     ];
   if (scene.beatsKnown && !heardSince(to, from))
     yield [

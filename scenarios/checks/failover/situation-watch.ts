@@ -121,7 +121,7 @@ function noteDecision(fleet: Fleet, event: GatewayEvent, handovers: Handovers): 
   } else if (event.type === "kept") {
     world.sometimes("nobody fit");
     const stations = livingGateway(fleet)?.gateway.groups.get(event.group)?.status.stations ?? [];
-    if (stations.every(({ standing }) => standing === "down")) world.sometimes("both stations silent");
+    if (stations.every(({ liveness }) => liveness === "down")) world.sometimes("both stations silent");
   } else if (event.type === "promoted") {
     world.sometimes("promotion");
     const wasUnderWay = (handovers.get(event.group) ?? Number.NEGATIVE_INFINITY) >= event.atMs;

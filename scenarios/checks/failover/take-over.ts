@@ -60,9 +60,9 @@ function isActiveWithBackup(fleet: Fleet, { group, station }: LoneFault, surelyF
   const status = livingGateway(fleet)?.gateway.groups.get(group)?.status;
   if (status === undefined || status.active !== station || status.handover !== undefined) return false;
   const active = status.stations.find(({ name }) => name === station);
-  const isFit = ({ name, standing, maintenance, assessment }: (typeof status.stations)[number]): boolean =>
-    surelyFit.has(group, name) || (standing === "alive" && maintenance === undefined && assessment.fit);
-  return active?.standing === "alive" && status.stations.some((one) => one.name !== station && isFit(one));
+  const isFit = ({ name, liveness, maintenance, assessment }: (typeof status.stations)[number]): boolean =>
+    surelyFit.has(group, name) || (liveness === "alive" && maintenance === undefined && assessment.fit);
+  return active?.liveness === "alive" && status.stations.some((one) => one.name !== station && isFit(one));
 }
 
 function sentence({ group, station, atMs, boundMs, terms }: LoneFault): string {

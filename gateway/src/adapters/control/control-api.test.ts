@@ -162,7 +162,7 @@ test("[G3] status tells who serves, the evidence, phi and its thresholds; nothin
   assert.equal(atlantic.epoch, 1);
   assert.deepEqual(atlantic.thresholds, { clear: 2, suspect: 8, declare: 12 });
   assert.equal(atlantic.stations[0].url, "http://127.0.0.1:9001");
-  assert.equal(atlantic.stations[0].standing, "alive");
+  assert.equal(atlantic.stations[0].liveness, "alive");
   assert.deepEqual(
     { ...atlantic.stations[0].lastProbe, atMs: "any", ageMs: "any" },
     { isWell: true, text: "HTTP 200 in 0 ms", atMs: "any", ageMs: "any" },

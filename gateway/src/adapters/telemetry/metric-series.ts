@@ -65,7 +65,7 @@ export class StationGauges {
   readonly budgetRefused: StationGauge;
   readonly probeWell: StationGauge;
   readonly nameConflict: StationGauge;
-  readonly standing: StationGauge<"standing">;
+  readonly liveness: StationGauge<"liveness">;
   readonly breaker: StationGauge<"state">;
 
   constructor(registers: Registers) {
@@ -96,7 +96,7 @@ export class StationGauges {
       "name_conflict",
       "1 while two processes send heartbeats as it, which prove no life then.",
     );
-    this.standing = gauge("standing", "1 for its liveness: unknown, alive, suspected or down.", "standing");
+    this.liveness = gauge("liveness", "1 for its liveness: unknown, alive, suspected or down.", "liveness");
     this.breaker = gauge("breaker_state", "1 for the state of its circuit breaker.", "state");
   }
 }

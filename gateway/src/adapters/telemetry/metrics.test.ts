@@ -61,8 +61,8 @@ test("states are read when asked for; declarations, promotions and commands are 
   has('gsf_group_epoch{group="atlantic"} 2');
   has('gsf_station_active{group="atlantic",station="backup"} 1');
   has('gsf_station_active{group="atlantic",station="primary"} 0');
-  has('gsf_station_standing{group="atlantic",station="primary",standing="down"} 1');
-  has('gsf_station_standing{group="atlantic",station="backup",standing="alive"} 1');
+  has('gsf_station_liveness{group="atlantic",station="primary",liveness="down"} 1');
+  has('gsf_station_liveness{group="atlantic",station="backup",liveness="alive"} 1');
   has('gsf_declarations_total{group="atlantic",station="primary",to="down"} 1');
   has('gsf_promotions_total{group="atlantic",station="backup",cause="failure"} 1');
   has('gsf_station_breaker_state{group="atlantic",station="backup",state="closed"} 1');

@@ -203,7 +203,7 @@ export class GatewayMetrics {
     gauges.ramping.set(at, ramp.ramping ? 1 : 0);
     gauges.rampLimit.set(at, ramp.limit);
     gauges.rampRate.set(at, ramp.ratePerSecond);
-    for (const standing of STANDINGS) gauges.standing.set({ ...at, standing }, status.standing === standing ? 1 : 0);
+    for (const liveness of STANDINGS) gauges.liveness.set({ ...at, liveness }, status.liveness === liveness ? 1 : 0);
     if (breaker !== undefined) {
       for (const state of BREAKER_STATES) gauges.breaker.set({ ...at, state }, breaker.state === state ? 1 : 0);
       gauges.failureRate.set(at, breaker.failureRate);

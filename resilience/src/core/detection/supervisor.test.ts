@@ -9,7 +9,7 @@ import { type Random, seededRandom } from "../random.ts";
 import type { SuspicionSource } from "./detector.ts";
 import { FixedHeartbeatMachine } from "./fixed-heartbeat.ts";
 import { PhiAccrualMachine } from "./phi-accrual.ts";
-import { type Declaration, SupervisorMachine, type SupervisorOptions } from "./supervisor.ts";
+import { type LivenessChange, SupervisorMachine, type SupervisorOptions } from "./supervisor.ts";
 
 const SEED: string = process.env["SEED"] ?? "27020036";
 const REPLAY = `seed ${SEED}; replay: SEED=${SEED} node --conditions=@gsf/source --test resilience/src/core/detection/supervisor.test.ts`;
@@ -117,7 +117,7 @@ test("[D6] a declared node stays down for the dwell, and longer each time it fla
 test("[D4] a node never heard from is unknown through its grace period, then declared", () => {
   const { supervisor, at } = dialled({ gracePeriodMs: 5000 });
   assert.deepEqual(at(Number.POSITIVE_INFINITY, 4999), []);
-  assert.equal(supervisor.standing("a"), "unknown");
+  assert.equal(supervisor.liveness("a"), "unknown");
   const [declared] = supervisor.evaluate(5000);
   assert.deepEqual([declared?.from, declared?.to, declared?.level], ["unknown", "down", Number.POSITIVE_INFINITY]);
   assert.equal(declared?.silentForMs, undefined);
@@ -127,16 +127,16 @@ test("[D4] a node never heard from is unknown through its grace period, then dec
 
 test("[D6] several consumers read one detector with thresholds of their own", () => {
   const dial = new Dial();
-  const standings = [3, 5, 8].map((threshold) => {
+  const livenesses = [3, 5, 8].map((threshold) => {
     const supervisor = new SupervisorMachine(dial, { suspectThreshold: threshold, declareThreshold: threshold });
     supervisor.watch("a", 0);
     dial.level = 0;
     supervisor.evaluate(0);
     dial.level = 6;
     supervisor.evaluate(1);
-    return supervisor.standing("a");
+    return supervisor.liveness("a");
   });
-  assert.deepEqual(standings, ["down", "down", "alive"]);
+  assert.deepEqual(livenesses, ["down", "down", "alive"]);
 });
 
 test("[D7] while it abstains no node moves towards down, but a node may come back", () => {
@@ -189,15 +189,15 @@ test("only watched nodes are declared, and nothing is to be waited for without t
   const { supervisor, at } = dialled();
   at(0, 0);
   supervisor.watch("a", 1);
-  assert.equal(supervisor.standing("a"), "alive", "watching twice changes nothing");
+  assert.equal(supervisor.liveness("a"), "alive", "watching twice changes nothing");
   supervisor.unwatch("a");
   assert.deepEqual(at(9, 2), []);
-  assert.equal(supervisor.standing("a"), "unknown");
+  assert.equal(supervisor.liveness("a"), "unknown");
   assert.equal(supervisor.nextWakeMs(2), Number.POSITIVE_INFINITY);
 });
 
 /** Follows wakes until something is declared; fails rather than spin. */
-function nextDeclaration(supervisor: SupervisorMachine, fromMs: number, limit = 200): Declaration {
+function nextDeclaration(supervisor: SupervisorMachine, fromMs: number, limit = 200): LivenessChange {
   let nowMs = fromMs;
   for (let wake = 0; wake < limit; wake++) {
     const [declaration] = supervisor.evaluate(nowMs);
@@ -235,7 +235,7 @@ test("[D11] wakes lead to each declaration at the instant that polling would fin
       [5, 0],
       [8, supervisor.options.sustainMs],
     ] as const) {
-      if (supervisor.standing("a") === (level === 5 ? "suspected" : "down")) continue;
+      if (supervisor.liveness("a") === (level === 5 ? "suspected" : "down")) continue;
       const declaration = nextDeclaration(supervisor, wakeMs);
       wakeMs = declaration.atMs;
       let polledMs = lastMs;
@@ -243,7 +243,7 @@ test("[D11] wakes lead to each declaration at the instant that polling would fin
       const error = wakeMs - extraMs - polledMs;
       assert.ok(Math.abs(error) <= 1, `run ${run}: ${declaration.rule}, ${error} ms from polling; ${REPLAY}`);
     }
-    assert.equal(supervisor.standing("a"), "down", REPLAY);
+    assert.equal(supervisor.liveness("a"), "down", REPLAY);
   }
 });
 
@@ -316,11 +316,11 @@ test("contradicting options are refused by name", () => {
  * Changes in a minute of a node that beats every second and pauses for 2.5 s, when it is suspected,
  * after each `beats` of them.
  */
-function flapping(beats: number): Declaration[] {
+function flapping(beats: number): LivenessChange[] {
   const machine = new FixedHeartbeatMachine();
   const supervisor = new SupervisorMachine(machine);
   supervisor.watch("a", 0);
-  const found: Declaration[] = [];
+  const found: LivenessChange[] = [];
   let beatAtMs = 0;
   let sequence = 0;
   for (let nowMs = 0; nowMs < 60_000; nowMs += 10) {

@@ -25,13 +25,13 @@ import { completeSupervisorOptions, type SupervisorOptions } from "./supervisor-
 export type { SupervisorOptions } from "./supervisor-options.ts";
 
 /** What is held of a node: `unknown` until it was heard from or its grace period is over. */
-export type Standing = "unknown" | "alive" | "suspected" | "down";
+export type Liveness = "unknown" | "alive" | "suspected" | "down";
 
-/** One change of standing. */
-export interface Declaration {
+/** One change of liveness. */
+export interface LivenessChange {
   readonly node: string;
-  readonly from: Standing;
-  readonly to: Standing;
+  readonly from: Liveness;
+  readonly to: Liveness;
   readonly atMs: number;
   /** Level at that instant; Infinity for a node never heard from. */
   readonly level: number;
@@ -45,7 +45,7 @@ export interface Declaration {
 }
 
 /** A change towards down that the next evaluation would make. */
-export interface Accusation {
+export interface PendingChange {
   readonly node: string;
   readonly to: "suspected" | "down";
   /**
@@ -68,7 +68,7 @@ const FLAPPING_SUSPICIONS = 5;
 class Watched {
   readonly node: string;
   readonly graceEndsMs: number;
-  standing: Standing = "unknown";
+  liveness: Liveness = "unknown";
   /**
    * Since when the level has been seen at the declare threshold or above; Infinity while it is not.
    */
@@ -137,8 +137,8 @@ export class SupervisorMachine {
   }
 
   /** What is held of `node` since the last evaluation; `unknown` for one that is not watched. */
-  standing(node: string): Standing {
-    return this.#watched.get(node)?.standing ?? "unknown";
+  liveness(node: string): Liveness {
+    return this.#watched.get(node)?.liveness ?? "unknown";
   }
 
   /**
@@ -165,18 +165,18 @@ export class SupervisorMachine {
   /** How many nodes are counted on to be heard: alive or suspected. */
   get expected(): number {
     let expected = 0;
-    for (const { standing } of this.#watched.values()) if (standing !== "unknown" && standing !== "down") expected++;
+    for (const { liveness } of this.#watched.values()) if (liveness !== "unknown" && liveness !== "down") expected++;
     return expected;
   }
 
-  /** Whom {@link evaluate} would accuse now. No standing changes. */
-  accusations(nowMs: number): Accusation[] {
-    const found: Accusation[] = [];
+  /** Whom {@link evaluate} would accuse now. No liveness changes. */
+  accusations(nowMs: number): PendingChange[] {
+    const found: PendingChange[] = [];
     for (const watched of this.#watched.values()) {
-      if (watched.standing === "down" || this.#isEarly(watched, nowMs)) continue;
+      if (watched.liveness === "down" || this.#isEarly(watched, nowMs)) continue;
       const look = this.#see(watched, nowMs);
       const to = this.#target(watched, look, nowMs);
-      if (to === watched.standing || (to !== "suspected" && to !== "down")) continue;
+      if (to === watched.liveness || (to !== "suspected" && to !== "down")) continue;
       found.push({ node: watched.node, to, lastMs: look.lastMs });
     }
     return found;
@@ -186,8 +186,8 @@ export class SupervisorMachine {
    * Changes whatever is due and says what changed, in the order in which nodes came under watch.
    * The list is the caller's to read.
    */
-  evaluate(nowMs: number): Declaration[] {
-    const changes: Declaration[] = [];
+  evaluate(nowMs: number): LivenessChange[] {
+    const changes: LivenessChange[] = [];
     for (const watched of this.#watched.values()) {
       if (this.#isEarly(watched, nowMs)) continue;
       const change = this.#judge(watched, nowMs);
@@ -209,20 +209,20 @@ export class SupervisorMachine {
   }
 
   #isEarly(watched: Watched, nowMs: number): boolean {
-    return this.#foretold && watched.standing === "alive" && nowMs < watched.wakeAtMs;
+    return this.#foretold && watched.liveness === "alive" && nowMs < watched.wakeAtMs;
   }
 
-  #judge(watched: Watched, nowMs: number): Declaration | undefined {
+  #judge(watched: Watched, nowMs: number): LivenessChange | undefined {
     const look = this.#see(watched, nowMs);
     this.#noteSuspicion(watched, look.level, nowMs);
-    const from = watched.standing;
+    const from = watched.liveness;
     const to = this.#target(watched, look, nowMs);
     if (to === from) {
       watched.wakeAtMs = this.#wakeFor(watched, look, nowMs);
       return undefined;
     }
     const rule = this.#rule(watched, look, to, nowMs);
-    watched.standing = to;
+    watched.liveness = to;
     if (to === "down") this.#damp(watched, nowMs);
     if (to === "alive") {
       watched.quietMs = 0;
@@ -250,7 +250,7 @@ export class SupervisorMachine {
    * the usual time between its suspicions instead, within the bounds of the dwell.
    */
   #noteSuspicion(watched: Watched, level: number, nowMs: number): void {
-    if (watched.standing === "down") return;
+    if (watched.liveness === "down") return;
     if (level < this.options.suspectThreshold) {
       watched.quietSinceMs = Math.min(watched.quietSinceMs, nowMs);
       return;
@@ -277,20 +277,20 @@ export class SupervisorMachine {
     return { level, lastMs, heard: lastMs !== undefined || level < Number.POSITIVE_INFINITY };
   }
 
-  #target(watched: Watched, look: Look, nowMs: number): Standing {
+  #target(watched: Watched, look: Look, nowMs: number): Liveness {
     const { suspectThreshold, clearThreshold } = this.options;
     const abstaining = this.isAbstaining(nowMs);
-    const standing = watched.standing;
-    if (standing === "unknown" && !look.heard) return nowMs >= watched.graceEndsMs && !abstaining ? "down" : "unknown";
+    const liveness = watched.liveness;
+    if (liveness === "unknown" && !look.heard) return nowMs >= watched.graceEndsMs && !abstaining ? "down" : "unknown";
     const pastCeiling = this.#isPastCeiling(look, nowMs);
     const clear = look.level < clearThreshold && !pastCeiling;
-    if (standing === "down") return clear && nowMs >= watched.dwellEndsMs ? "alive" : "down";
+    if (liveness === "down") return clear && nowMs >= watched.dwellEndsMs ? "alive" : "down";
     const withheld = nowMs < this.#withholdUntilMs && look.level < Number.MAX_VALUE;
     const sustained = nowMs >= watched.aboveSinceMs + this.options.sustainMs && !withheld;
     if (!abstaining && (pastCeiling || sustained)) return "down";
-    if (standing === "suspected") return clear && this.#isQuiet(watched, nowMs) ? "alive" : "suspected";
-    if (look.level < suspectThreshold) return pastCeiling ? standing : "alive";
-    return abstaining ? standing : "suspected";
+    if (liveness === "suspected") return clear && this.#isQuiet(watched, nowMs) ? "alive" : "suspected";
+    if (look.level < suspectThreshold) return pastCeiling ? liveness : "alive";
+    return abstaining ? liveness : "suspected";
   }
 
   #isQuiet({ quietMs, quietSinceMs }: Watched, nowMs: number): boolean {
@@ -314,19 +314,19 @@ export class SupervisorMachine {
    */
   #wakeFor(watched: Watched, look: Look, nowMs: number): number {
     const { recheckMs, sustainMs, ceilingMs, suspectThreshold, declareThreshold } = this.options;
-    if (watched.standing === "down") return Math.max(nowMs + recheckMs, watched.dwellEndsMs);
+    if (watched.liveness === "down") return Math.max(nowMs + recheckMs, watched.dwellEndsMs);
     let accuseMs: number;
     let latestMs = nowMs + recheckMs;
-    if (watched.standing === "unknown" && !look.heard) accuseMs = watched.graceEndsMs;
+    if (watched.liveness === "unknown" && !look.heard) accuseMs = watched.graceEndsMs;
     else {
-      const threshold = watched.standing === "suspected" ? declareThreshold : suspectThreshold;
+      const threshold = watched.liveness === "suspected" ? declareThreshold : suspectThreshold;
       const reachedMs = this.#reachedMs(watched.node, threshold, look.level, nowMs);
-      const sustained = watched.standing === "suspected" && watched.aboveSinceMs < Number.POSITIVE_INFINITY;
+      const sustained = watched.liveness === "suspected" && watched.aboveSinceMs < Number.POSITIVE_INFINITY;
       accuseMs = sustained ? watched.aboveSinceMs + sustainMs : reachedMs;
-      if (watched.standing === "suspected") accuseMs = Math.max(accuseMs, this.#withholdUntilMs);
+      if (watched.liveness === "suspected") accuseMs = Math.max(accuseMs, this.#withholdUntilMs);
       if (look.lastMs !== undefined) accuseMs = Math.min(accuseMs, look.lastMs + ceilingMs);
       const shortestMs = Math.max(RESOLUTION_MS, this.#source.shortestSilenceMs?.(threshold) ?? recheckMs);
-      const relaxed = watched.standing === "alive" && this.#foretold;
+      const relaxed = watched.liveness === "alive" && this.#foretold;
       latestMs = nowMs + (relaxed ? shortestMs : Math.min(recheckMs, shortestMs));
     }
     return Math.min(Math.max(accuseMs, this.#abstainUntilMs), latestMs);
@@ -350,14 +350,14 @@ export class SupervisorMachine {
     return earliestMs + RESOLUTION_MS;
   }
 
-  #rule(watched: Watched, look: Look, to: Standing, nowMs: number): string {
+  #rule(watched: Watched, look: Look, to: Liveness, nowMs: number): string {
     const { suspectThreshold, declareThreshold, clearThreshold, sustainMs, ceilingMs, gracePeriodMs } = this.options;
     if (!look.heard) return `never heard from within the grace period of ${gracePeriodMs} ms`;
     const level = `suspicion ${shown(look.level)}`;
     const silent = look.lastMs === undefined ? "" : ` after ${shown(nowMs - look.lastMs)} ms of silence`;
     const { quietMs, quietSinceMs, suspectedAtMs } = watched;
     const quiet =
-      watched.standing !== "suspected" || quietMs === 0
+      watched.liveness !== "suspected" || quietMs === 0
         ? ""
         : `, and has been quiet for ${shown(nowMs - quietSinceMs)} of ${shown(quietMs)} ms after ${suspectedAtMs.length} suspicions`;
     switch (to) {
@@ -369,7 +369,7 @@ export class SupervisorMachine {
       case "suspected":
         return `${level}${silent} reached the suspect threshold ${suspectThreshold}`;
       default:
-        if (watched.standing === "unknown")
+        if (watched.liveness === "unknown")
           return `heard from, ${level} is below the suspect threshold ${suspectThreshold}`;
         return `${level} is below the clear threshold ${clearThreshold}${quiet}`;
     }

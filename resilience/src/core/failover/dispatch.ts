@@ -26,7 +26,7 @@
  */
 
 import { tooLate } from "../deadline.ts";
-import type { Declaration } from "../detection/supervisor.ts";
+import type { LivenessChange } from "../detection/supervisor.ts";
 import { DueHeap } from "../due-heap.ts";
 import {
   AttemptTimeoutError,
@@ -96,7 +96,7 @@ export type DispatchInput =
   | { readonly type: "uploading"; readonly attempt: Attempt; readonly isUploading: boolean }
   | { readonly type: "cancel"; readonly call: Call; readonly reason: unknown }
   | { readonly type: "answered"; readonly call: Call; readonly answer: KeyAnswer }
-  | { readonly type: "declared"; readonly declarations: readonly Declaration[] }
+  | { readonly type: "declared"; readonly declarations: readonly LivenessChange[] }
   /** This process was stopped: until `untilMs` failures say nothing about stations. */
   | { readonly type: "stalled"; readonly untilMs: number }
   | { readonly type: "probed"; readonly station: Station; readonly isWell: boolean }
@@ -488,7 +488,7 @@ export class Dispatcher {
     if (isSending) this.goodput.noteNotAwaited();
   }
 
-  #declared(declarations: readonly Declaration[], nowMs: number): void {
+  #declared(declarations: readonly LivenessChange[], nowMs: number): void {
     for (const declaration of declarations) this.#heardAgain(declaration, nowMs);
     for (const declaration of declarations) {
       const { evidence } = this.roles.assess(this.roles.station(declaration.node), nowMs);
@@ -499,7 +499,7 @@ export class Dispatcher {
     this.#needsDecision = true;
   }
 
-  #heardAgain(declaration: Declaration, nowMs: number): void {
+  #heardAgain(declaration: LivenessChange, nowMs: number): void {
     const station = this.roles.station(declaration.node);
     station.declared(declaration);
     if (declaration.from !== "down" || declaration.to !== "alive") return;

@@ -3,7 +3,7 @@
  * on the failover's clock.
  */
 
-import type { Declaration } from "../detection/supervisor.ts";
+import type { LivenessChange } from "../detection/supervisor.ts";
 import type { BreakerTransition } from "../guard/breaker.ts";
 import type { Evidence, PlannedCause, PromotionCause } from "./failover.ts";
 
@@ -31,7 +31,7 @@ export type FailoverEvent =
       readonly type: "declaration";
       /** All that is known of the station at that instant. */
       readonly evidence: readonly Evidence[];
-    } & Declaration)
+    } & LivenessChange)
   | {
       readonly type: "abstention";
       readonly reason: "late-wake" | "everybody-silent" | "own-shortage" | "detector-error";

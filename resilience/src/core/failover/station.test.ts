@@ -5,14 +5,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { station } from "../../../../test/worlds/dispatching.ts";
-import type { Standing } from "../detection/supervisor.ts";
+import type { Liveness } from "../detection/supervisor.ts";
 import type { BreakerMachine } from "../guard/breaker.ts";
 import { Slots } from "../guard/slots.ts";
 import type { Station } from "./station.ts";
 
 const NEVER = Number.NEGATIVE_INFINITY;
 
-function declare(one: Station, to: Standing, atMs = 0): void {
+function declare(one: Station, to: Liveness, atMs = 0): void {
   one.declared({ node: one.name, from: one.liveness, to, atMs, rule: `said ${to}` } as never);
 }
 
@@ -28,7 +28,7 @@ function fail(one: Station, atMs: number): void {
 }
 
 test("[F1] usable: heard, or active and not declared down; the table of liveness", () => {
-  const table: [Standing, boolean, boolean][] = [
+  const table: [Liveness, boolean, boolean][] = [
     // liveness, active, idle
     ["unknown", true, false],
     ["alive", true, true],

@@ -8,7 +8,7 @@
  * active.)
  */
 
-import type { Declaration, Standing } from "../detection/supervisor.ts";
+import type { Liveness, LivenessChange } from "../detection/supervisor.ts";
 import type { Backoff } from "../guard/backoff.ts";
 import type { BreakerMachine } from "../guard/breaker.ts";
 import type { RetryBudgetMachine } from "../guard/retry-budget.ts";
@@ -96,7 +96,7 @@ export class Station {
   /** Attempts that were sent there since the start. */
   sent: number = 0;
   maintenance: Maintenance | undefined = undefined;
-  liveness: Standing = "unknown";
+  liveness: Liveness = "unknown";
   /** Since when it has been suspected of silence, or worse; undefined while it is heard. */
   silentSinceMs: number | undefined = undefined;
   /** Must a probe succeed, because it was replaced for failing calls, or failed a probe? */
@@ -253,7 +253,7 @@ export class Station {
   }
 
   /** Its liveness has changed. After recovery from down, earlier failures no longer count. */
-  declared({ from, to, atMs, rule }: Declaration): void {
+  declared({ from, to, atMs, rule }: LivenessChange): void {
     this.liveness = to;
     this.#livenessRule = rule;
     if (to === "alive") this.silentSinceMs = undefined;

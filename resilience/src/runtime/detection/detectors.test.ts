@@ -54,7 +54,7 @@ test("[D9] [D11] the adaptive model drives a supervisor's declaration by its dea
   const stop = new AbortController();
   const supervisor = new LivenessSupervisor({
     detector,
-    onDeclaration: ({ to }) => (to === "down" ? declaredMs.push(clock.nowMs()) : undefined),
+    onLivenessChange: ({ to }) => (to === "down" ? declaredMs.push(clock.nowMs()) : undefined),
   });
   const running = supervisor.run(stop.signal);
   supervisor.watch("a");

@@ -31,7 +31,7 @@ class Watch {
     this.detector = new PhiAccrualDetector({ clock, expectedIntervalMs, minDeviationMs, ceilingMs });
     this.supervisor = new LivenessSupervisor({
       detector: this.detector,
-      onDeclaration: ({ node, to, atMs }) => this.told.push(`${node} ${to} at ${Math.round(atMs)}`),
+      onLivenessChange: ({ node, to, atMs }) => this.told.push(`${node} ${to} at ${Math.round(atMs)}`),
       onAbstention: (abstention) => this.abstentions.push(abstention),
       ...options,
     });
@@ -79,7 +79,7 @@ test("[D7] everybody falls silent: it doubts itself first, says so and until whe
   assert.equal(doubt?.reason, "everybody-silent");
   const forMs = (doubt?.untilMs ?? 0) - (doubt?.atMs ?? 0);
   assert.ok(Math.abs(forMs - DECLARED_MS) < 5, `as long again: ${forMs}`);
-  assert.equal(watch.supervisor.standing("a"), "suspected", "suspicion goes on");
+  assert.equal(watch.supervisor.liveness("a"), "suspected", "suspicion goes on");
   await clock.advanceTo((doubt?.untilMs ?? 0) + 60);
   assert.deepEqual(
     watch.down().map((sentence) => sentence.slice(0, 6)),
@@ -145,7 +145,7 @@ test("[D7] slow beats too: who spoke less than an interval before all fell silen
     const told: string[] = [];
     const supervisor = new LivenessSupervisor({
       detector,
-      onDeclaration: ({ node, to }) => told.push(`${node} ${to}`),
+      onLivenessChange: ({ node, to }) => told.push(`${node} ${to}`),
       onAbstention: ({ reason }) => told.push(reason),
     });
     for (const [node, fromMs] of [

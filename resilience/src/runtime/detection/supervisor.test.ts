@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";
-import type { Declaration } from "../../core/detection/supervisor.ts";
+import type { LivenessChange } from "../../core/detection/supervisor.ts";
 import { ConfigurationError } from "../../core/errors.ts";
 import { VirtualClock } from "../../sim/kernel/virtual-clock.ts";
 import { PrimaryBackupFailover } from "../failover/failover.ts";
@@ -34,24 +34,24 @@ class StoppableClock implements Clock {
 interface Scene {
   readonly detector: PhiAccrualDetector;
   readonly supervisor: LivenessSupervisor;
-  readonly seen: Declaration[];
+  readonly seen: LivenessChange[];
   readonly stop: AbortController;
   readonly running: Promise<void>;
 }
 
 function scene(clock: Clock, options: Partial<LivenessSupervisorOptions> = {}): Scene {
   const detector = new PhiAccrualDetector({ clock, expectedIntervalMs: 50 });
-  const seen: Declaration[] = [];
+  const seen: LivenessChange[] = [];
   const stop = new AbortController();
   const supervisor = new LivenessSupervisor({
     detector,
-    onDeclaration: (declaration) => seen.push(declaration),
+    onLivenessChange: (declaration) => seen.push(declaration),
     ...options,
   });
   return { detector, supervisor, seen, stop, running: supervisor.run(stop.signal) };
 }
 
-function told(seen: readonly Declaration[]): string[] {
+function told(seen: readonly LivenessChange[]): string[] {
   return seen.map(({ node, from, to }) => `${node}: ${from} -> ${to}`);
 }
 
@@ -76,7 +76,7 @@ test("[D6] it declares by timers, at the instant the detector foretells, and tel
   ] as const) {
     assert.ok(Math.abs((seen[index]?.atMs ?? 0) - (detector.whenLevel("a", level) as number)) < 1);
   }
-  assert.equal(supervisor.standing("a"), "down");
+  assert.equal(supervisor.liveness("a"), "down");
   await beat(detector, clock, 2);
   assert.deepEqual(told(seen.slice(3)), ["a: down -> alive"]);
   stop.abort();
@@ -151,7 +151,7 @@ test("[D7] after a stall of its own it abstains until the heartbeats that waited
   await beat(detector, clock.inner, 20);
   assert.deepEqual(told(seen), ["a: unknown -> alive"], "the stall was not taken for the node's silence");
   await clock.inner.advanceBy(500);
-  assert.equal(supervisor.standing("a"), "down", "a real silence afterwards is declared");
+  assert.equal(supervisor.liveness("a"), "down", "a real silence afterwards is declared");
   stop.abort();
   await running;
 });
@@ -161,11 +161,11 @@ test("[D7] a process that is always late still declares in the end", async () =>
   const { detector, supervisor, stop, running } = scene(clock);
   supervisor.watch("a");
   await beat(detector, clock.inner, 100);
-  for (let turn = 0; turn < 40 && supervisor.standing("a") !== "down"; turn++) {
+  for (let turn = 0; turn < 40 && supervisor.liveness("a") !== "down"; turn++) {
     clock.stopFor(200);
     await clock.inner.advanceTo(clock.inner.nextAtMs);
   }
-  assert.equal(supervisor.standing("a"), "down");
+  assert.equal(supervisor.liveness("a"), "down");
   assert.equal(supervisor.abstentions, 3);
   stop.abort();
   await running;
@@ -272,7 +272,7 @@ test("[D7] so does one that is late every other time, because its event loop is 
     supervisor.watch("a");
     await beat(detector, clock.inner, 100);
     await clock.inner.advanceBy(3_000);
-    assert.equal(supervisor.standing("a"), "down", `turns of ${turnMs} ms`);
+    assert.equal(supervisor.liveness("a"), "down", `turns of ${turnMs} ms`);
     stop.abort();
     await running;
   }
@@ -304,8 +304,8 @@ test("listeners are told after all changes are in force, and may watch, unwatch 
   const seen: string[] = [];
   const { supervisor, stop, running } = scene(clock, {
     gracePeriodMs: 100,
-    onDeclaration: ({ node, to }) => {
-      seen.push(`${node} ${to} (a ${supervisor.standing("a")}, b ${supervisor.standing("b")})`);
+    onLivenessChange: ({ node, to }) => {
+      seen.push(`${node} ${to} (a ${supervisor.liveness("a")}, b ${supervisor.liveness("b")})`);
       supervisor.unwatch(node);
       if (node === "a") supervisor.watch("c");
     },
@@ -331,16 +331,21 @@ test("[D6] a detector of one's own needs the three methods only, and is polled",
     suspicionLevel: () => level,
     isAlive: (_node, threshold) => level < threshold,
   };
-  const seen: Declaration[] = [];
-  const supervisor = new LivenessSupervisor({ detector, clock, recheckMs: 20, onDeclaration: (one) => seen.push(one) });
+  const seen: LivenessChange[] = [];
+  const supervisor = new LivenessSupervisor({
+    detector,
+    clock,
+    recheckMs: 20,
+    onLivenessChange: (one) => seen.push(one),
+  });
   const stop = new AbortController();
   const running = supervisor.run(stop.signal);
   supervisor.watch("a");
   await clock.advanceBy(50);
-  assert.equal(supervisor.standing("a"), "unknown");
+  assert.equal(supervisor.liveness("a"), "unknown");
   detector.noteHeartbeat("a");
   await clock.advanceBy(20);
-  assert.equal(supervisor.standing("a"), "alive");
+  assert.equal(supervisor.liveness("a"), "alive");
   level = 9;
   await clock.advanceBy(20);
   assert.deepEqual(told(seen), ["a: unknown -> alive", "a: alive -> down"]);
@@ -369,7 +374,7 @@ test("who cannot ask, for want of something of its own, accuses nobody until it 
   assert.deepEqual(told(seen), ["a: unknown -> alive"], "a second without a beat");
   assert.deepEqual(abstentions, [{ reason: "own-shortage", atMs: short, lateByMs: 0, untilMs: short + 100 }]);
   await clock.advanceBy(500);
-  assert.equal(supervisor.standing("a"), "down", "nothing is lacking any more, and it is still silent");
+  assert.equal(supervisor.liveness("a"), "down", "nothing is lacking any more, and it is still silent");
   assert.throws(() => supervisor.abstain(-1), ConfigurationError);
   stop.abort();
   await running;
@@ -395,7 +400,7 @@ test("[D7] a listener that throws surfaces, and the supervisor goes on", async (
   const seen: string[] = [];
   const surfaced = await surfacing(async () => {
     const { detector, stop, running } = scene(clock, {
-      onDeclaration: ({ to }) => {
+      onLivenessChange: ({ to }) => {
         seen.push(to);
         throw new Error(to);
       },
@@ -405,7 +410,7 @@ test("[D7] a listener that throws surfaces, and the supervisor goes on", async (
     });
     const watching = new LivenessSupervisor({
       detector,
-      onDeclaration: ({ to }) => {
+      onLivenessChange: ({ to }) => {
         seen.push(to);
         throw new Error(to);
       },
@@ -434,22 +439,22 @@ test("[D7] a detector that throws → nobody is accused, told once while it last
     },
     isAlive: () => true,
   };
-  const seen: Declaration[] = [];
+  const seen: LivenessChange[] = [];
   const told: Abstention[] = [];
   const stop = new AbortController();
   const supervisor = new LivenessSupervisor({
     detector,
     clock,
-    onDeclaration: (declaration) => seen.push(declaration),
+    onLivenessChange: (declaration) => seen.push(declaration),
     onAbstention: (abstention) => told.push(abstention),
   });
   supervisor.watch("a");
   const running = supervisor.run(stop.signal);
   await clock.advanceBy(100);
-  assert.deepEqual([supervisor.standing("a"), told.length], ["alive", 0]);
+  assert.deepEqual([supervisor.liveness("a"), told.length], ["alive", 0]);
   broken = true;
   await clock.advanceBy(60_000);
-  assert.equal(supervisor.standing("a"), "alive", "a bug in the detector is no evidence against a node");
+  assert.equal(supervisor.liveness("a"), "alive", "a bug in the detector is no evidence against a node");
   assert.deepEqual(
     told.map(({ reason, error }) => [reason, String(error)]),
     [["detector-error", "Error: no table"]],
@@ -457,7 +462,7 @@ test("[D7] a detector that throws → nobody is accused, told once while it last
   broken = false;
   level = 10;
   await clock.advanceBy(500);
-  assert.equal(supervisor.standing("a"), "down", "it goes on where the detector does");
+  assert.equal(supervisor.liveness("a"), "down", "it goes on where the detector does");
   level = 0;
   await clock.advanceBy(5_000);
   broken = true;
@@ -525,12 +530,12 @@ test("[D7] short of something for long, then for a moment, again and again → t
 test("[D7] [D11] nobody is heard, and the ceiling comes before as long again → in doubt until the ceiling, then down", async () => {
   const clock = new VirtualClock();
   const abstentions: Abstention[] = [];
-  const seen: Declaration[] = [];
+  const seen: LivenessChange[] = [];
   const detector = new PhiAccrualDetector({ clock, expectedIntervalMs: 50, minDeviationMs: 50, ceilingMs: 400 });
   const supervisor = new LivenessSupervisor({
     detector,
     onAbstention: (abstention) => abstentions.push(abstention),
-    onDeclaration: (declaration) => seen.push(declaration),
+    onLivenessChange: (declaration) => seen.push(declaration),
   });
   const stop = new AbortController();
   const running = supervisor.run(stop.signal);

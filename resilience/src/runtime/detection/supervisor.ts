@@ -1,5 +1,5 @@
 /**
- * The supervisor at work: it watches nodes through a detector and tells of each change of standing.
+ * The supervisor at work: it watches nodes through a detector and tells of each change of liveness.
  * One timer waits for the next instant at which silence could lead to a declaration; there is no
  * polling where the detector can tell that instant, and no timer while nothing is watched.
  *
@@ -13,9 +13,9 @@
  */
 import type { SuspicionSource } from "../../core/detection/detector.ts";
 import {
-  type Accusation,
-  type Declaration,
-  type Standing,
+  type Liveness,
+  type LivenessChange,
+  type PendingChange,
   SupervisorMachine,
   type SupervisorOptions,
 } from "../../core/detection/supervisor.ts";
@@ -69,11 +69,11 @@ export interface LivenessSupervisorOptions extends SupervisorOptions {
   /** Default: the detector's clock if it has one, otherwise the system's. */
   readonly clock?: Clock;
   /**
-   * Told of each change of standing after all of them are in force; it may watch, unwatch and ask.
+   * Told of each change of liveness after all of them are in force; it may watch, unwatch and ask.
    * `together`: all that were found in the same look, this one among them, for whoever must not act
    * on half of the news. What it throws surfaces as an uncaught exception, and stops nothing.
    */
-  readonly onDeclaration?: (declaration: Declaration, together: readonly Declaration[]) => void;
+  readonly onLivenessChange?: (declaration: LivenessChange, together: readonly LivenessChange[]) => void;
   /**
    * Told of each abstention. What a listener throws surfaces as an uncaught exception, and stops
    * nothing.
@@ -118,7 +118,7 @@ export class LivenessSupervisor {
   readonly #hearing: Hearing;
   readonly #stallToleranceMs: number;
   readonly #maxAbstentionMs: number;
-  readonly #onDeclaration: LivenessSupervisorOptions["onDeclaration"];
+  readonly #onLivenessChange: LivenessSupervisorOptions["onLivenessChange"];
   readonly #onAbstention: ((abstention: Abstention) => void) | undefined;
   #isRunning = false;
   #timer: Disposable | undefined;
@@ -141,13 +141,13 @@ export class LivenessSupervisor {
       hearing,
       stallToleranceMs = 50,
       maxAbstentionMs = 1_000,
-      onDeclaration,
+      onLivenessChange,
       onAbstention,
       ...rules
     } = optionsOf("LivenessSupervisor", options);
     checkDetector("LivenessSupervisor", detector);
     checkClock("LivenessSupervisor", givenClock);
-    checkFunction("LivenessSupervisor", "onDeclaration", onDeclaration);
+    checkFunction("LivenessSupervisor", "onLivenessChange", onLivenessChange);
     checkFunction("LivenessSupervisor", "onAbstention", onAbstention);
     checkMethods("LivenessSupervisor", "hearing", hearing, ["add", "isSilentSince"], "a Hearing");
     const own = detector instanceof ClockedDetector ? detector.clock : undefined;
@@ -163,7 +163,7 @@ export class LivenessSupervisor {
     this.#hearing = hearing ?? new Hearing();
     this.#stallToleranceMs = checked("LivenessSupervisor", "stallToleranceMs", stallToleranceMs, DURATION_MS);
     this.#maxAbstentionMs = checked("LivenessSupervisor", "maxAbstentionMs", maxAbstentionMs, DURATION_MS);
-    this.#onDeclaration = onDeclaration;
+    this.#onLivenessChange = onLivenessChange;
     this.#onAbstention = onAbstention;
   }
 
@@ -204,8 +204,8 @@ export class LivenessSupervisor {
   /**
    * What was last declared of `node`; `unknown` before that, and for a node that is not watched.
    */
-  standing(node: string): Standing {
-    return this.#machine.standing(node);
+  liveness(node: string): Liveness {
+    return this.#machine.liveness(node);
   }
 
   /**
@@ -280,7 +280,7 @@ export class LivenessSupervisor {
     this.#arm(nowMs);
     if (abstention !== undefined) this.#tell(abstention);
     this.#tellDetectorError(nowMs);
-    for (const declaration of declarations) guarded(() => this.#onDeclaration?.(declaration, declarations));
+    for (const declaration of declarations) guarded(() => this.#onLivenessChange?.(declaration, declarations));
   }
 
   /**
@@ -322,7 +322,7 @@ export class LivenessSupervisor {
    * accused to fall silent has been silent, not past the detector's ceiling. One wait for all, once
    * for each time that everybody falls silent; whoever is heard ends it. Says so when it begins.
    */
-  #doubtHearing(accusations: readonly Accusation[], lateByMs: number, nowMs: number): Abstention | undefined {
+  #doubtHearing(accusations: readonly PendingChange[], lateByMs: number, nowMs: number): Abstention | undefined {
     const accused = this.#lastToFallSilent(accusations, nowMs);
     if (accused === undefined) return undefined;
     const { node, lastMs, ceilingMs } = accused;
@@ -343,7 +343,7 @@ export class LivenessSupervisor {
    * Of those who are to be declared down; who has reached the detector's ceiling is declared
    * without doubt.
    */
-  #lastToFallSilent(accusations: readonly Accusation[], nowMs: number): Silent | undefined {
+  #lastToFallSilent(accusations: readonly PendingChange[], nowMs: number): Silent | undefined {
     let last: Silent | undefined;
     for (const { node, to, lastMs } of accusations) {
       if (to !== "down" || lastMs === undefined || lastMs <= (last?.lastMs ?? Number.NEGATIVE_INFINITY)) continue;

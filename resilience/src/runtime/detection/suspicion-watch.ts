@@ -7,7 +7,7 @@
  * damping, no grace period; a node never heard from is not told of.
  */
 
-import type { Declaration } from "../../core/detection/supervisor.ts";
+import type { LivenessChange } from "../../core/detection/supervisor.ts";
 import { checked, checkNames, type Names, refusal } from "../../core/options.ts";
 import type { Clock } from "../time/clock.ts";
 import type { FailureDetector } from "./detectors.ts";
@@ -86,7 +86,7 @@ export class SuspicionWatch {
       declareThreshold: Number.MAX_VALUE,
       minDwellMs: 0,
       gracePeriodMs: Number.POSITIVE_INFINITY,
-      onDeclaration: (declaration) => this.#tell(declaration),
+      onLivenessChange: (declaration) => this.#tell(declaration),
     });
   }
 
@@ -100,8 +100,8 @@ export class SuspicionWatch {
 
   /** Has the level of `node` reached the threshold, and not been cleared since? */
   isReached(node: string): boolean {
-    const standing = this.#supervisor.standing(node);
-    return standing === "suspected" || standing === "down";
+    const liveness = this.#supervisor.liveness(node);
+    return liveness === "suspected" || liveness === "down";
   }
 
   /** Watches until `signal` is aborted, then resolves and leaves no timer behind. */
@@ -109,7 +109,7 @@ export class SuspicionWatch {
     return this.#supervisor.run(signal);
   }
 
-  #tell({ node, from, to, level, silentForMs, atMs }: Declaration): void {
+  #tell({ node, from, to, level, silentForMs, atMs }: LivenessChange): void {
     const missed = from === "suspected" || from === "down";
     const misses = to === "suspected" || to === "down";
     if (missed === misses) return;

@@ -248,7 +248,7 @@ export class PrimaryBackupFailover<S extends NamedStation> {
       name: machine.name,
       role,
       active: machine === this.#roles.active,
-      standing: machine.liveness,
+      liveness: machine.liveness,
       level: this.#levelOf(machine.name),
       assessment: this.#roles.assess(machine, nowMs),
       inFlight: machine.inFlight,
@@ -316,7 +316,7 @@ export class PrimaryBackupFailover<S extends NamedStation> {
       ...this.#options.supervisor,
       detector: this.#options.detector,
       clock: this.#clock,
-      onDeclaration: (declaration, together) => {
+      onLivenessChange: (declaration, together) => {
         // Nothing is weighed before all of it is known: half of it can name a station that fell
         // silent, too.
         if (declaration === together.at(-1)) this.#driver.input({ type: "declared", declarations: together });

@@ -3,7 +3,7 @@
  * reasons, events with the numbers and evidence behind them, and the status of the moment.
  */
 
-import type { Standing, SupervisorOptions } from "../../core/detection/supervisor.ts";
+import type { Liveness, SupervisorOptions } from "../../core/detection/supervisor.ts";
 import type { AdmissionOptions } from "../../core/failover/admission/admission.ts";
 import type { AttemptReason } from "../../core/failover/call.ts";
 import type { CommandPathOptions } from "../../core/failover/evidence/evidence.ts";
@@ -132,7 +132,7 @@ export interface StationStatus {
   readonly name: string;
   readonly role: "primary" | "backup";
   readonly active: boolean;
-  readonly standing: Standing;
+  readonly liveness: Liveness;
   /** Suspicion level (phi for accrual detectors); `Infinity` for a station never heard from. */
   readonly level: number;
   readonly assessment: Assessment;
