@@ -51,13 +51,13 @@ export { REFUSED } from "./core/guard/breaker.ts";
 export type { RetryBudgetOptions, RetryBudgetStatus } from "./core/guard/retry-budget.ts";
 export { retryRefusalOf } from "./core/guard/retry-refusal.ts";
 export type { SlotsStatus } from "./core/guard/slots.ts";
+export type { Classification, Outcome } from "./core/outcomes/classification.ts";
 export {
   isProgrammingError,
   wasConnectionLost,
   wasLocalShortage,
   wasNeverSent,
 } from "./core/outcomes/error-evidence.ts";
-export type { Judgement, Outcome } from "./core/outcomes/judgement.ts";
 export type { Calendar, Classifier, HttpAnswer } from "./core/outcomes/outcome.ts";
 export { grpcStatus, httpErrorBody, httpStatus, problemJson } from "./core/outcomes/outcome.ts";
 export type { Random } from "./core/random.ts";

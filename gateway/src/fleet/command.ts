@@ -4,7 +4,7 @@
  * that key; safe methods (RFC 9110 §9.2.1) may be repeated by definition; anything else is sent
  * once. A body that is streamed can be sent only once whatever its key says.
  */
-import type { Classifier, Judgement } from "ground-station-failover";
+import type { Classification, Classifier } from "ground-station-failover";
 import { fromGrpcTimeout, fromTimeLeftHeader, httpStatus, TIME_LEFT_HEADER } from "ground-station-failover";
 import { reportsError } from "ground-station-failover/core";
 import type { CommandReply, CommandRequest, HeaderList } from "./uplink.ts";
@@ -101,8 +101,8 @@ function valuesOf(headers: HeaderList, name: string): string[] {
  */
 export function replyClassifier(errorBody: boolean): Classifier<CommandReply> {
   return {
-    result(reply, calendar): Judgement {
-      const judged = httpStatus.result?.({ status: reply.status, headers: hintsOf(reply) }, calendar) as Judgement;
+    result(reply, calendar): Classification {
+      const judged = httpStatus.result?.({ status: reply.status, headers: hintsOf(reply) }, calendar) as Classification;
       return judged.outcome === "success" && lies(reply, errorBody) ? { outcome: "failure" } : judged;
     },
   };

@@ -4,11 +4,11 @@ import { test } from "node:test";
 import { BulkheadFullError, ConfigurationError } from "../errors.ts";
 import {
   type Calendar,
+  classificationOf,
   grpcStatus,
   httpErrorBody,
   httpStatus,
   judgeError,
-  judgementOf,
   problemJson,
   reportsError,
 } from "./outcome.ts";
@@ -59,7 +59,7 @@ test("[C2] [R1] Retry-After is read from any kind of headers, in any spelling; w
 
 test("[R1] Retry-After as a date → counted from the answer's own Date, or by the caller's calendar", () => {
   const hintOf = (headers: object, calendar?: Calendar): unknown =>
-    judgementOf(httpStatus.result?.({ status: 503, headers }, calendar) ?? "success").retryAfterMs;
+    classificationOf(httpStatus.result?.({ status: 503, headers }, calendar) ?? "success").retryAfterMs;
   const later = { "Retry-After": "Wed, 21 Oct 2015 07:28:02 GMT " };
   assert.equal(hintOf({ ...later, Date: "Wed, 21 Oct 2015 07:28:00 GMT" }), 2_000);
   assert.equal(hintOf(new Headers({ ...later, Date: "Wednesday, 21-Oct-15 07:27:00 GMT" })), 62_000);
@@ -302,21 +302,21 @@ test("[B5] our own refusals count as nothing", () => {
 
 test("a word or a judgement is taken as it is, anything else is refused by name", () => {
   for (const details of [{ retryAfterMs: 5 }, { retry: false }, { retry: true, retryAfterMs: 0 }, {}]) {
-    assert.deepEqual(judgementOf({ outcome: "failure", ...details }), { outcome: "failure", ...details });
+    assert.deepEqual(classificationOf({ outcome: "failure", ...details }), { outcome: "failure", ...details });
   }
   for (const retryAfterMs of [Number.NaN, -1, undefined, null as never]) {
     assert.deepEqual(
-      judgementOf({ outcome: "overloaded", retryAfterMs } as never),
+      classificationOf({ outcome: "overloaded", retryAfterMs } as never),
       { outcome: "overloaded" },
       "no hint",
     );
   }
   for (const outcome of ["success", "failure", "overloaded", "ignored", "never-sent", "local-shortage"] as const) {
-    assert.deepEqual(judgementOf(outcome), { outcome });
+    assert.deepEqual(classificationOf(outcome), { outcome });
   }
   for (const said of ["succes", "toString", {}, Promise.resolve("success"), 7]) {
     assert.throws(
-      () => judgementOf(said as "success"),
+      () => classificationOf(said as "success"),
       (error) => error instanceof ConfigurationError && error.hazard === "unknown-outcome",
     );
   }

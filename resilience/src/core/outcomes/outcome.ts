@@ -8,8 +8,8 @@
 import { ConfigurationError, type ErrorDetails } from "../errors.ts";
 import { shown } from "../options.ts";
 import { hasProperty, itemsOf, propertyOf, readOf, textOf, UNREADABLE } from "../unknown-value.ts";
+import type { Classification, Outcome } from "./classification.ts";
 import { isProgrammingError, wasLocalShortage, wasNeverSent, wasRefusedLocally } from "./error-evidence.ts";
-import type { Judgement, Outcome } from "./judgement.ts";
 import { retryAfterMs } from "./retry-after.ts";
 import { isStatus, judgeLinks, statusOf, thrownAnswerOf } from "./thrown-answer.ts";
 
@@ -20,7 +20,7 @@ export interface Calendar {
 }
 
 /**
- * Says what results and errors mean, as a word or a {@link Judgement}; saying nothing (undefined)
+ * Says what results and errors mean, as a word or a {@link Classification}; saying nothing (undefined)
  * means the default: every result is a success, every error a failure. A bug in a classifier is no
  * failure of the service: what `result` throws is delivered in the result's place, counts as
  * nothing and is not retried, and what `error` throws changes nothing, the error is judged as
@@ -28,11 +28,11 @@ export interface Calendar {
  * {@link ConfigurationError}, delivered in the place of result or error; its `cause` is the error.
  */
 export interface Classifier<T> {
-  result?(value: T, calendar?: Calendar): Outcome | Judgement;
-  error?(error: unknown, calendar?: Calendar): Outcome | Judgement;
+  result?(value: T, calendar?: Calendar): Outcome | Classification;
+  error?(error: unknown, calendar?: Calendar): Outcome | Classification;
 }
 
-const OUTCOMES: Readonly<Record<Outcome, Judgement>> = {
+const OUTCOMES: Readonly<Record<Outcome, Classification>> = {
   success: { outcome: "success" },
   failure: { outcome: "failure" },
   overloaded: { outcome: "overloaded" },
@@ -45,7 +45,7 @@ const OUTCOMES: Readonly<Record<Outcome, Judgement>> = {
  * What a classifier said, as a judgement; throws {@link ConfigurationError} where it is none of the
  * outcomes, with `details`. Read here and nowhere else, because reading it may throw, too.
  */
-export function judgementOf(said: Outcome | Judgement, details?: ErrorDetails): Judgement {
+export function classificationOf(said: Outcome | Classification, details?: ErrorDetails): Classification {
   const outcome = typeof said === "string" ? said : textOf(said, "outcome");
   if (outcome === undefined || !Object.hasOwn(OUTCOMES, outcome)) throw unknownOutcome(said, details);
   const judged = OUTCOMES[outcome as Outcome];
@@ -142,11 +142,11 @@ export const problemJson: Classifier<HttpAnswerWithBody> = {
   error: judgeThrownAnswer,
 };
 
-function judgeAnswer(answer: HttpAnswer, calendar?: Calendar): Judgement {
+function judgeAnswer(answer: HttpAnswer, calendar?: Calendar): Classification {
   return judgeStatus(refuseWithoutStatus(answer), answer.headers, calendar);
 }
 
-function judgeErrorBody(answer: HttpAnswerWithBody, calendar?: Calendar): Judgement {
+function judgeErrorBody(answer: HttpAnswerWithBody, calendar?: Calendar): Classification {
   const status = refuseWithoutStatus(answer);
   const judged = judgeStatus(status, answer.headers, calendar);
   if (judged.outcome !== "success") return judged;
@@ -154,13 +154,13 @@ function judgeErrorBody(answer: HttpAnswerWithBody, calendar?: Calendar): Judgem
 }
 
 /** Of an error that was thrown for something else than the status of its answer. */
-const NOT_FOR_STATUS: Judgement = { outcome: "failure" };
+const NOT_FOR_STATUS: Classification = { outcome: "failure" };
 
 /**
  * By the status of the answer that an error was thrown for, where there was one: below 300 it was
  * thrown for something else.
  */
-function judgeThrownAnswer(error: unknown, calendar?: Calendar): Outcome | Judgement {
+function judgeThrownAnswer(error: unknown, calendar?: Calendar): Outcome | Classification {
   const judged = judgeLinks(error, (link, isThrown) => {
     const answer = thrownAnswerOf(link, isThrown);
     if (answer === undefined) return undefined;
@@ -220,7 +220,7 @@ export const grpcStatus: Classifier<unknown> = {
   error: (error) => judgeLinks(error, judgeGrpcCode) ?? judgeError(error),
 };
 
-function judgeGrpcCode(link: object): Judgement | undefined {
+function judgeGrpcCode(link: object): Classification | undefined {
   const code = propertyOf(link, "code");
   if (typeof code !== "number" || !(code >= 0 && code <= LAST_GRPC_CODE)) return undefined;
   if (code === 1) return { outcome: "ignored" };
@@ -245,7 +245,7 @@ export function reportsError(body: unknown): boolean {
   );
 }
 
-function judgeStatus(status: number, headers: unknown, calendar: Calendar | undefined): Judgement {
+function judgeStatus(status: number, headers: unknown, calendar: Calendar | undefined): Classification {
   if (status < 500 && status !== 408 && status !== 429) return { outcome: "success" };
   const hint = hintOf(headers, calendar);
   const retry = status !== 501 && status !== 505;

@@ -9,8 +9,8 @@
  */
 
 import { propertyOf } from "../unknown-value.ts";
+import type { Classification } from "./classification.ts";
 import { isError, membersOf } from "./error-evidence.ts";
-import type { Judgement } from "./judgement.ts";
 
 /** How far down a chain of causes, or of errors in errors, is looked. */
 const MAX_DEPTH = 5;
@@ -80,14 +80,14 @@ function toStatus(value: unknown): number | undefined {
  * What one link of a chain of errors says; undefined where it says nothing. `isThrown`: it is the
  * outermost one.
  */
-type Says = (link: object, isThrown: boolean) => Judgement | undefined;
+type Says = (link: object, isThrown: boolean) => Classification | undefined;
 
 /**
  * What `error` says itself, else what its members say where they agree, else what its cause says;
  * undefined where nothing is said. Members that disagree (one was refused, one answered 404) say
  * nothing together.
  */
-export function judgeLinks(error: unknown, says: Says): Judgement | undefined {
+export function judgeLinks(error: unknown, says: Says): Classification | undefined {
   return new Chain(says).judge(error, 0);
 }
 
@@ -99,7 +99,7 @@ class Chain {
     this.#says = says;
   }
 
-  judge(link: unknown, depth: number): Judgement | undefined {
+  judge(link: unknown, depth: number): Classification | undefined {
     if (typeof link !== "object" || link === null || depth >= MAX_DEPTH || this.#left-- <= 0) return undefined;
     const said = this.#says(link, depth === 0);
     if (said !== undefined) return said;
@@ -108,7 +108,7 @@ class Chain {
     return this.judge(propertyOf(link, "cause"), depth + 1) ?? this.judge(propertyOf(link, "networkError"), depth + 1);
   }
 
-  #agreed(members: readonly unknown[], depth: number): Judgement | undefined {
+  #agreed(members: readonly unknown[], depth: number): Classification | undefined {
     const judged = members.map((member) => this.judge(member, depth + 1));
     const first = judged[0];
     if (!judged.every((judgement) => judgement?.outcome === first?.outcome)) return undefined;

@@ -10,8 +10,8 @@ import type { Attempt, AttemptEnd, Call } from "../../core/failover/call.ts";
 import type { DispatchAction, Dispatcher, DispatchInput } from "../../core/failover/dispatch.ts";
 import type { FailoverEvent } from "../../core/failover/events.ts";
 import type { BreakerMachine } from "../../core/guard/breaker.ts";
+import type { Classification } from "../../core/outcomes/classification.ts";
 import { staleEpochIn, wasConnectionLost } from "../../core/outcomes/error-evidence.ts";
-import type { Judgement } from "../../core/outcomes/judgement.ts";
 import type { Calendar, Classifier } from "../../core/outcomes/outcome.ts";
 import { judgeResult, judgeThrown } from "../guard/booking.ts";
 import type { CircuitBreaker } from "../guard/breaker.ts";
@@ -348,7 +348,7 @@ function endFromError(classify: Classifier<unknown> | undefined, error: unknown,
   return "outcome" in judged ? endFrom(judged, { error }) : endFrom(judged.judged, { error: judged.error });
 }
 
-function endFrom({ outcome, retryAfterMs, retry }: Judgement, settlement: AttemptEnd["settlement"]): AttemptEnd {
+function endFrom({ outcome, retryAfterMs, retry }: Classification, settlement: AttemptEnd["settlement"]): AttemptEnd {
   const more = { settlement, retryAfterMs, retry };
   switch (outcome) {
     case "success":

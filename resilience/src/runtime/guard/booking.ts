@@ -4,10 +4,11 @@
  * not enter, so that an attempt is booked the same way however its call goes on. Giving the slot
  * back is not done here: it may outlive the call.
  */
+
+import type { Classification, Outcome } from "../../core/outcomes/classification.ts";
 import { wasRefusedLocally } from "../../core/outcomes/error-evidence.ts";
-import type { Judgement, Outcome } from "../../core/outcomes/judgement.ts";
 import type { Calendar, Classifier } from "../../core/outcomes/outcome.ts";
-import { judgeError, judgementOf } from "../../core/outcomes/outcome.ts";
+import { classificationOf, judgeError } from "../../core/outcomes/outcome.ts";
 import { guarded } from "../listeners.ts";
 import type { Attempt } from "./attempt.ts";
 import type { AttemptListener, ClientParts } from "./client-parts.ts";
@@ -19,15 +20,15 @@ import type { AttemptListener, ClientParts } from "./client-parts.ts";
 export interface Unjudged {
   readonly error: unknown;
   /** It says nothing about the service, and trying again would not mend it. */
-  readonly judged: Judgement;
+  readonly judged: Classification;
 }
 
-const IGNORED: Judgement = judgementOf("ignored");
+const IGNORED: Classification = classificationOf("ignored");
 
 /** What a result means. */
-export function judgeResult<T>(classify: Classifier<T>, value: T, calendar: Calendar): Judgement | Unjudged {
+export function judgeResult<T>(classify: Classifier<T>, value: T, calendar: Calendar): Classification | Unjudged {
   try {
-    return judgementOf(classify.result?.(value, calendar) ?? "success");
+    return classificationOf(classify.result?.(value, calendar) ?? "success");
   } catch (error) {
     return { error, judged: IGNORED };
   }
@@ -41,10 +42,10 @@ export function judgeThrown<T>(
   classify: Classifier<T> | undefined,
   error: unknown,
   calendar: Calendar,
-): Judgement | Unjudged {
+): Classification | Unjudged {
   if (wasRefusedLocally(error)) return IGNORED;
   try {
-    return judgementOf(saidOf(classify, error, calendar) ?? judgeError(error), { cause: error });
+    return classificationOf(saidOf(classify, error, calendar) ?? judgeError(error), { cause: error });
   } catch (refusal) {
     return { error: refusal, judged: IGNORED };
   }
@@ -58,7 +59,7 @@ function saidOf<T>(
   classify: Classifier<T> | undefined,
   error: unknown,
   calendar: Calendar,
-): Outcome | Judgement | undefined {
+): Outcome | Classification | undefined {
   try {
     return classify?.error?.(error, calendar);
   } catch {

@@ -10,7 +10,7 @@ import { test } from "node:test";
 import { down, endOf, make, nothingIsLeftBehind, onAbort, run, settled } from "../../../../test/calls.ts";
 import { deadlineAt } from "../../core/deadline.ts";
 import { BulkheadFullError, CallAbortedError, ConfigurationError } from "../../core/errors.ts";
-import type { Outcome } from "../../core/outcomes/judgement.ts";
+import type { Outcome } from "../../core/outcomes/classification.ts";
 import { VirtualClock } from "../../sim/kernel/virtual-clock.ts";
 import type { AttemptContext } from "./attempt.ts";
 import type { Operation } from "./call-options.ts";

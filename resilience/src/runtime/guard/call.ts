@@ -20,7 +20,7 @@ import { AttemptTimeoutError, CallAbortedError, type DeadlineExceededError } fro
 import { type Permit, REFUSED } from "../../core/guard/breaker.ts";
 import { forgetOlderRefusal, noteRetryRefusal, refusalsWritten } from "../../core/guard/retry-refusal.ts";
 import type { Waiter } from "../../core/guard/slots.ts";
-import type { Judgement } from "../../core/outcomes/judgement.ts";
+import type { Classification } from "../../core/outcomes/classification.ts";
 import { ambientDeadline, runIn } from "../time/ambient-deadline.ts";
 import type { Clock } from "../time/clock.ts";
 import { afterWait } from "../time/read-first.ts";
@@ -34,7 +34,7 @@ import { hasUnreadBody, UNREAD_BODY_REASON } from "./unread-body.ts";
 const expire = (attempt: Attempt): void => attempt.owner.expire(attempt);
 /** The permit where there is no breaker to give one. */
 const UNGUARDED: Permit = -1;
-const FAILURE: Judgement = { outcome: "failure" };
+const FAILURE: Classification = { outcome: "failure" };
 /**
  * The async context of attempts whose caller's was not kept: better nobody's than somebody else's.
  */
@@ -237,7 +237,7 @@ export class Call<T> implements AttemptOwner {
    * It ended, and not with a plain success: booked, its slot given back, and then whatever follows
    * from it.
    */
-  #fail(attempt: Attempt, judged: Judgement, failure: Failure<T>): void {
+  #fail(attempt: Attempt, judged: Classification, failure: Failure<T>): void {
     this.#stopTimer();
     this.#current = undefined;
     const nowMs = this.clock.nowMs();
@@ -274,7 +274,7 @@ export class Call<T> implements AttemptOwner {
     this.#timer = this.clock.at(atMs, expire, attempt);
   }
 
-  #afterFailure(nowMs: number, judged: Judgement, failure: Failure<T>): void {
+  #afterFailure(nowMs: number, judged: Classification, failure: Failure<T>): void {
     if (this.#settled) return;
     this.#retry ??= new RetryPlan(this.#parts);
     const retry = this.#retry;

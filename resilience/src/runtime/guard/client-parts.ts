@@ -6,7 +6,7 @@
 
 import type { RetryBudgetExhaustedError } from "../../core/errors.ts";
 import type { Backoff } from "../../core/guard/backoff.ts";
-import type { Outcome } from "../../core/outcomes/judgement.ts";
+import type { Outcome } from "../../core/outcomes/classification.ts";
 import type { Classifier } from "../../core/outcomes/outcome.ts";
 import type { Clock } from "../time/clock.ts";
 import type { CircuitBreaker } from "./breaker.ts";

@@ -8,7 +8,7 @@
 import type { Deadline } from "../../core/deadline.ts";
 import type { ErrorDetails, RetryBudgetExhaustedError } from "../../core/errors.ts";
 import { retryRefusal } from "../../core/guard/retry-refusal.ts";
-import type { Judgement } from "../../core/outcomes/judgement.ts";
+import type { Classification } from "../../core/outcomes/classification.ts";
 import type { ClientParts } from "./client-parts.ts";
 
 /** How a call fails: with an error, or with a result that was judged a failure. */
@@ -47,7 +47,7 @@ export class RetryPlan<T> {
   next(
     attempts: number,
     repeatable: boolean,
-    judged: Judgement,
+    judged: Classification,
     deadline: Deadline,
     nowMs: number,
   ): number | typeof GIVE_UP | typeof UNAFFORDABLE {

@@ -13,7 +13,7 @@
 export type Outcome = "success" | "failure" | "overloaded" | "ignored" | "never-sent" | "local-shortage";
 
 /** An outcome with what else the answer said. */
-export interface Judgement {
+export interface Classification {
   readonly outcome: Outcome;
   /** The service's own hint (`Retry-After`): a retry waits at least this long. */
   readonly retryAfterMs?: number;
