@@ -14,7 +14,7 @@ export {
   toGrpcTimeout,
   toTimeLeftHeader,
 } from "./core/deadline.ts";
-export type { Beat, BeatVerdict } from "./core/detection/detector.ts";
+export type { Heartbeat, HeartbeatVerdict } from "./core/detection/detector.ts";
 export type { FixedHeartbeatOptions, HeartbeatStatus } from "./core/detection/fixed-heartbeat.ts";
 export type { PhiAccrualOptions, PhiEstimate } from "./core/detection/phi-accrual.ts";
 export type { Liveness, LivenessChange, SupervisorOptions } from "./core/detection/supervisor.ts";

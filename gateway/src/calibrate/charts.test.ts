@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "ground-station-failover";
-import { BeatTrace, type CalibrationResult, calibrate } from "ground-station-failover/calibration";
+import { type CalibrationResult, calibrate, HeartbeatTrace } from "ground-station-failover/calibration";
 import { svgChart } from "./svg-chart.ts";
 import { terminalChart } from "./terminal-chart.ts";
 import { type TradeOff, tradeOffOf } from "./trade-off.ts";
@@ -14,7 +14,7 @@ const HOUR_MS = 3_600_000;
 
 function resultOf(detectWithinMs: number, perMs: number): CalibrationResult {
   const random = seededRandom(1);
-  const trace = new BeatTrace();
+  const trace = new HeartbeatTrace();
   let atMs = 0;
   for (let beat = 0; beat < 20_000; beat++) {
     atMs += 30 + 40 * random.next();

@@ -4,11 +4,11 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BeatTrace, calibrate } from "ground-station-failover/calibration";
+import { calibrate, HeartbeatTrace } from "ground-station-failover/calibration";
 import { noteSentences, trafficLines } from "./report.ts";
 
 function linesOf(swapped: boolean): string {
-  const trace = new BeatTrace();
+  const trace = new HeartbeatTrace();
   for (let beat = 0; beat < 1_000; beat++) {
     const sequence = swapped && beat % 100 >= 98 ? beat + (beat % 2 === 0 ? 1 : -1) : beat;
     trace.add("a", { sequence }, 1_000 + 50 * sequence);
@@ -24,7 +24,7 @@ test("[D10] lines out of order → a hint to sort them; in order → none", () =
 
 test("[D10] a trace of one night → a note says how much of the day it covers; of a whole day → none", () => {
   const notesOf = (hours: number): string => {
-    const trace = new BeatTrace();
+    const trace = new HeartbeatTrace();
     for (let beat = 0; beat < hours * 360; beat++) trace.add("a", { sequence: beat }, 10_000 * beat);
     const { traffic } = calibrate(trace, { detectWithinMs: 60_000, falseAlarms: 1, perMs: 3_600_000 });
     return noteSentences(traffic).join("\n");

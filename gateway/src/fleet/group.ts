@@ -4,7 +4,14 @@
  * becomes of commands, and an uplink per station that carries them there. It knows no socket and no
  * clock of its own.
  */
-import type { Beat, BeatVerdict, Clock, FailoverStatus, Random, StationStatus } from "ground-station-failover";
+import type {
+  Clock,
+  FailoverStatus,
+  Heartbeat,
+  HeartbeatVerdict,
+  Random,
+  StationStatus,
+} from "ground-station-failover";
 import { Hearing, PhiAccrualDetector, PrimaryBackupFailover, SuspicionWatch } from "ground-station-failover";
 import type { DetectionQualityStatus } from "ground-station-failover/core";
 import { DetectionQualityMachine } from "ground-station-failover/core";
@@ -31,7 +38,7 @@ export type CommandListener = (outcome: string, elapsedMs: number) => void;
  * Told of each heartbeat as it is noted, whatever the detector makes of it; `beat` is undefined for
  * an answered probe.
  */
-export type BeatListener = (station: string, beat: Beat | undefined, arrivalMs: number) => void;
+export type BeatListener = (station: string, beat: Heartbeat | undefined, arrivalMs: number) => void;
 
 /** Two processes send heartbeats as one station. */
 export interface NameConflictStatus {
@@ -217,7 +224,7 @@ export class Group {
   /**
    * A heartbeat of a station, already authenticated. Undefined where there is no such station here.
    */
-  noteHeartbeat(station: string, beat: Beat, epochSeen: number): BeatVerdict | undefined {
+  noteHeartbeat(station: string, beat: Heartbeat, epochSeen: number): HeartbeatVerdict | undefined {
     if (!this.#stations.has(station)) return undefined;
     this.#endConflict(station);
     const verdict = this.#detector.noteHeartbeat(station, beat);
@@ -366,7 +373,7 @@ export class Group {
   }
 
   /** Costs nothing while nobody listens. */
-  #tellOfBeat(station: string, beat: Beat | undefined): void {
+  #tellOfBeat(station: string, beat: Heartbeat | undefined): void {
     if (this.#beatListeners.size === 0) return;
     const arrivalMs = this.#clock.nowMs();
     for (const listener of this.#beatListeners) listener(station, beat, arrivalMs);

@@ -17,7 +17,7 @@
  * been heard for a while. A restart is no conflict: its old session never returns, whatever of it
  * is still under way.
  */
-import type { Beat } from "ground-station-failover";
+import type { Heartbeat } from "ground-station-failover";
 
 /** A heartbeat as it arrives, its signature already verified. */
 export interface StationBeat {
@@ -41,7 +41,7 @@ export interface StationBeat {
  * `untilMs`.
  */
 export type BeatAdmission =
-  | { readonly type: "beat"; readonly beat: Beat }
+  | { readonly type: "beat"; readonly beat: Heartbeat }
   | { readonly type: "challenge"; readonly challenge: string }
   | { readonly type: "replay" }
   | ({ readonly type: "name-conflict" } & NameConflict);

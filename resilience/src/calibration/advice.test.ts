@@ -5,15 +5,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../core/random.ts";
 import { calibrationNeeds } from "./advice.ts";
-import { BeatTrace } from "./beat-trace.ts";
 import { calibrate } from "./calibration.ts";
 import { calibrationGoal } from "./goal.ts";
+import { HeartbeatTrace } from "./heartbeat-trace.ts";
 import { summarizeTraffic } from "./traffic-summary.ts";
 
 /** Periodic beats with some jitter and independent losses. */
-function lossy(intervalMs: number, lossRate: number, beats: number): BeatTrace {
+function lossy(intervalMs: number, lossRate: number, beats: number): HeartbeatTrace {
   const random = seededRandom(`${intervalMs}`);
-  const trace = new BeatTrace();
+  const trace = new HeartbeatTrace();
   for (let beat = 0; beat < beats; beat++) {
     const atMs = beat * intervalMs + 5 * random.next();
     if (random.next() >= lossRate) trace.add("a", { sequence: beat }, atMs);
@@ -45,7 +45,7 @@ test("[D10] two beats must fit into the time for detection", () => {
 });
 
 test("[D10] silences that no interval shortens are not answered with one", () => {
-  const trace = new BeatTrace();
+  const trace = new HeartbeatTrace();
   let atMs = 0;
   for (let beat = 0; beat < 20_000; beat++) {
     atMs += beat % 1_000 === 999 ? 900 : 50;

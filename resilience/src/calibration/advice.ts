@@ -6,9 +6,10 @@
  * last as long as before. Only losses that come singly, as independent ones do, are taken to hit as
  * few beats of a faster sender.
  */
-import type { BeatTrace } from "./beat-trace.ts";
+
 import { FIXED_DOWN_LEVEL } from "./candidates.ts";
 import type { CalibrationGoal } from "./goal.ts";
+import type { HeartbeatTrace } from "./heartbeat-trace.ts";
 import { poissonUpperBound } from "./poisson-bounds.ts";
 import { type SelectionTerms, selectThreshold } from "./selection.ts";
 import type { TrafficSummary } from "./traffic-summary.ts";
@@ -48,7 +49,7 @@ interface FixedTrial {
 
 /** `fixed`: undefined where none was tried. */
 export function calibrationNeeds(
-  trace: BeatTrace,
+  trace: HeartbeatTrace,
   traffic: TrafficSummary,
   goal: CalibrationGoal,
   fixed: FixedTrial | undefined,
@@ -70,7 +71,7 @@ interface LongSilence {
   readonly missing: number;
 }
 
-function silencesFrom(trace: BeatTrace, fromMs: number, outageMs: number): LongSilence[] {
+function silencesFrom(trace: HeartbeatTrace, fromMs: number, outageMs: number): LongSilence[] {
   const found: LongSilence[] = [];
   for (const node of trace.nodes.values()) {
     node.forEach(({ gapMs, missing }) => {

@@ -9,9 +9,9 @@ import type { GapModelName } from "../core/detection/gap-model.ts";
 import { PhiAccrualMachine } from "../core/detection/phi-accrual.ts";
 import { ConfigurationError } from "../core/errors.ts";
 import { type Random, seededRandom } from "../core/random.ts";
-import { BeatTrace } from "./beat-trace.ts";
-import { type CalibrationResult, calibrate, calibrationSteps, FEWEST_GAPS } from "./calibration.ts";
+import { type CalibrationResult, calibrate, calibrationSteps, MIN_GAPS } from "./calibration.ts";
 import type { CalibrationOptions } from "./goal.ts";
+import { HeartbeatTrace } from "./heartbeat-trace.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -54,8 +54,8 @@ function* arrivals(gap: Gap, lossRate: number, beats: number, seed: string): Gen
   }
 }
 
-function traceOf(gap: Gap, lossRate: number, beats: number, seed: string): BeatTrace {
-  const trace = new BeatTrace();
+function traceOf(gap: Gap, lossRate: number, beats: number, seed: string): HeartbeatTrace {
+  const trace = new HeartbeatTrace();
   for (const [sequence, atMs] of arrivals(gap, lossRate, beats, seed)) trace.add("a", { sequence }, atMs);
   return trace;
 }
@@ -122,7 +122,7 @@ test("[D10] losses in bursts: what is recommended keeps its promise on a continu
   let alarms = 0;
   let watchedMs = 0;
   for (let seed = 0; seed < 4; seed++) {
-    const trace = new BeatTrace();
+    const trace = new HeartbeatTrace();
     for (const [sequence, atMs] of burstyArrivals(72_000, `bursts ${seed}`)) trace.add("a", { sequence }, atMs);
     const result = calibrate(trace, { detectWithinMs: 3_000, falseAlarms: 1, perMs: 24 * HOUR_MS });
     assert.equal(result.type, "recommended", JSON.stringify({ ...result, curves: [] }));
@@ -172,7 +172,7 @@ test("[D10] a trace too short to be continued to the rate is refused with how lo
 
 test("[D10] silences of four hundred intervals are borne too, and by what learns rather than by a fixed timeout", () => {
   const random = seededRandom(3);
-  const trace = new BeatTrace();
+  const trace = new HeartbeatTrace();
   let atMs = 0;
   for (let beat = 0; beat < 40_000; beat++) {
     atMs += random.next() < 0.002 ? 20_000 + 1_000 * random.next() : 49 + 2 * random.next();
@@ -187,7 +187,7 @@ test("[D10] silences of four hundred intervals are borne too, and by what learns
 
 test("[D10] outages and restarts are no false alarms", () => {
   const { gap, goal } = REGIMES["intra-region"] as (typeof REGIMES)[string];
-  const trace = new BeatTrace();
+  const trace = new HeartbeatTrace();
   let incarnation = 0;
   let shiftMs = 0;
   for (const [sequence, atMs] of arrivals(gap, 0, 36_000, "outages")) {
@@ -203,7 +203,7 @@ test("[D10] outages and restarts are no false alarms", () => {
 });
 
 test("[D10] several nodes are watched at once, and a long trace is only sampled by those that do not win", () => {
-  const trace = new BeatTrace();
+  const trace = new HeartbeatTrace();
   const random = seededRandom(8);
   for (const node of ["a", "b", "c"]) {
     let atMs = 0;
@@ -245,8 +245,8 @@ test("[D10] the trade-off has a curve for each detector, falling to the right", 
 });
 
 test("[D10] a trace with hardly a gap is refused", () => {
-  const trace = new BeatTrace();
-  for (let beat = 0; beat < FEWEST_GAPS; beat++) trace.add("a", {}, beat * 50);
+  const trace = new HeartbeatTrace();
+  for (let beat = 0; beat < MIN_GAPS; beat++) trace.add("a", {}, beat * 50);
   assert.throws(
     () => calibrate(trace, { detectWithinMs: 1_000, falseAlarms: 1, perMs: HOUR_MS }),
     (error) => error instanceof ConfigurationError && /199 gaps.*at least 200/.test(error.message),
@@ -254,8 +254,8 @@ test("[D10] a trace with hardly a gap is refused", () => {
 });
 
 test("[D10] arrivals that all have the same time → the refusal says so, not that there are too few", () => {
-  const trace = new BeatTrace();
-  for (let beat = 0; beat < 3 * FEWEST_GAPS; beat++) trace.add("a", { sequence: beat }, 1_000);
+  const trace = new HeartbeatTrace();
+  for (let beat = 0; beat < 3 * MIN_GAPS; beat++) trace.add("a", { sequence: beat }, 1_000);
   assert.throws(
     () => calibrate(trace, { detectWithinMs: 1_000, falseAlarms: 1, perMs: HOUR_MS }),
     (error) => error instanceof ConfigurationError && /all 599 gaps .* are 0 ms long/.test(error.message),

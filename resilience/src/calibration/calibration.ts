@@ -13,9 +13,9 @@
 
 import { ConfigurationError } from "../core/errors.ts";
 import { type CalibrationNeeds, calibrationNeeds, LONGEST_CONTINUATION } from "./advice.ts";
-import type { BeatTrace } from "./beat-trace.ts";
 import { DEFAULT_WINDOW, type DetectorCandidate, detectorCandidates, FIXED_DOWN_LEVEL } from "./candidates.ts";
 import { type CalibrationGoal, type CalibrationOptions, calibrationGoal } from "./goal.ts";
+import type { HeartbeatTrace } from "./heartbeat-trace.ts";
 import { LostRuns, lostBeatsIn } from "./lost-runs.ts";
 import { poissonUpperBound } from "./poisson-bounds.ts";
 import { alarmRates, type Selection, type SelectionTerms, selectThreshold } from "./selection.ts";
@@ -89,7 +89,7 @@ export interface CalibrationProgress {
 }
 
 /** Fewer gaps than this have no tail to speak of, and the trace is refused. */
-export const FEWEST_GAPS = 200;
+export const MIN_GAPS = 200;
 
 interface Tried {
   readonly candidate: DetectorCandidate;
@@ -125,7 +125,7 @@ function addedTo(
  * Calibrates at one go; throws {@link ConfigurationError} for options out of range and a trace with
  * too few gaps.
  */
-export function calibrate(trace: BeatTrace, options: CalibrationOptions): CalibrationResult {
+export function calibrate(trace: HeartbeatTrace, options: CalibrationOptions): CalibrationResult {
   const steps = calibrationSteps(trace, options);
   for (;;) {
     const step = steps.next();
@@ -138,16 +138,16 @@ export function calibrate(trace: BeatTrace, options: CalibrationOptions): Calibr
  * each.
  */
 export function* calibrationSteps(
-  trace: BeatTrace,
+  trace: HeartbeatTrace,
   options: CalibrationOptions,
 ): Generator<CalibrationProgress, CalibrationResult> {
   const goal = calibrationGoal(options);
   const traffic = summarizeTraffic(trace, goal);
   const gaps = traffic.beats - traffic.nodes - traffic.restarts - traffic.outages.count;
-  if (gaps < FEWEST_GAPS) {
+  if (gaps < MIN_GAPS) {
     throw new ConfigurationError(
       "trace-too-small",
-      `Calibration: the trace has ${Math.max(0, gaps)} gaps between heartbeats; it must have at least ${FEWEST_GAPS}.`,
+      `Calibration: the trace has ${Math.max(0, gaps)} gaps between heartbeats; it must have at least ${MIN_GAPS}.`,
     );
   }
   if (!(traffic.intervalMs > 0)) {
@@ -190,7 +190,7 @@ const FINALISTS = 3;
  * turn.
  */
 function* tryOut(
-  trace: BeatTrace,
+  trace: HeartbeatTrace,
   traffic: TrafficSummary,
   goal: CalibrationGoal,
 ): Generator<CalibrationProgress, Tried[]> {

@@ -4,8 +4,6 @@
  */
 
 export type { CalibrationNeeds } from "./advice.ts";
-export type { NodeTrace, TraceStep, TraceVerdict } from "./beat-trace.ts";
-export { BeatTrace, MOST_TRACE_BEATS, MOST_TRACE_NODES } from "./beat-trace.ts";
 export type {
   CalibrationEvidence,
   CalibrationProgress,
@@ -15,7 +13,9 @@ export type {
   TradeOffCurve,
   TradeOffPoint,
 } from "./calibration.ts";
-export { calibrate, calibrationSteps, FEWEST_GAPS } from "./calibration.ts";
+export { calibrate, calibrationSteps, MIN_GAPS } from "./calibration.ts";
 export type { CalibrationGoal, CalibrationOptions } from "./goal.ts";
+export type { NodeTrace, TraceStep, TraceVerdict } from "./heartbeat-trace.ts";
+export { HeartbeatTrace, MAX_TRACE_HEARTBEATS, MAX_TRACE_NODES } from "./heartbeat-trace.ts";
 export type { GapQuantiles, LossSummary, TrafficSummary } from "./traffic-summary.ts";
 export type { SilenceFigures } from "./trial.ts";

@@ -5,13 +5,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../core/random.ts";
-import { BeatTrace } from "./beat-trace.ts";
+import { HeartbeatTrace } from "./heartbeat-trace.ts";
 import { LostRuns, lostBeatsIn } from "./lost-runs.ts";
 import { summarizeTraffic, type TrafficSummary } from "./traffic-summary.ts";
 
 function trafficOf(lossRate: number, beats: number, seed: number): TrafficSummary {
   const random = seededRandom(seed);
-  const trace = new BeatTrace();
+  const trace = new HeartbeatTrace();
   for (let beat = 0; beat < beats; beat++) if (random.next() >= lossRate) trace.add("a", { sequence: beat }, beat * 50);
   return summarizeTraffic(trace, { outageMs: Number.POSITIVE_INFINITY });
 }
@@ -50,7 +50,7 @@ const CHANNELS: readonly Channel[] = [
 /** An hour of beats every 50 ms through the channel. */
 function burstyTraffic({ good, bad, enter, leave }: Channel, seed: string): TrafficSummary {
   const random = seededRandom(seed);
-  const trace = new BeatTrace();
+  const trace = new HeartbeatTrace();
   let isBad = false;
   for (let beat = 0; beat < 72_000; beat++) {
     isBad = random.next() < (isBad ? 1 - leave : enter);
@@ -89,7 +89,7 @@ test("[D10] losses in bursts → the bound lies above the true rate of longer ru
 });
 
 test("[D10] runs longer than are counted apart → continued by their true mean length", () => {
-  const trace = new BeatTrace();
+  const trace = new HeartbeatTrace();
   let sequence = 0;
   for (let run = 0; run < 50; run++) {
     for (let beat = 0; beat < 100; beat++) trace.add("a", { sequence: ++sequence }, sequence * 50);

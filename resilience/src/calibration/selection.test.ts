@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PhiAccrualMachine } from "../core/detection/phi-accrual.ts";
 import { seededRandom } from "../core/random.ts";
-import { BeatTrace } from "./beat-trace.ts";
+import { HeartbeatTrace } from "./heartbeat-trace.ts";
 import { alarmRates, PHI_LEVELS, selectThreshold } from "./selection.ts";
 import { CalibrationTrial } from "./trial.ts";
 
@@ -16,7 +16,7 @@ import { CalibrationTrial } from "./trial.ts";
  */
 function trialOf(beats: number, seed: number): CalibrationTrial {
   const random = seededRandom(seed);
-  const trace = new BeatTrace();
+  const trace = new HeartbeatTrace();
   let atMs = 0;
   for (let beat = 0; beat < beats; beat++) {
     atMs += -50 * Math.log(1 - random.next());
@@ -61,7 +61,7 @@ test("[D10] what the ceiling adds cannot be bought off by a higher threshold", (
 });
 
 test("[D10] alarms in clusters widen the bound", () => {
-  const trace = new BeatTrace();
+  const trace = new HeartbeatTrace();
   let atMs = 0;
   // All late beats fall into one tenth of the trace.
   for (let beat = 0; beat < 100_000; beat++) {

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../core/random.ts";
-import { BeatTrace } from "./beat-trace.ts";
+import { HeartbeatTrace } from "./heartbeat-trace.ts";
 import { LONGEST_COUNTED_RUN, roundedInterval, summarizeTraffic } from "./traffic-summary.ts";
 
 const ALL = { outageMs: Number.POSITIVE_INFINITY };
@@ -16,7 +16,7 @@ function near(actual: number, expected: number, share = 0.002): void {
 
 test("[D10] quantiles, mean and deviation of gaps agree with the sorted gaps", () => {
   const random = seededRandom(1);
-  const trace = new BeatTrace();
+  const trace = new HeartbeatTrace();
   const gaps: number[] = [];
   let atMs = 0;
   trace.add("a", {}, atMs);
@@ -39,7 +39,7 @@ test("[D10] quantiles, mean and deviation of gaps agree with the sorted gaps", (
 });
 
 test("[D10] loss, its runs and the sender's interval come from the numbers", () => {
-  const trace = new BeatTrace();
+  const trace = new HeartbeatTrace();
   const lost = new Set([10, 20, 21, 30, 31, 32, 500]);
   for (let beat = 0; beat < 1_000; beat++) if (!lost.has(beat)) trace.add("a", { sequence: beat }, beat * 50);
   const { loss, intervalMs } = summarizeTraffic(trace, ALL);
@@ -50,7 +50,7 @@ test("[D10] loss, its runs and the sender's interval come from the numbers", () 
 });
 
 test("[D10] outages are told apart, and several nodes are added up", () => {
-  const trace = new BeatTrace();
+  const trace = new HeartbeatTrace();
   for (const node of ["a", "b"]) {
     for (let beat = 0; beat < 100; beat++) trace.add(node, {}, beat * 100);
     trace.add(node, {}, 9_900 + 60_000);
@@ -63,26 +63,26 @@ test("[D10] outages are told apart, and several nodes are added up", () => {
 test("[D10] nights without the days between → eight hours of the day are covered, whatever the clock's zero", () => {
   const hourMs = 3_600_000;
   for (const zeroMs of [0, -5.5 * hourMs, 1.8e12 + 7 * hourMs]) {
-    const trace = new BeatTrace();
+    const trace = new HeartbeatTrace();
     for (let night = 0; night < 3; night++)
       for (let beat = 0; beat < 8 * 360; beat++) trace.add("a", {}, zeroMs + night * 24 * hourMs + beat * 10_000);
     const { dayCoveredMs } = summarizeTraffic(trace, { outageMs: hourMs });
     near(dayCoveredMs, 8 * hourMs, 0.005);
   }
-  const day = new BeatTrace();
+  const day = new HeartbeatTrace();
   for (let beat = 0; beat < 26 * 12; beat++) day.add("a", {}, beat * 300_000);
   assert.equal(summarizeTraffic(day, ALL).dayCoveredMs, 24 * hourMs);
-  const short = new BeatTrace();
+  const short = new HeartbeatTrace();
   for (let beat = 0; beat < 100; beat++) short.add("a", {}, 59_000 + beat * 50);
   assert.equal(summarizeTraffic(short, ALL).dayCoveredMs, 99 * 50);
 });
 
 test("[D10] a trace without a gap gives zeros", () => {
-  const trace = new BeatTrace();
+  const trace = new HeartbeatTrace();
   trace.add("a", {}, 5);
   const { gaps, intervalMs, watchedMs } = summarizeTraffic(trace, ALL);
   assert.deepEqual([gaps.p50Ms, gaps.deviationMs, intervalMs, watchedMs], [0, 0, 0, 0]);
-  assert.equal(summarizeTraffic(new BeatTrace(), ALL).spanMs, 0);
+  assert.equal(summarizeTraffic(new HeartbeatTrace(), ALL).spanMs, 0);
 });
 
 test("[D10] an interval is rounded to what a person once wrote down", () => {

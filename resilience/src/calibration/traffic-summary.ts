@@ -4,8 +4,9 @@
  * with logarithmic steps of 0.1 %, so that ten million gaps are neither sorted nor copied. Silences
  * that are presumed to be outages are told apart and counted.
  */
-import type { BeatTrace } from "./beat-trace.ts";
+
 import type { CalibrationGoal } from "./goal.ts";
+import type { HeartbeatTrace } from "./heartbeat-trace.ts";
 
 /** Quantiles of a trace's gaps, in ms. */
 export interface GapQuantiles {
@@ -150,7 +151,10 @@ class DayCover {
 }
 
 /** Looks through all of `trace`; throws nothing, and gives zeros where there is no gap. */
-export function summarizeTraffic(trace: BeatTrace, { outageMs }: Pick<CalibrationGoal, "outageMs">): TrafficSummary {
+export function summarizeTraffic(
+  trace: HeartbeatTrace,
+  { outageMs }: Pick<CalibrationGoal, "outageMs">,
+): TrafficSummary {
   const tally = new Tally();
   const day = new DayCover();
   let numbered = false;

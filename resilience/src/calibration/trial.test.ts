@@ -7,15 +7,18 @@ import { test } from "node:test";
 import { FixedHeartbeatMachine } from "../core/detection/fixed-heartbeat.ts";
 import { PhiAccrualMachine } from "../core/detection/phi-accrual.ts";
 import { seededRandom } from "../core/random.ts";
-import { BeatTrace } from "./beat-trace.ts";
+import { HeartbeatTrace } from "./heartbeat-trace.ts";
 import { CalibrationTrial, HIGHEST_LEVEL, TRIAL_BLOCKS } from "./trial.ts";
 
 const ALL = { outageMs: Number.POSITIVE_INFINITY };
 const OPTIONS = { expectedIntervalMs: 50, minDeviationMs: 5, ceilingMs: 2_000 };
 
-function jittered(beats: number, seed: number): { readonly trace: BeatTrace; readonly arrivals: readonly number[] } {
+function jittered(
+  beats: number,
+  seed: number,
+): { readonly trace: HeartbeatTrace; readonly arrivals: readonly number[] } {
   const random = seededRandom(seed);
-  const trace = new BeatTrace();
+  const trace = new HeartbeatTrace();
   const arrivals: number[] = [];
   let atMs = 0;
   for (let beat = 0; beat < beats; beat++) {
@@ -48,7 +51,7 @@ test("[D10] the counts are those of the detector itself, asked before each arriv
 });
 
 test("[D10] blocks share out the time watched, and outages belong to none", () => {
-  const trace = new BeatTrace();
+  const trace = new HeartbeatTrace();
   for (let beat = 0; beat <= 100; beat++) trace.add("a", {}, beat * 100);
   for (let beat = 0; beat <= 100; beat++) trace.add("a", {}, 50_000 + beat * 100);
   const trial = new CalibrationTrial(new FixedHeartbeatMachine({ timeoutMs: 1_000 }), trace, { outageMs: 10_000 });
@@ -91,7 +94,7 @@ test("[D10] a sample looks at a part, and at the same detector's behaviour", () 
 });
 
 test("[D10] lost beats count as alarms, and not as late ones", () => {
-  const trace = new BeatTrace();
+  const trace = new HeartbeatTrace();
   for (let beat = 0; beat < 1_000; beat++) if (beat % 100 !== 50) trace.add("a", { sequence: beat }, beat * 50);
   const trial = new CalibrationTrial(new FixedHeartbeatMachine({ timeoutMs: 80 }), trace, ALL);
   for (const [name, node] of trace.nodes) trial.replay(name, node);

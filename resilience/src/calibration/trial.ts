@@ -10,9 +10,9 @@
  * model can be tried in the same way.
  */
 
-import type { Beat, DetectorMachine } from "../core/detection/detector.ts";
-import type { BeatTrace, NodeTrace } from "./beat-trace.ts";
+import type { DetectorMachine, Heartbeat } from "../core/detection/detector.ts";
 import type { CalibrationGoal } from "./goal.ts";
+import type { HeartbeatTrace, NodeTrace } from "./heartbeat-trace.ts";
 
 /** Blocks of time: as many as leave each a tenth of the trace. */
 export const TRIAL_BLOCKS = 10;
@@ -77,7 +77,7 @@ export class CalibrationTrial {
    */
   constructor(
     machine: DetectorMachine,
-    trace: BeatTrace,
+    trace: HeartbeatTrace,
     { outageMs }: Pick<CalibrationGoal, "outageMs">,
     oneStretchIn: number = 1,
   ) {
@@ -120,7 +120,7 @@ export class CalibrationTrial {
       sequence += missing + 1;
       if (node.numbered) beat.sequence = sequence;
       beat.sentAtMs = sentAtMs;
-      machine.noteHeartbeat(name, beat as Beat, arrivalMs);
+      machine.noteHeartbeat(name, beat as Heartbeat, arrivalMs);
       if (--untilSample > 0) return;
       untilSample = this.#everyBeats;
       for (const [place, level] of SAMPLED_LEVELS.entries()) {

@@ -4,14 +4,14 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Beat } from "ground-station-failover";
+import type { Heartbeat } from "ground-station-failover";
 import { VirtualClock } from "ground-station-failover/sim";
 import type { BeatListener, Group } from "../../fleet/group.ts";
 import { HeldMemory } from "../../fleet/held-memory.ts";
 import { BeatStreams, type BeatStreamsOptions } from "./beat-streams.ts";
 
 /** As much of a group as a stream sees. */
-function groupOf(): { readonly group: Group; readonly listeners: Set<BeatListener>; beat(beat?: Beat): void } {
+function groupOf(): { readonly group: Group; readonly listeners: Set<BeatListener>; beat(beat?: Heartbeat): void } {
   const listeners = new Set<BeatListener>();
   let atMs = 0;
   const group = {

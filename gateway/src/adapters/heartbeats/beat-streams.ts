@@ -5,7 +5,7 @@
  * than given a trace with holes: a hole would look like an outage, and a detector would be
  * calibrated for it. Nothing is kept while nobody reads.
  */
-import type { Beat, Clock } from "ground-station-failover";
+import type { Clock, Heartbeat } from "ground-station-failover";
 import type { Group } from "../../fleet/group.ts";
 import { HeldMemory, type MemoryRoom } from "../../fleet/held-memory.ts";
 import { type FeedReader, FeedReaders } from "../control/feed-readers.ts";
@@ -120,7 +120,7 @@ export class BeatStreams {
 }
 
 /** Fields that the beat does not carry are left out. */
-function lineOf(node: string, beat: Beat | undefined, arrival: number): string {
+function lineOf(node: string, beat: Heartbeat | undefined, arrival: number): string {
   return `${JSON.stringify({
     node,
     arrival,

@@ -5,7 +5,7 @@
  * a sentence that says what, where, and what is allowed.
  */
 import { type FileHandle, open } from "node:fs/promises";
-import { BeatTrace, MOST_TRACE_BEATS, MOST_TRACE_NODES } from "ground-station-failover/calibration";
+import { HeartbeatTrace, MAX_TRACE_HEARTBEATS, MAX_TRACE_NODES } from "ground-station-failover/calibration";
 import { UserError } from "../process/exit-codes.ts";
 import { TraceFormat } from "./trace-format.ts";
 
@@ -35,7 +35,7 @@ interface BrokenLine {
 }
 
 export interface TraceFile {
-  readonly trace: BeatTrace;
+  readonly trace: HeartbeatTrace;
   readonly lines: number;
   readonly broken: { readonly count: number; readonly first: readonly BrokenLine[] };
   /** Lines of other nodes than the one asked for. */
@@ -84,7 +84,7 @@ class LineReader {
   readonly #format: TraceFormat;
   readonly #onlyNode: string | undefined;
   readonly #path: string;
-  readonly #trace: BeatTrace = new BeatTrace();
+  readonly #trace: HeartbeatTrace = new HeartbeatTrace();
   readonly #first: BrokenLine[] = [];
   readonly #others: Set<string> = new Set();
   #broken = 0;
@@ -142,10 +142,10 @@ class LineReader {
     }
     // Undefined numbers are absent ones to a detector.
     const verdict = this.#trace.add(node, format.line as object, arrivalMs);
-    if (verdict === "too-many-nodes") this.#wrong(`it is of a further node; allowed are ${MOST_TRACE_NODES}`);
+    if (verdict === "too-many-nodes") this.#wrong(`it is of a further node; allowed are ${MAX_TRACE_NODES}`);
     if (verdict === "refused") this.#wrong("its numbers are out of range");
     if (verdict !== "too-many-beats") return;
-    throw unusable(this.#path, `it has more than ${MOST_TRACE_BEATS} heartbeats; calibrate with a part of it`);
+    throw unusable(this.#path, `it has more than ${MAX_TRACE_HEARTBEATS} heartbeats; calibrate with a part of it`);
   }
 
   #wrong(why: string): void {

@@ -9,7 +9,7 @@
  * CSV is RFC 4180 without line breaks inside quotes: an identifier or a number never has one.
  */
 
-import { MOST_TRACE_NODES } from "ground-station-failover/calibration";
+import { MAX_TRACE_NODES } from "ground-station-failover/calibration";
 
 /** Units of plain numbers, in milliseconds. */
 export const TIME_UNITS: ReadonlyMap<string, number> = new Map([
@@ -203,7 +203,7 @@ export class TraceFormat {
   #newId(node: string): string | undefined {
     if (node === "" || node.length > LONGEST_NODE || !/^\P{C}+$/u.test(node)) return undefined;
     const id = Buffer.from(node).toString();
-    if (this.#ids.size < MOST_TRACE_NODES) this.#ids.set(id, id);
+    if (this.#ids.size < MAX_TRACE_NODES) this.#ids.set(id, id);
     return id;
   }
 

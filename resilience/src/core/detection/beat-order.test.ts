@@ -4,14 +4,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BeatOrder } from "./beat-order.ts";
-import type { Beat } from "./detector.ts";
+import type { Heartbeat } from "./detector.ts";
 
-function read(beats: readonly (Beat | undefined)[], afterOutage = false): string[] {
+function read(beats: readonly (Heartbeat | undefined)[], afterOutage = false): string[] {
   const order = new BeatOrder();
   return beats.map((beat) => order.note(beat, afterOutage));
 }
 
-function numbered(...sequences: number[]): Beat[] {
+function numbered(...sequences: number[]): Heartbeat[] {
   return sequences.map((sequence) => ({ sequence }));
 }
 
@@ -38,7 +38,7 @@ test("[D5] beats without numbers are taken as they come", () => {
 });
 
 test("[D5] a higher incarnation restarts the count, and the old one is a replay from then on", () => {
-  const beats: Beat[] = [
+  const beats: Heartbeat[] = [
     { sequence: 100, incarnation: 1 },
     { sequence: 0, incarnation: 2 },
     { sequence: 101, incarnation: 1 },
@@ -49,7 +49,7 @@ test("[D5] a higher incarnation restarts the count, and the old one is a replay 
 });
 
 test("[D5] without incarnations a lower number that was sent later is a restart", () => {
-  const beats: Beat[] = [
+  const beats: Heartbeat[] = [
     { sequence: 100, sentAtMs: 5000 },
     { sequence: 98, sentAtMs: 4900 },
     { sequence: 0, sentAtMs: 5100 },
@@ -86,6 +86,6 @@ test("[D5] malformed numbers are refused and change nothing", () => {
     assert.equal(order.note({ sequence: 4, incarnation: value }, true), "refused");
   }
   assert.equal(order.note({ sequence: 4, sentAtMs: Number.NaN }, true), "refused");
-  assert.equal(order.note(null as unknown as Beat, true), "refused");
+  assert.equal(order.note(null as unknown as Heartbeat, true), "refused");
   assert.equal(order.note({ sequence: 4 }, false), "next");
 });

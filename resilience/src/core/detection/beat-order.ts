@@ -10,7 +10,7 @@
  * node, authentic though they are, so it does not hold for a sender that tells its incarnation:
  * senders on open networks should.
  */
-import type { Beat } from "./detector.ts";
+import type { Heartbeat } from "./detector.ts";
 
 /**
  * How a beat follows on the ones before: `next` in order and adjacent, so the time between is one
@@ -38,7 +38,7 @@ export class BeatOrder {
   #lowRow = 0;
 
   /** Takes in a beat; `afterOutage` says whether the silence before it counts as an outage. */
-  note(beat: Beat | undefined, afterOutage: boolean): Succession {
+  note(beat: Heartbeat | undefined, afterOutage: boolean): Succession {
     if (beat === undefined) return "next";
     if (!isWellFormed(beat)) return "refused";
     // A sender that does not tell its incarnation has incarnation 0, so one that once told it has
@@ -57,19 +57,19 @@ export class BeatOrder {
     return this.#noteLow(beat.sequence, beat, afterOutage);
   }
 
-  #advance(sequence: number, beat: Beat, succession: Succession): Succession {
+  #advance(sequence: number, beat: Heartbeat, succession: Succession): Succession {
     this.#sequence = sequence;
     this.#lowRow = 0;
     if (beat.sentAtMs !== undefined && beat.sentAtMs > this.#latestSentAtMs) this.#latestSentAtMs = beat.sentAtMs;
     return succession;
   }
 
-  #restart(beat: Beat): Succession {
+  #restart(beat: Heartbeat): Succession {
     this.#latestSentAtMs = NEVER;
     return this.#advance(beat.sequence ?? -1, beat, "restart");
   }
 
-  #noteLow(sequence: number, beat: Beat, afterOutage: boolean): Succession {
+  #noteLow(sequence: number, beat: Heartbeat, afterOutage: boolean): Succession {
     const sentLater =
       beat.sentAtMs !== undefined && this.#latestSentAtMs !== NEVER && beat.sentAtMs > this.#latestSentAtMs;
     if (sentLater) return this.#restart(beat);
@@ -84,7 +84,7 @@ export class BeatOrder {
  * Whether every number on the beat is one: sequence and incarnation whole, not negative and exact,
  * sentAtMs finite.
  */
-export function isWellFormed(beat: Beat | undefined): boolean {
+export function isWellFormed(beat: Heartbeat | undefined): boolean {
   if (beat === undefined) return true;
   if (typeof beat !== "object" || beat === null) return false;
   return (

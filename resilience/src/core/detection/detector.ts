@@ -8,7 +8,7 @@
  */
 
 /** What a heartbeat may carry. */
-export interface Beat {
+export interface Heartbeat {
   /**
    * Number of the beat, counted up by one by its sender within an incarnation. Tells loss,
    * duplicates and reordering.
@@ -24,7 +24,7 @@ export interface Beat {
  * What became of a heartbeat: `counted` proves life; the others change nothing. `refused`: it is
  * malformed, or it comes from a new node while as many as may be remembered are alive.
  */
-export type BeatVerdict = "counted" | "duplicate" | "reordered" | "old-incarnation" | "refused";
+export type HeartbeatVerdict = "counted" | "duplicate" | "reordered" | "old-incarnation" | "refused";
 
 /** What a supervisor needs of a detector. */
 export interface SuspicionSource {
@@ -54,7 +54,7 @@ export interface SuspicionSource {
 
 /** A failure detector as a pure machine. */
 export interface DetectorMachine extends SuspicionSource {
-  noteHeartbeat(node: string, beat: Beat | undefined, nowMs: number): BeatVerdict;
+  noteHeartbeat(node: string, beat: Heartbeat | undefined, nowMs: number): HeartbeatVerdict;
   isAlive(node: string, threshold: number, nowMs: number): boolean;
   whenLevel(node: string, level: number): number | undefined;
   lastHeartbeatMs(node: string): number | undefined;

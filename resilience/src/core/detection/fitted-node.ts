@@ -7,7 +7,7 @@
  */
 import { ArrivalWindow } from "./arrival-window.ts";
 import { BeatOrder } from "./beat-order.ts";
-import type { Beat, BeatVerdict } from "./detector.ts";
+import type { Heartbeat, HeartbeatVerdict } from "./detector.ts";
 import type { GapModel } from "./gap-model.ts";
 
 /**
@@ -58,7 +58,7 @@ export class FittedNode {
   #fitted = false;
 
   /** A node whose first beat came at `nowMs`. */
-  constructor(settings: FitSettings, beat: Beat | undefined, nowMs: number) {
+  constructor(settings: FitSettings, beat: Heartbeat | undefined, nowMs: number) {
     this.#settings = settings;
     this.#cells = new Float64Array(WINDOW + ArrivalWindow.cells(settings.windowSize));
     this.#window = new ArrivalWindow(settings.windowSize, this.#cells, WINDOW);
@@ -101,7 +101,7 @@ export class FittedNode {
   }
 
   /** Takes in a beat that came at `nowMs`. */
-  hear(beat: Beat | undefined, nowMs: number): BeatVerdict {
+  hear(beat: Heartbeat | undefined, nowMs: number): HeartbeatVerdict {
     const gapMs = nowMs - this.lastMs;
     const sample = this.#settings.model.keep(gapMs);
     const outage = this.#isOutage(gapMs, sample);

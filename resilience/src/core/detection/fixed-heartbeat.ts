@@ -12,7 +12,7 @@
 import { ConfigurationError } from "../errors.ts";
 import { COUNT, checked, checkNames, DURATION_MS, type Names } from "../options.ts";
 import { BeatOrder, isWellFormed } from "./beat-order.ts";
-import type { Beat, BeatVerdict, DetectorMachine } from "./detector.ts";
+import type { DetectorMachine, Heartbeat, HeartbeatVerdict } from "./detector.ts";
 import { NodeRoom } from "./node-room.ts";
 
 export interface FixedHeartbeatOptions {
@@ -76,7 +76,7 @@ export class FixedHeartbeatMachine implements DetectorMachine {
     this.#room = new NodeRoom(maxNodes, Math.max(timeoutMs, GONE_INTERVALS * intervalMs));
   }
 
-  noteHeartbeat(node: string, beat: Beat | undefined, nowMs: number): BeatVerdict {
+  noteHeartbeat(node: string, beat: Heartbeat | undefined, nowMs: number): HeartbeatVerdict {
     if (!Number.isFinite(nowMs)) return "refused";
     let state = this.#nodes.get(node);
     if (state === undefined) {

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { Beat } from "./detector.ts";
+import type { Heartbeat } from "./detector.ts";
 import { PhiAccrualMachine } from "./phi-accrual.ts";
 
 const SEED: number = Number(process.env["SEED"] ?? 27020035);
@@ -131,7 +131,7 @@ const arrivals = fc.array(
   { minLength: 1, maxLength: 80 },
 );
 
-function noisy(kind: "duplicate" | "straggler" | "nonsense", back: number, sequence: number): Beat {
+function noisy(kind: "duplicate" | "straggler" | "nonsense", back: number, sequence: number): Heartbeat {
   if (kind === "duplicate") return { sequence };
   return { sequence: kind === "straggler" ? Math.max(0, sequence - back) : -back };
 }
@@ -170,7 +170,7 @@ test("[D5] property: no input makes a level NaN, negative or falling, nor an est
   const property = fc.property(fc.constantFrom(...MODELS), fc.array(step, { maxLength: 40 }), (name, steps) => {
     const machine = new PhiAccrualMachine({ ...OPTIONS, model: name });
     for (const { node: id, beat, nowMs } of steps) {
-      machine.noteHeartbeat(id, beat as Beat | undefined, nowMs);
+      machine.noteHeartbeat(id, beat as Heartbeat | undefined, nowMs);
       const lastMs = machine.lastHeartbeatMs(id);
       if (lastMs === undefined) continue;
       const estimate = machine.estimate(id);

@@ -24,7 +24,7 @@ import { ConfigurationError } from "../errors.ts";
 import { COUNT, checked, checkNames, DURATION_MS, type Names, shown } from "../options.ts";
 import { AdaptiveMachine } from "./adaptive/adaptive.ts";
 import { isWellFormed } from "./beat-order.ts";
-import type { Beat, BeatVerdict, DetectorMachine } from "./detector.ts";
+import type { DetectorMachine, Heartbeat, HeartbeatVerdict } from "./detector.ts";
 import { type FitSettings, FittedNode, fitSettings } from "./fitted-node.ts";
 import { type GapModel, type GapModelName, gapModel } from "./gap-model.ts";
 import { NodeRoom } from "./node-room.ts";
@@ -134,7 +134,7 @@ export class PhiAccrualMachine implements DetectorMachine {
     this.#settings = fitSettings(this.#model, this.options.outageLevel, this.options);
   }
 
-  noteHeartbeat(node: string, beat: Beat | undefined, nowMs: number): BeatVerdict {
+  noteHeartbeat(node: string, beat: Heartbeat | undefined, nowMs: number): HeartbeatVerdict {
     if (this.#adaptive !== undefined) return this.#adaptive.noteHeartbeat(node, beat, nowMs);
     if (!Number.isFinite(nowMs)) return "refused";
     const state = this.#nodes.get(node);
@@ -210,7 +210,7 @@ export class PhiAccrualMachine implements DetectorMachine {
     return { location, scale, samples, presumed: samples < this.options.minSamples };
   }
 
-  #meet(node: string, beat: Beat | undefined, nowMs: number): BeatVerdict {
+  #meet(node: string, beat: Heartbeat | undefined, nowMs: number): HeartbeatVerdict {
     if (typeof node !== "string" || !isWellFormed(beat) || !this.#room.make(this.#nodes, nowMs)) return "refused";
     this.#nodes.set(node, new FittedNode(this.#settings, beat, nowMs));
     this.#newestMs = nowMs;

@@ -5,7 +5,7 @@
  * supervisor's business, or the caller's.
  */
 import { brand } from "../../core/brand.ts";
-import type { Beat, BeatVerdict, DetectorMachine } from "../../core/detection/detector.ts";
+import type { DetectorMachine, Heartbeat, HeartbeatVerdict } from "../../core/detection/detector.ts";
 import {
   FixedHeartbeatMachine,
   type FixedHeartbeatOptions,
@@ -20,7 +20,7 @@ import { systemClock } from "../time/system-clock.ts";
 /** What a detector of anybody's making has to offer. */
 export interface FailureDetector {
   /** Takes in a heartbeat of `node` that has just arrived. */
-  noteHeartbeat(node: string, beat?: Beat): void;
+  noteHeartbeat(node: string, beat?: Heartbeat): void;
   /**
    * 0 … ∞: how suspicious the silence of `node` is by now; Infinity for a node never heard from.
    */
@@ -29,7 +29,7 @@ export interface FailureDetector {
   isAlive(node: string, threshold: number): boolean;
 }
 
-const BEAT_NAMES: Names<Beat> = { sequence: true, sentAtMs: true, incarnation: true };
+const BEAT_NAMES: Names<Heartbeat> = { sequence: true, sentAtMs: true, incarnation: true };
 /**
  * Names stand in the caller's code, so a wrong one shows at once; looking at all of every
  * heartbeat's would cost as much as taking it in.
@@ -58,10 +58,10 @@ export abstract class ClockedDetector<Machine extends DetectorMachine> implement
   /**
    * Takes in a heartbeat that has just arrived and says what became of it; only `counted` proves
    * life. Throws `ConfigurationError` where `beat` is no object, or has a field that is none of a
-   * {@link Beat}'s; names are looked at in a detector's first heartbeats, and in all that have no
+   * {@link Heartbeat}'s; names are looked at in a detector's first heartbeats, and in all that have no
    * number.
    */
-  noteHeartbeat(node: string, beat?: Beat): BeatVerdict {
+  noteHeartbeat(node: string, beat?: Heartbeat): HeartbeatVerdict {
     checkNode("noteHeartbeat", node);
     if (beat !== undefined && (this.#beatsToCheck > 0 || beat?.sequence === undefined)) {
       this.#beatsToCheck--;

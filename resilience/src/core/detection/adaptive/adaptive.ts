@@ -13,7 +13,7 @@
 
 import { checked } from "../../options.ts";
 import { isWellFormed } from "../beat-order.ts";
-import type { Beat, BeatVerdict, DetectorMachine } from "../detector.ts";
+import type { DetectorMachine, Heartbeat, HeartbeatVerdict } from "../detector.ts";
 import { NodeRoom } from "../node-room.ts";
 import { AdaptiveNode, type AdaptiveSettings } from "./adaptive-node.ts";
 import { HOURLY_LEVEL } from "./level-scale.ts";
@@ -39,7 +39,7 @@ export class AdaptiveMachine implements DetectorMachine {
     this.#room = new NodeRoom(maxNodes, settings.ceilingMs);
   }
 
-  noteHeartbeat(node: string, beat: Beat | undefined, nowMs: number): BeatVerdict {
+  noteHeartbeat(node: string, beat: Heartbeat | undefined, nowMs: number): HeartbeatVerdict {
     if (!Number.isFinite(nowMs)) return "refused";
     const state = this.#nodes.get(node);
     if (state === undefined) return this.#meet(node, beat, nowMs);
@@ -96,7 +96,7 @@ export class AdaptiveMachine implements DetectorMachine {
     return { ...estimate, presumed: estimate.samples < this.#settings.minSamples };
   }
 
-  #meet(node: string, beat: Beat | undefined, nowMs: number): BeatVerdict {
+  #meet(node: string, beat: Heartbeat | undefined, nowMs: number): HeartbeatVerdict {
     if (typeof node !== "string" || !isWellFormed(beat) || !this.#room.make(this.#nodes, nowMs)) return "refused";
     const state = new AdaptiveNode(this.#settings, beat?.sequence, nowMs);
     state.order.note(beat, false);

@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Beat } from "../core/detection/detector.ts";
-import { BeatTrace, MOST_TRACE_NODES, NodeTrace } from "./beat-trace.ts";
+import type { Heartbeat } from "../core/detection/detector.ts";
+import { HeartbeatTrace, MAX_TRACE_NODES, NodeTrace } from "./heartbeat-trace.ts";
 
 interface Step {
   readonly gapMs: number;
@@ -13,7 +13,7 @@ interface Step {
   readonly sentAtMs: number | undefined;
 }
 
-function stepsOf(trace: BeatTrace, node: string): Step[] {
+function stepsOf(trace: HeartbeatTrace, node: string): Step[] {
   const steps: Step[] = [];
   trace.nodes.get(node)?.forEach(({ gapMs, missing, sentAtMs }) => {
     steps.push({ gapMs, missing, sentAtMs });
@@ -21,8 +21,8 @@ function stepsOf(trace: BeatTrace, node: string): Step[] {
   return steps;
 }
 
-function traceOf(...beats: readonly (readonly [arrivalMs: number, beat: Beat])[]): BeatTrace {
-  const trace = new BeatTrace();
+function traceOf(...beats: readonly (readonly [arrivalMs: number, beat: Heartbeat])[]): HeartbeatTrace {
+  const trace = new HeartbeatTrace();
   for (const [arrivalMs, beat] of beats) trace.add("a", beat, arrivalMs);
   return trace;
 }
@@ -79,14 +79,14 @@ test("[D10] a restart, a clock that went back and a jump of the numbers are brea
 });
 
 test("[D10] a sender that starts anew after an outage, without saying so, is followed", () => {
-  const trace = new BeatTrace();
+  const trace = new HeartbeatTrace();
   for (let beat = 0; beat < 100; beat++) trace.add("a", { sequence: 1_000 + beat }, beat * 50);
   const verdicts = [0, 1, 2, 3].map((sequence) => trace.add("a", { sequence }, 60_000 + sequence * 50));
   assert.equal(verdicts.at(-1), "counted");
 });
 
 test("[D10] many chunks read back as they were written", () => {
-  const trace = new BeatTrace();
+  const trace = new HeartbeatTrace();
   for (let beat = 0; beat < 200_000; beat++) trace.add("a", { sequence: beat }, beat * 10 + (beat % 3));
   let beats = 0;
   let endMs = 0;
@@ -99,15 +99,15 @@ test("[D10] many chunks read back as they were written", () => {
 });
 
 test("[D10] hostile input: not a number, more nodes than there is room for", () => {
-  const trace = new BeatTrace();
+  const trace = new HeartbeatTrace();
   assert.equal(trace.add("a", {}, Number.NaN), "refused");
   assert.equal(trace.add("a", { sequence: -1 }, 0), "refused");
   assert.equal(trace.add("a", { sequence: 1.5 }, 0), "refused");
   assert.equal(trace.nodes.size, 0);
-  for (let node = 0; node < MOST_TRACE_NODES; node++) trace.add(`n${node}`, {}, 0);
+  for (let node = 0; node < MAX_TRACE_NODES; node++) trace.add(`n${node}`, {}, 0);
   assert.equal(trace.add("one more", {}, 0), "too-many-nodes");
   assert.equal(trace.add("n0", {}, 50), "counted");
-  assert.equal(trace.beats, MOST_TRACE_NODES + 1);
+  assert.equal(trace.beats, MAX_TRACE_NODES + 1);
 });
 
 test("[D10] arrivals given out of order → counted, also where their numbers make them stragglers", () => {

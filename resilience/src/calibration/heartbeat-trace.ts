@@ -8,12 +8,12 @@
  * or the clock went back. Replaying a trace (`trial.ts`) shows a detector exactly this.
  */
 import { BeatOrder } from "../core/detection/beat-order.ts";
-import type { Beat, BeatVerdict } from "../core/detection/detector.ts";
+import type { Heartbeat, HeartbeatVerdict } from "../core/detection/detector.ts";
 
 /** More nodes than this are refused: a trace whose ids are random must not fill the memory. */
-export const MOST_TRACE_NODES = 20_000;
+export const MAX_TRACE_NODES = 20_000;
 /** As much as 800 MB hold. */
-export const MOST_TRACE_BEATS = 40_000_000;
+export const MAX_TRACE_HEARTBEATS = 40_000_000;
 
 /** Marks a break in the column of missing beats; a longer jump of the numbers is a break too. */
 const BREAK = 0xffff;
@@ -26,7 +26,7 @@ const LARGEST_CHUNK = 65_536;
 const OUTAGE_GAPS = 10;
 
 /** What became of an arrival: as a detector says it, or there was no room. */
-export type TraceVerdict = BeatVerdict | "too-many-nodes" | "too-many-beats";
+export type TraceVerdict = HeartbeatVerdict | "too-many-nodes" | "too-many-beats";
 
 interface Chunk {
   readonly arrivals: Float64Array;
@@ -72,7 +72,7 @@ export class NodeTrace {
   #sequence = -1;
   #meanGapMs = Number.NaN;
 
-  add(beat: Beat, arrivalMs: number): BeatVerdict {
+  add(beat: Heartbeat, arrivalMs: number): HeartbeatVerdict {
     const gapMs = arrivalMs - this.lastMs;
     const succession = this.#order.note(beat, gapMs >= OUTAGE_GAPS * this.#meanGapMs);
     if (succession === "refused") return succession;
@@ -144,7 +144,7 @@ export class NodeTrace {
   }
 }
 
-export class BeatTrace {
+export class HeartbeatTrace {
   readonly #nodes: Map<string, NodeTrace> = new Map();
   #beats = 0;
 
@@ -158,12 +158,12 @@ export class BeatTrace {
   }
 
   /** Takes in an arrival; those of one node have to come in the order in which they arrived. */
-  add(node: string, beat: Beat, arrivalMs: number): TraceVerdict {
+  add(node: string, beat: Heartbeat, arrivalMs: number): TraceVerdict {
     if (!Number.isFinite(arrivalMs)) return "refused";
-    if (this.#beats >= MOST_TRACE_BEATS) return "too-many-beats";
+    if (this.#beats >= MAX_TRACE_HEARTBEATS) return "too-many-beats";
     let at = this.#nodes.get(node);
     if (at === undefined) {
-      if (this.#nodes.size >= MOST_TRACE_NODES) return "too-many-nodes";
+      if (this.#nodes.size >= MAX_TRACE_NODES) return "too-many-nodes";
       at = new NodeTrace();
       if (at.add(beat, arrivalMs) === "refused") return "refused";
       this.#nodes.set(node, at);
