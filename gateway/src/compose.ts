@@ -3,7 +3,7 @@
  * hands it sockets (`main.ts`), a simulation hands it a world. It only constructs and connects.
  */
 import type { Clock, Random } from "ground-station-failover";
-import { Hearing } from "ground-station-failover";
+import { ObserverHealth } from "ground-station-failover";
 import type { DetectionQualityStatus } from "ground-station-failover/core";
 import { Group, type GroupStatus } from "./fleet/group.ts";
 import type { GroupEvent } from "./fleet/group-events.ts";
@@ -49,7 +49,7 @@ export interface Gateway {
 }
 
 export function compose({ settings, clock, random, uplink, challengeOf, onCommand }: GatewayParts): Gateway {
-  const hearing = new Hearing();
+  const observer = new ObserverHealth();
   const groups = new Map(
     settings.groups.map((group) => [
       group.name,
@@ -57,7 +57,7 @@ export function compose({ settings, clock, random, uplink, challengeOf, onComman
         settings: group,
         clock,
         random: random.fork(group.name),
-        hearing,
+        observer,
         drainMs: settings.drainMs,
         uplinkOf: (station) => uplink(group, station),
         onCommand: onCommand && ((outcome, elapsedMs) => onCommand(group.name, outcome, elapsedMs)),

@@ -20,7 +20,7 @@ import { EpochProofs } from "./adapters/stations/epoch-proof.ts";
 import { httpUplink } from "./adapters/stations/http-uplink.ts";
 import { NameCache, type NameChange } from "./adapters/stations/name-cache.ts";
 import { NameLookup } from "./adapters/stations/name-lookup.ts";
-import { type GroupEvent, gravityOf, sentenceOf } from "./adapters/telemetry/event-sentence.ts";
+import { type GroupEvent, sentenceOf, severityOf } from "./adapters/telemetry/event-sentence.ts";
 import type { Log } from "./adapters/telemetry/log.ts";
 import { GatewayMetrics } from "./adapters/telemetry/metrics.ts";
 import { compose, type Gateway } from "./compose.ts";
@@ -259,7 +259,7 @@ class GatewayProcess implements RunningGateway {
   #note(event: GroupEvent): void {
     this.#metrics.noteEvent(event);
     this.#feed.publish(event, new Date());
-    this.#log[gravityOf(event)]({ group: event.group, event: event.type }, sentenceOf(event));
+    this.#log[severityOf(event)]({ group: event.group, event: event.type }, sentenceOf(event));
   }
 
   /** Fewer callers than this process could have connections to its stations for. */

@@ -64,7 +64,7 @@ export type { Random } from "./core/random.ts";
 export { seededRandom } from "./core/random.ts";
 export type { FailureDetector } from "./runtime/detection/detectors.ts";
 export { FixedHeartbeatDetector, PhiAccrualDetector } from "./runtime/detection/detectors.ts";
-export { Hearing } from "./runtime/detection/hearing.ts";
+export { ObserverHealth } from "./runtime/detection/observer-health.ts";
 export type { Abstention, LivenessSupervisorOptions } from "./runtime/detection/supervisor.ts";
 export { LivenessSupervisor } from "./runtime/detection/supervisor.ts";
 export type { Crossing, SuspicionWatchOptions } from "./runtime/detection/suspicion-watch.ts";

@@ -177,7 +177,7 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
     name: "hears-only-itself",
     bug: "each group doubts its hearing by its own stations only, whoever else is heard",
     file: "gateway/src/compose.ts",
-    edits: [{ find: "        hearing,\n", replace: "        hearing: new Hearing(),\n" }],
+    edits: [{ find: "        observer,\n", replace: "        observer: new ObserverHealth(),\n" }],
     invariants: ["doubts-with-reason"],
   },
   {

@@ -124,9 +124,9 @@ async function busyLife(
   await Promise.all(
     Array.from({ length: 30 }, (_, each) => command(pulled, "/cut", { "idempotency-key": `cut ${each}` })),
   );
-  await Promise.all(Array.from({ length: 40 }, () => command(pulled, "/never", { "x-deadline-ms": "200" })));
+  await Promise.all(Array.from({ length: 40 }, () => command(pulled, "/never", { "x-time-left-ms": "200" })));
   await Promise.all([
-    command(pulled, "/", { "x-deadline-ms": "soon" }),
+    command(pulled, "/", { "x-time-left-ms": "soon" }),
     command(pushed, "/"),
     command(pushed, "/never"),
   ]);
@@ -135,7 +135,7 @@ async function busyLife(
   await raw(pulled, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nx", 400);
   await raw(pulled, "GET /events HTTP/1.1\r\nHost: a\r\n\r\n", 50);
   const many = Array.from({ length: 8 }, () =>
-    command(pulled, "/never", { "x-deadline-ms": "300" }, "x".repeat(1_000_000)),
+    command(pulled, "/never", { "x-time-left-ms": "300" }, "x".repeat(1_000_000)),
   );
   await Promise.all(many);
   const idle = Array.from({ length: 90 }, () => connect(pulled, "127.0.0.1").on("error", () => undefined));

@@ -112,7 +112,7 @@ describe("what passes through", () => {
     assert.deepEqual(valuesOf(rawHeaders, "x-forwarded-proto"), ["https"]);
     assert.deepEqual(valuesOf(rawHeaders, "x-forwarded-host"), ["sat.example"]);
     assert.deepEqual(valuesOf(rawHeaders, "via"), ["1.0 front", "1.1 gsf"]);
-    const left = Number(valuesOf(rawHeaders, "x-deadline-ms")[0]);
+    const left = Number(valuesOf(rawHeaders, "x-time-left-ms")[0]);
     assert.ok(left > 0 && left <= 20_000, `the group's deadline, less the time taken: ${left}`);
   });
 
@@ -131,14 +131,14 @@ describe("what passes through", () => {
   test("[R4] the caller's own time left goes on, less the time taken here", async () => {
     await using at = await rig(mirror);
     const { rawHeaders } = await mirrored(at.port, "/", {
-      headers: { "x-deadline-ms": "15000", "grpc-timeout": "9S" },
+      headers: { "x-time-left-ms": "15000", "grpc-timeout": "9S" },
     });
-    const left = Number(valuesOf(rawHeaders, "x-deadline-ms")[0]);
+    const left = Number(valuesOf(rawHeaders, "x-time-left-ms")[0]);
     assert.ok(left > 0 && left <= 9_000, String(left));
     assert.match(valuesOf(rawHeaders, "grpc-timeout")[0] ?? "", /^\d{1,8}[mun]$/);
-    const spent = await ask(at.port, "/", { headers: { "x-deadline-ms": "0" } });
+    const spent = await ask(at.port, "/", { headers: { "x-time-left-ms": "0" } });
     assert.deepEqual([spent.status, JSON.parse(spent.body.toString()).code], [504, "DEADLINE_EXCEEDED"]);
-    const endless = await mirrored(at.port, "/", { headers: { "x-deadline-ms": "999999999999999" } });
+    const endless = await mirrored(at.port, "/", { headers: { "x-time-left-ms": "999999999999999" } });
     assert.equal(endless.method, "GET");
   });
 

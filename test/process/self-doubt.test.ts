@@ -148,7 +148,7 @@ async function freeDatagramPort(): Promise<number> {
 
 /** A busy machine makes a gateway late by less than a stop of 2 s does. */
 function isOfTheStop({ reason, lateByMs }: { readonly reason: string; readonly lateByMs: number }): boolean {
-  return reason === "late-wake" && lateByMs > 1_000;
+  return reason === "observer-stall" && lateByMs > 1_000;
 }
 
 function allAlive({ groups }: Status): boolean {
@@ -231,7 +231,7 @@ test(
     await using fleet = await Fleet.begin();
     await fleet.hears(40);
     for (const { child } of fleet.stations.values()) child.kill("SIGSTOP");
-    const doubt = await fleet.events.until("abstention", ({ reason }) => reason === "everybody-silent");
+    const doubt = await fleet.events.until("abstention", ({ reason }) => reason === "observer-isolated");
     for (const name of fleet.stations.keys()) {
       const { atMs } = await fleet.events.until("declaration", ({ node, to }) => node === name && to === "down");
       assert.ok(atMs >= doubt.untilMs, `${name}: down at ${atMs}; nobody was to be until ${doubt.untilMs}`);

@@ -165,8 +165,8 @@ test("[F4] woken after it was stopped, it drops commands whose deadline passed m
   const { child, url } = await startStation(t, at);
   assert.equal((await fetch(`${url}/first`)).status, 200);
   child.kill("SIGSTOP");
-  const late = fetch(`${url}/late`, { headers: { "x-deadline-ms": "400" } });
-  const inTime = fetch(`${url}/in-time`, { headers: { "x-deadline-ms": "60000" } });
+  const late = fetch(`${url}/late`, { headers: { "x-time-left-ms": "400" } });
+  const inTime = fetch(`${url}/in-time`, { headers: { "x-time-left-ms": "60000" } });
   // The kernel takes both in; the first one's deadline passes while nobody reads them.
   const passed = Promise.withResolvers<void>();
   setTimeout(passed.resolve, 1_000);

@@ -22,7 +22,7 @@ const HOUR_MS = 3_600_000;
 /** Fields that mean something else, to this gateway or to everybody. */
 const TAKEN: ReadonlySet<string> = new Set([
   ...FRAMING,
-  ...["x-deadline-ms", "grpc-timeout", "idempotency-key", "gsf-epoch", "gsf-epoch-seen", "gsf-station", "gsf-outcome"],
+  ...["x-time-left-ms", "grpc-timeout", "idempotency-key", "gsf-epoch", "gsf-epoch-seen", "gsf-station", "gsf-outcome"],
 ]);
 
 const deadlineHeader = section({

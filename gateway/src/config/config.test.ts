@@ -401,7 +401,7 @@ test("the deadline header and the question for a key have defaults; half-told on
     refused("{ deadlineHeader: { name: Host } }"),
     /:5:\d+ groups\[0\]\.commands\.deadlineHeader\.name: "Host"/,
   );
-  assert.match(refused("{ deadlineHeader: { name: x-deadline-ms } }"), /deadlineHeader\.name: /);
+  assert.match(refused("{ deadlineHeader: { name: x-time-left-ms } }"), /deadlineHeader\.name: /);
   assert.match(refused("{ keyStatus: { path: /commands } }"), /keyStatus\.path: .*\{key\} stands once/);
   assert.match(refused("{ keyStatus: {} }"), /keyStatus\.path: it is missing/);
   assert.match(

@@ -72,7 +72,7 @@ describe("what a command's caller gets", () => {
     const answer = await at.answer(asked("POST", { headers: [["X-Deadline-Ms", "soon"]] }));
     assert.ok(answer.type === "problem" && answer.error instanceof RefusedRequest);
     assert.deepEqual([answer.problem.status, answer.problem.code], [400, "BAD_HEADER"]);
-    assert.match(answer.problem.detail, /^x-deadline-ms: "soon" is not allowed/);
+    assert.match(answer.problem.detail, /^x-time-left-ms: "soon" is not allowed/);
     assert.equal(at.sent, 0);
   });
 
@@ -86,7 +86,7 @@ describe("what a command's caller gets", () => {
 
   test("[R4] a problem at its deadline, which says that the command may have been executed, and the error for a log", async () => {
     const at = new Setting(silence);
-    const answer = await at.answer(asked("POST", { headers: [["x-deadline-ms", "300"]] }));
+    const answer = await at.answer(asked("POST", { headers: [["x-time-left-ms", "300"]] }));
     assert.ok(answer.type === "problem");
     const { status, code, outcomeUnknown } = answer.problem;
     assert.deepEqual([status, code, outcomeUnknown], [504, "DEADLINE_EXCEEDED", true]);

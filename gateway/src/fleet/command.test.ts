@@ -42,9 +42,9 @@ describe("[R3] [R4] the terms of a request", () => {
     };
     assert.equal(left(["X-Deadline-Ms", "0"]), 0);
     assert.equal(left(["grpc-timeout", "2S"]), 2_000);
-    assert.equal(left(["x-deadline-ms", "1500"], ["grpc-timeout", "2S"]), 1_500);
-    assert.equal(left(["x-deadline-ms", "2500"], ["grpc-timeout", "2S"]), 2_000);
-    assert.equal(left(["x-deadline-ms", "999999999999999"]), MAX_TIME_LEFT_MS);
+    assert.equal(left(["x-time-left-ms", "1500"], ["grpc-timeout", "2S"]), 1_500);
+    assert.equal(left(["x-time-left-ms", "2500"], ["grpc-timeout", "2S"]), 2_000);
+    assert.equal(left(["x-time-left-ms", "999999999999999"]), MAX_TIME_LEFT_MS);
     assert.equal(left(["grpc-timeout", "99999999H"]), MAX_TIME_LEFT_MS);
   });
 
@@ -62,14 +62,14 @@ describe("[R3] [R4] the terms of a request", () => {
         "Idempotency-Key",
         /2 of it/,
       ],
-      [[["x-deadline-ms", "-1"]], "x-deadline-ms", /"-1" is not allowed.*whole number/],
-      [[["x-deadline-ms", "1e3"]], "x-deadline-ms", /whole number/],
+      [[["x-time-left-ms", "-1"]], "x-time-left-ms", /"-1" is not allowed.*whole number/],
+      [[["x-time-left-ms", "1e3"]], "x-time-left-ms", /whole number/],
       [
         [
-          ["x-deadline-ms", "1"],
-          ["x-deadline-ms", "2"],
+          ["x-time-left-ms", "1"],
+          ["x-time-left-ms", "2"],
         ],
-        "x-deadline-ms",
+        "x-time-left-ms",
         /2 of it/,
       ],
       [[["grpc-timeout", "123456789S"]], "grpc-timeout", /1 to 8 digits/],
@@ -80,7 +80,7 @@ describe("[R3] [R4] the terms of a request", () => {
       assert.equal(refusal.field, field);
       assert.match(refusal.detail, sentence);
     }
-    const long = termsOf(asked("GET", [["x-deadline-ms", "9".repeat(10_000)]])) as RequestRefusal;
+    const long = termsOf(asked("GET", [["x-time-left-ms", "9".repeat(10_000)]])) as RequestRefusal;
     assert.ok(long.detail.length < 200, "what was sent is not repeated at length");
   });
 });
@@ -92,8 +92,8 @@ test("[R4] a deadline that its sender gave as an instant counts like the others:
   };
   assert.equal(left(0), 0);
   assert.equal(left(700), 700);
-  assert.equal(left(700, [["x-deadline-ms", "500"]]), 500);
-  assert.equal(left(700, [["x-deadline-ms", "900"]]), 700);
+  assert.equal(left(700, [["x-time-left-ms", "500"]]), 500);
+  assert.equal(left(700, [["x-time-left-ms", "900"]]), 700);
   assert.equal(left(1e15), MAX_TIME_LEFT_MS);
 });
 

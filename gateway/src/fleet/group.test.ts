@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Hearing, seededRandom } from "ground-station-failover";
+import { ObserverHealth, seededRandom } from "ground-station-failover";
 import { VirtualClock } from "ground-station-failover/sim";
 import { type Changes, groupSettings } from "../../../test/process/proxy-rig.ts";
 import { StallingClock } from "../../../test/worlds/stalling-clock.ts";
@@ -58,12 +58,12 @@ class Setting implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
 
-  constructor(changes: Changes = {}, uplink: Partial<Uplink> = {}, hearing = new Hearing()) {
+  constructor(changes: Changes = {}, uplink: Partial<Uplink> = {}, observer = new ObserverHealth()) {
     this.group = new Group({
       settings: groupSettings([1, 2], { ...QUICK, ...changes }),
       clock: this.clock,
       random: seededRandom(1),
-      hearing,
+      observer,
       uplinkOf: ({ name }) => ({
         name,
         send: (_request, context) => {
@@ -160,7 +160,7 @@ describe("[D7] what a group says of how long it may distrust itself", () => {
     await at.passes(5_000);
     at.clock.stall(ms);
     await at.passes(100);
-    const [late] = at.told("abstention").filter(({ reason }) => reason === "late-wake");
+    const [late] = at.told("abstention").filter(({ reason }) => reason === "observer-stall");
     return late && late.untilMs - late.atMs;
   }
 
@@ -210,16 +210,16 @@ describe("[D6] what a group says of silence", () => {
     assert.equal(silentForMs, 4_000);
   });
 
-  test("hearing: what another group of this process hears shows that silence is the stations' own", async () => {
+  test("observer: what another group of this process hears shows that silence is the stations' own", async () => {
     for (const isHeardElsewhere of [true, false]) {
-      const hearing = new Hearing();
-      await using at = new Setting({}, {}, hearing);
+      const observer = new ObserverHealth();
+      await using at = new Setting({}, {}, observer);
       const heardMs = (): number => (isHeardElsewhere ? at.clock.nowMs() : Number.NEGATIVE_INFINITY);
-      hearing.add({ newestMs: heardMs, expected: () => 2 });
+      observer.add({ newestMs: heardMs, expected: () => 2 });
       await at.passes(5_000);
       at.beating.clear();
       await at.passes(2_000);
-      const isInDoubt = at.told("abstention").some(({ reason }) => reason === "everybody-silent");
+      const isInDoubt = at.told("abstention").some(({ reason }) => reason === "observer-isolated");
       assert.equal(isInDoubt, !isHeardElsewhere);
     }
   });

@@ -12,7 +12,7 @@ import type {
   Random,
   StationStatus,
 } from "ground-station-failover";
-import { Hearing, PhiAccrualDetector, PrimaryBackupFailover, SuspicionWatch } from "ground-station-failover";
+import { ObserverHealth, PhiAccrualDetector, PrimaryBackupFailover, SuspicionWatch } from "ground-station-failover";
 import type { DetectionQualityStatus } from "ground-station-failover/core";
 import { DetectionQualityMachine } from "ground-station-failover/core";
 import type { CommandTerms } from "./command.ts";
@@ -54,7 +54,7 @@ export interface GroupParts {
   readonly clock: Clock;
   readonly random: Random;
   /** What all groups of this process hear. Default: what this one does. */
-  readonly hearing?: Hearing;
+  readonly observer?: ObserverHealth;
   /**
    * How long a station that was replaced may go on with replies that it streams. Default 10,000.
    */
@@ -93,7 +93,7 @@ export class Group {
   readonly #probers: ReadonlyMap<string, StationProber>;
 
   constructor(parts: GroupParts) {
-    const { settings, uplinkOf, clock, random, hearing = new Hearing(), drainMs = 10_000, onCommand } = parts;
+    const { settings, uplinkOf, clock, random, observer = new ObserverHealth(), drainMs = 10_000, onCommand } = parts;
     this.settings = settings;
     this.#streams = new OpenStreams({ clock, drainMs, onCut: (event) => this.#tellOwn(event) });
     this.#clock = clock;
@@ -128,7 +128,7 @@ export class Group {
         ...settings.supervisor,
         declareThreshold: settings.detector.threshold,
         maxAbstentionMs: signOfLifeMs(settings.heartbeat),
-        hearing,
+        observer,
       },
       commandPath: settings.commandPath,
       failback: settings.failback,

@@ -106,10 +106,10 @@ test("a command goes on as it came: method, path, query, body and key; headers o
 
 test("[R4] the time left that goes on is less than what came, and grpc-timeout says the same", async (t) => {
   const { url, seen } = await setting(t);
-  const headers = { "x-deadline-ms": "60000", "grpc-timeout": "90S" };
+  const headers = { "x-time-left-ms": "60000", "grpc-timeout": "90S" };
   const answer = await request(url, { headers });
   await answer.body.dump();
-  const leftMs = Number(seen[0]?.headers["x-deadline-ms"]);
+  const leftMs = Number(seen[0]?.headers["x-time-left-ms"]);
   assert.ok(leftMs > 30_000 && leftMs <= 60_000, `${leftMs}`);
   assert.notEqual(seen[0]?.headers["grpc-timeout"], "90S");
 });
@@ -158,7 +158,7 @@ test("[F3] a newer epoch without its proof is refused with 403, and the gateway'
 
 test("[F4] a command whose deadline has passed is dropped and never reaches the service", async (t) => {
   const { url, seen } = await setting(t);
-  const answer = await request(url, { headers: { "x-deadline-ms": "0" } });
+  const answer = await request(url, { headers: { "x-time-left-ms": "0" } });
   assert.equal(answer.statusCode, 504);
   assert.match(await answer.body.text(), /deadline/);
   assert.equal(seen.length, 0);
@@ -166,7 +166,7 @@ test("[F4] a command whose deadline has passed is dropped and never reaches the 
 
 test("[G6] a header that is no number is refused by name, and the station stays up", async (t) => {
   const { url, seen } = await setting(t);
-  for (const name of ["gsf-epoch", "x-deadline-ms"]) {
+  for (const name of ["gsf-epoch", "x-time-left-ms"]) {
     const answer = await request(url, { headers: { [name]: "soon" } });
     assert.equal(answer.statusCode, 400);
     assert.match(await answer.body.text(), new RegExp(name));

@@ -30,7 +30,7 @@ export function deadlineAt(instantMs: number): Deadline {
 }
 
 /** Header in which the time left travels as whole milliseconds. */
-export const TIME_LEFT_HEADER = "x-deadline-ms";
+export const TIME_LEFT_HEADER = "x-time-left-ms";
 
 /**
  * Further ahead than any monotonic clock is from its origin. A larger value is calendar time

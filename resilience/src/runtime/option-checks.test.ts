@@ -12,7 +12,7 @@ import { ConfigurationError } from "../core/errors.ts";
 import { seededRandom } from "../core/random.ts";
 import { VirtualClock } from "../sim/kernel/virtual-clock.ts";
 import { FixedHeartbeatDetector, PhiAccrualDetector } from "./detection/detectors.ts";
-import { Hearing } from "./detection/hearing.ts";
+import { ObserverHealth } from "./detection/observer-health.ts";
 import { LivenessSupervisor } from "./detection/supervisor.ts";
 import { SuspicionWatch } from "./detection/suspicion-watch.ts";
 import { PrimaryBackupFailover } from "./failover/failover.ts";
@@ -188,13 +188,13 @@ test("[C5] the parts by themselves", () => {
       /there is no option threshold; there are suspectThreshold/,
     ],
     [() => make(LivenessSupervisor, { detector, onLivenessChange: 5 }), /onLivenessChange is 5/],
-    [() => make(LivenessSupervisor, { detector, hearing: {} }), /hearing is an object; it must be a Hearing/],
+    [() => make(LivenessSupervisor, { detector, observer: {} }), /observer is an object; it must be an ObserverHealth/],
     [() => new LivenessSupervisor({ detector }).watch(undefined as Any), /the node to watch is missing/],
     [() => make(SuspicionWatch), /SuspicionWatch: its options object is missing/],
     [() => make(SuspicionWatch, { detector }), /onCrossing is missing; it must be a function/],
     [() => make(SuspicionWatch, { onCrossing: () => undefined }), /SuspicionWatch: detector is missing/],
     [() => make(SuspicionWatch, { detector, onCrossing: () => 1, threshold: "3" }), /threshold is "3"/],
-    [() => new Hearing().add({} as Any), /the ear is an object/],
+    [() => new ObserverHealth().add({} as Any), /the source is an object/],
     [() => withDeadline("5000" as Any, () => 1), /deadline is "5000"/],
     [() => withDeadline(deadlineAfter(50), 5 as Any), /the work is 5; it must be a function/],
     [() => deadlineAfter("5000" as Any), /deadlineAfter: ms is "5000"/],

@@ -89,7 +89,7 @@ export function abstention(fleet: Fleet): FleetObserver {
       stall = { fromMs: Number.POSITIVE_INFINITY, toMs: Number.NEGATIVE_INFINITY };
     },
     gatewayEvent(event) {
-      if (event.type === "abstention" && event.reason === "late-wake") {
+      if (event.type === "abstention" && event.reason === "observer-stall") {
         const doubt = doubtOf(event.group);
         doubt.untilMs = event.untilMs;
         const { heartbeat } = groups.get(event.group) as DocumentedGroup;

@@ -188,7 +188,14 @@ describe("[D7] a gateway that stood still", () => {
   const abstains = (made: HandMade, untilMs: number): void => {
     made.tell(
       "gatewayEvent",
-      { type: "abstention", reason: "late-wake", group: "atlantic", atMs: made.world.nowMs, lateByMs: 60, untilMs },
+      {
+        type: "abstention",
+        reason: "observer-stall",
+        group: "atlantic",
+        atMs: made.world.nowMs,
+        lateByMs: 60,
+        untilMs,
+      },
       1,
     );
   };

@@ -23,7 +23,7 @@ function doubts(made: HandMade, untilMs: number): void {
   const atMs = made.world.nowMs;
   made.tell(
     "gatewayEvent",
-    { type: "abstention", reason: "everybody-silent", group: "atlantic", atMs, lateByMs: 0, untilMs },
+    { type: "abstention", reason: "observer-isolated", group: "atlantic", atMs, lateByMs: 0, untilMs },
     1,
   );
 }

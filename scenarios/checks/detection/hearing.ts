@@ -85,7 +85,7 @@ export function hearing(fleet: Fleet): FleetObserver {
       newestMs = fleet.gateway?.nowMs() ?? newestMs;
     },
     gatewayEvent(event) {
-      if (event.type === "abstention" && event.reason === "everybody-silent") begunDoubt(event);
+      if (event.type === "abstention" && event.reason === "observer-isolated") begunDoubt(event);
       if (event.type !== "declaration") return;
       if (event.to === "down") declaredDown(event);
       stations.of(event.group, event.node).expected = event.to === "alive" || event.to === "suspected";

@@ -182,7 +182,7 @@ function noted(fleet: Fleet, group: Known, event: GatewayEvent, nowMs: number): 
   // same.
   const { type } = event;
   if (type === "maintenance" || type === "declaration" || type === "breaker") group.backSinceMs = undefined;
-  if (event.type === "abstention" && event.reason === "late-wake") {
+  if (event.type === "abstention" && event.reason === "observer-stall") {
     group.distrustUntilMs = event.untilMs;
     group.backSinceMs = undefined;
     group.changes++;

@@ -129,7 +129,7 @@ export class WaysOfCalls {
     if (event.type === "doubted") active.doubted = true;
     else if (event.type === "trusted") active.doubted = false;
     else if (event.type === "kept") active.kept = true;
-    else if (event.type === "abstention" && event.reason === "late-wake") active.abstainsUntilMs = event.untilMs;
+    else if (event.type === "abstention" && event.reason === "observer-stall") active.abstainsUntilMs = event.untilMs;
     else if (event.type === "handover-begun") active.tried = event.station;
     else if (event.type === "handover-ended") active.tried = undefined;
     else if (event.type === "promoted") {

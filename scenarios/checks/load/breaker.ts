@@ -119,7 +119,7 @@ export function breaker(fleet: Fleet): FleetObserver {
       } else if (event.type === "promoted") kept.delete(event.group);
       if (event.type === "breaker") watches.of(event.group, event.station).moved(event.transition);
       else if (event.type === "declaration") watches.of(event.group, event.node).declared(event);
-      else if (event.type === "abstention" && event.reason === "late-wake")
+      else if (event.type === "abstention" && event.reason === "observer-stall")
         for (const { name } of groups.get(event.group)?.stations ?? [])
           watches.of(event.group, name).distrustUntilMs = event.untilMs;
     },

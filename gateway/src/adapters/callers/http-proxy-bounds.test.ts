@@ -196,7 +196,7 @@ describe("[G10] memory", () => {
     for (let round = 0; round < 5; round++) {
       const echoed = await ask(at.port, "/stream", { method: "POST", body: Buffer.alloc(3 * MIB) });
       assert.equal(echoed.body.length, 3 * MIB);
-      assert.equal((await ask(at.port, "/", { headers: { "x-deadline-ms": "soon" } })).status, 400);
+      assert.equal((await ask(at.port, "/", { headers: { "x-time-left-ms": "soon" } })).status, 400);
       const socket = connect(at.port, "127.0.0.1").on("error", () => undefined);
       socket.write("POST /never HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
       const before = at.stations[0].received();

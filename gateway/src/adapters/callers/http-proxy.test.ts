@@ -83,7 +83,7 @@ describe("[G6] malformed requests are answered clearly, and the listener stays u
     await using at = await rig(echo);
     const cases: [Record<string, string>, RegExp][] = [
       [{ "idempotency-key": "x".repeat(300) }, /Idempotency-Key.*1 to 256/],
-      [{ "x-deadline-ms": "soon" }, /x-deadline-ms.*whole number of milliseconds/],
+      [{ "x-time-left-ms": "soon" }, /x-time-left-ms.*whole number of milliseconds/],
       [{ "grpc-timeout": "5 s" }, /grpc-timeout.*1 to 8 digits/],
     ];
     for (const [headers, sentence] of cases) {

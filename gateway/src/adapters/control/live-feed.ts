@@ -7,7 +7,7 @@
  */
 import type { Clock } from "ground-station-failover";
 import { HeldMemory, type MemoryRoom } from "../../fleet/held-memory.ts";
-import { type GroupEvent, gravityOf, sentenceOf } from "../telemetry/event-sentence.ts";
+import { type GroupEvent, sentenceOf, severityOf } from "../telemetry/event-sentence.ts";
 import { type FeedReader, FeedReaders } from "./feed-readers.ts";
 
 export interface LiveFeedOptions {
@@ -82,7 +82,7 @@ export class LiveFeed {
     const data = JSON.stringify({
       id,
       at: at.toISOString(),
-      gravity: gravityOf(event),
+      severity: severityOf(event),
       sentence: sentenceOf(event),
       ...event,
     });

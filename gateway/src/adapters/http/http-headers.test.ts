@@ -171,7 +171,7 @@ test("[G6] what proxies say of callers: twins go no further in any spelling, and
     ...["fastly-client-ip", "x-envoy-external-address", "wl-proxy-client-ip", "x-original-host", "front-end-https"],
     ...["x-forwarded-for", "x-forwarded-server", "forwarded", "x-original-url", "proxy"],
   ];
-  const ours = ["grpc-timeout", "cdn-loop", "x-deadline-ms", "gsf-epoch", "idempotency-key", "content-length", "via"];
+  const ours = ["grpc-timeout", "cdn-loop", "x-time-left-ms", "gsf-epoch", "idempotency-key", "content-length", "via"];
   const names = (headers: HeaderList): string[] => headers.map(([name]) => name);
   for (const name of [...said, ...ours].filter((name) => name.includes("-"))) {
     for (const sign of ["_", ".", "~", "!"]) {

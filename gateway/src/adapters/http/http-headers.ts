@@ -52,7 +52,7 @@ const OF_MESSAGE: ReadonlySet<string> = new Set([
     "via",
     "cdn-loop",
     "idempotency-key",
-    "x-deadline-ms",
+    "x-time-left-ms",
     "grpc-timeout",
   ],
 ]);

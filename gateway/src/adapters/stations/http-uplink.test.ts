@@ -106,7 +106,7 @@ describe("what is sent", () => {
     assert.ok(deadlineMs >= sentAtMs + 1_233 && deadlineMs <= Date.now() + 1_235, `${deadlineMs - sentAtMs}`);
     assert.deepEqual(raw, [
       ...["host", "example.com", "connection", "keep-alive", "Cookie", "a=1", "cookie", "b=2", "gsf-epoch", "7"],
-      ...["idempotency-key", "k1", "x-deadline-ms", "1234", "gsf-deadline", String(deadlineMs)],
+      ...["idempotency-key", "k1", "x-time-left-ms", "1234", "gsf-deadline", String(deadlineMs)],
       ...["grpc-timeout", "1234900u"],
     ]);
     await at.uplink.send(get("/", [["Idempotency-Key", '"k1"']]), under({ idempotencyKey: '"k1"' }));
@@ -115,7 +115,7 @@ describe("what is sent", () => {
       ['"k1"'],
       "the caller's key goes once, as it came",
     );
-    assert.ok(!raw.includes("x-deadline-ms") && !raw.includes("gsf-deadline"), "no deadline, no header");
+    assert.ok(!raw.includes("x-time-left-ms") && !raw.includes("gsf-deadline"), "no deadline, no header");
   });
 
   test("[R4] the deadline goes out under the name and in the format that are configured, and the caller's own does not", async () => {
@@ -135,7 +135,7 @@ describe("what is sent", () => {
     await at.uplink.send(get("/"), under({ timeLeftMs: 60_000, beginWithinMs: 1_500 }));
     const begin = Date.parse(raw[raw.indexOf("X-Deadline") + 1] ?? "");
     assert.ok(begin >= sentAtMs + 1_499 && begin <= Date.now() + 1_501, "it may begin no later than that");
-    assert.equal(raw[raw.indexOf("x-deadline-ms") + 1], "60000", "the time left is the command's");
+    assert.equal(raw[raw.indexOf("x-time-left-ms") + 1], "60000", "the time left is the command's");
   });
 
   test("connections are used again, one request at a time on each", async () => {

@@ -180,7 +180,7 @@ test("[R4] what is sent again says the time that is left now", async (t) => {
   await free();
   await at.uplink.send(command("GET"), { ...REPEATABLE, timeLeftMs: 10_000 });
   assert.deepEqual(at.read, ["1.1", "1.2", "2.1"]);
-  const [first, second] = at.heads.slice(1).map((head) => Number(/x-deadline-ms: (\d+)/.exec(head)?.[1]));
+  const [first, second] = at.heads.slice(1).map((head) => Number(/x-time-left-ms: (\d+)/.exec(head)?.[1]));
   assert.equal(first, 10_000);
   assert.ok(second !== undefined && second < 9_960, `${second}`);
 });

@@ -10,9 +10,9 @@ import { visible } from "./visible.ts";
 export type GroupEvent = Happened & { readonly group: string };
 
 /** How much a person should care. */
-export type Gravity = "info" | "warn" | "error";
+export type Severity = "info" | "warn" | "error";
 
-export function gravityOf(event: GroupEvent): Gravity {
+export function severityOf(event: GroupEvent): Severity {
   switch (event.type) {
     case "kept":
       return "error";
@@ -164,9 +164,9 @@ function because(evidence: readonly Evidence[]): string {
 function abstained({ reason, lateByMs, atMs, untilMs, error }: Extract<GroupEvent, { type: "abstention" }>): string {
   const forMs = Math.round(untilMs - atMs);
   switch (reason) {
-    case "late-wake":
+    case "observer-stall":
       return `this process woke ${Math.round(lateByMs)} ms late and accuses nobody for ${forMs} ms`;
-    case "everybody-silent":
+    case "observer-isolated":
       return `nobody at all is heard: this process doubts itself first, and declares nobody down for ${forMs} ms unless somebody is heard before`;
     case "own-shortage":
       return "this machine has no descriptors, ports or memory left to ask for heartbeats: nobody is accused while that lasts";

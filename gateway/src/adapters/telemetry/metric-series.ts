@@ -18,7 +18,7 @@ export const BREAKER_STATES = ["closed", "open", "half-open"] as const;
 /** What can be declared of a station. */
 const DECLARED = ["alive", "suspected", "down"] as const;
 const PROMOTION_CAUSES = ["failure", "failback", "switchover", "maintenance", "slowness"] as const;
-const ABSTENTION_REASONS = ["late-wake", "everybody-silent", "own-shortage", "detector-error"] as const;
+const ABSTENTION_REASONS = ["observer-stall", "observer-isolated", "own-shortage", "detector-error"] as const;
 /** Codes of resources that a machine runs out of; any other code is counted as `other`. */
 const SHORTAGE_CODES: ReadonlySet<string> = new Set([
   ...["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOTAVAIL"],

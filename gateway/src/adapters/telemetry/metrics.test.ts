@@ -154,7 +154,7 @@ const FROM_THE_START = [
   'gsf_station_name_conflict{group="atlantic",station="primary"}',
   'gsf_streams_cut_total{group="atlantic",station="primary",reason="down"}',
   'gsf_streams_cut_total{group="atlantic",station="backup",reason="replaced"}',
-  'gsf_abstentions_total{group="atlantic",reason="late-wake"}',
+  'gsf_abstentions_total{group="atlantic",reason="observer-stall"}',
   'gsf_nobody_fit_total{group="atlantic"}',
   'gsf_overload_total{group="atlantic"}',
   'gsf_local_shortage_total{group="atlantic",code="EMFILE"}',

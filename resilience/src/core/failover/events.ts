@@ -34,7 +34,7 @@ export type FailoverEvent =
     } & LivenessChange)
   | {
       readonly type: "abstention";
-      readonly reason: "late-wake" | "everybody-silent" | "own-shortage" | "detector-error";
+      readonly reason: "observer-stall" | "observer-isolated" | "own-shortage" | "detector-error";
       readonly atMs: number;
       readonly lateByMs: number;
       readonly untilMs: number;

@@ -20,12 +20,13 @@ export interface Calendar {
 }
 
 /**
- * Says what results and errors mean, as a word or a {@link Classification}; saying nothing (undefined)
- * means the default: every result is a success, every error a failure. A bug in a classifier is no
- * failure of the service: what `result` throws is delivered in the result's place, counts as
- * nothing and is not retried, and what `error` throws changes nothing, the error is judged as
- * without it. What is none of the outcomes (a misspelt word, a boolean, a promise) is refused with
- * {@link ConfigurationError}, delivered in the place of result or error; its `cause` is the error.
+ * Says what results and errors mean, as a word or a {@link Classification}; saying nothing
+ * (undefined) means the default: every result is a success, every error a failure. A bug in a
+ * classifier is no failure of the service: what `result` throws is delivered in the result's place,
+ * counts as nothing and is not retried, and what `error` throws changes nothing, the error is
+ * judged as without it. What is none of the outcomes (a misspelt word, a boolean, a promise) is
+ * refused with {@link ConfigurationError}, delivered in the place of result or error; its `cause`
+ * is the error.
  */
 export interface Classifier<T> {
   result?(value: T, calendar?: Calendar): Outcome | Classification;

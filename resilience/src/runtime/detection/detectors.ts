@@ -58,8 +58,8 @@ export abstract class ClockedDetector<Machine extends DetectorMachine> implement
   /**
    * Takes in a heartbeat that has just arrived and says what became of it; only `counted` proves
    * life. Throws `ConfigurationError` where `beat` is no object, or has a field that is none of a
-   * {@link Heartbeat}'s; names are looked at in a detector's first heartbeats, and in all that have no
-   * number.
+   * {@link Heartbeat}'s; names are looked at in a detector's first heartbeats, and in all that have
+   * no number.
    */
   noteHeartbeat(node: string, beat?: Heartbeat): HeartbeatVerdict {
     checkNode("noteHeartbeat", node);

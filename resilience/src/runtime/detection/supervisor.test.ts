@@ -547,7 +547,7 @@ test("[D7] [D11] nobody is heard, and the ceiling comes before as long again →
   const lastMs = clock.nowMs() - 50;
   await clock.advanceBy(1_000);
   const [doubt] = abstentions;
-  assert.ok(doubt !== undefined && doubt.reason === "everybody-silent");
+  assert.ok(doubt !== undefined && doubt.reason === "observer-isolated");
   assert.ok(2 * (doubt.atMs - lastMs) > 400, `accused after ${doubt.atMs - lastMs} ms`);
   assert.equal(doubt.untilMs, lastMs + 400);
   const down = seen.filter(({ to }) => to === "down").map(({ node, atMs }) => [node, Math.round(atMs - lastMs)]);

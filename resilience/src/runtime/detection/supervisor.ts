@@ -7,9 +7,9 @@
  * this process, not the node, stood still: it abstains until every node has had its turn. Before
  * any accusation the event loop goes round once more, because timers run before sockets are read,
  * and a beat may wait there. And where nobody at all has been heard since the accused fell silent
- * (`hearing.ts`), it waits as long again before it declares. It cannot tell a cut network from lost
- * stations; that wait is bounded, because they can be lost together. It is one file because each of
- * the three decides when the one timer fires next.
+ * (`observer-health.ts`), it waits as long again before it declares. It cannot tell a cut network
+ * from lost stations; that wait is bounded, because they can be lost together. It is one file
+ * because each of the three decides when the one timer fires next.
  */
 import type { SuspicionSource } from "../../core/detection/detector.ts";
 import {
@@ -34,18 +34,18 @@ import { guarded } from "../listeners.ts";
 import { type Clock, checkClock } from "../time/clock.ts";
 import { systemClock } from "../time/system-clock.ts";
 import { ClockedDetector, type FailureDetector } from "./detectors.ts";
-import { Hearing } from "./hearing.ts";
+import { ObserverHealth } from "./observer-health.ts";
 
 /** The supervisor has reason to distrust itself, and makes no accusation for a while. */
 export interface Abstention {
   /**
-   * `late-wake`: its process stood still; nobody is suspected or declared down. `everybody-silent`:
-   * nobody at all is heard; nobody is declared down, unless somebody else is heard again before,
-   * which proves that it hears. `own-shortage`: its machine lacks what asking for heartbeats takes;
-   * nobody is suspected or declared down. `detector-error`: the detector throws; nobody is
-   * suspected or declared down until it has been asked without that.
+   * `observer-stall`: its process stood still; nobody is suspected or declared down.
+   * `observer-isolated`: nobody at all is heard; nobody is declared down, unless somebody else is
+   * heard again before, which proves that it hears. `own-shortage`: its machine lacks what asking
+   * for heartbeats takes; nobody is suspected or declared down. `detector-error`: the detector
+   * throws; nobody is suspected or declared down until it has been asked without that.
    */
-  readonly reason: "late-wake" | "everybody-silent" | "own-shortage" | "detector-error";
+  readonly reason: "observer-stall" | "observer-isolated" | "own-shortage" | "detector-error";
   readonly atMs: number;
   /** How much later than planned it woke. */
   readonly lateByMs: number;
@@ -95,7 +95,7 @@ export interface LivenessSupervisorOptions extends SupervisorOptions {
    * What is heard in this process. Share one among all its supervisors. Default: what this one
    * hears.
    */
-  readonly hearing?: Hearing;
+  readonly observer?: ObserverHealth;
 }
 
 /** Somebody accused of silence: since when, and when the detector's ceiling is reached. */
@@ -115,7 +115,7 @@ export class LivenessSupervisor {
   readonly #machine: SupervisorMachine;
   readonly #clock: Clock;
   readonly #detector: SuspicionSource;
-  readonly #hearing: Hearing;
+  readonly #observer: ObserverHealth;
   readonly #stallToleranceMs: number;
   readonly #maxAbstentionMs: number;
   readonly #onLivenessChange: LivenessSupervisorOptions["onLivenessChange"];
@@ -138,7 +138,7 @@ export class LivenessSupervisor {
     const {
       detector,
       clock: givenClock,
-      hearing,
+      observer,
       stallToleranceMs = 50,
       maxAbstentionMs = 1_000,
       onLivenessChange,
@@ -149,7 +149,7 @@ export class LivenessSupervisor {
     checkClock("LivenessSupervisor", givenClock);
     checkFunction("LivenessSupervisor", "onLivenessChange", onLivenessChange);
     checkFunction("LivenessSupervisor", "onAbstention", onAbstention);
-    checkMethods("LivenessSupervisor", "hearing", hearing, ["add", "isSilentSince"], "a Hearing");
+    checkMethods("LivenessSupervisor", "observer", observer, ["add", "isSilentSince"], "an ObserverHealth");
     const own = detector instanceof ClockedDetector ? detector.clock : undefined;
     if (own !== undefined && givenClock !== undefined && givenClock !== own) {
       throw new ConfigurationError(
@@ -160,7 +160,7 @@ export class LivenessSupervisor {
     this.#clock = givenClock ?? own ?? systemClock;
     this.#detector = sourceOf(detector, (error) => this.#noteDetectorError(error));
     this.#machine = new SupervisorMachine(this.#detector, rules);
-    this.#hearing = hearing ?? new Hearing();
+    this.#observer = observer ?? new ObserverHealth();
     this.#stallToleranceMs = checked("LivenessSupervisor", "stallToleranceMs", stallToleranceMs, DURATION_MS);
     this.#maxAbstentionMs = checked("LivenessSupervisor", "maxAbstentionMs", maxAbstentionMs, DURATION_MS);
     this.#onLivenessChange = onLivenessChange;
@@ -219,13 +219,13 @@ export class LivenessSupervisor {
     checkSignal("LivenessSupervisor.run", signal);
     if (signal.aborted) return;
     this.#isRunning = true;
-    const ear = this.#hearing.add({
+    const source = this.#observer.add({
       newestMs: () => this.#detector.newestHeartbeatMs?.() ?? Number.POSITIVE_INFINITY,
       expected: () => this.#machine.expected,
     });
     await new Promise<void>((resolve) => {
       const abort = (): void => {
-        ear[Symbol.dispose]();
+        source[Symbol.dispose]();
         this.#isRunning = false;
         this.#reading = false;
         this.#disarm();
@@ -273,7 +273,7 @@ export class LivenessSupervisor {
     // A row ends where it could judge, not with any wake on time: the look that would accuse may be
     // the late one each time.
     if (late === undefined && !this.#machine.isAbstaining(nowMs)) this.#abstentionsInRow = 0;
-    const abstention = late ?? this.#doubtHearing(accusations, lateByMs, nowMs);
+    const abstention = late ?? this.#doubtObserver(accusations, lateByMs, nowMs);
     const declarations = this.#machine.evaluate(nowMs);
     // It was asked twice without throwing.
     if (this.#detectorError === failedBefore) this.#detectorError = undefined;
@@ -314,7 +314,7 @@ export class LivenessSupervisor {
     const { recheckMs } = this.#machine.options;
     const untilMs = nowMs + Math.max(recheckMs, Math.min(lateByMs, this.#maxAbstentionMs));
     this.#machine.abstainUntil(untilMs);
-    return { reason: "late-wake", atMs: nowMs, lateByMs, untilMs };
+    return { reason: "observer-stall", atMs: nowMs, lateByMs, untilMs };
   }
 
   /**
@@ -322,13 +322,13 @@ export class LivenessSupervisor {
    * accused to fall silent has been silent, not past the detector's ceiling. One wait for all, once
    * for each time that everybody falls silent; whoever is heard ends it. Says so when it begins.
    */
-  #doubtHearing(accusations: readonly PendingChange[], lateByMs: number, nowMs: number): Abstention | undefined {
+  #doubtObserver(accusations: readonly PendingChange[], lateByMs: number, nowMs: number): Abstention | undefined {
     const accused = this.#lastToFallSilent(accusations, nowMs);
     if (accused === undefined) return undefined;
     const { node, lastMs, ceilingMs } = accused;
-    const begins = this.#deaf === undefined || this.#hearing.newestMs(nowMs) > this.#deaf.sinceMs;
+    const begins = this.#deaf === undefined || this.#observer.newestMs(nowMs) > this.#deaf.sinceMs;
     if (begins) {
-      const silent = this.#hearing.isSilentSince(this.#wouldHaveSpokenMs(node, lastMs, nowMs), nowMs);
+      const silent = this.#observer.isSilentSince(this.#wouldHaveSpokenMs(node, lastMs, nowMs), nowMs);
       this.#deaf = silent ? { sinceMs: nowMs, untilMs: Math.min(nowMs + (nowMs - lastMs), ceilingMs) } : undefined;
     }
     const { recheckMs } = this.#machine.options;
@@ -336,7 +336,7 @@ export class LivenessSupervisor {
     this.#machine.withholdUntil(this.#deaf === undefined ? nowMs : Math.min(nowMs + recheckMs, this.#deaf.untilMs));
     if (!begins || this.#deaf === undefined) return undefined;
     this.#abstentions++;
-    return { reason: "everybody-silent", atMs: nowMs, lateByMs: Math.max(0, lateByMs), untilMs: this.#deaf.untilMs };
+    return { reason: "observer-isolated", atMs: nowMs, lateByMs: Math.max(0, lateByMs), untilMs: this.#deaf.untilMs };
   }
 
   /**

@@ -324,7 +324,8 @@ export class PrimaryBackupFailover<S extends NamedStation> {
       onAbstention: (abstention) => {
         this.#listeners.tell({ type: "abstention", ...abstention });
         // Missing heartbeats do not invalidate call results.
-        if (abstention.reason === "late-wake") this.#driver.input({ type: "stalled", untilMs: abstention.untilMs });
+        if (abstention.reason === "observer-stall")
+          this.#driver.input({ type: "stalled", untilMs: abstention.untilMs });
         else this.#driver.look();
       },
     });

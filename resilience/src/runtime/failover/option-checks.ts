@@ -73,7 +73,7 @@ const SUPERVISION_NAMES: Names<NonNullable<FailoverOptions<NamedStation>["superv
   ...SUPERVISOR_NAMES,
   stallToleranceMs: true,
   maxAbstentionMs: true,
-  hearing: true,
+  observer: true,
 };
 const LEASE_NAMES: Names<Lease> = { validUntilMs: true, marginMs: true };
 

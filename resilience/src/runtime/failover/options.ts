@@ -59,10 +59,10 @@ export interface FailoverOptions<S extends NamedStation> {
   /**
    * When silence becomes a declaration, and when the observer distrusts itself. Defaults: see
    * {@link SupervisorOptions} and {@link LivenessSupervisorOptions}; failovers that share a process
-   * should share its `hearing`.
+   * should share its `observer`.
    */
   readonly supervisor?: SupervisorOptions &
-    Pick<LivenessSupervisorOptions, "stallToleranceMs" | "maxAbstentionMs" | "hearing">;
+    Pick<LivenessSupervisorOptions, "stallToleranceMs" | "maxAbstentionMs" | "observer">;
   /**
    * How each station is called: breaker, bulkhead, timeout, retry, classification. Default: a
    * client's defaults.

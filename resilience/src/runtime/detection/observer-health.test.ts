@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "../../sim/kernel/virtual-clock.ts";
 import { PhiAccrualDetector } from "./detectors.ts";
-import { Hearing } from "./hearing.ts";
+import { ObserverHealth } from "./observer-health.ts";
 import { type Abstention, LivenessSupervisor, type LivenessSupervisorOptions } from "./supervisor.ts";
 
 const INTERVAL_MS = 50;
@@ -76,7 +76,7 @@ test("[D7] everybody falls silent: it doubts itself first, says so and until whe
   await clock.advanceBy(DECLARED_MS + 30);
   assert.deepEqual(watch.down(), []);
   const [doubt] = watch.abstentions;
-  assert.equal(doubt?.reason, "everybody-silent");
+  assert.equal(doubt?.reason, "observer-isolated");
   const forMs = (doubt?.untilMs ?? 0) - (doubt?.atMs ?? 0);
   assert.ok(Math.abs(forMs - DECLARED_MS) < 5, `as long again: ${forMs}`);
   assert.equal(watch.supervisor.liveness("a"), "suspected", "suspicion goes on");
@@ -118,7 +118,7 @@ test("[D7] one wait for all: who fell silent earlier is not declared within the 
   watch.silent.add("b");
   await clock.advanceBy(450);
   const [doubt] = watch.abstentions;
-  assert.equal(doubt?.reason, "everybody-silent");
+  assert.equal(doubt?.reason, "observer-isolated");
   assert.deepEqual(watch.down(), []);
   await clock.advanceTo((doubt?.untilMs ?? 0) - 1);
   assert.deepEqual(watch.down(), []);
@@ -158,11 +158,11 @@ test("[D7] slow beats too: who spoke less than an interval before all fell silen
     void supervisor.run(new AbortController().signal);
     await clock.advanceBy(605_000);
     const [doubt, ...downs] = told
-      .slice(told.indexOf("everybody-silent"))
+      .slice(told.indexOf("observer-isolated"))
       .filter((what) => !what.endsWith("suspected"));
-    assert.equal(doubt, "everybody-silent", `phase ${phase}: ${told}`);
+    assert.equal(doubt, "observer-isolated", `phase ${phase}: ${told}`);
     assert.deepEqual(downs.sort(), ["a down", "b down"]);
-    assert.ok(!told.slice(0, told.indexOf("everybody-silent")).some((what) => what.endsWith("down")), `${told}`);
+    assert.ok(!told.slice(0, told.indexOf("observer-isolated")).some((what) => what.endsWith("down")), `${told}`);
   }
 });
 
@@ -185,8 +185,8 @@ test("[D7] [D11] whoever is past the detector's ceiling is declared, also within
 
 test("[D7] the doubt does not outlast the detector's ceiling", async () => {
   const clock = new VirtualClock();
-  const hearing = new Hearing();
-  const watch = new Watch(clock, ["a", "b"], { hearing });
+  const observer = new ObserverHealth();
+  const watch = new Watch(clock, ["a", "b"], { observer });
   await clock.advanceBy(60);
   watch.silent.add("a").add("b");
   await clock.advanceBy(20 * INTERVAL_MS + 60);
@@ -199,9 +199,9 @@ test("[D7] supervisors that share what they hear: one group lost is lost, all gr
     [true, 2],
   ] as const) {
     const clock = new VirtualClock();
-    const hearing = new Hearing();
-    const first = new Watch(clock, ["a", "b"], { hearing });
-    const second = new Watch(clock, ["c", "d"], { hearing });
+    const observer = new ObserverHealth();
+    const first = new Watch(clock, ["a", "b"], { observer });
+    const second = new Watch(clock, ["c", "d"], { observer });
     await clock.advanceBy(10_000);
     first.silent.add("a").add("b");
     if (all) second.silent.add("c").add("d");
@@ -234,13 +234,13 @@ test("[D7] beats that wait in the socket are read before anybody is accused, how
   );
 });
 
-test("[D7] a supervisor that was stopped is no ear any more → what its nodes say does not comfort the others", async () => {
+test("[D7] a supervisor that was stopped is no source any more → what its nodes say does not comfort the others", async () => {
   for (const isStopped of [true, false]) {
     const clock = new VirtualClock();
-    const hearing = new Hearing();
+    const observer = new ObserverHealth();
     const stop = new AbortController();
-    const [other, own] = [new Watch(clock, ["c", "d"]), new Watch(clock, ["a", "b"], { hearing })];
-    const listening = new LivenessSupervisor({ detector: other.detector, hearing });
+    const [other, own] = [new Watch(clock, ["c", "d"]), new Watch(clock, ["a", "b"], { observer })];
+    const listening = new LivenessSupervisor({ detector: other.detector, observer });
     for (const node of ["c", "d"]) listening.watch(node);
     const running = listening.run(stop.signal);
     await clock.advanceBy(10_000);
