@@ -16,7 +16,7 @@ export function nothingHappens(fleet: Fleet, group?: string): FleetObserver {
       if (group !== undefined && event.group !== group) return;
       const opened = event.type === "breaker" && event.transition.to === "open";
       const doubted = event.type === "declaration" && event.to !== "alive";
-      if (opened || doubted || event.type === "promoted" || event.type === "kept")
+      if (opened || doubted || event.type === "promoted" || event.type === "no-eligible-station")
         fleet.world.violate("nothing-happens", sentenceOf(event));
     },
   };
@@ -115,8 +115,8 @@ function sentenceOf(event: GatewayEvent): string {
       return `${event.group}: ${event.node} declared ${event.to}: ${event.rule}`;
     case "breaker":
       return `${event.group}: circuit of ${event.station} ${event.transition.to}: ${event.transition.rule}`;
-    case "kept":
-      return `${event.group}: nobody fit, ${event.station} kept: ${reasonsOf(event)}`;
+    case "no-eligible-station":
+      return `${event.group}: nobody eligible, ${event.station} kept: ${reasonsOf(event)}`;
     default:
       return `${event.group}: ${event.type}`;
   }
@@ -124,7 +124,7 @@ function sentenceOf(event: GatewayEvent): string {
 
 /** What spoke against the station that was active, as sentences. */
 export function reasonsOf({ evidence }: { readonly evidence: readonly Evidence[] }): string {
-  return evidence.flatMap(({ verdict, detail }) => (verdict === "unfit" ? [detail] : [])).join("; ");
+  return evidence.flatMap(({ verdict, detail }) => (verdict === "ineligible" ? [detail] : [])).join("; ");
 }
 
 function seconds(ms: number): string {

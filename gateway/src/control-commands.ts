@@ -1,7 +1,7 @@
 /**
  * `gsf status` and `gsf switchover`: the control listener of a running gateway, asked from a shell.
- * What they print is meant to be read at night: who serves, who is fit, and if somebody is not,
- * why. For programs there is `--json`, which is the gateway's own answer.
+ * What they print is meant to be read at night: who serves, who is eligible, and if somebody is
+ * not, why. For programs there is `--json`, which is the gateway's own answer.
  */
 import type { Command } from "commander";
 import type { FailoverStatus, StationStatus } from "ground-station-failover";
@@ -22,7 +22,7 @@ const CONNECT_WITHIN_MS = 3_000;
 
 export function registerControlCommands(program: Command): void {
   withControl(program.command("status"))
-    .description("say who serves, who is fit, and why")
+    .description("say who serves, who is eligible, and why")
     .addHelpText(
       "after",
       "\nExamples:\n  $ gsf status\n  $ gsf status --control http://10.0.0.7:7070 --token-file t --json",
@@ -87,8 +87,8 @@ function groupLines(name: string, group: GroupView): string[] {
       ...(station.ramp.ramping ? [`ramping, ${rounded(station.ramp.limit)} at once`] : []),
       ...(station.doubted ? ["in doubt: new commands avoid it"] : []),
     ];
-    const against = station.assessment.evidence.filter((piece) => piece.verdict === "unfit");
-    const why = against.map((piece) => `      unfit: ${piece.detail}`);
+    const against = station.assessment.evidence.filter((piece) => piece.verdict === "ineligible");
+    const why = against.map((piece) => `      ineligible: ${piece.detail}`);
     return [`  ${mark} ${station.name.padEnd(width)}  ${facts.join("  ")}`, ...why];
   });
   const facts = [

@@ -32,7 +32,7 @@ export {
   FaultInjectedError,
   LocalRejection,
   LocalShortageError,
-  NoStationFitError,
+  NoEligibleStationError,
   OverloadedError,
   ResilienceError,
   RetryBudgetExhaustedError,
@@ -80,7 +80,7 @@ export type {
   StationClientOptions,
   StationStatus,
 } from "./runtime/failover/options.ts";
-export type { AskForKey } from "./runtime/failover/outcome-query.ts";
+export type { OutcomeQuery } from "./runtime/failover/outcome-query.ts";
 export type { AttemptContext } from "./runtime/guard/attempt.ts";
 export type { CircuitBreakerOptions } from "./runtime/guard/breaker.ts";
 export { CircuitBreaker } from "./runtime/guard/breaker.ts";

@@ -128,7 +128,7 @@ test("[S2] a gateway after whose fault nobody else serves is seen", async () => 
   assert.deepEqual(violated, ["takes-over"]);
 });
 
-test("[S2] a gateway that calls every station unfit, of which nothing ever failed → is watched all the same", async () => {
+test("[S2] a gateway that calls every station ineligible, of which nothing ever failed → is watched all the same", async () => {
   const check = (fleet: Fleet): FleetObserver => {
     fleet.world.at(8_000, () => claimsUnfit(fleet));
     return takeOver(fleet);
@@ -155,7 +155,7 @@ test("[S2] a command of the verify phase that is not served is seen, unless its 
   const fleet = new HandMade({ ...made, phases: { ...made.phases, verifyMs: 60_000 } }, afterHeal);
   fleet.starts();
   await fleet.at(96_000);
-  const refused = fleet.command({ told: "not-executed", answer: "503 NO_STATION_FIT" });
+  const refused = fleet.command({ told: "not-executed", answer: "503 NO_ELIGIBLE_STATION" });
   const cutOff = fleet.command({ told: "unknown", answer: "502" });
   fleet.ends(fleet.sends(cutOff, "primary"), "lost");
   fleet.tell("commandTold", cutOff);

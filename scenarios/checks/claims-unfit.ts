@@ -1,6 +1,6 @@
 /**
  * For tests of the checks: has the running gateway of `fleet` say of each of its stations that it
- * is unfit, whatever it knows.
+ * is ineligible, whatever it knows.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 
@@ -12,7 +12,7 @@ export function claimsUnfit(fleet: Fleet, claims: { readonly doubted?: boolean }
         const now = status?.call(group) as typeof group.status;
         const stations = now.stations.map((station) => ({
           ...station,
-          assessment: { ...station.assessment, fit: false },
+          assessment: { ...station.assessment, eligible: false },
           doubted: claims.doubted === true ? station.active : station.doubted,
         }));
         return { ...now, stations };

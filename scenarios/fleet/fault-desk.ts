@@ -204,7 +204,7 @@ export class FaultDesk {
     const { group: name, station, action, forMs = 0 } = asked;
     world.nodeOf(GATEWAY).run(() => {
       const group = this.#fleet.gateway?.gateway.groups.get(name);
-      // An operator who is told "not fit" has nothing else to do here.
+      // An operator who is told "not eligible" has nothing else to do here.
       const refused = (): void => world.sometimes("operator switchover refused");
       if (action === "switchover") group?.switchover(station, "an operator asked for it").catch(refused);
       else group?.setMaintenance(station, "an operator asked for it", forMs);

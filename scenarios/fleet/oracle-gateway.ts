@@ -22,7 +22,7 @@ import { lies, serveWire } from "./wire.ts";
 const CAPACITY_RATIO = 0.97;
 const PAUSE_MS = 5;
 const SAFE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
-const NO_ROOM: WireReply = { label: "503 NO_STATION_FIT", status: 503, code: "NO_STATION_FIT" };
+const NO_ROOM: WireReply = { label: "503 NO_ELIGIBLE_STATION", status: 503, code: "NO_ELIGIBLE_STATION" };
 const LOST: WireReply = { label: "502 LOST unknown", status: 502, code: "LOST", outcomeUnknown: true };
 const DEFAULT_PATIENCE_MS = 15_000;
 

@@ -3,7 +3,7 @@
  * `gateway/src/adapters/stations/http-uplink.ts` keeps it, with the same errors (never sent, lost,
  * epoch over), and a note for the checks of every attempt and its end.
  */
-import { NoStationFitError, StaleEpochError, wasNeverSent } from "ground-station-failover";
+import { NoEligibleStationError, StaleEpochError, wasNeverSent } from "ground-station-failover";
 import type { NodeEnv } from "ground-station-failover/sim";
 import type { GroupSettings, StationSettings } from "../../gateway/src/fleet/settings.ts";
 import type {
@@ -63,7 +63,7 @@ export class SimUplink implements Uplink {
     if (body.kind === "stream" && body.started()) {
       // As the uplink that ships.
       this.#fleet.observers.tell("turnedAway", this.#group, this.name, this.#env.clock.nowMs());
-      throw new NoStationFitError("the body was streamed, and cannot be sent a second time");
+      throw new NoEligibleStationError("the body was streamed, and cannot be sent a second time");
     }
     const attempt = this.#begin(request, context);
     const message: WireRequest = {

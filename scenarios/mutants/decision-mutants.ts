@@ -13,7 +13,7 @@ export const DECISION_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "never-promotes",
-    bug: "there is no failover: an unfit station is kept",
+    bug: "there is no failover: an ineligible station is kept",
     file: `${FAILOVER}/failover.ts`,
     edits: [{ find: "const next = this.#replacement();", replace: "const next = undefined as Station | undefined;" }],
     invariants: ["fit-is-promoted", "takes-over"],
@@ -133,12 +133,12 @@ export const DECISION_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "last-fit-first",
-    bug: "the last of the fit stations is promoted, not the first",
+    bug: "the last of the eligible stations is promoted, not the first",
     file: `${FAILOVER}/failover.ts`,
     edits: [
       {
-        find: "fit.find((station) => station.assessment.confirmed)",
-        replace: "fit.findLast((station) => station.assessment.confirmed)",
+        find: "eligible.find((station) => station.assessment.confirmed)",
+        replace: "eligible.findLast((station) => station.assessment.confirmed)",
       },
     ],
     invariants: ["promotes-the-first-fit"],

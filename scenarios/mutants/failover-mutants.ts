@@ -140,7 +140,7 @@ export const FAILOVER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "waits-past-its-time",
-    bug: "a command waits for somebody fit for as long as it takes",
+    bug: "a command waits for somebody eligible for as long as it takes",
     file: DISPATCH,
     edits: [
       {

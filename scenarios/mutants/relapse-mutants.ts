@@ -124,10 +124,10 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
     bug: "a failback waits for no proof, and is not given up when its station turns out not to be well",
     file: "resilience/src/core/failover/failover.ts",
     edits: [
-      { find: "if (!assessment.fit || !assessment.proven) station", replace: "if (!assessment.fit) station" },
+      { find: "if (!assessment.eligible || !assessment.proven) station", replace: "if (!assessment.eligible) station" },
       {
-        find: "if (station.assessment.fit && isOwnIdea && !station.assessment.proven)",
-        replace: "if (station.assessment.fit && isOwnIdea && station.failedAtMs.length > 99)",
+        find: "if (station.assessment.eligible && isOwnIdea && !station.assessment.proven)",
+        replace: "if (station.assessment.eligible && isOwnIdea && station.failedAtMs.length > 99)",
       },
     ],
     invariants: ["failback-is-proven"],

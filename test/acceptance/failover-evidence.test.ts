@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { deadlineAt, NoStationFitError } from "ground-station-failover";
+import { deadlineAt, NoEligibleStationError } from "ground-station-failover";
 import { isWell } from "../worlds/station.ts";
 import { CLIENT, shown, TwoStations } from "../worlds/two-stations.ts";
 
@@ -27,7 +27,10 @@ test("[F1] silence is declared and answered with a promotion, each with its evid
     ["south", "north", 2, "failure"],
   );
   const verdicts = promoted?.evidence.map(({ kind, verdict, detail }) => `${kind} ${verdict} ${detail.slice(0, 23)}`);
-  assert.deepEqual(verdicts, ["heartbeats unfit north: heartbeats down ", "heartbeats fit south: heartbeats alive"]);
+  assert.deepEqual(verdicts, [
+    "heartbeats ineligible north: heartbeats down ",
+    "heartbeats eligible south: heartbeats alive",
+  ]);
   assert.ok((promoted?.atMs ?? 0) - (down?.atMs ?? 0) < 100, "within two beats of the backup");
   await at.stop();
 });
@@ -41,7 +44,7 @@ for (const deadlineMs of [20_000, 600]) {
     await at.clock.advanceBy(3_000);
     assert.equal(at.failover.currentActive, "backup");
     const evidence = at.told("promoted")[0]?.evidence.map(({ kind, verdict }) => `${kind} ${verdict}`);
-    assert.deepEqual(evidence?.slice(0, 2), ["heartbeats fit", "calls unfit"]);
+    assert.deepEqual(evidence?.slice(0, 2), ["heartbeats eligible", "calls ineligible"]);
     await at.clock.advanceBy(30_000);
     if (deadlineMs > 5_000) assert.equal(at.errors.length, 0, shown(at.errors));
     await at.stop();
@@ -216,7 +219,7 @@ test("[F2] a dead backup is not promoted: the primary is kept, that is said once
   at.north.beats = false;
   at.north.fault = "refuse";
   await at.clock.advanceBy(6_000);
-  assert.equal(at.told("kept").length, 1);
+  assert.equal(at.told("no-eligible-station").length, 1);
   assert.equal(at.failover.epoch, 1);
   for (const { name, door } of [at.north, at.south]) {
     // Nobody is usable, so both are tried: a refused connection costs nothing, once in 50 ms at
@@ -237,7 +240,7 @@ test("[F2] an observer that is cut off loses both stations at once, and promotes
     at.south.beats = false;
     await at.clock.advanceBy(2_000);
     assert.deepEqual(at.told("promoted"), [], `seed ${seed}`);
-    assert.equal(at.told("kept").length, 1, `seed ${seed}`);
+    assert.equal(at.told("no-eligible-station").length, 1, `seed ${seed}`);
     at.north.beats = true;
     at.south.beats = true;
     await at.clock.advanceBy(3_000);
@@ -310,5 +313,5 @@ test("[F2] nobody supervises → a refused call goes to the other station at onc
   assert.equal(at.failover.epoch, 1);
   await at.clock.advanceBy(1_000);
   assert.equal(at.clock.pending, 0);
-  await assert.rejects(at.failover.switchover("south", "without a supervisor"), NoStationFitError);
+  await assert.rejects(at.failover.switchover("south", "without a supervisor"), NoEligibleStationError);
 });

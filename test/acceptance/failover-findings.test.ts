@@ -113,7 +113,7 @@ test("[F1] [F9] stations that change in one look are weighed together, and each 
   assert.equal(north?.atMs, lost?.atMs);
   const promoted = at.told("promoted").at(-1);
   assert.equal(promoted?.from, "east");
-  const against = promoted?.evidence.filter(({ verdict }) => verdict === "unfit").map(({ detail }) => detail);
+  const against = promoted?.evidence.filter(({ verdict }) => verdict === "ineligible").map(({ detail }) => detail);
   assert.match(
     String(against),
     /^east: heartbeats down \(suspicion [0-9.]+ after [0-9.]+ ms of silence reached the declare/,

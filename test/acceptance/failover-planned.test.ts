@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { NoStationFitError } from "ground-station-failover";
+import { NoEligibleStationError } from "ground-station-failover";
 import type { Station } from "../worlds/station.ts";
 import { shown, TwoStations } from "../worlds/two-stations.ts";
 
@@ -55,7 +55,8 @@ test("[F7] a switchover is refused with a reason: to a dead station, to nobody, 
   await at.clock.advanceBy(1_000);
   await assert.rejects(at.failover.switchover("south", "drill"), (error: Error) => {
     return (
-      error instanceof NoStationFitError && /south is not fit to be active: south: heartbeats down/.test(error.message)
+      error instanceof NoEligibleStationError &&
+      /south is not eligible to be active: south: heartbeats down/.test(error.message)
     );
   });
   await assert.rejects(at.failover.switchover("mars", "drill"), /there is no station "mars"; there are north, south/);
@@ -138,7 +139,7 @@ test("[F7] the station that is tried out falls silent → the failback is off, a
   at.north.beats = false;
   await at.clock.advanceBy(1_000);
   assert.equal(at.failover.currentActive, "backup");
-  assert.match(at.told("handover-ended").at(-1)?.reason ?? "", /north is not fit to be active/);
+  assert.match(at.told("handover-ended").at(-1)?.reason ?? "", /north is not eligible to be active/);
   assert.equal(at.errors.length, 0, shown(at.errors));
   await at.stop();
 });
@@ -237,14 +238,14 @@ test("[F7] maintenance of the active station → replaced at once, has a reason 
   await at.stop();
 });
 
-test("[F7] maintenance of the active station where nobody else is fit: it serves on, and that is said", async () => {
+test("[F7] maintenance of the active station where nobody else is eligible: it serves on, and that is said", async () => {
   const at = await TwoStations.begin();
   at.south.beats = false;
   await at.clock.advanceBy(1_000);
   at.failover.setMaintenance("north", "new antenna");
   at.load({ perSecond: 20, forMs: 2_000, keyedRatio: 0 });
   await at.clock.advanceBy(3_000);
-  assert.equal(at.told("kept").length, 1);
+  assert.equal(at.told("no-eligible-station").length, 1);
   assert.equal(at.errors.length, 0, shown(at.errors));
   await at.stop();
 });

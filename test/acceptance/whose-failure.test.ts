@@ -95,7 +95,7 @@ class Tuesday {
     const { at } = this;
     await at.clock.advanceBy(60_000);
     assert.deepEqual(at.told("promoted"), []);
-    assert.deepEqual(at.told("kept"), []);
+    assert.deepEqual(at.told("no-eligible-station"), []);
     assert.deepEqual(at.told("breaker"), []);
     for (const { name, inFlight, ramp, breaker } of at.failover.status.stations) {
       assert.deepEqual([inFlight, ramp.inFlight, breaker?.state], [0, 0, "closed"], name);

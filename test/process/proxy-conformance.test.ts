@@ -473,6 +473,6 @@ describe("[F4] when a station fails", () => {
     const answer = await ask(at.port, "/");
     assert.equal(answer.status, 503, answer.body.toString());
     assert.ok(Number(answer.headers["retry-after"]) >= 1);
-    assert.equal((JSON.parse(answer.body.toString()) as { code: string }).code, "NO_STATION_FIT");
+    assert.equal((JSON.parse(answer.body.toString()) as { code: string }).code, "NO_ELIGIBLE_STATION");
   });
 });

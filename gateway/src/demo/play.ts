@@ -144,7 +144,7 @@ export class Play {
         ? await this.#fleet.startStation(PRIMARY, primary.url, spacecraft.url, gateway.addresses.heartbeats)
         : primary;
     const isWell = (group: GroupView): boolean =>
-      group.stations.some(({ name, assessment }) => name === PRIMARY && assessment.fit && assessment.proven);
+      group.stations.some(({ name, assessment }) => name === PRIMARY && assessment.eligible && assessment.proven);
     await this.#watch(`${PRIMARY} to be held well again`, HEAL_LIMIT_MS, isWell);
     const wellMs = machineNowMs();
     this.#timeline.event(`${PRIMARY} is held well again; asking for the switch back`);

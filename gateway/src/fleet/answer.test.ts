@@ -69,7 +69,7 @@ describe("what a command's caller gets", () => {
 
   test("[G6] terms that cannot be read are the request's own fault: 400 with the field, and nothing is sent", async () => {
     const at = new Setting(() => Promise.resolve(DONE));
-    const answer = await at.answer(asked("POST", { headers: [["X-Deadline-Ms", "soon"]] }));
+    const answer = await at.answer(asked("POST", { headers: [["X-Time-Left-Ms", "soon"]] }));
     assert.ok(answer.type === "problem" && answer.error instanceof RefusedRequest);
     assert.deepEqual([answer.problem.status, answer.problem.code], [400, "BAD_HEADER"]);
     assert.match(answer.problem.detail, /^x-time-left-ms: "soon" is not allowed/);

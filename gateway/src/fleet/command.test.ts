@@ -40,7 +40,7 @@ describe("[R3] [R4] the terms of a request", () => {
       const terms = termsOf(asked("GET", headers));
       return "field" in terms ? assert.fail(terms.detail) : terms.timeLeftMs;
     };
-    assert.equal(left(["X-Deadline-Ms", "0"]), 0);
+    assert.equal(left(["X-Time-Left-Ms", "0"]), 0);
     assert.equal(left(["grpc-timeout", "2S"]), 2_000);
     assert.equal(left(["x-time-left-ms", "1500"], ["grpc-timeout", "2S"]), 1_500);
     assert.equal(left(["x-time-left-ms", "2500"], ["grpc-timeout", "2S"]), 2_000);

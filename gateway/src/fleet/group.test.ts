@@ -350,8 +350,11 @@ describe("what a group says of commands", () => {
     ];
     const waiting = [ended(at.call()), ended(at.call())];
     await at.passes(5);
-    assert.deepEqual(await ended(at.call()), ["NO_STATION_FIT", 5], "two wait already");
-    assert.deepEqual(await at.world.runUntilSettled(Promise.all(waiting)), new Array(2).fill(["NO_STATION_FIT", 800]));
+    assert.deepEqual(await ended(at.call()), ["NO_ELIGIBLE_STATION", 5], "two wait already");
+    assert.deepEqual(
+      await at.world.runUntilSettled(Promise.all(waiting)),
+      new Array(2).fill(["NO_ELIGIBLE_STATION", 800]),
+    );
   });
 
   test("[K2] maxConcurrent: so many are out at one station", async () => {

@@ -7,7 +7,7 @@ import {
   CallAbortedError,
   DeadlineExceededError,
   LocalShortageError,
-  NoStationFitError,
+  NoEligibleStationError,
   OverloadedError,
   StaleEpochError,
 } from "ground-station-failover";
@@ -18,9 +18,9 @@ test("[C3] every error has its status and keeps its code; unknown outcomes say s
   const refused = Object.assign(new Error("refused"), { code: "ECONNREFUSED" });
   const timedOut = Object.assign(new Error("timed out"), { code: "ETIMEDOUT", syscall: "connect" });
   const cases: [Error, number, string, boolean][] = [
-    [new NoStationFitError("x"), 503, "NO_STATION_FIT", false],
-    [new NoStationFitError("x", { cause: reset }), 503, "NO_STATION_FIT", true],
-    [new NoStationFitError("x", { cause: timedOut }), 503, "NO_STATION_FIT", false],
+    [new NoEligibleStationError("x"), 503, "NO_ELIGIBLE_STATION", false],
+    [new NoEligibleStationError("x", { cause: reset }), 503, "NO_ELIGIBLE_STATION", true],
+    [new NoEligibleStationError("x", { cause: timedOut }), 503, "NO_ELIGIBLE_STATION", false],
     [new OverloadedError("x"), 503, "OVERLOADED", false],
     [new LocalShortageError("x"), 503, "LOCAL_SHORTAGE", false],
     [new StaleEpochError("x"), 503, "STALE_EPOCH", false],
@@ -29,7 +29,7 @@ test("[C3] every error has its status and keeps its code; unknown outcomes say s
     [new AttemptTimeoutError("x"), 504, "ATTEMPT_TIMEOUT", true],
     [new AmbiguousOutcomeError("x", { cause: refused }), 502, "AMBIGUOUS_OUTCOME", true],
     [reset, 502, "STATION_UNREACHABLE", true],
-    [refused, 503, "NO_STATION_FIT", false],
+    [refused, 503, "NO_ELIGIBLE_STATION", false],
     [new TypeError("ours"), 500, "INTERNAL_ERROR", true],
   ];
   for (const [error, status, code, unknown] of cases) {
@@ -50,11 +50,11 @@ test("[C3] where nothing was sent its caller is told how the last try ended, and
   const within = "no station could take the call within 15000 ms (maxWaitMs); north: down";
   const cases: [Error, string][] = [
     [
-      new NoStationFitError(within, { cause: system("connect", "ECONNREFUSED") }),
+      new NoEligibleStationError(within, { cause: system("connect", "ECONNREFUSED") }),
       `${within}; the last try: connection refused`,
     ],
-    [new NoStationFitError(within, { cause: system("connect", "EACCES") }), within],
-    [new NoStationFitError(within), within],
+    [new NoEligibleStationError(within, { cause: system("connect", "EACCES") }), within],
+    [new NoEligibleStationError(within), within],
     [
       new DeadlineExceededError("by its deadline", { cause: system("connect", "ETIMEDOUT") }),
       "by its deadline; the last try: no connection in time",

@@ -6,7 +6,7 @@
  *
  * | code                      | status | meaning                                                                  |
  * | ------------------------- | ------ | ------------------------------------------------------------------------ |
- * | NO_STATION_FIT            | 503    | nobody could take it in time; try again after Retry-After                |
+ * | NO_ELIGIBLE_STATION            | 503    | nobody could take it in time; try again after Retry-After                |
  * | OVERLOADED                | 503    | it could not be answered in time; refused early, come back after Retry-After |
  * | LOCAL_SHORTAGE            | 503    | nothing was sent: the gateway's machine lacks a resource                 |
  * | MEMORY_USED_UP            | 503    | nothing was sent: as much is held for callers as may be; try again after Retry-After |
@@ -51,7 +51,7 @@ export const INTERNAL: Problem = {
 const RETRY_AFTER_MS = 1_000;
 
 const STATUS_OF_CODE: Readonly<Record<string, number>> = {
-  NO_STATION_FIT: 503,
+  NO_ELIGIBLE_STATION: 503,
   OVERLOADED: 503,
   LOCAL_SHORTAGE: 503,
   STALE_EPOCH: 503,
@@ -64,7 +64,7 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
  * request is refused with, what shows only on the way.
  */
 export const ENDING_CODES: readonly string[] = [
-  ...["NO_STATION_FIT", "OVERLOADED", "LOCAL_SHORTAGE", "MEMORY_USED_UP", "STALE_EPOCH", "DEADLINE_EXCEEDED"],
+  ...["NO_ELIGIBLE_STATION", "OVERLOADED", "LOCAL_SHORTAGE", "MEMORY_USED_UP", "STALE_EPOCH", "DEADLINE_EXCEEDED"],
   ...["ATTEMPT_TIMEOUT", "AMBIGUOUS_OUTCOME", "UNREADABLE_REPLY", "STATION_UNREACHABLE", "INTERNAL_ERROR"],
   ...["REQUEST_TOO_LARGE", "REQUEST_TOO_SLOW", "CALL_ABORTED"],
 ];
@@ -136,7 +136,7 @@ export function problemOf(error: unknown): Problem | undefined {
   }
   const detail = detailOf(error);
   // However the failover put it: nothing was sent, and it may be tried again.
-  if (wasNeverSent(error)) return { status: 503, code: "NO_STATION_FIT", detail, retryAfterMs: RETRY_AFTER_MS };
+  if (wasNeverSent(error)) return { status: 503, code: "NO_ELIGIBLE_STATION", detail, retryAfterMs: RETRY_AFTER_MS };
   // Systems and clients give their errors codes; what has none is a fault of ours, and its words
   // are for our log.
   if (!isCoded(error)) return INTERNAL;

@@ -80,7 +80,7 @@ export interface GroupSettings {
     readonly timeoutMs: number;
     /** A command in all, waits and re-sends included, where the caller sets no deadline. */
     readonly deadlineMs: number;
-    /** How long it may wait for somebody fit. */
+    /** How long it may wait for somebody eligible. */
     readonly maxWaitMs: number;
     readonly maxWaiting: number;
     /** At one station at once. */

@@ -147,14 +147,14 @@ export class StationProber {
       (error: unknown) => {
         if (probe.giveUp.signal.aborted) return ended(false, `no answer in ${Math.round(timeoutMs)} ms`);
         const code = knownCode(error);
-        if (this.#isOurs(code)) onOwnShortage();
+        if (this.#isLocal(code)) onOwnShortage();
         ended(false, failureInWords(error), code);
       },
     );
   }
 
   /** Is `code` a shortage of this machine, or likely to be one? */
-  #isOurs(code: string | undefined): boolean {
+  #isLocal(code: string | undefined): boolean {
     if (code === undefined) return false;
     if (OWN_SHORTAGES.has(code)) return true;
     return code === "ENOTFOUND" && this.#options.clock.nowMs() - this.#wellAtMs < NAME_GONE_AFTER_MS;

@@ -12,7 +12,7 @@
  * | BULKHEAD_TIMEOUT         | local      | a waiter was not given a slot within the acquire timeout                 |
  * | DEADLINE_EXCEEDED        | local      | the deadline passed; `mayHaveRun`: had an attempt reached the service?   |
  * | CALL_ABORTED             | local      | the caller's signal was aborted; `cause` is the signal's reason          |
- * | NO_STATION_FIT           | local      | no station became fit in time; `cause`: how its own last try ended, if any |
+ * | NO_ELIGIBLE_STATION           | local      | no station became eligible in time; `cause`: how its own last try ended, if any |
  * | OVERLOADED               | local      | it could not be answered in time, so it was refused early; retry later   |
  * | LOCAL_SHORTAGE           | local      | nothing was sent: this machine lacks a descriptor, port, memory or name  |
  * | ATTEMPT_TIMEOUT          | downstream | one attempt took longer than `timeoutMs`                                 |
@@ -31,7 +31,7 @@ export type ErrorCode =
   | "BULKHEAD_TIMEOUT"
   | "DEADLINE_EXCEEDED"
   | "CALL_ABORTED"
-  | "NO_STATION_FIT"
+  | "NO_ELIGIBLE_STATION"
   | "OVERLOADED"
   | "LOCAL_SHORTAGE"
   | "ATTEMPT_TIMEOUT"
@@ -194,16 +194,16 @@ export class CallAbortedError extends LocalRejection {
 }
 
 /**
- * No station became fit within the wait that the caller allowed. The message says what is known of
- * each; `cause` is how the call's own last try ended (a refused connection, an old epoch), where it
- * had one. It did not run.
+ * No station became eligible within the wait that the caller allowed. The message says what is
+ * known of each; `cause` is how the call's own last try ended (a refused connection, an old epoch),
+ * where it had one. It did not run.
  */
-export class NoStationFitError extends LocalRejection {
+export class NoEligibleStationError extends LocalRejection {
   static {
-    brand(NoStationFitError, "NoStationFitError");
+    brand(NoEligibleStationError, "NoEligibleStationError");
   }
 
-  readonly code: "NO_STATION_FIT" = "NO_STATION_FIT";
+  readonly code: "NO_ELIGIBLE_STATION" = "NO_ELIGIBLE_STATION";
 }
 
 /**

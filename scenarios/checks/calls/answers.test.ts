@@ -55,11 +55,11 @@ test("[B3] a command that is open and nowhere is missed at once", async () => {
   assert.deepEqual(await withLostCommand(queues), ["queues-are-bounded"]);
 });
 
-test("[S2] a command waits, and its gateway calls the station unfit → an excuse only where something failed there", async () => {
+test("[S2] a command waits, and its gateway calls the station ineligible → an excuse only where something failed there", async () => {
   for (const hasFailed of [true, false]) {
     const made = new HandMade({}, queues);
     const process = startGateway(made);
-    const primary = { name: "primary", active: true, assessment: { fit: false }, breaker: undefined, inFlight: 0 };
+    const primary = { name: "primary", active: true, assessment: { eligible: false }, breaker: undefined, inFlight: 0 };
     const stations = [{ ...primary, ramp: { inFlight: 0, limit: 10 } }];
     const status = { waiting: 1, parked: 0, active: "primary", stations };
     made.fleet.gateway = { ...process, gateway: { groups: new Map([["atlantic", { status }]]) } as never };

@@ -44,7 +44,7 @@ export function ordinaryErrors(fleet: Fleet): FleetObserver {
     gatewayEvent(event, incarnation) {
       fenced.hears.gatewayEvent(event, incarnation);
       const { type, group } = event;
-      if ((type === "promoted" || type === "kept") && !served.has(group)) mistaken.add(group);
+      if ((type === "promoted" || type === "no-eligible-station") && !served.has(group)) mistaken.add(group);
     },
     sendingEnded(sending) {
       const { command, atMs, end } = sending;

@@ -75,9 +75,9 @@ describe("[S2] what sources are told", () => {
     const made = new HandMade({}, truth);
     const before = made.command();
     executed(made, before);
-    told(made, before, "not-executed", "503 NO_STATION_FIT");
+    told(made, before, "not-executed", "503 NO_ELIGIBLE_STATION");
     const after = made.command();
-    told(made, after, "not-executed", "503 NO_STATION_FIT");
+    told(made, after, "not-executed", "503 NO_ELIGIBLE_STATION");
     executed(made, after);
     assert.deepEqual(made.violated, ["failed-is-not-executed", "failed-is-not-executed"]);
   });
@@ -89,7 +89,7 @@ describe("[S2] what sources are told", () => {
       made.arrives(command);
       made.ends(made.sends(command, "primary"), outcome, outcome === "reply" ? 500 : undefined);
       made.ends(made.sends(command, "primary"), "never-sent");
-      told(made, command, "not-executed", "503 NO_STATION_FIT");
+      told(made, command, "not-executed", "503 NO_ELIGIBLE_STATION");
       const proven = outcome === "never-sent" || outcome === "stale";
       assert.deepEqual(made.violated, proven ? [] : ["not-executed-is-proven"], outcome);
     }

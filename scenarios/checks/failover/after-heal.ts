@@ -104,7 +104,10 @@ function againMs({ breaker, commands }: DocumentedGroup): number {
   return MARGIN_MS + breaker.openDurationMs + commands.timeoutMs + commands.deadlineMs;
 }
 
-/** Where the active one is lost, another has to be fit: no longer kept down, no longer in doubt. */
+/**
+ * Where the active one is lost, another has to be eligible: no longer kept down, no longer in
+ * doubt.
+ */
 function replacementMs({ detector }: DocumentedGroup): number {
   return detector.ceilingMs + detector.sustainMs + dwellMs(detector) + LONGEST_DOUBT_MS;
 }

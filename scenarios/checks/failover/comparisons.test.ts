@@ -51,7 +51,7 @@ describe("comparisons-are-few", () => {
     }
   });
 
-  test("none was unserved, and its gateway calls the primary unfit → an excuse only where something came to nothing there", async () => {
+  test("none was unserved, and its gateway calls the primary ineligible → an excuse only where something came to nothing there", async () => {
     for (const hasFailed of [true, false]) {
       const made = new HandMade({}, comparisons);
       startGateway(made);
@@ -63,14 +63,14 @@ describe("comparisons-are-few", () => {
     }
   });
 
-  test("nobody was fit, and its gateway calls the primary unfit ever after → over once that is heard again, and nothing failed", async () => {
+  test("nobody was eligible, and its gateway calls the primary ineligible ever after → over once that is heard again, and nothing failed", async () => {
     for (const isHeard of [true, false]) {
       const made = new HandMade({}, comparisons);
       startGateway(made);
       claimsUnfit(made.fleet);
       made.tell(
         "gatewayEvent",
-        { type: "kept", group: "atlantic", station: "primary", epoch: 1, atMs: 0, evidence: [] },
+        { type: "no-eligible-station", group: "atlantic", station: "primary", epoch: 1, atMs: 0, evidence: [] },
         1,
       );
       if (isHeard) made.declared("primary", "suspected", "alive");

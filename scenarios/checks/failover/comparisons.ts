@@ -12,7 +12,7 @@
  *
  * Judged are commands that no station has had before, and that nothing else sends away from the
  * active station: no doubt, declaration, open circuit, maintenance or failback, no gateway that
- * abstains or that finds nobody fit (where something known from outside may speak for that:
+ * abstains or that finds nobody eligible (where something known from outside may speak for that:
  * `surely-fit.ts`), and no request of the active station to be left alone (`Retry-After`). Some of
  * these are told after what follows from them, in the same step.
  */

@@ -142,7 +142,7 @@ test("[F1] so do a declared silence and the doubt after an earlier change", asyn
   assert.deepEqual(fleet.violated, ["promotes-on-evidence"]);
 });
 
-test("[F2] who is promoted has been heard of since the other fell silent, and nobody fit is passed over", async () => {
+test("[F2] who is promoted has been heard of since the other fell silent, and nobody eligible is passed over", async () => {
   const unheard = made();
   for (const station of ["primary", "backup"]) unheard.declared(station, "suspected", "alive");
   beat(unheard, "backup");
@@ -211,7 +211,7 @@ test("[F7] maintenance lasts as long as it was asked for, and nobody in it is pr
   assert.deepEqual(fleet.violated, ["maintenance-is-kept", "unfit-is-not-promoted"]);
 });
 
-test("[F1] an unfit active station stays only while a probe of its circuit is out, and nothing else speaks against it", async () => {
+test("[F1] an ineligible active station stays only while a probe of its circuit is out, and nothing else speaks against it", async () => {
   for (const [state, kind, found] of [
     ["half-open", "breaker", []],
     ["open", "breaker", ["fit-is-promoted"]],
@@ -219,14 +219,14 @@ test("[F1] an unfit active station stays only while a probe of its circuit is ou
   ] as const) {
     const fleet = made();
     const process = startGateway(fleet);
-    const against = [{ kind, verdict: "unfit", detail: "primary: it speaks against it" }];
+    const against = [{ kind, verdict: "ineligible", detail: "primary: it speaks against it" }];
     const primary = {
       name: "primary",
       active: true,
       breaker: { state },
-      assessment: { fit: false, evidence: against },
+      assessment: { eligible: false, evidence: against },
     };
-    const well = { fit: true, confirmed: true, evidence: [] };
+    const well = { eligible: true, confirmed: true, evidence: [] };
     const backup = { name: "backup", active: false, liveness: "alive", assessment: well };
     const status = { active: "primary", preferred: "primary", stations: [primary, backup] };
     fleet.fleet.gateway = { ...process, gateway: { groups: new Map([["atlantic", { status }]]) } as never };
@@ -237,7 +237,7 @@ test("[F1] an unfit active station stays only while a probe of its circuit is ou
   }
 });
 
-test("[F1] the active station is given up, and its gateway says that it is fit, or that the other is not → an excuse only where something failed there", async () => {
+test("[F1] the active station is given up, and its gateway says that it is eligible, or that the other is not → an excuse only where something failed there", async () => {
   for (const [claimed, hasFailed, found] of [
     [{ primary: false, backup: false }, false, ["fit-is-promoted"]],
     [{ primary: false, backup: false }, true, []],
@@ -248,7 +248,7 @@ test("[F1] the active station is given up, and its gateway says that it is fit, 
     const process = startGateway(fleet);
     const stations = (["primary", "backup"] as const).map((name) => ({
       ...{ name, active: name === "primary", breaker: undefined, liveness: "alive" },
-      assessment: { fit: claimed[name], confirmed: claimed[name], evidence: [] },
+      assessment: { eligible: claimed[name], confirmed: claimed[name], evidence: [] },
     }));
     const status = { active: "primary", preferred: "primary", stations };
     fleet.fleet.gateway = { ...process, gateway: { groups: new Map([["atlantic", { status }]]) } as never };

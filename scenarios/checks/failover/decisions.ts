@@ -2,10 +2,10 @@
  * Who is active, and why. Of every station it is kept what its gateway can know
  * (`known-station.ts`), and each promotion is held against that (`promotions.ts`); between
  * promotions, from the status of the moment:
- * - `fit-is-promoted`: an active station that is unfit by the gateway's own account, that is
+ * - `fit-is-promoted`: an active station that is ineligible by the gateway's own account, that is
  *   declared down, out of service or whose circuit is open, or whose calls have come to nothing by
- *   ours, does not stay active while another is fit, by the gateway's account or by ours; but it
- *   may while a probe of its half-open circuit is out, and nothing else speaks against it.
+ *   ours, does not stay active while another is eligible, by the gateway's account or by ours; but
+ *   it may while a probe of its half-open circuit is out, and nothing else speaks against it.
  * - `maintenance-is-kept`: who was taken out of service is so until the time is over, and not a
  *   moment longer.
  * - `prefers-whom-it-should`: failback returns to the primary, or to whom a person switched over to
@@ -228,7 +228,7 @@ function promoted(fleet: Fleet, group: Known, event: Promoted, nowMs: number): v
   const forCalls = event.evidence.some(
     ({ kind, verdict, detail }) =>
       (kind === "calls" || kind === "breaker") &&
-      verdict === "unfit" &&
+      verdict === "ineligible" &&
       detail.startsWith(`${event.from}: `) &&
       !detail.includes("not promoted again for"),
   );
@@ -242,7 +242,7 @@ function promoted(fleet: Fleet, group: Known, event: Promoted, nowMs: number): v
  */
 function whoseCircuit(invariant: string, { from, station, evidence }: Promoted, { stations }: Known): string[] {
   if (invariant === "promotes-on-evidence") {
-    return evidence.some(({ kind, verdict }) => kind === "breaker" && verdict === "unfit") ? [from] : [];
+    return evidence.some(({ kind, verdict }) => kind === "breaker" && verdict === "ineligible") ? [from] : [];
   }
   if (invariant !== "promotes-the-first-fit") return [];
   const names = [...stations.keys()];
@@ -287,13 +287,13 @@ function isDue({ status, process }: StatusLook, known: Known): boolean {
   if (status.handover !== undefined || nowMs < known.distrustUntilMs) return false;
   const active = status.stations.find((station) => station.active);
   if (active === undefined) return false;
-  const isUnfit = !active.assessment.fit && !isProbed(active);
+  const isUnfit = !active.assessment.eligible && !isProbed(active);
   const toLeave = known.of(active.name);
   if (!isUnfit && !toLeave.surelyGivenUp(nowMs) && toLeave.tally.mustFail(nowMs) === undefined) return false;
   return status.stations.some(
     ({ name, active: itself, liveness, assessment }) =>
       !itself &&
-      ((liveness === "alive" && assessment.fit && assessment.confirmed) || surelyReplaces(name, known, nowMs)),
+      ((liveness === "alive" && assessment.eligible && assessment.confirmed) || surelyReplaces(name, known, nowMs)),
   );
 }
 
@@ -312,7 +312,7 @@ function surelyReplaces(name: string, known: Known, nowMs: number): boolean {
  * (`breaker.ts`).
  */
 function isProbed({ breaker, assessment }: FailoverStatus["stations"][number]): boolean {
-  const others = assessment.evidence.filter(({ kind, verdict }) => verdict === "unfit" && kind !== "breaker");
+  const others = assessment.evidence.filter(({ kind, verdict }) => verdict === "ineligible" && kind !== "breaker");
   return breaker?.state === "half-open" && others.length === 0;
 }
 
@@ -322,12 +322,12 @@ function stillDue(fleet: Fleet, { group, process, status }: StatusLook, known: K
   if (now === undefined || !isDue({ group, process, status: now }, known)) return;
   const why = now.stations
     .filter(({ active }) => active)
-    .flatMap(({ assessment }) => assessment.evidence.filter(({ verdict }) => verdict === "unfit"))
+    .flatMap(({ assessment }) => assessment.evidence.filter(({ verdict }) => verdict === "ineligible"))
     .map(({ detail }) => detail);
   const ours = known.of(now.active).tally.mustFail(process.nowMs()) ?? "down, out of service, or its circuit open";
   fleet.world.violate(
     "fit-is-promoted",
-    `${group}: ${status.active} stays active (${why.join("; ") || ours}), and another station is fit`,
+    `${group}: ${status.active} stays active (${why.join("; ") || ours}), and another station is eligible`,
   );
 }
 

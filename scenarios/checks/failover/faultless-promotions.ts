@@ -60,7 +60,7 @@ export function faultlessPromotions(fleet: Fleet): FleetObserver {
       if (struck) return judged(world, INVARIANT);
       if (!served.has(group) || !served.hasSinceFirstFailure(group))
         return notJudged(world, INVARIANT, "every command so far was wrong");
-      const why = evidence.filter(({ verdict }) => verdict === "unfit").map(({ detail }) => detail);
+      const why = evidence.filter(({ verdict }) => verdict === "ineligible").map(({ detail }) => detail);
       world.violate(
         INVARIANT,
         `${group}: ${station} replaced ${from} (${why.join("; ")}), and nothing is wrong with it`,

@@ -2,7 +2,7 @@
  * `fit-again`: what calls have shown of a station is not held against it for ever. An idle station
  * gets no calls, so no success can outweigh old failures there; at the end of a run nothing but a
  * doubt with an end may keep a living, healed station that nobody has called since from being taken
- * for fit.
+ * for eligible.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";
@@ -27,7 +27,7 @@ export function fitAgain(fleet: Fleet): FleetObserver {
           if (active || plan.lostForEver.includes(node)) continue;
           if (endsAtMs(plan) - Math.max(healedAtMs(plan), called.get(node) ?? 0) < SETTLED_MS) continue;
           for (const { kind, verdict, detail } of assessment.evidence) {
-            if (kind !== "calls" || verdict !== "unfit" || detail.includes("not promoted again for")) continue;
+            if (kind !== "calls" || verdict !== "ineligible" || detail.includes("not promoted again for")) continue;
             world.violate("fit-again", `${node} is idle and well, and cannot be promoted: ${detail}`);
           }
         }

@@ -107,7 +107,7 @@ export class KnownStation {
     this.lastProbe = undefined;
   }
 
-  /** It was made active, whatever it had failed before: nobody was fit. That is over, then. */
+  /** It was made active, whatever it had failed before: nobody was eligible. That is over, then. */
   becameActive(nowMs: number): void {
     this.#triedFromMs = undefined;
     this.tally.startAfresh(nowMs);
@@ -128,14 +128,14 @@ export class KnownStation {
     return nowMs < this.#perhapsInDoubtUntilMs || this.tally.mayFail(nowMs);
   }
 
-  /** May it surely not be made active while somebody else is fit? */
+  /** May it surely not be made active while somebody else is eligible? */
   surelyUnfit(nowMs: number): boolean {
     if (this.liveness !== "alive" || this.surelyGivenUp(nowMs)) return true;
     if (this.#probes || this.tally.served - this.#servedBefore >= SERVES_AGAIN) return false;
     return nowMs < this.#surelyInDoubtUntilMs - ROUNDING_MS;
   }
 
-  /** May it surely not stay active while somebody else is fit? */
+  /** May it surely not stay active while somebody else is eligible? */
   surelyGivenUp(nowMs: number): boolean {
     if (this.liveness === "down" || nowMs < this.restsUntilMs) return true;
     // That it is half-open is told when somebody asks.

@@ -36,7 +36,7 @@ test("[F3] what stays there alone is seen", async () => {
   assert.deepEqual(fleet.violated, ["moves-what-was-in-flight"]);
 });
 
-test("[F3] nothing goes on, and the gateway calls the new station unfit → an excuse only where something failed there", async () => {
+test("[F3] nothing goes on, and the gateway calls the new station ineligible → an excuse only where something failed there", async () => {
   for (const [hasFailed, found] of [
     [true, []],
     [false, ["moves-what-was-in-flight"]],

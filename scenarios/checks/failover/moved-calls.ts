@@ -7,9 +7,9 @@
  *   one, or is answered. The attempt at the silent station may still be answered. One that the new
  *   active station has had as often as it may (`retry.maxAttempts`) has nothing else to hope for,
  *   and stays. So does one whose time is over, or whose caller leaves, sooner than others of its
- *   group took of late. Where the station that was promoted is unfit in that same instant, by its
- *   gateway's word and by something that is known from outside (`surely-fit.ts`), there is nowhere
- *   to go.
+ *   group took of late. Where the station that was promoted is ineligible in that same instant, by
+ *   its gateway's word and by something that is known from outside (`surely-fit.ts`), there is
+ *   nowhere to go.
  * - `stays-while-answered`: a station that still answers, or is left as planned, keeps what is out
  *   there: no attempt is ended by the promotion, because the command can finish where it is.
  * - `moves-what-was-in-flight` also where more commands are parked after a promotion than were
@@ -182,7 +182,7 @@ function refuseLeft(
     return ![...noted.out].some((other) => other.command === command && other.station !== from);
   });
   const status = livingGateway(fleet)?.gateway?.groups.get(group)?.status;
-  if (!isFit && status?.stations.some(({ active, assessment }) => active && !assessment.fit) === true) return;
+  if (!isFit && status?.stations.some(({ active, assessment }) => active && !assessment.eligible) === true) return;
   const waiting = status === undefined ? 0 : status.waiting + status.parked;
   // One that was declared down and heard again may have been sent the same command twice.
   const commandsLeft = new Set(left.map(({ command }) => command)).size;

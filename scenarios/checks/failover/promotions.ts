@@ -4,9 +4,9 @@
  * group (`known-station.ts`), in order of priority.
  * - `promotes-on-evidence`: something that happened speaks against the station that is replaced for
  *   failing.
- * - `promotes-the-first-fit`: nobody of higher priority was surely fit.
- * - `unfit-is-not-promoted`: nor is the new one surely unfit, unless nobody is fit and the old one
- *   is silent; who is out of service on request is never promoted.
+ * - `promotes-the-first-fit`: nobody of higher priority was surely eligible.
+ * - `unfit-is-not-promoted`: nor is the new one surely ineligible, unless nobody is eligible and
+ *   the old one is silent; who is out of service on request is never promoted.
  * - `heard-since-is-promoted`: where the old one fell silent, the new one has been heard of after
  *   that.
  * - `failback-is-proven`: who goes back by itself, and is probed, has answered a probe since it
@@ -61,7 +61,7 @@ export function* wrongs(event: Promoted, scene: Scene): Iterable<NonNullable<Wro
     if (from.silentSinceMs !== undefined && !(scene.beatsKnown && heardSince(known, from))) continue;
     yield [
       "promotes-the-first-fit",
-      `${group}: ${station} replaces ${event.from}, and ${name}, which is before it, is fit`,
+      `${group}: ${station} replaces ${event.from}, and ${name}, which is before it, is eligible`,
     ];
   }
 }
@@ -74,6 +74,6 @@ export function heardSince({ lastBeatMs }: KnownStation, { silentSinceMs }: Know
 }
 
 function unfounded({ group, station, from, evidence }: Promoted): string {
-  const why = evidence.filter(({ verdict }) => verdict === "unfit").map(({ detail }) => detail);
+  const why = evidence.filter(({ verdict }) => verdict === "ineligible").map(({ detail }) => detail);
   return `${group}: ${station} replaced ${from} (${why.join("; ")}), and nothing that happened speaks against that one`;
 }

@@ -129,7 +129,7 @@ function refuseUncaused(fleet: Fleet, settings: DocumentedGroup, { group, statio
       .some((span) => span.fromMs <= nowMs && excusesUntilMs(span) >= sinceMs)
   )
     return;
-  const why = evidence.filter(({ verdict }) => verdict === "unfit").map(({ detail }) => detail);
+  const why = evidence.filter(({ verdict }) => verdict === "ineligible").map(({ detail }) => detail);
   fleet.world.violate(
     INVARIANT,
     `${group}: ${station} replaced ${from} (${why.join("; ")}), and nothing has touched the group for ${memoryMs(settings)} ms`,
@@ -151,8 +151,8 @@ function refuseTooOften(
   // A probe that succeeds ends every doubt, and without a dwell silence may come and go as it
   // likes.
   if (settings.probes || settings.detector.minDwellMs < 1) return;
-  // Each replacement needs a declaration or a doubt; where nobody is fit, one declaration can lead
-  // to two.
+  // Each replacement needs a declaration or a doubt; where nobody is eligible, one declaration can
+  // lead to two.
   const most = settings.stations.length * (2 * mostDeclarations(settings.detector.minDwellMs) + MOST_DOUBTS_A_MINUTE);
   const changes = lately.total(atMs);
   if (changes > most)

@@ -118,8 +118,8 @@ function noteDecision(fleet: Fleet, event: GatewayEvent, handovers: Handovers): 
   else if (event.type === "handover-ended") {
     handovers.set(event.group, event.atMs);
     world.sometimes("failback given up");
-  } else if (event.type === "kept") {
-    world.sometimes("nobody fit");
+  } else if (event.type === "no-eligible-station") {
+    world.sometimes("nobody eligible");
     const stations = livingGateway(fleet)?.gateway.groups.get(event.group)?.status.stations ?? [];
     if (stations.every(({ liveness }) => liveness === "down")) world.sometimes("both stations silent");
   } else if (event.type === "promoted") {

@@ -11,7 +11,7 @@ export const FLEET_SITUATIONS: readonly string[] = [
   "failback",
   "failback given up",
   "maintenance of the active station",
-  "nobody fit",
+  "nobody eligible",
   "operator switchover done",
   "operator switchover refused",
   "promotion",

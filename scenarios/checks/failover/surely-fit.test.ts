@@ -4,16 +4,16 @@ import { HandMade } from "../hand-made.ts";
 import { SurelyFit } from "./surely-fit.ts";
 
 function made(): { fleet: HandMade; isFit: () => boolean } {
-  let fit: SurelyFit | undefined;
+  let eligible: SurelyFit | undefined;
   const fleet = new HandMade({}, (planned) => {
-    fit = new SurelyFit(planned);
-    return fit.hears;
+    eligible = new SurelyFit(planned);
+    return eligible.hears;
   });
   fleet.starts();
-  return { fleet, isFit: () => fit?.has("atlantic", "backup") === true };
+  return { fleet, isFit: () => eligible?.has("atlantic", "backup") === true };
 }
 
-test("a station is surely fit once it is declared alive, and until it is not", () => {
+test("a station is surely eligible once it is declared alive, and until it is not", () => {
   const { fleet, isFit } = made();
   assert.equal(isFit(), false, "nothing is known");
   fleet.declared("backup", "suspected", "alive");
@@ -24,7 +24,7 @@ test("a station is surely fit once it is declared alive, and until it is not", (
   assert.equal(isFit(), false);
 });
 
-test("what comes to nothing, takes long, or replaces it, may make it unfit for all that is known here", async () => {
+test("what comes to nothing, takes long, or replaces it, may make it ineligible for all that is known here", async () => {
   const marks: readonly ((fleet: HandMade) => unknown)[] = [
     (fleet) => fleet.ends(fleet.sends(fleet.command(), "backup"), "lost"),
     (fleet) => fleet.ends(fleet.sends(fleet.command(), "backup"), "reply", 500),

@@ -1,9 +1,9 @@
 /**
- * Stations that are surely fit by all that their gateway can know, told from what was declared and
- * from what became of commands, and not from the gateway's own status. A gateway that calls such a
- * station unfit has no excuse in it. For an excuse only one side counts, so this is narrow: a
- * station that was ever replaced, or of which anything under this gateway process came to nothing
- * or took long, is none of these, although it may be fit.
+ * Stations that are surely eligible by all that their gateway can know, told from what was declared
+ * and from what became of commands, and not from the gateway's own status. A gateway that calls
+ * such a station ineligible has no excuse in it. For an excuse only one side counts, so this is
+ * narrow: a station that was ever replaced, or of which anything under this gateway process came to
+ * nothing or took long, is none of these, although it may be eligible.
  */
 import type { FailoverStatus } from "ground-station-failover";
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
@@ -57,9 +57,9 @@ export class SurelyFit {
     return [...out].every(({ atMs }) => nowMs - atMs < LEAST_WORTH_A_SECOND_MS);
   }
 
-  /** Is `station` fit, by its gateway's own word or by all that this one can know? */
+  /** Is `station` eligible, by its gateway's own word or by all that this one can know? */
   isFit(group: string, { name, assessment }: StationStatus): boolean {
-    return assessment.fit || this.has(group, name);
+    return assessment.eligible || this.has(group, name);
   }
 
   #heard(event: GatewayEvent): void {

@@ -4,8 +4,8 @@
  * the manual says has to happen first: the silence (or the failing commands) that is waited for,
  * sustained as written, one more beat of the backup, the next command and its way. All terms come
  * from the plan and the manual (`lone-faults.ts`), none from the code. A fault is not watched where
- * no other station is fit at its instant: by the gateway's word, and only where nothing that is
- * known from outside speaks against that word (`surely-fit.ts`).
+ * no other station is eligible at its instant: by the gateway's word, and only where nothing that
+ * is known from outside speaks against that word (`surely-fit.ts`).
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";
@@ -61,7 +61,7 @@ function isActiveWithBackup(fleet: Fleet, { group, station }: LoneFault, surelyF
   if (status === undefined || status.active !== station || status.handover !== undefined) return false;
   const active = status.stations.find(({ name }) => name === station);
   const isFit = ({ name, liveness, maintenance, assessment }: (typeof status.stations)[number]): boolean =>
-    surelyFit.has(group, name) || (liveness === "alive" && maintenance === undefined && assessment.fit);
+    surelyFit.has(group, name) || (liveness === "alive" && maintenance === undefined && assessment.eligible);
   return active?.liveness === "alive" && status.stations.some((one) => one.name !== station && isFit(one));
 }
 

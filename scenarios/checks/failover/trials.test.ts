@@ -154,7 +154,7 @@ describe("doubt-ends", () => {
     assert.deepEqual(await doubted(true), ["doubt-ends"]);
   });
 
-  test("… also where its gateway calls it unfit, which is no excuse of a station that is well", async () => {
+  test("… also where its gateway calls it ineligible, which is no excuse of a station that is well", async () => {
     assert.deepEqual(await doubted(false, true), ["doubt-ends"]);
   });
 });

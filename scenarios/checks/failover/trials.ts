@@ -10,7 +10,8 @@
  *   that was declared down. Not where it refuses connections, nor where it served a moment ago.
  * - `doubt-ends`: at the end of a run nobody is in doubt who has been well for long, by the plan,
  *   where there were commands to try it with, and the written timeout lets a command end. (That a
- *   gateway says of a station that it is fit ends an excuse in these checks, and never is one.)
+ *   gateway says of a station that it is eligible ends an excuse in these checks, and never is
+ *   one.)
  */
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
 import type { Fleet } from "../../fleet/fleet.ts";

@@ -6,8 +6,8 @@
  * - another station has had the command: refused it, failed it, lost it, has been silent about it
  *   for longer than it usually takes, or was declared down or replaced for failing with it in hand;
  * - the active station is in doubt (`doubted` … `trusted`), was declared down, is out of service,
- *   its circuit is open, or nobody is fit (`kept`, until the active station is fit again, by its
- *   gateway's word or surely: `surely-fit.ts`);
+ *   its circuit is open, or nobody is eligible (`no-eligible-station`, until the active station is
+ *   eligible again, by its gateway's word or surely: `surely-fit.ts`);
  * - the active station has not served three commands that were sent after the last one that it
  *   served: new ones show whether another does (when they end does not matter: a long upload may
  *   end after later ones);
@@ -128,7 +128,7 @@ export class WaysOfCalls {
     const active = this.#of(event.group);
     if (event.type === "doubted") active.doubted = true;
     else if (event.type === "trusted") active.doubted = false;
-    else if (event.type === "kept") active.kept = true;
+    else if (event.type === "no-eligible-station") active.kept = true;
     else if (event.type === "abstention" && event.reason === "observer-stall") active.abstainsUntilMs = event.untilMs;
     else if (event.type === "handover-begun") active.tried = event.station;
     else if (event.type === "handover-ended") active.tried = undefined;
@@ -160,14 +160,15 @@ export class WaysOfCalls {
     else there.attempts.push(attempt);
   }
 
-  /** Where the active station is fit, that nobody was is over. */
+  /** Where the active station is eligible, that nobody was is over. */
   looked({ group, status }: StatusLook): void {
     if (status.stations.some((station) => station.active && this.#surelyFit.isFit(group, station)))
       this.#of(group).kept = false;
   }
 
   /**
-   * May `active` be unfit, by its gateway's own word and by something that is known from outside?
+   * May `active` be ineligible, by its gateway's own word and by something that is known from
+   * outside?
    */
   mayBeUnfit(group: string, active: string, status: FailoverStatus | undefined): boolean {
     const station = status?.stations.find(({ name }) => name === active);

@@ -306,8 +306,8 @@ describe("[B2] a circuit that was open", () => {
     assert.deepEqual(made.violated, ["breaker-probes-are-bounded"]);
   });
 
-  test("sends in its pause, and says that nobody is fit, or that it has closed", async () => {
-    for (const told of ["kept", "closed"]) {
+  test("sends in its pause, and says that nobody is eligible, or that it has closed", async () => {
+    for (const told of ["no-eligible-station", "closed"]) {
       const made = new HandMade(DRAFT, breaker);
       await answers(made, TEN_FAIL);
       moves(made, "closed", "open");
@@ -318,7 +318,8 @@ describe("[B2] a circuit that was open", () => {
       );
       made.sends(made.command(), "primary");
       if (told === "closed") moves(made, "open", "closed");
-      else made.tell("gatewayEvent", { type: "kept", group: "atlantic", station: "primary" } as never, 1);
+      else
+        made.tell("gatewayEvent", { type: "no-eligible-station", group: "atlantic", station: "primary" } as never, 1);
       await passes(made);
       assert.deepEqual(made.violated, [], told);
     }
@@ -340,7 +341,7 @@ describe("[B2] a circuit that was open", () => {
       const made = new HandMade(DRAFT, breaker);
       await answers(made, TEN_FAIL);
       moves(made, "closed", "open");
-      made.tell("gatewayEvent", { type: "kept", group: "atlantic", station: "primary" } as never, 1);
+      made.tell("gatewayEvent", { type: "no-eligible-station", group: "atlantic", station: "primary" } as never, 1);
       await answers(made, [...Array<number>(10 - served).fill(LOST), ...Array<number>(served).fill(200)]);
       moves(made, "open", "half-open");
       await passes(made);
@@ -391,21 +392,21 @@ describe("[B2] a circuit that was open", () => {
     }
   });
 
-  test("lets all through, because by its gateway's own word no other station is fit", async () => {
-    for (const fit of [true, false]) {
+  test("lets all through, because by its gateway's own word no other station is eligible", async () => {
+    for (const eligible of [true, false]) {
       const made = new HandMade(DRAFT, breaker);
       const process = startGateway(made);
       await answers(made, TEN_FAIL);
       moves(made, "closed", "open");
-      const atlantic = { status: { stations: [{ name: "backup", assessment: { fit } }] } };
+      const atlantic = { status: { stations: [{ name: "backup", assessment: { eligible } }] } };
       made.fleet.gateway = { ...process, gateway: { groups: new Map([["atlantic", atlantic]]) } as never };
       made.sends(made.command(), "primary");
       await passes(made);
-      assert.deepEqual(made.violated, fit ? ["breaker-probes-are-bounded"] : []);
+      assert.deepEqual(made.violated, eligible ? ["breaker-probes-are-bounded"] : []);
     }
   });
 
-  test("lets all through, and its gateway calls the other station unfit → an excuse only where something failed there", async () => {
+  test("lets all through, and its gateway calls the other station ineligible → an excuse only where something failed there", async () => {
     for (const hasFailed of [true, false]) {
       const made = new HandMade(DRAFT, breaker);
       startGateway(made);
@@ -420,12 +421,12 @@ describe("[B2] a circuit that was open", () => {
     }
   });
 
-  test("nobody was fit, and its gateway calls the active station unfit ever after → over once that is heard, and nothing failed", async () => {
+  test("nobody was eligible, and its gateway calls the active station ineligible ever after → over once that is heard, and nothing failed", async () => {
     for (const isHeard of [true, false]) {
       const made = new HandMade(DRAFT, breaker);
       startGateway(made);
       claimsUnfit(made.fleet);
-      made.tell("gatewayEvent", { type: "kept", group: "atlantic", station: "primary" } as never, 1);
+      made.tell("gatewayEvent", { type: "no-eligible-station", group: "atlantic", station: "primary" } as never, 1);
       if (isHeard) made.declared("primary", "suspected", "alive");
       made.tell("tick");
       await answers(made, TEN_FAIL);

@@ -6,20 +6,20 @@
  * instants at which they were due, which may be earlier than they are told (ADR 0003). A command
  * that one station failed and another served counts against the first when it is served
  * (`breaker-evidence.ts`). A station that is heard again after it was declared down begins with a
- * closed circuit, and with a new period. Where nobody is fit (`kept`), or every other station of
- * the group is down, has a circuit that is not closed or is unfit by its gateway's own word (which
- * counts where something that is known from outside may speak for it: `surely-fit.ts`), commands
- * may go to a station although its circuit is open: there is nobody else; which of them is the
- * probe is not known, and what becomes of them can do no more than end the pause, where as many
- * have ended as a closed circuit would be judged by, and few of them failed. A probe that is out at
- * a station that is declared down has failed. A failure that is not compared (the command is not
- * sent on in the same instant, and no other attempt of it is out) may count where several sources
- * have such failures, and never where it is one caller who repeats itself. Where it may have
- * counted, and another station serves the command after all, that may count or not: once, now or
- * then. What is lost may count or not where its kind of command was never answered: it may be its
- * own fault, while others are served. The pause has an end, too: from the instant on at which it is
- * over by what is written, whoever asks is told that a probe may pass. It is one file because each
- * move and each end of an attempt is judged by the same period.
+ * closed circuit, and with a new period. Where nobody is eligible (`no-eligible-station`), or every
+ * other station of the group is down, has a circuit that is not closed or is ineligible by its
+ * gateway's own word (which counts where something that is known from outside may speak for it:
+ * `surely-fit.ts`), commands may go to a station although its circuit is open: there is nobody
+ * else; which of them is the probe is not known, and what becomes of them can do no more than end
+ * the pause, where as many have ended as a closed circuit would be judged by, and few of them
+ * failed. A probe that is out at a station that is declared down has failed. A failure that is not
+ * compared (the command is not sent on in the same instant, and no other attempt of it is out) may
+ * count where several sources have such failures, and never where it is one caller who repeats
+ * itself. Where it may have counted, and another station serves the command after all, that may
+ * count or not: once, now or then. What is lost may count or not where its kind of command was
+ * never answered: it may be its own fault, while others are served. The pause has an end, too: from
+ * the instant on at which it is over by what is written, whoever asks is told that a probe may
+ * pass. It is one file because each move and each end of an attempt is judged by the same period.
  */
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
@@ -62,7 +62,7 @@ export function breaker(fleet: Fleet): FleetObserver {
   /** Groups and sources of which any station has served a command. */
   const known: Set<string> = new Set();
   let running = 1;
-  /** Groups of which it was said that nobody is fit, and nothing since. */
+  /** Groups of which it was said that nobody is eligible, and nothing since. */
   const kept: Set<string> = new Set();
   const hasNobodyElse = ({ group, station }: Attempt): boolean => {
     const { stations = [] } = groups.get(group) ?? {};
@@ -113,7 +113,7 @@ export function breaker(fleet: Fleet): FleetObserver {
     },
     gatewayEvent(event, incarnation) {
       surelyFit.hears.gatewayEvent(event, incarnation);
-      if (event.type === "kept") {
+      if (event.type === "no-eligible-station") {
         kept.add(event.group);
         for (const { name } of groups.get(event.group)?.stations ?? []) watches.of(event.group, name).nobodyElse();
       } else if (event.type === "promoted") kept.delete(event.group);
@@ -189,7 +189,7 @@ class Watch {
   }
 
   /**
-   * `nobodyElse`: its gateway has said that nobody is fit, or no station of the group is in
+   * `nobodyElse`: its gateway has said that nobody is eligible, or no station of the group is in
    * service.
    */
   began(attempt: Attempt, nobodyElse: boolean): void {
@@ -214,7 +214,7 @@ class Watch {
 
   /**
    * Wrong, unless it is told that the circuit has closed in this same instant, or shortly after
-   * that nobody is fit: transitions and decisions are told after what follows from them.
+   * that nobody is eligible: transitions and decisions are told after what follows from them.
    */
   #letThrough(detail: string): void {
     this.#early ??= { ...this.#now(), detail };

@@ -4,11 +4,12 @@
  * (nothing is kept of one that is over, and none is lost on the way; `at-the-door.ts` says where
  * that is two bounds), and only commands that have been sent are parked: how many may wait bounds
  * those that come, and one that a station was given is not refused for it. `waiting-moves`: while
- * commands wait, the active station is fit, its circuit lets one pass and it has room, something is
- * sent within little more than a second; `held-moves`: the same for commands that are parked, while
- * the retry budget has room for one of them. That the station is unfit is the gateway's word, and
- * counts only where something that is known from outside may speak for it (`surely-fit.ts`). What
- * room there is, the gateway alone knows: `lone-waits.ts` does not ask it, where nothing is out.
+ * commands wait, the active station is eligible, its circuit lets one pass and it has room,
+ * something is sent within little more than a second; `held-moves`: the same for commands that are
+ * parked, while the retry budget has room for one of them. That the station is ineligible is the
+ * gateway's word, and counts only where something that is known from outside may speak for it
+ * (`surely-fit.ts`). What room there is, the gateway alone knows: `lone-waits.ts` does not ask it,
+ * where nothing is out.
  */
 import type { FailoverStatus } from "ground-station-failover";
 import type { Fleet } from "../../fleet/fleet.ts";
@@ -90,7 +91,7 @@ export function queues(fleet: Fleet): FleetObserver {
       const isHeld = parked > 0 && station !== undefined && mayRepeat(station, settings);
       seen.waitsSinceMs = waits ? Math.min(seen.waitsSinceMs, nowMs) : NEVER;
       seen.heldSinceMs = isHeld ? Math.min(seen.heldSinceMs, nowMs) : NEVER;
-      const stuck = `for ${active}, which is fit and has room, and nothing was sent for ${STUCK_MS} ms`;
+      const stuck = `for ${active}, which is eligible and has room, and nothing was sent for ${STUCK_MS} ms`;
       if (nowMs - seen.waitsSinceMs >= STUCK_MS)
         fleet.world.violate("waiting-moves", `${look.group}: ${waiting} commands wait ${stuck}`);
       if (nowMs - seen.heldSinceMs >= STUCK_MS)

@@ -40,7 +40,7 @@ test("[F11] all are sent when their time is as good as over → violated", async
   assert.ok((await run(1_950)).violated.includes(INVARIANT));
 });
 
-test("[F11] its gateway calls every station unfit → an excuse only where something failed there", async () => {
+test("[F11] its gateway calls every station ineligible → an excuse only where something failed there", async () => {
   for (const hasFailed of [true, false]) {
     const { violated } = await run(1_950, 20, {}, (made) => {
       startGateway(made);

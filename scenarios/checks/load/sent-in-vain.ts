@@ -6,8 +6,8 @@
  * time left than their mere work takes.
  *
  * Judged where the gateway knows by when an answer is of use and how long a command takes, and
- * nothing has stopped it. Not where it calls nobody fit, and something that is known from outside
- * may speak for that (`surely-fit.ts`): then somebody has to find out who serves again.
+ * nothing has stopped it. Not where it calls nobody eligible, and something that is known from
+ * outside may speak for that (`surely-fit.ts`): then somebody has to find out who serves again.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Command, FleetObserver, Visit } from "../../fleet/observer.ts";

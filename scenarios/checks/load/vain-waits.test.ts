@@ -29,7 +29,7 @@ async function run(
   await made.at(40_000);
   const visits = Array.from({ length: 20 }, () => made.arrives(made.command({ patienceMs: 2_000 }), 2_000));
   await made.at(40_000 + afterMs);
-  for (const visit of visits) made.tell("commandAnswered", visit, "NO_STATION_FIT", 1_000);
+  for (const visit of visits) made.tell("commandAnswered", visit, "NO_ELIGIBLE_STATION", 1_000);
   return made;
 }
 
@@ -80,7 +80,7 @@ test("callers leave before a slow route can answer → not judged; they wait for
   }
 });
 
-for (const code of ["NO_STATION_FIT", "OVERLOADED"]) {
+for (const code of ["NO_ELIGIBLE_STATION", "OVERLOADED"]) {
   test(`refused early (${code}), and not told when to come back → violated`, () => {
     const made = new HandMade(widePlan({ group: { patienceMs: 2_000 } }), vainWaits);
     made.tell("commandAnswered", made.arrives(made.command({ patienceMs: 2_000 }), 2_000), code);
@@ -101,6 +101,6 @@ test("no station was well → not judged", async () => {
   await made.at(30_000);
   const visits = Array.from({ length: 20 }, () => made.arrives(made.command({ patienceMs: 2_000 }), 2_000));
   await made.at(32_000);
-  for (const visit of visits) made.tell("commandAnswered", visit, "NO_STATION_FIT", 1_000);
+  for (const visit of visits) made.tell("commandAnswered", visit, "NO_ELIGIBLE_STATION", 1_000);
   assert.deepEqual(made.violated, []);
 });

@@ -45,7 +45,7 @@ const FORGETS_MS = 4_000;
 const SETTLED_MS = 5_000;
 const REFUSED_FOR_ROOM: ReadonlySet<string> = new Set([
   "OVERLOADED",
-  "NO_STATION_FIT",
+  "NO_ELIGIBLE_STATION",
   "BULKHEAD_FULL",
   "BULKHEAD_TIMEOUT",
 ]);

@@ -189,7 +189,7 @@ test("[F7] a switchover is carried out and answered with the new epoch, and logg
   assert.match(logged.join(), /antenna work/);
 });
 
-test("[F7] a switchover to a station that is not fit, or active already, is a conflict with its reason", async () => {
+test("[F7] a switchover to a station that is not eligible, or active already, is a conflict with its reason", async () => {
   const { ask, silent, clock } = await controlOf();
   assertProblem(
     await ask("/v1/groups/atlantic/switchover", order({ to: "primary", reason: "x" })),
@@ -201,7 +201,7 @@ test("[F7] a switchover to a station that is not fit, or active already, is a co
   assertProblem(
     await ask("/v1/groups/atlantic/switchover", order({ to: "backup", reason: "x" })),
     409,
-    /backup is not fit to be active: .*heartbeats down/,
+    /backup is not eligible to be active: .*heartbeats down/,
   );
 });
 

@@ -95,7 +95,7 @@ describe("what is sent", () => {
     });
     const headers = [
       ["Host", "example.com"],
-      ["X-Deadline-MS", "9999"],
+      ["X-Time-Left-Ms", "9999"],
       ["grpc-timeout", "1H"],
       ["Cookie", "a=1"],
       ["cookie", "b=2"],

@@ -13,7 +13,7 @@ import type { LookupFunction } from "node:net";
 import type { Readable } from "node:stream";
 import type { KeyStatus } from "ground-station-failover";
 import {
-  NoStationFitError,
+  NoEligibleStationError,
   TIME_LEFT_HEADER,
   toGrpcTimeout,
   toTimeLeftHeader,
@@ -135,7 +135,7 @@ class HttpUplink implements Uplink, AsyncDisposable {
   send(request: CommandRequest, context: SendContext): Promise<CommandReply> {
     const body = request.body;
     if (body.kind === "stream" && body.started()) {
-      return Promise.reject(new NoStationFitError("the body was streamed, and cannot be sent a second time"));
+      return Promise.reject(new NoEligibleStationError("the body was streamed, and cannot be sent a second time"));
     }
     if (context.isRepeatable !== true || body.kind === "stream") {
       this.#connections.closeDoubtful();

@@ -14,7 +14,7 @@ export type Severity = "info" | "warn" | "error";
 
 export function severityOf(event: GroupEvent): Severity {
   switch (event.type) {
-    case "kept":
+    case "no-eligible-station":
       return "error";
     case "promoted":
     case "abstention":
@@ -71,8 +71,8 @@ function told(event: GroupEvent): string {
         `${event.station} is active in place of ${event.from} (${event.cause}), epoch ${event.epoch}: ` +
         `${because(event.evidence)}; ${event.waiting} commands waiting, ${event.inFlight} still out at ${event.from}`
       );
-    case "kept":
-      return `nobody is fit; ${event.station} stays active: ${because(event.evidence)}`;
+    case "no-eligible-station":
+      return `nobody is eligible; ${event.station} stays active: ${because(event.evidence)}`;
     case "breaker":
       return `circuit of ${event.station} is ${event.transition.to}: ${event.transition.rule}`;
     case "handover-begun":
@@ -157,7 +157,7 @@ function shownLevel(level: number): string {
  * What speaks against a station; where nothing does (a person decided), what speaks for another.
  */
 function because(evidence: readonly Evidence[]): string {
-  const against = evidence.filter((piece) => piece.verdict === "unfit");
+  const against = evidence.filter((piece) => piece.verdict === "ineligible");
   return (against.length > 0 ? against : evidence).map((piece) => piece.detail).join("; ");
 }
 

@@ -50,7 +50,7 @@ export function outcomeLabel(outcome: string): string {
 export class StationGauges {
   readonly level: StationGauge;
   readonly active: StationGauge;
-  readonly fit: StationGauge;
+  readonly eligible: StationGauge;
   readonly doubted: StationGauge;
   readonly inFlight: StationGauge;
   readonly streams: StationGauge;
@@ -75,7 +75,7 @@ export class StationGauges {
       "Suspicion, as the group's model counts it; 1.8e308 past the ceiling, +Inf if never heard.",
     );
     this.active = gauge("active", "1 for the station that serves now.");
-    this.fit = gauge("fit", "1 for a station that may be active.");
+    this.eligible = gauge("eligible", "1 for a station that may be active.");
     this.doubted = gauge("doubted", "1 while new commands avoid it where another station can take them.");
     this.inFlight = gauge(
       "commands_in_flight",

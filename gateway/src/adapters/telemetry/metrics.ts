@@ -96,7 +96,7 @@ export class GatewayMetrics {
         return counters.transitions.inc({ group, station: event.station, to: event.transition.to });
       case "abstention":
         return counters.abstentions.inc({ group, reason: event.reason });
-      case "kept":
+      case "no-eligible-station":
         return counters.kept.inc({ group });
       case "doubted":
         return counters.doubted.inc({ group, station: event.station });
@@ -194,7 +194,7 @@ export class GatewayMetrics {
     gauges.nameConflict.set(at, this.#options.isInConflict?.(at.group, at.station) === true ? 1 : 0);
     gauges.level.set(at, status.level);
     gauges.active.set(at, status.active ? 1 : 0);
-    gauges.fit.set(at, status.assessment.fit ? 1 : 0);
+    gauges.eligible.set(at, status.assessment.eligible ? 1 : 0);
     gauges.doubted.set(at, status.doubted ? 1 : 0);
     gauges.inFlight.set(at, status.inFlight);
     gauges.streams.set(at, status.streams);

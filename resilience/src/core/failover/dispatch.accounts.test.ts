@@ -381,7 +381,7 @@ describe("[F5] maxWaitMs counts from the first wait", () => {
       world.advance(1);
       for (const attempt of [...world.out]) world.end(attempt, "unreachable");
     }
-    assert.equal(world.endOf(call), "NO_STATION_FIT");
+    assert.equal(world.endOf(call), "NO_ELIGIBLE_STATION");
     assert.ok(world.nowMs <= 1_001, `at ${world.nowMs}`);
   });
 

@@ -146,7 +146,7 @@ test("[F10] a quiet group, and one caller whose calls fail on a new route each t
         world.end(attempt, others.includes(attempt.call) ? "served" : "failed");
     }
     const load = `others every ${othersEveryMs} ms, failures every ${failsEveryMs} ms`;
-    assert.deepEqual([world.told("promoted").length, world.told("kept").length], [0, 0], load);
+    assert.deepEqual([world.told("promoted").length, world.told("no-eligible-station").length], [0, 0], load);
     assert.ok(
       others.slice(0, -1).every((call) => call.attempts === 1 && world.endOf(call) === "north served"),
       load,

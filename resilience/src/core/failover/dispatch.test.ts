@@ -41,7 +41,7 @@ test("[F5] waiting: maxWaiting calls wait → the next one is refused at once", 
   const calls = Array.from({ length: 4 }, () => world.submit());
   assert.deepEqual(
     calls.map((call) => world.endOf(call)),
-    [undefined, undefined, undefined, "NO_STATION_FIT"],
+    [undefined, undefined, undefined, "NO_ELIGIBLE_STATION"],
   );
 });
 
@@ -76,7 +76,7 @@ test("[C3] [F9] waiting: no station takes it → the cause is how its own last a
       world.endCall(call, result, { settlement: { error: new Error(text) } });
       world.advance(400);
       const error = errorOf(world, call);
-      assert.equal(world.endOf(call), deadline === undefined ? "NO_STATION_FIT" : "DEADLINE_EXCEEDED", result);
+      assert.equal(world.endOf(call), deadline === undefined ? "NO_ELIGIBLE_STATION" : "DEADLINE_EXCEEDED", result);
       assert.match(String(error.cause), new RegExp(text));
       assert.equal((error as { mayHaveRun?: boolean }).mayHaveRun ?? false, false);
     }
@@ -107,7 +107,7 @@ test("[F5] [R4] waiting: its deadline or maxWaitMs is over → told that, and th
       (settlement.error as { mayHaveRun?: boolean }).mayHaveRun === false,
   );
   world.advance(400);
-  assert.equal(world.endOf(open), "NO_STATION_FIT");
+  assert.equal(world.endOf(open), "NO_ELIGIBLE_STATION");
 });
 
 test("[F5] waiting: the one with least time left goes first", () => {
@@ -193,7 +193,11 @@ test("[F10] calls that cannot be repeated fail at both stations → of few sourc
       for (let source = 0; source < sources; source++) world.endCall(world.submit({ source: `s${source}` }), "failed");
       world.advance(250);
     }
-    assert.deepEqual([world.told("promoted").length, world.told("kept").length], [0, 0], `${sources} sources`);
+    assert.deepEqual(
+      [world.told("promoted").length, world.told("no-eligible-station").length],
+      [0, 0],
+      `${sources} sources`,
+    );
   }
 });
 
@@ -1386,7 +1390,7 @@ test("[F7] a switchover → promoted at once, with its epoch; refused with a rea
   assert.equal(world.endOf(out), "north served");
   assert.match(String(world.dispatcher.switchover("south", "switchover", "again", 0)), /active already/);
   world.declare("north", "down");
-  assert.match(String(world.dispatcher.switchover("north", "switchover", "back", 0)), /not fit/);
+  assert.match(String(world.dispatcher.switchover("north", "switchover", "back", 0)), /not eligible/);
 });
 
 test("[F7] maintenance → the other one is promoted at once, and its end is told", () => {
@@ -1490,7 +1494,7 @@ test("[F2] stopped while calls are out → none of them is slow; of a station th
 
 test("[F2] stopped until a wait, a timeout or a deadline is over → what waits unread is read first, once", () => {
   const cases: [ConstructorParameters<typeof Dispatching>[0], Terms, number, string][] = [
-    [{ maxWaitMs: 200, stations: [{ capacity: { maxConcurrent: 1 } }, {}] }, {}, 200, "NO_STATION_FIT"],
+    [{ maxWaitMs: 200, stations: [{ capacity: { maxConcurrent: 1 } }, {}] }, {}, 200, "NO_ELIGIBLE_STATION"],
     [{ stations: [{ timeoutMs: 300 }, {}] }, {}, 200, "ATTEMPT_TIMEOUT"],
     [{}, { deadline: 300 }, 10, "DEADLINE_EXCEEDED"],
   ];

@@ -1746,7 +1746,7 @@ export class Dispatcher {
         station.admission.beginTrial(nowMs);
       }
     }
-    this.#event({ ...decision, type: "kept" });
+    this.#event({ ...decision, type: "no-eligible-station" });
   }
 
   /** Does what is planned, or begins it; true where that changed who is active. */

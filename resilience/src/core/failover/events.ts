@@ -58,7 +58,7 @@ export type FailoverEvent =
       readonly inFlight: number;
     }
   | {
-      readonly type: "kept";
+      readonly type: "no-eligible-station";
       readonly station: string;
       readonly epoch: number;
       readonly atMs: number;

@@ -14,38 +14,38 @@ const piece = (kind: Evidence["kind"], verdict: Evidence["verdict"], detail = `$
   detail,
 });
 const WELL: Assessment = {
-  fit: true,
+  eligible: true,
   silent: false,
   proven: true,
   confirmed: true,
   isProbed: false,
-  evidence: [piece("heartbeats", "fit")],
+  evidence: [piece("heartbeats", "eligible")],
 };
 const UNPROVEN: Assessment = { ...WELL, proven: false };
 const UNCONFIRMED: Assessment = { ...WELL, confirmed: false };
 const SILENT: Assessment = {
-  fit: false,
+  eligible: false,
   silent: true,
   proven: false,
   confirmed: true,
   isProbed: false,
-  evidence: [piece("heartbeats", "unfit")],
+  evidence: [piece("heartbeats", "ineligible")],
 };
 const DOUBTFUL: Assessment = {
-  fit: false,
+  eligible: false,
   silent: false,
   proven: false,
   confirmed: true,
   isProbed: false,
-  evidence: [piece("calls", "unfit")],
+  evidence: [piece("calls", "ineligible")],
 };
 const RESTING: Assessment = {
-  fit: false,
+  eligible: false,
   silent: false,
   proven: false,
   confirmed: true,
   isProbed: false,
-  evidence: [piece("maintenance", "unfit")],
+  evidence: [piece("maintenance", "ineligible")],
 };
 
 type Options = ConstructorParameters<typeof FailoverMachine>[2];
@@ -58,12 +58,12 @@ function machine(known: readonly Assessment[], options?: Options): FailoverMachi
   return made;
 }
 
-test("[F2] while the active station is fit nothing happens, whatever the others are", () => {
+test("[F2] while the active station is eligible nothing happens, whatever the others are", () => {
   for (const other of [WELL, SILENT, DOUBTFUL, RESTING]) assert.equal(machine([WELL, other]).decide(1_000), undefined);
 });
 
 test("[F1] a probe of the active station's circuit is out → it is not replaced before that has ended", () => {
-  const probed: Assessment = { ...DOUBTFUL, isProbed: true, evidence: [piece("breaker", "unfit")] };
+  const probed: Assessment = { ...DOUBTFUL, isProbed: true, evidence: [piece("breaker", "ineligible")] };
   const at = machine([probed, WELL]);
   assert.equal(at.decide(7), undefined);
   at.assess("north", { ...probed, isProbed: false }, 8);
@@ -71,7 +71,7 @@ test("[F1] a probe of the active station's circuit is out → it is not replaced
   assert.equal(machine([probed, SILENT]).decide(7)?.type, "keep");
 });
 
-test("[F1] an unfit active station is replaced by the first fit one, with the evidence of both and a higher epoch", () => {
+test("[F1] an ineligible active station is replaced by the first eligible one, with the evidence of both and a higher epoch", () => {
   const at = machine([DOUBTFUL, SILENT, WELL]);
   assert.deepEqual(at.decide(7), {
     type: "promote",
@@ -80,12 +80,12 @@ test("[F1] an unfit active station is replaced by the first fit one, with the ev
     epoch: 2,
     atMs: 7,
     cause: "failure",
-    evidence: [piece("calls", "unfit"), piece("heartbeats", "fit")],
+    evidence: [piece("calls", "ineligible"), piece("heartbeats", "eligible")],
   });
   assert.deepEqual([at.active, at.epoch, at.decide(8)], ["east", 2, undefined]);
 });
 
-test("[F2] nobody is fit: the active one is kept, and that is said once each time it begins", () => {
+test("[F2] nobody is eligible: the active one is kept, and that is said once each time it begins", () => {
   const at = machine([SILENT, SILENT]);
   assert.equal(at.decide(1)?.type, "keep");
   assert.equal(at.decide(2), undefined);
@@ -94,17 +94,17 @@ test("[F2] nobody is fit: the active one is kept, and that is said once each tim
   at.assess("north", SILENT, 4);
   assert.equal(at.decide(4)?.type, "keep");
   at.assess("south", WELL, 5);
-  assert.equal(at.decide(5)?.type, "promote", "and replaced as soon as somebody is fit");
+  assert.equal(at.decide(5)?.type, "promote", "and replaced as soon as somebody is eligible");
 });
 
-test("[F2] nobody is fit and the active one is silent: one that is heard of is less bad, unless it is out of service on purpose", () => {
+test("[F2] nobody is eligible and the active one is silent: one that is heard of is less bad, unless it is out of service on purpose", () => {
   assert.equal(machine([SILENT, DOUBTFUL]).decide(1)?.type, "promote");
   assert.equal(machine([DOUBTFUL, SILENT]).decide(1)?.type, "keep");
   assert.equal(machine([DOUBTFUL, DOUBTFUL]).decide(1)?.type, "keep");
   assert.equal(machine([SILENT, RESTING]).decide(1)?.type, "keep");
 });
 
-test("[F2] a backup that may have fallen silent with the primary is waited for, not promoted, and not said to be unfit", () => {
+test("[F2] a backup that may have fallen silent with the primary is waited for, not promoted, and not said to be ineligible", () => {
   const at = machine([SILENT, UNCONFIRMED]);
   assert.equal(at.decide(1), undefined);
   at.assess("south", WELL, 2);
@@ -122,7 +122,7 @@ test("[F7] the active station goes into maintenance: a handover is due, not a fa
     type: "handover-due",
     station: "south",
     cause: "maintenance",
-    reason: "maintenance unfit",
+    reason: "maintenance ineligible",
   });
   const promotion = at.handOver("south", "maintenance", "screws", 2);
   assert.equal(typeof promotion !== "string" && promotion.epoch, 2);
@@ -132,9 +132,9 @@ test("[F7] the active station goes into maintenance: a handover is due, not a fa
   assert.equal(machine([failing, WELL]).decide(1)?.type, "promote", "one that fails as well is replaced at once");
 });
 
-test("[F7] a switchover is refused to a station that is unfit, with why, and becomes the preference where it is done", () => {
+test("[F7] a switchover is refused to a station that is ineligible, with why, and becomes the preference where it is done", () => {
   const at = machine([WELL, DOUBTFUL]);
-  assert.equal(at.handOver("south", "switchover", "drill", 1), "south is not fit to be active: calls unfit");
+  assert.equal(at.handOver("south", "switchover", "drill", 1), "south is not eligible to be active: calls ineligible");
   assert.equal(at.handOver("north", "switchover", "drill", 1), "north is active already");
   assert.throws(() => at.handOver("west", "switchover", "drill", 1), RangeError);
   assert.equal(at.epoch, 1);
@@ -282,7 +282,7 @@ test("[F2] [F3] under random evidence: epochs rise strictly, no silent or unconf
         epoch++;
         keeping = false;
       }
-      if ((known.get(at.active) ?? WELL).fit) keeping = false;
+      if ((known.get(at.active) ?? WELL).eligible) keeping = false;
     }
   }
 });

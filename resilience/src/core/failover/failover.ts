@@ -1,16 +1,16 @@
 /**
- * Who is active, as a pure machine. It is told what is known of each station (fit or not, proven or
- * not, and the evidence) and decides: promote, keep the least bad, or nothing. Decisions are data;
- * carrying them out is the runtime's business (the shape of etcd raft's `Ready`).
+ * Who is active, as a pure machine. It is told what is known of each station (eligible or not,
+ * proven or not, and the evidence) and decides: promote, keep the least bad, or nothing. Decisions
+ * are data; carrying them out is the runtime's business (the shape of etcd raft's `Ready`).
  *
- * The rules: an active station that is unfit is replaced at once by the first fit one in order of
- * priority. A station from which nothing is heard is never promoted; where nobody is fit the least
- * bad is kept, and that is said. Every promotion raises the epoch, which every command carries, so
- * that a station which has seen a newer one can refuse what an older one still sends. What is
- * planned (going back to a better-placed station, leaving one that is taken into maintenance) is
- * said to be due, and the dispatcher carries it out (`dispatch.ts`). Going back happens on request,
- * or after a hold-down counted from *proven* health, which doubles with each time that station
- * failed lately.
+ * The rules: an active station that is ineligible is replaced at once by the first eligible one in
+ * order of priority. A station from which nothing is heard is never promoted; where nobody is
+ * eligible the least bad is kept, and that is said. Every promotion raises the epoch, which every
+ * command carries, so that a station which has seen a newer one can refuse what an older one still
+ * sends. What is planned (going back to a better-placed station, leaving one that is taken into
+ * maintenance) is said to be due, and the dispatcher carries it out (`dispatch.ts`). Going back
+ * happens on request, or after a hold-down counted from *proven* health, which doubles with each
+ * time that station failed lately.
  *
  * It does not know whether evidence is true: weighing beats, calls and own stalls is done where
  * they are known.
@@ -20,14 +20,14 @@ import { checked, WAIT_MS } from "../options.ts";
 /** One thing that is known of a station, in a sentence with its numbers. */
 export interface Evidence {
   readonly kind: "heartbeats" | "calls" | "breaker" | "probe" | "own-stall" | "maintenance" | "operator";
-  readonly verdict: "fit" | "unfit" | "abstained";
+  readonly verdict: "eligible" | "ineligible" | "abstained";
   readonly detail: string;
 }
 
 /** What is known of a station at some instant. */
 export interface Assessment {
   /** May it be active? */
-  readonly fit: boolean;
+  readonly eligible: boolean;
   /** Is nothing heard of it at all? Worse than being heard of with a doubtful command path. */
   readonly silent: boolean;
   /**
@@ -37,8 +37,8 @@ export interface Assessment {
   readonly proven: boolean;
   /**
    * Has it been heard from since the active station fell silent, if that is silent? An observer
-   * that is cut off loses all stations at once; a backup is not taken for fit before one more beat
-   * of it has shown that this is not so.
+   * that is cut off loses all stations at once; a backup is not taken for eligible before one more
+   * beat of it has shown that this is not so.
    */
   readonly confirmed: boolean;
   /**
@@ -78,8 +78,8 @@ export type FailoverDecision =
     }
   | {
       /**
-       * Nobody is fit: the active station stays, because a dead backup is no better. Said once each
-       * time it begins.
+       * Nobody is eligible: the active station stays, because a dead backup is no better. Said once
+       * each time it begins.
        */
       readonly type: "keep";
       readonly station: string;
@@ -110,7 +110,7 @@ export interface FailbackOptions {
 interface Station {
   readonly name: string;
   assessment: Assessment;
-  /** Since when it has been fit and proven without a break; undefined while it is not. */
+  /** Since when it has been eligible and proven without a break; undefined while it is not. */
   provenSinceMs: number | undefined;
   /**
    * When it was replaced for failing, or failed a failback, within the flap window, oldest first.
@@ -119,7 +119,7 @@ interface Station {
 }
 
 const NOTHING_KNOWN: Assessment = {
-  fit: false,
+  eligible: false,
   silent: true,
   proven: false,
   confirmed: true,
@@ -235,13 +235,13 @@ export class FailoverMachine {
   assess(name: string, assessment: Assessment, nowMs: number): void {
     const station = this.#stationOf(name);
     station.assessment = assessment;
-    if (!assessment.fit || !assessment.proven) station.provenSinceMs = undefined;
+    if (!assessment.eligible || !assessment.proven) station.provenSinceMs = undefined;
     else station.provenSinceMs ??= nowMs;
   }
 
   /** What has to happen by `nowMs`, if anything. */
   decide(nowMs: number): FailoverDecision | undefined {
-    if (!this.#active.assessment.fit) return this.#replaceOrKeep(nowMs);
+    if (!this.#active.assessment.eligible) return this.#replaceOrKeep(nowMs);
     this.#keeping = false;
     if (!this.#automatic || nowMs < this.#failbackAtMs()) return undefined;
     const { name, provenSinceMs } = this.#preferred;
@@ -258,11 +258,13 @@ export class FailoverMachine {
     const station = this.#stationOf(name);
     if (station === this.#active) return `${name} is active already`;
     const isOwnIdea = cause === "failback" || cause === "slowness";
-    if (station.assessment.fit && isOwnIdea && !station.assessment.proven)
+    if (station.assessment.eligible && isOwnIdea && !station.assessment.proven)
       return `${name} has to prove itself again before ${cause === "failback" ? "failback" : "it replaces another"}`;
-    if (station.assessment.fit) return undefined;
-    const why = station.assessment.evidence.filter((piece) => piece.verdict === "unfit").map((piece) => piece.detail);
-    return `${name} is not fit to be active: ${why.length === 0 ? "nothing is known of it yet" : why.join("; ")}`;
+    if (station.assessment.eligible) return undefined;
+    const why = station.assessment.evidence
+      .filter((piece) => piece.verdict === "ineligible")
+      .map((piece) => piece.detail);
+    return `${name} is not eligible to be active: ${why.length === 0 ? "nothing is known of it yet" : why.join("; ")}`;
   }
 
   /**
@@ -279,7 +281,7 @@ export class FailoverMachine {
     return this.#promote(
       station,
       cause,
-      [{ kind, verdict: "fit", detail: reason }, ...station.assessment.evidence],
+      [{ kind, verdict: "eligible", detail: reason }, ...station.assessment.evidence],
       nowMs,
     );
   }
@@ -289,7 +291,7 @@ export class FailoverMachine {
    * never.
    */
   nextWakeMs(): number {
-    return this.#automatic && this.#active.assessment.fit ? this.#failbackAtMs() : Number.POSITIVE_INFINITY;
+    return this.#automatic && this.#active.assessment.eligible ? this.#failbackAtMs() : Number.POSITIVE_INFINITY;
   }
 
   /** How long `name` must be proven healthy before an automatic failback to it. */
@@ -332,7 +334,7 @@ export class FailoverMachine {
     // So does the probe: calls go to the other one meanwhile, and where both circuits are
     // half-open, each probe would change roles.
     if (assessment.isProbed) return undefined;
-    const against = assessment.evidence.filter((piece) => piece.verdict === "unfit");
+    const against = assessment.evidence.filter((piece) => piece.verdict === "ineligible");
     if (against.length > 0 && against.every((piece) => piece.kind === "maintenance")) {
       const reason = against.map((piece) => piece.detail).join("; ");
       return { type: "handover-due", station: next.name, cause: "maintenance", reason };
@@ -342,13 +344,14 @@ export class FailoverMachine {
   }
 
   /**
-   * The first fit station that is confirmed, else the first fit one; where there is none and the
-   * active one is silent, the first that is at least heard of and not out of service on purpose.
+   * The first eligible station that is confirmed, else the first eligible one; where there is none
+   * and the active one is silent, the first that is at least heard of and not out of service on
+   * purpose.
    */
   #replacement(): Station | undefined {
-    const fit = this.#stations.filter((station) => station.assessment.fit);
-    if (fit.length > 0 || !this.#active.assessment.silent) {
-      return fit.find((station) => station.assessment.confirmed) ?? fit[0];
+    const eligible = this.#stations.filter((station) => station.assessment.eligible);
+    if (eligible.length > 0 || !this.#active.assessment.silent) {
+      return eligible.find((station) => station.assessment.confirmed) ?? eligible[0];
     }
     return this.#stations.find(
       ({ assessment }) => !assessment.silent && assessment.confirmed && !isResting(assessment),
@@ -383,5 +386,5 @@ export class FailoverMachine {
 
 /** Is it out of service on purpose? Then a person decides when it comes back. */
 function isResting(assessment: Assessment): boolean {
-  return assessment.evidence.some((piece) => piece.kind === "maintenance" && piece.verdict === "unfit");
+  return assessment.evidence.some((piece) => piece.kind === "maintenance" && piece.verdict === "ineligible");
 }

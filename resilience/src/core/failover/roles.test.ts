@@ -105,7 +105,7 @@ test("[F7] a failback that is under way → is not begun twice, nor asked for ag
   assert.equal(roles.nextWakeMs(111), 2_110, "its own next step");
   declare(roles, "north", "down", 120);
   roles.decide(120);
-  assert.match(roles.failbackRefusal() ?? "", /north is not fit/);
+  assert.match(roles.failbackRefusal() ?? "", /north is not eligible/);
 });
 
 test("[F7] probes: only idle stations that are heard, and must prove themselves or are to be returned to", () => {

@@ -178,13 +178,13 @@ export class Roles {
   #nextDecisionMs(nowMs: number): number {
     if (!this.isLeaseHeld(nowMs)) return nowMs + LEASE_INTERVAL_MS;
     if (nowMs < this.distrustUntilMs) return this.distrustUntilMs;
-    if (this.#active.assessment?.fit === false && this.#someUnconfirmed()) return nowMs + CONFIRM_INTERVAL_MS;
+    if (this.#active.assessment?.eligible === false && this.#someUnconfirmed()) return nowMs + CONFIRM_INTERVAL_MS;
     // What is due and under way is not asked for twice.
     return this.failback === undefined ? this.machine.nextWakeMs() : Number.POSITIVE_INFINITY;
   }
 
   #someUnconfirmed(): boolean {
-    return this.stations.some(({ assessment }) => assessment?.fit === true && !assessment.confirmed);
+    return this.stations.some(({ assessment }) => assessment?.eligible === true && !assessment.confirmed);
   }
 }
 

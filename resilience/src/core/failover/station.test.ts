@@ -53,9 +53,9 @@ test("[F1] not usable: in maintenance, with an open circuit, failing, or in its 
   cooling.startCooldown("it failed", 0);
   for (const one of [resting, open, failing, cooling]) {
     assert.equal(one.isUsable(true, 0), false);
-    const { fit, evidence } = one.assess(true, true, NEVER, 0);
-    assert.equal(fit, false);
-    assert.equal(evidence.filter(({ verdict }) => verdict === "unfit").length, 1);
+    const { eligible, evidence } = one.assess(true, true, NEVER, 0);
+    assert.equal(eligible, false);
+    assert.equal(evidence.filter(({ verdict }) => verdict === "ineligible").length, 1);
   }
   assert.equal(cooling.isUsable(true, 5_000), true);
   assert.equal(open.isUsable(true, 5_000), true, "a probe may pass");
@@ -71,16 +71,16 @@ test("[F9] each thing that is held against it → a sentence with its numbers", 
   assert.deepEqual(
     assessment.evidence.map(({ kind, verdict, detail }) => `${kind} ${verdict}: ${detail}`),
     [
-      "heartbeats fit: north: heartbeats alive (said alive; answered 400)",
-      "calls unfit: north: 5 of the last 5 commands failed here and were served by another station",
-      "calls unfit: north: replaced because calls failed; not promoted again for 5000 ms",
-      "maintenance unfit: north: in maintenance (antenna)",
+      "heartbeats eligible: north: heartbeats alive (said alive; answered 400)",
+      "calls ineligible: north: 5 of the last 5 commands failed here and were served by another station",
+      "calls ineligible: north: replaced because calls failed; not promoted again for 5000 ms",
+      "maintenance ineligible: north: in maintenance (antenna)",
       "probe abstained: north: no probe of its command path has succeeded since it was replaced",
       "own-stall abstained: north: this process was stopped a moment ago; failures until then do not count",
     ],
   );
   assert.deepEqual(
-    [assessment.fit, assessment.proven, assessment.silent, assessment.confirmed],
+    [assessment.eligible, assessment.proven, assessment.silent, assessment.confirmed],
     [false, false, false, true],
   );
 });
@@ -114,11 +114,11 @@ test("[F7] tried in its cooldown, and failing again and again → the cooldown e
   assert.deepEqual([one.isUsable(false, 4_999), one.isUsable(false, 5_000)], [false, true]);
 });
 
-test("[F7] made active all the same, because nobody was fit → its cooldown is over, and speaks no more for replacing it", () => {
+test("[F7] made active all the same, because nobody was eligible → its cooldown is over, and speaks no more for replacing it", () => {
   const one = heard();
   one.startCooldown("calls failed", 0);
   one.promoted(0, 1_000);
-  assert.deepEqual([one.isUsable(true, 1_000), one.assess(true, true, NEVER, 1_000).fit], [true, true]);
+  assert.deepEqual([one.isUsable(true, 1_000), one.assess(true, true, NEVER, 1_000).eligible], [true, true]);
   fail(one, 2_000);
   one.demoted(2_000, true);
   assert.equal(one.isUsable(false, 11_999), false, "it failed again soon");
@@ -236,7 +236,7 @@ test("[F1] a probe of a half-open circuit is out → that alone speaks against i
     const assessment = one.assess(true, true, NEVER, nowMs);
     const hasNews = one.hasNews(nowMs);
     one.assessed(assessment, nowMs);
-    return [assessment.fit, assessment.isProbed, hasNews];
+    return [assessment.eligible, assessment.isProbed, hasNews];
   };
   breaker.failure(breaker.acquire(0), 0);
   assert.deepEqual(verdict(0), [false, false, true]);

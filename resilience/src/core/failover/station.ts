@@ -273,7 +273,7 @@ export class Station {
     const heard = liveness === "alive" || liveness === "suspected" || (isActive && liveness === "unknown");
     const evidence: Evidence[] = [this.#heartbeats(isActive, heard)];
     const against = (kind: Evidence["kind"], detail: string): void => {
-      evidence.push({ kind, verdict: "unfit", detail: `${this.name}: ${detail}` });
+      evidence.push({ kind, verdict: "ineligible", detail: `${this.name}: ${detail}` });
     };
     const failing = this.evidence.failing(nowMs);
     if (failing !== undefined) against("calls", failing);
@@ -283,7 +283,7 @@ export class Station {
       against("calls", `replaced because ${this.#replacedFor}; not promoted again for ${this.#currentCooldownMs} ms`);
     }
     if (this.maintenance !== undefined) against("maintenance", `in maintenance (${this.maintenance.reason})`);
-    const fit = evidence.every((piece) => piece.verdict !== "unfit");
+    const eligible = evidence.every((piece) => piece.verdict !== "ineligible");
     if (this.needsProbe) {
       const detail = `${this.name}: no probe of its command path has succeeded since it was replaced`;
       evidence.push({ kind: "probe", verdict: "abstained", detail });
@@ -292,10 +292,10 @@ export class Station {
       const detail = `${this.name}: this process was stopped a moment ago; failures until then do not count`;
       evidence.push({ kind: "own-stall", verdict: "abstained", detail });
     }
-    const proven = fit && liveness === "alive" && !this.needsProbe;
-    const isOther = evidence.some((piece) => piece.verdict === "unfit" && piece.kind !== "breaker");
+    const proven = eligible && liveness === "alive" && !this.needsProbe;
+    const isOther = evidence.some((piece) => piece.verdict === "ineligible" && piece.kind !== "breaker");
     const isProbed = open !== undefined && !isOther && this.#isProbed(nowMs);
-    return { fit, silent: !heard, proven, confirmed, isProbed, evidence };
+    return { eligible, silent: !heard, proven, confirmed, isProbed, evidence };
   }
 
   /** Takes `assessment` for the verdict from now on. */
@@ -362,7 +362,7 @@ export class Station {
     const why = [this.#livenessRule, note].filter((part) => part !== undefined && part !== "").join("; ");
     return {
       kind: "heartbeats",
-      verdict: this.liveness === "alive" || (isActive && heard) ? "fit" : "unfit",
+      verdict: this.liveness === "alive" || (isActive && heard) ? "eligible" : "ineligible",
       detail: `${this.name}: heartbeats ${this.liveness}${why === "" ? "" : ` (${why})`}`,
     };
   }

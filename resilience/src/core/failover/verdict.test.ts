@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Dispatching } from "../../../../test/worlds/dispatching.ts";
-import { AmbiguousOutcomeError, AttemptTimeoutError, NoStationFitError, StaleEpochError } from "../errors.ts";
+import { AmbiguousOutcomeError, AttemptTimeoutError, NoEligibleStationError, StaleEpochError } from "../errors.ts";
 import type { AttemptResult, Call, Settlement } from "./call.ts";
 import { GIVEN_UP, lastOf, noStationFit, seenEpochOf, unknownAt, verdictOn } from "./verdict.ts";
 
@@ -72,7 +72,7 @@ test("[F4] an attempt is still out → that it may have run", () => {
 
 test("never sent anywhere → given up; refused connections only → the last of them", () => {
   assert.deepEqual(verdictOn(world.call()), { error: GIVEN_UP });
-  assert.ok(GIVEN_UP instanceof NoStationFitError);
+  assert.ok(GIVEN_UP instanceof NoEligibleStationError);
   const refused = { error: new Error("refused") };
   assert.equal(verdictOn(after(["unreachable"], [refused])), refused);
 });

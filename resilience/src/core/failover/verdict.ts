@@ -4,7 +4,7 @@
  * to say them is decided in `dispatch.ts`.
  */
 
-import { AmbiguousOutcomeError, AttemptTimeoutError, NoStationFitError } from "../errors.ts";
+import { AmbiguousOutcomeError, AttemptTimeoutError, NoEligibleStationError } from "../errors.ts";
 import { staleEpochIn } from "../outcomes/error-evidence.ts";
 import { propertyOf } from "../unknown-value.ts";
 import type { Attempt, Call, Settlement } from "./call.ts";
@@ -13,7 +13,7 @@ import type { Roles } from "./roles.ts";
 import type { Station } from "./station.ts";
 
 /** The reason of an attempt that is ended because its call is over, or goes on elsewhere. */
-export const GIVEN_UP: NoStationFitError = new NoStationFitError("the call was given up");
+export const GIVEN_UP: NoEligibleStationError = new NoEligibleStationError("the call was given up");
 
 /** What a call that has failed is told. */
 export function verdictOn(call: Call): Settlement {
@@ -55,16 +55,16 @@ const AGAINST: Readonly<Record<Evidence["kind"], string>> = {
  * No station took the call; `why` is the bound that was reached, `lastRefusal` how its last attempt
  * ended, if it had one.
  */
-export function noStationFit(why: string, { stations, active }: Roles, lastRefusal: unknown): NoStationFitError {
+export function noStationFit(why: string, { stations, active }: Roles, lastRefusal: unknown): NoEligibleStationError {
   const states = stations.map((station) => `${station.name}: ${stateOf(station, station === active)}`);
   const message = `${why}; ${states.join("; ")}`;
-  return new NoStationFitError(message, lastRefusal === undefined ? {} : { cause: lastRefusal });
+  return new NoEligibleStationError(message, lastRefusal === undefined ? {} : { cause: lastRefusal });
 }
 
 function stateOf({ assessment, liveness }: Station, isActive: boolean): string {
   const against = new Set<string>();
   for (const { kind, verdict } of assessment?.evidence ?? []) {
-    if (verdict !== "unfit") continue;
+    if (verdict !== "ineligible") continue;
     against.add(kind === "heartbeats" && liveness !== "unknown" ? liveness : AGAINST[kind]);
   }
   if (against.size > 0) return [...against].join(" and ");

@@ -11,7 +11,7 @@ import { RateWindow } from "./rate-window.ts";
 const SEED = Number(process.env["SEED"] ?? 2702003);
 const REPLAY = `replay: SEED=${SEED} node --conditions=@gsf/source --test resilience/src/core/guard/rate-window.test.ts`;
 
-test("[B7] all elapsed slices expire before a read, also after an hour idle", () => {
+test("[B7] all elapsed buckets expire before a read, also after an hour idle", () => {
   const window = new RateWindow(10_000, 10, 1);
   for (let atMs = 0; atMs < 10_000; atMs += 100) window.add(0, atMs);
   assert.equal(window.total(0, 9_999), 100);
@@ -20,7 +20,7 @@ test("[B7] all elapsed slices expire before a read, also after an hour idle", ()
   assert.equal(window.total(0, 3_600_000), 1);
 });
 
-test("[B7] a slice expires exactly when the window has left it", () => {
+test("[B7] a bucket expires exactly when the window has left it", () => {
   const window = new RateWindow(10_000, 10, 1);
   window.add(0, 500);
   assert.equal(window.total(0, 9_999), 1);
@@ -37,7 +37,7 @@ test("[B7] a clock that went back neither revives old counts nor loses new ones"
   assert.equal(window.total(0, 6_100), 0);
 });
 
-test("[B7] at any instant the window holds at least all but its oldest slice, and nothing older than itself", () => {
+test("[B7] at any instant the window holds at least all but its oldest bucket, and nothing older than itself", () => {
   const steps = fc.array(
     fc.record({ gapMs: fc.integer({ min: 0, max: 700 }), series: fc.integer({ min: 0, max: 1 }) }),
     {
@@ -71,7 +71,7 @@ test("clearing forgets the counts and keeps the place in time", () => {
   assert.equal(window.total(0, 70), 2);
 });
 
-test("a window of no length, slice or series is refused", () => {
+test("a window of no length, bucket or series is refused", () => {
   assert.throws(() => new RateWindow(0, 10, 1), ConfigurationError);
   assert.throws(() => new RateWindow(1_000, 0, 1), ConfigurationError);
   assert.throws(() => new RateWindow(1_000, 10, 1.5), ConfigurationError);

@@ -1,42 +1,42 @@
 /**
- * Counts over a sliding time window, as a ring of slices. Time is cut into slices of equal width; a
- * count goes into the slice of its instant, and reading first empties every slice that has left the
+ * Counts over a sliding time window, as a ring of buckets. Time is cut into buckets of equal width; a
+ * count goes into the bucket of its instant, and reading first empties every bucket that has left the
  * window, all of them, also after an hour without a call (a ring that only moves on when written to
  * still shows the failures of an hour ago). The window therefore covers between `windowMs` minus
- * one slice and `windowMs`; totals of all slices but the newest are kept beside the ring, so that
- * reading is O(1) and counting writes to one place. An instant before the newest slice counts in
+ * one bucket and `windowMs`; totals of all buckets but the newest are kept beside the ring, so that
+ * reading is O(1) and counting writes to one place. An instant before the newest bucket counts in
  * the newest: the axis is monotonic, and a clock that went back can neither revive old counts nor
  * lose new ones.
  */
 import { COUNT, checked, DURATION_MS } from "../options.ts";
 
 export class RateWindow {
-  readonly #sliceMs: number;
-  readonly #slices: number;
+  readonly #bucketMs: number;
+  readonly #buckets: number;
   readonly #series: number;
   readonly #counts: Float64Array;
-  /** Of all slices but the newest. */
+  /** Of all buckets but the newest. */
   readonly #older: Float64Array;
   /**
-   * What every call counts is the first series: its newest slice, and the sum of its older ones,
+   * What every call counts is the first series: its newest bucket, and the sum of its older ones,
    * are kept here, so that counting it touches no array.
    */
   #firstNewest = 0;
   #firstOlder = 0;
   /**
-   * Number of the newest slice on the axis (floor of instant / width), and its place in the ring.
+   * Number of the newest bucket on the axis (floor of instant / width), and its place in the ring.
    */
   #newest = Number.NEGATIVE_INFINITY;
   #offset = 0;
-  /** Instant at which the newest slice ends: until then nothing has to be worked out. */
+  /** Instant at which the newest bucket ends: until then nothing has to be worked out. */
   #newestEndsMs = Number.NEGATIVE_INFINITY;
 
   /** `series`: how many kinds of things are counted, addressed 0 … series − 1. */
-  constructor(windowMs: number, slices: number, series: number) {
-    this.#slices = checked("RateWindow", "slices", slices, { ...COUNT, max: 10_000 });
+  constructor(windowMs: number, buckets: number, series: number) {
+    this.#buckets = checked("RateWindow", "buckets", buckets, { ...COUNT, max: 10_000 });
     this.#series = checked("RateWindow", "series", series, { ...COUNT, max: 100 });
-    this.#sliceMs = checked("RateWindow", "windowMs", windowMs, DURATION_MS) / slices;
-    this.#counts = new Float64Array(slices * series);
+    this.#bucketMs = checked("RateWindow", "windowMs", windowMs, DURATION_MS) / buckets;
+    this.#counts = new Float64Array(buckets * series);
     this.#older = new Float64Array(series);
   }
 
@@ -69,19 +69,19 @@ export class RateWindow {
   }
 
   #moveTo(nowMs: number): void {
-    const slice = Math.floor(nowMs / this.#sliceMs);
-    const elapsed = slice - this.#newest;
+    const bucket = Math.floor(nowMs / this.#bucketMs);
+    const elapsed = bucket - this.#newest;
     this.#counts[this.#offset] = this.#firstNewest;
-    if (elapsed >= this.#slices) this.clear();
+    if (elapsed >= this.#buckets) this.clear();
     else if (elapsed > 0) {
       for (let series = 0; series < this.#series; series++) this.#addOlder(series, this.#offset + series, 1);
-      for (let step = 1; step <= elapsed; step++) this.#empty(ringPlace(this.#newest + step, this.#slices));
+      for (let step = 1; step <= elapsed; step++) this.#empty(ringPlace(this.#newest + step, this.#buckets));
     }
-    this.#newest = slice;
-    this.#offset = ringPlace(slice, this.#slices) * this.#series;
+    this.#newest = bucket;
+    this.#offset = ringPlace(bucket, this.#buckets) * this.#series;
     this.#firstNewest = this.#counts[this.#offset] as number;
     this.#firstOlder = this.#older[0] as number;
-    this.#newestEndsMs = (slice + 1) * this.#sliceMs;
+    this.#newestEndsMs = (bucket + 1) * this.#bucketMs;
   }
 
   #empty(ring: number): void {
@@ -97,7 +97,7 @@ export class RateWindow {
   }
 }
 
-function ringPlace(slice: number, slices: number): number {
-  const rest = slice % slices;
-  return rest < 0 ? rest + slices : rest;
+function ringPlace(bucket: number, buckets: number): number {
+  const rest = bucket % buckets;
+  return rest < 0 ? rest + buckets : rest;
 }

@@ -22,7 +22,7 @@ import type { Clock } from "../time/clock.ts";
 import type { StationHandle } from "./create-stations.ts";
 import { callExamples, NOBODY } from "./examples.ts";
 import type { NamedStation } from "./options.ts";
-import type { OutcomeQuery } from "./outcome-query.ts";
+import type { OutcomeQueries } from "./outcome-query.ts";
 import type { Prober } from "./prober.ts";
 import { FailoverAttempt, type FailoverRequest, type RequestOwner } from "./request.ts";
 
@@ -31,7 +31,7 @@ export interface DriverOptions<S extends NamedStation> {
   readonly dispatcher: Dispatcher;
   /** By the machines' numbers. */
   readonly stations: readonly StationHandle<S>[];
-  readonly query: OutcomeQuery<S> | undefined;
+  readonly query: OutcomeQueries<S> | undefined;
   readonly listeners: Listeners<FailoverEvent>;
   /** To be kept for as long as the driver is. */
   readonly examples: readonly unknown[];
@@ -45,7 +45,7 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   readonly clock: Clock;
   readonly #dispatcher: Dispatcher;
   readonly #stations: readonly StationHandle<S>[];
-  readonly #query: OutcomeQuery<S> | undefined;
+  readonly #query: OutcomeQueries<S> | undefined;
   readonly #listeners: Listeners<FailoverEvent>;
   prober: Prober<S> | undefined = undefined;
   readonly #breakers: readonly CircuitBreaker[];
@@ -244,7 +244,7 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
       case "event":
         // A circuit's change is told after what it follows from, and before the decision that it
         // leads to.
-        if (action.event.type === "promoted" || action.event.type === "kept") this.#announce();
+        if (action.event.type === "promoted" || action.event.type === "no-eligible-station") this.#announce();
         return this.#listeners.tell(action.event);
     }
   }

@@ -10,7 +10,7 @@
  * says what happens then).
  */
 import { checkedDeadline, NO_DEADLINE } from "../../core/deadline.ts";
-import { CallAbortedError, ConfigurationError, NoStationFitError } from "../../core/errors.ts";
+import { CallAbortedError, ConfigurationError, NoEligibleStationError } from "../../core/errors.ts";
 import { Call } from "../../core/failover/call.ts";
 import type { CallTerms } from "../../core/failover/call-terms.ts";
 import { Dispatcher } from "../../core/failover/dispatch.ts";
@@ -32,7 +32,7 @@ import { stationExamples } from "./examples.ts";
 import type { FailoverOperation } from "./operation.ts";
 import { checkFailoverOptions, PART } from "./option-checks.ts";
 import type { FailoverOptions, FailoverStatus, Lease, NamedStation, StationStatus } from "./options.ts";
-import { OutcomeQuery } from "./outcome-query.ts";
+import { OutcomeQueries } from "./outcome-query.ts";
 import { Prober } from "./prober.ts";
 import { FailoverRequest } from "./request.ts";
 
@@ -140,8 +140,8 @@ export class PrimaryBackupFailover<S extends NamedStation> {
   /**
    * Runs `operation` on the active station. It may be run again, on the same or another station,
    * only where that is safe (`idempotencyKey`, `idempotent`, or provably never sent). Rejects with
-   * the operation's own error, or with one of ours (table in `errors.ts`): `NoStationFitError` when
-   * no station could take it in time, `OverloadedError` when it could not be answered in time,
+   * the operation's own error, or with one of ours (table in `errors.ts`): `NoEligibleStationError`
+   * when no station could take it in time, `OverloadedError` when it could not be answered in time,
    * `AmbiguousOutcomeError` when nobody can say whether it ran. Never throws.
    */
   call<R>(operation: FailoverOperation<S, R>, options: CallOptions = NO_OPTIONS): Promise<R> {
@@ -187,12 +187,13 @@ export class PrimaryBackupFailover<S extends NamedStation> {
    */
   async switchover(name: string, reason: string): Promise<number> {
     this.#handle(name);
-    if (!this.#roles.isRunning) throw new NoStationFitError("nobody supervises, so nothing is known: call run first");
+    if (!this.#roles.isRunning)
+      throw new NoEligibleStationError("nobody supervises, so nothing is known: call run first");
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     this.#driver.input((nowMs) => {
       const result = this.#dispatcher.switchover(name, "switchover", reason, nowMs);
       if (typeof result === "number") resolve(result);
-      else reject(new NoStationFitError(result));
+      else reject(new NoEligibleStationError(result));
       this.#driver.look();
     });
     return promise;
@@ -293,7 +294,7 @@ export class PrimaryBackupFailover<S extends NamedStation> {
   #makeDriver(examples: readonly unknown[]): FailoverDriver<S> {
     const { keyStatus, keyStatusTimeoutMs, probe, probeIntervalMs } = this.#options;
     const timeoutMs = checked(PART, "keyStatusTimeoutMs", keyStatusTimeoutMs ?? 250, DURATION_MS);
-    const query = keyStatus === undefined ? undefined : new OutcomeQuery<S>(this.#clock, timeoutMs, keyStatus);
+    const query = keyStatus === undefined ? undefined : new OutcomeQueries<S>(this.#clock, timeoutMs, keyStatus);
     const driver = new FailoverDriver<S>({
       clock: this.#clock,
       dispatcher: this.#dispatcher,

@@ -18,7 +18,7 @@ import type { FailureDetector } from "../detection/detectors.ts";
 import type { LivenessSupervisorOptions } from "../detection/supervisor.ts";
 import type { ClientOptions } from "../guard/client.ts";
 import type { Clock } from "../time/clock.ts";
-import type { AskForKey } from "./outcome-query.ts";
+import type { OutcomeQuery } from "./outcome-query.ts";
 
 /** A station is whatever you need to reach it, with a name of its own. */
 export interface NamedStation {
@@ -95,7 +95,7 @@ export interface FailoverOptions<S extends NamedStation> {
    * Asks a lost station what became of a key before the call goes elsewhere. Default: stations
    * cannot be asked.
    */
-  readonly keyStatus?: AskForKey<S>;
+  readonly keyStatus?: OutcomeQuery<S>;
   /** How long that may take. Default 250. */
   readonly keyStatusTimeoutMs?: number;
   /**
@@ -107,7 +107,7 @@ export interface FailoverOptions<S extends NamedStation> {
   /** How long a call may take in all where it brings no deadline of its own. Default: no limit. */
   readonly deadlineMs?: number;
   /**
-   * How long a call may wait for somebody fit, from when it first has to. Default 30,000: the
+   * How long a call may wait for somebody eligible, from when it first has to. Default 30,000: the
    * take-over objective.
    */
   readonly maxWaitMs?: number;

@@ -7,18 +7,18 @@ import type { Clock } from "../time/clock.ts";
 import { afterWait } from "../time/read-first.ts";
 import type { KeyStatus } from "./operation.ts";
 
-export type AskForKey<S> = (
+export type OutcomeQuery<S> = (
   station: S,
   idempotencyKey: string,
   signal: AbortSignal,
 ) => PromiseLike<KeyStatus<unknown>> | KeyStatus<unknown>;
 
-export class OutcomeQuery<S> {
+export class OutcomeQueries<S> {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
-  readonly #ask: AskForKey<S>;
+  readonly #ask: OutcomeQuery<S>;
 
-  constructor(clock: Clock, timeoutMs: number, ask: AskForKey<S>) {
+  constructor(clock: Clock, timeoutMs: number, ask: OutcomeQuery<S>) {
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
     this.#ask = ask;

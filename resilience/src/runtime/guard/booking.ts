@@ -73,8 +73,8 @@ export function bookSuccess<T>(parts: ClientParts<T>, attempt: Attempt): void {
   // Reading the clock costs as much as the await. A success needs its instant only where somebody
   // is told, where its duration matters or where a probe's lease does; elsewhere the instant of its
   // start will do, which the window puts in its newest slice.
-  const starved = bulkhead !== undefined && bulkhead.starvedAtMs >= attempt.startedMs;
-  const timed = starved || onAttempt !== undefined || breaker?.timesCalls === true;
+  const queueTimedOut = bulkhead !== undefined && bulkhead.queueTimedOutAtMs >= attempt.startedMs;
+  const timed = queueTimedOut || onAttempt !== undefined || breaker?.timesCalls === true;
   const endedMs = timed ? parts.clock.nowMs() : attempt.startedMs;
   breaker?.noteSuccess(attempt.permit, endedMs, timed && isSlow(parts, attempt, endedMs));
   if (onAttempt !== undefined) tell(onAttempt, "success", attempt.startedMs, endedMs);
@@ -93,10 +93,10 @@ export function book<T>(parts: ClientParts<T>, attempt: Attempt, outcome: Outcom
  * Slow for the breaker: by its own limit, or by starving those who wait for a slot (see
  * `ClientOptions.breaker`).
  */
-export function isSlow<T>({ starvedMs, bulkhead }: ClientParts<T>, attempt: Attempt, nowMs: number): boolean {
+export function isSlow<T>({ queueTimeoutMs, bulkhead }: ClientParts<T>, attempt: Attempt, nowMs: number): boolean {
   if (attempt.isSlow) return true;
-  if (bulkhead === undefined || bulkhead.starvedAtMs < attempt.startedMs) return false;
-  return nowMs - attempt.countsFromMs > starvedMs;
+  if (bulkhead === undefined || bulkhead.queueTimedOutAtMs < attempt.startedMs) return false;
+  return nowMs - attempt.countsFromMs > queueTimeoutMs;
 }
 
 function tell(onAttempt: AttemptListener, outcome: Outcome, startedMs: number, endedMs: number): void {

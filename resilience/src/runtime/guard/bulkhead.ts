@@ -81,7 +81,7 @@ export class Bulkhead {
   /** @internal The admission machine, for clients and failovers. */
   readonly slots: Slots;
   /** @internal When a caller last left the queue because no slot came free in time. */
-  starvedAtMs: number = Number.NEGATIVE_INFINITY;
+  queueTimedOutAtMs: number = Number.NEGATIVE_INFINITY;
   /** Slots given back and not handed on yet. */
   #returning = 0;
 
@@ -214,7 +214,7 @@ export class Bulkhead {
    *   without its knowing.
    */
   timeoutError(nowMs: number, isFair: boolean): BulkheadTimeoutError {
-    if (isFair) this.starvedAtMs = nowMs;
+    if (isFair) this.queueTimedOutAtMs = nowMs;
     return new BulkheadTimeoutError(
       `${this.name}: no slot came free within ${this.acquireTimeoutMs} ms (${this.slots.maxConcurrent} running)`,
     );

@@ -50,7 +50,7 @@ export interface ClientParts<T> {
   readonly slowMs: number;
   /** When an attempt is first looked at: when it is slow, or when its time is over. */
   readonly firstLookMs: number;
-  readonly starvedMs: number;
+  readonly queueTimeoutMs: number;
   readonly propagateDeadline: boolean;
   readonly onAttempt: AttemptListener | undefined;
   /** How many more results are looked at for a body that nobody has read. */

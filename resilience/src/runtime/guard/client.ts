@@ -220,7 +220,7 @@ export class ResilientClient<T = unknown> {
       maxRetryAfterMs: checked(part, "retry.maxRetryAfterMs", hintMs ?? 60_000, WAIT_MS),
       slowMs,
       firstLookMs: Math.min(slowMs, timeoutMs),
-      starvedMs: bulkhead?.acquireTimeoutMs ?? NO_DEADLINE,
+      queueTimeoutMs: bulkhead?.acquireTimeoutMs ?? NO_DEADLINE,
       propagateDeadline: options.propagateDeadline ?? false,
       onAttempt: options.onAttempt,
       unlookedResults: RESULTS_LOOKED_AT,
