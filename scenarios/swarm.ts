@@ -25,7 +25,7 @@
 import type { Random } from "ground-station-failover";
 import type { Simulation } from "ground-station-failover/sim";
 import { between, chance, logUniform, pick, shuffled, wholeBetween } from "ground-station-failover/sim";
-import { FLEET_SITUATIONS } from "./checks/failover/situations.ts";
+import { FLEET_SITUATIONS } from "./checks/failover/coverage-points.ts";
 import { buildFleet } from "./fleet/build.ts";
 import type { FleetFault, FleetPlan, GroupPlan, Phases, WrittenConfiguration } from "./fleet/plan.ts";
 import { endsAtMs, GATEWAY, sourceNode, stationNode } from "./fleet/plan.ts";

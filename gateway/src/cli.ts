@@ -9,12 +9,12 @@ import { ConfigurationError } from "ground-station-failover";
 import { EXIT, UserError } from "./adapters/process/exit-codes.ts";
 import { type Begun, obeyLater } from "./adapters/process/process-life.ts";
 import { visible } from "./adapters/telemetry/visible.ts";
-import { registerCalibrateCommand } from "./calibrate/command.ts";
+import { registerCalibrateCommand } from "./calibrate/cli.ts";
 import { ConfigurationProblems } from "./config/problems.ts";
 import { registerControlCommands } from "./control-commands.ts";
-import { registerDemoCommands } from "./demo/command.ts";
+import { registerDemoCommands } from "./demo/cli.ts";
 import { registerRunCommands } from "./run-command.ts";
-import { registerStationCommand } from "./station/command.ts";
+import { registerStationCommand } from "./station/cli.ts";
 
 /**
  * Runs what `args` ask for; the process ends with the exit code set here, once nothing is left to

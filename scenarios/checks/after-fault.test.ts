@@ -15,10 +15,10 @@ import { endsAtMs } from "../fleet/plan.ts";
 import type { WrittenSections } from "../swarm/written.ts";
 import { configurationOf, planOf } from "../swarm/written.ts";
 import { claimsUnfit } from "./claims-unfit.ts";
-import { loneFaults } from "./detection/lone-faults.ts";
+import { isolatedFaults } from "./detection/isolated-faults.ts";
 import { afterHeal } from "./failover/after-heal.ts";
 import { takeOver } from "./failover/take-over.ts";
-import { HandMade } from "./hand-made.ts";
+import { Scripted } from "./scripted.ts";
 
 const LOST: FleetFault = { kind: "crash", how: "power", node: "atlantic/primary", atMs: 12_000 };
 
@@ -106,8 +106,8 @@ for (const [name, fault] of Object.entries(KINDS)) {
 
 test("[S2] with the manual's defaults the bound is within the objective of 30 s", () => {
   for (const fault of Object.values(KINDS)) {
-    const { fleet } = new HandMade(plan([fault], ["atlantic/primary"]), () => ({}));
-    const [lone] = loneFaults(fleet);
+    const { fleet } = new Scripted(plan([fault], ["atlantic/primary"]), () => ({}));
+    const [lone] = isolatedFaults(fleet);
     assert.ok(lone !== undefined && lone.boundMs <= 30_000, JSON.stringify(lone));
   }
 });
@@ -116,8 +116,8 @@ test("[S2] a second fault is watched as well, and one that is not alone is not",
   const first: FleetFault = { kind: "pause", node: "atlantic/primary", atMs: 2_000, forMs: 3_000 };
   const second: FleetFault = { ...LOST, atMs: 18_000 };
   const watched = (faults: FleetFault[]): boolean[] => {
-    const { fleet } = new HandMade(plan(faults, ["atlantic/primary"]), () => ({}));
-    return loneFaults(fleet).map(({ atMs, again }) => atMs === 18_000 && again);
+    const { fleet } = new Scripted(plan(faults, ["atlantic/primary"]), () => ({}));
+    return isolatedFaults(fleet).map(({ atMs, again }) => atMs === 18_000 && again);
   };
   assert.ok(watched([first, second]).includes(true));
   assert.deepEqual(watched([first, second, { ...first, node: "atlantic/backup", atMs: 18_500 }]).includes(true), false);
@@ -152,7 +152,7 @@ test("[S2] a gateway that hears nothing after the heal still suspects everybody"
 
 test("[S2] a command of the verify phase that is not served is seen, unless its connection was dead", async () => {
   const made = plan([], []);
-  const fleet = new HandMade({ ...made, phases: { ...made.phases, verifyMs: 60_000 } }, afterHeal);
+  const fleet = new Scripted({ ...made, phases: { ...made.phases, verifyMs: 60_000 } }, afterHeal);
   fleet.starts();
   await fleet.at(96_000);
   const refused = fleet.command({ told: "not-executed", answer: "503 NO_ELIGIBLE_STATION" });

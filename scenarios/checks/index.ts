@@ -7,11 +7,11 @@ import type { FleetObserver } from "../fleet/observer.ts";
 import { answeredInTime, sourcesAreTold } from "./calls/answers.ts";
 import { badRoutes } from "./calls/bad-routes.ts";
 import { deadlines } from "./calls/deadlines.ts";
+import { groundTruth } from "./calls/ground-truth.ts";
 import { loneWaits } from "./calls/lone-waits.ts";
 import { once } from "./calls/once.ts";
 import { ordinaryErrors } from "./calls/ordinary-errors.ts";
 import { secondAttempts } from "./calls/second-attempts.ts";
-import { truth } from "./calls/truth.ts";
 import { abstention } from "./detection/abstention.ts";
 import { challenges } from "./detection/challenges.ts";
 import { detector } from "./detection/detector.ts";
@@ -22,6 +22,7 @@ import { twins } from "./detection/twins.ts";
 import { afterHeal } from "./failover/after-heal.ts";
 import { calmNeighbour } from "./failover/calm-neighbour.ts";
 import { comparisons } from "./failover/comparisons.ts";
+import { coverageWatch } from "./failover/coverage-watch.ts";
 import { decisions } from "./failover/decisions.ts";
 import { epochs } from "./failover/epochs.ts";
 import { faultlessPromotions } from "./failover/faultless-promotions.ts";
@@ -30,7 +31,6 @@ import { handoverEnds } from "./failover/handover-ends.ts";
 import { lostCalls } from "./failover/lost-calls.ts";
 import { movedCalls } from "./failover/moved-calls.ts";
 import { roleChanges } from "./failover/role-changes.ts";
-import { situationWatch } from "./failover/situation-watch.ts";
 import { takeOver } from "./failover/take-over.ts";
 import { trials } from "./failover/trials.ts";
 import { breaker } from "./load/breaker.ts";
@@ -49,7 +49,7 @@ import { vainWaits } from "./load/vain-waits.ts";
 /** The checks of a run, told in this order. */
 export function checksOf(fleet: Fleet): FleetObserver[] {
   return [
-    truth(fleet),
+    groundTruth(fleet),
     once(fleet),
     epochs(fleet),
     deadlines(fleet),
@@ -90,6 +90,6 @@ export function checksOf(fleet: Fleet): FleetObserver[] {
     sentInVain(fleet),
     learnedPatience(fleet),
     collapseIsTold(fleet),
-    situationWatch(fleet),
+    coverageWatch(fleet),
   ];
 }

@@ -7,8 +7,8 @@ import type { Fleet } from "../fleet/fleet.ts";
 import { GATEWAY, stationNode } from "../fleet/plan.ts";
 import { quietFromMs } from "../fleet/source-node.ts";
 import { documentedGroups } from "./documented.ts";
-import type { Span } from "./trouble.ts";
-import { nodesOf, overlaps, troubleOf } from "./trouble.ts";
+import type { Span } from "./fault-timeline.ts";
+import { faultTimelineOf, nodesOf, overlaps } from "./fault-timeline.ts";
 
 export interface Stretch {
   readonly group: string;
@@ -26,7 +26,7 @@ export interface Stretch {
 
 /** The stretches of `group`, in order. */
 export function stretchesOf(fleet: Fleet, group: string): Stretch[] {
-  const spans = troubleOf(fleet).of(group);
+  const spans = faultTimelineOf(fleet).of(group);
   const endMs = quietFromMs(fleet);
   const instants = spans.flatMap(({ fromMs, untilMs }) => [fromMs, untilMs]).filter((ms) => ms > 0 && ms < endMs);
   const changes = [0, ...new Set(instants.toSorted((left, right) => left - right)), endMs];
@@ -55,7 +55,7 @@ function wellOf(fleet: Fleet, group: string, spans: readonly Span[]): string[] {
 
 /** Stations of `group` that nothing strikes between two instants. */
 export function wellBetween(fleet: Fleet, group: string, fromMs: number, untilMs: number): string[] {
-  const spans = troubleOf(fleet).of(group);
+  const spans = faultTimelineOf(fleet).of(group);
   return wellOf(
     fleet,
     group,

@@ -15,38 +15,38 @@ import type { Program, SimNode, World } from "ground-station-failover/sim";
 import { inject } from "ground-station-failover/sim";
 import { ConfigurationProblems } from "../../gateway/src/config/problems.ts";
 import { checksOf } from "../checks/index.ts";
-import { craftProgram } from "./craft-node.ts";
 import { Fleet, parsedSettings } from "./fleet.ts";
 import { gatewayProgram } from "./gateway-node.ts";
 import { type FleetObserver, LOOK_EVERY_MS } from "./observer.ts";
 import type { FleetPlan, GroupPlan } from "./plan.ts";
 import {
   ADVERSARY,
-  craftNode,
   endsAtMs,
   GATEWAY,
   hasTwin,
   healedAtMs,
   sourceNode,
+  spacecraftNode,
   stationNode,
   twinNode,
 } from "./plan.ts";
 import { sourceProgram } from "./source-node.ts";
+import { spacecraftProgram } from "./spacecraft-node.ts";
 import { stationProgram, twinProgram } from "./station-node.ts";
 
 /**
  * What may stand in for the gateway, and what is checked then: to see what another one makes of the
  * same plan.
  */
-export interface Stand {
+export interface SystemUnderTest {
   readonly gateway: (fleet: Fleet) => Program;
   readonly checks: (fleet: Fleet) => readonly FleetObserver[];
 }
 
-const OURS: Stand = { gateway: gatewayProgram, checks: checksOf };
+const OURS: SystemUnderTest = { gateway: gatewayProgram, checks: checksOf };
 
 /** Makes everything in `world` that `plan` names, starts it, and has it checked. */
-export function buildFleet(world: World, plan: FleetPlan, { gateway, checks }: Stand = OURS): Fleet {
+export function buildFleet(world: World, plan: FleetPlan, { gateway, checks }: SystemUnderTest = OURS): Fleet {
   const fleet = new Fleet(world, plan);
   for (const check of checks(fleet)) fleet.observers.add(check);
   refusesBroken(fleet);
@@ -77,7 +77,7 @@ function nodesOf(fleet: Fleet, gateway: Program): SimNode[] {
   const nodes = [adversary, world.node(GATEWAY, gateway)];
   for (const [place, settings] of fleet.settings.groups.entries()) {
     const plan = fleet.plan.groups[place] as GroupPlan;
-    nodes.push(world.node(craftNode(settings.name), craftProgram(fleet, settings.name)));
+    nodes.push(world.node(spacecraftNode(settings.name), spacecraftProgram(fleet, settings.name)));
     for (const station of settings.stations) {
       nodes.push(world.node(stationNode(settings.name, station.name), stationProgram(fleet, settings, station, plan)));
       // It begins with its fault.

@@ -6,7 +6,7 @@
 import type { NodeEnv, World } from "ground-station-failover/sim";
 import { parseConfiguration } from "../../gateway/src/config/config.ts";
 import type { GatewaySettings, GroupSettings } from "../../gateway/src/fleet/settings.ts";
-import { FaultDesk } from "./fault-desk.ts";
+import { FaultInjector } from "./fault-injector.ts";
 import type { Command, GatewayProcess } from "./observer.ts";
 import { Observers } from "./observer.ts";
 import type { FleetPlan, GroupPlan } from "./plan.ts";
@@ -17,7 +17,7 @@ export class Fleet {
   readonly plan: FleetPlan;
   readonly settings: GatewaySettings;
   readonly observers: Observers = new Observers();
-  readonly faults: FaultDesk;
+  readonly faults: FaultInjector;
   /** By id, oldest first. */
   readonly commands: Map<string, Command> = new Map();
   /** The gateway process that runs now; undefined while none does. */
@@ -29,7 +29,7 @@ export class Fleet {
     this.world = world;
     this.plan = plan;
     this.settings = parsedSettings(JSON.stringify(plan.configuration));
-    this.faults = new FaultDesk(this);
+    this.faults = new FaultInjector(this);
   }
 
   /** Settings and plan of a group. */

@@ -7,8 +7,8 @@
  */
 import type { NodeEnv, Program } from "ground-station-failover/sim";
 import type { CommandRequest, RequestBody } from "../../gateway/src/fleet/uplink.ts";
+import { faultTimelineOf, nodesOf, overlaps } from "../checks/fault-timeline.ts";
 import { capacityOf, meanWorkMs } from "../checks/load/true-capacity.ts";
-import { nodesOf, overlaps, troubleOf } from "../checks/trouble.ts";
 import type { Fleet } from "./fleet.ts";
 import type { HangUp } from "./hang-up.ts";
 import { signalOf } from "./hang-up.ts";
@@ -65,7 +65,7 @@ class OracleStation {
 
   get isWell(): boolean {
     const { nowMs } = this.#fleet.world;
-    return troubleOf(this.#fleet)
+    return faultTimelineOf(this.#fleet)
       .of(this.#group)
       .every((span) => !overlaps([span], nowMs - PAUSE_MS, nowMs) || !nodesOf(span.fault).includes(this.#node));
   }

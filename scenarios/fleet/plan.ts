@@ -340,7 +340,7 @@ export const GATEWAY = "gateway";
 export const ADVERSARY = "adversary";
 export const stationNode = (group: string, station: string): string => `${group}/${station}`;
 export const twinNode = (group: string, station: string): string => `${group}/${station}-twin`;
-export const craftNode = (group: string): string => `${group}/craft`;
+export const spacecraftNode = (group: string): string => `${group}/craft`;
 export const sourceNode = (group: string, place: number): string => `${group}/source-${place + 1}`;
 
 const FIRST_GROUP_PORT = 8_080;

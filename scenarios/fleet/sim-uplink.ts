@@ -26,7 +26,7 @@ const MAX_CONNECT_MS = 1_000;
 /** Where stations take commands. */
 export const STATION_PORT = 9_001;
 
-/** What {@link FaultDesk.shortage} can say. */
+/** What {@link FaultInjector.shortage} can say. */
 const OWN_SHORTAGES: ReadonlySet<string> = new Set(["EMFILE", "EADDRNOTAVAIL", "EAI_AGAIN", "ENOTFOUND"]);
 
 export class SimUplink implements Uplink {

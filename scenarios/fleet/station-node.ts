@@ -15,7 +15,7 @@ import type { HeartbeatMessage } from "./heartbeat-messages.ts";
 import { beatMessage, HEARTBEAT_PORT } from "./heartbeat-messages.ts";
 import type { Relay } from "./observer.ts";
 import type { BreakingPoint, GroupPlan, OwnError, ServiceFault } from "./plan.ts";
-import { commandIn, craftNode, GATEWAY, stationNode } from "./plan.ts";
+import { commandIn, GATEWAY, spacecraftNode, stationNode } from "./plan.ts";
 import { SharedProcessor } from "./shared-processor.ts";
 import { STATION_PORT } from "./sim-uplink.ts";
 import type { WireReply, WireRequest } from "./wire.ts";
@@ -120,7 +120,7 @@ class StationProcess {
     this.#node = stationNode(group.name, name);
     this.#plan = plan;
     this.#guard = guard;
-    this.#pool = new WirePool(env, { node: craftNode(group.name), port: CRAFT_PORT }, CONNECT_TIMEOUT_MS);
+    this.#pool = new WirePool(env, { node: spacecraftNode(group.name), port: CRAFT_PORT }, CONNECT_TIMEOUT_MS);
     this.#strikes = env.random.fork("service");
     this.#chances = env.random.fork("work");
     const breaking = plan.breakingPoints?.[name];

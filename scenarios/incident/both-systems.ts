@@ -7,7 +7,7 @@
 import type { World } from "ground-station-failover/sim";
 import { runOnce } from "ground-station-failover/sim";
 import { reasonsOf } from "../expectations.ts";
-import type { Stand } from "../fleet/build.ts";
+import type { SystemUnderTest } from "../fleet/build.ts";
 import { buildFleet } from "../fleet/build.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { gatewayProgram } from "../fleet/gateway-node.ts";
@@ -159,7 +159,7 @@ function ourTimeline(seed: number | string, plan: () => FleetPlan): Promise<Inci
 function oldTimeline(seed: number | string): Promise<IncidentTimeline> {
   return timelineOf(seed, "old", oldPlan, (world, plan) => {
     let recorder: Recorder | undefined;
-    const checks: Stand["checks"] = (fleet) => {
+    const checks: SystemUnderTest["checks"] = (fleet) => {
       recorder = new Recorder(fleet, FAULT_AT_MS, "backup");
       return [recorder.observer];
     };

@@ -25,7 +25,7 @@ import type {
   Surge,
   WrittenConfiguration,
 } from "../fleet/plan.ts";
-import { craftNode, GATEWAY, sourceNode, stationNode } from "../fleet/plan.ts";
+import { GATEWAY, sourceNode, spacecraftNode, stationNode } from "../fleet/plan.ts";
 
 /** Whom the faults of a seed may strike, and when. */
 export interface Stage {
@@ -117,7 +117,7 @@ function linksOf(configuration: WrittenConfiguration, { name, sources }: GroupPl
   const stations = stationsOf(configuration, name).map((station) => stationNode(name, station));
   const pairs = [
     ...stations.map((station) => [GATEWAY, station] as const),
-    ...stations.map((station) => [station, craftNode(name)] as const),
+    ...stations.map((station) => [station, spacecraftNode(name)] as const),
     ...Array.from({ length: sources }, (_, place) => [sourceNode(name, place), GATEWAY] as const),
   ];
   return pairs.flatMap(([one, other]) => [

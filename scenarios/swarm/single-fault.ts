@@ -7,7 +7,7 @@
 import type { Random } from "ground-station-failover";
 import { between, chance, logUniform, pick } from "ground-station-failover/sim";
 import type { FleetFault } from "../fleet/plan.ts";
-import { craftNode, GATEWAY, stationNode } from "../fleet/plan.ts";
+import { GATEWAY, spacecraftNode, stationNode } from "../fleet/plan.ts";
 
 /** The station that is struck. */
 export interface Victim {
@@ -39,13 +39,13 @@ const DEAF: readonly Loss[] = [
   (victim, times) => ({
     kind: "link",
     from: node(victim),
-    to: craftNode(victim.group),
+    to: spacecraftNode(victim.group),
     conditions: { cut: true },
     ...times,
   }),
   (victim, times) => ({
     kind: "link",
-    from: craftNode(victim.group),
+    from: spacecraftNode(victim.group),
     to: node(victim),
     conditions: { cut: true },
     ...times,

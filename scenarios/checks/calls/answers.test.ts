@@ -7,9 +7,9 @@ import { gatewayProgram } from "../../fleet/gateway-node.ts";
 import type { FleetObserver, Visit } from "../../fleet/observer.ts";
 import { planOf } from "../../swarm/written.ts";
 import { calmNeighbour } from "../failover/calm-neighbour.ts";
-import { HandMade } from "../hand-made.ts";
-import { startGateway } from "../hand-made-gateway.ts";
 import { queues } from "../load/queues.ts";
+import { Scripted } from "../scripted.ts";
+import { startGateway } from "../scripted-gateway.ts";
 import { answeredInTime, sourcesAreTold } from "./answers.ts";
 
 const SHORT = planOf({ phases: { warmUpMs: 3_000, chaosMs: 1_000, drainMs: 1_000, verifyMs: 36_000 } });
@@ -57,7 +57,7 @@ test("[B3] a command that is open and nowhere is missed at once", async () => {
 
 test("[S2] a command waits, and its gateway calls the station ineligible → an excuse only where something failed there", async () => {
   for (const hasFailed of [true, false]) {
-    const made = new HandMade({}, queues);
+    const made = new Scripted({}, queues);
     const process = startGateway(made);
     const primary = { name: "primary", active: true, assessment: { eligible: false }, breaker: undefined, inFlight: 0 };
     const stations = [{ ...primary, ramp: { inFlight: 0, limit: 10 } }];
@@ -74,7 +74,7 @@ test("[S2] a command waits, and its gateway calls the station ineligible → an 
 });
 
 test("[S2] every source is told something in the end", async () => {
-  const fleet = new HandMade({}, sourcesAreTold);
+  const fleet = new Scripted({}, sourcesAreTold);
   const told = fleet.command();
   const forgotten = fleet.command();
   fleet.tell("commandSent", told);
@@ -86,7 +86,7 @@ test("[S2] every source is told something in the end", async () => {
 });
 
 test("[B5] a calm group is served at once, whatever happens beside it", async () => {
-  const fleet = new HandMade({}, calmNeighbour);
+  const fleet = new Scripted({}, calmNeighbour);
   const command = fleet.command();
   await fleet.at(50);
   fleet.tell("commandTold", { ...command, told: "acknowledged", toldAtMs: 50 });
@@ -98,7 +98,7 @@ test("[B5] a calm group is served at once, whatever happens beside it", async ()
 
 test("[B5] a group that is touched is not promised that", () => {
   const pause = { kind: "pause", node: "gateway", atMs: 10, forMs: 5_000 } as const;
-  const fleet = new HandMade({ faults: [pause] }, calmNeighbour);
+  const fleet = new Scripted({ faults: [pause] }, calmNeighbour);
   fleet.tell("commandTold", { ...fleet.command(), told: "not-executed", toldAtMs: 50 });
   assert.deepEqual(fleet.violated, []);
 });

@@ -11,8 +11,8 @@ import type { Command, FleetObserver, Visit } from "../../fleet/observer.ts";
 import { LOOK_EVERY_MS } from "../../fleet/observer.ts";
 import { endsAtMs } from "../../fleet/plan.ts";
 import { documentedGroups } from "../documented.ts";
+import { faultTimelineOf, nodesOf } from "../fault-timeline.ts";
 import { livingGateway } from "../status-round.ts";
-import { nodesOf, troubleOf } from "../trouble.ts";
 
 /** Timers are exact in a world; this is for what follows from one in the same event. */
 const SLACK_MS = 5;
@@ -20,7 +20,7 @@ const FEW_SLOTS = 20;
 
 export function answeredInTime(fleet: Fleet): FleetObserver {
   const { world } = fleet;
-  const trouble = troubleOf(fleet);
+  const timeline = faultTimelineOf(fleet);
   const groups = documentedGroups(fleet);
   /** Commands of which anything was ever sent. */
   const attempted: Set<Command> = new Set();
@@ -56,7 +56,7 @@ export function answeredInTime(fleet: Fleet): FleetObserver {
       ),
     commandAnswered({ command, deadlineLocalMs }) {
       const lateMs = (livingGateway(fleet)?.nowMs() ?? 0) - deadlineLocalMs;
-      if (lateMs > SLACK_MS && !trouble.disturbsGatewayLately(world.nowMs))
+      if (lateMs > SLACK_MS && !timeline.disturbsGatewayLately(world.nowMs))
         world.violate(
           "answered-in-time",
           `${command.id} (${command.kind}) has its answer ${lateMs} ms after its deadline`,
@@ -70,7 +70,7 @@ export function answeredInTime(fleet: Fleet): FleetObserver {
       due.delete(ticks);
       const gateway = livingGateway(fleet);
       if (gateway === undefined) return;
-      const disturbed = trouble.disturbsGatewayLately(world.nowMs);
+      const disturbed = timeline.disturbsGatewayLately(world.nowMs);
       for (const visit of visits) {
         if (visit.answeredAtMs !== undefined) continue;
         const overdueMs = gateway.nowMs() - dueLocalMs(visit);
@@ -97,7 +97,7 @@ const BETWEEN_SENDINGS_MS = 1_000;
 export function sourcesAreTold(fleet: Fleet): FleetObserver {
   const { plan, world } = fleet;
   const groups = documentedGroups(fleet);
-  const spans = troubleOf(fleet).spans;
+  const spans = faultTimelineOf(fleet).spans;
   const troubled = new Set(spans.filter(({ fault }) => fault.kind !== "link").flatMap(({ fault }) => nodesOf(fault)));
   const owed: Set<Command> = new Set();
   const longestMs = (group: string): number => {

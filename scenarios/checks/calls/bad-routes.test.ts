@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Sending } from "../../fleet/observer.ts";
 import type { GroupPlan, RoutePlan } from "../../fleet/plan.ts";
-import { HandMade } from "../hand-made.ts";
+import { Scripted } from "../scripted.ts";
 import { SLOW, WRONG, widePlan } from "../wide-world.ts";
 import { badRoutes } from "./bad-routes.ts";
 
@@ -22,7 +22,7 @@ interface Way {
  */
 async function violated(afterMs: number, end: NonNullable<Sending["end"]>, way: Way = {}): Promise<string[]> {
   const { route, uploadMs = 0, waitsMs = 20_000, group } = way;
-  const made = new HandMade(widePlan({ group: { routes: [WRONG, SLOW], ...group } }), badRoutes);
+  const made = new Scripted(widePlan({ group: { routes: [WRONG, SLOW], ...group } }), badRoutes);
   await made.at(20_000);
   const sending = made.begins(made.command({ route }), { waitsMs, uploadMs });
   await made.at(20_000 + afterMs);
@@ -61,7 +61,7 @@ test("the epoch of an upload ends while its body is streamed → refused in its 
     [23_200, []],
     [25_000, ["quiet-is-served"]],
   ] as const) {
-    const made = new HandMade(widePlan(), badRoutes);
+    const made = new Scripted(widePlan(), badRoutes);
     await made.at(20_000);
     const command = made.command({ kind: "once" });
     const sending = made.begins(command, { waitsMs: 20_000, uploadMs: 3_000 });

@@ -3,15 +3,15 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Relay } from "../../fleet/observer.ts";
 import { configurationOf } from "../../swarm/written.ts";
-import { HandMade } from "../hand-made.ts";
-import { startGateway } from "../hand-made-gateway.ts";
+import { Scripted } from "../scripted.ts";
+import { startGateway } from "../scripted-gateway.ts";
 import { deadlines } from "./deadlines.ts";
 
 const ONE_SECOND = configurationOf([{ name: "atlantic", commands: { timeout: 1_000 } }]);
 
 describe("[R4] deadlines at the gateway", () => {
   test("a retry has less time than the attempt before it", async () => {
-    const made = new HandMade({}, deadlines);
+    const made = new Scripted({}, deadlines);
     const command = made.command();
     made.arrives(command, 10_000);
     made.sends(command, "primary", { timeLeftMs: 10_000 });
@@ -21,7 +21,7 @@ describe("[R4] deadlines at the gateway", () => {
   });
 
   test("a retry that begins the deadline anew", async () => {
-    const made = new HandMade({}, deadlines);
+    const made = new Scripted({}, deadlines);
     const command = made.command();
     made.arrives(command, 10_000);
     await made.at(4_000);
@@ -30,7 +30,7 @@ describe("[R4] deadlines at the gateway", () => {
   });
 
   test("an attempt at the deadline", async () => {
-    const made = new HandMade({}, deadlines);
+    const made = new Scripted({}, deadlines);
     const command = made.command();
     made.arrives(command, 10_000);
     await made.at(10_000);
@@ -39,7 +39,7 @@ describe("[R4] deadlines at the gateway", () => {
   });
 
   test("the later of two deadlines holds for a command that came twice", async () => {
-    const made = new HandMade({}, deadlines);
+    const made = new Scripted({}, deadlines);
     const command = made.command();
     made.arrives(command, 1_000);
     await made.at(500);
@@ -55,7 +55,7 @@ describe("[R4] deadlines at the gateway", () => {
       [900, []],
       [0, ["attempts-time-out"]],
     ] as const) {
-      const made = new HandMade({ configuration: ONE_SECOND }, deadlines);
+      const made = new Scripted({ configuration: ONE_SECOND }, deadlines);
       startGateway(made);
       const command = made.command({ kind: "once" });
       made.arrives(command);
@@ -71,7 +71,7 @@ describe("[R4] deadlines at the gateway", () => {
       [1_040, []],
       [1_200, ["attempts-time-out"]],
     ] as const) {
-      const made = new HandMade({ configuration: ONE_SECOND }, deadlines);
+      const made = new Scripted({ configuration: ONE_SECOND }, deadlines);
       startGateway(made);
       const command = made.command();
       made.arrives(command);
@@ -84,7 +84,7 @@ describe("[R4] deadlines at the gateway", () => {
 });
 
 describe("[R4] deadlines at a station", () => {
-  const relay = (made: HandMade, sentLocalMs: number, sentTimeLeftMs: number): Relay => ({
+  const relay = (made: Scripted, sentLocalMs: number, sentTimeLeftMs: number): Relay => ({
     command: made.command(),
     group: "atlantic",
     station: "primary",
@@ -97,7 +97,7 @@ describe("[R4] deadlines at a station", () => {
   });
 
   test("it goes on with what is left, and not at all when nothing is", () => {
-    const made = new HandMade({}, deadlines);
+    const made = new Scripted({}, deadlines);
     made.tell("relaySent", relay(made, 400, 700));
     assert.deepEqual(made.violated, []);
     made.tell("relaySent", relay(made, 400, 1_000));

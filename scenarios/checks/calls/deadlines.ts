@@ -8,9 +8,9 @@
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Attempt, Command, FleetObserver, Relay, Visit } from "../../fleet/observer.ts";
 import { documentedGroups } from "../documented.ts";
+import { faultTimelineOf } from "../fault-timeline.ts";
 import { PerStation } from "../per-station.ts";
 import { livingGateway } from "../status-round.ts";
-import { troubleOf } from "../trouble.ts";
 
 /** Sums of instants are rounded. */
 const ROUNDING_MS = 1e-6;
@@ -94,7 +94,7 @@ function refuseOverdue(fleet: Fleet, attempt: Attempt): void {
   const timeoutMs = documentedGroups(fleet).get(attempt.group)?.commands.timeoutMs ?? Number.POSITIVE_INFINITY;
   if (process === undefined || process.nowMs() - attempt.judgedFromLocalMs <= timeoutMs + LATE_MS) return;
   const { world } = fleet;
-  if (troubleOf(fleet).disturbsGateway(attempt.atMs, world.nowMs)) return;
+  if (faultTimelineOf(fleet).disturbsGateway(attempt.atMs, world.nowMs)) return;
   const outMs = process.nowMs() - attempt.judgedFromLocalMs;
   world.violate(
     "attempts-time-out",

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Attempt, Command, FleetObserver, Sending } from "../../fleet/observer.ts";
-import { HandMade } from "../hand-made.ts";
+import { Scripted } from "../scripted.ts";
 import { FencedUploads } from "./fenced-uploads.ts";
 
 interface Upload {
@@ -20,7 +20,7 @@ interface Upload {
 async function wasRefused(upload: Upload): Promise<boolean> {
   const { kind = "once", uploadMs = 2_000, end = "refused", outcome = "stale", promotedAtMs = 2_000 } = upload;
   let uploads: FencedUploads | undefined;
-  const made = new HandMade({}, ({ world }): FleetObserver => {
+  const made = new Scripted({}, ({ world }): FleetObserver => {
     uploads = new FencedUploads(() => world.nowMs);
     return uploads.hears;
   });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PlanDraft } from "../../swarm/written.ts";
 import { configurationOf } from "../../swarm/written.ts";
-import { HandMade } from "../hand-made.ts";
+import { Scripted } from "../scripted.ts";
 import { loneWaits } from "./lone-waits.ts";
 
 const BROKEN = ["waiting-goes-by-itself"];
@@ -10,9 +10,9 @@ const BROKEN = ["waiting-goes-by-itself"];
 async function waitsFor(
   ms: number,
   draft: PlanDraft,
-  also: (fleet: HandMade) => Promise<void> | void,
+  also: (fleet: Scripted) => Promise<void> | void,
 ): Promise<string[]> {
-  const fleet = new HandMade(draft, loneWaits);
+  const fleet = new Scripted(draft, loneWaits);
   fleet.starts();
   fleet.arrives(fleet.command());
   await also(fleet);
@@ -47,7 +47,7 @@ test("[S2] what is out, or has been sent, or came a moment ago, or a fault, may 
 });
 
 test("[S2] one that was sent once waits for its turn in the retry budget, and an answered one for nothing", async () => {
-  const fleet = new HandMade({}, loneWaits);
+  const fleet = new Scripted({}, loneWaits);
   fleet.starts();
   const [tried, answered] = [fleet.command(), fleet.command()];
   fleet.arrives(tried);

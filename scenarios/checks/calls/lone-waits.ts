@@ -10,10 +10,10 @@
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Attempt, Command, FleetObserver } from "../../fleet/observer.ts";
-import { comfortOf } from "../comfort.ts";
 import { documentedGroups } from "../documented.ts";
+import { faultTimelineOf } from "../fault-timeline.ts";
 import { judged } from "../not-judged.ts";
-import { troubleOf } from "../trouble.ts";
+import { planBoundsOf } from "../plan-bounds.ts";
 
 const INVARIANT = "waiting-goes-by-itself";
 /**
@@ -48,7 +48,7 @@ export function loneWaits(fleet: Fleet): FleetObserver {
   let running = 0;
   const begin = (): void => {
     for (const { name, stations } of documentedGroups(fleet).values()) {
-      if (!comfortOf(fleet, name).quiet) continue;
+      if (!planBoundsOf(fleet, name).quiet) continue;
       const paceMs = 1_000 / Math.min(...stations.map(({ capacityPerSecond }) => capacityPerSecond));
       const nothing = { open: new Map(), tried: new Set<Command>(), out: new Set<Attempt>() };
       groups.set(name, { aloneMs: ALONE_MS + paceMs, ...nothing, movedAtMs: world.nowMs });
@@ -98,7 +98,7 @@ function look(fleet: Fleet, name: string, { open, tried, out, movedAtMs, aloneMs
   if (out.size > 0 || stillMs < STILL_MS) return;
   const left = [...open.keys()].filter((command) => !tried.has(command));
   if (left.length === 0) return;
-  if (troubleOf(fleet).touches(name, nowMs - SETTLED_MS, nowMs)) return;
+  if (faultTimelineOf(fleet).touches(name, nowMs - SETTLED_MS, nowMs)) return;
   judged(world, INVARIANT);
   if (stillMs < aloneMs) return;
   world.violate(

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { configurationOf } from "../../swarm/written.ts";
-import { HandMade } from "../hand-made.ts";
+import { Scripted } from "../scripted.ts";
 import { once } from "./once.ts";
 
 describe("[R3] [F4] a command without a key", () => {
@@ -14,7 +14,7 @@ describe("[R3] [F4] a command without a key", () => {
     ["reply", ["once-is-sent-once"]],
   ] as const) {
     test(`goes out again after its attempt ended ${outcome}: ${expected.length === 0 ? "allowed" : "not allowed"}`, () => {
-      const made = new HandMade({}, once);
+      const made = new Scripted({}, once);
       const command = made.command({ kind: "once" });
       made.ends(made.sends(command, "primary"), outcome, 500);
       made.sends(command, "backup");
@@ -23,7 +23,7 @@ describe("[R3] [F4] a command without a key", () => {
   }
 
   test("goes out again while it is out", () => {
-    const made = new HandMade({}, once);
+    const made = new Scripted({}, once);
     const command = made.command({ kind: "once" });
     made.sends(command, "primary");
     made.sends(command, "backup");
@@ -32,7 +32,7 @@ describe("[R3] [F4] a command without a key", () => {
 });
 
 test("[F4] a key goes with every attempt of its command, and with no other", () => {
-  const made = new HandMade({}, once);
+  const made = new Scripted({}, once);
   const command = made.command();
   made.ends(made.sends(command, "primary"), "lost");
   made.sends(command, "backup");
@@ -52,7 +52,7 @@ describe("[R1] attempts of one command at one station", () => {
    * allowed.
    */
   function tried(times: number, outcome: "never-sent" | "stale" | "lost" | "reply", visits = 1): readonly string[] {
-    const made = new HandMade({ configuration }, once);
+    const made = new Scripted({ configuration }, once);
     const command = made.command();
     for (let visit = 0; visit < visits; visit++) made.arrives(command);
     for (let attempt = 0; attempt < times; attempt++) made.ends(made.sends(command, "primary"), outcome, 500);

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Sending } from "../../fleet/observer.ts";
 import type { RoutePlan } from "../../fleet/plan.ts";
-import { HandMade } from "../hand-made.ts";
+import { Scripted } from "../scripted.ts";
 import type { WideDraft } from "../wide-world.ts";
 import { WRONG, widePlan } from "../wide-world.ts";
 import { ordinaryErrors } from "./ordinary-errors.ts";
@@ -23,9 +23,9 @@ async function ended(
   end: NonNullable<Sending["end"]>,
   waitsMs = 20_000,
   served = true,
-): Promise<HandMade> {
+): Promise<Scripted> {
   const route = draft.group?.routes?.[0] ?? WRONG;
-  const made = new HandMade(widePlan({ ...draft, group: { routes: [route] } }), ordinaryErrors);
+  const made = new Scripted(widePlan({ ...draft, group: { routes: [route] } }), ordinaryErrors);
   await made.at(19_000);
   made.ends(made.sends(made.command(), "primary"), "reply", served ? 200 : 500);
   await made.at(20_000);
@@ -78,7 +78,7 @@ test("the first is served while a refused one waits → not judged; sent after t
     [19_000, [INVARIANT]],
     [20_500, []],
   ] as const) {
-    const made = new HandMade(widePlan({ group: { routes: [BUSY] } }), ordinaryErrors);
+    const made = new Scripted(widePlan({ group: { routes: [BUSY] } }), ordinaryErrors);
     const serve = async (): Promise<void> => {
       await made.at(servedAtMs);
       made.ends(made.sends(made.command(), "primary"), "reply", 200);
@@ -98,7 +98,7 @@ test("the epoch of an upload ends while its body is streamed → refused as not 
     ["once", []],
     ["keyed", [INVARIANT]],
   ] as const) {
-    const made = new HandMade(widePlan({ group: { routes: [WRONG] } }), ordinaryErrors);
+    const made = new Scripted(widePlan({ group: { routes: [WRONG] } }), ordinaryErrors);
     await made.at(20_000);
     const command = made.command({ kind, route: WRONG });
     const sending = made.begins(command, { waitsMs: 20_000, uploadMs: 3_000 });

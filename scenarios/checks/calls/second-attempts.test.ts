@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HandMade } from "../hand-made.ts";
+import { Scripted } from "../scripted.ts";
 import { secondAttempts } from "./second-attempts.ts";
 
 /** `hedged` of `all` commands are out at the primary and then sent to the backup as well. */
-function hedged(all: number, hedged: number): HandMade {
-  const made = new HandMade({}, secondAttempts);
+function hedged(all: number, hedged: number): Scripted {
+  const made = new Scripted({}, secondAttempts);
   made.starts();
   for (let number = 0; number < all; number++) {
     const command = made.command();
@@ -35,7 +35,7 @@ test("six of a few commands are too many, and nine of a hundred are not", () => 
 
 test("what goes on because its station was declared down, or replaced, is no second attempt, however much later it goes", async () => {
   for (const what of ["down", "replaced"] as const) {
-    const made = new HandMade({}, secondAttempts);
+    const made = new Scripted({}, secondAttempts);
     made.starts();
     const commands = Array.from({ length: 20 }, () => made.command());
     for (const command of commands) {

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "ground-station-failover";
-import { HandMade } from "../hand-made.ts";
+import { Scripted } from "../scripted.ts";
 import { UsualAnswers } from "./usual-answers.ts";
 
 test("nine in ten of the last hundred answers were quicker than what may be overdue", () => {
   const random = seededRandom("usual answers");
-  const command = new HandMade({}, () => ({})).command();
+  const command = new Scripted({}, () => ({})).command();
   const usual = new UsualAnswers();
   assert.equal(usual.leastOverdueMs, 0);
   const all: number[] = [];

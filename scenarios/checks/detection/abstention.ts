@@ -14,8 +14,8 @@ import { LOOK_EVERY_MS } from "../../fleet/observer.ts";
 import { GATEWAY } from "../../fleet/plan.ts";
 import type { DocumentedGroup } from "../documented.ts";
 import { documentedGroups } from "../documented.ts";
+import { faultTimelineOf } from "../fault-timeline.ts";
 import { PerStation } from "../per-station.ts";
-import { troubleOf } from "../trouble.ts";
 import { looksWithinMs } from "./model-bounds.ts";
 
 /**
@@ -52,7 +52,7 @@ export function abstention(fleet: Fleet): FleetObserver {
   /** Stations of which a heartbeat has counted. */
   const heard = new PerStation(() => ({ ever: false }));
   const groups = documentedGroups(fleet);
-  const trouble = troubleOf(fleet);
+  const timeline = faultTimelineOf(fleet);
   for (const [name, group] of groups) longest.set(name, looksWithinMs(group.detector) * DRIFT + TOLERANCE_MS);
   const doubtOf = (group: string): Doubt => {
     const doubt = doubts.get(group) ?? { atMs: [], untilMs: Number.NEGATIVE_INFINITY };
@@ -99,7 +99,7 @@ export function abstention(fleet: Fleet): FleetObserver {
             "abstention-is-short",
             `${event.group}: it abstains for ${event.untilMs - event.atMs} ms; a sign of life takes ${mostMs} at most`,
           );
-        if (!trouble.disturbsGatewayLately(world.nowMs))
+        if (!timeline.disturbsGatewayLately(world.nowMs))
           world.violate(
             "abstains-with-reason",
             `${event.group}: it says that it was ${event.lateByMs} ms late, and nothing stopped or slowed it`,
@@ -139,7 +139,7 @@ function inARow({ atMs }: Doubt, nowMs: number): boolean {
 
 /** A gateway that is slow as well gets to its timers when it gets to them. */
 function isSlow(fleet: Fleet, fromMs: number): boolean {
-  return troubleOf(fleet).spans.some(
+  return faultTimelineOf(fleet).spans.some(
     ({ fault, untilMs }) => fault.kind === "slow" && fault.node === GATEWAY && untilMs > fromMs - ROW_MS,
   );
 }

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HandMade } from "../hand-made.ts";
+import { Scripted } from "../scripted.ts";
 import { challenges } from "./challenges.ts";
 
 test("[G6] of a session, only challenges to beats that were sent after the last one that was taken may be taken", () => {
-  const fleet = new HandMade({}, challenges);
+  const fleet = new Scripted({}, challenges);
   const taken = (session: string, sequence: number, sentSequence: number): void => {
     const beat = { group: "atlantic", station: "primary", session, challenge: "", sequence, sentAtMs: 0, epochSeen: 0 };
     fleet.tell("challengeTaken", "atlantic", "primary", beat, sentSequence);

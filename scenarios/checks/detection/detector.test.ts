@@ -5,8 +5,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { GATEWAY } from "../../fleet/plan.ts";
 import { configurationOf } from "../../swarm/written.ts";
-import { HandMade } from "../hand-made.ts";
-import { startGateway } from "../hand-made-gateway.ts";
+import { Scripted } from "../scripted.ts";
+import { startGateway } from "../scripted-gateway.ts";
 import { abstention } from "./abstention.ts";
 import { detector } from "./detector.ts";
 import type { Liveness } from "./silence.ts";
@@ -28,21 +28,21 @@ const DRAFT = {
   ]),
 };
 
-function declares(made: HandMade, from: Liveness, to: Liveness): void {
+function declares(made: Scripted, from: Liveness, to: Liveness): void {
   const atMs = made.world.nowMs;
   const level = { unknown: 0, alive: 0.3, suspected: 6, down: 8.5 }[to];
   const numbers = { level, silentForMs: 0, rule: "by hand", evidence: [] };
   made.tell("gatewayEvent", { type: "declaration", group: "atlantic", node: "primary", from, to, atMs, ...numbers }, 1);
 }
 
-function beats(made: HandMade, sequence: number, session = "one"): void {
+function beats(made: Scripted, sequence: number, session = "one"): void {
   const beat = { group: "atlantic", station: "primary", session, challenge: "c", sequence, sentAtMs: 0, epochSeen: 0 };
   made.tell("beatCounted", "atlantic", "primary", beat);
 }
 
 /** Heard at once, alive. */
-function heard(): HandMade {
-  const made = new HandMade(DRAFT, detector);
+function heard(): Scripted {
+  const made = new Scripted(DRAFT, detector);
   startGateway(made);
   beats(made, 1);
   declares(made, "unknown", "alive");
@@ -87,7 +87,7 @@ describe("[D6] declarations", () => {
   });
 
   test("cleared before the dwell is over, or without a beat; the second dwell is twice as long", async () => {
-    const down = async (): Promise<HandMade> => {
+    const down = async (): Promise<Scripted> => {
       const made = await heard().at(300);
       declares(made, "alive", "down");
       return made;
@@ -111,7 +111,7 @@ describe("[D6] declarations", () => {
   });
 
   test("a station never heard from is given its grace period", async () => {
-    const made = new HandMade(DRAFT, detector);
+    const made = new Scripted(DRAFT, detector);
     startGateway(made);
     await made.at(1_900);
     declares(made, "unknown", "down");
@@ -133,7 +133,7 @@ describe("[D6] declarations", () => {
   });
 
   test("who was declared down is not promoted unheard", async () => {
-    const promotes = (made: HandMade): void => made.promoted("primary", "backup", "failure");
+    const promotes = (made: Scripted): void => made.promoted("primary", "backup", "failure");
     const made = await heard().at(300);
     declares(made, "alive", "down");
     beats(made, 2);
@@ -148,7 +148,7 @@ describe("[D6] declarations", () => {
 
 test("[D5] beats that were counted, or of a session that is over, count no more", () => {
   const counted = (...told: readonly (readonly [sequence: number, session: string])[]): string[] => {
-    const made = new HandMade(DRAFT, detector);
+    const made = new Scripted(DRAFT, detector);
     startGateway(made);
     for (const [sequence, session] of told) beats(made, sequence, session);
     return made.violated;
@@ -160,7 +160,7 @@ test("[D5] beats that were counted, or of a session that is over, count no more"
 
 describe("[D1] levels", () => {
   test("never heard from is beyond measure; a beat that only the check heard is missed", () => {
-    const made = new HandMade(DRAFT, detector);
+    const made = new Scripted(DRAFT, detector);
     startGateway(made);
     made.tell("tick");
     assert.deepEqual(made.violated, []);
@@ -170,7 +170,7 @@ describe("[D1] levels", () => {
   });
 
   test("a level that falls, and nothing was heard", async () => {
-    const made = new HandMade(DRAFT, detector);
+    const made = new Scripted(DRAFT, detector);
     const { gateway } = startGateway(made);
     const reallyBeats = (): unknown => gateway.groups.get("atlantic")?.noteHeartbeat("primary", {}, 0);
     reallyBeats();
@@ -185,7 +185,7 @@ describe("[D1] levels", () => {
 });
 
 describe("[D7] a gateway that stood still", () => {
-  const abstains = (made: HandMade, untilMs: number): void => {
+  const abstains = (made: Scripted, untilMs: number): void => {
     made.tell(
       "gatewayEvent",
       {
@@ -199,9 +199,9 @@ describe("[D7] a gateway that stood still", () => {
       1,
     );
   };
-  const stalled = async (): Promise<HandMade> => {
+  const stalled = async (): Promise<Scripted> => {
     const faults = [{ kind: "pause", node: GATEWAY, atMs: 0, forMs: 950 }] as const;
-    const made = new HandMade({ ...DRAFT, faults }, abstention);
+    const made = new Scripted({ ...DRAFT, faults }, abstention);
     startGateway(made);
     made.world.nodeOf(GATEWAY).pause(950);
     for (let atMs = 0; atMs < 950; atMs += 100) {
@@ -248,14 +248,14 @@ describe("[D7] a gateway that stood still", () => {
       [400, []],
       [401, ["abstention-is-short"]],
     ] as const) {
-      const made = await new HandMade({ configuration, faults }, abstention).at(950);
+      const made = await new Scripted({ configuration, faults }, abstention).at(950);
       abstains(made, 950 + forMs);
       assert.deepEqual(made.violated, found);
     }
   });
 
   test("abstains although nothing stopped or slowed it → violated", async () => {
-    const made = await new HandMade(DRAFT, abstention).at(1_000);
+    const made = await new Scripted(DRAFT, abstention).at(1_000);
     abstains(made, 1_050);
     assert.deepEqual(made.violated, ["abstains-with-reason"]);
   });

@@ -9,15 +9,15 @@ import type { StationBeat } from "../../../gateway/src/fleet/heartbeat-sessions.
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver, GatewayProcess } from "../../fleet/observer.ts";
 import { GATEWAY, hasTwin } from "../../fleet/plan.ts";
-import { comfortOf } from "../comfort.ts";
 import type { DocumentedGroup } from "../documented.ts";
 import { documentedGroups } from "../documented.ts";
+import { faultTimelineOf } from "../fault-timeline.ts";
 import { PerStation } from "../per-station.ts";
+import { planBoundsOf } from "../plan-bounds.ts";
 import type { StatusLook } from "../status-round.ts";
 import { livingGateway, lookAround } from "../status-round.ts";
-import { troubleOf } from "../trouble.ts";
 import { BeatOrder } from "./beat-order.ts";
-import { isCleanOutage } from "./lone-faults.ts";
+import { isCleanOutage } from "./isolated-faults.ts";
 import { declaredWithinMs, levelAboveBound } from "./model-bounds.ts";
 import type { LeastSilences, LivenessChange, Wrong } from "./silence.ts";
 import { leastSilences, Silence } from "./silence.ts";
@@ -129,7 +129,7 @@ function oldBeat({ order }: Watched, beat: StationBeat): Wrong {
  */
 function declaredLate(fleet: Fleet, { group, silence }: Watched, { to, silentForMs }: LivenessChange): Wrong {
   if (to !== "down" || silence.lastBeatMs === undefined || silentForMs === undefined) return undefined;
-  const { quiet, silenceMs } = comfortOf(fleet, group.name);
+  const { quiet, silenceMs } = planBoundsOf(fleet, group.name);
   if (!quiet || !onlyOutages(fleet, group)) return undefined;
   const dueMs = declaredWithinMs(group, silenceMs) + group.detector.sustainMs;
   if (silentForMs <= dueMs + SUPERVISION_MS) return undefined;
@@ -137,10 +137,10 @@ function declaredLate(fleet: Fleet, { group, silence }: Watched, { to, silentFor
 }
 
 function onlyOutages(fleet: Fleet, group: DocumentedGroup): boolean {
-  const trouble = troubleOf(fleet);
+  const timeline = faultTimelineOf(fleet);
   const { nowMs } = fleet.world;
-  const past = trouble.of(group.name).filter(({ fromMs }) => fromMs <= nowMs);
-  return trouble.leavesGatewayAlone && past.every((span) => isCleanOutage(span, group));
+  const past = timeline.of(group.name).filter(({ fromMs }) => fromMs <= nowMs);
+  return timeline.leavesGatewayAlone && past.every((span) => isCleanOutage(span, group));
 }
 
 /** A silence that should have been declared by now. */
@@ -151,10 +151,10 @@ function undeclared(fleet: Fleet, { group, silence }: Watched): Wrong {
   if (overdueMs <= LATE_MS || fleet.world.nodeOf(GATEWAY).paused) return undefined;
   const { nowMs } = fleet.world;
   const calmForMs = group.detector.sustainMs + RECOVERY_MS + abstentionMs(group);
-  const trouble = troubleOf(fleet);
-  if (trouble.disturbsGateway(nowMs - calmForMs, nowMs)) return undefined;
+  const timeline = faultTimelineOf(fleet);
+  if (timeline.disturbsGateway(nowMs - calmForMs, nowMs)) return undefined;
   // Who lacks what asking takes says nothing about those whom it cannot ask.
-  if (group.heartbeat.kind === "http" && trouble.isShort(nowMs - calmForMs, nowMs)) return undefined;
+  if (group.heartbeat.kind === "http" && timeline.isShort(nowMs - calmForMs, nowMs)) return undefined;
   return ["silence-is-declared", `${silence.liveness}, ${overdueMs} ms after its silence had to be declared`];
 }
 

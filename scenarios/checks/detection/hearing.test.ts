@@ -2,24 +2,24 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { configurationOf } from "../../swarm/written.ts";
-import { HandMade } from "../hand-made.ts";
-import { startGateway } from "../hand-made-gateway.ts";
+import { Scripted } from "../scripted.ts";
+import { startGateway } from "../scripted-gateway.ts";
 import { hearing } from "./hearing.ts";
 
 const DRAFT = { configuration: configurationOf([{ name: "atlantic", detector: { model: "normal", ceiling: 1_000 } }]) };
 
-function beats(made: HandMade, station: string): void {
+function beats(made: Scripted, station: string): void {
   made.tell("beatCounted", "atlantic", station, undefined);
 }
 
-function declares(made: HandMade, node: string, to: "alive" | "down", silentForMs: number): void {
+function declares(made: Scripted, node: string, to: "alive" | "down", silentForMs: number): void {
   const atMs = made.world.nowMs;
   const from = to === "alive" ? ("unknown" as const) : ("suspected" as const);
   const numbers = { level: 9, silentForMs, rule: "by hand", evidence: [] };
   made.tell("gatewayEvent", { type: "declaration", group: "atlantic", node, from, to, atMs, ...numbers }, 1);
 }
 
-function doubts(made: HandMade, untilMs: number): void {
+function doubts(made: Scripted, untilMs: number): void {
   const atMs = made.world.nowMs;
   made.tell(
     "gatewayEvent",
@@ -28,8 +28,8 @@ function doubts(made: HandMade, untilMs: number): void {
   );
 }
 
-async function silentSince(stations: readonly string[], nowMs: number): Promise<HandMade> {
-  const made = new HandMade(DRAFT, hearing);
+async function silentSince(stations: readonly string[], nowMs: number): Promise<Scripted> {
+  const made = new Scripted(DRAFT, hearing);
   startGateway(made);
   for (const station of stations) {
     beats(made, station);

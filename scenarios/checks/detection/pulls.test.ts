@@ -3,16 +3,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { stationNode } from "../../fleet/plan.ts";
 import { configurationOf } from "../../swarm/written.ts";
-import { HandMade } from "../hand-made.ts";
-import { startGateway } from "../hand-made-gateway.ts";
+import { Scripted } from "../scripted.ts";
+import { startGateway } from "../scripted-gateway.ts";
 import { pulls } from "./pulls.ts";
 
 const heartbeat = { kind: "http", path: "/health", interval: 100, timeout: 400 } as const;
 const configuration = configurationOf([{ name: "atlantic", heartbeat }]);
 
 /** Pulls begin `everyMs` apart until 10 s are over; each answer takes 5 ms. */
-async function pulled(everyMs: number, isRefused = false, faults: readonly never[] = []): Promise<HandMade> {
-  const made = new HandMade({ configuration, faults }, pulls);
+async function pulled(everyMs: number, isRefused = false, faults: readonly never[] = []): Promise<Scripted> {
+  const made = new Scripted({ configuration, faults }, pulls);
   startGateway(made);
   for (let atMs = 0; atMs < 10_000; atMs += everyMs) {
     await made.at(atMs);
@@ -44,7 +44,7 @@ test("three ticks that a stall has swallowed are made up â†’ violated; the one t
     [2, []],
     [3, ["pulls-are-not-made-up"]],
   ] as const) {
-    const made = await new HandMade({ configuration }, pulls).at(340);
+    const made = await new Scripted({ configuration }, pulls).at(340);
     startGateway(made);
     for (let time = 0; time < times; time++) {
       made.tell("pulled", "atlantic", "primary");
@@ -58,7 +58,7 @@ test("it drifts while something troubles the group, or while answers are late â†
   const node = stationNode("atlantic", "primary");
   const troubled = await pulled(105, false, [{ kind: "pause", node, atMs: 0, forMs: 60_000 }] as never);
   assert.deepEqual(troubled.violated, []);
-  const late = new HandMade({ configuration }, pulls);
+  const late = new Scripted({ configuration }, pulls);
   startGateway(late);
   for (let atMs = 0; atMs < 10_000; atMs += 200) {
     await late.at(atMs);

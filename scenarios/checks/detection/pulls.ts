@@ -10,9 +10,9 @@ import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";
 import type { DocumentedGroup } from "../documented.ts";
 import { documentedGroups } from "../documented.ts";
+import { faultTimelineOf } from "../fault-timeline.ts";
 import { PerStation } from "../per-station.ts";
 import { livingGateway } from "../status-round.ts";
-import { troubleOf } from "../trouble.ts";
 
 /** So many within less than an interval: one that a stall has delayed, and the next in its time. */
 const MOST_AT_ONCE = 2;
@@ -45,7 +45,7 @@ interface Pulled {
 export function pulls(fleet: Fleet): FleetObserver {
   const { world } = fleet;
   const groups = documentedGroups(fleet);
-  const trouble = troubleOf(fleet);
+  const timeline = faultTimelineOf(fleet);
   const stations = new PerStation<Pulled>(() => ({
     atMs: [],
     out: 0,
@@ -59,7 +59,7 @@ export function pulls(fleet: Fleet): FleetObserver {
     const lookedBackMs = INTERVALS * group.heartbeat.intervalMs;
     const sinceMs = nowMs - lookedBackMs;
     if (freeSinceMs > sinceMs || refusedAtMs > sinceMs) return;
-    if (trouble.touches(group.name, world.nowMs - DRIFT * lookedBackMs, world.nowMs)) return;
+    if (timeline.touches(group.name, world.nowMs - DRIFT * lookedBackMs, world.nowMs)) return;
     const pulled = atMs.filter((beganMs) => beganMs > sinceMs).length;
     world.sometimes("judged: pulls-keep-time");
     if (pulled < INTERVALS - MISSING)

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
 import type { FleetFault } from "../../fleet/plan.ts";
-import { HandMade } from "../hand-made.ts";
+import { Scripted } from "../scripted.ts";
 import { twins } from "./twins.ts";
 
 const TWIN: FleetFault = { kind: "twin", group: "atlantic", station: "primary", atMs: 5_000, forMs: 30_000 };
@@ -11,7 +11,7 @@ const PHASES = { warmUpMs: 2_000, chaosMs: 40_000, drainMs: 10_000, verifyMs: 40
 
 /** The conflict is told at `toldAtMs`, and a heartbeat counts at `beatAtMs`. */
 async function violated(faults: readonly FleetFault[], toldAtMs: number, beatAtMs: number): Promise<string[]> {
-  const made = new HandMade({ phases: PHASES, faults, lostForEver: ["atlantic/primary"] }, twins);
+  const made = new Scripted({ phases: PHASES, faults, lostForEver: ["atlantic/primary"] }, twins);
   const between = ["there", "here"] as const;
   const event: GatewayEvent = { type: "name-conflict", group: "atlantic", station: "primary", between, atMs: 0 };
   made.world.at(toldAtMs, () => made.tell("gatewayEvent", event, 1));

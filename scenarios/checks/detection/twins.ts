@@ -11,12 +11,12 @@ import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";
 import type { Twin } from "../../fleet/plan.ts";
 import { stationNode } from "../../fleet/plan.ts";
-import { comfortOf } from "../comfort.ts";
 import type { DocumentedGroup } from "../documented.ts";
 import { documentedGroups } from "../documented.ts";
+import type { Span } from "../fault-timeline.ts";
+import { faultTimelineOf, nodesOf } from "../fault-timeline.ts";
 import { judged } from "../not-judged.ts";
-import type { Span } from "../trouble.ts";
-import { nodesOf, troubleOf } from "../trouble.ts";
+import { planBoundsOf } from "../plan-bounds.ts";
 
 /** Each of them is challenged and accepted twice, a beat of its own and two messages each time. */
 const TURNS = 6;
@@ -72,10 +72,10 @@ function isOf({ twin }: Watched, group: string, station: string): boolean {
 
 /** Undefined where something else comes between, or too soon. */
 function watchedOf(fleet: Fleet, group: DocumentedGroup, twin: Twin): Watched | undefined {
-  const { mostMs, quiet } = comfortOf(fleet, group.name);
+  const { mostMs, quiet } = planBoundsOf(fleet, group.name);
   const { intervalMs } = group.heartbeat;
   const toldByMs = twin.atMs + TURNS * (2 * intervalMs + 3 * mostMs) + MARGIN_MS;
-  const others = troubleOf(fleet)
+  const others = faultTimelineOf(fleet)
     .of(group.name)
     .filter(({ fault, untilMs }) => fault !== twin && untilMs > twin.atMs);
   if (!quiet || group.heartbeat.kind !== "udp" || others.some(({ fromMs }) => fromMs <= toldByMs)) return undefined;

@@ -9,9 +9,9 @@
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Attempt, Command, FleetObserver } from "../../fleet/observer.ts";
 import { endsAtMs, healedAtMs, stationNode, verifyFromMs } from "../../fleet/plan.ts";
-import { comfortOf } from "../comfort.ts";
 import type { DocumentedGroup } from "../documented.ts";
 import { documentedGroups } from "../documented.ts";
+import { planBoundsOf } from "../plan-bounds.ts";
 import { livingGateway } from "../status-round.ts";
 
 /** `SupervisorOptions.maxDwellMs`, `FailoverOptions.doubtMs` after four doublings. */
@@ -27,7 +27,7 @@ interface Active {
 export function afterHeal(fleet: Fleet): FleetObserver {
   const { plan } = fleet;
   const watched = [...documentedGroups(fleet).values()].filter(({ name }) => {
-    const { quiet, serves } = comfortOf(fleet, name);
+    const { quiet, serves } = planBoundsOf(fleet, name);
     return quiet && serves;
   });
   const watchedByName = new Map(watched.map((group) => [group.name, group]));

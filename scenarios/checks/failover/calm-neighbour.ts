@@ -8,15 +8,15 @@
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";
 import { isWide } from "../../fleet/plan.ts";
-import { comfortOf } from "../comfort.ts";
-import { troubleOf } from "../trouble.ts";
+import { faultTimelineOf } from "../fault-timeline.ts";
+import { planBoundsOf } from "../plan-bounds.ts";
 
 /** The groups of `fleet` that nothing touches, and in which nobody healthy is ever accused. */
 export function calmGroups(fleet: Fleet): Set<string> {
-  const trouble = troubleOf(fleet);
-  if (!trouble.leavesGatewayAlone) return new Set();
+  const timeline = faultTimelineOf(fleet);
+  if (!timeline.leavesGatewayAlone) return new Set();
   const calm = fleet.plan.groups.filter(
-    (group) => !isWide(group) && trouble.of(group.name).length === 0 && comfortOf(fleet, group.name).quiet,
+    (group) => !isWide(group) && timeline.of(group.name).length === 0 && planBoundsOf(fleet, group.name).quiet,
   );
   return new Set(calm.map(({ name }) => name));
 }
@@ -26,8 +26,8 @@ export function calmNeighbour(fleet: Fleet): FleetObserver {
   const calm = calmGroups(fleet);
   const latencyMs = new Map<string, number>();
   for (const { name } of fleet.plan.groups) {
-    const comfort = comfortOf(fleet, name);
-    if (calm.has(name) && comfort.serves) latencyMs.set(name, comfort.latencyMs);
+    const bounds = planBoundsOf(fleet, name);
+    if (calm.has(name) && bounds.serves) latencyMs.set(name, bounds.latencyMs);
   }
   if (latencyMs.size === 0) return {};
   if (calm.size < fleet.plan.groups.length) world.sometimes("calm group beside a troubled one");

@@ -2,40 +2,40 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { claimsUnfit } from "../claims-unfit.ts";
-import { HandMade } from "../hand-made.ts";
-import { startGateway } from "../hand-made-gateway.ts";
+import { Scripted } from "../scripted.ts";
+import { startGateway } from "../scripted-gateway.ts";
 import { comparisons } from "./comparisons.ts";
 
 const FEW = ["comparisons-are-few"];
 
 /** The primary has failed `count` commands without a key. */
-async function failing(count: number): Promise<HandMade> {
-  const made = new HandMade({}, comparisons);
+async function failing(count: number): Promise<Scripted> {
+  const made = new Scripted({}, comparisons);
   made.starts();
   await fails(made, count);
   return made;
 }
 
-async function fails(made: HandMade, count: number): Promise<void> {
+async function fails(made: Scripted, count: number): Promise<void> {
   for (let left = count; left > 0; left--)
     made.ends(made.sends(made.command({ kind: "once" }), "primary"), "reply", 500);
   await made.at(made.world.nowMs + 1);
 }
 
 /** The primary serves so many commands. */
-async function serves(made: HandMade, count: number): Promise<void> {
+async function serves(made: Scripted, count: number): Promise<void> {
   for (let left = count; left > 0; left--) made.ends(made.sends(made.command(), "primary"), "reply", 200);
   await made.at(made.world.nowMs + 1);
 }
 
 /** A new command goes to the backup, which answers with `status` after 10 ms. */
-async function compares(made: HandMade, status = 200): Promise<void> {
+async function compares(made: Scripted, status = 200): Promise<void> {
   const attempt = made.sends(made.command({ kind: "once" }), "backup");
   await made.at(made.world.nowMs + 10);
   made.ends(attempt, "reply", status);
 }
 
-async function rests(made: HandMade, forMs: number): Promise<void> {
+async function rests(made: Scripted, forMs: number): Promise<void> {
   await made.at(made.world.nowMs + forMs);
 }
 
@@ -53,7 +53,7 @@ describe("comparisons-are-few", () => {
 
   test("none was unserved, and its gateway calls the primary ineligible → an excuse only where something came to nothing there", async () => {
     for (const hasFailed of [true, false]) {
-      const made = new HandMade({}, comparisons);
+      const made = new Scripted({}, comparisons);
       startGateway(made);
       claimsUnfit(made.fleet);
       made.declared("primary", "suspected", "alive");
@@ -65,7 +65,7 @@ describe("comparisons-are-few", () => {
 
   test("nobody was eligible, and its gateway calls the primary ineligible ever after → over once that is heard again, and nothing failed", async () => {
     for (const isHeard of [true, false]) {
-      const made = new HandMade({}, comparisons);
+      const made = new Scripted({}, comparisons);
       startGateway(made);
       claimsUnfit(made.fleet);
       made.tell(

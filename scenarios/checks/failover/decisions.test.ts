@@ -2,19 +2,19 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { WrittenSections } from "../../swarm/written.ts";
 import { configurationOf } from "../../swarm/written.ts";
-import { HandMade } from "../hand-made.ts";
-import { startGateway } from "../hand-made-gateway.ts";
+import { Scripted } from "../scripted.ts";
+import { startGateway } from "../scripted-gateway.ts";
 import { decisions } from "./decisions.ts";
 
-function made(sections: WrittenSections = {}): HandMade {
-  const fleet = new HandMade({ configuration: configurationOf([{ name: "atlantic", ...sections }]) }, decisions);
+function made(sections: WrittenSections = {}): Scripted {
+  const fleet = new Scripted({ configuration: configurationOf([{ name: "atlantic", ...sections }]) }, decisions);
   fleet.starts();
   return fleet;
 }
 
 /** `times` attempts at `station`, each of which ends so, 10 ms apart. */
 async function ends(
-  fleet: HandMade,
+  fleet: Scripted,
   times: number,
   how: "never-sent" | "reply",
   status?: number,
@@ -60,7 +60,7 @@ test("[F1] enough failures for long enough speak against a station, and successe
  * 30 commands that `primary` serves in 10 ms each; then `times` that are not answered, and `forMs`
  * of silence.
  */
-async function fallsSilent(fleet: HandMade, times: number, forMs: number): Promise<void> {
+async function fallsSilent(fleet: Scripted, times: number, forMs: number): Promise<void> {
   await ends(fleet, 30, "reply", 200);
   for (let time = 0; time < times; time++) fleet.sends(fleet.command(), "primary");
   await fleet.at(fleet.world.nowMs + forMs);
@@ -118,7 +118,7 @@ test("[F10] slow callers, own shortages and errors that every station gives spea
 });
 
 /** Both stations beat, once. */
-function beat(fleet: HandMade, ...stations: readonly string[]): void {
+function beat(fleet: Scripted, ...stations: readonly string[]): void {
   for (const station of stations) fleet.tell("beatCounted", "atlantic", station);
 }
 
@@ -152,7 +152,7 @@ test("[F2] who is promoted has been heard of since the other fell silent, and no
   assert.deepEqual(unheard.violated, ["heard-since-is-promoted"]);
 
   const configuration = configurationOf([{ name: "atlantic", stations: 3 }]);
-  const passedOver = new HandMade({ configuration }, decisions);
+  const passedOver = new Scripted({ configuration }, decisions);
   passedOver.starts();
   for (const station of ["primary", "backup", "backup-2"]) passedOver.declared(station, "suspected", "alive");
   await ends(passedOver, 2, "never-sent");
@@ -166,7 +166,7 @@ test("[F2] one that has just failed its failback is passed over, and one that se
     [false, []],
     [true, ["promotes-the-first-fit"]],
   ] as const) {
-    const fleet = new HandMade({ configuration: configurationOf([{ name: "atlantic", stations: 3 }]) }, decisions);
+    const fleet = new Scripted({ configuration: configurationOf([{ name: "atlantic", stations: 3 }]) }, decisions);
     fleet.starts();
     for (const station of ["primary", "backup", "backup-2"]) fleet.declared(station, "suspected", "alive");
     await ends(fleet, 2, "never-sent");
@@ -277,7 +277,7 @@ describe("[F7] automatic failback, by what is written and what happened", () => 
   async function backAgain(
     sections: WrittenSections,
     untilMs: number,
-    at: (fleet: HandMade) => void = () => undefined,
+    at: (fleet: Scripted) => void = () => undefined,
   ) {
     const fleet = made(sections);
     startGateway(fleet);
@@ -313,7 +313,7 @@ describe("[F7] automatic failback, by what is written and what happened", () => 
 
   test("each failure that was told doubles it", async () => {
     let isAgain = false;
-    const ended = (fleet: HandMade): void => {
+    const ended = (fleet: Scripted): void => {
       if (isAgain) return;
       isAgain = true;
       const event = { group: "atlantic", station: "primary", reason: "", atMs: fleet.world.nowMs } as const;

@@ -24,9 +24,9 @@ import { UsualAnswers } from "../calls/usual-answers.ts";
 import { knowsBeats } from "../detection/detector.ts";
 import type { DocumentedGroup } from "../documented.ts";
 import { documentedGroups } from "../documented.ts";
+import { faultTimelineOf } from "../fault-timeline.ts";
 import type { StatusLook } from "../status-round.ts";
 import { livingGateway, lookAround } from "../status-round.ts";
-import { troubleOf } from "../trouble.ts";
 import { holdDownMs } from "./hold-down.ts";
 import { KnownStation } from "./known-station.ts";
 import type { Promoted } from "./promotions.ts";
@@ -333,5 +333,5 @@ function stillDue(fleet: Fleet, { group, process, status }: StatusLook, known: K
 
 function disturbed(fleet: Fleet): boolean {
   const { nowMs } = fleet.world;
-  return livingGateway(fleet) === undefined || troubleOf(fleet).disturbsGatewayLately(nowMs);
+  return livingGateway(fleet) === undefined || faultTimelineOf(fleet).disturbsGatewayLately(nowMs);
 }

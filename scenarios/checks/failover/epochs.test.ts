@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Group } from "../../../gateway/src/fleet/group.ts";
 import type { Attempt, Relay } from "../../fleet/observer.ts";
-import { HandMade } from "../hand-made.ts";
-import { startGateway } from "../hand-made-gateway.ts";
+import { Scripted } from "../scripted.ts";
+import { startGateway } from "../scripted-gateway.ts";
 import { epochs } from "./epochs.ts";
 
-function promoted(made: HandMade, station: string, from: string, epoch: number): void {
+function promoted(made: Scripted, station: string, from: string, epoch: number): void {
   const { nowMs } = made.world;
   const numbers = { atMs: nowMs, waiting: 0, inFlight: 0, evidence: [] };
   made.tell(
@@ -19,7 +19,7 @@ function promoted(made: HandMade, station: string, from: string, epoch: number):
 
 describe("[F3] [S2] epochs at the gateway", () => {
   test("attempts follow the promotions that were told", () => {
-    const made = new HandMade({}, epochs);
+    const made = new Scripted({}, epochs);
     made.sends(made.command(), "primary");
     promoted(made, "backup", "primary", 2);
     made.sends(made.command(), "backup", { epoch: 2 });
@@ -35,7 +35,7 @@ describe("[F3] [S2] epochs at the gateway", () => {
       ["reply", 500, []],
       ["reply", 200, ["one-active-per-epoch"]],
     ] as const) {
-      const made = new HandMade({}, epochs);
+      const made = new Scripted({}, epochs);
       const command = made.command();
       made.ends(made.sends(command, "primary"), outcome, status);
       made.sends(command, "backup");
@@ -44,7 +44,7 @@ describe("[F3] [S2] epochs at the gateway", () => {
   });
 
   test("so may one that is out for longer than usual, and not before", async () => {
-    const made = new HandMade({}, epochs);
+    const made = new Scripted({}, epochs);
     for (let served = 0; served < 52; served++) {
       const attempt = made.sends(made.command(), "primary");
       await made.at(made.world.nowMs + 40);
@@ -63,7 +63,7 @@ describe("[F3] [S2] epochs at the gateway", () => {
   });
 
   test("new ones go past an active station in doubt, until it is trusted again, and to one that is tried out", () => {
-    const made = new HandMade({}, epochs);
+    const made = new Scripted({}, epochs);
     const says = (type: "doubted" | "trusted"): void =>
       made.tell("gatewayEvent", { type, group: "atlantic", station: "primary", reason: "", atMs: 0 }, 1);
     const begun = { type: "handover-begun", group: "atlantic", station: "backup", reason: "", atMs: 0 } as const;
@@ -83,7 +83,7 @@ describe("[F3] [S2] epochs at the gateway", () => {
       [3, []],
       [2, ["one-active-per-epoch"]],
     ] as const) {
-      const made = new HandMade({}, epochs);
+      const made = new Scripted({}, epochs);
       const sent = async (): Promise<Attempt> => {
         await made.at(made.world.nowMs + 10);
         return made.sends(made.command(), "primary");
@@ -107,7 +107,7 @@ describe("[F3] [S2] epochs at the gateway", () => {
       [4, 0, ["one-active-per-epoch"]],
       [5, 9, ["one-active-per-epoch"]],
     ] as const) {
-      const made = new HandMade({}, epochs);
+      const made = new Scripted({}, epochs);
       for (let place = 0; place < lost; place++) {
         const command = made.command();
         made.arrives(command);
@@ -129,7 +129,7 @@ describe("[F3] [S2] epochs at the gateway", () => {
       [36, 2, []],
       [0, 12, ["one-active-per-epoch"]],
     ] as const) {
-      const made = new HandMade({}, epochs);
+      const made = new Scripted({}, epochs);
       const ends = (kind: "once" | "keyed", status: number): void =>
         made.ends(made.sends(made.command({ kind }), "primary"), "reply", status);
       ends("once", 500);
@@ -144,20 +144,20 @@ describe("[F3] [S2] epochs at the gateway", () => {
   });
 
   test("two stations under one epoch", () => {
-    const made = new HandMade({}, epochs);
+    const made = new Scripted({}, epochs);
     made.sends(made.command(), "primary");
     made.sends(made.command(), "backup");
     assert.deepEqual(made.violated, ["one-active-per-epoch"]);
   });
 
   test("a promotion that does not raise the epoch", () => {
-    const made = new HandMade({}, epochs);
+    const made = new Scripted({}, epochs);
     promoted(made, "backup", "primary", 1);
     assert.deepEqual(made.violated, ["epoch-rises"]);
   });
 
   test("an attempt of the old epoch after a promotion", () => {
-    const made = new HandMade({}, epochs);
+    const made = new Scripted({}, epochs);
     promoted(made, "backup", "primary", 2);
     made.sends(made.command(), "primary");
     assert.deepEqual(made.violated, ["epoch-rises"]);
@@ -169,7 +169,7 @@ describe("[F3] [S2] epochs at the gateway", () => {
  * then on; looked at at 2 s.
  */
 async function heard(seen: readonly number[], sentUnder: readonly number[], epoch: number): Promise<readonly string[]> {
-  const made = new HandMade({}, epochs);
+  const made = new Scripted({}, epochs);
   const { gateway } = startGateway(made);
   const group = gateway.groups.get("atlantic") as Group;
   for (const epoch of sentUnder) made.sends(made.command(), "primary", { epoch });
@@ -217,7 +217,7 @@ describe("[F3] what a restarted gateway learns of its stations", () => {
 });
 
 describe("[F3] epochs at a station", () => {
-  const relay = (made: HandMade, epoch: number, incarnation = 1): Relay => ({
+  const relay = (made: Scripted, epoch: number, incarnation = 1): Relay => ({
     command: made.command(),
     group: "atlantic",
     station: "primary",
@@ -230,7 +230,7 @@ describe("[F3] epochs at a station", () => {
   });
 
   test("an older one is neither let in nor carried on after a newer one was seen", () => {
-    const made = new HandMade({}, epochs);
+    const made = new Scripted({}, epochs);
     const waiting = relay(made, 1);
     made.tell("relayAdmitted", waiting);
     made.tell("relayAdmitted", relay(made, 2));
@@ -241,7 +241,7 @@ describe("[F3] epochs at a station", () => {
   });
 
   test("what its spacecraft has seen is seen", () => {
-    const made = new HandMade({}, epochs);
+    const made = new Scripted({}, epochs);
     made.tell("relayRefused", relay(made, 1), 4);
     made.tell("relayAdmitted", relay(made, 4));
     assert.deepEqual(made.violated, []);
@@ -250,7 +250,7 @@ describe("[F3] epochs at a station", () => {
   });
 
   test("a station that was restarted has forgotten what it has seen", () => {
-    const made = new HandMade({}, epochs);
+    const made = new Scripted({}, epochs);
     made.tell("relayAdmitted", relay(made, 2));
     made.tell("relayAdmitted", relay(made, 1, 2));
     assert.deepEqual(made.violated, []);

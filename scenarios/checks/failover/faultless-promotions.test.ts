@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { FleetFault } from "../../fleet/plan.ts";
 import { GATEWAY } from "../../fleet/plan.ts";
-import { HandMade } from "../hand-made.ts";
+import { Scripted } from "../scripted.ts";
 import type { WideDraft } from "../wide-world.ts";
 import { widePlan } from "../wide-world.ts";
 import { faultlessPromotions } from "./faultless-promotions.ts";
@@ -22,7 +22,7 @@ async function violated(
   served = true,
   draft: WideDraft = {},
 ) {
-  const made = new HandMade(widePlan({ faults, ...draft }), faultlessPromotions);
+  const made = new Scripted(widePlan({ faults, ...draft }), faultlessPromotions);
   await made.at(17_000);
   const attempt = made.sends(made.command(), "primary");
   made.ends(attempt, "reply", served ? 200 : 500);
@@ -71,7 +71,7 @@ test("all that was served had been sent before the first that was wrong → not 
     [16_999, []],
     [17_001, ["no-role-change-without-fault"]],
   ] as const) {
-    const made = new HandMade(widePlan({}), faultlessPromotions);
+    const made = new Scripted(widePlan({}), faultlessPromotions);
     await made.at(Math.min(sentMs, 17_000));
     const early = sentMs < 17_000 ? made.sends(made.command(), "primary") : undefined;
     await made.at(17_000);

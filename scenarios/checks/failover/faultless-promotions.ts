@@ -15,13 +15,13 @@ import type { GroupPlan } from "../../fleet/plan.ts";
 import { GATEWAY, isWide, stationNode } from "../../fleet/plan.ts";
 import { workOfMost } from "../../fleet/work.ts";
 import { ServedYet } from "../calls/served-yet.ts";
-import { comfortOf } from "../comfort.ts";
+import type { Span } from "../fault-timeline.ts";
+import { faultTimelineOf, nodesOf } from "../fault-timeline.ts";
 import { hasDefaults } from "../load/quiet-times.ts";
 import { capacityOf, slownessOf } from "../load/true-capacity.ts";
 import { judged, notJudged } from "../not-judged.ts";
+import { planBoundsOf } from "../plan-bounds.ts";
 import { SlidingCount } from "../sliding-count.ts";
-import type { Span } from "../trouble.ts";
-import { nodesOf, troubleOf } from "../trouble.ts";
 
 const INVARIANT = "no-role-change-without-fault";
 /**
@@ -48,13 +48,13 @@ export function faultlessPromotions(fleet: Fleet): FleetObserver {
       const { group, station, from, evidence } = event;
       const load = loads.get(group);
       if (load === undefined) return;
-      const { quiet, mostMs } = comfortOf(fleet, group);
+      const { quiet, mostMs } = planBoundsOf(fleet, group);
       if (!quiet || !hasDefaults(fleet, group)) return notJudged(world, INVARIANT, "settings of its own");
       if (leavesTooSoon(fleet.group(group).plan, slownessOf(fleet, group), mostMs))
         return notJudged(world, INVARIANT, "callers leave too soon");
       if (timesOutByItself(fleet, group)) return notJudged(world, INVARIANT, "a timeout below what a command takes");
       if (load.wasTooMuch(from, world.nowMs)) return notJudged(world, INVARIANT, "loaded");
-      const struck = troubleOf(fleet)
+      const struck = faultTimelineOf(fleet)
         .of(group)
         .some((span) => excuses(span, stationNode(group, from), world.nowMs));
       if (struck) return judged(world, INVARIANT);

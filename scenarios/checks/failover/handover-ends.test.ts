@@ -5,7 +5,7 @@ import { buildFleet } from "../../fleet/build.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
 import { gatewayProgram } from "../../fleet/gateway-node.ts";
 import { planOf } from "../../swarm/written.ts";
-import { HandMade } from "../hand-made.ts";
+import { Scripted } from "../scripted.ts";
 import { handoverEnds } from "./handover-ends.ts";
 
 /** An operator asks for a switchover; `spoil` may tell observers what did not happen. */
@@ -48,7 +48,7 @@ test("[F2] a failback to a station that failed what it was given is seen", () =>
     [200, []],
     [500, ["failback-is-tried"]],
   ] as const) {
-    const made = new HandMade({}, handoverEnds);
+    const made = new Scripted({}, handoverEnds);
     made.starts();
     const numbers = { cause: "failback", reason: "", atMs: 0 } as const;
     made.tell("gatewayEvent", { type: "handover-begun", group: "atlantic", station: "backup", ...numbers }, 1);

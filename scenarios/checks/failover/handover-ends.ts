@@ -16,8 +16,8 @@ import type { FleetObserver } from "../../fleet/observer.ts";
 import { endOf } from "../calls/attempt-ends.ts";
 import type { DocumentedGroup } from "../documented.ts";
 import { documentedGroups } from "../documented.ts";
+import { faultTimelineOf } from "../fault-timeline.ts";
 import { livingGateway } from "../status-round.ts";
-import { troubleOf } from "../trouble.ts";
 
 const CANARY_WAIT_MS = 2_000;
 const SHARES_MS = 4 * 250;
@@ -79,7 +79,8 @@ export function handoverEnds(fleet: Fleet): FleetObserver {
     },
     tick() {
       const gateway = livingGateway(fleet);
-      if (begun.size === 0 || gateway === undefined || troubleOf(fleet).disturbsGatewayLately(world.nowMs)) return;
+      if (begun.size === 0 || gateway === undefined || faultTimelineOf(fleet).disturbsGatewayLately(world.nowMs))
+        return;
       for (const [group, { atMs, cause }] of begun) {
         const tookMs = gateway.nowMs() - atMs;
         const mostMs = cause === "slowness" ? RACE_MS : CANARY_WAIT_MS + SHARES_MS;

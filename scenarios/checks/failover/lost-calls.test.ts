@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { WrittenSections } from "../../swarm/written.ts";
 import { configurationOf } from "../../swarm/written.ts";
-import { HandMade } from "../hand-made.ts";
+import { Scripted } from "../scripted.ts";
 import { lostCalls } from "./lost-calls.ts";
 
-function made(commands: WrittenSections["commands"] = {}): HandMade {
-  const fleet = new HandMade({ configuration: configurationOf([{ name: "atlantic", commands }]) }, lostCalls);
+function made(commands: WrittenSections["commands"] = {}): Scripted {
+  const fleet = new Scripted({ configuration: configurationOf([{ name: "atlantic", commands }]) }, lostCalls);
   fleet.starts();
   return fleet;
 }

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { claimsUnfit } from "../claims-unfit.ts";
-import { HandMade } from "../hand-made.ts";
-import { startGateway } from "../hand-made-gateway.ts";
+import { Scripted } from "../scripted.ts";
+import { startGateway } from "../scripted-gateway.ts";
 import { movedCalls } from "./moved-calls.ts";
 
-function made(): HandMade {
-  const fleet = new HandMade({}, movedCalls);
+function made(): Scripted {
+  const fleet = new Scripted({}, movedCalls);
   fleet.starts();
   return fleet;
 }
@@ -41,7 +41,7 @@ test("[F3] nothing goes on, and the gateway calls the new station ineligible →
     [true, []],
     [false, ["moves-what-was-in-flight"]],
   ] as const) {
-    const fleet = new HandMade({}, movedCalls);
+    const fleet = new Scripted({}, movedCalls);
     startGateway(fleet);
     claimsUnfit(fleet.fleet);
     fleet.declared("backup", "suspected", "alive");
@@ -115,7 +115,7 @@ test("[F3] a command is parked after a promotion → only where it failed, or it
     ["another declared down", ["moves-what-was-in-flight"]],
     ["nothing", ["moves-what-was-in-flight"]],
   ] as const) {
-    const fleet = new HandMade({}, movedCalls);
+    const fleet = new Scripted({}, movedCalls);
     const process = startGateway(fleet);
     const status = { parked: 1, waiting: 0 };
     fleet.fleet.gateway = { ...process, gateway: { groups: new Map([["atlantic", { status }]]) } as never };

@@ -3,14 +3,14 @@ import { test } from "node:test";
 import type { FleetFault } from "../../fleet/plan.ts";
 import type { WrittenSections } from "../../swarm/written.ts";
 import { configurationOf } from "../../swarm/written.ts";
-import { HandMade } from "../hand-made.ts";
+import { Scripted } from "../scripted.ts";
 import { roleChanges } from "./role-changes.ts";
 
 const LONG = { warmUpMs: 10_000, chaosMs: 300_000, drainMs: 60_000, verifyMs: 60_000 };
 const HUNG: FleetFault = { kind: "pause", node: "atlantic/primary", atMs: 1_000, forMs: 2_000 };
 
-function made(faults: readonly FleetFault[], sections: WrittenSections = {}): HandMade {
-  const fleet = new HandMade(
+function made(faults: readonly FleetFault[], sections: WrittenSections = {}): Scripted {
+  const fleet = new Scripted(
     { faults, phases: LONG, configuration: configurationOf([{ name: "atlantic", ...sections }]) },
     roleChanges,
   );

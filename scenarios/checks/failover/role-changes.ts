@@ -14,12 +14,12 @@
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";
-import { comfortOf } from "../comfort.ts";
 import type { DocumentedGroup } from "../documented.ts";
 import { documentedGroups } from "../documented.ts";
+import type { Span } from "../fault-timeline.ts";
+import { faultTimelineOf } from "../fault-timeline.ts";
+import { planBoundsOf } from "../plan-bounds.ts";
 import { SlidingCount } from "../sliding-count.ts";
-import type { Span } from "../trouble.ts";
-import { troubleOf } from "../trouble.ts";
 import { calmGroups } from "./calm-neighbour.ts";
 import { holdDownMs } from "./hold-down.ts";
 
@@ -119,12 +119,12 @@ function memoryMs({ breaker, commands, commandPath, detector, heartbeat }: Docum
 
 function refuseUncaused(fleet: Fleet, settings: DocumentedGroup, { group, station, from, evidence }: Promoted): void {
   const { nowMs } = fleet.world;
-  const { quiet, serves } = comfortOf(fleet, group);
+  const { quiet, serves } = planBoundsOf(fleet, group);
   // Started together, stations have their grace period to be heard from.
   if (!quiet || !serves) return;
   const sinceMs = nowMs - memoryMs(settings);
   if (
-    troubleOf(fleet)
+    faultTimelineOf(fleet)
       .of(group)
       .some((span) => span.fromMs <= nowMs && excusesUntilMs(span) >= sinceMs)
   )

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HandMade } from "../hand-made.ts";
+import { Scripted } from "../scripted.ts";
 import { SurelyFit } from "./surely-fit.ts";
 
-function made(): { fleet: HandMade; isFit: () => boolean } {
+function made(): { fleet: Scripted; isFit: () => boolean } {
   let eligible: SurelyFit | undefined;
-  const fleet = new HandMade({}, (planned) => {
+  const fleet = new Scripted({}, (planned) => {
     eligible = new SurelyFit(planned);
     return eligible.hears;
   });
@@ -25,7 +25,7 @@ test("a station is surely eligible once it is declared alive, and until it is no
 });
 
 test("what comes to nothing, takes long, or replaces it, may make it ineligible for all that is known here", async () => {
-  const marks: readonly ((fleet: HandMade) => unknown)[] = [
+  const marks: readonly ((fleet: Scripted) => unknown)[] = [
     (fleet) => fleet.ends(fleet.sends(fleet.command(), "backup"), "lost"),
     (fleet) => fleet.ends(fleet.sends(fleet.command(), "backup"), "reply", 500),
     (fleet) => fleet.ends(fleet.sends(fleet.command(), "backup"), "aborted"),

@@ -11,8 +11,8 @@ import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";
 import { endsAtMs } from "../../fleet/plan.ts";
 import { quietFromMs } from "../../fleet/source-node.ts";
-import type { LoneFault } from "../detection/lone-faults.ts";
-import { loneFaults } from "../detection/lone-faults.ts";
+import type { IsolatedFault } from "../detection/isolated-faults.ts";
+import { isolatedFaults } from "../detection/isolated-faults.ts";
 import type { DocumentedGroup } from "../documented.ts";
 import { documentedGroups } from "../documented.ts";
 import { succeeded } from "../load/offered-load.ts";
@@ -24,9 +24,9 @@ export function takeOver(fleet: Fleet): FleetObserver {
   const groups = documentedGroups(fleet);
   const surelyFit = new SurelyFit(fleet);
   /** Faults after which nobody has served yet. */
-  const waiting: Set<LoneFault> = new Set();
+  const waiting: Set<IsolatedFault> = new Set();
   const latestMs = Math.min(quietFromMs(fleet), endsAtMs(fleet.plan));
-  for (const fault of loneFaults(fleet)) {
+  for (const fault of isolatedFaults(fleet)) {
     if (fault.atMs + fault.boundMs > latestMs) continue;
     world.at(fault.atMs, () => {
       if (!isActiveWithBackup(fleet, fault, surelyFit)) return;
@@ -56,7 +56,7 @@ export function takeOver(fleet: Fleet): FleetObserver {
  * Does the fault strike whom commands go to, and is there somebody else who is well at this
  * instant?
  */
-function isActiveWithBackup(fleet: Fleet, { group, station }: LoneFault, surelyFit: SurelyFit): boolean {
+function isActiveWithBackup(fleet: Fleet, { group, station }: IsolatedFault, surelyFit: SurelyFit): boolean {
   const status = livingGateway(fleet)?.gateway.groups.get(group)?.status;
   if (status === undefined || status.active !== station || status.handover !== undefined) return false;
   const active = status.stations.find(({ name }) => name === station);
@@ -65,6 +65,6 @@ function isActiveWithBackup(fleet: Fleet, { group, station }: LoneFault, surelyF
   return active?.liveness === "alive" && status.stations.some((one) => one.name !== station && isFit(one));
 }
 
-function sentence({ group, station, atMs, boundMs, terms }: LoneFault): string {
+function sentence({ group, station, atMs, boundMs, terms }: IsolatedFault): string {
   return `${group}: ${station} was lost at ${atMs} ms, and nobody else has served a command since; it should take ${Math.round(boundMs)} ms at most (${terms})`;
 }

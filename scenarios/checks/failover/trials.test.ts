@@ -6,17 +6,17 @@ import { gatewayProgram } from "../../fleet/gateway-node.ts";
 import { endsAtMs } from "../../fleet/plan.ts";
 import { configurationOf, planOf } from "../../swarm/written.ts";
 import { claimsUnfit } from "../claims-unfit.ts";
-import { HandMade } from "../hand-made.ts";
+import { Scripted } from "../scripted.ts";
 import { trials } from "./trials.ts";
 
-function begun(): HandMade {
-  const made = new HandMade({}, trials);
+function begun(): Scripted {
+  const made = new Scripted({}, trials);
   made.starts();
   return made;
 }
 
 /** A failback tries the backup out. */
-function triesBackup(): HandMade {
+function triesBackup(): Scripted {
   const made = begun();
   const { nowMs } = made.world;
   made.tell(

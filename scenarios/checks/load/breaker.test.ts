@@ -6,8 +6,8 @@ import { AttemptTimeoutError } from "ground-station-failover";
 import type { Attempt, Command } from "../../fleet/observer.ts";
 import { configurationOf } from "../../swarm/written.ts";
 import { claimsUnfit } from "../claims-unfit.ts";
-import { HandMade } from "../hand-made.ts";
-import { startGateway } from "../hand-made-gateway.ts";
+import { Scripted } from "../scripted.ts";
+import { startGateway } from "../scripted-gateway.ts";
 import { breaker } from "./breaker.ts";
 
 /** Half of ten in a second opens it, for half a second; an attempt may take 200 ms. */
@@ -21,18 +21,18 @@ const DRAFT = {
   ]),
 };
 
-function moves(made: HandMade, from: BreakerState, to: BreakerState, atMs = made.world.nowMs): void {
+function moves(made: Scripted, from: BreakerState, to: BreakerState, atMs = made.world.nowMs): void {
   const transition = { from, to, atMs, rule: "by hand" };
   made.tell("gatewayEvent", { type: "breaker", group: "atlantic", station: "primary", transition }, 1);
 }
 
 /** What is decided has been told by then. */
-async function passes(made: HandMade): Promise<void> {
+async function passes(made: Scripted): Promise<void> {
   await made.at(made.world.nowMs + 100);
   made.tell("tick");
 }
 
-async function answers(made: HandMade, statuses: readonly number[]): Promise<void> {
+async function answers(made: Scripted, statuses: readonly number[]): Promise<void> {
   for (const status of statuses) {
     const attempt = made.sends(made.command(), "primary");
     await made.at(made.world.nowMs + 10);
@@ -47,7 +47,7 @@ const FIVE_FAIL = [200, 200, 200, 200, 200, LOST, LOST, LOST, LOST, LOST];
 const TEN_FAIL = FIVE_FAIL.map(() => LOST);
 
 /** `primary` answers ten commands with 500, and `backup` each of them with `elsewhere`. */
-async function compares(made: HandMade, elsewhere: number): Promise<void> {
+async function compares(made: Scripted, elsewhere: number): Promise<void> {
   for (let time = 0; time < 10; time++) {
     const command = made.command();
     made.arrives(command);
@@ -59,7 +59,7 @@ async function compares(made: HandMade, elsewhere: number): Promise<void> {
 }
 
 /** A command of one of several sources. */
-function bySource(made: HandMade, source: number): Command {
+function bySource(made: Scripted, source: number): Command {
   const { id } = made.command();
   return made.command({ id: `atlantic.${source}.${id}` });
 }
@@ -69,7 +69,7 @@ function bySource(made: HandMade, source: number): Command {
  * with `status`, or is yet to.
  */
 async function failsFirst(
-  made: HandMade,
+  made: Scripted,
   command: Command,
   isSentOn: boolean,
   status?: number,
@@ -85,8 +85,8 @@ async function failsFirst(
 }
 
 /** Opens as it should, and lets its pause pass. */
-async function afterPause(): Promise<HandMade> {
-  const made = new HandMade(DRAFT, breaker);
+async function afterPause(): Promise<Scripted> {
+  const made = new Scripted(DRAFT, breaker);
   await answers(made, TEN_FAIL);
   moves(made, "closed", "open");
   await made.at(made.world.nowMs + 500);
@@ -95,28 +95,28 @@ async function afterPause(): Promise<HandMade> {
 
 describe("[B1] a circuit opens", () => {
   test("where half of ten failed", async () => {
-    const made = new HandMade(DRAFT, breaker);
+    const made = new Scripted(DRAFT, breaker);
     await answers(made, FIVE_FAIL);
     moves(made, "closed", "open");
     assert.deepEqual(made.violated, []);
   });
 
   test("below the floor of attempts", async () => {
-    const made = new HandMade(DRAFT, breaker);
+    const made = new Scripted(DRAFT, breaker);
     await answers(made, TEN_FAIL.slice(1));
     moves(made, "closed", "open");
     assert.deepEqual(made.violated, ["breaker-trips-on-evidence"]);
   });
 
   test("below the rate", async () => {
-    const made = new HandMade(DRAFT, breaker);
+    const made = new Scripted(DRAFT, breaker);
     await answers(made, [200, ...FIVE_FAIL]);
     moves(made, "closed", "open");
     assert.deepEqual(made.violated, ["breaker-trips-on-evidence"]);
   });
 
   test("on failures that have left the window", async () => {
-    const made = new HandMade(DRAFT, breaker);
+    const made = new Scripted(DRAFT, breaker);
     await answers(made, TEN_FAIL.slice(1));
     await made.at(made.world.nowMs + 1_001);
     await answers(made, [LOST]);
@@ -125,7 +125,7 @@ describe("[B1] a circuit opens", () => {
   });
 
   test("on attempts that their callers gave up, or that were refused for their epoch", async () => {
-    const made = new HandMade(DRAFT, breaker);
+    const made = new Scripted(DRAFT, breaker);
     await answers(made, TEN_FAIL.slice(1));
     for (const outcome of ["aborted", "stale"] as const) made.ends(made.sends(made.command(), "primary"), outcome);
     moves(made, "closed", "open");
@@ -133,7 +133,7 @@ describe("[B1] a circuit opens", () => {
   });
 
   test("with the attempt whose timeout is over in this step", async () => {
-    const made = new HandMade(DRAFT, breaker);
+    const made = new Scripted(DRAFT, breaker);
     await answers(made, TEN_FAIL.slice(1));
     made.sends(made.command(), "primary", { signal: AbortSignal.abort(new AttemptTimeoutError("too long")) });
     await made.at(made.world.nowMs + 200);
@@ -146,7 +146,7 @@ describe("[B1] a circuit opens", () => {
       [200, []],
       [500, ["breaker-trips-on-evidence"]],
     ] as const) {
-      const made = new HandMade(DRAFT, breaker);
+      const made = new Scripted(DRAFT, breaker);
       made.starts();
       await compares(made, elsewhere);
       moves(made, "closed", "open");
@@ -155,7 +155,7 @@ describe("[B1] a circuit opens", () => {
   });
 
   test("not at all, although another station served all that it failed", async () => {
-    const made = new HandMade(DRAFT, breaker);
+    const made = new Scripted(DRAFT, breaker);
     made.starts();
     await compares(made, 200);
     await made.at(made.world.nowMs + 1);
@@ -165,7 +165,7 @@ describe("[B1] a circuit opens", () => {
 
   test("on what another station served while the second attempt of it here was out, or not at all", async () => {
     for (const isOpened of [true, false]) {
-      const made = new HandMade(DRAFT, breaker);
+      const made = new Scripted(DRAFT, breaker);
       made.starts();
       for (let time = 0; time < 10; time++) {
         const command = made.command();
@@ -181,7 +181,7 @@ describe("[B1] a circuit opens", () => {
   });
 
   test("not at all, although another station served at once what several sources were refused here", async () => {
-    const made = new HandMade(DRAFT, breaker);
+    const made = new Scripted(DRAFT, breaker);
     made.starts();
     await answers(made, [200, 200, 200, 200]);
     for (let time = 0; time < 10; time++) await failsFirst(made, bySource(made, time % 2), true, 200);
@@ -195,7 +195,7 @@ describe("[B1] a circuit opens", () => {
         [[200], []],
         [[], ["breaker-trips-on-evidence"]],
       ] as const) {
-        const made = new HandMade(DRAFT, breaker);
+        const made = new Scripted(DRAFT, breaker);
         made.starts();
         await failsFirst(made, bySource(made, 1), false);
         const command = bySource(made, 2);
@@ -214,7 +214,7 @@ describe("[B1] a circuit opens", () => {
       [false, []],
       [true, ["breaker-trips-on-evidence"]],
     ] as const) {
-      const made = new HandMade(DRAFT, breaker);
+      const made = new Scripted(DRAFT, breaker);
       const before = isSentBefore ? made.sends(made.command(), "primary") : undefined;
       await made.at(made.world.nowMs + 10);
       for (const to of ["down", "alive"] as const) made.declared("primary", to === "down" ? "alive" : "down", to);
@@ -228,7 +228,7 @@ describe("[B1] a circuit opens", () => {
 
   test("on refused connections, refusals for load, or failures that were not compared", async () => {
     for (const status of [500, 503]) {
-      const made = new HandMade(DRAFT, breaker);
+      const made = new Scripted(DRAFT, breaker);
       await answers(
         made,
         TEN_FAIL.map(() => status),
@@ -240,7 +240,7 @@ describe("[B1] a circuit opens", () => {
   });
 
   test("not at all, although all of eleven failed", async () => {
-    const made = new HandMade(DRAFT, breaker);
+    const made = new Scripted(DRAFT, breaker);
     await answers(made, [200, LOST, ...TEN_FAIL]);
     await made.at(made.world.nowMs + 1);
     made.tell("tick");
@@ -253,7 +253,7 @@ describe("[B1] a circuit opens", () => {
       [false, new AttemptTimeoutError("too long"), []],
       [true, new Error("its station was replaced"), []],
     ] as const) {
-      const made = new HandMade(DRAFT, breaker);
+      const made = new Scripted(DRAFT, breaker);
       if (isKnown) await answers(made, [200]);
       const signal = AbortSignal.abort(reason);
       const out = [LOST, ...TEN_FAIL].map(() => made.sends(made.command(), "primary", { signal }));
@@ -298,7 +298,7 @@ describe("[B2] a circuit that was open", () => {
   });
 
   test("sends in its pause", async () => {
-    const made = new HandMade(DRAFT, breaker);
+    const made = new Scripted(DRAFT, breaker);
     await answers(made, TEN_FAIL);
     moves(made, "closed", "open");
     made.sends(made.command(), "primary");
@@ -308,7 +308,7 @@ describe("[B2] a circuit that was open", () => {
 
   test("sends in its pause, and says that nobody is eligible, or that it has closed", async () => {
     for (const told of ["no-eligible-station", "closed"]) {
-      const made = new HandMade(DRAFT, breaker);
+      const made = new Scripted(DRAFT, breaker);
       await answers(made, TEN_FAIL);
       moves(made, "closed", "open");
       made.tell(
@@ -326,7 +326,7 @@ describe("[B2] a circuit that was open", () => {
   });
 
   test("ends its pause early", async () => {
-    const made = new HandMade(DRAFT, breaker);
+    const made = new Scripted(DRAFT, breaker);
     await answers(made, TEN_FAIL);
     moves(made, "closed", "open");
     moves(made, "open", "half-open", made.world.nowMs + 499);
@@ -338,7 +338,7 @@ describe("[B2] a circuit that was open", () => {
       [9, []],
       [4, ["breaker-probes-are-bounded"]],
     ] as const) {
-      const made = new HandMade(DRAFT, breaker);
+      const made = new Scripted(DRAFT, breaker);
       await answers(made, TEN_FAIL);
       moves(made, "closed", "open");
       made.tell("gatewayEvent", { type: "no-eligible-station", group: "atlantic", station: "primary" } as never, 1);
@@ -394,7 +394,7 @@ describe("[B2] a circuit that was open", () => {
 
   test("lets all through, because by its gateway's own word no other station is eligible", async () => {
     for (const eligible of [true, false]) {
-      const made = new HandMade(DRAFT, breaker);
+      const made = new Scripted(DRAFT, breaker);
       const process = startGateway(made);
       await answers(made, TEN_FAIL);
       moves(made, "closed", "open");
@@ -408,7 +408,7 @@ describe("[B2] a circuit that was open", () => {
 
   test("lets all through, and its gateway calls the other station ineligible → an excuse only where something failed there", async () => {
     for (const hasFailed of [true, false]) {
-      const made = new HandMade(DRAFT, breaker);
+      const made = new Scripted(DRAFT, breaker);
       startGateway(made);
       claimsUnfit(made.fleet);
       made.declared("backup", "suspected", "alive");
@@ -423,7 +423,7 @@ describe("[B2] a circuit that was open", () => {
 
   test("nobody was eligible, and its gateway calls the active station ineligible ever after → over once that is heard, and nothing failed", async () => {
     for (const isHeard of [true, false]) {
-      const made = new HandMade(DRAFT, breaker);
+      const made = new Scripted(DRAFT, breaker);
       startGateway(made);
       claimsUnfit(made.fleet);
       made.tell("gatewayEvent", { type: "no-eligible-station", group: "atlantic", station: "primary" } as never, 1);
@@ -443,7 +443,7 @@ describe("[B2] a circuit that was open", () => {
       [400, []],
       [600, ["breaker-pause-ends"]],
     ] as const) {
-      const made = new HandMade(DRAFT, breaker);
+      const made = new Scripted(DRAFT, breaker);
       const process = startGateway(made);
       await answers(made, TEN_FAIL);
       moves(made, "closed", "open");
@@ -475,7 +475,7 @@ test("[B2] what was sent in the instant in which the circuit closed may have cou
     [0, []],
     [1, ["breaker-trips-on-evidence"]],
   ] as const) {
-    const made = new HandMade(DRAFT, breaker);
+    const made = new Scripted(DRAFT, breaker);
     await answers(made, TEN_FAIL);
     moves(made, "closed", "open");
     await made.at(made.world.nowMs + 500);

@@ -6,8 +6,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
 import { OVERLOAD_EVENT } from "../gateway-events.ts";
-import { HandMade } from "../hand-made.ts";
-import { startGateway } from "../hand-made-gateway.ts";
+import { Scripted } from "../scripted.ts";
+import { startGateway } from "../scripted-gateway.ts";
 import type { WideDraft } from "../wide-world.ts";
 import { widePlan } from "../wide-world.ts";
 import { collapseIsTold } from "./collapse-is-told.ts";
@@ -17,7 +17,7 @@ import { collapseIsTold } from "./collapse-is-told.ts";
  * are.
  */
 async function run(good: number, forMs: number, tell?: object, group: WideDraft["group"] = {}): Promise<string[]> {
-  const made = new HandMade(widePlan({ group }), collapseIsTold);
+  const made = new Scripted(widePlan({ group }), collapseIsTold);
   startGateway(made);
   for (let atMs = 40_000; atMs < 46_000; atMs += 50) {
     await made.at(atMs);

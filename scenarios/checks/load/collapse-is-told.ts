@@ -9,13 +9,13 @@ import type { FleetObserver } from "../../fleet/observer.ts";
 import { LOOK_EVERY_MS } from "../../fleet/observer.ts";
 import type { GroupPlan } from "../../fleet/plan.ts";
 import { isWide } from "../../fleet/plan.ts";
-import { comfortOf } from "../comfort.ts";
+import { faultTimelineOf } from "../fault-timeline.ts";
 import { OVERLOAD_EVENT, OVERLOAD_NUMBERS } from "../gateway-events.ts";
 import { judged, notJudged } from "../not-judged.ts";
+import { planBoundsOf } from "../plan-bounds.ts";
 import { SlidingCount } from "../sliding-count.ts";
 import { livingGateway } from "../status-round.ts";
 import { wellBetween } from "../stretches.ts";
-import { troubleOf } from "../trouble.ts";
 import { isGood } from "./goodput.ts";
 import { meanWorkMs } from "./true-capacity.ts";
 
@@ -77,7 +77,7 @@ function fresh(plan: GroupPlan): Watched {
 
 /** Callers that leave before any station can answer cause low goodput by themselves. */
 function waitsLongEnough(fleet: Fleet, plan: GroupPlan): boolean {
-  const { mostMs } = comfortOf(fleet, plan.name);
+  const { mostMs } = planBoundsOf(fleet, plan.name);
   const waits = (plan.callers?.patienceMs ?? Number.POSITIVE_INFINITY) > 2 * (meanWorkMs(plan) + 8 * mostMs);
   if (!waits) notJudged(fleet.world, INVARIANT, "callers wait less than a command may take");
   // To a gateway whose callers neither say how long they wait nor hang up, every late answer is a
@@ -97,7 +97,7 @@ function look(fleet: Fleet, group: Watched): void {
   const canServe =
     livingGateway(fleet) !== undefined &&
     wellBetween(fleet, name, nowMs - SETTLED_MS, nowMs).length > 0 &&
-    !troubleOf(fleet).disturbsGateway(nowMs - SETTLED_MS, nowMs);
+    !faultTimelineOf(fleet).disturbsGateway(nowMs - SETTLED_MS, nowMs);
   if (!isDown || !canServe) {
     group.sinceMs = Number.POSITIVE_INFINITY;
     return;

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HandMade } from "../hand-made.ts";
+import { Scripted } from "../scripted.ts";
 import type { WideDraft } from "../wide-world.ts";
 import { LOST, widePlan } from "../wide-world.ts";
 import { goodput } from "./goodput.ts";
@@ -25,8 +25,8 @@ interface Traffic {
 }
 
 /** Sends from 12 s to the end of the run. */
-async function run(draft: WideDraft, { perSecond, before, after, queueMs = 100 }: Traffic): Promise<HandMade> {
-  const made = new HandMade(widePlan(draft), goodput);
+async function run(draft: WideDraft, { perSecond, before, after, queueMs = 100 }: Traffic): Promise<Scripted> {
+  const made = new Scripted(widePlan(draft), goodput);
   for (let sent = 0; ; sent++) {
     const atMs = 12_000 + (1_000 * sent) / perSecond;
     if (atMs > 57_900) break;

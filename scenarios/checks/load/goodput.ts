@@ -17,10 +17,10 @@ import type { FleetObserver, Sending } from "../../fleet/observer.ts";
 import type { GroupPlan } from "../../fleet/plan.ts";
 import { isWide } from "../../fleet/plan.ts";
 import { workOfMost } from "../../fleet/work.ts";
-import { comfortOf } from "../comfort.ts";
 import type { DocumentedGroup } from "../documented.ts";
 import { documentedGroups } from "../documented.ts";
 import { judged, notJudged } from "../not-judged.ts";
+import { planBoundsOf } from "../plan-bounds.ts";
 import type { Stretch } from "../stretches.ts";
 import { stretchesOf } from "../stretches.ts";
 import { hasDefaults } from "./quiet-times.ts";
@@ -139,7 +139,7 @@ export function reasonNot(
   plan: GroupPlan,
   settings: DocumentedGroup,
 ): string | undefined {
-  const { quiet, mostMs } = comfortOf(fleet, group);
+  const { quiet, mostMs } = planBoundsOf(fleet, group);
   if (!quiet || !hasDefaults(fleet, group)) return "settings of its own";
   if (spoiled !== undefined) return spoiled;
   if (well.length === 0) return "no station is well";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { GATEWAY } from "../../fleet/plan.ts";
-import { HandMade } from "../hand-made.ts";
+import { Scripted } from "../scripted.ts";
 import type { WideDraft } from "../wide-world.ts";
 import { widePlan } from "../wide-world.ts";
 import { learnedPatience } from "./learned-patience.ts";
@@ -12,8 +12,8 @@ const INVARIANT = "patience-is-true";
 /**
  * The callers of the group wait for 2 s; at 40 s its gateway says that they wait for `patienceMs`.
  */
-async function learned(patienceMs: number | undefined, draft: WideDraft = {}): Promise<HandMade> {
-  const made = new HandMade(widePlan(draft), learnedPatience);
+async function learned(patienceMs: number | undefined, draft: WideDraft = {}): Promise<Scripted> {
+  const made = new Scripted(widePlan(draft), learnedPatience);
   await made.at(40_000);
   made.tell("gatewayEvent", { type: "patience-learned", group: "atlantic", patienceMs, atMs: 40_000 }, 1);
   return made;

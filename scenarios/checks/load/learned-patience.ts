@@ -8,8 +8,8 @@
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";
 import { isWide } from "../../fleet/plan.ts";
+import { faultTimelineOf } from "../fault-timeline.ts";
 import { judged, notJudged } from "../not-judged.ts";
-import { troubleOf } from "../trouble.ts";
 
 const INVARIANT = "patience-is-true";
 /** A gateway keeps some of it back, and messages take their time. */
@@ -26,7 +26,7 @@ export function learnedPatience(fleet: Fleet): FleetObserver {
       const { plan } = fleet.group(event.group);
       const waitsMs = plan.callers?.patienceMs;
       if (!isWide(plan) || waitsMs === undefined) return;
-      if (troubleOf(fleet).disturbsGateway(world.nowMs - REMEMBERED_MS, world.nowMs))
+      if (faultTimelineOf(fleet).disturbsGateway(world.nowMs - REMEMBERED_MS, world.nowMs))
         return notJudged(world, INVARIANT, "the gateway was struck");
       judged(world, INVARIANT);
       if (event.patienceMs >= LEAST_RATIO * waitsMs - MARGIN_MS) return;

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { configurationOf } from "../../swarm/written.ts";
-import { HandMade } from "../hand-made.ts";
+import { Scripted } from "../scripted.ts";
 import { offeredLoad } from "./offered-load.ts";
 
-const made = (capacityPerSecond?: number): HandMade => {
+const made = (capacityPerSecond?: number): Scripted => {
   const group = { name: "atlantic", ...(capacityPerSecond === undefined ? {} : { capacityPerSecond }) };
-  return new HandMade({ configuration: configurationOf([group]) }, offeredLoad);
+  return new Scripted({ configuration: configurationOf([group]) }, offeredLoad);
 };
 
-async function offers(fleet: HandMade, count: number, everyMs: number): Promise<void> {
+async function offers(fleet: Scripted, count: number, everyMs: number): Promise<void> {
   for (let sent = 0; sent < count; sent++) {
     fleet.ends(fleet.sends(fleet.command(), "primary"), "reply", 200);
     await fleet.at(fleet.world.nowMs + everyMs);

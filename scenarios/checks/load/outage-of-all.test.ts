@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { FleetFault } from "../../fleet/plan.ts";
 import { stationNode } from "../../fleet/plan.ts";
-import { HandMade } from "../hand-made.ts";
+import { Scripted } from "../scripted.ts";
 import { widePlan } from "../wide-world.ts";
 import { outageOfAll } from "./outage-of-all.ts";
 
@@ -20,7 +20,7 @@ const gone = (station: string): FleetFault => ({
  * good from `goodFromMs` on.
  */
 async function violated(stations: readonly string[], goodFromMs: number): Promise<string[]> {
-  const made = new HandMade(widePlan({ faults: stations.map(gone) }), outageOfAll);
+  const made = new Scripted(widePlan({ faults: stations.map(gone) }), outageOfAll);
   for (let atMs = 15_000; atMs < 25_000; atMs += 100) {
     await made.at(atMs);
     const sending = made.begins(made.command());
@@ -47,7 +47,7 @@ test("those who came before are answered, and who comes meanwhile is refused →
     [2, []],
     [8, ["outage-of-all-ends"]],
   ] as const) {
-    const made = new HandMade(widePlan({ faults: ["primary", "backup"].map(gone) }), outageOfAll);
+    const made = new Scripted(widePlan({ faults: ["primary", "backup"].map(gone) }), outageOfAll);
     for (let sent = 0; sent < 400; sent++) {
       const atMs = 15_000 + 25 * sent;
       await made.at(atMs);

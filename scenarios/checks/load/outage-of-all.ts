@@ -14,10 +14,10 @@ import type { GroupPlan } from "../../fleet/plan.ts";
 import { isWide } from "../../fleet/plan.ts";
 import type { DocumentedGroup } from "../documented.ts";
 import { documentedGroups } from "../documented.ts";
+import { faultTimelineOf } from "../fault-timeline.ts";
 import { judged, notJudged } from "../not-judged.ts";
 import type { Stretch } from "../stretches.ts";
 import { stretchesOf } from "../stretches.ts";
-import { troubleOf } from "../trouble.ts";
 import { isGood, isSilent, isWithin, reasonNot } from "./goodput.ts";
 import { capacityOf } from "./true-capacity.ts";
 
@@ -90,7 +90,7 @@ function backlogMs(plan: GroupPlan, { well, outageMs }: Stretch): number {
  * them is left there to do?
  */
 function wereGone(fleet: Fleet, { group, fromMs }: Stretch): boolean {
-  const ended = troubleOf(fleet)
+  const ended = faultTimelineOf(fleet)
     .of(group)
     .filter(({ untilMs }) => untilMs === fromMs);
   return ended.every(({ fault }) => fault.kind === "crash" || (fault.kind === "service" && fault.mode === "hang"));

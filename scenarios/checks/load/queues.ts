@@ -17,9 +17,9 @@ import type { FleetObserver } from "../../fleet/observer.ts";
 import type { DocumentedGroup } from "../documented.ts";
 import { documentedGroups } from "../documented.ts";
 import { SurelyFit } from "../failover/surely-fit.ts";
+import { faultTimelineOf } from "../fault-timeline.ts";
 import type { StatusLook } from "../status-round.ts";
 import { lookAround } from "../status-round.ts";
-import { troubleOf } from "../trouble.ts";
 import { Door } from "./at-the-door.ts";
 
 /**
@@ -43,7 +43,7 @@ interface Seen {
 
 export function queues(fleet: Fleet): FleetObserver {
   const settingsOf = documentedGroups(fleet);
-  const trouble = troubleOf(fleet);
+  const timeline = faultTimelineOf(fleet);
   const surelyFit = new SurelyFit(fleet);
   let seen: Map<string, Seen> = new Map();
   const of = (group: string): Seen => seen.get(group) as Seen;
@@ -86,7 +86,7 @@ export function queues(fleet: Fleet): FleetObserver {
       refuseStrays(fleet, settings, look.status, seen.door);
       const { nowMs } = fleet.world;
       const { waiting, parked, active } = look.status;
-      const station = trouble.disturbsGatewayLately(nowMs) ? undefined : open(look, settings, surelyFit);
+      const station = timeline.disturbsGatewayLately(nowMs) ? undefined : open(look, settings, surelyFit);
       const waits = waiting > 0 && station !== undefined;
       const isHeld = parked > 0 && station !== undefined && mayRepeat(station, settings);
       seen.waitsSinceMs = waits ? Math.min(seen.waitsSinceMs, nowMs) : NEVER;

@@ -13,10 +13,10 @@ import type { Sending } from "../../fleet/observer.ts";
 import type { GroupPlan } from "../../fleet/plan.ts";
 import { isWide } from "../../fleet/plan.ts";
 import { mostWorkMs, workOfMost } from "../../fleet/work.ts";
-import { comfortOf } from "../comfort.ts";
 import type { DocumentedGroup } from "../documented.ts";
 import { documentedGroups } from "../documented.ts";
-import { troubleOf } from "../trouble.ts";
+import { faultTimelineOf } from "../fault-timeline.ts";
+import { planBoundsOf } from "../plan-bounds.ts";
 import { meanWorkMs, slownessOf, usualLoadRatio } from "./true-capacity.ts";
 
 /** After a fault, a group needs this time to return to normal. */
@@ -78,7 +78,7 @@ export function quietGroups(fleet: Fleet): Map<string, QuietGroup> {
   const found = new Map<string, QuietGroup>();
   for (const settings of documentedGroups(fleet).values()) {
     const { plan } = fleet.group(settings.name);
-    const { quiet, mostMs } = comfortOf(fleet, settings.name);
+    const { quiet, mostMs } = planBoundsOf(fleet, settings.name);
     const hasRoom = usualLoadRatio(plan, awaitedMs(settings, plan)) <= MOST_BUSY && !isTight(settings, plan);
     const slowness = slownessOf(fleet, settings.name);
     // A station that has become slower than its callers wait serves nobody, whatever it answers.
@@ -110,7 +110,7 @@ export function wasQuiet(fleet: Fleet, group: string, fromMs: number, untilMs: n
   const isPaceKnown = fleet.plan.faults.every(
     (fault) => fault.kind !== "slowdown" || fault.group !== group || fault.atMs + PACE_KNOWN_MS < fromMs,
   );
-  return isPaceKnown && !troubleOf(fleet).touches(group, fromMs - SETTLED_MS, untilMs);
+  return isPaceKnown && !faultTimelineOf(fleet).touches(group, fromMs - SETTLED_MS, untilMs);
 }
 
 function slowed({ plan: { spread }, slowness }: QuietGroup): number {

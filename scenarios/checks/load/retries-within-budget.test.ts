@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { configurationOf } from "../../swarm/written.ts";
-import { HandMade } from "../hand-made.ts";
+import { Scripted } from "../scripted.ts";
 import { retriesWithinBudget } from "./retries-within-budget.ts";
 
 /** The manual's defaults: a tenth more, over ten seconds, ten in any case. */
-const made = (retry: object = {}): HandMade =>
-  new HandMade({ configuration: configurationOf([{ name: "atlantic", retry }]) }, retriesWithinBudget);
+const made = (retry: object = {}): Scripted =>
+  new Scripted({ configuration: configurationOf([{ name: "atlantic", retry }]) }, retriesWithinBudget);
 
-async function calls(fleet: HandMade, count: number): Promise<void> {
+async function calls(fleet: Scripted, count: number): Promise<void> {
   for (let call = 0; call < count; call++) {
     const command = fleet.command();
     fleet.arrives(command);
@@ -18,7 +18,7 @@ async function calls(fleet: HandMade, count: number): Promise<void> {
 }
 
 /** A command that fails, and is sent again `extra` times. */
-function fails(fleet: HandMade, extra: number): void {
+function fails(fleet: Scripted, extra: number): void {
   const command = fleet.command();
   fleet.arrives(command);
   for (let attempt = 0; attempt <= extra; attempt++) fleet.ends(fleet.sends(command, "primary"), "reply", 500);

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { claimsUnfit } from "../claims-unfit.ts";
-import { HandMade } from "../hand-made.ts";
-import { startGateway } from "../hand-made-gateway.ts";
+import { Scripted } from "../scripted.ts";
+import { startGateway } from "../scripted-gateway.ts";
 import { SLOW, widePlan } from "../wide-world.ts";
 import { sentInVain } from "./sent-in-vain.ts";
 
@@ -17,9 +17,9 @@ async function run(
   waitsMs: number,
   answers = 20,
   group: Parameters<typeof widePlan>[0] = {},
-  begin: (made: HandMade) => void = (made) => made.starts(),
-): Promise<HandMade> {
-  const made = new HandMade(widePlan({ ...group, group: { patienceMs: 2_000, ...group.group } }), sentInVain);
+  begin: (made: Scripted) => void = (made) => made.starts(),
+): Promise<Scripted> {
+  const made = new Scripted(widePlan({ ...group, group: { patienceMs: 2_000, ...group.group } }), sentInVain);
   begin(made);
   for (let answer = 0; answer < answers; answer++) made.ends(made.sends(made.command(), "primary"), "reply", 200);
   await made.at(40_000);

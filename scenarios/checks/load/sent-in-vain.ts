@@ -14,10 +14,10 @@ import type { Command, FleetObserver, Visit } from "../../fleet/observer.ts";
 import type { GroupPlan } from "../../fleet/plan.ts";
 import { isWide } from "../../fleet/plan.ts";
 import { SurelyFit } from "../failover/surely-fit.ts";
+import { faultTimelineOf } from "../fault-timeline.ts";
 import { judged } from "../not-judged.ts";
 import { SlidingCount } from "../sliding-count.ts";
 import { livingGateway } from "../status-round.ts";
-import { troubleOf } from "../trouble.ts";
 import { knowsDeadline } from "./vain-waits.ts";
 
 const INVARIANT = "nobody-is-sent-in-vain";
@@ -75,7 +75,8 @@ export function sentInVain(fleet: Fleet): FleetObserver {
       if (visit === undefined || watched === undefined || watched.answers < ENOUGH_ANSWERS) return;
       const { nowMs } = world;
       if (nowMs - visit.arrivedAtMs < AT_ONCE_MS || !knowsDeadline(fleet, visit)) return;
-      if (troubleOf(fleet).disturbsGateway(nowMs - WINDOW_MS, nowMs) || !isSomebodyFit(fleet, group, surelyFit)) return;
+      if (faultTimelineOf(fleet).disturbsGateway(nowMs - WINDOW_MS, nowMs) || !isSomebodyFit(fleet, group, surelyFit))
+        return;
       judged(world, INVARIANT);
       if (visit.deadlineLocalMs - localMs >= TOO_LITTLE * watched.plan.serviceMs) return;
       watched.vain.add(nowMs);

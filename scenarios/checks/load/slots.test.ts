@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { configurationOf } from "../../swarm/written.ts";
-import { HandMade } from "../hand-made.ts";
-import { startGateway } from "../hand-made-gateway.ts";
+import { Scripted } from "../scripted.ts";
+import { startGateway } from "../scripted-gateway.ts";
 import { slots } from "./slots.ts";
 
 const DRAFT = {
@@ -12,7 +12,7 @@ const DRAFT = {
 
 describe("[K2] attempts out at a station", () => {
   test("as many as may be, at each station, and again when they are over", () => {
-    const made = new HandMade(DRAFT, slots);
+    const made = new Scripted(DRAFT, slots);
     const [first] = [made.sends(made.command(), "primary"), made.sends(made.command(), "primary")];
     made.sends(made.command(), "backup");
     made.ends(first, "aborted");
@@ -21,14 +21,14 @@ describe("[K2] attempts out at a station", () => {
   });
 
   test("one more, although nobody waits for one of those that are out", () => {
-    const made = new HandMade(DRAFT, slots);
+    const made = new Scripted(DRAFT, slots);
     for (let place = 0; place < 3; place++) made.sends(made.command(), "primary", { signal: AbortSignal.abort() });
     assert.deepEqual(made.violated, ["in-flight-within-limit"]);
   });
 });
 
 test("[F5] commands that wait to be sent: as many as may, twice, and one", () => {
-  const made = new HandMade(DRAFT, slots);
+  const made = new Scripted(DRAFT, slots);
   const visits = Array.from({ length: 7 }, () => made.arrives(made.command()));
   made.tell("tick");
   const sent = made.command();
@@ -46,14 +46,14 @@ test("[F5] commands that wait to be sent: as many as may, twice, and one", () =>
 
 describe("[K2] what a gateway says of itself", () => {
   test("it must know of every command that is there", () => {
-    const made = new HandMade(DRAFT, slots);
+    const made = new Scripted(DRAFT, slots);
     startGateway(made);
     made.tell("tick");
     assert.deepEqual(made.violated, []);
     made.arrives(made.command());
     made.tell("ended");
     assert.deepEqual(made.violated, []);
-    const later = new HandMade(DRAFT, slots);
+    const later = new Scripted(DRAFT, slots);
     startGateway(later);
     later.arrives(later.command());
     later.tell("tick");
@@ -61,7 +61,7 @@ describe("[K2] what a gateway says of itself", () => {
   });
 
   test("nothing is left over when nobody waits", () => {
-    const made = new HandMade(DRAFT, slots);
+    const made = new Scripted(DRAFT, slots);
     startGateway(made);
     const command = made.command();
     const visit = made.arrives(command);

@@ -1,7 +1,7 @@
 /** Commands that cannot be served are refused early and with Retry-After. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HandMade } from "../hand-made.ts";
+import { Scripted } from "../scripted.ts";
 import type { WideDraft } from "../wide-world.ts";
 import { widePlan } from "../wide-world.ts";
 import { vainWaits } from "./vain-waits.ts";
@@ -17,8 +17,8 @@ async function run(
   knownForMs = 1_000,
   promotedAtMs?: number,
   first = 200,
-): Promise<HandMade> {
-  const made = new HandMade(widePlan({ group: { patienceMs: 2_000 }, ...draft }), vainWaits);
+): Promise<Scripted> {
+  const made = new Scripted(widePlan({ group: { patienceMs: 2_000 }, ...draft }), vainWaits);
   made.ends(made.sends(made.command(), "primary"), "reply", first);
   if (promotedAtMs !== undefined) {
     await made.at(promotedAtMs);
@@ -82,7 +82,7 @@ test("callers leave before a slow route can answer → not judged; they wait for
 
 for (const code of ["NO_ELIGIBLE_STATION", "OVERLOADED"]) {
   test(`refused early (${code}), and not told when to come back → violated`, () => {
-    const made = new HandMade(widePlan({ group: { patienceMs: 2_000 } }), vainWaits);
+    const made = new Scripted(widePlan({ group: { patienceMs: 2_000 } }), vainWaits);
     made.tell("commandAnswered", made.arrives(made.command({ patienceMs: 2_000 }), 2_000), code);
     assert.deepEqual(made.violated, [INVARIANT]);
   });
@@ -96,7 +96,7 @@ test("no station was well → not judged", async () => {
   ];
   // The chaos ends at 30 s; a station that is back must be known 5 s and twice the patience later,
   // at 39 s.
-  const made = new HandMade(widePlan({ group: { patienceMs: 2_000 }, faults }), vainWaits);
+  const made = new Scripted(widePlan({ group: { patienceMs: 2_000 }, faults }), vainWaits);
   made.ends(made.sends(made.command(), "primary"), "reply", 200);
   await made.at(30_000);
   const visits = Array.from({ length: 20 }, () => made.arrives(made.command({ patienceMs: 2_000 }), 2_000));

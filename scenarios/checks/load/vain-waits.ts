@@ -22,13 +22,13 @@ import type { Command, FleetObserver, Visit } from "../../fleet/observer.ts";
 import type { GroupPlan } from "../../fleet/plan.ts";
 import { isWide } from "../../fleet/plan.ts";
 import { ServedYet } from "../calls/served-yet.ts";
-import { comfortOf } from "../comfort.ts";
 import type { DocumentedGroup } from "../documented.ts";
 import { documentedGroups } from "../documented.ts";
+import { faultTimelineOf } from "../fault-timeline.ts";
 import { judged, notJudged } from "../not-judged.ts";
+import { planBoundsOf } from "../plan-bounds.ts";
 import { SlidingCount } from "../sliding-count.ts";
 import { wellBetween } from "../stretches.ts";
-import { troubleOf } from "../trouble.ts";
 import { awaitedMs, hasDefaults } from "./quiet-times.ts";
 import { meanWorkMs, slownessOf } from "./true-capacity.ts";
 
@@ -115,7 +115,8 @@ function judge(fleet: Fleet, group: string, { unsent, vain, promotedAtMs }: Watc
   if (wellBetween(fleet, group, fromMs, nowMs).length === 0)
     return notJudged(world, INVARIANT, "no station was well for long enough");
   if (promotedAtMs > fromMs) return notJudged(world, INVARIANT, "a station has just become active");
-  if (troubleOf(fleet).disturbsGateway(fromMs, nowMs)) return notJudged(world, INVARIANT, "the gateway was struck");
+  if (faultTimelineOf(fleet).disturbsGateway(fromMs, nowMs))
+    return notJudged(world, INVARIANT, "the gateway was struck");
   judged(world, INVARIANT);
   const inVain = vain.total(nowMs);
   if (inVain <= ended / 2) return;
@@ -135,7 +136,7 @@ export function knowsDeadline(fleet: Fleet, { command }: Visit): boolean {
 
 function isWatched(fleet: Fleet, plan: GroupPlan): boolean {
   if (!isWide(plan) || plan.breakingPoints === undefined) return false;
-  const { quiet, mostMs } = comfortOf(fleet, plan.name);
+  const { quiet, mostMs } = planBoundsOf(fleet, plan.name);
   const neededMs = 3 * (slownessOf(fleet, plan.name) * meanWorkMs(plan) + 8 * mostMs);
   const settings = documentedGroups(fleet).get(plan.name) as DocumentedGroup;
   const why =

@@ -1,12 +1,12 @@
 /**
- * Counts over a sliding time window, as a ring of buckets. Time is cut into buckets of equal width; a
- * count goes into the bucket of its instant, and reading first empties every bucket that has left the
- * window, all of them, also after an hour without a call (a ring that only moves on when written to
- * still shows the failures of an hour ago). The window therefore covers between `windowMs` minus
- * one bucket and `windowMs`; totals of all buckets but the newest are kept beside the ring, so that
- * reading is O(1) and counting writes to one place. An instant before the newest bucket counts in
- * the newest: the axis is monotonic, and a clock that went back can neither revive old counts nor
- * lose new ones.
+ * Counts over a sliding time window, as a ring of buckets. Time is cut into buckets of equal width;
+ * a count goes into the bucket of its instant, and reading first empties every bucket that has left
+ * the window, all of them, also after an hour without a call (a ring that only moves on when
+ * written to still shows the failures of an hour ago). The window therefore covers between
+ * `windowMs` minus one bucket and `windowMs`; totals of all buckets but the newest are kept beside
+ * the ring, so that reading is O(1) and counting writes to one place. An instant before the newest
+ * bucket counts in the newest: the axis is monotonic, and a clock that went back can neither revive
+ * old counts nor lose new ones.
  */
 import { COUNT, checked, DURATION_MS } from "../options.ts";
 

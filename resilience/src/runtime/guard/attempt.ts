@@ -109,7 +109,7 @@ export class Attempt implements AttemptContext {
 
   /**
    * @internal Its timer has fired. Returns when to look again: after a stall, to read what has
-   *   arrived, or because it is slow now and not over yet. Undefined where its time is over.
+   * arrived, or because it is slow now and not over yet. Undefined where its time is over.
    */
   lookAgainMs(times: AttemptTimes, nowMs: number): number | undefined {
     const { slowMs, timeoutMs } = times;
@@ -153,7 +153,7 @@ export class Attempt implements AttemptContext {
 
   /**
    * @internal Did the service have `timeoutMs` for it? Unknown, and so no, where this process stood
-   *   still when they were over.
+   * still when they were over.
    */
   hadItsTime(timeoutMs: number, nowMs: number): boolean {
     const stall = this.#stall;
@@ -162,7 +162,7 @@ export class Attempt implements AttemptContext {
 
   /**
    * @internal Tells the operation, if it listens, that nobody waits for it any more. Runs the
-   *   operation's listeners.
+   * operation's listeners.
    */
   giveUp(reason: Error): void {
     this.#reason = reason;

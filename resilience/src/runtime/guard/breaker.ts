@@ -72,7 +72,7 @@ export class CircuitBreaker {
 
   /**
    * @internal Does {@link noteSuccess} have to be told the instant at which the call ended, rather
-   *   than began?
+   * than began?
    */
   get timesCalls(): boolean {
     return this.machine.timesCalls;
@@ -165,7 +165,7 @@ export class CircuitBreaker {
 
   /**
    * @internal The error that refused callers get: one for a whole open period, because building it
-   *   costs more than refusing.
+   * costs more than refusing.
    */
   refusal(nowMs: number): BreakerOpenError {
     if (this.#refusal === undefined || this.#refusalGeneration !== this.machine.generation) {

@@ -115,8 +115,8 @@ export class Bulkhead {
 
   /**
    * @internal Gives a slot back; if somebody waits, it is theirs before this returns. A waiter that
-   *   gives it back at once (its circuit is open) does so while this runs: handing over in a loop
-   *   and not each inside the other, because a hundred thousand of them would overflow the stack.
+   * gives it back at once (its circuit is open) does so while this runs: handing over in a loop
+   * and not each inside the other, because a hundred thousand of them would overflow the stack.
    */
   leave(): void {
     if (this.#returning++ > 0) return;
@@ -210,8 +210,8 @@ export class Bulkhead {
 
   /**
    * @internal The refusal for a wait that took too long, with its numbers. Remembers that somebody
-   *   starved, unless this process stood still meanwhile (not `isFair`): slots may have been free
-   *   without its knowing.
+   * timed out, unless this process stood still meanwhile (not `isFair`): slots may have been free
+   * without its knowing.
    */
   timeoutError(nowMs: number, isFair: boolean): BulkheadTimeoutError {
     if (isFair) this.queueTimedOutAtMs = nowMs;

@@ -15,7 +15,7 @@ import { bornMs } from "./detection/model-bounds.ts";
 import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
 
-export interface Comfort {
+export interface PlanBounds {
   /**
    * The slowest message between two machines. Infinity where the plan's network has no upper end.
    */
@@ -33,7 +33,7 @@ export interface Comfort {
 }
 
 /** What `fleet`'s plan promises of `group`. */
-export function comfortOf(fleet: Fleet, group: string): Comfort {
+export function planBoundsOf(fleet: Fleet, group: string): PlanBounds {
   const settings = documentedGroups(fleet).get(group) as DocumentedGroup;
   const { plan } = fleet.group(group);
   const network = { ...HEALTHY_LINK, ...fleet.plan.network };

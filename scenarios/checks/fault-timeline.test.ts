@@ -2,17 +2,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { FleetFault } from "../fleet/plan.ts";
 import { configurationOf } from "../swarm/written.ts";
-import { HandMade } from "./hand-made.ts";
-import { troubleOf } from "./trouble.ts";
+import { faultTimelineOf } from "./fault-timeline.ts";
+import { Scripted } from "./scripted.ts";
 
 function troubled(faults: readonly FleetFault[], lostForEver: readonly string[] = []) {
   const configuration = configurationOf([{ name: "atlantic" }, { name: "pacific" }]);
-  return troubleOf(new HandMade({ faults, lostForEver, configuration }, () => ({})).fleet);
+  return faultTimelineOf(new Scripted({ faults, lostForEver, configuration }, () => ({})).fleet);
 }
 
 const groupsTouched = (fault: FleetFault): string[] => {
-  const trouble = troubled([fault]);
-  return ["atlantic", "pacific"].filter((group) => trouble.of(group).length > 0);
+  const timeline = troubled([fault]);
+  return ["atlantic", "pacific"].filter((group) => timeline.of(group).length > 0);
 };
 
 test("a fault touches the groups whose nodes, links, load or gateway it names", () => {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HandMade } from "../hand-made.ts";
-import { situationWatch } from "./situation-watch.ts";
-import { FLEET_SITUATIONS } from "./situations.ts";
+import { Scripted } from "../scripted.ts";
+import { FLEET_SITUATIONS } from "./coverage-points.ts";
+import { coverageWatch } from "./coverage-watch.ts";
 
 test("every situation that is noted here by hand is one that batches ask for, and each is named once", () => {
   assert.equal(new Set(FLEET_SITUATIONS).size, FLEET_SITUATIONS.length);
@@ -23,8 +23,8 @@ test("a held command that a promotion resumes is noted, and so is a duplicate af
   ]);
 });
 
-async function moved(outcome: "never-sent" | "reply"): Promise<{ world: HandMade["world"]; violated: string[] }> {
-  const fleet = new HandMade({}, situationWatch);
+async function moved(outcome: "never-sent" | "reply"): Promise<{ world: Scripted["world"]; violated: string[] }> {
+  const fleet = new Scripted({}, coverageWatch);
   for (const station of ["primary", "backup"]) fleet.world.node(`atlantic/${station}`, () => undefined);
   const command = fleet.command();
   fleet.arrives(command);
@@ -41,7 +41,7 @@ async function moved(outcome: "never-sent" | "reply"): Promise<{ world: HandMade
 }
 
 test("circuits, epochs and lies are noted", () => {
-  const fleet = new HandMade({}, situationWatch);
+  const fleet = new Scripted({}, coverageWatch);
   fleet.world.node("atlantic/primary", () => undefined);
   const transition = (from: "closed" | "open" | "half-open", to: "closed" | "open" | "half-open"): void =>
     fleet.tell(

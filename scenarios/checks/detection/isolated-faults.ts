@@ -9,14 +9,14 @@
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import { GATEWAY, stationNode } from "../../fleet/plan.ts";
-import { comfortOf } from "../comfort.ts";
 import type { DocumentedGroup } from "../documented.ts";
 import { documentedGroups, WORTH_A_SECOND_MS } from "../documented.ts";
-import type { Span } from "../trouble.ts";
-import { overlaps, troubleOf } from "../trouble.ts";
+import type { Span } from "../fault-timeline.ts";
+import { faultTimelineOf, overlaps } from "../fault-timeline.ts";
+import { planBoundsOf } from "../plan-bounds.ts";
 import { declaredWithinMs } from "./model-bounds.ts";
 
-export interface LoneFault {
+export interface IsolatedFault {
   readonly group: string;
   readonly station: string;
   readonly atMs: number;
@@ -54,16 +54,16 @@ const ANSWERS: ReadonlySet<string> = new Set(["errors", "busy", "errors-after", 
 const LOOK_MS = 250;
 
 /** The lone faults of `fleet`'s plan, in its order. */
-export function loneFaults(fleet: Fleet): LoneFault[] {
-  const trouble = troubleOf(fleet);
-  if (!trouble.leavesGatewayAlone) return [];
+export function isolatedFaults(fleet: Fleet): IsolatedFault[] {
+  const timeline = faultTimelineOf(fleet);
+  if (!timeline.leavesGatewayAlone) return [];
   const rests = new Set(fleet.plan.groups.filter(({ bursts }) => bursts !== undefined).map(({ name }) => name));
-  const found: LoneFault[] = [];
+  const found: IsolatedFault[] = [];
   for (const settings of documentedGroups(fleet).values()) {
-    const spans = trouble.of(settings.name);
-    const comfort = comfortOf(fleet, settings.name);
+    const spans = timeline.of(settings.name);
+    const bounds = planBoundsOf(fleet, settings.name);
     // Where sources rest, nobody can say when the next command comes.
-    if (!comfort.quiet || !comfort.serves || rests.has(settings.name)) continue;
+    if (!bounds.quiet || !bounds.serves || rests.has(settings.name)) continue;
     for (const span of spans) {
       const lone = loneFault(fleet, settings, span, spans);
       if (lone !== undefined) found.push(lone);
@@ -72,7 +72,12 @@ export function loneFaults(fleet: Fleet): LoneFault[] {
   return found;
 }
 
-function loneFault(fleet: Fleet, settings: DocumentedGroup, span: Span, spans: readonly Span[]): LoneFault | undefined {
+function loneFault(
+  fleet: Fleet,
+  settings: DocumentedGroup,
+  span: Span,
+  spans: readonly Span[],
+): IsolatedFault | undefined {
   const { name: group } = settings;
   const struck = settings.stations.find(({ name }) => stopsServing(span, group, name, settings));
   if (struck === undefined) return undefined;
@@ -116,7 +121,7 @@ function waitsOf(
   unlearnt: boolean,
 ): Wait[] | undefined {
   const { plan } = fleet.group(settings.name);
-  const { latencyMs } = comfortOf(fleet, settings.name);
+  const { latencyMs } = planBoundsOf(fleet, settings.name);
   const silent = stopsBeats(span, settings.name, station);
   const silence = silent ? silenceWaits(fleet, settings, unlearnt) : commandPathWaits(fleet, settings, span);
   const refused = span.fault.kind === "crash" && span.fault.how === "kill" ? refusalWaits(fleet, settings) : undefined;
@@ -132,7 +137,7 @@ function waitsOf(
  */
 function silenceWaits(fleet: Fleet, group: DocumentedGroup, unlearnt: boolean): Wait[] {
   const { detector } = group;
-  const { silenceMs } = comfortOf(fleet, group.name);
+  const { silenceMs } = planBoundsOf(fleet, group.name);
   const declaredMs = unlearnt ? declaredWithinMs(group, silenceMs) : detector.ceilingMs;
   return [
     { what: "silence", ms: 1.1 * declaredMs + silenceMs },
@@ -153,7 +158,7 @@ function commandPathWaits(
   span: Span,
 ): Wait[] | undefined {
   const { plan } = fleet.group(name);
-  const { attemptMs } = comfortOf(fleet, name);
+  const { attemptMs } = planBoundsOf(fleet, name);
   const { failingForMs, minFailures, unansweredAfterMs } = commandPath;
   const known = (span.fromMs / 1_000) * (plan.commandsPerSecond / 1.5) >= ENOUGH_ANSWERS;
   if (span.fault.kind === "service") {
@@ -190,7 +195,7 @@ function commandPathWaits(
  * a row are proof.
  */
 function refusalWaits(fleet: Fleet, { name, commandPath }: DocumentedGroup): Wait[] {
-  const { mostMs, silenceMs } = comfortOf(fleet, name);
+  const { mostMs, silenceMs } = planBoundsOf(fleet, name);
   return [
     { what: "commands that are refused", ms: 1.1 * arrivalsMs(fleet, name, commandPath.refusalsToDeclare + 1) },
     { what: "their way", ms: 1.1 * 4 * mostMs },

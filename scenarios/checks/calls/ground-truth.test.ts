@@ -2,23 +2,23 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Command, Told } from "../../fleet/observer.ts";
-import { HandMade } from "../hand-made.ts";
-import { truth } from "./truth.ts";
+import { Scripted } from "../scripted.ts";
+import { groundTruth } from "./ground-truth.ts";
 
-function told(made: HandMade, command: Command, what: Told, answer: string): void {
+function told(made: Scripted, command: Command, what: Told, answer: string): void {
   command.told = what;
   command.answer = answer;
   made.tell("commandTold", command);
 }
 
-function executed(made: HandMade, command: Command, epoch: number | undefined = 1): void {
+function executed(made: Scripted, command: Command, epoch: number | undefined = 1): void {
   command.executions++;
   made.tell("executed", { command, group: command.group, station: "primary", epoch, atMs: made.world.nowMs });
 }
 
 describe("[S2] what sources are told", () => {
   test("a command that was sent, executed and acknowledged is nothing to complain of", () => {
-    const made = new HandMade({}, truth);
+    const made = new Scripted({}, groundTruth);
     const command = made.command();
     const visit = made.arrives(command);
     const attempt = made.sends(command, "primary");
@@ -30,7 +30,7 @@ describe("[S2] what sources are told", () => {
   });
 
   test("acknowledged and never executed", () => {
-    const made = new HandMade({}, truth);
+    const made = new Scripted({}, groundTruth);
     const command = made.command();
     made.arrives(command);
     made.ends(made.sends(command, "primary"), "reply", 200);
@@ -39,7 +39,7 @@ describe("[S2] what sources are told", () => {
   });
 
   test("a read that no station answered, and an answer that no station gave", () => {
-    const made = new HandMade({}, truth);
+    const made = new Scripted({}, groundTruth);
     const read = made.command({ kind: "read" });
     made.arrives(read);
     made.ends(made.sends(read, "primary"), "reply", 500);
@@ -60,7 +60,7 @@ describe("[S2] what sources are told", () => {
       ["never-sent", ["unknown-is-possible"]],
       ["stale", ["unknown-is-possible"]],
     ] as const) {
-      const made = new HandMade({}, truth);
+      const made = new Scripted({}, groundTruth);
       const command = made.command();
       const visit = made.arrives(command);
       made.ends(made.sends(command, "primary"), "never-sent");
@@ -72,7 +72,7 @@ describe("[S2] what sources are told", () => {
   });
 
   test("told that it has not run, before it ran and after", () => {
-    const made = new HandMade({}, truth);
+    const made = new Scripted({}, groundTruth);
     const before = made.command();
     executed(made, before);
     told(made, before, "not-executed", "503 NO_ELIGIBLE_STATION");
@@ -84,7 +84,7 @@ describe("[S2] what sources are told", () => {
 
   test("told that it has not run, although nobody can know", () => {
     for (const outcome of ["never-sent", "stale", "lost", "aborted", "reply"] as const) {
-      const made = new HandMade({}, truth);
+      const made = new Scripted({}, groundTruth);
       const command = made.command();
       made.arrives(command);
       made.ends(made.sends(command, "primary"), outcome, outcome === "reply" ? 500 : undefined);
@@ -96,7 +96,7 @@ describe("[S2] what sources are told", () => {
   });
 
   test("an attempt after the answer", () => {
-    const made = new HandMade({}, truth);
+    const made = new Scripted({}, groundTruth);
     const command = made.command();
     const visit = made.arrives(command);
     made.tell("commandAnswered", visit);
@@ -107,7 +107,7 @@ describe("[S2] what sources are told", () => {
 
 describe("[F3] [S2] what spacecraft execute", () => {
   test("twice", () => {
-    const made = new HandMade({}, truth);
+    const made = new Scripted({}, groundTruth);
     const command = made.command();
     executed(made, command);
     executed(made, command);
@@ -115,7 +115,7 @@ describe("[F3] [S2] what spacecraft execute", () => {
   });
 
   test("an older epoch after a newer one, or none at all", () => {
-    const made = new HandMade({}, truth);
+    const made = new Scripted({}, groundTruth);
     executed(made, made.command(), 2);
     executed(made, made.command(), 2);
     assert.deepEqual(made.violated, []);

@@ -28,7 +28,7 @@ interface Known {
  */
 const STATION_ANSWER = /^\d{3}$/;
 
-export function truth(fleet: Fleet): FleetObserver {
+export function groundTruth(fleet: Fleet): FleetObserver {
   const { world } = fleet;
   const known: Map<Command, Known> = new Map();
   const newestEpochs: Map<string, number> = new Map();

@@ -14,7 +14,7 @@ import { planOf } from "../swarm/written.ts";
 type Told<Name extends keyof FleetObserver> = Parameters<NonNullable<FleetObserver[Name]>>;
 
 /** One check, and what it is told. Time is the world's; clocks of processes agree with it here. */
-export class HandMade {
+export class Scripted {
   readonly world: World = new World({ seed: "hand-made", traps: false });
   readonly fleet: Fleet;
   readonly #observer: FleetObserver;

@@ -49,7 +49,7 @@ interface StruckFleet {
   group(name: string): { readonly settings: GroupSettings };
 }
 
-export class FaultDesk {
+export class FaultInjector {
   readonly #fleet: StruckFleet;
   readonly #services: Map<string, Set<ServiceFault>> = new Map();
   readonly #surges: Map<string, Set<Surge>> = new Map();

@@ -21,16 +21,16 @@ const EVERYBODY = "*";
 /** In so much time a gateway that was stopped has found its own work. */
 const RECOVERY_MS = 1_000;
 
-const known: WeakMap<Fleet, Trouble> = new WeakMap();
+const known: WeakMap<Fleet, FaultTimeline> = new WeakMap();
 
 /** The trouble of `fleet`'s plan. */
-export function troubleOf(fleet: Fleet): Trouble {
-  const read = known.get(fleet) ?? new Trouble(fleet);
+export function faultTimelineOf(fleet: Fleet): FaultTimeline {
+  const read = known.get(fleet) ?? new FaultTimeline(fleet);
   known.set(fleet, read);
   return read;
 }
 
-export class Trouble {
+export class FaultTimeline {
   /** All there is, in the plan's order. */
   readonly spans: readonly Span[];
   readonly #ofGroup: Map<string, Span[]> = new Map();

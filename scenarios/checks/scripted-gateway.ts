@@ -7,10 +7,10 @@ import { compose } from "../../gateway/src/compose.ts";
 import type { Uplink } from "../../gateway/src/fleet/uplink.ts";
 import type { GatewayProcess } from "../fleet/observer.ts";
 import { GATEWAY } from "../fleet/plan.ts";
-import type { HandMade } from "./hand-made.ts";
+import type { Scripted } from "./scripted.ts";
 
 /** Has the gateway of `made` start now, and tells its check so. */
-export function startGateway(made: HandMade): GatewayProcess {
+export function startGateway(made: Scripted): GatewayProcess {
   const { world, fleet } = made;
   const gateway = compose({
     settings: fleet.settings,

@@ -44,7 +44,7 @@ interface Change {
  */
 type Handovers = Map<string, number>;
 
-export function situationWatch(fleet: Fleet): FleetObserver {
+export function coverageWatch(fleet: Fleet): FleetObserver {
   const { world, plan } = fleet;
   const ways: Map<Command, Way> = new Map();
   const handovers: Handovers = new Map();

@@ -11,7 +11,7 @@ import { CRAFT_PORT } from "./station-node.ts";
 import type { WireReply, WireRequest } from "./wire.ts";
 import { serveWire } from "./wire.ts";
 
-export function craftProgram(fleet: Fleet, group: string): Program {
+export function spacecraftProgram(fleet: Fleet, group: string): Program {
   return (env) => {
     const craft = new Spacecraft({ clock: env.clock });
     serveWire(env, CRAFT_PORT, (request) => executed(fleet, group, craft, request));
