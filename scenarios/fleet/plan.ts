@@ -249,8 +249,8 @@ export interface GroupPlan {
 }
 
 /**
- * Does `plan` have callers, stations or routes of the wide world, of which the sums of `comfort.ts`
- * know nothing?
+ * Does `plan` have callers, stations or routes of the wide world, of which the sums of
+ * `plan-bounds.ts` know nothing?
  */
 export function isWide({ breakingPoints, callers, routes }: GroupPlan): boolean {
   return breakingPoints !== undefined || callers !== undefined || routes !== undefined;

@@ -3,7 +3,7 @@
  * `serves-after-heal`, every command of the verify phase is acknowledged; L6 `suspicions-clear`,
  * every station that lives is held to be alive; L4 `breakers-close`, no circuit of an active
  * station that lives and has traffic is open. Held only where the plan's groups can be well at all
- * (`comfort.ts`), and not where a command met a connection that had died unnoticed before: that
+ * (`plan-bounds.ts`), and not where a command met a connection that had died unnoticed before: that
  * costs whoever uses it first one exchange, as on real wires.
  */
 import type { Fleet } from "../../fleet/fleet.ts";

@@ -3,7 +3,7 @@
  * gateway. Every command of its sources is acknowledged, and within the time that its plan
  * promises: messages, connections, a wait for a lane, the service itself. Watched where the plan
  * says that the group is calm, leaves the gateway's process alone, and would serve every command in
- * time on any day (`comfort.ts`).
+ * time on any day (`plan-bounds.ts`).
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";

@@ -1,7 +1,7 @@
 /**
- * Notes the situations of `situations.ts` where they can be seen from outside; a few are noted
- * where they happen (`fleet/*-node.ts`, `fault-desk.ts`) or by the check that watches for them. It
- * finds nothing wrong.
+ * Notes the situations of `coverage-points.ts` where they can be seen from outside; a few are noted
+ * where they happen (`fleet/*-node.ts`, `fault-injector.ts`) or by the check that watches for them.
+ * It finds nothing wrong.
  */
 import type { FailoverStatus } from "ground-station-failover";
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";

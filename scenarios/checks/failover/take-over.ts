@@ -3,9 +3,9 @@
  * else is wrong, another station serves a command that was sent after it, within the sum of what
  * the manual says has to happen first: the silence (or the failing commands) that is waited for,
  * sustained as written, one more beat of the backup, the next command and its way. All terms come
- * from the plan and the manual (`lone-faults.ts`), none from the code. A fault is not watched where
- * no other station is eligible at its instant: by the gateway's word, and only where nothing that
- * is known from outside speaks against that word (`surely-fit.ts`).
+ * from the plan and the manual (`isolated-faults.ts`), none from the code. A fault is not watched
+ * where no other station is eligible at its instant: by the gateway's word, and only where nothing
+ * that is known from outside speaks against that word (`surely-fit.ts`).
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";

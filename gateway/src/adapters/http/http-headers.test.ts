@@ -155,7 +155,7 @@ test("[G6] twins of our own fields, with `_` for `-`, go no further; others with
     "x_forwarded_for",
     "X-Forwarded_Host",
     "idempotency_key",
-    "x_deadline_ms",
+    "x_time_left_ms",
   ];
   const others = ["x_request_id", "my_gsf_epoch", "forwarded_by"];
   const kept = endToEnd([...names, ...others].flatMap((name) => [name, "1"]));
