@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "ground-station-failover";
-import { PhiAccrualMachine } from "ground-station-failover/core";
+import { phiAccrualMachine } from "ground-station-failover/core";
 import { tradeOffChart } from "./chart.ts";
 import { bootstrap } from "./episodes.ts";
 import { crashInstants, ReferenceRun } from "./quality.ts";
@@ -92,7 +92,7 @@ test("[D4] [D9] five beats, then a crash: within three base timeouts, no false s
   const found = bootstrap(
     regime("intra-region"),
     "renewal",
-    () => new PhiAccrualMachine({ model: "adaptive" }),
+    () => phiAccrualMachine({ model: "adaptive" }),
     300,
     seededRandom("bootstrap"),
   );

@@ -17,7 +17,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { seededRandom } from "ground-station-failover";
-import { PhiAccrualMachine } from "ground-station-failover/core";
+import { type PhiAccrualMachine, phiAccrualMachine } from "ground-station-failover/core";
 import { tradeOffChart } from "./chart.ts";
 import { bootstrap, outage, STEPS, starts, step } from "./episodes.ts";
 import { REGIMES } from "./regimes.ts";
@@ -78,7 +78,7 @@ function main(): void {
 
 function livesOf(sender: (typeof SENDERS)[number], seed: string, quick: boolean): Lives {
   const random = seededRandom(seed).fork(`lives ${sender}`);
-  const machineOf = (): PhiAccrualMachine => new PhiAccrualMachine({ model: "adaptive" });
+  const machineOf = (): PhiAccrualMachine => phiAccrualMachine({ model: "adaptive" });
   const count = quick ? 2 : 30;
   return {
     detector: ADAPTIVE,
@@ -100,7 +100,7 @@ function livesOf(sender: (typeof SENDERS)[number], seed: string, quick: boolean)
 function gatewayMachine(intervalMs: number): PhiAccrualMachine {
   const minDeviationMs = Math.max(20, (intervalMs + 150) / 10);
   const ceilingMs = Math.max(1_000, 20 * intervalMs);
-  return new PhiAccrualMachine({ model: "adaptive", expectedIntervalMs: intervalMs, minDeviationMs, ceilingMs });
+  return phiAccrualMachine({ model: "adaptive", expectedIntervalMs: intervalMs, minDeviationMs, ceilingMs });
 }
 
 function printThroughput(): void {

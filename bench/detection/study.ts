@@ -5,7 +5,7 @@
  */
 
 import { type Random, seededRandom } from "ground-station-failover";
-import { levelForMistakes, PhiAccrualMachine } from "ground-station-failover/core";
+import { levelForMistakes, phiAccrualMachine } from "ground-station-failover/core";
 import { runMachine } from "./machine-run.ts";
 import { crashInstants, type Quality, ReferenceRun } from "./quality.ts";
 import { REFERENCES } from "./references.ts";
@@ -84,7 +84,7 @@ export function study(regime: Regime, sender: Sender, options: StudyOptions): St
   for (const model of ["normal", "adaptive"] as const) {
     const detector = model === "adaptive" ? ADAPTIVE : NORMAL;
     if (!wanted(detector)) continue;
-    const curve = runMachine(trace, crashesMs, new PhiAccrualMachine({ model }), LEVELS);
+    const curve = runMachine(trace, crashesMs, phiAccrualMachine({ model }), LEVELS);
     const hourly = curve[LEVELS.indexOf(HOURLY_LEVEL)] as Quality;
     const daily = curve[LEVELS.indexOf(DAILY_LEVEL)] as Quality;
     rows.push({ detector, tuned: "untuned", hourly, daily, atHourlyP50Ms: p50AtRate(curve, HOURLY), curve });

@@ -9,7 +9,7 @@
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { type PhiAccrualOptions, seededRandom } from "ground-station-failover";
-import { PhiAccrualMachine } from "ground-station-failover/core";
+import { phiAccrualMachine } from "ground-station-failover/core";
 import type { Verdict } from "./report.ts";
 
 export type Model = NonNullable<PhiAccrualOptions["model"]>;
@@ -90,7 +90,7 @@ function measure(model: Model): Throughput {
   const floorPerSecond = floor(names);
   const bytesBefore = bytesInUse();
   // Told the interval, as whoever watches real senders does.
-  const machine = new PhiAccrualMachine({ model, expectedIntervalMs: INTERVAL_MS });
+  const machine = phiAccrualMachine({ model, expectedIntervalMs: INTERVAL_MS });
   let draws = 0;
   let sequence = 0;
   const beat = (): void => {

@@ -16,7 +16,7 @@ export {
 } from "./core/deadline.ts";
 export type { Heartbeat, HeartbeatVerdict } from "./core/detection/detector.ts";
 export type { FixedHeartbeatOptions, HeartbeatStatus } from "./core/detection/fixed-heartbeat.ts";
-export type { PhiAccrualOptions, PhiEstimate } from "./core/detection/phi-accrual.ts";
+export type { PhiAccrualOptions, PhiEstimate } from "./core/detection/phi-accrual-options.ts";
 export type { Liveness, LivenessChange, SupervisorOptions } from "./core/detection/supervisor.ts";
 export type { ErrorCode } from "./core/errors.ts";
 export {

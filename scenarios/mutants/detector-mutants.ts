@@ -1,7 +1,7 @@
 /** Planted bugs in who is declared down, and when. */
 import type { Mutant } from "./mutant.ts";
 
-const PHI = "resilience/src/core/detection/phi-accrual.ts";
+const PHI = "resilience/src/core/detection/fitted-machine.ts";
 const NODE = "resilience/src/core/detection/fitted-node.ts";
 const SUPERVISOR = "resilience/src/core/detection/supervisor.ts";
 const RUNTIME_SUPERVISOR = "resilience/src/runtime/detection/supervisor.ts";
@@ -33,8 +33,8 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
   {
     name: "adaptive-hears-nobody",
     bug: "the adaptive model does not tell that anybody was heard",
-    file: PHI,
-    edits: [{ find: "if (this.#adaptive !== undefined) return this.#adaptive.newestHeartbeatMs();", replace: "" }],
+    file: "resilience/src/core/detection/adaptive/adaptive.ts",
+    edits: [{ find: "    return this.#newestMs;", replace: "    return Number.NEGATIVE_INFINITY;" }],
     invariants: ["doubts-with-reason"],
   },
   {

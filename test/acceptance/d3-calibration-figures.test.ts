@@ -6,7 +6,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PhiAccrualMachine, type PhiAccrualOptions } from "../../resilience/src/core/detection/phi-accrual.ts";
+import { phiAccrualMachine } from "../../resilience/src/core/detection/phi-accrual.ts";
+import type { PhiAccrualOptions } from "../../resilience/src/core/detection/phi-accrual-options.ts";
 import { seededRandom } from "../../resilience/src/core/random.ts";
 import { intraRegionGapMs } from "../traffic.ts";
 
@@ -18,7 +19,7 @@ const DEVIATION_MS = 10;
 function figures(name: string, options: PhiAccrualOptions, runs: number, warmUp: number): void {
   for (let run = 0; run < runs; run++) {
     const random = seededRandom(SEED).fork(`${name} ${run}`);
-    const machine = new PhiAccrualMachine(options);
+    const machine = phiAccrualMachine(options);
     let nowMs = 1e9 * random.next();
     for (let beat = 0; beat < warmUp + 100; beat++) {
       machine.noteHeartbeat("a", { sequence: beat }, nowMs);

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { GapModelName } from "../core/detection/gap-model.ts";
-import { PhiAccrualMachine } from "../core/detection/phi-accrual.ts";
+import { phiAccrualMachine } from "../core/detection/phi-accrual.ts";
 import { ConfigurationError } from "../core/errors.ts";
 import { type Random, seededRandom } from "../core/random.ts";
 import { type CalibrationResult, calibrate, calibrationSteps, MIN_GAPS } from "./calibration.ts";
@@ -68,7 +68,7 @@ function freshAlarms(
   beats: Iterable<readonly [number, number]>,
 ): { alarms: number; watchedMs: number } {
   const { model, windowSize, minDeviationMs, intervalMs, ceilingMs, threshold } = recommendation;
-  const machine = new PhiAccrualMachine({
+  const machine = phiAccrualMachine({
     model: model as GapModelName,
     windowSize,
     minDeviationMs,

@@ -6,7 +6,8 @@
 
 import type { DetectorMachine } from "../core/detection/detector.ts";
 import { FixedHeartbeatMachine } from "../core/detection/fixed-heartbeat.ts";
-import { PhiAccrualMachine, type PhiAccrualOptions } from "../core/detection/phi-accrual.ts";
+import { phiAccrualMachine } from "../core/detection/phi-accrual.ts";
+import type { PhiAccrualOptions } from "../core/detection/phi-accrual-options.ts";
 import type { CalibrationGoal } from "./goal.ts";
 import { type LevelRange, PHI_LEVELS } from "./selection.ts";
 
@@ -58,7 +59,7 @@ export function detectorCandidates(intervalMs: number, { detectWithinMs }: Calib
     minDeviationMs,
     levels: PHI_LEVELS,
     machine: () =>
-      new PhiAccrualMachine({
+      phiAccrualMachine({
         model,
         expectedIntervalMs: intervalMs,
         windowSize,

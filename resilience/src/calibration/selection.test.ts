@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PhiAccrualMachine } from "../core/detection/phi-accrual.ts";
+import { phiAccrualMachine } from "../core/detection/phi-accrual.ts";
 import { seededRandom } from "../core/random.ts";
 import { HeartbeatTrace } from "./heartbeat-trace.ts";
 import { alarmRates, PHI_LEVELS, selectThreshold } from "./selection.ts";
@@ -22,7 +22,7 @@ function trialOf(beats: number, seed: number): CalibrationTrial {
     atMs += -50 * Math.log(1 - random.next());
     trace.add("a", { sequence: beat }, atMs);
   }
-  const machine = new PhiAccrualMachine({
+  const machine = phiAccrualMachine({
     model: "exponential",
     expectedIntervalMs: 50,
     minDeviationMs: 1,
@@ -68,7 +68,7 @@ test("[D10] alarms in clusters widen the bound", () => {
     atMs += beat >= 1_000 && beat < 6_000 && beat % 50 === 49 ? 80 : 50;
     trace.add("a", { sequence: beat }, atMs);
   }
-  const machine = new PhiAccrualMachine({ expectedIntervalMs: 50, minDeviationMs: 5, ceilingMs: 1_000 });
+  const machine = phiAccrualMachine({ expectedIntervalMs: 50, minDeviationMs: 5, ceilingMs: 1_000 });
   const trial = new CalibrationTrial(machine, trace, { outageMs: Number.POSITIVE_INFINITY });
   for (const [name, node] of trace.nodes) trial.replay(name, node);
   const alarmsPerMs = 200 / atMs;

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FixedHeartbeatMachine } from "../core/detection/fixed-heartbeat.ts";
-import { PhiAccrualMachine } from "../core/detection/phi-accrual.ts";
+import { phiAccrualMachine } from "../core/detection/phi-accrual.ts";
 import { seededRandom } from "../core/random.ts";
 import { HeartbeatTrace } from "./heartbeat-trace.ts";
 import { CalibrationTrial, HIGHEST_LEVEL, TRIAL_BLOCKS } from "./trial.ts";
@@ -37,10 +37,10 @@ function alarmsOf(trial: CalibrationTrial, level: number): number {
 
 test("[D10] the counts are those of the detector itself, asked before each arrival", () => {
   const { trace, arrivals } = jittered(5_000, 1);
-  const trial = new CalibrationTrial(new PhiAccrualMachine(OPTIONS), trace, ALL);
+  const trial = new CalibrationTrial(phiAccrualMachine(OPTIONS), trace, ALL);
   for (const [name, node] of trace.nodes) trial.replay(name, node);
   for (const level of [1, 2, 5, 8, 20, HIGHEST_LEVEL]) {
-    const machine = new PhiAccrualMachine(OPTIONS);
+    const machine = phiAccrualMachine(OPTIONS);
     let alarms = 0;
     for (const [beat, atMs] of arrivals.entries()) {
       if (beat > 0 && machine.suspicionLevel("a", atMs) >= level) alarms++;
@@ -66,10 +66,10 @@ test("[D10] blocks share out the time watched, and outages belong to none", () =
 
 test("[D10] silence figures are the detector's own answer to when", () => {
   const { trace } = jittered(3_000, 2);
-  const machine = new PhiAccrualMachine(OPTIONS);
+  const machine = phiAccrualMachine(OPTIONS);
   const trial = new CalibrationTrial(machine, trace, ALL);
   for (const [name, node] of trace.nodes) trial.replay(name, node);
-  const steady = new PhiAccrualMachine(OPTIONS);
+  const steady = phiAccrualMachine(OPTIONS);
   trace.nodes.get("a")?.forEach(({ arrivalMs }) => {
     steady.noteHeartbeat("a", undefined, arrivalMs);
   });
@@ -85,8 +85,8 @@ test("[D10] silence figures are the detector's own answer to when", () => {
 
 test("[D10] a sample looks at a part, and at the same detector's behaviour", () => {
   const { trace } = jittered(100_000, 3);
-  const whole = new CalibrationTrial(new PhiAccrualMachine(OPTIONS), trace, ALL);
-  const sample = new CalibrationTrial(new PhiAccrualMachine(OPTIONS), trace, ALL, 2);
+  const whole = new CalibrationTrial(phiAccrualMachine(OPTIONS), trace, ALL);
+  const sample = new CalibrationTrial(phiAccrualMachine(OPTIONS), trace, ALL, 2);
   for (const trial of [whole, sample]) for (const [name, node] of trace.nodes) trial.replay(name, node);
   assert.deepEqual([whole.sampled, sample.sampled], [false, true]);
   const share = alarmsOf(sample, 2) / alarmsOf(whole, 2);

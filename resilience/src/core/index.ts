@@ -9,7 +9,8 @@ export type { DetectionQualityOptions, DetectionQualityStatus } from "./detectio
 export { DetectionQualityMachine } from "./detection/detection-quality.ts";
 export type { DetectorMachine, SuspicionSource } from "./detection/detector.ts";
 export { FixedHeartbeatMachine } from "./detection/fixed-heartbeat.ts";
-export { PhiAccrualMachine } from "./detection/phi-accrual.ts";
+export { phiAccrualMachine } from "./detection/phi-accrual.ts";
+export type { PhiAccrualMachine } from "./detection/phi-accrual-options.ts";
 export type { PendingChange } from "./detection/supervisor.ts";
 export { SupervisorMachine } from "./detection/supervisor.ts";
 export type { AdmissionOptions, LoadSign } from "./failover/admission/admission.ts";

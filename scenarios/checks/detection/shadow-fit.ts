@@ -9,7 +9,7 @@
  * they make of beats their own tests and `bench/detection` say; that the gateway tells them of the
  * right beats, and asks them as it was set up to, is seen here.
  */
-import { PhiAccrualMachine } from "ground-station-failover/core";
+import { type PhiAccrualMachine, phiAccrualMachine } from "ground-station-failover/core";
 import type { StationBeat } from "../../../gateway/src/fleet/heartbeat-sessions.ts";
 import type { DocumentedGroup } from "../documented.ts";
 import { deviationsAt, levelAt, levelBelowMean } from "./suspicion.ts";
@@ -43,7 +43,7 @@ class ShadowModel implements Shadow {
   constructor({ heartbeat, detector }: DocumentedGroup) {
     const { model, windowSize, minDeviationMs, ceilingMs } = detector;
     const expectedIntervalMs = heartbeat.intervalMs;
-    this.#machine = new PhiAccrualMachine({ model, windowSize, minDeviationMs, ceilingMs, expectedIntervalMs });
+    this.#machine = phiAccrualMachine({ model, windowSize, minDeviationMs, ceilingMs, expectedIntervalMs });
   }
 
   note(beat: StationBeat | undefined, nowMs: number): void {

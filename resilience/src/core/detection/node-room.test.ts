@@ -7,7 +7,7 @@ import { test } from "node:test";
 import type { DetectorMachine } from "./detector.ts";
 import { FixedHeartbeatMachine } from "./fixed-heartbeat.ts";
 import { NodeRoom } from "./node-room.ts";
-import { PhiAccrualMachine } from "./phi-accrual.ts";
+import { phiAccrualMachine } from "./phi-accrual.ts";
 
 test("[D4] full → the node that has been silent longest goes, if it is gone; else there is no room", () => {
   const nodes = new Map([
@@ -35,8 +35,8 @@ test("[D4] there is room → nobody goes, however long it has been silent", () =
 });
 
 const MACHINES: readonly [name: string, make: (maxNodes: number) => DetectorMachine][] = [
-  ["normal", (maxNodes) => new PhiAccrualMachine({ expectedIntervalMs: 50, maxNodes })],
-  ["adaptive", (maxNodes) => new PhiAccrualMachine({ model: "adaptive", expectedIntervalMs: 50, maxNodes })],
+  ["normal", (maxNodes) => phiAccrualMachine({ expectedIntervalMs: 50, maxNodes })],
+  ["adaptive", (maxNodes) => phiAccrualMachine({ model: "adaptive", expectedIntervalMs: 50, maxNodes })],
   ["fixed", (maxNodes) => new FixedHeartbeatMachine({ intervalMs: 50, maxNodes })],
 ];
 

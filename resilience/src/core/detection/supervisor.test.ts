@@ -8,7 +8,7 @@ import { ConfigurationError } from "../errors.ts";
 import { type Random, seededRandom } from "../random.ts";
 import type { SuspicionSource } from "./detector.ts";
 import { FixedHeartbeatMachine } from "./fixed-heartbeat.ts";
-import { PhiAccrualMachine } from "./phi-accrual.ts";
+import { phiAccrualMachine } from "./phi-accrual.ts";
 import { type LivenessChange, SupervisorMachine, type SupervisorOptions } from "./supervisor.ts";
 
 const SEED: string = process.env["SEED"] ?? "27020036";
@@ -153,7 +153,7 @@ test("[D7] while it abstains no node moves towards down, but a node may come bac
 });
 
 test("[D6] a beat between two looks breaks sustained suspicion off, though neither look saw the level low", () => {
-  const detector = new PhiAccrualMachine({ expectedIntervalMs: 100, minDeviationMs: 5, minSamples: 1 });
+  const detector = phiAccrualMachine({ expectedIntervalMs: 100, minDeviationMs: 5, minSamples: 1 });
   const supervisor = new SupervisorMachine(detector, { sustainMs: 1_000, recheckMs: 400 });
   supervisor.watch("a", 0);
   for (let beat = 0; beat <= 50; beat++) detector.noteHeartbeat("a", undefined, beat * 100);
@@ -217,7 +217,7 @@ test("[D11] wakes lead to each declaration at the instant that polling would fin
   for (let run = 0; run < 60; run++) {
     const random = seededRandom(SEED).fork(`wakes ${run}`);
     const model = (["normal", "lognormal", "exponential"] as const)[run % 3] as "normal";
-    const detector = new PhiAccrualMachine({ model, expectedIntervalMs: 50 });
+    const detector = phiAccrualMachine({ model, expectedIntervalMs: 50 });
     const supervisor = new SupervisorMachine(detector, run % 2 === 0 ? {} : { sustainMs: 30 });
     const originMs = run % 4 === 0 ? 0 : 1e12 * random.next();
     let nowMs = originMs;
@@ -248,7 +248,7 @@ test("[D11] wakes lead to each declaration at the instant that polling would fin
 });
 
 test("[D11] a node that beats ever faster is still declared in time, although the timer was set for its slow days", () => {
-  const detector = new PhiAccrualMachine({ expectedIntervalMs: 1000, minDeviationMs: 5, minSamples: 10 });
+  const detector = phiAccrualMachine({ expectedIntervalMs: 1000, minDeviationMs: 5, minSamples: 10 });
   const supervisor = new SupervisorMachine(detector);
   supervisor.watch("a", 0);
   let nowMs = 0;
@@ -273,7 +273,7 @@ test("[D11] a source that cannot tell when is polled every recheckMs", () => {
 });
 
 test("[D11] silence past the supervisor's own ceiling is declared whatever the level, exactly then", () => {
-  const detector = new PhiAccrualMachine({ expectedIntervalMs: 1000 });
+  const detector = phiAccrualMachine({ expectedIntervalMs: 1000 });
   const supervisor = new SupervisorMachine(detector, { ceilingMs: 300 });
   supervisor.watch("a", 0);
   detector.noteHeartbeat("a", undefined, 0.1);
@@ -284,7 +284,7 @@ test("[D11] silence past the supervisor's own ceiling is declared whatever the l
 });
 
 test("[D6] a declaration carries its numbers and its rule", () => {
-  const detector = new PhiAccrualMachine({ expectedIntervalMs: 50 });
+  const detector = phiAccrualMachine({ expectedIntervalMs: 50 });
   const supervisor = new SupervisorMachine(detector);
   supervisor.watch("a", 0);
   detector.noteHeartbeat("a", undefined, 0);

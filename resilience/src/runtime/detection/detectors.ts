@@ -11,7 +11,8 @@ import {
   type FixedHeartbeatOptions,
   type HeartbeatStatus,
 } from "../../core/detection/fixed-heartbeat.ts";
-import { PhiAccrualMachine, type PhiAccrualOptions, type PhiEstimate } from "../../core/detection/phi-accrual.ts";
+import { phiAccrualMachine } from "../../core/detection/phi-accrual.ts";
+import type { PhiAccrualMachine, PhiAccrualOptions, PhiEstimate } from "../../core/detection/phi-accrual-options.ts";
 import type { ConfigurationError } from "../../core/errors.ts";
 import { checkNames, type Names, optionsOf, refusal } from "../../core/options.ts";
 import { type Clock, checkClock } from "../time/clock.ts";
@@ -125,7 +126,7 @@ function noLevel(option: string, given: unknown): ConfigurationError {
 export class PhiAccrualDetector extends ClockedDetector<PhiAccrualMachine> {
   constructor(options: PhiAccrualOptions & { readonly clock?: Clock } = {}) {
     const { clock, ...rules } = optionsOf("PhiAccrualDetector", options);
-    super(new PhiAccrualMachine(rules), clock);
+    super(phiAccrualMachine(rules), clock);
   }
 
   /** What is fitted to the gaps of `node` at present; undefined for a node never heard from. */

@@ -6,7 +6,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConfigurationError } from "../../errors.ts";
 import { type Random, seededRandom } from "../../random.ts";
-import { PhiAccrualMachine, type PhiAccrualOptions } from "../phi-accrual.ts";
+import { phiAccrualMachine } from "../phi-accrual.ts";
+import type { PhiAccrualMachine, PhiAccrualOptions } from "../phi-accrual-options.ts";
 import { levelForMistakes } from "./adaptive.ts";
 import { RATE_LEVEL } from "./level-scale.ts";
 
@@ -22,7 +23,7 @@ class Line {
   mistakes = 0;
 
   constructor(name: string, options: PhiAccrualOptions = {}, numbered: boolean = true) {
-    this.machine = new PhiAccrualMachine({ model: "adaptive", ...options });
+    this.machine = phiAccrualMachine({ model: "adaptive", ...options });
     this.#random = seededRandom(SEED).fork(name);
     this.#numbered = numbered;
     this.arrive();
@@ -130,7 +131,7 @@ test("[D9] rare losses beside little jitter do not blind it while it has seen li
     [0.002, 2],
   ] as const) {
     const random = seededRandom(`${SEED}-${lossRate}`);
-    const machine = new PhiAccrualMachine({ model: "adaptive", expectedIntervalMs: 50 });
+    const machine = phiAccrualMachine({ model: "adaptive", expectedIntervalMs: 50 });
     let longestMs = 0;
     for (let sequence = 1; sequence <= 20_000; sequence++) {
       const nowMs = 50 * sequence + deviationMs * (random.next() + random.next() + random.next() - 1.5) * 2;
@@ -295,12 +296,12 @@ test("[D9] ordinary stalls in the first hour → at most one declared at 12, few
 });
 
 test("[D9] nodes and options have bounds", () => {
-  const machine = new PhiAccrualMachine({ model: "adaptive", maxNodes: 1 });
+  const machine = phiAccrualMachine({ model: "adaptive", maxNodes: 1 });
   assert.equal(machine.noteHeartbeat("a", undefined, 0), "counted");
   assert.equal(machine.noteHeartbeat("b", undefined, 0), "refused");
   machine.forget("a");
   assert.equal(machine.noteHeartbeat("b", undefined, 0), "counted");
-  assert.throws(() => new PhiAccrualMachine({ model: "adaptiv" as "adaptive" }), ConfigurationError);
+  assert.throws(() => phiAccrualMachine({ model: "adaptiv" as "adaptive" }), ConfigurationError);
 });
 
 test("[D9] two paths, one beat in ten by the slow one → no more mistakes than were promised", () => {

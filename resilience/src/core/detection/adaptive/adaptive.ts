@@ -13,8 +13,9 @@
 
 import { checked } from "../../options.ts";
 import { isWellFormed } from "../beat-order.ts";
-import type { DetectorMachine, Heartbeat, HeartbeatVerdict } from "../detector.ts";
+import type { Heartbeat, HeartbeatVerdict } from "../detector.ts";
 import { NodeRoom } from "../node-room.ts";
+import type { PhiAccrualMachine, PhiAccrualOptions, PhiEstimate } from "../phi-accrual-options.ts";
 import { AdaptiveNode, type AdaptiveSettings } from "./adaptive-node.ts";
 import { HOURLY_LEVEL } from "./level-scale.ts";
 
@@ -28,15 +29,33 @@ export function levelForMistakes(perHour: number): number {
   return HOURLY_LEVEL - Math.log10(checked("levelForMistakes", "perHour", perHour, range));
 }
 
-export class AdaptiveMachine implements DetectorMachine {
+/**
+ * Minimum number of deviations in the shortest silence that its level 8 can mean: whoever sets
+ * timers looks again that often.
+ */
+const MIN_DEVIATIONS = 10;
+
+export class AdaptiveMachine implements PhiAccrualMachine {
+  readonly options: Required<PhiAccrualOptions>;
   readonly #settings: AdaptiveSettings;
   readonly #room: NodeRoom;
   readonly #nodes: Map<string, AdaptiveNode> = new Map();
   #newestMs: number = Number.NEGATIVE_INFINITY;
 
-  constructor(settings: AdaptiveSettings, maxNodes: number) {
-    this.#settings = settings;
-    this.#room = new NodeRoom(maxNodes, settings.ceilingMs);
+  /** `given`: what was said, beside the options in force; what was not said may be learned. */
+  constructor(options: Required<PhiAccrualOptions>, given: PhiAccrualOptions) {
+    const { expectedIntervalMs, minSamples, minDeviationMs, ceilingMs, maxNodes } = options;
+    this.options = options;
+    this.#settings = {
+      expectedIntervalMs,
+      intervalTold: given.expectedIntervalMs !== undefined,
+      minSamples,
+      leastScaleMs: minDeviationMs,
+      leastSilenceMs: Math.min(MIN_DEVIATIONS * minDeviationMs, ceilingMs),
+      ceilingMs,
+      ceilingTold: given.ceilingMs !== undefined,
+    };
+    this.#room = new NodeRoom(maxNodes, ceilingMs);
   }
 
   noteHeartbeat(node: string, beat: Heartbeat | undefined, nowMs: number): HeartbeatVerdict {
@@ -90,7 +109,7 @@ export class AdaptiveMachine implements DetectorMachine {
     this.#nodes.delete(node);
   }
 
-  estimate(node: string): { location: number; scale: number; samples: number; presumed: boolean } | undefined {
+  estimate(node: string): PhiEstimate | undefined {
     const estimate = this.#nodes.get(node)?.estimate();
     if (estimate === undefined) return undefined;
     return { ...estimate, presumed: estimate.samples < this.#settings.minSamples };
