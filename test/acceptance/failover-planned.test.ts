@@ -255,7 +255,7 @@ test("two stations that would share a breaker, a bulkhead or a name are refused,
   const detector = new FixedHeartbeatDetector();
   const primary = { name: "north" };
   const refused = (options: object, hazard: string): void =>
-    assert.throws(() => new PrimaryBackupFailover({ primary, detector, ...options }), { hazard });
+    assert.throws(() => new PrimaryBackupFailover({ primary, detector, ...options } as never), { hazard });
   refused({}, "no-backup");
   refused({ backup: { name: "north" } }, "duplicate-station");
   refused({ backup: { name: "south" }, client: { breaker: new CircuitBreaker() } }, "stations-share-a-part");

@@ -116,10 +116,11 @@ export class Group {
     this.#quality = new Map(stations.map(({ name }) => [name, new DetectionQualityMachine()]));
     this.#log = this.#watchForLog();
     this.#probers = this.#makeProbers();
-    const [primary, ...backups] = stations as [LinkedStation, ...LinkedStation[]];
+    const [primary, backup, ...backups] = stations as [LinkedStation, LinkedStation, ...LinkedStation[]];
     const { commands, retry, probePath } = settings;
     this.#failover = new PrimaryBackupFailover<LinkedStation>({
       primary,
+      backup,
       backups,
       detector: this.#detector,
       clock,

@@ -317,7 +317,10 @@ test("[C5] a failover: its own options, and those of its parts", async () => {
     [() => failover({ client: { breaker: true } }), /breaker is true/],
     [() => failover({ ramp: { capacity: 5 } }), /there is no option ramp\.capacity; .*capacityPerSecond/],
     [() => failover({ ramp: () => ({ bursts: 5 }) }), /there is no option ramp\.bursts; did you mean burst\?/],
-    [() => failover({ commandPath: { minFailures: 5 } }), /there is no option commandPath\.minFailures; .*minFailures/],
+    [
+      () => failover({ commandPath: { fewestFailures: 5 } }),
+      /there is no option commandPath\.fewestFailures; .*minFailures/,
+    ],
     [() => failover({ failback: { mode: "auto" } }), /failback\.mode is "auto"; it must be manual or automatic/],
     [() => failover({ failback: { holdDown: 5 } }), /there is no option failback\.holdDown; did you mean holdDownMs\?/],
     [() => failover({ failback: "automatic" }), /failback is "automatic"/],

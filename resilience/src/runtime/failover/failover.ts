@@ -40,7 +40,7 @@ const NO_OPTIONS: CallOptions = {};
 /** The take-over objective. */
 const DEFAULT_MAX_WAIT_MS = 30_000;
 
-export class PrimaryBackupFailover<S extends NamedStation> {
+export class PrimaryBackupFailover<S extends NamedStation, T = unknown> {
   readonly #clock: Clock;
   readonly #options: FailoverOptions<S>;
   readonly #stations: readonly StationHandle<S>[];
@@ -56,7 +56,7 @@ export class PrimaryBackupFailover<S extends NamedStation> {
   readonly #hasWholeInstants: boolean;
   #calls = 0;
 
-  constructor(options: FailoverOptions<S>) {
+  constructor(options: FailoverOptions<S, T>) {
     checkFailoverOptions(options);
     this.#options = options;
     this.#clock = options.clock ?? (options.detector instanceof ClockedDetector ? options.detector.clock : systemClock);
@@ -144,7 +144,7 @@ export class PrimaryBackupFailover<S extends NamedStation> {
    * when no station could take it in time, `OverloadedError` when it could not be answered in time,
    * `AmbiguousOutcomeError` when nobody can say whether it ran. Never throws.
    */
-  call<R>(operation: FailoverOperation<S, R>, options: CallOptions = NO_OPTIONS): Promise<R> {
+  call<R extends T = T>(operation: FailoverOperation<S, R>, options: CallOptions = NO_OPTIONS): Promise<R> {
     // The executor's own throw (a bad argument) rejects.
     return new Promise<R>((resolve, reject) => this.#submit(operation, options, resolve, reject));
   }

@@ -31,7 +31,7 @@ export interface NamedStation {
  * reason to go elsewhere, and where there is no elsewhere a short outage should not become a long
  * one. A bulkhead bounds what is in flight; calls wait in the failover's own queue.
  */
-export type StationClientOptions = Omit<ClientOptions<unknown>, "name" | "clock" | "random">;
+export type StationClientOptions<T = unknown> = Omit<ClientOptions<T>, "name" | "clock" | "random">;
 
 /** What a station that has just become active is given, and what it can take at all. */
 export type RampOptions = Omit<AdmissionOptions, "maxConcurrent">;
@@ -47,11 +47,15 @@ export interface Lease {
   readonly marginMs?: number;
 }
 
-export interface FailoverOptions<S extends NamedStation> {
+/**
+ * `S`: what a station is; its name is all that the failover reads of it. `T`: what operations
+ * return, for `client.classify`.
+ */
+export interface FailoverOptions<S extends NamedStation, T = unknown> {
   /** The station that serves by design. */
   readonly primary: S;
   /** The station that takes over. */
-  readonly backup?: S;
+  readonly backup: S;
   /** Further ones, in order of priority. */
   readonly backups?: readonly S[];
   /** Who reads the stations' heartbeats; note them there under the stations' names. */
@@ -67,7 +71,7 @@ export interface FailoverOptions<S extends NamedStation> {
    * How each station is called: breaker, bulkhead, timeout, retry, classification. Default: a
    * client's defaults.
    */
-  readonly client?: StationClientOptions | ((station: S) => StationClientOptions);
+  readonly client?: StationClientOptions<T> | ((station: S) => StationClientOptions<T>);
   /** What a station that has just become active is given, and what it can take at all. */
   readonly ramp?: RampOptions | ((station: S) => RampOptions);
   /** When failing calls are proof against a station although it beats. */
