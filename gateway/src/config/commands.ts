@@ -6,6 +6,7 @@ import type { z } from "zod";
 import type { GroupSettings, KeyStatusSettings } from "../fleet/settings.ts";
 import {
   duration,
+  exactly,
   FRAMING,
   fieldPlace,
   headerName,
@@ -86,84 +87,88 @@ const keyStatus = section({
     }),
 }).transform(({ timeout, ...rest }): KeyStatusSettings => ({ ...rest, timeoutMs: timeout }));
 
-export const commands: z.ZodType<GroupSettings["commands"]> = section({
-  timeout: duration(1, HOUR_MS)
-    .optional()
-    .meta({
-      range: "1ms … `deadline`",
-      byDefault: "the deadline",
+export const commands: z.ZodType<GroupSettings["commands"]> = exactly(
+  section({
+    timeout: duration(1, HOUR_MS)
+      .optional()
+      .meta({
+        range: "1ms … `deadline`",
+        byDefault: "the deadline",
+        description:
+          "One attempt at one station; the time in which a body is uploaded does not count. Nothing needs it: a station " +
+          "that does not answer is found by its learned answer times. Set it where an attempt must not last as long as " +
+          "the command",
+      }),
+    deadline: duration(1, HOUR_MS)
+      .prefault("30s")
+      .meta({
+        description:
+          "A command in all, waits and re-sends included, where its caller sets no deadline. Longer than most endpoints " +
+          "take and than people wait; how long callers really wait is learned from those who hang up",
+      }),
+    maxWait: duration(0, HOUR_MS).optional().meta({
+      byDefault: "`15s`, or `deadline` where that is less",
       description:
-        "One attempt at one station; the time in which a body is uploaded does not count. Nothing needs it: a station " +
-        "that does not answer is found by its learned answer times. Set it where an attempt must not last as long as " +
-        "the command",
+        "How long a command waits for a station to take it: half of the 30 s that a take-over may take by default",
     }),
-  deadline: duration(1, HOUR_MS)
-    .prefault("30s")
-    .meta({
-      description:
-        "A command in all, waits and re-sends included, where its caller sets no deadline. Longer than most endpoints " +
-        "take and than people wait; how long callers really wait is learned from those who hang up",
+    maxWaiting: wholeNumber(0, 1_000_000)
+      .prefault(10_000)
+      .meta({
+        unit: "commands",
+        description:
+          "How many commands may wait; the next one is refused. Far fewer wait under overload, because what cannot be " +
+          "answered in time is refused early",
+      }),
+    maxConcurrent: wholeNumber(1, 1_000_000)
+      .optional()
+      .meta({
+        unit: "commands",
+        byDefault: "256, and 10000 with those that take long",
+        description:
+          "Commands at one station at once; the next ones wait. A number of your own is for all commands. By default 256 " +
+          "bound what a station is given before it has shown what it takes, and do not count a command that has been out " +
+          "for 100 ms or four usual answer times and is of a caller and route that is never answered sooner, as long " +
+          "polls are. A poll that is answered at once now and then counts: where callers hold more than 200 of those " +
+          "open, set a number well above theirs",
+      }),
+    ambiguousKeyed: oneOf("resend", "report")
+      .prefault("resend")
+      .meta({
+        description:
+          "What happens to keyed commands that a lost station had in hand. `resend` where the service executes a key " +
+          "once; `report` where it does not. With `report`, a command that reached one station, or was answered with an " +
+          "error there, goes to no other; where that station falls silent, the command waits for its answer, for at most " +
+          "`maxWait`, before its caller is told that the outcome is unknown",
+      }),
+    errorBody: trueOrFalse()
+      .prefault(true)
+      .meta({ description: "A 2xx whose JSON body reports an error is a failure" }),
+    deadlineHeader,
+    keepAlive: duration(1, HOUR_MS)
+      .optional()
+      .meta({
+        byDefault: "as long as the station says, or `4s`",
+        description:
+          "For how long an idle connection to a station is kept, at most. `Keep-Alive: timeout=5` of a station is " +
+          "followed, less half a second; 4 s where it says nothing, because most servers keep 5 s. A command that may be " +
+          "sent once only takes no connection that has been idle for more than half of what others have survived; any " +
+          "other is sent again, once, where a used connection ends without a byte of an answer. So this needs to be set " +
+          "only where something between drops idle connections silently",
+      }),
+    keyStatus: keyStatus.optional().meta({
+      byDefault: "none: stations cannot be asked",
+      description: "How a station is asked what became of a command that was out when the station was lost",
     }),
-  maxWait: duration(0, HOUR_MS).optional().meta({
-    byDefault: "`15s`, or `deadline` where that is less",
-    description:
-      "How long a command waits for a station to take it: half of the 30 s that a take-over may take by default",
-  }),
-  maxWaiting: wholeNumber(0, 1_000_000)
-    .prefault(10_000)
-    .meta({
-      unit: "commands",
-      description:
-        "How many commands may wait; the next one is refused. Far fewer wait under overload, because what cannot be " +
-        "answered in time is refused early",
-    }),
-  maxConcurrent: wholeNumber(1, 1_000_000)
-    .optional()
-    .meta({
-      unit: "commands",
-      byDefault: "256, and 10000 with those that take long",
-      description:
-        "Commands at one station at once; the next ones wait. A number of your own is for all commands. By default 256 " +
-        "bound what a station is given before it has shown what it takes, and do not count a command that has been out " +
-        "for 100 ms or four usual answer times and is of a caller and route that is never answered sooner, as long " +
-        "polls are. A poll that is answered at once now and then counts: where callers hold more than 200 of those " +
-        "open, set a number well above theirs",
-    }),
-  ambiguousKeyed: oneOf("resend", "report")
-    .prefault("resend")
-    .meta({
-      description:
-        "What happens to keyed commands that a lost station had in hand. `resend` where the service executes a key " +
-        "once; `report` where it does not. With `report`, a command that reached one station, or was answered with an " +
-        "error there, goes to no other; where that station falls silent, the command waits for its answer, for at most " +
-        "`maxWait`, before its caller is told that the outcome is unknown",
-    }),
-  errorBody: trueOrFalse().prefault(true).meta({ description: "A 2xx whose JSON body reports an error is a failure" }),
-  deadlineHeader,
-  keepAlive: duration(1, HOUR_MS)
-    .optional()
-    .meta({
-      byDefault: "as long as the station says, or `4s`",
-      description:
-        "For how long an idle connection to a station is kept, at most. `Keep-Alive: timeout=5` of a station is " +
-        "followed, less half a second; 4 s where it says nothing, because most servers keep 5 s. A command that may be " +
-        "sent once only takes no connection that has been idle for more than half of what others have survived; any " +
-        "other is sent again, once, where a used connection ends without a byte of an answer. So this needs to be set " +
-        "only where something between drops idle connections silently",
-    }),
-  keyStatus: keyStatus.optional().meta({
-    byDefault: "none: stations cannot be asked",
-    description: "How a station is asked what became of a command that was out when the station was lost",
-  }),
-})
-  .transform(({ timeout, deadline, maxWait, maxConcurrent, keepAlive, keyStatus: asked, ...rest }) => ({
-    timeoutMs: timeout ?? deadline,
-    deadlineMs: deadline,
-    maxWaitMs: maxWait ?? Math.min(15_000, deadline),
-    ...(maxConcurrent === undefined ? { maxConcurrent: 10_000, maxWorking: 256 } : { maxConcurrent }),
-    ...rest,
-    ...(keepAlive === undefined ? {} : { keepAliveMs: keepAlive }),
-    keyStatus: asked,
-  }))
-  .prefault({})
-  .meta({ description: "Times, numbers and headers of commands" });
+  })
+    .transform(({ timeout, deadline, maxWait, maxConcurrent, keepAlive, keyStatus: asked, ...rest }) => ({
+      timeoutMs: timeout ?? deadline,
+      deadlineMs: deadline,
+      maxWaitMs: maxWait ?? Math.min(15_000, deadline),
+      ...(maxConcurrent === undefined ? { maxConcurrent: 10_000, maxWorking: 256 } : { maxConcurrent }),
+      ...rest,
+      ...(keepAlive === undefined ? {} : { keepAliveMs: keepAlive }),
+      keyStatus: asked,
+    }))
+    .prefault({})
+    .meta({ description: "Times, numbers and headers of commands" }),
+);

@@ -21,6 +21,7 @@ import {
   addressRange,
   decimal,
   duration,
+  exactly,
   list,
   listenAddress,
   oneOrMore,
@@ -46,13 +47,7 @@ export interface WrittenConfiguration {
     readonly tokenFile?: string | undefined;
     readonly tokenEnv?: string | undefined;
   };
-  readonly heartbeats?:
-    | {
-        readonly listen: ListenSettings;
-        readonly secretFile?: readonly string[] | undefined;
-        readonly secretEnv?: readonly string[] | undefined;
-      }
-    | undefined;
+  readonly heartbeats?: (WrittenSecrets & { readonly listen: ListenSettings }) | undefined;
   readonly callers: CallerBounds;
   readonly drainDelay: GatewaySettings["drainDelayMs"];
   readonly drain: GatewaySettings["drainMs"];
@@ -68,9 +63,13 @@ export interface WrittenGroup
   readonly objective: number;
 }
 
-interface WrittenStation extends Omit<StationSettings, "healthPage"> {
+interface WrittenStation extends Omit<StationSettings, "healthPage">, WrittenSecrets {
   /** Instead of what the group's section says of the page. */
   readonly heartbeat?: WrittenHealthPage | undefined;
+}
+
+/** Where secrets are. */
+interface WrittenSecrets {
   readonly secretFile?: readonly string[] | undefined;
   readonly secretEnv?: readonly string[] | undefined;
 }
@@ -87,93 +86,97 @@ function secretPlaces(what: string): z.ZodType<readonly string[]> {
 const SECRET_FILE = `a file (relative to this one) of at least 16 bytes, or a list of at most ${MAX_SECRETS}`;
 const SECRET_ENV = `the name of an environment variable, or a list of at most ${MAX_SECRETS}`;
 
-const station = section({
-  name: plainName().meta({ description: "Unique within the group; `gsf station --name`" }),
-  url: serviceUrl().meta({
-    description:
-      "The service; unique within the group, in whatever spelling (`localhost` may be `127.0.0.1` or `[::1]`, so it " +
-      "is taken for either)",
-  }),
-  heartbeat: stationHeartbeat.optional().meta({
-    range: "section with `url`, `port`, `path`, `host`, `headers`, `expect`",
-    byDefault: "as `heartbeat` of the group says",
-    description: "What differs for the health page of this station (`kind: http`), see `heartbeat`",
-  }),
-  capacityPerSecond: decimal(1, 1e9)
-    .default(Number.POSITIVE_INFINITY)
-    .meta({
-      unit: "commands a second",
-      byDefault: "not declared",
+const station: z.ZodType<WrittenStation> = exactly(
+  section({
+    name: plainName().meta({ description: "Unique within the group; `gsf station --name`" }),
+    url: serviceUrl().meta({
       description:
-        "Most commands that are offered to the station in any second. Not needed: what a station takes is learned when " +
-        "it refuses. Declare it where you know it, and the first second after a promotion is not spent on learning",
+        "The service; unique within the group, in whatever spelling (`localhost` may be `127.0.0.1` or `[::1]`, so it " +
+        "is taken for either)",
     }),
-  burst: wholeNumber(1, 1_000_000)
-    .optional()
-    .meta({
-      unit: "commands",
-      byDefault: "a twentieth of a second's commands, at least 4, within `capacityPerSecond`",
-      description:
-        "So many commands may be offered at once after a rest, beside that pace. Declare it where the station has a " +
-        "reserve of its own: a token bucket of that depth, a queue. Allowed with `capacityPerSecond` only",
+    heartbeat: stationHeartbeat.optional().meta({
+      range: "section with `url`, `port`, `path`, `host`, `headers`, `expect`",
+      byDefault: "as `heartbeat` of the group says",
+      description: "What differs for the health page of this station (`kind: http`), see `heartbeat`",
     }),
-  secretFile: secretPlaces("the path of a file")
-    .optional()
-    .meta({
-      range: SECRET_FILE,
+    capacityPerSecond: decimal(1, 1e9)
+      .default(Number.POSITIVE_INFINITY)
+      .meta({
+        unit: "commands a second",
+        byDefault: "not declared",
+        description:
+          "Most commands that are offered to the station in any second. Not needed: what a station takes is learned when " +
+          "it refuses. Declare it where you know it, and the first second after a promotion is not spent on learning",
+      }),
+    burst: wholeNumber(1, 1_000_000)
+      .optional()
+      .meta({
+        unit: "commands",
+        byDefault: "a twentieth of a second's commands, at least 4, within `capacityPerSecond`",
+        description:
+          "So many commands may be offered at once after a rest, beside that pace. Declare it where the station has a " +
+          "reserve of its own: a token bucket of that depth, a queue. Allowed with `capacityPerSecond` only",
+      }),
+    secretFile: secretPlaces("the path of a file")
+      .optional()
+      .meta({
+        range: SECRET_FILE,
+        byDefault: "that of `heartbeats`",
+        description:
+          "Signs the heartbeats of this station, and nothing else does: a process that has the secret of another station " +
+          "cannot send heartbeats for this one. `kind: udp` only",
+      }),
+    secretEnv: secretPlaces("the name of an environment variable").optional().meta({
+      range: SECRET_ENV,
       byDefault: "that of `heartbeats`",
-      description:
-        "Signs the heartbeats of this station, and nothing else does: a process that has the secret of another station " +
-        "cannot send heartbeats for this one. `kind: udp` only",
+      description: "The same, in environment variables",
     }),
-  secretEnv: secretPlaces("the name of an environment variable").optional().meta({
-    range: SECRET_ENV,
-    byDefault: "that of `heartbeats`",
-    description: "The same, in environment variables",
   }),
-});
+);
 
-const group = section({
-  name: plainName().meta({ description: "Unique; appears in addresses, events, metrics and datagrams" }),
-  listen: listenAddress().meta({ description: "Where callers send commands" }),
-  trustedProxies: list(addressRange(), "addresses or ranges of addresses", 0)
-    .optional()
-    .meta({
-      range: 'list of addresses and ranges, such as `[10.0.0.0/8, "::1"]`',
-      byDefault: "none",
-      description:
-        "Proxies in front of the gateway. Only their `X-Forwarded-*` and `Forwarded` are passed on; what any other " +
-        "caller says of itself is replaced, because services believe it",
+const group: z.ZodType<WrittenGroup> = exactly(
+  section({
+    name: plainName().meta({ description: "Unique; appears in addresses, events, metrics and datagrams" }),
+    listen: listenAddress().meta({ description: "Where callers send commands" }),
+    trustedProxies: list(addressRange(), "addresses or ranges of addresses", 0)
+      .optional()
+      .meta({
+        range: 'list of addresses and ranges, such as `[10.0.0.0/8, "::1"]`',
+        byDefault: "none",
+        description:
+          "Proxies in front of the gateway. Only their `X-Forwarded-*` and `Forwarded` are passed on; what any other " +
+          "caller says of itself is replaced, because services believe it",
+      }),
+    stations: list(station, "stations (the primary first, then its backups)", 2).meta({
+      range: "at least 2, in order of priority",
+      description: "The first is the primary; one station alone has no other to take over",
     }),
-  stations: list(station, "stations (the primary first, then its backups)", 2).meta({
-    range: "at least 2, in order of priority",
-    description: "The first is the primary; one station alone has no other to take over",
+    objective: duration(1_000, HOUR_MS)
+      .prefault("30s")
+      .meta({
+        description:
+          "How long a take-over may take. A configuration by which a silence may stay undeclared for longer " +
+          "(`detector.ceiling` and `detector.sustain` together) is refused; where heartbeats are slow, say here what you " +
+          "accept",
+      }),
+    heartbeat,
+    detector,
+    commands,
+    retry,
+    breaker,
+    commandPath,
+    failback,
+    probePath: requestPath()
+      .optional()
+      .meta({
+        byDefault: "none",
+        description:
+          "Tried on a replaced station before failback counts it as healthy (2xx or 3xx); without it heartbeats have to " +
+          "do",
+      }),
+    limits,
   }),
-  objective: duration(1_000, HOUR_MS)
-    .prefault("30s")
-    .meta({
-      description:
-        "How long a take-over may take. A configuration by which a silence may stay undeclared for longer " +
-        "(`detector.ceiling` and `detector.sustain` together) is refused; where heartbeats are slow, say here what you " +
-        "accept",
-    }),
-  heartbeat,
-  detector,
-  commands,
-  retry,
-  breaker,
-  commandPath,
-  failback,
-  probePath: requestPath()
-    .optional()
-    .meta({
-      byDefault: "none",
-      description:
-        "Tried on a replaced station before failback counts it as healthy (2xx or 3xx); without it heartbeats have to " +
-        "do",
-    }),
-  limits,
-});
+);
 
 const control = section({
   listen: listenAddress()
@@ -281,32 +284,34 @@ const callers = section({
   .prefault({})
   .meta({ description: "What callers may take of the process: memory, connections, time for a body" });
 
-export const configurationSchema: z.ZodType<WrittenConfiguration> = section({
-  groups: list(group, "groups", 1).meta({
-    range: "at least 1",
-    description: "One group for each set of stations that stand in for each other",
-  }),
-  control,
-  heartbeats: heartbeats.optional().meta({
-    byDefault: "none; required where a group is pushed to (`kind: udp`)",
-    description: "Where pushed heartbeats arrive, and what signs them",
-  }),
-  callers,
-  drainDelay: duration(0, HOUR_MS)
-    .prefault("5s")
-    .meta({
-      description:
-        "After SIGTERM, how long listeners go on accepting while `/readyz` says 503 already, so that a balancer that " +
-        "looks every second or two stops sending before anything is refused: two looks of one that looks every two " +
-        "seconds, and one to spare. Not waited for after SIGINT: that is a person",
+export const configurationSchema: z.ZodType<WrittenConfiguration> = exactly(
+  section({
+    groups: list(group, "groups", 1).meta({
+      range: "at least 1",
+      description: "One group for each set of stations that stand in for each other",
     }),
-  drain: duration(0, HOUR_MS)
-    .prefault("10s")
-    .meta({
-      description:
-        "How long a graceful stop waits for commands in flight, and how long a station that was replaced on request may " +
-        "go on with replies that it streams: longer than most commands take. `drainDelay` and `drain` together must be " +
-        "shorter than the time after which a service supervisor kills (30 s for containers, 90 s for systemd); by " +
-        "default they are half of 30 s",
+    control,
+    heartbeats: heartbeats.optional().meta({
+      byDefault: "none; required where a group is pushed to (`kind: udp`)",
+      description: "Where pushed heartbeats arrive, and what signs them",
     }),
-});
+    callers,
+    drainDelay: duration(0, HOUR_MS)
+      .prefault("5s")
+      .meta({
+        description:
+          "After SIGTERM, how long listeners go on accepting while `/readyz` says 503 already, so that a balancer that " +
+          "looks every second or two stops sending before anything is refused: two looks of one that looks every two " +
+          "seconds, and one to spare. Not waited for after SIGINT: that is a person",
+      }),
+    drain: duration(0, HOUR_MS)
+      .prefault("10s")
+      .meta({
+        description:
+          "How long a graceful stop waits for commands in flight, and how long a station that was replaced on request may " +
+          "go on with replies that it streams: longer than most commands take. `drainDelay` and `drain` together must be " +
+          "shorter than the time after which a service supervisor kills (30 s for containers, 90 s for systemd); by " +
+          "default they are half of 30 s",
+      }),
+  }),
+);

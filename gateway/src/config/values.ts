@@ -276,6 +276,19 @@ export function section<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<
   }) as unknown as z.ZodObject<Shape>;
 }
 
+/**
+ * `schema`, for the compiler to hold against `Settings`: it refuses a schema that leaves a field
+ * out, as any assignment does, and one that reads a field which is no setting. (The types cannot be
+ * inferred from the schemas instead: `isolatedDeclarations` wants them written for whatever a file
+ * exports.)
+ */
+export function exactly<Settings, Output extends Settings>(
+  schema: z.ZodType<Output>,
+  ..._excess: Exclude<keyof Output, keyof Settings> extends never ? [] : [noSetting: never]
+): z.ZodType<Settings> {
+  return schema;
+}
+
 /** At least `min` of something, in order. */
 export function list<Item extends z.ZodType>(item: Item, what: string, min: number): z.ZodArray<Item> {
   const allowed = `a list of ${what}, at least ${min}`;
