@@ -30,12 +30,13 @@ const deadlineHeader = section({
     .prefault("gsf-deadline")
     .meta({
       description:
-        "The header field that carries an instant: from then on the station must not begin to execute the command. (The " +
-        "time left is in `x-time-left-ms`.) The instant is the command's deadline, with one exception: with `keyStatus`, " +
-        "a keyed command that is not answered goes to the other station, so the first one must not begin it after that. " +
-        "Its instant is then the deadline, or three times the time in which all but one in a thousand answers come (at " +
-        "least 1 s) after it was sent, whichever is earlier. Why an instant: the time left means nothing to a process " +
-        "that was stopped before it read it; an instant does, if the machines agree on the time of day",
+        "The header field that carries an instant: from then on the station must not begin to execute the command. " +
+        "(The time left is in `x-time-left-ms`.) The instant is the command's deadline, with one exception: with " +
+        "`keyStatus`, a keyed command that is not answered goes to the other station, so the first one must not " +
+        "begin it after that. Its instant is then the deadline, or three times the time in which all but one in a " +
+        "thousand answers come (at least 1 s) after it was sent, whichever is earlier. Why an instant: the time left " +
+        "means nothing to a process that was stopped before it read it; an instant does, if the machines agree on " +
+        "the time of day",
     }),
   format: oneOf("epoch-ms", "epoch-s", "rfc3339")
     .prefault("epoch-ms")
@@ -54,8 +55,8 @@ const keyStatus = section({
     .prefault("DELETE")
     .meta({
       description:
-        "DELETE cancels a command that was not executed. A GET only tells, and the command may still arrive later: only " +
-        "a station that cancels the key can promise that it will not",
+        "DELETE cancels a command that was not executed. A GET only tells, and the command may still arrive later: " +
+        "only a station that cancels the key can promise that it will not",
     }),
   executed: fieldPlace().prefault("executed").meta({
     description: "True there, with an answer: the caller gets that answer (200, JSON)",
@@ -65,8 +66,8 @@ const keyStatus = section({
     .prefault("cancelled")
     .meta({
       description:
-        "True there, with `executed: false`: the command goes to the other station. Anything else is unknown, as if the " +
-        "station had not been asked",
+        "True there, with `executed: false`: the command goes to the other station. Anything else is unknown, as if " +
+        "the station had not been asked",
     }),
   inFlight: fieldPlace().prefault("inflight").meta({
     description: "False there, with a trusted GET (`trustGet`): nothing of the command is on its way any more",
@@ -95,16 +96,16 @@ export const commands: z.ZodType<GroupSettings["commands"]> = exactly(
         range: "1ms … `deadline`",
         byDefault: "the deadline",
         description:
-          "One attempt at one station; the time in which a body is uploaded does not count. Nothing needs it: a station " +
-          "that does not answer is found by its learned answer times. Set it where an attempt must not last as long as " +
-          "the command",
+          "One attempt at one station; the time in which a body is uploaded does not count. Nothing needs it: a " +
+          "station that does not answer is found by its learned answer times. Set it where an attempt must not last " +
+          "as long as the command",
       }),
     deadline: duration(1, HOUR_MS)
       .prefault("30s")
       .meta({
         description:
-          "A command in all, waits and re-sends included, where its caller sets no deadline. Longer than most endpoints " +
-          "take and than people wait; how long callers really wait is learned from those who hang up",
+          "A command in all, waits and re-sends included, where its caller sets no deadline. Longer than most " +
+          "endpoints take and than people wait; how long callers really wait is learned from those who hang up",
       }),
     maxWait: duration(0, HOUR_MS).optional().meta({
       byDefault: "`15s`, or `deadline` where that is less",
@@ -116,8 +117,8 @@ export const commands: z.ZodType<GroupSettings["commands"]> = exactly(
       .meta({
         unit: "commands",
         description:
-          "How many commands may wait; the next one is refused. Far fewer wait under overload, because what cannot be " +
-          "answered in time is refused early",
+          "How many commands may wait; the next one is refused. Far fewer wait under overload, because what cannot " +
+          "be answered in time is refused early; 10000 are ten seconds of a thousand commands a second",
       }),
     maxConcurrent: wholeNumber(1, 1_000_000)
       .optional()
@@ -125,24 +126,24 @@ export const commands: z.ZodType<GroupSettings["commands"]> = exactly(
         unit: "commands",
         byDefault: "256, and 10000 with those that take long",
         description:
-          "Commands at one station at once; the next ones wait. A number of your own is for all commands. By default 256 " +
-          "bound what a station is given before it has shown what it takes, and do not count a command that has been out " +
-          "for 100 ms or four usual answer times and is of a caller and route that is never answered sooner, as long " +
-          "polls are. A poll that is answered at once now and then counts: where callers hold more than 200 of those " +
-          "open, set a number well above theirs",
+          "Commands at one station at once; the next ones wait. A number of your own is for all commands. By default " +
+          "256 bound what a station is given before it has shown what it takes, and do not count a command that has " +
+          "been out for 100 ms or four usual answer times and is of a caller and route that is never answered " +
+          "sooner, as long polls are. A poll that is answered at once now and then counts: where callers hold more " +
+          "than 200 of those open, set a number well above theirs",
       }),
     ambiguousKeyed: oneOf("resend", "report")
       .prefault("resend")
       .meta({
         description:
           "What happens to keyed commands that a lost station had in hand. `resend` where the service executes a key " +
-          "once; `report` where it does not. With `report`, a command that reached one station, or was answered with an " +
-          "error there, goes to no other; where that station falls silent, the command waits for its answer, for at most " +
-          "`maxWait`, before its caller is told that the outcome is unknown",
+          "once; `report` where it does not. With `report`, a command that reached one station, or was answered with " +
+          "an error there, goes to no other; where that station falls silent, the command waits for its answer, for " +
+          "at most `maxWait`, before its caller is told that the outcome is unknown",
       }),
-    errorBody: trueOrFalse()
-      .prefault(true)
-      .meta({ description: "A 2xx whose JSON body reports an error is a failure" }),
+    errorBody: trueOrFalse().prefault(true).meta({
+      description: "A 2xx whose JSON body reports an error is a failure: a service that answers only that is not well",
+    }),
     deadlineHeader,
     keepAlive: duration(1, HOUR_MS)
       .optional()
@@ -150,10 +151,10 @@ export const commands: z.ZodType<GroupSettings["commands"]> = exactly(
         byDefault: "as long as the station says, or `4s`",
         description:
           "For how long an idle connection to a station is kept, at most. `Keep-Alive: timeout=5` of a station is " +
-          "followed, less half a second; 4 s where it says nothing, because most servers keep 5 s. A command that may be " +
-          "sent once only takes no connection that has been idle for more than half of what others have survived; any " +
-          "other is sent again, once, where a used connection ends without a byte of an answer. So this needs to be set " +
-          "only where something between drops idle connections silently",
+          "followed, less half a second; 4 s where it says nothing, because most servers keep 5 s. A command that " +
+          "may be sent once only takes no connection that has been idle for more than half of what others have " +
+          "survived; any other is sent again, once, where a used connection ends without a byte of an answer. So " +
+          "this needs to be set only where something between drops idle connections silently",
       }),
     keyStatus: keyStatus.optional().meta({
       byDefault: "none: stations cannot be asked",

@@ -87,9 +87,9 @@ const pulledHeartbeat = section({
       range: "1ms … the larger of 1s and the interval",
       byDefault: "the larger of 1s and the interval",
       description:
-        "How long an answer is waited for. A second, because a page that is slow once is alive. The next probe begins " +
-        "meanwhile, so a page that takes 300 ms still gives a heartbeat every 200 ms; at most two probes of a station " +
-        "are out at once",
+        "How long an answer is waited for. A second, because a page that is slow once is alive. The next probe " +
+        "begins meanwhile, so a page that takes 300 ms still gives a heartbeat every 200 ms; at most two probes of a " +
+        "station are out at once",
     }),
   ...pageFields,
 }).transform(

@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
-import { parseConfiguration } from "./config.ts";
+import { type Configuration, parseConfiguration } from "./config.ts";
 import {
   configurationJsonSchema,
   type DescribedField,
@@ -118,7 +118,20 @@ const GIVEN: readonly unknown[] = [
   ...["", " ", "50ms", " 1.5 s ", "2m", "1h", "1d", "5", "64KiB", "1MiB", "1 GiB", "1.5B", "1kb", "huge"],
   ...["127.0.0.1:8080", ":8080", "[::1]:80", "8080", "http://a:1", "HTTPS://a.example", "http://a:1/up?x=1", "ftp://a"],
   ...["/healthz", "/a#b", "/a b", "/keys/{key}", "healthz", "x-until", "x_until", "host", "a.b", "a..b", "name"],
-  ...["normal", "adaptive", "manual", "resend", "DELETE", "rfc3339", "udp", "10.0.0.0/8", "200", "200-299", "99"],
+  ...[
+    "normal",
+    "adaptive",
+    "automatic",
+    "report",
+    "DELETE",
+    "OTHER",
+    "rfc3339",
+    "udp",
+    "10.0.0.0/8",
+    "200",
+    "200-299",
+    "99",
+  ],
   ...[[], ["10.0.0.0/8"], [200, "300-399"], [99], ["a", "b"], {}, { "x-token": 7 }, { "x y": "" }, { a: {} }],
 ];
 
@@ -128,8 +141,8 @@ const BASE = {
       name: "atlantic",
       listen: "127.0.0.1:8080",
       stations: [
-        { name: "primary", url: "http://127.0.0.1:9001" },
-        { name: "backup", url: "http://127.0.0.1:9002" },
+        { name: "primary", url: "http://10.0.0.1:9001" },
+        { name: "backup", url: "http://10.0.0.2:9001" },
       ],
     },
   ],
@@ -140,7 +153,11 @@ const BASE = {
 function places(fields: DescribedField, into: (root: never) => unknown, prefix = ""): Place[] {
   return Object.entries(fields.properties ?? {}).flatMap(([name, field]) => {
     const at = (root: never): Record<string, unknown> => into(root) as Record<string, unknown>;
-    const here = { path: `${prefix}${name}`, write: (root: never, value: unknown) => (at(root)[name] = value) };
+    const here = {
+      path: `${prefix}${name}`,
+      isSection: [field.properties, field.oneOf, field.const, field.items?.properties].some((one) => one !== undefined),
+      write: (root: never, value: unknown) => (at(root)[name] = value),
+    };
     const inside = (root: never) => (at(root)[name] ??= {});
     const items = (root: never) => (at(root)[name] as unknown[] | undefined)?.at(-1);
     const kinds = (field.oneOf ?? []).flatMap((variant) => {
@@ -159,16 +176,20 @@ function places(fields: DescribedField, into: (root: never) => unknown, prefix =
 
 interface Place {
   readonly path: string;
+  readonly isSection: boolean;
   write(root: never, value: unknown): void;
 }
 
-/** Does the reader take what stands at `path` itself, whatever it says of the rest? */
+function reading(configuration: object): Configuration {
+  return parseConfiguration(JSON.stringify(configuration), "fleet.json", {
+    environment: { SECRET: "0123456789abcdef0123456789abcdef", OTHER: "fedcba9876543210fedcba9876543210" },
+    readFile: () => "00112233445566778899aabbccddeeff",
+  });
+}
+
 function isTaken(configuration: object): boolean {
   try {
-    parseConfiguration(JSON.stringify(configuration), "fleet.json", {
-      environment: { SECRET: "0123456789abcdef0123456789abcdef" },
-      readFile: () => "0123456789abcdef0123456789abcdef",
-    });
+    reading(configuration);
     return true;
   } catch {
     return false;
@@ -209,4 +230,57 @@ test("every field says what it means, its range, and its default or that it is r
   };
   look(describedConfiguration(), "");
   assert.deepEqual(untold, []);
+});
+
+/** Files in which each field has a meaning: a page is asked for, a key can be, a capacity is known. */
+const MEANT: readonly object[] = [
+  BASE,
+  { groups: [{ ...BASE.groups[0], heartbeat: { kind: "http", path: "/up" } }] },
+  {
+    groups: [
+      {
+        ...BASE.groups[0],
+        stations: BASE.groups[0]?.stations.map((station) => ({ ...station, heartbeat: { path: `/${station.name}` } })),
+        heartbeat: { kind: "http" },
+      },
+    ],
+  },
+  {
+    ...BASE,
+    groups: [
+      {
+        ...BASE.groups[0],
+        stations: BASE.groups[0]?.stations.map((station) => ({ ...station, capacityPerSecond: 500 })),
+        detector: { model: "normal" },
+        commands: { keyStatus: { path: "/key/{key}", method: "GET" } },
+      },
+    ],
+  },
+];
+/** What is only held against other fields. */
+const ONLY_CHECKED = ["groups[].objective", "control.allowRemote"];
+
+test("whatever field is written, some value of it changes what the gateway is told to do", () => {
+  const toldBy = (configuration: object) => {
+    try {
+      const { settings, controlToken } = reading(configuration);
+      return JSON.stringify([settings, controlToken], (_, value) => (value instanceof Map ? [...value] : value));
+    } catch {
+      return undefined;
+    }
+  };
+  const before = new Map(MEANT.map((file) => [file, toldBy(file)]));
+  const changes = (write: Place["write"], file: object, value: unknown): boolean => {
+    const configuration = structuredClone(file) as never;
+    write(configuration, value);
+    const told = toldBy(configuration);
+    return told !== undefined && told !== before.get(file);
+  };
+  const idle = places(describedConfiguration(), (root) => root)
+    .filter(({ isSection }) => !isSection)
+    .filter(({ write }) => !GIVEN.some((value) => MEANT.some((file) => changes(write, file, value))));
+  assert.deepEqual(
+    idle.map(({ path }) => path),
+    ONLY_CHECKED,
+  );
 });

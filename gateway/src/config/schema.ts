@@ -84,15 +84,16 @@ function secretPlaces(what: string): z.ZodType<readonly string[]> {
 }
 
 const SECRET_FILE = `a file (relative to this one) of at least 16 bytes, or a list of at most ${MAX_SECRETS}`;
-const SECRET_ENV = `the name of an environment variable, or a list of at most ${MAX_SECRETS}`;
+const VARIABLE = "the name of an environment variable that holds at least 16 bytes";
+const SECRET_ENV = `${VARIABLE}, or a list of at most ${MAX_SECRETS}`;
 
 const station: z.ZodType<WrittenStation> = exactly(
   section({
     name: plainName().meta({ description: "Unique within the group; `gsf station --name`" }),
     url: serviceUrl().meta({
       description:
-        "The service; unique within the group, in whatever spelling (`localhost` may be `127.0.0.1` or `[::1]`, so it " +
-        "is taken for either)",
+        "The service; unique within the group, in whatever spelling (`localhost` may be `127.0.0.1` or `[::1]`, so " +
+        "it is taken for either)",
     }),
     heartbeat: stationHeartbeat.optional().meta({
       range: "section with `url`, `port`, `path`, `host`, `headers`, `expect`",
@@ -105,8 +106,9 @@ const station: z.ZodType<WrittenStation> = exactly(
         unit: "commands a second",
         byDefault: "not declared",
         description:
-          "Most commands that are offered to the station in any second. Not needed: what a station takes is learned when " +
-          "it refuses. Declare it where you know it, and the first second after a promotion is not spent on learning",
+          "Most commands that are offered to the station in any second. Not needed: what a station takes is learned " +
+          "when it refuses. Declare it where you know it, and the first second after a promotion is not spent on " +
+          "learning",
       }),
     burst: wholeNumber(1, 1_000_000)
       .optional()
@@ -114,8 +116,8 @@ const station: z.ZodType<WrittenStation> = exactly(
         unit: "commands",
         byDefault: "a twentieth of a second's commands, at least 4, within `capacityPerSecond`",
         description:
-          "So many commands may be offered at once after a rest, beside that pace. Declare it where the station has a " +
-          "reserve of its own: a token bucket of that depth, a queue. Allowed with `capacityPerSecond` only",
+          "So many commands may be offered at once after a rest, beside that pace. Declare it where the station has " +
+          "a reserve of its own: a token bucket of that depth, a queue. Allowed with `capacityPerSecond` only",
       }),
     secretFile: secretPlaces("the path of a file")
       .optional()
@@ -123,8 +125,8 @@ const station: z.ZodType<WrittenStation> = exactly(
         range: SECRET_FILE,
         byDefault: "that of `heartbeats`",
         description:
-          "Signs the heartbeats of this station, and nothing else does: a process that has the secret of another station " +
-          "cannot send heartbeats for this one. `kind: udp` only",
+          "Signs the heartbeats of this station, and nothing else does: a process that has the secret of another " +
+          "station cannot send heartbeats for this one. `kind: udp` only",
       }),
     secretEnv: secretPlaces("the name of an environment variable").optional().meta({
       range: SECRET_ENV,
@@ -145,7 +147,8 @@ const group: z.ZodType<WrittenGroup> = exactly(
         byDefault: "none",
         description:
           "Proxies in front of the gateway. Only their `X-Forwarded-*` and `Forwarded` are passed on; what any other " +
-          "caller says of itself is replaced, because services believe it",
+          "caller says of itself is replaced, because services believe it. By default no caller is believed: anybody " +
+          "could be the one who reaches the listener",
       }),
     stations: list(station, "stations (the primary first, then its backups)", 2).meta({
       range: "at least 2, in order of priority",
@@ -156,8 +159,8 @@ const group: z.ZodType<WrittenGroup> = exactly(
       .meta({
         description:
           "How long a take-over may take. A configuration by which a silence may stay undeclared for longer " +
-          "(`detector.ceiling` and `detector.sustain` together) is refused; where heartbeats are slow, say here what you " +
-          "accept",
+          "(`detector.ceiling` and `detector.sustain` together) is refused; where heartbeats are slow, say here what " +
+          "you accept. 30 s is what the incident behind this gateway should have kept",
       }),
     heartbeat,
     detector,
@@ -171,8 +174,8 @@ const group: z.ZodType<WrittenGroup> = exactly(
       .meta({
         byDefault: "none",
         description:
-          "Tried on a replaced station before failback counts it as healthy (2xx or 3xx); without it heartbeats have to " +
-          "do",
+          "Tried on a replaced station before failback counts it as healthy (2xx or 3xx); without it heartbeats have " +
+          "to do",
       }),
     limits,
   }),
@@ -195,7 +198,7 @@ const control = section({
     description: "A bearer token that everything but `/healthz` and `/readyz` asks for",
   }),
   tokenEnv: text("the name of an environment variable").optional().meta({
-    range: "the name of an environment variable",
+    range: VARIABLE,
     byDefault: "none",
     description: "The same, in an environment variable; one of the two",
   }),
@@ -215,10 +218,10 @@ const heartbeats = section({
       range: SECRET_FILE,
       byDefault: "required (or `secretEnv`), unless each station has its own",
       description:
-        "Signs heartbeats (HMAC-SHA256); 16 bytes, because a shorter secret can be guessed. Make one with `openssl rand " +
-        "-hex 32`. With it any station can send heartbeats for any other. All of a list are valid, so that [one can " +
-        "replace another](station.md#secrets). A file of text is used without the white space around it, any other as " +
-        "the bytes that it holds",
+        "Signs heartbeats (HMAC-SHA256); 16 bytes, because a shorter secret can be guessed. Make one with `openssl " +
+        "rand -hex 32`. With it any station can send heartbeats for any other. All of a list are valid, so that [one " +
+        "can replace another](station.md#secrets). A file of text is used without the white space around it, any " +
+        "other as the bytes that it holds",
     }),
   secretEnv: secretPlaces("the name of an environment variable").optional().meta({
     range: SECRET_ENV,
@@ -235,11 +238,11 @@ const callers = section({
       description:
         "What is held for all callers of the process at once: request bodies kept for replay, replies read whole, 64 " +
         "KiB for each stream, 32 KiB for each command, backlogs of events and recordings, answers of the control " +
-        "listener (these last three have small bounds of their own, and are never refused for want of this one). What " +
-        "does not fit is refused before it is read: 503 `MEMORY_USED_UP`, or 413 where it could never fit. Beside it " +
-        "the process needs some 200 MB of its own, and up to as much again for copies that wait for the garbage " +
-        "collector. A reply that comes when memory is short is passed on as it comes instead of being read whole. The " +
-        "least is some hundred commands without a body",
+        "listener (these last three have small bounds of their own, and are never refused for want of this one). " +
+        "What does not fit is refused before it is read: 503 `MEMORY_USED_UP`, or 413 where it could never fit. " +
+        "Beside it the process needs some 200 MB of its own, and up to as much again for copies that wait for the " +
+        "garbage collector. A reply that comes when memory is short is passed on as it comes instead of being read " +
+        "whole. The least is some hundred commands without a body",
     }),
   maxConnections: wholeNumber(1, 1_000_000).optional().meta({
     unit: "connections",
@@ -251,10 +254,10 @@ const callers = section({
     .meta({
       description:
         "The part of each of these two that one address may have while no other address has any; more exactly, an " +
-        "address may have at most `ratio / (1 - ratio)` times what is free (3 times, by default), so that each of two " +
-        "greedy ones gets 43 %, each of ten 10 %. One address may be a load balancer or a NAT with every caller behind " +
-        "it, which is why it is not less; a quarter is always out of its reach, which is why it is not more. Behind one " +
-        "balancer set 1. Of IPv6 addresses the first 64 bits count",
+        "address may have at most `ratio / (1 - ratio)` times what is free (3 times, by default), so that each of " +
+        "two greedy ones gets 43 %, each of ten 10 %. One address may be a load balancer or a NAT with every caller " +
+        "behind it, which is why it is not less; a quarter is always out of its reach, which is why it is not more. " +
+        "Behind one balancer set 1. Of IPv6 addresses the first 64 bits count",
     }),
   minUploadRate: size(0, MEBIBYTE)
     .prefault("1KiB")
@@ -268,8 +271,8 @@ const callers = section({
     .prefault("30s")
     .meta({
       description:
-        "How long a body may stand still: longer than a phone is without a cell. While a station, or the gateway itself, " +
-        "does not read it, no time counts; a slow upload is never held against a station",
+        "How long a body may stand still: longer than a phone is without a cell. While a station, or the gateway " +
+        "itself, does not read it, no time counts; a slow upload is never held against a station",
     }),
 })
   .transform(
@@ -300,18 +303,18 @@ export const configurationSchema: z.ZodType<WrittenConfiguration> = exactly(
       .prefault("5s")
       .meta({
         description:
-          "After SIGTERM, how long listeners go on accepting while `/readyz` says 503 already, so that a balancer that " +
-          "looks every second or two stops sending before anything is refused: two looks of one that looks every two " +
-          "seconds, and one to spare. Not waited for after SIGINT: that is a person",
+          "After SIGTERM, how long listeners go on accepting while `/readyz` says 503 already, so that a balancer " +
+          "that looks every second or two stops sending before anything is refused: two looks of one that looks " +
+          "every two seconds, and one to spare. Not waited for after SIGINT: that is a person",
       }),
     drain: duration(0, HOUR_MS)
       .prefault("10s")
       .meta({
         description:
-          "How long a graceful stop waits for commands in flight, and how long a station that was replaced on request may " +
-          "go on with replies that it streams: longer than most commands take. `drainDelay` and `drain` together must be " +
-          "shorter than the time after which a service supervisor kills (30 s for containers, 90 s for systemd); by " +
-          "default they are half of 30 s",
+          "How long a graceful stop waits for commands in flight, and how long a station that was replaced on " +
+          "request may go on with replies that it streams: longer than most commands take. `drainDelay` and `drain` " +
+          "together must be shorter than the time after which a service supervisor kills (30 s for containers, 90 s " +
+          "for systemd); by default they are half of 30 s",
       }),
   }),
 );
