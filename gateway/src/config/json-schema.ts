@@ -1,5 +1,5 @@
 /**
- * The configuration file as a JSON Schema (2020-12), made from the schema that reads it. Editors
+ * The configuration file as a JSON Schema (draft 7), made from the schema that reads it. Editors
  * use it through `yaml-language-server`: they complete names, show what a field means, and mark
  * what cannot be right. It is never stricter than the reader: a file that can be run is never
  * marked. It is less strict, because it knows nothing of contradictions between fields, nor of the
@@ -49,6 +49,8 @@ export interface DescribedField extends JsonSchema {
 export function describedConfiguration(): DescribedField {
   return z.toJSONSchema(configurationSchema, {
     io: "input",
+    // What every editor understands; no keyword of later drafts is needed.
+    target: "draft-7",
     override: ({ jsonSchema }) => {
       // A section that is left out is one without fields: the fields have the defaults.
       if (typeof jsonSchema.default === "object") delete jsonSchema.default;

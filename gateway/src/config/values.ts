@@ -264,7 +264,7 @@ export function section<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<
   const fields = Object.keys(shape);
   return z.strictObject(shape, {
     error: (issue) => {
-      // One line for each unknown field; config-problems.ts takes them apart again.
+      // One line for each unknown field; config.ts takes them apart again.
       if (issue.code === "unrecognized_keys")
         return issue.keys
           .slice(0, MAX_PROBLEMS)
