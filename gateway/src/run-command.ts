@@ -1,7 +1,8 @@
 /**
- * `gsf run` and `gsf check-config`: from a configuration file to a gateway that listens, until a
- * signal ends it. One line on standard output says that everything listens, so that whoever started
- * it can wait for that; the log goes to standard error. It holds no business of its own.
+ * `gsf run`, `gsf check-config` and `gsf config-schema`: from a configuration file to a gateway
+ * that listens, until a signal ends it; what is wrong with a file; what a file may say. One line on
+ * standard output says that everything listens, so that whoever started it can wait for that; the
+ * log goes to standard error. It holds no business of its own.
  */
 import { type Command, Option } from "commander";
 import { EXIT } from "./adapters/process/exit-codes.ts";
@@ -12,6 +13,7 @@ import { LOG_LEVELS, type LogLevel, processLog } from "./adapters/telemetry/log.
 import { LogOutput } from "./adapters/telemetry/log-output.ts";
 import { visible } from "./adapters/telemetry/visible.ts";
 import { loadConfiguration } from "./config/config.ts";
+import { configurationJsonSchema } from "./config/json-schema.ts";
 import { ConfigurationProblems } from "./config/problems.ts";
 import { type RunningGateway, runGateway } from "./main.ts";
 
@@ -46,6 +48,21 @@ Example:
     .option("--json", "answer in JSON", false)
     .addHelpText("after", "\nExample:\n  $ gsf check-config fleet.yaml")
     .action(checkConfig);
+  program
+    .command("config-schema")
+    .description("print the JSON Schema of configuration files, for editors that know YAML")
+    .addHelpText(
+      "after",
+      `
+Example:
+  $ gsf config-schema > fleet.schema.json
+
+The first line of fleet.yaml names it then:
+  # yaml-language-server: $schema=./fleet.schema.json`,
+    )
+    .action(() => {
+      process.stdout.write(`${JSON.stringify(configurationJsonSchema(), null, 1)}\n`);
+    });
 }
 
 async function run({ config, json, logLevel }: RunOptions): Promise<void> {

@@ -1,8 +1,9 @@
 /**
  * A group's settings as its operator understands them: what is written in the plan's configuration,
  * and for the rest the defaults that docs/guide/configuration.md promises. They are copied here on
- * purpose and not read from the parser, so that a default which moves in the source without moving
- * in the manual breaks a promise that somebody notices.
+ * purpose and not read from the parser, so that a default which moves by mistake breaks a promise
+ * that somebody notices: the manual's tables follow the source, and `documented.test.ts` holds them
+ * against what stands here.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Command } from "../fleet/observer.ts";

@@ -15,7 +15,10 @@ type GroupDraft = Record<string, unknown> & { stations: Record<string, unknown>[
 /** Makes one mistake in `draft`; `group` is the group in which it is made, if in one. */
 type Mistake = (draft: Draft, group: GroupDraft, random: Random) => void;
 
-/** Values that a field refuses, below, above, and of another kind. */
+/**
+ * Values that a field refuses, below, above, and of another kind. They are not taken from the
+ * product's schema: bounds that are wrong there would be right here as well.
+ */
 const OUT_OF_RANGE: Readonly<Record<string, readonly unknown[]>> = {
   "heartbeat.interval": [0, -50, "4ms", "2h", "soon", null, true],
   "detector.model": ["gaussian", "", 7, null],

@@ -6,7 +6,7 @@
  */
 import type { Random } from "ground-station-failover";
 import { between, logUniform } from "ground-station-failover/sim";
-import { DEFAULT_DEADLINE_MS } from "../checks/documented.ts";
+import { documented } from "../checks/documented.ts";
 import type { Phases, WrittenConfiguration, WrittenGroup } from "../fleet/plan.ts";
 import type { WrittenSections } from "./written.ts";
 
@@ -16,16 +16,17 @@ export type KindOfSeed = NarrowKind | "overload" | "ordinary";
 /** Those whose stations never break, and whose callers are careful. */
 type NarrowKind = "storm" | "pressure" | "calm-neighbour" | "loss" | "relapse" | "healthy";
 
-/** What the product does where nothing is written (docs/guide/configuration.md). */
+/** What the product does where nothing is written. */
+const UNWRITTEN = documented({ name: "by default", listen: "", stations: [] });
 const DEFAULTS = {
-  dwell: 1_000,
-  grace: 5_000,
-  deadline: DEFAULT_DEADLINE_MS,
-  /** Nothing waits for longer (`maxWait`). */
-  wait: 15_000,
-  openDuration: 5_000,
-  window: 10_000,
-  holdDown: 30_000,
+  dwell: UNWRITTEN.detector.minDwellMs,
+  grace: UNWRITTEN.detector.gracePeriodMs,
+  deadline: UNWRITTEN.commands.deadlineMs,
+  /** Nothing waits for longer. */
+  wait: UNWRITTEN.commands.maxWaitMs,
+  openDuration: UNWRITTEN.breaker.openDurationMs,
+  window: UNWRITTEN.breaker.windowMs,
+  holdDown: UNWRITTEN.failback.holdDownMs,
 };
 /** Where the doubling of the dwell ends. */
 const LONGEST_DWELL_MS = 30_000;

@@ -4,6 +4,7 @@
  * everything that is left out of a plan is an ordinary day. It knows what must be written down, not
  * what is wise; drawing is in `swarm.ts`.
  */
+import type { GroupSettings } from "../../gateway/src/fleet/settings.ts";
 import type { FleetPlan, GroupPlan, WrittenConfiguration, WrittenGroup } from "../fleet/plan.ts";
 
 /**
@@ -12,48 +13,21 @@ import type { FleetPlan, GroupPlan, WrittenConfiguration, WrittenGroup } from ".
  */
 export interface WrittenSections {
   readonly heartbeat?: WrittenHeartbeat;
-  readonly detector?: {
-    readonly model?: "adaptive" | "normal" | "lognormal" | "exponential";
-    readonly windowSize?: number;
-    readonly threshold?: number;
-    readonly suspectThreshold?: number;
-    readonly clearThreshold?: number;
-    readonly minDeviation?: Duration;
-    readonly ceiling?: Duration;
-    readonly sustain?: Duration;
-    readonly minDwell?: Duration;
-    readonly gracePeriod?: Duration;
-  };
-  readonly commands?: {
-    readonly timeout?: Duration;
-    readonly deadline?: Duration;
-    readonly maxWait?: Duration;
-    readonly maxWaiting?: number;
-    readonly maxConcurrent?: number;
-    readonly ambiguousKeyed?: "resend" | "report";
-    readonly errorBody?: boolean;
-  };
-  readonly retry?: {
-    readonly maxAttempts?: number;
-    readonly base?: Duration;
-    readonly budgetRatio?: number;
-    readonly budgetWindow?: Duration;
-  };
-  readonly breaker?: {
-    readonly failureRateThreshold?: number;
-    readonly minimumVolume?: number;
-    readonly window?: Duration;
-    readonly openDuration?: Duration;
-  };
-  readonly commandPath?: {
-    readonly failingFor?: Duration;
-    readonly minFailures?: number;
-    readonly refusalsToDeclare?: number;
-    readonly unansweredAfter?: Duration;
-  };
-  readonly failback?: { readonly mode?: "manual" | "automatic"; readonly holdDown?: Duration };
+  readonly detector?: Written<GroupSettings["detector"] & GroupSettings["supervisor"]>;
+  readonly commands?: Written<Omit<GroupSettings["commands"], "maxWorking" | "deadlineHeader" | "keyStatus">>;
+  readonly retry?: Written<GroupSettings["retry"]>;
+  readonly breaker?: Written<GroupSettings["breaker"]>;
+  readonly commandPath?: Written<GroupSettings["commandPath"]>;
+  readonly failback?: Written<GroupSettings["failback"]>;
   readonly probePath?: string;
 }
+
+/** Settings as they are written: each may be left out, and a unit stands behind the value. */
+type Written<Settings> = {
+  readonly [Name in keyof Settings as Name extends `${infer Plain}Ms` ? Plain : Name]?: Name extends `${string}Ms`
+    ? Duration
+    : NonNullable<Settings[Name]>;
+};
 
 /** Milliseconds, or as a person writes it: `250ms`, `1.5s`. */
 type Duration = number | string;

@@ -34,37 +34,63 @@ export type WrittenHeartbeat =
 export const MIN_TIMEOUT_MS = 1_000;
 
 const pageFields = {
-  url: pageUrl().optional(),
-  port: wholeNumber(1, 65_535).optional(),
-  path: requestPath().optional(),
-  host: hostName().optional(),
-  headers: headerFields().optional(),
-  expect: statuses().optional(),
+  url: pageUrl()
+    .optional()
+    .meta({
+      byDefault: "none",
+      description:
+        "Where the page is somewhere else; says the port and path too. One page for two stations is refused, so it " +
+        "belongs into `stations[].heartbeat`",
+    }),
+  port: wholeNumber(1, 65_535)
+    .optional()
+    .meta({ range: "1 … 65535", byDefault: "the station's", description: "Where the page is on another port" }),
+  path: requestPath().optional().meta({
+    byDefault: "required, unless every station has a `url` or `path`",
+    description: "What is asked for, at the station's own address",
+  }),
+  host: hostName().optional().meta({ byDefault: "that of the address", description: "The Host field of the probe" }),
+  headers: headerFields().optional().meta({
+    byDefault: "none",
+    description: "Sent with the probe, for example a token. Not for secrets: this file gets copied",
+  }),
+  expect: statuses().optional().meta({ byDefault: "`200-399`", description: "Which answers are heartbeats" }),
 };
 
 /** `stations[].heartbeat`. */
 export const stationHeartbeat: z.ZodType<WrittenHealthPage> = section(pageFields);
 
-/**
- * 50 ms is the fastest path planned for (the incident's detector was tuned for one ten times as
- * slow).
- */
-const pushedHeartbeat = section({ kind: z.literal("udp"), interval: duration(5, 60_000).default(50) }).transform(
-  ({ kind, interval }): WrittenHeartbeat => ({ kind, intervalMs: interval }),
-);
+const KIND = {
+  byDefault: "`udp`, where the section is left out",
+  description:
+    "`udp`: pushed, signed datagrams from `gsf station`. `http`: pulled, a request to each station's health page; an " +
+    "expected answer is a heartbeat",
+};
+
+const pushedHeartbeat = section({
+  kind: z.literal("udp").meta(KIND),
+  interval: duration(5, 60_000).prefault("50ms").meta({
+    description:
+      "Time from one heartbeat to the next. Pushed: 50 ms is the intra-region path, the fastest one planned for",
+  }),
+}).transform(({ kind, interval }): WrittenHeartbeat => ({ kind, intervalMs: interval }));
 
 const pulledHeartbeat = section({
-  kind: z.literal("http"),
-  /**
-   * Five probes a second are no load for any service, and five missed ones are known within a
-   * second.
-   */
-  interval: duration(10, 60_000).default(200),
-  /**
-   * Default: a second, because a page that is slow once is alive; a longer interval leaves as much
-   * time.
-   */
-  timeout: duration(1, 60_000).optional(),
+  kind: z.literal("http").meta(KIND),
+  interval: duration(10, 60_000).prefault("200ms").meta({
+    description:
+      "Pulled: five probes a second are no load for a service, and five missed ones are known within a second",
+  }),
+  timeout: duration(1, 60_000)
+    .optional()
+    .meta({
+      range: "1ms … the larger of 1s and the interval",
+      byDefault: "the larger of 1s and the interval",
+      description:
+        "How long an answer is waited for. A second, because a page that is slow once is alive. The next probe " +
+        "begins meanwhile, so a page that takes 300 ms still gives a heartbeat every 200 ms; at most two probes of a " +
+        "station are out at once",
+    }),
   ...pageFields,
 }).transform(
   ({ kind, interval, timeout, ...page }): WrittenHeartbeat => ({
@@ -80,7 +106,8 @@ export const heartbeat: z.ZodType<WrittenHeartbeat> = z
   .discriminatedUnion("kind", [pushedHeartbeat, pulledHeartbeat], {
     error: "allowed are kind: udp (signed datagrams from gsf station) and kind: http (requests to a path)",
   })
-  .prefault({ kind: "udp" });
+  .prefault({ kind: "udp" })
+  .meta({ description: "How the group learns that its stations are alive" });
 
 /**
  * The page of the station at `url`: its own word first, then the group's. Undefined where nobody

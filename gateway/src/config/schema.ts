@@ -1,7 +1,8 @@
 /**
- * What a configuration file may say: every field with its range and its default, and the reason for
- * that default. The meaning of each field is told to operators in `docs/guide/configuration.md`;
- * contradictions between fields are found in `hazards.ts`.
+ * What a configuration file may say: every field with its meaning, its range and its default, and
+ * the reason for that default. This is the one place that says it: `json-schema.ts` makes the JSON
+ * Schema for editors from it, and `npm run config:docs` the tables of
+ * `docs/guide/configuration.md`. Contradictions between fields are found in `hazards.ts`.
  */
 import type { z } from "zod";
 import { MAX_SECRETS } from "../adapters/process/secret-file.ts";
@@ -13,14 +14,16 @@ import type {
   StationSettings,
 } from "../fleet/settings.ts";
 import { commands } from "./commands.ts";
+import { detector, type WrittenDetector } from "./detector.ts";
+import { breaker, commandPath, failback, limits, retry } from "./guards.ts";
 import { heartbeat, stationHeartbeat, type WrittenHealthPage, type WrittenHeartbeat } from "./heartbeat.ts";
 import {
   addressRange,
   decimal,
   duration,
+  exactly,
   list,
   listenAddress,
-  oneOf,
   oneOrMore,
   plainName,
   requestPath,
@@ -44,13 +47,7 @@ export interface WrittenConfiguration {
     readonly tokenFile?: string | undefined;
     readonly tokenEnv?: string | undefined;
   };
-  readonly heartbeats?:
-    | {
-        readonly listen: ListenSettings;
-        readonly secretFile?: readonly string[] | undefined;
-        readonly secretEnv?: readonly string[] | undefined;
-      }
-    | undefined;
+  readonly heartbeats?: (WrittenSecrets & { readonly listen: ListenSettings }) | undefined;
   readonly callers: CallerBounds;
   readonly drainDelay: GatewaySettings["drainDelayMs"];
   readonly drain: GatewaySettings["drainMs"];
@@ -66,27 +63,18 @@ export interface WrittenGroup
   readonly objective: number;
 }
 
-interface WrittenStation extends Omit<StationSettings, "healthPage"> {
+interface WrittenStation extends Omit<StationSettings, "healthPage">, WrittenSecrets {
   /** Instead of what the group's section says of the page. */
   readonly heartbeat?: WrittenHealthPage | undefined;
+}
+
+/** Where secrets are. */
+interface WrittenSecrets {
   readonly secretFile?: readonly string[] | undefined;
   readonly secretEnv?: readonly string[] | undefined;
 }
 
-/** Detector and supervisor in one section: to an operator they are one thing. */
-interface WrittenDetector extends Required<Omit<GroupSettings["supervisor"], "gracePeriodMs">> {
-  readonly model: GroupSettings["detector"]["model"];
-  readonly windowSize: number | undefined;
-  readonly threshold: number;
-  readonly logThreshold: number;
-  readonly minDeviationMs: number | undefined;
-  readonly ceilingMs: number | undefined;
-  readonly gracePeriodMs: number | undefined;
-}
-
 const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
-const KIBIBYTE = 1_024;
 const MEBIBYTE = 1_024 ** 2;
 const GIBIBYTE = 1_024 ** 3;
 
@@ -95,176 +83,197 @@ function secretPlaces(what: string): z.ZodType<readonly string[]> {
   return oneOrMore(what, MAX_SECRETS);
 }
 
-const station = section({
-  name: plainName(),
-  url: serviceUrl(),
-  heartbeat: stationHeartbeat.optional(),
-  /** Not declared by default: what a station takes is learned when it refuses. */
-  capacityPerSecond: decimal(1, 1e9).default(Number.POSITIVE_INFINITY),
-  /**
-   * Default: a twentieth of a second's commands, and no second holds more than capacityPerSecond.
-   */
-  burst: wholeNumber(1, 1_000_000).optional(),
-  /**
-   * Default: `heartbeats.secretFile` or `secretEnv`, with which any station can beat for any other.
-   */
-  secretFile: secretPlaces("the path of a file").optional(),
-  secretEnv: secretPlaces("the name of an environment variable").optional(),
-});
+const SECRET_FILE = `a file (relative to this one) of at least 16 bytes, or a list of at most ${MAX_SECRETS}`;
+const VARIABLE = "the name of an environment variable that holds at least 16 bytes";
+const SECRET_ENV = `${VARIABLE}, or a list of at most ${MAX_SECRETS}`;
 
-/**
- * Levels by default. Those of the adaptive model are rates of mistakes: 12 is one in 10,000 hours
- * of a station, somewhat more than a year, 8 one an hour, 7 ten; a declaration promotes somebody,
- * being suspected stops nothing. Those of the other models are improbabilities: at 8 one silence in
- * 10^8 would be a false alarm.
- */
-const ADAPTIVE_LEVELS = { declare: 12, suspect: 8, log: 7 };
-const PHI_LEVELS = { declare: 8, suspect: 5, log: 3 };
+const station: z.ZodType<WrittenStation> = exactly(
+  section({
+    name: plainName().meta({ description: "Unique within the group; `gsf station --name`" }),
+    url: serviceUrl().meta({
+      description:
+        "The service; unique within the group, in whatever spelling (`localhost` may be `127.0.0.1` or `[::1]`, so " +
+        "it is taken for either)",
+    }),
+    heartbeat: stationHeartbeat.optional().meta({
+      range: "section with `url`, `port`, `path`, `host`, `headers`, `expect`",
+      byDefault: "as `heartbeat` of the group says",
+      description: "What differs for the health page of this station (`kind: http`), see `heartbeat`",
+    }),
+    capacityPerSecond: decimal(1, 1e9)
+      .default(Number.POSITIVE_INFINITY)
+      .meta({
+        unit: "commands a second",
+        byDefault: "not declared",
+        description:
+          "Most commands that are offered to the station in any second. Not needed: what a station takes is learned " +
+          "when it refuses. Declare it where you know it, and the first second after a promotion is not spent on " +
+          "learning",
+      }),
+    burst: wholeNumber(1, 1_000_000)
+      .optional()
+      .meta({
+        unit: "commands",
+        byDefault: "a twentieth of a second's commands, at least 4, within `capacityPerSecond`",
+        description:
+          "So many commands may be offered at once after a rest, beside that pace. Declare it where the station has " +
+          "a reserve of its own: a token bucket of that depth, a queue. Allowed with `capacityPerSecond` only",
+      }),
+    secretFile: secretPlaces("the path of a file")
+      .optional()
+      .meta({
+        range: SECRET_FILE,
+        byDefault: "that of `heartbeats`",
+        description:
+          "Signs the heartbeats of this station, and nothing else does: a process that has the secret of another " +
+          "station cannot send heartbeats for this one. `kind: udp` only",
+      }),
+    secretEnv: secretPlaces("the name of an environment variable").optional().meta({
+      range: SECRET_ENV,
+      byDefault: "that of `heartbeats`",
+      description: "The same, in environment variables",
+    }),
+  }),
+);
 
-const detector = section({
-  /** The one that needs no tuning, whatever the network is like. */
-  model: oneOf("adaptive", "normal", "lognormal", "exponential").default("adaptive"),
-  /**
-   * Default: 200, ten seconds of beats at 50 ms: a deviation good to 5 %, and soon up with a
-   * change. 10,000 gaps take 80 KB a station.
-   */
-  windowSize: wholeNumber(10, 10_000).optional(),
-  threshold: decimal(1, 100).optional(),
-  suspectThreshold: decimal(0.1, 100).optional(),
-  logThreshold: decimal(0.1, 100).optional(),
-  clearThreshold: decimal(0.01, 100).default(2),
-  /** Default: see `leastDeviationMs` in config-group.ts. */
-  minDeviation: duration(1, HOUR_MS).optional(),
-  /** Default: see `ceilingOf` in config-group.ts. */
-  ceiling: duration(10, HOUR_MS).optional(),
-  /** A declaration already needs a silence that hardly ever happens by chance. */
-  sustain: duration(0, HOUR_MS).default(0),
-  minDwell: duration(0, HOUR_MS).default(1_000),
-  /**
-   * Time for a station that is started together with the gateway. Default: see `gracePeriodOf` in
-   * config-group.ts.
-   */
-  gracePeriod: duration(0, HOUR_MS).optional(),
+const group: z.ZodType<WrittenGroup> = exactly(
+  section({
+    name: plainName().meta({ description: "Unique; appears in addresses, events, metrics and datagrams" }),
+    listen: listenAddress().meta({ description: "Where callers send commands" }),
+    trustedProxies: list(addressRange(), "addresses or ranges of addresses", 0)
+      .optional()
+      .meta({
+        range: 'list of addresses and ranges, such as `[10.0.0.0/8, "::1"]`',
+        byDefault: "none",
+        description:
+          "Proxies in front of the gateway. Only their `X-Forwarded-*` and `Forwarded` are passed on; what any other " +
+          "caller says of itself is replaced, because services believe it. By default no caller is believed: anybody " +
+          "could be the one who reaches the listener",
+      }),
+    stations: list(station, "stations (the primary first, then its backups)", 2).meta({
+      range: "at least 2, in order of priority",
+      description: "The first is the primary; one station alone has no other to take over",
+    }),
+    objective: duration(1_000, HOUR_MS)
+      .prefault("30s")
+      .meta({
+        description:
+          "How long a take-over may take. A configuration by which a silence may stay undeclared for longer " +
+          "(`detector.ceiling` and `detector.sustain` together) is refused; where heartbeats are slow, say here what " +
+          "you accept. 30 s is what the incident behind this gateway should have kept",
+      }),
+    heartbeat,
+    detector,
+    commands,
+    retry,
+    breaker,
+    commandPath,
+    failback,
+    probePath: requestPath()
+      .optional()
+      .meta({
+        byDefault: "none",
+        description:
+          "Tried on a replaced station before failback counts it as healthy (2xx or 3xx); without it heartbeats have " +
+          "to do",
+      }),
+    limits,
+  }),
+);
+
+const control = section({
+  listen: listenAddress()
+    .prefault("127.0.0.1:7070")
+    .meta({
+      description:
+        "Where status, switchover, events and metrics are served. Loopback, because any process that reaches it can " +
+        "switch stations",
+    }),
+  allowRemote: trueOrFalse().prefault(false).meta({
+    description: "Must be true for an address that other machines can reach; needs a token too",
+  }),
+  tokenFile: text("the path of a file").optional().meta({
+    range: "a file (relative to this one) of at least 16 bytes",
+    byDefault: "none",
+    description: "A bearer token that everything but `/healthz` and `/readyz` asks for",
+  }),
+  tokenEnv: text("the name of an environment variable").optional().meta({
+    range: VARIABLE,
+    byDefault: "none",
+    description: "The same, in an environment variable; one of the two",
+  }),
 })
-  .transform((written): WrittenDetector => {
-    const levels = written.model === "adaptive" ? ADAPTIVE_LEVELS : PHI_LEVELS;
-    const threshold = written.threshold ?? levels.declare;
-    return {
-      model: written.model,
-      windowSize: written.windowSize,
-      threshold,
-      suspectThreshold: written.suspectThreshold ?? Math.min(levels.suspect, threshold),
-      logThreshold: written.logThreshold ?? Math.min(levels.log, threshold),
-      clearThreshold: written.clearThreshold,
-      minDeviationMs: written.minDeviation,
-      ceilingMs: written.ceiling,
-      sustainMs: written.sustain,
-      minDwellMs: written.minDwell,
-      gracePeriodMs: written.gracePeriod,
-    };
-  })
-  .prefault({});
+  .prefault({})
+  .meta({ description: "The control listener" });
 
-const retry = section({
-  maxAttempts: wholeNumber(1, 100).default(3),
-  base: duration(1, HOUR_MS).default(50),
-  /** A healthy service has room for a tenth more, an ill one for no more. */
-  budgetRatio: decimal(0, 1).default(0.1),
-  budgetWindow: duration(100, HOUR_MS).default(10_000),
-})
-  .transform(({ base, budgetWindow, ...rest }): GroupSettings["retry"] => ({
-    baseMs: base,
-    budgetWindowMs: budgetWindow,
-    ...rest,
-  }))
-  .prefault({});
-
-const breaker = section({
-  failureRateThreshold: decimal(0.01, 1).default(0.5),
-  /** Five failures out of five are an accident. */
-  minimumVolume: wholeNumber(1, 1_000_000).default(20),
-  window: duration(100, HOUR_MS).default(10_000),
-  /**
-   * Shorter than the library's 30 s: there is another station, and an idle one is proven again by
-   * the first probe.
-   */
-  openDuration: duration(10, HOUR_MS).default(5_000),
-})
-  .transform(({ window, openDuration, ...rest }): GroupSettings["breaker"] => ({
-    windowMs: window,
-    openDurationMs: openDuration,
-    ...rest,
-  }))
-  .prefault({});
-
-const commandPath = section({
-  failingFor: duration(0, HOUR_MS).default(1_000),
-  minFailures: wholeNumber(1, 1_000_000).default(5),
-  /** Nobody who listens refuses a connection twice in a row. */
-  refusalsToDeclare: wholeNumber(1, 1_000_000).default(2),
-  /** Answers that are only late, after a pause of the service or of the network, come within it. */
-  unansweredAfter: duration(0, HOUR_MS).default(250),
-})
-  .transform(({ failingFor, unansweredAfter, ...rest }): GroupSettings["commandPath"] => ({
-    failingForMs: failingFor,
-    unansweredAfterMs: unansweredAfter,
-    ...rest,
-  }))
-  .prefault({});
-
-const failback = section({
-  /** Nobody is woken by a second outage that the first one's repair caused. */
-  mode: oneOf("manual", "automatic").default("manual"),
-  holdDown: duration(0, DAY_MS).default(30_000),
-})
-  .transform(({ mode, holdDown }): GroupSettings["failback"] => ({ mode, holdDownMs: holdDown }))
-  .prefault({});
-
-const limits = section({
-  request: size(0, GIBIBYTE).default(10 * MEBIBYTE),
-  replay: size(0, 64 * MEBIBYTE).default(MEBIBYTE),
-  reply: size(0, 64 * MEBIBYTE).default(64 * KIBIBYTE),
-})
-  .transform(({ request, replay, reply }): GroupSettings["limits"] => ({
-    requestBytes: request,
-    replayBytes: replay,
-    replyBytes: reply,
-  }))
-  .prefault({});
-
-const group = section({
-  name: plainName(),
-  listen: listenAddress(),
-  /** Nobody is believed by default: whoever reaches the listener could be anybody. */
-  trustedProxies: list(addressRange(), "addresses or ranges of addresses", 0).optional(),
-  stations: list(station, "stations (the primary first, then its backups)", 2),
-  /** What the incident's takeover had to keep; see `objectiveHarm` in config-hazards.ts. */
-  objective: duration(1_000, HOUR_MS).default(30_000),
-  heartbeat,
-  detector,
-  commands,
-  retry,
-  breaker,
-  commandPath,
-  failback,
-  probePath: requestPath().optional(),
-  limits,
+const heartbeats = section({
+  listen: listenAddress().prefault("127.0.0.1:7071").meta({
+    range: "address (UDP)",
+    description:
+      "Where stations push their heartbeats. Loopback; for stations on other machines write for example `:7071`",
+  }),
+  secretFile: secretPlaces("the path of a file")
+    .optional()
+    .meta({
+      range: SECRET_FILE,
+      byDefault: "required (or `secretEnv`), unless each station has its own",
+      description:
+        "Signs heartbeats (HMAC-SHA256); 16 bytes, because a shorter secret can be guessed. Make one with `openssl " +
+        "rand -hex 32`. With it any station can send heartbeats for any other. All of a list are valid, so that [one " +
+        "can replace another](station.md#secrets). A file of text is used without the white space around it, any " +
+        "other as the bytes that it holds",
+    }),
+  secretEnv: secretPlaces("the name of an environment variable").optional().meta({
+    range: SECRET_ENV,
+    byDefault: "see `secretFile`",
+    description: "The same, in environment variables; one of the two",
+  }),
 });
 
 const callers = section({
-  /** Default: see `own-memory.ts`. The least is some hundred commands without a body. */
-  maxMemory: size(4 * MEBIBYTE, 1_024 * GIBIBYTE).optional(),
-  /** Default: see `descriptors.ts`. */
-  maxConnections: wholeNumber(1, 1_000_000).optional(),
-  /**
-   * One address may be a balancer with everybody behind it, which must not be throttled; and it may
-   * be one caller that asks too much.
-   */
-  addressRatio: decimal(0.01, 1).default(0.75),
-  /** A twentieth of what a slow phone sends, and twice what Apache's mod_reqtimeout asks for. */
-  minUploadRate: size(0, MEBIBYTE).default(KIBIBYTE),
-  /** Longer than a phone is without a cell. */
-  maxUploadPause: duration(100, HOUR_MS).default(30_000),
+  maxMemory: size(4 * MEBIBYTE, 1_024 * GIBIBYTE)
+    .optional()
+    .meta({
+      byDefault: "a quarter of the memory of the machine, or of the container where that is less; at most 512MiB",
+      description:
+        "What is held for all callers of the process at once: request bodies kept for replay, replies read whole, 64 " +
+        "KiB for each stream, 32 KiB for each command, backlogs of events and recordings, answers of the control " +
+        "listener (these last three have small bounds of their own, and are never refused for want of this one). " +
+        "What does not fit is refused before it is read: 503 `MEMORY_USED_UP`, or 413 where it could never fit. " +
+        "Beside it the process needs some 200 MB of its own, and up to as much again for copies that wait for the " +
+        "garbage collector. A reply that comes when memory is short is passed on as it comes instead of being read " +
+        "whole. The least is some hundred commands without a body",
+    }),
+  maxConnections: wholeNumber(1, 1_000_000).optional().meta({
+    unit: "connections",
+    byDefault: "what the [file descriptors](#where-the-gateways-own-machine-runs-short) of the process allow",
+    description: "Connections of callers at each group's listener; one more is closed as it comes",
+  }),
+  addressRatio: decimal(0.01, 1)
+    .prefault(0.75)
+    .meta({
+      description:
+        "The part of each of these two that one address may have while no other address has any; more exactly, an " +
+        "address may have at most `ratio / (1 - ratio)` times what is free (3 times, by default), so that each of " +
+        "two greedy ones gets 43 %, each of ten 10 %. One address may be a load balancer or a NAT with every caller " +
+        "behind it, which is why it is not less; a quarter is always out of its reach, which is why it is not more. " +
+        "Behind one balancer set 1. Of IPv6 addresses the first 64 bits count",
+    }),
+  minUploadRate: size(0, MEBIBYTE)
+    .prefault("1KiB")
+    .meta({
+      unit: "a second",
+      description:
+        "Least rate at which a request's body must come in the long run, else 408: a twentieth of what a slow phone " +
+        "sends, and twice what Apache's mod_reqtimeout asks for. 0: only pauses count",
+    }),
+  maxUploadPause: duration(100, HOUR_MS)
+    .prefault("30s")
+    .meta({
+      description:
+        "How long a body may stand still: longer than a phone is without a cell. While a station, or the gateway " +
+        "itself, does not read it, no time counts; a slow upload is never held against a station",
+    }),
 })
   .transform(
     ({ maxMemory, minUploadRate, maxUploadPause, ...rest }): CallerBounds => ({
@@ -275,29 +284,37 @@ const callers = section({
       maxUploadPauseMs: maxUploadPause,
     }),
   )
-  .prefault({});
+  .prefault({})
+  .meta({ description: "What callers may take of the process: memory, connections, time for a body" });
 
-export const configurationSchema: z.ZodType<WrittenConfiguration> = section({
-  groups: list(group, "groups", 1),
-  control: section({
-    /** Loopback, because whoever reaches it can switch stations. */
-    listen: listenAddress().default({ host: "127.0.0.1", port: 7070 }),
-    allowRemote: trueOrFalse().default(false),
-    tokenFile: text("the path of a file").optional(),
-    tokenEnv: text("the name of an environment variable").optional(),
-  }).prefault({}),
-  heartbeats: section({
-    /** Loopback; stations on other machines need an address that they can reach. */
-    listen: listenAddress().default({ host: "127.0.0.1", port: 7071 }),
-    secretFile: secretPlaces("the path of a file").optional(),
-    secretEnv: secretPlaces("the name of an environment variable").optional(),
-  }).optional(),
-  callers,
-  /**
-   * Two looks of a balancer that looks every two seconds, and one to spare. With `drain` half of
-   * the 30 s that supervisors give.
-   */
-  drainDelay: duration(0, HOUR_MS).default(5_000),
-  /** Longer than most commands take, shorter than the 30 s after which service supervisors kill. */
-  drain: duration(0, HOUR_MS).default(10_000),
-});
+export const configurationSchema: z.ZodType<WrittenConfiguration> = exactly(
+  section({
+    groups: list(group, "groups", 1).meta({
+      range: "at least 1",
+      description: "One group for each set of stations that stand in for each other",
+    }),
+    control,
+    heartbeats: heartbeats.optional().meta({
+      byDefault: "none; required where a group is pushed to (`kind: udp`)",
+      description: "Where pushed heartbeats arrive, and what signs them",
+    }),
+    callers,
+    drainDelay: duration(0, HOUR_MS)
+      .prefault("5s")
+      .meta({
+        description:
+          "After SIGTERM, how long listeners go on accepting while `/readyz` says 503 already, so that a balancer " +
+          "that looks every second or two stops sending before anything is refused: two looks of one that looks " +
+          "every two seconds, and one to spare. Not waited for after SIGINT: that is a person",
+      }),
+    drain: duration(0, HOUR_MS)
+      .prefault("10s")
+      .meta({
+        description:
+          "How long a graceful stop waits for commands in flight, and how long a station that was replaced on " +
+          "request may go on with replies that it streams: longer than most commands take. `drainDelay` and `drain` " +
+          "together must be shorter than the time after which a service supervisor kills (30 s for containers, 90 s " +
+          "for systemd); by default they are half of 30 s",
+      }),
+  }),
+);

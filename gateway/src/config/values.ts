@@ -2,7 +2,8 @@
  * The kinds of values that a configuration is made of: durations, sizes, addresses, names. Each
  * reads what a person writes (`50ms`, `1MiB`, `[::1]:80`) and, where it cannot, says what it got
  * and what is allowed in one sentence; where the sentence is shown, and at which line, is not known
- * here.
+ * here. Each also carries its shape in JSON Schema and its range in words, from which
+ * `json-schema.ts` makes what editors and the guide's tables say.
  */
 import { nearestName } from "ground-station-failover/core";
 import { z } from "zod";
@@ -17,39 +18,61 @@ import type { HeaderList, StatusRange } from "../fleet/uplink.ts";
  */
 export const MAX_PROBLEMS = 100;
 
+/**
+ * The shape of a kind of value in JSON Schema, never narrower than what is read, and what the
+ * guide's tables say of it: which values are allowed, or which of the kinds it is that the guide
+ * explains once for all.
+ */
+type Shape = Readonly<Record<string, unknown>> & ({ readonly range: string } | { readonly kind: string });
+
 /** A length of time, in milliseconds once read. A bare number counts milliseconds. */
 export function duration(minMs: number, maxMs: number): z.ZodType<number> {
-  const allowed = `a duration from ${shownDuration(minMs)} to ${shownDuration(maxMs)}, such as 50ms, 1s or 2m`;
-  return value(allowed, (given) => within(withUnit(given, DURATION_UNITS), minMs, maxMs));
+  const [min, max] = [shownDuration(minMs), shownDuration(maxMs)];
+  const shape = {
+    anyOf: [{ type: "number", minimum: minMs, maximum: maxMs }, textWithUnit(DURATION_UNITS)],
+    range: `${minMs === 0 ? 0 : min} … ${max}`,
+  };
+  return value(`a duration from ${min} to ${max}, such as 50ms, 1s or 2m`, shape, (given) =>
+    within(withUnit(given, DURATION_UNITS), minMs, maxMs),
+  );
 }
 
 /** An amount of memory, in bytes once read. A bare number counts bytes. */
 export function size(minBytes: number, maxBytes: number): z.ZodType<number> {
-  const allowed = `a size from ${shownSize(minBytes)} to ${shownSize(maxBytes)}, such as 64KiB or 1MiB`;
-  return value(allowed, (given) => {
+  const [min, max] = [shownSize(minBytes), shownSize(maxBytes)];
+  const shape = {
+    anyOf: [{ type: "integer", minimum: minBytes, maximum: maxBytes }, textWithUnit(SIZE_UNITS)],
+    range: `${minBytes === 0 ? 0 : min} … ${max}`,
+  };
+  return value(`a size from ${min} to ${max}, such as 64KiB or 1MiB`, shape, (given) => {
     const bytes = within(withUnit(given, SIZE_UNITS), minBytes, maxBytes);
     return Number.isInteger(bytes) ? bytes : undefined;
   });
 }
 
 export function wholeNumber(min: number, max: number): z.ZodType<number> {
-  return value(`a whole number from ${min} to ${max}`, (given) =>
+  const shape = { type: "integer", minimum: min, maximum: max, range: `${shownNumber(min)} … ${shownNumber(max)}` };
+  return value(`a whole number from ${min} to ${max}`, shape, (given) =>
     Number.isInteger(given) ? within(given as number, min, max) : undefined,
   );
 }
 
 export function decimal(min: number, max: number): z.ZodType<number> {
-  return value(`a number from ${min} to ${max}`, (given) =>
+  const shape = { type: "number", minimum: min, maximum: max, range: `${shownNumber(min)} … ${shownNumber(max)}` };
+  return value(`a number from ${min} to ${max}`, shape, (given) =>
     typeof given === "number" ? within(given, min, max) : undefined,
   );
 }
 
 export function trueOrFalse(): z.ZodType<boolean> {
-  return value("true or false", (given) => (typeof given === "boolean" ? given : undefined));
+  return value("true or false", { type: "boolean", range: "true, false" }, (given) =>
+    typeof given === "boolean" ? given : undefined,
+  );
 }
 
 export function oneOf<Word extends string>(...words: readonly Word[]): z.ZodType<Word> {
-  return value(words.join(" or "), (given) => words.find((word) => word === given));
+  const shape = { enum: words, range: words.map((word) => `\`${word}\``).join(", ") };
+  return value(words.join(" or "), shape, (given) => words.find((word) => word === given));
 }
 
 /**
@@ -57,18 +80,23 @@ export function oneOf<Word extends string>(...words: readonly Word[]): z.ZodType
  * plain.
  */
 export function plainName(): z.ZodType<string> {
-  return value("1 to 63 letters, digits, dots, dashes and underscores, beginning with a letter or digit", (given) =>
-    typeof given === "string" && /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(given) ? given : undefined,
+  const allowed = "1 to 63 letters, digits, dots, dashes and underscores, beginning with a letter or digit";
+  return value(allowed, { ...matching(PLAIN_NAME), kind: "name" }, (given) =>
+    typeof given === "string" && PLAIN_NAME.test(given) ? given : undefined,
   );
 }
 
 export function text(what: string): z.ZodType<string> {
-  return value(what, (given) => (typeof given === "string" && given.trim() !== "" ? given : undefined));
+  return value(what, { ...FILLED, range: what }, (given) =>
+    typeof given === "string" && given.trim() !== "" ? given : undefined,
+  );
 }
 
 /** One text, or a list of at most `max` of them. */
 export function oneOrMore(what: string, max: number): z.ZodType<readonly string[]> {
-  return value(`${what}, or a list of at most ${max}`, (given) => {
+  const allowed = `${what}, or a list of at most ${max}`;
+  const shape = { anyOf: [FILLED, { type: "array", items: FILLED, minItems: 1, maxItems: max }], range: allowed };
+  return value(allowed, shape, (given) => {
     const texts: unknown[] = Array.isArray(given) ? given : [given];
     const sound = texts.every((text): text is string => typeof text === "string" && text.trim() !== "");
     return sound && texts.length > 0 && texts.length <= max ? texts : undefined;
@@ -77,14 +105,16 @@ export function oneOrMore(what: string, max: number): z.ZodType<readonly string[
 
 /** Where to listen. Without a host: on all IPv4 addresses of the machine. */
 export function listenAddress(): z.ZodType<ListenSettings> {
-  return value("host:port, such as 127.0.0.1:8080, :8080 (all addresses) or [::1]:8080 (in quotes)", (given) =>
+  const allowed = "host:port, such as 127.0.0.1:8080, :8080 (all addresses) or [::1]:8080 (in quotes)";
+  return value(allowed, { ...matching(/:\d{1,5}$/), kind: "address" }, (given) =>
     typeof given === "string" ? listenAddressIn(given) : undefined,
   );
 }
 
 /** An address or a range of addresses, such as `10.0.0.0/8`. */
 export function addressRange(): z.ZodType<string> {
-  return value("an address or a range of addresses, such as 10.0.0.7, 10.0.0.0/8 or 2001:db8::/32", (given) =>
+  const allowed = "an address or a range of addresses, such as 10.0.0.7, 10.0.0.0/8 or 2001:db8::/32";
+  return value(allowed, { ...FILLED, range: "address or range" }, (given) =>
     typeof given === "string" && isAddressRange(given) ? given : undefined,
   );
 }
@@ -93,7 +123,8 @@ export function addressRange(): z.ZodType<string> {
  * The base address of a service: scheme, host and port, because path and query are the caller's.
  */
 export function serviceUrl(): z.ZodType<string> {
-  return value("http://host:port or https://host:port, without path, query or password", (given) => {
+  const allowed = "http://host:port or https://host:port, without path, query or password";
+  return value(allowed, { ...matching(HTTP), kind: "url" }, (given) => {
     const url = typeof given === "string" ? serviceUrlIn(given) : undefined;
     if (url === undefined) return undefined;
     const plain = url.pathname === "/" && url.search === "" && url.hash === "" && url.username + url.password === "";
@@ -103,7 +134,7 @@ export function serviceUrl(): z.ZodType<string> {
 
 /** A path to ask for, query allowed. */
 export function requestPath(): z.ZodType<string> {
-  return value("a path beginning with /, without #, such as /healthz", (given) =>
+  return value("a path beginning with /, without #, such as /healthz", { ...matching(PATH), kind: "path" }, (given) =>
     typeof given === "string" && PATH.test(given) ? given : undefined,
   );
 }
@@ -113,7 +144,8 @@ export function requestPath(): z.ZodType<string> {
  * password.
  */
 export function pageUrl(): z.ZodType<string> {
-  return value("a whole address, such as http://10.0.0.5:9990/healthz, without fragment or password", (given) => {
+  const allowed = "a whole address, such as http://10.0.0.5:9990/healthz, without fragment or password";
+  return value(allowed, { ...matching(HTTP), kind: "whole address" }, (given) => {
     const url = typeof given === "string" ? serviceUrlIn(given) : undefined;
     return url !== undefined && url.hash + url.username + url.password === "" ? url.href : undefined;
   });
@@ -121,7 +153,8 @@ export function pageUrl(): z.ZodType<string> {
 
 /** What goes into a Host field: a name or address, with or without a port. */
 export function hostName(): z.ZodType<string> {
-  return value("a host name with or without a port, such as uplink.example:8443", (given) => {
+  const allowed = "a host name with or without a port, such as uplink.example:8443";
+  return value(allowed, { ...FILLED, kind: "name, with or without a port" }, (given) => {
     if (typeof given !== "string" || given.startsWith(":")) return undefined;
     return listenAddressIn(/:\d+$/.test(given) && !given.endsWith("]") ? given : `${given}:1`) && given;
   });
@@ -134,7 +167,7 @@ export function hostName(): z.ZodType<string> {
  */
 export function headerName(taken: ReadonlySet<string>): z.ZodType<string> {
   const allowed = `the name of a header field of its own, such as x-deadline or gsf-deadline, without _; none that has a meaning already, such as ${[...taken].slice(0, 3).join(", ")}, content-type or via`;
-  return value(allowed, (given) => {
+  return value(allowed, { ...matching(HEADER_NAME), kind: "name of a header field" }, (given) => {
     if (typeof given !== "string" || !HEADER_NAME.test(given) || given.includes("_")) return undefined;
     const name = given.toLowerCase();
     return taken.has(name) || (COMMON.test(name) && name !== "gsf-deadline") ? undefined : given;
@@ -147,7 +180,13 @@ export function headerName(taken: ReadonlySet<string>): z.ZodType<string> {
  */
 export function headerFields(): z.ZodType<HeaderList> {
   const allowed = `a section of header fields and their values (ASCII), but none of ${[...FRAMING].join(", ")}`;
-  return value(allowed, (given) => {
+  const shape = {
+    type: "object",
+    propertyNames: { pattern: HEADER_NAME.source },
+    additionalProperties: { type: ["string", "number", "boolean"] },
+    range: "section of fields and values",
+  };
+  return value(allowed, shape, (given) => {
     if (typeof given !== "object" || given === null || Array.isArray(given)) return undefined;
     const fields = Object.entries(given).map(([name, text]) => [name, String(text)] as const);
     const sound = fields.every(
@@ -159,18 +198,26 @@ export function headerFields(): z.ZodType<HeaderList> {
 
 /** HTTP statuses that end an answer: `200`, `200-299`, or a list of such. */
 export function statuses(): z.ZodType<readonly StatusRange[]> {
-  return value("a status, a range such as 200-299, or a list of them, from 200 to 599", (given) => {
+  const one = { anyOf: [{ type: "integer", minimum: 200, maximum: 599 }, matching(STATUS_RANGE)] };
+  const shape = {
+    anyOf: [...one.anyOf, { type: "array", items: one, minItems: 1 }],
+    range: "status, range, or a list: `200`, `200-299`, `[200, 204]`",
+  };
+  return value("a status, a range such as 200-299, or a list of them, from 200 to 599", shape, (given) => {
     const ranges = (Array.isArray(given) ? given : [given]).map(statusRange);
     return ranges.length > 0 && ranges.every((range) => range !== undefined) ? ranges : undefined;
   });
 }
 
 function statusRange(given: unknown): StatusRange | undefined {
-  const parts = /^([2-5]\d\d)(?:-([2-5]\d\d))?$/.exec(String(given));
+  const parts = STATUS_RANGE.exec(String(given));
   const [first, last] = [Number(parts?.[1]), Number(parts?.[2] ?? parts?.[1])];
   return parts !== null && first <= last ? [first, last] : undefined;
 }
 
+const STATUS_RANGE = /^([2-5]\d\d)(?:-([2-5]\d\d))?$/;
+const PLAIN_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+const HTTP = /^[Hh][Tt][Tt][Pp][Ss]?:\/\//;
 /** A fragment is never sent. */
 const PATH = /^\/[\x21\x22\x24-\x7e]*$/;
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/;
@@ -190,17 +237,23 @@ const COMMON = new RegExp(
   ].join("|")})$`,
 );
 
+const KEYED_PATH = /^\/.*\{key\}/;
+
 /** A path in which `{key}` stands for an idempotency key. */
 export function keyedPath(): z.ZodType<string> {
-  return value("a path beginning with / in which {key} stands once for the key, such as /commands/{key}", (given) =>
+  const allowed = "a path beginning with / in which {key} stands once for the key, such as /commands/{key}";
+  return value(allowed, { ...matching(KEYED_PATH), kind: "path with `{key}`" }, (given) =>
     typeof given === "string" && PATH.test(given) && given.split("{key}").length === 2 ? given : undefined,
   );
 }
 
+const FIELD_PLACE = /^[^.\s]+(\.[^.\s]+)*$/;
+
 /** The place of a field in a JSON document: names with dots between them. */
 export function fieldPlace(): z.ZodType<string> {
-  return value("the name of a JSON field, with dots for fields of fields, such as result.answer", (given) =>
-    typeof given === "string" && /^[^.\s]+(\.[^.\s]+)*$/.test(given) && given.length <= 200 ? given : undefined,
+  const shape = { ...matching(FIELD_PLACE), kind: "place in the JSON, dots for fields of fields" };
+  return value("the name of a JSON field, with dots for fields of fields, such as result.answer", shape, (given) =>
+    typeof given === "string" && FIELD_PLACE.test(given) && given.length <= 200 ? given : undefined,
   );
 }
 
@@ -211,7 +264,7 @@ export function section<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<
   const fields = Object.keys(shape);
   return z.strictObject(shape, {
     error: (issue) => {
-      // One line for each unknown field; config-problems.ts takes them apart again.
+      // One line for each unknown field; config.ts takes them apart again.
       if (issue.code === "unrecognized_keys")
         return issue.keys
           .slice(0, MAX_PROBLEMS)
@@ -221,6 +274,19 @@ export function section<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<
       return `${got}; allowed is a section with the fields ${fields.join(", ")}`;
     },
   }) as unknown as z.ZodObject<Shape>;
+}
+
+/**
+ * `schema`, for the compiler to hold against `Settings`: it refuses a schema that leaves a field
+ * out, as any assignment does, and one that reads a field which is no setting. (The types cannot be
+ * inferred from the schemas instead: `isolatedDeclarations` wants them written for whatever a file
+ * exports.)
+ */
+export function exactly<Settings, Output extends Settings>(
+  schema: z.ZodType<Output>,
+  ..._excess: Exclude<keyof Output, keyof Settings> extends never ? [] : [noSetting: never]
+): z.ZodType<Settings> {
+  return schema;
 }
 
 /** At least `min` of something, in order. */
@@ -276,16 +342,41 @@ function within(given: number | undefined, min: number, max: number): number | u
   return given !== undefined && given >= min && given <= max ? given : undefined;
 }
 
-/** A schema around `read`, which returns undefined for what it does not take. */
-function value<T>(allowed: string, read: (given: unknown) => T | undefined): z.ZodType<T> {
-  return z.unknown().transform((given, context): T => {
-    const result = given === undefined ? undefined : read(given);
-    if (result !== undefined) return result;
-    const got = given === undefined ? "it is missing" : `${shown(given)} is not allowed`;
-    context.addIssue({ code: "custom", message: `${got}; allowed is ${allowed}` });
-    return z.NEVER;
-  });
+/**
+ * A schema around `read`, which returns undefined for what it does not take. `shape` is never
+ * narrower than `read`, so that no editor marks a file that can be run.
+ */
+function value<T>(allowed: string, shape: Shape, read: (given: unknown) => T | undefined): z.ZodType<T> {
+  return z
+    .unknown()
+    .transform((given, context): T => {
+      const result = given === undefined ? undefined : read(given);
+      if (result !== undefined) return result;
+      const got = given === undefined ? "it is missing" : `${shown(given)} is not allowed`;
+      context.addIssue({ code: "custom", message: `${got}; allowed is ${allowed}` });
+      return z.NEVER;
+    })
+    .meta({ ...shape, allowed });
 }
+
+/** A text that is more than white space. */
+const FILLED = { type: "string", pattern: "\\S" };
+
+function matching(pattern: RegExp): { readonly type: "string"; readonly pattern: string } {
+  return { type: "string", pattern: pattern.source };
+}
+
+function textWithUnit(units: ReadonlyMap<string, number>): ReturnType<typeof matching> {
+  return matching(new RegExp(`^\\s*\\d+(\\.\\d+)? ?(${[...units.keys()].join("|")})\\s*$`));
+}
+
+/** As the guide writes it: 10⁶ where that is shorter. */
+function shownNumber(given: number): string {
+  const power = Math.log10(given);
+  return given >= 1e6 && Number.isInteger(power) ? `10${SUPERSCRIPTS[power]}` : String(given);
+}
+
+const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 
 function unknownField(field: string, fields: readonly string[]): string {
   const meant = nearestName(field, fields);

@@ -3,7 +3,7 @@
  * durations in milliseconds. `config.ts` makes this from a YAML file; a test or a simulation writes
  * it down directly.
  */
-import type { CommandPathOptions, PhiAccrualOptions, SupervisorOptions } from "ground-station-failover";
+import type { BreakerOptions, CommandPathOptions, PhiAccrualOptions, SupervisorOptions } from "ground-station-failover";
 import type { HealthPage } from "./uplink.ts";
 
 /** A station of a group: where its commands go, and what it can take. */
@@ -107,12 +107,9 @@ export interface GroupSettings {
     readonly budgetRatio: number;
     readonly budgetWindowMs: number;
   };
-  readonly breaker: {
-    readonly failureRateThreshold: number;
-    readonly minimumVolume: number;
-    readonly windowMs: number;
-    readonly openDurationMs: number;
-  };
+  readonly breaker: Required<
+    Pick<BreakerOptions, "failureRateThreshold" | "minimumVolume" | "windowMs" | "openDurationMs">
+  >;
   readonly commandPath: Required<CommandPathOptions>;
   readonly failback: { readonly mode: "manual" | "automatic"; readonly holdDownMs: number };
   /**

@@ -7,20 +7,23 @@ import { checked, DURATION_MS } from "../core/options.ts";
 
 export interface CalibrationOptions {
   /**
-   * Silence in ms after a node's last heartbeat within which it has to be declared down, above 0.
-   * No default.
+   * Silence after a node's last heartbeat within which it has to be declared down. In ms, above 0
+   * and below 2^31. No default: it is what you ask for.
    */
   readonly detectWithinMs: number;
-  /** How many false alarms of one node are bearable in `perMs`, above 0. No default. */
+  /**
+   * How many false alarms of one node are bearable in `perMs`; above 0. No default: it is what you
+   * ask for.
+   */
   readonly falseAlarms: number;
-  /** In ms, above 0. No default. */
+  /** The time in which they are counted. In ms, above 0. No default. */
   readonly perMs: number;
-  /** Confidence of every bound, from 0.5 to below 1. Default 0.95, the custom. */
+  /** Confidence of every bound; 0.5 … 0.999999. Default 0.95, the custom. */
   readonly confidence?: number;
   /**
-   * Silences of this length in ms or more are presumed to have been real outages, which a detector
-   * ought to declare, and are not counted as false alarms. Default ten times detectWithinMs:
-   * shorter ones are what it must bear.
+   * Silences of this length or more are presumed to have been real outages, which a detector ought
+   * to declare, and are not counted as false alarms. In ms, above `detectWithinMs`. Default ten
+   * times `detectWithinMs`: shorter ones are what it must bear.
    */
   readonly outageMs?: number;
 }

@@ -34,7 +34,8 @@ import { SCHEDULE_NAMES, type ScheduleOptions } from "./schedule.ts";
 
 export interface ChaosOptions {
   /**
-   * Default: the stream of the seed "chaos", so that two runs of a program meet the same faults.
+   * Chance of all faults; forked for each kind. Default: the stream of the seed "chaos", so that
+   * two runs of a program meet the same faults.
    */
   readonly random?: Random;
   /** For ramps and waits. Default: the system's monotonic clock. */
@@ -42,12 +43,18 @@ export interface ChaosOptions {
 }
 
 export interface LatencyOptions extends ScheduleOptions {
-  /** How long the request is held back, in milliseconds or as a distribution; 0 … one hour. */
+  /**
+   * How long the request is held back, in ms or as a distribution; 0 … 3,600,000. No default. A
+   * distribution's draws are cut off at these bounds.
+   */
   readonly ms: number | Distribution;
 }
 
 export interface ErrorOptions extends ScheduleOptions {
-  /** Makes what the call rejects with. Default: `FaultInjectedError`. */
+  /**
+   * Makes what the call rejects with, from its key. Default: `FaultInjectedError`, which says that
+   * chaos made it.
+   */
   readonly error?: (key: string | undefined) => unknown;
 }
 
@@ -61,12 +68,18 @@ export interface DropOptions extends ScheduleOptions {
 }
 
 export interface LyingSuccessOptions extends ScheduleOptions {
-  /** Makes the answer. Default: `{ status: 200, body: { error: "injected by chaos" } }`. */
+  /**
+   * Makes the answer, from the call's key. Default: `{ status: 200, body: { error: "injected by
+   * chaos" } }`, a failure that only its body tells.
+   */
   readonly answer?: (key: string | undefined) => unknown;
 }
 
 export interface SlowBodyOptions extends ScheduleOptions {
-  /** The wait before each chunk, in milliseconds or as a distribution; 0 … one hour. */
+  /**
+   * The wait before each chunk, in ms or as a distribution; 0 … 3,600,000. No default. A
+   * distribution's draws are cut off at these bounds.
+   */
   readonly chunkDelayMs: number | Distribution;
 }
 

@@ -13,9 +13,12 @@ import type { Random } from "../core/random.ts";
  * A probability that changes from `from` to the schedule's own on a straight line over `overMs`.
  */
 export interface Ramp {
-  /** How long the change takes, in milliseconds from the moment of arming; above 0. */
+  /**
+   * How long the change takes, from the moment of arming. In ms, above 0 and below 2^31. No
+   * default.
+   */
   readonly overMs: number;
-  /** Where it begins; 0 … 1. Default 0. */
+  /** The probability at which it begins; 0 … 1. Default 0: from nothing. */
   readonly from?: number;
 }
 
@@ -25,16 +28,16 @@ export interface ScheduleOptions {
    * happens.
    */
   readonly probability?: number;
-  /** Reach the probability gradually. Default: at once. */
+  /** Reach the probability gradually. Default: at once, because what is set, happens. */
   readonly ramp?: Ramp;
   /**
    * Blast radius: only calls wrapped under one of these keys. Default: every call, also those
-   * without a key.
+   * without a key: what is set, happens.
    */
   readonly keys?: readonly string[];
   /**
-   * Blast radius: this share of all keys, 0 … 1, chosen by the seed. Calls wrapped without a key
-   * are spared.
+   * Blast radius: this share of all keys, chosen by the seed; 0 … 1. Calls wrapped without a key
+   * are spared. Default: every call. Not together with `keys`.
    */
   readonly keyShare?: number;
 }

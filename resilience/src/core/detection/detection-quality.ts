@@ -14,8 +14,9 @@ import { checked, checkNames, DURATION_MS, type Names } from "../options.ts";
 
 export interface DetectionQualityOptions {
   /**
-   * Heard again within this time in ms after a declaration, without a restart: a mistake. Default
-   * 10,000.
+   * A node that is heard again within this time after a declaration, without a restart, was
+   * declared by mistake. In ms, above 0 and below 2^31. Default 10,000: hardly any machine is
+   * mended sooner.
    */
   readonly mistakeWithinMs?: number;
 }

@@ -16,20 +16,27 @@ import type { DetectorMachine, Heartbeat, HeartbeatVerdict } from "./detector.ts
 import { NodeRoom } from "./node-room.ts";
 
 export interface FixedHeartbeatOptions {
-  /** How often a node beats, in ms above 0. Default 1000. It only sets the default of timeoutMs. */
+  /**
+   * How often a node beats. In ms, above 0 and below 2^31. It only sets the default of `timeoutMs`,
+   * and when a node may be forgotten. Default 1,000, the slowest common choice.
+   */
   readonly intervalMs?: number;
-  /** Silence in ms after which a node is down. Default three intervals: two beats may be lost. */
+  /**
+   * Silence after which a node is down. In ms, above 0 and below 2^31. Default three intervals: two
+   * beats may be lost.
+   */
   readonly timeoutMs?: number;
   /**
-   * Silence in ms after which a node is suspected, below timeoutMs. Default 5/8 of it: one beat is
-   * clearly overdue.
+   * Silence after which a node is suspected. In ms, above 0 and below `timeoutMs`. Default 5/8 of
+   * it: one beat is clearly overdue.
    */
   readonly suspectAfterMs?: number;
   /**
-   * How many nodes are remembered; at least 1. When it is full, a new node takes the place of the
-   * one that has been silent longest, if that is silent for `timeoutMs` and 20 intervals:
-   * `evictions` counts it, and it reads as never heard from. While none is, beats of new nodes are
-   * `refused`, because forgetting one that lives would be a false alarm. Default 20,000.
+   * How many nodes are remembered; a whole number from 1, below 2^31. When it is full, a new node
+   * takes the place of the one that has been silent longest, if that is silent for `timeoutMs` and
+   * 20 intervals: `evictions` counts it, and it reads as never heard from. While none is, beats of
+   * new nodes are `refused`, because forgetting one that lives would be a false alarm. Default
+   * 20,000: twice the stations that one process is planned for.
    */
   readonly maxNodes?: number;
 }

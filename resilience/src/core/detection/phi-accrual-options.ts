@@ -17,44 +17,50 @@ export interface PhiAccrualOptions {
    */
   readonly model?: GapModelName | "adaptive";
   /**
-   * How often a node is expected to beat, in ms above 0. It rules until enough was learned, and
-   * sets the defaults below. Default 1000, the slowest common choice: taken too long it costs
-   * detection time at first, too short false alarms.
+   * How often a node is expected to beat. In ms, above 0 and below 2^31. It rules until enough was
+   * learned, and sets the defaults below. Default 1,000, the slowest common choice: taken too long
+   * it costs detection time at first, too short false alarms.
    */
   readonly expectedIntervalMs?: number;
   /**
-   * How many gaps are remembered, from 2. Default 200: ten seconds at 50 ms, enough for a deviation
-   * good to 5 %, quick to follow a change, 1.6 KB a node.
+   * How many gaps are remembered; a whole number, 2 … 1,000,000. Default 200: ten seconds at 50 ms,
+   * enough for a deviation good to 5 %, quick to follow a change, 1.6 KB a node.
    */
   readonly windowSize?: number;
   /**
    * How many gaps must be known before the fit is trusted; until then the mean is not taken below
-   * expectedIntervalMs nor the deviation below half the mean. From 1 to windowSize; default 50 or
-   * the window, if that is smaller; 4 for `adaptive`, whose presumptions about the tail give way on
-   * their own.
+   * `expectedIntervalMs` nor the deviation below half the mean. A whole number from 1 to
+   * `windowSize`. Default 50 or the window, if that is smaller: a deviation good to 10 %; 4 for
+   * `adaptive`, whose presumptions about the tail give way on their own.
    */
   readonly minSamples?: number;
   /**
-   * Floor of the deviation in ms, above 0. Default a quarter of expectedIntervalMs where that is
-   * given, which bears the sampling error of the window and the stalls of an idle machine; 25 where
-   * it is not, because nothing is known then. For `adaptive` a 25th, or 2: it has seen the stalls.
-   * No silence below ten of these reaches its level 8.
+   * Floor of the deviation. In ms, above 0 and below 2^31. Default a quarter of
+   * `expectedIntervalMs` where that is given, which bears the sampling error of the window and the
+   * stalls of an idle machine; 25 where it is not, because nothing is known then. For `adaptive` a
+   * 25th, or 2: it has seen the stalls. No silence below ten of these reaches its level 8.
    */
   readonly minDeviationMs?: number;
   /**
-   * Silence in ms from which on any threshold is reached, whatever was learned. Default 20 times
-   * expectedIntervalMs; for `adaptive` no less than 20 s, because bursts of loss last that long on
-   * networks that are alive; there a default is raised to 20 gaps of a sender whose gaps are longer
-   * than half of it.
+   * Silence from which on any threshold is reached, whatever was learned. In ms, above
+   * `expectedIntervalMs`. Default 20 times `expectedIntervalMs`: a node that misses so many beats
+   * serves nobody meanwhile; for `adaptive` no less than 20 s, because bursts of loss last that
+   * long on networks that are alive; there a default is raised to 20 gaps of a sender whose gaps
+   * are longer than half of it.
    */
   readonly ceilingMs?: number;
-  /** A gap that ended after suspicion had reached this level is not learned; above 0, default 8. */
+  /**
+   * A gap that ended after suspicion had reached this level is not learned: it was an outage, and
+   * would teach the detector to bear the next one. Above 0. Default 8, the level at which
+   * supervisors declare.
+   */
   readonly outageLevel?: number;
   /**
-   * How many nodes are remembered; at least 1. When it is full, a new node takes the place of the
-   * one that has been silent longest, if that is past its ceiling: `evictions` counts it, and it
-   * reads as never heard from. While none is, beats of new nodes are `refused`, because forgetting
-   * one that lives would be a false alarm. Default 20,000.
+   * How many nodes are remembered; a whole number from 1, below 2^31. When it is full, a new node
+   * takes the place of the one that has been silent longest, if that is past its ceiling:
+   * `evictions` counts it, and it reads as never heard from. While none is, beats of new nodes are
+   * `refused`, because forgetting one that lives would be a false alarm. Default 20,000: twice the
+   * stations that one process is planned for.
    */
   readonly maxNodes?: number;
 }

@@ -7,48 +7,58 @@ import { ConfigurationError } from "../errors.ts";
 import { checked, checkNames, DURATION_MS, type Names, WAIT_MS } from "../options.ts";
 
 export interface SupervisorOptions {
-  /** Level from which on a node is suspected: no new traffic, but not yet down. Default 5. */
+  /**
+   * Level from which on a node is suspected: no new traffic, but not yet down. Above
+   * `clearThreshold`, at most `declareThreshold`. Default 5: suspicion stops little, so it may be
+   * wrong a thousand times as often as a declaration.
+   */
   readonly suspectThreshold?: number;
-  /** Level from which on a node is declared down, at least suspectThreshold. Default 8. */
+  /**
+   * Level from which on a node is declared down; at least `suspectThreshold`. Default 8: by chance
+   * one silence in 10^8 with the fitted models, one mistake an hour with the adaptive one.
+   */
   readonly declareThreshold?: number;
   /**
-   * Level below which a suspected or down node is alive again, below suspectThreshold. Default 2.
+   * Level below which a suspected or down node is alive again; above 0, below `suspectThreshold`.
+   * Default 2: far enough below suspicion that a level which wavers does not flap.
    */
   readonly clearThreshold?: number;
   /**
-   * How long in ms a level must be seen at declareThreshold or above before it is declared. Default
-   * 0.
+   * How long a level must be seen at `declareThreshold` or above before it is declared. In ms, from
+   * 0, below 2^31. Default 0: a declaration needs an improbable silence already.
    */
   readonly sustainMs?: number;
   /**
-   * How long in ms a node that was declared down stays so at least. Default 1000. 0 switches flap
-   * damping off too.
+   * How long a node that was declared down stays so at least. In ms, from 0, below 2^31; 0 switches
+   * flap damping off too. Default 1,000: a node that comes and goes within a second serves nobody.
    */
   readonly minDwellMs?: number;
   /**
-   * Flap damping, in ms: each declaration of a node at most this long after its last one doubles
-   * its dwell; and a node suspected five times within it stays suspected until it has been quiet
-   * for twice the usual time between these. Default 60,000.
+   * Flap damping: each declaration of a node at most this long after its last one doubles its
+   * dwell; and a node suspected five times within it stays suspected until it has been quiet for
+   * twice the usual time between these. In ms, above 0 and below 2^31. Default 60,000, or
+   * `minDwellMs` where that is more: a node that fails once a minute is flapping.
    */
   readonly flapWindowMs?: number;
   /**
-   * The longest that either damping takes, in ms, from minDwellMs to flapWindowMs. Default
-   * 30,000, or whichever bound is nearer.
+   * The longest that either damping takes. In ms, from `minDwellMs` to `flapWindowMs`. Default
+   * 30,000, or whichever bound is nearer: a node that has become well is not kept away for longer.
    */
   readonly maxDwellMs?: number;
   /**
-   * How long in ms a watched node may be never heard from before it is declared down. Default 5000.
+   * How long a watched node may be never heard from before it is declared down. In ms, from 0;
+   * `Infinity` for ever. Default 5,000: time for a node that starts together with its observer.
    */
   readonly gracePeriodMs?: number;
   /**
-   * How often in ms nodes that are not alive are looked at for recovery; also the polling interval
-   * where the source cannot tell when a level will be reached. Default 50: one beat of the fastest
-   * path planned for.
+   * How often nodes that are not alive are looked at for recovery; also the polling interval where
+   * the source cannot tell when a level will be reached. In ms, above 0 and below 2^31. Default 50:
+   * one beat of the fastest path planned for.
    */
   readonly recheckMs?: number;
   /**
-   * Silence in ms that is always declared, whatever the level. Default Infinity: the detectors have
-   * a ceiling of their own.
+   * Silence that is always declared, whatever the level. In ms, above 0. Default `Infinity`: the
+   * detectors have a ceiling of their own.
    */
   readonly ceilingMs?: number;
 }

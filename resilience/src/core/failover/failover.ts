@@ -95,14 +95,18 @@ export interface FailbackOptions {
    */
   readonly mode?: "manual" | "automatic";
   /**
-   * How long a better-placed station must have been proven healthy without a break. Default 30,000.
+   * How long a better-placed station must have been proven healthy without a break. In ms, from 0.
+   * Default 30,000: long enough to notice a machine that restarts in a loop.
    */
   readonly holdDownMs?: number;
-  /** Failures of a station within this time each double its hold-down. Default 600,000. */
+  /**
+   * Failures of a station within this time each double its hold-down. In ms, from 0. Default
+   * 600,000: ten minutes without a failure are a new start.
+   */
   readonly flapWindowMs?: number;
   /**
-   * The hold-down never grows beyond this; at least `holdDownMs`. Default 600,000, or `holdDownMs`
-   * where that is more.
+   * The hold-down never grows beyond this. In ms, from `holdDownMs`. Default 600,000, or
+   * `holdDownMs` where that is more: as long as failures are remembered.
    */
   readonly maxHoldDownMs?: number;
 }

@@ -9,19 +9,23 @@ import { checked, checkNames, DURATION_MS, type Names, shown } from "../options.
 import type { Random } from "../random.ts";
 
 export interface BackoffOptions {
-  /** Upper bound of the first wait. Default 100. */
+  /**
+   * Upper bound of the first wait. In ms, above 0 and below 2^31. Default 100: most failures of a
+   * moment are over by then, and a caller hardly notices it.
+   */
   readonly baseMs?: number;
   /**
-   * Upper bound of every wait that we choose ourselves. Default 10,000, or `baseMs` where that is
-   * more.
+   * Upper bound of every wait that the backoff chooses itself; a hint of the service may be longer.
+   * In ms, from `baseMs`, below 2^31. Default 10,000, or `baseMs` where that is more: longer waits
+   * outlast most callers.
    */
   readonly capMs?: number;
-  /** Growth from one wait's bound to the next; at least 1. Default 2. */
+  /** Growth from one wait's bound to the next; 1 … 100. Default 2, the custom. */
   readonly factor?: number;
   /**
    * `full`: uniform in [0, bound]. `equal`: half fixed, half uniform. `decorrelated`: uniform
    * between base and three times the last wait. `none`: the bound itself, for tests. Default
-   * `full`.
+   * `full`: it needs the fewest calls (Brooker).
    */
   readonly jitter?: "full" | "equal" | "decorrelated" | "none";
 }

@@ -26,9 +26,9 @@ export interface RetryBudgetOptions {
    */
   readonly ratio?: number;
   /**
-   * Length of the sliding window, in ms above 0. Default 10,000: long enough to hold the failures
-   * of a moment against the calls of a minute before, short enough that an outage cannot spend at
-   * once what was saved in quiet minutes.
+   * Length of the sliding window. In ms, above 0 and below 2^31. Default 10,000: long enough to
+   * hold the failures of a moment against the calls of a minute before, short enough that an outage
+   * cannot spend at once what was saved in quiet minutes.
    */
   readonly windowMs?: number;
   /**

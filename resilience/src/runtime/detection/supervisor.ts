@@ -66,34 +66,38 @@ export interface LivenessSupervisorOptions extends SupervisorOptions {
    * after recheckMs.
    */
   readonly detector: FailureDetector;
-  /** Default: the detector's clock if it has one, otherwise the system's. */
+  /**
+   * The clock that it waits on. Default: the detector's clock if it has one, otherwise the
+   * system's.
+   */
   readonly clock?: Clock;
   /**
    * Told of each change of liveness after all of them are in force; it may watch, unwatch and ask.
-   * `together`: all that were found in the same look, this one among them, for whoever must not act
-   * on half of the news. What it throws surfaces as an uncaught exception, and stops nothing.
+   * `together`: all that were found in the same look, this one among them, for a listener that
+   * needs a consistent view. What it throws surfaces as an uncaught exception, and stops nothing.
+   * Default: nobody is told.
    */
   readonly onLivenessChange?: (declaration: LivenessChange, together: readonly LivenessChange[]) => void;
   /**
-   * Told of each abstention. What a listener throws surfaces as an uncaught exception, and stops
-   * nothing.
+   * Told of each abstention. What it throws surfaces as an uncaught exception, and stops nothing.
+   * Default: nobody is told.
    */
   readonly onAbstention?: (abstention: Abstention) => void;
   /**
-   * How much later than planned in ms a wake may come before the supervisor abstains, for as long
-   * as it was late. Default 50: one beat of the fastest path planned for; what waits in the socket
-   * after a shorter stall is read before anybody is accused.
+   * How much later than planned a wake may come before the supervisor abstains, for as long as it
+   * was late. In ms, above 0 and below 2^31. Default 50: one beat of the fastest path planned for;
+   * what waits in the socket after a shorter stall is read before anybody is accused.
    */
   readonly stallToleranceMs?: number;
   /**
-   * For how long in ms it abstains after a late wake at most; recheckMs at least. Default 1000:
-   * give the interval of the beats, so that each node has had its turn, and a real loss is declared
-   * one interval late.
+   * For how long it abstains after a late wake at most. In ms, above 0 and below 2^31; `recheckMs`
+   * at least. Default 1,000: give the interval of the beats, so that each node has had its turn,
+   * and a real loss is declared one interval late.
    */
   readonly maxAbstentionMs?: number;
   /**
    * What is heard in this process. Share one among all its supervisors. Default: what this one
-   * hears.
+   * hears, which is right where there is no other.
    */
   readonly observer?: ObserverHealth;
 }

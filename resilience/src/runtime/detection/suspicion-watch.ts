@@ -27,9 +27,12 @@ export interface Crossing {
 }
 
 export interface SuspicionWatchOptions {
-  /** Whose levels are read; it may be shared with a supervisor and other watches. */
+  /** Whose levels are read; it may be shared with a supervisor and other watches. No default. */
   readonly detector: FailureDetector;
-  /** Default: the detector's clock if it has one, otherwise the system's. */
+  /**
+   * The clock that it waits on. Default: the detector's clock if it has one, otherwise the
+   * system's.
+   */
   readonly clock?: Clock;
   /**
    * The level at which this consumer wants to be told, above 0. Default 3: one silence in a
@@ -37,18 +40,24 @@ export interface SuspicionWatchOptions {
    */
   readonly threshold?: number;
   /**
-   * Below this level a node is clearly heard again; below the threshold. Default half of it, so
-   * that it is not told of each twitch.
+   * Below this level a node is clearly heard again; above 0, below `threshold`. Default half of it,
+   * so that the consumer is not told of each twitch.
    */
   readonly clearThreshold?: number;
-  /** How often in ms a node that is missed is looked at for its return. Default 50. */
+  /**
+   * How often a node that is missed is looked at for its return. In ms, above 0 and below 2^31.
+   * Default 50: one beat of the fastest path planned for.
+   */
   readonly recheckMs?: number;
   /**
-   * For how long in ms nobody is told of after this process stood still, at most. Default 1000: see
-   * LivenessSupervisor.
+   * For how long nobody is told of after this process stood still, at most. In ms, above 0 and
+   * below 2^31. Default 1,000: see LivenessSupervisor.
    */
   readonly maxAbstentionMs?: number;
-  /** What it throws surfaces as an uncaught exception, and stops nothing. */
+  /**
+   * Told of each crossing. What it throws surfaces as an uncaught exception, and stops nothing. No
+   * default: a watch that tells nobody is none.
+   */
   readonly onCrossing: (crossing: Crossing) => void;
 }
 

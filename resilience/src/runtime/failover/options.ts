@@ -43,7 +43,10 @@ export interface Lease {
    * margin.
    */
   validUntilMs(): number;
-  /** Stop this long before it ends, for clocks that run apart. Default 0. */
+  /**
+   * Stop this long before it ends, for clocks that run apart. In ms, from 0. Default 0: how far
+   * they run apart is yours to know.
+   */
   readonly marginMs?: number;
 }
 
@@ -52,11 +55,11 @@ export interface Lease {
  * return, for `client.classify`.
  */
 export interface FailoverOptions<S extends NamedStation, T = unknown> {
-  /** The station that serves by design. */
+  /** The station that serves by design. No default. */
   readonly primary: S;
-  /** The station that takes over. */
+  /** The station that takes over. No default: without it there is nothing that could take over. */
   readonly backup: S;
-  /** Further ones, in order of priority. */
+  /** Further ones, in order of priority. Default: none. */
   readonly backups?: readonly S[];
   /** Who reads the stations' heartbeats; note them there under the stations' names. */
   readonly detector: FailureDetector;
@@ -69,66 +72,91 @@ export interface FailoverOptions<S extends NamedStation, T = unknown> {
     Pick<LivenessSupervisorOptions, "stallToleranceMs" | "maxAbstentionMs" | "observer">;
   /**
    * How each station is called: breaker, bulkhead, timeout, retry, classification. Default: a
-   * client's defaults.
+   * client's defaults, but that a circuit stays open for 5 s.
    */
   readonly client?: StationClientOptions<T> | ((station: S) => StationClientOptions<T>);
-  /** What a station that has just become active is given, and what it can take at all. */
+  /**
+   * What a station that has just become active is given, and what it can take at all. Default:
+   * nothing is declared, and what it takes is learned.
+   */
   readonly ramp?: RampOptions | ((station: S) => RampOptions);
-  /** When failing calls are proof against a station although it beats. */
+  /**
+   * When failing calls are proof against a station although it beats. Default: see {@link
+   * CommandPathOptions}.
+   */
   readonly commandPath?: CommandPathOptions;
   /**
    * Returning to a better-placed station: with one repeatable call first, then a growing share,
-   * then all. `canaryWaitMs`: how long it waits for a repeatable call before it takes any; 0 or
-   * more. Default 2,000.
+   * then all. `canaryWaitMs`: how long it waits for a repeatable call before it takes any; in ms,
+   * from 0, below 2^31. Default 2,000: most traffic has one by then.
    */
   readonly failback?: FailbackOptions & { readonly canaryWaitMs?: number };
   /**
    * How long a station that was replaced for failing calls is not promoted again, unless a probe
-   * proves it well before; doubled, up to four times, when it fails again soon after. Default
-   * 5,000: short, because it matters only where the other station fails as well.
+   * proves it well before; doubled, up to four times, when it fails again soon after. In ms, from
+   * 0. Default 5,000: short, because it matters only where the other station fails as well.
    */
   readonly cooldownMs?: number;
   /**
    * Tries the command path of an idle station that was replaced for failing, or to which failback
-   * would return; resolving proves it well. Without it, heartbeats have to do.
+   * would return; resolving proves it well. Default: none, and heartbeats have to do.
    */
   readonly probe?: (station: S, signal: AbortSignal) => PromiseLike<unknown>;
-  /** How often such a station is probed, and how long a probe may take. Default 1,000. */
+  /**
+   * How often such a station is probed, and how long a probe may take. In ms, above 0 and below
+   * 2^31. Default 1,000: no load for a station, and soon enough beside the hold-down of 30 s.
+   */
   readonly probeIntervalMs?: number;
   /**
    * Asks a lost station what became of a key before the call goes elsewhere. Default: stations
    * cannot be asked.
    */
   readonly keyStatus?: OutcomeQuery<S>;
-  /** How long that may take. Default 250. */
+  /**
+   * How long that may take. In ms, above 0 and below 2^31. Default 250: the station may be dead,
+   * and its calls wait no longer for an answer.
+   */
   readonly keyStatusTimeoutMs?: number;
   /**
-   * What to do with keyed calls that a lost station had in hand: send them again under their key
-   * (right where whoever executes them executes a key once), or report them as ambiguous. Default
-   * `resend`.
+   * What to do with keyed calls that a lost station had in hand: `resend` them under their key
+   * (right where the service executes a key once), or `report` them as ambiguous. Default `resend`:
+   * executing a key once is what a key is for.
    */
   readonly ambiguousKeyed?: "resend" | "report";
-  /** How long a call may take in all where it brings no deadline of its own. Default: no limit. */
+  /**
+   * How long a call may take in all where it brings no deadline of its own. In ms, above 0. Default
+   * `Infinity`, no limit: the caller knows.
+   */
   readonly deadlineMs?: number;
   /**
-   * How long a call may wait for somebody eligible, from when it first has to. Default 30,000: the
-   * take-over objective.
+   * How long a call may wait for an eligible station, from when it first has to. In ms, from 0;
+   * `Infinity` for no limit. Default 30,000: the take-over objective.
    */
   readonly maxWaitMs?: number;
-  /** How many calls may wait for their turn; the next one is refused. Default 10,000. */
+  /**
+   * How many calls may wait for their turn; the next one is refused. A whole number from 0, below
+   * 2^31. Default 10,000: ten seconds of a thousand calls a second, and little memory. Far fewer
+   * wait under overload.
+   */
   readonly maxWaiting?: number;
   /**
    * What an operator should read beside a station's heartbeats in evidence and status, such as its
    * last answer to a probe ("answered 400"). Default: nothing.
    */
   readonly heartbeatNote?: (station: string) => string | undefined;
-  /** Where epochs begin. Default 1. */
+  /**
+   * Where epochs begin; a whole number from 0. Default 1: above that of a station that has seen
+   * none.
+   */
   readonly initialEpoch?: number;
   /** Nothing is sent unless this is held. Default: none needed, this is the only failover. */
   readonly lease?: Lease;
-  /** Default: the detector's clock, else the system's. */
+  /** The clock of all its parts. Default: the detector's clock, else the system's. */
   readonly clock?: Clock;
-  /** Chance for the clients' jitter; forked for each station. */
+  /**
+   * Chance for the clients' jitter; forked for each station. Default: a stream of each client's
+   * own.
+   */
   readonly random?: Random;
 }
 

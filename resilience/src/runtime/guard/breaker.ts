@@ -26,9 +26,12 @@ import { afterWait } from "../time/read-first.ts";
 import { systemClock } from "../time/system-clock.ts";
 
 export interface CircuitBreakerOptions extends BreakerOptions {
-  /** Appears in errors. Default "circuit". */
+  /** What errors and events call it; a text that is not empty. Default "circuit". */
   readonly name?: string;
-  /** Default: the system's monotonic clock. */
+  /**
+   * The clock that it reads. Default: the system's monotonic clock, which no change of the calendar
+   * moves.
+   */
   readonly clock?: Clock;
 }
 

@@ -31,28 +31,38 @@ import { afterWait } from "../time/read-first.ts";
 import { hasWholeInstants, systemClock } from "../time/system-clock.ts";
 
 export interface BulkheadOptions {
-  /** How many operations may run at once; at least 1. */
+  /**
+   * How many operations may run at once; a whole number from 1, below 2^31. No default: the right
+   * size is yours to know.
+   */
   readonly maxConcurrent: number;
   /**
-   * How long a caller may wait for a slot; 0: not at all. Default 0: shedding at once is the honest
-   * default.
+   * How long a caller may wait for a slot. In ms, from 0 (not at all); `Infinity` for no limit.
+   * Default 0: shedding at once is the honest default.
    */
   readonly acquireTimeoutMs?: number;
-  /** How many callers may wait. Default: as many as may run, or 0 where nobody may wait. */
+  /**
+   * How many callers may wait; a whole number from 0, below 2^31. Default as many as may run, or 0
+   * where nobody may wait: behind one full round the last caller waits about as long as a call
+   * takes.
+   */
   readonly maxQueue?: number;
-  /** Appears in errors. Default "bulkhead". */
+  /** What errors call it; a text that is not empty. Default "bulkhead". */
   readonly name?: string;
-  /** Default: the system's monotonic clock. */
+  /**
+   * The clock that it reads. Default: the system's monotonic clock, which no change of the calendar
+   * moves.
+   */
   readonly clock?: Clock;
 }
 
 export interface BulkheadCallOptions {
   /**
    * Aborting takes effect at once: in the queue the caller leaves it; later `operation` is given
-   * this signal to heed.
+   * this signal to heed. Default: nobody aborts the call.
    */
   readonly signal?: AbortSignal;
-  /** Higher goes first. Default 0. */
+  /** Higher goes first; any number but NaN. Default 0: all callers alike. */
   readonly priority?: number;
   /**
    * Not started after this instant, nor waited for. Default: the ambient deadline, if any. One that

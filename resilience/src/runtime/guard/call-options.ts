@@ -16,7 +16,8 @@ export type Operation<T> = (context: AttemptContext) => PromiseLike<T> | T;
 export interface CallOptions {
   /**
    * The caller's abort: ends any wait within a tick and rejects with `CallAbortedError`. A failover
-   * learns from it how long callers wait, unless the reason is a {@link RequestCutError}.
+   * learns from it how long callers wait, unless the reason is a {@link RequestCutError}. Default:
+   * nobody aborts the call.
    */
   readonly signal?: AbortSignal;
   /**
@@ -28,10 +29,13 @@ export interface CallOptions {
   readonly deadline?: Deadline;
   /**
    * Names this command, so that the service executes it once however often it arrives: makes
-   * retries safe. Empty is none.
+   * retries safe. An empty text is no key. Default: no key.
    */
   readonly idempotencyKey?: string;
-  /** True: executing it twice does no harm (reads): makes retries safe. Default false. */
+  /**
+   * True: executing it twice does no harm (reads): makes retries safe. Default false: only the
+   * caller knows.
+   */
   readonly idempotent?: boolean;
   /**
    * For a failover: who calls what, in a few words, such as `10.0.0.7 GET /telemetry`. A station is
@@ -41,8 +45,8 @@ export interface CallOptions {
    */
   readonly source?: string;
   /**
-   * In the bulkhead's queue, higher goes first; any number but NaN. Default 0. A failover's own
-   * queue goes by deadline.
+   * In the bulkhead's queue, higher goes first; any number but NaN. Default 0: all calls alike. A
+   * failover's own queue goes by deadline.
    */
   readonly priority?: number;
 }

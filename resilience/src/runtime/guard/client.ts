@@ -44,28 +44,36 @@ import { RetryBudget } from "./retry-budget.ts";
 import { RESULTS_LOOKED_AT } from "./unread-body.ts";
 
 export interface RetryOptions extends BackoffOptions {
-  /** Attempts a call may make in all, the first included; 1 … 100. Default 3. */
+  /**
+   * Attempts a call may make in all, the first included; a whole number, 1 … 100. Default 3: more
+   * attempts mend little and cost much.
+   */
   readonly maxAttempts?: number;
   /**
    * The budget of this downstream: one to share, options for one of its own, or false for none.
-   * Default: one of its own.
+   * Default one of its own, a tenth of the calls: without a bound, retries keep a struggling
+   * service down.
    */
   readonly budget?: RetryBudget | SharedRetryBudgetOptions | false;
   /**
    * How many attempts the operation itself makes at its own downstream (its maxAttempts, or its
-   * client). Default 1: it does not retry.
+   * client); a whole number from 1, below 2^31. Attempts multiply, so more than one both here and
+   * below is refused. Default 1: it does not retry.
    */
   readonly downstreamAttempts?: number | { readonly maxAttempts: number };
   /**
    * The longest hint of the service (`Retry-After`) that is waited for; after a longer one the
-   * failure is delivered at once. Default 60,000: who answers a caller later than that, answers
-   * nobody.
+   * failure is delivered at once. In ms, from 0, `Infinity` for any. Default 60,000: an answer
+   * later than that reaches a caller that is gone.
    */
   readonly maxRetryAfterMs?: number;
 }
 
 export interface ClientOptions<T = unknown> {
-  /** Names the downstream in errors and events. */
+  /**
+   * Names the downstream in errors and events; a text that is not empty. No default: an error that
+   * does not say whose it is helps nobody.
+   */
   readonly name: string;
   /**
    * A breaker to share, options for one, or false for none. Default: one with its defaults. Beside
@@ -80,20 +88,22 @@ export interface ClientOptions<T = unknown> {
    */
   readonly bulkhead?: Bulkhead | BulkheadOptions | false;
   /**
-   * How long one attempt may take, in ms. `Infinity` for no limit. Default 10,000, or `deadlineMs`
-   * where that is less. An attempt that a shorter deadline ends is no failure of the service; the
-   * breaker counts it only where it was slow. Where this process stood still when it was over, the
-   * attempt is waited for once more, as long as that lasted, `timeoutMs` at most.
+   * How long one attempt may take. In ms, above 0; `Infinity` for no limit. Default 10,000, or
+   * `deadlineMs` where that is less: no attempt waits for ever. An attempt that a shorter deadline
+   * ends is no failure of the service; the breaker counts it only where it was slow. Where this
+   * process stood still when it was over, the attempt is waited for once more, as long as that
+   * lasted, `timeoutMs` at most.
    */
   readonly timeoutMs?: number;
   /**
    * How long a call may take in all, waits and retries included, where it brings no deadline of its
-   * own. Default: no limit.
+   * own. In ms, above 0. Default `Infinity`, no limit: the caller knows.
    */
   readonly deadlineMs?: number;
   /**
    * An attempt that has less than this until its deadline is not started, because it could not
-   * finish. Default 0.
+   * finish. In ms, from 0, below 2^31. Default 0: how long an attempt takes at least is yours to
+   * know.
    */
   readonly minTimeLeftMs?: number;
   /**
@@ -101,18 +111,27 @@ export interface ClientOptions<T = unknown> {
    * jitter, 10 % budget.
    */
   readonly retry?: RetryOptions | false;
-  /** What results and errors mean. Default: results are successes, errors failures. */
+  /**
+   * What results and errors mean. Default: results are successes, errors failures, which is what
+   * holds for any operation. Presets for HTTP and gRPC are in this package.
+   */
   readonly classify?: Classifier<T>;
   /**
-   * Run operations under their deadline, so that clients they use inherit it (costs about five
-   * awaits a call). Default false.
+   * Run operations under their deadline, so that clients they use inherit it. Default false: it
+   * costs about five awaits a call.
    */
   readonly propagateDeadline?: boolean;
-  /** Told how each attempt ended. */
+  /** Told how each attempt ended. Default: nobody is told. */
   readonly onAttempt?: AttemptListener;
-  /** Default: the system's monotonic clock. */
+  /**
+   * The clock that it reads. Default: the system's monotonic clock, which no change of the calendar
+   * moves.
+   */
   readonly clock?: Clock;
-  /** Chance for jitter. Default: a stream seeded from the clock and the client's place in line. */
+  /**
+   * Chance for jitter. Default: a stream seeded from the name, the clock and the client's place in
+   * line, so that no two clients draw the same waits.
+   */
   readonly random?: Random;
 }
 

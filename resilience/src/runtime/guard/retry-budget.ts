@@ -12,7 +12,10 @@ import { type Clock, checkClock } from "../time/clock.ts";
 import { systemClock } from "../time/system-clock.ts";
 
 export interface SharedRetryBudgetOptions extends RetryBudgetOptions {
-  /** Default: the system's monotonic clock. */
+  /**
+   * The clock that it reads. Default: the system's monotonic clock, which no change of the calendar
+   * moves.
+   */
   readonly clock?: Clock;
 }
 

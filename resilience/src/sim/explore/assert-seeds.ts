@@ -16,16 +16,19 @@ import { shrink } from "./shrink.ts";
 import { checkSimulation, type FaultPlan, type RunReport, runOnce, type Simulation } from "./simulation.ts";
 
 export interface AssertSeedsOptions extends Omit<ExploreOptions, "stopAtFirst" | "onProgress"> {
-  /** At most so many runs that look for a smaller case; 0 for none. Default 200. */
+  /**
+   * At most so many runs that look for a smaller case; a whole number from 0 (none), below 2^31.
+   * Default 200: a test should not take much longer because it fails.
+   */
   readonly shrinkRuns?: number;
   /**
    * Is given the text of the replay file of a failure (`writeReplay`), to be kept. Default: it is
-   * not written.
+   * not written, because the message names the seed.
    */
   readonly onFailure?: (replayFile: string, seed: number) => void;
   /**
-   * Runs only this seed. Default: the environment variable `SEED`, where it is set. (It is read
-   * when the run begins, outside the world.)
+   * Runs only this seed, any whole number. Default: the environment variable `SEED`, where it is
+   * set, as the message of a failure says. (It is read when the run begins, outside the world.)
    */
   readonly only?: number | undefined;
 }

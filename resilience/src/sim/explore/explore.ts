@@ -16,20 +16,26 @@ import type { FaultPlan, RunOptions, RunReport, Simulation, TieBreak } from "./s
 import { checkSimulation, runOnce } from "./simulation.ts";
 
 export interface ExploreOptions {
-  /** How many seeds; at least 1. */
+  /** How many seeds; a whole number from 1, below 2^31. No default: how long you want to look. */
   readonly seeds: number;
-  /** The first of them, a whole number; the others count up from it. Default 1. */
+  /**
+   * The first of them, a whole number; the others count up from it. Default 1, so that a batch is
+   * the same each time.
+   */
   readonly firstSeed?: number;
   /** Ends at the first failure. Default false: a batch says how often each invariant fails. */
   readonly stopAtFirst?: boolean;
-  /** Told after each seed. */
+  /** Told after each seed. Default: nobody is told. */
   readonly onProgress?: (progress: ExploreProgress) => void;
   /**
    * Share of the seeds, chosen by the seed, that run twice; 0 … 1. Default 0.02: a leak of real
    * time shows in most runs.
    */
   readonly checkDeterminismRate?: number;
-  /** Default: each seed decides, half and half (see `RunOptions`). */
+  /**
+   * Which of several events of one instant comes first. Default: each seed decides, half and half
+   * (see `RunOptions`).
+   */
   readonly tieBreak?: TieBreak;
 }
 

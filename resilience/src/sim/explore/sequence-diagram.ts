@@ -20,19 +20,19 @@ import { cut, placeText, printable, secondsText } from "../kernel/trace-text.ts"
 
 export interface DiagramOptions {
   /**
-   * How much of the end is shown, in milliseconds, back from the last thing that happened before
-   * the violation. Default 5,000: what one screen holds of a quiet system.
+   * How much of the end is shown, back from the last thing that happened before the violation. In
+   * ms; any number. Default 5,000: what one screen holds of a quiet system.
    */
   readonly lastMs?: number;
   /**
-   * Where it begins, in milliseconds of true time; takes the place of `lastMs`. A violation that
-   * was seen only at the end (`atEnd`) began long before that: give the instant of the plan's first
-   * fault. Of more than 400 rows it leaves out those in the middle.
+   * Where it begins, in ms of true time; any number; takes the place of `lastMs`. Default: what
+   * `lastMs` says. A violation that was seen only at the end (`atEnd`) began long before that: give
+   * the instant of the plan's first fault. Of more than 400 rows it leaves out those in the middle.
    */
   readonly fromMs?: number;
   /**
    * Which nodes get a column, from left to right. Default: the eight that occur most, in order of
-   * appearance.
+   * appearance: what 170 characters hold.
    */
   readonly nodes?: readonly string[];
 }

@@ -16,13 +16,16 @@ import { checkSimulation, runOnce } from "./simulation.ts";
 
 export interface ShrinkOptions {
   /**
-   * At most so many runs. Default 500: forty faults of ten numbers each come to their end well
-   * before it.
+   * At most so many runs; a whole number from 1, below 2^31. Default 500: forty faults of ten
+   * numbers each come to their end well before it.
    */
   readonly maxRuns?: number;
-  /** No further run is begun after this much CPU time in runs. Default 60,000. */
+  /**
+   * No further run is begun after this much CPU time in runs. In ms, from 0; `Infinity` for no
+   * limit. Default 60,000: about as long as a person waits for it.
+   */
   readonly maxCpuMs?: number;
-  /** Told after each run. */
+  /** Told after each run. Default: nobody is told. */
   readonly onProgress?: (progress: ShrinkProgress) => void;
 }
 

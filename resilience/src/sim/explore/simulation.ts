@@ -74,16 +74,19 @@ type LengthOf<Plan> = { of(plan: Plan): number }["of"];
 export type TieBreak = "asked" | "drawn";
 
 export interface RunOptions<Plan extends FaultPlan = FaultPlan> {
-  /** Everything that chance decides follows from it. */
+  /** Everything that chance decides follows from it; a number or a text. No default. */
   readonly seed: number | string;
   /**
    * Replaces the plan that the seed would give; the other streams of the world still come from the
-   * seed.
+   * seed. Default: the plan of the seed.
    */
   readonly plan?: Plan;
   /** Default: the seed decides, half and half, so that the seed alone says how a run goes. */
   readonly tieBreak?: TieBreak;
-  /** How many of the newest trace records are kept; Infinity for all. Default: as the world's. */
+  /**
+   * How many of the newest trace records are kept; a whole number from 0, or `Infinity` for all.
+   * Default as the world's, 2,000.
+   */
   readonly traceRecords?: number;
 }
 

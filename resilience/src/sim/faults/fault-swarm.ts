@@ -18,23 +18,30 @@ import type { Fault } from "./fault.ts";
 import { FAMILIES, type FaultFamily, type Link, Stage } from "./fault-families.ts";
 
 export interface SwarmOptions {
-  /** The names of the nodes that may suffer. At least one. */
+  /** The names of the nodes that may suffer. At least one; no default. */
   readonly nodes: readonly string[];
-  /** Directions that may suffer; an empty list for none. Default: all between `nodes`. */
+  /**
+   * Directions that may suffer; an empty list for none. Default: all between `nodes`, because a
+   * network spares nobody.
+   */
   readonly links?: readonly Link[];
-  /** No fault begins before this instant, */
+  /** No fault begins before this instant. In ms of true time, from 0; no default. */
   readonly fromMs: number;
   /**
-   * and none lasts beyond this one, except those that last for ever. What a clog, a delay or a
-   * narrow line holds may come later still.
+   * No fault lasts beyond this instant, except those that last for ever. In ms of true time, above
+   * `fromMs`; no default. What a clog, a delay or a narrow line holds may come later still.
    */
   readonly untilMs: number;
-  /** Which families there are. Default: all. */
+  /** Which families there are; names of {@link FAULT_FAMILIES}. Default: all. */
   readonly families?: readonly FaultFamily[];
-  /** Families that are on in every seed. Default: none. */
+  /**
+   * Families that are on in every seed. Default: none, so that each seed lacks some, and the others
+   * are seen without them.
+   */
   readonly pinned?: readonly FaultFamily[];
   /**
-   * Share of the faults that never end by themselves (`healAll` ends them), 0 … 1. Default 0.05.
+   * Share of the faults that never end by themselves (`healAll` ends them); 0 … 1. Default 0.05:
+   * enough to be met in most batches, and few enough that most worlds heal.
    */
   readonly foreverRate?: number;
 }

@@ -49,11 +49,14 @@ export type Program = (env: NodeEnv) => void | Promise<void>;
 
 export interface NodeOptions {
   /**
-   * How far its monotonic clock stands from true time at first. Default: drawn from 0 to 1e6, as
-   * machines boot at different times.
+   * How far its monotonic clock stands from true time at first. In ms, -10^13 … 10^13. Default:
+   * drawn from 0 to 10^6, as machines boot at different times.
    */
   readonly clockOffsetMs?: number;
-  /** Rate of its clocks; 1.0002 gains 200 ppm. Default 1. */
+  /**
+   * Rate of its clocks, a finite number above 0; 1.0002 gains 200 ppm. Default 1: as fast as true
+   * time.
+   */
   readonly clockRate?: number;
   /**
    * Does its monotonic clock begin at 0 again when it starts after a power loss, as that of a real

@@ -38,23 +38,27 @@ import { Trace } from "./trace.ts";
 import { setTraps } from "./traps.ts";
 
 export interface WorldOptions {
-  /** Everything that chance decides follows from it. */
+  /** Everything that chance decides follows from it; a number or a text. No default. */
   readonly seed: number | string;
   /**
    * Which of several events of one instant comes first: the one asked for first, or a drawn one.
-   * Default `asked`.
+   * Default `asked`: the order that a reader of the code expects.
    */
   readonly tieBreak?: "asked" | "drawn";
-  /** How many of the newest trace records are kept; Infinity for a replay. Default 2,000. */
+  /**
+   * How many of the newest trace records are kept; a whole number from 0, or `Infinity` for a
+   * replay. Default 2,000: what led to a violation, in little memory.
+   */
   readonly traceRecords?: number;
   /**
-   * More events than this at one instant are a loop that never lets time pass, or a huge backlog.
-   * Default 100,000.
+   * More events than this at one instant are a loop that never lets time pass, or a huge backlog. A
+   * whole number from 1, below 2^31. Default 100,000: a backlog as large as that is hardly ever
+   * meant.
    */
   readonly maxStepsPerInstant?: number;
   /**
-   * Fail a run that touches real time, entropy, sockets or timers. Default true; without, uncaught
-   * errors are the host's.
+   * Fail a run that touches real time, entropy, sockets or timers. Default true, because such a run
+   * does not repeat; without, uncaught errors are the host's.
    */
   readonly traps?: boolean;
   /**

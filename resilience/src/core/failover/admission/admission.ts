@@ -33,24 +33,29 @@ import { Refusals } from "./refusals.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 export interface AdmissionOptions {
-  /** Most calls a second, evenly; at least 1. Default `Infinity`: not declared. */
+  /**
+   * Most calls a second, evenly; at least 1. Default `Infinity`, not declared: what a station takes
+   * is learned when it refuses.
+   */
   readonly capacityPerSecond?: number;
   /**
-   * Calls that may go at once after a rest, beside that pace; at least 1. Default: a twentieth of a
-   * second's calls, at least four, and no second holds more than `capacityPerSecond`. Without
-   * `capacityPerSecond` there is nothing to be beside.
+   * Calls that may go at once after a rest, beside that pace; a whole number from 1, below 2^31.
+   * Default: a twentieth of a second's calls, at least four, and no second holds more than
+   * `capacityPerSecond`: room for calls that happen to come together. Without `capacityPerSecond`
+   * there is nothing to be beside.
    */
   readonly burst?: number | undefined;
   /**
-   * Calls that may be in flight right after a promotion, where nobody knows how many usually are.
-   * At least 1. Default 10.
+   * Calls that may be in flight right after a promotion, where nobody knows how many usually are. A
+   * whole number from 1, below 2^31. Default 10: almost any service bears them, and the limit grows
+   * as answers come.
    */
   readonly initialConcurrent?: number;
-  /** Most calls in flight at any time. Default `Infinity`. */
+  /** Most calls in flight at any time; at least 1. Default `Infinity`: no bound of its own. */
   readonly maxConcurrent?: number;
   /**
-   * … of those that it works on, as far as is known: not of those that take long as a rule. Default
-   * `Infinity`.
+   * … of those that it works on, as far as is known: not of those that take long as a rule. At
+   * least 1. Default `Infinity`: no bound of its own.
    */
   readonly maxWorking?: number;
 }

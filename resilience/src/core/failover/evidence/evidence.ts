@@ -23,23 +23,24 @@ import { MANY_SOURCES, Uncompared } from "./uncompared.ts";
 
 export interface CommandPathOptions {
   /**
-   * Failures that could not be compared must have lasted for at least this long. In ms; 0 or more.
-   * Default 1,000.
+   * Failures that could not be compared must have lasted for at least this long. In ms, from 0,
+   * below 2^31. Default 1,000: shorter troubles pass by themselves.
    */
   readonly failingForMs?: number;
   /**
-   * … and there must have been at least so many of them, with no success between. At least 1.
-   * Default 5.
+   * … and there must have been at least so many of them, with no success between. A whole number
+   * from 1, below 2^31. Default 5: fewer are an accident.
    */
   readonly minFailures?: number;
   /**
-   * So many refused connections in a row, with no answer between, are proof at once. At least 1.
-   * Default 2.
+   * So many refused connections in a row, with no answer between, are proof at once. A whole number
+   * from 1, below 2^31. Default 2: no service that listens refuses twice in a row.
    */
   readonly refusalsToDeclare?: number;
   /**
    * Overdue attempts are proof once nothing has been answered for this long beyond the time they
-   * were due. In ms; 0 or more. Default 250.
+   * were due. In ms, from 0, below 2^31. Default 250: answers that are only late, after a pause of
+   * the service or of the network, come within it.
    */
   readonly unansweredAfterMs?: number;
 }
