@@ -1,4 +1,6 @@
-/** What people and editors read of the configuration's fields is what the fields' definitions say. */
+/**
+ * What people and editors read of the configuration's fields is what the fields' definitions say.
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";

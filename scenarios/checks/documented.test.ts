@@ -75,7 +75,9 @@ const { detector, commands, retry, breaker, commandPath, failback } = pushed;
 const word = (text: string) => `\`${text}\``;
 const ms = (amount: number) => (amount < 1_000 ? `${amount}ms` : `${amount / 1_000}s`);
 const time = (amount: number) => word(ms(amount));
-/** With the longest interval that is allowed, and the shortest: which share of it, and the least. */
+/**
+ * With the longest interval that is allowed, and the shortest: which share of it, and the least.
+ */
 const slow = (kind: string) => said({ heartbeat: { kind, interval: "1m" } });
 const quick = (kind: string) => said({ heartbeat: { kind, interval: 10 } });
 const intervals = (kind: string) => slow(kind).detector.ceilingMs / 60_000;

@@ -3,11 +3,12 @@
  * supervisor share this section, because to an operator they are one thing. Defaults that depend on
  * the heartbeats are in `group.ts`.
  */
+import type { Complete } from "ground-station-failover/core";
 import type { z } from "zod";
 import type { GroupSettings } from "../fleet/settings.ts";
 import { decimal, duration, oneOf, section, wholeNumber } from "./values.ts";
 
-export interface WrittenDetector extends Required<Omit<GroupSettings["supervisor"], "gracePeriodMs">> {
+export interface WrittenDetector extends Complete<Omit<GroupSettings["supervisor"], "gracePeriodMs">> {
   readonly model: GroupSettings["detector"]["model"];
   readonly windowSize: number | undefined;
   readonly threshold: number;

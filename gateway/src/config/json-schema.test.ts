@@ -232,7 +232,9 @@ test("every field says what it means, its range, and its default or that it is r
   assert.deepEqual(untold, []);
 });
 
-/** Files in which each field has a meaning: a page is asked for, a key can be, a capacity is known. */
+/**
+ * Files in which each field has a meaning: a page is asked for, a key can be, a capacity is known.
+ */
 const MEANT: readonly object[] = [
   BASE,
   { groups: [{ ...BASE.groups[0], heartbeat: { kind: "http", path: "/up" } }] },

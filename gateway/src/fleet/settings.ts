@@ -3,7 +3,9 @@
  * durations in milliseconds. `config.ts` makes this from a YAML file; a test or a simulation writes
  * it down directly.
  */
+
 import type { BreakerOptions, CommandPathOptions, PhiAccrualOptions, SupervisorOptions } from "ground-station-failover";
+import type { Complete } from "ground-station-failover/core";
 import type { HealthPage } from "./uplink.ts";
 
 /** A station of a group: where its commands go, and what it can take. */
@@ -107,10 +109,10 @@ export interface GroupSettings {
     readonly budgetRatio: number;
     readonly budgetWindowMs: number;
   };
-  readonly breaker: Required<
+  readonly breaker: Complete<
     Pick<BreakerOptions, "failureRateThreshold" | "minimumVolume" | "windowMs" | "openDurationMs">
   >;
-  readonly commandPath: Required<CommandPathOptions>;
+  readonly commandPath: Complete<CommandPathOptions>;
   readonly failback: { readonly mode: "manual" | "automatic"; readonly holdDownMs: number };
   /**
    * Where a replaced station's command path is tried before failback counts it as healthy;

@@ -19,13 +19,13 @@ export interface CalibrationOptions {
   /** The time in which they are counted. In ms, above 0. No default. */
   readonly perMs: number;
   /** Confidence of every bound; 0.5 … 0.999999. Default 0.95, the custom. */
-  readonly confidence?: number;
+  readonly confidence?: number | undefined;
   /**
    * Silences of this length or more are presumed to have been real outages, which a detector ought
    * to declare, and are not counted as false alarms. In ms, above `detectWithinMs`. Default ten
    * times `detectWithinMs`: shorter ones are what it must bear.
    */
-  readonly outageMs?: number;
+  readonly outageMs?: number | undefined;
 }
 
 export interface CalibrationGoal {

@@ -37,9 +37,9 @@ export interface ChaosOptions {
    * Chance of all faults; forked for each kind. Default: the stream of the seed "chaos", so that
    * two runs of a program meet the same faults.
    */
-  readonly random?: Random;
+  readonly random?: Random | undefined;
   /** For ramps and waits. Default: the system's monotonic clock. */
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
 }
 
 export interface LatencyOptions extends ScheduleOptions {
@@ -55,7 +55,7 @@ export interface ErrorOptions extends ScheduleOptions {
    * Makes what the call rejects with, from its key. Default: `FaultInjectedError`, which says that
    * chaos made it.
    */
-  readonly error?: (key: string | undefined) => unknown;
+  readonly error?: ((key: string | undefined) => unknown) | undefined;
 }
 
 export interface DropOptions extends ScheduleOptions {
@@ -64,7 +64,7 @@ export interface DropOptions extends ScheduleOptions {
    * sent (the platform's `ECONNREFUSED`, with `FaultInjectedError` as its cause). Default
    * `silence`: the harder of the two.
    */
-  readonly as?: "silence" | "refused";
+  readonly as?: "silence" | "refused" | undefined;
 }
 
 export interface LyingSuccessOptions extends ScheduleOptions {
@@ -72,7 +72,7 @@ export interface LyingSuccessOptions extends ScheduleOptions {
    * Makes the answer, from the call's key. Default: `{ status: 200, body: { error: "injected by
    * chaos" } }`, a failure that only its body tells.
    */
-  readonly answer?: (key: string | undefined) => unknown;
+  readonly answer?: ((key: string | undefined) => unknown) | undefined;
 }
 
 export interface SlowBodyOptions extends ScheduleOptions {

@@ -27,19 +27,19 @@ export interface ScheduleOptions {
    * Probability that a call within the blast radius is struck; 0 … 1. Default 1: what is set,
    * happens.
    */
-  readonly probability?: number;
+  readonly probability?: number | undefined;
   /** Reach the probability gradually. Default: at once, because what is set, happens. */
-  readonly ramp?: Ramp;
+  readonly ramp?: Ramp | undefined;
   /**
    * Blast radius: only calls wrapped under one of these keys. Default: every call, also those
    * without a key: what is set, happens.
    */
-  readonly keys?: readonly string[];
+  readonly keys?: readonly string[] | undefined;
   /**
    * Blast radius: this share of all keys, chosen by the seed; 0 … 1. Calls wrapped without a key
    * are spared. Default: every call. Not together with `keys`.
    */
-  readonly keyShare?: number;
+  readonly keyShare?: number | undefined;
 }
 
 const RAMP_NAMES: Names<Ramp> = { overMs: true, from: true };

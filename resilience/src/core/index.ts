@@ -27,4 +27,5 @@ export { RateWindow } from "./guard/rate-window.ts";
 export { RetryBudgetMachine } from "./guard/retry-budget.ts";
 export { Slots, Waiter } from "./guard/slots.ts";
 export { nearestName } from "./nearest-name.ts";
+export type { Complete } from "./options.ts";
 export { reportsError } from "./outcomes/outcome.ts";

@@ -48,6 +48,9 @@ export function checked(part: string, option: string, value: number, range: Rang
 /** What a part is given itself, in words. */
 const OWN_OPTIONS = "its options object";
 
+/** Options with every default filled in. */
+export type Complete<Options> = { readonly [Name in keyof Options]-?: Exclude<Options[Name], undefined> };
+
 /** The names of all options in `Options`: the compiler says where one is missing or too much. */
 export type Names<Options> = { readonly [Name in keyof Options]-?: true };
 

@@ -359,3 +359,47 @@ test("[H] chaos: misspelt experiments would inject something else, or nothing", 
   ]);
   assert.deepEqual(chaos.status, [], "nothing that was refused is set");
 });
+
+test("[C5] an option that is undefined → as if it was not given, wherever", () => {
+  const parts: readonly (readonly [make: (options: object) => unknown, required: object])[] = [
+    [(options) => make(CircuitBreaker, options), {}],
+    [(options) => make(Bulkhead, options), { maxConcurrent: 1 }],
+    [(options) => make(RetryBudget, options), {}],
+    [(options) => make(PhiAccrualDetector, options), {}],
+    [(options) => make(FixedHeartbeatDetector, options), {}],
+    [(options) => make(DetectionQualityMachine, options), {}],
+    [(options) => make(LivenessSupervisor, options), { detector }],
+    [(options) => make(SuspicionWatch, options), { detector, threshold: 3, onCrossing: () => undefined }],
+    [(options) => make(ResilientClient, options), { name: "north" }],
+    [(options) => make(ResilientClient, { name: "north", retry: options }), {}],
+    [(options) => make(PrimaryBackupFailover, options), stations],
+    [(options) => failover({ client: options }), {}],
+    [(options) => failover({ ramp: options }), {}],
+    [(options) => failover({ supervisor: options }), {}],
+    [(options) => failover({ commandPath: options }), {}],
+    [(options) => failover({ failback: options }), {}],
+    [(options) => make(Chaos, options), { random: seededRandom(1) }],
+  ];
+  let tried = 0;
+  for (const [part, required] of parts) {
+    for (const name of namesOf(() => part({ ...required, qqqqqqqqqq: 1 }))) {
+      if (name in required) continue;
+      assert.doesNotThrow(() => part({ ...required, [name]: undefined }), name);
+      tried++;
+    }
+  }
+  assert.ok(tried > 80, `${tried} options`);
+});
+
+/**
+ * All options of a part, by its own word: it lists them where it is given one that there is not.
+ */
+function namesOf(refused: () => unknown): string[] {
+  try {
+    refused();
+  } catch (error) {
+    const [, names] = /there are (.*)\.$/.exec((error as Error).message) ?? assert.fail(String(error));
+    return (names as string).split(", ");
+  }
+  return assert.fail("an option that there is not was taken");
+}

@@ -18,7 +18,7 @@ export interface DetectionQualityOptions {
    * declared by mistake. In ms, above 0 and below 2^31. Default 10,000: hardly any machine is
    * mended sooner.
    */
-  readonly mistakeWithinMs?: number;
+  readonly mistakeWithinMs?: number | undefined;
 }
 
 export interface DetectionQualityStatus {

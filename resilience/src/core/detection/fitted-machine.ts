@@ -3,6 +3,7 @@
  * exponential (`gap-model.ts`). What is remembered of one node is in `fitted-node.ts`; where this
  * differs from the paper is said in `phi-accrual.ts`.
  */
+import type { Complete } from "../options.ts";
 import { isWellFormed } from "./beat-order.ts";
 import type { Heartbeat, HeartbeatVerdict } from "./detector.ts";
 import { type FitSettings, FittedNode, fitSettings } from "./fitted-node.ts";
@@ -11,7 +12,7 @@ import { NodeRoom } from "./node-room.ts";
 import type { PhiAccrualMachine, PhiAccrualOptions, PhiEstimate } from "./phi-accrual-options.ts";
 
 export class FittedMachine implements PhiAccrualMachine {
-  readonly options: Required<PhiAccrualOptions>;
+  readonly options: Complete<PhiAccrualOptions>;
   readonly #model: GapModel;
   readonly #settings: FitSettings;
   readonly #nodes: Map<string, FittedNode> = new Map();
@@ -20,7 +21,7 @@ export class FittedMachine implements PhiAccrualMachine {
   #askedLevel = Number.NaN;
   #askedReach = Number.NaN;
 
-  constructor(model: GapModelName, options: Required<PhiAccrualOptions>) {
+  constructor(model: GapModelName, options: Complete<PhiAccrualOptions>) {
     const { expectedIntervalMs, minDeviationMs, outageLevel, maxNodes, ceilingMs } = options;
     this.options = options;
     this.#room = new NodeRoom(maxNodes, ceilingMs);

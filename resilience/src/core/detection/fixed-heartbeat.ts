@@ -10,7 +10,7 @@
  */
 
 import { ConfigurationError } from "../errors.ts";
-import { COUNT, checked, checkNames, DURATION_MS, type Names } from "../options.ts";
+import { COUNT, type Complete, checked, checkNames, DURATION_MS, type Names } from "../options.ts";
 import { BeatOrder, isWellFormed } from "./beat-order.ts";
 import type { DetectorMachine, Heartbeat, HeartbeatVerdict } from "./detector.ts";
 import { NodeRoom } from "./node-room.ts";
@@ -20,17 +20,17 @@ export interface FixedHeartbeatOptions {
    * How often a node beats. In ms, above 0 and below 2^31. It only sets the default of `timeoutMs`,
    * and when a node may be forgotten. Default 1,000, the slowest common choice.
    */
-  readonly intervalMs?: number;
+  readonly intervalMs?: number | undefined;
   /**
    * Silence after which a node is down. In ms, above 0 and below 2^31. Default three intervals: two
    * beats may be lost.
    */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /**
    * Silence after which a node is suspected. In ms, above 0 and below `timeoutMs`. Default 5/8 of
    * it: one beat is clearly overdue.
    */
-  readonly suspectAfterMs?: number;
+  readonly suspectAfterMs?: number | undefined;
   /**
    * How many nodes are remembered; a whole number from 1, below 2^31. When it is full, a new node
    * takes the place of the one that has been silent longest, if that is silent for `timeoutMs` and
@@ -38,7 +38,7 @@ export interface FixedHeartbeatOptions {
    * new nodes are `refused`, because forgetting one that lives would be a false alarm. Default
    * 20,000: twice the stations that one process is planned for.
    */
-  readonly maxNodes?: number;
+  readonly maxNodes?: number | undefined;
 }
 
 /** What a fixed heartbeat detector says of a node; `unknown` is one never heard from. */
@@ -72,7 +72,7 @@ class NodeState {
 
 export class FixedHeartbeatMachine implements DetectorMachine {
   /** The options in force, defaults filled in. */
-  readonly options: Required<FixedHeartbeatOptions>;
+  readonly options: Complete<FixedHeartbeatOptions>;
   readonly #nodes: Map<string, NodeState> = new Map();
   readonly #room: NodeRoom;
   #newestMs = Number.NEGATIVE_INFINITY;
@@ -162,7 +162,7 @@ export class FixedHeartbeatMachine implements DetectorMachine {
   }
 }
 
-function complete(options: FixedHeartbeatOptions): Required<FixedHeartbeatOptions> {
+function complete(options: FixedHeartbeatOptions): Complete<FixedHeartbeatOptions> {
   const part = "FixedHeartbeatDetector";
   checkNames(part, options, NAMES);
   const intervalMs = checked(part, "intervalMs", options.intervalMs ?? 1000, DURATION_MS);

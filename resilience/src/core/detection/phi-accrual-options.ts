@@ -3,7 +3,7 @@
  * model differ from those of the fitted ones.
  */
 import { ConfigurationError } from "../errors.ts";
-import { COUNT, checked, checkNames, DURATION_MS, type Names, shown } from "../options.ts";
+import { COUNT, type Complete, checked, checkNames, DURATION_MS, type Names, shown } from "../options.ts";
 import type { DetectorMachine } from "./detector.ts";
 import type { GapModelName } from "./gap-model.ts";
 
@@ -15,32 +15,32 @@ export interface PhiAccrualOptions {
    * an hour on any traffic; it has defaults of its own below and takes neither windowSize nor
    * outageLevel.
    */
-  readonly model?: GapModelName | "adaptive";
+  readonly model?: GapModelName | "adaptive" | undefined;
   /**
    * How often a node is expected to beat. In ms, above 0 and below 2^31. It rules until enough was
    * learned, and sets the defaults below. Default 1,000, the slowest common choice: taken too long
    * it costs detection time at first, too short false alarms.
    */
-  readonly expectedIntervalMs?: number;
+  readonly expectedIntervalMs?: number | undefined;
   /**
    * How many gaps are remembered; a whole number, 2 … 1,000,000. Default 200: ten seconds at 50 ms,
    * enough for a deviation good to 5 %, quick to follow a change, 1.6 KB a node.
    */
-  readonly windowSize?: number;
+  readonly windowSize?: number | undefined;
   /**
    * How many gaps must be known before the fit is trusted; until then the mean is not taken below
    * `expectedIntervalMs` nor the deviation below half the mean. A whole number from 1 to
    * `windowSize`. Default 50 or the window, if that is smaller: a deviation good to 10 %; 4 for
    * `adaptive`, whose presumptions about the tail give way on their own.
    */
-  readonly minSamples?: number;
+  readonly minSamples?: number | undefined;
   /**
    * Floor of the deviation. In ms, above 0 and below 2^31. Default a quarter of
    * `expectedIntervalMs` where that is given, which bears the sampling error of the window and the
    * stalls of an idle machine; 25 where it is not, because nothing is known then. For `adaptive` a
    * 25th, or 2: it has seen the stalls. No silence below ten of these reaches its level 8.
    */
-  readonly minDeviationMs?: number;
+  readonly minDeviationMs?: number | undefined;
   /**
    * Silence from which on any threshold is reached, whatever was learned. In ms, above
    * `expectedIntervalMs`. Default 20 times `expectedIntervalMs`: a node that misses so many beats
@@ -48,13 +48,13 @@ export interface PhiAccrualOptions {
    * long on networks that are alive; there a default is raised to 20 gaps of a sender whose gaps
    * are longer than half of it.
    */
-  readonly ceilingMs?: number;
+  readonly ceilingMs?: number | undefined;
   /**
    * A gap that ended after suspicion had reached this level is not learned: it was an outage, and
    * would teach the detector to bear the next one. Above 0. Default 8, the level at which
    * supervisors declare.
    */
-  readonly outageLevel?: number;
+  readonly outageLevel?: number | undefined;
   /**
    * How many nodes are remembered; a whole number from 1, below 2^31. When it is full, a new node
    * takes the place of the one that has been silent longest, if that is past its ceiling:
@@ -62,7 +62,7 @@ export interface PhiAccrualOptions {
    * `refused`, because forgetting one that lives would be a false alarm. Default 20,000: twice the
    * stations that one process is planned for.
    */
-  readonly maxNodes?: number;
+  readonly maxNodes?: number | undefined;
 }
 
 /**
@@ -81,7 +81,7 @@ export interface PhiEstimate {
 /** A phi accrual detector as a pure machine, whatever its model. */
 export interface PhiAccrualMachine extends DetectorMachine {
   /** The options in force, defaults filled in. */
-  readonly options: Required<PhiAccrualOptions>;
+  readonly options: Complete<PhiAccrualOptions>;
   shortestSilenceMs(level: number): number;
   newestHeartbeatMs(): number;
   /** What is fitted to the gaps of `node` at present; undefined for a node never heard from. */
@@ -105,7 +105,7 @@ const ADAPTIVE_CEILING_MS = 20_000;
  * The options in force: every default filled in. Throws `ConfigurationError` where one is none, or
  * out of range.
  */
-export function completePhiOptions(options: PhiAccrualOptions): Required<PhiAccrualOptions> {
+export function completePhiOptions(options: PhiAccrualOptions): Complete<PhiAccrualOptions> {
   const part = "PhiAccrualDetector";
   checkNames(part, options, NAMES);
   const adaptive = options.model === "adaptive";

@@ -4,7 +4,7 @@
  * following every twitch of a continuous level.
  */
 import { ConfigurationError } from "../errors.ts";
-import { checked, checkNames, DURATION_MS, type Names, WAIT_MS } from "../options.ts";
+import { type Complete, checked, checkNames, DURATION_MS, type Names, WAIT_MS } from "../options.ts";
 
 export interface SupervisorOptions {
   /**
@@ -12,55 +12,55 @@ export interface SupervisorOptions {
    * `clearThreshold`, at most `declareThreshold`. Default 5: suspicion stops little, so it may be
    * wrong a thousand times as often as a declaration.
    */
-  readonly suspectThreshold?: number;
+  readonly suspectThreshold?: number | undefined;
   /**
    * Level from which on a node is declared down; at least `suspectThreshold`. Default 8: by chance
    * one silence in 10^8 with the fitted models, one mistake an hour with the adaptive one.
    */
-  readonly declareThreshold?: number;
+  readonly declareThreshold?: number | undefined;
   /**
    * Level below which a suspected or down node is alive again; above 0, below `suspectThreshold`.
    * Default 2: far enough below suspicion that a level which wavers does not flap.
    */
-  readonly clearThreshold?: number;
+  readonly clearThreshold?: number | undefined;
   /**
    * How long a level must be seen at `declareThreshold` or above before it is declared. In ms, from
    * 0, below 2^31. Default 0: a declaration needs an improbable silence already.
    */
-  readonly sustainMs?: number;
+  readonly sustainMs?: number | undefined;
   /**
    * How long a node that was declared down stays so at least. In ms, from 0, below 2^31; 0 switches
    * flap damping off too. Default 1,000: a node that comes and goes within a second serves nobody.
    */
-  readonly minDwellMs?: number;
+  readonly minDwellMs?: number | undefined;
   /**
    * Flap damping: each declaration of a node at most this long after its last one doubles its
    * dwell; and a node suspected five times within it stays suspected until it has been quiet for
    * twice the usual time between these. In ms, above 0 and below 2^31. Default 60,000, or
    * `minDwellMs` where that is more: a node that fails once a minute is flapping.
    */
-  readonly flapWindowMs?: number;
+  readonly flapWindowMs?: number | undefined;
   /**
    * The longest that either damping takes. In ms, from `minDwellMs` to `flapWindowMs`. Default
    * 30,000, or whichever bound is nearer: a node that has become well is not kept away for longer.
    */
-  readonly maxDwellMs?: number;
+  readonly maxDwellMs?: number | undefined;
   /**
    * How long a watched node may be never heard from before it is declared down. In ms, from 0;
    * `Infinity` for ever. Default 5,000: time for a node that starts together with its observer.
    */
-  readonly gracePeriodMs?: number;
+  readonly gracePeriodMs?: number | undefined;
   /**
    * How often nodes that are not alive are looked at for recovery; also the polling interval where
    * the source cannot tell when a level will be reached. In ms, above 0 and below 2^31. Default 50:
    * one beat of the fastest path planned for.
    */
-  readonly recheckMs?: number;
+  readonly recheckMs?: number | undefined;
   /**
    * Silence that is always declared, whatever the level. In ms, above 0. Default `Infinity`: the
    * detectors have a ceiling of their own.
    */
-  readonly ceilingMs?: number;
+  readonly ceilingMs?: number | undefined;
 }
 
 export const SUPERVISOR_NAMES: Names<SupervisorOptions> = {
@@ -77,7 +77,7 @@ export const SUPERVISOR_NAMES: Names<SupervisorOptions> = {
 };
 
 /** Fills in defaults and refuses what is out of range or contradicts itself. */
-export function completeSupervisorOptions(options: SupervisorOptions): Required<SupervisorOptions> {
+export function completeSupervisorOptions(options: SupervisorOptions): Complete<SupervisorOptions> {
   const part = "LivenessSupervisor";
   checkNames(part, options, SUPERVISOR_NAMES);
   const levels = { min: 0, aboveMin: true, max: Number.MAX_VALUE };

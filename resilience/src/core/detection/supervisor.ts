@@ -19,6 +19,7 @@
  * sets no timers: `nextWakeMs` says when to evaluate again, and `accusations` what an evaluation
  * would say, for whoever wants to doubt it first.
  */
+import type { Complete } from "../options.ts";
 import type { SuspicionSource } from "./detector.ts";
 import { completeSupervisorOptions, type SupervisorOptions } from "./supervisor-options.ts";
 
@@ -107,7 +108,7 @@ interface Look {
 
 export class SupervisorMachine {
   /** The options in force, defaults filled in. */
-  readonly options: Required<SupervisorOptions>;
+  readonly options: Complete<SupervisorOptions>;
   readonly #source: SuspicionSource;
   /**
    * Whether the source can tell ahead when a level is reached, so that a node need not be looked at

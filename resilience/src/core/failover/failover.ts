@@ -93,22 +93,22 @@ export interface FailbackOptions {
    * `manual`: only on request. `automatic`: after the hold-down. Default `manual`: nobody is woken
    * by a second outage.
    */
-  readonly mode?: "manual" | "automatic";
+  readonly mode?: "manual" | "automatic" | undefined;
   /**
    * How long a better-placed station must have been proven healthy without a break. In ms, from 0.
    * Default 30,000: long enough to notice a machine that restarts in a loop.
    */
-  readonly holdDownMs?: number;
+  readonly holdDownMs?: number | undefined;
   /**
    * Failures of a station within this time each double its hold-down. In ms, from 0. Default
    * 600,000: ten minutes without a failure are a new start.
    */
-  readonly flapWindowMs?: number;
+  readonly flapWindowMs?: number | undefined;
   /**
    * The hold-down never grows beyond this. In ms, from `holdDownMs`. Default 600,000, or
    * `holdDownMs` where that is more: as long as failures are remembered.
    */
-  readonly maxHoldDownMs?: number;
+  readonly maxHoldDownMs?: number | undefined;
 }
 
 interface Station {

@@ -13,21 +13,21 @@ export interface BackoffOptions {
    * Upper bound of the first wait. In ms, above 0 and below 2^31. Default 100: most failures of a
    * moment are over by then, and a caller hardly notices it.
    */
-  readonly baseMs?: number;
+  readonly baseMs?: number | undefined;
   /**
    * Upper bound of every wait that the backoff chooses itself; a hint of the service may be longer.
    * In ms, from `baseMs`, below 2^31. Default 10,000, or `baseMs` where that is more: longer waits
    * outlast most callers.
    */
-  readonly capMs?: number;
+  readonly capMs?: number | undefined;
   /** Growth from one wait's bound to the next; 1 … 100. Default 2, the custom. */
-  readonly factor?: number;
+  readonly factor?: number | undefined;
   /**
    * `full`: uniform in [0, bound]. `equal`: half fixed, half uniform. `decorrelated`: uniform
    * between base and three times the last wait. `none`: the bound itself, for tests. Default
    * `full`: it needs the fewest calls (Brooker).
    */
-  readonly jitter?: "full" | "equal" | "decorrelated" | "none";
+  readonly jitter?: "full" | "equal" | "decorrelated" | "none" | undefined;
 }
 
 /** @internal Also for those who take these options among others. */

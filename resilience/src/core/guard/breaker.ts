@@ -34,48 +34,48 @@ export interface BreakerOptions {
    * Share of failed calls in the window at which the circuit opens; above 0, at most 1. Default
    * 0.5: below that, most calls still succeed.
    */
-  readonly failureRateThreshold?: number;
+  readonly failureRateThreshold?: number | undefined;
   /**
    * Share of slow calls in the window at which the circuit opens; above 0, at most 1. Default 0.5,
    * as for failures; without effect unless calls are timed.
    */
-  readonly slowCallRateThreshold?: number;
+  readonly slowCallRateThreshold?: number | undefined;
   /**
    * Calls longer than this are slow. In ms, from 0. Default `Infinity`, no call is slow: only the
    * caller knows what is too long for it.
    */
-  readonly slowCallDurationMs?: number;
+  readonly slowCallDurationMs?: number | undefined;
   /**
    * Calls that the window must hold before it is judged; a whole number from 1, below 2^31. Default
    * 20: 5 failures of 5 are an accident, 10 of 20 are not.
    */
-  readonly minimumVolume?: number;
+  readonly minimumVolume?: number | undefined;
   /**
    * Length of the sliding window. In ms, above 0 and below 2^31. Default 10,000: long against a
    * burst, short against a take-over.
    */
-  readonly windowMs?: number;
+  readonly windowMs?: number | undefined;
   /**
    * How long the circuit stays open before it lets a probe through. In ms, above 0 and below 2^31.
    * Default 30,000: time for the service to recover.
    */
-  readonly openDurationMs?: number;
+  readonly openDurationMs?: number | undefined;
   /**
    * How many probes may be out at once while half-open; a whole number, 1 … 1,000. Default 1: one
    * question, not a herd.
    */
-  readonly halfOpenProbes?: number;
+  readonly halfOpenProbes?: number | undefined;
   /**
    * How many of the probes must succeed for the circuit to close; a whole number from 1 to
    * `halfOpenProbes`. Default all of them: a service that fails one probe of a few is not well.
    */
-  readonly halfOpenSuccesses?: number;
+  readonly halfOpenSuccesses?: number | undefined;
   /**
    * How long a probe may take to report before it counts as failed, so that a probe that hangs does
    * not keep the circuit half-open. In ms, above 0 and below 2^31. Default `openDurationMs`; a
    * client raises that to its `timeoutMs`, which a probe may take.
    */
-  readonly probeLeaseMs?: number;
+  readonly probeLeaseMs?: number | undefined;
 }
 
 /**

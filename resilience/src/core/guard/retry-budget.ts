@@ -24,13 +24,13 @@ export interface RetryBudgetOptions {
    * Extra attempts per call; 0 … 1. Default 0.1: a healthy service has room for a tenth more, an
    * ill one for no more.
    */
-  readonly ratio?: number;
+  readonly ratio?: number | undefined;
   /**
    * Length of the sliding window. In ms, above 0 and below 2^31. Default 10,000: long enough to
    * hold the failures of a moment against the calls of a minute before, short enough that an outage
    * cannot spend at once what was saved in quiet minutes.
    */
-  readonly windowMs?: number;
+  readonly windowMs?: number | undefined;
   /**
    * Extra attempts a window may hold however few calls it has; a whole number from 0. Default what
    * `ratio` gives at ten calls a second, at least 1, and 0 where `ratio` is 0: 10 for the other
@@ -40,7 +40,7 @@ export interface RetryBudgetOptions {
    * one attempt a second from each budget; from ten calls a second on the ratio rules. (Finagle's
    * and Linkerd's default is ten a second, with a ratio of 0.2.)
    */
-  readonly reserve?: number;
+  readonly reserve?: number | undefined;
 }
 
 /** What a budget holds; a copy, for status pages and error messages. */

@@ -70,36 +70,36 @@ export interface LivenessSupervisorOptions extends SupervisorOptions {
    * The clock that it waits on. Default: the detector's clock if it has one, otherwise the
    * system's.
    */
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
   /**
    * Told of each change of liveness after all of them are in force; it may watch, unwatch and ask.
    * `together`: all that were found in the same look, this one among them, for a listener that
    * needs a consistent view. What it throws surfaces as an uncaught exception, and stops nothing.
    * Default: nobody is told.
    */
-  readonly onLivenessChange?: (declaration: LivenessChange, together: readonly LivenessChange[]) => void;
+  readonly onLivenessChange?: ((declaration: LivenessChange, together: readonly LivenessChange[]) => void) | undefined;
   /**
    * Told of each abstention. What it throws surfaces as an uncaught exception, and stops nothing.
    * Default: nobody is told.
    */
-  readonly onAbstention?: (abstention: Abstention) => void;
+  readonly onAbstention?: ((abstention: Abstention) => void) | undefined;
   /**
    * How much later than planned a wake may come before the supervisor abstains, for as long as it
    * was late. In ms, above 0 and below 2^31. Default 50: one beat of the fastest path planned for;
    * what waits in the socket after a shorter stall is read before anybody is accused.
    */
-  readonly stallToleranceMs?: number;
+  readonly stallToleranceMs?: number | undefined;
   /**
    * For how long it abstains after a late wake at most. In ms, above 0 and below 2^31; `recheckMs`
    * at least. Default 1,000: give the interval of the beats, so that each node has had its turn,
    * and a real loss is declared one interval late.
    */
-  readonly maxAbstentionMs?: number;
+  readonly maxAbstentionMs?: number | undefined;
   /**
    * What is heard in this process. Share one among all its supervisors. Default: what this one
    * hears, which is right where there is no other.
    */
-  readonly observer?: ObserverHealth;
+  readonly observer?: ObserverHealth | undefined;
 }
 
 /** Somebody accused of silence: since when, and when the detector's ceiling is reached. */

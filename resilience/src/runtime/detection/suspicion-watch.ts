@@ -33,27 +33,27 @@ export interface SuspicionWatchOptions {
    * The clock that it waits on. Default: the detector's clock if it has one, otherwise the
    * system's.
    */
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
   /**
    * The level at which this consumer wants to be told, above 0. Default 3: one silence in a
    * thousand, worth a line in a log.
    */
-  readonly threshold?: number;
+  readonly threshold?: number | undefined;
   /**
    * Below this level a node is clearly heard again; above 0, below `threshold`. Default half of it,
    * so that the consumer is not told of each twitch.
    */
-  readonly clearThreshold?: number;
+  readonly clearThreshold?: number | undefined;
   /**
    * How often a node that is missed is looked at for its return. In ms, above 0 and below 2^31.
    * Default 50: one beat of the fastest path planned for.
    */
-  readonly recheckMs?: number;
+  readonly recheckMs?: number | undefined;
   /**
    * For how long nobody is told of after this process stood still, at most. In ms, above 0 and
    * below 2^31. Default 1,000: see LivenessSupervisor.
    */
-  readonly maxAbstentionMs?: number;
+  readonly maxAbstentionMs?: number | undefined;
   /**
    * Told of each crossing. What it throws surfaces as an uncaught exception, and stops nothing. No
    * default: a watch that tells nobody is none.

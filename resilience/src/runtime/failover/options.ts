@@ -60,7 +60,7 @@ export interface FailoverOptions<S extends NamedStation, T = unknown> {
   /** The station that takes over. No default: without it there is nothing that could take over. */
   readonly backup: S;
   /** Further ones, in order of priority. Default: none. */
-  readonly backups?: readonly S[];
+  readonly backups?: readonly S[] | undefined;
   /** Who reads the stations' heartbeats; note them there under the stations' names. */
   readonly detector: FailureDetector;
   /**
@@ -68,23 +68,24 @@ export interface FailoverOptions<S extends NamedStation, T = unknown> {
    * {@link SupervisorOptions} and {@link LivenessSupervisorOptions}; failovers that share a process
    * should share its `observer`.
    */
-  readonly supervisor?: SupervisorOptions &
-    Pick<LivenessSupervisorOptions, "stallToleranceMs" | "maxAbstentionMs" | "observer">;
+  readonly supervisor?:
+    | (SupervisorOptions & Pick<LivenessSupervisorOptions, "stallToleranceMs" | "maxAbstentionMs" | "observer">)
+    | undefined;
   /**
    * How each station is called: breaker, bulkhead, timeout, retry, classification. Default: a
    * client's defaults, but that a circuit stays open for 5 s.
    */
-  readonly client?: StationClientOptions<T> | ((station: S) => StationClientOptions<T>);
+  readonly client?: (StationClientOptions<T> | ((station: S) => StationClientOptions<T>)) | undefined;
   /**
    * What a station that has just become active is given, and what it can take at all. Default:
    * nothing is declared, and what it takes is learned.
    */
-  readonly ramp?: RampOptions | ((station: S) => RampOptions);
+  readonly ramp?: (RampOptions | ((station: S) => RampOptions)) | undefined;
   /**
    * When failing calls are proof against a station although it beats. Default: see {@link
    * CommandPathOptions}.
    */
-  readonly commandPath?: CommandPathOptions;
+  readonly commandPath?: CommandPathOptions | undefined;
   /**
    * Returning to a better-placed station: with one repeatable call first, then a growing share,
    * then all. `canaryWaitMs`: how long it waits for a repeatable call before it takes any; in ms,
@@ -96,49 +97,49 @@ export interface FailoverOptions<S extends NamedStation, T = unknown> {
    * proves it well before; doubled, up to four times, when it fails again soon after. In ms, from
    * 0. Default 5,000: short, because it matters only where the other station fails as well.
    */
-  readonly cooldownMs?: number;
+  readonly cooldownMs?: number | undefined;
   /**
    * Tries the command path of an idle station that was replaced for failing, or to which failback
    * would return; resolving proves it well. Default: none, and heartbeats have to do.
    */
-  readonly probe?: (station: S, signal: AbortSignal) => PromiseLike<unknown>;
+  readonly probe?: ((station: S, signal: AbortSignal) => PromiseLike<unknown>) | undefined;
   /**
    * How often such a station is probed, and how long a probe may take. In ms, above 0 and below
    * 2^31. Default 1,000: no load for a station, and soon enough beside the hold-down of 30 s.
    */
-  readonly probeIntervalMs?: number;
+  readonly probeIntervalMs?: number | undefined;
   /**
    * Asks a lost station what became of a key before the call goes elsewhere. Default: stations
    * cannot be asked.
    */
-  readonly keyStatus?: OutcomeQuery<S>;
+  readonly keyStatus?: OutcomeQuery<S> | undefined;
   /**
    * How long that may take. In ms, above 0 and below 2^31. Default 250: the station may be dead,
    * and its calls wait no longer for an answer.
    */
-  readonly keyStatusTimeoutMs?: number;
+  readonly keyStatusTimeoutMs?: number | undefined;
   /**
    * What to do with keyed calls that a lost station had in hand: `resend` them under their key
    * (right where the service executes a key once), or `report` them as ambiguous. Default `resend`:
    * executing a key once is what a key is for.
    */
-  readonly ambiguousKeyed?: "resend" | "report";
+  readonly ambiguousKeyed?: "resend" | "report" | undefined;
   /**
    * How long a call may take in all where it brings no deadline of its own. In ms, above 0. Default
    * `Infinity`, no limit: the caller knows.
    */
-  readonly deadlineMs?: number;
+  readonly deadlineMs?: number | undefined;
   /**
    * How long a call may wait for an eligible station, from when it first has to. In ms, from 0;
    * `Infinity` for no limit. Default 30,000: the take-over objective.
    */
-  readonly maxWaitMs?: number;
+  readonly maxWaitMs?: number | undefined;
   /**
    * How many calls may wait for their turn; the next one is refused. A whole number from 0, below
    * 2^31. Default 10,000: ten seconds of a thousand calls a second, and little memory. Far fewer
    * wait under overload.
    */
-  readonly maxWaiting?: number;
+  readonly maxWaiting?: number | undefined;
   /**
    * What an operator should read beside a station's heartbeats in evidence and status, such as its
    * last answer to a probe ("answered 400"). Default: nothing.
@@ -148,16 +149,16 @@ export interface FailoverOptions<S extends NamedStation, T = unknown> {
    * Where epochs begin; a whole number from 0. Default 1: above that of a station that has seen
    * none.
    */
-  readonly initialEpoch?: number;
+  readonly initialEpoch?: number | undefined;
   /** Nothing is sent unless this is held. Default: none needed, this is the only failover. */
-  readonly lease?: Lease;
+  readonly lease?: Lease | undefined;
   /** The clock of all its parts. Default: the detector's clock, else the system's. */
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
   /**
    * Chance for the clients' jitter; forked for each station. Default: a stream of each client's
    * own.
    */
-  readonly random?: Random;
+  readonly random?: Random | undefined;
 }
 
 export interface StationStatus {

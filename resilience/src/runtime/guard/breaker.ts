@@ -27,12 +27,12 @@ import { systemClock } from "../time/system-clock.ts";
 
 export interface CircuitBreakerOptions extends BreakerOptions {
   /** What errors and events call it; a text that is not empty. Default "circuit". */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /**
    * The clock that it reads. Default: the system's monotonic clock, which no change of the calendar
    * moves.
    */
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
 }
 
 export class CircuitBreaker {

@@ -40,20 +40,20 @@ export interface BulkheadOptions {
    * How long a caller may wait for a slot. In ms, from 0 (not at all); `Infinity` for no limit.
    * Default 0: shedding at once is the honest default.
    */
-  readonly acquireTimeoutMs?: number;
+  readonly acquireTimeoutMs?: number | undefined;
   /**
    * How many callers may wait; a whole number from 0, below 2^31. Default as many as may run, or 0
    * where nobody may wait: behind one full round the last caller waits about as long as a call
    * takes.
    */
-  readonly maxQueue?: number;
+  readonly maxQueue?: number | undefined;
   /** What errors call it; a text that is not empty. Default "bulkhead". */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /**
    * The clock that it reads. Default: the system's monotonic clock, which no change of the calendar
    * moves.
    */
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
 }
 
 export interface BulkheadCallOptions {
@@ -61,14 +61,14 @@ export interface BulkheadCallOptions {
    * Aborting takes effect at once: in the queue the caller leaves it; later `operation` is given
    * this signal to heed. Default: nobody aborts the call.
    */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Higher goes first; any number but NaN. Default 0: all callers alike. */
-  readonly priority?: number;
+  readonly priority?: number | undefined;
   /**
    * Not started after this instant, nor waited for. Default: the ambient deadline, if any. One that
    * is given counts alone.
    */
-  readonly deadline?: Deadline;
+  readonly deadline?: Deadline | undefined;
 }
 
 const NAMES: Names<BulkheadOptions> = {

@@ -19,36 +19,36 @@ export interface CallOptions {
    * learns from it how long callers wait, unless the reason is a {@link RequestCutError}. Default:
    * nobody aborts the call.
    */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /**
    * When the caller stops waiting, an instant on the client's clock: `deadlineAfter(5_000)` for
    * five seconds from now. It is the call's own word, so it counts alone: it may be later than the
    * ambient deadline ({@link withDeadline}), and the operation is then under it. Default: the
    * client's `deadlineMs` from now, or the ambient deadline where that is earlier.
    */
-  readonly deadline?: Deadline;
+  readonly deadline?: Deadline | undefined;
   /**
    * Names this command, so that the service executes it once however often it arrives: makes
    * retries safe. An empty text is no key. Default: no key.
    */
-  readonly idempotencyKey?: string;
+  readonly idempotencyKey?: string | undefined;
   /**
    * True: executing it twice does no harm (reads): makes retries safe. Default false: only the
    * caller knows.
    */
-  readonly idempotent?: boolean;
+  readonly idempotent?: boolean | undefined;
   /**
    * For a failover: who calls what, in a few words, such as `10.0.0.7 GET /telemetry`. A station is
    * judged by what happens to several sources, and each source by what it usually needs, so that
    * one route that always fails or takes long says nothing about its station. Default: all calls
    * without one are of one source.
    */
-  readonly source?: string;
+  readonly source?: string | undefined;
   /**
    * In the bulkhead's queue, higher goes first; any number but NaN. Default 0: all calls alike. A
    * failover's own queue goes by deadline.
    */
-  readonly priority?: number;
+  readonly priority?: number | undefined;
 }
 
 const NAMES: Names<CallOptions> = {

@@ -48,13 +48,13 @@ export interface RetryOptions extends BackoffOptions {
    * Attempts a call may make in all, the first included; a whole number, 1 … 100. Default 3: more
    * attempts mend little and cost much.
    */
-  readonly maxAttempts?: number;
+  readonly maxAttempts?: number | undefined;
   /**
    * The budget of this downstream: one to share, options for one of its own, or false for none.
    * Default one of its own, a tenth of the calls: without a bound, retries keep a struggling
    * service down.
    */
-  readonly budget?: RetryBudget | SharedRetryBudgetOptions | false;
+  readonly budget?: RetryBudget | SharedRetryBudgetOptions | false | undefined;
   /**
    * How many attempts the operation itself makes at its own downstream (its maxAttempts, or its
    * client); a whole number from 1, below 2^31. Attempts multiply, so more than one both here and
@@ -66,7 +66,7 @@ export interface RetryOptions extends BackoffOptions {
    * failure is delivered at once. In ms, from 0, `Infinity` for any. Default 60,000: an answer
    * later than that reaches a caller that is gone.
    */
-  readonly maxRetryAfterMs?: number;
+  readonly maxRetryAfterMs?: number | undefined;
 }
 
 export interface ClientOptions<T = unknown> {
@@ -81,12 +81,12 @@ export interface ClientOptions<T = unknown> {
    * acquire timeout while others gave up waiting meanwhile: within the timeout, yet too slow for
    * those in the queue to be served.
    */
-  readonly breaker?: CircuitBreaker | CircuitBreakerOptions | false;
+  readonly breaker?: CircuitBreaker | CircuitBreakerOptions | false | undefined;
   /**
    * A bulkhead to share, options for one, or false for none. Default none: the right size is yours
    * to know.
    */
-  readonly bulkhead?: Bulkhead | BulkheadOptions | false;
+  readonly bulkhead?: Bulkhead | BulkheadOptions | false | undefined;
   /**
    * How long one attempt may take. In ms, above 0; `Infinity` for no limit. Default 10,000, or
    * `deadlineMs` where that is less: no attempt waits for ever. An attempt that a shorter deadline
@@ -94,45 +94,45 @@ export interface ClientOptions<T = unknown> {
    * process stood still when it was over, the attempt is waited for once more, as long as that
    * lasted, `timeoutMs` at most.
    */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /**
    * How long a call may take in all, waits and retries included, where it brings no deadline of its
    * own. In ms, above 0. Default `Infinity`, no limit: the caller knows.
    */
-  readonly deadlineMs?: number;
+  readonly deadlineMs?: number | undefined;
   /**
    * An attempt that has less than this until its deadline is not started, because it could not
    * finish. In ms, from 0, below 2^31. Default 0: how long an attempt takes at least is yours to
    * know.
    */
-  readonly minTimeLeftMs?: number;
+  readonly minTimeLeftMs?: number | undefined;
   /**
    * Retries of calls that are safe to repeat; false for none. Default: up to 3 attempts, full
    * jitter, 10 % budget.
    */
-  readonly retry?: RetryOptions | false;
+  readonly retry?: RetryOptions | false | undefined;
   /**
    * What results and errors mean. Default: results are successes, errors failures, which is what
    * holds for any operation. Presets for HTTP and gRPC are in this package.
    */
-  readonly classify?: Classifier<T>;
+  readonly classify?: Classifier<T> | undefined;
   /**
    * Run operations under their deadline, so that clients they use inherit it. Default false: it
    * costs about five awaits a call.
    */
-  readonly propagateDeadline?: boolean;
+  readonly propagateDeadline?: boolean | undefined;
   /** Told how each attempt ended. Default: nobody is told. */
-  readonly onAttempt?: AttemptListener;
+  readonly onAttempt?: AttemptListener | undefined;
   /**
    * The clock that it reads. Default: the system's monotonic clock, which no change of the calendar
    * moves.
    */
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
   /**
    * Chance for jitter. Default: a stream seeded from the name, the clock and the client's place in
    * line, so that no two clients draw the same waits.
    */
-  readonly random?: Random;
+  readonly random?: Random | undefined;
 }
 
 /** Of a client; a failover gives its stations the same, but for what it says itself. */

@@ -16,7 +16,7 @@ export interface SharedRetryBudgetOptions extends RetryBudgetOptions {
    * The clock that it reads. Default: the system's monotonic clock, which no change of the calendar
    * moves.
    */
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
 }
 
 export class RetryBudget {

@@ -20,12 +20,12 @@ export interface AssertSeedsOptions extends Omit<ExploreOptions, "stopAtFirst" |
    * At most so many runs that look for a smaller case; a whole number from 0 (none), below 2^31.
    * Default 200: a test should not take much longer because it fails.
    */
-  readonly shrinkRuns?: number;
+  readonly shrinkRuns?: number | undefined;
   /**
    * Is given the text of the replay file of a failure (`writeReplay`), to be kept. Default: it is
    * not written, because the message names the seed.
    */
-  readonly onFailure?: (replayFile: string, seed: number) => void;
+  readonly onFailure?: ((replayFile: string, seed: number) => void) | undefined;
   /**
    * Runs only this seed, any whole number. Default: the environment variable `SEED`, where it is
    * set, as the message of a failure says. (It is read when the run begins, outside the world.)

@@ -22,21 +22,21 @@ export interface ExploreOptions {
    * The first of them, a whole number; the others count up from it. Default 1, so that a batch is
    * the same each time.
    */
-  readonly firstSeed?: number;
+  readonly firstSeed?: number | undefined;
   /** Ends at the first failure. Default false: a batch says how often each invariant fails. */
-  readonly stopAtFirst?: boolean;
+  readonly stopAtFirst?: boolean | undefined;
   /** Told after each seed. Default: nobody is told. */
-  readonly onProgress?: (progress: ExploreProgress) => void;
+  readonly onProgress?: ((progress: ExploreProgress) => void) | undefined;
   /**
    * Share of the seeds, chosen by the seed, that run twice; 0 … 1. Default 0.02: a leak of real
    * time shows in most runs.
    */
-  readonly checkDeterminismRate?: number;
+  readonly checkDeterminismRate?: number | undefined;
   /**
    * Which of several events of one instant comes first. Default: each seed decides, half and half
    * (see `RunOptions`).
    */
-  readonly tieBreak?: TieBreak;
+  readonly tieBreak?: TieBreak | undefined;
 }
 
 export interface ExploreProgress {

@@ -23,18 +23,18 @@ export interface DiagramOptions {
    * How much of the end is shown, back from the last thing that happened before the violation. In
    * ms; any number. Default 5,000: what one screen holds of a quiet system.
    */
-  readonly lastMs?: number;
+  readonly lastMs?: number | undefined;
   /**
    * Where it begins, in ms of true time; any number; takes the place of `lastMs`. Default: what
    * `lastMs` says. A violation that was seen only at the end (`atEnd`) began long before that: give
    * the instant of the plan's first fault. Of more than 400 rows it leaves out those in the middle.
    */
-  readonly fromMs?: number;
+  readonly fromMs?: number | undefined;
   /**
    * Which nodes get a column, from left to right. Default: the eight that occur most, in order of
    * appearance: what 170 characters hold.
    */
-  readonly nodes?: readonly string[];
+  readonly nodes?: readonly string[] | undefined;
 }
 
 /** A picture in plain text, at most about 170 characters wide and 400 rows long. */

@@ -19,14 +19,14 @@ export interface ShrinkOptions {
    * At most so many runs; a whole number from 1, below 2^31. Default 500: forty faults of ten
    * numbers each come to their end well before it.
    */
-  readonly maxRuns?: number;
+  readonly maxRuns?: number | undefined;
   /**
    * No further run is begun after this much CPU time in runs. In ms, from 0; `Infinity` for no
    * limit. Default 60,000: about as long as a person waits for it.
    */
-  readonly maxCpuMs?: number;
+  readonly maxCpuMs?: number | undefined;
   /** Told after each run. Default: nobody is told. */
-  readonly onProgress?: (progress: ShrinkProgress) => void;
+  readonly onProgress?: ((progress: ShrinkProgress) => void) | undefined;
 }
 
 export interface ShrinkProgress {

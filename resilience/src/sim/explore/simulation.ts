@@ -80,14 +80,14 @@ export interface RunOptions<Plan extends FaultPlan = FaultPlan> {
    * Replaces the plan that the seed would give; the other streams of the world still come from the
    * seed. Default: the plan of the seed.
    */
-  readonly plan?: Plan;
+  readonly plan?: Plan | undefined;
   /** Default: the seed decides, half and half, so that the seed alone says how a run goes. */
-  readonly tieBreak?: TieBreak;
+  readonly tieBreak?: TieBreak | undefined;
   /**
    * How many of the newest trace records are kept; a whole number from 0, or `Infinity` for all.
    * Default as the world's, 2,000.
    */
-  readonly traceRecords?: number;
+  readonly traceRecords?: number | undefined;
 }
 
 /** All there is to say about one run. */

@@ -24,7 +24,7 @@ export interface SwarmOptions {
    * Directions that may suffer; an empty list for none. Default: all between `nodes`, because a
    * network spares nobody.
    */
-  readonly links?: readonly Link[];
+  readonly links?: readonly Link[] | undefined;
   /** No fault begins before this instant. In ms of true time, from 0; no default. */
   readonly fromMs: number;
   /**
@@ -33,17 +33,17 @@ export interface SwarmOptions {
    */
   readonly untilMs: number;
   /** Which families there are; names of {@link FAULT_FAMILIES}. Default: all. */
-  readonly families?: readonly FaultFamily[];
+  readonly families?: readonly FaultFamily[] | undefined;
   /**
    * Families that are on in every seed. Default: none, so that each seed lacks some, and the others
    * are seen without them.
    */
-  readonly pinned?: readonly FaultFamily[];
+  readonly pinned?: readonly FaultFamily[] | undefined;
   /**
    * Share of the faults that never end by themselves (`healAll` ends them); 0 … 1. Default 0.05:
    * enough to be met in most batches, and few enough that most worlds heal.
    */
-  readonly foreverRate?: number;
+  readonly foreverRate?: number | undefined;
 }
 
 /** All families, in the order in which their faults stand in a list. */

@@ -52,18 +52,18 @@ export interface NodeOptions {
    * How far its monotonic clock stands from true time at first. In ms, -10^13 … 10^13. Default:
    * drawn from 0 to 10^6, as machines boot at different times.
    */
-  readonly clockOffsetMs?: number;
+  readonly clockOffsetMs?: number | undefined;
   /**
    * Rate of its clocks, a finite number above 0; 1.0002 gains 200 ppm. Default 1: as fast as true
    * time.
    */
-  readonly clockRate?: number;
+  readonly clockRate?: number | undefined;
   /**
    * Does its monotonic clock begin at 0 again when it starts after a power loss, as that of a real
    * machine does? An instant that was written to disk before then means nothing. Default false: it
    * goes on, as where only the process was killed.
    */
-  readonly clockBeginsAtBoot?: boolean;
+  readonly clockBeginsAtBoot?: boolean | undefined;
 }
 
 const OPTIONS: Names<NodeOptions> = { clockOffsetMs: true, clockRate: true, clockBeginsAtBoot: true };

@@ -44,28 +44,28 @@ export interface WorldOptions {
    * Which of several events of one instant comes first: the one asked for first, or a drawn one.
    * Default `asked`: the order that a reader of the code expects.
    */
-  readonly tieBreak?: "asked" | "drawn";
+  readonly tieBreak?: "asked" | "drawn" | undefined;
   /**
    * How many of the newest trace records are kept; a whole number from 0, or `Infinity` for a
    * replay. Default 2,000: what led to a violation, in little memory.
    */
-  readonly traceRecords?: number;
+  readonly traceRecords?: number | undefined;
   /**
    * More events than this at one instant are a loop that never lets time pass, or a huge backlog. A
    * whole number from 1, below 2^31. Default 100,000: a backlog as large as that is hardly ever
    * meant.
    */
-  readonly maxStepsPerInstant?: number;
+  readonly maxStepsPerInstant?: number | undefined;
   /**
    * Fail a run that touches real time, entropy, sockets or timers. Default true, because such a run
    * does not repeat; without, uncaught errors are the host's.
    */
-  readonly traps?: boolean;
+  readonly traps?: boolean | undefined;
   /**
    * Take a task of the event loop for each step: slower, and the same run. Default: where the
    * engine leaves no choice.
    */
-  readonly taskPerStep?: boolean;
+  readonly taskPerStep?: boolean | undefined;
 }
 
 /** Something that must hold did not. */

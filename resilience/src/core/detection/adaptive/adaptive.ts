@@ -11,7 +11,7 @@
  * is promised for the first hour.
  */
 
-import { checked } from "../../options.ts";
+import { type Complete, checked } from "../../options.ts";
 import { isWellFormed } from "../beat-order.ts";
 import type { Heartbeat, HeartbeatVerdict } from "../detector.ts";
 import { NodeRoom } from "../node-room.ts";
@@ -36,14 +36,14 @@ export function levelForMistakes(perHour: number): number {
 const MIN_DEVIATIONS = 10;
 
 export class AdaptiveMachine implements PhiAccrualMachine {
-  readonly options: Required<PhiAccrualOptions>;
+  readonly options: Complete<PhiAccrualOptions>;
   readonly #settings: AdaptiveSettings;
   readonly #room: NodeRoom;
   readonly #nodes: Map<string, AdaptiveNode> = new Map();
   #newestMs: number = Number.NEGATIVE_INFINITY;
 
   /** `given`: what was said, beside the options in force; what was not said may be learned. */
-  constructor(options: Required<PhiAccrualOptions>, given: PhiAccrualOptions) {
+  constructor(options: Complete<PhiAccrualOptions>, given: PhiAccrualOptions) {
     const { expectedIntervalMs, minSamples, minDeviationMs, ceilingMs, maxNodes } = options;
     this.options = options;
     this.#settings = {

@@ -37,7 +37,7 @@ export interface AdmissionOptions {
    * Most calls a second, evenly; at least 1. Default `Infinity`, not declared: what a station takes
    * is learned when it refuses.
    */
-  readonly capacityPerSecond?: number;
+  readonly capacityPerSecond?: number | undefined;
   /**
    * Calls that may go at once after a rest, beside that pace; a whole number from 1, below 2^31.
    * Default: a twentieth of a second's calls, at least four, and no second holds more than
@@ -50,14 +50,14 @@ export interface AdmissionOptions {
    * whole number from 1, below 2^31. Default 10: almost any service bears them, and the limit grows
    * as answers come.
    */
-  readonly initialConcurrent?: number;
+  readonly initialConcurrent?: number | undefined;
   /** Most calls in flight at any time; at least 1. Default `Infinity`: no bound of its own. */
-  readonly maxConcurrent?: number;
+  readonly maxConcurrent?: number | undefined;
   /**
    * … of those that it works on, as far as is known: not of those that take long as a rule. At
    * least 1. Default `Infinity`: no bound of its own.
    */
-  readonly maxWorking?: number;
+  readonly maxWorking?: number | undefined;
 }
 
 /**

@@ -26,23 +26,23 @@ export interface CommandPathOptions {
    * Failures that could not be compared must have lasted for at least this long. In ms, from 0,
    * below 2^31. Default 1,000: shorter troubles pass by themselves.
    */
-  readonly failingForMs?: number;
+  readonly failingForMs?: number | undefined;
   /**
    * … and there must have been at least so many of them, with no success between. A whole number
    * from 1, below 2^31. Default 5: fewer are an accident.
    */
-  readonly minFailures?: number;
+  readonly minFailures?: number | undefined;
   /**
    * So many refused connections in a row, with no answer between, are proof at once. A whole number
    * from 1, below 2^31. Default 2: no service that listens refuses twice in a row.
    */
-  readonly refusalsToDeclare?: number;
+  readonly refusalsToDeclare?: number | undefined;
   /**
    * Overdue attempts are proof once nothing has been answered for this long beyond the time they
    * were due. In ms, from 0, below 2^31. Default 250: answers that are only late, after a pause of
    * the service or of the network, come within it.
    */
-  readonly unansweredAfterMs?: number;
+  readonly unansweredAfterMs?: number | undefined;
 }
 
 /** Verdicts of commands that are kept: served here, or failed here and served elsewhere. */
