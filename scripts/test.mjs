@@ -17,7 +17,7 @@ import { installEngines } from "./install-engines.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const PATTERNS = ["resilience/src", "gateway/src", "scenarios", "test", "bench"].map((room) => `${room}/**/*.test.ts`);
-/** Files that start no process and open no socket; `--unit` runs those of them that are not in `FIRST`. */
+/** Files that start no process and open no socket. */
 const UNIT = [
   "resilience/src/**/*.test.ts",
   "gateway/src/{fleet,config,calibrate}/**/*.test.ts",
@@ -33,6 +33,13 @@ const OWN_PROCESS = [
   "resilience/src/runtime/guard/{call,unread-body}.test.ts",
   "resilience/src/runtime/detection/supervisor.test.ts",
   "resilience/src/sim/kernel/{microtasks,real-world,traps,world-guards,world}.test.ts",
+];
+/** What `--unit` leaves out, besides the files of `FIRST`: more than two seconds of a core each. */
+const NOT_QUICK = [
+  "resilience/src/core/failover/dispatch.overload.test.ts",
+  "resilience/src/runtime/guard/{bulkhead,call}.test.ts",
+  "resilience/src/sim/storage/disk-journal.test.ts",
+  "scenarios/checks/after-fault.test.ts",
 ];
 /** Needs other versions of Node. */
 const ENGINES_TEST = "test/process/sim-determinism.test.ts";
@@ -62,7 +69,7 @@ const FIRST = [
 ];
 
 const filesOf = (patterns) => globSync(patterns, { cwd: root }).sort();
-const gone = [...FIRST, ...UNIT, ...OWN_PROCESS].filter((pattern) => filesOf([pattern]).length === 0);
+const gone = [...FIRST, ...UNIT, ...OWN_PROCESS, ...NOT_QUICK].filter((pattern) => filesOf([pattern]).length === 0);
 if (gone.length > 0) throw new Error(`scripts/test.mjs names files that do not exist: ${gone.join(", ")}`);
 
 const isUnit = process.argv[2] === "--unit";
@@ -71,6 +78,7 @@ const wanted = new Set(filesOf(given.length > 0 ? given : isUnit ? UNIT : PATTER
 if (wanted.size === 0) throw new Error(`there is no test in ${given.join(", ")}`);
 const long = FIRST.flatMap((pattern) => filesOf([pattern])).filter((file) => wanted.delete(file));
 const first = isUnit ? [] : long;
+if (isUnit) for (const file of filesOf(NOT_QUICK)) wanted.delete(file);
 const alone = new Set(filesOf(OWN_PROCESS));
 // The long ones are not among `wanted` any more.
 const shared = filesOf(UNIT).filter((file) => !alone.has(file) && wanted.delete(file));

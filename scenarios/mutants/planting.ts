@@ -5,8 +5,8 @@
  * one seed are the same), so many bugs can be tried one after the other without a process for each:
  * nothing is copied or started, and code that is shared stays compiled.
  *
- * Modules of bugs that were tried stay in memory: about four megabytes each. A bug that hangs, hangs
- * this process; `copy.ts` runs it in another one.
+ * Modules of bugs that were tried stay in memory: about four megabytes each. A bug that hangs stops
+ * this process, too; `copy.ts` runs it in another one.
  */
 import { readFileSync } from "node:fs";
 import { registerHooks, stripTypeScriptTypes } from "node:module";
@@ -20,7 +20,7 @@ export class Planting<Door> implements Disposable {
   readonly #door: string;
   /** Who imports a module, by its URL. */
   readonly #importers: Map<string, Set<string>> = new Map();
-  /** The text of modules without their types, by URL: taking them out is most of what loading costs. */
+  /** The text of modules without their types, by URL. Stripping them is most of what loading costs. */
   readonly #stripped: Map<string, string> = new Map();
   readonly #hooks: { deregister(): void };
   #planted: Planted | undefined;
