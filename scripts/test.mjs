@@ -39,6 +39,7 @@ const NOT_QUICK = [
   "resilience/src/core/failover/dispatch.overload.test.ts",
   "resilience/src/runtime/guard/{bulkhead,call}.test.ts",
   "resilience/src/sim/storage/disk-journal.test.ts",
+  "gateway/src/config/json-schema.test.ts",
   "scenarios/checks/after-fault.test.ts",
 ];
 /** Needs other versions of Node. */
